@@ -1,0 +1,178 @@
+"""The words in which access is spoken of: who asks, about whom, and what the law gave.
+
+Plain frozen values at the bottom of the house, so that the store can demand a `Grant` without knowing any law.
+`Caller` is made by `policy.caller`, `Subject` by `store.subjects`, `Grant` and `Denial` by `policy.rules` alone.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from enum import IntFlag
+from typing import Literal
+
+CallerKind = Literal["practitioner", "citizen", "system"]
+Action = Literal["read", "search", "history", "write", "insight", "choose", "file"]
+
+
+class Label(IntFlag):
+    """What withholds a record from somebody; a bit mask in `record.labels`.
+
+    Code system 9603 (OID 2.16.578.1.12.4.1.1.9603) keeps two things apart that must never be mixed: `RESTRICTED`
+    (sperret, NORS) hides from staff at the citizen's wish; the others (nektet) hide from the citizen or a proxy.
+    """
+
+    RESTRICTED = 1
+    WITHHELD_FROM_CITIZEN = 2
+    WITHHELD_FROM_PARENTS = 4
+    WITHHELD_FROM_YOUTH = 8
+    NOT_THE_MOTHERS = 16
+    """Result of a newborn, fetus or donor filed on the mother: shown, but kept out of her trends."""
+    WITHDRAWN = 32
+    """Filed on a wrong person and withdrawn: opened for insight and for those who must be told, for nobody else."""
+
+
+@dataclass(frozen=True, slots=True)
+class Coded:
+    """A code with its system (URL or `urn:oid:`) and text."""
+
+    code: str
+    system: str = ""
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Attestation:
+    """What the caller's organisation vouches for (Tillitsrammeverket v1.1, ATT-1 to ATT-58).
+
+    Identifiers of patients are digests (`registries.identifiers.digest`), never the numbers themselves.
+    """
+
+    practitioner_digest: bytes
+    hpr: str
+    authorization: str
+    legal_entity: str
+    point_of_care: str
+    department: str
+    healthcare_service: Coded | None
+    purpose: str
+    purpose_details: Coded | None
+    decision_id: str
+    decision_text: str
+    user_selected: bool
+    patient_digests: tuple[bytes, ...]
+    made_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who asks, as proven by token, proof of possession and attestation; holds no person number.
+
+    `digest` is the HMAC of the caller's own person number (empty for a system client). `level` is the security level
+    (4 = high). `jti` names the access token in the audit row.
+    """
+
+    kind: CallerKind
+    client: str
+    scopes: frozenset[str]
+    digest: bytes = b""
+    name: str = ""
+    hpr: str = ""
+    authorization: str = ""
+    organisation: str = ""
+    point_of_care: str = ""
+    department: str = ""
+    level: int = 0
+    jti: str = ""
+    attestation: Attestation | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One choice of the patient about her own data, valid in the half-open interval [made_at, ended_at)."""
+
+    kind: Literal["opt-out", "restriction", "block", "consent"]
+    service: str
+    hpr: str
+    organisation: str
+    made_at: datetime
+    ended_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Tie:
+    """What binds a caller to the patient: GP list, open care course, family or power of attorney; [since, until)."""
+
+    kind: Literal["practice-list", "care", "parent", "proxy", "guardian"]
+    hpr: str = ""
+    organisation: str = ""
+    key: int = 0
+    since: date | None = None
+    until: date | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """Everything the law asks about the patient, read in one statement, true at `stamp`.
+
+    `keys` are all person keys linked to `patient`, itself included. Every change of a fact raises `stamp`; the store
+    reads under a `Grant` only while the stamp still stands, so a block holds on the next request on every host.
+    """
+
+    patient: int
+    keys: tuple[int, ...]
+    stamp: int
+    wrapped: tuple[bytes, ...] = field(repr=False)
+    birth_date: date | None
+    sex: str
+    protection: str
+    deceased: bool
+    choices: tuple[Choice, ...]
+    ties: tuple[Tie, ...]
+    caller_key: int | None
+    synthetic: bool
+    digests: frozenset[bytes] = field(default=frozenset(), repr=False)
+    """Digests of all identifiers of all `keys`: an attestation must name one of them and nobody else (ATT-4)."""
+    caller_protection: str = ""
+    """Address protection of the caller as a person: who lives under one represents nobody."""
+    lives_with_parent: bool | None = None
+    """Whether a parent with responsibility is registered at the child's address; None where no register says."""
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """What this caller may do with this patient's records, on which ground. Constructed in `policy.rules` alone.
+
+    `hides` are the labels that stay shut; `released_only` shuts what is not yet released to the citizen (checked when
+    read, not when a job ran). `law` and `says` are what the patient reads in her log.
+    """
+
+    caller: Caller
+    subject: Subject
+    service: str
+    action: Action
+    rule: str
+    law: str
+    says: str
+    purpose: str
+    basis: str
+    hides: Label
+    released_only: bool
+    at: datetime
+    correlation: str
+
+
+@dataclass(frozen=True, slots=True)
+class Denial:
+    """A no that names its rule and its law. `outcome` is the privacy outcome an API may show, else empty."""
+
+    caller: Caller
+    subject: Subject | None
+    service: str
+    action: Action
+    rule: str
+    law: str
+    says: str
+    outcome: Literal["", "Specific", "General", "Reservation"]
+    at: datetime
+    correlation: str

@@ -1,0 +1,77 @@
+"""The one error a caller can cause, and what it must say: what, where and what to do.
+
+Raised where the fault is known, turned into an answer in one place (`kjerne.app`), in the shape of the API that was called.
+A text in a `Refusal` may be shown to anybody: it never holds a person number, a name or any content of a record.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+# HTTP status -> FHIR R4 issue-type (http://hl7.org/fhir/R4/valueset-issue-type.html), where the raiser names none.
+ISSUE_BY_STATUS: Final = {
+    400: "invalid",
+    401: "login",
+    403: "forbidden",
+    404: "not-found",
+    405: "not-supported",
+    406: "not-supported",
+    409: "conflict",
+    410: "deleted",
+    412: "conflict",
+    413: "too-long",
+    415: "not-supported",
+    422: "processing",
+    429: "throttled",
+    503: "transient",
+    504: "timeout",
+}
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One thing that is wrong: `says` in a sentence, `where` as element path, parameter name or `line 12`."""
+
+    says: str
+    where: str = ""
+    code: str = ""
+
+
+class Refusal(Exception):
+    """The request is refused whole.
+
+    `status` is an HTTP status (4xx, or 503/504 when a source fails), `code` a FHIR issue-type, `where` the element path,
+    parameter or line, `todo` what the sender can do. `rule` names the access rule when a law refused. `faults` holds
+    further things that are wrong in the same request. `headers` go out with the answer (WWW-Authenticate, DPoP-Nonce).
+    """
+
+    def __init__(
+        self,
+        status: int,
+        says: str,
+        *,
+        where: str = "",
+        todo: str = "",
+        code: str = "",
+        rule: str = "",
+        faults: tuple[Fault, ...] = (),
+        headers: tuple[tuple[str, str], ...] = (),
+    ) -> None:
+        super().__init__(says)
+        self.status = status
+        self.says = says
+        self.where = where
+        self.todo = todo
+        self.code = code or ISSUE_BY_STATUS.get(status, "invalid")
+        self.rule = rule
+        self.faults = faults
+        self.headers = headers
+
+    def __str__(self) -> str:
+        parts = [self.says]
+        if self.where:
+            parts.append(f"({self.where})")
+        if self.todo:
+            parts.append(self.todo)
+        return " ".join(parts)

@@ -1,0 +1,125 @@
+"""A request and its answer as plain values, between `wire`, which speaks HTTP, and the rooms, which do not."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal, Protocol, TypeVar
+
+from kjerne.access import Action, Caller, Denial, Grant
+from kjerne.errors import Refusal
+
+Pairs = tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PatientRef:
+    """How a request names its patient: by identifier digest, or by person key (from a sealed id)."""
+
+    digest: bytes = b""
+    key: int = 0
+
+
+class Admit(Protocol):
+    """Asks the law. Returns a `Grant`, or raises `Denied`; handlers have no other way to a patient.
+
+    `basis` is what the caller declares (SAMTYKKE, AKUTT ...), `purpose` overrides the attestation's where an API says so.
+    """
+
+    async def __call__(
+        self, patient: PatientRef, service: str, action: Action, *, basis: str = "", purpose: str = ""
+    ) -> Grant: ...
+
+
+class Stale(Exception):
+    """A fact about the patient changed after the `Grant` was made (raised by the store): ask the law again."""
+
+
+class Denied(Exception):
+    """The law said no; the audit row of the refusal is already durable. The route's API shapes the answer."""
+
+    def __init__(self, denial: Denial) -> None:
+        super().__init__(denial.rule)
+        self.denial = denial
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One request, decoded under limits. Header names are lower case; `form` is a urlencoded body's pairs.
+
+    `body` is empty where the wire consumed it as a form. `correlation` is the caller's correlation id or one made here.
+    """
+
+    method: str
+    path: str
+    at: datetime
+    correlation: str
+    caller: Caller | None
+    admit: Admit
+    parameters: Mapping[str, str] = field(default_factory=dict)
+    query: Pairs = ()
+    form: Pairs = ()
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = b""
+    base_url: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What goes out: status, bytes and headers (lower case names)."""
+
+    status: int
+    body: bytes = b""
+    media_type: str = "application/fhir+json"
+    headers: Pairs = ()
+
+
+T = TypeVar("T")
+
+
+async def granted(
+    admit: Admit,
+    patient: PatientRef,
+    service: str,
+    action: Action,
+    use: Callable[[Grant], Awaitable[T]],
+    *,
+    basis: str = "",
+    purpose: str = "",
+) -> T:
+    """Asks the law and uses its answer; where a fact changed in between, asks once more.
+
+    Raises `Denied`; `Refusal` 503 when the facts keep changing.
+    """
+    for _ in range(3):
+        grant = await admit(patient, service, action, basis=basis, purpose=purpose)
+        try:
+            return await use(grant)
+        except Stale:
+            continue
+    raise Refusal(503, "the patient's privacy choices are being changed at this moment", todo="Send the request again.")
+
+
+Handler = Callable[[Call], Awaitable[Answer]]
+ErrorShape = Literal["fhir", "apprec", "oauth", "json", "page"]
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One line of the route table (`kjerne.app`). A route without `needs` cannot exist.
+
+    `path` has `{name}` parts. `needs` is the OAuth scope the token must hold, or one of `PUBLIC` (no patient data behind
+    it) and `SESSION` (a page's own login). `errors` is the shape of this API's refusals.
+    """
+
+    method: str
+    path: str
+    handler: Handler
+    needs: str
+    errors: ErrorShape
+    body_limit_bytes: int = 1_000_000
+
+
+PUBLIC = "public"
+SESSION = "session"

@@ -1,0 +1,261 @@
+"""What of a resource can be searched: hashed tokens for SQL, a main date for SQL, and small typed values for the rest.
+
+Tokens are 64-bit hashes of leaf and code, twice per code: with its system and alone. Values are msgpack of
+[leaves present, {leaf: [value, ...]}]; tokens, references and the main date are only marked present there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from functools import lru_cache
+from typing import Any, Final
+
+import msgspec
+import xxhash
+
+from kjerne.errors import Refusal
+from kjerne.fhir.dates import EARLIEST, LATEST, Interval, interval, microseconds, period
+from kjerne.fhir.definitions import type_number
+from kjerne.fhir.searchparams import Leaf, type_search, walk
+
+_ENCODER: Final = msgspec.msgpack.Encoder()
+_DECODER: Final = msgspec.msgpack.Decoder(tuple[bytes, dict[int, list[Any]]])
+_HALF_RANGE: Final = 1 << 63
+
+CURRENCY: Final = "urn:iso:std:iso:4217"
+UCUM: Final = "http://unitsofmeasure.org"
+
+_Quantity = tuple[str | None, str | None, str | int, str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Indexed:
+    """A row's search columns. [`date_from`, `date_to`) is the hull of the main dates, None where there is none."""
+
+    tokens: list[int]
+    values: bytes
+    date_from: datetime | None
+    date_to: datetime | None
+
+
+def index(tree: dict[str, Any]) -> Indexed:
+    """Extract everything searchable from one resource. Values that are not of their type's form are passed over."""
+    type = tree.get("resourceType")
+    type_number(type if isinstance(type, str) else "")
+    plan = type_search(str(type))
+    tokens: set[int] = set()
+    present: set[int] = set()
+    values: dict[int, list[Any]] = {}
+    date_from, date_to = LATEST, EARLIEST
+    for leaf, value in walk(plan.tree, tree):
+        present.add(leaf.number)
+        kind = leaf.kind
+        if kind in {"token", "uri"}:
+            hashed = _code_tokens if leaf.type in _REPEATED else _tokens
+            for system, code in codings(leaf, value):
+                tokens.update(hashed(leaf.number, system, code))
+        elif kind == "reference":
+            tokens.update(map(token, _reference_texts(leaf, value)))
+        elif kind == "date":
+            for start, end in intervals(leaf.type, value):
+                if leaf.number in plan.main_leaves:
+                    date_from, date_to = min(date_from, start), max(date_to, end)
+                    if plan.main_exact:
+                        continue
+                values.setdefault(leaf.number, []).append((microseconds(start), microseconds(end)))
+        else:
+            found = EXTRACTORS[kind](leaf.type, value)
+            if found:
+                values.setdefault(leaf.number, []).extend(found)
+    dated = date_from < date_to
+    return Indexed(sorted(tokens), _packed(present, values), date_from if dated else None, date_to if dated else None)
+
+
+def _packed(present: set[int], values: dict[int, list[Any]]) -> bytes:
+    try:
+        return _ENCODER.encode((bytes(sorted(present)), values))
+    except UnicodeEncodeError:
+        raise Refusal(400, "A text in the resource holds half a character (a lone surrogate).") from None
+
+
+def unpack(values: bytes) -> tuple[bytes, dict[int, list[Any]]]:
+    """(numbers of the leaves present, values by leaf) of `Indexed.values`."""
+    return _DECODER.decode(values)
+
+
+def token(text: str) -> int:
+    """A token's hash as PostgreSQL's signed bigint."""
+    hashed: int = xxhash.xxh3_64_intdigest(text.encode("utf-8", "surrogatepass"))
+    return hashed - (1 << 64) if hashed >= _HALF_RANGE else hashed
+
+
+def _tokens(leaf: int, system: str, code: str) -> tuple[int, int]:
+    alone, exact = token_texts(leaf, system, code)
+    return token(alone), token(exact)
+
+
+_code_tokens = lru_cache(maxsize=16_384)(_tokens)
+_REPEATED: Final = frozenset(("CodeableConcept", "Coding", "code", "canonical", "boolean"))
+"""Types whose values come again in most resources, so their hashes are kept; an identifier's never are."""
+
+
+def token_texts(leaf: int, system: str, code: str) -> tuple[str, str]:
+    """The two texts that are hashed for a code: alone, and with its system (empty: the code has none)."""
+    return f"{leaf}\x1e{code}", f"{leaf}\x1f{system}\x1f{code}"
+
+
+def identifier_texts(leaf: int, system: str, value: str) -> tuple[str, str]:
+    """As `token_texts`, for the identifier in a logical reference (modifier `:identifier`)."""
+    return f"{leaf}\x1c{value}", f"{leaf}\x1d{system}\x1d{value}"
+
+
+def codings(leaf: Leaf, value: Any) -> list[tuple[str, str]]:
+    """(system, code) pairs of a token's or uri's value; the system is empty where there is none."""
+    if type(value) is not dict:
+        return _plain_codings(leaf, value)
+    if leaf.type == "CodeableConcept":
+        inner = value.get("coding")
+        return [pair for one in inner if (pair := _pair(one, "code"))] if type(inner) is list else []
+    found = _pair(value, "code" if leaf.type == "Coding" else "value")
+    # A telephone number's `system` is the kind of contact, no code system.
+    return [("", found[1]) if leaf.type == "ContactPoint" else found] if found else []
+
+
+def _plain_codings(leaf: Leaf, value: Any) -> list[tuple[str, str]]:
+    if type(value) is str:
+        versioned = leaf.type == "canonical" and "|" in value
+        return [("", value), ("", value.partition("|")[0])] if versioned else [(leaf.system, value)]
+    if type(value) is bool:
+        return [("", "true" if value else "false")]
+    return [("", str(value))] if type(value) is int else []
+
+
+def _pair(value: Any, name: str) -> tuple[str, str] | None:
+    if type(value) is not dict or type(code := value.get(name)) is not str:
+        return None
+    system = value.get("system")
+    return (system if type(system) is str else ""), code
+
+
+def reference_forms(text: str) -> tuple[str, ...]:
+    """How a literal reference can be asked for: as written without its version, a relative one by its id alone too."""
+    whole = text.partition("/_history/")[0]
+    type, slash, id = whole.partition("/")
+    return (whole, id) if slash and "/" not in id and ":" not in type else (whole,)
+
+
+def _reference_texts(leaf: Leaf, value: Any) -> list[str]:
+    if type(value) is str:
+        forms = {value, value.partition("|")[0]} if leaf.type == "canonical" else {value}
+        return [token_texts(leaf.number, "", one)[0] for one in forms]
+    if type(value) is not dict:
+        return []
+    texts = []
+    reference = value.get("reference")
+    if type(reference) is str and not reference.startswith("#"):
+        texts += [token_texts(leaf.number, "", one)[0] for one in reference_forms(reference)]
+    identifier = _pair(value.get("identifier"), "value")
+    if identifier:
+        texts += identifier_texts(leaf.number, *identifier)
+    return texts
+
+
+def intervals(type: str, value: Any) -> list[Interval]:
+    """The half-open intervals of a date, dateTime, instant, Period or Timing; a Timing's is its outer limits (R4)."""
+    if type == "Period":
+        found = period(value)
+        return [found] if found else []
+    if type == "Timing":
+        return _timing(value)
+    try:
+        return [interval(value)] if isinstance(value, str) else []
+    except ValueError:
+        return []
+
+
+def _timing(value: Any) -> list[Interval]:
+    if not isinstance(value, dict):
+        return []
+    events = value.get("event")
+    found = [one for event in events for one in intervals("dateTime", event)] if isinstance(events, list) else []
+    repeat = value.get("repeat")
+    bounds = period(repeat.get("boundsPeriod")) if isinstance(repeat, dict) else None
+    found += [bounds] if bounds else []
+    return [(min(start for start, _ in found), max(end for _, end in found))] if found else []
+
+
+def _strings(type: str, value: Any) -> list[str]:
+    if isinstance(value, str):
+        return [value]
+    if not isinstance(value, dict):
+        return []
+    names = _NAME_PARTS if type == "HumanName" else _ADDRESS_PARTS
+    found = []
+    for name in names:
+        part = value.get(name)
+        found += [one for one in (part if isinstance(part, list) else (part,)) if isinstance(one, str)]
+    return found
+
+
+_NAME_PARTS: Final = ("text", "family", "given", "prefix", "suffix")
+_ADDRESS_PARTS: Final = ("text", "line", "city", "district", "state", "postalCode", "country")
+
+
+def _numeral(value: Any) -> str | None:
+    return str(value) if isinstance(value, (int, Decimal)) and not isinstance(value, bool) else None
+
+
+def _numbers(type: str, value: Any) -> list[tuple[str | None, str | None]]:
+    """(low, high) with None for an open end; a plain number is both."""
+    if type == "Range" and isinstance(value, dict):
+        low, high = (_numeral(end.get("value")) if isinstance(end, dict) else None for end in _ends(value))
+        return [(low, high)] if low or high else []
+    number = _numeral(value)
+    return [(number, number)] if number else []
+
+
+def _ends(value: dict[str, Any]) -> tuple[Any, Any]:
+    return value.get("low"), value.get("high")
+
+
+def _quantities(type: str, value: Any) -> list[_Quantity]:
+    """(low, high, system, code, unit). A comparator opens one end, so "<5" is (None, "<5"). UCUM is written as 1."""
+    if not isinstance(value, dict):
+        return []
+    if type == "Range":
+        return _range(value)
+    number = _numeral(value.get("value"))
+    if number is None:
+        return []
+    if type == "Money":
+        return [(number, number, CURRENCY, _text(value, "currency"), "")]
+    comparator = value.get("comparator")
+    low = None if comparator in ("<", "<=") else ">" + number if comparator == ">" else number
+    high = None if comparator in (">", ">=") else "<" + number if comparator == "<" else number
+    code, unit = _text(value, "code"), _text(value, "unit")
+    system = _text(value, "system")
+    return [(low, high, 1 if system == UCUM else system, code, "" if unit == code else unit)]
+
+
+def _range(value: dict[str, Any]) -> list[_Quantity]:
+    low, high = (_quantities("Quantity", end) for end in _ends(value))
+    if not (low or high):
+        return []
+    end = (low or high)[0]
+    return [(low[0][0] if low else None, high[0][1] if high else None, *end[2:])]
+
+
+def _text(value: dict[str, Any], name: str) -> str:
+    found = value.get(name)
+    return found if isinstance(found, str) else ""
+
+
+EXTRACTORS: Final[dict[str, Callable[[str, Any], list[Any]]]] = {
+    "string": _strings,
+    "number": _numbers,
+    "quantity": _quantities,
+}
+"""How the values of the kinds that SQL cannot compare are taken."""

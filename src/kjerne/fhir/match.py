@@ -1,0 +1,269 @@
+"""Whether found values answer what was asked (FHIR R4 search.html: prefixes, number, date, string, token, quantity).
+
+Each rule stands once here and serves rows' compact values, parts of composites and, for dates, SQL.
+"""
+
+from __future__ import annotations
+
+import math
+import operator
+import unicodedata
+from collections.abc import Callable
+from datetime import datetime
+from decimal import Decimal
+from fractions import Fraction
+from functools import lru_cache
+from typing import Any, Final, Literal
+
+from kjerne.fhir.criteria import DateValue, QuantityValue, ReferenceValue, Value
+from kjerne.fhir.dates import EARLIEST, LATEST, microseconds
+from kjerne.fhir.index import EXTRACTORS, UCUM, codings, intervals, reference_forms, unpack
+from kjerne.fhir.searchparams import Component, Leaf, Node, walk
+from kjerne.fhir.ucum import canonical
+
+ValuesTest = Callable[[bytes, dict[int, list[Any]]], bool]
+LeafTest = Callable[[Leaf, Any], bool]
+Sign = Literal["<", "<=", ">", ">="]
+Rule = tuple[tuple[tuple[Literal["start", "end"], Sign, datetime], ...], ...]
+
+_COMPARE: Final[dict[str, Callable[[Any, Any], bool]]] = {
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+}
+
+
+def date_rule(value: DateValue, at: datetime) -> Rule:
+    """What start and end of a found interval must satisfy: alternatives of comparisons that hold together.
+
+    R4 search.html#prefix, with [start, end) on both sides: `eq` contains the found interval whole; `gt` and `lt` reach
+    beyond; `sa` and `eb` do not touch; `ap` overlaps after widening by a tenth of the distance to now.
+    """
+    first, last = value.start, value.end
+    within: Rule = ((("start", ">=", first), ("end", "<=", last)),)
+    rules: dict[str, Rule] = {
+        "eq": within,
+        "ne": ((("start", "<", first),), (("end", ">", last),)),
+        "gt": ((("end", ">", last),),),
+        "lt": ((("start", "<", first),),),
+        "ge": ((("end", ">", last),), *within),
+        "le": ((("start", "<", first),), *within),
+        "sa": ((("start", ">=", last),),),
+        "eb": ((("end", "<=", first),),),
+    }
+    if value.prefix != "ap":
+        return rules[value.prefix]
+    margin = abs(at - first) / 10
+    early = first - margin if first - EARLIEST > margin else EARLIEST
+    late = last + margin if LATEST - last > margin else LATEST
+    return ((("start", "<", late), ("end", ">", early)),)
+
+
+def missing(leaves: frozenset[int], wanted: bool) -> ValuesTest:
+    """`:missing`: true finds rows without any value."""
+    return lambda present, _: leaves.isdisjoint(present) == wanted
+
+
+def on_values(leaves: frozenset[int], kind: str, modifier: str, values: tuple[Value, ...], at: datetime) -> ValuesTest:
+    """A test of a row's values: any found value of these leaves answers any asked one."""
+    tests = [_single(kind, modifier, value, at) for value in values]
+
+    def test(_: bytes, fields: dict[int, list[Any]]) -> bool:
+        found = [one for leaf in leaves for one in fields.get(leaf, ())]
+        return any(single(one) for one in found for single in tests)
+
+    return test
+
+
+def on_leaf(kind: str, modifier: str, values: tuple[Value, ...], at: datetime = EARLIEST) -> LeafTest:
+    """A test of a value as it stands in the resource."""
+    if kind in ("token", "uri", "reference"):
+        return lambda leaf, found: any(_coded(leaf, found, modifier, value) for value in values)
+    tests = [_single(kind, modifier, value, at) for value in values]
+
+    def test(leaf: Leaf, found: Any) -> bool:
+        if kind == "date":
+            compact = [(microseconds(start), microseconds(end)) for start, end in intervals(leaf.type, found)]
+        else:
+            compact = EXTRACTORS[kind](leaf.type, found)
+        return any(single(one) for one in compact for single in tests)
+
+    return test
+
+
+def composite(
+    root: Node, components: tuple[Component, ...], values: tuple[Value, ...], at: datetime
+) -> Callable[[dict[str, Any]], bool]:
+    """A test of a resource: on one root, every part of one asked value holds."""
+    asked = [
+        [
+            (component.tree, on_leaf(component.kind, "", (part,), at))
+            for component, part in zip(components, value.parts, strict=True)  # type: ignore[union-attr]
+        ]
+        for value in values
+    ]
+
+    def test(tree: dict[str, Any]) -> bool:
+        roots = [tree] if root.leaves else []
+        roots += [found for _, found in walk(root, tree) if isinstance(found, dict)]
+        return any(all(_any_leaf(one, *part) for part in parts) for one in roots for parts in asked)
+
+    return test
+
+
+def _any_leaf(root: dict[str, Any], tree: Node, test: LeafTest) -> bool:
+    return any(test(leaf, value) for leaf, value in walk(tree, root))
+
+
+def sort_key(leaves: frozenset[int], kind: str, *, descending: bool) -> Callable[[bytes], Any]:
+    """A key from a row's values: the lowest found, or the highest when descending; None where there is none."""
+    choose = max if descending else min
+
+    def key(values: bytes) -> Any:
+        fields = unpack(values)[1]
+        found = [_sortable(kind, one) for leaf in leaves for one in fields.get(leaf, ())]
+        return choose((one for one in found if one is not None), default=None)
+
+    return key
+
+
+def _sortable(kind: str, found: Any) -> Any:
+    if kind == "string":
+        return fold(found)
+    if kind == "date":
+        return found[0]
+    text = found[0] or found[1]
+    if text is None:
+        return None
+    number = Fraction(text.lstrip("<>"))
+    unit = canonical(found[3]) if kind == "quantity" and found[2] == 1 else None
+    return number * unit[0] if unit else number
+
+
+def _single(kind: str, modifier: str, value: Any, at: datetime) -> Callable[[Any], bool]:
+    if kind == "string":
+        return _string(value.text, modifier)
+    if kind == "date":
+        return _date(value, at)
+    if kind == "number":
+        return lambda found: _compare(value.prefix, value.number, Fraction(1), found[0], found[1], Fraction(1))
+    return lambda found: _quantity(value, found)
+
+
+@lru_cache(maxsize=4096)
+def fold(text: str) -> str:
+    """Case and accents away, spaces made one: how R4 asks strings to be compared."""
+    spread = unicodedata.normalize("NFKD", text).casefold()
+    return " ".join("".join(one for one in spread if not unicodedata.combining(one)).split())
+
+
+def _string(text: str, modifier: str) -> Callable[[str], bool]:
+    if modifier == "exact":
+        return lambda found: found == text
+    wanted = fold(text)
+    if modifier == "contains":
+        return lambda found: wanted in fold(found)
+    return lambda found: fold(found).startswith(wanted)
+
+
+def _date(value: DateValue, at: datetime) -> Callable[[tuple[int, int]], bool]:
+    rule = [
+        [(0 if side == "start" else 1, _COMPARE[sign], microseconds(moment)) for side, sign, moment in together]
+        for together in date_rule(value, at)
+    ]
+    return lambda found: any(all(compare(found[side], limit) for side, compare, limit in one) for one in rule)
+
+
+def _quantity(value: QuantityValue, found: Any) -> bool:
+    low, high, system, code, unit = found
+    system = UCUM if system == 1 else system
+    if not value.code:
+        return _compare(value.prefix, value.number, Fraction(1), low, high, Fraction(1))
+    if value.system is None:
+        same = value.code in (code, unit)
+        return same and _compare(value.prefix, value.number, Fraction(1), low, high, Fraction(1))
+    if value.system != system:
+        return False
+    if value.code == code:
+        return _compare(value.prefix, value.number, Fraction(1), low, high, Fraction(1))
+    asked, has = canonical(value.code), canonical(code)
+    if value.system != UCUM or asked is None or has is None or asked[1] != has[1]:
+        return False
+    return _compare(value.prefix, value.number, asked[0], low, high, has[0])
+
+
+End = tuple[Fraction | float, int]
+"""An end of an interval: its number, and +1 just above or -1 just below it where the end itself does not belong."""
+
+# Which end of the found interval a prefix looks at, and how.
+_PREFIXES: Final[dict[str, tuple[Literal["first", "last"], Callable[[End, End], bool]]]] = {
+    "gt": ("last", operator.gt),
+    "lt": ("first", operator.lt),
+    "ge": ("last", operator.ge),
+    "le": ("first", operator.le),
+    "sa": ("first", operator.gt),
+    "eb": ("last", operator.lt),
+}
+
+
+def _compare(
+    prefix: str, number: Decimal, factor: Fraction, low: str | None, high: str | None, found_factor: Fraction
+) -> bool:
+    """The found [low, high], either end open, against the asked number, both in base units by their factors."""
+    asked = Fraction(number) * factor
+    first, last = _low(low, found_factor), _high(high, found_factor)
+    if prefix in _PREFIXES:
+        side, compare = _PREFIXES[prefix]
+        return compare(first if side == "first" else last, (asked, 0))
+    if prefix == "ap":
+        margin = abs(asked) / 10
+        return first <= (asked + margin, 0) and last >= (asked - margin, 0)
+    half = precision(number) * factor
+    return ((asked - half, 0) <= first and last < (asked + half, 0)) == (prefix == "eq")
+
+
+def _low(text: str | None, factor: Fraction) -> End:
+    return (Fraction(text.lstrip(">")) * factor, int(text[0] == ">")) if text else (-math.inf, 0)
+
+
+def _high(text: str | None, factor: Fraction) -> End:
+    return (Fraction(text.lstrip("<")) * factor, -int(text[0] == "<")) if text else (math.inf, 0)
+
+
+def precision(number: Decimal) -> Fraction:
+    """Half of what the last written digit stands for: 5.4 is [5.35, 5.45). 1e2 is [95, 105), by R4's own example."""
+    exponent = int(number.as_tuple().exponent)
+    return Fraction(10) ** exponent / (20 if exponent > 0 else 2)
+
+
+def reference_text(value: ReferenceValue) -> str:
+    """How an asked reference is spelled in tokens."""
+    return value.url or (f"{value.type}/{value.id}" if value.type else value.id)
+
+
+def _coded(leaf: Leaf, found: Any, modifier: str, value: Any) -> bool:
+    if modifier == "text":
+        wanted = fold(value.text)
+        return any(wanted in fold(text) for text in _labels(found))
+    if leaf.kind == "reference":
+        text = found.get("reference") if isinstance(found, dict) else found
+        return isinstance(text, str) and reference_text(value) in reference_forms(text)
+    if leaf.kind == "uri":
+        return any(code == value.uri for _, code in codings(leaf, found))
+    return any(
+        (value.system is None or value.system == system) and (not value.code or value.code == code)
+        for system, code in codings(leaf, found)
+    )
+
+
+def _labels(found: Any) -> list[str]:
+    """The texts beside a code: CodeableConcept.text, Coding.display, Identifier.type.text."""
+    if not isinstance(found, dict):
+        return []
+    inner = found.get("coding")
+    texts = [found.get("text"), found.get("display")]
+    texts += [one.get("display") for one in inner if isinstance(one, dict)] if isinstance(inner, list) else []
+    kind = found.get("type")
+    texts += [kind.get("text")] if isinstance(kind, dict) else []
+    return [text for text in texts if isinstance(text, str)]

@@ -1,0 +1,281 @@
+"""A search as a typed value, and how it is answered: what SQL can decide, and what must be matched on typed values.
+
+`wire.search.parse` makes a `Search`; `plan` turns it into a `Plan` for the store. Everything in a plan narrows by AND.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any, Final, Literal, TypeVar
+
+from kjerne.fhir import match
+from kjerne.fhir.criteria import CompositeValue, Criterion, DateValue, ReferenceValue, TokenValue, UriValue, Value
+from kjerne.fhir.index import identifier_texts, token, token_texts, unpack
+from kjerne.fhir.searchparams import SUBJECT_CODES, SearchParameter, TypeSearch, type_search, walk
+
+
+@dataclass(frozen=True, slots=True)
+class Include:
+    """`_include` or `_revinclude`: from resources of `source`, by its parameter `code`, to `target` (empty: any)."""
+
+    source: str
+    code: str
+    target: str = ""
+    iterate: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Sort:
+    """One sort key."""
+
+    code: str
+    descending: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """A whole search of one type. `ignored` names parameters that lenient handling passed over."""
+
+    type: str
+    criteria: tuple[Criterion, ...] = ()
+    sort: tuple[Sort, ...] = ()
+    count: int = 50
+    total: Literal["none", "estimate", "accurate"] | None = None
+    includes: tuple[Include, ...] = ()
+    revincludes: tuple[Include, ...] = ()
+    elements: tuple[str, ...] = ()
+    summary: Literal["", "true", "text", "data", "count", "false"] = ""
+    ignored: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """A comparison that SQL makes on one column of the row. A row without the column's value does not pass."""
+
+    column: Literal["date_from", "date_to", "at"]
+    operator: Literal["<", "<=", ">", ">="]
+    moment: datetime
+
+
+Bounds = tuple[tuple[Bound, ...], ...]
+"""Alternatives (OR) of bounds that hold together (AND)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """One sort key: a column of the row, or (column empty) a key taken from `values`. Rows without it come last."""
+
+    column: Literal["date_from", "at", "id", ""]
+    descending: bool
+    key: Callable[[bytes], Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How a search is answered.
+
+    `ids`: only these (None: all). `all_of`: of each inner tuple at least one token. `none_of`: none of these tokens.
+    `bounds`: each must hold. `patients`: each names, by alternatives, whose records are meant; the caller's door
+    compares. `match` looks at `values`, `match_tree` at the resource itself; None where SQL alone is exact.
+    """
+
+    type: str
+    ids: tuple[str, ...] | None
+    all_of: tuple[tuple[int, ...], ...]
+    none_of: tuple[int, ...]
+    bounds: tuple[Bounds, ...]
+    patients: tuple[tuple[Value, ...], ...]
+    match: Callable[[bytes], bool] | None
+    match_tree: Callable[[dict[str, Any]], bool] | None
+    order: tuple[Order, ...]
+
+    @property
+    def exact_in_sql(self) -> bool:
+        """Whether page and total can come from SQL."""
+        return self.match is None and self.match_tree is None and all(one.column for one in self.order)
+
+
+def plan(search: Search, *, at: datetime) -> Plan:
+    """The plan of a search. `at` is the request's time, which `ap` on dates measures its tenth from."""
+    types = type_search(search.type)
+    draft = _Draft([], [], [], [], [], [], [])
+    for criterion in search.criteria:
+        _add(draft, types, criterion, at)
+    order = tuple(_order(types, one) for one in search.sort)
+    on_values, on_tree = tuple(draft.on_values), tuple(draft.on_tree)
+    return Plan(
+        type=search.type,
+        ids=_common(draft.ids),
+        all_of=tuple(draft.all_of),
+        none_of=tuple(sorted(set(draft.none_of))),
+        bounds=tuple(draft.bounds),
+        patients=tuple(draft.patients),
+        match=(lambda values: _matches(on_values, values)) if on_values else None,
+        match_tree=(lambda tree: all(test(tree) for test in on_tree)) if on_tree else None,
+        order=order,
+    )
+
+
+def _common(ids: list[tuple[str, ...]]) -> tuple[str, ...] | None:
+    return tuple(one for one in dict.fromkeys(ids[0]) if all(one in other for other in ids)) if ids else None
+
+
+def _matches(tests: tuple[match.ValuesTest, ...], values: bytes) -> bool:
+    present, fields = unpack(values)
+    return all(test(present, fields) for test in tests)
+
+
+@dataclass
+class _Draft:
+    ids: list[tuple[str, ...]]
+    all_of: list[tuple[int, ...]]
+    none_of: list[int]
+    bounds: list[Bounds]
+    patients: list[tuple[Value, ...]]
+    on_values: list[match.ValuesTest]
+    on_tree: list[Callable[[dict[str, Any]], bool]]
+
+
+def _add(draft: _Draft, types: TypeSearch, criterion: Criterion, at: datetime) -> None:
+    parameter = types.parameters[criterion.code]
+    numbers = frozenset(leaf.number for leaf in parameter.leaves)
+    if criterion.code == "_id":
+        draft.ids.append(tuple(value.code for value in criterion.values if isinstance(value, TokenValue)))
+    elif criterion.code == "_lastUpdated":
+        draft.bounds.append(_dated(criterion, at, updated=True))
+    elif criterion.code in SUBJECT_CODES:
+        draft.patients.append(criterion.values)
+    elif criterion.missing is not None:
+        draft.on_values.append(match.missing(numbers, criterion.missing))
+    elif criterion.kind == "date" and types.main_exact and numbers == types.main_leaves:
+        draft.bounds.append(_dated(criterion, at, updated=False))
+    elif criterion.kind in ("token", "uri", "reference"):
+        _add_tokens(draft, parameter, criterion)
+    elif criterion.kind == "composite":
+        _add_composite(draft, types, parameter, criterion, at)
+    else:
+        draft.on_values.append(match.on_values(numbers, criterion.kind, criterion.modifier, criterion.values, at))
+
+
+def _add_tokens(draft: _Draft, parameter: SearchParameter, criterion: Criterion) -> None:
+    """Tokens in SQL; texts and whole code systems on the resource, since no token holds them."""
+    whole_system = any(isinstance(value, TokenValue) and not value.code for value in criterion.values)
+    if criterion.modifier == "text" or whole_system:
+        negated = criterion.modifier == "not"
+        test = match.on_leaf(criterion.kind, "" if negated else criterion.modifier, criterion.values)
+        tree = parameter.tree
+        draft.on_tree.append(lambda found: any(test(leaf, value) for leaf, value in walk(tree, found)) != negated)
+        return
+    hashes = tuple(
+        dict.fromkeys(
+            token(text)
+            for leaf in parameter.leaves
+            for value in criterion.values
+            for text in _texts(leaf.number, criterion, value)
+        )
+    )
+    if criterion.modifier == "not":
+        draft.none_of.extend(hashes)
+    else:
+        draft.all_of.append(hashes)
+
+
+def _texts(leaf: int, criterion: Criterion, value: Value) -> tuple[str, ...]:
+    if isinstance(value, UriValue):
+        return token_texts(leaf, "", value.uri)[:1]
+    if isinstance(value, ReferenceValue):
+        return token_texts(leaf, "", match.reference_text(value))[:1]
+    assert isinstance(value, TokenValue)
+    spell = identifier_texts if criterion.modifier == "identifier" else token_texts
+    alone, exact = spell(leaf, value.system or "", value.code)
+    return (alone,) if value.system is None else (exact,)
+
+
+def _add_composite(
+    draft: _Draft, types: TypeSearch, parameter: SearchParameter, criterion: Criterion, at: datetime
+) -> None:
+    """The parts must hold on the same root, which only the resource shows; tokens of coded parts narrow."""
+    assert parameter.composite is not None
+    root, components = parameter.composite
+    draft.on_tree.append(match.composite(root, components, criterion.values, at))
+    for place, component in enumerate(components):
+        own = types.parameters.get(component.code)
+        values = tuple(value.parts[place] for value in criterion.values if isinstance(value, CompositeValue))
+        part = Criterion(component.code, component.kind, "", values)
+        if own and own.leaves and component.kind == "token" and all(_is_code(value) for value in values):
+            _add_tokens(draft, own, part)
+
+
+def _is_code(value: Value) -> bool:
+    return isinstance(value, TokenValue) and value.code != ""
+
+
+def _dated(criterion: Criterion, at: datetime, *, updated: bool) -> Bounds:
+    alternatives: list[tuple[Bound, ...]] = []
+    for value in criterion.values:
+        assert isinstance(value, DateValue)
+        for together in match.date_rule(value, at):
+            bounds = (
+                Bound("date_from" if side == "start" else "date_to", sign, moment) for side, sign, moment in together
+            )
+            alternatives.append(tuple(map(_on_update, bounds) if updated else bounds))
+    return tuple(alternatives)
+
+
+def _on_update(bound: Bound) -> Bound:
+    """The update time is a point: its interval ends a microsecond later, so `end <= x` is `at < x`."""
+    if bound.column == "date_to":
+        return Bound("at", "<" if bound.operator == "<=" else ">=", bound.moment)
+    return replace(bound, column="at")
+
+
+_COLUMNS: Final[dict[str, Literal["at", "id"]]] = {"_lastUpdated": "at", "_id": "id"}
+
+
+def _order(types: TypeSearch, sort: Sort) -> Order:
+    if sort.code in _COLUMNS:
+        return Order(_COLUMNS[sort.code], sort.descending)
+    parameter = types.parameters[sort.code]
+    numbers = frozenset(leaf.number for leaf in parameter.leaves)
+    if numbers == types.main_leaves and numbers:
+        return Order("date_from", sort.descending)
+    return Order("", sort.descending, match.sort_key(numbers, parameter.kind, descending=sort.descending))
+
+
+SORTABLE_KINDS: Final = frozenset(("date", "string", "number", "quantity"))
+
+Row = TypeVar("Row")
+
+
+def ordered(
+    rows: list[Row], order: tuple[Order, ...], column: Callable[[Row, str], Any], values: Callable[[Row], bytes]
+) -> list[Row]:
+    """The rows in order; those without a key come last, whichever way it runs."""
+    for one in reversed(order):
+        keyed = [(column(row, one.column) if one.key is None else one.key(values(row)), row) for row in rows]
+        there = sorted(
+            (pair for pair in keyed if pair[0] is not None), key=lambda pair: pair[0], reverse=one.descending
+        )
+        rows = [row for _, row in there] + [row for key, row in keyed if key is None]
+    return rows
+
+
+def references(tree: dict[str, Any], param: str) -> list[str]:
+    """The literal references that a parameter finds in a resource, as written: where `_include` follows."""
+    parameter = type_search(tree["resourceType"]).parameters.get(param)
+    if parameter is None or parameter.kind != "reference":
+        return []
+    found = []
+    for _, value in walk(parameter.tree, tree):
+        text = value.get("reference") if isinstance(value, dict) else value
+        if isinstance(text, str) and not text.startswith("#"):
+            found.append(text)
+    return list(dict.fromkeys(found))
+
+
+def reverse_tokens(include: Include, references: list[str]) -> list[int]:
+    """Tokens of the rows of `include.source` that point at any of these `Type/id`: where `_revinclude` follows."""
+    leaves = type_search(include.source).parameters[include.code].leaves
+    return [token(token_texts(leaf.number, "", text)[0]) for leaf in leaves for text in references]

@@ -1,0 +1,327 @@
+"""Is this an R4 resource? One walk over the tree with checkers made from the definitions; each fault has its path.
+
+Checked: names and types, cardinality, one `value[x]`, formats and calendar, no empty object or array, required code
+lists, reference targets, the invariants of `fhir.invariants`, and contained resources (dom-2 to dom-5).
+A text in a fault never repeats what was sent.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from functools import cache
+from typing import Any, Final
+
+from kjerne.errors import Fault
+from kjerne.fhir import definitions
+from kjerne.fhir.definitions import TYPES, Element
+from kjerne.fhir.invariants import INVARIANTS, Invariant
+from kjerne.fhir.primitives import CHECKS, SAYS, Check
+
+FAULTS_LIMIT: Final = 100
+"""Enough to mend a resource by; a hostile one cannot make a list longer than itself."""
+
+Faults = list[Fault] | None
+Checker = Callable[[Any], Faults]
+
+_LOCAL: Final = "local-reference"
+_TYPE_SET: Final = frozenset(TYPES)
+_PLAIN_NAME: Final = re.compile(r"_?[A-Za-z]{1,64}")
+_RELATIVE: Final = re.compile(r"([A-Za-z]+)/([A-Za-z0-9.\-]{1,64})(?:/_history/[A-Za-z0-9.\-]{1,64})?")
+
+
+def check(tree: dict[str, Any], type: str) -> list[Fault]:
+    """The faults of a resource that should be a `type`; empty where it is right. `where` is an element path."""
+    if tree.get("resourceType") != type:
+        return [Fault(f"resourceType must be {type}.", where="resourceType", code="structure")]
+    found = _structure(type)(tree) or []
+    if found or "contained" in tree:
+        found = _resolved(tree, found)
+    return [replace(fault, where=f"{type}{fault.where}") for fault in found[:FAULTS_LIMIT]]
+
+
+def _fault(says: str, where: str = "", code: str = "structure") -> list[Fault]:
+    return [Fault(f"The element {says}.", where, code)]
+
+
+def _under(step: str, faults: list[Fault]) -> list[Fault]:
+    return [Fault(fault.says, step + fault.where, fault.code) for fault in faults]
+
+
+@cache
+def _structure(type: str) -> Checker:
+    """The checker of a type or nested structure. Types that hold each other find each other through `_late`."""
+    rules: dict[str, Checker] = {"resourceType": _resource_type} if type in _TYPE_SET else {}
+    plain: dict[str, Check] = {}
+    paired: dict[str, tuple[Checker, bool]] = {}
+    required: list[tuple[str, frozenset[str]]] = []
+    choices: list[frozenset[str]] = []
+    for element in definitions.elements(type).values():
+        names = dict(_names(element))
+        for name, of in names.items():
+            one = _value(element, of)
+            rules[name] = _list(one) if element.many else one
+            if of in CHECKS and not element.many and not element.codes:
+                plain[name] = CHECKS[of]
+            if of in CHECKS:
+                rules[f"_{name}"] = _list(_shadow, holes=True) if element.many else _shadow
+                paired[name] = (one, element.many)
+        every = frozenset(names) | {f"_{name}" for name in names}
+        if element.required:
+            required.append((element.name, every))
+        if element.choice:
+            choices.append(every)
+    return _object(rules, plain, paired, tuple(required), tuple(choices), INVARIANTS.get(type, ()))
+
+
+def _names(element: Element) -> Iterator[tuple[str, str]]:
+    for of in element.types:
+        yield (element.name + of[0].upper() + of[1:] if element.choice else element.name), of
+
+
+def _object(
+    rules: dict[str, Checker],
+    plain: dict[str, Check],
+    paired: dict[str, tuple[Checker, bool]],
+    required: tuple[tuple[str, frozenset[str]], ...],
+    choices: tuple[frozenset[str], ...],
+    invariants: tuple[Invariant, ...],
+) -> Checker:
+    def checker(value: Any) -> Faults:
+        if type(value) is not dict:
+            return _fault("must be an object")
+        faults: list[Fault] = []
+        for name, inner in value.items():
+            # Most members are single primitives that are right: they cost one call, the rest go the long way.
+            if name in plain and plain[name](inner):
+                continue
+            rule = rules.get(name)
+            if rule is None or (found := rule(inner)):
+                faults += _member(name, value, paired, None if rule is None else found)
+                if _enough(faults):
+                    return faults
+        for name, names in required:
+            if names.isdisjoint(value):
+                faults += _fault("is required", f".{name}", code="required")
+        for names in choices:
+            if len(names.intersection(value)) > 1:
+                faults += _several(names, value)
+        return faults + _broken(value, invariants)
+
+    return checker
+
+
+def _member(name: str, value: dict[str, Any], paired: dict[str, tuple[Checker, bool]], found: Faults) -> list[Fault]:
+    """What is wrong with one member, once something is: `found` is None where R4 does not know the name."""
+    if found is None:
+        return _unknown(name)
+    if name in paired and f"_{name}" in value:
+        found = _with_shadow(paired[name], value[name], value[f"_{name}"]) or []
+    return _under(f".{name}", found)
+
+
+def _broken(value: dict[str, Any], invariants: tuple[Invariant, ...]) -> list[Fault]:
+    """ele-1 (an element has something in it) and the type's own invariants."""
+    if not value or (len(value) == 1 and "id" in value):
+        return _fault("must not be empty (ele-1)", code="invariant")
+    broken = [(key, says) for key, says, holds in invariants if not holds(value)]
+    return [one for key, says in broken for one in _fault(f"{says} ({key})", code="invariant")]
+
+
+def _enough(faults: list[Fault]) -> bool:
+    """Whether to stop looking: never on local references alone, which may all turn out right."""
+    return len(faults) > FAULTS_LIMIT and faults[-1].code != _LOCAL
+
+
+def _unknown(name: str) -> list[Fault]:
+    if _PLAIN_NAME.fullmatch(name):
+        return _fault("is not known in R4", f".{name}")
+    return _fault("holds a name that is not known in R4")
+
+
+def _several(names: frozenset[str], value: dict[str, Any]) -> list[Fault]:
+    found = {name.removeprefix("_") for name in names.intersection(value)}
+    return _fault("may have one type only", "." + sorted(found)[1]) if len(found) > 1 else []
+
+
+def _with_shadow(rule: tuple[Checker, bool], value: Any, shadow: Any) -> Faults:
+    """A list of primitives may have holes where `_name` has an extension at the same place (R4 json.html#primitive)."""
+    one, many = rule
+    if not many or type(value) is not list or type(shadow) is not list:
+        return (_list(one) if many else one)(value)
+    faults: list[Fault] = []
+    for place, inner in enumerate(value):
+        beside = shadow[place] if place < len(shadow) else None
+        found = one(inner) if inner is not None else None if beside is not None else _fault("must not be null")
+        faults += _under(f"[{place}]", found) if found else ()
+    return faults
+
+
+def _list(one: Checker, *, holes: bool = False) -> Checker:
+    def checker(value: Any) -> Faults:
+        if type(value) is not list:
+            return _fault("must be an array")
+        if not value:
+            return _fault("must not be an empty array", code="invariant")
+        faults: list[Fault] = []
+        for place, inner in enumerate(value):
+            found = None if holes and inner is None else one(inner)
+            if found:
+                faults += _under(f"[{place}]", found)
+                if _enough(faults):
+                    break
+        return faults
+
+    return checker
+
+
+def _value(element: Element, type: str) -> Checker:
+    if type == "code" and element.codes:
+        return _listed_code(element.codes)
+    if type in CHECKS:
+        return _primitive(type)
+    if type == "Resource":
+        return _contained if element.name == "contained" else _any_resource
+    if type == "Reference":
+        return _reference(frozenset(element.targets))
+    if element.codes and type in ("Coding", "CodeableConcept"):
+        return _bound(type, element.codes)
+    return _late(type)
+
+
+def _late(type: str) -> Checker:
+    """Made at first use: types hold each other (Extension, Questionnaire.item)."""
+
+    made: list[Checker] = []
+
+    def checker(value: Any) -> Faults:
+        if not made:
+            made.append(_structure(type))
+        return made[0](value)
+
+    return checker
+
+
+@cache
+def _primitive(type: str) -> Checker:
+    right, says = CHECKS[type], SAYS[type]
+    return lambda value: None if right(value) else _fault(says, code="value")
+
+
+@cache
+def _listed_code(address: str) -> Checker:
+    codes = frozenset[str]().union(*definitions.table().codes[address].values())
+
+    def checker(value: Any) -> Faults:
+        if type(value) is str and value in codes:
+            return None
+        return _fault(f"must be one of the codes of {address}", code="code-invalid")
+
+    return checker
+
+
+def _bound(type: str, address: str) -> Checker:
+    """Coding or CodeableConcept under a required code list: one coding at least is of the list."""
+    listed = {(system, code) for system, codes in definitions.table().codes[address].items() for code in codes}
+    shape = _late(type)
+
+    def checker(value: Any) -> Faults:
+        found = shape(value)
+        if found:
+            return found
+        inner = [value] if type == "Coding" else value.get("coding", ())
+        if any((one.get("system"), one.get("code")) in listed for one in inner):
+            return None
+        return _fault(f"must have a code of {address}", code="code-invalid")
+
+    return checker
+
+
+@cache
+def _reference(targets: frozenset[str]) -> Checker:
+    shape = _late("Reference")
+
+    def checker(value: Any) -> Faults:
+        found = shape(value)
+        if found:
+            return found
+        text = value.get("reference", "")
+        if text[:1] == "#":
+            # Whether it is there is known at the resource's root alone: handed up under a code of its own.
+            return [Fault(text[1:], ".reference", _LOCAL)]
+        relative = _RELATIVE.fullmatch(text)
+        aims = relative[1] if relative else value.get("type", "")
+        if relative and relative[1] not in _TYPE_SET:
+            return _fault("must name a resource type of R4", ".reference", code="value")
+        if targets and aims in _TYPE_SET and aims not in targets:
+            return _fault(f"must point at {' or '.join(sorted(targets))}", code="value")
+        if not relative and text and ":" not in text:
+            return _fault("must be Type/id, an address or #id", ".reference", code="value")
+        return None
+
+    return checker
+
+
+def _resource_type(value: Any) -> Faults:
+    return None if type(value) is str and value in _TYPE_SET else _fault("must be a resource type of R4")
+
+
+def _shadow(value: Any) -> Faults:
+    """The `_name` beside a primitive: an Element, id and extensions only."""
+    return _structure("Element")(value) if value != {} else _fault("must not be empty", code="invariant")
+
+
+def _any_resource(value: Any) -> Faults:
+    if type(value) is not dict or value.get("resourceType") not in _TYPE_SET:
+        return _fault("must be a resource of R4")
+    found = _structure(value["resourceType"])(value)
+    return _resolved(value, found or []) if found or "contained" in value else None
+
+
+def _contained(value: Any) -> Faults:
+    """dom-2, dom-4 and dom-5: a contained resource contains none, and has no version, time or security label."""
+    if type(value) is not dict or value.get("resourceType") not in _TYPE_SET:
+        return _fault("must be a resource of R4")
+    faults = _structure(value["resourceType"])(value) or []
+    if "contained" in value:
+        faults += _fault("must not contain resources itself (dom-2)", code="invariant")
+    meta = value.get("meta")
+    if type(meta) is dict and meta.keys() & {"versionId", "lastUpdated", "security"}:
+        faults += _fault(
+            "must not have a version, a time or a security label (dom-4, dom-5)", ".meta", code="invariant"
+        )
+    return faults
+
+
+def _resolved(tree: dict[str, Any], faults: list[Fault]) -> list[Fault]:
+    """Local references (ref-1) kept as faults only where nothing contained has the id; dom-3 the other way round."""
+    inner = tree.get("contained")
+    contained = [one for one in inner if type(one) is dict] if type(inner) is list else []
+    ids = {one.get("id") for one in contained if type(one.get("id")) is str}
+    kept = []
+    for fault in faults:
+        if fault.code != _LOCAL:
+            kept.append(fault)
+        elif fault.says and fault.says not in ids:
+            kept += _fault("must point at a contained resource (ref-1)", fault.where, code="invariant")
+    if contained:
+        named = set(_local_names(tree))
+        for place, one in enumerate(contained):
+            if one.get("id") not in named and "" not in set(_local_names(one)):
+                says = "must be referred to from the resource that contains it (dom-3)"
+                kept += _fault(says, f".contained[{place}]", code="invariant")
+    return kept
+
+
+def _local_names(value: Any) -> Iterator[str]:
+    """Every `#id` in a tree, as a reference, canonical or uri. Iterative: depth is the sender's."""
+    rest = [value]
+    while rest:
+        one = rest.pop()
+        if type(one) is dict:
+            rest.extend(one.values())
+        elif type(one) is list:
+            rest.extend(one)
+        elif type(one) is str and one[:1] == "#":
+            yield one[1:]

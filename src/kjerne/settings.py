@@ -1,0 +1,49 @@
+"""Every setting with its reason and its default; the environment overrides (`KJERNE_` + name).
+
+A limit stands here as a number with its unit in the name, so that an operator can see and change what the program refuses.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """All settings. Unknown `KJERNE_` variables are left alone; a wrong value stops the program with a sentence."""
+
+    model_config = SettingsConfigDict(env_prefix="KJERNE_", env_file=None, frozen=True, extra="ignore")
+
+    mode: Literal["sandbox", "production"] = Field("sandbox", description="`up` runs sandbox, `serve` production")
+    host: str = Field("127.0.0.1", description="address to listen on; a proxy with TLS stands in front in production")
+    port: int = Field(8000, description="port to listen on", ge=1, le=65535)
+    public_url: str = Field("", description="the address clients use, for DPoP htu and links; empty: http://host:port")
+    data: Path = Field(Path("data"), description="the sandbox's data directory (embedded PostgreSQL, keys)")
+    dsn: str = Field("", description="PostgreSQL address of the program's role; empty: the embedded server")
+    owner_dsn: str = Field("", description="PostgreSQL address of the owner role, for migrations only")
+    postgres_bin: str = Field("", description="folder with another supplier's PostgreSQL programs (initdb, postgres)")
+    pool_size: int = Field(16, description="database connections per process", ge=1, le=200)
+    keys: SecretStr = Field(
+        SecretStr(""), description="production: the master keys, 3 x 32 bytes as hex, comma between"
+    )
+    issuer: str = Field("", description="the OpenID provider whose tokens are trusted; empty in the sandbox: our own")
+    jwks_file: str = Field("", description="the issuer's public keys as a file, where the issuer is not reachable")
+    people: int = Field(40, description="synthetic people made on the first `up`", ge=12, le=1_000_000)
+    seed: int = Field(20261123, description="seed of the synthetic population")
+    unknown_person: Literal["create", "refuse"] = Field(
+        "create",
+        description="a message about a valid number that no register knows: file it as a new person, or refuse",
+    )
+    body_limit_bytes: int = Field(10_000_000, description="largest message with attachments that a laboratory sends")
+    json_depth: int = Field(64, description="deepest nesting of a JSON body; FHIR needs about 20")
+    xml_depth: int = Field(64, description="deepest nesting of an XML message; Svarrapport needs about 20")
+    page_size: int = Field(50, description="entries in a page of a search that does not ask for a number")
+    page_size_limit: int = Field(1000, description="most entries in one page")
+    candidate_limit: int = Field(20_000, description="most rows one search may look at before it is too costly (422)")
+    cursor_minutes: int = Field(60, description="how long a page link lives")
+    attestation_minutes: int = Field(60, description="how old an attestation may be (Tillitsrammeverket v1.1, ATT-58)")
+    dpop_seconds: int = Field(10, description="how old a DPoP proof may be, clock skew of 5 s included")
+    request_seconds: float = Field(30.0, description="longest time one request may take")

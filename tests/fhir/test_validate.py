@@ -1,0 +1,267 @@
+"""A resource is right or its faults are named by element path; nothing sent in is repeated and nothing breaks it."""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import json
+import tarfile
+import time
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from kjerne.errors import Refusal
+from kjerne.fhir.definitions import TYPES
+from kjerne.fhir.index import index
+from kjerne.fhir.validate import FAULTS_LIMIT, check
+from kjerne.wire.json import parse
+
+EXAMPLES = Path(__file__).parents[3] / "shared" / "data" / "fhir" / "r4-official-examples-dev.tgz"
+CASES = EXAMPLES.with_name("validator-cases-dev.tgz")
+
+POTASSIUM: dict[str, Any] = {
+    "resourceType": "Observation",
+    "status": "final",
+    "code": {"coding": [{"system": "urn:oid:1.2", "code": "NPU03230"}]},
+    "subject": {"identifier": {"value": "x"}},
+    "effectiveDateTime": "2024-03-14T08:15:00+01:00",
+    "valueQuantity": {
+        "value": Decimal("4.10"),
+        "unit": "mmol/L",
+        "system": "http://unitsofmeasure.org",
+        "code": "mmol/L",
+    },
+    "referenceRange": [{"low": {"value": Decimal("3.5")}, "high": {"value": Decimal("4.4")}}],
+}
+
+
+def faults(type: str = "Observation", **changes: Any) -> list[str]:
+    tree = copy.deepcopy(POTASSIUM) if type == "Observation" else {"resourceType": type}
+    for name, value in changes.items():
+        if value is None:
+            tree.pop(name)
+        else:
+            tree[name] = value
+    return [fault.where for fault in check(tree, type)]
+
+
+def test_a_plain_result_is_right() -> None:
+    assert faults() == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "where"),
+    [
+        ({"status": None}, ".status"),
+        ({"status": "finished"}, ".status"),
+        ({"status": ["final"]}, ".status"),
+        ({"status": {}}, ".status"),
+        ({"colour": "red"}, ".colour"),
+        ({"1-2": "red"}, ""),
+        ({"code": {}}, ".code"),
+        ({"code": {"id": "a"}}, ".code"),
+        ({"code": []}, ".code"),
+        ({"code": {"coding": []}}, ".code.coding"),
+        ({"code": {"coding": {}}}, ".code.coding"),
+        ({"code": {"coding": [{"code": " x"}]}}, ".code.coding[0].code"),
+        ({"code": {"text": ""}}, ".code.text"),
+        ({"code": {"text": "a\x00b"}}, ".code.text"),
+        ({"code": {"text": "a\ud800b"}}, ".code.text"),
+        ({"valueString": "both"}, ".valueString"),
+        ({"valueColour": "red"}, ".valueColour"),
+        ({"effectiveDateTime": "2024-02-30"}, ".effectiveDateTime"),
+        ({"effectiveDateTime": "2023-02-29"}, ".effectiveDateTime"),
+        ({"effectiveDateTime": "2024-03-14T08:15"}, ".effectiveDateTime"),
+        ({"effectiveDateTime": "2024-03-14T08:15:00"}, ".effectiveDateTime"),
+        ({"effectiveDateTime": "2024-03-14T24:00:00Z"}, ".effectiveDateTime"),
+        ({"effectiveDateTime": "2024-03-14T08:15:00+14:30"}, ".effectiveDateTime"),
+        ({"effectiveDateTime": "20240314"}, ".effectiveDateTime"),
+        ({"issued": "2024-03-14"}, ".issued"),
+        ({"valueQuantity": {"value": "4.1"}}, ".valueQuantity.value"),
+        ({"valueQuantity": {"value": True}}, ".valueQuantity.value"),
+        ({"valueQuantity": {"value": 4, "code": "g"}}, ".valueQuantity"),
+        ({"valueQuantity": {"value": 4, "comparator": "~"}}, ".valueQuantity.comparator"),
+        ({"subject": {"reference": "Specimen/1"}}, ".subject"),
+        ({"subject": {"reference": "Nothing/1"}}, ".subject.reference"),
+        ({"subject": {"reference": "1"}}, ".subject.reference"),
+        ({"subject": {"reference": "#1"}}, ".subject.reference"),
+        ({"subject": {"type": "Specimen", "display": "x"}}, ".subject"),
+        ({"referenceRange": [{"appliesTo": [{"text": "x"}]}]}, ".referenceRange[0]"),
+        ({"dataAbsentReason": {"text": "x"}}, ""),
+        ({"component": [{"code": POTASSIUM["code"], "valueString": "x"}]}, ""),
+        ({"note": [{"text": "a"}, {"time": "2024"}]}, ".note[1].text"),
+        ({"id": "a b"}, ".id"),
+        ({"id": "x" * 65}, ".id"),
+        ({"meta": {"profile": ["a b"]}}, ".meta.profile[0]"),
+        ({"extension": [{"url": "urn:x"}]}, ".extension[0]"),
+        ({"extension": [{"url": "x", "valueId": "a", "extension": [{"url": "y", "valueId": "b"}]}]}, ".extension[0]"),
+        ({"extension": [{"valueString": "a"}]}, ".extension[0].url"),
+        ({"effectiveDateTime": None, "effectivePeriod": {"start": "2025", "end": "2024"}}, ".effectivePeriod"),
+        ({"text": {"status": "generated", "div": "<div><script>x</script></div>"}}, ".text.div"),
+        ({"text": {"status": "generated", "div": '<div><p onclick="x">y</p></div>'}}, ".text.div"),
+        ({"contained": [{"resourceType": "Nothing", "id": "d"}], "device": {"reference": "#d"}}, ".contained[0]"),
+        ({"contained": [{"resourceType": "Device", "id": "d"}]}, ".contained[0]"),
+    ],
+)  # fmt: skip
+def test_a_fault_is_named_by_its_element(changes: dict[str, Any], where: str) -> None:
+    assert faults(**changes) == [f"Observation{where}"]
+
+
+def test_the_type_must_be_the_one_that_was_asked_for() -> None:
+    assert check({"resourceType": "Patient"}, "Observation")[0].where == "resourceType"
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"effectiveDateTime": "2024"},
+        {"effectiveDateTime": "2024-02-29"},
+        {"effectiveDateTime": "2015-06-30T23:59:60Z"},
+        {"issued": "2024-03-14T08:15:00.123+01:00"},
+        {"effectiveDateTime": None, "_effectiveDateTime": {"extension": [{"url": "urn:x", "valueCode": "unknown"}]}},
+        {"status": None, "_status": {"extension": [{"url": "urn:x", "valueCode": "unknown"}]}},
+        {"contained": [{"resourceType": "Device", "id": "d"}], "device": {"reference": "#d"}},
+        {"performer": [{"identifier": {"system": "urn:oid:2.16.578.1.12.4.1.4.4", "value": "1"}, "display": "Lege"}]},
+        {"effectiveDateTime": None, "effectivePeriod": {"start": "2024-03-14", "end": "2024"}},
+    ],
+)
+def test_what_r4_allows_is_right(changes: dict[str, Any]) -> None:
+    assert faults(**changes) == []
+
+
+def test_a_hole_in_a_list_needs_an_extension_beside_it() -> None:
+    beside = {"extension": [{"url": "urn:x", "valueCode": "masked"}]}
+    assert faults("Patient", name=[{"given": ["Kari", None], "_given": [None, beside]}]) == []
+    assert faults("Patient", name=[{"given": ["Kari", None]}]) == ["Patient.name[0].given[1]"]
+    assert faults("Patient", name=[{"given": [None], "_given": [None, beside]}]) == ["Patient.name[0].given[0]"]
+
+
+def test_a_contained_resource_contains_none_and_has_no_version() -> None:
+    inner = {"resourceType": "Device", "id": "d", "meta": {"versionId": "1"}, "contained": [{"resourceType": "Device"}]}
+    found = check(POTASSIUM | {"contained": [inner], "device": {"reference": "#d"}}, "Observation")
+    assert {text for fault in found for text in ("dom-2", "dom-4") if text in fault.says} == {"dom-2", "dom-4"}
+
+
+def test_resources_in_a_bundle_are_checked_too() -> None:
+    entry = {"fullUrl": "urn:uuid:1", "resource": {"resourceType": "Observation", "status": "final"}}
+    found = check({"resourceType": "Bundle", "type": "collection", "entry": [entry, entry]}, "Bundle")
+    assert "Bundle.entry[1].resource.code" in [fault.where for fault in found]
+    assert any("bdl-7" in fault.says for fault in found)
+
+
+def test_a_fault_never_repeats_what_was_sent() -> None:
+    tree = POTASSIUM | {
+        "01010112345": 1,
+        "id": "01010112345 ",
+        "status": "01010112345",
+        "device": {"reference": "#01010112345"},
+    }
+    assert "01010112345" not in repr(check(tree, "Observation"))
+
+
+def test_a_hostile_resource_has_a_limited_number_of_faults() -> None:
+    assert len(check(POTASSIUM | {"note": [{"x": 1}] * 10_000}, "Observation")) <= FAULTS_LIMIT
+
+
+def test_many_local_references_hide_no_fault() -> None:
+    device = {"resourceType": "Device", "id": "d"}
+    tree = POTASSIUM | {"contained": [device], "focus": [{"reference": "#d"}] * 300}
+    assert check(tree, "Observation") == []
+    assert [fault.where for fault in check(tree | {"issued": "x"}, "Observation")] == ["Observation.issued"]
+    assert check(POTASSIUM | {"focus": [{"reference": "#d"}] * 300}, "Observation")
+
+
+@pytest.mark.parametrize("data", ["A " * 40_000, "AAAA " * 20_000 + "!", " " * 100_000, "=" * 100_000])
+def test_base64_costs_linear_time(data: str) -> None:
+    started = time.process_time()
+    check({"resourceType": "Binary", "contentType": "text/plain", "data": data}, "Binary")
+    assert time.process_time() - started < 1
+
+
+def official() -> list[tuple[str, bytes]]:
+    if not EXAMPLES.exists():
+        return []
+    with tarfile.open(EXAMPLES) as archive:
+        files = [(member.name, archive.extractfile(member)) for member in archive if member.name.endswith(".json")]
+        return [(name, file.read()) for name, file in files if file]
+
+
+# Errors of the published examples themselves: references to a type that the element does not allow.
+WRONG_REFERENCE = {
+    "devicemetric-example.json": "DeviceMetric.parent",
+    "medicationrequest0301.json": "MedicationRequest.dispenseRequest.performer",
+    "observation-example-clinical-gender.json": "Observation.performer[0]",
+}
+
+
+@pytest.mark.skipif(not EXAMPLES.exists(), reason="../shared is not beside the checkout")
+def test_the_official_examples_are_right() -> None:
+    for name, raw in official():
+        file = name.rpartition("/")[2]
+        tree = parse(raw, limit_bytes=10_000_000)
+        found = [fault.where for fault in check(tree, tree["resourceType"])]
+        if file.endswith("-questionnaire.json"):
+            # Made from profiles, they lack the linkId that R4 requires of each item.
+            found = [where for where in found if not where.endswith(".linkId")]
+        assert found == [WRONG_REFERENCE[file]] if file in WRONG_REFERENCE else found == [], file
+        index(tree)
+
+
+@pytest.mark.skipif(not CASES.exists(), reason="../shared is not beside the checkout")
+def test_the_published_validator_cases_are_read_or_refused() -> None:
+    with tarfile.open(CASES) as archive:
+        files = [archive.extractfile(member) for member in archive if member.name.endswith(".json")]
+        for raw in [file.read() for file in files if file]:
+            try:
+                tree = parse(raw, limit_bytes=10_000_000)
+            except Refusal:
+                continue
+            check(tree, str(tree.get("resourceType")) if tree.get("resourceType") in TYPES else "Observation")
+
+
+VALUES = st.recursive(
+    st.sampled_from([None, True, 0, -1, 10**17, Decimal("1.5")])
+    | st.sampled_from(["", "x", "2024", "#a", "Patient/1", "<div>x</div>", "a\x00", "\ud800"]),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from("coding code value extension url reference id text entry resource resourceType x".split()),
+            inner,
+            max_size=4,
+        )
+    ),
+    max_leaves=10,
+)
+ELEMENTS = st.sampled_from(
+    """
+    id meta text contained extension identifier status code subject effectiveTiming effectivePeriod valueQuantity
+    valueRange _status _issued component referenceRange entry name telecom value period
+    """.split()
+)
+JUDGED = st.sampled_from("Observation Bundle Patient Condition Composition Questionnaire MedicationRequest".split())
+
+
+@given(JUDGED, st.dictionaries(ELEMENTS, VALUES, max_size=6))
+@settings(max_examples=200, deadline=None)
+def test_any_tree_is_judged_and_indexed_without_an_error(type: str, elements: dict[str, Any]) -> None:
+    tree = {"resourceType": type} | elements
+    assert all(fault.says for fault in check(tree, type))
+    with contextlib.suppress(Refusal):
+        index(tree)
+
+
+@given(st.data())
+@settings(max_examples=150, deadline=None)
+def test_a_right_resource_with_one_thing_broken_is_never_taken_for_right(data: st.DataObject) -> None:
+    tree = json.loads(json.dumps(POTASSIUM, default=float))
+    places = [(tree, name) for name in tree if name != "resourceType"]
+    for name in ("code", "valueQuantity", "subject"):
+        places += [(tree[name], inner) for inner in tree[name]]
+    where, name = data.draw(st.sampled_from(places))
+    where[name] = data.draw(st.sampled_from([None, {}, [], "", [[]], {"x": 1}, [None]]))
+    assert check(tree, "Observation")

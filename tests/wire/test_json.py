@@ -1,0 +1,154 @@
+"""The JSON door: strict, exact and deaf to bombs."""
+
+from __future__ import annotations
+
+import json
+import time
+from decimal import Decimal
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from kjerne.errors import Refusal
+from kjerne.fhir.encode import encode
+from kjerne.wire.json import parse
+
+
+def refusal(raw: bytes, **limits: int) -> Refusal:
+    with pytest.raises(Refusal) as caught:
+        parse(raw, **limits)
+    return caught.value
+
+
+@pytest.mark.parametrize("digits", ["1.10", "1e3", "0.000001", "-0.50", "100.00", "1E-7", "0.1234567890123456789"])
+def test_a_decimal_keeps_its_digits(digits: str) -> None:
+    number = parse(b'{"value":' + digits.encode() + b"}")["value"]
+    assert number == Decimal(digits)
+    assert number.as_tuple() == Decimal(digits).as_tuple()
+    assert parse(encode({"value": number}))["value"].as_tuple() == number.as_tuple()
+
+
+def test_a_decimal_is_written_as_it_was_read() -> None:
+    assert encode({"value": parse(b'{"value":1.10}')["value"]}) == b'{"value":1.10}'
+
+
+def test_a_name_that_occurs_twice_is_refused_with_its_line() -> None:
+    error = refusal(b'{"status":"final",\n "code":{"text":"a",\n "text":"b"}}')
+    assert error.status == 400
+    assert error.where == "line 3, column 2"
+    assert "'text'" in error.says
+
+
+def test_a_name_that_occurs_twice_by_escape_is_refused() -> None:
+    assert refusal(b'{"id":"a","\\u0069d":"b"}').where == "line 1, column 11"
+
+
+def test_a_name_that_looks_like_a_person_number_is_not_shown() -> None:
+    error = refusal(b'{"01010112345":1,"01010112345":2}')
+    assert "01010112345" not in str(error)
+
+
+@pytest.mark.parametrize("number", [b"NaN", b"Infinity", b"-Infinity"])
+def test_numbers_that_json_does_not_have_are_refused(number: bytes) -> None:
+    assert refusal(b'{"a":"NaN",\n"b":' + number + b"}").where.startswith("line 2")
+
+
+@pytest.mark.parametrize("number", ["1" * 19, "1" * 5000, "1." + "1" * 70, "1e65", "1e-999999999", "1e999999999"])
+def test_a_number_no_measurement_needs_is_refused(number: str) -> None:
+    assert refusal(b'{"value": ' + number.encode() + b"}").where == "line 1, column 11"
+
+
+def test_nesting_is_allowed_to_the_limit_and_not_deeper() -> None:
+    assert parse(b'{"a":' + b"[" * 63 + b"]" * 63 + b"}")
+    assert "64 levels" in refusal(b'{"a":' + b"[" * 64 + b"]" * 64 + b"}").says
+    assert refusal(b'{"a":' * 200_000).status == 400
+
+
+def test_brackets_in_text_are_not_nesting() -> None:
+    assert parse(json.dumps({"a": "[" * 100 + '\\"'}).encode())
+
+
+@pytest.mark.parametrize("text", [r"\ud800", r"\udc00", r"\ud800A", r"\ud800\ud800", r"\udc00\ud800", r"\ud83d\\ude00"])
+def test_half_a_surrogate_pair_is_refused(text: str) -> None:
+    assert refusal(b'{"a":"' + text.encode() + b'"}').status == 400
+
+
+def test_a_whole_surrogate_pair_is_a_character() -> None:
+    assert parse(rb'{"a":"\ud83d\ude00","b":"\\ud800"}') == {"a": "\U0001f600", "b": "\\ud800"}
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"\xef\xbb\xbf{}",
+        '{"a":1}'.encode("utf-16"),
+        '{"a":"å"}'.encode("latin-1"),
+        b"\xff\xfe{\x00}\x00",
+        b"",
+        b" ",
+        b"[]",
+        b'"a"',
+        b"1",
+        b"null",
+        b"{",
+        b"}",
+        b'{"a"}',
+        b'{"a":}',
+        b'{"a":1,}',
+        b'{"a":01}',
+        b'{"a":1} {"b":2}',
+        b'{"a":"\x01"}',
+        b"{'a':1}",
+        b'{"a":"\xed\xa0\x80"}',
+    ],
+)
+def test_what_is_not_one_json_object_in_utf8_is_refused(raw: bytes) -> None:
+    assert refusal(raw).status == 400
+
+
+def test_a_body_over_the_limit_is_refused_before_it_is_read() -> None:
+    assert refusal(b"{" * 1001, limit_bytes=1000).status == 413
+
+
+@pytest.mark.parametrize("raw", [b'{"a":"' + rb"\"" * 300_000, b'"\\' * 300_000, b"[" + b'"' * 300_000, b"{" * 900_000])
+def test_hostile_text_costs_linear_time(raw: bytes) -> None:
+    started = time.process_time()
+    refusal(raw)
+    assert time.process_time() - started < 2
+
+
+def test_errors_never_hold_content() -> None:
+    error = refusal(b'{"identifier":"01010112345" "x"}')
+    assert "01010112345" not in str(error)
+
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers(-(10**17), 10**17) | st.text(st.characters(codec="utf-8"), max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner, max_size=3),
+    max_leaves=12,
+)
+
+
+@given(st.dictionaries(st.text(st.characters(codec="utf-8"), max_size=4), VALUES, max_size=4), st.booleans())
+@settings(max_examples=150, deadline=None)
+def test_any_json_object_is_read_as_the_standard_library_reads_it(tree: dict[str, object], ascii_only: bool) -> None:
+    raw = json.dumps(tree, ensure_ascii=ascii_only).encode("utf-8", "surrogatepass")
+    try:
+        raw.decode()
+        whole = not any(0xD800 <= ord(letter) <= 0xDFFF for letter in str(json.loads(raw)))
+    except UnicodeDecodeError:
+        whole = False
+    if whole:
+        assert parse(raw) == json.loads(raw)
+    else:
+        refusal(raw)
+
+
+@given(st.binary(max_size=60) | st.text('{}[]":,\\ud8c0123eE.-+NaInfty ', max_size=40).map(str.encode))
+@settings(max_examples=300, deadline=None)
+def test_any_bytes_are_read_or_refused(raw: bytes) -> None:
+    try:
+        assert isinstance(parse(raw), dict)
+    except Refusal as error:
+        assert 400 <= error.status < 500
