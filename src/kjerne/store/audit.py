@@ -1,0 +1,125 @@
+"""The audit row: who saw or did what, when, on which ground; written in the transaction that reads or writes.
+
+The program's database role can insert and read audit rows, never change or delete them.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, Final
+
+from kjerne.access import Caller, Denial, Grant
+from kjerne.store.pool import Connection
+
+GIVEN: Final = 0
+REFUSED: Final = 1
+
+COLUMNS: Final = (
+    "patient, at, number, outcome, action, service, rule, law, says, purpose, basis, caller_kind, caller_digest, "
+    "caller_name, caller_hpr, caller_role, organisation, point_of_care, department, client, token, decision, "
+    "self_selected, correlation"
+)
+TYPES: Final = (
+    "bigint timestamptz uuid smallint text text text text text text text text bytea text text text text text text text "
+    "text text boolean text"
+).split()
+WIDTH: Final = len(TYPES)
+
+
+def placeholders(first: int) -> str:
+    """`$5::bigint, $6::timestamptz, ...` for the columns above, numbered from `first`."""
+    return ", ".join(f"${first + place}::{kind}" for place, kind in enumerate(TYPES))
+
+
+def _caller_values(caller: Caller) -> tuple[Any, ...]:
+    attestation = caller.attestation
+    return (
+        caller.kind,
+        caller.digest,
+        caller.name,
+        caller.hpr,
+        caller.authorization,
+        caller.organisation,
+        caller.point_of_care,
+        caller.department,
+        caller.client,
+        caller.jti,
+        attestation.decision_id if attestation else "",
+        attestation.user_selected if attestation else False,
+    )
+
+
+def given(grant: Grant) -> tuple[Any, ...]:
+    """The row of what a grant opened, without the records: the statement that reads them fills in ids and versions."""
+    return (
+        grant.subject.patient,
+        grant.at,
+        uuid.uuid4(),
+        GIVEN,
+        grant.action,
+        grant.service,
+        grant.rule,
+        grant.law,
+        grant.says,
+        grant.purpose,
+        grant.basis,
+        *_caller_values(grant.caller),
+        grant.correlation,
+    )
+
+
+def refused(denial: Denial) -> tuple[Any, ...]:
+    """The row of a refusal; patient 0 where no person was found."""
+    return (
+        denial.subject.patient if denial.subject else 0,
+        denial.at,
+        uuid.uuid4(),
+        REFUSED,
+        denial.action,
+        denial.service,
+        denial.rule,
+        denial.law,
+        denial.says,
+        "",
+        "",
+        *_caller_values(denial.caller),
+        denial.correlation,
+    )
+
+
+INSERT: Final = (
+    f"INSERT INTO audit ({COLUMNS}, types, ids, versions) VALUES ({placeholders(1)}, "
+    f"${WIDTH + 1}::smallint[], ${WIDTH + 2}::uuid[], ${WIDTH + 3}::integer[])"
+)
+
+
+async def insert(conn: Connection, row: tuple[Any, ...], named: Sequence[tuple[int, uuid.UUID, int]] = ()) -> None:
+    """Writes the row with the records (type, id, version) it names, in the caller's transaction."""
+    await conn.execute(INSERT, *row, [n[0] for n in named], [n[1] for n in named], [n[2] for n in named])
+
+
+_OF_PATIENT = f"""
+SELECT {COLUMNS}, types, ids, versions FROM audit
+WHERE patient = ANY($1::bigint[]) AND at >= $2 AND at < $3 ORDER BY at DESC, number LIMIT $4
+"""
+
+
+async def of_patient(
+    conn: Connection, grant: Grant, since: datetime, until: datetime, limit: int
+) -> list[dict[str, Any]]:
+    """The patient's own log, newest first, half-open in time; reading it is itself audited (action `insight`)."""
+    async with conn.transaction():
+        rows = await conn.fetch(_OF_PATIENT, list(grant.subject.keys), since, until, limit)
+        await insert(conn, given(grant))
+    return [dict(row) for row in rows]
+
+
+_HIDDEN = "SELECT id FROM record WHERE patient = ANY($1::bigint[]) AND labels & $2 <> 0"
+
+
+async def hidden_from(conn: Connection, grant: Grant) -> frozenset[str]:
+    """Ids of the patient's records that `grant.hides` keeps from its reader: the log may not name them either."""
+    rows = await conn.fetch(_HIDDEN, list(grant.subject.keys), int(grant.hides))
+    return frozenset(str(row[0]) for row in rows)

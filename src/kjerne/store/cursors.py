@@ -1,0 +1,79 @@
+"""Page links: sealed, one hour long, and worth nothing to anybody but the caller they were made for.
+
+A cursor holds the search and the place where the next page begins; every page is a new `Grant` and a new audit row.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from datetime import datetime, timedelta
+from typing import Any
+
+import msgspec
+from cryptography.exceptions import InvalidTag
+
+from kjerne.access import Grant
+from kjerne.errors import Refusal
+from kjerne.exchange import Pairs
+from kjerne.store.keys import Sealer
+
+
+class Cursor(msgspec.Struct, frozen=True, array_like=True):
+    """Where a search goes on: its type and pairs, the key of the last entry, and when the link dies."""
+
+    type: str
+    pairs: list[tuple[str, str]]
+    after: list[Any]
+    dies_at: datetime
+
+
+class Cursors:
+    """Makes and opens page links under the session key."""
+
+    def __init__(self, key: bytes, minutes: int) -> None:
+        self._sealer = Sealer(key)
+        self._life = timedelta(minutes=minutes)
+
+    def make(self, grant: Grant, type_: str, pairs: Pairs, after: list[Any]) -> str:
+        """A token for the page after `after`, bound to caller, patient and attestation."""
+        cursor = Cursor(type_, list(pairs), after, grant.at + self._life)
+        sealed = self._sealer.seal(msgspec.msgpack.encode(cursor), _bound_to(grant))
+        return base64.urlsafe_b64encode(sealed).rstrip(b"=").decode()
+
+    def open(self, token: str, grant: Grant, type_: str) -> Cursor:
+        """Raises `Refusal` 400 for a link of another caller, patient, attestation or search, 410 for one that is old."""
+        try:
+            sealed = base64.b64decode(token + "=" * (-len(token) % 4), altchars=b"-_", validate=True)
+            cursor = msgspec.msgpack.decode(self._sealer.open(sealed, _bound_to(grant)), type=Cursor)
+        except (binascii.Error, ValueError, InvalidTag, msgspec.DecodeError):
+            raise Refusal(
+                400,
+                "this page link was made for another caller, patient or attestation, or is not one of ours",
+                where="_cursor",
+                todo="Start the search again.",
+            ) from None
+        if cursor.type != type_:
+            raise Refusal(
+                400, "this page link belongs to another search", where="_cursor", todo="Start the search again."
+            )
+        if cursor.dies_at <= grant.at:
+            raise Refusal(
+                410, "this page link has died", where="_cursor", todo="Start the search again.", code="expired"
+            )
+        return cursor
+
+
+def _bound_to(grant: Grant) -> bytes:
+    caller = grant.caller
+    decision = caller.attestation.decision_id if caller.attestation else ""
+    parts = (
+        caller.kind,
+        caller.client,
+        caller.hpr,
+        caller.digest.hex(),
+        str(grant.subject.patient),
+        decision,
+        grant.purpose,
+    )
+    return "\x1f".join(parts).encode()

@@ -1,0 +1,290 @@
+"""Search inside one patient: SQL narrows by grant, type, tokens and dates; the rest is matched on sealed values.
+
+When SQL can decide everything, page and audit row come from one statement. Otherwise the candidates (at most a set number,
+then 422 too-costly) are matched, sorted and counted in the program, and the page, what it includes and the audit row that
+names all of it are one transaction.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final, NamedTuple
+from uuid import UUID
+
+from kjerne.access import Grant
+from kjerne.errors import Refusal
+from kjerne.exchange import Stale
+from kjerne.fhir.definitions import type_number
+from kjerne.fhir.encode import decode
+from kjerne.fhir.search import Order, Plan, Search, ordered, plan, references, reverse_tokens
+from kjerne.store import audit
+from kjerne.store.codec import bound
+from kjerne.store.pool import Connection
+from kjerne.store.reading import ALLOWED, OUTER, STAMPED, Reader, Record, Unwrapped, audited, door
+from kjerne.store.sealed_id import SealedIds
+
+INCLUDE_ROUNDS: Final = 3
+"""How far `:iterate` goes on; deeper chains than this are nobody's page."""
+INCLUDED_LIMIT: Final = 5_000
+NEWEST_FIRST: Final = Order("date_from", descending=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One page: matches in order, what they include, how many match in all (None: not counted), where the next begins."""
+
+    records: list[Record]
+    included: list[Record]
+    total: int | None
+    after: list[Any] | None
+
+
+class Row(NamedTuple):
+    """A candidate: the columns of `OUTER`, its main date, and its sealed values."""
+
+    outer: tuple[Any, ...]
+    date_from: datetime | None
+    date_to: datetime | None
+    values: bytes
+
+    @property
+    def id(self) -> UUID:
+        return self.outer[2]  # type: ignore[no-any-return]
+
+
+class Conditions:
+    """The WHERE clause of a plan, and its values numbered on from the door's ($1 to $5)."""
+
+    def __init__(self, grant: Grant, found: Plan) -> None:
+        self.values: list[Any] = [*door(grant)]
+        self.texts = [ALLOWED, f"r.type = {self.add(type_number(found.type))}"]
+        if found.ids is not None:
+            ids = [id_ for text in found.ids if (id_ := SealedIds.parse(text))]
+            self.texts.append(f"r.id = ANY({self.add(ids)}::uuid[])")
+        for alternatives in found.all_of:
+            self.texts.append(f"r.tokens && {self.add(list(alternatives))}::bigint[]")
+        if found.none_of:
+            self.texts.append(f"NOT r.tokens && {self.add(list(found.none_of))}::bigint[]")
+        for bounds in found.bounds:
+            # Column and operator come from a closed list of literals in `fhir.search.Bound`, never from a request.
+            either = (
+                " AND ".join(f"r.{one.column} {one.operator} {self.add(one.moment)}" for one in together)
+                for together in bounds
+            )
+            self.texts.append("(" + " OR ".join(f"({text})" for text in either) + ")")
+
+    def add(self, value: Any) -> str:
+        self.values.append(value)
+        return f"${len(self.values)}"
+
+    @property
+    def text(self) -> str:
+        return " AND ".join(self.texts)
+
+
+class Finder:
+    """Searches for one house."""
+
+    def __init__(self, reader: Reader, candidate_limit: int) -> None:
+        self._reader = reader
+        self._limit = candidate_limit
+
+    async def search(
+        self, conn: Connection, grant: Grant, search: Search, *, after: list[Any] | None = None, skip: int = 0
+    ) -> Page:
+        """One page under the grant, with its audit row. `after` goes on from an earlier page's.
+
+        Raises `Stale`; `Refusal` 422 too-costly where the search would look at too many records.
+        """
+        found = plan(search, at=grant.at)
+        if found.patients:
+            raise Refusal(
+                400,
+                "the patient is named by the header person-id, not by a parameter",
+                where="patient",
+                code="not-supported",
+            )
+        simple = found.exact_in_sql and len(found.order) <= 1 and not (search.includes or search.revincludes or skip)
+        if simple and search.summary != "count" and search.total in (None, "none"):
+            return await self._at_once(conn, grant, search, found, after)
+        return await self._in_steps(conn, grant, search, found, after, skip)
+
+    async def _at_once(
+        self, conn: Connection, grant: Grant, search: Search, found: Plan, after: list[Any] | None
+    ) -> Page:
+        order = found.order[0] if found.order else NEWEST_FIRST
+        where = Conditions(grant, found)
+        if after is not None:
+            where.texts.append(_beyond(where, order, after))
+        limit = where.add(search.count)
+        sorting = _sorting(order)
+        statement = f"""
+WITH {STAMPED}, m AS MATERIALIZED (
+  SELECT {OUTER}, r.date_from, row_number() OVER (ORDER BY {sorting}) AS n FROM record r, s
+  WHERE s.ok AND {where.text} ORDER BY {sorting} LIMIT {limit}::bigint + 1
+), r AS MATERIALIZED (SELECT * FROM m WHERE n <= {limit}), {audited("r", len(where.values) + 1)}
+SELECT s.ok, (SELECT count(*) FROM m), {OUTER}, r.date_from FROM s LEFT JOIN r ON true ORDER BY r.n"""
+        rows = await conn.fetch(statement, *where.values, *audit.given(grant))
+        if not rows or not rows[0][0]:
+            raise Stale
+        keys = self._reader.unwrapped(grant)
+        records = [self._reader.open_row(keys, tuple(row)[2:-1]) for row in rows if row[2] is not None]
+        more = rows[0][1] > search.count
+        last = rows[-1]
+        total = None if more or after is not None else len(records)
+        return Page(records, [], total, _place(order, records[-1], last[-1]) if more and records else None)
+
+    async def _in_steps(
+        self, conn: Connection, grant: Grant, search: Search, found: Plan, after: list[Any] | None, skip: int
+    ) -> Page:
+        async with conn.transaction():
+            keys = self._reader.unwrapped(grant)
+            rows = self._sorted(await self._matching(conn, grant, found, keys), found)
+            start = skip if after is None else _resumed(rows, after)
+            page = [] if search.summary == "count" else rows[start : start + search.count]
+            records = [self._reader.open_row(keys, row.outer) for row in page]
+            included = await self._included(conn, grant, search, records, keys)
+            named = [(record.type, record.id, record.version) for record in (*records, *included)]
+            await self._stand(conn, grant)
+            await audit.insert(conn, audit.given(grant), named)
+        reached = start + len(page)
+        more = bool(page) and reached < len(rows)
+        return Page(records, included, len(rows), [str(page[-1].id), reached] if more else None)
+
+    async def _matching(self, conn: Connection, grant: Grant, found: Plan, keys: Unwrapped) -> list[Row]:
+        where = Conditions(grant, found)
+        limit = where.add(self._limit + 1)
+        statement = f"""
+WITH {STAMPED} SELECT {OUTER}, r.date_from, r.date_to, r."values" FROM record r, s
+WHERE s.ok AND {where.text} ORDER BY r.id LIMIT {limit}"""
+        rows = await conn.fetch(statement, *where.values)
+        if len(rows) > self._limit:
+            raise Refusal(
+                422,
+                f"the search would look at more than {self._limit} records",
+                code="too-costly",
+                todo="Narrow it with a code or a date.",
+            )
+        candidates = [Row(tuple(row)[:-3], row[-3], row[-2], row[-1]) for row in rows]
+        if found.match is None and found.match_tree is None and all(one.key is None for one in found.order):
+            return candidates
+        opened = [row._replace(values=_values(keys, row)) for row in candidates]
+        if found.match is not None:
+            opened = [row for row in opened if found.match(row.values)]
+        if found.match_tree is not None:
+            tree_of = found.match_tree
+            opened = [row for row in opened if tree_of(decode(self._reader.open_row(keys, row.outer).raw))]
+        return opened
+
+    def _sorted(self, rows: list[Row], found: Plan) -> list[Row]:
+        return ordered(rows, found.order or (NEWEST_FIRST,), _column, lambda row: row.values)
+
+    async def _included(
+        self, conn: Connection, grant: Grant, search: Search, matches: list[Record], keys: Unwrapped
+    ) -> list[Record]:
+        there = {(record.type, record.id) for record in matches}
+        included: list[Record] = []
+        frontier = matches
+        for step in range(INCLUDE_ROUNDS):
+            rows = await self._reached(conn, grant, search, frontier, first=step == 0)
+            frontier = []
+            for row in rows:
+                record = self._reader.open_row(keys, row)
+                if (record.type, record.id) not in there:
+                    there.add((record.type, record.id))
+                    frontier.append(record)
+            included += frontier
+            if not frontier:
+                break
+            if len(included) > INCLUDED_LIMIT:
+                raise Refusal(422, f"the includes reach more than {INCLUDED_LIMIT} records", code="too-costly")
+        return included
+
+    async def _reached(
+        self, conn: Connection, grant: Grant, search: Search, frontier: list[Record], *, first: bool
+    ) -> list[tuple[Any, ...]]:
+        """Rows one step from `frontier`: pointed at by `_include`, pointing at it by `_revinclude`."""
+        ids, tokens = set[UUID](), dict[str, set[int]]()
+        for record in frontier:
+            tree = decode(record.raw)
+            name = tree["resourceType"]
+            for include in search.includes:
+                if include.source == name and (first or include.iterate):
+                    ids |= _targets(references(tree, include.code), include.target)
+            for include in search.revincludes:
+                if (first or include.iterate) and (not include.target or include.target == name):
+                    own = reverse_tokens(include, [f"{name}/{record.id}"])
+                    tokens.setdefault(include.source, set()).update(own)
+        rows: list[tuple[Any, ...]] = []
+        if ids:
+            rows += await _fetch(conn, grant, "r.id = ANY($6::uuid[])", sorted(ids))
+        for source, hashes in tokens.items():
+            both = "r.type = $7 AND r.tokens && $6::bigint[]"
+            rows += await _fetch(conn, grant, both, sorted(hashes), type_number(source))
+        return rows
+
+    async def _stand(self, conn: Connection, grant: Grant) -> None:
+        stamp = await conn.fetchval(
+            "SELECT coalesce(sum(stamp), 0) FROM person WHERE patient = ANY($1::bigint[])", list(grant.subject.keys)
+        )
+        if stamp != grant.subject.stamp:
+            raise Stale
+
+
+def _sorting(order: Order) -> str:
+    direction = "DESC" if order.descending else "ASC"
+    return f"r.id {direction}" if order.column == "id" else f"r.{order.column} {direction} NULLS LAST, r.id"
+
+
+def _place(order: Order, last: Record, date_from: datetime | None) -> list[Any]:
+    key = {"date_from": date_from, "at": last.at}.get(order.column)
+    return [key.isoformat() if key else None, str(last.id)]
+
+
+def _beyond(where: Conditions, order: Order, after: list[Any]) -> str:
+    """The rows behind the last one of an earlier page, in the same order (keyset paging)."""
+    text, id_ = after
+    sign = "<" if order.descending else ">"
+    last = where.add(UUID(id_))
+    if order.column == "id":
+        return f"r.id {sign} {last}"
+    if text is None:
+        return f"(r.{order.column} IS NULL AND r.id > {last})"
+    moment = where.add(datetime.fromisoformat(text))
+    column = f"r.{order.column}"
+    return f"({column} {sign} {moment} OR ({column} = {moment} AND r.id > {last}) OR {column} IS NULL)"
+
+
+def _resumed(rows: list[Row], after: list[Any]) -> int:
+    """Where a page begins after an earlier one: behind its last record, or where that stood if it is gone."""
+    id_, reached = after
+    for place, row in enumerate(rows):
+        if str(row.id) == id_:
+            return place + 1
+    return int(reached)
+
+
+def _column(row: Row, name: str) -> Any:
+    return {"date_from": row.date_from, "at": row.outer[6], "id": row.id}[name]
+
+
+def _values(keys: Unwrapped, row: Row) -> bytes:
+    patient, type_, id_ = row.outer[:3]
+    return keys[patient].open(row.values, bound(patient, type_, id_))
+
+
+def _targets(found: list[str], wanted: str) -> set[UUID]:
+    ids = set()
+    for reference in found:
+        name, _, rest = reference.partition("/")
+        id_ = SealedIds.parse(rest.partition("/")[0])
+        if id_ and wanted in ("", name):
+            ids.add(id_)
+    return ids
+
+
+async def _fetch(conn: Connection, grant: Grant, condition: str, *values: Any) -> list[tuple[Any, ...]]:
+    statement = f"WITH {STAMPED} SELECT {OUTER} FROM record r, s WHERE s.ok AND {ALLOWED} AND {condition}"
+    rows = await conn.fetch(statement, *door(grant), *values)
+    return [tuple(row) for row in rows]

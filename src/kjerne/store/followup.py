@@ -1,0 +1,179 @@
+"""What happens to a result after it was read: acknowledged by its requester, or corrected, so that readers are told."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+from uuid import UUID
+
+from kjerne.access import Grant
+from kjerne.errors import Refusal
+from kjerne.store.pool import Connection
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """Somebody who had opened what is now changed: HPR number, and when last."""
+
+    hpr: str
+    name: str
+    organisation: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """Tells a reader that what she saw was corrected or withdrawn."""
+
+    patient: int
+    number: UUID
+    kind: Literal["corrected", "withdrawn"]
+    type: int
+    id: UUID
+    version: int
+    made_at: datetime
+
+
+_READERS = """
+SELECT caller_hpr, max(caller_name), max(organisation), max(at) FROM audit
+WHERE patient = ANY($1::bigint[]) AND outcome = 0 AND caller_hpr <> '' AND caller_kind = 'practitioner'
+  AND ids && $2::uuid[] GROUP BY caller_hpr ORDER BY max(at) DESC"""
+
+
+async def readers(conn: Connection, grant: Grant, ids: Sequence[UUID]) -> list[Reader]:
+    """Every health worker who has opened one of these records, by the audit log."""
+    rows = await conn.fetch(_READERS, list(grant.subject.keys), list(ids))
+    return [Reader(*tuple(row)) for row in rows]
+
+
+async def tell_readers(
+    conn: Connection,
+    grant: Grant,
+    kind: Literal["corrected", "withdrawn"],
+    changed: Sequence[tuple[int, UUID, int]],
+) -> list[Reader]:
+    """One notice for each reader and each changed record (type, id, new version) she had opened; the readers told."""
+    told: dict[str, Reader] = {}
+    for type_, id_, version in changed:
+        for reader in await readers(conn, grant, [id_]):
+            told[reader.hpr] = reader
+            await conn.execute(
+                "INSERT INTO notice (patient, number, hpr, kind, type, id, version, made_at) "
+                "VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+                grant.subject.patient, uuid.uuid4(), reader.hpr, kind, type_, id_, version, grant.at,
+            )  # fmt: skip
+    return list(told.values())
+
+
+async def notices(conn: Connection, hpr: str, limit: int = 50) -> list[Notice]:
+    """What this reader has not yet marked as seen, newest first. Names records; opening them takes a `Grant`."""
+    rows = await conn.fetch(
+        "SELECT patient, number, kind, type, id, version, made_at FROM notice "
+        "WHERE hpr = $1 AND seen_at IS NULL ORDER BY made_at DESC LIMIT $2",
+        hpr,
+        limit,
+    )
+    return [Notice(*tuple(row)) for row in rows]
+
+
+async def see_notice(conn: Connection, hpr: str, number: UUID, at: datetime) -> None:
+    """She has seen it. Refusal 404 where it is not hers or was seen before."""
+    tag = await conn.execute(
+        "UPDATE notice SET seen_at = $3 WHERE hpr = $1 AND number = $2 AND seen_at IS NULL", hpr, number, at
+    )
+    if tag == "UPDATE 0":
+        raise Refusal(404, "there is no such notice waiting", where="number")
+
+
+async def acknowledge(conn: Connection, grant: Grant, type_: int, id_: UUID, version: int) -> None:
+    """The requester has read this version; a second time changes nothing."""
+    await conn.execute(
+        "INSERT INTO acknowledgement (patient, type, id, version, hpr, at) VALUES ($1, $2, $3, $4, $5, $6) "
+        "ON CONFLICT DO NOTHING",
+        grant.subject.patient, type_, id_, version, grant.caller.hpr, grant.at,
+    )  # fmt: skip
+
+
+async def acknowledged(conn: Connection, grant: Grant) -> dict[UUID, tuple[int, datetime]]:
+    """What this caller has acknowledged of the patient: id -> (version, when), the newest version of each."""
+    rows = await conn.fetch(
+        "SELECT id, version, at FROM acknowledgement WHERE patient = ANY($1::bigint[]) AND hpr = $2 ORDER BY version",
+        list(grant.subject.keys),
+        grant.caller.hpr,
+    )
+    return {row["id"]: (row["version"], row["at"]) for row in rows}
+
+
+async def put_in_inbox(
+    conn: Connection, grant: Grant, hpr: str, named: Sequence[tuple[int, UUID, int]], issued_at: datetime
+) -> None:
+    """A new version of a report waits for its requester, since the laboratory issued it."""
+    await conn.executemany(
+        "INSERT INTO requester_inbox (patient, type, id, hpr, version, at) VALUES ($1, $2, $3, $4, $5, $6) "
+        "ON CONFLICT (patient, type, id, hpr) DO UPDATE SET version = excluded.version, at = excluded.at",
+        [(grant.subject.patient, type_, id_, hpr, version, issued_at) for type_, id_, version in named],
+    )
+
+
+_UNREAD = """
+FROM requester_inbox i WHERE i.hpr = $1 AND NOT EXISTS (SELECT 1 FROM acknowledgement a WHERE a.patient = i.patient
+  AND a.type = i.type AND a.id = i.id AND a.hpr = i.hpr AND a.version >= i.version)"""
+
+
+async def waiting(conn: Connection, hpr: str, limit: int) -> list[tuple[int, int, datetime]]:
+    """(person key, version, since) of reports a requester has not acknowledged, newest first."""
+    rows = await conn.fetch(f"SELECT i.patient, i.version, i.at {_UNREAD} ORDER BY i.at DESC LIMIT $2", hpr, limit)
+    return [(row[0], row[1], row[2]) for row in rows]
+
+
+async def waiting_ids(conn: Connection, grant: Grant) -> dict[UUID, int]:
+    """The reports of this patient that wait for this caller: id -> version."""
+    rows = await conn.fetch(
+        f"SELECT i.id, i.version {_UNREAD} AND i.patient = ANY($2::bigint[])",
+        grant.caller.hpr,
+        list(grant.subject.keys),
+    )
+    return {row[0]: row[1] for row in rows}
+
+
+async def acknowledge_until(conn: Connection, until: datetime, at: datetime) -> None:
+    """Signs everything issued before `until` for its requester: a synthetic past has been read by somebody."""
+    await conn.execute(
+        "INSERT INTO acknowledgement (patient, type, id, version, hpr, at) "
+        "SELECT patient, type, id, version, hpr, $2 FROM requester_inbox WHERE at < $1 ON CONFLICT DO NOTHING",
+        until,
+        at,
+    )
+
+
+async def keep_reuse(
+    conn: Connection, grant: Grant, number: UUID, system: str, code: str, outcome: str, reason: str = ""
+) -> None:
+    """Counts an "already done" answer: `shown` first, then once `followed` or `overridden` by the same reader."""
+    if outcome == "shown":
+        await conn.execute(
+            "INSERT INTO reuse_answer (patient, number, at, system, code, outcome, hpr) VALUES ($1, $2, $3, $4, $5, $6, $7)",
+            grant.subject.patient, number, grant.at, system, code, outcome, grant.caller.hpr,
+        )  # fmt: skip
+        return
+    tag = await conn.execute(
+        "INSERT INTO reuse_answer (patient, number, at, system, code, outcome, hpr, reason) "
+        "SELECT r.patient, r.number, $4, r.system, r.code, $5, r.hpr, $6 FROM reuse_answer r "
+        "WHERE r.patient = $1 AND r.number = $2 AND r.hpr = $3 AND r.outcome = 'shown' AND NOT EXISTS "
+        "(SELECT 1 FROM reuse_answer d WHERE d.patient = $1 AND d.number = $2 AND d.outcome <> 'shown')",
+        grant.subject.patient, number, grant.caller.hpr, grant.at, outcome, reason,
+    )  # fmt: skip
+    if tag == "INSERT 0 0":
+        raise Refusal(404, "there is no such answer waiting for a decision", where="number")
+
+
+async def reuse_counts(conn: Connection, since: datetime) -> list[tuple[str, str, str, int]]:
+    """(system, code, outcome, number) since a time: the measure's own figures, of nobody in particular."""
+    rows = await conn.fetch(
+        "SELECT system, code, outcome, count(*) FROM reuse_answer WHERE at >= $1 GROUP BY 1, 2, 3 ORDER BY 1, 2, 3",
+        since,
+    )
+    return [(row[0], row[1], row[2], row[3]) for row in rows]

@@ -1,0 +1,84 @@
+"""The store of one program: pool, keys, dictionaries and the parts that use them, opened and closed together."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+import zstandard
+
+from kjerne.store.codec import Dictionaries, Wrap
+from kjerne.store.keys import Keys, Sealer
+from kjerne.store.people import People
+from kjerne.store.pool import Connection, Pool, open_pool
+from kjerne.store.records import Records
+from kjerne.store.sealed_id import SealedIds
+
+DICTIONARY_BYTES = 64 * 1024
+SAMPLES_NEEDED = 200
+
+
+@dataclass(frozen=True)
+class Store:
+    """Everything a room needs to reach rows. Made by `open_store`."""
+
+    pool: Pool
+    keys: Keys
+    ids: SealedIds
+    wrap: Wrap
+    dictionaries: Dictionaries
+    records: Records
+    people: People
+    messages: Sealer
+
+    async def close(self) -> None:
+        await self.pool.close()
+
+
+async def open_store(dsn: str, keys: Keys, *, pool_size: int = 16, request_seconds: float = 30.0) -> Store:
+    """Opens the pool and loads every dictionary in use."""
+    pool = await open_pool(dsn, pool_size, seconds=request_seconds)
+    wrap = Wrap(keys.derived("wrap"))
+    dictionaries = Dictionaries()
+    store = Store(
+        pool=pool,
+        keys=keys,
+        ids=SealedIds(keys.derived("id")),
+        wrap=wrap,
+        dictionaries=dictionaries,
+        records=Records(wrap, dictionaries),
+        people=People(wrap, Sealer(keys.derived("number"))),
+        messages=Sealer(keys.derived("message")),
+    )
+    async with pool.acquire() as conn:
+        await load_dictionaries(conn, dictionaries)
+    return store
+
+
+async def load_dictionaries(conn: Connection, dictionaries: Dictionaries) -> None:
+    """Takes every dictionary in the database into use; also called when a row names one not yet known."""
+    for row in await conn.fetch('SELECT number, "bytes" FROM dictionary ORDER BY number'):
+        if not dictionaries.knows(row["number"]):
+            dictionaries.add(row["number"], row["bytes"])
+
+
+async def train(conn: Connection, dictionaries: Dictionaries, samples: Iterable[bytes], at: datetime) -> int | None:
+    """Trains the next dictionary from bodies of generated people alone, and takes it into use.
+
+    Returns its number, or None where there are too few samples to learn from. Real bodies must never be trained on: a
+    dictionary lies unsealed in every backup.
+    """
+    bodies: list[bytes | bytearray | memoryview[int]] = list(samples)
+    if len(bodies) < SAMPLES_NEEDED:
+        return None
+    trained = await asyncio.to_thread(zstandard.train_dictionary, DICTIONARY_BYTES, bodies, level=3)
+    number = await conn.fetchval(
+        'INSERT INTO dictionary (number, "bytes", made_at) SELECT coalesce(max(number), 0) + 1, $1, $2 FROM dictionary '
+        "RETURNING number",
+        trained.as_bytes(),
+        at,
+    )
+    dictionaries.add(number, trained.as_bytes())
+    return int(number)

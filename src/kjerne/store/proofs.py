@@ -1,0 +1,52 @@
+"""Which DPoP proofs were used, shared by all workers: the replay table of RFC 9449 section 11.1.
+
+The table is unlogged, so noting a proof waits for no disk. What a crash makes it forget is refused by its time
+instead: after one, only proofs signed later than the table's new memory are taken.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from kjerne.clock import Clock
+from kjerne.store.pool import Pool
+
+SKEW_SECONDS: Final = 5
+"""A proof may be signed this far ahead of our clock, so one used just before a crash can look newer than the crash."""
+
+NOTE: Final = """
+INSERT INTO proof (minute, digest) SELECT $1::integer, $2::bytea FROM proof_memory WHERE since < $3::bigint
+ON CONFLICT DO NOTHING RETURNING true
+"""
+"""Gives a row if the proof is new. Parameters from `note_values`; may stand as a WITH part in a larger statement."""
+
+_REMEMBER = "INSERT INTO proof_memory (since) VALUES ($1) ON CONFLICT DO NOTHING"
+
+
+def note_values(digest: bytes, signed_at: int) -> tuple[int, bytes, int]:
+    """The minute of the hour in which the proof was signed (its partition), its digest, and when it was signed."""
+    return signed_at // 60 % 60, digest, signed_at
+
+
+class ProofTable:
+    """The replay table behind `wire.oauth.Verifier`."""
+
+    def __init__(self, pool: Pool, clock: Clock) -> None:
+        self._pool = pool
+        self._clock = clock
+
+    async def __call__(self, digest: bytes, signed_at: int) -> bool:
+        """Notes the proof; false where it was used before, or may have been before the last crash."""
+        if await self._pool.fetchval(NOTE, *note_values(digest, signed_at)):
+            return True
+        await self.remember()
+        return False
+
+    async def remember(self) -> None:
+        """Begins a new memory if a crash took the last; done at start-up, so that the first caller need not wait."""
+        await self._pool.execute(_REMEMBER, int(self._clock.now().timestamp()) + SKEW_SECONDS)
+
+    async def sweep(self) -> int:
+        """Empties the minutes that no proof can be in any more, and says how many; a job does it each minute."""
+        minute = int(self._clock.now().timestamp()) // 60
+        return int(await self._pool.fetchval("SELECT proof_sweep($1)", minute))

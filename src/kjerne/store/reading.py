@@ -1,0 +1,166 @@
+"""Reading one record, its history, or named records: each with its audit row, which names exactly what leaves."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+from uuid import UUID
+
+from kjerne.access import Grant, Label
+from kjerne.exchange import Stale
+from kjerne.fhir.splice import Splices, served
+from kjerne.store import audit
+from kjerne.store.codec import DataKey, Dictionaries, Wrap, bound, split
+from kjerne.store.pool import Connection
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One version of one resource, opened. `raw` are the bytes as received, `served` adds id and meta."""
+
+    patient: int
+    type: int
+    id: UUID
+    version: int
+    labels: Label
+    at: datetime
+    release_at: datetime | None
+    raw: bytes
+    splices: Splices
+
+    @property
+    def served(self) -> bytes:
+        """The bytes that go out: received bytes with `id`, `meta.versionId` and `meta.lastUpdated` put in."""
+        return served(self.raw, self.splices, str(self.id), self.version, self.at)
+
+
+OUTER: Final = "r.patient, r.type, r.id, r.version, r.labels, r.dictionary, r.at, r.release_at, r.body"
+
+# $1 person keys, $2 stamp, $3 labels that stay shut, $4 whether only released records may leave, $5 now.
+ALLOWED: Final = (
+    "r.patient = ANY($1::bigint[]) AND r.labels & $3 = 0 AND (NOT $4 OR r.release_at IS NULL OR r.release_at <= $5)"
+)
+STAMPED: Final = "s AS MATERIALIZED (SELECT coalesce(sum(stamp), 0) = $2::numeric AS ok FROM person WHERE patient = ANY($1::bigint[]))"
+_NAMED: Final = (
+    "coalesce(array_agg(r.type), '{}') AS types, coalesce(array_agg(r.id), '{}') AS ids, "
+    "coalesce(array_agg(r.version), '{}') AS versions"
+)
+_FIRST_AUDIT: Final = 8
+
+
+def audited(source: str, first: int) -> str:
+    """The CTE that writes the audit row for the records in `source`, its values numbered from `first`."""
+    return (
+        f"a AS (INSERT INTO audit ({audit.COLUMNS}, types, ids, versions) "
+        f"SELECT {audit.placeholders(first)}, n.types, n.ids, n.versions "
+        f"FROM (SELECT {_NAMED} FROM {source} r) n, s WHERE s.ok)"
+    )
+
+
+def door(grant: Grant) -> tuple[Any, ...]:
+    """The values of $1 to $5: what of this patient the grant opens."""
+    return (list(grant.subject.keys), grant.subject.stamp, int(grant.hides), grant.released_only, grant.at)
+
+
+_READ = f"""
+WITH {STAMPED}, r AS MATERIALIZED (
+  SELECT {OUTER} FROM record r, s WHERE s.ok AND {ALLOWED} AND r.type = $6 AND r.id = $7
+), {audited("r", _FIRST_AUDIT)}
+SELECT s.ok, r.* FROM s LEFT JOIN r ON true"""
+
+_BY_IDS = f"""
+WITH {STAMPED}, r AS MATERIALIZED (
+  SELECT {OUTER} FROM record r, s WHERE s.ok AND {ALLOWED} AND r.type = ANY($6::smallint[]) AND r.id = ANY($7::uuid[])
+), {audited("r", _FIRST_AUDIT)}
+SELECT s.ok, r.* FROM s LEFT JOIN r ON true"""
+
+_ALL = f"""
+WITH {STAMPED}, r AS MATERIALIZED (
+  SELECT {OUTER} FROM record r, s WHERE s.ok AND {ALLOWED} AND r.type = ANY($6::smallint[])
+  ORDER BY r.date_from DESC NULLS LAST, r.id LIMIT $7
+), {audited("r", _FIRST_AUDIT)}
+SELECT s.ok, r.* FROM s LEFT JOIN r ON true"""
+
+# How much lies behind the patient's lock, and when what is not yet released opens: numbers and times, nothing else.
+_SHUT = """
+SELECT count(*) FILTER (WHERE labels & $3 & $5 <> 0),
+  array_agg(release_at ORDER BY release_at) FILTER (WHERE labels & $3 = 0 AND release_at > $4)
+FROM record WHERE patient = ANY($1::bigint[]) AND type = $2"""
+
+_HISTORY = f"""
+WITH {STAMPED}, c AS MATERIALIZED (
+  SELECT r.type, r.id FROM record r, s WHERE s.ok AND {ALLOWED} AND r.type = $6 AND r.id = ANY($7::uuid[])
+), r AS MATERIALIZED (
+  SELECT {OUTER} FROM record_history r, s
+   WHERE s.ok AND {ALLOWED} AND NOT r.deleted AND r.type = $6 AND r.id = ANY($7::uuid[]) AND EXISTS (SELECT 1 FROM c WHERE c.id = r.id)
+), {audited("r", _FIRST_AUDIT)}
+SELECT s.ok, r.* FROM s LEFT JOIN r ON true ORDER BY r.id, r.version DESC"""
+
+
+class Reader:
+    """Opens records for one house: its keys and dictionaries."""
+
+    def __init__(self, wrap: Wrap, dictionaries: Dictionaries) -> None:
+        self._wrap = wrap
+        self._dictionaries = dictionaries
+
+    async def read(self, conn: Connection, grant: Grant, type_: int, id_: UUID) -> Record | None:
+        """The current version, or None: absent and hidden are one answer. Raises `Stale`."""
+        rows = await conn.fetch(_READ, *door(grant), type_, id_, *audit.given(grant))
+        found = self.opened(grant, rows)
+        return found[0] if found else None
+
+    async def named(self, conn: Connection, grant: Grant, wanted: Sequence[tuple[int, UUID]]) -> list[Record]:
+        """The current versions of those of `wanted` that the grant opens, in no order. Raises `Stale`."""
+        types, ids = sorted({type_ for type_, _ in wanted}), [id_ for _, id_ in wanted]
+        return self.opened(grant, await conn.fetch(_BY_IDS, *door(grant), types, ids, *audit.given(grant)))
+
+    async def all_of(self, conn: Connection, grant: Grant, types: Sequence[int], limit: int) -> list[Record]:
+        """Every record of some types, newest first: a page's whole picture in one audited read. Raises `Stale`."""
+        return self.opened(grant, await conn.fetch(_ALL, *door(grant), list(types), limit, *audit.given(grant)))
+
+    async def shut(self, conn: Connection, grant: Grant, type_: int) -> tuple[int, list[datetime]]:
+        """(how many records the patient's lock holds back, release times of those not yet open to the citizen)."""
+        row = await conn.fetchrow(
+            _SHUT, list(grant.subject.keys), type_, int(grant.hides), grant.at, int(Label.RESTRICTED)
+        )
+        return (row[0], row[1] or []) if row else (0, [])
+
+    async def earlier(self, conn: Connection, grant: Grant, type_: int, ids: Sequence[UUID]) -> list[Record]:
+        """Former versions of records, newest first for each; a record that is shut now has no history either."""
+        return self.opened(grant, await conn.fetch(_HISTORY, *door(grant), type_, list(ids), *audit.given(grant)))
+
+    def opened(self, grant: Grant, rows: Sequence[Any]) -> list[Record]:
+        """Rows of a statement above as records. Raises `Stale` when the grant's facts no longer stand."""
+        if not rows or not rows[0][0]:
+            raise Stale
+        keys = self.unwrapped(grant)
+        return [self.open_row(keys, tuple(row)[1:]) for row in rows if row[1] is not None]
+
+    def unwrapped(self, grant: Grant) -> Unwrapped:
+        """The data keys that a grant's rows open with."""
+        return Unwrapped(grant, self._wrap)
+
+    def open_row(self, keys: Unwrapped, row: tuple[Any, ...]) -> Record:
+        """One row of `OUTER`, unsealed and unpacked."""
+        patient, type_, id_, version, labels, dictionary, at, release_at, body = row
+        packed = keys[patient].open(body, bound(patient, type_, id_))
+        raw, splices = split(self._dictionaries.grow(dictionary, packed))
+        return Record(patient, type_, id_, version, Label(labels), at, release_at, raw, splices)
+
+
+class Unwrapped:
+    """The data keys of a grant's persons, each unwrapped when first needed."""
+
+    def __init__(self, grant: Grant, wrap: Wrap) -> None:
+        self._wrapped = dict(zip(grant.subject.keys, grant.subject.wrapped, strict=True))
+        self._wrap = wrap
+        self._open: dict[int, DataKey] = {}
+
+    def __getitem__(self, patient: int) -> DataKey:
+        key = self._open.get(patient)
+        if key is None:
+            key = self._open[patient] = self._wrap.unwrap(patient, self._wrapped[patient])
+        return key

@@ -1,0 +1,214 @@
+"""Writing records: one row per current resource, earlier versions in history, never without `Grant` and audit row.
+
+A change is taken whole or not at all. The version a caller saw can be demanded (`expected`, HTTP If-Match): the change is
+refused with 412 when another came between.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final, NamedTuple
+from uuid import UUID
+
+from kjerne.access import Grant, Label
+from kjerne.errors import Refusal
+from kjerne.exchange import Stale
+from kjerne.fhir.index import Indexed
+from kjerne.store import audit
+from kjerne.store.codec import DataKey, Dictionaries, Wrap, bound, split, with_splices
+from kjerne.store.pool import Connection
+
+NO_LABEL: Final = Label(0)
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One resource to be written as received: `raw` are its JSON bytes, `indexed` what a search looks at.
+
+    `expected` is the version that must be current (None: whatever is; 0: none may exist).
+    """
+
+    type: int
+    id: UUID
+    raw: bytes
+    indexed: Indexed
+    labels: Label = NO_LABEL
+    release_at: datetime | None = None
+    expected: int | None = None
+
+
+class Written(NamedTuple):
+    """What came of a change."""
+
+    type: int
+    id: UUID
+    version: int
+    at: datetime
+
+
+STAMP_STANDS: Final = "(SELECT sum(stamp) FROM person WHERE patient = ANY({keys}::bigint[])) = {stamp}::numeric"
+
+_ROW = 'patient, id, type, version, labels, dictionary, at, date_from, date_to, release_at, tokens, "values", body'
+
+_CREATE = f"""
+WITH r AS (
+  INSERT INTO record ({_ROW})
+  SELECT $1, $2, $3, 1, $4, $5, $6, $7, $8, $9, $10, $11, $12 WHERE {STAMP_STANDS.format(keys="$13", stamp="$14")}
+  ON CONFLICT DO NOTHING RETURNING version
+), a AS (
+  INSERT INTO audit ({audit.COLUMNS}, types, ids, versions)
+  SELECT {audit.placeholders(15)}, ARRAY[$3::smallint], ARRAY[$2::uuid], ARRAY[1] FROM r
+)
+SELECT version FROM r"""
+
+_CURRENT = """
+SELECT r.type, r.id, r.version FROM record r JOIN unnest($2::smallint[], $3::uuid[]) AS n(type, id) USING (type, id)
+WHERE r.patient = $1"""
+
+_BODIES = """
+SELECT r.type, r.id, r.dictionary, r.body FROM record r JOIN unnest($2::smallint[], $3::uuid[]) AS n(type, id)
+USING (type, id) WHERE r.patient = $1"""
+
+_KEEP = """
+INSERT INTO record_history (patient, id, type, version, labels, dictionary, at, release_at, body)
+SELECT r.patient, r.id, r.type, r.version, r.labels, r.dictionary, r.at, r.release_at, r.body
+FROM record r JOIN unnest($2::smallint[], $3::uuid[]) AS n(type, id) USING (type, id) WHERE r.patient = $1"""
+
+_GONE = """
+WITH gone AS (
+  DELETE FROM record r USING unnest($2::smallint[], $3::uuid[]) AS n(type, id)
+  WHERE r.patient = $1 AND r.type = n.type AND r.id = n.id RETURNING r.*
+), kept AS (
+  INSERT INTO record_history (patient, id, type, version, labels, dictionary, at, release_at, body)
+  SELECT patient, id, type, version, labels, dictionary, at, release_at, body FROM gone
+), mark AS (
+  INSERT INTO record_history (patient, id, type, version, labels, dictionary, deleted, at, body)
+  SELECT patient, id, type, version + 1, labels, 0, true, $4, '' FROM gone
+)
+SELECT type, id, version + 1 FROM gone"""
+
+# The version is set by the program, which holds the patient's row; a create that slipped in between ends in a conflict.
+_PUT = f"""
+INSERT INTO record ({_ROW}) VALUES ($1, $2, $3, $13, $4, $5, $6, $7, $8, $9, $10, $11, $12)
+ON CONFLICT (patient, type, id) DO UPDATE SET version = excluded.version, labels = excluded.labels,
+  dictionary = excluded.dictionary, at = excluded.at, date_from = excluded.date_from, date_to = excluded.date_to,
+  release_at = excluded.release_at, xid = pg_current_xact_id(), tokens = excluded.tokens,
+  "values" = excluded."values", body = excluded.body"""
+
+
+class Records:
+    """Writes records for one house: its keys and dictionaries."""
+
+    def __init__(self, wrap: Wrap, dictionaries: Dictionaries) -> None:
+        self._wrap = wrap
+        self._dictionaries = dictionaries
+
+    def key(self, grant: Grant) -> DataKey:
+        """The data key of the person the grant addresses; writes go under that key, whatever is linked."""
+        return self._wrap.unwrap(grant.subject.patient, grant.subject.wrapped[0])
+
+    def row(self, key: DataKey, patient: int, change: Change, at: datetime) -> tuple[Any, ...]:
+        """The values of `_ROW` (version left out) for a change: compressed, sealed, indexed."""
+        place = bound(patient, change.type, change.id)
+        number, packed = self._dictionaries.shrink(with_splices(change.raw))
+        indexed = change.indexed
+        return (
+            patient,
+            change.id,
+            change.type,
+            int(change.labels),
+            number,
+            at,
+            indexed.date_from,
+            indexed.date_to,
+            change.release_at,
+            indexed.tokens,
+            key.seal(indexed.values, place),
+            key.seal(packed, place),
+        )
+
+    async def bodies(self, conn: Connection, grant: Grant, changes: Sequence[Change]) -> dict[tuple[int, UUID], bytes]:
+        """The received bytes of the current versions of what is about to be changed, for the program to compare.
+
+        They do not leave: what is written because of the comparison has its audit row.
+        """
+        named = [change.type for change in changes], [change.id for change in changes]
+        rows = await conn.fetch(_BODIES, grant.subject.patient, *named)
+        key = self.key(grant)
+        found = {}
+        for type_, id_, dictionary, body in rows:
+            packed = key.open(body, bound(grant.subject.patient, type_, id_))
+            found[type_, id_] = split(self._dictionaries.grow(dictionary, packed))[0]
+        return found
+
+    async def create(self, conn: Connection, grant: Grant, change: Change) -> Written:
+        """A new record with a new id and its audit row, in one statement."""
+        row = self.row(self.key(grant), grant.subject.patient, change, grant.at)
+        subject = grant.subject
+        made = await conn.fetchval(_CREATE, *row, list(subject.keys), subject.stamp, *audit.given(grant))
+        if made is None:
+            raise Stale
+        return Written(change.type, change.id, 1, grant.at)
+
+    async def put(self, conn: Connection, grant: Grant, changes: Sequence[Change]) -> list[Written]:
+        """Creates or replaces records of one patient with one audit row, all or none.
+
+        Call inside a transaction to make it part of something larger. Raises `Stale`, or `Refusal` 412 on a version
+        that is not the expected one.
+        """
+        patient, key = grant.subject.patient, self.key(grant)
+        async with conn.transaction():
+            await hold(conn, grant)
+            named = [change.type for change in changes], [change.id for change in changes]
+            found = await conn.fetch(_CURRENT, patient, *named)
+            current = {(row["type"], row["id"]): row["version"] for row in found}
+            for change in changes:
+                _expect(change, current.get((change.type, change.id), 0))
+            if current:
+                await conn.execute(_KEEP, patient, [type_ for type_, _ in current], [id_ for _, id_ in current])
+            written = [
+                Written(change.type, change.id, current.get((change.type, change.id), 0) + 1, grant.at)
+                for change in changes
+            ]
+            rows = [
+                (*self.row(key, patient, change, grant.at), new.version)
+                for change, new in zip(changes, written, strict=True)
+            ]
+            await conn.executemany(_PUT, rows)
+            await audit.insert(conn, audit.given(grant), [(w.type, w.id, w.version) for w in written])
+        return written
+
+    async def remove(self, conn: Connection, grant: Grant, named: Sequence[tuple[int, UUID]]) -> list[Written]:
+        """Takes records out of the current ones; their versions, the last of them a mark of deletion, stay in history."""
+        types, ids = [type_ for type_, _ in named], [id_ for _, id_ in named]
+        async with conn.transaction():
+            await hold(conn, grant)
+            rows = await conn.fetch(_GONE, grant.subject.patient, types, ids, grant.at)
+            gone = [Written(row[0], row[1], row[2], grant.at) for row in rows]
+            await audit.insert(conn, audit.given(grant), [(w.type, w.id, w.version) for w in gone])
+        return gone
+
+
+def _expect(change: Change, current: int) -> None:
+    if change.expected is not None and change.expected != current:
+        raise Refusal(
+            412,
+            f"the record is at version {current}, not {change.expected}",
+            where="If-Match",
+            todo="Read it again and send your change against the current version.",
+        )
+
+
+async def hold(conn: Connection, grant: Grant) -> None:
+    """Takes the patients' rows for this transaction: writes about one patient happen one after another.
+
+    Raises `Stale` when a fact changed since the grant was made.
+    """
+    rows = await conn.fetch(
+        "SELECT stamp FROM person WHERE patient = ANY($1::bigint[]) ORDER BY patient FOR NO KEY UPDATE",
+        list(grant.subject.keys),
+    )
+    if sum(row["stamp"] for row in rows) != grant.subject.stamp:
+        raise Stale

@@ -1,0 +1,84 @@
+"""Registers of personnel and organisations: who is authorised as what, and who takes part."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+
+from kjerne.store.pool import Connection, Pool
+
+
+@dataclass(frozen=True, slots=True)
+class PractitionerRow:
+    """One authorised health worker; `digest` is of her own person number. Valid in [valid_from, valid_to)."""
+
+    hpr: str
+    digest: bytes
+    name: str
+    authorizations: tuple[str, ...]
+    valid_from: date
+    valid_to: date | None
+
+
+@dataclass(frozen=True, slots=True)
+class OrganisationRow:
+    """One unit of the register of organisations, with RESH and HER numbers where it has them."""
+
+    number: str
+    parent: str
+    name: str
+    kind: str
+    resh: str
+    her: str
+    municipality: str
+    takes_part: bool
+
+
+async def practitioner(pool: Pool, hpr: str) -> PractitionerRow | None:
+    """The health worker with this HPR number."""
+    row = await pool.fetchrow(
+        "SELECT hpr, digest, name, authorizations, valid_from, valid_to FROM practitioner WHERE hpr = $1", hpr
+    )
+    return PractitionerRow(row[0], row[1], row[2], tuple(row[3]), row[4], row[5]) if row else None
+
+
+async def practitioner_by_digest(pool: Pool, digest: bytes) -> PractitionerRow | None:
+    """The health worker with this person number, if she is one."""
+    row = await pool.fetchrow(
+        "SELECT hpr, digest, name, authorizations, valid_from, valid_to FROM practitioner WHERE digest = $1", digest
+    )
+    return PractitionerRow(row[0], row[1], row[2], tuple(row[3]), row[4], row[5]) if row else None
+
+
+async def practitioner_names(pool: Pool, hprs: Sequence[str]) -> dict[str, str]:
+    """Names by HPR number, those that are known."""
+    rows = await pool.fetch("SELECT hpr, name FROM practitioner WHERE hpr = ANY($1::text[])", list(hprs))
+    return {row["hpr"]: row["name"] for row in rows}
+
+
+async def organisation_names(pool: Pool, numbers: Sequence[str]) -> dict[str, str]:
+    """Names by organisation number, those that are known."""
+    rows = await pool.fetch("SELECT number, name FROM organisation WHERE number = ANY($1::text[])", list(numbers))
+    return {row["number"]: row["name"] for row in rows}
+
+
+async def fill(
+    conn: Connection, practitioners: Sequence[PractitionerRow], organisations: Sequence[OrganisationRow]
+) -> None:
+    """Loads whole registers by COPY, all or none."""
+    async with conn.transaction():
+        await conn.copy_records_to_table(
+            "practitioner",
+            records=[
+                (p.hpr, p.digest, p.name, list(p.authorizations), p.valid_from, p.valid_to) for p in practitioners
+            ],
+            columns=("hpr", "digest", "name", "authorizations", "valid_from", "valid_to"),
+        )
+        await conn.copy_records_to_table(
+            "organisation",
+            records=[
+                (o.number, o.parent, o.name, o.kind, o.resh, o.her, o.municipality, o.takes_part) for o in organisations
+            ],
+            columns=("number", "parent", "name", "kind", "resh", "her", "municipality", "takes_part"),
+        )

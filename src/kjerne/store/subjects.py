@@ -1,0 +1,125 @@
+"""Who a request is about, and everything the law asks about that person, in one statement.
+
+This answers the program, never a caller: what leaves towards a caller leaves under the `Grant` made from it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import date
+from typing import Any
+
+import msgspec
+
+from kjerne.access import Caller, Choice, Subject, Tie
+from kjerne.exchange import PatientRef
+from kjerne.store.codec import Wrap
+from kjerne.store.pool import Connection
+
+DETAIL = b"person-detail"
+
+
+class PersonDetail(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What is known of a person beside her records; lies sealed under her data key.
+
+    `protection` is the address protection of Folkeregisteret: ugradert, klientadresse, fortrolig, strengtFortrolig.
+    """
+
+    name: str = ""
+    birth_date: date | None = None
+    sex: str = ""
+    address: str = ""
+    municipality: str = ""
+    protection: str = "ugradert"
+    died_on: date | None = None
+
+
+_decode = msgspec.msgpack.Decoder(PersonDetail).decode
+_encode = msgspec.msgpack.Encoder().encode
+
+_FACTS = """
+SELECT p.patient, p.linked, p.stamp, p.wrapped_key, p.detail, p.synthetic,
+  (SELECT array_agg(ROW(k.patient, k.stamp, k.wrapped_key)) FROM person k WHERE k.patient = ANY(p.linked)),
+  (SELECT array_agg(ROW(c.kind, c.service, c.hpr, c.organisation, c.made_at, c.ended_at))
+     FROM privacy_choice c WHERE c.patient = p.patient OR c.patient = ANY(p.linked)),
+  (SELECT array_agg(ROW(t.kind, t.hpr, t.organisation, t.other, t.since, t.until))
+     FROM person_tie t WHERE (t.patient = p.patient OR t.patient = ANY(p.linked))
+      AND ((t.hpr <> '' AND t.hpr = $2) OR (t.organisation <> '' AND t.organisation = ANY($3::text[]))
+           OR t.other = ANY(SELECT i.patient FROM person_identifier i WHERE i.digest = $4))),
+  (SELECT i.patient FROM person_identifier i WHERE i.digest = $4 ORDER BY i.valid_from DESC LIMIT 1),
+  (SELECT array_agg(i.digest) FROM person_identifier i WHERE i.patient = p.patient OR i.patient = ANY(p.linked))
+FROM person p WHERE p.patient = """
+_BY_KEY = _FACTS + "$1"
+_BY_DIGEST = _FACTS + (
+    "(SELECT patient FROM person_identifier WHERE digest = $1 ORDER BY (valid_to IS NULL) DESC, valid_from DESC LIMIT 1)"
+)
+
+
+def seal_detail(wrap: Wrap, patient: int, wrapped: bytes, detail: PersonDetail) -> bytes:
+    """The sealed form for `person.detail`."""
+    return wrap.unwrap(patient, wrapped).seal(_encode(detail), DETAIL)
+
+
+def open_detail(wrap: Wrap, patient: int, wrapped: bytes, sealed: bytes) -> PersonDetail:
+    return _decode(wrap.unwrap(patient, wrapped).open(sealed, DETAIL))
+
+
+async def load(conn: Connection, ref: PatientRef, caller: Caller, wrap: Wrap) -> tuple[Subject, PersonDetail] | None:
+    """The facts about `ref` as `caller` meets them, or None where no person has that identifier or key.
+
+    Ties are those that concern this caller: her HPR number, her organisations, her own person key.
+    """
+    organisations = [number for number in (caller.organisation, caller.point_of_care) if number]
+    statement, named = (_BY_DIGEST, ref.digest) if ref.digest else (_BY_KEY, ref.key)
+    row = await conn.fetchrow(statement, named, caller.hpr, organisations, caller.digest)
+    if row is None or row[3] is None:
+        return None
+    subject, detail = _subject(tuple(row), wrap)
+    if caller.kind == "citizen" and subject.caller_key and subject.caller_key not in subject.keys:
+        subject = await _with_kin(conn, subject, detail, wrap)
+    return subject, detail
+
+
+_KIN = """
+SELECT patient, wrapped_key, detail FROM person WHERE wrapped_key IS NOT NULL AND (patient = $1 OR patient IN
+  (SELECT other FROM person_tie WHERE patient = ANY($2::bigint[]) AND kind = 'parent'))"""
+
+
+async def _with_kin(conn: Connection, subject: Subject, detail: PersonDetail, wrap: Wrap) -> Subject:
+    """Adds what the law asks where one citizen stands in for another: protection of hers, and who lives together."""
+    rows = await conn.fetch(_KIN, subject.caller_key, list(subject.keys))
+    kin = {row["patient"]: open_detail(wrap, row["patient"], row["wrapped_key"], row["detail"]) for row in rows}
+    caller = kin.pop(subject.caller_key or 0, None)
+    parents = [tie.key for tie in subject.ties if tie.kind == "parent"]
+    homes = [one.address for one in kin.values()] + (
+        [caller.address] if caller and subject.caller_key in parents else []
+    )
+    together = detail.address in homes if detail.address and homes else None
+    return replace(subject, caller_protection=caller.protection if caller else "", lives_with_parent=together)
+
+
+def _subject(row: tuple[Any, ...], wrap: Wrap) -> tuple[Subject, PersonDetail]:
+    patient, _, stamp, wrapped, sealed, synthetic, others, choices, ties, caller_key, digests = row
+    detail = open_detail(wrap, patient, wrapped, sealed)
+    keys, wraps = [patient], [wrapped]
+    for other, other_stamp, other_wrapped in others or ():
+        if other_wrapped is not None:
+            keys.append(other)
+            wraps.append(other_wrapped)
+            stamp += other_stamp
+    subject = Subject(
+        patient=patient,
+        keys=tuple(keys),
+        stamp=stamp,
+        wrapped=tuple(wraps),
+        birth_date=detail.birth_date,
+        sex=detail.sex,
+        protection=detail.protection,
+        deceased=detail.died_on is not None,
+        choices=tuple(Choice(*choice) for choice in choices or ()),
+        ties=tuple(Tie(*tie) for tie in ties or ()),
+        caller_key=caller_key,
+        synthetic=synthetic,
+        digests=frozenset(digests or ()),
+    )
+    return subject, detail

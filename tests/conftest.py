@@ -1,0 +1,86 @@
+"""Databases for the tests: servers of the oldest and the newest PostgreSQL, a fresh database for each test module."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import asyncpg
+import pytest
+
+from kjerne.store import migrate
+from kjerne.store.embedded import OWNER, PROGRAM, SUPERUSER, Embedded
+
+# The wheel's programs, and Debian's: the newest and the oldest version that the store promises to run on.
+SUPPLIERS: Final = {"18": "", "15": "/usr/lib/postgresql/15/bin"}
+TEMPLATE: Final = "migrated"
+
+# Only here: nothing a test writes must outlive a power cut.
+FAST: Final = {"fsync": "off", "full_page_writes": "off", "shared_buffers": "128MB", "max_wal_size": "512MB"}
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """A running server whose database `migrated` is copied for each module."""
+
+    version: str
+    server: Embedded
+
+    def run(self, statement: str) -> None:
+        asyncio.run(self._run(statement))
+
+    async def _run(self, statement: str) -> None:
+        connection = await asyncpg.connect(self.server.dsn(SUPERUSER, "postgres"))
+        try:
+            await connection.execute(statement)
+        finally:
+            await connection.close()
+
+
+@dataclass(frozen=True)
+class Database:
+    """One module's database: `dsn` for the program's role, `owner_dsn` for the owner of the tables."""
+
+    version: str
+    dsn: str
+    owner_dsn: str
+
+
+@pytest.fixture(scope="session", params=sorted(SUPPLIERS, reverse=True), ids=lambda version: f"postgresql-{version}")
+def cluster(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    version = str(request.param)
+    programs = SUPPLIERS[version]
+    if programs and not os.access(Path(programs) / "postgres", os.X_OK):
+        pytest.skip(f"PostgreSQL {version} is not installed (Debian: apt-get install postgresql-{version})")
+    server = Embedded(tmp_path_factory.mktemp(f"postgresql-{version}"), programs, FAST)
+    asyncio.run(server.start())
+    running = Cluster(version, server)
+    running.run(f"CREATE DATABASE {TEMPLATE} OWNER {OWNER}")
+    asyncio.run(migrate.upgrade(server.dsn(OWNER, TEMPLATE)))
+    yield running
+    asyncio.run(server.stop())
+
+
+@pytest.fixture(scope="module")
+def database(cluster: Cluster, request: pytest.FixtureRequest) -> Iterator[Database]:
+    name = request.module.__name__.replace(".", "_").lower()[-60:]
+    cluster.run(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+    cluster.run(f'CREATE DATABASE "{name}" TEMPLATE {TEMPLATE} OWNER {OWNER}')
+    yield Database(cluster.version, cluster.server.dsn(PROGRAM, name), cluster.server.dsn(OWNER, name))
+    cluster.run(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+
+
+@pytest.fixture
+def dsn(database: Database) -> str:
+    """The program role's address of this module's database; a test that takes it runs on both PostgreSQL versions."""
+    return database.dsn
+
+
+@pytest.fixture
+def owner_dsn(database: Database) -> str:
+    """The owner role's address of this module's database."""
+    return database.owner_dsn

@@ -1,0 +1,177 @@
+"""Searching inside one patient: what is found, in which order, page by page, and that the audit row names exactly that."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from typing import Any
+
+import pytest
+
+from kjerne.access import Grant, Label
+from kjerne.errors import Refusal
+from kjerne.fhir.definitions import type_number
+from kjerne.fhir.encode import decode, encode
+from kjerne.fhir.index import index
+from kjerne.store.finding import Finder, Page
+from kjerne.store.reading import Reader
+from kjerne.store.records import NO_LABEL, Change
+from kjerne.wire import search as wire_search
+
+from .conftest import Desk
+
+NLK = "urn:oid:2.16.578.1.12.4.1.1.7280"
+
+
+def observation(code: str, day: int, value: float = 4.1, **more: Any) -> dict[str, Any]:
+    taken = (date(2026, 1, 1) + timedelta(days=day)).isoformat()
+    return {
+        "resourceType": "Observation",
+        "status": "final",
+        "code": {"coding": [{"system": NLK, "code": code}], "text": f"P-{code}"},
+        "effectiveDateTime": taken,
+        "valueQuantity": {"value": value, "unit": "mmol/L", "system": "http://unitsofmeasure.org", "code": "mmol/L"},
+        **more,
+    }
+
+
+async def file(desk: Desk, patient: int, *trees: dict[str, Any], labels: Label = NO_LABEL) -> list[str]:
+    grant = await desk.grant(patient, "file")
+    changes = [
+        Change(
+            type_number(tree["resourceType"]),
+            desk.store.ids.make(patient),
+            encode(tree),
+            index(decode(encode(tree))),
+            labels,
+        )
+        for tree in trees
+    ]
+    async with desk.store.pool.acquire() as conn:
+        await desk.store.records.put(conn, grant, changes)
+    return [str(change.id) for change in changes]
+
+
+async def find(desk: Desk, grant: Grant, type_: str, *pairs: tuple[str, str], limit: int = 20_000, **more: Any) -> Page:
+    search = wire_search.parse(type_, pairs, page_size=50, page_size_limit=1000)
+    finder = Finder(Reader(desk.store.wrap, desk.store.dictionaries), limit)
+    async with desk.store.pool.acquire() as conn:
+        return await finder.search(conn, grant, search, **more)
+
+
+def ids(page: Page) -> list[str]:
+    return [str(record.id) for record in page.records]
+
+
+async def last_audit(desk: Desk, patient: int) -> list[str]:
+    row = await desk.store.pool.fetchrow("SELECT ids FROM audit WHERE patient = $1 ORDER BY xid DESC LIMIT 1", patient)
+    return [str(id_) for id_ in row["ids"]] if row else []
+
+
+async def test_a_code_finds_its_observations_newest_first(desk: Desk) -> None:
+    patient = await desk.person()
+    first, second, third, _ = await file(
+        desk, patient, *(observation("NPU03230", day) for day in (1, 3, 2)), observation("NPU03429", 4)
+    )
+    grant = await desk.grant(patient, "search")
+    page = await find(desk, grant, "Observation", ("code", f"{NLK}|NPU03230"), ("_sort", "-date"))
+    assert ids(page) == [second, third, first]
+    assert page.total == 3
+    assert await last_audit(desk, patient) == [second, third, first]
+
+
+@pytest.mark.parametrize("sort", ["-date", "date", "_id", "-_lastUpdated", "value-quantity"])
+async def test_pages_together_are_the_whole_search_each_with_its_own_audit_row(desk: Desk, sort: str) -> None:
+    patient = await desk.person()
+    trees = [observation("NPU03230", day % 4, value=day) for day in range(11)]
+    undated = {key: value for key, value in observation("NPU03230", 0).items() if key != "effectiveDateTime"}
+    filed = await file(desk, patient, *trees, undated)
+    seen: list[str] = []
+    after = None
+    for _ in range(10):
+        grant = await desk.grant(patient, "search")
+        page = await find(desk, grant, "Observation", ("_count", "5"), ("_sort", sort), after=after)
+        assert sorted(await last_audit(desk, patient)) == sorted(ids(page))
+        seen += ids(page)
+        after = page.after
+        if after is None:
+            break
+    assert sorted(seen) == sorted(filed)
+    assert len(seen) == len(set(seen))
+
+
+async def test_dates_values_and_texts_are_matched_on_sealed_values(desk: Desk) -> None:
+    patient = await desk.person()
+    low, high = await file(desk, patient, observation("NPU03230", 1, 3.1), observation("NPU03230", 9, 6.4))
+    grant = await desk.grant(patient, "search")
+    assert ids(await find(desk, grant, "Observation", ("value-quantity", "gt5"))) == [high]
+    assert ids(await find(desk, grant, "Observation", ("date", "lt2026-01-05"))) == [low]
+    assert ids(await find(desk, grant, "Observation", ("code:text", "p-npu03230"), ("_sort", "date"))) == [low, high]
+    assert ids(await find(desk, grant, "Observation", ("code:not", "NPU03230"))) == []
+    assert ids(await find(desk, grant, "Observation", ("_id", f"{low},nonsense"))) == [low]
+
+
+async def test_includes_follow_references_and_are_named_in_the_audit_row(desk: Desk) -> None:
+    patient = await desk.person()
+    specimen, role = await file(desk, patient, {"resourceType": "Specimen"}, {"resourceType": "PractitionerRole"})
+    (member,) = await file(desk, patient, observation("NPU03230", 1, specimen={"reference": f"Specimen/{specimen}"}))
+    (report,) = await file(
+        desk,
+        patient,
+        {
+            "resourceType": "DiagnosticReport",
+            "status": "final",
+            "code": {"text": "x"},
+            "result": [{"reference": f"Observation/{member}"}],
+            "performer": [{"reference": f"PractitionerRole/{role}"}],
+        },
+    )
+    grant = await desk.grant(patient, "search")
+    once = await find(desk, grant, "DiagnosticReport", ("_include", "DiagnosticReport:result"))
+    assert [str(record.id) for record in once.included] == [member]
+    far = await find(
+        desk, grant, "DiagnosticReport", ("_include", "DiagnosticReport:result"),
+        ("_include:iterate", "Observation:specimen"), ("_include", "DiagnosticReport:performer"),
+    )  # fmt: skip
+    assert {str(record.id) for record in far.included} == {member, specimen, role}
+    assert set(await last_audit(desk, patient)) == {report, member, specimen, role}
+    back = await find(desk, grant, "Observation", ("_revinclude", "DiagnosticReport:result"))
+    assert [str(record.id) for record in back.included] == [report]
+
+
+async def test_what_is_withheld_is_neither_found_nor_counted_nor_included(desk: Desk) -> None:
+    patient = await desk.person()
+    (hidden,) = await file(desk, patient, observation("NPU03230", 1), labels=Label.RESTRICTED)
+    report = {
+        "resourceType": "DiagnosticReport",
+        "status": "final",
+        "code": {"text": "x"},
+        "result": [{"reference": f"Observation/{hidden}"}],
+    }
+    await file(desk, patient, report)
+    grant = await desk.grant(patient, "search", hides=Label.RESTRICTED)
+    for more in ((), (("_total", "accurate"),), (("value-quantity", "gt1"),)):
+        page = await find(desk, grant, "Observation", *more)
+        assert (ids(page), page.total) == ([], 0)
+    assert (await find(desk, grant, "DiagnosticReport", ("_include", "DiagnosticReport:result"))).included == []
+
+
+async def test_a_record_of_another_patient_is_not_found_even_by_its_id(desk: Desk) -> None:
+    one, other = await desk.person(), await desk.person()
+    (theirs,) = await file(desk, other, observation("NPU03230", 1))
+    grant = await desk.grant(one, "search")
+    assert ids(await find(desk, grant, "Observation", ("_id", theirs))) == []
+
+
+async def test_a_search_that_would_look_at_too_much_is_refused(desk: Desk) -> None:
+    patient = await desk.person()
+    await file(desk, patient, *(observation("NPU03230", day) for day in range(4)))
+    with pytest.raises(Refusal, match="more than 3 records") as refused:
+        await find(desk, await desk.grant(patient, "search"), "Observation", ("value-quantity", "gt1"), limit=3)
+    assert (refused.value.status, refused.value.code) == (422, "too-costly")
+
+
+async def test_the_bytes_of_every_entry_carry_their_own_id(desk: Desk) -> None:
+    patient = await desk.person()
+    filed = await file(desk, patient, observation("NPU03230", 1))
+    page = await find(desk, await desk.grant(patient, "search"), "Observation")
+    assert [decode(record.served)["id"] for record in page.records] == filed

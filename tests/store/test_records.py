@@ -1,0 +1,186 @@
+"""Writing and reading one record: bytes in, bytes out, versions, withheld rows, and the audit row that names what left."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from kjerne.access import Choice, Grant, Label
+from kjerne.errors import Refusal
+from kjerne.exchange import Stale
+from kjerne.fhir.definitions import type_number
+from kjerne.fhir.encode import decode
+from kjerne.fhir.index import index
+from kjerne.store.house import Store
+from kjerne.store.reading import Reader, Record
+from kjerne.store.records import Change, Written
+
+from .conftest import NOW, Desk
+
+OBSERVATION = type_number("Observation")
+
+
+def potassium(value: str, extra: str = "") -> bytes:
+    return (
+        '{"resourceType":"Observation","status":"final","code":{"coding":[{"system":"urn:oid:2.16.578.1.12.4.1.1.7280",'
+        f'"code":"NPU03230"}}]}},"effectiveDateTime":"2026-11-20T08:00:00+01:00","valueQuantity":{{"value":{value}}}{extra}}}'
+    ).encode()
+
+
+def change(store: Store, patient: int, raw: bytes, id_: UUID | None = None, **more: Any) -> Change:
+    return Change(OBSERVATION, id_ or store.ids.make(patient), raw, index(decode(raw)), **more)
+
+
+async def create(desk: Desk, patient: int, raw: bytes, **more: Any) -> Written:
+    async with desk.store.pool.acquire() as conn:
+        grant = await desk.grant(patient, "file")
+        return await desk.store.records.create(conn, grant, change(desk.store, patient, raw, **more))
+
+
+async def read(desk: Desk, grant: Grant, id_: UUID) -> Record | None:
+    reader = Reader(desk.store.wrap, desk.store.dictionaries)
+    async with desk.store.pool.acquire() as conn:
+        return await reader.read(conn, grant, OBSERVATION, id_)
+
+
+async def audit_of(desk: Desk, patient: int) -> list[Any]:
+    return await desk.store.pool.fetch("SELECT * FROM audit WHERE patient = $1 ORDER BY xid", patient)
+
+
+async def test_the_bytes_that_went_in_come_out_with_id_and_version(desk: Desk) -> None:
+    patient = await desk.person()
+    raw = potassium("4.10")
+    written = await create(desk, patient, raw)
+    record = await read(desk, await desk.grant(patient), written.id)
+    assert record is not None
+    assert record.raw == raw
+    assert b'"value":4.10' in record.served
+    assert decode(record.served)["id"] == str(written.id)
+    assert decode(record.served)["meta"]["versionId"] == "1"
+
+
+async def test_every_read_has_one_audit_row_that_names_exactly_what_left(desk: Desk) -> None:
+    patient = await desk.person()
+    written = await create(desk, patient, potassium("4.1"))
+    await read(desk, await desk.grant(patient), written.id)
+    await read(desk, await desk.grant(patient), desk.store.ids.make(patient))
+    rows = await audit_of(desk, patient)
+    assert [(row["action"], row["ids"], row["versions"]) for row in rows] == [
+        ("file", [written.id], [1]),
+        ("read", [written.id], [1]),
+        ("read", [], []),
+    ]
+    assert rows[1]["caller_hpr"] == "9144889"
+    assert rows[1]["law"] == "pjl § 19"
+
+
+async def test_a_body_on_disk_shows_nothing(desk: Desk) -> None:
+    patient = await desk.person()
+    written = await create(desk, patient, potassium("4.1"))
+    row = await desk.store.pool.fetchrow('SELECT body, "values" FROM record WHERE id = $1', written.id)
+    assert row is not None
+    assert b"NPU03230" not in row["body"] + row["values"]
+
+
+@pytest.mark.parametrize("label", [Label.RESTRICTED, Label.WITHDRAWN, Label.WITHHELD_FROM_CITIZEN])
+async def test_a_withheld_record_is_as_absent_to_whom_it_is_withheld_from(desk: Desk, label: Label) -> None:
+    patient = await desk.person()
+    written = await create(desk, patient, potassium("4.1"), labels=label)
+    assert await read(desk, await desk.grant(patient, hides=label), written.id) is None
+    assert await read(desk, await desk.grant(patient, hides=Label(0)), written.id) is not None
+    assert (await audit_of(desk, patient))[1]["ids"] == []
+
+
+async def test_the_citizen_sees_a_delayed_result_from_the_moment_of_release(desk: Desk) -> None:
+    patient = await desk.person()
+    written = await create(desk, patient, potassium("4.1"), release_at=NOW + timedelta(days=14))
+
+    async def seen(at: datetime, *, released_only: bool = True) -> bool:
+        return await read(desk, await desk.grant(patient, at=at, released_only=released_only), written.id) is not None
+
+    assert not await seen(NOW + timedelta(days=13, hours=23))
+    assert await seen(NOW + timedelta(days=14))
+    assert await seen(NOW, released_only=False)
+
+
+async def test_a_choice_made_after_the_grant_stops_the_read(desk: Desk) -> None:
+    patient = await desk.person()
+    written = await create(desk, patient, potassium("4.1"))
+    grant = await desk.grant(patient)
+    async with desk.store.pool.acquire() as conn:
+        await desk.store.people.add_choice(conn, patient, Choice("block", "", "9144889", "", NOW, None))
+    with pytest.raises(Stale):
+        await read(desk, grant, written.id)
+    with pytest.raises(Stale):
+        async with desk.store.pool.acquire() as conn:
+            await desk.store.records.create(conn, grant, change(desk.store, patient, potassium("4.2")))
+    assert len(await audit_of(desk, patient)) == 1
+
+
+async def test_a_new_version_keeps_the_old_one_in_history(desk: Desk) -> None:
+    patient = await desk.person()
+    first = await create(desk, patient, potassium("4.1"))
+    grant = await desk.grant(patient, "write")
+    async with desk.store.pool.acquire() as conn:
+        new = change(desk.store, patient, potassium("5.1"), first.id, expected=1)
+        assert [w.version for w in await desk.store.records.put(conn, grant, [new])] == [2]
+        earlier = await Reader(desk.store.wrap, desk.store.dictionaries).earlier(
+            conn, await desk.grant(patient, "history"), OBSERVATION, [first.id]
+        )
+    assert [(record.version, record.raw) for record in earlier] == [(1, potassium("4.1"))]
+    now = await read(desk, await desk.grant(patient), first.id)
+    assert now is not None
+    assert (now.version, now.raw) == (2, potassium("5.1"))
+
+
+async def test_a_change_against_an_old_version_is_refused_whole(desk: Desk) -> None:
+    patient = await desk.person()
+    first = await create(desk, patient, potassium("4.1"))
+    changes = [
+        change(desk.store, patient, potassium("9.9")),
+        change(desk.store, patient, potassium("5.1"), first.id, expected=7),
+    ]
+    async with desk.store.pool.acquire() as conn:
+        with pytest.raises(Refusal, match="version 1, not 7"):
+            await desk.store.records.put(conn, await desk.grant(patient, "write"), changes)
+    assert await desk.store.pool.fetchval("SELECT count(*) FROM record WHERE patient = $1", patient) == 1
+
+
+async def test_of_many_writers_at_once_no_update_is_lost(desk: Desk) -> None:
+    patient = await desk.person()
+    first = await create(desk, patient, potassium("4.0"))
+    grant = await desk.grant(patient, "write")
+
+    async def put(place: int) -> bool:
+        async with desk.store.pool.acquire() as conn:
+            new = change(desk.store, patient, potassium(f"5.{place}"), first.id, expected=1)
+            try:
+                await desk.store.records.put(conn, grant, [new])
+            except Refusal as refusal:
+                assert refusal.status == 412
+                return False
+            return True
+
+    assert sum(await asyncio.gather(*(put(place) for place in range(8)))) == 1
+    assert await desk.store.pool.fetchval("SELECT version FROM record WHERE id = $1", first.id) == 2
+
+
+async def test_records_of_a_linked_person_are_read_with_hers_and_no_longer_after_an_unlink(desk: Desk) -> None:
+    one, other = await desk.person(), await desk.person()
+    written = await create(desk, other, potassium("4.1"))
+    async with desk.store.pool.acquire() as conn:
+        await desk.store.people.link(conn, one, other, "register", "same", NOW)
+    assert await read(desk, await desk.grant(one), written.id) is not None
+    async with desk.store.pool.acquire() as conn:
+        await desk.store.people.unlink(conn, one, other, "register", NOW)
+    assert await read(desk, await desk.grant(one), written.id) is None
+
+
+async def test_the_program_cannot_change_or_remove_audit_rows(desk: Desk) -> None:
+    for statement in ("UPDATE audit SET says = ''", "DELETE FROM audit", "TRUNCATE audit"):
+        with pytest.raises(Exception, match="permission denied"):
+            await desk.store.pool.execute(statement)
