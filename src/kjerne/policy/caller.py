@@ -1,0 +1,338 @@
+"""From a verified token to a `Caller`: who asks, and what her organisation vouches for.
+
+The attestation's rules are data (`DEMANDS`), each with its number in Tillitsrammeverket v1.1; the login's level
+(ATT-9) is asked of every person. An attestation that breaks one is refused whole. One without a patient makes a
+caller who can ask about nobody (ATT-6); that no other patient than the one it names is opened is `policy.rules`' to
+see (ATT-4).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from typing import Final
+
+from kjerne.access import Attestation, Caller, CallerKind, Coded
+from kjerne.clock import Clock
+from kjerne.errors import Refusal
+from kjerne.policy.claims import Claims, Code, Identifier, TrustFramework
+from kjerne.settings import Settings
+
+CITIZEN_SCOPE: Final = "kjerne:citizen"
+HIGH_LEVEL: Final = 4
+SKEW_SECONDS: Final = 5
+TEXT_LIMIT_CHARACTERS: Final = 500
+
+PERSON_SYSTEM: Final = "urn:oid:2.16.578.1.12.4.1.4."
+ORGANISATION_SYSTEM: Final = PERSON_SYSTEM + "101"
+AUTHORIZATION_SYSTEM: Final = "urn:oid:2.16.578.1.12.4.1.1.9060"
+PURPOSE_SYSTEM: Final = "urn:oid:2.16.840.1.113883.1.11.20448"
+PURPOSES: Final = frozenset({"TREAT", "ETREAT", "COC", "BTG"})
+_KODEVERK = "urn:oid:2.16.578.1.12.4.1.1."
+SERVICE_SYSTEMS: Final = frozenset(
+    _KODEVERK + number for number in ("8655", "8627", "8451", "8668", "8663", "8662", "8664", "8666", "7750", "8254")
+)
+DETAIL_SYSTEMS: Final = frozenset({"urn:AuditEventHL7Norway/CodeSystem/carerelation", _KODEVERK + "9151"})
+
+_ELEVEN = re.compile(r"[0-9]{11}")
+_NINE = re.compile(r"[0-9]{9}")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+
+
+@dataclass(frozen=True, slots=True)
+class Registered:
+    """What the personnel register knows of an HPR number: whose it is (a person number's digest), what she may be.
+
+    Valid in the half-open interval [valid_from, valid_to).
+    """
+
+    digest: bytes
+    authorizations: frozenset[str]
+    valid_from: date
+    valid_to: date | None = None
+
+
+Digest = Callable[[str], bytes]
+Register = Callable[[str], Awaitable[Registered | None]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Case:
+    """All that a demand may look at."""
+
+    claims: Claims
+    said: TrustFramework
+    now: datetime
+    limit_seconds: int
+    digest: Digest
+    registered: Registered | None
+
+
+@dataclass(frozen=True, slots=True)
+class Demand:
+    """One rule of the trust framework: `met` is asked, `says` and `todo` are what the sender reads where it is not."""
+
+    rule: str
+    where: str
+    says: str
+    met: Callable[[_Case], bool]
+    todo: str = ""
+
+
+def _identified(case: _Case) -> bool:
+    who = case.said.practitioner.identifier
+    return who.system in (PERSON_SYSTEM + "1", PERSON_SYSTEM + "2") and bool(_ELEVEN.fullmatch(who.id))
+
+
+def _same_hpr(case: _Case) -> bool:
+    return not case.claims.hpr or case.said.practitioner.hpr_nr.id == case.claims.hpr
+
+
+def _in_register(case: _Case) -> bool:
+    """An HPR number is one that the register has today, and it is this very person's."""
+    if not case.said.practitioner.hpr_nr.id:
+        return True
+    known = case.registered
+    today = case.now.date()
+    return (
+        known is not None
+        and known.digest == case.digest(case.claims.pid)
+        and known.valid_from <= today
+        and (known.valid_to is None or today < known.valid_to)
+    )
+
+
+def _authorized(case: _Case) -> bool:
+    given = case.said.practitioner.authorization
+    if not given.code:
+        return True
+    return (
+        given.system == AUTHORIZATION_SYSTEM
+        and case.registered is not None
+        and bool(case.said.practitioner.hpr_nr.id)
+        and given.code in case.registered.authorizations
+    )
+
+
+def _own_organisation(case: _Case) -> bool:
+    return case.said.practitioner.legal_entity.id == case.claims.organisation
+
+
+def _purposeful(case: _Case) -> bool:
+    purpose = case.said.care_relationship.purpose_of_use
+    return purpose.system == PURPOSE_SYSTEM and purpose.code in PURPOSES
+
+
+def _care_told(case: _Case) -> bool:
+    care = case.said.care_relationship
+    service, details = care.healthcare_service, care.purpose_of_use_details
+    return bool(service.code or details.code) and all(
+        not code.code or code.system in systems
+        for code, systems in ((service, SERVICE_SYSTEMS), (details, DETAIL_SYSTEMS))
+    )
+
+
+def _decided(case: _Case) -> bool:
+    decision = case.said.care_relationship.decision_ref
+    return bool(decision.id) and decision.user_selected is not None
+
+
+def _patients_numbered(case: _Case) -> bool:
+    return all(
+        patient.identifier.system in (PERSON_SYSTEM + "1", PERSON_SYSTEM + "2", PERSON_SYSTEM + "3")
+        and _ELEVEN.fullmatch(patient.identifier.id)
+        for patient in case.said.patients
+    )
+
+
+def _fresh(case: _Case) -> bool:
+    age_seconds = int(case.now.timestamp()) - case.said.toa
+    return -SKEW_SECONDS <= age_seconds < case.limit_seconds
+
+
+def _plain_text(case: _Case) -> bool:
+    said = case.said
+    texts = [
+        said.care_relationship.decision_ref.id,
+        said.care_relationship.decision_ref.description,
+        said.care_relationship.healthcare_service.text,
+        said.care_relationship.purpose_of_use_details.text,
+        said.practitioner.department.id,
+        said.practitioner.department.name,
+    ]
+    return all(len(text) <= TEXT_LIMIT_CHARACTERS and not _CONTROL.search(text) for text in texts)
+
+
+DEMANDS: Final = (
+    Demand(
+        "ATT-10",
+        "practitioner.identifier",
+        "The practitioner must be named by a fødselsnummer or D-number with its system.",
+        _identified,
+    ),
+    Demand(
+        "ATT-11",
+        "practitioner.identifier",
+        "The attested practitioner is not the one who logged in.",
+        lambda case: case.said.practitioner.identifier.id == case.claims.pid,
+    ),
+    Demand("ATT-29", "practitioner.hpr_nr", "The HPR number must be given, and be the login's.", _same_hpr),
+    Demand("ATT-29", "practitioner.hpr_nr", "The HPR number is not this person's, or not valid today.", _in_register),
+    Demand("ATT-32", "practitioner.authorization", "The register does not hold this authorization.", _authorized),
+    Demand(
+        "ATT-16",
+        "practitioner.legal_entity",
+        "The legal entity must be named by its organisation number.",
+        lambda case: _is_organisation(case.said.practitioner.legal_entity),
+    ),
+    Demand(
+        "ATT-2",
+        "practitioner.legal_entity",
+        "The legal entity is not the organisation that the token was issued to.",
+        _own_organisation,
+    ),
+    Demand(
+        "ATT-5",
+        "practitioner.point_of_care",
+        "The point of care must be named by its organisation number.",
+        lambda case: _is_organisation(case.said.practitioner.point_of_care),
+    ),
+    Demand(
+        "ATT-38",
+        "care_relationship.purpose_of_use",
+        "The purpose must be TREAT, ETREAT, COC or BTG of HL7 PurposeOfUse.",
+        _purposeful,
+    ),
+    Demand(
+        "ATT-43",
+        "care_relationship.healthcare_service",
+        "The healthcare service or the details of the purpose must be given, from the listed code systems.",
+        _care_told,
+    ),
+    Demand(
+        "ATT-46",
+        "care_relationship.decision_ref",
+        "The decision must have an id and say whether the user selected it herself.",
+        _decided,
+    ),
+    Demand(
+        "ATT-4",
+        "patients",
+        "An attestation names one patient.",
+        lambda case: len(case.said.patients) <= 1,
+        "Make a new attestation for each patient.",
+    ),
+    Demand(
+        "ATT-4",
+        "patients.identifier",
+        "The patient must be named by a fødselsnummer, D-number or common help number with its system.",
+        _patients_numbered,
+    ),
+    Demand(
+        "ATT-58",
+        "toa",
+        "attestation_has_expired: the attestation has no time, is too old or lies ahead of the clock.",
+        _fresh,
+        "Make a new attestation.",
+    ),
+    Demand(
+        "section 5.1",
+        "care_relationship.decision_ref",
+        f"A text is longer than {TEXT_LIMIT_CHARACTERS} characters or holds control characters.",
+        _plain_text,
+    ),
+)
+
+
+def _is_organisation(said: Identifier) -> bool:
+    return said.system == ORGANISATION_SYSTEM and bool(_NINE.fullmatch(said.id))
+
+
+async def caller(claims: Claims, clock: Clock, settings: Settings, digest: Digest, register: Register) -> Caller:
+    """The caller behind verified claims; `Refusal` 403 with the rule's number where the attestation breaks one.
+
+    A token without a person is a system's; the citizen's scope makes a citizen; anybody else is a practitioner, who
+    without an attestation gets no further than what asks for no patient. `digest` hides person numbers, `register` is
+    the HPR look-up.
+    """
+    kind = _kind(claims)
+    if kind != "system" and claims.level < HIGH_LEVEL:
+        raise Refusal(
+            403,
+            "The login is not at security level 4.",
+            where="security_level",
+            todo="Log in again at level 4 (assurance high).",
+            rule="ATT-9",
+        )
+    attestation = None
+    if claims.attestations:
+        if kind != "practitioner" or len(claims.attestations) > 1:
+            raise Refusal(403, "One attestation at most, and only about a practitioner.", rule="ATT-4")
+        attestation = await _attestation(claims, clock.now(), settings, digest, register)
+    return Caller(
+        kind=kind,
+        client=claims.client,
+        scopes=claims.scopes,
+        digest=digest(claims.pid) if claims.pid else b"",
+        name=claims.name,
+        hpr=attestation.hpr if attestation else claims.hpr,
+        authorization=attestation.authorization if attestation else "",
+        organisation=attestation.legal_entity if attestation else claims.organisation,
+        point_of_care=attestation.point_of_care if attestation else claims.suborganisation,
+        department=attestation.department if attestation else "",
+        level=claims.level,
+        jti=claims.jti,
+        attestation=attestation,
+    )
+
+
+def _kind(claims: Claims) -> CallerKind:
+    if CITIZEN_SCOPE not in claims.scopes:
+        return "practitioner" if claims.pid else "system"
+    if not claims.pid or any(scope.startswith("nhn:") for scope in claims.scopes):
+        raise Refusal(403, "A citizen's token names a person and holds no scope of staff.", rule="one role")
+    return "citizen"
+
+
+async def _attestation(
+    claims: Claims, now: datetime, settings: Settings, digest: Digest, register: Register
+) -> Attestation:
+    said = claims.attestations[0]
+    hpr = said.practitioner.hpr_nr.id
+    known = await register(hpr) if hpr else None
+    case = _Case(claims, said, now, 60 * settings.attestation_minutes, digest, known)
+    for demand in DEMANDS:
+        if not demand.met(case):
+            raise _refused(demand)
+    return _typed(said, digest)
+
+
+def _refused(demand: Demand) -> Refusal:
+    code = "expired" if demand.rule == "ATT-58" else "forbidden"
+    return Refusal(403, demand.says, where=demand.where, todo=demand.todo, code=code, rule=demand.rule)
+
+
+def _typed(said: TrustFramework, digest: Digest) -> Attestation:
+    who, care = said.practitioner, said.care_relationship
+    return Attestation(
+        practitioner_digest=digest(who.identifier.id),
+        hpr=who.hpr_nr.id,
+        authorization=who.authorization.code,
+        legal_entity=who.legal_entity.id,
+        point_of_care=who.point_of_care.id,
+        department=who.department.id,
+        healthcare_service=_coded(care.healthcare_service),
+        purpose=care.purpose_of_use.code,
+        purpose_details=_coded(care.purpose_of_use_details),
+        decision_id=care.decision_ref.id,
+        decision_text=care.decision_ref.description,
+        user_selected=care.decision_ref.user_selected is True,
+        patient_digests=tuple(digest(patient.identifier.id) for patient in said.patients),
+        made_at=datetime.fromtimestamp(said.toa, UTC),
+    )
+
+
+def _coded(code: Code) -> Coded | None:
+    return Coded(code.code, code.system, code.text) if code.code else None

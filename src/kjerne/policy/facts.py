@@ -1,0 +1,376 @@
+"""The questions a rule may ask about a request: small named facts, each with its clause, each true or false.
+
+`policy.rules` combines them by name, and docs/law.md prints the first line of each docstring, so these lines are what a
+lawyer reads. A fact looks at values only; it never reads a store or a clock. Text that is empty never equals anything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Final
+
+import msgspec
+
+from kjerne.access import Action, Caller, CallerKind, Choice, Subject, Tie
+from kjerne.policy.people import ADULT, HEALTH_MAJORITY, OLDEST, PARENTS_UNTIL, UNBORN, age, is_protected, norwegian_day
+
+STAFF_PURPOSES: Final = frozenset({"TREAT", "ETREAT", "COC", "BTG"})
+CITIZEN_PURPOSES: Final = frozenset({"", "PATRQT", "FAMRQT", "PWATRNY"})
+OPENING_BASES: Final = frozenset({"SAMTYKKE", "AKUTT", "FORHOYET_SAMTYKKE", "FORHOYET_AKUTT"})
+BASES: Final = OPENING_BASES | {"", "UNNTAK"}
+
+ATTESTATION_LIFE: Final = timedelta(minutes=60)
+"""Tillitsrammeverket v1.1, ATT-58: the longest an attestation lives. A setting can make it shorter, never longer."""
+CLOCK_SKEW: Final = timedelta(seconds=60)
+"""How far ahead of ours the clock that made an attestation may be."""
+
+
+@dataclass(frozen=True, slots=True)
+class Role:
+    """What an authorisation (Volven 9060) may do in a service; a role that is not listed may do nothing."""
+
+    needs_consent: bool
+    breaks_glass: bool
+
+
+_FREE: Final = Role(needs_consent=False, breaks_glass=True)
+_BY_CONSENT: Final = Role(needs_consent=True, breaks_glass=False)
+
+ROLES: Final[Mapping[str, Mapping[str, Role]]] = {
+    "results": {
+        **dict.fromkeys(("LE", "SP", "AA", "PM"), _FREE),
+        **dict.fromkeys(("FA1", "FA2", "FT", "JO", "KI", "MT", "PS", "TL", "VP"), _BY_CONSENT),
+    },
+}
+"""Service -> authorisation -> role. Doctors, nurses and the acute chain need no consent; the others need it."""
+
+SCOPES: Final[Mapping[tuple[CallerKind, str, Action], frozenset[str]]] = {
+    ("practitioner", "results", "read"): frozenset({"nhn:pps/provesvar-read"}),
+    ("practitioner", "results", "search"): frozenset({"nhn:pps/provesvar-read"}),
+    ("practitioner", "results", "history"): frozenset({"nhn:pps/provesvar-read"}),
+    ("system", "results", "file"): frozenset({"nhn:pps/provesvar-write"}),
+    ("citizen", "results", "read"): frozenset({"kjerne:citizen"}),
+    ("citizen", "results", "search"): frozenset({"kjerne:citizen"}),
+    ("citizen", "results", "history"): frozenset({"kjerne:citizen"}),
+    ("citizen", "", "insight"): frozenset({"kjerne:citizen", "kjerne:insight"}),
+    ("citizen", "", "choose"): frozenset({"kjerne:citizen"}),
+}
+"""Who, service (empty: every service), action -> the OAuth scopes of which the token must hold one."""
+
+
+class Case(msgspec.Struct, frozen=True):
+    """One request as the law meets it.
+
+    `choices` are the patient's choices in force now for this service, `ties` what binds her to the caller on this
+    Norwegian `day`; `own` says that caller and patient are one person.
+    """
+
+    caller: Caller
+    subject: Subject
+    service: str
+    action: Action
+    basis: str
+    purpose: str
+    now: datetime
+    day: date
+    choices: tuple[Choice, ...]
+    ties: tuple[Tie, ...]
+    own: bool
+
+
+def case_of(
+    caller: Caller, subject: Subject, *, service: str, action: Action, basis: str, purpose: str, now: datetime
+) -> Case:
+    """Gather what many facts share. An empty `purpose` means the one that the attestation states."""
+    if not purpose and caller.attestation is not None:
+        purpose = caller.attestation.purpose
+    day = norwegian_day(now)
+    choices = tuple([choice for choice in subject.choices if _holds(choice, service, now)])
+    ties = tuple([tie for tie in subject.ties if _binds(tie, day)])
+    own = subject.caller_key in subject.keys or (bool(caller.digest) and caller.digest in subject.digests)
+    return Case(caller, subject, service, action, basis, purpose, now, day, choices, ties, own)
+
+
+def _holds(choice: Choice, service: str, now: datetime) -> bool:
+    """In force now, [made_at, ended_at), and about this service or about all."""
+    if choice.service and choice.service != service:
+        return False
+    return choice.made_at <= now and (choice.ended_at is None or now < choice.ended_at)
+
+
+def _binds(tie: Tie, day: date) -> bool:
+    """In force on this Norwegian day, [since, until)."""
+    return (tie.since is None or tie.since <= day) and (tie.until is None or day < tie.until)
+
+
+def _is_at(organisation: str, caller: Caller) -> bool:
+    """Nothing is named, or the caller works there: as legal entity or as point of care."""
+    return not organisation or organisation in (caller.organisation, caller.point_of_care)
+
+
+def _role(case: Case) -> Role | None:
+    return ROLES.get(case.service, {}).get(case.caller.authorization)
+
+
+def _is_aged(case: Case, low: int, high: int) -> bool:
+    """Half-open: `low <= age < high`; an unknown age is in no interval."""
+    born = case.subject.birth_date
+    return born is not None and low <= age(born, case.day) < high
+
+
+# What the caller brings
+
+
+def scope_is_missing(case: Case) -> bool:
+    """the token holds no scope for this action in this service"""
+    key = (case.caller.kind, case.service, case.action)
+    needed = SCOPES.get(key) or SCOPES.get((case.caller.kind, "", case.action))
+    return needed is None or needed.isdisjoint(case.caller.scopes)
+
+
+def level_is_below_four(case: Case) -> bool:
+    """the login is below security level 4"""
+    return case.caller.level < 4
+
+
+def basis_is_unknown(case: Case) -> bool:
+    """the declared access basis is not one of the national ones"""
+    return case.basis not in BASES
+
+
+def staff_purpose_is_unknown(case: Case) -> bool:
+    """the purpose is none of TREAT, ETREAT, COC, BTG"""
+    return case.purpose not in STAFF_PURPOSES
+
+
+def citizen_purpose_is_unknown(case: Case) -> bool:
+    """the purpose is not a citizen's (PATRQT, FAMRQT, PWATRNY)"""
+    return case.purpose not in CITIZEN_PURPOSES
+
+
+def caller_is_not_described(case: Case) -> bool:
+    """HPR number, authorisation or organisation is missing"""
+    caller = case.caller
+    return not (caller.hpr and caller.authorization and caller.organisation)
+
+
+def role_is_not_listed(case: Case) -> bool:
+    """the authorisation has no access to this service"""
+    return _role(case) is None
+
+
+def attestation_is_missing(case: Case) -> bool:
+    """no attestation"""
+    return case.caller.attestation is None
+
+
+def attestation_is_anothers(case: Case) -> bool:
+    """the attestation is about another practitioner than the one who logged in"""
+    caller, attestation = case.caller, case.caller.attestation
+    return attestation is None or (attestation.practitioner_digest, attestation.hpr) != (caller.digest, caller.hpr)
+
+
+def attestation_names_another(case: Case) -> bool:
+    """the attestation does not name this patient, or names somebody else as well"""
+    attestation = case.caller.attestation
+    if attestation is None or not attestation.patient_digests:
+        return True
+    return not case.subject.digests.issuperset(attestation.patient_digests)
+
+
+def attestation_has_expired(case: Case) -> bool:
+    """the attestation is 60 minutes old or more, or made in the future"""
+    attestation = case.caller.attestation
+    return attestation is None or not -CLOCK_SKEW <= case.now - attestation.made_at < ATTESTATION_LIFE
+
+
+def reason_is_missing(case: Case) -> bool:
+    """the attestation gives no reason in words"""
+    attestation = case.caller.attestation
+    return attestation is None or not attestation.decision_text.strip()
+
+
+def role_may_not_break_glass(case: Case) -> bool:
+    """the role is not one of those who may set the normal rules aside"""
+    role = _role(case)
+    return role is None or not role.breaks_glass
+
+
+# The tie between caller and patient
+
+
+def is_on_practice_list(case: Case) -> bool:
+    """the caller is the patient's GP today"""
+    hpr = case.caller.hpr
+    return any(tie.kind == "practice-list" and bool(hpr) and tie.hpr == hpr for tie in case.ties)
+
+
+def has_care_course(case: Case) -> bool:
+    """the patient has an open care course at the caller's organisation or point of care"""
+    return any(tie.kind == "care" and _is_care_by(tie, case.caller) for tie in case.ties)
+
+
+def _is_care_by(tie: Tie, caller: Caller) -> bool:
+    """A course belongs to the place it names; one without a place belongs to the practitioner it names."""
+    if tie.organisation:
+        return tie.organisation in (caller.organisation, caller.point_of_care)
+    return bool(tie.hpr) and tie.hpr == caller.hpr
+
+
+def is_self_declared(case: Case) -> bool:
+    """the caller has declared the need herself (decision_ref.user_selected)"""
+    attestation = case.caller.attestation
+    return attestation is not None and attestation.user_selected
+
+
+def has_no_relation(case: Case) -> bool:
+    """no practice list, no care course and no need declared by the caller"""
+    return not (is_on_practice_list(case) or has_care_course(case) or is_self_declared(case))
+
+
+# The patient's own choices
+
+
+def is_blocked_by_name(case: Case) -> bool:
+    """the patient has blocked this person by name"""
+    return bool(case.choices) and any(
+        choice.kind == "block" and _is_named(choice.hpr, case.caller) for choice in case.choices
+    )
+
+
+def _is_named(hpr: str, caller: Caller) -> bool:
+    """The number is the caller's by login or by attestation; zeros in front make no other person of her."""
+    number = hpr.lstrip("0")
+    attested = caller.attestation.hpr if caller.attestation else ""
+    return bool(number) and number in (caller.hpr.lstrip("0"), attested.lstrip("0"))
+
+
+def has_opted_out(case: Case) -> bool:
+    """the patient has opted out of this service"""
+    return bool(case.choices) and any(choice.kind == "opt-out" for choice in case.choices)
+
+
+def is_restricted(case: Case) -> bool:
+    """the patient has restricted the service against all personnel, or all of this organisation"""
+    if not case.choices:
+        return False
+    return any(choice.kind == "restriction" and _is_at(choice.organisation, case.caller) for choice in case.choices)
+
+
+def basis_does_not_open(case: Case) -> bool:
+    """neither consent nor an acute situation is declared"""
+    return case.basis not in OPENING_BASES
+
+
+def consent_is_needed(case: Case) -> bool:
+    """the role needs consent, none is recorded or declared, and it is not the acute chain"""
+    role = _role(case)
+    if role is None or not role.needs_consent:
+        return False
+    return case.purpose != "ETREAT" and basis_does_not_open(case) and not _has_consented(case)
+
+
+def _has_consented(case: Case) -> bool:
+    """A consent names a person, an organisation or both, and counts only for all that it names."""
+    return any(
+        choice.kind == "consent"
+        and bool(choice.hpr or choice.organisation)
+        and choice.hpr in ("", case.caller.hpr)
+        and _is_at(choice.organisation, case.caller)
+        for choice in case.choices
+    )
+
+
+# The patient as a person, and who may stand in for her
+
+
+def is_own(case: Case) -> bool:
+    """caller and patient are the same person"""
+    return case.own
+
+
+def is_another(case: Case) -> bool:
+    """caller and patient are two persons"""
+    return not case.own
+
+
+def caller_is_unknown(case: Case) -> bool:
+    """the person who is logged in is in no register here"""
+    return case.subject.caller_key is None
+
+
+def age_is_unknown(case: Case) -> bool:
+    """no register gives the patient's birth date"""
+    return case.subject.birth_date is None
+
+
+def is_deceased(case: Case) -> bool:
+    """the patient is dead"""
+    return case.subject.deceased
+
+
+def is_under_12(case: Case) -> bool:
+    """the patient's age is below 12"""
+    return _is_aged(case, UNBORN, PARENTS_UNTIL)
+
+
+def is_12_to_16(case: Case) -> bool:
+    """the patient's age is in [12, 16)"""
+    return _is_aged(case, PARENTS_UNTIL, HEALTH_MAJORITY)
+
+
+def is_under_16(case: Case) -> bool:
+    """the patient's age is below 16"""
+    return _is_aged(case, UNBORN, HEALTH_MAJORITY)
+
+
+def is_16_to_18(case: Case) -> bool:
+    """the patient's age is in [16, 18)"""
+    return _is_aged(case, HEALTH_MAJORITY, ADULT)
+
+
+def is_16_or_more(case: Case) -> bool:
+    """the patient's age is 16 or more"""
+    return _is_aged(case, HEALTH_MAJORITY, OLDEST)
+
+
+def is_18_or_more(case: Case) -> bool:
+    """the patient's age is 18 or more"""
+    return _is_aged(case, ADULT, OLDEST)
+
+
+def has_protected_address(case: Case) -> bool:
+    """the patient's address is protected (kode 6 or 7)"""
+    return is_protected(case.subject.protection)
+
+
+def either_has_protected_address(case: Case) -> bool:
+    """the patient's or the caller's address is protected (kode 6 or 7)"""
+    return is_protected(case.subject.protection) or is_protected(case.subject.caller_protection)
+
+
+def no_parent_lives_there(case: Case) -> bool:
+    """no register says that a parent is registered at the child's address"""
+    return case.subject.lives_with_parent is not True
+
+
+def _is_tied_as(case: Case, kind: str) -> bool:
+    key = case.subject.caller_key
+    return key is not None and any(tie.kind == kind and tie.key == key for tie in case.ties)
+
+
+def is_parent(case: Case) -> bool:
+    """the caller is registered with parental responsibility today"""
+    return _is_tied_as(case, "parent")
+
+
+def is_proxy(case: Case) -> bool:
+    """the caller has the patient's power of attorney today"""
+    return _is_tied_as(case, "proxy")
+
+
+def is_guardian(case: Case) -> bool:
+    """the caller is registered as the patient's guardian today"""
+    return _is_tied_as(case, "guardian")

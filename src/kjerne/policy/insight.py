@@ -1,0 +1,176 @@
+"""The access log as the citizen reads it: who saw what, when and on which ground, from the rows of table `audit`.
+
+Built for the stricter wording of Prop. 154 L (2024-2025), § 22 a: it tells *which* records were seen, not only that
+some were, save those that this reader may not know of. Practitioners by name, never by number (Tillitsrammeverket
+ATT-8). A proxy sees no other proxies, and nobody but the patient where a person with a protected address was treated.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Container, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final, Literal
+
+from kjerne.access import Grant
+from kjerne.errors import Refusal
+from kjerne.policy.people import is_protected
+from kjerne.policy.rules import mark_of
+from kjerne.policy.table import Mark
+from kjerne.policy.words import Language, says
+
+GIVEN: Final = 0
+"""`audit.outcome` of a row that let something out; every other value is a refusal."""
+
+ACUTE_PURPOSES: Final = frozenset({"ETREAT", "BTG"})
+ACUTE_BASES: Final = frozenset({"AKUTT", "FORHOYET_AKUTT"})
+
+_PERSON_NUMBER: Final = re.compile(r"(?<!\d)\d{6}[ .-]?\d{5}(?!\d)")
+
+By = Literal["self", "representative", "practitioner", "system"]
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """One record that left, or was written: FHIR type, id and version."""
+
+    type: str
+    id: str
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
+class LogEntry:
+    """One line of the log. Codes stay codes (purpose, basis, action): the page has their words.
+
+    `who` is a name, or empty where the system that asked gave none; `role` an authorisation code (Volven 9060).
+    `organisation`, `point_of_care` and `department` are empty where `place_withheld`. `says` is the rule in words,
+    `law` where it stands. A line with a `mark` is one the patient is always told of.
+    """
+
+    at: datetime
+    by: By
+    who: str
+    role: str
+    organisation: str
+    point_of_care: str
+    department: str
+    place_withheld: bool
+    given: bool
+    action: str
+    service: str
+    purpose: str
+    basis: str
+    says: str
+    law: str
+    rule: str
+    seen: tuple[Seen, ...]
+    acute: bool
+    self_declared: bool
+    mark: Mark
+
+
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """One reading of the log: under which grant, with which names, in which language, and whether places are told."""
+
+    grant: Grant
+    organisations: Mapping[str, str]
+    type_name: Callable[[int], str]
+    hidden: Container[str]
+    language: Language
+    own: bool
+    place_withheld: bool
+
+
+def entries(
+    rows: Iterable[Mapping[str, Any]],
+    grant: Grant,
+    *,
+    organisations: Mapping[str, str],
+    type_name: Callable[[int], str],
+    hidden: Container[str],
+    language: Language = "nb",
+) -> tuple[LogEntry, ...]:
+    """The log `grant` opens, in the order of `rows` (mappings with the columns of table `audit`).
+
+    `organisations` gives the names of organisation numbers; one without a name keeps its number, which is public.
+    `hidden` are the ids of records that `grant.hides` keeps from this reader: the line stays, without naming them.
+    `Refusal` 403 where the grant is not for the log, or a row is about somebody else.
+    """
+    if grant.action != "insight":
+        raise Refusal(403, "This access does not cover the log.", rule="insight-only")
+    own = grant.subject.caller_key in grant.subject.keys
+    withheld = not own and is_protected(grant.subject.protection)
+    reading = _Reading(grant, organisations, type_name, hidden, language, own, withheld)
+    return tuple(_entry(row, reading) for row in rows if _may_see(row, reading))
+
+
+def _may_see(row: Mapping[str, Any], reading: _Reading) -> bool:
+    """The patient and a parent see every row; a proxy none of another representative's."""
+    grant = reading.grant
+    if row["patient"] not in grant.subject.keys:
+        raise Refusal(403, "This access does not cover the log.", rule="insight-only")
+    if reading.own or grant.purpose != "PWATRNY":
+        return True
+    return _by(row, grant) != "representative" or row["caller_digest"] == grant.caller.digest
+
+
+def _by(row: Mapping[str, Any], grant: Grant) -> By:
+    if row["caller_kind"] == "system":
+        return "system"
+    if row["caller_digest"] in grant.subject.digests:
+        return "self"
+    return "practitioner" if row["caller_kind"] == "practitioner" else "representative"
+
+
+def _entry(row: Mapping[str, Any], reading: _Reading) -> LogEntry:
+    given = row["outcome"] == GIVEN
+    by = _by(row, reading.grant)
+    self_declared = by == "practitioner" and row["self_selected"]
+    return LogEntry(
+        at=row["at"],
+        by=by,
+        who=_without_numbers(row["caller_name"]),
+        role=row["caller_role"],
+        organisation=_place(row["organisation"], reading),
+        point_of_care=_place(row["point_of_care"], reading),
+        department=_place(row["department"], reading),
+        place_withheld=reading.place_withheld,
+        given=given,
+        action=row["action"],
+        service=row["service"],
+        purpose=row["purpose"],
+        basis=row["basis"],
+        says=_words(row, reading.language),
+        law=row["law"],
+        rule=row["rule"],
+        seen=_seen(row, reading),
+        acute=row["purpose"] in ACUTE_PURPOSES or row["basis"] in ACUTE_BASES,
+        self_declared=self_declared,
+        mark=mark_of(row["rule"]) or ("self-declared" if self_declared and given else ""),
+    )
+
+
+def _seen(row: Mapping[str, Any], reading: _Reading) -> tuple[Seen, ...]:
+    return tuple(
+        Seen(reading.type_name(number), str(name), version)
+        for number, name, version in zip(row["types"], row["ids"], row["versions"], strict=True)
+        if str(name) not in reading.hidden
+    )
+
+
+def _place(number: str, reading: _Reading) -> str:
+    return "" if reading.place_withheld else _without_numbers(reading.organisations.get(number, number))
+
+
+def _words(row: Mapping[str, Any], language: Language) -> str:
+    """In bokmål what the row said when it was written; in other languages today's words for the same rule."""
+    logged: str = row["says"]
+    return logged if language == "nb" else says(row["rule"], language) or logged
+
+
+def _without_numbers(text: str) -> str:
+    """A name field is filled in by others: a person number that strayed into it is never shown (ATT-8)."""
+    return _PERSON_NUMBER.sub("", text).strip()

@@ -1,0 +1,139 @@
+"""The law's one answer: `decide` gives a `Grant` or a `Denial`, and both name the rule that made them.
+
+Pure: it reads the values it is given and nothing else, so the same request at the same instant has the same answer on
+every host. Default deny. The rules themselves are data, in `policy.table`; this is the only place that makes a `Grant`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from functools import lru_cache
+from itertools import product
+from typing import Final, get_args
+
+from kjerne.access import Action, Caller, CallerKind, Denial, Grant, Subject
+from kjerne.policy.facts import Case, case_of
+from kjerne.policy.table import NO_RULE, RULES, SECTIONS, UNKNOWN_PERSON, Mark, Rule, Section
+
+Key = tuple[CallerKind, str, Action]
+
+
+def _index() -> dict[Key, tuple[Rule, ...]]:
+    """The rows that can concern each kind of caller, service and action, in the table's order."""
+    services = {""}.union(*(section.services for section in SECTIONS))
+    kinds: tuple[CallerKind, ...] = get_args(CallerKind)
+    actions: tuple[Action, ...] = get_args(Action)
+    return {
+        key: tuple(rule for section in SECTIONS if _concerns(section, key) for rule in section.rules)
+        for key in product(kinds, services, actions)
+    }
+
+
+def _concerns(section: Section, key: Key) -> bool:
+    kind, service, action = key
+    return (
+        (not section.kinds or kind in section.kinds)
+        and (not section.services or service in section.services)
+        and (not section.actions or action in section.actions)
+    )
+
+
+_RULES_FOR: Final[Mapping[Key, tuple[Rule, ...]]] = _index()
+_RULE_BY_ID: Final[Mapping[str, Rule]] = {rule.id: rule for rule in (*RULES, NO_RULE, UNKNOWN_PERSON)}
+
+
+def decide(
+    caller: Caller,
+    subject: Subject | None,
+    service: str,
+    action: Action,
+    *,
+    basis: str = "",
+    purpose: str = "",
+    now: datetime,
+    correlation: str = "",
+) -> Grant | Denial:
+    """What `caller` may do with `subject`'s records in `service` at the instant `now`.
+
+    `basis` is what the caller declares (SAMTYKKE, AKUTT ...); `purpose` stands for the attestation's where an API lets
+    the caller say so. `subject` None means that no person was found. A service without rules of its own has those that
+    hold for every service: the log and the choices.
+    """
+    if subject is None:
+        return _no(UNKNOWN_PERSON, caller, None, service, action, now=now, correlation=correlation)
+    case = case_of(caller, subject, service=service, action=action, basis=basis, purpose=purpose, now=now)
+    rule = _first_that_fits(case)
+    if rule.effect == "grant":
+        return _yes(rule, case, correlation)
+    return _no(rule, caller, subject, service, action, now=now, correlation=correlation)
+
+
+def _first_that_fits(case: Case) -> Rule:
+    """The first row whose conditions all hold. Spelled as loops: this runs on every request."""
+    for rule in _applicable(case.caller.kind, case.service, case.action, case.purpose, case.basis):
+        for condition in rule.when:
+            if not condition(case):
+                break
+        else:
+            return rule
+    return NO_RULE
+
+
+@lru_cache(maxsize=1024)
+def _applicable(kind: CallerKind, service: str, action: Action, purpose: str, basis: str) -> tuple[Rule, ...]:
+    """The rows for this kind of request that name no purpose and basis, or these."""
+    rules = _RULES_FOR.get((kind, service, action)) or _RULES_FOR.get((kind, "", action), ())
+    return tuple(
+        rule
+        for rule in rules
+        if (not rule.purposes or purpose in rule.purposes) and (not rule.bases or basis in rule.bases)
+    )
+
+
+def _yes(rule: Rule, case: Case, correlation: str) -> Grant:
+    return Grant(
+        caller=case.caller,
+        subject=case.subject,
+        service=case.service,
+        action=case.action,
+        rule=rule.id,
+        law=rule.law,
+        says=rule.says,
+        purpose=rule.purpose or case.purpose,
+        basis=case.basis,
+        hides=rule.hides,
+        released_only=rule.released_only,
+        at=case.now,
+        correlation=correlation,
+    )
+
+
+def _no(
+    rule: Rule,
+    caller: Caller,
+    subject: Subject | None,
+    service: str,
+    action: Action,
+    *,
+    now: datetime,
+    correlation: str,
+) -> Denial:
+    return Denial(
+        caller=caller,
+        subject=subject,
+        service=service,
+        action=action,
+        rule=rule.id,
+        law=rule.law,
+        says=rule.says,
+        outcome=rule.outcome,
+        at=now,
+        correlation=correlation,
+    )
+
+
+def mark_of(rule_id: str) -> Mark:
+    """What sets a decision apart in the log; a marked one is always told to the patient."""
+    found = _RULE_BY_ID.get(rule_id)
+    return found.mark if found else ""

@@ -1,0 +1,293 @@
+"""The rules' words in nynorsk and English, beside the bokmål that stands in each rule, and what a choice does.
+
+Read by the patient in her log and on her privacy page, and by whoever was refused. Written for people, not for lawyers:
+no "jf.", no abbreviation, at most two sentences. The rules' texts never say "you": the patient, a parent and a
+clinician read the same line. The effects of a choice do, since only the one who chooses reads them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final, Literal, NamedTuple
+
+from kjerne.policy.table import NO_RULE, RULES, UNKNOWN_PERSON
+
+Language = Literal["nb", "nn", "en"]
+
+
+class Words(NamedTuple):
+    """One text in three languages."""
+
+    nb: str
+    nn: str
+    en: str
+
+
+_NN_EN: Final[Mapping[str, tuple[str, str]]] = {
+    "no-rule": (
+        "Ingen regel gav tilgang.",
+        "No rule gave access.",
+    ),
+    "unknown-person": (
+        "Personen finst ikkje her.",
+        "There is no such person here.",
+    ),
+    "scope-missing": (
+        "Systemet som spurde, har ikkje lov til å be om dette.",
+        "The system that asked is not allowed to ask for this.",
+    ),
+    "basis-unknown": (
+        "Grunnlaget for oppslaget er ikkje eit kjent grunnlag.",
+        "The stated ground for looking is not a known ground.",
+    ),
+    "level-too-low": (
+        "Innlogginga var ikkje på høgaste tryggleiksnivå.",
+        "The login was not at the highest level of security.",
+    ),
+    "own-as-staff": (
+        "Helsepersonell såg opplysningar om seg sjølv, og ikkje meir enn andre får sjå om seg sjølv.",
+        "A health worker saw their own information, and no more than anybody may see of their own.",
+    ),
+    "own-not-as-staff": (
+        "Helsepersonell ser opplysningar om seg sjølv berre som vanleg innbyggjar, ikkje som behandlar.",
+        "Health workers see their own information only as citizens, not as their own clinician.",
+    ),
+    "caller-not-described": (
+        "Det mangla opplysningar om kven som spurde, eller kvar dei arbeider.",
+        "Information was missing about who asked, or where they work.",
+    ),
+    "role-not-listed": (
+        "Denne yrkesgruppa har ikkje tilgang til prøvesvar.",
+        "This profession has no access to test results.",
+    ),
+    "attestation-missing": (
+        "Arbeidsgivaren hadde ikkje stadfesta behovet for oppslaget.",
+        "The employer had not confirmed the need to look.",
+    ),
+    "attestation-of-another-practitioner": (
+        "Stadfestinga frå arbeidsgivaren gjaldt ein annan tilsett.",
+        "The employer's confirmation was for another employee.",
+    ),
+    "attestation-of-another-patient": (
+        "Stadfestinga frå arbeidsgivaren gjaldt ein annan pasient.",
+        "The employer's confirmation was for another patient.",
+    ),
+    "attestation-expired": (
+        "Stadfestinga frå arbeidsgivaren var for gammal.",
+        "The employer's confirmation was too old.",
+    ),
+    "purpose-unknown": (
+        "Føremålet med oppslaget er ikkje eit kjent føremål.",
+        "The purpose of looking is not a known purpose.",
+    ),
+    "blocked-by-name": (
+        "Denne personen er blokkert ved namn og får ikkje sjå noko, heller ikkje i ein naudsituasjon.",
+        "This person is blocked by name and may see nothing, not even in an emergency.",
+    ),
+    "address-protected": (
+        "Opplysningar om ein person med verna adresse kan ikkje opnast her.",
+        "Information about a person with a protected address cannot be opened here.",
+    ),
+    "break-glass-role": (
+        "Denne yrkesgruppa kan ikkje setje dei vanlege reglane til side.",
+        "This profession cannot set the normal rules aside.",
+    ),
+    "break-glass-reason": (
+        "Dei vanlege reglane kan ikkje setjast til side utan at det står kvifor.",
+        "The normal rules cannot be set aside unless the reason is written down.",
+    ),
+    "elevated-emergency-role": (
+        "Denne yrkesgruppa kan ikkje opne alt som er sperra i ein naudsituasjon.",
+        "This profession cannot open everything that is restricted in an emergency.",
+    ),
+    "elevated-emergency-reason": (
+        "Alt som er sperra, kan ikkje opnast utan at det står kvifor.",
+        "Everything that is restricted cannot be opened unless the reason is written down.",
+    ),
+    "case-handling-reason": (
+        "Oppslag for saksbehandling krev at det står kva sak det gjeld.",
+        "Looking in order to handle a case requires that the case is named.",
+    ),
+    "no-relation": (
+        "Den som spurde, hadde ikkje noko behandlingsforhold til pasienten.",
+        "The one who asked had no treatment relationship with the patient.",
+    ),
+    "consent-missing": (
+        "Denne yrkesgruppa treng samtykke for å sjå opplysningane, og det var ikkje gitt.",
+        "This profession needs consent to see the information, and none was given.",
+    ),
+    "opted-out": (
+        "Det er reservert mot at helsepersonell ser opplysningane her.",
+        "An opt-out keeps health workers from seeing the information here.",
+    ),
+    "restricted": (
+        "Opplysningane er sperra. Dei blir berre opna med samtykke eller i ein naudsituasjon.",
+        "The information is restricted. It is opened only with consent or in an emergency.",
+    ),
+    "everything-opened": (
+        "Alt som var sperra, vart opna med uttrykkeleg samtykke eller i ein naudsituasjon.",
+        "Everything that was restricted was opened with explicit consent or in an emergency.",
+    ),
+    "restriction-opened": (
+        "Sperringa vart opna med samtykke eller i ein naudsituasjon.",
+        "The restriction was opened with consent or in an emergency.",
+    ),
+    "break-glass": (
+        "Dei vanlege reglane vart sette til side. Den som såg opplysningane, skreiv kvifor.",
+        "The normal rules were set aside. The one who saw the information wrote down why.",
+    ),
+    "case-handling": (
+        "Opplysningane vart brukte i behandlinga av ei sak, til dømes ei tilvising.",
+        "The information was used in handling a case, such as a referral.",
+    ),
+    "gp": (
+        "Fastlegen såg opplysningane i behandlinga.",
+        "The GP saw the information as part of treatment.",
+    ),
+    "care": (
+        "Behandlingsstaden såg opplysningane i behandlinga.",
+        "The place of care saw the information as part of treatment.",
+    ),
+    "self-declared": (
+        "Den som såg opplysningane, oppgav sjølv at det var nødvendig for behandlinga.",
+        "The one who saw the information stated that treatment required it.",
+    ),
+    "citizen-unknown": (
+        "Den som er logga inn, finst ikkje i registera her.",
+        "The person who is logged in is in no register here.",
+    ),
+    "age-unknown": (
+        "Fødselsdatoen er ukjend, og då kan vi ikkje vite kven som har rett til innsyn.",
+        "The date of birth is unknown, so we cannot know who has a right to see.",
+    ),
+    "citizen-purpose-unknown": (
+        "Føremålet høyrer til helsepersonell, ikkje til innbyggjarar.",
+        "The purpose belongs to health workers, not to citizens.",
+    ),
+    "deceased": (
+        "Digitalt innsyn tek slutt når ein person døyr. Pårørande kan be om innsyn hos behandlingsstaden.",
+        "Digital access ends when a person dies. Next of kin can ask the place of care.",
+    ),
+    "own-under-12": (
+        "Barn under 12 år har ikkje digitalt innsyn sjølv. Foreldra har det.",
+        "Children under 12 have no digital access themselves. Their parents have.",
+    ),
+    "own-12-to-16": (
+        "Frå 12 til 16 år blir ikkje prøvesvar viste digitalt. Legen kan vise dei fram.",
+        "From 12 to 16, test results are not shown digitally. The doctor can show them.",
+    ),
+    "address-protected-representation": (
+        "Den som har verna adresse, kan ikkje sjå opplysningar for andre, og andre kan ikkje sjå for den.",
+        "A person with a protected address cannot see information for others, nor others for them.",
+    ),
+    "parent-elsewhere": (
+        "Foreldre har digitalt innsyn berre når minst éin av dei er registrert på same adresse som barnet.",
+        "Parents have digital access only when at least one of them is registered at the child's address.",
+    ),
+    "own-youth": (
+        "Ungdom mellom 16 og 18 år såg opplysningar om seg sjølv.",
+        "A young person between 16 and 18 saw their own information.",
+    ),
+    "own": (
+        "Innbyggjaren såg opplysningar om seg sjølv.",
+        "The citizen saw their own information.",
+    ),
+    "parent": (
+        "Ein forelder såg opplysningar om barnet sitt.",
+        "A parent saw information about their child.",
+    ),
+    "proxy": (
+        "Ein person med fullmakt såg opplysningane.",
+        "A person with power of attorney saw the information.",
+    ),
+    "own-log": (
+        "Innbyggjaren såg kven som har sett opplysningane.",
+        "The citizen saw who has seen the information.",
+    ),
+    "parent-log": (
+        "Ein forelder såg kven som har sett opplysningar om barnet.",
+        "A parent saw who has seen information about the child.",
+    ),
+    "proxy-log": (
+        "Ein person med fullmakt såg kven som har sett opplysningane.",
+        "A person with power of attorney saw who has seen the information.",
+    ),
+    "own-choices": (
+        "Innbyggjaren såg eller endra personverninnstillingane sine.",
+        "The citizen saw or changed their privacy settings.",
+    ),
+    "parent-choices": (
+        "Ein forelder såg eller endra personverninnstillingane til barnet.",
+        "A parent saw or changed the child's privacy settings.",
+    ),
+    "parent-of-12-to-16": (
+        "Når barnet er mellom 12 og 16 år, har ikkje foreldre digitalt innsyn. Dei kan spørje legen.",
+        "When the child is between 12 and 16, parents have no digital access. They can ask the doctor.",
+    ),
+    "parent-of-16-to-18": (
+        "Frå 16 år bestemmer ungdommen sjølv, og innsynet til foreldra er slutt.",
+        "From 16 young people decide for themselves, and parents' access has ended.",
+    ),
+    "proxy-of-under-16": (
+        "Berre den som har fylt 16 år, kan gje fullmakt.",
+        "Only a person who has turned 16 can give power of attorney.",
+    ),
+    "guardian-unscoped": (
+        "Mandatet til verja er ikkje kjent her, og då blir det ikkje gitt innsyn.",
+        "The guardian's mandate is not known here, so no access is given.",
+    ),
+    "no-representation": (
+        "Den som er logga inn, har ikkje rett til å sjå opplysningar om denne personen.",
+        "The person who is logged in has no right to see information about this person.",
+    ),
+    "filed-after-opt-out": (
+        "Eit svar kom inn, men vart ikkje lagra, fordi det er reservert mot lagring her.",
+        "A result came in but was not kept, because of an opt-out here.",
+    ),
+    "filed": (
+        "Eit laboratorium eller ei røntgenavdeling sende inn eit svar.",
+        "A laboratory or radiology department sent in a result.",
+    ),
+}
+
+RULE_WORDS: Final[Mapping[str, Words]] = {
+    rule.id: Words(rule.says, *_NN_EN[rule.id]) for rule in (*RULES, NO_RULE, UNKNOWN_PERSON)
+}
+"""Rule id -> its words. A rule without all three languages stops the program from starting."""
+
+CHOICE_EFFECTS: Final[Mapping[str, Words]] = {
+    "block": Words(
+        "Personen du blokkerer, får ikke se noe her, heller ikke i en nødssituasjon. Bare du kan ta blokkeringen bort.",
+        "Personen du blokkerer, får ikkje sjå noko her, heller ikkje i ein naudsituasjon. "
+        "Berre du kan ta blokkeringa bort.",
+        "The person you block may see nothing here, not even in an emergency. Only you can remove the block.",
+    ),
+    "restriction": Words(
+        "Helsepersonell ser ikke opplysningene uten at du samtykker eller det er en nødssituasjon. "
+        "Hver gang noen åpner dem, står det i loggen din.",
+        "Helsepersonell ser ikkje opplysningane utan at du samtykkjer eller det er ein naudsituasjon. "
+        "Kvar gong nokon opnar dei, står det i loggen din.",
+        "Health workers do not see the information unless you consent or there is an emergency. "
+        "Every time somebody opens it, your log says so.",
+    ),
+    "opt-out": Words(
+        "Opplysningene stenges for helsepersonell med en gang. Angrer du ikke innen 30 dager, blir de slettet herfra. "
+        "Journalen hos dem som behandlet deg, blir ikke slettet.",
+        "Opplysningane blir stengde for helsepersonell med ein gong. Angrar du ikkje innan 30 dagar, blir dei sletta "
+        "herifrå. Journalen hos dei som behandla deg, blir ikkje sletta.",
+        "The information is closed to health workers at once. Unless you change your mind within 30 days, it is "
+        "deleted from here. The records kept by those who treated you are not deleted.",
+    ),
+    "consent": Words(
+        "De du samtykker for, kan se opplysningene så lenge samtykket varer. Du kan trekke det tilbake når du vil.",
+        "Dei du samtykkjer for, kan sjå opplysningane så lenge samtykket varer. Du kan trekkje det tilbake når du vil.",
+        "Those you consent for can see the information as long as the consent lasts. You can withdraw it at any time.",
+    ),
+}
+"""Kind of choice -> what it does, told before it is saved."""
+
+
+def says(rule_id: str, language: Language) -> str:
+    """The rule's words, empty where the rule is no longer known (the row in the log still holds what it said then)."""
+    words = RULE_WORDS.get(rule_id)
+    return "" if words is None else str(getattr(words, language))

@@ -1,0 +1,364 @@
+"""The law of access a second time, written slowly, law by law, from the public sources; imports nothing of the product.
+
+Where the product walks down a table to the first row that fits, this asks each law by itself whether it speaks against,
+and gives only when none does. It counts birthdays where the product counts years, and knows summer time by its rule.
+Each function names its source; what the sources leave open is settled in docs/law.md, conflicts K1 to K15.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+
+LOOKING = ("read", "search", "history")
+
+
+@dataclass(frozen=True)
+class Attest:
+    """What the employer vouches for. `about` are patients: "this" one or another."""
+
+    of_the_one_logged_in: bool = True
+    about: tuple[str, ...] = ("this",)
+    purpose: str = "TREAT"
+    reason: str = ""
+    self_authorised: bool = False
+    minutes_old: float = 1
+
+
+@dataclass(frozen=True)
+class Bond:
+    """Practice list, care, parent, proxy, guardian. `helper`: the bond names the one who asks as a private person."""
+
+    kind: str
+    hpr: str = ""
+    place: str = ""
+    helper: bool = False
+    first_day: date | None = None
+    day_after_last: date | None = None
+
+
+@dataclass(frozen=True)
+class Will:
+    """What the patient has decided: block, restriction, opt-out or consent."""
+
+    kind: str
+    service: str = "results"
+    hpr: str = ""
+    place: str = ""
+    begins: datetime | None = None
+    ends: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Situation:
+    """One question to the law, in plain words and values."""
+
+    kind: str
+    action: str
+    now: datetime
+    service: str = "results"
+    purpose: str = ""
+    basis: str = ""
+    scopes: frozenset[str] = frozenset()
+    level: int = 4
+    hpr: str = ""
+    role: str = ""
+    legal_entity: str = ""
+    unit: str = ""
+    attest: Attest | None = None
+    is_the_patient: bool = False
+    is_registered: bool = True
+    own_address: str = ""
+    born: date | None = date(1980, 5, 17)
+    dead: bool = False
+    address: str = "ugradert"
+    a_parent_lives_with_child: bool | None = None
+    bonds: tuple[Bond, ...] = ()
+    wills: tuple[Will, ...] = ()
+
+
+@dataclass(frozen=True)
+class Answer:
+    """Given or not; what an API may say of the patient's choice; what stays hidden; how it is set apart in the log."""
+
+    given: bool
+    outcome: str = ""
+    hidden: frozenset[str] = field(default=frozenset())
+    only_released: bool = False
+    marked: str = ""
+    purpose: str = ""
+
+
+def answer(s: Situation) -> Answer:
+    """What the law says to this situation."""
+    if s.basis not in ("", "UNNTAK", "SAMTYKKE", "AKUTT", "FORHOYET_SAMTYKKE", "FORHOYET_AKUTT"):
+        return Answer(given=False)
+    if s.kind == "practitioner":
+        return personnel(s)
+    if s.kind == "citizen":
+        return citizen(s)
+    return system(s)
+
+
+# Time and age
+
+
+def day_in_norway(now: datetime) -> date:
+    """Central European time, an hour more between the last Sundays of March and October, from 01:00 UTC."""
+    spring, autumn = (_last_sunday(now.year, month) for month in (3, 10))
+    naive = now.replace(tzinfo=None) - (now.utcoffset() or timedelta())
+    summer = spring + timedelta(hours=1) <= naive < autumn + timedelta(hours=1)
+    return (naive + timedelta(hours=2 if summer else 1)).date()
+
+
+def _last_sunday(year: int, month: int) -> datetime:
+    day = datetime(year, month, 31)  # noqa: DTZ001 - compared with naive UTC above
+    while day.weekday() != 6:
+        day -= timedelta(days=1)
+    return day
+
+
+def has_turned(s: Situation, years: int) -> bool:
+    """Whether the birthday has come, in Norway. 29 February has its day on 1 March in a common year (K2)."""
+    assert s.born is not None
+    try:
+        birthday = s.born.replace(year=s.born.year + years)
+    except ValueError:
+        birthday = date(s.born.year + years, 3, 1)
+    return day_in_norway(s.now) >= birthday
+
+
+# The patient's will (kjernejournal: sperring, blokkering, reservasjon; pasientjournalloven § 17)
+
+
+def wills_now(s: Situation, kind: str) -> list[Will]:
+    """Those in force: from the instant they begin, and no longer at the instant they end."""
+    found = []
+    for will in s.wills:
+        begun = will.begins is None or not will.begins > s.now
+        over = will.ends is not None and not will.ends > s.now
+        here = will.service in ("", s.service)
+        if will.kind == kind and begun and not over and here:
+            found.append(will)
+    return found
+
+
+def is_blocked(s: Situation) -> bool:
+    """A named person, by personnel number; 007 and 7 are one number."""
+    return any(s.hpr and int(will.hpr) == int(s.hpr) for will in wills_now(s, "block") if will.hpr)
+
+
+def is_restricted(s: Situation) -> bool:
+    """Against everybody, or against those who work at one place."""
+    return any(will.place in ("", s.legal_entity, s.unit) for will in wills_now(s, "restriction"))
+
+
+def is_opened(s: Situation) -> bool:
+    """A declared consent or an acute situation opens a restriction; an exception from consent does not."""
+    return "SAMTYKKE" in s.basis or "AKUTT" in s.basis
+
+
+def has_consented(s: Situation) -> bool:
+    """Recorded beforehand, for a person, a place, or a person at a place."""
+    for will in wills_now(s, "consent"):
+        person = will.hpr == s.hpr if will.hpr else True
+        place = will.place in (s.legal_entity, s.unit) if will.place else True
+        if (will.hpr or will.place) and person and place:
+            return True
+    return False
+
+
+# Bonds
+
+
+def bonds_today(s: Situation, kind: str) -> list[Bond]:
+    today = day_in_norway(s.now)
+    found = []
+    for bond in s.bonds:
+        begun = bond.first_day is None or bond.first_day <= today
+        over = bond.day_after_last is not None and bond.day_after_last <= today
+        if bond.kind == kind and begun and not over:
+            found.append(bond)
+    return found
+
+
+def treats(s: Situation) -> bool:
+    """The GP by the list; a place with an open course of care; a practitioner with one where no place is named."""
+    if any(bond.hpr == s.hpr and s.hpr != "" for bond in bonds_today(s, "practice-list")):
+        return True
+    for bond in bonds_today(s, "care"):
+        if bond.place and bond.place in (s.legal_entity, s.unit):
+            return True
+        if not bond.place and bond.hpr and bond.hpr == s.hpr:
+            return True
+    return False
+
+
+def stands_in_as(s: Situation, kind: str) -> bool:
+    return s.is_registered and any(bond.helper for bond in bonds_today(s, kind))
+
+
+# Personnel
+
+
+def personnel(s: Situation) -> Answer:
+    """Helsepersonell: pasientjournalloven § 16 and § 19, helsepersonelloven § 21 a and § 45, Tillitsrammeverket."""
+    if s.service != "results" or s.action not in LOOKING or "nhn:pps/provesvar-read" not in s.scopes or s.level < 4:
+        return Answer(given=False)
+    purpose = s.purpose or (s.attest.purpose if s.attest else "")
+    if s.is_the_patient:
+        return own_record_of_personnel(s, purpose)
+    if not is_vouched_for(s) or purpose not in ("TREAT", "ETREAT", "COC", "BTG"):
+        return Answer(given=False)
+    if is_blocked(s):
+        return Answer(given=False, outcome="Specific")
+    if any(law(s, purpose) for law in (protected_address, breaking_glass, opening_all, case, snooping, asking_consent)):
+        return Answer(given=False)
+    return under_her_will(s, purpose)
+
+
+def under_her_will(s: Situation, purpose: str) -> Answer:
+    """Need is shown; now the patient's own word: opt-out holds, a restriction holds until it is opened."""
+    if wills_now(s, "opt-out"):
+        return Answer(given=False, outcome="Reservation")
+    if is_restricted(s) and not is_opened(s):
+        return Answer(given=False, outcome="General")
+    return Answer(given=True, hidden=hidden_from_personnel(s), marked=special_in_the_log(s, purpose), purpose=purpose)
+
+
+def own_record_of_personnel(s: Situation, purpose: str) -> Answer:
+    """XcaDocumentSource: personnel reading own record, planned care; as a citizen and no further."""
+    if s.born is None or not has_turned(s, 16) or purpose not in ("", "TREAT"):
+        return Answer(given=False)
+    return Answer(given=True, hidden=NOT_FOR_CITIZENS, only_released=True, purpose="PATRQT")
+
+
+def is_vouched_for(s: Situation) -> bool:
+    """Tillitsrammeverket v1.1: ATT-4, ATT-11, ATT-16, ATT-29, ATT-58."""
+    attest = s.attest
+    if attest is None or not attest.of_the_one_logged_in:
+        return False
+    if len(attest.about) == 0 or set(attest.about) != {"this"}:
+        return False
+    if attest.minutes_old < -1 or attest.minutes_old >= 60:
+        return False
+    return s.hpr != "" and s.legal_entity != "" and s.role in ROLES_WITHOUT_CONSENT + ROLES_BY_CONSENT
+
+
+ROLES_WITHOUT_CONSENT = ("LE", "SP", "AA", "PM")
+"""Doctors and nurses; ambulance workers and paramedics are the acute chain."""
+ROLES_BY_CONSENT = ("JO", "FA1", "FA2", "PS", "TL", "VP", "FT", "MT", "KI")
+
+
+def gives_reason(s: Situation) -> bool:
+    return s.attest is not None and s.attest.reason.strip() != ""
+
+
+def protected_address(s: Situation, _purpose: str) -> bool:
+    """nhn.no: cannot be opened in kjernejournal."""
+    return is_protected(s.address)
+
+
+def breaking_glass(s: Situation, purpose: str) -> bool:
+    """ATT-41: outside the normal rules; for listed roles, with a reason."""
+    return purpose == "BTG" and not (s.role in ROLES_WITHOUT_CONSENT and gives_reason(s))
+
+
+def opening_all(s: Situation, _purpose: str) -> bool:
+    """ACP .7: documented reasons to unlock everything."""
+    return s.basis == "FORHOYET_AKUTT" and not (s.role in ROLES_WITHOUT_CONSENT and gives_reason(s))
+
+
+def case(s: Situation, purpose: str) -> bool:
+    """ATT-40, ATT-46: the case must be findable."""
+    return purpose == "COC" and not gives_reason(s)
+
+
+def snooping(s: Situation, purpose: str) -> bool:
+    """helsepersonelloven § 21 a, pasientjournalloven § 16; a need may be declared by oneself (ATT-48)."""
+    declares = s.attest is not None and s.attest.self_authorised
+    return purpose != "BTG" and not treats(s) and not declares
+
+
+def asking_consent(s: Situation, purpose: str) -> bool:
+    """kjernejournal: other groups need consent, or must declare an acute situation; the acute chain needs none."""
+    if s.role in ROLES_WITHOUT_CONSENT or purpose == "ETREAT":
+        return False
+    return not (is_opened(s) or has_consented(s))
+
+
+def hidden_from_personnel(s: Situation) -> frozenset[str]:
+    """9603 NORS is opened by elevated grounds alone; what was filed on a wrong person by nothing."""
+    if s.basis.startswith("FORHOYET"):
+        return frozenset({"withdrawn"})
+    return frozenset({"withdrawn", "restricted"})
+
+
+def special_in_the_log(s: Situation, purpose: str) -> str:
+    """What the patient is told of, whatever she has asked to be told."""
+    if s.basis.startswith("FORHOYET") or is_restricted(s):
+        return "restriction-opened"
+    if purpose == "BTG":
+        return "break-glass"
+    if purpose == "COC":
+        return "case-handling"
+    return "" if treats(s) else "self-declared"
+
+
+# Citizens
+
+NOT_FOR_CITIZENS = frozenset({"withheld from citizen", "withdrawn"})
+
+
+def is_protected(address: str) -> bool:
+    """Kode 6 and 7; klientadresse is neither (K15)."""
+    return address not in ("", "ugradert", "klientadresse")
+
+
+def citizen(s: Situation) -> Answer:
+    """pbrl § 3-4, § 4-3, § 4-4, § 5-1, § 5-3; pasientjournalloven § 17, § 18; helsenorge.no on proxies and children."""
+    if not may_ask(s) or s.level < 4 or not s.is_registered or s.born is None or s.dead:
+        return Answer(given=False)
+    if s.purpose not in ("", "PATRQT", "FAMRQT", "PWATRNY"):
+        return Answer(given=False)
+    standing = in_whose_name(s)
+    if not standing or (standing == "PWATRNY" and s.action == "choose"):
+        return Answer(given=False)
+    hidden = NOT_FOR_CITIZENS if s.action != "insight" else NOT_FOR_CITIZENS - {"withdrawn"}
+    if standing == "FAMRQT":
+        hidden |= {"withheld from parents"}
+    return Answer(given=True, hidden=hidden, only_released=True, purpose=standing)
+
+
+def may_ask(s: Situation) -> bool:
+    """The citizen's scope covers own results, the log of every service and the choices; the log has one of its own."""
+    if s.action == "insight":
+        return bool({"kjerne:citizen", "kjerne:insight"} & s.scopes)
+    if s.action == "choose":
+        return "kjerne:citizen" in s.scopes
+    return "kjerne:citizen" in s.scopes and s.service == "results" and s.action in LOOKING
+
+
+def in_whose_name(s: Situation) -> str:
+    """Own, as a parent, by power of attorney, or not at all."""
+    if s.is_the_patient:
+        return "PATRQT" if has_turned(s, 16) else ""
+    if is_protected(s.address) or is_protected(s.own_address):
+        return ""
+    if stands_in_as(s, "parent") and not has_turned(s, 12) and s.a_parent_lives_with_child is True:
+        return "FAMRQT"
+    if stands_in_as(s, "proxy") and has_turned(s, 16):
+        return "PWATRNY"
+    return ""
+
+
+# Systems
+
+
+def system(s: Situation) -> Answer:
+    """A laboratory files and nothing else; what is sent about somebody who has opted out is not kept (K13)."""
+    if s.action != "file" or s.service != "results" or "nhn:pps/provesvar-write" not in s.scopes:
+        return Answer(given=False)
+    if wills_now(s, "opt-out"):
+        return Answer(given=False, outcome="Reservation")
+    return Answer(given=True, purpose=s.purpose)

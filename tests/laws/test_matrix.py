@@ -1,0 +1,392 @@
+"""The access matrix: the rule table against the oracle, cell by cell, and at every edge of age and time.
+
+A cell is one caller x one patient x one action x one purpose x one basis. The oracle answers in its own words; only
+this file translates between the two.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+from itertools import product
+from random import Random
+
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from kjerne.access import Attestation, Caller, Choice, Denial, Grant, Label, Subject, Tie
+from kjerne.policy.rules import decide, mark_of
+
+from .oracle import Answer, Attest, Bond, Situation, Will, answer, day_in_norway
+
+NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
+LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
+YESTERDAY = NOW - timedelta(days=1)
+TOMORROW = NOW + timedelta(days=1)
+ENTITY, UNIT, ELSEWHERE = "983658725", "974760673", "993467049"
+
+WORDS = {
+    Label.RESTRICTED: "restricted",
+    Label.WITHHELD_FROM_CITIZEN: "withheld from citizen",
+    Label.WITHHELD_FROM_PARENTS: "withheld from parents",
+    Label.WITHHELD_FROM_YOUTH: "withheld from youth",
+    Label.NOT_THE_MOTHERS: "not the mother's",
+    Label.WITHDRAWN: "withdrawn",
+}
+
+PURPOSES = ("", "TREAT", "ETREAT", "COC", "BTG", "PATRQT", "nonsense")
+BASES = ("", "UNNTAK", "SAMTYKKE", "AKUTT", "FORHOYET_SAMTYKKE", "FORHOYET_AKUTT", "1")
+OTHER_ACTIONS = ("read", "history", "write", "insight", "choose", "file")
+
+READ = frozenset({"nhn:pps/provesvar-read"})
+GP = Situation(
+    "practitioner", "search", NOW, scopes=READ, hpr="9144900", role="LE", legal_entity=ENTITY, unit=UNIT,
+    attest=Attest(reason="time i dag"), bonds=(Bond("practice-list", hpr="9144900"),),
+)  # fmt: skip
+IN_CARE = (Bond("care", place=UNIT),)
+SELF = Situation("citizen", "search", NOW, scopes=frozenset({"kjerne:citizen"}), is_the_patient=True)
+PARENT = replace(SELF, is_the_patient=False, bonds=(Bond("parent", helper=True),))
+PROXY = replace(PARENT, bonds=(Bond("proxy", helper=True),))
+LAB = Situation("system", "search", NOW, scopes=frozenset({"nhn:pps/provesvar-write"}), level=0)
+
+
+def attested(**changes: object) -> Attest:
+    return replace(Attest(reason="time i dag"), **changes)  # type: ignore[arg-type]
+
+
+CALLERS = {
+    "gp": GP,
+    "gp without reason": replace(GP, attest=attested(reason=" ")),
+    "former gp": replace(GP, bonds=(replace(GP.bonds[0], day_after_last=NOW.date()),)),
+    "hospital doctor": replace(GP, bonds=IN_CARE),
+    "doctor at the entity in care": replace(GP, bonds=(Bond("care", place=ENTITY),)),
+    "doctor elsewhere": replace(GP, bonds=(Bond("care", place=ELSEWHERE, hpr="9144900"),)),
+    "doctor with a course of her own": replace(GP, bonds=(Bond("care", hpr="9144900"),)),
+    "doctor before the course": replace(GP, bonds=(Bond("care", place=UNIT, first_day=TOMORROW.date()),)),
+    "nurse in care": replace(GP, role="SP", bonds=IN_CARE),
+    "ambulance, self-declared": replace(GP, role="AA", bonds=(), attest=attested(self_authorised=True)),
+    "midwife in care": replace(GP, role="JO", hpr="7012345", bonds=IN_CARE),
+    "pharmacist, self-declared": replace(GP, role="FA1", bonds=(), attest=attested(self_authorised=True)),
+    "outsider": replace(GP, bonds=()),
+    "namesake bond of another": replace(GP, bonds=(Bond("practice-list", hpr="1"), Bond("parent", helper=True))),
+    "blocked doctor": replace(GP, hpr="1234567", bonds=(Bond("practice-list", hpr="1234567"),)),
+    "secretary": replace(GP, role="HE", bonds=IN_CARE),
+    "no attestation": replace(GP, attest=None),
+    "attestation of nobody": replace(GP, attest=attested(about=())),
+    "attestation of another": replace(GP, attest=attested(about=("other",))),
+    "attestation of two": replace(GP, attest=attested(about=("this", "other"))),
+    "attestation at its end": replace(GP, attest=attested(minutes_old=60)),
+    "attestation ahead of time": replace(GP, attest=attested(minutes_old=-2)),
+    "attestation of a colleague": replace(GP, attest=attested(of_the_one_logged_in=False)),
+    "attested for an emergency": replace(GP, bonds=(), attest=attested(purpose="BTG")),
+    "low level": replace(GP, level=3),
+    "no scope": replace(GP, scopes=frozenset({"kjerne:citizen"})),
+    "no number": replace(GP, hpr="", bonds=IN_CARE),
+    "no organisation": replace(GP, legal_entity="", unit=""),
+    "doctor on herself": replace(GP, is_the_patient=True),
+    "citizen": SELF,
+    "citizen, low level": replace(SELF, level=3),
+    "citizen, no scope": replace(SELF, scopes=READ),
+    "citizen with the log's scope": replace(SELF, scopes=frozenset({"kjerne:insight"})),
+    "parent": PARENT,
+    "parent with protected address": replace(PARENT, own_address="strengtFortrolig"),
+    "parent no more": replace(PARENT, bonds=(Bond("parent", helper=True, day_after_last=NOW.date()),)),
+    "other child's parent": replace(PARENT, bonds=(Bond("parent"),)),
+    "proxy": PROXY,
+    "parent and proxy": replace(PROXY, bonds=(*PARENT.bonds, *PROXY.bonds, Bond("guardian", helper=True))),
+    "guardian": replace(PROXY, bonds=(Bond("guardian", helper=True),)),
+    "stranger": replace(PARENT, bonds=()),
+    "unknown citizen": replace(PARENT, is_registered=False),
+    "laboratory": LAB,
+    "gateway": replace(LAB, scopes=frozenset({"nhn:pmd/write"})),
+}
+
+
+def born(years: int) -> dict[str, object]:
+    return {"born": date(2026 - years, 11, 23), "a_parent_lives_with_child": True}
+
+
+PATIENTS: dict[str, dict[str, object]] = {
+    "adult": {},
+    "restricted": {"wills": (Will("restriction"),)},
+    "restricted for the unit": {"wills": (Will("restriction", place=UNIT),)},
+    "restricted elsewhere": {"wills": (Will("restriction", place=ELSEWHERE),)},
+    "restriction lifted": {"wills": (Will("restriction", begins=LONG_AGO, ends=NOW),)},
+    "restricted from now": {"wills": (Will("restriction", service="", begins=NOW, ends=TOMORROW),)},
+    "restricted in another service": {"wills": (Will("restriction", service="documents"),)},
+    "opted out": {"wills": (Will("opt-out"), Will("restriction"))},
+    "opted out of another service": {"wills": (Will("opt-out", service="maternity"),)},
+    "opt-out lifted": {"wills": (Will("opt-out", begins=LONG_AGO, ends=YESTERDAY),)},
+    "blocking": {"wills": (Will("block", hpr="001234567"), Will("opt-out"), Will("restriction"))},
+    "blocking no more": {"wills": (Will("block", hpr="1234567", ends=NOW),)},
+    "consenting": {"wills": (Will("consent", hpr="7012345", place=UNIT), Will("consent"))},
+    "consenting elsewhere": {"wills": (Will("consent", hpr="7012345", place=ELSEWHERE),)},
+    "protected, blocking": {"address": "fortrolig", "wills": (Will("block", hpr="1234567"),)},
+    "client address": {"address": "klientadresse"},
+    "unknown protection": {"address": "hemmelig"},
+    "dead": {"dead": True},
+    "child of 8": born(8),
+    "child of 8, parents elsewhere": born(8) | {"a_parent_lives_with_child": False},
+    "child of 8, address unknown": born(8) | {"a_parent_lives_with_child": None},
+    "child of 12 today": born(12),
+    "youth of 16 today": born(16),
+    "youth of 17": born(17),
+    "newborn of tomorrow": {"born": TOMORROW.date(), "a_parent_lives_with_child": True},
+    "birth date unknown": {"born": None},
+}
+
+
+def caller_of(s: Situation) -> Caller:
+    return Caller(
+        kind=s.kind,  # type: ignore[arg-type]
+        client="a system",
+        scopes=s.scopes,
+        digest=b"" if s.kind == "system" else b"the patient" if s.is_the_patient else b"the one who asks",
+        hpr=s.hpr,
+        authorization=s.role,
+        organisation=s.legal_entity,
+        point_of_care=s.unit,
+        level=s.level,
+        attestation=attestation_of(s) if s.attest else None,
+    )
+
+
+def attestation_of(s: Situation) -> Attestation:
+    assert s.attest
+    who = b"the patient" if s.is_the_patient else b"the one who asks"
+    return Attestation(
+        practitioner_digest=who if s.attest.of_the_one_logged_in else b"a colleague",
+        hpr=s.hpr,
+        authorization=s.role,
+        legal_entity=s.legal_entity,
+        point_of_care=s.unit,
+        department="",
+        healthcare_service=None,
+        purpose=s.attest.purpose,
+        purpose_details=None,
+        decision_id="1",
+        decision_text=s.attest.reason,
+        user_selected=s.attest.self_authorised,
+        patient_digests=tuple(b"the patient" if one == "this" else b"another" for one in s.attest.about),
+        made_at=s.now - timedelta(minutes=s.attest.minutes_old),
+    )
+
+
+def subject_of(s: Situation) -> Subject:
+    key = 11 if s.is_the_patient else 22
+    return Subject(
+        patient=10,
+        keys=(10, 11),
+        stamp=1,
+        wrapped=(b"", b""),
+        birth_date=s.born,
+        sex="",
+        protection=s.address,
+        deceased=s.dead,
+        choices=tuple(
+            Choice(will.kind, will.service, will.hpr, will.place, will.begins or LONG_AGO, will.ends)  # type: ignore[arg-type]
+            for will in s.wills
+        ),
+        ties=tuple(
+            Tie(bond.kind, bond.hpr, bond.place, key if bond.helper else 33, bond.first_day, bond.day_after_last)  # type: ignore[arg-type]
+            for bond in s.bonds
+        ),
+        caller_key=key if s.is_registered and s.kind == "citizen" else None,
+        synthetic=True,
+        digests=frozenset({b"the patient", b"the patient's former number"}),
+        caller_protection=s.own_address,
+        lives_with_parent=s.a_parent_lives_with_child,
+    )
+
+
+def in_the_oracles_words(decision: Grant | Denial) -> Answer:
+    if isinstance(decision, Denial):
+        return Answer(given=False, outcome=decision.outcome)
+    hidden = frozenset(WORDS[label] for label in Label if label in decision.hides)
+    return Answer(True, "", hidden, decision.released_only, mark_of(decision.rule), decision.purpose)
+
+
+def product_answers(s: Situation, caller: Caller, subject: Subject) -> Answer:
+    return in_the_oracles_words(
+        decide(caller, subject, s.service, s.action, basis=s.basis, purpose=s.purpose, now=s.now)  # type: ignore[arg-type]
+    )
+
+
+def cells() -> Iterator[tuple[str, str, Situation]]:
+    """Every caller and patient in full on search; fewer purposes and bases on the other actions and services."""
+    everywhere = tuple(product(("search",), ("results",), PURPOSES, BASES))
+    elsewhere = tuple(product(OTHER_ACTIONS, ("results",), ("",), ("", "AKUTT")))
+    abroad = tuple(product(("search", "insight", "choose", "file"), ("documents",), ("",), ("",)))
+    for (who, caller), (whom, patient) in product(CALLERS.items(), PATIENTS.items()):
+        base = replace(caller, **patient)  # type: ignore[arg-type]
+        for action, service, purpose, basis in everywhere + elsewhere + abroad:
+            yield who, whom, replace(base, action=action, service=service, purpose=purpose, basis=basis)
+
+
+def test_no_cell_of_the_matrix_leaks_and_none_is_wrongly_refused() -> None:
+    wrong: list[str] = []
+    counted = given_away = 0
+    made: dict[tuple[str, str], tuple[Caller, Subject]] = {}
+    for who, whom, s in cells():
+        caller, subject = made.get((who, whom)) or made.setdefault((who, whom), (caller_of(s), subject_of(s)))
+        expected, got = answer(s), product_answers(s, caller, subject)
+        counted += 1
+        given_away += expected.given
+        if expected != got:
+            wrong.append(f"{who} / {whom} / {s.service} {s.action} {s.purpose} {s.basis}: law {expected}, rules {got}")
+    assert not wrong, f"{len(wrong)} of {counted} cells differ:\n" + "\n".join(wrong[:20])
+    assert counted > 60_000
+    assert 0.05 < given_away / counted < 0.5  # a matrix of nothing but refusals would prove nothing
+
+
+def agree(s: Situation) -> Answer:
+    """The answer both give; fails where they differ."""
+    expected = answer(s)
+    assert product_answers(s, caller_of(s), subject_of(s)) == expected
+    return expected
+
+
+# Ages: every edge, the last minute before midnight in Norway and the first after it
+
+
+def turns(born_on: date, years: int) -> date:
+    """The birthday as a calendar prints it; 29 February is kept on 1 March in a common year."""
+    leap = born_on.month == 2 and born_on.day == 29
+    year = born_on.year + years
+    common = not (year % 4 == 0 and (year % 100 != 0 or year % 400 == 0))
+    return date(year, 3, 1) if leap and common else date(year, born_on.month, born_on.day)
+
+
+@st.composite
+def moments_around_a_birthday(draw: st.DrawFn) -> tuple[date, int, datetime, bool]:
+    """Birth date, age, an instant within two days of that birthday, and whether the birthday has come in Norway."""
+    leap_days = st.sampled_from([date(2000, 2, 29), date(2004, 2, 29), date(2008, 2, 29), date(2012, 2, 29)])
+    born_on = draw(leap_days | st.dates(date(1995, 1, 1), date(2020, 12, 31)))
+    years = draw(st.sampled_from([12, 16, 18]))
+    midnight_utc = datetime.combine(turns(born_on, years), datetime.min.time(), UTC)
+    minutes = draw(st.sampled_from([-1440, -121, -120, -61, -60, -1, 0, 1, 1439]) | st.integers(-2880, 2880))
+    now = midnight_utc + timedelta(minutes=minutes)
+    return born_on, years, now, turns(born_on, years) <= day_in_norway(now)
+
+
+ELEVEN_364 = datetime(2026, 11, 22, 22, 59, tzinfo=UTC)
+TWELVE_0 = datetime(2026, 11, 22, 23, 0, tzinfo=UTC)
+
+
+@settings(max_examples=300, deadline=None)
+@example((date(2014, 11, 23), 12, ELEVEN_364, False))
+@example((date(2014, 11, 23), 12, TWELVE_0, True))
+@example((date(2010, 11, 23), 16, ELEVEN_364, False))
+@example((date(2010, 11, 23), 16, TWELVE_0, True))
+@example((date(2008, 11, 23), 18, ELEVEN_364, False))
+@example((date(2008, 11, 23), 18, TWELVE_0, True))
+@example((date(2008, 2, 29), 18, datetime(2026, 2, 28, 22, 59, tzinfo=UTC), False))
+@example((date(2008, 2, 29), 18, datetime(2026, 2, 28, 23, 0, tzinfo=UTC), True))
+@given(moments_around_a_birthday())
+def test_every_birthday_turns_at_norwegian_midnight(moment: tuple[date, int, datetime, bool]) -> None:
+    born_on, years, now, has_come = moment
+    at = {"born": born_on, "now": now, "a_parent_lives_with_child": True}
+    own = agree(replace(SELF, **at)).given  # type: ignore[arg-type]
+    parent = agree(replace(PARENT, **at)).given  # type: ignore[arg-type]
+    proxy = agree(replace(PROXY, **at)).given  # type: ignore[arg-type]
+    if years == 12:
+        assert (own, parent, proxy) == (False, not has_come, False)
+    elif years == 16:
+        assert (own, parent, proxy) == (has_come, False, has_come)
+    else:
+        assert (own, parent, proxy) == (True, False, True)
+
+
+# Intervals: a choice holds from the instant it is made and no longer at the instant it ends
+
+instants = st.sampled_from([-86400, -1, 0, 1, 86400]).map(lambda seconds: NOW + timedelta(seconds=seconds))
+
+
+@settings(max_examples=200, deadline=None)
+@given(begins=instants, ends=st.none() | instants, kind=st.sampled_from(["block", "restriction", "opt-out", "consent"]))
+def test_a_choice_holds_in_its_half_open_interval(begins: datetime, ends: datetime | None, kind: str) -> None:
+    midwife = CALLERS["midwife in care"]
+    will = Will(kind, hpr="7012345" if kind in {"block", "consent"} else "", begins=begins, ends=ends)
+    holds = begins <= NOW and (ends is None or ends > NOW)
+    got = agree(replace(midwife, purpose="TREAT" if kind == "consent" else "ETREAT", wills=(will,)))
+    assert got.given == (holds if kind == "consent" else not holds)
+
+
+days = st.sampled_from([-2, -1, 0, 1, 2]).map(lambda count: date(2026, 11, 24) + timedelta(days=count))
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    first=st.none() | days,
+    after=st.none() | days,
+    now=st.sampled_from([datetime(2026, 11, 23, 22, 59, tzinfo=UTC), datetime(2026, 11, 23, 23, 0, tzinfo=UTC)]),
+    kind=st.sampled_from(["practice-list", "care", "proxy"]),
+)
+def test_a_tie_binds_on_norwegian_days(first: date | None, after: date | None, now: datetime, kind: str) -> None:
+    base = PROXY if kind == "proxy" else GP
+    bond = Bond(kind, hpr="" if kind == "proxy" else "9144900", helper=True, first_day=first, day_after_last=after)
+    got = agree(replace(base, now=now, bonds=(bond,)))
+    today = date(2026, 11, 23) if now.minute == 59 else date(2026, 11, 24)
+    assert got.given == ((first is None or first <= today) and (after is None or today < after))
+
+
+# Anything at all
+
+SEED = 20261123
+OPTIONS: dict[str, tuple[object, ...]] = {
+    "kind": ("practitioner", "practitioner", "citizen", "system"),
+    "action": ("search", "search", *OTHER_ACTIONS),
+    "service": ("results", "results", "documents"),
+    "purpose": ("", "", *PURPOSES),
+    "basis": BASES,
+    "scopes": (READ, READ, SELF.scopes, LAB.scopes, READ | SELF.scopes | LAB.scopes),
+    "level": (4, 4, 4, 3),
+    "hpr": ("9144900", "1234567", ""),
+    "role": ("LE", "SP", "JO", "PS", "HE", ""),
+    "legal_entity": (ENTITY, ENTITY, ""),
+    "unit": (UNIT, ""),
+    "is_the_patient": (False, False, True),
+    "is_registered": (True, True, False),
+    "own_address": ("", "ugradert", "fortrolig"),
+    "born": (None, *(date(2026 - years, 11, 23) for years in (5, 11, 12, 15, 16, 17, 18, 50))),
+    "dead": (False, False, True),
+    "address": ("ugradert", "ugradert", "klientadresse", "strengtFortrolig"),
+    "a_parent_lives_with_child": (None, True, False),
+}
+INSTANTS = (None, YESTERDAY, NOW - timedelta(seconds=1), NOW, NOW + timedelta(seconds=1), TOMORROW)
+DAYS = (None, *(date(2026, 11, 23) + timedelta(days=count) for count in (-1, 0, 1)))
+NUMBERS = ("", "9144900", "1234567", "0009144900")
+PLACES = ("", ENTITY, UNIT, ELSEWHERE)
+
+
+def any_situation(chance: Random) -> Situation:
+    pick = chance.choice
+    wills = [
+        Will(pick(("block", "restriction", "opt-out", "consent")), pick(("", "results", "documents")), pick(NUMBERS),
+             pick(PLACES), pick(INSTANTS), pick(INSTANTS))
+        for _ in range(chance.randrange(3))
+    ]  # fmt: skip
+    bonds = [
+        Bond(pick(("practice-list", "care", "parent", "proxy", "guardian")), pick(NUMBERS), pick(PLACES),
+             pick((True, False)), pick(DAYS), pick(DAYS))
+        for _ in range(chance.randrange(4))
+    ]  # fmt: skip
+    attest = Attest(
+        of_the_one_logged_in=chance.random() < 0.9,
+        about=pick((("this",), ("this",), ("this",), ("this", "this"), ("this", "other"), ())),
+        purpose=pick(PURPOSES),
+        reason=pick(("", "time i dag")),
+        self_authorised=pick((True, False)),
+        minutes_old=pick((-2, -1, 0, 30, 59, 60)),
+    )
+    facts = {name: pick(options) for name, options in OPTIONS.items()}
+    # Only personnel carry an attestation: `policy.caller` refuses one on anybody else.
+    carried = pick((attest, attest, None)) if facts["kind"] == "practitioner" else None
+    return Situation(now=NOW, bonds=tuple(bonds), wills=tuple(wills), attest=carried, **facts)  # type: ignore[arg-type]
+
+
+def test_any_situation_at_all_has_one_law() -> None:
+    chance = Random(SEED)
+    for _ in range(20_000):
+        agree(any_situation(chance))

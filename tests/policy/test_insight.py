@@ -1,0 +1,240 @@
+"""What a citizen, a parent and a proxy read in the log of who looked."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from kjerne.access import Grant, Subject
+from kjerne.errors import Refusal
+from kjerne.policy.insight import LogEntry, Seen, entries
+from kjerne.policy.rules import decide
+
+from .cast import (
+    COURSE,
+    DOCTOR,
+    GP_LIST,
+    HOSPITAL,
+    NOW,
+    PARENT,
+    PATIENT,
+    PROXY,
+    RELATIVE,
+    WARD,
+    citizen,
+    doctor,
+    patient,
+)
+
+REPORT = UUID("00000000-0000-4000-8000-000000000001")
+BLOOD = UUID("00000000-0000-4000-8000-000000000002")
+NAMES = {HOSPITAL: "Fjellet sykehus", WARD: "Medisinsk avdeling"}
+TYPES = {1: "DiagnosticReport", 2: "Observation"}
+
+
+def row(**changes: Any) -> dict[str, Any]:
+    """A row of table `audit`: a GP's read of one report with one observation."""
+    made: dict[str, Any] = {
+        "patient": 1,
+        "at": NOW,
+        "number": UUID(int=7),
+        "outcome": 0,
+        "action": "search",
+        "service": "results",
+        "rule": "care",
+        "law": "pasientjournalloven § 19",
+        "says": "Behandlingsstedet så opplysningene i behandlingen.",
+        "purpose": "TREAT",
+        "basis": "",
+        "caller_kind": "practitioner",
+        "caller_digest": DOCTOR,
+        "caller_name": "Kari Lege",
+        "caller_hpr": "9144900",
+        "caller_role": "LE",
+        "organisation": HOSPITAL,
+        "point_of_care": WARD,
+        "department": "Sengepost 3",
+        "client": "journal",
+        "token": "token",
+        "decision": "1",
+        "self_selected": False,
+        "correlation": "c-1",
+        "types": [1, 2],
+        "ids": [REPORT, BLOOD],
+        "versions": [1, 3],
+    }
+    return made | changes
+
+
+def reading(subject: Subject | None = None, *, as_relative: bool = False) -> Grant:
+    caller = citizen(RELATIVE) if as_relative else citizen()
+    grant = decide(caller, subject or patient(caller_key=1), "results", "insight", now=NOW)
+    assert isinstance(grant, Grant)
+    return grant
+
+
+PROXYS = patient(caller_key=7, ties=(PROXY,))
+CHILDS = patient(age=8, caller_key=7, ties=(PARENT,), lives_with_parent=True)
+
+
+def read(*rows: dict[str, Any], grant: Grant | None = None, **how: Any) -> tuple[LogEntry, ...]:
+    known: dict[str, Any] = {"organisations": NAMES, "type_name": TYPES.__getitem__, "hidden": frozenset()}
+    return entries(rows, grant or reading(), **(known | how))
+
+
+def test_she_reads_who_where_when_why_and_which() -> None:
+    assert read(row()) == (
+        LogEntry(
+            at=NOW,
+            by="practitioner",
+            who="Kari Lege",
+            role="LE",
+            organisation="Fjellet sykehus",
+            point_of_care="Medisinsk avdeling",
+            department="Sengepost 3",
+            place_withheld=False,
+            given=True,
+            action="search",
+            service="results",
+            purpose="TREAT",
+            basis="",
+            says="Behandlingsstedet så opplysningene i behandlingen.",
+            law="pasientjournalloven § 19",
+            rule="care",
+            seen=(Seen("DiagnosticReport", str(REPORT), 1), Seen("Observation", str(BLOOD), 3)),
+            acute=False,
+            self_declared=False,
+            mark="",
+        ),
+    )
+
+
+def test_no_number_of_a_practitioner_is_ever_shown() -> None:
+    (entry,) = read(row(caller_name="Kari Lege 13916900216", department="Post 139169 00216"))
+    assert (entry.who, entry.department) == ("Kari Lege", "Post")
+    assert "9144900" not in repr(entry)
+    assert DOCTOR not in [getattr(entry, name) for name in entry.__slots__]
+
+
+def test_an_organisation_without_a_name_keeps_its_public_number() -> None:
+    (entry,) = read(row(organisation="993467049"))
+    assert entry.organisation == "993467049"
+
+
+@pytest.mark.parametrize(
+    ("changes", "by"),
+    [
+        ({}, "practitioner"),
+        ({"caller_digest": PATIENT}, "self"),
+        ({"caller_kind": "citizen", "caller_digest": PATIENT}, "self"),
+        ({"caller_kind": "citizen", "caller_digest": RELATIVE}, "representative"),
+        ({"caller_kind": "system", "caller_digest": b""}, "system"),
+    ],
+)
+def test_each_kind_of_reader_is_told_apart(changes: dict[str, Any], by: str) -> None:
+    assert [entry.by for entry in read(row(**changes))] == [by]
+
+
+def test_a_refused_attempt_is_shown_as_one() -> None:
+    (entry,) = read(
+        row(outcome=1, rule="blocked-by-name", purpose="", types=[], ids=[], versions=[], self_selected=True)
+    )
+    assert (entry.given, entry.seen, entry.mark, entry.self_declared) == (False, (), "", True)
+
+
+@pytest.mark.parametrize(
+    ("changes", "mark"),
+    [
+        ({"rule": "restriction-opened", "basis": "SAMTYKKE"}, "restriction-opened"),
+        ({"rule": "everything-opened", "basis": "FORHOYET_AKUTT"}, "restriction-opened"),
+        ({"rule": "break-glass", "purpose": "BTG"}, "break-glass"),
+        ({"rule": "self-declared", "self_selected": True}, "self-declared"),
+        ({"rule": "care", "self_selected": True}, "self-declared"),
+        ({"rule": "restriction-opened", "self_selected": True}, "restriction-opened"),
+        ({"rule": "own", "caller_kind": "citizen", "caller_digest": PATIENT, "self_selected": True}, ""),
+        ({"rule": "care"}, ""),
+    ],
+)
+def test_what_was_opened_or_self_declared_is_marked(changes: dict[str, Any], mark: str) -> None:
+    assert [entry.mark for entry in read(row(**changes))] == [mark]
+
+
+@pytest.mark.parametrize(
+    ("changes", "acute"),
+    [
+        ({"purpose": "TREAT"}, False),
+        ({"purpose": "COC"}, False),
+        ({"purpose": "ETREAT"}, True),
+        ({"purpose": "BTG"}, True),
+        ({"basis": "AKUTT"}, True),
+        ({"basis": "FORHOYET_AKUTT"}, True),
+        ({"basis": "SAMTYKKE"}, False),
+    ],
+)
+def test_acute_looks_are_told_from_ordinary_ones(changes: dict[str, Any], acute: bool) -> None:
+    assert [entry.acute for entry in read(row(**changes))] == [acute]
+
+
+def test_records_that_the_reader_may_not_know_of_are_left_out_and_the_line_stays() -> None:
+    (entry,) = read(row(), hidden=frozenset({str(BLOOD)}))
+    assert entry.seen == (Seen("DiagnosticReport", str(REPORT), 1),)
+    (empty,) = read(row(), hidden=frozenset({str(BLOOD), str(REPORT)}))
+    assert (empty.who, empty.seen) == ("Kari Lege", ())
+
+
+def test_a_proxy_sees_no_other_proxies_but_her_own_looks() -> None:
+    mine = row(caller_kind="citizen", caller_digest=RELATIVE, caller_name="Ola Nabo", rule="proxy")
+    other = row(caller_kind="citizen", caller_digest=b"another proxy", caller_name="Per Fetter", rule="proxy")
+    hers = row(caller_kind="citizen", caller_digest=PATIENT, rule="own")
+    grant = reading(PROXYS, as_relative=True)
+    assert [entry.who for entry in read(row(), mine, other, hers, grant=grant)] == [
+        "Kari Lege",
+        "Ola Nabo",
+        "Kari Lege",
+    ]
+    assert len(read(row(), mine, other, hers)) == 4
+    assert len(read(row(), mine, other, hers, grant=reading(CHILDS, as_relative=True))) == 4
+
+
+def test_where_a_person_with_a_protected_address_was_treated_is_told_to_nobody_else() -> None:
+    own = reading(patient(caller_key=1, protection="strengtFortrolig"))
+    (entry,) = read(row(), grant=own)
+    assert (entry.organisation, entry.place_withheld) == ("Fjellet sykehus", False)
+    # No rule gives a proxy such a grant; were one made, the place would still be kept back.
+    open_grant = reading(PROXYS, as_relative=True)
+    shielded = patient(caller_key=7, ties=(PROXY,), protection="strengtFortrolig")
+    (entry,) = read(row(), grant=replace(open_grant, subject=shielded))
+    assert (entry.organisation, entry.point_of_care, entry.department, entry.place_withheld) == ("", "", "", True)
+    assert (entry.who, entry.role) == ("Kari Lege", "LE")
+
+
+def test_the_words_are_those_of_the_day_in_bokmal_and_todays_in_other_languages() -> None:
+    old = row(says="Slik sto det da.")
+    assert [read(old, language=language)[0].says for language in ("nb", "nn", "en")] == [
+        "Slik sto det da.",
+        "Behandlingsstaden såg opplysningane i behandlinga.",
+        "The place of care saw the information as part of treatment.",
+    ]
+    gone = row(says="Slik sto det da.", rule="a rule of another year")
+    assert read(gone, language="en")[0].says == "Slik sto det da."
+
+
+def test_a_grant_to_read_results_opens_no_log() -> None:
+    grant = decide(doctor(), patient(ties=(GP_LIST, COURSE)), "results", "search", now=NOW)
+    assert isinstance(grant, Grant)
+    with pytest.raises(Refusal) as refusal:
+        read(row(), grant=grant)
+    assert (refusal.value.status, refusal.value.rule) == (403, "insight-only")
+
+
+def test_a_row_about_somebody_else_stops_the_reading() -> None:
+    with pytest.raises(Refusal):
+        read(row(), row(patient=2))
+
+
+def test_a_linked_persons_rows_belong_to_her_log() -> None:
+    linked = patient(caller_key=1, keys=(1, 2))
+    assert len(read(row(), row(patient=2), grant=reading(linked))) == 2

@@ -1,0 +1,180 @@
+"""What a patient may choose about her own data, how it is put, and what the store is then told to write."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from kjerne.access import Choice, Grant
+from kjerne.errors import Refusal
+from kjerne.policy.privacy import KINDS, REGRET, ChoiceChange, Held, Wish, deletion_of, in_force, lift, make
+from kjerne.policy.rules import decide
+from kjerne.policy.words import CHOICE_EFFECTS
+
+from .cast import GP_LIST, HOSPITAL, NOW, PARENT, RELATIVE, choice, citizen, doctor, patient
+
+LATER = NOW + timedelta(days=7)
+
+
+def choosing(*choices: Choice) -> Grant:
+    grant = decide(citizen(), patient(caller_key=1, choices=choices), "privacy", "choose", now=NOW)
+    assert isinstance(grant, Grant)
+    return grant
+
+
+def test_she_blocks_a_named_doctor_from_now_on() -> None:
+    change = make(choosing(), Wish("block", hpr="009144900"), is_registered=True)
+    assert change == ChoiceChange(
+        op="make",
+        patient=1,
+        number=0,
+        choice=Choice("block", "results", "9144900", "", NOW, None),
+        rule="own-choices",
+    )
+
+
+def test_an_opt_out_is_deleted_after_thirty_days_and_not_before() -> None:
+    change = make(choosing(), Wish("opt-out"))
+    assert change.delete_at == NOW + timedelta(days=30)
+    assert deletion_of(change.choice) == change.delete_at
+    assert deletion_of(choice("restriction")) is None
+    assert deletion_of(choice("opt-out", ended_at=NOW)) is None
+
+
+def test_a_restriction_is_against_all_or_one_organisation() -> None:
+    assert make(choosing(), Wish("restriction")).choice.organisation == ""
+    assert make(choosing(), Wish("restriction", organisation=HOSPITAL, until=LATER)).choice.ended_at == LATER
+
+
+def test_a_consent_names_whom_it_is_for_and_may_end_by_itself() -> None:
+    change = make(choosing(), Wish("consent", hpr="7012345", organisation=HOSPITAL, until=LATER))
+    assert change.choice == Choice("consent", "results", "7012345", HOSPITAL, NOW, LATER)
+    assert change.delete_at is None
+
+
+def test_a_parent_of_a_small_child_chooses_for_it() -> None:
+    child = patient(age=8, caller_key=7, ties=(PARENT,), lives_with_parent=True)
+    grant = decide(citizen(RELATIVE), child, "results", "choose", now=NOW)
+    assert isinstance(grant, Grant)
+    assert make(grant, Wish("restriction")).rule == "parent-choices"
+
+
+def test_a_grant_to_read_is_none_to_choose() -> None:
+    grant = decide(doctor(), patient(ties=(GP_LIST,)), "results", "read", now=NOW)
+    assert isinstance(grant, Grant)
+    with pytest.raises(Refusal) as made:
+        make(grant, Wish("restriction"))
+    with pytest.raises(Refusal) as lifted:
+        lift(grant, Held(1, 5, choice("restriction")))
+    for refusal in (made.value, lifted.value):
+        assert (refusal.status, refusal.rule) == (403, "choice-not-hers")
+
+
+# what was asked for, where the fault is
+WRONG = [
+    (Wish("curse"), "kind"),
+    (Wish("block"), "hpr"),
+    (Wish("block", hpr="9144900", organisation=HOSPITAL), "hpr"),
+    (Wish("block", hpr="9144900", until=LATER), "until"),
+    (Wish("restriction", hpr="9144900"), "hpr"),
+    (Wish("restriction", until=NOW), "until"),
+    (Wish("restriction", until=LATER.replace(tzinfo=None)), "until"),
+    (Wish("restriction", service=""), "service"),
+    (Wish("opt-out", service="everything"), "service"),
+    (Wish("opt-out", hpr="9144900"), "hpr"),
+    (Wish("opt-out", organisation=HOSPITAL), "hpr"),
+    (Wish("opt-out", until=LATER), "until"),
+    (Wish("consent"), "hpr"),
+]
+
+
+@pytest.mark.parametrize(("wish", "where"), WRONG)
+def test_what_cannot_be_chosen_is_refused_with_its_place(wish: Wish, where: str) -> None:
+    with pytest.raises(Refusal) as refusal:
+        make(choosing(), wish, is_registered=True)
+    assert (refusal.value.status, refusal.value.where, refusal.value.rule) == (422, where, "choice-invalid")
+    assert refusal.value.todo
+
+
+def test_a_block_of_a_number_that_nobody_has_is_refused() -> None:
+    with pytest.raises(Refusal) as refusal:
+        make(choosing(), Wish("block", hpr="9144900"))
+    assert refusal.value.where == "hpr"
+
+
+@pytest.mark.parametrize("number", ["12 34", "0", "1234567890", "LEGE"])
+def test_a_number_that_is_none_is_refused(number: str) -> None:
+    with pytest.raises(Refusal) as refusal:
+        make(choosing(), Wish("block", hpr=number), is_registered=True)
+    assert refusal.value.status == 400
+    assert number not in str(refusal.value)
+
+
+def test_the_same_choice_twice_is_refused_while_the_first_holds() -> None:
+    held = choice("block", hpr="09144900")
+    with pytest.raises(Refusal) as refusal:
+        make(choosing(held), Wish("block", hpr="9144900"), is_registered=True)
+    assert (refusal.value.status, refusal.value.rule) == (409, "choice-in-force")
+    lifted = replace(held, ended_at=NOW)
+    assert make(choosing(lifted), Wish("block", hpr="9144900"), is_registered=True).op == "make"
+    others = (
+        choice("block", hpr="7012345"),
+        choice("block", hpr="9144900", service="documents"),
+        choice("consent", hpr="9144900"),
+        choice("restriction", organisation=HOSPITAL),
+    )
+    assert make(choosing(*others), Wish("block", hpr="9144900"), is_registered=True).op == "make"
+    assert make(choosing(*others), Wish("restriction")).op == "make"
+
+
+def test_a_lifted_choice_stays_on_record_until_the_instant_it_ended() -> None:
+    held = choice("block", hpr="9144900")
+    change = lift(choosing(held), Held(1, 5, held))
+    assert change == ChoiceChange("end", 1, 5, replace(held, ended_at=NOW), "own-choices")
+    assert in_force((change.choice,), NOW - timedelta(microseconds=1)) == (change.choice,)
+    assert in_force((change.choice,), NOW) == ()
+
+
+@pytest.mark.parametrize(("age", "cancels"), [(REGRET - timedelta(seconds=1), True), (REGRET, False)])
+def test_an_opt_out_taken_back_within_thirty_days_cancels_its_deletion(age: timedelta, cancels: bool) -> None:
+    held = choice("opt-out", made_at=NOW - age)
+    assert lift(choosing(held), Held(1, 5, held)).cancels_deletion is cancels
+    other = choice("restriction", made_at=NOW - timedelta(days=1))
+    assert not lift(choosing(other), Held(1, 5, other)).cancels_deletion
+
+
+def test_what_is_not_hers_or_not_in_force_cannot_be_lifted() -> None:
+    held = choice("restriction")
+    for wrong in (Held(2, 5, held), Held(1, 5, replace(held, ended_at=NOW)), Held(1, 5, replace(held, made_at=LATER))):
+        with pytest.raises(Refusal) as refusal:
+            lift(choosing(held), wrong)
+        assert (refusal.value.status, refusal.value.rule) == (404, "choice-not-in-force")
+
+
+def test_every_kind_of_choice_has_its_effect_in_words() -> None:
+    assert set(CHOICE_EFFECTS) == set(KINDS)
+
+
+instants = st.integers(-3, 3).map(lambda hours: NOW + timedelta(hours=hours))
+
+
+@settings(max_examples=100, deadline=None)
+@given(made=instants, ended=st.none() | instants, at=instants)
+def test_every_choice_holds_in_a_half_open_interval(made: datetime, ended: datetime | None, at: datetime) -> None:
+    held = choice("restriction", made_at=made, ended_at=ended)
+    assert bool(in_force((held,), at)) == (made <= at and (ended is None or ended > at))
+
+
+@settings(max_examples=50, deadline=None)
+@given(kind=st.sampled_from(sorted(KINDS)), seconds=st.integers(0, 10**7))
+def test_what_is_made_and_lifted_never_holds_again(kind: str, seconds: int) -> None:
+    hpr = "9144900" if kind in {"block", "consent"} else ""
+    made = make(choosing(), Wish(kind, hpr=hpr), is_registered=True)
+    later = replace(choosing(made.choice), at=NOW + timedelta(seconds=seconds))
+    ended = lift(later, Held(1, 5, made.choice)).choice
+    assert not in_force((ended,), later.at)
+    assert bool(in_force((ended,), NOW)) == (seconds > 0)

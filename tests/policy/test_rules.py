@@ -1,0 +1,443 @@
+"""Each rule with the story that calls for it, and what a grant or a refusal then carries."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kjerne.access import Action, Caller, Denial, Grant, Label, Subject
+from kjerne.policy.facts import ROLES, SCOPES
+from kjerne.policy.people import OSLO, age, is_protected, norwegian_day
+from kjerne.policy.rules import decide, mark_of
+from kjerne.policy.table import NO_RULE, RULES, SECTIONS, UNKNOWN_PERSON
+from kjerne.policy.words import CHOICE_EFFECTS, RULE_WORDS, says
+
+from .cast import (
+    CLINIC,
+    COURSE,
+    DOCTOR,
+    GP_LIST,
+    GUARDIAN,
+    NOW,
+    PARENT,
+    PATIENT,
+    PROXY,
+    RELATIVE,
+    WARD,
+    attestation,
+    choice,
+    citizen,
+    doctor,
+    laboratory,
+    patient,
+)
+
+ROOT = Path(__file__).parents[2]
+
+
+def ask(
+    caller: Caller,
+    subject: Subject | None,
+    action: Action = "search",
+    *,
+    service: str = "results",
+    basis: str = "",
+    purpose: str = "",
+) -> Grant | Denial:
+    return decide(caller, subject, service, action, basis=basis, purpose=purpose, now=NOW, correlation="c-1")
+
+
+ON_LIST = patient(ties=(GP_LIST,))
+IN_CARE = patient(ties=(COURSE,))
+BLOCKING = patient(ties=(GP_LIST,), choices=(choice("block", hpr="9144900"), choice("opt-out")))
+RESTRICTED = patient(ties=(GP_LIST,), choices=(choice("restriction"),))
+OPTED_OUT = patient(ties=(GP_LIST,), choices=(choice("opt-out"),))
+ADULT = patient(caller_key=1)
+RELATIVES = patient(caller_key=7, ties=(PROXY,))
+CHILD = patient(age=8, caller_key=7, ties=(PARENT,), lives_with_parent=True)
+RELATION = citizen(RELATIVE)
+MIDWIFE: dict[str, Any] = {"authorization": "JO", "hpr": "7012345"}
+
+# story, caller, patient, declared basis, the rule that decides
+PERSONNEL = [
+    ("the GP reads her patient's results", doctor(), ON_LIST, "UNNTAK", "gp"),
+    ("a ward with an open course reads", doctor(), IN_CARE, "", "care"),
+    ("the acute chain reads under normal rules", doctor(purpose="ETREAT"), IN_CARE, "AKUTT", "care"),
+    ("a doctor without any tie does not", doctor(), patient(), "AKUTT", "no-relation"),
+    ("a doctor without a tie declares the need", doctor(user_selected=True), patient(), "", "self-declared"),
+    ("a case worker names the case", doctor(purpose="COC"), ON_LIST, "", "case-handling"),
+    ("a case worker names no case", doctor(purpose="COC", reason=" "), ON_LIST, "", "case-handling-reason"),
+    ("a case worker without a tie", doctor(purpose="COC"), patient(), "", "no-relation"),
+    ("glass broken with a reason", doctor(purpose="BTG"), patient(), "", "break-glass"),
+    ("glass broken without one", doctor(purpose="BTG", reason=""), patient(), "", "break-glass-reason"),
+    ("glass broken by a midwife", doctor(purpose="BTG", **MIDWIFE), patient(), "", "break-glass-role"),
+    ("a midwife without consent", doctor(**MIDWIFE), IN_CARE, "UNNTAK", "consent-missing"),
+    ("a midwife with declared consent", doctor(**MIDWIFE), IN_CARE, "SAMTYKKE", "care"),
+    ("a midwife in the acute chain", doctor(purpose="ETREAT", **MIDWIFE), IN_CARE, "", "care"),
+    ("a blocked doctor", doctor(), BLOCKING, "", "blocked-by-name"),
+    ("an opt-out in an emergency", doctor(purpose="BTG"), OPTED_OUT, "FORHOYET_AKUTT", "opted-out"),
+    ("a restriction without declaration", doctor(), RESTRICTED, "UNNTAK", "restricted"),
+    ("a restriction when glass is broken", doctor(purpose="BTG"), RESTRICTED, "", "restricted"),
+    ("a restriction opened by consent", doctor(), RESTRICTED, "SAMTYKKE", "restriction-opened"),
+    ("a restriction opened in an emergency", doctor(), RESTRICTED, "AKUTT", "restriction-opened"),
+    ("everything opened by explicit consent", doctor(), ON_LIST, "FORHOYET_SAMTYKKE", "everything-opened"),
+    ("everything opened without a reason", doctor(reason=""), ON_LIST, "FORHOYET_AKUTT", "elevated-emergency-reason"),
+    ("everything opened by a midwife", doctor(**MIDWIFE), IN_CARE, "FORHOYET_AKUTT", "elevated-emergency-role"),
+    ("a protected address", doctor(), replace(ON_LIST, protection="fortrolig"), "AKUTT", "address-protected"),
+    ("an unknown ground", doctor(), ON_LIST, "1", "basis-unknown"),
+    ("an unknown purpose", doctor(purpose="CURIOSITY"), ON_LIST, "", "purpose-unknown"),
+    ("a token of another service", doctor(scopes=frozenset({"nhn:pmd/read"})), ON_LIST, "", "scope-missing"),
+    ("a login below level 4", doctor(level=3), ON_LIST, "", "level-too-low"),
+    ("no attestation", doctor(attestation=None), ON_LIST, "", "attestation-missing"),
+    ("no organisation", doctor(organisation=""), ON_LIST, "", "caller-not-described"),
+    ("a veterinarian", doctor(authorization="VE"), ON_LIST, "", "role-not-listed"),
+    ("a doctor on her own record", doctor(digest=PATIENT), patient(), "", "own-as-staff"),
+    ("a doctor breaking glass on herself", doctor(digest=PATIENT, purpose="BTG"), patient(), "", "own-not-as-staff"),
+    ("a doctor known by her key", doctor(), patient(caller_key=1), "", "own-as-staff"),
+]
+
+
+@pytest.mark.parametrize(("story", "caller", "subject", "basis", "rule"), PERSONNEL, ids=[row[0] for row in PERSONNEL])
+def test_personnel(story: str, caller: Caller, subject: Subject, basis: str, rule: str) -> None:
+    assert ask(caller, subject, basis=basis).rule == rule
+
+
+# story, what the attestation says, the rule that decides
+ATTESTED = [
+    ("about this patient", {}, "gp"),
+    ("about nobody", {"patient_digests": ()}, "attestation-of-another-patient"),
+    ("about another patient", {"patient_digests": (b"another",)}, "attestation-of-another-patient"),
+    ("about this patient and another", {"patient_digests": (PATIENT, b"another")}, "attestation-of-another-patient"),
+    ("about another practitioner", {"practitioner_digest": b"x"}, "attestation-of-another-practitioner"),
+    ("with another's number", {"hpr": "1"}, "attestation-of-another-practitioner"),
+    ("59 minutes and 59 seconds old", {"made_at": NOW - timedelta(seconds=3599)}, "gp"),
+    ("60 minutes old", {"made_at": NOW - timedelta(minutes=60)}, "attestation-expired"),
+    ("made by a clock a minute ahead", {"made_at": NOW + timedelta(seconds=60)}, "gp"),
+    ("made by a clock two minutes ahead", {"made_at": NOW + timedelta(minutes=2)}, "attestation-expired"),
+]
+
+
+@pytest.mark.parametrize(("story", "said", "rule"), ATTESTED, ids=[row[0] for row in ATTESTED])
+def test_an_attestation(story: str, said: dict[str, Any], rule: str) -> None:
+    assert ask(doctor(attestation=attestation(**said)), ON_LIST).rule == rule
+
+
+# story, caller, patient, action, the rule that decides
+CITIZENS = [
+    ("an adult reads her own", citizen(), ADULT, "search", "own"),
+    ("an adult who has opted out reads her own", citizen(), replace(OPTED_OUT, caller_key=1), "search", "own"),
+    ("one with a protected address reads her own", citizen(), replace(ADULT, protection="fortrolig"), "read", "own"),
+    ("a youth of 16", citizen(), patient(age=16, caller_key=1), "search", "own-youth"),
+    ("a youth of 15", citizen(), patient(age=15, caller_key=1), "search", "own-12-to-16"),
+    ("a child of 11", citizen(), patient(age=11, caller_key=1), "search", "own-under-12"),
+    ("her log", citizen(), ADULT, "insight", "own-log"),
+    ("her choices", citizen(), ADULT, "choose", "own-choices"),
+    ("her log at 15", citizen(), patient(age=15, caller_key=1), "insight", "own-12-to-16"),
+    ("a parent of a child of 8", RELATION, CHILD, "search", "parent"),
+    ("the child's log", RELATION, CHILD, "insight", "parent-log"),
+    ("the child's choices", RELATION, CHILD, "choose", "parent-choices"),
+    ("no parent lives there", RELATION, replace(CHILD, lives_with_parent=False), "search", "parent-elsewhere"),
+    ("no register says where", RELATION, replace(CHILD, lives_with_parent=None), "search", "parent-elsewhere"),
+    ("a parent of one of 12", RELATION, patient(age=12, caller_key=7, ties=(PARENT,)), "read", "parent-of-12-to-16"),
+    ("a parent of one of 16", RELATION, patient(age=16, caller_key=7, ties=(PARENT,)), "read", "parent-of-16-to-18"),
+    ("a parent of an adult", RELATION, patient(age=18, caller_key=7, ties=(PARENT,)), "read", "no-representation"),
+    ("a child with a protected address", RELATION, replace(CHILD, protection="strengtFortrolig"), "search",
+     "address-protected-representation"),
+    ("a parent with a protected address", RELATION, replace(CHILD, caller_protection="fortrolig"), "search",
+     "address-protected-representation"),
+    ("a proxy", RELATION, RELATIVES, "search", "proxy"),
+    ("a proxy at the log", RELATION, RELATIVES, "insight", "proxy-log"),
+    ("a proxy at the choices", RELATION, RELATIVES, "choose", "no-representation"),
+    ("a proxy of a youth of 15", RELATION, patient(age=15, caller_key=7, ties=(PROXY,)), "read", "proxy-of-under-16"),
+    ("a parent with power of attorney from 17", RELATION,
+     patient(age=17, caller_key=7, ties=(PARENT, PROXY)), "search", "proxy"),
+    ("a guardian", RELATION, replace(RELATIVES, ties=(GUARDIAN,)), "search", "guardian-unscoped"),
+    ("a stranger", RELATION, patient(caller_key=7), "search", "no-representation"),
+    ("somebody no register knows", RELATION, patient(), "search", "citizen-unknown"),
+    ("a patient whose birth date nobody knows", citizen(), replace(ADULT, birth_date=None), "search", "age-unknown"),
+    ("the dead", RELATION, replace(RELATIVES, deceased=True), "search", "deceased"),
+    ("a citizen with a clinician's token", citizen(scopes=doctor().scopes), ADULT, "search", "scope-missing"),
+    ("a citizen who writes", citizen(), ADULT, "write", "scope-missing"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("story", "caller", "subject", "action", "rule"), CITIZENS, ids=[row[0] for row in CITIZENS])
+def test_citizens(story: str, caller: Caller, subject: Subject, action: Action, rule: str) -> None:
+    assert ask(caller, subject, action).rule == rule
+
+
+def test_a_citizen_cannot_state_a_clinicians_purpose() -> None:
+    assert ask(citizen(), ADULT, purpose="TREAT").rule == "citizen-purpose-unknown"
+    assert ask(RELATION, CHILD, purpose="PATRQT").purpose == "FAMRQT"  # type: ignore[union-attr]
+
+
+def test_blocked_doctor_sees_nothing_even_in_an_emergency() -> None:
+    for basis in ("", "SAMTYKKE", "AKUTT", "FORHOYET_SAMTYKKE", "FORHOYET_AKUTT"):
+        for purpose in ("TREAT", "ETREAT", "COC", "BTG"):
+            answer = ask(doctor(), BLOCKING, basis=basis, purpose=purpose)
+            assert isinstance(answer, Denial)
+            assert (answer.rule, answer.outcome) == ("blocked-by-name", "Specific")
+
+
+def test_a_block_finds_the_person_behind_leading_zeros_and_behind_the_attestation() -> None:
+    padded = patient(ties=(GP_LIST,), choices=(choice("block", hpr="0009144900"),))
+    assert ask(doctor(), padded).rule == "blocked-by-name"
+    unnamed = patient(ties=(GP_LIST,), choices=(choice("block", hpr="000"), choice("block", hpr="")))
+    assert ask(doctor(), unnamed).rule == "gp"
+
+
+def test_another_doctor_is_not_touched_by_a_block() -> None:
+    elsewhere = patient(ties=(GP_LIST,), choices=(choice("block", hpr="1234567"),))
+    assert ask(doctor(), elsewhere).rule == "gp"
+
+
+def test_each_privacy_outcome_is_told_as_pps_tells_it() -> None:
+    outcomes = [ask(doctor(), subject).outcome for subject in (BLOCKING, RESTRICTED, OPTED_OUT)]  # type: ignore[union-attr]
+    assert outcomes == ["Specific", "General", "Reservation"]
+
+
+def test_a_caller_without_need_learns_nothing_of_the_patients_choices() -> None:
+    for choices in ((), (choice("opt-out"),), (choice("restriction"),)):
+        answer = ask(doctor(), patient(choices=choices))
+        assert isinstance(answer, Denial)
+        assert (answer.rule, answer.outcome) == ("no-relation", "")
+
+
+def test_a_restriction_against_one_place_leaves_others_free() -> None:
+    for place, rule in ((WARD, "restricted"), (CLINIC, "gp")):
+        subject = patient(ties=(GP_LIST,), choices=(choice("restriction", organisation=place),))
+        assert ask(doctor(), subject).rule == rule
+
+
+def test_a_recorded_consent_counts_for_all_that_it_names() -> None:
+    for given, rule in (
+        (choice("consent", organisation=WARD), "care"),
+        (choice("consent", hpr="7012345"), "care"),
+        (choice("consent", hpr="7012345", organisation=CLINIC), "consent-missing"),
+        (choice("consent", hpr="9144900"), "consent-missing"),
+        (choice("consent"), "consent-missing"),
+        (choice("consent", organisation=WARD, service="documents"), "consent-missing"),
+    ):
+        assert ask(doctor(**MIDWIFE), patient(ties=(COURSE,), choices=(given,))).rule == rule
+
+
+def test_empty_never_equals_empty() -> None:
+    nobody = patient(
+        ties=(replace(GP_LIST, hpr=""), replace(COURSE, organisation="")), digests=frozenset({PATIENT, b""})
+    )
+    assert ask(doctor(), nobody).rule == "no-relation"
+    assert ask(laboratory(), nobody, "file").rule == "filed"
+    assert ask(citizen(b""), patient(digests=frozenset({b""}))).rule == "citizen-unknown"
+
+
+def test_a_course_without_a_place_belongs_to_its_practitioner() -> None:
+    assert ask(doctor(), patient(ties=(replace(COURSE, organisation="", hpr="9144900"),))).rule == "care"
+    assert ask(doctor(), patient(ties=(replace(COURSE, organisation=CLINIC, hpr="9144900"),))).rule == "no-relation"
+
+
+def test_a_laboratory_files_and_nothing_else() -> None:
+    assert ask(laboratory(), patient(), "file").rule == "filed"
+    assert ask(laboratory(), OPTED_OUT, "file").rule == "filed-after-opt-out"
+    actions: tuple[Action, ...] = ("read", "search", "history", "write", "insight", "choose")
+    for action in actions:
+        assert ask(laboratory(), patient(), action).rule == "scope-missing"
+    assert ask(laboratory(scopes=frozenset({"nhn:pmd/write"})), patient(), "file").rule == "scope-missing"
+
+
+def test_what_no_rule_mentions_is_refused() -> None:
+    assert ask(doctor(), ON_LIST, service="documents").rule == "scope-missing"
+    strange = replace(doctor(), kind="robot")  # type: ignore[arg-type]
+    assert ask(strange, ON_LIST).rule == "no-rule"
+    assert ask(doctor(), None).rule == "unknown-person"
+
+
+def test_the_log_and_the_choices_need_no_service_of_their_own() -> None:
+    assert ask(citizen(), ADULT, "insight", service="privacy").rule == "own-log"
+    assert ask(citizen(scopes=frozenset({"kjerne:insight"})), ADULT, "insight", service="").rule == "own-log"
+    assert ask(citizen(), ADULT, "choose", service="documents").rule == "own-choices"
+
+
+# who, what stays hidden, released results only
+HIDDEN = [
+    (doctor(), ON_LIST, "", Label.RESTRICTED | Label.WITHDRAWN, False),
+    (doctor(), ON_LIST, "SAMTYKKE", Label.RESTRICTED | Label.WITHDRAWN, False),
+    (doctor(), ON_LIST, "FORHOYET_SAMTYKKE", Label.WITHDRAWN, False),
+    (doctor(digest=PATIENT), patient(), "", Label.WITHHELD_FROM_CITIZEN | Label.WITHDRAWN, True),
+    (citizen(), ADULT, "", Label.WITHHELD_FROM_CITIZEN | Label.WITHDRAWN, True),
+    (RELATION, RELATIVES, "", Label.WITHHELD_FROM_CITIZEN | Label.WITHDRAWN, True),
+    (RELATION, CHILD, "", Label.WITHHELD_FROM_CITIZEN | Label.WITHHELD_FROM_PARENTS | Label.WITHDRAWN, True),
+]
+
+
+@pytest.mark.parametrize(("caller", "subject", "basis", "hides", "released_only"), HIDDEN)
+def test_what_stays_hidden(caller: Caller, subject: Subject, basis: str, hides: Label, released_only: bool) -> None:
+    grant = ask(caller, subject, basis=basis)
+    assert isinstance(grant, Grant)
+    assert (grant.hides, grant.released_only) == (hides, released_only)
+
+
+def test_a_grant_carries_its_law_its_words_and_the_request() -> None:
+    caller = doctor(purpose="ETREAT")
+    assert ask(caller, IN_CARE, "history", basis="AKUTT") == Grant(
+        caller=caller,
+        subject=IN_CARE,
+        service="results",
+        action="history",
+        rule="care",
+        law="pasientjournalloven § 19; helsepersonelloven § 45; kjernejournalforskriften § 7",
+        says="Behandlingsstedet så opplysningene i behandlingen.",
+        purpose="ETREAT",
+        basis="AKUTT",
+        hides=Label.RESTRICTED | Label.WITHDRAWN,
+        released_only=False,
+        at=NOW,
+        correlation="c-1",
+    )
+
+
+def test_a_denial_carries_its_law_its_words_and_the_request() -> None:
+    caller = doctor()
+    assert ask(caller, patient(), "read") == Denial(
+        caller=caller,
+        subject=patient(),
+        service="results",
+        action="read",
+        rule="no-relation",
+        law="pasientjournalloven § 16; helsepersonelloven § 21 a",
+        says="Den som spurte, hadde ikke noe behandlingsforhold til pasienten.",
+        outcome="",
+        at=NOW,
+        correlation="c-1",
+    )
+
+
+def test_an_api_may_state_the_purpose_for_the_attestation() -> None:
+    grant = ask(doctor(), ON_LIST, purpose="BTG")
+    assert isinstance(grant, Grant)
+    assert (grant.rule, grant.purpose) == ("break-glass", "BTG")
+
+
+def test_what_sets_aside_or_opens_is_marked_and_ordinary_care_is_not() -> None:
+    marks = {rule.id: rule.mark for rule in RULES if rule.mark}
+    assert marks == {
+        "everything-opened": "restriction-opened",
+        "restriction-opened": "restriction-opened",
+        "break-glass": "break-glass",
+        "case-handling": "case-handling",
+        "self-declared": "self-declared",
+    }
+    assert mark_of("gp") == mark_of("a rule of another year") == ""
+    assert mark_of("break-glass") == "break-glass"
+
+
+# The days and years that rules turn on
+
+
+def test_a_day_begins_at_norwegian_midnight_summer_and_winter() -> None:
+    assert norwegian_day(datetime(2026, 6, 30, 21, 59, tzinfo=UTC)) == date(2026, 6, 30)
+    assert norwegian_day(datetime(2026, 6, 30, 22, 0, tzinfo=UTC)) == date(2026, 7, 1)
+    assert norwegian_day(datetime(2026, 12, 31, 22, 59, tzinfo=UTC)) == date(2026, 12, 31)
+    assert norwegian_day(datetime(2026, 12, 31, 23, 0, tzinfo=UTC)) == date(2027, 1, 1)
+    assert norwegian_day(datetime(2026, 3, 1, 0, 30, tzinfo=OSLO)) == date(2026, 3, 1)
+
+
+@pytest.mark.parametrize(
+    ("born", "day", "years"),
+    [
+        (date(2014, 11, 23), date(2026, 11, 22), 11),
+        (date(2014, 11, 23), date(2026, 11, 23), 12),
+        (date(2008, 2, 29), date(2024, 2, 28), 15),
+        (date(2008, 2, 29), date(2024, 2, 29), 16),
+        (date(2008, 2, 29), date(2026, 2, 28), 17),
+        (date(2008, 2, 29), date(2026, 3, 1), 18),
+        (date(2026, 11, 24), date(2026, 11, 23), -1),
+    ],
+)
+def test_age_in_whole_years(born: date, day: date, years: int) -> None:
+    assert age(born, day) == years
+
+
+def test_a_newborn_whose_day_has_not_come_here_is_a_child_all_the_same() -> None:
+    assert ask(RELATION, replace(CHILD, birth_date=date(2026, 11, 24))).rule == "parent"
+
+
+def test_an_address_is_protected_unless_it_is_known_not_to_be() -> None:
+    assert [is_protected(word) for word in ("", "ugradert", "klientadresse")] == [False] * 3
+    assert [is_protected(word) for word in ("fortrolig", "strengtFortrolig", "6", "ukjent")] == [True] * 4
+
+
+# The table itself
+
+
+def test_every_rule_has_a_name_of_its_own_a_law_and_words() -> None:
+    every = (*RULES, NO_RULE, UNKNOWN_PERSON)
+    assert len({rule.id for rule in every}) == len(every)
+    for rule in every:
+        assert rule.law
+        assert rule.says.endswith(".")
+
+
+def test_every_rule_decides_some_story() -> None:
+    told = {row[4] for row in PERSONNEL} | {row[2] for row in ATTESTED} | {row[4] for row in CITIZENS}
+    told |= {"filed", "filed-after-opt-out", "citizen-purpose-unknown"}
+    assert {rule.id for rule in RULES} - told == set()
+
+
+def test_a_refusal_carries_no_permission_and_a_grant_no_outcome() -> None:
+    for rule in (*RULES, NO_RULE, UNKNOWN_PERSON):
+        if rule.effect == "deny":
+            assert not (rule.hides or rule.released_only or rule.mark or rule.purpose)
+        else:
+            assert not rule.outcome
+            assert rule.released_only == (rule.purpose != "")
+
+
+def test_every_grant_hides_what_was_filed_on_a_wrong_person_save_the_log_and_filing() -> None:
+    open_to_withdrawn = {rule.id for rule in RULES if rule.effect == "grant" and Label.WITHDRAWN not in rule.hides}
+    assert open_to_withdrawn == {"own-log", "parent-log", "proxy-log", "filed"}
+
+
+def test_roles_and_scopes_name_only_services_that_have_rules() -> None:
+    served = {service for section in SECTIONS for service in section.services}
+    assert set(ROLES) <= served
+    assert {service for _, service, _ in SCOPES} - {""} <= served
+
+
+def test_the_words_speak_three_languages_and_plainly() -> None:
+    for name, words in {**RULE_WORDS, **CHOICE_EFFECTS}.items():
+        assert len({*words}) == 3, name
+        for text in words:
+            assert text.endswith("."), name
+            assert "§" not in text, name
+    assert says("gp", "nb") == "Fastlegen så opplysningene i behandlingen."
+    assert says("gp", "nn") == "Fastlegen såg opplysningane i behandlinga."
+    assert says("gp", "en") == "The GP saw the information as part of treatment."
+    assert says("a rule of another year", "en") == ""
+
+
+def test_the_law_page_says_what_the_table_says() -> None:
+    done = subprocess.run(
+        [sys.executable, str(ROOT / "tools" / "build_law.py"), "--check"], check=False, capture_output=True, text=True
+    )
+    assert done.returncode == 0, "docs/law.md is stale: run tools/build_law.py\n" + done.stderr
+
+
+def test_a_grant_is_made_in_one_place_only() -> None:
+    makers = [
+        path.relative_to(ROOT).as_posix()
+        for path in (ROOT / "src").rglob("*.py")
+        if "Grant(" in path.read_text(encoding="utf-8")
+    ]
+    assert makers == ["src/kjerne/policy/rules.py"]
+
+
+def test_nobody_is_named_in_a_refusal() -> None:
+    answer = ask(doctor(), patient())
+    assert isinstance(answer, Denial)
+    assert DOCTOR.decode() not in answer.says + answer.law + answer.rule
