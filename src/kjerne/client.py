@@ -1,0 +1,204 @@
+"""The integrator's console: everything a client does before a national API answers it, in one call.
+
+It asks the sandbox whom it can be, logs in there with an attestation about the patient (`kjerne.openid`), and signs
+each request with the token's key. Nothing is kept on disk.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import httpx
+import msgspec
+
+from kjerne.clock import Clock, SystemClock
+from kjerne.errors import Refusal
+from kjerne.openid import Held, Login
+from kjerne.registries import identifiers
+from kjerne.wire.jws import SigningKey
+
+EARLY_SECONDS: Final = 30
+"""A token this close to its end is fetched anew, so that it does not expire on the way."""
+IDENTITY: Final = ("openid", "profile", "helseid://scopes/identity/pid", "helseid://scopes/identity/security_level")
+AUDIENCE_BY_PATH: Final[Mapping[str, str]] = {"/pps": "nhn:pps", "/fhir": "nhn:pps", "/pmd": "nhn:pmd"}
+_TRUST_FRAMEWORK: Final = "nhn:tillitsrammeverk:parameters"
+
+
+class Known(msgspec.Struct, frozen=True):
+    """Somebody the sandbox lets one be (`/sandbox/personas.json`)."""
+
+    name: str
+    kind: str
+    client: str
+    title: str = ""
+    role: str = ""
+    nin: str = ""
+    hpr: str = ""
+    organisation: str = ""
+    point_of_care: str = ""
+    authorization: str = ""
+    person_name: str = ""
+
+    def __repr__(self) -> str:
+        return f"Known({self.name})"
+
+
+class _KnownClient(msgspec.Struct, frozen=True):
+    id: str
+    scopes: tuple[str, ...]
+    key: dict[str, str]
+
+    def __repr__(self) -> str:
+        return f"_KnownClient({self.id})"
+
+
+class _Sandbox(msgspec.Struct, frozen=True):
+    issuer: str
+    personas: tuple[Known, ...]
+    clients: tuple[_KnownClient, ...]
+
+
+class Client:
+    """A sandbox platform at `url`, called as any of its personas about any of its patients."""
+
+    def __init__(self, url: str, *, http: httpx.Client | None = None, clock: Clock | None = None) -> None:
+        self._url = url.rstrip("/")
+        self._http = http or httpx.Client(trust_env=False, timeout=30)
+        self._clock = clock or SystemClock()
+        self._sandbox: _Sandbox | None = None
+        self._logins: dict[str, Login] = {}
+        self._tokens: dict[tuple[str, ...], Held] = {}
+
+    def personas(self) -> tuple[Known, ...]:
+        """Everybody one can be."""
+        return self._document().personas
+
+    def token(
+        self,
+        as_: str,
+        *,
+        patient: str = "",
+        purpose: str = "TREAT",
+        reason: str = "",
+        self_selected: bool = False,
+        path: str = "/pps",
+        scope: str = "",
+    ) -> Held:
+        """A token as the persona `as_`, for a practitioner with an attestation about `patient` (a person number).
+
+        `self_selected` says that she gave herself the access, `reason` why. The scopes are the client's for the API at
+        `path` unless `scope` names others. A token is used again while it lives; another patient needs another.
+        """
+        wanted = (as_, patient, purpose, reason, str(self_selected), scope or self._scopes(as_, path))
+        held = self._tokens.get(wanted)
+        if held is None or held.expires_at - EARLY_SECONDS < self._clock.now().timestamp():
+            held = self._tokens[wanted] = self._fetched(self._persona(as_), *wanted[1:4], self_selected, wanted[5])
+        return held
+
+    def call(
+        self,
+        method: str,
+        path: str,
+        *,
+        as_: str,
+        patient: str = "",
+        purpose: str = "TREAT",
+        reason: str = "",
+        self_selected: bool = False,
+        basis: str = "",
+        form: Sequence[tuple[str, str]] = (),
+        body: bytes = b"",
+        headers: Mapping[str, str] | None = None,
+    ) -> httpx.Response:
+        """One request to the API, with all that it demands; the answer as it came."""
+        held = self.token(as_, patient=patient, purpose=purpose, reason=reason, self_selected=self_selected, path=path)
+        sent = {**self._asked(self._persona(as_), patient, basis), **(headers or {})}
+        if form:
+            body = str(httpx.QueryParams(list(form))).encode()
+            sent.setdefault("content-type", "application/x-www-form-urlencoded")
+        url, nonce = self._url + path, ""
+        for _ in range(2):
+            proof = held.headers(method, url, self._clock.now().timestamp(), nonce)
+            answer = self._http.request(method, url, content=body, headers=sent | proof)
+            nonce = answer.headers.get("dpop-nonce", "")
+            if "use_dpop_nonce" not in answer.headers.get("www-authenticate", ""):
+                break
+        return answer
+
+    def _fetched(
+        self, persona: Known, patient: str, purpose: str, reason: str, self_selected: bool, scope: str
+    ) -> Held:
+        login = self._login(persona)
+        if persona.kind == "system":
+            return login.machine({"scope": scope})
+        asked = {"scope": " ".join((*IDENTITY, scope)), "test_pid": persona.nin}
+        if persona.kind == "practitioner" and patient:
+            at = int(self._clock.now().timestamp())
+            said = attestation(persona, patient, purpose, reason, self_selected=self_selected, at=at)
+            asked["authorization_details"] = msgspec.json.encode([said]).decode()
+        return login.person(asked)
+
+    def _asked(self, persona: Known, patient: str, basis: str) -> dict[str, str]:
+        said = {"person-id": patient, "access-basis": basis, "requester-hpr-role": persona.authorization}
+        return {name: value for name, value in said.items() if value}
+
+    def _scopes(self, as_: str, path: str) -> str:
+        audience = AUDIENCE_BY_PATH.get("/" + path.strip("/").partition("/")[0], "kjerne")
+        persona = self._persona(as_)
+        own = [scope for scope in self._client(persona.client).scopes if "://" not in scope and ":" in scope]
+        return " ".join([scope for scope in own if scope.startswith((audience + "/", audience + ":"))] or own)
+
+    def _login(self, persona: Known) -> Login:
+        if persona.client not in self._logins:
+            key = SigningKey.from_jwk(self._client(persona.client).key)
+            issuer = self._document().issuer
+            self._logins[persona.client] = Login(issuer, persona.client, key, self._http, self._clock)
+        return self._logins[persona.client]
+
+    def _persona(self, name: str) -> Known:
+        for persona in self.personas():
+            if persona.name == name:
+                return persona
+        known = ", ".join(persona.name for persona in self.personas())
+        raise Refusal(404, "No persona has this name.", where="--as", todo=f"Choose one of: {known}.")
+
+    def _client(self, name: str) -> _KnownClient:
+        return next(client for client in self._document().clients if client.id == name)
+
+    def _document(self) -> _Sandbox:
+        if self._sandbox is None:
+            answer = self._http.get(self._url + "/sandbox/personas.json").raise_for_status()
+            self._sandbox = msgspec.json.decode(answer.content, type=_Sandbox)
+        return self._sandbox
+
+
+def attestation(
+    persona: Known, patient: str, purpose: str, reason: str = "", *, self_selected: bool = False, at: int
+) -> dict[str, Any]:
+    """What the practitioner's organisation vouches for about one patient (Tillitsrammeverket v1.1), made at `at`."""
+    organisation = identifiers.OID_PERSON + "101"
+    person = identifiers.parse(patient, strict=False)
+    return {
+        "type": _TRUST_FRAMEWORK,
+        "practitioner": {
+            "authorization": {"code": persona.authorization, "system": "urn:oid:2.16.578.1.12.4.1.1.9060"},
+            "legal_entity": {"id": persona.organisation, "system": organisation},
+            "point_of_care": {"id": persona.point_of_care or persona.organisation, "system": organisation},
+        },
+        "care_relationship": {
+            "purpose_of_use": {"code": purpose, "system": "urn:oid:2.16.840.1.113883.1.11.20448"},
+            "purpose_of_use_details": {
+                "code": "BEHANDLER",
+                "system": "urn:AuditEventHL7Norway/CodeSystem/carerelation",
+            },
+            "decision_ref": {
+                "id": secrets.token_hex(8),
+                "description": reason or "Helsehjelp",
+                "user_selected": self_selected,
+            },
+        },
+        "patients": [{"identifier": {"id": person.value, "system": person.system or identifiers.OID_PERSON + "1"}}],
+        "toa": at,
+    }

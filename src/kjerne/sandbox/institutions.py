@@ -1,0 +1,160 @@
+"""The synthetic health service: invented organisations and their personnel.
+
+No name here belongs to a real unit as far as we know; numbers are from `sandbox.numbers`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date
+from random import Random
+from typing import Final, NamedTuple
+
+from kjerne.sandbox.household import address, person
+from kjerne.sandbox.names import FAMILY_NAMES
+from kjerne.sandbox.numbers import organisation_numbers, serials
+from kjerne.sandbox.people import Organisation, Person, Practitioner, Sex
+
+HOME_MUNICIPALITY: Final = "5001"
+FIRST_STAFF_KEY: Final = 10_000_001
+"""Personnel are numbered apart, so that a larger population keeps the keys of a smaller one."""
+PATIENTS_PER_OFFICE: Final = 3000
+DOCTORS_PER_OFFICE: Final = 3
+OFFICES_OF_PERSONAS: Final = 2
+"""The first two offices have one doctor each among the personas (`gp`, `outsider`)."""
+
+
+class _Unit(NamedTuple):
+    part: str
+    parent: str
+    name: str
+    kind: str
+    takes_part: bool = True
+
+
+UNITS: Final = (
+    _Unit("trust", "", "Sundvika sykehus HF", "hospital-trust"),
+    _Unit("hospital", "trust", "Sundvika sykehus, Medisinsk avdeling", "hospital"),
+    _Unit("maternity-ward", "trust", "Sundvika sykehus, Føde- og barselavdeling", "hospital"),
+    _Unit("biochemistry", "trust", "Sundvika sykehus, Medisinsk biokjemi", "laboratory"),
+    _Unit("microbiology", "trust", "Sundvika sykehus, Medisinsk mikrobiologi", "laboratory"),
+    _Unit("pathology", "trust", "Sundvika sykehus, Patologi", "laboratory"),
+    _Unit("radiology", "trust", "Sundvika sykehus, Bildediagnostikk", "radiology"),
+    _Unit("private-lab-owner", "", "Lysdal Laboratorium AS", "laboratory-owner"),
+    _Unit("private-lab", "private-lab-owner", "Lysdal Laboratorium, Medisinsk biokjemi", "laboratory"),
+    _Unit("municipality", "", "Sundvika kommune", "municipality"),
+    _Unit("health-centre", "municipality", "Sundvika helsestasjon", "health-centre"),
+    _Unit("pharmacy-owner", "", "Apotek Havørna AS", "pharmacy-owner"),
+    _Unit("pharmacy", "pharmacy-owner", "Apotek Havørna Sundvika", "pharmacy"),
+    _Unit("monitoring", "municipality", "Sundvika responssenter", "response-centre"),
+    _Unit("outside", "", "Tinderøy velvære AS", "clinic", takes_part=False),
+)
+OFFICE_NAMES: Final = ("Granlia", "Storelva", "Kvitberg", "Rognstad", "Myrvang", "Sjøbrua", "Heiane", "Vårsol")
+
+
+class _Post(NamedTuple):
+    part: str
+    unit: str
+    authorization: str
+    sex: Sex
+    age: int
+
+
+POSTS: Final = (
+    _Post("gp", "office-1", "LE", "female", 47),
+    _Post("outsider", "office-2", "LE", "male", 39),
+    _Post("hospital-doctor", "hospital", "LE", "male", 44),
+    _Post("blocked-doctor", "hospital", "LE", "female", 52),
+    _Post("nurse", "hospital", "SP", "female", 36),
+    _Post("midwife", "health-centre", "JO", "female", 50),
+    _Post("pharmacist", "pharmacy", "FA1", "male", 33),
+    _Post("biochemist", "biochemistry", "LE", "female", 58),
+    _Post("scientist", "private-lab", "BI", "male", 41),
+    _Post("microbiologist", "microbiology", "LE", "male", 55),
+    _Post("pathologist", "pathology", "LE", "female", 46),
+    _Post("radiologist", "radiology", "LE", "male", 49),
+    _Post("retired-doctor", "hospital", "LE", "male", 76),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """The health service of one population."""
+
+    units: Mapping[str, Organisation]
+    staff: Mapping[str, Practitioner]
+    doctors: tuple[Practitioner, ...]
+    """The general practitioners who have lists; `gp` is the first, `outsider` the one after her own office's
+    doctors."""
+    persons: tuple[Person, ...]
+
+
+def health_service(seed: int, residents: int, today: date, taken: set[str]) -> Service:
+    """Organisations, personnel and list-holding doctors enough for `residents`."""
+    offices = max(OFFICES_OF_PERSONAS, -(-residents // PATIENTS_PER_OFFICE))
+    units = dict(_units(offices))
+    posts = [*POSTS, *_more_doctors(seed, offices)]
+    hired = list(_hire(posts, units, seed, today, taken))
+    staff = {post.part: practitioner for post, practitioner, _ in hired}
+    doctors = sorted(
+        (practitioner for post, practitioner, _ in hired if post.unit.startswith("office-")),
+        key=lambda one: (one.point_of_care, one.hpr),
+    )
+    return Service(units, staff, tuple(doctors), tuple(person for _, _, person in hired))
+
+
+def _units(offices: int) -> Iterator[tuple[str, Organisation]]:
+    numbers, resh, her = organisation_numbers(), serials(9_900_001), serials(99_000_001)
+    number_by_part: dict[str, str] = {}
+    named = (*UNITS, *(_office(index) for index in range(1, offices + 1)))
+    for unit in named:
+        number_by_part[unit.part] = number = next(numbers)
+        parent = number_by_part.get(unit.parent, "")
+        resh_id = next(resh) if "trust" in (unit.part, unit.parent) else ""
+        yield (
+            unit.part,
+            Organisation(
+                number, parent, unit.name, unit.kind, resh_id, next(her), HOME_MUNICIPALITY, takes_part=unit.takes_part
+            ),
+        )
+
+
+def _office(index: int) -> _Unit:
+    name = OFFICE_NAMES[(index - 1) % len(OFFICE_NAMES)]
+    turn = (index - 1) // len(OFFICE_NAMES)
+    return _Unit(f"office-{index}", "", f"{name} legesenter{f' {turn + 1}' if turn else ''}", "gp-office")
+
+
+def _more_doctors(seed: int, offices: int) -> Iterator[_Post]:
+    rng = Random(f"{seed}:doctors")
+    for office in range(1, offices + 1):
+        for number in range(1 if office <= OFFICES_OF_PERSONAS else 0, DOCTORS_PER_OFFICE):
+            sex: Sex = "female" if rng.random() < 0.55 else "male"
+            yield _Post(f"doctor-{office}-{number}", f"office-{office}", "LE", sex, rng.randrange(31, 67))
+
+
+def _hire(
+    posts: list[_Post], units: Mapping[str, Organisation], seed: int, today: date, taken: set[str]
+) -> Iterator[tuple[_Post, Practitioner, Person]]:
+    hpr = serials(990_000_001)
+    for key, post in enumerate(posts, FIRST_STAFF_KEY):
+        person = _employee(Random(f"{seed}:post:{post.part}"), key, post, today, taken)
+        unit = units[post.unit]
+        practitioner = Practitioner(
+            hpr=next(hpr),
+            key=key,
+            nin=person.nin,
+            name=person.name,
+            authorizations=(post.authorization,),
+            organisation=unit.parent or unit.number,
+            point_of_care=unit.number,
+            valid_from=date(person.birth_date.year + 27, 7, 1),
+            valid_to=date(today.year - 1, 6, 30) if post.part == "retired-doctor" else None,
+        )
+        yield post, practitioner, person
+
+
+def _employee(rng: Random, key: int, post: _Post, today: date, taken: set[str]) -> Person:
+    born = date(today.year - post.age - 1, rng.randrange(1, 13), rng.randrange(1, 29))
+    return person(rng, key, born, post.sex, rng.choice(FAMILY_NAMES), address(rng, HOME_MUNICIPALITY), taken)

@@ -1,0 +1,113 @@
+"""The ready-made users of the sandbox: whom one can log in as, and what each is there to show."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Final, NamedTuple
+
+from kjerne.access import CallerKind
+from kjerne.sandbox.people import Part, Population
+
+
+@dataclass(frozen=True, slots=True)
+class Persona:
+    """Somebody to log in as. `name` is the slug; `role` the professional group (9060) of a practitioner, else the part
+    played; a system has an organisation and no person."""
+
+    name: str
+    title: str
+    kind: CallerKind
+    role: str
+    nin: str = field(default="", repr=False)
+    hpr: str = ""
+    organisation: str = ""
+    point_of_care: str = ""
+    authorization: str = ""
+    person_name: str = ""
+
+
+class _Practitioner(NamedTuple):
+    name: str
+    title: str
+
+
+class _Citizen(NamedTuple):
+    name: Part
+    title: str
+
+
+class _System(NamedTuple):
+    name: str
+    title: str
+    role: str
+    unit: str
+
+
+PRACTITIONERS: Final = (
+    _Practitioner("gp", "Fastlege; pasienten står på listen"),
+    _Practitioner("hospital-doctor", "Sykehuslege; pasienten er i et forløp ved sykehuset"),
+    _Practitioner("nurse", "Sykepleier ved samme sykehus"),
+    _Practitioner("midwife", "Jordmor ved helsestasjonen"),
+    _Practitioner("pharmacist", "Provisorfarmasøyt i apotek"),
+    _Practitioner("outsider", "Lege uten relasjon til pasienten"),
+    _Practitioner("blocked-doctor", "Sykehuslege som pasienten har blokkert"),
+    _Practitioner("retired-doctor", "Lege med utløpt autorisasjon"),
+)
+CITIZENS: Final = (
+    _Citizen("citizen", "Innbygger med type 2-diabetes; demopasienten"),
+    _Citizen("parent", "Mor til tvillinger på 8 og en ungdom på 17"),
+    _Citizen("youth", "Ungdom på 17 med egen tilgang"),
+    _Citizen("pregnant", "Gravid i tredje trimester"),
+    _Citizen("new-mother", "Nybakt mor; barnets første prøve er sendt på henne"),
+    _Citizen("protected", "Innbygger med strengt fortrolig adresse"),
+    _Citizen("opted-out", "Innbygger som har reservert seg"),
+    _Citizen("restricted", "Innbygger som har sperret for alt helsepersonell; født 29. februar"),
+    _Citizen("renumbered", "Innbygger som hadde D-nummer og har fått fødselsnummer"),
+)
+SYSTEMS: Final = (
+    _System("lab", "Laboratorium som sender svar", "laboratory", "private-lab"),
+    _System("hospital-lab", "Sykehuslaboratorium som sender svar", "laboratory", "biochemistry"),
+    _System("device-gateway", "Mottak for målinger hjemmefra", "device-gateway", "monitoring"),
+)
+
+
+def personas(population: Population) -> tuple[Persona, ...]:
+    """All personas of this population: practitioners, citizens, systems."""
+    return (
+        *(_practitioner(population, one) for one in PRACTITIONERS),
+        *(_citizen(population, one) for one in CITIZENS),
+        *(_system(population, one) for one in SYSTEMS),
+    )
+
+
+def _practitioner(population: Population, given: _Practitioner) -> Persona:
+    staff = population.staff[given.name]
+    return Persona(
+        name=given.name,
+        title=given.title,
+        kind="practitioner",
+        role=staff.authorizations[0],
+        nin=staff.nin,
+        hpr=staff.hpr,
+        organisation=staff.organisation,
+        point_of_care=staff.point_of_care,
+        authorization=staff.authorizations[0],
+        person_name=staff.name,
+    )
+
+
+def _citizen(population: Population, given: _Citizen) -> Persona:
+    person = population.by_key[population.cast[given.name]]
+    return Persona(given.name, given.title, "citizen", given.name, nin=person.nin, person_name=person.name)
+
+
+def _system(population: Population, given: _System) -> Persona:
+    unit = population.units[given.unit]
+    return Persona(
+        given.name,
+        given.title,
+        "system",
+        given.role,
+        organisation=unit.parent or unit.number,
+        point_of_care=unit.number,
+    )

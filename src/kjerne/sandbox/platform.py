@@ -1,0 +1,143 @@
+"""The sandbox around the house: its own OpenID provider, its published personas, and the pages logged in through it."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import date
+from pathlib import Path
+from typing import Final
+
+import httpx
+import msgspec
+from joserfc.jwk import ECKey
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from kjerne import app
+from kjerne.app import House, Lifespan
+from kjerne.errors import Refusal
+from kjerne.pages.app import pages_app
+from kjerne.pages.live_citizen import CitizenPages
+from kjerne.pages.login import Client as PagesClient
+from kjerne.pages.login import CodeFlow
+from kjerne.policy.claims import Claims
+from kjerne.sandbox.personas import personas
+from kjerne.sandbox.seeding import Made
+from kjerne.sandbox.sts import app as sts
+from kjerne.sandbox.sts import clients as sts_clients
+from kjerne.settings import Settings
+from kjerne.store.keys import Keys
+from kjerne.wire.edge import Edge, Mount
+from kjerne.wire.jwks import FixedKeys
+from kjerne.wire.jws import SigningKey
+from kjerne.wire.oauth import Verifier
+
+MADE: Final = "people.json"
+BEGUN: Final = "people.begun.json"
+"""Written before the first person is in, so that a start that was broken off makes the same people again."""
+PAGES: Final = ("/", "/clinician", "/me", "/login", "/logout", "/language", "/static")
+AUDIENCES: Final = ("nhn:pps", "kjerne")
+
+
+def made(data: Path) -> Made | None:
+    """What the people in a data directory were made from; None until all are in."""
+    path = data / MADE
+    return msgspec.json.decode(path.read_bytes(), type=Made) if path.exists() else None
+
+
+def begun(settings: Settings, today: date) -> Made:
+    """What the people are to be made from: as it was begun before, else by the settings and from today."""
+    path = settings.data / BEGUN
+    if not path.exists():
+        path.write_bytes(msgspec.json.encode(Made(settings.people, settings.seed, today)))
+    return msgspec.json.decode(path.read_bytes(), type=Made)
+
+
+def finish(data: Path, known: Made) -> None:
+    """All people are in."""
+    (data / MADE).write_bytes(msgspec.json.encode(known))
+    (data / BEGUN).unlink(missing_ok=True)
+
+
+def build(settings: Settings) -> Lifespan:
+    """The whole platform over a peopled database, as one ASGI application."""
+
+    @contextlib.asynccontextmanager
+    async def opened() -> AsyncIterator[Edge]:
+        known = made(settings.data)
+        if known is None:
+            raise Refusal(409, "the database has no people yet", todo="Start it with kjerne up.")
+        async with (
+            app.opened(settings, Keys.in_folder(settings.data)) as house,
+            httpx.AsyncClient(trust_env=False, timeout=10) as http,
+        ):
+            yield await _edge(house, known, http)
+
+    return Lifespan(opened)
+
+
+async def _edge(house: House, known: Made, http: httpx.AsyncClient) -> Edge:
+    settings, clock = house.settings, house.clock
+    public_url = settings.public_url or f"http://{settings.host}:{settings.port}"
+    people = personas(known.population())
+    names = ("provider", *sts_clients.client_ids(people))
+    keys = sts_clients.kept_keys(settings.data / "clients.json", names)
+    clients = sts_clients.sandbox_clients(people, keys, public_url)
+    provider = sts.sts_app(people, clock, keys["provider"], public_url, clients)
+    issuer = sts.issuer_of(public_url)
+    mint = sts.minted(public_url, keys["provider"], clock)
+    proofs = app.proofs(house)
+    await proofs.remember()
+    jwks = FixedKeys(mint.key_set())
+    verifiers = {
+        audience: Verifier(issuer, audience, jwks, clock, proofs, seconds=settings.dpop_seconds)
+        for audience in AUDIENCES
+    }
+    document = sts_clients.published(people, clients, issuer)
+    pages = _pages(house, verifiers, issuer, public_url, keys[sts_clients.PAGES_CLIENT], http)
+    mounts = [
+        Mount("/sts", provider),
+        Mount("/sandbox", Starlette(routes=[Route("/sandbox/personas.json", _published(document))])),
+        *(Mount(path, pages) for path in PAGES),
+    ]
+    return app.edge(house, verifiers["nhn:pps"], mounts)
+
+
+def _published(document: bytes) -> Callable[[Request], Awaitable[Response]]:
+    async def answer(_: Request) -> Response:
+        return Response(document, media_type="application/json", headers={"cache-control": "no-store"})
+
+    return answer
+
+
+def _pages(
+    house: House,
+    verifiers: dict[str, Verifier],
+    issuer: str,
+    public_url: str,
+    key: SigningKey,
+    http: httpx.AsyncClient,
+) -> Starlette:
+    async def verify(token: bytes) -> Claims:
+        try:
+            return await verifiers["nhn:pps"].access_token(token)
+        except Refusal:
+            return await verifiers["kjerne"].access_token(token)
+
+    live = CitizenPages(house.store, house.clock, house.reader, house.asker, verify, house.identify, house.digest)
+    identity = " ".join(sts_clients.IDENTITY_SCOPES)
+    client = PagesClient(
+        sts_clients.PAGES_CLIENT,
+        ECKey.import_key(dict(key.private_jwk())),
+        f"{public_url}/login/return",
+        {
+            "clinician": f"{identity} {' '.join(sts_clients.STAFF_SCOPES)}",
+            "me": f"{identity} {' '.join(sts_clients.CITIZEN_SCOPES)}",
+        },
+    )
+    door = CodeFlow(issuer, client, http, house.clock)
+    cookie = house.store.keys.derived("cookie")
+    return pages_app(live, door, key=cookie, clock=house.clock, secure=public_url.startswith("https"))

@@ -1,0 +1,287 @@
+"""The provider's endpoints: one function each, from a Starlette request to its answer.
+
+Paths are those of HelseID's own server (`/connect/par`, `/connect/authorize`, `/connect/token` ...), under `/sts`.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from hashlib import sha256
+from typing import Any, Final
+from urllib.parse import parse_qsl, urlencode, urlsplit
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import JSONResponse, RedirectResponse, Response
+
+from kjerne.clock import Clock
+from kjerne.errors import Refusal
+from kjerne.policy.claims import Claims
+from kjerne.sandbox.sts import chooser
+from kjerne.sandbox.sts.clients import AUDIENCES, IDENTITY_SCOPES, Client, Persona
+from kjerne.sandbox.sts.credentials import Credentials
+from kjerne.sandbox.sts.mint import ACCESS_SECONDS, Login, Mint
+from kjerne.sandbox.sts.requests import Pushed, audience_of, pushed, scopes_of, vouched
+from kjerne.sandbox.sts.state import Shelf
+from kjerne.wire import jws
+from kjerne.wire.dpop import Nonces, NonceWanted, Proof, Proofs
+from kjerne.wire.jwks import FixedKeys
+from kjerne.wire.jws import NotGenuine
+from kjerne.wire.oauth import Verifier
+
+FORM_LIMIT_BYTES: Final = 64_000
+LOGIN_SECONDS: Final = 600
+CODE_SECONDS: Final = 60
+PROOF_SECONDS: Final = 10
+REQUEST_URI: Final = "urn:ietf:params:oauth:request_uri:"
+_HINT = msgspec.json.Decoder(dict[str, Any])
+
+
+@dataclass(frozen=True, slots=True)
+class _Granted:
+    """A login that ended well, until its code is redeemed."""
+
+    request: Pushed
+    login: Login
+    details: tuple[dict[str, Any], ...] = field(repr=False)
+
+
+class Provider:
+    """The provider over its personas and clients; holds logins under way, codes, and what was used once."""
+
+    def __init__(
+        self, personas: Sequence[Persona], clients: Sequence[Client], mint: Mint, clock: Clock, nonces: Nonces
+    ) -> None:
+        self.issuer = mint.issuer
+        self._base = urlsplit(mint.issuer).path
+        self._personas = personas
+        self._clients = {client.id: client for client in clients}
+        self._mint = mint
+        self._clock = clock
+        self._nonces = nonces
+        self._proofs = Proofs(clock, PROOF_SECONDS, nonces)
+        self._credentials = Credentials(self._clients, mint.issuer, clock)
+        self._pushed: Shelf[Pushed] = Shelf(clock, LOGIN_SECONDS)
+        self._codes: Shelf[_Granted] = Shelf(clock, CODE_SECONDS)
+        self._used: Shelf[bool] = Shelf(clock, 2 * PROOF_SECONDS, limit=100_000)
+        self._own = jws.public_key(mint.key.public_jwk())
+        self._verifier = Verifier(mint.issuer, AUDIENCES, FixedKeys(mint.key_set()), clock, self._first_use)
+
+    async def discovery(self, _: Request) -> Response:
+        """OpenID Connect Discovery and RFC 8414."""
+        at = self.issuer + "/connect/"
+        algorithms = list(jws.ALGORITHMS)
+        return JSONResponse(
+            {
+                "issuer": self.issuer,
+                "jwks_uri": self.issuer + "/.well-known/openid-configuration/jwks",
+                "pushed_authorization_request_endpoint": at + "par",
+                "require_pushed_authorization_requests": True,
+                "authorization_endpoint": at + "authorize",
+                "authorization_response_iss_parameter_supported": True,
+                "token_endpoint": at + "token",
+                "userinfo_endpoint": at + "userinfo",
+                "end_session_endpoint": at + "endsession",
+                "response_types_supported": ["code"],
+                "response_modes_supported": ["query"],
+                "grant_types_supported": ["authorization_code", "client_credentials"],
+                "scopes_supported": sorted({scope for one in self._clients.values() for scope in one.scopes}),
+                "subject_types_supported": ["public"],
+                "id_token_signing_alg_values_supported": ["ES256"],
+                "code_challenge_methods_supported": ["S256"],
+                "token_endpoint_auth_methods_supported": ["private_key_jwt"],
+                "token_endpoint_auth_signing_alg_values_supported": algorithms,
+                "request_parameter_supported": True,
+                "request_object_signing_alg_values_supported": algorithms,
+                "dpop_signing_alg_values_supported": algorithms,
+                "authorization_details_types_supported": ["nhn:tillitsrammeverk:parameters"],
+                "ui_locales_supported": ["nb", "en"],
+            }
+        )
+
+    async def key_set(self, _: Request) -> Response:
+        """The JWKS."""
+        return Response(self._mint.key_set(), media_type="application/json")
+
+    async def push(self, request: Request) -> Response:
+        """RFC 9126: the request is sent by the client itself, checked, and gets a name for one use."""
+        form = await _form(request)
+        client = self._credentials.client(form)
+        if "request" in form:
+            form = self._credentials.request_object(client, form["request"])
+        proof = self._proof(request) if "dpop" in request.headers else None
+        held = pushed(client, form, proof.key.thumbprint if proof else "")
+        name = REQUEST_URI + secrets.token_urlsafe(24)
+        self._pushed.put(name, held)
+        return self._json({"request_uri": name, "expires_in": LOGIN_SECONDS}, 201)
+
+    async def authorize(self, request: Request) -> Response:
+        """The login page, or, after a choice on it, the way back to the client with a code."""
+        asked = await _form(request) if request.method == "POST" else dict(request.query_params)
+        name = asked.get("request_uri", "")
+        held = self._pushed.see(name)
+        if held is None or held.client.id != asked.get("client_id"):
+            raise Refusal(400, "The request was not pushed (PAR), is too old, or is another client's.")
+        if held.person_number:
+            chosen = next((one for one in self._personas if one.nin == held.person_number), None)
+            return self._back(name, held, chosen)
+        if request.method == "POST":
+            slug = asked.get("persona", "")
+            return self._back(name, held, next((one for one in self._personas if one.name == slug), None))
+        language = chooser.language_of(asked.get("lang", held.language), request.headers.get("accept-language", ""))
+        return chooser.chooser(held, name, self._personas, language, self._base)
+
+    def _back(self, name: str, held: Pushed, persona: Persona | None) -> Response:
+        """To the client with a code for this persona; with `access_denied` where nobody or a wrong one was chosen."""
+        self._pushed.take(name)
+        now = int(self._clock.now().timestamp())
+        answer = {"iss": self.issuer} | ({"state": held.state} if held.state else {})
+        try:
+            if persona is None or not held.fits(persona):
+                raise Refusal(
+                    400, "Nobody was chosen, or somebody whom the request does not fit.", code="access_denied"
+                )
+            details = vouched(held.details, persona, now)
+        except Refusal as refusal:
+            answer |= {"error": refusal.code, "error_description": refusal.says}
+        else:
+            code = secrets.token_urlsafe(32)
+            self._codes.put(code, _Granted(held, Login(persona, held.level, now), details))
+            answer["code"] = code
+        joint = "&" if "?" in held.redirect else "?"
+        return RedirectResponse(held.redirect + joint + urlencode(answer), 303, {"cache-control": "no-store"})
+
+    async def token(self, request: Request) -> Response:
+        """A token for a code or for the client itself, bound to the key of the DPoP proof."""
+        form = await _form(request)
+        client = self._credentials.client(form)
+        proof = self._proof(request)
+        grant = form.get("grant_type", "")
+        if grant not in client.grants:
+            raise Refusal(400, "The client may not use this grant.", code="unauthorized_client")
+        answer = (self._redeemed if grant == "authorization_code" else self._machine)(client, form, proof)
+        return self._json({"token_type": "DPoP", "expires_in": ACCESS_SECONDS, **answer})
+
+    def _redeemed(self, client: Client, form: Mapping[str, str], proof: Proof) -> dict[str, Any]:
+        granted = self._codes.take(form.get("code", ""))
+        if granted is None or granted.request.client.id != client.id:
+            raise Refusal(400, "The code is unknown, used, too old or another client's.", code="invalid_grant")
+        asked = granted.request
+        if form.get("redirect_uri", asked.redirect) != asked.redirect:
+            raise Refusal(400, "redirect_uri is not the one of the request.", code="invalid_grant")
+        if jws.encoded(sha256(form.get("code_verifier", "").encode()).digest()) != asked.challenge:
+            raise Refusal(400, "code_verifier does not answer the challenge.", code="invalid_grant")
+        if asked.thumbprint not in ("", proof.key.thumbprint):
+            raise Refusal(400, "The code is bound to another key.", code="invalid_grant")
+        answer: dict[str, Any] = {
+            "access_token": self._mint.access_token(
+                client, asked.scopes, asked.audience, proof.key.thumbprint, granted.login, granted.details
+            ),
+            "scope": " ".join(asked.scopes),
+        }
+        if granted.details:
+            answer["authorization_details"] = granted.details
+        if "openid" in asked.scopes:
+            answer["id_token"] = self._mint.identity_token(client, asked.nonce, granted.login)
+        return answer
+
+    def _machine(self, client: Client, form: Mapping[str, str], proof: Proof) -> dict[str, Any]:
+        scopes = scopes_of(client, form.get("scope", ""))
+        if set(scopes) & set(IDENTITY_SCOPES):
+            raise Refusal(400, "A machine has no identity scopes.", code="invalid_scope")
+        audience = audience_of(scopes, form.get("resource", ""))
+        token = self._mint.access_token(client, scopes, audience, proof.key.thumbprint)
+        return {"access_token": token, "scope": " ".join(scopes)}
+
+    async def userinfo(self, request: Request) -> Response:
+        """OpenID Connect Core 5.3: who the token's person is, to a client that asked for `openid`."""
+        url = self.issuer + "/connect/userinfo"
+        claims = await self._verifier.verify(request.method, url, request.headers.raw)
+        if "openid" not in claims.scopes:
+            raise Refusal(403, "The token lacks the scope openid.", code="insufficient_scope")
+        return self._json(_about(claims))
+
+    async def end_session(self, request: Request) -> Response:
+        """RP-initiated logout: back to the client, if the hint is our token and the address is registered."""
+        asked = await _form(request) if request.method == "POST" else dict(request.query_params)
+        address = asked.get("post_logout_redirect_uri", "")
+        client = self._hinted(asked.get("id_token_hint", ""))
+        if client and address in client.logouts:
+            state = urlencode({"state": asked["state"]}) if "state" in asked else ""
+            return RedirectResponse(address + ("?" + state if state else ""), 303, {"cache-control": "no-store"})
+        language = chooser.language_of("", request.headers.get("accept-language", ""))
+        return chooser.message(language, self._base, status=200)
+
+    def _hinted(self, token: str) -> Client | None:
+        """The client an ID token of ours was made for; it may have expired long ago."""
+        try:
+            head, body, seal = jws.split(token.encode())
+            jws.verify(self._own, "ES256", head + b"." + body, jws.decoded(seal))
+            return self._clients.get(jws.read(_HINT, body).get("aud", ""))
+        except NotGenuine:
+            return None
+
+    def _proof(self, request: Request) -> Proof:
+        proofs = request.headers.getlist("dpop")
+        if len(proofs) != 1:
+            raise self._improper("Send exactly one DPoP proof.")
+        try:
+            proof = self._proofs.check(proofs[0].encode(), request.method, self._address(request))
+        except NonceWanted:
+            raise self._improper("Sign again with the nonce in DPoP-Nonce.", "use_dpop_nonce") from None
+        except NotGenuine as finding:
+            raise self._improper(f"The DPoP proof does not hold: {finding}.") from None
+        if not self._note(proof.digest):
+            raise self._improper("The DPoP proof was used before.")
+        return proof
+
+    def _improper(self, says: str, code: str = "invalid_dpop_proof") -> Refusal:
+        return Refusal(400, says, code=code, headers=(("dpop-nonce", self._nonces.current()),))
+
+    def _note(self, digest: bytes) -> bool:
+        name = digest.hex()
+        if self._used.see(name):
+            return False
+        self._used.put(name, value=True)
+        return True
+
+    async def _first_use(self, digest: bytes, _: int) -> bool:
+        return self._note(digest)
+
+    def _address(self, request: Request) -> str:
+        path: str = request.scope["path"]
+        return self.issuer + path.removeprefix(self._base)
+
+    def _json(self, content: Mapping[str, Any], status: int = 200) -> Response:
+        headers = {"cache-control": "no-store", "dpop-nonce": self._nonces.current()}
+        return JSONResponse(dict(content), status, headers)
+
+
+async def _form(request: Request) -> dict[str, str]:
+    """A urlencoded body's fields, each given once (RFC 6749 section 3.1)."""
+    body = b""
+    async for piece in request.stream():
+        body += piece
+        if len(body) > FORM_LIMIT_BYTES:
+            raise Refusal(413, f"The form is longer than {FORM_LIMIT_BYTES} bytes.", code="invalid_request")
+    try:
+        fields = parse_qsl(body.decode(), keep_blank_values=True, max_num_fields=100, errors="strict")
+    except ValueError:
+        raise Refusal(400, "The body is not a urlencoded form.", code="invalid_request") from None
+    form = dict(fields)
+    if len(form) != len(fields):
+        raise Refusal(400, "A parameter is given twice.", code="invalid_request")
+    return form
+
+
+def _about(claims: Claims) -> dict[str, Any]:
+    said = {
+        "sub": claims.subject,
+        "name": claims.name,
+        "helseid://claims/identity/pid": claims.pid,
+        "helseid://claims/identity/security_level": str(claims.level),
+        "helseid://claims/hpr/hpr_number": claims.hpr,
+    }
+    return {name: value for name, value in said.items() if value}

@@ -1,0 +1,114 @@
+"""`kjerne up`: the whole platform in one process, on its own PostgreSQL, with synthetic people, until Ctrl-C.
+
+The first start makes the database and its people; later ones find them again. Whatever was begun and not finished
+(a Ctrl-C while people are made) is taken up by the next start.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import httpx
+import msgspec
+
+from kjerne import app
+from kjerne.clock import SystemClock
+from kjerne.jobs import Worker
+from kjerne.sandbox import platform, seeding
+from kjerne.sandbox.seeding import Made, Progress
+from kjerne.server import listening, serve
+from kjerne.settings import Settings
+from kjerne.store import migrate
+from kjerne.store.embedded import Embedded
+from kjerne.store.keys import Keys
+from kjerne.store.pool import open_pool
+
+BEGUN: Final = "people.json.part"
+"""In the data directory while the people are put in; named `platform.MADE` when all are there."""
+
+
+@dataclass(frozen=True)
+class Standing:
+    """What a person who has just started the platform wants to know."""
+
+    url: str
+    people: int
+    seconds: float
+    patient: str
+    """The synthetic number of the citizen whose record has something to show."""
+
+
+async def run(settings: Settings, progress: Progress, standing: Callable[[Standing], None]) -> None:
+    """Start everything, call `standing` when it answers, and stop everything when told to."""
+    begun = datetime.now(UTC)
+    async with _database(settings) as connected:
+        with contextlib.closing(listening(connected)) as listener:
+            people = await _peopled(connected, progress)
+
+            async def tell() -> None:
+                url = connected.public_url or f"http://{connected.host}:{connected.port}"
+                patient = await _demo_patient(url)
+                standing(Standing(url, people, (datetime.now(UTC) - begun).total_seconds(), patient))
+
+            async with _at_work(connected):
+                await serve(platform.build(connected), listener, tell)
+
+
+@contextlib.asynccontextmanager
+async def _database(settings: Settings) -> AsyncIterator[Settings]:
+    """The settings with the addresses of a database at its newest layout: ours, or the one the settings name."""
+    if settings.dsn:
+        await migrate.upgrade(settings.owner_dsn or settings.dsn)
+        yield settings
+        return
+    server = Embedded(settings.data, settings.postgres_bin)
+    dsn, owner_dsn = await server.start()
+    try:
+        await migrate.upgrade(owner_dsn)
+        yield settings.model_copy(update={"dsn": dsn, "owner_dsn": owner_dsn})
+    finally:
+        await server.stop()
+
+
+@contextlib.asynccontextmanager
+async def _at_work(settings: Settings) -> AsyncIterator[None]:
+    """The work by the clock, beside the requests."""
+    pool = await open_pool(settings.dsn, 2)
+    working = asyncio.create_task(Worker(pool, SystemClock(), {}).run_forever())
+    try:
+        yield
+    finally:
+        working.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await working
+        await pool.close()
+
+
+async def _peopled(settings: Settings, progress: Progress) -> int:
+    """Make the synthetic people unless all are there; how many there are.
+
+    What decides them is written down first, so that a start that was broken off is taken up on another day as the same.
+    """
+    data, clock = settings.data, SystemClock()
+    known = platform.made(data)
+    if known is None:
+        data.mkdir(mode=0o700, parents=True, exist_ok=True)
+        begun = data / BEGUN
+        if not begun.exists():
+            begun.write_bytes(msgspec.json.encode(Made(settings.people, settings.seed, clock.now().date())))
+        known = msgspec.json.decode(begun.read_bytes(), type=Made)
+        async with app.opened(settings, Keys.in_folder(data), clock) as house:
+            await seeding.seed(house, known, progress)
+        begun.rename(data / platform.MADE)
+    return known.people
+
+
+async def _demo_patient(url: str) -> str:
+    async with httpx.AsyncClient(base_url=url, trust_env=False) as client:
+        told: dict[str, Any] = (await client.get("/sandbox/personas.json")).raise_for_status().json()
+    return next((str(one["nin"]) for one in told["personas"] if one["name"] == "citizen"), "")

@@ -1,0 +1,28 @@
+"""`authorization_details` (RFC 9396) of the Norwegian trust framework, read into typed values.
+
+Two spellings are on the wire: the specification says `care_relation`, HelseID `care_relationship`; `hpr_nr` is also
+written `hpr-nr`. Both are read, null counts as absent, and what the specification does not name is left out.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import msgspec
+
+from kjerne.policy.claims import TrustFramework
+
+TYPE: Final = "nhn:tillitsrammeverk:parameters"
+_SPELLINGS: Final = {"care_relation": "care_relationship", "hpr-nr": "hpr_nr"}
+
+
+def read(details: list[dict[str, Any]]) -> tuple[TrustFramework, ...]:
+    """Every attestation in the list; `msgspec.ValidationError` names the path of a member of the wrong kind."""
+    ours = [_plain(entry) for entry in details if entry.get("type") == TYPE]
+    return tuple(msgspec.convert(entry, TrustFramework) for entry in ours)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {_SPELLINGS.get(name, name): _plain(inner) for name, inner in value.items() if inner is not None}
+    return [_plain(inner) for inner in value] if isinstance(value, list) else value

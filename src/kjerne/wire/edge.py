@@ -1,0 +1,153 @@
+"""The edge of the house: ASGI in and out, and the one place where an error becomes an answer.
+
+A `Refusal` or `Denied` takes the error shape of the API that was called; a fault of our own is logged with its trace and
+answered with its correlation id. `kjerne.app` tells the whole way of a request.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+
+from kjerne.access import Caller
+from kjerne.clock import Clock, SystemClock
+from kjerne.errors import Refusal
+from kjerne.exchange import PUBLIC, Call, Denied, Route
+from kjerne.policy.door import Door
+from kjerne.settings import Settings
+from kjerne.store.house import Store
+from kjerne.wire import http
+from kjerne.wire.problems import denied_answer, refusal_answer
+from kjerne.wire.routing import Router, prefixed
+
+log = structlog.get_logger("kjerne")
+
+AsgiApp = Callable[[Any, Any, Any], Awaitable[None]]
+Authenticate = Callable[[str, str, Sequence[tuple[bytes, bytes]], bytes], Awaitable[Caller]]
+
+
+@dataclass(frozen=True)
+class Mount:
+    """A sub-application that answers for a path and everything below it (`/`: for itself alone)."""
+
+    path: str
+    app: AsgiApp
+
+
+class Edge:
+    """The ASGI application over one store. Made by `kjerne.app`."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        store: Store,
+        routes: Sequence[Route],
+        authenticate: Authenticate,
+        mounts: Sequence[Mount] = (),
+        clock: Clock | None = None,
+    ) -> None:
+        self.settings = settings
+        self.store = store
+        self.routes = tuple(routes)
+        self._router = Router(self.routes)
+        self._authenticate = authenticate
+        self._mounts = tuple(sorted(mounts, key=lambda mount: -len(mount.path)))
+        self._clock = clock or SystemClock()
+        self._door = Door(store, self._clock)
+
+    async def __call__(self, scope: http.Scope, receive: http.Receive, send: http.Send) -> None:
+        path = scope["path"]
+        for mount in self._mounts:
+            if path == mount.path or (mount.path != "/" and path.startswith(mount.path + "/")):
+                await mount.app(scope, receive, send)
+                return
+        await self._answer(scope, receive, send)
+
+    async def _answer(self, scope: http.Scope, receive: http.Receive, send: http.Send) -> None:
+        method = scope["method"]
+        route: Route | None = None
+        correlation = ""
+        try:
+            headers = http.headers_of(scope["headers"])
+            correlation = http.correlation_of(headers)
+            async with asyncio.timeout(self.settings.request_seconds):
+                route, parameters = self._router.find(method, prefixed(headers.get("host", ""), scope["path"]))
+                call = await self._call(scope, receive, headers, correlation, route, parameters)
+                answer = await route.handler(call)
+        except Refusal as refusal:
+            answer = refusal_answer(refusal, route.errors if route else _shape_of(scope["path"]))
+        except Denied as denied:
+            answer = denied_answer(denied.denial, route.errors if route else "fhir")
+        except TimeoutError:
+            slow = Refusal(504, "this took too long and was stopped", todo="Ask for less, or try again.")
+            answer = refusal_answer(slow, route.errors if route else "fhir")
+        except Exception:
+            # The one place where a fault of our own is met: the trace goes to the log, the caller gets its number.
+            log.exception("fault", correlation=correlation, route=route.path if route else "")
+            broken = Refusal(500, "a fault of ours stopped this request", todo=f"Report correlation id {correlation}.")
+            answer = refusal_answer(broken, route.errors if route else "fhir")
+        log.info("answered", correlation=correlation, route=route.path if route else "", status=answer.status)
+        await http.send_answer(send, answer, correlation, head=method == "HEAD")
+
+    async def _call(
+        self,
+        scope: http.Scope,
+        receive: http.Receive,
+        headers: Mapping[str, str],
+        correlation: str,
+        route: Route,
+        parameters: Mapping[str, str],
+    ) -> Call:
+        caller = None
+        base_url = self.base_url(headers.get("host", ""))
+        if route.needs != PUBLIC:
+            caller = await self._authenticate(
+                scope["method"], base_url + scope["path"], scope["headers"], scope.get("query_string", b"")
+            )
+            if route.needs not in caller.scopes:
+                raise Refusal(
+                    403,
+                    f"the token lacks the scope {route.needs}",
+                    where="scope",
+                    headers=(("www-authenticate", f'DPoP error="insufficient_scope", scope="{route.needs}"'),),
+                )
+        body = await http.body_of(receive, headers, route.body_limit_bytes) if scope["method"] in _WITH_BODY else b""
+        form = http.pairs_of(body, "form") if http.is_form(headers) else ()
+        return Call(
+            method=scope["method"],
+            path=scope["path"],
+            at=self._clock.now(),
+            correlation=correlation,
+            caller=caller,
+            admit=self._door.admit(caller, correlation) if caller else _nobody,
+            parameters=parameters,
+            query=http.query_of(scope),
+            form=form,
+            headers=headers,
+            body=b"" if form else body,
+            base_url=base_url,
+        )
+
+    def base_url(self, host: str) -> str:
+        """The address the client used, where it is one of ours: in the sandbox any loopback name with our port."""
+        own = self.settings.public_url or f"http://{self.settings.host}:{self.settings.port}"
+        if self.settings.mode == "sandbox":
+            name, _, port = host.partition(":")
+            if port == str(self.settings.port) and (name in ("localhost", "127.0.0.1") or name.endswith(".localhost")):
+                return f"http://{host}"
+        return own
+
+
+_WITH_BODY = frozenset({"POST", "PUT", "PATCH", "DELETE"})
+
+
+def _shape_of(path: str) -> Any:
+    return "fhir" if path.startswith(("/fhir", "/pps/v2")) else "json"
+
+
+async def _nobody(*_: Any, **__: Any) -> Any:
+    raise Refusal(401, "this address opens no patient data")

@@ -1,0 +1,149 @@
+"""HTTP in and out on raw ASGI: a request is read under limits into a `Call`, an `Answer` is sent.
+
+Nothing behind this file sees a request's bytes before they are within their limits.
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+import zlib
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any, Final
+from urllib.parse import parse_qsl
+
+from kjerne.errors import Refusal
+from kjerne.exchange import Answer, Pairs
+
+Scope = Mapping[str, Any]
+Receive = Callable[[], Awaitable[Mapping[str, Any]]]
+Send = Callable[[Mapping[str, Any]], Awaitable[None]]
+
+FORM: Final = "application/x-www-form-urlencoded"
+FIELD_LIMIT: Final = 200
+QUERY_LIMIT_BYTES: Final = 8_000
+CORRELATION_HEADERS: Final = (
+    "cid", "correlation-id", "x-correlation-id", "x-request-id", "request-id", "nhn-event-id", "traceparent",
+)  # fmt: skip
+_CORRELATION = re.compile(r"[A-Za-z0-9_.:\-]{1,128}")
+# A header that decides who is asked about, or who asks, must be there once: two readers may choose different ones.
+_ONCE: Final = frozenset(
+    {"authorization", "dpop", "person-id", "access-basis", "requester-hpr-role", "content-type", "content-length",
+     "content-encoding", "if-match", "host", "prefer"}
+)  # fmt: skip
+_SECURITY: Final = (
+    (b"cache-control", b"no-store"),
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"no-referrer"),
+)
+
+
+def headers_of(raw: Sequence[tuple[bytes, bytes]]) -> dict[str, str]:
+    """Header names in lower case; repeated ones joined by comma, unless they may be there only once (400)."""
+    headers: dict[str, str] = {}
+    for name_bytes, value_bytes in raw:
+        name, value = name_bytes.decode("latin-1").lower(), value_bytes.decode("latin-1")
+        if name in headers:
+            if name in _ONCE:
+                raise Refusal(400, f"the header {name} is there more than once", where=name)
+            value = headers[name] + ", " + value
+        headers[name] = value
+    return headers
+
+
+def correlation_of(headers: Mapping[str, str]) -> str:
+    """The caller's correlation id where it is a plain word of up to 128 characters, else a new one."""
+    for name in CORRELATION_HEADERS:
+        value = headers.get(name, "")
+        # Eleven digits in a row could be a person number that a client misplaced: it must not reach any log.
+        if value and _CORRELATION.fullmatch(value) and not re.search(r"\d{11}", value):
+            return value
+    return secrets.token_hex(16)
+
+
+async def body_of(receive: Receive, headers: Mapping[str, str], limit_bytes: int) -> bytes:
+    """The whole body, unpacked when gzip, refused with 413 as soon as it is too long."""
+    declared = headers.get("content-length", "")
+    if declared.isdigit() and int(declared) > limit_bytes:
+        raise _too_long(limit_bytes)
+    parts, size = [], 0
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise Refusal(400, "the request was broken off")
+        part = message.get("body", b"")
+        size += len(part)
+        if size > limit_bytes:
+            raise _too_long(limit_bytes)
+        parts.append(part)
+        if not message.get("more_body"):
+            break
+    return unpacked(b"".join(parts), headers.get("content-encoding", ""), limit_bytes)
+
+
+def unpacked(body: bytes, encoding: str, limit_bytes: int) -> bytes:
+    """Undoes `Content-Encoding: gzip` under the same limit; other encodings are refused with 415."""
+    if encoding in ("", "identity"):
+        return body
+    if encoding != "gzip":
+        raise Refusal(415, "only gzip is taken as content encoding", where="content-encoding")
+    machine = zlib.decompressobj(wbits=31)
+    try:
+        plain = machine.decompress(body, limit_bytes + 1)
+    except zlib.error:
+        raise Refusal(400, "the body is not gzip", where="content-encoding") from None
+    if len(plain) > limit_bytes:
+        raise _too_long(limit_bytes)
+    if not machine.eof:
+        raise Refusal(400, "the gzip body is cut short", where="content-encoding")
+    return plain
+
+
+def _too_long(limit_bytes: int) -> Refusal:
+    return Refusal(413, f"the body is longer than {limit_bytes} bytes", todo="Send it in parts.")
+
+
+def pairs_of(raw: bytes, where: str) -> Pairs:
+    """A urlencoded query or form as (name, value) pairs in order; nothing is guessed."""
+    if not raw:
+        return ()
+    try:
+        text = raw.decode("ascii")
+        pairs = parse_qsl(
+            text, keep_blank_values=True, strict_parsing=True, encoding="utf-8", errors="strict",
+            max_num_fields=FIELD_LIMIT,
+        )  # fmt: skip
+    except (UnicodeDecodeError, ValueError):
+        raise Refusal(
+            400, f"the {where} is not well-formed, or has more than {FIELD_LIMIT} fields", where=where
+        ) from None
+    if any("\x00" in name or "\x00" in value for name, value in pairs):
+        raise Refusal(400, f"the {where} holds a NUL character", where=where)
+    return tuple(pairs)
+
+
+def query_of(scope: Scope) -> Pairs:
+    """The query of the address."""
+    raw = scope.get("query_string", b"")
+    if len(raw) > QUERY_LIMIT_BYTES:
+        raise Refusal(
+            400, f"the query is longer than {QUERY_LIMIT_BYTES} bytes", where="query", todo="Use POST _search."
+        )
+    return pairs_of(raw, "query")
+
+
+def is_form(headers: Mapping[str, str]) -> bool:
+    return headers.get("content-type", "").partition(";")[0].strip().lower() == FORM
+
+
+async def send_answer(send: Send, answer: Answer, correlation: str, *, head: bool = False) -> None:
+    """Sends an answer with the headers every answer has."""
+    headers = [
+        (b"content-type", answer.media_type.encode("latin-1")),
+        (b"content-length", str(len(answer.body)).encode()),
+        (b"x-correlation-id", correlation.encode("latin-1")),
+        *_SECURITY,
+        *((name.encode("latin-1"), value.encode("latin-1")) for name, value in answer.headers),
+    ]
+    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+    await send({"type": "http.response.body", "body": b"" if head else answer.body})

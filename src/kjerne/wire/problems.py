@@ -1,0 +1,40 @@
+"""A refusal in the shape of the API that was called. The only place where errors get their bytes."""
+
+from __future__ import annotations
+
+import msgspec
+
+from kjerne.access import Denial
+from kjerne.errors import Refusal
+from kjerne.exchange import Answer, ErrorShape
+from kjerne.fhir.outcome import operation_outcome
+
+_json = msgspec.json.Encoder().encode
+
+
+def refusal_answer(refusal: Refusal, shape: ErrorShape) -> Answer:
+    """FHIR APIs answer with an OperationOutcome, the others with JSON `{error, where, todo}`."""
+    if shape == "fhir":
+        return Answer(refusal.status, operation_outcome(refusal), headers=refusal.headers)
+    body = {
+        "error": refusal.says,
+        "where": refusal.where,
+        "todo": refusal.todo,
+        "rule": refusal.rule,
+        "faults": [{"error": fault.says, "where": fault.where} for fault in refusal.faults],
+    }
+    return Answer(
+        refusal.status, _json({key: value for key, value in body.items() if value}), "application/json", refusal.headers
+    )
+
+
+def denied_answer(denial: Denial, shape: ErrorShape) -> Answer:
+    """A no of the law names its rule and its law. A person nobody knows is answered as a record nobody may see."""
+    refusal = Refusal(
+        403,
+        denial.says or "Access is not given.",
+        where=denial.law,
+        code="forbidden",
+        rule=denial.rule,
+    )
+    return refusal_answer(refusal, shape)

@@ -1,0 +1,117 @@
+from __future__ import annotations
+
+import base64
+from typing import Final
+
+import pytest
+
+from kjerne.errors import Refusal
+from kjerne.services.results.kith.model import Identifier
+from kjerne.wire import msghead
+
+HEAD: Final = "http://www.kith.no/xmlstds/msghead/2006-05-24"
+BOX: Final = "http://www.kith.no/xmlstds/base64container"
+INNER: Final = "<Message xmlns='urn:inner'><MsgId>I-1</MsgId></Message>"
+
+
+def party(name: str, number: str) -> str:
+    return (
+        f"<Organisation><OrganisationName>{name}</OrganisationName><Ident><Id>{number}</Id><TypeId V='HER' S='1.2' DN='HER-id'/>"
+        f"</Ident><Organisation><OrganisationName>Avdeling</OrganisationName><Ident><Id>{number}9</Id><TypeId V='HER'/></Ident>"
+        "</Organisation></Organisation>"
+    )
+
+
+def boxed(data: bytes) -> str:
+    return f"<b:Base64Container xmlns:b='{BOX}'>{base64.b64encode(data).decode()}</b:Base64Container>"
+
+
+def document(content: str, title: str = "", mime: str = "text/xml") -> str:
+    return (
+        f"<Document><DocumentConnection V='H'/><RefDoc><IssueDate V='2026-03-02'/><MsgType V='XML'/><MimeType>{mime}</MimeType>"
+        f"<Description>{title}</Description><Content>{content}</Content></RefDoc></Document>"
+    )
+
+
+def envelope(*documents: str, patient: str = "") -> bytes:
+    return (
+        f"<MsgHead xmlns='{HEAD}'><MsgInfo><Type V='SVAR_LAB' DN='Svar'/><MIGversion>v1.2 2006-05-24</MIGversion>"
+        "<GenDate>2026-03-02T12:00:00</GenDate><MsgId>E-1</MsgId><Ack V='J' DN='Ja'/>"
+        f"<Sender>{party('Lab', '11')}</Sender><Receiver>{party('Kjerne', '22')}</Receiver>{patient}</MsgInfo>"
+        f"{''.join(documents)}</MsgHead>"
+    ).encode()
+
+
+def test_a_message_without_envelope_is_its_own_body() -> None:
+    opened = msghead.opened(INNER.encode())
+    assert (opened.body.tag, opened.head, opened.attachments) == ("{urn:inner}Message", None, ())
+
+
+@pytest.mark.parametrize("content", [INNER, boxed(INNER.encode())], ids=["element", "base64"])
+def test_the_first_document_is_the_message(content: str) -> None:
+    opened = msghead.opened(envelope(document(content)))
+    assert opened.body.tag == "{urn:inner}Message"
+    assert opened.head is not None
+    assert (opened.head.id, opened.head.type, opened.head.wants_receipt) == ("E-1", "SVAR_LAB", True)
+    assert opened.head.sender.organisation_ids == (Identifier("11", "HER"),)
+    assert opened.head.sender.department_ids == (Identifier("119", "HER"),)
+    assert opened.head.receiver.organisation == "Kjerne"
+
+
+def test_other_documents_are_kept_as_attachments() -> None:
+    pdf = document(boxed(b"%PDF-1.7"), "Svaret", "application/pdf")
+    broken = document(f"<b:Base64Container xmlns:b='{BOX}'>***</b:Base64Container>", "Ødelagt")
+    first, second = msghead.opened(envelope(document(INNER), pdf, broken)).attachments
+    assert (first.title, first.mime_type, first.data, first.issued) == (
+        "Svaret",
+        "application/pdf",
+        b"%PDF-1.7",
+        "2026-03-02",
+    )
+    assert (second.title, second.data, second.broken) == ("Ødelagt", b"", True)
+
+
+def test_the_envelopes_patient_is_told() -> None:
+    patient = "<Patient><FamilyName>X</FamilyName><Ident><Id>54321</Id><TypeId V='HNR'/></Ident></Patient>"
+    head = msghead.opened(envelope(document(INNER), patient=patient)).head
+    assert head is not None
+    assert head.patient_numbers == ("54321",)
+
+
+@pytest.mark.parametrize(
+    ("raw", "says"),
+    [
+        (envelope(), "no document"),
+        (envelope(document("")), "no content"),
+        (envelope(document(boxed(b"").replace("></b:", ">***</b:"))), "no base64"),
+        (envelope(*[document(INNER)] * 51), "more than 50"),
+        (f"<MsgHead xmlns='{HEAD}'>{document(INNER)}</MsgHead>".encode(), "no MsgInfo"),
+    ],
+)
+def test_an_envelope_that_holds_no_message_is_refused(raw: bytes, says: str) -> None:
+    with pytest.raises(Refusal) as caught:
+        msghead.opened(raw)
+    assert caught.value.status == 422
+    assert says in caught.value.says
+    assert " line " in caught.value.where
+
+
+def test_the_message_in_the_box_passes_the_same_door() -> None:
+    with pytest.raises(Refusal) as caught:
+        msghead.opened(envelope(document(boxed(b"<!DOCTYPE a><a/>"))))
+    assert "DTD" in caught.value.says
+
+
+def test_another_patient_in_the_envelope_refuses_the_message() -> None:
+    from kjerne.services.results.kith.read import read
+
+    raw = (
+        "<Message xmlns='http://www.kith.no/xmlstds/labsvar/2012-02-15'><GenDate V='2026-03-02'/><MsgId>I</MsgId><ServReport>"
+        "<ServType V='N'/><Patient><OffId>54321</OffId><TypeOffId V='HNR'/></Patient>"
+        "<ServProvider><HCP><Inst><Name>Lab</Name></Inst></HCP></ServProvider></ServReport></Message>"
+    )
+    body = msghead.opened(envelope(document(raw))).body
+    assert read(body, patient_numbers=("54321",)).reports[0].patient.kind == "HNR"
+    with pytest.raises(Refusal) as caught:
+        read(body, patient_numbers=("12345",))
+    assert caught.value.faults[0].code == "E31"

@@ -1,0 +1,546 @@
+"""The verifier of tokens and proofs: what a HelseID client sends is taken, nothing forged, stolen or replayed is.
+
+Tokens and proofs are signed here with joserfc, not with the product's own code.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import json
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from joserfc.jwk import ECKey, RSAKey
+from joserfc.jws import JWSRegistry
+
+from kjerne.clock import FixedClock
+from kjerne.errors import Refusal
+from kjerne.wire.dpop import Nonces
+from kjerne.wire.jwks import FixedKeys
+from kjerne.wire.oauth import Verifier
+
+ISSUER = "https://sts.example"
+AUDIENCE = "kjerne"
+METHOD = "POST"
+URL = "https://kjerne.example/pps/v2/Observation/_search"
+NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
+SECONDS = int(NOW.timestamp())
+EVERY = [f"{family}{size}" for family in ("ES", "PS", "RS") for size in (256, 384, 512)]
+
+ISSUER_KEY = ECKey.generate_key("P-256", {"kid": "one"})
+ISSUER_RSA = RSAKey.generate_key(2048, {"kid": "two"})
+CLIENT_KEY = ECKey.generate_key("P-256")
+CLIENT_RSA = RSAKey.generate_key(2048)
+OTHER_KEY = ECKey.generate_key("P-256", {"kid": "one"})
+ISSUER_JWKS = json.dumps({"keys": [ISSUER_KEY.as_dict(private=False), ISSUER_RSA.as_dict(private=False)]}).encode()
+
+Key = ECKey | RSAKey | bytes
+
+
+def b64(raw: bytes) -> str:
+    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
+
+
+def sealed(header: dict[str, Any], payload: dict[str, Any], key: Key | None) -> str:
+    """A compact token with whatever header; bytes are a shared secret, and without a key the signature is empty."""
+    signed = f"{b64(json.dumps(header).encode())}.{b64(json.dumps(payload).encode())}"
+    if key is None:
+        return signed + "."
+    if isinstance(key, bytes):
+        return f"{signed}.{b64(hmac.digest(key, signed.encode(), 'sha256'))}"
+    return f"{signed}.{b64(JWSRegistry.algorithms[header['alg']].sign(signed.encode(), key))}"
+
+
+@dataclass
+class Sent:
+    """A request about to be sent. A mutation changes parts before they are signed, or headers after."""
+
+    token_header: dict[str, Any] = field(default_factory=lambda: {"alg": "ES256", "typ": "at+jwt", "kid": "one"})
+    token: dict[str, Any] = field(
+        default_factory=lambda: {
+            "iss": ISSUER,
+            "aud": AUDIENCE,
+            "exp": SECONDS + 600,
+            "nbf": SECONDS,
+            "iat": SECONDS,
+            "jti": "token-1",
+            "client_id": "epj",
+            "sub": "someone",
+            "scope": ["openid", "nhn:pps/provesvar-read"],
+            "cnf": {"jkt": CLIENT_KEY.thumbprint()},
+            "helseid://claims/identity/security_level": "4",
+            "helseid://claims/client/claims/orgnr_parent": "999999999",
+        }
+    )
+    token_key: Key | None = field(default_factory=lambda: ISSUER_KEY)
+    proof_header: dict[str, Any] = field(
+        default_factory=lambda: {"alg": "ES256", "typ": "dpop+jwt", "jwk": CLIENT_KEY.as_dict(private=False)}
+    )
+    proof: dict[str, Any] = field(default_factory=lambda: {"jti": "proof-1", "htm": METHOD, "htu": URL, "iat": SECONDS})
+    proof_key: Key | None = field(default_factory=lambda: CLIENT_KEY)
+    ath: bool = True
+    after: Callable[[list[tuple[bytes, bytes]]], list[tuple[bytes, bytes]]] = list
+
+    def headers(self) -> list[tuple[bytes, bytes]]:
+        token = sealed(self.token_header, self.token, self.token_key)
+        if self.ath:
+            self.proof.setdefault("ath", b64(hashlib.sha256(token.encode()).digest()))
+        proof = sealed(self.proof_header, self.proof, self.proof_key)
+        plain = [(b"host", b"kjerne.example"), (b"authorization", b"DPoP " + token.encode()), (b"dpop", proof.encode())]
+        return self.after(plain)
+
+
+class Memory:
+    """A replay table in memory."""
+
+    def __init__(self) -> None:
+        self.seen: set[bytes] = set()
+
+    async def __call__(self, digest: bytes, signed_at: int) -> bool:
+        fresh = digest not in self.seen
+        self.seen.add(digest)
+        return fresh
+
+
+def verifier(**changes: Any) -> Verifier:
+    parts: dict[str, Any] = {
+        "issuer": ISSUER,
+        "audience": AUDIENCE,
+        "keys": FixedKeys(ISSUER_JWKS),
+        "clock": FixedClock(NOW),
+        "replay": Memory(),
+    }
+    return Verifier(**(parts | changes))
+
+
+async def refused(sent: Sent, url: str = URL, **changes: Any) -> Refusal:
+    with pytest.raises(Refusal) as caught:
+        await verifier(**changes).verify(METHOD, url, sent.headers())
+    return caught.value
+
+
+def challenge(refusal: Refusal) -> str:
+    return dict(refusal.headers)["www-authenticate"]
+
+
+async def test_a_good_request_gives_the_claims() -> None:
+    claims = await verifier().verify(METHOD, URL, Sent().headers())
+    assert claims.client == "epj"
+    assert claims.scopes == {"openid", "nhn:pps/provesvar-read"}
+    assert claims.level == 4
+    assert claims.organisation == "999999999"
+    assert claims.thumbprint == CLIENT_KEY.thumbprint()
+
+
+async def test_scope_may_be_one_string_and_audience_a_list_of_one() -> None:
+    sent = Sent()
+    sent.token |= {"scope": "a b", "aud": [AUDIENCE]}
+    assert (await verifier().verify(METHOD, URL, sent.headers())).scopes == {"a", "b"}
+
+
+@pytest.mark.parametrize("algorithm", EVERY)
+async def test_every_allowed_algorithm_works_for_token_and_proof(algorithm: str) -> None:
+    curve = {"ES256": "P-256", "ES384": "P-384", "ES512": "P-521"}.get(algorithm)
+    issuer = ECKey.generate_key(curve, {"kid": "one"}) if curve else ISSUER_RSA
+    client = ECKey.generate_key(curve) if curve else CLIENT_RSA
+    sent = Sent(token_key=issuer, proof_key=client)
+    sent.token_header |= {"alg": algorithm, "kid": issuer.kid}
+    sent.token["cnf"] = {"jkt": client.thumbprint()}
+    sent.proof_header |= {"alg": algorithm, "jwk": client.as_dict(private=False)}
+    keys = FixedKeys(json.dumps({"keys": [issuer.as_dict(private=False)]}).encode())
+    assert (await verifier(keys=keys).verify(METHOD, URL, sent.headers())).client == "epj"
+
+
+@pytest.mark.parametrize(
+    ("htu", "url"),
+    [
+        (URL, URL + "?page=2"),
+        ("HTTPS://KJERNE.example:443/pps/v2/Observation/_search", URL),
+        ("https://kjerne.example/pps/v2/%4fbservation/_search", URL),
+        ("https://kjerne.example", "https://kjerne.example/"),
+        ("https://kjerne.example/a%2fb", "https://kjerne.example/a%2Fb"),
+    ],
+)
+async def test_an_address_may_be_spelled_in_equal_ways(htu: str, url: str) -> None:
+    sent = Sent()
+    sent.proof["htu"] = htu
+    assert await verifier().verify(METHOD, url, sent.headers())
+
+
+@pytest.mark.parametrize(("age", "taken"), [(-6, False), (-5, True), (0, True), (10, True), (11, False)])
+async def test_a_proof_lives_ten_seconds_and_may_be_five_ahead(age: int, taken: bool) -> None:
+    sent = Sent()
+    sent.proof["iat"] = SECONDS - age
+    if taken:
+        await verifier().verify(METHOD, URL, sent.headers())
+    else:
+        assert "iat" in (await refused(sent)).says
+
+
+async def test_a_remembered_token_still_expires() -> None:
+    clock = FixedClock(NOW)
+    used = verifier(clock=clock)
+    sent = Sent()
+    await used.verify(METHOD, URL, sent.headers())
+    clock.move(timedelta(seconds=605))
+    sent = Sent()
+    sent.proof |= {"iat": SECONDS + 605, "jti": "proof-2"}
+    with pytest.raises(Refusal, match="expired"):
+        await used.verify(METHOD, URL, sent.headers())
+
+
+def hs_confusion(sent: Sent) -> None:
+    """The issuer's public key used as a shared secret."""
+    sent.token_header["alg"] = "HS256"
+    sent.token_key = ISSUER_RSA.as_pem(private=False)
+
+
+def cut_signature(sent: Sent) -> None:
+    sent.after = lambda headers: [
+        (name, value.rpartition(b".")[0] + b"." if name == b"authorization" else value) for name, value in headers
+    ]
+
+
+def spare_bit(sent: Sent) -> None:
+    """Changes bits of the last character that base64 does not use: another text for the same signature."""
+
+    def changed(value: bytes) -> bytes:
+        alphabet = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+        return value[:-1] + bytes([alphabet[alphabet.index(value[-1]) ^ 1]])
+
+    sent.after = lambda headers: [(name, changed(v) if name == b"authorization" else v) for name, v in headers]
+
+
+TOKEN: dict[str, Callable[[Sent], Any]] = {
+    "alg none": lambda s: (s.token_header.update(alg="none"), setattr(s, "token_key", None)),
+    "alg None in capitals": lambda s: (s.token_header.update(alg="NONE"), setattr(s, "token_key", None)),
+    "no signature": cut_signature,
+    "spare bit of the signature": spare_bit,
+    "HS256 with the public key": hs_confusion,
+    "signed by another key": lambda s: setattr(s, "token_key", OTHER_KEY),
+    "own key in the header": lambda s: (
+        setattr(s, "token_key", OTHER_KEY),
+        s.token_header.update(jwk=OTHER_KEY.as_dict(private=False)),
+    ),
+    "key address in the header": lambda s: (
+        setattr(s, "token_key", OTHER_KEY),
+        s.token_header.update(jku="https://evil.example/jwks"),
+    ),
+    "unknown kid": lambda s: s.token_header.update(kid="three"),
+    "kid of a key of another kind": lambda s: s.token_header.update(kid="two"),
+    "no kid": lambda s: s.token_header.pop("kid"),
+    "kid a path": lambda s: s.token_header.update(kid="../../dev/null"),
+    "crit extension": lambda s: s.token_header.update(crit=["exp"]),
+    "an ID token": lambda s: s.token_header.update(typ="JWT"),
+    "no typ": lambda s: s.token_header.pop("typ"),
+    "a proof as token": lambda s: s.token_header.update(typ="dpop+jwt"),
+    "another audience": lambda s: s.token.update(aud="nhn:kjernejournal"),
+    "audience by prefix": lambda s: s.token.update(aud=AUDIENCE + "-test"),
+    "several audiences": lambda s: s.token.update(aud=[AUDIENCE, "nhn:other"]),
+    "no audience": lambda s: s.token.pop("aud"),
+    "empty audience": lambda s: s.token.update(aud=[]),
+    "another issuer": lambda s: s.token.update(iss="https://evil.example"),
+    "issuer with a slash": lambda s: s.token.update(iss=ISSUER + "/"),
+    "no issuer": lambda s: s.token.pop("iss"),
+    "expired": lambda s: s.token.update(exp=SECONDS - 5),
+    "no expiry": lambda s: s.token.pop("exp"),
+    "expiry as text": lambda s: s.token.update(exp="9999999999"),
+    "not valid yet": lambda s: s.token.update(nbf=SECONDS + 6),
+    "issued in the future": lambda s: s.token.update(iat=SECONDS + 6),
+    "no cnf": lambda s: s.token.pop("cnf"),
+    "cnf without jkt": lambda s: s.token.update(cnf={"x5t#S256": "abc"}),
+    "cnf of another key": lambda s: s.token.update(cnf={"jkt": OTHER_KEY.thumbprint()}),
+    "no jti": lambda s: s.token.pop("jti"),
+    "no client": lambda s: s.token.pop("client_id"),
+    "attestation of the wrong kind": lambda s: s.token.update(
+        authorization_details=[{"type": "nhn:tillitsrammeverk:parameters", "patients": "all"}]
+    ),
+    "longer than any token": lambda s: s.token.update(name="x" * 20_000),
+}
+
+
+@pytest.mark.parametrize("name", TOKEN)
+async def test_a_forged_token_is_refused(name: str) -> None:
+    sent = Sent()
+    TOKEN[name](sent)
+    refusal = await refused(sent)
+    assert refusal.status == 401
+    assert 'error="invalid_token"' in challenge(refusal)
+
+
+async def test_a_changed_attestation_breaks_the_signature() -> None:
+    sent = Sent()
+    sent.token["authorization_details"] = [{"type": "nhn:tillitsrammeverk:parameters", "toa": SECONDS}]
+    head, body, seal = sealed(sent.token_header, sent.token, ISSUER_KEY).split(".")
+    changed = json.loads(base64.urlsafe_b64decode(body + "=="))
+    changed["authorization_details"][0]["patients"] = [{"identifier": {"id": "another"}}]
+    token = ".".join((head, b64(json.dumps(changed).encode()), seal)).encode()
+    sent.proof["ath"] = b64(hashlib.sha256(token).digest())
+    sent.after = lambda headers: [(n, b"DPoP " + token if n == b"authorization" else v) for n, v in headers]
+    assert "signature" in (await refused(sent)).says
+
+
+def private_key_shown(sent: Sent) -> None:
+    sent.proof_header["jwk"] = CLIENT_KEY.as_dict(private=True)
+
+
+def proof_of(key: ECKey | RSAKey) -> Callable[[Sent], None]:
+    def change(sent: Sent) -> None:
+        sent.proof_key = key
+        sent.proof_header["jwk"] = key.as_dict(private=False)
+
+    return change
+
+
+def weak_rsa(sent: Sent) -> None:
+    weak = rsa.generate_private_key(65537, 1024)
+    pem = weak.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    with warnings.catch_warnings(action="ignore"):
+        proof_of(RSAKey.import_key(pem))(sent)
+    sent.proof_header["alg"] = "RS256"
+
+
+def off_the_curve(sent: Sent) -> None:
+    sent.proof_header["jwk"] = CLIENT_KEY.as_dict(private=False) | {"y": b64(b"\x01" * 32)}
+
+
+def short_coordinate(sent: Sent) -> None:
+    sent.proof_header["jwk"] = CLIENT_KEY.as_dict(private=False) | {"y": b64(b"\x01" * 31)}
+
+
+def shared_secret(sent: Sent) -> None:
+    sent.proof_key = b"k" * 32
+    sent.proof_header |= {"alg": "HS256", "jwk": {"kty": "oct", "k": b64(sent.proof_key)}}
+
+
+PROOF: dict[str, Callable[[Sent], Any]] = {
+    "typ JWT": lambda s: s.proof_header.update(typ="JWT"),
+    "no typ": lambda s: s.proof_header.pop("typ"),
+    "alg none": lambda s: (s.proof_header.update(alg="none"), setattr(s, "proof_key", None)),
+    "a shared secret": shared_secret,
+    "alg of another family": lambda s: s.proof_header.update(alg="ES256", jwk=CLIENT_RSA.as_dict(private=False)),
+    "private key in the header": private_key_shown,
+    "no key": lambda s: s.proof_header.pop("jwk"),
+    "key as text": lambda s: s.proof_header.update(jwk="key"),
+    "key for encryption": lambda s: s.proof_header["jwk"].update(use="enc"),
+    "a key too weak": weak_rsa,
+    "a point off the curve": off_the_curve,
+    "a short coordinate": short_coordinate,
+    "signed by another key than it shows": lambda s: setattr(s, "proof_key", OTHER_KEY),
+    "crit extension": lambda s: s.proof_header.update(crit=["htu"]),
+    "another method": lambda s: s.proof.update(htm="GET"),
+    "method in small letters": lambda s: s.proof.update(htm=METHOD.lower()),
+    "no method": lambda s: s.proof.pop("htm"),
+    "another path": lambda s: s.proof.update(htu=URL.replace("Observation", "Specimen")),
+    "another host": lambda s: s.proof.update(htu=URL.replace("kjerne.example", "evil.example")),
+    "another scheme": lambda s: s.proof.update(htu=URL.replace("https", "http")),
+    "another port": lambda s: s.proof.update(htu=URL.replace(".example", ".example:8443")),
+    "a user before the host": lambda s: s.proof.update(htu=URL.replace("https://", "https://a@")),
+    "a longer path": lambda s: s.proof.update(htu=URL + "/"),
+    "an encoded slash": lambda s: s.proof.update(htu=URL.replace("/v2/", "%2Fv2/")),
+    "no address": lambda s: s.proof.pop("htu"),
+    "no address at all": lambda s: s.proof.update(htu=""),
+    "a port that is no number": lambda s: s.proof.update(htu="https://kjerne.example:x/"),
+    "hash of another token": lambda s: s.proof.update(ath=b64(hashlib.sha256(b"another").digest())),
+    "no hash": lambda s: setattr(s, "ath", False),
+    "empty hash": lambda s: s.proof.update(ath=""),
+    "too old": lambda s: s.proof.update(iat=SECONDS - 11),
+    "from the future": lambda s: s.proof.update(iat=SECONDS + 6),
+    "no time": lambda s: s.proof.pop("iat"),
+    "time as text": lambda s: s.proof.update(iat=str(SECONDS)),
+    "time as a truth value": lambda s: s.proof.update(iat=True),
+    "time without end": lambda s: s.proof.update(iat=10**400),
+    "no jti": lambda s: s.proof.pop("jti"),
+    "empty jti": lambda s: s.proof.update(jti=""),
+    "endless jti": lambda s: s.proof.update(jti="x" * 257),
+    "longer than any proof": lambda s: s.proof.update(extra="x" * 5000),
+    "two proofs in one header": lambda s: setattr(
+        s, "after", lambda h: [(n, v + b", " + v if n == b"dpop" else v) for n, v in h]
+    ),
+    "the token as proof": lambda s: setattr(s, "after", lambda h: [h[1], (b"dpop", h[1][1].removeprefix(b"DPoP "))]),
+    "no proof": lambda s: setattr(s, "after", lambda h: h[:2]),
+    "empty proof": lambda s: setattr(s, "after", lambda h: [*h[:2], (b"dpop", b"")]),
+    "nested without end": lambda s: setattr(
+        s, "after", lambda h: [*h[:2], (b"dpop", (b64(b"[" * 2000) + ".e30.AAAA").encode())]
+    ),
+}
+
+
+@pytest.mark.parametrize("name", PROOF)
+async def test_a_forged_proof_is_refused(name: str) -> None:
+    sent = Sent()
+    PROOF[name](sent)
+    refusal = await refused(sent)
+    assert refusal.status == 401
+    assert 'error="invalid_dpop_proof"' in challenge(refusal)
+
+
+async def test_a_stolen_token_with_the_thiefs_own_proof_is_refused() -> None:
+    sent = Sent()
+    proof_of(OTHER_KEY)(sent)
+    assert "another key" in (await refused(sent)).says
+
+
+async def test_a_proof_is_taken_once() -> None:
+    once = verifier()
+    headers = Sent().headers()
+    await once.verify(METHOD, URL, headers)
+    with pytest.raises(Refusal, match="used before"):
+        await once.verify(METHOD, URL, headers)
+
+
+async def test_a_replayed_jti_under_a_new_signature_is_refused() -> None:
+    once = verifier()
+    await once.verify(METHOD, URL, Sent().headers())
+    with pytest.raises(Refusal, match="used before"):
+        await once.verify(METHOD, URL, Sent().headers())
+
+
+async def test_one_client_cannot_use_up_anothers_jti() -> None:
+    once = verifier()
+    await once.verify(METHOD, URL, Sent().headers())
+    other = Sent()
+    proof_of(OTHER_KEY)(other)
+    other.token["cnf"] = {"jkt": OTHER_KEY.thumbprint()}
+    assert await once.verify(METHOD, URL, other.headers())
+
+
+async def test_a_proof_that_fails_is_not_noted() -> None:
+    memory = Memory()
+    sent = Sent()
+    sent.proof["htm"] = "GET"
+    await refused(sent, replay=memory)
+    assert not memory.seen
+
+
+@pytest.mark.parametrize(
+    "after",
+    [
+        lambda h: [*h, h[1]],
+        lambda h: [*h, h[2]],
+        lambda h: [*h, (b"authorization", b"Basic abc")],
+        lambda h: [*h, (b"dpop", b"")],
+    ],
+    ids=["two tokens", "two proofs", "two schemes", "a second, empty proof"],
+)
+async def test_doubled_headers_are_a_bad_request(after: Callable[[list[Any]], list[Any]]) -> None:
+    refusal = await refused(Sent(after=after))
+    assert refusal.status == 400
+    assert 'error="invalid_request"' in challenge(refusal)
+
+
+@pytest.mark.parametrize("scheme", [b"Bearer ", b"bearer ", b"Basic ", b"", b"DPoP\t", b"DPoP  "])
+async def test_only_the_dpop_scheme_is_taken(scheme: bytes) -> None:
+    sent = Sent()
+    sent.after = lambda h: [(n, scheme + v.removeprefix(b"DPoP ") if n == b"authorization" else v) for n, v in h]
+    refusal = await refused(sent)
+    assert refusal.status == 401
+
+
+async def test_a_bearer_token_bound_to_a_key_is_refused_without_proof() -> None:
+    refusal = await refused(Sent(after=lambda h: [(b"authorization", h[1][1].replace(b"DPoP", b"Bearer"))]))
+    assert "bearer" in refusal.says
+
+
+async def test_a_token_in_the_address_is_refused() -> None:
+    refusal = await refused(Sent(), url=URL + "?_count=1&access_token=abc")
+    assert (refusal.status, refusal.says) == (400, "A token in the address is refused.")
+
+
+async def test_no_token_gets_a_challenge_without_error_code() -> None:
+    refusal = await refused(Sent(after=lambda h: h[:1]))
+    assert refusal.status == 401
+    assert challenge(refusal).startswith('DPoP algs="ES256')
+
+
+async def test_a_wanted_nonce_is_told_and_then_taken() -> None:
+    clock = FixedClock(NOW)
+    nonces = Nonces(b"k" * 32, clock)
+    refusal = await refused(Sent(), nonces=nonces)
+    assert 'error="use_dpop_nonce"' in challenge(refusal)
+    sent = Sent()
+    sent.proof["nonce"] = dict(refusal.headers)["dpop-nonce"]
+    assert await verifier(nonces=nonces).verify(METHOD, URL, sent.headers())
+
+
+@pytest.mark.parametrize("nonce", ["", "made-up", "æøå"])
+async def test_a_wrong_nonce_is_refused(nonce: str) -> None:
+    sent = Sent()
+    sent.proof["nonce"] = nonce
+    refusal = await refused(sent, nonces=Nonces(b"k" * 32, FixedClock(NOW)))
+    assert 'error="use_dpop_nonce"' in challenge(refusal)
+
+
+async def test_a_nonce_lives_two_windows_and_is_the_same_for_all_workers() -> None:
+    clock = FixedClock(NOW)
+    one, other = Nonces(b"k" * 32, clock), Nonces(b"k" * 32, clock)
+    given_out = one.current()
+    clock.move(timedelta(seconds=60))
+    assert other.holds(given_out)
+    clock.move(timedelta(seconds=60))
+    assert not other.holds(given_out)
+    assert not Nonces(b"j" * 32, clock).holds(one.current())
+
+
+def login(**changes: Any) -> bytes:
+    said = {"iss": ISSUER, "aud": "page", "exp": SECONDS + 60, "iat": SECONDS, "sub": "someone", "nonce": "n-1"}
+    return sealed({"alg": "ES256", "kid": "one"}, said | changes, ISSUER_KEY).encode()
+
+
+async def test_an_id_token_is_for_its_client_and_its_login() -> None:
+    claims = await verifier().identity_token(login(), "page", "n-1")
+    assert claims.subject == "someone"
+
+
+@pytest.mark.parametrize(
+    "changes", [{"aud": "other"}, {"aud": ["page", "other"]}, {"nonce": "n-2"}, {"sub": ""}, {"exp": SECONDS - 5}]
+)
+async def test_another_clients_or_logins_id_token_is_refused(changes: dict[str, Any]) -> None:
+    with pytest.raises(Refusal):
+        await verifier().identity_token(login(**changes), "page", "n-1")
+
+
+async def test_an_access_token_is_no_id_token() -> None:
+    sent = Sent()
+    sent.token |= {"aud": "page", "nonce": "n-1"}
+    token = sealed(sent.token_header, sent.token, ISSUER_KEY).encode()
+    with pytest.raises(Refusal, match="not an ID token"):
+        await verifier().identity_token(token, "page", "n-1")
+
+
+@pytest.mark.parametrize(
+    ("level", "assurance", "read"),
+    [("4", "", 4), (4, "", 4), ("3", "", 3), ("", "high", 4), ("4", "low", 2), ("3", "high", 3), ("9", "", 0)],
+)
+async def test_the_weaker_of_two_levels_counts(level: str | int, assurance: str, read: int) -> None:
+    sent = Sent()
+    sent.token["helseid://claims/identity/security_level"] = level
+    sent.token["helseid://claims/identity/assurance_level"] = assurance
+    assert (await verifier().verify(METHOD, URL, sent.headers())).level == read
+
+
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(which=st.sampled_from([b"authorization", b"dpop"]), place=st.integers(0, 10_000), byte=st.integers(0, 255))
+async def test_no_change_of_a_byte_is_taken(which: bytes, place: int, byte: int) -> None:
+    def change(value: bytes) -> bytes:
+        start = 5 if which == b"authorization" else 0
+        at = start + place % (len(value) - start)
+        return value[:at] + bytes([byte]) + value[at + 1 :]
+
+    original = Sent().headers()
+    mutated = [(name, change(value) if name == which else value) for name, value in original]
+    if mutated == original:
+        return
+    with pytest.raises(Refusal) as caught:
+        await verifier().verify(METHOD, URL, mutated)
+    assert caught.value.status in (400, 401)
