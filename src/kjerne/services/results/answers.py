@@ -1,0 +1,262 @@
+"""Answers that are read and not measured: radiology, pathology, microbiology and other long texts, as findings in order.
+
+Microbiology becomes organism x antibiotic: a growth finding whose members carry a susceptibility of Volven 8271 (S/I/R).
+A later version's text stands beside the one it replaced.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Final, Literal
+
+from kjerne.services.results import points
+from kjerne.services.results.points import Mark, Resource, Value, When
+from kjerne.services.results.trends import is_table_value
+
+Kind = Literal["radiology", "pathology", "microbiology", "genetics", "laboratory"]
+
+SUSCEPTIBILITY: Final = "2.16.578.1.12.4.1.1.8271"
+DEPTH_LIMIT: Final = 8
+"""Deepest nesting of findings that is followed; the samples need four."""
+# Volven 8202 (expertise and kind of report), as it stands in category and code of reports and observations.
+_KINDS: Final[tuple[tuple[Kind, frozenset[str]], ...]] = (
+    ("radiology", frozenset({"BLD", "RAD", "RTG", "CT", "MR", "UL", "NUK", "ANG", "MAM"})),
+    ("pathology", frozenset({"PAT", "HIST", "CYTO", "OBD"})),
+    ("microbiology", frozenset({"MBIO"})),
+    ("genetics", frozenset({"MGEN"})),
+)
+_COMMENT: Final = "nilar-comment"
+
+
+@dataclass(frozen=True, slots=True)
+class Susceptibility:
+    """One antibiotic against one organism: `level` is S, I or R, `measured` a MIC or zone where it was given."""
+
+    antibiotic: str
+    level: str
+    meaning: str
+    measured: str
+
+
+@dataclass(frozen=True, slots=True)
+class Organism:
+    """What grew, how much, and what it is sensitive to."""
+
+    name: str
+    details: tuple[tuple[str, str], ...]
+    tested: tuple[Susceptibility, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One heading with its text. `old` is the text that this one replaced, or that was withdrawn."""
+
+    heading: str
+    value: Value
+    mark: Mark
+    old: Value | None
+    depth: int
+    whose: str
+    """`newborn`, `fetus`, `donor` or `related` where it is not the patient's own material, else empty."""
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One report as text. `version` names exactly what was read, for the acknowledgement."""
+
+    id: str
+    kind: Kind
+    title: str
+    when: When | None
+    issued: When | None
+    mark: Mark
+    performer: str
+    requester: str
+    findings: tuple[Finding, ...]
+    organisms: tuple[Organism, ...]
+    comments: tuple[str, ...]
+    material: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Desk:
+    """Everything one report is read with, looked up by id."""
+
+    observations: Mapping[str, Resource]
+    names: Mapping[str, str]
+    requests: Mapping[str, Resource]
+    materials: Mapping[str, str]
+
+
+def kind_of(report: Resource) -> Kind:
+    """What sort of report it is, by category and code of Volven 8202."""
+    concepts = [*report.get("category", []), report.get("code", {})]
+    codes = {str(c.get("code", "")).upper() for concept in concepts for c in concept.get("coding", [])}
+    return next((kind for kind, known in _KINDS if codes & known), "laboratory")
+
+
+def answers(
+    reports: Iterable[Resource],
+    observations: Iterable[Resource],
+    *,
+    requests: Iterable[Resource] = (),
+    specimens: Iterable[Resource] = (),
+    names: Mapping[str, str] | None = None,
+) -> tuple[Answer, ...]:
+    """Every report as an answer, newest first; one of numbers only has no findings."""
+    desk = _Desk(
+        {str(o.get("id", "")): o for o in observations},
+        names or {},
+        {str(r.get("id", "")): r for r in requests},
+        points.materials_of(specimens),
+    )
+    read = [_answer(report, desk) for report in reports]
+    return tuple(sorted(read, key=lambda a: (a.when or a.issued or _NEVER).order, reverse=True))
+
+
+_NEVER: Final = When(date.min)
+
+
+def in_answers(read: Iterable[Answer], reports: Iterable[Resource], observations: Iterable[Resource]) -> frozenset[str]:
+    """Ids of observations that are read as text and so stay out of the table."""
+    kinds = {a.id: a.kind for a in read}
+    by_id = {str(o.get("id", "")): o for o in observations}
+    found: set[str] = set()
+    for report in reports:
+        kind = kinds.get(str(report.get("id", "")), "laboratory")
+        for own in _tree(report, by_id):
+            value = points.value_of(by_id[own])
+            numeric = value is not None and value.number is not None
+            if not numeric and (kind != "laboratory" or not is_table_value(by_id[own])):
+                found.add(own)
+            if _level(by_id[own]):
+                found.add(own)
+    return frozenset(found)
+
+
+def _tree(report: Resource, by_id: Mapping[str, Resource]) -> list[str]:
+    seen: dict[str, None] = {}
+    queue = [points.reference_id(ref) for ref in report.get("result", [])]
+    while queue:
+        own = queue.pop(0)
+        if own in by_id and own not in seen:
+            seen[own] = None
+            queue.extend(points.reference_id(ref) for ref in by_id[own].get("hasMember", []))
+    return list(seen)
+
+
+def _answer(report: Resource, desk: _Desk) -> Answer:
+    ids = _tree(report, desk.observations)
+    members = {points.reference_id(m) for own in ids for m in desk.observations[own].get("hasMember", [])}
+    kind = kind_of(report)
+    findings: list[Finding] = []
+    organisms: list[Organism] = []
+    for own in ids:
+        if own not in members:
+            _walk(desk.observations[own], 0, kind, desk, findings, organisms)
+    moments = [at for own in ids if (at := points.taken(desk.observations[own]))]
+    request = next((desk.requests.get(points.reference_id(ref)) for ref in report.get("basedOn", [])), None) or {}
+    materials = {desk.materials.get(points.reference_id(desk.observations[own].get("specimen")), "") for own in ids}
+    return Answer(
+        id=str(report.get("id", "")),
+        kind=kind,
+        title=_title(report, ids, kind, desk),
+        when=points.when(report.get("effectiveDateTime")) or min(moments, key=lambda at: at.order, default=None),
+        issued=points.when(report.get("issued")),
+        mark=points.mark_of(report),
+        performer=points.display_of(report.get("performer", []), desk.names),
+        requester=points.display_of([request["requester"]] if request.get("requester") else [], desk.names),
+        findings=tuple(findings),
+        organisms=tuple(organisms),
+        comments=_comments(report),
+        material=", ".join(sorted(materials - {""})),
+    )
+
+
+def _title(report: Resource, ids: Sequence[str], kind: Kind, desk: _Desk) -> str:
+    # A radiology report's code says only "radiology": the examinations it describes are the better name.
+    names = [points.concept_text(desk.observations[own].get("code")) for own in ids]
+    if kind == "radiology":
+        named = [name for name in dict.fromkeys(names) if name]
+        if named:
+            return ", ".join(named[:4])
+    return points.concept_text(report.get("code")) or next((name for name in names if name), "")
+
+
+def _walk(
+    observation: Resource, depth: int, kind: Kind, desk: _Desk, findings: list[Finding], organisms: list[Organism]
+) -> None:
+    members = [
+        desk.observations[own]
+        for ref in observation.get("hasMember", [])
+        if (own := points.reference_id(ref)) in desk.observations
+    ]
+    if any(_level(member) for member in members):
+        organisms.append(_organism(observation, members))
+        return
+    if finding := _finding(observation, depth, kind):
+        findings.append(finding)
+    if depth < DEPTH_LIMIT:
+        for member in members:
+            _walk(member, depth + 1, kind, desk, findings, organisms)
+
+
+def _finding(observation: Resource, depth: int, kind: Kind) -> Finding | None:
+    value = points.value_of(observation)
+    if value is not None and value.number is not None:
+        return None
+    if kind == "laboratory" and is_table_value(observation) and not points.another_person(observation):
+        return None
+    point = points.point_of(observation)
+    if point is None:
+        return None
+    heading = points.concept_text(observation.get("code"))
+    return Finding(heading, point.value, point.mark, point.old, depth, points.another_person(observation), point.notes)
+
+
+def _organism(observation: Resource, members: Sequence[Resource]) -> Organism:
+    value = points.value_of(observation)
+    tested, details = [], []
+    for member in members:
+        name = points.concept_text(member.get("code"))
+        if level := _level(member):
+            tested.append(Susceptibility(_antibiotic(name), *level, _measured(member)))
+        elif (said := points.value_of(member)) and said.text:
+            details.append((name, said.text))
+    return Organism(
+        value.text if value else points.concept_text(observation.get("code")), tuple(details), tuple(tested)
+    )
+
+
+def _level(observation: Resource) -> tuple[str, str] | None:
+    for concept in (observation.get("valueCodeableConcept", {}), *observation.get("interpretation", [])):
+        for coding in concept.get("coding", []):
+            if SUSCEPTIBILITY in coding.get("system", ""):
+                return str(coding.get("code", "")), str(coding.get("display", ""))
+    return None
+
+
+def _measured(observation: Resource) -> str:
+    # A MIC stands as the concept's own text beside the code; a text that only repeats the code's words is none.
+    text = observation.get("valueCodeableConcept", {}).get("text", "")
+    displays = {c.get("display") for c in observation.get("valueCodeableConcept", {}).get("coding", [])}
+    return "" if text in displays else str(text)
+
+
+def _antibiotic(name: str) -> str:
+    return re.sub(r"^(Us|Isol|X)-", "", name)
+
+
+def _comments(report: Resource) -> tuple[str, ...]:
+    said: list[str] = [str(report["conclusion"])] if report.get("conclusion") else []
+    for extension in points.extensions(report, _COMMENT):
+        text = extension.get("valueAnnotation", {}).get("text") or points.concept_text(
+            extension.get("valueCodeableConcept")
+        )
+        if text:
+            said.append(str(text))
+    return tuple(dict.fromkeys(said))

@@ -1,0 +1,154 @@
+"""Pasientens prøvesvar, API v2 as documented: form-body `_search` on five types, the patient in the header `person-id`.
+
+Source: the utviklerportal pages of PPS and the guide diagnostic.report.nilar 1.5.0. The patient's number never stands in
+an address, so there is no GET search here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from kjerne.access import Grant
+from kjerne.errors import Refusal
+from kjerne.exchange import Answer, Call, Denied, Pairs, PatientRef, Route, granted
+from kjerne.fhir.bundle import Entry, searchset
+from kjerne.fhir.definitions import type_name
+from kjerne.fhir.encode import encode
+from kjerne.fhir.search import Search
+from kjerne.services.results import outcome
+from kjerne.store.cursors import Cursors
+from kjerne.store.finding import Finder, Page
+from kjerne.store.pool import Pool
+from kjerne.store.reading import Record
+
+SERVICE: Final = "results"
+SCOPE: Final = "nhn:pps/provesvar-read"
+TYPES: Final = ("DiagnosticReport", "Observation", "ServiceRequest", "Specimen", "PractitionerRole")
+BASES: Final = frozenset({"", "SAMTYKKE", "AKUTT", "FORHOYET_AKUTT", "UNNTAK"})
+OBSOLETE_BASIS: Final = {"0": "", "1": "SAMTYKKE", "2": "AKUTT"}
+FORM_LIMIT_BYTES: Final = 64_000
+
+ParseSearch = Callable[[str, Pairs, bool], Search]
+Identify = Callable[[str], PatientRef]
+
+
+@dataclass(frozen=True)
+class ResultsApi:
+    """The room's handlers. `parse` turns form pairs into a typed search, `identify` a person number into a reference."""
+
+    pool: Pool
+    finder: Finder
+    cursors: Cursors
+    parse: ParseSearch
+    identify: Identify
+
+    def routes(self) -> list[Route]:
+        return [Route("POST", "/pps/v2/{type}/_search", self.search, SCOPE, "fhir", FORM_LIMIT_BYTES)]
+
+    async def search(self, call: Call) -> Answer:
+        """A searchset Bundle; the patient's block, lock or opt-out as an outcome inside it, before data are looked for."""
+        type_ = call.parameters["type"]
+        if type_ not in TYPES:
+            raise Refusal(404, f"{type_} is not a type of this API", where="path", todo=f"It has {', '.join(TYPES)}.")
+        if call.query and any(name != "_cursor" for name, _ in call.query):
+            raise Refusal(400, "search parameters stand in the form, not in the address", where="query")
+        patient, basis = self._patient(call), basis_of(call)
+        check_role(call)
+        asked = _asked(call)
+
+        async def use(grant: Grant) -> Answer:
+            return await self._page(call, grant, type_, asked)
+
+        try:
+            return await granted(call.admit, patient, SERVICE, "search", use, basis=basis)
+        except Denied as denied:
+            if denied.denial.outcome:
+                return _alone(call, outcome.privacy(denied.denial))
+            if denied.denial.subject is None:
+                return _alone(call, outcome.nothing())
+            raise
+
+    def _patient(self, call: Call) -> PatientRef:
+        number = call.headers.get("person-id", "")
+        if not number:
+            raise Refusal(
+                400, "the patient's number is missing", where="person-id", todo="Send it as header person-id."
+            )
+        return self.identify(number)
+
+    async def _page(self, call: Call, grant: Grant, type_: str, asked: Asked) -> Answer:
+        pairs, after = asked.pairs, None
+        if asked.cursor:
+            cursor = self.cursors.open(asked.cursor, grant, type_)
+            pairs, after = tuple((name, value) for name, value in cursor.pairs), cursor.after
+        search = self.parse(type_, pairs, "handling=lenient" in call.headers.get("prefer", ""))
+        async with self.pool.acquire() as conn:
+            page = await self.finder.search(conn, grant, search, after=after, skip=asked.skip)
+        return self._bundle(call, grant, type_, pairs, page)
+
+    def _bundle(self, call: Call, grant: Grant, type_: str, pairs: Pairs, page: Page) -> Answer:
+        address = f"{call.base_url}{call.path}"
+        links = [("self", address)]
+        if page.after is not None:
+            links.append(("next", f"{address}?_cursor={self.cursors.make(grant, type_, pairs, page.after)}"))
+        base = f"{call.base_url}/pps/v2"
+        entries = [entry(base, record, "match") for record in page.records]
+        entries += [entry(base, record, "include") for record in page.included]
+        if not entries and page.after is None:
+            entries = [("", encode(outcome.nothing()), "outcome")]
+        return Answer(200, searchset(entries, links, page.total))
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A form taken apart: the search itself, `skip` (documented for PPS) and the page link's token."""
+
+    pairs: Pairs
+    skip: int
+    cursor: str
+
+
+def _asked(call: Call) -> Asked:
+    cursor = next((value for name, value in (*call.query, *call.form) if name == "_cursor"), "")
+    skip_text = next((value for name, value in call.form if name in ("skip", "_skip")), "0")
+    if not (skip_text.isascii() and skip_text.isdigit() and len(skip_text) < 7):
+        raise Refusal(400, "skip is a number of entries from 0 to 999999", where="skip")
+    renamed = {"count": "_count"}
+    pairs = tuple(
+        (renamed.get(name, name), value) for name, value in call.form if name not in ("skip", "_skip", "_cursor")
+    )
+    if cursor and (pairs or skip_text != "0"):
+        raise Refusal(400, "a page link stands alone; it holds the search it goes on with", where="_cursor")
+    return Asked(pairs, int(skip_text), cursor)
+
+
+def basis_of(call: Call) -> str:
+    """The declared basis from `access-basis`; the obsolete header `grunnlag` 0/1/2 is still understood."""
+    basis = call.headers.get("access-basis", "").upper()
+    if not basis and "grunnlag" in call.headers:
+        basis = OBSOLETE_BASIS.get(call.headers["grunnlag"], "?")
+    if basis not in BASES:
+        raise Refusal(
+            400, "unknown basis", where="access-basis", todo="Use SAMTYKKE, AKUTT or UNNTAK, or leave it out."
+        )
+    return basis
+
+
+def check_role(call: Call) -> None:
+    """`requester-hpr-role` must be the authorisation that the attestation vouches for (ATT-32)."""
+    role = call.headers.get("requester-hpr-role", "")
+    if role and call.caller and call.caller.authorization and role.upper() != call.caller.authorization:
+        raise Refusal(
+            403, "the role in the header is not the one the attestation vouches for", where="requester-hpr-role"
+        )
+
+
+def entry(base: str, record: Record, mode: str) -> Entry:
+    """A record as a Bundle entry: served bytes under its full address."""
+    return f"{base}/{type_name(record.type)}/{record.id}", record.served, mode
+
+
+def _alone(call: Call, resource: dict[str, object]) -> Answer:
+    return Answer(200, searchset([("", encode(resource), "outcome")], [("self", f"{call.base_url}{call.path}")], 0))

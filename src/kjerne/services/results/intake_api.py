@@ -1,0 +1,93 @@
+"""`POST /pps/in`: a laboratory's message over HTTP, answered with Applikasjonskvittering; and the sender's rejected queue.
+
+The HTTP status tells what the receipt tells: 200 accepted (also for one that came before), 4xx rejected.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from kjerne.access import Caller
+from kjerne.errors import Refusal
+from kjerne.exchange import Answer, Call, Route
+from kjerne.fhir.encode import encode
+from kjerne.services.results.intake import Intake, Taken
+from kjerne.store import messages
+from kjerne.store.house import Store
+
+SCOPE: Final = "nhn:pps/provesvar-write"
+XML: Final = "application/xml"
+TYPES: Final = ("application/xml", "text/xml", "application/octet-stream", "")
+
+
+@dataclass(frozen=True)
+class IntakeApi:
+    """The handlers."""
+
+    intake: Intake
+    store: Store
+    limit_bytes: int
+
+    def routes(self) -> list[Route]:
+        return [
+            Route("POST", "/pps/in", self.take, SCOPE, "json", self.limit_bytes),
+            Route("GET", "/pps/in/rejected", self.rejected, SCOPE, "json"),
+            Route("POST", "/pps/in/rejected/{message}", self.again, SCOPE, "json"),
+        ]
+
+    async def take(self, call: Call) -> Answer:
+        """One message, whole or not at all."""
+        media_type = call.headers.get("content-type", "").partition(";")[0].strip().lower()
+        if media_type not in TYPES:
+            raise Refusal(415, "a message is sent as application/xml", where="content-type")
+        if not call.body:
+            raise Refusal(400, "the body is empty", where="body", todo="Send the message as the body.")
+        return _answer(call, await self.intake.take(call.body, _caller(call), call.admit))
+
+    async def rejected(self, call: Call) -> Answer:
+        """The caller's own rejected messages: id, time, and where what is wrong; nothing of their content."""
+        async with self.store.pool.acquire() as conn:
+            waiting = await messages.rejected(conn, _sender(call))
+        listed = [
+            {
+                "message": one.message,
+                "receivedAt": one.received_at.isoformat(),
+                "errors": [{"error": fault.says, "where": fault.where} for fault in one.faults],
+            }
+            for one in waiting
+        ]
+        return Answer(200, encode({"sender": _sender(call), "rejected": listed}), "application/json")
+
+    async def again(self, call: Call) -> Answer:
+        """Runs a rejected message again, as it was sent: after a register was mended, say."""
+        async with self.store.pool.acquire() as conn:
+            raw = await messages.content(conn, self.store.messages, _sender(call), call.parameters["message"])
+        if raw is None:
+            raise Refusal(404, "no rejected message of yours has this id", where="message")
+        return _answer(call, await self.intake.take(raw, _caller(call), call.admit))
+
+
+def _caller(call: Call) -> Caller:
+    if call.caller is None:
+        raise Refusal(401, "a message needs a sender")
+    return call.caller
+
+
+def _sender(call: Call) -> str:
+    caller = _caller(call)
+    return caller.organisation or caller.client
+
+
+def _answer(call: Call, taken: Taken) -> Answer:
+    """The receipt; for a sender that asks for JSON the same in four members."""
+    if "application/json" not in call.headers.get("accept", ""):
+        return Answer(taken.status, taken.receipt, XML)
+    said = {
+        "status": "accepted" if taken.accepted else "refused",
+        "reason": "; ".join(f"{fault.says} ({fault.where})" if fault.where else fault.says for fault in taken.faults),
+        "reports": taken.reports,
+        "observations": taken.observations,
+        "duplicate": taken.duplicate,
+    }
+    return Answer(taken.status, encode(said), "application/json")

@@ -1,0 +1,247 @@
+"""Applikasjonskvittering: the receipt that every message gets, AppRec 1.0 (2004-11-21) and 1.1 (2012-02-15).
+
+Receivers of these messages must answer with one (Forskrift om IKT-standarder § 5 b). A receipt says accepted, or
+rejected with coded reasons (8221) and the place of the error; it never repeats what the message said about a
+patient.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Final, Literal, NamedTuple
+from uuid import UUID, uuid5
+
+from lxml import etree
+
+from kjerne.errors import Fault, Refusal
+from kjerne.services.results.kith.model import Actor, Code, Identifier, Message
+from kjerne.services.results.kith.nodes import Element, code, codes, first, name_of, parts, refuse, text, value
+from kjerne.services.results.kith.read_actors import actor
+from kjerne.services.results.kith.times import stamp
+
+Version = Literal["1.0", "1.1"]
+
+NAMESPACE: Final[dict[Version, str]] = {
+    "1.0": "http://www.kith.no/xmlstds/apprec/2004-11-21",
+    "1.1": "http://www.kith.no/xmlstds/apprec/2012-02-15",
+}
+MIG_VERSION: Final[dict[Version, str]] = {"1.0": "1.0 2004-11-21", "1.1": "v1.1 2012-02-15"}
+ERROR_TABLE: Final = "2.16.578.1.12.4.1.1.8221"
+STATUS: Final = {"1": "OK", "2": "Avvist", "3": "OK, feil i delmelding"}
+"""8222. A message is taken whole or refused whole, so 3 is only read, never sent."""
+
+ERRORS: Final = {
+    "E10": "Ugyldig meldingsidentifikator",
+    "E20": "Lege finnes ikke",
+    "E21": "Mottaker finnes ikke",
+    "E30": "Pasientens fødselsnummer mangler",
+    "E31": "Pasientens fødselsnummer er feil",
+    "E32": "Pasientens navn mangler",
+    "E35": "Pasienten finnes ikke i mottakersystemet",
+    "S01": "Feil på signatur",
+    "S02": "Ugyldig sertifikat",
+    "S03": "Tilbaketrukket sertifikat",
+    "S99": "Annen feil på signatur eller sertifikat",
+    "T01": "Ikke XML / ikke 'well formed' / uleselig",
+    "T02": "XML validerer ikke",
+    "T10": "Støtter ikke meldingsformatet",
+    "T99": "Annen feil på format",
+    "X99": "Annen feil",
+}
+"""8221, the codes with their names."""
+
+KIND_NAME: Final = {
+    "HER": "HER-id",
+    "ENH": "Organisasjonsnummeret i Enhetsregister",
+    "RSH": "RESH-id",
+    "HPR": "HPR-nummer",
+    "AKO": "Apotekenes konsesjonsnummer",
+    "LAV": "Lokal identifikator for avdelinger",
+    "LIN": "Lokal identifikator for institusjoner",
+    "LOK": "Lokal identifikator uten nærmere angivelse",
+    "LOP": "Lokal identifikator for helsepersonell",
+}
+_BY_STATUS: Final = {400: "T01", 413: "T99", 415: "T10", 422: "X99"}
+_DETAIL_LENGTH: Final = 400
+_HEAD_BYTES: Final = 20_000
+_ID: Final = re.compile(r"<(?:[\w.-]{1,20}:)?MsgId>([^<>]{1,200})</")
+_TYPE: Final = re.compile(r"<(?:[\w.-]{1,20}:)?Type\s[^<>]{0,100}?\bV=[\"']([\w.-]{1,40})[\"']")
+_GENERATED: Final = re.compile(r"<(?:[\w.-]{1,20}:)?GenDate(?:\s+V=[\"']|>)([0-9T:.Z+-]{4,40})")
+
+
+US: Final = Actor(organisation="kjerne")
+"""Who writes the receipts, where the caller of `build` does not say better."""
+
+_ID_SPACE: Final = UUID("5f0a1f52-6f0c-5a57-9d3e-6f2b7c1c9a41")
+
+
+class Heard(NamedTuple):
+    """What could be made out of a message: enough to tell its sender which one was refused."""
+
+    id: str = ""
+    type: Code = Code()
+    generated: str = ""
+    version: str = "1.4"
+    sender: Actor = Actor()
+    envelope_id: str = ""
+
+
+class Receipt(NamedTuple):
+    """A receipt as read. `status` is of 8222; `sender` wrote it; `about` is the message it answers."""
+
+    version: Version
+    id: str
+    generated: str
+    sender: Actor
+    receiver: Actor
+    status: str
+    faults: tuple[Fault, ...]
+    about: Heard
+
+
+def version_for(message_version: str, asked: str = "") -> Version:
+    """The version the sender uses: the one asked for, else the one of the same year as its Svarrapport."""
+    if asked in NAMESPACE:
+        return "1.0" if asked == "1.0" else "1.1"
+    return "1.0" if message_version == "1.3" else "1.1"
+
+
+def faults_of(refusal: Refusal) -> tuple[Fault, ...]:
+    """The faults of a refusal, each with a code of 8221; never empty."""
+    default = _BY_STATUS.get(refusal.status, "X99")
+    faults = refusal.faults or (Fault(refusal.says, refusal.where),)
+    found = []
+    for fault in faults:
+        words = f"{fault.says} {refusal.todo}" if refusal.todo and refusal.todo not in fault.says else fault.says
+        found.append(Fault(words, fault.where, fault.code if fault.code in ERRORS else default))
+    return tuple(found)
+
+
+def heard(raw: bytes) -> Heard:
+    """What `raw` tells of itself, found without parsing: it was refused, so nothing in it is trusted further."""
+    head = raw[:_HEAD_BYTES].decode("utf-8", "replace")
+    ids = _ID.findall(head)
+    type_code = _TYPE.search(head)
+    generated = _GENERATED.search(head)
+    return Heard(
+        id=ids[-1].strip() if ids else "",
+        type=Code(type_code[1]) if type_code else Code(),
+        generated=generated[1] if generated and stamp(generated[1]) else "",
+        version="1.3" if "labsvar/2008-12-01" in head else "1.4",
+        envelope_id=ids[0].strip() if len(ids) > 1 else "",
+    )
+
+
+def build(about: Message | Heard, faults: Sequence[Fault], at: datetime, *, us: Actor = US, asked: str = "") -> bytes:
+    """The receipt for a message as an XML document: accepted without `faults`, rejected with them.
+
+    The same message and time give the same receipt. It names the envelope's id where there is an envelope, since
+    that is what the sender waits for. `at` is aware; `asked` is a version the sender has asked for.
+    """
+    version = version_for(about.version, asked)
+    original = about.envelope_id or about.id
+    namespace = NAMESPACE[version]
+    no_prefix: dict[str | None, str] = {None: namespace}
+    root = etree.Element(f"{{{namespace}}}AppRec", nsmap=no_prefix)  # type: ignore[arg-type]
+    _coded(root, "MsgType", "APPREC", "Applikasjonskvittering")
+    _put(root, "MIGversion", MIG_VERSION[version])
+    _put(root, "GenDate", at.isoformat(timespec="seconds"))
+    _put(root, "Id", str(uuid5(_ID_SPACE, f"{original}|{at.isoformat()}|{len(faults)}")))
+    _party(root, "Sender", us)
+    _party(root, "Receiver", about.sender)
+    status = "2" if faults else "1"
+    _coded(root, "Status", status, STATUS[status])
+    for fault in faults:
+        _error(root, fault)
+    holder = _put(root, "OriginalMsgId")
+    _coded(holder, "MsgType", about.type.code or "UKJENT", about.type.name)
+    _put(holder, "IssueDate", about.generated or at.isoformat(timespec="seconds"))
+    _put(holder, "Id", original or "UKJENT")
+    return etree.tostring(root, encoding="UTF-8", xml_declaration=True)
+
+
+def _error(root: Element, fault: Fault) -> None:
+    code_ = fault.code if fault.code in ERRORS else "X99"
+    error = _coded(root, "Error", code_, ERRORS[code_])
+    error.set("S", ERROR_TABLE)
+    words = f"{fault.says} ({fault.where})" if fault.where else fault.says
+    if words:
+        error.set("OT", _printable(words[:_DETAIL_LENGTH]))
+
+
+def parse(root: Element) -> Receipt:
+    """A receipt under `root` (from `wire.xml`); `Refusal` 422 where it is none."""
+    namespace = str(root.tag).rpartition("}")[0].lstrip("{")
+    version = next((v for v, known in NAMESPACE.items() if known == namespace), None)
+    if version is None or name_of(root) != "AppRec":
+        refuse("This is no AppRec 1.0 or 1.1.", root, receipt="T10")
+    here = parts(root)
+    status = value(here, "Status")
+    if status not in STATUS:
+        refuse("Status is missing or none of 1, 2, 3 (8222).", root, "Status")
+    about = first(here, "OriginalMsgId")
+    if about is None:
+        refuse("The receipt does not say which message it is about.", root, "OriginalMsgId")
+    inside = parts(about)
+    return Receipt(
+        version=version,
+        id=text(here, "Id"),
+        generated=text(here, "GenDate"),
+        sender=actor(first(here, "Sender")),
+        receiver=actor(first(here, "Receiver")),
+        status=status,
+        faults=tuple(Fault(error.original or error.name, "", error.code) for error in codes(here, "Error")),
+        about=Heard(text(inside, "Id"), code(inside, "MsgType"), text(inside, "IssueDate")),
+    )
+
+
+def _party(root: Element, name: str, who: Actor) -> None:
+    """HCP with Inst, its department and the person there; HCProf for a person without institution."""
+    hcp = _put(_put(root, name), "HCP")
+    if not who.organisation and not who.organisation_ids and who.person:
+        _named(_put(hcp, "HCProf"), who.person, who.person_ids)
+        return
+    institution = _put(hcp, "Inst")
+    _named(institution, who.organisation or "Ukjent", who.organisation_ids)
+    if who.department or who.department_ids:
+        _named(_put(institution, "Dept"), who.department, who.department_ids)
+    if who.person:
+        _named(_put(institution, "HCPerson"), who.person, who.person_ids)
+    for more in who.organisation_ids[1:]:
+        _additional(institution, more)
+
+
+def _named(holder: Element, name: str, identifiers: tuple[Identifier, ...]) -> None:
+    if name:
+        _put(holder, "Name", name)
+    if identifiers:
+        _put(holder, "Id", identifiers[0].value)
+        _coded(holder, "TypeId", identifiers[0].kind, KIND_NAME.get(identifiers[0].kind, ""))
+
+
+def _additional(holder: Element, identifier: Identifier) -> None:
+    more = _put(holder, "AdditionalId")
+    _put(more, "Id", identifier.value)
+    _coded(more, "Type", identifier.kind, KIND_NAME.get(identifier.kind, ""))
+
+
+def _put(parent: Element, name: str, words: str | None = None) -> Element:
+    child = etree.SubElement(parent, f"{{{etree.QName(parent).namespace}}}{name}")
+    if words is not None:
+        child.text = _printable(words)
+    return child
+
+
+def _coded(parent: Element, name: str, code_: str, words: str) -> Element:
+    child = _put(parent, name)
+    child.set("V", _printable(code_))
+    if words:
+        child.set("DN", _printable(words))
+    return child
+
+
+def _printable(words: str) -> str:
+    """Without the control signs that XML cannot hold."""
+    return "".join(sign for sign in words if sign.isprintable() or sign in "\n\t")

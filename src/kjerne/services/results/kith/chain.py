@@ -1,0 +1,156 @@
+"""All versions of one report folded into what holds now.
+
+A laboratory sends a report again when it grows (preliminary, partial, final), changes, is added to or is cancelled.
+The versions of a chain share laboratory, discipline and ServProvId, and are ordered by GenDate; the fold starts from
+nothing each time, so the order of arrival cannot matter, and a version that comes twice counts once.
+
+A newer version repeats the whole report (ServType H on a result: unchanged), except an addition (A), which holds
+only what is new. What a full version leaves out is not deleted: see `entries.Entries.leave_out`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Final
+
+import msgspec
+
+from kjerne.services.results.kith.entries import Entries, Result
+from kjerne.services.results.kith.model import AnalysedSubject, Message, Report
+from kjerne.services.results.kith.read_actors import identifier_of
+from kjerne.services.results.kith.statuses import report_status
+
+_RANK: Final = {"N": 0, "H": 1, "A": 2, "M": 3, "C": 4}
+"""Orders versions made in the same second: a change follows what it changes."""
+
+
+class Versioned(msgspec.Struct, frozen=True, array_like=True):
+    """One report as one message carried it: what is stored for each version, and what `fold` takes."""
+
+    message: str
+    generated: str
+    generated_at: datetime
+    report: Report
+
+
+class State(msgspec.Struct, frozen=True, array_like=True):
+    """The report as it holds now. `report` is the newest version that is no bare cancellation; `issued` the newest
+    GenDate."""
+
+    status: str
+    message: str
+    first_issued: str
+    issued: str
+    versions: int
+    report: Report
+    subjects: dict[str, AnalysedSubject]
+    results: tuple[Result, ...]
+    notes: tuple[str, ...]
+
+
+def versions(message: Message) -> list[Versioned]:
+    """Each report of the message as a version of its chain."""
+    return [Versioned(message.id, message.generated, message.generated_at, report) for report in message.reports]
+
+
+_ENCODER: Final = msgspec.msgpack.Encoder()
+_DECODER: Final = msgspec.msgpack.Decoder(Versioned)
+
+
+def pack(version: Versioned) -> bytes:
+    """The version as bytes, to be sealed and stored; `unpack` gives an equal value."""
+    return _ENCODER.encode(version)
+
+
+def unpack(packed: bytes) -> Versioned:
+    return _DECODER.decode(packed)
+
+
+def report_key(message: Message, report: Report) -> tuple[str, ...]:
+    """What the versions of one report share: laboratory, discipline, and its number of the report.
+
+    The patient is no part of it, so that a corrected patient number finds the report it corrects. Without ServProvId
+    the laboratory's number of the request and the issue date serve; without those the message stands alone.
+    """
+    laboratory = _laboratory(report)
+    if report.id:
+        return laboratory, report.discipline.code, report.id
+    request = next((r.provider_id or r.id for r in report.requests if r.provider_id or r.id), "")
+    if request and report.issued:
+        return laboratory, report.discipline.code, "request", request, report.issued
+    return laboratory, report.discipline.code, "message", message.id
+
+
+def report_digest(key: tuple[str, ...]) -> bytes:
+    """A report's key as 16 bytes, for `report_source`."""
+    return hashlib.blake2b("\x1f".join(key).encode(), digest_size=16).digest()
+
+
+def _laboratory(report: Report) -> str:
+    provider = report.provider
+    known = identifier_of(("ENH", "HER", "RSH"), provider.organisation_ids, provider.department_ids)
+    if known is not None:
+        return f"{known.kind}:{known.value}"
+    return (provider.organisation or provider.department or provider.person).casefold()
+
+
+def fold(reports: Sequence[Versioned]) -> State:
+    """What holds after all of `reports`, which are versions of one chain in any order."""
+    ordered = _ordered(reports)
+    entries = Entries()
+    notes: dict[str, None] = {}
+    shown = ordered[0].report
+    subjects: dict[str, AnalysedSubject] = {}
+    for version in ordered:
+        report = version.report
+        notes.update(dict.fromkeys(report.notes))
+        subjects.update(_keyed(report.subjects))
+        entries.apply(report, version.generated)
+        if report.service != "C" or report.items:
+            shown = _carried(shown, report)
+    if ordered[0].report.service in ("M", "C", "A"):
+        notes["The first version of this report has not been received."] = None
+    newest = ordered[-1]
+    if newest.report.service == "C":
+        words = newest.report.comment or shown.comment
+        shown = msgspec.structs.replace(shown, comment=words, cancellation=newest.report.cancellation)
+    return State(
+        status=report_status(newest.report.status, newest.report.service),
+        message=newest.message,
+        first_issued=next((v.report.issued for v in ordered if v.report.issued), ordered[0].generated),
+        issued=newest.generated,
+        versions=len(ordered),
+        report=shown,
+        subjects=subjects,
+        results=entries.results(),
+        notes=tuple(notes),
+    )
+
+
+def _ordered(reports: Sequence[Versioned]) -> list[Versioned]:
+    once = {(version.message, version.generated): version for version in reports}
+    return sorted(once.values(), key=lambda v: (v.generated_at, _RANK.get(v.report.service, 0), v.message))
+
+
+def _keyed(subjects: Sequence[AnalysedSubject]) -> dict[str, AnalysedSubject]:
+    """The analysed objects by the number of their Patient element and their id; a second one with an id is numbered."""
+    found: dict[str, AnalysedSubject] = {}
+    for index, subject in enumerate(subjects):
+        stem = key = f"{subject.of}:{subject.id}" if subject.id else f"{subject.of}:#{index}"
+        number = 1
+        while key in found:
+            number += 1
+            key = f"{stem}#{number}"
+        found[key] = subject
+    return found
+
+
+def _carried(older: Report, newer: Report) -> Report:
+    """`newer`, with the requests and attachments of `older` where it sends none: they are seldom sent twice."""
+    if older is newer:
+        return newer
+    return msgspec.structs.replace(
+        newer, requests=newer.requests or older.requests, attachments=newer.attachments or older.attachments
+    )

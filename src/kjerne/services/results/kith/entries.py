@@ -1,0 +1,304 @@
+"""The results of a chain while its versions are laid on each other, oldest first."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Final, Literal
+
+import msgspec
+
+from kjerne.services.results.kith.matching import Face, face, match
+from kjerne.services.results.kith.model import Item, Report, Value
+from kjerne.services.results.kith.statuses import UNFINISHED, observation_status
+
+ChangeKind = Literal["corrected", "replaced", "withdrawn", "not-repeated"]
+
+_FULL: Final = frozenset({"N", "M", "H"})
+"""Kinds of report that repeat everything; an addition holds only what is new, a cancellation often nothing."""
+
+_FROM_REPORT_STATUS: Final = {"P": "2", "S": "15"}
+"""8245 for a result without ServType and status of its own, by the report's 7306."""
+
+_NOT_YET: Final = "?"
+"""Stands for the key of a result that no older version has, so that its neighbours match nothing by place."""
+
+
+class Change(msgspec.Struct, frozen=True, array_like=True):
+    """An earlier content of a result: its value and status, when it was sent, and which later version did what to
+    it."""
+
+    kind: ChangeKind
+    at: str
+    value: Value | None
+    status: str
+    issued: str
+
+
+class Result(msgspec.Struct, frozen=True, array_like=True):
+    """One result as it holds now. `parent` and `target` are keys; `value` is None where there is none or it is
+    withdrawn."""
+
+    key: str
+    item: Item
+    status: str
+    issued: str
+    value: Value | None
+    parent: str = ""
+    target: str = ""
+    history: bool = False
+    changes: tuple[Change, ...] = ()
+
+
+@dataclass(slots=True)
+class _Entry:
+    key: str
+    face: Face
+    item: Item
+    status: str
+    issued: str
+    value: Value | None
+    parent: str = ""
+    target: str = ""
+    history: bool = False
+    changes: list[Change] = field(default_factory=list)
+
+
+class Entries:
+    """The results so far; `apply` lays the next version on them."""
+
+    def __init__(self) -> None:
+        self._entries: list[_Entry] = []
+        self._keys: set[str] = set()
+
+    def results(self) -> tuple[Result, ...]:
+        """The results in the order of the newest full version, what it left out behind."""
+        return tuple(
+            Result(
+                e.key, e.item, e.status, e.issued, e.value, e.parent, e.target, e.history, tuple(reversed(e.changes))
+            )
+            for e in self._entries
+        )
+
+    def apply(self, report: Report, generated: str) -> None:
+        """Lay one version on the results; versions come in the order of their GenDate."""
+        services, states = _effective(report)
+        targets = _targets(report.items)
+        before = list(self._entries)
+        held: list[_Entry | None] = [None] * len(report.items)
+        for wave in _waves(report.items, targets, fresh=not before):
+            if before:
+                _match_wave(wave, report.items, services, targets, held, before)
+            for index in wave:
+                self._lay(index, report.items, services[index], states[index], targets, held, generated)
+        _settle(report.items, targets, held)
+        repeated = [entry for entry in held if entry is not None]
+        if report.service == "C":
+            for entry in self._entries:
+                _withdraw(entry, "withdrawn", generated)
+        elif report.service in _FULL and before:
+            marked = {id(entry) for entry in repeated}
+            rest = [entry for entry in self._entries if id(entry) not in marked]
+            for entry in rest:
+                leave_out(entry, report, generated)
+            self._entries = repeated + rest
+
+    def _lay(
+        self,
+        index: int,
+        items: Sequence[Item],
+        service: str,
+        state: str,
+        targets: Sequence[int],
+        held: list[_Entry | None],
+        generated: str,
+    ) -> None:
+        item = items[index]
+        entry = held[index]
+        status = observation_status(state, service)
+        if entry is not None:
+            _renew(entry, item, service, status, generated)
+            return
+        parent, target = _key_at(item.parent, held, ""), _key_at(targets[index], held, "")
+        known = face(item, service, parent, target)
+        entry = _Entry(self._new_key(known), known, item, status, generated, item.value, history=service == "H")
+        held[index] = entry
+        self._entries.append(entry)
+        if service == "C":
+            _withdraw(entry, "withdrawn", generated)
+
+    def _new_key(self, known: Face) -> str:
+        """A key that lasts: the laboratory's id, else place and codes; numbered where it is not alone."""
+        stem = f"{known.of}:" if known.of else ""
+        if known.id:
+            stem += f"id:{known.id}"
+            if stem in self._keys:
+                stem += "|" + "|".join(sorted(code for _, code in known.codes))
+        else:
+            codes = "|".join(sorted(code for _, code in known.codes)) or known.name
+            stem += f"{known.parent}>{known.target}>{codes}"
+        key, number = stem, 1
+        while key in self._keys:
+            number += 1
+            key = f"{stem}#{number}"
+        self._keys.add(key)
+        return key
+
+
+def _effective(report: Report) -> tuple[list[str], list[str]]:
+    """ServType and StatusInvestigation of each item, where absent taken from the item around it, else from the report.
+
+    A report that is changed (M) still holds new results: an item that says nothing is new in it, not amended.
+    """
+    default = report.service if report.service in ("C", "H", "A") else "N"
+    default_status = _FROM_REPORT_STATUS.get(report.status, "")
+    services: list[str] = []
+    states: list[str] = []
+    for item in report.items:
+        inside = item.parent >= 0
+        services.append(item.service or (services[item.parent] if inside else default))
+        if item.status or item.service:
+            states.append(item.status)
+        else:
+            states.append(states[item.parent] if inside else default_status)
+    return services, states
+
+
+def _targets(items: Sequence[Item]) -> list[int]:
+    """For each item the index of the one it refers to, -1 where none. Of several with that id the nearest before
+    it."""
+    by_id: dict[tuple[int, str], list[int]] = {}
+    for index, item in enumerate(items):
+        if item.id:
+            by_id.setdefault((item.of, item.id), []).append(index)
+    found = []
+    for index, item in enumerate(items):
+        candidates = [i for i in by_id.get((item.of, item.ref), ()) if i != index] if item.ref else []
+        before = [i for i in candidates if i < index]
+        found.append(before[-1] if before else candidates[0] if candidates else -1)
+    return found
+
+
+def _waves(items: Sequence[Item], targets: Sequence[int], *, fresh: bool) -> list[Sequence[int]]:
+    """Items in an order in which the item around each, and the one it refers to, come in an earlier wave.
+
+    A chain's first version needs no matching, so one wave in document order does unless something refers forward.
+    Items that refer to each other in a circle come last, together.
+    """
+    if fresh and all(target < index for index, target in enumerate(targets)):
+        return [range(len(items))]
+    waves: list[Sequence[int]] = []
+    done = {-1}
+    waiting = list(range(len(items)))
+    while waiting:
+        ready = [i for i in waiting if items[i].parent in done and targets[i] in done] or waiting
+        waves.append(ready)
+        done.update(ready)
+        waiting = [i for i in waiting if i not in done]
+    return waves
+
+
+def _match_wave(
+    wave: Sequence[int],
+    items: Sequence[Item],
+    services: Sequence[str],
+    targets: Sequence[int],
+    held: list[_Entry | None],
+    before: Sequence[_Entry],
+) -> None:
+    taken = {id(entry) for entry in held if entry is not None}
+    old = [None if id(entry) in taken else entry.face for entry in before]
+    keys = {id(entry) for entry in before}
+    fresh = [
+        face(items[i], services[i], _known_key(items[i].parent, held, keys), _known_key(targets[i], held, keys))
+        for i in wave
+    ]
+    for index, known, hit in zip(wave, fresh, match(old, fresh), strict=True):
+        if hit >= 0:
+            held[index] = before[hit]
+            before[hit].face = known
+
+
+def _known_key(index: int, held: Sequence[_Entry | None], before: set[int]) -> str:
+    if index < 0:
+        return ""
+    entry = held[index]
+    return entry.key if entry is not None and id(entry) in before else _NOT_YET
+
+
+def _key_at(index: int, held: Sequence[_Entry | None], absent: str) -> str:
+    entry = held[index] if index >= 0 else None
+    return entry.key if entry is not None else absent
+
+
+def _settle(items: Sequence[Item], targets: Sequence[int], held: Sequence[_Entry | None]) -> None:
+    """Give each result of this version its neighbours' keys, which all exist now."""
+    for index, entry in enumerate(held):
+        if entry is not None:
+            entry.parent = _key_at(items[index].parent, held, "")
+            entry.target = _key_at(targets[index], held, entry.target if items[index].ref else "")
+            entry.face = entry.face._replace(parent=entry.parent, target=entry.target)
+
+
+def _renew(entry: _Entry, item: Item, service: str, status: str, generated: str) -> None:
+    """Let a newer version of a result take its place, and keep what it replaces where the value is another."""
+    if service == "C":
+        _withdraw(entry, "withdrawn", generated)
+        entry.item = item
+        return
+    same_value = _same(entry.value, item.value)
+    unchanged = same_value and _content(entry.item) == _content(item)
+    if service == "H" and same_value and (status == "unknown" or (unchanged and entry.status != "cancelled")):
+        status = entry.status
+    if not same_value and _says_something(entry.value):
+        kind: ChangeKind = "replaced" if entry.status in UNFINISHED else "corrected"
+        entry.changes.append(Change(kind, generated, entry.value, entry.status, entry.issued))
+    if not unchanged or status != entry.status:
+        entry.issued = generated
+    entry.item, entry.value, entry.status, entry.history = item, item.value, status, service == "H"
+
+
+def _withdraw(entry: _Entry, kind: ChangeKind, generated: str) -> None:
+    if entry.status == "cancelled" and entry.value is None:
+        return
+    value = entry.value if _says_something(entry.value) else None
+    status = "unknown" if entry.status == "cancelled" else entry.status
+    entry.changes.append(Change(kind, generated, value, status, entry.issued))
+    entry.status, entry.value, entry.issued, entry.history = "cancelled", None, generated, False
+
+
+def leave_out(entry: _Entry, report: Report, generated: str) -> None:
+    """A newer full version does not repeat this result.
+
+    A finished one keeps value and status, marked where the version is a change: laboratories leave out results
+    without meaning to withdraw them, and no answer may vanish. An unfinished one has been superseded once the report
+    is changed or final, and would otherwise wait for ever.
+    """
+    if entry.status == "cancelled":
+        return
+    if entry.status in UNFINISHED:
+        if report.service == "M" or report.status == "F":
+            _withdraw(entry, "not-repeated", generated)
+    elif report.service == "M" and not any(change.kind == "not-repeated" for change in entry.changes):
+        entry.changes.append(Change("not-repeated", generated, entry.value, entry.status, entry.issued))
+
+
+def _content(item: Item) -> Item:
+    """The item without what may differ between versions that say the same."""
+    return msgspec.structs.replace(item, parent=-1, line=0, service="", value=None, status_changed="", ref="", id="")
+
+
+def _same(old: Value | None, new: Value | None) -> bool:
+    """Whether two values say the same; `11` and `11.0` do not, since the precision was changed."""
+    if old == new:
+        return (old is None or old.amount is None) or str(old.amount.number) == str(
+            new.amount.number if new and new.amount else ""
+        )
+    return not _says_something(old) and not _says_something(new)
+
+
+def _says_something(value: Value | None) -> bool:
+    """Whether a value holds a result; dots and dashes are what laboratories write while they wait for one."""
+    if value is None or value.kind == "empty":
+        return False
+    return value.kind != "text" or bool(value.codes) or any(sign.isalnum() for sign in value.text)

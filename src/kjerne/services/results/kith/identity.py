@@ -1,0 +1,85 @@
+"""The patient of a report: a national number that its digits bear out, or a local number with its kind and maker.
+
+A report without a number, with a wrong number or with a birth date in its place is refused with element and line; it
+is never filed on a guess. The number itself stands in no text that leaves here.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+import msgspec
+
+from kjerne.errors import Refusal
+from kjerne.registries import identifiers
+from kjerne.services.results.kith.model import Actor, Identifier, Patient
+from kjerne.services.results.kith.nodes import Element, Notes, Parts, date, first, refuse, text, value
+from kjerne.services.results.kith.read_actors import identifier_of
+
+NATIONAL: Final = frozenset({"FNR", "DNR", "FHN"})
+LOCAL: Final = frozenset({"HNR", "PNR", "SEF", "DKF", "SSN", "FPN", "UID", "DUF", "EHK", "XXX"})
+"""ID types (8116, 8268) that are unique only beside whoever made them, or in another country."""
+
+NUMBER_MISSING: Final = "E30"
+NUMBER_WRONG: Final = "E31"
+"""Codes of 8221 for a receipt."""
+
+_DATE_LIKE: Final = re.compile(r"[0-9]{6}|[0-9]{8}|[0-9]{4}-[0-9]{2}-[0-9]{2}|[0-9]{1,2}\.[0-9]{1,2}\.[0-9]{2,4}")
+_LONGEST: Final = 40
+_NOBODY: Final = Identifier("")
+
+
+def patient(element: Element, here: Parts, maker: Actor, notes: Notes, *, strict: bool) -> Patient:
+    """The patient with the kind of number that the digits bear out. `maker` made a local number; `Refusal` 422
+    else."""
+    number, kind = text(here, "OffId").replace(" ", ""), value(here, "TypeOffId").upper()
+    holder = first(here, "OffId")
+    if not number or holder is None:
+        says = "The patient has no identity number."
+        if date(here, "DateOfBirth"):
+            says = "The patient has a birth date, but no identity number."
+        refuse(says, element, "OffId", todo="Send OffId with TypeOffId.", receipt=NUMBER_MISSING)
+    if kind not in NATIONAL and kind not in LOCAL and kind:
+        refuse("TypeOffId is no kind of identity number (8116).", holder, receipt=NUMBER_WRONG)
+    if kind in LOCAL:
+        return _local(number, kind, holder, here, maker)
+    if _DATE_LIKE.fullmatch(number):
+        says = "OffId holds a birth date, which identifies nobody."
+        refuse(says, holder, todo="Send the identity number in OffId.", receipt=NUMBER_MISSING)
+    if not kind:
+        notes.add("TypeOffId is missing; the kind of number was read from its digits.")
+    known = _national(number, kind, holder, strict)
+    if known.kind == "HNR":
+        return _local(number, "HNR", holder, here, maker)
+    national = "FHN" if kind == "FHN" else known.kind
+    born = known.birth_date.isoformat() if known.birth_date else date(here, "DateOfBirth")
+    return _with_particulars(Patient(known.value, national, born=born), here)
+
+
+def _national(number: str, kind: str, holder: Element, strict: bool) -> identifiers.PersonNumber:
+    try:
+        return identifiers.parse(number, declared=kind, strict=strict or not kind)
+    except Refusal as refusal:
+        refuse(f"OffId: {refusal.says}", holder, todo=refusal.todo, receipt=NUMBER_WRONG)
+
+
+def _local(number: str, kind: str, holder: Element, here: Parts, maker: Actor) -> Patient:
+    if len(number) > _LONGEST:
+        refuse(f"OffId is longer than {_LONGEST} signs.", holder, receipt=NUMBER_WRONG)
+    if kind in ("XXX", "UID") and _DATE_LIKE.fullmatch(number):
+        refuse("OffId holds a birth date, which identifies nobody.", holder, receipt=NUMBER_MISSING)
+    made_by = identifier_of(("ENH", "HER", "RSH"), maker.organisation_ids, maker.department_ids)
+    name = maker.organisation or maker.department
+    if made_by is None and not name:
+        refuse(
+            "A local number needs the organisation that made it; ServProvider names none.", holder, receipt=NUMBER_WRONG
+        )
+    known = Patient(number, kind, made_by or _NOBODY, name, born=date(here, "DateOfBirth"))
+    return _with_particulars(known, here)
+
+
+def _with_particulars(known: Patient, here: Parts) -> Patient:
+    return msgspec.structs.replace(
+        known, name=text(here, "Name"), sex=value(here, "Sex"), died=date(here, "DateOfDeath")
+    )

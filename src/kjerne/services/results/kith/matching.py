@@ -1,0 +1,160 @@
+"""Which result of a newer version is which result of the older ones.
+
+Laboratories number results in three ways: with an id that lasts, with an id that only counts within one message, and
+not at all. So an id alone never decides: the investigation must agree too. The passes go from sure to probable, each
+result is matched at most once, and what nothing matches is a result of its own.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Hashable, Sequence
+from typing import Final, NamedTuple
+
+from kjerne.services.results.kith.codes import NATIONAL, canonical
+from kjerne.services.results.kith.model import Item
+
+_REFERS_BACK: Final = frozenset({"M", "C", "H"})
+"""Kinds of service that say themselves that an earlier result exists."""
+
+
+class Face(NamedTuple):
+    """What identifies a result within its report: its place, its codes and its id."""
+
+    id: str
+    of: int
+    service: str
+    parent: str
+    target: str
+    codes: frozenset[tuple[str, str]]
+    national: str
+    name: str
+    item: Item
+
+    @property
+    def place(self) -> tuple[int, str, str]:
+        return self.of, self.parent, self.target
+
+
+def face(item: Item, service: str, parent: str, target: str) -> Face:
+    """`parent` and `target` are the keys of the result around it and of the one it refers to."""
+    codes = frozenset((canonical(c.system), c.code) for c in item.investigations if c.code)
+    national = next((code for system in NATIONAL for s, code in codes if s == system), "")
+    if item.investigations:
+        name = item.investigations[0].words.strip()
+    else:
+        heading = item.value.heading.code if item.value else ""
+        name = f"{heading}:{item.value.text[:80]}" if item.value and heading == "GR" else heading
+    return Face(item.id, item.of, service, parent, target, codes, national, name, item)
+
+
+def match(old: Sequence[Face | None], new: Sequence[Face]) -> list[int]:
+    """For each face of `new` the index of its face in `old`, or -1. A None in `old` is taken already."""
+    found = [-1] * len(new)
+    free = {index for index, known in enumerate(old) if known is not None}
+    for one_pass in _PASSES:
+        if not free:
+            break
+        one_pass(old, new, found, free)
+    return found
+
+
+def _by_id(old: Sequence[Face | None], new: Sequence[Face], found: list[int], free: set[int]) -> None:
+    """Same id, and at least one code in common (or neither has codes)."""
+    _pair(old, new, found, free, lambda f: (f.of, f.id) if f.id else None, _agree)
+
+
+def _by_place_and_codes(old: Sequence[Face | None], new: Sequence[Face], found: list[int], free: set[int]) -> None:
+    """Same place, same codes and name, and not two different ids."""
+    _pair(old, new, found, free, lambda f: (f.place, f.codes, f.name), _ids_may_be_one)
+
+
+def _by_place_and_national_code(
+    old: Sequence[Face | None], new: Sequence[Face], found: list[int], free: set[int]
+) -> None:
+    """Same place and national code: the laboratory changed its local code."""
+    _pair(old, new, found, free, lambda f: (f.place, f.national) if f.national else None, _ids_may_be_one)
+
+
+def _by_place_codes_and_value(
+    old: Sequence[Face | None], new: Sequence[Face], found: list[int], free: set[int]
+) -> None:
+    """Another id, but all else is the same, the answer and the specimen too: numbered anew. An addition is never
+    that."""
+
+    def key(known: Face) -> Hashable | None:
+        item = known.item
+        return None if item.value is None else (known.place, known.codes, known.name, item.value, item.subjects)
+
+    _pair(old, new, found, free, key, lambda _, fresh: fresh.service != "A")
+
+
+def _by_id_alone(old: Sequence[Face | None], new: Sequence[Face], found: list[int], free: set[int]) -> None:
+    """Same id under another code, where the result says that it changes an earlier one: a corrected code."""
+    _pair(
+        old, new, found, free, lambda f: (f.of, f.id) if f.id else None, lambda _, fresh: fresh.service in _REFERS_BACK
+    )
+
+
+def _by_code_where_only_one(old: Sequence[Face | None], new: Sequence[Face], found: list[int], free: set[int]) -> None:
+    """Another id, but it says that it changes an earlier result and one free result alone has its codes.
+
+    A mistyped id must not leave a withdrawn result standing.
+    """
+    by_code: dict[Hashable, list[int]] = defaultdict(list)
+    for index in free:
+        known = old[index]
+        if known is not None and known.codes:
+            by_code[(known.of, known.codes)].append(index)
+    for position, fresh in enumerate(new):
+        candidates = by_code.get((fresh.of, fresh.codes), [])
+        if found[position] < 0 and fresh.service in _REFERS_BACK and len(candidates) == 1 and candidates[0] in free:
+            found[position] = candidates[0]
+            free.discard(candidates[0])
+
+
+_PASSES: Final = (
+    _by_id,
+    _by_place_and_codes,
+    _by_place_and_national_code,
+    _by_place_codes_and_value,
+    _by_id_alone,
+    _by_code_where_only_one,
+)
+
+
+def _pair(
+    old: Sequence[Face | None],
+    new: Sequence[Face],
+    found: list[int],
+    free: set[int],
+    key: Callable[[Face], Hashable | None],
+    agree: Callable[[Face, Face], bool],
+) -> None:
+    """Pair free faces with equal keys that agree, first with first, in the order of the report."""
+    waiting: dict[Hashable, list[int]] = defaultdict(list)
+    for index in sorted(free):
+        known = old[index]
+        value = key(known) if known is not None else None
+        if value is not None:
+            waiting[value].append(index)
+    for position, fresh in enumerate(new):
+        if found[position] >= 0:
+            continue
+        value = key(fresh)
+        for index in waiting.get(value, ()) if value is not None else ():
+            known = old[index]
+            if index in free and known is not None and agree(known, fresh):
+                found[position] = index
+                free.discard(index)
+                break
+
+
+def _agree(known: Face, fresh: Face) -> bool:
+    if not known.codes or not fresh.codes:
+        return True
+    return not known.codes.isdisjoint(fresh.codes)
+
+
+def _ids_may_be_one(known: Face, fresh: Face) -> bool:
+    return not known.id or not fresh.id or known.id == fresh.id

@@ -1,0 +1,214 @@
+"""Looking into elements of a message: children by name, codes, dates, numbers, texts, and refusals with path and line.
+
+Names are compared without namespace: the message's own was settled at its root, and senders mix prefixes.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from decimal import Decimal, InvalidOperation
+from typing import Final, NoReturn
+
+from lxml import etree
+
+from kjerne.errors import Fault, Refusal
+from kjerne.services.results.kith.model import Amount, Code
+from kjerne.services.results.kith.times import stamp
+
+Element = etree._Element  # noqa: SLF001 - lxml has no other name for its element type
+Parts = dict[str, list[Element]]
+
+NOT_VALID: Final = "T02"
+"""Code of 8221 for a receipt: the XML does not validate."""
+
+_DECIMAL: Final = re.compile(r"[+-]?(?:[0-9]{1,30}(?:\.[0-9]{0,30})?|\.[0-9]{1,30})(?:[eE][+-]?[0-9]{1,3})?")
+_LINE_ENDS: Final = frozenset({"p", "div", "li", "tr", "h1", "h2", "h3", "h4", "h5", "h6", "table", "ul", "ol", "pre"})
+_NOTE_LIMIT: Final = 50
+
+
+@dataclass(slots=True)
+class Notes:
+    """What the reader noticed and the report should say, each once."""
+
+    texts: list[str] = field(default_factory=list)
+
+    def add(self, text: str) -> None:
+        if text not in self.texts and len(self.texts) < _NOTE_LIMIT:
+            self.texts.append(text)
+
+
+def name_of(element: Element) -> str:
+    """The element's name without namespace."""
+    return str(element.tag).rpartition("}")[2]
+
+
+def parts(element: Element) -> Parts:
+    """The children by name, each in the order sent."""
+    found: Parts = {}
+    for child in element:
+        name = child.tag.rpartition("}")[2]
+        if name in found:
+            found[name].append(child)
+        else:
+            found[name] = [child]
+    return found
+
+
+def unknown(here: Parts, known: frozenset[str], element: Element, notes: Notes) -> None:
+    """Note elements that neither version of the schema has here: they are kept in the message, and in it only."""
+    if here.keys() <= known:
+        return
+    for name in sorted(here.keys() - known):
+        notes.add(f"{name_of(element)} holds {name[:40]}, which the schema does not have; it is not shown.")
+
+
+def first(here: Parts, name: str) -> Element | None:
+    found = here.get(name)
+    return found[0] if found else None
+
+
+def text_of(element: Element) -> str:
+    """Trimmed text; empty where there is none, or only the word NULL that some senders write."""
+    words = element.text
+    if not words:
+        return ""
+    trimmed: str = words.strip()
+    return "" if trimmed == "NULL" else trimmed
+
+
+def text(here: Parts, name: str) -> str:
+    found = here.get(name)
+    return text_of(found[0]) if found else ""
+
+
+def texts(here: Parts, name: str) -> tuple[str, ...]:
+    return tuple(t for t in (text_of(element) for element in here.get(name, ())) if t)
+
+
+def value_of(element: Element) -> str:
+    """Attribute V, trimmed."""
+    sent = element.get("V")
+    return sent.strip() if sent else ""
+
+
+def value(here: Parts, name: str) -> str:
+    found = here.get(name)
+    return value_of(found[0]) if found else ""
+
+
+def code_of(element: Element) -> Code:
+    get = element.get
+    return Code(
+        (get("V") or "").strip(), (get("S") or "").strip(), (get("DN") or "").strip(), (get("OT") or "").strip()
+    )
+
+
+NO_CODE: Final = Code()
+
+
+def code(here: Parts, name: str) -> Code:
+    found = here.get(name)
+    return code_of(found[0]) if found else NO_CODE
+
+
+def codes(here: Parts, name: str) -> tuple[Code, ...]:
+    found = (code_of(element) for element in here.get(name, ()))
+    return tuple(c for c in found if c.code or c.name or c.original)
+
+
+def date(here: Parts, name: str) -> str:
+    found = here.get(name)
+    return date_of(found[0]) if found else ""
+
+
+def date_of(element: Element) -> str:
+    """A time as FHIR writes it; empty where nothing was sent, refused where it is no time."""
+    sent = (element.get("V") or element.text or "").strip()
+    if not sent:
+        return ""
+    known = stamp(sent)
+    if known is None:
+        says = f"{name_of(element)} is no date or time of the calendar."
+        refuse(says, element, todo="Send it as 2026-11-23 or 2026-11-23T10:15:00.")
+    return known.text
+
+
+def flag_of(element: Element) -> bool | None:
+    return {"true": True, "1": True, "false": False, "0": False}.get(value_of(element))
+
+
+def flag(here: Parts, name: str) -> bool | None:
+    found = here.get(name)
+    return flag_of(found[0]) if found else None
+
+
+def amount_of(element: Element, notes: Notes) -> Amount | None:
+    """The decimal in V with its unit; None where V is empty. A decimal comma is read and noted; other text is
+    refused."""
+    sent = (element.get("V") or "").strip()
+    unit = (element.get("U") or "").strip()
+    if not sent:
+        return None
+    if "," in sent and sent.count(",") == 1:
+        notes.add("A number came with a decimal comma, which the schema does not have; it is read as a decimal.")
+        sent = sent.replace(",", ".")
+    if not _DECIMAL.fullmatch(sent):
+        refuse(f"{name_of(element)} is no number.", element, todo="Send a result that is no number as TextResult.")
+    try:
+        return Amount(Decimal(sent), unit)
+    except InvalidOperation:
+        refuse(f"{name_of(element)} is no number.", element)
+
+
+def whole_number(element: Element) -> int:
+    sent = (element.text or "").strip()
+    if not sent.lstrip("+-").isdecimal() or len(sent) > 12:
+        refuse(f"{name_of(element)} is no whole number.", element)
+    return int(sent)
+
+
+def prose(element: Element) -> str:
+    """The text of an element that may hold XHTML: paragraphs, line breaks and list items as lines of plain text.
+
+    A text without markup keeps its own lines; only its ends are trimmed.
+    """
+    if len(element) == 0:
+        return (element.text or "").strip()
+    pieces: list[str] = []
+    _collect(element, pieces)
+    lines = (" ".join(line.split()) for line in "".join(pieces).split("\n"))
+    return "\n".join(line for line in lines if line)
+
+
+def _collect(element: Element, pieces: list[str]) -> None:
+    pieces.append((element.text or "").replace("\n", " "))
+    for child in element:
+        name = name_of(child)
+        if name == "br" or name in _LINE_ENDS:
+            pieces.append("\n")
+        _collect(child, pieces)
+        if name in _LINE_ENDS:
+            pieces.append("\n")
+        elif name in ("td", "th"):
+            pieces.append(" ")
+        pieces.append((child.tail or "").replace("\n", " "))
+
+
+def line_of(element: Element) -> int:
+    line = element.sourceline
+    return line if isinstance(line, int) else 0
+
+
+def where(element: Element, name: str = "") -> str:
+    """`ServReport/Patient/OffId line 23`: the path from the message, and the line."""
+    path = [name_of(ancestor) for ancestor in element.iterancestors()][::-1]
+    path = [*path, name_of(element), *([name] if name else [])]
+    start = path.index("Message") if "Message" in path else 0
+    return f"{'/'.join(path[start:])} line {element.sourceline}"
+
+
+def refuse(says: str, element: Element, name: str = "", *, todo: str = "", receipt: str = NOT_VALID) -> NoReturn:
+    """Refuse the message whole. `receipt` is the code of 8221 that the sender's receipt gets."""
+    place = where(element, name)
+    raise Refusal(422, says, where=place, todo=todo, faults=(Fault(says, place, receipt),))

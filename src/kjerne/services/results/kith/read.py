@@ -1,0 +1,332 @@
+"""A Svarrapport 1.3 or 1.4 as a `Message`: everything in it that is about the patient's results, or a refusal.
+
+Taken whole or refused whole (`Refusal` 422, with element, line and a code of 8221 for the receipt). What is odd but
+clear is taken and noted in `Report.notes`. The schema's order of elements is not enforced: real senders deviate from
+it.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Final
+
+from kjerne.services.results.kith import whose as kin
+from kjerne.services.results.kith.identity import NUMBER_WRONG, patient
+from kjerne.services.results.kith.model import (
+    Actor,
+    AnalysedSubject,
+    Attachment,
+    Information,
+    Item,
+    Message,
+    Note,
+    Report,
+    Request,
+)
+from kjerne.services.results.kith.nodes import (
+    Element,
+    Notes,
+    Parts,
+    code,
+    codes,
+    date,
+    first,
+    line_of,
+    name_of,
+    parts,
+    prose,
+    refuse,
+    text,
+    unknown,
+    value,
+)
+from kjerne.services.results.kith.read_actors import actor
+from kjerne.services.results.kith.read_items import Whose, items, subjects
+from kjerne.services.results.kith.times import stamp
+
+NAMESPACE: Final = {
+    "http://www.kith.no/xmlstds/labsvar/2012-02-15": "1.4",
+    "http://www.kith.no/xmlstds/labsvar/2008-12-01": "1.3",
+}
+SERVICES: Final = frozenset({"N", "M", "C", "H", "A"})
+MESSAGE_ID_WRONG: Final = "E10"
+NOT_SUPPORTED: Final = "T10"
+RECEIVER_WRONG: Final = "E21"
+OTHER: Final = "X99"
+PATIENT_DEPTH: Final = 3
+"""A patient, a related being, and one more (twins' mother): deeper than that nobody can say whose a result is."""
+
+_INFANT: Final = timedelta(days=365)
+_REPORT: Final = frozenset(
+    "ServType IssueDate ApprDate Status CancellationCode Ack MsgDescr ServProvId Comment CodedComment RefDoc ServReq "
+    "Patient Animal Material ServProvider Requester PaymentResponsible CopyDest RelServProv".split()
+)
+_PATIENT: Final = frozenset(
+    "BasisForHealthServices Sex DateOfBirth DateOfDeath Name IdByServProvider IdByRequester OffId TypeOffId Relation "
+    "ResponsibleHcp AdmLocation AdditionalId Address InfItem AnalysedSubject ResultItem Patient".split()
+)
+
+
+def read(
+    root: Element,
+    *,
+    attachments: Sequence[Attachment] = (),
+    notes: Sequence[str] = (),
+    patient_numbers: Sequence[str] = (),
+    envelope_id: str = "",
+    sender: Actor | None = None,
+    strict: bool = True,
+) -> Message:
+    """Read the message under `root`.
+
+    All but `strict` come from the envelope (`wire.msghead`): the files go with the first report, and a number that is
+    not the report's patient's refuses the message. `strict=False` lets wrong check digits pass.
+    """
+    namespace, _, name = str(root.tag).rpartition("}")
+    version = NAMESPACE.get(namespace.lstrip("{"), "")
+    if name != "Message" or not version:
+        refuse(
+            "This is no Svarrapport 1.3 or 1.4.",
+            root,
+            todo="Send http://www.kith.no/xmlstds/labsvar/2012-02-15.",
+            receipt=NOT_SUPPORTED,
+        )
+    here = parts(root)
+    generated = date(here, "GenDate")
+    known = stamp(generated)
+    if known is None:
+        refuse("GenDate is missing; it orders the versions of a report.", root, "GenDate")
+    message_id = text(here, "MsgId")
+    if not message_id or len(message_id) > 200:
+        refuse("MsgId is missing or longer than 200 signs.", root, "MsgId", receipt=MESSAGE_ID_WRONG)
+    holders = here.get("ServReport", [])
+    if not holders:
+        refuse("The message holds no ServReport.", root, "ServReport")
+    reports = tuple(
+        _report(holder, attachments if index == 0 else (), notes, strict) for index, holder in enumerate(holders)
+    )
+    _same_patient(holders, reports, patient_numbers)
+    return Message(
+        id=message_id,
+        type=code(here, "Type"),
+        version=version,
+        generated=generated,
+        generated_at=known.at,
+        test=value(here, "Status") == "TEST",
+        sender=sender or reports[0].provider,
+        receiver=reports[0].requester,
+        reports=reports,
+        envelope_id=envelope_id,
+    )
+
+
+def _same_patient(holders: list[Element], reports: tuple[Report, ...], numbers: Sequence[str]) -> None:
+    sent = {number.replace(" ", "") for number in numbers if number.strip()}
+    for holder, report in zip(holders, reports, strict=True):
+        if sent and report.patient.number not in sent:
+            refuse("The envelope's patient is another than the report's.", holder, "Patient", receipt=NUMBER_WRONG)
+
+
+def _report(element: Element, extra: Sequence[Attachment], noted: Sequence[str], strict: bool) -> Report:
+    here, notes = parts(element), Notes(list(noted))
+    unknown(here, _REPORT, element, notes)
+    service = value(here, "ServType")
+    if service not in SERVICES:
+        refuse("ServType of the report is missing or none of N, M, C, H, A (7309).", element, "ServType")
+    provider = _required_actor(here, element, "ServProvider", notes)
+    holder = _person(here, element)
+    inside = parts(holder)
+    about = patient(holder, inside, provider, notes, strict=strict)
+    found_items: list[Item] = []
+    found_subjects: list[AnalysedSubject] = []
+    information: list[Information] = []
+    issued = date(here, "IssueDate")
+    infant = _is_infant(about.born, issued)
+    _contents(holder, inside, Whose(0, "", "", infant), found_items, found_subjects, information, notes)
+    responsible = tuple(actor(h) for h in inside.get("ResponsibleHcp", ()))
+    requester = _requester(here, responsible, notes)
+    attachments = (*(_attachment(e) for e in here.get("RefDoc", ())), *extra)
+    _note_oddities(here, found_items, found_subjects, attachments, notes)
+    return Report(
+        line=line_of(element),
+        service=service,
+        status=value(here, "Status"),
+        issued=issued,
+        approved=date(here, "ApprDate"),
+        discipline=code(here, "MsgDescr"),
+        id=text(here, "ServProvId"),
+        patient=about,
+        provider=provider,
+        requester=requester,
+        responsible=responsible,
+        related=_actor(here, "RelServProv"),
+        copies=tuple(actor(h) for h in here.get("CopyDest", ())),
+        comment=text(here, "Comment"),
+        comment_codes=codes(here, "CodedComment"),
+        cancellation=code(here, "CancellationCode"),
+        attachments=attachments,
+        requests=tuple(_request(e) for e in here.get("ServReq", ())),
+        information=tuple(information),
+        subjects=tuple(found_subjects),
+        items=tuple(found_items),
+        wants_receipt=value(here, "Ack") in ("J", "U"),
+        notes=tuple(notes.texts),
+    )
+
+
+def _person(here: Parts, element: Element) -> Element:
+    """The Patient; a report about an animal or a thing belongs to no person's record."""
+    for name, says in (("Animal", "an animal"), ("Material", "a material, not a person")):
+        if name in here:
+            refuse(f"The report is about {says}.", here[name][0], receipt=OTHER)
+    holder = first(here, "Patient")
+    if holder is None:
+        refuse("The report names no patient.", element, "Patient", receipt="E30")
+    return holder
+
+
+def _contents(
+    holder: Element,
+    here: Parts,
+    whose: Whose,
+    found: list[Item],
+    samples: list[AnalysedSubject],
+    information: list[Information],
+    notes: Notes,
+) -> None:
+    """Everything under a Patient, and under the related beings inside it, each marked with whose it is."""
+    unknown(here, _PATIENT, holder, notes)
+    relation = code(here, "Relation")
+    material = kin.by_relation(relation)
+    if not material and whose.of:
+        material = "related"
+    if material:
+        whose = whose._replace(material=material, words=relation.words or name_of(holder))
+        notes.add(
+            f"Results of another being ({relation.words or material}) are filed on the patient and kept out of trends."
+        )
+    subjects(here, whose, samples, notes)
+    items(holder, here, whose, found, notes)
+    information += [_information(e) for e in here.get("InfItem", ())]
+    for inner in here.get("Patient", ()):
+        if whose.of + 1 >= PATIENT_DEPTH:
+            refuse("Patients are nested too deep to tell whose a result is.", inner, receipt=OTHER)
+        _contents(inner, parts(inner), Whose(whose.of + 1, "", "", whose.infant), found, samples, information, notes)
+
+
+def _is_infant(born: str, issued: str) -> bool:
+    """Whether the patient is below one year of age, or of unknown age: then cord blood may be her own."""
+    birth, report = stamp(born), stamp(issued)
+    if birth is None:
+        return True
+    return report is not None and report.at - birth.at < _INFANT
+
+
+def _requester(here: Parts, responsible: tuple[Actor, ...], notes: Notes) -> Actor | None:
+    known = _actor(here, "Requester")
+    if known is None and not any(a.relation.code == "REK" for a in responsible):
+        notes.add("The report names no requester.")
+    return known
+
+
+def _required_actor(here: Parts, element: Element, name: str, notes: Notes) -> Actor:
+    known = _actor(here, name)
+    if known is None:
+        refuse(f"The report names no {name}.", element, name)
+    if not known.organisation and not known.organisation_ids and not known.person:
+        notes.add(f"{name} names nobody.")
+    return known
+
+
+def _actor(here: Parts, name: str) -> Actor | None:
+    holder = first(here, name)
+    return None if holder is None else actor(holder)
+
+
+def _note_oddities(
+    here: Parts, found: list[Item], samples: list[AnalysedSubject], attachments: Sequence[Attachment], notes: Notes
+) -> None:
+    if not text(here, "ServProvId"):
+        notes.add("ServProvId is missing; later versions of the report may not find it.")
+    if not date(here, "IssueDate"):
+        notes.add("IssueDate is missing; the report is dated by its message.")
+    if not value(here, "MsgDescr"):
+        notes.add("MsgDescr is missing; the report is filed as laboratory medicine.")
+    if value(here, "ServType") == "N" and not found:
+        notes.add("The report holds no result.")
+    known = {sample.id for sample in samples}
+    for item in found:
+        for ref in item.subjects:
+            if ref not in known:
+                notes.add("A result refers to a specimen that the report does not hold.")
+        if item.service and item.service not in SERVICES:
+            notes.add("A result's ServType is none of N, M, C, H, A (8270); its status is unknown.")
+    if any(attachment.broken for attachment in attachments):
+        notes.add("An attachment could not be decoded.")
+
+
+def _request(element: Element) -> Request:
+    here = parts(element)
+    return Request(
+        id=text(here, "Id"),
+        provider_id=text(here, "IdByServProvider"),
+        issued=date(here, "IssueDate"),
+        received=date(here, "ReceiptDate"),
+        payment=code(here, "PaymentCat"),
+        priority=code(here, "RequestedPrioReport"),
+        comment=text(here, "ReqComment"),
+        reservations=codes(here, "Reservation"),
+        reasons=tuple(_note(e) for e in here.get("ReasonAsText", ())),
+        comments=tuple(_note(e) for e in here.get("Comment", ())),
+    )
+
+
+def _note(element: Element) -> Note:
+    here = parts(element)
+    words = first(here, "TextResultValue")
+    return Note(code(here, "Heading"), prose(words) if words is not None else "", code(here, "TextCode"))
+
+
+def _information(element: Element) -> Information:
+    here = parts(element)
+    observed = first(here, "Observation")
+    inside = parts(observed) if observed is not None else {}
+    words = first(inside, "Description")
+    return Information(
+        type=code(here, "Type"),
+        description=prose(words) if words is not None else "",
+        comment=text(inside, "Comment"),
+        code=code(inside, "CodedDescr"),
+        started=date(here, "StartDateTime"),
+        ended=date(here, "EndDateTime"),
+        recorded=date(here, "OrgDate"),
+    )
+
+
+def _attachment(element: Element) -> Attachment:
+    here = parts(element)
+    content = first(here, "Content")
+    data, broken = (b"", False) if content is None else _content(content)
+    return Attachment(
+        title=text(here, "Description") or text(here, "Id"),
+        mime_type=text(here, "MimeType"),
+        issued=date(here, "IssueDate"),
+        id=text(here, "Id"),
+        file=text(here, "FileReference"),
+        compression=value(here, "Compression"),
+        data=data,
+        broken=broken,
+    )
+
+
+def _content(content: Element) -> tuple[bytes, bool]:
+    """What stands in Content: a Base64Container in any namespace prefix."""
+    inner = content[0] if len(content) else content
+    try:
+        data = base64.b64decode("".join((inner.text or "").split()), validate=True)
+    except (binascii.Error, ValueError):
+        return b"", True
+    return data, not data

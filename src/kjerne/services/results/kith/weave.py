@@ -1,0 +1,170 @@
+"""How the results of a report hang together: members, specimens, times and the codes found below each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final
+
+from kjerne.services.results.kith.chain import State
+from kjerne.services.results.kith.codes import MAIN_DISCIPLINE, canonical
+from kjerne.services.results.kith.entries import Result
+from kjerne.services.results.kith.model import AnalysedSubject, Item, Material
+from kjerne.services.results.kith.times import stamp
+
+Tag = tuple[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Woven:
+    """By result key: its members, the keys of its specimens, its time, every code in it and below it, and whose it is.
+
+    `materials` holds only results that are not about the patient's own material, with the sender's words.
+    """
+
+    members: dict[str, list[str]]
+    specimens: dict[str, list[str]]
+    effective: dict[str, str]
+    tags: dict[str, list[Tag]]
+    materials: dict[str, tuple[Material, str]]
+
+
+def weave(state: State) -> Woven:
+    by_key = {result.key: result for result in state.results}
+    members = _members(state.results)
+    subjects = state.subjects
+    specimens = _specimens(state.results, by_key, subjects)
+    effective = _effective(state, by_key, members, specimens, subjects)
+    materials = _materials(state.results, specimens, subjects)
+    return Woven(members, specimens, effective, _tags(state.results, members), materials)
+
+
+def _members(results: Iterable[Result]) -> dict[str, list[str]]:
+    """What stands inside a result, then what refers to it (an antibiotic to its organism): hasMember, nothing else."""
+    found: dict[str, list[str]] = {}
+    for result in results:
+        if result.parent:
+            found.setdefault(result.parent, []).append(result.key)
+    for result in results:
+        if result.target and result.target != result.parent and result.key not in found.get(result.target, ()):
+            found.setdefault(result.target, []).append(result.key)
+    return found
+
+
+def _specimens(
+    results: Iterable[Result], by_key: dict[str, Result], subjects: dict[str, AnalysedSubject]
+) -> dict[str, list[str]]:
+    """The analysed objects a result names; else those of the result around it or referred to; else the report's only
+    one.
+
+    A reference to an object that the report does not hold is left open: it may mean another sample.
+    """
+    sole = {
+        subject.of: key for key, subject in subjects.items() if sum(s.of == subject.of for s in subjects.values()) == 1
+    }
+    found: dict[str, list[str]] = {}
+
+    def of(result: Result, seen: frozenset[str]) -> list[str]:
+        if result.key in found:
+            return found[result.key]
+        item = result.item
+        if item.subjects:
+            chosen = [key for ref in item.subjects if (key := f"{item.of}:{ref}") in subjects]
+        else:
+            chosen = []
+            for neighbour in (by_key.get(result.parent), by_key.get(result.target)):
+                if neighbour is not None and neighbour.key not in seen and not chosen:
+                    chosen = of(neighbour, seen | {result.key})
+            if not chosen and item.of in sole and not _names_a_missing_one(result, by_key):
+                chosen = [sole[item.of]]
+        found[result.key] = chosen
+        return chosen
+
+    for result in results:
+        of(result, frozenset({result.key}))
+    return found
+
+
+def _names_a_missing_one(result: Result, by_key: dict[str, Result]) -> bool:
+    return any(
+        known is not None and known.item.subjects for known in (by_key.get(result.parent), by_key.get(result.target))
+    )
+
+
+def _materials(
+    results: Iterable[Result], specimens: dict[str, list[str]], subjects: dict[str, AnalysedSubject]
+) -> dict[str, tuple[Material, str]]:
+    """Whose material each result is about, by the Patient it stands in, else by its specimens."""
+    found: dict[str, tuple[Material, str]] = {}
+    for result in results:
+        if result.item.material:
+            found[result.key] = (result.item.material, result.item.material_words)
+            continue
+        for key in specimens[result.key]:
+            if subjects[key].material:
+                found[result.key] = (subjects[key].material, subjects[key].material_words)
+    return found
+
+
+def _effective(
+    state: State,
+    by_key: dict[str, Result],
+    members: dict[str, list[str]],
+    specimens: dict[str, list[str]],
+    subjects: dict[str, AnalysedSubject],
+) -> dict[str, str]:
+    """Each result's time: its own, else the earliest of those inside it, else that of the one around it, else the
+    report's."""
+    imaging = MAIN_DISCIPLINE.get(state.report.discipline.code) == "BLD"
+    found = {
+        r.key: _own_time(r.item, [subjects[k].collected for k in specimens[r.key]], imaging=imaging)
+        for r in state.results
+    }
+    for result in reversed(state.results):
+        if not found[result.key]:
+            found[result.key] = earliest(
+                found[key] for key in members.get(result.key, ()) if by_key[key].parent == result.key
+            )
+    last = state.report.issued or state.first_issued or state.issued
+    for result in state.results:
+        if not found[result.key]:
+            around = found.get(result.parent, "") or found.get(result.target, "")
+            found[result.key] = around or last
+    return found
+
+
+def _own_time(item: Item, collected: list[str], *, imaging: bool) -> str:
+    """Imaging has the time of the examination; anything else the time its sample was taken."""
+    sampled = earliest(collected)
+    return (item.investigated or sampled) if imaging else (sampled or item.investigated)
+
+
+def earliest(times: Iterable[str]) -> str:
+    """The earliest of FHIR times of any precision; empty where there is none."""
+    known = [(found.at, text) for text in times if text and (found := stamp(text)) is not None]
+    return min(known)[1] if known else ""
+
+
+_NO_TAGS: Final[list[Tag]] = []
+
+
+def _tags(results: Iterable[Result], members: dict[str, list[str]]) -> dict[str, list[Tag]]:
+    """All codes in each result and in everything below it, so that a search by tag finds the one that holds them."""
+    own = {result.key: _codes(result.item) for result in results}
+    found: dict[str, list[Tag]] = {}
+
+    def below(key: str, seen: frozenset[str]) -> dict[Tag, None]:
+        gathered = dict.fromkeys(own.get(key, _NO_TAGS))
+        for member in members.get(key, ()):
+            if member not in seen:
+                gathered |= below(member, seen | {member})
+        return gathered
+
+    for key, tags in own.items():
+        found[key] = list(below(key, frozenset({key}))) if key in members else tags
+    return found
+
+
+def _codes(item: Item) -> list[Tag]:
+    sent = [*item.investigations, *(item.value.codes if item.value is not None else ())]
+    return list(dict.fromkeys((canonical(code.system), code.code) for code in sent if code.code))

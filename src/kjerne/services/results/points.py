@@ -1,0 +1,275 @@
+"""One Observation read for the eye: its value, range, flag, mark and what it said before.
+
+The shapes are those of docs/results-mapping.md. Values stay as sent: decimals exact, "<5" with its comparator, a date
+without a time never moved by a time zone, the old value beside a corrected one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any, Final, Literal
+from zoneinfo import ZoneInfo
+
+Resource = dict[str, Any]
+Mark = Literal["", "corrected", "withdrawn", "preliminary", "not-repeated"]
+
+OSLO: Final = ZoneInfo("Europe/Oslo")
+HEADING: Final = "2.16.578.1.12.4.1.1.8243"
+CHANGE: Final = "/StructureDefinition/change"
+UNIT_OF_TEXT: Final = "/StructureDefinition/unit"
+FOCUS: Final = "/StructureDefinition/observation-focusCode"
+_WITHDRAWN: Final = frozenset({"cancelled", "entered-in-error"})
+_CORRECTED: Final = frozenset({"amended", "corrected"})
+_PRELIMINARY: Final = frozenset({"preliminary", "registered"})
+# Volven 8244 (deviation indicator), and HL7's own letters where a FHIR system wrote the resource.
+_FLAGS: Final[dict[str, Literal["high", "low", "outside"]]] = {
+    "1": "high",
+    "2": "low",
+    "3": "outside",
+    "H": "high",
+    "HH": "high",
+    "L": "low",
+    "LL": "low",
+    "A": "outside",
+    "AA": "outside",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class When:
+    """A clinical time. A date without a time stays a date: never midnight, never moved by a time zone."""
+
+    day: date
+    moment: datetime | None = None
+
+    @property
+    def order(self) -> tuple[date, float]:
+        """Sorts by day, a date without a time first."""
+        return self.day, self.moment.timestamp() if self.moment else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """What was found: a number with comparator and unit, a text, or a date. `number` is None for text."""
+
+    number: Decimal | None = None
+    comparator: str = ""
+    unit: str = ""
+    text: str = ""
+    on: When | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """The reference range of one point, as its laboratory gave it."""
+
+    low: Decimal | None = None
+    high: Decimal | None = None
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Flag:
+    """Outside the range. `ours` when the laboratory gave no flag and we compared with its own range."""
+
+    kind: Literal["high", "low", "outside"]
+    ours: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """One result. `old` is the value that a corrected or withdrawn one had before."""
+
+    id: str
+    when: When | None
+    value: Value
+    range: Range
+    flag: Flag | None
+    mark: Mark
+    old: Value | None
+    performer: str
+    report: str
+    notes: tuple[str, ...]
+
+
+def when(text: str | None) -> When | None:
+    """Read a FHIR date or dateTime; None where there is none or it is only a year.
+
+    >>> when("2026-03-11").day.isoformat(), when("2026-03-11").moment
+    ('2026-03-11', None)
+    """
+    if not text or len(text) < 10:
+        return None
+    if len(text) == 10:
+        return When(date.fromisoformat(text))
+    moment = datetime.fromisoformat(text)
+    local = moment.astimezone(OSLO) if moment.tzinfo else moment.replace(tzinfo=OSLO)
+    return When(local.date(), local)
+
+
+def taken(observation: Resource) -> When | None:
+    """When the sample was taken or the examination done; the time it was issued where no better is known."""
+    period = observation.get("effectivePeriod", {})
+    return when(observation.get("effectiveDateTime") or period.get("start") or observation.get("issued"))
+
+
+def concept_text(concept: Mapping[str, Any] | None) -> str:
+    """The words of a CodeableConcept: its text, else the first display, else the first code."""
+    if not concept:
+        return ""
+    codings = concept.get("coding", [])
+    displays = [c["display"] for c in codings if c.get("display")] or [c["code"] for c in codings if c.get("code")]
+    return str(concept.get("text") or (displays[0] if displays else ""))
+
+
+def value_of(observation: Resource) -> Value | None:
+    """The value in one shape, None where there is none (planned, nested, withdrawn). Reads a change's `value[x]` too."""
+    if quantity := observation.get("valueQuantity"):
+        number = quantity.get("value")
+        if number is None:
+            return None
+        unit = str(quantity.get("unit") or quantity.get("code") or "")
+        return Value(Decimal(str(number)), str(quantity.get("comparator", "")), unit)
+    if concept := observation.get("valueCodeableConcept"):
+        return _concept_value(concept)
+    if interval := observation.get("valueRange"):
+        edge = interval.get("low") or interval.get("high") or {}
+        return Value(text=_range_text(interval), unit=str(edge.get("unit", "")))
+    if at := when(observation.get("valueDateTime")):
+        return Value(on=at)
+    text = observation.get("valueString")
+    return Value(text=str(text)) if text else None
+
+
+def _concept_value(concept: Mapping[str, Any]) -> Value | None:
+    # The heading (8243) says what kind of text it is ("laboratory result"), not what was found.
+    said = dict(concept) | {"coding": [c for c in concept.get("coding", []) if HEADING not in c.get("system", "")]}
+    text = concept_text(said)
+    unit = next((str(e.get("valueString", "")) for e in extensions(concept, UNIT_OF_TEXT)), "")
+    return Value(text=text, unit=unit) if text else None
+
+
+def extensions(holder: Mapping[str, Any], ending: str) -> list[Mapping[str, Any]]:
+    """The extensions whose address ends so."""
+    return [e for e in holder.get("extension", []) if str(e.get("url", "")).endswith(ending)]
+
+
+def _range_text(interval: Mapping[str, Any]) -> str:
+    ends = [str(interval[end]["value"]) for end in ("low", "high") if "value" in interval.get(end, {})]
+    return "–".join(ends)
+
+
+def range_of(observation: Resource) -> Range:
+    """The reference range beside the value; only the first, which is the one the laboratory reports by."""
+    ranges = observation.get("referenceRange") or [{}]
+    low, high = (ranges[0].get(end, {}).get("value") for end in ("low", "high"))
+    return Range(
+        None if low is None else Decimal(str(low)),
+        None if high is None else Decimal(str(high)),
+        str(ranges[0].get("text", "")),
+    )
+
+
+def flag_of(observation: Resource, value: Value, span: Range) -> Flag | None:
+    """The laboratory's own flag; where it gave none, ours by its own range.
+
+    "<5" is only low if all it can be is below the range, and ">100" only high if all it can be is above.
+    """
+    for concept in observation.get("interpretation", []):
+        for coding in concept.get("coding", []):
+            if kind := _FLAGS.get(coding.get("code", "")):
+                return Flag(kind, ours=False)
+    if observation.get("interpretation") or value.number is None:
+        return None
+    below, above = value.comparator in ("<", "<="), value.comparator in (">", ">=")
+    if span.high is not None and value.number > span.high and not below:
+        return Flag("high", ours=True)
+    if span.low is not None and value.number < span.low and not above:
+        return Flag("low", ours=True)
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One former content of a result (docs/results-mapping.md, `kjerne:change`)."""
+
+    kind: str
+    at: When | None
+    value: Value | None
+    quantity_code: str
+
+
+def changes_of(observation: Resource) -> tuple[Change, ...]:
+    """What the result said before, newest change first."""
+    found = []
+    for extension in extensions(observation, CHANGE):
+        parts = {str(part.get("url", "")): part for part in extension.get("extension", [])}
+        value = parts.get("value", {})
+        code = str(value.get("valueQuantity", {}).get("code", ""))
+        at = when(parts.get("at", {}).get("valueDateTime"))
+        found.append(Change(str(parts.get("kind", {}).get("valueCode", "")), at, value_of(value), code))
+    return tuple(found)
+
+
+def mark_of(resource: Resource, changes: Sequence[Change] = ()) -> Mark:
+    """How far a result or report can be trusted, by its status and by what happened to it."""
+    status = resource.get("status", "")
+    if status in _WITHDRAWN:
+        return "withdrawn"
+    kinds = {change.kind for change in changes}
+    if "not-repeated" in kinds:
+        return "not-repeated"
+    if status in _CORRECTED or "corrected" in kinds:
+        return "corrected"
+    return "preliminary" if status in _PRELIMINARY else ""
+
+
+def another_person(observation: Resource) -> str:
+    """Whose material it is where it is not the patient's own (`newborn`, `fetus`, `donor`, `related`), else empty."""
+    for extension in extensions(observation, FOCUS):
+        for coding in extension.get("valueCodeableConcept", {}).get("coding", []):
+            return str(coding.get("code", ""))
+    return ""
+
+
+def point_of(observation: Resource, performer: str = "", report: str = "") -> Point | None:
+    """One result as a point, or None where neither it nor any former content says anything."""
+    value, changes = value_of(observation), changes_of(observation)
+    mark = mark_of(observation, changes)
+    old = next((c.value for c in changes if c.value is not None and c.value != value), None)
+    if value is None:
+        if old is None:
+            return None
+        value = Value()
+    span = range_of(observation)
+    flag = None if mark == "withdrawn" else flag_of(observation, value, span)
+    notes = tuple(str(note["text"]) for note in observation.get("note", []) if note.get("text"))
+    return Point(
+        str(observation.get("id", "")), taken(observation), value, span, flag, mark, old, performer, report, notes
+    )
+
+
+def reference_id(reference: Mapping[str, Any] | None) -> str:
+    """The id at the end of a literal reference (`Specimen/x` and `http://host/Specimen/x` are `x`)."""
+    return str((reference or {}).get("reference", "")).rstrip("/").rpartition("/")[2]
+
+
+def materials_of(specimens: Iterable[Resource]) -> dict[str, str]:
+    """Specimen id -> the words of its material."""
+    return {str(s.get("id", "")): concept_text(s.get("type")) for s in specimens}
+
+
+def report_of_results(reports: Iterable[Resource]) -> dict[str, str]:
+    """Observation id -> id of the report that holds it."""
+    return {reference_id(ref): str(r.get("id", "")) for r in reports for ref in r.get("result", [])}
+
+
+def display_of(references: Sequence[Mapping[str, Any]], names: Mapping[str, str]) -> str:
+    """Who a list of references points to, in words."""
+    for reference in references:
+        if shown := reference.get("display") or names.get(reference_id(reference)):
+            return str(shown)
+    return ""

@@ -1,0 +1,109 @@
+"""Reuse instead of repeat: has this been done within its interval, so that the answer can be used again?
+
+The intervals are data (`intervals.toml`). Only what the grant opens is looked at, so a result the caller may not see can
+never give itself away by a yes.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from functools import cache
+from importlib.resources import files
+from typing import Any, Final, Literal
+
+NLK: Final = "urn:oid:2.16.578.1.12.4.1.1.7280"
+USABLE: Final = frozenset({"final", "amended", "corrected", "appended"})
+
+Verdict = Literal["done", "due", "never", "no-rule"]
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """An analysis or examination and the days within which a repeat seldom tells anything new."""
+
+    name: str
+    days: int
+    system: str
+    codes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Earlier:
+    """One earlier result that answers the question: its id, when, and what it was called."""
+
+    id: str
+    at: datetime
+    observation: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """`done` within the interval, `due` when the newest is older, `never` when none is seen, `no-rule` without interval."""
+
+    verdict: Verdict
+    interval: Interval | None
+    again_from: date | None
+    earlier: tuple[Earlier, ...]
+
+
+@cache
+def intervals() -> tuple[Interval, ...]:
+    """Every interval kept, by name."""
+    table = tomllib.loads(files("kjerne.services.results").joinpath("intervals.toml").read_text("utf-8"))
+    return tuple(
+        Interval(row["name"], row["days"], row.get("system", NLK), tuple(row["codes"]))
+        for row in sorted(table["analysis"], key=lambda row: row["name"])
+    )
+
+
+def interval_of(system: str, code: str) -> Interval | None:
+    """The interval that holds for a code; None where none is kept."""
+    for interval in intervals():
+        if code in interval.codes and system in ("", interval.system):
+            return interval
+    return None
+
+
+def answer(system: str, code: str, observations: Iterable[dict[str, Any]], now: datetime) -> Answer:
+    """Whether the analysis was done within its interval, from the observations the grant opened.
+
+    Counted are usable results (final or amended) with a value or a text, by when the sample was taken. The newest five
+    within reach come back, newest first.
+    """
+    interval = interval_of(system, code)
+    codes = interval.codes if interval else (code,)
+    found = sorted(
+        _matching(observations, interval.system if interval else system, codes), key=lambda e: e.at, reverse=True
+    )
+    earlier = tuple(found[:5])
+    if interval is None:
+        return Answer("no-rule", None, None, earlier)
+    if not earlier:
+        return Answer("never", interval, None, ())
+    again = earlier[0].at + timedelta(days=interval.days)
+    return Answer("done" if now < again else "due", interval, again.date(), earlier)
+
+
+def _matching(observations: Iterable[dict[str, Any]], system: str, codes: Sequence[str]) -> Iterable[Earlier]:
+    for observation in observations:
+        if observation.get("status") not in USABLE:
+            continue
+        at = taken_at(observation)
+        codings = observation.get("code", {}).get("coding", ())
+        if at and any(c.get("code") in codes and system in ("", c.get("system")) for c in codings):
+            yield Earlier(observation.get("id", ""), at, observation)
+
+
+def taken_at(observation: dict[str, Any]) -> datetime | None:
+    """When the sample was taken or the examination made; a date alone counts from its midnight in UTC."""
+    text = observation.get("effectiveDateTime") or observation.get("effectivePeriod", {}).get("start")
+    if not text:
+        return None
+    try:
+        at = datetime.fromisoformat(text if len(text) > 7 else (text + "-01-01")[:10])
+    except ValueError:
+        return None
+    return at if at.tzinfo else at.replace(tzinfo=UTC)

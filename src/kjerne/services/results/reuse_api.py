@@ -1,0 +1,136 @@
+"""The "already done" question over the wire: asked before a test is ordered, and told what came of the answer.
+
+`POST /pps/v2/already-done` with `code=system|code` answers FHIR Parameters; `POST /pps/v2/already-done/{number}` with
+`outcome=followed` or `outcome=overridden&reason=...` says what was done with it. Counts are of nobody in particular.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Final
+from uuid import UUID
+
+from kjerne.access import Grant
+from kjerne.errors import Refusal
+from kjerne.exchange import Answer, Call, Pairs, PatientRef, Route, granted
+from kjerne.fhir.encode import decode, encode
+from kjerne.fhir.search import Search
+from kjerne.services.results import reuse
+from kjerne.services.results.api import SCOPE, SERVICE, basis_of
+from kjerne.store import followup
+from kjerne.store.finding import Finder
+from kjerne.store.pool import Pool
+
+OUTCOMES: Final = ("followed", "overridden")
+REASON_LIMIT_CHARACTERS: Final = 500
+COUNTED_DAYS: Final = 90
+COUNTS_SCOPE: Final = "kjerne:operations"
+
+
+@dataclass(frozen=True)
+class Asker:
+    """Asks under a grant and keeps count; used by the API and by the clinician's page."""
+
+    pool: Pool
+    finder: Finder
+    parse: Callable[[str, Pairs, bool], Search]
+
+    async def ask(self, grant: Grant, system: str, code: str) -> tuple[UUID, reuse.Answer]:
+        """The answer, and its number; a yes is counted as shown."""
+        interval = reuse.interval_of(system, code)
+        within = interval.system if interval else system
+        wanted = ",".join(f"{within}|{one}" if within else one for one in (interval.codes if interval else (code,)))
+        search = self.parse("Observation", (("code", wanted), ("_sort", "-date"), ("_count", "50")), False)
+        number = uuid.uuid4()
+        async with self.pool.acquire() as conn:
+            page = await self.finder.search(conn, grant, search)
+            trees = [decode(record.raw) | {"id": str(record.id)} for record in page.records]
+            answer = reuse.answer(system, code, trees, grant.at)
+            if answer.verdict == "done":
+                await followup.keep_reuse(conn, grant, number, within, code, "shown")
+        return number, answer
+
+    async def tell(self, grant: Grant, number: UUID, outcome: str, reason: str) -> None:
+        """What was done with a shown answer; `Refusal` 400 where outcome or reason is missing."""
+        if outcome not in OUTCOMES:
+            raise Refusal(400, "outcome is followed or overridden", where="outcome")
+        if outcome == "overridden" and not reason.strip():
+            raise Refusal(400, "an override needs a reason", where="reason")
+        if len(reason) > REASON_LIMIT_CHARACTERS:
+            raise Refusal(400, f"a reason has at most {REASON_LIMIT_CHARACTERS} characters", where="reason")
+        async with self.pool.acquire() as conn:
+            await followup.keep_reuse(conn, grant, number, "", "", outcome, reason)
+
+
+@dataclass(frozen=True)
+class ReuseApi:
+    """The handlers."""
+
+    asker: Asker
+    identify: Callable[[str], PatientRef]
+
+    def routes(self) -> list[Route]:
+        return [
+            Route("POST", "/pps/v2/already-done", self.ask, SCOPE, "fhir", 10_000),
+            Route("POST", "/pps/v2/already-done/{number}", self.tell, SCOPE, "fhir", 10_000),
+            Route("GET", "/pps/already-done-counts", self.counts, COUNTS_SCOPE, "json"),
+        ]
+
+    async def ask(self, call: Call) -> Answer:
+        """Whether the analysis in `code` was done within its interval."""
+        fields = dict(call.form)
+        system, _, code = fields.get("code", "").rpartition("|")
+        if not code or set(fields) != {"code"}:
+            raise Refusal(400, "say which analysis, as code=system|code and nothing else", where="code")
+
+        async def use(grant: Grant) -> Answer:
+            number, answer = await self.asker.ask(grant, system, code)
+            return Answer(200, encode(_parameters(number, answer)))
+
+        return await granted(call.admit, self._patient(call), SERVICE, "search", use, basis=basis_of(call))
+
+    async def tell(self, call: Call) -> Answer:
+        """What was done with a shown answer."""
+        fields = dict(call.form)
+        try:
+            number = UUID(call.parameters["number"])
+        except ValueError:
+            raise Refusal(404, "there is no such answer", where="number") from None
+
+        async def use(grant: Grant) -> Answer:
+            await self.asker.tell(grant, number, fields.get("outcome", ""), fields.get("reason", ""))
+            return Answer(204)
+
+        return await granted(call.admit, self._patient(call), SERVICE, "search", use, basis=basis_of(call))
+
+    async def counts(self, call: Call) -> Answer:
+        """Repeats within interval: shown, followed, overridden, for each code in the last 90 days."""
+        async with self.asker.pool.acquire() as conn:
+            rows = await followup.reuse_counts(conn, call.at - timedelta(days=COUNTED_DAYS))
+        listed = [{"system": row[0], "code": row[1], "outcome": row[2], "count": row[3]} for row in rows]
+        return Answer(200, encode({"days": COUNTED_DAYS, "counts": listed}), "application/json")
+
+    def _patient(self, call: Call) -> PatientRef:
+        number = call.headers.get("person-id", "")
+        if not number:
+            raise Refusal(400, "the patient's number is missing", where="person-id")
+        return self.identify(number)
+
+
+def _parameters(number: UUID, answer: reuse.Answer) -> dict[str, Any]:
+    parts: list[dict[str, Any]] = [
+        {"name": "verdict", "valueCode": answer.verdict},
+        {"name": "number", "valueUuid": f"urn:uuid:{number}"},
+    ]
+    if answer.interval:
+        parts.append({"name": "analysis", "valueString": answer.interval.name})
+        parts.append({"name": "intervalDays", "valueInteger": answer.interval.days})
+    if answer.again_from:
+        parts.append({"name": "againFrom", "valueDate": answer.again_from.isoformat()})
+    parts += [
+        {"name": "earlier", "valueReference": {"reference": f"Observation/{earlier.id}"}} for earlier in answer.earlier
+    ]
+    return {"resourceType": "Parameters", "parameter": parts}

@@ -1,0 +1,260 @@
+"""FHIR R4 as the standard has it, under `/fhir/R4`: read, vread, history, search, create and update.
+
+Source: http://hl7.org/fhir/R4/http.html. The patient is named by the record's id (sealed), by the header `person-id`, or
+in the body's `subject.identifier`; never in an address, so a search with a person number takes the form (POST _search).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from email.utils import format_datetime
+from typing import Any, Final
+from uuid import UUID
+
+from kjerne.access import Grant
+from kjerne.errors import Fault, Refusal
+from kjerne.exchange import Answer, Call, Denied, Pairs, PatientRef, Route, granted
+from kjerne.fhir.bundle import searchset
+from kjerne.fhir.definitions import type_name, type_number
+from kjerne.fhir.index import index
+from kjerne.fhir.search import Search
+from kjerne.fhir.splice import served, splice
+from kjerne.fhir.validate import check
+from kjerne.store.cursors import Cursors
+from kjerne.store.finding import Finder
+from kjerne.store.pool import Pool
+from kjerne.store.reading import Reader, Record
+from kjerne.store.records import Change, Records, Written
+from kjerne.store.sealed_id import SealedIds
+
+READ: Final = "nhn:pps/provesvar-read"
+WRITE: Final = "nhn:pps/provesvar-write"
+# Which service's law holds for a type. A type that is not here is not served yet: 404 names it.
+SERVICE_BY_TYPE: Final = dict.fromkeys(
+    ("DiagnosticReport", "Observation", "ServiceRequest", "Specimen", "PractitionerRole"), "results"
+)
+RESOURCE_LIMIT_BYTES: Final = 2_000_000
+
+
+@dataclass(frozen=True)
+class StandardsApi:
+    """Handlers. `parse_json` is strict, `parse_search` makes a typed search, `identify` a reference from a number."""
+
+    pool: Pool
+    ids: SealedIds
+    reader: Reader
+    records: Records
+    finder: Finder
+    cursors: Cursors
+    parse_json: Callable[[bytes], dict[str, Any]]
+    parse_search: Callable[[str, Pairs, bool], Search]
+    identify: Callable[[str], PatientRef]
+
+    def routes(self) -> list[Route]:
+        at = "/fhir/R4/{type}"
+        return [
+            Route("GET", at, self.search, READ, "fhir"),
+            Route("POST", at + "/_search", self.search, READ, "fhir"),
+            Route("GET", at + "/{id}", self.read, READ, "fhir"),
+            Route("GET", at + "/{id}/_history", self.history, READ, "fhir"),
+            Route("GET", at + "/{id}/_history/{version}", self.vread, READ, "fhir"),
+            Route("POST", at, self.create, WRITE, "fhir", RESOURCE_LIMIT_BYTES),
+            Route("PUT", at + "/{id}", self.update, WRITE, "fhir", RESOURCE_LIMIT_BYTES),
+        ]
+
+    async def read(self, call: Call) -> Answer:
+        """One resource by id; absent, hidden and refused are one answer (404), so an id guessed tells nothing."""
+        type_, id_ = self._place(call)
+
+        async def use(grant: Grant) -> Record | None:
+            async with self.pool.acquire() as conn:
+                return await self.reader.read(conn, grant, type_, id_)
+
+        record = await self._hidden_as_absent(call, id_, "read", use)
+        if record is None:
+            raise absent(call)
+        if call.headers.get("if-none-match") == etag(record.version):
+            return Answer(304, headers=_version_headers(record.version, record.at))
+        return Answer(200, record.served, headers=_version_headers(record.version, record.at))
+
+    async def vread(self, call: Call) -> Answer:
+        """One version of a resource."""
+        version = call.parameters["version"]
+        for record in await self._versions(call):
+            if str(record.version) == version:
+                return Answer(200, record.served, headers=_version_headers(record.version, record.at))
+        raise absent(call)
+
+    async def history(self, call: Call) -> Answer:
+        """All versions of a resource, newest first, as a history Bundle."""
+        versions = await self._versions(call)
+        address = f"{call.base_url}{call.path}"
+        url = f"{call.base_url}/fhir/R4/{call.parameters['type']}/{call.parameters['id']}"
+        bundle = searchset([(url, record.served, "match") for record in versions], [("self", address)], len(versions))
+        return Answer(200, bundle.replace(b'"type":"searchset"', b'"type":"history"', 1))
+
+    async def _versions(self, call: Call) -> list[Record]:
+        type_, id_ = self._place(call)
+
+        async def use(grant: Grant) -> list[Record]:
+            async with self.pool.acquire() as conn, conn.transaction():
+                current = await self.reader.read(conn, grant, type_, id_)
+                earlier = await self.reader.earlier(conn, grant, type_, [id_]) if current else []
+                return [current, *earlier] if current else []
+
+        versions: list[Record] = await self._hidden_as_absent(call, id_, "history", use)
+        if not versions:
+            raise absent(call)
+        return versions
+
+    async def search(self, call: Call) -> Answer:
+        """A search inside one patient, by GET where no number is needed, by POST with a form else."""
+        name = call.parameters["type"]
+        type_of(name)
+        pairs = tuple(pair for pair in (*call.query, *call.form) if pair[0] != "_cursor")
+        token = next((value for key, value in (*call.query, *call.form) if key == "_cursor"), "")
+        patient = self._patient(call, None)
+        lenient = "handling=lenient" in call.headers.get("prefer", "")
+
+        async def use(grant: Grant) -> Answer:
+            asked, after = pairs, None
+            if token:
+                cursor = self.cursors.open(token, grant, name)
+                asked, after = tuple((key, value) for key, value in cursor.pairs), cursor.after
+            search = self.parse_search(name, asked, lenient)
+            async with self.pool.acquire() as conn:
+                page = await self.finder.search(conn, grant, search, after=after)
+            base, links = f"{call.base_url}/fhir/R4", [("self", f"{call.base_url}{call.path}")]
+            if page.after is not None:
+                next_token = self.cursors.make(grant, name, asked, page.after)
+                links.append(("next", f"{base}/{name}?_cursor={next_token}"))
+            entries = [
+                (f"{base}/{_named(record)}", record.served, mode)
+                for mode, records in (("match", page.records), ("include", page.included))
+                for record in records
+            ]
+            return Answer(200, searchset(entries, links, page.total))
+
+        return await granted(call.admit, patient, SERVICE_BY_TYPE[name], "search", use, basis=_basis(call))
+
+    async def create(self, call: Call) -> Answer:
+        """A new resource; the server makes the id, an `id` in the body is replaced (R4 http.html#create)."""
+        name = call.parameters["type"]
+        type_ = type_of(name)
+        tree = self._checked(call, name)
+        change_of = _change(type_, call.body, tree)
+
+        async def use(grant: Grant) -> Written:
+            async with self.pool.acquire() as conn:
+                change = change_of(self.ids.make(grant.subject.patient), None)
+                return await self.records.create(conn, grant, change)
+
+        patient = self._patient(call, tree)
+        return self._written(call, await granted(call.admit, patient, SERVICE_BY_TYPE[name], "file", use), 201)
+
+    async def update(self, call: Call) -> Answer:
+        """A new version of a resource we made the id of; `If-Match` is demanded, so no update is lost unseen."""
+        type_, id_ = self._place(call)
+        name = call.parameters["type"]
+        tree = self._checked(call, name)
+        if tree.get("id") != call.parameters["id"]:
+            raise Refusal(400, "the id in the body is not the id in the address", where=f"{name}.id")
+        expected = _expected(call.headers)
+        change = _change(type_, call.body, tree)(id_, expected)
+
+        async def use(grant: Grant) -> list[Written]:
+            async with self.pool.acquire() as conn:
+                return await self.records.put(conn, grant, [change])
+
+        written = await self._hidden_as_absent(call, id_, "file", use)
+        if written is None:
+            raise absent(call)
+        return self._written(call, written[0], 200)
+
+    def _checked(self, call: Call, name: str) -> dict[str, Any]:
+        tree = self.parse_json(call.body)
+        if tree.get("resourceType") != name:
+            raise Refusal(400, f"the body is not a {name}", where="resourceType")
+        faults: tuple[Fault, ...] = tuple(check(tree, name))
+        if faults:
+            raise Refusal(422, faults[0].says, where=faults[0].where, code="invalid", faults=faults)
+        return tree
+
+    def _written(self, call: Call, written: Written, status: int) -> Answer:
+        name = call.parameters["type"]
+        location = f"{call.base_url}/fhir/R4/{name}/{written.id}/_history/{written.version}"
+        headers = (("location", location), *_version_headers(written.version, written.at))
+        if "return=minimal" in call.headers.get("prefer", ""):
+            return Answer(status, headers=headers)
+        body = served(call.body, splice(call.body), str(written.id), written.version, written.at)
+        return Answer(status, body, headers=headers)
+
+    def _place(self, call: Call) -> tuple[int, UUID]:
+        type_ = type_of(call.parameters["type"])
+        id_ = self.ids.parse(call.parameters["id"])
+        if id_ is None:
+            raise absent(call)
+        return type_, id_
+
+    def _patient(self, call: Call, tree: Mapping[str, Any] | None) -> PatientRef:
+        number = call.headers.get("person-id", "")
+        if not number and tree is not None:
+            subject = tree.get("subject") or tree.get("patient") or {}
+            number = str(subject.get("identifier", {}).get("value", ""))
+        if not number:
+            raise Refusal(
+                400, "the patient's number is missing", where="person-id", todo="Send it as header person-id."
+            )
+        return self.identify(number)
+
+    async def _hidden_as_absent(self, call: Call, id_: UUID, action: Any, use: Any) -> Any:
+        patient = PatientRef(key=self.ids.patient(id_))
+        service = SERVICE_BY_TYPE[call.parameters["type"]]
+        try:
+            return await granted(call.admit, patient, service, action, use, basis=_basis(call))
+        except Denied:
+            return None
+
+
+def type_of(name: str) -> int:
+    """The number of a type that is served; `Refusal` 404 for others."""
+    if name not in SERVICE_BY_TYPE:
+        raise Refusal(404, "this type is not served here", where="path", todo=f"Served: {', '.join(SERVICE_BY_TYPE)}.")
+    return type_number(name)
+
+
+def absent(call: Call) -> Refusal:
+    return Refusal(404, f"no {call.parameters['type']} with this id that you may see", where="id")
+
+
+def etag(version: int) -> str:
+    return f'W/"{version}"'
+
+
+def _version_headers(version: int, at: datetime) -> Pairs:
+    return (("etag", etag(version)), ("last-modified", format_datetime(at, usegmt=True)))
+
+
+def _expected(headers: Mapping[str, str]) -> int:
+    text = headers.get("if-match", "").strip().removeprefix("W/").strip('"')
+    if not (text.isascii() and text.isdigit()):
+        raise Refusal(
+            428 if not text else 400, "the version you change is missing", where="If-Match",
+            todo='Read the record and send its ETag, such as W/"3".', code="required",
+        )  # fmt: skip
+    return int(text)
+
+
+def _change(type_: int, raw: bytes, tree: dict[str, Any]) -> Callable[[UUID, int | None], Change]:
+    indexed = index(tree)
+    return lambda id_, expected: Change(type_, id_, raw, indexed, expected=expected)
+
+
+def _named(record: Record) -> str:
+    return f"{type_name(record.type)}/{record.id}"
+
+
+def _basis(call: Call) -> str:
+    return call.headers.get("access-basis", "").upper()

@@ -1,0 +1,88 @@
+"""A whole house over a fresh database, with a laboratory and readers whose grants come from the real law."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import pytest
+
+from kjerne.access import Attestation, Caller, Coded, Grant, Tie
+from kjerne.app import House
+from kjerne.clock import FixedClock
+from kjerne.exchange import Admit, PatientRef
+from kjerne.policy.door import Door
+from kjerne.registries.identifiers import control_digits
+from kjerne.settings import Settings
+from kjerne.store.house import open_store
+from kjerne.store.keys import Keys
+from kjerne.store.people import Identifier, NewPerson
+from kjerne.store.subjects import PersonDetail
+
+from .kith.conftest import Kith
+
+NOW = datetime(2026, 3, 5, 12, tzinfo=UTC)
+HOSPITAL = "100000008"
+LAB = Caller("system", "lab", frozenset({"nhn:pps/provesvar-write"}), organisation="100000777")
+
+
+_numbers = (nine + control_digits(nine) for nine in (f"128175{n:03d}" for n in range(100, 500)) if control_digits(nine))
+
+
+def fresh_number() -> str:
+    """A synthetic number nobody had in an earlier test: born 12 January 1975, month plus 80."""
+    return next(_numbers)
+
+
+@dataclass
+class Ward:
+    """What the tests of intake and reading do to a house."""
+
+    house: House
+
+    def admit(self, caller: Caller = LAB) -> Admit:
+        return Door(self.house.store, self.house.clock).admit(caller, "test")
+
+    async def person(self, number: str) -> int:
+        """A registered person in the care of the hospital."""
+        new = NewPerson(
+            PersonDetail(name="Prøve Person", birth_date=date(1975, 1, 12), sex="female"),
+            (Identifier(self.house.digest(number), "FNR", number, date(1975, 1, 12)),),
+            synthetic=True,
+            ties=(Tie("care", organisation=HOSPITAL),),
+        )
+        async with self.house.store.pool.acquire() as conn:
+            return (await self.house.store.people.register(conn, [new], NOW))[0]
+
+    def doctor(self, number: str, hpr: str = "9144889") -> Caller:
+        """A hospital doctor with an attestation about the patient with this number."""
+        own = self.house.digest(f"doctor-{hpr}")
+        attestation = Attestation(
+            own, hpr, "LE", HOSPITAL, HOSPITAL, "", None, "TREAT", Coded("BEHANDLER"), "decision-1", "", False,
+            (self.house.digest(number),), self.house.clock.now(),
+        )  # fmt: skip
+        return Caller(
+            "practitioner", "ehr", frozenset({"nhn:pps/provesvar-read"}), own, "Lege Legesen", hpr, "LE", HOSPITAL,
+            HOSPITAL, level=4, attestation=attestation,
+        )  # fmt: skip
+
+    async def grant(self, number: str, action: str = "search", caller: Caller | None = None) -> Grant:
+        caller = caller or self.doctor(number)
+        return await self.admit(caller)(PatientRef(digest=self.house.digest(number)), "results", action)  # type: ignore[arg-type]
+
+
+@pytest.fixture
+async def ward(dsn: str) -> AsyncIterator[Ward]:
+    keys = Keys(b"w" * 32, b"p" * 32, b"s" * 32)
+    store = await open_store(dsn, keys, pool_size=6)
+    settings = Settings(data=Path("unused"), dsn=dsn)
+    yield Ward(House(settings, store, FixedClock(NOW)))
+    await store.close()
+
+
+@pytest.fixture(scope="session")
+def kith() -> type[Kith]:
+    """Messages made here, with people who do not exist."""
+    return Kith

@@ -1,0 +1,81 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from kjerne.errors import Fault, Refusal
+from kjerne.services.results.kith import apprec
+from kjerne.services.results.kith.model import Actor, Identifier
+from kjerne.wire import xml
+
+AT = datetime(2026, 3, 2, 12, 30, tzinfo=UTC)
+
+
+def read(receipt: bytes) -> apprec.Receipt:
+    return apprec.parse(xml.parse(receipt))
+
+
+@pytest.mark.parametrize(("svarrapport", "version"), [("1.3", "1.0"), ("1.4", "1.1")])
+def test_the_receipt_has_the_version_of_the_senders_generation(kith: Any, svarrapport: str, version: str) -> None:
+    message = kith.understood(kith.message(kith.report(kith.item()), version=svarrapport))
+    receipt = read(apprec.build(message, (), AT))
+    assert (receipt.version, receipt.status, receipt.faults) == (version, "1", ())
+    assert receipt.about.id == "M-1"
+    assert receipt.about.generated == "2026-03-02T12:00:05+01:00"
+    assert receipt.receiver.organisation == "Prøvelaboratoriet"
+    assert receipt.receiver.department_ids == (Identifier("77002", "HER"),)
+
+
+def test_the_sender_may_ask_for_the_other_version(kith: Any) -> None:
+    message = kith.understood(kith.message(kith.report(kith.item())))
+    assert b"apprec/2004-11-21" in apprec.build(message, (), AT, asked="1.0")
+
+
+def test_a_rejection_carries_its_codes_and_places(kith: Any) -> None:
+    message = kith.understood(kith.message(kith.report(kith.item())))
+    faults = (Fault("Feil nummer.", "Patient/OffId line 3", "E31"), Fault("Noe annet.", "", "invalid"))
+    receipt = read(apprec.build(message, faults, AT))
+    assert receipt.status == "2"
+    assert [(fault.code, fault.says) for fault in receipt.faults] == [
+        ("E31", "Feil nummer. (Patient/OffId line 3)"), ("X99", "Noe annet."),
+    ]  # fmt: skip
+
+
+def test_the_same_message_and_time_give_the_same_receipt(kith: Any) -> None:
+    message = kith.understood(kith.message(kith.report(kith.item())))
+    assert apprec.build(message, (), AT) == apprec.build(message, (), AT)
+
+
+def test_a_refusal_gets_a_code_of_8221() -> None:
+    assert [fault.code for fault in apprec.faults_of(Refusal(400, "ødelagt"))] == ["T01"]
+    assert [fault.code for fault in apprec.faults_of(Refusal(409, "igjen"))] == ["X99"]
+    known = Refusal(422, "uten nummer", faults=(Fault("uten nummer", "OffId line 2", "E30"),), todo="Send nummeret.")
+    [fault] = apprec.faults_of(known)
+    assert (fault.code, fault.says) == ("E30", "uten nummer Send nummeret.")
+
+
+def test_what_could_not_be_read_is_still_answered(kith: Any) -> None:
+    raw = kith.message(kith.report(kith.item()), version="1.3").replace(b"</Patient>", b"")
+    heard = apprec.heard(raw)
+    assert (heard.id, heard.version, heard.type.code) == ("M-1", "1.3", "SVAR_LAB")
+    receipt = read(apprec.build(heard, (Fault("ødelagt", "line 1", "T01"),), AT))
+    assert (receipt.version, receipt.about.id, receipt.status) == ("1.0", "M-1", "2")
+
+
+@pytest.mark.parametrize("raw", [b"", b"\x00\xff\xfe", b"<MsgId></MsgId>", b"PK\x03\x04", b"<GenDate V='2026-99-99'/>"])
+def test_even_noise_gets_a_receipt(raw: bytes) -> None:
+    assert read(apprec.build(apprec.heard(raw), (Fault("støy"),), AT)).status == "2"
+
+
+def test_control_signs_of_a_hostile_message_do_not_break_the_receipt() -> None:
+    heard = apprec.Heard(id="a\x00b\x1b", sender=Actor(organisation="Lab\x07"))
+    assert read(apprec.build(heard, (Fault("\x00feil"),), AT)).about.id == "ab"
+
+
+def test_what_is_no_receipt_is_refused() -> None:
+    with pytest.raises(Refusal):
+        read(b"<AppRec xmlns='http://www.kith.no/xmlstds/apprec/2010-01-01'/>")
+    with pytest.raises(Refusal):
+        read(f"<AppRec xmlns='{apprec.NAMESPACE['1.1']}'><Status V='9'/></AppRec>".encode())

@@ -1,0 +1,308 @@
+"""The versions of a report, in any order of arrival."""
+
+from __future__ import annotations
+
+from itertools import permutations
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from kjerne.services.results.kith import chain
+from kjerne.services.results.kith.model import Value
+
+A, B, C = "NPU03429", "NPU03230", "NPU01370"
+
+
+def version(kith: Any, minute: int, items: str, **report_: Any) -> chain.Versioned:
+    raw = kith.message(kith.report(items, **report_), id_=f"M-{minute}", generated=f"2026-03-02T12:{minute:02}:00")
+    return chain.versions(kith.understood(raw))[0]
+
+
+def state(kith: Any, *versions: chain.Versioned) -> chain.State:
+    folded = chain.fold(versions)
+    for order in permutations(versions):
+        assert chain.fold(order) == folded, "the order of arrival must not matter"
+    assert chain.fold((*versions, *versions)) == folded, "folding twice must change nothing"
+    return folded
+
+
+def digits(value: Value | None) -> str:
+    """The number as sent; empty where there is none."""
+    return str(value.amount.number) if value is not None and value.amount is not None else ""
+
+
+def told(folded: chain.State) -> dict[str, tuple[str, str]]:
+    """By code: status and number, the number empty where there is none."""
+    return {result.item.investigations[0].code: (result.status, digits(result.value)) for result in folded.results}
+
+
+def test_a_final_report_takes_the_place_of_the_preliminary_one(kith: Any) -> None:
+    folded = state(
+        kith,
+        version(
+            kith,
+            1,
+            kith.item(A, kith.number("140"), id_="1", state="2") + kith.item(B, "", id_="2", state="15"),
+            status="P",
+        ),
+        version(kith, 2, kith.item(A, kith.number("141"), id_="1") + kith.item(B, kith.number("4.1"), id_="2")),
+    )
+    assert (folded.status, folded.versions) == ("final", 2)
+    assert told(folded) == {A: ("final", "141"), B: ("final", "4.1")}
+    assert [change.kind for change in folded.results[0].changes] == ["replaced"]
+    assert folded.results[1].changes == ()
+
+
+def test_partial_answers_grow_into_one_report(kith: Any) -> None:
+    folded = state(
+        kith,
+        version(kith, 1, kith.item(A, id_="1"), status="P"),
+        version(kith, 2, kith.item(A, id_="1") + kith.item(B, id_="2"), status="P", service="M"),
+        version(
+            kith, 3, kith.item(A, id_="1") + kith.item(B, id_="2") + kith.item(C, id_="3"), status="F", service="M"
+        ),
+    )
+    assert told(folded) == {A: ("final", "140"), B: ("final", "140"), C: ("final", "140")}
+    assert folded.status == "amended"
+
+
+def test_a_corrected_result_keeps_its_old_value(kith: Any) -> None:
+    folded = state(
+        kith,
+        version(kith, 1, kith.item(A, kith.number("15.0"), id_="1") + kith.item(B, id_="2")),
+        version(
+            kith,
+            2,
+            kith.item(A, kith.number("12.0"), id_="1", service="M") + kith.item(B, id_="2", service="H"),
+            service="M",
+        ),
+    )
+    changed, same = folded.results
+    [change] = changed.changes
+    assert (changed.status, digits(changed.value)) == ("amended", "12.0")
+    assert (change.kind, digits(change.value), change.status) == ("corrected", "15.0", "final")
+    assert (change.issued, change.at) == ("2026-03-02T12:01:00+01:00", "2026-03-02T12:02:00+01:00")
+    assert (same.history, same.status, same.issued, same.changes) == (True, "final", "2026-03-02T12:01:00+01:00", ())
+
+
+def test_a_change_of_precision_is_a_correction(kith: Any) -> None:
+    folded = state(
+        kith,
+        version(kith, 1, kith.item(A, kith.number("11"), id_="1")),
+        version(kith, 2, kith.item(A, kith.number("11.0"), id_="1", service="M"), service="M"),
+    )
+    assert [change.kind for change in folded.results[0].changes] == ["corrected"]
+
+
+def test_a_withdrawn_result_has_no_value_but_a_past(kith: Any) -> None:
+    folded = state(
+        kith,
+        version(kith, 1, kith.item(A, kith.number("11"), id_="1")),
+        version(kith, 2, kith.item(A, "", id_="1", service="C"), service="M"),
+    )
+    [result] = folded.results
+    assert (result.status, result.value) == ("cancelled", None)
+    assert [(c.kind, digits(c.value)) for c in result.changes] == [("withdrawn", "11")]
+
+
+def test_a_mistyped_id_does_not_leave_a_withdrawn_result_standing(kith: Any) -> None:
+    folded = state(
+        kith,
+        version(kith, 1, kith.item(A, kith.number("21"), id_="555") + kith.item(B, id_="556")),
+        version(kith, 2, kith.item(A, "", id_="5555", service="C") + kith.item(B, id_="556", service="H"), service="M"),
+    )
+    assert told(folded) == {A: ("cancelled", ""), B: ("final", "140")}
+
+
+def test_a_cancelled_report_cancels_every_result_and_keeps_the_values(kith: Any) -> None:
+    folded = state(
+        kith,
+        version(kith, 1, kith.item(A, id_="1") + kith.item(B, id_="2")),
+        version(kith, 2, "", service="C", subjects=""),
+    )
+    assert folded.status == "cancelled"
+    assert told(folded) == {A: ("cancelled", ""), B: ("cancelled", "")}
+    assert all(result.changes[0].kind == "withdrawn" for result in folded.results)
+    assert len(folded.subjects) == 1
+
+
+def test_a_report_sent_again_after_its_cancellation_holds_again(kith: Any) -> None:
+    folded = state(
+        kith,
+        version(kith, 1, kith.item(A, kith.number("1"), id_="1")),
+        version(kith, 2, "", service="C"),
+        version(kith, 3, kith.item(A, kith.number("2"), id_="1")),
+    )
+    assert told(folded) == {A: ("final", "2")}
+    assert [change.kind for change in folded.results[0].changes] == ["withdrawn"]
+
+
+def test_an_addition_adds_and_takes_nothing_away(kith: Any) -> None:
+    folded = state(
+        kith,
+        version(kith, 1, kith.item(A, id_="1")),
+        version(kith, 2, kith.item(B, id_="2", service="A"), service="A", status="A"),
+    )
+    assert told(folded) == {A: ("final", "140"), B: ("final", "140")}
+    assert folded.results[0].changes == ()
+
+
+def test_a_final_result_that_a_change_leaves_out_stays_and_is_marked(kith: Any) -> None:
+    folded = state(
+        kith,
+        version(kith, 1, kith.item(A, id_="1") + kith.item(B, id_="2")),
+        version(kith, 2, kith.item(A, id_="1", service="H"), service="M"),
+    )
+    assert told(folded) == {A: ("final", "140"), B: ("final", "140")}
+    assert [change.kind for change in folded.results[1].changes] == ["not-repeated"]
+
+
+def test_an_unfinished_result_that_the_final_report_leaves_out_waits_no_longer(kith: Any) -> None:
+    folded = state(
+        kith,
+        version(kith, 1, kith.item(A, id_="1") + kith.item(B, "", id_="2", state="15"), status="P"),
+        version(kith, 2, kith.item(A, id_="1"), status="F"),
+    )
+    assert told(folded)[B] == ("cancelled", "")
+
+
+def test_a_result_without_id_finds_itself_by_place_and_national_code(kith: Any) -> None:
+    first, second = (
+        kith.item(A, "", id_="", state="15").replace(
+            "</Investigation>", f"<Id V='{local}' S='{kith.OID}8212'/></Investigation>"
+        )
+        for local in ("MP-D", "MP-A")
+    )
+    folded = state(
+        kith,
+        version(kith, 1, first, status="P"),
+        version(
+            kith, 2, second.replace("<ServType", kith.number("2") + "<ServType").replace("V='15'", "V='3'"), service="M"
+        ),
+    )
+    assert told(folded) == {A: ("final", "2")}
+
+
+def test_the_same_short_id_for_another_organism_is_another_result(kith: Any) -> None:
+    folded = state(
+        kith,
+        version(kith, 1, kith.item("COLI", kith.text("E. coli"), id_="1")),
+        version(
+            kith,
+            2,
+            kith.item("STAU", kith.text("S. aureus"), id_="1") + kith.item("COLI", kith.text("E. coli"), id_="2"),
+            service="M",
+        ),
+    )
+    assert {r.item.investigations[0].code: r.value.text for r in folded.results if r.value} == {
+        "STAU": "S. aureus",
+        "COLI": "E. coli",
+    }
+    assert [r.changes for r in folded.results] == [(), ()]
+
+
+def test_equal_ids_in_one_message_stay_two_results(kith: Any) -> None:
+    folded = state(
+        kith, version(kith, 1, kith.item(A, id_="1") + kith.item(B, id_="1") + kith.item(B, kith.number("9"), id_="1"))
+    )
+    assert len({result.key for result in folded.results}) == 3
+
+
+def test_results_that_refer_to_each_other_in_a_circle_are_taken_in(kith: Any) -> None:
+    folded = state(
+        kith,
+        version(kith, 1, kith.item(A, id_="1", ref="2") + kith.item(B, id_="2", ref="1")),
+        version(kith, 2, kith.item(A, id_="1", ref="2") + kith.item(B, id_="2", ref="1"), service="M"),
+    )
+    assert [(r.key, r.target) for r in folded.results] == [("id:1", "id:2"), ("id:2", "id:1")]
+
+
+def test_a_result_that_says_nothing_of_itself_in_a_preliminary_report_is_preliminary(kith: Any) -> None:
+    folded = state(kith, version(kith, 1, kith.item(A, service="", state=""), status="P"))
+    assert told(folded)[A][0] == "preliminary"
+
+
+def test_an_inner_result_shares_the_state_of_the_one_around_it(kith: Any) -> None:
+    outer = kith.item(A, "", state="2", inside=kith.item(B, kith.text("Funn", "FU"), service="", state=""))
+    folded = state(kith, version(kith, 1, outer))
+    assert [result.status for result in folded.results] == ["preliminary", "preliminary"]
+
+
+def test_a_change_whose_first_version_is_unknown_says_so(kith: Any) -> None:
+    folded = state(kith, version(kith, 2, kith.item(A, service="M"), service="M"))
+    assert "The first version of this report has not been received." in folded.notes
+
+
+def test_the_report_date_is_the_first_versions(kith: Any) -> None:
+    folded = state(
+        kith,
+        version(kith, 1, kith.item(A, id_="1"), issued="2026-03-01T10:00:00"),
+        version(kith, 2, kith.item(A, id_="1"), issued="2026-03-02T10:00:00", service="M"),
+    )
+    assert folded.first_issued == "2026-03-01T10:00:00+01:00"
+    assert folded.issued == "2026-03-02T12:02:00+01:00"
+
+
+@pytest.mark.parametrize(
+    ("change", "same"),
+    [({}, True), ({"id_": "R-2"}, False), ({"discipline": "MBIO"}, False), ({"status": "P", "service": "M"}, True)],
+)
+def test_versions_of_a_report_share_laboratory_discipline_and_number(
+    kith: Any, change: dict[str, str], same: bool
+) -> None:
+    messages = [kith.understood(kith.message(kith.report(kith.item(), **options))) for options in ({}, change)]
+    keys = [chain.report_key(message, message.reports[0]) for message in messages]
+    assert (keys[0] == keys[1]) is same
+    assert (chain.report_digest(keys[0]) == chain.report_digest(keys[1])) is same
+
+
+def test_another_patient_number_is_still_the_same_report(kith: Any) -> None:
+    one = kith.understood(kith.message(kith.report(kith.item())))
+    other = kith.understood(
+        kith.message(kith.report(patient=kith.person(kith.item(), number="54321", kind="HNR"), service="M"))
+    )
+    assert chain.report_key(one, one.reports[0]) == chain.report_key(other, other.reports[0])
+
+
+def test_a_version_is_the_same_after_packing(kith: Any) -> None:
+    known = version(kith, 1, kith.item(A, kith.number("1.10", comparator="LT"), inside=kith.item(B, kith.text("ja"))))
+    assert chain.unpack(chain.pack(known)) == known
+    assert digits(chain.unpack(chain.pack(known)).report.items[0].value) == "1.10"
+
+
+CODES = st.sampled_from([A, B, C, "COLI"])
+ITEMS = st.lists(
+    st.tuples(
+        CODES, st.sampled_from(["", "1", "2", "3"]), st.sampled_from(["", "N", "M", "C", "H", "A"]),
+        st.sampled_from(["", "2", "3", "15"]), st.sampled_from(["1", "1.0", "2"]), st.sampled_from(["", "1", "2"]), st.booleans(),
+    ),
+    max_size=5,
+)  # fmt: skip
+VERSIONS = st.lists(
+    st.tuples(st.sampled_from("NMCHA"), st.sampled_from("SPFA"), st.integers(0, 3), ITEMS), min_size=1, max_size=4
+)
+
+
+@given(VERSIONS, st.randoms(use_true_random=False))
+@settings(max_examples=60, deadline=None)
+def test_any_chain_folds_to_one_state_in_any_order(kith: Any, drawn: Any, random: Any) -> None:
+    versions = []
+    for index, (service, status, minute, items) in enumerate(drawn):
+        body = ""
+        for code, id_, own, state_, value, ref, nested in items:
+            made = kith.item(code, kith.number(value), id_=id_, service=own, state=state_, ref=ref)
+            body = body.removesuffix("</ResultItem>") + made + "</ResultItem>" if nested and body else body + made
+        raw = kith.message(
+            kith.report(body, service=service, status=status), id_=f"M-{index}", generated=f"2026-03-02T12:0{minute}:00"
+        )
+        versions += chain.versions(kith.understood(raw))
+    folded = chain.fold(versions)
+    shuffled = list(versions)
+    random.shuffle(shuffled)
+    assert chain.fold(shuffled) == folded
+    assert chain.fold(versions + shuffled) == folded
+    assert len({result.key for result in folded.results}) == len(folded.results)
+    assert len(folded.results) >= max(len(v.report.items) for v in versions)
+    assert len(folded.results) <= sum(len(v.report.items) for v in versions)

@@ -1,0 +1,44 @@
+from __future__ import annotations
+
+import pytest
+
+from kjerne.services.results.kith.codes import LOCAL, NCRP, NLK, NORPAT, VOLVEN, canonical, spellings
+
+SPELLINGS = {
+    NLK: (
+        "2.16.578.1.12.4.1.1.7280",
+        "urn:oid:2.16.578.1.12.4.1.1.7280",
+        "URN:OID:2.16.578.1.12.4.1.1.7280",
+        "http://ehelse.no/fhir/CodeSystem/no-kodeverk-7280-nlk",
+        "http://helsedir.no/fhir/CodeSystem/no-kodeverk-7280-nlk",
+        "2.16.578.1.12.4.1.1.7230",
+        " 2.16.578.1.12.4.1.1.7280 ",
+    ),
+    NCRP: ("2.16.578.1.12.4.1.1.7270", "http://ehelse.no/fhir/CodeSystem/no-kodeverk-7270-ncrp"),
+    NORPAT: ("http://helsedir.no/fhir/CodeSystem/no-kodeverk-7010-norpat",),
+    LOCAL: ("http://ehelse.no/fhir/CodeSystem/no-kodeverk-8212",),
+    VOLVEN + "7110": ("http://hl7.org/fhir/sid/icd-10-no", "2.16.578.1.12.4.1.1.7110"),
+    VOLVEN + "7170": ("http://hl7.org/fhir/sid/icpc-2",),
+    "http://www.whocc.no/atc": ("2.16.578.1.12.4.1.1.7180",),
+    "http://snomed.info/sct": ("2.16.840.1.113883.6.96", "http://snomed.info/sct"),
+    "http://loinc.org": ("urn:oid:2.16.840.1.113883.6.1",),
+    "urn:oid:2.16.578.1.12.4.1.4.101": ("2.16.578.1.12.4.1.2.101",),
+    "urn:oid:2.16.578.1.12.4.1.4.102": ("urn:oid:2.16.578.1.12.4.1.2.102",),
+}
+
+
+@pytest.mark.parametrize(("system", "sent"), [(system, sent) for system, all_ in SPELLINGS.items() for sent in all_])
+def test_every_spelling_of_a_system_becomes_one(system: str, sent: str) -> None:
+    assert canonical(sent) == system
+
+
+def test_an_unknown_system_is_left_as_it_is() -> None:
+    assert canonical("http://lab.example/koder") == "http://lab.example/koder"
+    assert canonical("") == ""
+
+
+def test_a_client_may_ask_by_any_spelling() -> None:
+    asked = spellings("http://ehelse.no/fhir/CodeSystem/no-kodeverk-7280-nlk")
+    assert asked[0] == NLK
+    assert {canonical(spelled) for spelled in asked} == {NLK}
+    assert "http://helsedir.no/fhir/CodeSystem/no-kodeverk-7280-nlk" in asked

@@ -1,0 +1,286 @@
+"""A laboratory's message in: filed once, in any order, on the right person; or refused whole with a reason."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from kjerne.access import Label
+from kjerne.exchange import Denied
+from kjerne.fhir.definitions import type_number
+from kjerne.fhir.encode import decode
+from kjerne.services.results.intake import Taken
+from kjerne.store import followup, messages
+
+from .conftest import LAB, NOW, Ward, fresh_number
+
+Kith = Any
+Tree = dict[str, Any]
+OBSERVATION = type_number("Observation")
+
+
+@pytest.fixture
+def number() -> str:
+    """A number nobody had in an earlier test."""
+    return fresh_number()
+
+
+async def take(ward: Ward, *raws: bytes) -> list[Taken]:
+    return [await ward.house.intake.take(raw, LAB, ward.admit()) for raw in raws]
+
+
+async def opened(ward: Ward, number: str, type_: str = "Observation") -> list[Tree]:
+    """What a doctor at the patient's hospital sees, through the law."""
+    grant = await ward.grant(number)
+    async with ward.house.store.pool.acquire() as conn:
+        records = await ward.house.reader.all_of(conn, grant, [type_number(type_)], 1000)
+    return sorted((decode(r.raw) | {"id": str(r.id), "version": r.version} for r in records), key=lambda t: t["id"])
+
+
+def values(trees: list[Tree]) -> list[str]:
+    return sorted(str(tree["valueQuantity"]["value"]) for tree in trees if "valueQuantity" in tree)
+
+
+def a_report(
+    kith: Kith,
+    number: str,
+    items: str,
+    *,
+    id_: str = "M-1",
+    generated: str = "2026-03-02T12:00:05",
+    report: str = "",
+    **more: Any,
+) -> bytes:
+    """A message about the person with this number; ids carry its last digits, since tests share a database."""
+    patient = kith.person(kith.SAMPLE + items, number=number)
+    inside = kith.report(patient=patient, id_=report or f"R-{number[-5:]}", **more)
+    return kith.message(inside, id_=f"{number[-5:]}-{id_}", generated=generated)
+
+
+async def test_a_message_is_filed_and_read_back_with_the_digits_it_came_with(
+    ward: Ward, kith: Kith, number: str
+) -> None:
+    await ward.person(number)
+    (taken,) = await take(ward, a_report(kith, number, kith.item(value=kith.number("140.10"))))
+    assert (taken.accepted, taken.reports, taken.observations) == (True, 1, 1)
+    assert values(await opened(ward, number)) == ["140.10"]
+    assert b"AppRec" in taken.receipt
+
+
+async def test_the_same_message_again_gets_the_same_receipt_and_changes_nothing(
+    ward: Ward, kith: Kith, number: str
+) -> None:
+    await ward.person(number)
+    raw = a_report(kith, number, kith.item())
+    first, second = await take(ward, raw, raw)
+    assert second.duplicate
+    assert second.receipt == first.receipt
+    assert [tree["version"] for tree in await opened(ward, number)] == [1]
+
+
+async def test_many_at_once_of_the_same_message_are_filed_once(ward: Ward, kith: Kith, number: str) -> None:
+    await ward.person(number)
+    raw = a_report(kith, number, kith.item())
+    taken = await asyncio.gather(*(ward.house.intake.take(raw, LAB, ward.admit()) for _ in range(5)))
+    assert all(one.accepted for one in taken)
+    assert len({one.receipt for one in taken}) == 1
+    assert [tree["version"] for tree in await opened(ward, number)] == [1]
+
+
+async def test_another_message_with_a_used_id_is_refused(ward: Ward, kith: Kith, number: str) -> None:
+    await ward.person(number)
+    first, second = await take(
+        ward, a_report(kith, number, kith.item()), a_report(kith, number, kith.item(value=kith.number("1")))
+    )
+    assert first.accepted
+    assert (second.accepted, second.status) == (False, 409)
+    assert values(await opened(ward, number)) == ["140"]
+
+
+@pytest.mark.parametrize("order", list(itertools.permutations(range(3))))
+async def test_versions_in_any_order_end_in_the_same_state(
+    ward: Ward, kith: Kith, number: str, order: tuple[int, ...]
+) -> None:
+    await ward.person(number)
+    preliminary = a_report(kith, number, kith.item(id_="1", state="2"), status="P", generated="2026-03-02T12:00:05")
+    final = a_report(
+        kith,
+        number,
+        kith.item(id_="1", value=kith.number("141")),
+        id_="M-2",
+        service="M",
+        generated="2026-03-03T12:00:05",
+    )
+    corrected = a_report(
+        kith, number, kith.item(id_="1", value=kith.number("151"), service="M"), id_="M-3", service="M",
+        generated="2026-03-04T12:00:05",
+    )  # fmt: skip
+    raws = (preliminary, final, corrected)
+    await take(ward, *(raws[place] for place in order))
+    (observation,) = await opened(ward, number)
+    (report,) = await opened(ward, number, "DiagnosticReport")
+    assert values([observation]) == ["151"]
+    assert (observation["status"], report["status"]) == ("amended", "amended")
+
+
+async def test_a_corrected_number_moves_the_report_and_tells_who_had_read_it(
+    ward: Ward, kith: Kith, number: str
+) -> None:
+    other = fresh_number()
+    wrong, right = await ward.person(number), await ward.person(other)
+    await take(ward, a_report(kith, number, kith.item(), id_="M-1"))
+    seen = await opened(ward, number)
+    moved = a_report(
+        kith, other, kith.item(value=kith.number("141"), service="M"), id_="M-2", service="M",
+        generated="2026-03-04T12:00:05", report=f"R-{number[-5:]}",
+    )  # fmt: skip
+    (taken,) = await take(ward, moved)
+    assert taken.accepted
+    assert await opened(ward, number) == []
+    assert values(await opened(ward, other)) == ["141"]
+    assert {tree["id"] for tree in await opened(ward, other)}.isdisjoint(tree["id"] for tree in seen)
+    labels = await ward.house.store.pool.fetch("SELECT labels FROM record WHERE patient = $1", wrong)
+    assert all(row["labels"] & Label.WITHDRAWN for row in labels)
+    async with ward.house.store.pool.acquire() as conn:
+        told = [notice for notice in await followup.notices(conn, "9144889") if notice.patient == wrong]
+    assert {notice.kind for notice in told} == {"withdrawn"}
+    assert str(told[0].id) in {tree["id"] for tree in seen}
+    assert right != wrong
+
+
+async def test_a_late_older_version_does_not_move_the_report_back(ward: Ward, kith: Kith, number: str) -> None:
+    other = fresh_number()
+    await ward.person(number)
+    await ward.person(other)
+    report = f"R-{number[-5:]}"
+
+    def version(whose: str, id_: str, generated: str, value: str) -> bytes:
+        inside = kith.person(kith.SAMPLE + kith.item(id_="1", value=kith.number(value)), number=whose)
+        return kith.message(kith.report(patient=inside, id_=report), id_=f"{report}-{id_}", generated=generated)
+
+    await take(
+        ward, version(other, "new", "2026-03-04T12:00:00", "141"), version(number, "old", "2026-03-02T12:00:00", "140")
+    )
+    assert await opened(ward, number) == []
+    assert values(await opened(ward, other)) == ["141"]
+
+
+async def test_readers_are_told_of_a_correction_and_not_of_a_first_report(ward: Ward, kith: Kith, number: str) -> None:
+    key = await ward.person(number)
+    await take(ward, a_report(kith, number, kith.item(id_="1")))
+    await opened(ward, number)
+    await take(
+        ward,
+        a_report(
+            kith, number, kith.item(id_="1", value=kith.number("151"), service="M"), id_="M-2", service="M",
+            generated="2026-03-04T12:00:05",
+        ),
+    )  # fmt: skip
+    async with ward.house.store.pool.acquire() as conn:
+        told = [notice for notice in await followup.notices(conn, "9144889") if notice.patient == key]
+    assert [notice.kind for notice in told] == ["corrected"]
+
+
+async def test_a_message_about_nobody_known_makes_a_person_where_the_settings_say_so(
+    ward: Ward, kith: Kith, number: str
+) -> None:
+    (taken,) = await take(ward, a_report(kith, number, kith.item()))
+    assert taken.accepted
+    key = await ward.house.store.pool.fetchval(
+        "SELECT patient FROM person_identifier WHERE digest = $1", ward.house.digest(number)
+    )
+    assert await ward.house.store.pool.fetchval("SELECT count(*) FROM record WHERE patient = $1", key) > 0
+
+
+async def test_a_number_that_is_not_synthetic_is_refused_in_a_sandbox(ward: Ward, kith: Kith) -> None:
+    real = "02013299997"  # a published test vector without a raised month
+    (taken,) = await take(ward, kith.message(kith.report(patient=kith.person(kith.item(), number=real)), id_="real"))
+    assert (taken.accepted, taken.status) == (False, 422)
+    assert "synthetic" in taken.faults[0].says
+    assert real.encode() not in taken.receipt
+
+
+@pytest.mark.parametrize(
+    ("raw", "status"),
+    [
+        (b"", 400),
+        (b"not xml", 400),
+        (b"<a/>", 422),
+        (b"<!DOCTYPE a [<!ENTITY b 'c'>]><a>&b;</a>", 400),
+        (b"<?xml version='1.0' encoding='UTF-8'?><a>\xe6</a>", 400),
+    ],
+)
+async def test_what_is_no_message_is_refused_with_a_receipt_and_kept_in_the_queue(
+    ward: Ward, raw: bytes, status: int
+) -> None:
+    (taken,) = await take(ward, raw)
+    assert (taken.accepted, taken.status) == (False, status)
+    assert b"AppRec" in taken.receipt
+    async with ward.house.store.pool.acquire() as conn:
+        queue = await messages.rejected(conn, LAB.organisation)
+    assert taken.faults[0].says in {fault.says for one in queue for fault in one.faults}
+
+
+async def test_of_a_message_with_one_good_and_one_bad_report_nothing_is_filed(
+    ward: Ward, kith: Kith, number: str
+) -> None:
+    await ward.person(number)
+    good = kith.report(patient=kith.person(kith.item(), number=number), id_="G")
+    bad = kith.report(patient=kith.person(kith.item(), number="123"), id_="B")
+    (taken,) = await take(ward, kith.message(good + bad, id_=f"two-{number[-5:]}", version="1.3"))
+    assert not taken.accepted
+    assert "line" in taken.faults[0].where
+    assert await opened(ward, number) == []
+
+
+async def test_a_refused_message_can_be_sent_again_under_the_same_id(ward: Ward, kith: Kith, number: str) -> None:
+    await ward.person(number)
+    good = a_report(kith, number, kith.item())
+    bad = good.replace(f"<OffId>{number}".encode(), b"<OffId>123")
+    first, second = await take(ward, bad, good)
+    assert (first.accepted, second.accepted) == (False, True)
+
+
+async def test_a_sender_without_the_right_to_file_gets_nothing_filed(ward: Ward, kith: Kith, number: str) -> None:
+    await ward.person(number)
+    gateway = type(LAB)("system", "gateway", frozenset({"nhn:pmd/write"}), organisation="100000999")
+    taken = await ward.house.intake.take(a_report(kith, number, kith.item()), gateway, ward.admit(gateway))
+    assert (taken.accepted, taken.status) == (False, 403)
+    assert await opened(ward, number) == []
+
+
+async def test_a_newborns_result_is_filed_with_its_label(ward: Ward, kith: Kith, number: str) -> None:
+    key = await ward.person(number)
+    child = (
+        f"<Patient><DateOfBirth V='2026-03-01'/><Name>Prøve, Nyfødt</Name><Relation V='BA' DN='Barn'/>"
+        f"{kith.item(value=kith.number('180'))}</Patient>"
+    )
+    inside = kith.person(kith.SAMPLE + kith.item() + child, number=number)
+    (taken,) = await take(
+        ward, kith.message(kith.report(patient=inside, id_=f"N-{number[-5:]}"), id_=f"N-{number[-5:]}")
+    )
+    assert taken.accepted, taken.faults
+    rows = await ward.house.store.pool.fetch(
+        "SELECT labels & $3 AS apart FROM record WHERE patient = $1 AND type = $2",
+        key,
+        OBSERVATION,
+        int(Label.NOT_THE_MOTHERS),
+    )
+    assert sorted(row["apart"] for row in rows) == [0, int(Label.NOT_THE_MOTHERS)]
+
+
+async def test_tissue_opens_for_the_citizen_after_fourteen_days(ward: Ward, kith: Kith, number: str) -> None:
+    key = await ward.person(number)
+    await take(ward, a_report(kith, number, kith.item(), discipline="HIST"))
+    opens = await ward.house.store.pool.fetchval("SELECT min(release_at) FROM record WHERE patient = $1", key)
+    assert NOW < opens < NOW + timedelta(days=14)
+
+
+async def test_nobody_without_a_tie_reads_what_was_filed(ward: Ward, kith: Kith, number: str) -> None:
+    await ward.house.intake.take(a_report(kith, number, kith.item()), LAB, ward.admit())
+    with pytest.raises(Denied):
+        await ward.grant(number)
