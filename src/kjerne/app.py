@@ -1,0 +1,239 @@
+"""The program put together: its parts, and the ONE route table.
+
+How a request goes through the house:
+
+1. `wire.edge` takes it, `wire.http` reads it under limits, `wire.routing` finds its line in the table below. No line, no
+   answer.
+2. `wire.oauth` verifies token and proof of possession; `policy.caller` makes the `Caller` with its attestation.
+3. The route's handler (a service) says which patient it is about: `call.admit(...)`. `policy.door` reads the facts about
+   that patient and asks `policy.rules`. The answer is a `Grant`; a `Denied` has its audit row before it is raised.
+4. The store reads or writes under the `Grant`, with the audit row in the same transaction; the answer leaves after commit.
+5. A `Refusal` or `Denied` is turned into the error shape of the API that was called, in `wire.edge` and nowhere else.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator, Callable, Sequence
+from functools import partial
+from pathlib import Path
+
+import httpx
+import structlog
+
+from kjerne import __version__
+from kjerne.access import Caller
+from kjerne.clock import Clock, SystemClock
+from kjerne.exchange import PUBLIC, Answer, Call, Handler, Pairs, PatientRef, Route
+from kjerne.fhir import capability
+from kjerne.fhir.encode import encode
+from kjerne.fhir.search import Search
+from kjerne.policy.caller import Registered
+from kjerne.policy.caller import caller as caller_of
+from kjerne.policy.claims import Claims
+from kjerne.registries import identifiers
+from kjerne.services.results.api import TYPES, ResultsApi
+from kjerne.services.results.intake import Intake
+from kjerne.services.results.intake_api import IntakeApi
+from kjerne.services.results.kith import read as kith
+from kjerne.services.results.kith.model import Message
+from kjerne.services.results.reuse_api import Asker, ReuseApi
+from kjerne.services.standards import StandardsApi
+from kjerne.settings import Settings
+from kjerne.store import registers
+from kjerne.store.cursors import Cursors
+from kjerne.store.finding import Finder
+from kjerne.store.house import Store, open_store
+from kjerne.store.keys import Keys
+from kjerne.store.proofs import ProofTable
+from kjerne.store.reading import Reader
+from kjerne.wire import http, msghead, search
+from kjerne.wire import json as strict_json
+from kjerne.wire.edge import Authenticate, Edge, Mount
+from kjerne.wire.jwks import FetchedKeys, FixedKeys, from_issuer
+from kjerne.wire.oauth import Verifier
+
+log = structlog.get_logger("kjerne")
+CALLERS_REMEMBERED = 10_000
+AUDIENCE = "nhn:pps"
+
+
+class House:
+    """The parts of one running program over one store; everything that answers is built from here."""
+
+    def __init__(self, settings: Settings, store: Store, clock: Clock) -> None:
+        self.settings = settings
+        self.store = store
+        self.clock = clock
+        self.number_key = store.keys.derived("identifier")
+        self.reader = Reader(store.wrap, store.dictionaries)
+        self.finder = Finder(self.reader, settings.candidate_limit)
+        self.cursors = Cursors(store.keys.derived("cursor"), settings.cursor_minutes)
+        self.asker = Asker(store.pool, self.finder, self.parse_search)
+        self.intake = Intake(store, clock, settings, self.read, self.digest, is_synthetic)
+
+    def digest(self, number: str) -> bytes:
+        """The look-up form of a person number."""
+        return identifiers.digest(self.number_key, number)
+
+    def identify(self, number: str) -> PatientRef:
+        """A reference to whoever has this number; `Refusal` 400 where it is not a person number."""
+        return PatientRef(digest=self.digest(identifiers.parse(number, strict=False).value))
+
+    def read(self, raw: bytes) -> Message:
+        """A laboratory's message from bytes, with or without envelope, under the limits of the settings."""
+        envelope = msghead.opened(raw, depth=self.settings.xml_depth, limit_bytes=self.settings.body_limit_bytes)
+        head = envelope.head
+        return kith.read(
+            envelope.body,
+            attachments=envelope.attachments,
+            notes=envelope.notes,
+            patient_numbers=head.patient_numbers if head else (),
+            envelope_id=head.id if head else "",
+            sender=head.sender if head else None,
+            strict=self.settings.mode == "production",
+        )
+
+    def parse_search(self, type_: str, pairs: Pairs, lenient: bool) -> Search:
+        """Typed search from form pairs, under the limits of the settings."""
+        return search.parse(
+            type_, pairs, lenient=lenient, page_size=self.settings.page_size,
+            page_size_limit=self.settings.page_size_limit,
+        )  # fmt: skip
+
+    async def registered(self, hpr: str) -> Registered | None:
+        """The personnel register's word on an HPR number."""
+        known = await registers.practitioner(self.store.pool, hpr)
+        if known is None:
+            return None
+        return Registered(known.digest, frozenset(known.authorizations), known.valid_from, known.valid_to)
+
+    def routes(self) -> list[Route]:
+        """The route table."""
+        results = ResultsApi(self.store.pool, self.finder, self.cursors, self.parse_search, self.identify)
+        reuse = ReuseApi(self.asker, self.identify)
+        standards = StandardsApi(
+            self.store.pool, self.store.ids, self.reader, self.store.records, self.finder, self.cursors,
+            partial(strict_json.parse, depth=self.settings.json_depth), self.parse_search, self.identify,
+        )  # fmt: skip
+        routes = [
+            Route("GET", "/healthz", self.alive, PUBLIC, "json"),
+            Route("GET", "/readyz", self.ready, PUBLIC, "json"),
+            *IntakeApi(self.intake, store=self.store, limit_bytes=self.settings.body_limit_bytes).routes(),
+            *results.routes(),
+            *reuse.routes(),
+            *standards.routes(),
+        ]
+        for method in ("GET", "POST"):
+            routes.append(Route(method, "/pps/v2/metadata", self._metadata("/pps/v2", routes), PUBLIC, "fhir"))
+        routes.append(Route("GET", "/fhir/R4/metadata", self._metadata("/fhir/R4", routes), PUBLIC, "fhir"))
+        return routes
+
+    def _metadata(self, base: str, routes: Sequence[Route]) -> Handler:
+        async def metadata(call: Call) -> Answer:
+            told = capability.statement(
+                routes, base, types=TYPES, url=f"{call.base_url}{base}", software_version=__version__, made_at=call.at
+            )
+            return Answer(200, encode(told))
+
+        return metadata
+
+    async def alive(self, _: Call) -> Answer:
+        """The process answers."""
+        return Answer(200, b'{"status":"alive"}', "application/json")
+
+    async def ready(self, _: Call) -> Answer:
+        """The database answers too."""
+        async with self.store.pool.acquire() as conn:
+            await conn.fetchval("SELECT 1")
+        return Answer(200, b'{"status":"ready"}', "application/json")
+
+    def authenticate(self, verifier: Verifier) -> Authenticate:
+        """From a request's headers to its `Caller`; one that was made is kept as long as its token is remembered."""
+        made: dict[int, tuple[Claims, Caller]] = {}
+
+        async def authenticate(method: str, url: str, headers: Sequence[tuple[bytes, bytes]], query: bytes) -> Caller:
+            address = f"{url}?{query.decode('latin-1')}" if query else url
+            claims = await verifier.verify(method, address, headers)
+            known = made.get(id(claims))
+            if known is not None and known[0] is claims:
+                return known[1]
+            caller = await caller_of(claims, self.clock, self.settings, self.digest, self.registered)
+            if len(made) >= CALLERS_REMEMBERED:
+                made.clear()
+            made[id(claims)] = claims, caller
+            return caller
+
+        return authenticate
+
+
+def is_synthetic(number: str) -> bool:
+    """Whether a person number is a synthetic one (months raised by 80, 65 or 40)."""
+    return identifiers.parse(number, strict=False).synthetic
+
+
+@contextlib.asynccontextmanager
+async def opened(settings: Settings, keys: Keys, clock: Clock | None = None) -> AsyncIterator[House]:
+    """A house over the database of `settings`, closed at the end."""
+    store = await open_store(settings.dsn, keys, pool_size=settings.pool_size, request_seconds=settings.request_seconds)
+    try:
+        yield House(settings, store, clock or SystemClock())
+    finally:
+        await store.close()
+
+
+def edge(house: House, verifier: Verifier, mounts: Sequence[Mount] = ()) -> Edge:
+    """The ASGI application of a house."""
+    return Edge(house.settings, house.store, house.routes(), house.authenticate(verifier), mounts, house.clock)
+
+
+def build(settings: Settings) -> Lifespan:
+    """Production: the house behind a real issuer. `kjerne up` has its own (`kjerne.sandbox.platform`)."""
+
+    known = FixedKeys(Path(settings.jwks_file).read_bytes()) if settings.jwks_file else None
+
+    @contextlib.asynccontextmanager
+    async def production() -> AsyncIterator[Edge]:
+        clock = SystemClock()
+        keys = Keys.parse(settings.keys.get_secret_value())
+        async with opened(settings, keys, clock) as house, httpx.AsyncClient(timeout=10) as client:
+            table = proofs(house)
+            await table.remember()
+            issuer_keys = known or FetchedKeys(from_issuer(settings.issuer, client), clock)
+            verifier = Verifier(settings.issuer, AUDIENCE, issuer_keys, clock, table, seconds=settings.dpop_seconds)
+            yield edge(house, verifier)
+
+    return Lifespan(production)
+
+
+def proofs(house: House) -> ProofTable:
+    """The replay table of used DPoP proofs."""
+    return ProofTable(house.store.pool, house.clock)
+
+
+class Lifespan:
+    """Answers the server's start and stop: opens the application inside a context, closes it after the last request."""
+
+    def __init__(self, opened: Callable[[], contextlib.AbstractAsyncContextManager[Edge]]) -> None:
+        self._opened = opened
+        self._edge: Edge | None = None
+
+    async def __call__(self, scope: http.Scope, receive: http.Receive, send: http.Send) -> None:
+        if scope["type"] == "lifespan":
+            await self._live(receive, send)
+        elif scope["type"] == "http" and self._edge is not None:
+            await self._edge(scope, receive, send)
+
+    async def _live(self, receive: http.Receive, send: http.Send) -> None:
+        await receive()
+        try:
+            async with self._opened() as edge:
+                self._edge = edge
+                await send({"type": "lifespan.startup.complete"})
+                await receive()
+                self._edge = None
+        except Exception as error:
+            log.exception("start")
+            await send({"type": "lifespan.startup.failed", "message": str(error)})
+            return
+        await send({"type": "lifespan.shutdown.complete"})

@@ -1,0 +1,254 @@
+"""The command line. Each command imports what it needs when it runs, so that `kjerne --help` is there at once.
+
+Exit codes: 0 done; 1 refused, or part of it was; 2 the command was written wrongly; 3 nobody answers (platform or
+database); 4 not allowed to this caller; 5 in use by another process; 130 stopped by Ctrl-C.
+With `--json` the answer is one JSON document on standard output, a refusal too: `{"error": {"says", "where", "todo"}}`.
+Client commands (`call`, `load`, `personas`, `token`) speak to the platform that `KJERNE_URL` names.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import typer
+
+from kjerne.errors import Refusal
+
+REFUSED: Final = 1
+USAGE: Final = 2
+UNREACHABLE: Final = 3
+FORBIDDEN: Final = 4
+IN_USE: Final = 5
+INTERRUPTED: Final = 130
+
+_EXIT_BY_STATUS: Final = {401: FORBIDDEN, 403: FORBIDDEN, 409: IN_USE, 503: UNREACHABLE, 504: UNREACHABLE}
+
+Json = Annotated[bool, typer.Option("--json", help="Answer with one JSON document.")]
+Data = Annotated[Path | None, typer.Option("--data", help="The data directory (made if it is not there).")]
+Port = Annotated[int | None, typer.Option("--port", min=1, max=65535, help="The port to listen on.")]
+As = Annotated[str, typer.Option("--as", help="Who calls: a name from `kjerne personas`.")]
+Patient = Annotated[str, typer.Option("--patient", help="The patient's number.")]
+
+kjerne = typer.Typer(
+    name="kjerne",
+    help="A national health record layer, and the synthetic sandbox to build and test against.",
+    epilog="Exit codes: 0 done, 1 refused, 2 wrong usage, 3 nobody answers, 4 not allowed, 5 in use, 130 stopped.",
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+load = typer.Typer(help="Send files to the platform.")
+kjerne.add_typer(load, name="load")
+
+
+def main() -> None:
+    """Run the command line; the one place where a refusal becomes a sentence and an exit code."""
+    try:
+        code = kjerne(standalone_mode=False)
+    except Refusal as refusal:
+        code = _refused(refusal)
+    except typer.TyperException as wrong:
+        _refused(Refusal(400, str(wrong), todo="See kjerne --help."))
+        code = USAGE
+    except (KeyboardInterrupt, typer.Abort):
+        code = INTERRUPTED
+    sys.exit(code)
+
+
+@kjerne.command()
+def up(
+    port: Port = None,
+    data: Data = None,
+    people: Annotated[int | None, typer.Option("--people", help="Synthetic people to make on the first start.")] = None,
+    json_: Json = False,
+) -> None:
+    """Start the sandbox: everything on one port, with its own PostgreSQL and synthetic people, until Ctrl-C."""
+    from kjerne.commands.console import peopling, standing
+    from kjerne.sandbox.up import run
+    from kjerne.server import log_to
+    from kjerne.server import run as run_program
+
+    settings = _settings(mode="sandbox", port=port, data=data, people=people)
+    log_to(level=30)
+    with peopling(quiet=json_) as progress:
+        run_program(run(settings, progress, standing(as_json=json_)))
+
+
+@kjerne.command()
+def serve(
+    port: Port = None,
+    workers: Annotated[int, typer.Option("--workers", min=1, max=64, help="Processes that answer requests.")] = 1,
+    json_: Json = False,
+) -> None:
+    """Run in production, on the database and keys that the settings name; knows no sandbox, takes none of its keys."""
+    from kjerne.commands.production import checked, run
+
+    run(checked(_settings(mode="production", port=port)), workers, as_json=json_)
+
+
+@kjerne.command()
+def work(
+    once: Annotated[bool, typer.Option("--once", help="Do what is due now, then end.")] = False,
+    json_: Json = False,
+) -> None:
+    """Do the work by the clock: what is due in the job table, until Ctrl-C."""
+    from kjerne.commands.production import work_off
+
+    done = work_off(_settings(), once=once)
+    _say({"done": done}, as_json=json_, text=f"{done} jobs done")
+
+
+@load.command("kith")
+def load_kith(
+    paths: Annotated[list[Path], typer.Argument(exists=True, help="Svarrapport files, or folders with *.xml.")],
+    caller: As = "lab",
+    json_: Json = False,
+) -> int:
+    """Send laboratory and radiology messages (Svarrapport 1.3 or 1.4, bare or in MsgHead); tell what became of each."""
+    from kjerne.commands.console import sending
+    from kjerne.commands.sending import kith_files, send
+
+    files = kith_files(paths)
+    with sending(len(files), quiet=json_) as step:
+        outcomes = send(files, caller, step)
+    refused = [one for one in outcomes if one.status == "refused"]
+    lines = [f"{one.file}: {one.reason}" for one in refused]
+    lines.append(f"{len(outcomes) - len(refused)} accepted, {len(refused)} refused")
+    _say({"files": [one.told() for one in outcomes]}, as_json=json_, text="\n".join(lines))
+    return REFUSED if refused else 0
+
+
+@kjerne.command()
+def call(
+    method: Annotated[str, typer.Argument(help="GET, POST ...")],
+    path: Annotated[str, typer.Argument(help="The path, such as /pps/v2/Observation/_search.")],
+    caller: As = "gp",
+    patient: Patient = "",
+    purpose: Annotated[str, typer.Option("--purpose", help="TREAT, ETREAT, COC, BTG ...")] = "TREAT",
+    reason: Annotated[str, typer.Option("--reason", help="Why, in words the patient will read.")] = "",
+    self_selected: Annotated[bool, typer.Option("--self-selected", help="The caller gave herself the access.")] = False,
+    basis: Annotated[str, typer.Option("--basis", help="What is declared: SAMTYKKE, AKUTT, UNNTAK.")] = "",
+    form: Annotated[list[str] | None, typer.Option("--form", help="A form field name=value; may be repeated.")] = None,
+    body: Annotated[str, typer.Option("--body", help="The body; @FILE reads a file, @- standard input.")] = "",
+    json_: Json = False,
+) -> int:
+    """Call an API as somebody: token, proof of possession and attestation are made, the answer is printed."""
+    from kjerne.commands.sending import ask
+
+    answer = ask(
+        method.upper(),
+        path,
+        caller=caller,
+        patient=patient,
+        purpose=purpose,
+        reason=reason,
+        self_selected=self_selected,
+        basis=basis,
+        form=tuple(_field(text) for text in form or ()),
+        body=_body(body),
+    )
+    _say(answer.told(), as_json=json_, text=answer.readable())
+    return 0 if answer.status < 400 else _EXIT_BY_STATUS.get(answer.status, REFUSED)
+
+
+@kjerne.command()
+def personas(json_: Json = False) -> None:
+    """Show who can be called as."""
+    from kjerne.commands.console import persona_table
+    from kjerne.commands.sending import personas as asked
+
+    told = asked()
+    _say({"personas": told}, as_json=json_, text=persona_table(told))
+
+
+@kjerne.command()
+def token(caller: As = "gp", patient: Patient = "", json_: Json = False) -> None:
+    """Get an access token as somebody, about a patient; it is bound to the key that is printed with it."""
+    from kjerne.commands.sending import token as asked
+
+    told = asked(caller, patient)
+    _say(told, as_json=json_, text=str(told["access_token"]))
+
+
+@kjerne.command()
+def check(data: Data = None, json_: Json = False) -> int:
+    """Look whether everything a start needs is there: settings, PostgreSQL, definitions, page assets, database."""
+    from kjerne.commands.checking import findings
+
+    found = findings(_settings(data=data))
+    lines = [f"{'ok     ' if one.ok else 'missing'}  {one.what}: {one.says}" for one in found]
+    _say({"checks": [one.told() for one in found]}, as_json=json_, text="\n".join(lines))
+    return 0 if all(one.ok for one in found) else REFUSED
+
+
+@kjerne.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+def bench(context: typer.Context, json_: Json = False) -> int:
+    """Run the benchmarks of this checkout, each beside its floor; further arguments go to them."""
+    import subprocess
+
+    folder = Path(__file__).parents[2] / "bench"
+    if not (folder / "__main__.py").exists():
+        raise Refusal(404, "the benchmarks are in the source checkout, not in the installed package")
+    arguments = [*context.args, *(["--json"] if json_ else [])]
+    return subprocess.run([sys.executable, str(folder), *arguments], check=False).returncode
+
+
+@kjerne.callback(invoke_without_command=True)
+def _nothing_asked(context: typer.Context) -> None:
+    if context.invoked_subcommand is None:
+        print(context.get_help())
+        raise typer.Exit(USAGE)
+
+
+def _settings(**given: Any) -> Any:
+    """The settings: the command's own options over the environment over the defaults."""
+    from pydantic import ValidationError
+
+    from kjerne.settings import Settings
+
+    try:
+        return Settings(**{name: value for name, value in given.items() if value is not None})
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        name = "_".join(str(part) for part in first["loc"])
+        raise Refusal(
+            400, f"the setting {name} cannot be used: {first['msg']}", where=f"KJERNE_{name.upper()}"
+        ) from error
+
+
+def _field(text: str) -> tuple[str, str]:
+    name, sign, value = text.partition("=")
+    if not sign or not name:
+        raise typer.BadParameter("a form field is written name=value", param_hint="--form")
+    return name, value
+
+
+def _body(text: str) -> bytes:
+    if text == "@-":
+        return sys.stdin.buffer.read()
+    if not text.startswith("@"):
+        return text.encode()
+    try:
+        return Path(text[1:]).read_bytes()
+    except OSError as error:
+        raise typer.BadParameter(f"{text[1:]} cannot be read: {error.strerror}", param_hint="--body") from error
+
+
+def _say(value: object, *, as_json: bool, text: str) -> None:
+    import msgspec
+
+    print(msgspec.json.format(msgspec.json.encode(value), indent=2).decode() if as_json else text)
+
+
+def _refused(refusal: Refusal) -> int:
+    if "--json" in sys.argv:
+        told = {"says": refusal.says, "where": refusal.where, "todo": refusal.todo, "status": refusal.status}
+        _say({"error": {name: value for name, value in told.items() if value}}, as_json=True, text="")
+    else:
+        print(f"kjerne: {refusal}", file=sys.stderr)
+    return _EXIT_BY_STATUS.get(refusal.status, REFUSED)
+
+
+if __name__ == "__main__":
+    main()

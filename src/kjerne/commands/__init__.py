@@ -1,0 +1,1 @@
+"""What the commands of `kjerne.cli` do, one file for each kind; imported only by the command that needs it."""

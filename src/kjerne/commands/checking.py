@@ -1,0 +1,80 @@
+"""`kjerne check`: whether everything that a start needs is there, each with what to do where it is not."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from dataclasses import asdict, dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from kjerne.errors import Refusal
+from kjerne.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was looked at."""
+
+    what: str
+    ok: bool
+    says: str
+
+    def told(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def findings(settings: Settings) -> list[Finding]:
+    """Everything, in the order in which a start needs it."""
+    return [
+        Finding("Python", sys.version_info >= (3, 11), sys.version.split()[0]),
+        _definitions(),
+        _assets(),
+        _database(settings) if settings.dsn else _embedded(settings),
+    ]
+
+
+def _definitions() -> Finding:
+    folder = files("kjerne") / "fhir" / "data"
+    made = folder.is_dir() and any(True for _ in folder.iterdir())
+    return Finding("FHIR definitions", made, "FHIR R4" if made else "run `make definitions` in the checkout")
+
+
+def _assets() -> Finding:
+    folder = files("kjerne") / "pages" / "static" / "vendor"
+    made = (folder / "theme.css").is_file()
+    return Finding("page assets", made, "there" if made else "run `make assets` in the checkout")
+
+
+def _embedded(settings: Settings) -> Finding:
+    from kjerne.store.programs import find, runner
+
+    data = settings.data
+    try:
+        programs = find(settings.postgres_bin, runner(data / "postgres"))
+    except Refusal as refusal:
+        return Finding("PostgreSQL", False, str(refusal))
+    if programs.copied_to is not None:
+        import shutil
+
+        shutil.rmtree(programs.copied_to)
+    place = next(folder for folder in (data.absolute(), *data.absolute().parents) if folder.exists())
+    if not os.access(place, os.W_OK | os.X_OK):
+        return Finding("PostgreSQL", False, f"the data directory {data} cannot be written")
+    return Finding("PostgreSQL", True, f"{programs.major}, embedded in {Path(data)}")
+
+
+def _database(settings: Settings) -> Finding:
+    import asyncpg
+
+    from kjerne.store import migrate
+
+    try:
+        stands = asyncio.run(migrate.current(settings.dsn))
+    except (OSError, asyncpg.PostgresError) as error:
+        return Finding("database", False, f"does not answer: {type(error).__name__}")
+    if stands != migrate.head():
+        return Finding("database", False, f"stands at layout {stands or 'none'}, this program needs {migrate.head()}")
+    return Finding("database", True, f"stands at layout {stands}")

@@ -1,0 +1,101 @@
+"""What a person sees in the terminal: progress on long work, the addresses to open, tables."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import shutil
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from io import StringIO
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+if TYPE_CHECKING:  # `kjerne load` needs the bar, not the sandbox
+    from kjerne.sandbox.up import Standing
+
+
+def standing(*, as_json: bool) -> Callable[[Standing], None]:
+    """How the platform says that it stands: the addresses to open and a first call to try."""
+
+    def say(told: Standing) -> None:
+        if as_json:
+            print(
+                json.dumps(
+                    {
+                        "url": told.url,
+                        "pages": {"clinician": f"{told.url}/clinician", "citizen": f"{told.url}/me"},
+                        "people": told.people,
+                        "seconds": round(told.seconds, 1),
+                        "patient": told.patient,
+                        "try": _first_call(told),
+                    }
+                ),
+                flush=True,
+            )
+            return
+        print(
+            f"kjerne stands after {told.seconds:.1f} s with {told.people} synthetic people\n\n"
+            f"  clinician   {told.url}/clinician\n"
+            f"  citizen     {told.url}/me\n"
+            f"  interface   {told.url}/fhir/R4/metadata\n\n"
+            f"  try         {_first_call(told)}\n"
+            f"              {_command()} personas\n\n"
+            "Ctrl-C stops it; the data stays.",
+            flush=True,
+        )
+
+    return say
+
+
+@contextlib.contextmanager
+def peopling(*, quiet: bool) -> Iterator[Callable[[int, int, str], None]]:
+    """A bar for making the synthetic people, called with done, total and what; shown only to a person."""
+    with _bar(quiet=quiet) as bar:
+        tasks: dict[str, TaskID] = {}
+
+        def step(done: int, total: int, what: str) -> None:
+            if what not in tasks:
+                tasks[what] = bar.add_task(what, total=total)
+            bar.update(tasks[what], completed=done, total=total)
+            if all(task.finished for task in bar.tasks):
+                bar.refresh()
+
+        yield step
+
+
+@contextlib.contextmanager
+def sending(files: int, *, quiet: bool) -> Iterator[Callable[[], None]]:
+    """A bar for sending `files` files; the value is called after each."""
+    with _bar(quiet=quiet) as bar:
+        task = bar.add_task("messages", total=files)
+        yield lambda: bar.advance(task)
+
+
+def persona_table(personas: Sequence[Mapping[str, str]]) -> str:
+    """The personas as a table as wide as the terminal."""
+    table = Table("name", "kind", "role", "number", "HPR", "organisation", box=None, pad_edge=False)
+    for one in personas:
+        table.add_row(*(str(one.get(key, "")) for key in ("name", "kind", "role", "nin", "hpr", "organisation")))
+    text = StringIO()
+    Console(file=text, width=Console().width).print(table)
+    return text.getvalue().rstrip()
+
+
+def _bar(*, quiet: bool) -> Progress:
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    console = Console(stderr=True)
+    return Progress(*columns, console=console, disable=quiet or not sys.stderr.isatty(), transient=True)
+
+
+def _first_call(told: Standing) -> str:
+    at = "" if told.url.endswith(":8000") else f"KJERNE_URL={told.url} "
+    return f"{at}{_command()} call POST /pps/v2/Observation/_search --as gp --patient {told.patient}"
+
+
+def _command() -> str:
+    """The program as the reader can call it from here: by name, or by the path it was started with."""
+    return "kjerne" if shutil.which("kjerne") else sys.argv[0]

@@ -1,0 +1,152 @@
+"""`kjerne serve` and `kjerne work`: production, on the operator's database and keys. Knows nothing of the sandbox."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Final
+from urllib.parse import urlsplit
+
+import httpx
+from uvicorn.supervisors import Multiprocess
+
+from kjerne import app, server
+from kjerne.clock import Clock, SystemClock
+from kjerne.errors import Fault, Refusal
+from kjerne.jobs import Worker
+from kjerne.settings import Settings
+from kjerne.store import migrate
+from kjerne.store.keys import Keys
+from kjerne.store.pool import open_pool
+from kjerne.wire.edge import Edge
+from kjerne.wire.jwks import FetchedKeys, FixedKeys, from_issuer
+from kjerne.wire.jwks import Keys as IssuerKeys
+from kjerne.wire.oauth import Verifier
+
+AUDIENCES: Final = ("nhn:pps", "kjerne")
+ISSUER_SECONDS: Final = 10
+
+_MAY_BE_PLAIN = frozenset({"localhost", "127.0.0.1", "::1"})
+
+
+def checked(settings: Settings) -> Settings:
+    """The settings, if production may run on them. Refusal 422 names everything that is wrong at once."""
+    faults = [
+        Fault(f"{name} is not set: {why}", where=name)
+        for name, value, why in (
+            ("KJERNE_DSN", settings.dsn, "the address of the PostgreSQL database"),
+            ("KJERNE_KEYS", settings.keys.get_secret_value(), "the master keys"),
+            ("KJERNE_ISSUER", settings.issuer, "the OpenID provider whose tokens are trusted"),
+            ("KJERNE_PUBLIC_URL", settings.public_url, "the address that clients use"),
+        )
+        if not value
+    ]
+    if settings.keys.get_secret_value() and Keys.parse(settings.keys.get_secret_value()).sandbox:
+        faults.append(Fault("KJERNE_KEYS holds keys that a sandbox made", where="KJERNE_KEYS"))
+    for name, url in (("KJERNE_ISSUER", settings.issuer), ("KJERNE_PUBLIC_URL", settings.public_url)):
+        parts = urlsplit(url)
+        if url and parts.scheme != "https" and parts.hostname not in _MAY_BE_PLAIN:
+            faults.append(Fault(f"{name} must begin with https", where=name))
+    if faults:
+        said = "; ".join(fault.says for fault in faults)
+        raise Refusal(422, f"production cannot start: {said}", faults=tuple(faults))
+    return settings
+
+
+def run(settings: Settings, workers: int, *, as_json: bool) -> None:
+    """Answer requests until told to stop. The tables must stand at this program's layout."""
+    server.log_to()
+    server.run(_at_layout(settings))
+    url = settings.public_url
+    print(json.dumps({"url": url, "workers": workers}) if as_json else f"kjerne serves {url}", flush=True)
+    if workers == 1:
+        server.run(_serve(settings))
+        return
+    # The workers are processes of their own: they read the settings from the environment, as this one did.
+    os.environ["KJERNE_PORT"] = str(settings.port)
+    with contextlib.closing(server.listening(settings)) as listener:
+        config = server.configuration(f"{__name__}:application", factory=True, workers=workers)
+        Multiprocess(config, sockets=[listener]).run()
+
+
+def application() -> app.Lifespan:
+    """The application of one worker process."""
+    server.log_to()
+    return build(checked(Settings(mode="production")))
+
+
+def build(settings: Settings) -> app.Lifespan:
+    """The house behind the verifier of the operator's issuer: the interfaces, without the sandbox's login and pages."""
+
+    @contextlib.asynccontextmanager
+    async def opened() -> AsyncIterator[Edge]:
+        keys = Keys.parse(settings.keys.get_secret_value())
+        async with app.opened(settings, keys) as house, httpx.AsyncClient(timeout=ISSUER_SECONDS) as http:
+            proofs = app.proofs(house)
+            await proofs.remember()
+            issuer_keys = _issuer_keys(settings, http, house.clock)
+            seconds = settings.dpop_seconds
+            yield app.edge(
+                house, Verifier(settings.issuer, AUDIENCES, issuer_keys, house.clock, proofs, seconds=seconds)
+            )
+
+    return app.Lifespan(opened)
+
+
+def work_off(settings: Settings, *, once: bool) -> int:
+    """Do due jobs: all that are due now, or until told to stop; how many were done in the first case."""
+    if not settings.dsn:
+        raise Refusal(422, "there is no database to work on", where="KJERNE_DSN", todo="`kjerne up` works by itself.")
+    server.log_to()
+    done: list[int] = []
+    with contextlib.suppress(asyncio.CancelledError):
+        server.run(_work(settings, done, once=once))
+    return sum(done)
+
+
+async def _work(settings: Settings, done: list[int], *, once: bool) -> None:
+    pool = await open_pool(settings.dsn, 2)
+    try:
+        worker = Worker(pool, SystemClock(), {})
+        await worker.start()
+        if once:
+            done.append(await worker.run_due(sys.maxsize))
+        else:
+            await worker.run_forever()
+    finally:
+        await pool.close()
+
+
+async def _serve(settings: Settings) -> None:
+    with contextlib.closing(server.listening(settings)) as listener:
+        await server.serve(build(settings), listener)
+
+
+def _issuer_keys(settings: Settings, http: httpx.AsyncClient, clock: Clock) -> IssuerKeys:
+    if not settings.jwks_file:
+        return FetchedKeys(from_issuer(settings.issuer, http), clock)
+    try:
+        return FixedKeys(Path(settings.jwks_file).read_bytes())
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise Refusal(422, f"the issuer's keys cannot be read: {error}", where="KJERNE_JWKS_FILE") from error
+
+
+async def _at_layout(settings: Settings) -> None:
+    """Bring the tables up where the owner's address is given; else demand that somebody has."""
+    try:
+        if settings.owner_dsn:
+            await migrate.upgrade(settings.owner_dsn)
+        stands = await migrate.current(settings.dsn)
+    except OSError as error:
+        raise Refusal(503, f"the database does not answer: {error.strerror or error}", where="KJERNE_DSN") from error
+    if stands != migrate.head():
+        raise Refusal(
+            409,
+            f"the database stands at layout {stands or 'none'}, this program needs {migrate.head()}",
+            todo="Set KJERNE_OWNER_DSN once, so that the owner role can bring it up.",
+        )

@@ -1,0 +1,90 @@
+"""The pages as one Starlette application: /, /login, /clinician, /me and /static.
+
+`pages_app(...)` is given the house, the login door, a key and a clock; it keeps nothing between requests.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from importlib.resources import files
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
+from starlette.types import Scope
+
+from kjerne.clock import Clock
+from kjerne.errors import Refusal
+from kjerne.pages import citizen, clinician, entry
+from kjerne.pages.desk import HEADERS, Desk, Kind, Page, PageHandler, endpoint
+from kjerne.pages.house import PagesHouse
+from kjerne.pages.login import LoginDoor
+from kjerne.pages.session import Seal
+
+# Method, path, handler, who must be logged in (None: open, no patient data behind it).
+ROUTES: tuple[tuple[str, str, PageHandler, Kind | None], ...] = (
+    ("GET", "/", entry.front, None),
+    ("GET", "/login", entry.login, None),
+    ("GET", "/login/start", entry.start, None),
+    ("GET", "/login/return", entry.back, None),
+    ("POST", "/logout", entry.logout, None),
+    ("GET", "/language", entry.language, None),
+    ("GET", "/clinician", clinician.choose, "practitioner"),
+    ("POST", "/clinician/open", clinician.open_patient, "practitioner"),
+    ("POST", "/clinician/notice", clinician.see_notice, "practitioner"),
+    ("GET", "/clinician/v/{visit}", clinician.results, "practitioner"),
+    ("GET", "/clinician/v/{visit}/trend/{series}", clinician.trend, "practitioner"),
+    ("GET", "/clinician/v/{visit}/report/{report}", clinician.report, "practitioner"),
+    ("GET", "/clinician/v/{visit}/print", clinician.printout, "practitioner"),
+    ("GET", "/clinician/v/{visit}/unlock", clinician.lock, "practitioner"),
+    ("POST", "/clinician/v/{visit}/unlock", clinician.unlock, "practitioner"),
+    ("POST", "/clinician/v/{visit}/declare", clinician.declare, "practitioner"),
+    ("POST", "/clinician/v/{visit}/acknowledge", clinician.acknowledge, "practitioner"),
+    ("POST", "/clinician/v/{visit}/done", clinician.already_done, "practitioner"),
+    ("POST", "/clinician/v/{visit}/done/answer", clinician.answer_done, "practitioner"),
+    ("POST", "/clinician/v/{visit}/close", clinician.close, "practitioner"),
+    ("GET", "/me", citizen.home, "citizen"),
+    ("GET", "/me/results", citizen.results, "citizen"),
+    ("GET", "/me/trend/{series}", citizen.trend, "citizen"),
+    ("GET", "/me/report/{report}", citizen.report, "citizen"),
+    ("GET", "/me/log", citizen.log, "citizen"),
+    ("GET", "/me/privacy", citizen.privacy, "citizen"),
+    ("POST", "/me/privacy/preview", citizen.preview, "citizen"),
+    ("POST", "/me/privacy/save", citizen.save, "citizen"),
+    ("POST", "/me/privacy/lift", citizen.lift, "citizen"),
+    ("POST", "/me/person", citizen.person, "citizen"),
+)
+
+
+class _Static(StaticFiles):
+    """Own files under the same headers; an address with a version never changes its content."""
+
+    async def get_response(self, path: str, scope: Scope) -> Response:
+        answer = await super().get_response(path, scope)
+        for name, value in HEADERS.items():
+            answer.headers[name] = value
+        lasting = scope.get("query_string", b"").startswith(b"v=")
+        answer.headers["cache-control"] = "public, max-age=31536000, immutable" if lasting else "no-cache"
+        return answer
+
+
+async def _missing(_: Page) -> Response:
+    raise Refusal(404, "No such page.", where="page")
+
+
+def pages_app(house: PagesHouse, door: LoginDoor, *, key: bytes, clock: Clock, secure: bool) -> Starlette:
+    """All pages. `key` is 32 bytes for cookies and forms, shared by every host; `secure` when browsers speak HTTPS."""
+    desk = Desk(house, door, Seal(key), clock, secure)
+    routes: list[Route | Mount] = [
+        Route(path, endpoint(desk, handler, kind), methods=[method]) for method, path, handler, kind in ROUTES
+    ]
+    routes.append(Mount("/static", _Static(directory=str(files("kjerne.pages").joinpath("static")))))
+    missing = endpoint(desk, _missing, None)
+
+    async def not_found(request: Request, _: Exception) -> Response:
+        return await missing(request)
+
+    handlers: dict[int, Callable[[Request, Exception], Awaitable[Response]]] = {404: not_found}
+    return Starlette(routes=routes, exception_handlers=handlers)

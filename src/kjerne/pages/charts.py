@@ -1,0 +1,194 @@
+"""Charts as SVG made here: they print, need no script, and carry no inline style (the CSP refuses it).
+
+A line joins only numbers of one series; an open point ("<5") is drawn hollow and joined by nothing, because its true
+place is not known. The band follows each point's own range, step by step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from typing import Final
+
+from markupsafe import Markup, escape
+
+from kjerne.pages import formats
+from kjerne.pages.words import Language
+from kjerne.services.results.points import Point
+from kjerne.services.results.trends import Series
+
+SPARK_POINTS: Final = 12
+
+
+@dataclass(frozen=True, slots=True)
+class _Dot:
+    x: float
+    y: float
+    point: Point
+
+    @property
+    def open(self) -> bool:
+        return bool(self.point.value.comparator)
+
+
+@dataclass(frozen=True, slots=True)
+class _Frame:
+    """Where the numbers stand: box in pixels, and the value and day at each end."""
+
+    left: float
+    top: float
+    right: float
+    bottom: float
+    low: float
+    high: float
+    first: int
+    last: int
+
+    def x(self, day: int) -> float:
+        if self.last == self.first:
+            return (self.left + self.right) / 2
+        return round(self.left + (day - self.first) / (self.last - self.first) * (self.right - self.left), 1)
+
+    def y(self, value: float) -> float:
+        value = min(max(value, self.low), self.high)
+        return round(self.bottom - (value - self.low) / (self.high - self.low) * (self.bottom - self.top), 1)
+
+
+def plotted(series: Series) -> tuple[Point, ...]:
+    """The points that have a place in a chart: dated numbers that still stand."""
+    return tuple(p for p in series.points if p.value.number is not None and p.when and p.mark != "withdrawn")
+
+
+def sparkline(series: Series) -> Markup:
+    """A line as wide as a word, newest point marked; decoration beside the numbers, so hidden from a screen reader."""
+    points = plotted(series)[-SPARK_POINTS:]
+    if len(points) < 2:
+        return Markup("")
+    frame = _frame(points, 2, 3, 78, 21)
+    dots = _dots(points, frame)
+    flag = points[-1].flag
+    last = Markup('<circle class="end {}" cx="{}" cy="{}" r="2.4"/>').format(
+        flag.kind if flag else "", dots[-1].x, dots[-1].y
+    )
+    parts = (_bands(dots, frame), _lines(dots), last)
+    return Markup('<svg class="spark" viewBox="0 0 80 24" width="80" height="24" aria-hidden="true">{}</svg>').format(
+        Markup("").join(parts)
+    )
+
+
+def trend(series: Series, language: Language, title: str) -> Markup:
+    """The whole development with axes, bands and every point; `title` is what a screen reader is told."""
+    points = plotted(series)
+    if not points:
+        return Markup("")
+    frame = _frame(points, 56, 14, 706, 262)
+    dots = _dots(points, frame)
+    parts = [_axis(frame, language), _bands(dots, frame), _months(frame, language), _lines(dots)]
+    parts += [_circle(dot, language) for dot in dots]
+    return Markup('<svg class="trend" viewBox="0 0 720 300" role="img" aria-label="{}">{}</svg>').format(
+        title, Markup("").join(parts)
+    )
+
+
+def _frame(points: Sequence[Point], left: float, top: float, right: float, bottom: float) -> _Frame:
+    numbers = [float(p.value.number) for p in points if p.value.number is not None]
+    edges = [float(edge) for p in points for edge in (p.range.low, p.range.high) if edge is not None]
+    # The whole range is in the picture: where a value lies in it is what the band is for.
+    low, high = min(numbers + edges), max(numbers + edges)
+    room = ((high - low) or abs(high) or 1.0) * 0.08
+    low = max(low - room, 0.0) if low >= 0 else low - room
+    days = [p.when.day.toordinal() for p in points if p.when]
+    return _Frame(left, top, right, bottom, low, high + room, min(days), max(days))
+
+
+def _dots(points: Sequence[Point], frame: _Frame) -> list[_Dot]:
+    return [
+        _Dot(frame.x(p.when.day.toordinal()), frame.y(float(p.value.number)), p)
+        for p in points
+        if p.when and p.value.number is not None
+    ]
+
+
+def _bands(dots: Sequence[_Dot], frame: _Frame) -> Markup:
+    shapes = []
+    for number, dot in enumerate(dots):
+        span = dot.point.range
+        if span.low is None and span.high is None:
+            continue
+        start = frame.left if number == 0 else (dots[number - 1].x + dot.x) / 2
+        end = frame.right if number == len(dots) - 1 else (dot.x + dots[number + 1].x) / 2
+        top = frame.top if span.high is None else frame.y(float(span.high))
+        bottom = frame.bottom if span.low is None else frame.y(float(span.low))
+        shapes.append(
+            Markup('<rect class="band" x="{}" y="{}" width="{}" height="{}"/>').format(
+                round(start, 1), top, round(end - start, 1), round(max(bottom - top, 0.5), 1)
+            )
+        )
+    return Markup("").join(shapes)
+
+
+def _lines(dots: Sequence[_Dot]) -> Markup:
+    runs: list[list[_Dot]] = [[]]
+    for dot in dots:
+        if dot.open:
+            runs.append([])
+        else:
+            runs[-1].append(dot)
+    drawn = [run for run in runs if len(run) > 1]
+    return Markup("").join(
+        Markup('<polyline class="line" points="{}"/>').format(" ".join(f"{d.x},{d.y}" for d in run)) for run in drawn
+    )
+
+
+def _circle(dot: _Dot, language: Language) -> Markup:
+    kinds = ["dot", dot.point.flag.kind if dot.point.flag else "", "open" if dot.open else "", dot.point.mark]
+    text = f"{formats.day(dot.point.when, language)}: {formats.value(dot.point.value, language)}"
+    return Markup('<circle class="{}" cx="{}" cy="{}" r="4.5"><title>{}</title></circle>').format(
+        " ".join(k for k in kinds if k), dot.x, dot.y, text
+    )
+
+
+def _axis(frame: _Frame, language: Language) -> Markup:
+    lines = []
+    for tick in ticks(frame.low, frame.high):
+        y = frame.y(float(tick))
+        lines.append(
+            Markup(
+                '<line class="grid" x1="{}" x2="{}" y1="{}" y2="{}"/><text class="y" x="{}" y="{}">{}</text>'
+            ).format(frame.left, frame.right, y, y, frame.left - 8, y + 4, escape(formats.number(tick, language)))
+        )
+    return Markup("").join(lines)
+
+
+def ticks(low: float, high: float) -> tuple[Decimal, ...]:
+    """Four to seven round numbers between two values.
+
+    >>> [str(t) for t in ticks(3.1, 5.4)]
+    ['3.5', '4.0', '4.5', '5.0']
+    """
+    width = Decimal(str(high)) - Decimal(str(low))
+    step = Decimal(1).scaleb((width / 4).adjusted())
+    step *= next((m for m in (1, 2, 5, 10) if width / (step * m) <= 6), 10)
+    first = (Decimal(str(low)) / step).to_integral_value("ROUND_CEILING") * step
+    count = int((Decimal(str(high)) - first) / step) + 1
+    return tuple(step * number + first for number in range(max(count, 0)))
+
+
+def _months(frame: _Frame, language: Language) -> Markup:
+    shown = []
+    for number in range(5):
+        at = date.fromordinal(round(frame.first + (frame.last - frame.first) * number / 4))
+        anchor = {0: "start", 4: "end"}.get(number, "middle")
+        if frame.first == frame.last:
+            at, anchor = date.fromordinal(frame.first), "middle"
+        label = formats.month(at, language) if frame.last - frame.first > 120 else formats.short_day(at, language)
+        shown.append(
+            Markup('<text class="x" text-anchor="{}" x="{}" y="{}">{}</text>').format(
+                anchor, frame.x(at.toordinal()), frame.bottom + 22, label
+            )
+        )
+        if frame.first == frame.last:
+            break
+    return Markup("").join(shown)

@@ -1,0 +1,170 @@
+"""The citizen's pages: what is new, results in plain words, who looked, and her own choices."""
+
+from __future__ import annotations
+
+from typing import Final, cast
+from uuid import uuid4
+
+from starlette.responses import Response
+
+from kjerne.errors import Refusal
+from kjerne.pages import trend_data
+from kjerne.pages.desk import Page
+from kjerne.pages.house import ChoiceKind, Represented, Visit
+from kjerne.pages.reading import Reading, read
+from kjerne.services.results.trends import Row
+
+CHOICES: Final = ("block", "restriction", "opt-out")
+LOG_SHOWN: Final = 3
+
+
+async def _reading(page: Page) -> Reading:
+    return read(await page.house.chart(page.who, page.visit))
+
+
+async def _person(page: Page) -> Represented:
+    people = await page.house.represented(page.who)
+    found = next((one for one in people if one.key == page.visit.patient), None)
+    if found is None:
+        raise Refusal(403, "This login no longer represents the person.", where="represented")
+    return found
+
+
+async def home(page: Page) -> Response:
+    """What is new, what is coming, who looked last."""
+    reading = await _reading(page)
+    log = await page.house.log(page.who, page.visit)
+    return page.render(
+        "me/home.html",
+        title=page.say("me.home"),
+        reading=reading,
+        person=await _person(page),
+        people=await page.house.represented(page.who),
+        fresh=[(answer, *reading.measured(answer.id)) for answer in reading.fresh(page.now)],
+        others=[row for row in log if row.given and row.purpose != "PATRQT"][:LOG_SHOWN],
+        choices=await page.house.choices(page.who, page.visit),
+    )
+
+
+async def results(page: Page) -> Response:
+    """All results by theme, each with what it means."""
+    reading = await _reading(page)
+    rows = reading.latest_rows()
+    groups: dict[str, list[Row]] = {}
+    for group in reading.table("all", page.now).groups:
+        groups[group.key] = [row for row in rows if row.series.key in {r.series.key for r in group.rows}]
+    return page.render(
+        "me/results.html", title=page.say("me.results"), reading=reading, person=await _person(page), groups=groups
+    )
+
+
+async def trend(page: Page) -> Response:
+    """One analysis over time, in plain words."""
+    reading = await _reading(page)
+    one = reading.one(page.request.path_params["series"])
+    row = next(row for row in reading.latest_rows() if row.series.key == one.key)
+    return page.render(
+        "me/trend.html",
+        title=one.name,
+        person=await _person(page),
+        reading=reading,
+        series=one,
+        topic=row.topic,
+        apart=reading.kept_apart(one),
+        plot=trend_data.plot(one, page.language),
+    )
+
+
+async def report(page: Page) -> Response:
+    """One report as it was written, with plain words around it."""
+    reading = await _reading(page)
+    one = reading.report(page.request.path_params["report"])
+    return page.render(
+        "me/report.html",
+        title=one.title,
+        person=await _person(page),
+        reading=reading,
+        answer=one,
+        points=reading.points_of(one.id),
+    )
+
+
+async def log(page: Page) -> Response:
+    """Who looked at what, when and why."""
+    rows = await page.house.log(page.who, page.visit)
+    wanted = page.request.query_params.get("show", "others")
+    show = wanted if wanted in ("others", "all", "acute", "refused") else "others"
+    kept = {
+        "all": rows,
+        "others": tuple(row for row in rows if row.purpose != "PATRQT"),
+        "acute": tuple(row for row in rows if row.acute or row.self_declared),
+        "refused": tuple(row for row in rows if not row.given),
+    }[show]
+    return page.render(
+        "me/log.html", title=page.say("me.log"), person=await _person(page), rows=kept, show=show, read_at=page.now
+    )
+
+
+async def privacy(page: Page) -> Response:
+    """Choices in force, and what can be chosen."""
+    return await _privacy(page)
+
+
+async def _privacy(page: Page, fault: str = "", status: int = 200) -> Response:
+    choices = await page.house.choices(page.who, page.visit)
+    return page.render(
+        "me/privacy.html",
+        status=status,
+        title=page.say("me.privacy"),
+        person=await _person(page),
+        choices=choices,
+        chosen={choice.kind for choice in choices},
+        blockable=await page.house.blockable(page.who, page.visit),
+        saved=page.request.query_params.get("saved", ""),
+        fault=fault,
+    )
+
+
+async def preview(page: Page) -> Response:
+    """What a choice will do, before it does it."""
+    form = page.checked()
+    kind, hpr = form.get("kind", ""), form.get("hpr", "")
+    if kind not in CHOICES:
+        raise Refusal(400, "Unknown choice.", where="choice")
+    blocked = next((b for b in await page.house.blockable(page.who, page.visit) if b.hpr == hpr), None)
+    if kind == "block" and blocked is None:
+        return await _privacy(page, page.say("privacy.whom"), 400)
+    return page.render(
+        "me/privacy_preview.html",
+        title=page.say(f"privacy.{kind}_title"),
+        person=await _person(page),
+        kind=kind,
+        blocked=blocked,
+    )
+
+
+async def save(page: Page) -> Response:
+    """Put a choice in force, once its effect was shown."""
+    form = page.checked(fresh=True)
+    kind = form.get("kind", "")
+    if kind not in CHOICES:
+        raise Refusal(400, "Unknown choice.", where="choice")
+    await page.house.choose(page.who, page.visit, cast("ChoiceKind", kind), form.get("hpr", ""))
+    return page.go("/me/privacy?saved=made")
+
+
+async def lift(page: Page) -> Response:
+    """Take a choice back."""
+    form = page.checked(fresh=True)
+    await page.house.lift(page.who, page.visit, form.get("number", ""))
+    return page.go("/me/privacy?saved=lifted")
+
+
+async def person(page: Page) -> Response:
+    """Change between own record and a child's. The form is from the page of the one that was open."""
+    form = page.checked()
+    wanted = form.get("person", "")
+    found = next((one for one in await page.house.represented(page.who) if str(one.key) == wanted), None)
+    if found is None:
+        raise Refusal(403, "This login does not represent the person.", where="represented")
+    return page.go("/me", session=page.with_visit(Visit(uuid4().hex, found.key, "PATRQT", page.now)))

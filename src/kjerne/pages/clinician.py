@@ -1,0 +1,252 @@
+"""The clinician's pages: choose a patient with purpose and ground, read her results, act on them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import Final, cast
+from uuid import uuid4
+
+from starlette.responses import Response
+
+from kjerne.errors import Refusal
+from kjerne.pages import trend_data
+from kjerne.pages.desk import Page
+from kjerne.pages.house import AlreadyDone, Analysis, Basis, Patient, Purpose, Visit
+from kjerne.pages.reading import PERIOD_DAYS, Reading, read
+
+PURPOSES: Final = ("TREAT", "ETREAT", "COC", "BTG")
+BASES: Final = ("", "SAMTYKKE", "AKUTT")
+BASIS_MINUTES: Final = 60
+"""How long a declared consent or emergency opens a lock: as long as an attestation may live (ATT-58)."""
+REASON_LENGTH: Final = 8
+"""Shortest reason in words that says anything; it is shown to the patient."""
+
+
+@dataclass(frozen=True, slots=True)
+class PatientKey:
+    """A person key on its way through a form, sealed for one login."""
+
+    session: str
+    key: int
+
+
+async def choose(page: Page) -> Response:
+    """Whom to open, why, and what waits: corrected results she has read, and answers to acknowledge."""
+    return await _choose(page)
+
+
+async def _choose(page: Page, fault: str = "", status: int = 200) -> Response:
+    own = await page.house.own_patients(page.who)
+    waiting = await page.house.waiting(page.who)
+    return page.render(
+        "clinician/choose.html",
+        status=status,
+        title=page.say("choose.title"),
+        own=own,
+        waiting=waiting,
+        notices=await page.house.notices(page.who),
+        sealed={key: _sealed(page, key) for key in {p.key for p in own} | {w.patient for w in waiting}},
+        purposes=PURPOSES,
+        bases=BASES,
+        fault=fault,
+        typed=page.form,
+    )
+
+
+def _sealed(page: Page, key: int) -> str:
+    assert page.session is not None, "routed without a login"
+    return page.desk.seal.seal("patient", PatientKey(page.session.id, key))
+
+
+async def open_patient(page: Page) -> Response:
+    """Open one patient with a purpose; the one that was open before is closed by it."""
+    form = page.checked()
+    purpose, basis, reason = form.get("purpose", ""), form.get("basis", ""), form.get("reason", "")
+    if purpose not in PURPOSES or basis not in BASES:
+        return await _choose(page, page.say("choose.purpose_missing"), 400)
+    if (purpose == "BTG" or basis == "AKUTT") and len(reason) < REASON_LENGTH:
+        return await _choose(page, page.say("choose.reason_missing"), 400)
+    try:
+        key = await _asked_for(page)
+    except Refusal as refusal:
+        if refusal.status >= 500:
+            raise
+        return await _choose(page, page.say("choose.unknown" if refusal.status == 404 else "choose.number_wrong"), 400)
+    visit = Visit(
+        uuid4().hex,
+        key,
+        cast("Purpose", purpose),
+        page.now,
+        cast("Basis", basis),
+        page.now + timedelta(minutes=BASIS_MINUTES) if basis else None,
+        reason,
+        self_declared=form.get("declared") == "1",
+    )
+    return page.go(f"/clinician/v/{visit.id}", session=page.with_visit(visit))
+
+
+async def _asked_for(page: Page) -> int:
+    if sealed := page.form.get("patient", ""):
+        found = page.desk.seal.open("patient", sealed, PatientKey)
+        if found is None or page.session is None or found.session != page.session.id:
+            raise Refusal(403, "The patient was listed for another login.", where="form")
+        return found.key
+    return await page.house.find(page.who, page.form.get("number", "").replace(" ", ""))
+
+
+async def close(page: Page) -> Response:
+    """Close the patient: the attestation of this visit is not used again."""
+    page.checked()
+    return page.go("/clinician", session=page.with_visit(None))
+
+
+async def results(page: Page) -> Response:
+    """The cumulative table, with what waits and the text answers beside it."""
+    return await _results(page)
+
+
+async def _results(page: Page, done: AlreadyDone | None = None, asked: str = "", fault: str = "") -> Response:
+    reading = await _reading(page)
+    wanted = page.request.query_params.get("period", "365")
+    period = wanted if wanted in PERIOD_DAYS else "365"
+    return page.render(
+        "clinician/results.html",
+        title=page.say("results.title"),
+        reading=reading,
+        patient=reading.chart.patient,
+        table=reading.table(period, page.now),
+        period=period,
+        periods=tuple(PERIOD_DAYS),
+        analyses=await page.house.analyses(),
+        done=done,
+        asked=asked,
+        fault=fault,
+    )
+
+
+async def _reading(page: Page) -> Reading:
+    return read(await page.house.chart(page.who, page.visit))
+
+
+async def trend(page: Page) -> Response:
+    """One analysis over time, with what was not joined to it and why."""
+    reading = await _reading(page)
+    one = reading.one(page.request.path_params["series"])
+    return page.render(
+        "clinician/trend.html",
+        title=one.name,
+        patient=reading.chart.patient,
+        reading=reading,
+        series=one,
+        apart=reading.kept_apart(one),
+        plot=trend_data.plot(one, page.language),
+    )
+
+
+async def report(page: Page) -> Response:
+    """One report in full."""
+    reading = await _reading(page)
+    one = reading.report(page.request.path_params["report"])
+    return page.render(
+        "clinician/report.html",
+        title=one.title,
+        patient=reading.chart.patient,
+        reading=reading,
+        answer=one,
+        points=reading.points_of(one.id),
+    )
+
+
+async def printout(page: Page) -> Response:
+    """A sheet that can be handed over."""
+    reading = await _reading(page)
+    return page.render(
+        "clinician/print.html",
+        title=page.say("print.title"),
+        patient=reading.chart.patient,
+        reading=reading,
+        table=reading.table("all", page.now),
+    )
+
+
+async def acknowledge(page: Page) -> Response:
+    """The requester has read a report. Refused from a stale page: a correction may have come since it was shown."""
+    form = page.checked(fresh=True)
+    await page.house.acknowledge(page.who, page.visit, form.get("report", ""))
+    return page.go(f"/clinician/v/{page.visit.id}")
+
+
+async def already_done(page: Page) -> Response:
+    """Has the analysis been done lately enough?"""
+    form = page.checked()
+    asked = form.get("asked", "")
+    analysis = _analysis(await page.house.analyses(), asked)
+    if analysis is None:
+        return await _results(page, asked=asked, fault=page.say("done.unknown"))
+    return await _results(page, await page.house.already_done(page.who, page.visit, analysis), asked)
+
+
+def _analysis(known: tuple[Analysis, ...], asked: str) -> Analysis | None:
+    wanted = asked.casefold()
+    exact = [a for a in known if wanted in (a.name.casefold(), a.code.casefold())]
+    near = [a for a in known if wanted and wanted in a.name.casefold()]
+    return exact[0] if exact else near[0] if len(near) == 1 else None
+
+
+async def answer_done(page: Page) -> Response:
+    """She follows the answer or overrides it; an override says why."""
+    form = page.checked()
+    outcome, reason = form.get("outcome", ""), form.get("reason", "")
+    if outcome == "followed":
+        await page.house.answer_reuse(page.who, page.visit, form.get("number", ""), "followed", "")
+    elif outcome == "overridden" and reason:
+        await page.house.answer_reuse(page.who, page.visit, form.get("number", ""), "overridden", reason)
+    else:
+        return await _results(page, fault=page.say("done.reason_missing"))
+    return page.go(f"/clinician/v/{page.visit.id}?noted={outcome}#already-done")
+
+
+async def lock(page: Page) -> Response:
+    """Second step before a lock is opened: what is declared, and that the patient is told."""
+    return await _lock(page)
+
+
+async def _lock(page: Page, fault: str = "", status: int = 200) -> Response:
+    patient: Patient = await page.house.patient(page.who, page.visit)
+    return page.render(
+        "clinician/unlock.html", status=status, title=page.say("unlock.title"), patient=patient, fault=fault
+    )
+
+
+async def unlock(page: Page) -> Response:
+    """Open the patient's lock on declared consent or emergency, for a limited time."""
+    form = page.checked(fresh=True)
+    basis, reason = form.get("basis", ""), form.get("reason", "")
+    if basis not in ("SAMTYKKE", "AKUTT") or len(reason) < REASON_LENGTH:
+        return await _lock(page, page.say("unlock.missing"), 400)
+    visit = replace(
+        page.visit,
+        id=uuid4().hex,
+        basis=cast("Basis", basis),
+        basis_until=page.now + timedelta(minutes=BASIS_MINUTES),
+        reason=reason,
+    )
+    return page.go(f"/clinician/v/{visit.id}", session=page.with_visit(visit))
+
+
+async def declare(page: Page) -> Response:
+    """No register ties her to the patient: she states her need herself, and the patient sees that she did (ATT-48)."""
+    form = page.checked(fresh=True)
+    reason = form.get("reason", "")
+    if len(reason) < REASON_LENGTH:
+        raise Refusal(400, "A need that is stated must be stated in words.", where="declared")
+    visit = replace(page.visit, id=uuid4().hex, reason=reason, self_declared=True)
+    return page.go(f"/clinician/v/{visit.id}", session=page.with_visit(visit))
+
+
+async def see_notice(page: Page) -> Response:
+    """A notice of a corrected or withdrawn result is read."""
+    form = page.checked()
+    await page.house.see_notice(page.who, form.get("number", ""))
+    return page.go("/clinician")

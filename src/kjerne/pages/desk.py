@@ -1,0 +1,284 @@
+"""One request to a page: who is logged in, which patient is open, how it is rendered, and what every answer carries.
+
+Handlers get a `Page` and return a `Response`. A fault leaves as `Refusal`, a no from the law as `Denied`; both become a
+page here, in the reader's language, and nowhere else.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from functools import cache
+from importlib.resources import files
+from typing import Any, Final, Literal
+from urllib.parse import parse_qsl, quote
+
+import jinja2
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+
+from kjerne.clock import Clock
+from kjerne.errors import Refusal
+from kjerne.exchange import Denied
+from kjerne.pages import charts, formats, session, words
+from kjerne.pages.house import Identity, PagesHouse, Visit
+from kjerne.pages.login import LoginDoor
+from kjerne.pages.session import Seal, Session
+from kjerne.pages.words import Language
+from kjerne.services.results import panels
+
+FORM_LIMIT_BYTES: Final = 32_000
+"""No form here is longer than a reason in words."""
+FORM_FIELD_LIMIT: Final = 40
+HEADERS: Final = {
+    "content-security-policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
+        "font-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+    ),
+    "cache-control": "no-store",
+    # Not no-referrer: with that a browser sends its own forms as from "null", and they could not be told from foreign ones.
+    "referrer-policy": "same-origin",
+    "x-content-type-options": "nosniff",
+    "cross-origin-opener-policy": "same-origin",
+    "permissions-policy": "camera=(), geolocation=(), microphone=()",
+}
+LANGUAGE_COOKIE: Final = "kjerne_language"
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """What all requests share. `secure` says that the browser speaks HTTPS with whatever stands in front."""
+
+    house: PagesHouse
+    door: LoginDoor
+    seal: Seal
+    clock: Clock
+    secure: bool
+
+    @property
+    def cookie(self) -> str:
+        # The __Host- prefix binds the cookie to this host and to HTTPS; a browser drops it over plain HTTP.
+        return "__Host-kjerne" if self.secure else "kjerne_session"
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One request. `session` is None on the open pages alone."""
+
+    request: Request
+    desk: Desk
+    now: datetime
+    language: Language
+    form: Mapping[str, str] = field(default_factory=dict)
+    session: Session | None = None
+
+    @property
+    def house(self) -> PagesHouse:
+        return self.desk.house
+
+    @property
+    def who(self) -> Identity:
+        assert self.session is not None, "a page with a login was routed without one"
+        return self.session.identity
+
+    @property
+    def visit(self) -> Visit:
+        if self.session is None or self.session.visit is None:
+            raise Refusal(409, "No patient is open.", where="closed")
+        return self.session.visit
+
+    def say(self, key: str, /, **values: object) -> str:
+        return words.say(self.language, key, **values)
+
+    def checked(self, *, fresh: bool = False) -> Mapping[str, str]:
+        """The posted form, once its token fits this login and the open patient."""
+        assert self.session is not None, "a form was routed without a login"
+        session.check_form(self.desk.seal, self.session, self.form, self.now, fresh=fresh)
+        return self.form
+
+    def render(self, template: str, *, status: int = 200, **values: Any) -> HTMLResponse:
+        """A page in the reader's language."""
+        token = session.form_token(self.desk.seal, self.session, self.now) if self.session else ""
+        html = _environment().get_template(template).render(page=self, token=token, **_looks(self), **values)
+        return HTMLResponse(html, status)
+
+    def go(self, path: str, *, session: Session | None = None) -> Response:
+        """See other; with `session`, under a changed login."""
+        answer = RedirectResponse(path, 303)
+        if session:
+            put_cookie(self.desk, answer, session)
+        return answer
+
+    def with_visit(self, visit: Visit | None) -> Session:
+        """This login with another patient open."""
+        assert self.session is not None, "a patient was opened without a login"
+        return replace(self.session, visit=visit)
+
+
+PageHandler = Callable[[Page], Awaitable[Response]]
+Kind = Literal["practitioner", "citizen"]
+
+
+def endpoint(desk: Desk, handler: PageHandler, kind: Kind | None) -> Callable[[Request], Awaitable[Response]]:
+    """The handler as Starlette wants it; `kind` is who must be logged in, None for an open page."""
+
+    async def run(request: Request) -> Response:
+        page = Page(request, desk, desk.clock.now(), _language(request))
+        page = replace(page, session=session.read(desk.seal, request.cookies.get(desk.cookie, ""), page.now))
+        try:
+            answer = await _ran(page, handler, kind)
+        except (Refusal, Denied) as no:
+            answer = await _no(page, no)
+        for name, value in HEADERS.items():
+            answer.headers.setdefault(name, value)
+        if page.session and desk.cookie not in answer.headers.get("set-cookie", ""):
+            put_cookie(desk, answer, page.session)
+        return answer
+
+    return run
+
+
+async def _ran(page: Page, handler: PageHandler, kind: Kind | None) -> Response:
+    if kind and (page.session is None or page.who.kind != kind):
+        to = "clinician" if kind == "practitioner" else "me"
+        return RedirectResponse(f"/login?to={to}&ended=1", 303)
+    if page.request.method == "POST":
+        _same_origin(page.request)
+        page = replace(page, form=await _form(page.request))
+    opened = page.request.path_params.get("visit")
+    if opened and (page.session is None or page.session.visit is None or page.session.visit.id != opened):
+        raise Refusal(409, "Another patient is open in this login.", where="patient")
+    return await handler(page)
+
+
+async def _no(page: Page, no: Refusal | Denied) -> Response:
+    """A no about an open patient keeps her identity bar; which of the texts it is depends on why (three never mixed)."""
+    silent = isinstance(no, Refusal) and no.status in (503, 504)
+    if (silent or isinstance(no, Denied)) and page.session and page.session.visit:
+        try:
+            patient = await page.house.patient(page.who, page.visit)
+        except (Refusal, Denied):
+            patient = None
+        denial = no.denial if isinstance(no, Denied) else None
+        state = "silent" if denial is None else (denial.outcome or "refused")
+        status = 503 if denial is None else 403
+        return page.render(
+            "withheld.html",
+            status=status,
+            title=page.say(f"withheld.{state}"),
+            state=state,
+            patient=patient,
+            denial=denial,
+        )
+    if isinstance(no, Denied):
+        no = Refusal(403, no.denial.says, where="denied", rule=no.denial.rule)
+    return refused(page, no)
+
+
+def refused(page: Page, refusal: Refusal) -> Response:
+    """The fault in the reader's words: by where it lies if there is a text for it, else by its status."""
+    where, status = f"refusal.{refusal.where}", f"refusal.s{refusal.status}"
+    key = where if words.knows(where) else status if words.knows(status) else "refusal.s500"
+    todo = f"{key}_todo"
+    return page.render(
+        "refused.html",
+        status=refusal.status,
+        title=page.say(key),
+        todo=page.say(todo) if words.knows(todo) else "",
+        refusal=refusal,
+    )
+
+
+def put_cookie(desk: Desk, answer: Response, login: Session) -> None:
+    """Send the login back, prolonged."""
+    answer.set_cookie(
+        desk.cookie, desk.seal.seal("session", login), httponly=True, samesite="lax", secure=desk.secure, path="/"
+    )
+
+
+def drop_cookie(desk: Desk, answer: Response) -> None:
+    """End the login in this browser."""
+    answer.delete_cookie(desk.cookie, httponly=True, samesite="lax", secure=desk.secure, path="/")
+
+
+def _same_origin(request: Request) -> None:
+    # A browser says where a post comes from; a post from another site is refused before its token is even read.
+    if request.headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
+        raise Refusal(403, "The form was sent from another site.", where="form")
+    origin = request.headers.get("origin", "")
+    if origin and origin.partition("://")[2] != request.headers.get("host", ""):
+        raise Refusal(403, "The form was sent from another site.", where="form")
+
+
+async def _form(request: Request) -> Mapping[str, str]:
+    if not request.headers.get("content-type", "").startswith("application/x-www-form-urlencoded"):
+        raise Refusal(415, "A form is sent as application/x-www-form-urlencoded.", where="form")
+    body = b""
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > FORM_LIMIT_BYTES:
+            raise Refusal(413, "The form is too long.", where="form")
+    try:
+        pairs = parse_qsl(body.decode(), keep_blank_values=True, max_num_fields=FORM_FIELD_LIMIT, errors="strict")
+    except ValueError as cause:
+        raise Refusal(400, "The form could not be read.", where="form") from cause
+    return {name: text.strip() for name, text in pairs}
+
+
+def _language(request: Request) -> Language:
+    return words.choose(request.cookies.get(LANGUAGE_COOKIE, ""), request.headers.get("accept-language", ""))
+
+
+@cache
+def _environment() -> jinja2.Environment:
+    return jinja2.Environment(
+        loader=jinja2.PackageLoader("kjerne.pages"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+
+
+def _looks(page: Page) -> dict[str, Any]:
+    """What templates may call, bound to the language of this page."""
+    language = page.language
+
+    def bound(fn: Callable[..., str]) -> Callable[..., str]:
+        return lambda *values: fn(*values, language)
+
+    return {
+        "t": page.say,
+        "code": lambda section, key: page.say(f"{section}.{key}") if words.knows(f"{section}.{key}") else key,
+        "knows": words.knows,
+        "bare": panels.bare,
+        "language": language,
+        "reads_as": words.reads_as(language),
+        "languages": words.LANGUAGES,
+        "path": page.request.url.path,
+        "here": quote(
+            page.request.url.path + (f"?{page.request.url.query}" if page.request.url.query else ""), safe=""
+        ),
+        "static": static_url,
+        "day": bound(formats.day),
+        "short_day": bound(formats.short_day),
+        "long_day": bound(formats.long_day),
+        "clock": bound(formats.clock),
+        "moment": bound(formats.moment),
+        "value": bound(formats.value),
+        "span": bound(formats.span),
+        "age": lambda born: formats.age(born, page.now, language),
+        "spark": charts.sparkline,
+        "trend": lambda series, title: charts.trend(series, language, title),
+    }
+
+
+@cache
+def static_url(name: str) -> str:
+    """Address of a file that changes when the file does, so that it can be cached for long."""
+    found = files("kjerne.pages").joinpath("static", *name.split("/"))
+    if not found.is_file():
+        return f"/static/{name}"
+    return f"/static/{name}?v={hashlib.blake2b(found.read_bytes(), digest_size=6).hexdigest()}"

@@ -1,0 +1,91 @@
+"""The open pages: the front door, hand-over to the login provider and back, log-out, and the language switch."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Final, cast
+from uuid import uuid4
+
+from starlette.responses import RedirectResponse, Response
+
+from kjerne.errors import Refusal
+from kjerne.pages import session, words
+from kjerne.pages.desk import LANGUAGE_COOKIE, Page, drop_cookie, put_cookie
+from kjerne.pages.house import Visit
+from kjerne.pages.login import Pending, To
+
+PENDING_COOKIE: Final = "kjerne_login"
+PENDING_MINUTES: Final = 10
+_PLACES: Final = {"clinician": "/clinician", "me": "/me"}
+
+
+async def front(page: Page) -> Response:
+    """Two doors: health personnel and citizen."""
+    return page.render("front.html", title=page.say("front.title"))
+
+
+async def login(page: Page) -> Response:
+    """What happens now, and the way to the provider."""
+    to = page.request.query_params.get("to", "")
+    ended = "ended" in page.request.query_params
+    return page.render("login.html", title=page.say("login.title"), to=to if to in _PLACES else "", ended=ended)
+
+
+async def start(page: Page) -> Response:
+    """Push the request to the provider and send the browser after it."""
+    to = page.request.query_params.get("to", "")
+    if to not in _PLACES:
+        raise Refusal(400, "Unknown page to log in to.", where="to")
+    address, pending = await page.desk.door.start(cast("To", to))
+    answer = RedirectResponse(address, 303)
+    answer.set_cookie(
+        PENDING_COOKIE,
+        page.desk.seal.seal("login", pending),
+        max_age=PENDING_MINUTES * 60,
+        httponly=True,
+        samesite="lax",
+        secure=page.desk.secure,
+        path="/login",
+    )
+    return answer
+
+
+async def back(page: Page) -> Response:
+    """The browser is back from the provider: verify, know the person, begin a login."""
+    pending = page.desk.seal.open("login", page.request.cookies.get(PENDING_COOKIE, ""), Pending)
+    if pending is None or page.now - pending.started_at > timedelta(minutes=PENDING_MINUTES):
+        raise Refusal(403, "No login was under way in this browser.", where="login")
+    tokens = await page.desk.door.finish(pending, dict(page.request.query_params))
+    who = await page.house.sign_in(tokens.claims, tokens.access_token)
+    if (who.kind == "practitioner") != (pending.to == "clinician"):
+        raise Refusal(403, "This login is for the other page.", where="other_kind")
+    begun = session.begin(who, page.now)
+    if who.kind == "citizen":
+        own = (await page.house.represented(who))[0]
+        begun = replace(begun, visit=Visit(uuid4().hex, own.key, "PATRQT", page.now))
+    answer = RedirectResponse(_PLACES[pending.to], 303)
+    put_cookie(page.desk, answer, begun)
+    answer.delete_cookie(PENDING_COOKIE, path="/login")
+    return answer
+
+
+async def logout(page: Page) -> Response:
+    """End the login in this browser."""
+    if page.session:
+        page.checked()
+    answer = replace(page, session=None).render("logout.html", title=page.say("logout.title"))
+    drop_cookie(page.desk, answer)
+    return answer
+
+
+async def language(page: Page) -> Response:
+    """Keep the chosen language and go back to where the reader was."""
+    wanted = page.request.query_params.get("to", "")
+    path = page.request.query_params.get("back", "/")
+    # Only a path of our own: "//host" and "/\\host" are other hosts to a browser.
+    safe = path.startswith("/") and not path.startswith(("//", "/\\")) and "\n" not in path
+    answer = RedirectResponse(path if safe else "/", 303)
+    if wanted in words.LANGUAGES:
+        answer.set_cookie(LANGUAGE_COOKIE, wanted, max_age=365 * 86_400, samesite="lax", secure=page.desk.secure)
+    return answer

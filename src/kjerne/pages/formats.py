@@ -1,0 +1,114 @@
+"""Numbers and dates as the reader writes them; what the laboratory sent is never rounded or regrouped."""
+
+from __future__ import annotations
+
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+from typing import Final
+
+from babel import Locale
+from babel.dates import format_date, format_skeleton, format_time
+
+from kjerne.pages.words import Language, say
+from kjerne.services.results.points import OSLO, Range, Value, When
+
+_LOCALES: Final[dict[Language, Locale]] = {
+    "nb": Locale.parse("nb_NO"),
+    "nn": Locale.parse("nn_NO"),
+    "en": Locale.parse("en_GB"),
+    "se": Locale.parse("se_NO"),
+}
+_COMPARATORS: Final = {"<": "<", "<=": "≤", ">": ">", ">=": "≥", "ad": "~"}
+
+
+def number(value: Decimal, language: Language) -> str:
+    """A decimal with every digit that was sent and the language's decimal sign.
+
+    >>> number(Decimal("1.10"), "nb"), number(Decimal("1.10"), "en")
+    ('1,10', '1.10')
+    """
+    text = format(value, "f").replace("-", "\N{MINUS SIGN}")
+    return text if language == "en" else text.replace(".", ",")
+
+
+def value(found: Value, language: Language) -> str:
+    """A value without its unit: number with comparator, or the text."""
+    if found.number is None:
+        return found.text
+    sign = _COMPARATORS.get(found.comparator, found.comparator)
+    return (
+        f"{sign}\N{NARROW NO-BREAK SPACE}{number(found.number, language)}" if sign else number(found.number, language)
+    )
+
+
+def span(found: Range, language: Language) -> str:
+    """A reference range in the reader's way of writing; the laboratory's own words where it gave no numbers."""
+    if found.low is not None and found.high is not None:
+        return f"{number(found.low, language)}\N{EN DASH}{number(found.high, language)}"
+    if found.text:
+        # Whether the limit itself is inside ("<= 5" or "< 5") stands only in the laboratory's words.
+        return found.text
+    if found.high is not None:
+        return f"<\N{NARROW NO-BREAK SPACE}{number(found.high, language)}"
+    if found.low is not None:
+        return f">\N{NARROW NO-BREAK SPACE}{number(found.low, language)}"
+    return ""
+
+
+def day(at: date | datetime | When | None, language: Language) -> str:
+    """A date in figures: 11.03.2026 (English: 11 Mar 2026, which no reader can take for November)."""
+    if at is None:
+        return ""
+    found = _day(at)
+    if language == "en":
+        return format_date(found, "d MMM y", _LOCALES["en"])
+    return f"{found.day:02d}.{found.month:02d}.{found.year}"
+
+
+def short_day(at: date | datetime | When, language: Language) -> str:
+    """A date without its year, for a column that shows the year below it."""
+    found = _day(at)
+    return format_date(found, "d MMM", _LOCALES["en"]) if language == "en" else f"{found.day:02d}.{found.month:02d}."
+
+
+def long_day(at: date | datetime | When, language: Language) -> str:
+    """A date in words: 11. mars 2026."""
+    return format_date(_day(at), "long", _LOCALES[language])
+
+
+def month(at: date, language: Language) -> str:
+    """Month and year for a chart's axis: mars 26."""
+    return format_skeleton("yMMM", datetime.combine(at, time(), OSLO), locale=_LOCALES[language])
+
+
+def clock(at: datetime | When | None, language: Language) -> str:
+    """Time of day where there is one: 08:15."""
+    moment = at.moment if isinstance(at, When) else at
+    return "" if moment is None else format_time(moment.astimezone(OSLO), "HH:mm", locale=_LOCALES[language])
+
+
+def moment(at: datetime | When | None, language: Language) -> str:
+    """Date, and time of day where there is one."""
+    if at is None:
+        return ""
+    local = at.astimezone(OSLO) if isinstance(at, datetime) else at
+    return f"{day(local, language)} {clock(at, language)}".strip()
+
+
+def _day(at: date | datetime | When) -> date:
+    if isinstance(at, When):
+        return at.day
+    return at.astimezone(OSLO).date() if isinstance(at, datetime) else at
+
+
+def age(born: date | None, now: datetime, language: Language) -> str:
+    """Age as it is said at a bedside: days up to a month, months up to two years, then years."""
+    if born is None:
+        return say(language, "patient.age_unknown")
+    today = now.astimezone(OSLO).date()
+    months = (today.year - born.year) * 12 + today.month - born.month - (today.day < born.day)
+    if months < 1:
+        return say(language, "patient.days", n=max((today - born) // timedelta(days=1), 0))
+    if months < 24:
+        return say(language, "patient.months", n=months)
+    return say(language, "patient.years", n=months // 12)

@@ -1,0 +1,318 @@
+"""What the pages ask of the house: one protocol, and the plain values that cross it.
+
+The pages know how things look and what a form must carry; the house knows law, rows and registers. Every method that
+touches a patient asks the law and leaves an audit row before it answers. A no is `kjerne.exchange.Denied` (its outcome
+decides which text the page shows), a fault in what was typed is `kjerne.errors.Refusal`; nothing else may be raised.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from typing import Any, Literal, Protocol
+
+Resource = dict[str, Any]
+"""A FHIR R4 resource as parsed JSON, numbers as `Decimal`."""
+
+Purpose = Literal["TREAT", "ETREAT", "COC", "BTG", "PATRQT"]
+Basis = Literal["", "SAMTYKKE", "AKUTT", "UNNTAK"]
+ChoiceKind = Literal["block", "restriction", "opt-out"]
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who is logged in, as proven by the OpenID provider. Shown texts only; no person number.
+
+    `carry` is what the house wants back with each request to make its `Caller` again. It travels sealed in the cookie
+    and is never shown, so keep it under 2 kB.
+    """
+
+    kind: Literal["practitioner", "citizen"]
+    name: str
+    role: str = ""
+    """Authorisation code of Volven 9060 (LE, SP ...), empty for a citizen."""
+    organisation: str = ""
+    hpr: str = ""
+    carry: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """One patient opened by one login: what an attestation says, in the page's own words.
+
+    `id` is random and stands in the address; `patient` is the person key. A citizen's own record is a visit too, with
+    purpose PATRQT. `basis` holds until `basis_until` and must be declared anew after it. `self_declared` is the ground
+    in the caller's own words where no register ties her to the patient (decision_ref.user_selected, ATT-48).
+    """
+
+    id: str
+    patient: int
+    purpose: Purpose
+    opened_at: datetime
+    basis: Basis = ""
+    basis_until: datetime | None = None
+    reason: str = ""
+    self_declared: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Patient:
+    """The identity bar. `masked` is the person number with its last five digits hidden (`150779 •••••`)."""
+
+    key: int
+    name: str
+    birth_date: date | None
+    sex: Literal["female", "male", ""]
+    masked: str
+    synthetic: bool
+    protected_address: bool = False
+    deceased: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One source that was asked. `answered` False makes the page say so: silence is not "nothing registered"."""
+
+    name: str
+    answered: bool
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Coming:
+    """A result that exists but is not yet released to the citizen: said to be coming, never what it says."""
+
+    what: str
+    from_whom: str
+    release_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Chart:
+    """All results this visit may see, read in one go and audited as one read.
+
+    `locked` counts reports behind the patient's lock. `unread` are report ids that wait for this reader as requester;
+    `acknowledged` those she has signed, with when. `names` gives a display (by resource id) for references without one.
+    What a corrected or withdrawn result said before stands inside it (docs/results-mapping.md, `kjerne:change`).
+    """
+
+    patient: Patient
+    read_at: datetime
+    reports: tuple[Resource, ...] = ()
+    observations: tuple[Resource, ...] = ()
+    requests: tuple[Resource, ...] = ()
+    specimens: tuple[Resource, ...] = ()
+    names: Mapping[str, str] = field(default_factory=dict)
+    locked: int = 0
+    unread: frozenset[str] = frozenset()
+    acknowledged: Mapping[str, datetime] = field(default_factory=dict)
+    coming: tuple[Coming, ...] = ()
+    sources: tuple[Source, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class OwnPatient:
+    """A person on the reader's own list (practice list or open care course) whom she can open without typing."""
+
+    key: int
+    name: str
+    birth_date: date | None
+    sex: Literal["female", "male", ""]
+    masked: str
+    why: Literal["practice-list", "care"]
+    synthetic: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A report this reader asked for and has not acknowledged, on any of her patients."""
+
+    patient: int
+    patient_name: str
+    what: str
+    at: datetime
+    outside: int
+    """How many of its results the laboratory flagged."""
+    corrected: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """Something the reader has seen was corrected or withdrawn since. `number` names it when it is marked as seen."""
+
+    number: str
+    kind: Literal["corrected", "withdrawn"]
+    patient: int
+    patient_name: str
+    what: str
+    old: str
+    new: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Analysis:
+    """Something that can be asked about in the "already done" box: a code and its name."""
+
+    code: str
+    system: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """One earlier answer that makes a repeat unneeded. `report` is the DiagnosticReport's id, empty if unknown."""
+
+    at: datetime
+    what: str
+    value: str
+    where: str
+    report: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class AlreadyDone:
+    """The answer of the look-up box. `number` names the shown answer, so that follow or override can be counted.
+
+    `verdict`: `done` inside the interval, `due` when the last one is older than the interval, `never` when this reader
+    sees none, `no-rule` when no interval is kept for the analysis.
+    """
+
+    number: str
+    analysis: Analysis
+    verdict: Literal["done", "due", "never", "no-rule"]
+    interval_days: int | None = None
+    again_from: date | None = None
+    done: tuple[Done, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class LogRow:
+    """One look at, or try to look at, the citizen's record; a name and never a number (ATT-8).
+
+    `what` says which information in words; `says` is the rule in words and `law` where it stands.
+    """
+
+    at: datetime
+    who: str
+    role: str
+    organisation: str
+    purpose: str
+    basis: str
+    what: str
+    says: str
+    law: str
+    given: bool = True
+    acute: bool = False
+    self_declared: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class OwnChoice:
+    """A privacy choice in force. `number` names it when it is lifted; `who` is the blocked person's name."""
+
+    number: str
+    kind: ChoiceKind
+    made_at: datetime
+    who: str = ""
+    organisation: str = ""
+    ends_at: datetime | None = None
+    """For an opt-out: when the data are deleted unless it is taken back (30 days)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Blockable:
+    """A named health worker the citizen can block, from her log or from a look-up by name."""
+
+    hpr: str
+    name: str
+    role: str
+    organisation: str
+
+
+@dataclass(frozen=True, slots=True)
+class Represented:
+    """A person whose record the citizen may open: herself, or a child under 12."""
+
+    key: int
+    name: str
+    tie: Literal["self", "parent", "proxy", "guardian"]
+
+
+class PagesHouse(Protocol):
+    """What the pages need. `app` implements it over policy, services and store; tests have a fake."""
+
+    async def sign_in(self, claims: Mapping[str, Any], access_token: str) -> Identity:
+        """Make an identity of verified ID-token claims. `Refusal` 403 where the register does not know her."""
+        ...
+
+    async def own_patients(self, who: Identity) -> tuple[OwnPatient, ...]:
+        """The reader's own list, at most 50, by name."""
+        ...
+
+    async def find(self, who: Identity, number: str) -> int:
+        """Person key of a typed person number. `Refusal` 400 (not a number) or 404 (nobody known)."""
+        ...
+
+    async def patient(self, who: Identity, visit: Visit) -> Patient:
+        """The identity bar; holds also where the results themselves are refused."""
+        ...
+
+    async def chart(self, who: Identity, visit: Visit) -> Chart:
+        """All results under the law, one audited read. `Denied` by its outcome: blocked, locked, opted out, no ground."""
+        ...
+
+    async def acknowledge(self, who: Identity, visit: Visit, report: str) -> None:
+        """The requester has read this report. `Refusal` 404 where it is not there, 409 where a newer version is."""
+        ...
+
+    async def waiting(self, who: Identity) -> tuple[Waiting, ...]:
+        """Unacknowledged reports the reader asked for, over all her patients, newest first."""
+        ...
+
+    async def notices(self, who: Identity) -> tuple[Notice, ...]:
+        """Corrected or withdrawn results she had read, not yet marked as seen."""
+        ...
+
+    async def see_notice(self, who: Identity, number: str) -> None:
+        """She has seen the notice."""
+        ...
+
+    async def analyses(self) -> tuple[Analysis, ...]:
+        """What the look-up box can be asked about, by name."""
+        ...
+
+    async def already_done(self, who: Identity, visit: Visit, asked: Analysis) -> AlreadyDone:
+        """Has it been done within its interval? Hidden results never cause a yes."""
+        ...
+
+    async def answer_reuse(
+        self, who: Identity, visit: Visit, number: str, outcome: Literal["followed", "overridden"], reason: str
+    ) -> None:
+        """What the reader did with a shown answer: counted for the measure's effect."""
+        ...
+
+    async def represented(self, who: Identity) -> tuple[Represented, ...]:
+        """Whose records the citizen may open; herself first."""
+        ...
+
+    async def log(self, who: Identity, visit: Visit) -> tuple[LogRow, ...]:
+        """Who looked, newest first, at most 500 rows."""
+        ...
+
+    async def choices(self, who: Identity, visit: Visit) -> tuple[OwnChoice, ...]:
+        """Privacy choices in force."""
+        ...
+
+    async def blockable(self, who: Identity, visit: Visit) -> tuple[Blockable, ...]:
+        """Health workers who have looked or could look, for the block form."""
+        ...
+
+    async def choose(self, who: Identity, visit: Visit, kind: ChoiceKind, hpr: str) -> None:
+        """Put a choice in force from the next request on. `hpr` for a block, else empty."""
+        ...
+
+    async def lift(self, who: Identity, visit: Visit, number: str) -> None:
+        """Take a choice back."""
+        ...

@@ -1,0 +1,385 @@
+"""The pages' house over the real thing: law from `policy`, rows from `store`, registers from both.
+
+Every look at a patient goes through the same door as an API call: a `Caller` is made from the login, the visit becomes
+its attestation, `policy` answers with a `Grant`, and the store writes the audit row with what it reads.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any, Literal, TypeVar
+from uuid import UUID
+
+import msgspec
+
+from kjerne.access import Action, Attestation, Caller, Coded, Grant
+from kjerne.clock import Clock
+from kjerne.errors import Refusal
+from kjerne.exchange import PatientRef, granted
+from kjerne.fhir.definitions import type_number
+from kjerne.fhir.encode import decode
+from kjerne.pages.house import (
+    AlreadyDone,
+    Analysis,
+    Chart,
+    Coming,
+    Done,
+    Identity,
+    Notice,
+    OwnPatient,
+    Patient,
+    Represented,
+    Resource,
+    Source,
+    Visit,
+    Waiting,
+)
+from kjerne.policy.claims import Claims
+from kjerne.policy.door import Door
+from kjerne.services.results import reuse
+from kjerne.services.results.reuse_api import Asker
+from kjerne.store import followup, registers, subjects
+from kjerne.store.house import Store
+from kjerne.store.reading import Reader, Record
+
+T = TypeVar("T")
+SERVICE = "results"
+CLIENT = "kjerne-pages"
+LIST_LIMIT = 50
+CHART_LIMIT = 20_000
+TYPES = ("DiagnosticReport", "Observation", "ServiceRequest", "Specimen", "PractitionerRole")
+REPORT = type_number("DiagnosticReport")
+CARE_RELATION = "urn:AuditEventHL7Norway/CodeSystem/carerelation"
+
+
+class Carry(msgspec.Struct, frozen=True):
+    """What travels sealed in the cookie, enough to make the `Caller` of the next request."""
+
+    digest: bytes
+    scopes: list[str]
+    client: str
+    level: int
+    jti: str
+    authorization: str = ""
+    organisation: str = ""
+    point_of_care: str = ""
+
+
+class LivePages:
+    """Implements `pages.house.PagesHouse`; `pages.live_citizen` has the citizen's half."""
+
+    def __init__(
+        self,
+        store: Store,
+        clock: Clock,
+        reader: Reader,
+        asker: Asker,
+        verify: Callable[[bytes], Awaitable[Claims]],
+        identify: Callable[[str], PatientRef],
+        digest: Callable[[str], bytes],
+    ) -> None:
+        self.store = store
+        self.clock = clock
+        self.reader = reader
+        self.asker = asker
+        self._verify = verify
+        self._identify = identify
+        self._digest = digest
+        self._door = Door(store, clock)
+
+    # Login and law
+
+    async def sign_in(self, claims: Mapping[str, Any], access_token: str) -> Identity:
+        """An identity of a finished login; the access token says what the provider vouches for."""
+        held = await self._verify(access_token.encode())
+        digest = self._digest(held.pid)
+        carry = Carry(digest, sorted(held.scopes), held.client, held.level, held.jti)
+        if "kjerne:citizen" in held.scopes:
+            return Identity("citizen", held.name, carry=_packed(carry))
+        known = await registers.practitioner_by_digest(self.store.pool, digest)
+        if known is None:
+            raise Refusal(403, "The register of health personnel does not know you.", where="hpr")
+        organisation = str(claims.get("helseid://claims/client/claims/orgnr_parent", "") or held.organisation)
+        place = str(claims.get("helseid://claims/client/claims/orgnr_child", "") or held.suborganisation)
+        names = await registers.organisation_names(self.store.pool, [organisation, place])
+        role = known.authorizations[0] if known.authorizations else ""
+        carry = msgspec.structs.replace(
+            carry, authorization=role, organisation=organisation, point_of_care=place or organisation
+        )
+        shown = names.get(place) or names.get(organisation) or organisation
+        return Identity("practitioner", known.name, role, shown, known.hpr, _packed(carry))
+
+    async def caller(self, who: Identity, visit: Visit | None) -> Caller:
+        """The caller of one request; with a visit, attested for that patient alone."""
+        carry = msgspec.msgpack.decode(bytes.fromhex(who.carry), type=Carry)
+        attestation = await self._attestation(who, carry, visit) if visit and who.kind == "practitioner" else None
+        return Caller(
+            kind=who.kind,
+            client=carry.client,
+            scopes=frozenset(carry.scopes),
+            digest=carry.digest,
+            name=who.name,
+            hpr=who.hpr,
+            authorization=carry.authorization,
+            organisation=carry.organisation,
+            point_of_care=carry.point_of_care,
+            level=carry.level,
+            jti=carry.jti,
+            attestation=attestation,
+        )
+
+    async def _attestation(self, who: Identity, carry: Carry, visit: Visit) -> Attestation:
+        """What the page vouches for: this practitioner, this patient, this purpose, since the patient was opened."""
+        digests = await self.store.people.digests(self.store.pool, visit.patient)
+        return Attestation(
+            practitioner_digest=carry.digest,
+            hpr=who.hpr,
+            authorization=carry.authorization,
+            legal_entity=carry.organisation,
+            point_of_care=carry.point_of_care,
+            department="",
+            healthcare_service=None,
+            purpose=visit.purpose,
+            purpose_details=Coded("BEHANDLER", CARE_RELATION),
+            decision_id=visit.id,
+            decision_text=visit.reason,
+            user_selected=visit.self_declared,
+            patient_digests=digests,
+            made_at=visit.opened_at,
+        )
+
+    async def under(self, who: Identity, visit: Visit, action: Action, use: Callable[[Grant], Awaitable[T]]) -> T:
+        """Uses a grant for the visited patient; the one way from these pages to her."""
+        caller = await self.caller(who, visit)
+        basis = visit.basis if visit.basis_until is None or self.clock.now() < visit.basis_until else ""
+        admit = self._door.admit(caller, f"page-{visit.id}-{secrets.token_hex(4)}")
+        ref = PatientRef(key=visit.patient)
+        return await granted(admit, ref, SERVICE, action, use, basis=basis, purpose=visit.purpose)
+
+    # Patients
+
+    async def own_patients(self, who: Identity) -> tuple[OwnPatient, ...]:
+        """Those on the reader's practice list, or in an open care course where she works."""
+        carry = msgspec.msgpack.decode(bytes.fromhex(who.carry), type=Carry)
+        places = [place for place in {carry.organisation, carry.point_of_care} if place]
+        async with self.store.pool.acquire() as conn:
+            rows = await self.store.people.tied_to(conn, who.hpr, places, self.clock.now().date(), LIST_LIMIT)
+            listed = [
+                OwnPatient(p.key, p.name, p.birth_date, p.sex, p.masked, why, p.synthetic)
+                for key, why in rows
+                if not (p := await self._person(conn, key)).protected_address
+            ]
+        return tuple(sorted(listed, key=lambda one: one.name))
+
+    async def find(self, who: Identity, number: str) -> int:
+        """The person key of a typed number."""
+        ref = self._identify(number)
+        async with self.store.pool.acquire() as conn:
+            found = await subjects.load(conn, ref, await self.caller(who, None), self.store.wrap)
+        if found is None:
+            raise Refusal(404, "No person has this number.", where="number")
+        return found[0].patient
+
+    async def patient(self, who: Identity, visit: Visit) -> Patient:  # noqa: ARG002 - the protocol's
+        """The identity bar, from the register of persons."""
+        async with self.store.pool.acquire() as conn:
+            return await self._person(conn, visit.patient)
+
+    async def _person(self, conn: Any, key: int) -> Patient:
+        nobody = Caller("system", CLIENT, frozenset())
+        found = await subjects.load(conn, PatientRef(key=key), nobody, self.store.wrap)
+        if found is None:
+            raise Refusal(404, "There is no such person.", where="patient")
+        subject, detail = found
+        sexes: dict[str, Literal["female", "male"]] = {"female": "female", "male": "male"}
+        return Patient(
+            key=subject.patient,
+            name=detail.name,
+            birth_date=detail.birth_date,
+            sex=sexes.get(detail.sex, ""),
+            masked=f"{await self.store.people.first_six(conn, key)} •••••",
+            synthetic=subject.synthetic,
+            protected_address=detail.protection not in ("ugradert", "klientadresse", ""),
+            deceased=subject.deceased,
+        )
+
+    # Results
+
+    async def chart(self, who: Identity, visit: Visit) -> Chart:
+        """The whole picture in one audited read."""
+
+        async def use(grant: Grant) -> Chart:
+            async with self.store.pool.acquire() as conn:
+                records = await self.reader.all_of(conn, grant, [type_number(name) for name in TYPES], CHART_LIMIT)
+                trees = {name: [_tree(r) for r in records if r.type == type_number(name)] for name in TYPES}
+                locked, releases = await self.reader.shut(conn, grant, REPORT)
+                acknowledged = await followup.acknowledged(conn, grant)
+                waiting = await followup.waiting_ids(conn, grant)
+                patient = await self._person(conn, visit.patient)
+            return _chart(patient, grant, records, trees, (locked, releases), acknowledged, waiting)
+
+        return await self.under(who, visit, "search", use)
+
+    async def acknowledge(self, who: Identity, visit: Visit, report: str) -> None:
+        """The requester has read this report."""
+        id_ = self.store.ids.parse(report)
+        if id_ is None:
+            raise Refusal(404, "There is no such report.", where="report")
+
+        async def use(grant: Grant) -> None:
+            async with self.store.pool.acquire() as conn, conn.transaction():
+                record = await self.reader.read(conn, grant, REPORT, id_)
+                if record is None:
+                    raise Refusal(404, "There is no such report.", where="report")
+                await followup.acknowledge(conn, grant, REPORT, id_, record.version)
+
+        await self.under(who, visit, "read", use)
+
+    async def waiting(self, who: Identity) -> tuple[Waiting, ...]:
+        """Reports that wait for this requester: whose and since when; what they say is opened in the visit."""
+        async with self.store.pool.acquire() as conn:
+            rows = await followup.waiting(conn, who.hpr, LIST_LIMIT)
+            return tuple(
+                [
+                    Waiting(patient, (await self._person(conn, patient)).name, "", at, 0, version > 1)
+                    for patient, version, at in rows
+                ]
+            )
+
+    async def notices(self, who: Identity) -> tuple[Notice, ...]:
+        """What she has read and what was changed since; the values are seen when the patient is opened."""
+        async with self.store.pool.acquire() as conn:
+            rows = await followup.notices(conn, who.hpr)
+            return tuple(
+                [
+                    Notice(
+                        str(n.number),
+                        n.kind,
+                        n.patient,
+                        (await self._person(conn, n.patient)).name,
+                        "",
+                        "",
+                        "",
+                        n.made_at,
+                    )
+                    for n in rows
+                ]
+            )
+
+    async def see_notice(self, who: Identity, number: str) -> None:
+        """She has seen the notice."""
+        async with self.store.pool.acquire() as conn:
+            await followup.see_notice(conn, who.hpr, _uuid(number, "number"), self.clock.now())
+
+    # Reuse
+
+    async def analyses(self) -> tuple[Analysis, ...]:
+        """Every analysis an interval is kept for."""
+        return tuple(Analysis(one.codes[0], one.system, one.name) for one in reuse.intervals())
+
+    async def already_done(self, who: Identity, visit: Visit, asked: Analysis) -> AlreadyDone:
+        """Has it been done within its interval, by what this reader may see."""
+
+        async def use(grant: Grant) -> AlreadyDone:
+            number, answer = await self.asker.ask(grant, asked.system, asked.code)
+            done = tuple(_done(earlier) for earlier in answer.earlier)
+            days = answer.interval.days if answer.interval else None
+            return AlreadyDone(str(number), asked, answer.verdict, days, answer.again_from, done)
+
+        return await self.under(who, visit, "search", use)
+
+    async def answer_reuse(
+        self, who: Identity, visit: Visit, number: str, outcome: Literal["followed", "overridden"], reason: str
+    ) -> None:
+        """What she did with a shown answer."""
+
+        async def use(grant: Grant) -> None:
+            await self.asker.tell(grant, _uuid(number, "number"), outcome, reason)
+
+        await self.under(who, visit, "search", use)
+
+    async def represented(self, who: Identity) -> tuple[Represented, ...]:
+        """The citizen herself first, then those she is a parent, proxy or guardian of."""
+        carry = msgspec.msgpack.decode(bytes.fromhex(who.carry), type=Carry)
+        async with self.store.pool.acquire() as conn:
+            own = await self.store.people.key_of(conn, carry.digest)
+            if own is None:
+                raise Refusal(404, "The register of persons does not know you.", where="person")
+            rows = await self.store.people.represented_by(conn, own, self.clock.now().date())
+            listed = [Represented(own, who.name, "self")]
+            listed += [Represented(key, (await self._person(conn, key)).name, tie) for key, tie in rows]
+        return tuple(listed)
+
+
+def _packed(carry: Carry) -> str:
+    return msgspec.msgpack.encode(carry).hex()
+
+
+def _uuid(text: str, where: str) -> UUID:
+    try:
+        return UUID(text)
+    except ValueError:
+        raise Refusal(404, "There is nothing with this number.", where=where) from None
+
+
+def _tree(record: Record) -> Resource:
+    return decode(record.raw) | {
+        "id": str(record.id),
+        "meta": decode(record.served)["meta"],
+    }
+
+
+def _chart(
+    patient: Patient,
+    grant: Grant,
+    records: Sequence[Record],
+    trees: Mapping[str, list[Resource]],
+    shut: tuple[int, list[datetime]],
+    acknowledged: Mapping[UUID, tuple[int, datetime]],
+    waiting: Mapping[UUID, int],
+) -> Chart:
+    versions = {record.id: record.version for record in records if record.type == REPORT}
+    signed = {str(id_): at for id_, (version, at) in acknowledged.items() if versions.get(id_, 0) <= version}
+    locked, releases = shut
+    coming = releases if grant.released_only else []
+    return Chart(
+        patient=patient,
+        read_at=grant.at,
+        reports=tuple(trees["DiagnosticReport"]),
+        observations=tuple(trees["Observation"]),
+        requests=tuple(trees["ServiceRequest"]),
+        specimens=tuple(trees["Specimen"]),
+        names={role["id"]: _role_name(role) for role in trees["PractitionerRole"]},
+        locked=locked,
+        unread=frozenset(str(id_) for id_ in waiting if id_ in versions and str(id_) not in signed),
+        acknowledged=signed,
+        coming=tuple(Coming("", "", at) for at in coming),
+        sources=(Source("kjerne", answered=True, at=grant.at),),
+    )
+
+
+def _role_name(role: Resource) -> str:
+    parts = [role.get("practitioner", {}).get("display", ""), role.get("organization", {}).get("display", "")]
+    return ", ".join(part for part in parts if part)
+
+
+def _done(earlier: reuse.Earlier) -> Done:
+    observation = earlier.observation
+    quantity: Mapping[str, Any] = observation.get("valueQuantity", {})
+    value = observation.get("valueCodeableConcept", {}).get("text", "")
+    if quantity:
+        parts = (quantity.get("comparator", ""), str(quantity.get("value", "")), " ", quantity.get("unit", ""))
+        value = "".join(parts).strip()
+    report = next(
+        (
+            extension["valueReference"]["reference"].partition("/")[2]
+            for extension in observation.get("extension", ())
+            if extension.get("url", "").endswith("nilar-diagnostic-report-ref") and "valueReference" in extension
+        ),
+        "",
+    )
+    performers = [one.get("display", "") for one in observation.get("performer", ())]
+    at = earlier.at if earlier.at.tzinfo else earlier.at.replace(tzinfo=UTC)
+    return Done(at, observation.get("code", {}).get("text", ""), value, next(iter(performers), ""), report)

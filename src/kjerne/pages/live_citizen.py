@@ -1,0 +1,149 @@
+"""The citizen's half of the pages' house: who has looked, and her own choices."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Final
+
+from kjerne.access import Grant
+from kjerne.errors import Refusal
+from kjerne.fhir.definitions import type_name
+from kjerne.jobs import cancel, plan
+from kjerne.pages.house import Blockable, ChoiceKind, Identity, LogRow, OwnChoice, Visit
+from kjerne.pages.live import SERVICE, LivePages
+from kjerne.policy import insight, privacy
+from kjerne.store import audit, registers
+from kjerne.store.pool import Connection
+
+LOG_LIMIT: Final = 500
+LOG_YEARS: Final = 10
+DELETE_AFTER_OPT_OUT: Final = "delete-after-opt-out"
+
+
+class CitizenPages(LivePages):
+    """Implements the rest of `pages.house.PagesHouse`."""
+
+    async def log(self, who: Identity, visit: Visit) -> tuple[LogRow, ...]:
+        """Who looked, newest first: a name, never a number; which kinds of records; on which ground."""
+        entries = await self._entries(who, visit)
+        return tuple(
+            LogRow(
+                at=entry.at,
+                who=entry.who,
+                role=entry.role,
+                organisation=entry.organisation,
+                purpose=entry.purpose,
+                basis=entry.basis,
+                what=_what(entry),
+                says=entry.says,
+                law=entry.law,
+                given=entry.given,
+                acute=entry.acute,
+                self_declared=entry.self_declared,
+            )
+            for entry in entries
+        )
+
+    async def _entries(self, who: Identity, visit: Visit) -> tuple[insight.LogEntry, ...]:
+        async def use(grant: Grant) -> tuple[insight.LogEntry, ...]:
+            async with self.store.pool.acquire() as conn:
+                since = grant.at - timedelta(days=366 * LOG_YEARS)
+                rows = await audit.of_patient(conn, grant, since, grant.at + timedelta(seconds=1), LOG_LIMIT)
+                hidden = await audit.hidden_from(conn, grant)
+            numbers = {row[name] for row in rows for name in ("organisation", "point_of_care")}
+            names = await registers.organisation_names(self.store.pool, sorted(numbers))
+            return insight.entries(rows, grant, organisations=names, type_name=type_name, hidden=hidden)
+
+        return await self.under(who, visit, "insight", use)
+
+    async def choices(self, who: Identity, visit: Visit) -> tuple[OwnChoice, ...]:
+        """The patient's choices in force."""
+
+        async def use(grant: Grant) -> tuple[OwnChoice, ...]:
+            held = await self._held(grant)
+            hprs = [one.choice.hpr for one in held if one.choice.hpr]
+            names = await registers.practitioner_names(self.store.pool, hprs)
+            places = await registers.organisation_names(self.store.pool, [one.choice.organisation for one in held])
+            return tuple(
+                OwnChoice(
+                    number=str(one.number),
+                    kind=one.choice.kind,
+                    made_at=one.choice.made_at,
+                    who=names.get(one.choice.hpr, ""),
+                    organisation=places.get(one.choice.organisation, ""),
+                    ends_at=privacy.deletion_of(one.choice) or one.choice.ended_at,
+                )
+                for one in held
+                if one.choice.kind != "consent"
+            )
+
+        return await self.under(who, visit, "choose", use)
+
+    async def _held(self, grant: Grant) -> list[privacy.Held]:
+        async with self.store.pool.acquire() as conn:
+            rows = await self.store.people.choices(conn, grant)
+        return [
+            privacy.Held(patient, number, choice)
+            for patient, number, choice in rows
+            if privacy.in_force((choice,), grant.at)
+        ]
+
+    async def blockable(self, who: Identity, visit: Visit) -> tuple[Blockable, ...]:
+        """Those who have looked, and the patient's own GP."""
+
+        async def use(grant: Grant) -> tuple[Blockable, ...]:
+            async with self.store.pool.acquire() as conn:
+                return await _blockable(conn, grant)
+
+        return await self.under(who, visit, "choose", use)
+
+    async def choose(self, who: Identity, visit: Visit, kind: ChoiceKind, hpr: str) -> None:
+        """Puts a choice in force from the next request on, on every host."""
+
+        async def use(grant: Grant) -> None:
+            known = await registers.practitioner(self.store.pool, hpr) if hpr else None
+            change = privacy.make(grant, privacy.Wish(kind, SERVICE, hpr), is_registered=known is not None)
+            async with self.store.pool.acquire() as conn, conn.transaction():
+                number = await self.store.people.add_choice(conn, change.patient, change.choice)
+                await audit.insert(conn, audit.given(grant))
+                if change.delete_at:
+                    await plan(conn, DELETE_AFTER_OPT_OUT, f"{change.patient}:{number}", change.delete_at)
+
+        await self.under(who, visit, "choose", use)
+
+    async def lift(self, who: Identity, visit: Visit, number: str) -> None:
+        """Takes a choice back."""
+
+        async def use(grant: Grant) -> None:
+            held = next((one for one in await self._held(grant) if str(one.number) == number), None)
+            if held is None:
+                raise Refusal(404, "There is no such choice in force.", where="number")
+            change = privacy.lift(grant, held)
+            async with self.store.pool.acquire() as conn, conn.transaction():
+                await self.store.people.end_choice(conn, change.patient, change.number, grant.at)
+                await audit.insert(conn, audit.given(grant))
+                if change.cancels_deletion:
+                    await cancel(conn, DELETE_AFTER_OPT_OUT, f"{change.patient}:{change.number}")
+
+        await self.under(who, visit, "choose", use)
+
+
+_LOOKERS = """
+SELECT p.hpr, p.name, p.authorizations, coalesce(max(o.name), '') FROM practitioner p
+LEFT JOIN audit a ON a.caller_hpr = p.hpr AND a.patient = ANY($1::bigint[])
+LEFT JOIN organisation o ON o.number = a.organisation
+WHERE a.caller_hpr IS NOT NULL OR p.hpr IN (SELECT hpr FROM person_tie WHERE patient = ANY($1::bigint[]) AND hpr <> '')
+GROUP BY p.hpr, p.name, p.authorizations ORDER BY p.name LIMIT 200"""
+
+
+async def _blockable(conn: Connection, grant: Grant) -> tuple[Blockable, ...]:
+    rows = await conn.fetch(_LOOKERS, list(grant.subject.keys))
+    return tuple(Blockable(row[0], row[1], next(iter(row[2]), ""), row[3]) for row in rows)
+
+
+def _what(entry: insight.LogEntry) -> str:
+    """The kinds of records that left, each with how many."""
+    counts: dict[str, int] = {}
+    for seen in entry.seen:
+        counts[seen.type] = counts.get(seen.type, 0) + 1
+    return ", ".join(f"{name} ({count})" for name, count in sorted(counts.items()))

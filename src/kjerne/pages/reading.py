@@ -1,0 +1,103 @@
+"""One chart made ready to be shown: text answers, cumulative table, what is new, and the numbers a heading needs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Final
+
+from kjerne.errors import Refusal
+from kjerne.pages.house import Chart
+from kjerne.services.results import answers, panels, trends
+from kjerne.services.results.answers import Answer
+from kjerne.services.results.points import OSLO, Point
+from kjerne.services.results.trends import Row, Series, Table
+
+PERIOD_DAYS: Final = {"90": 90, "365": 365, "all": 0}
+COLUMN_LIMIT: Final = 24
+"""Most dates in a table; older ones are a choice of period away and in each trend."""
+NEW_DAYS: Final = 30
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """Everything a results page shows of one chart. `texts` are the answers that are read and not measured."""
+
+    chart: Chart
+    series: tuple[Series, ...]
+    answers: tuple[Answer, ...]
+    texts: tuple[Answer, ...]
+
+    @property
+    def empty(self) -> bool:
+        return not self.series and not self.texts
+
+    @property
+    def unread(self) -> tuple[Answer, ...]:
+        return tuple(a for a in self.answers if a.id in self.chart.unread)
+
+    @property
+    def silent(self) -> tuple[str, ...]:
+        """Sources that did not answer: what they hold is unknown, not absent."""
+        return tuple(source.name for source in self.chart.sources if not source.answered)
+
+    def report(self, number: str) -> Answer:
+        found = next((a for a in self.answers if a.id == number), None)
+        if found is None:
+            raise Refusal(404, "No such report in what this login may see.", where="report")
+        return found
+
+    def one(self, key: str) -> Series:
+        found = next((s for s in self.series if s.key == key), None)
+        if found is None:
+            raise Refusal(404, "No such analysis in what this login may see.", where="series")
+        return found
+
+    def kept_apart(self, from_series: Series) -> tuple[Series, ...]:
+        """The same analysis under another code, unit, material or method: shown beside, never joined."""
+        name = panels.component(from_series.name)
+        return tuple(
+            s
+            for s in self.series
+            if s.key != from_series.key and (s.code == from_series.code or panels.component(s.name) == name)
+        )
+
+    def points_of(self, report: str) -> tuple[tuple[Series, Point], ...]:
+        """What one report measured, in the table's order."""
+        rows = trends.cumulative(self.series).rows
+        return tuple((row.series, p) for row in rows for p in row.series.points if p.report == report)
+
+    def measured(self, report: str) -> tuple[tuple[str, ...], int]:
+        """What one report measured by its plain names, and how many of them are outside."""
+        points = self.points_of(report)
+        return tuple(dict.fromkeys(panels.bare(one.name) for one, _ in points)), sum(1 for _, p in points if p.flag)
+
+    def table(self, period: str, now: datetime) -> Table:
+        """The cumulative table of a period; the newest `COLUMN_LIMIT` dates of it."""
+        days = PERIOD_DAYS.get(period, PERIOD_DAYS["365"])
+        since = now.astimezone(OSLO).date() - timedelta(days=days) if days else None
+        whole = trends.cumulative(self.series, since=since)
+        if len(whole.columns) <= COLUMN_LIMIT:
+            return whole
+        return trends.cumulative(self.series, since=whole.columns[COLUMN_LIMIT - 1].day)
+
+    def latest_rows(self) -> tuple[Row, ...]:
+        """Every analysis, whatever its age."""
+        return trends.cumulative(self.series).rows
+
+    def fresh(self, now: datetime) -> tuple[Answer, ...]:
+        """Reports that came or changed lately."""
+        since = now.astimezone(OSLO).date() - timedelta(days=NEW_DAYS)
+        return tuple(a for a in self.answers if (a.issued.day if a.issued else date.min) >= since)
+
+
+def read(chart: Chart) -> Reading:
+    """Make one chart ready."""
+    found = answers.answers(
+        chart.reports, chart.observations, requests=chart.requests, specimens=chart.specimens, names=chart.names
+    )
+    texts = answers.in_answers(found, chart.reports, chart.observations)
+    lines = trends.series(
+        chart.observations, specimens=chart.specimens, reports=chart.reports, names=chart.names, leave_out=texts
+    )
+    return Reading(chart, lines, found, tuple(a for a in found if a.findings or a.organisms))

@@ -1,0 +1,26 @@
+// What the pages can do better with script; nothing here is needed to use them.
+"use strict";
+
+const STALE_MS = 600_000;
+
+// A laptop that slept stops the style sheet's clock: compare with the real one when the page is seen again.
+function markStale() {
+  const read = document.querySelector("[data-read-at]");
+  const note = document.getElementById("stale");
+  if (read && note && Date.now() - Number(read.dataset.readAt) * 1000 > STALE_MS) {
+    note.classList.add("is-stale");
+    note.setAttribute("role", "status");
+  }
+}
+document.addEventListener("visibilitychange", markStale);
+setInterval(markStale, 30_000);
+
+// A page from the browser's memory may be of a patient that is no longer open.
+addEventListener("pageshow", (event) => {
+  if (event.persisted) location.reload();
+});
+
+for (const button of document.querySelectorAll("[data-print]")) {
+  button.hidden = false;
+  button.addEventListener("click", () => print());
+}

@@ -1,0 +1,101 @@
+// Draws a trend again with uPlot, so that each point can be read off; without script the server's picture stands.
+"use strict";
+
+const INK = "#33463f";
+const FLAGS = { high: "#a11716", low: "#1b469a", outside: "#7a4f00" };
+const BAND = "#d8e6df";
+
+// Each sample's own reference range, from half way to the one before to half way to the one after.
+function drawBands(plot, data) {
+  const { ctx, bbox } = plot;
+  ctx.save();
+  ctx.fillStyle = BAND;
+  data.times.forEach((time, i) => {
+    if (data.low[i] === null && data.high[i] === null) return;
+    const start = i === 0 ? bbox.left : plot.valToPos((data.times[i - 1] + time) / 2, "x", true);
+    const last = i === data.times.length - 1;
+    const end = last ? bbox.left + bbox.width : plot.valToPos((data.times[i + 1] + time) / 2, "x", true);
+    const top = data.high[i] === null ? bbox.top : Math.max(plot.valToPos(data.high[i], "y", true), bbox.top);
+    const floor = bbox.top + bbox.height;
+    const bottom = data.low[i] === null ? floor : Math.min(plot.valToPos(data.low[i], "y", true), floor);
+    if (bottom > top) ctx.fillRect(start, top, end - start, bottom - top);
+  });
+  ctx.restore();
+}
+
+function drawPoints(plot, data) {
+  const { ctx } = plot;
+  const size = 4.5 * devicePixelRatio;
+  ctx.save();
+  ctx.lineWidth = 2 * devicePixelRatio;
+  data.times.forEach((time, i) => {
+    const open = data.open[i] !== null;
+    const x = plot.valToPos(time, "x", true);
+    const y = plot.valToPos(open ? data.open[i] : data.closed[i], "y", true);
+    ctx.beginPath();
+    ctx.arc(x, y, size, 0, 2 * Math.PI);
+    ctx.fillStyle = open ? "#fff" : FLAGS[data.flags[i]] || INK;
+    ctx.strokeStyle = open ? INK : "#fff";
+    ctx.fill();
+    ctx.stroke();
+  });
+  ctx.restore();
+}
+
+// The whole range is in the picture, as in the server's drawing.
+function scale(data) {
+  const values = data.times.map((_, i) => (data.open[i] !== null ? data.open[i] : data.closed[i]));
+  const all = [...values, ...data.low, ...data.high].filter((value) => value !== null);
+  const low = Math.min(...all);
+  const high = Math.max(...all);
+  const room = (high - low || Math.abs(high) || 1) * 0.08;
+  return [low >= 0 ? Math.max(low - room, 0) : low - room, high + room];
+}
+
+function draw(figure) {
+  const data = JSON.parse(figure.dataset.trend);
+  if (data.times.length < 2) return;
+  const holder = document.createElement("div");
+  holder.className = "plot";
+  const tip = document.createElement("div");
+  tip.className = "tip";
+  const number = new Intl.NumberFormat(data.locale, { maximumFractionDigits: 6, useGrouping: false });
+  const date = new Intl.DateTimeFormat(data.locale, { month: "short", year: "2-digit", timeZone: "UTC" });
+  const picture = figure.querySelector("svg");
+  const box = picture.getBoundingClientRect();
+  const [low, high] = scale(data);
+  const axis = { stroke: "#50605a", font: "13px system-ui, sans-serif", grid: { stroke: "#d9deda", width: 1 }, ticks: { show: false } };
+  const plot = new uPlot(
+    {
+      width: box.width,
+      height: Math.max(box.height, 260),
+      legend: { show: false },
+      cursor: { points: { show: false }, y: false, drag: { x: false, y: false } },
+      scales: { x: { time: true }, y: { range: [low, high] } },
+      axes: [
+        { ...axis, grid: { show: false }, space: 64, size: 34, values: (_, ticks) => ticks.map((tick) => date.format(tick * 1000)) },
+        { ...axis, size: 56, values: (_, ticks) => ticks.map((tick) => number.format(tick)) },
+      ],
+      series: [
+        {},
+        { stroke: INK, width: 2, spanGaps: false, points: { show: false } },
+        { stroke: "transparent", width: 0, points: { show: false } },
+      ],
+      hooks: {
+        drawClear: [(it) => drawBands(it, data)],
+        draw: [(it) => drawPoints(it, data)],
+        setCursor: [(it) => { tip.textContent = it.cursor.idx === null || it.cursor.idx === undefined ? "" : data.labels[it.cursor.idx]; }],
+      },
+    },
+    [data.times, data.closed, data.open],
+    holder,
+  );
+  // The picture stays for those who listen; the drawing beside it is only for the eye.
+  holder.setAttribute("aria-hidden", "true");
+  picture.classList.add("sr");
+  holder.append(tip);
+  figure.prepend(holder);
+  new ResizeObserver(() => plot.setSize({ width: figure.clientWidth, height: plot.height })).observe(figure);
+}
+
+for (const figure of document.querySelectorAll("[data-trend]")) draw(figure);

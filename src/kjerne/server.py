@@ -1,0 +1,124 @@
+"""The HTTP server around the application: uvicorn with uvloop and httptools, one place for its limits and its log."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+import socket
+import sys
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from typing import Any, Final
+
+import structlog
+import uvicorn
+import uvloop
+
+from kjerne.errors import Refusal
+from kjerne.settings import Settings
+
+BACKLOG: Final = 2048
+GRACE_SECONDS: Final = 10  # what is being answered when we are told to stop may finish within this
+
+Started = Callable[[], Awaitable[None]]
+
+
+def run(work: Coroutine[Any, Any, None]) -> None:
+    """Run a whole program on uvloop. SIGTERM and Ctrl-C both cancel it, so that what it opened is closed in order."""
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(_cancelled_by_term(work))
+
+
+async def _cancelled_by_term(work: Coroutine[Any, Any, None]) -> None:
+    task = asyncio.current_task()
+    assert task is not None
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+    await work
+
+
+def listening(settings: Settings) -> socket.socket:
+    """The socket that requests come in by. Refusal 409 when another program has the port."""
+    listener = socket.socket(socket.AF_INET6 if ":" in settings.host else socket.AF_INET, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((settings.host, settings.port))
+    except OSError as error:
+        listener.close()
+        raise Refusal(
+            409,
+            f"port {settings.port} of {settings.host} cannot be had: {os.strerror(error.errno or 0)}",
+            todo="Choose another with --port.",
+        ) from error
+    listener.setblocking(False)
+    return listener
+
+
+async def serve(application: Any, listener: socket.socket, started: Started | None = None) -> None:
+    """Answer requests until SIGINT or SIGTERM, then let those in work finish. `started` runs once requests are taken.
+
+    Refusal 503 when the application could not be opened; its own reason is in the log.
+    """
+    server = _Server(configuration(application), started)
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, server.handle_exit, number, None)
+    await server.serve(sockets=[listener])
+
+
+def configuration(application: Any, **more: Any) -> uvicorn.Config:
+    """How uvicorn is run everywhere. Its own access log is off: `wire.edge` writes one line for each answer."""
+    return uvicorn.Config(
+        application,
+        loop="uvloop",
+        http="httptools",
+        ws="none",
+        lifespan="on",
+        access_log=False,
+        log_level="warning",
+        server_header=False,
+        proxy_headers=False,
+        backlog=BACKLOG,
+        timeout_graceful_shutdown=GRACE_SECONDS,
+        **more,
+    )
+
+
+def log_to(stream: Any = None, *, level: int = logging.INFO) -> None:
+    """One JSON line for each event, without the values of a request: correlation id, route and status only."""
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            structlog.processors.JSONRenderer(),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=structlog.WriteLoggerFactory(stream or sys.stderr),
+        cache_logger_on_first_use=True,
+    )
+
+
+class _Server(uvicorn.Server):
+    """uvicorn's server, that says when it has started and leaves signals to us.
+
+    uvicorn raises a signal anew after it has stopped, which would interrupt the closing of the database.
+    """
+
+    def __init__(self, config: uvicorn.Config, tell: Started | None) -> None:
+        super().__init__(config)
+        self._tell = tell
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        try:
+            await super().startup(sockets)
+        except SystemExit as error:  # uvicorn's way to say that the application did not open
+            raise Refusal(503, "the application could not be opened", todo="The log above says why.") from error
+        if self._tell is not None:
+            await self._tell()
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield

@@ -1,0 +1,408 @@
+"""A house of made-up people for the pages: enough to see every state, and to run the pages by hand.
+
+    PYTHONPATH=tests .venv/bin/python -m pages.fake 8099
+
+Log in at /login: the fake provider sends the browser straight back as the first clinician or citizen.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, date, datetime, timedelta
+from typing import Any, Literal
+
+import uvicorn
+
+from kjerne.access import Caller, Denial
+from kjerne.clock import Clock, FixedClock, SystemClock
+from kjerne.errors import Refusal
+from kjerne.exchange import Denied
+from kjerne.pages.app import pages_app
+from kjerne.pages.house import (
+    AlreadyDone,
+    Analysis,
+    Blockable,
+    Chart,
+    ChoiceKind,
+    Coming,
+    Done,
+    Identity,
+    LogRow,
+    Notice,
+    OwnChoice,
+    OwnPatient,
+    Patient,
+    Represented,
+    Source,
+    Visit,
+    Waiting,
+)
+from kjerne.pages.login import Pending, To, Tokens
+from pages import resources as r
+
+NOW = datetime(2026, 11, 23, 9, 12, tzinfo=UTC)
+KEY = bytes(range(32))
+CLINICIAN = Identity("practitioner", "Ola Hagen", "LE", "Solbakken legesenter", "9000001", "clinician")
+CITIZEN = Identity("citizen", "Kari Nordvik", carry="citizen")
+NUMBERS = {"15877912345": 1, "24915511111": 2}
+LAB, HOSPITAL = "Fürst medisinsk laboratorium", "Haukeland, medisinsk biokjemi"
+
+
+def patients() -> dict[int, Patient]:
+    """Kari has everything; each of the others shows one state."""
+    rows = [
+        (1, "Kari Nordvik", date(1979, 7, 15), "female", "158779 •••••"),
+        (2, "Per Aasen", date(1955, 11, 24), "male", "249155 •••••"),
+        (3, "Liv Moen", date(1991, 2, 3), "female", "038291 •••••"),
+        (4, "Nils Dahl", date(1948, 1, 30), "male", "308148 •••••"),
+        (5, "Ada Lien", date(2001, 9, 9), "female", "098901 •••••"),
+        (6, "Eva Strand", date(1988, 5, 21), "female", "218588 •••••"),
+        (7, "Jon Berge", date(1966, 12, 12), "male", "129266 •••••"),
+        (8, "Emil Nordvik", date(2018, 4, 2), "male", "028418 •••••"),
+    ]
+    return {key: Patient(key, name, born, sex, masked, True) for key, name, born, sex, masked in rows}  # type: ignore[arg-type]
+
+
+OUTCOMES: Mapping[int, Literal["", "Specific", "General", "Reservation"]] = {
+    3: "General",
+    4: "Specific",
+    5: "Reservation",
+    6: "",
+}
+
+
+@dataclass
+class FakeHouse:
+    """Keeps what was posted, so that a test can look."""
+
+    clock: Clock
+    done: list[tuple[str, str]] = field(default_factory=list)
+    unread: set[str] = field(default_factory=lambda: {"rep-blood-4", "rep-urine"})
+    seen: set[str] = field(default_factory=set)
+    made: list[OwnChoice] = field(default_factory=list)
+    identities: dict[str, Identity] = field(default_factory=lambda: {"clinician": CLINICIAN, "citizen": CITIZEN})
+
+    async def sign_in(self, claims: Mapping[str, Any], access_token: str) -> Identity:
+        if str(claims["sub"]) not in self.identities:
+            raise Refusal(403, "Nobody the register knows.")
+        return self.identities[str(claims["sub"])]
+
+    async def own_patients(self, who: Identity) -> tuple[OwnPatient, ...]:
+        return tuple(
+            OwnPatient(p.key, p.name, p.birth_date, p.sex, p.masked, "practice-list" if p.key % 2 else "care")
+            for p in patients().values()
+        )
+
+    async def find(self, who: Identity, number: str) -> int:
+        if len(number) != 11 or not number.isdigit():
+            raise Refusal(400, "Not a person number.", where="number")
+        if number not in NUMBERS:
+            raise Refusal(404, "Nobody is known by this number.", where="number")
+        return NUMBERS[number]
+
+    async def patient(self, who: Identity, visit: Visit) -> Patient:
+        return patients()[visit.patient]
+
+    async def chart(self, who: Identity, visit: Visit) -> Chart:
+        outcome = OUTCOMES.get(visit.patient)
+        opened = (visit.patient == 3 and visit.basis) or (visit.patient == 6 and visit.self_declared)
+        if outcome is not None and not opened and who.kind == "practitioner":
+            raise Denied(_denial(outcome, self.clock.now()))
+        if visit.patient == 7:
+            raise Refusal(504, "The source did not answer in time.")
+        chart = Chart(
+            patients()[visit.patient], self.clock.now(), sources=(Source("Svarbasen", True, self.clock.now()),)
+        )
+        if visit.patient in (1, 3, 6):
+            chart = replace(chart, **_kari(), unread=frozenset(self.unread), locked=2 if visit.patient == 1 else 0)
+        if visit.patient == 1:
+            chart = replace(chart, sources=(*chart.sources, Source("Helse Vest", False, self.clock.now())))
+        if who.kind == "citizen" and visit.patient == 1:
+            chart = replace(chart, coming=(Coming("Vevsprøve", HOSPITAL, NOW + timedelta(days=9)),), unread=frozenset())
+        return replace(chart, acknowledged={"rep-blood-3": NOW - timedelta(days=60)})
+
+    async def acknowledge(self, who: Identity, visit: Visit, report: str) -> None:
+        if report not in self.unread:
+            raise Refusal(404, "No such report.", where="report")
+        self.unread.discard(report)
+        self.done.append(("acknowledged", report))
+
+    async def waiting(self, who: Identity) -> tuple[Waiting, ...]:
+        return (
+            Waiting(1, "Kari Nordvik", "Klinisk biokjemi", NOW - timedelta(days=2), 3),
+            Waiting(1, "Kari Nordvik", "U-Bakterier dyrkning", NOW - timedelta(days=3), 1),
+            Waiting(2, "Per Aasen", "PT-INR", NOW - timedelta(days=4), 0, corrected=True),
+        )
+
+    async def notices(self, who: Identity) -> tuple[Notice, ...]:
+        rows = (
+            Notice(
+                "n1", "corrected", 1, "Kari Nordvik", "P-Kalium", "5,9 mmol/L", "4,6 mmol/L", NOW - timedelta(days=1)
+            ),
+            Notice("n2", "withdrawn", 2, "Per Aasen", "P-Troponin T", "48 ng/L", "", NOW - timedelta(hours=20)),
+        )
+        return tuple(row for row in rows if row.number not in self.seen)
+
+    async def see_notice(self, who: Identity, number: str) -> None:
+        self.seen.add(number)
+
+    async def analyses(self) -> tuple[Analysis, ...]:
+        return tuple(
+            Analysis(code, r.NLK, name) for name, code in (("B-HbA1c", "NPU27300"), ("P-Ferritin", "NPU19763"))
+        )
+
+    async def already_done(self, who: Identity, visit: Visit, asked: Analysis) -> AlreadyDone:
+        if asked.code != "NPU27300":
+            return AlreadyDone("q2", asked, "never", 90)
+        earlier = Done(datetime(2026, 11, 20, 8, 15, tzinfo=UTC), "B-HbA1c", "47 mmol/mol", LAB, "rep-blood-4")
+        return AlreadyDone("q1", asked, "done", 90, date(2027, 2, 18), (earlier,))
+
+    async def answer_reuse(
+        self, who: Identity, visit: Visit, number: str, outcome: Literal["followed", "overridden"], reason: str
+    ) -> None:
+        self.done.append((outcome, reason))
+
+    async def represented(self, who: Identity) -> tuple[Represented, ...]:
+        return Represented(1, "Kari Nordvik", "self"), Represented(8, "Emil Nordvik", "parent")
+
+    async def log(self, who: Identity, visit: Visit) -> tuple[LogRow, ...]:
+        says, law = "Helsepersonell som gir helsehjelp, kan lese det de trenger.", "pasientjournalloven § 19"
+        return (
+            LogRow(NOW - timedelta(hours=1), "Kari Nordvik", "", "", "PATRQT", "", "prøvesvar", "Eget innsyn.", "§ 18"),
+            LogRow(
+                NOW - timedelta(days=1), "Ola Hagen", "LE", "Solbakken legesenter", "TREAT", "", "4 svar", says, law
+            ),
+            LogRow(
+                NOW - timedelta(days=9),
+                "Siri Vik",
+                "SP",
+                "Bergen legevakt",
+                "ETREAT",
+                "AKUTT",
+                "12 svar",
+                says,
+                law,
+                acute=True,
+            ),
+            LogRow(
+                NOW - timedelta(days=12),
+                "Tor Eide",
+                "LE",
+                "Haukeland universitetssjukehus",
+                "TREAT",
+                "",
+                "prøvesvar",
+                "Pasienten har blokkert denne personen.",
+                "pasient- og brukerrettighetsloven § 5-3",
+                given=False,
+            ),
+        )
+
+    async def choices(self, who: Identity, visit: Visit) -> tuple[OwnChoice, ...]:
+        return (OwnChoice("c1", "block", NOW - timedelta(days=40), "Tor Eide", "Haukeland"), *self.made)
+
+    async def blockable(self, who: Identity, visit: Visit) -> tuple[Blockable, ...]:
+        return Blockable("9000001", "Ola Hagen", "LE", "Solbakken legesenter"), Blockable(
+            "9000002", "Siri Vik", "SP", ""
+        )
+
+    async def choose(self, who: Identity, visit: Visit, kind: ChoiceKind, hpr: str) -> None:
+        self.made.append(OwnChoice(f"m{len(self.made)}", kind, self.clock.now(), hpr and "Siri Vik"))
+
+    async def lift(self, who: Identity, visit: Visit, number: str) -> None:
+        self.made = [one for one in self.made if one.number != number]
+        self.done.append(("lifted", number))
+
+
+def _denial(outcome: Literal["", "Specific", "General", "Reservation"], at: datetime) -> Denial:
+    caller = Caller("practitioner", "pages", frozenset())
+    says = "" if outcome else "Ingen fastlegeliste eller behandling knytter deg til pasienten."
+    law = "pasient- og brukerrettighetsloven § 5-3" if outcome else "pasientjournalloven § 16"
+    return Denial(caller, None, "results", "read", "rule", law, says, outcome, at, "c")
+
+
+# Name, code, unit, low, high, and the values at the four dates from oldest to newest (empty: not measured).
+_BLOOD: tuple[tuple[str, str, str, str, str, tuple[str, ...]], ...] = (
+    ("B-Hemoglobin", "NPU28309", "g/dL", "11.7", "15.3", ("13.4", "12.6", "11.5", "11.1")),
+    ("B-Leukocytter", "NPU02593", "10^9/L", "3.5", "11.0", ("6.2", "7.1", "6.8", "12.4")),
+    ("B-Trombocytter", "NPU03568", "10^9/L", "145", "390", ("254", "261", "240", "266")),
+    ("P-CRP", "NPU19748", "mg/L", "", "5", ("<1", "3", "", "38")),
+    ("B-HbA1c", "NPU27300", "mmol/mol", "20", "42", ("41", "44", "49", "47")),
+    ("P-Kolesterol", "NPU01566", "mmol/L", "3.3", "6.9", ("5.8", "", "5.1", "")),
+    ("P-LDL-kolesterol", "NPU01568", "mmol/L", "1.4", "4.7", ("3.9", "", "2.6", "")),
+    ("P-Kreatinin", "NPU04998", "µmol/L", "45", "90", ("71", "76", "88", "96")),
+    ("Pt-eGFR", "NPU53025", "mL/min/1,73m²", "60", "", ("88", "82", "69", "62")),
+    ("P-Natrium", "NPU03429", "mmol/L", "137", "145", ("141", "140", "139", "138")),
+    ("P-Kalium", "NPU03230", "mmol/L", "3.5", "5.0", ("4.1", "4.4", "4.2", "4.6")),
+    ("P-ALAT", "NPU19651", "U/L", "10", "45", ("22", "", "31", "28")),
+    ("P-TSH", "NPU03577", "mU/L", "0.40", "4.50", ("2.10", "", "4.80", "3.95")),
+    ("P-Ferritin", "NPU19763", "µg/L", "15", "160", ("48", "31", "14", "9")),
+    ("U-Albumin/kreatinin ratio", "NPU28842", "mg/mmol", "", "2.5", ("", "1.1", "", "1.90")),
+)
+_DATES = (
+    "2025-12-04T08:10:00+01:00",
+    "2026-03-11T08:40:00+01:00",
+    "2026-09-02T09:05:00+02:00",
+    "2026-11-20T08:15:00+01:00",
+)
+_LABS = (LAB, HOSPITAL, LAB, LAB)
+
+
+def _kari() -> dict[str, Any]:
+    observations: list[r.Resource] = []
+    for row, (name, code, unit, low, high, values) in enumerate(_BLOOD):
+        for column, text in enumerate(values):
+            if text:
+                observations.append(_measured(row, column, name, code, unit, low, high, text))
+    reports = [
+        r.report(
+            f"rep-blood-{column + 1}",
+            "CLIN",
+            "Klinisk biokjemi",
+            at,
+            tuple(o["id"] for o in observations if o["id"].endswith(f"-{column}")),
+            lab=_LABS[column],
+            status="amended" if column == 2 else "final",
+            request="req",
+        )
+        for column, at in enumerate(_DATES)
+    ]
+    texts, text_reports = _texts()
+    request = {
+        "resourceType": "ServiceRequest",
+        "id": "req",
+        "requester": {"display": "Ola Hagen, Solbakken legesenter"},
+    }
+    specimens = ({"resourceType": "Specimen", "id": "urine", "type": {"text": "Urin"}},)
+    return {
+        "observations": (*observations, *texts),
+        "reports": (*reports, *text_reports),
+        "requests": (request,),
+        "specimens": specimens,
+    }
+
+
+def _measured(row: int, column: int, name: str, code: str, unit: str, low: str, high: str, text: str) -> r.Resource:
+    number, comparator = text.lstrip("<>"), text[0] if text[0] in "<>" else ""
+    flag = ""
+    if column != 3 or name != "P-Ferritin":
+        flag = "1" if high and float(number) > float(high) else "2" if low and float(number) < float(low) else ""
+    extra: dict[str, Any] = {}
+    if name == "P-Kalium" and column == 3:
+        former = r.change("corrected", "2026-11-22T10:00:00+01:00", valueQuantity=r.quantity("5.9", unit))
+        extra = {"status": "amended", "extension": (former,)}
+    value: r.Resource | None = r.quantity(number, unit, comparator=comparator)
+    if name == "P-TSH" and column == 2:
+        former = r.change("withdrawn", "2026-09-05T10:00:00+02:00", valueQuantity=value)
+        extra, value = {"status": "cancelled", "extension": (former,)}, None
+    if name == "P-Kreatinin" and column == 1:
+        low, high = "50", "80"
+    return r.observation(
+        f"o{row}-{column}",
+        name,
+        code,
+        _DATES[column],
+        value=value,
+        low=low,
+        high=high,
+        flag=flag,
+        lab=_LABS[column],
+        **extra,
+    )
+
+
+def _texts() -> tuple[list[r.Resource], list[r.Resource]]:
+    rontgen, micro = "Haukeland, radiologisk avdeling", "Haukeland, mikrobiologisk avdeling"
+    observations = [
+        r.observation(
+            "hb-old", "B-Hemoglobin", "NPU28309", "2022-05-02", value=r.quantity("8.1", "mmol/L"), low="7.3", high="9.5"
+        ),
+        r.observation("covid", "SARS-CoV-2 antigen", "NPU59138", "2026-03-11", text="Ikke påvist", lab=micro),
+        r.observation(
+            "ct",
+            "CT thorax",
+            "",
+            "2026-10-14",
+            lab=rontgen,
+            text="R: Ingen holdepunkter for lungeemboli. Uendret 4 mm knute i høyre underlapp.\n\n"
+            "Kontrastfylling i lungearteriene er god uten fyllingsdefekter. Ingen pleuravæske. "
+            "Kjent 4 mm knute basalt i høyre underlapp er uendret fra 2024 og trenger ikke videre kontroll.",
+            status="amended",
+            extension=(
+                r.change(
+                    "corrected",
+                    "2026-10-16T12:00:00+02:00",
+                    valueCodeableConcept={"text": "R: Ingen holdepunkter for lungeemboli."},
+                ),
+            ),
+        ),
+        r.observation(
+            "hist",
+            "Mikroskopi",
+            "",
+            "2026-06-03",
+            lab="Haukeland, avdeling for patologi",
+            text="Hudbit med dermalt nevus uten atypi. Fri rand.\n\nDiagnose: Dermalt nevus, benign.",
+        ),
+        r.observation(
+            "growth",
+            "U-Bakterier dyrkning",
+            "NPU06073",
+            "2026-11-19",
+            text="Escherichia coli",
+            lab=micro,
+            members=("amount", "1", "2", "3", "4", "5"),
+        ),
+        r.observation("amount", "Mengde", "", "2026-11-19", text="> 100 000 per mL", lab=micro),
+        r.susceptibility("1", "Ampicillin", "R", "2026-11-19"),
+        r.susceptibility("2", "Mecillinam", "S", "2026-11-19", "0,25"),
+        r.susceptibility("3", "Trimetoprim", "R", "2026-11-19", "32"),
+        r.susceptibility("4", "Nitrofurantoin", "S", "2026-11-19"),
+        r.susceptibility("5", "Ciprofloksacin", "I", "2026-11-19", "0,5"),
+    ]
+    reports = [
+        r.report("rep-old", "CLIN", "Klinisk biokjemi", "2022-05-02", ("hb-old",), lab=HOSPITAL),
+        r.report("rep-covid", "MBIO", "Mikrobiologi", "2026-03-11", ("covid",), lab=micro),
+        r.report(
+            "rep-ct", "CT", "CT", "2026-10-14", ("ct",), category="BLD", lab=rontgen, status="amended", request="req"
+        ),
+        r.report(
+            "rep-hist",
+            "HIST",
+            "Histologi",
+            "2026-06-03",
+            ("hist",),
+            category="PAT",
+            lab="Haukeland, avdeling for patologi",
+        ),
+        r.report("rep-urine", "MBIO", "U-Bakterier dyrkning", "2026-11-19", ("growth",), lab=micro, request="req"),
+    ]
+    return observations, reports
+
+
+@dataclass
+class FakeDoor:
+    """A provider that sends the browser straight back: the subject is the page's name, or what `next_subject` says."""
+
+    clock: Clock
+    next_subject: str = ""
+
+    async def start(self, to: To) -> tuple[str, Pending]:
+        return f"/login/return?state=s&code={to}", Pending("s", "n", "v", to, self.clock.now(), {})
+
+    async def finish(self, pending: Pending, query: Mapping[str, str]) -> Tokens:
+        default = "clinician" if pending.to == "clinician" else "citizen"
+        return Tokens({"sub": self.next_subject or default}, "token")
+
+
+def made(clock: Clock | None = None) -> tuple[FakeHouse, FakeDoor, Any]:
+    """House, door and application over a clock that stands at `NOW`."""
+    clock = clock or FixedClock(NOW)
+    house, door = FakeHouse(clock), FakeDoor(clock)
+    return house, door, pages_app(house, door, key=KEY, clock=clock, secure=False)
+
+
+if __name__ == "__main__":
+    uvicorn.run(made(SystemClock())[2], port=int(sys.argv[1]), log_level="warning")

@@ -1,0 +1,123 @@
+"""Small builders of the FHIR resources that pages read, in the shapes of docs/results-mapping.md."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+NLK = "urn:oid:2.16.578.1.12.4.1.1.7280"
+DISCIPLINE = "urn:oid:2.16.578.1.12.4.1.1.8202"
+DEVIATION = "urn:oid:2.16.578.1.12.4.1.1.8244"
+SUSCEPTIBILITY = "urn:oid:2.16.578.1.12.4.1.1.8271"
+CHANGE = "http://kjerne.example/fhir/StructureDefinition/change"
+FOCUS = "http://hl7.org/fhir/StructureDefinition/observation-focusCode"
+MATERIAL = "http://kjerne.example/fhir/CodeSystem/material-of"
+
+Resource = dict[str, Any]
+
+
+def quantity(value: str, unit: str, *, code: str = "", comparator: str = "") -> Resource:
+    made: Resource = {"value": Decimal(value), "unit": unit}
+    if code:
+        made |= {"system": "http://unitsofmeasure.org", "code": code}
+    if comparator:
+        made["comparator"] = comparator
+    return made
+
+
+def observation(
+    number: str,
+    name: str,
+    code: str,
+    at: str,
+    *,
+    value: Resource | None = None,
+    text: str = "",
+    low: str = "",
+    high: str = "",
+    flag: str = "",
+    status: str = "final",
+    lab: str = "Fürst medisinsk laboratorium",
+    specimen: str = "",
+    method: str = "",
+    members: tuple[str, ...] = (),
+    note: str = "",
+    extension: tuple[Resource, ...] = (),
+) -> Resource:
+    made: Resource = {
+        "resourceType": "Observation",
+        "id": number,
+        "status": status,
+        "code": {"coding": [{"system": NLK, "code": code}] if code else [], "text": name},
+        "effectiveDateTime": at,
+        "performer": [{"display": lab}],
+    }
+    if value:
+        made["valueQuantity"] = value
+    if text:
+        made["valueCodeableConcept"] = {"text": text}
+    if low or high:
+        span: Resource = {}
+        span |= {"low": {"value": Decimal(low)}} if low else {}
+        span |= {"high": {"value": Decimal(high)}} if high else {}
+        made["referenceRange"] = [span]
+    if flag:
+        made["interpretation"] = [{"coding": [{"system": DEVIATION, "code": flag}]}]
+    if specimen:
+        made["specimen"] = {"reference": f"Specimen/{specimen}"}
+    if method:
+        made["method"] = {"text": method}
+    if members:
+        made["hasMember"] = [{"reference": f"Observation/{member}"} for member in members]
+    if note:
+        made["note"] = [{"text": note}]
+    if extension:
+        made["extension"] = list(extension)
+    return made
+
+
+def change(kind: str, at: str, **value: Any) -> Resource:
+    """One former content: `change("corrected", "2026-10-01T08:00:00+02:00", valueQuantity=quantity("11.2", "g/dL"))`."""
+    parts: list[Resource] = [{"url": "kind", "valueCode": kind}, {"url": "at", "valueDateTime": at}]
+    return {"url": CHANGE, "extension": [*parts, {"url": "value", **value}] if value else parts}
+
+
+def focus(whose: str) -> Resource:
+    return {"url": FOCUS, "valueCodeableConcept": {"coding": [{"system": MATERIAL, "code": whose}]}}
+
+
+def susceptibility(number: str, drug: str, level: str, at: str, mic: str = "") -> Resource:
+    made = observation(number, f"Us-{drug}", f"NPU{number}", at)
+    made["valueCodeableConcept"] = {"coding": [{"system": SUSCEPTIBILITY, "code": level}]}
+    if mic:
+        made["valueCodeableConcept"]["text"] = mic
+    return made
+
+
+def report(
+    number: str,
+    code: str,
+    name: str,
+    at: str,
+    results: tuple[str, ...],
+    *,
+    category: str = "LAB",
+    status: str = "final",
+    lab: str = "Fürst medisinsk laboratorium",
+    issued: str = "",
+    request: str = "",
+) -> Resource:
+    made: Resource = {
+        "resourceType": "DiagnosticReport",
+        "id": number,
+        "status": status,
+        "category": [{"coding": [{"system": DISCIPLINE, "code": category}]}],
+        "code": {"coding": [{"system": DISCIPLINE, "code": code, "display": name}]},
+        "effectiveDateTime": at,
+        "issued": issued or (at if "T" in at else f"{at}T15:00:00+01:00"),
+        "performer": [{"display": lab}],
+        "result": [{"reference": f"Observation/{one}"} for one in results],
+    }
+    if request:
+        made["basedOn"] = [{"reference": f"ServiceRequest/{request}"}]
+    return made

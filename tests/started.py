@@ -1,0 +1,69 @@
+"""A platform started as a person starts it, in a process of its own, and stopped as a person stops it."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+START_SECONDS = 120
+STOP_SECONDS = 40
+
+
+@dataclass(frozen=True)
+class Platform:
+    """What `kjerne up --json` told when it stood, and the process."""
+
+    told: Mapping[str, Any]
+    process: subprocess.Popen[str]
+
+    @property
+    def url(self) -> str:
+        return str(self.told["url"])
+
+    def interrupted(self) -> int:
+        """Ctrl-C; the exit code."""
+        self.process.send_signal(signal.SIGINT)
+        return self.process.wait(STOP_SECONDS)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@contextmanager
+def started(
+    command: Sequence[str], data: Path, *, people: int = 12, environment: Mapping[str, str] | None = None
+) -> Iterator[Platform]:
+    """Run `command` (`kjerne`, however it is called) with `up` until the block ends."""
+    arguments = ["up", "--port", str(free_port()), "--data", str(data), "--people", str(people), "--json"]
+    process = subprocess.Popen(
+        [*command, *arguments],
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**(environment or os.environ)},
+        start_new_session=True,
+    )
+    assert process.stdout is not None
+    try:
+        line = process.stdout.readline()
+        assert line, f"kjerne up ended with exit code {process.wait(START_SECONDS)}"
+        yield Platform(json.loads(line), process)
+    finally:
+        if process.poll() is None:
+            process.send_signal(signal.SIGTERM)
+            try:
+                process.wait(STOP_SECONDS)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+        process.stdout.close()

@@ -1,0 +1,205 @@
+"""The command line as scripts see it: JSON on standard output, sentences on standard error, exit codes with meaning."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from decimal import Decimal
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import httpx
+import pytest
+
+from kjerne import cli
+from kjerne.commands import sending
+from kjerne.store.keys import Keys
+
+PRODUCTION = {
+    "KJERNE_DSN": "postgresql://nowhere",
+    "KJERNE_KEYS": ",".join(["ab" * 32] * 3),
+    "KJERNE_ISSUER": "https://issuer.test",
+    "KJERNE_PUBLIC_URL": "https://kjerne.test",
+}
+
+
+class FakeClient:
+    """Stands for the platform: what was asked, and the answers it will give."""
+
+    def __init__(self, *answers: httpx.Response) -> None:
+        self.answers = list(answers)
+        self.asked: list[dict[str, Any]] = []
+
+    def __call__(self, url: str, http: httpx.Client) -> FakeClient:
+        return self
+
+    def call(self, method: str, path: str, **given: Any) -> httpx.Response:
+        self.asked.append({"method": method, "path": path, **given})
+        return self.answers.pop(0)
+
+    def token(self, caller: str, **given: Any) -> SimpleNamespace:
+        return SimpleNamespace(answer={"access_token": "t"}, key=SimpleNamespace(private_jwk=lambda: {"kty": "EC"}))
+
+    def personas(self) -> list[SimpleNamespace]:
+        names = ("name", "kind", "role", "nin", "hpr", "organisation", "title")
+        return [SimpleNamespace(**{name: f"the {name}" for name in names})]
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Any:
+    """Runs one command line in this process: (exit code, standard output, standard error)."""
+
+    def run(*arguments: str) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["kjerne", *arguments])
+        with pytest.raises(SystemExit) as left:
+            cli.main()
+        said = capsys.readouterr()
+        return int(left.value.code or 0), said.out, said.err
+
+    return run
+
+
+@pytest.fixture
+def platform(monkeypatch: pytest.MonkeyPatch) -> Any:
+    def answering(*answers: httpx.Response) -> FakeClient:
+        client = FakeClient(*answers)
+        monkeypatch.setattr(sending, "Client", client)
+        return client
+
+    return answering
+
+
+def imported_by(code: str) -> set[str]:
+    """The modules that are loaded after `code` ran in a fresh interpreter."""
+    script = f"{code}\nimport sys, json\nprint(json.dumps(sorted(sys.modules)))"
+    out = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True, env={**os.environ, **PRODUCTION}
+    )
+    return set(json.loads(out.stdout.splitlines()[-1]))
+
+
+def test_help_loads_no_server_no_database_and_no_sandbox() -> None:
+    loaded = imported_by("import kjerne.cli")
+    assert not loaded & {"asyncpg", "uvicorn", "httpx", "lxml", "kjerne.app", "kjerne.sandbox", "kjerne.store"}
+
+
+def test_production_loads_nothing_of_the_sandbox() -> None:
+    loaded = imported_by("import kjerne.commands.production as p, kjerne.settings as s; p.checked(s.Settings())")
+    assert "kjerne.app" in loaded
+    assert not [name for name in loaded if name.startswith("kjerne.sandbox")]
+
+
+def test_unreachable_platform_is_exit_3_and_names_the_setting(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KJERNE_URL", "http://127.0.0.1:1")
+    code, out, _ = run("personas", "--json")
+    assert code == 3
+    assert json.loads(out)["error"]["where"] == "KJERNE_URL"
+    code, out, err = run("personas")
+    assert (code, out) == (3, "")
+    assert "no platform answers at http://127.0.0.1:1" in err
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("nonsense",), ("call", "GET"), ("call", "GET", "/x", "--form", "a"), ("load", "kith", "/not/there"), ()],
+)
+def test_command_written_wrongly_is_exit_2(run: Any, arguments: tuple[str, ...]) -> None:
+    assert run(*arguments)[0] == 2
+
+
+def test_setting_that_cannot_be_used_is_named(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KJERNE_PORT", "many")
+    code, out, _ = run("check", "--json")
+    assert code == 1
+    assert json.loads(out)["error"]["where"] == "KJERNE_PORT"
+
+
+def test_check_says_what_is_there(run: Any, tmp_path: Path) -> None:
+    _, out, _ = run("check", "--json", "--data", str(tmp_path))
+    checks = {one["what"]: one for one in json.loads(out)["checks"]}
+    assert checks["PostgreSQL"]["ok"]
+    assert set(checks) == {"Python", "FHIR definitions", "page assets", "PostgreSQL"}
+
+
+def test_production_names_every_setting_it_misses_at_once(run: Any) -> None:
+    code, _, err = run("serve")
+    assert code == 1
+    for name in PRODUCTION:
+        assert name in err
+
+
+def test_production_refuses_a_sandboxes_keys(run: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    keys = Keys.in_folder(tmp_path)
+    for name, value in PRODUCTION.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("KJERNE_KEYS", ",".join(root.hex() for root in (keys.wrap, keys.permanent, keys.session)))
+    code, _, err = run("serve")
+    assert code == 1
+    assert "keys that a sandbox made" in err
+    assert keys.wrap.hex() not in err
+
+
+def test_production_refuses_an_issuer_without_tls(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {**PRODUCTION, "KJERNE_ISSUER": "http://issuer.test"}.items():
+        monkeypatch.setenv(name, value)
+    assert "KJERNE_ISSUER must begin with https" in run("serve")[2]
+
+
+def test_call_prints_the_numbers_digit_for_digit(run: Any, platform: Any) -> None:
+    body = b'{"value":1.10,"code":"4.0E0"}'
+    client = platform(httpx.Response(200, content=body, headers={"content-type": "application/fhir+json"}))
+    code, out, _ = run("call", "post", "/pps/v2/Observation/_search", "--patient", "1", "--form", "code=a|b", "--json")
+    assert code == 0
+    assert json.loads(out, parse_float=Decimal)["body"]["value"].as_tuple() == Decimal("1.10").as_tuple()
+    asked = client.asked[0]
+    assert (asked["method"], asked["as_"], asked["form"]) == ("POST", "gp", (("code", "a|b"),))
+
+
+@pytest.mark.parametrize(("status", "code"), [(200, 0), (400, 1), (401, 4), (403, 4), (404, 1), (409, 5), (503, 3)])
+def test_exit_code_of_a_call_follows_the_answer(run: Any, platform: Any, status: int, code: int) -> None:
+    platform(httpx.Response(status, json={"resourceType": "OperationOutcome"}))
+    assert run("call", "GET", "/x")[0] == code
+
+
+def test_body_comes_from_a_file_and_is_typed_by_its_first_sign(run: Any, platform: Any, tmp_path: Path) -> None:
+    (tmp_path / "message.xml").write_bytes(b"<a/>")
+    client = platform(httpx.Response(200), httpx.Response(200))
+    run("call", "POST", "/pps/in", "--body", f"@{tmp_path}/message.xml")
+    run("call", "POST", "/fhir/R4/Observation", "--body", "{}")
+    assert [one["headers"]["content-type"] for one in client.asked] == ["application/xml", "application/fhir+json"]
+    assert run("call", "POST", "/x", "--body", "@/not/there")[0] == 2
+
+
+def test_load_tells_what_became_of_each_file(run: Any, platform: Any, tmp_path: Path) -> None:
+    for name in ("a.xml", "b.xml", "notes.txt"):
+        (tmp_path / name).write_bytes(b"<Message/>")
+    accepted = {"status": "accepted", "reports": 1, "observations": 7}
+    client = platform(
+        httpx.Response(200, json=accepted), httpx.Response(422, json={"status": "refused", "reason": "no patient"})
+    )
+    code, out, _ = run("load", "kith", str(tmp_path), "--json")
+    assert code == 1
+    told = json.loads(out)["files"]
+    assert {one["status"] for one in told} == {"accepted", "refused"}
+    assert [Path(one["file"]).name for one in told] == ["a.xml", "b.xml"]
+    assert set(told[0]) == {"file", "status", "reason", "reports", "observations"}
+    assert {one["as_"] for one in client.asked} == {"lab"}
+
+
+def test_load_of_a_folder_without_messages_says_so(run: Any, tmp_path: Path) -> None:
+    code, _, err = run("load", "kith", str(tmp_path))
+    assert code == 1
+    assert "no file to send" in err
+
+
+def test_personas_and_token_as_documents(run: Any, platform: Any) -> None:
+    platform()
+    _, out, _ = run("personas", "--json")
+    shown = {"name", "kind", "role", "nin", "hpr", "organisation"}
+    assert shown <= set(json.loads(out)["personas"][0])
+    _, out, _ = run("token", "--as", "gp", "--json")
+    assert json.loads(out) == {"access_token": "t", "dpop_key": {"kty": "EC"}}
+    assert run("token")[1] == "t\n"
