@@ -6,6 +6,8 @@ import asyncio
 import os
 import signal
 import socket
+import subprocess
+import sys
 from typing import Any
 
 import httpx
@@ -68,6 +70,32 @@ async def test_port_of_another_program_is_refused_by_number() -> None:
         with pytest.raises(Refusal, match=f"port {settings.port} .* cannot be had") as refused:
             server.listening(settings)
     assert refused.value.status == 409
+
+
+def test_program_that_a_shell_started_with_sigint_ignored_still_closes_in_order() -> None:
+    program = """
+import asyncio, signal
+signal.signal(signal.SIGINT, signal.SIG_IGN)
+from kjerne import server
+
+async def work():
+    try:
+        print("stands", flush=True)
+        await asyncio.sleep(60)
+    finally:
+        await asyncio.sleep(0.05)
+        print("closed", flush=True)
+
+try:
+    server.run(work())
+except KeyboardInterrupt:
+    print("stopped", flush=True)
+"""
+    with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "stands\n"
+        process.send_signal(signal.SIGINT)
+        assert process.stdout.read() == "closed\nstopped\n"
 
 
 async def test_application_that_cannot_be_opened_is_a_refusal(caplog: pytest.LogCaptureFixture) -> None:

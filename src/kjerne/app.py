@@ -14,12 +14,15 @@ How a request goes through the house:
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator, Callable, Sequence
+import json
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
+from typing import Final
 
 import httpx
 import structlog
+from joserfc.jwk import ECKey
 
 from kjerne import __version__
 from kjerne.access import Caller
@@ -28,6 +31,10 @@ from kjerne.exchange import PUBLIC, Answer, Call, Handler, Pairs, PatientRef, Ro
 from kjerne.fhir import capability
 from kjerne.fhir.encode import encode
 from kjerne.fhir.search import Search
+from kjerne.pages.app import pages_app
+from kjerne.pages.live_citizen import CitizenPages
+from kjerne.pages.login import Client as PagesClient
+from kjerne.pages.login import CodeFlow, To
 from kjerne.policy.caller import Registered
 from kjerne.policy.caller import caller as caller_of
 from kjerne.policy.claims import Claims
@@ -38,7 +45,7 @@ from kjerne.services.results.intake_api import IntakeApi
 from kjerne.services.results.kith import read as kith
 from kjerne.services.results.kith.model import Message
 from kjerne.services.results.reuse_api import Asker, ReuseApi
-from kjerne.services.standards import StandardsApi
+from kjerne.services.standards import SERVICE_BY_TYPE, StandardsApi
 from kjerne.settings import Settings
 from kjerne.store import registers
 from kjerne.store.cursors import Cursors
@@ -55,7 +62,16 @@ from kjerne.wire.oauth import Verifier
 
 log = structlog.get_logger("kjerne")
 CALLERS_REMEMBERED = 10_000
-AUDIENCE = "nhn:pps"
+AUDIENCES: Final = ("nhn:pps", "kjerne")
+PAGES: Final = ("/", "/clinician", "/me", "/login", "/logout", "/language", "/static")
+_IDENTITY: Final = (
+    "openid profile helseid://scopes/identity/pid helseid://scopes/identity/security_level "
+    "helseid://scopes/identity/assurance_level helseid://scopes/hpr/hpr_number helseid://scopes/client/info"
+)
+PAGES_SCOPES: Final[Mapping[To, str]] = {
+    "clinician": f"{_IDENTITY} nhn:pps/provesvar-read",
+    "me": f"{_IDENTITY} kjerne:citizen kjerne:insight",
+}
 
 
 class House:
@@ -125,14 +141,21 @@ class House:
             *standards.routes(),
         ]
         for method in ("GET", "POST"):
-            routes.append(Route(method, "/pps/v2/metadata", self._metadata("/pps/v2", routes), PUBLIC, "fhir"))
-        routes.append(Route("GET", "/fhir/R4/metadata", self._metadata("/fhir/R4", routes), PUBLIC, "fhir"))
+            routes.append(Route(method, "/pps/v2/metadata", self._metadata("/pps/v2", routes, TYPES), PUBLIC, "fhir"))
+        routes.append(
+            Route("GET", "/fhir/R4/metadata", self._metadata("/fhir/R4", routes, SERVICE_BY_TYPE), PUBLIC, "fhir")
+        )
         return routes
 
-    def _metadata(self, base: str, routes: Sequence[Route]) -> Handler:
+    def _metadata(self, base: str, routes: Sequence[Route], served: Iterable[str]) -> Handler:
         async def metadata(call: Call) -> Answer:
             told = capability.statement(
-                routes, base, types=TYPES, url=f"{call.base_url}{base}", software_version=__version__, made_at=call.at
+                routes,
+                base,
+                types=tuple(served),
+                url=f"{call.base_url}{base}",
+                software_version=__version__,
+                made_at=call.at,
             )
             return Answer(200, encode(told))
 
@@ -191,6 +214,7 @@ def build(settings: Settings) -> Lifespan:
     """Production: the house behind a real issuer. `kjerne up` has its own (`kjerne.sandbox.platform`)."""
 
     known = FixedKeys(Path(settings.jwks_file).read_bytes()) if settings.jwks_file else None
+    key = json.loads(Path(settings.pages_key_file).read_bytes()) if settings.pages_client else None
 
     @contextlib.asynccontextmanager
     async def production() -> AsyncIterator[Edge]:
@@ -200,10 +224,31 @@ def build(settings: Settings) -> Lifespan:
             table = proofs(house)
             await table.remember()
             issuer_keys = known or FetchedKeys(from_issuer(settings.issuer, client), clock)
-            verifier = Verifier(settings.issuer, AUDIENCE, issuer_keys, clock, table, seconds=settings.dpop_seconds)
-            yield edge(house, verifier)
+            verifier = Verifier(settings.issuer, AUDIENCES, issuer_keys, clock, table, seconds=settings.dpop_seconds)
+            mounts = pages(house, verifier, settings.issuer, settings.pages_client, key, client) if key else ()
+            yield edge(house, verifier, mounts)
 
     return Lifespan(production)
+
+
+def pages(
+    house: House,
+    verifier: Verifier,
+    issuer: str,
+    client: str,
+    key: Mapping[str, str],
+    http_client: httpx.AsyncClient,
+) -> list[Mount]:
+    """The pages, logged in through `issuer` as `client` with its private key (a JWK on P-256)."""
+    public_url = house.settings.public_url or f"http://{house.settings.host}:{house.settings.port}"
+    live = CitizenPages(
+        house.store, house.clock, house.reader, house.asker, verifier.access_token, house.identify, house.digest
+    )
+    known = PagesClient(client, ECKey.import_key(dict(key)), f"{public_url}/login/return", PAGES_SCOPES)
+    door = CodeFlow(issuer, known, http_client, house.clock)
+    cookie = house.store.keys.derived("cookie")
+    app = pages_app(live, door, key=cookie, clock=house.clock, secure=public_url.startswith("https"))
+    return [Mount(path, app) for path in PAGES]
 
 
 def proofs(house: House) -> ProofTable:

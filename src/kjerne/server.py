@@ -26,15 +26,22 @@ Started = Callable[[], Awaitable[None]]
 
 
 def run(work: Coroutine[Any, Any, None]) -> None:
-    """Run a whole program on uvloop. SIGTERM and Ctrl-C both cancel it, so that what it opened is closed in order."""
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_cancelled_by_term(work))
+    """Run a whole program on uvloop. SIGTERM and Ctrl-C both cancel it, so that what it opened is closed in order.
+
+    They do so from the first moment, also where a shell started us in the background with SIGINT ignored.
+    """
+    try:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(_until_signalled(work))
+    except asyncio.CancelledError as cancelled:
+        raise KeyboardInterrupt from cancelled
 
 
-async def _cancelled_by_term(work: Coroutine[Any, Any, None]) -> None:
+async def _until_signalled(work: Coroutine[Any, Any, None]) -> None:
     task = asyncio.current_task()
     assert task is not None
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, task.cancel)
     await work
 
 

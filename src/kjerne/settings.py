@@ -31,6 +31,10 @@ class Settings(BaseSettings):
     )
     issuer: str = Field("", description="the OpenID provider whose tokens are trusted; empty in the sandbox: our own")
     jwks_file: str = Field("", description="the issuer's public keys as a file, where the issuer is not reachable")
+    pages_client: str = Field(
+        "", description="production: the pages' client id at the issuer; empty: no pages are served"
+    )
+    pages_key_file: str = Field("", description="production: the pages' private key, a JWK on P-256 (mode 0600)")
     people: int = Field(40, description="synthetic people made on the first `up`", ge=12, le=1_000_000)
     seed: int = Field(20261123, description="seed of the synthetic population")
     unknown_person: Literal["create", "refuse"] = Field(

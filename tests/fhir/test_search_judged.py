@@ -329,7 +329,7 @@ def test_every_quantity_is_compared_with_every_number(finds: Finds, prefix: str)
 
 
 @given(st.lists(OBSERVATION, min_size=4, max_size=4), st.lists(CRITERION, min_size=6, max_size=6))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_a_search_finds_what_a_naive_reading_finds(
     finds: Finds, trees: list[Tree], criteria: list[tuple[str, str, list[str]]]
 ) -> None:

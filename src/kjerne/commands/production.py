@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import json
 import os
@@ -104,7 +103,7 @@ def work_off(settings: Settings, *, once: bool) -> int:
         raise Refusal(422, "there is no database to work on", where="KJERNE_DSN", todo="`kjerne up` works by itself.")
     server.log_to()
     done: list[int] = []
-    with contextlib.suppress(asyncio.CancelledError):
+    with contextlib.suppress(KeyboardInterrupt):
         server.run(_work(settings, done, once=once))
     return sum(done)
 

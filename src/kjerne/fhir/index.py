@@ -104,7 +104,12 @@ _REPEATED: Final = frozenset(("CodeableConcept", "Coding", "code", "canonical", 
 
 def token_texts(leaf: int, system: str, code: str) -> tuple[str, str]:
     """The two texts that are hashed for a code: alone, and with its system (empty: the code has none)."""
-    return f"{leaf}\x1e{code}", f"{leaf}\x1f{system}\x1f{code}"
+    return plain_text(leaf, code), f"{leaf}\x1f{system}\x1f{code}"
+
+
+def plain_text(leaf: int, code: str) -> str:
+    """The text that is hashed for a code, reference or address alone."""
+    return f"{leaf}\x1e{code}"
 
 
 def identifier_texts(leaf: int, system: str, value: str) -> tuple[str, str]:
@@ -150,13 +155,13 @@ def reference_forms(text: str) -> tuple[str, ...]:
 def _reference_texts(leaf: Leaf, value: Any) -> list[str]:
     if type(value) is str:
         forms = {value, value.partition("|")[0]} if leaf.type == "canonical" else {value}
-        return [token_texts(leaf.number, "", one)[0] for one in forms]
+        return [plain_text(leaf.number, one) for one in forms]
     if type(value) is not dict:
         return []
     texts = []
     reference = value.get("reference")
     if type(reference) is str and not reference.startswith("#"):
-        texts += [token_texts(leaf.number, "", one)[0] for one in reference_forms(reference)]
+        texts += [plain_text(leaf.number, one) for one in reference_forms(reference)]
     identifier = _pair(value.get("identifier"), "value")
     if identifier:
         texts += identifier_texts(leaf.number, *identifier)

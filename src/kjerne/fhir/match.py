@@ -147,8 +147,9 @@ def _single(kind: str, modifier: str, value: Any, at: datetime) -> Callable[[Any
     if kind == "date":
         return _date(value, at)
     if kind == "number":
-        return lambda found: _compare(value.prefix, value.number, Fraction(1), found[0], found[1], Fraction(1))
-    return lambda found: _quantity(value, found)
+        number = _number(value.prefix, value.number)
+        return lambda found: number(found[0], found[1], _ONE)
+    return _quantity(value)
 
 
 @lru_cache(maxsize=4096)
@@ -175,22 +176,48 @@ def _date(value: DateValue, at: datetime) -> Callable[[tuple[int, int]], bool]:
     return lambda found: any(all(compare(found[side], limit) for side, compare, limit in one) for one in rule)
 
 
-def _quantity(value: QuantityValue, found: Any) -> bool:
-    low, high, system, code, unit = found
-    system = UCUM if system == 1 else system
-    if not value.code:
-        return _compare(value.prefix, value.number, Fraction(1), low, high, Fraction(1))
-    if value.system is None:
-        same = value.code in (code, unit)
-        return same and _compare(value.prefix, value.number, Fraction(1), low, high, Fraction(1))
-    if value.system != system:
-        return False
-    if value.code == code:
-        return _compare(value.prefix, value.number, Fraction(1), low, high, Fraction(1))
-    asked, has = canonical(value.code), canonical(code)
-    if value.system != UCUM or asked is None or has is None or asked[1] != has[1]:
-        return False
-    return _compare(value.prefix, value.number, asked[0], low, high, has[0])
+def _number(prefix: str, number: Decimal) -> Callable[[str | None, str | None, Fraction], bool]:
+    """A test of a found [low, high], either end open, that is `times` as large in the asked unit."""
+    asked, half = Fraction(number), precision(number)
+    margin = abs(asked) / 10
+
+    def test(low: str | None, high: str | None, times: Fraction) -> bool:
+        first, last = _low(low, times), _high(high, times)
+        if prefix in _PREFIXES:
+            side, compare = _PREFIXES[prefix]
+            return compare(first if side == "first" else last, (asked, 0))
+        if prefix == "ap":
+            return first <= (asked + margin, 0) and last >= (asked - margin, 0)
+        return ((asked - half, 0) <= first and last < (asked + half, 0)) == (prefix == "eq")
+
+    return test
+
+
+def _quantity(value: QuantityValue) -> Callable[[Any], bool]:
+    number = _number(value.prefix, value.number)
+
+    def test(found: Any) -> bool:
+        low, high, system, code, unit = found
+        if not value.code:
+            return number(low, high, _ONE)
+        if value.system is None:
+            return value.code in (code, unit) and number(low, high, _ONE)
+        if value.system != (UCUM if system == 1 else system):
+            return False
+        times = _ONE if value.code == code else _times(code, value.code) if system == 1 else None
+        return times is not None and number(low, high, times)
+
+    return test
+
+
+_ONE: Final = Fraction(1)
+
+
+@lru_cache(maxsize=4096)
+def _times(code: str, asked: str) -> Fraction | None:
+    """How many of the asked UCUM unit one of the found unit is; None where they do not measure the same."""
+    found, wanted = canonical(code), canonical(asked)
+    return found[0] / wanted[0] if found and wanted and found[1] == wanted[1] else None
 
 
 End = tuple[Fraction | float, int]
@@ -207,28 +234,17 @@ _PREFIXES: Final[dict[str, tuple[Literal["first", "last"], Callable[[End, End], 
 }
 
 
-def _compare(
-    prefix: str, number: Decimal, factor: Fraction, low: str | None, high: str | None, found_factor: Fraction
-) -> bool:
-    """The found [low, high], either end open, against the asked number, both in base units by their factors."""
-    asked = Fraction(number) * factor
-    first, last = _low(low, found_factor), _high(high, found_factor)
-    if prefix in _PREFIXES:
-        side, compare = _PREFIXES[prefix]
-        return compare(first if side == "first" else last, (asked, 0))
-    if prefix == "ap":
-        margin = abs(asked) / 10
-        return first <= (asked + margin, 0) and last >= (asked - margin, 0)
-    half = precision(number) * factor
-    return ((asked - half, 0) <= first and last < (asked + half, 0)) == (prefix == "eq")
+def _low(text: str | None, times: Fraction) -> End:
+    return (_scaled(text.lstrip(">"), times), int(text[0] == ">")) if text else (-math.inf, 0)
 
 
-def _low(text: str | None, factor: Fraction) -> End:
-    return (Fraction(text.lstrip(">")) * factor, int(text[0] == ">")) if text else (-math.inf, 0)
+def _high(text: str | None, times: Fraction) -> End:
+    return (_scaled(text.lstrip("<"), times), -int(text[0] == "<")) if text else (math.inf, 0)
 
 
-def _high(text: str | None, factor: Fraction) -> End:
-    return (Fraction(text.lstrip("<")) * factor, -int(text[0] == "<")) if text else (math.inf, 0)
+@lru_cache(maxsize=8192)
+def _scaled(digits: str, times: Fraction) -> Fraction:
+    return Fraction(digits) * times
 
 
 def precision(number: Decimal) -> Fraction:

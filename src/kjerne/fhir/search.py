@@ -12,7 +12,7 @@ from typing import Any, Final, Literal, TypeVar
 
 from kjerne.fhir import match
 from kjerne.fhir.criteria import CompositeValue, Criterion, DateValue, ReferenceValue, TokenValue, UriValue, Value
-from kjerne.fhir.index import identifier_texts, token, token_texts, unpack
+from kjerne.fhir.index import identifier_texts, plain_text, token, token_texts, unpack
 from kjerne.fhir.searchparams import SUBJECT_CODES, SearchParameter, TypeSearch, type_search, walk
 
 
@@ -184,9 +184,9 @@ def _add_tokens(draft: _Draft, parameter: SearchParameter, criterion: Criterion)
 
 def _texts(leaf: int, criterion: Criterion, value: Value) -> tuple[str, ...]:
     if isinstance(value, UriValue):
-        return token_texts(leaf, "", value.uri)[:1]
+        return (plain_text(leaf, value.uri),)
     if isinstance(value, ReferenceValue):
-        return token_texts(leaf, "", match.reference_text(value))[:1]
+        return (plain_text(leaf, match.reference_text(value)),)
     assert isinstance(value, TokenValue)
     spell = identifier_texts if criterion.modifier == "identifier" else token_texts
     alone, exact = spell(leaf, value.system or "", value.code)
@@ -278,4 +278,4 @@ def references(tree: dict[str, Any], param: str) -> list[str]:
 def reverse_tokens(include: Include, references: list[str]) -> list[int]:
     """Tokens of the rows of `include.source` that point at any of these `Type/id`: where `_revinclude` follows."""
     leaves = type_search(include.source).parameters[include.code].leaves
-    return [token(token_texts(leaf.number, "", text)[0]) for leaf in leaves for text in references]
+    return [token(plain_text(leaf.number, text)) for leaf in leaves for text in references]

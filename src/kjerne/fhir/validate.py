@@ -107,7 +107,9 @@ def _object(
         for names in choices:
             if len(names.intersection(value)) > 1:
                 faults += _several(names, value)
-        return faults + _broken(value, invariants)
+        if invariants or len(value) < 2:
+            faults += _broken(value, invariants)
+        return faults
 
     return checker
 
@@ -125,8 +127,11 @@ def _broken(value: dict[str, Any], invariants: tuple[Invariant, ...]) -> list[Fa
     """ele-1 (an element has something in it) and the type's own invariants."""
     if not value or (len(value) == 1 and "id" in value):
         return _fault("must not be empty (ele-1)", code="invariant")
-    broken = [(key, says) for key, says, holds in invariants if not holds(value)]
-    return [one for key, says in broken for one in _fault(f"{says} ({key})", code="invariant")]
+    faults: list[Fault] = []
+    for key, says, holds in invariants:
+        if not holds(value):
+            faults += _fault(f"{says} ({key})", code="invariant")
+    return faults
 
 
 def _enough(faults: list[Fault]) -> bool:

@@ -10,7 +10,6 @@ from typing import Final
 
 import httpx
 import msgspec
-from joserfc.jwk import ECKey
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
@@ -19,11 +18,6 @@ from starlette.routing import Route
 from kjerne import app
 from kjerne.app import House, Lifespan
 from kjerne.errors import Refusal
-from kjerne.pages.app import pages_app
-from kjerne.pages.live_citizen import CitizenPages
-from kjerne.pages.login import Client as PagesClient
-from kjerne.pages.login import CodeFlow
-from kjerne.policy.claims import Claims
 from kjerne.sandbox.personas import personas
 from kjerne.sandbox.seeding import Made
 from kjerne.sandbox.sts import app as sts
@@ -32,14 +26,11 @@ from kjerne.settings import Settings
 from kjerne.store.keys import Keys
 from kjerne.wire.edge import Edge, Mount
 from kjerne.wire.jwks import FixedKeys
-from kjerne.wire.jws import SigningKey
 from kjerne.wire.oauth import Verifier
 
 MADE: Final = "people.json"
 BEGUN: Final = "people.begun.json"
 """Written before the first person is in, so that a start that was broken off makes the same people again."""
-PAGES: Final = ("/", "/clinician", "/me", "/login", "/logout", "/language", "/static")
-AUDIENCES: Final = ("nhn:pps", "kjerne")
 
 
 def made(data: Path) -> Made | None:
@@ -92,18 +83,15 @@ async def _edge(house: House, known: Made, http: httpx.AsyncClient) -> Edge:
     proofs = app.proofs(house)
     await proofs.remember()
     jwks = FixedKeys(mint.key_set())
-    verifiers = {
-        audience: Verifier(issuer, audience, jwks, clock, proofs, seconds=settings.dpop_seconds)
-        for audience in AUDIENCES
-    }
+    verifier = Verifier(issuer, sts_clients.AUDIENCES, jwks, clock, proofs, seconds=settings.dpop_seconds)
     document = sts_clients.published(people, clients, issuer)
-    pages = _pages(house, verifiers, issuer, public_url, keys[sts_clients.PAGES_CLIENT], http)
+    pages_key = keys[sts_clients.PAGES_CLIENT].private_jwk()
     mounts = [
         Mount("/sts", provider),
         Mount("/sandbox", Starlette(routes=[Route("/sandbox/personas.json", _published(document))])),
-        *(Mount(path, pages) for path in PAGES),
+        *app.pages(house, verifier, issuer, sts_clients.PAGES_CLIENT, pages_key, http),
     ]
-    return app.edge(house, verifiers["nhn:pps"], mounts)
+    return app.edge(house, verifier, mounts)
 
 
 def _published(document: bytes) -> Callable[[Request], Awaitable[Response]]:
@@ -111,33 +99,3 @@ def _published(document: bytes) -> Callable[[Request], Awaitable[Response]]:
         return Response(document, media_type="application/json", headers={"cache-control": "no-store"})
 
     return answer
-
-
-def _pages(
-    house: House,
-    verifiers: dict[str, Verifier],
-    issuer: str,
-    public_url: str,
-    key: SigningKey,
-    http: httpx.AsyncClient,
-) -> Starlette:
-    async def verify(token: bytes) -> Claims:
-        try:
-            return await verifiers["nhn:pps"].access_token(token)
-        except Refusal:
-            return await verifiers["kjerne"].access_token(token)
-
-    live = CitizenPages(house.store, house.clock, house.reader, house.asker, verify, house.identify, house.digest)
-    identity = " ".join(sts_clients.IDENTITY_SCOPES)
-    client = PagesClient(
-        sts_clients.PAGES_CLIENT,
-        ECKey.import_key(dict(key.private_jwk())),
-        f"{public_url}/login/return",
-        {
-            "clinician": f"{identity} {' '.join(sts_clients.STAFF_SCOPES)}",
-            "me": f"{identity} {' '.join(sts_clients.CITIZEN_SCOPES)}",
-        },
-    )
-    door = CodeFlow(issuer, client, http, house.clock)
-    cookie = house.store.keys.derived("cookie")
-    return pages_app(live, door, key=cookie, clock=house.clock, secure=public_url.startswith("https"))

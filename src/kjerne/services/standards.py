@@ -33,7 +33,7 @@ READ: Final = "nhn:pps/provesvar-read"
 WRITE: Final = "nhn:pps/provesvar-write"
 # Which service's law holds for a type. A type that is not here is not served yet: 404 names it.
 SERVICE_BY_TYPE: Final = dict.fromkeys(
-    ("DiagnosticReport", "Observation", "ServiceRequest", "Specimen", "PractitionerRole"), "results"
+    ("DiagnosticReport", "Observation", "ServiceRequest", "Specimen", "PractitionerRole", "Binary"), "results"
 )
 RESOURCE_LIMIT_BYTES: Final = 2_000_000
 

@@ -42,7 +42,8 @@ OUTER: Final = "r.patient, r.type, r.id, r.version, r.labels, r.dictionary, r.at
 ALLOWED: Final = (
     "r.patient = ANY($1::bigint[]) AND r.labels & $3 = 0 AND (NOT $4 OR r.release_at IS NULL OR r.release_at <= $5)"
 )
-STAMPED: Final = "s AS MATERIALIZED (SELECT coalesce(sum(stamp), 0) = $2::numeric AS ok FROM person WHERE patient = ANY($1::bigint[]))"
+_STANDS: Final = "SELECT coalesce(sum(stamp), 0) = $2::numeric AS ok FROM person WHERE patient = ANY($1::bigint[])"
+STAMPED: Final = f"s AS MATERIALIZED ({_STANDS})"
 _NAMED: Final = (
     "coalesce(array_agg(r.type), '{}') AS types, coalesce(array_agg(r.id), '{}') AS ids, "
     "coalesce(array_agg(r.version), '{}') AS versions"
@@ -94,7 +95,8 @@ WITH {STAMPED}, c AS MATERIALIZED (
   SELECT r.type, r.id FROM record r, s WHERE s.ok AND {ALLOWED} AND r.type = $6 AND r.id = ANY($7::uuid[])
 ), r AS MATERIALIZED (
   SELECT {OUTER} FROM record_history r, s
-   WHERE s.ok AND {ALLOWED} AND NOT r.deleted AND r.type = $6 AND r.id = ANY($7::uuid[]) AND EXISTS (SELECT 1 FROM c WHERE c.id = r.id)
+   WHERE s.ok AND {ALLOWED} AND NOT r.deleted AND r.type = $6 AND r.id = ANY($7::uuid[])
+     AND EXISTS (SELECT 1 FROM c WHERE c.id = r.id)
 ), {audited("r", _FIRST_AUDIT)}
 SELECT s.ok, r.* FROM s LEFT JOIN r ON true ORDER BY r.id, r.version DESC"""
 

@@ -33,7 +33,6 @@ class Head(NamedTuple):
     id: str
     type: str
     generated: str
-    wants_receipt: bool
     sender: Actor
     receiver: Actor
     patient_numbers: tuple[str, ...]
@@ -126,7 +125,6 @@ def _head(root: etree._Element) -> Head:
         id=_text(info, "MsgId"),
         type=_value(info, "Type"),
         generated=_text(info, "GenDate"),
-        wants_receipt=_value(info, "Ack") in ("J", "U"),
         sender=_party(info.find(_M + "Sender")),
         receiver=_party(info.find(_M + "Receiver")),
         patient_numbers=tuple(_text(ident, "Id") for ident in info.findall(f"{_M}Patient/{_M}Ident")),

@@ -206,16 +206,16 @@ def _walk(
 
 
 def _finding(observation: Resource, depth: int, kind: Kind) -> Finding | None:
-    value = points.value_of(observation)
-    if value is not None and value.number is not None:
-        return None
-    if kind == "laboratory" and is_table_value(observation) and not points.another_person(observation):
+    value, whose = points.value_of(observation), points.another_person(observation)
+    # What is in the table is not told again; another person's material is in no table, so it is told here.
+    numeric = value is not None and value.number is not None
+    if not whose and (numeric or (kind == "laboratory" and is_table_value(observation))):
         return None
     point = points.point_of(observation)
     if point is None:
         return None
     heading = points.concept_text(observation.get("code"))
-    return Finding(heading, point.value, point.mark, point.old, depth, points.another_person(observation), point.notes)
+    return Finding(heading, point.value, point.mark, point.old, depth, whose, point.notes)
 
 
 def _organism(observation: Resource, members: Sequence[Resource]) -> Organism:

@@ -261,11 +261,15 @@ class Intake:
 
 
 def name_of(message: Message) -> str:
-    """What a message is called here: its MsgId and, since a copy to another receiver keeps it, a mark of the receiver."""
-    if message.receiver is None:
-        return message.id
-    mark = hashlib.blake2b(msgspec.msgpack.encode(message.receiver), digest_size=4).hexdigest()
-    return f"{message.id}.{mark}"
+    """What a message is called here: its MsgId and, since a copy to another receiver keeps it, a mark of the receiver.
+
+    The envelope's id comes first where there is one: it is what the sender waits for a receipt of.
+    """
+    receivers = [report.requester for report in message.reports if report.requester is not None]
+    known = message.envelope_id or message.id
+    if not receivers:
+        return known
+    return f"{known}.{hashlib.blake2b(msgspec.msgpack.encode(receivers), digest_size=4).hexdigest()}"
 
 
 def _as_before(seen: messages.Received | None) -> Taken | None:

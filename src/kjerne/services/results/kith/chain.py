@@ -5,7 +5,7 @@ The versions of a chain share laboratory, discipline and ServProvId, and are ord
 nothing each time, so the order of arrival cannot matter, and a version that comes twice counts once.
 
 A newer version repeats the whole report (ServType H on a result: unchanged), except an addition (A), which holds
-only what is new. What a full version leaves out is not deleted: see `entries.Entries.leave_out`.
+only what is new. What a full version leaves out is not deleted: see `entries`.
 """
 
 from __future__ import annotations

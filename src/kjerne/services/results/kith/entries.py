@@ -100,7 +100,7 @@ class Entries:
             marked = {id(entry) for entry in repeated}
             rest = [entry for entry in self._entries if id(entry) not in marked]
             for entry in rest:
-                leave_out(entry, report, generated)
+                _leave_out(entry, report, generated)
             self._entries = repeated + rest
 
     def _lay(
@@ -267,7 +267,7 @@ def _withdraw(entry: _Entry, kind: ChangeKind, generated: str) -> None:
     entry.status, entry.value, entry.issued, entry.history = "cancelled", None, generated, False
 
 
-def leave_out(entry: _Entry, report: Report, generated: str) -> None:
+def _leave_out(entry: _Entry, report: Report, generated: str) -> None:
     """A newer full version does not repeat this result.
 
     A finished one keeps value and status, marked where the version is a change: laboratories leave out results

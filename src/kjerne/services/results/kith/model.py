@@ -1,8 +1,9 @@
 """What a Svarrapport says, as frozen values without XML and without FHIR.
 
 Names follow the message (HIS 80822, Svarrapport 1.3 and 1.4) where English has no better word. Texts and dates are
-kept as sent, trimmed at both ends; the mapping normalises. All structs pack with msgspec, so a version of a report
-can be stored and folded again later.
+kept as sent, trimmed at both ends; the mapping normalises. All structs pack with msgspec by the
+order of their fields, so that a version of a report can be stored and folded again years later: a field is added at the
+end, with a default, and none is ever removed or moved.
 """
 
 from __future__ import annotations
@@ -235,7 +236,6 @@ class Report(msgspec.Struct, frozen=True, array_like=True):
     requester: Actor | None = None
     responsible: tuple[Actor, ...] = ()
     related: Actor | None = None
-    copies: tuple[Actor, ...] = ()
     comment: str = ""
     comment_codes: tuple[Code, ...] = ()
     cancellation: Code = Code()
@@ -244,7 +244,6 @@ class Report(msgspec.Struct, frozen=True, array_like=True):
     information: tuple[Information, ...] = ()
     subjects: tuple[AnalysedSubject, ...] = ()
     items: tuple[Item, ...] = ()
-    wants_receipt: bool = False
     notes: tuple[str, ...] = ()
 
 
@@ -252,7 +251,8 @@ class Message(msgspec.Struct, frozen=True, array_like=True):
     """One received message. `generated_at` orders versions; `generated` is the same as FHIR writes it.
 
     `version` is "1.3" or "1.4". `test` is set where the sender marks it as a test. `sender` is the envelope's, else
-    the first report's laboratory. `envelope_id` is the MsgHead's id, empty where there was none.
+    the first report's laboratory; `receiver` is whom this copy was made for (Requester). `envelope_id` is the
+    MsgHead's id, empty where there was none.
     """
 
     id: str

@@ -54,7 +54,6 @@ NAMESPACE: Final = {
 SERVICES: Final = frozenset({"N", "M", "C", "H", "A"})
 MESSAGE_ID_WRONG: Final = "E10"
 NOT_SUPPORTED: Final = "T10"
-RECEIVER_WRONG: Final = "E21"
 OTHER: Final = "X99"
 PATIENT_DEPTH: Final = 3
 """A patient, a related being, and one more (twins' mother): deeper than that nobody can say whose a result is."""
@@ -163,7 +162,6 @@ def _report(element: Element, extra: Sequence[Attachment], noted: Sequence[str],
         requester=requester,
         responsible=responsible,
         related=_actor(here, "RelServProv"),
-        copies=tuple(actor(h) for h in here.get("CopyDest", ())),
         comment=text(here, "Comment"),
         comment_codes=codes(here, "CodedComment"),
         cancellation=code(here, "CancellationCode"),
@@ -172,7 +170,6 @@ def _report(element: Element, extra: Sequence[Attachment], noted: Sequence[str],
         information=tuple(information),
         subjects=tuple(found_subjects),
         items=tuple(found_items),
-        wants_receipt=value(here, "Ack") in ("J", "U"),
         notes=tuple(notes.texts),
     )
 

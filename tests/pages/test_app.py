@@ -1,0 +1,459 @@
+"""The pages over HTTP with a made-up house: who gets where, what a form must carry, and which text a no becomes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from html import unescape
+from importlib.resources import files
+from typing import Any
+from urllib.parse import unquote
+
+import httpx
+import pytest
+from pages.fake import NOW, FakeDoor, FakeHouse, made
+
+from kjerne.clock import FixedClock
+from kjerne.errors import Refusal
+from kjerne.pages import session
+from kjerne.pages.app import ROUTES
+from kjerne.pages.house import Chart, Identity, Visit
+
+NUMBER = "15877912345"
+
+
+class Browser:
+    """A client that keeps cookies, reads tokens out of pages and posts forms as a browser does."""
+
+    def __init__(self, app: Any) -> None:
+        transport = httpx.ASGITransport(app)
+        self.client = httpx.AsyncClient(transport=transport, base_url="http://kjerne.test", follow_redirects=True)
+
+    async def get(self, path: str) -> httpx.Response:
+        return await self.client.get(path)
+
+    async def post(self, page: httpx.Response, path: str, **fields: str) -> httpx.Response:
+        headers = {"origin": "http://kjerne.test", "sec-fetch-site": "same-origin"}
+        return await self.client.post(path, data={"token": token(page)} | fields, headers=headers)
+
+    async def clinician(self) -> httpx.Response:
+        return await self.get("/login/start?to=clinician")
+
+    async def citizen(self) -> httpx.Response:
+        return await self.get("/login/start?to=me")
+
+    async def open(self, name: str, **fields: str) -> httpx.Response:
+        page = await self.get("/clinician")
+        own = re.search(rf'name="patient" value="([^"]+)"><span class="row-main"><strong>{name}<', page.text[page.text.index('id="own"') :])
+        assert own, name
+        return await self.post(page, "/clinician/open", **({"purpose": "TREAT", "basis": "", "patient": own[1]} | fields))
+
+
+def token(page: httpx.Response) -> str:
+    found = re.search(r'name="token" value="([^"]+)"', page.text)
+    assert found, page.text[:400]
+    return found[1]
+
+
+def text(page: httpx.Response) -> str:
+    return unescape(re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", page.text)))
+
+
+@pytest.fixture
+async def house_and_browser() -> AsyncIterator[tuple[FakeHouse, Browser, FakeDoor]]:
+    house, door, app = made()
+    browser = Browser(app)
+    yield house, browser, door
+    await browser.client.aclose()
+
+
+@pytest.fixture
+def house(house_and_browser: tuple[FakeHouse, Browser, FakeDoor]) -> FakeHouse:
+    return house_and_browser[0]
+
+
+@pytest.fixture
+def browser(house_and_browser: tuple[FakeHouse, Browser, FakeDoor]) -> Browser:
+    return house_and_browser[1]
+
+
+def later(house: FakeHouse, minutes: float) -> None:
+    assert isinstance(house.clock, FixedClock)
+    house.clock.move(timedelta(minutes=minutes))
+
+
+@pytest.mark.parametrize(("method", "path"), [(m, p) for m, p, _, kind in ROUTES if kind])
+async def test_no_page_with_a_record_opens_without_a_login(browser: Browser, method: str, path: str) -> None:
+    filled = path.replace("{visit}", "v").replace("{series}", "s").replace("{report}", "r")
+    answer = await browser.client.request(method, filled, follow_redirects=False)
+    assert answer.status_code == 303
+    assert answer.headers["location"].startswith("/login")
+
+
+async def test_a_citizen_cannot_enter_as_clinician_and_no_clinician_as_citizen(browser: Browser) -> None:
+    await browser.citizen()
+    assert (await browser.get("/clinician")).url.path == "/login"
+    await browser.clinician()
+    assert (await browser.get("/me")).url.path == "/login"
+
+
+async def test_a_login_for_the_other_entrance_is_refused(
+    house_and_browser: tuple[FakeHouse, Browser, FakeDoor],
+) -> None:
+    _, browser, door = house_and_browser
+    door.next_subject = "citizen"
+    answer = await browser.clinician()
+    assert answer.status_code == 403
+    assert (await browser.get("/clinician")).url.path == "/login"
+
+
+async def test_an_answer_from_the_provider_without_a_login_under_way_is_refused(browser: Browser) -> None:
+    assert (await browser.get("/login/return?state=s&code=clinician")).status_code == 403
+
+
+async def test_every_page_keeps_the_strict_policy_and_holds_no_inline_script_or_style(browser: Browser) -> None:
+    await browser.clinician()
+    await browser.open("Kari Nordvik")
+    seen: set[str] = set()
+    for start in ("/", "/login", "/clinician"):
+        await _crawl(browser, start, seen)
+    opened = await browser.open("Kari Nordvik")
+    await _crawl(browser, opened.url.path, seen)
+    await browser.citizen()
+    await _crawl(browser, "/me", seen)
+    assert len(seen) > 40
+
+
+async def _crawl(browser: Browser, start: str, seen: set[str]) -> None:
+    queue = [start]
+    while queue:
+        path = queue.pop()
+        if path in seen:
+            continue
+        seen.add(path)
+        page = await browser.get(path)
+        assert page.status_code == 200, path
+        assert "'unsafe" not in page.headers["content-security-policy"]
+        assert page.headers["cache-control"] == "no-store"
+        assert not re.search(r"\sstyle=|<style|\son[a-z]+=|<script(?![^>]*\ssrc=)|javascript:", page.text), path
+        links = re.findall(r'href="(/[^"#]*)', unescape(page.text))
+        queue += [link for link in links if not re.match(r"/(static|language|login/start|logout)", link)]
+
+
+async def test_the_person_number_never_stands_in_an_address(browser: Browser) -> None:
+    page = await browser.clinician()
+    opened = await browser.post(page, "/clinician/open", purpose="TREAT", basis="", patient="", number=NUMBER)
+    assert "Kari Nordvik" in text(opened)
+    assert NUMBER not in str(opened.url)
+    assert NUMBER not in opened.text
+
+
+async def test_the_identity_bar_says_who_why_and_that_she_is_synthetic(browser: Browser) -> None:
+    await browser.clinician()
+    said = text(await browser.open("Kari Nordvik"))
+    for part in ("Kari Nordvik", "kvinne, 47 år", "158779 •••••", "Syntetisk", "Formål: Behandling"):
+        assert part in said
+
+
+@pytest.mark.parametrize(
+    ("fields", "says"),
+    [
+        ({"purpose": "", "number": NUMBER}, "Velg et formål"),
+        ({"purpose": "BTG", "number": NUMBER}, "må begrunnes"),
+        ({"purpose": "TREAT", "basis": "AKUTT", "number": NUMBER}, "må begrunnes"),
+        ({"purpose": "TREAT", "number": "123"}, "ikke et gyldig"),
+        ({"purpose": "TREAT", "number": "12345678901"}, "Ingen person er registrert"),
+    ],
+)
+async def test_a_wrong_choice_is_told_on_the_form(browser: Browser, fields: dict[str, str], says: str) -> None:
+    page = await browser.clinician()
+    answer = await browser.post(page, "/clinician/open", **({"basis": "", "patient": ""} | fields))
+    assert answer.status_code == 400
+    assert says in text(answer)
+
+
+async def test_a_post_from_a_tab_opened_for_another_patient_is_refused(house: FakeHouse, browser: Browser) -> None:
+    await browser.clinician()
+    kari = await browser.open("Kari Nordvik")
+    per = await browser.open("Per Aasen")
+    answer = await browser.post(kari, f"{kari.url.path}/acknowledge", report="rep-urine")
+    assert answer.status_code == 409
+    assert "En annen pasient er åpen" in text(answer)
+    crossed = await browser.post(kari, f"{per.url.path}/acknowledge", report="rep-urine")
+    assert crossed.status_code == 409
+    assert house.done == []
+
+
+async def test_a_page_of_a_patient_that_was_left_cannot_be_read_again(browser: Browser) -> None:
+    await browser.clinician()
+    kari = await browser.open("Kari Nordvik")
+    await browser.post(kari, f"{kari.url.path}/close")
+    assert (await browser.get(kari.url.path)).status_code == 409
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [{"origin": "https://evil.test"}, {"sec-fetch-site": "cross-site"}, {"origin": "null"}],
+)
+async def test_a_post_from_another_site_is_refused(browser: Browser, house: FakeHouse, headers: dict[str, str]) -> None:
+    await browser.clinician()
+    page = await browser.open("Kari Nordvik")
+    body = {"token": token(page), "report": "rep-urine"}
+    answer = await browser.client.post(f"{page.url.path}/acknowledge", data=body, headers=headers)
+    assert answer.status_code == 403
+    assert house.done == []
+
+
+@pytest.mark.parametrize("posted", ["", "rubbish", "AAAA"])
+async def test_a_form_without_its_token_is_refused(browser: Browser, house: FakeHouse, posted: str) -> None:
+    await browser.clinician()
+    page = await browser.open("Kari Nordvik")
+    answer = await browser.client.post(f"{page.url.path}/acknowledge", data={"token": posted, "report": "rep-urine"})
+    assert answer.status_code == 403
+    assert house.done == []
+
+
+async def test_acknowledging_from_a_stale_page_is_refused(browser: Browser, house: FakeHouse) -> None:
+    await browser.clinician()
+    page = await browser.open("Kari Nordvik")
+    later(house, session.STALE_MINUTES + 1)
+    answer = await browser.post(page, f"{page.url.path}/acknowledge", report="rep-urine")
+    assert (answer.status_code, house.done) == (409, [])
+    fresh = await browser.get(page.url.path)
+    await browser.post(fresh, f"{page.url.path}/acknowledge", report="rep-urine")
+    assert house.done == [("acknowledged", "rep-urine")]
+
+
+def test_the_style_sheet_shows_a_page_as_stale_when_the_server_does() -> None:
+    static = files("kjerne.pages").joinpath("static")
+    seconds = re.search(r"grow-stale 0s linear (\d+)s", static.joinpath("kjerne.css").read_text("utf-8"))
+    script = re.search(r"STALE_MS = ([\d_]+)", static.joinpath("kjerne.js").read_text("utf-8"))
+    assert seconds
+    assert script
+    assert int(seconds[1]) == session.STALE_MINUTES * 60 == int(script[1]) // 1000
+
+
+@pytest.mark.parametrize(
+    ("name", "status", "says", "never"),
+    [
+        ("Liv Moen", 403, "Opplysningene er sperret", "Ingen prøvesvar er registrert"),
+        ("Nils Dahl", 403, "Pasienten har blokkert deg", "Åpne sperren"),
+        ("Ada Lien", 403, "Pasienten har reservert seg", "Åpne sperren"),
+        ("Eva Strand", 403, "knytter deg til pasienten", "Ingen prøvesvar er registrert"),
+        ("Jon Berge", 503, "Kilden svarte ikke", "Ingen prøvesvar er registrert"),
+        ("Per Aasen", 200, "Ingen prøvesvar er registrert", "svarte ikke"),
+    ],
+)
+async def test_locked_silent_and_nothing_are_different_texts(
+    browser: Browser, name: str, status: int, says: str, never: str
+) -> None:
+    await browser.clinician()
+    page = await browser.open(name)
+    assert page.status_code == status
+    assert says in text(page)
+    assert never not in text(page)
+    assert name in text(page), "the identity bar stays, whatever the answer is"
+
+
+async def test_a_source_that_is_silent_is_named_beside_what_the_others_gave(browser: Browser) -> None:
+    await browser.clinician()
+    said = text(await browser.open("Kari Nordvik"))
+    assert "Helse Vest svarte ikke." in said
+    assert "2 svar er sperret av pasienten." in said
+    assert "B-Hemoglobin" in said
+
+
+async def test_a_lock_opens_on_declared_consent_with_a_reason_and_only_so(browser: Browser) -> None:
+    await browser.clinician()
+    locked = await browser.open("Liv Moen")
+    page = await browser.get(f"{locked.url.path}/unlock")
+    assert "Pasienten får se at du åpnet sperren" in text(page)
+    for fields in ({}, {"basis": "SAMTYKKE"}, {"basis": "UNNTAK", "reason": "trenger svarene nå"}):
+        assert (await browser.post(page, f"{locked.url.path}/unlock", **fields)).status_code == 400
+    opened = await browser.post(page, f"{locked.url.path}/unlock", basis="SAMTYKKE", reason="Avklart med pasienten")
+    assert opened.status_code == 200
+    assert "Samtykke fra pasienten til kl. 11:12" in text(opened)
+
+
+async def test_a_need_that_no_register_shows_can_be_declared_and_is_marked(browser: Browser) -> None:
+    await browser.clinician()
+    refused = await browser.open("Eva Strand")
+    opened = await browser.post(refused, f"{refused.url.path}/declare", reason="Henvist fra legevakten i natt")
+    assert opened.status_code == 200
+    assert "egenerklært behov" in text(opened)
+
+
+async def test_corrected_withdrawn_ours_and_limits_are_shown_as_such(browser: Browser) -> None:
+    await browser.clinician()
+    page = await browser.open("Kari Nordvik")
+    assert re.search(r"<del>5,9</del> <span class=\"mark corrected\">rettet</span>", page.text)
+    assert re.search(r"<del>4,80</del>.*?<span class=\"mark withdrawn\">trukket</span>", page.text, re.DOTALL)
+    assert 'class="flag low ours"' in page.text
+    assert "<\N{NARROW NO-BREAK SPACE}1" in unescape(page.text)
+
+
+async def test_the_look_up_box_answers_and_counts_what_was_done_with_it(browser: Browser, house: FakeHouse) -> None:
+    await browser.clinician()
+    page = await browser.open("Kari Nordvik")
+    answer = await browser.post(page, f"{page.url.path}/done", asked="b-hba1c")
+    assert "B-HbA1c: er tatt og kan brukes" in text(answer)
+    assert "18.02.2027" in text(answer)
+    await browser.post(answer, f"{page.url.path}/done/answer", number="q1", outcome="overridden", reason="")
+    assert house.done == [], "an override without a reason is not one"
+    await browser.post(answer, f"{page.url.path}/done/answer", number="q1", outcome="overridden", reason="Ny medisin")
+    assert house.done == [("overridden", "Ny medisin")]
+    never = await browser.post(page, f"{page.url.path}/done", asked="P-Ferritin")
+    assert "ingen tidligere svar som du kan se" in text(never)
+
+
+async def test_a_notice_of_a_corrected_result_waits_at_login_until_it_is_seen(browser: Browser) -> None:
+    page = await browser.clinician()
+    assert "P-Kalium" in text(page)
+    assert "5,9 mmol/L" in text(page)
+    after = await browser.post(page, "/clinician/notice", number="n1")
+    assert "5,9 mmol/L" not in text(after)
+
+
+async def test_the_citizen_sees_effect_before_anything_is_saved(browser: Browser, house: FakeHouse) -> None:
+    await browser.citizen()
+    page = await browser.get("/me/privacy")
+    preview = await browser.post(page, "/me/privacy/preview", kind="restriction")
+    assert "Dette skjer når du lagrer" in text(preview)
+    assert house.made == []
+    saved = await browser.post(preview, "/me/privacy/save", kind="restriction", hpr="")
+    assert [choice.kind for choice in house.made] == ["restriction"]
+    assert "Valget er lagret" in text(saved)
+
+
+async def test_a_choice_made_on_the_childs_page_cannot_be_saved_for_oneself(browser: Browser, house: FakeHouse) -> None:
+    page = await browser.citizen()
+    child = await browser.post(page, "/me/person", person="8")
+    assert "Emil Nordvik" in text(child)
+    answer = await browser.post(page, "/me/privacy/save", kind="opt-out", hpr="")
+    assert (answer.status_code, house.made) == (409, [])
+
+
+async def test_nobody_else_than_the_represented_can_be_opened(browser: Browser) -> None:
+    page = await browser.citizen()
+    assert (await browser.post(page, "/me/person", person="2")).status_code == 403
+
+
+async def test_the_log_shows_names_and_never_numbers(browser: Browser) -> None:
+    await browser.citizen()
+    page = await browser.get("/me/log?show=all")
+    assert "Ola Hagen" in text(page)
+    assert "fikk ikke se" in text(page)
+    assert not re.search(r"\b\d{11}\b", text(page))
+
+
+async def test_a_delayed_result_is_said_to_be_coming_and_not_what_it_says(browser: Browser) -> None:
+    said = text(await browser.citizen())
+    assert "Vevsprøve" in said
+    assert "Vises 2. desember 2026" in said
+
+
+@pytest.mark.parametrize("language", ["nb", "nn", "en", "se"])
+async def test_every_page_speaks_every_language(browser: Browser, language: str) -> None:
+    await browser.clinician()
+    await browser.get(f"/language?to={language}&back=/")
+    page = await browser.open("Kari Nordvik")
+    assert f'<html lang="{"nb" if language == "se" else language}">' in page.text
+    assert ("11.1" if language == "en" else "11,1") in text(page)
+
+
+@pytest.mark.parametrize("back", ["https://evil.test/", "//evil.test", "/\\evil.test", "javascript:alert(1)", "x"])
+async def test_the_language_switch_leads_nowhere_else(browser: Browser, back: str) -> None:
+    answer = await browser.client.get("/language", params={"to": "nn", "back": back}, follow_redirects=False)
+    assert answer.headers["location"] == "/"
+
+
+async def test_the_language_switch_leads_back_to_where_the_reader_was(browser: Browser) -> None:
+    page = await browser.get("/login?to=me")
+    link = re.search(r'href="(/language\?to=en[^"]+)"', page.text)
+    assert link
+    assert unquote(unescape(link[1])).endswith("back=/login?to=me")
+
+
+class Hostile(FakeHouse):
+    """A house whose every text tries to become markup (trust.md 1.1.5: attest texts may carry XSS)."""
+
+    async def chart(self, who: Identity, visit: Visit) -> Chart:
+        chart = await super().chart(who, visit)
+        for resource in (*chart.observations, *chart.reports):
+            resource.get("code", {})["text"] = EVIL
+            for note in resource.get("performer", []):
+                note["display"] = EVIL
+            if "valueCodeableConcept" in resource:
+                resource["valueCodeableConcept"]["text"] = EVIL
+        return chart
+
+
+EVIL = "\"'><script>alert(1)</script><svg onload=alert(1)>{{7*7}}"
+
+
+async def test_hostile_texts_stay_texts() -> None:
+    _, door, app = made()
+    from kjerne.pages.app import pages_app
+
+    clock = FixedClock(NOW)
+    browser = Browser(pages_app(Hostile(clock), door, key=bytes(32), clock=clock, secure=False))
+    await browser.clinician()
+    opened = await browser.open("Kari Nordvik")
+    paths = {link for link in re.findall(r'href="(/clinician/v/[^"#?]+)', opened.text) if "/v/" in link}
+    assert len(paths) > 5
+    for path in paths:
+        page = await browser.get(path)
+        assert "<script>alert" not in page.text, path
+        assert "<svg onload" not in page.text, path
+        assert "{{7*7}}" in unescape(page.text) or "unlock" in path
+
+
+async def test_a_form_that_is_too_long_or_no_form_is_refused(browser: Browser) -> None:
+    page = await browser.clinician()
+    long = await browser.post(page, "/clinician/open", reason="x" * 40_000)
+    assert long.status_code == 413
+    as_json = await browser.client.post("/clinician/open", json={"token": token(page)})
+    assert as_json.status_code == 415
+    many = await browser.client.post("/clinician/open", data={f"f{n}": "1" for n in range(60)})
+    assert many.status_code == 400
+
+
+@pytest.mark.parametrize("path", ["/nothing", "/clinician/nothing", "/static/nothing.css"])
+async def test_an_unknown_page_is_told_in_a_page(browser: Browser, path: str) -> None:
+    answer = await browser.get(path)
+    assert answer.status_code == 404
+    assert "content-security-policy" in answer.headers
+    assert "Traceback" not in answer.text
+
+
+async def test_logging_out_ends_the_login(browser: Browser) -> None:
+    page = await browser.clinician()
+    assert "Du er logget ut" in text(await browser.post(page, "/logout"))
+    assert (await browser.get("/clinician")).url.path == "/login"
+
+
+async def test_a_login_ends_by_itself_and_says_so(browser: Browser, house: FakeHouse) -> None:
+    await browser.clinician()
+    later(house, session.IDLE_MINUTES + 1)
+    page = await browser.get("/clinician")
+    assert page.url.path == "/login"
+    assert "Du er logget ut." in text(page)
+
+
+async def test_a_house_that_does_not_know_her_lets_nobody_in(
+    house_and_browser: tuple[FakeHouse, Browser, FakeDoor],
+) -> None:
+    _, browser, door = house_and_browser
+    door.next_subject = "stranger"
+    assert (await browser.clinician()).status_code == 403
+    with pytest.raises(Refusal):
+        await house_and_browser[0].sign_in({"sub": "stranger"}, "")
+
+
+async def test_the_sheet_says_who_printed_it_about_whom_and_when(browser: Browser) -> None:
+    await browser.clinician()
+    opened = await browser.open("Kari Nordvik")
+    said = text(await browser.get(f"{opened.url.path}/print"))
+    for part in ("Skrevet ut av Ola Hagen", "Kari Nordvik", "23.11.2026 10:12", "Helse Vest svarte ikke", "Escherichia coli"):
+        assert part in said

@@ -1,0 +1,64 @@
+"""Numbers and dates as the reader writes them."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+from decimal import Decimal
+
+import pytest
+
+from kjerne.pages import charts, formats
+from kjerne.pages.words import Language
+from kjerne.services.results.points import Range, Value, When
+
+
+@pytest.mark.parametrize(
+    ("language", "number", "day", "time"),
+    [
+        ("nb", "1,10", "11.03.2026", "11.03.2026 08:15"),
+        ("nn", "1,10", "11.03.2026", "11.03.2026 08:15"),
+        ("en", "1.10", "11 Mar 2026", "11 Mar 2026 08:15"),
+    ],
+)
+def test_numbers_and_dates_follow_the_language(language: Language, number: str, day: str, time: str) -> None:
+    at = datetime(2026, 3, 11, 7, 15, tzinfo=UTC)
+    assert formats.number(Decimal("1.10"), language) == number
+    assert formats.day(at, language) == day
+    assert formats.moment(at, language) == time
+
+
+def test_a_date_without_a_time_gets_none() -> None:
+    assert formats.moment(When(date(2026, 3, 11)), "nb") == "11.03.2026"
+
+
+def test_a_limit_keeps_its_sign_and_large_numbers_are_not_regrouped() -> None:
+    assert formats.value(Value(Decimal(5), "<"), "nb").replace("\N{NARROW NO-BREAK SPACE}", " ") == "< 5"
+    assert formats.value(Value(Decimal("1E+3")), "nb") == "1000"
+    assert formats.value(Value(Decimal("-2.5")), "nb") == "\N{MINUS SIGN}2,5"
+
+
+def test_a_one_sided_range_is_given_in_the_laboratorys_words() -> None:
+    assert formats.span(Range(high=Decimal(5), text="<= 5"), "nb") == "<= 5"
+    assert formats.span(Range(Decimal("11.7"), Decimal("15.3"), "11.7 - 15.3"), "nb") == "11,7–15,3"
+
+
+@pytest.mark.parametrize(
+    ("born", "expected"),
+    [
+        (date(1979, 11, 24), "46 år"),
+        (date(1979, 11, 23), "47 år"),
+        (date(2026, 11, 20), "3 dager"),
+        (date(2025, 11, 24), "11 mnd."),
+        (date(2024, 2, 29), "2 år"),
+        (None, "alder ukjent"),
+    ],
+)
+def test_age_is_said_as_at_a_bedside(born: date | None, expected: str) -> None:
+    assert formats.age(born, datetime(2026, 11, 23, 9, tzinfo=UTC), "nb") == expected
+
+
+@pytest.mark.parametrize(("low", "high"), [(0.0, 1.0), (3.1, 5.4), (0.001, 0.0034), (120.0, 145.0), (0.0, 9000.0)])
+def test_an_axis_has_a_few_round_numbers_inside_its_ends(low: float, high: float) -> None:
+    found = charts.ticks(low, high)
+    assert 3 <= len(found) <= 8
+    assert all(low <= float(tick) <= high for tick in found)

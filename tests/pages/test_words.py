@@ -1,0 +1,61 @@
+"""The catalogues: complete in three languages, the same places to fill, and no word that nobody uses."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from kjerne.pages import words
+from kjerne.services.results import panels
+
+PAGES = Path(words.__file__).parents[1]
+
+
+@pytest.mark.parametrize("language", words.COMPLETE)
+def test_a_language_that_is_called_complete_has_every_word(language: words.Language) -> None:
+    assert set(words.catalogue(language)) == set(words.catalogue("nb"))
+
+
+@pytest.mark.parametrize("language", words.LANGUAGES)
+def test_each_text_fills_in_the_same_values(language: words.Language) -> None:
+    for key, text in words.catalogue(language).items():
+        holes = re.findall(r"\{(\w+)\}", text)
+        assert sorted(holes) == sorted(re.findall(r"\{(\w+)\}", words.catalogue("nb")[key])), key
+
+
+def test_northern_sami_reads_bokmal_until_it_has_the_word() -> None:
+    assert words.say("se", "value.high") == words.say("nb", "value.high")
+    assert words.reads_as("se") == "nb"
+
+
+def test_every_literal_key_in_a_template_has_a_text() -> None:
+    missing = {
+        (path.name, key)
+        for path in PAGES.joinpath("templates").rglob("*.html")
+        for key in re.findall(r"""\bt\((?:"|')([\w.-]+)(?:"|')\s*[,)]""", path.read_text(encoding="utf-8"))
+        if not words.knows(key)
+    }
+    assert missing == set()
+
+
+def test_every_group_and_topic_of_an_analysis_has_its_words() -> None:
+    places = [panels.place(needle) for _, _, needles in panels._WORDS for needle in needles]
+    keys = {f"group.{p.group}" for p in places} | {f"plain_group.{group}" for group in panels.GROUPS}
+    keys |= {f"topic.{p.topic}{ending}" for p in places if p.topic for ending in ("", "_short")}
+    assert {key for key in keys if not words.knows(key)} == set()
+
+
+@pytest.mark.parametrize(
+    ("cookie", "accept", "expected"),
+    [
+        ("nn", "en-GB", "nn"),
+        ("", "no,en;q=0.8", "nb"),
+        ("", "sv,en-US;q=0.7", "en"),
+        ("xx", "", "nb"),
+        ("", "se-NO", "se"),
+    ],
+)
+def test_the_readers_own_choice_goes_before_the_browsers(cookie: str, accept: str, expected: str) -> None:
+    assert words.choose(cookie, accept) == expected

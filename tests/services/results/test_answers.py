@@ -1,0 +1,77 @@
+"""Answers that are read: findings in order, organism x antibiotic, and the text that was replaced."""
+
+from __future__ import annotations
+
+from pages import resources as r
+
+from kjerne.services.results import answers, trends
+
+
+def test_microbiology_becomes_organism_by_antibiotic() -> None:
+    growth = r.observation("g", "U-Bakterier dyrkning", "NPU06073", "2026-11-19", text="E. coli", members=("a", "1", "2"))
+    amount = r.observation("a", "Mengde", "", "2026-11-19", text="> 100 000 per mL")
+    tested = [
+        r.susceptibility("1", "Ampicillin", "R", "2026-11-19"),
+        r.susceptibility("2", "Mecillinam", "S", "2026-11-19", "0,25"),
+    ]
+    report = r.report("rep", "MBIO", "Mikrobiologi", "2026-11-19", ("g",))
+    (one,) = answers.answers([report], [growth, amount, *tested])
+    (organism,) = one.organisms
+    assert organism.name == "E. coli"
+    assert organism.details == (("Mengde", "> 100 000 per mL"),)
+    assert [(t.antibiotic, t.level, t.measured) for t in organism.tested] == [
+        ("Ampicillin", "R", ""),
+        ("Mecillinam", "S", "0,25"),
+    ]
+
+
+def test_susceptibilities_never_stand_as_rows_in_the_cumulative_table() -> None:
+    growth = r.observation("g", "Dyrkning", "NPU06073", "2026-11-19", text="E. coli", members=("1",))
+    tested = r.susceptibility("1", "Ampicillin", "R", "2026-11-19")
+    reports = [r.report("rep", "MBIO", "Mikrobiologi", "2026-11-19", ("g",))]
+    read = answers.answers(reports, [growth, tested])
+    assert answers.in_answers(read, reports, [growth, tested]) == {"g", "1"}
+
+
+def test_a_radiology_report_is_named_by_its_examinations() -> None:
+    text = r.observation("t", "", "", "2026-10-14", text="R: Normale forhold.", members=("e",))
+    examined = r.observation("e", "CT thorax", "SSB0AD", "2026-10-14")
+    report = r.report("rep", "CT", "CT", "2026-10-14", ("t",), category="BLD")
+    (one,) = answers.answers([report], [text, examined])
+    assert (one.kind, one.title) == ("radiology", "CT thorax")
+    assert [f.value.text for f in one.findings if f.value.text] == ["R: Normale forhold."]
+
+
+def test_a_replaced_text_keeps_the_former_one_beside_it() -> None:
+    former = r.change("corrected", "2026-10-16T12:00:00+02:00", valueCodeableConcept={"text": "Normal."})
+    text = r.observation("t", "Mikroskopi", "", "2026-10-14", text="Ikke normal.", status="amended", extension=(former,))
+    report = r.report("rep", "HIST", "Histologi", "2026-10-14", ("t",), category="PAT", status="amended")
+    (one,) = answers.answers([report], [text])
+    (finding,) = one.findings
+    assert finding.old is not None
+    assert (finding.value.text, finding.mark, finding.old.text) == ("Ikke normal.", "corrected", "Normal.")
+
+
+def test_a_report_of_numbers_has_nothing_to_read() -> None:
+    number = r.observation("n", "P-CRP", "NPU19748", "2026-10-14", value=r.quantity("3", "mg/L"))
+    report = r.report("rep", "CLIN", "Biokjemi", "2026-10-14", ("n",))
+    (one,) = answers.answers([report], [number])
+    assert (one.findings, one.organisms) == ((), ())
+    assert answers.in_answers([one], [report], [number]) == frozenset()
+
+
+def test_a_newborns_number_is_read_in_the_report_and_says_whose_it_is() -> None:
+    value = r.quantity("19", "g/dL")
+    number = r.observation("n", "B-Hemoglobin", "NPU1", "2026-10-14", value=value, extension=(r.focus("newborn"),))
+    report = r.report("rep", "CLIN", "Biokjemi", "2026-10-14", ("n",))
+    (one,) = answers.answers([report], [number])
+    assert [finding.whose for finding in one.findings] == ["newborn"]
+    assert trends.series([number]) == ()
+
+
+def test_a_circle_of_members_ends() -> None:
+    one = r.observation("1", "A", "", "2026-10-14", text="x" * 60, members=("2",))
+    two = r.observation("2", "B", "", "2026-10-14", text="y" * 60, members=("1",))
+    report = r.report("rep", "CLIN", "Biokjemi", "2026-10-14", ("1",))
+    (answer,) = answers.answers([report], [one, two])
+    assert len(answer.findings) <= answers.DEPTH_LIMIT + 1

@@ -1,0 +1,157 @@
+"""Trends: what may be joined, what each point keeps, and that the table loses nothing."""
+
+from __future__ import annotations
+
+from datetime import date
+from decimal import Decimal
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pages import resources as r
+
+from kjerne.services.results import points, trends
+from kjerne.services.results.points import Flag, Value
+
+HB = ("B-Hemoglobin", "NPU28309")
+
+
+def hb(number: str, at: str, value: str, unit: str = "g/dL", **more: object) -> r.Resource:
+    comparator = str(more.pop("comparator", ""))
+    made = r.quantity(value, unit, comparator=comparator)
+    return r.observation(number, *HB, at, value=made, **more)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (hb("1", "2026-01-01", "12"), hb("2", "2026-02-01", "7.4", "mmol/L")),
+        (hb("1", "2026-01-01", "12"), hb("2", "2026-02-01", "12", specimen="urine")),
+        (hb("1", "2026-01-01", "12"), hb("2", "2026-02-01", "12", method="Fotometri")),
+        (
+            hb("1", "2026-01-01", "12"),
+            r.observation("2", "B-Hemoglobin", "NPU00001", "2026-02-01", value=r.quantity("12", "g/dL")),
+        ),
+    ],
+    ids=["unit", "material", "method", "code"],
+)
+def test_a_trend_never_joins_across_a_change(one: r.Resource, other: r.Resource) -> None:
+    specimens = [{"resourceType": "Specimen", "id": "urine", "type": {"text": "Urin"}}]
+    assert [len(s.points) for s in trends.series([one, other], specimens=specimens)] == [1, 1]
+
+
+def test_two_spellings_of_one_unit_are_one_series() -> None:
+    name = ("B-Leukocytter", "NPU02593")
+    spelled = [("1", "10^9/L"), ("2", "10E9/L"), ("3", "x10*9/l")]
+    found = trends.series(
+        r.observation(n, *name, f"2026-0{n}-01", value=r.quantity("6", unit, code="10*9/L")) for n, unit in spelled
+    )
+    assert len(found) == 1
+    assert len(found[0].points) == 3
+
+
+def test_each_point_keeps_its_own_range() -> None:
+    rows = [hb("1", "2026-01-01", "12", low="11", high="15"), hb("2", "2026-02-01", "12", low="11.7", high="15.3")]
+    (one,) = trends.series(rows)
+    assert [(p.range.low, p.range.high) for p in one.points] == [
+        (Decimal(11), Decimal(15)),
+        (Decimal("11.7"), Decimal("15.3")),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("value", "comparator", "low", "high", "lab", "expected"),
+    [
+        ("16", "", "11", "15", "1", Flag("high", ours=False)),
+        ("16", "", "11", "15", "", Flag("high", ours=True)),
+        ("10", "", "11", "15", "", Flag("low", ours=True)),
+        ("15", "", "11", "15", "", None),
+        ("16", "", "11", "15", "3", Flag("outside", ours=False)),
+        ("5", "<", "11", "15", "", Flag("low", ours=True)),
+        ("20", "<", "11", "15", "", None),
+        ("100", ">", "", "15", "", Flag("high", ours=True)),
+        ("5", ">", "11", "15", "", None),
+        ("16", "", "", "", "", None),
+    ],
+)
+def test_the_laboratorys_flag_stands_and_ours_is_marked_as_ours(
+    value: str, comparator: str, low: str, high: str, lab: str, expected: Flag | None
+) -> None:
+    (one,) = trends.series([hb("1", "2026-01-01", value, comparator=comparator, low=low, high=high, flag=lab)])
+    assert one.latest.flag == expected
+
+
+def test_a_limit_is_an_open_point_and_keeps_its_comparator() -> None:
+    (one,) = trends.series([hb("1", "2026-01-01", "5", comparator="<")])
+    assert one.latest.value == Value(Decimal(5), "<", "g/dL")
+
+
+def test_decimals_are_kept_exactly_as_sent() -> None:
+    (one,) = trends.series([hb("1", "2026-01-01", "12.10")])
+    assert str(one.latest.value.number) == "12.10"
+
+
+def test_a_corrected_result_shows_the_old_value() -> None:
+    former = r.change("corrected", "2026-01-03T08:00:00+01:00", valueQuantity=r.quantity("11.2", "g/dL"))
+    (one,) = trends.series([hb("1", "2026-01-01", "12.1", status="amended", extension=(former,))])
+    assert one.latest.mark == "corrected"
+    assert one.latest.old == Value(Decimal("11.2"), "", "g/dL")
+
+
+def test_a_withdrawn_result_stays_in_its_series_without_a_flag() -> None:
+    former = r.change("withdrawn", "2026-02-03T08:00:00+01:00", valueQuantity=r.quantity("19", "g/dL"))
+    gone = r.observation("2", *HB, "2026-02-01", status="cancelled", high="15", extension=(former,))
+    (one,) = trends.series([hb("1", "2026-01-01", "12"), gone])
+    assert [(p.mark, p.flag) for p in one.points] == [("", None), ("withdrawn", None)]
+    assert one.latest.old == Value(Decimal(19), "", "g/dL")
+    assert not one.numeric, "one number that stands is no development"
+
+
+@pytest.mark.parametrize("whose", ["newborn", "fetus", "donor", "related"])
+def test_another_persons_material_is_kept_out_of_her_trends(whose: str) -> None:
+    assert trends.series([hb("1", "2026-01-01", "19", extension=(r.focus(whose),))]) == ()
+
+
+def test_a_date_without_a_time_is_never_moved() -> None:
+    assert points.when("2026-03-29") == points.When(date(2026, 3, 29))
+
+
+def test_a_late_evening_in_gmt_is_the_next_day_in_oslo() -> None:
+    found = points.when("2026-06-30T22:30:00Z")
+    assert found is not None
+    assert found.day == date(2026, 7, 1)
+
+
+def test_the_newest_date_stands_first_and_rows_in_clinical_groups() -> None:
+    urine = r.observation("3", "U-Albumin", "NPU1", "2026-02-01", value=r.quantity("3", "mg/L"))
+    table = trends.cumulative(trends.series([urine, hb("1", "2026-01-01", "12"), hb("2", "2026-03-01", "13")]))
+    assert [column.day.month for column in table.columns] == [3, 2, 1]
+    assert [group.key for group in table.groups] == ["blood", "urine"]
+
+
+def test_a_long_text_and_a_container_are_no_table_values() -> None:
+    long = r.observation("1", "Vurdering", "", "2026-01-01", text="ord " * 30)
+    group = r.observation("2", "Gruppe", "", "2026-01-01", text="Se under", members=("1",))
+    assert trends.series([long, group]) == ()
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(["g/dL", "mmol/L"]),
+            st.dates(date(2020, 1, 1), date(2026, 11, 1)),
+            st.decimals(0, 1000, places=2, allow_nan=False),
+        ),
+        max_size=25,
+    )
+)
+def test_every_value_stands_in_the_table_exactly_once(rows: list[tuple[str, date, Decimal]]) -> None:
+    sent = [hb(str(i), day.isoformat(), str(value), unit) for i, (unit, day, value) in enumerate(rows)]
+    table = trends.cumulative(trends.series(sent))
+    shown = [p for row in table.rows for cell in row.cells for p in cell]
+    assert sorted(p.id for p in shown) == sorted(o["id"] for o in sent)
+    assert {p.id: str(p.value.number) for p in shown} == {str(i): str(value) for i, (_, _, value) in enumerate(rows)}
+    for row in table.rows:
+        assert len(row.cells) == len(table.columns)
+        assert {p.value.unit for p in row.series.points} == {row.series.unit}
