@@ -1,43 +1,156 @@
-"""Connections to PostgreSQL, set up once and never reset between requests.
+"""Connections to PostgreSQL, taken and given back without a word to the server.
 
-Nothing in the program changes session state, so asyncpg's reset (a round trip for each release) is left out.
+asyncpg's own pool wraps each connection in a proxy, shields its release and resets the session, about 45 us of processor
+time for each use (measured beside a bare list, 2026-11-23). Nothing in this program changes session state, so a list is
+enough. A connection whose use was broken off is thrown away, since nobody can say what it was doing.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import asyncio
+from collections import deque
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Final
 
 import asyncpg
 
 if TYPE_CHECKING:
-    from asyncpg.pool import PoolConnectionProxy
-
-    Connection = asyncpg.Connection[asyncpg.Record] | PoolConnectionProxy[asyncpg.Record]
-    Pool = asyncpg.Pool[asyncpg.Record]
+    Connection = asyncpg.Connection[asyncpg.Record]
 else:
     Connection = asyncpg.Connection
-    Pool = asyncpg.Pool
+
+# Every statement here finds its rows by a key, so the plan made once is the plan for every value; making a new one for
+# each call costs more than running it.
+SESSION: Final = {"application_name": "kjerne", "timezone": "UTC", "jit": "off", "plan_cache_mode": "force_generic_plan"}
 
 
-class _Kept(asyncpg.Connection):
-    def get_reset_query(self) -> str:
-        return ""
+class Pool:
+    """At most `size` connections, used last in first out. Made by `open_pool`."""
+
+    def __init__(self, dsn: str, size: int, seconds: float) -> None:
+        self._dsn = dsn
+        self._size = size
+        self._seconds = seconds
+        self._open: set[Connection] = set()
+        self._opening = 0
+        self._free: list[Connection] = []
+        self._waiting: deque[asyncio.Future[Connection | None]] = deque()
+        self._closed = False
+
+    def acquire(self) -> Lease:
+        """`async with pool.acquire() as conn:` a connection for the length of the block."""
+        return Lease(self)
+
+    async def fetch(self, statement: str, *values: Any) -> list[asyncpg.Record]:
+        async with Lease(self) as conn:
+            return await conn.fetch(statement, *values)
+
+    async def fetchrow(self, statement: str, *values: Any) -> asyncpg.Record | None:
+        async with Lease(self) as conn:
+            return await conn.fetchrow(statement, *values)
+
+    async def fetchval(self, statement: str, *values: Any) -> Any:
+        async with Lease(self) as conn:
+            return await conn.fetchval(statement, *values)
+
+    async def execute(self, statement: str, *values: Any) -> str:
+        async with Lease(self) as conn:
+            return await conn.execute(statement, *values)
+
+    async def close(self) -> None:
+        """Closes what is free at once and what is in use when it comes back."""
+        self._closed = True
+        for waiter in self._waiting:
+            waiter.cancel()
+        for conn in self._free:
+            self._open.discard(conn)
+            await conn.close()
+        self._free.clear()
+
+    async def take(self) -> Connection:
+        """A connection to be given back by `give`."""
+        while self._free:
+            conn = self._free.pop()
+            if not conn.is_closed():
+                return conn
+            self._open.discard(conn)
+        if self._closed:
+            raise asyncpg.InterfaceError("the pool is closed")
+        if len(self._open) + self._opening < self._size:
+            return await self._connect()
+        waiter = asyncio.get_running_loop().create_future()
+        self._waiting.append(waiter)
+        try:
+            conn_or_none = await waiter
+        except asyncio.CancelledError:
+            self._hand_on(waiter)
+            raise
+        return conn_or_none or await self._connect()
+
+    def give(self, conn: Connection, *, broken: bool) -> None:
+        """Takes a connection back; one that is broken or inside a transaction is thrown away."""
+        if broken or self._closed or conn.is_closed() or conn.is_in_transaction():
+            self._open.discard(conn)
+            conn.terminate()
+            self._pass(None)
+        else:
+            self._pass(conn)
+
+    def _pass(self, conn: Connection | None) -> None:
+        """To whoever waits longest; None lets her open one of her own."""
+        while self._waiting:
+            waiter = self._waiting.popleft()
+            if not waiter.done():
+                waiter.set_result(conn)
+                return
+        if conn is not None:
+            self._free.append(conn)
+
+    def _hand_on(self, waiter: asyncio.Future[Connection | None]) -> None:
+        """A waiter who was stopped in the moment she was served passes it to the next."""
+        if waiter.done() and not waiter.cancelled():
+            self._pass(waiter.result())
+
+    async def _connect(self) -> Connection:
+        self._opening += 1
+        try:
+            conn = await asyncpg.connect(
+                self._dsn,
+                command_timeout=self._seconds,
+                server_settings=SESSION | {"statement_timeout": str(int(self._seconds * 1000))},
+            )
+        finally:
+            self._opening -= 1
+        self._open.add(conn)
+        return conn
+
+
+class Lease:
+    """One use of one connection."""
+
+    __slots__ = ("_conn", "_pool")
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+        self._conn: Connection | None = None
+
+    async def __aenter__(self) -> Connection:
+        self._conn = await self._pool.take()
+        return self._conn
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        conn, self._conn = self._conn, None
+        if conn is not None:
+            self._pool.give(conn, broken=isinstance(error, (asyncio.CancelledError, TimeoutError)))
 
 
 async def open_pool(dsn: str, size: int, *, seconds: float = 30.0) -> Pool:
-    """A pool of `size` connections; a statement that runs longer than `seconds` is stopped by the server."""
-    settings: dict[str, Any] = {
-        "application_name": "kjerne",
-        "timezone": "UTC",
-        "statement_timeout": str(int(seconds * 1000)),
-        "jit": "off",
-    }
-    return await asyncpg.create_pool(
-        dsn,
-        min_size=min(2, size),
-        max_size=size,
-        connection_class=_Kept,
-        server_settings=settings,
-        command_timeout=seconds,
-        max_inactive_connection_lifetime=0,
-    )
+    """A pool of at most `size` connections; a statement that runs longer than `seconds` is stopped by the server.
+
+    The first connection is made at once, so that a wrong address is known at the start.
+    """
+    pool = Pool(dsn, size, seconds)
+    pool.give(await pool.take(), broken=False)
+    return pool
