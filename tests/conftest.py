@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -14,6 +14,9 @@ import pytest
 
 from kjerne.store import migrate
 from kjerne.store.embedded import OWNER, PROGRAM, SUPERUSER, Embedded
+from platform_fixture import platform
+
+__all__ = ["platform"]
 
 # The wheel's programs, and Debian's: the newest and the oldest version that the store promises to run on.
 SUPPLIERS: Final = {"18": "", "15": "/usr/lib/postgresql/15/bin"}
@@ -33,6 +36,14 @@ class Cluster:
     def run(self, statement: str) -> None:
         asyncio.run(self._run(statement))
 
+    def create(self, name: str) -> None:
+        """A fresh database, migrated."""
+        self.drop(name)
+        self.run(f'CREATE DATABASE "{name}" TEMPLATE {TEMPLATE} OWNER {OWNER}')
+
+    def drop(self, name: str) -> None:
+        self.run(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+
     async def _run(self, statement: str) -> None:
         connection = await asyncpg.connect(self.server.dsn(SUPERUSER, "postgres"))
         try:
@@ -50,28 +61,43 @@ class Database:
     owner_dsn: str
 
 
+Clusters = Callable[[str], Cluster]
+
+
+@pytest.fixture(scope="session")
+def clusters(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Clusters]:
+    """The server of a version, started when it is first asked for."""
+    running: dict[str, Cluster] = {}
+
+    def started(version: str) -> Cluster:
+        if version not in running:
+            server = Embedded(tmp_path_factory.mktemp(f"postgresql-{version}"), SUPPLIERS[version], FAST)
+            asyncio.run(server.start())
+            running[version] = cluster = Cluster(version, server)
+            cluster.run(f"CREATE DATABASE {TEMPLATE} OWNER {OWNER}")
+            asyncio.run(migrate.upgrade(server.dsn(OWNER, TEMPLATE)))
+        return running[version]
+
+    yield started
+    for cluster in running.values():
+        asyncio.run(cluster.server.stop())
+
+
 @pytest.fixture(scope="session", params=sorted(SUPPLIERS, reverse=True), ids=lambda version: f"postgresql-{version}")
-def cluster(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+def cluster(request: pytest.FixtureRequest, clusters: Clusters) -> Cluster:
     version = str(request.param)
     programs = SUPPLIERS[version]
     if programs and not os.access(Path(programs) / "postgres", os.X_OK):
         pytest.skip(f"PostgreSQL {version} is not installed (Debian: apt-get install postgresql-{version})")
-    server = Embedded(tmp_path_factory.mktemp(f"postgresql-{version}"), programs, FAST)
-    asyncio.run(server.start())
-    running = Cluster(version, server)
-    running.run(f"CREATE DATABASE {TEMPLATE} OWNER {OWNER}")
-    asyncio.run(migrate.upgrade(server.dsn(OWNER, TEMPLATE)))
-    yield running
-    asyncio.run(server.stop())
+    return clusters(version)
 
 
 @pytest.fixture(scope="module")
 def database(cluster: Cluster, request: pytest.FixtureRequest) -> Iterator[Database]:
     name = request.module.__name__.replace(".", "_").lower()[-60:]
-    cluster.run(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
-    cluster.run(f'CREATE DATABASE "{name}" TEMPLATE {TEMPLATE} OWNER {OWNER}')
+    cluster.create(name)
     yield Database(cluster.version, cluster.server.dsn(PROGRAM, name), cluster.server.dsn(OWNER, name))
-    cluster.run(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+    cluster.drop(name)
 
 
 @pytest.fixture

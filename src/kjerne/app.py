@@ -46,8 +46,10 @@ from kjerne.services.results.kith import read as kith
 from kjerne.services.results.kith.model import Message
 from kjerne.services.results.reuse_api import Asker, ReuseApi
 from kjerne.services.standards import SERVICE_BY_TYPE, StandardsApi
+from kjerne.services.standards_import import Crew, StandardsImport
 from kjerne.settings import Settings
 from kjerne.store import registers
+from kjerne.store.bulk import Bulk
 from kjerne.store.cursors import Cursors
 from kjerne.store.finding import Finder
 from kjerne.store.house import Store, open_store
@@ -86,6 +88,7 @@ class House:
         self.finder = Finder(self.reader, settings.candidate_limit)
         self.cursors = Cursors(store.keys.derived("cursor"), settings.cursor_minutes)
         self.asker = Asker(store.pool, self.finder, self.parse_search)
+        self.crew = Crew()
         self.intake = Intake(store, clock, settings, self.read, self.digest, is_synthetic)
 
     def digest(self, number: str) -> bytes:
@@ -128,10 +131,13 @@ class House:
         """The route table."""
         results = ResultsApi(self.store.pool, self.finder, self.cursors, self.parse_search, self.identify)
         reuse = ReuseApi(self.asker, self.identify)
+        parse_json = partial(strict_json.parse, depth=self.settings.json_depth)
         standards = StandardsApi(
-            self.store.pool, self.store.ids, self.reader, self.store.records, self.finder, self.cursors,
-            partial(strict_json.parse, depth=self.settings.json_depth), self.parse_search, self.identify,
+            self.store.pool, self.store.ids, self.reader, self.store.records, self.finder, self.cursors, parse_json,
+            self.parse_search, self.identify,
         )  # fmt: skip
+        bulk = Bulk(self.store.wrap, self.store.dictionaries, self.store.ids)
+        imports = StandardsImport(self.store.pool, bulk, self.crew, SERVICE_BY_TYPE, parse_json, self.identify)
         routes = [
             Route("GET", "/healthz", self.alive, PUBLIC, "json"),
             Route("GET", "/readyz", self.ready, PUBLIC, "json"),
@@ -139,6 +145,7 @@ class House:
             *results.routes(),
             *reuse.routes(),
             *standards.routes(),
+            *imports.routes(),
         ]
         for method in ("GET", "POST"):
             routes.append(Route(method, "/pps/v2/metadata", self._metadata("/pps/v2", routes, TYPES), PUBLIC, "fhir"))
@@ -199,9 +206,11 @@ def is_synthetic(number: str) -> bool:
 async def opened(settings: Settings, keys: Keys, clock: Clock | None = None) -> AsyncIterator[House]:
     """A house over the database of `settings`, closed at the end."""
     store = await open_store(settings.dsn, keys, pool_size=settings.pool_size, request_seconds=settings.request_seconds)
+    house = House(settings, store, clock or SystemClock())
     try:
-        yield House(settings, store, clock or SystemClock())
+        yield house
     finally:
+        house.crew.close()
         await store.close()
 
 

@@ -16,7 +16,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kjerne.errors import Refusal
-from kjerne.fhir.definitions import TYPES
 from kjerne.fhir.index import index
 from kjerne.fhir.validate import FAULTS_LIMIT, check
 from kjerne.wire.json import parse
@@ -191,6 +190,12 @@ def official() -> list[tuple[str, bytes]]:
         return [(name, file.read()) for name, file in files if file]
 
 
+def give_link_ids(node: dict[str, Any]) -> None:
+    for item in node.get("item", []):
+        item.setdefault("linkId", "x")
+        give_link_ids(item)
+
+
 # Errors of the published examples themselves: references to a type that the element does not allow.
 WRONG_REFERENCE = {
     "devicemetric-example.json": "DeviceMetric.parent",
@@ -204,24 +209,49 @@ def test_the_official_examples_are_right() -> None:
     for name, raw in official():
         file = name.rpartition("/")[2]
         tree = parse(raw, limit_bytes=10_000_000)
-        found = [fault.where for fault in check(tree, tree["resourceType"])]
         if file.endswith("-questionnaire.json"):
-            # Made from profiles, they lack the linkId that R4 requires of each item.
-            found = [where for where in found if not where.endswith(".linkId")]
+            # Made from profiles, they lack the linkId that R4 requires; mended, so that it hides no other fault.
+            give_link_ids(tree)
+        found = [fault.where for fault in check(tree, tree["resourceType"])]
         assert found == [WRONG_REFERENCE[file]] if file in WRONG_REFERENCE else found == [], file
         index(tree)
 
 
+# Where the reference validator finds an error and we do not (yet): each names what we do not look at.
+NOT_SEEN = {
+    "tx": "cvx patient-with-turvakielto obs-vs-1 cs-narrative-status-pub vs-bad-ecl-us contract-binding-test",
+    "tx-advanced": "vs-params-2",
+    "references": "bundle-document-versioned-references-bad",
+    "bundle": "mr-covid-bnd1 bundle-id-2 bundle-id-3 bundle-id-4 uk-msg",
+    "questionnaire": "q-enablewhen-me-wrong",
+    "security": "pat-security-bad-string",
+    "api": "sp-diff-type sp-diff-base",
+    "xhtml": "bad-markdown-no-html",
+    "extensions": "maiden-name-extension",
+    "sd": "obs-mz",
+}
+# Where we refuse and it does not: comments in JSON, and a setting that lets a wrong contained id pass.
+STRICTER = {"json-comments-1-yes", "contained-resource-bad-id-ignore"}
+
+
+def is_right(raw: bytes) -> bool:
+    try:
+        tree = parse(raw, limit_bytes=10_000_000)
+    except Refusal:
+        return False
+    return not check(tree, tree["resourceType"])
+
+
 @pytest.mark.skipif(not CASES.exists(), reason="../shared is not beside the checkout")
-def test_the_published_validator_cases_are_read_or_refused() -> None:
+def test_the_published_validator_cases_differ_only_where_it_is_written_down() -> None:
     with tarfile.open(CASES) as archive:
-        files = [archive.extractfile(member) for member in archive if member.name.endswith(".json")]
-        for raw in [file.read() for file in files if file]:
-            try:
-                tree = parse(raw, limit_bytes=10_000_000)
-            except Refusal:
-                continue
-            check(tree, str(tree.get("resourceType")) if tree.get("resourceType") in TYPES else "Observation")
+        files = {one.name.removeprefix("validator/"): archive.extractfile(one) for one in archive if one.isfile()}
+        content = {name: file.read() for name, file in files.items() if file}
+    cases = [case for case in json.loads(content["cases.json"]) if case["file"].endswith(".json")]
+    wrong = {case["name"] for case in cases if case["reference_errors"] > 0}
+    ours = {case["name"] for case in cases if not is_right(content[case["file"]])}
+    assert wrong - ours == set(" ".join(NOT_SEEN.values()).split())
+    assert ours - wrong == STRICTER
 
 
 VALUES = st.recursive(
@@ -253,6 +283,14 @@ def test_any_tree_is_judged_and_indexed_without_an_error(type: str, elements: di
     assert all(fault.says for fault in check(tree, type))
     with contextlib.suppress(Refusal):
         index(tree)
+
+
+@pytest.mark.parametrize("junk", [None, 1, "x", [], {}, [[]], {"x": []}])
+def test_what_is_no_text_where_a_type_or_id_should_be_is_a_fault(junk: Any) -> None:
+    for inner in ({"resourceType": junk}, {"resourceType": "Device", "id": junk}):
+        assert check(POTASSIUM | {"contained": [inner]}, "Observation")
+    entry = {"resource": {"resourceType": junk}}
+    assert check({"resourceType": "Bundle", "type": "collection", "entry": [entry]}, "Bundle")
 
 
 @given(st.data())

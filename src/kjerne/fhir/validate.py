@@ -278,7 +278,7 @@ def _shadow(value: Any) -> Faults:
 
 
 def _any_resource(value: Any) -> Faults:
-    if type(value) is not dict or value.get("resourceType") not in _TYPE_SET:
+    if type(value) is not dict or _resource_type(value.get("resourceType")):
         return _fault("must be a resource of R4")
     found = _structure(value["resourceType"])(value)
     return _resolved(value, found or []) if found or "contained" in value else None
@@ -286,7 +286,7 @@ def _any_resource(value: Any) -> Faults:
 
 def _contained(value: Any) -> Faults:
     """dom-2, dom-4 and dom-5: a contained resource contains none, and has no version, time or security label."""
-    if type(value) is not dict or value.get("resourceType") not in _TYPE_SET:
+    if type(value) is not dict or _resource_type(value.get("resourceType")):
         return _fault("must be a resource of R4")
     faults = _structure(value["resourceType"])(value) or []
     if "contained" in value:
@@ -313,7 +313,7 @@ def _resolved(tree: dict[str, Any], faults: list[Fault]) -> list[Fault]:
     if contained:
         named = set(_local_names(tree))
         for place, one in enumerate(contained):
-            if one.get("id") not in named and "" not in set(_local_names(one)):
+            if not (type(one.get("id")) is str and one["id"] in named) and "" not in set(_local_names(one)):
                 says = "must be referred to from the resource that contains it (dom-3)"
                 kept += _fault(says, f".contained[{place}]", code="invariant")
     return kept

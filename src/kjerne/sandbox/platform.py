@@ -17,6 +17,7 @@ from starlette.routing import Route
 
 from kjerne import app
 from kjerne.app import House, Lifespan
+from kjerne.clock import Clock
 from kjerne.errors import Refusal
 from kjerne.sandbox.personas import personas
 from kjerne.sandbox.seeding import Made
@@ -53,7 +54,7 @@ def finish(data: Path, known: Made) -> None:
     (data / BEGUN).unlink(missing_ok=True)
 
 
-def build(settings: Settings) -> Lifespan:
+def build(settings: Settings, clock: Clock | None = None) -> Lifespan:
     """The whole platform over a peopled database, as one ASGI application."""
 
     @contextlib.asynccontextmanager
@@ -62,7 +63,7 @@ def build(settings: Settings) -> Lifespan:
         if known is None:
             raise Refusal(409, "the database has no people yet", todo="Start it with kjerne up.")
         async with (
-            app.opened(settings, Keys.in_folder(settings.data)) as house,
+            app.opened(settings, Keys.in_folder(settings.data), clock) as house,
             httpx.AsyncClient(trust_env=False, timeout=10) as http,
         ):
             yield await _edge(house, known, http)

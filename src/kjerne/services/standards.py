@@ -6,8 +6,9 @@ in the body's `subject.identifier`; never in an address, so a search with a pers
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from email.utils import format_datetime
 from typing import Any, Final
@@ -22,6 +23,7 @@ from kjerne.fhir.index import index
 from kjerne.fhir.search import Search
 from kjerne.fhir.splice import served, splice
 from kjerne.fhir.validate import check
+from kjerne.registries import identifiers
 from kjerne.store.cursors import Cursors
 from kjerne.store.finding import Finder
 from kjerne.store.pool import Pool
@@ -36,6 +38,8 @@ SERVICE_BY_TYPE: Final = dict.fromkeys(
     ("DiagnosticReport", "Observation", "ServiceRequest", "Specimen", "PractitionerRole", "Binary"), "results"
 )
 RESOURCE_LIMIT_BYTES: Final = 2_000_000
+NATIONAL_SYSTEMS: Final = frozenset({"", *identifiers.SYSTEM_BY_KIND.values()})
+_VERSION: Final = re.compile(r"[1-9][0-9]{0,8}")
 
 
 @dataclass(frozen=True)
@@ -81,21 +85,22 @@ class StandardsApi:
 
     async def vread(self, call: Call) -> Answer:
         """One version of a resource."""
-        version = call.parameters["version"]
-        for record in await self._versions(call):
-            if str(record.version) == version:
-                return Answer(200, record.served, headers=_version_headers(record.version, record.at))
-        raise absent(call)
+        type_, id_ = self._place(call)
+        text = call.parameters["version"]
+        if not _VERSION.fullmatch(text):
+            raise absent(call)
+
+        async def use(grant: Grant) -> Record | None:
+            async with self.pool.acquire() as conn:
+                return await self.reader.version(conn, grant, type_, id_, int(text))
+
+        record = await self._hidden_as_absent(call, id_, "history", use)
+        if record is None:
+            raise absent(call)
+        return Answer(200, record.served, headers=_version_headers(record.version, record.at))
 
     async def history(self, call: Call) -> Answer:
         """All versions of a resource, newest first, as a history Bundle."""
-        versions = await self._versions(call)
-        address = f"{call.base_url}{call.path}"
-        url = f"{call.base_url}/fhir/R4/{call.parameters['type']}/{call.parameters['id']}"
-        bundle = searchset([(url, record.served, "match") for record in versions], [("self", address)], len(versions))
-        return Answer(200, bundle.replace(b'"type":"searchset"', b'"type":"history"', 1))
-
-    async def _versions(self, call: Call) -> list[Record]:
         type_, id_ = self._place(call)
 
         async def use(grant: Grant) -> list[Record]:
@@ -107,7 +112,10 @@ class StandardsApi:
         versions: list[Record] = await self._hidden_as_absent(call, id_, "history", use)
         if not versions:
             raise absent(call)
-        return versions
+        address = f"{call.base_url}{call.path}"
+        url = f"{call.base_url}/fhir/R4/{call.parameters['type']}/{call.parameters['id']}"
+        bundle = searchset([(url, record.served, "match") for record in versions], [("self", address)], len(versions))
+        return Answer(200, bundle.replace(b'"type":"searchset"', b'"type":"history"', 1))
 
     async def search(self, call: Call) -> Answer:
         """A search inside one patient, by GET where no number is needed, by POST with a form else."""
@@ -116,7 +124,12 @@ class StandardsApi:
         pairs = tuple(pair for pair in (*call.query, *call.form) if pair[0] != "_cursor")
         token = next((value for key, value in (*call.query, *call.form) if key == "_cursor"), "")
         patient = self._patient(call, None)
-        lenient = "handling=lenient" in call.headers.get("prefer", "")
+        # A page link goes on with a search that was taken before, lenient or not.
+        lenient = bool(token) or "handling=lenient" in call.headers.get("prefer", "")
+        if call.body:
+            raise Refusal(415, "a search is sent as application/x-www-form-urlencoded", where="content-type")
+        if token and pairs:
+            raise Refusal(400, "a page link stands alone; it holds the search it goes on with", where="_cursor")
 
         async def use(grant: Grant) -> Answer:
             asked, after = pairs, None
@@ -147,6 +160,7 @@ class StandardsApi:
         change_of = _change(type_, call.body, tree)
 
         async def use(grant: Grant) -> Written:
+            self._check_subject(grant, tree)
             async with self.pool.acquire() as conn:
                 change = change_of(self.ids.make(grant.subject.patient), None)
                 return await self.records.create(conn, grant, change)
@@ -164,9 +178,14 @@ class StandardsApi:
         expected = _expected(call.headers)
         change = _change(type_, call.body, tree)(id_, expected)
 
-        async def use(grant: Grant) -> list[Written]:
-            async with self.pool.acquire() as conn:
-                return await self.records.put(conn, grant, [change])
+        async def use(grant: Grant) -> list[Written] | None:
+            self._check_subject(grant, tree)
+            async with self.pool.acquire() as conn, conn.transaction():
+                marks = await self.records.marks(conn, grant, type_, id_)
+                if marks is None:
+                    return None
+                labels, opens = marks
+                return await self.records.put(conn, grant, [replace(change, labels=labels, release_at=opens)])
 
         written = await self._hidden_as_absent(call, id_, "file", use)
         if written is None:
@@ -201,13 +220,18 @@ class StandardsApi:
     def _patient(self, call: Call, tree: Mapping[str, Any] | None) -> PatientRef:
         number = call.headers.get("person-id", "")
         if not number and tree is not None:
-            subject = tree.get("subject") or tree.get("patient") or {}
-            number = str(subject.get("identifier", {}).get("value", ""))
+            number = _number_in(tree)
         if not number:
             raise Refusal(
                 400, "the patient's number is missing", where="person-id", todo="Send it as header person-id."
             )
         return self.identify(number)
+
+    def _check_subject(self, grant: Grant, tree: Mapping[str, Any]) -> None:
+        """A record that names one person in its body is not filed on another."""
+        number = _number_in(tree)
+        if number and self.identify(number).digest not in grant.subject.digests:
+            raise Refusal(422, "the body is about another person", where=f"{tree['resourceType']}.subject.identifier")
 
     async def _hidden_as_absent(self, call: Call, id_: UUID, action: Any, use: Any) -> Any:
         patient = PatientRef(key=self.ids.patient(id_))
@@ -239,12 +263,18 @@ def _version_headers(version: int, at: datetime) -> Pairs:
 
 def _expected(headers: Mapping[str, str]) -> int:
     text = headers.get("if-match", "").strip().removeprefix("W/").strip('"')
-    if not (text.isascii() and text.isdigit()):
+    if not _VERSION.fullmatch(text):
         raise Refusal(
             428 if not text else 400, "the version you change is missing", where="If-Match",
             todo='Read the record and send its ETag, such as W/"3".', code="required",
         )  # fmt: skip
     return int(text)
+
+
+def _number_in(tree: Mapping[str, Any]) -> str:
+    """The national number by which a resource names its subject; empty where it names none."""
+    identifier = tree.get("subject", {}).get("identifier", {})
+    return str(identifier.get("value", "")) if identifier.get("system", "") in NATIONAL_SYSTEMS else ""
 
 
 def _change(type_: int, raw: bytes, tree: dict[str, Any]) -> Callable[[UUID, int | None], Change]:

@@ -106,7 +106,9 @@ class Finder:
                 code="not-supported",
             )
         simple = found.exact_in_sql and len(found.order) <= 1 and not (search.includes or search.revincludes or skip)
-        if simple and search.summary != "count" and search.total in (None, "none"):
+        # A place that is a number was made by `_in_steps` (after a skip), which alone can go on from it.
+        counted = search.summary == "count" or search.count == 0 or (after is not None and isinstance(after[1], int))
+        if simple and not counted and search.total in (None, "none"):
             return await self._at_once(conn, grant, search, found, after)
         return await self._in_steps(conn, grant, search, found, after, skip)
 

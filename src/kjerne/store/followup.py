@@ -163,7 +163,8 @@ async def keep_reuse(
         "INSERT INTO reuse_answer (patient, number, at, system, code, outcome, hpr, reason) "
         "SELECT r.patient, r.number, $4, r.system, r.code, $5, r.hpr, $6 FROM reuse_answer r "
         "WHERE r.patient = $1 AND r.number = $2 AND r.hpr = $3 AND r.outcome = 'shown' AND NOT EXISTS "
-        "(SELECT 1 FROM reuse_answer d WHERE d.patient = $1 AND d.number = $2 AND d.outcome <> 'shown')",
+        "(SELECT 1 FROM reuse_answer d WHERE d.patient = $1 AND d.number = $2 AND d.outcome <> 'shown') "
+        "ON CONFLICT DO NOTHING",
         grant.subject.patient, number, grant.caller.hpr, grant.at, outcome, reason,
     )  # fmt: skip
     if tag == "INSERT 0 0":

@@ -110,8 +110,10 @@ async def rejected(conn: Connection, sender: str, limit: int = 200) -> list[Reje
 
 
 async def content(conn: Connection, sealer: Sealer, sender: str, message: str) -> bytes | None:
-    """The bytes of a kept message, to be run again. None where there is no such message."""
-    sealed = await conn.fetchval("SELECT sealed FROM message_in WHERE sender = $1 AND message = $2", sender, message)
+    """The bytes of a rejected message, to be run again. None where the sender has no such message in the queue."""
+    sealed = await conn.fetchval(
+        "SELECT sealed FROM message_in WHERE sender = $1 AND message = $2 AND status = 'rejected'", sender, message
+    )
     if sealed is None:
         return None
     packed = sealer.open(sealed, f"{sender}\x1f{message}".encode())

@@ -67,6 +67,14 @@ class Pool:
             await conn.close()
         self._free.clear()
 
+    def terminate(self) -> None:
+        """Drops every connection at once, in use or not, without a word to a server that may be gone."""
+        self._closed = True
+        for conn in self._open:
+            conn.terminate()
+        self._open.clear()
+        self._free.clear()
+
     async def take(self) -> Connection:
         """A connection to be given back by `give`."""
         while self._free:

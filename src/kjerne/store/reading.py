@@ -101,6 +101,17 @@ WITH {STAMPED}, c AS MATERIALIZED (
 SELECT s.ok, r.* FROM s LEFT JOIN r ON true ORDER BY r.id, r.version DESC"""
 
 
+_VERSION = f"""
+WITH {STAMPED}, c AS MATERIALIZED (
+  SELECT r.type, r.id FROM record r, s WHERE s.ok AND {ALLOWED} AND r.type = $6 AND r.id = $7
+), r AS MATERIALIZED (
+  SELECT {OUTER} FROM record r JOIN c USING (type, id) WHERE r.patient = ANY($1::bigint[]) AND r.version = $8
+  UNION ALL
+  SELECT {OUTER} FROM record_history r JOIN c USING (type, id) WHERE {ALLOWED} AND NOT r.deleted AND r.version = $8
+), {audited("r", _FIRST_AUDIT + 1)}
+SELECT s.ok, r.* FROM s LEFT JOIN r ON true"""
+
+
 class Reader:
     """Opens records for one house: its keys and dictionaries."""
 
@@ -111,6 +122,12 @@ class Reader:
     async def read(self, conn: Connection, grant: Grant, type_: int, id_: UUID) -> Record | None:
         """The current version, or None: absent and hidden are one answer. Raises `Stale`."""
         rows = await conn.fetch(_READ, *door(grant), type_, id_, *audit.given(grant))
+        found = self.opened(grant, rows)
+        return found[0] if found else None
+
+    async def version(self, conn: Connection, grant: Grant, type_: int, id_: UUID, version: int) -> Record | None:
+        """One version, current or former; None where it never was, or where the record is shut now. Raises `Stale`."""
+        rows = await conn.fetch(_VERSION, *door(grant), type_, id_, version, *audit.given(grant))
         found = self.opened(grant, rows)
         return found[0] if found else None
 

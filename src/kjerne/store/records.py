@@ -67,6 +67,8 @@ _CURRENT = """
 SELECT r.type, r.id, r.version FROM record r JOIN unnest($2::smallint[], $3::uuid[]) AS n(type, id) USING (type, id)
 WHERE r.patient = $1"""
 
+_MARKS = "SELECT labels, release_at FROM record WHERE patient = $1 AND type = $2 AND id = $3 AND labels & $4 = 0"
+
 _BODIES = """
 SELECT r.type, r.id, r.dictionary, r.body FROM record r JOIN unnest($2::smallint[], $3::uuid[]) AS n(type, id)
 USING (type, id) WHERE r.patient = $1"""
@@ -142,6 +144,17 @@ class Records:
             packed = key.open(body, bound(grant.subject.patient, type_, id_))
             found[type_, id_] = split(self._dictionaries.grow(dictionary, packed))[0]
         return found
+
+    async def marks(
+        self, conn: Connection, grant: Grant, type_: int, id_: UUID
+    ) -> tuple[Label, datetime | None] | None:
+        """What withholds a current record and until when: its next version is withheld no less.
+
+        None where there is no such record, or it was withdrawn. Holds the patient's row (call in a transaction).
+        """
+        await hold(conn, grant)
+        row = await conn.fetchrow(_MARKS, grant.subject.patient, type_, id_, int(Label.WITHDRAWN))
+        return (Label(row["labels"]), row["release_at"]) if row else None
 
     async def create(self, conn: Connection, grant: Grant, change: Change) -> Written:
         """A new record with a new id and its audit row, in one statement."""

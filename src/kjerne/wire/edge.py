@@ -60,26 +60,37 @@ class Edge:
         self._door = Door(store, self._clock)
 
     async def __call__(self, scope: http.Scope, receive: http.Receive, send: http.Send) -> None:
-        path = scope["path"]
-        for mount in self._mounts:
-            if path == mount.path or (mount.path != "/" and path.startswith(mount.path + "/")):
-                await mount.app(scope, receive, send)
-                return
-        await self._answer(scope, receive, send)
+        mounted = self._mounted(scope) if http.is_plain_address(scope) else None
+        if mounted is None:
+            await self._answer(scope, receive, send)
+        else:
+            path, application = mounted
+            await application({**scope, "path": path}, receive, send)
+
+    def _mounted(self, scope: http.Scope) -> tuple[str, AsgiApp] | None:
+        """The sub-application for the path, as it stands or as the host name makes it."""
+        for path in (scope["path"], prefixed(_host(scope), scope["path"])):
+            for mount in self._mounts:
+                if path == mount.path or (mount.path != "/" and path.startswith(mount.path + "/")):
+                    return path, mount.app
+        return None
 
     async def _answer(self, scope: http.Scope, receive: http.Receive, send: http.Send) -> None:
         method = scope["method"]
         route: Route | None = None
-        correlation = ""
+        correlation = http.correlation_of({})
+        path = prefixed(_host(scope), scope["path"])
         try:
             headers = http.headers_of(scope["headers"])
             correlation = http.correlation_of(headers)
             async with asyncio.timeout(self.settings.request_seconds):
-                route, parameters = self._router.find(method, prefixed(headers.get("host", ""), scope["path"]))
+                if not http.is_plain_address(scope):
+                    raise Refusal(400, "the address holds a character that no address has", where="path")
+                route, parameters = self._router.find(method, path)
                 call = await self._call(scope, receive, headers, correlation, route, parameters)
                 answer = await route.handler(call)
         except Refusal as refusal:
-            answer = refusal_answer(refusal, route.errors if route else _shape_of(scope["path"]))
+            answer = refusal_answer(refusal, route.errors if route else _shape_of(path))
         except Denied as denied:
             answer = denied_answer(denied.denial, route.errors if route else "fhir")
         except TimeoutError:
@@ -143,6 +154,10 @@ class Edge:
 
 
 _WITH_BODY = frozenset({"POST", "PUT", "PATCH", "DELETE"})
+
+
+def _host(scope: http.Scope) -> str:
+    return next((value.decode("latin-1") for name, value in scope["headers"] if name.lower() == b"host"), "")
 
 
 def _shape_of(path: str) -> Any:

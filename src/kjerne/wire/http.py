@@ -26,6 +26,7 @@ CORRELATION_HEADERS: Final = (
     "cid", "correlation-id", "x-correlation-id", "x-request-id", "request-id", "nhn-event-id", "traceparent",
 )  # fmt: skip
 _CORRELATION = re.compile(r"[A-Za-z0-9_.:\-]{1,128}")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
 # A header that decides who is asked about, or who asks, must be there once: two readers may choose different ones.
 _ONCE: Final = frozenset(
     {"authorization", "dpop", "person-id", "access-basis", "requester-hpr-role", "content-type", "content-length",
@@ -64,7 +65,8 @@ def correlation_of(headers: Mapping[str, str]) -> str:
 async def body_of(receive: Receive, headers: Mapping[str, str], limit_bytes: int) -> bytes:
     """The whole body, unpacked when gzip, refused with 413 as soon as it is too long."""
     declared = headers.get("content-length", "")
-    if declared.isdigit() and int(declared) > limit_bytes:
+    # Longer than any limit is too long whatever it says; Python itself refuses to read a number of thousands of digits.
+    if declared.isdecimal() and (len(declared) > 18 or int(declared) > limit_bytes):
         raise _too_long(limit_bytes)
     parts, size = [], 0
     while True:
@@ -96,6 +98,8 @@ def unpacked(body: bytes, encoding: str, limit_bytes: int) -> bytes:
         raise _too_long(limit_bytes)
     if not machine.eof:
         raise Refusal(400, "the gzip body is cut short", where="content-encoding")
+    if machine.unused_data:
+        raise Refusal(400, "something follows the gzip body", where="content-encoding")
     return plain
 
 
@@ -130,6 +134,14 @@ def query_of(scope: Scope) -> Pairs:
             400, f"the query is longer than {QUERY_LIMIT_BYTES} bytes", where="query", todo="Use POST _search."
         )
     return pairs_of(raw, "query")
+
+
+def is_plain_address(scope: Scope) -> bool:
+    """Whether path and query hold no control character and no byte that an address never has.
+
+    A path is decoded here, so a NUL in it would reach a store that takes none as text.
+    """
+    return not _CONTROL.search(scope["path"]) and bool(scope.get("query_string", b"").isascii())
 
 
 def is_form(headers: Mapping[str, str]) -> bool:

@@ -9,7 +9,6 @@ function markStale() {
   const note = document.getElementById("stale");
   if (read && note && Date.now() - Number(read.dataset.readAt) * 1000 > STALE_MS) {
     note.classList.add("is-stale");
-    note.setAttribute("role", "status");
   }
 }
 document.addEventListener("visibilitychange", markStale);

@@ -56,6 +56,7 @@ class ResultsApi:
             raise Refusal(400, "search parameters stand in the form, not in the address", where="query")
         patient, basis = self._patient(call), basis_of(call)
         check_role(call)
+        check_form(call)
         asked = _asked(call)
 
         async def use(grant: Grant) -> Answer:
@@ -83,7 +84,9 @@ class ResultsApi:
         if asked.cursor:
             cursor = self.cursors.open(asked.cursor, grant, type_)
             pairs, after = tuple((name, value) for name, value in cursor.pairs), cursor.after
-        search = self.parse(type_, pairs, "handling=lenient" in call.headers.get("prefer", ""))
+        # A page link goes on with a search that was taken before, lenient or not.
+        lenient = bool(asked.cursor) or "handling=lenient" in call.headers.get("prefer", "")
+        search = self.parse(type_, pairs, lenient)
         async with self.pool.acquire() as conn:
             page = await self.finder.search(conn, grant, search, after=after, skip=asked.skip)
         return self._bundle(call, grant, type_, pairs, page)
@@ -96,7 +99,7 @@ class ResultsApi:
         base = f"{call.base_url}/pps/v2"
         entries = [entry(base, record, "match") for record in page.records]
         entries += [entry(base, record, "include") for record in page.included]
-        if not entries and page.after is None:
+        if not entries and page.total == 0:
             entries = [("", encode(outcome.nothing()), "outcome")]
         return Answer(200, searchset(entries, links, page.total))
 
@@ -112,8 +115,9 @@ class Asked:
 
 def _asked(call: Call) -> Asked:
     cursor = next((value for name, value in (*call.query, *call.form) if name == "_cursor"), "")
-    skip_text = next((value for name, value in call.form if name in ("skip", "_skip")), "0")
-    if not (skip_text.isascii() and skip_text.isdigit() and len(skip_text) < 7):
+    skips = [value for name, value in call.form if name in ("skip", "_skip")]
+    skip_text = skips[0] if skips else "0"
+    if len(skips) > 1 or not (skip_text.isascii() and skip_text.isdigit() and len(skip_text) < 7):
         raise Refusal(400, "skip is a number of entries from 0 to 999999", where="skip")
     renamed = {"count": "_count"}
     pairs = tuple(
@@ -134,6 +138,14 @@ def basis_of(call: Call) -> str:
             400, "unknown basis", where="access-basis", todo="Use SAMTYKKE, AKUTT or UNNTAK, or leave it out."
         )
     return basis
+
+
+def check_form(call: Call) -> None:
+    """A search stands in a form: a body of another kind would be passed over, and everything found."""
+    if call.body:
+        raise Refusal(
+            415, "a search is sent as application/x-www-form-urlencoded", where="content-type", code="not-supported"
+        )
 
 
 def check_role(call: Call) -> None:

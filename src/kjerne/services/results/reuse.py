@@ -15,6 +15,7 @@ from importlib.resources import files
 from typing import Any, Final, Literal
 
 NLK: Final = "urn:oid:2.16.578.1.12.4.1.1.7280"
+EARLIER_LIMIT: Final = 5
 USABLE: Final = frozenset({"final", "amended", "corrected", "appended"})
 
 Verdict = Literal["done", "due", "never", "no-rule"]
@@ -70,15 +71,15 @@ def interval_of(system: str, code: str) -> Interval | None:
 def answer(system: str, code: str, observations: Iterable[dict[str, Any]], now: datetime) -> Answer:
     """Whether the analysis was done within its interval, from the observations the grant opened.
 
-    Counted are usable results (final or amended) with a value or a text, by when the sample was taken. The newest five
-    within reach come back, newest first.
+    Counted are usable results (final or amended) with a value or a text, by when the sample was taken. The newest few
+    (`EARLIER_LIMIT`) come back, newest first.
     """
     interval = interval_of(system, code)
     codes = interval.codes if interval else (code,)
     found = sorted(
         _matching(observations, interval.system if interval else system, codes), key=lambda e: e.at, reverse=True
     )
-    earlier = tuple(found[:5])
+    earlier = tuple(found[:EARLIER_LIMIT])
     if interval is None:
         return Answer("no-rule", None, None, earlier)
     if not earlier:

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import re
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -42,8 +43,12 @@ class Asker:
         """The answer, and its number; a yes is counted as shown."""
         interval = reuse.interval_of(system, code)
         within = interval.system if interval else system
-        wanted = ",".join(f"{within}|{one}" if within else one for one in (interval.codes if interval else (code,)))
-        search = self.parse("Observation", (("code", wanted), ("_sort", "-date"), ("_count", "50")), False)
+        codes = (_escaped(one) for one in (interval.codes if interval else (code,)))
+        wanted = ",".join(f"{_escaped(within)}|{one}" if within else one for one in codes)
+        # Exactly what the answer names is opened, since everything opened stands in the patient's log.
+        criteria = (("code", wanted), ("status", ",".join(sorted(reuse.USABLE))), ("date:missing", "false"))
+        pairs = (*criteria, ("_sort", "-date"), ("_count", str(reuse.EARLIER_LIMIT)))
+        search = self.parse("Observation", pairs, False)
         number = uuid.uuid4()
         async with self.pool.acquire() as conn:
             page = await self.finder.search(conn, grant, search)
@@ -81,9 +86,8 @@ class ReuseApi:
 
     async def ask(self, call: Call) -> Answer:
         """Whether the analysis in `code` was done within its interval."""
-        fields = dict(call.form)
-        system, _, code = fields.get("code", "").rpartition("|")
-        if not code or set(fields) != {"code"}:
+        system, _, code = dict(call.form).get("code", "").rpartition("|")
+        if not code or len(call.form) != 1:
             raise Refusal(400, "say which analysis, as code=system|code and nothing else", where="code")
 
         async def use(grant: Grant) -> Answer:
@@ -118,6 +122,11 @@ class ReuseApi:
         if not number:
             raise Refusal(400, "the patient's number is missing", where="person-id")
         return self.identify(number)
+
+
+def _escaped(text: str) -> str:
+    r"""One value of a search, whatever it holds (R4 search.html#escaping)."""
+    return re.sub(r"([\\,$|])", r"\\\1", text)
 
 
 def _parameters(number: UUID, answer: reuse.Answer) -> dict[str, Any]:
