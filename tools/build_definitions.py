@@ -142,6 +142,7 @@ def _elements(structure: dict[str, Any], codes: _CodeLists) -> dict[str, tuple[E
                 targets=_targets(row),
                 codes=codes_name,
                 system=system,
+                summary=row.get("isSummary", False),
             )
         )
     return {name: tuple(members) for name, members in made.items()}

@@ -8,7 +8,7 @@ at once: a row in work is locked, and the others pass it by.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -22,7 +22,8 @@ log = structlog.get_logger("kjerne.jobs")
 
 FIRST_RETRY: Final = timedelta(seconds=10)
 LONGEST_RETRY: Final = timedelta(hours=6)
-IDLE_SECONDS: Final = 5.0  # how late a job may start when nothing else wakes the worker
+RECURRING_RETRY: Final = timedelta(minutes=1)  # what always comes back is not left alone for hours after a bad night
+IDLE_SECONDS: Final = 1.0  # how late a job may start; the audit's chain may be two seconds behind its log
 AUDIT_MONTHS_AHEAD: Final = 3
 
 _PLAN: Final = """
@@ -63,18 +64,25 @@ async def cancel(connection: Connection, kind: str, key: str) -> None:
 
 
 class Worker:
-    """Does due jobs of the kinds it has a handler for; kinds of a newer program are left for it."""
+    """Does due jobs of the kinds it has a handler for; kinds of a newer program are left for it.
 
-    def __init__(self, pool: Pool, clock: Clock, handlers: Mapping[str, Handler]) -> None:
+    The kinds in `recurring` always come back: each has one job, planned at the start.
+    """
+
+    def __init__(
+        self, pool: Pool, clock: Clock, handlers: Mapping[str, Handler], recurring: Sequence[str] = ()
+    ) -> None:
         self._pool = pool
         self._clock = clock
         self._handlers = {"audit-months": self._audit_months, **handlers}
         self._kinds = sorted(self._handlers)
+        self._recurring = ["audit-months", *recurring]
 
     async def start(self) -> None:
         """Plan what always comes back, unless it is planned already."""
         await self._pool.execute(
-            "INSERT INTO job (kind, key, due_at) VALUES ('audit-months', '', $1) ON CONFLICT DO NOTHING",
+            "INSERT INTO job (kind, key, due_at) SELECT kind, '', $2 FROM unnest($1::text[]) AS kind ON CONFLICT DO NOTHING",
+            self._recurring,
             self._clock.now(),
         )
 
@@ -104,7 +112,7 @@ class Worker:
             except Exception:
                 # The edge of the work by the clock, as wire.edge is of requests: a fault is logged and tried again.
                 log.exception("job failed", kind=job.kind, tries=job.tries + 1)
-                await connection.execute(_AGAIN, job.kind, job.key, now + _wait(job.tries), job.tries + 1)
+                await connection.execute(_AGAIN, job.kind, job.key, now + self._wait(job), job.tries + 1)
                 return True
             if again is None:
                 await connection.execute(_DONE, job.kind, job.key)
@@ -112,14 +120,13 @@ class Worker:
                 await connection.execute(_AGAIN, job.kind, job.key, again, 0)
             return True
 
+    def _wait(self, job: Job) -> timedelta:
+        """Doubling from ten seconds to six hours, or to one minute for what always comes back."""
+        doubled: timedelta = FIRST_RETRY * 2 ** min(job.tries, 12)
+        return min(RECURRING_RETRY if job.kind in self._recurring else LONGEST_RETRY, doubled)
+
     async def _audit_months(self, _: Job) -> datetime:
         """Keep the audit's months made ahead, so that no read ever waits for a table."""
         now = self._clock.now()
         await self._pool.fetchval("SELECT audit_partitions($1, $2)", now.date(), AUDIT_MONTHS_AHEAD)
         return now + timedelta(days=1)
-
-
-def _wait(tries: int) -> timedelta:
-    """Doubling from ten seconds to six hours."""
-    doubled: timedelta = FIRST_RETRY * 2 ** min(tries, 12)
-    return min(LONGEST_RETRY, doubled)

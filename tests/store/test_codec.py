@@ -53,3 +53,13 @@ def test_keys_from_settings_are_three_roots_and_show_nothing() -> None:
     assert len({keys.derived(purpose) for purpose in ("wrap", "id", "identifier", "cursor", "cookie")}) == 5
     with pytest.raises(Refusal, match="three hex strings"):
         Keys.parse("00,11")
+
+
+def test_a_search_token_tells_nothing_without_the_persons_key() -> None:
+    _, one = Wrap(bytes(32)).new(1)
+    _, other = Wrap(bytes(32)).new(2)
+    hashes = [1, -1, 2**63 - 1, -(2**63)]
+    assert one.tokens(hashes) == one.tokens(hashes)
+    assert one.tokens(hashes)[1:] == one.tokens(hashes[1:])
+    assert set(one.tokens(hashes)).isdisjoint([*hashes, *other.tokens(hashes)])
+    assert one.tokens([]) == []

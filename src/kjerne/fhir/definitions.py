@@ -54,7 +54,7 @@ class Element(msgspec.Struct, frozen=True, array_like=True):
 
     `types` are FHIR types; a nested structure has one type named by its path (`Observation.component`).
     `targets` are what a Reference or canonical may point at; `codes` names a required code list in `Table.codes`;
-    `system` is the one code system of that list, when there is one.
+    `system` is the one code system of that list, when there is one; `summary` that `_summary=true` shows it.
     """
 
     name: str
@@ -65,6 +65,7 @@ class Element(msgspec.Struct, frozen=True, array_like=True):
     targets: tuple[str, ...]
     codes: str
     system: str
+    summary: bool
 
 
 class Component(msgspec.Struct, frozen=True, array_like=True):

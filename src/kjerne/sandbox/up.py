@@ -16,9 +16,8 @@ from typing import Any, Final
 import httpx
 import msgspec
 
-from kjerne import app
+from kjerne import app, housekeeping
 from kjerne.clock import SystemClock
-from kjerne.jobs import Worker
 from kjerne.sandbox import platform, seeding
 from kjerne.sandbox.seeding import Made, Progress
 from kjerne.server import listening, serve
@@ -79,7 +78,7 @@ async def _database(settings: Settings) -> AsyncIterator[Settings]:
 async def _at_work(settings: Settings) -> AsyncIterator[None]:
     """The work by the clock, beside the requests."""
     pool = await open_pool(settings.dsn, 2)
-    working = asyncio.create_task(Worker(pool, SystemClock(), {}).run_forever())
+    working = asyncio.create_task(housekeeping.worker(pool, SystemClock(), settings.data).run_forever())
     try:
         yield
     finally:

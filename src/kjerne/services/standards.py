@@ -22,6 +22,7 @@ from kjerne.fhir.definitions import type_name, type_number
 from kjerne.fhir.index import index
 from kjerne.fhir.search import Search
 from kjerne.fhir.splice import served, splice
+from kjerne.fhir.subset import shown
 from kjerne.fhir.validate import check
 from kjerne.registries import identifiers
 from kjerne.store.cursors import Cursors
@@ -144,7 +145,7 @@ class StandardsApi:
                 next_token = self.cursors.make(grant, name, asked, page.after)
                 links.append(("next", f"{base}/{name}?_cursor={next_token}"))
             entries = [
-                (f"{base}/{_named(record)}", record.served, mode)
+                (f"{base}/{_named(record)}", shown(record.served, search), mode)
                 for mode, records in (("match", page.records), ("include", page.included))
                 for record in records
             ]

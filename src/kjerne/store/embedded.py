@@ -33,11 +33,13 @@ import asyncpg
 from kjerne.errors import Refusal
 from kjerne.store.hold import Hold
 from kjerne.store.orphans import end_orphans
-from kjerne.store.programs import Programs, Runner, environment, find, runner
+from kjerne.store.programs import COPY_PREFIX, Programs, Runner, environment, find, runner
 
 OWNER: Final = "kjerne_owner"
 PROGRAM: Final = "kjerne_app"
 DATABASE: Final = "kjerne"
+COPY: Final = "programs-copied-to"
+"""In the data directory while a copy of the programs is in use, so that one left by a killed process is removed."""
 SUPERUSER: Final = "postgres"
 
 START_SECONDS: Final = 600  # crash recovery replays at most max_wal_size, minutes on a slow disk
@@ -104,6 +106,7 @@ class Embedded:
         for made in (self._alias, self._copy):
             if made is not None:
                 shutil.rmtree(made, ignore_errors=True)
+        (self.data / COPY).unlink(missing_ok=True)
         self._alias = self._copy = None
         if self._hold is not None:
             self._hold.release()
@@ -120,8 +123,11 @@ class Embedded:
     async def _start(self) -> tuple[str, str]:
         home = self.data / "postgres"
         who = runner(home)
+        _forget_copy(self.data)
         programs = find(self.bin, who)
         self._copy = programs.copied_to
+        if self._copy is not None:
+            (self.data / COPY).write_text(str(self._copy))
         _own_directory(home, who)
         _own_directory(home / "socket", who)
         if not (self.cluster / "PG_VERSION").exists():
@@ -288,6 +294,14 @@ def _shared_buffers_mb() -> int:
     """An eighth of the memory, 128 MB to 2 GB: the platform, its load and a browser share the machine."""
     memory_mb = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2**20
     return max(128, min(2048, memory_mb // 8))
+
+
+def _forget_copy(data: Path) -> None:
+    """Remove the programs' copy that a killed process left behind."""
+    with contextlib.suppress(OSError):
+        left = Path((data / COPY).read_text())
+        if left.name.startswith(COPY_PREFIX) and left.stat().st_uid == os.geteuid():
+            shutil.rmtree(left, ignore_errors=True)
 
 
 def _log(data: Path) -> Path:

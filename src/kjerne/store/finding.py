@@ -56,16 +56,16 @@ class Row(NamedTuple):
 class Conditions:
     """The WHERE clause of a plan, and its values numbered on from the door's ($1 to $5)."""
 
-    def __init__(self, grant: Grant, found: Plan) -> None:
+    def __init__(self, grant: Grant, found: Plan, keys: Unwrapped) -> None:
         self.values: list[Any] = [*door(grant)]
         self.texts = [ALLOWED, f"r.type = {self.add(type_number(found.type))}"]
         if found.ids is not None:
             ids = [id_ for text in found.ids if (id_ := SealedIds.parse(text))]
             self.texts.append(f"r.id = ANY({self.add(ids)}::uuid[])")
         for alternatives in found.all_of:
-            self.texts.append(f"r.tokens && {self.add(list(alternatives))}::bigint[]")
+            self.texts.append(f"r.tokens && {self.add(keys.tokens(alternatives))}::bigint[]")
         if found.none_of:
-            self.texts.append(f"NOT r.tokens && {self.add(list(found.none_of))}::bigint[]")
+            self.texts.append(f"NOT r.tokens && {self.add(keys.tokens(found.none_of))}::bigint[]")
         for bounds in found.bounds:
             # Column and operator come from a closed list of literals in `fhir.search.Bound`, never from a request.
             either = (
@@ -116,7 +116,8 @@ class Finder:
         self, conn: Connection, grant: Grant, search: Search, found: Plan, after: list[Any] | None
     ) -> Page:
         order = found.order[0] if found.order else NEWEST_FIRST
-        where = Conditions(grant, found)
+        keys = self._reader.unwrapped(grant)
+        where = Conditions(grant, found, keys)
         if after is not None:
             where.texts.append(_beyond(where, order, after))
         limit = where.add(search.count)
@@ -130,7 +131,6 @@ SELECT s.ok, (SELECT count(*) FROM m), {OUTER}, r.date_from FROM s LEFT JOIN r O
         rows = await conn.fetch(statement, *where.values, *audit.given(grant))
         if not rows or not rows[0][0]:
             raise Stale
-        keys = self._reader.unwrapped(grant)
         records = [self._reader.open_row(keys, tuple(row)[2:-1]) for row in rows if row[2] is not None]
         more = rows[0][1] > search.count
         last = rows[-1]
@@ -155,7 +155,7 @@ SELECT s.ok, (SELECT count(*) FROM m), {OUTER}, r.date_from FROM s LEFT JOIN r O
         return Page(records, included, len(rows), [str(page[-1].id), reached] if more else None)
 
     async def _matching(self, conn: Connection, grant: Grant, found: Plan, keys: Unwrapped) -> list[Row]:
-        where = Conditions(grant, found)
+        where = Conditions(grant, found, keys)
         limit = where.add(self._limit + 1)
         statement = f"""
 WITH {STAMPED} SELECT {OUTER}, r.date_from, r.date_to, r."values" FROM record r, s
@@ -189,7 +189,7 @@ WHERE s.ok AND {where.text} ORDER BY r.id LIMIT {limit}"""
         included: list[Record] = []
         frontier = matches
         for step in range(INCLUDE_ROUNDS):
-            rows = await self._reached(conn, grant, search, frontier, first=step == 0)
+            rows = await self._reached(conn, grant, search, frontier, keys, first=step == 0)
             frontier = []
             for row in rows:
                 record = self._reader.open_row(keys, row)
@@ -204,7 +204,7 @@ WHERE s.ok AND {where.text} ORDER BY r.id LIMIT {limit}"""
         return included
 
     async def _reached(
-        self, conn: Connection, grant: Grant, search: Search, frontier: list[Record], *, first: bool
+        self, conn: Connection, grant: Grant, search: Search, frontier: list[Record], keys: Unwrapped, *, first: bool
     ) -> list[tuple[Any, ...]]:
         """Rows one step from `frontier`: pointed at by `_include`, pointing at it by `_revinclude`."""
         ids, tokens = set[UUID](), dict[str, set[int]]()
@@ -223,7 +223,7 @@ WHERE s.ok AND {where.text} ORDER BY r.id LIMIT {limit}"""
             rows += await _fetch(conn, grant, "r.id = ANY($6::uuid[])", sorted(ids))
         for source, hashes in tokens.items():
             both = "r.type = $7 AND r.tokens && $6::bigint[]"
-            rows += await _fetch(conn, grant, both, sorted(hashes), type_number(source))
+            rows += await _fetch(conn, grant, both, keys.tokens(sorted(hashes)), type_number(source))
         return rows
 
     async def _stand(self, conn: Connection, grant: Grant) -> None:

@@ -21,7 +21,12 @@ else:
 
 # Every statement here finds its rows by a key, so the plan made once is the plan for every value; making a new one for
 # each call costs more than running it.
-SESSION: Final = {"application_name": "kjerne", "timezone": "UTC", "jit": "off", "plan_cache_mode": "force_generic_plan"}
+SESSION: Final = {
+    "application_name": "kjerne",
+    "timezone": "UTC",
+    "jit": "off",
+    "plan_cache_mode": "force_generic_plan",
+}
 
 
 class Pool:

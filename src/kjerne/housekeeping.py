@@ -1,0 +1,55 @@
+"""Everything the program does by the clock, put together: each kind of job with who does it, and what always comes back.
+
+The same worker runs beside the requests in `kjerne up` and alone in `kjerne work`; any number may run at once.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Final
+
+from kjerne.clock import Clock
+from kjerne.fhir.definitions import type_number
+from kjerne.jobs import Job, Worker
+from kjerne.services.standards import SERVICE_BY_TYPE
+from kjerne.store import erasing
+from kjerne.store.pool import Pool
+from kjerne.store.proofs import ProofTable
+from kjerne.store.sealing import Checkpoints, Sealer
+
+PROOF_SWEEP: Final = "proof-sweep"
+AUDIT_SEAL: Final = "audit-seal"
+
+SWEEP_EVERY: Final = timedelta(minutes=1)
+SEAL_EVERY: Final = timedelta(seconds=1)
+"""With the worker's own second of sleep, the chain is at most about two seconds behind the log."""
+
+
+def worker(pool: Pool, clock: Clock, data: Path) -> Worker:
+    """The worker with every kind of job. `data` is where the audit's signing key and checkpoints lie.
+
+    The pool needs two connections for each worker: a job's row is held on one while the job is done on the other.
+    """
+    proofs, eraser = ProofTable(pool, clock), erasing.Eraser(pool, clock, _types_by_service())
+    sealer = Sealer(pool, clock, Checkpoints(data))
+
+    async def sweep(_: Job) -> datetime:
+        await proofs.sweep()
+        return clock.now() + SWEEP_EVERY
+
+    async def seal(_: Job) -> datetime:
+        sealed = await sealer.seal()
+        # Rows that were many enough to be sealed in part are gone on with at once.
+        return clock.now() if sealed >= sealer.rows_at_once else clock.now() + SEAL_EVERY
+
+    handlers = {PROOF_SWEEP: sweep, AUDIT_SEAL: seal, erasing.KIND: eraser.erase}
+    return Worker(pool, clock, handlers, recurring=(PROOF_SWEEP, AUDIT_SEAL))
+
+
+def _types_by_service() -> dict[str, list[int]]:
+    found = defaultdict[str, list[int]](list)
+    for name, service in SERVICE_BY_TYPE.items():
+        found[service].append(type_number(name))
+    return dict(found)

@@ -1,0 +1,292 @@
+"""`POST /fhir/R4/$import`: many resources in one request, a JSON object on each line (NDJSON). All are taken, or none.
+
+Each line passes what a create passes: strict JSON, R4, the law about its patient. Understanding the lines is nearly all
+of the work, so long imports are read by processes of their own and other requests go on being answered meanwhile.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass, field
+from multiprocessing import get_context, parent_process
+from multiprocessing.connection import wait
+from typing import Any, Final
+
+from kjerne.access import Grant
+from kjerne.errors import Fault, Refusal
+from kjerne.exchange import Answer, Call, Denied, PatientRef, Route, Stale
+from kjerne.fhir.definitions import type_name, type_number
+from kjerne.fhir.encode import encode
+from kjerne.fhir.index import index
+from kjerne.fhir.validate import check
+from kjerne.registries import identifiers
+from kjerne.store.bulk import Bulk, Filing, Fresh
+from kjerne.store.codec import with_splices
+from kjerne.store.pool import Pool
+
+SCOPE: Final = "nhn:pps/provesvar-write"
+MEDIA_TYPES: Final = frozenset({"application/fhir+ndjson", "application/x-ndjson", "application/ndjson"})
+IMPORT_LIMIT_BYTES: Final = 64_000_000
+LINE_LIMIT: Final = 50_000
+"""What one request writes, and one transaction holds its patients for, stays within a few seconds."""
+FAULT_LIMIT: Final = 100
+AT_ONCE: Final = 2
+"""Imports in work in one program; each may hold its body three times over in memory."""
+ADMITS_AT_ONCE: Final = 8
+"""Fewer than the pool has connections, so that other requests find one."""
+INLINE_LINES: Final = 200
+"""What is not worth the way to another process: about 30 ms of work."""
+CHUNK_LINES: Final = 250
+TRIES: Final = 3
+
+NATIONAL_SYSTEMS: Final = frozenset({"", *identifiers.SYSTEM_BY_KIND.values()})
+
+Parse = Callable[[bytes], dict[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Understood:
+    """Lines that were read: what is to be written, whose number each names (empty: none), and what is wrong."""
+
+    fresh: list[Fresh] = field(default_factory=list, repr=False)
+    persons: list[str] = field(default_factory=list, repr=False)
+    faults: list[Fault] = field(default_factory=list)
+    status: int = 0
+
+
+def understood(parse: Parse, types: Mapping[str, int], first: int, lines: Sequence[bytes]) -> Understood:
+    """Reads lines, the first of which is number `first`. Works on values alone, so any process can do it."""
+    fresh, persons, faults, status = [], [], [], 0
+    for number, raw in enumerate(lines, first):
+        try:
+            one, person = _line(parse, types, raw)
+        except Refusal as refusal:
+            status = status or refusal.status
+            wrong = refusal.faults or (Fault(refusal.says, refusal.where, refusal.code),)
+            faults += [Fault(fault.says, _where(number, fault.where), fault.code) for fault in wrong]
+            if len(faults) >= FAULT_LIMIT:
+                break
+            continue
+        fresh.append(one)
+        persons.append(person)
+    return Understood(fresh, persons, faults[:FAULT_LIMIT], status)
+
+
+def _line(parse: Parse, types: Mapping[str, int], raw: bytes) -> tuple[Fresh, str]:
+    tree = parse(raw)
+    name = tree.get("resourceType")
+    type_ = types.get(name) if isinstance(name, str) else None
+    if type_ is None or not isinstance(name, str):
+        raise Refusal(422, f"only these types are taken: {', '.join(sorted(types))}", where="resourceType")
+    faults = check(tree, name)
+    if faults:
+        raise Refusal(422, faults[0].says, faults=tuple(faults))
+    found = index(tree)
+    fresh = Fresh(type_, with_splices(raw), found.tokens, found.values, found.date_from, found.date_to)
+    identifier = tree.get("subject", {}).get("identifier", {})
+    national = identifier.get("system", "") in NATIONAL_SYSTEMS
+    return fresh, str(identifier.get("value", "")) if national else ""
+
+
+def _where(number: int, place: str) -> str:
+    """`line 7: Observation.status`; the reader of one line counts it as its line 1."""
+    place = place.removeprefix("line 1").removeprefix(", ")
+    return f"line {number}: {place}" if place else f"line {number}"
+
+
+class Crew:
+    """Processes that read the lines of long imports, started by the first that comes."""
+
+    def __init__(self, size: int = 0) -> None:
+        self._size = size or min(4, os.cpu_count() or 1)
+        self._pool: ProcessPoolExecutor | None = None
+
+    async def understood(self, parse: Parse, types: Mapping[str, int], lines: Sequence[bytes]) -> list[Understood]:
+        """All lines in order, in parts. Refusal 503 where a process was lost, as it is when memory runs out."""
+        if self._pool is None:
+            context = get_context("spawn")
+            self._pool = ProcessPoolExecutor(self._size, context, initializer=_follow_parent)
+        loop = asyncio.get_running_loop()
+        try:
+            parts = [
+                loop.run_in_executor(self._pool, understood, parse, types, at + 1, lines[at : at + CHUNK_LINES])
+                for at in range(0, len(lines), CHUNK_LINES)
+            ]
+            return await asyncio.gather(*parts)
+        except BrokenProcessPool as error:
+            self.close()
+            raise Refusal(503, "the import was broken off", todo="Send it again, or in smaller parts.") from error
+
+    def close(self) -> None:
+        """Ends the processes; the next import starts new ones."""
+        pool, self._pool = self._pool, None
+        if pool is not None:
+            pool.shutdown(cancel_futures=True)
+
+
+def _follow_parent() -> None:
+    """Ctrl-C reaches the whole terminal: the program ends its processes itself. If it is killed, they end too."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    parent = parent_process()
+    assert parent is not None
+
+    def watch() -> None:
+        wait([parent.sentinel])
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+class StandardsImport:
+    """The handler. `served` says which service's law holds for a type; `identify` makes a reference from a number."""
+
+    def __init__(
+        self, pool: Pool, bulk: Bulk, crew: Crew, served: Mapping[str, str], parse_json: Parse,
+        identify: Callable[[str], PatientRef],
+    ) -> None:  # fmt: skip
+        self._pool = pool
+        self._bulk = bulk
+        self._crew = crew
+        self._service_by_type = {type_number(name): service for name, service in served.items()}
+        self._types = {name: type_number(name) for name in served}
+        self._parse = parse_json
+        self._identify = identify
+        self._running = 0
+
+    def routes(self) -> list[Route]:
+        return [Route("POST", "/fhir/R4/$import", self.take, SCOPE, "fhir", IMPORT_LIMIT_BYTES)]
+
+    async def take(self, call: Call) -> Answer:
+        """Parameters: how many resources and patients were written, and the location of each line's resource."""
+        if call.headers.get("content-type", "").partition(";")[0].strip().lower() not in MEDIA_TYPES:
+            raise Refusal(415, "an import is sent as application/fhir+ndjson", where="content-type")
+        if self._running >= AT_ONCE:
+            raise Refusal(
+                429, "other imports are in work", todo="Send it again later.", headers=(("retry-after", "5"),)
+            )
+        self._running += 1
+        try:
+            return await self._taken(call)
+        finally:
+            self._running -= 1
+
+    async def _taken(self, call: Call) -> Answer:
+        fresh, persons = _all_right(await self._read(_lines(call.body)))
+        for _ in range(TRIES):
+            places = await self._filings(call, fresh, persons)
+            filings = [Filing(grant, [fresh[at] for at in own]) for grant, own in places]
+            try:
+                async with self._pool.acquire() as conn:
+                    ids = await self._bulk.write(conn, filings)
+            except Stale:
+                continue
+            locations = [""] * len(fresh)
+            for (_, own), new in zip(places, ids, strict=True):
+                for at, id_ in zip(own, new, strict=True):
+                    locations[at] = f"{type_name(fresh[at].type)}/{id_}/_history/1"
+            return _answer(call, locations, len(places))
+        raise Refusal(503, "the patients' facts are being changed at this moment", todo="Send the import again.")
+
+    async def _read(self, lines: list[bytes]) -> list[Understood]:
+        if len(lines) > INLINE_LINES:
+            return await self._crew.understood(self._parse, self._types, lines)
+        return [understood(self._parse, self._types, 1, lines)]
+
+    async def _filings(
+        self, call: Call, fresh: Sequence[Fresh], persons: Sequence[str]
+    ) -> list[tuple[Grant, list[int]]]:
+        """The grants, one for each patient and service, each with the places of its lines."""
+        named = call.headers.get("person-id", "")
+        groups: dict[tuple[str, str], list[int]] = {}
+        for at, (one, person) in enumerate(zip(fresh, persons, strict=True)):
+            groups.setdefault((named or person, self._service_by_type[one.type]), []).append(at)
+        found: dict[tuple[int, str], tuple[Grant, list[int]]] = {}
+        asked = list(groups.items())
+        for begin in range(0, len(asked), ADMITS_AT_ONCE):
+            some = asked[begin : begin + ADMITS_AT_ONCE]
+            grants = await asyncio.gather(
+                *(self._grant(call, person, service, own[0] + 1) for (person, service), own in some),
+                return_exceptions=True,
+            )
+            for grant, (_, own) in zip(grants, some, strict=True):
+                if isinstance(grant, BaseException):
+                    raise grant
+                # Two numbers of one person, her D-number and the one that came after it, are one filing.
+                found.setdefault((grant.subject.patient, grant.service), (grant, []))[1].extend(own)
+        if named:
+            self._check_same(persons, found.values())
+        return list(found.values())
+
+    async def _grant(self, call: Call, person: str, service: str, line: int) -> Grant:
+        if not person:
+            raise Refusal(
+                400, "the patient's number is missing", where=_where(line, "subject.identifier.value"),
+                todo="Send it in each line, or for all lines as header person-id.",
+            )  # fmt: skip
+        try:
+            return await call.admit(self._identified(person, line), service, "file")
+        except Denied as denied:
+            # The sender learns that nothing is filed here about this person, not why.
+            raise Refusal(
+                403, "results about this person are not filed here", where=_where(line, ""), rule=denied.denial.rule
+            ) from denied
+
+    def _check_same(self, persons: Sequence[str], filings: Iterable[tuple[Grant, list[int]]]) -> None:
+        """A line that names another person than the header does is on its way into the wrong record."""
+        for grant, own in filings:
+            right: set[str] = {""}
+            for at in own:
+                if persons[at] not in right:
+                    if self._identified(persons[at], at + 1).digest not in grant.subject.digests:
+                        raise Refusal(
+                            422, "the line names another person than the header person-id",
+                            where=_where(at + 1, "subject.identifier.value"),
+                        )  # fmt: skip
+                    right.add(persons[at])
+
+    def _identified(self, number: str, line: int) -> PatientRef:
+        try:
+            return self._identify(number)
+        except Refusal as refusal:
+            where = _where(line, "subject.identifier.value")
+            raise Refusal(refusal.status, refusal.says, where=where, todo=refusal.todo, code=refusal.code) from None
+
+
+def _lines(body: bytes) -> list[bytes]:
+    lines = [line.removesuffix(b"\r") for line in body.split(b"\n")]
+    if lines and not lines[-1].strip():
+        lines.pop()
+    if not lines:
+        raise Refusal(400, "the body is empty", where="body", todo="Send one resource on each line.")
+    if len(lines) > LINE_LIMIT:
+        raise Refusal(413, f"the import has more than {LINE_LIMIT} lines", todo="Send it in parts.")
+    return lines
+
+
+def _all_right(parts: Sequence[Understood]) -> tuple[list[Fresh], list[str]]:
+    """Everything, if nothing is wrong in any line."""
+    faults = tuple(fault for part in parts for fault in part.faults)[:FAULT_LIMIT]
+    if faults:
+        status = next(part.status for part in parts if part.status)
+        raise Refusal(status, faults[0].says, where=faults[0].where, code=faults[0].code, faults=faults[1:])
+    return _joined(part.fresh for part in parts), _joined(part.persons for part in parts)
+
+
+def _joined(parts: Iterator[list[Any]]) -> list[Any]:
+    return [one for part in parts for one in part]
+
+
+def _answer(call: Call, locations: Sequence[str], patients: int) -> Answer:
+    told: list[dict[str, Any]] = [
+        {"name": "resources", "valueInteger": len(locations)},
+        {"name": "patients", "valueInteger": patients},
+    ]
+    if "return=minimal" not in call.headers.get("prefer", ""):
+        told += [{"name": "location", "valueUri": location} for location in locations]
+    return Answer(200, encode({"resourceType": "Parameters", "parameter": told}))

@@ -1,0 +1,162 @@
+"""Deletion after an opt-out: thirty days, then everything of that service, once, and the log tells it."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from kjerne.access import Choice
+from kjerne.clock import FixedClock
+from kjerne.fhir.definitions import type_number
+from kjerne.fhir.encode import decode
+from kjerne.fhir.index import index
+from kjerne.jobs import Job
+from kjerne.store import audit, followup, messages
+from kjerne.store.chains import Chains, Source
+from kjerne.store.erasing import KIND, Eraser
+from kjerne.store.records import Change
+
+from .conftest import NOW, Desk
+
+OBSERVATION = type_number("Observation")
+REGRET = timedelta(days=30)
+EVERYTHING = (
+    "record", "record_history", "report_source", "requester_inbox", "notice", "acknowledgement", "reuse_answer", "locator",
+)  # fmt: skip
+RAW = b'{"resourceType":"Observation","status":"final","code":{"text":"P-Kalium"},"valueString":"4"}'
+
+
+async def filled(desk: Desk, patient: int) -> None:
+    """One row at least in each table that the results service fills about a person."""
+    id_, report = desk.store.ids.make(patient), patient.to_bytes(16, "big")
+    chains = Chains(desk.store.records)
+    async with desk.store.pool.acquire() as conn, conn.transaction():
+        grant = await desk.grant(patient, "file")
+        for raw in (RAW, RAW.replace(b'"4"', b'"5"')):
+            await desk.store.records.put(conn, grant, [Change(OBSERVATION, id_, raw, index(decode(raw)))])
+        await chains.own(conn, report, patient)
+        await chains.add(conn, grant, report, Source(NOW, f"message-{patient}", b"<the report/>"))
+        await messages.keep(
+            conn, desk.store.messages, sender="1", message=f"message-{patient}.0a1b2c3d", raw=b"<all/>", at=NOW, receipt=b"ok"
+        )
+        await followup.put_in_inbox(conn, grant, "9144889", [(OBSERVATION, id_, 2)], NOW)
+        await audit.insert(conn, audit.given(grant), [(OBSERVATION, id_, 1)])
+        await followup.tell_readers(conn, grant, "corrected", [(OBSERVATION, id_, 2)])
+        await followup.acknowledge(conn, grant, OBSERVATION, id_, 2)
+        await followup.keep_reuse(conn, grant, id_, "urn:x", "NPU03230", "shown")
+
+
+async def kept(desk: Desk, patient: int) -> dict[str, int]:
+    return {
+        name: await desk.store.pool.fetchval(f"SELECT count(*) FROM {name} WHERE patient = $1", patient)
+        for name in EVERYTHING
+    }
+
+
+async def log_of(desk: Desk, patient: int) -> list[Any]:
+    return await desk.store.pool.fetch("SELECT * FROM audit WHERE patient = $1 AND action = 'erase'", patient)
+
+
+async def opted_out(desk: Desk, patient: int, service: str = "results") -> Job:
+    async with desk.store.pool.acquire() as conn:
+        number = await desk.store.people.add_choice(conn, patient, Choice("opt-out", service, "", "", NOW, None))
+    return Job(KIND, f"{patient}:{number}", NOW + REGRET)
+
+
+@pytest.fixture
+def clock() -> FixedClock:
+    return FixedClock(NOW + REGRET)
+
+
+@pytest.fixture
+def eraser(desk: Desk, clock: FixedClock) -> Eraser:
+    return Eraser(desk.store.pool, clock, {"results": [OBSERVATION], "other": []})
+
+
+async def test_thirty_days_after_an_opt_out_nothing_of_the_service_is_left_but_the_log(desk: Desk, eraser: Eraser) -> None:
+    patient, other = await desk.person(), await desk.person()
+    await filled(desk, patient)
+    await filled(desk, other)
+    before = await kept(desk, other)
+    assert all(before.values())
+    await eraser.erase(await opted_out(desk, patient))
+    assert set((await kept(desk, patient)).values()) == {0}
+    assert await kept(desk, other) == before
+    (row,) = await log_of(desk, patient)
+    assert (row["outcome"], row["service"], row["caller_kind"]) == (0, "results", "system")
+    assert sorted(row["versions"]) == [1, 2]
+    assert await desk.store.pool.fetchval("SELECT count(*) FROM audit WHERE patient = $1", patient) > 1
+
+
+async def test_the_message_that_carried_the_report_is_emptied_and_its_receipt_stays(desk: Desk, eraser: Eraser) -> None:
+    patient, other = await desk.person(), await desk.person()
+    await filled(desk, patient)
+    await filled(desk, other)
+    await eraser.erase(await opted_out(desk, patient))
+    rows = await desk.store.pool.fetch(
+        "SELECT message, sealed = '' AS empty, receipt FROM message_in WHERE message LIKE ANY($1)",
+        [f"message-{key}.%" for key in (patient, other)],
+    )
+    assert {row["message"]: row["empty"] for row in rows} == {
+        f"message-{patient}.0a1b2c3d": True,
+        f"message-{other}.0a1b2c3d": False,
+    }
+    assert {row["receipt"] for row in rows} == {b"ok"}
+
+
+async def test_done_twice_it_deletes_and_tells_once(desk: Desk, eraser: Eraser) -> None:
+    patient = await desk.person()
+    await filled(desk, patient)
+    job = await opted_out(desk, patient)
+    await eraser.erase(job)
+    await eraser.erase(job)
+    assert len(await log_of(desk, patient)) == 1
+
+
+async def test_a_choice_that_was_taken_back_deletes_nothing(desk: Desk, eraser: Eraser) -> None:
+    patient = await desk.person()
+    await filled(desk, patient)
+    job = await opted_out(desk, patient)
+    async with desk.store.pool.acquire() as conn:
+        await desk.store.people.end_choice(conn, patient, int(job.key.split(":")[1]), NOW + timedelta(days=29))
+    before = await kept(desk, patient)
+    await eraser.erase(job)
+    assert await kept(desk, patient) == before
+    assert await log_of(desk, patient) == []
+
+
+async def test_nothing_is_deleted_a_second_too_early(desk: Desk, eraser: Eraser, clock: FixedClock) -> None:
+    patient = await desk.person()
+    await filled(desk, patient)
+    job = await opted_out(desk, patient)
+    before = await kept(desk, patient)
+    clock.at = NOW + REGRET - timedelta(seconds=1)
+    await eraser.erase(job)
+    assert await kept(desk, patient) == before
+
+
+async def test_an_opt_out_of_one_service_leaves_another_alone(desk: Desk, eraser: Eraser) -> None:
+    patient = await desk.person()
+    await filled(desk, patient)
+    before = await kept(desk, patient)
+    await eraser.erase(await opted_out(desk, patient, "other"))
+    assert await kept(desk, patient) == before
+
+
+async def test_a_person_with_two_linked_keys_is_deleted_under_both(desk: Desk, eraser: Eraser) -> None:
+    one, other = await desk.person(), await desk.person()
+    await filled(desk, one)
+    await filled(desk, other)
+    async with desk.store.pool.acquire() as conn:
+        await desk.store.people.link(conn, one, other, "register", "same", NOW)
+    await eraser.erase(await opted_out(desk, one))
+    assert set((await kept(desk, one) | await kept(desk, other)).values()) == {0}
+    assert len(await log_of(desk, one) + await log_of(desk, other)) == 2
+
+
+async def test_the_program_cannot_delete_history_by_itself(desk: Desk) -> None:
+    for statement in ("DELETE FROM record_history", "DELETE FROM notice", "SELECT erase_results_rest(1, '{}')"):
+        with pytest.raises(Exception, match="permission denied"):
+            await desk.store.pool.execute(statement)
