@@ -38,6 +38,8 @@ WRITE: Final = "nhn:pps/provesvar-write"
 SERVICE_BY_TYPE: Final = dict.fromkeys(
     ("DiagnosticReport", "Observation", "ServiceRequest", "Specimen", "PractitionerRole", "Binary"), "results"
 )
+# The parameters that name the patient by number; they are taken from a form alone.
+BY_NUMBER: Final = frozenset(f"{name}{sign}identifier" for name in ("patient", "subject") for sign in (".", ":"))
 RESOURCE_LIMIT_BYTES: Final = 2_000_000
 NATIONAL_SYSTEMS: Final = frozenset({"", *identifiers.SYSTEM_BY_KIND.values()})
 _VERSION: Final = re.compile(r"[1-9][0-9]{0,8}")
@@ -122,7 +124,10 @@ class StandardsApi:
         """A search inside one patient, by GET where no number is needed, by POST with a form else."""
         name = call.parameters["type"]
         type_of(name)
-        pairs = tuple(pair for pair in (*call.query, *call.form) if pair[0] != "_cursor")
+        if any(key in BY_NUMBER for key, _ in call.query):
+            says = "a person number never stands in an address"
+            raise Refusal(400, says, where="query", todo="Use POST _search with a form.")
+        pairs = tuple(pair for pair in (*call.query, *call.form) if pair[0] not in BY_NUMBER and pair[0] != "_cursor")
         token = next((value for key, value in (*call.query, *call.form) if key == "_cursor"), "")
         patient = self._patient(call, None)
         # A page link goes on with a search that was taken before, lenient or not.
@@ -219,9 +224,13 @@ class StandardsApi:
         return type_, id_
 
     def _patient(self, call: Call, tree: Mapping[str, Any] | None) -> PatientRef:
-        number = call.headers.get("person-id", "")
-        if not number and tree is not None:
-            number = _number_in(tree)
+        number = call.headers.get("person-id", "") or (_number_in(tree) if tree is not None else "")
+        named = {value.rpartition("|")[2] for key, value in call.form if key in BY_NUMBER} | (
+            {number} if number else set()
+        )
+        if len(named) > 1:
+            raise Refusal(400, "the request names more than one patient", where="person-id")
+        number = next(iter(named), "")
         if not number:
             raise Refusal(
                 400, "the patient's number is missing", where="person-id", todo="Send it as header person-id."
