@@ -100,6 +100,18 @@ async def test_failed_job_waits_longer_each_time_and_keeps_its_payload(pool: Poo
     assert payloads == [b"what"] * 4
 
 
+async def test_what_always_comes_back_is_tried_again_within_a_minute_however_often_it_failed(pool: Pool) -> None:
+    async def failing(job: Job) -> None:
+        raise ValueError("not yet")
+
+    clock = FixedClock(START)
+    worker = Worker(pool, clock, {"seal": failing}, recurring=["seal"])
+    await worker.start()
+    await pool.execute("UPDATE job SET tries = 9 WHERE kind = 'seal'")
+    await worker.run_due()
+    assert await pool.fetchval("SELECT due_at FROM job WHERE kind = 'seal'") == START + timedelta(minutes=1)
+
+
 async def test_job_that_comes_back_is_planned_at_the_time_it_names(pool: Pool) -> None:
     seen: list[str] = []
     worker = Worker(pool, FixedClock(START), {"release": noting(seen, START + timedelta(days=1))})

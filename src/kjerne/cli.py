@@ -172,11 +172,16 @@ def token(caller: As = "gp", patient: Patient = "", json_: Json = False) -> None
 
 
 @kjerne.command()
-def check(data: Data = None, json_: Json = False) -> int:
+def check(
+    data: Data = None,
+    audit: Annotated[bool, typer.Option("--audit", help="Compare the audit log with its seals instead.")] = False,
+    json_: Json = False,
+) -> int:
     """Look whether everything a start needs is there: settings, PostgreSQL, definitions, page assets, database."""
-    from kjerne.commands.checking import findings
+    from kjerne.commands.checking import audit_finding, findings
 
-    found = findings(_settings(data=data))
+    settings = _settings(data=data)
+    found = [audit_finding(settings)] if audit else findings(settings)
     lines = [f"{'ok     ' if one.ok else 'missing'}  {one.what}: {one.says}" for one in found]
     _say({"checks": [one.told() for one in found]}, as_json=json_, text="\n".join(lines))
     return 0 if all(one.ok for one in found) else REFUSED

@@ -12,13 +12,13 @@ from urllib.parse import unquote
 
 import httpx
 import pytest
-from pages.fake import NOW, FakeDoor, FakeHouse, made
 
 from kjerne.clock import FixedClock
 from kjerne.errors import Refusal
 from kjerne.pages import session
-from kjerne.pages.app import ROUTES
+from kjerne.pages.app import ROUTES, pages_app
 from kjerne.pages.house import Chart, Identity, Visit
+from pages.fake import NOW, FakeDoor, FakeHouse, made
 
 NUMBER = "15877912345"
 
@@ -45,9 +45,14 @@ class Browser:
 
     async def open(self, name: str, **fields: str) -> httpx.Response:
         page = await self.get("/clinician")
-        own = re.search(rf'name="patient" value="([^"]+)"><span class="row-main"><strong>{name}<', page.text[page.text.index('id="own"') :])
+        own = re.search(
+            rf'name="patient" value="([^"]+)"><span class="row-main"><strong>{name}<',
+            page.text[page.text.index('id="own"') :],
+        )
         assert own, name
-        return await self.post(page, "/clinician/open", **({"purpose": "TREAT", "basis": "", "patient": own[1]} | fields))
+        return await self.post(
+            page, "/clinician/open", **({"purpose": "TREAT", "basis": "", "patient": own[1]} | fields)
+        )
 
 
 def token(page: httpx.Response) -> str:
@@ -393,11 +398,8 @@ EVIL = "\"'><script>alert(1)</script><svg onload=alert(1)>{{7*7}}"
 
 
 async def test_hostile_texts_stay_texts() -> None:
-    _, door, app = made()
-    from kjerne.pages.app import pages_app
-
     clock = FixedClock(NOW)
-    browser = Browser(pages_app(Hostile(clock), door, key=bytes(32), clock=clock, secure=False))
+    browser = Browser(pages_app(Hostile(clock), FakeDoor(clock), key=bytes(32), clock=clock, secure=False))
     await browser.clinician()
     opened = await browser.open("Kari Nordvik")
     paths = {link for link in re.findall(r'href="(/clinician/v/[^"#?]+)', opened.text) if "/v/" in link}
@@ -455,5 +457,11 @@ async def test_the_sheet_says_who_printed_it_about_whom_and_when(browser: Browse
     await browser.clinician()
     opened = await browser.open("Kari Nordvik")
     said = text(await browser.get(f"{opened.url.path}/print"))
-    for part in ("Skrevet ut av Ola Hagen", "Kari Nordvik", "23.11.2026 10:12", "Helse Vest svarte ikke", "Escherichia coli"):
+    for part in (
+        "Skrevet ut av Ola Hagen",
+        "Kari Nordvik",
+        "23.11.2026 10:12",
+        "Helse Vest svarte ikke",
+        "Escherichia coli",
+    ):
         assert part in said

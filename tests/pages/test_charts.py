@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 
 from lxml import etree
-from pages import resources as r
 
 from kjerne.pages import charts
 from kjerne.services.results import trends
 from kjerne.services.results.trends import Series
+from pages import resources as r
 
 
 def crp(*values: str) -> Series:
@@ -52,6 +52,7 @@ def test_one_number_is_no_line() -> None:
 
 def test_equal_values_on_one_day_still_draw() -> None:
     rows = [
-        r.observation(str(n), "P-CRP", "N", f"2026-01-01T0{n}:00:00+01:00", value=r.quantity("0", "mg/L")) for n in (1, 2)
+        r.observation(str(n), "P-CRP", "N", f"2026-01-01T0{n}:00:00+01:00", value=r.quantity("0", "mg/L"))
+        for n in (1, 2)
     ]
     assert "polyline" in str(charts.trend(trends.series(rows)[0], "nb", "CRP"))

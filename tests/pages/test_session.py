@@ -8,12 +8,12 @@ from datetime import timedelta
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pages.fake import CLINICIAN, KEY, NOW
 
 from kjerne.errors import Refusal
 from kjerne.pages import session
 from kjerne.pages.house import Visit
 from kjerne.pages.session import FormToken, Seal, Session
+from pages.fake import CLINICIAN, KEY, NOW
 
 SEAL = Seal(KEY)
 

@@ -39,7 +39,13 @@ async def filled(desk: Desk, patient: int) -> None:
         await chains.own(conn, report, patient)
         await chains.add(conn, grant, report, Source(NOW, f"message-{patient}", b"<the report/>"))
         await messages.keep(
-            conn, desk.store.messages, sender="1", message=f"message-{patient}.0a1b2c3d", raw=b"<all/>", at=NOW, receipt=b"ok"
+            conn,
+            desk.store.messages,
+            sender="1",
+            message=f"message-{patient}.0a1b2c3d",
+            raw=b"<all/>",
+            at=NOW,
+            receipt=b"ok",
         )
         await followup.put_in_inbox(conn, grant, "9144889", [(OBSERVATION, id_, 2)], NOW)
         await audit.insert(conn, audit.given(grant), [(OBSERVATION, id_, 1)])
@@ -56,7 +62,7 @@ async def kept(desk: Desk, patient: int) -> dict[str, int]:
 
 
 async def log_of(desk: Desk, patient: int) -> list[Any]:
-    return await desk.store.pool.fetch("SELECT * FROM audit WHERE patient = $1 AND action = 'erase'", patient)
+    return list(await desk.store.pool.fetch("SELECT * FROM audit WHERE patient = $1 AND action = 'erase'", patient))
 
 
 async def opted_out(desk: Desk, patient: int, service: str = "results") -> Job:
@@ -75,7 +81,9 @@ def eraser(desk: Desk, clock: FixedClock) -> Eraser:
     return Eraser(desk.store.pool, clock, {"results": [OBSERVATION], "other": []})
 
 
-async def test_thirty_days_after_an_opt_out_nothing_of_the_service_is_left_but_the_log(desk: Desk, eraser: Eraser) -> None:
+async def test_thirty_days_after_an_opt_out_nothing_of_the_service_is_left_but_the_log(
+    desk: Desk, eraser: Eraser
+) -> None:
     patient, other = await desk.person(), await desk.person()
     await filled(desk, patient)
     await filled(desk, other)

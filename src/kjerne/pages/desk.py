@@ -7,7 +7,7 @@ page here, in the reader's language, and nowhere else.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cache
@@ -28,6 +28,7 @@ from kjerne.pages.login import LoginDoor
 from kjerne.pages.session import Seal, Session
 from kjerne.pages.words import Language
 from kjerne.services.results import panels
+from kjerne.services.results.answers import Organism
 
 FORM_LIMIT_BYTES: Final = 32_000
 """No form here is longer than a reason in words."""
@@ -254,6 +255,7 @@ def _looks(page: Page) -> dict[str, Any]:
         "code": lambda section, key: page.say(f"{section}.{key}") if words.knows(f"{section}.{key}") else key,
         "knows": words.knows,
         "bare": panels.bare,
+        "names_of": _names_of,
         "language": language,
         "reads_as": words.reads_as(language),
         "languages": words.LANGUAGES,
@@ -273,6 +275,13 @@ def _looks(page: Page) -> dict[str, Any]:
         "spark": charts.sparkline,
         "trend": lambda series, title: charts.trend(series, language, title),
     }
+
+
+def _names_of(organisms: Sequence[Organism], part: Literal["details", "tested"]) -> tuple[str, ...]:
+    """Every row of the resistance table, in the order the laboratory told them."""
+    details = [name for one in organisms for name, _ in one.details]
+    tested = [row.antibiotic for one in organisms for row in one.tested]
+    return tuple(dict.fromkeys(details if part == "details" else tested))
 
 
 @cache

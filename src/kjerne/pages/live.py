@@ -241,12 +241,15 @@ class LivePages:
         """Reports that wait for this requester: whose and since when; what they say is opened in the visit."""
         async with self.store.pool.acquire() as conn:
             rows = await followup.waiting(conn, who.hpr, LIST_LIMIT)
-            return tuple(
-                [
-                    Waiting(patient, (await self._person(conn, patient)).name, "", at, 0, version > 1)
-                    for patient, version, at in rows
-                ]
-            )
+        names = {}
+        for patient in {row[0] for row in rows}:
+            visit = Visit("waiting", patient, "TREAT", self.clock.now())
+            if await self._door.would_open(await self.caller(who, visit), PatientRef(key=patient), SERVICE, "search"):
+                async with self.store.pool.acquire() as conn:
+                    names[patient] = (await self._person(conn, patient)).name
+        return tuple(
+            Waiting(patient, names[patient], "", at, 0, version > 1) for patient, version, at in rows if patient in names
+        )
 
     async def notices(self, who: Identity) -> tuple[Notice, ...]:
         """What she has read and what was changed since; the values are seen when the patient is opened."""

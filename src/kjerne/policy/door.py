@@ -36,3 +36,13 @@ class Door:
             return answer
 
         return ask
+
+    async def would_open(self, caller: Caller, patient: PatientRef, service: str, action: Action) -> bool:
+        """Whether the law would open the patient to this caller now: for a list that must not name whom it would not.
+
+        Opens nothing and leaves no row; what is listed is opened by asking `admit`.
+        """
+        async with self._store.pool.acquire() as conn:
+            loaded = await subjects.load(conn, patient, caller, self._store.wrap)
+        subject = loaded[0] if loaded else None
+        return isinstance(decide(caller, subject, service, action, now=self._clock.now()), Grant)

@@ -32,7 +32,7 @@ import asyncpg
 
 from kjerne.errors import Refusal
 from kjerne.store.hold import Hold
-from kjerne.store.orphans import end_orphans
+from kjerne.store.postmaster import end_orphans, ready
 from kjerne.store.programs import COPY_PREFIX, Programs, Runner, environment, find, runner
 
 OWNER: Final = "kjerne_owner"
@@ -43,6 +43,7 @@ COPY: Final = "programs-copied-to"
 SUPERUSER: Final = "postgres"
 
 START_SECONDS: Final = 600  # crash recovery replays at most max_wal_size, minutes on a slow disk
+ANSWER_SECONDS: Final = 3
 STOP_SECONDS: Final = 30  # then the immediate way; the next start recovers
 SOCKET_PATH_BYTES: Final = 107  # sun_path in <sys/un.h>, less its closing zero
 SOCKET_NAME: Final = "/.s.PGSQL.5432"
@@ -101,7 +102,9 @@ class Embedded:
     async def stop(self) -> None:
         """End the server (open transactions are rolled back) and let go of the data directory."""
         if self._process is not None:
-            await asyncio.shield(asyncio.to_thread(_end, self._process))
+            # While it recovers PostgreSQL 18 never ends the gentle way; the next start recovers anew.
+            how = signal.SIGINT if await self._answers() else signal.SIGQUIT
+            await asyncio.shield(asyncio.to_thread(_end, self._process, how))
             self._process = None
         for made in (self._alias, self._copy):
             if made is not None:
@@ -160,9 +163,8 @@ class Embedded:
             )
 
     async def _ready(self) -> None:
-        """Wait until the server's own pid file says `ready` (its 8th line)."""
+        """Wait until the server says that it answers."""
         assert self._process is not None
-        status = self.cluster / "postmaster.pid"
         for _ in range(START_SECONDS * 50):
             if self._process.poll() is not None:
                 raise Refusal(
@@ -170,12 +172,19 @@ class Embedded:
                     f"PostgreSQL stopped while starting: {_last_line(_log(self.data))}",
                     todo=f"Its log is {_log(self.data)}.",
                 )
-            with contextlib.suppress(OSError):
-                lines = status.read_text().splitlines()
-                if len(lines) > 7 and lines[0] == str(self._process.pid) and lines[7].strip() == "ready":
-                    return
+            if ready(self.cluster, self._process.pid):
+                return
             await asyncio.sleep(0.02)
         raise Refusal(503, f"PostgreSQL was not ready within {START_SECONDS} seconds", todo=f"See {_log(self.data)}.")
+
+    async def _answers(self) -> bool:
+        """Whether it takes connections: not while it starts, recovers from a crash or is gone."""
+        try:
+            connection = await asyncpg.connect(self.dsn(SUPERUSER, "postgres"), timeout=ANSWER_SECONDS)
+        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+            return False
+        await connection.close()
+        return True
 
     async def _roles(self) -> None:
         """The two roles and the database, made once: the owner changes tables, the program only rows."""
@@ -251,11 +260,11 @@ def _check_version(cluster: Path, programs: Programs) -> None:
         )
 
 
-def _end(process: subprocess.Popen[bytes]) -> None:
-    """Fast shutdown: clients are cut off, the checkpoint is written; past its time, at once."""
-    for how in (signal.SIGINT, signal.SIGQUIT, signal.SIGKILL):
+def _end(process: subprocess.Popen[bytes], how: signal.Signals) -> None:
+    """With SIGINT clients are cut off and the checkpoint is written; past its time, at once."""
+    for signal_ in (how, signal.SIGQUIT, signal.SIGKILL):
         with contextlib.suppress(ProcessLookupError):
-            process.send_signal(how)
+            process.send_signal(signal_)
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(STOP_SECONDS)
             return

@@ -12,7 +12,7 @@ import hashlib
 import os
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 from uuid import UUID
@@ -48,6 +48,7 @@ _ROWS: Final = {
     for number in _COLUMNS
 }
 _LAST: Final = "SELECT * FROM audit_seal ORDER BY number DESC LIMIT 1"
+_ALL: Final = "SELECT * FROM audit_seal ORDER BY number"
 _ADD: Final = """
 INSERT INTO audit_seal (number, format, from_xid, until_xid, rows, head, sealed_at) VALUES ($1, $2, $3, $4, $5, $6, $7)"""
 _LOCK: Final = "SELECT pg_advisory_xact_lock(hashtext('kjerne audit_seal'))"
@@ -65,7 +66,7 @@ class Seal(msgspec.Struct, frozen=True):
     sealed_at: datetime
 
 
-BEFORE_ALL: Final = Seal(0, FORMAT, 0, 0, 0, GENESIS, datetime.min)
+BEFORE_ALL: Final = Seal(0, FORMAT, 0, 0, 0, GENESIS, datetime(1, 1, 1, tzinfo=UTC))
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,13 +77,17 @@ class Breach:
     says: str
 
 
-def _bytes(value: Any) -> Any:
-    if isinstance(value, UUID):
-        return value.bytes
-    raise TypeError(type(value).__name__)
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """How many seals and rows were compared, how many rows are not yet sealed, and what does not agree."""
+
+    seals: int
+    rows: int
+    unsealed: int
+    breaches: tuple[Breach, ...]
 
 
-_encode = msgspec.msgpack.Encoder(enc_hook=_bytes).encode
+_encode = msgspec.msgpack.Encoder().encode
 
 
 def _plain(row: Sequence[Any]) -> list[Any]:
@@ -208,27 +213,26 @@ def _key(path: Path) -> ec.EllipticCurvePrivateKey:
     return key
 
 
-async def verify(conn: Connection, checkpoints: Checkpoints) -> list[Breach]:
-    """Everything in which log, chain and signed checkpoints do not agree; empty where nobody has touched them."""
+async def verify(conn: Connection, checkpoints: Checkpoints) -> Verdict:
+    """Compares log, chain and signed checkpoints; they agree wherever nobody has touched them."""
     signed, breaches = checkpoints.read()
-    async with conn.transaction(isolation="repeatable_read", readonly=True):
-        seals = [Seal(**dict(row)) for row in await conn.fetch("SELECT * FROM audit_seal ORDER BY number")]
-        previous = BEFORE_ALL
-        for seal in seals:
-            breaches += await _link_breaches(conn, previous, seal)
-            previous = seal
-    by_number = {seal.number: seal for seal in seals}
+    unmet: dict[int, Seal] = {}
     for one in signed:
-        kept = by_number.get(one.number)
-        if kept is None:
-            breaches.append(
-                Breach(one.number, f"it was signed at {one.sealed_at:%F %T}, and the database has no such seal")
-            )
-        elif kept != one:
-            breaches.append(Breach(one.number, f"it is not the seal that was signed at {one.sealed_at:%F %T}"))
-    if seals and not signed:
-        breaches.append(Breach(seals[-1].number, "there is no signed checkpoint to compare with"))
-    return breaches
+        if unmet.setdefault(one.number, one) != one:
+            breaches.append(Breach(one.number, "two were signed: an older state of the database was brought back"))
+    last = BEFORE_ALL
+    async with conn.transaction(isolation="repeatable_read", readonly=True):
+        async for row in conn.cursor(_ALL, prefetch=PREFETCH):
+            seal = Seal(**dict(row))
+            breaches += await _link_breaches(conn, last, seal)
+            if unmet.pop(seal.number, seal) != seal:
+                breaches.append(Breach(seal.number, "it is not the seal that was signed"))
+            last = seal
+        unsealed = await conn.fetchval("SELECT count(*) FROM audit WHERE xid >= $1", last.until_xid)
+    breaches += [Breach(number, "it was signed, and the database has no such seal") for number in unmet]
+    if last.number and not signed:
+        breaches.append(Breach(last.number, "there is no signed checkpoint to compare with"))
+    return Verdict(last.number, last.rows, int(unsealed), tuple(breaches))
 
 
 async def _link_breaches(conn: Connection, previous: Seal, seal: Seal) -> list[Breach]:

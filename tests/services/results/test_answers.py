@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from pages import resources as r
-
 from kjerne.services.results import answers, trends
+from pages import resources as r
 
 
 def test_microbiology_becomes_organism_by_antibiotic() -> None:
-    growth = r.observation("g", "U-Bakterier dyrkning", "NPU06073", "2026-11-19", text="E. coli", members=("a", "1", "2"))
+    growth = r.observation(
+        "g", "U-Bakterier dyrkning", "NPU06073", "2026-11-19", text="E. coli", members=("a", "1", "2")
+    )
     amount = r.observation("a", "Mengde", "", "2026-11-19", text="> 100 000 per mL")
     tested = [
         r.susceptibility("1", "Ampicillin", "R", "2026-11-19"),
@@ -44,7 +45,9 @@ def test_a_radiology_report_is_named_by_its_examinations() -> None:
 
 def test_a_replaced_text_keeps_the_former_one_beside_it() -> None:
     former = r.change("corrected", "2026-10-16T12:00:00+02:00", valueCodeableConcept={"text": "Normal."})
-    text = r.observation("t", "Mikroskopi", "", "2026-10-14", text="Ikke normal.", status="amended", extension=(former,))
+    text = r.observation(
+        "t", "Mikroskopi", "", "2026-10-14", text="Ikke normal.", status="amended", extension=(former,)
+    )
     report = r.report("rep", "HIST", "Histologi", "2026-10-14", ("t",), category="PAT", status="amended")
     (one,) = answers.answers([report], [text])
     (finding,) = one.findings

@@ -8,10 +8,10 @@ from decimal import Decimal
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pages import resources as r
 
 from kjerne.services.results import points, trends
 from kjerne.services.results.points import Flag, Value
+from pages import resources as r
 
 HB = ("B-Hemoglobin", "NPU28309")
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Final, Literal
 
@@ -43,9 +43,10 @@ class Susceptibility:
 
 @dataclass(frozen=True, slots=True)
 class Organism:
-    """What grew, how much, and what it is sensitive to."""
+    """What grew, how much, and what it is sensitive to. `isolate` tells two of the same name apart, else 0."""
 
     name: str
+    isolate: int
     details: tuple[tuple[str, str], ...]
     tested: tuple[Susceptibility, ...]
 
@@ -171,20 +172,29 @@ def _answer(report: Resource, desk: _Desk) -> Answer:
         performer=points.display_of(report.get("performer", []), desk.names),
         requester=points.display_of([request["requester"]] if request.get("requester") else [], desk.names),
         findings=tuple(findings),
-        organisms=tuple(organisms),
+        organisms=_numbered(organisms),
         comments=_comments(report),
         material=", ".join(sorted(materials - {""})),
     )
 
 
 def _title(report: Resource, ids: Sequence[str], kind: Kind, desk: _Desk) -> str:
-    # A radiology report's code says only "radiology": the examinations it describes are the better name.
+    # These reports' own code says only "radiology" or "microbiology": what was examined is the better name.
+    if kind in ("radiology", "microbiology"):
+        top = [points.reference_id(ref) for ref in report.get("result", [])]
+        shown = ids if kind == "radiology" else [own for own in ids if own in top]
+        named = list(dict.fromkeys(_examination(desk.observations[own]) for own in shown))
+        if named := [name for name in named if name]:
+            return ", ".join(named[:3])
     names = [points.concept_text(desk.observations[own].get("code")) for own in ids]
-    if kind == "radiology":
-        named = [name for name in dict.fromkeys(names) if name]
-        if named:
-            return ", ".join(named[:4])
     return points.concept_text(report.get("code")) or next((name for name in names if name), "")
+
+
+def _examination(observation: Resource) -> str:
+    # An assessment or a group has its heading (8243) as code: no name of an examination.
+    codings = observation.get("code", {}).get("coding", [])
+    heading = any(points.HEADING in c.get("system", "") for c in codings)
+    return "" if heading else points.concept_text(observation.get("code"))
 
 
 def _walk(
@@ -227,8 +237,15 @@ def _organism(observation: Resource, members: Sequence[Resource]) -> Organism:
             tested.append(Susceptibility(_antibiotic(name), *level, _measured(member)))
         elif (said := points.value_of(member)) and said.text:
             details.append((name, said.text))
-    return Organism(
-        value.text if value else points.concept_text(observation.get("code")), tuple(details), tuple(tested)
+    name = value.text if value else points.concept_text(observation.get("code"))
+    return Organism(name, 0, tuple(details), tuple(tested))
+
+
+def _numbered(organisms: Sequence[Organism]) -> tuple[Organism, ...]:
+    names = [one.name for one in organisms]
+    return tuple(
+        replace(one, isolate=names[: place + 1].count(one.name) if names.count(one.name) > 1 else 0)
+        for place, one in enumerate(organisms)
     )
 
 

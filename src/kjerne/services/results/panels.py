@@ -78,7 +78,7 @@ _WORDS: Final[tuple[tuple[str, str, tuple[str, ...]], ...]] = (
     ("thyroid", "tsh", ("tsh", "tyreotropin", "tyrotropin")),
     ("thyroid", "ft4", ("t4", "tyroksin")),
     ("thyroid", "ft4", ("t3", "trijodtyronin")),
-    ("thyroid", "", ("tpo", "trak")),
+    ("thyroid", "", ("tpo", "trak", "tyreoideaperoksidase")),
     ("clotting", "inr", ("inr", "pt-inr", "protrombin")),
     ("clotting", "", ("d-dimer", "aptt", "fibrinogen", "antitrombin")),
     ("iron", "ferritin", ("ferritin",)),
@@ -88,6 +88,7 @@ _WORDS: Final[tuple[tuple[str, str, tuple[str, ...]], ...]] = (
     ("iron", "vitamin-d", ("vitamin d", "25-oh", "kalsidiol", "vitamin")),
     ("hormones", "hcg", ("hcg",)),
     ("hormones", "psa", ("psa", "prostataspes")),
+    ("hormones", "", ("ca19-9", "ca 19-9", "ca125", "ca 125", "cea", "afp")),
     (
         "hormones",
         "",
@@ -117,7 +118,7 @@ def place(name: str) -> Place:
     ('blood', 'urine', 'other')
     """
     short = component(name)
-    urine = name.startswith(("U-", "dU-", "Us-"))
+    urine = name.startswith(("U-", "dU-"))  # "Us-" is an unspecified system, not urine
     for rank, (group, topic, needles) in enumerate(_WORDS):
         if any(_found(needle, short) for needle in needles):
             return Place("urine" if urine else group, rank, "" if urine else topic)

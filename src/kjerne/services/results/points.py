@@ -131,8 +131,7 @@ def value_of(observation: Resource) -> Value | None:
         number = quantity.get("value")
         if number is None:
             return None
-        unit = str(quantity.get("unit") or quantity.get("code") or "")
-        return Value(Decimal(str(number)), str(quantity.get("comparator", "")), unit)
+        return Value(Decimal(str(number)), str(quantity.get("comparator", "")), _unit(quantity))
     if concept := observation.get("valueCodeableConcept"):
         return _concept_value(concept)
     if interval := observation.get("valueRange"):
@@ -142,6 +141,12 @@ def value_of(observation: Resource) -> Value | None:
         return Value(on=at)
     text = observation.get("valueString")
     return Value(text=str(text)) if text else None
+
+
+def _unit(quantity: Mapping[str, Any]) -> str:
+    # "1" is how a ratio (INR) says that it has no unit; beside a number it would read as part of it.
+    unit = str(quantity.get("unit") or quantity.get("code") or "")
+    return "" if unit == "1" else unit
 
 
 def _concept_value(concept: Mapping[str, Any]) -> Value | None:

@@ -7,7 +7,7 @@ trend"). Each point keeps its own reference range, because laboratories differ a
 from __future__ import annotations
 
 import hashlib
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -58,11 +58,15 @@ class Series:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One series across the table's columns; a cell holds none, one or (twice in one sample) several points."""
+    """One series across the table's columns; a cell holds none, one or (twice in one sample) several points.
+
+    `twin` where another row has the same name, so that material and method must be told.
+    """
 
     series: Series
     cells: tuple[tuple[Point, ...], ...]
     topic: str
+    twin: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +168,7 @@ def cumulative(found: Sequence[Series], *, since: date | None = None) -> Table:
     moments = {p.when for _, points in dated for p in points if p.when}
     columns = tuple(sorted(moments, key=lambda at: at.order, reverse=True))
     slot = {column: number for number, column in enumerate(columns)}
+    names = Counter(panels.component(s.name) for s, points in dated if points)
     by_group: dict[str, list[tuple[int, Row]]] = defaultdict(list)
     for one, points in dated:
         if not points:
@@ -173,7 +178,8 @@ def cumulative(found: Sequence[Series], *, since: date | None = None) -> Table:
             if point.when:
                 cells[slot[point.when]].append(point)
         spot = panels.place(one.name)
-        row = Row(one, tuple(tuple(cell) for cell in cells), spot.topic)
+        twin = names[panels.component(one.name)] > 1
+        row = Row(one, tuple(tuple(cell) for cell in cells), spot.topic, twin)
         by_group[spot.group].append((spot.rank, row))
     groups = [
         Group(key, tuple(row for _, row in sorted(by_group[key], key=lambda pair: (pair[0], pair[1].series.name))))
