@@ -18,15 +18,17 @@ import json
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 import httpx
 import structlog
+from joserfc.errors import JoseError
 from joserfc.jwk import ECKey
 
 from kjerne import __version__
 from kjerne.access import Caller
 from kjerne.clock import Clock, SystemClock
+from kjerne.errors import Refusal
 from kjerne.exchange import PUBLIC, Answer, Call, Handler, Pairs, PatientRef, Route
 from kjerne.fhir import capability
 from kjerne.fhir.encode import encode
@@ -222,8 +224,8 @@ def edge(house: House, verifier: Verifier, mounts: Sequence[Mount] = ()) -> Edge
 def build(settings: Settings) -> Lifespan:
     """Production: the house behind a real issuer. `kjerne up` has its own (`kjerne.sandbox.platform`)."""
 
-    known = FixedKeys(Path(settings.jwks_file).read_bytes()) if settings.jwks_file else None
-    key = json.loads(Path(settings.pages_key_file).read_bytes()) if settings.pages_client else None
+    known = _key_file(settings.jwks_file, "KJERNE_JWKS_FILE", FixedKeys) if settings.jwks_file else None
+    key = _key_file(settings.pages_key_file, "KJERNE_PAGES_KEY_FILE", _page_key) if settings.pages_client else None
 
     @contextlib.asynccontextmanager
     async def production() -> AsyncIterator[Edge]:
@@ -240,12 +242,26 @@ def build(settings: Settings) -> Lifespan:
     return Lifespan(production)
 
 
+T = TypeVar("T")
+
+
+def _key_file(path: str, setting: str, read: Callable[[bytes], T]) -> T:
+    try:
+        return read(Path(path).read_bytes())
+    except (OSError, ValueError, KeyError, TypeError, JoseError) as error:
+        raise Refusal(422, f"the keys in the file cannot be read: {type(error).__name__}", where=setting) from error
+
+
+def _page_key(raw: bytes) -> ECKey:
+    return ECKey.import_key(json.loads(raw))
+
+
 def pages(
     house: House,
     verifier: Verifier,
     issuer: str,
     client: str,
-    key: Mapping[str, str],
+    key: ECKey,
     http_client: httpx.AsyncClient,
 ) -> list[Mount]:
     """The pages, logged in through `issuer` as `client` with its private key (a JWK on P-256)."""
@@ -253,7 +269,7 @@ def pages(
     live = CitizenPages(
         house.store, house.clock, house.reader, house.asker, verifier.access_token, house.identify, house.digest
     )
-    known = PagesClient(client, ECKey.import_key(dict(key)), f"{public_url}/login/return", PAGES_SCOPES)
+    known = PagesClient(client, key, f"{public_url}/login/return", PAGES_SCOPES)
     door = CodeFlow(issuer, known, http_client, house.clock)
     cookie = house.store.keys.derived("cookie")
     app = pages_app(live, door, key=cookie, clock=house.clock, secure=public_url.startswith("https"))

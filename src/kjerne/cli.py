@@ -29,7 +29,7 @@ Json = Annotated[bool, typer.Option("--json", help="Answer with one JSON documen
 Data = Annotated[Path | None, typer.Option("--data", help="The data directory (made if it is not there).")]
 Port = Annotated[int | None, typer.Option("--port", min=1, max=65535, help="The port to listen on.")]
 As = Annotated[str, typer.Option("--as", help="Who calls: a name from `kjerne personas`.")]
-Patient = Annotated[str, typer.Option("--patient", help="The patient's number.")]
+Patient = Annotated[str, typer.Option("--patient", help="The patient: a number, or a citizen persona.")]
 
 kjerne = typer.Typer(
     name="kjerne",

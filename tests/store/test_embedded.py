@@ -214,6 +214,21 @@ async def test_server_that_outlived_its_parent_is_ended_by_the_next_start(data: 
     await server.stop()
 
 
+async def test_stopping_while_it_recovers_is_quick_and_loses_nothing(data: Path) -> None:
+    server = Embedded(data)
+    _, owner = await server.start()
+    connection = await asyncpg.connect(owner)
+    await connection.execute("CREATE TABLE kept (number integer); INSERT INTO kept VALUES (42)")
+    os.kill(await connection.fetchval("SELECT pg_backend_pid()"), signal.SIGKILL)
+    await asyncio.sleep(0.05)
+    async with asyncio.timeout(embedded.STOP_SECONDS / 2):
+        await server.stop()
+    again = Embedded(data)
+    _, owner = await again.start()
+    assert await fetch(owner, "SELECT number FROM kept") == 42
+    await again.stop()
+
+
 async def test_number_of_a_dead_server_that_another_process_has_got_stops_nobody(data: Path) -> None:
     (data / "postgres" / "cluster" / "postmaster.pid").write_text(f"{os.getpid()}\n{data}\n1\n5432\n\n\n\nready\n")
     server = Embedded(data)

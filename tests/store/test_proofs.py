@@ -92,7 +92,7 @@ async def test_after_a_database_crash_older_proofs_are_refused_and_later_ones_ta
     before = await open_pool(dsn, 1)
     used = secrets.token_bytes(16)
     assert await ProofTable(before, clock)(used, SIGNED_AT + 4)
-    await _crash(before)
+    await _crash(before, server.data / "postgres.log")
     after = await _reopened(dsn)
     clock.move(timedelta(seconds=1))
     table = ProofTable(after, clock)
@@ -103,9 +103,11 @@ async def test_after_a_database_crash_older_proofs_are_refused_and_later_ones_ta
     await after.close()
 
 
-async def _crash(pool: Pool) -> None:
+async def _crash(pool: Pool, log: Path) -> None:
     """Ends one server process the hard way: PostgreSQL then takes all others down and recovers."""
     os.kill(await pool.fetchval("SELECT pg_backend_pid()"), signal.SIGKILL)
+    while "reinitializing" not in log.read_text():
+        await asyncio.sleep(0.01)
     pool.terminate()
 
 

@@ -6,28 +6,17 @@ import contextlib
 import json
 import os
 import sys
-from collections.abc import AsyncIterator
-from pathlib import Path
-from typing import Final
 from urllib.parse import urlsplit
 
-import httpx
 from uvicorn.supervisors import Multiprocess
 
 from kjerne import app, housekeeping, server
-from kjerne.clock import Clock, SystemClock
+from kjerne.clock import SystemClock
 from kjerne.errors import Fault, Refusal
 from kjerne.settings import Settings
 from kjerne.store import migrate
 from kjerne.store.keys import Keys
 from kjerne.store.pool import open_pool
-from kjerne.wire.edge import Edge
-from kjerne.wire.jwks import FetchedKeys, FixedKeys, from_issuer
-from kjerne.wire.jwks import Keys as IssuerKeys
-from kjerne.wire.oauth import Verifier
-
-AUDIENCES: Final = ("nhn:pps", "kjerne")
-ISSUER_SECONDS: Final = 10
 
 _MAY_BE_PLAIN = frozenset({"localhost", "127.0.0.1", "::1"})
 
@@ -75,25 +64,7 @@ def run(settings: Settings, workers: int, *, as_json: bool) -> None:
 def application() -> app.Lifespan:
     """The application of one worker process."""
     server.log_to()
-    return build(checked(Settings(mode="production")))
-
-
-def build(settings: Settings) -> app.Lifespan:
-    """The house behind the verifier of the operator's issuer: the interfaces, without the sandbox's login and pages."""
-
-    @contextlib.asynccontextmanager
-    async def opened() -> AsyncIterator[Edge]:
-        keys = Keys.parse(settings.keys.get_secret_value())
-        async with app.opened(settings, keys) as house, httpx.AsyncClient(timeout=ISSUER_SECONDS) as http:
-            proofs = app.proofs(house)
-            await proofs.remember()
-            issuer_keys = _issuer_keys(settings, http, house.clock)
-            seconds = settings.dpop_seconds
-            yield app.edge(
-                house, Verifier(settings.issuer, AUDIENCES, issuer_keys, house.clock, proofs, seconds=seconds)
-            )
-
-    return app.Lifespan(opened)
+    return app.build(checked(Settings(mode="production")))
 
 
 def work_off(settings: Settings, *, once: bool) -> int:
@@ -122,16 +93,7 @@ async def _work(settings: Settings, done: list[int], *, once: bool) -> None:
 
 async def _serve(settings: Settings) -> None:
     with contextlib.closing(server.listening(settings)) as listener:
-        await server.serve(build(settings), listener)
-
-
-def _issuer_keys(settings: Settings, http: httpx.AsyncClient, clock: Clock) -> IssuerKeys:
-    if not settings.jwks_file:
-        return FetchedKeys(from_issuer(settings.issuer, http), clock)
-    try:
-        return FixedKeys(Path(settings.jwks_file).read_bytes())
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise Refusal(422, f"the issuer's keys cannot be read: {error}", where="KJERNE_JWKS_FILE") from error
+        await server.serve(app.build(settings), listener)
 
 
 async def _at_layout(settings: Settings) -> None:

@@ -103,10 +103,11 @@ def ask(
     form: Sequence[tuple[str, str]],
     body: bytes,
 ) -> Called:
-    """One request as the persona `caller`."""
+    """One request as the persona `caller`; `patient` is a person number or the name of a citizen persona."""
     if not path.startswith("/"):
         raise Refusal(400, "a path begins with /", where="PATH")
     with _client() as client:
+        patient = next((one.nin for one in client.personas() if patient and one.name == patient), patient)
         answer = client.call(
             method,
             path,

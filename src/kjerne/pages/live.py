@@ -248,7 +248,9 @@ class LivePages:
                 async with self.store.pool.acquire() as conn:
                     names[patient] = (await self._person(conn, patient)).name
         return tuple(
-            Waiting(patient, names[patient], "", at, 0, version > 1) for patient, version, at in rows if patient in names
+            Waiting(patient, names[patient], "", at, 0, version > 1)
+            for patient, version, at in rows
+            if patient in names
         )
 
     async def notices(self, who: Identity) -> tuple[Notice, ...]:

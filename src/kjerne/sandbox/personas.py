@@ -67,6 +67,7 @@ CITIZENS: Final = (
 SYSTEMS: Final = (
     _System("lab", "Laboratorium som sender svar", "laboratory", "private-lab"),
     _System("hospital-lab", "Sykehuslaboratorium som sender svar", "laboratory", "biochemistry"),
+    _System("operator", "Drift av plattformen", "operations", "monitoring"),
     _System("device-gateway", "Mottak for målinger hjemmefra", "device-gateway", "monitoring"),
 )
 

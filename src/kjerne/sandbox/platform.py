@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
-from datetime import date
 from pathlib import Path
 from typing import Final
 
 import httpx
 import msgspec
+from joserfc.jwk import ECKey
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
@@ -30,28 +30,12 @@ from kjerne.wire.jwks import FixedKeys
 from kjerne.wire.oauth import Verifier
 
 MADE: Final = "people.json"
-BEGUN: Final = "people.begun.json"
-"""Written before the first person is in, so that a start that was broken off makes the same people again."""
 
 
 def made(data: Path) -> Made | None:
     """What the people in a data directory were made from; None until all are in."""
     path = data / MADE
     return msgspec.json.decode(path.read_bytes(), type=Made) if path.exists() else None
-
-
-def begun(settings: Settings, today: date) -> Made:
-    """What the people are to be made from: as it was begun before, else by the settings and from today."""
-    path = settings.data / BEGUN
-    if not path.exists():
-        path.write_bytes(msgspec.json.encode(Made(settings.people, settings.seed, today)))
-    return msgspec.json.decode(path.read_bytes(), type=Made)
-
-
-def finish(data: Path, known: Made) -> None:
-    """All people are in."""
-    (data / MADE).write_bytes(msgspec.json.encode(known))
-    (data / BEGUN).unlink(missing_ok=True)
 
 
 def build(settings: Settings, clock: Clock | None = None) -> Lifespan:
@@ -86,7 +70,7 @@ async def _edge(house: House, known: Made, http: httpx.AsyncClient) -> Edge:
     jwks = FixedKeys(mint.key_set())
     verifier = Verifier(issuer, sts_clients.AUDIENCES, jwks, clock, proofs, seconds=settings.dpop_seconds)
     document = sts_clients.published(people, clients, issuer)
-    pages_key = keys[sts_clients.PAGES_CLIENT].private_jwk()
+    pages_key = ECKey.import_key(dict(keys[sts_clients.PAGES_CLIENT].private_jwk()))
     mounts = [
         Mount("/sts", provider),
         Mount("/sandbox", Starlette(routes=[Route("/sandbox/personas.json", _published(document))])),

@@ -27,7 +27,6 @@ from kjerne.fhir.index import index
 from kjerne.fhir.validate import check
 from kjerne.registries import identifiers
 from kjerne.store.bulk import Bulk, Filing, Fresh
-from kjerne.store.codec import with_splices
 from kjerne.store.pool import Pool
 
 SCOPE: Final = "nhn:pps/provesvar-write"
@@ -87,8 +86,7 @@ def _line(parse: Parse, types: Mapping[str, int], raw: bytes) -> tuple[Fresh, st
     faults = check(tree, name)
     if faults:
         raise Refusal(422, faults[0].says, faults=tuple(faults))
-    found = index(tree)
-    fresh = Fresh(type_, with_splices(raw), found.tokens, found.values, found.date_from, found.date_to)
+    fresh = Fresh.of(type_, raw, index(tree))
     identifier = tree.get("subject", {}).get("identifier", {})
     national = identifier.get("system", "") in NATIONAL_SYSTEMS
     return fresh, str(identifier.get("value", "")) if national else ""

@@ -1,26 +1,34 @@
 """Many new records at once: COPY under the grants of all their patients, one audit row for each, all or none.
 
 The same rows as `store.records` writes one by one, made with as little work for each as there can be. Ids are always
-new, so nothing is looked up and no version is compared.
+new, so nothing is looked up and no version is compared. The rows are made in COPY's binary format here
+(postgresql.org/docs/18/sql-copy.html), half of each already where its resource is read, which may be another process:
+the driver's own encoder took three times as long for each row (measured 2026-11-23).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from datetime import datetime
-from typing import Any, Final, NamedTuple
+import os
+import struct
+from collections.abc import AsyncIterator, Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final, NamedTuple, Self
 from uuid import UUID
 
 import asyncpg
 
 from kjerne.access import Grant
 from kjerne.exchange import Stale
+from kjerne.fhir.index import Indexed
 from kjerne.store import audit
-from kjerne.store.codec import Dictionaries, Wrap, bound
+from kjerne.store.codec import Dictionaries, Wrap, bound, with_splices
+from kjerne.store.keys import NONCE_BYTES
 from kjerne.store.pool import Connection
 from kjerne.store.sealed_id import SealedIds
 
 FIRST_VERSION: Final = 1
+ROWS_AT_ONCE: Final = 500
+"""Rows handed to the driver together: about 10 ms of work between two looks at other requests."""
 
 _ROW: Final = (
     "patient", "id", "type", "version", "dictionary", "at", "date_from", "date_to", "tokens", "values", "body",
@@ -29,16 +37,50 @@ _AUDIT_ROW: Final = (*audit.COLUMNS.split(", "), "types", "ids", "versions")
 _HOLD: Final = """
 SELECT patient, stamp FROM person WHERE patient = ANY($1::bigint[]) ORDER BY patient FOR NO KEY UPDATE"""
 
+# COPY's binary format: every field is its length and its bytes, big-endian; timestamps count microseconds from 2000.
+_BEGIN: Final = b"PGCOPY\n\xff\r\n\0" + bytes(8)
+_END: Final = b"\xff\xff"
+_NULL: Final = b"\xff\xff\xff\xff"
+_HEAD: Final = struct.Struct(">hiqi16sihiiihiq")  # number of fields; patient, id, type, version, dictionary, at
+_TIME: Final = struct.Struct(">iq")
+_LENGTH: Final = struct.Struct(">i")
+_BIGINT_OID: Final = 20
+_EPOCH: Final = datetime(2000, 1, 1, tzinfo=UTC)
+_MICROSECOND: Final = timedelta(microseconds=1)
+
 
 class Fresh(NamedTuple):
-    """A resource that has no id yet. `kept` is what `codec.with_splices` makes of the bytes received."""
+    """A resource that has no id yet: its type, its body as it is kept, and its row's search columns.
+
+    `dates_and_tokens` are three columns in COPY's format, `values` one that is still to be sealed.
+    """
 
     type: int
     kept: bytes
-    tokens: list[int]
+    dates_and_tokens: bytes
     values: bytes
-    date_from: datetime | None
-    date_to: datetime | None
+
+    @classmethod
+    def of(cls, type_: int, raw: bytes, indexed: Indexed) -> Self:
+        """From the bytes as received."""
+        return cls(type_, with_splices(raw), _columns(indexed), indexed.values)
+
+
+def _columns(indexed: Indexed) -> bytes:
+    return _date(indexed.date_from) + _date(indexed.date_to) + _bigints(indexed.tokens)
+
+
+def _date(value: datetime | None) -> bytes:
+    return _NULL if value is None else _TIME.pack(8, (value - _EPOCH) // _MICROSECOND)
+
+
+def _bigints(values: Sequence[int]) -> bytes:
+    """A bigint[]: dimensions (none when empty), no nulls, element type; length and first index; the elements."""
+    if not values:
+        return struct.pack(">4i", 12, 0, 0, _BIGINT_OID)
+    count = len(values)
+    flat = [part for value in values for part in (8, value)]
+    return struct.pack(">6i" + "iq" * count, 20 + 12 * count, 1, 0, _BIGINT_OID, count, 1, *flat)
 
 
 class Filing(NamedTuple):
@@ -62,30 +104,42 @@ class Bulk:
         Raises `Stale` when a fact about any of the patients changed since its grant was made, or when another writer
         held the same patients in another order: nothing is written then.
         """
-        ids = [[self._ids.make(grant.subject.patient) for _ in fresh] for grant, fresh in filings]
+        ids = [self._ids.make_many(grant.subject.patient, len(fresh)) for grant, fresh in filings]
         try:
             async with conn.transaction():
                 await _hold(conn, [filing.grant for filing in filings])
-                # The driver takes row by row as the server's socket has room: both work at the same time.
-                await conn.copy_records_to_table("record", columns=_ROW, records=self._rows(filings, ids))
+                # The driver takes rows as the server's socket has room: both work at the same time.
+                await conn.copy_to_table("record", source=self._stream(filings, ids), columns=_ROW, format="binary")
                 await conn.copy_records_to_table("audit", columns=_AUDIT_ROW, records=_audit_rows(filings, ids))
         except asyncpg.DeadlockDetectedError as error:
             raise Stale from error
         return ids
 
-    def _rows(self, filings: Sequence[Filing], ids: Sequence[Sequence[UUID]]) -> Iterator[tuple[Any, ...]]:
-        shrink = self._dictionaries.shrink
-        for (grant, fresh), own in zip(filings, ids, strict=True):
-            patient, at = grant.subject.patient, grant.at
-            key = self._wrap.unwrap(patient, grant.subject.wrapped[0])
-            seal = key.seal
-            for (type_, kept, tokens, values, date_from, date_to), id_ in zip(fresh, own, strict=True):
-                place = bound(patient, type_, id_)
-                number, packed = shrink(kept)
-                yield (
-                    patient, id_, type_, FIRST_VERSION, number, at, date_from, date_to, key.tokens(tokens),
-                    seal(values, place), seal(packed, place),
-                )  # fmt: skip
+    async def _stream(self, filings: Sequence[Filing], ids: Sequence[Sequence[UUID]]) -> AsyncIterator[bytes]:
+        yield _BEGIN
+        for filing, own in zip(filings, ids, strict=True):
+            for at in range(0, len(own), ROWS_AT_ONCE):
+                until = at + ROWS_AT_ONCE
+                yield b"".join(self._rows(filing.grant, filing.fresh[at:until], own[at:until]))
+        yield _END
+
+    def _rows(self, grant: Grant, fresh: Sequence[Fresh], ids: Sequence[UUID]) -> Iterator[bytes]:
+        patient, at = grant.subject.patient, (grant.at - _EPOCH) // _MICROSECOND
+        seal, shrink = self._wrap.unwrap(patient, grant.subject.wrapped[0]).seal, self._dictionaries.shrink
+        nonces = os.urandom(2 * NONCE_BYTES * len(fresh))
+        place = 0
+        for (type_, kept, dates_and_tokens, plain), id_ in zip(fresh, ids, strict=True):
+            bound_to = bound(patient, type_, id_)
+            number, packed = shrink(kept)
+            values = seal(plain, bound_to, nonces[place : place + NONCE_BYTES])
+            body = seal(packed, bound_to, nonces[place + NONCE_BYTES : place + 2 * NONCE_BYTES])
+            place += 2 * NONCE_BYTES
+            yield _HEAD.pack(len(_ROW), 8, patient, 16, id_.bytes, 2, type_, 4, FIRST_VERSION, 2, number, 8, at)
+            yield dates_and_tokens
+            yield _LENGTH.pack(len(values))
+            yield values
+            yield _LENGTH.pack(len(body))
+            yield body
 
 
 def _audit_rows(filings: Sequence[Filing], ids: Sequence[Sequence[UUID]]) -> Iterator[tuple[Any, ...]]:

@@ -1,6 +1,6 @@
 """Record bodies as they lie on disk: compressed with a numbered dictionary, then sealed with the patient's own key.
 
-Destroying a person's data key is how deletion reaches backups and write-ahead log.
+A destroyed data key, once the root that wrapped it is rotated away, closes her bodies in backups and write-ahead log too.
 """
 
 from __future__ import annotations
@@ -79,10 +79,11 @@ class DataKey:
         self._key = key
         self._permute: Callable[[bytes], bytes] | None = None
 
-    def seal(self, plain: bytes, bound_to: bytes) -> bytes:
+    def seal(self, plain: bytes, bound_to: bytes, nonce: bytes = b"") -> bytes:
+        """`nonce` is for a writer that draws its random bytes for many at once; it must never come again."""
         if not plain:
             return b""
-        nonce = os.urandom(NONCE_BYTES)
+        nonce = nonce or os.urandom(NONCE_BYTES)
         return nonce + self._aead.encrypt(nonce, plain, bound_to)
 
     def open(self, sealed: bytes, bound_to: bytes) -> bytes:

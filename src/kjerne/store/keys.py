@@ -19,8 +19,6 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from kjerne.errors import Refusal
 
 ROOT_BYTES = 32
-SANDBOX_MARK = b"SANDBOX!"
-"""Begins every root that a sandbox makes, so that production can refuse it."""
 NONCE_BYTES = 12
 SANDBOX_MARK = b"sandbox:"
 """What a sandbox's roots begin with, so that production can refuse them however they got there."""

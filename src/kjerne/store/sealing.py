@@ -38,15 +38,12 @@ PREFETCH: Final = 1000
 COORDINATE_BYTES: Final = 32
 
 # A format is never changed: rows sealed under it must give the same bytes for ten years. New columns need a new one.
-_COLUMNS: Final = {
-    1: "xid, number, patient, at, outcome, action, service, rule, law, says, purpose, basis, caller_kind, "
-    "caller_digest, caller_name, caller_hpr, caller_role, organisation, point_of_care, department, client, token, "
-    "decision, self_selected, correlation, types, ids, versions",
-}
-_ROWS: Final = {
-    number: f"SELECT {_COLUMNS[number]} FROM audit WHERE xid >= $1 AND xid < $2 ORDER BY xid, number"
-    for number in _COLUMNS
-}
+_FIRST_COLUMNS: Final = (
+    "xid, number, patient, at, outcome, action, service, rule, law, says, purpose, basis, caller_kind, caller_digest, "
+    "caller_name, caller_hpr, caller_role, organisation, point_of_care, department, client, token, decision, "
+    "self_selected, correlation, types, ids, versions"
+)
+_ROWS: Final = {1: f"SELECT {_FIRST_COLUMNS} FROM audit WHERE xid >= $1 AND xid < $2 ORDER BY xid, number"}
 _LAST: Final = "SELECT * FROM audit_seal ORDER BY number DESC LIMIT 1"
 _ALL: Final = "SELECT * FROM audit_seal ORDER BY number"
 _ADD: Final = """

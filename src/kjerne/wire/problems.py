@@ -32,8 +32,7 @@ def denied_answer(denial: Denial, shape: ErrorShape) -> Answer:
     """A no of the law names its rule and its law. A person nobody knows is answered as a record nobody may see."""
     refusal = Refusal(
         403,
-        denial.says or "Access is not given.",
-        where=denial.law,
+        f"{denial.says or 'Access is not given.'} ({denial.law or denial.rule})",
         code="forbidden",
         rule=denial.rule,
     )

@@ -30,6 +30,7 @@ CITIZEN_SCOPES: Final = ("kjerne:citizen", "kjerne:insight")
 SYSTEM_SCOPES: Final[Mapping[str, tuple[str, ...]]] = {
     "laboratory": ("nhn:pps/provesvar-write",),
     "device-gateway": ("nhn:pmd/write",),
+    "operations": ("kjerne:operations",),
 }
 AUDIENCES: Final = ("nhn:pps", "nhn:pmd", "kjerne")
 """Whom the sandbox issues access tokens for; a scope's audience is its part before the slash, else before the colon."""

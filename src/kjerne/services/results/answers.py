@@ -154,11 +154,10 @@ def _answer(report: Resource, desk: _Desk) -> Answer:
     ids = _tree(report, desk.observations)
     members = {points.reference_id(m) for own in ids for m in desk.observations[own].get("hasMember", [])}
     kind = kind_of(report)
-    findings: list[Finding] = []
-    organisms: list[Organism] = []
+    walk = _Walk(kind, desk, [], [])
     for own in ids:
         if own not in members:
-            _walk(desk.observations[own], 0, kind, desk, findings, organisms)
+            walk.down(desk.observations[own], 0, DEPTH_LIMIT)
     moments = [at for own in ids if (at := points.taken(desk.observations[own]))]
     request = next((desk.requests.get(points.reference_id(ref)) for ref in report.get("basedOn", [])), None) or {}
     materials = {desk.materials.get(points.reference_id(desk.observations[own].get("specimen")), "") for own in ids}
@@ -171,8 +170,8 @@ def _answer(report: Resource, desk: _Desk) -> Answer:
         mark=points.mark_of(report),
         performer=points.display_of(report.get("performer", []), desk.names),
         requester=points.display_of([request["requester"]] if request.get("requester") else [], desk.names),
-        findings=tuple(findings),
-        organisms=_numbered(organisms),
+        findings=tuple(walk.findings),
+        organisms=_numbered(walk.organisms),
         comments=_comments(report),
         material=", ".join(sorted(materials - {""})),
     )
@@ -181,10 +180,12 @@ def _answer(report: Resource, desk: _Desk) -> Answer:
 def _title(report: Resource, ids: Sequence[str], kind: Kind, desk: _Desk) -> str:
     # These reports' own code says only "radiology" or "microbiology": what was examined is the better name.
     if kind in ("radiology", "microbiology"):
-        top = [points.reference_id(ref) for ref in report.get("result", [])]
-        shown = ids if kind == "radiology" else [own for own in ids if own in top]
-        named = list(dict.fromkeys(_examination(desk.observations[own]) for own in shown))
-        if named := [name for name in named if name]:
+        found = [desk.observations[own] for own in ids]
+        if kind == "microbiology":
+            members = {points.reference_id(ref) for one in found for ref in one.get("hasMember", [])}
+            found = [one for one in found if one.get("id") not in members and not _level(one)]
+        named = [name for one in found if (name := _examination(one))]
+        if named := list(dict.fromkeys(named)):
             return ", ".join(named[:3])
     names = [points.concept_text(desk.observations[own].get("code")) for own in ids]
     return points.concept_text(report.get("code")) or next((name for name in names if name), "")
@@ -197,22 +198,27 @@ def _examination(observation: Resource) -> str:
     return "" if heading else points.concept_text(observation.get("code"))
 
 
-def _walk(
-    observation: Resource, depth: int, kind: Kind, desk: _Desk, findings: list[Finding], organisms: list[Organism]
-) -> None:
-    members = [
-        desk.observations[own]
-        for ref in observation.get("hasMember", [])
-        if (own := points.reference_id(ref)) in desk.observations
-    ]
-    if any(_level(member) for member in members):
-        organisms.append(_organism(observation, members))
-        return
-    if finding := _finding(observation, depth, kind):
-        findings.append(finding)
-    if depth < DEPTH_LIMIT:
-        for member in members:
-            _walk(member, depth + 1, kind, desk, findings, organisms)
+@dataclass(slots=True)
+class _Walk:
+    """Gathers what one report says, from its roots down; an item that says nothing lends its depth to its members."""
+
+    kind: Kind
+    desk: _Desk
+    findings: list[Finding]
+    organisms: list[Organism]
+
+    def down(self, observation: Resource, depth: int, left: int) -> None:
+        named = [points.reference_id(ref) for ref in observation.get("hasMember", [])]
+        members = [self.desk.observations[own] for own in named if own in self.desk.observations]
+        if any(_level(member) for member in members):
+            self.organisms.append(_organism(observation, members))
+            return
+        finding = _finding(observation, depth, self.kind)
+        if finding:
+            self.findings.append(finding)
+        if left:
+            for member in members:
+                self.down(member, depth + bool(finding), left - 1)
 
 
 def _finding(observation: Resource, depth: int, kind: Kind) -> Finding | None:

@@ -7,7 +7,7 @@ trend"). Each point keeps its own reference range, because laboratories differ a
 from __future__ import annotations
 
 import hashlib
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -60,13 +60,13 @@ class Series:
 class Row:
     """One series across the table's columns; a cell holds none, one or (twice in one sample) several points.
 
-    `twin` where another row has the same name, so that material and method must be told.
+    `apart` is the material or method that tells it from another row of the same name, else empty.
     """
 
     series: Series
     cells: tuple[tuple[Point, ...], ...]
     topic: str
-    twin: bool
+    apart: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +168,7 @@ def cumulative(found: Sequence[Series], *, since: date | None = None) -> Table:
     moments = {p.when for _, points in dated for p in points if p.when}
     columns = tuple(sorted(moments, key=lambda at: at.order, reverse=True))
     slot = {column: number for number, column in enumerate(columns)}
-    names = Counter(panels.component(s.name) for s, points in dated if points)
+    twins = _twins([s for s, points in dated if points])
     by_group: dict[str, list[tuple[int, Row]]] = defaultdict(list)
     for one, points in dated:
         if not points:
@@ -178,8 +178,7 @@ def cumulative(found: Sequence[Series], *, since: date | None = None) -> Table:
             if point.when:
                 cells[slot[point.when]].append(point)
         spot = panels.place(one.name)
-        twin = names[panels.component(one.name)] > 1
-        row = Row(one, tuple(tuple(cell) for cell in cells), spot.topic, twin)
+        row = Row(one, tuple(tuple(cell) for cell in cells), spot.topic, _apart(one, twins[one.name.lower()]))
         by_group[spot.group].append((spot.rank, row))
     groups = [
         Group(key, tuple(row for _, row in sorted(by_group[key], key=lambda pair: (pair[0], pair[1].series.name))))
@@ -187,3 +186,16 @@ def cumulative(found: Sequence[Series], *, since: date | None = None) -> Table:
         if by_group[key]
     ]
     return Table(columns, tuple(groups))
+
+
+def _twins(found: Iterable[Series]) -> dict[str, list[Series]]:
+    by_name: dict[str, list[Series]] = defaultdict(list)
+    for one in found:
+        by_name[one.name.lower()].append(one)
+    return by_name
+
+
+def _apart(one: Series, twins: Sequence[Series]) -> str:
+    told = [one.material] if len({t.material for t in twins}) > 1 else []
+    told += [one.method] if len({t.method for t in twins}) > 1 else []
+    return " · ".join(part for part in told if part)

@@ -1,0 +1,128 @@
+"""A real Chromium on the pages of the made-up house, and what every page must hold there."""
+
+from __future__ import annotations
+
+import shutil
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+import uvicorn
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from kjerne.clock import SystemClock
+from pages.fake import FakeHouse, made
+
+AXE: Final = Path(__file__).parents[2] / "web" / "node_modules" / "axe-core" / "axe.min.js"
+RULES: Final = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+WIDTHS: Final = (1280, 390)
+# As root in a container Chromium has no sandbox of its own; nothing but our own pages is opened.
+ARGUMENTS: Final = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+@dataclass
+class Site:
+    """Where the pages are, and the house behind them."""
+
+    url: str
+    house: FakeHouse
+
+
+@dataclass
+class Tab:
+    """One browser tab that remembers what its console complained about."""
+
+    page: Page
+    site: Site
+    complaints: list[str] = field(default_factory=list)
+
+    def goto(self, path: str) -> None:
+        self.page.goto(self.site.url + path)
+
+    def holds(self) -> None:
+        """Zero axe violations, no sideways scroll, nothing that the policy had to stop."""
+        page = self.page
+        if not page.evaluate("!!window.axe"):
+            page.evaluate(AXE.read_text("utf-8"))
+        found = page.evaluate("(tags) => axe.run({runOnly: {type: 'tag', values: tags}})", RULES)
+        violations = [(v["id"], [node["target"] for node in v["nodes"]]) for v in found["violations"]]
+        assert violations == [], page.url
+        assert page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth"), page.url
+        assert self.complaints == [], page.url
+
+
+def chromium() -> str:
+    """Path of the browser, or the test is skipped with what is missing."""
+    found = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if not found:
+        pytest.skip("Chromium is missing (Debian: apt-get install chromium)")
+    if not AXE.is_file():
+        pytest.skip("axe-core is missing (python tools/build_assets.py --tests)")
+    return found
+
+
+@contextmanager
+def site() -> Iterator[Site]:
+    """The pages on a free port, with a house of their own."""
+    house, _, app = made(SystemClock())
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = int(free.getsockname()[1])
+    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=port, log_level="error"))
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    deadline = time.monotonic() + 10
+    while not server.started and time.monotonic() < deadline:
+        time.sleep(0.02)
+    try:
+        yield Site(f"http://127.0.0.1:{port}", house)
+    finally:
+        server.should_exit = True
+        thread.join(10)
+
+
+@contextmanager
+def browser() -> Iterator[Browser]:
+    """One Chromium for a module's tests."""
+    path = chromium()
+    with sync_playwright() as playwright:
+        opened = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
+        try:
+            yield opened
+        finally:
+            opened.close()
+
+
+@contextmanager
+def tab(opened: Browser, where: Site, width: int = 1280, **context: Any) -> Iterator[Tab]:
+    """A tab of its own login; `java_script_enabled=False` for a reader without script."""
+    height = 844 if width < 600 else 800
+    own = opened.new_context(viewport={"width": width, "height": height}, locale="nb-NO", **context)
+    own.set_default_timeout(10_000)
+    page = own.new_page()
+    made_tab = Tab(page, where)
+    page.on("console", lambda message: _note(made_tab, message.type, message.text))
+    page.on("pageerror", lambda error: made_tab.complaints.append(str(error)))
+    try:
+        yield made_tab
+    finally:
+        own.close()
+
+
+def _note(made_tab: Tab, kind: str, message: str) -> None:
+    # A refusal has its status; Chromium logs each as a failed load, which is what the test asked for.
+    if kind in ("error", "warning") and "Failed to load resource" not in message:
+        made_tab.complaints.append(message)

@@ -1,0 +1,223 @@
+"""The clinician's day in a real browser: choose, read, follow a trend, acknowledge, open a lock, print."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, expect
+
+from journeys.chromium import WIDTHS, Site, Tab, browser, site, tab
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture(scope="module")
+def opened() -> Iterator[Browser]:
+    with browser() as found:
+        yield found
+
+
+@pytest.fixture
+def where() -> Iterator[Site]:
+    with site() as found:
+        yield found
+
+
+def start(it: Tab) -> None:
+    it.goto("/login?to=clinician")
+    it.page.get_by_role("link", name="Logg inn som helsepersonell").click()
+
+
+def choose(it: Tab, name: str) -> None:
+    it.goto("/clinician")
+    it.page.get_by_role("region", name="Mine pasienter").get_by_role("button", name=re.compile(name)).click()
+    it.page.wait_for_url("**/clinician/v/*")
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_a_clinician_reads_results_and_acknowledges(opened: Browser, where: Site, width: int) -> None:
+    with tab(opened, where, width) as it:
+        it.goto("/")
+        it.holds()
+        start(it)
+        it.holds()
+        choose(it, "Kari Nordvik")
+        it.holds()
+        bar = it.page.get_by_role("region", name="Pasient", exact=True)
+        expect(bar).to_contain_text("kvinne, 47 år")
+        expect(bar).to_contain_text("Syntetisk")
+        it.page.mouse.wheel(0, 3000)
+        it.page.wait_for_function("scrollY > 50")
+        assert bar.bounding_box()["y"] == 0, "the identity bar never scrolls away"  # type: ignore[index]
+        it.page.get_by_role("button", name=re.compile("Kvitter som lest: U-Bakterier")).click()
+        expect(it.page.get_by_role("region", name="Venter på kvittering")).not_to_contain_text("U-Bakterier")
+        assert where.house.done == [("acknowledged", "rep-urine")]
+        it.holds()
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_a_trend_is_a_picture_and_a_table(opened: Browser, where: Site, width: int) -> None:
+    with tab(opened, where, width) as it:
+        start(it)
+        choose(it, "Kari Nordvik")
+        it.page.locator("a:visible", has_text="B-Hemoglobin").first.click()
+        expect(it.page.locator("figure canvas")).to_be_visible()
+        expect(it.page.locator("figure svg.trend")).to_have_attribute("role", "img")
+        expect(it.page.get_by_role("table", name="Alle verdier for B-Hemoglobin")).to_contain_text("11,1")
+        expect(it.page.get_by_role("region", name="Holdt utenfor kurven")).to_contain_text("mmol/L")
+        it.holds()
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_a_report_is_read_in_full(opened: Browser, where: Site, width: int) -> None:
+    with tab(opened, where, width) as it:
+        start(it)
+        choose(it, "Kari Nordvik")
+        patient = it.page.url
+        for report in ("rep-urine", "rep-ct", "rep-blood-4"):
+            it.page.goto(f"{patient}/report/{report}")
+            it.holds()
+
+
+def test_resistance_stands_as_letter_and_word(opened: Browser, where: Site) -> None:
+    with tab(opened, where) as it:
+        start(it)
+        choose(it, "Kari Nordvik")
+        it.page.goto(f"{it.page.url}/report/rep-urine")
+        row = it.page.get_by_role("row", name=re.compile("Trimetoprim"))
+        expect(row).to_contain_text("R")
+        expect(row).to_contain_text("Resistent")
+        expect(row).to_contain_text("32")
+
+
+def test_the_look_up_box_answers_in_its_place(opened: Browser, where: Site) -> None:
+    with tab(opened, where) as it:
+        start(it)
+        choose(it, "Kari Nordvik")
+        address = it.page.url
+        it.page.get_by_label("Analyse eller undersøkelse").fill("B-HbA1c")
+        it.page.get_by_role("button", name="Sjekk").click()
+        expect(it.page.get_by_role("region", name="Allerede tatt?")).to_contain_text("er tatt og kan brukes")
+        assert it.page.url == address, "the rest of the page stayed where it was"
+        it.holds()
+        it.page.get_by_role("button", name="Bruk svaret som finnes").click()
+        expect(it.page.get_by_text("Registrert: du bruker svaret som finnes.")).to_be_visible()
+        assert where.house.done == [("followed", "")]
+
+
+NOES = {
+    "Per Aasen": "Ingen prøvesvar er registrert",
+    "Liv Moen": "Opplysningene er sperret",
+    "Nils Dahl": "Pasienten har blokkert deg",
+    "Ada Lien": "Pasienten har reservert seg",
+    "Eva Strand": "Har du tjenstlig behov likevel?",
+    "Jon Berge": "Kilden svarte ikke",
+}
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_each_no_is_a_page_of_its_own(opened: Browser, where: Site, width: int) -> None:
+    with tab(opened, where, width) as it:
+        start(it)
+        for name, says in NOES.items():
+            choose(it, name)
+            expect(it.page.get_by_role("heading", name=says)).to_be_visible()
+            it.holds()
+
+
+def test_a_lock_is_opened_in_two_steps_with_the_keyboard_alone(opened: Browser, where: Site) -> None:
+    with tab(opened, where) as it:
+        start(it)
+        choose(it, "Liv Moen")
+        it.page.get_by_role("link", name="Åpne sperren").focus()
+        it.page.keyboard.press("Enter")
+        expect(it.page.get_by_role("heading", name="Åpne pasientens sperre")).to_be_visible()
+        it.holds()
+        it.page.get_by_role("radio", name=re.compile("Samtykke")).focus()
+        it.page.keyboard.press("Space")
+        it.page.keyboard.press("Tab")
+        it.page.keyboard.type("Avklart med pasienten i dag")
+        it.page.keyboard.press("Tab")
+        it.page.keyboard.press("Enter")
+        expect(it.page.get_by_role("region", name="Pasient", exact=True)).to_contain_text(
+            "Samtykke fra pasienten til kl."
+        )
+
+
+def test_the_keyboard_reaches_everything_and_focus_is_seen(opened: Browser, where: Site) -> None:
+    with tab(opened, where) as it:
+        start(it)
+        choose(it, "Kari Nordvik")
+        it.page.keyboard.press("Tab")
+        expect(it.page.get_by_role("link", name="Hopp til innholdet")).to_be_focused()
+        wanted = it.page.evaluate(
+            "document.querySelectorAll('a:not([hidden]), button, input:not([type=hidden])').length"
+        )
+        reached = set()
+        for _ in range(wanted + 20):
+            it.page.keyboard.press("Tab")
+            seen = it.page.evaluate(
+                "() => { const e = document.activeElement, s = getComputedStyle(e);"
+                " return [e.tagName, e.textContent.trim(), s.outlineStyle, parseFloat(s.outlineWidth)]; }"
+            )
+            if seen[0] != "BODY":
+                assert seen[2] != "none", seen
+                assert seen[3] >= 2, seen
+            reached.add((seen[0], seen[1]))
+        for part in (("A", "B-Hemoglobin"), ("BUTTON", "Kvitter"), ("A", "CT thorax"), ("BUTTON", "Sjekk")):
+            assert any(tag == part[0] and part[1] in said for tag, said in reached), part
+
+
+def test_a_tab_left_on_another_patient_can_change_nothing(opened: Browser, where: Site) -> None:
+    with tab(opened, where) as it:
+        start(it)
+        choose(it, "Kari Nordvik")
+        other = it.page.context.new_page()
+        second = Tab(other, where)
+        choose(second, "Per Aasen")
+        it.page.get_by_role("button", name=re.compile("Kvitter som lest: U-Bakterier")).click()
+        expect(it.page.get_by_role("heading", name="En annen pasient er åpen")).to_be_visible()
+        assert where.house.done == []
+        it.holds()
+
+
+def test_a_page_grows_stale_visibly_by_its_style_alone(opened: Browser, where: Site) -> None:
+    with tab(opened, where) as it:
+        it.page.route("**/kjerne.js*", lambda route: route.abort())
+        start(it)
+        choose(it, "Kari Nordvik")
+        note = it.page.locator("#stale")
+        expect(note).to_be_hidden()
+        it.page.evaluate("document.getAnimations().forEach((one) => one.finish())")
+        expect(note).to_be_visible()
+        expect(note).to_contain_text("kan være utdatert")
+        it.complaints.clear()  # the script that was kept away
+        it.holds()
+
+
+def test_everything_works_without_script(opened: Browser, where: Site) -> None:
+    with tab(opened, where, java_script_enabled=False) as it:
+        start(it)
+        choose(it, "Kari Nordvik")
+        it.page.get_by_label("Analyse eller undersøkelse").fill("B-HbA1c")
+        it.page.get_by_role("button", name="Sjekk").click()
+        expect(it.page.get_by_text("er tatt og kan brukes")).to_be_visible()
+        it.page.locator("a:visible", has_text="P-CRP").first.click()
+        expect(it.page.locator("figure svg.trend")).to_be_visible()
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_the_printed_sheet_holds_the_patient_and_not_the_page_around_it(
+    opened: Browser, where: Site, width: int
+) -> None:
+    with tab(opened, where, width) as it:
+        start(it)
+        choose(it, "Kari Nordvik")
+        it.page.goto(f"{it.page.url}/print")
+        it.holds()
+        it.page.emulate_media(media="print")
+        expect(it.page.get_by_text("Skrevet ut av Ola Hagen")).to_be_visible()
+        expect(it.page.locator(".strip")).to_be_hidden()
+        assert len(it.page.pdf()) > 10_000

@@ -1,0 +1,101 @@
+"""The citizen in a real browser: what is new, what it means, who looked, and what she chooses."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, expect
+
+from journeys.chromium import WIDTHS, Site, Tab, browser, site, tab
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture(scope="module")
+def opened() -> Iterator[Browser]:
+    with browser() as found:
+        yield found
+
+
+@pytest.fixture
+def where() -> Iterator[Site]:
+    with site() as found:
+        yield found
+
+
+def start(it: Tab) -> None:
+    it.goto("/login?to=me")
+    it.page.get_by_role("link", name="Logg inn som innbygger").click()
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_a_citizen_finds_what_is_new_and_what_it_means(opened: Browser, where: Site, width: int) -> None:
+    with tab(opened, where, width) as it:
+        it.goto("/login?to=me")
+        it.holds()
+        start(it)
+        expect(it.page.get_by_role("heading", name="Hei, Kari")).to_be_visible()
+        expect(it.page.get_by_role("region", name="Svar som kommer")).to_contain_text("Vises 2. desember 2026")
+        it.holds()
+        it.page.get_by_role("link", name="Prøvesvar", exact=True).click()
+        it.holds()
+        it.page.get_by_role("link", name=re.compile("Hemoglobin")).first.click()
+        expect(it.page.get_by_text("Lavere enn det vanlige")).to_be_visible()
+        expect(it.page.get_by_text("betyr ikke at du er syk")).to_be_visible()
+        expect(it.page.locator("figure canvas")).to_be_visible()
+        it.holds()
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_a_citizen_sees_who_looked_and_why(opened: Browser, where: Site, width: int) -> None:
+    with tab(opened, where, width) as it:
+        start(it)
+        it.page.get_by_role("link", name="Hvem har sett").click()
+        row = it.page.get_by_role("listitem").filter(has_text="Siri Vik")
+        expect(row).to_contain_text("sykepleier")
+        expect(row).to_contain_text("Akutt behandling")
+        it.holds()
+        it.page.get_by_role("link", name="Fikk nei").click()
+        expect(it.page.get_by_text("Prøvde å se:")).to_have_count(1)
+        it.holds()
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_a_citizen_blocks_a_person_knowing_what_it_does(opened: Browser, where: Site, width: int) -> None:
+    with tab(opened, where, width) as it:
+        start(it)
+        it.page.get_by_role("link", name="Mine valg").click()
+        it.holds()
+        it.page.get_by_label("Hvem", exact=True).select_option(label="Siri Vik")
+        it.page.get_by_role("button", name="Se hva det betyr", exact=True).click()
+        expect(it.page.get_by_text("heller ikke i en akutt situasjon")).to_be_visible()
+        assert where.house.made == [], "nothing is saved before the effect was shown"
+        it.holds()
+        it.page.get_by_role("button", name="Blokker personen").click()
+        expect(it.page.get_by_text("Valget er lagret og gjelder fra nå.")).to_be_visible()
+        assert [choice.kind for choice in where.house.made] == ["block"]
+        it.page.get_by_role("button", name="Opphev: Blokkert Siri Vik").click()
+        expect(it.page.get_by_text("Valget er opphevet")).to_be_visible()
+        it.holds()
+
+
+def test_a_parent_changes_to_the_childs_record_and_sees_whose_it_is(opened: Browser, where: Site) -> None:
+    with tab(opened, where, 390) as it:
+        start(it)
+        it.page.get_by_role("button", name="Emil Nordvik").click()
+        expect(it.page.get_by_text("Du ser opplysningene til Emil Nordvik.")).to_be_visible()
+        it.holds()
+
+
+@pytest.mark.parametrize("language", ["Nynorsk", "English", "Sámegiella"])
+def test_the_language_changes_where_the_reader_is(opened: Browser, where: Site, language: str) -> None:
+    with tab(opened, where, 390) as it:
+        start(it)
+        it.goto("/me/privacy")
+        it.page.get_by_role("link", name=language).click()
+        assert it.page.url.endswith("/me/privacy")
+        heading = {"Nynorsk": "Vala mine", "English": "My choices", "Sámegiella": "Mine valg"}[language]
+        expect(it.page.get_by_role("heading", level=1)).to_have_text(heading)
+        it.holds()

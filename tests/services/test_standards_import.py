@@ -1,0 +1,209 @@
+"""Many resources in one request: all of them, or none and every reason by line and element."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from collections.abc import Iterator, Sequence
+from functools import partial
+from typing import Any
+
+import httpx
+import pytest
+
+from kjerne.errors import Refusal
+from kjerne.fhir.definitions import type_number
+from kjerne.services.standards_import import CHUNK_LINES, INLINE_LINES, Crew, understood
+from kjerne.wire import json as strict_json
+from platform_fixture import Standing
+
+TYPES = {"Observation": type_number("Observation"), "Specimen": type_number("Specimen")}
+PARSE = partial(strict_json.parse, depth=64)
+NUMBER = "urn:oid:2.16.578.1.12.4.1.4.1"
+
+
+def potassium(number: str = "", value: str = "4.10", **more: Any) -> bytes:
+    tree: dict[str, Any] = {
+        "resourceType": "Observation",
+        "status": "final",
+        "code": {"coding": [{"system": "urn:oid:2.16.578.1.12.4.1.1.7280", "code": "NPU03230"}]},
+        "effectiveDateTime": "2026-11-20T08:00:00+01:00",
+        "valueQuantity": {"value": 0, "unit": "mmol/L"},
+        **more,
+    }
+    if number:
+        tree["subject"] = {"identifier": {"system": NUMBER, "value": number}}
+    return json.dumps(tree).replace('"value": 0', f'"value": {value}').encode()
+
+
+def send(platform: Standing, lines: Sequence[bytes], *, as_: str = "lab", **headers: str) -> httpx.Response:
+    named = {
+        "content-type": "application/fhir+ndjson",
+        **{key.replace("_", "-"): value for key, value in headers.items()},
+    }
+    body = b"\n".join(lines)
+    answer: httpx.Response = platform.client.call("POST", "/fhir/R4/$import", as_=as_, body=body, headers=named)
+    return answer
+
+
+def told(answer: httpx.Response) -> tuple[int, int, list[str]]:
+    """(resources, patients, locations) of a good answer."""
+    assert answer.status_code == 200, answer.text
+    parameters = answer.json()["parameter"]
+    count = {one["name"]: one["valueInteger"] for one in parameters if "valueInteger" in one}
+    return count["resources"], count["patients"], [one["valueUri"] for one in parameters if "valueUri" in one]
+
+
+def issues(answer: httpx.Response) -> list[tuple[str, str]]:
+    return [(one["diagnostics"], str(one.get("expression") or one.get("location"))) for one in answer.json()["issue"]]
+
+
+def records(platform: Standing) -> int:
+    return int(platform.rows("SELECT count(*) AS n FROM record")[0]["n"])
+
+
+@pytest.fixture
+def crew() -> Iterator[Crew]:
+    crew = Crew(1)
+    yield crew
+    crew.close()
+
+
+def test_each_line_is_written_and_found_again_as_it_was_sent(platform: Standing) -> None:
+    lines = [potassium(platform.nin("citizen"), f"4.{place}0") for place in range(3)]
+    answer = send(platform, lines)
+    resources, patients, locations = told(answer)
+    assert (resources, patients) == (3, 1)
+    for place, location in enumerate(locations):
+        found = platform.get(location)
+        assert found.status == 200
+        assert f'"value": 4.{place}0'.encode() in found.response.content
+
+
+def test_each_patient_has_one_audit_row_that_names_exactly_what_was_written(platform: Standing) -> None:
+    citizen, parent = platform.nin("citizen"), platform.nin("parent")
+    answer = send(platform, [potassium(citizen), potassium(parent), potassium(citizen)])
+    _, patients, locations = told(answer)
+    rows = platform.audited(answer)
+    assert len(rows) == patients == 2
+    assert sorted(sorted(str(id_) for id_ in row["ids"]) for row in rows) == sorted(
+        [sorted([_id(locations[0]), _id(locations[2])]), [_id(locations[1])]]
+    )
+    assert {(row["action"], row["outcome"], row["caller_kind"]) for row in rows} == {("file", 0, "system")}
+    assert [list(row["versions"]) for row in rows] == [[1] * len(row["ids"]) for row in rows]
+
+
+def _id(location: str) -> str:
+    return location.split("/")[1]
+
+
+def test_what_is_imported_can_be_searched(platform: Standing) -> None:
+    number = platform.nin("citizen")
+    specimen = b'{"resourceType":"Specimen","identifier":[{"system":"urn:x","value":"import-1"}]}'
+    _, _, (location,) = told(send(platform, [specimen], person_id=number))
+    assert platform.search("Specimen", [("identifier", "urn:x|import-1")]).ids() == [_id(location)]
+
+
+def test_one_wrong_line_refuses_all_and_every_wrong_line_is_named(platform: Standing) -> None:
+    before = records(platform)
+    number = platform.nin("citizen")
+    lines = [potassium(number), potassium(number, status="finished"), potassium(number, effectiveDateTime="2026-13-01")]
+    answer = send(platform, lines)
+    assert answer.status_code == 422
+    assert [where for _, where in issues(answer)] == [
+        "['line 2: Observation.status']",
+        "['line 3: Observation.effectiveDateTime']",
+    ]
+    assert number not in answer.text
+    assert records(platform) == before
+
+
+@pytest.mark.parametrize(
+    ("line", "where"),
+    [
+        (b'{"resourceType":"Observation","status":"final","status":"final"}', "line 2: column 48"),
+        (b'{"resourceType":"Patient"}', "line 2: resourceType"),
+        (b"", "line 2: column 1"),
+        (b'["Observation"]', "line 2"),
+    ],
+)
+def test_a_line_that_is_no_resource_served_here_is_named(platform: Standing, line: bytes, where: str) -> None:
+    number = platform.nin("citizen")
+    answer = send(platform, [potassium(number), line, potassium(number)])
+    assert answer.status_code in (400, 422)
+    assert where in issues(answer)[0][1]
+
+
+def test_a_line_without_a_patient_or_with_no_number_at_all_is_named(platform: Standing) -> None:
+    number = platform.nin("citizen")
+    without = send(platform, [potassium(number), potassium()])
+    wrong = send(platform, [potassium(number), potassium("12345678901")])
+    assert (without.status_code, wrong.status_code) == (400, 400)
+    for answer in (without, wrong):
+        assert "line 2: subject.identifier.value" in issues(answer)[0][1]
+        assert "12345678901" not in answer.text
+
+
+def test_a_line_about_another_person_than_the_header_names_is_refused(platform: Standing) -> None:
+    before = records(platform)
+    citizen, parent = platform.nin("citizen"), platform.nin("parent")
+    answer = send(platform, [potassium(), potassium(citizen), potassium(parent)], person_id=citizen)
+    assert answer.status_code == 422
+    assert "line 3" in issues(answer)[0][1]
+    assert told(send(platform, [potassium(), potassium(citizen)], person_id=citizen))[1] == 1
+    assert records(platform) == before + 2
+
+
+def test_a_patient_who_has_opted_out_stops_the_whole_import(platform: Standing) -> None:
+    before = records(platform)
+    opted_out = next(
+        platform.population.by_key[key].nin
+        for key, choices in platform.population.choices.items()
+        if any(choice.kind == "opt-out" and choice.ended_at is None for choice in choices)
+    )
+    answer = send(platform, [potassium(platform.nin("citizen")), potassium(opted_out)])
+    assert answer.status_code == 403
+    assert "line 2" in issues(answer)[0][1]
+    assert opted_out not in answer.text
+    assert [row["outcome"] for row in platform.audited(answer)] == [1]
+    assert records(platform) == before
+
+
+def test_only_who_may_write_can_import_and_only_as_ndjson(platform: Standing) -> None:
+    lines = [potassium(platform.nin("citizen"))]
+    assert send(platform, lines, as_="gp").status_code == 403
+    assert send(platform, lines, content_type="application/fhir+json").status_code == 415
+    assert send(platform, []).status_code == 400
+
+
+def test_a_long_import_is_read_by_processes_of_its_own_in_the_order_of_its_lines(platform: Standing) -> None:
+    number = platform.nin("citizen")
+    lines = [potassium(number, f"{place}.5") for place in range(INLINE_LINES + CHUNK_LINES)]
+    resources, _, locations = told(send(platform, lines))
+    assert resources == len(lines)
+    assert b'"value": 7.5' in platform.get(locations[7]).response.content
+    minimal = send(platform, lines[:1], prefer="return=minimal")
+    assert told(minimal) == (1, 1, [])
+
+
+async def test_a_process_that_is_lost_breaks_one_import_off_and_no_more(crew: Crew) -> None:
+    lines = [potassium()] * 3
+    (part,) = await crew.understood(PARSE, TYPES, lines)
+    assert len(part.fresh) == 3
+    assert crew._pool is not None
+    for pid in list(crew._pool._processes):
+        os.kill(pid, signal.SIGKILL)
+    with pytest.raises(Refusal, match="broken off"):
+        await crew.understood(PARSE, TYPES, lines)
+    assert len((await crew.understood(PARSE, TYPES, lines))[0].fresh) == 3
+
+
+def test_no_more_faults_are_told_than_a_person_reads() -> None:
+    part = understood(PARSE, TYPES, 1, [b"{}"] * 1000)
+    assert len(part.faults) == 100
+    assert part.faults[99].where == "line 100: resourceType"
+
+
+def test_what_was_understood_shows_no_number() -> None:
+    assert "13819012345" not in repr(understood(PARSE, TYPES, 1, [potassium("13819012345")]))

@@ -1,0 +1,149 @@
+"""What leaves and what the log says left are the same: the ids in every answer equal the ids in its audit row.
+
+Many random searches, pages, includes, reads, histories and "already done" questions, each found again in the log by its
+correlation id. `KJERNE_STORM` sets how many (a release runs 10,000), `KJERNE_STORM_SEED` replays a failure.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import re
+from collections.abc import Callable
+from typing import Any, Final
+
+import httpx
+
+from platform_fixture import Answered, Standing
+
+TYPES: Final = ("Observation", "DiagnosticReport", "ServiceRequest", "Specimen", "PractitionerRole")
+CRITERIA: Final = (
+    ("code", "NPU27300"), ("code", "NPU03577,NPU03579"), ("code:not", "NPU27300"), ("code:text", "glukose"), ("status", "final"),
+    ("status:not", "final"), ("date", "ge2026-01-01"), ("date", "lt2026-06-01"), ("date:missing", "true"), ("_lastUpdated", "ge2020"),
+    ("value-quantity", "gt5"), ("category", "CLIN"), ("_tag", "http://nothing.example|x"), ("_id", "00000000-0000-0000-0000-000000000000"),
+    ("issued", "ge2026"), ("authored", "ge2026"), ("collected", "ge2026"), ("_summary", "count"), ("_total", "accurate"), ("_count", "0"),
+)  # fmt: skip
+INCLUDES: Final = (
+    ("_include", "DiagnosticReport:result"), ("_include", "DiagnosticReport:based-on"), ("_include", "Observation:specimen"),
+    ("_include", "Observation:has-member"), ("_include:iterate", "Observation:has-member"), ("_revinclude", "DiagnosticReport:result"),
+    ("_include", "ServiceRequest:requester"), ("_revinclude", "Observation:based-on"), ("_include", "DiagnosticReport:specimen"),
+)  # fmt: skip
+SORTS: Final = ("-date", "date", "_id", "-_lastUpdated", "-date,_id", "status", "-issued", "-authored", "collected")
+PAIRS: Final = (
+    ("gp", "citizen"), ("gp", "parent"), ("hospital-doctor", "citizen"), ("nurse", "citizen"), ("blocked-doctor", "citizen"),
+    ("gp", "restricted"), ("gp", "opted-out"), ("outsider", "citizen"), ("pharmacist", "citizen"), ("gp", "new-mother"),
+    ("gp", "renumbered"), ("hospital-doctor", "restricted"),
+)  # fmt: skip
+BASES: Final = ("", "", "", "SAMTYKKE", "AKUTT")
+
+
+def audited_ids(platform: Standing, answer: httpx.Response) -> set[str]:
+    return {str(id_) for row in platform.audited(answer) for id_ in row["ids"]}
+
+
+def named_in(answer: httpx.Response) -> set[str]:
+    """Every id of a record in an answer: entries, a resource that is the answer, or references in Parameters."""
+    if answer.status_code != 200:
+        return set()
+    tree: dict[str, Any] = Answered(answer).tree
+    if tree["resourceType"] == "Bundle":
+        return Answered(answer).every_id
+    if tree["resourceType"] == "Parameters":
+        return {part["valueReference"]["reference"].partition("/")[2] for part in tree["parameter"] if part["name"] == "earlier"}
+    return {tree["id"]}
+
+
+class Asking:
+    """A random reader of a platform."""
+
+    def __init__(self, platform: Standing, chance: random.Random) -> None:
+        self.platform = platform
+        self.chance = chance
+        self.known = ["00000000-0000-0000-0000-000000000000"]
+        self.next = ""
+
+    def form(self) -> list[tuple[str, str]]:
+        chance = self.chance
+        form: dict[str, str] = dict(chance.sample(CRITERIA, chance.randrange(3)))
+        form.setdefault("_count", chance.choice(("1", "2", "3", "7", "50", "1000")))
+        if chance.random() < 0.4:
+            form["_sort"] = chance.choice(SORTS)
+        if chance.random() < 0.15:
+            form["skip"] = str(chance.randrange(5))
+        return [*form.items(), *chance.sample(INCLUDES, chance.choice((0, 0, 1, 2)))]
+
+    def search(self) -> httpx.Response:
+        (as_, about), type_ = self.chance.choice(PAIRS), self.chance.choice(TYPES)
+        lenient = {"prefer": "handling=lenient"} if self.chance.random() < 0.7 else {}
+        found = self.platform.search(
+            type_, self.form(), as_=as_, about=about, basis=self.chance.choice(BASES), headers=lenient
+        )  # fmt: skip
+        self._learn(found, as_, about)
+        return found.response
+
+    def page(self) -> httpx.Response:
+        """The next page of the last search that had one."""
+        if not self.next:
+            return self.search()
+        (as_, about, url), self.next = self.next, ""  # type: ignore[misc]
+        path = url.removeprefix(self.platform.url)
+        found = Answered(self.platform.client.call("POST", path, as_=as_, patient=self.platform.nin(about)))
+        assert found.status == 200, found.tree
+        self._learn(found, as_, about)
+        return found.response
+
+    def _learn(self, found: Answered, as_: str, about: str) -> None:
+        if found.status == 200:
+            self.known += sorted(found.every_id)[:3]
+            if url := found.link("next"):
+                self.next = as_, about, url  # type: ignore[assignment]
+
+    def standard(self) -> httpx.Response:
+        (as_, about), type_ = self.chance.choice(PAIRS), self.chance.choice(TYPES)
+        pairs = [pair for pair in self.form() if pair[0] != "skip"]
+        query = str(httpx.QueryParams(pairs))
+        return self.platform.get(f"{type_}?{query}", as_=as_, about=about, headers={"prefer": "handling=lenient"}).response
+
+    def read(self) -> httpx.Response:
+        (as_, about), type_ = self.chance.choice(PAIRS), self.chance.choice(TYPES)
+        end = self.chance.choice(("", "", "/_history", "/_history/1", "/_history/2", "/_history/0"))
+        return self.platform.get(f"{type_}/{self.chance.choice(self.known)}{end}", as_=as_, about=about).response
+
+    def ask(self) -> httpx.Response:
+        as_, about = self.chance.choice(PAIRS)
+        code = self.chance.choice(("NPU27300", "NPU03577", "NPU01566", "NPU03429", "a,b", "x$y|z"))
+        return self.platform.client.call(
+            "POST", "/pps/v2/already-done", as_=as_, patient=self.platform.nin(about), form=[("code", code)]
+        )
+
+
+def test_the_ids_in_every_answer_are_the_ids_in_its_audit_row(platform: Standing) -> None:
+    seed = int(os.environ.get("KJERNE_STORM_SEED", random.randrange(2**32)))
+    print(f"KJERNE_STORM_SEED={seed}")
+    asking = Asking(platform, random.Random(seed))
+    ways: tuple[Callable[[], httpx.Response], ...] = (
+        asking.search, asking.search, asking.search, asking.page, asking.page, asking.standard, asking.read, asking.read, asking.ask,
+    )  # fmt: skip
+    named = 0
+    for _ in range(int(os.environ.get("KJERNE_STORM", "300"))):
+        answer = asking.chance.choice(ways)()
+        assert answer.status_code < 500, answer.text
+        in_answer = named_in(answer)
+        assert in_answer == audited_ids(platform, answer), (answer.request.url, answer.request.content, answer.text[:500])
+        named += len(in_answer)
+    assert named > 100
+
+
+def test_a_refused_read_is_in_the_log_without_any_record(platform: Standing) -> None:
+    refused = platform.search("Observation", as_="outsider")
+    (row,) = platform.audited(refused.response)
+    assert (refused.status, row["outcome"], row["rule"], row["ids"]) == (403, 1, "no-relation", [])
+
+
+def test_the_log_names_the_versions_that_left(platform: Standing) -> None:
+    found = platform.search("Observation", [("_count", "20")])
+    (row,) = platform.audited(found.response)
+    logged = {str(id_): version for id_, version in zip(row["ids"], row["versions"], strict=True)}
+    assert logged == {tree["id"]: int(tree["meta"]["versionId"]) for tree in found.resources()}
+
+
