@@ -18,7 +18,7 @@ import json
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Final, NoReturn, TypeVar
 
 import httpx
 import structlog
@@ -29,7 +29,7 @@ from kjerne import __version__
 from kjerne.access import Caller
 from kjerne.clock import Clock, SystemClock
 from kjerne.errors import Refusal
-from kjerne.exchange import PUBLIC, Answer, Call, Handler, Pairs, PatientRef, Route
+from kjerne.exchange import PUBLIC, Answer, Call, Handler, Once, Pairs, PatientRef, Route
 from kjerne.fhir import capability
 from kjerne.fhir.encode import encode
 from kjerne.fhir.search import Search
@@ -56,7 +56,7 @@ from kjerne.store.cursors import Cursors
 from kjerne.store.finding import Finder
 from kjerne.store.house import Store, open_store
 from kjerne.store.keys import Keys
-from kjerne.store.proofs import ProofTable
+from kjerne.store.proofs import ProofTable, note_values
 from kjerne.store.reading import Reader
 from kjerne.wire import http, msghead, search
 from kjerne.wire import json as strict_json
@@ -183,18 +183,26 @@ class House:
     def authenticate(self, verifier: Verifier) -> Authenticate:
         """From a request's headers to its `Caller`; one that was made is kept as long as its token is remembered."""
         made: dict[int, tuple[Claims, Caller]] = {}
+        table = proofs(self)
 
-        async def authenticate(method: str, url: str, headers: Sequence[tuple[bytes, bytes]], query: bytes) -> Caller:
+        async def refuse() -> NoReturn:
+            await table.remember()
+            raise verifier.used_before()
+
+        async def authenticate(
+            method: str, url: str, headers: Sequence[tuple[bytes, bytes]], query: bytes
+        ) -> tuple[Caller, Once]:
             address = f"{url}?{query.decode('latin-1')}" if query else url
-            claims = await verifier.verify(method, address, headers)
+            claims, proof = await verifier.check(method, address, headers)
+            once = Once(note_values(proof.digest, proof.signed_at), refuse)
             known = made.get(id(claims))
             if known is not None and known[0] is claims:
-                return known[1]
+                return known[1], once
             caller = await caller_of(claims, self.clock, self.settings, self.digest, self.registered)
             if len(made) >= CALLERS_REMEMBERED:
                 made.clear()
             made[id(claims)] = claims, caller
-            return caller
+            return caller, once
 
         return authenticate
 

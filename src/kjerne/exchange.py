@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Literal, Protocol, TypeVar
+from typing import Literal, NoReturn, Protocol, TypeVar
 
 from kjerne.access import Action, Caller, Denial, Grant
 from kjerne.errors import Refusal
@@ -63,6 +63,7 @@ class Call:
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes = b""
     base_url: str = ""
+    once: Once | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +74,19 @@ class Answer:
     body: bytes = b""
     media_type: str = "application/fhir+json"
     headers: Pairs = ()
+
+
+@dataclass(slots=True)
+class Once:
+    """A proof of possession that is good for one request.
+
+    It is noted in the statement that reads the patient's facts, which saves a round trip, or else before the answer
+    leaves. `values` are its parameters for `store.proofs.NOTE`; `refuse` raises what a second use is answered with.
+    """
+
+    values: tuple[int, bytes, int]
+    refuse: Callable[[], Awaitable[NoReturn]]
+    noted: bool = False
 
 
 T = TypeVar("T")

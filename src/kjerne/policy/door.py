@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from kjerne.access import Action, Caller, Denial, Grant
 from kjerne.clock import Clock
-from kjerne.exchange import Admit, Denied, PatientRef
+from kjerne.exchange import Admit, Denied, Once, PatientRef
 from kjerne.policy.rules import decide
 from kjerne.store import audit, subjects
 from kjerne.store.house import Store
@@ -17,15 +17,18 @@ class Door:
         self._store = store
         self._clock = clock
 
-    def admit(self, caller: Caller, correlation: str) -> Admit:
-        """The only way from a caller to a `Grant`; every refusal is durable in the log when `Denied` is raised."""
+    def admit(self, caller: Caller, correlation: str, once: Once | None = None) -> Admit:
+        """The only way from a caller to a `Grant`; every refusal is durable in the log when `Denied` is raised.
+
+        `once` is the request's proof of possession, noted with the first look at the facts.
+        """
 
         async def ask(
             patient: PatientRef, service: str, action: Action, *, basis: str = "", purpose: str = ""
         ) -> Grant:
             now = self._clock.now()
             async with self._store.pool.acquire() as conn:
-                loaded = await subjects.load(conn, patient, caller, self._store.wrap)
+                loaded = await subjects.load(conn, patient, caller, self._store.wrap, once)
                 subject = loaded[0] if loaded else None
                 answer = decide(
                     caller, subject, service, action, basis=basis, purpose=purpose, now=now, correlation=correlation

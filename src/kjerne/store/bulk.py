@@ -2,8 +2,7 @@
 
 The same rows as `store.records` writes one by one, made with as little work for each as there can be. Ids are always
 new, so nothing is looked up and no version is compared. The rows are made in COPY's binary format here
-(postgresql.org/docs/18/sql-copy.html), half of each already where its resource is read, which may be another process:
-the driver's own encoder took three times as long for each row (measured 2026-11-23).
+(postgresql.org/docs/18/sql-copy.html): the driver's own encoder took three times as long (measured 2026-11-23).
 """
 
 from __future__ import annotations
@@ -19,6 +18,7 @@ import asyncpg
 
 from kjerne.access import Grant
 from kjerne.exchange import Stale
+from kjerne.fhir.dates import EARLIEST, LATEST
 from kjerne.fhir.index import Indexed
 from kjerne.store import audit
 from kjerne.store.codec import Dictionaries, Wrap, bound, with_splices
@@ -47,31 +47,33 @@ _LENGTH: Final = struct.Struct(">i")
 _BIGINT_OID: Final = 20
 _EPOCH: Final = datetime(2000, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
+_INFINITE: Final = {EARLIEST: _TIME.pack(8, -(1 << 63)), LATEST: _TIME.pack(8, (1 << 63) - 1)}
 
 
 class Fresh(NamedTuple):
-    """A resource that has no id yet: its type, its body as it is kept, and its row's search columns.
+    """A resource that has no id yet: its type, its body as it is kept, and what its row's search columns are made of.
 
-    `dates_and_tokens` are three columns in COPY's format, `values` one that is still to be sealed.
+    `dates` are two columns in COPY's format; tokens and values are still to be sealed.
     """
 
     type: int
     kept: bytes
-    dates_and_tokens: bytes
+    dates: bytes
+    tokens: list[int]
     values: bytes
 
     @classmethod
     def of(cls, type_: int, raw: bytes, indexed: Indexed) -> Self:
         """From the bytes as received."""
-        return cls(type_, with_splices(raw), _columns(indexed), indexed.values)
-
-
-def _columns(indexed: Indexed) -> bytes:
-    return _date(indexed.date_from) + _date(indexed.date_to) + _bigints(indexed.tokens)
+        dates = _date(indexed.date_from) + _date(indexed.date_to)
+        return cls(type_, with_splices(raw), dates, indexed.tokens, indexed.values)
 
 
 def _date(value: datetime | None) -> bytes:
-    return _NULL if value is None else _TIME.pack(8, (value - _EPOCH) // _MICROSECOND)
+    """An open end lies there as PostgreSQL's own infinity, as the driver writes it."""
+    if value is None:
+        return _NULL
+    return _INFINITE.get(value) or _TIME.pack(8, (value - _EPOCH) // _MICROSECOND)
 
 
 def _bigints(values: Sequence[int]) -> bytes:
@@ -125,17 +127,19 @@ class Bulk:
 
     def _rows(self, grant: Grant, fresh: Sequence[Fresh], ids: Sequence[UUID]) -> Iterator[bytes]:
         patient, at = grant.subject.patient, (grant.at - _EPOCH) // _MICROSECOND
-        seal, shrink = self._wrap.unwrap(patient, grant.subject.wrapped[0]).seal, self._dictionaries.shrink
+        key = self._wrap.unwrap(patient, grant.subject.wrapped[0])
+        seal, shrink = key.seal, self._dictionaries.shrink
         nonces = os.urandom(2 * NONCE_BYTES * len(fresh))
         place = 0
-        for (type_, kept, dates_and_tokens, plain), id_ in zip(fresh, ids, strict=True):
+        for (type_, kept, dates, tokens, plain), id_ in zip(fresh, ids, strict=True):
             bound_to = bound(patient, type_, id_)
             number, packed = shrink(kept)
             values = seal(plain, bound_to, nonces[place : place + NONCE_BYTES])
             body = seal(packed, bound_to, nonces[place + NONCE_BYTES : place + 2 * NONCE_BYTES])
             place += 2 * NONCE_BYTES
             yield _HEAD.pack(len(_ROW), 8, patient, 16, id_.bytes, 2, type_, 4, FIRST_VERSION, 2, number, 8, at)
-            yield dates_and_tokens
+            yield dates
+            yield _bigints(key.tokens(tokens))
             yield _LENGTH.pack(len(values))
             yield values
             yield _LENGTH.pack(len(body))

@@ -12,9 +12,10 @@ from typing import Any
 import msgspec
 
 from kjerne.access import Caller, Choice, Subject, Tie
-from kjerne.exchange import PatientRef
+from kjerne.exchange import Once, PatientRef
 from kjerne.store.codec import Wrap
 from kjerne.store.pool import Connection
+from kjerne.store.proofs import NOTE
 
 DETAIL = b"person-detail"
 
@@ -55,6 +56,12 @@ _BY_DIGEST = _FACTS + (
 )
 
 
+_NOTE = NOTE.replace("$3", "$7").replace("$2", "$6").replace("$1", "$5")
+_NOTING = f"WITH note AS ({_NOTE}) SELECT (SELECT true FROM note), f.* FROM (SELECT 1) one LEFT JOIN LATERAL "
+_NOTING_BY_KEY = f"{_NOTING} ({_BY_KEY}) f ON true"
+_NOTING_BY_DIGEST = f"{_NOTING} ({_BY_DIGEST}) f ON true"
+
+
 def seal_detail(wrap: Wrap, patient: int, wrapped: bytes, detail: PersonDetail) -> bytes:
     """The sealed form for `person.detail`."""
     return wrap.unwrap(patient, wrapped).seal(_encode(detail), DETAIL)
@@ -64,17 +71,29 @@ def open_detail(wrap: Wrap, patient: int, wrapped: bytes, sealed: bytes) -> Pers
     return _decode(wrap.unwrap(patient, wrapped).open(sealed, DETAIL))
 
 
-async def load(conn: Connection, ref: PatientRef, caller: Caller, wrap: Wrap) -> tuple[Subject, PersonDetail] | None:
+async def load(
+    conn: Connection, ref: PatientRef, caller: Caller, wrap: Wrap, once: Once | None = None
+) -> tuple[Subject, PersonDetail] | None:
     """The facts about `ref` as `caller` meets them, or None where no person has that identifier or key.
 
-    Ties are those that concern this caller: her HPR number, her organisations, her own person key.
+    Ties are those that concern this caller: her HPR number, her organisations, her own person key. With `once` the
+    request's proof is noted in the same statement, and refused where it was used before.
     """
     organisations = [number for number in (caller.organisation, caller.point_of_care) if number]
     statement, named = (_BY_DIGEST, ref.digest) if ref.digest else (_BY_KEY, ref.key)
-    row = await conn.fetchrow(statement, named, caller.hpr, organisations, caller.digest)
-    if row is None or row[3] is None:
+    values = (named, caller.hpr, organisations, caller.digest)
+    if once is None or once.noted:
+        row = await conn.fetchrow(statement, *values)
+        found = tuple(row) if row else ()
+    else:
+        row = await conn.fetchrow(_NOTING_BY_DIGEST if ref.digest else _NOTING_BY_KEY, *values, *once.values)
+        if row is None or not row[0]:
+            await once.refuse()
+        once.noted = True
+        found = tuple(row)[1:] if row else ()
+    if not found or found[3] is None:
         return None
-    subject, detail = _subject(tuple(row), wrap)
+    subject, detail = _subject(found, wrap)
     if caller.kind == "citizen" and subject.caller_key and subject.caller_key not in subject.keys:
         subject = await _with_kin(conn, subject, detail, wrap)
     return subject, detail

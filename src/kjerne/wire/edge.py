@@ -16,10 +16,11 @@ import structlog
 from kjerne.access import Caller
 from kjerne.clock import Clock, SystemClock
 from kjerne.errors import Refusal
-from kjerne.exchange import PUBLIC, Call, Denied, Route
+from kjerne.exchange import PUBLIC, Call, Denied, Once, Route
 from kjerne.policy.door import Door
 from kjerne.settings import Settings
 from kjerne.store.house import Store
+from kjerne.store.proofs import NOTE
 from kjerne.wire import http
 from kjerne.wire.problems import denied_answer, refusal_answer
 from kjerne.wire.routing import Router, prefixed
@@ -27,7 +28,7 @@ from kjerne.wire.routing import Router, prefixed
 log = structlog.get_logger("kjerne")
 
 AsgiApp = Callable[[Any, Any, Any], Awaitable[None]]
-Authenticate = Callable[[str, str, Sequence[tuple[bytes, bytes]], bytes], Awaitable[Caller]]
+Authenticate = Callable[[str, str, Sequence[tuple[bytes, bytes]], bytes], Awaitable[tuple[Caller, Once]]]
 
 
 @dataclass(frozen=True)
@@ -89,6 +90,7 @@ class Edge:
                 route, parameters = self._router.find(method, path)
                 call = await self._call(scope, receive, headers, correlation, route, parameters)
                 answer = await route.handler(call)
+                await self._note(call)
         except Refusal as refusal:
             answer = refusal_answer(refusal, route.errors if route else _shape_of(path))
         except Denied as denied:
@@ -113,10 +115,10 @@ class Edge:
         route: Route,
         parameters: Mapping[str, str],
     ) -> Call:
-        caller = None
+        caller, once = None, None
         base_url = self.base_url(headers.get("host", ""))
         if route.needs != PUBLIC:
-            caller = await self._authenticate(
+            caller, once = await self._authenticate(
                 scope["method"], base_url + scope["path"], scope["headers"], scope.get("query_string", b"")
             )
             if route.needs not in caller.scopes:
@@ -134,14 +136,22 @@ class Edge:
             at=self._clock.now(),
             correlation=correlation,
             caller=caller,
-            admit=self._door.admit(caller, correlation) if caller else _nobody,
+            admit=self._door.admit(caller, correlation, once) if caller else _nobody,
             parameters=parameters,
             query=http.query_of(scope),
             form=form,
             headers=headers,
             body=b"" if form else body,
             base_url=base_url,
+            once=once,
         )
+
+    async def _note(self, call: Call) -> None:
+        """A proof that no look at a patient has noted is noted now: nothing leaves for one that was used before."""
+        if call.once is not None and not call.once.noted:
+            if not await self.store.pool.fetchval(NOTE, *call.once.values):
+                await call.once.refuse()
+            call.once.noted = True
 
     def base_url(self, host: str) -> str:
         """The address the client used, where it is one of ours: in the sandbox any loopback name with our port."""

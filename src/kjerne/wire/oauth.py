@@ -110,8 +110,12 @@ class Verifier:
         """
         claims, proof = await self.check(method, url, headers)
         if not await self._replay(proof.digest, proof.signed_at):
-            raise self._refused("invalid_dpop_proof", "The DPoP proof was used before.", "Sign one per request.")
+            raise self.used_before()
         return claims
+
+    def used_before(self) -> Refusal:
+        """What a proof that was used before is answered with."""
+        return self._refused("invalid_dpop_proof", "The DPoP proof was used before.", "Sign one per request.")
 
     async def check(self, method: str, url: str, headers: Sequence[tuple[bytes, bytes]]) -> tuple[Claims, Proof]:
         """All but the replay table, for a caller that notes the proof in the statement that reads the data."""

@@ -1,0 +1,46 @@
+"""A request's proof is noted with the first look at the facts, and a second use never sees them."""
+
+from __future__ import annotations
+
+import secrets
+from typing import NoReturn
+
+import pytest
+
+from kjerne.access import Caller
+from kjerne.errors import Refusal
+from kjerne.exchange import Once, PatientRef
+from kjerne.store import subjects
+from kjerne.store.proofs import note_values
+
+from .conftest import NOW, Desk
+
+NOBODY = Caller("system", "test", frozenset())
+
+
+async def refuse() -> NoReturn:
+    raise Refusal(401, "used before")
+
+
+def proof(digest: bytes) -> Once:
+    return Once(note_values(digest, int(NOW.timestamp())), refuse)
+
+
+@pytest.mark.parametrize("known", [True, False], ids=["a known person", "nobody"])
+async def test_a_proof_used_twice_is_refused_before_anything_is_said(desk: Desk, known: bool) -> None:
+    ref = PatientRef(key=await desk.person() if known else 12345)
+    digest = secrets.token_bytes(16)
+    async with desk.store.pool.acquire() as conn:
+        first = proof(digest)
+        found = await subjects.load(conn, ref, NOBODY, desk.store.wrap, first)
+        assert (found is not None, first.noted) == (known, True)
+        with pytest.raises(Refusal, match="used before"):
+            await subjects.load(conn, ref, NOBODY, desk.store.wrap, proof(digest))
+
+
+async def test_a_request_that_asks_the_law_twice_notes_its_proof_once(desk: Desk) -> None:
+    ref = PatientRef(key=await desk.person())
+    once = proof(secrets.token_bytes(16))
+    async with desk.store.pool.acquire() as conn:
+        for _ in range(2):
+            assert await subjects.load(conn, ref, NOBODY, desk.store.wrap, once) is not None
