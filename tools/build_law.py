@@ -14,7 +14,8 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "src"))
 
 from kjerne.access import Label
 from kjerne.policy.facts import ROLES, SCOPES
-from kjerne.policy.table import NO_RULE, SECTIONS, UNKNOWN_PERSON, Rule, Section
+from kjerne.policy.rule import Rule, Section
+from kjerne.policy.table import NO_RULE, SECTIONS, UNKNOWN_PERSON
 from kjerne.policy.words import RULE_WORDS
 
 PAGE = Path(__file__).parents[1] / "docs" / "law.md"

@@ -16,8 +16,8 @@ from typing import Any, Final, Literal
 from kjerne.access import Grant
 from kjerne.errors import Refusal
 from kjerne.policy.people import is_protected
+from kjerne.policy.rule import Mark
 from kjerne.policy.rules import mark_of
-from kjerne.policy.table import Mark
 from kjerne.policy.words import Language, says
 
 GIVEN: Final = 0

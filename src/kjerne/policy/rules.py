@@ -14,7 +14,8 @@ from typing import Final, get_args
 
 from kjerne.access import Action, Caller, CallerKind, Denial, Grant, Subject
 from kjerne.policy.facts import Case, case_of
-from kjerne.policy.table import NO_RULE, RULES, SECTIONS, UNKNOWN_PERSON, Mark, Rule, Section
+from kjerne.policy.rule import Mark, Rule, Section
+from kjerne.policy.table import NO_RULE, RULES, SECTIONS, UNKNOWN_PERSON
 
 Key = tuple[CallerKind, str, Action]
 
