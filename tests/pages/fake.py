@@ -35,6 +35,7 @@ from kjerne.pages.house import (
     OwnPatient,
     Patient,
     Represented,
+    RuleLanguage,
     Source,
     Visit,
     Waiting,
@@ -167,12 +168,31 @@ class FakeHouse:
     async def represented(self, who: Identity) -> tuple[Represented, ...]:
         return Represented(1, "Kari Nordvik", "self"), Represented(8, "Emil Nordvik", "parent")
 
-    async def log(self, who: Identity, visit: Visit) -> tuple[LogRow, ...]:
+    async def log(self, who: Identity, visit: Visit, language: RuleLanguage) -> tuple[LogRow, ...]:
         says, law = "Helsepersonell som gir helsehjelp, kan lese det de trenger.", "pasientjournalloven § 19"
         return (
-            LogRow(NOW - timedelta(hours=1), "Kari Nordvik", "", "", "PATRQT", "", "prøvesvar", "Eget innsyn.", "§ 18"),
             LogRow(
-                NOW - timedelta(days=1), "Ola Hagen", "LE", "Solbakken legesenter", "TREAT", "", "4 svar", says, law
+                NOW - timedelta(hours=1),
+                "Kari Nordvik",
+                "",
+                "",
+                "PATRQT",
+                "",
+                (("DiagnosticReport", 1),),
+                "Eget innsyn.",
+                "§ 18",
+                by="self",
+            ),
+            LogRow(
+                NOW - timedelta(days=1),
+                "Ola Hagen",
+                "LE",
+                "Solbakken legesenter",
+                "TREAT",
+                "",
+                (("DiagnosticReport", 4),),
+                says,
+                law,
             ),
             LogRow(
                 NOW - timedelta(days=9),
@@ -181,7 +201,7 @@ class FakeHouse:
                 "Bergen legevakt",
                 "ETREAT",
                 "AKUTT",
-                "12 svar",
+                _reports(12),
                 says,
                 law,
                 acute=True,
@@ -193,7 +213,7 @@ class FakeHouse:
                 "Haukeland universitetssjukehus",
                 "TREAT",
                 "",
-                "prøvesvar",
+                (),
                 "Pasienten har blokkert denne personen.",
                 "pasient- og brukerrettighetsloven § 5-3",
                 given=False,
@@ -214,6 +234,10 @@ class FakeHouse:
     async def lift(self, who: Identity, visit: Visit, number: str) -> None:
         self.made = [one for one in self.made if one.number != number]
         self.done.append(("lifted", number))
+
+
+def _reports(count: int) -> tuple[tuple[str, int], ...]:
+    return (("DiagnosticReport", count),)
 
 
 def _denial(outcome: Literal["", "Specific", "General", "Reservation"], at: datetime) -> Denial:

@@ -10,7 +10,7 @@ from starlette.responses import Response
 from kjerne.errors import Refusal
 from kjerne.pages import trend_data
 from kjerne.pages.desk import Page
-from kjerne.pages.house import ChoiceKind, Represented, Visit
+from kjerne.pages.house import ChoiceKind, Represented, RuleLanguage, Visit
 from kjerne.pages.reading import Reading, read
 from kjerne.services.results.trends import Row
 
@@ -33,7 +33,7 @@ async def _person(page: Page) -> Represented:
 async def home(page: Page) -> Response:
     """What is new, what is coming, who looked last."""
     reading = await _reading(page)
-    log = await page.house.log(page.who, page.visit)
+    log = await page.house.log(page.who, page.visit, _rule_language(page))
     return page.render(
         "me/home.html",
         title=page.say("me.home"),
@@ -41,7 +41,7 @@ async def home(page: Page) -> Response:
         person=await _person(page),
         people=await page.house.represented(page.who),
         fresh=[(answer, *reading.measured(answer.id)) for answer in reading.fresh(page.now)],
-        others=[row for row in log if row.given and row.purpose != "PATRQT"][:LOG_SHOWN],
+        others=[row for row in log if row.given and row.by == "practitioner"][:LOG_SHOWN],
         choices=await page.house.choices(page.who, page.visit),
     )
 
@@ -91,18 +91,22 @@ async def report(page: Page) -> Response:
 
 async def log(page: Page) -> Response:
     """Who looked at what, when and why."""
-    rows = await page.house.log(page.who, page.visit)
+    rows = await page.house.log(page.who, page.visit, _rule_language(page))
     wanted = page.request.query_params.get("show", "others")
     show = wanted if wanted in ("others", "all", "acute", "refused") else "others"
     kept = {
         "all": rows,
-        "others": tuple(row for row in rows if row.purpose != "PATRQT"),
+        "others": tuple(row for row in rows if row.by == "practitioner"),
         "acute": tuple(row for row in rows if row.acute or row.self_declared),
         "refused": tuple(row for row in rows if not row.given),
     }[show]
     return page.render(
         "me/log.html", title=page.say("me.log"), person=await _person(page), rows=kept, show=show, read_at=page.now
     )
+
+
+def _rule_language(page: Page) -> RuleLanguage:
+    return "nb" if page.language == "se" else page.language
 
 
 async def privacy(page: Page) -> Response:

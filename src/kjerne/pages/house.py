@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any, Literal, Protocol
 
+RuleLanguage = Literal["nb", "nn", "en"]
+"""The languages that the law's words are written in."""
 Resource = dict[str, Any]
 """A FHIR R4 resource as parsed JSON, numbers as `Decimal`."""
 
@@ -191,7 +193,8 @@ class AlreadyDone:
 class LogRow:
     """One look at, or try to look at, the citizen's record; a name and never a number (ATT-8).
 
-    `what` says which information in words; `says` is the rule in words and `law` where it stands.
+    `what` counts the records by FHIR type; `says` is the rule in words and `law` where it stands. `wrote` sets a report
+    that was filed, or a choice that was made, apart from a look.
     """
 
     at: datetime
@@ -200,9 +203,11 @@ class LogRow:
     organisation: str
     purpose: str
     basis: str
-    what: str
+    what: tuple[tuple[str, int], ...]
     says: str
     law: str
+    by: Literal["self", "representative", "practitioner", "system"] = "practitioner"
+    wrote: bool = False
     given: bool = True
     acute: bool = False
     self_declared: bool = False
@@ -297,8 +302,8 @@ class PagesHouse(Protocol):
         """Whose records the citizen may open; herself first."""
         ...
 
-    async def log(self, who: Identity, visit: Visit) -> tuple[LogRow, ...]:
-        """Who looked, newest first, at most 500 rows."""
+    async def log(self, who: Identity, visit: Visit, language: RuleLanguage) -> tuple[LogRow, ...]:
+        """Who looked, newest first, at most 500 rows, with the rule's words in the reader's language."""
         ...
 
     async def choices(self, who: Identity, visit: Visit) -> tuple[OwnChoice, ...]:

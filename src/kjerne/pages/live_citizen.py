@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import timedelta
 from typing import Final
 
@@ -9,7 +10,7 @@ from kjerne.access import Grant
 from kjerne.errors import Refusal
 from kjerne.fhir.definitions import type_name
 from kjerne.jobs import cancel, plan
-from kjerne.pages.house import Blockable, ChoiceKind, Identity, LogRow, OwnChoice, Visit
+from kjerne.pages.house import Blockable, ChoiceKind, Identity, LogRow, OwnChoice, RuleLanguage, Visit
 from kjerne.pages.live import SERVICE, LivePages
 from kjerne.policy import insight, privacy
 from kjerne.store import audit, registers
@@ -17,15 +18,16 @@ from kjerne.store.pool import Connection
 
 LOG_LIMIT: Final = 500
 LOG_YEARS: Final = 10
+WRITING: Final = frozenset({"file", "write", "choose"})
 DELETE_AFTER_OPT_OUT: Final = "delete-after-opt-out"
 
 
 class CitizenPages(LivePages):
     """Implements the rest of `pages.house.PagesHouse`."""
 
-    async def log(self, who: Identity, visit: Visit) -> tuple[LogRow, ...]:
+    async def log(self, who: Identity, visit: Visit, language: RuleLanguage) -> tuple[LogRow, ...]:
         """Who looked, newest first: a name, never a number; which kinds of records; on which ground."""
-        entries = await self._entries(who, visit)
+        entries = await self._entries(who, visit, language)
         return tuple(
             LogRow(
                 at=entry.at,
@@ -37,6 +39,8 @@ class CitizenPages(LivePages):
                 what=_what(entry),
                 says=entry.says,
                 law=entry.law,
+                by=entry.by,
+                wrote=entry.action in WRITING,
                 given=entry.given,
                 acute=entry.acute,
                 self_declared=entry.self_declared,
@@ -44,7 +48,7 @@ class CitizenPages(LivePages):
             for entry in entries
         )
 
-    async def _entries(self, who: Identity, visit: Visit) -> tuple[insight.LogEntry, ...]:
+    async def _entries(self, who: Identity, visit: Visit, language: RuleLanguage) -> tuple[insight.LogEntry, ...]:
         async def use(grant: Grant) -> tuple[insight.LogEntry, ...]:
             async with self.store.pool.acquire() as conn:
                 since = grant.at - timedelta(days=366 * LOG_YEARS)
@@ -52,7 +56,9 @@ class CitizenPages(LivePages):
                 hidden = await audit.hidden_from(conn, grant)
             numbers = {row[name] for row in rows for name in ("organisation", "point_of_care")}
             names = await registers.organisation_names(self.store.pool, sorted(numbers))
-            return insight.entries(rows, grant, organisations=names, type_name=type_name, hidden=hidden)
+            return insight.entries(
+                rows, grant, organisations=names, type_name=type_name, hidden=hidden, language=language
+            )
 
         return await self.under(who, visit, "insight", use)
 
@@ -141,9 +147,6 @@ async def _blockable(conn: Connection, grant: Grant) -> tuple[Blockable, ...]:
     return tuple(Blockable(row[0], row[1], next(iter(row[2]), ""), row[3]) for row in rows)
 
 
-def _what(entry: insight.LogEntry) -> str:
+def _what(entry: insight.LogEntry) -> tuple[tuple[str, int], ...]:
     """The kinds of records that left, each with how many."""
-    counts: dict[str, int] = {}
-    for seen in entry.seen:
-        counts[seen.type] = counts.get(seen.type, 0) + 1
-    return ", ".join(f"{name} ({count})" for name, count in sorted(counts.items()))
+    return tuple(sorted(Counter(seen.type for seen in entry.seen).items()))

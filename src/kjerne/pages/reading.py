@@ -67,10 +67,11 @@ class Reading:
         rows = trends.cumulative(self.series).rows
         return tuple((row.series, p) for row in rows for p in row.series.points if p.report == report)
 
-    def measured(self, report: str) -> tuple[tuple[str, ...], int]:
-        """What one report measured by its plain names, and how many of them are outside."""
+    def measured(self, report: str) -> tuple[tuple[str, ...], int, bool]:
+        """What one report measured by its plain names, how many are outside, and whether all are surely inside."""
         points = self.points_of(report)
-        return tuple(dict.fromkeys(panels.bare(one.name) for one, _ in points)), sum(1 for _, p in points if p.flag)
+        names = tuple(dict.fromkeys(panels.bare(one.name) for one, _ in points))
+        return names, sum(1 for _, p in points if p.flag), all(p.inside for _, p in points)
 
     def table(self, period: str, now: datetime) -> Table:
         """The cumulative table of a period; the newest `COLUMN_LIMIT` dates of it."""

@@ -119,7 +119,7 @@ class Edge:
         base_url = self.base_url(headers.get("host", ""))
         if route.needs != PUBLIC:
             caller, once = await self._authenticate(
-                scope["method"], base_url + scope["path"], scope["headers"], scope.get("query_string", b"")
+                scope["method"], base_url + http.sent_path(scope), scope["headers"], scope.get("query_string", b"")
             )
             if route.needs not in caller.scopes:
                 raise Refusal(

@@ -10,7 +10,7 @@ import secrets
 import zlib
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Final
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, quote
 
 from kjerne.errors import Refusal
 from kjerne.exchange import Answer, Pairs
@@ -134,6 +134,12 @@ def query_of(scope: Scope) -> Pairs:
             400, f"the query is longer than {QUERY_LIMIT_BYTES} bytes", where="query", todo="Use POST _search."
         )
     return pairs_of(raw, "query")
+
+
+def sent_path(scope: Scope) -> str:
+    """The path as it was sent, percent-encoding and all: what the client has signed."""
+    raw = scope.get("raw_path")
+    return raw.decode("latin-1") if raw is not None else quote(scope["path"])
 
 
 def is_plain_address(scope: Scope) -> bool:

@@ -81,6 +81,27 @@ def test_the_laboratorys_flag_stands_and_ours_is_marked_as_ours(
     assert one.latest.flag == expected
 
 
+@pytest.mark.parametrize(
+    ("value", "comparator", "low", "high", "lab", "inside"),
+    [
+        ("12", "", "11", "15", "", True),
+        ("16", "", "11", "15", "", False),
+        ("16", "", "11", "15", "N", False),
+        ("12", "", "", "", "", False),
+        ("20", "<", "11", "15", "", False),
+        ("12", "<", "11", "15", "", False),
+        ("5", "<", "", "5", "", True),
+        ("60", ">", "60", "", "", True),
+        ("12", "", "11", "15", "3", False),
+    ],
+)
+def test_inside_is_only_said_where_it_is_certain(
+    value: str, comparator: str, low: str, high: str, lab: str, inside: bool
+) -> None:
+    (one,) = trends.series([hb("1", "2026-01-01", value, comparator=comparator, low=low, high=high, flag=lab)])
+    assert one.latest.inside is inside
+
+
 def test_a_limit_is_an_open_point_and_keeps_its_comparator() -> None:
     (one,) = trends.series([hb("1", "2026-01-01", "5", comparator="<")])
     assert one.latest.value == Value(Decimal(5), "<", "g/dL")

@@ -116,11 +116,12 @@ class Intake:
     async def _reject(self, raw: bytes, sender: str, message: Message | None, refusal: Refusal) -> Taken:
         """Keeps the message in the rejected queue with its faults, and answers with a receipt that says why."""
         now = self._clock.now()
-        receipt = apprec.build(message or apprec.heard(raw), apprec.faults_of(refusal), now)
+        heard = apprec.heard(raw)
+        receipt = apprec.build(message or heard, apprec.faults_of(refusal), now)
         faults = _faults(refusal)
         mark = self._digest(raw.hex()).hex()[:8]
-        name = name_of(message) if message else f"unread-{mark}"
-        if refusal.status == 409:
+        name = name_of(message) if message else heard.id or "unread"
+        if refusal.status == 409 or message is None:
             name += f".{mark}"  # beside the message that has the name
         async with self._store.pool.acquire() as conn:
             await messages.keep(

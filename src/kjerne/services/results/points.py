@@ -94,6 +94,17 @@ class Point:
     report: str
     notes: tuple[str, ...]
 
+    @property
+    def inside(self) -> bool:
+        """Whether the value is certainly within its range: said to a citizen only then ("<20" in 11-15 is not)."""
+        number, low, high = self.value.number, self.range.low, self.range.high
+        if number is None or self.flag or self.mark == "withdrawn" or (low is None and high is None):
+            return False
+        below, above = self.value.comparator in ("<", "<="), self.value.comparator in (">", ">=")
+        fits_low = low is None or (number >= low and not below)
+        fits_high = high is None or (number <= high and not above)
+        return fits_low and fits_high
+
 
 def when(text: str | None) -> When | None:
     """Read a FHIR date or dateTime; None where there is none or it is only a year.

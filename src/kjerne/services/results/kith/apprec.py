@@ -66,6 +66,8 @@ KIND_NAME: Final = {
 _BY_STATUS: Final = {400: "T01", 413: "T99", 415: "T10", 422: "X99"}
 _DETAIL_LENGTH: Final = 400
 _HEAD_BYTES: Final = 20_000
+_UNWRITABLE: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
+"""Characters that no XML document holds, our receipt no more than theirs."""
 _ID: Final = re.compile(r"<(?:[\w.-]{1,20}:)?MsgId>([^<>]{1,200})</")
 _TYPE: Final = re.compile(r"<(?:[\w.-]{1,20}:)?Type\s[^<>]{0,100}?\bV=[\"']([\w.-]{1,40})[\"']")
 _GENERATED: Final = re.compile(r"<(?:[\w.-]{1,20}:)?GenDate(?:\s+V=[\"']|>)([0-9T:.Z+-]{4,40})")
@@ -121,7 +123,7 @@ def faults_of(refusal: Refusal) -> tuple[Fault, ...]:
 
 def heard(raw: bytes) -> Heard:
     """What `raw` tells of itself, found without parsing: it was refused, so nothing in it is trusted further."""
-    head = raw[:_HEAD_BYTES].decode("utf-8", "replace")
+    head = _UNWRITABLE.sub("\ufffd", raw[:_HEAD_BYTES].decode("utf-8", "replace"))
     ids = _ID.findall(head)
     type_code = _TYPE.search(head)
     generated = _GENERATED.search(head)

@@ -15,6 +15,10 @@ from zoneinfo import ZoneInfo
 
 OSLO: Final = ZoneInfo("Europe/Oslo")
 
+FIRST_YEAR: Final = 1850
+LAST_YEAR: Final = 9999
+"""Half-open: the last year of the calendar is somebody's "never", and no zone or delay can be added to it."""
+
 _FORM: Final = re.compile(
     r"(?P<date>[0-9]{4}(?:-[0-9]{2}(?:-[0-9]{2})?)?)"
     r"(?:(?P<clock>T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,12})?))?"
@@ -49,7 +53,7 @@ def stamp(text: str) -> Stamp | None:
         at = datetime.fromisoformat(day + _TO_FULL_DATE[len(day)] + (clock or "") + (zone or ""))
     except ValueError:
         return None
-    if at.year < 1850:
+    if not FIRST_YEAR <= at.year < LAST_YEAR:
         return None
     at = at if at.tzinfo else at.replace(tzinfo=OSLO)
     if not clock:
