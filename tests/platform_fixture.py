@@ -101,9 +101,7 @@ class Standing:
     def search(self, type_: str, form: Form = (), *, as_: str = "gp", about: str = "citizen", **more: Any) -> Answered:
         """A PPS search as somebody about somebody (a name, or a number)."""
         about = about if about.isdigit() else self.nin(about)
-        return Answered(
-            self.client.call("POST", f"/pps/v2/{type_}/_search", as_=as_, patient=about, form=form, **more)
-        )
+        return Answered(self.client.call("POST", f"/pps/v2/{type_}/_search", as_=as_, patient=about, form=form, **more))
 
     def get(self, path: str, *, as_: str = "gp", about: str = "citizen", **more: Any) -> Answered:
         """A FHIR R4 read as somebody about somebody."""

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import random
-import re
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -18,19 +17,27 @@ from platform_fixture import Answered, Standing
 
 TYPES: Final = ("Observation", "DiagnosticReport", "ServiceRequest", "Specimen", "PractitionerRole")
 CRITERIA: Final = (
-    ("code", "NPU27300"), ("code", "NPU03577,NPU03579"), ("code:not", "NPU27300"), ("code:text", "glukose"), ("status", "final"),
-    ("status:not", "final"), ("date", "ge2026-01-01"), ("date", "lt2026-06-01"), ("date:missing", "true"), ("_lastUpdated", "ge2020"),
-    ("value-quantity", "gt5"), ("category", "CLIN"), ("_tag", "http://nothing.example|x"), ("_id", "00000000-0000-0000-0000-000000000000"),
-    ("issued", "ge2026"), ("authored", "ge2026"), ("collected", "ge2026"), ("_summary", "count"), ("_total", "accurate"), ("_count", "0"),
+    ("code", "NPU27300"), ("code", "NPU03577,NPU03579"), ("code:not", "NPU27300"), ("code:text", "glukose"),
+    ("status", "final"),
+    ("status:not", "final"), ("date", "ge2026-01-01"), ("date", "lt2026-06-01"), ("date:missing", "true"),
+    ("_lastUpdated", "ge2020"),
+    ("value-quantity", "gt5"), ("category", "CLIN"), ("_tag", "http://nothing.example|x"),
+    ("_id", "00000000-0000-0000-0000-000000000000"),
+    ("issued", "ge2026"), ("authored", "ge2026"), ("collected", "ge2026"), ("_summary", "count"),
+    ("_total", "accurate"), ("_count", "0"),
 )  # fmt: skip
 INCLUDES: Final = (
-    ("_include", "DiagnosticReport:result"), ("_include", "DiagnosticReport:based-on"), ("_include", "Observation:specimen"),
-    ("_include", "Observation:has-member"), ("_include:iterate", "Observation:has-member"), ("_revinclude", "DiagnosticReport:result"),
-    ("_include", "ServiceRequest:requester"), ("_revinclude", "Observation:based-on"), ("_include", "DiagnosticReport:specimen"),
+    ("_include", "DiagnosticReport:result"), ("_include", "DiagnosticReport:based-on"),
+    ("_include", "Observation:specimen"),
+    ("_include", "Observation:has-member"), ("_include:iterate", "Observation:has-member"),
+    ("_revinclude", "DiagnosticReport:result"),
+    ("_include", "ServiceRequest:requester"), ("_revinclude", "Observation:based-on"),
+    ("_include", "DiagnosticReport:specimen"),
 )  # fmt: skip
 SORTS: Final = ("-date", "date", "_id", "-_lastUpdated", "-date,_id", "status", "-issued", "-authored", "collected")
 PAIRS: Final = (
-    ("gp", "citizen"), ("gp", "parent"), ("hospital-doctor", "citizen"), ("nurse", "citizen"), ("blocked-doctor", "citizen"),
+    ("gp", "citizen"), ("gp", "parent"), ("hospital-doctor", "citizen"), ("nurse", "citizen"),
+    ("blocked-doctor", "citizen"),
     ("gp", "restricted"), ("gp", "opted-out"), ("outsider", "citizen"), ("pharmacist", "citizen"), ("gp", "new-mother"),
     ("gp", "renumbered"), ("hospital-doctor", "restricted"),
 )  # fmt: skip
@@ -49,7 +56,11 @@ def named_in(answer: httpx.Response) -> set[str]:
     if tree["resourceType"] == "Bundle":
         return Answered(answer).every_id
     if tree["resourceType"] == "Parameters":
-        return {part["valueReference"]["reference"].partition("/")[2] for part in tree["parameter"] if part["name"] == "earlier"}
+        return {
+            part["valueReference"]["reference"].partition("/")[2]
+            for part in tree["parameter"]
+            if part["name"] == "earlier"
+        }
     return {tree["id"]}
 
 
@@ -102,7 +113,9 @@ class Asking:
         (as_, about), type_ = self.chance.choice(PAIRS), self.chance.choice(TYPES)
         pairs = [pair for pair in self.form() if pair[0] != "skip"]
         query = str(httpx.QueryParams(pairs))
-        return self.platform.get(f"{type_}?{query}", as_=as_, about=about, headers={"prefer": "handling=lenient"}).response
+        return self.platform.get(
+            f"{type_}?{query}", as_=as_, about=about, headers={"prefer": "handling=lenient"}
+        ).response
 
     def read(self) -> httpx.Response:
         (as_, about), type_ = self.chance.choice(PAIRS), self.chance.choice(TYPES)
@@ -122,14 +135,19 @@ def test_the_ids_in_every_answer_are_the_ids_in_its_audit_row(platform: Standing
     print(f"KJERNE_STORM_SEED={seed}")
     asking = Asking(platform, random.Random(seed))
     ways: tuple[Callable[[], httpx.Response], ...] = (
-        asking.search, asking.search, asking.search, asking.page, asking.page, asking.standard, asking.read, asking.read, asking.ask,
+        asking.search, asking.search, asking.search, asking.page, asking.page, asking.standard,
+        asking.read, asking.read, asking.ask,
     )  # fmt: skip
     named = 0
     for _ in range(int(os.environ.get("KJERNE_STORM", "300"))):
         answer = asking.chance.choice(ways)()
         assert answer.status_code < 500, answer.text
         in_answer = named_in(answer)
-        assert in_answer == audited_ids(platform, answer), (answer.request.url, answer.request.content, answer.text[:500])
+        assert in_answer == audited_ids(platform, answer), (
+            answer.request.url,
+            answer.request.content,
+            answer.text[:500],
+        )
         named += len(in_answer)
     assert named > 100
 
@@ -145,5 +163,3 @@ def test_the_log_names_the_versions_that_left(platform: Standing) -> None:
     (row,) = platform.audited(found.response)
     logged = {str(id_): version for id_, version in zip(row["ids"], row["versions"], strict=True)}
     assert logged == {tree["id"]: int(tree["meta"]["versionId"]) for tree in found.resources()}
-
-

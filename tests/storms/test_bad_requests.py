@@ -21,7 +21,6 @@ from lxml import etree
 
 from kjerne.openid import Held
 from kjerne.sandbox import life
-from kjerne.wire.routing import prefixed
 from platform_fixture import SEED, Standing
 
 from . import damage
@@ -32,15 +31,18 @@ FAULTS_LIMIT: Final = 20
 FORM: Final = (b"content-type", b"application/x-www-form-urlencoded")
 METHODS: Final = ("GET", "POST", "PUT", "DELETE", "PATCH", "HEAD", "OPTIONS", "TRACE", "CONNECT", "BREW", "post")
 MEDIA_TYPES: Final = (
-    b"", b"application/json", b"application/xml", b"text/plain", b"multipart/form-data; boundary=x", b"application/fhir+xml",
+    b"", b"application/json", b"application/xml", b"text/plain", b"multipart/form-data; boundary=x",
+    b"application/fhir+xml",
     b"application/x-www-form-urlencoded; charset=utf-16", b"*/*", b"\xff", b"application/fhir+json; fhirVersion=9.9",
 )  # fmt: skip
 ODD_HEADERS: Final = (
-    b"person-id", b"access-basis", b"requester-hpr-role", b"grunnlag", b"prefer", b"if-match", b"if-none-match", b"cid", b"accept",
+    b"person-id", b"access-basis", b"requester-hpr-role", b"grunnlag", b"prefer", b"if-match", b"if-none-match",
+    b"cid", b"accept",
     b"traceparent", b"host", b"content-length", b"x-forwarded-for", b"content-encoding", b"cookie", b"expect", b"range",
 )  # fmt: skip
 ODD_SEGMENTS: Final = (
-    "%00", "..", "%2e%2e%2f", "%ff", "%ed%a0%80", "%0d%0a", "Patient", "_history", "_search", "$everything", "1", "0", "-1", "a" * 9_000,
+    "%00", "..", "%2e%2e%2f", "%ff", "%ed%a0%80", "%0d%0a", "Patient", "_history", "_search", "$everything", "1", "0",
+    "-1", "a" * 9_000,
     "%F0%9F%92%A9", "00000000-0000-0000-0000-000000000000", "9" * 30, "", ";", "%7f",
 )  # fmt: skip
 
@@ -82,7 +84,9 @@ def good(platform: Standing) -> list[Request]:
     trees: tuple[damage.Spoil, ...] = (damage.json_node,) * 12 + (damage.json_text,) * 3 + damage.BYTES
     pieces: tuple[damage.Spoil, ...] = (damage.xml_piece,) * 16 + (damage.xml_text,) * 3 + damage.BYTES
     types = ("Observation", "DiagnosticReport", "ServiceRequest", "Specimen", "PractitionerRole")
-    messages = [raw for raw in life.messages(platform.population, SEED, platform.clock.now().date()) if patient.encode() in raw]
+    messages = [
+        raw for raw in life.messages(platform.population, SEED, platform.clock.now().date()) if patient.encode() in raw
+    ]
     return [
         *(Request("POST", f"/pps/v2/{name}/_search", "gp", b"", form, b"_count=3&_sort=-_id", forms) for name in types),
         *(Request("POST", "/pps/in", "lab", b"", xml, raw, pieces) for raw in messages[:4] * 3),
@@ -96,7 +100,7 @@ def good(platform: Standing) -> list[Request]:
         *(Request("POST", "/fhir/R4/Observation", "lab", b"", (*about, fhir), body, trees) for _ in range(4)),
         *(Request("PUT", at, "lab", b"", (fhir, if_match), body, trees) for _ in range(2)),
         Request("GET", "/pps/in/rejected", "lab"),
-        Request("POST", "/pps/in/rejected/unread-12345678", "lab"),
+        Request("POST", "/pps/in/rejected/unread.12345678", "lab"),
         Request("GET", "/pps/v2/metadata"),
         Request("POST", "/sts/connect/par", "", b"", (FORM,), b"client_id=sandbox-epj&scope=openid", forms),
         Request("POST", "/sts/connect/token", "", b"", (FORM,), b"grant_type=authorization_code&code=x", forms),
@@ -118,7 +122,9 @@ def spoil_method(request: Request, chance: random.Random) -> Request:
 def spoil_path(request: Request, chance: random.Random) -> Request:
     parts = request.path.split("/")
     place = chance.randrange(1, len(parts) + 1)
-    return replace(request, path="/".join((*parts[:place], chance.choice(ODD_SEGMENTS), *parts[place + chance.randrange(2) :])))
+    return replace(
+        request, path="/".join((*parts[:place], chance.choice(ODD_SEGMENTS), *parts[place + chance.randrange(2) :]))
+    )
 
 
 def spoil_query(request: Request, chance: random.Random) -> Request:
@@ -136,7 +142,10 @@ def spoil_header(request: Request, chance: random.Random) -> Request:
         place = chance.randrange(len(headers))
         headers[place] = (headers[place][0], chance.choice(damage.BYTES)(headers[place][1], chance))
     elif kind == 3:
-        headers = [*(one for one in headers if one[0] != b"content-type"), (b"content-type", chance.choice(MEDIA_TYPES))]
+        headers = [
+            *(one for one in headers if one[0] != b"content-type"),
+            (b"content-type", chance.choice(MEDIA_TYPES)),
+        ]
     else:
         odd = chance.choice(damage.ODD_TEXTS).encode("utf-8", "replace")
         headers.append((chance.choice(ODD_HEADERS), odd))
@@ -144,7 +153,10 @@ def spoil_header(request: Request, chance: random.Random) -> Request:
 
 
 def pack(request: Request, chance: random.Random) -> Request:
-    headers = (*request.headers, (b"content-encoding", chance.choice((b"gzip", b"gzip", b"gzip", b"br", b"gzip, gzip"))))
+    headers = (
+        *request.headers,
+        (b"content-encoding", chance.choice((b"gzip", b"gzip", b"gzip", b"br", b"gzip, gzip"))),
+    )
     return replace(request, body=damage.packed(request.body, chance), headers=headers)
 
 
@@ -193,10 +205,8 @@ class Storm:
         """All headers of a request, with a proof of its own where somebody sends it."""
         headers = [(b"host", self.platform.url.removeprefix("http://").encode()), *request.headers]
         if request.who:
-            path = unquote(request.path)
-            given = self.tokens[request.who].headers(
-                request.method, self.platform.url + path.encode("utf-8", "replace").decode(), self.platform.clock.now().timestamp()
-            )
+            now = self.platform.clock.now().timestamp()
+            given = self.tokens[request.who].headers(request.method, self.platform.url + request.path, now)
             pairs = [(name.encode(), value.encode()) for name, value in given.items()]
             headers += request.forged(pairs, self.chance) if request.forged else pairs
         return headers
@@ -231,25 +241,28 @@ class Storm:
             return
         self.seen[answer.status] += 1
         if wrong := self.judged(request, answer):
-            self.faults.append(f"{wrong}: {answer.status} {answer.body[:300]!r} for {shown(request)}")
+            self.faults.append(
+                f"{wrong}: {answer.status} {answer.body[:300]!r} for {shown(request)}\n{self.logged(answer)}"
+            )
 
     def judged(self, request: Request, answer: Answer) -> str:
         """What is wrong with an answer, in words; empty where nothing is."""
         if answer.status >= 500:
             return "a fault of ours"
-        if answer.status < 400:
+        if answer.status < 400 or request.method == "HEAD":
             return ""
         if holds_number(answer.body):
             return "a person number in an error"
-        if request.method == "HEAD":
-            return ""
-        host = next((value.decode("latin-1") for name, value in request.headers if name == b"host"), "")
-        path = prefixed(host, unquote(request.path))
+        path = unquote(request.path)
         if path.startswith(("/fhir/R4/", "/pps/v2/")):
             return "" if is_outcome(answer) else "no OperationOutcome"
-        if path.startswith("/pps/"):
-            return "" if is_receipt(answer) or is_json(answer) else "neither receipt nor JSON"
+        if path.startswith("/pps/") and not (is_receipt(answer) or is_json(answer)):
+            return "neither receipt nor JSON"
         return ""
+
+    def logged(self, answer: Answer) -> str:
+        """The log's lines about an answer."""
+        return "\n".join(line for line in self.platform.written.getvalue().splitlines() if answer.correlation in line)
 
     async def rage(self, number: int) -> None:
         left = iter(range(number))
@@ -286,7 +299,9 @@ def holds_number(raw: bytes) -> bool:
 
 
 def shown(request: Request) -> str:
-    return repr(replace(request, spoils=(), body=request.body[:3_000], query=request.query[:500], path=request.path[:200]))
+    return repr(
+        replace(request, spoils=(), body=request.body[:600], query=request.query[:500], path=request.path[:200])
+    )
 
 
 def storm(platform: Standing) -> Storm:

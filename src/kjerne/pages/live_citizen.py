@@ -13,13 +13,12 @@ from kjerne.jobs import cancel, plan
 from kjerne.pages.house import Blockable, ChoiceKind, Identity, LogRow, OwnChoice, RuleLanguage, Visit
 from kjerne.pages.live import SERVICE, LivePages
 from kjerne.policy import insight, privacy
-from kjerne.store import audit, registers
+from kjerne.store import audit, erasing, registers
 from kjerne.store.pool import Connection
 
 LOG_LIMIT: Final = 500
 LOG_YEARS: Final = 10
 WRITING: Final = frozenset({"file", "write", "choose"})
-DELETE_AFTER_OPT_OUT: Final = "delete-after-opt-out"
 
 
 class CitizenPages(LivePages):
@@ -113,7 +112,7 @@ class CitizenPages(LivePages):
                 number = await self.store.people.add_choice(conn, change.patient, change.choice)
                 await audit.insert(conn, audit.given(grant))
                 if change.delete_at:
-                    await plan(conn, DELETE_AFTER_OPT_OUT, f"{change.patient}:{number}", change.delete_at)
+                    await plan(conn, erasing.KIND, f"{change.patient}:{number}", change.delete_at)
 
         await self.under(who, visit, "choose", use)
 
@@ -129,7 +128,7 @@ class CitizenPages(LivePages):
                 await self.store.people.end_choice(conn, change.patient, change.number, grant.at)
                 await audit.insert(conn, audit.given(grant))
                 if change.cancels_deletion:
-                    await cancel(conn, DELETE_AFTER_OPT_OUT, f"{change.patient}:{change.number}")
+                    await cancel(conn, erasing.KIND, f"{change.patient}:{change.number}")
 
         await self.under(who, visit, "choose", use)
 

@@ -204,7 +204,7 @@ class StandardsApi:
             raise Refusal(400, f"the body is not a {name}", where="resourceType")
         faults: tuple[Fault, ...] = tuple(check(tree, name))
         if faults:
-            raise Refusal(422, faults[0].says, where=faults[0].where, code="invalid", faults=faults)
+            raise Refusal(422, faults[0].says, where=faults[0].where, code="invalid", faults=faults[1:])
         return tree
 
     def _written(self, call: Call, written: Written, status: int) -> Answer:

@@ -86,10 +86,10 @@ async def load(
         row = await conn.fetchrow(statement, *values)
         found = tuple(row) if row else ()
     else:
+        once.noted = True  # before the wait: what the same request asks meanwhile does not note it again
         row = await conn.fetchrow(_NOTING_BY_DIGEST if ref.digest else _NOTING_BY_KEY, *values, *once.values)
         if row is None or not row[0]:
             await once.refuse()
-        once.noted = True
         found = tuple(row)[1:] if row else ()
     if not found or found[3] is None:
         return None

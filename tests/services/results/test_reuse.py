@@ -1,0 +1,73 @@
+"""Within its interval or not: the rule behind "already done", on its own."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from kjerne.services.results import reuse
+
+NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
+TSH = "NPU03577"
+
+
+def observed(
+    days_ago: float, code: str = TSH, *, status: str = "final", system: str = reuse.NLK, **more: Any
+) -> dict[str, Any]:
+    at = (NOW - timedelta(days=days_ago)).isoformat()
+    coding = {"system": system, "code": code}
+    return {"id": f"o{days_ago}", "status": status, "effectiveDateTime": at, "code": {"coding": [coding]}} | more
+
+
+def verdict(*observations: dict[str, Any], code: str = TSH, system: str = "") -> str:
+    return reuse.answer(system, code, observations, NOW).verdict
+
+
+@pytest.mark.parametrize(
+    ("days_ago", "expected"), [(0, "done"), (41.99, "done"), (42, "due"), (43, "due"), (400, "due")]
+)
+def test_the_interval_is_half_open(days_ago: float, expected: str) -> None:
+    assert verdict(observed(days_ago)) == expected
+
+
+def test_the_newest_result_decides_and_says_from_when_a_new_one_makes_sense() -> None:
+    answer = reuse.answer("", TSH, [observed(100), observed(10), observed(50)], NOW)
+    assert [one.id for one in answer.earlier] == ["o10", "o50", "o100"]
+    assert answer.again_from == (NOW + timedelta(days=32)).date()
+
+
+def test_at_most_a_few_come_back() -> None:
+    assert len(reuse.answer("", TSH, [observed(day) for day in range(20)], NOW).earlier) == reuse.EARLIER_LIMIT
+
+
+@pytest.mark.parametrize("status", ["registered", "preliminary", "cancelled", "entered-in-error", "unknown"])
+def test_what_is_not_a_usable_result_counts_for_nothing(status: str) -> None:
+    assert verdict(observed(1, status=status)) == "never"
+
+
+def test_codes_that_measure_the_same_answer_for_each_other() -> None:
+    assert verdict(observed(1, "NPU27547")) == "done"
+    assert verdict(observed(1, "NPU01566")) == "never"
+
+
+def test_another_code_system_is_another_analysis() -> None:
+    assert verdict(observed(1, system="http://loinc.org")) == "never"
+    assert verdict(observed(1), system="http://loinc.org") == "no-rule"
+
+
+def test_without_an_interval_nothing_is_ever_too_early() -> None:
+    assert verdict(observed(1, "NOTHING"), code="NOTHING") == "no-rule"
+
+
+@pytest.mark.parametrize("effective", ["", "2026", "not a date", "2026-11-22", "2026-11-22T10:00:00"])
+def test_a_time_of_any_precision_is_read_or_left_out(effective: str) -> None:
+    assert verdict(observed(1) | {"effectiveDateTime": effective}) in ("done", "due", "never")
+
+
+def test_every_interval_has_a_name_days_and_codes_of_its_own() -> None:
+    kept = reuse.intervals()
+    codes = [(one.system, code) for one in kept for code in one.codes]
+    assert len(codes) == len(set(codes)) and len({one.name for one in kept}) == len(kept)
+    assert all(0 < one.days < 1000 for one in kept)

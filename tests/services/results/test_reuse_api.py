@@ -1,0 +1,161 @@
+"""The "already done" question over the wire: asked, answered from what may be seen alone, followed or overridden, counted."""
+
+from __future__ import annotations
+
+import secrets
+from datetime import timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+import httpx
+
+from kjerne.access import Label
+from platform_fixture import Answered, Standing
+
+from .kith.conftest import Kith
+
+NLK = "urn:oid:2.16.578.1.12.4.1.1.7280"
+TSH, HBA1C, SODIUM = "NPU03577", "NPU27300", "NPU03429"
+
+
+def ask(platform: Standing, code: str, *, as_: str = "gp", about: str = "citizen", **more: Any) -> Answered:
+    about = about if about.isdigit() else platform.nin(about)
+    return Answered(
+        platform.client.call("POST", "/pps/v2/already-done", as_=as_, patient=about, form=[("code", code)], **more)
+    )
+
+
+def told(answer: Answered) -> dict[str, Any]:
+    """The Parameters by name."""
+    assert answer.status == 200, answer.tree
+    values = {}
+    for part in answer.tree["parameter"]:
+        value = next(part[key] for key in part if key.startswith("value"))
+        values.setdefault(part["name"], []).append(value)
+    return {name: found[0] if name != "earlier" else found for name, found in values.items()}
+
+
+def tell(
+    platform: Standing, number: str, outcome: str, reason: str = "", *, as_: str = "gp", about: str = "citizen"
+) -> httpx.Response:
+    form = [("outcome", outcome)] + ([("reason", reason)] if reason else [])
+    return platform.client.call(
+        "POST", f"/pps/v2/already-done/{number}", as_=as_, patient=platform.nin(about), form=form
+    )
+
+
+def shown(platform: Standing, number: str) -> list[str]:
+    rows = platform.rows("SELECT outcome FROM reuse_answer WHERE number = $1 ORDER BY at", UUID(number))
+    return [str(row["outcome"]) for row in rows]
+
+
+def number_of(answer: Answered) -> str:
+    return str(told(answer)["number"]).removeprefix("urn:uuid:")
+
+
+def patient_with(platform: Standing, code: str, *, days_ago: int) -> str:
+    """Somebody whose one result is so many days old."""
+    person = platform.nin("pregnant")
+    taken = (platform.clock.now() - timedelta(days=days_ago)).strftime("%Y-%m-%dT%H:%M:%S")
+    sample = Kith.SAMPLE.replace("2026-03-02T08:15:00", taken)
+    mark = secrets.token_hex(6)
+    inside = Kith.person(sample + Kith.item(code), number=person)
+    assert platform.send(Kith.message(Kith.report(patient=inside, id_=f"R-{mark}"), id_=f"M-{mark}")).status_code == 200
+    return person
+
+
+def test_an_analysis_within_its_interval_is_already_done(platform: Standing) -> None:
+    answer = told(ask(platform, f"{NLK}|{TSH}"))
+    assert (answer["verdict"], answer["analysis"], answer["intervalDays"]) == ("done", "TSH", 42)
+    found = platform.search("Observation", [("code", f"{TSH},NPU27547"), ("_sort", "-date"), ("_count", "5")])
+    assert [one["reference"] for one in answer["earlier"]] == [f"Observation/{id_}" for id_ in found.ids()]
+
+
+def test_an_old_result_makes_the_analysis_due(platform: Standing) -> None:
+    person = patient_with(platform, "NPU01566", days_ago=85)
+    assert told(ask(platform, "NPU01566", about=person))["verdict"] == "due"
+    patient_with(platform, "NPU01566", days_ago=83)
+    assert told(ask(platform, "NPU01566", about=person))["verdict"] == "done"
+
+
+def test_one_code_answers_for_the_other_codes_of_its_analysis(platform: Standing) -> None:
+    assert told(ask(platform, "NPU27547"))["verdict"] == "done"
+
+
+def test_what_was_never_taken_and_what_has_no_interval_are_told_apart(platform: Standing) -> None:
+    assert told(ask(platform, HBA1C, about="new-mother"))["verdict"] == "never"
+    assert told(ask(platform, "NOTHING"))["verdict"] == "no-rule"
+    for odd in ("a,b", "a$b", "a\\", "x|a|b", "æ"):
+        assert told(ask(platform, odd))["verdict"] == "no-rule"
+
+
+def test_a_question_names_one_analysis(platform: Standing) -> None:
+    for form in ([], [("code", "")], [("code", "a"), ("code", "b")], [("code", "a"), ("more", "b")]):
+        answer = Answered(
+            platform.client.call("POST", "/pps/v2/already-done", as_="gp", patient=platform.nin("citizen"), form=form)
+        )
+        assert (answer.status, answer.issue["expression"]) == (400, ["code"])
+
+
+def test_a_hidden_result_never_answers_the_question(platform: Standing) -> None:
+    person = patient_with(platform, "NPU04094", days_ago=3)
+    assert told(ask(platform, "NPU04094", about=person))["verdict"] == "done"
+    (id_,) = platform.search("Observation", [("code", "NPU04094")], about=person).ids()
+    platform.rows("UPDATE record SET labels = $2 WHERE id = $1 RETURNING 1", UUID(id_), int(Label.RESTRICTED))
+    hidden = ask(platform, "NPU04094", about=person)
+    assert (told(hidden)["verdict"], "earlier" in told(hidden)) == ("never", False)
+    assert id_ not in hidden.response.text
+
+
+def test_who_may_not_read_gets_no_answer(platform: Standing) -> None:
+    for as_, about in (
+        ("blocked-doctor", "citizen"),
+        ("outsider", "citizen"),
+        ("gp", "restricted"),
+        ("gp", "opted-out"),
+    ):
+        assert ask(platform, TSH, as_=as_, about=about).status == 403
+
+
+def test_an_answer_opens_exactly_what_it_names(platform: Standing) -> None:
+    answer = ask(platform, HBA1C)
+    (row,) = platform.audited(answer.response)
+    named = [one["reference"].partition("/")[2] for one in told(answer)["earlier"]]
+    assert sorted(str(id_) for id_ in row["ids"]) == sorted(named)
+    assert len(named) == 5
+
+
+def test_an_answer_that_was_shown_is_followed_once(platform: Standing) -> None:
+    number = number_of(ask(platform, TSH))
+    assert tell(platform, number, "followed").status_code == 204
+    assert shown(platform, number) == ["shown", "followed"]
+    assert tell(platform, number, "followed").status_code == 404
+    assert tell(platform, number, "overridden", "Klinikken er en annen").status_code == 404
+
+
+def test_an_override_needs_its_reason(platform: Standing) -> None:
+    number = number_of(ask(platform, TSH))
+    assert tell(platform, number, "overridden").status_code == 400
+    assert tell(platform, number, "overridden", "x" * 501).status_code == 400
+    assert tell(platform, number, "perhaps").status_code == 400
+    assert tell(platform, number, "overridden", "Ny dose siden sist").status_code == 204
+    assert shown(platform, number) == ["shown", "overridden"]
+
+
+def test_nobody_else_decides_on_my_answer(platform: Standing) -> None:
+    number = number_of(ask(platform, TSH))
+    assert tell(platform, number, "followed", as_="hospital-doctor").status_code == 404
+    assert tell(platform, number, "followed", about="parent").status_code == 404
+    assert tell(platform, str(uuid4()), "followed").status_code == 404
+    assert tell(platform, "no-number", "followed").status_code == 404
+
+
+def test_an_answer_of_no_is_not_counted_as_shown(platform: Standing) -> None:
+    number = number_of(ask(platform, HBA1C, about="new-mother"))
+    assert shown(platform, number) == []
+    assert tell(platform, number, "followed", about="new-mother").status_code == 404
+
+
+def test_the_counts_are_for_operations_alone(platform: Standing) -> None:
+    answer = platform.client.call("GET", "/pps/already-done-counts", as_="gp", patient=platform.nin("citizen"))
+    assert (answer.status_code, answer.json()["where"]) == (403, "scope")

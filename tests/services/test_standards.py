@@ -1,0 +1,302 @@
+"""FHIR R4 as the standard has it: read, versions, create and update over the wire, and what is hidden looks absent."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+import httpx
+import pytest
+
+from kjerne.access import Label
+from kjerne.fhir.definitions import type_number
+from platform_fixture import Answered, Standing, Tree
+
+FHIR = "application/fhir+json"
+
+
+def observation(**more: Any) -> Tree:
+    return {
+        "resourceType": "Observation",
+        "status": "final",
+        "code": {"coding": [{"system": "urn:oid:2.16.578.1.12.4.1.1.7280", "code": "NPU03429"}]},
+        "effectiveDateTime": "2026-03-02T08:15:00+01:00",
+        "valueQuantity": {"value": 140, "unit": "mmol/L"},
+    } | more
+
+
+def create(platform: Standing, tree: Tree | bytes, *, about: str = "renumbered", **headers: str) -> Answered:
+    body = tree if isinstance(tree, bytes) else json.dumps(tree).encode()
+    sent = {"content-type": FHIR, **headers}
+    patient = platform.nin(about) if about else ""
+    return Answered(
+        platform.client.call("POST", "/fhir/R4/Observation", as_="lab", patient=patient, body=body, headers=sent)
+    )
+
+
+def update(platform: Standing, id_: str, tree: Tree, version: str = "", **headers: str) -> Answered:
+    sent = {"content-type": FHIR} | ({"if-match": f'W/"{version}"'} if version else {}) | headers
+    return Answered(
+        platform.client.call(
+            "PUT", f"/fhir/R4/Observation/{id_}", as_="lab", body=json.dumps(tree).encode(), headers=sent
+        )
+    )
+
+
+def read(platform: Standing, path: str, **more: Any) -> Answered:
+    return platform.get(path, about=more.pop("about", "renumbered"), **more)
+
+
+@pytest.fixture
+def made(platform: Standing) -> str:
+    """The id of a fresh Observation about the one who had a D-number."""
+    return str(create(platform, observation()).tree["id"])
+
+
+def label(platform: Standing, id_: str, labels: Label) -> None:
+    """Withholds a record, as a service that knows why would."""
+    platform.rows("UPDATE record SET labels = $2 WHERE id = $1 RETURNING 1", UUID(id_), int(labels))
+
+
+def test_a_created_record_is_read_back_with_the_digits_it_came_with(platform: Standing) -> None:
+    body = json.dumps(observation()).replace("140", "140.100").encode()
+    answer = create(platform, body)
+    assert answer.status == 201
+    id_ = answer.tree["id"]
+    assert answer.response.headers["location"] == f"{platform.url}/fhir/R4/Observation/{id_}/_history/1"
+    found = read(platform, f"Observation/{id_}")
+    assert b'"value": 140.100' in found.response.content
+    assert found.response.headers["etag"] == 'W/"1"'
+    assert found.response.content == answer.response.content
+
+
+def test_the_server_makes_the_id_whatever_the_body_says(platform: Standing) -> None:
+    own = str(uuid4())
+    assert create(platform, observation(id=own)).tree["id"] != own
+
+
+def test_a_record_that_was_not_changed_is_not_sent_again(platform: Standing, made: str) -> None:
+    answer = read(platform, f"Observation/{made}", headers={"if-none-match": 'W/"1"'})
+    assert (answer.status, answer.response.content) == (304, b"")
+
+
+def test_an_update_makes_a_version_and_keeps_the_old_one(platform: Standing, made: str) -> None:
+    changed = update(platform, made, observation(id=made, status="amended"), "1")
+    assert (changed.status, changed.tree["meta"]["versionId"]) == (200, "2")
+    assert read(platform, f"Observation/{made}").tree["status"] == "amended"
+    assert read(platform, f"Observation/{made}/_history/1").tree["status"] == "final"
+    assert read(platform, f"Observation/{made}/_history/2").tree["status"] == "amended"
+    history = read(platform, f"Observation/{made}/_history")
+    assert (history.tree["type"], [one["status"] for one in history.resources()]) == ("history", ["amended", "final"])
+
+
+def test_reading_one_version_names_that_version_alone_in_the_log(platform: Standing, made: str) -> None:
+    update(platform, made, observation(id=made, status="amended"), "1")
+    (row,) = platform.audited(read(platform, f"Observation/{made}/_history/1").response)
+    assert (row["action"], row["versions"]) == ("history", [1])
+
+
+def test_an_update_against_an_old_version_is_refused(platform: Standing, made: str) -> None:
+    update(platform, made, observation(id=made, status="amended"), "1")
+    late = update(platform, made, observation(id=made, status="corrected"), "1")
+    assert (late.status, late.issue["code"]) == (412, "conflict")
+    assert read(platform, f"Observation/{made}").tree["status"] == "amended"
+
+
+@pytest.mark.parametrize(("headers", "status"), [({}, 428), ({"if-match": "*"}, 400), ({"if-match": 'W/"0"'}, 400)])
+def test_an_update_must_say_which_version_it_changes(
+    platform: Standing, made: str, headers: dict[str, str], status: int
+) -> None:
+    assert update(platform, made, observation(id=made), **headers).status == status
+
+
+def test_an_update_whose_body_has_another_id_is_refused(platform: Standing, made: str) -> None:
+    assert update(platform, made, observation(id=str(uuid4())), "1").status == 400
+
+
+def test_an_update_never_makes_a_record(platform: Standing, made: str) -> None:
+    """An id of one type is absent as another, though it names the same patient."""
+    body = json.dumps({"resourceType": "Specimen", "id": made}).encode()
+    answer = platform.client.call(
+        "PUT", f"/fhir/R4/Specimen/{made}", as_="lab", body=body, headers={"content-type": FHIR, "if-match": 'W/"1"'}
+    )
+    assert answer.status_code == 404
+
+
+def test_what_was_withheld_stays_withheld_when_it_is_updated(platform: Standing, made: str) -> None:
+    opens = platform.clock.now() + timedelta(days=14)
+    platform.rows(
+        "UPDATE record SET labels = $2, release_at = $3 WHERE id = $1 RETURNING 1",
+        UUID(made),
+        int(Label.RESTRICTED),
+        opens,
+    )
+    assert update(platform, made, observation(id=made, status="amended"), "1").status == 200
+    (row,) = platform.rows("SELECT labels, release_at, version FROM record WHERE id = $1", UUID(made))
+    assert (row["labels"], row["release_at"], row["version"]) == (int(Label.RESTRICTED), opens, 2)
+    assert read(platform, f"Observation/{made}").status == 404
+
+
+def test_what_was_withdrawn_cannot_be_updated(platform: Standing, made: str) -> None:
+    label(platform, made, Label.WITHDRAWN)
+    assert update(platform, made, observation(id=made), "1").status == 404
+
+
+def test_a_record_about_one_person_is_not_filed_on_another(platform: Standing, made: str) -> None:
+    other = {"identifier": {"system": "urn:oid:2.16.578.1.12.4.1.4.1", "value": platform.nin("parent")}}
+    answer = create(platform, observation(subject=other))
+    assert (answer.status, answer.issue["expression"]) == (422, ["Observation.subject.identifier"])
+    assert platform.nin("parent") not in answer.response.text
+    assert update(platform, made, observation(id=made, subject=other), "1").status == 422
+
+
+def test_the_body_may_name_the_patient_instead_of_the_header(platform: Standing) -> None:
+    subject = {"identifier": {"system": "urn:oid:2.16.578.1.12.4.1.4.1", "value": platform.nin("renumbered")}}
+    assert create(platform, observation(subject=subject), about="").status == 201
+    assert create(platform, observation(), about="").status == 400
+
+
+def gone(
+    platform: Standing, end: str, ids: dict[str, str], **more: Any
+) -> dict[str, tuple[int, bytes, dict[str, str]]]:
+    """Status, body and headers of a read for each id, the correlation id aside."""
+    found = {}
+    for why, id_ in ids.items():
+        answer = read(platform, f"Observation/{id_}{end}", **more).response
+        headers = {name: value for name, value in answer.headers.items() if name != "x-correlation-id"}
+        found[why] = (answer.status_code, answer.content, headers)
+    return found
+
+
+@pytest.mark.parametrize("end", ["", "/_history", "/_history/1"])
+def test_hidden_absent_and_refused_are_one_answer(platform: Standing, made: str, end: str) -> None:
+    label(platform, made, Label.RESTRICTED)
+    ids = {
+        "hidden": made,
+        "never made": str(uuid4()),
+        "of another patient": platform.search("Observation", about="parent").ids()[0],
+        "of one who has opted out": _id_of(platform, "restricted"),
+        "of another type": platform.search("Specimen", about="renumbered").ids()[0],
+        "no id": "1",
+    }
+    answers = gone(platform, end, ids)
+    assert {status for status, _, _ in answers.values()} == {404}
+    assert len({(body, tuple(sorted(headers.items()))) for _, body, headers in answers.values()}) == 1
+
+
+def _id_of(platform: Standing, name: str) -> str:
+    return platform.search("Observation", about=name, basis="SAMTYKKE").ids()[0]
+
+
+def test_a_blocked_doctor_reads_an_id_she_knows_as_if_it_were_not_there(platform: Standing) -> None:
+    known = platform.search("Observation").ids()[0]
+    blocked = platform.get(f"Observation/{known}", as_="blocked-doctor")
+    absent = platform.get(f"Observation/{uuid4()}", as_="blocked-doctor")
+    assert (
+        (blocked.status, blocked.response.content)
+        == (absent.status, absent.response.content)
+        == (404, blocked.response.content)
+    )
+    (row,) = platform.audited(blocked.response)
+    assert (row["outcome"], row["rule"]) == (1, "blocked-by-name")
+
+
+def test_an_update_of_what_is_hidden_or_absent_is_one_answer(platform: Standing, made: str) -> None:
+    label(platform, made, Label.WITHDRAWN)
+    answers = [update(platform, id_, observation(id=id_), "1").response for id_ in (made, str(uuid4()))]
+    assert answers[0].status_code == answers[1].status_code == 404
+    assert answers[0].content == answers[1].content
+
+
+def test_a_version_that_never_was_is_absent_and_opens_nothing(platform: Standing, made: str) -> None:
+    for version in ("2", "0", "-1", "x", "9" * 30, "١"):
+        answer = read(platform, f"Observation/{made}/_history/{version}")
+        assert answer.status == 404
+        assert [row["ids"] for row in platform.audited(answer.response)] in ([], [[]])
+
+
+def test_a_search_by_address_needs_the_patient_in_its_header(platform: Standing) -> None:
+    found = platform.get("Observation?code=NPU27300&_count=2")
+    assert len(found.ids()) == 2
+    assert found.tree["entry"][0]["fullUrl"].startswith(f"{platform.url}/fhir/R4/Observation/")
+    answer = Answered(platform.client.call("GET", "/fhir/R4/Observation", as_="gp"))
+    assert (answer.status, answer.issue["expression"]) == (400, ["person-id"])
+
+
+def test_pages_by_address_go_on_by_their_link_which_stands_alone(platform: Standing) -> None:
+    whole = platform.get("Observation?_count=6").ids()
+    first = platform.get("Observation?_count=3")
+    path = first.link("next").removeprefix(f"{platform.url}/fhir/R4/")
+    assert first.ids() + platform.get(path).ids() == whole
+    assert platform.get(f"{path}&code=NPU27300").status == 400
+
+
+def test_the_law_refuses_a_search_in_words(platform: Standing) -> None:
+    refused = platform.get("Observation", as_="blocked-doctor")
+    assert (refused.status, refused.issue["code"]) == (403, "forbidden")
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "where"),
+    [
+        (b"{", 400, None),
+        (b"[]", 400, None),
+        (b'{"resourceType":"Patient"}', 400, "resourceType"),
+        (b'{"resourceType":"Observation","status":"final"}', 422, "Observation.code"),
+        (b'{"resourceType":"Observation","status":"final","status":"final","code":{"text":"x"}}', 400, None),
+        (b'{"resourceType":"Observation","status":"done","code":{"text":"x"}}', 422, "Observation.status"),
+        (b'{"resourceType":"Observation","status":"final","code":{"text":"x"},"valueInteger":NaN}', 400, None),
+        (
+            b'{"resourceType":"Observation","status":"final","code":{"text":"x"},"a":' + b"[" * 99 + b"]" * 99 + b"}",
+            400,
+            None,
+        ),
+    ],
+)
+def test_a_bad_body_is_refused_with_its_place(platform: Standing, body: bytes, status: int, where: str | None) -> None:
+    answer = create(platform, body)
+    assert answer.status == status
+    if where:
+        assert where in {place for issue in answer.tree["issue"] for place in issue.get("expression", ())}
+
+
+def test_a_doctor_does_not_file_and_a_laboratory_does_not_read(platform: Standing, made: str) -> None:
+    filed = platform.client.call(
+        "POST",
+        "/fhir/R4/Observation",
+        as_="gp",
+        patient=platform.nin("renumbered"),
+        body=json.dumps(observation()).encode(),
+    )
+    assert filed.status_code == 403
+    assert platform.get(f"Observation/{made}", as_="lab").status == 403
+
+
+def test_nothing_is_filed_on_one_who_has_opted_out(platform: Standing) -> None:
+    assert create(platform, observation(), about="opted-out").status == 403
+
+
+def test_a_minimal_answer_has_no_body(platform: Standing) -> None:
+    answer = create(platform, observation(), prefer="return=minimal")
+    assert (answer.status, answer.response.content) == (201, b"")
+    assert answer.response.headers["etag"] == 'W/"1"'
+
+
+def test_both_numbers_of_one_person_open_one_record(platform: Standing) -> None:
+    person = platform.population.by_key[platform.population.cast["renumbered"]]
+    found = [set(platform.search("DiagnosticReport", about=number.value).ids()) for number in person.numbers]
+    assert len(found) == 2 and found[0] == found[1] and len(found[0]) >= 2
+
+
+def test_types_that_are_not_served_are_named_as_such(platform: Standing) -> None:
+    assert type_number("Patient")
+    answer = platform.get("Patient/1")
+    assert (answer.status, "DiagnosticReport" in answer.issue["diagnostics"]) == (404, True)
+
+
+def test_metadata_lists_the_interactions(platform: Standing) -> None:
+    answer: httpx.Response = platform.http.get(f"{platform.url}/fhir/R4/metadata")
+    (found,) = [one for one in answer.json()["rest"][0]["resource"] if one["type"] == "Observation"]
+    assert {one["code"] for one in found["interaction"]} >= {"read", "vread", "create", "update", "search-type"}

@@ -1,0 +1,116 @@
+"""After a result was read: told of a correction, waiting for its requester, signed for, asked for again."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import timedelta
+from uuid import UUID
+
+import pytest
+
+from kjerne.access import Grant
+from kjerne.errors import Refusal
+from kjerne.store import audit, followup
+from kjerne.store.house import Store
+
+from .conftest import NOW, Desk
+
+Named = tuple[int, UUID, int]
+
+
+@pytest.fixture
+async def grant(desk: Desk) -> Grant:
+    return await desk.grant(await desk.person())
+
+
+def a_record(version: int = 1) -> Named:
+    return (3, uuid.uuid4(), version)
+
+
+async def opened(store: Store, grant: Grant, *named: Named) -> None:
+    async with store.pool.acquire() as conn:
+        await audit.insert(conn, audit.given(grant), named)
+
+
+async def test_who_had_opened_a_record_is_told_once_and_marks_it_seen(store: Store, grant: Grant) -> None:
+    seen, unseen = a_record(), a_record()
+    await opened(store, grant, seen)
+    await opened(store, grant, seen)
+    async with store.pool.acquire() as conn:
+        told = await followup.tell_readers(conn, grant, "corrected", [(seen[0], seen[1], 2), (unseen[0], unseen[1], 2)])
+        assert [(one.hpr, one.name) for one in told] == [(grant.caller.hpr, grant.caller.name)]
+        (notice,) = [one for one in await followup.notices(conn, grant.caller.hpr) if one.id == seen[1]]
+        assert (notice.kind, notice.version, notice.patient) == ("corrected", 2, grant.subject.patient)
+        await followup.see_notice(conn, grant.caller.hpr, notice.number, NOW)
+        assert notice.number not in {one.number for one in await followup.notices(conn, grant.caller.hpr)}
+        with pytest.raises(Refusal) as refused:
+            await followup.see_notice(conn, grant.caller.hpr, notice.number, NOW)
+    assert refused.value.status == 404
+
+
+async def test_nobody_marks_anothers_notice_as_seen(store: Store, grant: Grant) -> None:
+    seen = a_record()
+    await opened(store, grant, seen)
+    async with store.pool.acquire() as conn:
+        await followup.tell_readers(conn, grant, "withdrawn", [seen])
+        (notice,) = [one for one in await followup.notices(conn, grant.caller.hpr) if one.id == seen[1]]
+        with pytest.raises(Refusal):
+            await followup.see_notice(conn, "1", notice.number, NOW)
+
+
+async def test_a_refused_look_is_no_reading(store: Store, grant: Grant) -> None:
+    async with store.pool.acquire() as conn:
+        assert await followup.readers(conn, grant, [uuid.uuid4()]) == []
+
+
+async def test_a_report_waits_for_its_requester_until_she_signs_this_version(store: Store, grant: Grant) -> None:
+    report, mine = a_record(), grant.caller.hpr
+    async with store.pool.acquire() as conn:
+        await followup.put_in_inbox(conn, grant, mine, [report], NOW)
+        assert await followup.waiting_ids(conn, grant) == {report[1]: 1}
+        await followup.acknowledge(conn, grant, *report)
+        await followup.acknowledge(conn, grant, *report)
+        assert await followup.waiting_ids(conn, grant) == {}
+        assert await followup.acknowledged(conn, grant) == {report[1]: (1, NOW)}
+        await followup.put_in_inbox(conn, grant, mine, [(report[0], report[1], 2)], NOW + timedelta(days=1))
+        assert await followup.waiting_ids(conn, grant) == {report[1]: 2}
+        waiting = [one for one in await followup.waiting(conn, mine, 500) if one[0] == grant.subject.patient]
+    assert waiting == [(grant.subject.patient, 2, NOW + timedelta(days=1))]
+
+
+async def test_anothers_inbox_is_not_mine(store: Store, grant: Grant) -> None:
+    async with store.pool.acquire() as conn:
+        await followup.put_in_inbox(conn, grant, "1234567", [a_record()], NOW)
+        assert await followup.waiting_ids(conn, grant) == {}
+
+
+async def test_a_synthetic_past_is_signed_for_up_to_a_day(store: Store, grant: Grant) -> None:
+    old, new = a_record(), a_record()
+    async with store.pool.acquire() as conn:
+        await followup.put_in_inbox(conn, grant, grant.caller.hpr, [old], NOW - timedelta(days=30))
+        await followup.put_in_inbox(conn, grant, grant.caller.hpr, [new], NOW)
+        await followup.acknowledge_until(conn, NOW, NOW)
+        assert await followup.waiting_ids(conn, grant) == {new[1]: 1}
+
+
+async def test_a_shown_answer_is_decided_on_once_and_counted(store: Store, grant: Grant) -> None:
+    code = f"code-{uuid.uuid4()}"
+    async with store.pool.acquire() as conn:
+        for outcome in ("followed", "overridden", ""):
+            number = uuid.uuid4()
+            await followup.keep_reuse(conn, grant, number, "s", code, "shown")
+            if outcome:
+                await followup.keep_reuse(conn, grant, number, "", "", outcome, "why")
+                with pytest.raises(Refusal):
+                    await followup.keep_reuse(conn, grant, number, "", "", "followed")
+        counts = [row for row in await followup.reuse_counts(conn, NOW) if row[1] == code]
+        later = [row for row in await followup.reuse_counts(conn, NOW + timedelta(seconds=1)) if row[1] == code]
+    assert counts == [("s", code, "followed", 1), ("s", code, "overridden", 1), ("s", code, "shown", 3)]
+    assert later == []
+
+
+async def test_an_answer_that_was_never_shown_cannot_be_decided_on(store: Store, grant: Grant) -> None:
+    async with store.pool.acquire() as conn:
+        with pytest.raises(Refusal) as refused:
+            await followup.keep_reuse(conn, grant, uuid.uuid4(), "", "", "followed")
+    assert refused.value.status == 404

@@ -1,0 +1,55 @@
+"""A refusal in the shape of the API that was called."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+
+import pytest
+
+from kjerne.access import Caller, Denial
+from kjerne.errors import Fault, Refusal
+from kjerne.wire.problems import denied_answer, refusal_answer
+
+REFUSAL = Refusal(
+    422, "two things are wrong", where="Observation.code", todo="Mend them.", faults=(Fault("the second", "Observation.status"),),
+    headers=(("allow", "GET"),),
+)  # fmt: skip
+DENIAL = Denial(
+    Caller("citizen", "app", frozenset()), None, "results", "read", "no-relation", "pasientjournalloven § 16", "Ingen tilgang.",
+    "", datetime(2026, 1, 1, tzinfo=UTC), "c",
+)  # fmt: skip
+
+
+def test_a_fhir_api_answers_with_an_outcome_that_names_every_fault() -> None:
+    answer = refusal_answer(REFUSAL, "fhir")
+    tree = json.loads(answer.body)
+    assert (answer.status, answer.media_type, answer.headers) == (422, "application/fhir+json", (("allow", "GET"),))
+    assert tree["resourceType"] == "OperationOutcome"
+    assert [issue["expression"] for issue in tree["issue"]] == [["Observation.code"], ["Observation.status"]]
+    assert {issue["code"] for issue in tree["issue"]} == {"processing"}
+    assert tree["issue"][0]["diagnostics"] == "two things are wrong Mend them."
+
+
+@pytest.mark.parametrize("shape", ["json", "oauth", "page", "apprec"])
+def test_the_others_answer_with_plain_json(shape: str) -> None:
+    answer = refusal_answer(REFUSAL, shape)  # type: ignore[arg-type]
+    assert answer.media_type == "application/json"
+    assert json.loads(answer.body) == {
+        "error": "two things are wrong",
+        "where": "Observation.code",
+        "todo": "Mend them.",
+        "faults": [{"error": "the second", "where": "Observation.status"}],
+    }
+
+
+def test_what_is_empty_is_left_out() -> None:
+    assert json.loads(refusal_answer(Refusal(404, "nothing"), "json").body) == {"error": "nothing"}
+
+
+def test_a_no_of_the_law_says_its_words_and_its_law() -> None:
+    issue = json.loads(denied_answer(DENIAL, "fhir").body)["issue"][0]
+    assert issue["code"] == "forbidden"
+    assert "Ingen tilgang." in issue["diagnostics"] and "§ 16" in issue["diagnostics"]
+    plain = json.loads(denied_answer(DENIAL, "json").body)
+    assert plain["rule"] == "no-relation"
