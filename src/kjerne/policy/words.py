@@ -252,6 +252,13 @@ _NN_EN: Final[Mapping[str, tuple[str, str]]] = {
 
 RULE_WORDS: Final[Mapping[str, Words]] = {
     rule.id: Words(rule.says, *_NN_EN[rule.id]) for rule in (*RULES, NO_RULE, UNKNOWN_PERSON)
+} | {
+    # No decision, but a line in the log: what `store.erasing` does when an opt-out has held for 30 days.
+    "erased-after-opt-out": Words(
+        "Opplysningene ble slettet 30 dager etter at det ble reservert mot lagring her.",
+        "Opplysningane vart sletta 30 dagar etter at det vart reservert mot lagring her.",
+        "The information was deleted 30 days after an opt-out here.",
+    ),
 }
 """Rule id -> its words. A rule without all three languages stops the program from starting."""
 
