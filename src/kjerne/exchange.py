@@ -25,10 +25,19 @@ class Admit(Protocol):
     """Asks the law. Returns a `Grant`, or raises `Denied`; handlers have no other way to a patient.
 
     `basis` is what the caller declares (SAMTYKKE, AKUTT ...), `purpose` overrides the attestation's where an API says so.
+    `proven` says that whatever the grant is used for proves the facts by their stamp in its own statement, so that facts
+    remembered from an earlier request will do; a refusal is never given from memory.
     """
 
     async def __call__(
-        self, patient: PatientRef, service: str, action: Action, *, basis: str = "", purpose: str = ""
+        self,
+        patient: PatientRef,
+        service: str,
+        action: Action,
+        *,
+        basis: str = "",
+        purpose: str = "",
+        proven: bool = False,
     ) -> Grant: ...
 
 
@@ -101,13 +110,14 @@ async def granted(
     *,
     basis: str = "",
     purpose: str = "",
+    proven: bool = False,
 ) -> T:
     """Asks the law and uses its answer; where a fact changed in between, asks once more.
 
-    Raises `Denied`; `Refusal` 503 when the facts keep changing.
+    `proven` as in `Admit`, for the first time round. Raises `Denied`; `Refusal` 503 when the facts keep changing.
     """
-    for _ in range(3):
-        grant = await admit(patient, service, action, basis=basis, purpose=purpose)
+    for attempt in range(3):
+        grant = await admit(patient, service, action, basis=basis, purpose=purpose, proven=proven and attempt == 0)
         try:
             return await use(grant)
         except Stale:

@@ -184,3 +184,19 @@ async def test_the_program_cannot_change_or_remove_audit_rows(desk: Desk) -> Non
     for statement in ("UPDATE audit SET says = ''", "DELETE FROM audit", "TRUNCATE audit"):
         with pytest.raises(Exception, match="permission denied"):
             await desk.store.pool.execute(statement)
+
+
+async def test_a_record_that_was_taken_out_goes_on_counting_when_it_comes_again(desk: Desk) -> None:
+    patient = await desk.person()
+    id_ = desk.store.ids.make(patient)
+    versions = []
+    async with desk.store.pool.acquire() as conn:
+        grant = await desk.grant(patient, "file")
+        for value in ("4.1", "4.2", "", "4.3", "4.4"):
+            if value:
+                versions += await desk.store.records.put(conn, grant, [change(desk.store, patient, potassium(value), id_)])
+            else:
+                versions += await desk.store.records.remove(conn, grant, [(OBSERVATION, id_)])
+    assert [one.version for one in versions] == [1, 2, 3, 4, 5]
+    record = await read(desk, await desk.grant(patient), id_)
+    assert record is not None and (record.version, record.raw) == (5, potassium("4.4"))

@@ -2,20 +2,32 @@
 
 from __future__ import annotations
 
-from kjerne.access import Action, Caller, Denial, Grant
+from typing import Final
+
+from kjerne.access import Action, Caller, Denial, Grant, Subject
 from kjerne.clock import Clock
 from kjerne.exchange import Admit, Denied, Once, PatientRef
 from kjerne.policy.rules import decide
 from kjerne.store import audit, subjects
 from kjerne.store.house import Store
 
+REMEMBERED: Final = 20_000
+"""Facts kept in memory, each of a patient as one caller meets her."""
+
+Meeting = tuple[PatientRef, str, str, str, bytes]
+
 
 class Door:
-    """Makes an `Admit` for one request of one caller."""
+    """Makes an `Admit` for one request of one caller.
+
+    Facts are remembered for callers that stand in for nobody. They are good only where the statement that uses the
+    `Grant` proves their stamp (`Stale` otherwise, and the law is asked anew): a block holds on the next request.
+    """
 
     def __init__(self, store: Store, clock: Clock) -> None:
         self._store = store
         self._clock = clock
+        self._remembered: dict[Meeting, Subject] = {}
 
     def admit(self, caller: Caller, correlation: str, once: Once | None = None) -> Admit:
         """The only way from a caller to a `Grant`; every refusal is durable in the log when `Denied` is raised.
@@ -24,9 +36,22 @@ class Door:
         """
 
         async def ask(
-            patient: PatientRef, service: str, action: Action, *, basis: str = "", purpose: str = ""
+            patient: PatientRef,
+            service: str,
+            action: Action,
+            *,
+            basis: str = "",
+            purpose: str = "",
+            proven: bool = False,
         ) -> Grant:
             now = self._clock.now()
+            known = self._remembered.get(_meeting(patient, caller)) if proven else None
+            if known is not None:
+                answer = decide(
+                    caller, known, service, action, basis=basis, purpose=purpose, now=now, correlation=correlation
+                )
+                if isinstance(answer, Grant):
+                    return answer
             async with self._store.pool.acquire() as conn:
                 loaded = await subjects.load(conn, patient, caller, self._store.wrap, once)
                 subject = loaded[0] if loaded else None
@@ -36,9 +61,18 @@ class Door:
                 if isinstance(answer, Denial):
                     await audit.insert(conn, audit.refused(answer))
                     raise Denied(answer)
+            self._remember(patient, caller, answer.subject)
             return answer
 
         return ask
+
+    def _remember(self, patient: PatientRef, caller: Caller, subject: Subject) -> None:
+        # A citizen's facts hold what is known of her kin, whose changes raise no stamp of the patient's.
+        if caller.kind == "citizen":
+            return
+        if len(self._remembered) >= REMEMBERED:
+            del self._remembered[next(iter(self._remembered))]
+        self._remembered[_meeting(patient, caller)] = subject
 
     async def would_open(self, caller: Caller, patient: PatientRef, service: str, action: Action) -> bool:
         """Whether the law would open the patient to this caller now: for a list that must not name whom it would not.
@@ -49,3 +83,8 @@ class Door:
             loaded = await subjects.load(conn, patient, caller, self._store.wrap)
         subject = loaded[0] if loaded else None
         return isinstance(decide(caller, subject, service, action, now=self._clock.now()), Grant)
+
+
+def _meeting(patient: PatientRef, caller: Caller) -> Meeting:
+    """Who meets whom: everything that `subjects.load` asks the facts by."""
+    return patient, caller.hpr, caller.organisation, caller.point_of_care, caller.digest

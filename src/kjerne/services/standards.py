@@ -156,7 +156,7 @@ class StandardsApi:
             ]
             return Answer(200, searchset(entries, links, page.total))
 
-        return await granted(call.admit, patient, SERVICE_BY_TYPE[name], "search", use, basis=_basis(call))
+        return await granted(call.admit, patient, SERVICE_BY_TYPE[name], "search", use, basis=_basis(call), proven=True)
 
     async def create(self, call: Call) -> Answer:
         """A new resource; the server makes the id, an `id` in the body is replaced (R4 http.html#create)."""
@@ -172,7 +172,9 @@ class StandardsApi:
                 return await self.records.create(conn, grant, change)
 
         patient = self._patient(call, tree)
-        return self._written(call, await granted(call.admit, patient, SERVICE_BY_TYPE[name], "file", use), 201)
+        return self._written(
+            call, await granted(call.admit, patient, SERVICE_BY_TYPE[name], "file", use, proven=True), 201
+        )
 
     async def update(self, call: Call) -> Answer:
         """A new version of a resource we made the id of; `If-Match` is demanded, so no update is lost unseen."""
@@ -247,7 +249,7 @@ class StandardsApi:
         patient = PatientRef(key=self.ids.patient(id_))
         service = SERVICE_BY_TYPE[call.parameters["type"]]
         try:
-            return await granted(call.admit, patient, service, action, use, basis=_basis(call))
+            return await granted(call.admit, patient, service, action, use, basis=_basis(call), proven=True)
         except Denied:
             return None
 

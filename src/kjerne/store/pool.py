@@ -28,6 +28,15 @@ SESSION: Final = {
     "plan_cache_mode": "force_generic_plan",
 }
 
+BUSY: Final = (
+    asyncpg.QueryCanceledError,
+    asyncpg.DeadlockDetectedError,
+    asyncpg.LockNotAvailableError,
+    asyncpg.SerializationError,
+    asyncpg.TooManyConnectionsError,
+)
+"""What the server says when it had to stop a statement for others' sake: nothing was done, and it can be sent again."""
+
 
 class Pool:
     """At most `size` connections, used last in first out. Made by `open_pool`."""

@@ -63,9 +63,12 @@ WITH r AS (
 )
 SELECT version FROM r"""
 
+# A record that was taken out and comes again goes on counting where its history ended.
 _CURRENT = """
-SELECT r.type, r.id, r.version FROM record r JOIN unnest($2::smallint[], $3::uuid[]) AS n(type, id) USING (type, id)
-WHERE r.patient = $1"""
+SELECT n.type, n.id, r.version, CASE WHEN r.version IS NULL THEN (SELECT max(h.version) FROM record_history h
+  WHERE h.patient = $1 AND h.type = n.type AND h.id = n.id) END AS ended
+FROM unnest($2::smallint[], $3::uuid[]) AS n(type, id)
+LEFT JOIN record r ON r.patient = $1 AND r.type = n.type AND r.id = n.id"""
 
 _MARKS = "SELECT labels, release_at FROM record WHERE patient = $1 AND type = $2 AND id = $3 AND labels & $4 = 0"
 
@@ -176,14 +179,14 @@ class Records:
             await hold(conn, grant)
             named = [change.type for change in changes], [change.id for change in changes]
             found = await conn.fetch(_CURRENT, patient, *named)
-            current = {(row["type"], row["id"]): row["version"] for row in found}
+            current = {(row["type"], row["id"]): row["version"] for row in found if row["version"]}
+            last = {(row["type"], row["id"]): row["version"] or row["ended"] or 0 for row in found}
             for change in changes:
                 _expect(change, current.get((change.type, change.id), 0))
             if current:
                 await conn.execute(_KEEP, patient, [type_ for type_, _ in current], [id_ for _, id_ in current])
             written = [
-                Written(change.type, change.id, current.get((change.type, change.id), 0) + 1, grant.at)
-                for change in changes
+                Written(change.type, change.id, last[change.type, change.id] + 1, grant.at) for change in changes
             ]
             rows = [
                 (*self.row(key, patient, change, grant.at), new.version)

@@ -20,6 +20,7 @@ from kjerne.exchange import PUBLIC, Call, Denied, Once, Route
 from kjerne.policy.door import Door
 from kjerne.settings import Settings
 from kjerne.store.house import Store
+from kjerne.store.pool import BUSY
 from kjerne.store.proofs import NOTE
 from kjerne.wire import http
 from kjerne.wire.problems import denied_answer, refusal_answer
@@ -98,6 +99,10 @@ class Edge:
         except TimeoutError:
             slow = Refusal(504, "this took too long and was stopped", todo="Ask for less, or try again.")
             answer = refusal_answer(slow, route.errors if route else "fhir")
+        except BUSY:
+            log.warning("busy", correlation=correlation, route=route.path if route else "")
+            busy = Refusal(503, "too much happens to these records at this moment", todo="Send the request again.")
+            answer = refusal_answer(busy, route.errors if route else "fhir")
         except Exception:
             # The one place where a fault of our own is met: the trace goes to the log, the caller gets its number.
             log.exception("fault", correlation=correlation, route=route.path if route else "")

@@ -64,7 +64,7 @@ class ResultsApi:
             return await self._page(call, grant, type_, asked)
 
         try:
-            return await granted(call.admit, patient, SERVICE, "search", use, basis=basis)
+            return await granted(call.admit, patient, SERVICE, "search", use, basis=basis, proven=True)
         except Denied as denied:
             if denied.denial.outcome:
                 return _alone(call, outcome.privacy(denied.denial))

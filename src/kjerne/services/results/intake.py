@@ -6,6 +6,7 @@ who had read what is now changed, and the receipt. The same message again gets t
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -90,6 +91,8 @@ class Intake:
         self._digest = digest
         self._is_synthetic = is_synthetic
         self._chains = Chains(store.records)
+        # Messages about one report wait for each other, each with a connection: never with all of them.
+        self._turns = asyncio.Semaphore(max(1, settings.pool_size // 2))
 
     async def take(self, raw: bytes, caller: Caller, admit: Admit) -> Taken:
         """Takes one message from an authenticated sender."""
@@ -134,7 +137,8 @@ class Intake:
         for _ in range(3):
             filings = [await self._filing(sender, message, version, admit) for version in versions]
             try:
-                return await self._filed(raw, sender, message, filings)
+                async with self._turns:
+                    return await self._filed(raw, sender, message, filings)
             except Stale:
                 continue
         raise Refusal(503, "the patient's facts are being changed at this moment", todo="Send the message again.")

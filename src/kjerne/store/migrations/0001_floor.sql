@@ -160,7 +160,6 @@ CREATE TABLE audit (
     versions      integer[] NOT NULL,
     PRIMARY KEY (patient, at, number)
 ) PARTITION BY RANGE (at);
-CREATE INDEX audit_correlation ON audit (correlation);
 
 CREATE TABLE message_in (
     sender      text NOT NULL,

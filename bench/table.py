@@ -1,0 +1,114 @@
+"""What a run found, as a table for people and as JSON for programs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+import msgspec
+from corpus import ANALYSES
+from inflow import Filed
+from run import CREATE, READ, SEARCH, Report
+
+ROW: Final = {
+    READ: "read one Observation",
+    SEARCH: "a patient's 20 Observations by code, sorted by date",
+    CREATE: "create an Observation",
+}
+BUSY_LOAD: Final = 0.5
+ROUNDS_WANTED: Final = 3
+
+
+def markdown(report: Report) -> str:
+    """The whole table; every figure in it was measured in this run."""
+    return "\n".join((*_head(report), *_rates(report), *_cpu(report), *_inflow(report), *_sizes(report), ""))
+
+
+def as_json(report: Report) -> str:
+    """Every round with all its figures."""
+    rounds = {f"{what} {name}": measured for (what, name), measured in report.rounds.items()}
+    told = msgspec.to_builtins(report) | {"rounds": msgspec.to_builtins(rounds)}
+    return msgspec.json.format(msgspec.json.encode(told), indent=2).decode()
+
+
+def _head(report: Report) -> Iterator[str]:
+    extent = report.extent
+    yield "# Figures\n"
+    yield f"Made by `make bench` on {report.machine}."
+    if report.busy > BUSY_LOAD or extent.rounds < ROUNDS_WANTED:
+        yield (
+            f"\n**Not final:** {extent.rounds} rounds were run ({ROUNDS_WANTED} are wanted), and the machine's load was "
+            f"{report.busy:.1f} when they began (under {BUSY_LOAD} is wanted)."
+        )
+    yield (
+        f"\nServer, PostgreSQL and load generator share the machine. {extent.lanes} connections, {extent.rounds} rounds "
+        f"of {extent.seconds:g} s that alternate; medians. fsync and synchronous_commit are on, and SQLite's like. "
+        "kjerne: proof of possession, attestation, law, validation, sealing and durable audit on; sekmet: checks off; "
+        "floor: one signature check and one statement with replay note and durable audit row, in bare ASGI. "
+        f"Names with x2 are two worker processes. Each of {extent.lanes} patients has {extent.each} results of each of "
+        f"{len(ANALYSES)} analyses when reads and searches begin; creates go to other patients.\n"
+    )
+
+
+def _rates(report: Report) -> Iterator[str]:
+    names = list(dict.fromkeys(name for _, name in report.rounds))
+    yield "| answers a second | " + " | ".join(names) + " | kjerne / sekmet | kjerne / floor | x2 / floor x2 |"
+    yield "|---" * (len(names) + 4) + "|"
+    for what, told in ROW.items():
+        rates = [_number(report.middle(what, name)) for name in names]
+        pairs = (("kjerne", "sekmet"), ("kjerne", "floor"), ("kjerne x2", "floor x2"))
+        ratios = [_ratio(report.ratio(what, *pair)) for pair in pairs]
+        yield f"| {told} | " + " | ".join(rates + ratios) + " |"
+
+
+def _cpu(report: Report) -> Iterator[str]:
+    yield "\nMicroseconds of CPU for each answer: server + PostgreSQL, and the client's apart; median and 99th percentile of"
+    yield "the time to the answer.\n"
+    yield "| | server | PostgreSQL | client | p50 ms | p99 ms |"
+    yield "|---|---|---|---|---|---|"
+    for what, name in report.rounds:
+        parts = ("server_us", "postgres_us", "client_us")
+        used = [f"{report.middle(what, name, part):.0f}" for part in parts]
+        waits = [f"{report.middle(what, name, part):.1f}" for part in ("median_ms", "p99_ms")]
+        yield f"| {what}, {name} | " + " | ".join(used + waits) + " |"
+
+
+def _inflow(report: Report) -> Iterator[str]:
+    yield "\n| in and up | | |"
+    yield "|---|---|---|"
+    if filed := report.kith:
+        rate, results = filed.reports / filed.seconds, filed.resources / filed.seconds
+        yield f"| KITH reports through POST /pps/in | {rate:,.0f}/s | with {results:,.0f} results/s; {_cost(filed)} |"
+    if filed := report.bulk:
+        rate = filed.resources / filed.seconds
+        yield f"| FHIR resources through POST /fhir/R4/$import, durable | {rate:,.0f}/s | {_cost(filed)} |"
+    people, seconds = report.extent.people, report.first_page_seconds
+    yield f"| `{report.first_page_by}` to the first page | {seconds:.1f} s | {people} people and their results made |"
+
+
+def _cost(filed: Filed) -> str:
+    """What was sent, and what sending it took of the client's CPU."""
+    each, cpu_us = filed.bytes / filed.requests / 1000, 1_000_000 * filed.client_cpu_seconds / filed.requests
+    return f"{filed.requests} requests of {each:,.1f} kB; client CPU {cpu_us:,.0f} us each"
+
+
+def _sizes(report: Report) -> Iterator[str]:
+    yield "\n| on disk, all indexes counted | bytes each | mean JSON |"
+    yield "|---|---|---|"
+    if filed := report.bulk:
+        mean = filed.bytes / filed.resources
+        yield f"| current resource, {filed.resources:,} Observations put in | {report.bulk_row_bytes:.0f} | {mean:.0f} |"
+    if sizes := report.peopled:
+        told = f"the population's results ({sizes.rows:,})"
+        yield f"| current resource, {told} | {sizes.row_bytes:.0f} | {sizes.mean_json_bytes:.0f} |"
+        for name in ("record_history", "audit"):
+            if rows := sizes.rows_by_table[name]:
+                yield f"| apart: a row of `{name}` ({rows:,}) | {sizes.bytes_by_table[name] / rows:.0f} | |"
+
+
+def _number(value: float | None) -> str:
+    return f"{value:,.0f}" if value else "-"
+
+
+def _ratio(value: float | None) -> str:
+    return f"{value:.2f}" if value else "-"
