@@ -54,22 +54,16 @@ class Chains:
         await conn.execute("SELECT pg_advisory_xact_lock($1)", int.from_bytes(report[:8], "big", signed=True))
         return await self.owner(conn, report)
 
-    async def own(self, conn: Connection, report: bytes, patient: int) -> None:
-        """The chain belongs to this person from now on."""
-        await conn.execute(
-            "INSERT INTO locator (kind, digest, patient, type, id) VALUES ($1, $2, $3, 0, $4) "
-            "ON CONFLICT (kind, digest) DO UPDATE SET patient = excluded.patient",
-            REPORT, report, patient, NO_ID,
-        )  # fmt: skip
-
     async def add(self, conn: Connection, grant: Grant, report: bytes, source: Source) -> None:
-        """Keeps one version under the patient's key; the same version twice is kept once."""
+        """Keeps one version under the patient's key, once; the chain belongs to this patient from now on."""
         key = self._records.key(grant)
         await conn.execute(
+            "WITH own AS (INSERT INTO locator (kind, digest, patient, type, id) VALUES ($6, $2, $1, 0, $7) "
+            "ON CONFLICT (kind, digest) DO UPDATE SET patient = excluded.patient) "
             "INSERT INTO report_source (patient, report, made_at, message, sealed) VALUES ($1, $2, $3, $4, $5) "
             "ON CONFLICT DO NOTHING",
             grant.subject.patient, report, source.made_at, source.message,
-            key.seal(zstandard.compress(source.raw, 3), report),
+            key.seal(zstandard.compress(source.raw, 3), report), REPORT, NO_ID,
         )  # fmt: skip
 
     async def sources(self, conn: Connection, grant: Grant, report: bytes) -> list[Source]:

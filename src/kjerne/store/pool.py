@@ -8,7 +8,9 @@ enough. A connection whose use was broken off is thrown away, since nobody can s
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections import deque
+from collections.abc import AsyncIterator
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final
 
@@ -36,6 +38,16 @@ BUSY: Final = (
     asyncpg.TooManyConnectionsError,
 )
 """What the server says when it had to stop a statement for others' sake: nothing was done, and it can be sent again."""
+
+
+@contextlib.asynccontextmanager
+async def together(conn: Connection) -> AsyncIterator[None]:
+    """What is done in the block is done whole or not at all; inside a transaction it is simply a part of it."""
+    if conn.is_in_transaction():
+        yield
+        return
+    async with conn.transaction():
+        yield
 
 
 class Pool:

@@ -18,7 +18,7 @@ from kjerne.exchange import Stale
 from kjerne.fhir.index import Indexed
 from kjerne.store import audit
 from kjerne.store.codec import DataKey, Dictionaries, Wrap, bound, split, with_splices
-from kjerne.store.pool import Connection
+from kjerne.store.pool import Connection, together
 
 NO_LABEL: Final = Label(0)
 
@@ -74,7 +74,7 @@ _MARKS = "SELECT labels, release_at FROM record WHERE patient = $1 AND type = $2
 
 _BODIES = """
 SELECT r.type, r.id, r.dictionary, r.body FROM record r JOIN unnest($2::smallint[], $3::uuid[]) AS n(type, id)
-USING (type, id) WHERE r.patient = $1"""
+USING (type, id) WHERE r.patient = $1 AND r.labels & $4 = 0"""
 
 _KEEP = """
 INSERT INTO record_history (patient, id, type, version, labels, dictionary, at, release_at, body)
@@ -137,10 +137,11 @@ class Records:
     async def bodies(self, conn: Connection, grant: Grant, changes: Sequence[Change]) -> dict[tuple[int, UUID], bytes]:
         """The received bytes of the current versions of what is about to be changed, for the program to compare.
 
-        They do not leave: what is written because of the comparison has its audit row.
+        They do not leave: what is written because of the comparison has its audit row. A withdrawn record counts as
+        absent, so that a report that comes back is written anew.
         """
         named = [change.type for change in changes], [change.id for change in changes]
-        rows = await conn.fetch(_BODIES, grant.subject.patient, *named)
+        rows = await conn.fetch(_BODIES, grant.subject.patient, *named, int(Label.WITHDRAWN))
         key = self.key(grant)
         found = {}
         for type_, id_, dictionary, body in rows:
@@ -175,7 +176,7 @@ class Records:
         that is not the expected one.
         """
         patient, key = grant.subject.patient, self.key(grant)
-        async with conn.transaction():
+        async with together(conn):
             await hold(conn, grant)
             named = [change.type for change in changes], [change.id for change in changes]
             found = await conn.fetch(_CURRENT, patient, *named)
@@ -199,7 +200,7 @@ class Records:
     async def remove(self, conn: Connection, grant: Grant, named: Sequence[tuple[int, UUID]]) -> list[Written]:
         """Takes records out of the current ones; their versions, the last of them a mark of deletion, stay in history."""
         types, ids = [type_ for type_, _ in named], [id_ for _, id_ in named]
-        async with conn.transaction():
+        async with together(conn):
             await hold(conn, grant)
             rows = await conn.fetch(_GONE, grant.subject.patient, types, ids, grant.at)
             gone = [Written(row[0], row[1], row[2], grant.at) for row in rows]

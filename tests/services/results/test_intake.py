@@ -284,3 +284,21 @@ async def test_nobody_without_a_tie_reads_what_was_filed(ward: Ward, kith: Kith,
     await ward.house.intake.take(a_report(kith, number, kith.item()), LAB, ward.admit())
     with pytest.raises(Denied):
         await ward.grant(number)
+
+
+async def test_a_report_that_comes_back_to_its_first_patient_is_open_there_again(
+    ward: Ward, kith: Kith, number: str
+) -> None:
+    other, report = fresh_number(), f"R-{number[-5:]}"
+    await ward.person(number)
+    await ward.person(other)
+    for day, whose in ((2, number), (3, other), (4, number)):
+        (taken,) = await take(
+            ward,
+            a_report(
+                kith, whose, kith.item(id_="1"), id_=f"day-{day}", generated=f"2026-03-0{day}T12:00:05", report=report
+            ),
+        )
+        assert taken.accepted, taken.faults
+    assert values(await opened(ward, number)) == ["140"]
+    assert await opened(ward, other) == []

@@ -212,10 +212,9 @@ class Intake:
                 for one in sources:
                     await self._chains.add(conn, grant, report, one)
                 await self._withdraw(conn, former, report, sources)
-        before = await self._chains.sources(conn, grant, report)
+        before = await self._chains.sources(conn, grant, report) if filing.owner is not None else []
         await self._chains.add(conn, grant, report, source)
-        await self._chains.own(conn, report, grant.subject.patient)
-        await self._write(conn, grant, report, before)
+        await self._write(conn, grant, report, before, source)
 
     async def _withdraw(self, conn: Connection, former: Grant, report: bytes, sources: Sequence[Source]) -> None:
         """Shuts what was filed on the wrong person, and tells everybody who had opened it there."""
@@ -224,15 +223,16 @@ class Intake:
         told = [(type_, id_, 0) for type_, id_ in shut if type_ in (REPORT_TYPE, OBSERVATION_TYPE)]
         await followup.tell_readers(conn, former, "withdrawn", told)
 
-    async def _write(self, conn: Connection, grant: Grant, report: bytes, before: Sequence[Source]) -> None:
+    async def _write(
+        self, conn: Connection, grant: Grant, report: bytes, before: Sequence[Source], source: Source
+    ) -> None:
         """The chain's present state as records: what is new or changed, nothing else. `before`: its sources until now."""
-        sources = await self._chains.sources(conn, grant, report)
-        state = chain.fold([chain.unpack(one.raw) for one in sources])
+        state = chain.fold([chain.unpack(one.raw) for one in (*before, source)])
         trees = mapping.resources(state, self._numberer(grant.subject.patient, report))
         opens = release.opens_at(state.report, _moment(state.first_issued, grant.at))
         changes = [_change(tree, opens) for tree in trees]
         await self._remove_gone(conn, grant, report, before, {(change.type, change.id) for change in changes})
-        current = await self._store.records.bodies(conn, grant, changes)
+        current = await self._store.records.bodies(conn, grant, changes) if before else {}
         fresh = [change for change in changes if current.get((change.type, change.id)) != change.raw]
         if not fresh:
             return
