@@ -6,10 +6,11 @@ Plain frozen values at the bottom of the house, so that the store can demand a `
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import IntFlag
-from typing import Literal
+from typing import Literal, NoReturn
 
 CallerKind = Literal["practitioner", "citizen", "system"]
 Action = Literal["read", "search", "history", "write", "insight", "choose", "file"]
@@ -139,6 +140,19 @@ class Subject:
     """Whether a parent with responsibility is registered at the child's address; None where no register says."""
 
 
+@dataclass(slots=True)
+class Once:
+    """A proof of possession that is good for one request.
+
+    It is noted in the first statement that looks at the patient, which saves a round trip, or else before the answer
+    leaves. `values` are its parameters for `store.proofs.NOTE`; `refuse` raises what a second use is answered with.
+    """
+
+    values: tuple[int, bytes, int]
+    refuse: Callable[[], Awaitable[NoReturn]]
+    noted: bool = False
+
+
 @dataclass(frozen=True, slots=True)
 class Grant:
     """What this caller may do with this patient's records, on which ground. Constructed in `policy.rules` alone.
@@ -160,6 +174,8 @@ class Grant:
     released_only: bool
     at: datetime
     correlation: str
+    once: Once | None = None
+    """The request's proof, where the facts were remembered and nobody has noted it yet."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,10 +26,10 @@ from joserfc.errors import JoseError
 from joserfc.jwk import ECKey
 
 from kjerne import __version__
-from kjerne.access import Caller
+from kjerne.access import Caller, Once
 from kjerne.clock import Clock, SystemClock
 from kjerne.errors import Refusal
-from kjerne.exchange import PUBLIC, Answer, Call, Handler, Once, Pairs, PatientRef, Route
+from kjerne.exchange import PUBLIC, Answer, Call, Handler, Pairs, PatientRef, Route
 from kjerne.fhir import capability
 from kjerne.fhir.encode import encode
 from kjerne.fhir.search import Search

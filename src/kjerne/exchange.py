@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Literal, NoReturn, Protocol, TypeVar
+from typing import Literal, Protocol, TypeVar
 
-from kjerne.access import Action, Caller, Denial, Grant
+from kjerne.access import Action, Caller, Denial, Grant, Once
 from kjerne.errors import Refusal
 
 Pairs = tuple[tuple[str, str], ...]
@@ -83,19 +83,6 @@ class Answer:
     body: bytes = b""
     media_type: str = "application/fhir+json"
     headers: Pairs = ()
-
-
-@dataclass(slots=True)
-class Once:
-    """A proof of possession that is good for one request.
-
-    It is noted in the statement that reads the patient's facts, which saves a round trip, or else before the answer
-    leaves. `values` are its parameters for `store.proofs.NOTE`; `refuse` raises what a second use is answered with.
-    """
-
-    values: tuple[int, bytes, int]
-    refuse: Callable[[], Awaitable[NoReturn]]
-    noted: bool = False
 
 
 T = TypeVar("T")

@@ -36,7 +36,6 @@ async def filled(desk: Desk, patient: int) -> None:
         grant = await desk.grant(patient, "file")
         for raw in (RAW, RAW.replace(b'"4"', b'"5"')):
             await desk.store.records.put(conn, grant, [Change(OBSERVATION, id_, raw, index(decode(raw)))])
-        await chains.own(conn, report, patient)
         await chains.add(conn, grant, report, Source(NOW, f"message-{patient}", b"<the report/>"))
         await messages.keep(
             conn,

@@ -194,7 +194,9 @@ async def test_a_record_that_was_taken_out_goes_on_counting_when_it_comes_again(
         grant = await desk.grant(patient, "file")
         for value in ("4.1", "4.2", "", "4.3", "4.4"):
             if value:
-                versions += await desk.store.records.put(conn, grant, [change(desk.store, patient, potassium(value), id_)])
+                versions += await desk.store.records.put(
+                    conn, grant, [change(desk.store, patient, potassium(value), id_)]
+                )
             else:
                 versions += await desk.store.records.remove(conn, grant, [(OBSERVATION, id_)])
     assert [one.version for one in versions] == [1, 2, 3, 4, 5]

@@ -14,7 +14,8 @@ SQL = re.compile(r"\b(SELECT|INSERT|UPDATE|DELETE|WITH|FROM|WHERE)\b")
 MADE_OF_LITERALS = {
     "placeholders", "audited", "where.text", "sorting", "limit", "condition", "STAMP_STANDS.format", "_sorting",
     "self.add", "one.column", "one.operator", "column", "sign", "moment", "last", "order.column", "direction",
-    "audit.placeholders", "source",
+    "audit.placeholders", "source", "numbered", "noting", "stamped_and_noted", "rest", "shown", "first", "first + 1",
+    "first + 2", "_CREATE.format",
 }  # fmt: skip
 
 

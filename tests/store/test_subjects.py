@@ -7,9 +7,9 @@ from typing import NoReturn
 
 import pytest
 
-from kjerne.access import Caller
+from kjerne.access import Caller, Once
 from kjerne.errors import Refusal
-from kjerne.exchange import Once, PatientRef
+from kjerne.exchange import PatientRef
 from kjerne.store import subjects
 from kjerne.store.proofs import note_values
 

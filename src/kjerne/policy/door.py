@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Final
 
-from kjerne.access import Action, Caller, Denial, Grant, Subject
+from kjerne.access import Action, Caller, Denial, Grant, Once, Subject
 from kjerne.clock import Clock
-from kjerne.exchange import Admit, Denied, Once, PatientRef
+from kjerne.exchange import Admit, Denied, PatientRef
 from kjerne.policy.rules import decide
 from kjerne.store import audit, subjects
 from kjerne.store.house import Store
@@ -51,7 +52,7 @@ class Door:
                     caller, known, service, action, basis=basis, purpose=purpose, now=now, correlation=correlation
                 )
                 if isinstance(answer, Grant):
-                    return answer
+                    return answer if once is None or once.noted else replace(answer, once=once)
             async with self._store.pool.acquire() as conn:
                 loaded = await subjects.load(conn, patient, caller, self._store.wrap, once)
                 subject = loaded[0] if loaded else None

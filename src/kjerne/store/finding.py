@@ -21,7 +21,18 @@ from kjerne.fhir.search import Order, Plan, Search, ordered, plan, references, r
 from kjerne.store import audit
 from kjerne.store.codec import bound
 from kjerne.store.pool import Connection
-from kjerne.store.reading import ALLOWED, OUTER, STAMPED, Reader, Record, Unwrapped, audited, door
+from kjerne.store.proofs import fetched
+from kjerne.store.reading import (
+    ALLOWED,
+    OUTER,
+    STAMPED,
+    Reader,
+    Record,
+    Unwrapped,
+    audited,
+    door,
+    stamped_and_noted,
+)
 from kjerne.store.sealed_id import SealedIds
 
 INCLUDE_ROUNDS: Final = 3
@@ -122,16 +133,18 @@ class Finder:
             where.texts.append(_beyond(where, order, after))
         limit = where.add(search.count)
         sorting = _sorting(order)
-        statement = f"""
-WITH {STAMPED}, m AS MATERIALIZED (
+        rest = f"""m AS MATERIALIZED (
   SELECT {OUTER}, r.date_from, row_number() OVER (ORDER BY {sorting}) AS n FROM record r, s
   WHERE s.ok AND {where.text} ORDER BY {sorting} LIMIT {limit}::bigint + 1
-), r AS MATERIALIZED (SELECT * FROM m WHERE n <= {limit}), {audited("r", len(where.values) + 1)}
-SELECT s.ok, (SELECT count(*) FROM m), {OUTER}, r.date_from FROM s LEFT JOIN r ON true ORDER BY r.n"""
-        rows = await conn.fetch(statement, *where.values, *audit.given(grant))
+), r AS MATERIALIZED (SELECT * FROM m WHERE n <= {limit}), {audited("r", len(where.values) + 1)}"""
+        shown = f"s.ok, (SELECT count(*) FROM m), {OUTER}, r.date_from FROM s LEFT JOIN r ON true ORDER BY r.n"
+        values = (*where.values, *audit.given(grant))
+        plain = f"WITH {STAMPED}, {rest} SELECT {shown}"
+        noting_too = f"WITH {stamped_and_noted(len(values) + 1)}, {rest} SELECT s.fresh, {shown}"
+        rows = await fetched(conn, grant.once, plain, noting_too, values)
         if not rows or not rows[0][0]:
             raise Stale
-        records = [self._reader.open_row(keys, tuple(row)[2:-1]) for row in rows if row[2] is not None]
+        records = [self._reader.open_row(keys, row[2:-1]) for row in rows if row[2] is not None]
         more = rows[0][1] > search.count
         last = rows[-1]
         total = None if more or after is not None else len(records)

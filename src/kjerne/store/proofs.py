@@ -6,10 +6,12 @@ instead: after one, only proofs signed later than the table's new memory are tak
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Sequence
+from typing import Any, Final
 
+from kjerne.access import Once
 from kjerne.clock import Clock
-from kjerne.store.pool import Pool
+from kjerne.store.pool import Connection, Pool
 
 SKEW_SECONDS: Final = 5
 """A proof may be signed this far ahead of our clock, so one used just before a crash can look newer than the crash."""
@@ -26,6 +28,29 @@ _REMEMBER = "INSERT INTO proof_memory (since) VALUES ($1) ON CONFLICT DO NOTHING
 def note_values(digest: bytes, signed_at: int) -> tuple[int, bytes, int]:
     """The minute of the hour in which the proof was signed (its partition), its digest, and when it was signed."""
     return signed_at // 60 % 60, digest, signed_at
+
+
+def noting(first: int) -> str:
+    """`NOTE` as the CTE `note` of a larger statement, its parameters numbered from `first`."""
+    numbered = NOTE.replace("$3", f"${first + 2}").replace("$2", f"${first + 1}").replace("$1", f"${first}")
+    return f"note AS ({numbered})"
+
+
+async def fetched(
+    conn: Connection, once: Once | None, plain: str, noting_too: str, values: Sequence[Any]
+) -> list[tuple[Any, ...]]:
+    """The rows of `plain`, or of `noting_too` where the request's proof is not noted yet.
+
+    The latter takes the proof's three parameters behind the others, and says in a first column whether it was fresh;
+    one that was used before is refused here.
+    """
+    if once is None or once.noted:
+        return [tuple(row) for row in await conn.fetch(plain, *values)]
+    once.noted = True  # before the wait: what the same request asks meanwhile does not note it again
+    rows = await conn.fetch(noting_too, *values, *once.values)
+    if not rows or not rows[0][0]:
+        await once.refuse()
+    return [tuple(row)[1:] for row in rows]
 
 
 class ProofTable:

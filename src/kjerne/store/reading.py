@@ -14,6 +14,7 @@ from kjerne.fhir.splice import Splices, served
 from kjerne.store import audit
 from kjerne.store.codec import DataKey, Dictionaries, Wrap, bound, split
 from kjerne.store.pool import Connection
+from kjerne.store.proofs import fetched, noting
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +45,7 @@ ALLOWED: Final = (
 )
 _STANDS: Final = "SELECT coalesce(sum(stamp), 0) = $2::numeric AS ok FROM person WHERE patient = ANY($1::bigint[])"
 STAMPED: Final = f"s AS MATERIALIZED ({_STANDS})"
+_FRESH: Final = "SELECT EXISTS (SELECT 1 FROM note) AS fresh"
 _NAMED: Final = (
     "coalesce(array_agg(r.type), '{}') AS types, coalesce(array_agg(r.id), '{}') AS ids, "
     "coalesce(array_agg(r.version), '{}') AS versions"
@@ -60,16 +62,26 @@ def audited(source: str, first: int) -> str:
     )
 
 
+def stamped_and_noted(first: int) -> str:
+    """`STAMPED` where the request's proof is noted too (parameters from `first`); `s.fresh` says whether it was new."""
+    return (
+        f"{noting(first)}, s AS MATERIALIZED (SELECT p.ok AND n.fresh AS ok, n.fresh FROM ({_STANDS}) p, ({_FRESH}) n)"
+    )
+
+
 def door(grant: Grant) -> tuple[Any, ...]:
     """The values of $1 to $5: what of this patient the grant opens."""
     return (list(grant.subject.keys), grant.subject.stamp, int(grant.hides), grant.released_only, grant.at)
 
 
-_READ = f"""
-WITH {STAMPED}, r AS MATERIALIZED (
+_READ = f"""r AS MATERIALIZED (
   SELECT {OUTER} FROM record r, s WHERE s.ok AND {ALLOWED} AND r.type = $6 AND r.id = $7
-), {audited("r", _FIRST_AUDIT)}
-SELECT s.ok, r.* FROM s LEFT JOIN r ON true"""
+), {audited("r", _FIRST_AUDIT)}"""
+_READ_PLAIN = f"WITH {STAMPED}, {_READ} SELECT s.ok, r.* FROM s LEFT JOIN r ON true"
+_READ_NOTING = (
+    f"WITH {stamped_and_noted(_FIRST_AUDIT + audit.WIDTH)}, {_READ} "
+    "SELECT s.fresh, s.ok, r.* FROM s LEFT JOIN r ON true"
+)
 
 _BY_IDS = f"""
 WITH {STAMPED}, r AS MATERIALIZED (
@@ -121,7 +133,8 @@ class Reader:
 
     async def read(self, conn: Connection, grant: Grant, type_: int, id_: UUID) -> Record | None:
         """The current version, or None: absent and hidden are one answer. Raises `Stale`."""
-        rows = await conn.fetch(_READ, *door(grant), type_, id_, *audit.given(grant))
+        values = (*door(grant), type_, id_, *audit.given(grant))
+        rows = await fetched(conn, grant.once, _READ_PLAIN, _READ_NOTING, values)
         found = self.opened(grant, rows)
         return found[0] if found else None
 

@@ -19,6 +19,7 @@ from kjerne.fhir.index import Indexed
 from kjerne.store import audit
 from kjerne.store.codec import DataKey, Dictionaries, Wrap, bound, split, with_splices
 from kjerne.store.pool import Connection, together
+from kjerne.store.proofs import fetched, noting
 
 NO_LABEL: Final = Label(0)
 
@@ -52,16 +53,19 @@ STAMP_STANDS: Final = "(SELECT sum(stamp) FROM person WHERE patient = ANY({keys}
 
 _ROW = 'patient, id, type, version, labels, dictionary, at, date_from, date_to, release_at, tokens, "values", body'
 
-_CREATE = f"""
-WITH r AS (
+_CREATE = f"""r AS (
   INSERT INTO record ({_ROW})
-  SELECT $1, $2, $3, 1, $4, $5, $6, $7, $8, $9, $10, $11, $12 WHERE {STAMP_STANDS.format(keys="$13", stamp="$14")}
+  SELECT $1, $2, $3, 1, $4, $5, $6, $7, $8, $9, $10, $11, $12 WHERE {STAMP_STANDS.format(keys="$13", stamp="$14")} {{fresh}}
   ON CONFLICT DO NOTHING RETURNING version
 ), a AS (
   INSERT INTO audit ({audit.COLUMNS}, types, ids, versions)
   SELECT {audit.placeholders(15)}, ARRAY[$3::smallint], ARRAY[$2::uuid], ARRAY[1] FROM r
+)"""
+_CREATE_PLAIN = f"WITH {_CREATE.format(fresh='')} SELECT version FROM r"
+_CREATE_NOTING = (
+    f"WITH {noting(15 + audit.WIDTH)}, {_CREATE.format(fresh='AND EXISTS (SELECT 1 FROM note)')} "
+    "SELECT EXISTS (SELECT 1 FROM note), (SELECT version FROM r)"
 )
-SELECT version FROM r"""
 
 # A record that was taken out and comes again goes on counting where its history ended.
 _CURRENT = """
@@ -164,8 +168,9 @@ class Records:
         """A new record with a new id and its audit row, in one statement."""
         row = self.row(self.key(grant), grant.subject.patient, change, grant.at)
         subject = grant.subject
-        made = await conn.fetchval(_CREATE, *row, list(subject.keys), subject.stamp, *audit.given(grant))
-        if made is None:
+        values = (*row, list(subject.keys), subject.stamp, *audit.given(grant))
+        made = await fetched(conn, grant.once, _CREATE_PLAIN, _CREATE_NOTING, values)
+        if not made or made[0][0] is None:
             raise Stale
         return Written(change.type, change.id, 1, grant.at)
 

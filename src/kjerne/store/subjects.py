@@ -11,11 +11,11 @@ from typing import Any
 
 import msgspec
 
-from kjerne.access import Caller, Choice, Subject, Tie
-from kjerne.exchange import Once, PatientRef
+from kjerne.access import Caller, Choice, Once, Subject, Tie
+from kjerne.exchange import PatientRef
 from kjerne.store.codec import Wrap
 from kjerne.store.pool import Connection
-from kjerne.store.proofs import NOTE
+from kjerne.store.proofs import fetched, noting
 
 DETAIL = b"person-detail"
 
@@ -56,8 +56,7 @@ _BY_DIGEST = _FACTS + (
 )
 
 
-_NOTE = NOTE.replace("$3", "$7").replace("$2", "$6").replace("$1", "$5")
-_NOTING = f"WITH note AS ({_NOTE}) SELECT (SELECT true FROM note), f.* FROM (SELECT 1) one LEFT JOIN LATERAL "
+_NOTING = f"WITH {noting(5)} SELECT EXISTS (SELECT 1 FROM note), f.* FROM (SELECT 1) one LEFT JOIN LATERAL "
 _NOTING_BY_KEY = f"{_NOTING} ({_BY_KEY}) f ON true"
 _NOTING_BY_DIGEST = f"{_NOTING} ({_BY_DIGEST}) f ON true"
 
@@ -81,16 +80,9 @@ async def load(
     """
     organisations = [number for number in (caller.organisation, caller.point_of_care) if number]
     statement, named = (_BY_DIGEST, ref.digest) if ref.digest else (_BY_KEY, ref.key)
-    values = (named, caller.hpr, organisations, caller.digest)
-    if once is None or once.noted:
-        row = await conn.fetchrow(statement, *values)
-        found = tuple(row) if row else ()
-    else:
-        once.noted = True  # before the wait: what the same request asks meanwhile does not note it again
-        row = await conn.fetchrow(_NOTING_BY_DIGEST if ref.digest else _NOTING_BY_KEY, *values, *once.values)
-        if row is None or not row[0]:
-            await once.refuse()
-        found = tuple(row)[1:] if row else ()
+    noting_too = _NOTING_BY_DIGEST if ref.digest else _NOTING_BY_KEY
+    rows = await fetched(conn, once, statement, noting_too, (named, caller.hpr, organisations, caller.digest))
+    found = rows[0] if rows else ()
     if not found or found[3] is None:
         return None
     subject, detail = _subject(found, wrap)

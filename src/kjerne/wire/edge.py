@@ -13,10 +13,10 @@ from typing import Any
 
 import structlog
 
-from kjerne.access import Caller
+from kjerne.access import Caller, Once
 from kjerne.clock import Clock, SystemClock
 from kjerne.errors import Refusal
-from kjerne.exchange import PUBLIC, Call, Denied, Once, Route
+from kjerne.exchange import PUBLIC, Call, Denied, Route
 from kjerne.policy.door import Door
 from kjerne.settings import Settings
 from kjerne.store.house import Store

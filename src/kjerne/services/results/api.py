@@ -27,7 +27,7 @@ from kjerne.store.reading import Record
 SERVICE: Final = "results"
 SCOPE: Final = "nhn:pps/provesvar-read"
 TYPES: Final = ("DiagnosticReport", "Observation", "ServiceRequest", "Specimen", "PractitionerRole")
-BASES: Final = frozenset({"", "SAMTYKKE", "AKUTT", "FORHOYET_AKUTT", "UNNTAK"})
+BASES: Final = frozenset({"", "SAMTYKKE", "AKUTT", "FORHOYET_SAMTYKKE", "FORHOYET_AKUTT", "UNNTAK"})
 OBSOLETE_BASIS: Final = {"0": "", "1": "SAMTYKKE", "2": "AKUTT"}
 FORM_LIMIT_BYTES: Final = 64_000
 

@@ -39,6 +39,8 @@ SERVICE: Final = "results"
 REPORT_TYPE: Final = type_number("DiagnosticReport")
 OBSERVATION_TYPE: Final = type_number("Observation")
 NATIONAL: Final = frozenset({"FNR", "DNR", "FHN"})
+VERSIONS_LIMIT: Final = 100
+"""Versions of one report; each message folds them all. The longest chain seen in samples has three."""
 EARLIEST: Final = date(1900, 1, 1)
 SEXES: Final = {"1": "male", "2": "female"}
 
@@ -213,6 +215,13 @@ class Intake:
                     await self._chains.add(conn, grant, report, one)
                 await self._withdraw(conn, former, report, sources)
         before = await self._chains.sources(conn, grant, report) if filing.owner is not None else []
+        if len(before) >= VERSIONS_LIMIT:
+            raise Refusal(
+                422,
+                f"a report has at most {VERSIONS_LIMIT} versions here",
+                where="ServReport/ServProvId",
+                todo="Send what is new as a report of its own.",
+            )
         await self._chains.add(conn, grant, report, source)
         await self._write(conn, grant, report, before, source)
 
