@@ -7,11 +7,14 @@ PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help setup up test lint assets definitions wheel bench lock clean
+STORM ?= 10000
+
+.PHONY: help setup up test storm lint assets definitions wheel bench lock clean
 
 help:
 	@echo "make up      start the platform with synthetic people (PORT=8000 DATA=data PEOPLE=40)"
 	@echo "make test    everything the tests need, then linters and tests"
+	@echo "make storm   $(STORM) bad requests, forged credentials and audited answers (STORM=10000)"
 	@echo "make lint    ruff, import-linter, mypy"
 	@echo "make bench   the benchmarks, beside their floor"
 	@echo "make wheel   an installable package in dist/, assets and definitions inside"
@@ -54,6 +57,9 @@ test: setup $(VENV)/.test-tools
 	@$(BIN)/python tools/build_assets.py --tests
 	$(MAKE) --no-print-directory lint
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
+
+storm: setup $(VENV)/.test-tools
+	KJERNE_STORM=$(STORM) $(BIN)/python -m pytest -q tests/storms
 
 wheel: setup
 	@$(BIN)/python -m hatchling build -t wheel
