@@ -29,11 +29,35 @@ def test_a_statement_tells_the_routes_of_its_own_base() -> None:
         url="http://localhost/pps/v2",
         software_version="1",
         made_at=datetime(2026, 1, 1, tzinfo=UTC),
-        includes={"DiagnosticReport": ["DiagnosticReport:result"]},
     )
     assert check(parse(encode(made)), "CapabilityStatement") == []
     report, observation = made["rest"][0]["resource"]
     assert [one["code"] for one in observation["interaction"]] == ["read", "search-type"]
     assert [one["code"] for one in report["interaction"]] == ["search-type"]
     assert report["searchInclude"] == ["DiagnosticReport:result"]
+    assert "DiagnosticReport:result" in observation["searchRevInclude"]
+    assert not {"Observation:subject", "Observation:patient"}.intersection(observation.get("searchInclude", ()))
+    assert ("versioning" in observation, "operation" in made["rest"][0]) == (False, False)
     assert {"code", "date", "_id", "_tag"} <= {one["name"] for one in observation["searchParam"]}
+
+
+def test_versions_and_operations_are_told() -> None:
+    paths = [
+        ("GET", "/fhir/R4/{type}/{id}"),
+        ("GET", "/fhir/R4/{type}/{id}/_history/{version}"),
+        ("PUT", "/fhir/R4/{type}/{id}"),
+        ("POST", "/fhir/R4/$import"),
+    ]
+    made = statement(
+        [Route(method, path, handler, "scope", "fhir") for method, path in paths],
+        "/fhir/R4",
+        types=("Observation",),
+        url="http://localhost/fhir/R4",
+        software_version="1",
+        made_at=datetime(2026, 1, 1, tzinfo=UTC),
+    )
+    assert check(parse(encode(made)), "CapabilityStatement") == []
+    (rest,) = made["rest"]
+    assert rest["resource"][0]["versioning"] == "versioned-update"
+    assert "searchInclude" not in rest["resource"][0]
+    assert [one["name"] for one in rest["operation"]] == ["import"]

@@ -12,6 +12,8 @@ import pytest
 
 from kjerne.access import Label
 from kjerne.fhir.definitions import type_number
+from kjerne.fhir.validate import check
+from kjerne.wire.json import parse
 from platform_fixture import Answered, Standing, Tree
 
 FHIR = "application/fhir+json"
@@ -89,7 +91,13 @@ def test_an_update_makes_a_version_and_keeps_the_old_one(platform: Standing, mad
     assert read(platform, f"Observation/{made}/_history/1").tree["status"] == "final"
     assert read(platform, f"Observation/{made}/_history/2").tree["status"] == "amended"
     history = read(platform, f"Observation/{made}/_history")
-    assert (history.tree["type"], [one["status"] for one in history.resources()]) == ("history", ["amended", "final"])
+    assert (history.tree["type"], history.tree["total"]) == ("history", 2)
+    assert [entry["resource"]["status"] for entry in history.tree["entry"]] == ["amended", "final"]
+    assert [(entry["request"], entry["response"]["status"]) for entry in history.tree["entry"]] == [
+        ({"method": "PUT", "url": f"Observation/{made}"}, "200"),
+        ({"method": "POST", "url": "Observation"}, "201"),
+    ]
+    assert check(parse(history.response.content), "Bundle") == []
 
 
 def test_reading_one_version_names_that_version_alone_in_the_log(platform: Standing, made: str) -> None:

@@ -6,6 +6,7 @@ import json
 import os
 import signal
 from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
@@ -19,6 +20,7 @@ from kjerne.wire import json as strict_json
 from platform_fixture import Standing
 
 TYPES = {"Observation": type_number("Observation"), "Specimen": type_number("Specimen")}
+NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 PARSE = partial(strict_json.parse, depth=64)
 NUMBER = "urn:oid:2.16.578.1.12.4.1.4.1"
 
@@ -189,21 +191,21 @@ def test_a_long_import_is_read_by_processes_of_its_own_in_the_order_of_its_lines
 
 async def test_a_process_that_is_lost_breaks_one_import_off_and_no_more(crew: Crew) -> None:
     lines = [potassium()] * 3
-    (part,) = await crew.understood(PARSE, TYPES, lines)
+    (part,) = await crew.understood(PARSE, TYPES, NOW, lines)
     assert len(part.fresh) == 3
     assert crew._pool is not None
     for pid in list(crew._pool._processes):
         os.kill(pid, signal.SIGKILL)
     with pytest.raises(Refusal, match="broken off"):
-        await crew.understood(PARSE, TYPES, lines)
-    assert len((await crew.understood(PARSE, TYPES, lines))[0].fresh) == 3
+        await crew.understood(PARSE, TYPES, NOW, lines)
+    assert len((await crew.understood(PARSE, TYPES, NOW, lines))[0].fresh) == 3
 
 
 def test_no_more_faults_are_told_than_a_person_reads() -> None:
-    part = understood(PARSE, TYPES, 1, [b"{}"] * 1000)
+    part = understood(PARSE, TYPES, NOW, 1, [b"{}"] * 1000)
     assert len(part.faults) == 100
     assert part.faults[99].where == "line 100: resourceType"
 
 
 def test_what_was_understood_shows_no_number() -> None:
-    assert "13819012345" not in repr(understood(PARSE, TYPES, 1, [potassium("13819012345")]))
+    assert "13819012345" not in repr(understood(PARSE, TYPES, NOW, 1, [potassium("13819012345")]))

@@ -1,10 +1,15 @@
-"""A searchset Bundle joined from the bytes of its entries: nothing is parsed or written again."""
+"""Searchset and history Bundles joined from the bytes of their entries: nothing is parsed or written again."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Final, NamedTuple
+from urllib.parse import urlencode
 
 from kjerne.fhir.encode import encode
+from kjerne.fhir.search import Search
 
 Entry = tuple[str, bytes, str]
 """(full url or empty, resource bytes, search mode: match, include or outcome)."""
@@ -12,16 +17,61 @@ Entry = tuple[str, bytes, str]
 
 def searchset(entries: Iterable[Entry], links: Sequence[tuple[str, str]], total: int | None = None) -> bytes:
     """The Bundle's bytes (http://hl7.org/fhir/R4/bundle.html); `links` are (relation, url), `total` counts matches."""
-    head: dict[str, object] = {"resourceType": "Bundle", "type": "searchset"}
+    return _joined("searchset", (_entry(entry) for entry in entries), links, total)
+
+
+class Version(NamedTuple):
+    """One version of a resource in its history: where it lives, its type, its bytes as served, and when it came."""
+
+    url: str
+    type: str
+    id: str
+    number: int
+    at: datetime
+    resource: bytes
+
+
+def history(versions: Sequence[Version], links: Sequence[tuple[str, str]]) -> bytes:
+    """A history Bundle, newest first as given: each entry says which request made it (bdl-3, bdl-4)."""
+    return _joined("history", (_version(one) for one in versions), links, len(versions))
+
+
+def self_url(address: str, pairs: Iterable[tuple[str, str]], search: Search) -> str:
+    """The address of a search with the parameters it used (R4 search.html#conformance).
+
+    A value in which a person number may stand is left out, since an address never holds one.
+    """
+    used = [(name, value) for name, value in pairs if name not in search.ignored and not _NUMBER.search(name + value)]
+    return f"{address}?{urlencode(used)}" if used else address
+
+
+_NUMBER: Final = re.compile(r"(?<!\d)\d{6}[\s.-]*\d{5}(?!\d)")
+
+
+def _joined(type: str, entries: Iterable[bytes], links: Sequence[tuple[str, str]], total: int | None) -> bytes:
+    head: dict[str, object] = {"resourceType": "Bundle", "type": type}
     if total is not None:
         head["total"] = total
     head["link"] = [{"relation": relation, "url": url} for relation, url in links]
     parts = [encode(head)[:-1]]
-    joined = b",".join(_entry(entry) for entry in entries)
+    joined = b",".join(entries)
     if joined:
         parts += [b',"entry":[', joined, b"]"]
     parts.append(b"}")
     return b"".join(parts)
+
+
+def _version(one: Version) -> bytes:
+    first = one.number == 1
+    made = {
+        "request": {"method": "POST", "url": one.type} if first else {"method": "PUT", "url": f"{one.type}/{one.id}"},
+        "response": {
+            "status": "201" if first else "200",
+            "etag": f'W/"{one.number}"',
+            "lastModified": one.at.isoformat(timespec="milliseconds"),
+        },
+    }
+    return b'{"fullUrl":' + encode(one.url) + b',"resource":' + one.resource + b"," + encode(made)[1:]
 
 
 def _entry(entry: Entry) -> bytes:

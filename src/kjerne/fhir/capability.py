@@ -22,6 +22,7 @@ _INTERACTIONS: Final = {
     ("PATCH", "T/I"): "patch",
     ("DELETE", "T/I"): "delete",
 }
+OPERATIONS: Final = "http://kjerne.example/fhir/OperationDefinition/"
 _ORDER: Final = tuple(dict.fromkeys(_INTERACTIONS.values()))
 
 
@@ -33,22 +34,24 @@ def statement(
     url: str,
     software_version: str,
     made_at: datetime,
-    includes: dict[str, Sequence[str]] | None = None,
-    reverse_includes: dict[str, Sequence[str]] | None = None,
 ) -> dict[str, Any]:
     """The CapabilityStatement of the routes under `base` (a path such as `/pps/v2`).
 
     A route whose path has a part like `{type}` in the type's place counts for all `types`. Parameters that the program
-    knows but cannot answer are left out; `includes` and `reverse_includes` say what a type may be asked to bring.
+    knows but cannot answer are left out. A search may bring along what `types` refer to, and are referred to by.
     """
     found: dict[str, set[str]] = {}
-    for route in routes:
+    told = list(routes)
+    for route in told:
         for type, interaction in _interactions(route, base, types):
             found.setdefault(type, set()).add(interaction)
-    resources = [
-        _resource(type, interactions, (includes or {}).get(type, ()), (reverse_includes or {}).get(type, ()))
-        for type, interactions in sorted(found.items())
-    ]
+    rest: dict[str, Any] = {
+        "mode": "server",
+        "resource": [_resource(type, interactions, types) for type, interactions in sorted(found.items())],
+    }
+    operations = _operations(told, base)
+    if operations:
+        rest["operation"] = [{"name": name, "definition": OPERATIONS + name} for name in operations]
     return {
         "resourceType": "CapabilityStatement",
         "status": "active",
@@ -58,7 +61,7 @@ def statement(
         "implementation": {"description": "kjerne", "url": url},
         "fhirVersion": "4.0.1",
         "format": ["application/fhir+json", "json"],
-        "rest": [{"mode": "server", "resource": resources}],
+        "rest": [rest],
     }
 
 
@@ -73,20 +76,33 @@ def _interactions(route: Route, base: str, types: Sequence[str]) -> list[tuple[s
     return [(type, interaction) for type in own] if interaction else []
 
 
-def _resource(
-    type: str, interactions: set[str], includes: Sequence[str], reverse_includes: Sequence[str]
-) -> dict[str, Any]:
+def _operations(routes: Iterable[Route], base: str) -> list[str]:
+    """Names of the operations on the whole system."""
+    prefix = base.rstrip("/") + "/$"
+    return sorted({route.path.removeprefix(prefix) for route in routes if route.path.startswith(prefix)})
+
+
+def _resource(type: str, interactions: set[str], types: Sequence[str]) -> dict[str, Any]:
     resource: dict[str, Any] = {
         "type": type,
         "interaction": [{"code": code} for code in _ORDER if code in interactions],
     }
-    if includes:
-        resource["searchInclude"] = list(includes)
-    if reverse_includes:
-        resource["searchRevInclude"] = list(reverse_includes)
+    if "vread" in interactions:
+        # Every update here must name the version it changes.
+        resource["versioning"] = "versioned-update" if "update" in interactions else "versioned"
     if "search-type" in interactions:
+        brought = [f"{type}:{one.code}" for one in _references(type) if not set(one.targets).isdisjoint(types)]
+        bringing = [f"{source}:{one.code}" for source in types for one in _references(source) if type in one.targets]
+        if brought:
+            resource["searchInclude"] = sorted(brought)
+        if bringing:
+            resource["searchRevInclude"] = sorted(bringing)
         resource["searchParam"] = [_parameter(one) for one in parameters(type).values() if answered(one)]
     return resource
+
+
+def _references(type: str) -> list[SearchParameter]:
+    return [one for one in parameters(type).values() if one.kind == "reference" and answered(one)]
 
 
 def answered(parameter: SearchParameter) -> bool:

@@ -17,14 +17,15 @@ from uuid import UUID
 from kjerne.access import Grant
 from kjerne.errors import Fault, Refusal
 from kjerne.exchange import Answer, Call, Denied, Pairs, PatientRef, Route, granted
-from kjerne.fhir.bundle import searchset
+from kjerne.fhir.bundle import Version, history, searchset, self_url
 from kjerne.fhir.definitions import type_name, type_number
 from kjerne.fhir.index import index
 from kjerne.fhir.search import Search
 from kjerne.fhir.splice import served, splice
 from kjerne.fhir.subset import shown
 from kjerne.fhir.validate import check
-from kjerne.registries import identifiers
+from kjerne.registries.naming import number_in, patient_of
+from kjerne.registries.withholding import withheld
 from kjerne.store.cursors import Cursors
 from kjerne.store.finding import Finder
 from kjerne.store.pool import Pool
@@ -41,7 +42,6 @@ SERVICE_BY_TYPE: Final = dict.fromkeys(
 # The parameters that name the patient by number; they are taken from a form alone.
 BY_NUMBER: Final = frozenset(f"{name}{sign}identifier" for name in ("patient", "subject") for sign in (".", ":"))
 RESOURCE_LIMIT_BYTES: Final = 2_000_000
-NATIONAL_SYSTEMS: Final = frozenset({"", *identifiers.SYSTEM_BY_KIND.values()})
 _VERSION: Final = re.compile(r"[1-9][0-9]{0,8}")
 
 
@@ -115,10 +115,9 @@ class StandardsApi:
         versions: list[Record] = await self._hidden_as_absent(call, id_, "history", use)
         if not versions:
             raise absent(call)
-        address = f"{call.base_url}{call.path}"
-        url = f"{call.base_url}/fhir/R4/{call.parameters['type']}/{call.parameters['id']}"
-        bundle = searchset([(url, record.served, "match") for record in versions], [("self", address)], len(versions))
-        return Answer(200, bundle.replace(b'"type":"searchset"', b'"type":"history"', 1))
+        url = f"{call.base_url}/fhir/R4/{_named(versions[0])}"
+        told = [Version(url, type_name(one.type), str(one.id), one.version, one.at, one.served) for one in versions]
+        return Answer(200, history(told, [("self", f"{call.base_url}{call.path}")]))
 
     async def search(self, call: Call) -> Answer:
         """A search inside one patient, by GET where no number is needed, by POST with a form else."""
@@ -129,7 +128,7 @@ class StandardsApi:
             raise Refusal(400, says, where="query", todo="Use POST _search with a form.")
         pairs = tuple(pair for pair in (*call.query, *call.form) if pair[0] not in BY_NUMBER and pair[0] != "_cursor")
         token = next((value for key, value in (*call.query, *call.form) if key == "_cursor"), "")
-        patient = self._patient(call, None)
+        patient = self._patient(call)
         # A page link goes on with a search that was taken before, lenient or not.
         lenient = bool(token) or "handling=lenient" in call.headers.get("prefer", "")
         if call.body:
@@ -145,7 +144,8 @@ class StandardsApi:
             search = self.parse_search(name, asked, lenient)
             async with self.pool.acquire() as conn:
                 page = await self.finder.search(conn, grant, search, after=after)
-            base, links = f"{call.base_url}/fhir/R4", [("self", f"{call.base_url}{call.path}")]
+            base, address = f"{call.base_url}/fhir/R4", f"{call.base_url}{call.path}".removesuffix("/_search")
+            links = [("self", self_url(address, asked, search))]
             if page.after is not None:
                 next_token = self.cursors.make(grant, name, asked, page.after)
                 links.append(("next", f"{base}/{name}?_cursor={next_token}"))
@@ -163,28 +163,33 @@ class StandardsApi:
         name = call.parameters["type"]
         type_ = type_of(name)
         tree = self._checked(call, name)
-        change_of = _change(type_, call.body, tree)
+        shut, indexed = withheld(tree, call.at), index(tree)
 
         async def use(grant: Grant) -> Written:
             self._check_subject(grant, tree)
             async with self.pool.acquire() as conn:
-                change = change_of(self.ids.make(grant.subject.patient), None)
+                id_ = self.ids.make(grant.subject.patient)
+                change = Change(type_, id_, call.body, indexed, shut.labels, shut.opens)
                 return await self.records.create(conn, grant, change)
 
-        patient = self._patient(call, tree)
+        patient = self._patient(call, number_in(tree))
         return self._written(
             call, await granted(call.admit, patient, SERVICE_BY_TYPE[name], "file", use, proven=True), 201
         )
 
     async def update(self, call: Call) -> Answer:
-        """A new version of a resource we made the id of; `If-Match` is demanded, so no update is lost unseen."""
+        """A new version of a resource, from the organisation that filed it, withheld no less than the one before.
+
+        `If-Match` is demanded, so no update is lost unseen. To any other sender the resource is absent.
+        """
         type_, id_ = self._place(call)
         name = call.parameters["type"]
         tree = self._checked(call, name)
         if tree.get("id") != call.parameters["id"]:
             raise Refusal(400, "the id in the body is not the id in the address", where=f"{name}.id")
         expected = _expected(call.headers)
-        change = _change(type_, call.body, tree)(id_, expected)
+        shut = withheld(tree, call.at)
+        change = Change(type_, id_, call.body, index(tree), expected=expected)
 
         async def use(grant: Grant) -> list[Written] | None:
             self._check_subject(grant, tree)
@@ -192,7 +197,7 @@ class StandardsApi:
                 marks = await self.records.marks(conn, grant, type_, id_)
                 if marks is None:
                     return None
-                labels, opens = marks
+                labels, opens = shut.after(*marks)
                 return await self.records.put(conn, grant, [replace(change, labels=labels, release_at=opens)])
 
         written = await self._hidden_as_absent(call, id_, "file", use)
@@ -225,23 +230,15 @@ class StandardsApi:
             raise absent(call)
         return type_, id_
 
-    def _patient(self, call: Call, tree: Mapping[str, Any] | None) -> PatientRef:
-        number = call.headers.get("person-id", "") or (_number_in(tree) if tree is not None else "")
-        named = {value.rpartition("|")[2] for key, value in call.form if key in BY_NUMBER} | (
-            {number} if number else set()
-        )
-        if len(named) > 1:
-            raise Refusal(400, "the request names more than one patient", where="person-id")
-        number = next(iter(named), "")
-        if not number:
-            raise Refusal(
-                400, "the patient's number is missing", where="person-id", todo="Send it as header person-id."
-            )
-        return self.identify(number)
+    def _patient(self, call: Call, number: str = "") -> PatientRef:
+        """Whom the header, the form, or else the body (`number`) names; the body is held to the header's person later."""
+        in_form = (value.rpartition("|")[2] for key, value in call.form if key in BY_NUMBER)
+        in_body = "" if call.headers.get("person-id") else number
+        return patient_of(call, self.identify, in_body, *in_form)
 
     def _check_subject(self, grant: Grant, tree: Mapping[str, Any]) -> None:
         """A record that names one person in its body is not filed on another."""
-        number = _number_in(tree)
+        number = number_in(tree)
         if number and self.identify(number).digest not in grant.subject.digests:
             raise Refusal(422, "the body is about another person", where=f"{tree['resourceType']}.subject.identifier")
 
@@ -281,17 +278,6 @@ def _expected(headers: Mapping[str, str]) -> int:
             todo='Read the record and send its ETag, such as W/"3".', code="required",
         )  # fmt: skip
     return int(text)
-
-
-def _number_in(tree: Mapping[str, Any]) -> str:
-    """The national number by which a resource names its subject; empty where it names none."""
-    identifier = tree.get("subject", {}).get("identifier", {})
-    return str(identifier.get("value", "")) if identifier.get("system", "") in NATIONAL_SYSTEMS else ""
-
-
-def _change(type_: int, raw: bytes, tree: dict[str, Any]) -> Callable[[UUID, int | None], Change]:
-    indexed = index(tree)
-    return lambda id_, expected: Change(type_, id_, raw, indexed, expected=expected)
 
 
 def _named(record: Record) -> str:

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
+from datetime import datetime
 from multiprocessing import get_context, parent_process
 from multiprocessing.connection import wait
 from typing import Any, Final
@@ -25,7 +26,8 @@ from kjerne.fhir.definitions import type_name, type_number
 from kjerne.fhir.encode import encode
 from kjerne.fhir.index import index
 from kjerne.fhir.validate import check
-from kjerne.registries import identifiers
+from kjerne.registries.naming import number_in
+from kjerne.registries.withholding import withheld
 from kjerne.store.bulk import Bulk, Filing, Fresh
 from kjerne.store.pool import Pool
 
@@ -44,8 +46,6 @@ INLINE_LINES: Final = 200
 CHUNK_LINES: Final = 250
 TRIES: Final = 3
 
-NATIONAL_SYSTEMS: Final = frozenset({"", *identifiers.SYSTEM_BY_KIND.values()})
-
 Parse = Callable[[bytes], dict[str, Any]]
 
 
@@ -59,12 +59,12 @@ class Understood:
     status: int = 0
 
 
-def understood(parse: Parse, types: Mapping[str, int], first: int, lines: Sequence[bytes]) -> Understood:
-    """Reads lines, the first of which is number `first`. Works on values alone, so any process can do it."""
+def understood(parse: Parse, types: Mapping[str, int], at: datetime, first: int, lines: Sequence[bytes]) -> Understood:
+    """Reads lines received at `at`, the first of which is number `first`. Any process can do it: it has values alone."""
     fresh, persons, faults, status = [], [], [], 0
     for number, raw in enumerate(lines, first):
         try:
-            one, person = _line(parse, types, raw)
+            one, person = _line(parse, types, at, raw)
         except Refusal as refusal:
             status = status or refusal.status
             wrong = refusal.faults or (Fault(refusal.says, refusal.where, refusal.code),)
@@ -77,7 +77,7 @@ def understood(parse: Parse, types: Mapping[str, int], first: int, lines: Sequen
     return Understood(fresh, persons, faults[:FAULT_LIMIT], status)
 
 
-def _line(parse: Parse, types: Mapping[str, int], raw: bytes) -> tuple[Fresh, str]:
+def _line(parse: Parse, types: Mapping[str, int], at: datetime, raw: bytes) -> tuple[Fresh, str]:
     tree = parse(raw)
     name = tree.get("resourceType")
     type_ = types.get(name) if isinstance(name, str) else None
@@ -86,10 +86,8 @@ def _line(parse: Parse, types: Mapping[str, int], raw: bytes) -> tuple[Fresh, st
     faults = check(tree, name)
     if faults:
         raise Refusal(422, faults[0].says, faults=tuple(faults))
-    fresh = Fresh.of(type_, raw, index(tree))
-    identifier = tree.get("subject", {}).get("identifier", {})
-    national = identifier.get("system", "") in NATIONAL_SYSTEMS
-    return fresh, str(identifier.get("value", "")) if national else ""
+    shut = withheld(tree, at)
+    return Fresh.of(type_, raw, index(tree), shut.labels, shut.opens), number_in(tree)
 
 
 def _where(number: int, place: str) -> str:
@@ -105,7 +103,9 @@ class Crew:
         self._size = size or min(4, os.cpu_count() or 1)
         self._pool: ProcessPoolExecutor | None = None
 
-    async def understood(self, parse: Parse, types: Mapping[str, int], lines: Sequence[bytes]) -> list[Understood]:
+    async def understood(
+        self, parse: Parse, types: Mapping[str, int], at: datetime, lines: Sequence[bytes]
+    ) -> list[Understood]:
         """All lines in order, in parts. Refusal 503 where a process was lost, as it is when memory runs out."""
         if self._pool is None:
             context = get_context("spawn")
@@ -113,8 +113,10 @@ class Crew:
         loop = asyncio.get_running_loop()
         try:
             parts = [
-                loop.run_in_executor(self._pool, understood, parse, types, at + 1, lines[at : at + CHUNK_LINES])
-                for at in range(0, len(lines), CHUNK_LINES)
+                loop.run_in_executor(
+                    self._pool, understood, parse, types, at, 1 + begin, lines[begin : begin + CHUNK_LINES]
+                )
+                for begin in range(0, len(lines), CHUNK_LINES)
             ]
             return await asyncio.gather(*parts)
         except BrokenProcessPool as error:
@@ -175,7 +177,7 @@ class StandardsImport:
             self._running -= 1
 
     async def _taken(self, call: Call) -> Answer:
-        fresh, persons = _all_right(await self._read(_lines(call.body)))
+        fresh, persons = _all_right(await self._read(call.at, _lines(call.body)))
         for _ in range(TRIES):
             places = await self._filings(call, fresh, persons)
             filings = [Filing(grant, [fresh[at] for at in own]) for grant, own in places]
@@ -191,10 +193,10 @@ class StandardsImport:
             return _answer(call, locations, len(places))
         raise Refusal(503, "the patients' facts are being changed at this moment", todo="Send the import again.")
 
-    async def _read(self, lines: list[bytes]) -> list[Understood]:
+    async def _read(self, at: datetime, lines: list[bytes]) -> list[Understood]:
         if len(lines) > INLINE_LINES:
-            return await self._crew.understood(self._parse, self._types, lines)
-        return [understood(self._parse, self._types, 1, lines)]
+            return await self._crew.understood(self._parse, self._types, at, lines)
+        return [understood(self._parse, self._types, at, 1, lines)]
 
     async def _filings(
         self, call: Call, fresh: Sequence[Fresh], persons: Sequence[str]

@@ -16,7 +16,7 @@ from uuid import UUID
 
 import asyncpg
 
-from kjerne.access import Grant
+from kjerne.access import Grant, Label
 from kjerne.exchange import Stale
 from kjerne.fhir.dates import EARLIEST, LATEST
 from kjerne.fhir.index import Indexed
@@ -27,11 +27,13 @@ from kjerne.store.pool import Connection
 from kjerne.store.sealed_id import SealedIds
 
 FIRST_VERSION: Final = 1
+NO_LABEL: Final = Label(0)
 ROWS_AT_ONCE: Final = 500
 """Rows handed to the driver together: about 10 ms of work between two looks at other requests."""
 
 _ROW: Final = (
-    "patient", "id", "type", "version", "dictionary", "at", "date_from", "date_to", "tokens", "values", "body",
+    "patient", "id", "type", "version", "labels", "dictionary", "at", "date_from", "date_to", "release_at", "tokens",
+    "values", "body",
 )  # fmt: skip
 _AUDIT_ROW: Final = (*audit.COLUMNS.split(", "), "types", "ids", "versions")
 _HOLD: Final = """
@@ -41,7 +43,8 @@ SELECT patient, stamp FROM person WHERE patient = ANY($1::bigint[]) ORDER BY pat
 _BEGIN: Final = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 _END: Final = b"\xff\xff"
 _NULL: Final = b"\xff\xff\xff\xff"
-_HEAD: Final = struct.Struct(">hiqi16sihiiihiq")  # number of fields; patient, id, type, version, dictionary, at
+# Number of fields; patient, id, type, version, labels, dictionary, at.
+_HEAD: Final = struct.Struct(">hiqi16sihiiiiihiq")
 _TIME: Final = struct.Struct(">iq")
 _LENGTH: Final = struct.Struct(">i")
 _BIGINT_OID: Final = 20
@@ -51,22 +54,25 @@ _INFINITE: Final = {EARLIEST: _TIME.pack(8, -(1 << 63)), LATEST: _TIME.pack(8, (
 
 
 class Fresh(NamedTuple):
-    """A resource that has no id yet: its type, its body as it is kept, and what its row's search columns are made of.
+    """A resource that has no id yet: its type and labels, its body as it is kept, and what its row's columns are made of.
 
-    `dates` are two columns in COPY's format; tokens and values are still to be sealed.
+    `dates` are three columns in COPY's format; tokens and values are still to be sealed.
     """
 
     type: int
+    labels: int
     kept: bytes
     dates: bytes
     tokens: list[int]
     values: bytes
 
     @classmethod
-    def of(cls, type_: int, raw: bytes, indexed: Indexed) -> Self:
-        """From the bytes as received."""
-        dates = _date(indexed.date_from) + _date(indexed.date_to)
-        return cls(type_, with_splices(raw), dates, indexed.tokens, indexed.values)
+    def of(
+        cls, type_: int, raw: bytes, indexed: Indexed, labels: Label = NO_LABEL, release_at: datetime | None = None
+    ) -> Self:
+        """From the bytes as received, and what withholds them."""
+        dates = _date(indexed.date_from) + _date(indexed.date_to) + _date(release_at)
+        return cls(type_, int(labels), with_splices(raw), dates, indexed.tokens, indexed.values)
 
 
 def _date(value: datetime | None) -> bytes:
@@ -131,13 +137,14 @@ class Bulk:
         seal, shrink = key.seal, self._dictionaries.shrink
         nonces = os.urandom(2 * NONCE_BYTES * len(fresh))
         place = 0
-        for (type_, kept, dates, tokens, plain), id_ in zip(fresh, ids, strict=True):
+        for (type_, labels, kept, dates, tokens, plain), id_ in zip(fresh, ids, strict=True):
             bound_to = bound(patient, type_, id_)
             number, packed = shrink(kept)
             values = seal(plain, bound_to, nonces[place : place + NONCE_BYTES])
             body = seal(packed, bound_to, nonces[place + NONCE_BYTES : place + 2 * NONCE_BYTES])
             place += 2 * NONCE_BYTES
-            yield _HEAD.pack(len(_ROW), 8, patient, 16, id_.bytes, 2, type_, 4, FIRST_VERSION, 2, number, 8, at)
+            row = (8, patient, 16, id_.bytes, 2, type_, 4, FIRST_VERSION, 4, labels, 2, number, 8, at)
+            yield _HEAD.pack(len(_ROW), *row)
             yield dates
             yield _bigints(key.tokens(tokens))
             yield _LENGTH.pack(len(values))

@@ -74,7 +74,15 @@ SELECT n.type, n.id, r.version, CASE WHEN r.version IS NULL THEN (SELECT max(h.v
 FROM unnest($2::smallint[], $3::uuid[]) AS n(type, id)
 LEFT JOIN record r ON r.patient = $1 AND r.type = n.type AND r.id = n.id"""
 
-_MARKS = "SELECT labels, release_at FROM record WHERE patient = $1 AND type = $2 AND id = $3 AND labels & $4 = 0"
+# Who filed the first version stands in its audit row, which has the version's own moment.
+_MARKS = """
+SELECT r.labels, r.release_at FROM record r WHERE r.patient = $1 AND r.type = $2 AND r.id = $3 AND r.labels & $4 = 0
+AND EXISTS (
+  SELECT 1 FROM audit a, unnest(a.types, a.ids, a.versions) AS n(type, id, version)
+  WHERE a.patient = $1 AND a.action = 'file' AND a.outcome = $5 AND n.type = $2 AND n.id = $3 AND n.version = 1
+    AND a.organisation = $6 AND (a.organisation <> '' OR a.client = $7)
+    AND a.at = coalesce((SELECT h.at FROM record_history h
+      WHERE h.patient = $1 AND h.type = $2 AND h.id = $3 AND h.version = 1), r.at))"""
 
 _BODIES = """
 SELECT r.type, r.id, r.dictionary, r.body FROM record r JOIN unnest($2::smallint[], $3::uuid[]) AS n(type, id)
@@ -156,12 +164,14 @@ class Records:
     async def marks(
         self, conn: Connection, grant: Grant, type_: int, id_: UUID
     ) -> tuple[Label, datetime | None] | None:
-        """What withholds a current record and until when: its next version is withheld no less.
+        """What withholds a current record that the caller's organisation filed: its next version is withheld no less.
 
-        None where there is no such record, or it was withdrawn. Holds the patient's row (call in a transaction).
+        None where there is no such record, it was withdrawn, or another source filed it. Holds the patient's row (call
+        in a transaction).
         """
         await hold(conn, grant)
-        row = await conn.fetchrow(_MARKS, grant.subject.patient, type_, id_, int(Label.WITHDRAWN))
+        source = grant.caller.organisation, grant.caller.client
+        row = await conn.fetchrow(_MARKS, grant.subject.patient, type_, id_, int(Label.WITHDRAWN), audit.GIVEN, *source)
         return (Label(row["labels"]), row["release_at"]) if row else None
 
     async def create(self, conn: Connection, grant: Grant, change: Change) -> Written:

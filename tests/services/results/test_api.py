@@ -326,11 +326,33 @@ def test_the_privacy_outcome_is_the_same_whether_there_is_anything_or_not(
     assert {answer.outcome for answer in answers} == {"General"}
 
 
-def test_nothing_found_and_nobody_known_are_one_answer(platform: Standing) -> None:
+def test_nothing_found_is_said_in_an_outcome(platform: Standing) -> None:
     nothing = platform.search("Observation", [("code", "NOTHING")])
-    nobody = platform.search("Observation", [("code", "NOTHING")], about="12817510078")
     assert (nothing.status, nothing.issue["code"]) == (200, "not-found")
-    assert nothing.response.content == nobody.response.content
+
+
+def test_nobody_known_and_somebody_elses_patient_are_one_answer(platform: Standing) -> None:
+    stranger = platform.search("Observation", as_="outsider")
+    nobody = platform.search("Observation", as_="outsider", about="12817510078")
+    assert stranger.status == nobody.status == 403
+    assert stranger.response.content == nobody.response.content
+
+
+def test_the_self_link_holds_the_parameters_that_were_used_and_never_a_person_number(platform: Standing) -> None:
+    number = platform.nin("citizen")
+    form = [
+        ("code", f"{HBA1C},X"),
+        ("nonsense", "x"),
+        ("identifier", f"urn:x|{number}"),
+        ("skip", "1"),
+        ("_count", "1"),
+    ]
+    found = platform.search("Observation", form, headers={"prefer": "handling=lenient"})
+    assert found.link("self") == f"{platform.url}/pps/v2/Observation/_search?code={HBA1C}%2CX&_count=1&skip=1"
+    first = platform.search("Observation", [("code", HBA1C), ("_count", "1")])
+    assert follow(platform, first).link("self") == first.link("self")
+    standard = platform.get("Observation?_count=1&status=final")
+    assert standard.link("self") == f"{platform.url}/fhir/R4/Observation?_count=1&status=final"
 
 
 def test_a_doctor_without_a_relation_is_refused_with_the_law(platform: Standing) -> None:
@@ -372,7 +394,7 @@ def test_a_service_answers_at_a_host_of_its_own(platform: Standing) -> None:
         )
     )
     assert found.status == 200 and len(found.ids()) == 2
-    assert found.link("self") == f"{at_home}/v2/Observation/_search"
+    assert found.link("self") == f"{at_home}/v2/Observation/_search?_count=2"
 
 
 def test_a_proof_made_for_one_address_opens_no_other(platform: Standing) -> None:

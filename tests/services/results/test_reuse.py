@@ -25,6 +25,12 @@ def verdict(*observations: dict[str, Any], code: str = TSH, system: str = "") ->
     return reuse.answer(system, code, observations, NOW).verdict
 
 
+def test_a_newborns_result_is_not_the_mothers() -> None:
+    focus = {"url": "http://hl7.org/fhir/StructureDefinition/observation-focusCode"}
+    assert verdict(observed(1, extension=[focus])) == "never"
+    assert verdict(observed(1, extension=[focus]), observed(50)) == "due"
+
+
 @pytest.mark.parametrize(
     ("days_ago", "expected"), [(0, "done"), (41.99, "done"), (42, "due"), (43, "due"), (400, "due")]
 )

@@ -107,6 +107,30 @@ def test_a_hidden_result_never_answers_the_question(platform: Standing) -> None:
     assert id_ not in hidden.response.text
 
 
+def test_what_is_known_of_the_newborn_is_no_answer_about_the_mother(platform: Standing) -> None:
+    person = patient_with(platform, "NPU19763", days_ago=3)
+    assert told(ask(platform, "NPU19763", about=person))["verdict"] == "done"
+    for id_ in platform.search("Observation", [("code", "NPU19763")], about=person).ids():
+        platform.rows("UPDATE record SET labels = $2 WHERE id = $1 RETURNING 1", UUID(id_), int(Label.NOT_THE_MOTHERS))
+    answer = ask(platform, "NPU19763", about=person)
+    assert "earlier" not in told(answer)
+    (row,) = platform.audited(answer.response)
+    assert row["ids"] == []
+
+
+def test_a_question_is_held_to_the_role_and_to_the_form_as_a_search_is(platform: Standing) -> None:
+    wrong = ask(platform, TSH, headers={"requester-hpr-role": "SP"})
+    assert (wrong.status, wrong.issue["expression"]) == (403, ["requester-hpr-role"])
+    number = number_of(ask(platform, TSH))
+    for path in ("/pps/v2/already-done", f"/pps/v2/already-done/{number}"):
+        answer = platform.client.call(
+            "POST", path, as_="gp", patient=platform.nin("citizen"), body=b'{"code":"x"}',
+            headers={"content-type": "application/json"},
+        )  # fmt: skip
+        assert answer.status_code == 415
+    assert shown(platform, number) == ["shown"]
+
+
 def test_who_may_not_read_gets_no_answer(platform: Standing) -> None:
     for as_, about in (
         ("blocked-doctor", "citizen"),

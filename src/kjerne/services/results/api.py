@@ -13,11 +13,12 @@ from typing import Final
 from kjerne.access import Grant
 from kjerne.errors import Refusal
 from kjerne.exchange import Answer, Call, Denied, Pairs, PatientRef, Route, granted
-from kjerne.fhir.bundle import Entry, searchset
+from kjerne.fhir.bundle import Entry, searchset, self_url
 from kjerne.fhir.definitions import type_name
 from kjerne.fhir.encode import encode
 from kjerne.fhir.search import Search
 from kjerne.fhir.subset import shown
+from kjerne.registries.naming import patient_of
 from kjerne.services.results import outcome
 from kjerne.store.cursors import Cursors
 from kjerne.store.finding import Finder, Page
@@ -55,7 +56,7 @@ class ResultsApi:
             raise Refusal(404, f"{type_} is not a type of this API", where="path", todo=f"It has {', '.join(TYPES)}.")
         if call.query and any(name != "_cursor" for name, _ in call.query):
             raise Refusal(400, "search parameters stand in the form, not in the address", where="query")
-        patient, basis = self._patient(call), basis_of(call)
+        patient, basis = patient_of(call, self.identify), basis_of(call)
         check_role(call)
         check_form(call)
         asked = _asked(call)
@@ -68,17 +69,7 @@ class ResultsApi:
         except Denied as denied:
             if denied.denial.outcome:
                 return _alone(call, outcome.privacy(denied.denial))
-            if denied.denial.subject is None:
-                return _alone(call, outcome.nothing())
             raise
-
-    def _patient(self, call: Call) -> PatientRef:
-        number = call.headers.get("person-id", "")
-        if not number:
-            raise Refusal(
-                400, "the patient's number is missing", where="person-id", todo="Send it as header person-id."
-            )
-        return self.identify(number)
 
     async def _page(self, call: Call, grant: Grant, type_: str, asked: Asked) -> Answer:
         pairs, after = asked.pairs, None
@@ -90,11 +81,12 @@ class ResultsApi:
         search = self.parse(type_, pairs, lenient)
         async with self.pool.acquire() as conn:
             page = await self.finder.search(conn, grant, search, after=after, skip=asked.skip)
-        return self._bundle(call, grant, search, pairs, page)
+        return self._bundle(call, grant, search, asked, pairs, page)
 
-    def _bundle(self, call: Call, grant: Grant, search: Search, pairs: Pairs, page: Page) -> Answer:
+    def _bundle(self, call: Call, grant: Grant, search: Search, asked: Asked, pairs: Pairs, page: Page) -> Answer:
         address = f"{call.base_url}{call.path}"
-        links = [("self", address)]
+        skipped = (("skip", str(asked.skip)),) if asked.skip else ()
+        links = [("self", self_url(address, (*pairs, *skipped), search))]
         if page.after is not None:
             links.append(("next", f"{address}?_cursor={self.cursors.make(grant, search.type, pairs, page.after)}"))
         base = f"{call.base_url}/pps/v2"

@@ -3,22 +3,20 @@
 Two things delay it, and the later one counts. The rule by discipline (Volven 8202, the report's MsgDescr) is data; it
 counts from the report's own date, so an old report that arrives late is open when it arrives. And the requester may
 delay a single report by `NORU` (code system 9603, "utsatt tilgang") with the opening date as the code's original text.
-The time is checked when the citizen reads; no job opens anything.
+The time is checked when the citizen reads; no job opens anything. Other codes of 9603 are labels that no time lifts.
 """
 
 from __future__ import annotations
 
-from datetime import date, datetime, time, timedelta
+from collections.abc import Iterator
+from datetime import datetime, timedelta
 from typing import Final
-from zoneinfo import ZoneInfo
 
-from kjerne.services.results.kith.model import Report
+from kjerne.access import Label
+from kjerne.registries.withholding import DELAY_DAYS, DELAYED, is_label_system, label_of, opening
+from kjerne.services.results.kith.model import Code, Report
 
-# Days after the report date. Findings that can change a life are met first by somebody who can explain them: tissue
-# and cells (HIST, CYTO, PAT) and medical genetics (MGEN). HelsaMi's second category releases by itself after 14 days.
-DELAY_DAYS: Final = {"HIST": 14, "CYTO": 14, "PAT": 14, "MGEN": 14}
-DELAYED: Final = "NORU"
-OSLO: Final = ZoneInfo("Europe/Oslo")
+RESERVATION_PLACE: Final = "ServReq/Reservation"
 
 
 def opens_at(report: Report, reported_at: datetime) -> datetime | None:
@@ -27,15 +25,22 @@ def opens_at(report: Report, reported_at: datetime) -> datetime | None:
     by_rule = [reported_at + timedelta(days=days)] if days else []
     asked = [
         moment
-        for request in report.requests
-        for reservation in request.reservations
-        if reservation.code.upper() == DELAYED and (moment := _midnight(reservation.original))
+        for reservation in _reservations(report)
+        if reservation.code.upper() == DELAYED and (moment := opening(reservation.original))
     ]
     return max((*by_rule, *asked), default=None)
 
 
-def _midnight(text: str) -> datetime | None:
-    try:
-        return datetime.combine(date.fromisoformat(text.strip()), time(), OSLO)
-    except ValueError:
-        return None
+def labels_of(report: Report) -> Label:
+    """What the requester's reservations withhold from whom; `Refusal` 422 for a code of 9603 that nobody knows."""
+    labels = Label(0)
+    for reservation in _reservations(report):
+        if reservation.code.upper() != DELAYED:
+            labels |= label_of(reservation.code, RESERVATION_PLACE)
+    return labels
+
+
+def _reservations(report: Report) -> Iterator[Code]:
+    """The reservations of code system 9603: one without a system is of it, one of another system is none of these."""
+    for request in report.requests:
+        yield from (one for one in request.reservations if one.code and (not one.system or is_label_system(one.system)))

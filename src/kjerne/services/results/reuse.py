@@ -14,6 +14,8 @@ from functools import cache
 from importlib.resources import files
 from typing import Any, Final, Literal
 
+from kjerne.registries.withholding import is_anothers
+
 NLK: Final = "urn:oid:2.16.578.1.12.4.1.1.7280"
 EARLIER_LIMIT: Final = 5
 USABLE: Final = frozenset({"final", "amended", "corrected", "appended"})
@@ -71,8 +73,8 @@ def interval_of(system: str, code: str) -> Interval | None:
 def answer(system: str, code: str, observations: Iterable[dict[str, Any]], now: datetime) -> Answer:
     """Whether the analysis was done within its interval, from the observations the grant opened.
 
-    Counted are usable results (final or amended) with a value or a text, by when the sample was taken. The newest few
-    (`EARLIER_LIMIT`) come back, newest first.
+    Counted are usable results (final or amended) of the patient herself, not of her newborn or a donor, by when the
+    sample was taken. The newest few (`EARLIER_LIMIT`) come back, newest first.
     """
     interval = interval_of(system, code)
     codes = interval.codes if interval else (code,)
@@ -90,7 +92,7 @@ def answer(system: str, code: str, observations: Iterable[dict[str, Any]], now: 
 
 def _matching(observations: Iterable[dict[str, Any]], system: str, codes: Sequence[str]) -> Iterable[Earlier]:
     for observation in observations:
-        if observation.get("status") not in USABLE:
+        if observation.get("status") not in USABLE or is_anothers(observation):
             continue
         at = taken_at(observation)
         codings = observation.get("code", {}).get("coding", ())

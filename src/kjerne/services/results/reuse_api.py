@@ -9,18 +9,19 @@ from __future__ import annotations
 import re
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any, Final
 from uuid import UUID
 
-from kjerne.access import Grant
+from kjerne.access import Grant, Label
 from kjerne.errors import Refusal
 from kjerne.exchange import Answer, Call, Pairs, PatientRef, Route, granted
 from kjerne.fhir.encode import decode, encode
 from kjerne.fhir.search import Search
+from kjerne.registries.naming import patient_of
 from kjerne.services.results import reuse
-from kjerne.services.results.api import SCOPE, SERVICE, basis_of
+from kjerne.services.results.api import SCOPE, SERVICE, basis_of, check_form, check_role
 from kjerne.store import followup
 from kjerne.store.finding import Finder
 from kjerne.store.pool import Pool
@@ -51,7 +52,9 @@ class Asker:
         search = self.parse("Observation", pairs, False)
         number = uuid.uuid4()
         async with self.pool.acquire() as conn:
-            page = await self.finder.search(conn, grant, search)
+            # What is known of her newborn, or of a donor, says nothing about when she was tested.
+            own = replace(grant, hides=grant.hides | Label.NOT_THE_MOTHERS)
+            page = await self.finder.search(conn, own, search)
             trees = [decode(record.raw) | {"id": str(record.id)} for record in page.records]
             answer = reuse.answer(system, code, trees, grant.at)
             if answer.verdict == "done":
@@ -86,6 +89,7 @@ class ReuseApi:
 
     async def ask(self, call: Call) -> Answer:
         """Whether the analysis in `code` was done within its interval."""
+        patient, basis = self._asked(call)
         system, _, code = dict(call.form).get("code", "").rpartition("|")
         if not code or len(call.form) != 1:
             raise Refusal(400, "say which analysis, as code=system|code and nothing else", where="code")
@@ -94,10 +98,11 @@ class ReuseApi:
             number, answer = await self.asker.ask(grant, system, code)
             return Answer(200, encode(_parameters(number, answer)))
 
-        return await granted(call.admit, self._patient(call), SERVICE, "search", use, basis=basis_of(call))
+        return await granted(call.admit, patient, SERVICE, "search", use, basis=basis)
 
     async def tell(self, call: Call) -> Answer:
         """What was done with a shown answer."""
+        patient, basis = self._asked(call)
         fields = dict(call.form)
         try:
             number = UUID(call.parameters["number"])
@@ -108,7 +113,7 @@ class ReuseApi:
             await self.asker.tell(grant, number, fields.get("outcome", ""), fields.get("reason", ""))
             return Answer(204)
 
-        return await granted(call.admit, self._patient(call), SERVICE, "search", use, basis=basis_of(call))
+        return await granted(call.admit, patient, SERVICE, "search", use, basis=basis)
 
     async def counts(self, call: Call) -> Answer:
         """Repeats within interval: shown, followed, overridden, for each code in the last 90 days."""
@@ -117,11 +122,12 @@ class ReuseApi:
         listed = [{"system": row[0], "code": row[1], "outcome": row[2], "count": row[3]} for row in rows]
         return Answer(200, encode({"days": COUNTED_DAYS, "counts": listed}), "application/json")
 
-    def _patient(self, call: Call) -> PatientRef:
-        number = call.headers.get("person-id", "")
-        if not number:
-            raise Refusal(400, "the patient's number is missing", where="person-id")
-        return self.identify(number)
+    def _asked(self, call: Call) -> tuple[PatientRef, str]:
+        """About whom and on which basis, from headers and a form that a search would be answered on."""
+        patient, basis = patient_of(call, self.identify), basis_of(call)
+        check_role(call)
+        check_form(call)
+        return patient, basis
 
 
 def _escaped(text: str) -> str:

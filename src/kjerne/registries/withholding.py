@@ -1,0 +1,153 @@
+"""What withholds a record, read from what its source sent: code system 9603, discipline (8202), and whose it is.
+
+Sources: Volven 9603 "Sperring og nekting av dokumenter" and 8202 (OID 2.16.578.1.12.4.1.1), R4 `meta.security`. Every
+way in - KITH messages, FHIR create and update, `$import` - reads these tables, so no label is lost on one of them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
+from typing import Any, Final, NamedTuple
+
+from kjerne.access import Label
+from kjerne.errors import Refusal
+from kjerne.fhir.dates import interval
+
+LABEL_BY_CODE: Final = {
+    "NORS": Label.RESTRICTED,
+    **dict.fromkeys(
+        ("NORN_FFL", "NORN_KUT", "NORN_EPO", "NORN_ALL", "NORN_FOR", "NORN_FFH", "NORN_FPB", "NORN_DUP", "NORN_ANG"),
+        Label.WITHHELD_FROM_CITIZEN,
+    ),
+    "NORN_FORANS": Label.WITHHELD_FROM_PARENTS,
+    "NORN_UNGDOM": Label.WITHHELD_FROM_YOUTH,
+}
+DELAYED: Final = "NORU"
+"""Delayed access: it sets a time, not a label. The opening date is the code's own text, where there is one."""
+
+# Days after the report date. Findings that can change a life are met first by somebody who can explain them: tissue
+# and cells (HIST, CYTO, PAT) and medical genetics (MGEN). HelsaMi's second category releases by itself after 14 days.
+DELAY_DAYS: Final = {"HIST": 14, "CYTO": 14, "PAT": 14, "MGEN": 14}
+UNDATED_DELAY_DAYS: Final = 14
+"""A delay that a source asks for without saying until when."""
+
+_LABELS: Final = "9603"
+_DISCIPLINES: Final = "8202"
+_DISCIPLINE_PLACES: Final = ("category", "code", "type")
+_VOLVEN: Final = re.compile(
+    r"(?:(?:urn:oid:)?2\.16\.578\.1\.12\.4\.1\.1\.|https?://(?:www\.)?(?:ehelse|helsedir|helsedirektoratet|hl7)\.no/fhir/"
+    r"codesystem/no-kodeverk-)(?P<number>[0-9]{4})(?:\.codesystem)?",
+    re.IGNORECASE,
+)
+_DATES: Final = ("issued", "effectiveDateTime", "effectiveInstant", "authoredOn", "receivedTime")
+_ANOTHERS: Final = frozenset(
+    {
+        "http://hl7.org/fhir/StructureDefinition/observation-focusCode",
+        "http://kjerne.example/fhir/StructureDefinition/material-of",
+    }
+)
+
+
+class Withheld(NamedTuple):
+    """What keeps a resource from whom (`labels`), and until when from the citizen.
+
+    `asked` is what the source asked for by NORU with a date, `rule` what holds where no version before this set a time.
+    """
+
+    labels: Label = Label(0)
+    rule: datetime | None = None
+    asked: datetime | None = None
+
+    @property
+    def opens(self) -> datetime | None:
+        """When a first version opens for the citizen; None where it does at once."""
+        return _later(self.rule, self.asked)
+
+    def after(self, labels: Label, opens: datetime | None) -> tuple[Label, datetime | None]:
+        """What withholds the version after one with these marks: no less than before, and from the same first date."""
+        return self.labels | labels, _later(opens or self.rule, self.asked)
+
+
+def withheld(tree: Mapping[str, Any], at: datetime) -> Withheld:
+    """What a valid resource says of itself, received at `at`. `Refusal` 422 for a code of 9603 that nobody knows."""
+    name = tree["resourceType"]
+    codings = tree.get("meta", {}).get("security", ())
+    marks = [one for one in codings if _number(one) == _LABELS]
+    labels, asked, undated = Label(0), None, False
+    for mark in marks:
+        code = mark.get("code", "").upper()
+        if code == DELAYED:
+            moment = opening(mark.get("display", ""))
+            asked, undated = _later(asked, moment), undated or moment is None
+        else:
+            labels |= label_of(code, f"{name}.meta.security")
+    if is_anothers(tree):
+        labels |= Label.NOT_THE_MOTHERS
+    days = _discipline_days(tree)
+    rule = _made_at(tree, at) + timedelta(days=days) if days else None
+    if undated:
+        rule = _later(rule, at + timedelta(days=UNDATED_DELAY_DAYS))
+    return Withheld(labels, rule, asked)
+
+
+def label_of(code: str, where: str) -> Label:
+    """The label of a code of 9603 other than `DELAYED`; `Refusal` 422 where it is none: it may mean "hide this"."""
+    label = LABEL_BY_CODE.get(code.upper())
+    if label is None:
+        known = ", ".join((*LABEL_BY_CODE, DELAYED))
+        raise Refusal(422, "the code is not one of code system 9603", where=where, todo=f"It has {known}.")
+    return label
+
+
+def is_label_system(system: str) -> bool:
+    """Whether an address is one of the spellings of code system 9603."""
+    return _number({"system": system}) == _LABELS
+
+
+def is_anothers(tree: Mapping[str, Any]) -> bool:
+    """Whether the resource is about a newborn, a fetus, a donor or anything else than the patient herself."""
+    return bool(tree.get("focus")) or any(one.get("url") in _ANOTHERS for one in tree.get("extension", ()))
+
+
+def opening(text: str) -> datetime | None:
+    """The first moment of a day in Norway; None where the text is no date."""
+    try:
+        return interval(text.strip())[0]
+    except ValueError:
+        return None
+
+
+def _number(coding: Mapping[str, Any]) -> str:
+    found = _VOLVEN.fullmatch(coding.get("system", "").strip())
+    return found["number"] if found else ""
+
+
+def _discipline_days(tree: Mapping[str, Any]) -> int:
+    return max(
+        (
+            DELAY_DAYS.get(coding.get("code", "").upper(), 0)
+            for place in _DISCIPLINE_PLACES
+            for concept in _several(tree.get(place))
+            for coding in concept.get("coding", ())
+            if _number(coding) == _DISCIPLINES
+        ),
+        default=0,
+    )
+
+
+def _several(value: Any) -> Iterable[Mapping[str, Any]]:
+    """One or several CodeableConcepts; types use the same names for codes of their own, which are none of these."""
+    return [one for one in (value if isinstance(value, list) else [value]) if isinstance(one, dict)]
+
+
+def _made_at(tree: Mapping[str, Any], at: datetime) -> datetime:
+    """The result's own date, so that an old one is open when it arrives; the day it arrived where it has none."""
+    texts = [tree[name] for name in _DATES if name in tree]
+    texts += [tree.get("effectivePeriod", {}).get("end"), tree.get("collection", {}).get("collectedDateTime")]
+    return next((moment for text in texts if text and (moment := opening(text))), at)
+
+
+def _later(one: datetime | None, other: datetime | None) -> datetime | None:
+    return max((moment for moment in (one, other) if moment), default=None)

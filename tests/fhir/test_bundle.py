@@ -1,0 +1,35 @@
+"""Bundles are right R4, and their addresses tell nothing about who a person is."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from kjerne.fhir.bundle import Version, history, self_url
+from kjerne.fhir.search import Search
+from kjerne.fhir.validate import check
+from kjerne.wire.json import parse
+
+AT = datetime(2026, 3, 5, 12, 0, 0, 123456, tzinfo=UTC)
+
+
+def version(number: int) -> Version:
+    body = b'{"resourceType":"Specimen","id":"a"}'
+    return Version("http://kjerne.example/fhir/R4/Specimen/a", "Specimen", "a", number, AT, body)
+
+
+def test_each_version_in_a_history_says_which_request_made_it() -> None:
+    tree = parse(history([version(2), version(1)], [("self", "http://kjerne.example/fhir/R4/Specimen/a/_history")]))
+    assert check(tree, "Bundle") == []
+    newest, first = tree["entry"]
+    assert newest["request"] == {"method": "PUT", "url": "Specimen/a"}
+    assert newest["response"] == {"status": "200", "etag": 'W/"2"', "lastModified": "2026-03-05T12:00:00.123+00:00"}
+    assert (first["request"], first["response"]["status"]) == ({"method": "POST", "url": "Specimen"}, "201")
+    assert "search" not in newest
+
+
+def test_the_address_of_a_search_holds_what_was_used_and_no_number() -> None:
+    numbers = [("identifier", "urn:x|12817510078"), ("identifier", "128175 10078"), ("code", "a,12817510078")]
+    pairs = [("code", "NPU03429"), ("strange", "1"), ("date", "ge2026-01-01"), *numbers]
+    used = self_url("http://kjerne.example/x", pairs, Search("Observation", ignored=("strange",)))
+    assert used == "http://kjerne.example/x?code=NPU03429&date=ge2026-01-01"
+    assert self_url("http://kjerne.example/x", (), Search("Observation")) == "http://kjerne.example/x"

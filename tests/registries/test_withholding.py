@@ -1,0 +1,66 @@
+"""What a resource says of itself about who may see it, and when."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from kjerne.access import Label
+from kjerne.registries.withholding import UNDATED_DELAY_DAYS, is_label_system, withheld
+
+NOW = datetime(2026, 3, 5, 12, tzinfo=UTC)
+LABELS = "urn:oid:2.16.578.1.12.4.1.1.9603"
+DISCIPLINE = {"coding": [{"system": "http://helsedir.no/fhir/CodeSystem/no-kodeverk-8202", "code": "MGEN"}]}
+
+
+def marked(system: str = LABELS, code: str = "NORS", **more: Any) -> dict[str, Any]:
+    security = [{"system": system, "code": code, **more}]
+    return {"resourceType": "Observation", "meta": {"security": security}}
+
+
+@pytest.mark.parametrize(
+    "system",
+    [
+        LABELS,
+        LABELS.removeprefix("urn:oid:"),
+        LABELS.upper(),
+        "http://ehelse.no/fhir/CodeSystem/no-kodeverk-9603",
+        "http://helsedir.no/fhir/CodeSystem/no-kodeverk-9603",
+        "https://hl7.no/fhir/codesystem/no-kodeverk-9603.codesystem",
+    ],
+)
+def test_every_spelling_of_the_code_system_counts(system: str) -> None:
+    assert is_label_system(system)
+    assert withheld(marked(system), NOW).labels == Label.RESTRICTED
+
+
+def test_labels_of_other_systems_are_none_of_these() -> None:
+    assert withheld(marked("http://terminology.hl7.org/CodeSystem/v3-Confidentiality", "R"), NOW).labels == Label(0)
+    assert withheld({"resourceType": "Observation"}, NOW) == (Label(0), None, None)
+
+
+def test_a_delay_without_a_date_waits_its_days_from_the_arrival() -> None:
+    assert withheld(marked(code="NORU"), NOW).opens == NOW + timedelta(days=UNDATED_DELAY_DAYS)
+    assert withheld(marked(code="NORU", display="2026-04-01"), NOW).opens == datetime(2026, 3, 31, 22, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("dates", "from_when"),
+    [
+        ({"issued": "2026-03-02T10:00:00Z", "effectiveDateTime": "2026-01-01"}, datetime(2026, 3, 2, 10, tzinfo=UTC)),
+        ({"effectiveDateTime": "2026-03-02"}, datetime(2026, 3, 1, 23, tzinfo=UTC)),
+        ({"effectivePeriod": {"end": "2026-03-02T10:00:00Z"}}, datetime(2026, 3, 2, 10, tzinfo=UTC)),
+        ({}, NOW),
+    ],
+)
+def test_a_discipline_delays_from_the_results_own_date(dates: dict[str, Any], from_when: datetime) -> None:
+    for place in ({"category": [DISCIPLINE]}, {"code": DISCIPLINE}):
+        assert withheld({"resourceType": "Observation", **place, **dates}, NOW).opens == from_when + timedelta(days=14)
+
+
+def test_what_is_about_somebody_else_says_so() -> None:
+    focus = {"extension": [{"url": "http://hl7.org/fhir/StructureDefinition/observation-focusCode"}]}
+    for more in (focus, {"focus": [{"display": "Foster"}]}):
+        assert withheld({"resourceType": "Observation", **more}, NOW).labels == Label.NOT_THE_MOTHERS
