@@ -112,7 +112,7 @@ class House:
             patient_numbers=head.patient_numbers if head else (),
             envelope_id=head.id if head else "",
             sender=head.sender if head else None,
-            strict=self.settings.mode == "production",
+            now=self.clock.now(),
         )
 
     def parse_search(self, type_: str, pairs: Pairs, lenient: bool) -> Search:

@@ -122,7 +122,13 @@ def test_each_no_is_a_page_of_its_own(opened: Browser, where: Site, width: int) 
     with tab(opened, where, width) as it:
         start(it)
         for name, says in NOES.items():
-            choose(it, name)
+            if name == "Eva Strand":
+                it.goto("/clinician")
+                it.page.get_by_label("Fødselsnummer eller D-nummer").fill("21858800000")
+                it.page.get_by_role("button", name="Åpne", exact=True).click()
+                expect(it.page.get_by_role("region", name="Pasient", exact=True)).not_to_contain_text(name)
+            else:
+                choose(it, name)
             expect(it.page.get_by_role("heading", name=says)).to_be_visible()
             it.holds()
 

@@ -11,6 +11,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 from typing import Any, Literal
 
 import uvicorn
@@ -24,6 +25,7 @@ from kjerne.pages.house import (
     AlreadyDone,
     Analysis,
     Blockable,
+    Changed,
     Chart,
     ChoiceKind,
     Coming,
@@ -41,13 +43,16 @@ from kjerne.pages.house import (
     Waiting,
 )
 from kjerne.pages.login import Pending, To, Tokens
+from kjerne.services.results.points import Value
 from pages import resources as r
 
 NOW = datetime(2026, 11, 23, 9, 12, tzinfo=UTC)
 KEY = bytes(range(32))
 CLINICIAN = Identity("practitioner", "Ola Hagen", "LE", "Solbakken legesenter", "9000001", "clinician")
 CITIZEN = Identity("citizen", "Kari Nordvik", carry="citizen")
-NUMBERS = {"15877912345": 1, "24915511111": 2}
+NUMBERS = {"15877912345": 1, "24915511111": 2, "21858800000": 6}
+PROTECTED = "09898900000"
+"""Somebody with a protected address."""
 LAB, HOSPITAL = "Fürst medisinsk laboratorium", "Haukeland, medisinsk biokjemi"
 
 
@@ -68,10 +73,14 @@ def patients() -> dict[int, Patient]:
 
 OUTCOMES: Mapping[int, Literal["", "Specific", "General", "Reservation"]] = {
     3: "General",
+    9: "",
     4: "Specific",
     5: "Reservation",
     6: "",
 }
+
+UNTIED = frozenset({0, 6, 9})
+"""Whom no register ties to the clinician: nobody, Eva, and somebody with a protected address."""
 
 
 @dataclass
@@ -94,23 +103,25 @@ class FakeHouse:
         return tuple(
             OwnPatient(p.key, p.name, p.birth_date, p.sex, p.masked, "practice-list" if p.key % 2 else "care")
             for p in patients().values()
+            if p.key not in UNTIED
         )
 
     async def find(self, who: Identity, number: str) -> int:
         if len(number) != 11 or not number.isdigit():
             raise Refusal(400, "Not a person number.", where="number")
-        if number not in NUMBERS:
-            raise Refusal(404, "Nobody is known by this number.", where="number")
-        return NUMBERS[number]
+        return 9 if number == PROTECTED else NUMBERS.get(number, 0)
 
-    async def patient(self, who: Identity, visit: Visit) -> Patient:
-        return patients()[visit.patient]
+    async def patient(self, who: Identity, visit: Visit) -> Patient | None:
+        return None if visit.patient in UNTIED else patients()[visit.patient]
 
     async def chart(self, who: Identity, visit: Visit) -> Chart:
         outcome = OUTCOMES.get(visit.patient)
         opened = (visit.patient == 3 and visit.basis) or (visit.patient == 6 and visit.self_declared)
         if outcome is not None and not opened and who.kind == "practitioner":
-            raise Denied(_denial(outcome, self.clock.now()))
+            rule = "address-protected" if visit.patient == 9 else "" if outcome else "no-relation"
+            raise Denied(_denial(outcome, self.clock.now(), rule))
+        if visit.patient == 0:
+            raise Denied(_denial("", self.clock.now(), "unknown-person"))
         if visit.patient == 7:
             raise Refusal(504, "The source did not answer in time.")
         chart = Chart(
@@ -118,10 +129,12 @@ class FakeHouse:
         )
         if visit.patient in (1, 3, 6):
             chart = replace(chart, **_kari(), unread=frozenset(self.unread), locked=2 if visit.patient == 1 else 0)
+        if visit.patient == 1 and who.kind == "practitioner":
+            chart = replace(chart, patient=replace(chart.patient, number="15877912345"))
         if visit.patient == 1:
             chart = replace(chart, sources=(*chart.sources, Source("Helse Vest", False, self.clock.now())))
         if who.kind == "citizen" and visit.patient == 1:
-            chart = replace(chart, coming=(Coming("Vevsprøve", HOSPITAL, NOW + timedelta(days=9)),), unread=frozenset())
+            chart = replace(chart, coming=(Coming(NOW + timedelta(days=9)),), unread=frozenset())
         return replace(chart, acknowledged={"rep-blood-3": NOW - timedelta(days=60)})
 
     async def acknowledge(self, who: Identity, visit: Visit, report: str) -> None:
@@ -132,17 +145,15 @@ class FakeHouse:
 
     async def waiting(self, who: Identity) -> tuple[Waiting, ...]:
         return (
-            Waiting(1, "Kari Nordvik", "Klinisk biokjemi", NOW - timedelta(days=2), 3),
-            Waiting(1, "Kari Nordvik", "U-Bakterier dyrkning", NOW - timedelta(days=3), 1),
-            Waiting(2, "Per Aasen", "PT-INR", NOW - timedelta(days=4), 0, corrected=True),
+            Waiting(1, "Kari Nordvik", "Klinisk biokjemi", NOW - timedelta(days=2)),
+            Waiting(1, "Kari Nordvik", "Mikrobiologi", NOW - timedelta(days=3)),
+            Waiting(2, "Per Aasen", "Klinisk biokjemi", NOW - timedelta(days=4), corrected=True),
         )
 
     async def notices(self, who: Identity) -> tuple[Notice, ...]:
         rows = (
-            Notice(
-                "n1", "corrected", 1, "Kari Nordvik", "P-Kalium", "5,9 mmol/L", "4,6 mmol/L", NOW - timedelta(days=1)
-            ),
-            Notice("n2", "withdrawn", 2, "Per Aasen", "P-Troponin T", "48 ng/L", "", NOW - timedelta(hours=20)),
+            Notice("n1", "corrected", 1, "Kari Nordvik", NOW - timedelta(days=1), _CORRECTED),
+            Notice("n2", "withdrawn", 2, "Per Aasen", NOW - timedelta(hours=20)),
         )
         return tuple(row for row in rows if row.number not in self.seen)
 
@@ -190,7 +201,7 @@ class FakeHouse:
                 "Solbakken legesenter",
                 "TREAT",
                 "",
-                (("DiagnosticReport", 4),),
+                (("DiagnosticReport", 1), ("Observation", 1)),
                 says,
                 law,
             ),
@@ -200,7 +211,7 @@ class FakeHouse:
                 "SP",
                 "Bergen legevakt",
                 "ETREAT",
-                "AKUTT",
+                "FORHOYET_AKUTT",
                 _reports(12),
                 says,
                 law,
@@ -240,11 +251,22 @@ def _reports(count: int) -> tuple[tuple[str, int], ...]:
     return (("DiagnosticReport", count),)
 
 
-def _denial(outcome: Literal["", "Specific", "General", "Reservation"], at: datetime) -> Denial:
+_SAYS = {
+    "no-relation": "Ingen fastlegeliste eller behandling knytter deg til pasienten.",
+    "address-protected": "Beskyttet adresse.",
+    "unknown-person": "Personen finnes ikke her.",
+}
+_CORRECTED = (
+    Changed("P-Kalium", Value(Decimal("5.9"), "", "mmol/L"), Value(Decimal("4.6"), "", "mmol/L"), "corrected"),
+    Changed("P-Troponin T", Value(Decimal(48), "", "ng/L"), None, "withdrawn"),
+)
+
+
+def _denial(outcome: Literal["", "Specific", "General", "Reservation"], at: datetime, rule: str) -> Denial:
     caller = Caller("practitioner", "pages", frozenset())
-    says = "" if outcome else "Ingen fastlegeliste eller behandling knytter deg til pasienten."
+    says = _SAYS.get(rule, "")
     law = "pasient- og brukerrettighetsloven § 5-3" if outcome else "pasientjournalloven § 16"
-    return Denial(caller, None, "results", "read", "rule", law, says, outcome, at, "c")
+    return Denial(caller, None, "results", "read", rule, law, says, outcome, at, "c")
 
 
 # Name, code, unit, low, high, and the values at the four dates from oldest to newest (empty: not measured).
@@ -337,73 +359,83 @@ def _measured(row: int, column: int, name: str, code: str, unit: str, low: str, 
     )
 
 
+RADIOLOGY, MICROBIOLOGY = "Haukeland, radiologisk avdeling", "Haukeland, mikrobiologisk avdeling"
+PATHOLOGY = "Haukeland, avdeling for patologi"
+
+
 def _texts() -> tuple[list[r.Resource], list[r.Resource]]:
-    rontgen, micro = "Haukeland, radiologisk avdeling", "Haukeland, mikrobiologisk avdeling"
-    observations = [
-        r.observation(
-            "hb-old", "B-Hemoglobin", "NPU28309", "2022-05-02", value=r.quantity("8.1", "mmol/L"), low="7.3", high="9.5"
-        ),
-        r.observation("covid", "SARS-CoV-2 antigen", "NPU59138", "2026-03-11", text="Ikke påvist", lab=micro),
-        r.observation(
-            "ct",
-            "CT thorax",
-            "",
-            "2026-10-14",
-            lab=rontgen,
-            text="R: Ingen holdepunkter for lungeemboli. Uendret 4 mm knute i høyre underlapp.\n\n"
-            "Kontrastfylling i lungearteriene er god uten fyllingsdefekter. Ingen pleuravæske. "
-            "Kjent 4 mm knute basalt i høyre underlapp er uendret fra 2024 og trenger ikke videre kontroll.",
-            status="amended",
-            extension=(
-                r.change(
-                    "corrected",
-                    "2026-10-16T12:00:00+02:00",
-                    valueCodeableConcept={"text": "R: Ingen holdepunkter for lungeemboli."},
-                ),
-            ),
-        ),
-        r.observation(
-            "hist",
-            "Mikroskopi",
-            "",
-            "2026-06-03",
-            lab="Haukeland, avdeling for patologi",
-            text="Hudbit med dermalt nevus uten atypi. Fri rand.\n\nDiagnose: Dermalt nevus, benign.",
-        ),
-        r.observation(
-            "growth",
-            "U-Bakterier dyrkning",
-            "NPU06073",
-            "2026-11-19",
-            text="Escherichia coli",
-            lab=micro,
-            members=("amount", "1", "2", "3", "4", "5"),
-        ),
-        r.observation("amount", "Mengde", "", "2026-11-19", text="> 100 000 per mL", lab=micro),
-        r.susceptibility("1", "Ampicillin", "R", "2026-11-19"),
-        r.susceptibility("2", "Mecillinam", "S", "2026-11-19", "0,25"),
-        r.susceptibility("3", "Trimetoprim", "R", "2026-11-19", "32"),
-        r.susceptibility("4", "Nitrofurantoin", "S", "2026-11-19"),
-        r.susceptibility("5", "Ciprofloksacin", "I", "2026-11-19", "0,5"),
-    ]
-    reports = [
+    parts = (_single_values(), _read_by_doctors(), _urine_culture(), _without_results())
+    return [o for observations, _ in parts for o in observations], [one for _, reports in parts for one in reports]
+
+
+def _single_values() -> tuple[list[r.Resource], list[r.Resource]]:
+    old = r.observation(
+        "hb-old", "B-Hemoglobin", "NPU28309", "2022-05-02", value=r.quantity("8.1", "mmol/L"), low="7.3", high="9.5"
+    )
+    covid = r.observation("covid", "SARS-CoV-2 antigen", "NPU59138", "2026-03-11", text="Ikke påvist", lab=MICROBIOLOGY)
+    return [old, covid], [
         r.report("rep-old", "CLIN", "Klinisk biokjemi", "2022-05-02", ("hb-old",), lab=HOSPITAL),
-        r.report("rep-covid", "MBIO", "Mikrobiologi", "2026-03-11", ("covid",), lab=micro),
-        r.report(
-            "rep-ct", "CT", "CT", "2026-10-14", ("ct",), category="BLD", lab=rontgen, status="amended", request="req"
-        ),
-        r.report(
-            "rep-hist",
-            "HIST",
-            "Histologi",
-            "2026-06-03",
-            ("hist",),
-            category="PAT",
-            lab="Haukeland, avdeling for patologi",
-        ),
-        r.report("rep-urine", "MBIO", "U-Bakterier dyrkning", "2026-11-19", ("growth",), lab=micro, request="req"),
+        r.report("rep-covid", "MBIO", "Mikrobiologi", "2026-03-11", ("covid",), lab=MICROBIOLOGY),
     ]
-    return observations, reports
+
+
+def _read_by_doctors() -> tuple[list[r.Resource], list[r.Resource]]:
+    former = {"text": "R: Ingen holdepunkter for lungeemboli."}
+    ct = r.observation(
+        "ct",
+        "CT thorax",
+        "",
+        "2026-10-14",
+        lab=RADIOLOGY,
+        text="R: Ingen holdepunkter for lungeemboli. Uendret 4 mm knute i høyre underlapp.\n\n"
+        "Kontrastfylling i lungearteriene er god uten fyllingsdefekter. Ingen pleuravæske. "
+        "Kjent 4 mm knute basalt i høyre underlapp er uendret fra 2024 og trenger ikke videre kontroll.",
+        status="amended",
+        extension=(r.change("corrected", "2026-10-16T12:00:00+02:00", valueCodeableConcept=former),),
+    )
+    text = "Hudbit med dermalt nevus uten atypi. Fri rand.\n\nDiagnose: Dermalt nevus, benign."
+    histology = r.observation("hist", "Mikroskopi", "", "2026-06-03", lab=PATHOLOGY, text=text)
+    amended: dict[str, Any] = {"category": "BLD", "lab": RADIOLOGY, "status": "amended", "request": "req"}
+    return [ct, histology], [
+        r.report("rep-ct", "CT", "CT", "2026-10-14", ("ct",), **amended),
+        r.report("rep-hist", "HIST", "Histologi", "2026-06-03", ("hist",), category="PAT", lab=PATHOLOGY),
+    ]
+
+
+def _urine_culture() -> tuple[list[r.Resource], list[r.Resource]]:
+    at = "2026-11-19"
+    members = ("amount", "1", "2", "3", "4", "5")
+    growth = r.observation(
+        "growth", "U-Bakterier dyrkning", "NPU06073", at, text="Escherichia coli", lab=MICROBIOLOGY, members=members
+    )
+    tested = [
+        r.susceptibility("1", "Ampicillin", "R", at),
+        r.susceptibility("2", "Mecillinam", "S", at, "0,25"),
+        r.susceptibility("3", "Trimetoprim", "R", at, "32"),
+        r.susceptibility("4", "Nitrofurantoin", "S", at),
+        r.susceptibility("5", "Ciprofloksacin", "I", at, "0,5"),
+    ]
+    amount = r.observation("amount", "Mengde", "", at, text="> 100 000 per mL", lab=MICROBIOLOGY)
+    report = r.report("rep-urine", "MBIO", "U-Bakterier dyrkning", at, ("growth",), lab=MICROBIOLOGY, request="req")
+    return [growth, amount, *tested], [report]
+
+
+def _without_results() -> tuple[list[r.Resource], list[r.Resource]]:
+    """Reports that only conclude or were only cancelled, and one whose first version never came."""
+    concluded = r.report("rep-concluded", "MR", "MR hode", "2026-05-20", (), category="BLD", lab=RADIOLOGY)
+    concluded["conclusion"] = "Ingen tegn til demyelinisering."
+    cancelled = r.report("rep-cancelled", "CLIN", "Klinisk biokjemi", "2026-04-08", (), status="cancelled")
+    cancelled["extension"] = [r.comment("Prøven var merket med feil person.")]
+    ids = ("again-1", "again-2", "again-3")
+    times = [f"2026-11-20T{hour}:00+01:00" for hour in ("10:02", "10:01", "10:00")]
+    again = [
+        r.observation(one, "P-Glukose", "NPU02192", "2026-10-14T08:00:00+02:00",
+            value=r.quantity(value, "mmol/L"), low="4.2", high="6.3", status="amended", issued=issued)
+        for one, value, issued in zip(ids, ("5.0", "7.9", "5.0"), times, strict=True)
+    ]  # fmt: skip
+    headless = r.report("rep-headless", "CLIN", "Klinisk biokjemi", "2026-10-14T08:00:00+02:00", ids, status="amended")
+    headless["extension"] = [r.first_missing()]
+    return again, [concluded, cancelled, headless]
 
 
 @dataclass

@@ -42,6 +42,7 @@ def observation(
     method: str = "",
     members: tuple[str, ...] = (),
     note: str = "",
+    issued: str = "",
     extension: tuple[Resource, ...] = (),
 ) -> Resource:
     made: Resource = {
@@ -71,6 +72,8 @@ def observation(
         made["hasMember"] = [{"reference": f"Observation/{member}"} for member in members]
     if note:
         made["note"] = [{"text": note}]
+    if issued:
+        made["issued"] = issued
     if extension:
         made["extension"] = list(extension)
     return made
@@ -80,6 +83,17 @@ def change(kind: str, at: str, **value: Any) -> Resource:
     """One former content: `change("corrected", "2026-10-01T08:00:00+02:00", valueQuantity=quantity("11.2", "g/dL"))`."""
     parts: list[Resource] = [{"url": "kind", "valueCode": kind}, {"url": "at", "valueDateTime": at}]
     return {"url": CHANGE, "extension": [*parts, {"url": "value", **value}] if value else parts}
+
+
+def comment(text: str) -> Resource:
+    url = "http://nhn.no/fhir/nilar/StructureDefinition/nilar-comment"
+    return {"url": url, "valueAnnotation": {"text": text}}
+
+
+def first_missing() -> Resource:
+    """The reading note of a report whose first version was never received."""
+    url = "http://kjerne.example/fhir/StructureDefinition/reading-note"
+    return {"url": url, "valueString": "The first version of this report has not been received."}
 
 
 def focus(whose: str) -> Resource:

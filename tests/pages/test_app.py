@@ -18,9 +18,10 @@ from kjerne.errors import Refusal
 from kjerne.pages import session
 from kjerne.pages.app import ROUTES, pages_app
 from kjerne.pages.house import Chart, Identity, Visit
-from pages.fake import NOW, FakeDoor, FakeHouse, made
+from pages.fake import NOW, PROTECTED, FakeDoor, FakeHouse, made
 
 NUMBER = "15877912345"
+UNRELATED = "21858800000"
 
 
 class Browser:
@@ -150,14 +151,19 @@ async def test_the_person_number_never_stands_in_an_address(browser: Browser) ->
     page = await browser.clinician()
     opened = await browser.post(page, "/clinician/open", purpose="TREAT", basis="", patient="", number=NUMBER)
     assert "Kari Nordvik" in text(opened)
-    assert NUMBER not in str(opened.url)
-    assert NUMBER not in opened.text
+    sheet = await browser.get(f"{opened.url.path}/print")
+    for page in (opened, sheet):
+        assert "158779 12345" in text(page), "whoever the law has opened her to sees the whole number"
+        assert NUMBER not in page.text.replace("158779 12345", "")
+        assert NUMBER not in str(page.url)
+        assert "12345" not in re.search(r"<title>(.*?)</title>", page.text)[1]  # type: ignore[index]
+        assert not re.search(r'(?:href|action|value)="[^"]*158779', page.text)
 
 
 async def test_the_identity_bar_says_who_why_and_that_she_is_synthetic(browser: Browser) -> None:
     await browser.clinician()
     said = text(await browser.open("Kari Nordvik"))
-    for part in ("Kari Nordvik", "kvinne, 47 år", "158779 •••••", "Syntetisk", "Formål: Behandling"):
+    for part in ("Kari Nordvik", "kvinne, 47 år", "158779 12345", "Syntetisk", "Formål: Behandling"):
         assert part in said
 
 
@@ -168,7 +174,7 @@ async def test_the_identity_bar_says_who_why_and_that_she_is_synthetic(browser: 
         ({"purpose": "BTG", "number": NUMBER}, "må begrunnes"),
         ({"purpose": "TREAT", "basis": "AKUTT", "number": NUMBER}, "må begrunnes"),
         ({"purpose": "TREAT", "number": "123"}, "ikke et gyldig"),
-        ({"purpose": "TREAT", "number": "12345678901"}, "Ingen person er registrert"),
+        ({"purpose": "COC", "number": NUMBER}, "må begrunnes"),
     ],
 )
 async def test_a_wrong_choice_is_told_on_the_form(browser: Browser, fields: dict[str, str], says: str) -> None:
@@ -245,7 +251,6 @@ def test_the_style_sheet_shows_a_page_as_stale_when_the_server_does() -> None:
         ("Liv Moen", 403, "Opplysningene er sperret", "Ingen prøvesvar er registrert"),
         ("Nils Dahl", 403, "Pasienten har blokkert deg", "Åpne sperren"),
         ("Ada Lien", 403, "Pasienten har reservert seg", "Åpne sperren"),
-        ("Eva Strand", 403, "knytter deg til pasienten", "Ingen prøvesvar er registrert"),
         ("Jon Berge", 503, "Kilden svarte ikke", "Ingen prøvesvar er registrert"),
         ("Per Aasen", 200, "Ingen prøvesvar er registrert", "svarte ikke"),
     ],
@@ -259,6 +264,45 @@ async def test_locked_silent_and_nothing_are_different_texts(
     assert says in text(page)
     assert never not in text(page)
     assert name in text(page), "the identity bar stays, whatever the answer is"
+
+
+async def typed(browser: Browser, number: str, **fields: str) -> httpx.Response:
+    page = await browser.get("/clinician")
+    filled = {"purpose": "TREAT", "basis": "", "patient": "", "number": number} | fields
+    return await browser.post(page, "/clinician/open", **filled)
+
+
+def body(page: httpx.Response) -> str:
+    """What the page says, without what is made anew for each."""
+    return re.sub(r"[0-9a-f]{32}|value=\"[^\"]*\"|\d\d:\d\d", "", page.text)
+
+
+async def test_a_number_that_nobody_has_and_a_stranger_end_in_the_same_page(browser: Browser) -> None:
+    await browser.clinician()
+    stranger, nobody = await typed(browser, UNRELATED), await typed(browser, "12345678901")
+    assert stranger.status_code == nobody.status_code == 403
+    assert "Du har ikke tilgang til denne pasienten" in text(stranger)
+    assert body(stranger) == body(nobody)
+    for part in ("Eva Strand", "36 år", "38 år", "218588", "Personen finnes ikke"):
+        assert part not in text(stranger) + text(nobody)
+
+
+async def test_a_protected_address_is_neither_named_nor_told_nor_opened_by_a_declared_need(browser: Browser) -> None:
+    await browser.clinician()
+    page = await typed(browser, PROTECTED)
+    assert page.status_code == 403
+    assert "adresse" not in text(page)
+    assert "Har du tjenstlig behov likevel?" not in text(page)
+    after = await browser.post(page, f"{page.url.path}/declare", reason="Henvist fra legevakten i natt")
+    assert after.status_code == 403
+    assert "adresse" not in text(after)
+    assert "Har du tjenstlig behov likevel?" in text(await typed(browser, UNRELATED))
+
+
+@pytest.mark.parametrize("name", ["Nils Dahl", "Ada Lien"])
+async def test_no_need_can_be_declared_against_a_block_or_an_opt_out(browser: Browser, name: str) -> None:
+    await browser.clinician()
+    assert "Erklær behov" not in text(await browser.open(name))
 
 
 async def test_a_source_that_is_silent_is_named_beside_what_the_others_gave(browser: Browser) -> None:
@@ -283,7 +327,7 @@ async def test_a_lock_opens_on_declared_consent_with_a_reason_and_only_so(browse
 
 async def test_a_need_that_no_register_shows_can_be_declared_and_is_marked(browser: Browser) -> None:
     await browser.clinician()
-    refused = await browser.open("Eva Strand")
+    refused = await typed(browser, UNRELATED)
     opened = await browser.post(refused, f"{refused.url.path}/declare", reason="Henvist fra legevakten i natt")
     assert opened.status_code == 200
     assert "egenerklært behov" in text(opened)
@@ -316,8 +360,17 @@ async def test_a_notice_of_a_corrected_result_waits_at_login_until_it_is_seen(br
     page = await browser.clinician()
     assert "P-Kalium" in text(page)
     assert "5,9 mmol/L" in text(page)
+    assert "4,6 mmol/L" in text(page)
+    assert re.search(r"P-Troponin T trukket 48 ng/L", text(page))
+    assert "2 svar du har lest" in text(page)
     after = await browser.post(page, "/clinician/notice", number="n1")
     assert "5,9 mmol/L" not in text(after)
+    assert "Ett svar du har lest, er rettet eller trukket" in text(after)
+
+
+async def test_a_report_on_the_wrong_patient_is_told_without_what_it_said(browser: Browser) -> None:
+    said = text(await browser.clinician())
+    assert re.search(r"Per Aasen 22\.11\.2026 14:12 Svaret lå på feil pasient og er trukket tilbake trukket", said)
 
 
 async def test_the_citizen_sees_effect_before_anything_is_saved(browser: Browser, house: FakeHouse) -> None:
@@ -349,12 +402,15 @@ async def test_the_log_shows_names_and_never_numbers(browser: Browser) -> None:
     page = await browser.get("/me/log?show=all")
     assert "Ola Hagen" in text(page)
     assert "fikk ikke se" in text(page)
+    assert "Så: 1 svar, 1 resultat " in text(page)
+    assert "Akutt situasjon der alt som er sperret, åpnes" in text(page)
     assert not re.search(r"\b\d{11}\b", text(page))
 
 
 async def test_a_delayed_result_is_said_to_be_coming_and_not_what_it_says(browser: Browser) -> None:
     said = text(await browser.citizen())
-    assert "Vevsprøve" in said
+    assert "Et prøvesvar" in said
+    assert "Vevsprøve" not in said
     assert "Vises 2. desember 2026" in said
 
 

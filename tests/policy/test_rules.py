@@ -86,7 +86,9 @@ PERSONNEL = [
     ("a restriction when glass is broken", doctor(purpose="BTG"), RESTRICTED, "", "restricted"),
     ("a restriction opened by consent", doctor(), RESTRICTED, "SAMTYKKE", "restriction-opened"),
     ("a restriction opened in an emergency", doctor(), RESTRICTED, "AKUTT", "restriction-opened"),
-    ("everything opened by explicit consent", doctor(), ON_LIST, "FORHOYET_SAMTYKKE", "everything-opened"),
+    ("everything opened by explicit consent", doctor(), RESTRICTED, "FORHOYET_SAMTYKKE", "everything-opened"),
+    ("explicit consent where nothing is restricted", doctor(), ON_LIST, "FORHOYET_SAMTYKKE", "elevated"),
+    ("an emergency where nothing is restricted", doctor(), ON_LIST, "FORHOYET_AKUTT", "elevated"),
     ("everything opened without a reason", doctor(reason=""), ON_LIST, "FORHOYET_AKUTT", "elevated-emergency-reason"),
     ("everything opened by a midwife", doctor(**MIDWIFE), IN_CARE, "FORHOYET_AKUTT", "elevated-emergency-role"),
     ("a protected address", doctor(), replace(ON_LIST, protection="fortrolig"), "AKUTT", "address-protected"),
@@ -327,6 +329,7 @@ def test_what_sets_aside_or_opens_is_marked_and_ordinary_care_is_not() -> None:
     marks = {rule.id: rule.mark for rule in RULES if rule.mark}
     assert marks == {
         "everything-opened": "restriction-opened",
+        "elevated": "restriction-opened",
         "restriction-opened": "restriction-opened",
         "break-glass": "break-glass",
         "case-handling": "case-handling",

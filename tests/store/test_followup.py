@@ -37,8 +37,8 @@ async def test_who_had_opened_a_record_is_told_once_and_marks_it_seen(store: Sto
     await opened(store, grant, seen)
     await opened(store, grant, seen)
     async with store.pool.acquire() as conn:
-        told = await followup.tell_readers(conn, grant, "corrected", [(seen[0], seen[1], 2), (unseen[0], unseen[1], 2)])
-        assert [(one.hpr, one.name) for one in told] == [(grant.caller.hpr, grant.caller.name)]
+        await followup.tell_readers(conn, grant, "corrected", [(seen[0], seen[1], 2), (unseen[0], unseen[1], 2)])
+        assert unseen[1] not in {one.id for one in await followup.notices(conn, grant.caller.hpr)}
         (notice,) = [one for one in await followup.notices(conn, grant.caller.hpr) if one.id == seen[1]]
         assert (notice.kind, notice.version, notice.patient) == ("corrected", 2, grant.subject.patient)
         await followup.see_notice(conn, grant.caller.hpr, notice.number, NOW)
@@ -46,6 +46,18 @@ async def test_who_had_opened_a_record_is_told_once_and_marks_it_seen(store: Sto
         with pytest.raises(Refusal) as refused:
             await followup.see_notice(conn, grant.caller.hpr, notice.number, NOW)
     assert refused.value.status == 404
+
+
+async def test_one_change_of_a_report_is_seen_at_once_whatever_it_changed(store: Store, grant: Grant) -> None:
+    seen = [a_record(), a_record()]
+    await opened(store, grant, *seen)
+    async with store.pool.acquire() as conn:
+        await followup.tell_readers(conn, grant, "corrected", seen)
+        told = [one for one in await followup.notices(conn, grant.caller.hpr) if one.patient == grant.subject.patient]
+        assert {one.id for one in told} == {id_ for _, id_, _ in seen}
+        await followup.see_notice(conn, grant.caller.hpr, told[0].number, NOW)
+        left = await followup.notices(conn, grant.caller.hpr)
+    assert not {one.number for one in told} & {one.number for one in left}
 
 
 async def test_nobody_marks_anothers_notice_as_seen(store: Store, grant: Grant) -> None:
@@ -58,9 +70,11 @@ async def test_nobody_marks_anothers_notice_as_seen(store: Store, grant: Grant) 
             await followup.see_notice(conn, "1", notice.number, NOW)
 
 
-async def test_a_refused_look_is_no_reading(store: Store, grant: Grant) -> None:
+async def test_what_nobody_opened_is_told_to_nobody(store: Store, grant: Grant) -> None:
+    unseen = a_record()
     async with store.pool.acquire() as conn:
-        assert await followup.readers(conn, grant, [uuid.uuid4()]) == []
+        await followup.tell_readers(conn, grant, "corrected", [unseen])
+        assert not await conn.fetchval("SELECT count(*) FROM notice WHERE id = $1", unseen[1])
 
 
 async def test_a_report_waits_for_its_requester_until_she_signs_this_version(store: Store, grant: Grant) -> None:
@@ -75,7 +89,7 @@ async def test_a_report_waits_for_its_requester_until_she_signs_this_version(sto
         await followup.put_in_inbox(conn, grant, mine, [(report[0], report[1], 2)], NOW + timedelta(days=1))
         assert await followup.waiting_ids(conn, grant) == {report[1]: 2}
         waiting = [one for one in await followup.waiting(conn, mine, 500) if one[0] == grant.subject.patient]
-    assert waiting == [(grant.subject.patient, 2, NOW + timedelta(days=1))]
+    assert waiting == [(grant.subject.patient, report[1], 2, NOW + timedelta(days=1))]
 
 
 async def test_anothers_inbox_is_not_mine(store: Store, grant: Grant) -> None:

@@ -12,7 +12,7 @@ from starlette.responses import Response
 from kjerne.errors import Refusal
 from kjerne.pages import trend_data
 from kjerne.pages.desk import Page
-from kjerne.pages.house import AlreadyDone, Analysis, Basis, Patient, Purpose, Visit
+from kjerne.pages.house import AlreadyDone, Analysis, Basis, Purpose, Visit
 from kjerne.pages.reading import PERIOD_DAYS, Reading, read
 
 PURPOSES: Final = ("TREAT", "ETREAT", "COC", "BTG")
@@ -65,14 +65,14 @@ async def open_patient(page: Page) -> Response:
     purpose, basis, reason = form.get("purpose", ""), form.get("basis", ""), form.get("reason", "")
     if purpose not in PURPOSES or basis not in BASES:
         return await _choose(page, page.say("choose.purpose_missing"), 400)
-    if (purpose == "BTG" or basis == "AKUTT") and len(reason) < REASON_LENGTH:
+    if (purpose in ("BTG", "COC") or basis == "AKUTT") and len(reason) < REASON_LENGTH:
         return await _choose(page, page.say("choose.reason_missing"), 400)
     try:
         key = await _asked_for(page)
     except Refusal as refusal:
         if refusal.status >= 500:
             raise
-        return await _choose(page, page.say("choose.unknown" if refusal.status == 404 else "choose.number_wrong"), 400)
+        return await _choose(page, page.say("choose.number_wrong"), 400)
     visit = Visit(
         uuid4().hex,
         key,
@@ -213,7 +213,7 @@ async def lock(page: Page) -> Response:
 
 
 async def _lock(page: Page, fault: str = "", status: int = 200) -> Response:
-    patient: Patient = await page.house.patient(page.who, page.visit)
+    patient = await page.house.patient(page.who, page.visit)
     return page.render(
         "clinician/unlock.html", status=status, title=page.say("unlock.title"), patient=patient, fault=fault
     )

@@ -19,6 +19,7 @@ import jinja2
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
+from kjerne.access import Denial
 from kjerne.clock import Clock
 from kjerne.errors import Refusal
 from kjerne.exchange import Denied
@@ -27,6 +28,7 @@ from kjerne.pages.house import Identity, PagesHouse, Visit
 from kjerne.pages.login import LoginDoor
 from kjerne.pages.session import Seal, Session
 from kjerne.pages.words import Language
+from kjerne.policy.table import UNKNOWN_PERSON
 from kjerne.services.results import panels
 from kjerne.services.results.answers import Organism
 
@@ -155,7 +157,10 @@ async def _ran(page: Page, handler: PageHandler, kind: Kind | None) -> Response:
 
 
 async def _no(page: Page, no: Refusal | Denied) -> Response:
-    """A no about an open patient keeps her identity bar; which of the texts it is depends on why (three never mixed)."""
+    """A no about an open patient keeps her identity bar; which of the texts it is depends on why (three never mixed).
+
+    Where the reader may not know whom she asked for, the page says of a stranger what it says of nobody at all.
+    """
     silent = isinstance(no, Refusal) and no.status in (503, 504)
     if (silent or isinstance(no, Denied)) and page.session and page.session.visit:
         try:
@@ -172,10 +177,24 @@ async def _no(page: Page, no: Refusal | Denied) -> Response:
             state=state,
             patient=patient,
             denial=denial,
+            stranger=patient is None and denial is not None and _is_stranger(denial, page.visit),
+            declares=denial is not None and _can_declare(denial, page.visit),
         )
     if isinstance(no, Denied):
         no = Refusal(403, no.denial.says, where="denied", rule=no.denial.rule)
     return refused(page, no)
+
+
+def _is_stranger(denial: Denial, visit: Visit) -> bool:
+    """Whether the reason would tell if a typed number belongs to somebody, or to somebody with a protected address."""
+    return not denial.outcome and (not visit.self_declared or denial.rule in (UNKNOWN_PERSON.id, "address-protected"))
+
+
+def _can_declare(denial: Denial, visit: Visit) -> bool:
+    """Whether a declared need could open: only a relation is missing, or nobody is there, which must look the same."""
+    if visit.self_declared or visit.purpose == "BTG":
+        return False
+    return denial.rule in ("no-relation", UNKNOWN_PERSON.id)
 
 
 def refused(page: Page, refusal: Refusal) -> Response:
@@ -252,6 +271,7 @@ def _looks(page: Page) -> dict[str, Any]:
 
     return {
         "t": page.say,
+        "many": lambda key, n: page.say(f"{key}_one" if n == 1 and words.knows(f"{key}_one") else key, n=n),
         "code": lambda section, key: page.say(f"{section}.{key}") if words.knows(f"{section}.{key}") else key,
         "knows": words.knows,
         "bare": panels.bare,

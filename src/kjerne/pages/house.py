@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any, Literal, Protocol
 
+from kjerne.services.results.points import Mark, Value
+
 RuleLanguage = Literal["nb", "nn", "en"]
 """The languages that the law's words are written in."""
 Resource = dict[str, Any]
@@ -60,7 +62,10 @@ class Visit:
 
 @dataclass(frozen=True, slots=True)
 class Patient:
-    """The identity bar. `masked` is the person number with its last five digits hidden (`150779 •••••`)."""
+    """The identity bar. `masked` is the person number with its last five digits hidden (`150779 •••••`).
+
+    `number` is the whole of it, there only for health personnel whom the law has opened the record to.
+    """
 
     key: int
     name: str
@@ -68,8 +73,13 @@ class Patient:
     sex: Literal["female", "male", ""]
     masked: str
     synthetic: bool
-    protected_address: bool = False
     deceased: bool = False
+    number: str = field(default="", repr=False)
+
+    @property
+    def shown_number(self) -> str:
+        """As much of the number as this page may show."""
+        return f"{self.number[:6]} {self.number[6:]}" if self.number else self.masked
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,11 +93,9 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Coming:
-    """A result that exists but is not yet released to the citizen: said to be coming, never what it says."""
+    """A result that exists but is not yet released to the citizen: said to be coming, never what kind or what it says."""
 
-    what: str
-    from_whom: str
-    release_at: datetime | None
+    release_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,29 +136,41 @@ class OwnPatient:
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """A report this reader asked for and has not acknowledged, on any of her patients."""
+    """A report this reader asked for and has not acknowledged, on any of her patients.
+
+    `what` is its discipline, empty where it was not read. What it found is opened in the visit.
+    """
 
     patient: int
     patient_name: str
     what: str
     at: datetime
-    outside: int
-    """How many of its results the laboratory flagged."""
     corrected: bool = False
 
 
 @dataclass(frozen=True, slots=True)
+class Changed:
+    """One result as it is now and was before; `new` is None where the laboratory took it back."""
+
+    what: str
+    old: Value | None
+    new: Value | None
+    mark: Mark
+
+
+@dataclass(frozen=True, slots=True)
 class Notice:
-    """Something the reader has seen was corrected or withdrawn since. `number` names it when it is marked as seen."""
+    """What the reader has seen was changed since: all that one new version of a report did, told once.
+
+    `number` names it when it is marked as seen. `withdrawn` is a report on the wrong patient: it has no content here.
+    """
 
     number: str
     kind: Literal["corrected", "withdrawn"]
     patient: int
     patient_name: str
-    what: str
-    old: str
-    new: str
     at: datetime
+    changes: tuple[Changed, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,7 +214,7 @@ class LogRow:
     """One look at, or try to look at, the citizen's record; a name and never a number (ATT-8).
 
     `what` counts the records by FHIR type; `says` is the rule in words and `law` where it stands. `wrote` sets a report
-    that was filed, or a choice that was made, apart from a look.
+    that was filed, or a choice that was made, apart from a look; `withdrew` one that was taken away from her record.
     """
 
     at: datetime
@@ -208,6 +228,7 @@ class LogRow:
     law: str
     by: Literal["self", "representative", "practitioner", "system"] = "practitioner"
     wrote: bool = False
+    withdrew: bool = False
     given: bool = True
     acute: bool = False
     self_declared: bool = False
@@ -257,11 +278,14 @@ class PagesHouse(Protocol):
         ...
 
     async def find(self, who: Identity, number: str) -> int:
-        """Person key of a typed person number. `Refusal` 400 (not a number) or 404 (nobody known)."""
+        """Person key of a typed person number, 0 where nobody has it; `Refusal` 400 where it is not a number.
+
+        Nobody is told here which it was: the refusal of an unknown person is the refusal of a stranger.
+        """
         ...
 
-    async def patient(self, who: Identity, visit: Visit) -> Patient:
-        """The identity bar; holds also where the results themselves are refused."""
+    async def patient(self, who: Identity, visit: Visit) -> Patient | None:
+        """The identity bar where the results themselves are refused; None where she may not know whom she asked for."""
         ...
 
     async def chart(self, who: Identity, visit: Visit) -> Chart:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Literal, TypeVar
 from uuid import UUID
@@ -27,21 +28,21 @@ from kjerne.pages.house import (
     Coming,
     Done,
     Identity,
-    Notice,
     OwnPatient,
     Patient,
     Represented,
     Resource,
     Source,
     Visit,
-    Waiting,
 )
 from kjerne.policy.claims import Claims
 from kjerne.policy.door import Door
+from kjerne.policy.people import is_protected
 from kjerne.services.results import reuse
 from kjerne.services.results.reuse_api import Asker
 from kjerne.store import followup, registers, subjects
 from kjerne.store.house import Store
+from kjerne.store.pool import Connection
 from kjerne.store.reading import Reader, Record
 
 T = TypeVar("T")
@@ -68,7 +69,7 @@ class Carry(msgspec.Struct, frozen=True):
 
 
 class LivePages:
-    """Implements `pages.house.PagesHouse`; `pages.live_citizen` has the citizen's half."""
+    """Implements `pages.house.PagesHouse`, with what waits in `pages.live_desk` and the citizen's half in `live_citizen`."""
 
     def __init__(
         self,
@@ -87,7 +88,7 @@ class LivePages:
         self._verify = verify
         self._identify = identify
         self._digest = digest
-        self._door = Door(store, clock)
+        self.door = Door(store, clock)
 
     # Login and law
 
@@ -154,7 +155,7 @@ class LivePages:
         """Uses a grant for the visited patient; the one way from these pages to her."""
         caller = await self.caller(who, visit)
         basis = visit.basis if visit.basis_until is None or self.clock.now() < visit.basis_until else ""
-        admit = self._door.admit(caller, f"page-{visit.id}-{secrets.token_hex(4)}")
+        admit = self.door.admit(caller, f"page-{visit.id}-{secrets.token_hex(4)}")
         ref = PatientRef(key=visit.patient)
         return await granted(admit, ref, SERVICE, action, use, basis=basis, purpose=visit.purpose)
 
@@ -169,41 +170,51 @@ class LivePages:
             listed = [
                 OwnPatient(p.key, p.name, p.birth_date, p.sex, p.masked, why, p.synthetic)
                 for key, why in rows
-                if not (p := await self._person(conn, key)).protected_address
+                if (p := await self._unprotected(conn, key))
             ]
         return tuple(sorted(listed, key=lambda one: one.name))
 
     async def find(self, who: Identity, number: str) -> int:
-        """The person key of a typed number."""
+        """The person key of a typed number; 0, which nobody has, where it is unknown."""
         ref = self._identify(number)
         async with self.store.pool.acquire() as conn:
             found = await subjects.load(conn, ref, await self.caller(who, None), self.store.wrap)
-        if found is None:
-            raise Refusal(404, "No person has this number.", where="number")
-        return found[0].patient
+        return found[0].patient if found else 0
 
-    async def patient(self, who: Identity, visit: Visit) -> Patient:  # noqa: ARG002 - the protocol's
-        """The identity bar, from the register of persons."""
+    async def patient(self, who: Identity, visit: Visit) -> Patient | None:
+        """The identity bar, from the register of persons, for whom a tie or the law lets know."""
+        caller = await self.caller(who, visit)
+        if not await self.door.may_name(caller, PatientRef(key=visit.patient), SERVICE, "search"):
+            return None
         async with self.store.pool.acquire() as conn:
-            return await self._person(conn, visit.patient)
+            return await self.person(conn, visit.patient)
 
-    async def _person(self, conn: Any, key: int) -> Patient:
+    async def person(self, conn: Connection, key: int) -> Patient:
+        """What the register of persons says; ask the law whether the reader may know before it is shown."""
+        return (await self._person(conn, key))[0]
+
+    async def _unprotected(self, conn: Connection, key: int) -> Patient | None:
+        """None for a person with a protected address: no list names her."""
+        person, protection = await self._person(conn, key)
+        return None if is_protected(protection) else person
+
+    async def _person(self, conn: Connection, key: int) -> tuple[Patient, str]:
         nobody = Caller("system", CLIENT, frozenset())
         found = await subjects.load(conn, PatientRef(key=key), nobody, self.store.wrap)
         if found is None:
             raise Refusal(404, "There is no such person.", where="patient")
         subject, detail = found
         sexes: dict[str, Literal["female", "male"]] = {"female": "female", "male": "male"}
-        return Patient(
+        person = Patient(
             key=subject.patient,
             name=detail.name,
             birth_date=detail.birth_date,
             sex=sexes.get(detail.sex, ""),
             masked=f"{await self.store.people.first_six(conn, key)} •••••",
             synthetic=subject.synthetic,
-            protected_address=detail.protection not in ("ugradert", "klientadresse", ""),
             deceased=subject.deceased,
         )
+        return person, detail.protection
 
     # Results
 
@@ -213,11 +224,13 @@ class LivePages:
         async def use(grant: Grant) -> Chart:
             async with self.store.pool.acquire() as conn:
                 records = await self.reader.all_of(conn, grant, [type_number(name) for name in TYPES], CHART_LIMIT)
-                trees = {name: [_tree(r) for r in records if r.type == type_number(name)] for name in TYPES}
+                trees = {name: [tree_of(r) for r in records if r.type == type_number(name)] for name in TYPES}
                 locked, releases = await self.reader.shut(conn, grant, REPORT)
                 acknowledged = await followup.acknowledged(conn, grant)
                 waiting = await followup.waiting_ids(conn, grant)
-                patient = await self._person(conn, visit.patient)
+                patient = await self.person(conn, visit.patient)
+                if who.kind == "practitioner":
+                    patient = replace(patient, number=await self.store.people.number(conn, grant))
             return _chart(patient, grant, records, trees, (locked, releases), acknowledged, waiting)
 
         return await self.under(who, visit, "search", use)
@@ -236,47 +249,6 @@ class LivePages:
                 await followup.acknowledge(conn, grant, REPORT, id_, record.version)
 
         await self.under(who, visit, "read", use)
-
-    async def waiting(self, who: Identity) -> tuple[Waiting, ...]:
-        """Reports that wait for this requester: whose and since when; what they say is opened in the visit."""
-        async with self.store.pool.acquire() as conn:
-            rows = await followup.waiting(conn, who.hpr, LIST_LIMIT)
-        names = {}
-        for patient in {row[0] for row in rows}:
-            visit = Visit("waiting", patient, "TREAT", self.clock.now())
-            if await self._door.would_open(await self.caller(who, visit), PatientRef(key=patient), SERVICE, "search"):
-                async with self.store.pool.acquire() as conn:
-                    names[patient] = (await self._person(conn, patient)).name
-        return tuple(
-            Waiting(patient, names[patient], "", at, 0, version > 1)
-            for patient, version, at in rows
-            if patient in names
-        )
-
-    async def notices(self, who: Identity) -> tuple[Notice, ...]:
-        """What she has read and what was changed since; the values are seen when the patient is opened."""
-        async with self.store.pool.acquire() as conn:
-            rows = await followup.notices(conn, who.hpr)
-            return tuple(
-                [
-                    Notice(
-                        str(n.number),
-                        n.kind,
-                        n.patient,
-                        (await self._person(conn, n.patient)).name,
-                        "",
-                        "",
-                        "",
-                        n.made_at,
-                    )
-                    for n in rows
-                ]
-            )
-
-    async def see_notice(self, who: Identity, number: str) -> None:
-        """She has seen the notice."""
-        async with self.store.pool.acquire() as conn:
-            await followup.see_notice(conn, who.hpr, _uuid(number, "number"), self.clock.now())
 
     # Reuse
 
@@ -301,7 +273,7 @@ class LivePages:
         """What she did with a shown answer."""
 
         async def use(grant: Grant) -> None:
-            await self.asker.tell(grant, _uuid(number, "number"), outcome, reason)
+            await self.asker.tell(grant, uuid_of(number, "number"), outcome, reason)
 
         await self.under(who, visit, "search", use)
 
@@ -314,7 +286,7 @@ class LivePages:
                 raise Refusal(404, "The register of persons does not know you.", where="person")
             rows = await self.store.people.represented_by(conn, own, self.clock.now().date())
             listed = [Represented(own, who.name, "self")]
-            listed += [Represented(key, (await self._person(conn, key)).name, tie) for key, tie in rows]
+            listed += [Represented(key, (await self.person(conn, key)).name, tie) for key, tie in rows]
         return tuple(listed)
 
 
@@ -322,14 +294,16 @@ def _packed(carry: Carry) -> str:
     return msgspec.msgpack.encode(carry).hex()
 
 
-def _uuid(text: str, where: str) -> UUID:
+def uuid_of(text: str, where: str) -> UUID:
+    """A number that a form sent back; `Refusal` 404 where it is none."""
     try:
         return UUID(text)
     except ValueError:
         raise Refusal(404, "There is nothing with this number.", where=where) from None
 
 
-def _tree(record: Record) -> Resource:
+def tree_of(record: Record) -> Resource:
+    """A record as the pages read it."""
     return decode(record.raw) | {
         "id": str(record.id),
         "meta": decode(record.served)["meta"],
@@ -360,7 +334,7 @@ def _chart(
         locked=locked,
         unread=frozenset(str(id_) for id_ in waiting if id_ in versions and str(id_) not in signed),
         acknowledged=signed,
-        coming=tuple(Coming("", "", at) for at in coming),
+        coming=tuple(Coming(at) for at in coming),
         sources=(Source("kjerne", answered=True, at=grant.at),),
     )
 

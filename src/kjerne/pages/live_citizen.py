@@ -11,9 +11,10 @@ from kjerne.errors import Refusal
 from kjerne.fhir.definitions import type_name
 from kjerne.jobs import cancel, plan
 from kjerne.pages.house import Blockable, ChoiceKind, Identity, LogRow, OwnChoice, RuleLanguage, Visit
-from kjerne.pages.live import SERVICE, LivePages
+from kjerne.pages.live import SERVICE
+from kjerne.pages.live_desk import DeskPages
 from kjerne.policy import insight, privacy
-from kjerne.store import audit, erasing, registers
+from kjerne.store import audit, chains, erasing, registers
 from kjerne.store.pool import Connection
 
 LOG_LIMIT: Final = 500
@@ -21,7 +22,7 @@ LOG_YEARS: Final = 10
 WRITING: Final = frozenset({"file", "write", "choose"})
 
 
-class CitizenPages(LivePages):
+class CitizenPages(DeskPages):
     """Implements the rest of `pages.house.PagesHouse`."""
 
     async def log(self, who: Identity, visit: Visit, language: RuleLanguage) -> tuple[LogRow, ...]:
@@ -40,6 +41,7 @@ class CitizenPages(LivePages):
                 law=entry.law,
                 by=entry.by,
                 wrote=entry.action in WRITING,
+                withdrew=entry.rule == chains.WITHDRAWN_RULE,
                 given=entry.given,
                 acute=entry.acute,
                 self_declared=entry.self_declared,

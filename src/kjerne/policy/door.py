@@ -8,6 +8,8 @@ from typing import Final
 from kjerne.access import Action, Caller, Denial, Grant, Once, Subject
 from kjerne.clock import Clock
 from kjerne.exchange import Admit, Denied, PatientRef
+from kjerne.policy.facts import case_of, has_care_course, is_on_practice_list
+from kjerne.policy.people import is_protected
 from kjerne.policy.rules import decide
 from kjerne.store import audit, subjects
 from kjerne.store.house import Store
@@ -84,6 +86,22 @@ class Door:
             loaded = await subjects.load(conn, patient, caller, self._store.wrap)
         subject = loaded[0] if loaded else None
         return isinstance(decide(caller, subject, service, action, now=self._clock.now()), Grant)
+
+    async def may_name(self, caller: Caller, patient: PatientRef, service: str, action: Action) -> bool:
+        """Whether the caller may be told who a typed number belongs to.
+
+        She may where the law opens the patient to her, and where a register ties the two: then she knows her already,
+        whatever the patient's own choices shut. Nobody is named who lives under a protected address.
+        """
+        if await self.would_open(caller, patient, service, action):
+            return True
+        async with self._store.pool.acquire() as conn:
+            loaded = await subjects.load(conn, patient, caller, self._store.wrap)
+        if loaded is None or is_protected(loaded[0].protection):
+            return False
+        now = self._clock.now()
+        case = case_of(caller, loaded[0], service=service, action=action, basis="", purpose="", now=now)
+        return is_on_practice_list(case) or has_care_course(case)
 
 
 def _meeting(patient: PatientRef, caller: Caller) -> Meeting:

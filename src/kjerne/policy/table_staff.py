@@ -212,6 +212,18 @@ STAFF_GIVEN: Final = Section(
             effect="grant",
             law="pasient- og brukerrettighetsloven § 5-3; ACP 2.16.578.1.12.4.1.7.2.1.5 og .7",
             says="Alt som var sperret, ble åpnet med uttrykkelig samtykke eller i en nødssituasjon.",
+            when=(facts.is_restricted,),
+            bases=ELEVATED,
+            hides=Label.WITHDRAWN,
+            mark="restriction-opened",
+        ),
+        # No restriction stood in the way, but single records may be labelled: what the ground opens, not what was opened.
+        Rule(
+            id="elevated",
+            effect="grant",
+            law="pasient- og brukerrettighetsloven § 5-3; ACP 2.16.578.1.12.4.1.7.2.1.5 og .7",
+            says="Den som så opplysningene, kunne med uttrykkelig samtykke eller i en nødssituasjon også se enkeltsvar "
+            "som er sperret.",
             bases=ELEVATED,
             hides=Label.WITHDRAWN,
             mark="restriction-opened",

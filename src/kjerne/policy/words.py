@@ -128,6 +128,10 @@ _NN_EN: Final[Mapping[str, tuple[str, str]]] = {
         "Alt som var sperra, vart opna med uttrykkeleg samtykke eller i ein naudsituasjon.",
         "Everything that was restricted was opened with explicit consent or in an emergency.",
     ),
+    "elevated": (
+        "Den som såg opplysningane, kunne med uttrykkeleg samtykke eller i ein naudsituasjon også sjå enkeltsvar som er sperra.",
+        "The one who saw the information could, with explicit consent or in an emergency, also see restricted single results.",
+    ),
     "restriction-opened": (
         "Sperringa vart opna med samtykke eller i ein naudsituasjon.",
         "The restriction was opened with consent or in an emergency.",
@@ -258,6 +262,12 @@ RULE_WORDS: Final[Mapping[str, Words]] = {
         "Opplysningene ble slettet 30 dager etter at det ble reservert mot lagring her.",
         "Opplysningane vart sletta 30 dagar etter at det vart reservert mot lagring her.",
         "The information was deleted 30 days after an opt-out here.",
+    ),
+    # What `store.chains` does when a laboratory corrects whom a report is about.
+    "withdrawn-wrong-person": Words(
+        "Et svar som var sendt inn på feil person, ble trukket tilbake herfra og flyttet til den det gjelder.",
+        "Eit svar som var sendt inn på feil person, vart trekt tilbake herifrå og flytta til den det gjeld.",
+        "A result that had been sent in about the wrong person was withdrawn from here and moved to the right one.",
     ),
 }
 """Rule id -> its words. A rule without all three languages stops the program from starting."""

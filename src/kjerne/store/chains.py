@@ -7,8 +7,8 @@ says which person the newest version names: a corrected patient number moves the
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from typing import Final
 from uuid import UUID
 
@@ -23,8 +23,26 @@ from kjerne.store.records import Records
 REPORT: Final = 1
 """Kind of locator: a report's chain. The look-up answers the program, never a caller."""
 
+MOVED: Final = 2
+"""Kind of locator: a report taken from a wrong person. Its digest is the sender's mark, the time, the message's name."""
+
+MARKER_TIME: Final = datetime(1970, 1, 1, tzinfo=UTC)
+"""`made_at` of a row of `report_source` that holds no version: under an anchor, which chain shares it."""
+
+MARK_BYTES: Final = 16
+
 SOURCE_LIMIT_BYTES: Final = 64_000_000
+WITHDRAWN_RULE: Final = "withdrawn-wrong-person"
+WITHDRAWN_SAYS: Final = (
+    "Et svar som var sendt inn på feil person, ble trukket tilbake herfra og flyttet til den det gjelder."
+)
+"""What she reads in her log whose record held it until then."""
 NO_ID: Final = "00000000-0000-0000-0000-000000000000"
+
+_KIN: Final = """
+SELECT l.digest, bool_and(right(s.message, 1) = '?') FROM report_source s
+JOIN locator l ON l.kind = $5 AND l.digest = decode(left(s.message, 32), 'hex') AND l.patient = $1
+WHERE s.patient = $1 AND s.report = ANY($2::bytea[]) AND s.made_at = $3 GROUP BY l.digest"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +52,15 @@ class Source:
     made_at: datetime
     message: str
     raw: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """A report that one message moved to another person, away from `patient`."""
+
+    patient: int
+    at: datetime
+    message: str
 
 
 class Chains:
@@ -48,6 +75,16 @@ class Chains:
             "SELECT patient FROM locator WHERE kind = $1 AND digest = $2", REPORT, report
         )
         return patient
+
+    async def count(self, conn: Connection, report: bytes) -> int:
+        """How many versions of a chain its owner has."""
+        number: int = await conn.fetchval(
+            "SELECT count(*) FROM locator l JOIN report_source s ON s.patient = l.patient AND s.report = l.digest "
+            "WHERE l.kind = $1 AND l.digest = $2",
+            REPORT,
+            report,
+        )
+        return number
 
     async def lock(self, conn: Connection, report: bytes) -> int | None:
         """The owner, with the chain held for this transaction: its versions are folded one after another."""
@@ -85,12 +122,39 @@ class Chains:
             for row in rows
         ]
 
+    async def relate(
+        self, conn: Connection, grant: Grant, report: bytes, anchors: Sequence[bytes], orphan: bool
+    ) -> dict[bytes, bool]:
+        """Notes what a chain shares with others of the patient; those others, and whether all they noted is changes."""
+        rows = await conn.fetch(
+            "WITH own AS (INSERT INTO report_source (patient, report, made_at, message, sealed) "
+            "SELECT $1::bigint, anchor, $3::timestamptz, $4::text, '' FROM unnest($2::bytea[]) AS anchor "
+            f"ON CONFLICT DO NOTHING) {_KIN}",
+            grant.subject.patient, list(anchors), MARKER_TIME, report.hex() + ("?" if orphan else ""), REPORT,
+        )  # fmt: skip
+        return {row[0]: row[1] for row in rows if row[0] != report}
+
+    async def relatives(self, conn: Connection, grant: Grant, anchors: Sequence[bytes]) -> dict[bytes, bool]:
+        """The patient's chains that share one of `anchors`, as from `relate`."""
+        rows = await conn.fetch(
+            f"WITH asked AS (SELECT $4::text) {_KIN}", grant.subject.patient, list(anchors), MARKER_TIME, "", REPORT
+        )
+        return {row[0]: row[1] for row in rows}
+
+    async def note_move(self, conn: Connection, former: Grant, sender: bytes, message: str) -> None:
+        """Remembers for the sender that its message took a report from a wrong person."""
+        micros = (former.at - MARKER_TIME) // timedelta(microseconds=1)
+        await conn.execute(
+            "INSERT INTO locator (kind, digest, patient, type, id) VALUES ($1, $2, $3, 0, $4) ON CONFLICT DO NOTHING",
+            MOVED, sender[:MARK_BYTES] + micros.to_bytes(8, "big") + message.encode(), former.subject.patient, NO_ID,
+        )  # fmt: skip
+
     async def withdraw(
         self, conn: Connection, grant: Grant, named: Sequence[tuple[int, UUID]]
     ) -> list[tuple[int, UUID]]:
         """Shuts records filed on the wrong person; those (type, id) that were there and open until now.
 
-        They stay, labelled, for insight: who had opened them must be told.
+        They stay, labelled, for insight: who had opened them must be told. Her log says that they were taken away.
         """
         rows = await conn.fetch(
             "UPDATE record r SET labels = labels | $4, xid = pg_current_xact_id() "
@@ -101,5 +165,24 @@ class Chains:
             [id_ for _, id_ in named],
             int(Label.WITHDRAWN),
         )
-        await audit.insert(conn, audit.given(grant), [(row[0], row[1], row[2]) for row in rows])
+        told = replace(grant, rule=WITHDRAWN_RULE, says=WITHDRAWN_SAYS)
+        await audit.insert(conn, audit.given(told), [(row[0], row[1], row[2]) for row in rows])
         return [(row[0], row[1]) for row in rows]
+
+
+async def moved(conn: Connection, sender: bytes, limit: int = 100) -> list[Moved]:
+    """The sender's reports that were taken from a wrong person, newest first."""
+    mark = sender[:MARK_BYTES]
+    rows = await conn.fetch(
+        "SELECT patient, digest FROM locator WHERE kind = $1 AND digest >= $2 AND digest < $3 "
+        "ORDER BY digest DESC LIMIT $4",
+        MOVED, mark, mark + b"\xff" * 8, limit,
+    )  # fmt: skip
+    return [
+        Moved(
+            row["patient"],
+            MARKER_TIME + timedelta(microseconds=int.from_bytes(row["digest"][MARK_BYTES:][:8], "big")),
+            row["digest"][MARK_BYTES + 8 :].decode(),
+        )
+        for row in rows
+    ]

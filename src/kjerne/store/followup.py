@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,16 +11,6 @@ from uuid import UUID
 from kjerne.access import Grant
 from kjerne.errors import Refusal
 from kjerne.store.pool import Connection
-
-
-@dataclass(frozen=True, slots=True)
-class Reader:
-    """Somebody who had opened what is now changed: HPR number, and when last."""
-
-    hpr: str
-    name: str
-    organisation: str
-    at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,16 +26,13 @@ class Notice:
     made_at: datetime
 
 
-_READERS = """
-SELECT caller_hpr, max(caller_name), max(organisation), max(at) FROM audit
-WHERE patient = ANY($1::bigint[]) AND outcome = 0 AND caller_hpr <> '' AND caller_kind = 'practitioner'
-  AND ids && $2::uuid[] GROUP BY caller_hpr ORDER BY max(at) DESC"""
-
-
-async def readers(conn: Connection, grant: Grant, ids: Sequence[UUID]) -> list[Reader]:
-    """Every health worker who has opened one of these records, by the audit log."""
-    rows = await conn.fetch(_READERS, list(grant.subject.keys), list(ids))
-    return [Reader(*tuple(row)) for row in rows]
+_TELL = """
+INSERT INTO notice (patient, number, hpr, kind, type, id, version, made_at)
+SELECT DISTINCT ON (a.caller_hpr, n.type, n.id) $1::bigint, gen_random_uuid(), a.caller_hpr, $3, n.type, n.id,
+  n.version, $4::timestamptz
+FROM unnest($5::smallint[], $6::uuid[], $7::integer[]) AS n(type, id, version)
+JOIN audit a ON a.patient = ANY($2::bigint[]) AND a.outcome = 0 AND a.caller_hpr <> ''
+  AND a.caller_kind = 'practitioner' AND n.id = ANY(a.ids)"""
 
 
 async def tell_readers(
@@ -54,18 +40,32 @@ async def tell_readers(
     grant: Grant,
     kind: Literal["corrected", "withdrawn"],
     changed: Sequence[tuple[int, UUID, int]],
-) -> list[Reader]:
-    """One notice for each reader and each changed record (type, id, new version) she had opened; the readers told."""
-    told: dict[str, Reader] = {}
-    for type_, id_, version in changed:
-        for reader in await readers(conn, grant, [id_]):
-            told[reader.hpr] = reader
-            await conn.execute(
-                "INSERT INTO notice (patient, number, hpr, kind, type, id, version, made_at) "
-                "VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
-                grant.subject.patient, uuid.uuid4(), reader.hpr, kind, type_, id_, version, grant.at,
-            )  # fmt: skip
-    return list(told.values())
+) -> None:
+    """One notice for each reader, by the audit log, and each changed record (type, id, new version) she had opened."""
+    if changed:
+        await conn.execute(
+            _TELL, grant.subject.patient, list(grant.subject.keys), kind, grant.at, [c[0] for c in changed],
+            [c[1] for c in changed], [c[2] for c in changed],
+        )  # fmt: skip
+
+
+_OPENED = """
+SELECT w.place, a.organisation, a.caller_role, count(DISTINCT n.hpr)
+FROM unnest($1::bigint[], $2::timestamptz[]) WITH ORDINALITY AS w(patient, at, place)
+JOIN notice n ON n.patient = w.patient AND n.kind = 'withdrawn' AND n.made_at = w.at
+JOIN audit a ON a.patient = n.patient AND a.outcome = 0 AND a.caller_hpr = n.hpr AND n.id = ANY(a.ids)
+GROUP BY 1, 2, 3 ORDER BY 1, 2, 3"""
+
+
+async def opened_before(
+    conn: Connection, moves: Sequence[tuple[int, datetime]]
+) -> dict[int, list[tuple[str, str, int]]]:
+    """By place in `moves` (person key, when withdrawn): organisation, role and number of those who had opened it."""
+    rows = await conn.fetch(_OPENED, [patient for patient, _ in moves], [at for _, at in moves])
+    found: dict[int, list[tuple[str, str, int]]] = {}
+    for row in rows:
+        found.setdefault(row[0] - 1, []).append((row[1], row[2], row[3]))
+    return found
 
 
 async def notices(conn: Connection, hpr: str, limit: int = 50) -> list[Notice]:
@@ -79,11 +79,14 @@ async def notices(conn: Connection, hpr: str, limit: int = 50) -> list[Notice]:
     return [Notice(*tuple(row)) for row in rows]
 
 
+_SEE = """
+UPDATE notice n SET seen_at = $3 FROM notice m WHERE m.hpr = $1 AND m.number = $2 AND m.seen_at IS NULL
+  AND n.hpr = m.hpr AND n.patient = m.patient AND n.kind = m.kind AND n.made_at = m.made_at AND n.seen_at IS NULL"""
+
+
 async def see_notice(conn: Connection, hpr: str, number: UUID, at: datetime) -> None:
-    """She has seen it. Refusal 404 where it is not hers or was seen before."""
-    tag = await conn.execute(
-        "UPDATE notice SET seen_at = $3 WHERE hpr = $1 AND number = $2 AND seen_at IS NULL", hpr, number, at
-    )
+    """She has seen it, and all that the same change told her. Refusal 404 where it is not hers or was seen before."""
+    tag = await conn.execute(_SEE, hpr, number, at)
     if tag == "UPDATE 0":
         raise Refusal(404, "there is no such notice waiting", where="number")
 
@@ -123,10 +126,12 @@ FROM requester_inbox i WHERE i.hpr = $1 AND NOT EXISTS (SELECT 1 FROM acknowledg
   AND a.type = i.type AND a.id = i.id AND a.hpr = i.hpr AND a.version >= i.version)"""
 
 
-async def waiting(conn: Connection, hpr: str, limit: int) -> list[tuple[int, int, datetime]]:
-    """(person key, version, since) of reports a requester has not acknowledged, newest first."""
-    rows = await conn.fetch(f"SELECT i.patient, i.version, i.at {_UNREAD} ORDER BY i.at DESC LIMIT $2", hpr, limit)
-    return [(row[0], row[1], row[2]) for row in rows]
+async def waiting(conn: Connection, hpr: str, limit: int) -> list[tuple[int, UUID, int, datetime]]:
+    """(person key, report, version, since) of what a requester has not acknowledged, newest first."""
+    rows = await conn.fetch(
+        f"SELECT i.patient, i.id, i.version, i.at {_UNREAD} ORDER BY i.at DESC LIMIT $2", hpr, limit
+    )
+    return [(row[0], row[1], row[2], row[3]) for row in rows]
 
 
 async def waiting_ids(conn: Connection, grant: Grant) -> dict[UUID, int]:

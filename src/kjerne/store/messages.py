@@ -118,3 +118,19 @@ async def content(conn: Connection, sealer: Sealer, sender: str, message: str) -
         return None
     packed = sealer.open(sealed, f"{sender}\x1f{message}".encode())
     return zstandard.ZstdDecompressor().decompress(packed, max_output_size=MESSAGE_LIMIT_BYTES)
+
+
+def unread_name(message: str, mark: str) -> str:
+    """What a message is queued as that could not be read: by the id it shows, apart from whatever has that id."""
+    return f"{message}.unread.{mark}" if message else f"unread.{mark}"
+
+
+async def end_unread(conn: Connection, sender: str, message: str) -> None:
+    """Takes out of the queue what could not be read and showed this id: a good message has come in its place."""
+    # A range of names, which the primary key finds: what may follow ".unread." lies before ".unread/".
+    await conn.execute(
+        "DELETE FROM message_in WHERE sender = $1 AND message > $2 AND message < $3 AND status = 'rejected'",
+        sender,
+        f"{message}.unread.",
+        f"{message}.unread/",
+    )

@@ -108,11 +108,18 @@ class People:
 
     async def first_six(self, conn: Connection, patient: int) -> str:
         """The first six digits of the number that holds now, for an identity bar; the rest stays sealed."""
+        return (await self._newest_number(conn, patient))[:6]
+
+    async def number(self, conn: Connection, grant: Grant) -> str:
+        """The whole number that holds now, for whoever the law has opened the patient to; empty where none is known."""
+        return await self._newest_number(conn, grant.subject.patient)
+
+    async def _newest_number(self, conn: Connection, patient: int) -> str:
         row = await conn.fetchrow(
             "SELECT sealed FROM person_identifier WHERE patient = $1 ORDER BY (valid_to IS NULL) DESC, valid_from DESC LIMIT 1",
             patient,
         )
-        return self._numbers.open(row["sealed"], patient.to_bytes(8, "big")).decode()[:6] if row else ""
+        return self._numbers.open(row["sealed"], patient.to_bytes(8, "big")).decode() if row else ""
 
     async def digests(self, conn: Connection | Pool, patient: int) -> tuple[bytes, ...]:
         """The look-up forms of a person's numbers, what an attestation names her by."""

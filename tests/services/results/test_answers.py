@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from kjerne.services.results import answers, trends
+import inspect
+
+from kjerne.services.results import answers, points, trends
+from kjerne.services.results.kith import chain
 from pages import resources as r
 
 
@@ -78,3 +81,31 @@ def test_a_circle_of_members_ends() -> None:
     report = r.report("rep", "CLIN", "Biokjemi", "2026-10-14", ("1",))
     (answer,) = answers.answers([report], [one, two])
     assert len(answer.findings) <= answers.DEPTH_LIMIT + 1
+
+
+def test_a_report_with_only_a_conclusion_is_read() -> None:
+    report = r.report("rep", "MR", "MR", "2026-10-14", (), category="BLD")
+    report["conclusion"] = "Ingen tegn til demyelinisering."
+    report["conclusionCode"] = [{"text": "Normalt funn"}]
+    (one,) = answers.answers([report], [])
+    assert one.read
+    assert one.conclusion == "Ingen tegn til demyelinisering.\nNormalt funn"
+    assert one.comments == ()
+
+
+def test_a_cancelled_report_without_results_is_read_with_its_comment() -> None:
+    report = r.report("rep", "CLIN", "Biokjemi", "2026-10-14", (), status="cancelled")
+    report["extension"] = [r.comment("Prøven var merket med feil person.")]
+    (one,) = answers.answers([report], [])
+    assert (one.read, one.mark, one.comments) == (True, "withdrawn", ("Prøven var merket med feil person.",))
+
+
+def test_a_report_whose_first_version_never_came_says_so() -> None:
+    report = r.report("rep", "CLIN", "Biokjemi", "2026-10-14", (), status="amended")
+    report["extension"] = [r.first_missing()]
+    plain = r.report("other", "CLIN", "Biokjemi", "2026-10-13", ())
+    assert [a.first_missing for a in answers.answers([report, plain], [])] == [True, False]
+
+
+def test_the_reading_note_is_the_one_that_the_chain_writes() -> None:
+    assert points.FIRST_MISSING in inspect.getsource(chain)

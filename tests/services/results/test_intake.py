@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import itertools
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from kjerne.access import Label
+from kjerne.access import Choice, Label
 from kjerne.exchange import Denied
 from kjerne.fhir.definitions import type_number
 from kjerne.fhir.encode import decode
@@ -21,6 +22,7 @@ from .conftest import LAB, NOW, Ward, fresh_number
 Kith = Any
 Tree = dict[str, Any]
 OBSERVATION = type_number("Observation")
+SAMPLES = Path(__file__).parents[4] / "shared" / "data" / "kith"
 
 
 @pytest.fixture
@@ -302,3 +304,177 @@ async def test_a_report_that_comes_back_to_its_first_patient_is_open_there_again
         assert taken.accepted, taken.faults
     assert values(await opened(ward, number)) == ["140"]
     assert await opened(ward, other) == []
+
+
+def three_numbers_of_one_report(kith: Kith, number: str) -> list[bytes]:
+    """New, changed and cancelled, each under a ServProvId of its own; what they share is the issue time."""
+    mark = number[-5:]
+    first = kith.item("NOR05863", id_="1") + kith.item(id_="2")
+    second = kith.item("NOR05863", "", id_="1", service="C") + kith.item(id_="2", value=kith.number("151"), service="M")
+    return [
+        a_report(kith, number, items, id_=f"M-{day}", generated=f"2026-03-0{day}T12:00:05", report=f"{mark}-{day}",
+                 service=service, subjects=kith.SAMPLE)
+        for day, service, items in ((2, "N", first), (3, "M", second), (4, "C", ""))
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("order", list(itertools.permutations(range(3))))
+async def test_a_report_whose_number_changes_with_each_message_ends_cancelled_in_any_order(
+    ward: Ward, kith: Kith, number: str, order: tuple[int, ...]
+) -> None:
+    await ward.person(number)
+    raws = three_numbers_of_one_report(kith, number)
+    assert all(taken.accepted for taken in await take(ward, *(raws[place] for place in order)))
+    (report,) = await opened(ward, number, "DiagnosticReport")
+    found = await opened(ward, number)
+    assert report["status"] == "cancelled"
+    assert [tree["status"] for tree in found] == ["cancelled", "cancelled"]
+    assert {tree["code"]["coding"][0]["code"] for tree in found} == {"NOR05863", "NPU03429"}
+
+
+@pytest.mark.parametrize("order", list(itertools.permutations(range(3))))
+async def test_two_new_reports_of_one_request_stay_apart_and_a_guessed_cancellation_is_taken_back(
+    ward: Ward, kith: Kith, number: str, order: tuple[int, ...]
+) -> None:
+    await ward.person(number)
+    mark = number[-5:]
+    parts = (("N", kith.item(id_="1")), ("N", kith.item("NPU01944", id_="2")), ("C", ""))
+    raws = [
+        a_report(kith, number, items, id_=f"M-{place}", report=f"{mark}-{place}", service=service)
+        for place, (service, items) in enumerate(parts)
+    ]
+    await take(ward, *(raws[place] for place in order))
+    assert [tree["status"] for tree in await opened(ward, number)] == ["final", "final"]
+    assert len(await opened(ward, number, "DiagnosticReport")) == 3
+
+
+async def test_a_report_that_moves_leaves_its_stray_change_standing_alone(ward: Ward, kith: Kith, number: str) -> None:
+    other, mark = fresh_number(), number[-5:]
+    await ward.person(number)
+    await ward.person(other)
+    new, changed, _ = three_numbers_of_one_report(kith, number)
+    moved = a_report(
+        kith, other, kith.item(id_="2", value=kith.number("160")), id_="moved", generated="2026-03-05T11:00:00",
+        report=f"{mark}-2", service="M",
+    )  # fmt: skip
+    assert all(taken.accepted for taken in await take(ward, new, changed, moved))
+    assert {tree["status"] for tree in await opened(ward, number)} == {"amended", "cancelled"}
+    assert "160" in values(await opened(ward, other))
+
+
+@pytest.mark.skipif(not SAMPLES.is_dir(), reason="the public samples of ../shared are not beside this checkout")
+async def test_all_samples_are_accepted_and_the_cancelled_report_ends_cancelled(ward: Ward) -> None:
+    three = [ward.house.read(path.read_bytes()).reports[0] for path in sorted(SAMPLES.glob("fagmelding*.xml"))]
+    number = three[0].patient.number
+    await ward.person(number)
+    # By name: the change and the cancellation come before what they change.
+    taken = await take(ward, *(path.read_bytes() for path in sorted(SAMPLES.glob("*.xml"))))
+    assert [one.faults for one in taken if not one.accepted] == []
+    ids = {one.id for one in three}
+    reports = [
+        tree
+        for tree in await opened(ward, number, "DiagnosticReport")
+        if ids & {identifier["value"] for identifier in tree["identifier"]}
+    ]
+    assert [tree["status"] for tree in reports] == ["cancelled"]
+    own = {reference["reference"].partition("/")[2] for reference in reports[0]["result"]}
+    found = [tree for tree in await opened(ward, number) if tree["id"] in own]
+    assert (len(found), {tree["status"] for tree in found}) == (8, {"cancelled"})
+
+
+async def test_a_message_with_one_denied_report_registers_nobody(ward: Ward, kith: Kith, number: str) -> None:
+    unknown = fresh_number()
+    key = await ward.person(number)
+    async with ward.house.store.pool.acquire() as conn:
+        await ward.house.store.people.add_choice(conn, key, Choice("opt-out", "results", "", "", NOW, None))
+    reports = "".join(
+        kith.report(patient=kith.person(kith.item(), number=whose), id_=f"{whose[-5:]}-two")
+        for whose in (unknown, number)
+    )
+    (taken,) = await take(ward, kith.message(reports, id_=f"denied-{number[-5:]}", version="1.3"))
+    assert (taken.accepted, taken.status) == (False, 403)
+    async with ward.house.store.pool.acquire() as conn:
+        assert await ward.house.store.people.key_of(conn, ward.house.digest(unknown)) is None
+
+
+async def test_a_sender_without_the_right_to_file_registers_nobody(ward: Ward, kith: Kith, number: str) -> None:
+    gateway = type(LAB)("system", "gateway", frozenset({"nhn:pmd/write"}), organisation="100000999")
+    taken = await ward.house.intake.take(a_report(kith, number, kith.item()), gateway, ward.admit(gateway))
+    assert taken.status == 403
+    async with ward.house.store.pool.acquire() as conn:
+        assert await ward.house.store.people.key_of(conn, ward.house.digest(number)) is None
+
+
+async def test_a_mistyped_number_is_refused_in_the_sandbox_too(ward: Ward, kith: Kith, number: str) -> None:
+    wrong = number[:-1] + str((int(number[-1]) + 1) % 10)
+    (taken,) = await take(ward, a_report(kith, wrong, kith.item()))
+    assert (taken.status, "OffId line" in taken.faults[0].where) == (422, True)
+
+
+async def test_a_message_from_the_future_is_refused_with_element_and_line(ward: Ward, kith: Kith, number: str) -> None:
+    await ward.person(number)
+    soon = a_report(kith, number, kith.item(), id_="soon", generated="2026-03-06T12:00:00Z")
+    far = a_report(kith, number, kith.item(), id_="far", generated="2026-03-06T12:00:01Z")
+    accepted, refused = await take(ward, soon, far)
+    assert accepted.accepted
+    assert (refused.status, refused.faults[0].where) == (422, "Message/GenDate line 3")
+
+
+async def test_a_good_message_ends_the_unreadable_one_with_its_id(ward: Ward, kith: Kith, number: str) -> None:
+    await ward.person(number)
+    good = a_report(kith, number, kith.item(), id_="M/1")
+
+    async def waiting() -> list[str]:
+        async with ward.house.store.pool.acquire() as conn:
+            return [
+                one.message for one in await messages.rejected(conn, LAB.organisation) if number[-5:] in one.message
+            ]
+
+    neighbour = good.replace(b"M/1<", b"M/10<")[:-30]
+    await take(ward, good[:-30], neighbour)
+    assert len(await waiting()) == 2
+    await take(ward, good)
+    assert [name.partition(".")[0] for name in await waiting()] == [f"{number[-5:]}-M/10"]
+
+
+async def test_the_sender_learns_where_a_moved_report_was_opened_and_not_by_whom(
+    ward: Ward, kith: Kith, number: str
+) -> None:
+    other = fresh_number()
+    await ward.person(number)
+    await ward.person(other)
+    await take(ward, a_report(kith, number, kith.item(), id_="M-1"))
+    await opened(ward, number)
+    await take(
+        ward,
+        a_report(kith, other, kith.item(), id_="M-2", generated="2026-03-04T12:00:05", report=f"R-{number[-5:]}"),
+    )
+    withdrawn = await ward.house.intake.withdrawn(LAB)
+    (moved,) = [one for one in withdrawn if one.message.startswith(other[-5:])]
+    assert [(role, readers) for _, role, readers in moved.opened] == [("LE", 1)]
+    assert "9144889" not in str(moved)
+    stranger = type(LAB)("system", "lab", LAB.scopes, organisation="100000999")
+    assert await ward.house.intake.withdrawn(stranger) == []
+
+
+async def test_a_report_its_requester_withholds_from_the_citizen_is_filed_with_that_label(
+    ward: Ward, kith: Kith, number: str
+) -> None:
+    key = await ward.person(number)
+    head = "<ServReq><Id>Q-1</Id><Reservation V='NORN_FFL' S='2.16.578.1.12.4.1.1.9603'/></ServReq>"
+    (taken,) = await take(ward, a_report(kith, number, kith.item(), head=head))
+    assert taken.accepted, taken.faults
+    labels = await ward.house.store.pool.fetch("SELECT labels FROM record WHERE patient = $1", key)
+    assert {row["labels"] for row in labels} == {int(Label.WITHHELD_FROM_CITIZEN)}
+
+
+async def test_a_reservation_of_the_requests_own_code_table_withholds_nothing(
+    ward: Ward, kith: Kith, number: str
+) -> None:
+    key = await ward.person(number)
+    head = "<ServReq><Id>Q-1</Id><Reservation V='R'/></ServReq>"
+    (taken,) = await take(ward, a_report(kith, number, kith.item(), head=head))
+    assert taken.accepted, taken.faults
+    assert {
+        r["labels"] for r in await ward.house.store.pool.fetch("SELECT labels FROM record WHERE patient = $1", key)
+    } == {0}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import secrets
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 import pytest
@@ -194,3 +195,20 @@ def test_the_far_ends_of_what_a_message_can_say_are_taken_or_refused(
     answer = platform.send(raw.replace(old, new))
     assert answer.status_code in (200, 400, 413, 422)
     assert status_of(answer) == ("1" if answer.status_code == 200 else "2")
+
+
+def test_an_id_with_a_slash_is_run_again_by_form_or_query(platform: Standing) -> None:
+    id_ = f"a/b-{secrets.token_hex(4)}"
+    platform.send(a_message(platform, id_=id_).replace(b"<OffId>", b"<OffId>9"))
+    name = named(platform, id_)
+    form = platform.client.call("POST", "/pps/in/rejected", as_="lab", form=[("message", name)])
+    query = platform.client.call("POST", f"/pps/in/rejected?message={quote(name, safe='')}", as_="lab")
+    nothing = platform.client.call("POST", "/pps/in/rejected", as_="lab")
+    assert (form.status_code, query.status_code, nothing.status_code) == (422, 422, 400)
+
+
+def test_the_list_of_moved_reports_is_the_senders_own(platform: Standing) -> None:
+    answer = platform.client.call("GET", "/pps/in/withdrawn", as_="lab")
+    assert answer.status_code == 200
+    assert answer.json().keys() == {"sender", "withdrawn"}
+    assert platform.client.call("GET", "/pps/in/withdrawn", as_="device-gateway").status_code == 403

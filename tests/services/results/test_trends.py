@@ -176,3 +176,80 @@ def test_every_value_stands_in_the_table_exactly_once(rows: list[tuple[str, date
     for row in table.rows:
         assert len(row.cells) == len(table.columns)
         assert {p.value.unit for p in row.series.points} == {row.series.unit}
+
+
+@pytest.mark.parametrize("order", [(0, 1, 2), (2, 1, 0), (1, 2, 0)])
+def test_the_latest_of_one_sample_time_is_the_newest_version_that_stands(order: tuple[int, ...]) -> None:
+    at = "2026-01-01T08:00:00+01:00"
+    gone = r.change("withdrawn", "2026-01-05T08:00:00+01:00", valueQuantity=r.quantity("19", "g/dL"))
+    rows = [
+        hb("old", at, "11", issued="2026-01-02T08:00:00+01:00"),
+        hb("new", at, "12", issued="2026-01-03T08:00:00+01:00"),
+        hb("gone", at, "19", issued="2026-01-05T08:00:00+01:00", status="cancelled", extension=(gone,)),
+    ]
+    (one,) = trends.series([rows[place] for place in order])
+    assert one.latest.id == "new"
+
+
+def test_results_of_one_moment_share_a_cell_that_takes_the_worst_flag() -> None:
+    at = "2026-01-01T08:00:00+01:00"
+    rows = [hb("1", at, "12", low="11", high="15"), hb("2", at, "13", flag="3"), hb("3", at, "16", high="15")]
+    (row,) = trends.cumulative(trends.series(rows)).rows
+    (cell,) = row.cells
+    assert [p.id for p in cell] == ["1", "2", "3"]
+    assert cell.worst == Flag("high", ours=True)
+
+
+def test_a_cell_without_a_flag_has_no_worst_one() -> None:
+    (row,) = trends.cumulative(trends.series([hb("1", "2026-01-01", "12")])).rows
+    assert row.cells[0].worst is None
+
+
+def test_spellings_of_a_unit_without_a_code_are_one_series_shown_in_one_way() -> None:
+    name = ("B-Leukocytter", "NPU02593")
+    spelled = [("1", "10^9/L"), ("2", "10E9/L"), ("3", "x10*9/l")]
+    (one,) = trends.series(r.observation(n, *name, f"2026-0{n}-01", value=r.quantity("6", unit)) for n, unit in spelled)
+    assert (len(one.points), one.unit) == (3, "10⁹/L")
+
+
+@pytest.mark.parametrize(
+    ("code", "sent", "shown"),
+    [("umol/L", "umol/l", "µmol/L"), ("1", "0", ""), ("[IU]/L", "IE/L", "IE/L"), ("poeng", "poeng", "poeng")],
+)
+def test_a_unit_is_shown_by_its_code_where_we_know_it_and_else_as_sent(code: str, sent: str, shown: str) -> None:
+    assert points.unit_shown(code, sent) == shown
+
+
+def test_rows_kept_apart_say_what_parts_them() -> None:
+    specimens = [{"resourceType": "Specimen", "id": "s", "type": {"text": "Plasma"}}]
+    local = r.observation("3", "B-Hemoglobin", "", "2026-02-01", value=r.quantity("12", "g/dL"))
+    local["code"]["coding"] = [{"system": "urn:oid:2.16.578.1.12.4.1.1.8212", "code": "HB"}]
+    rows = [hb("1", "2026-01-01", "12", specimen="s"), hb("2", "2026-02-01", "7.4", "mmol/L"), local]
+    said = {row.series.latest.id: row.apart for row in trends.cumulative(trends.series(rows, specimens=specimens)).rows}
+    assert said == {
+        "1": (("unit", "g/dL"), ("material", "Plasma"), ("code", "NPU28309")),
+        "2": (("unit", "mmol/L"), ("material", ""), ("code", "NPU28309")),
+        "3": (("unit", "g/dL"), ("material", ""), ("local-code", "HB")),
+    }
+
+
+def test_a_row_alone_says_nothing_more_than_its_name() -> None:
+    (row,) = trends.cumulative(trends.series([hb("1", "2026-01-01", "12", method="Fotometri")])).rows
+    assert row.apart == ()
+
+
+def test_a_nested_result_belongs_to_the_report_it_names_itself() -> None:
+    url = "http://nhn.no/fhir/nilar/StructureDefinition/nilar-diagnostic-report-ref"
+    nested = hb(
+        "1", "2026-01-01", "12", extension=({"url": url, "valueReference": {"reference": "DiagnosticReport/d"}},)
+    )
+    (one,) = trends.series([nested])
+    assert one.latest.report == "d"
+
+
+def test_a_point_knows_that_the_first_version_of_its_report_never_came() -> None:
+    report = r.report("rep", "CLIN", "Biokjemi", "2026-01-01", ("1",), status="amended")
+    report["extension"] = [r.first_missing()]
+    rows = [hb("1", "2026-01-01", "12", status="amended"), hb("2", "2026-02-01", "12")]
+    (one,) = trends.series(rows, reports=[report])
+    assert [p.first_missing for p in one.points] == [True, False]

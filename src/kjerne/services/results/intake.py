@@ -8,36 +8,31 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
-from typing import Any, Final
-from uuid import UUID
+from datetime import date, datetime
+from typing import Final
 
 import msgspec
 
-from kjerne.access import Caller, Grant, Label
+from kjerne.access import Caller, Grant
 from kjerne.clock import Clock
 from kjerne.errors import Fault, Refusal
 from kjerne.exchange import Admit, Denied, PatientRef, Stale
-from kjerne.fhir.definitions import type_number
 from kjerne.fhir.encode import encode
-from kjerne.fhir.index import index
-from kjerne.services.results import release
-from kjerne.services.results.kith import apprec, chain, codes, mapping
+from kjerne.services.results.filing import Files, Filing
+from kjerne.services.results.kith import apprec, chain, mapping
 from kjerne.services.results.kith.model import Message, Patient
 from kjerne.settings import Settings
 from kjerne.store import followup, messages
-from kjerne.store.chains import Chains, Source
+from kjerne.store.chains import Chains, moved
 from kjerne.store.house import Store
 from kjerne.store.people import Identifier, NewPerson
-from kjerne.store.pool import Connection
-from kjerne.store.records import Change, Written
+from kjerne.store.registers import organisation_names
 from kjerne.store.subjects import PersonDetail
 
 SERVICE: Final = "results"
-REPORT_TYPE: Final = type_number("DiagnosticReport")
-OBSERVATION_TYPE: Final = type_number("Observation")
+SCOPE: Final = "nhn:pps/provesvar-write"
 NATIONAL: Final = frozenset({"FNR", "DNR", "FHN"})
 VERSIONS_LIMIT: Final = 100
 """Versions of one report; each message folds them all. The longest chain seen in samples has three."""
@@ -70,14 +65,22 @@ class Taken:
 
 
 @dataclass(frozen=True, slots=True)
-class Filing:
-    """One report on its way: its chain, the grant for whom it names, and for whom the chain was filed on until now."""
+class Named:
+    """Whom one report names, and under which key its versions stand; `new` where no register knows her."""
 
     report: bytes
-    source: Source
-    grant: Grant
-    owner: int | None
-    former: Grant | None
+    version: chain.Versioned
+    patient: PatientRef
+    new: NewPerson | None
+
+
+@dataclass(frozen=True, slots=True)
+class Withdrawn:
+    """A report that `message` took from a wrong person; `opened`: organisation by name, role, number of readers."""
+
+    message: str
+    at: datetime
+    opened: tuple[tuple[str, str, int], ...]
 
 
 class Intake:
@@ -93,18 +96,19 @@ class Intake:
         self._digest = digest
         self._is_synthetic = is_synthetic
         self._chains = Chains(store.records)
+        self._files = Files(store, self._chains, digest)
         # Messages about one report wait for each other, each with a connection: never with all of them.
         self._turns = asyncio.Semaphore(max(1, settings.pool_size // 2))
 
     async def take(self, raw: bytes, caller: Caller, admit: Admit) -> Taken:
         """Takes one message from an authenticated sender."""
-        sender = caller.organisation or caller.client
+        sender = sender_of(caller)
         try:
             message = self._read(raw)
         except Refusal as refusal:
             return await self._reject(raw, sender, None, refusal)
         try:
-            return await self._known(sender, message, raw) or await self._file(raw, sender, message, admit)
+            return await self._known(sender, message, raw) or await self._file(raw, caller, message, admit)
         except Refusal as refusal:
             return await self._reject(raw, sender, message, refusal)
         except Denied as denied:
@@ -125,8 +129,8 @@ class Intake:
         receipt = apprec.build(message or heard, apprec.faults_of(refusal), now)
         faults = _faults(refusal)
         mark = self._digest(raw.hex()).hex()[:8]
-        name = name_of(message) if message else heard.id or "unread"
-        if refusal.status == 409 or message is None:
+        name = name_of(message) if message else messages.unread_name(heard.id, mark)
+        if message and refusal.status == 409:
             name += f".{mark}"  # beside the message that has the name
         async with self._store.pool.acquire() as conn:
             await messages.keep(
@@ -134,10 +138,10 @@ class Intake:
             )
         return Taken(receipt, 0, 0, refusal.status, faults, rule=refusal.rule)
 
-    async def _file(self, raw: bytes, sender: str, message: Message, admit: Admit) -> Taken:
-        versions = chain.versions(message)
+    async def _file(self, raw: bytes, caller: Caller, message: Message, admit: Admit) -> Taken:
+        sender = sender_of(caller)
         for _ in range(3):
-            filings = [await self._filing(sender, message, version, admit) for version in versions]
+            filings = await self._admitted(caller, message, admit)
             try:
                 async with self._turns:
                     return await self._filed(raw, sender, message, filings)
@@ -145,22 +149,57 @@ class Intake:
                 continue
         raise Refusal(503, "the patient's facts are being changed at this moment", todo="Send the message again.")
 
-    async def _filing(self, sender: str, message: Message, version: chain.Versioned, admit: Admit) -> Filing:
-        """Asks the law about everybody the report concerns, before a transaction is open."""
+    async def _admitted(self, caller: Caller, message: Message, admit: Admit) -> list[Filing]:
+        """Asks the law about everybody the message concerns, before a transaction is open.
+
+        Whom no register knows is registered last, when nothing else of the message is refused.
+        """
+        sender = sender_of(caller)
+        named = [await self._named(sender, message, version) for version in chain.versions(message)]
+        filings = {i: await self._filing(sender, one, admit) for i, one in enumerate(named) if one.new is None}
+        unknown = {i: one for i, one in enumerate(named) if one.new is not None}
+        if unknown and SCOPE not in caller.scopes:
+            raise Refusal(403, "this sender may not file results", where="scope")
+        owners = {i: await self._former(one.report, admit) for i, one in unknown.items()}
+        await self._register([one.new for one in unknown.values() if one.new is not None])
+        for i, one in unknown.items():
+            filings[i] = await self._filing(sender, one, admit, owners[i])
+        return [filings[i] for i in sorted(filings)]
+
+    async def _named(self, sender: str, message: Message, version: chain.Versioned) -> Named:
         key = chain.report_digest(chain.report_key(message, version.report))
         report = self._digest(f"report|{sender}|{key.hex()}")
-        grant = await admit(await self._patient(version.report.patient, version.report.line), SERVICE, "file")
+        patient, new = await self._patient(version.report.patient, version.report.line)
+        async with self._store.pool.acquire() as conn:
+            if await self._chains.count(conn, report) >= VERSIONS_LIMIT:
+                raise Refusal(
+                    422,
+                    f"a report has at most {VERSIONS_LIMIT} versions here",
+                    where=f"ServReport/ServProvId line {version.report.line}",
+                    todo="Send what is new as a report of its own.",
+                )
+        return Named(report, version, patient, new)
+
+    async def _former(self, report: bytes, admit: Admit) -> Grant | None:
         async with self._store.pool.acquire() as conn:
             owner = await self._chains.owner(conn, report)
-        former = None
-        if owner is not None and owner != grant.subject.patient:
-            former = await admit(PatientRef(key=owner), SERVICE, "file")
+        return None if owner is None else await admit(PatientRef(key=owner), SERVICE, "file")
+
+    async def _filing(self, sender: str, named: Named, admit: Admit, former: Grant | None = None) -> Filing:
+        grant = await admit(named.patient, SERVICE, "file")
+        async with self._store.pool.acquire() as conn:
+            owner = await self._chains.owner(conn, named.report)
+        if owner is None or owner == grant.subject.patient:
+            former = None
+        else:
+            if former is None or former.subject.patient != owner:
+                former = await admit(PatientRef(key=owner), SERVICE, "file")
             if owner in grant.subject.keys:
                 grant, former = former, None
-        return Filing(report, Source(version.generated_at, version.message, chain.pack(version)), grant, owner, former)
+        return Filing(sender, named.report, named.version, grant, owner, former)
 
-    async def _patient(self, patient: Patient, line: int) -> PatientRef:
-        """The person the report names; registers one that no register knows, where the settings say so."""
+    async def _patient(self, patient: Patient, line: int) -> tuple[PatientRef, NewPerson | None]:
+        """The person the report names; one to be registered, where no register knows her and the settings say so."""
         name = patient.number
         if patient.kind not in NATIONAL:
             name = f"{patient.kind}|{patient.assigner.value or patient.assigner_name}|{patient.number}"
@@ -174,13 +213,38 @@ class Intake:
                 todo="Use a number with the month plus 80.",
             )
         async with self._store.pool.acquire() as conn:
-            if await self._store.people.key_of(conn, digest) is None:
-                if self._settings.unknown_person == "refuse":
-                    raise Refusal(422, "no register knows this person", where=f"Patient/OffId line {line}")
-                identifier = Identifier(digest, patient.kind, patient.number, EARLIEST)
-                new = NewPerson(_detail(patient), (identifier,), synthetic=sandbox)
-                await self._store.people.ensure(conn, new, self._clock.now())
-        return PatientRef(digest=digest)
+            known = await self._store.people.key_of(conn, digest)
+        if known is not None:
+            return PatientRef(digest=digest), None
+        if self._settings.unknown_person == "refuse":
+            raise Refusal(422, "no register knows this person", where=f"Patient/OffId line {line}")
+        identifier = Identifier(digest, patient.kind, patient.number, EARLIEST)
+        return PatientRef(digest=digest), NewPerson(_detail(patient), (identifier,), synthetic=sandbox)
+
+    async def _register(self, people: Sequence[NewPerson]) -> None:
+        if people:
+            async with self._store.pool.acquire() as conn, conn.transaction():
+                # In the order of their numbers' digests: two messages about the same two wait, and never for each other.
+                for one in sorted(people, key=lambda person: person.identifiers[0].digest):
+                    await self._store.people.ensure(conn, one, self._clock.now())
+
+    async def withdrawn(self, caller: Caller) -> list[Withdrawn]:
+        """The sender's reports that were taken from a wrong person, newest first, and who had opened them there."""
+        async with self._store.pool.acquire() as conn:
+            moves = await moved(conn, self._files.mark(sender_of(caller)))
+            opened = await followup.opened_before(conn, [(move.patient, move.at) for move in moves])
+        numbers = {organisation for rows in opened.values() for organisation, _, _ in rows}
+        names = await organisation_names(self._store.pool, sorted(numbers))
+        return [
+            Withdrawn(
+                move.message,
+                move.at,
+                tuple(
+                    (names.get(organisation, ""), role, readers) for organisation, role, readers in opened.get(i, ())
+                ),
+            )
+            for i, move in enumerate(moves)
+        ]
 
     async def _filed(self, raw: bytes, sender: str, message: Message, filings: Sequence[Filing]) -> Taken:
         now = self._clock.now()
@@ -197,81 +261,15 @@ class Intake:
                     raise Stale
                 return known
             for filing in filings:
-                await self._file_report(conn, filing)
+                await self._files.file(conn, filing, name_of(message))
+            for id_ in {message.id, message.envelope_id} - {""}:
+                await messages.end_unread(conn, sender, id_)
         return Taken(receipt, len(filings), observations)
 
-    async def _file_report(self, conn: Connection, filing: Filing) -> None:
-        """One version into its chain, and the chain's state into the record of whoever the newest version names."""
-        grant, former, report, source = filing.grant, filing.former, filing.report, filing.source
-        if await self._chains.lock(conn, report) != filing.owner:
-            raise Stale
-        if former is not None:
-            sources = await self._chains.sources(conn, former, report)
-            if source.made_at < max(one.made_at for one in sources):
-                # A late, older version with the wrong number: the chain has moved on, and this is a part of its past.
-                grant = former
-            else:
-                for one in sources:
-                    await self._chains.add(conn, grant, report, one)
-                await self._withdraw(conn, former, report, sources)
-        before = await self._chains.sources(conn, grant, report) if filing.owner is not None else []
-        if len(before) >= VERSIONS_LIMIT:
-            raise Refusal(
-                422,
-                f"a report has at most {VERSIONS_LIMIT} versions here",
-                where="ServReport/ServProvId",
-                todo="Send what is new as a report of its own.",
-            )
-        await self._chains.add(conn, grant, report, source)
-        await self._write(conn, grant, report, before, source)
 
-    async def _withdraw(self, conn: Connection, former: Grant, report: bytes, sources: Sequence[Source]) -> None:
-        """Shuts what was filed on the wrong person, and tells everybody who had opened it there."""
-        named = sorted(self._named(former, report, sources), key=str)
-        shut = await self._chains.withdraw(conn, former, named)
-        told = [(type_, id_, 0) for type_, id_ in shut if type_ in (REPORT_TYPE, OBSERVATION_TYPE)]
-        await followup.tell_readers(conn, former, "withdrawn", told)
-
-    async def _write(
-        self, conn: Connection, grant: Grant, report: bytes, before: Sequence[Source], source: Source
-    ) -> None:
-        """The chain's present state as records: what is new or changed, nothing else. `before`: its sources until now."""
-        state = chain.fold([chain.unpack(one.raw) for one in (*before, source)])
-        trees = mapping.resources(state, self._numberer(grant.subject.patient, report))
-        opens = release.opens_at(state.report, _moment(state.first_issued, grant.at))
-        changes = [_change(tree, opens) for tree in trees]
-        await self._remove_gone(conn, grant, report, before, {(change.type, change.id) for change in changes})
-        current = await self._store.records.bodies(conn, grant, changes) if before else {}
-        fresh = [change for change in changes if current.get((change.type, change.id)) != change.raw]
-        if not fresh:
-            return
-        written = await self._store.records.put(conn, grant, fresh)
-        seen_before = [w for w in written if w.version > 1 and w.type == OBSERVATION_TYPE]
-        if seen_before:
-            corrected = [(w.type, w.id, w.version) for w in seen_before if _is_corrected(w, trees)]
-            await followup.tell_readers(conn, grant, "corrected", corrected)
-        requester = _requester(trees)
-        if requester:
-            reports = [(w.type, w.id, w.version) for w in written if w.type == REPORT_TYPE]
-            await followup.put_in_inbox(conn, grant, requester, reports, _moment(state.issued, grant.at))
-
-    async def _remove_gone(
-        self, conn: Connection, grant: Grant, report: bytes, before: Sequence[Source], now: set[tuple[int, UUID]]
-    ) -> None:
-        """What the chain gave before its latest version came, and does not give any more, is taken out."""
-        if before:
-            gone = self._named(grant, report, before) - now
-            if gone:
-                await self._store.records.remove(conn, grant, sorted(gone, key=str))
-
-    def _named(self, grant: Grant, report: bytes, sources: Sequence[Source]) -> set[tuple[int, UUID]]:
-        state = chain.fold([chain.unpack(one.raw) for one in sources])
-        trees = mapping.resources(state, self._numberer(grant.subject.patient, report))
-        return {(type_number(tree["resourceType"]), UUID(tree["id"])) for tree in trees}
-
-    def _numberer(self, patient: int, report: bytes) -> Callable[[str, str], str]:
-        name = report.hex()
-        return lambda type_, key: str(self._store.ids.named(patient, name, type_, key))
+def sender_of(caller: Caller) -> str:
+    """Whose message it is: the organisation of the token, else its client."""
+    return caller.organisation or caller.client
 
 
 def name_of(message: Message) -> str:
@@ -307,37 +305,6 @@ def bodies(message: Message) -> list[bytes]:
         for version in chain.versions(message)
         for tree in mapping.resources(chain.fold([version]), lambda type_, key: f"{type_}-{key}")
     ]
-
-
-def _change(tree: Mapping[str, Any], opens: datetime | None) -> Change:
-    raw = encode({name: value for name, value in tree.items() if name != "id"})
-    labels = Label.NOT_THE_MOTHERS if mapping.not_the_patients(dict(tree)) else Label(0)
-    return Change(type_number(tree["resourceType"]), UUID(tree["id"]), raw, index(dict(tree)), labels, opens)
-
-
-def _is_corrected(written: Written, trees: Sequence[Mapping[str, Any]]) -> bool:
-    tree = next((one for one in trees if one["id"] == str(written.id)), {})
-    return any(one.get("url") == codes.CHANGE for one in tree.get("extension", ()))
-
-
-def _requester(trees: Sequence[Mapping[str, Any]]) -> str:
-    """The HPR number of whoever asked for the report; empty where the message names none."""
-    roles = {f"PractitionerRole/{tree['id']}": tree for tree in trees if tree["resourceType"] == "PractitionerRole"}
-    for tree in trees:
-        if tree["resourceType"] == "ServiceRequest":
-            role = roles.get(tree.get("requester", {}).get("reference", ""), {})
-            identifier = role.get("practitioner", {}).get("identifier", {})
-            if identifier.get("system") == codes.IDENTIFIER_SYSTEM["HPR"]:
-                return str(identifier.get("value", ""))
-    return ""
-
-
-def _moment(text: str, otherwise: datetime) -> datetime:
-    try:
-        at = datetime.fromisoformat(text)
-    except ValueError:
-        return otherwise
-    return at if at.tzinfo else at.replace(tzinfo=UTC)
 
 
 def _detail(patient: Patient) -> PersonDetail:

@@ -12,11 +12,10 @@ from kjerne.access import Caller
 from kjerne.errors import Refusal
 from kjerne.exchange import Answer, Call, Route
 from kjerne.fhir.encode import encode
-from kjerne.services.results.intake import Intake, Taken
+from kjerne.services.results.intake import SCOPE, Intake, Taken, sender_of
 from kjerne.store import messages
 from kjerne.store.house import Store
 
-SCOPE: Final = "nhn:pps/provesvar-write"
 XML: Final = "application/xml"
 TYPES: Final = ("application/xml", "text/xml", "application/octet-stream", "")
 
@@ -33,7 +32,9 @@ class IntakeApi:
         return [
             Route("POST", "/pps/in", self.take, SCOPE, "json", self.limit_bytes),
             Route("GET", "/pps/in/rejected", self.rejected, SCOPE, "json"),
+            Route("POST", "/pps/in/rejected", self.again, SCOPE, "json"),
             Route("POST", "/pps/in/rejected/{message}", self.again, SCOPE, "json"),
+            Route("GET", "/pps/in/withdrawn", self.withdrawn, SCOPE, "json"),
         ]
 
     async def take(self, call: Call) -> Answer:
@@ -60,12 +61,35 @@ class IntakeApi:
         return Answer(200, encode({"sender": _sender(call), "rejected": listed}), "application/json")
 
     async def again(self, call: Call) -> Answer:
-        """Runs a rejected message again, as it was sent: after a register was mended, say."""
+        """Runs a rejected message again, as it was sent: after a register was mended, say.
+
+        A name that does not fit in a path ("/" in a MsgId) comes as `message` in the form or the query.
+        """
+        given = dict((*call.query, *call.form)).get("message", "")
+        name = call.parameters.get("message", given)
+        if not name:
+            raise Refusal(400, "which message is to be run again is not said", where="message")
         async with self.store.pool.acquire() as conn:
-            raw = await messages.content(conn, self.store.messages, _sender(call), call.parameters["message"])
+            raw = await messages.content(conn, self.store.messages, _sender(call), name)
         if raw is None:
             raise Refusal(404, "no rejected message of yours has this id", where="message")
         return _answer(call, await self.intake.take(raw, _caller(call), call.admit))
+
+    async def withdrawn(self, call: Call) -> Answer:
+        """The caller's own reports that a corrected patient number moved, and where they had been opened meanwhile."""
+        listed = [
+            {
+                "message": one.message,
+                "withdrawnAt": one.at.isoformat(),
+                "readers": sum(readers for _, _, readers in one.opened),
+                "openedBy": [
+                    {"organisation": organisation, "role": role, "readers": readers}
+                    for organisation, role, readers in one.opened
+                ],
+            }
+            for one in await self.intake.withdrawn(_caller(call))
+        ]
+        return Answer(200, encode({"sender": _sender(call), "withdrawn": listed}), "application/json")
 
 
 def _caller(call: Call) -> Caller:
@@ -75,8 +99,7 @@ def _caller(call: Call) -> Caller:
 
 
 def _sender(call: Call) -> str:
-    caller = _caller(call)
-    return caller.organisation or caller.client
+    return sender_of(_caller(call))
 
 
 def _answer(call: Call, taken: Taken) -> Answer:

@@ -41,6 +41,11 @@ def labels_of(report: Report) -> Label:
 
 
 def _reservations(report: Report) -> Iterator[Code]:
-    """The reservations of code system 9603: one without a system is of it, one of another system is none of these."""
+    """The reservations of code system 9603; of those without a system the ones that look like its codes (NOR...).
+
+    The element's own code table (3108: R, T, U) says other things, and is no business of this.
+    """
     for request in report.requests:
-        yield from (one for one in request.reservations if one.code and (not one.system or is_label_system(one.system)))
+        for one in request.reservations:
+            if is_label_system(one.system) if one.system else one.code.upper().startswith("NOR"):
+                yield one

@@ -1,8 +1,21 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
-from kjerne.services.results.kith.codes import LOCAL, NCRP, NLK, NORPAT, VOLVEN, canonical, spellings
+from kjerne.fhir.validate import check
+from kjerne.services.results.kith.codes import (
+    LOCAL,
+    NCRP,
+    NLK,
+    NORPAT,
+    READING_NOTE,
+    VOLVEN,
+    canonical,
+    is_known,
+    spellings,
+)
 
 SPELLINGS = {
     NLK: (
@@ -32,9 +45,31 @@ def test_every_spelling_of_a_system_becomes_one(system: str, sent: str) -> None:
     assert canonical(sent) == system
 
 
-def test_an_unknown_system_is_left_as_it_is() -> None:
-    assert canonical("http://lab.example/koder") == "http://lab.example/koder"
-    assert canonical("") == ""
+@pytest.mark.parametrize(
+    ("sent", "address"),
+    [
+        ("", ""),
+        ("http://lab.example/koder", "http://lab.example/koder"),
+        ("1.2.3.4", "urn:oid:1.2.3.4"),
+        ("LABKODE 7", "urn:kjerne:code-system:LABKODE%207"),
+        ("urn:oid:abc", "urn:kjerne:code-system:urn%3Aoid%3Aabc"),
+        ("2.16.0578", "urn:kjerne:code-system:2.16.0578"),
+    ],
+)
+def test_an_unknown_system_is_a_uri(sent: str, address: str) -> None:
+    assert canonical(sent) == address
+    assert not is_known(sent)
+
+
+def test_a_result_in_an_unknown_system_is_kept_and_noted(kith: Any) -> None:
+    item = kith.item("HB").replace(f"{kith.OID}7280", "LABKODE 7")
+    trees = kith.mapped(kith.message(kith.report(item)))
+    faults = [fault for tree in trees for fault in check({**tree, "id": "n1"}, tree["resourceType"])]
+    (observation,) = kith.observations(trees)
+    assert observation["code"]["coding"][0]["system"] == "urn:kjerne:code-system:LABKODE%207"
+    assert [fault for fault in faults if "system" in fault.where] == []
+    notes = kith.extensions(kith.only(trees, "DiagnosticReport"), READING_NOTE)
+    assert any("LABKODE 7" in note["valueString"] for note in notes)
 
 
 def test_a_client_may_ask_by_any_spelling() -> None:

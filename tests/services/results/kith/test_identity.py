@@ -25,15 +25,6 @@ def test_a_national_number_must_bear_out_its_control_digits(kith: Any) -> None:
     assert wrong not in str(refusal)
 
 
-def test_wrong_control_digits_may_pass_where_the_operator_says_so(kith: Any) -> None:
-    from kjerne.services.results.kith.read import read
-    from kjerne.wire import xml
-
-    wrong = kith.NUMBER[:-1] + str((int(kith.NUMBER[-1]) + 1) % 10)
-    raw = kith.message(kith.report(patient=kith.person(kith.item(), number=wrong)))
-    assert read(xml.parse(raw), strict=False).reports[0].patient.number == wrong
-
-
 def test_a_missing_number_is_refused(kith: Any) -> None:
     refusal = refused(kith, number="")
     assert refusal.faults[0].code == "E30"

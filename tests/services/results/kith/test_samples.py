@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import xml.etree.ElementTree as ET
 from collections import Counter
 from decimal import Decimal
@@ -12,6 +13,7 @@ import pytest
 from lxml import etree
 
 from kjerne.fhir.validate import check
+from kjerne.services.results.kith import chain, kin, mapping
 
 SHARED = Path(__file__).parents[5] / "shared" / "data"
 Tree = dict[str, Any]
@@ -92,8 +94,6 @@ def test_every_result_item_is_one_observation_with_its_value(kith: Any, path: Pa
 
 @pytest.mark.parametrize("path", SAMPLES, ids=lambda path: path.stem[:40])
 def test_every_resource_of_a_sample_is_valid_r4(kith: Any, path: Path) -> None:
-    from kjerne.services.results.kith import chain, mapping
-
     [version] = chain.versions(kith.understood(path.read_bytes()))
     made: dict[tuple[str, str], str] = {}
     trees = mapping.resources(chain.fold([version]), lambda type_, key: made.setdefault((type_, key), f"n{len(made)}"))
@@ -134,6 +134,16 @@ def test_the_changed_report_withdraws_what_its_mistyped_id_means(kith: Any) -> N
     assert len(statuses) == 8
     assert (statuses["Us-FT4"], statuses["B-Hemoglobin"]) == ("cancelled", "amended")
     assert Counter(statuses.values()) == {"final": 6, "cancelled": 1, "amended": 1}
+
+
+@pytest.mark.parametrize("order", list(itertools.permutations(range(3))))
+def test_new_changed_and_cancelled_under_three_numbers_are_one_report(kith: Any, order: tuple[int, ...]) -> None:
+    messages = [kith.understood(path.read_bytes()) for path in SAMPLES if path.name.startswith("fagmelding")]
+    chains = {messages[i].id.encode(): chain.versions(messages[i]) for i in order}
+    [versions] = kin.gather(chains).values()
+    state = chain.fold(versions)
+    assert (state.status, {result.status for result in state.results}) == ("cancelled", {"cancelled"})
+    assert len(state.results) == 8
 
 
 def test_our_own_messages_meet_the_published_schema(kith: Any) -> None:

@@ -1,8 +1,8 @@
 """All versions of one report folded into what holds now.
 
 A laboratory sends a report again when it grows (preliminary, partial, final), changes, is added to or is cancelled.
-The versions of a chain share laboratory, discipline and ServProvId, and are ordered by GenDate; the fold starts from
-nothing each time, so the order of arrival cannot matter, and a version that comes twice counts once.
+The versions of a chain share laboratory, discipline and ServProvId (see also `kin`), and are ordered by GenDate; the
+fold starts from nothing each time, so the order of arrival cannot matter, and a version that comes twice counts once.
 
 A newer version repeats the whole report (ServType H on a result: unchanged), except an addition (A), which holds
 only what is new. What a full version leaves out is not deleted: see `entries`.
@@ -74,13 +74,13 @@ def report_key(message: Message, report: Report) -> tuple[str, ...]:
     The patient is no part of it, so that a corrected patient number finds the report it corrects. Without ServProvId
     the laboratory's number of the request and the issue date serve; without those the message stands alone.
     """
-    laboratory = _laboratory(report)
+    house = laboratory(report)
     if report.id:
-        return laboratory, report.discipline.code, report.id
+        return house, report.discipline.code, report.id
     request = next((r.provider_id or r.id for r in report.requests if r.provider_id or r.id), "")
     if request and report.issued:
-        return laboratory, report.discipline.code, "request", request, report.issued
-    return laboratory, report.discipline.code, "message", message.id
+        return house, report.discipline.code, "request", request, report.issued
+    return house, report.discipline.code, "message", message.id
 
 
 def report_digest(key: tuple[str, ...]) -> bytes:
@@ -88,7 +88,8 @@ def report_digest(key: tuple[str, ...]) -> bytes:
     return hashlib.blake2b("\x1f".join(key).encode(), digest_size=16).digest()
 
 
-def _laboratory(report: Report) -> str:
+def laboratory(report: Report) -> str:
+    """Who answers: organisation number, else HER-id, else RESH-id, else name."""
     provider = report.provider
     known = identifier_of(("ENH", "HER", "RSH"), provider.organisation_ids, provider.department_ids)
     if known is not None:
@@ -98,30 +99,30 @@ def _laboratory(report: Report) -> str:
 
 def fold(reports: Sequence[Versioned]) -> State:
     """What holds after all of `reports`, which are versions of one chain in any order."""
-    ordered = _ordered(reports)
+    laid = ordered(reports)
     entries = Entries()
     notes: dict[str, None] = {}
-    shown = ordered[0].report
+    shown = laid[0].report
     subjects: dict[str, AnalysedSubject] = {}
-    for version in ordered:
+    for version in laid:
         report = version.report
         notes.update(dict.fromkeys(report.notes))
         subjects.update(_keyed(report.subjects))
         entries.apply(report, version.generated)
         if report.service != "C" or report.items:
             shown = _carried(shown, report)
-    if ordered[0].report.service in ("M", "C", "A"):
+    if laid[0].report.service in ("M", "C", "A"):
         notes["The first version of this report has not been received."] = None
-    newest = ordered[-1]
+    newest = laid[-1]
     if newest.report.service == "C":
         words = newest.report.comment or shown.comment
         shown = msgspec.structs.replace(shown, comment=words, cancellation=newest.report.cancellation)
     return State(
         status=report_status(newest.report.status, newest.report.service),
         message=newest.message,
-        first_issued=next((v.report.issued for v in ordered if v.report.issued), ordered[0].generated),
+        first_issued=next((v.report.issued for v in laid if v.report.issued), laid[0].generated),
         issued=newest.generated,
-        versions=len(ordered),
+        versions=len(laid),
         report=shown,
         subjects=subjects,
         results=entries.results(),
@@ -129,8 +130,9 @@ def fold(reports: Sequence[Versioned]) -> State:
     )
 
 
-def _ordered(reports: Sequence[Versioned]) -> list[Versioned]:
-    once = {(version.message, version.generated): version for version in reports}
+def ordered(reports: Sequence[Versioned]) -> list[Versioned]:
+    """Each version once, oldest first."""
+    once = {(version.message, version.generated, version.report.id): version for version in reports}
     return sorted(once.values(), key=lambda v: (v.generated_at, _RANK.get(v.report.service, 0), v.message))
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 from typing import Final
+from urllib.parse import quote
 
 VOLVEN: Final = "urn:oid:2.16.578.1.12.4.1.1."
 NLK: Final = VOLVEN + "7280"
@@ -70,7 +71,10 @@ _ALIASES: Final = {
 """Addresses that are another name of a system, beside the regular spellings below. The last two OIDs were wrong in
 no-basis until 2020-04 and still occur."""
 
-_OID: Final = re.compile(r"[0-2](?:\.[0-9]+)+")
+_OID: Final = re.compile(r"[0-2](?:\.(?:0|[1-9][0-9]*))+")
+_ADDRESS: Final = re.compile(r"(?:https?://|urn:(?!oid:)[A-Za-z0-9][A-Za-z0-9-]{1,31}:)[!-~]+")
+UNADDRESSED: Final = "urn:kjerne:code-system:"
+"""Before what a sender calls a system by where that is no address: FHIR wants a URI in its place."""
 _KODEVERK: Final = re.compile(
     r"https?://(?:www\.)?(?:ehelse|helsedir|helsedirektoratet|hl7)\.no/fhir/(?:CodeSystem|codesystem)/no-kodeverk-"
     r"(?P<number>[0-9]{4})(?:-(?:nlk|ncrp|norpat))?(?:\.codesystem)?"
@@ -81,26 +85,38 @@ _KODEVERK: Final = re.compile(
 def canonical(system: str) -> str:
     """The one spelling of a code system's or identifier's address; an address we do not know stays as it is.
 
+    What is no address at all becomes one of ours, with the sender's word in it.
+
     >>> canonical("http://ehelse.no/fhir/CodeSystem/no-kodeverk-7280-nlk")
     'urn:oid:2.16.578.1.12.4.1.1.7280'
     >>> canonical("2.16.578.1.12.4.1.1.7230")
     'urn:oid:2.16.578.1.12.4.1.1.7280'
     """
-    spelled = system.strip()
-    if _OID.fullmatch(spelled):
-        spelled = "urn:oid:" + spelled
-    elif spelled[:8].lower() == "urn:oid:":
-        spelled = "urn:oid:" + spelled[8:]
-    elif match := _KODEVERK.fullmatch(spelled):
+    spelled = as_sent(system)
+    if match := _KODEVERK.fullmatch(spelled):
         spelled = VOLVEN + match["number"]
     return _ALIASES.get(spelled, spelled)
 
 
 @lru_cache(maxsize=1024)
 def as_sent(system: str) -> str:
-    """The address of a bare OID as FHIR writes it, without following aliases."""
+    """A system as a URI, without following aliases."""
     spelled = system.strip()
-    return "urn:oid:" + spelled if _OID.fullmatch(spelled) else spelled
+    bare = spelled[8:] if spelled[:8].lower() == "urn:oid:" else spelled
+    if _OID.fullmatch(bare):
+        return "urn:oid:" + bare
+    return spelled if not spelled or _ADDRESS.fullmatch(spelled) else UNADDRESSED + quote(spelled, safe="")
+
+
+@lru_cache(maxsize=1024)
+def is_known(system: str) -> bool:
+    """Whether this is a system we know by any of its names: national tables, and what `canonical` has an alias for."""
+    first = canonical(system)
+    return bool(_VOLVEN_TABLE.fullmatch(first)) or first in _KNOWN
+
+
+_VOLVEN_TABLE: Final = re.compile(re.escape(VOLVEN) + "[0-9]{4}")
+_KNOWN: Final = frozenset({*_ALIASES.values(), *IDENTIFIER_SYSTEM.values()})
 
 
 def spellings(system: str) -> tuple[str, ...]:

@@ -30,7 +30,7 @@ _LONGEST: Final = 40
 _NOBODY: Final = Identifier("")
 
 
-def patient(element: Element, here: Parts, maker: Actor, notes: Notes, *, strict: bool) -> Patient:
+def patient(element: Element, here: Parts, maker: Actor, notes: Notes) -> Patient:
     """The patient with the kind of number that the digits bear out. `maker` made a local number; `Refusal` 422
     else."""
     number, kind = text(here, "OffId").replace(" ", ""), value(here, "TypeOffId").upper()
@@ -49,7 +49,7 @@ def patient(element: Element, here: Parts, maker: Actor, notes: Notes, *, strict
         refuse(says, holder, todo="Send the identity number in OffId.", receipt=NUMBER_MISSING)
     if not kind:
         notes.add("TypeOffId is missing; the kind of number was read from its digits.")
-    known = _national(number, kind, holder, strict)
+    known = _national(number, kind, holder)
     if known.kind == "HNR":
         return _local(number, "HNR", holder, here, maker)
     national = "FHN" if kind == "FHN" else known.kind
@@ -57,9 +57,9 @@ def patient(element: Element, here: Parts, maker: Actor, notes: Notes, *, strict
     return _with_particulars(Patient(known.value, national, born=born), here)
 
 
-def _national(number: str, kind: str, holder: Element, strict: bool) -> identifiers.PersonNumber:
+def _national(number: str, kind: str, holder: Element) -> identifiers.PersonNumber:
     try:
-        return identifiers.parse(number, declared=kind, strict=strict or not kind)
+        return identifiers.parse(number, declared=kind)
     except Refusal as refusal:
         refuse(f"OffId: {refusal.says}", holder, todo=refusal.todo, receipt=NUMBER_WRONG)
 

@@ -10,10 +10,11 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 from kjerne.services.results.kith import whose as kin
+from kjerne.services.results.kith.codes import is_known
 from kjerne.services.results.kith.identity import NUMBER_WRONG, patient
 from kjerne.services.results.kith.model import (
     Actor,
@@ -58,7 +59,11 @@ OTHER: Final = "X99"
 PATIENT_DEPTH: Final = 3
 """A patient, a related being, and one more (twins' mother): deeper than that nobody can say whose a result is."""
 
+AHEAD: Final = timedelta(days=1)
+"""How far a sender's clock may be ahead of ours."""
+
 _INFANT: Final = timedelta(days=365)
+_SYSTEM_SHOWN: Final = 60
 _REPORT: Final = frozenset(
     "ServType IssueDate ApprDate Status CancellationCode Ack MsgDescr ServProvId Comment CodedComment RefDoc ServReq "
     "Patient Animal Material ServProvider Requester PaymentResponsible CopyDest RelServProv".split()
@@ -77,12 +82,12 @@ def read(
     patient_numbers: Sequence[str] = (),
     envelope_id: str = "",
     sender: Actor | None = None,
-    strict: bool = True,
+    now: datetime | None = None,
 ) -> Message:
     """Read the message under `root`.
 
-    All but `strict` come from the envelope (`wire.msghead`): the files go with the first report, and a number that is
-    not the report's patient's refuses the message. `strict=False` lets wrong check digits pass.
+    All but `now` come from the envelope (`wire.msghead`): the files go with the first report, and a number that is
+    not the report's patient's refuses the message. `now` refuses a message from the future.
     """
     namespace, _, name = str(root.tag).rpartition("}")
     version = NAMESPACE.get(namespace.lstrip("{"), "")
@@ -98,15 +103,16 @@ def read(
     known = stamp(generated)
     if known is None:
         refuse("GenDate is missing; it orders the versions of a report.", root, "GenDate")
+    if now is not None and known.at > now + AHEAD:
+        # It would be the newest version of its report for as long as that lies ahead, whatever came after.
+        refuse("GenDate lies in the future.", here["GenDate"][0], todo="Send the time when the message was made.")
     message_id = text(here, "MsgId")
     if not message_id or len(message_id) > 200:
         refuse("MsgId is missing or longer than 200 signs.", root, "MsgId", receipt=MESSAGE_ID_WRONG)
     holders = here.get("ServReport", [])
     if not holders:
         refuse("The message holds no ServReport.", root, "ServReport")
-    reports = tuple(
-        _report(holder, attachments if index == 0 else (), notes, strict) for index, holder in enumerate(holders)
-    )
+    reports = tuple(_report(holder, attachments if index == 0 else (), notes) for index, holder in enumerate(holders))
     _same_patient(holders, reports, patient_numbers)
     return Message(
         id=message_id,
@@ -129,7 +135,7 @@ def _same_patient(holders: list[Element], reports: tuple[Report, ...], numbers: 
             refuse("The envelope's patient is another than the report's.", holder, "Patient", receipt=NUMBER_WRONG)
 
 
-def _report(element: Element, extra: Sequence[Attachment], noted: Sequence[str], strict: bool) -> Report:
+def _report(element: Element, extra: Sequence[Attachment], noted: Sequence[str]) -> Report:
     here, notes = parts(element), Notes(list(noted))
     unknown(here, _REPORT, element, notes)
     service = value(here, "ServType")
@@ -138,7 +144,7 @@ def _report(element: Element, extra: Sequence[Attachment], noted: Sequence[str],
     provider = _required_actor(here, element, "ServProvider", notes)
     holder = _person(here, element)
     inside = parts(holder)
-    about = patient(holder, inside, provider, notes, strict=strict)
+    about = patient(holder, inside, provider, notes)
     found_items: list[Item] = []
     found_subjects: list[AnalysedSubject] = []
     information: list[Information] = []
@@ -149,6 +155,7 @@ def _report(element: Element, extra: Sequence[Attachment], noted: Sequence[str],
     requester = _requester(here, responsible, notes)
     attachments = (*(_attachment(e) for e in here.get("RefDoc", ())), *extra)
     _note_oddities(here, found_items, found_subjects, attachments, notes)
+    _note_systems(element, notes)
     return Report(
         line=line_of(element),
         service=service,
@@ -263,6 +270,12 @@ def _note_oddities(
             notes.add("A result's ServType is none of N, M, C, H, A (8270); its status is unknown.")
     if any(attachment.broken for attachment in attachments):
         notes.add("An attachment could not be decoded.")
+
+
+def _note_systems(element: Element, notes: Notes) -> None:
+    for system in dict.fromkeys((inner.get("S") or "").strip() for inner in element.iter()):
+        if system and not is_known(system):
+            notes.add(f"A code system is not known here; its codes are kept as sent: {system[:_SYSTEM_SHOWN]}")
 
 
 def _request(element: Element) -> Request:

@@ -1,0 +1,125 @@
+"""The clinician's desk before a patient is open: reports that wait for her, and changes to what she has read.
+
+A name on the desk is a look at a patient like any other. The law is asked for each patient first, so that the desk of a
+doctor who was blocked yesterday says nothing today, and what is shown of a record is read with its line in the log.
+"""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import groupby
+from typing import Final
+from uuid import UUID
+
+from kjerne.access import Grant
+from kjerne.exchange import Denied, PatientRef
+from kjerne.pages.house import Changed, Identity, Notice, Resource, Visit, Waiting
+from kjerne.pages.live import LIST_LIMIT, REPORT, SERVICE, LivePages, tree_of, uuid_of
+from kjerne.services.results import points
+from kjerne.services.results.points import Value
+from kjerne.store import followup
+
+NOTICES_SHOWN: Final = 10
+NOTICES_LOOKED_AT: Final = 500
+"""Unseen notices looked at for those that are shown; one change of a report makes one for each of its results."""
+PATIENTS_READ: Final = 10
+"""Patients whose waiting reports are read for their discipline; each of them gets a line in her log."""
+TEXT_LENGTH: Final = 160
+
+Named = tuple[int, UUID]
+
+
+class DeskPages(LivePages):
+    """Implements what `pages.house.PagesHouse` shows beside the choice of patient."""
+
+    async def waiting(self, who: Identity) -> tuple[Waiting, ...]:
+        """Reports that wait for this requester: whose, since when, and of which discipline.
+
+        Only the reports themselves are read, once for each of the first `PATIENTS_READ` patients; further ones have
+        their date alone. How many results are outside is not told here: it would take every result of patients whom
+        she may not open today, and put each in their logs.
+        """
+        async with self.store.pool.acquire() as conn:
+            rows = await followup.waiting(conn, who.hpr, LIST_LIMIT)
+        listed: list[Waiting] = []
+        for place, patient in enumerate(dict.fromkeys(row[0] for row in rows)):
+            own = [row for row in rows if row[0] == patient]
+            wanted = [(REPORT, id_) for _, id_, _, _ in own] if place < PATIENTS_READ else []
+            seen = await self._seen(who, patient, wanted)
+            if seen is None:
+                continue
+            name, trees = seen
+            listed += [
+                Waiting(patient, name, points.concept_text(trees.get(id_, {}).get("code")), at, version > 1)
+                for _, id_, version, at in own
+                if not wanted or id_ in trees
+            ]
+        return tuple(sorted(listed, key=lambda one: one.at, reverse=True))
+
+    async def notices(self, who: Identity) -> tuple[Notice, ...]:
+        """What she has read and what was changed since, newest first, one for each change of a report.
+
+        Needs a ground to open the patient today, as the list of waiting reports does.
+        """
+        async with self.store.pool.acquire() as conn:
+            rows = await followup.notices(conn, who.hpr, NOTICES_LOOKED_AT)
+        shut: set[int] = set()
+        listed: list[Notice] = []
+        for (at, patient, kind), group in groupby(
+            sorted(rows, key=lambda n: (n.made_at, n.patient, n.kind), reverse=True),
+            key=lambda n: (n.made_at, n.patient, n.kind),
+        ):
+            if patient in shut or len(listed) >= NOTICES_SHOWN:
+                continue
+            told = list(group)
+            wanted = [(n.type, n.id) for n in told] if kind == "corrected" else []
+            seen = await self._seen(who, patient, wanted)
+            if seen is None:
+                shut.add(patient)
+                continue
+            name, trees = seen
+            changes = tuple(change for tree in trees.values() if (change := _changed(tree)))
+            if changes or kind == "withdrawn":
+                listed.append(Notice(str(told[0].number), kind, patient, name, at, changes))
+        return tuple(listed)
+
+    async def see_notice(self, who: Identity, number: str) -> None:
+        """She has seen the notice."""
+        async with self.store.pool.acquire() as conn:
+            await followup.see_notice(conn, who.hpr, uuid_of(number, "number"), self.clock.now())
+
+    async def _seen(
+        self, who: Identity, patient: int, wanted: Sequence[Named]
+    ) -> tuple[str, dict[UUID, Resource]] | None:
+        """(her name, those of the records that are open), in one audited read; None where the law does not open her.
+
+        Asked first without a trace: a list that is shown is no attempt to open whom it leaves out.
+        """
+        visit = Visit("desk", patient, "TREAT", self.clock.now())
+        if not await self.door.would_open(await self.caller(who, visit), PatientRef(key=patient), SERVICE, "read"):
+            return None
+
+        async def use(grant: Grant) -> tuple[str, dict[UUID, Resource]]:
+            async with self.store.pool.acquire() as conn:
+                records = await self.reader.named(conn, grant, wanted) if wanted else []
+                name = (await self.person(conn, patient)).name
+            return name, {record.id: tree_of(record) for record in records}
+
+        try:
+            return await self.under(who, visit, "read", use)
+        except Denied:
+            return None
+
+
+def _changed(tree: Resource) -> Changed | None:
+    point = points.point_of(tree)
+    if point is None:
+        return None
+    new = None if point.mark == "withdrawn" else point.value
+    return Changed(points.concept_text(tree.get("code")), _short(point.old), _short(new), point.mark)
+
+
+def _short(value: Value | None) -> Value | None:
+    return replace(value, text=textwrap.shorten(value.text, TEXT_LENGTH, placeholder=" …")) if value else None

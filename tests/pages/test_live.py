@@ -1,0 +1,183 @@
+"""The pages over the real platform: whom the clinician's desk names, what it says of a change, and what is logged of it."""
+
+from __future__ import annotations
+
+import re
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from html import unescape
+
+import httpx
+import pytest
+
+from kjerne.access import Choice
+from kjerne.registries.identifiers import digest
+from platform_fixture import Standing
+from services.results.kith.conftest import Kith
+
+STRANGER_TEXT = "Du har ikke tilgang til denne pasienten"
+
+
+def text(page: httpx.Response) -> str:
+    return unescape(re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", page.text)))
+
+
+class Tab:
+    """A browser of one persona, past the provider's login."""
+
+    def __init__(self, platform: Standing, http: httpx.Client, persona: str, to: str) -> None:
+        self.http, self.platform = http, platform
+        chooser = self.get(f"/login/start?to={to}")
+        hidden = re.findall(r'<input type="hidden" name="(\w+)" value="([^"]+)"', chooser.text)
+        action = re.search(r'action="([^"]+)"', chooser.text)
+        assert action, chooser.text[:300]
+        fields = {name: unescape(value) for name, value in hidden} | {"persona": persona}
+        self.home = http.post(str(chooser.url.join(unescape(action[1]))), data=fields)
+        assert self.home.url.path == f"/{to}", text(self.home)[:300]
+
+    def get(self, path: str) -> httpx.Response:
+        return self.http.get(f"{self.platform.url}{path}")
+
+    def post(self, page: httpx.Response, path: str, **fields: str) -> httpx.Response:
+        token = re.search(r'name="token" value="([^"]+)"', page.text)
+        assert token
+        headers = {"origin": self.platform.url, "sec-fetch-site": "same-origin"}
+        return self.http.post(f"{self.platform.url}{path}", data={"token": token[1]} | fields, headers=headers)
+
+    def type(self, number: str, **fields: str) -> httpx.Response:
+        filled = {"purpose": "TREAT", "basis": "", "patient": "", "number": number} | fields
+        return self.post(self.get("/clinician"), "/clinician/open", **filled)
+
+
+@contextmanager
+def tab(platform: Standing, persona: str, to: str = "clinician") -> Iterator[Tab]:
+    with httpx.Client(trust_env=False, timeout=30, follow_redirects=True) as http:
+        yield Tab(platform, http, persona, to)
+
+
+@contextmanager
+def blocked(platform: Standing, patient: str, persona: str) -> Iterator[None]:
+    """While the patient blocks this persona by name."""
+    store = platform.application._edge.store
+    hpr = platform.persona(persona).hpr
+
+    async def begin() -> tuple[int, int]:
+        async with store.pool.acquire() as conn:
+            key = await store.people.key_of(conn, digest(store.keys.derived("identifier"), platform.nin(patient)))
+            return key, await store.people.add_choice(
+                conn, key, Choice("block", "", hpr, "", platform.clock.now(), None)
+            )
+
+    async def end(key: int, number: int) -> None:
+        async with store.pool.acquire() as conn:
+            await store.people.end_choice(conn, key, number, platform.clock.now())
+
+    key, number = platform.run(begin())
+    yield
+    platform.run(end(key, number))
+
+
+def a_report(patient: str, mark: str, value: str, *, corrects: bool = False, analysis: str = "P-Prøvestoff") -> bytes:
+    """A report of one result, or a later version of it."""
+    code = f"NPU9{int(mark, 16) % 10_000:04}"
+    result = Kith.item(code, Kith.number(value), id_="1", service="M" if corrects else "N")
+    result = result.replace(f"Analyse {code}", analysis)
+    whole = Kith.report(
+        patient=Kith.person(Kith.SAMPLE + result, number=patient), id_=f"R-{mark}", service="M" if corrects else "N"
+    )
+    made = "2026-11-21T12:00:05" if corrects else "2026-11-20T12:00:05"
+    return Kith.message(whole, id_=f"M-{mark}-{value}", generated=made)
+
+
+def send(platform: Standing, raw: bytes) -> None:
+    assert platform.send(raw).status_code == 200
+
+
+@pytest.mark.parametrize("patient", ["citizen", "protected", "opted-out", "restricted"])
+def test_a_typed_number_names_nobody_to_a_doctor_whom_nothing_ties_to_her(platform: Standing, patient: str) -> None:
+    person = platform.population.by_key[platform.population.cast[patient]]
+    with tab(platform, "outsider") as it:
+        page = it.type(person.nin)
+    assert page.status_code == 403
+    assert STRANGER_TEXT in text(page)
+    for told in (person.name, person.name.split()[0], person.nin[:6], "adresse", "Sperret", " år"):
+        assert told not in text(page), told
+    assert ("Erklær behov" in text(page)) == (patient != "protected")
+
+
+def test_an_unknown_number_ends_as_a_strangers_does(platform: Standing) -> None:
+    with tab(platform, "outsider") as it:
+        stranger, nobody = it.type(platform.nin("citizen")), it.type(Kith.NUMBER)
+    assert stranger.status_code == nobody.status_code == 403
+    assert re.sub(r"\d\d:\d\d", "", text(stranger)) == re.sub(r"\d\d:\d\d", "", text(nobody))
+
+
+def test_a_protected_address_is_not_told_though_a_need_is_declared(platform: Standing) -> None:
+    with tab(platform, "outsider") as it:
+        page = it.type(platform.nin("protected"), declared="1", reason="Henvist fra legevakten")
+    assert page.status_code == 403
+    assert "adresse" not in text(page)
+    assert "Ida" not in text(page)
+
+
+def test_a_blocked_doctor_is_told_so_and_by_whom_only_where_a_tie_makes_her_known(platform: Standing) -> None:
+    name = platform.persona("citizen").person_name
+    with blocked(platform, "citizen", "gp"), tab(platform, "gp") as it:
+        page = it.type(platform.nin("citizen"))
+        assert "Pasienten har blokkert deg" in text(page)
+        assert name in text(page)
+        assert "Erklær behov" not in text(page)
+
+
+def test_the_whole_number_stands_where_the_record_is_open_and_nowhere_else(platform: Standing) -> None:
+    nin = platform.nin("citizen")
+    with tab(platform, "gp") as it:
+        page = it.type(nin)
+        sheet = it.get(f"{page.url.path}/print")
+        lock = it.get(f"{page.url.path}/unlock")
+    for opened in (page, sheet):
+        assert f"{nin[:6]} {nin[6:]}" in text(opened)
+        assert nin not in opened.text
+    assert nin[6:] not in lock.text
+    assert nin not in platform.written.getvalue()
+    assert nin[:6] not in str(page.url)
+
+
+def test_a_correction_is_told_once_with_old_and_new_and_read_under_the_law(platform: Standing) -> None:
+    nin, mark = platform.nin("citizen"), secrets.token_hex(4)
+    send(platform, a_report(nin, mark, "140", analysis=f"P-Prøve {mark}"))
+    with tab(platform, "gp") as it:
+        assert mark in text(it.type(nin))
+        send(platform, a_report(nin, mark, "151", corrects=True, analysis=f"P-Prøve {mark}"))
+        since = platform.clock.now()
+        desk = it.get("/clinician")
+        said = text(desk)
+        assert said.count(mark) == 1
+        assert re.search(rf"P-Prøve {mark} rettet 140 mmol/L er nå 151 mmol/L", said)
+        rows = platform.rows(
+            "SELECT * FROM audit WHERE caller_hpr = $1 AND at >= $2 AND ids <> '{}'", platform.persona("gp").hpr, since
+        )
+        assert rows
+        assert {row["purpose"] for row in rows} == {"TREAT"}
+        with blocked(platform, "citizen", "gp"):
+            assert mark not in text(it.get("/clinician")), "a blocked doctor's desk says nothing of her"
+        number = re.search(rf'name="number" value="([^"]+)"><button[^>]*P-Prøve {mark}', desk.text)
+        assert number
+        assert mark not in text(it.post(desk, "/clinician/notice", number=number[1]))
+
+
+def test_a_report_moved_from_the_wrong_patient_is_told_to_reader_and_patient(platform: Standing) -> None:
+    wrong, right, mark = platform.nin("citizen"), platform.nin("new-mother"), secrets.token_hex(4)
+    send(platform, a_report(wrong, mark, "140", analysis=f"P-Flyttet {mark}"))
+    name = platform.persona("citizen").person_name
+    with tab(platform, "gp") as it:
+        assert mark in text(it.type(wrong))
+        send(platform, a_report(right, mark, "141", corrects=True, analysis=f"P-Flyttet {mark}"))
+        said = text(it.get("/clinician"))
+        assert re.search(rf"{name} [\d. :]+ Svaret lå på feil pasient og er trukket tilbake", said)
+        assert mark not in said, "what it was about is another's"
+    with tab(platform, "citizen", "me") as it:
+        log = text(it.get("/me/log?show=all"))
+    assert "Trakk tilbake: 1 svar, 1 resultat" in log or "Trakk tilbake: 1 resultat, 1 svar" in log
+    assert "sendt inn på feil person" in log

@@ -1,0 +1,98 @@
+"""What the results and report pages show: every result of a moment, every report, and why a version is not known."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from html import unescape
+from re import DOTALL, findall, search
+
+import httpx
+import pytest
+
+from pages.fake import made
+from pages.test_app import Browser, text
+
+
+@pytest.fixture
+async def browser() -> AsyncIterator[Browser]:
+    found = Browser(made()[2])
+    yield found
+    await found.client.aclose()
+
+
+async def opened(browser: Browser) -> httpx.Response:
+    await browser.clinician()
+    return await browser.open("Kari Nordvik")
+
+
+def row(page: httpx.Response, name: str) -> str:
+    found = search(rf"<tr>\s*<th scope=\"row\" class=\"first\"><a[^>]*>{name}</a>.*?</tr>", page.text, DOTALL)
+    assert found, name
+    return found[0]
+
+
+async def test_results_of_one_moment_stand_on_lines_of_their_own_and_colour_the_cell(browser: Browser) -> None:
+    glucose = row(await opened(browser), "P-Glukose")
+    (cell,) = findall(r"<td class=\"num high\">(.*?)</td>", glucose, DOTALL)
+    results = cell.split('<span class="result">')[1:]
+    assert len(results) == 3
+    assert sum("høy" in one for one in results) == 1
+    assert all("rettet" in one for one in results)
+
+
+async def test_the_printed_sheet_keeps_results_of_one_moment_apart(browser: Browser) -> None:
+    page = await opened(browser)
+    assert (await browser.get(f"{page.url.path}/print")).text.count('<span class="result">') > 3
+
+
+async def test_the_latest_result_is_the_newest_version(browser: Browser) -> None:
+    glucose = row(await opened(browser), "P-Glukose")
+    latest = search(r"latest-cell[^>]*>(.*?)</td>", glucose, DOTALL)
+    assert latest
+    assert "5,0" in latest[1]
+    assert "7,9" not in latest[1]
+
+
+async def test_a_corrected_result_without_its_old_value_says_why(browser: Browser) -> None:
+    assert "Første versjon er ikke mottatt." in unescape(row(await opened(browser), "P-Glukose"))
+
+
+@pytest.mark.parametrize(
+    ("report", "says"),
+    [
+        ("rep-concluded", ("Konklusjon", "Ingen tegn til demyelinisering.")),
+        ("rep-cancelled", ("trukket", "Svaret er trukket tilbake.", "Prøven var merket med feil person.")),
+        ("rep-headless", ("Første versjon er ikke mottatt.", "ikke kjent her")),
+    ],
+)
+async def test_a_report_is_read_in_full_by_clinician_and_citizen(
+    browser: Browser, report: str, says: tuple[str, ...]
+) -> None:
+    page = await opened(browser)
+    as_clinician = text(await browser.get(f"{page.url.path}/report/{report}"))
+    await browser.citizen()
+    as_citizen = text(await browser.get(f"/me/report/{report}"))
+    for words in says:
+        assert words in as_clinician
+        assert words in as_citizen
+
+
+async def test_reports_without_results_are_listed_for_clinician_and_citizen(browser: Browser) -> None:
+    page = await opened(browser)
+    await browser.citizen()
+    listed = await browser.get("/me/results")
+    for report in ("rep-concluded", "rep-cancelled"):
+        assert f"/report/{report}" in page.text
+        assert f"/report/{report}" in listed.text
+
+
+async def test_rows_kept_apart_show_why_under_the_name(browser: Browser) -> None:
+    page = await opened(browser)
+    everything = await browser.get(f"{page.url.path}?period=all")
+    assert '<span class="sub">mmol/L</span>' in everything.text
+    assert '<span class="sub">g/dL</span>' in everything.text
+
+
+async def test_the_table_says_how_many_dates_it_has(browser: Browser) -> None:
+    page = await opened(browser)
+    assert "datoer, flere til høyre" in text(page)

@@ -1,0 +1,66 @@
+"""A change or cancellation under a number of its own: found by what it shares with one report, or standing alone."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kjerne.services.results.kith import chain, kin
+
+Chains = dict[bytes, list[chain.Versioned]]
+
+
+def version(kith: Any, number: str, service: str, items: str = "", day: int = 2, **more: Any) -> Chains:
+    raw = kith.message(
+        kith.report(items, id_=number, service=service, **more), id_=f"M-{number}", generated=f"2026-03-0{day}T12:00:05"
+    )
+    return {number.encode(): chain.versions(kith.understood(raw))}
+
+
+def request(number: str) -> str:
+    return f"<ServReq><IdByServProvider>{number}</IdByServProvider></ServReq>"
+
+
+def test_a_change_belongs_to_the_report_whose_result_it_names(kith: Any) -> None:
+    chains = version(kith, "N", "N", kith.item(id_="118")) | version(kith, "M", "M", kith.item(id_="118"), day=3)
+    assert kin.gather(chains).keys() == {b"N"}
+
+
+def test_a_request_number_joins_where_the_issue_time_is_another(kith: Any) -> None:
+    later = {"head": request("R7"), "issued": "2026-03-03T09:00:00"}
+    changed = version(kith, "M", "M", kith.item(id_="118"), day=3, **later)
+    for head, kept in (("R7", {b"N"}), ("R8", {b"N", b"M"})):
+        chains = version(kith, "N", "N", kith.item(id_="118"), head=request(head)) | changed
+        assert kin.gather(chains).keys() == kept
+
+
+def test_two_new_reports_of_one_request_stay_apart(kith: Any) -> None:
+    chains = version(kith, "A", "N", kith.item(id_="1"), head=request("R7")) | version(
+        kith, "B", "N", kith.item("NPU01944", id_="2"), head=request("R7")
+    )
+    assert kin.gather(chains).keys() == {b"A", b"B"}
+    changed = version(kith, "M", "M", kith.item("NPU01944", id_="2"), day=3, head=request("R7"))
+    assert {key: len(found) for key, found in kin.gather(chains | changed).items()} == {b"A": 1, b"B": 2}
+
+
+def test_nothing_is_withdrawn_on_a_guess(kith: Any) -> None:
+    two = version(kith, "A", "N", kith.item(id_="1")) | version(kith, "B", "N", kith.item("NPU01944", id_="2"))
+    assert len(kin.gather(two | version(kith, "C", "C", day=3))) == 3
+    other = version(kith, "A", "N", kith.item(id_="1"))
+    for stranger in (
+        version(kith, "C", "C", day=3, discipline="MBIO"),
+        version(kith, "C", "C", day=3, issued="2026-03-02"),
+        version(kith, "C", "C", day=1),
+        version(kith, "C", "C", kith.item(id_="9"), day=3),
+    ):
+        assert len(kin.gather(other | stranger)) == 2
+
+
+def test_a_bare_cancellation_finds_a_change_whose_first_report_never_came(kith: Any) -> None:
+    chains = version(kith, "M", "M", kith.item(id_="118")) | version(kith, "C", "C", day=3)
+    assert kin.gather(chains).keys() == {b"M"}
+
+
+def test_a_report_cancelled_under_its_own_number_takes_no_other_cancellation(kith: Any) -> None:
+    chains = version(kith, "N", "N", kith.item(id_="1"))
+    chains[b"N"] += version(kith, "N", "C", day=3)[b"N"]
+    assert len(kin.gather(chains | version(kith, "C", "C", day=4))) == 2
