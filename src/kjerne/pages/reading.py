@@ -21,7 +21,7 @@ NEW_DAYS: Final = 30
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """Everything a results page shows of one chart. `texts` are the answers that are read and not measured."""
+    """Everything a results page shows of one chart. `texts` are the answers with more to say than the table does."""
 
     chart: Chart
     series: tuple[Series, ...]
@@ -55,12 +55,7 @@ class Reading:
 
     def kept_apart(self, from_series: Series) -> tuple[Series, ...]:
         """The same analysis under another code, unit, material or method: shown beside, never joined."""
-        name = panels.component(from_series.name)
-        return tuple(
-            s
-            for s in self.series
-            if s.key != from_series.key and (s.code == from_series.code or panels.component(s.name) == name)
-        )
+        return tuple(s for s in self.series if s.key != from_series.key and trends.same_analysis(s, from_series))
 
     def points_of(self, report: str) -> tuple[tuple[Series, Point], ...]:
         """What one report measured, in the table's order."""
@@ -101,4 +96,5 @@ def read(chart: Chart) -> Reading:
     lines = trends.series(
         chart.observations, specimens=chart.specimens, reports=chart.reports, names=chart.names, leave_out=texts
     )
-    return Reading(chart, lines, found, tuple(a for a in found if a.findings or a.organisms))
+    measured = {point.report for line in lines for point in line.points}
+    return Reading(chart, lines, found, tuple(a for a in found if a.read or a.id not in measured))

@@ -67,7 +67,10 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """One report as text. `version` names exactly what was read, for the acknowledgement."""
+    """One report as text. `conclusion` is FHIR's own field: in some reports it is all there is.
+
+    `first_missing` says that its first version was never received, so that what was before is not known.
+    """
 
     id: str
     kind: Kind
@@ -79,8 +82,15 @@ class Answer:
     requester: str
     findings: tuple[Finding, ...]
     organisms: tuple[Organism, ...]
+    conclusion: str
     comments: tuple[str, ...]
     material: str
+    first_missing: bool
+
+    @property
+    def read(self) -> bool:
+        """Whether it says something that stands in no table of numbers: text, or that it was taken back."""
+        return bool(self.findings or self.organisms or self.conclusion or self.comments) or self.mark == "withdrawn"
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,8 +182,10 @@ def _answer(report: Resource, desk: _Desk) -> Answer:
         requester=points.display_of([request["requester"]] if request.get("requester") else [], desk.names),
         findings=tuple(walk.findings),
         organisms=_numbered(walk.organisms),
+        conclusion=_conclusion(report),
         comments=_comments(report),
         material=", ".join(sorted(materials - {""})),
+        first_missing=points.first_missing(report),
     )
 
 
@@ -274,8 +286,13 @@ def _antibiotic(name: str) -> str:
     return re.sub(r"^(Us|Isol|X)-", "", name)
 
 
+def _conclusion(report: Resource) -> str:
+    coded = [points.concept_text(concept) for concept in report.get("conclusionCode", [])]
+    return "\n".join(dict.fromkeys(text for text in (str(report.get("conclusion", "")), *coded) if text))
+
+
 def _comments(report: Resource) -> tuple[str, ...]:
-    said: list[str] = [str(report["conclusion"])] if report.get("conclusion") else []
+    said: list[str] = []
     for extension in points.extensions(report, _COMMENT):
         text = extension.get("valueAnnotation", {}).get("text") or points.concept_text(
             extension.get("valueCodeableConcept")

@@ -6,12 +6,15 @@ without a time never moved by a time zone, the old value beside a corrected one.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any, Final, Literal
 from zoneinfo import ZoneInfo
+
+from kjerne.services.results.kith import units
 
 Resource = dict[str, Any]
 Mark = Literal["", "corrected", "withdrawn", "preliminary", "not-repeated"]
@@ -21,6 +24,13 @@ HEADING: Final = "2.16.578.1.12.4.1.1.8243"
 CHANGE: Final = "/StructureDefinition/change"
 UNIT_OF_TEXT: Final = "/StructureDefinition/unit"
 FOCUS: Final = "/StructureDefinition/observation-focusCode"
+READING_NOTE: Final = "/StructureDefinition/reading-note"
+REPORT_OF: Final = "/StructureDefinition/nilar-diagnostic-report-ref"
+FIRST_MISSING: Final = "The first version of this report has not been received."
+"""The reading note of a chain that begins with a change (`kith.chain.fold`)."""
+_UCUM: Final = "http://unitsofmeasure.org"
+_PLAIN_UNIT: Final = re.compile(r"(?:10\*(?P<power>[0-9]{1,2})|(?P<micro>u)?(?P<rest>[A-Za-z]+))(?P<below>/[A-Za-z]+)?")
+_RAISED: Final = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 _WITHDRAWN: Final = frozenset({"cancelled", "entered-in-error"})
 _CORRECTED: Final = frozenset({"amended", "corrected"})
 _PRELIMINARY: Final = frozenset({"preliminary", "registered"})
@@ -81,7 +91,10 @@ class Flag:
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """One result. `old` is the value that a corrected or withdrawn one had before."""
+    """One result. `old` is the value that a corrected or withdrawn one had before, where it is known.
+
+    `issued` is when this content was sent; `first_missing` that the first version of its report was never received.
+    """
 
     id: str
     when: When | None
@@ -93,6 +106,13 @@ class Point:
     performer: str
     report: str
     notes: tuple[str, ...]
+    issued: When | None = None
+    first_missing: bool = False
+
+    @property
+    def stands(self) -> bool:
+        """Whether its newest version still says it: what was taken back or left out gives way to what was not."""
+        return self.mark not in ("withdrawn", "not-repeated")
 
     @property
     def inside(self) -> bool:
@@ -160,6 +180,31 @@ def _unit(quantity: Mapping[str, Any]) -> str:
     return "" if unit == "1" else unit
 
 
+def unit_code(quantity: Mapping[str, Any]) -> str:
+    """What two values must share to be compared: the UCUM code, else the unit as sent where we do not know it.
+
+    >>> unit_code({"unit": "10E9/L"}), unit_code({"unit": "x10*9/l", "code": "10*9/L"}), unit_code({"unit": "poeng"})
+    ('10*9/L', '10*9/L', 'poeng')
+    """
+    if quantity.get("code") and quantity.get("system", _UCUM) == _UCUM:
+        return str(quantity["code"])
+    unit = str(quantity.get("unit") or quantity.get("code") or "")
+    return units.ucum(unit) or unit
+
+
+def unit_shown(code: str, sent: str) -> str:
+    """One spelling for all that share a code: 10⁹/L and µmol/L whatever was sent; other units as the newest was sent.
+
+    >>> unit_shown("10*9/L", "10E9/L"), unit_shown("umol/L", "umol/l"), unit_shown("[IU]/L", "IE/L")
+    ('10⁹/L', 'µmol/L', 'IE/L')
+    """
+    if code == units.UNITY or not (match := _PLAIN_UNIT.fullmatch(code)) or not units.ucum(code):
+        return units.shown(sent)
+    power, micro, rest, below = (found or "" for found in match.group("power", "micro", "rest", "below"))
+    head = f"10{power.translate(_RAISED)}" if power else f"{micro and 'µ'}{rest}"
+    return head + below
+
+
 def _concept_value(concept: Mapping[str, Any]) -> Value | None:
     # The heading (8243) says what kind of text it is ("laboratory result"), not what was found.
     said = dict(concept) | {"coding": [c for c in concept.get("coding", []) if HEADING not in c.get("system", "")]}
@@ -208,6 +253,15 @@ def flag_of(observation: Resource, value: Value, span: Range) -> Flag | None:
     return None
 
 
+_SEVERITY: Final = ("high", "low", "outside")
+
+
+def worst(found: Iterable[Point]) -> Flag | None:
+    """The gravest flag of several results: over and under before "outside", the laboratory's own before ours."""
+    flags = [point.flag for point in found if point.flag]
+    return min(flags, key=lambda flag: (_SEVERITY.index(flag.kind), flag.ours), default=None)
+
+
 @dataclass(frozen=True, slots=True)
 class Change:
     """One former content of a result (docs/results-mapping.md, `kjerne:change`)."""
@@ -251,7 +305,9 @@ def another_person(observation: Resource) -> str:
     return ""
 
 
-def point_of(observation: Resource, performer: str = "", report: str = "") -> Point | None:
+def point_of(
+    observation: Resource, performer: str = "", report: str = "", *, first_missing: bool = False
+) -> Point | None:
     """One result as a point, or None where neither it nor any former content says anything."""
     value, changes = value_of(observation), changes_of(observation)
     mark = mark_of(observation, changes)
@@ -264,8 +320,9 @@ def point_of(observation: Resource, performer: str = "", report: str = "") -> Po
     flag = None if mark == "withdrawn" else flag_of(observation, value, span)
     notes = tuple(str(note["text"]) for note in observation.get("note", []) if note.get("text"))
     return Point(
-        str(observation.get("id", "")), taken(observation), value, span, flag, mark, old, performer, report, notes
-    )
+        str(observation.get("id", "")), taken(observation), value, span, flag, mark, old, performer, report, notes,
+        when(observation.get("issued")), first_missing,
+    )  # fmt: skip
 
 
 def reference_id(reference: Mapping[str, Any] | None) -> str:
@@ -279,8 +336,18 @@ def materials_of(specimens: Iterable[Resource]) -> dict[str, str]:
 
 
 def report_of_results(reports: Iterable[Resource]) -> dict[str, str]:
-    """Observation id -> id of the report that holds it."""
+    """Observation id -> id of the report that names it."""
     return {reference_id(ref): str(r.get("id", "")) for r in reports for ref in r.get("result", [])}
+
+
+def own_report(observation: Resource) -> str:
+    """Id of the report as the result itself says it: a nested one is named by no report."""
+    return next((reference_id(e.get("valueReference")) for e in extensions(observation, REPORT_OF)), "")
+
+
+def first_missing(report: Resource) -> bool:
+    """Whether the first version of a report was never received, so that what was before is not known."""
+    return any(e.get("valueString") == FIRST_MISSING for e in extensions(report, READING_NOTE))
 
 
 def display_of(references: Sequence[Mapping[str, Any]], names: Mapping[str, str]) -> str:

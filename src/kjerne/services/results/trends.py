@@ -11,10 +11,11 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Final
+from typing import Final, Literal
 
 from kjerne.services.results import panels
 from kjerne.services.results.points import (
+    Flag,
     Point,
     Resource,
     When,
@@ -22,21 +23,30 @@ from kjerne.services.results.points import (
     changes_of,
     concept_text,
     display_of,
+    first_missing,
     materials_of,
+    own_report,
     point_of,
     reference_id,
     report_of_results,
+    unit_code,
+    unit_shown,
     value_of,
+    worst,
 )
 
 NLK: Final = "2.16.578.1.12.4.1.1.7280"
+Difference = Literal["unit", "material", "method", "code", "local-code"]
 SHORT_TEXT_LENGTH: Final = 40
 """Longest text that is a value in a table ("Negativ", "Ikke påvist"); longer ones are read as answers."""
 
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """One analysis with one unit, material and method; points oldest first. `key` is short and fit for an address."""
+    """One analysis with one unit, material and method. `key` is short and fit for an address; `unit` as it is shown.
+
+    Points stand oldest first; at one sample time what was taken back first and the newest version last.
+    """
 
     key: str
     name: str
@@ -56,17 +66,28 @@ class Series:
         return sum(1 for point in self.points if point.value.number is not None and point.mark != "withdrawn") >= 2
 
 
+class Cell(tuple[Point, ...]):
+    """What one series says at one time: nothing, one result, or several of the same moment."""
+
+    __slots__ = ()
+
+    @property
+    def worst(self) -> Flag | None:
+        """The flag that colours the cell."""
+        return worst(self)
+
+
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One series across the table's columns; a cell holds none, one or (twice in one sample) several points.
+    """One series across the table's columns.
 
-    `apart` is the material or method that tells it from another row of the same name, else empty.
+    `apart` is what tells it from other rows of the same analysis, each with its value (empty: not given).
     """
 
     series: Series
-    cells: tuple[tuple[Point, ...], ...]
+    cells: tuple[Cell, ...]
     topic: str
-    apart: str
+    apart: tuple[tuple[Difference, str], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,8 +128,7 @@ def code_of(observation: Resource) -> str:
 
 
 def _key(observation: Resource, materials: Mapping[str, str]) -> _Key:
-    quantity = observation.get("valueQuantity", {})
-    unit = str(quantity.get("code") or quantity.get("unit") or "")
+    unit = unit_code(observation.get("valueQuantity", {}))
     if not unit:
         # A withdrawn result has lost its value, and with it its unit: it belongs where it was.
         unit = next((c.quantity_code or c.value.unit for c in changes_of(observation) if c.value), "")
@@ -136,7 +156,9 @@ def series(
 
     `leave_out` are ids read elsewhere (texts). Results of a newborn, fetus or donor are never the patient's: left out.
     """
+    reports = tuple(reports)
     materials, holder = materials_of(specimens), report_of_results(reports)
+    headless = {str(report.get("id", "")) for report in reports if first_missing(report)}
     points: dict[_Key, list[Point]] = defaultdict(list)
     titles: dict[_Key, str] = {}
     for observation in observations:
@@ -144,7 +166,8 @@ def series(
         if own in leave_out or another_person(observation) or not is_table_value(observation):
             continue
         who = display_of(observation.get("performer", []), names or {})
-        if point := point_of(observation, who, holder.get(own, "")):
+        report = holder.get(own) or own_report(observation)
+        if point := point_of(observation, who, report, first_missing=report in headless):
             key = _key(observation, materials)
             points[key].append(point)
             titles[key] = concept_text(observation.get("code"))
@@ -153,13 +176,18 @@ def series(
 
 
 def _series(key: _Key, name: str, points: list[Point]) -> Series:
-    ordered = tuple(sorted(points, key=lambda p: p.when.order if p.when else (date.min, 0.0)))
+    ordered = tuple(sorted(points, key=_order))
     spelled = f"{key.code}\x1f{key.unit}\x1f{key.material}\x1f{key.method}"
     digest = hashlib.blake2b(spelled.encode(), digest_size=8).hexdigest()
-    unit = next((p.value.unit for p in reversed(ordered) if p.value.unit), "") or next(
+    sent = next((p.value.unit for p in reversed(ordered) if p.value.unit), "") or next(
         (p.old.unit for p in reversed(ordered) if p.old and p.old.unit), ""
     )
-    return Series(digest, name, key.code, unit, key.material, key.method, ordered)
+    return Series(digest, name, key.code, unit_shown(key.unit, sent), key.material, key.method, ordered)
+
+
+def _order(point: Point) -> tuple[tuple[date, float], bool, tuple[date, float]]:
+    taken, sent = (at.order if at else (date.min, 0.0) for at in (point.when, point.issued))
+    return taken, point.stands, sent
 
 
 def cumulative(found: Sequence[Series], *, since: date | None = None) -> Table:
@@ -168,7 +196,7 @@ def cumulative(found: Sequence[Series], *, since: date | None = None) -> Table:
     moments = {p.when for _, points in dated for p in points if p.when}
     columns = tuple(sorted(moments, key=lambda at: at.order, reverse=True))
     slot = {column: number for number, column in enumerate(columns)}
-    twins = _twins([s for s, points in dated if points])
+    twins = [s for s, points in dated if points]
     by_group: dict[str, list[tuple[int, Row]]] = defaultdict(list)
     for one, points in dated:
         if not points:
@@ -178,7 +206,7 @@ def cumulative(found: Sequence[Series], *, since: date | None = None) -> Table:
             if point.when:
                 cells[slot[point.when]].append(point)
         spot = panels.place(one.name)
-        row = Row(one, tuple(tuple(cell) for cell in cells), spot.topic, _apart(one, twins[one.name.lower()]))
+        row = Row(one, tuple(Cell(cell) for cell in cells), spot.topic, _apart(one, twins))
         by_group[spot.group].append((spot.rank, row))
     groups = [
         Group(key, tuple(row for _, row in sorted(by_group[key], key=lambda pair: (pair[0], pair[1].series.name))))
@@ -188,14 +216,19 @@ def cumulative(found: Sequence[Series], *, since: date | None = None) -> Table:
     return Table(columns, tuple(groups))
 
 
-def _twins(found: Iterable[Series]) -> dict[str, list[Series]]:
-    by_name: dict[str, list[Series]] = defaultdict(list)
-    for one in found:
-        by_name[one.name.lower()].append(one)
-    return by_name
+def same_analysis(one: Series, other: Series) -> bool:
+    """Whether two series are one analysis to a reader: the same code, or the same component under another."""
+    return one.code == other.code or panels.component(one.name) == panels.component(other.name)
 
 
-def _apart(one: Series, twins: Sequence[Series]) -> str:
-    told = [one.material] if len({t.material for t in twins}) > 1 else []
-    told += [one.method] if len({t.method for t in twins}) > 1 else []
-    return " · ".join(part for part in told if part)
+def _apart(one: Series, shown: Sequence[Series]) -> tuple[tuple[Difference, str], ...]:
+    twins = [other for other in shown if one.code == other.code or one.name.lower() == other.name.lower()]
+    system, _, code = one.code.rpartition("|")
+    kind: Difference = "code" if NLK in system or not code else "local-code"
+    said: list[tuple[Difference, str, set[str]]] = [
+        ("unit", one.unit, {t.unit for t in twins}),
+        ("material", one.material, {t.material for t in twins}),
+        ("method", one.method, {t.method for t in twins}),
+        (kind, code if system else "", {t.code for t in twins}),
+    ]
+    return tuple((what, own) for what, own, all_of_them in said if len(all_of_them) > 1)
