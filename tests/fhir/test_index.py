@@ -119,7 +119,12 @@ def test_values_of_a_wrong_form_are_passed_over(broken: Any) -> None:
         "component",
         "identifier",
     )
-    index({"resourceType": "Observation"} | dict.fromkeys(names, broken))
+    sound = {"identifier": [{"system": "urn:x", "value": "1"}], "issued": "2026-01-02T03:04:05Z"}
+    spoiled = dict.fromkeys((name for name in names if name not in sound), broken)
+    known = index({"resourceType": "Observation"} | sound)
+    found = index({"resourceType": "Observation"} | sound | spoiled)
+    assert set(known.tokens) <= set(found.tokens), "what is sound beside it is still found"
+    assert (found.date_from, found.date_to) == (None, None)
 
 
 def test_almost_every_base_parameter_is_compiled() -> None:

@@ -76,8 +76,9 @@ def test_a_report_is_read_in_full(opened: Browser, where: Site, width: int) -> N
         start(it)
         choose(it, "Kari Nordvik")
         patient = it.page.url
-        for report in ("rep-urine", "rep-ct", "rep-blood-4"):
+        for report, words in (("rep-urine", "Mecillinam"), ("rep-ct", "CT"), ("rep-blood-4", "Hemoglobin")):
             it.page.goto(f"{patient}/report/{report}")
+            expect(it.page.get_by_role("main")).to_contain_text(words)
             it.holds()
 
 
