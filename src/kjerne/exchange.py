@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal, Protocol, TypeVar
 
-from kjerne.access import Action, Caller, Denial, Grant, Once
+from kjerne.access import Action, Caller, Denial, Grant, Once, Subject
 from kjerne.errors import Refusal
 
 Pairs = tuple[tuple[str, str], ...]
@@ -26,7 +26,8 @@ class Admit(Protocol):
 
     `basis` is what the caller declares (SAMTYKKE, AKUTT ...), `purpose` overrides the attestation's where an API says so.
     `proven` says that whatever the grant is used for proves the facts by their stamp in its own statement, so that facts
-    remembered from an earlier request will do; a refusal is never given from memory.
+    remembered from an earlier request will do; a refusal is never given from memory. `newcomer` is a person whom no
+    register knows, as she will stand once the transaction that uses the grant has registered her.
     """
 
     async def __call__(
@@ -38,6 +39,7 @@ class Admit(Protocol):
         basis: str = "",
         purpose: str = "",
         proven: bool = False,
+        newcomer: Subject | None = None,
     ) -> Grant: ...
 
 

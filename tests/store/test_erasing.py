@@ -36,16 +36,11 @@ async def filled(desk: Desk, patient: int) -> None:
         grant = await desk.grant(patient, "file")
         for raw in (RAW, RAW.replace(b'"4"', b'"5"')):
             await desk.store.records.put(conn, grant, [Change(OBSERVATION, id_, raw, index(decode(raw)))])
-        await chains.add(conn, grant, report, Source(NOW, f"message-{patient}", b"<the report/>"))
-        await messages.keep(
-            conn,
-            desk.store.messages,
-            sender="1",
-            message=f"message-{patient}.0a1b2c3d",
-            raw=b"<all/>",
-            at=NOW,
-            receipt=b"ok",
+        await chains.keep(conn, grant, report, [Source(NOW, f"message-{patient}", b"<the report/>")], [], orphan=False)
+        row = messages.row(
+            desk.store.messages, sender="1", message=f"message-{patient}.0a1b2c3d", raw=b"<all/>", at=NOW, receipt=b"ok"
         )
+        await messages.keep(conn, row)
         await followup.put_in_inbox(conn, grant, "9144889", [(OBSERVATION, id_, 2)], NOW)
         await audit.insert(conn, audit.given(grant), [(OBSERVATION, id_, 1)])
         await followup.tell_readers(conn, grant, "corrected", [(OBSERVATION, id_, 2)])

@@ -10,12 +10,12 @@ import pytest
 
 SOURCE = Path(__file__).parents[2] / "src" / "kjerne"
 SQL = re.compile(r"\b(SELECT|INSERT|UPDATE|DELETE|WITH|FROM|WHERE)\b")
-# Each of these gives text made of literals of its own, of column names and of parameter numbers.
+# Each of these gives text made of literals of its own, of column names, of parameter numbers and of an int.
 MADE_OF_LITERALS = {
     "placeholders", "audited", "where.text", "sorting", "limit", "condition", "STAMP_STANDS.format", "_sorting",
     "self.add", "one.column", "one.operator", "column", "sign", "moment", "last", "order.column", "direction",
     "audit.placeholders", "source", "numbered", "noting", "stamped_and_noted", "rest", "shown", "first", "first + 1",
-    "first + 2", "_CREATE.format",
+    "first + 2", "_CREATE.format", "number", "locks",
 }  # fmt: skip
 
 

@@ -46,9 +46,10 @@ class Door:
             basis: str = "",
             purpose: str = "",
             proven: bool = False,
+            newcomer: Subject | None = None,
         ) -> Grant:
             now = self._clock.now()
-            known = self._remembered.get(_meeting(patient, caller)) if proven else None
+            known = newcomer or (self._remembered.get(_meeting(patient, caller)) if proven else None)
             if known is not None:
                 answer = decide(
                     caller, known, service, action, basis=basis, purpose=purpose, now=now, correlation=correlation

@@ -17,7 +17,7 @@ import zstandard
 from kjerne.access import Grant, Label
 from kjerne.store import audit
 from kjerne.store.codec import DataKey
-from kjerne.store.pool import Connection
+from kjerne.store.pool import Connection, columns
 from kjerne.store.records import Records
 
 REPORT: Final = 1
@@ -41,8 +41,23 @@ NO_ID: Final = "00000000-0000-0000-0000-000000000000"
 
 _KIN: Final = """
 SELECT l.digest, bool_and(right(s.message, 1) = '?') FROM report_source s
-JOIN locator l ON l.kind = $5 AND l.digest = decode(left(s.message, 32), 'hex') AND l.patient = $1
+JOIN locator l ON l.kind = $4 AND l.digest = decode(left(s.message, 32), 'hex') AND l.patient = $1
 WHERE s.patient = $1 AND s.report = ANY($2::bytea[]) AND s.made_at = $3 GROUP BY l.digest"""
+
+_KEEP: Final = f"""
+WITH own AS (
+  INSERT INTO locator (kind, digest, patient, type, id) VALUES ($4, $5, $1, 0, $10)
+  ON CONFLICT (kind, digest) DO UPDATE SET patient = excluded.patient WHERE locator.patient <> excluded.patient
+), sent AS (
+  INSERT INTO report_source (patient, report, made_at, message, sealed)
+  SELECT $1, $5, n.* FROM unnest($6::timestamptz[], $7::text[], $8::bytea[]) AS n ON CONFLICT DO NOTHING
+), noted AS (
+  INSERT INTO report_source (patient, report, made_at, message, sealed)
+  SELECT $1, anchor, $3, $9, '' FROM unnest($2::bytea[]) AS anchor ON CONFLICT DO NOTHING
+)
+{_KIN}"""
+
+_SHRINK: Final = zstandard.ZstdCompressor(level=3)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,40 +84,6 @@ class Chains:
     def __init__(self, records: Records) -> None:
         self._records = records
 
-    async def owner(self, conn: Connection, report: bytes) -> int | None:
-        """The person key that owns a chain, or None for a new one."""
-        patient: int | None = await conn.fetchval(
-            "SELECT patient FROM locator WHERE kind = $1 AND digest = $2", REPORT, report
-        )
-        return patient
-
-    async def count(self, conn: Connection, report: bytes) -> int:
-        """How many versions of a chain its owner has."""
-        number: int = await conn.fetchval(
-            "SELECT count(*) FROM locator l JOIN report_source s ON s.patient = l.patient AND s.report = l.digest "
-            "WHERE l.kind = $1 AND l.digest = $2",
-            REPORT,
-            report,
-        )
-        return number
-
-    async def lock(self, conn: Connection, report: bytes) -> int | None:
-        """The owner, with the chain held for this transaction: its versions are folded one after another."""
-        await conn.execute("SELECT pg_advisory_xact_lock($1)", int.from_bytes(report[:8], "big", signed=True))
-        return await self.owner(conn, report)
-
-    async def add(self, conn: Connection, grant: Grant, report: bytes, source: Source) -> None:
-        """Keeps one version under the patient's key, once; the chain belongs to this patient from now on."""
-        key = self._records.key(grant)
-        await conn.execute(
-            "WITH own AS (INSERT INTO locator (kind, digest, patient, type, id) VALUES ($6, $2, $1, 0, $7) "
-            "ON CONFLICT (kind, digest) DO UPDATE SET patient = excluded.patient) "
-            "INSERT INTO report_source (patient, report, made_at, message, sealed) VALUES ($1, $2, $3, $4, $5) "
-            "ON CONFLICT DO NOTHING",
-            grant.subject.patient, report, source.made_at, source.message,
-            key.seal(zstandard.compress(source.raw, 3), report), REPORT, NO_ID,
-        )  # fmt: skip
-
     async def sources(self, conn: Connection, grant: Grant, report: bytes) -> list[Source]:
         """All versions of a chain in the order they were made."""
         key: DataKey = self._records.key(grant)
@@ -122,23 +103,25 @@ class Chains:
             for row in rows
         ]
 
-    async def relate(
-        self, conn: Connection, grant: Grant, report: bytes, anchors: Sequence[bytes], orphan: bool
-    ) -> dict[bytes, bool]:
-        """Notes what a chain shares with others of the patient; those others, and whether all they noted is changes."""
-        rows = await conn.fetch(
-            "WITH own AS (INSERT INTO report_source (patient, report, made_at, message, sealed) "
-            "SELECT $1::bigint, anchor, $3::timestamptz, $4::text, '' FROM unnest($2::bytea[]) AS anchor "
-            f"ON CONFLICT DO NOTHING) {_KIN}",
-            grant.subject.patient, list(anchors), MARKER_TIME, report.hex() + ("?" if orphan else ""), REPORT,
-        )  # fmt: skip
-        return {row[0]: row[1] for row in rows if row[0] != report}
+    async def keep(
+        self, conn: Connection, grant: Grant, report: bytes, sources: Sequence[Source], anchors: Sequence[bytes],
+        orphan: bool,
+    ) -> dict[bytes, bool]:  # fmt: skip
+        """Keeps versions under the patient's key, each once; the chain belongs to this patient from now on.
+
+        Notes what it shares with other chains of hers (`anchors`), and gives those as `relatives` does.
+        """
+        seal, shrink = self._records.key(grant).seal, _SHRINK.compress
+        rows = [(source.made_at, source.message, seal(shrink(source.raw), report)) for source in sources]
+        mark = report.hex() + ("?" if orphan else "")
+        found = await conn.fetch(
+            _KEEP, grant.subject.patient, list(anchors), MARKER_TIME, REPORT, report, *columns(rows, 3), mark, NO_ID
+        )
+        return {row[0]: row[1] for row in found if row[0] != report}
 
     async def relatives(self, conn: Connection, grant: Grant, anchors: Sequence[bytes]) -> dict[bytes, bool]:
-        """The patient's chains that share one of `anchors`, as from `relate`."""
-        rows = await conn.fetch(
-            f"WITH asked AS (SELECT $4::text) {_KIN}", grant.subject.patient, list(anchors), MARKER_TIME, "", REPORT
-        )
+        """The patient's chains that share one of `anchors`, and whether all that they hold is changes."""
+        rows = await conn.fetch(_KIN, grant.subject.patient, list(anchors), MARKER_TIME, REPORT)
         return {row[0]: row[1] for row in rows}
 
     async def note_move(self, conn: Connection, former: Grant, sender: bytes, message: str) -> None:

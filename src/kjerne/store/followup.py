@@ -10,7 +10,7 @@ from uuid import UUID
 
 from kjerne.access import Grant
 from kjerne.errors import Refusal
-from kjerne.store.pool import Connection
+from kjerne.store.pool import Connection, columns
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,11 +114,12 @@ async def put_in_inbox(
     conn: Connection, grant: Grant, hpr: str, named: Sequence[tuple[int, UUID, int]], issued_at: datetime
 ) -> None:
     """A new version of a report waits for its requester, since the laboratory issued it."""
-    await conn.executemany(
-        "INSERT INTO requester_inbox (patient, type, id, hpr, version, at) VALUES ($1, $2, $3, $4, $5, $6) "
+    await conn.execute(
+        "INSERT INTO requester_inbox (patient, type, id, version, hpr, at) "
+        "SELECT $1, n.*, $5, $6 FROM unnest($2::smallint[], $3::uuid[], $4::integer[]) AS n "
         "ON CONFLICT (patient, type, id, hpr) DO UPDATE SET version = excluded.version, at = excluded.at",
-        [(grant.subject.patient, type_, id_, hpr, version, issued_at) for type_, id_, version in named],
-    )
+        grant.subject.patient, *columns(named, 3), hpr, issued_at,
+    )  # fmt: skip
 
 
 _UNREAD = """

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 import zstandard
@@ -42,10 +42,11 @@ class Rejected:
     faults: tuple[Fault, ...]
 
 
+_SHRINK: Final = zstandard.ZstdCompressor(level=3)
 _fault_encoder = msgspec.json.Encoder()
 _fault_decoder = msgspec.json.Decoder(list[Fault])
 
-_CLAIM = """
+CLAIM: Final = """
 INSERT INTO message_in (sender, message, digest, received_at, status, errors, reports, observations, receipt, sealed)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
 ON CONFLICT (sender, message) DO UPDATE SET status = excluded.status, errors = excluded.errors,
@@ -53,24 +54,10 @@ ON CONFLICT (sender, message) DO UPDATE SET status = excluded.status, errors = e
   received_at = excluded.received_at, digest = excluded.digest, sealed = excluded.sealed
 WHERE message_in.status = 'rejected'
 RETURNING 1"""
+"""Gives a row where the message is new or was rejected. A rejected one may be sent again."""
 
 
-async def seen(conn: Connection, sender: str, message: str, raw: bytes) -> Received | None:
-    """What this sender's message with this id was answered, if it came before."""
-    row = await conn.fetchrow(
-        "SELECT status, receipt, digest, reports, observations FROM message_in WHERE sender = $1 AND message = $2",
-        sender,
-        message,
-    )
-    if row is None:
-        return None
-    return Received(
-        row["status"], row["receipt"], row["digest"] == xxh3_128_digest(raw), row["reports"], row["observations"]
-    )
-
-
-async def keep(
-    conn: Connection,
+def row(
     sealer: Sealer,
     *,
     sender: str,
@@ -81,18 +68,17 @@ async def keep(
     faults: tuple[Fault, ...] = (),
     reports: int = 0,
     observations: int = 0,
-) -> bool:
-    """Keeps a message and its receipt: accepted without faults, else rejected. A rejected one may be sent again.
-
-    False where another request has kept the same message in between: read its receipt with `seen`.
-    """
+) -> tuple[Any, ...]:
+    """The parameters of `CLAIM`: accepted without faults, else rejected."""
     status = "rejected" if faults else "accepted"
-    sealed = sealer.seal(zstandard.compress(raw, 3), f"{sender}\x1f{message}".encode())
+    sealed = sealer.seal(_SHRINK.compress(raw), f"{sender}\x1f{message}".encode())
     errors = _fault_encoder.encode(faults)
-    values: tuple[Any, ...] = (
-        sender, message, xxh3_128_digest(raw), at, status, errors, reports, observations, receipt, sealed
-    )  # fmt: skip
-    return await conn.fetchval(_CLAIM, *values) is not None
+    return sender, message, xxh3_128_digest(raw), at, status, errors, reports, observations, receipt, sealed
+
+
+async def keep(conn: Connection, values: tuple[Any, ...]) -> None:
+    """Keeps a message and its receipt, `values` from `row`. One that was accepted under the same name stays as it is."""
+    await conn.execute(CLAIM, *values)
 
 
 async def rejected(conn: Connection, sender: str, limit: int = 200) -> list[Rejected]:
@@ -123,14 +109,3 @@ async def content(conn: Connection, sealer: Sealer, sender: str, message: str) -
 def unread_name(message: str, mark: str) -> str:
     """What a message is queued as that could not be read: by the id it shows, apart from whatever has that id."""
     return f"{message}.unread.{mark}" if message else f"unread.{mark}"
-
-
-async def end_unread(conn: Connection, sender: str, message: str) -> None:
-    """Takes out of the queue what could not be read and showed this id: a good message has come in its place."""
-    # A range of names, which the primary key finds: what may follow ".unread." lies before ".unread/".
-    await conn.execute(
-        "DELETE FROM message_in WHERE sender = $1 AND message > $2 AND message < $3 AND status = 'rejected'",
-        sender,
-        f"{message}.unread.",
-        f"{message}.unread/",
-    )

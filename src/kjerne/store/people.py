@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
-from typing import Any, Literal
+from typing import Final, Literal
 
-from kjerne.access import Choice, Grant, Tie
+from kjerne.access import Choice, Grant, Subject, Tie
 from kjerne.errors import Refusal
 from kjerne.store.codec import Wrap
 from kjerne.store.keys import Sealer
-from kjerne.store.pool import Connection, Pool
+from kjerne.store.pool import Connection, Pool, columns, together
 from kjerne.store.subjects import PersonDetail, seal_detail
 
 
@@ -45,6 +45,47 @@ class NewPerson:
     choices: tuple[Choice, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Newcomer:
+    """A person who has her keys and is not registered yet."""
+
+    key: int
+    wrapped: bytes = field(repr=False)
+    person: NewPerson
+
+    @property
+    def subject(self) -> Subject:
+        """What the law is asked about: her facts as they will stand once she is registered."""
+        detail = self.person.detail
+        return Subject(
+            patient=self.key,
+            keys=(self.key,),
+            stamp=FIRST_STAMP,
+            wrapped=(self.wrapped,),
+            birth_date=detail.birth_date,
+            sex=detail.sex,
+            protection=detail.protection,
+            deceased=detail.died_on is not None,
+            choices=self.person.choices,
+            ties=self.person.ties,
+            caller_key=None,
+            synthetic=self.person.synthetic,
+            digests=frozenset(given.digest for given in self.person.identifiers),
+        )
+
+
+FIRST_STAMP: Final = 1
+"""Of a person who has just been registered."""
+
+_ENTER: Final = """
+WITH entered AS (
+  INSERT INTO person (made_at, patient, wrapped_key, detail, synthetic)
+  SELECT $1, n.* FROM unnest($2::bigint[], $3::bytea[], $4::bytea[], $5::boolean[]) AS n
+)
+INSERT INTO person_identifier (digest, patient, kind, sealed, valid_from, valid_to)
+SELECT * FROM unnest($6::bytea[], $7::bigint[], $8::text[], $9::bytea[], $10::date[], $11::date[])"""
+
+
 class People:
     """Writes persons. Holds the keys that seal names and numbers."""
 
@@ -52,40 +93,41 @@ class People:
         self._wrap = wrap
         self._numbers = numbers
 
+    def newcomer(self, person: NewPerson) -> Newcomer:
+        """A person with a new key and data key, whom `enter` registers."""
+        key = secrets.randbits(62) + 1
+        wrapped, _ = self._wrap.new(key)
+        return Newcomer(key, wrapped, person)
+
     async def register(self, conn: Connection, people: Sequence[NewPerson], at: datetime) -> list[int]:
-        """Registers all or none (COPY in one transaction); the new person keys in order.
+        """Registers all or none; the new person keys in order.
 
         Ties that name another person by `Tie.key` use keys that exist already: register parents first, then `add_ties`.
         """
-        keys = [secrets.randbits(62) + 1 for _ in people]
-        persons: list[tuple[Any, ...]] = []
-        identifiers: list[tuple[Any, ...]] = []
-        for key, person in zip(keys, people, strict=True):
-            wrapped, _ = self._wrap.new(key)
-            detail = seal_detail(self._wrap, key, wrapped, person.detail)
-            persons.append((key, wrapped, detail, person.synthetic, at))
-            identifiers.extend(self._identifier_row(key, given) for given in person.identifiers)
-        async with conn.transaction():
-            await conn.copy_records_to_table(
-                "person", records=persons, columns=("patient", "wrapped_key", "detail", "synthetic", "made_at")
-            )
-            await conn.copy_records_to_table(
-                "person_identifier",
-                records=identifiers,
-                columns=("digest", "patient", "kind", "sealed", "valid_from", "valid_to"),
-            )
-            await self._copy_ties(conn, [(key, tie) for key, p in zip(keys, people, strict=True) for tie in p.ties])
-            await self._copy_choices(conn, [(key, c) for key, p in zip(keys, people, strict=True) for c in p.choices])
-        return keys
+        newcomers = [self.newcomer(person) for person in people]
+        async with together(conn):
+            await self.enter(conn, newcomers, at)
+        return [one.key for one in newcomers]
 
-    async def ensure(self, conn: Connection, person: NewPerson, at: datetime) -> int:
-        """The key of whoever has the first identifier of `person`; registers her where nobody has."""
-        digest = person.identifiers[0].digest
-        async with conn.transaction():
-            # Two messages about the same unknown number must not make two persons of one.
-            await conn.execute("SELECT pg_advisory_xact_lock($1)", int.from_bytes(digest[:8], "big", signed=True))
-            known = await self.key_of(conn, digest)
-            return known if known is not None else (await self.register(conn, [person], at))[0]
+    async def enter(self, conn: Connection, newcomers: Sequence[Newcomer], at: datetime) -> None:
+        """Registers newcomers with what is known of them, in the caller's transaction."""
+        persons = [
+            (
+                one.key,
+                one.wrapped,
+                seal_detail(self._wrap, one.key, one.wrapped, one.person.detail),
+                one.person.synthetic,
+            )
+            for one in newcomers
+        ]
+        identifiers = [self._identifier_row(one.key, given) for one in newcomers for given in one.person.identifiers]
+        await conn.execute(_ENTER, at, *columns(persons, 4), *columns(identifiers, 6))
+        ties = [(one.key, tie) for one in newcomers for tie in one.person.ties]
+        choices = [(one.key, choice) for one in newcomers for choice in one.person.choices]
+        if ties:
+            await self._copy_ties(conn, ties)
+        if choices:
+            await self._copy_choices(conn, choices)
 
     def _identifier_row(self, patient: int, given: Identifier) -> tuple[bytes, int, str, bytes, date, date | None]:
         sealed = self._numbers.seal(given.value.encode(), patient.to_bytes(8, "big"))

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final
 
@@ -48,6 +48,30 @@ async def together(conn: Connection) -> AsyncIterator[None]:
         return
     async with conn.transaction():
         yield
+
+
+def columns(rows: Sequence[Sequence[Any]], width: int) -> list[list[Any]]:
+    """Rows turned on their side: what `unnest` takes, so that one statement writes them all."""
+    return [list(column) for column in zip(*rows, strict=True)] or [[] for _ in range(width)]
+
+
+@contextlib.asynccontextmanager
+async def locked(conn: Connection, digests: Iterable[bytes]) -> AsyncIterator[None]:
+    """A transaction that holds, from its first moment, whatever `digests` name: others who want the same wait for its end.
+
+    One word to the server begins it and takes the locks, all in one order, so that two never wait for each other.
+    """
+    numbers = sorted({int.from_bytes(digest[:8], "big", signed=True) for digest in digests})
+    locks = ", ".join(f"pg_advisory_xact_lock({number})" for number in numbers)
+    try:
+        await conn.execute(f"BEGIN; SELECT {locks}")
+        yield
+        await conn.execute("COMMIT")
+    except Exception:
+        # Where the work was broken off instead, the pool throws the connection away, and its transaction with it.
+        if not conn.is_closed() and conn.is_in_transaction():
+            await conn.execute("ROLLBACK")
+        raise
 
 
 class Pool:

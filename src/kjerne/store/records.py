@@ -18,7 +18,7 @@ from kjerne.exchange import Stale
 from kjerne.fhir.index import Indexed
 from kjerne.store import audit
 from kjerne.store.codec import DataKey, Dictionaries, Wrap, bound, split, with_splices
-from kjerne.store.pool import Connection, together
+from kjerne.store.pool import Connection, columns, together
 from kjerne.store.proofs import fetched, noting
 
 NO_LABEL: Final = Label(0)
@@ -67,13 +67,6 @@ _CREATE_NOTING = (
     "SELECT EXISTS (SELECT 1 FROM note), (SELECT version FROM r)"
 )
 
-# A record that was taken out and comes again goes on counting where its history ended.
-_CURRENT = """
-SELECT n.type, n.id, r.version, CASE WHEN r.version IS NULL THEN (SELECT max(h.version) FROM record_history h
-  WHERE h.patient = $1 AND h.type = n.type AND h.id = n.id) END AS ended
-FROM unnest($2::smallint[], $3::uuid[]) AS n(type, id)
-LEFT JOIN record r ON r.patient = $1 AND r.type = n.type AND r.id = n.id"""
-
 # Who filed the first version stands in its audit row, which has the version's own moment.
 _MARKS = """
 SELECT r.labels, r.release_at FROM record r WHERE r.patient = $1 AND r.type = $2 AND r.id = $3 AND r.labels & $4 = 0
@@ -88,11 +81,6 @@ _BODIES = """
 SELECT r.type, r.id, r.dictionary, r.body FROM record r JOIN unnest($2::smallint[], $3::uuid[]) AS n(type, id)
 USING (type, id) WHERE r.patient = $1 AND r.labels & $4 = 0"""
 
-_KEEP = """
-INSERT INTO record_history (patient, id, type, version, labels, dictionary, at, release_at, body)
-SELECT r.patient, r.id, r.type, r.version, r.labels, r.dictionary, r.at, r.release_at, r.body
-FROM record r JOIN unnest($2::smallint[], $3::uuid[]) AS n(type, id) USING (type, id) WHERE r.patient = $1"""
-
 _GONE = """
 WITH gone AS (
   DELETE FROM record r USING unnest($2::smallint[], $3::uuid[]) AS n(type, id)
@@ -106,13 +94,34 @@ WITH gone AS (
 )
 SELECT type, id, version + 1 FROM gone"""
 
-# The version is set by the program, which holds the patient's row; a create that slipped in between ends in a conflict.
-_PUT = f"""
-INSERT INTO record ({_ROW}) VALUES ($1, $2, $3, $13, $4, $5, $6, $7, $8, $9, $10, $11, $12)
-ON CONFLICT (patient, type, id) DO UPDATE SET version = excluded.version, labels = excluded.labels,
-  dictionary = excluded.dictionary, at = excluded.at, date_from = excluded.date_from, date_to = excluded.date_to,
-  release_at = excluded.release_at, xid = pg_current_xact_id(), tokens = excluded.tokens,
-  "values" = excluded."values", body = excluded.body"""
+# One statement for all records of a change. A record that was taken out and comes again goes on counting where its history
+# ended. The caller holds the patient's row, so the versions found are the current ones until the transaction ends.
+_WRITE: Final = f"""
+WITH n AS MATERIALIZED (
+  SELECT * FROM unnest($4::uuid[], $5::smallint[], $6::integer[], $7::smallint[], $8::timestamptz[], $9::timestamptz[],
+    $10::timestamptz[], $11::bytea[], $12::bytea[], $13::integer[], $14::integer[])
+    AS n(id, type, labels, dictionary, date_from, date_to, release_at, "values", body, first, last)
+), known AS MATERIALIZED (
+  SELECT n.type, n.id, r.version, coalesce(r.version, (SELECT max(h.version) FROM record_history h
+    WHERE h.patient = $1 AND h.type = n.type AND h.id = n.id), 0) AS reached
+  FROM n LEFT JOIN record r ON r.patient = $1 AND r.type = n.type AND r.id = n.id
+), kept AS (
+  INSERT INTO record_history (patient, id, type, version, labels, dictionary, at, release_at, body)
+  SELECT r.patient, r.id, r.type, r.version, r.labels, r.dictionary, r.at, r.release_at, r.body
+  FROM known k JOIN record r USING (type, id) WHERE r.patient = $1 AND k.version IS NOT NULL
+), put AS (
+  INSERT INTO record ({_ROW})
+  SELECT $1, id, type, k.reached + 1, n.labels, n.dictionary, $2, n.date_from, n.date_to, n.release_at,
+    ($3::bigint[])[n.first : n.last], n."values", n.body FROM n JOIN known k USING (type, id)
+  ON CONFLICT (patient, type, id) DO UPDATE SET version = excluded.version, labels = excluded.labels,
+    dictionary = excluded.dictionary, at = excluded.at, date_from = excluded.date_from, date_to = excluded.date_to,
+    release_at = excluded.release_at, xid = pg_current_xact_id(), tokens = excluded.tokens,
+    "values" = excluded."values", body = excluded.body
+), told AS (
+  INSERT INTO audit ({audit.COLUMNS}, types, ids, versions)
+  SELECT {audit.placeholders(15)}, array_agg(type), array_agg(id), array_agg(reached + 1) FROM known
+)
+SELECT type, id, coalesce(version, 0), reached + 1 FROM known"""
 
 
 class Records:
@@ -190,27 +199,25 @@ class Records:
         Call inside a transaction to make it part of something larger. Raises `Stale`, or `Refusal` 412 on a version
         that is not the expected one.
         """
-        patient, key = grant.subject.patient, self.key(grant)
         async with together(conn):
             await hold(conn, grant)
-            named = [change.type for change in changes], [change.id for change in changes]
-            found = await conn.fetch(_CURRENT, patient, *named)
-            current = {(row["type"], row["id"]): row["version"] for row in found if row["version"]}
-            last = {(row["type"], row["id"]): row["version"] or row["ended"] or 0 for row in found}
-            for change in changes:
-                _expect(change, current.get((change.type, change.id), 0))
-            if current:
-                await conn.execute(_KEEP, patient, [type_ for type_, _ in current], [id_ for _, id_ in current])
-            written = [
-                Written(change.type, change.id, last[change.type, change.id] + 1, grant.at) for change in changes
-            ]
-            rows = [
-                (*self.row(key, patient, change, grant.at), new.version)
-                for change, new in zip(changes, written, strict=True)
-            ]
-            await conn.executemany(_PUT, rows)
-            await audit.insert(conn, audit.given(grant), [(w.type, w.id, w.version) for w in written])
-        return written
+            return await self.write(conn, grant, changes)
+
+    async def write(self, conn: Connection, grant: Grant, changes: Sequence[Change]) -> list[Written]:
+        """As `put`, inside a transaction that holds the patient's row (`hold`)."""
+        patient, key = grant.subject.patient, self.key(grant)
+        tokens: list[int] = []
+        rows = []
+        for change in changes:
+            _, id_, type_, labels, dictionary, _, *dates, own, values, body = self.row(key, patient, change, grant.at)
+            place = len(tokens)
+            tokens += own
+            rows.append((id_, type_, labels, dictionary, *dates, values, body, place + 1, len(tokens)))
+        found = await conn.fetch(_WRITE, patient, grant.at, tokens, *columns(rows, 11), *audit.given(grant))
+        versions = {(type_, id_): (current, new) for type_, id_, current, new in found}
+        for change in changes:
+            _expect(change, versions[change.type, change.id][0])
+        return [Written(one.type, one.id, versions[one.type, one.id][1], grant.at) for one in changes]
 
     async def remove(self, conn: Connection, grant: Grant, named: Sequence[tuple[int, UUID]]) -> list[Written]:
         """Takes records out of the current ones; their versions, the last of them a mark of deletion, stay in history."""

@@ -6,16 +6,18 @@ import asyncio
 import itertools
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 
-from kjerne.access import Choice, Label
-from kjerne.exchange import Denied
+from kjerne.access import Choice, Grant, Label, Once
+from kjerne.errors import Refusal
+from kjerne.exchange import Denied, PatientRef
 from kjerne.fhir.definitions import type_number
 from kjerne.fhir.encode import decode
 from kjerne.services.results.intake import Taken
 from kjerne.store import followup, messages
+from kjerne.store.proofs import note_values
 
 from .conftest import LAB, NOW, Ward, fresh_number
 
@@ -41,6 +43,15 @@ async def opened(ward: Ward, number: str, type_: str = "Observation") -> list[Tr
     async with ward.house.store.pool.acquire() as conn:
         records = await ward.house.reader.all_of(conn, grant, [type_number(type_)], 1000)
     return sorted((decode(r.raw) | {"id": str(r.id), "version": r.version} for r in records), key=lambda t: t["id"])
+
+
+async def opened_by_lab(ward: Ward, number: str) -> list[int]:
+    """The reports of a person whom the intake registered: no doctor has a tie to her."""
+    rows = await ward.house.store.pool.fetch(
+        "SELECT r.version FROM record r JOIN person_identifier i USING (patient) WHERE i.digest = $1 AND r.type = $2",
+        ward.house.digest(number), type_number("DiagnosticReport"),
+    )  # fmt: skip
+    return [row["version"] for row in rows]
 
 
 def values(trees: list[Tree]) -> list[str]:
@@ -395,6 +406,98 @@ async def test_a_message_with_one_denied_report_registers_nobody(ward: Ward, kit
     assert (taken.accepted, taken.status) == (False, 403)
     async with ward.house.store.pool.acquire() as conn:
         assert await ward.house.store.people.key_of(conn, ward.house.digest(unknown)) is None
+
+
+async def test_what_is_refused_because_the_law_changed_meanwhile_registers_nobody(
+    ward: Ward, kith: Kith, number: str
+) -> None:
+    unknown = fresh_number()
+    people = ward.house.store.people
+    key = await ward.person(number)
+    admit = ward.admit()
+
+    async def overtaken(patient: PatientRef, *asked: Any, **more: Any) -> Grant:
+        """The law says yes; before anything is filed she opts out."""
+        grant = await admit(patient, *asked, **more)
+        if grant.subject.patient == key and not grant.subject.choices:
+            async with ward.house.store.pool.acquire() as conn:
+                await people.add_choice(conn, key, Choice("opt-out", "results", "", "", NOW, None))
+        return grant
+
+    reports = "".join(
+        kith.report(patient=kith.person(kith.item(), number=whose), id_=f"{whose[-5:]}-late")
+        for whose in (unknown, number)
+    )
+    raw = kith.message(reports, id_=f"overtaken-{number[-5:]}", version="1.3")
+    taken = await ward.house.intake.take(raw, LAB, overtaken)
+    assert (taken.accepted, taken.status) == (False, 403)
+    async with ward.house.store.pool.acquire() as conn:
+        assert await people.key_of(conn, ward.house.digest(unknown)) is None
+
+
+async def test_many_at_once_about_nobody_known_make_one_person(ward: Ward, kith: Kith, number: str) -> None:
+    raws = [a_report(kith, number, kith.item(), id_=f"M-{n}", report=f"R-{number[-5:]}-{n}") for n in range(5)]
+    taken = await asyncio.gather(*(ward.house.intake.take(raw, LAB, ward.admit()) for raw in raws))
+    assert all(one.accepted for one in taken)
+    keys = await ward.house.store.pool.fetch(
+        "SELECT patient FROM person_identifier WHERE digest = $1", ward.house.digest(number)
+    )
+    assert len(keys) == 1
+    assert len(await opened_by_lab(ward, number)) == 5
+
+
+async def test_both_reports_of_one_message_about_nobody_known_are_filed_on_one_person(
+    ward: Ward, kith: Kith, number: str
+) -> None:
+    reports = "".join(
+        kith.report(patient=kith.person(kith.item(), number=number), id_=f"R-{number[-5:]}-{n}") for n in range(2)
+    )
+    (taken,) = await take(ward, kith.message(reports, id_=f"both-{number[-5:]}", version="1.3"))
+    assert (taken.accepted, taken.reports) == (True, 2)
+    assert len(await opened_by_lab(ward, number)) == 2
+
+
+async def test_two_reports_of_a_message_that_cannot_be_told_apart_are_refused(
+    ward: Ward, kith: Kith, number: str
+) -> None:
+    await ward.person(number)
+    same = kith.report(patient=kith.person(kith.item(), number=number), id_=f"R-{number[-5:]}")
+    (taken,) = await take(ward, kith.message(same + same, id_=f"twins-{number[-5:]}", version="1.3"))
+    assert (taken.status, taken.faults[0].where) == (422, "ServReport/ServProvId")
+    assert await opened(ward, number) == []
+
+
+async def test_a_message_under_a_proof_that_was_used_before_is_not_filed(ward: Ward, kith: Kith, number: str) -> None:
+    await ward.person(number)
+
+    async def refuse() -> NoReturn:
+        raise Refusal(401, "used before")
+
+    values = note_values(number.encode(), int(NOW.timestamp()))
+    raws = [a_report(kith, number, kith.item(), id_=f"M-{n}", report=f"R-{number[-5:]}-{n}") for n in range(2)]
+    taken = [await ward.house.intake.take(raw, LAB, ward.admit(), Once(values, refuse)) for raw in raws]
+    assert [one.status for one in taken] == [200, 401]
+    assert len(await opened(ward, number)) == 1
+
+
+async def test_the_audit_row_names_exactly_the_versions_that_were_filed(ward: Ward, kith: Kith, number: str) -> None:
+    key = await ward.person(number)
+    first = a_report(kith, number, kith.item(id_="1") + kith.item("NPU01944", id_="2"), id_="M-1")
+    second = a_report(
+        kith, number, kith.item(id_="1") + kith.item("NPU01944", id_="2", value=kith.number("9")), id_="M-2",
+        generated="2026-03-02T13:00:00", service="M",
+    )  # fmt: skip
+    await take(ward, first, second)
+    rows = await ward.house.store.pool.fetch(
+        "SELECT types, ids, versions FROM audit WHERE patient = $1 AND action = 'file'", key
+    )
+    told = sorted((*one,) for row in rows for one in zip(row["types"], row["ids"], row["versions"], strict=True))
+    there = await ward.house.store.pool.fetch(
+        "SELECT type, id, version FROM record WHERE patient = $1 "
+        "UNION ALL SELECT type, id, version FROM record_history WHERE patient = $1", key
+    )  # fmt: skip
+    assert told == sorted(tuple(row) for row in there)
+    assert {version for _, _, version in told} == {1, 2}
 
 
 async def test_a_sender_without_the_right_to_file_registers_nobody(ward: Ward, kith: Kith, number: str) -> None:

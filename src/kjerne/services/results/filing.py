@@ -6,14 +6,13 @@ now corrected or withdrawn are told.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 from uuid import UUID
 
 from kjerne.access import Grant, Label
-from kjerne.exchange import Stale
 from kjerne.fhir.definitions import type_number
 from kjerne.fhir.encode import encode
 from kjerne.fhir.index import index
@@ -22,8 +21,9 @@ from kjerne.services.results.kith import chain, codes, kin, mapping
 from kjerne.store import followup
 from kjerne.store.chains import Chains, Source
 from kjerne.store.house import Store
+from kjerne.store.people import Newcomer
 from kjerne.store.pool import Connection
-from kjerne.store.records import Change, Written, hold
+from kjerne.store.records import Change, Written
 
 REPORT_TYPE: Final = type_number("DiagnosticReport")
 OBSERVATION_TYPE: Final = type_number("Observation")
@@ -37,7 +37,10 @@ Reports = Mapping[bytes, Sequence[chain.Versioned]]
 
 @dataclass(frozen=True, slots=True)
 class Filing:
-    """One report on its way: its chain, the grant for whom it names, and for whom the chain was filed on until now."""
+    """One report on its way: its chain, the grant for whom it names, and for whom the chain was filed on until now.
+
+    `newcomer` is set where no register knew whom it names; she is registered with it.
+    """
 
     sender: str
     report: bytes
@@ -45,6 +48,7 @@ class Filing:
     grant: Grant
     owner: int | None
     former: Grant | None
+    newcomer: Newcomer | None = None
 
 
 class Files:
@@ -56,19 +60,17 @@ class Files:
         self._digest = digest
 
     async def file(self, conn: Connection, filing: Filing, message: str) -> None:
-        """One version into its chain, and the chain's state into the record of whoever the newest version names."""
+        """One version into its chain, and the chain's state into the record of whoever the newest version names.
+
+        Call inside a transaction that holds the chain and the rows of both patients.
+        """
         grant, former, report, version = filing.grant, filing.former, filing.report, filing.version
-        if await self._chains.lock(conn, report) != filing.owner:
-            raise Stale
-        for patient in sorted({grant.subject.patient: grant} | ({former.subject.patient: former} if former else {})):
-            # Reports that belong together share a patient: they are filed one after another.
-            await hold(conn, grant if patient == grant.subject.patient else former or grant)
         source = Source(version.generated_at, version.message, chain.pack(version))
         sources: list[Source] = []
         if filing.owner is not None:
             sources = await self._chains.sources(conn, former or grant, report)
         own = [chain.unpack(one.raw) for one in sources]
-        before = own
+        before, kept = own, [source]
         if former is not None:
             if source.made_at < max(one.made_at for one in sources):
                 # A late, older version with the wrong number: the chain has moved on, and this is a part of its past.
@@ -76,12 +78,13 @@ class Files:
             else:
                 await self._leave(conn, former, filing, own)
                 await self._chains.note_move(conn, former, self.mark(filing.sender), message)
-                for one in sources:
-                    await self._chains.add(conn, grant, report, one)
-                before = []
-        others = await self._kin(conn, grant, filing, before, [*own, version])
-        await self._chains.add(conn, grant, report, source)
-        await self._refile(conn, grant, {**others, report: before}, {**others, report: [*own, version]})
+                before, kept = [], [*sources, source]
+        after = [*own, version]
+        orphan = kin.is_orphan(after)
+        near = await self._chains.keep(conn, grant, report, kept, self._anchors(filing.sender, after), orphan)
+        concerned = orphan or kin.is_orphan(before) or any(near.values())
+        others = await self._kin(conn, grant, filing, near) if concerned else {}
+        await self._refile(conn, grant, {**others, report: before}, {**others, report: after})
 
     def mark(self, sender: str) -> bytes:
         """What a sender's moved reports are found by."""
@@ -90,7 +93,9 @@ class Files:
     async def _leave(self, conn: Connection, former: Grant, filing: Filing, own: Versions) -> None:
         """Takes a chain from the wrong person, and tells everybody who had opened it there."""
         report = filing.report
-        others = await self._kin(conn, former, filing, own, [])
+        near = await self._chains.relatives(conn, former, self._anchors(filing.sender, own))
+        near.pop(report, None)
+        others = await self._kin(conn, former, filing, near) if kin.is_orphan(own) or any(near.values()) else {}
         before = kin.gather({**others, report: own})
         if report in before:
             named = sorted(self._named(former, report, before[report]), key=str)
@@ -101,13 +106,9 @@ class Files:
         await self._rewrite(conn, former, left, kin.gather(others))
 
     async def _kin(
-        self, conn: Connection, grant: Grant, filing: Filing, before: Versions, after: Versions
+        self, conn: Connection, grant: Grant, filing: Filing, near: Iterable[bytes]
     ) -> dict[bytes, Versions]:
-        """The chains that a filing may concern beside its own, with their versions; none where no orphan is near."""
-        report, orphan = filing.report, kin.is_orphan(after)
-        near = await self._chains.relate(conn, grant, report, self._anchors(filing.sender, after or before), orphan)
-        if not near or not (orphan or kin.is_orphan(before) or any(near.values())):
-            return {}
+        """The chains that a filing may concern beside its own, with their versions: `near` and what is near to those."""
         found: dict[bytes, Versions] = {}
         waiting = set(near)
         while waiting:
@@ -117,7 +118,7 @@ class Files:
                 sources = await self._chains.sources(conn, grant, key)
                 found[key] = [chain.unpack(one.raw) for one in sources]
             shared = self._anchors(filing.sender, [version for key in waiting for version in found[key]])
-            waiting = set(await self._chains.relatives(conn, grant, shared)) - found.keys() - {report}
+            waiting = set(await self._chains.relatives(conn, grant, shared)) - found.keys() - {filing.report}
         return found
 
     def _anchors(self, sender: str, versions: Sequence[chain.Versioned]) -> list[bytes]:
@@ -151,7 +152,7 @@ class Files:
         fresh = [change for change in changes if current.get((change.type, change.id)) != change.raw]
         if not fresh:
             return
-        written = await self._store.records.put(conn, grant, fresh)
+        written = await self._store.records.write(conn, grant, fresh)
         seen_before = [w for w in written if w.version > 1 and w.type == OBSERVATION_TYPE]
         if seen_before:
             corrected = [(w.type, w.id, w.version) for w in seen_before if _is_corrected(w, trees)]

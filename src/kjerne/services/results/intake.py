@@ -1,7 +1,9 @@
 """A laboratory's message in: understood, filed on its patient, answered with a receipt. Whole, or not at all.
 
-One transaction holds the claim on the message id, each report's chain, its records, the audit rows, the notices to those
-who had read what is now changed, and the receipt. The same message again gets the same receipt and changes nothing.
+One look tells whether the message came before, whom it names and whose its reports are; then the law is asked. One
+transaction holds the claim on the message id, the registration of whom no register knew, each report's chain, its records,
+the audit rows, the notices to those who had read what is now changed, and the receipt. The same message again gets the same
+receipt and changes nothing.
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ from typing import Final
 
 import msgspec
 
-from kjerne.access import Caller, Grant
+from kjerne.access import Caller, Once
 from kjerne.clock import Clock
 from kjerne.errors import Fault, Refusal
 from kjerne.exchange import Admit, Denied, PatientRef, Stale
@@ -25,9 +27,11 @@ from kjerne.services.results.kith import apprec, chain, mapping
 from kjerne.services.results.kith.model import Message, Patient
 from kjerne.settings import Settings
 from kjerne.store import followup, messages
+from kjerne.store.arrivals import Arrival, claim, look
 from kjerne.store.chains import Chains, moved
 from kjerne.store.house import Store
-from kjerne.store.people import Identifier, NewPerson
+from kjerne.store.people import Identifier, Newcomer, NewPerson
+from kjerne.store.pool import locked
 from kjerne.store.registers import organisation_names
 from kjerne.store.subjects import PersonDetail
 
@@ -66,12 +70,11 @@ class Taken:
 
 @dataclass(frozen=True, slots=True)
 class Named:
-    """Whom one report names, and under which key its versions stand; `new` where no register knows her."""
+    """One report as it is looked up: under which key its versions stand, and the digest of whom it names."""
 
     report: bytes
     version: chain.Versioned
-    patient: PatientRef
-    new: NewPerson | None
+    person: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,15 +103,13 @@ class Intake:
         # Messages about one report wait for each other, each with a connection: never with all of them.
         self._turns = asyncio.Semaphore(max(1, settings.pool_size // 2))
 
-    async def take(self, raw: bytes, caller: Caller, admit: Admit) -> Taken:
-        """Takes one message from an authenticated sender."""
+    async def take(self, raw: bytes, caller: Caller, admit: Admit, once: Once | None = None) -> Taken:
+        """Takes one message from an authenticated sender; `once` is its proof of possession, if not noted yet."""
         sender = sender_of(caller)
+        message = None
         try:
             message = self._read(raw)
-        except Refusal as refusal:
-            return await self._reject(raw, sender, None, refusal)
-        try:
-            return await self._known(sender, message, raw) or await self._file(raw, caller, message, admit)
+            return await self._file(raw, sender, message, admit, once)
         except Refusal as refusal:
             return await self._reject(raw, sender, message, refusal)
         except Denied as denied:
@@ -117,10 +118,6 @@ class Intake:
                 403, "results about this person are not filed here", where="Patient/OffId", rule=denied.denial.rule
             )
             return await self._reject(raw, sender, message, shut)
-
-    async def _known(self, sender: str, message: Message, raw: bytes) -> Taken | None:
-        async with self._store.pool.acquire() as conn:
-            return _as_before(await messages.seen(conn, sender, name_of(message), raw))
 
     async def _reject(self, raw: bytes, sender: str, message: Message | None, refusal: Refusal) -> Taken:
         """Keeps the message in the rejected queue with its faults, and answers with a receipt that says why."""
@@ -132,16 +129,31 @@ class Intake:
         name = name_of(message) if message else messages.unread_name(heard.id, mark)
         if message and refusal.status == 409:
             name += f".{mark}"  # beside the message that has the name
+        row = messages.row(
+            self._store.messages, sender=sender, message=name, raw=raw, at=now, receipt=receipt, faults=faults
+        )
         async with self._store.pool.acquire() as conn:
-            await messages.keep(
-                conn, self._store.messages, sender=sender, message=name, raw=raw, at=now, receipt=receipt, faults=faults
-            )
+            await messages.keep(conn, row)
         return Taken(receipt, 0, 0, refusal.status, faults, rule=refusal.rule)
 
-    async def _file(self, raw: bytes, caller: Caller, message: Message, admit: Admit) -> Taken:
-        sender = sender_of(caller)
-        for _ in range(3):
-            filings = await self._admitted(caller, message, admit)
+    async def _file(self, raw: bytes, sender: str, message: Message, admit: Admit, once: Once | None) -> Taken:
+        named = [self._named(sender, message, version) for version in chain.versions(message)]
+        if len({one.report for one in named}) < len(named):
+            raise Refusal(
+                422,
+                "two reports of the message cannot be told apart",
+                where="ServReport/ServProvId",
+                todo="Give each report a number of its own.",
+            )
+        for attempt in range(3):
+            async with self._store.pool.acquire() as conn:
+                seen, arrivals = await look(
+                    conn, once, sender, name_of(message), raw, [(one.person, one.report) for one in named]
+                )
+            known = _as_before(seen)
+            if known is not None:
+                return known
+            filings = await self._admitted(sender, named, arrivals, admit, proven=attempt == 0)
             try:
                 async with self._turns:
                     return await self._filed(raw, sender, message, filings)
@@ -149,84 +161,66 @@ class Intake:
                 continue
         raise Refusal(503, "the patient's facts are being changed at this moment", todo="Send the message again.")
 
-    async def _admitted(self, caller: Caller, message: Message, admit: Admit) -> list[Filing]:
-        """Asks the law about everybody the message concerns, before a transaction is open.
-
-        Whom no register knows is registered last, when nothing else of the message is refused.
-        """
-        sender = sender_of(caller)
-        named = [await self._named(sender, message, version) for version in chain.versions(message)]
-        filings = {i: await self._filing(sender, one, admit) for i, one in enumerate(named) if one.new is None}
-        unknown = {i: one for i, one in enumerate(named) if one.new is not None}
-        if unknown and SCOPE not in caller.scopes:
-            raise Refusal(403, "this sender may not file results", where="scope")
-        owners = {i: await self._former(one.report, admit) for i, one in unknown.items()}
-        await self._register([one.new for one in unknown.values() if one.new is not None])
-        for i, one in unknown.items():
-            filings[i] = await self._filing(sender, one, admit, owners[i])
-        return [filings[i] for i in sorted(filings)]
-
-    async def _named(self, sender: str, message: Message, version: chain.Versioned) -> Named:
+    def _named(self, sender: str, message: Message, version: chain.Versioned) -> Named:
         key = chain.report_digest(chain.report_key(message, version.report))
-        report = self._digest(f"report|{sender}|{key.hex()}")
-        patient, new = await self._patient(version.report.patient, version.report.line)
-        async with self._store.pool.acquire() as conn:
-            if await self._chains.count(conn, report) >= VERSIONS_LIMIT:
-                raise Refusal(
-                    422,
-                    f"a report has at most {VERSIONS_LIMIT} versions here",
-                    where=f"ServReport/ServProvId line {version.report.line}",
-                    todo="Send what is new as a report of its own.",
-                )
-        return Named(report, version, patient, new)
-
-    async def _former(self, report: bytes, admit: Admit) -> Grant | None:
-        async with self._store.pool.acquire() as conn:
-            owner = await self._chains.owner(conn, report)
-        return None if owner is None else await admit(PatientRef(key=owner), SERVICE, "file")
-
-    async def _filing(self, sender: str, named: Named, admit: Admit, former: Grant | None = None) -> Filing:
-        grant = await admit(named.patient, SERVICE, "file")
-        async with self._store.pool.acquire() as conn:
-            owner = await self._chains.owner(conn, named.report)
-        if owner is None or owner == grant.subject.patient:
-            former = None
-        else:
-            if former is None or former.subject.patient != owner:
-                former = await admit(PatientRef(key=owner), SERVICE, "file")
-            if owner in grant.subject.keys:
-                grant, former = former, None
-        return Filing(sender, named.report, named.version, grant, owner, former)
-
-    async def _patient(self, patient: Patient, line: int) -> tuple[PatientRef, NewPerson | None]:
-        """The person the report names; one to be registered, where no register knows her and the settings say so."""
-        name = patient.number
+        patient = version.report.patient
+        number = patient.number
         if patient.kind not in NATIONAL:
-            name = f"{patient.kind}|{patient.assigner.value or patient.assigner_name}|{patient.number}"
-        digest = self._digest(name)
-        sandbox = self._settings.mode == "sandbox"
-        if sandbox and patient.kind in NATIONAL and not self._is_synthetic(patient.number):
+            number = f"{patient.kind}|{patient.assigner.value or patient.assigner_name}|{patient.number}"
+        return Named(self._digest(f"report|{sender}|{key.hex()}"), version, self._digest(number))
+
+    async def _admitted(
+        self, sender: str, named: Sequence[Named], arrivals: Sequence[Arrival], admit: Admit, *, proven: bool
+    ) -> list[Filing]:
+        """Asks the law about everybody the message concerns, before a transaction is open."""
+        newcomers: dict[bytes, Newcomer] = {}
+        for one, arrival in zip(named, arrivals, strict=True):
+            self._check(one, arrival)
+            if arrival.person is None and one.person not in newcomers:
+                newcomers[one.person] = self._store.people.newcomer(self._new_person(one))
+        return [
+            await self._filing(sender, one, arrival.owner, newcomers.get(one.person), admit, proven=proven)
+            for one, arrival in zip(named, arrivals, strict=True)
+        ]
+
+    def _check(self, named: Named, arrival: Arrival) -> None:
+        """Refuses what is not filed whatever the law says."""
+        patient, line = named.version.report.patient, named.version.report.line
+        if self._settings.mode == "sandbox" and patient.kind in NATIONAL and not self._is_synthetic(patient.number):
             raise Refusal(
                 422,
                 "the number is not a synthetic one, and a sandbox takes no others",
                 where=f"Patient/OffId line {line}",
                 todo="Use a number with the month plus 80.",
             )
-        async with self._store.pool.acquire() as conn:
-            known = await self._store.people.key_of(conn, digest)
-        if known is not None:
-            return PatientRef(digest=digest), None
-        if self._settings.unknown_person == "refuse":
+        if arrival.person is None and self._settings.unknown_person == "refuse":
             raise Refusal(422, "no register knows this person", where=f"Patient/OffId line {line}")
-        identifier = Identifier(digest, patient.kind, patient.number, EARLIEST)
-        return PatientRef(digest=digest), NewPerson(_detail(patient), (identifier,), synthetic=sandbox)
+        if arrival.versions >= VERSIONS_LIMIT:
+            raise Refusal(
+                422,
+                f"a report has at most {VERSIONS_LIMIT} versions here",
+                where=f"ServReport/ServProvId line {line}",
+                todo="Send what is new as a report of its own.",
+            )
 
-    async def _register(self, people: Sequence[NewPerson]) -> None:
-        if people:
-            async with self._store.pool.acquire() as conn, conn.transaction():
-                # In the order of their numbers' digests: two messages about the same two wait, and never for each other.
-                for one in sorted(people, key=lambda person: person.identifiers[0].digest):
-                    await self._store.people.ensure(conn, one, self._clock.now())
+    def _new_person(self, named: Named) -> NewPerson:
+        patient = named.version.report.patient
+        identifier = Identifier(named.person, patient.kind, patient.number, EARLIEST)
+        return NewPerson(_detail(patient), (identifier,), synthetic=self._settings.mode == "sandbox")
+
+    async def _filing(
+        self, sender: str, named: Named, owner: int | None, newcomer: Newcomer | None, admit: Admit, *, proven: bool
+    ) -> Filing:
+        about = newcomer.subject if newcomer else None
+        grant = await admit(PatientRef(digest=named.person), SERVICE, "file", proven=proven, newcomer=about)
+        if newcomer and grant.subject.patient != newcomer.key:
+            newcomer = None  # somebody else has registered her meanwhile
+        former = None
+        if owner is not None and owner != grant.subject.patient:
+            former = await admit(PatientRef(key=owner), SERVICE, "file", proven=proven)
+            if owner in grant.subject.keys:
+                grant, former = former, None
+        return Filing(sender, named.report, named.version, grant, owner, former, newcomer)
 
     async def withdrawn(self, caller: Caller) -> list[Withdrawn]:
         """The sender's reports that were taken from a wrong person, newest first, and who had opened them there."""
@@ -247,23 +241,24 @@ class Intake:
         ]
 
     async def _filed(self, raw: bytes, sender: str, message: Message, filings: Sequence[Filing]) -> Taken:
-        now = self._clock.now()
+        now, name = self._clock.now(), name_of(message)
         receipt = apprec.build(message, (), now)
         observations = sum(len(report.items) for report in message.reports)
-        async with self._store.pool.acquire() as conn, conn.transaction():
-            claimed = await messages.keep(
-                conn, self._store.messages, sender=sender, message=name_of(message), raw=raw, at=now, receipt=receipt,
-                reports=len(filings), observations=observations,
-            )  # fmt: skip
-            if not claimed:
-                known = _as_before(await messages.seen(conn, sender, name_of(message), raw))
-                if known is None:
-                    raise Stale
-                return known
+        row = messages.row(
+            self._store.messages, sender=sender, message=name, raw=raw, at=now, receipt=receipt,
+            reports=len(filings), observations=observations,
+        )  # fmt: skip
+        owners = {filing.report: filing.owner for filing in filings}
+        newcomers = {filing.newcomer.key: filing.newcomer for filing in filings if filing.newcomer}
+        numbers = [one.person.identifiers[0].digest for one in newcomers.values()]
+        asked = [grant for filing in filings for grant in (filing.grant, filing.former) if grant]
+        known = [grant for grant in asked if grant.subject.patient not in newcomers]
+        async with self._store.pool.acquire() as conn, locked(conn, [*owners, *numbers]):
+            await claim(conn, row, {message.id, message.envelope_id} - {""}, known, owners, numbers)
+            if newcomers:
+                await self._store.people.enter(conn, list(newcomers.values()), now)
             for filing in filings:
-                await self._files.file(conn, filing, name_of(message))
-            for id_ in {message.id, message.envelope_id} - {""}:
-                await messages.end_unread(conn, sender, id_)
+                await self._files.file(conn, filing, name)
         return Taken(receipt, len(filings), observations)
 
 
