@@ -26,6 +26,7 @@ _FORM: Final = re.compile(
 )
 
 
+@lru_cache(maxsize=8192)
 def interval(text: str) -> Interval:
     """[first instant, first instant after) of a date, dateTime or instant. Raises `ValueError` for anything else."""
     parts = _FORM.fullmatch(text)

@@ -6,7 +6,7 @@ Tokens are 64-bit hashes of leaf and code, twice per code: with its system and a
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -58,7 +58,7 @@ def index(tree: dict[str, Any]) -> Indexed:
             for system, code in codings(leaf, value):
                 tokens.update(hashed(leaf.number, system, code))
         elif kind == "reference":
-            tokens.update(map(token, _reference_texts(leaf, value)))
+            tokens.update(_reference_tokens(leaf, value))
         elif kind == "date":
             for start, end in intervals(leaf.type, value):
                 if leaf.number in plan.main_leaves:
@@ -152,20 +152,23 @@ def reference_forms(text: str) -> tuple[str, ...]:
     return (whole, id) if slash and "/" not in id and ":" not in type else (whole,)
 
 
-def _reference_texts(leaf: Leaf, value: Any) -> list[str]:
+def _reference_tokens(leaf: Leaf, value: Any) -> Sequence[int]:
     if type(value) is str:
         forms = {value, value.partition("|")[0]} if leaf.type == "canonical" else {value}
-        return [plain_text(leaf.number, one) for one in forms]
+        return [token(plain_text(leaf.number, one)) for one in forms]
     if type(value) is not dict:
-        return []
-    texts = []
+        return ()
     reference = value.get("reference")
-    if type(reference) is str and not reference.startswith("#"):
-        texts += [plain_text(leaf.number, one) for one in reference_forms(reference)]
+    literal = type(reference) is str and reference[:1] != "#"
+    tokens = _literal_tokens(leaf.number, reference) if literal else ()
     identifier = _pair(value.get("identifier"), "value")
-    if identifier:
-        texts += identifier_texts(leaf.number, *identifier)
-    return texts
+    return (*tokens, *map(token, identifier_texts(leaf.number, *identifier))) if identifier else tokens
+
+
+@lru_cache(maxsize=4096)
+def _literal_tokens(leaf: int, reference: str) -> tuple[int, ...]:
+    """Kept, since the results of one report refer to the same few resources."""
+    return tuple(token(plain_text(leaf, one)) for one in reference_forms(reference))
 
 
 def intervals(type: str, value: Any) -> list[Interval]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Final
 
 import msgspec
@@ -150,8 +151,9 @@ def served(raw: bytes, splices: Splices, id: str, version: int, last_updated: da
     return b"".join(parts)
 
 
+@lru_cache(maxsize=1024)
 def pack(splices: Splices) -> bytes:
-    """A few bytes to keep beside the body."""
+    """A few bytes to keep beside the body. Most bodies begin alike, so the same few come again and again."""
     return msgspec.msgpack.encode(splices)
 
 

@@ -98,9 +98,9 @@ SELECT type, id, version + 1 FROM gone"""
 # ended. The caller holds the patient's row, so the versions found are the current ones until the transaction ends.
 _WRITE: Final = f"""
 WITH n AS MATERIALIZED (
-  SELECT * FROM unnest($4::uuid[], $5::smallint[], $6::integer[], $7::smallint[], $8::timestamptz[], $9::timestamptz[],
-    $10::timestamptz[], $11::bytea[], $12::bytea[], $13::integer[], $14::integer[])
-    AS n(id, type, labels, dictionary, date_from, date_to, release_at, "values", body, first, last)
+  SELECT * FROM unnest($3::uuid[], $4::smallint[], $5::integer[], $6::smallint[], $7::timestamptz[], $8::timestamptz[],
+    $9::timestamptz[], $10::text[], $11::bytea[], $12::bytea[])
+    AS n(id, type, labels, dictionary, date_from, date_to, release_at, tokens, "values", body)
 ), known AS MATERIALIZED (
   SELECT n.type, n.id, r.version, coalesce(r.version, (SELECT max(h.version) FROM record_history h
     WHERE h.patient = $1 AND h.type = n.type AND h.id = n.id), 0) AS reached
@@ -112,14 +112,14 @@ WITH n AS MATERIALIZED (
 ), put AS (
   INSERT INTO record ({_ROW})
   SELECT $1, id, type, k.reached + 1, n.labels, n.dictionary, $2, n.date_from, n.date_to, n.release_at,
-    ($3::bigint[])[n.first : n.last], n."values", n.body FROM n JOIN known k USING (type, id)
+    n.tokens::bigint[], n."values", n.body FROM n JOIN known k USING (type, id)
   ON CONFLICT (patient, type, id) DO UPDATE SET version = excluded.version, labels = excluded.labels,
     dictionary = excluded.dictionary, at = excluded.at, date_from = excluded.date_from, date_to = excluded.date_to,
     release_at = excluded.release_at, xid = pg_current_xact_id(), tokens = excluded.tokens,
     "values" = excluded."values", body = excluded.body
 ), told AS (
   INSERT INTO audit ({audit.COLUMNS}, types, ids, versions)
-  SELECT {audit.placeholders(15)}, array_agg(type), array_agg(id), array_agg(reached + 1) FROM known
+  SELECT {audit.placeholders(13)}, array_agg(type), array_agg(id), array_agg(reached + 1) FROM known
 )
 SELECT type, id, coalesce(version, 0), reached + 1 FROM known"""
 
@@ -206,14 +206,14 @@ class Records:
     async def write(self, conn: Connection, grant: Grant, changes: Sequence[Change]) -> list[Written]:
         """As `put`, inside a transaction that holds the patient's row (`hold`)."""
         patient, key = grant.subject.patient, self.key(grant)
-        tokens: list[int] = []
         rows = []
         for change in changes:
-            _, id_, type_, labels, dictionary, _, *dates, own, values, body = self.row(key, patient, change, grant.at)
-            place = len(tokens)
-            tokens += own
-            rows.append((id_, type_, labels, dictionary, *dates, values, body, place + 1, len(tokens)))
-        found = await conn.fetch(_WRITE, patient, grant.at, tokens, *columns(rows, 11), *audit.given(grant))
+            _, id_, type_, labels, dictionary, _, *dates, tokens, values, body = self.row(
+                key, patient, change, grant.at
+            )
+            # PostgreSQL has no ragged arrays, so each row's tokens come as the text of one.
+            rows.append((id_, type_, labels, dictionary, *dates, f"{{{','.join(map(str, tokens))}}}", values, body))
+        found = await conn.fetch(_WRITE, patient, grant.at, *columns(rows, 10), *audit.given(grant))
         versions = {(type_, id_): (current, new) for type_, id_, current, new in found}
         for change in changes:
             _expect(change, versions[change.type, change.id][0])

@@ -11,7 +11,11 @@ import secrets
 from hashlib import blake2b
 from uuid import UUID
 
+from asyncpg.pgproto import pgproto
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+
+_uuid = pgproto.UUID
+"""The driver's own, as its rows have it: made, compared and written as text in a tenth of the time."""
 
 
 class SealedIds:
@@ -27,13 +31,13 @@ class SealedIds:
     def make(self, patient: int, number: int | None = None) -> UUID:
         """A new id for a record of `patient`; `number` (64 bits) makes it repeatable, else it is random."""
         number = secrets.randbits(64) if number is None else number
-        return UUID(bytes=self._seal(patient.to_bytes(8, "big") + number.to_bytes(8, "big")))
+        return _uuid(self._seal(patient.to_bytes(8, "big") + number.to_bytes(8, "big")))
 
     def make_many(self, patient: int, count: int) -> list[UUID]:
         """As `make`, for many at once: one call of the cipher, and one for its random numbers."""
         key, numbers = patient.to_bytes(8, "big"), os.urandom(8 * count)
         sealed = self._seal(b"".join([key + numbers[at : at + 8] for at in range(0, 8 * count, 8)]))
-        return [UUID(bytes=sealed[at : at + 16]) for at in range(0, 16 * count, 16)]
+        return [_uuid(sealed[at : at + 16]) for at in range(0, 16 * count, 16)]
 
     def named(self, patient: int, *parts: str) -> UUID:
         """The same id every time for the same patient and name: a report's items keep their ids over its versions."""

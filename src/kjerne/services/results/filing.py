@@ -143,10 +143,11 @@ class Files:
             await self._remove_gone(conn, grant, report, before, set())
             return
         state = chain.fold(after)
-        trees = mapping.resources(state, self._numberer(grant.subject.patient, report))
+        ids: dict[str, UUID] = {}
+        trees = mapping.resources(state, self._numberer(grant.subject.patient, report, ids))
         opens = release.opens_at(state.report, _moment(state.first_issued, grant.at))
         withheld = release.labels_of(state.report)
-        changes = [_change(tree, opens, withheld) for tree in trees]
+        changes = [_change(tree, ids[tree["id"]], opens, withheld) for tree in trees]
         await self._remove_gone(conn, grant, report, before, {(change.type, change.id) for change in changes})
         current = await self._store.records.bodies(conn, grant, changes) if before else {}
         fresh = [change for change in changes if current.get((change.type, change.id)) != change.raw]
@@ -172,18 +173,27 @@ class Files:
                 await self._store.records.remove(conn, grant, sorted(gone, key=str))
 
     def _named(self, grant: Grant, report: bytes, versions: Versions) -> set[tuple[int, UUID]]:
-        trees = mapping.resources(chain.fold(versions), self._numberer(grant.subject.patient, report))
-        return {(type_number(tree["resourceType"]), UUID(tree["id"])) for tree in trees}
+        ids: dict[str, UUID] = {}
+        trees = mapping.resources(chain.fold(versions), self._numberer(grant.subject.patient, report, ids))
+        return {(type_number(tree["resourceType"]), ids[tree["id"]]) for tree in trees}
 
-    def _numberer(self, patient: int, report: bytes) -> Callable[[str, str], str]:
+    def _numberer(self, patient: int, report: bytes, ids: dict[str, UUID]) -> Callable[[str, str], str]:
+        """Gives the resources of a chain their ids as text, and notes in `ids` what each text stands for."""
         name = report.hex()
-        return lambda type_, key: str(self._store.ids.named(patient, name, type_, key))
+
+        def number(type_: str, key: str) -> str:
+            id_ = self._store.ids.named(patient, name, type_, key)
+            text = str(id_)
+            ids[text] = id_
+            return text
+
+        return number
 
 
-def _change(tree: Mapping[str, Any], opens: datetime | None, withheld: Label) -> Change:
+def _change(tree: dict[str, Any], id_: UUID, opens: datetime | None, withheld: Label) -> Change:
     raw = encode({name: value for name, value in tree.items() if name != "id"})
-    labels = withheld | (Label.NOT_THE_MOTHERS if mapping.not_the_patients(dict(tree)) else Label(0))
-    return Change(type_number(tree["resourceType"]), UUID(tree["id"]), raw, index(dict(tree)), labels, opens)
+    labels = withheld | Label.NOT_THE_MOTHERS if mapping.not_the_patients(tree) else withheld
+    return Change(type_number(tree["resourceType"]), id_, raw, index(tree), labels, opens)
 
 
 def _is_corrected(written: Written, trees: Sequence[Mapping[str, Any]]) -> bool:

@@ -230,7 +230,8 @@ def _additional(holder: Element, identifier: Identifier) -> None:
 
 
 def _put(parent: Element, name: str, words: str | None = None) -> Element:
-    child = etree.SubElement(parent, f"{{{etree.QName(parent).namespace}}}{name}")
+    namespace = str(parent.tag).partition("}")[0]
+    child = etree.SubElement(parent, f"{namespace}}}{name}")
     if words is not None:
         child.text = _printable(words)
     return child
@@ -246,4 +247,6 @@ def _coded(parent: Element, name: str, code_: str, words: str) -> Element:
 
 def _printable(words: str) -> str:
     """Without the control signs that XML cannot hold."""
+    if words.isprintable():
+        return words
     return "".join(sign for sign in words if sign.isprintable() or sign in "\n\t")

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final
+
+from lxml import etree
 
 from kjerne.services.results.kith import whose as kin
 from kjerne.services.results.kith.codes import is_known
@@ -62,6 +64,7 @@ PATIENT_DEPTH: Final = 3
 AHEAD: Final = timedelta(days=1)
 """How far a sender's clock may be ahead of ours."""
 
+_SYSTEMS: Final[Callable[..., Any]] = etree.XPath("descendant-or-self::*/@S", smart_strings=False)
 _INFANT: Final = timedelta(days=365)
 _SYSTEM_SHOWN: Final = 60
 _REPORT: Final = frozenset(
@@ -273,7 +276,7 @@ def _note_oddities(
 
 
 def _note_systems(element: Element, notes: Notes) -> None:
-    for system in dict.fromkeys((inner.get("S") or "").strip() for inner in element.iter()):
+    for system in dict.fromkeys(sent.strip() for sent in _SYSTEMS(element)):
         if system and not is_known(system):
             notes.add(f"A code system is not known here; its codes are kept as sent: {system[:_SYSTEM_SHOWN]}")
 

@@ -8,7 +8,7 @@ Oslo's offset; a date stays a date. Nothing is turned into GMT: that has moved r
 from __future__ import annotations
 
 import re
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Final, NamedTuple
 from zoneinfo import ZoneInfo
@@ -24,6 +24,8 @@ _FORM: Final = re.compile(
     r"(?:(?P<clock>T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,12})?))?"
     r"(?P<zone>Z|[+-][0-9]{2}:[0-9]{2})?"
 )
+_NONE: Final = timedelta()
+_MINUTE: Final = timedelta(minutes=1)
 _TO_FULL_DATE: Final = {4: "-01-01", 7: "-01", 10: ""}
 
 
@@ -68,9 +70,9 @@ def moment(text: str) -> str:
     found = stamp(text)
     if found is None:
         return text
-    return f"{found.at:%Y-%m-%dT%H:%M:%S}{_offset(found.at)}"
+    return found.at.isoformat()[:19] + _offset(found.at)
 
 
 def _offset(at: datetime) -> str:
-    sign_and_digits = f"{at:%z}"
-    return f"{sign_and_digits[:3]}:{sign_and_digits[3:5]}"
+    minutes = (at.utcoffset() or _NONE) // _MINUTE
+    return f"{'-' if minutes < 0 else '+'}{abs(minutes) // 60:02}:{abs(minutes) % 60:02}"
