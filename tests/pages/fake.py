@@ -30,6 +30,7 @@ from kjerne.pages.house import (
     ChoiceKind,
     Coming,
     Done,
+    File,
     Identity,
     LogRow,
     Notice,
@@ -136,6 +137,11 @@ class FakeHouse:
         if who.kind == "citizen" and visit.patient == 1:
             chart = replace(chart, coming=(Coming(NOW + timedelta(days=9)),), unread=frozenset())
         return replace(chart, acknowledged={"rep-blood-3": NOW - timedelta(days=60)})
+
+    async def file(self, who: Identity, visit: Visit, report: str, number: str) -> File:
+        if number not in r.FILES or report != "rep-concluded":
+            raise Refusal(404, "No such file.", where="file")
+        return File(r.FILES[number])
 
     async def acknowledge(self, who: Identity, visit: Visit, report: str) -> None:
         if report not in self.unread:
@@ -424,6 +430,13 @@ def _without_results() -> tuple[list[r.Resource], list[r.Resource]]:
     """Reports that only conclude or were only cancelled, and one whose first version never came."""
     concluded = r.report("rep-concluded", "MR", "MR hode", "2026-05-20", (), category="BLD", lab=RADIOLOGY)
     concluded["conclusion"] = "Ingen tegn til demyelinisering."
+    concluded["presentedForm"] = [
+        r.form("Nøkkelbilder", "image/png", "b-png"),
+        r.form("Beskrivelse med bilder", "application/pdf", "b-pdf"),
+        r.form("Rådata", "application/dicom", "b-dicom"),
+        r.form("Skjema fra avdelingen", "text/html", "b-html"),
+        {"title": "Tidligere undersøkelse", "contentType": "application/pdf", "url": "https://elsewhere.test/1"},
+    ]
     cancelled = r.report("rep-cancelled", "CLIN", "Klinisk biokjemi", "2026-04-08", (), status="cancelled")
     cancelled["extension"] = [r.comment("Prøven var merket med feil person.")]
     ids = ("again-1", "again-2", "again-3")

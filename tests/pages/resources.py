@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import struct
+import zlib
 from decimal import Decimal
 from typing import Any
 
@@ -83,6 +85,30 @@ def change(kind: str, at: str, **value: Any) -> Resource:
     """One former content: `change("corrected", "2026-10-01T08:00:00+02:00", valueQuantity=quantity("11.2", "g/dL"))`."""
     parts: list[Resource] = [{"url": "kind", "valueCode": kind}, {"url": "at", "valueDateTime": at}]
     return {"url": CHANGE, "extension": [*parts, {"url": "value", **value}] if value else parts}
+
+
+def a_picture() -> bytes:
+    """A grey PNG of 8 by 8."""
+    head = struct.pack(">IIBBBBB", 8, 8, 8, 0, 0, 0, 0)
+    parts = ((b"IHDR", head), (b"IDAT", zlib.compress((b"\0" + b"\x88" * 8) * 8)), (b"IEND", b""))
+    chunks = (struct.pack(">I", len(d)) + k + d + struct.pack(">I", zlib.crc32(k + d)) for k, d in parts)
+    return b"\x89PNG\r\n\x1a\n" + b"".join(chunks)
+
+
+PDF = b"%PDF-1.4\n1 0 obj<</Type/Catalog/Pages 2 0 R>>endobj\n2 0 obj<</Type/Pages/Kids[3 0 R]/Count 1>>endobj\n\
+3 0 obj<</Type/Page/Parent 2 0 R/MediaBox[0 0 200 100]>>endobj\ntrailer<</Root 1 0 R>>\n%%EOF"
+FILES = {
+    "b-png": a_picture(),
+    "b-pdf": PDF,
+    "b-dicom": bytes(128) + b"DICM",
+    "b-html": b"<html><script>alert(1)</script>",
+}
+"""What the made-up attachments hold, by the id of their Binary."""
+
+
+def form(title: str, type_: str, number: str) -> Resource:
+    """One attachment of a report."""
+    return {"title": title, "contentType": type_, "url": f"Binary/{number}", "size": len(FILES[number])}
 
 
 def comment(text: str) -> Resource:

@@ -91,7 +91,7 @@ def later(house: FakeHouse, minutes: float) -> None:
 
 @pytest.mark.parametrize(("method", "path"), [(m, p) for m, p, _, kind in ROUTES if kind])
 async def test_no_page_with_a_record_opens_without_a_login(browser: Browser, method: str, path: str) -> None:
-    filled = path.replace("{visit}", "v").replace("{series}", "s").replace("{report}", "r")
+    filled = path.replace("{visit}", "v").replace("{series}", "s").replace("{report}", "r").replace("{file}", "f")
     answer = await browser.client.request(method, filled, follow_redirects=False)
     assert answer.status_code == 303
     assert answer.headers["location"].startswith("/login")
@@ -144,7 +144,7 @@ async def _crawl(browser: Browser, start: str, seen: set[str]) -> None:
         assert page.headers["cache-control"] == "no-store"
         assert not re.search(r"\sstyle=|<style|\son[a-z]+=|<script(?![^>]*\ssrc=)|javascript:", page.text), path
         links = re.findall(r'href="(/[^"#]*)', unescape(page.text))
-        queue += [link for link in links if not re.match(r"/(static|language|login/start|logout)", link)]
+        queue += [link for link in links if not re.match(r"/(static|language|login/start|logout)|.*/file/", link)]
 
 
 async def test_the_person_number_never_stands_in_an_address(browser: Browser) -> None:

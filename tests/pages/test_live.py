@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import secrets
+from base64 import b64encode
 from collections.abc import Iterator
 from contextlib import contextmanager
 from html import unescape
@@ -88,6 +89,17 @@ def a_report(patient: str, mark: str, value: str, *, corrects: bool = False, ana
     )
     made = "2026-11-21T12:00:05" if corrects else "2026-11-20T12:00:05"
     return Kith.message(whole, id_=f"M-{mark}-{value}", generated=made)
+
+
+def with_a_file(raw: bytes, data: bytes) -> bytes:
+    """The same report with a file in it."""
+    content = b64encode(data).decode()
+    form = (
+        "<RefDoc><MsgType V='A'/><MimeType>application/pdf</MimeType><Description>Skannet svar</Description>"
+        f"<Content><Base64Container xmlns='http://www.kith.no/xmlstds/base64container'>{content}</Base64Container>"
+        "</Content></RefDoc>"
+    )
+    return raw.replace(b"</ServReport>", form.encode() + b"</ServReport>")
 
 
 def send(platform: Standing, raw: bytes) -> None:
@@ -181,3 +193,31 @@ def test_a_report_moved_from_the_wrong_patient_is_told_to_reader_and_patient(pla
         log = text(it.get("/me/log?show=all"))
     assert "Trakk tilbake: 1 svar, 1 resultat" in log or "Trakk tilbake: 1 resultat, 1 svar" in log
     assert "sendt inn på feil person" in log
+
+
+def test_a_file_is_opened_under_the_law_and_stands_in_the_log(platform: Standing) -> None:
+    nin, mark, pdf = platform.nin("citizen"), secrets.token_hex(4), b"%PDF-1.4 scanned"
+    send(platform, with_a_file(a_report(nin, mark, "140", analysis=f"P-Vedlegg {mark}"), pdf))
+    with tab(platform, "gp") as it:
+        visit = it.type(nin)
+        reports = sorted(set(re.findall(r'href="(/clinician/v/[^"]+/report/[^"]+)"', visit.text)))
+        pages = [page for path in reports if mark in text(page := it.get(path))]
+        assert len(pages) == 1
+        assert "Skannet svar" in text(pages[0])
+        (link,) = re.findall(r'href="(/clinician/[^"]+/file/[^"]+)"', pages[0].text)
+        since = platform.clock.now()
+        file = it.get(link)
+        assert (file.content, file.headers["content-type"]) == (pdf, "application/pdf")
+        (row,) = platform.rows(
+            "SELECT ids, rule FROM audit WHERE caller_hpr = $1 AND at >= $2", platform.persona("gp").hpr, since
+        )
+        assert {str(id_) for id_ in row["ids"]} == set(link.split("/report/")[1].split("/file/"))
+        with blocked(platform, "citizen", "gp"):
+            shut = it.get(link)
+        assert shut.status_code == 403
+        assert pdf not in shut.content
+    with tab(platform, "citizen", "me") as it:
+        assert "1 vedlegg" in text(it.get("/me/log?show=all"))
+        own = link.split("/report/")[1]
+        assert it.get(f"/me/report/{own}").content == pdf
+        assert it.get(f"/me/report/{own[::-1]}").status_code == 404

@@ -96,3 +96,28 @@ async def test_rows_kept_apart_show_why_under_the_name(browser: Browser) -> None
 async def test_the_table_says_how_many_dates_it_has(browser: Browser) -> None:
     page = await opened(browser)
     assert "datoer, flere til høyre" in text(page)
+
+
+@pytest.mark.parametrize("to", ["clinician", "me"])
+async def test_each_file_of_a_report_is_linked_or_said_why_not(browser: Browser, to: str) -> None:
+    root = (await opened(browser)).url.path if to == "clinician" else (await browser.citizen()).url.path
+    page = await browser.get(f"{root}/report/rep-concluded")
+    said = text(page)
+    for part in ("Nøkkelbilder Bilde (PNG) · 1 kB", "Rådata", "kan ikke vises her", "fulgte ikke med svaret"):
+        assert part in said
+    links = findall(r'<a class="ds-button"[^>]* href="([^"]+/file/[^"]+)"', page.text)
+    assert len(links) == 4
+    for link in links:
+        file = await browser.get(link)
+        assert file.status_code == 200
+        assert file.headers["cache-control"] == "no-store"
+        assert file.headers["x-content-type-options"] == "nosniff"
+        assert "default-src 'none'" in file.headers["content-security-policy"]
+
+
+async def test_a_file_is_reached_through_its_own_report_alone(browser: Browser) -> None:
+    root = (await opened(browser)).url.path
+    for path in ("rep-ct/file/b-png", "rep-concluded/file/other", "other/file/b-png"):
+        answer = await browser.get(f"{root}/report/{path}")
+        assert answer.status_code == 404
+        assert "Vedlegget finnes ikke" in text(answer)

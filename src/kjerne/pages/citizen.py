@@ -8,7 +8,7 @@ from uuid import uuid4
 from starlette.responses import Response
 
 from kjerne.errors import Refusal
-from kjerne.pages import trend_data
+from kjerne.pages import attached, trend_data
 from kjerne.pages.desk import Page
 from kjerne.pages.house import ChoiceKind, Represented, RuleLanguage, Visit
 from kjerne.pages.reading import Reading, read
@@ -87,6 +87,12 @@ async def report(page: Page) -> Response:
         answer=one,
         points=reading.points_of(one.id),
     )
+
+
+async def file(page: Page) -> Response:
+    """A file that came with one of her reports."""
+    named = page.request.path_params
+    return attached.answer(await page.house.file(page.who, page.visit, named["report"], named["file"]))
 
 
 async def log(page: Page) -> Response:

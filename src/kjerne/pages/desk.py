@@ -23,7 +23,7 @@ from kjerne.access import Denial
 from kjerne.clock import Clock
 from kjerne.errors import Refusal
 from kjerne.exchange import Denied
-from kjerne.pages import charts, formats, session, words
+from kjerne.pages import attached, charts, formats, session, words
 from kjerne.pages.house import Identity, PagesHouse, Visit
 from kjerne.pages.login import LoginDoor
 from kjerne.pages.session import Seal, Session
@@ -276,6 +276,7 @@ def _looks(page: Page) -> dict[str, Any]:
         "knows": words.knows,
         "bare": panels.bare,
         "names_of": _names_of,
+        "is_shown": attached.is_shown,
         "language": language,
         "reads_as": words.reads_as(language),
         "languages": words.LANGUAGES,
@@ -290,6 +291,7 @@ def _looks(page: Page) -> dict[str, Any]:
         "clock": bound(formats.clock),
         "moment": bound(formats.moment),
         "value": bound(formats.value),
+        "size": bound(formats.size),
         "span": bound(formats.span),
         "age": lambda born: formats.age(born, page.now, language),
         "spark": charts.sparkline,

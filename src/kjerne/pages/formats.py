@@ -55,6 +55,17 @@ def span(found: Range, language: Language) -> str:
     return ""
 
 
+def size(bytes_: int, language: Language) -> str:
+    """How big a file is, in the unit that says it shortest.
+
+    >>> size(420, "nb"), size(1_250_000, "nb"), size(48_000, "en")
+    ('1 kB', '1,2 MB', '48 kB')
+    """
+    if bytes_ < 1_000_000:
+        return f"{max(round(bytes_ / 1000), 1)} kB"
+    return f"{number(Decimal(bytes_) / 1_000_000 // Decimal('0.1') * Decimal('0.1'), language)} MB"
+
+
 def day(at: date | datetime | When | None, language: Language) -> str:
     """A date in figures: 11.03.2026 (English: 11 Mar 2026, which no reader can take for November)."""
     if at is None:

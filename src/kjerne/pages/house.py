@@ -122,6 +122,13 @@ class Chart:
 
 
 @dataclass(frozen=True, slots=True)
+class File:
+    """The bytes of one file that came with a report."""
+
+    data: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class OwnPatient:
     """A person on the reader's own list (practice list or open care course) whom she can open without typing."""
 
@@ -290,6 +297,10 @@ class PagesHouse(Protocol):
 
     async def chart(self, who: Identity, visit: Visit) -> Chart:
         """All results under the law, one audited read. `Denied` by its outcome: blocked, locked, opted out, no ground."""
+        ...
+
+    async def file(self, who: Identity, visit: Visit, report: str, number: str) -> File:
+        """A file that came with a report, under the same law and with its line in the log. `Refusal` 404 otherwise."""
         ...
 
     async def acknowledge(self, who: Identity, visit: Visit, report: str) -> None:

@@ -6,6 +6,8 @@ its attestation, `policy` answers with a `Grant`, and the store writes the audit
 
 from __future__ import annotations
 
+import base64
+import binascii
 import secrets
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
@@ -27,6 +29,7 @@ from kjerne.pages.house import (
     Chart,
     Coming,
     Done,
+    File,
     Identity,
     OwnPatient,
     Patient,
@@ -39,6 +42,7 @@ from kjerne.policy.claims import Claims
 from kjerne.policy.door import Door
 from kjerne.policy.people import is_protected
 from kjerne.services.results import reuse
+from kjerne.services.results.answers import attached_to
 from kjerne.services.results.reuse_api import Asker
 from kjerne.store import followup, registers, subjects
 from kjerne.store.house import Store
@@ -52,6 +56,7 @@ LIST_LIMIT = 50
 CHART_LIMIT = 20_000
 TYPES = ("DiagnosticReport", "Observation", "ServiceRequest", "Specimen", "PractitionerRole")
 REPORT = type_number("DiagnosticReport")
+BINARY = type_number("Binary")
 CARE_RELATION = "urn:AuditEventHL7Norway/CodeSystem/carerelation"
 
 
@@ -235,6 +240,25 @@ class LivePages:
 
         return await self.under(who, visit, "search", use)
 
+    async def file(self, who: Identity, visit: Visit, report: str, number: str) -> File:
+        """Report and file in one audited read: a file is reached through a report that is open, and only then."""
+        report_id, file_id = self.store.ids.parse(report), self.store.ids.parse(number)
+        wanted = [(REPORT, report_id)] if report_id else []
+        wanted += [(BINARY, file_id)] if file_id else []
+
+        async def use(grant: Grant) -> File:
+            async with self.store.pool.acquire() as conn:
+                records = await self.reader.named(conn, grant, wanted)
+            trees = {record.type: decode(record.raw) for record in records}
+            forms = trees.get(REPORT, {}).get("presentedForm", [])
+            ids = [one.id for one in attached_to(trees.get(REPORT, {}))]
+            if number not in ids:
+                raise Refusal(404, "There is no such file with this report.", where="file")
+            held = trees.get(BINARY, {}) if file_id else forms[ids.index(number)]
+            return File(_bytes(held.get("data", "")))
+
+        return await self.under(who, visit, "read", use)
+
     async def acknowledge(self, who: Identity, visit: Visit, report: str) -> None:
         """The requester has read this report."""
         id_ = self.store.ids.parse(report)
@@ -292,6 +316,16 @@ class LivePages:
 
 def _packed(carry: Carry) -> str:
     return msgspec.msgpack.encode(carry).hex()
+
+
+def _bytes(data: str) -> bytes:
+    try:
+        found = base64.b64decode("".join(data.split()), validate=True)
+    except binascii.Error:
+        found = b""
+    if not found:
+        raise Refusal(404, "The file cannot be read.", where="file")
+    return found
 
 
 def uuid_of(text: str, where: str) -> UUID:

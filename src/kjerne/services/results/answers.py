@@ -66,6 +66,21 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True)
+class Attached:
+    """A file that came with a report (`presentedForm`). `id` is its Binary, or its place where it lies in the report itself.
+
+    `id` is empty where only an address elsewhere was given: nothing is fetched from there.
+    """
+
+    id: str
+    title: str
+    type: str
+    """What the sender says it is, as a media type; the bytes may say something else."""
+    size_bytes: int | None
+    at: When | None
+
+
+@dataclass(frozen=True, slots=True)
 class Answer:
     """One report as text. `conclusion` is FHIR's own field: in some reports it is all there is.
 
@@ -86,11 +101,13 @@ class Answer:
     comments: tuple[str, ...]
     material: str
     first_missing: bool
+    attached: tuple[Attached, ...] = ()
 
     @property
     def read(self) -> bool:
-        """Whether it says something that stands in no table of numbers: text, or that it was taken back."""
-        return bool(self.findings or self.organisms or self.conclusion or self.comments) or self.mark == "withdrawn"
+        """Whether it says something that stands in no table of numbers: text, a file, or that it was taken back."""
+        told = self.findings or self.organisms or self.conclusion or self.comments or self.attached
+        return bool(told) or self.mark == "withdrawn"
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,6 +203,25 @@ def _answer(report: Resource, desk: _Desk) -> Answer:
         comments=_comments(report),
         material=", ".join(sorted(materials - {""})),
         first_missing=points.first_missing(report),
+        attached=attached_to(report),
+    )
+
+
+def attached_to(report: Resource) -> tuple[Attached, ...]:
+    """The files of one report, in the sender's order."""
+    return tuple(_attached(place, form) for place, form in enumerate(report.get("presentedForm", [])))
+
+
+def _attached(place: int, form: Resource) -> Attached:
+    url, data = str(form.get("url", "")), str(form.get("data", ""))
+    binary = url.removeprefix("Binary/") if url.startswith("Binary/") else ""
+    size = form.get("size")
+    return Attached(
+        id=binary or (str(place) if data else ""),
+        title=str(form.get("title", "")),
+        type=str(form.get("contentType", "")).partition(";")[0].strip().lower(),
+        size_bytes=int(size) if size is not None else len(data) * 3 // 4 or None,
+        at=points.when(form.get("creation")),
     )
 
 
