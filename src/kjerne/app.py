@@ -277,7 +277,7 @@ def pages(
     live = CitizenPages(
         house.store, house.clock, house.reader, house.asker, verifier.access_token, house.identify, house.digest
     )
-    known = PagesClient(client, key, f"{public_url}/login/return", PAGES_SCOPES)
+    known = PagesClient(client, key, f"{public_url}/login/return", PAGES_SCOPES, f"{public_url}/logout/done")
     door = CodeFlow(issuer, known, http_client, house.clock)
     cookie = house.store.keys.derived("cookie")
     app = pages_app(live, door, key=cookie, clock=house.clock, secure=public_url.startswith("https"))

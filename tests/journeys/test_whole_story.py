@@ -80,3 +80,19 @@ def test_a_block_holds_on_the_doctors_next_click(opened: Browser, where: Site, p
         at_home.page.get_by_role("listitem").filter(has_text=doctor.person_name).get_by_role("button").click()
         at_work.page.reload()
         expect(at_work.page.get_by_role("main")).to_contain_text("HbA1c")
+
+
+@pytest.mark.parametrize("script", [True, False], ids=["with script", "without script"])
+def test_logging_out_ends_the_providers_login_too(
+    opened: Browser, where: Site, platform: Standing, script: bool
+) -> None:
+    with tab(opened, where, 390, java_script_enabled=script) as it:
+        log_in(it, "me", platform.persona("citizen").person_name)
+        it.page.get_by_role("button", name="Logg ut").click()
+        if not script:
+            it.page.get_by_role("button", name="Logg ut av innloggingstjenesten også").click()
+        it.page.wait_for_url("**/logout/done")
+        expect(it.page.get_by_role("heading", name="Du er logget ut")).to_be_visible()
+        assert it.complaints == []
+        it.goto("/me")
+        expect(it.page.get_by_role("link", name="Logg inn som innbygger")).to_be_visible()

@@ -43,7 +43,7 @@ from kjerne.pages.house import (
     Visit,
     Waiting,
 )
-from kjerne.pages.login import Pending, To, Tokens
+from kjerne.pages.login import Ending, Pending, To, Tokens
 from kjerne.services.results.points import Value
 from pages import resources as r
 
@@ -457,13 +457,19 @@ class FakeDoor:
 
     clock: Clock
     next_subject: str = ""
+    ends_at: str = ""
+    hints: list[str] = field(default_factory=list)
 
     async def start(self, to: To) -> tuple[str, Pending]:
         return f"/login/return?state=s&code={to}", Pending("s", "n", "v", to, self.clock.now(), {})
 
     async def finish(self, pending: Pending, query: Mapping[str, str]) -> Tokens:
         default = "clinician" if pending.to == "clinician" else "citizen"
-        return Tokens({"sub": self.next_subject or default}, "token")
+        return Tokens({"sub": self.next_subject or default}, "token", "id-token")
+
+    async def end(self, id_token: str) -> Ending | None:
+        self.hints.append(id_token)
+        return Ending(self.ends_at, {"id_token_hint": id_token}) if self.ends_at else None
 
 
 def made(clock: Clock | None = None) -> tuple[FakeHouse, FakeDoor, Any]:

@@ -491,6 +491,37 @@ async def test_logging_out_ends_the_login(browser: Browser) -> None:
     assert (await browser.get("/clinician")).url.path == "/login"
 
 
+async def test_logging_out_hands_the_browser_on_to_end_the_providers_login_too(
+    house_and_browser: tuple[FakeHouse, Browser, FakeDoor],
+) -> None:
+    _, browser, door = house_and_browser
+    door.ends_at = "https://sts.test/endsession"
+    page = await browser.clinician()
+    out = await browser.post(page, "/logout")
+    assert "Logg ut av innloggingstjenesten også" in text(out)
+    assert '<form class="actions" method="post" action="https://sts.test/endsession" data-onward>' in out.text
+    assert 'name="id_token_hint" value="id-token"' in out.text
+    assert "form-action 'self' https://sts.test;" in out.headers["content-security-policy"]
+    assert (await browser.get("/clinician")).url.path == "/login"
+    again = await browser.client.post("/logout", data={"token": ""})
+    assert "data-onward" not in again.text, "the hint is gone with the login"
+
+
+async def test_a_hint_of_another_login_is_not_sent(house_and_browser: tuple[FakeHouse, Browser, FakeDoor]) -> None:
+    _, browser, door = house_and_browser
+    await browser.clinician()
+    kept = browser.client.cookies.get("kjerne_logout", path="/logout")
+    page = await browser.citizen()
+    assert kept
+    browser.client.cookies.set("kjerne_logout", kept, path="/logout", domain="kjerne.test")
+    await browser.post(page, "/logout")
+    assert door.hints == [""]
+
+
+async def test_the_way_back_from_the_provider_ends_on_a_page_that_says_so(browser: Browser) -> None:
+    assert "Du er logget ut" in text(await browser.get("/logout/done"))
+
+
 async def test_a_login_ends_by_itself_and_says_so(browser: Browser, house: FakeHouse) -> None:
     await browser.clinician()
     later(house, session.IDLE_MINUTES + 1)

@@ -30,6 +30,7 @@ class Provider:
     key: ECKey = field(default_factory=lambda: ECKey.generate_key("P-256", {"kid": "k"}))
     pushed: dict[str, str] = field(default_factory=dict)
     spoil: dict[str, Any] = field(default_factory=dict)
+    ends: str = ""
     signed_by: ECKey | None = None
     proofs: list[str] = field(default_factory=list)
     assertions: list[str] = field(default_factory=list)
@@ -49,7 +50,8 @@ class Provider:
         return self._token(form)
 
     def _discovery(self) -> dict[str, str]:
-        return {
+        offered = {"end_session_endpoint": self.ends} if self.ends else {}
+        return offered | {
             "issuer": ISSUER,
             "pushed_authorization_request_endpoint": f"{ISSUER}/par",
             "authorization_endpoint": f"{ISSUER}/authorize",
@@ -95,7 +97,7 @@ async def provider_and_flow() -> AsyncIterator[tuple[Provider, CodeFlow]]:
     key = ECKey.generate_key("P-256")
     provider = Provider(key)
     scopes = {"clinician": "openid", "me": "openid"}
-    client = Client("pages", key, "http://kjerne.test/login/return", scopes)  # type: ignore[arg-type]
+    client = Client("pages", key, "http://kjerne.test/login/return", scopes, "http://kjerne.test/logout/done")  # type: ignore[arg-type]
     async with httpx.AsyncClient(transport=httpx.MockTransport(provider)) as http:
         yield provider, CodeFlow(ISSUER, client, http, FixedClock(NOW))
 
@@ -155,6 +157,37 @@ async def _refused(flow: CodeFlow, pending: Pending, query: dict[str, str]) -> N
     with pytest.raises(Refusal) as refused:
         await flow.finish(pending, query)
     assert refused.value.status == 403
+
+
+async def test_the_providers_session_is_ended_where_it_offers_a_way(
+    provider_and_flow: tuple[Provider, CodeFlow],
+) -> None:
+    provider, flow = provider_and_flow
+    provider.ends = f"{ISSUER}/end"
+    ending = await flow.end("an id token")
+    assert ending
+    assert ending.address == f"{ISSUER}/end"
+    assert ending.fields == {
+        "client_id": "pages",
+        "post_logout_redirect_uri": "http://kjerne.test/logout/done",
+        "id_token_hint": "an id token",
+    }
+    assert "an id token" not in repr(ending)
+
+
+async def test_logging_out_stays_here_where_the_provider_offers_no_way(
+    provider_and_flow: tuple[Provider, CodeFlow],
+) -> None:
+    assert await provider_and_flow[1].end("an id token") is None
+
+
+async def test_a_silent_provider_keeps_nobody_logged_in() -> None:
+    def silent(_: httpx.Request) -> httpx.Response:
+        raise httpx.ConnectError("nobody there")
+
+    client = Client("pages", ECKey.generate_key("P-256"), "http://x", {"clinician": "openid", "me": "openid"})
+    async with httpx.AsyncClient(transport=httpx.MockTransport(silent)) as http:
+        assert await CodeFlow(ISSUER, client, http, FixedClock(NOW)).end("") is None
 
 
 async def test_a_provider_that_is_silent_is_not_a_wrong_password() -> None:

@@ -414,8 +414,10 @@ def test_logout_returns_only_to_a_registered_address(house: House) -> None:
     hint = minted(HOME, SIGNER, house.clock).identity_token(
         next(client for client in CLIENTS if client.id == PAGES_CLIENT), "n", _login_of(house)
     )
-    back = {"id_token_hint": hint, "post_logout_redirect_uri": HOME + "/", "state": "s"}
-    assert house.http.get("/sts/connect/endsession", params=back).headers["location"] == HOME + "/?state=s"
+    back = {"id_token_hint": hint, "post_logout_redirect_uri": HOME + "/logout/done", "state": "s"}
+    told = house.http.get("/sts/connect/endsession", params=back)
+    assert told.headers["location"] == HOME + "/logout/done?state=s"
+    assert house.http.post("/sts/connect/endsession", data=back).headers["location"] == told.headers["location"]
     elsewhere = back | {"post_logout_redirect_uri": "https://evil.example/"}
     assert house.http.get("/sts/connect/endsession", params=elsewhere).status_code == 200
     assert house.http.get("/sts/connect/endsession", params=back | {"id_token_hint": hint[:-4]}).status_code == 200

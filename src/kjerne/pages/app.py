@@ -30,6 +30,7 @@ ROUTES: tuple[tuple[str, str, PageHandler, Kind | None], ...] = (
     ("GET", "/login/start", entry.start, None),
     ("GET", "/login/return", entry.back, None),
     ("POST", "/logout", entry.logout, None),
+    ("GET", "/logout/done", entry.logged_out, None),
     ("GET", "/language", entry.language, None),
     ("GET", "/clinician", clinician.choose, "practitioner"),
     ("POST", "/clinician/open", clinician.open_patient, "practitioner"),

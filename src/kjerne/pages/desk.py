@@ -13,7 +13,7 @@ from datetime import datetime
 from functools import cache
 from importlib.resources import files
 from typing import Any, Final, Literal
-from urllib.parse import parse_qsl, quote
+from urllib.parse import parse_qsl, quote, urlsplit
 
 import jinja2
 from starlette.requests import Request
@@ -35,11 +35,20 @@ from kjerne.services.results.answers import Organism
 FORM_LIMIT_BYTES: Final = 32_000
 """No form here is longer than a reason in words."""
 FORM_FIELD_LIMIT: Final = 40
-HEADERS: Final = {
-    "content-security-policy": (
+
+
+def policy(*, form_target: str = "") -> str:
+    """What a page may load and where its forms may go: here, and to the host of `form_target` if there is one."""
+    parts = urlsplit(form_target)
+    target = f" {parts.scheme}://{parts.netloc}" if form_target else ""
+    return (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
-        "font-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
-    ),
+        f"font-src 'self'; form-action 'self'{target}; frame-ancestors 'none'; base-uri 'none'"
+    )
+
+
+HEADERS: Final = {
+    "content-security-policy": policy(),
     "cache-control": "no-store",
     # Not no-referrer: with that a browser sends its own forms as from "null", and they could not be told from foreign ones.
     "referrer-policy": "same-origin",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Final, cast
 from uuid import uuid4
@@ -11,13 +11,24 @@ from starlette.responses import RedirectResponse, Response
 
 from kjerne.errors import Refusal
 from kjerne.pages import session, words
-from kjerne.pages.desk import LANGUAGE_COOKIE, Page, drop_cookie, put_cookie
+from kjerne.pages.desk import LANGUAGE_COOKIE, Page, drop_cookie, policy, put_cookie
 from kjerne.pages.house import Visit
 from kjerne.pages.login import Pending, To
 
 PENDING_COOKIE: Final = "kjerne_login"
 PENDING_MINUTES: Final = 10
+HINT_COOKIE: Final = "kjerne_logout"
+COOKIE_LIMIT: Final = 3_800
+"""A longer cookie is dropped by browsers, name and all; the provider then asks whom to log out."""
 _PLACES: Final = {"clinician": "/clinician", "me": "/me"}
+
+
+@dataclass(frozen=True, slots=True)
+class Hint:
+    """The ID token of one login, kept in a cookie of its own for the provider to know at log-out whom it is about."""
+
+    session: str
+    id_token: str
 
 
 async def front(page: Page) -> Response:
@@ -67,16 +78,31 @@ async def back(page: Page) -> Response:
     answer = RedirectResponse(_PLACES[pending.to], 303)
     put_cookie(page.desk, answer, begun)
     answer.delete_cookie(PENDING_COOKIE, path="/login")
+    hint = page.desk.seal.seal("hint", Hint(begun.id, tokens.id_token))
+    if len(hint) <= COOKIE_LIMIT:
+        answer.set_cookie(HINT_COOKIE, hint, httponly=True, samesite="strict", secure=page.desk.secure, path="/logout")
     return answer
 
 
 async def logout(page: Page) -> Response:
-    """End the login in this browser."""
+    """End the login in this browser, and send it on to end the provider's where there is a way to."""
     if page.session:
         page.checked()
-    answer = replace(page, session=None).render("logout.html", title=page.say("logout.title"))
+    hint = page.desk.seal.open("hint", page.request.cookies.get(HINT_COOKIE, ""), Hint)
+    known = hint is not None and (page.session is None or hint.session == page.session.id)
+    ending = await page.desk.door.end(hint.id_token if hint and known else "") if page.session or known else None
+    answer = replace(page, session=None).render("logout.html", title=page.say("logout.title"), ending=ending)
     drop_cookie(page.desk, answer)
+    answer.delete_cookie(HINT_COOKIE, path="/logout")
+    if ending:
+        # Only this page may post to the provider.
+        answer.headers["content-security-policy"] = policy(form_target=ending.address)
     return answer
+
+
+async def logged_out(page: Page) -> Response:
+    """The browser is back from the provider, logged out at both."""
+    return page.render("logout.html", title=page.say("logout.title"), ending=None)
 
 
 async def language(page: Page) -> Response:

@@ -53,6 +53,18 @@ class Tokens:
 
     claims: Mapping[str, Any]
     access_token: str
+    id_token: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """Where the provider's own session is ended, and what the browser posts there.
+
+    Posted and not linked to: the hint is an ID token with a person number in it, and an address is kept in many places.
+    """
+
+    address: str
+    fields: Mapping[str, str] = field(repr=False)
 
 
 class LoginDoor(Protocol):
@@ -66,15 +78,20 @@ class LoginDoor(Protocol):
         """Turn the provider's answer into verified claims. `Refusal` 403 where anything does not fit."""
         ...
 
+    async def end(self, id_token: str) -> Ending | None:
+        """How the provider's session is ended (OpenID Connect RP-Initiated Logout 1.0); None where it offers no way."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Client:
-    """This program as the provider knows it. `scopes` by who logs in."""
+    """This program as the provider knows it. `scopes` by who logs in; `after_logout` is registered with it too."""
 
     id: str
     key: ECKey
     redirect_uri: str
     scopes: Mapping[To, str]
+    after_logout: str = ""
 
 
 class CodeFlow:
@@ -129,7 +146,18 @@ class CodeFlow:
         }
         answer = await self._post(provider["token_endpoint"], form, ECKey.import_key(dict(pending.key)))
         claims = await self._verified(str(answer.get("id_token", "")), pending.nonce)
-        return Tokens(claims, str(answer.get("access_token", "")))
+        return Tokens(claims, str(answer.get("access_token", "")), str(answer.get("id_token", "")))
+
+    async def end(self, id_token: str) -> Ending | None:
+        try:
+            address = str((await self._provider()).get("end_session_endpoint", ""))
+        except Refusal:
+            # Logged out here all the same: nobody is kept in because the provider is silent.
+            return None
+        fields = {"client_id": self._client.id, "post_logout_redirect_uri": self._client.after_logout}
+        if id_token:
+            fields["id_token_hint"] = id_token
+        return Ending(address, fields) if address else None
 
     async def _provider(self) -> Mapping[str, Any]:
         if not self._found:

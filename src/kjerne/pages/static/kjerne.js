@@ -23,3 +23,6 @@ for (const button of document.querySelectorAll("[data-print]")) {
   button.hidden = false;
   button.addEventListener("click", () => print());
 }
+
+// Logged out here; the provider's own session is ended by a post that needs no second press where there is script.
+document.querySelector("form[data-onward]")?.submit();

@@ -105,7 +105,7 @@ def sandbox_clients(personas: Iterable[Persona], keys: Mapping[str, SigningKey],
         staff | citizen,
         people,
         (f"{public_url}/login/return",),
-        (f"{public_url}/",),
+        (f"{public_url}/logout/done",),
         published=False,
     )
     return (
