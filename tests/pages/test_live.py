@@ -201,7 +201,9 @@ def test_a_file_is_opened_under_the_law_and_stands_in_the_log(platform: Standing
     with tab(platform, "gp") as it:
         visit = it.type(nin)
         reports = sorted(set(re.findall(r'href="(/clinician/v/[^"]+/report/[^"]+)"', visit.text)))
-        pages = [page for path in reports if mark in text(page := it.get(path))]
+        pages = [
+            page for path in reports if f"P-Vedlegg {mark}" in text(page := it.get(path)) and "/file/" in page.text
+        ]
         assert len(pages) == 1
         assert "Skannet svar" in text(pages[0])
         (link,) = re.findall(r'href="(/clinician/[^"]+/file/[^"]+)"', pages[0].text)

@@ -15,7 +15,7 @@ from typing import Final
 from markupsafe import Markup, escape
 
 from kjerne.pages import formats
-from kjerne.pages.words import Language
+from kjerne.pages.words import Language, say
 from kjerne.services.results.points import Point
 from kjerne.services.results.trends import Series
 
@@ -45,11 +45,13 @@ class _Frame:
     high: float
     first: int
     last: int
+    inside: float
 
     def x(self, day: int) -> float:
         if self.last == self.first:
             return (self.left + self.right) / 2
-        return round(self.left + (day - self.first) / (self.last - self.first) * (self.right - self.left), 1)
+        width = self.right - self.left - 2 * self.inside
+        return round(self.left + self.inside + (day - self.first) / (self.last - self.first) * width, 1)
 
     def y(self, value: float) -> float:
         value = min(max(value, self.low), self.high)
@@ -72,7 +74,8 @@ def sparkline(series: Series) -> Markup:
     last = Markup('<circle class="end {}" cx="{}" cy="{}" r="2.4"/>').format(
         flag.kind if flag else "", dots[-1].x, dots[-1].y
     )
-    parts = (_bands(dots, frame), _lines(dots), last)
+    limits = [Markup('<circle class="open" cx="{}" cy="{}" r="1.6"/>').format(dot.x, dot.y) for dot in dots if dot.open]
+    parts = (_bands(dots, frame), _lines(dots), *limits, *(() if dots[-1].open else (last,)))
     return Markup('<svg class="spark" viewBox="0 0 80 24" width="80" height="24" aria-hidden="true">{}</svg>').format(
         Markup("").join(parts)
     )
@@ -83,16 +86,17 @@ def trend(series: Series, language: Language, title: str) -> Markup:
     points = plotted(series)
     if not points:
         return Markup("")
-    frame = _frame(points, 56, 14, 706, 262)
+    frame = _frame(points, 56, 14, 706, 262, 10)
     dots = _dots(points, frame)
     parts = [_axis(frame, language), _bands(dots, frame), _months(frame, language), _lines(dots)]
-    parts += [_circle(dot, language) for dot in dots]
+    parts += [_mark(dot, language) for dot in dots]
     return Markup('<svg class="trend" viewBox="0 0 720 300" role="img" aria-label="{}">{}</svg>').format(
         title, Markup("").join(parts)
     )
 
 
-def _frame(points: Sequence[Point], left: float, top: float, right: float, bottom: float) -> _Frame:
+def _frame(points: Sequence[Point], left: float, top: float, right: float, bottom: float, inside: float = 0) -> _Frame:
+    """`inside` is how far the first and last point stand from the sides, so that no mark lies on the axis."""
     numbers = [float(p.value.number) for p in points if p.value.number is not None]
     edges = [float(edge) for p in points for edge in (p.range.low, p.range.high) if edge is not None]
     # The whole range is in the picture: where a value lies in it is what the band is for.
@@ -100,7 +104,7 @@ def _frame(points: Sequence[Point], left: float, top: float, right: float, botto
     room = ((high - low) or abs(high) or 1.0) * 0.08
     low = max(low - room, 0.0) if low >= 0 else low - room
     days = [p.when.day.toordinal() for p in points if p.when]
-    return _Frame(left, top, right, bottom, low, high + room, min(days), max(days))
+    return _Frame(left, top, right, bottom, low, high + room, min(days), max(days), inside)
 
 
 def _dots(points: Sequence[Point], frame: _Frame) -> list[_Dot]:
@@ -113,20 +117,32 @@ def _dots(points: Sequence[Point], frame: _Frame) -> list[_Dot]:
 
 def _bands(dots: Sequence[_Dot], frame: _Frame) -> Markup:
     shapes = []
-    for number, dot in enumerate(dots):
-        span = dot.point.range
-        if span.low is None and span.high is None:
+    for span, first, last in _stretches(dots):
+        if span == (None, None):
             continue
-        start = frame.left if number == 0 else (dots[number - 1].x + dot.x) / 2
-        end = frame.right if number == len(dots) - 1 else (dot.x + dots[number + 1].x) / 2
-        top = frame.top if span.high is None else frame.y(float(span.high))
-        bottom = frame.bottom if span.low is None else frame.y(float(span.low))
+        start = frame.left if first == 0 else (dots[first - 1].x + dots[first].x) / 2
+        end = frame.right if last == len(dots) - 1 else (dots[last].x + dots[last + 1].x) / 2
+        low, high = span
+        top = frame.top if high is None else frame.y(float(high))
+        bottom = frame.bottom if low is None else frame.y(float(low))
         shapes.append(
             Markup('<rect class="band" x="{}" y="{}" width="{}" height="{}"/>').format(
                 round(start, 1), top, round(end - start, 1), round(max(bottom - top, 0.5), 1)
             )
         )
     return Markup("").join(shapes)
+
+
+def _stretches(dots: Sequence[_Dot]) -> list[tuple[tuple[Decimal | None, Decimal | None], int, int]]:
+    """(range, first, last) for each run of points that share one: drawn as one band, without seams."""
+    spans = [(dot.point.range.low, dot.point.range.high) for dot in dots]
+    found: list[tuple[tuple[Decimal | None, Decimal | None], int, int]] = []
+    for place, span in enumerate(spans):
+        if found and found[-1][0] == span:
+            found[-1] = (span, found[-1][1], place)
+        else:
+            found.append((span, place, place))
+    return found
 
 
 def _lines(dots: Sequence[_Dot]) -> Markup:
@@ -142,11 +158,22 @@ def _lines(dots: Sequence[_Dot]) -> Markup:
     )
 
 
-def _circle(dot: _Dot, language: Language) -> Markup:
-    kinds = ["dot", dot.point.flag.kind if dot.point.flag else "", "open" if dot.open else "", dot.point.mark]
+# A flag is a shape as well as a colour, as in the table: up, down, or across.
+_SHAPES: Final = {"high": "m0-6 5.500 9.500h-11z", "low": "m0 6 5.500-9.500h-11z", "outside": "m0-6 6 6-6 6-6-6z"}
+
+
+def _mark(dot: _Dot, language: Language) -> Markup:
+    kind = dot.point.flag.kind if dot.point.flag else ""
+    kinds = ["dot", kind, "open" if dot.open else "", dot.point.mark]
     text = f"{formats.day(dot.point.when, language)}: {formats.value(dot.point.value, language)}"
+    text += f" ({say(language, f'value.{kind}')})" if kind else ""
+    named = " ".join(k for k in kinds if k)
+    if kind and not dot.open:
+        return Markup('<path class="{}" d="M{} {}{}"><title>{}</title></path>').format(
+            named, dot.x, dot.y, _SHAPES[kind], text
+        )
     return Markup('<circle class="{}" cx="{}" cy="{}" r="4.5"><title>{}</title></circle>').format(
-        " ".join(k for k in kinds if k), dot.x, dot.y, text
+        named, dot.x, dot.y, text
     )
 
 

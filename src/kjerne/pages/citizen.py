@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime
 from typing import Final, cast
 from uuid import uuid4
 
@@ -10,12 +13,14 @@ from starlette.responses import Response
 from kjerne.errors import Refusal
 from kjerne.pages import attached, trend_data
 from kjerne.pages.desk import Page
-from kjerne.pages.house import ChoiceKind, Represented, RuleLanguage, Visit
+from kjerne.pages.house import ChoiceKind, LogRow, Represented, RuleLanguage, Visit
 from kjerne.pages.reading import Reading, read
-from kjerne.services.results.trends import Row
+from kjerne.services.results import trends
+from kjerne.services.results.points import OSLO
 
 CHOICES: Final = ("block", "restriction", "opt-out")
 LOG_SHOWN: Final = 3
+_ANY_TIME: Final = datetime.min.replace(tzinfo=UTC)
 
 
 async def _reading(page: Page) -> Reading:
@@ -41,7 +46,7 @@ async def home(page: Page) -> Response:
         person=await _person(page),
         people=await page.house.represented(page.who),
         fresh=[(answer, *reading.measured(answer.id)) for answer in reading.fresh(page.now)],
-        others=[row for row in log if row.given and row.by == "practitioner"][:LOG_SHOWN],
+        others=_lookers(log)[:LOG_SHOWN],
         choices=await page.house.choices(page.who, page.visit),
     )
 
@@ -49,12 +54,18 @@ async def home(page: Page) -> Response:
 async def results(page: Page) -> Response:
     """All results by theme, each with what it means."""
     reading = await _reading(page)
-    rows = reading.latest_rows()
-    groups: dict[str, list[Row]] = {}
-    for group in reading.table("all", page.now).groups:
-        groups[group.key] = [row for row in rows if row.series.key in {r.series.key for r in group.rows}]
+    whole = trends.cumulative(reading.series)
+    flagged = trends.flagged(whole)
+    show = "flagged" if page.request.query_params.get("show") == "flagged" else "all"
     return page.render(
-        "me/results.html", title=page.say("me.results"), reading=reading, person=await _person(page), groups=groups
+        "me/results.html",
+        title=page.say("me.results"),
+        reading=reading,
+        person=await _person(page),
+        groups=(flagged if show == "flagged" else whole).groups,
+        show=show,
+        count=len(whole.rows),
+        outside=len(flagged.rows),
     )
 
 
@@ -107,8 +118,31 @@ async def log(page: Page) -> Response:
         "refused": tuple(row for row in rows if not row.given),
     }[show]
     return page.render(
-        "me/log.html", title=page.say("me.log"), person=await _person(page), rows=kept, show=show, read_at=page.now
+        "me/log.html", title=page.say("me.log"), person=await _person(page), looks=gathered(kept), show=show
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Looks:
+    """What one person did on one day for one reason, told once: `times` newest first, `row` the newest of them."""
+
+    row: LogRow
+    times: tuple[datetime, ...]
+
+
+def gathered(rows: Sequence[LogRow]) -> tuple[Looks, ...]:
+    """The log as it is read: five pages of one visit are one line, and nothing that tells rows apart is lost."""
+    found: dict[tuple[date, LogRow], list[LogRow]] = {}
+    for row in rows:
+        alike = replace(row, at=_ANY_TIME)
+        found.setdefault((row.at.astimezone(OSLO).date(), alike), []).append(row)
+    return tuple(Looks(alike[0], tuple(row.at for row in alike)) for alike in found.values())
+
+
+def _lookers(rows: Sequence[LogRow]) -> list[LogRow]:
+    """Each health worker who has looked, once, by her newest look."""
+    seen = [row for row in rows if row.given and row.by == "practitioner" and not row.wrote]
+    return list({(row.who, row.organisation): row for row in reversed(seen)}.values())[::-1]
 
 
 def _rule_language(page: Page) -> RuleLanguage:

@@ -14,6 +14,7 @@ from kjerne.pages import attached, trend_data
 from kjerne.pages.desk import Page
 from kjerne.pages.house import AlreadyDone, Analysis, Basis, Purpose, Visit
 from kjerne.pages.reading import PERIOD_DAYS, Reading, read
+from kjerne.services.results import trends
 
 PURPOSES: Final = ("TREAT", "ETREAT", "COC", "BTG")
 BASES: Final = ("", "SAMTYKKE", "AKUTT")
@@ -39,14 +40,16 @@ async def choose(page: Page) -> Response:
 async def _choose(page: Page, fault: str = "", status: int = 200) -> Response:
     own = await page.house.own_patients(page.who)
     waiting = await page.house.waiting(page.who)
+    notices = await page.house.notices(page.who)
+    listed = {p.key for p in own} | {w.patient for w in waiting} | {n.patient for n in notices}
     return page.render(
         "clinician/choose.html",
         status=status,
         title=page.say("choose.title"),
         own=own,
         waiting=waiting,
-        notices=await page.house.notices(page.who),
-        sealed={key: _sealed(page, key) for key in {p.key for p in own} | {w.patient for w in waiting}},
+        notices=notices,
+        sealed={key: _sealed(page, key) for key in listed},
         purposes=PURPOSES,
         bases=BASES,
         fault=fault,
@@ -110,12 +113,18 @@ async def _results(page: Page, done: AlreadyDone | None = None, asked: str = "",
     reading = await _reading(page)
     wanted = page.request.query_params.get("period", "365")
     period = wanted if wanted in PERIOD_DAYS else "365"
+    whole = reading.table(period, page.now)
+    flagged = trends.flagged(whole)
+    show = "flagged" if page.request.query_params.get("show") == "flagged" else "all"
     return page.render(
         "clinician/results.html",
         title=page.say("results.title"),
         reading=reading,
         patient=reading.chart.patient,
-        table=reading.table(period, page.now),
+        table=flagged if show == "flagged" else whole,
+        whole=whole,
+        flagged=flagged,
+        show=show,
         period=period,
         periods=tuple(PERIOD_DAYS),
         analyses=await page.house.analyses(),

@@ -286,6 +286,7 @@ def _looks(page: Page) -> dict[str, Any]:
         "bare": panels.bare,
         "names_of": _names_of,
         "is_shown": attached.is_shown,
+        "kind_of": lambda answer: page.say(_kind_key(page, answer.kind)),
         "language": language,
         "reads_as": words.reads_as(language),
         "languages": words.LANGUAGES,
@@ -306,6 +307,12 @@ def _looks(page: Page) -> dict[str, Any]:
         "spark": charts.sparkline,
         "trend": lambda series, title: charts.trend(series, language, title),
     }
+
+
+def _kind_key(page: Page, kind: str) -> str:
+    """A kind of report in the trade's word, or in the citizen's where she is the reader."""
+    plain = f"plain_kind.{kind}"
+    return plain if page.session and page.who.kind == "citizen" and words.knows(plain) else f"kind.{kind}"
 
 
 def _names_of(organisms: Sequence[Organism], part: Literal["details", "tested"]) -> tuple[str, ...]:

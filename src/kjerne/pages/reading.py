@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from functools import cached_property
 from typing import Final
 
 from kjerne.errors import Refusal
@@ -19,7 +22,7 @@ COLUMN_LIMIT: Final = 24
 NEW_DAYS: Final = 30
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Reading:
     """Everything a results page shows of one chart. `texts` are the answers with more to say than the table does."""
 
@@ -61,6 +64,17 @@ class Reading:
         """What one report measured, in the table's order."""
         rows = trends.cumulative(self.series).rows
         return tuple((row.series, p) for row in rows for p in row.series.points if p.report == report)
+
+    @cached_property
+    def gists(self) -> Mapping[str, tuple[tuple[str, ...], int]]:
+        """What each report measured and how many are outside, for a list: eight reports of one laboratory look alike."""
+        names: dict[str, dict[str, None]] = {}
+        outside: Counter[str] = Counter()
+        for one in self.series:
+            for point in one.points:
+                names.setdefault(point.report, {})[panels.bare(one.name)] = None
+                outside[point.report] += point.flag is not None
+        return {report: (tuple(found), outside[report]) for report, found in names.items()}
 
     def measured(self, report: str) -> tuple[tuple[str, ...], int, bool]:
         """What one report measured by its plain names, how many are outside, and whether all are surely inside."""

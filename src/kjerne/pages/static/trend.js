@@ -10,22 +10,37 @@ function drawBands(plot, data) {
   const { ctx, bbox } = plot;
   ctx.save();
   ctx.fillStyle = BAND;
-  data.times.forEach((time, i) => {
-    if (data.low[i] === null && data.high[i] === null) return;
-    const start = i === 0 ? bbox.left : plot.valToPos((data.times[i - 1] + time) / 2, "x", true);
-    const last = i === data.times.length - 1;
-    const end = last ? bbox.left + bbox.width : plot.valToPos((data.times[i + 1] + time) / 2, "x", true);
+  const floor = bbox.top + bbox.height;
+  const last = data.times.length - 1;
+  const half = (i) => Math.round(plot.valToPos((data.times[i] + data.times[i + 1]) / 2, "x", true));
+  for (let i = 0, first = 0; i <= last; i++) {
+    // Points that share a range are one band, without seams.
+    if (i < last && data.low[i] === data.low[i + 1] && data.high[i] === data.high[i + 1]) continue;
+    const start = first === 0 ? bbox.left : half(first - 1);
+    const end = i === last ? bbox.left + bbox.width : half(i);
     const top = data.high[i] === null ? bbox.top : Math.max(plot.valToPos(data.high[i], "y", true), bbox.top);
-    const floor = bbox.top + bbox.height;
     const bottom = data.low[i] === null ? floor : Math.min(plot.valToPos(data.low[i], "y", true), floor);
-    if (bottom > top) ctx.fillRect(start, top, end - start, bottom - top);
-  });
+    const known = data.low[i] !== null || data.high[i] !== null;
+    if (known && bottom > top) ctx.fillRect(start, top, end - start, bottom - top);
+    first = i + 1;
+  }
   ctx.restore();
+}
+
+// A flag is a shape as well as a colour, as in the table: up, down, or across.
+function outline(ctx, x, y, size, flag) {
+  const corners = { high: [[0, -1.35], [1.25, 0.8], [-1.25, 0.8]], low: [[0, 1.35], [1.25, -0.8], [-1.25, -0.8]], outside: [[0, -1.35], [1.35, 0], [0, 1.35], [-1.35, 0]] }[flag];
+  if (!corners) {
+    ctx.arc(x, y, size, 0, 2 * Math.PI);
+    return;
+  }
+  corners.forEach(([dx, dy], i) => ctx[i ? "lineTo" : "moveTo"](x + dx * size, y + dy * size));
+  ctx.closePath();
 }
 
 function drawPoints(plot, data) {
   const { ctx } = plot;
-  const size = 4.5 * devicePixelRatio;
+  const size = 5 * devicePixelRatio;
   ctx.save();
   ctx.lineWidth = 2 * devicePixelRatio;
   data.times.forEach((time, i) => {
@@ -33,7 +48,7 @@ function drawPoints(plot, data) {
     const x = plot.valToPos(time, "x", true);
     const y = plot.valToPos(open ? data.open[i] : data.closed[i], "y", true);
     ctx.beginPath();
-    ctx.arc(x, y, size, 0, 2 * Math.PI);
+    outline(ctx, x, y, size, open ? "" : data.flags[i]);
     ctx.fillStyle = open ? "#fff" : FLAGS[data.flags[i]] || INK;
     ctx.strokeStyle = open ? INK : "#fff";
     ctx.fill();
@@ -71,7 +86,7 @@ function draw(figure) {
       height: Math.max(box.height, 260),
       legend: { show: false },
       cursor: { points: { show: false }, y: false, drag: { x: false, y: false } },
-      scales: { x: { time: true }, y: { range: [low, high] } },
+      scales: { x: { time: true, range: (_, from, to) => [from - (to - from) * 0.02, to + (to - from) * 0.02] }, y: { range: [low, high] } },
       axes: [
         { ...axis, grid: { show: false }, space: 64, size: 34, values: (_, ticks) => ticks.map((tick) => date.format(tick * 1000)) },
         { ...axis, size: 56, values: (_, ticks) => ticks.map((tick) => number.format(tick)) },

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Final, Literal
 
@@ -214,6 +214,21 @@ def cumulative(found: Sequence[Series], *, since: date | None = None) -> Table:
         if by_group[key]
     ]
     return Table(columns, tuple(groups))
+
+
+def flagged(table: Table) -> Table:
+    """The rows whose newest result is outside, by the laboratory's flag or by its range, and the dates they have."""
+    groups = [Group(group.key, tuple(row for row in group.rows if row.series.latest.flag)) for group in table.groups]
+    rows = [row for group in groups for row in group.rows]
+    kept = [place for place in range(len(table.columns)) if any(row.cells[place] for row in rows)]
+    return Table(
+        tuple(table.columns[place] for place in kept),
+        tuple(
+            Group(group.key, tuple(replace(row, cells=tuple(row.cells[place] for place in kept)) for row in group.rows))
+            for group in groups
+            if group.rows
+        ),
+    )
 
 
 def same_analysis(one: Series, other: Series) -> bool:
