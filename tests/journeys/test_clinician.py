@@ -48,13 +48,49 @@ def test_a_clinician_reads_results_and_acknowledges(opened: Browser, where: Site
         bar = it.page.get_by_role("region", name="Pasient", exact=True)
         expect(bar).to_contain_text("kvinne, 47 år")
         expect(bar).to_contain_text("Syntetisk")
+        it.page.mouse.move(4, 400)
         it.page.mouse.wheel(0, 3000)
-        it.page.wait_for_function("scrollY > 50")
+        it.page.wait_for_function("() => scrollY > 50")
         assert bar.bounding_box()["y"] == 0, "the identity bar never scrolls away"  # type: ignore[index]
         it.page.get_by_role("button", name=re.compile("Kvitter som lest: U-Bakterier")).click()
         expect(it.page.get_by_role("region", name="Venter på kvittering")).not_to_contain_text("U-Bakterier")
         assert where.house.done == [("acknowledged", "rep-urine")]
         it.holds()
+
+
+def test_the_dates_stay_over_their_columns_while_the_numbers_scroll(opened: Browser, where: Site) -> None:
+    with tab(opened, where) as it:
+        start(it)
+        choose(it, "Kari Nordvik")
+        frame = it.page.get_by_role("region", name="Målte verdier")
+        frame.hover()
+        it.page.mouse.wheel(0, 200)
+        it.page.wait_for_function("() => document.querySelector('.dates > .scroll').scrollTop > 50")
+        head, box = frame.get_by_role("columnheader", name="Analyse").bounding_box(), frame.bounding_box()
+        assert head
+        assert box
+        assert abs(head["y"] - box["y"]) <= 2
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_what_is_outside_stands_alone_at_one_press(opened: Browser, where: Site, width: int) -> None:
+    with tab(opened, where, width) as it:
+        start(it)
+        choose(it, "Kari Nordvik")
+        it.page.get_by_role("link", name=re.compile("Utenfor referanse")).click()
+        names = it.page.locator("a:visible", has_text=re.compile("^[BPU]t?-"))
+        assert {"B-Hemoglobin", "P-CRP", "P-Ferritin"} <= set(names.all_inner_texts())
+        assert "P-Natrium" not in names.all_inner_texts()
+        it.holds()
+
+
+def test_a_phone_shows_earlier_values_under_the_newest(opened: Browser, where: Site) -> None:
+    with tab(opened, where, 390) as it:
+        start(it)
+        choose(it, "Kari Nordvik")
+        row = it.page.get_by_role("listitem").filter(has=it.page.get_by_role("link", name="B-HbA1c", exact=True))
+        for part in ("47", "mmol/mol", "Tidligere svar:", "02.09.2026", "høy", "49", "11.03.2026", "44", "04.12.2025"):
+            expect(row).to_contain_text(part)
 
 
 @pytest.mark.parametrize("width", WIDTHS)
@@ -76,10 +112,33 @@ def test_a_report_is_read_in_full(opened: Browser, where: Site, width: int) -> N
         start(it)
         choose(it, "Kari Nordvik")
         patient = it.page.url
-        for report, words in (("rep-urine", "Mecillinam"), ("rep-ct", "CT"), ("rep-blood-4", "Hemoglobin")):
+        reports = {
+            "rep-urine": "Mecillinam",
+            "rep-ct": "Tidligere tekst",
+            "rep-hist": "nevus",
+            "rep-blood-4": "Hemoglobin",
+            "rep-cancelled": "Svaret er trukket tilbake",
+            "rep-concluded": "Denne filtypen kan ikke vises her",
+        }
+        for report, words in reports.items():
             it.page.goto(f"{patient}/report/{report}")
-            expect(it.page.get_by_role("main")).to_contain_text(words)
+            expect(it.page.get_by_role("article")).to_contain_text(words)
             it.holds()
+
+
+def test_a_picture_opens_beside_the_report_and_a_web_page_is_only_saved(opened: Browser, where: Site) -> None:
+    with tab(opened, where) as it:
+        start(it)
+        choose(it, "Kari Nordvik")
+        it.page.goto(f"{it.page.url}/report/rep-concluded")
+        with it.page.expect_popup() as beside:
+            it.page.get_by_role("link", name="Åpne i ny fane: Nøkkelbilder").click()
+        expect(beside.value.locator("img")).to_be_visible()
+        assert beside.value.evaluate("document.images[0].naturalWidth") == 8
+        with it.page.expect_download() as saved:
+            it.page.get_by_role("link", name="Last ned: Skjema fra avdelingen").click()
+        assert saved.value.suggested_filename == "vedlegg.bin"
+        assert it.complaints == []
 
 
 def test_resistance_stands_as_letter_and_word(opened: Browser, where: Site) -> None:
