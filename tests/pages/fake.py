@@ -93,6 +93,8 @@ class FakeHouse:
     unread: set[str] = field(default_factory=lambda: {"rep-blood-4", "rep-urine"})
     seen: set[str] = field(default_factory=set)
     made: list[OwnChoice] = field(default_factory=list)
+    rules: dict[int, str] = field(default_factory=dict)
+    """Patients who are refused by a rule."""
     identities: dict[str, Identity] = field(default_factory=lambda: {"clinician": CLINICIAN, "citizen": CITIZEN})
 
     async def sign_in(self, claims: Mapping[str, Any], access_token: str) -> Identity:
@@ -116,6 +118,8 @@ class FakeHouse:
         return None if visit.patient in UNTIED else patients()[visit.patient]
 
     async def chart(self, who: Identity, visit: Visit) -> Chart:
+        if rule := self.rules.get(visit.patient):
+            raise Denied(_denial("", self.clock.now(), rule))
         outcome = OUTCOMES.get(visit.patient)
         opened = (visit.patient == 3 and visit.basis) or (visit.patient == 6 and visit.self_declared)
         if outcome is not None and not opened and who.kind == "practitioner":

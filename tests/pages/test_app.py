@@ -18,6 +18,7 @@ from kjerne.errors import Refusal
 from kjerne.pages import session
 from kjerne.pages.app import ROUTES, pages_app
 from kjerne.pages.house import Chart, Identity, Visit
+from kjerne.policy.words import says
 from pages.fake import NOW, PROTECTED, FakeDoor, FakeHouse, made
 
 NUMBER = "15877912345"
@@ -421,6 +422,35 @@ async def test_every_page_speaks_every_language(browser: Browser, language: str)
     page = await browser.open("Kari Nordvik")
     assert f'<html lang="{"nb" if language == "se" else language}">' in page.text
     assert ("11.1" if language == "en" else "11,1") in text(page)
+
+
+async def test_a_refusal_gives_its_rule_in_the_readers_language(browser: Browser, house: FakeHouse) -> None:
+    await browser.clinician()
+    await browser.get("/language?to=en&back=/")
+    house.rules[8] = "address-protected"
+    said = text(await browser.open("Emil Nordvik"))
+    assert says("address-protected", "en") in said
+    assert says("address-protected", "nb") not in said
+
+
+async def test_what_a_laboratory_wrote_is_marked_as_norwegian_on_an_english_page(browser: Browser) -> None:
+    await browser.clinician()
+    root = (await browser.open("Kari Nordvik")).url.path
+    await browser.get("/language?to=en&back=/")
+    page = await browser.get(f"{root}/report/rep-ct")
+    assert re.search(r'<p class="prose" lang="no">R: Ingen holdepunkter', page.text)
+    assert re.search(r'<a href="[^"]+" lang="no">B-Hemoglobin</a>', (await browser.get(root)).text)
+    assert '<i lang="la">Escherichia coli</i>' in (await browser.get(f"{root}/report/rep-urine")).text
+
+
+async def test_a_page_that_reads_bokmal_for_northern_sami_has_no_word_in_another_language(browser: Browser) -> None:
+    await browser.citizen()
+    await browser.get("/language?to=se&back=/")
+    page = await browser.get("/me")
+    assert '<html lang="nb">' in page.text
+    assert "desember 2026" in text(page), "dates are said in the language of the page, not of the wish"
+    assert '<a href="/language?to=se&amp;back=%2Fme" hreflang="se" lang="se" aria-current="true">' in page.text
+    assert ' lang="no"' not in page.text
 
 
 @pytest.mark.parametrize("back", ["https://evil.test/", "//evil.test", "/\\evil.test", "javascript:alert(1)", "x"])

@@ -82,7 +82,7 @@ async def trend(page: Page) -> Response:
         series=one,
         topic=row.topic,
         apart=reading.kept_apart(one),
-        plot=trend_data.plot(one, page.language),
+        plot=trend_data.plot(one, page.reads_as),
     )
 
 

@@ -149,7 +149,7 @@ async def trend(page: Page) -> Response:
         reading=reading,
         series=one,
         apart=reading.kept_apart(one),
-        plot=trend_data.plot(one, page.language),
+        plot=trend_data.plot(one, page.reads_as),
     )
 
 

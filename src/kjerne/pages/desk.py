@@ -12,10 +12,11 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cache
 from importlib.resources import files
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, cast
 from urllib.parse import parse_qsl, quote, urlsplit
 
 import jinja2
+from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
@@ -28,6 +29,7 @@ from kjerne.pages.house import Identity, PagesHouse, Visit
 from kjerne.pages.login import LoginDoor
 from kjerne.pages.session import Seal, Session
 from kjerne.pages.words import Language
+from kjerne.policy import words as rule_words
 from kjerne.policy.table import UNKNOWN_PERSON
 from kjerne.services.results import panels
 from kjerne.services.results.answers import Organism
@@ -100,6 +102,11 @@ class Page:
         if self.session is None or self.session.visit is None:
             raise Refusal(409, "No patient is open.", where="closed")
         return self.session.visit
+
+    @property
+    def reads_as(self) -> Language:
+        """The language its words are really in: dates and numbers follow it, and so does `lang`."""
+        return words.reads_as(self.language)
 
     def say(self, key: str, /, **values: object) -> str:
         return words.say(self.language, key, **values)
@@ -186,12 +193,18 @@ async def _no(page: Page, no: Refusal | Denied) -> Response:
             state=state,
             patient=patient,
             denial=denial,
+            reason=_reason(page, denial) if denial else "",
             stranger=patient is None and denial is not None and _is_stranger(denial, page.visit),
             declares=denial is not None and _can_declare(denial, page.visit),
         )
     if isinstance(no, Denied):
-        no = Refusal(403, no.denial.says, where="denied", rule=no.denial.rule)
+        no = Refusal(403, _reason(page, no.denial), where="denied", rule=no.denial.rule)
     return refused(page, no)
+
+
+def _reason(page: Page, denial: Denial) -> str:
+    """Why, by the rule's words in the reader's language."""
+    return rule_words.says(denial.rule, cast("rule_words.Language", page.reads_as)) or denial.says
 
 
 def _is_stranger(denial: Denial, visit: Visit) -> bool:
@@ -273,7 +286,7 @@ def _environment() -> jinja2.Environment:
 
 def _looks(page: Page) -> dict[str, Any]:
     """What templates may call, bound to the language of this page."""
-    language = page.language
+    language = page.reads_as
 
     def bound(fn: Callable[..., str]) -> Callable[..., str]:
         return lambda *values: fn(*values, language)
@@ -287,8 +300,10 @@ def _looks(page: Page) -> dict[str, Any]:
         "names_of": _names_of,
         "is_shown": attached.is_shown,
         "kind_of": lambda answer: page.say(_kind_key(page, answer.kind)),
-        "language": language,
-        "reads_as": words.reads_as(language),
+        "language": page.language,
+        "reads_as": language,
+        # What a laboratory or a law says stays Norwegian, and a screen reader must be told where the page is not.
+        "norwegian": Markup(' lang="no"') if language == "en" else "",
         "languages": words.LANGUAGES,
         "path": page.request.url.path,
         "here": quote(

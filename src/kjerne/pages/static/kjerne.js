@@ -5,9 +5,8 @@ const STALE_MS = 600_000;
 
 // A laptop that slept stops the style sheet's clock: compare with the real one when the page is seen again.
 function markStale() {
-  const read = document.querySelector("[data-read-at]");
   const note = document.getElementById("stale");
-  if (read && note && Date.now() - Number(read.dataset.readAt) * 1000 > STALE_MS) {
+  if (note && Date.now() - Number(note.dataset.readAt) * 1000 > STALE_MS) {
     note.classList.add("is-stale");
   }
 }
