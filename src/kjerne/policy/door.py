@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Final
 
 from kjerne.access import Action, Caller, Denial, Grant, Once, Subject
@@ -52,10 +51,11 @@ class Door:
             known = newcomer or (self._remembered.get(_meeting(patient, caller)) if proven else None)
             if known is not None:
                 answer = decide(
-                    caller, known, service, action, basis=basis, purpose=purpose, now=now, correlation=correlation
-                )
+                    caller, known, service, action, basis=basis, purpose=purpose, now=now, correlation=correlation,
+                    once=once,
+                )  # fmt: skip
                 if isinstance(answer, Grant):
-                    return answer if once is None or once.noted else replace(answer, once=once)
+                    return answer
             async with self._store.pool.acquire() as conn:
                 loaded = await subjects.load(conn, patient, caller, self._store.wrap, once)
                 subject = loaded[0] if loaded else None

@@ -12,7 +12,7 @@ from functools import lru_cache
 from itertools import product
 from typing import Final, get_args
 
-from kjerne.access import Action, Caller, CallerKind, Denial, Grant, Subject
+from kjerne.access import Action, Caller, CallerKind, Denial, Grant, Once, Subject
 from kjerne.policy.facts import Case, case_of
 from kjerne.policy.rule import Mark, Rule, Section
 from kjerne.policy.table import NO_RULE, RULES, SECTIONS, UNKNOWN_PERSON
@@ -54,19 +54,21 @@ def decide(
     purpose: str = "",
     now: datetime,
     correlation: str = "",
+    once: Once | None = None,
 ) -> Grant | Denial:
     """What `caller` may do with `subject`'s records in `service` at the instant `now`.
 
     `basis` is what the caller declares (SAMTYKKE, AKUTT ...); `purpose` stands for the attestation's where an API lets
-    the caller say so. `subject` None means that no person was found. A service without rules of its own has those that
-    hold for every service: the log and the choices.
+    the caller say so. `once` is the request's proof of possession, for whatever uses the grant to note. `subject` None
+    means that no person was found. A service without rules of its own has those that hold for every service: the log
+    and the choices.
     """
     if subject is None:
         return _no(UNKNOWN_PERSON, caller, None, service, action, now=now, correlation=correlation)
     case = case_of(caller, subject, service=service, action=action, basis=basis, purpose=purpose, now=now)
     rule = _first_that_fits(case)
     if rule.effect == "grant":
-        return _yes(rule, case, correlation)
+        return _yes(rule, case, correlation, once)
     return _no(rule, caller, subject, service, action, now=now, correlation=correlation)
 
 
@@ -92,7 +94,7 @@ def _applicable(kind: CallerKind, service: str, action: Action, purpose: str, ba
     )
 
 
-def _yes(rule: Rule, case: Case, correlation: str) -> Grant:
+def _yes(rule: Rule, case: Case, correlation: str, once: Once | None) -> Grant:
     return Grant(
         caller=case.caller,
         subject=case.subject,
@@ -107,6 +109,7 @@ def _yes(rule: Rule, case: Case, correlation: str) -> Grant:
         released_only=rule.released_only,
         at=case.now,
         correlation=correlation,
+        once=once,
     )
 
 

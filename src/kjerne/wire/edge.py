@@ -34,7 +34,7 @@ Authenticate = Callable[[str, str, Sequence[tuple[bytes, bytes]], bytes], Awaita
 
 @dataclass(frozen=True)
 class Mount:
-    """A sub-application that answers for a path and everything below it (`/`: for itself alone)."""
+    """A sub-application that answers for a path of one part and everything below it (`/`: for itself alone)."""
 
     path: str
     app: AsgiApp
@@ -57,42 +57,39 @@ class Edge:
         self.routes = tuple(routes)
         self._router = Router(self.routes)
         self._authenticate = authenticate
-        self._mounts = tuple(sorted(mounts, key=lambda mount: -len(mount.path)))
+        self._mounts = {mount.path: mount.app for mount in mounts}
         self._clock = clock or SystemClock()
         self._door = Door(store, self._clock)
 
     async def __call__(self, scope: http.Scope, receive: http.Receive, send: http.Send) -> None:
-        mounted = self._mounted(scope) if http.is_plain_address(scope) else None
-        if mounted is None:
-            await self._answer(scope, receive, send)
-        else:
-            path, application = mounted
-            await application({**scope, "path": path}, receive, send)
+        path = prefixed(http.host_of(scope), scope["path"])
+        plain = http.is_plain_address(scope)
+        # The path as it stands, or as the host name makes it.
+        for mounted in dict.fromkeys((scope["path"], path)) if plain else ():
+            application = self._mounts.get(_first_part(mounted))
+            if application is not None:
+                await application({**scope, "path": mounted}, receive, send)
+                return
+        await self._answer(scope, receive, send, path, plain=plain)
 
-    def _mounted(self, scope: http.Scope) -> tuple[str, AsgiApp] | None:
-        """The sub-application for the path, as it stands or as the host name makes it."""
-        for path in (scope["path"], prefixed(_host(scope), scope["path"])):
-            for mount in self._mounts:
-                if path == mount.path or (mount.path != "/" and path.startswith(mount.path + "/")):
-                    return path, mount.app
-        return None
-
-    async def _answer(self, scope: http.Scope, receive: http.Receive, send: http.Send) -> None:
+    async def _answer(
+        self, scope: http.Scope, receive: http.Receive, send: http.Send, path: str, *, plain: bool
+    ) -> None:
         method = scope["method"]
         route: Route | None = None
-        correlation = http.correlation_of({})
-        path = prefixed(_host(scope), scope["path"])
+        correlation = ""
         try:
             headers = http.headers_of(scope["headers"])
             correlation = http.correlation_of(headers)
             async with asyncio.timeout(self.settings.request_seconds):
-                if not http.is_plain_address(scope):
+                if not plain:
                     raise Refusal(400, "the address holds a character that no address has", where="path")
                 route, parameters = self._router.find(method, path)
                 call = await self._call(scope, receive, headers, correlation, route, parameters)
                 answer = await route.handler(call)
                 await self._note(call)
         except Refusal as refusal:
+            correlation = correlation or http.correlation_of({})
             answer = refusal_answer(refusal, route.errors if route else _shape_of(path))
         except Denied as denied:
             answer = denied_answer(denied.denial, route.errors if route else "fhir")
@@ -171,8 +168,9 @@ class Edge:
 _WITH_BODY = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 
 
-def _host(scope: http.Scope) -> str:
-    return next((value.decode("latin-1") for name, value in scope["headers"] if name.lower() == b"host"), "")
+def _first_part(path: str) -> str:
+    end = path.find("/", 1)
+    return path[:end] if end > 1 else path
 
 
 def _shape_of(path: str) -> Any:

@@ -52,12 +52,19 @@ def headers_of(raw: Sequence[tuple[bytes, bytes]]) -> dict[str, str]:
     return headers
 
 
+def host_of(scope: Scope) -> str:
+    """The host that the client named, wherever the header stands."""
+    for name, value in scope["headers"]:
+        if name == b"host":  # ASGI gives names in lower case
+            return str(value.decode("latin-1"))
+    return ""
+
+
 def correlation_of(headers: Mapping[str, str]) -> str:
     """The caller's correlation id where it is a plain word of up to 128 characters, else a new one."""
     for name in CORRELATION_HEADERS:
-        value = headers.get(name, "")
         # Eleven digits in a row could be a person number that a client misplaced: it must not reach any log.
-        if value and _CORRELATION.fullmatch(value) and not re.search(r"\d{11}", value):
+        if (value := headers.get(name)) and _CORRELATION.fullmatch(value) and not re.search(r"\d{11}", value):
             return value
     return secrets.token_hex(16)
 
@@ -158,7 +165,7 @@ async def send_answer(send: Send, answer: Answer, correlation: str, *, head: boo
     """Sends an answer with the headers every answer has."""
     headers = [
         (b"content-type", answer.media_type.encode("latin-1")),
-        (b"content-length", str(len(answer.body)).encode()),
+        (b"content-length", b"%d" % len(answer.body)),
         (b"x-correlation-id", correlation.encode("latin-1")),
         *_SECURITY,
         *((name.encode("latin-1"), value.encode("latin-1")) for name, value in answer.headers),
