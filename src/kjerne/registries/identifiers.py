@@ -11,6 +11,7 @@ import hmac
 import re
 from dataclasses import dataclass
 from datetime import date
+from operator import mul
 from typing import Final, Literal
 
 from kjerne.errors import Refusal
@@ -117,7 +118,7 @@ def hpr_number(text: str) -> str:
 
 
 def _weighed(digits: str, weights: tuple[int, ...]) -> int:
-    return sum(int(digit) * weight for digit, weight in zip(digits, weights, strict=True))
+    return sum(map(mul, map(int, digits), weights))
 
 
 def _rule(digits: str) -> Rule:
