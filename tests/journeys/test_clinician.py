@@ -11,6 +11,8 @@ from playwright.sync_api import Browser, expect
 from journeys.chromium import WIDTHS, Site, Tab, browser, site, tab
 
 pytestmark = pytest.mark.browser
+A4_PIXELS = 703
+"""Width of an A4 sheet inside the style sheet's margins (186 mm), in CSS pixels."""
 
 
 @pytest.fixture(scope="module")
@@ -286,4 +288,17 @@ def test_the_printed_sheet_holds_the_patient_and_not_the_page_around_it(
         it.page.emulate_media(media="print")
         expect(it.page.get_by_text("Skrevet ut av Ola Hagen")).to_be_visible()
         expect(it.page.locator(".strip")).to_be_hidden()
+        it.page.set_viewport_size({"width": A4_PIXELS, "height": 900})
+        assert it.page.evaluate("document.documentElement.scrollWidth") <= A4_PIXELS, "no column is cut off on paper"
         assert len(it.page.pdf()) > 10_000
+
+
+def test_a_printed_trend_is_drawn_by_the_server(opened: Browser, where: Site) -> None:
+    with tab(opened, where) as it:
+        start(it)
+        choose(it, "Kari Nordvik")
+        it.page.locator("a:visible", has_text="B-Hemoglobin").first.click()
+        expect(it.page.locator("figure canvas")).to_be_visible()
+        it.page.emulate_media(media="print")
+        expect(it.page.locator("figure canvas")).to_be_hidden()
+        assert it.page.locator("figure svg.trend").bounding_box()["height"] > 100  # type: ignore[index]
