@@ -56,3 +56,21 @@ def test_equal_values_on_one_day_still_draw() -> None:
         for n in (1, 2)
     ]
     assert "polyline" in str(charts.trend(trends.series(rows)[0], "nb", "CRP"))
+
+
+def test_points_that_share_a_range_share_one_band() -> None:
+    assert str(charts.trend(crp("3", "4", "12", "4"), "nb", "CRP")).count('class="band"') == 1
+
+
+def test_a_flag_is_a_shape_and_a_word_as_well_as_a_colour() -> None:
+    drawn = str(charts.trend(crp("3", "12"), "nb", "CRP"))
+    high = re.search(r'<path class="dot high" d="M[\d.]+ [\d.]+m0-6 [^"]+"><title>([^<]+)</title>', drawn)
+    assert high
+    assert high[1] == "01.02.2026: 12 (høy)"
+    assert drawn.count('<circle class="dot"') == 1
+
+
+def test_an_open_point_stands_hollow_in_the_line_as_wide_as_a_word() -> None:
+    drawn = str(charts.sparkline(crp("3", "4", "<1")))
+    assert drawn.count('class="open"') == 1
+    assert 'class="end' not in drawn, "its true place is not known, so it ends in no point"

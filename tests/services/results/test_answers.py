@@ -109,3 +109,19 @@ def test_a_report_whose_first_version_never_came_says_so() -> None:
 
 def test_the_reading_note_is_the_one_that_the_chain_writes() -> None:
     assert points.FIRST_MISSING in inspect.getsource(chain)
+
+
+def test_a_file_is_named_by_its_binary_by_its_place_or_not_at_all() -> None:
+    report = r.report("1", "CLIN", "Svar", "2026-01-01", ())
+    report["presentedForm"] = [
+        {"contentType": "Application/PDF; version=1.7", "url": "Binary/abc", "size": 1200, "title": "Skannet"},
+        {"contentType": "image/png", "data": "AAAA"},
+        {"contentType": "application/pdf", "url": "https://elsewhere.test/1"},
+    ]
+    (answer,) = answers.answers([report], [])
+    assert [(one.id, one.type, one.size_bytes, one.title) for one in answer.attached] == [
+        ("abc", "application/pdf", 1200, "Skannet"),
+        ("1", "image/png", 3, ""),
+        ("", "application/pdf", None, ""),
+    ]
+    assert answer.read, "a report that is only a file is read as one"

@@ -253,3 +253,21 @@ def test_a_point_knows_that_the_first_version_of_its_report_never_came() -> None
     rows = [hb("1", "2026-01-01", "12", status="amended"), hb("2", "2026-02-01", "12")]
     (one,) = trends.series(rows, reports=[report])
     assert [p.first_missing for p in one.points] == [True, False]
+
+
+def test_only_what_is_outside_now_is_left_with_the_dates_it_has() -> None:
+    rows = [
+        hb("1", "2026-01-01", "9", low="11.7"),
+        hb("2", "2026-03-01", "8", low="11.7"),
+        r.observation("3", "P-CRP", "NPU19748", "2026-01-01", value=r.quantity("90", "mg/L"), high="5"),
+        r.observation("4", "P-CRP", "NPU19748", "2026-02-01", value=r.quantity("2", "mg/L"), high="5"),
+    ]
+    left = trends.flagged(trends.cumulative(trends.series(rows)))
+    assert [row.series.name for row in left.rows] == ["B-Hemoglobin"], "P-CRP was high once and is not now"
+    assert [column.day.month for column in left.columns] == [3, 1]
+    assert [[p.id for p in cell] for cell in left.rows[0].cells] == [["2"], ["1"]]
+
+
+def test_nothing_outside_leaves_an_empty_table() -> None:
+    left = trends.flagged(trends.cumulative(trends.series([hb("1", "2026-01-01", "13", low="11.7")])))
+    assert (left.rows, left.columns, left.groups) == ((), (), ())
