@@ -121,3 +121,10 @@ async def test_a_file_is_reached_through_its_own_report_alone(browser: Browser) 
         answer = await browser.get(f"{root}/report/{path}")
         assert answer.status_code == 404
         assert "Vedlegget finnes ikke" in text(answer)
+
+
+async def test_a_flag_of_ours_is_explained_where_it_stands_and_nowhere_else(browser: Browser) -> None:
+    root = (await opened(browser)).url.path
+    ours = "beregnet av kjerne ut fra laboratoriets referanseområde"
+    assert ours in text(await browser.get(f"{root}/report/rep-blood-4")), "ferritin has no flag of the laboratory's"
+    assert ours not in text(await browser.get(f"{root}/report/rep-blood-2"))
