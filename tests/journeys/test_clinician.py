@@ -128,6 +128,17 @@ def test_a_report_is_read_in_full(opened: Browser, where: Site, width: int) -> N
             it.holds()
 
 
+def test_the_range_of_a_result_is_told_once_at_any_width(opened: Browser, where: Site) -> None:
+    with tab(opened, where) as it:
+        start(it)
+        choose(it, "Kari Nordvik")
+        it.page.goto(f"{it.page.url}/report/rep-blood-4")
+        row = it.page.get_by_role("row", name=re.compile("B-Hemoglobin"))
+        for width in WIDTHS:
+            it.page.set_viewport_size({"width": width, "height": 800})
+            assert row.inner_text().count("11,7–15,3") == 1, width
+
+
 def test_a_picture_opens_beside_the_report_and_a_web_page_is_only_saved(opened: Browser, where: Site) -> None:
     with tab(opened, where) as it:
         start(it)
