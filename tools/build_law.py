@@ -79,7 +79,12 @@ def _defaults() -> Iterator[str]:
         ("rule", "fits when", "then", "law"),
         (
             (f"`{NO_RULE.id}`", "no row above fits", "**no**", NO_RULE.law),
-            (f"`{UNKNOWN_PERSON.id}`", "no person was found", "**no**", UNKNOWN_PERSON.law),
+            (
+                f"`{UNKNOWN_PERSON.id}`",
+                "no person was found; personnel hear instead what they would hear of a stranger",
+                "**no**",
+                UNKNOWN_PERSON.law,
+            ),
         ),
     )
 

@@ -126,7 +126,7 @@ class FakeHouse:
             rule = "address-protected" if visit.patient == 9 else "" if outcome else "no-relation"
             raise Denied(_denial(outcome, self.clock.now(), rule))
         if visit.patient == 0:
-            raise Denied(_denial("", self.clock.now(), "unknown-person"))
+            raise Denied(_denial("", self.clock.now(), "no-relation"))
         if visit.patient == 7:
             raise Refusal(504, "The source did not answer in time.")
         chart = Chart(
@@ -264,7 +264,6 @@ def _reports(count: int) -> tuple[tuple[str, int], ...]:
 _SAYS = {
     "no-relation": "Ingen fastlegeliste eller behandling knytter deg til pasienten.",
     "address-protected": "Beskyttet adresse.",
-    "unknown-person": "Personen finnes ikke her.",
 }
 _CORRECTED = (
     Changed("P-Kalium", Value(Decimal("5.9"), "", "mmol/L"), Value(Decimal("4.6"), "", "mmol/L"), "corrected"),

@@ -50,7 +50,9 @@ def ask(
     basis: str = "",
     purpose: str = "",
 ) -> Grant | Denial:
-    return decide(caller, subject, service, action, basis=basis, purpose=purpose, now=NOW, correlation="c-1")
+    return decide(
+        caller, subject, service, action, basis=basis, purpose=purpose, now=NOW, correlation="c-1", asked=PATIENT
+    )
 
 
 ON_LIST = patient(ties=(GP_LIST,))
@@ -256,7 +258,34 @@ def test_what_no_rule_mentions_is_refused() -> None:
     assert ask(doctor(), ON_LIST, service="documents").rule == "scope-missing"
     strange = replace(doctor(), kind="robot")  # type: ignore[arg-type]
     assert ask(strange, ON_LIST).rule == "no-rule"
-    assert ask(doctor(), None).rule == "unknown-person"
+
+
+@pytest.mark.parametrize(
+    "caller",
+    [
+        doctor(),
+        doctor(authorization="HE"),
+        doctor(purpose="COC", reason=""),
+        doctor(purpose="BTG", reason=""),
+        doctor(level=3),
+        replace(doctor(), attestation=None),
+        replace(doctor(), attestation=attestation(patient_digests=(RELATIVE,))),
+        replace(doctor(), attestation=attestation(made_at=NOW - timedelta(hours=1))),
+    ],
+)
+@pytest.mark.parametrize("action", ["read", "search", "history", "file", "insight"])
+def test_personnel_hear_of_nobody_what_they_hear_of_a_stranger(caller: Caller, action: Action) -> None:
+    nobody = ask(caller, None, action)
+    assert isinstance(nobody, Denial) and nobody.subject is None
+    strangers = (patient(), patient(protection="fortrolig"), patient(choices=(choice("opt-out"),)))
+    for stranger in strangers:
+        assert ask(caller, stranger, action) == replace(nobody, subject=stranger)
+
+
+def test_of_nobody_whom_the_law_would_have_opened_the_tie_is_missing() -> None:
+    for caller in (doctor(user_selected=True), doctor(purpose="BTG")):
+        assert ask(caller, None).rule == "no-relation"
+    assert ask(laboratory(), None, "file").rule == ask(citizen(), None).rule == "unknown-person"
 
 
 def test_the_log_and_the_choices_need_no_service_of_their_own() -> None:

@@ -30,7 +30,7 @@ from kjerne.pages.login import LoginDoor
 from kjerne.pages.session import Seal, Session
 from kjerne.pages.words import Language
 from kjerne.policy import words as rule_words
-from kjerne.policy.table import UNKNOWN_PERSON
+from kjerne.policy.rules import NO_RELATION
 from kjerne.services.results import panels
 from kjerne.services.results.answers import Organism
 
@@ -209,14 +209,16 @@ def _reason(page: Page, denial: Denial) -> str:
 
 def _is_stranger(denial: Denial, visit: Visit) -> bool:
     """Whether the reason would tell if a typed number belongs to somebody, or to somebody with a protected address."""
-    return not denial.outcome and (not visit.self_declared or denial.rule in (UNKNOWN_PERSON.id, "address-protected"))
+    return not denial.outcome and (
+        not visit.self_declared or denial.subject is None or denial.rule == "address-protected"
+    )
 
 
 def _can_declare(denial: Denial, visit: Visit) -> bool:
     """Whether a declared need could open: only a relation is missing, or nobody is there, which must look the same."""
     if visit.self_declared or visit.purpose == "BTG":
         return False
-    return denial.rule in ("no-relation", UNKNOWN_PERSON.id)
+    return denial.rule == NO_RELATION.id
 
 
 def refused(page: Page, refusal: Refusal) -> Response:

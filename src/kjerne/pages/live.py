@@ -57,6 +57,8 @@ CHART_LIMIT = 20_000
 TYPES = ("DiagnosticReport", "Observation", "ServiceRequest", "Specimen", "PractitionerRole")
 REPORT = type_number("DiagnosticReport")
 BINARY = type_number("Binary")
+NOBODY = b"nobody"
+"""Whom the page attests where a typed number belongs to nobody: the law then answers as about a stranger."""
 CARE_RELATION = "urn:AuditEventHL7Norway/CodeSystem/carerelation"
 
 
@@ -152,7 +154,7 @@ class LivePages:
             decision_id=visit.id,
             decision_text=visit.reason,
             user_selected=visit.self_declared,
-            patient_digests=digests,
+            patient_digests=digests or (NOBODY,),
             made_at=visit.opened_at,
         )
 

@@ -60,8 +60,9 @@ class Door:
                 loaded = await subjects.load(conn, patient, caller, self._store.wrap, once)
                 subject = loaded[0] if loaded else None
                 answer = decide(
-                    caller, subject, service, action, basis=basis, purpose=purpose, now=now, correlation=correlation
-                )
+                    caller, subject, service, action, basis=basis, purpose=purpose, now=now, correlation=correlation,
+                    asked=patient.digest,
+                )  # fmt: skip
                 if isinstance(answer, Denial):
                     await audit.insert(conn, audit.refused(answer))
                     raise Denied(answer)

@@ -41,6 +41,7 @@ def _concerns(section: Section, key: Key) -> bool:
 
 
 _RULES_FOR: Final[Mapping[Key, tuple[Rule, ...]]] = _index()
+NO_RELATION: Final = next(rule for rule in RULES if rule.id == "no-relation")
 _RULE_BY_ID: Final[Mapping[str, Rule]] = {rule.id: rule for rule in (*RULES, NO_RULE, UNKNOWN_PERSON)}
 
 
@@ -55,21 +56,63 @@ def decide(
     now: datetime,
     correlation: str = "",
     once: Once | None = None,
+    asked: bytes = b"",
 ) -> Grant | Denial:
     """What `caller` may do with `subject`'s records in `service` at the instant `now`.
 
     `basis` is what the caller declares (SAMTYKKE, AKUTT ...); `purpose` stands for the attestation's where an API lets
     the caller say so. `once` is the request's proof of possession, for whatever uses the grant to note. `subject` None
-    means that no person was found. A service without rules of its own has those that hold for every service: the log
-    and the choices.
+    means that no person was found by the identifier digest `asked`. A service without rules of its own has those that
+    hold for every service: the log and the choices.
     """
+    case = case_of(
+        caller,
+        subject or _stranger(asked, caller),
+        service=service,
+        action=action,
+        basis=basis,
+        purpose=purpose,
+        now=now,
+    )
     if subject is None:
-        return _no(UNKNOWN_PERSON, caller, None, service, action, now=now, correlation=correlation)
-    case = case_of(caller, subject, service=service, action=action, basis=basis, purpose=purpose, now=now)
+        rule = _told_of_nobody(case)
+        return _no(rule, caller, None, service, action, now=now, correlation=correlation)
     rule = _first_that_fits(case)
     if rule.effect == "grant":
         return _yes(rule, case, correlation, once)
     return _no(rule, caller, subject, service, action, now=now, correlation=correlation)
+
+
+def _stranger(asked: bytes, caller: Caller) -> Subject:
+    """Somebody of whom nothing is known but the identifier she was asked for by; else it is as the caller attests."""
+    attested = caller.attestation.patient_digests if caller.attestation else ()
+    return Subject(
+        patient=0,
+        keys=(),
+        stamp=0,
+        wrapped=(),
+        birth_date=None,
+        sex="",
+        protection="",
+        deceased=False,
+        choices=(),
+        ties=(),
+        caller_key=None,
+        synthetic=False,
+        digests=frozenset((asked,) if asked else attested),
+    )
+
+
+def _told_of_nobody(case: Case) -> Rule:
+    """Why nothing is given where nobody was found: for personnel what they would hear of a stranger to them.
+
+    A refusal that told the two apart would tell who is registered here. Where the law would open a stranger (a need
+    declared by oneself, the normal rules set aside) the missing tie is what is left to say.
+    """
+    if case.caller.kind != "practitioner":
+        return UNKNOWN_PERSON
+    rule = _first_that_fits(case)
+    return rule if rule.effect == "deny" else NO_RELATION
 
 
 def _first_that_fits(case: Case) -> Rule:

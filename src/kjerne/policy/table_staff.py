@@ -121,13 +121,6 @@ STAFF_REFUSED: Final = Section(
             outcome="Specific",
         ),
         Rule(
-            id="address-protected",
-            effect="deny",
-            law="kjernejournalforskriften (nhn.no om kode 6 og 7)",
-            says="Opplysninger om en person med beskyttet adresse kan ikke åpnes her.",
-            when=(facts.has_protected_address,),
-        ),
-        Rule(
             id="break-glass-role",
             effect="deny",
             law="Tillitsrammeverket ATT-41; helsepersonelloven § 21 a",
@@ -174,6 +167,13 @@ STAFF_REFUSED: Final = Section(
             says="Den som spurte, hadde ikke noe behandlingsforhold til pasienten.",
             when=(facts.has_no_relation,),
             purposes=NEEDING_RELATION,
+        ),
+        Rule(
+            id="address-protected",
+            effect="deny",
+            law="kjernejournalforskriften (nhn.no om kode 6 og 7)",
+            says="Opplysninger om en person med beskyttet adresse kan ikke åpnes her.",
+            when=(facts.has_protected_address,),
         ),
         Rule(
             id="consent-missing",

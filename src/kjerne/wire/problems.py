@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 import msgspec
 
 from kjerne.access import Denial
 from kjerne.errors import Refusal
 from kjerne.exchange import Answer, ErrorShape
 from kjerne.fhir.outcome import operation_outcome
-from kjerne.policy.table import RULES
 
-NO_RELATION: Final = next(rule for rule in RULES if rule.id == "no-relation")
 _json = msgspec.json.Encoder().encode
 
 
@@ -33,10 +29,9 @@ def refusal_answer(refusal: Refusal, shape: ErrorShape) -> Answer:
 
 
 def denied_answer(denial: Denial, shape: ErrorShape) -> Answer:
-    """A no of the law names its rule and its law. Nobody known by a number is answered as somebody without a relation:
-    a refusal does not tell who is registered."""
-    says, law, rule = denial.says, denial.law, denial.rule
-    if denial.subject is None and denial.caller.kind == "practitioner":
-        says, law, rule = NO_RELATION.says, NO_RELATION.law, NO_RELATION.id
-    refusal = Refusal(403, f"{says or 'Access is not given.'} ({law or rule})", code="forbidden", rule=rule)
+    """A no of the law names its rule and its law."""
+    says, law = denial.says, denial.law
+    refusal = Refusal(
+        403, f"{says or 'Access is not given.'} ({law or denial.rule})", code="forbidden", rule=denial.rule
+    )
     return refusal_answer(refusal, shape)
