@@ -8,7 +8,7 @@ from typing import Final
 
 import asyncpg
 
-from kjerne.store.codec import Dictionaries, Wrap, bound, split
+from kjerne.store.codec import Dictionaries, Wrap, bound, parted, split
 from kjerne.store.house import load_dictionaries
 from kjerne.store.keys import Keys
 
@@ -49,7 +49,7 @@ async def measured(dsn: str, data: Path) -> Sizes:
         await load_dictionaries(conn, dictionaries)
         lengths = []
         for patient, type_, id_, dictionary, body, wrapped in await conn.fetch(_BODIES, SAMPLE):
-            packed = wrap.unwrap(patient, wrapped).open(body, bound(patient, type_, id_))
+            _, packed = parted(dictionary, wrap.unwrap(patient, wrapped).open(body, bound(patient, type_, id_)))
             lengths.append(len(split(dictionaries.grow(dictionary, packed))[0]))
     finally:
         await conn.close()

@@ -38,8 +38,12 @@ class Cluster:
 
     def create(self, name: str) -> None:
         """A fresh database, migrated."""
+        self.create_empty(name, TEMPLATE)
+
+    def create_empty(self, name: str, template: str = "template1") -> None:
+        """A fresh database with no table in it."""
         self.drop(name)
-        self.run(f'CREATE DATABASE "{name}" TEMPLATE {TEMPLATE} OWNER {OWNER}')
+        self.run(f'CREATE DATABASE "{name}" TEMPLATE {template} OWNER {OWNER}')
 
     def drop(self, name: str) -> None:
         self.run(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
@@ -110,3 +114,11 @@ def dsn(database: Database) -> str:
 def owner_dsn(database: Database) -> str:
     """The owner role's address of this module's database."""
     return database.owner_dsn
+
+
+@pytest.fixture
+def empty_dsns(cluster: Cluster) -> Iterator[tuple[str, str]]:
+    """The addresses (program role, owner) of a database that has no tables yet, for one test."""
+    cluster.create_empty("empty")
+    yield cluster.server.dsn(PROGRAM, "empty"), cluster.server.dsn(OWNER, "empty")
+    cluster.drop("empty")

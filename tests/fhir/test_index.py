@@ -10,7 +10,7 @@ import pytest
 
 from kjerne.errors import Refusal
 from kjerne.fhir.definitions import TYPES
-from kjerne.fhir.index import index, token, token_texts, unpack
+from kjerne.fhir.index import asked_text, index, token, token_texts, unpack
 from kjerne.fhir.searchparams import parameters, type_search
 
 
@@ -27,9 +27,14 @@ def test_a_code_is_found_alone_and_with_its_system() -> None:
     assert set(found.tokens) == tokens("Observation", "code", "urn:oid:1.2", "K")
 
 
-def test_a_code_list_gives_a_plain_code_its_system() -> None:
+def test_a_plain_code_has_the_system_of_its_code_list_and_costs_one_token() -> None:
+    status = parameters("Observation")["status"].leaves[0]
     found = index({"resourceType": "Observation", "status": "final"})
-    assert set(found.tokens) == tokens("Observation", "status", "http://hl7.org/fhir/observation-status", "final")
+    for system in (None, "http://hl7.org/fhir/observation-status"):
+        text = asked_text(status, system, "final")
+        assert text is not None
+        assert found.tokens == [token(text)]
+    assert asked_text(status, "urn:oid:1.2", "final") is asked_text(status, "", "final") is None
 
 
 def test_tokens_fit_the_databases_signed_numbers() -> None:
@@ -77,7 +82,7 @@ def test_a_condition_on_the_value_is_kept() -> None:
         "telecom": [{"system": "phone", "value": "1"}, {"system": "email", "value": "a@b"}],
     }
     found = set(index(patient).tokens)
-    assert tokens("Patient", "email", "", "a@b") <= found
+    assert tokens("Patient", "email", "", "a@b") & found
     assert not tokens("Patient", "email", "", "1") & found
 
 

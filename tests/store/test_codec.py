@@ -2,13 +2,27 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
+import zstandard
 from cryptography.exceptions import InvalidTag
 from hypothesis import given
 from hypothesis import strategies as st
 
 from kjerne.errors import Refusal
-from kjerne.store.codec import Dictionaries, Wrap, bound, split, with_splices
+from kjerne.store.codec import (
+    JOINED,
+    PLAIN,
+    TOKEN_BYTES,
+    Dictionaries,
+    Wrap,
+    bound,
+    joined,
+    parted,
+    split,
+    with_splices,
+)
 from kjerne.store.keys import Keys
 from kjerne.store.sealed_id import SealedIds
 
@@ -59,7 +73,36 @@ def test_a_search_token_tells_nothing_without_the_persons_key() -> None:
     _, one = Wrap(bytes(32)).new(1)
     _, other = Wrap(bytes(32)).new(2)
     hashes = [1, -1, 2**63 - 1, -(2**63)]
-    assert one.tokens(hashes) == one.tokens(hashes)
-    assert one.tokens(hashes)[1:] == one.tokens(hashes[1:])
-    assert set(one.tokens(hashes)).isdisjoint([*hashes, *other.tokens(hashes)])
-    assert one.tokens([]) == []
+    own = one.tokens(hashes)
+    assert own == one.tokens(hashes)
+    assert own[TOKEN_BYTES:] == one.tokens(hashes[1:])
+    assert len(own) == len(hashes) * TOKEN_BYTES
+    for place, plain in enumerate(hashes):
+        token = own[place * TOKEN_BYTES :][:TOKEN_BYTES]
+        assert token not in other.tokens(hashes)
+        assert token != plain.to_bytes(8, "little", signed=True)[:TOKEN_BYTES]
+    assert one.tokens([]) == b""
+
+
+def test_a_pattern_names_its_token_whatever_bytes_that_has() -> None:
+    _, key = Wrap(bytes(32)).new(1)
+    for hashed in range(2000):
+        (pattern,) = key.patterns([hashed])
+        assert re.sub(rb"\\(.)", rb"\1", pattern[1:-1], flags=re.DOTALL) == key.tokens([hashed])
+        assert not re.search(rb"(?<!\\)(?:\\\\)*[%_]", pattern[1:-1])
+
+
+@given(st.binary(max_size=300), st.binary(min_size=1, max_size=300))
+def test_index_values_and_body_come_apart_as_they_were_put_together(values: bytes, packed: bytes) -> None:
+    assert parted(JOINED, joined(values, packed)) == (values, packed)
+    assert parted(PLAIN, packed) == (b"", packed)
+
+
+def test_a_body_from_before_values_and_body_were_joined_still_grows() -> None:
+    raw, trained = b'{"resourceType":"Observation"}', b"what many bodies have in common " * 40
+    dictionaries = Dictionaries()
+    dictionaries.add(3, trained)
+    data = zstandard.ZstdCompressionDict(trained)
+    for number, old in ((PLAIN, zstandard.ZstdCompressor()), (3, zstandard.ZstdCompressor(dict_data=data))):
+        assert dictionaries.grow(number, old.compress(raw)) == raw
+    assert dictionaries.shrink(raw)[0] == 3 + JOINED

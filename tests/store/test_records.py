@@ -81,9 +81,11 @@ async def test_every_read_has_one_audit_row_that_names_exactly_what_left(desk: D
 async def test_a_body_on_disk_shows_nothing(desk: Desk) -> None:
     patient = await desk.person()
     written = await create(desk, patient, potassium("4.1"))
-    row = await desk.store.pool.fetchrow('SELECT body, "values" FROM record WHERE id = $1', written.id)
+    row = await desk.store.pool.fetchrow('SELECT tokens, "values", body FROM record WHERE id = $1', written.id)
     assert row is not None
-    assert b"NPU03230" not in row["body"] + row["values"]
+    assert row["values"] is None
+    assert b"4.1" not in row["tokens"] + row["body"]
+    assert b"NPU03230" not in row["tokens"] + row["body"]
 
 
 @pytest.mark.parametrize("label", [Label.RESTRICTED, Label.WITHDRAWN, Label.WITHHELD_FROM_CITIZEN])

@@ -1,7 +1,7 @@
 """What of a resource can be searched: hashed tokens for SQL, a main date for SQL, and small typed values for the rest.
 
-Tokens are 64-bit hashes of leaf and code, twice per code: with its system and alone. Values are msgpack of
-[leaves present, {leaf: [value, ...]}]; tokens, references and the main date are only marked present there.
+Tokens are 64-bit hashes of leaf and code: alone, and with its system where the place leaves the system open. Values are
+msgpack of [leaves present, {leaf: [value, ...]}]; tokens, references and the main date are only marked present there.
 """
 
 from __future__ import annotations
@@ -55,8 +55,9 @@ def index(tree: dict[str, Any]) -> Indexed:
         kind = leaf.kind
         if kind in {"token", "uri"}:
             hashed = _code_tokens if leaf.type in _REPEATED else _tokens
+            says_system = leaf.type in _OPEN_SYSTEM
             for system, code in codings(leaf, value):
-                tokens.update(hashed(leaf.number, system, code))
+                tokens.update(hashed(leaf.number, system if says_system else None, code))
         elif kind == "reference":
             tokens.update(_reference_tokens(leaf, value))
         elif kind == "date":
@@ -92,19 +93,30 @@ def token(text: str) -> int:
     return hashed - (1 << 64) if hashed >= _HALF_RANGE else hashed
 
 
-def _tokens(leaf: int, system: str, code: str) -> tuple[int, int]:
-    alone, exact = token_texts(leaf, system, code)
-    return token(alone), token(exact)
+def _tokens(leaf: int, system: str | None, code: str) -> tuple[int, ...]:
+    alone, exact = token_texts(leaf, system or "", code)
+    return (token(alone),) if system is None else (token(alone), token(exact))
 
 
 _code_tokens = lru_cache(maxsize=16_384)(_tokens)
 _REPEATED: Final = frozenset(("CodeableConcept", "Coding", "code", "canonical", "boolean"))
 """Types whose values come again in most resources, so their hashes are kept; an identifier's never are."""
+_OPEN_SYSTEM: Final = frozenset(("CodeableConcept", "Coding", "Identifier"))
+"""Types that say their system themselves. Anywhere else the place decides it, so the code alone is hashed."""
 
 
 def token_texts(leaf: int, system: str, code: str) -> tuple[str, str]:
     """The two texts that are hashed for a code: alone, and with its system (empty: the code has none)."""
     return plain_text(leaf, code), f"{leaf}\x1f{system}\x1f{code}"
+
+
+def asked_text(leaf: Leaf, system: str | None, code: str) -> str | None:
+    """The one text under which a code that is asked for was hashed (system None: any). None: it can be nowhere."""
+    if system is None:
+        return plain_text(leaf.number, code)
+    if leaf.type in _OPEN_SYSTEM:
+        return token_texts(leaf.number, system, code)[1]
+    return plain_text(leaf.number, code) if system == leaf.system else None
 
 
 def plain_text(leaf: int, code: str) -> str:

@@ -12,8 +12,8 @@ from typing import Any, Final, Literal, TypeVar
 
 from kjerne.fhir import match
 from kjerne.fhir.criteria import CompositeValue, Criterion, DateValue, ReferenceValue, TokenValue, UriValue, Value
-from kjerne.fhir.index import identifier_texts, plain_text, token, token_texts, unpack
-from kjerne.fhir.searchparams import SUBJECT_CODES, SearchParameter, TypeSearch, type_search, walk
+from kjerne.fhir.index import asked_text, identifier_texts, plain_text, token, unpack
+from kjerne.fhir.searchparams import SUBJECT_CODES, Leaf, SearchParameter, TypeSearch, type_search, walk
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +173,7 @@ def _add_tokens(draft: _Draft, parameter: SearchParameter, criterion: Criterion)
             token(text)
             for leaf in parameter.leaves
             for value in criterion.values
-            for text in _texts(leaf.number, criterion, value)
+            if (text := _text(leaf, criterion, value)) is not None
         )
     )
     if criterion.modifier == "not":
@@ -182,15 +182,17 @@ def _add_tokens(draft: _Draft, parameter: SearchParameter, criterion: Criterion)
         draft.all_of.append(hashes)
 
 
-def _texts(leaf: int, criterion: Criterion, value: Value) -> tuple[str, ...]:
+def _text(leaf: Leaf, criterion: Criterion, value: Value) -> str | None:
+    """What was hashed where a resource answers this; None where none can."""
     if isinstance(value, UriValue):
-        return (plain_text(leaf, value.uri),)
+        return plain_text(leaf.number, value.uri)
     if isinstance(value, ReferenceValue):
-        return (plain_text(leaf, match.reference_text(value)),)
+        return plain_text(leaf.number, match.reference_text(value))
     assert isinstance(value, TokenValue)
-    spell = identifier_texts if criterion.modifier == "identifier" else token_texts
-    alone, exact = spell(leaf, value.system or "", value.code)
-    return (alone,) if value.system is None else (exact,)
+    if criterion.modifier == "identifier":
+        alone, exact = identifier_texts(leaf.number, value.system or "", value.code)
+        return alone if value.system is None else exact
+    return asked_text(leaf, value.system, value.code)
 
 
 def _add_composite(

@@ -21,7 +21,7 @@ from kjerne.exchange import Stale
 from kjerne.fhir.dates import EARLIEST, LATEST
 from kjerne.fhir.index import Indexed
 from kjerne.store import audit
-from kjerne.store.codec import Dictionaries, Wrap, bound, with_splices
+from kjerne.store.codec import Dictionaries, Wrap, bound, joined, with_splices
 from kjerne.store.keys import NONCE_BYTES
 from kjerne.store.pool import Connection
 from kjerne.store.sealed_id import SealedIds
@@ -33,7 +33,7 @@ ROWS_AT_ONCE: Final = 500
 
 _ROW: Final = (
     "patient", "id", "type", "version", "labels", "dictionary", "at", "date_from", "date_to", "release_at", "tokens",
-    "values", "body",
+    "body",
 )  # fmt: skip
 _AUDIT_ROW: Final = (*audit.COLUMNS.split(", "), "types", "ids", "versions")
 _HOLD: Final = """
@@ -47,7 +47,6 @@ _NULL: Final = b"\xff\xff\xff\xff"
 _HEAD: Final = struct.Struct(">hiqi16sihiiiiihiq")
 _TIME: Final = struct.Struct(">iq")
 _LENGTH: Final = struct.Struct(">i")
-_BIGINT_OID: Final = 20
 _EPOCH: Final = datetime(2000, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
 _INFINITE: Final = {EARLIEST: _TIME.pack(8, -(1 << 63)), LATEST: _TIME.pack(8, (1 << 63) - 1)}
@@ -80,15 +79,6 @@ def _date(value: datetime | None) -> bytes:
     if value is None:
         return _NULL
     return _INFINITE.get(value) or _TIME.pack(8, (value - _EPOCH) // _MICROSECOND)
-
-
-def _bigints(values: Sequence[int]) -> bytes:
-    """A bigint[]: dimensions (none when empty), no nulls, element type; length and first index; the elements."""
-    if not values:
-        return struct.pack(">4i", 12, 0, 0, _BIGINT_OID)
-    count = len(values)
-    flat = [part for value in values for part in (8, value)]
-    return struct.pack(">6i" + "iq" * count, 20 + 12 * count, 1, 0, _BIGINT_OID, count, 1, *flat)
 
 
 class Filing(NamedTuple):
@@ -135,20 +125,19 @@ class Bulk:
         patient, at = grant.subject.patient, (grant.at - _EPOCH) // _MICROSECOND
         key = self._wrap.unwrap(patient, grant.subject.wrapped[0])
         seal, shrink = key.seal, self._dictionaries.shrink
-        nonces = os.urandom(2 * NONCE_BYTES * len(fresh))
+        nonces = os.urandom(NONCE_BYTES * len(fresh))
         place = 0
-        for (type_, labels, kept, dates, tokens, plain), id_ in zip(fresh, ids, strict=True):
-            bound_to = bound(patient, type_, id_)
+        for (type_, labels, kept, dates, hashes, values), id_ in zip(fresh, ids, strict=True):
             number, packed = shrink(kept)
-            values = seal(plain, bound_to, nonces[place : place + NONCE_BYTES])
-            body = seal(packed, bound_to, nonces[place + NONCE_BYTES : place + 2 * NONCE_BYTES])
-            place += 2 * NONCE_BYTES
+            nonce = nonces[place : place + NONCE_BYTES]
+            place += NONCE_BYTES
+            body = seal(joined(values, packed), bound(patient, type_, id_), nonce)
+            tokens = key.tokens(hashes)
             row = (8, patient, 16, id_.bytes, 2, type_, 4, FIRST_VERSION, 4, labels, 2, number, 8, at)
             yield _HEAD.pack(len(_ROW), *row)
             yield dates
-            yield _bigints(key.tokens(tokens))
-            yield _LENGTH.pack(len(values))
-            yield values
+            yield _LENGTH.pack(len(tokens))
+            yield tokens
             yield _LENGTH.pack(len(body))
             yield body
 

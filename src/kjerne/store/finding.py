@@ -19,7 +19,7 @@ from kjerne.fhir.definitions import type_number
 from kjerne.fhir.encode import decode
 from kjerne.fhir.search import Order, Plan, Search, ordered, plan, references, reverse_tokens
 from kjerne.store import audit
-from kjerne.store.codec import bound
+from kjerne.store.codec import bound, parted
 from kjerne.store.pool import Connection
 from kjerne.store.proofs import fetched
 from kjerne.store.reading import (
@@ -52,7 +52,10 @@ class Page:
 
 
 class Row(NamedTuple):
-    """A candidate: the columns of `OUTER`, its main date, and its sealed values."""
+    """A candidate: the columns of `OUTER`, its main date, and its index values.
+
+    As fetched, `values` are sealed, and empty where they lie under the body's seal, as they do since migration 0005.
+    """
 
     outer: tuple[Any, ...]
     date_from: datetime | None
@@ -74,9 +77,9 @@ class Conditions:
             ids = [id_ for text in found.ids if (id_ := SealedIds.parse(text))]
             self.texts.append(f"r.id = ANY({self.add(ids)}::uuid[])")
         for alternatives in found.all_of:
-            self.texts.append(f"r.tokens && {self.add(keys.tokens(alternatives))}::bigint[]")
+            self.texts.append(f"r.tokens LIKE ANY({self.add(keys.patterns(alternatives))}::bytea[])")
         if found.none_of:
-            self.texts.append(f"NOT r.tokens && {self.add(keys.tokens(found.none_of))}::bigint[]")
+            self.texts.append(f"NOT r.tokens LIKE ANY({self.add(keys.patterns(found.none_of))}::bytea[])")
         for bounds in found.bounds:
             # Column and operator come from a closed list of literals in `fhir.search.Bound`, never from a request.
             either = (
@@ -181,7 +184,7 @@ WHERE s.ok AND {where.text} ORDER BY r.id LIMIT {limit}"""
                 code="too-costly",
                 todo="Narrow it with a code or a date.",
             )
-        candidates = [Row(tuple(row)[:-3], row[-3], row[-2], row[-1]) for row in rows]
+        candidates = [Row(tuple(row)[:-3], row[-3], row[-2], row[-1] or b"") for row in rows]
         if found.match is None and found.match_tree is None and all(one.key is None for one in found.order):
             return candidates
         opened = [row._replace(values=_values(keys, row)) for row in candidates]
@@ -235,8 +238,8 @@ WHERE s.ok AND {where.text} ORDER BY r.id LIMIT {limit}"""
         if ids:
             rows += await _fetch(conn, grant, "r.id = ANY($6::uuid[])", sorted(ids))
         for source, hashes in tokens.items():
-            both = "r.type = $7 AND r.tokens && $6::bigint[]"
-            rows += await _fetch(conn, grant, both, keys.tokens(sorted(hashes)), type_number(source))
+            both = "r.type = $7 AND r.tokens LIKE ANY($6::bytea[])"
+            rows += await _fetch(conn, grant, both, keys.patterns(sorted(hashes)), type_number(source))
         return rows
 
     async def _stand(self, conn: Connection, grant: Grant) -> None:
@@ -285,8 +288,11 @@ def _column(row: Row, name: str) -> Any:
 
 
 def _values(keys: Unwrapped, row: Row) -> bytes:
-    patient, type_, id_ = row.outer[:3]
-    return keys[patient].open(row.values, bound(patient, type_, id_))
+    patient, type_, id_, *_, dictionary, _, _, body = row.outer
+    place = bound(patient, type_, id_)
+    if row.values:
+        return keys[patient].open(row.values, place)
+    return parted(dictionary, keys[patient].open(body, place))[0]
 
 
 def _targets(found: list[str], wanted: str) -> set[UUID]:

@@ -12,7 +12,7 @@ from kjerne.access import Grant, Label
 from kjerne.exchange import Stale
 from kjerne.fhir.splice import Splices, served
 from kjerne.store import audit
-from kjerne.store.codec import DataKey, Dictionaries, Wrap, bound, split
+from kjerne.store.codec import DataKey, Dictionaries, Wrap, bound, parted, split
 from kjerne.store.pool import Connection
 from kjerne.store.proofs import fetched, noting
 
@@ -178,7 +178,7 @@ class Reader:
     def open_row(self, keys: Unwrapped, row: tuple[Any, ...]) -> Record:
         """One row of `OUTER`, unsealed and unpacked."""
         patient, type_, id_, version, labels, dictionary, at, release_at, body = row
-        packed = keys[patient].open(body, bound(patient, type_, id_))
+        _, packed = parted(dictionary, keys[patient].open(body, bound(patient, type_, id_)))
         raw, splices = split(self._dictionaries.grow(dictionary, packed))
         return Record(patient, type_, id_, version, Label(labels), at, release_at, raw, splices)
 
@@ -191,9 +191,9 @@ class Unwrapped:
         self._wrap = wrap
         self._open: dict[int, DataKey] = {}
 
-    def tokens(self, hashes: Sequence[int]) -> list[int]:
-        """Search tokens as they lie in the rows of any of the persons."""
-        return [token for patient in self._wrapped for token in self[patient].tokens(hashes)]
+    def patterns(self, hashes: Sequence[int]) -> list[bytes]:
+        """What finds any of these tokens in the rows of any of the persons (`tokens LIKE ANY`)."""
+        return [pattern for patient in self._wrapped for pattern in self[patient].patterns(hashes)]
 
     def __getitem__(self, patient: int) -> DataKey:
         key = self._open.get(patient)

@@ -17,7 +17,7 @@ from kjerne.errors import Refusal
 from kjerne.exchange import Stale
 from kjerne.fhir.index import Indexed
 from kjerne.store import audit
-from kjerne.store.codec import DataKey, Dictionaries, Wrap, bound, split, with_splices
+from kjerne.store.codec import DataKey, Dictionaries, Wrap, bound, joined, parted, split, with_splices
 from kjerne.store.pool import Connection, columns, together
 from kjerne.store.proofs import fetched, noting
 
@@ -99,7 +99,7 @@ SELECT type, id, version + 1 FROM gone"""
 _WRITE: Final = f"""
 WITH n AS MATERIALIZED (
   SELECT * FROM unnest($3::uuid[], $4::smallint[], $5::integer[], $6::smallint[], $7::timestamptz[], $8::timestamptz[],
-    $9::timestamptz[], $10::text[], $11::bytea[], $12::bytea[])
+    $9::timestamptz[], $10::bytea[], $11::bytea[], $12::bytea[])
     AS n(id, type, labels, dictionary, date_from, date_to, release_at, tokens, "values", body)
 ), known AS MATERIALIZED (
   SELECT n.type, n.id, r.version, coalesce(r.version, (SELECT max(h.version) FROM record_history h
@@ -112,7 +112,7 @@ WITH n AS MATERIALIZED (
 ), put AS (
   INSERT INTO record ({_ROW})
   SELECT $1, id, type, k.reached + 1, n.labels, n.dictionary, $2, n.date_from, n.date_to, n.release_at,
-    n.tokens::bigint[], n."values", n.body FROM n JOIN known k USING (type, id)
+    n.tokens, n."values", n.body FROM n JOIN known k USING (type, id)
   ON CONFLICT (patient, type, id) DO UPDATE SET version = excluded.version, labels = excluded.labels,
     dictionary = excluded.dictionary, at = excluded.at, date_from = excluded.date_from, date_to = excluded.date_to,
     release_at = excluded.release_at, xid = pg_current_xact_id(), tokens = excluded.tokens,
@@ -151,8 +151,8 @@ class Records:
             indexed.date_to,
             change.release_at,
             key.tokens(indexed.tokens),
-            key.seal(indexed.values, place),
-            key.seal(packed, place),
+            None,
+            key.seal(joined(indexed.values, packed), place),
         )
 
     async def bodies(self, conn: Connection, grant: Grant, changes: Sequence[Change]) -> dict[tuple[int, UUID], bytes]:
@@ -166,7 +166,7 @@ class Records:
         key = self.key(grant)
         found = {}
         for type_, id_, dictionary, body in rows:
-            packed = key.open(body, bound(grant.subject.patient, type_, id_))
+            _, packed = parted(dictionary, key.open(body, bound(grant.subject.patient, type_, id_)))
             found[type_, id_] = split(self._dictionaries.grow(dictionary, packed))[0]
         return found
 
@@ -208,11 +208,8 @@ class Records:
         patient, key = grant.subject.patient, self.key(grant)
         rows = []
         for change in changes:
-            _, id_, type_, labels, dictionary, _, *dates, tokens, values, body = self.row(
-                key, patient, change, grant.at
-            )
-            # PostgreSQL has no ragged arrays, so each row's tokens come as the text of one.
-            rows.append((id_, type_, labels, dictionary, *dates, f"{{{','.join(map(str, tokens))}}}", values, body))
+            _, *named, _, date_from, date_to, release_at, tokens, values, body = self.row(key, patient, change, grant.at)
+            rows.append((*named, date_from, date_to, release_at, tokens, values, body))
         found = await conn.fetch(_WRITE, patient, grant.at, *columns(rows, 10), *audit.given(grant))
         versions = {(type_, id_): (current, new) for type_, id_, current, new in found}
         for change in changes:
