@@ -16,11 +16,10 @@ import msgspec
 from kjerne.access import Caller, Tie
 from kjerne.app import House
 from kjerne.policy.door import Door
-from kjerne.sandbox import life
+from kjerne.sandbox import life, samples
 from kjerne.sandbox.people import Person, Population
 from kjerne.sandbox.personas import personas
 from kjerne.sandbox.population import generate
-from kjerne.services.results import intake
 from kjerne.store import followup
 from kjerne.store.house import train
 from kjerne.store.people import Identifier, NewPerson
@@ -112,7 +111,7 @@ async def _train(house: House, messages: Sequence[bytes]) -> None:
     """A dictionary from generated bodies alone, before anything is stored with it."""
     if house.store.dictionaries.current:
         return
-    bodies = [body for raw in messages for body in intake.bodies(house.read(raw))]
+    bodies = [body for raw in messages for body in samples.bodies(house.read(raw))]
     async with house.store.pool.acquire() as conn:
         await train(conn, house.store.dictionaries, bodies, house.clock.now())
 

@@ -9,7 +9,7 @@ from datetime import datetime
 
 import zstandard
 
-from kjerne.store.codec import Dictionaries, Wrap
+from kjerne.store.codec import Dictionaries, Wrap, with_splices
 from kjerne.store.keys import Keys, Sealer
 from kjerne.store.people import People
 from kjerne.store.pool import Connection, Pool, open_pool
@@ -70,7 +70,7 @@ async def train(conn: Connection, dictionaries: Dictionaries, samples: Iterable[
     Returns its number, or None where there are too few samples to learn from. Real bodies must never be trained on: a
     dictionary lies unsealed in every backup.
     """
-    bodies: list[bytes | bytearray | memoryview[int]] = list(samples)
+    bodies: list[bytes | bytearray | memoryview[int]] = [with_splices(sample) for sample in samples]
     if len(bodies) < SAMPLES_NEEDED:
         return None
     trained = await asyncio.to_thread(zstandard.train_dictionary, DICTIONARY_BYTES, bodies, level=3)

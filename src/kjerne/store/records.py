@@ -208,7 +208,9 @@ class Records:
         patient, key = grant.subject.patient, self.key(grant)
         rows = []
         for change in changes:
-            _, *named, _, date_from, date_to, release_at, tokens, values, body = self.row(key, patient, change, grant.at)
+            _, *named, _, date_from, date_to, release_at, tokens, values, body = self.row(
+                key, patient, change, grant.at
+            )
             rows.append((*named, date_from, date_to, release_at, tokens, values, body))
         found = await conn.fetch(_WRITE, patient, grant.at, *columns(rows, 10), *audit.given(grant))
         versions = {(type_, id_): (current, new) for type_, id_, current, new in found}
