@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import IntFlag
-from typing import Literal, NoReturn
+from typing import Final, Literal, NoReturn
 
 CallerKind = Literal["practitioner", "citizen", "system"]
 Action = Literal["read", "search", "history", "write", "insight", "choose", "file"]
@@ -31,6 +31,9 @@ class Label(IntFlag):
     """Result of a newborn, fetus or donor filed on the mother: shown, but kept out of her trends."""
     WITHDRAWN = 32
     """Filed on a wrong person and withdrawn: opened for insight and for those who must be told, for nobody else."""
+
+
+NO_LABEL: Final = Label(0)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,14 +7,14 @@ from typing import Any
 
 import pytest
 
-from kjerne.access import Grant, Label
+from kjerne.access import NO_LABEL, Grant, Label
 from kjerne.errors import Refusal
 from kjerne.fhir.definitions import type_number
 from kjerne.fhir.encode import decode, encode
 from kjerne.fhir.index import index
 from kjerne.store.finding import Finder, Page
 from kjerne.store.reading import Reader
-from kjerne.store.records import NO_LABEL, Change
+from kjerne.store.records import Change
 from kjerne.wire import search as wire_search
 
 from .conftest import Desk

@@ -33,6 +33,9 @@ FORMS: Final = (
 )
 """What can be put in. Numbers of forms stand in stored rows: add at the end, never change or reorder."""
 
+# Each form cut at its fields: text, field, text, field, ..., text.
+_PIECES: Final = tuple(re.split(rb"%\((id|version|updated)\)b", form) for form in FORMS)
+
 _ID, _ID_AFTER, _ID_BEFORE, _VERSION, _UPDATED, _VERSION_BEFORE, _UPDATED_BEFORE, _BOTH_BEFORE, _BOTH = range(9)
 _META_AFTER, _META_BEFORE = 9, 10
 
@@ -145,7 +148,10 @@ def served(raw: bytes, splices: Splices, id: str, version: int, last_updated: da
     at = 0
     for start, end, form in splices:
         parts.append(raw[at:start])
-        parts.append(FORMS[form] % values)
+        pieces = _PIECES[form]
+        for place in range(1, len(pieces), 2):
+            parts += (pieces[place - 1], values[pieces[place]])
+        parts.append(pieces[-1])
         at = end
     parts.append(raw[at:])
     return b"".join(parts)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Sequence
 from datetime import datetime
+from functools import cache
 from typing import Any, Final
 
 from kjerne.access import Caller, Denial, Grant
@@ -28,6 +29,7 @@ TYPES: Final = (
 WIDTH: Final = len(TYPES)
 
 
+@cache
 def placeholders(first: int) -> str:
     """`$5::bigint, $6::timestamptz, ...` for the columns above, numbered from `first`."""
     return ", ".join(f"${first + place}::{kind}" for place, kind in enumerate(TYPES))

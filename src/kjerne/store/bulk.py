@@ -16,7 +16,7 @@ from uuid import UUID
 
 import asyncpg
 
-from kjerne.access import Grant, Label
+from kjerne.access import NO_LABEL, Grant, Label
 from kjerne.exchange import Stale
 from kjerne.fhir.dates import EARLIEST, LATEST
 from kjerne.fhir.index import Indexed
@@ -27,7 +27,6 @@ from kjerne.store.pool import Connection
 from kjerne.store.sealed_id import SealedIds
 
 FIRST_VERSION: Final = 1
-NO_LABEL: Final = Label(0)
 ROWS_AT_ONCE: Final = 500
 """Rows handed to the driver together: about 10 ms of work between two looks at other requests."""
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from functools import cache
+from typing import Any, Final, NamedTuple
 from uuid import UUID
 
-from kjerne.access import Grant, Label
+from kjerne.access import NO_LABEL, Grant, Label
 from kjerne.exchange import Stale
 from kjerne.fhir.splice import Splices, served
 from kjerne.store import audit
@@ -17,8 +17,7 @@ from kjerne.store.pool import Connection
 from kjerne.store.proofs import fetched, noting
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(NamedTuple):
     """One version of one resource, opened. `raw` are the bytes as received, `served` adds id and meta."""
 
     patient: int
@@ -53,6 +52,7 @@ _NAMED: Final = (
 _FIRST_AUDIT: Final = 8
 
 
+@cache
 def audited(source: str, first: int) -> str:
     """The CTE that writes the audit row for the records in `source`, its values numbered from `first`."""
     return (
@@ -62,6 +62,7 @@ def audited(source: str, first: int) -> str:
     )
 
 
+@cache
 def stamped_and_noted(first: int) -> str:
     """`STAMPED` where the request's proof is noted too (parameters from `first`); `s.fresh` says whether it was new."""
     return (
@@ -180,7 +181,9 @@ class Reader:
         patient, type_, id_, version, labels, dictionary, at, release_at, body = row
         _, packed = parted(dictionary, keys[patient].open(body, bound(patient, type_, id_)))
         raw, splices = split(self._dictionaries.grow(dictionary, packed))
-        return Record(patient, type_, id_, version, Label(labels), at, release_at, raw, splices)
+        # Most records have none; an enum is looked up for those that do.
+        shown = Label(labels) if labels else NO_LABEL
+        return Record(patient, type_, id_, version, shown, at, release_at, raw, splices)
 
 
 class Unwrapped:

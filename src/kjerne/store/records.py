@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any, Final, NamedTuple
 from uuid import UUID
 
-from kjerne.access import Grant, Label
+from kjerne.access import NO_LABEL, Grant, Label
 from kjerne.errors import Refusal
 from kjerne.exchange import Stale
 from kjerne.fhir.index import Indexed
@@ -20,8 +20,6 @@ from kjerne.store import audit
 from kjerne.store.codec import DataKey, Dictionaries, Wrap, bound, joined, parted, split, with_splices
 from kjerne.store.pool import Connection, columns, together
 from kjerne.store.proofs import fetched, noting
-
-NO_LABEL: Final = Label(0)
 
 
 @dataclass(frozen=True, slots=True)

@@ -198,6 +198,8 @@ def _single(kind: str, name: str, modifier: str, target: str, text: str) -> Sing
 
 def _split(text: str, by: str) -> list[str]:
     r"""Split at a separator that no backslash stands before; escapes stay in the parts (R4: `\,` `\$` `\|` `\\`)."""
+    if "\\" not in text:
+        return text.split(by)
     parts, at, start = [], 0, 0
     while at < len(text):
         if text[at] == "\\":
