@@ -41,7 +41,7 @@ def clock() -> FixedClock:
 
 @pytest.fixture
 async def worker(store: Store, clock: FixedClock, tmp_path: Path) -> Worker:
-    made = housekeeping.worker(store.pool, clock, tmp_path)
+    made = housekeeping.worker(store.pool, clock, tmp_path, store.keys)
     await made.start()
     return made
 
@@ -62,12 +62,13 @@ async def person_who_opted_out(store: Store) -> tuple[int, int]:
 
 
 async def test_what_always_comes_back_comes_back(store: Store, worker: Worker, clock: FixedClock) -> None:
-    assert await worker.run_due() == 3
+    assert await worker.run_due() == 4
     rows = await store.pool.fetch("SELECT kind, due_at FROM job")
     assert {row["kind"]: row["due_at"] - START for row in rows} == {
         "audit-months": timedelta(days=1),
         "audit-seal": timedelta(seconds=1),
         "proof-sweep": timedelta(minutes=1),
+        "repeat-count": timedelta(hours=1),
     }
 
 

@@ -14,26 +14,30 @@ from kjerne.clock import Clock
 from kjerne.fhir.definitions import type_number
 from kjerne.jobs import Job, Worker
 from kjerne.services.standards import SERVICE_BY_TYPE
-from kjerne.store import erasing
+from kjerne.store import erasing, repeats
+from kjerne.store.keys import Keys
+from kjerne.store.keys import Sealer as MessageSealer
 from kjerne.store.pool import Pool
 from kjerne.store.proofs import ProofTable
 from kjerne.store.sealing import Checkpoints, Sealer
 
 PROOF_SWEEP: Final = "proof-sweep"
 AUDIT_SEAL: Final = "audit-seal"
+REPEAT_COUNT: Final = "repeat-count"
 
 SWEEP_EVERY: Final = timedelta(minutes=1)
 SEAL_EVERY: Final = timedelta(seconds=1)
 """With the worker's own second of sleep, the chain is at most about two seconds behind the log."""
+COUNT_EVERY: Final = timedelta(hours=1)
 
 
-def worker(pool: Pool, clock: Clock, data: Path) -> Worker:
+def worker(pool: Pool, clock: Clock, data: Path, keys: Keys) -> Worker:
     """The worker with every kind of job. `data` is where the audit's signing key and checkpoints lie.
 
     The pool needs two connections for each worker: a job's row is held on one while the job is done on the other.
     """
     proofs, eraser = ProofTable(pool, clock), erasing.Eraser(pool, clock, _types_by_service())
-    sealer = Sealer(pool, clock, Checkpoints(data))
+    sealer, noted = Sealer(pool, clock, Checkpoints(data)), MessageSealer(keys.derived("message"))
 
     async def sweep(_: Job) -> datetime:
         await proofs.sweep()
@@ -44,8 +48,13 @@ def worker(pool: Pool, clock: Clock, data: Path) -> Worker:
         # Rows that were many enough to be sealed in part are gone on with at once.
         return clock.now() if sealed >= sealer.rows_at_once else clock.now() + SEAL_EVERY
 
-    handlers = {PROOF_SWEEP: sweep, AUDIT_SEAL: seal, erasing.KIND: eraser.erase}
-    return Worker(pool, clock, handlers, recurring=(PROOF_SWEEP, AUDIT_SEAL))
+    async def count(_: Job) -> datetime:
+        async with pool.acquire() as conn:
+            counted = await repeats.count(conn, noted)
+        return clock.now() if counted >= repeats.AT_ONCE else clock.now() + COUNT_EVERY
+
+    handlers = {PROOF_SWEEP: sweep, AUDIT_SEAL: seal, REPEAT_COUNT: count, erasing.KIND: eraser.erase}
+    return Worker(pool, clock, handlers, recurring=(PROOF_SWEEP, AUDIT_SEAL, REPEAT_COUNT))
 
 
 def _types_by_service() -> dict[str, list[int]]:

@@ -13,10 +13,11 @@ import pytest
 
 from kjerne.access import Action, Caller, Denial, Grant, Label, Subject
 from kjerne.policy.facts import ROLES, SCOPES
-from kjerne.policy.people import OSLO, age, is_protected, norwegian_day
+from kjerne.policy.people import OSLO, age, norwegian_day
 from kjerne.policy.rules import decide, mark_of
 from kjerne.policy.table import NO_RULE, RULES, SECTIONS, UNKNOWN_PERSON
 from kjerne.policy.words import CHOICE_EFFECTS, RULE_WORDS, says
+from kjerne.registries.protection import is_protected
 
 from .cast import (
     CLINIC,

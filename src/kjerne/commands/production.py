@@ -79,9 +79,10 @@ def work_off(settings: Settings, *, once: bool) -> int:
 
 
 async def _work(settings: Settings, done: list[int], *, once: bool) -> None:
+    keys = Keys.parse(settings.keys.get_secret_value())
     pool = await open_pool(settings.dsn, 2)
     try:
-        worker = housekeeping.worker(pool, SystemClock(), settings.data)
+        worker = housekeeping.worker(pool, SystemClock(), settings.data, keys)
         await worker.start()
         if once:
             done.append(await worker.run_due(sys.maxsize))

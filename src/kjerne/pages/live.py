@@ -40,7 +40,7 @@ from kjerne.pages.house import (
 )
 from kjerne.policy.claims import Claims
 from kjerne.policy.door import Door
-from kjerne.policy.people import is_protected
+from kjerne.registries.protection import is_protected
 from kjerne.services.results import reuse
 from kjerne.services.results.answers import attached_to
 from kjerne.services.results.reuse_api import Asker

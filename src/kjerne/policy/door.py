@@ -8,8 +8,8 @@ from kjerne.access import Action, Caller, Denial, Grant, Once, Subject
 from kjerne.clock import Clock
 from kjerne.exchange import Admit, Denied, PatientRef
 from kjerne.policy.facts import case_of, has_care_course, is_on_practice_list
-from kjerne.policy.people import is_protected
 from kjerne.policy.rules import decide
+from kjerne.registries.protection import is_protected
 from kjerne.store import audit, subjects
 from kjerne.store.house import Store
 

@@ -14,7 +14,8 @@ from typing import Final
 import msgspec
 
 from kjerne.access import Action, Caller, CallerKind, Choice, Subject, Tie
-from kjerne.policy.people import ADULT, HEALTH_MAJORITY, OLDEST, PARENTS_UNTIL, UNBORN, age, is_protected, norwegian_day
+from kjerne.policy.people import ADULT, HEALTH_MAJORITY, OLDEST, PARENTS_UNTIL, UNBORN, age, norwegian_day
+from kjerne.registries.protection import is_protected
 
 STAFF_PURPOSES: Final = frozenset({"TREAT", "ETREAT", "COC", "BTG"})
 CITIZEN_PURPOSES: Final = frozenset({"", "PATRQT", "FAMRQT", "PWATRNY"})

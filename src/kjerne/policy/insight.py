@@ -15,10 +15,10 @@ from typing import Any, Final, Literal
 
 from kjerne.access import Grant
 from kjerne.errors import Refusal
-from kjerne.policy.people import is_protected
 from kjerne.policy.rule import Mark
 from kjerne.policy.rules import mark_of
 from kjerne.policy.words import Language, says
+from kjerne.registries.protection import is_protected
 
 GIVEN: Final = 0
 """`audit.outcome` of a row that let something out; every other value is a refusal."""

@@ -13,9 +13,6 @@ from zoneinfo import ZoneInfo
 OSLO: Final = ZoneInfo("Europe/Oslo")
 """Birthdays, care courses and practice lists turn at Norwegian midnight, not at UTC's."""
 
-UNPROTECTED: Final = frozenset({"", "ugradert", "klientadresse"})
-"""Folkeregisteret's address protection that is none. Whatever else it says, known or not, counts as protected."""
-
 UNBORN: Final = -1
 """A birth date a little ahead of the clock is a newborn's, not an unknown age."""
 PARENTS_UNTIL: Final = 12
@@ -36,8 +33,3 @@ def age(born: date, day: date) -> int:
     has passed. No Norwegian statute was found that says otherwise (docs/law.md, conflict K2).
     """
     return day.year - born.year - ((day.month, day.day) < (born.month, born.day))
-
-
-def is_protected(protection: str) -> bool:
-    """Protected address: fortrolig (kode 7), strengt fortrolig (kode 6), and any word we do not know."""
-    return protection not in UNPROTECTED

@@ -78,7 +78,8 @@ async def _database(settings: Settings) -> AsyncIterator[Settings]:
 async def _at_work(settings: Settings) -> AsyncIterator[None]:
     """The work by the clock, beside the requests."""
     pool = await open_pool(settings.dsn, 2)
-    working = asyncio.create_task(housekeeping.worker(pool, SystemClock(), settings.data).run_forever())
+    worker = housekeeping.worker(pool, SystemClock(), settings.data, Keys.in_folder(settings.data))
+    working = asyncio.create_task(worker.run_forever())
     try:
         yield
     finally:

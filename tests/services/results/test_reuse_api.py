@@ -183,3 +183,31 @@ def test_an_answer_of_no_is_not_counted_as_shown(platform: Standing) -> None:
 def test_the_counts_are_for_operations_alone(platform: Standing) -> None:
     answer = platform.client.call("GET", "/pps/already-done-counts", as_="gp", patient=platform.nin("citizen"))
     assert (answer.status_code, answer.json()["where"]) == (403, "scope")
+
+
+def counts(platform: Standing) -> dict[str, Any]:
+    answer = platform.client.call("GET", "/pps/already-done-counts", as_="operator")
+    assert answer.status_code == 200, answer.text
+    found: dict[str, Any] = answer.json()
+    return found
+
+
+def test_the_operator_reads_what_was_shown_and_what_was_made_again(platform: Standing) -> None:
+    code = f"X{secrets.token_hex(4)}"
+    platform.rows(
+        "INSERT INTO reuse_answer (patient, number, at, system, code, outcome, hpr) "
+        "SELECT 1, gen_random_uuid(), $1, 's', $2, 'shown', '1' FROM generate_series(1, 3) RETURNING 1",
+        platform.clock.now(), code,
+    )  # fmt: skip
+    this_month = platform.clock.now().date().replace(day=1)
+    earlier = (this_month - timedelta(days=40)).replace(day=1)
+    for month, organisation, number in (
+        (earlier, "983658725", 5), (earlier, "974760673", 4), (this_month, "983658725", 50),
+    ):  # fmt: skip
+        platform.rows("INSERT INTO repeat_count VALUES ($1, $2, $3, $4) RETURNING 1", month, code, organisation, number)
+    told = counts(platform)
+    assert [one["count"] for one in told["counts"] if one["code"] == code] == [3]
+    assert [one for one in told["repeats"] if one["analysis"] == code] == [
+        {"month": f"{earlier:%Y-%m}", "analysis": code, "organisation": "983658725", "count": 5}
+    ]
+    assert (told["days"], told["fewest"]) == (90, 5)

@@ -16,7 +16,7 @@ from kjerne.access import Grant, Label
 from kjerne.fhir.definitions import type_number
 from kjerne.fhir.encode import encode
 from kjerne.fhir.index import index
-from kjerne.services.results import release
+from kjerne.services.results import release, repeats
 from kjerne.services.results.kith import chain, codes, kin, mapping
 from kjerne.store import followup
 from kjerne.store.chains import Chains, Source
@@ -154,6 +154,7 @@ class Files:
         if not fresh:
             return
         written = await self._store.records.write(conn, grant, fresh)
+        await repeats.note(conn, self._store, grant, state.report.requester, trees, fresh, current)
         seen_before = [w for w in written if w.version > 1 and w.type == OBSERVATION_TYPE]
         if seen_before:
             corrected = [(w.type, w.id, w.version) for w in seen_before if _is_corrected(w, trees)]

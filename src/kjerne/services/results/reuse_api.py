@@ -10,7 +10,7 @@ import re
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import date, datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
@@ -22,13 +22,18 @@ from kjerne.fhir.search import Search
 from kjerne.registries.naming import patient_of
 from kjerne.services.results import reuse
 from kjerne.services.results.api import SCOPE, SERVICE, basis_of, check_form, check_role
-from kjerne.store import followup
+from kjerne.store import followup, repeats
 from kjerne.store.finding import Finder
 from kjerne.store.pool import Pool
 
 OUTCOMES: Final = ("followed", "overridden")
 REASON_LIMIT_CHARACTERS: Final = 500
 COUNTED_DAYS: Final = 90
+COUNTED_MONTHS: Final = 12
+COUNTING_TIME: Final = timedelta(days=1)
+"""After a month is over, what was filed in it is counted within this time."""
+FEWEST: Final = 5
+"""A smaller count of repeats is not told."""
 COUNTS_SCOPE: Final = "kjerne:operations"
 
 
@@ -116,11 +121,27 @@ class ReuseApi:
         return await granted(call.admit, patient, SERVICE, "search", use, basis=basis)
 
     async def counts(self, call: Call) -> Answer:
-        """Repeats within interval: shown, followed, overridden, for each code in the last 90 days."""
+        """Answers shown, followed and overridden by code in the last 90 days; and what was made again all the same.
+
+        Repeats stand by analysis, month and organisation that asked, from months that are over, and none below
+        `FEWEST`: two answers of the same day differ in nothing, and no small number points at somebody.
+        """
+        first, last = counted_months(call.at)
         async with self.asker.pool.acquire() as conn:
             rows = await followup.reuse_counts(conn, call.at - timedelta(days=COUNTED_DAYS))
+            again = await repeats.counted(conn, first, last, FEWEST)
         listed = [{"system": row[0], "code": row[1], "outcome": row[2], "count": row[3]} for row in rows]
-        return Answer(200, encode({"days": COUNTED_DAYS, "counts": listed}), "application/json")
+        made_again = [
+            {
+                "month": f"{one.month:%Y-%m}",
+                "analysis": one.analysis,
+                "organisation": one.organisation,
+                "count": one.number,
+            }
+            for one in again
+        ]
+        told = {"days": COUNTED_DAYS, "counts": listed, "fewest": FEWEST, "repeats": made_again}
+        return Answer(200, encode(told), "application/json")
 
     def _asked(self, call: Call) -> tuple[PatientRef, str]:
         """About whom and on which basis, from headers and a form that a search would be answered on."""
@@ -128,6 +149,13 @@ class ReuseApi:
         check_role(call)
         check_form(call)
         return patient, basis
+
+
+def counted_months(at: datetime) -> tuple[date, date]:
+    """The months whose repeats are told at this moment: [first, last), the newest that are over and counted."""
+    last = (at - COUNTING_TIME).date().replace(day=1)
+    months = last.year * 12 + last.month - 1 - COUNTED_MONTHS
+    return date(months // 12, months % 12 + 1, 1), last
 
 
 def _escaped(text: str) -> str:

@@ -1,0 +1,131 @@
+"""Which results of a report are repeats: made again within their interval though an earlier one could be used.
+
+Only what any health worker could have been shown counts. An earlier result that something hides (a label, a choice of
+the patient, a protected address) makes no repeat, so that no count can give it away; the report's own versions make
+none either. Found when the report is filed, in the order of the samples: a sample that comes late is no repeat of a
+newer one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import cache, lru_cache
+from typing import Any, Final
+from uuid import UUID
+
+from kjerne.access import Grant, Subject
+from kjerne.fhir.definitions import type_number
+from kjerne.fhir.encode import decode
+from kjerne.fhir.index import asked_text, token
+from kjerne.fhir.searchparams import type_search
+from kjerne.registries.protection import is_protected
+from kjerne.services.results import reuse
+from kjerne.services.results.kith.model import Actor
+from kjerne.services.results.reuse import USABLE, Interval
+from kjerne.store import repeats
+from kjerne.store.house import Store
+from kjerne.store.pool import Connection
+from kjerne.store.records import Change
+
+OBSERVATION_TYPE: Final = type_number("Observation")
+SERVICE: Final = "results"
+HIDING: Final = frozenset({"opt-out", "restriction", "block"})
+ASKING: Final = ("ENH", "HER")
+"""The numbers by which an organisation that asked for something can be known, the better one first."""
+
+Trees = Sequence[Mapping[str, Any]]
+Former = Mapping[tuple[int, UUID], bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """An analysis with an interval, and when its sample was taken."""
+
+    interval: Interval
+    at: datetime
+
+
+async def note(
+    conn: Connection,
+    store: Store,
+    grant: Grant,
+    requester: Actor | None,
+    trees: Trees,
+    changes: Sequence[Change],
+    former: Former,
+) -> None:
+    """Notes the repeats among the `changes` of one report, in the transaction that files it.
+
+    `trees` are all resources of the report, `former` the bodies that the changes replace.
+    """
+    made = _made(trees, changes, former) if _open_to_staff(grant.subject, grant.at) else []
+    if not made:
+        return
+    asked = [repeats.Asked(one.at - timedelta(days=one.interval.days), one.at, _codes(one.interval)) for one in made]
+    own = [UUID(tree["id"]) for tree in trees]
+    places = await repeats.earlier(conn, grant, store.wrap, OBSERVATION_TYPE, asked, _usable(), own)
+    kind, number = _asking(requester)
+    month = grant.at.date().replace(day=1)
+    found = [repeats.Repeat(made[place].interval.name, kind, number, month) for place in places]
+    if found:
+        await repeats.note(conn, store.messages, found)
+
+
+def _made(trees: Trees, changes: Sequence[Change], former: Former) -> list[Made]:
+    """What the report gives a usable result of for the first time, each analysis and sample once."""
+    by_id = {str(tree["id"]): tree for tree in trees}
+    found: dict[tuple[str, datetime], Made] = {}
+    for change in changes:
+        tree, at = by_id[str(change.id)], change.indexed.date_from
+        if change.type != OBSERVATION_TYPE or change.labels or at is None or tree.get("status") not in USABLE:
+            continue
+        interval = _interval(tree)
+        before = former.get((change.type, change.id))
+        if interval and (before is None or decode(before).get("status") not in USABLE):
+            found[interval.name, at] = Made(interval, at)
+    return list(found.values())
+
+
+def _interval(tree: Mapping[str, Any]) -> Interval | None:
+    codings = tree.get("code", {}).get("coding", ())
+    known = (_interval_of(one.get("system", ""), one.get("code", "")) for one in codings if one.get("system"))
+    return next((interval for interval in known if interval), None)
+
+
+_interval_of = lru_cache(maxsize=4096)(reuse.interval_of)
+
+
+def _open_to_staff(subject: Subject, at: datetime) -> bool:
+    """Whether nothing of hers is shut to health workers as such: then an earlier result could have been shown."""
+    hiding = (
+        choice.kind in HIDING and choice.service in ("", SERVICE) and (choice.ended_at is None or choice.ended_at > at)
+        for choice in subject.choices
+    )
+    return not is_protected(subject.protection) and not any(hiding)
+
+
+def _asking(requester: Actor | None) -> tuple[str, str]:
+    """The number of the organisation that asked; empty where the message gives none that a register knows."""
+    for kind in ASKING:
+        for identifier in requester.organisation_ids if requester else ():
+            if identifier.kind == kind:
+                return kind, identifier.value
+    return "", ""
+
+
+@cache
+def _codes(interval: Interval) -> tuple[int, ...]:
+    return _hashes("code", [(interval.system, code) for code in interval.codes])
+
+
+@cache
+def _usable() -> tuple[int, ...]:
+    return _hashes("status", [("", status) for status in sorted(USABLE)])
+
+
+def _hashes(parameter: str, codings: Sequence[tuple[str, str]]) -> tuple[int, ...]:
+    leaves = type_search("Observation").parameters[parameter].leaves
+    texts = (asked_text(leaf, system or leaf.system, code) for leaf in leaves for system, code in codings)
+    return tuple(token(text) for text in texts if text is not None)

@@ -1,0 +1,137 @@
+"""Analyses made again within their interval: found when a report is filed, counted afterwards, of nobody in particular.
+
+The note is part of the transaction that files, and sealed: beside the report's own rows it would else tell what one
+person was tested for. A job adds the notes to the counts and takes them away, both in one transaction.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Final
+from uuid import UUID
+
+import msgspec
+
+from kjerne.access import Grant
+from kjerne.store.codec import Wrap
+from kjerne.store.keys import Sealer
+from kjerne.store.pool import Connection
+from kjerne.store.reading import Unwrapped
+
+AT_ONCE: Final = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One analysis that was made: an earlier one in (since, until) with one of the codes `hashes` makes it a repeat."""
+
+    since: datetime
+    until: datetime
+    hashes: tuple[int, ...]
+
+
+class Repeat(msgspec.Struct, frozen=True, array_like=True):
+    """A repeat: which analysis, which organisation asked (kind of number, and number), and the first day of its month."""
+
+    analysis: str
+    kind: str
+    number: str
+    month: date
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """How often in a month an organisation had an analysis made again within its interval."""
+
+    month: date
+    analysis: str
+    organisation: str
+    number: int
+
+
+# The records that may come into question are looked at once; a record with any label is one that somebody may not see.
+_EARLIER: Final = """
+WITH r AS MATERIALIZED (
+  SELECT r.tokens, r.date_from FROM record r WHERE r.patient = ANY($1::bigint[]) AND r.type = $2 AND r.labels = 0
+    AND r.date_from >= (SELECT min(m) FROM unnest($5::timestamptz[]) m)
+    AND r.date_from < (SELECT max(m) FROM unnest($6::timestamptz[]) m)
+    AND r.tokens LIKE ANY($4::bytea[]) AND r.tokens LIKE ANY($7::bytea[]) AND r.id <> ALL($8::uuid[])
+)
+SELECT DISTINCT n.place FROM unnest($3::integer[], $4::bytea[], $5::timestamptz[], $6::timestamptz[])
+  AS n(place, pattern, since, until)
+JOIN r ON r.tokens LIKE n.pattern AND r.date_from > n.since AND r.date_from < n.until"""
+
+
+async def earlier(
+    conn: Connection,
+    grant: Grant,
+    wrap: Wrap,
+    type_: int,
+    asked: Sequence[Asked],
+    usable: Sequence[int],
+    own: list[UUID],
+) -> list[int]:
+    """The places in `asked` of which the patient has an earlier record of `type_`, without labels and other than `own`.
+
+    `usable` are hashes of the statuses that count. For the program alone: what is found does not leave.
+    """
+    keys = Unwrapped(grant, wrap)
+    rows = [
+        (place, pattern, one.since, one.until)
+        for place, one in enumerate(asked)
+        for pattern in keys.patterns(one.hashes)
+    ]
+    found = await conn.fetch(
+        _EARLIER, list(grant.subject.keys), type_, *map(list, zip(*rows, strict=True)), keys.patterns(usable), own
+    )
+    return [row[0] for row in found]
+
+
+async def note(conn: Connection, sealer: Sealer, found: Sequence[Repeat]) -> None:
+    """Notes repeats, to be counted; part of the caller's transaction."""
+    numbers = [uuid.uuid4() for _ in found]
+    rows = [(n, sealer.seal(msgspec.msgpack.encode(one), n.bytes)) for n, one in zip(numbers, found, strict=True)]
+    await conn.executemany("INSERT INTO repeat_noted (number, sealed) VALUES ($1, $2)", rows)
+
+
+_TAKE: Final = """
+DELETE FROM repeat_noted WHERE number IN (SELECT number FROM repeat_noted LIMIT $1 FOR UPDATE SKIP LOCKED)
+RETURNING number, sealed"""
+
+# A HER number is the address of a unit: the register says which organisation it is.
+_ADD: Final = """
+INSERT INTO repeat_count (month, analysis, organisation, number)
+SELECT n.month, n.analysis, CASE n.kind WHEN 'ENH' THEN n.organisation
+    WHEN 'HER' THEN coalesce((SELECT min(o.number) FROM organisation o WHERE o.her = n.organisation), '') ELSE '' END AS who,
+  sum(n.number)
+FROM unnest($1::date[], $2::text[], $3::text[], $4::text[], $5::bigint[])
+  AS n(month, analysis, kind, organisation, number)
+GROUP BY n.month, n.analysis, who ORDER BY n.month, n.analysis, who
+ON CONFLICT (month, analysis, organisation) DO UPDATE SET number = repeat_count.number + excluded.number"""
+
+
+async def count(conn: Connection, sealer: Sealer) -> int:
+    """Adds what is noted to the counts; how many. Each note is counted once, however many programs count."""
+    async with conn.transaction():
+        rows = await conn.fetch(_TAKE, AT_ONCE)
+        noted = [msgspec.msgpack.decode(sealer.open(sealed, n.bytes), type=Repeat) for n, sealed in rows]
+        counts = Counter((one.month, one.analysis, one.kind, one.number) for one in noted)
+        if counts:
+            await conn.execute(_ADD, *map(list, zip(*counts, strict=True)), list(counts.values()))
+    return len(rows)
+
+
+async def counted(conn: Connection, since: date, until: date, fewest: int) -> list[Count]:
+    """The counts of the months in [since, until) that are not smaller than `fewest`."""
+    rows = await conn.fetch(
+        "SELECT month, analysis, organisation, number FROM repeat_count WHERE month >= $1 AND month < $2 "
+        "AND number >= $3 ORDER BY month, analysis, organisation",
+        since,
+        until,
+        fewest,
+    )
+    return [Count(*row) for row in rows]
