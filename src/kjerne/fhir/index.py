@@ -51,26 +51,26 @@ def index(tree: dict[str, Any]) -> Indexed:
     values: dict[int, list[Any]] = {}
     date_from, date_to = LATEST, EARLIEST
     for leaf, value in walk(plan.tree, tree):
-        present.add(leaf.number)
-        kind = leaf.kind
+        number, kind = leaf.number, leaf.kind
+        present.add(number)
         if kind in {"token", "uri"}:
             hashed = _code_tokens if leaf.type in _REPEATED else _tokens
             says_system = leaf.type in _OPEN_SYSTEM
             for system, code in codings(leaf, value):
-                tokens.update(hashed(leaf.number, system if says_system else None, code))
+                tokens.update(hashed(number, system if says_system else None, code))
         elif kind == "reference":
             tokens.update(_reference_tokens(leaf, value))
         elif kind == "date":
             for start, end in intervals(leaf.type, value):
-                if leaf.number in plan.main_leaves:
+                if number in plan.main_leaves:
                     date_from, date_to = min(date_from, start), max(date_to, end)
                     if plan.main_exact:
                         continue
-                values.setdefault(leaf.number, []).append((microseconds(start), microseconds(end)))
+                values.setdefault(number, []).append((microseconds(start), microseconds(end)))
         else:
             found = EXTRACTORS[kind](leaf.type, value)
             if found:
-                values.setdefault(leaf.number, []).extend(found)
+                values.setdefault(number, []).extend(found)
     dated = date_from < date_to
     return Indexed(sorted(tokens), _packed(present, values), date_from if dated else None, date_to if dated else None)
 

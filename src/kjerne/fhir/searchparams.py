@@ -117,7 +117,8 @@ def _walk(edges: Edges, value: dict[str, Any], found: list[tuple[Leaf, Any]]) ->
             for one in inner if type(inner) is list else (inner,):
                 for test, target in edges[name]:
                     if one is not None and (test is None or test(one)):
-                        found.extend([(leaf, one) for leaf in target.leaves])
+                        for leaf in target.leaves:
+                            found.append((leaf, one))  # noqa: PERF401 - a comprehension here costs a call each time
                         if target.edges and type(one) is dict:
                             _walk(target.edges, one, found)
 

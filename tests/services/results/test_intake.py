@@ -500,6 +500,27 @@ async def test_the_audit_row_names_exactly_the_versions_that_were_filed(ward: Wa
     assert {version for _, _, version in told} == {1, 2}
 
 
+async def test_a_report_costs_the_same_few_statements_however_many_results_it_has(
+    ward: Ward, kith: Kith, number: str
+) -> None:
+    said: list[str] = []
+    async with ward.house.store.pool.acquire() as conn:  # one after another they all use this connection
+        conn.add_query_logger(lambda record: said.append(record.query))
+    counts, admit = [], ward.admit()
+    # About one person first, so that the driver knows every statement when those about the other are counted.
+    for whose, place, results in itertools.product((fresh_number(), number), (0, 1, 2), (1, 40)):
+        before = len(said)
+        items = "".join(kith.item(id_=str(n)) for n in range(results))
+        name = f"{place}-{results}"
+        raw = a_report(kith, whose, items, id_=name, report=f"R-{whose[-5:]}-{name}")
+        taken = await ward.house.intake.take(raw, LAB, admit)
+        assert (taken.accepted, taken.observations) == (True, results)
+        counts.append(len(said) - before)
+    # A look, a beginning, a claim, the chain, the records, the requester's inbox, an end. Once the new person, once the
+    # facts about her, which are remembered.
+    assert counts[6:] == [8, 8, 7, 7, 7, 7]
+
+
 async def test_a_sender_without_the_right_to_file_registers_nobody(ward: Ward, kith: Kith, number: str) -> None:
     gateway = type(LAB)("system", "gateway", frozenset({"nhn:pmd/write"}), organisation="100000999")
     taken = await ward.house.intake.take(a_report(kith, number, kith.item()), gateway, ward.admit(gateway))
