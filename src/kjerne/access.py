@@ -13,7 +13,8 @@ from enum import IntFlag
 from typing import Final, Literal, NoReturn
 
 CallerKind = Literal["practitioner", "citizen", "system"]
-Action = Literal["read", "search", "history", "write", "insight", "choose", "file"]
+Action = Literal["read", "search", "history", "write", "insight", "choose", "file", "examine"]
+"""`examine` opens a message that was rejected."""
 
 
 class Label(IntFlag):

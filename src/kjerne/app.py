@@ -46,6 +46,8 @@ from kjerne.services.results.intake import Intake
 from kjerne.services.results.intake_api import IntakeApi
 from kjerne.services.results.kith import read as kith
 from kjerne.services.results.kith.model import Message
+from kjerne.services.results.opening import Opener
+from kjerne.services.results.opening_api import OpeningApi
 from kjerne.services.results.reuse_api import Asker, ReuseApi
 from kjerne.services.standards import SERVICE_BY_TYPE, StandardsApi
 from kjerne.services.standards_import import Crew, StandardsImport
@@ -143,6 +145,7 @@ class House:
         routes = [
             Route("GET", "/healthz", self.alive, PUBLIC, "json"),
             Route("GET", "/readyz", self.ready, PUBLIC, "json"),
+            *OpeningApi(Opener(self.store, self.read, self.digest), self.store).routes(),
             *IntakeApi(self.intake, store=self.store, limit_bytes=self.settings.body_limit_bytes).routes(),
             *results.routes(),
             *reuse.routes(),

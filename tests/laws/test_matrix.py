@@ -37,7 +37,7 @@ WORDS = {
 
 PURPOSES = ("", "TREAT", "ETREAT", "COC", "BTG", "PATRQT", "nonsense")
 BASES = ("", "UNNTAK", "SAMTYKKE", "AKUTT", "FORHOYET_SAMTYKKE", "FORHOYET_AKUTT", "1")
-OTHER_ACTIONS = ("read", "history", "write", "insight", "choose", "file")
+OTHER_ACTIONS = ("read", "history", "write", "insight", "choose", "file", "examine")
 
 READ = frozenset({"nhn:pps/provesvar-read"})
 GP = Situation(
@@ -48,6 +48,7 @@ IN_CARE = (Bond("care", place=UNIT),)
 SELF = Situation("citizen", "search", NOW, scopes=frozenset({"kjerne:citizen"}), is_the_patient=True)
 PARENT = replace(SELF, is_the_patient=False, bonds=(Bond("parent", helper=True),))
 PROXY = replace(PARENT, bonds=(Bond("proxy", helper=True),))
+OPERATIONS = frozenset({"kjerne:operations"})
 LAB = Situation("system", "search", NOW, scopes=frozenset({"nhn:pps/provesvar-write"}), level=0)
 
 
@@ -99,6 +100,10 @@ CALLERS = {
     "stranger": replace(PARENT, bonds=()),
     "unknown citizen": replace(PARENT, is_registered=False),
     "laboratory": LAB,
+    "operator": replace(LAB, scopes=OPERATIONS),
+    "operator in person": replace(GP, scopes=OPERATIONS, attest=None),
+    "operator in person, blocked": replace(GP, scopes=OPERATIONS | READ, hpr="1234567", bonds=()),
+    "operator in person, low level": replace(GP, scopes=OPERATIONS, level=3),
     "gateway": replace(LAB, scopes=frozenset({"nhn:pmd/write"})),
 }
 
@@ -340,7 +345,7 @@ OPTIONS: dict[str, tuple[object, ...]] = {
     "service": ("results", "results", "documents"),
     "purpose": ("", "", *PURPOSES),
     "basis": BASES,
-    "scopes": (READ, READ, SELF.scopes, LAB.scopes, READ | SELF.scopes | LAB.scopes),
+    "scopes": (READ, READ, SELF.scopes, LAB.scopes, READ | SELF.scopes | LAB.scopes, OPERATIONS),
     "level": (4, 4, 4, 3),
     "hpr": ("9144900", "1234567", ""),
     "role": ("LE", "SP", "JO", "PS", "HE", ""),

@@ -65,6 +65,7 @@ def row(**changes: Any) -> dict[str, Any]:
         "types": [1, 2],
         "ids": [REPORT, BLOOD],
         "versions": [1, 3],
+        "reason": "",
     }
     return made | changes
 

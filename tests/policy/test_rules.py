@@ -65,6 +65,7 @@ ADULT = patient(caller_key=1)
 RELATIVES = patient(caller_key=7, ties=(PROXY,))
 CHILD = patient(age=8, caller_key=7, ties=(PARENT,), lives_with_parent=True)
 RELATION = citizen(RELATIVE)
+OPERATIONS = frozenset({"kjerne:operations"})
 MIDWIFE: dict[str, Any] = {"authorization": "JO", "hpr": "7012345"}
 
 # story, caller, patient, declared basis, the rule that decides
@@ -255,6 +256,31 @@ def test_a_laboratory_files_and_nothing_else() -> None:
     assert ask(laboratory(scopes=frozenset({"nhn:pmd/write"})), patient(), "file").rule == "scope-missing"
 
 
+EXAMINED = [
+    (patient(), "rejected-opened"),
+    (patient(choices=(choice("block", hpr="9144900"), choice("opt-out"))), "examined-by-a-blocked"),
+    (patient(protection="fortrolig", choices=(choice("opt-out"),)), "examined-protected"),
+    (OPTED_OUT, "examined-after-opt-out"),
+    (RESTRICTED, "examined-restricted"),
+]
+
+
+@pytest.mark.parametrize(("subject", "rule"), EXAMINED)
+def test_a_rejected_message_is_opened_unless_the_patient_has_shut_it(subject: Subject, rule: str) -> None:
+    operator = doctor(scopes=OPERATIONS)
+    assert ask(operator, subject, "examine").rule == rule
+    machine = ask(laboratory(scopes=OPERATIONS), subject, "examine")
+    assert isinstance(machine, Grant) == (rule == "rejected-opened")
+    assert ask(laboratory(), subject, "examine").rule == machine.rule
+
+
+def test_what_opens_a_rejected_message_opens_no_labelled_record() -> None:
+    for action in ("examine",):
+        answer = ask(laboratory(scopes=OPERATIONS), patient(), action)  # type: ignore[arg-type]
+        assert isinstance(answer, Grant)
+        assert all(label in answer.hides for label in Label)
+
+
 def test_what_no_rule_mentions_is_refused() -> None:
     assert ask(doctor(), ON_LIST, service="documents").rule == "scope-missing"
     strange = replace(doctor(), kind="robot")  # type: ignore[arg-type]
@@ -362,6 +388,7 @@ def test_what_sets_aside_or_opens_is_marked_and_ordinary_care_is_not() -> None:
         "elevated": "restriction-opened",
         "restriction-opened": "restriction-opened",
         "break-glass": "break-glass",
+        "rejected-opened": "break-glass",
         "case-handling": "case-handling",
         "self-declared": "self-declared",
     }
@@ -419,6 +446,7 @@ def test_every_rule_has_a_name_of_its_own_a_law_and_words() -> None:
 def test_every_rule_decides_some_story() -> None:
     told = {row[4] for row in PERSONNEL} | {row[2] for row in ATTESTED} | {row[4] for row in CITIZENS}
     told |= {"filed", "filed-after-opt-out", "citizen-purpose-unknown"}
+    told |= {rule for _, rule in EXAMINED}
     assert {rule.id for rule in RULES} - told == set()
 
 

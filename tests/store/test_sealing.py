@@ -233,4 +233,29 @@ async def test_every_column_of_the_log_is_sealed(owner: Owner) -> None:
     columns: list[Any] = await owner.fetch(
         "SELECT column_name FROM information_schema.columns WHERE table_name = 'audit'"
     )
-    assert {row[0] for row in columns} == set(sealing._FIRST_COLUMNS.split(", "))
+    assert {row[0] for row in columns} == set(sealing._SECOND_COLUMNS.split(", "))
+
+
+async def test_what_an_earlier_format_sealed_is_still_whole(
+    desk: Desk, sealer: Sealer, checkpoints: Checkpoints, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sealing, "FORMAT", 1)
+    await filled(desk, sealer)
+    monkeypatch.undo()
+    await write(desk, 2)
+    assert await sealer.seal() == 2
+    assert await breaches(desk, checkpoints) == []
+    rows = await desk.store.pool.fetch("SELECT format FROM audit_seal ORDER BY number")
+    assert [row["format"] for row in rows] == [1, 1, 1, FORMAT]
+
+
+async def test_a_reason_that_was_rewritten_is_seen(
+    desk: Desk, sealer: Sealer, checkpoints: Checkpoints, owner: Owner
+) -> None:
+    grant = await desk.grant(await desk.person())
+    async with desk.store.pool.acquire() as conn:
+        await audit.insert_explained(conn, audit.given(grant), "lab/M-1", "the sender asks what is wrong")
+    assert await sealer.seal() == 1
+    assert await breaches(desk, checkpoints) == []
+    await owner.execute("UPDATE audit SET reason = 'another'")
+    assert len(await breaches(desk, checkpoints)) == 1

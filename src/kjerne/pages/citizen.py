@@ -113,7 +113,7 @@ async def log(page: Page) -> Response:
     show = wanted if wanted in ("others", "all", "acute", "refused") else "others"
     kept = {
         "all": rows,
-        "others": tuple(row for row in rows if row.by == "practitioner"),
+        "others": tuple(row for row in rows if row.by == "practitioner" or row.deed),
         "acute": tuple(row for row in rows if row.acute or row.self_declared),
         "refused": tuple(row for row in rows if not row.given),
     }[show]

@@ -222,6 +222,7 @@ class LogRow:
 
     `what` counts the records by FHIR type; `says` is the rule in words and `law` where it stands. `wrote` sets a report
     that was filed, or a choice that was made, apart from a look; `withdrew` one that was taken away from her record.
+    `deed` is what was done where no record was opened: a rejected message examined; `reason` why.
     """
 
     at: datetime
@@ -239,6 +240,8 @@ class LogRow:
     given: bool = True
     acute: bool = False
     self_declared: bool = False
+    deed: Literal["", "examined"] = ""
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)

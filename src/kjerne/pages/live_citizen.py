@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from datetime import timedelta
-from typing import Final
+from typing import Final, Literal
 
 from kjerne.access import Grant
 from kjerne.errors import Refusal
@@ -20,6 +21,7 @@ from kjerne.store.pool import Connection
 LOG_LIMIT: Final = 500
 LOG_YEARS: Final = 10
 WRITING: Final = frozenset({"file", "write", "choose"})
+DEEDS: Final[Mapping[str, Literal["examined"]]] = {"examine": "examined"}
 
 
 class CitizenPages(DeskPages):
@@ -45,6 +47,8 @@ class CitizenPages(DeskPages):
                 given=entry.given,
                 acute=entry.acute,
                 self_declared=entry.self_declared,
+                deed=DEEDS.get(entry.action, ""),
+                reason=entry.reason,
             )
             for entry in entries
         )

@@ -52,6 +52,8 @@ SCOPES: Final[Mapping[tuple[CallerKind, str, Action], frozenset[str]]] = {
     ("practitioner", "results", "search"): frozenset({"nhn:pps/provesvar-read"}),
     ("practitioner", "results", "history"): frozenset({"nhn:pps/provesvar-read"}),
     ("system", "results", "file"): frozenset({"nhn:pps/provesvar-write"}),
+    ("system", "results", "examine"): frozenset({"nhn:pps/provesvar-write", "kjerne:operations"}),
+    ("practitioner", "results", "examine"): frozenset({"kjerne:operations"}),
     ("citizen", "results", "read"): frozenset({"kjerne:citizen"}),
     ("citizen", "results", "search"): frozenset({"kjerne:citizen"}),
     ("citizen", "results", "history"): frozenset({"kjerne:citizen"}),

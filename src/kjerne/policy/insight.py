@@ -7,7 +7,6 @@ ATT-8). A proxy sees no other proxies, and nobody but the patient where a person
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -18,6 +17,7 @@ from kjerne.errors import Refusal
 from kjerne.policy.rule import Mark
 from kjerne.policy.rules import mark_of
 from kjerne.policy.words import Language, says
+from kjerne.registries.identifiers import without_numbers
 from kjerne.registries.protection import is_protected
 
 GIVEN: Final = 0
@@ -25,8 +25,6 @@ GIVEN: Final = 0
 
 ACUTE_PURPOSES: Final = frozenset({"ETREAT", "BTG"})
 ACUTE_BASES: Final = frozenset({"AKUTT", "FORHOYET_AKUTT"})
-
-_PERSON_NUMBER: Final = re.compile(r"(?<!\d)\d{6}[ .-]?\d{5}(?!\d)")
 
 By = Literal["self", "representative", "practitioner", "system"]
 
@@ -46,7 +44,7 @@ class LogEntry:
 
     `who` is a name, or empty where the system that asked gave none; `role` an authorisation code (Volven 9060).
     `organisation`, `point_of_care` and `department` are empty where `place_withheld`. `says` is the rule in words,
-    `law` where it stands. A line with a `mark` is one the patient is always told of.
+    `law` where it stands, `reason` what was written to open it. A line with a `mark` is one the patient is always told of.
     """
 
     at: datetime
@@ -69,6 +67,7 @@ class LogEntry:
     acute: bool
     self_declared: bool
     mark: Mark
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +131,7 @@ def _entry(row: Mapping[str, Any], reading: _Reading) -> LogEntry:
     return LogEntry(
         at=row["at"],
         by=by,
-        who=_without_numbers(row["caller_name"]),
+        who=without_numbers(row["caller_name"]),
         role=row["caller_role"],
         organisation=_place(row["organisation"], reading),
         point_of_care=_place(row["point_of_care"], reading),
@@ -150,6 +149,7 @@ def _entry(row: Mapping[str, Any], reading: _Reading) -> LogEntry:
         acute=row["purpose"] in ACUTE_PURPOSES or row["basis"] in ACUTE_BASES,
         self_declared=self_declared,
         mark=mark_of(row["rule"]) or ("self-declared" if self_declared and given else ""),
+        reason=without_numbers(row["reason"]),
     )
 
 
@@ -162,15 +162,10 @@ def _seen(row: Mapping[str, Any], reading: _Reading) -> tuple[Seen, ...]:
 
 
 def _place(number: str, reading: _Reading) -> str:
-    return "" if reading.place_withheld else _without_numbers(reading.organisations.get(number, number))
+    return "" if reading.place_withheld else without_numbers(reading.organisations.get(number, number))
 
 
 def _words(row: Mapping[str, Any], language: Language) -> str:
     """In bokmål what the row said when it was written; in other languages today's words for the same rule."""
     logged: str = row["says"]
     return logged if language == "nb" else says(row["rule"], language) or logged
-
-
-def _without_numbers(text: str) -> str:
-    """A name field is filled in by others: a person number that strayed into it is never shown (ATT-8)."""
-    return _PERSON_NUMBER.sub("", text).strip()

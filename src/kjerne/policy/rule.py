@@ -55,6 +55,7 @@ STAFF: Final[frozenset[CallerKind]] = frozenset({"practitioner"})
 CITIZEN: Final[frozenset[CallerKind]] = frozenset({"citizen"})
 PEOPLE: Final[frozenset[CallerKind]] = STAFF | CITIZEN
 SYSTEM: Final[frozenset[CallerKind]] = frozenset({"system"})
+OPERATORS: Final[frozenset[CallerKind]] = STAFF | SYSTEM
 
 EVERY_SERVICE: Final[frozenset[str]] = frozenset()
 RESULTS: Final = frozenset({"results"})
@@ -63,6 +64,7 @@ LOOK: Final[frozenset[Action]] = frozenset({"read", "search", "history"})
 FILE: Final[frozenset[Action]] = frozenset({"file"})
 INSIGHT: Final[frozenset[Action]] = frozenset({"insight"})
 CHOOSE: Final[frozenset[Action]] = frozenset({"choose"})
+EXAMINE: Final[frozenset[Action]] = frozenset({"examine"})
 
 TREATING: Final = frozenset({"TREAT", "ETREAT"})
 NEEDING_RELATION: Final = TREATING | {"COC"}
@@ -70,6 +72,7 @@ BREAK_GLASS: Final = frozenset({"BTG"})
 ELEVATED: Final = frozenset({"FORHOYET_SAMTYKKE", "FORHOYET_AKUTT"})
 ELEVATED_EMERGENCY: Final = frozenset({"FORHOYET_AKUTT"})
 
+EVERY_LABEL: Final = ~NOTHING
 FROM_STAFF: Final = Label.RESTRICTED | Label.WITHDRAWN
 FROM_CITIZEN: Final = Label.WITHHELD_FROM_CITIZEN | Label.WITHDRAWN
 FROM_PARENT: Final = FROM_CITIZEN | Label.WITHHELD_FROM_PARENTS

@@ -18,12 +18,15 @@ from kjerne.policy.rule import (
     CHOOSE,
     CITIZEN,
     EVERY_ACTION,
+    EVERY_LABEL,
     EVERY_SERVICE,
+    EXAMINE,
     FILE,
     FROM_CITIZEN,
     FROM_PARENT,
     INSIGHT,
     LOOK,
+    OPERATORS,
     PEOPLE,
     RESULTS,
     SYSTEM,
@@ -333,6 +336,51 @@ _FILING: Final = Section(
     ),
 )
 
+_EXAMINING: Final = Section(
+    title="Results: a rejected message opened",
+    kinds=OPERATORS,
+    services=RESULTS,
+    actions=EXAMINE,
+    rules=(
+        Rule(
+            id="examined-by-a-blocked",
+            effect="deny",
+            law="pasientjournalloven § 17; pasient- og brukerrettighetsloven § 5-3",
+            says="En melding ble ikke åpnet, fordi den som ville åpne den, er blokkert ved navn.",
+            when=(facts.is_blocked_by_name,),
+        ),
+        Rule(
+            id="examined-protected",
+            effect="deny",
+            law="kjernejournalforskriften (nhn.no om kode 6 og 7)",
+            says="En melding ble ikke åpnet, fordi den gjelder en person med beskyttet adresse.",
+            when=(facts.has_protected_address,),
+        ),
+        Rule(
+            id="examined-after-opt-out",
+            effect="deny",
+            law="pasientjournalloven § 13; kjernejournalforskriften (retten til å reservere seg)",
+            says="En melding ble ikke åpnet, fordi det er reservert mot lagring her.",
+            when=(facts.has_opted_out,),
+        ),
+        Rule(
+            id="examined-restricted",
+            effect="deny",
+            law="pasientjournalloven § 17; pasient- og brukerrettighetsloven § 5-3",
+            says="En melding ble ikke åpnet, fordi opplysningene er sperret.",
+            when=(facts.is_restricted,),
+        ),
+        Rule(
+            id="rejected-opened",
+            effect="grant",
+            law="pasientjournalloven § 22; helsepersonelloven § 45",
+            says="Innholdet i en melding som ikke ble tatt imot her, ble åpnet. Den som åpnet den, skrev hvorfor.",
+            hides=EVERY_LABEL,
+            mark="break-glass",
+        ),
+    ),
+)
+
 SECTIONS: Final = (
     _EVERY_PERSON_AND_SYSTEM,
     _EVERY_PERSON,
@@ -346,6 +394,7 @@ SECTIONS: Final = (
     _CITIZEN_CHOICES,
     _CITIZEN_NOT_GIVEN,
     _FILING,
+    _EXAMINING,
 )
 """In order. What is not here is refused (`NO_RULE`)."""
 

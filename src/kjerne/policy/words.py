@@ -252,6 +252,26 @@ _NN_EN: Final[Mapping[str, tuple[str, str]]] = {
         "Eit laboratorium eller ei røntgenavdeling sende inn eit svar.",
         "A laboratory or radiology department sent in a result.",
     ),
+    "examined-by-a-blocked": (
+        "Ei melding vart ikkje opna, fordi den som ville opne ho, er blokkert ved namn.",
+        "A message was not opened, because the one who wanted to open it is blocked by name.",
+    ),
+    "examined-protected": (
+        "Ei melding vart ikkje opna, fordi ho gjeld ein person med verna adresse.",
+        "A message was not opened, because it is about a person with a protected address.",
+    ),
+    "examined-after-opt-out": (
+        "Ei melding vart ikkje opna, fordi det er reservert mot lagring her.",
+        "A message was not opened, because of an opt-out here.",
+    ),
+    "examined-restricted": (
+        "Ei melding vart ikkje opna, fordi opplysningane er sperra.",
+        "A message was not opened, because the information is restricted.",
+    ),
+    "rejected-opened": (
+        "Innhaldet i ei melding som ikkje vart teken imot her, vart opna. Den som opna ho, skreiv kvifor.",
+        "The content of a message that was not taken in here was opened. The one who opened it wrote why.",
+    ),
 }
 
 RULE_WORDS: Final[Mapping[str, Words]] = {

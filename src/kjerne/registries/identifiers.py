@@ -34,6 +34,7 @@ MONTH_NHN: Final = 65
 MONTH_FORTY: Final = 40
 """Month + 40 is an H-number, or a synthetic number of NAV's test population: only the source can tell which."""
 
+_NUMBER_IN_TEXT: Final = re.compile(r"(?<!\d)(\d{6})[ .-]?(\d{5})(?!\d)")
 _ELEVEN = re.compile(r"[0-9]{11}")
 _NINE = re.compile(r"[0-9]{9}")
 _HPR = re.compile(r"[0-9]{1,9}")
@@ -77,6 +78,16 @@ def parse(text: str, *, declared: str = "", strict: bool = True) -> PersonNumber
     if digits[0] in "89":
         return PersonNumber(digits, "FHN", None, synthetic=False, rule=rule)
     return _dated(digits, declared, rule)
+
+
+def numbers_in(text: str) -> set[str]:
+    """Whatever stands in a text and has the form of a person number, in eleven digits."""
+    return {first + last for first, last in _NUMBER_IN_TEXT.findall(text)}
+
+
+def without_numbers(text: str) -> str:
+    """A text that others fill in, without any person number that strayed into it (ATT-8)."""
+    return _NUMBER_IN_TEXT.sub("", text).strip()
 
 
 def digest(key: bytes, number: str) -> bytes:

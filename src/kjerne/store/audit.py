@@ -72,6 +72,14 @@ def given(grant: Grant) -> tuple[Any, ...]:
     )
 
 
+def of_nobody(
+    caller: Caller, service: str, action: str, rule: str, law: str, says: str, at: datetime, correlation: str
+) -> tuple[Any, ...]:
+    """The row of something opened that names nobody who is registered: no patient's, the platform's own."""
+    told = (0, at, uuid.uuid4(), GIVEN, action, service, rule, law, says, "", "")
+    return (*told, *_caller_values(caller), correlation)
+
+
 def refused(denial: Denial) -> tuple[Any, ...]:
     """The row of a refusal; patient 0 where no person was found."""
     return (
@@ -102,8 +110,19 @@ async def insert(conn: Connection, row: tuple[Any, ...], named: Sequence[tuple[i
     await conn.execute(INSERT, *row, [n[0] for n in named], [n[1] for n in named], [n[2] for n in named])
 
 
+_EXPLAINED: Final = (
+    f"INSERT INTO audit ({COLUMNS}, types, ids, versions, about, reason) VALUES ({placeholders(1)}, "
+    f"'{{}}', '{{}}', '{{}}', ${WIDTH + 1}, ${WIDTH + 2})"
+)
+
+
+async def insert_explained(conn: Connection, row: tuple[Any, ...], about: str, reason: str) -> None:
+    """Writes the row of what is no record: what it is about, and why it was opened. In the caller's transaction."""
+    await conn.execute(_EXPLAINED, *row, about, reason)
+
+
 _OF_PATIENT = f"""
-SELECT {COLUMNS}, types, ids, versions FROM audit
+SELECT {COLUMNS}, types, ids, versions, about, reason FROM audit
 WHERE patient = ANY($1::bigint[]) AND at >= $2 AND at < $3 ORDER BY at DESC, number LIMIT $4
 """
 

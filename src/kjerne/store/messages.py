@@ -1,7 +1,7 @@
 """Messages received: each once, with the receipt it was given; refused ones in a queue that shows why, not what.
 
 The message itself lies sealed under the platform's message key (a refused one may name no patient whose key could seal
-it); opening it is break-glass and belongs to operations.
+it); opening it is break-glass (`services.results.opening`).
 """
 
 from __future__ import annotations
@@ -82,9 +82,9 @@ async def keep(conn: Connection, values: tuple[Any, ...]) -> None:
 
 
 async def rejected(conn: Connection, sender: str, limit: int = 200) -> list[Rejected]:
-    """The sender's rejected queue, newest first."""
+    """The sender's rejected queue, newest first; of all senders where none is named."""
     rows = await conn.fetch(
-        "SELECT sender, message, received_at, errors FROM message_in WHERE sender = $1 AND status = 'rejected' "
+        "SELECT sender, message, received_at, errors FROM message_in WHERE ($1 = '' OR sender = $1) AND status = 'rejected' "
         "ORDER BY received_at DESC LIMIT $2",
         sender,
         limit,
@@ -96,7 +96,7 @@ async def rejected(conn: Connection, sender: str, limit: int = 200) -> list[Reje
 
 
 async def content(conn: Connection, sealer: Sealer, sender: str, message: str) -> bytes | None:
-    """The bytes of a rejected message, to be run again. None where the sender has no such message in the queue."""
+    """The bytes of a rejected message, to be run again or opened. None where the sender has none of this name waiting."""
     sealed = await conn.fetchval(
         "SELECT sealed FROM message_in WHERE sender = $1 AND message = $2 AND status = 'rejected'", sender, message
     )

@@ -7,7 +7,7 @@ the linked set, and an unlink is one more event. Every change here raises `perso
 from __future__ import annotations
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Final, Literal
@@ -167,6 +167,15 @@ class People:
         """The look-up forms of a person's numbers, what an attestation names her by."""
         rows = await conn.fetch("SELECT digest FROM person_identifier WHERE patient = $1", patient)
         return tuple(row["digest"] for row in rows)
+
+    async def known(self, conn: Connection, digests: Collection[bytes]) -> list[bytes]:
+        """Those of the digests that belong to somebody, one for each person."""
+        rows = await conn.fetch(
+            "SELECT DISTINCT ON (patient) digest FROM person_identifier WHERE digest = ANY($1::bytea[]) "
+            "ORDER BY patient, digest",
+            sorted(digests),
+        )
+        return [row["digest"] for row in rows]
 
     async def key_of(self, conn: Connection, digest: bytes) -> int | None:
         """The person who has a number now, or had it last."""

@@ -30,7 +30,7 @@ from kjerne.store.pool import Connection, Pool
 
 KEY_FILE: Final = "audit-key.pem"
 CHECKPOINT_FILE: Final = "audit-checkpoints.jws"
-FORMAT: Final = 1
+FORMAT: Final = 2
 GENESIS: Final = bytes(32)
 ROWS_AT_ONCE: Final = 20_000
 """A seal that catches up after a pause is made in steps that take about a second."""
@@ -43,7 +43,11 @@ _FIRST_COLUMNS: Final = (
     "caller_name, caller_hpr, caller_role, organisation, point_of_care, department, client, token, decision, "
     "self_selected, correlation, types, ids, versions"
 )
-_ROWS: Final = {1: f"SELECT {_FIRST_COLUMNS} FROM audit WHERE xid >= $1 AND xid < $2 ORDER BY xid, number"}
+_SECOND_COLUMNS: Final = _FIRST_COLUMNS + ", about, reason"
+_ROWS: Final = {
+    1: f"SELECT {_FIRST_COLUMNS} FROM audit WHERE xid >= $1 AND xid < $2 ORDER BY xid, number",
+    2: f"SELECT {_SECOND_COLUMNS} FROM audit WHERE xid >= $1 AND xid < $2 ORDER BY xid, number",
+}
 _LAST: Final = "SELECT * FROM audit_seal ORDER BY number DESC LIMIT 1"
 _ALL: Final = "SELECT * FROM audit_seal ORDER BY number"
 _ADD: Final = """

@@ -163,11 +163,8 @@ class Intake:
 
     def _named(self, sender: str, message: Message, version: chain.Versioned) -> Named:
         key = chain.report_digest(chain.report_key(message, version.report))
-        patient = version.report.patient
-        number = patient.number
-        if patient.kind not in NATIONAL:
-            number = f"{patient.kind}|{patient.assigner.value or patient.assigner_name}|{patient.number}"
-        return Named(self._digest(f"report|{sender}|{key.hex()}"), version, self._digest(number))
+        person = self._digest(digest_name(version.report.patient))
+        return Named(self._digest(f"report|{sender}|{key.hex()}"), version, person)
 
     async def _admitted(
         self, sender: str, named: Sequence[Named], arrivals: Sequence[Arrival], admit: Admit, *, proven: bool
@@ -260,6 +257,13 @@ class Intake:
             for filing in filings:
                 await self._files.file(conn, filing, name)
         return Taken(receipt, len(filings), observations)
+
+
+def digest_name(patient: Patient) -> str:
+    """What a person is looked up by: a national number alone, a local one beside whoever made it."""
+    if patient.kind in NATIONAL:
+        return patient.number
+    return f"{patient.kind}|{patient.assigner.value or patient.assigner_name}|{patient.number}"
 
 
 def sender_of(caller: Caller) -> str:

@@ -1,0 +1,156 @@
+"""Break-glass: the content of a rejected message.
+
+It asks the law about everybody registered whom the message names, demands a reason in words, and leaves a row in each
+one's log that names caller, message and reason. Nothing leaves before those rows are durable.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Final, TypeVar
+
+from kjerne.access import Action, Caller, Grant
+from kjerne.errors import Refusal
+from kjerne.exchange import Admit, Call, Denied, PatientRef, Stale
+from kjerne.registries.identifiers import numbers_in
+from kjerne.services.results.intake import SERVICE, Digest, Read, digest_name
+from kjerne.store import audit, messages
+from kjerne.store.house import Store
+from kjerne.store.pool import Connection
+from kjerne.store.records import hold
+
+OPERATIONS: Final = "kjerne:operations"
+REASON_CHARACTERS: Final = (8, 500)
+"""Fewest and most: a word is no reason, and a reason is no report."""
+NUMBERS_LIMIT: Final = 2_000
+"""Person numbers that a message which cannot be read may show. One that shows more names nobody in particular."""
+
+UNREAD_RULE: Final = "rejected-opened-of-nobody"
+UNREAD_LAW: Final = "pasientjournalloven § 22"
+UNREAD_SAYS: Final = "Innholdet i en melding som ikke ble tatt imot, ble åpnet. Den nevner ingen som er kjent her."
+"""What the platform's own log holds where no patient's can: nobody the message names is registered."""
+
+_BASE64: Final = re.compile(rb">([A-Za-z0-9+/=\s]{64,})<")
+_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+_MARKS: Final[Mapping[bytes, str]] = {b"\xff\xfe": "utf-16-le", b"\xfe\xff": "utf-16-be"}
+
+T = TypeVar("T")
+
+
+class Opener:
+    """Opens what is rejected. `read` understands bytes, `digest` hides identifiers."""
+
+    def __init__(self, store: Store, read: Read, digest: Digest) -> None:
+        self._store = store
+        self._read = read
+        self._digest = digest
+
+    async def content(self, call: Call, caller: Caller, sender: str, message: str, reason: str) -> bytes:
+        """The bytes of a rejected message. `Refusal` 404 where the sender's queue has none of this name.
+
+        Where the law refuses, and where a message names nobody who is registered, its sender is told the same: what a
+        patient has chosen is no laboratory's business.
+        """
+        raw = await self._rejected(sender, message)
+        known = await self._known(raw)
+        if not known and OPERATIONS not in caller.scopes:
+            raise _shut()
+        about = f"{sender}/{message}"
+
+        async def use(conn: Connection, grants: Sequence[Grant]) -> bytes:
+            if not grants:
+                row = audit.of_nobody(
+                    caller, SERVICE, "examine", UNREAD_RULE, UNREAD_LAW, UNREAD_SAYS, call.at, call.correlation
+                )
+                await audit.insert_explained(conn, row, about, reason)
+            return raw
+
+        refs = [PatientRef(digest=digest) for digest in known]
+        try:
+            return await self._explained(call.admit, refs, "examine", about, reason, use)
+        except Denied:
+            raise _shut() from None
+
+    async def _rejected(self, sender: str, message: str) -> bytes:
+        async with self._store.pool.acquire() as conn:
+            raw = await messages.content(conn, self._store.messages, sender, message)
+        if raw is None:
+            raise Refusal(404, "no rejected message has this sender and name", where="message")
+        return raw
+
+    async def _known(self, raw: bytes) -> list[bytes]:
+        """Digests of everybody registered whom the message names: read whole if it can be, else by all its numbers."""
+        try:
+            named = {self._digest(digest_name(report.patient)) for report in self._read(raw).reports}
+        except Refusal:
+            numbers = shown_numbers(raw)
+            if len(numbers) > NUMBERS_LIMIT:
+                raise _shut() from None
+            named = {self._digest(number) for number in numbers}
+        async with self._store.pool.acquire() as conn:
+            return await self._store.people.known(conn, named)
+
+    async def _explained(
+        self,
+        admit: Admit,
+        patients: Sequence[PatientRef],
+        action: Action,
+        about: str,
+        reason: str,
+        use: Callable[[Connection, Sequence[Grant]], Awaitable[T]],
+    ) -> T:
+        """Asks the law about all, writes each one's row and uses the grants, in one transaction."""
+        for _ in range(3):
+            grants = [await admit(patient, SERVICE, action) for patient in patients]
+            grants.sort(key=lambda grant: grant.subject.patient)
+            try:
+                async with self._store.pool.acquire() as conn, conn.transaction():
+                    for grant in grants:
+                        await hold(conn, grant)
+                        await audit.insert_explained(conn, audit.given(grant), about, reason)
+                    return await use(conn, grants)
+            except Stale:
+                continue
+        raise Refusal(503, "the patient's facts are being changed at this moment", todo="Send the request again.")
+
+
+def reason_of(form: Mapping[str, str]) -> str:
+    """The reason in a form, fit to stand in a patient's log; `Refusal` 400 where it is missing or names somebody."""
+    reason = form.get("reason", "").strip()
+    fewest, most = REASON_CHARACTERS
+    if not fewest <= len(reason) <= most:
+        says = f"the content is opened for a written reason of {fewest} to {most} characters"
+        raise Refusal(400, says, where="reason", todo="The patient reads it in her log.")
+    if numbers_in(reason):
+        raise Refusal(400, "a reason names nobody by number", where="reason")
+    if _CONTROL.search(reason):
+        raise Refusal(400, "a reason is plain text in one line", where="reason")
+    return reason
+
+
+def shown_numbers(raw: bytes) -> set[str]:
+    """Whatever has the form of a person number in bytes that could not be read as a message, packed ones (base64) too."""
+    parts = [raw]
+    for block in _BASE64.findall(raw):
+        try:
+            parts.append(base64.b64decode(b"".join(block.split()), validate=True))
+        except (binascii.Error, ValueError):
+            continue
+    found: set[str] = set()
+    for part in parts:
+        found |= numbers_in(part.decode("latin-1"))
+        if encoding := _MARKS.get(part[:2]):
+            found |= numbers_in(part.decode(encoding, "replace"))
+    return found
+
+
+def _shut() -> Refusal:
+    return Refusal(
+        403,
+        "the content of this message is not opened",
+        where="message",
+        todo="It is as it was where it was sent from.",
+    )

@@ -1,0 +1,85 @@
+"""The rejected queue as the operator meets it, and the content of a sender's own messages.
+
+A reason is sent in a form and never in an address, so nothing is opened by GET.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from kjerne.access import Caller
+from kjerne.errors import Refusal
+from kjerne.exchange import Answer, Call, Route
+from kjerne.fhir.encode import encode
+from kjerne.services.results.intake import SCOPE, sender_of
+from kjerne.services.results.opening import OPERATIONS, Opener, reason_of
+from kjerne.store import messages
+from kjerne.store.house import Store
+
+FORM_LIMIT_BYTES: Final = 200_000
+"""A MsgId may be long, and urlencoded three times as long."""
+QUEUE_LIMIT: Final = 500
+CONTENT: Final = "application/octet-stream"
+"""What was rejected is nobody's XML: it is saved, not shown."""
+
+
+@dataclass(frozen=True)
+class OpeningApi:
+    """The handlers."""
+
+    opener: Opener
+    store: Store
+
+    def routes(self) -> list[Route]:
+        own, theirs = "/pps/in/rejected/{message}/content", "/pps/operations/rejected"
+        return [
+            Route("POST", own, self.own_content, SCOPE, "json", FORM_LIMIT_BYTES),
+            Route("POST", "/pps/in/content", self.own_content, SCOPE, "json", FORM_LIMIT_BYTES),
+            Route("GET", theirs, self.rejected, OPERATIONS, "json"),
+            Route("POST", f"{theirs}/content", self.content, OPERATIONS, "json", FORM_LIMIT_BYTES),
+        ]
+
+    async def own_content(self, call: Call) -> Answer:
+        """A rejected message of the caller's own, opened for a reason."""
+        caller, form = _caller(call), dict(call.form)
+        name = call.parameters.get("message", "") or _field(form, "message")
+        return _bytes(await self.opener.content(call, caller, sender_of(caller), name, reason_of(form)))
+
+    async def content(self, call: Call) -> Answer:
+        """A rejected message of any sender, opened for a reason; also one that names nobody who is known."""
+        form = dict(call.form)
+        sender, name = _field(form, "sender"), _field(form, "message")
+        return _bytes(await self.opener.content(call, _caller(call), sender, name, reason_of(form)))
+
+    async def rejected(self, call: Call) -> Answer:
+        """The newest rejected messages of all senders: sender, id, time, and where what is wrong; nothing of their content."""
+        async with self.store.pool.acquire() as conn:
+            waiting = await messages.rejected(conn, dict(call.query).get("sender", ""), QUEUE_LIMIT)
+        listed = [
+            {
+                "sender": one.sender,
+                "message": one.message,
+                "receivedAt": one.received_at.isoformat(),
+                "errors": [{"error": fault.says, "where": fault.where} for fault in one.faults],
+            }
+            for one in waiting
+        ]
+        return Answer(200, encode({"rejected": listed}), "application/json")
+
+
+def _bytes(raw: bytes) -> Answer:
+    return Answer(200, raw, CONTENT, (("content-disposition", "attachment"),))
+
+
+def _field(form: Mapping[str, str], name: str) -> str:
+    if not form.get(name):
+        raise Refusal(400, f"the form has no {name}", where=name)
+    return form[name]
+
+
+def _caller(call: Call) -> Caller:
+    if call.caller is None:
+        raise Refusal(401, "only a caller who is known opens a message")
+    return call.caller

@@ -1,0 +1,216 @@
+"""The content of a rejected message, as sender, operator and patient meet them."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+
+from kjerne.access import Choice
+from kjerne.registries.identifiers import digest
+from pages.test_live import tab, text
+from platform_fixture import Answered, Standing
+
+from .kith.conftest import Kith
+from .test_intake_api import WHOM, a_message, named, queue
+
+REASON = "Avsender ber om hjelp med avvisningen"
+FORM = [("reason", REASON)]
+
+
+def rejected(
+    platform: Standing, *, number: str = "", broken: bytes = b"V='yesterday'", **more: Any
+) -> tuple[str, bytes]:
+    """The queue's name of a message that was rejected, and its bytes."""
+    id_ = f"open-{secrets.token_hex(4)}"
+    raw = a_message(platform, number=number, id_=id_, **more).replace(b"V='2026-03-02T12:00:05'", broken)
+    assert platform.send(raw).status_code in (400, 403, 422)
+    return named(platform, id_), raw
+
+
+def own(platform: Standing, name: str, form: list[tuple[str, str]] = FORM, as_: str = "lab") -> httpx.Response:
+    return platform.client.call("POST", f"/pps/in/rejected/{name}/content", as_=as_, form=form)
+
+
+def operated(platform: Standing, path: str, name: str, reason: str = REASON, **more: str) -> httpx.Response:
+    form = {"sender": platform.persona("lab").organisation, "message": name, "reason": reason} | more
+    return platform.client.call("POST", f"/pps/operations/{path}", as_="operator", form=list(form.items()))
+
+
+def content(platform: Standing, name: str, **more: str) -> httpx.Response:
+    return operated(platform, "rejected/content", name, **more)
+
+
+def key_of(platform: Standing, number: str) -> int:
+    store = platform.application._edge.store
+
+    async def key() -> int:
+        async with store.pool.acquire() as conn:
+            found = await store.people.key_of(conn, digest(store.keys.derived("identifier"), number))
+        return int(found or 0)
+
+    return platform.run(key())
+
+
+@pytest.fixture
+def shut(platform: Standing) -> Iterator[Any]:
+    """Lets a patient shut her results; what she chose ends with the test."""
+    store, chosen = platform.application._edge.store, []
+
+    def choose(kind: Any) -> None:
+        async def begin() -> int:
+            async with store.pool.acquire() as conn:
+                return int(
+                    await store.people.add_choice(conn, key, Choice(kind, "", "", "", platform.clock.now(), None))
+                )
+
+        key = key_of(platform, platform.nin(WHOM))
+        chosen.append((key, platform.run(begin())))
+
+    yield choose
+
+    async def end() -> None:
+        async with store.pool.acquire() as conn:
+            for key, number in chosen:
+                await store.people.end_choice(conn, key, number, platform.clock.now())
+
+    platform.run(end())
+
+
+def test_a_sender_opens_its_own_message_for_a_reason_and_the_patients_log_holds_all_three(platform: Standing) -> None:
+    name, raw = rejected(platform)
+    answer = own(platform, name)
+    assert (answer.status_code, answer.content) == (200, raw)
+    assert answer.headers["content-type"] == "application/octet-stream"
+    assert "no-store" in answer.headers["cache-control"]
+    (row,) = platform.audited(answer)
+    lab = platform.persona("lab")
+    assert row["patient"] == key_of(platform, platform.nin(WHOM))
+    assert (row["action"], row["rule"], row["outcome"]) == ("examine", "rejected-opened", 0)
+    assert (row["caller_kind"], row["organisation"]) == ("system", lab.organisation)
+    assert (row["about"], row["reason"]) == (f"{lab.organisation}/{name}", REASON)
+
+
+def test_an_id_with_a_slash_is_opened_by_form(platform: Standing) -> None:
+    id_ = f"a/b-{secrets.token_hex(4)}"
+    raw = a_message(platform, id_=id_)[:-30]
+    platform.send(raw)
+    answer = platform.client.call("POST", "/pps/in/content", as_="lab", form=[("message", named(platform, id_)), *FORM])
+    assert (answer.status_code, answer.content) == (200, raw)
+
+
+def test_nothing_is_opened_without_a_reason_and_nothing_is_logged(platform: Standing) -> None:
+    name, _ = rejected(platform)
+    for form in ([], [("reason", " ")], [("reason", "feil")], [("reason", f"gjelder {platform.nin(WHOM)}")]):
+        answer = own(platform, name, form or [("other", "x")])
+        assert (answer.status_code, answer.json()["where"]) == (400, "reason")
+        assert platform.audited(answer) == []
+    assert content(platform, name, reason="").status_code == 400
+
+
+def test_each_sender_opens_its_own_messages_alone(platform: Standing) -> None:
+    name, raw = rejected(platform)
+    assert own(platform, name, as_="hospital-lab").status_code == 404
+    assert own(platform, "nothing").status_code == 404
+    assert content(platform, name, sender="100000999").status_code == 404
+    assert content(platform, name).content == raw
+    for as_ in ("gp", "device-gateway"):
+        patient = platform.nin("citizen") if as_ == "gp" else ""
+        for path in (f"/pps/in/rejected/{name}/content", "/pps/operations/rejected/content"):
+            answer = platform.client.call("POST", path, as_=as_, patient=patient, form=FORM)
+            assert (answer.status_code, answer.json()["where"]) == (403, "scope")
+
+
+def test_an_accepted_message_is_in_nobodys_queue(platform: Standing) -> None:
+    id_ = f"good-{secrets.token_hex(4)}"
+    assert platform.send(a_message(platform, id_=id_)).status_code == 200
+    assert own(platform, id_).status_code == content(platform, id_).status_code == 404
+
+
+@pytest.mark.parametrize("kind", ["opt-out", "restriction"])
+def test_what_the_patient_has_shut_is_opened_by_nobody_and_the_sender_hears_nothing_of_it(
+    platform: Standing, shut: Any, kind: str
+) -> None:
+    name, raw = rejected(platform)
+    shut(kind)
+    mine, theirs = own(platform, name), content(platform, name)
+    assert mine.status_code == theirs.status_code == 403
+    for answer in (mine, theirs):
+        assert not any(word in answer.text.lower() for word in ("reserv", "opt", "sperr", "restrict", "rule"))
+        (row,) = platform.audited(answer)
+        assert (row["outcome"], row["action"], row["rule"]) == (
+            1, "examine", {"opt-out": "examined-after-opt-out", "restriction": "examined-restricted"}[kind],
+        )  # fmt: skip
+        assert raw not in answer.content
+
+
+def test_a_message_about_a_protected_address_is_not_opened(platform: Standing) -> None:
+    name, _ = rejected(platform, number=platform.nin("protected"))
+    assert own(platform, name).status_code == content(platform, name).status_code == 403
+
+
+def test_a_message_of_nobody_known_is_the_operators_alone(platform: Standing) -> None:
+    unknown, _ = rejected(platform, number=Kith.NUMBER)
+    platform.send(junk := f"nothing to read {secrets.token_hex(4)}".encode())
+    unread = max((one["receivedAt"], name) for name, one in queue(platform).items() if name.startswith("unread."))[1]
+    told = {own(platform, name).text for name in (unknown, unread)}
+    assert len(told) == 1 and "not opened" in told.pop()
+    answer = content(platform, unread)
+    assert (answer.status_code, answer.content) == (200, junk)
+    (row,) = platform.audited(answer)
+    assert (row["patient"], row["rule"], row["reason"]) == (0, "rejected-opened-of-nobody", REASON)
+    assert row["about"].endswith(unread)
+
+
+def test_everybody_a_message_names_is_asked_and_has_her_row(platform: Standing) -> None:
+    reports = "".join(
+        Kith.report(patient=Kith.person(Kith.item(), number=platform.nin(who)), id_=f"{secrets.token_hex(4)}-{who}")
+        for who in (WHOM, "pregnant")
+    )
+    ids = [f"two-{secrets.token_hex(4)}" for _ in range(2)]
+    for id_, more in zip(
+        ids, ("", Kith.report(patient=Kith.person(Kith.item(), number=platform.nin("opted-out")))), strict=True
+    ):
+        raw = Kith.message(reports + more, id_=id_, version="1.3").replace(b"V='2026-03-02T12:00:05'", b"V='yesterday'")
+        assert platform.send(raw).status_code == 422
+    answer = content(platform, named(platform, ids[0]))
+    assert answer.status_code == 200
+    wanted = {key_of(platform, platform.nin(who)) for who in (WHOM, "pregnant")}
+    assert {row["patient"] for row in platform.audited(answer)} == wanted
+    one_is_shut = content(platform, named(platform, ids[1]))
+    assert one_is_shut.status_code == 403
+    assert {row["outcome"] for row in platform.audited(one_is_shut)} == {1}
+
+
+def test_the_operator_sees_the_queues_of_all_and_nothing_of_their_content(platform: Standing) -> None:
+    name, _ = rejected(platform)
+    lab = platform.persona("lab").organisation
+
+    def seen(query: str) -> dict[str, Any]:
+        answer = platform.client.call("GET", f"/pps/operations/rejected{query}", as_="operator")
+        assert answer.status_code == 200
+        assert platform.nin(WHOM) not in answer.text
+        return {one["message"]: one for one in answer.json()["rejected"]}
+
+    assert seen("")[name] == seen(f"?sender={lab}")[name]
+    assert seen("")[name]["sender"] == lab and seen("")[name]["errors"][0]["where"]
+    assert name not in seen("?sender=100000999")
+
+
+def test_the_patient_reads_in_her_log_that_a_message_was_opened_and_why(platform: Standing) -> None:
+    reason = f"Kontroll av avvist melding {secrets.token_hex(3)}"
+    name, _ = rejected(platform)
+    assert own(platform, name, [("reason", reason)]).status_code == 200
+    with tab(platform, WHOM, "me") as it:
+        log = text(it.get("/me/log"))
+    assert "Åpnet en melding som ikke ble tatt imot." in log
+    assert f"Begrunnelse: {reason}" in log
+
+
+def test_opening_a_message_opens_no_record(platform: Standing) -> None:
+    """The operator's token stays shut for everything that a clinician's opens."""
+    answer = platform.client.call("POST", "/pps/v2/Observation/_search", as_="operator", patient=platform.nin(WHOM))
+    assert Answered(answer).status == 403
