@@ -2,7 +2,7 @@
 
 Where the product walks down a table to the first row that fits, this asks each law by itself whether it speaks against,
 and gives only when none does. It counts birthdays where the product counts years, and knows summer time by its rule.
-Each function names its source; what the sources leave open is settled in docs/law.md, conflicts K1 to K16.
+Each function names its source; what the sources leave open is settled in docs/law.md, conflicts K1 to K17.
 """
 
 from __future__ import annotations
@@ -93,7 +93,7 @@ def answer(s: Situation) -> Answer:
     """What the law says to this situation."""
     if s.basis not in ("", "UNNTAK", "SAMTYKKE", "AKUTT", "FORHOYET_SAMTYKKE", "FORHOYET_AKUTT"):
         return Answer(given=False)
-    if s.action == "examine":
+    if s.action in ("examine", "trace"):
         return operator(s)
     if s.kind == "practitioner":
         return personnel(s)
@@ -381,7 +381,7 @@ EVERYTHING = frozenset(
 
 
 def operator(s: Situation) -> Answer:
-    """Opening a message that was rejected: no record is opened by it.
+    """Opening a message that was rejected, and tracing who opened a result on a wrong person: no record is opened by it.
 
     The operator, by machine or by a person at level 4; a laboratory may ask for the content of its own messages. What
     the patient has shut stays shut, and nobody opens kode 6 and 7 (K6); the log is read for whoever it is about.
@@ -394,6 +394,8 @@ def operator(s: Situation) -> Answer:
     if s.kind == "practitioner" and s.level < 4:
         return Answer(given=False)
     purpose = s.purpose or (s.attest.purpose if s.attest else "")
+    if s.action == "trace":
+        return Answer(given=True, hidden=EVERYTHING, purpose=purpose)
     if is_blocked(s) or is_protected(s.address) or wills_now(s, "opt-out") or is_restricted(s):
         return Answer(given=False)
     return Answer(given=True, hidden=EVERYTHING, marked="break-glass", purpose=purpose)

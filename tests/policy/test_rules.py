@@ -275,10 +275,17 @@ def test_a_rejected_message_is_opened_unless_the_patient_has_shut_it(subject: Su
 
 
 def test_what_opens_a_rejected_message_opens_no_labelled_record() -> None:
-    for action in ("examine",):
+    for action in ("examine", "trace"):
         answer = ask(laboratory(scopes=OPERATIONS), patient(), action)  # type: ignore[arg-type]
         assert isinstance(answer, Grant)
         assert all(label in answer.hides for label in Label)
+
+
+def test_who_opened_what_was_filed_on_a_wrong_person_is_traced_by_the_operator_alone() -> None:
+    for subject in (patient(), OPTED_OUT, RESTRICTED):
+        assert ask(laboratory(scopes=OPERATIONS), subject, "trace").rule == "readers-traced"
+        for caller in (laboratory(), doctor(), citizen()):
+            assert ask(caller, subject, "trace").rule == "scope-missing"
 
 
 def test_what_no_rule_mentions_is_refused() -> None:
@@ -446,7 +453,7 @@ def test_every_rule_has_a_name_of_its_own_a_law_and_words() -> None:
 def test_every_rule_decides_some_story() -> None:
     told = {row[4] for row in PERSONNEL} | {row[2] for row in ATTESTED} | {row[4] for row in CITIZENS}
     told |= {"filed", "filed-after-opt-out", "citizen-purpose-unknown"}
-    told |= {rule for _, rule in EXAMINED}
+    told |= {rule for _, rule in EXAMINED} | {"readers-traced"}
     assert {rule.id for rule in RULES} - told == set()
 
 

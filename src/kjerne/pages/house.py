@@ -222,7 +222,7 @@ class LogRow:
 
     `what` counts the records by FHIR type; `says` is the rule in words and `law` where it stands. `wrote` sets a report
     that was filed, or a choice that was made, apart from a look; `withdrew` one that was taken away from her record.
-    `deed` is what was done where no record was opened: a rejected message examined; `reason` why.
+    `deed` is what was done where no record was opened: a rejected message examined, or readers traced; `reason` why.
     """
 
     at: datetime
@@ -240,7 +240,7 @@ class LogRow:
     given: bool = True
     acute: bool = False
     self_declared: bool = False
-    deed: Literal["", "examined"] = ""
+    deed: Literal["", "examined", "traced"] = ""
     reason: str = ""
 
 

@@ -21,7 +21,7 @@ from kjerne.store.pool import Connection
 LOG_LIMIT: Final = 500
 LOG_YEARS: Final = 10
 WRITING: Final = frozenset({"file", "write", "choose"})
-DEEDS: Final[Mapping[str, Literal["examined"]]] = {"examine": "examined"}
+DEEDS: Final[Mapping[str, Literal["examined", "traced"]]] = {"examine": "examined", "trace": "traced"}
 
 
 class CitizenPages(DeskPages):

@@ -54,6 +54,8 @@ SCOPES: Final[Mapping[tuple[CallerKind, str, Action], frozenset[str]]] = {
     ("system", "results", "file"): frozenset({"nhn:pps/provesvar-write"}),
     ("system", "results", "examine"): frozenset({"nhn:pps/provesvar-write", "kjerne:operations"}),
     ("practitioner", "results", "examine"): frozenset({"kjerne:operations"}),
+    ("system", "results", "trace"): frozenset({"kjerne:operations"}),
+    ("practitioner", "results", "trace"): frozenset({"kjerne:operations"}),
     ("citizen", "results", "read"): frozenset({"kjerne:citizen"}),
     ("citizen", "results", "search"): frozenset({"kjerne:citizen"}),
     ("citizen", "results", "history"): frozenset({"kjerne:citizen"}),

@@ -65,6 +65,7 @@ FILE: Final[frozenset[Action]] = frozenset({"file"})
 INSIGHT: Final[frozenset[Action]] = frozenset({"insight"})
 CHOOSE: Final[frozenset[Action]] = frozenset({"choose"})
 EXAMINE: Final[frozenset[Action]] = frozenset({"examine"})
+TRACE: Final[frozenset[Action]] = frozenset({"trace"})
 
 TREATING: Final = frozenset({"TREAT", "ETREAT"})
 NEEDING_RELATION: Final = TREATING | {"COC"}

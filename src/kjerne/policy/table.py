@@ -30,6 +30,7 @@ from kjerne.policy.rule import (
     PEOPLE,
     RESULTS,
     SYSTEM,
+    TRACE,
     Rule,
     Section,
 )
@@ -381,6 +382,22 @@ _EXAMINING: Final = Section(
     ),
 )
 
+_TRACING: Final = Section(
+    title="Results: who had opened what was filed on a wrong person",
+    kinds=OPERATORS,
+    services=RESULTS,
+    actions=TRACE,
+    rules=(
+        Rule(
+            id="readers-traced",
+            effect="grant",
+            law="pasientjournalloven § 18, § 22; personvernforordningen artikkel 33",
+            says="Den som har ansvaret for loggen, så hvem som hadde åpnet et svar som var sendt inn på feil person.",
+            hides=EVERY_LABEL,
+        ),
+    ),
+)
+
 SECTIONS: Final = (
     _EVERY_PERSON_AND_SYSTEM,
     _EVERY_PERSON,
@@ -395,6 +412,7 @@ SECTIONS: Final = (
     _CITIZEN_NOT_GIVEN,
     _FILING,
     _EXAMINING,
+    _TRACING,
 )
 """In order. What is not here is refused (`NO_RULE`)."""
 

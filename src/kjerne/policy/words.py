@@ -272,6 +272,10 @@ _NN_EN: Final[Mapping[str, tuple[str, str]]] = {
         "Innhaldet i ei melding som ikkje vart teken imot her, vart opna. Den som opna ho, skreiv kvifor.",
         "The content of a message that was not taken in here was opened. The one who opened it wrote why.",
     ),
+    "readers-traced": (
+        "Den som har ansvaret for loggen, såg kven som hadde opna eit svar som var sendt inn på feil person.",
+        "The one who is responsible for the log saw who had opened a result sent in about the wrong person.",
+    ),
 }
 
 RULE_WORDS: Final[Mapping[str, Words]] = {

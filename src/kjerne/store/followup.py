@@ -10,6 +10,7 @@ from uuid import UUID
 
 from kjerne.access import Grant
 from kjerne.errors import Refusal
+from kjerne.store.chains import WITHDRAWN_RULE
 from kjerne.store.pool import Connection, columns
 
 
@@ -66,6 +67,37 @@ async def opened_before(
     for row in rows:
         found.setdefault(row[0] - 1, []).append((row[1], row[2], row[3]))
     return found
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """One opening of a record: by whom in which role, from where and why. The name is as the caller's system gave it."""
+
+    at: datetime
+    kind: str
+    name: str
+    role: str
+    organisation: str
+    purpose: str
+
+
+_OPENED_BY = """
+SELECT DISTINCT a.at, CASE WHEN a.caller_digest = ANY($5::bytea[]) THEN 'citizen' ELSE a.caller_kind END AS kind,
+  a.caller_name, a.caller_role, a.organisation, a.purpose
+FROM audit w JOIN audit a ON a.patient = ANY($1::bigint[]) AND a.outcome = 0 AND a.at <= w.at AND a.ids && w.ids
+  AND a.action IN ('read', 'search', 'history')
+WHERE w.patient = $2 AND w.at = $3 AND w.rule = $4 ORDER BY a.at, a.caller_name"""
+
+
+async def opened_by(conn: Connection, grant: Grant, at: datetime) -> list[Opened]:
+    """Everybody who had opened what was withdrawn from the patient at `at`, by her log, oldest first.
+
+    Herself and whoever stands in for her come as `citizen`. The caller writes the row that says who asked.
+    """
+    rows = await conn.fetch(
+        _OPENED_BY, list(grant.subject.keys), grant.subject.patient, at, WITHDRAWN_RULE, sorted(grant.subject.digests)
+    )
+    return [Opened(*row) for row in rows]
 
 
 async def notices(conn: Connection, hpr: str, limit: int = 50) -> list[Notice]:

@@ -1,4 +1,4 @@
-"""The content of a rejected message, as sender, operator and patient meet them."""
+"""The content of a rejected message, and the readers of a withdrawn one, as sender, operator and patient meet them."""
 
 from __future__ import annotations
 
@@ -208,6 +208,64 @@ def test_the_patient_reads_in_her_log_that_a_message_was_opened_and_why(platform
         log = text(it.get("/me/log"))
     assert "Åpnet en melding som ikke ble tatt imot." in log
     assert f"Begrunnelse: {reason}" in log
+
+
+def moved(platform: Standing, wrong: str, right: str) -> str:
+    """A report filed on one, opened there by her GP and by herself, then moved: the name of the message that moved it."""
+    mark = f"moved-{secrets.token_hex(4)}"
+    for who, generated, id_ in ((wrong, "2026-03-02", "first"), (right, "2026-03-04", "second")):
+        inside = Kith.person(Kith.SAMPLE + Kith.item("NPU01944", id_="1"), number=platform.nin(who))
+        service = "N" if who == wrong else "M"
+        report = Kith.report(patient=inside, id_=mark, service=service)
+        raw = Kith.message(report, id_=f"{mark}-{id_}", generated=f"{generated}T12:00:05")
+        assert platform.send(raw).status_code == 200
+        if who == wrong:
+            platform.search("Observation", [("_count", "1000")], about=wrong)
+            with tab(platform, wrong, "me") as it:
+                it.get("/me/results")
+    answer = platform.client.call("GET", "/pps/in/withdrawn", as_="lab")
+    return str(next(one["message"] for one in answer.json()["withdrawn"] if one["message"].startswith(mark)))
+
+
+def test_the_operator_is_told_by_name_who_had_opened_a_withdrawn_report(platform: Standing) -> None:
+    name = moved(platform, "citizen", WHOM)
+    answer = operated(platform, "withdrawn", name)
+    assert answer.status_code == 200, answer.text
+    (report,) = answer.json()["withdrawn"]
+    gp = platform.persona("gp")
+    by_gp = [one for one in report["openedBy"] if one["kind"] == "practitioner"]
+    assert {(one["name"], one["role"], one["purpose"]) for one in by_gp} == {(gp.person_name, "LE", "TREAT")}
+    assert all(one["organisation"] and one["at"] < report["withdrawnAt"] for one in by_gp)
+    herself = [one for one in report["openedBy"] if one["kind"] == "citizen"]
+    assert herself and {one["name"] for one in herself} == {""}
+    for known in platform.client.personas():
+        assert not known.nin or known.nin not in answer.text
+        assert not known.hpr or known.hpr not in answer.text
+    (row,) = platform.audited(answer)
+    assert row["patient"] == key_of(platform, platform.nin("citizen"))
+    assert (row["action"], row["rule"], row["reason"]) == ("trace", "readers-traced", REASON)
+    with tab(platform, "citizen", "me") as it:
+        assert "Så hvem som hadde åpnet et svar sendt på feil person." in text(it.get("/me/log"))
+
+
+def test_the_sender_of_a_withdrawn_report_goes_on_getting_counts(platform: Standing) -> None:
+    name = moved(platform, "citizen", WHOM)
+    answer = platform.client.call("GET", "/pps/in/withdrawn", as_="lab")
+    own = next(one for one in answer.json()["withdrawn"] if one["message"] == name)
+    assert [(one["role"], one["readers"]) for one in own["openedBy"]] == [("LE", 1)]
+    assert platform.persona("gp").person_name not in answer.text
+    refused = platform.client.call("POST", "/pps/operations/withdrawn", as_="lab", form=FORM)
+    assert (refused.status_code, refused.json()["where"]) == (403, "scope")
+
+
+def test_names_are_told_for_a_reason_and_of_what_was_withdrawn(platform: Standing) -> None:
+    name = moved(platform, "citizen", WHOM)
+    assert operated(platform, "withdrawn", name, "").status_code == 400
+    assert operated(platform, "withdrawn", "nothing").status_code == 404
+    assert (
+        operated(platform, "withdrawn", name, sender=platform.persona("hospital-lab").organisation).status_code == 404
+    )
+    assert operated(platform, "withdrawn", "").status_code == 400
 
 
 def test_opening_a_message_opens_no_record(platform: Standing) -> None:

@@ -77,7 +77,7 @@ class Files:
                 grant = former
             else:
                 await self._leave(conn, former, filing, own)
-                await self._chains.note_move(conn, former, self.mark(filing.sender), message)
+                await self._chains.note_move(conn, former, moved_mark(self._digest, filing.sender), message)
                 before, kept = [], [*sources, source]
         after = [*own, version]
         orphan = kin.is_orphan(after)
@@ -85,10 +85,6 @@ class Files:
         concerned = orphan or kin.is_orphan(before) or any(near.values())
         others = await self._kin(conn, grant, filing, near) if concerned else {}
         await self._refile(conn, grant, {**others, report: before}, {**others, report: after})
-
-    def mark(self, sender: str) -> bytes:
-        """What a sender's moved reports are found by."""
-        return self._digest(f"moved|{sender}")
 
     async def _leave(self, conn: Connection, former: Grant, filing: Filing, own: Versions) -> None:
         """Takes a chain from the wrong person, and tells everybody who had opened it there."""
@@ -189,6 +185,11 @@ class Files:
             return text
 
         return number
+
+
+def moved_mark(digest: Digest, sender: str) -> bytes:
+    """What a sender's moved reports are found by."""
+    return digest(f"moved|{sender}")
 
 
 def _change(tree: dict[str, Any], id_: UUID, opens: datetime | None, withheld: Label) -> Change:

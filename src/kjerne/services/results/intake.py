@@ -22,7 +22,7 @@ from kjerne.clock import Clock
 from kjerne.errors import Fault, Refusal
 from kjerne.exchange import Admit, Denied, PatientRef, Stale
 from kjerne.fhir.encode import encode
-from kjerne.services.results.filing import Files, Filing
+from kjerne.services.results.filing import Files, Filing, moved_mark
 from kjerne.services.results.kith import apprec, chain, mapping
 from kjerne.services.results.kith.model import Message, Patient
 from kjerne.settings import Settings
@@ -222,7 +222,7 @@ class Intake:
     async def withdrawn(self, caller: Caller) -> list[Withdrawn]:
         """The sender's reports that were taken from a wrong person, newest first, and who had opened them there."""
         async with self._store.pool.acquire() as conn:
-            moves = await moved(conn, self._files.mark(sender_of(caller)))
+            moves = await moved(conn, moved_mark(self._digest, sender_of(caller)))
             opened = await followup.opened_before(conn, [(move.patient, move.at) for move in moves])
         numbers = {organisation for rows in opened.values() for organisation, _, _ in rows}
         names = await organisation_names(self._store.pool, sorted(numbers))

@@ -1,6 +1,6 @@
-"""Break-glass: the content of a rejected message.
+"""Break-glass: the content of a rejected message, and who by name had opened a result that was filed on a wrong person.
 
-It asks the law about everybody registered whom the message names, demands a reason in words, and leaves a row in each
+Both ask the law about everybody who is registered and concerned, demand a reason in words, and leave a row in each
 one's log that names caller, message and reason. Nothing leaves before those rows are durable.
 """
 
@@ -10,23 +10,30 @@ import base64
 import binascii
 import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Final, TypeVar
 
 from kjerne.access import Action, Caller, Grant
 from kjerne.errors import Refusal
 from kjerne.exchange import Admit, Call, Denied, PatientRef, Stale
-from kjerne.registries.identifiers import numbers_in
+from kjerne.registries.identifiers import numbers_in, without_numbers
+from kjerne.registries.protection import is_protected
+from kjerne.services.results.filing import moved_mark
 from kjerne.services.results.intake import SERVICE, Digest, Read, digest_name
-from kjerne.store import audit, messages
+from kjerne.store import audit, followup, messages
+from kjerne.store.chains import moved
 from kjerne.store.house import Store
 from kjerne.store.pool import Connection
 from kjerne.store.records import hold
+from kjerne.store.registers import organisation_names
 
 OPERATIONS: Final = "kjerne:operations"
 REASON_CHARACTERS: Final = (8, 500)
 """Fewest and most: a word is no reason, and a reason is no report."""
 NUMBERS_LIMIT: Final = 2_000
 """Person numbers that a message which cannot be read may show. One that shows more names nobody in particular."""
+MOVED_LIMIT: Final = 10_000
 
 UNREAD_RULE: Final = "rejected-opened-of-nobody"
 UNREAD_LAW: Final = "pasientjournalloven § 22"
@@ -40,8 +47,28 @@ _MARKS: Final[Mapping[bytes, str]] = {b"\xff\xfe": "utf-16-le", b"\xfe\xff": "ut
 T = TypeVar("T")
 
 
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """One time somebody opened what was filed on a wrong person. `who` is empty for a citizen, who is not named."""
+
+    at: datetime
+    kind: str
+    who: str
+    role: str
+    organisation: str
+    purpose: str
+
+
+@dataclass(frozen=True, slots=True)
+class Traced:
+    """A report that one message took from a wrong person, and who had opened it there."""
+
+    at: datetime
+    opened: tuple[Opening, ...]
+
+
 class Opener:
-    """Opens what is rejected. `read` understands bytes, `digest` hides identifiers."""
+    """Opens what is rejected and traces what was withdrawn. `read` understands bytes, `digest` hides identifiers."""
 
     def __init__(self, store: Store, read: Read, digest: Digest) -> None:
         self._store = store
@@ -73,6 +100,21 @@ class Opener:
             return await self._explained(call.admit, refs, "examine", about, reason, use)
         except Denied:
             raise _shut() from None
+
+    async def readers(self, call: Call, sender: str, message: str, reason: str) -> list[Traced]:
+        """Who by name had opened the reports that this message withdrew; `Refusal` 404 where it withdrew none."""
+        async with self._store.pool.acquire() as conn:
+            moves = await moved(conn, moved_mark(self._digest, sender), MOVED_LIMIT)
+        found = [move for move in moves if move.message == message]
+        if not found:
+            raise Refusal(404, "no message of this sender and name has withdrawn a report", where="message")
+
+        async def use(conn: Connection, grants: Sequence[Grant]) -> list[Traced]:
+            by_patient = {grant.subject.patient: grant for grant in grants}
+            return [Traced(move.at, await self._opened(conn, by_patient[move.patient], move.at)) for move in found]
+
+        refs = [PatientRef(key=patient) for patient in sorted({move.patient for move in found})]
+        return await self._explained(call.admit, refs, "trace", f"{sender}/{message}", reason, use)
 
     async def _rejected(self, sender: str, message: str) -> bytes:
         async with self._store.pool.acquire() as conn:
@@ -116,13 +158,30 @@ class Opener:
                 continue
         raise Refusal(503, "the patient's facts are being changed at this moment", todo="Send the request again.")
 
+    async def _opened(self, conn: Connection, grant: Grant, at: datetime) -> tuple[Opening, ...]:
+        rows = await followup.opened_by(conn, grant, at)
+        # As in the log: where somebody with a protected address was treated is told to nobody but herself.
+        told = not is_protected(grant.subject.protection)
+        names = await organisation_names(self._store.pool, sorted({row.organisation for row in rows})) if told else {}
+        return tuple(
+            Opening(
+                row.at,
+                row.kind,
+                without_numbers(row.name) if row.kind != "citizen" else "",
+                row.role,
+                names.get(row.organisation, row.organisation if told else ""),
+                row.purpose,
+            )
+            for row in rows
+        )
+
 
 def reason_of(form: Mapping[str, str]) -> str:
     """The reason in a form, fit to stand in a patient's log; `Refusal` 400 where it is missing or names somebody."""
     reason = form.get("reason", "").strip()
     fewest, most = REASON_CHARACTERS
     if not fewest <= len(reason) <= most:
-        says = f"the content is opened for a written reason of {fewest} to {most} characters"
+        says = f"this is opened for a written reason of {fewest} to {most} characters"
         raise Refusal(400, says, where="reason", todo="The patient reads it in her log.")
     if numbers_in(reason):
         raise Refusal(400, "a reason names nobody by number", where="reason")

@@ -1,4 +1,4 @@
-"""The rejected queue as the operator meets it, and the content of a sender's own messages.
+"""The rejected queue and the withdrawn reports as the operator meets them, and the content of a sender's own messages.
 
 A reason is sent in a form and never in an address, so nothing is opened by GET.
 """
@@ -14,7 +14,7 @@ from kjerne.errors import Refusal
 from kjerne.exchange import Answer, Call, Route
 from kjerne.fhir.encode import encode
 from kjerne.services.results.intake import SCOPE, sender_of
-from kjerne.services.results.opening import OPERATIONS, Opener, reason_of
+from kjerne.services.results.opening import OPERATIONS, Opener, Opening, Traced, reason_of
 from kjerne.store import messages
 from kjerne.store.house import Store
 
@@ -39,6 +39,7 @@ class OpeningApi:
             Route("POST", "/pps/in/content", self.own_content, SCOPE, "json", FORM_LIMIT_BYTES),
             Route("GET", theirs, self.rejected, OPERATIONS, "json"),
             Route("POST", f"{theirs}/content", self.content, OPERATIONS, "json", FORM_LIMIT_BYTES),
+            Route("POST", "/pps/operations/withdrawn", self.withdrawn, OPERATIONS, "json", FORM_LIMIT_BYTES),
         ]
 
     async def own_content(self, call: Call) -> Answer:
@@ -67,6 +68,29 @@ class OpeningApi:
             for one in waiting
         ]
         return Answer(200, encode({"rejected": listed}), "application/json")
+
+    async def withdrawn(self, call: Call) -> Answer:
+        """Who by name had opened the reports that a message withdrew from a wrong person, and when."""
+        form = dict(call.form)
+        sender, name, reason = _field(form, "sender"), _field(form, "message"), reason_of(form)
+        traced = await self.opener.readers(call, sender, name, reason)
+        told = {"sender": sender, "message": name, "withdrawn": [_report(one) for one in traced]}
+        return Answer(200, encode(told), "application/json")
+
+
+def _report(one: Traced) -> dict[str, object]:
+    return {"withdrawnAt": one.at.isoformat(), "openedBy": [_opening(opening) for opening in one.opened]}
+
+
+def _opening(one: Opening) -> dict[str, str]:
+    return {
+        "at": one.at.isoformat(),
+        "kind": one.kind,
+        "name": one.who,
+        "role": one.role,
+        "organisation": one.organisation,
+        "purpose": one.purpose,
+    }
 
 
 def _bytes(raw: bytes) -> Answer:
