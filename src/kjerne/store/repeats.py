@@ -25,15 +25,6 @@ from kjerne.store.reading import Unwrapped
 AT_ONCE: Final = 10_000
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """One analysis that was made: an earlier one in (since, until) with one of the codes `hashes` makes it a repeat."""
-
-    since: datetime
-    until: datetime
-    hashes: tuple[int, ...]
-
-
 class Repeat(msgspec.Struct, frozen=True, array_like=True):
     """A repeat: which analysis, which organisation asked (kind of number, and number), and the first day of its month."""
 
@@ -41,6 +32,16 @@ class Repeat(msgspec.Struct, frozen=True, array_like=True):
     kind: str
     number: str
     month: date
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """One analysis that was made: an earlier one in (since, until) with one of the codes `hashes` makes it a repeat."""
+
+    since: datetime
+    until: datetime
+    hashes: tuple[int, ...]
+    repeat: Repeat
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,48 +55,44 @@ class Count:
 
 
 # The records that may come into question are looked at once; a record with any label is one that somebody may not see.
-_EARLIER: Final = """
+_NOTE: Final = """
 WITH r AS MATERIALIZED (
   SELECT r.tokens, r.date_from FROM record r WHERE r.patient = ANY($1::bigint[]) AND r.type = $2 AND r.labels = 0
-    AND r.date_from >= (SELECT min(m) FROM unnest($5::timestamptz[]) m)
+    AND r.date_from > (SELECT min(m) FROM unnest($5::timestamptz[]) m)
     AND r.date_from < (SELECT max(m) FROM unnest($6::timestamptz[]) m)
     AND r.tokens LIKE ANY($4::bytea[]) AND r.tokens LIKE ANY($7::bytea[]) AND r.id <> ALL($8::uuid[])
+), found AS (
+  SELECT DISTINCT n.place FROM unnest($3::integer[], $4::bytea[], $5::timestamptz[], $6::timestamptz[])
+    AS n(place, pattern, since, until)
+  JOIN r ON r.tokens LIKE n.pattern AND r.date_from > n.since AND r.date_from < n.until
 )
-SELECT DISTINCT n.place FROM unnest($3::integer[], $4::bytea[], $5::timestamptz[], $6::timestamptz[])
-  AS n(place, pattern, since, until)
-JOIN r ON r.tokens LIKE n.pattern AND r.date_from > n.since AND r.date_from < n.until"""
+INSERT INTO repeat_noted (number, sealed) SELECT m.number, m.sealed
+FROM unnest($9::uuid[], $10::bytea[]) WITH ORDINALITY AS m(number, sealed, place) JOIN found f ON f.place = m.place"""
 
 
-async def earlier(
-    conn: Connection,
-    grant: Grant,
-    wrap: Wrap,
-    type_: int,
-    asked: Sequence[Asked],
-    usable: Sequence[int],
+async def note(
+    conn: Connection, grant: Grant, wrap: Wrap, sealer: Sealer, type_: int, made: Sequence[Made], usable: Sequence[int],
     own: list[UUID],
-) -> list[int]:
-    """The places in `asked` of which the patient has an earlier record of `type_`, without labels and other than `own`.
+) -> None:  # fmt: skip
+    """Notes which of `made` are repeats, by the patient's records of `type_`; part of the caller's transaction.
 
-    `usable` are hashes of the statuses that count. For the program alone: what is found does not leave.
+    Looked at are those without labels and other than `own`; `usable` are hashes of the statuses that count. The program
+    alone compares: what is found does not leave.
     """
     keys = Unwrapped(grant, wrap)
-    rows = [
-        (place, pattern, one.since, one.until)
-        for place, one in enumerate(asked)
-        for pattern in keys.patterns(one.hashes)
-    ]
-    found = await conn.fetch(
-        _EARLIER, list(grant.subject.keys), type_, *map(list, zip(*rows, strict=True)), keys.patterns(usable), own
-    )
-    return [row[0] for row in found]
+    # One call for all, for each of her keys in turn: a row says which analysis its pattern is of.
+    rows = [(place, one) for place, one in enumerate(made, 1) for _ in one.hashes] * len(grant.subject.keys)
+    patterns = keys.patterns([number for one in made for number in one.hashes])
+    numbers = [uuid.uuid4() for _ in made]
+    sealed = [_sealed(sealer, number, one.repeat) for number, one in zip(numbers, made, strict=True)]
+    await conn.execute(
+        _NOTE, list(grant.subject.keys), type_, [place for place, _ in rows], patterns, [one.since for _, one in rows],
+        [one.until for _, one in rows], keys.patterns(usable), own, numbers, sealed,
+    )  # fmt: skip
 
 
-async def note(conn: Connection, sealer: Sealer, found: Sequence[Repeat]) -> None:
-    """Notes repeats, to be counted; part of the caller's transaction."""
-    numbers = [uuid.uuid4() for _ in found]
-    rows = [(n, sealer.seal(msgspec.msgpack.encode(one), n.bytes)) for n, one in zip(numbers, found, strict=True)]
-    await conn.executemany("INSERT INTO repeat_noted (number, sealed) VALUES ($1, $2)", rows)
+def _sealed(sealer: Sealer, number: UUID, repeat: Repeat) -> bytes:
+    return sealer.seal(msgspec.msgpack.encode(repeat), number.bytes)
 
 
 _TAKE: Final = """

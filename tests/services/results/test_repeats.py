@@ -59,6 +59,14 @@ async def noted(ward: Ward) -> list[Repeat]:
     return sorted((msgspec.msgpack.decode(one, type=Repeat) for one in opened), key=lambda one: one.analysis)
 
 
+async def note(ward: Ward, found: list[Repeat]) -> None:
+    """As if so many repeats had been filed."""
+    for one in found:
+        number = uuid4()
+        sealed = ward.house.store.messages.seal(msgspec.msgpack.encode(one), number.bytes)
+        await ward.house.store.pool.execute("INSERT INTO repeat_noted (number, sealed) VALUES ($1, $2)", number, sealed)
+
+
 async def names(ward: Ward) -> list[str]:
     return [one.analysis for one in await noted(ward)]
 
@@ -216,7 +224,7 @@ async def test_notes_become_counts_by_analysis_organisation_and_month(ward: Ward
     async with store.pool.acquire() as conn:
         await conn.execute("DELETE FROM repeat_noted")
         for (kind, number), times in given.items():
-            await repeats.note(conn, store.messages, [Repeat(own, kind, number, MARCH)] * times)
+            await note(ward, [Repeat(own, kind, number, MARCH)] * times)
             await repeats.count(conn, store.messages)
         found = await repeats.counted(conn, MARCH, date(2026, 4, 1), 1)
         few = await repeats.counted(conn, MARCH, date(2026, 4, 1), 3)

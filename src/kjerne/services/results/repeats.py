@@ -40,7 +40,7 @@ Former = Mapping[tuple[int, UUID], bytes]
 
 
 @dataclass(frozen=True, slots=True)
-class Made:
+class Sample:
     """An analysis with an interval, and when its sample was taken."""
 
     interval: Interval
@@ -60,23 +60,26 @@ async def note(
 
     `trees` are all resources of the report, `former` the bodies that the changes replace.
     """
-    made = _made(trees, changes, former) if _open_to_staff(grant.subject, grant.at) else []
-    if not made:
+    samples = _samples(trees, changes, former) if _open_to_staff(grant.subject, grant.at) else []
+    if not samples:
         return
-    asked = [repeats.Asked(one.at - timedelta(days=one.interval.days), one.at, _codes(one.interval)) for one in made]
-    own = [UUID(tree["id"]) for tree in trees]
-    places = await repeats.earlier(conn, grant, store.wrap, OBSERVATION_TYPE, asked, _usable(), own)
     kind, number = _asking(requester)
     month = grant.at.date().replace(day=1)
-    found = [repeats.Repeat(made[place].interval.name, kind, number, month) for place in places]
-    if found:
-        await repeats.note(conn, store.messages, found)
+    made = [
+        repeats.Made(
+            one.at - timedelta(days=one.interval.days), one.at, _codes(one.interval),
+            repeats.Repeat(one.interval.name, kind, number, month),
+        )
+        for one in samples
+    ]  # fmt: skip
+    own = [UUID(tree["id"]) for tree in trees if tree["resourceType"] == "Observation"]
+    await repeats.note(conn, grant, store.wrap, store.messages, OBSERVATION_TYPE, made, _usable(), own)
 
 
-def _made(trees: Trees, changes: Sequence[Change], former: Former) -> list[Made]:
+def _samples(trees: Trees, changes: Sequence[Change], former: Former) -> list[Sample]:
     """What the report gives a usable result of for the first time, each analysis and sample once."""
     by_id = {str(tree["id"]): tree for tree in trees}
-    found: dict[tuple[str, datetime], Made] = {}
+    found: dict[tuple[str, datetime], Sample] = {}
     for change in changes:
         tree, at = by_id[str(change.id)], change.indexed.date_from
         if change.type != OBSERVATION_TYPE or change.labels or at is None or tree.get("status") not in USABLE:
@@ -84,7 +87,7 @@ def _made(trees: Trees, changes: Sequence[Change], former: Former) -> list[Made]
         interval = _interval(tree)
         before = former.get((change.type, change.id))
         if interval and (before is None or decode(before).get("status") not in USABLE):
-            found[interval.name, at] = Made(interval, at)
+            found[interval.name, at] = Sample(interval, at)
     return list(found.values())
 
 
