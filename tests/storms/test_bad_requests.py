@@ -45,6 +45,7 @@ ODD_SEGMENTS: Final = (
     "-1", "a" * 9_000,
     "%F0%9F%92%A9", "00000000-0000-0000-0000-000000000000", "9" * 30, "", ";", "%7f",
 )  # fmt: skip
+SYSTEMS: Final = ("lab", "operator")
 
 
 @dataclass(frozen=True)
@@ -101,6 +102,12 @@ def good(platform: Standing) -> list[Request]:
         *(Request("PUT", at, "lab", b"", (fhir, if_match), body, trees) for _ in range(2)),
         Request("GET", "/pps/in/rejected", "lab"),
         Request("POST", "/pps/in/rejected/unread.12345678", "lab"),
+        Request("POST", "/pps/in/content", "lab", b"", (FORM,), b"message=M-1&reason=en+god+grunn", forms),
+        Request("GET", "/pps/operations/rejected", "operator", b"sender=100000999"),
+        *(
+            Request("POST", path, "operator", b"", (FORM,), b"sender=1&message=M-1&reason=en+god+grunn", forms)
+            for path in ("/pps/operations/rejected/content", "/pps/operations/withdrawn")
+        ),
         Request("GET", "/pps/v2/metadata"),
         Request("POST", "/sts/connect/par", "", b"", (FORM,), b"client_id=sandbox-epj&scope=openid", forms),
         Request("POST", "/sts/connect/token", "", b"", (FORM,), b"grant_type=authorization_code&code=x", forms),
@@ -307,7 +314,8 @@ def shown(request: Request) -> str:
 def storm(platform: Standing) -> Storm:
     seed = int(os.environ.get("KJERNE_STORM_SEED", random.randrange(2**32)))
     print(f"KJERNE_STORM_SEED={seed}")
-    tokens = {"gp": platform.client.token("gp", patient=platform.nin(WHOM)), "lab": platform.client.token("lab")}
+    tokens = {"gp": platform.client.token("gp", patient=platform.nin(WHOM))}
+    tokens |= {name: platform.client.token(name) for name in SYSTEMS}
     return Storm(platform, random.Random(seed), good(platform), tokens)
 
 
@@ -317,7 +325,8 @@ def test_no_bad_request_is_answered_by_a_fault_of_ours(platform: Standing, caplo
     number = int(os.environ.get("KJERNE_STORM", "600"))
     while sum(raging.seen.values()) < number and len(raging.faults) < FAULTS_LIMIT:
         raging.tokens["gp"] = platform.client.token("gp", patient=platform.nin(WHOM))
-        raging.tokens["lab"] = platform.client.token("lab")
+        for name in SYSTEMS:
+            raging.tokens[name] = platform.client.token(name)
         platform.run(raging.rage(min(250, number)), seconds=300)
     print(sorted(raging.seen.items()))
     assert not raging.faults, "\n\n".join(raging.faults[:FAULTS_LIMIT])
