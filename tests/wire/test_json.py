@@ -15,6 +15,13 @@ from kjerne.fhir.encode import encode
 from kjerne.wire.json import parse
 
 
+class Members(list[tuple[str, object]]):
+    """An object's names and values, of which a name may come twice."""
+
+
+NAMES = st.sampled_from(["a", "b", ":", "å", '"', "a:"])
+
+
 def refusal(raw: bytes, **limits: int) -> Refusal:
     with pytest.raises(Refusal) as caught:
         parse(raw, **limits)
@@ -152,3 +159,52 @@ def test_any_bytes_are_read_or_refused(raw: bytes) -> None:
         assert isinstance(parse(raw), dict)
     except Refusal as error:
         assert 400 <= error.status < 500
+
+
+PAIRS = st.recursive(
+    st.sampled_from(["x", '":', "å", "\\", "\n", "\x7f", "12345678901234567890", 1, -0, 10**17, 10**18, True, None])
+    | st.sampled_from([Decimal("1.10"), Decimal("-0.0"), Decimal("1E-7"), Decimal("1E+3"), Decimal("1E+65")]),
+    lambda inner: st.lists(inner, max_size=3) | st.lists(st.tuples(NAMES, inner), max_size=3).map(Members),
+    max_leaves=6,
+)
+
+
+def written(value: object, comma: str, colon: str) -> str:
+    """JSON text that may have a name twice."""
+    if isinstance(value, Members):
+        return "{" + comma.join(json.dumps(n) + colon + written(v, comma, colon) for n, v in value) + "}"
+    if isinstance(value, list):
+        return "[" + comma.join(written(one, comma, colon) for one in value) + "]"
+    return str(value) if isinstance(value, Decimal) else json.dumps(value, ensure_ascii=False)
+
+
+def plain(value: object) -> object:
+    """What a strict reader should make of it; raises `ValueError` where it should refuse."""
+    if isinstance(value, Members):
+        if len({name for name, _ in value}) < len(value):
+            raise ValueError("twice")
+        return {name: plain(inner) for name, inner in value}
+    if isinstance(value, list):
+        return [plain(one) for one in value]
+    if value in (10**18, Decimal("1E+65")):
+        raise ValueError("long")
+    return value
+
+
+@given(
+    st.lists(st.tuples(NAMES, PAIRS), max_size=4).map(Members),
+    st.sampled_from([(",", ":"), (", ", ": "), (",\n", " :")]),
+)
+@settings(max_examples=400, deadline=None)
+def test_with_spaces_or_without_the_same_is_read_and_the_same_refused(
+    members: Members, separators: tuple[str, str]
+) -> None:
+    raw = written(members, *separators).encode()
+    try:
+        expected = plain(members)
+    except ValueError:
+        assert refusal(raw).status == 400
+        return
+    found = parse(raw)
+    assert found == expected
+    assert repr(found) == repr(expected), "digits and types as well"

@@ -57,7 +57,6 @@ def _moment(text: str, *, leap: bool) -> datetime:
     return start
 
 
-@lru_cache(maxsize=8192)
 def _calendar(year: str, month: str | None, day: str | None) -> Interval:
     y, m, d = int(year), int(month or 1), int(day or 1)
     start = _midnight(y, m, d)

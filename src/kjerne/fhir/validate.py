@@ -94,7 +94,8 @@ def _object(
         faults: list[Fault] = []
         for name, inner in value.items():
             # Most members are single primitives that are right: they cost one call, the rest go the long way.
-            if name in plain and plain[name](inner):
+            right = plain.get(name)
+            if right is not None and right(inner):
                 continue
             rule = rules.get(name)
             if rule is None or (found := rule(inner)):

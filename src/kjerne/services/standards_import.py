@@ -24,7 +24,7 @@ from kjerne.errors import Fault, Refusal
 from kjerne.exchange import Answer, Call, Denied, PatientRef, Route, Stale
 from kjerne.fhir.definitions import type_name, type_number
 from kjerne.fhir.encode import encode
-from kjerne.fhir.index import index
+from kjerne.fhir.index import Indexed, index
 from kjerne.fhir.validate import check
 from kjerne.registries.naming import number_in
 from kjerne.registries.withholding import withheld
@@ -44,6 +44,8 @@ ADMITS_AT_ONCE: Final = 8
 INLINE_LINES: Final = 200
 """What is not worth the way to another process: about 30 ms of work."""
 CHUNK_LINES: Final = 250
+TOGETHER: Final = 40
+"""Lines that go through each step of reading together; their trees fit into the processor's second nearest memory."""
 TRIES: Final = 3
 
 Parse = Callable[[bytes], dict[str, Any]]
@@ -61,33 +63,75 @@ class Understood:
 
 def understood(parse: Parse, types: Mapping[str, int], at: datetime, first: int, lines: Sequence[bytes]) -> Understood:
     """Reads lines received at `at`, the first of which is number `first`. Any process can do it: it has values alone."""
-    fresh, persons, faults, status = [], [], [], 0
-    for number, raw in enumerate(lines, first):
-        try:
-            one, person = _line(parse, types, at, raw)
-        except Refusal as refusal:
-            status = status or refusal.status
-            wrong = refusal.faults or (Fault(refusal.says, refusal.where, refusal.code),)
-            faults += [Fault(fault.says, _where(number, fault.where), fault.code) for fault in wrong]
-            if len(faults) >= FAULT_LIMIT:
-                break
-            continue
-        fresh.append(one)
-        persons.append(person)
+    fresh: list[Fresh] = []
+    persons: list[str] = []
+    faults: list[Fault] = []
+    status = 0
+    for begin in range(0, len(lines), TOGETHER):
+        some = lines[begin : begin + TOGETHER]
+        for number, one in enumerate(_read_together(parse, types, at, some), first + begin):
+            if one.fresh is not None:
+                fresh.append(one.fresh)
+                persons.append(one.person)
+            elif one.refusal is not None and len(faults) < FAULT_LIMIT:
+                status = status or one.refusal.status
+                wrong = one.refusal.faults or (Fault(one.refusal.says, one.refusal.where, one.refusal.code),)
+                faults += [Fault(fault.says, _where(number, fault.where), fault.code) for fault in wrong]
+        if len(faults) >= FAULT_LIMIT:
+            break
     return Understood(fresh, persons, faults[:FAULT_LIMIT], status)
 
 
-def _line(parse: Parse, types: Mapping[str, int], at: datetime, raw: bytes) -> tuple[Fresh, str]:
-    tree = parse(raw)
-    name = tree.get("resourceType")
-    type_ = types.get(name) if isinstance(name, str) else None
-    if type_ is None or not isinstance(name, str):
-        raise Refusal(422, f"only these types are taken: {', '.join(sorted(types))}", where="resourceType")
-    faults = check(tree, name)
-    if faults:
-        raise Refusal(422, faults[0].says, faults=tuple(faults))
-    shut = withheld(tree, at)
-    return Fresh.of(type_, raw, index(tree), shut.labels, shut.opens), number_in(tree)
+@dataclass(slots=True)
+class _Line:
+    """A line on its way: in the end it has `fresh` and the number it names, or a `refusal`."""
+
+    raw: bytes
+    tree: dict[str, Any] = field(default_factory=dict)
+    type: int = 0
+    indexed: Indexed | None = None
+    fresh: Fresh | None = None
+    person: str = ""
+    refusal: Refusal | None = None
+
+
+def _read_together(parse: Parse, types: Mapping[str, int], at: datetime, raws: Sequence[bytes]) -> list[_Line]:
+    """Some lines, taken through one step after another.
+
+    All steps for each line in turn take a third more time (measured 2026-11-26): their code does not fit into the
+    processor's nearest memory together.
+    """
+
+    def parsed(line: _Line) -> None:
+        line.tree = parse(line.raw)
+
+    def checked(line: _Line) -> None:
+        name = line.tree.get("resourceType")
+        type_ = types.get(name) if isinstance(name, str) else None
+        if type_ is None or not isinstance(name, str):
+            raise Refusal(422, f"only these types are taken: {', '.join(sorted(types))}", where="resourceType")
+        if faults := check(line.tree, name):
+            raise Refusal(422, faults[0].says, faults=tuple(faults))
+        line.type = type_
+
+    def indexed(line: _Line) -> None:
+        line.indexed = index(line.tree)
+
+    def finished(line: _Line) -> None:
+        assert line.indexed is not None
+        shut = withheld(line.tree, at)
+        line.person = number_in(line.tree)
+        line.fresh = Fresh.of(line.type, line.raw, line.indexed, shut.labels, shut.opens)
+
+    lines = [_Line(raw) for raw in raws]
+    for step in (parsed, checked, indexed, finished):
+        for line in lines:
+            if line.refusal is None:
+                try:
+                    step(line)
+                except Refusal as refusal:
+                    line.refusal = refusal
+    return lines
 
 
 def _where(number: int, place: str) -> str:

@@ -13,6 +13,8 @@ from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any, Final, NoReturn
 
+import msgspec
+
 from kjerne.errors import Refusal
 
 INTEGER_DIGITS_LIMIT: Final = 18
@@ -52,6 +54,26 @@ def parse(raw: bytes, *, depth: int = 64, limit_bytes: int = 1_000_000) -> dict[
     text = _decoded(raw)
     if text.count("{") + text.count("[") > depth:
         _check_depth(text, depth)
+    tree = _quick(raw)
+    return _strict(text) if tree is None else tree
+
+
+def _quick(raw: bytes) -> dict[str, Any] | None:
+    """The tree where the bytes are plain enough that they show by themselves what the strict reader would find.
+
+    A quicker reader passes over a name that comes twice and takes any number. But a tree that, written anew, gives `raw`
+    again byte by byte has lost nothing on the way: so it is for what is sent without spaces, as nearly everything is.
+    """
+    if _LONG_INTEGER in raw.translate(_ZEROS):
+        return None
+    try:
+        tree = _READER.decode(raw)
+        return tree if type(tree) is dict and _WRITER.encode(tree) == raw else None
+    except (msgspec.MsgspecError, UnicodeError, RecursionError, _Unfit):
+        return None
+
+
+def _strict(text: str) -> dict[str, Any]:
     if _HALF.search(text):
         _check_surrogates(text)
     try:
@@ -131,6 +153,12 @@ def _constant(name: str) -> NoReturn:
 _DECODER: Final = json.JSONDecoder(
     object_pairs_hook=_object, parse_float=_decimal, parse_int=_integer, parse_constant=_constant, strict=True
 )
+
+
+_READER: Final = msgspec.json.Decoder(float_hook=_decimal)
+_WRITER: Final = msgspec.json.Encoder(decimal_format="number")
+_ZEROS: Final = bytes.maketrans(b"123456789", b"0" * 9)
+_LONG_INTEGER: Final = b"0" * (INTEGER_DIGITS_LIMIT + 1)
 
 
 def _find(text: str, token: str) -> int:
