@@ -43,7 +43,7 @@ class Settings(BaseSettings):
     )
     body_limit_bytes: int = Field(10_000_000, description="largest message with attachments that a laboratory sends")
     json_depth: int = Field(64, description="deepest nesting of a JSON body; FHIR needs about 20")
-    xml_depth: int = Field(64, description="deepest nesting of an XML message; Svarrapport needs about 20")
+    xml_depth: int = Field(200, description="deepest nesting of an XML message; results in results need the most")
     page_size: int = Field(50, description="entries in a page of a search that does not ask for a number")
     page_size_limit: int = Field(1000, description="most entries in one page")
     candidate_limit: int = Field(20_000, description="most rows one search may look at before it is too costly (422)")

@@ -71,11 +71,27 @@ def test_other_documents_are_kept_as_attachments() -> None:
     assert (second.title, second.data, second.broken) == ("Ødelagt", b"", True)
 
 
+def test_a_report_behind_an_attachment_is_still_the_message() -> None:
+    report = "<Message xmlns='http://www.kith.no/xmlstds/labsvar/2012-02-15'/>"
+    opened = msghead.opened(envelope(document(boxed(b"%PDF-1.7")), document(report)))
+    assert opened.body.tag.endswith("}Message")
+    assert [attachment.data for attachment in opened.attachments] == [b"%PDF-1.7"]
+
+
+def test_every_file_of_a_document_is_kept_and_dated_as_fhir_writes_it() -> None:
+    several = document(boxed(b"one") + boxed(b"two") + "<a xmlns=''>tre</a>").replace(
+        "2026-03-02", "2026-03-02T10:00:00"
+    )
+    files = msghead.opened(envelope(document(INNER), several)).attachments
+    assert [file.data for file in files] == [b"one", b"two", b'<a xmlns="">tre</a>']
+    assert {file.issued for file in files} == {"2026-03-02T10:00:00+01:00"}
+
+
 def test_the_envelopes_patient_is_told() -> None:
     patient = "<Patient><FamilyName>X</FamilyName><Ident><Id>54321</Id><TypeId V='HNR'/></Ident></Patient>"
     head = msghead.opened(envelope(document(INNER), patient=patient)).head
     assert head is not None
-    assert head.patient_numbers == ("54321",)
+    assert head.patient_numbers == (Identifier("54321", "HNR"),)
 
 
 @pytest.mark.parametrize(
@@ -111,7 +127,8 @@ def test_another_patient_in_the_envelope_refuses_the_message() -> None:
         "<ServProvider><HCP><Inst><Name>Lab</Name></Inst></HCP></ServProvider></ServReport></Message>"
     )
     body = msghead.opened(envelope(document(raw))).body
-    assert read(body, patient_numbers=("54321",)).reports[0].patient.kind == "HNR"
+    for same in (Identifier("54321", "HNR"), Identifier("54321"), Identifier("01417512345", "FNR")):
+        assert read(body, patient_numbers=(same,)).reports[0].patient.kind == "HNR"
     with pytest.raises(Refusal) as caught:
-        read(body, patient_numbers=("12345",))
+        read(body, patient_numbers=(Identifier("12345", "HNR"),))
     assert caught.value.faults[0].code == "E31"

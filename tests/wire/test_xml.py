@@ -57,7 +57,20 @@ def test_windows_signs_in_a_latin_file_are_read_as_windows() -> None:
     assert "Windows-1252" in document.notes[0]
 
 
-@pytest.mark.parametrize("name", ["utf-16", "ebcdic-cp-no", "rot13", "utf-7"])
+def test_a_text_declared_utf_16_that_is_none_is_proven_by_its_bytes() -> None:
+    document = xml.document("<?xml version='1.0' encoding='utf-16'?><a>Nyfødt</a>".encode())
+    assert (document.root.text, len(document.notes)) == ("Nyfødt", 1)
+    assert refused("<?xml version='1.0' encoding='utf-16'?>\n<a>Nyfødt</a>".encode("latin-1")).where == "line 2"
+
+
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
+def test_utf_16_needs_no_byte_order_mark(encoding: str) -> None:
+    raw = "<?xml version='1.0' encoding='utf-16'?><a>Nyfødt</a>".encode(encoding)
+    assert xml.parse(raw).text == "Nyfødt"
+    assert refused(raw[:-1]).where == "line 1"
+
+
+@pytest.mark.parametrize("name", ["ebcdic-cp-no", "rot13", "utf-7"])
 def test_an_encoding_that_is_not_there_is_refused(name: str) -> None:
     assert refused(f"<?xml version='1.0' encoding='{name}'?><a/>".encode()).where == "line 1"
 
@@ -85,8 +98,9 @@ def test_a_document_type_in_the_text_is_only_text() -> None:
 
 
 def test_nesting_has_a_limit() -> None:
-    assert xml.parse(b"<a>" * 64 + b"</a>" * 64).tag == "a"
-    assert "64" in refused(b"<a>" * 65 + b"</a>" * 65).says
+    assert xml.parse(b"<a>" * 200 + b"</a>" * 200).tag == "a"
+    too_deep = refused(b"<a>" * 200 + b"\n<b></b>" + b"</a>" * 200)
+    assert ("200" in too_deep.says, too_deep.where) == (True, "b line 2")
     assert refused(b"<a>" * 100_000).status == 400
 
 

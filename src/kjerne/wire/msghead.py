@@ -1,21 +1,21 @@
 """The envelope of Norwegian health messages: MsgHead v1.2 (HIS 80601) with documents inside, or a message without
 envelope.
 
-The first document is the message itself, as an element or in a Base64Container; documents of other kinds are
-attachments and are kept. A patient named by the envelope must be the patient of the message: the two are compared
-where both are read.
+One document is the message itself, as an element or in a Base64Container: the first that is a Svarrapport, which almost
+always is the first of all. Documents of other kinds are attachments and are kept. A patient named by the envelope must
+be the patient of the message: the two are compared where both are read.
 """
 
 from __future__ import annotations
 
-import base64
-import binascii
 from typing import Final, NamedTuple
 
 from lxml import etree
 
 from kjerne.errors import Fault, Refusal
 from kjerne.services.results.kith.model import Actor, Attachment, Identifier
+from kjerne.services.results.kith.read_files import embedded
+from kjerne.services.results.kith.times import stamp
 from kjerne.wire import xml
 
 NAMESPACE: Final = "http://www.kith.no/xmlstds/msghead/2006-05-24"
@@ -24,6 +24,7 @@ ATTACHMENT_LIMIT: Final = 50
 """Documents in one envelope; a report has a handful."""
 
 _M: Final = "{" + NAMESPACE + "}"
+_SVARRAPPORT: Final = "{http://www.kith.no/xmlstds/labsvar/"
 _NOT_VALID: Final = "T02"
 
 
@@ -35,7 +36,7 @@ class Head(NamedTuple):
     generated: str
     sender: Actor
     receiver: Actor
-    patient_numbers: tuple[str, ...]
+    patient_numbers: tuple[Identifier, ...]
 
 
 class Envelope(NamedTuple):
@@ -58,25 +59,15 @@ def opened(raw: bytes, *, depth: int = xml.DEPTH, limit_bytes: int = xml.LIMIT_B
         raise _refused(f"The envelope holds more than {ATTACHMENT_LIMIT} documents.", root)
     if not documents:
         raise _refused("The envelope holds no document.", root)
-    body, inner_notes = _message(documents[0], depth, limit_bytes)
-    attachments = tuple(_attachment(document) for document in documents[1:])
+    chosen = next((document for document in documents if _holds_report(document)), documents[0])
+    body, inner_notes = _message(chosen, depth, limit_bytes)
+    attachments = tuple(file for document in documents if document is not chosen for file in _attachments(document))
     return Envelope(body, _head(root), attachments, notes + inner_notes)
 
 
-def content_bytes(content: etree._Element) -> tuple[bytes, bool]:
-    """The bytes in a Content element's Base64Container, and whether they could not be decoded."""
-    container = content.find(CONTAINER)
-    if container is None:
-        return b"", False
-    return decoded_base64(container.text or "")
-
-
-def decoded_base64(text: str) -> tuple[bytes, bool]:
-    """Decoded bytes; empty and True where `text` is no base64."""
-    try:
-        return base64.b64decode("".join(text.split()), validate=True), False
-    except (binascii.Error, ValueError):
-        return b"", True
+def _holds_report(document: etree._Element) -> bool:
+    content = document.find(f"{_M}RefDoc/{_M}Content")
+    return content is not None and len(content) > 0 and str(content[0].tag).startswith(_SVARRAPPORT)
 
 
 def _message(document: etree._Element, depth: int, limit_bytes: int) -> tuple[etree._Element, tuple[str, ...]]:
@@ -85,36 +76,33 @@ def _message(document: etree._Element, depth: int, limit_bytes: int) -> tuple[et
         raise _refused("The envelope's first document has no content.", document)
     if content[0].tag != CONTAINER:
         return content[0], ()
-    data, broken = content_bytes(content)
+    data, broken = embedded(content[0])
     if broken:
         raise _refused("The message in the Base64Container is no base64.", content)
     return xml.document(data, depth=depth, limit_bytes=limit_bytes)
 
 
-def _attachment(document: etree._Element) -> Attachment:
+def _attachments(document: etree._Element) -> list[Attachment]:
+    """The files of one document; its Content may hold several, and most often holds one."""
     ref = document.find(_M + "RefDoc")
     if ref is None:
         raise _refused("A document in the envelope has no RefDoc.", document)
     content = ref.find(_M + "Content")
-    data, broken = (b"", False) if content is None else _any_content(content)
-    issued = ref.find(_M + "IssueDate")
-    return Attachment(
-        title=_text(ref, "Description") or _text(document, "ContentDescription"),
-        mime_type=_text(ref, "MimeType"),
-        issued="" if issued is None else issued.get("V", ""),
-        id=_text(ref, "Id"),
-        file=_text(ref, "FileReference"),
-        compression=_value(ref, "Compression"),
-        data=data,
-        broken=broken,
-    )
-
-
-def _any_content(content: etree._Element) -> tuple[bytes, bool]:
-    """Base64 decoded, or the XML document that stands in its place."""
-    if content.find(CONTAINER) is not None:
-        return content_bytes(content)
-    return (etree.tostring(content[0], encoding="utf-8"), False) if len(content) else (b"", True)
+    files = [(b"", False)] if content is None else [embedded(inner) for inner in content] or [(b"", True)]
+    issued = stamp(_value(ref, "IssueDate"))
+    return [
+        Attachment(
+            title=_text(ref, "Description") or _text(document, "ContentDescription"),
+            mime_type=_text(ref, "MimeType"),
+            issued=issued.text if issued is not None else "",
+            id=_text(ref, "Id"),
+            file=_text(ref, "FileReference"),
+            compression=_value(ref, "Compression"),
+            data=data,
+            broken=broken,
+        )
+        for data, broken in files
+    ]
 
 
 def _head(root: etree._Element) -> Head:
@@ -127,7 +115,7 @@ def _head(root: etree._Element) -> Head:
         generated=_text(info, "GenDate"),
         sender=_party(info.find(_M + "Sender")),
         receiver=_party(info.find(_M + "Receiver")),
-        patient_numbers=tuple(_text(ident, "Id") for ident in info.findall(f"{_M}Patient/{_M}Ident")),
+        patient_numbers=_identifiers(patient) if (patient := info.find(_M + "Patient")) is not None else (),
     )
 
 

@@ -75,3 +75,19 @@ def test_no_repr_shows_the_patient(kith: Any) -> None:
     message = kith.understood(kith.message(kith.report(kith.item())))
     assert kith.NUMBER not in repr(message)
     assert "Prøve, Person" not in repr(message)
+
+
+@pytest.mark.parametrize("number", ["", "120175"])
+def test_the_number_may_stand_among_the_alternative_ids(kith: Any, number: str) -> None:
+    other = "".join(
+        f"<AdditionalId><Id>{id_}</Id><Type V='{kind}'/></AdditionalId>"
+        for id_, kind in (("H-77", "HNR"), (kith.NUMBER, "FNR"))
+    )
+    raw = kith.message(kith.report(patient=kith.person(other + kith.item(), number=number)))
+    [report] = kith.understood(raw).reports
+    assert (report.patient.number, report.patient.kind) == (kith.NUMBER, "FNR")
+    assert "AdditionalId" in report.notes[0]
+
+
+def test_a_birth_date_under_a_kind_nobody_knows_is_told_as_a_birth_date(kith: Any) -> None:
+    assert "birth date" in refused(kith, number="12011975", kind="FDATO").says

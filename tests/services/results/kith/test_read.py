@@ -127,3 +127,122 @@ def test_refused_whole_with_element_and_line(kith: Any, pattern: str, instead: s
 def test_no_more_items_than_the_limit(kith: Any) -> None:
     raw = kith.message(kith.report(kith.item(extra="<Comment/>") * 5_001))
     assert "5000" in refused(kith, raw).says
+
+
+@pytest.mark.parametrize(
+    ("sent", "read"),
+    [("1 200", "1200"), ("1\u00a0200,5", "1200.5"), ("1.200,5", "1200.5"), ("12 345.60", "12345.60"), ("1,20", "1.20")],
+)
+def test_a_number_written_for_people_is_read_and_noted(kith: Any, sent: str, read: str) -> None:
+    [report] = kith.understood(kith.message(kith.report(kith.item(value=kith.number(sent))))).reports
+    assert str(report.items[0].value.amount.number) == read
+    assert len(report.notes) in (1, 2)
+
+
+@pytest.mark.parametrize("sent", ["1 20", "1.200.300", "1,2,3", "12 345 6"])
+def test_a_number_that_could_mean_two_things_is_refused(kith: Any, sent: str) -> None:
+    assert "NumResultValue" in refused(kith, kith.message(kith.report(kith.item(value=kith.number(sent))))).where
+
+
+def test_a_number_as_text_instead_of_attribute_is_not_lost(kith: Any) -> None:
+    value = "<NumResult><NumResultValue U='g'>5.0</NumResultValue></NumResult>"
+    [report] = kith.understood(kith.message(kith.report(kith.item(value=value)))).reports
+    assert str(report.items[0].value.amount.number) == "5.0"
+
+
+@pytest.mark.parametrize(("sign", "code"), [("&lt;", "LT"), ("&gt;=", "GE"), ("=", "")])
+def test_a_comparator_as_a_sign_is_the_code_it_stands_for(kith: Any, sign: str, code: str) -> None:
+    [report] = kith.understood(kith.message(kith.report(kith.item(value=kith.number("5", comparator=sign))))).reports
+    assert report.items[0].value.comparator == code
+
+
+def test_a_second_value_and_a_second_comment_of_a_result_are_kept(kith: Any) -> None:
+    both = kith.item(value=kith.number("5") + kith.text("hemolyse"), extra="<Comment>En</Comment><Comment>To</Comment>")
+    [report] = kith.understood(kith.message(kith.report(both))).reports
+    [item] = report.items
+    assert (item.value.kind, [value.text for value in item.further], item.comment) == ("number", ["hemolyse"], "En\nTo")
+    assert "more than one value" in report.notes[0]
+
+
+def test_what_stands_twice_otherwise_is_noted(kith: Any) -> None:
+    [report] = kith.understood(
+        kith.message(kith.report(kith.item(extra="<InvDate V='2026'/><InvDate V='2025'/>")))
+    ).reports
+    assert report.items[0].investigated == "2026"
+    assert report.notes == ("ResultItem holds InvDate twice; the first is shown.",)
+
+
+def test_carriage_returns_are_line_ends(kith: Any) -> None:
+    [report] = kith.understood(kith.message(kith.report(kith.item(value=kith.text("En&#13;&#10;To&#13;Tre"))))).reports
+    assert report.items[0].value.text == "En\nTo\nTre"
+
+
+def test_markup_keeps_exponents_and_the_lines_of_what_is_formatted_already(kith: Any) -> None:
+    words = (
+        "<div xmlns='http://www.w3.org/1999/xhtml'>Leukocytter 10<sup>9</sup>/L, CO<sub>2</sub>,\n 1<sup>st</sup>"
+        "<pre>S  0,5\nR  8</pre>slutt</div>"
+    )
+    [report] = kith.understood(kith.message(kith.report(kith.item(value=kith.text(words))))).reports
+    assert report.items[0].value.text == "Leukocytter 10^9/L, CO2, 1st\nS 0,5\nR 8\nslutt"
+
+
+def test_markup_in_a_comment_loses_no_word(kith: Any) -> None:
+    [report] = kith.understood(
+        kith.message(kith.report(kith.item(extra="<Comment>Se <b>vedlegg</b> A</Comment>")))
+    ).reports
+    assert report.items[0].comment == "Se vedlegg A"
+
+
+def test_a_time_that_was_never_set_is_none(kith: Any) -> None:
+    [report] = kith.understood(kith.message(kith.report(kith.item(extra="<InvDate V='0001-01-01T00:00:00'/>")))).reports
+    assert report.items[0].investigated == ""
+
+
+def test_a_reference_to_no_result_is_noted(kith: Any) -> None:
+    [report] = kith.understood(kith.message(kith.report(kith.item(ref="9")))).reports
+    assert report.notes == ("A result refers to a result that the report does not hold.",)
+
+
+def test_two_specimens_with_one_number_are_noted(kith: Any) -> None:
+    [report] = kith.understood(kith.message(kith.report(kith.item(), subjects=kith.SAMPLE * 2))).reports
+    assert len(report.subjects) == 2
+    assert "same number" in report.notes[0]
+
+
+@pytest.mark.parametrize("number", ["+-5", "5.0", "x", "1" * 19])
+def test_an_integer_that_is_none_is_refused(kith: Any, number: str) -> None:
+    inside = f"<StructuredInfo><Type V='1'/><IntegerInfo><Integer>{number}</Integer></IntegerInfo></StructuredInfo>"
+    assert "Integer line" in refused(kith, kith.message(kith.report(kith.item(inside=inside)))).where
+
+
+def test_a_number_of_containers_beyond_sense_is_noted_not_refused(kith: Any) -> None:
+    many = kith.SAMPLE.replace("<IdByServProvider>", "<Number>9999999999</Number><IdByServProvider>")
+    [report] = kith.understood(kith.message(kith.report(kith.item(), subjects=many))).reports
+    assert report.subjects[0].containers is None
+    assert len(report.notes) == 1
+
+
+def test_every_file_of_one_document_is_kept_and_xml_stays_xml(kith: Any) -> None:
+    box = "<Base64Container xmlns='http://www.kith.no/xmlstds/base64container'>{}</Base64Container>"
+    content = box.format("ZW4=") + box.format("dG8") + "<funn xmlns=''>ja</funn>"
+    head = f"<RefDoc><MsgType V='A'/><Description>Svar</Description><Content>{content}</Content></RefDoc>"
+    [report] = kith.understood(kith.message(kith.report(kith.item(), head=head))).reports
+    assert [a.data for a in report.attachments] == [b"en", b"to", b'<funn xmlns="">ja</funn>']
+
+
+def test_results_in_results_go_as_deep_as_a_sender_likes(kith: Any) -> None:
+    nested = ""
+    for number in range(150):
+        nested = kith.item(f"NPU{number}", inside=nested)
+    [report] = kith.understood(kith.message(kith.report(nested))).reports
+    assert [item.parent for item in report.items] == list(range(-1, 149))
+
+
+def test_a_tangle_of_references_ends_in_a_refusal(kith: Any) -> None:
+    chained = "".join(kith.item("", kith.text("x"), id_=str(i), ref=str(i + 1)) for i in range(1_000))
+    assert "too deeply" in refused(kith, kith.message(kith.report(chained))).says
+
+
+def test_no_more_reports_than_the_limit(kith: Any) -> None:
+    raw = kith.message(kith.report() * 201, version="1.3")
+    assert "200" in refused(kith, raw).says

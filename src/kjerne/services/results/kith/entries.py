@@ -64,12 +64,29 @@ class _Entry:
     changes: list[Change] = field(default_factory=list)
 
 
+@dataclass(frozen=True, slots=True)
+class _Laid:
+    """One version on its way: its items with what they effectively say, the index of the item each refers to (-1: none
+    here), the key of an older result that it refers to instead, and the entry that holds each so far."""
+
+    items: Sequence[Item]
+    services: Sequence[str]
+    states: Sequence[str]
+    targets: Sequence[int]
+    beyond: Sequence[str]
+    held: list[_Entry | None]
+
+    def target_of(self, index: int, absent: str) -> str:
+        return _key_at(self.targets[index], self.held, absent)
+
+
 class Entries:
     """The results so far; `apply` lays the next version on them."""
 
     def __init__(self) -> None:
         self._entries: list[_Entry] = []
         self._keys: set[str] = set()
+        self._numbers: dict[str, int] = {}
 
     def results(self) -> tuple[Result, ...]:
         """The results in the order of the newest full version, what it left out behind."""
@@ -82,17 +99,17 @@ class Entries:
 
     def apply(self, report: Report, generated: str) -> None:
         """Lay one version on the results; versions come in the order of their GenDate."""
-        services, states = _effective(report)
-        targets = _targets(report.items)
         before = list(self._entries)
-        held: list[_Entry | None] = [None] * len(report.items)
-        for wave in _waves(report.items, targets, fresh=not before):
+        laid = _laid(report, before)
+        for wave in _waves(report.items, laid.targets, fresh=not before):
             if before:
-                _match_wave(wave, report.items, services, targets, held, before)
+                _match_wave(wave, laid, before)
             for index in wave:
-                self._lay(index, report.items, services[index], states[index], targets, held, generated)
-        _settle(report.items, targets, held)
-        repeated = [entry for entry in held if entry is not None]
+                self._lay(index, laid, generated)
+        _settle(laid)
+        repeated = [entry for entry in laid.held if entry is not None]
+        if not before:
+            self._entries = repeated
         if report.service == "C":
             for entry in self._entries:
                 _withdraw(entry, "withdrawn", generated)
@@ -103,26 +120,16 @@ class Entries:
                 _leave_out(entry, report, generated)
             self._entries = repeated + rest
 
-    def _lay(
-        self,
-        index: int,
-        items: Sequence[Item],
-        service: str,
-        state: str,
-        targets: Sequence[int],
-        held: list[_Entry | None],
-        generated: str,
-    ) -> None:
-        item = items[index]
-        entry = held[index]
-        status = observation_status(state, service)
+    def _lay(self, index: int, laid: _Laid, generated: str) -> None:
+        item, entry, service = laid.items[index], laid.held[index], laid.services[index]
+        status = observation_status(laid.states[index], service)
         if entry is not None:
             _renew(entry, item, service, status, generated)
             return
-        parent, target = _key_at(item.parent, held, ""), _key_at(targets[index], held, "")
+        parent, target = _key_at(item.parent, laid.held, ""), laid.target_of(index, laid.beyond[index])
         known = face(item, service, parent, target)
         entry = _Entry(self._new_key(known), known, item, status, generated, item.value, history=service == "H")
-        held[index] = entry
+        laid.held[index] = entry
         self._entries.append(entry)
         if service == "C":
             _withdraw(entry, "withdrawn", generated)
@@ -137,12 +144,27 @@ class Entries:
         else:
             codes = "|".join(sorted(code for _, code in known.codes)) or known.name
             stem += f"{known.parent}>{known.target}>{codes}"
-        key, number = stem, 1
+        key, number = stem, self._numbers.get(stem, 1)
         while key in self._keys:
             number += 1
             key = f"{stem}#{number}"
         self._keys.add(key)
+        self._numbers[stem] = number
         return key
+
+
+def _laid(report: Report, before: Sequence[_Entry]) -> _Laid:
+    services, states = _effective(report)
+    referred = targets(report.items)
+    beyond = [""] * len(report.items)
+    if report.service == "A":
+        # An addition holds only what is new: what it refers to may stand in the report that it is added to.
+        older = {(entry.item.of, entry.item.id): entry.key for entry in before if entry.item.id}
+        beyond = [
+            older.get((item.of, item.ref), "") if item.ref and target < 0 else ""
+            for item, target in zip(report.items, referred, strict=True)
+        ]
+    return _Laid(report.items, services, states, referred, beyond, [None] * len(report.items))
 
 
 def _effective(report: Report) -> tuple[list[str], list[str]]:
@@ -164,7 +186,7 @@ def _effective(report: Report) -> tuple[list[str], list[str]]:
     return services, states
 
 
-def _targets(items: Sequence[Item]) -> list[int]:
+def targets(items: Sequence[Item]) -> list[int]:
     """For each item the index of the one it refers to, -1 where none. Of several with that id the nearest before
     it."""
     by_id: dict[tuple[int, str], list[int]] = {}
@@ -198,24 +220,22 @@ def _waves(items: Sequence[Item], targets: Sequence[int], *, fresh: bool) -> lis
     return waves
 
 
-def _match_wave(
-    wave: Sequence[int],
-    items: Sequence[Item],
-    services: Sequence[str],
-    targets: Sequence[int],
-    held: list[_Entry | None],
-    before: Sequence[_Entry],
-) -> None:
-    taken = {id(entry) for entry in held if entry is not None}
+def _match_wave(wave: Sequence[int], laid: _Laid, before: Sequence[_Entry]) -> None:
+    taken = {id(entry) for entry in laid.held if entry is not None}
     old = [None if id(entry) in taken else entry.face for entry in before]
     keys = {id(entry) for entry in before}
     fresh = [
-        face(items[i], services[i], _known_key(items[i].parent, held, keys), _known_key(targets[i], held, keys))
+        face(
+            laid.items[i],
+            laid.services[i],
+            _known_key(laid.items[i].parent, laid.held, keys),
+            _known_key(laid.targets[i], laid.held, keys) or laid.beyond[i],
+        )
         for i in wave
     ]
     for index, known, hit in zip(wave, fresh, match(old, fresh), strict=True):
         if hit >= 0:
-            held[index] = before[hit]
+            laid.held[index] = before[hit]
             before[hit].face = known
 
 
@@ -231,12 +251,13 @@ def _key_at(index: int, held: Sequence[_Entry | None], absent: str) -> str:
     return entry.key if entry is not None else absent
 
 
-def _settle(items: Sequence[Item], targets: Sequence[int], held: Sequence[_Entry | None]) -> None:
+def _settle(laid: _Laid) -> None:
     """Give each result of this version its neighbours' keys, which all exist now."""
-    for index, entry in enumerate(held):
+    for index, entry in enumerate(laid.held):
         if entry is not None:
-            entry.parent = _key_at(items[index].parent, held, "")
-            entry.target = _key_at(targets[index], held, entry.target if items[index].ref else "")
+            item = laid.items[index]
+            entry.parent = _key_at(item.parent, laid.held, "")
+            entry.target = laid.target_of(index, laid.beyond[index] or (entry.target if item.ref else ""))
             entry.face = entry.face._replace(parent=entry.parent, target=entry.target)
 
 

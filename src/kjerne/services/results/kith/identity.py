@@ -14,7 +14,7 @@ import msgspec
 from kjerne.errors import Refusal
 from kjerne.registries import identifiers
 from kjerne.services.results.kith.model import Actor, Identifier, Patient
-from kjerne.services.results.kith.nodes import Element, Notes, Parts, date, first, refuse, text, value
+from kjerne.services.results.kith.nodes import Element, Notes, Parts, date, first, parts, refuse, text, value
 from kjerne.services.results.kith.read_actors import identifier_of
 
 NATIONAL: Final = frozenset({"FNR", "DNR", "FHN"})
@@ -35,18 +35,23 @@ def patient(element: Element, here: Parts, maker: Actor, notes: Notes) -> Patien
     else."""
     number, kind = text(here, "OffId").replace(" ", ""), value(here, "TypeOffId").upper()
     holder = first(here, "OffId")
+    if not number or (kind not in LOCAL and _DATE_LIKE.fullmatch(number)):
+        other = _national_beside(here)
+        if other is not None:
+            notes.add("The identity number stands in AdditionalId; it is read from there.")
+            number, kind, holder = other
     if not number or holder is None:
         says = "The patient has no identity number."
         if date(here, "DateOfBirth"):
             says = "The patient has a birth date, but no identity number."
         refuse(says, element, "OffId", todo="Send OffId with TypeOffId.", receipt=NUMBER_MISSING)
-    if kind not in NATIONAL and kind not in LOCAL and kind:
-        refuse("TypeOffId is no kind of identity number (8116).", holder, receipt=NUMBER_WRONG)
     if kind in LOCAL:
         return _local(number, kind, holder, here, maker)
     if _DATE_LIKE.fullmatch(number):
         says = "OffId holds a birth date, which identifies nobody."
         refuse(says, holder, todo="Send the identity number in OffId.", receipt=NUMBER_MISSING)
+    if kind not in NATIONAL and kind:
+        refuse("TypeOffId is no kind of identity number (8116).", holder, receipt=NUMBER_WRONG)
     if not kind:
         notes.add("TypeOffId is missing; the kind of number was read from its digits.")
     known = _national(number, kind, holder)
@@ -55,6 +60,16 @@ def patient(element: Element, here: Parts, maker: Actor, notes: Notes) -> Patien
     national = "FHN" if kind == "FHN" else known.kind
     born = known.birth_date.isoformat() if known.birth_date else date(here, "DateOfBirth")
     return _with_particulars(Patient(known.value, national, born=born), here)
+
+
+def _national_beside(here: Parts) -> tuple[str, str, Element] | None:
+    """A national number among the patient's alternative ids, with its kind."""
+    for element in here.get("AdditionalId", ()):
+        inside = parts(element)
+        number, kind = text(inside, "Id").replace(" ", ""), value(inside, "Type").upper()
+        if number and kind in NATIONAL:
+            return number, kind, element
+    return None
 
 
 def _national(number: str, kind: str, holder: Element) -> identifiers.PersonNumber:

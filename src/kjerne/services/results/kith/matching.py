@@ -142,11 +142,14 @@ def _pair(
         if found[position] >= 0:
             continue
         value = key(fresh)
-        for index in waiting.get(value, ()) if value is not None else ():
+        if value is None:
+            continue
+        for index in waiting.get(value, ()):
             known = old[index]
-            if index in free and known is not None and agree(known, fresh):
+            if known is not None and agree(known, fresh):
                 found[position] = index
                 free.discard(index)
+                waiting[value].remove(index)
                 break
 
 

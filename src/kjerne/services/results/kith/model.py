@@ -91,7 +91,8 @@ class Item(msgspec.Struct, frozen=True, array_like=True):
     """One ResultItem. `parent` is the index of the item around it in `Report.items`, -1 at the top.
 
     `material` and `material_words` are set where the item stands under a nested Patient or on material of another
-    being; `of` numbers the Patient element it stands in (0 the outermost).
+    being; `of` numbers the Patient element it stands in (0 the outermost). `further` holds what an item says beside
+    its value: the schema has one value for each, some senders write two.
     """
 
     parent: int
@@ -121,6 +122,7 @@ class Item(msgspec.Struct, frozen=True, array_like=True):
     diagnosis: Code = Code()
     diagnosis_modifiers: tuple[tuple[Code, Code], ...] = ()
     structured: tuple[Structured, ...] = ()
+    further: tuple[Value, ...] = ()
 
 
 class AnalysedSubject(msgspec.Struct, frozen=True, array_like=True):

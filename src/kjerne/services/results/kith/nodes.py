@@ -23,7 +23,17 @@ NOT_VALID: Final = "T02"
 """Code of 8221 for a receipt: the XML does not validate."""
 
 _DECIMAL: Final = re.compile(r"[+-]?(?:[0-9]{1,30}(?:\.[0-9]{0,30})?|\.[0-9]{1,30})(?:[eE][+-]?[0-9]{1,3})?")
-_LINE_ENDS: Final = frozenset({"p", "div", "li", "tr", "h1", "h2", "h3", "h4", "h5", "h6", "table", "ul", "ol", "pre"})
+_BLANKS: Final = "[ \xa0\u202f]"
+_GROUPED: Final = re.compile(
+    rf"[+-]?[0-9]{{1,3}}(?:(?:{_BLANKS}[0-9]{{3}})+(?:[.,][0-9]{{1,30}})?|(?:\.[0-9]{{3}})+,[0-9]{{1,30}})"
+)
+_INTEGER: Final = re.compile(r"[+-]?[0-9]{1,18}")
+_UNSET: Final = re.compile(r"0001-01-01(?:T00:00:00(?:\.0+)?)?Z?")
+"""The first moment of .NET's calendar: what its programs write where a time was never set."""
+_LINE_ENDS: Final = frozenset(
+    "p div li tr h1 h2 h3 h4 h5 h6 table ul ol pre hr dt dd blockquote caption address body".split()
+)
+_XHTML: Final = "{http://www.w3.org/1999/xhtml}"
 _NOTE_LIMIT: Final = 50
 
 
@@ -70,10 +80,7 @@ def first(here: Parts, name: str) -> Element | None:
 
 def text_of(element: Element) -> str:
     """Trimmed text; empty where there is none, or only the word NULL that some senders write."""
-    words = element.text
-    if not words:
-        return ""
-    trimmed: str = words.strip()
+    trimmed = prose(element)
     return "" if trimmed == "NULL" else trimmed
 
 
@@ -125,7 +132,7 @@ def date(here: Parts, name: str) -> str:
 def date_of(element: Element) -> str:
     """A time as FHIR writes it; empty where nothing was sent, refused where it is no time."""
     sent = (element.get("V") or element.text or "").strip()
-    if not sent:
+    if not sent or _UNSET.fullmatch(sent):
         return ""
     known = stamp(sent)
     if known is None:
@@ -146,10 +153,13 @@ def flag(here: Parts, name: str) -> bool | None:
 def amount_of(element: Element, notes: Notes) -> Amount | None:
     """The decimal in V with its unit; None where V is empty. A decimal comma is read and noted; other text is
     refused."""
-    sent = (element.get("V") or "").strip()
+    sent = (element.get("V") or element.text or "").strip()
     unit = (element.get("U") or "").strip()
     if not sent:
         return None
+    if _GROUPED.fullmatch(sent):
+        notes.add("A number came with its thousands apart, which the schema does not have; it is read as one number.")
+        sent = re.sub(_BLANKS, "", sent.replace(".", "") if "," in sent else sent)
     if "," in sent and sent.count(",") == 1:
         notes.add("A number came with a decimal comma, which the schema does not have; it is read as a decimal.")
         sent = sent.replace(",", ".")
@@ -161,9 +171,12 @@ def amount_of(element: Element, notes: Notes) -> Amount | None:
         refuse(f"{name_of(element)} is no number.", element)
 
 
-def whole_number(element: Element) -> int:
+def whole_number(element: Element) -> int | None:
+    """The integer in an element; None where it is empty."""
     sent = (element.text or "").strip()
-    if not sent.lstrip("+-").isdecimal() or len(sent) > 12:
+    if not sent:
+        return None
+    if not _INTEGER.fullmatch(sent):
         refuse(f"{name_of(element)} is no whole number.", element)
     return int(sent)
 
@@ -171,28 +184,41 @@ def whole_number(element: Element) -> int:
 def prose(element: Element) -> str:
     """The text of an element that may hold XHTML: paragraphs, line breaks and list items as lines of plain text.
 
-    A text without markup keeps its own lines; only its ends are trimmed.
+    A text without markup keeps its own lines; only its ends are trimmed. Carriage returns, which XML lets through as
+    `&#13;`, are line ends too.
     """
     if len(element) == 0:
-        return (element.text or "").strip()
+        words: str = element.text or ""
+        return words.replace("\r\n", "\n").replace("\r", "\n").strip() if "\r" in words else words.strip()
     pieces: list[str] = []
-    _collect(element, pieces)
-    lines = (" ".join(line.split()) for line in "".join(pieces).split("\n"))
+    _collect(element, pieces, own_lines=True)
+    lines = (" ".join(line.split()) for line in "".join(pieces).replace("\r", "\n").split("\n"))
     return "\n".join(line for line in lines if line)
 
 
-def _collect(element: Element, pieces: list[str]) -> None:
-    pieces.append((element.text or "").replace("\n", " "))
+def _collect(element: Element, pieces: list[str], *, own_lines: bool) -> None:
+    """`own_lines`: whether a line end in the text is one for the reader; in XHTML it is a blank, but for `pre`."""
+    pieces.append(_flowing(element.text, own_lines))
     for child in element:
         name = name_of(child)
         if name == "br" or name in _LINE_ENDS:
             pieces.append("\n")
-        _collect(child, pieces)
+        elif name == "sup" and (child.text or "").strip()[:1] in _EXPONENT:
+            pieces.append("^")  # 10<sup>9</sup> is not 109
+        _collect(child, pieces, own_lines=name == "pre" or (own_lines and not str(child.tag).startswith(_XHTML)))
         if name in _LINE_ENDS:
             pieces.append("\n")
         elif name in ("td", "th"):
             pieces.append(" ")
-        pieces.append((child.tail or "").replace("\n", " "))
+        pieces.append(_flowing(child.tail, own_lines))
+
+
+_EXPONENT: Final = tuple("0123456789+-−")
+
+
+def _flowing(words: str | None, own_lines: bool) -> str:
+    found = words or ""
+    return found if own_lines else found.replace("\n", " ").replace("\r", " ")
 
 
 def line_of(element: Element) -> int:

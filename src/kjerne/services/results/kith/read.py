@@ -7,8 +7,6 @@ it.
 
 from __future__ import annotations
 
-import base64
-import binascii
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -17,11 +15,13 @@ from lxml import etree
 
 from kjerne.services.results.kith import whose as kin
 from kjerne.services.results.kith.codes import is_known
-from kjerne.services.results.kith.identity import NUMBER_WRONG, patient
+from kjerne.services.results.kith.entries import targets
+from kjerne.services.results.kith.identity import NATIONAL, NUMBER_WRONG, patient
 from kjerne.services.results.kith.model import (
     Actor,
     AnalysedSubject,
     Attachment,
+    Identifier,
     Information,
     Item,
     Message,
@@ -47,6 +47,7 @@ from kjerne.services.results.kith.nodes import (
     value,
 )
 from kjerne.services.results.kith.read_actors import actor
+from kjerne.services.results.kith.read_files import files
 from kjerne.services.results.kith.read_items import Whose, items, subjects
 from kjerne.services.results.kith.times import stamp
 
@@ -60,6 +61,13 @@ NOT_SUPPORTED: Final = "T10"
 OTHER: Final = "X99"
 PATIENT_DEPTH: Final = 3
 """A patient, a related being, and one more (twins' mother): deeper than that nobody can say whose a result is."""
+
+REPORT_LIMIT: Final = 200
+"""Reports in one message of version 1.3, which sets no limit itself."""
+
+REACH_LIMIT: Final = 100_000
+"""Pairs of a result and one that holds it, nested or referred to, over all of a report: five thousand results in groups
+of groups have some ten thousand. Every code is a tag on all that holds it, so the pairs are what a report costs."""
 
 AHEAD: Final = timedelta(days=1)
 """How far a sender's clock may be ahead of ours."""
@@ -82,7 +90,7 @@ def read(
     *,
     attachments: Sequence[Attachment] = (),
     notes: Sequence[str] = (),
-    patient_numbers: Sequence[str] = (),
+    patient_numbers: Sequence[Identifier] = (),
     envelope_id: str = "",
     sender: Actor | None = None,
     now: datetime | None = None,
@@ -115,6 +123,8 @@ def read(
     holders = here.get("ServReport", [])
     if not holders:
         refuse("The message holds no ServReport.", root, "ServReport")
+    if len(holders) > REPORT_LIMIT:
+        refuse(f"The message holds more than {REPORT_LIMIT} reports.", holders[REPORT_LIMIT])
     reports = tuple(_report(holder, attachments if index == 0 else (), notes) for index, holder in enumerate(holders))
     _same_patient(holders, reports, patient_numbers)
     return Message(
@@ -131,9 +141,11 @@ def read(
     )
 
 
-def _same_patient(holders: list[Element], reports: tuple[Report, ...], numbers: Sequence[str]) -> None:
-    sent = {number.replace(" ", "") for number in numbers if number.strip()}
+def _same_patient(holders: list[Element], reports: tuple[Report, ...], numbers: Sequence[Identifier]) -> None:
+    """Numbers of one kind are compared: a hospital's own number says nothing against a national one."""
     for holder, report in zip(holders, reports, strict=True):
+        kinds = NATIONAL if report.patient.kind in NATIONAL else {report.patient.kind}
+        sent = {number.value.replace(" ", "") for number in numbers if not number.kind or number.kind.upper() in kinds}
         if sent and report.patient.number not in sent:
             refuse("The envelope's patient is another than the report's.", holder, "Patient", receipt=NUMBER_WRONG)
 
@@ -156,7 +168,8 @@ def _report(element: Element, extra: Sequence[Attachment], noted: Sequence[str])
     _contents(holder, inside, Whose(0, "", "", infant), found_items, found_subjects, information, notes)
     responsible = tuple(actor(h) for h in inside.get("ResponsibleHcp", ()))
     requester = _requester(here, responsible, notes)
-    attachments = (*(_attachment(e) for e in here.get("RefDoc", ())), *extra)
+    attachments = (*(file for e in here.get("RefDoc", ()) for file in files(e)), *extra)
+    _not_too_entangled(holder, found_items)
     _note_oddities(here, found_items, found_subjects, attachments, notes)
     _note_systems(element, notes)
     return Report(
@@ -265,7 +278,12 @@ def _note_oddities(
     if value(here, "ServType") == "N" and not found:
         notes.add("The report holds no result.")
     known = {sample.id for sample in samples}
+    if len({(sample.of, sample.id) for sample in samples}) < len(samples):
+        notes.add("Several specimens have the same number; a result that refers to it stands with the first.")
+    ids = {(item.of, item.id) for item in found}
     for item in found:
+        if item.ref and (item.of, item.ref) not in ids and value(here, "ServType") != "A":
+            notes.add("A result refers to a result that the report does not hold.")
         for ref in item.subjects:
             if ref not in known:
                 notes.add("A result refers to a specimen that the report does not hold.")
@@ -319,27 +337,17 @@ def _information(element: Element) -> Information:
     )
 
 
-def _attachment(element: Element) -> Attachment:
-    here = parts(element)
-    content = first(here, "Content")
-    data, broken = (b"", False) if content is None else _content(content)
-    return Attachment(
-        title=text(here, "Description") or text(here, "Id"),
-        mime_type=text(here, "MimeType"),
-        issued=date(here, "IssueDate"),
-        id=text(here, "Id"),
-        file=text(here, "FileReference"),
-        compression=value(here, "Compression"),
-        data=data,
-        broken=broken,
-    )
-
-
-def _content(content: Element) -> tuple[bytes, bool]:
-    """What stands in Content: a Base64Container in any namespace prefix."""
-    inner = content[0] if len(content) else content
-    try:
-        data = base64.b64decode("".join((inner.text or "").split()), validate=True)
-    except (binascii.Error, ValueError):
-        return b"", True
-    return data, not data
+def _not_too_entangled(holder: Element, found: list[Item]) -> None:
+    """Refuse results that hold each other so deeply that naming all codes below each would never end."""
+    above = [[i for i in (item.parent, target) if i >= 0] for item, target in zip(found, targets(found), strict=True)]
+    pairs = 0
+    for index in range(len(found)):
+        seen = {index}
+        waiting = [index]
+        while waiting:
+            near = [i for i in above[waiting.pop()] if i not in seen]
+            seen.update(near)
+            waiting += near
+            pairs += len(near)
+            if pairs > REACH_LIMIT:
+                refuse("The results hold and refer to each other too deeply.", holder, "ResultItem")

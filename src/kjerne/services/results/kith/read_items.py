@@ -20,6 +20,7 @@ from kjerne.services.results.kith.nodes import (
     flag,
     flag_of,
     line_of,
+    name_of,
     parts,
     prose,
     refuse,
@@ -64,6 +65,8 @@ _SUBJECT: Final = frozenset(
 )
 _NOTHING: Final[frozenset[str]] = frozenset()
 _COMPARATORS: Final = frozenset({"", "EQ", "LT", "LE", "GT", "GE", "ML", "MG", "NE"})
+_SIGNS: Final = {"<": "LT", "<=": "LE", "≤": "LE", ">": "GT", ">=": "GE", "≥": "GE", "=": "EQ"}
+"""What some write for the codes of 8239."""
 
 
 class Whose(NamedTuple):
@@ -98,18 +101,36 @@ def _item(element: Element, whose: Whose, parent: int, notes: Notes) -> tuple[It
         name = child.tag.rpartition("}")[2]
         single = _SINGLE.get(name)
         if single is not None:
-            field, read = single
-            if field not in fields:
-                fields[field] = read(child)
+            _once(fields, *single, child, element, notes)
         elif name in _REPEATED:
             inside.setdefault(name, []).append(child)
         elif name in _VALUES:
             if "value" not in fields:
                 fields["value"] = _value(name, child, notes)
+            else:
+                notes.add("A result holds more than one value; those after the first stand beside it.")
+                fields["further"] = (*fields.get("further", ()), _value(name, child, notes))
         else:
             unknown({name: [child]}, _NOTHING, element, notes)
     _repeated(fields, inside, notes)
     return Item(**fields), inside
+
+
+def _once(
+    fields: dict[str, Any],
+    field: str,
+    read: Callable[[Element], object],
+    child: Element,
+    element: Element,
+    notes: Notes,
+) -> None:
+    """An element that the schema has once. Of two comments none is lost; of anything else the first holds."""
+    if field not in fields:
+        fields[field] = read(child)
+    elif field == "comment":
+        fields[field] = "\n".join(filter(None, (fields[field], text_of(child))))
+    elif read(child) != fields[field]:
+        notes.add(f"{name_of(element)} holds {name_of(child)} twice; the first is shown.")
 
 
 def _repeated(fields: dict[str, Any], inside: Parts, notes: Notes) -> None:
@@ -148,6 +169,7 @@ def _number(element: Element, notes: Notes) -> Value:
     amount = amount_of(holder, notes) if holder is not None else None
     if amount is None:
         return Value("empty")
+    comparator = _SIGNS.get(comparator, comparator)
     if comparator not in _COMPARATORS:
         refuse("ArithmeticComp is no comparator of 8239.", inside["ArithmeticComp"][0])
     return Value("number", amount=amount, comparator="" if comparator == "EQ" else comparator)
@@ -199,10 +221,11 @@ def _structured(holder: Element, notes: Notes) -> Structured:
     facts = {name: [parts(element) for element in inside.get(name, ())] for name in inside}
     amounts = (amount_of(e, notes) for fact in facts.get("PhysicalInfo", ()) for e in fact.get("Quantity", ()))
     flags = (flag(fact, "Flag") for fact in facts.get("BooleanInfo", ()))
+    integers = (whole_number(e) for fact in facts.get("IntegerInfo", ()) for e in fact.get("Integer", ()))
     return Structured(
         type=code(inside, "Type"),
         texts=tuple(words for fact in facts.get("TextInfo", ()) for words in texts(fact, "Text")),
-        integers=tuple(whole_number(e) for fact in facts.get("IntegerInfo", ()) for e in fact.get("Integer", ())),
+        integers=tuple(number for number in integers if number is not None),
         amounts=tuple(amount for amount in amounts if amount is not None),
         codes=tuple(c for fact in facts.get("CodedInfo", ()) for c in codes(fact, "Code")),
         flags=tuple(known for known in flags if known is not None),
@@ -214,13 +237,13 @@ def subjects(here: Parts, whose: Whose, found: list[AnalysedSubject], notes: Not
     for element in here.get("AnalysedSubject", ()):
         inside = parts(element)
         unknown(inside, _SUBJECT, element, notes)
-        own = _subject(element, inside, whose, parent)
+        own = _subject(element, inside, whose, parent, notes)
         found.append(own)
         if "AnalysedSubject" in inside:
             subjects(inside, whose, found, notes, own.id)
 
 
-def _subject(element: Element, here: Parts, whose: Whose, parent: str) -> AnalysedSubject:
+def _subject(element: Element, here: Parts, whose: Whose, parent: str, notes: Notes) -> AnalysedSubject:
     sample = parts(here["CollectedSample"][0]) if "CollectedSample" in here else {}
     product = parts(here["CollectedStudyProduct"][0]) if "CollectedStudyProduct" in here else {}
     pretreatment = parts(here["Pretreatment"][0]) if "Pretreatment" in here else {}
@@ -250,7 +273,7 @@ def _subject(element: Element, here: Parts, whose: Whose, parent: str) -> Analys
         preservative=text(here, "PreservMaterial"),
         comment=text(here, "Comment"),
         origin=text(here, "AnatomicalOrigin"),
-        containers=whole_number(number) if number is not None and (number.text or "").strip() else None,
+        containers=_containers(number, notes) if number is not None else None,
         procedure=code(here, "SampleCollProc"),
         handling=texts(here, "SampleHandling"),
         accredited=flag(here, "Accredited"),
@@ -258,3 +281,12 @@ def _subject(element: Element, here: Parts, whose: Whose, parent: str) -> Analys
         pretreatment_text=text(pretreatment, "TextResultValue"),
         actor=actor(related) if related is not None else None,
     )
+
+
+def _containers(element: Element, notes: Notes) -> int | None:
+    """AnalysedSubject/Number, which FHIR's integer of 32 bits holds; what does not fit counts nothing."""
+    number = whole_number(element)
+    if number is None or abs(number) < 2**31:
+        return number
+    notes.add("A number of containers is beyond all sense; it is not shown.")
+    return None

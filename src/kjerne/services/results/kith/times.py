@@ -1,8 +1,8 @@
 """Times of the message as FHIR writes them, with the precision they were sent in.
 
 KITH's TS is dateTime, date, year and month, or year (kith.xsd). A time without zone is Norwegian local time and gets
-Oslo's offset; a date stays a date. Nothing is turned into GMT: that has moved results to the day before (NILAR bug
-46517).
+Oslo's offset; a date stays a date, and loses the zone that XML lets it have, since FHIR knows none. Nothing is turned
+into GMT: that has moved results to the day before (NILAR bug 46517).
 """
 
 from __future__ import annotations
@@ -21,9 +21,11 @@ LAST_YEAR: Final = 9999
 
 _FORM: Final = re.compile(
     r"(?P<date>[0-9]{4}(?:-[0-9]{2}(?:-[0-9]{2})?)?)"
-    r"(?:(?P<clock>T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,12})?))?"
-    r"(?P<zone>Z|[+-][0-9]{2}:[0-9]{2})?"
+    r"(?:T(?P<clock>[0-9]{2}:[0-9]{2})(?P<seconds>:[0-9]{2}(?:\.[0-9]{1,12})?)?)?"
+    r"(?P<zone>Z|[+-](?:(?:0[0-9]|1[0-3]):[0-5][0-9]|14:00))?"
 )
+_MIDNIGHT_AFTER: Final = re.compile(r"24:00:00(?:\.0+)?")
+"""XML's other name for the first moment of the next day, which FHIR does not have."""
 _NONE: Final = timedelta()
 _MINUTE: Final = timedelta(minutes=1)
 _TO_FULL_DATE: Final = {4: "-01-01", 7: "-01", 10: ""}
@@ -44,23 +46,28 @@ def stamp(text: str) -> Stamp | None:
     '2017-09-20T07:57:00+02:00'
     >>> stamp("2017-09").text
     '2017-09'
+    >>> stamp("2017-09-20T24:00:00Z").text, stamp("2017-09-20+02:00").text
+    ('2017-09-21T00:00:00Z', '2017-09-20')
     """
     match = _FORM.fullmatch(text)
     if match is None:
         return None
-    day, clock, zone = match["date"], match["clock"], match["zone"]
+    day, zone = match["date"], match["zone"] or ""
+    clock = match["clock"] + (match["seconds"] or ":00") if match["clock"] else ""
     if clock and len(day) < 10:
         return None
     try:
-        at = datetime.fromisoformat(day + _TO_FULL_DATE[len(day)] + (clock or "") + (zone or ""))
-    except ValueError:
+        if _MIDNIGHT_AFTER.fullmatch(clock):
+            day, clock = f"{datetime.fromisoformat(day) + timedelta(days=1):%Y-%m-%d}", "00:00:00"
+        at = datetime.fromisoformat(f"{day}T{clock}{zone}" if clock else day + _TO_FULL_DATE[len(day)])
+    except (ValueError, OverflowError):
         return None
     if not FIRST_YEAR <= at.year < LAST_YEAR:
         return None
     at = at if at.tzinfo else at.replace(tzinfo=OSLO)
     if not clock:
         return Stamp(day, at)
-    return Stamp(day + clock + (zone or _offset(at)), at)
+    return Stamp(f"{day}T{clock}{zone or _offset(at)}", at)
 
 
 def moment(text: str) -> str:
