@@ -306,3 +306,37 @@ def test_any_chain_folds_to_one_state_in_any_order(kith: Any, drawn: Any, random
     assert len({result.key for result in folded.results}) == len(folded.results)
     assert len(folded.results) >= max(len(v.report.items) for v in versions)
     assert len(folded.results) <= sum(len(v.report.items) for v in versions)
+
+
+def test_an_addition_may_refer_to_a_result_of_the_report_it_is_added_to(kith: Any) -> None:
+    folded = state(
+        kith,
+        version(kith, 1, kith.item(A, kith.text("E. coli"), id_="1")),
+        version(kith, 2, kith.item(B, kith.text("0,5"), ref="1", service="A"), service="A"),
+    )
+    organism, drug = folded.results
+    assert drug.target == organism.key
+
+
+def test_reports_of_one_message_that_share_their_number_are_reports_of_their_own(kith: Any) -> None:
+    raw = kith.message(
+        kith.report(kith.item(A)) + kith.report(kith.item(B)) + kith.report(kith.item(C), id_="R-2"), version="1.3"
+    )
+    message = kith.understood(raw)
+    keys = [chain.report_key(message, report) for report in message.reports]
+    assert len(set(keys)) == 3
+    assert keys[0] == chain.report_key(kith.understood(kith.message(kith.report(kith.item(A)))), message.reports[0])
+    assert len(chain.ordered([*chain.versions(message), *chain.versions(message)])) == 3
+
+
+def test_results_stand_in_the_order_of_the_report_whatever_refers_to_what(kith: Any) -> None:
+    folded = state(kith, version(kith, 1, kith.item(A, ref="2", id_="1") + kith.item(B, id_="2") + kith.item(C)))
+    assert list(told(folded)) == [A, B, C]
+
+
+def test_many_results_alike_are_told_apart_quickly(kith: Any) -> None:
+    one = version(kith, 1, kith.item(A) * 3_000)
+    two = version(kith, 2, kith.item(A, kith.number("141"), service="M") * 3_000, service="M")
+    folded = chain.fold([one, two])
+    assert len({result.key for result in folded.results}) == 3_000
+    assert {digits(result.value) for result in folded.results} == {"141"}

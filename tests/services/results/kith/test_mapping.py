@@ -337,3 +337,84 @@ def test_no_resource_names_the_patient_and_all_of_them_are_r4(kith: Any) -> None
 def test_the_same_state_gives_the_same_resources(kith: Any) -> None:
     raw = kith.message(kith.report(kith.item() + kith.item("NPU2", kith.text("ja"))))
     assert encode(kith.mapped(raw)) == encode(kith.mapped(raw))
+
+
+def test_a_tangle_of_nesting_and_references_is_walked_once(kith: Any) -> None:
+    nested = ""
+    for number in reversed(range(60)):
+        nested = kith.item(f"NPU{number}", id_=str(number), ref=str(number - 2) if number > 1 else "", inside=nested)
+    tags = [len(found["meta"]["tag"]) for found in kith.observed(nested)]
+    assert tags == list(range(60, 0, -1))
+
+
+def test_results_that_refer_to_each_other_in_a_circle_end(kith: Any) -> None:
+    first, second = kith.observed(kith.item("NPU1", id_="1", ref="2") + kith.item("NPU2", id_="2", ref="1"))
+    assert first["hasMember"] == [{"reference": f"Observation/{second['id']}"}]
+    assert {tag["code"] for tag in second["meta"]["tag"]} == {"NPU1", "NPU2"}
+
+
+def test_a_slide_was_collected_when_its_material_was(kith: Any) -> None:
+    slide = "<AnalysedSubject><IdByServProvider>P2</IdByServProvider></AnalysedSubject></AnalysedSubject>"
+    subjects = kith.SAMPLE.removesuffix("</AnalysedSubject>") + slide
+    item = kith.item(inside="<RefAnalysedSubject>P2</RefAnalysedSubject><RefAnalysedSubject>P2</RefAnalysedSubject>")
+    found = one(kith, item, subjects=subjects)
+    assert found["effectiveDateTime"] == "2026-03-02T08:15:00+01:00"
+    assert kith.extensions(found, OURS + "further-specimen") == []
+
+
+def test_a_reference_to_a_missing_specimen_is_not_another_specimen(kith: Any) -> None:
+    group = kith.item("", kith.text("Gruppe", "GR"), inside="<RefAnalysedSubject>P9</RefAnalysedSubject>" + kith.item())
+    assert ["specimen" in found for found in kith.observed(group)] == [False, False]
+
+
+def test_what_a_result_says_beside_its_value_is_a_component(kith: Any) -> None:
+    found = one(kith, kith.item(value=kith.number("5") + kith.text("hemolyse")))
+    assert found["valueQuantity"]["value"] == 5
+    [component] = found["component"]
+    assert component["code"] == {"text": "Ytterligere svar"}
+    assert component["valueCodeableConcept"]["text"] == "hemolyse"
+
+
+@pytest.mark.parametrize(
+    ("inside", "expected"),
+    [
+        ("<IntegerInfo><Integer>9999999999</Integer></IntegerInfo>", {"valueQuantity": {"value": 9999999999}}),
+        (
+            "",
+            {
+                "dataAbsentReason": {
+                    "coding": [
+                        {"system": "http://terminology.hl7.org/CodeSystem/data-absent-reason", "code": "unknown"}
+                    ]
+                }
+            },
+        ),
+    ],
+    ids=["an integer beyond 32 bits", "a type without facts"],
+)
+def test_structured_information_fits_what_r4_has_for_it(kith: Any, inside: str, expected: dict[str, Any]) -> None:
+    [component] = one(kith, kith.item(inside=f"<StructuredInfo><Type V='X'/>{inside}</StructuredInfo>"))["component"]
+    assert component == {"code": {"coding": [{"code": "X"}]}} | expected
+
+
+def test_a_component_never_has_the_code_of_the_value_beside_it(kith: Any) -> None:
+    same = f"<StructuredInfo><Type V='NPU1' S='{kith.OID}7280'/><TextInfo><Text>lite</Text></TextInfo></StructuredInfo>"
+    [component] = one(kith, kith.item("NPU1", inside=same))["component"]
+    assert component == {"code": {"text": "NPU1"}, "valueString": "lite"}
+
+
+def test_an_interval_upside_down_is_told_in_words(kith: Any) -> None:
+    value = "<Interval><Low V='7' U='mg/L'/><High V='2' U='mg/L'/></Interval>"
+    assert one(kith, kith.item(value=value))["valueCodeableConcept"] == {"text": "7 mg/L – 2 mg/L"}
+
+
+def test_requests_alike_are_resources_of_their_own(kith: Any) -> None:
+    head = "".join(f"<ServReq><Id>{id_}</Id></ServReq>" for id_ in ("X#2", "X", "X"))
+    trees = kith.mapped(kith.message(kith.report(kith.item(), head=head)))
+    assert len({tree["id"] for tree in trees if tree["resourceType"] == "ServiceRequest"}) == 3
+
+
+def test_a_reason_coded_in_words_only_has_no_empty_coding(kith: Any) -> None:
+    head = "<ServReq><Id>Q</Id><ReasonAsText><TextCode OT='Slapp'/></ReasonAsText></ServReq>"
+    request = kith.only(kith.mapped(kith.message(kith.report(kith.item(), head=head))), "ServiceRequest")
+    assert request["reasonCode"] == [{"text": "Slapp"}]

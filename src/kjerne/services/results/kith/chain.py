@@ -27,12 +27,16 @@ _RANK: Final = {"N": 0, "H": 1, "A": 2, "M": 3, "C": 4}
 
 
 class Versioned(msgspec.Struct, frozen=True, array_like=True):
-    """One report as one message carried it: what is stored for each version, and what `fold` takes."""
+    """One report as one message carried it: what is stored for each version, and what `fold` takes.
+
+    `part` counts the reports of the message (1.3 lets it hold several).
+    """
 
     message: str
     generated: str
     generated_at: datetime
     report: Report
+    part: int = 0
 
 
 class State(msgspec.Struct, frozen=True, array_like=True):
@@ -52,7 +56,10 @@ class State(msgspec.Struct, frozen=True, array_like=True):
 
 def versions(message: Message) -> list[Versioned]:
     """Each report of the message as a version of its chain."""
-    return [Versioned(message.id, message.generated, message.generated_at, report) for report in message.reports]
+    return [
+        Versioned(message.id, message.generated, message.generated_at, report, part)
+        for part, report in enumerate(message.reports)
+    ]
 
 
 _ENCODER: Final = msgspec.msgpack.Encoder()
@@ -72,8 +79,22 @@ def report_key(message: Message, report: Report) -> tuple[str, ...]:
     """What the versions of one report share: laboratory, discipline, and its number of the report.
 
     The patient is no part of it, so that a corrected patient number finds the report it corrects. Without ServProvId
-    the laboratory's number of the request and the issue date serve; without those the message stands alone.
+    the laboratory's number of the request and the issue date serve; without those the message stands alone. Where
+    several reports of one message share all that, each after the first is a chain of its own: none replaces another.
     """
+    key = _shared_key(message, report)
+    before: list[Report] = []
+    for other in message.reports:
+        if other is report:
+            break
+        before.append(other)
+    else:
+        return key
+    number = sum(_shared_key(message, other) == key for other in before)
+    return (*key, "of several", str(number + 1)) if number else key
+
+
+def _shared_key(message: Message, report: Report) -> tuple[str, ...]:
     house = laboratory(report)
     if report.id:
         return house, report.discipline.code, report.id
@@ -132,8 +153,8 @@ def fold(reports: Sequence[Versioned]) -> State:
 
 def ordered(reports: Sequence[Versioned]) -> list[Versioned]:
     """Each version once, oldest first."""
-    once = {(version.message, version.generated, version.report.id): version for version in reports}
-    return sorted(once.values(), key=lambda v: (v.generated_at, _RANK.get(v.report.service, 0), v.message))
+    once = {(version.message, version.generated, version.report.id, version.part): version for version in reports}
+    return sorted(once.values(), key=lambda v: (v.generated_at, _RANK.get(v.report.service, 0), v.message, v.part))
 
 
 def _keyed(subjects: Sequence[AnalysedSubject]) -> dict[str, AnalysedSubject]:

@@ -25,7 +25,7 @@ from kjerne.services.results.kith.map_values import (
     unit_of,
     value_of,
 )
-from kjerne.services.results.kith.model import Actor, Code, Item, Structured
+from kjerne.services.results.kith.model import Actor, Code, Item, Structured, Value
 from kjerne.services.results.kith.statuses import UNFINISHED
 from kjerne.services.results.kith.times import moment
 from kjerne.services.results.kith.weave import Woven
@@ -110,7 +110,7 @@ def _add_value(found: Tree, result: Result, *, has_members: bool) -> None:
     elif _was_sent_empty(result) or not (has_members or result.parent or result.item.structured):
         reason = "unknown"
     if reason:
-        found["dataAbsentReason"] = {"coding": [{"system": codes.ABSENT, "code": reason}]}
+        found["dataAbsentReason"] = _absent(reason)
 
 
 def _was_sent_empty(result: Result) -> bool:
@@ -120,7 +120,7 @@ def _was_sent_empty(result: Result) -> bool:
 
 def _add_rest(found: Tree, result: Result, around: Around) -> None:
     item, key = result.item, result.key
-    if item.deviation.code:
+    if is_coded(item.deviation):
         found["interpretation"] = [deviation(item.deviation)]
     notes = _notes(item)
     if notes:
@@ -137,8 +137,9 @@ def _add_rest(found: Tree, result: Result, around: Around) -> None:
     if members:
         found["hasMember"] = [{"reference": f"Observation/{around.observation(member)}"} for member in members]
     components = [component for structured in item.structured for component in _components(structured)]
+    components += [_further(value) for value in item.further]
     if components:
-        found["component"] = components
+        found["component"] = [_apart(component, found["code"]) for component in components]
 
 
 def _notes(item: Item) -> list[str]:
@@ -187,8 +188,33 @@ def _components(structured: Structured) -> list[Tree]:
     """Each fact of a StructuredInfo as a component under the code of its type."""
     code = concept(structured.type) or {"text": "Strukturert info"}
     facts: list[tuple[str, Any]] = [("valueString", words) for words in structured.texts]
-    facts += [("valueInteger", number) for number in structured.integers]
+    facts += [_integer(number) for number in structured.integers]
     facts += [("valueQuantity", quantity(amount)) for amount in structured.amounts]
     facts += [("valueCodeableConcept", concept(chosen)) for chosen in structured.codes]
     facts += [("valueBoolean", known) for known in structured.flags]
+    facts = facts or [("dataAbsentReason", _absent("unknown"))]
     return [{"code": code, name: fact} for name, fact in facts]
+
+
+def _apart(component: Tree, code: Tree) -> Tree:
+    """A component whose code is the Observation's own in words only: R4 has no such beside a value (obs-7)."""
+    taken = {(known.get("system"), known.get("code")) for known in code.get("coding", ())}
+    own = component["code"].get("coding", ())
+    if not any((known.get("system"), known.get("code")) in taken for known in own):
+        return component
+    return {**component, "code": {"text": component["code"].get("text") or own[0].get("display") or own[0]["code"]}}
+
+
+def _integer(number: int) -> tuple[str, Any]:
+    """FHIR's integer has 32 bits; KITH's has no end."""
+    return ("valueInteger", number) if abs(number) < 2**31 else ("valueQuantity", {"value": number})
+
+
+def _further(value: Value) -> Tree:
+    """What an item says beside its value."""
+    made = value_of(value) or ("dataAbsentReason", _absent("unknown"))
+    return {"code": {"text": "Ytterligere svar"}, made[0]: made[1]}
+
+
+def _absent(reason: str) -> Tree:
+    return {"coding": [{"system": codes.ABSENT, "code": reason}]}

@@ -42,9 +42,14 @@ def material(kind: Material, words: str) -> Tree:
 def request_keys(requests: Sequence[Request]) -> list[str]:
     """A key for each request that lasts over versions: its id, else the laboratory's; numbered where it is not alone."""
     keys: list[str] = []
+    taken: set[str] = set()
     for index, request in enumerate(requests):
         stem = f"id:{request.id}" if request.id else f"by:{request.provider_id}" if request.provider_id else f"#{index}"
-        keys.append(stem if stem not in keys else f"{stem}#{index}")
+        key, number = stem, index
+        while key in taken:
+            key, number = f"{stem}#{number}", number + 1
+        taken.add(key)
+        keys.append(key)
     return keys
 
 
@@ -111,8 +116,9 @@ def _request_extensions(request: Request) -> list[Tree]:
 
 def _reason(note: Note) -> Tree:
     found = concept(note.heading, codes.TEXT_REASON) if note.heading.code else {}
-    if is_coded(note.code):
-        found["coding"] = [*found.get("coding", ()), *concept(note.code).get("coding", ())]
+    more = concept(note.code).get("coding") if is_coded(note.code) else None
+    if more:
+        found["coding"] = [*found.get("coding", ()), *more]
     words = note.text or note.code.words or note.heading.words
     if words:
         found["text"] = words

@@ -121,11 +121,19 @@ def value_of(value: Value) -> tuple[str, Tree | str] | None:
     if value.kind == "text":
         return "valueCodeableConcept", _text(value)
     if value.kind == "interval":
-        sides = (("low", value.low), ("high", value.high))
-        return "valueRange", {name: quantity(amount) for name, amount in sides if amount is not None}
+        return _interval(value)
     if value.kind == "date":
         return "valueDateTime", value.date
     return None
+
+
+def _interval(value: Value) -> tuple[str, Tree]:
+    """A range; in words where it ends below its beginning, which R4 does not have (rng-2)."""
+    sides = {name: amount for name, amount in (("low", value.low), ("high", value.high)) if amount is not None}
+    if value.low and value.high and value.low.number > value.high.number:
+        words = " – ".join(f"{amount.number} {amount.unit}".strip() for amount in sides.values())
+        return "valueCodeableConcept", {"text": words}
+    return "valueRange", {name: quantity(amount) for name, amount in sides.items()}
 
 
 def _text(value: Value) -> Tree:
@@ -167,6 +175,8 @@ def range_of(text: str, unit: str) -> Tree:
 
 def deviation(code: Code) -> Tree:
     """The laboratory's flag (8244) with HL7's letter behind it."""
+    if not code.code:
+        return {"text": code.words}
     name = code.name or DEVIATION_NAME.get(code.code, code.code)
     codings = [{"system": codes.DEVIATION, "code": code.code, "display": name}]
     letter = DEVIATION_LETTER.get(code.code)

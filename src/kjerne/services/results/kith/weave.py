@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -59,36 +60,32 @@ def _specimens(
 
     A reference to an object that the report does not hold is left open: it may mean another sample.
     """
-    sole = {
-        subject.of: key for key, subject in subjects.items() if sum(s.of == subject.of for s in subjects.values()) == 1
-    }
-    found: dict[str, list[str]] = {}
+    number = Counter(subject.of for subject in subjects.values())
+    sole = {subject.of: key for key, subject in subjects.items() if number[subject.of] == 1}
+    return {result.key: _specimens_of(result, by_key, subjects, sole) for result in results}
 
-    def of(result: Result, seen: frozenset[str]) -> list[str]:
-        if result.key in found:
-            return found[result.key]
-        item = result.item
+
+def _specimens_of(
+    result: Result, by_key: dict[str, Result], subjects: dict[str, AnalysedSubject], sole: dict[int, str]
+) -> list[str]:
+    """Outwards from a result, what stands around before what is referred to, to the first that names its objects."""
+    seen = {result.key}
+    waiting = [result]
+    names_a_missing_one = False
+    while waiting:
+        item = (near := waiting.pop()).item
         if item.subjects:
-            chosen = [key for ref in item.subjects if (key := f"{item.of}:{ref}") in subjects]
-        else:
-            chosen = []
-            for neighbour in (by_key.get(result.parent), by_key.get(result.target)):
-                if neighbour is not None and neighbour.key not in seen and not chosen:
-                    chosen = of(neighbour, seen | {result.key})
-            if not chosen and item.of in sole and not _names_a_missing_one(result, by_key):
-                chosen = [sole[item.of]]
-        found[result.key] = chosen
-        return chosen
-
-    for result in results:
-        of(result, frozenset({result.key}))
-    return found
-
-
-def _names_a_missing_one(result: Result, by_key: dict[str, Result]) -> bool:
-    return any(
-        known is not None and known.item.subjects for known in (by_key.get(result.parent), by_key.get(result.target))
-    )
+            chosen = dict.fromkeys(key for ref in item.subjects if (key := f"{item.of}:{ref}") in subjects)
+            if chosen or near is result:
+                return list(chosen)
+            names_a_missing_one = True
+            continue
+        for key in (near.target, near.parent):
+            if key in by_key and key not in seen:
+                seen.add(key)
+                waiting.append(by_key[key])
+    of = result.item.of
+    return [sole[of]] if of in sole and not names_a_missing_one else []
 
 
 def _materials(
@@ -117,7 +114,7 @@ def _effective(
     report's."""
     imaging = MAIN_DISCIPLINE.get(state.report.discipline.code) == "BLD"
     found = {
-        r.key: _own_time(r.item, [subjects[k].collected for k in specimens[r.key]], imaging=imaging)
+        r.key: _own_time(r.item, [_collected(k, subjects) for k in specimens[r.key]], imaging=imaging)
         for r in state.results
     }
     for result in reversed(state.results):
@@ -131,6 +128,18 @@ def _effective(
             around = found.get(result.parent, "") or found.get(result.target, "")
             found[result.key] = around or last
     return found
+
+
+def _collected(key: str, subjects: dict[str, AnalysedSubject]) -> str:
+    """When an object was collected; what was made from another (a slide, a block) says it of that one only."""
+    seen: set[str] = set()
+    while key in subjects and key not in seen:
+        seen.add(key)
+        subject = subjects[key]
+        if subject.collected:
+            return subject.collected
+        key = f"{subject.of}:{subject.parent}"
+    return ""
 
 
 def _own_time(item: Item, collected: list[str], *, imaging: bool) -> str:
@@ -152,17 +161,28 @@ def _tags(results: Iterable[Result], members: dict[str, list[str]]) -> dict[str,
     """All codes in each result and in everything below it, so that a search by tag finds the one that holds them."""
     own = {result.key: _codes(result.item) for result in results}
     found: dict[str, list[Tag]] = {}
-
-    def below(key: str, seen: frozenset[str]) -> dict[Tag, None]:
-        gathered = dict.fromkeys(own.get(key, _NO_TAGS))
-        for member in members.get(key, ()):
-            if member not in seen:
-                gathered |= below(member, seen | {member})
-        return gathered
-
     for key, tags in own.items():
-        found[key] = list(below(key, frozenset({key}))) if key in members else tags
+        if key not in members:
+            found[key] = tags
+            continue
+        gathered: dict[Tag, None] = {}
+        for reached in _below(key, members):
+            gathered |= dict.fromkeys(own.get(reached, _NO_TAGS))
+        found[key] = list(gathered)
     return found
+
+
+def _below(key: str, members: dict[str, list[str]]) -> Iterator[str]:
+    """A result and all below it, each once: an item that is nested and refers is reached by many ways."""
+    seen = {key}
+    waiting = [key]
+    while waiting:
+        reached = waiting.pop()
+        yield reached
+        for member in reversed(members.get(reached, ())):
+            if member not in seen:
+                seen.add(member)
+                waiting.append(member)
 
 
 def _codes(item: Item) -> list[Tag]:
