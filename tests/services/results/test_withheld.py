@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -184,5 +185,6 @@ def test_a_reservation_in_a_laboratory_message_is_the_same_label() -> None:
     assert reserved("NORN_FORANS") == Label.WITHHELD_FROM_PARENTS
     assert reserved("NORU") == Label(0)
     assert reserved("1", f"{Kith.OID}7319") == Label(0)
-    with pytest.raises(Refusal):
+    with pytest.raises(Refusal) as refused:
         reserved("NORX")
+    assert re.fullmatch(r"ServReq/Reservation line \d+", refused.value.where)

@@ -25,7 +25,7 @@ def opens_at(report: Report, reported_at: datetime) -> datetime | None:
     by_rule = [reported_at + timedelta(days=days)] if days else []
     asked = [
         moment
-        for reservation in _reservations(report)
+        for _, reservation in _reservations(report)
         if reservation.code.upper() == DELAYED and (moment := opening(reservation.original))
     ]
     return max((*by_rule, *asked), default=None)
@@ -34,18 +34,19 @@ def opens_at(report: Report, reported_at: datetime) -> datetime | None:
 def labels_of(report: Report) -> Label:
     """What the requester's reservations withhold from whom; `Refusal` 422 for a code of 9603 that nobody knows."""
     labels = Label(0)
-    for reservation in _reservations(report):
+    for line, reservation in _reservations(report):
         if reservation.code.upper() != DELAYED:
-            labels |= label_of(reservation.code, RESERVATION_PLACE)
+            labels |= label_of(reservation.code, f"{RESERVATION_PLACE} line {line}")
     return labels
 
 
-def _reservations(report: Report) -> Iterator[Code]:
-    """The reservations of code system 9603; of those without a system the ones that look like its codes (NOR...).
+def _reservations(report: Report) -> Iterator[tuple[int, Code]]:
+    """The reservations of code system 9603, each with the line of its request; of those without a system the ones that
+    look like its codes (NOR...).
 
     The element's own code table (3108: R, T, U) says other things, and is no business of this.
     """
     for request in report.requests:
         for one in request.reservations:
             if is_label_system(one.system) if one.system else one.code.upper().startswith("NOR"):
-                yield one
+                yield request.line, one

@@ -176,6 +176,7 @@ class Request(msgspec.Struct, frozen=True, array_like=True):
     reservations: tuple[Code, ...] = ()
     reasons: tuple[Note, ...] = ()
     comments: tuple[Note, ...] = ()
+    line: int = 0
 
 
 class Information(msgspec.Struct, frozen=True, array_like=True):

@@ -312,6 +312,7 @@ def _request(element: Element) -> Request:
         reservations=codes(here, "Reservation"),
         reasons=tuple(_note(e) for e in here.get("ReasonAsText", ())),
         comments=tuple(_note(e) for e in here.get("Comment", ())),
+        line=line_of(element),
     )
 
 
