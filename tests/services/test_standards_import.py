@@ -15,7 +15,7 @@ import pytest
 
 from kjerne.errors import Refusal
 from kjerne.fhir.definitions import type_number
-from kjerne.services.standards_import import CHUNK_LINES, INLINE_LINES, Crew, understood
+from kjerne.services.standards_import import CHUNK_LINES, INLINE_LINES, TOGETHER, Crew, understood
 from kjerne.wire import json as strict_json
 from platform_fixture import Standing
 
@@ -199,6 +199,22 @@ async def test_a_process_that_is_lost_breaks_one_import_off_and_no_more(crew: Cr
     with pytest.raises(Refusal, match="broken off"):
         await crew.understood(PARSE, TYPES, NOW, lines)
     assert len((await crew.understood(PARSE, TYPES, NOW, lines))[0].fresh) == 3
+
+
+def test_faults_are_told_in_the_order_of_the_lines_whichever_step_finds_them() -> None:
+    wrong = {
+        3: b'{"resourceType":"Observation"}',
+        5: b"{",
+        TOGETHER + 2: b'{"resourceType":"Patient"}',
+        2 * TOGETHER: b"[]",
+    }
+    lines = [wrong.get(number, potassium("13819012345")) for number in range(1, 2 * TOGETHER + 9)]
+    part = understood(PARSE, TYPES, NOW, 1, lines)
+    told = [int(fault.where.removeprefix("line ").partition(":")[0]) for fault in part.faults]
+    assert told == sorted(told)
+    assert set(told) == set(wrong)
+    assert part.status == 422, "what is wrong with the first of them"
+    assert len(part.fresh) == len(part.persons) == len(lines) - len(wrong)
 
 
 def test_no_more_faults_are_told_than_a_person_reads() -> None:
