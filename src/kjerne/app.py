@@ -131,6 +131,10 @@ class House:
             return None
         return Registered(known.digest, frozenset(known.authorizations), known.valid_from, known.valid_to)
 
+    async def part_of(self, unit: str, owner: str) -> bool:
+        """The register of organisations' word on where a unit belongs."""
+        return await registers.is_part_of(self.store.pool, unit, owner)
+
     def routes(self) -> list[Route]:
         """The route table."""
         results = ResultsApi(self.store.pool, self.finder, self.cursors, self.parse_search, self.identify)
@@ -201,7 +205,7 @@ class House:
             known = made.get(id(claims))
             if known is not None and known[0] is claims:
                 return known[1], once
-            caller = await caller_of(claims, self.clock, self.settings, self.digest, self.registered)
+            caller = await caller_of(claims, self.clock, self.settings, self.digest, self.registered, self.part_of)
             if len(made) >= CALLERS_REMEMBERED:
                 made.clear()
             made[id(claims)] = claims, caller

@@ -69,13 +69,18 @@ def claims(said: dict[str, Any] | None = None, **changes: Any) -> Claims:
 
 
 REGISTERED = Registered(digest(DOCTOR), frozenset({"LE"}), date(2000, 1, 1))
+OWN_UNITS = {("999999902", "999999901")}
+"""The register of organisations: 902 is a unit of 901; 908 is another hospital's, 907 nobody's."""
 
 
 async def made(given: Claims, registered: Registered | None = REGISTERED) -> Caller:
     async def register(hpr: str) -> Registered | None:
         return registered if hpr == "9001" else None
 
-    return await caller(given, FixedClock(NOW), Settings(), digest, register)
+    async def part_of(unit: str, owner: str) -> bool:
+        return (unit, owner) in OWN_UNITS
+
+    return await caller(given, FixedClock(NOW), Settings(), digest, register, part_of)
 
 
 async def refused(given: Claims, registered: Registered | None = REGISTERED) -> Refusal:
@@ -100,6 +105,12 @@ async def test_a_caller_shows_no_person_number() -> None:
     for text in (repr(given), repr(await made(given)), repr(given.attestations)):
         assert DOCTOR not in text
         assert PATIENT not in text
+
+
+async def test_a_point_of_care_that_is_the_legal_entity_itself_needs_no_register() -> None:
+    said = details()
+    said["practitioner"]["legal_entity"]["id"] = said["practitioner"]["point_of_care"]["id"] = "999999906"
+    assert (await made(claims(said, organisation="999999906"))).point_of_care == "999999906"
 
 
 async def test_the_two_spellings_on_the_wire_are_one() -> None:
@@ -201,6 +212,8 @@ BROKEN: dict[str, tuple[Callable[[dict[str, Any]], Any], str]] = {
     "legal entity of another system": (put(f"{OID}.4.102", "practitioner", "legal_entity", "system"), "ATT-16"),
     "another organisation than the token's": (put("999999909", "practitioner", "legal_entity", "id"), "ATT-2"),
     "point of care left out": (without("practitioner", "point_of_care"), "ATT-5"),
+    "another hospital's unit": (put("999999908", "practitioner", "point_of_care", "id"), "ATT-5, ATT-16"),
+    "a unit nobody registered": (put("999999907", "practitioner", "point_of_care", "id"), "ATT-5, ATT-16"),
     "care relationship left out": (without("care_relationship"), "ATT-38"),
     "purpose left out": (without("care_relationship", "purpose_of_use"), "ATT-38"),
     "purpose unknown": (put("HRESCH", "care_relationship", "purpose_of_use", "code"), "ATT-38"),

@@ -111,6 +111,9 @@ class LivePages:
             raise Refusal(403, "The register of health personnel does not know you.", where="hpr")
         organisation = str(claims.get("helseid://claims/client/claims/orgnr_parent", "") or held.organisation)
         place = str(claims.get("helseid://claims/client/claims/orgnr_child", "") or held.suborganisation)
+        # As of an attestation (`policy.caller`): a care relation is the unit's, and only the register says whose unit it is.
+        if place not in ("", organisation) and not await registers.is_part_of(self.store.pool, place, organisation):
+            raise Refusal(403, "The unit of the login is not one of its organisation's.", where="unit")
         names = await registers.organisation_names(self.store.pool, [organisation, place])
         role = known.authorizations[0] if known.authorizations else ""
         carry = msgspec.structs.replace(

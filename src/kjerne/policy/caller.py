@@ -56,6 +56,8 @@ class Registered:
 
 Digest = Callable[[str], bytes]
 Register = Callable[[str], Awaitable[Registered | None]]
+PartOf = Callable[[str, str], Awaitable[bool]]
+"""Whether the register of organisations has the first unit below the second, at any depth."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +70,7 @@ class _Case:
     limit_seconds: int
     digest: Digest
     registered: Registered | None
+    in_own_unit: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,6 +203,13 @@ DEMANDS: Final = (
         lambda case: _is_organisation(case.said.practitioner.point_of_care),
     ),
     Demand(
+        "ATT-5, ATT-16",
+        "practitioner.point_of_care",
+        "The point of care is neither the legal entity nor a unit that the register has below it.",
+        lambda case: case.in_own_unit,
+        "Name the unit where she works, as it stands in the register of organisations.",
+    ),
+    Demand(
         "ATT-38",
         "care_relationship.purpose_of_use",
         "The purpose must be TREAT, ETREAT, COC or BTG of HL7 PurposeOfUse.",
@@ -250,12 +260,14 @@ def _is_organisation(said: Identifier) -> bool:
     return said.system == ORGANISATION_SYSTEM and bool(_NINE.fullmatch(said.id))
 
 
-async def caller(claims: Claims, clock: Clock, settings: Settings, digest: Digest, register: Register) -> Caller:
+async def caller(
+    claims: Claims, clock: Clock, settings: Settings, digest: Digest, register: Register, part_of: PartOf
+) -> Caller:
     """The caller behind verified claims; `Refusal` 403 with the rule's number where the attestation breaks one.
 
     A token without a person is a system's; the citizen's scope makes a citizen; anybody else is a practitioner, who
     without an attestation gets no further than what asks for no patient. `digest` hides person numbers, `register` is
-    the HPR look-up.
+    the HPR look-up, `part_of` asks the register of organisations.
     """
     kind = _kind(claims)
     if kind != "system" and claims.level < HIGH_LEVEL:
@@ -270,7 +282,7 @@ async def caller(claims: Claims, clock: Clock, settings: Settings, digest: Diges
     if claims.attestations:
         if kind != "practitioner" or len(claims.attestations) > 1:
             raise Refusal(403, "One attestation at most, and only about a practitioner.", rule="ATT-4")
-        attestation = await _attestation(claims, clock.now(), settings, digest, register)
+        attestation = await _attestation(claims, clock.now(), settings, digest, register, part_of)
     return Caller(
         kind=kind,
         client=claims.client,
@@ -297,12 +309,15 @@ def _kind(claims: Claims) -> CallerKind:
 
 
 async def _attestation(
-    claims: Claims, now: datetime, settings: Settings, digest: Digest, register: Register
+    claims: Claims, now: datetime, settings: Settings, digest: Digest, register: Register, part_of: PartOf
 ) -> Attestation:
     said = claims.attestations[0]
     hpr = said.practitioner.hpr_nr.id
     known = await register(hpr) if hpr else None
-    case = _Case(claims, said, now, 60 * settings.attestation_minutes, digest, known)
+    unit, entity = said.practitioner.point_of_care.id, said.practitioner.legal_entity.id
+    # A care relation is the unit's: a doctor who could name any unit would have every hospital's patients.
+    in_own_unit = unit == entity or await part_of(unit, entity)
+    case = _Case(claims, said, now, 60 * settings.attestation_minutes, digest, known, in_own_unit)
     for demand in DEMANDS:
         if not demand.met(case):
             raise _refused(demand)

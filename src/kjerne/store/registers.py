@@ -63,6 +63,20 @@ async def organisation_names(pool: Pool, numbers: Sequence[str]) -> dict[str, st
     return {row["number"]: row["name"] for row in rows}
 
 
+# UNION and not UNION ALL: a register in which two units lie below each other ends all the same.
+_PART_OF = """
+WITH RECURSIVE above AS (
+  SELECT o.number, o.parent FROM organisation o WHERE o.number = $1
+  UNION SELECT o.number, o.parent FROM organisation o JOIN above a ON o.number = a.parent
+)
+SELECT EXISTS (SELECT FROM above WHERE parent = $2 AND parent <> '')"""
+
+
+async def is_part_of(pool: Pool, unit: str, owner: str) -> bool:
+    """Whether a unit lies below an organisation, directly or through others; a unit nobody registered lies nowhere."""
+    return bool(await pool.fetchval(_PART_OF, unit, owner))
+
+
 async def fill(
     conn: Connection, practitioners: Sequence[PractitionerRow], organisations: Sequence[OrganisationRow]
 ) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
+import msgspec
 import pytest
 
 from kjerne.client import Client
@@ -73,6 +74,17 @@ def test_an_attestation_about_one_patient_opens_no_other(platform: Standing) -> 
     assert answer.status == 403
     (row,) = platform.audited(answer.response)
     assert row["rule"] == "attestation-of-another-patient"
+
+
+def test_a_doctor_elsewhere_gets_no_care_relation_by_naming_the_hospitals_unit(platform: Standing) -> None:
+    ward = platform.persona("hospital-doctor").point_of_care
+    outsider = msgspec.structs.replace(platform.persona("outsider"), point_of_care=ward)
+    client = Client(platform.url, http=platform.http, clock=platform.clock)
+    client._sandbox = msgspec.structs.replace(client._document(), personas=(outsider,))
+    path, patient = "/pps/v2/Observation/_search", platform.nin("citizen")
+    answer = Answered(client.call("POST", path, as_="outsider", patient=patient))
+    assert (answer.status, answer.issue["expression"]) == (403, ["practitioner.point_of_care"])
+    assert platform.audited(answer.response) == []
 
 
 def test_the_role_in_the_header_must_be_the_attested_one(platform: Standing) -> None:
