@@ -68,7 +68,7 @@ VALUES ($1, $2, $3, 1, 0, now(), $4, $5, $6)"""
 _WORDS: Final = (
     "read", "results", "official-need", "pasientjournalloven § 19", "Helsepersonell med tjenstlig behov ser opplysningene.",
     "TREAT", "", "practitioner", b"0" * 16, "Kari Nordmann", "000000000", "LE", "900000001", "900000002", "",
-    "journal-system", "0123456789abcdef0123456789abcdef", "0123456789abcdef", False, "0123456789abcdef0123456789abcdef",
+    "journal-system", "0123456789abcdef0123456789abcdef", "0123456789abcdef", False, "0123456789abcdef0123456789abcdef", b"",
 )  # fmt: skip
 
 Headers = Sequence[tuple[bytes, bytes]]

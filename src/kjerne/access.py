@@ -63,7 +63,7 @@ class Attestation:
     purpose: str
     purpose_details: Coded | None
     decision_id: str
-    decision_text: str
+    decision_text: str = field(repr=False)
     user_selected: bool
     patient_digests: tuple[bytes, ...]
     made_at: datetime
@@ -180,6 +180,8 @@ class Grant:
     correlation: str
     once: Once | None = None
     """The request's proof, where the facts were remembered and nobody has noted it yet."""
+    reason: bytes = field(default=b"", repr=False)
+    """Why the caller looks, in her own words, sealed for the log (`store.audit.with_reason`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,3 +198,4 @@ class Denial:
     outcome: Literal["", "Specific", "General", "Reservation"]
     at: datetime
     correlation: str
+    reason: bytes = field(default=b"", repr=False)

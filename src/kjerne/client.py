@@ -212,7 +212,7 @@ def attestation(
             },
             "decision_ref": {
                 "id": decision or secrets.token_hex(8),
-                "description": reason or "Helsehjelp",
+                "description": reason,
                 "user_selected": self_selected,
             },
         },

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Literal, Protocol, TypeVar
+from typing import Final, Literal, Protocol, TypeVar
 
 from kjerne.access import Action, Caller, Denial, Grant, Once, Subject
 from kjerne.errors import Refusal
 
 Pairs = tuple[tuple[str, str], ...]
+
+CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+"""What no text for a page or a log holds: line ends, and signs that turn the direction of what follows."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -195,6 +195,35 @@ def test_a_report_moved_from_the_wrong_patient_is_told_to_reader_and_patient(pla
     assert "sendt inn på feil person" in log
 
 
+def test_what_a_reader_wrote_as_her_reason_is_read_by_the_patient_and_nowhere_else(platform: Standing) -> None:
+    nin, mark = platform.nin("citizen"), secrets.token_hex(4)
+    written = f"<script>alert('{mark}')</script> bevisstløs"
+    with tab(platform, "outsider") as it:
+        assert it.type(nin, purpose="BTG", reason=written).status_code == 200
+        assert it.type(platform.nin("protected"), purpose="BTG", reason=written).status_code == 403
+    asked = f"Henvist {mark} fra legevakten"
+    assert platform.search("Observation", as_="outsider", reason=asked, self_selected=True).status == 200
+    refused = f"Nysgjerrig {mark}"
+    assert platform.search("Observation", as_="outsider", reason=refused).status == 403
+    with tab(platform, "citizen", "me") as it:
+        log = it.get("/me/log?show=all")
+        named = text(log)
+        assert f"<script>alert('{mark}')</script> bevisstløs" in named
+        assert f"<script>alert('{mark}" not in log.text
+        assert all(f"Begrunnelse: {reason}" in named for reason in (asked, refused))
+    assert mark not in platform.written.getvalue()
+    assert not platform.rows("SELECT 1 FROM audit a WHERE a::text LIKE $1", f"%{mark}%")
+
+
+@pytest.mark.parametrize("path", ["open", "unlock", "declare"])
+def test_a_reason_longer_than_the_form_lets_one_write_is_refused(platform: Standing, path: str) -> None:
+    with tab(platform, "outsider") as it:
+        opened = it.type(platform.nin("citizen"))
+        where = "/clinician/open" if path == "open" else f"{opened.url.path}/{path}"
+        fields = {"purpose": "TREAT", "basis": "SAMTYKKE", "number": platform.nin("citizen"), "reason": "x" * 401}
+        assert it.post(opened, where, **fields).status_code == 400
+
+
 def test_a_file_is_opened_under_the_law_and_stands_in_the_log(platform: Standing) -> None:
     nin, mark, pdf = platform.nin("citizen"), secrets.token_hex(4), b"%PDF-1.4 scanned"
     send(platform, with_a_file(a_report(nin, mark, "140", analysis=f"P-Vedlegg {mark}"), pdf))

@@ -87,7 +87,7 @@ def read(*rows: dict[str, Any], grant: Grant | None = None, **how: Any) -> tuple
 
 
 def test_she_reads_who_where_when_why_and_which() -> None:
-    assert read(row()) == (
+    assert read(row(reason="Innlagt i natt")) == (
         LogEntry(
             at=NOW,
             by="practitioner",
@@ -109,8 +109,28 @@ def test_she_reads_who_where_when_why_and_which() -> None:
             acute=False,
             self_declared=False,
             mark="",
+            reason="Innlagt i natt",
         ),
     )
+
+
+REPRESENTATIVES = [("proxy", PROXYS), ("parent", CHILDS)]
+
+
+@pytest.mark.parametrize(("tie", "subject"), REPRESENTATIVES, ids=[tie for tie, _ in REPRESENTATIVES])
+def test_who_stands_in_for_the_patient_reads_no_reason_for_a_look_at_what_is_hidden_from_her(
+    tie: str, subject: Subject
+) -> None:
+    grant, seen = reading(subject, as_relative=True), row(reason="Spurt om det som skjedde hjemme")
+    (open_,), (shut,) = read(seen, grant=grant), read(seen, grant=grant, hidden={str(BLOOD)})
+    assert (open_.reason, shut.reason) == ("Spurt om det som skjedde hjemme", "")
+    assert read(seen, hidden={str(BLOOD)})[0].reason, "the patient herself reads what was written to her"
+
+
+def test_a_reason_holds_no_person_number_and_nothing_that_turns_the_line() -> None:
+    (entry,) = read(row(reason="Gjelder 139169 00216 \u202eog\nbarnet"))
+    assert "139169" not in entry.reason
+    assert entry.reason.split() == ["Gjelder", "og", "barnet"]
 
 
 def test_no_number_of_a_practitioner_is_ever_shown() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +42,7 @@ def sealer(desk: Desk, checkpoints: Checkpoints, owner: Owner) -> Sealer:
 
 async def write(desk: Desk, count: int) -> None:
     patient = await desk.person()
-    grant = await desk.grant(patient)
+    grant = replace(await desk.grant(patient), reason=b"sealed")
     async with desk.store.pool.acquire() as conn:
         for _ in range(count):
             await audit.insert(conn, audit.given(grant), [(7, desk.store.ids.make(patient), 1)])
@@ -104,6 +105,12 @@ async def edit(owner: Owner) -> None:
     )
 
 
+async def take_the_reason_away(owner: Owner) -> None:
+    await owner.execute(
+        "UPDATE audit SET written = '' WHERE number = (SELECT number FROM audit ORDER BY xid, number LIMIT 1 OFFSET 4)"
+    )
+
+
 async def delete(owner: Owner) -> None:
     await owner.execute(
         "DELETE FROM audit WHERE number = (SELECT number FROM audit ORDER BY xid, number LIMIT 1 OFFSET 4)"
@@ -146,6 +153,7 @@ Tamper = Callable[[Owner], Awaitable[None]]
     ("tamper", "seen"),
     [
         (edit, "2: a row was changed"),
+        (take_the_reason_away, "2: a row was changed"),
         (delete, "2: it covers 3 rows, and there are 2"),
         (swap, "2: a row was changed or exchanged"),
         (cut_the_tail, "3: it was signed"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Final, cast
@@ -10,6 +11,7 @@ from uuid import uuid4
 from starlette.responses import Response
 
 from kjerne.errors import Refusal
+from kjerne.exchange import CONTROL
 from kjerne.pages import attached, trend_data
 from kjerne.pages.desk import Page
 from kjerne.pages.house import AlreadyDone, Analysis, Basis, Purpose, Visit
@@ -22,6 +24,8 @@ BASIS_MINUTES: Final = 60
 """How long a declared consent or emergency opens a lock: as long as an attestation may live (ATT-58)."""
 REASON_LENGTH: Final = 8
 """Shortest reason in words that says anything; it is shown to the patient."""
+REASON_LIMIT: Final = 400
+"""Longest reason: what the forms say too. It travels in the login's cookie."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +69,7 @@ def _sealed(page: Page, key: int) -> str:
 async def open_patient(page: Page) -> Response:
     """Open one patient with a purpose; the one that was open before is closed by it."""
     form = page.checked()
-    purpose, basis, reason = form.get("purpose", ""), form.get("basis", ""), form.get("reason", "")
+    purpose, basis, reason = form.get("purpose", ""), form.get("basis", ""), _reason(form)
     if purpose not in PURPOSES or basis not in BASES:
         return await _choose(page, page.say("choose.purpose_missing"), 400)
     if (purpose in ("BTG", "COC") or basis == "AKUTT") and len(reason) < REASON_LENGTH:
@@ -87,6 +91,14 @@ async def open_patient(page: Page) -> Response:
         self_declared=form.get("declared") == "1",
     )
     return page.go(f"/clinician/v/{visit.id}", session=page.with_visit(visit))
+
+
+def _reason(form: Mapping[str, str]) -> str:
+    """What she wrote as her reason, held to what an attestation may hold (Tillitsrammeverket, section 5.1)."""
+    reason = CONTROL.sub(" ", form.get("reason", "")).strip()
+    if len(reason) > REASON_LIMIT:
+        raise Refusal(400, f"A reason has at most {REASON_LIMIT} characters.", where="reason")
+    return reason
 
 
 async def _asked_for(page: Page) -> int:
@@ -237,7 +249,7 @@ async def _lock(page: Page, fault: str = "", status: int = 200) -> Response:
 async def unlock(page: Page) -> Response:
     """Open the patient's lock on declared consent or emergency, for a limited time."""
     form = page.checked(fresh=True)
-    basis, reason = form.get("basis", ""), form.get("reason", "")
+    basis, reason = form.get("basis", ""), _reason(form)
     if basis not in ("SAMTYKKE", "AKUTT") or len(reason) < REASON_LENGTH:
         return await _lock(page, page.say("unlock.missing"), 400)
     visit = replace(
@@ -253,7 +265,7 @@ async def unlock(page: Page) -> Response:
 async def declare(page: Page) -> Response:
     """No register ties her to the patient: she states her need herself, and the patient sees that she did (ATT-48)."""
     form = page.checked(fresh=True)
-    reason = form.get("reason", "")
+    reason = _reason(form)
     if len(reason) < REASON_LENGTH:
         raise Refusal(400, "A need that is stated must be stated in words.", where="declared")
     visit = replace(page.visit, id=uuid4().hex, reason=reason, self_declared=True)

@@ -56,7 +56,7 @@ class Visit:
     opened_at: datetime
     basis: Basis = ""
     basis_until: datetime | None = None
-    reason: str = ""
+    reason: str = field(default="", repr=False)
     self_declared: bool = False
 
 
@@ -222,7 +222,8 @@ class LogRow:
 
     `what` counts the records by FHIR type; `says` is the rule in words and `law` where it stands. `wrote` sets a report
     that was filed, or a choice that was made, apart from a look; `withdrew` one that was taken away from her record.
-    `deed` is what was done where no record was opened: a rejected message examined, or readers traced; `reason` why.
+    `deed` is what was done where no record was opened: a rejected message examined, or readers traced. `reason` is what the
+    one who looked wrote herself.
     """
 
     at: datetime

@@ -57,7 +57,9 @@ class CitizenPages(DeskPages):
         async def use(grant: Grant) -> tuple[insight.LogEntry, ...]:
             async with self.store.pool.acquire() as conn:
                 since = grant.at - timedelta(days=366 * LOG_YEARS)
-                rows = await audit.of_patient(conn, grant, since, grant.at + timedelta(seconds=1), LOG_LIMIT)
+                rows = await audit.of_patient(
+                    conn, grant, self.store.wrap, since, grant.at + timedelta(seconds=1), LOG_LIMIT
+                )
                 hidden = await audit.hidden_from(conn, grant)
             numbers = {row[name] for row in rows for name in ("organisation", "point_of_care")}
             names = await registers.organisation_names(self.store.pool, sorted(numbers))

@@ -17,6 +17,7 @@ from typing import Final
 from kjerne.access import Attestation, Caller, CallerKind, Coded
 from kjerne.clock import Clock
 from kjerne.errors import Refusal
+from kjerne.exchange import CONTROL
 from kjerne.policy.claims import Claims, Code, Identifier, TrustFramework
 from kjerne.settings import Settings
 
@@ -38,7 +39,6 @@ DETAIL_SYSTEMS: Final = frozenset({"urn:AuditEventHL7Norway/CodeSystem/carerelat
 
 _ELEVEN = re.compile(r"[0-9]{11}")
 _NINE = re.compile(r"[0-9]{9}")
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +165,7 @@ def _plain_text(case: _Case) -> bool:
         said.practitioner.department.id,
         said.practitioner.department.name,
     ]
-    return all(len(text) <= TEXT_LIMIT_CHARACTERS and not _CONTROL.search(text) for text in texts)
+    return all(len(text) <= TEXT_LIMIT_CHARACTERS and not CONTROL.search(text) for text in texts)
 
 
 DEMANDS: Final = (

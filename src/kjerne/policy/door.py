@@ -55,7 +55,7 @@ class Door:
                     once=once,
                 )  # fmt: skip
                 if isinstance(answer, Grant):
-                    return answer
+                    return audit.with_reason(answer, self._store.wrap)
             async with self._store.pool.acquire() as conn:
                 loaded = await subjects.load(conn, patient, caller, self._store.wrap, once)
                 subject = loaded[0] if loaded else None
@@ -64,10 +64,10 @@ class Door:
                     asked=patient.digest,
                 )  # fmt: skip
                 if isinstance(answer, Denial):
-                    await audit.insert(conn, audit.refused(answer))
+                    await audit.insert(conn, audit.refused(audit.with_reason(answer, self._store.wrap)))
                     raise Denied(answer)
             self._remember(patient, caller, answer.subject)
-            return answer
+            return audit.with_reason(answer, self._store.wrap)
 
         return ask
 

@@ -14,6 +14,7 @@ from typing import Any, Final, Literal
 
 from kjerne.access import Grant
 from kjerne.errors import Refusal
+from kjerne.exchange import CONTROL
 from kjerne.policy.rule import Mark
 from kjerne.policy.rules import mark_of
 from kjerne.policy.words import Language, says
@@ -44,7 +45,8 @@ class LogEntry:
 
     `who` is a name, or empty where the system that asked gave none; `role` an authorisation code (Volven 9060).
     `organisation`, `point_of_care` and `department` are empty where `place_withheld`. `says` is the rule in words,
-    `law` where it stands, `reason` what was written to open it. A line with a `mark` is one the patient is always told of.
+    `law` where it stands, `reason` what the one who asked wrote herself. A line with a `mark` is one the patient is always
+    told of.
     """
 
     at: datetime
@@ -92,7 +94,7 @@ def entries(
     hidden: Container[str],
     language: Language = "nb",
 ) -> tuple[LogEntry, ...]:
-    """The log `grant` opens, in the order of `rows` (mappings with the columns of table `audit`).
+    """The log `grant` opens, in the order of `rows` (as `store.audit.of_patient` gives them).
 
     `organisations` gives the names of organisation numbers; one without a name keeps its number, which is public.
     `hidden` are the ids of records that `grant.hides` keeps from this reader: the line stays, without naming them.
@@ -149,8 +151,15 @@ def _entry(row: Mapping[str, Any], reading: _Reading) -> LogEntry:
         acute=row["purpose"] in ACUTE_PURPOSES or row["basis"] in ACUTE_BASES,
         self_declared=self_declared,
         mark=mark_of(row["rule"]) or ("self-declared" if self_declared and given else ""),
-        reason=without_numbers(row["reason"]),
+        reason=_reason(row, reading),
     )
+
+
+def _reason(row: Mapping[str, Any], reading: _Reading) -> str:
+    """The patient reads all that was written to her; who stands in for her, where she may know of every record seen."""
+    if not reading.own and any(str(name) in reading.hidden for name in row["ids"]):
+        return ""
+    return without_numbers(CONTROL.sub(" ", row["reason"]))
 
 
 def _seen(row: Mapping[str, Any], reading: _Reading) -> tuple[Seen, ...]:

@@ -1,30 +1,39 @@
 """The audit row: who saw or did what, when, on which ground; written in the transaction that reads or writes.
 
-The program's database role can insert and read audit rows, never change or delete them.
+The program's database role can insert and read audit rows, never change or delete them. All of a row is in the open save
+what a caller wrote of a patient: her own words may tell of the patient's health, so they are sealed as records are.
 """
 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
-from datetime import datetime
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from functools import cache
-from typing import Any, Final
+from typing import Any, Final, TypeVar
+
+from cryptography.exceptions import InvalidTag
 
 from kjerne.access import Caller, Denial, Grant
+from kjerne.store.codec import DataKey, Wrap
 from kjerne.store.pool import Connection
 
 GIVEN: Final = 0
 REFUSED: Final = 1
 
+Answer = TypeVar("Answer", Grant, Denial)
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND: Final = timedelta(microseconds=1)
+
 COLUMNS: Final = (
     "patient, at, number, outcome, action, service, rule, law, says, purpose, basis, caller_kind, caller_digest, "
     "caller_name, caller_hpr, caller_role, organisation, point_of_care, department, client, token, decision, "
-    "self_selected, correlation"
+    "self_selected, correlation, written"
 )
 TYPES: Final = (
     "bigint timestamptz uuid smallint text text text text text text text text bytea text text text text text text text "
-    "text text boolean text"
+    "text text boolean text bytea"
 ).split()
 WIDTH: Final = len(TYPES)
 
@@ -69,6 +78,7 @@ def given(grant: Grant) -> tuple[Any, ...]:
         grant.basis,
         *_caller_values(grant.caller),
         grant.correlation,
+        grant.reason,
     )
 
 
@@ -77,7 +87,7 @@ def of_nobody(
 ) -> tuple[Any, ...]:
     """The row of something opened that names nobody who is registered: no patient's, the platform's own."""
     told = (0, at, uuid.uuid4(), GIVEN, action, service, rule, law, says, "", "")
-    return (*told, *_caller_values(caller), correlation)
+    return (*told, *_caller_values(caller), correlation, b"")
 
 
 def refused(denial: Denial) -> tuple[Any, ...]:
@@ -96,7 +106,25 @@ def refused(denial: Denial) -> tuple[Any, ...]:
         "",
         *_caller_values(denial.caller),
         denial.correlation,
+        denial.reason,
     )
+
+
+def with_reason(answer: Answer, wrap: Wrap) -> Answer:
+    """The answer with what the caller wrote as her reason, sealed under the data key of the one it is about.
+
+    Bound to its row by person and moment. Costs nothing where nothing was written; about nobody known, nobody will read it.
+    """
+    attestation, subject = answer.caller.attestation, answer.subject
+    if attestation is None or subject is None or not attestation.decision_text:
+        return answer
+    key = wrap.unwrap(subject.patient, subject.wrapped[0])
+    sealed = key.seal(attestation.decision_text.encode(), _place(subject.patient, answer.at))
+    return replace(answer, reason=sealed)
+
+
+def _place(patient: int, at: datetime) -> bytes:
+    return b"audit-reason" + patient.to_bytes(8, "big") + ((at - _EPOCH) // _MICROSECOND).to_bytes(8, "big")
 
 
 INSERT: Final = (
@@ -128,13 +156,25 @@ WHERE patient = ANY($1::bigint[]) AND at >= $2 AND at < $3 ORDER BY at DESC, num
 
 
 async def of_patient(
-    conn: Connection, grant: Grant, since: datetime, until: datetime, limit: int
+    conn: Connection, grant: Grant, wrap: Wrap, since: datetime, until: datetime, limit: int
 ) -> list[dict[str, Any]]:
-    """The patient's own log, newest first, half-open in time; reading it is itself audited (action `insight`)."""
+    """The patient's own log, newest first, half-open in time; reading it is itself audited (action `insight`).
+
+    Reasons are opened; one that was put in another row than its own, which `sealing.verify` tells of, is empty.
+    """
     async with conn.transaction():
         rows = await conn.fetch(_OF_PATIENT, list(grant.subject.keys), since, until, limit)
         await insert(conn, given(grant))
-    return [dict(row) for row in rows]
+    wrapped = zip(grant.subject.keys, grant.subject.wrapped, strict=True)
+    keys = {patient: wrap.unwrap(patient, one) for patient, one in wrapped}
+    return [{**row, "reason": row["reason"] or _opened(keys[row["patient"]], row)} for row in map(dict, rows)]
+
+
+def _opened(key: DataKey, row: Mapping[str, Any]) -> str:
+    try:
+        return key.open(row["written"], _place(row["patient"], row["at"])).decode()
+    except InvalidTag:
+        return ""
 
 
 _HIDDEN = "SELECT id FROM record WHERE patient = ANY($1::bigint[]) AND labels & $2 <> 0"

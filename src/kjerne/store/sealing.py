@@ -43,7 +43,7 @@ _FIRST_COLUMNS: Final = (
     "caller_name, caller_hpr, caller_role, organisation, point_of_care, department, client, token, decision, "
     "self_selected, correlation, types, ids, versions"
 )
-_SECOND_COLUMNS: Final = _FIRST_COLUMNS + ", about, reason"
+_SECOND_COLUMNS: Final = _FIRST_COLUMNS + ", about, reason, written"
 _ROWS: Final = {
     1: f"SELECT {_FIRST_COLUMNS} FROM audit WHERE xid >= $1 AND xid < $2 ORDER BY xid, number",
     2: f"SELECT {_SECOND_COLUMNS} FROM audit WHERE xid >= $1 AND xid < $2 ORDER BY xid, number",

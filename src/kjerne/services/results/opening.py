@@ -16,7 +16,7 @@ from typing import Final, TypeVar
 
 from kjerne.access import Action, Caller, Grant
 from kjerne.errors import Refusal
-from kjerne.exchange import Admit, Call, Denied, PatientRef, Stale
+from kjerne.exchange import CONTROL, Admit, Call, Denied, PatientRef, Stale
 from kjerne.registries.identifiers import numbers_in, without_numbers
 from kjerne.registries.protection import is_protected
 from kjerne.services.results.filing import moved_mark
@@ -41,7 +41,6 @@ UNREAD_SAYS: Final = "Innholdet i en melding som ikke ble tatt imot, ble åpnet.
 """What the platform's own log holds where no patient's can: nobody the message names is registered."""
 
 _BASE64: Final = re.compile(rb">([A-Za-z0-9+/=\s]{64,})<")
-_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 _MARKS: Final[Mapping[bytes, str]] = {b"\xff\xfe": "utf-16-le", b"\xfe\xff": "utf-16-be"}
 
 T = TypeVar("T")
@@ -185,7 +184,7 @@ def reason_of(form: Mapping[str, str]) -> str:
         raise Refusal(400, says, where="reason", todo="The patient reads it in her log.")
     if numbers_in(reason):
         raise Refusal(400, "a reason names nobody by number", where="reason")
-    if _CONTROL.search(reason):
+    if CONTROL.search(reason):
         raise Refusal(400, "a reason is plain text in one line", where="reason")
     return reason
 
