@@ -162,8 +162,9 @@ class FakeHouse:
 
     async def notices(self, who: Identity) -> tuple[Notice, ...]:
         rows = (
-            Notice("n1", "corrected", 1, "Kari Nordvik", NOW - timedelta(days=1), _CORRECTED),
-            Notice("n2", "withdrawn", 2, "Per Aasen", NOW - timedelta(hours=20)),
+            Notice("n1", "corrected", NOW - timedelta(days=1), NOW - timedelta(days=9), 1, "Kari Nordvik", _CORRECTED),
+            Notice("n2", "withdrawn", NOW - timedelta(hours=20), NOW - timedelta(days=8), 2, "Per Aasen"),
+            Notice("n3", "corrected", NOW - timedelta(hours=19), NOW - timedelta(days=7)),
         )
         return tuple(row for row in rows if row.number not in self.seen)
 

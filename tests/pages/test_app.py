@@ -363,10 +363,22 @@ async def test_a_notice_of_a_corrected_result_waits_at_login_until_it_is_seen(br
     assert "5,9 mmol/L" in text(page)
     assert "4,6 mmol/L" in text(page)
     assert re.search(r"P-Troponin T trukket 48 ng/L", text(page))
-    assert "2 svar du har lest" in text(page)
+    assert "3 svar du har lest" in text(page)
     after = await browser.post(page, "/clinician/notice", number="n1")
     assert "5,9 mmol/L" not in text(after)
-    assert "Ett svar du har lest, er rettet eller trukket" in text(after)
+    assert "2 svar du har lest" in text(after)
+    last = await browser.post(after, "/clinician/notice", number="n2")
+    assert "Ett svar du har lest, er rettet eller trukket" in text(last)
+
+
+async def test_a_notice_about_somebody_she_may_not_open_says_when_she_read_it_and_of_whom_nothing(
+    browser: Browser,
+) -> None:
+    page = await browser.clinician()
+    row = next(li for li in re.findall(r"<li>.*?</li>", page.text, re.DOTALL) if "16.11.2026" in li)
+    assert "Et svar du åpnet 16.11.2026, er endret. Åpne pasienten for å se hva som er nytt." in row
+    assert 'name="patient"' not in row
+    assert "16.11.2026" not in text(await browser.post(page, "/clinician/notice", number="n3"))
 
 
 async def test_a_report_on_the_wrong_patient_is_told_without_what_it_said(browser: Browser) -> None:

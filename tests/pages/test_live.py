@@ -173,10 +173,36 @@ def test_a_correction_is_told_once_with_old_and_new_and_read_under_the_law(platf
         assert rows
         assert {row["purpose"] for row in rows} == {"TREAT"}
         with blocked(platform, "citizen", "gp"):
-            assert mark not in text(it.get("/clinician")), "a blocked doctor's desk says nothing of her"
+            shut = text(it.get("/clinician"))
+        assert mark not in shut, "a blocked doctor's desk names nobody"
+        assert "Et svar du åpnet" in shut
         number = re.search(rf'name="number" value="([^"]+)"><button[^>]*P-Prøve {mark}', desk.text)
         assert number
         assert mark not in text(it.post(desk, "/clinician/notice", number=number[1]))
+
+
+@pytest.mark.parametrize("ground", [{"declared": "1"}, {"purpose": "BTG"}], ids=["a declared need", "a broken glass"])
+def test_a_reader_with_no_standing_ground_hears_of_a_correction_without_a_name(
+    platform: Standing, ground: dict[str, str]
+) -> None:
+    nin, mark = platform.nin("citizen"), secrets.token_hex(4)
+    person = platform.persona("citizen")
+    send(platform, a_report(nin, mark, "140", analysis=f"P-Prøve {mark}"))
+    with tab(platform, "outsider") as it:
+        assert mark in text(it.type(nin, reason="Henvist fra legevakten", **ground))
+        send(platform, a_report(nin, mark, "151", corrects=True, analysis=f"P-Prøve {mark}"))
+        since = platform.clock.now()
+        desk = it.get("/clinician")
+        said = text(desk)
+        assert re.search(r"Et svar du åpnet \d\d\.\d\d\.\d{4}, er endret\.", said)
+        for told in (mark, person.person_name, nin[:6]):
+            assert told not in said
+        assert not platform.rows("SELECT 1 FROM audit WHERE at >= $1 AND caller_hpr <> ''", since)
+        number = re.search(r'name="number" value="([^"]+)"', desk.text)
+        assert number
+        after = it.post(desk, "/clinician/notice", number=number[1])
+        assert desk.text.count("Et svar du åpnet") == after.text.count("Et svar du åpnet") + 1
+        assert "rettet" in text(it.type(nin, reason="Henvist fra legevakten", **ground))
 
 
 def test_a_report_moved_from_the_wrong_patient_is_told_to_reader_and_patient(platform: Standing) -> None:

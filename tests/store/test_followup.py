@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from dataclasses import replace
 from datetime import timedelta
 from uuid import UUID
 
@@ -34,13 +35,15 @@ async def opened(store: Store, grant: Grant, *named: Named) -> None:
 
 async def test_who_had_opened_a_record_is_told_once_and_marks_it_seen(store: Store, grant: Grant) -> None:
     seen, unseen = a_record(), a_record()
-    await opened(store, grant, seen)
-    await opened(store, grant, seen)
+    later = replace(grant, at=NOW + timedelta(hours=1))
+    for look in (grant, later, grant):
+        await opened(store, look, seen)
     async with store.pool.acquire() as conn:
         await followup.tell_readers(conn, grant, "corrected", [(seen[0], seen[1], 2), (unseen[0], unseen[1], 2)])
         assert unseen[1] not in {one.id for one in await followup.notices(conn, grant.caller.hpr)}
         (notice,) = [one for one in await followup.notices(conn, grant.caller.hpr) if one.id == seen[1]]
         assert (notice.kind, notice.version, notice.patient) == ("corrected", 2, grant.subject.patient)
+        assert notice.read_at == later.at
         await followup.see_notice(conn, grant.caller.hpr, notice.number, NOW)
         assert notice.number not in {one.number for one in await followup.notices(conn, grant.caller.hpr)}
         with pytest.raises(Refusal) as refused:

@@ -45,7 +45,7 @@ async def _choose(page: Page, fault: str = "", status: int = 200) -> Response:
     own = await page.house.own_patients(page.who)
     waiting = await page.house.waiting(page.who)
     notices = await page.house.notices(page.who)
-    listed = {p.key for p in own} | {w.patient for w in waiting} | {n.patient for n in notices}
+    listed = {p.key for p in own} | {w.patient for w in waiting} | {n.patient for n in notices if n.patient}
     return page.render(
         "clinician/choose.html",
         status=status,

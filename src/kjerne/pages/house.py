@@ -170,13 +170,15 @@ class Notice:
     """What the reader has seen was changed since: all that one new version of a report did, told once.
 
     `number` names it when it is marked as seen. `withdrawn` is a report on the wrong patient: it has no content here.
+    `patient` is 0, and no name there, where the law would not open her to this reader today.
     """
 
     number: str
     kind: Literal["corrected", "withdrawn"]
-    patient: int
-    patient_name: str
     at: datetime
+    read_at: datetime
+    patient: int = 0
+    patient_name: str = ""
     changes: tuple[Changed, ...] = ()
 
 

@@ -1,7 +1,8 @@
 """The clinician's desk before a patient is open: reports that wait for her, and changes to what she has read.
 
 A name on the desk is a look at a patient like any other. The law is asked for each patient first, so that the desk of a
-doctor who was blocked yesterday says nothing today, and what is shown of a record is read with its line in the log.
+doctor who was blocked yesterday names nobody today, and what is shown of a record is read with its line in the log.
+That something she acted on was changed she hears all the same.
 """
 
 from __future__ import annotations
@@ -61,7 +62,8 @@ class DeskPages(LivePages):
     async def notices(self, who: Identity) -> tuple[Notice, ...]:
         """What she has read and what was changed since, newest first, one for each change of a report.
 
-        Needs a ground to open the patient today, as the list of waiting reports does.
+        It has name and content where she has a ground to open the patient today. Without one (her need was declared for
+        a visit that is over, or the patient has shut her out since) it says when she read it, and of whom nothing.
         """
         async with self.store.pool.acquire() as conn:
             rows = await followup.notices(conn, who.hpr, NOTICES_LOOKED_AT)
@@ -71,18 +73,20 @@ class DeskPages(LivePages):
             sorted(rows, key=lambda n: (n.made_at, n.patient, n.kind), reverse=True),
             key=lambda n: (n.made_at, n.patient, n.kind),
         ):
-            if patient in shut or len(listed) >= NOTICES_SHOWN:
-                continue
+            if len(listed) >= NOTICES_SHOWN:
+                break
             told = list(group)
+            number, read_at = str(told[0].number), max(n.read_at for n in told)
             wanted = [(n.type, n.id) for n in told] if kind == "corrected" else []
-            seen = await self._seen(who, patient, wanted)
+            seen = None if patient in shut else await self._seen(who, patient, wanted)
             if seen is None:
                 shut.add(patient)
+                listed.append(Notice(number, kind, at, read_at))
                 continue
             name, trees = seen
             changes = tuple(change for tree in trees.values() if (change := _changed(tree)))
             if changes or kind == "withdrawn":
-                listed.append(Notice(str(told[0].number), kind, patient, name, at, changes))
+                listed.append(Notice(number, kind, at, read_at, patient, name, changes))
         return tuple(listed)
 
     async def see_notice(self, who: Identity, number: str) -> None:

@@ -16,7 +16,7 @@ from kjerne.store.pool import Connection, columns
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """Tells a reader that what she saw was corrected or withdrawn."""
+    """Tells a reader that what she saw, at `read_at` for the last time, was corrected or withdrawn."""
 
     patient: int
     number: UUID
@@ -25,15 +25,17 @@ class Notice:
     id: UUID
     version: int
     made_at: datetime
+    read_at: datetime
 
 
 _TELL = """
-INSERT INTO notice (patient, number, hpr, kind, type, id, version, made_at)
+INSERT INTO notice (patient, number, hpr, kind, type, id, version, made_at, read_at)
 SELECT DISTINCT ON (a.caller_hpr, n.type, n.id) $1::bigint, gen_random_uuid(), a.caller_hpr, $3, n.type, n.id,
-  n.version, $4::timestamptz
+  n.version, $4::timestamptz, a.at
 FROM unnest($5::smallint[], $6::uuid[], $7::integer[]) AS n(type, id, version)
 JOIN audit a ON a.patient = ANY($2::bigint[]) AND a.outcome = 0 AND a.caller_hpr <> ''
-  AND a.caller_kind = 'practitioner' AND n.id = ANY(a.ids)"""
+  AND a.caller_kind = 'practitioner' AND n.id = ANY(a.ids)
+ORDER BY a.caller_hpr, n.type, n.id, a.at DESC"""
 
 
 async def tell_readers(
@@ -103,7 +105,7 @@ async def opened_by(conn: Connection, grant: Grant, at: datetime) -> list[Opened
 async def notices(conn: Connection, hpr: str, limit: int = 50) -> list[Notice]:
     """What this reader has not yet marked as seen, newest first. Names records; opening them takes a `Grant`."""
     rows = await conn.fetch(
-        "SELECT patient, number, kind, type, id, version, made_at FROM notice "
+        "SELECT patient, number, kind, type, id, version, made_at, read_at FROM notice "
         "WHERE hpr = $1 AND seen_at IS NULL ORDER BY made_at DESC LIMIT $2",
         hpr,
         limit,
