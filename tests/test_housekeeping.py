@@ -15,6 +15,7 @@ from kjerne.clock import FixedClock
 from kjerne.commands.checking import audit_finding
 from kjerne.jobs import Worker, plan
 from kjerne.settings import Settings
+from kjerne.store import logins
 from kjerne.store.erasing import KIND
 from kjerne.store.house import Store, open_store
 from kjerne.store.keys import Keys
@@ -67,6 +68,7 @@ async def test_what_always_comes_back_comes_back(store: Store, worker: Worker, c
     assert {row["kind"]: row["due_at"] - START for row in rows} == {
         "audit-months": timedelta(days=1),
         "audit-seal": timedelta(seconds=1),
+        "login-sweep": timedelta(hours=1),
         "proof-sweep": timedelta(minutes=1),
         "repeat-count": timedelta(hours=1),
     }
@@ -83,6 +85,16 @@ async def test_used_proofs_are_forgotten_when_none_can_come_again(
         clock.move(timedelta(minutes=minutes))
         await worker.run_due()
         assert await store.pool.fetchval("SELECT count(*) FROM proof") == left
+
+
+async def test_an_ended_login_is_forgotten_when_its_cookie_is_too_old(
+    store: Store, worker: Worker, clock: FixedClock
+) -> None:
+    await logins.end(store.pool, "a-login", START + timedelta(hours=3))
+    for hours, remembered in ((0, True), (2, True), (1, False)):
+        clock.move(timedelta(hours=hours))
+        await worker.run_due()
+        assert await logins.has_ended(store.pool, "a-login") is remembered
 
 
 async def test_an_opt_out_ends_in_a_deletion_that_is_sealed(

@@ -14,7 +14,7 @@ from kjerne.clock import Clock
 from kjerne.fhir.definitions import type_number
 from kjerne.jobs import Job, Worker
 from kjerne.services.standards import SERVICE_BY_TYPE
-from kjerne.store import erasing, repeats
+from kjerne.store import erasing, logins, repeats
 from kjerne.store.keys import Keys
 from kjerne.store.keys import Sealer as MessageSealer
 from kjerne.store.pool import Pool
@@ -24,8 +24,10 @@ from kjerne.store.sealing import Checkpoints, Sealer
 PROOF_SWEEP: Final = "proof-sweep"
 AUDIT_SEAL: Final = "audit-seal"
 REPEAT_COUNT: Final = "repeat-count"
+LOGIN_SWEEP: Final = "login-sweep"
 
 SWEEP_EVERY: Final = timedelta(minutes=1)
+LOGINS_SWEPT_EVERY: Final = timedelta(hours=1)
 SEAL_EVERY: Final = timedelta(seconds=1)
 """With the worker's own second of sleep, the chain is at most about two seconds behind the log."""
 COUNT_EVERY: Final = timedelta(hours=1)
@@ -43,6 +45,10 @@ def worker(pool: Pool, clock: Clock, data: Path, keys: Keys) -> Worker:
         await proofs.sweep()
         return clock.now() + SWEEP_EVERY
 
+    async def sweep_logins(_: Job) -> datetime:
+        await logins.sweep(pool, clock.now())
+        return clock.now() + LOGINS_SWEPT_EVERY
+
     async def seal(_: Job) -> datetime:
         sealed = await sealer.seal()
         # Rows that were many enough to be sealed in part are gone on with at once.
@@ -53,8 +59,10 @@ def worker(pool: Pool, clock: Clock, data: Path, keys: Keys) -> Worker:
             counted = await repeats.count(conn, noted)
         return clock.now() if counted >= repeats.AT_ONCE else clock.now() + COUNT_EVERY
 
-    handlers = {PROOF_SWEEP: sweep, AUDIT_SEAL: seal, REPEAT_COUNT: count, erasing.KIND: eraser.erase}
-    return Worker(pool, clock, handlers, recurring=(PROOF_SWEEP, AUDIT_SEAL, REPEAT_COUNT))
+    handlers = {
+        PROOF_SWEEP: sweep, AUDIT_SEAL: seal, REPEAT_COUNT: count, LOGIN_SWEEP: sweep_logins, erasing.KIND: eraser.erase,
+    }  # fmt: skip
+    return Worker(pool, clock, handlers, recurring=(PROOF_SWEEP, AUDIT_SEAL, REPEAT_COUNT, LOGIN_SWEEP))
 
 
 def _types_by_service() -> dict[str, list[int]]:

@@ -93,6 +93,7 @@ class FakeHouse:
     unread: set[str] = field(default_factory=lambda: {"rep-blood-4", "rep-urine"})
     seen: set[str] = field(default_factory=set)
     made: list[OwnChoice] = field(default_factory=list)
+    ended: dict[str, datetime] = field(default_factory=dict)
     rules: dict[int, str] = field(default_factory=dict)
     """Patients who are refused by a rule."""
     identities: dict[str, Identity] = field(default_factory=lambda: {"clinician": CLINICIAN, "citizen": CITIZEN})
@@ -101,6 +102,12 @@ class FakeHouse:
         if str(claims["sub"]) not in self.identities:
             raise Refusal(403, "Nobody the register knows.")
         return self.identities[str(claims["sub"])]
+
+    async def end_login(self, login: str, until: datetime) -> None:
+        self.ended[login] = until
+
+    async def has_ended(self, login: str) -> bool:
+        return login in self.ended
 
     async def own_patients(self, who: Identity) -> tuple[OwnPatient, ...]:
         return tuple(

@@ -533,6 +533,27 @@ async def test_logging_out_ends_the_login(browser: Browser) -> None:
     assert (await browser.get("/clinician")).url.path == "/login"
 
 
+async def test_a_cookie_that_was_kept_opens_nothing_after_its_login_was_logged_out(
+    browser: Browser, house: FakeHouse
+) -> None:
+    await browser.clinician()
+    opened = await browser.open("Kari Nordvik")
+    kept = browser.client.cookies["kjerne_session"]
+    assert "Du er logget ut" in text(await browser.post(opened, "/logout"))
+    browser.client.cookies.set("kjerne_session", kept, domain="kjerne.test", path="/")
+    for path in ("/clinician", opened.url.path):
+        assert (await browser.get(path)).url.path == "/login"
+    assert list(house.ended.values()) == [NOW + timedelta(hours=session.DAY_HOURS)]
+
+
+async def test_a_new_login_in_the_same_browser_ends_the_one_before_it(browser: Browser) -> None:
+    await browser.clinician()
+    kept = browser.client.cookies["kjerne_session"]
+    await browser.citizen()
+    browser.client.cookies.set("kjerne_session", kept, domain="kjerne.test", path="/")
+    assert (await browser.get("/clinician")).url.path == "/login"
+
+
 async def test_logging_out_hands_the_browser_on_to_end_the_providers_login_too(
     house_and_browser: tuple[FakeHouse, Browser, FakeDoor],
 ) -> None:

@@ -250,6 +250,17 @@ def test_a_reason_longer_than_the_form_lets_one_write_is_refused(platform: Stand
         assert it.post(opened, where, **fields).status_code == 400
 
 
+def test_a_copied_cookie_ends_with_the_login_it_was_copied_from(platform: Standing) -> None:
+    with tab(platform, "gp") as it, httpx.Client(trust_env=False, timeout=30) as other:
+        kept = it.http.cookies["kjerne_session"]
+        there = {"cookie": f"kjerne_session={kept}"}
+        assert other.get(f"{platform.url}/clinician", headers=there).status_code == 200
+        out = it.post(it.get("/clinician"), "/logout")
+        assert "Du er logget ut" in text(out)
+        shut = other.get(f"{platform.url}/clinician", headers=there)
+        assert (shut.status_code, shut.headers["location"]) == (303, "/login?to=clinician&ended=1")
+
+
 def test_a_file_is_opened_under_the_law_and_stands_in_the_log(platform: Standing) -> None:
     nin, mark, pdf = platform.nin("citizen"), secrets.token_hex(4), b"%PDF-1.4 scanned"
     send(platform, with_a_file(a_report(nin, mark, "140", analysis=f"P-Vedlegg {mark}"), pdf))

@@ -145,7 +145,7 @@ def endpoint(desk: Desk, handler: PageHandler, kind: Kind | None) -> Callable[[R
 
     async def run(request: Request) -> Response:
         page = Page(request, desk, desk.clock.now(), _language(request))
-        page = replace(page, session=session.read(desk.seal, request.cookies.get(desk.cookie, ""), page.now))
+        page = replace(page, session=await _login(page))
         try:
             answer = await _ran(page, handler, kind)
         except (Refusal, Denied) as no:
@@ -157,6 +157,12 @@ def endpoint(desk: Desk, handler: PageHandler, kind: Kind | None) -> Callable[[R
         return answer
 
     return run
+
+
+async def _login(page: Page) -> Session | None:
+    """The login of the request's cookie; the house is asked only where there is one that has not ended by itself."""
+    found = session.read(page.desk.seal, page.request.cookies.get(page.desk.cookie, ""), page.now)
+    return None if found is None or await page.house.has_ended(found.id) else found
 
 
 async def _ran(page: Page, handler: PageHandler, kind: Kind | None) -> Response:

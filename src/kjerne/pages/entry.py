@@ -71,6 +71,9 @@ async def back(page: Page) -> Response:
     who = await page.house.sign_in(tokens.claims, tokens.access_token)
     if (who.kind == "practitioner") != (pending.to == "clinician"):
         raise Refusal(403, "This login is for the other page.", where="other_kind")
+    if page.session:
+        # Nobody can log out of it any more once this browser holds another.
+        await page.house.end_login(page.session.id, page.session.last)
     begun = session.begin(who, page.now)
     if who.kind == "citizen":
         own = (await page.house.represented(who))[0]
@@ -85,9 +88,10 @@ async def back(page: Page) -> Response:
 
 
 async def logout(page: Page) -> Response:
-    """End the login in this browser, and send it on to end the provider's where there is a way to."""
+    """End the login, wherever its cookie may lie, and send the browser on to end the provider's where there is a way to."""
     if page.session:
         page.checked()
+        await page.house.end_login(page.session.id, page.session.last)
     hint = page.desk.seal.open("hint", page.request.cookies.get(HINT_COOKIE, ""), Hint)
     known = hint is not None and (page.session is None or hint.session == page.session.id)
     ending = await page.desk.door.end(hint.id_token if hint and known else "") if page.session or known else None

@@ -286,6 +286,14 @@ class PagesHouse(Protocol):
         """Make an identity of verified ID-token claims. `Refusal` 403 where the register does not know her."""
         ...
 
+    async def end_login(self, login: str, until: datetime) -> None:
+        """From now on the login is over on every host; `until` is when its cookie would have been too old by itself."""
+        ...
+
+    async def has_ended(self, login: str) -> bool:
+        """Whether this login was ended."""
+        ...
+
     async def own_patients(self, who: Identity) -> tuple[OwnPatient, ...]:
         """The reader's own list, at most 50, by name."""
         ...

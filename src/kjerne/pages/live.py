@@ -44,7 +44,7 @@ from kjerne.registries.protection import is_protected
 from kjerne.services.results import reuse
 from kjerne.services.results.answers import attached_to
 from kjerne.services.results.reuse_api import Asker
-from kjerne.store import followup, registers, subjects
+from kjerne.store import followup, logins, registers, subjects
 from kjerne.store.house import Store
 from kjerne.store.pool import Connection
 from kjerne.store.reading import Reader, Record
@@ -121,6 +121,14 @@ class LivePages:
         )
         shown = names.get(place) or names.get(organisation) or organisation
         return Identity("practitioner", known.name, role, shown, known.hpr, _packed(carry))
+
+    async def end_login(self, login: str, until: datetime) -> None:
+        """Over on every host."""
+        await logins.end(self.store.pool, login, until)
+
+    async def has_ended(self, login: str) -> bool:
+        """Whether she, or somebody at her desk, has logged it out."""
+        return await logins.has_ended(self.store.pool, login)
 
     async def caller(self, who: Identity, visit: Visit | None) -> Caller:
         """The caller of one request; with a visit, attested for that patient alone."""

@@ -1,7 +1,8 @@
 """What a browser carries between requests: a sealed cookie, and in each form a token bound to login and patient.
 
-Nothing is kept on the server, so any host answers the next request. The cookie is AES-256-GCM under a key outside the
-database; it lives 20 minutes from the last request and never longer than a working day. One login has one patient open
+A login is its cookie and nothing else, so any host answers the next request; only that it was ended is kept on the
+server, since a cookie can be copied before it is deleted. The cookie is AES-256-GCM under a key outside the database; it
+lives 20 minutes from the last request and never longer than a working day. One login has one patient open
 at a time (an attestation is deleted when the sender changes patient, trust.md 0.4), and a form says which one it was
 shown for: a tab left open on another patient can change nothing.
 """
@@ -44,6 +45,11 @@ class Session:
     until: datetime
     visit: Visit | None = None
 
+    @property
+    def last(self) -> datetime:
+        """When it ends however busy it is."""
+        return self.made_at + timedelta(hours=DAY_HOURS)
+
 
 @dataclass(frozen=True, slots=True)
 class FormToken:
@@ -83,12 +89,13 @@ def begin(identity: Identity, now: datetime) -> Session:
 
 
 def read(seal: Seal, cookie: str, now: datetime) -> Session | None:
-    """The login of a cookie, prolonged by this request; None where it has ended."""
+    """The login of a cookie, prolonged by this request; None where it has ended by itself."""
     session = seal.open("session", cookie, Session) if cookie else None
     if session is None or now >= session.until:
         return None
-    last = session.made_at + timedelta(hours=DAY_HOURS)
-    return None if now >= last else replace(session, until=min(now + timedelta(minutes=IDLE_MINUTES), last))
+    if now >= session.last:
+        return None
+    return replace(session, until=min(now + timedelta(minutes=IDLE_MINUTES), session.last))
 
 
 def form_token(seal: Seal, session: Session, now: datetime) -> str:
