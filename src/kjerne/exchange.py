@@ -59,6 +59,13 @@ class Denied(Exception):
         self.denial = denial
 
 
+def not_filed(denied: Denied, where: str = "") -> Refusal:
+    """What a sender learns of a no: that nothing is filed here about this person, not whether she is known or has opted
+    out."""
+    says = "results about this person are not filed here"
+    return Refusal(403, says, where=where, rule=denied.denial.rule)
+
+
 @dataclass(frozen=True, slots=True)
 class Call:
     """One request, decoded under limits. Header names are lower case; `form` is a urlencoded body's pairs.

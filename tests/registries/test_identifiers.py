@@ -17,6 +17,7 @@ from kjerne.registries.identifiers import (
     organisation_control_digit,
     organisation_number,
     parse,
+    stands_in,
 )
 
 BOTH_RULES = ("02013299997", "02013299806", "30108299920")
@@ -150,3 +151,10 @@ def test_hpr_numbers_lose_their_leading_zeros() -> None:
     for wrong in ("", "0", "1234567890", "91x"):
         with pytest.raises(Refusal):
             hpr_number(wrong)
+
+
+def test_a_number_that_stands_in_a_text_by_itself_is_seen_and_no_other_digits() -> None:
+    for text in ("Patient/01825110190", "urn:oid:2.16.578.1.12.4.1.4.1.01825110190", "01825110190", "x|01825110190&y"):
+        assert stands_in(text), text
+    for text in ("", "01825110191", "101825110190", "0182511019", "8f01825110190", "12345678901", "20261123120000"):
+        assert not stands_in(text), text

@@ -15,6 +15,7 @@ from kjerne.fhir.definitions import type_number
 from kjerne.fhir.validate import check
 from kjerne.wire.json import parse
 from platform_fixture import Answered, Standing, Tree
+from services.results.kith.conftest import Kith
 
 FHIR = "application/fhir+json"
 
@@ -282,8 +283,86 @@ def test_a_doctor_does_not_file_and_a_laboratory_does_not_read(platform: Standin
     assert platform.get(f"Observation/{made}", as_="lab").status == 403
 
 
-def test_nothing_is_filed_on_one_who_has_opted_out(platform: Standing) -> None:
-    assert create(platform, observation(), about="opted-out").status == 403
+@pytest.mark.parametrize("way", ["in the header", "in the body"])
+def test_a_sender_cannot_tell_an_opt_out_from_nobody(platform: Standing, way: str) -> None:
+    answers = []
+    for number in (platform.nin("opted-out"), Kith.NUMBER):
+        named = {"identifier": {"system": "urn:oid:2.16.578.1.12.4.1.4.1", "value": number}}
+        body = json.dumps(observation(subject=named) if way == "in the body" else observation()).encode()
+        patient = "" if way == "in the body" else number
+        sent = {"content-type": FHIR}
+        answer = platform.client.call(
+            "POST", "/fhir/R4/Observation", as_="lab", patient=patient, body=body, headers=sent
+        )
+        (row,) = platform.audited(answer)
+        headers = {name: value for name, value in answer.headers.items() if name != "x-correlation-id"}
+        answers.append((answer.status_code, answer.content, headers))
+        assert row["rule"] in ("filed-after-opt-out", "unknown-person")
+    assert answers[0] == answers[1]
+    assert answers[0][0] == 403
+
+
+OTHERS_NUMBER = "13897512345"
+
+
+@pytest.mark.parametrize(
+    ("place", "more"),
+    [
+        ("subject", {"subject": {"reference": f"Patient/{OTHERS_NUMBER}"}}),
+        ("subject", {"subject": {"reference": f"https://lab.example/fhir/Patient/{OTHERS_NUMBER}/_history/1"}}),
+        ("performer", {"performer": [{"reference": "Practitioner/01825110190"}]}),
+        ("focus", {"focus": [{"reference": "urn:oid:2.16.578.1.12.4.1.4.1.01825110190"}]}),
+    ],
+    ids=["the subject", "the subject elsewhere", "who did it", "an oid"],
+)
+def test_a_person_number_in_a_reference_is_refused_and_never_repeated(
+    platform: Standing, made: str, place: str, more: Tree
+) -> None:
+    spelled = json.dumps(observation(**more)).replace("reference", "r\\u0065ference").encode()
+    for answer in (
+        create(platform, observation(**more)),
+        create(platform, spelled),
+        update(platform, made, observation(id=made, **more), "1"),
+    ):
+        assert (answer.status, answer.issue["expression"]) == (422, [f"Observation.{place}.reference"])
+        assert not any(number in answer.response.text for number in (OTHERS_NUMBER, "01825110190"))
+
+
+def test_her_own_number_does_not_stand_in_a_reference_either(platform: Standing) -> None:
+    own = platform.nin("renumbered")
+    answer = create(platform, observation(subject={"reference": f"Patient/{own}"}))
+    assert answer.status == 422
+    assert own not in answer.response.text
+
+
+@pytest.mark.parametrize(("about", "status"), [("renumbered", 201), ("parent", 422)])
+def test_a_contained_patient_is_held_to_the_header_as_an_identifier_is(
+    platform: Standing, about: str, status: int
+) -> None:
+    number = {"system": "urn:oid:2.16.578.1.12.4.1.4.1", "value": platform.nin(about)}
+    inside = {"resourceType": "Patient", "id": "p", "identifier": [number]}
+    answer = create(platform, observation(contained=[inside], subject={"reference": "#p"}))
+    assert answer.status == status
+    both = {"reference": "#p", "identifier": number | {"value": platform.nin("renumbered")}}
+    assert create(platform, observation(contained=[inside], subject=both)).status == status
+
+
+def test_a_reference_to_the_senders_own_patient_is_kept_as_it_came(platform: Standing) -> None:
+    answer = create(platform, observation(subject={"reference": "Patient/lab-77"}))
+    assert answer.status == 201
+    assert answer.tree["subject"] == {"reference": "Patient/lab-77"}
+
+
+def test_a_search_by_address_with_a_person_number_in_it_is_refused(platform: Standing) -> None:
+    answer = platform.get("Observation?performer=Practitioner/01825110190")
+    assert (answer.status, answer.issue["expression"]) == (400, ["query"])
+    assert "01825110190" not in answer.response.text
+    form = [("performer", "Practitioner/01825110190")]
+    sent = platform.client.call(
+        "POST", "/fhir/R4/Observation/_search", as_="gp", patient=platform.nin("citizen"), form=form
+    )
+    assert sent.status_code == 200
+    assert "01825110190" not in sent.text
 
 
 def test_a_minimal_answer_has_no_body(platform: Standing) -> None:

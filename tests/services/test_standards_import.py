@@ -18,6 +18,7 @@ from kjerne.fhir.definitions import type_number
 from kjerne.services.standards_import import CHUNK_LINES, INLINE_LINES, TOGETHER, Crew, understood
 from kjerne.wire import json as strict_json
 from platform_fixture import Standing
+from services.results.kith.conftest import Kith
 
 TYPES = {"Observation": type_number("Observation"), "Specimen": type_number("Specimen")}
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -126,6 +127,7 @@ def test_one_wrong_line_refuses_all_and_every_wrong_line_is_named(platform: Stan
     [
         (b'{"resourceType":"Observation","status":"final","status":"final"}', "line 2: column 48"),
         (b'{"resourceType":"Patient"}', "line 2: resourceType"),
+        (potassium(subject={"reference": "Patient/13897512345"}), "line 2: Observation.subject.reference"),
         (b"", "line 2: column 1"),
         (b'["Observation"]', "line 2"),
     ],
@@ -159,6 +161,7 @@ def test_a_line_about_another_person_than_the_header_names_is_refused(platform: 
 
 def test_a_patient_who_has_opted_out_stops_the_whole_import(platform: Standing) -> None:
     before = records(platform)
+    nobody = send(platform, [potassium(platform.nin("citizen")), potassium(Kith.NUMBER)])
     opted_out = next(
         platform.population.by_key[key].nin
         for key, choices in platform.population.choices.items()
@@ -167,6 +170,7 @@ def test_a_patient_who_has_opted_out_stops_the_whole_import(platform: Standing) 
     answer = send(platform, [potassium(platform.nin("citizen")), potassium(opted_out)])
     assert answer.status_code == 403
     assert "line 2" in issues(answer)[0][1]
+    assert (answer.status_code, answer.content) == (nobody.status_code, nobody.content)
     assert opted_out not in answer.text
     assert [row["outcome"] for row in platform.audited(answer)] == [1]
     assert records(platform) == before

@@ -36,6 +36,7 @@ MONTH_FORTY: Final = 40
 
 _NUMBER_IN_TEXT: Final = re.compile(r"(?<!\d)(\d{6})[ .-]?(\d{5})(?!\d)")
 _ELEVEN = re.compile(r"[0-9]{11}")
+_ALONE = re.compile(r"(?<![0-9A-Za-z])[0-9]{11}(?![0-9A-Za-z])")
 _NINE = re.compile(r"[0-9]{9}")
 _HPR = re.compile(r"[0-9]{1,9}")
 
@@ -88,6 +89,17 @@ def numbers_in(text: str) -> set[str]:
 def without_numbers(text: str) -> str:
     """A text that others fill in, without any person number that strayed into it (ATT-8)."""
     return _NUMBER_IN_TEXT.sub("", text).strip()
+
+
+def stands_in(text: str) -> bool:
+    """Whether a person number stands in a text by itself, with control digits that hold."""
+    for found in _ALONE.findall(text):
+        try:
+            parse(found)
+        except Refusal:
+            continue
+        return True
+    return False
 
 
 def digest(key: bytes, number: str) -> bytes:

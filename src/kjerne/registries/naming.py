@@ -1,8 +1,13 @@
-"""How a request names its patient: by the header `person-id`, or in a resource's `subject.identifier`."""
+"""How a request names its patient: by the header `person-id`, or in a resource's `subject`.
+
+A number stands where it is meant to be read, in an identifier. In a literal reference (`Patient/<number>`) it would be an
+address: references are searched for, followed and put into links.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
 from kjerne.errors import Refusal
@@ -11,11 +16,63 @@ from kjerne.registries import identifiers
 
 NATIONAL_SYSTEMS: Final = frozenset({"", *identifiers.SYSTEM_BY_KIND.values()})
 
+_IN_DOUBT: Final = re.compile(rb'"reference"\s*:\s*"[^"]*[0-9]{11}|\\u')
+"""Bytes in which a reference may hold a number, or in which anything may be spelled by its code point."""
+_PERSON: Final = re.compile(r"(?:^|/)(?:Patient|Person|RelatedPerson)/[0-9]{11}(?:/|$)")
+
 
 def number_in(tree: Mapping[str, Any]) -> str:
-    """The national number by which a resource names its subject; empty where it names none."""
+    """The national number by which a resource names its subject, there or in the contained Patient; empty for none."""
     identifier = tree.get("subject", {}).get("identifier", {})
-    return str(identifier.get("value", "")) if identifier.get("system", "") in NATIONAL_SYSTEMS else ""
+    number = str(identifier.get("value", "")) if identifier.get("system", "") in NATIONAL_SYSTEMS else ""
+    return number or next(iter(_contained(tree)), "")
+
+
+def check_names(raw: bytes, tree: Mapping[str, Any]) -> None:
+    """`Refusal` 422 where a resource (`raw`, parsed as `tree`) names its people in a way that cannot be trusted.
+
+    That is a person number in a literal reference, or a contained subject who is not the one that `subject` names. A
+    reference to a Patient elsewhere says nothing that could be checked here, and is kept as it came.
+    """
+    if _IN_DOUBT.search(raw):
+        for where, text in _references(str(tree["resourceType"]), tree):
+            if _PERSON.search(text) or identifiers.stands_in(text):
+                raise Refusal(
+                    422, "a person number never stands in a reference", where=where,
+                    todo="Name the person by an identifier (reference.identifier).",
+                )  # fmt: skip
+    contained = _contained(tree)
+    if contained and number_in(tree) not in contained:
+        raise Refusal(
+            422, "the subject and the contained Patient are two persons", where=f"{tree['resourceType']}.subject"
+        )
+
+
+def _contained(tree: Mapping[str, Any]) -> list[str]:
+    """The national numbers of the contained Patient that `subject` points at."""
+    place = tree.get("subject", {}).get("reference", "")
+    if place[:1] != "#":
+        return []
+    return [
+        str(identifier.get("value", ""))
+        for one in tree.get("contained", ())
+        if one.get("id") == place[1:]
+        for identifier in one.get("identifier", ())
+        if identifier.get("system") in NATIONAL_SYSTEMS
+    ]
+
+
+def _references(where: str, value: Any) -> Iterator[tuple[str, str]]:
+    """(element path, text) of every literal reference at any depth."""
+    if isinstance(value, list):
+        for one in value:
+            yield from _references(where, one)
+    elif isinstance(value, dict):
+        for name, one in value.items():
+            if name == "reference" and isinstance(one, str):
+                yield f"{where}.reference", one
+            else:
+                yield from _references(f"{where}.{name}", one)
 
 
 def patient_of(call: Call, identify: Callable[[str], PatientRef], *also: str) -> PatientRef:

@@ -16,7 +16,7 @@ from uuid import UUID
 
 from kjerne.access import Grant
 from kjerne.errors import Fault, Refusal
-from kjerne.exchange import Answer, Call, Denied, Pairs, PatientRef, Route, granted
+from kjerne.exchange import Answer, Call, Denied, Pairs, PatientRef, Route, granted, not_filed
 from kjerne.fhir.bundle import Version, history, searchset, self_url
 from kjerne.fhir.definitions import type_name, type_number
 from kjerne.fhir.index import index
@@ -24,7 +24,8 @@ from kjerne.fhir.search import Search
 from kjerne.fhir.splice import served, splice
 from kjerne.fhir.subset import shown
 from kjerne.fhir.validate import check
-from kjerne.registries.naming import number_in, patient_of
+from kjerne.registries.identifiers import stands_in
+from kjerne.registries.naming import check_names, number_in, patient_of
 from kjerne.registries.withholding import withheld
 from kjerne.store.cursors import Cursors
 from kjerne.store.finding import Finder
@@ -123,7 +124,7 @@ class StandardsApi:
         """A search inside one patient, by GET where no number is needed, by POST with a form else."""
         name = call.parameters["type"]
         type_of(name)
-        if any(key in BY_NUMBER for key, _ in call.query):
+        if any(key in BY_NUMBER or (key != "_cursor" and stands_in(value)) for key, value in call.query):
             says = "a person number never stands in an address"
             raise Refusal(400, says, where="query", todo="Use POST _search with a form.")
         pairs = tuple(pair for pair in (*call.query, *call.form) if pair[0] not in BY_NUMBER and pair[0] != "_cursor")
@@ -173,9 +174,11 @@ class StandardsApi:
                 return await self.records.create(conn, grant, change)
 
         patient = self._patient(call, number_in(tree))
-        return self._written(
-            call, await granted(call.admit, patient, SERVICE_BY_TYPE[name], "file", use, proven=True), 201
-        )
+        try:
+            written = await granted(call.admit, patient, SERVICE_BY_TYPE[name], "file", use, proven=True)
+        except Denied as denied:
+            raise not_filed(denied) from denied
+        return self._written(call, written, 201)
 
     async def update(self, call: Call) -> Answer:
         """A new version of a resource, from the organisation that filed it, withheld no less than the one before.
@@ -212,6 +215,7 @@ class StandardsApi:
         faults: tuple[Fault, ...] = tuple(check(tree, name))
         if faults:
             raise Refusal(422, faults[0].says, where=faults[0].where, code="invalid", faults=faults[1:])
+        check_names(call.body, tree)
         return tree
 
     def _written(self, call: Call, written: Written, status: int) -> Answer:

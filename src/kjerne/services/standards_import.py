@@ -21,12 +21,12 @@ from typing import Any, Final
 
 from kjerne.access import Grant
 from kjerne.errors import Fault, Refusal
-from kjerne.exchange import Answer, Call, Denied, PatientRef, Route, Stale
+from kjerne.exchange import Answer, Call, Denied, PatientRef, Route, Stale, not_filed
 from kjerne.fhir.definitions import type_name, type_number
 from kjerne.fhir.encode import encode
 from kjerne.fhir.index import Indexed, index
 from kjerne.fhir.validate import check
-from kjerne.registries.naming import number_in
+from kjerne.registries.naming import check_names, number_in
 from kjerne.registries.withholding import withheld
 from kjerne.store.bulk import Bulk, Filing, Fresh
 from kjerne.store.pool import Pool
@@ -112,6 +112,7 @@ def _read_together(parse: Parse, types: Mapping[str, int], at: datetime, raws: S
             raise Refusal(422, f"only these types are taken: {', '.join(sorted(types))}", where="resourceType")
         if faults := check(line.tree, name):
             raise Refusal(422, faults[0].says, faults=tuple(faults))
+        check_names(line.raw, line.tree)
         line.type = type_
 
     def indexed(line: _Line) -> None:
@@ -277,10 +278,7 @@ class StandardsImport:
         try:
             return await call.admit(self._identified(person, line), service, "file")
         except Denied as denied:
-            # The sender learns that nothing is filed here about this person, not why.
-            raise Refusal(
-                403, "results about this person are not filed here", where=_where(line, ""), rule=denied.denial.rule
-            ) from denied
+            raise not_filed(denied, _where(line, "")) from denied
 
     def _check_same(self, persons: Sequence[str], filings: Iterable[tuple[Grant, list[int]]]) -> None:
         """A line that names another person than the header does is on its way into the wrong record."""
