@@ -62,6 +62,26 @@ def test_a_quantity_is_compared_in_base_units(finds: Finds, asked: str, found: b
 
 
 @pytest.mark.parametrize(
+    ("value", "unit", "asked", "found"),
+    [
+        ("48", "mmol/mol", "mmol/mol", True),
+        ("0.048", "mol/mol", "mmol/mol", True),
+        ("1.1", "1", "mmol/mol", False),
+        ("1.1", "{INR}", "mmol/mol", False),
+        ("6.5", "%", "mmol/mol", False),
+        ("30", "mg/g", "mmol/mol", False),
+        ("48", "mmol/mol", "1", False),
+        ("0.45", "1", "%", True),
+    ],
+)
+def test_a_share_is_found_in_its_own_unit_and_not_among_plain_numbers(
+    finds: Finds, value: str, unit: str, asked: str, found: bool
+) -> None:
+    for pair in (f"gt0.001|{UCUM}|{asked}", f"lt1000|{UCUM}|{asked}", f"ne7|{UCUM}|{asked}"):
+        assert finds([("value-quantity", pair)], potassium(value, unit)) is found
+
+
+@pytest.mark.parametrize(
     ("asked", "found"),
     [
         ("5", False),

@@ -38,6 +38,10 @@ def ratio(one: str, other: str) -> Fraction | None:
         ("%", "1", Fraction(1, 100)),
         ("L", "dm3", 1),
         ("{INR}", "1", 1),
+        ("mmol/mol", "umol/mol", 1000),
+        ("mg/g", "g/kg", 1),
+        ("L/L", "mL/dL", 100),
+        ("U/kat", "nkat/kat", Fraction(10**9, 60_000_000)),
     ],
 )
 def test_units_are_converted_exactly(one: str, other: str, times: Fraction) -> None:
@@ -45,7 +49,19 @@ def test_units_are_converted_exactly(one: str, other: str, times: Fraction) -> N
 
 
 @pytest.mark.parametrize(
-    ("one", "other"), [("mmol/L", "mg/L"), ("meq/L", "mmol/L"), ("[IU]/L", "U/L"), ("mmol/L", "/L")]
+    ("one", "other"),
+    [
+        ("mmol/L", "mg/L"),
+        ("meq/L", "mmol/L"),
+        ("[IU]/L", "U/L"),
+        ("mmol/L", "/L"),
+        ("mmol/mol", "1"),
+        ("mmol/mol", "%"),
+        ("mmol/mol", "{INR}"),
+        ("mmol/mol", "mg/g"),
+        ("L/L", "1"),
+        ("mol/mol", "mol2/mol2"),
+    ],
 )
 def test_units_of_different_things_are_never_equal(one: str, other: str) -> None:
     assert ratio(one, other) is None

@@ -2,6 +2,10 @@
 
 The Unified Code for Units of Measure, sections 2 (grammar) and 4 (tables). Units that are no pure factor (degrees
 Celsius, pH, logarithms) and unknown ones have no canonical form here: they match by their code alone.
+
+UCUM lets a quotient of like things (mmol/mol, mg/g, L/L) be a plain number. Here it stays what it is a share of: who asks
+for HbA1c above 5 mmol/mol does not ask for an INR of 1.1, and 6.5 % HbA1c is not 65 mmol/mol. R4 says that a search *may*
+use the canonical form; it is used where the units measure the same. `%` is the number 0.01, as UCUM has it.
 """
 
 from __future__ import annotations
@@ -71,10 +75,13 @@ Canonical = tuple[Fraction, tuple[tuple[str, int], ...]]
 
 @lru_cache(maxsize=2048)
 def canonical(code: str) -> Canonical | None:
-    """(factor to base units, base units with exponents) of a UCUM code; None where there is no such pure factor."""
+    """(factor to base units, base units with exponents) of a UCUM code; None where there is no such pure factor.
+
+    Of a share the base unit is the pair: `mol/mol`.
+    """
     if not code or len(code) > _LENGTH_LIMIT:
         return None
-    factor, dimensions, at = Fraction(1), dict[str, int](), 0
+    factor, dimensions, above, at = Fraction(1), dict[str, int](), dict[str, int](), 0
     while at < len(code):
         annotation = _ANNOTATION.match(code, at)
         term = None if annotation else _TERM.match(code, at)
@@ -90,8 +97,11 @@ def canonical(code: str) -> Canonical | None:
         factor *= atom[0] ** exponent
         for name, power in atom[1].items():
             dimensions[name] = dimensions.get(name, 0) + power * exponent
+            above[name] = above.get(name, 0) + max(0, power * exponent)
         at = term.end()
-    return factor, tuple(sorted((name, power) for name, power in dimensions.items() if power))
+    left = {name: power for name, power in dimensions.items() if power}
+    share = {f"{name}/{name}": power for name, power in above.items()}
+    return factor, tuple(sorted((left or share).items()))
 
 
 def _atom(text: str) -> tuple[Fraction, dict[str, int]] | None:
