@@ -80,7 +80,10 @@ def first(here: Parts, name: str) -> Element | None:
 
 def text_of(element: Element) -> str:
     """Trimmed text; empty where there is none, or only the word NULL that some senders write."""
-    trimmed = prose(element)
+    words: str | None = element.text
+    if len(element) or (words and "\r" in words):
+        words = prose(element)
+    trimmed = words.strip() if words else ""
     return "" if trimmed == "NULL" else trimmed
 
 

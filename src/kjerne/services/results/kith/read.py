@@ -340,6 +340,8 @@ def _information(element: Element) -> Information:
 
 def _not_too_entangled(holder: Element, found: list[Item]) -> None:
     """Refuse results that hold each other so deeply that naming all codes below each would never end."""
+    if len(found) ** 2 <= REACH_LIMIT:
+        return
     above = [[i for i in (item.parent, target) if i >= 0] for item, target in zip(found, targets(found), strict=True)]
     pairs = 0
     for index in range(len(found)):
