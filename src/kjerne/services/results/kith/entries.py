@@ -8,6 +8,7 @@ from typing import Final, Literal
 
 import msgspec
 
+from kjerne.services.results.kith import sampled
 from kjerne.services.results.kith.matching import Face, face, match
 from kjerne.services.results.kith.model import Item, Report, Value
 from kjerne.services.results.kith.statuses import UNFINISHED, observation_status
@@ -16,6 +17,9 @@ ChangeKind = Literal["corrected", "replaced", "withdrawn", "not-repeated"]
 
 _FULL: Final = frozenset({"N", "M", "H"})
 """Kinds of report that repeat everything; an addition holds only what is new, a cancellation often nothing."""
+
+_CORRECTING: Final = frozenset({"M", "C"})
+"""Kinds of report and result that may say another sample time of a result that is known."""
 
 _FROM_REPORT_STATUS: Final = {"P": "2", "S": "15"}
 """8245 for a result without ServType and status of its own, by the report's 7306."""
@@ -66,10 +70,12 @@ class _Entry:
 
 @dataclass(frozen=True, slots=True)
 class _Laid:
-    """One version on its way: its items with what they effectively say, the index of the item each refers to (-1: none
+    """One version on its way: its own kind of service, its items with when they were sampled and what they effectively say, the index of the item each refers to (-1: none
     here), the key of an older result that it refers to instead, and the entry that holds each so far."""
 
+    service: str
     items: Sequence[Item]
+    times: Sequence[sampled.Times]
     services: Sequence[str]
     states: Sequence[str]
     targets: Sequence[int]
@@ -127,7 +133,7 @@ class Entries:
             _renew(entry, item, service, status, generated)
             return
         parent, target = _key_at(item.parent, laid.held, ""), laid.target_of(index, laid.beyond[index])
-        known = face(item, service, parent, target)
+        known = face(item, service, parent, target, laid.times[index])
         entry = _Entry(self._new_key(known), known, item, status, generated, item.value, history=service == "H")
         laid.held[index] = entry
         self._entries.append(entry)
@@ -164,7 +170,8 @@ def _laid(report: Report, before: Sequence[_Entry]) -> _Laid:
             older.get((item.of, item.ref), "") if item.ref and target < 0 else ""
             for item, target in zip(report.items, referred, strict=True)
         ]
-    return _Laid(report.items, services, states, referred, beyond, [None] * len(report.items))
+    times, held = sampled.of_items(report), [None] * len(report.items)
+    return _Laid(report.service, report.items, times, services, states, referred, beyond, held)
 
 
 def _effective(report: Report) -> tuple[list[str], list[str]]:
@@ -230,9 +237,11 @@ def _match_wave(wave: Sequence[int], laid: _Laid, before: Sequence[_Entry]) -> N
             laid.services[i],
             _known_key(laid.items[i].parent, laid.held, keys),
             _known_key(laid.targets[i], laid.held, keys) or laid.beyond[i],
+            laid.times[i],
+            corrects=laid.service in _CORRECTING or laid.services[i] in _CORRECTING,
         )
         for i in wave
-    ]
+    ]  # fmt: skip
     for index, known, hit in zip(wave, fresh, match(old, fresh), strict=True):
         if hit >= 0:
             laid.held[index] = before[hit]

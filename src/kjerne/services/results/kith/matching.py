@@ -13,13 +13,21 @@ from typing import Final, NamedTuple
 
 from kjerne.services.results.kith.codes import NATIONAL, canonical
 from kjerne.services.results.kith.model import Item
+from kjerne.services.results.kith.sampled import NONE, Times, apart
 
 _REFERS_BACK: Final = frozenset({"M", "C", "H"})
 """Kinds of service that say themselves that an earlier result exists."""
 
 
+_LOOKED_AT: Final = 100
+"""As many results with one key are compared with a newer one before it counts as another."""
+
+
 class Face(NamedTuple):
-    """What identifies a result within its report: its place, its codes and its id."""
+    """What identifies a result within its report: its place, its codes and its id.
+
+    `taken` is when its samples were; a result that `corrects` an earlier one may have that wrong.
+    """
 
     id: str
     of: int
@@ -30,13 +38,17 @@ class Face(NamedTuple):
     national: str
     name: str
     item: Item
+    taken: Times = NONE
+    corrects: bool = True
 
     @property
     def place(self) -> tuple[int, str, str]:
         return self.of, self.parent, self.target
 
 
-def face(item: Item, service: str, parent: str, target: str) -> Face:
+def face(
+    item: Item, service: str, parent: str, target: str, taken: Times = NONE, *, corrects: bool = True
+) -> Face:  # fmt: skip
     """`parent` and `target` are the keys of the result around it and of the one it refers to."""
     codes = frozenset((canonical(c.system), c.code) for c in item.investigations if c.code)
     national = next((code for system in NATIONAL for s, code in codes if s == system), "")
@@ -45,7 +57,7 @@ def face(item: Item, service: str, parent: str, target: str) -> Face:
     else:
         heading = item.value.heading.code if item.value else ""
         name = f"{heading}:{item.value.text[:80]}" if item.value and heading == "GR" else heading
-    return Face(item.id, item.of, service, parent, target, codes, national, name, item)
+    return Face(item.id, item.of, service, parent, target, codes, national, name, item, taken, corrects)
 
 
 def match(old: Sequence[Face | None], new: Sequence[Face]) -> list[int]:
@@ -109,8 +121,10 @@ def _by_code_where_only_one(old: Sequence[Face | None], new: Sequence[Face], fou
     for position, fresh in enumerate(new):
         candidates = by_code.get((fresh.of, fresh.codes), [])
         if found[position] < 0 and fresh.service in _REFERS_BACK and len(candidates) == 1 and candidates[0] in free:
-            found[position] = candidates[0]
-            free.discard(candidates[0])
+            known = old[candidates[0]]
+            if known is not None and (fresh.corrects or not apart(known.taken, fresh.taken)):
+                found[position] = candidates[0]
+                free.discard(candidates[0])
 
 
 _PASSES: Final = (
@@ -131,26 +145,29 @@ def _pair(
     key: Callable[[Face], Hashable | None],
     agree: Callable[[Face, Face], bool],
 ) -> None:
-    """Pair free faces with equal keys that agree, first with first, in the order of the report."""
+    """Pair free faces with equal keys that agree, first with first, in the order of the report.
+
+    What was sampled at another time is another result, unless a correction says so of one that has no better match. Of
+    very many with one key only the first are looked at, so that the work stays in step with the size of the report.
+    """
     waiting: dict[Hashable, list[int]] = defaultdict(list)
     for index in sorted(free):
         known = old[index]
         value = key(known) if known is not None else None
         if value is not None:
             waiting[value].append(index)
-    for position, fresh in enumerate(new):
-        if found[position] >= 0:
-            continue
-        value = key(fresh)
-        if value is None:
-            continue
-        for index in waiting.get(value, ()):
-            known = old[index]
-            if known is not None and agree(known, fresh):
-                found[position] = index
-                free.discard(index)
-                waiting[value].remove(index)
-                break
+    for may_be_apart in (False, True):
+        for position, fresh in enumerate(new):
+            if found[position] >= 0 or (may_be_apart and not fresh.corrects):
+                continue
+            candidates = waiting.get(key(fresh), [])
+            for place, index in enumerate(candidates[:_LOOKED_AT]):
+                known = old[index]
+                if known is not None and (may_be_apart or not apart(known.taken, fresh.taken)) and agree(known, fresh):
+                    found[position] = index
+                    free.discard(index)
+                    del candidates[place]
+                    break
 
 
 def _agree(known: Face, fresh: Face) -> bool:

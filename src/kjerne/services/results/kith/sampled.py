@@ -1,0 +1,70 @@
+"""When the sample behind a result was taken: what tells two results of one analysis apart.
+
+Times are compared with the precision they were sent in: a day meets every time in it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from functools import lru_cache
+from typing import Final
+
+from kjerne.services.results.kith.model import Item, Report
+from kjerne.services.results.kith.times import OSLO, stamp
+
+Times = frozenset[str]
+
+NONE: Final[Times] = frozenset()
+
+
+def of_items(report: Report) -> list[Times]:
+    """For each result when its samples were taken: those it names, else those of the result around it, else all that
+    its Patient element holds. Without any, when it was examined; empty where neither is said."""
+    known: dict[str, str] = {}
+    by_patient: dict[int, Times] = {}
+    for subject in report.subjects:
+        time = local(subject.collected)
+        if time:
+            by_patient[subject.of] = by_patient.get(subject.of, NONE) | {time}
+            if subject.id:
+                known[f"{subject.of}:{subject.id}"] = time
+    found: list[Times] = []
+    for item in report.items:
+        if item.subjects:
+            times = frozenset(known[key] for ref in item.subjects if (key := f"{item.of}:{ref}") in known)
+        else:
+            times = found[item.parent] if item.parent >= 0 else by_patient.get(item.of, NONE)
+        found.append(times or _examined(item))
+    return found
+
+
+def of_report(report: Report) -> Times:
+    """Every time at which something that the report is about was taken, else examined."""
+    taken = frozenset(time for subject in report.subjects if (time := local(subject.collected)))
+    return taken or NONE.union(*map(_examined, report.items))
+
+
+def apart(one: Collection[str], other: Collection[str]) -> bool:
+    """Whether both are known, and nothing of the one can have been taken when something of the other was."""
+    if not one or not other:
+        return False
+    return not any(a.startswith(b) or b.startswith(a) for a in one for b in other)
+
+
+def has_clock(time: str) -> bool:
+    """Whether a time is more than a day, which many samples share."""
+    return "T" in time
+
+
+@lru_cache(maxsize=8192)
+def local(text: str) -> str:
+    """A time of the message as Norwegian local time with the precision it has; empty where it is none."""
+    found = stamp(text)
+    if found is None:
+        return ""
+    return found.at.astimezone(OSLO).isoformat()[:19] if has_clock(text) else found.text
+
+
+def _examined(item: Item) -> Times:
+    time = local(item.investigated)
+    return frozenset((time,)) if time else NONE
