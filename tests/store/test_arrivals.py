@@ -12,8 +12,8 @@ from kjerne.access import Choice, Grant
 from kjerne.errors import Fault
 from kjerne.exchange import Stale
 from kjerne.store import messages
-from kjerne.store.arrivals import Arrival, claim, look
-from kjerne.store.chains import Chains, Source
+from kjerne.store.arrivals import Arrival, Sent, claim, look
+from kjerne.store.chains import Chains, Source, Version
 from kjerne.store.pool import locked
 
 from .conftest import NOW, Desk
@@ -29,30 +29,51 @@ async def digest_of(desk: Desk, patient: int) -> bytes:
     return (await desk.store.people.digests(desk.store.pool, patient))[0]
 
 
+async def kept(desk: Desk, grant: Grant, number: bytes, name: str) -> Sent:
+    """One version under a number, in a chain of the same name."""
+    patient = grant.subject.patient
+    source, version = Source(NOW, name, b"<the report/>"), Version(number, NOW, name, patient, b"sealed")
+    async with desk.store.pool.acquire() as conn:
+        await Chains(desk.store.records).keep(conn, grant, number, [source], [], orphan=False, versions=[version])
+    return Sent(NOW, name, patient, number, patient, b"sealed")
+
+
 async def claimed(
-    desk: Desk, name: str, grants: Sequence[Grant], report: bytes, owner: int | None, newcomers: Sequence[bytes] = ()
-) -> bool:
-    """Whether a claim was taken; what it took is committed."""
+    desk: Desk, name: str, grants: Sequence[Grant], number: bytes, newcomers: Sequence[bytes] = ()
+) -> tuple[Sent, ...] | None:
+    """What had come under the number when a claim was taken, None where it was not; what it took is committed."""
     async with desk.store.pool.acquire() as conn:
         try:
-            async with locked(conn, [report, *newcomers]):
-                await claim(conn, row(desk, name), [name], grants, {report: owner}, newcomers)
+            async with locked(conn, [number, *newcomers]):
+                known = await claim(conn, row(desk, name), [name], grants, [number], newcomers)
         except Stale:
-            return False
-    return True
+            return None
+    return known.get(number, ())
 
 
-async def test_a_look_tells_the_person_the_owner_and_the_number_of_versions(desk: Desk) -> None:
+async def test_a_look_tells_the_person_and_what_came_under_the_number(desk: Desk) -> None:
     one, other = await desk.person(), await desk.person()
-    report, grant = secrets.token_bytes(16), await desk.grant(one, "file")
+    number, grant = secrets.token_bytes(16), await desk.grant(one, "file")
+    sent = {await kept(desk, grant, number, name) for name in ("a", "b")}
     async with desk.store.pool.acquire() as conn:
-        for name in ("a", "b"):
-            source = Source(NOW, name, b"<the report/>")
-            await Chains(desk.store.records).keep(conn, grant, report, [source], [], orphan=False)
-        named = [(await digest_of(desk, other), report), (b"nobody", b"no report")]
-        seen, arrivals = await look(conn, None, "1", "never", RAW, named)
+        named = [(await digest_of(desk, other), number), (b"nobody", b"no report")]
+        seen, (arrival, unknown) = await look(conn, None, "1", "never", RAW, named)
     assert seen is None
-    assert arrivals == [Arrival(other, one, 2), Arrival(None, None, 0)]
+    assert (arrival.person, set(arrival.known), arrival.crowded) == (other, sent, False)
+    assert unknown == Arrival(None, ())
+
+
+async def test_a_number_with_more_versions_than_a_report_has_is_crowded(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    number, grant = secrets.token_bytes(16), await desk.grant(await desk.person(), "file")
+    for name in ("a", "b", "c"):
+        await kept(desk, grant, number, name)
+    for most, crowded in ((3, False), (2, True), (1, True)):
+        monkeypatch.setattr("kjerne.store.arrivals.VERSIONS_LOOKED_AT", most)
+        async with desk.store.pool.acquire() as conn:
+            _, (arrival,) = await look(conn, None, "1", "never", RAW, [(b"nobody", number)])
+        assert (arrival.crowded, len(arrival.known)) == (crowded, min(3, most + 1))
 
 
 async def test_a_look_finds_what_the_same_message_was_answered(desk: Desk) -> None:
@@ -70,8 +91,8 @@ async def test_a_claim_is_taken_once_and_ends_what_could_not_be_read(desk: Desk)
     grant, report = await desk.grant(await desk.person(), "file"), secrets.token_bytes(16)
     async with desk.store.pool.acquire() as conn:
         await messages.keep(conn, row(desk, messages.unread_name("twice", "0a0b"), Fault("no XML")))
-    assert await claimed(desk, "twice", [grant], report, None)
-    assert not await claimed(desk, "twice", [grant], report, None)
+    assert await claimed(desk, "twice", [grant], report) == ()
+    assert await claimed(desk, "twice", [grant], report) is None
     async with desk.store.pool.acquire() as conn:
         assert [one for one in await messages.rejected(conn, "1") if one.message.startswith("twice")] == []
 
@@ -79,17 +100,14 @@ async def test_a_claim_is_taken_once_and_ends_what_could_not_be_read(desk: Desk)
 async def test_a_claim_on_what_changed_since_takes_nothing(desk: Desk) -> None:
     one, other = await desk.person(), await desk.person()
     grant, report = await desk.grant(one, "file"), secrets.token_bytes(16)
-    async with desk.store.pool.acquire() as conn:
-        await Chains(desk.store.records).keep(conn, grant, report, [Source(NOW, "a", b"<r/>")], [], orphan=False)
-    assert not await claimed(desk, "owner", [grant], report, None)
-    assert not await claimed(desk, "owner", [grant], report, other)
-    assert not await claimed(desk, "newcomer", [grant], report, one, [await digest_of(desk, other)])
+    sent = await kept(desk, grant, report, "a")
+    assert await claimed(desk, "newcomer", [grant], report, [await digest_of(desk, other)]) is None
     async with desk.store.pool.acquire() as conn:
         await desk.store.people.add_choice(conn, one, Choice("opt-out", "results", "", "", NOW, None))
-    assert not await claimed(desk, "stamp", [grant], report, one)
-    kept = await desk.store.pool.fetchval("SELECT count(*) FROM message_in WHERE message = ANY($1)", ["owner", "stamp"])
-    assert kept == 0
-    assert await claimed(desk, "owner", [await desk.grant(one, "file")], report, one)
+    assert await claimed(desk, "stamp", [grant], report) is None
+    names = ["stamp", "newcomer"]
+    assert await desk.store.pool.fetchval("SELECT count(*) FROM message_in WHERE message = ANY($1)", names) == 0
+    assert await claimed(desk, "taken", [await desk.grant(one, "file")], report) == (sent,)
 
 
 async def test_what_fails_inside_a_locked_transaction_leaves_no_row_and_a_usable_connection(desk: Desk) -> None:

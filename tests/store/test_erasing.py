@@ -14,7 +14,7 @@ from kjerne.fhir.encode import decode
 from kjerne.fhir.index import index
 from kjerne.jobs import Job
 from kjerne.store import audit, followup, messages
-from kjerne.store.chains import Chains, Source
+from kjerne.store.chains import Chains, Source, Version
 from kjerne.store.erasing import KIND, Eraser
 from kjerne.store.records import Change
 
@@ -23,7 +23,8 @@ from .conftest import NOW, Desk
 OBSERVATION = type_number("Observation")
 REGRET = timedelta(days=30)
 EVERYTHING = (
-    "record", "record_history", "report_source", "requester_inbox", "notice", "acknowledgement", "reuse_answer", "locator",
+    "record", "record_history", "report_source", "report_version", "requester_inbox", "notice", "acknowledgement", "reuse_answer",
+    "locator",
 )  # fmt: skip
 RAW = b'{"resourceType":"Observation","status":"final","code":{"text":"P-Kalium"},"valueString":"4"}'
 
@@ -36,7 +37,9 @@ async def filled(desk: Desk, patient: int) -> None:
         grant = await desk.grant(patient, "file")
         for raw in (RAW, RAW.replace(b'"4"', b'"5"')):
             await desk.store.records.put(conn, grant, [Change(OBSERVATION, id_, raw, index(decode(raw)))])
-        await chains.keep(conn, grant, report, [Source(NOW, f"message-{patient}", b"<the report/>")], [], orphan=False)
+        source = Source(NOW, f"message-{patient}", b"<the report/>")
+        version = Version(report, NOW, source.message, patient, b"sealed")
+        await chains.keep(conn, grant, report, [source], [], orphan=False, versions=[version])
         row = messages.row(
             desk.store.messages, sender="1", message=f"message-{patient}.0a1b2c3d", raw=b"<all/>", at=NOW, receipt=b"ok"
         )

@@ -6,9 +6,10 @@ costs more than what is done there. Both answer the program, never a caller.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from datetime import datetime
+from typing import Any, Final, NamedTuple
 
 from xxhash import xxh3_128_digest
 
@@ -20,26 +21,46 @@ from kjerne.store.messages import Received
 from kjerne.store.pool import Connection
 from kjerne.store.proofs import fetched, noting
 
+VERSIONS_LOOKED_AT: Final = 200
+"""Versions under one number that are looked at. A number with more of them is none of a report; see `Arrival.crowded`."""
+
+
+class Sent(NamedTuple):
+    """One version under a laboratory's number: whom it names, the chain it is laid in, and whose that is now."""
+
+    made_at: datetime
+    message: str
+    patient: int
+    chain: bytes
+    owner: int
+    trace: bytes
+
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """What is known about one report that came: who has the number it names, who owns its chain, and of how many versions."""
+    """What is known about one report that came: who has the patient's number it names, and what came under its own."""
 
     person: int | None
-    owner: int | None
-    versions: int
+    known: tuple[Sent, ...]
+
+    @property
+    def crowded(self) -> bool:
+        """Whether so much came under the number that it cannot be one of a report."""
+        return len(self.known) > VERSIONS_LOOKED_AT
 
 
+# What was deleted after an opt-out has no owner any more, and says nothing.
 _LOOK: Final = """
 SELECT (SELECT i.patient FROM person_identifier i WHERE i.digest = n.person
         ORDER BY (i.valid_to IS NULL) DESC, i.valid_from DESC LIMIT 1),
-  l.patient, (SELECT count(*) FROM report_source s WHERE s.patient = l.patient AND s.report = l.digest),
+  (SELECT array_agg(ROW(u.made_at, u.message, u.patient, u.chain, u.owner, u.trace)) FROM (
+     SELECT v.*, l.patient AS owner FROM report_version v JOIN locator l ON l.kind = $3 AND l.digest = v.chain
+     WHERE v.number = n.report LIMIT $6 + 1) u),
   m.status, m.receipt, m.digest, m.reports, m.observations
 FROM unnest($1::bytea[], $2::bytea[]) WITH ORDINALITY AS n(person, report, place)
-LEFT JOIN locator l ON l.kind = $3 AND l.digest = n.report
 LEFT JOIN message_in m ON m.sender = $4 AND m.message = $5
 ORDER BY n.place"""
-_NOTING_LOOK: Final = f"WITH {noting(6)} SELECT EXISTS (SELECT 1 FROM note), f.* FROM ({_LOOK}) f"
+_NOTING_LOOK: Final = f"WITH {noting(7)} SELECT EXISTS (SELECT 1 FROM note), f.* FROM ({_LOOK}) f"
 
 
 async def look(
@@ -50,12 +71,12 @@ async def look(
     With `once` the request's proof is noted in the same statement, and refused where it was used before.
     """
     values = [person for person, _ in named], [report for _, report in named], REPORT, sender, message
-    rows = await fetched(conn, once, _LOOK, _NOTING_LOOK, values)
-    _, _, _, status, receipt, digest, reports, observations = rows[0]
+    rows = await fetched(conn, once, _LOOK, _NOTING_LOOK, (*values, VERSIONS_LOOKED_AT))
+    _, _, status, receipt, digest, reports, observations = rows[0]
     seen = None
     if status is not None:
         seen = Received(status, receipt, digest == xxh3_128_digest(raw), reports, observations)
-    return seen, [Arrival(*row[:3]) for row in rows]
+    return seen, [Arrival(row[0], tuple(Sent(*one) for one in row[1] or ())) for row in rows]
 
 
 _CLAIM: Final = f"""
@@ -66,30 +87,34 @@ WITH claimed AS ({messages.CLAIM}), ended AS (
   SELECT patient, stamp FROM person WHERE patient = ANY($12::bigint[]) ORDER BY patient FOR NO KEY UPDATE
 )
 SELECT EXISTS (SELECT 1 FROM claimed), (SELECT array_agg(ROW(patient, stamp)) FROM held),
-  (SELECT array_agg(ROW(l.digest, l.patient)) FROM locator l WHERE l.kind = $13 AND l.digest = ANY($14::bytea[])),
+  (SELECT array_agg(ROW(v.number, v.made_at, v.message, v.patient, v.chain, l.patient, v.trace)) FROM report_version v
+   JOIN locator l ON l.kind = $13 AND l.digest = v.chain WHERE v.number = ANY($14::bytea[])),
   EXISTS (SELECT 1 FROM person_identifier i WHERE i.digest = ANY($15::bytea[]))"""
 
 
 async def claim(
     conn: Connection, row: tuple[Any, ...], ids: Iterable[str], grants: Sequence[Grant],
-    owners: Mapping[bytes, int | None], newcomers: Sequence[bytes],
-) -> None:  # fmt: skip
+    numbers: Sequence[bytes], newcomers: Sequence[bytes],
+) -> dict[bytes, tuple[Sent, ...]]:  # fmt: skip
     """Keeps the message (`row` from `messages.row`) and takes the rows of everybody it is about, until the transaction ends.
 
     Reports about one patient are filed one after another. What could not be read and showed one of `ids` leaves the
-    sender's queue: a good message has come in its place. Call with the reports and the newcomers' numbers locked. Raises
-    `Stale` where the message was taken, a chain changed owner, a number found its person, or a fact about any of
-    the patients changed, since it was looked at.
+    sender's queue: a good message has come in its place. Call with the reports' `numbers` and the newcomers' locked. Gives
+    what has come under each number of a report by now. Raises `Stale` where the message was taken, a newcomer's number
+    found its person, or a fact about any of the patients changed, since it was looked at.
     """
     keys = {key for grant in grants for key in grant.subject.keys}
-    claimed, held, chains, known = await conn.fetchrow(
-        _CLAIM, *row, list(ids), list(keys), REPORT, list(owners), list(newcomers)
+    claimed, held, versions, named = await conn.fetchrow(
+        _CLAIM, *row, list(ids), list(keys), REPORT, list(numbers), list(newcomers)
     )  # type: ignore[misc]  # a SELECT without FROM has one row
     stamps: dict[int, int] = dict(held or ())
     if (
         not claimed
-        or known
-        or dict(chains or ()) != {report: owner for report, owner in owners.items() if owner is not None}
+        or named
         or any(sum(stamps.get(key, 0) for key in grant.subject.keys) != grant.subject.stamp for grant in grants)
     ):
         raise Stale
+    known: dict[bytes, tuple[Sent, ...]] = {}
+    for number, *sent in versions or ():
+        known[number] = (*known.get(number, ()), Sent(*sent))
+    return known

@@ -2,6 +2,7 @@
 
 A chain is kept as its sources, so that the current state can be folded anew whatever order they arrive in. The locator
 says which person the newest version names: a corrected patient number moves the chain, and the old place is withdrawn.
+What came under which number of the laboratory stands in `report_version`: a number may be used again.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from typing import Final, NamedTuple
 from uuid import UUID
 
 import zstandard
@@ -54,6 +55,12 @@ WITH own AS (
 ), noted AS (
   INSERT INTO report_source (patient, report, made_at, message, sealed)
   SELECT $1, anchor, $3, $9, '' FROM unnest($2::bytea[]) AS anchor ON CONFLICT DO NOTHING
+), counted AS (
+  INSERT INTO report_version (number, made_at, message, patient, chain, trace)
+  SELECT n.number, n.made_at, n.message, n.patient, $5, n.trace
+  FROM unnest($11::bytea[], $12::timestamptz[], $13::text[], $14::bigint[], $15::bytea[])
+    AS n(number, made_at, message, patient, trace)
+  ON CONFLICT (number, made_at, message, patient) DO UPDATE SET chain = excluded.chain
 )
 {_KIN}"""
 
@@ -67,6 +74,16 @@ class Source:
     made_at: datetime
     message: str
     raw: bytes
+
+
+class Version(NamedTuple):
+    """What is noted of a version under the laboratory's number: whom it names, and its sealed trace."""
+
+    number: bytes
+    made_at: datetime
+    message: str
+    patient: int
+    trace: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,19 +122,41 @@ class Chains:
 
     async def keep(
         self, conn: Connection, grant: Grant, report: bytes, sources: Sequence[Source], anchors: Sequence[bytes],
-        orphan: bool,
+        orphan: bool, versions: Sequence[Version] = (),
     ) -> dict[bytes, bool]:  # fmt: skip
         """Keeps versions under the patient's key, each once; the chain belongs to this patient from now on.
 
-        Notes what it shares with other chains of hers (`anchors`), and gives those as `relatives` does.
+        Notes which `versions` are laid in the chain, and what it shares with other chains of hers (`anchors`), and gives
+        those as `relatives` does.
         """
         seal, shrink = self._records.key(grant).seal, _SHRINK.compress
         rows = [(source.made_at, source.message, seal(shrink(source.raw), report)) for source in sources]
         mark = report.hex() + ("?" if orphan else "")
         found = await conn.fetch(
-            _KEEP, grant.subject.patient, list(anchors), MARKER_TIME, REPORT, report, *columns(rows, 3), mark, NO_ID
-        )
+            _KEEP, grant.subject.patient, list(anchors), MARKER_TIME, REPORT, report, *columns(rows, 3), mark, NO_ID,
+            *columns(versions, 5),
+        )  # fmt: skip
         return {row[0]: row[1] for row in found if row[0] != report}
+
+    async def take_apart(self, conn: Connection, grant: Grant, report: bytes) -> None:
+        """Takes a chain of the patient's away, to be made anew from its versions, here or elsewhere."""
+        mark = report.hex()
+        await conn.execute(
+            "WITH gone AS (DELETE FROM locator WHERE kind = $3 AND digest = $2 AND patient = $1) "
+            "DELETE FROM report_source WHERE patient = $1 AND "
+            "(report = $2 AND made_at <> $4 OR made_at = $4 AND message = ANY($5::text[]))",
+            grant.subject.patient, report, REPORT, MARKER_TIME, [mark, f"{mark}?"],
+        )  # fmt: skip
+
+    async def set_aside(self, conn: Connection, grant: Grant, aside: bytes, sources: Sequence[Source]) -> None:
+        """Keeps versions that name the patient, and may be laid in another's chain, under her own key."""
+        seal, shrink = self._records.key(grant).seal, _SHRINK.compress
+        rows = [(source.made_at, source.message, seal(shrink(source.raw), aside)) for source in sources]
+        await conn.execute(
+            "INSERT INTO report_source (patient, report, made_at, message, sealed) "
+            "SELECT $1, $2, n.* FROM unnest($3::timestamptz[], $4::text[], $5::bytea[]) AS n ON CONFLICT DO NOTHING",
+            grant.subject.patient, aside, *columns(rows, 3),
+        )  # fmt: skip
 
     async def relatives(self, conn: Connection, grant: Grant, anchors: Sequence[bytes]) -> dict[bytes, bool]:
         """The patient's chains that share one of `anchors`, and whether all that they hold is changes."""

@@ -28,11 +28,12 @@ HOSPITAL = "100000008"
 LAB = Caller("system", "lab", frozenset({"nhn:pps/provesvar-write"}), organisation="100000777")
 
 
-_numbers = (nine + control_digits(nine) for nine in (f"128175{n:03d}" for n in range(100, 500)) if control_digits(nine))
+_nines = (f"{day}8175{individual}" for day in range(12, 29) for individual in range(100, 500))
+_numbers = (nine + control_digits(nine) for nine in _nines if control_digits(nine))
 
 
 def fresh_number() -> str:
-    """A synthetic number nobody had in an earlier test: born 12 January 1975, month plus 80."""
+    """A synthetic number nobody had in an earlier test: born in January 1975, month plus 80."""
     return next(_numbers)
 
 

@@ -569,7 +569,9 @@ async def test_the_sender_learns_where_a_moved_report_was_opened_and_not_by_whom
     await opened(ward, number)
     await take(
         ward,
-        a_report(kith, other, kith.item(), id_="M-2", generated="2026-03-04T12:00:05", report=f"R-{number[-5:]}"),
+        a_report(
+            kith, other, kith.item(), id_="M-2", generated="2026-03-04T12:00:05", report=f"R-{number[-5:]}", service="M"
+        ),
     )
     withdrawn = await ward.house.intake.withdrawn(LAB)
     (moved,) = [one for one in withdrawn if one.message.startswith(other[-5:])]

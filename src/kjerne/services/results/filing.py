@@ -17,9 +17,9 @@ from kjerne.fhir.definitions import type_number
 from kjerne.fhir.encode import encode
 from kjerne.fhir.index import index
 from kjerne.services.results import release, repeats
-from kjerne.services.results.kith import chain, codes, kin, mapping
+from kjerne.services.results.kith import chain, codes, kin, lineage, mapping
 from kjerne.store import followup
-from kjerne.store.chains import Chains, Source
+from kjerne.store.chains import Chains, Source, Version
 from kjerne.store.house import Store
 from kjerne.store.people import Newcomer
 from kjerne.store.pool import Connection
@@ -33,22 +33,31 @@ KIN_LIMIT: Final = 50
 Digest = Callable[[str], bytes]
 Versions = list[chain.Versioned]
 Reports = Mapping[bytes, Sequence[chain.Versioned]]
+Laid = dict[bytes, list[tuple[Source, chain.Versioned]]]
 
 
 @dataclass(frozen=True, slots=True)
 class Filing:
-    """One report on its way: its chain, the grant for whom it names, and for whom the chain was filed on until now.
+    """One report on its way: the laboratory's number of it, what it changes there, and the grants for whom that concerns.
 
-    `newcomer` is set where no register knew whom it names; she is registered with it.
+    `mark` is the version among those under the number, `grant` the one for whom it names, `shut` are people whose reports
+    the law keeps from being changed by it. `newcomer` is set where no register knew whom it names; she is registered with
+    it.
     """
 
     sender: str
-    report: bytes
+    number: bytes
     version: chain.Versioned
+    mark: lineage.Mark
+    plan: lineage.Plan
     grant: Grant
-    owner: int | None
-    former: Grant | None
+    others: tuple[Grant, ...] = ()
+    shut: frozenset[int] = frozenset()
     newcomer: Newcomer | None = None
+
+    @property
+    def grants(self) -> tuple[Grant, ...]:
+        return self.grant, *self.others
 
 
 class Files:
@@ -62,49 +71,100 @@ class Files:
     async def file(self, conn: Connection, filing: Filing, message: str) -> None:
         """One version into its chain, and the chain's state into the record of whoever the newest version names.
 
-        Call inside a transaction that holds the chain and the rows of both patients.
+        Call inside a transaction that holds the number and the rows of everybody the filing concerns.
         """
-        grant, former, report, version = filing.grant, filing.former, filing.report, filing.version
-        source = Source(version.generated_at, version.message, chain.pack(version))
-        sources: list[Source] = []
-        if filing.owner is not None:
-            sources = await self._chains.sources(conn, former or grant, report)
-        own = [chain.unpack(one.raw) for one in sources]
-        before, kept = own, [source]
-        if former is not None:
-            if source.made_at < max(one.made_at for one in sources):
-                # A late, older version with the wrong number: the chain has moved on, and this is a part of its past.
-                grant = former
-            else:
-                await self._leave(conn, former, filing, own)
-                await self._chains.note_move(conn, former, moved_mark(self._digest, filing.sender), message)
-                before, kept = [], [*sources, source]
-        after = [*own, version]
-        orphan = kin.is_orphan(after)
-        near = await self._chains.keep(conn, grant, report, kept, self._anchors(filing.sender, after), orphan)
-        concerned = orphan or kin.is_orphan(before) or any(near.values())
-        others = await self._kin(conn, grant, filing, near) if concerned else {}
-        await self._refile(conn, grant, {**others, report: before}, {**others, report: after})
+        if filing.plan.only_adds:
+            await self._add(conn, filing)
+        else:
+            await self._regroup(conn, filing, message)
 
-    async def _leave(self, conn: Connection, former: Grant, filing: Filing, own: Versions) -> None:
-        """Takes a chain from the wrong person, and tells everybody who had opened it there."""
-        report = filing.report
-        near = await self._chains.relatives(conn, former, self._anchors(filing.sender, own))
-        near.pop(report, None)
-        others = await self._kin(conn, former, filing, near) if kin.is_orphan(own) or any(near.values()) else {}
-        before = kin.gather({**others, report: own})
-        if report in before:
-            named = sorted(self._named(former, report, before[report]), key=str)
-            shut = await self._chains.withdraw(conn, former, named)
-            told = [(type_, id_, 0) for type_, id_ in shut if type_ in (REPORT_TYPE, OBSERVATION_TYPE)]
-            await followup.tell_readers(conn, former, "withdrawn", told)
-        left = {key: versions for key, versions in before.items() if key != report}
-        await self._rewrite(conn, former, left, kin.gather(others))
+    async def _add(self, conn: Connection, filing: Filing) -> None:
+        """A version of a report that stays with its patient; the usual case."""
+        [(report, _)] = filing.plan.after.items()
+        sources = await self._chains.sources(conn, filing.grant, report) if filing.plan.before else []
+        before = [chain.unpack(one.raw) for one in sources]
+        after = [*before, filing.version]
+        fresh = [source_of(filing.version)]
+        orphan = kin.is_orphan(after)
+        near = await self._chains.keep(
+            conn,
+            filing.grant,
+            report,
+            fresh,
+            self._anchors(filing.sender, after),
+            orphan,
+            self._noted(filing, [filing.mark]),
+        )
+        concerned = orphan or kin.is_orphan(before) or any(near.values())
+        others = await self._kin(conn, filing.grant, filing.sender, near, {report}) if concerned else {}
+        await self._refile(conn, filing.grant, {**others, report: before}, {**others, report: after})
+
+    async def _regroup(self, conn: Connection, filing: Filing, message: str) -> None:
+        """A version that changes which versions are one report, or whose one is: all that this concerns is made anew."""
+        plan, aside = filing.plan, self._digest(f"aside|{filing.number.hex()}")
+        by_patient = {grant.subject.patient: grant for grant in filing.grants}
+        pool = _Pool(filing.version, filing.mark)
+        names = sorted({*plan.chains, aside})
+        for patient, grant in by_patient.items():
+            for name in names:
+                pool.add(patient, name, await self._chains.sources(conn, grant, name))
+        for patient, grant in by_patient.items():
+            await self._chains.set_aside(conn, grant, aside, pool.naming(patient))
+            for report, standing in plan.before.items():
+                if standing.owner == patient:
+                    await self._chains.take_apart(conn, grant, report)
+        for patient, grant in by_patient.items():
+            before = {
+                report: pool.before(patient, report) for report, one in plan.before.items() if one.owner == patient
+            }
+            after = {report: pool.after(one) for report, one in plan.after.items() if one.owner == patient}
+            if before or after:
+                await self._replace(conn, grant, filing, before, after, message)
+
+    async def _replace(
+        self, conn: Connection, grant: Grant, filing: Filing, before: dict[bytes, Versions], after: dict[bytes, Versions],
+        message: str,
+    ) -> None:  # fmt: skip
+        """Other reports under a number in one record. What went to somebody else is withdrawn, and readers are told."""
+        patient, plan = grant.subject.patient, filing.plan
+        near = await self._chains.relatives(
+            conn, grant, self._anchors(filing.sender, [version for versions in before.values() for version in versions])
+        )
+        for report, versions in after.items():
+            near |= await self._chains.keep(
+                conn, grant, report, [source_of(one) for one in versions], self._anchors(filing.sender, versions),
+                kin.is_orphan(versions), self._noted(filing, plan.after[report].marks),
+            )  # fmt: skip
+        near = {key: changes for key, changes in near.items() if key not in before and key not in after}
+        concerned = any(near.values()) or any(map(kin.is_orphan, (*before.values(), *after.values())))
+        others = await self._kin(conn, grant, filing.sender, near, {*before, *after}) if concerned else {}
+        was, now = kin.gather({**others, **before}), kin.gather({**others, **after})
+        gone = {mark.name for one in plan.after.values() if one.owner != patient for mark in one.marks}
+        for report in sorted(before):
+            if any(mark.person == patient and mark.name in gone for mark in plan.before[report].marks):
+                await self._chains.note_move(conn, grant, moved_mark(self._digest, filing.sender), message)
+                if report in was and report not in now:
+                    await self._withdraw(conn, grant, report, was.pop(report))
+        await self._rewrite(conn, grant, was, now)
+
+    async def _withdraw(self, conn: Connection, grant: Grant, report: bytes, versions: Versions) -> None:
+        """Shuts a report in the wrong person's record, and tells everybody who had opened it there."""
+        named = sorted(self._named(grant, report, versions), key=str)
+        shut = await self._chains.withdraw(conn, grant, named)
+        told = [(type_, id_, 0) for type_, id_ in shut if type_ in (REPORT_TYPE, OBSERVATION_TYPE)]
+        await followup.tell_readers(conn, grant, "withdrawn", told)
+
+    def _noted(self, filing: Filing, marks: Iterable[lineage.Mark]) -> list[Version]:
+        seal = self._store.messages.seal
+        return [
+            Version(filing.number, one.made_at, one.message, one.person, seal(lineage.pack(one.trace), filing.number))
+            for one in marks
+        ]
 
     async def _kin(
-        self, conn: Connection, grant: Grant, filing: Filing, near: Iterable[bytes]
+        self, conn: Connection, grant: Grant, sender: str, near: Iterable[bytes], own: set[bytes]
     ) -> dict[bytes, Versions]:
-        """The chains that a filing may concern beside its own, with their versions: `near` and what is near to those."""
+        """The chains that a filing may concern beside its `own`, with their versions: `near` and what is near to those."""
         found: dict[bytes, Versions] = {}
         waiting = set(near)
         while waiting:
@@ -113,8 +173,8 @@ class Files:
             for key in sorted(waiting):
                 sources = await self._chains.sources(conn, grant, key)
                 found[key] = [chain.unpack(one.raw) for one in sources]
-            shared = self._anchors(filing.sender, [version for key in waiting for version in found[key]])
-            waiting = set(await self._chains.relatives(conn, grant, shared)) - found.keys() - {filing.report}
+            shared = self._anchors(sender, [version for key in waiting for version in found[key]])
+            waiting = set(await self._chains.relatives(conn, grant, shared)) - found.keys() - own
         return found
 
     def _anchors(self, sender: str, versions: Sequence[chain.Versioned]) -> list[bytes]:
@@ -190,6 +250,52 @@ class Files:
 def moved_mark(digest: Digest, sender: str) -> bytes:
     """What a sender's moved reports are found by."""
     return digest(f"moved|{sender}")
+
+
+class _Pool:
+    """The versions under a number that a filing may read, as they lie in the records of those it concerns."""
+
+    def __init__(self, version: chain.Versioned, mark: lineage.Mark) -> None:
+        self._lying: dict[tuple[int, bytes], Versions] = {}
+        self._known: dict[tuple[datetime, str], list[chain.Versioned]] = {}
+        self._named: dict[int, dict[tuple[datetime, str], chain.Versioned]] = {}
+        self._put(mark.person, version)
+
+    def _put(self, patient: int, version: chain.Versioned) -> None:
+        name = version.generated_at, version.message
+        self._known.setdefault(name, []).append(version)
+        if not chain.is_absent(version):
+            self._named.setdefault(patient, {})[name] = version
+
+    def add(self, patient: int, report: bytes, sources: Iterable[Source]) -> None:
+        """What lies in the patient's record under a name."""
+        found = self._lying[patient, report] = [chain.unpack(one.raw) for one in sources]
+        for version in found:
+            self._put(patient, version)
+
+    def before(self, patient: int, report: bytes) -> Versions:
+        """A chain as it lies in the patient's record."""
+        return self._lying[patient, report]
+
+    def after(self, standing: lineage.Standing) -> Versions:
+        """A report's versions for the record of its owner; those that name another are `absent` from it."""
+        found = []
+        for mark in standing.marks:
+            name = mark.made_at, mark.message
+            if mark.person == standing.owner and name in self._named.get(mark.person, {}):
+                found.append(self._named[mark.person][name])
+            elif mark.person != standing.owner and name in self._known:
+                found.append(chain.absent(self._known[name][0]))
+        return found
+
+    def naming(self, patient: int) -> list[Source]:
+        """Every version that names the patient, whole."""
+        return [source_of(version) for version in self._named.get(patient, {}).values()]
+
+
+def source_of(version: chain.Versioned) -> Source:
+    """A version as it is kept."""
+    return Source(version.generated_at, version.message, chain.pack(version))
 
 
 def _change(tree: dict[str, Any], id_: UUID, opens: datetime | None, withheld: Label) -> Change:

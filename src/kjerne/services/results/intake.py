@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Final
 
@@ -23,11 +23,11 @@ from kjerne.errors import Fault, Refusal
 from kjerne.exchange import Admit, Denied, PatientRef, Stale
 from kjerne.fhir.encode import encode
 from kjerne.services.results.filing import Files, Filing, moved_mark
-from kjerne.services.results.kith import apprec, chain, mapping
+from kjerne.services.results.kith import apprec, chain, lineage, mapping
 from kjerne.services.results.kith.model import Message, Patient
 from kjerne.settings import Settings
 from kjerne.store import followup, messages
-from kjerne.store.arrivals import Arrival, claim, look
+from kjerne.store.arrivals import Arrival, Sent, claim, look
 from kjerne.store.chains import Chains, moved
 from kjerne.store.house import Store
 from kjerne.store.people import Identifier, Newcomer, NewPerson
@@ -70,11 +70,16 @@ class Taken:
 
 @dataclass(frozen=True, slots=True)
 class Named:
-    """One report as it is looked up: under which key its versions stand, and the digest of whom it names."""
+    """One report as it is looked up: the laboratory's number of it, and the digest of whom it names.
 
-    report: bytes
+    `narrow` is a number that is used for no other report, where so much came under `number` that it says nothing.
+    """
+
+    number: bytes
+    narrow: bytes
     version: chain.Versioned
     person: bytes
+    trace: lineage.Trace
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,18 +143,8 @@ class Intake:
 
     async def _file(self, raw: bytes, sender: str, message: Message, admit: Admit, once: Once | None) -> Taken:
         named = [self._named(sender, message, version) for version in chain.versions(message)]
-        if len({one.report for one in named}) < len(named):
-            raise Refusal(
-                422,
-                "two reports of the message cannot be told apart",
-                where="ServReport/ServProvId",
-                todo="Give each report a number of its own.",
-            )
         for attempt in range(3):
-            async with self._store.pool.acquire() as conn:
-                seen, arrivals = await look(
-                    conn, once, sender, name_of(message), raw, [(one.person, one.report) for one in named]
-                )
+            seen, named, arrivals = await self._looked(raw, sender, message, named, once)
             known = _as_before(seen)
             if known is not None:
                 return known
@@ -161,10 +156,30 @@ class Intake:
                 continue
         raise Refusal(503, "the patient's facts are being changed at this moment", todo="Send the message again.")
 
+    async def _looked(
+        self, raw: bytes, sender: str, message: Message, named: Sequence[Named], once: Once | None
+    ) -> tuple[messages.Received | None, list[Named], list[Arrival]]:
+        """What is known of the message and of each report in it; a crowded number gives way to a narrower one."""
+        async with self._store.pool.acquire() as conn:
+            pairs = [(one.person, one.number) for one in named]
+            seen, arrivals = await look(conn, once, sender, name_of(message), raw, pairs)
+            if any(one.crowded for one in arrivals):
+                named = [
+                    replace(one, number=one.narrow) if arrival.crowded else one
+                    for one, arrival in zip(named, arrivals, strict=True)
+                ]
+                pairs = [(one.person, one.number) for one in named]
+                seen, arrivals = await look(conn, once, sender, name_of(message), raw, pairs)
+        return seen, list(named), arrivals
+
     def _named(self, sender: str, message: Message, version: chain.Versioned) -> Named:
-        key = chain.report_digest(chain.report_key(message, version.report))
-        person = self._digest(digest_name(version.report.patient))
-        return Named(self._digest(f"report|{sender}|{key.hex()}"), version, person)
+        report = version.report
+        number, narrow = (
+            self._digest(f"report|{sender}|{chain.report_digest(key).hex()}")
+            for key in (chain.report_key(message, report), chain.report_key(message, report, numbered=False))
+        )
+        person = self._digest(digest_name(report.patient))
+        return Named(number, narrow, version, person, lineage.trace(report))
 
     async def _admitted(
         self, sender: str, named: Sequence[Named], arrivals: Sequence[Arrival], admit: Admit, *, proven: bool
@@ -176,7 +191,7 @@ class Intake:
             if arrival.person is None and one.person not in newcomers:
                 newcomers[one.person] = self._store.people.newcomer(self._new_person(one))
         return [
-            await self._filing(sender, one, arrival.owner, newcomers.get(one.person), admit, proven=proven)
+            await self._filing(sender, one, arrival, newcomers.get(one.person), admit, proven=proven)
             for one, arrival in zip(named, arrivals, strict=True)
         ]
 
@@ -192,13 +207,6 @@ class Intake:
             )
         if arrival.person is None and self._settings.unknown_person == "refuse":
             raise Refusal(422, "no register knows this person", where=f"Patient/OffId line {line}")
-        if arrival.versions >= VERSIONS_LIMIT:
-            raise Refusal(
-                422,
-                f"a report has at most {VERSIONS_LIMIT} versions here",
-                where=f"ServReport/ServProvId line {line}",
-                todo="Send what is new as a report of its own.",
-            )
 
     def _new_person(self, named: Named) -> NewPerson:
         patient = named.version.report.patient
@@ -206,18 +214,67 @@ class Intake:
         return NewPerson(_detail(patient), (identifier,), synthetic=self._settings.mode == "sandbox")
 
     async def _filing(
-        self, sender: str, named: Named, owner: int | None, newcomer: Newcomer | None, admit: Admit, *, proven: bool
+        self, sender: str, named: Named, arrival: Arrival, newcomer: Newcomer | None, admit: Admit, *, proven: bool
     ) -> Filing:
         about = newcomer.subject if newcomer else None
         grant = await admit(PatientRef(digest=named.person), SERVICE, "file", proven=proven, newcomer=about)
         if newcomer and grant.subject.patient != newcomer.key:
             newcomer = None  # somebody else has registered her meanwhile
-        former = None
-        if owner is not None and owner != grant.subject.patient:
-            former = await admit(PatientRef(key=owner), SERVICE, "file", proven=proven)
-            if owner in grant.subject.keys:
-                grant, former = former, None
-        return Filing(sender, named.report, named.version, grant, owner, former, newcomer)
+        # Of two keys of one person, the one that has reports under this number already.
+        hers = {sent.patient for sent in arrival.known} & set(grant.subject.keys)
+        if hers and grant.subject.patient not in hers:
+            grant = await admit(PatientRef(key=min(hers)), SERVICE, "file", proven=proven)
+        version, shut = named.version, set[int]()
+        mark = lineage.Mark(version.generated_at, version.message, grant.subject.patient, named.trace)
+        while True:
+            plan = self._planned(named.number, arrival.known, mark, version.report.line, shut)
+            others = []
+            for key in sorted(plan.owners - {mark.person}):
+                try:
+                    others.append(await admit(PatientRef(key=key), SERVICE, "file", proven=proven))
+                except Denied:
+                    shut.add(key)
+            if shut.isdisjoint(plan.owners):
+                break
+        return Filing(
+            sender, named.number, version, mark, plan, grant, tuple(others), frozenset(shut), newcomer
+        )  # fmt: skip
+
+    def _planned(
+        self, number: bytes, known: Sequence[Sent], mark: lineage.Mark, line: int, shut: Collection[int]
+    ) -> lineage.Plan:
+        """What the version changes among what came under its number.
+
+        Reports of those the law keeps `shut` are left as they are: what another person has refused stops nobody's result.
+        """
+        opened = self._store.messages.open
+        plan = lineage.plan(
+            number,
+            [
+                lineage.Mark(
+                    one.made_at, one.message, one.patient,
+                    lineage.unpack(opened(one.trace, number) if one.trace else b""), one.chain, one.owner,
+                )
+                for one in known
+                if one.patient not in shut and one.owner not in shut
+            ],
+            mark,
+        )  # fmt: skip
+        if any(len(standing.marks) > VERSIONS_LIMIT for standing in plan.after.values()):
+            raise Refusal(
+                422,
+                f"a report has at most {VERSIONS_LIMIT} versions here",
+                where=f"ServReport/ServProvId line {line}",
+                todo="Send what is new as a report of its own.",
+            )
+        return plan
+
+    def _anew(self, filing: Filing, known: Sequence[Sent]) -> Filing:
+        """The filing as it stands now that the number is held: others may have sent under it since it was looked at."""
+        plan = self._planned(filing.number, known, filing.mark, filing.version.report.line, filing.shut)
+        if not plan.owners <= {grant.subject.patient for grant in filing.grants}:
+            raise Stale
+        return replace(filing, plan=plan)
 
     async def withdrawn(self, caller: Caller) -> list[Withdrawn]:
         """The sender's reports that were taken from a wrong person, newest first, and who had opened them there."""
@@ -245,17 +302,17 @@ class Intake:
             self._store.messages, sender=sender, message=name, raw=raw, at=now, receipt=receipt,
             reports=len(filings), observations=observations,
         )  # fmt: skip
-        owners = {filing.report: filing.owner for filing in filings}
+        numbers = [filing.number for filing in filings]
         newcomers = {filing.newcomer.key: filing.newcomer for filing in filings if filing.newcomer}
-        numbers = [one.person.identifiers[0].digest for one in newcomers.values()]
-        asked = [grant for filing in filings for grant in (filing.grant, filing.former) if grant]
+        unknown = [one.person.identifiers[0].digest for one in newcomers.values()]
+        asked = [grant for filing in filings for grant in filing.grants]
         known = [grant for grant in asked if grant.subject.patient not in newcomers]
-        async with self._store.pool.acquire() as conn, locked(conn, [*owners, *numbers]):
-            await claim(conn, row, {message.id, message.envelope_id} - {""}, known, owners, numbers)
+        async with self._store.pool.acquire() as conn, locked(conn, [*numbers, *unknown]):
+            now_known = await claim(conn, row, {message.id, message.envelope_id} - {""}, known, numbers, unknown)
             if newcomers:
                 await self._store.people.enter(conn, list(newcomers.values()), now)
             for filing in filings:
-                await self._files.file(conn, filing, name)
+                await self._files.file(conn, self._anew(filing, now_known.get(filing.number, ())), name)
         return Taken(receipt, len(filings), observations)
 
 

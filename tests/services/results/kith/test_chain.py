@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 from kjerne.services.results.kith import chain
 from kjerne.services.results.kith.model import Value
 
+from .conftest import Kith
+
 A, B, C = "NPU03429", "NPU03230", "NPU01370"
 
 
@@ -137,6 +139,45 @@ def test_a_report_sent_again_after_its_cancellation_holds_again(kith: Any) -> No
     )
     assert told(folded) == {A: ("final", "2")}
     assert [change.kind for change in folded.results[0].changes] == ["withdrawn"]
+
+
+LATER = {"subjects": Kith.SAMPLE.replace("2026-03-02T08:15:00", "2026-03-03T09:00:00")}
+
+
+@pytest.mark.parametrize("id_", ["1", ""])
+def test_a_new_result_of_another_sample_time_is_no_version_of_the_old_one(kith: Any, id_: str) -> None:
+    first = version(kith, 1, kith.item(A, kith.number("31"), id_=id_))
+    folded = state(kith, first, version(kith, 2, kith.item(A, kith.number("12"), id_=id_), **LATER))
+    assert sorted(digits(result.value) for result in folded.results) == ["12", "31"]
+    assert all(result.changes == () for result in folded.results)
+    changed = version(kith, 2, kith.item(A, kith.number("12"), id_=id_, service="M"), service="M", **LATER)
+    assert [digits(result.value) for result in state(kith, first, changed).results] == ["12"]
+
+
+def test_a_change_that_holds_two_samples_finds_the_one_that_is_known(kith: Any) -> None:
+    other = Kith.SAMPLE.replace("2026-03-02T08:15:00", "2026-03-03T09:00:00").replace("P1", "P2")
+    of = {number: f"<RefAnalysedSubject>{number}</RefAnalysedSubject>" for number in ("P1", "P2")}
+
+    def result(value: str, sample: str) -> str:
+        return str(kith.item(A, kith.number(value))).replace("</ResultItem>", of[sample] + "</ResultItem>")
+
+    folded = state(
+        kith,
+        version(kith, 1, result("5.0", "P1"), subjects=Kith.SAMPLE),
+        version(kith, 2, result("7.0", "P2") + result("5.0", "P1"), subjects=Kith.SAMPLE + other, service="M"),
+    )
+    assert [(digits(r.value), r.changes) for r in folded.results] == [("7.0", ()), ("5.0", ())]
+
+
+def test_what_named_another_patient_is_history_and_no_content(kith: Any) -> None:
+    first = version(
+        kith, 1, kith.item(A, kith.number("15"), id_="1") + kith.item(B, id_="2"), issued="2026-03-01T10:00:00"
+    )
+    changed = version(kith, 2, kith.item(A, kith.number("12"), id_="1", service="M"), service="M")
+    folded = state(kith, chain.absent(first), changed)
+    assert (told(folded), folded.results[0].changes, folded.notes) == ({A: ("amended", "12")}, (), ())
+    assert (folded.first_issued, folded.versions) == ("2026-03-01T10:00:00+01:00", 2)
+    assert chain.unpack(chain.pack(chain.absent(first))).report.patient.number == ""
 
 
 def test_an_addition_adds_and_takes_nothing_away(kith: Any) -> None:

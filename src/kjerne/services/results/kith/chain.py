@@ -1,8 +1,12 @@
 """All versions of one report folded into what holds now.
 
 A laboratory sends a report again when it grows (preliminary, partial, final), changes, is added to or is cancelled.
-The versions of a chain share laboratory, discipline and ServProvId (see also `kin`), and are ordered by GenDate; the
-fold starts from nothing each time, so the order of arrival cannot matter, and a version that comes twice counts once.
+The versions of a chain share laboratory, discipline and ServProvId and more (`lineage`; see also `kin`), and are ordered
+by GenDate; the fold starts from nothing each time, so the order of arrival cannot matter, and a version that comes twice
+counts once.
+
+A version that named another patient is a part of her report's history, not of its content: here it is only an `absent`
+one, of which nothing is shown.
 
 A newer version repeats the whole report (ServType H on a result: unchanged), except an addition (A), which holds
 only what is new. What a full version leaves out is not deleted: see `entries`.
@@ -18,12 +22,16 @@ from typing import Final
 import msgspec
 
 from kjerne.services.results.kith.entries import Entries, Result
-from kjerne.services.results.kith.model import AnalysedSubject, Message, Report
+from kjerne.services.results.kith.model import AnalysedSubject, Message, Patient, Report, Request
 from kjerne.services.results.kith.read_actors import identifier_of
 from kjerne.services.results.kith.statuses import report_status
 
-_RANK: Final = {"N": 0, "H": 1, "A": 2, "M": 3, "C": 4}
+RANK: Final = {"N": 0, "H": 1, "A": 2, "M": 3, "C": 4}
 """Orders versions made in the same second: a change follows what it changes."""
+
+
+NOBODY: Final = Patient("", "")
+"""Whom an `absent` version names; a message without a number is refused."""
 
 
 class Versioned(msgspec.Struct, frozen=True, array_like=True):
@@ -41,7 +49,7 @@ class Versioned(msgspec.Struct, frozen=True, array_like=True):
 
 class State(msgspec.Struct, frozen=True, array_like=True):
     """The report as it holds now. `report` is the newest version that is no bare cancellation; `issued` the newest
-    GenDate."""
+    GenDate, `first_issued` the first version's issue date, whomever that named."""
 
     status: str
     message: str
@@ -75,14 +83,30 @@ def unpack(packed: bytes) -> Versioned:
     return _DECODER.decode(packed)
 
 
-def report_key(message: Message, report: Report) -> tuple[str, ...]:
+def absent(version: Versioned) -> Versioned:
+    """A version as it stands in the record of somebody it does not name: that it was there, when, and what withholds it."""
+    report = version.report
+    requests = tuple(Request(reservations=one.reservations) for one in report.requests if one.reservations)
+    bare = Report(
+        line=report.line, service=report.service, status=report.status, issued=report.issued, approved="",
+        discipline=report.discipline, id=report.id, patient=NOBODY, provider=report.provider, requests=requests,
+    )  # fmt: skip
+    return msgspec.structs.replace(version, report=bare)
+
+
+def is_absent(version: Versioned) -> bool:
+    return version.report.patient == NOBODY
+
+
+def report_key(message: Message, report: Report, *, numbered: bool = True) -> tuple[str, ...]:
     """What the versions of one report share: laboratory, discipline, and its number of the report.
 
-    The patient is no part of it, so that a corrected patient number finds the report it corrects. Without ServProvId
-    the laboratory's number of the request and the issue date serve; without those the message stands alone. Where
-    several reports of one message share all that, each after the first is a chain of its own: none replaces another.
+    The patient is no part of it, so that a corrected patient number finds the report it corrects; what else shares it is
+    told apart by `lineage`. Without ServProvId, or where it is no number of a report (`numbered` is false), the
+    laboratory's number of the request and the issue date serve; without those the message stands alone. Where several
+    reports of one message share all that, each after the first has a key of its own: none replaces another.
     """
-    key = _shared_key(message, report)
+    key = _shared_key(message, report, numbered=numbered)
     before: list[Report] = []
     for other in message.reports:
         if other is report:
@@ -90,18 +114,18 @@ def report_key(message: Message, report: Report) -> tuple[str, ...]:
         before.append(other)
     else:
         return key
-    number = sum(_shared_key(message, other) == key for other in before)
+    number = sum(_shared_key(message, other, numbered=numbered) == key for other in before)
     return (*key, "of several", str(number + 1)) if number else key
 
 
-def _shared_key(message: Message, report: Report) -> tuple[str, ...]:
+def _shared_key(message: Message, report: Report, *, numbered: bool) -> tuple[str, ...]:
     house = laboratory(report)
-    if report.id:
+    if report.id and numbered:
         return house, report.discipline.code, report.id
     request = next((r.provider_id or r.id for r in report.requests if r.provider_id or r.id), "")
     if request and report.issued:
         return house, report.discipline.code, "request", request, report.issued
-    return house, report.discipline.code, "message", message.id
+    return house, report.discipline.code, "message", message.id, *([] if numbered else [report.id])
 
 
 def report_digest(key: tuple[str, ...]) -> bytes:
@@ -119,8 +143,9 @@ def laboratory(report: Report) -> str:
 
 
 def fold(reports: Sequence[Versioned]) -> State:
-    """What holds after all of `reports`, which are versions of one chain in any order."""
-    laid = ordered(reports)
+    """What holds after all of `reports`, which are versions of one chain in any order. Some of them are not `absent`."""
+    every = ordered(reports)
+    laid = [version for version in every if not is_absent(version)]
     entries = Entries()
     notes: dict[str, None] = {}
     shown = laid[0].report
@@ -128,11 +153,11 @@ def fold(reports: Sequence[Versioned]) -> State:
     for version in laid:
         report = version.report
         notes.update(dict.fromkeys(report.notes))
-        subjects.update(_keyed(report.subjects))
+        subjects.update(keyed(report.subjects))
         entries.apply(report, version.generated)
         if report.service != "C" or report.items:
             shown = _carried(shown, report)
-    if laid[0].report.service in ("M", "C", "A"):
+    if every[0].report.service in ("M", "C", "A"):
         notes["The first version of this report has not been received."] = None
     newest = laid[-1]
     if newest.report.service == "C":
@@ -141,9 +166,9 @@ def fold(reports: Sequence[Versioned]) -> State:
     return State(
         status=report_status(newest.report.status, newest.report.service),
         message=newest.message,
-        first_issued=next((v.report.issued for v in laid if v.report.issued), laid[0].generated),
+        first_issued=next((v.report.issued for v in every if v.report.issued), every[0].generated),
         issued=newest.generated,
-        versions=len(laid),
+        versions=len(every),
         report=shown,
         subjects=subjects,
         results=entries.results(),
@@ -154,10 +179,10 @@ def fold(reports: Sequence[Versioned]) -> State:
 def ordered(reports: Sequence[Versioned]) -> list[Versioned]:
     """Each version once, oldest first."""
     once = {(version.message, version.generated, version.report.id, version.part): version for version in reports}
-    return sorted(once.values(), key=lambda v: (v.generated_at, _RANK.get(v.report.service, 0), v.message, v.part))
+    return sorted(once.values(), key=lambda v: (v.generated_at, RANK.get(v.report.service, 0), v.message, v.part))
 
 
-def _keyed(subjects: Sequence[AnalysedSubject]) -> dict[str, AnalysedSubject]:
+def keyed(subjects: Sequence[AnalysedSubject]) -> dict[str, AnalysedSubject]:
     """The analysed objects by the number of their Patient element and their id; a second one with an id is numbered."""
     found: dict[str, AnalysedSubject] = {}
     for index, subject in enumerate(subjects):

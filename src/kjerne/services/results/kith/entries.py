@@ -70,8 +70,9 @@ class _Entry:
 
 @dataclass(frozen=True, slots=True)
 class _Laid:
-    """One version on its way: its own kind of service, its items with when they were sampled and what they effectively say, the index of the item each refers to (-1: none
-    here), the key of an older result that it refers to instead, and the entry that holds each so far."""
+    """One version on its way: its own kind of service, its items with when they were sampled and what they effectively
+    say, the index of the item each refers to (-1: none here), the key of an older result that it refers to instead, and
+    the entry that holds each so far."""
 
     service: str
     items: Sequence[Item]
@@ -170,8 +171,8 @@ def _laid(report: Report, before: Sequence[_Entry]) -> _Laid:
             older.get((item.of, item.ref), "") if item.ref and target < 0 else ""
             for item, target in zip(report.items, referred, strict=True)
         ]
-    times, held = sampled.of_items(report), [None] * len(report.items)
-    return _Laid(report.service, report.items, times, services, states, referred, beyond, held)
+    held: list[_Entry | None] = [None] * len(report.items)
+    return _Laid(report.service, report.items, sampled.of_items(report), services, states, referred, beyond, held)
 
 
 def _effective(report: Report) -> tuple[list[str], list[str]]:

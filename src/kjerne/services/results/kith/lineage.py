@@ -1,0 +1,323 @@
+"""Which versions under one number are one report, and whose it is.
+
+A laboratory's number of a report (`chain.report_key`) should name one report. Real ones use it again: years later, for
+another sample, for another patient. So the number only says where to look. A version continues a report when it says so
+itself or shares enough with it; otherwise it is a report of its own.
+
+A report belongs to whoever its newest version names. It moves to another person by a correction (M, C) that shares
+something with it, by a new report (N) after its cancellation that does, or by a new report that plainly is the same one sent
+again. All is made anew from all versions under the number in the order of their GenDate, so the order of arrival cannot
+matter.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final, NamedTuple
+
+import msgspec
+
+from kjerne.services.results.kith import sampled
+from kjerne.services.results.kith.chain import RANK, keyed
+from kjerne.services.results.kith.codes import canonical
+from kjerne.services.results.kith.kin import CHANGES
+from kjerne.services.results.kith.model import Report
+
+CONTINUED_WITHIN: Final = timedelta(days=180)
+"""Where nothing but the number speaks for it, or result ids that may count within one message, two versions are one report
+only if they were made so near each other: laboratories begin anew with their numbers each year."""
+
+SKETCH: Final = 64
+"""As many marks of a report's results are kept, those with the lowest hash: enough to see whether two reports overlap."""
+
+_PROVEN, _ELSEWHERE, _LIKELY, _NO = 3, 2, 1, 0
+"""How a version fits a report: it shares something with one of the same person, with one of another person, or nothing
+speaks against its being a version of one of the same person."""
+
+Hashes = frozenset[bytes]
+
+
+class Trace(msgspec.Struct, frozen=True, array_like=True):
+    """What one version shows of which report it belongs to. Numbers and codes are hashes; times stand as they are.
+
+    `samples` are hashes of specimen and time beside those of the specimen alone, so that one specimen with two times is
+    seen. `taken`: result id, code and sample time; `analyses`: code and sample time; `results`: result id and code.
+    """
+
+    service: str = ""
+    issued: str = ""
+    requests: Hashes = frozenset()
+    departments: Hashes = frozenset()
+    samples: tuple[tuple[bytes, str], ...] = ()
+    times: frozenset[str] = frozenset()
+    results: Hashes = frozenset()
+    taken: Hashes = frozenset()
+    analyses: Hashes = frozenset()
+
+
+class Mark(NamedTuple):
+    """One version under a number: when it was made, in which message, whom it names, and which chain it was laid in.
+
+    `owner` is whose that chain is now; a version that has just come has neither chain nor owner.
+    """
+
+    made_at: datetime
+    message: str
+    person: int
+    trace: Trace
+    chain: bytes = b""
+    owner: int = 0
+
+    @property
+    def name(self) -> tuple[datetime, str, int]:
+        """What tells it from other versions under the number."""
+        return self.made_at, self.message, self.person
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """One report: whose it is, and its versions, oldest first."""
+
+    owner: int
+    marks: tuple[Mark, ...]
+
+    @property
+    def names(self) -> list[tuple[datetime, str, int]]:
+        return [mark.name for mark in self.marks]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a new version changes among the reports under its number, by chain. Those it leaves alone are not in `before`
+    and `after`; `chains` has every name under which a version may lie."""
+
+    before: Mapping[bytes, Standing]
+    after: Mapping[bytes, Standing]
+    chains: frozenset[bytes] = frozenset()
+
+    @property
+    def owners(self) -> set[int]:
+        """Everybody whose record it concerns."""
+        return {standing.owner for part in (self.before, self.after) for standing in part.values()}
+
+    @property
+    def only_adds(self) -> bool:
+        """Whether the version is laid on one report of whom it names, or begins one, and nothing else changes."""
+        if len(self.after) != 1 or not self.before.keys() <= self.after.keys():
+            return False
+        [standing] = self.after.values()
+        owners = {one.owner for one in self.before.values()} | {
+            mark.person for mark in standing.marks if not mark.chain
+        }
+        return owners == {standing.owner}
+
+
+def trace(report: Report) -> Trace:
+    """What the version shows of itself."""
+    times = sampled.of_items(report)
+    results: set[bytes] = set()
+    taken: set[bytes] = set()
+    analyses: set[bytes] = set()
+    for item, own_times in zip(report.items, times, strict=True):
+        codes = [f"{canonical(code.system)}|{code.code}" for code in item.investigations if code.code]
+        clocks = [time for time in own_times if sampled.has_clock(time)]
+        analyses.update(_hash(code, time) for code in codes for time in clocks)
+        if item.id:
+            results.update(_hash(item.id, code) for code in codes or [""])
+            taken.update(_hash(item.id, code, time) for code in codes or [""] for time in clocks)
+    numbers = {number for request in report.requests for number in (request.provider_id, request.id) if number}
+    samples = {
+        (_hash(key), time)
+        for key, subject in keyed(report.subjects).items()
+        if (time := sampled.local(subject.collected))
+    }
+    return Trace(
+        report.service, sampled.local(report.issued), _sketch(map(_hash, numbers)),
+        _sketch(_hash(one.kind, one.value) for one in report.provider.department_ids),
+        tuple(sorted(samples)[:SKETCH]), frozenset(sorted(sampled.of_report(report))[:SKETCH]),
+        _sketch(results), _sketch(taken), _sketch(analyses),
+    )  # fmt: skip
+
+
+_ENCODER: Final = msgspec.msgpack.Encoder()
+_DECODER: Final = msgspec.msgpack.Decoder(Trace)
+
+
+def pack(known: Trace) -> bytes:
+    """A trace as bytes, to be sealed and stored."""
+    return _ENCODER.encode(known)
+
+
+def unpack(packed: bytes) -> Trace:
+    """The trace; one that shows nothing for a version that was stored before traces were."""
+    return _DECODER.decode(packed) if packed else Trace()
+
+
+def plan(number: bytes, known: Sequence[Mark], fresh: Mark) -> Plan:
+    """What changes when `fresh` comes under `number` beside the versions that are `known`."""
+    chains: dict[bytes, list[Mark]] = {}
+    for mark in sorted(known, key=_order):
+        chains.setdefault(mark.chain, []).append(mark)
+    before = {chain: Standing(marks[0].owner, tuple(marks)) for chain, marks in chains.items()}
+    after = _named(number, gathered([*known, fresh]), before.keys())
+    changed = [
+        chain
+        for chain in before.keys() | after.keys()
+        if chain not in before
+        or chain not in after
+        or before[chain].owner != after[chain].owner
+        or before[chain].names != after[chain].names
+    ]
+    return Plan(
+        {chain: before[chain] for chain in changed if chain in before},
+        {chain: after[chain] for chain in changed if chain in after},
+        frozenset(chains),
+    )
+
+
+def gathered(marks: Iterable[Mark]) -> list[list[Mark]]:
+    """The versions of each report under a number, oldest first: each joins the report it fits best, else begins one."""
+    reports: list[list[Mark]] = []
+    for mark in sorted(marks, key=_order):
+        fitting = [
+            (fit, max(_shared(mark.trace, one.trace) for one in report), _order(report[-1]), report)
+            for report in reports
+            if (fit := _fit(mark, report))
+        ]
+        if fitting:
+            max(fitting, key=lambda one: one[:3])[-1].append(mark)
+        else:
+            reports.append([mark])
+    return reports
+
+
+def _order(mark: Mark) -> tuple[datetime, int, str, int]:
+    """As `chain.ordered`."""
+    return mark.made_at, RANK.get(mark.trace.service, 0), mark.message, mark.person
+
+
+def _named(number: bytes, reports: Iterable[Sequence[Mark]], known: Iterable[bytes]) -> dict[bytes, Standing]:
+    """Each report under the chain its oldest version was laid in; the first one under the number itself."""
+    taken = set(known)
+    found: dict[bytes, Standing] = {}
+    for marks in reports:
+        laid = (mark.chain for mark in marks if mark.chain and mark.chain not in found)
+        chain = next(laid, b"") or next(name for name in _names(number, marks[0]) if name not in taken)
+        taken.add(chain)
+        found[chain] = Standing(marks[-1].person, tuple(marks))
+    return found
+
+
+def _names(number: bytes, mark: Mark) -> Iterator[bytes]:
+    """What a report that begins with `mark` may be called."""
+    yield number
+    for turn in itertools.count():
+        told = "\x1f".join((mark.made_at.isoformat(), mark.message, str(mark.person), str(turn)))
+        yield hashlib.blake2b(told.encode(), key=number[:64], digest_size=len(number)).digest()
+
+
+def _fit(mark: Mark, report: Sequence[Mark]) -> int:
+    """How well a version continues a report whose versions are all older."""
+    kind, newest = mark.trace.service, report[-1]
+    if not kind:
+        return _PROVEN if any(one.chain == mark.chain for one in report) else _NO
+    near = mark.made_at - newest.made_at <= CONTINUED_WITHIN
+    known = [one.trace for one in report]
+    if newest.person != mark.person:
+        moves = (
+            _corrects(mark.trace, known, near=near) if kind in CHANGES else kind != "A" and _again(mark.trace, known)
+        )
+        return _ELSEWHERE if moves else _NO
+    fits = _fits_anew(mark.trace, known) if kind in ("N", "H") else _fits_change(mark.trace, known)
+    return _NO if fits == _LIKELY and not near else fits
+
+
+def _corrects(change: Trace, known: Sequence[Trace], *, near: bool) -> bool:
+    """Whether a change is about this report of another person."""
+    return any(
+        _related(change, one) or (near and _share(change.results, one.results) and not _apart(change, one))
+        for one in known
+    )
+
+
+def _again(fresh: Trace, known: Sequence[Trace]) -> bool:
+    """Whether a new report is this one of another person, sent again: plainly, or after its cancellation."""
+    cancelled = known[-1].service == "C"
+    return any(_plainly(fresh, one) or (cancelled and _related(fresh, one)) for one in known)
+
+
+def _fits_change(change: Trace, known: Sequence[Trace]) -> int:
+    """A change, cancellation or addition for the same person."""
+    if any(_related(change, one) or _share(change.results, one.results) for one in known):
+        return _PROVEN
+    return _NO if _times_apart(change, known) else _LIKELY
+
+
+def _fits_anew(fresh: Trace, known: Sequence[Trace]) -> int:
+    """A new report for the same person: the same report, unless its samples or its request are others."""
+    if any(_clash(fresh, one) for one in known):
+        return _NO
+    if _times_apart(fresh, known):
+        return _PROVEN if any(_same_request(fresh, one) for one in known) else _NO
+    if any(_related(fresh, one) or _share(fresh.times, one.times) for one in known):
+        return _PROVEN
+    return _NO if all(_apart(fresh, one) and fresh.issued != one.issued for one in known) else _LIKELY
+
+
+def _plainly(fresh: Trace, known: Trace) -> bool:
+    """Same request and issue time, or the same results of the same samples: one report that was sent twice."""
+    return _same_request(fresh, known) or (_share(fresh.taken, known.taken) and not _apart(fresh, known))
+
+
+def _same_request(fresh: Trace, known: Trace) -> bool:
+    return bool(fresh.issued) and fresh.issued == known.issued and _share(fresh.requests, known.requests)
+
+
+def _related(fresh: Trace, known: Trace) -> bool:
+    """A number of the request, the issue time, or a result of the same sample in common. A day alone is no time."""
+    return (
+        _share(fresh.requests, known.requests)
+        or (sampled.has_clock(fresh.issued) and fresh.issued == known.issued)
+        or _share(fresh.taken, known.taken)
+        or (_share(fresh.analyses, known.analyses) and not _apart(fresh, known))
+    )
+
+
+def _shared(fresh: Trace, known: Trace) -> int:
+    """How much two versions have in common; decides between reports that fit equally well, and then the newest does."""
+    in_common = ("requests", "times", "results", "taken", "analyses")
+    same_time = sampled.has_clock(fresh.issued) and fresh.issued == known.issued
+    return same_time + sum(_share(getattr(fresh, name), getattr(known, name)) for name in in_common)
+
+
+def _apart(fresh: Trace, known: Trace) -> bool:
+    """Whether both answer requests, and not the same."""
+    return bool(fresh.requests and known.requests) and not _share(fresh.requests, known.requests)
+
+
+def _clash(fresh: Trace, known: Trace) -> bool:
+    """Whether another department answers, or one specimen was taken at two times."""
+    if fresh.departments and known.departments and not _share(fresh.departments, known.departments):
+        return True
+    times = dict(known.samples)
+    return any(sampled.apart((time,), (times[name],)) for name, time in fresh.samples if name in times)
+
+
+def _times_apart(fresh: Trace, known: Sequence[Trace]) -> bool:
+    return sampled.apart(fresh.times, frozenset[str]().union(*(one.times for one in known)))
+
+
+def _share(one: frozenset[bytes] | frozenset[str], other: frozenset[bytes] | frozenset[str]) -> bool:
+    return not one.isdisjoint(other)
+
+
+def _sketch(hashes: Iterable[bytes]) -> Hashes:
+    return frozenset(sorted(set(hashes))[:SKETCH])
+
+
+def _hash(*parts: str) -> bytes:
+    return hashlib.blake2b("\x1f".join(parts).encode(), digest_size=8).digest()

@@ -1,0 +1,185 @@
+"""A laboratory's number that is used again: for another sample, another patient, or years later."""
+
+from __future__ import annotations
+
+import itertools
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from kjerne.services.results.kith import chain, lineage
+from kjerne.services.results.kith.lineage import Mark, Trace
+
+NUMBER = b"the-number-of-it"
+START = datetime(2026, 3, 2, 12, tzinfo=UTC)
+A, B = 1, 2
+
+
+def shown(
+    kith: Any, *, service: str = "N", taken: str = "2026-03-02T08:15:00", request: str = "", **more: Any
+) -> Trace:
+    """The trace of a report with one result."""
+    subjects = kith.SAMPLE.replace("2026-03-02T08:15:00", taken) if taken else ""
+    head = f"<ServReq><Id>{request}</Id></ServReq>" if request else ""
+    items = more.pop("items", kith.item(id_=more.pop("result", "1")))
+    issued = more.pop("issued", "2026-03-02T12:00:00")
+    raw = kith.message(
+        kith.report(items, service=service, subjects=subjects, head=head, issued=issued, **more)
+    )  # fmt: skip
+    return lineage.trace(chain.versions(kith.understood(raw))[0].report)
+
+
+def mark(trace: Trace, person: int = A, day: int = 0) -> Mark:
+    return Mark(START + timedelta(days=day), f"M-{day}", person, trace)
+
+
+def days(*marks: Mark) -> list[tuple[int, list[int]]]:
+    """Each report under the number: whose it is, and the days of its versions, whatever order they are given in."""
+    told = [
+        sorted((one[-1].person, [(mark.made_at - START).days for mark in one]) for one in lineage.gathered(order))
+        for order in itertools.permutations(marks)
+    ]
+    assert all(one == told[0] for one in told), "the order of arrival must not matter"
+    return told[0]
+
+
+def test_a_new_report_about_another_patient_is_a_report_of_its_own(kith: Any) -> None:
+    other = {"taken": "2026-03-03T09:00:00", "issued": "2026-03-03T10:00:00"}
+    assert days(mark(shown(kith, request="Q1")), mark(shown(kith, request="Q2", result="7", **other), B, 1)) == [
+        (A, [0]), (B, [1]),
+    ]  # fmt: skip
+    same_ids = shown(kith, **other)
+    assert days(mark(shown(kith)), mark(same_ids, B, 1)) == [(A, [0]), (B, [1])]
+
+
+def test_a_new_report_of_another_sample_of_one_patient_is_a_report_of_its_own(kith: Any) -> None:
+    later = shown(kith, taken="2026-03-03T09:00:00")
+    assert days(mark(shown(kith)), mark(later, A, 1)) == [(A, [0]), (A, [1])]
+
+
+def test_a_final_report_of_the_same_sample_is_the_same_report(kith: Any) -> None:
+    final = shown(kith, status="F", issued="2026-03-03T10:00:00")
+    assert days(mark(shown(kith, status="P")), mark(final, A, 1)) == [(A, [0, 1])]
+    day_only = shown(kith, taken="2026-03-02", issued="2026-03-03T10:00:00")
+    assert days(mark(shown(kith)), mark(day_only, A, 1)) == [(A, [0, 1])]
+
+
+def test_a_report_without_times_is_the_same_until_the_number_is_an_old_one(kith: Any) -> None:
+    first, second = shown(kith, taken=""), shown(kith, taken="", issued="2026-03-09T10:00:00", result="8")
+    assert days(mark(first), mark(second, A, 7)) == [(A, [0, 7])]
+    assert days(mark(first), mark(second, A, 400)) == [(A, [0]), (A, [400])]
+
+
+def test_another_department_under_one_number_is_another_report(kith: Any) -> None:
+    other = kith.PROVIDER.replace("77002", "77003")
+    assert days(mark(shown(kith)), mark(shown(kith, provider=other), A, 1)) == [(A, [0]), (A, [1])]
+
+
+@pytest.mark.parametrize(
+    "shared", [{"request": "Q1"}, {"issued": "2026-03-02T12:00:00"}, {"taken": "2026-03-02T08:15:00"}, {"result": "1"}]
+)
+def test_a_change_moves_a_report_that_it_shares_something_with(kith: Any, shared: dict[str, str]) -> None:
+    nothing = {"taken": "2026-03-03T09:00:00", "issued": "2026-03-03T10:00:00", "result": "7"}
+    first = mark(shown(kith, request=shared.get("request", "")))
+    assert days(first, mark(shown(kith, service="M", **nothing | shared), B, 1)) == [(B, [0, 1])]
+    assert days(first, mark(shown(kith, service="M", **nothing), B, 1)) == [(A, [0]), (B, [1])]
+
+
+def test_the_same_result_id_years_later_moves_nothing(kith: Any) -> None:
+    later = {"taken": "2027-03-03T09:00:00", "issued": "2027-03-03T10:00:00"}
+    changed = mark(shown(kith, service="M", **later), B, 366)
+    assert days(mark(shown(kith)), changed) == [(A, [0]), (B, [366])]
+    assert days(mark(shown(kith)), changed, mark(shown(kith, **later), B, 365)) == [(A, [0]), (B, [365, 366])]
+
+
+def test_a_change_is_laid_on_the_report_of_its_own_patient(kith: Any) -> None:
+    assert days(
+        mark(shown(kith)), mark(shown(kith, taken="2026-03-02T09:00:00"), B, 1), mark(shown(kith, service="M"), B, 2)
+    ) == [(A, [0]), (B, [1, 2])]
+
+
+def test_a_new_report_that_plainly_is_the_same_moves(kith: Any) -> None:
+    assert days(mark(shown(kith)), mark(shown(kith, issued="2026-03-04T10:00:00"), B, 1)) == [(B, [0, 1])]
+    again = shown(kith, request="Q1", result="9", taken="2026-03-03T09:00:00")
+    assert days(mark(shown(kith, request="Q1")), mark(again, B, 1)) == [(B, [0, 1])]
+    answers_another = shown(kith, request="Q2", issued="2026-03-04T10:00:00")
+    assert days(mark(shown(kith, request="Q1")), mark(answers_another, B, 1)) == [(A, [0]), (B, [1])]
+
+
+def test_a_new_report_after_a_cancellation_moves_where_they_share_something(kith: Any) -> None:
+    first, cancelled = mark(shown(kith, request="Q1")), mark(shown(kith, service="C", items="", request="Q1"), A, 1)
+    for request, found in (("Q1", [(B, [0, 1, 2])]), ("Q2", [(A, [0, 1]), (B, [2])])):
+        fresh = shown(
+            kith, request=request, result="9", taken="2026-03-03T09:00:00", issued="2026-03-04T10:00:00"
+        )  # fmt: skip
+        assert days(first, cancelled, mark(fresh, B, 2)) == found
+
+
+def test_an_addition_about_another_patient_takes_nothing_from_the_first(kith: Any) -> None:
+    assert days(mark(shown(kith)), mark(shown(kith, service="A"), B, 1)) == [(A, [0]), (B, [1])]
+    moved = mark(shown(kith, service="M"), B, 1)
+    assert days(mark(shown(kith)), moved, mark(shown(kith, service="A"), B, 2)) == [(B, [0, 1, 2])]
+
+
+def test_a_report_may_go_to_another_and_come_back(kith: Any) -> None:
+    there, back = mark(shown(kith, service="M"), B, 1), mark(shown(kith, service="M"), A, 2)
+    assert days(mark(shown(kith)), there, back) == [(A, [0, 1, 2])]
+
+
+def test_what_was_stored_before_traces_were_stays_together(kith: Any) -> None:
+    old = [mark(Trace(), A, day)._replace(chain=NUMBER, owner=A) for day in (0, 300)]
+    fresh = mark(shown(kith, service="M"), A, 301)
+    assert lineage.plan(NUMBER, old, fresh).after.keys() == {NUMBER}
+    assert [one.made_at for one in lineage.plan(NUMBER, old, fresh).after[NUMBER].marks] == [
+        START + timedelta(days=day) for day in (0, 300, 301)
+    ]
+
+
+def test_a_trace_is_the_same_after_packing(kith: Any) -> None:
+    known = shown(kith, request="Q1")
+    assert lineage.unpack(lineage.pack(known)) == known
+    assert lineage.unpack(b"") == Trace()
+
+
+DRAWN = st.lists(
+    st.tuples(
+        st.sampled_from("NNMCA"), st.sampled_from([A, B]), st.integers(0, 3), st.sampled_from(["", "Q1", "Q2"]),
+        st.sampled_from(["", "2026-03-02T08:15:00", "2026-03-03T09:00:00"]), st.sampled_from(["1", "2"]),
+    ),
+    min_size=1, max_size=5,
+)  # fmt: skip
+
+
+@given(DRAWN, st.randoms(use_true_random=False))
+@settings(max_examples=80, deadline=None)
+def test_what_stands_after_each_arrival_depends_on_what_arrived_alone(kith: Any, drawn: Any, random: Any) -> None:
+    marks = [
+        mark(shown(kith, service=service, request=request, taken=taken, result=result), person, day)._replace(
+            message=f"M-{index}"
+        )
+        for index, (service, person, day, request, taken, result) in enumerate(drawn)
+    ]
+    ends = []
+    for _ in range(3):
+        random.shuffle(marks)
+        known: list[Mark] = []
+        for fresh in marks:
+            plan = lineage.plan(NUMBER, known, fresh)
+            laid = {one.name: (c, s.owner) for c, s in plan.after.items() for one in s.marks}
+            kept = [one for one in [*known, fresh] if one.name not in laid]
+            known = kept + [
+                one._replace(chain=laid[one.name][0], owner=laid[one.name][1])
+                for one in [*known, fresh] if one.name in laid
+            ]  # fmt: skip
+            owners: dict[bytes, set[int]] = {}
+            for one in known:
+                owners.setdefault(one.chain, set()).add(one.owner)
+            assert all(len(found) == 1 for found in owners.values()), "a chain belongs to one person"
+        grouped: dict[bytes, set[Any]] = {}
+        for one in known:
+            grouped.setdefault(one.chain, set()).add((one.name, one.owner))
+        ends.append({frozenset(found) for found in grouped.values()})
+    assert all(end == ends[0] for end in ends)

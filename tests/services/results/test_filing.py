@@ -1,0 +1,271 @@
+"""Reports under one number of a laboratory: each on its own patient, whatever came first."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from typing import Any, Final
+
+import pytest
+
+from kjerne.access import Choice, Label
+from kjerne.fhir.definitions import type_number
+from kjerne.fhir.encode import decode
+from kjerne.store import followup
+
+from .conftest import LAB, NOW, Ward, fresh_number
+
+Kith = Any
+OBSERVATION: Final = type_number("Observation")
+MORNING, NOON, LATER = "2026-03-02T08:15:00", "2026-03-02T12:10:00", "2026-03-03T09:00:00"
+
+
+class Lab:
+    """A laboratory that gives all its reports one number, and two patients of it."""
+
+    def __init__(self, ward: Ward, kith: Kith, ann: str, bea: str) -> None:
+        self.ward = ward
+        self.kith = kith
+        self.numbers = {"ann": ann, "bea": bea}
+        self.mark = ann[-5:]
+
+    def version(
+        self, who: str, value: str = "", *, day: int = 2, service: str = "N", request: str = "", taken: str = MORNING,
+        result: str = "1", issued: str = "", number: str = "17", items: str | None = None, year: int = 2026, **more: Any,
+    ) -> bytes:  # fmt: skip
+        kith = self.kith
+        if items is None:
+            kind = service if service in ("M", "C") else "N"
+            items = kith.item("NPU03579", kith.number(value, "pmol/L"), id_=result, service=kind) if value else ""
+        head = f"<ServReq><Id>{request}</Id></ServReq>" if request else ""
+        head = more.pop("head", head)
+        sample = kith.SAMPLE.replace(MORNING, taken)
+        inside = kith.person(sample + items, number=self.numbers[who])
+        report = kith.report(
+            patient=inside, service=service, head=head, id_=f"{self.mark}-{number}",
+            issued=issued or f"{year}-03-{day:02}T10:00:00", **more,
+        )  # fmt: skip
+        name = f"{self.mark}-{who}-{year}-{day}-{service}-{value}"
+        return kith.message(report, id_=name, generated=f"{year}-03-{day:02}T12:00:00")
+
+    async def take(self, *raws: bytes) -> None:
+        for raw in raws:
+            taken = await self.ward.house.intake.take(raw, LAB, self.ward.admit())
+            assert taken.accepted, taken.faults
+
+    async def results(self, who: str) -> list[tuple[Any, ...]]:
+        """What a doctor sees: value or status, sample time, and the former values."""
+        grant = await self.ward.grant(self.numbers[who])
+        async with self.ward.house.store.pool.acquire() as conn:
+            records = await self.ward.house.reader.all_of(conn, grant, [OBSERVATION], 1000)
+        found = []
+        for tree in (decode(record.raw) for record in records):
+            value = str(tree["valueQuantity"]["value"]) if "valueQuantity" in tree else tree["status"]
+            former = [
+                str(inside["valueQuantity"]["value"])
+                for change in tree["extension"] if change["url"].endswith("/change")
+                for inside in change["extension"] if "valueQuantity" in inside
+            ]  # fmt: skip
+            found.append((value, tree["effectiveDateTime"][:16], *former))
+        return sorted(found)
+
+    async def stands(self, who: str) -> list[tuple[Any, ...]]:
+        """Everything in the record that is not withdrawn, without ids and versions."""
+        rows = await self.ward.house.store.pool.fetch(
+            "SELECT r.type, r.labels, r.release_at, r.date_from FROM record r JOIN person_identifier i USING (patient) "
+            "WHERE i.digest = $1 AND r.labels & $2 = 0",
+            self.ward.house.digest(self.numbers[who]), int(Label.WITHDRAWN),
+        )  # fmt: skip
+        return sorted(map(tuple, rows), key=str)
+
+    async def everything(self) -> list[Any]:
+        return [part for who in ("ann", "bea") for part in (await self.results(who), await self.stands(who))]
+
+    async def withdrawn(self) -> list[str]:
+        """The messages that took a report from one of them."""
+        return [one.message for one in await self.ward.house.intake.withdrawn(LAB) if one.message.startswith(self.mark)]
+
+    async def told(self) -> set[str]:
+        """What the doctor who reads here has been told of."""
+        async with self.ward.house.store.pool.acquire() as conn:
+            notices = await followup.notices(conn, "9144889")
+        keys = {
+            await self.ward.house.store.pool.fetchval(
+                "SELECT patient FROM person_identifier WHERE digest = $1", self.ward.house.digest(number)
+            )
+            for number in self.numbers.values()
+        }
+        return {notice.kind for notice in notices if notice.patient in keys}
+
+
+@pytest.fixture
+async def lab(ward: Ward, kith: Kith) -> Lab:
+    return await new_lab(ward, kith)
+
+
+async def new_lab(ward: Ward, kith: Kith) -> Lab:
+    ann, bea = fresh_number(), fresh_number()
+    await ward.person(ann)
+    await ward.person(bea)
+    return Lab(ward, kith, ann, bea)
+
+
+@pytest.mark.parametrize("result", ["7", "1"])
+async def test_a_number_used_again_for_another_patient_takes_nothing_from_the_first(lab: Lab, result: str) -> None:
+    await lab.take(
+        lab.version("ann", "31", request="Q1"),
+        lab.version("bea", "12", request="Q2", taken=LATER, result=result, day=3),
+    )
+    assert await lab.results("ann") == [("31", MORNING[:16])]
+    assert await lab.results("bea") == [("12", LATER[:16])]
+    assert not await lab.withdrawn()
+
+
+@pytest.mark.parametrize("result", ["7", "1"])
+async def test_a_number_used_again_for_another_sample_is_another_report(lab: Lab, result: str) -> None:
+    await lab.take(lab.version("ann", "31"), lab.version("ann", "12", taken=LATER, result=result, day=3))
+    assert await lab.results("ann") == [("12", LATER[:16]), ("31", MORNING[:16])]
+
+
+async def test_each_report_under_one_number_gets_its_own_changes(lab: Lab) -> None:
+    await lab.take(
+        lab.version("ann", "31"),
+        lab.version("bea", "12", taken=LATER, day=3),
+        lab.version("ann", "12", taken=LATER, day=4, result="7"),
+        lab.version("ann", "32", day=5, service="M"),
+        lab.version("bea", day=6, taken=LATER, service="C"),
+    )
+    assert await lab.results("ann") == [("12", LATER[:16]), ("32", MORNING[:16], "31")]
+    assert await lab.results("bea") == [("cancelled", LATER[:16], "12")]
+
+
+async def test_a_corrected_patient_number_leaves_what_the_correction_does_not_repeat(lab: Lab) -> None:
+    both = lab.kith.item("NPU03579", id_="1") + lab.kith.item("NPU01944", id_="2")
+    await lab.take(lab.version("ann", items=both))
+    assert len(await lab.results("ann")) == 2
+    await lab.take(lab.version("bea", "31", service="M", day=3))
+    assert await lab.results("ann") == []
+    assert await lab.results("bea") == [("31", MORNING[:16])]
+    assert await lab.told() == {"withdrawn"}
+    assert len(await lab.withdrawn()) == 1
+
+
+async def test_files_and_words_about_the_first_patient_do_not_move(lab: Lab) -> None:
+    told = "<InfItem><Type V='ANA'/><Descr>Om den første</Descr></InfItem>"
+    reason = "<ServReq><Id>Q1</Id><ReasonAsText><TextResultValue>Grunn hos den første</TextResultValue></ReasonAsText></ServReq>"
+    await lab.take(lab.version("ann", "31", head=reason, tail=told), lab.version("bea", "31", service="M", day=3))
+    grant = await lab.ward.grant(lab.numbers["bea"])
+    types = [type_number(name) for name in ("DiagnosticReport", "ServiceRequest", "Observation")]
+    async with lab.ward.house.store.pool.acquire() as conn:
+        records = await lab.ward.house.reader.all_of(conn, grant, types, 100)
+    assert len(records) == 3
+    assert not any("første".encode() in record.raw for record in records)
+    assert not any(b"has not been received" in record.raw for record in records)
+
+
+async def test_the_same_result_sent_again_for_another_person_moves(lab: Lab) -> None:
+    await lab.take(lab.version("ann", "31"), lab.version("bea", "31", day=3))
+    assert (await lab.results("ann"), await lab.results("bea")) == ([], [("31", MORNING[:16])])
+
+
+async def test_another_laboratory_under_the_same_sender_has_its_own_numbers(lab: Lab) -> None:
+    other = lab.kith.PROVIDER.replace("77001", "77009")
+    await lab.take(lab.version("ann", "31"), lab.version("bea", "12", day=3, service="M", provider=other))
+    assert (await lab.results("ann"), await lab.results("bea")) == ([("31", MORNING[:16])], [("12", MORNING[:16])])
+
+
+async def test_what_another_person_has_refused_stops_nobodys_result(lab: Lab) -> None:
+    await lab.take(lab.version("ann", "31"))
+    people = lab.ward.house.store.people
+    async with lab.ward.house.store.pool.acquire() as conn:
+        key = await people.key_of(conn, lab.ward.house.digest(lab.numbers["ann"]))
+        assert key is not None
+        await people.add_choice(conn, key, Choice("opt-out", "results", "", "", NOW, None))
+    await lab.take(lab.version("bea", "31", day=3, service="M"), lab.version("bea", "32", day=4, service="M"))
+    assert await lab.results("bea") == [("32", MORNING[:16], "31")]
+
+
+async def test_two_reports_of_one_message_move_each_from_its_own_patient(lab: Lab, kith: Kith) -> None:
+    def both(who: tuple[str, str], service: str, day: int) -> bytes:
+        reports = [
+            kith.report(
+                patient=kith.person(kith.SAMPLE + kith.item(id_="1", value=kith.number(value)), number=lab.numbers[one]),
+                id_=f"{lab.mark}-{value}", service=service,
+            )
+            for one, value in zip(who, ("31", "12"), strict=True)
+        ]  # fmt: skip
+        return kith.message(
+            "".join(reports), id_=f"{lab.mark}-{day}", version="1.3", generated=f"2026-03-0{day}T12:00:00"
+        )  # fmt: skip
+
+    await lab.take(both(("ann", "bea"), "N", 2), both(("bea", "ann"), "M", 3))
+    assert await lab.results("ann") == [("12", MORNING[:16])]
+    assert await lab.results("bea") == [("31", MORNING[:16])]
+
+
+async def test_a_number_of_no_report_is_not_asked(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("kjerne.store.arrivals.VERSIONS_LOOKED_AT", 2)
+    times = [f"2026-03-02T0{hour}:15:00" for hour in range(1, 6)]
+    await lab.take(*(lab.version("ann", f"3{day}", day=day + 2, taken=taken) for day, taken in enumerate(times)))
+    assert [value for value, *_ in await lab.results("ann")] == ["30", "31", "32", "33", "34"]
+
+
+async def test_reports_under_one_number_that_come_at_once_are_all_filed(lab: Lab) -> None:
+    times = [f"2026-03-02T0{hour}:15:00" for hour in range(1, 5)]
+    await asyncio.gather(
+        *(
+            lab.take(lab.version(who, f"{day}", day=day + 2, taken=taken, result=f"{who}-{day}"))
+            for day, taken in enumerate(times)
+            for who in ("ann", "bea")
+        )
+    )
+    assert [len(await lab.results(who)) for who in ("ann", "bea")] == [4, 4]
+
+
+STORIES: Final[dict[str, list[tuple[str, dict[str, Any]]]]] = {
+    "two patients": [("ann", {"value": "31"}), ("bea", {"value": "12", "taken": LATER, "day": 3})],
+    "two samples": [("ann", {"value": "31"}), ("ann", {"value": "12", "taken": LATER, "day": 3})],
+    "a corrected number": [
+        ("ann", {"value": "31", "request": "Q1"}),
+        ("bea", {"value": "32", "service": "M", "request": "Q1", "day": 3}),
+        ("bea", {"value": "33", "service": "M", "request": "Q1", "day": 4}),
+    ],
+    "cancelled, then new for the right one": [
+        ("ann", {"value": "31", "request": "Q1"}),
+        ("ann", {"service": "C", "request": "Q1", "day": 3}),
+        ("bea", {"value": "31", "request": "Q1", "day": 4, "taken": NOON, "result": "8"}),
+    ],
+    "there and back": [
+        ("ann", {"value": "31"}),
+        ("bea", {"value": "31", "service": "M", "day": 3}),
+        ("ann", {"value": "31", "service": "M", "day": 4}),
+    ],
+    "years between": [
+        ("ann", {"value": "31", "year": 2023, "taken": "2023-03-02T08:15:00"}),
+        ("bea", {"value": "12", "taken": LATER}),
+        ("bea", {"value": "13", "taken": LATER, "service": "M", "day": 3}),
+    ],
+    "a change of one of two": [
+        ("ann", {"value": "31", "request": "Q1"}),
+        ("bea", {"value": "12", "request": "Q2", "taken": NOON, "result": "5", "day": 3}),
+        ("bea", {"value": "13", "request": "Q2", "taken": NOON, "result": "5", "day": 4, "service": "M"}),
+        ("ann", {"request": "Q1", "day": 5, "service": "C"}),
+    ],
+    "one withheld, then moved": [
+        ("ann", {"value": "31", "head": "<ServReq><Id>Q1</Id><Reservation V='NORS' S='2.16.578.1.12.4.1.1.9603'/></ServReq>"}),
+        ("bea", {"value": "31", "service": "M", "request": "Q1", "day": 3}),
+    ],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("story", STORIES)
+async def test_the_end_does_not_depend_on_the_order_of_arrival(ward: Ward, kith: Kith, story: str) -> None:
+    ends = []
+    for order in itertools.permutations(STORIES[story]):
+        lab = await new_lab(ward, kith)
+        for who, told in order:
+            await lab.take(lab.version(who, **told))
+            await lab.results("ann")  # somebody reads in between
+        ends.append(await lab.everything())
+    assert ends[0][0] or ends[0][2] or story == "one withheld, then moved"
+    assert all(end == ends[0] for end in ends)
