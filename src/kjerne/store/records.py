@@ -38,6 +38,14 @@ class Change:
     expected: int | None = None
 
 
+class Present(NamedTuple):
+    """A current version: the bytes as received, and what withholds it."""
+
+    raw: bytes
+    labels: Label
+    release_at: datetime | None
+
+
 class Written(NamedTuple):
     """What came of a change."""
 
@@ -76,8 +84,9 @@ AND EXISTS (
       WHERE h.patient = $1 AND h.type = $2 AND h.id = $3 AND h.version = 1), r.at))"""
 
 _BODIES = """
-SELECT r.type, r.id, r.dictionary, r.body FROM record r JOIN unnest($2::smallint[], $3::uuid[]) AS n(type, id)
-USING (type, id) WHERE r.patient = $1 AND r.labels & $4 = 0"""
+SELECT r.type, r.id, r.dictionary, r.body, r.labels, r.release_at
+FROM record r JOIN unnest($2::smallint[], $3::uuid[]) AS n(type, id) USING (type, id)
+WHERE r.patient = $1 AND r.labels & $4 = 0"""
 
 _GONE = """
 WITH gone AS (
@@ -153,8 +162,10 @@ class Records:
             key.seal(joined(indexed.values, packed), place),
         )
 
-    async def bodies(self, conn: Connection, grant: Grant, changes: Sequence[Change]) -> dict[tuple[int, UUID], bytes]:
-        """The received bytes of the current versions of what is about to be changed, for the program to compare.
+    async def present(
+        self, conn: Connection, grant: Grant, changes: Sequence[Change]
+    ) -> dict[tuple[int, UUID], Present]:
+        """The current versions of what is about to be changed, for the program to compare.
 
         They do not leave: what is written because of the comparison has its audit row. A withdrawn record counts as
         absent, so that a report that comes back is written anew.
@@ -163,9 +174,10 @@ class Records:
         rows = await conn.fetch(_BODIES, grant.subject.patient, *named, int(Label.WITHDRAWN))
         key = self.key(grant)
         found = {}
-        for type_, id_, dictionary, body in rows:
+        for type_, id_, dictionary, body, labels, release_at in rows:
             _, packed = parted(dictionary, key.open(body, bound(grant.subject.patient, type_, id_)))
-            found[type_, id_] = split(self._dictionaries.grow(dictionary, packed))[0]
+            raw = split(self._dictionaries.grow(dictionary, packed))[0]
+            found[type_, id_] = Present(raw, Label(labels), release_at)
         return found
 
     async def marks(

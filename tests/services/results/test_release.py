@@ -11,6 +11,7 @@ import pytest
 from kjerne.access import Caller
 from kjerne.clock import FixedClock
 from kjerne.fhir.definitions import type_number
+from kjerne.registries.withholding import UNDATED_DELAY_DAYS
 from kjerne.services.results import release
 from platform_fixture import Standing
 
@@ -47,8 +48,12 @@ def test_the_later_of_rule_and_wish_counts() -> None:
     assert opens("HIST", noru="2026-04-30") == datetime(2026, 4, 29, 22, tzinfo=UTC)
 
 
-def test_a_wish_that_is_none_delays_nothing() -> None:
-    assert opens(noru="soon") is None
+@pytest.mark.parametrize("noru", ["soon", " "])
+def test_a_delay_without_a_date_lasts_as_long_here_as_on_any_other_way_in(noru: str) -> None:
+    assert opens(noru=noru) == ISSUED + timedelta(days=UNDATED_DELAY_DAYS)
+
+
+def test_another_reservation_with_a_date_delays_nothing() -> None:
     assert opens(noru="2026-03-12", code="NORS") is None
 
 

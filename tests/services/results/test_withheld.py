@@ -188,3 +188,98 @@ def test_a_reservation_in_a_laboratory_message_is_the_same_label() -> None:
     with pytest.raises(Refusal) as refused:
         reserved("NORX")
     assert re.fullmatch(r"ServReq/Reservation line \d+", refused.value.where)
+
+
+RESERVED = f"<ServReq><Id>Q1</Id><Reservation V='{{}}' S='{Kith.OID}9603' OT='{{}}'/></ServReq>"
+
+
+class Reporting:
+    """One laboratory's report about one person, sent again and again."""
+
+    def __init__(self, record: Record) -> None:
+        self.record = record
+        self.number = record.number
+
+    async def send(
+        self, value: str, day: int, reserved: str = "", *, until: str = "", service: str = "N", whom: str = "",
+        items: str | None = None, report: str = "17",
+    ) -> None:  # fmt: skip
+        item = Kith.item(id_="1", value=Kith.number(value), service=service) if items is None else items
+        patient = Kith.person(Kith.SAMPLE + item, number=whom or self.number)
+        head = RESERVED.format(reserved, until) if reserved else "<ServReq><Id>Q1</Id></ServReq>"
+        inside = Kith.report(patient=patient, service=service, head=head, id_=f"{self.number[-5:]}-{report}")
+        raw = Kith.message(inside, id_=f"{self.number[-5:]}-{day}-{report}", generated=f"2026-03-0{day}T12:00:00")
+        taken = await self.record.ward.house.intake.take(raw, LAB, self.record.ward.admit())
+        assert taken.accepted, taken.faults
+
+    async def seen(self) -> tuple[int, int]:
+        """How many results the citizen sees, and how many her doctor."""
+        return await self.record.seen("Observation"), await self.record.seen_by_doctor("Observation")
+
+
+@pytest.fixture
+def reporting(record: Record) -> Reporting:
+    return Reporting(record)
+
+
+WITHHOLDING = [("NORS", "", (1, 0)), ("NORN_KUT", "", (0, 1)), ("NORU", "2027-01-01", (0, 1)), ("NORU", "", (0, 1))]
+
+
+@pytest.mark.parametrize(("code", "until", "seen"), WITHHOLDING)
+async def test_a_correction_without_the_reservation_opens_nothing(
+    reporting: Reporting, code: str, until: str, seen: tuple[int, int]
+) -> None:
+    await reporting.send("31", 2, code, until=until)
+    assert await reporting.seen() == seen
+    await reporting.send("12", 3, service="M")
+    assert await reporting.seen() == seen
+
+
+@pytest.mark.parametrize(("code", "until", "seen"), WITHHOLDING)
+async def test_a_late_older_version_withholds_what_was_open(
+    reporting: Reporting, code: str, until: str, seen: tuple[int, int]
+) -> None:
+    await reporting.send("12", 3, service="M")
+    assert await reporting.seen() == (1, 1)
+    await reporting.send("31", 2, code, until=until)
+    assert await reporting.seen() == seen
+
+
+@pytest.mark.parametrize(("code", "until", "seen"), WITHHOLDING)
+async def test_a_reservation_that_comes_later_shuts_also_the_results_it_does_not_change(
+    reporting: Reporting, code: str, until: str, seen: tuple[int, int]
+) -> None:
+    unchanged = Kith.item(id_="1", value=Kith.number("31"), service="H")
+    await reporting.send("31", 2)
+    await reporting.send("31", 3, service="M", items=unchanged)
+    assert await reporting.seen() == (1, 1)
+    await reporting.send("31", 4, code, until=until, service="M", items=unchanged)
+    assert await reporting.seen() == seen
+
+
+async def test_a_reservation_goes_with_the_report_to_the_right_patient(reporting: Reporting) -> None:
+    other = fresh_number()
+    key = await reporting.record.ward.person(other)
+    await reporting.send("31", 2, "NORN_KUT")
+    await reporting.send("31", 3, service="M", whom=other)
+    labels = await reporting.record.ward.house.store.pool.fetch("SELECT labels FROM record WHERE patient = $1", key)
+    assert {row["labels"] for row in labels} == {int(Label.WITHHELD_FROM_CITIZEN)}
+
+
+async def test_a_reservation_of_one_report_is_not_anothers_under_the_same_number(reporting: Reporting) -> None:
+    other = fresh_number()
+    key = await reporting.record.ward.person(other)
+    await reporting.send("31", 2, "NORN_KUT")
+    later = Kith.item(id_="9")
+    patient = Kith.person(Kith.SAMPLE.replace("2026-03-02T08", "2026-03-03T08") + later, number=other)
+    inside = Kith.report(patient=patient, id_=f"{reporting.number[-5:]}-17", issued="2026-03-03T12:00:00")
+    raw = Kith.message(inside, id_=f"{other[-5:]}-own", generated="2026-03-03T12:00:00")
+    assert (await reporting.record.ward.house.intake.take(raw, LAB, reporting.record.ward.admit())).accepted
+    labels = await reporting.record.ward.house.store.pool.fetch("SELECT labels FROM record WHERE patient = $1", key)
+    assert {row["labels"] for row in labels} == {0}
+
+
+async def test_a_change_under_its_own_number_does_not_open_the_report_it_belongs_to(reporting: Reporting) -> None:
+    await reporting.send("31", 2, "NORS")
+    await reporting.send("12", 3, service="M", report="18")
+    assert await reporting.seen() == (1, 0)

@@ -23,7 +23,7 @@ from kjerne.store.chains import Chains, Source, Version
 from kjerne.store.house import Store
 from kjerne.store.people import Newcomer
 from kjerne.store.pool import Connection
-from kjerne.store.records import Change, Written
+from kjerne.store.records import Change, Present, Written
 
 REPORT_TYPE: Final = type_number("DiagnosticReport")
 OBSERVATION_TYPE: Final = type_number("Observation")
@@ -201,12 +201,15 @@ class Files:
         state = chain.fold(after)
         ids: dict[str, UUID] = {}
         trees = mapping.resources(state, self._numberer(grant.subject.patient, report, ids))
-        opens = release.opens_at(state.report, _moment(state.first_issued, grant.at))
-        withheld = release.labels_of(state.report)
+        withheld, opens = release.withheld(after, _moment(state.first_issued, grant.at))
         changes = [_change(tree, ids[tree["id"]], opens, withheld) for tree in trees]
         await self._remove_gone(conn, grant, report, before, {(change.type, change.id) for change in changes})
-        current = await self._store.records.bodies(conn, grant, changes) if before else {}
-        fresh = [change for change in changes if current.get((change.type, change.id)) != change.raw]
+        current = await self._store.records.present(conn, grant, changes) if before else {}
+        fresh = [
+            change
+            for change in changes
+            if current.get((change.type, change.id)) != Present(change.raw, change.labels, change.release_at)
+        ]
         if not fresh:
             return
         written = await self._store.records.write(conn, grant, fresh)

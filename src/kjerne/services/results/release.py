@@ -3,30 +3,49 @@
 Two things delay it, and the later one counts. The rule by discipline (Volven 8202, the report's MsgDescr) is data; it
 counts from the report's own date, so an old report that arrives late is open when it arrives. And the requester may
 delay a single report by `NORU` (code system 9603, "utsatt tilgang") with the opening date as the code's original text.
-The time is checked when the citizen reads; no job opens anything. Other codes of 9603 are labels that no time lifts.
+The time is checked when the citizen reads; no job opens anything. Other codes of 9603 are labels that no time lifts. What
+any version of a report withholds, none opens.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 from typing import Final
 
 from kjerne.access import Label
-from kjerne.registries.withholding import DELAY_DAYS, DELAYED, is_label_system, label_of, opening
+from kjerne.registries.withholding import DELAY_DAYS, DELAYED, UNDATED_DELAY_DAYS, is_label_system, label_of, opening
+from kjerne.services.results.kith.chain import Versioned
 from kjerne.services.results.kith.model import Code, Report
 
 RESERVATION_PLACE: Final = "ServReq/Reservation"
 
 
-def opens_at(report: Report, reported_at: datetime) -> datetime | None:
-    """The moment the citizen may see it; None where it opens at once. `reported_at` is the first version's issue date."""
+def withheld(versions: Iterable[Versioned], reported_at: datetime) -> tuple[Label, datetime | None]:
+    """What keeps a report from whom, and until when from the citizen; `reported_at` is its first version's issue date.
+
+    Any version may withhold it, and none opens what another one shut: a correction that leaves the reservation out does
+    not take it back, and what it corrected is still shown as a former value. Also what named another patient counts.
+    """
+    labels, openings = Label(0), []
+    for version in versions:
+        labels |= labels_of(version.report)
+        openings.append(opens_at(version.report, reported_at, version.generated_at))
+    return labels, max((moment for moment in openings if moment), default=None)
+
+
+def opens_at(report: Report, reported_at: datetime, asked_at: datetime | None = None) -> datetime | None:
+    """The moment the citizen may see it; None where it opens at once. `reported_at` is the first version's issue date.
+
+    A delay without a date that can be read counts from when it was asked for (`asked_at`, this version's GenDate).
+    """
     days = DELAY_DAYS.get(report.discipline.code.upper())
     by_rule = [reported_at + timedelta(days=days)] if days else []
+    undated = (asked_at or reported_at) + timedelta(days=UNDATED_DELAY_DAYS)
     asked = [
-        moment
+        opening(reservation.original) or undated
         for _, reservation in _reservations(report)
-        if reservation.code.upper() == DELAYED and (moment := opening(reservation.original))
+        if reservation.code.upper() == DELAYED
     ]
     return max((*by_rule, *asked), default=None)
 

@@ -27,7 +27,7 @@ from kjerne.services.results.reuse import USABLE, Interval
 from kjerne.store import repeats
 from kjerne.store.house import Store
 from kjerne.store.pool import Connection
-from kjerne.store.records import Change
+from kjerne.store.records import Change, Present
 
 OBSERVATION_TYPE: Final = type_number("Observation")
 SERVICE: Final = "results"
@@ -36,7 +36,7 @@ ASKING: Final = ("ENH", "HER")
 """The numbers by which an organisation that asked for something can be known, the better one first."""
 
 Trees = Sequence[Mapping[str, Any]]
-Former = Mapping[tuple[int, UUID], bytes]
+Former = Mapping[tuple[int, UUID], Present]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,7 @@ async def note(
 ) -> None:
     """Notes the repeats among the `changes` of one report, in the transaction that files it.
 
-    `trees` are all resources of the report, `former` the bodies that the changes replace.
+    `trees` are all resources of the report, `former` what the changes replace.
     """
     samples = _samples(trees, changes, former) if _open_to_staff(grant.subject, grant.at) else []
     if not samples:
@@ -86,7 +86,7 @@ def _samples(trees: Trees, changes: Sequence[Change], former: Former) -> list[Sa
             continue
         interval = _interval(tree)
         before = former.get((change.type, change.id))
-        if interval and (before is None or decode(before).get("status") not in USABLE):
+        if interval and (before is None or decode(before.raw).get("status") not in USABLE):
             found[interval.name, at] = Sample(interval, at)
     return list(found.values())
 

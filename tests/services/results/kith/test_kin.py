@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
+from kjerne.access import Label
+from kjerne.services.results import release
 from kjerne.services.results.kith import chain, kin
 
 Chains = dict[bytes, list[chain.Versioned]]
@@ -64,3 +67,12 @@ def test_a_report_cancelled_under_its_own_number_takes_no_other_cancellation(kit
     chains = version(kith, "N", "N", kith.item(id_="1"))
     chains[b"N"] += version(kith, "N", "C", day=3)[b"N"]
     assert len(kin.gather(chains | version(kith, "C", "C", day=4))) == 2
+
+
+def test_what_a_change_asks_to_be_withheld_is_withheld_in_each_report_it_may_mean(kith: Any) -> None:
+    shut = f"<ServReq><Id>Q9</Id><Reservation V='NORS' S='{kith.OID}9603'/></ServReq>"
+    chains = version(kith, "A", "N", kith.item(id_="1")) | version(kith, "B", "N", kith.item(id_="1"))
+    gathered = kin.gather(chains | version(kith, "M", "M", kith.item(id_="1"), day=3, head=shut))
+    labels = {key: release.withheld(found, datetime(2026, 3, 5, tzinfo=UTC))[0] for key, found in gathered.items()}
+    assert labels == dict.fromkeys((b"A", b"B", b"M"), Label.RESTRICTED)
+    assert [result.changes for key in (b"A", b"B") for result in chain.fold(gathered[key]).results] == [(), ()]

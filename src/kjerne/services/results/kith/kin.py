@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC
 from typing import Final
 
-from kjerne.services.results.kith.chain import Versioned, laboratory, ordered
+from kjerne.services.results.kith.chain import Versioned, absent, laboratory, ordered
 from kjerne.services.results.kith.codes import canonical
 from kjerne.services.results.kith.model import Report
 from kjerne.services.results.kith.times import stamp
@@ -45,27 +45,38 @@ def gather(chains: Mapping[bytes, Sequence[Versioned]]) -> dict[bytes, list[Vers
     """The versions of each report, by the chain it stands in; a chain that belongs to another is only found there.
 
     An orphan with results belongs to the one report whose results it names; a bare cancellation to the one report
-    there is. Where there is none or more than one, it stands alone: nothing is withdrawn on a guess.
+    there is. Where there is none or more than one, it stands alone: nothing is withdrawn on a guess. But what it asks to
+    be withheld is withheld in each that it may mean.
     """
     present = {key: ordered(chains[key]) for key in sorted(chains) if chains[key]}
     results = {key: _results(versions) for key, versions in present.items()}
     whole = [key for key, versions in present.items() if not is_orphan(versions)]
     homes: dict[bytes, bytes] = {}
+    doubtful: dict[bytes, list[bytes]] = {}
     for key, versions in present.items():
         if is_orphan(versions) and results[key]:
             meant = [home for home in whole if results[key] & results[home] and _open_to(versions, present[home])]
-            if len(meant) == 1:
-                homes[key] = meant[0]
+            _found(key, meant, homes, doubtful)
     standing = [key for key, one in present.items() if key in whole or (_has_items(one) and key not in homes)]
     for key, versions in present.items():
         if is_orphan(versions) and not _has_items(versions):
             meant = [home for home in standing if _open_to(versions, present[home])]
-            if len(meant) == 1:
-                homes[key] = meant[0]
+            _found(key, meant, homes, doubtful)
     gathered = {key: list(versions) for key, versions in present.items() if key not in homes}
     for key, home in homes.items():
         gathered[home] += present[key]
+    for key, meant in doubtful.items():
+        asked = [bare for version in present[key] if (bare := absent(version)).report.requests]
+        for home in meant:
+            gathered[homes.get(home, home)] += asked
     return gathered
+
+
+def _found(key: bytes, meant: list[bytes], homes: dict[bytes, bytes], doubtful: dict[bytes, list[bytes]]) -> None:
+    if len(meant) == 1:
+        homes[key] = meant[0]
+    else:
+        doubtful[key] = meant
 
 
 def _open_to(orphan: Sequence[Versioned], home: Sequence[Versioned]) -> bool:
