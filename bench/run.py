@@ -38,7 +38,8 @@ class Extent:
     seconds: float = 4.0
     lanes: int = 16
     each: int = 20
-    people: int = 40
+    people: int = 60
+    """Enough that one doctor has as many free patients as there are lanes, whatever the day."""
     kith_people: int = 600
     bulk_resources: int = 40_000
     workers: tuple[int, ...] = (1, 2)

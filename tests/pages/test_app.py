@@ -3,91 +3,23 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator
-from datetime import timedelta
 from html import unescape
 from importlib.resources import files
-from typing import Any
 from urllib.parse import unquote
 
 import httpx
 import pytest
 
 from kjerne.clock import FixedClock
-from kjerne.errors import Refusal
 from kjerne.pages import session
 from kjerne.pages.app import ROUTES, pages_app
 from kjerne.pages.house import Chart, Identity, Visit
 from kjerne.policy.words import says
-from pages.fake import NOW, PROTECTED, FakeDoor, FakeHouse, made
+from pages.browser import Browser, later, text, token
+from pages.fake import NOW, PROTECTED, FakeDoor, FakeHouse
 
 NUMBER = "15877912345"
 UNRELATED = "21858800000"
-
-
-class Browser:
-    """A client that keeps cookies, reads tokens out of pages and posts forms as a browser does."""
-
-    def __init__(self, app: Any) -> None:
-        transport = httpx.ASGITransport(app)
-        self.client = httpx.AsyncClient(transport=transport, base_url="http://kjerne.test", follow_redirects=True)
-
-    async def get(self, path: str) -> httpx.Response:
-        return await self.client.get(path)
-
-    async def post(self, page: httpx.Response, path: str, **fields: str) -> httpx.Response:
-        headers = {"origin": "http://kjerne.test", "sec-fetch-site": "same-origin"}
-        return await self.client.post(path, data={"token": token(page)} | fields, headers=headers)
-
-    async def clinician(self) -> httpx.Response:
-        return await self.get("/login/start?to=clinician")
-
-    async def citizen(self) -> httpx.Response:
-        return await self.get("/login/start?to=me")
-
-    async def open(self, name: str, **fields: str) -> httpx.Response:
-        page = await self.get("/clinician")
-        own = re.search(
-            rf'name="patient" value="([^"]+)"><span class="row-main"><strong>{name}<',
-            page.text[page.text.index('id="own"') :],
-        )
-        assert own, name
-        return await self.post(
-            page, "/clinician/open", **({"purpose": "TREAT", "basis": "", "patient": own[1]} | fields)
-        )
-
-
-def token(page: httpx.Response) -> str:
-    found = re.search(r'name="token" value="([^"]+)"', page.text)
-    assert found, page.text[:400]
-    return found[1]
-
-
-def text(page: httpx.Response) -> str:
-    return unescape(re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", page.text)))
-
-
-@pytest.fixture
-async def house_and_browser() -> AsyncIterator[tuple[FakeHouse, Browser, FakeDoor]]:
-    house, door, app = made()
-    browser = Browser(app)
-    yield house, browser, door
-    await browser.client.aclose()
-
-
-@pytest.fixture
-def house(house_and_browser: tuple[FakeHouse, Browser, FakeDoor]) -> FakeHouse:
-    return house_and_browser[0]
-
-
-@pytest.fixture
-def browser(house_and_browser: tuple[FakeHouse, Browser, FakeDoor]) -> Browser:
-    return house_and_browser[1]
-
-
-def later(house: FakeHouse, minutes: float) -> None:
-    assert isinstance(house.clock, FixedClock)
-    house.clock.move(timedelta(minutes=minutes))
 
 
 @pytest.mark.parametrize(("method", "path"), [(m, p) for m, p, _, kind in ROUTES if kind])
@@ -525,82 +457,6 @@ async def test_an_unknown_page_is_told_in_a_page(browser: Browser, path: str) ->
     assert answer.status_code == 404
     assert "content-security-policy" in answer.headers
     assert "Traceback" not in answer.text
-
-
-async def test_logging_out_ends_the_login(browser: Browser) -> None:
-    page = await browser.clinician()
-    assert "Du er logget ut" in text(await browser.post(page, "/logout"))
-    assert (await browser.get("/clinician")).url.path == "/login"
-
-
-async def test_a_cookie_that_was_kept_opens_nothing_after_its_login_was_logged_out(
-    browser: Browser, house: FakeHouse
-) -> None:
-    await browser.clinician()
-    opened = await browser.open("Kari Nordvik")
-    kept = browser.client.cookies["kjerne_session"]
-    assert "Du er logget ut" in text(await browser.post(opened, "/logout"))
-    browser.client.cookies.set("kjerne_session", kept, domain="kjerne.test", path="/")
-    for path in ("/clinician", opened.url.path):
-        assert (await browser.get(path)).url.path == "/login"
-    assert list(house.ended.values()) == [NOW + timedelta(hours=session.DAY_HOURS)]
-
-
-async def test_a_new_login_in_the_same_browser_ends_the_one_before_it(browser: Browser) -> None:
-    await browser.clinician()
-    kept = browser.client.cookies["kjerne_session"]
-    await browser.citizen()
-    browser.client.cookies.set("kjerne_session", kept, domain="kjerne.test", path="/")
-    assert (await browser.get("/clinician")).url.path == "/login"
-
-
-async def test_logging_out_hands_the_browser_on_to_end_the_providers_login_too(
-    house_and_browser: tuple[FakeHouse, Browser, FakeDoor],
-) -> None:
-    _, browser, door = house_and_browser
-    door.ends_at = "https://sts.test/endsession"
-    page = await browser.clinician()
-    out = await browser.post(page, "/logout")
-    assert "Logg ut av innloggingstjenesten også" in text(out)
-    assert '<form class="actions" method="post" action="https://sts.test/endsession" data-onward>' in out.text
-    assert 'name="id_token_hint" value="id-token"' in out.text
-    assert "form-action 'self' https://sts.test;" in out.headers["content-security-policy"]
-    assert (await browser.get("/clinician")).url.path == "/login"
-    again = await browser.client.post("/logout", data={"token": ""})
-    assert "data-onward" not in again.text, "the hint is gone with the login"
-
-
-async def test_a_hint_of_another_login_is_not_sent(house_and_browser: tuple[FakeHouse, Browser, FakeDoor]) -> None:
-    _, browser, door = house_and_browser
-    await browser.clinician()
-    kept = browser.client.cookies.get("kjerne_logout", path="/logout")
-    page = await browser.citizen()
-    assert kept
-    browser.client.cookies.set("kjerne_logout", kept, path="/logout", domain="kjerne.test")
-    await browser.post(page, "/logout")
-    assert door.hints == [""]
-
-
-async def test_the_way_back_from_the_provider_ends_on_a_page_that_says_so(browser: Browser) -> None:
-    assert "Du er logget ut" in text(await browser.get("/logout/done"))
-
-
-async def test_a_login_ends_by_itself_and_says_so(browser: Browser, house: FakeHouse) -> None:
-    await browser.clinician()
-    later(house, session.IDLE_MINUTES + 1)
-    page = await browser.get("/clinician")
-    assert page.url.path == "/login"
-    assert "Du er logget ut." in text(page)
-
-
-async def test_a_house_that_does_not_know_her_lets_nobody_in(
-    house_and_browser: tuple[FakeHouse, Browser, FakeDoor],
-) -> None:
-    _, browser, door = house_and_browser
-    door.next_subject = "stranger"
-    assert (await browser.clinician()).status_code == 403
-    with pytest.raises(Refusal):
-        await house_and_browser[0].sign_in({"sub": "stranger"}, "")
 
 
 async def test_the_sheet_says_who_printed_it_about_whom_and_when(browser: Browser) -> None:

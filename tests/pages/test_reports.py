@@ -9,8 +9,8 @@ from re import DOTALL, findall, search
 import httpx
 import pytest
 
+from pages.browser import Browser, text
 from pages.fake import made
-from pages.test_app import Browser, text
 
 
 @pytest.fixture

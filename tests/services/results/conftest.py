@@ -75,6 +75,12 @@ class Ward:
 
 
 @pytest.fixture
+def number() -> str:
+    """A number nobody had in an earlier test."""
+    return fresh_number()
+
+
+@pytest.fixture
 async def ward(dsn: str) -> AsyncIterator[Ward]:
     keys = Keys(b"w" * 32, b"p" * 32, b"s" * 32)
     store = await open_store(dsn, keys, pool_size=6)

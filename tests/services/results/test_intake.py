@@ -27,12 +27,6 @@ OBSERVATION = type_number("Observation")
 SAMPLES = Path(__file__).parents[4] / "shared" / "data" / "kith"
 
 
-@pytest.fixture
-def number() -> str:
-    """A number nobody had in an earlier test."""
-    return fresh_number()
-
-
 async def take(ward: Ward, *raws: bytes) -> list[Taken]:
     return [await ward.house.intake.take(raw, LAB, ward.admit()) for raw in raws]
 

@@ -28,11 +28,6 @@ Send = Callable[..., Awaitable[None]]
 
 
 @pytest.fixture
-def number() -> str:
-    return fresh_number()
-
-
-@pytest.fixture
 async def send(ward: Ward, kith: Kith, number: str) -> AsyncIterator[Send]:
     """Files a report about one person on a day of February or March; each call is a report of its own."""
     await ward.house.store.pool.execute("DELETE FROM repeat_noted")
