@@ -30,7 +30,6 @@ Data = Annotated[Path | None, typer.Option("--data", help="The data directory (m
 Port = Annotated[int | None, typer.Option("--port", min=1, max=65535, help="The port to listen on.")]
 As = Annotated[str, typer.Option("--as", help="Who calls: a name from `kjerne personas`.")]
 Patient = Annotated[str, typer.Option("--patient", help="The patient: a number, or a citizen persona.")]
-Purpose = Annotated[str, typer.Option("--purpose", help="TREAT, ETREAT, COC, BTG ...")]
 
 kjerne = typer.Typer(
     name="kjerne",
@@ -61,9 +60,7 @@ def main() -> None:
 def up(
     port: Port = None,
     data: Data = None,
-    people: Annotated[
-        int | None, typer.Option("--people", min=12, max=1_000_000, help="Synthetic people to make on the first start.")
-    ] = None,
+    people: Annotated[int | None, typer.Option("--people", help="Synthetic people to make on the first start.")] = None,
     json_: Json = False,
 ) -> None:
     """Start the sandbox: everything on one port, with its own PostgreSQL and synthetic people, until Ctrl-C."""
@@ -128,15 +125,11 @@ def call(
     path: Annotated[str, typer.Argument(help="The path, such as /pps/v2/Observation/_search.")],
     caller: As = "gp",
     patient: Patient = "",
-    purpose: Purpose = "TREAT",
+    purpose: Annotated[str, typer.Option("--purpose", help="TREAT, ETREAT, COC, BTG ...")] = "TREAT",
     reason: Annotated[str, typer.Option("--reason", help="Why, in words the patient will read.")] = "",
     self_selected: Annotated[bool, typer.Option("--self-selected", help="The caller gave herself the access.")] = False,
-    decision: Annotated[
-        str, typer.Option("--decision", help="What your system calls this decision; a next link needs the same again.")
-    ] = "",
     basis: Annotated[str, typer.Option("--basis", help="What is declared: SAMTYKKE, AKUTT, UNNTAK.")] = "",
     form: Annotated[list[str] | None, typer.Option("--form", help="A form field name=value; may be repeated.")] = None,
-    header: Annotated[list[str] | None, typer.Option("--header", help="A header name:value; may be repeated.")] = None,
     body: Annotated[str, typer.Option("--body", help="The body; @FILE reads a file, @- standard input.")] = "",
     json_: Json = False,
 ) -> int:
@@ -151,10 +144,8 @@ def call(
         purpose=purpose,
         reason=reason,
         self_selected=self_selected,
-        decision=decision,
         basis=basis,
-        form=tuple(_pair(text, "=", "--form") for text in form or ()),
-        headers=tuple(_pair(text, ":", "--header") for text in header or ()),
+        form=tuple(_field(text) for text in form or ()),
         body=_body(body),
     )
     _say(answer.told(), as_json=json_, text=answer.readable())
@@ -172,11 +163,11 @@ def personas(json_: Json = False) -> None:
 
 
 @kjerne.command()
-def token(caller: As = "gp", patient: Patient = "", purpose: Purpose = "TREAT", json_: Json = False) -> None:
+def token(caller: As = "gp", patient: Patient = "", json_: Json = False) -> None:
     """Get an access token as somebody, about a patient; it is bound to the key that is printed with it."""
     from kjerne.commands.sending import token as asked
 
-    told = asked(caller, patient, purpose)
+    told = asked(caller, patient)
     _say(told, as_json=json_, text=str(told["access_token"]))
 
 
@@ -231,11 +222,11 @@ def _settings(**given: Any) -> Any:
         ) from error
 
 
-def _pair(text: str, between: str, option: str) -> tuple[str, str]:
-    name, sign, value = text.partition(between)
+def _field(text: str) -> tuple[str, str]:
+    name, sign, value = text.partition("=")
     if not sign or not name:
-        raise typer.BadParameter(f"it is written name{between}value", param_hint=option)
-    return name, value if between == "=" else value.strip()
+        raise typer.BadParameter("a form field is written name=value", param_hint="--form")
+    return name, value
 
 
 def _body(text: str) -> bytes:

@@ -83,24 +83,18 @@ class Client:
         purpose: str = "TREAT",
         reason: str = "",
         self_selected: bool = False,
-        decision: str = "",
         path: str = "/pps",
         scope: str = "",
     ) -> Held:
         """A token as the persona `as_`, for a practitioner with an attestation about `patient` (a person number).
 
-        `self_selected` says that she gave herself the access, `reason` why; `decision` is what her own system calls that
-        decision (made up where it is empty): a page link goes on only under the decision it was given under. The scopes
-        are the client's for the API at `path` unless `scope` names others. A token is used again while it lives; another
-        patient needs another.
+        `self_selected` says that she gave herself the access, `reason` why. The scopes are the client's for the API at
+        `path` unless `scope` names others. A token is used again while it lives; another patient needs another.
         """
-        scope = scope or self._scopes(as_, path)
-        wanted = (as_, patient, purpose, reason, str(self_selected), decision, scope)
+        wanted = (as_, patient, purpose, reason, str(self_selected), scope or self._scopes(as_, path))
         held = self._tokens.get(wanted)
         if held is None or held.expires_at - EARLY_SECONDS < self._clock.now().timestamp():
-            held = self._tokens[wanted] = self._fetched(
-                self._persona(as_), patient, purpose, reason, self_selected, decision, scope
-            )
+            held = self._tokens[wanted] = self._fetched(self._persona(as_), *wanted[1:4], self_selected, wanted[5])
         return held
 
     def call(
@@ -113,17 +107,13 @@ class Client:
         purpose: str = "TREAT",
         reason: str = "",
         self_selected: bool = False,
-        decision: str = "",
         basis: str = "",
         form: Sequence[tuple[str, str]] = (),
         body: bytes = b"",
         headers: Mapping[str, str] | None = None,
     ) -> httpx.Response:
         """One request to the API, with all that it demands; the answer as it came."""
-        held = self.token(
-            as_, patient=patient, purpose=purpose, reason=reason, self_selected=self_selected, decision=decision,
-            path=path,
-        )  # fmt: skip
+        held = self.token(as_, patient=patient, purpose=purpose, reason=reason, self_selected=self_selected, path=path)
         sent = {**self._asked(self._persona(as_), patient, basis), **(headers or {})}
         if form:
             body = str(httpx.QueryParams(list(form))).encode()
@@ -138,7 +128,7 @@ class Client:
         return answer
 
     def _fetched(
-        self, persona: Known, patient: str, purpose: str, reason: str, self_selected: bool, decision: str, scope: str
+        self, persona: Known, patient: str, purpose: str, reason: str, self_selected: bool, scope: str
     ) -> Held:
         login = self._login(persona)
         if persona.kind == "system":
@@ -146,7 +136,7 @@ class Client:
         asked = {"scope": " ".join((*IDENTITY, scope)), "test_pid": persona.nin}
         if persona.kind == "practitioner" and patient:
             at = int(self._clock.now().timestamp())
-            said = attestation(persona, patient, purpose, reason, self_selected=self_selected, decision=decision, at=at)
+            said = attestation(persona, patient, purpose, reason, self_selected=self_selected, at=at)
             asked["authorization_details"] = msgspec.json.encode([said]).decode()
         return login.person(asked)
 
@@ -185,14 +175,7 @@ class Client:
 
 
 def attestation(
-    persona: Known,
-    patient: str,
-    purpose: str,
-    reason: str = "",
-    *,
-    self_selected: bool = False,
-    decision: str = "",
-    at: int,
+    persona: Known, patient: str, purpose: str, reason: str = "", *, self_selected: bool = False, at: int
 ) -> dict[str, Any]:
     """What the practitioner's organisation vouches for about one patient (Tillitsrammeverket v1.1), made at `at`."""
     organisation = identifiers.OID_PERSON + "101"
@@ -211,7 +194,7 @@ def attestation(
                 "system": "urn:AuditEventHL7Norway/CodeSystem/carerelation",
             },
             "decision_ref": {
-                "id": decision or secrets.token_hex(8),
+                "id": secrets.token_hex(8),
                 "description": reason,
                 "user_selected": self_selected,
             },

@@ -17,8 +17,6 @@ from rich.table import Table
 if TYPE_CHECKING:  # `kjerne load` needs the bar, not the sandbox
     from kjerne.sandbox.up import Standing
 
-WIDE = 1000
-
 
 def standing(*, as_json: bool) -> Callable[[Standing], None]:
     """How the platform says that it stands: the addresses to open and a first call to try."""
@@ -78,13 +76,13 @@ def sending(files: int, *, quiet: bool) -> Iterator[Callable[[], None]]:
 
 
 def persona_table(personas: Sequence[Mapping[str, str]]) -> str:
-    """The personas as a table: as wide as the terminal, and as wide as it must be where nobody looks, so nothing is cut."""
+    """The personas as a table as wide as the terminal."""
     table = Table("name", "kind", "role", "number", "HPR", "organisation", box=None, pad_edge=False)
     for one in personas:
         table.add_row(*(str(one.get(key, "")) for key in ("name", "kind", "role", "nin", "hpr", "organisation")))
     text = StringIO()
-    Console(file=text, width=Console().width if sys.stdout.isatty() else WIDE).print(table)
-    return "\n".join(line.rstrip() for line in text.getvalue().rstrip().splitlines())
+    Console(file=text, width=Console().width).print(table)
+    return text.getvalue().rstrip()
 
 
 def _bar(*, quiet: bool) -> Progress:

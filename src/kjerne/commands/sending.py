@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import codecs
 import contextlib
 import os
 from collections.abc import Callable, Iterator, Sequence
@@ -19,7 +18,6 @@ from kjerne.errors import Refusal
 
 HOME: Final = "http://127.0.0.1:8000"
 INTAKE: Final = "/pps/in"
-XML: Final = {"content-type": "application/xml"}
 AT_ONCE: Final = 4  # messages on the way; the platform puts a chain in order however its messages arrive
 
 
@@ -60,20 +58,19 @@ class Called:
 
 
 class _Receipt(msgspec.Struct):
-    """What `POST /pps/in` answers to a sender that accepts JSON; without `status` it is a refusal of the request."""
+    """What `POST /pps/in` answers to a sender that accepts JSON."""
 
-    status: str = "refused"
+    status: str
     reason: str = ""
-    error: str = ""
     reports: int = 0
     observations: int = 0
 
 
 def kith_files(paths: Sequence[Path]) -> list[Path]:
-    """The files named, and every `*.xml` file below the folders named, in order; pipes and devices are none."""
+    """The files named, and every `*.xml` below the folders named, in order."""
     found: list[Path] = []
     for path in paths:
-        found.extend(sorted(one for one in path.rglob("*.xml") if one.is_file()) if path.is_dir() else [path])
+        found.extend(sorted(path.rglob("*.xml")) if path.is_dir() else [path])
     if not found:
         raise Refusal(404, "there is no file to send in what was named", todo="Name *.xml files or a folder with some.")
     return found
@@ -102,29 +99,27 @@ def ask(
     purpose: str,
     reason: str,
     self_selected: bool,
-    decision: str,
     basis: str,
     form: Sequence[tuple[str, str]],
-    headers: Sequence[tuple[str, str]],
     body: bytes,
 ) -> Called:
     """One request as the persona `caller`; `patient` is a person number or the name of a citizen persona."""
     if not path.startswith("/"):
         raise Refusal(400, "a path begins with /", where="PATH")
     with _client() as client:
+        patient = next((one.nin for one in client.personas() if patient and one.name == patient), patient)
         answer = client.call(
             method,
             path,
             as_=caller,
-            patient=_number(client, patient),
+            patient=patient,
             purpose=purpose,
             reason=reason,
             self_selected=self_selected,
-            decision=decision,
             basis=basis,
             form=form,
             body=body,
-            headers=_content_type(path, body) | {name.lower(): value for name, value in headers},
+            headers=_content_type(body),
         )
     return Called(answer.status_code, answer.headers.get("content-type", ""), answer.content)
 
@@ -136,10 +131,10 @@ def personas() -> list[dict[str, str]]:
         return [{key: str(getattr(persona, key)) for key in shown} for persona in client.personas()]
 
 
-def token(caller: str, patient: str, purpose: str) -> dict[str, Any]:
+def token(caller: str, patient: str) -> dict[str, Any]:
     """An access token as `caller` about `patient`, with the private key that it is bound to."""
     with _client() as client:
-        held = client.token(caller, patient=_number(client, patient), purpose=purpose)
+        held = client.token(caller, patient=patient)
     return {**held.answer, "dpop_key": held.key.private_jwk()}
 
 
@@ -162,32 +157,23 @@ def _client() -> Iterator[Client]:
         ) from error
 
 
-def _number(client: Client, patient: str) -> str:
-    """The number of a persona that is named, else what was given."""
-    return next((one.nin for one in client.personas() if patient and one.name == patient), patient)
-
-
 def _sent(client: Client, path: Path, caller: str) -> Sent:
-    # A name may hold bytes that are no text, which no report could carry.
-    name = os.fsencode(path).decode("utf-8", "replace")
-    if not path.is_file():
-        return Sent(name, "refused", "this is not a file")
     try:
         content = path.read_bytes()
     except OSError as error:
-        return Sent(name, "refused", f"cannot be read: {error.strerror}")
-    answer = client.call("POST", INTAKE, as_=caller, body=content, headers={**XML, "accept": "application/json"})
+        return Sent(str(path), "refused", f"cannot be read: {error.strerror}")
+    headers = {"content-type": "application/xml", "accept": "application/json"}
+    answer = client.call("POST", INTAKE, as_=caller, body=content, headers=headers)
     try:
         receipt = msgspec.json.decode(answer.content, type=_Receipt)
     except msgspec.DecodeError:
-        return Sent(name, "refused", f"the platform answered {answer.status_code} without a receipt")
-    return Sent(name, receipt.status, receipt.reason or receipt.error, receipt.reports, receipt.observations)
+        return Sent(str(path), "refused", f"the platform answered {answer.status_code} without a receipt")
+    return Sent(str(path), receipt.status, receipt.reason, receipt.reports, receipt.observations)
 
 
-def _content_type(path: str, body: bytes) -> dict[str, str]:
-    """The type of a body by where it goes and its first sign; forms are typed by the client."""
-    if not body.strip():
+def _content_type(body: bytes) -> dict[str, str]:
+    """The type of a body by its first sign; forms are typed by the client."""
+    start = body.lstrip()[:1]
+    if not start:
         return {}
-    if path == INTAKE or body.removeprefix(codecs.BOM_UTF8).lstrip()[:1] == b"<":
-        return XML
-    return {"content-type": "application/fhir+json"}
+    return {"content-type": "application/xml" if start == b"<" else "application/fhir+json"}
