@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import json
 import os
 import subprocess
@@ -15,7 +16,7 @@ import httpx
 import pytest
 
 from kjerne import cli
-from kjerne.commands import sending
+from kjerne.commands import asking
 from kjerne.store.keys import Keys
 
 PRODUCTION = {
@@ -66,7 +67,7 @@ def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> 
 def platform(monkeypatch: pytest.MonkeyPatch) -> Any:
     def answering(*answers: httpx.Response) -> FakeClient:
         client = FakeClient(*answers)
-        monkeypatch.setattr(sending, "Client", client)
+        monkeypatch.setattr(asking, "Client", client)
         return client
 
     return answering
@@ -171,6 +172,42 @@ def test_body_comes_from_a_file_and_is_typed_by_its_first_sign(run: Any, platfor
     run("call", "POST", "/fhir/R4/Observation", "--body", "{}")
     assert [one["headers"]["content-type"] for one in client.asked] == ["application/xml", "application/fhir+json"]
     assert run("call", "POST", "/x", "--body", "@/not/there")[0] == 2
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "type_"),
+    [
+        ("/pps/in", codecs.BOM_UTF8 + b"<a/>", "application/xml"),
+        ("/pps/in?x=1", b"no XML at all", "application/xml"),
+        ("/fhir/R4/Observation", codecs.BOM_UTF8 + b"\r\n <a/>", "application/xml"),
+        ("/fhir/R4/Observation", "<a/>".encode("utf-16"), "application/xml"),
+        ("/fhir/R4/Observation", "<a/>".encode("utf-16-be"), "application/xml"),
+        ("/fhir/R4/Observation", codecs.BOM_UTF8 + b"{}", "application/fhir+json"),
+    ],
+)
+def test_byte_order_mark_hides_no_type_and_a_message_in_is_always_xml(
+    run: Any, platform: Any, tmp_path: Path, path: str, body: bytes, type_: str
+) -> None:
+    (tmp_path / "body").write_bytes(body)
+    client = platform(httpx.Response(200))
+    run("call", "POST", path, "--body", f"@{tmp_path}/body")
+    assert client.asked[0]["headers"]["content-type"] == type_
+    assert client.asked[0]["body"] == body
+
+
+def test_header_given_stands_over_our_own(run: Any, platform: Any) -> None:
+    client = platform(httpx.Response(200))
+    run("call", "POST", "/x", "--body", "{}", "--header", "Prefer: handling=lenient", "--header", "content-type:text/a")
+    assert client.asked[0]["headers"] == {"prefer": "handling=lenient", "content-type": "text/a"}
+
+
+@pytest.mark.parametrize("header", ["prefer", ":x", "a b:c", "x:å", "x:a\nb", "authorization:Bearer x", "DPoP: x"])
+def test_header_that_cannot_be_sent_is_exit_2(run: Any, header: str) -> None:
+    assert run("call", "GET", "/x", "--header", header)[0] == 2
+
+
+def test_header_given_twice_is_exit_2(run: Any) -> None:
+    assert run("call", "GET", "/x", "--header", "x:1", "--header", "X:2")[0] == 2
 
 
 def test_load_tells_what_became_of_each_file(run: Any, platform: Any, tmp_path: Path) -> None:

@@ -163,3 +163,17 @@ def test_nothing_shows_a_token_or_a_number(platform: Platform) -> None:
     held = caller.token("gp", patient=CITIZEN)
     shown = repr((held, caller.personas()))
     assert not any(secret in shown for secret in (held.token, DOCTOR, CITIZEN))
+
+
+def test_an_address_is_signed_as_it_is_sent(platform: Platform) -> None:
+    assert client(platform).call("GET", "/fhir/R4/å b", as_="lab").status_code == 200
+    assert platform.asked[0].url.raw_path == b"/fhir/R4/%C3%A5%20b"
+
+
+def test_a_decision_is_named_by_the_caller_or_anew_for_each_token(platform: Platform) -> None:
+    caller = client(platform)
+    for patient, decision in ((CITIZEN, "d-1"), (OTHER, "d-1"), (CITIZEN, ""), (OTHER, "")):
+        caller.call("GET", "/pps/x", as_="gp", patient=patient, decision=decision)
+    named = [claims.attestations[0].care_relationship.decision_ref.id for claims in platform.claims]
+    assert named[:2] == ["d-1", "d-1"]
+    assert len(set(named)) == 3

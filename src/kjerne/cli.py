@@ -8,7 +8,9 @@ Client commands (`call`, `load`, `personas`, `token`) speak to the platform that
 
 from __future__ import annotations
 
+import re
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -24,6 +26,10 @@ IN_USE: Final = 5
 INTERRUPTED: Final = 130
 
 _EXIT_BY_STATUS: Final = {401: FORBIDDEN, 403: FORBIDDEN, 409: IN_USE, 503: UNREACHABLE, 504: UNREACHABLE}
+
+_HEADER_NAME: Final = re.compile(r"[a-z0-9!#$%&'*+.^_`|~-]+")
+_HEADER_VALUE: Final = re.compile(r"[ -~\t]*")
+_MADE_HEADERS: Final = frozenset({"authorization", "dpop", "content-length", "transfer-encoding", "connection"})
 
 Json = Annotated[bool, typer.Option("--json", help="Answer with one JSON document.")]
 Data = Annotated[Path | None, typer.Option("--data", help="The data directory (made if it is not there).")]
@@ -131,23 +137,18 @@ def call(
     basis: Annotated[str, typer.Option("--basis", help="What is declared: SAMTYKKE, AKUTT, UNNTAK.")] = "",
     form: Annotated[list[str] | None, typer.Option("--form", help="A form field name=value; may be repeated.")] = None,
     body: Annotated[str, typer.Option("--body", help="The body; @FILE reads a file, @- standard input.")] = "",
+    header: Annotated[
+        list[str] | None, typer.Option("--header", help="A header name:value, over one we would send; may be repeated.")
+    ] = None,
     json_: Json = False,
 ) -> int:
     """Call an API as somebody: token, proof of possession and attestation are made, the answer is printed."""
-    from kjerne.commands.sending import ask
+    from kjerne.commands.asking import Asked, Attested, ask
 
-    answer = ask(
-        method.upper(),
-        path,
-        caller=caller,
-        patient=patient,
-        purpose=purpose,
-        reason=reason,
-        self_selected=self_selected,
-        basis=basis,
-        form=tuple(_field(text) for text in form or ()),
-        body=_body(body),
+    asked = Asked(
+        method.upper(), path, basis, tuple(_field(text) for text in form or ()), _body(body), _headers(header or ())
     )
+    answer = ask(asked, caller, Attested(patient, purpose, reason, self_selected))
     _say(answer.told(), as_json=json_, text=answer.readable())
     return 0 if answer.status < 400 else _EXIT_BY_STATUS.get(answer.status, REFUSED)
 
@@ -155,8 +156,8 @@ def call(
 @kjerne.command()
 def personas(json_: Json = False) -> None:
     """Show who can be called as."""
+    from kjerne.commands.asking import personas as asked
     from kjerne.commands.console import persona_table
-    from kjerne.commands.sending import personas as asked
 
     told = asked()
     _say({"personas": told}, as_json=json_, text=persona_table(told))
@@ -165,9 +166,10 @@ def personas(json_: Json = False) -> None:
 @kjerne.command()
 def token(caller: As = "gp", patient: Patient = "", json_: Json = False) -> None:
     """Get an access token as somebody, about a patient; it is bound to the key that is printed with it."""
-    from kjerne.commands.sending import token as asked
+    from kjerne.commands.asking import Attested
+    from kjerne.commands.asking import token as asked
 
-    told = asked(caller, patient)
+    told = asked(caller, Attested(patient))
     _say(told, as_json=json_, text=str(told["access_token"]))
 
 
@@ -227,6 +229,22 @@ def _field(text: str) -> tuple[str, str]:
     if not sign or not name:
         raise typer.BadParameter("a form field is written name=value", param_hint="--form")
     return name, value
+
+
+def _headers(texts: Sequence[str]) -> dict[str, str]:
+    """Headers by lower-case name; those that the program makes for each request cannot be given."""
+    headers: dict[str, str] = {}
+    for text in texts:
+        name, sign, value = text.partition(":")
+        name, value = name.strip().lower(), value.strip()
+        if not sign or not _HEADER_NAME.fullmatch(name) or not _HEADER_VALUE.fullmatch(value):
+            raise typer.BadParameter("a header is written name:value, in printable ASCII", param_hint="--header")
+        if name in _MADE_HEADERS:
+            raise typer.BadParameter(f"{name} is made for each request, and cannot be given", param_hint="--header")
+        if name in headers:
+            raise typer.BadParameter(f"{name} is given twice", param_hint="--header")
+        headers[name] = value
+    return headers
 
 
 def _body(text: str) -> bytes:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import httpx
@@ -45,6 +46,17 @@ class Known(msgspec.Struct, frozen=True):
         return f"Known({self.name})"
 
 
+@dataclass(frozen=True, slots=True)
+class _Need:
+    """What a token is for: `patient` is a person number, `decision` names the decision of access."""
+
+    patient: str = field(repr=False)
+    purpose: str
+    reason: str
+    self_selected: bool
+    decision: str
+
+
 class _KnownClient(msgspec.Struct, frozen=True):
     id: str
     scopes: tuple[str, ...]
@@ -69,7 +81,7 @@ class Client:
         self._clock = clock or SystemClock()
         self._sandbox: _Sandbox | None = None
         self._logins: dict[str, Login] = {}
-        self._tokens: dict[tuple[str, ...], Held] = {}
+        self._tokens: dict[tuple[str, _Need, str], Held] = {}
 
     def personas(self) -> tuple[Known, ...]:
         """Everybody one can be."""
@@ -83,18 +95,21 @@ class Client:
         purpose: str = "TREAT",
         reason: str = "",
         self_selected: bool = False,
+        decision: str = "",
         path: str = "/pps",
         scope: str = "",
     ) -> Held:
         """A token as the persona `as_`, for a practitioner with an attestation about `patient` (a person number).
 
-        `self_selected` says that she gave herself the access, `reason` why. The scopes are the client's for the API at
-        `path` unless `scope` names others. A token is used again while it lives; another patient needs another.
+        `self_selected` says that she gave herself the access, `reason` why; `decision` is the id of the decision in her
+        own system, a new one where none is given. The scopes are the client's for the API at `path` unless `scope`
+        names others. A token is used again while it lives; another patient needs another.
         """
-        wanted = (as_, patient, purpose, reason, str(self_selected), scope or self._scopes(as_, path))
+        need = _Need(patient, purpose, reason, self_selected, decision)
+        wanted = (as_, need, scope or self._scopes(as_, path))
         held = self._tokens.get(wanted)
         if held is None or held.expires_at - EARLY_SECONDS < self._clock.now().timestamp():
-            held = self._tokens[wanted] = self._fetched(self._persona(as_), *wanted[1:4], self_selected, wanted[5])
+            held = self._tokens[wanted] = self._fetched(self._persona(as_), *wanted[1:])
         return held
 
     def call(
@@ -107,18 +122,28 @@ class Client:
         purpose: str = "TREAT",
         reason: str = "",
         self_selected: bool = False,
+        decision: str = "",
         basis: str = "",
         form: Sequence[tuple[str, str]] = (),
         body: bytes = b"",
         headers: Mapping[str, str] | None = None,
     ) -> httpx.Response:
         """One request to the API, with all that it demands; the answer as it came."""
-        held = self.token(as_, patient=patient, purpose=purpose, reason=reason, self_selected=self_selected, path=path)
+        held = self.token(
+            as_,
+            patient=patient,
+            purpose=purpose,
+            reason=reason,
+            self_selected=self_selected,
+            decision=decision,
+            path=path,
+        )
         sent = {**self._asked(self._persona(as_), patient, basis), **(headers or {})}
         if form:
             body = str(httpx.QueryParams(list(form))).encode()
             sent.setdefault("content-type", "application/x-www-form-urlencoded")
-        url, nonce = self._url + path, ""
+        # The proof names the address as it is sent: percent-encoded.
+        url, nonce = str(httpx.URL(self._url + path)), ""
         for _ in range(2):
             proof = held.headers(method, url, self._clock.now().timestamp(), nonce)
             answer = self._http.request(method, url, content=body, headers=sent | proof)
@@ -127,16 +152,21 @@ class Client:
                 break
         return answer
 
-    def _fetched(
-        self, persona: Known, patient: str, purpose: str, reason: str, self_selected: bool, scope: str
-    ) -> Held:
+    def _fetched(self, persona: Known, need: _Need, scope: str) -> Held:
         login = self._login(persona)
         if persona.kind == "system":
             return login.machine({"scope": scope})
         asked = {"scope": " ".join((*IDENTITY, scope)), "test_pid": persona.nin}
-        if persona.kind == "practitioner" and patient:
-            at = int(self._clock.now().timestamp())
-            said = attestation(persona, patient, purpose, reason, self_selected=self_selected, at=at)
+        if persona.kind == "practitioner" and need.patient:
+            said = attestation(
+                persona,
+                need.patient,
+                need.purpose,
+                need.reason,
+                self_selected=need.self_selected,
+                decision=need.decision,
+                at=int(self._clock.now().timestamp()),
+            )
             asked["authorization_details"] = msgspec.json.encode([said]).decode()
         return login.person(asked)
 
@@ -175,7 +205,14 @@ class Client:
 
 
 def attestation(
-    persona: Known, patient: str, purpose: str, reason: str = "", *, self_selected: bool = False, at: int
+    persona: Known,
+    patient: str,
+    purpose: str,
+    reason: str = "",
+    *,
+    self_selected: bool = False,
+    decision: str = "",
+    at: int,
 ) -> dict[str, Any]:
     """What the practitioner's organisation vouches for about one patient (Tillitsrammeverket v1.1), made at `at`."""
     organisation = identifiers.OID_PERSON + "101"
@@ -194,7 +231,7 @@ def attestation(
                 "system": "urn:AuditEventHL7Norway/CodeSystem/carerelation",
             },
             "decision_ref": {
-                "id": secrets.token_hex(8),
+                "id": decision or secrets.token_hex(8),
                 "description": reason,
                 "user_selected": self_selected,
             },

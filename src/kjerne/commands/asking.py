@@ -1,0 +1,132 @@
+"""The integrator's commands: they speak to the platform at `KJERNE_URL` over the wire, as any client would."""
+
+from __future__ import annotations
+
+import codecs
+import contextlib
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any, Final
+
+import httpx
+import msgspec
+
+from kjerne.client import Client
+from kjerne.errors import Refusal
+
+HOME: Final = "http://127.0.0.1:8000"
+INTAKE: Final = "/pps/in"
+# What may stand before the first sign of a body: blanks, byte order marks, and the zero of a UTF-16 sign.
+_BEFORE: Final = b" \t\r\n\0" + codecs.BOM_UTF8 + codecs.BOM_UTF16
+
+
+@dataclass(frozen=True, slots=True)
+class Attested:
+    """What the caller's organisation vouches for: about whom (a number, or a persona), for what, why, which decision."""
+
+    patient: str = field(default="", repr=False)
+    purpose: str = "TREAT"
+    reason: str = ""
+    self_selected: bool = False
+    decision: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One request as the command line gives it."""
+
+    method: str
+    path: str
+    basis: str = ""
+    form: Sequence[tuple[str, str]] = ()
+    body: bytes = field(default=b"", repr=False)
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Called:
+    """An answer as it came."""
+
+    status: int
+    media_type: str
+    body: bytes = field(repr=False)
+
+    def told(self) -> dict[str, Any]:
+        body: object = msgspec.Raw(self.body) if self._is_json() else self.body.decode("utf-8", "replace")
+        return {"status": self.status, "media_type": self.media_type, "body": body}
+
+    def readable(self) -> str:
+        """JSON indented, its numbers digit for digit as they came; anything else as it is."""
+        shown = msgspec.json.format(self.body, indent=2) if self._is_json() else self.body
+        text = shown.decode("utf-8", "replace")
+        return text if self.status < 400 else f"{self.status} {httpx.codes.get_reason_phrase(self.status)}\n{text}"
+
+    def _is_json(self) -> bool:
+        return bool(self.body) and "json" in self.media_type
+
+
+def ask(asked: Asked, caller: str, attested: Attested) -> Called:
+    """One request as the persona `caller`."""
+    if not asked.path.startswith("/"):
+        raise Refusal(400, "a path begins with /", where="PATH")
+    with connected() as client:
+        said = asdict(attested) | {"patient": _number(client, attested.patient)}
+        answer = client.call(
+            asked.method,
+            asked.path,
+            as_=caller,
+            basis=asked.basis,
+            form=asked.form,
+            body=asked.body,
+            headers={**_content_type(asked), **asked.headers},
+            **said,
+        )
+    return Called(answer.status_code, answer.headers.get("content-type", ""), answer.content)
+
+
+def personas() -> list[dict[str, str]]:
+    """Who can be called as."""
+    shown = ("name", "kind", "role", "nin", "hpr", "organisation", "title")
+    with connected() as client:
+        return [{key: str(getattr(persona, key)) for key in shown} for persona in client.personas()]
+
+
+def token(caller: str, attested: Attested) -> dict[str, Any]:
+    """An access token as `caller`, with the private key that it is bound to."""
+    with connected() as client:
+        held = client.token(caller, **asdict(attested) | {"patient": _number(client, attested.patient)})
+    return {**held.answer, "dpop_key": held.key.private_jwk()}
+
+
+@contextlib.contextmanager
+def connected() -> Iterator[Client]:
+    """A client of the platform; what goes wrong between the two becomes a refusal that names `KJERNE_URL`."""
+    url = os.environ.get("KJERNE_URL") or HOME
+    try:
+        with httpx.Client(trust_env=False, timeout=60) as http:
+            yield Client(url, http=http)
+    except httpx.HTTPStatusError as error:
+        raise Refusal(
+            503, f"{url} answers, but not as a kjerne sandbox ({error.response.status_code})", where="KJERNE_URL"
+        ) from error
+    except httpx.TransportError as error:
+        raise Refusal(
+            503,
+            f"no platform answers at {url}",
+            where="KJERNE_URL",
+            todo="Start one with `kjerne up`, or name another.",
+        ) from error
+
+
+def _number(client: Client, patient: str) -> str:
+    """The person number: of the persona where one has that name, else what was given."""
+    return next((one.nin for one in client.personas() if patient and one.name == patient), patient)
+
+
+def _content_type(asked: Asked) -> dict[str, str]:
+    """The type of a body by where it goes and its first sign; forms are typed by the client."""
+    if not asked.body:
+        return {}
+    is_xml = asked.path.partition("?")[0] == INTAKE or asked.body.lstrip(_BEFORE).startswith(b"<")
+    return {"content-type": "application/xml" if is_xml else "application/fhir+json"}
