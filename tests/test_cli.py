@@ -27,6 +27,9 @@ PRODUCTION = {
 }
 
 
+HOME = "http://127.0.0.1:8000"
+
+
 class FakeClient:
     """Stands for the platform: what was asked, and the answers it will give."""
 
@@ -105,7 +108,15 @@ def test_unreachable_platform_is_exit_3_and_names_the_setting(run: Any, monkeypa
 
 @pytest.mark.parametrize(
     "arguments",
-    [("nonsense",), ("call", "GET"), ("call", "GET", "/x", "--form", "a"), ("load", "kith", "/not/there"), ()],
+    [
+        ("call", "GET", "/x", "--form", "a=1"),
+        ("call", "POST", "/x", "--form", "a=1", "--body", "b"),
+        ("nonsense",),
+        ("call", "GET"),
+        ("call", "GET", "/x", "--form", "a"),
+        ("load", "kith", "/not/there"),
+        (),
+    ],
 )
 def test_command_written_wrongly_is_exit_2(run: Any, arguments: tuple[str, ...]) -> None:
     assert run(*arguments)[0] == 2
@@ -208,6 +219,58 @@ def test_header_that_cannot_be_sent_is_exit_2(run: Any, header: str) -> None:
 
 def test_header_given_twice_is_exit_2(run: Any) -> None:
     assert run("call", "GET", "/x", "--header", "x:1", "--header", "X:2")[0] == 2
+
+
+def page(*ids: str, next_page: str = "") -> httpx.Response:
+    links = [f'{{"relation":"self","url":"{HOME}/fhir/R4/Observation"}}']
+    links += [f'{{"relation":"next","url":"{HOME}{next_page}"}}'] if next_page else []
+    entries = ",".join(f'{{"resource":{{"id":"{one}","value":1.10}}}}' for one in ids)
+    body = f'{{"resourceType":"Bundle","total":3,"link":[{",".join(links)}],"entry":[{entries}]}}'
+    return httpx.Response(200, content=body.encode(), headers={"content-type": "application/fhir+json"})
+
+
+@pytest.mark.parametrize(
+    ("link", "method"),
+    [("/fhir/R4/Observation?_cursor=a%2Bb", "GET"), ("/pps/v2/Observation/_search?_cursor=a%2Bb", "POST")],
+)
+def test_all_pages_are_one_answer_with_what_two_pages_hold_once(
+    run: Any, platform: Any, link: str, method: str
+) -> None:
+    client = platform(page("1", "2", next_page=link), page("2", "3"))
+    arguments = ("--form", "code=a", "--header", "prefer:x", "--basis", "AKUTT", "--patient", "1", "--all", "--json")
+    code, out, _ = run("call", "POST", "/fhir/R4/Observation/_search", *arguments)
+    body = json.loads(out, parse_float=Decimal)["body"]
+    assert (code, body["total"], body["link"]) == (0, 3, [{"relation": "self", "url": f"{HOME}/fhir/R4/Observation"}])
+    assert [one["resource"]["id"] for one in body["entry"]] == ["1", "2", "3"]
+    assert body["entry"][2]["resource"]["value"].as_tuple() == Decimal("1.10").as_tuple()
+    first, second = client.asked
+    assert (second["method"], second["path"], second["form"], second["body"]) == (method, link, (), b"")
+    same = ("as_", "patient", "basis", "decision", "purpose")
+    assert [second[name] for name in same] == [first[name] for name in same]
+    assert second["headers"]["prefer"] == "x"
+
+
+def test_page_that_is_refused_is_the_answer(run: Any, platform: Any) -> None:
+    platform(page("1", next_page="/x"), httpx.Response(403, json={"resourceType": "OperationOutcome"}))
+    code, out, _ = run("call", "GET", "/fhir/R4/Observation", "--all", "--json")
+    assert (code, json.loads(out)["status"]) == (4, 403)
+
+
+def test_answer_without_pages_is_itself_with_all_too(run: Any, platform: Any) -> None:
+    platform(httpx.Response(200, text="[", headers={"content-type": "application/json"}), page("1"))
+    assert run("call", "GET", "/x", "--all")[1] == "[\n"
+    assert json.loads(run("call", "GET", "/x", "--all")[1])["total"] == 3
+
+
+def test_link_of_the_platform_may_be_given_whole_and_no_other(
+    run: Any, platform: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KJERNE_URL", "http://kjerne.test/")
+    client = platform(page("1"))
+    assert run("call", "GET", "http://kjerne.test/x?_cursor=1", "--decision", "d-1")[0] == 0
+    assert (client.asked[0]["path"], client.asked[0]["decision"]) == ("/x?_cursor=1", "d-1")
+    for other in ("http://kjerne.test.other/x", "http://other.test/x", "x", ""):
+        assert run("call", "GET", other)[0] == 1
 
 
 def test_load_tells_what_became_of_each_file(run: Any, platform: Any, tmp_path: Path) -> None:

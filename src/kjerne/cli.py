@@ -35,7 +35,16 @@ Json = Annotated[bool, typer.Option("--json", help="Answer with one JSON documen
 Data = Annotated[Path | None, typer.Option("--data", help="The data directory (made if it is not there).")]
 Port = Annotated[int | None, typer.Option("--port", min=1, max=65535, help="The port to listen on.")]
 As = Annotated[str, typer.Option("--as", help="Who calls: a name from `kjerne personas`.")]
-Patient = Annotated[str, typer.Option("--patient", help="The patient: a number, or a citizen persona.")]
+Patient = Annotated[str, typer.Option("--patient", help="The patient: a number, or a persona with one.")]
+Purpose = Annotated[str, typer.Option("--purpose", help="What for: TREAT, ETREAT, COC, BTG.")]
+Reason = Annotated[str, typer.Option("--reason", help="Why, in words the patient will read.")]
+SelfSelected = Annotated[bool, typer.Option("--self-selected", help="The caller gave herself the access.")]
+Decision = Annotated[
+    str,
+    typer.Option(
+        "--decision", help="The decision's id in the caller's system. A page link opens to the same one alone."
+    ),
+]
 
 kjerne = typer.Typer(
     name="kjerne",
@@ -128,27 +137,33 @@ def load_kith(
 @kjerne.command()
 def call(
     method: Annotated[str, typer.Argument(help="GET, POST ...")],
-    path: Annotated[str, typer.Argument(help="The path, such as /pps/v2/Observation/_search.")],
+    path: Annotated[str, typer.Argument(help="The path, such as /pps/v2/Observation/_search, or a whole link.")],
     caller: As = "gp",
     patient: Patient = "",
-    purpose: Annotated[str, typer.Option("--purpose", help="TREAT, ETREAT, COC, BTG ...")] = "TREAT",
-    reason: Annotated[str, typer.Option("--reason", help="Why, in words the patient will read.")] = "",
-    self_selected: Annotated[bool, typer.Option("--self-selected", help="The caller gave herself the access.")] = False,
+    purpose: Purpose = "TREAT",
+    reason: Reason = "",
+    self_selected: SelfSelected = False,
+    decision: Decision = "",
     basis: Annotated[str, typer.Option("--basis", help="What is declared: SAMTYKKE, AKUTT, UNNTAK.")] = "",
     form: Annotated[list[str] | None, typer.Option("--form", help="A form field name=value; may be repeated.")] = None,
     body: Annotated[str, typer.Option("--body", help="The body; @FILE reads a file, @- standard input.")] = "",
     header: Annotated[
         list[str] | None, typer.Option("--header", help="A header name:value, over one we would send; may be repeated.")
     ] = None,
+    all_: Annotated[
+        bool, typer.Option("--all", help="Follow the links to further pages; one answer with all.")
+    ] = False,
     json_: Json = False,
 ) -> int:
     """Call an API as somebody: token, proof of possession and attestation are made, the answer is printed."""
     from kjerne.commands.asking import Asked, Attested, ask
 
-    asked = Asked(
-        method.upper(), path, basis, tuple(_field(text) for text in form or ()), _body(body), _headers(header or ())
-    )
-    answer = ask(asked, caller, Attested(patient, purpose, reason, self_selected))
+    method, fields = method.upper(), tuple(_field(text) for text in form or ())
+    if fields and (body or method in ("GET", "HEAD")):
+        says = "a form is a body of its own" if body else f"{method} sends no form: write ?name=value in the path"
+        raise typer.BadParameter(says, param_hint="--form")
+    asked = Asked(method, path, basis, fields, _body(body), _headers(header or ()))
+    answer = ask(asked, caller, Attested(patient, purpose, reason, self_selected, decision), follow=all_)
     _say(answer.told(), as_json=json_, text=answer.readable())
     return 0 if answer.status < 400 else _EXIT_BY_STATUS.get(answer.status, REFUSED)
 

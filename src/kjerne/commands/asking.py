@@ -6,7 +6,7 @@ import codecs
 import contextlib
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Final
 
 import httpx
@@ -44,6 +44,15 @@ class Asked:
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
+class _Link(msgspec.Struct, frozen=True):
+    relation: str
+    url: str
+
+
+class _Paged(msgspec.Struct, frozen=True):
+    link: list[_Link] = []
+
+
 @dataclass(frozen=True, slots=True)
 class Called:
     """An answer as it came."""
@@ -62,27 +71,70 @@ class Called:
         text = shown.decode("utf-8", "replace")
         return text if self.status < 400 else f"{self.status} {httpx.codes.get_reason_phrase(self.status)}\n{text}"
 
+    def links(self) -> list[_Link]:
+        """The links of a Bundle, or of another list that has pages."""
+        try:
+            return msgspec.json.decode(self.body, type=_Paged).link if self._is_json() else []
+        except msgspec.DecodeError:
+            return []
+
+    def next_page(self) -> str:
+        """Path and query of the page after this one; empty where it is the last."""
+        url = next((link.url for link in self.links() if link.relation == "next"), "")
+        return httpx.URL(url).raw_path.decode() if url else ""
+
     def _is_json(self) -> bool:
-        return bool(self.body) and "json" in self.media_type
+        """Whether the body is JSON, not only said to be."""
+        try:
+            return "json" in self.media_type and bool(msgspec.json.decode(self.body, type=msgspec.Raw))
+        except msgspec.DecodeError:
+            return False
 
 
-def ask(asked: Asked, caller: str, attested: Attested) -> Called:
-    """One request as the persona `caller`."""
-    if not asked.path.startswith("/"):
-        raise Refusal(400, "a path begins with /", where="PATH")
+def ask(asked: Asked, caller: str, attested: Attested, *, follow: bool = False) -> Called:
+    """One request as the persona `caller`; with `follow` all its pages as one answer, or the first that was refused."""
+    asked = replace(asked, path=_path(asked.path))
     with connected() as client:
         said = asdict(attested) | {"patient": _number(client, attested.patient)}
-        answer = client.call(
-            asked.method,
-            asked.path,
-            as_=caller,
-            basis=asked.basis,
-            form=asked.form,
-            body=asked.body,
-            headers={**_content_type(asked), **asked.headers},
-            **said,
-        )
+        pages = [_answered(client, asked, caller, said)]
+        while follow and (link := pages[-1].next_page()):
+            method = "POST" if link.partition("?")[0].endswith("/_search") else "GET"
+            asked = Asked(method, link, asked.basis, headers=asked.headers)
+            pages.append(_answered(client, asked, caller, said))
+    return pages[-1] if pages[-1].status >= 400 else _whole(pages)
+
+
+def _answered(client: Client, asked: Asked, caller: str, said: Mapping[str, Any]) -> Called:
+    answer = client.call(
+        asked.method,
+        asked.path,
+        as_=caller,
+        basis=asked.basis,
+        form=asked.form,
+        body=asked.body,
+        headers={**_content_type(asked), **asked.headers},
+        **said,
+    )
     return Called(answer.status_code, answer.headers.get("content-type", ""), answer.content)
+
+
+def _whole(pages: Sequence[Called]) -> Called:
+    """The pages of one list as the first would be if it held all: their lists joined, without a link to go on.
+
+    What stands alike on several pages (a resource that many point at) stands there once.
+    """
+    if len(pages) == 1:
+        return pages[0]
+    joined = msgspec.json.decode(pages[0].body, type=dict[str, msgspec.Raw])
+    lists: dict[str, dict[bytes, msgspec.Raw]] = {}
+    for page in pages:
+        for name, raw in msgspec.json.decode(page.body, type=dict[str, msgspec.Raw]).items():
+            if name != "link" and bytes(raw).startswith(b"["):
+                known = lists.setdefault(name, {})
+                known.update((bytes(one), one) for one in msgspec.json.decode(raw, type=list[msgspec.Raw]))
+    links = [link for link in pages[0].links() if link.relation != "next"]
+    held = {name: list(known.values()) for name, known in lists.items()}
+    return replace(pages[0], body=msgspec.json.encode({**joined, "link": links, **held}))
 
 
 def personas() -> list[dict[str, str]]:
@@ -102,7 +154,7 @@ def token(caller: str, attested: Attested) -> dict[str, Any]:
 @contextlib.contextmanager
 def connected() -> Iterator[Client]:
     """A client of the platform; what goes wrong between the two becomes a refusal that names `KJERNE_URL`."""
-    url = os.environ.get("KJERNE_URL") or HOME
+    url = _home()
     try:
         with httpx.Client(trust_env=False, timeout=60) as http:
             yield Client(url, http=http)
@@ -117,6 +169,20 @@ def connected() -> Iterator[Client]:
             where="KJERNE_URL",
             todo="Start one with `kjerne up`, or name another.",
         ) from error
+
+
+def _path(given: str) -> str:
+    """The path of a request; a link of the platform's own may be given whole."""
+    home = _home().rstrip("/")
+    path = given.removeprefix(home)
+    if not path.startswith("/"):
+        todo = f"A whole address begins with {home}."
+        raise Refusal(400, "a path begins with /", where="PATH", todo=todo if "://" in given else "")
+    return path
+
+
+def _home() -> str:
+    return os.environ.get("KJERNE_URL") or HOME
 
 
 def _number(client: Client, patient: str) -> str:
