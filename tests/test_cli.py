@@ -28,6 +28,7 @@ PRODUCTION = {
 
 
 HOME = "http://127.0.0.1:8000"
+NIN = "02825054321"
 
 
 class FakeClient:
@@ -36,6 +37,7 @@ class FakeClient:
     def __init__(self, *answers: httpx.Response) -> None:
         self.answers = list(answers)
         self.asked: list[dict[str, Any]] = []
+        self.tokens: list[dict[str, Any]] = []
 
     def __call__(self, url: str, http: httpx.Client) -> FakeClient:
         return self
@@ -45,11 +47,13 @@ class FakeClient:
         return self.answers.pop(0)
 
     def token(self, caller: str, **given: Any) -> SimpleNamespace:
+        self.tokens.append({"as_": caller, **given})
         return SimpleNamespace(answer={"access_token": "t"}, key=SimpleNamespace(private_jwk=lambda: {"kty": "EC"}))
 
     def personas(self) -> list[SimpleNamespace]:
         names = ("name", "kind", "role", "nin", "hpr", "organisation", "title")
-        return [SimpleNamespace(**{name: f"the {name}" for name in names})]
+        known = [SimpleNamespace(**{name: f"the {name}" for name in names})]
+        return [*known, SimpleNamespace(**{**vars(known[0]), "name": "lab", "nin": ""})]
 
 
 @pytest.fixture
@@ -163,7 +167,7 @@ def test_production_refuses_an_issuer_without_tls(run: Any, monkeypatch: pytest.
 def test_call_prints_the_numbers_digit_for_digit(run: Any, platform: Any) -> None:
     body = b'{"value":1.10,"code":"4.0E0"}'
     client = platform(httpx.Response(200, content=body, headers={"content-type": "application/fhir+json"}))
-    code, out, _ = run("call", "post", "/pps/v2/Observation/_search", "--patient", "1", "--form", "code=a|b", "--json")
+    code, out, _ = run("call", "post", "/pps/v2/Observation/_search", "--patient", NIN, "--form", "code=a|b", "--json")
     assert code == 0
     assert json.loads(out, parse_float=Decimal)["body"]["value"].as_tuple() == Decimal("1.10").as_tuple()
     asked = client.asked[0]
@@ -237,7 +241,7 @@ def test_all_pages_are_one_answer_with_what_two_pages_hold_once(
     run: Any, platform: Any, link: str, method: str
 ) -> None:
     client = platform(page("1", "2", next_page=link), page("2", "3"))
-    arguments = ("--form", "code=a", "--header", "prefer:x", "--basis", "AKUTT", "--patient", "1", "--all", "--json")
+    arguments = ("--form", "code=a", "--header", "prefer:x", "--basis", "AKUTT", "--patient", NIN, "--all", "--json")
     code, out, _ = run("call", "POST", "/fhir/R4/Observation/_search", *arguments)
     body = json.loads(out, parse_float=Decimal)["body"]
     assert (code, body["total"], body["link"]) == (0, 3, [{"relation": "self", "url": f"{HOME}/fhir/R4/Observation"}])
@@ -303,3 +307,25 @@ def test_personas_and_token_as_documents(run: Any, platform: Any) -> None:
     _, out, _ = run("token", "--as", "gp", "--json")
     assert json.loads(out) == {"access_token": "t", "dpop_key": {"kty": "EC"}}
     assert run("token")[1] == "t\n"
+
+
+@pytest.mark.parametrize(("given", "number"), [("the name", "the nin"), (NIN, NIN), ("028250 54321", NIN), ("", "")])
+def test_patient_is_a_persona_or_a_number_for_a_call_and_a_token(
+    run: Any, platform: Any, given: str, number: str
+) -> None:
+    client = platform(httpx.Response(200))
+    run("call", "GET", "/x", "--patient", given)
+    run("token", "--patient", given, "--purpose", "BTG", "--reason", "r", "--self-selected", "--decision", "d")
+    attested = {"purpose": "BTG", "reason": "r", "self_selected": True, "decision": "d"}
+    assert client.asked[0]["patient"] == number
+    assert client.tokens == [{"as_": "gp", "patient": number, **attested}]
+
+
+@pytest.mark.parametrize("given", ["nobody", "lab", "123", "028250543211", "0282505432\N{SUPERSCRIPT ONE}"])
+def test_patient_who_is_nobody_is_refused_before_anything_is_sent(run: Any, platform: Any, given: str) -> None:
+    client = platform()
+    for command in (("call", "GET", "/x"), ("token",)):
+        code, out, _ = run(*command, "--patient", given, "--json")
+        error = json.loads(out)["error"]
+        assert (code, error["where"], "the name" in error["todo"]) == (1, "--patient", True)
+    assert not client.asked and not client.tokens

@@ -179,12 +179,20 @@ def personas(json_: Json = False) -> None:
 
 
 @kjerne.command()
-def token(caller: As = "gp", patient: Patient = "", json_: Json = False) -> None:
-    """Get an access token as somebody, about a patient; it is bound to the key that is printed with it."""
+def token(
+    caller: As = "gp",
+    patient: Patient = "",
+    purpose: Purpose = "TREAT",
+    reason: Reason = "",
+    self_selected: SelfSelected = False,
+    decision: Decision = "",
+    json_: Json = False,
+) -> None:
+    """Get an access token as somebody, about a patient; --json shows the key that it is bound to as well."""
     from kjerne.commands.asking import Attested
     from kjerne.commands.asking import token as asked
 
-    told = asked(caller, Attested(patient))
+    told = asked(caller, Attested(patient, purpose, reason, self_selected, decision))
     _say(told, as_json=json_, text=str(told["access_token"]))
 
 

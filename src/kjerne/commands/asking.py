@@ -186,8 +186,19 @@ def _home() -> str:
 
 
 def _number(client: Client, patient: str) -> str:
-    """The person number: of the persona where one has that name, else what was given."""
-    return next((one.nin for one in client.personas() if patient and one.name == patient), patient)
+    """The person number of the persona with that name, or the number that was given."""
+    digits = patient.replace(" ", "")
+    if not digits or (digits.isascii() and digits.isdigit() and len(digits) == 11):
+        return digits
+    numbers = {one.name: one.nin for one in client.personas() if one.nin}
+    if patient not in numbers:
+        raise Refusal(
+            404,
+            "the patient is neither a number of eleven digits nor a persona that has one",
+            where="--patient",
+            todo=f"Choose a number, or one of: {', '.join(numbers)}.",
+        )
+    return numbers[patient]
 
 
 def _content_type(asked: Asked) -> dict[str, str]:
