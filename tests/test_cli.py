@@ -17,6 +17,8 @@ import pytest
 
 from kjerne import cli
 from kjerne.commands import asking
+from kjerne.commands.sending import kith_files
+from kjerne.errors import Refusal
 from kjerne.store.keys import Keys
 
 PRODUCTION = {
@@ -34,7 +36,7 @@ NIN = "02825054321"
 class FakeClient:
     """Stands for the platform: what was asked, and the answers it will give."""
 
-    def __init__(self, *answers: httpx.Response) -> None:
+    def __init__(self, *answers: httpx.Response | Exception) -> None:
         self.answers = list(answers)
         self.asked: list[dict[str, Any]] = []
         self.tokens: list[dict[str, Any]] = []
@@ -44,7 +46,10 @@ class FakeClient:
 
     def call(self, method: str, path: str, **given: Any) -> httpx.Response:
         self.asked.append({"method": method, "path": path, **given})
-        return self.answers.pop(0)
+        answer = self.answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
 
     def token(self, caller: str, **given: Any) -> SimpleNamespace:
         self.tokens.append({"as_": caller, **given})
@@ -72,7 +77,7 @@ def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> 
 
 @pytest.fixture
 def platform(monkeypatch: pytest.MonkeyPatch) -> Any:
-    def answering(*answers: httpx.Response) -> FakeClient:
+    def answering(*answers: httpx.Response | Exception) -> FakeClient:
         client = FakeClient(*answers)
         monkeypatch.setattr(asking, "Client", client)
         return client
@@ -291,6 +296,81 @@ def test_load_tells_what_became_of_each_file(run: Any, platform: Any, tmp_path: 
     assert [Path(one["file"]).name for one in told] == ["a.xml", "b.xml"]
     assert set(told[0]) == {"file", "status", "reason", "reports", "observations"}
     assert {one["as_"] for one in client.asked} == {"lab"}
+
+
+def accepted(count: int) -> list[httpx.Response]:
+    return [httpx.Response(200, json={"status": "accepted", "reports": 1}) for _ in range(count)]
+
+
+def test_load_sends_regular_files_alone_and_shows_every_name(run: Any, platform: Any, tmp_path: Path) -> None:
+    names = [b"a.xml", b"b.XML", b"caf\xe9.xml", "ø.xml".encode()]
+    for name in names:
+        (tmp_path / os.fsdecode(name)).write_bytes(b"<a/>")
+    os.mkfifo(tmp_path / "pipe.xml")
+    (tmp_path / "gone.xml").symlink_to("nowhere")
+    (tmp_path / "folder.xml").mkdir()
+    (tmp_path / "folder.xml" / "inner.xml").write_bytes(b"<a/>")
+    client = platform(*accepted(5))
+    code, out, _ = run("load", "kith", str(tmp_path), "--json")
+    told = {one["file"].removeprefix(f"{tmp_path}/"): one["status"] for one in json.loads(out)["files"]}
+    assert {name for name, status in told.items() if status == "refused"} == {"pipe.xml", "gone.xml"}
+    assert set(told) == {"a.xml", "b.XML", "caf\\xe9.xml", "ø.xml", "pipe.xml", "gone.xml", "folder.xml/inner.xml"}
+    assert (code, len(client.asked)) == (1, 5)
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason", "code"),
+    [
+        (
+            httpx.Response(413, json={"error": "too long", "todo": "Send it in parts."}),
+            "too long. Send it in parts.",
+            1,
+        ),
+        (httpx.Response(400, json={"error": "the body is empty", "where": "body"}), "the body is empty (body)", 1),
+        (httpx.Response(403, json={"error": "no scope"}), "no scope", 4),
+        (httpx.Response(403, json={"status": "refused", "reason": "not filed here"}), "not filed here", 1),
+        (httpx.Response(502, text="bad gateway"), "the platform answered 502 without a receipt", 1),
+        (httpx.Response(200, json=[]), "the platform answered 200 without a receipt", 1),
+        (httpx.Response(503, json={"error": "busy"}), "busy", 3),
+        (httpx.ReadTimeout("slow"), "no answer came (ReadTimeout)", 3),
+        (Refusal(403, "the login ended"), "the login ended", 4),
+    ],
+)
+def test_load_tells_the_platforms_own_reason(
+    run: Any, platform: Any, tmp_path: Path, answer: Any, reason: str, code: int
+) -> None:
+    (tmp_path / "a.xml").write_bytes(b"<a/>")
+    platform(answer)
+    left, out, _ = run("load", "kith", str(tmp_path), "--json")
+    (told,) = json.loads(out)["files"]
+    assert (left, told["status"]) == (code, "refused")
+    assert told["reason"].startswith(reason)
+
+
+def test_load_goes_on_after_a_file_that_got_no_answer(run: Any, platform: Any, tmp_path: Path) -> None:
+    for name in ("a.xml", "b.xml"):
+        (tmp_path / name).write_bytes(b"<a/>")
+    platform(httpx.ConnectError("gone"), *accepted(1))
+    code, out, _ = run("load", "kith", str(tmp_path))
+    assert (code, "1 accepted, 1 refused" in out) == (3, True)
+
+
+def test_folder_that_cannot_be_listed_is_told_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def walked(folder: Path, onerror: Any) -> Any:
+        onerror(PermissionError(13, "Permission denied", str(folder / "shut")))
+        return iter([(str(folder), ["shut"], ["a.xml"])])
+
+    monkeypatch.setattr(os, "walk", walked)
+    assert kith_files([tmp_path]) == [tmp_path / "a.xml", tmp_path / "shut"]
+
+
+def test_text_and_json_come_out_whatever_the_terminal_speaks(tmp_path: Path) -> None:
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    program = [sys.executable, "-m", "kjerne.cli", "check", "--data", str(tmp_path / "ø")]
+    text = subprocess.run(program, capture_output=True, check=False, env=environment)
+    document = subprocess.run([*program, "--json"], capture_output=True, check=False, env=environment)
+    assert b"\\xf8" in text.stdout
+    assert "ø" in json.loads(document.stdout)["checks"][-1]["says"]
 
 
 def test_load_of_a_folder_without_messages_says_so(run: Any, tmp_path: Path) -> None:

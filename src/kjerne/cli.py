@@ -8,9 +8,11 @@ Client commands (`call`, `load`, `personas`, `token`) speak to the platform that
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 from collections.abc import Sequence
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -59,6 +61,9 @@ kjerne.add_typer(load, name="load")
 
 def main() -> None:
     """Run the command line; the one place where a refusal becomes a sentence and an exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a terminal that lacks a letter is shown its number
     try:
         code = kjerne(standalone_mode=False)
     except Refusal as refusal:
@@ -116,7 +121,7 @@ def work(
 
 @load.command("kith")
 def load_kith(
-    paths: Annotated[list[Path], typer.Argument(exists=True, help="Svarrapport files, or folders with *.xml.")],
+    paths: Annotated[list[Path], typer.Argument(exists=True, help="Svarrapport files, or folders with *.xml in them.")],
     caller: As = "lab",
     json_: Json = False,
 ) -> int:
@@ -131,7 +136,7 @@ def load_kith(
     lines = [f"{one.file}: {one.reason}" for one in refused]
     lines.append(f"{len(outcomes) - len(refused)} accepted, {len(refused)} refused")
     _say({"files": [one.told() for one in outcomes]}, as_json=json_, text="\n".join(lines))
-    return REFUSED if refused else 0
+    return _exit_of_many({_EXIT_BY_STATUS.get(one.code, REFUSED) for one in refused})
 
 
 @kjerne.command()
@@ -247,6 +252,13 @@ def _settings(**given: Any) -> Any:
         ) from error
 
 
+def _exit_of_many(codes: set[int]) -> int:
+    """One exit code for many files: unreachable where any was (the run is worth another try), else the one for all."""
+    if UNREACHABLE in codes:
+        return UNREACHABLE
+    return codes.pop() if len(codes) == 1 else REFUSED if codes else 0
+
+
 def _field(text: str) -> tuple[str, str]:
     name, sign, value = text.partition("=")
     if not sign or not name:
@@ -284,7 +296,14 @@ def _body(text: str) -> bytes:
 def _say(value: object, *, as_json: bool, text: str) -> None:
     import msgspec
 
-    print(msgspec.json.format(msgspec.json.encode(value), indent=2).decode() if as_json else text)
+    try:
+        if as_json:  # JSON is UTF-8 whatever the terminal speaks
+            sys.stdout.buffer.write(msgspec.json.format(msgspec.json.encode(value), indent=2) + b"\n")
+        else:
+            print(text)
+        sys.stdout.flush()
+    except BrokenPipeError:  # whoever reads us (`head`) has read enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _refused(refusal: Refusal) -> int:

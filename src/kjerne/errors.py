@@ -69,9 +69,10 @@ class Refusal(Exception):
         self.headers = headers
 
     def __str__(self) -> str:
-        parts = [self.says]
-        if self.where:
-            parts.append(f"({self.where})")
-        if self.todo:
-            parts.append(self.todo)
-        return " ".join(parts)
+        return sentences(f"{self.says} ({self.where})" if self.where else self.says, self.todo)
+
+
+def sentences(*parts: str) -> str:
+    """Parts that are not empty, each ended by a full stop where another follows it."""
+    *told, last = [part for part in parts if part] or [""]
+    return " ".join([*(one if one.endswith((".", "!", "?")) else f"{one}." for one in told), last])

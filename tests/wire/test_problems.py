@@ -28,7 +28,7 @@ def test_a_fhir_api_answers_with_an_outcome_that_names_every_fault() -> None:
     assert tree["resourceType"] == "OperationOutcome"
     assert [issue["expression"] for issue in tree["issue"]] == [["Observation.code"], ["Observation.status"]]
     assert {issue["code"] for issue in tree["issue"]} == {"processing"}
-    assert tree["issue"][0]["diagnostics"] == "two things are wrong Mend them."
+    assert tree["issue"][0]["diagnostics"] == "two things are wrong. Mend them."
 
 
 @pytest.mark.parametrize("shape", ["json", "oauth", "page", "apprec"])

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import errno
+import os
+import stat
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
+import httpx
 import msgspec
 
 from kjerne.client import Client
@@ -19,32 +23,36 @@ AT_ONCE: Final = 4  # messages on the way; the platform puts a chain in order ho
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """What became of one file."""
+    """What became of one file. `code` is the HTTP status where there was no receipt, 503 where no answer came."""
 
     file: str
     status: str
     reason: str = ""
     reports: int = 0
     observations: int = 0
+    code: int = 0
 
     def told(self) -> dict[str, Any]:
-        return asdict(self)
+        return {name: value for name, value in asdict(self).items() if name != "code"}
 
 
-class _Receipt(msgspec.Struct):
-    """What `POST /pps/in` answers to a sender that accepts JSON."""
+class _Said(msgspec.Struct):
+    """What `POST /pps/in` answers to a sender that accepts JSON: a receipt, or why there is none."""
 
-    status: str
+    status: str = ""
     reason: str = ""
     reports: int = 0
     observations: int = 0
+    error: str = ""
+    where: str = ""
+    todo: str = ""
 
 
 def kith_files(paths: Sequence[Path]) -> list[Path]:
     """The files named, and every `*.xml` below the folders named, in order."""
     found: list[Path] = []
     for path in paths:
-        found.extend(sorted(path.rglob("*.xml")) if path.is_dir() else [path])
+        found.extend(_below(path) if path.is_dir() else [path])
     if not found:
         raise Refusal(404, "there is no file to send in what was named", todo="Name *.xml files or a folder with some.")
     return found
@@ -64,15 +72,47 @@ def send(files: Sequence[Path], caller: str, step: Callable[[], None]) -> list[S
             return list(threads.map(one, files))
 
 
+def _below(folder: Path) -> list[Path]:
+    """Every `*.xml` (or `*.XML`) below a folder, in order; a folder that cannot be listed stands for itself."""
+    found: list[Path] = []
+    for place, _, names in os.walk(folder, onerror=lambda error: found.append(Path(error.filename))):
+        found.extend(Path(place, name) for name in names if name.lower().endswith(".xml"))
+    return sorted(found)
+
+
 def _sent(client: Client, path: Path, caller: str) -> Sent:
+    # A name is shown as text whatever its bytes are.
+    name = os.fsencode(path).decode("utf-8", "backslashreplace")
     try:
-        content = path.read_bytes()
+        content = _content(path)
     except OSError as error:
-        return Sent(str(path), "refused", f"cannot be read: {error.strerror}")
+        return Sent(name, "refused", f"cannot be read: {error.strerror}")
     headers = {"content-type": "application/xml", "accept": "application/json"}
-    answer = client.call("POST", INTAKE, as_=caller, body=content, headers=headers)
     try:
-        receipt = msgspec.json.decode(answer.content, type=_Receipt)
+        answer = client.call("POST", INTAKE, as_=caller, body=content, headers=headers)
+    except Refusal as refusal:
+        return Sent(name, "refused", str(refusal), code=refusal.status)
+    except httpx.HTTPError as error:
+        again = "Send the file again: a message that came is not filed twice."
+        return Sent(name, "refused", f"no answer came ({type(error).__name__}). {again}", code=503)
+    return _outcome(name, answer)
+
+
+def _content(path: Path) -> bytes:
+    """The bytes of a file; a pipe or a device is never opened, since it may wait for ever."""
+    mode = path.stat().st_mode
+    if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
+        raise OSError(errno.EINVAL, "it is not a regular file")
+    return path.read_bytes()
+
+
+def _outcome(name: str, answer: httpx.Response) -> Sent:
+    try:
+        said = msgspec.json.decode(answer.content, type=_Said)
     except msgspec.DecodeError:
-        return Sent(str(path), "refused", f"the platform answered {answer.status_code} without a receipt")
-    return Sent(str(path), receipt.status, receipt.reason, receipt.reports, receipt.observations)
+        said = _Said()
+    if said.status:
+        return Sent(name, said.status, said.reason, said.reports, said.observations)
+    says = said.error or f"the platform answered {answer.status_code} without a receipt"
+    reason = str(Refusal(answer.status_code, says, where=said.where, todo=said.todo))
+    return Sent(name, "refused", reason, code=answer.status_code)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from kjerne.errors import ISSUE_BY_STATUS, Fault, Refusal
+from kjerne.errors import ISSUE_BY_STATUS, Fault, Refusal, sentences
 from kjerne.fhir.encode import encode
 
 
@@ -23,7 +23,7 @@ def _issue(says: str, code: str, where: str, todo: str) -> dict[str, Any]:
     issue: dict[str, Any] = {
         "severity": "error",
         "code": code,
-        "diagnostics": f"{says} {todo}".strip(),
+        "diagnostics": sentences(says, todo),
     }
     # An element path or a line; a search parameter's name stands in `where` too and is as useful there.
     return issue | ({"expression": [where]} if where else {})
