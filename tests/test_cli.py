@@ -19,6 +19,7 @@ from kjerne import cli
 from kjerne.commands import asking
 from kjerne.commands.sending import kith_files
 from kjerne.errors import Refusal
+from kjerne.settings import Settings
 from kjerne.store.keys import Keys
 
 PRODUCTION = {
@@ -118,6 +119,8 @@ def test_unreachable_platform_is_exit_3_and_names_the_setting(run: Any, monkeypa
 @pytest.mark.parametrize(
     "arguments",
     [
+        ("up", "--people", "11"),
+        ("up", "--port", "0"),
         ("call", "GET", "/x", "--form", "a=1"),
         ("call", "POST", "/x", "--form", "a=1", "--body", "b"),
         ("nonsense",),
@@ -377,6 +380,24 @@ def test_load_of_a_folder_without_messages_says_so(run: Any, tmp_path: Path) -> 
     code, _, err = run("load", "kith", str(tmp_path))
     assert code == 1
     assert "no file to send" in err
+
+
+@pytest.mark.parametrize("name", ["people", "port"])
+def test_number_outside_what_the_setting_takes_is_exit_2_and_names_the_option(run: Any, name: str) -> None:
+    least, most = Settings.model_fields[name].metadata
+    for value, limit in ((least.ge - 1, least.ge), (most.le + 1, most.le)):
+        code, out, err = run("up", f"--{name}", str(value))
+        assert (code, out) == (2, "")
+        assert f"--{name}" in err and str(limit) in err
+
+
+def test_persona_table_cuts_no_name(run: Any, platform: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "20")
+    platform()
+    head, first, second = run("personas")[1].splitlines()
+    assert first.split("  ") == ["the name", "the kind", "the role", "the nin", "the hpr", "the organisation"]
+    assert head.index("organisation") == first.index("the organisation") == second.index("the organisation")
+    assert second.startswith("lab ")
 
 
 def test_personas_and_token_as_documents(run: Any, platform: Any) -> None:

@@ -36,6 +36,10 @@ _MADE_HEADERS: Final = frozenset({"authorization", "dpop", "content-length", "tr
 Json = Annotated[bool, typer.Option("--json", help="Answer with one JSON document.")]
 Data = Annotated[Path | None, typer.Option("--data", help="The data directory (made if it is not there).")]
 Port = Annotated[int | None, typer.Option("--port", min=1, max=65535, help="The port to listen on.")]
+People = Annotated[
+    int | None,
+    typer.Option("--people", min=12, max=1_000_000, help="Synthetic people to make on the first start."),
+]
 As = Annotated[str, typer.Option("--as", help="Who calls: a name from `kjerne personas`.")]
 Patient = Annotated[str, typer.Option("--patient", help="The patient: a number, or a persona with one.")]
 Purpose = Annotated[str, typer.Option("--purpose", help="What for: TREAT, ETREAT, COC, BTG.")]
@@ -69,7 +73,8 @@ def main() -> None:
     except Refusal as refusal:
         code = _refused(refusal)
     except typer.TyperException as wrong:
-        _refused(Refusal(400, str(wrong), todo="See kjerne --help."))
+        says = getattr(wrong, "format_message", wrong.__str__)()  # names the option, where it is about one
+        _refused(Refusal(400, says, todo="See kjerne --help."))
         code = USAGE
     except (KeyboardInterrupt, typer.Abort):
         code = INTERRUPTED
@@ -80,7 +85,7 @@ def main() -> None:
 def up(
     port: Port = None,
     data: Data = None,
-    people: Annotated[int | None, typer.Option("--people", help="Synthetic people to make on the first start.")] = None,
+    people: People = None,
     json_: Json = False,
 ) -> None:
     """Start the sandbox: everything on one port, with its own PostgreSQL and synthetic people, until Ctrl-C."""

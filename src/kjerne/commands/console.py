@@ -7,12 +7,10 @@ import json
 import shutil
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from io import StringIO
 from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
-from rich.table import Table
 
 if TYPE_CHECKING:  # `kjerne load` needs the bar, not the sandbox
     from kjerne.sandbox.up import Standing
@@ -76,13 +74,19 @@ def sending(files: int, *, quiet: bool) -> Iterator[Callable[[], None]]:
 
 
 def persona_table(personas: Sequence[Mapping[str, str]]) -> str:
-    """The personas as a table as wide as the terminal."""
-    table = Table("name", "kind", "role", "number", "HPR", "organisation", box=None, pad_edge=False)
-    for one in personas:
-        table.add_row(*(str(one.get(key, "")) for key in ("name", "kind", "role", "nin", "hpr", "organisation")))
-    text = StringIO()
-    Console(file=text, width=Console().width).print(table)
-    return text.getvalue().rstrip()
+    """The personas in columns. Nothing is cut to the terminal's width: a name is there to be copied."""
+    head = {
+        "name": "name",
+        "kind": "kind",
+        "role": "role",
+        "nin": "number",
+        "hpr": "HPR",
+        "organisation": "organisation",
+    }
+    rows = [[str(one.get(key, "")) for key in head] for one in (head, *personas)]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = ("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows)
+    return "\n".join(lines)
 
 
 def _bar(*, quiet: bool) -> Progress:
