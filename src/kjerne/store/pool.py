@@ -39,6 +39,15 @@ BUSY: Final = (
 )
 """What the server says when it had to stop a statement for others' sake: nothing was done, and it can be sent again."""
 
+GONE: Final = (
+    ConnectionError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+    asyncpg.CannotConnectNowError,
+)
+"""What a statement meets where the server cannot be reached, or stops: whether it was done is not known."""
+
 
 @contextlib.asynccontextmanager
 async def together(conn: Connection) -> AsyncIterator[None]:

@@ -16,6 +16,7 @@ from datetime import date, datetime
 from typing import Final
 
 import msgspec
+import structlog
 
 from kjerne.access import Caller, Once
 from kjerne.clock import Clock
@@ -31,9 +32,11 @@ from kjerne.store.arrivals import Arrival, Sent, claim, look
 from kjerne.store.chains import Chains, moved
 from kjerne.store.house import Store
 from kjerne.store.people import Identifier, Newcomer, NewPerson
-from kjerne.store.pool import locked
+from kjerne.store.pool import BUSY, GONE, locked
 from kjerne.store.registers import organisation_names
 from kjerne.store.subjects import PersonDetail
+
+log = structlog.get_logger("kjerne.intake")
 
 SERVICE: Final = "results"
 SCOPE: Final = "nhn:pps/provesvar-write"
@@ -108,8 +111,15 @@ class Intake:
         # Messages about one report wait for each other, each with a connection: never with all of them.
         self._turns = asyncio.Semaphore(max(1, settings.pool_size // 2))
 
-    async def take(self, raw: bytes, caller: Caller, admit: Admit, once: Once | None = None) -> Taken:
-        """Takes one message from an authenticated sender; `once` is its proof of possession, if not noted yet."""
+    async def take(
+        self, raw: bytes, caller: Caller, admit: Admit, once: Once | None = None, correlation: str = ""
+    ) -> Taken:
+        """Takes one message from an authenticated sender; `once` is its proof of possession, if not noted yet.
+
+        A fault of our own is logged with its trace under `correlation`, and refuses the message: it stays in the sender's
+        queue, to be run again when the fault is mended. Where the database is gone or busy there is no receipt (503), since
+        nobody knows whether the message is in: sent again, it is taken or gets its receipt.
+        """
         sender = sender_of(caller)
         message = None
         try:
@@ -123,6 +133,19 @@ class Intake:
                 403, "results about this person are not filed here", where="Patient/OffId", rule=denied.denial.rule
             )
             return await self._reject(raw, sender, message, shut)
+        except GONE as gone:
+            log.warning("database gone", correlation=correlation)
+            raise Refusal(503, "the database does not answer", todo="Send the message again.") from gone
+        except (*BUSY, TimeoutError):
+            raise
+        except Exception:
+            log.exception("fault", correlation=correlation, route="intake")
+            ours = Refusal(
+                422,
+                "a fault of ours stopped this message; it is kept, and can be run again",
+                todo=f"Report correlation id {correlation}." if correlation else "",
+            )
+            return await self._reject(raw, sender, message, ours)
 
     async def _reject(self, raw: bytes, sender: str, message: Message | None, refusal: Refusal) -> Taken:
         """Keeps the message in the rejected queue with its faults, and answers with a receipt that says why."""

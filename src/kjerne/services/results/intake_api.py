@@ -44,7 +44,10 @@ class IntakeApi:
             raise Refusal(415, "a message is sent as application/xml", where="content-type")
         if not call.body:
             raise Refusal(400, "the body is empty", where="body", todo="Send the message as the body.")
-        return _answer(call, await self.intake.take(call.body, _caller(call), call.admit, call.once))
+        return _answer(call, await self._taken(call, call.body))
+
+    async def _taken(self, call: Call, raw: bytes) -> Taken:
+        return await self.intake.take(raw, _caller(call), call.admit, call.once, call.correlation)
 
     async def rejected(self, call: Call) -> Answer:
         """The caller's own rejected messages: id, time, and where what is wrong; nothing of their content."""
@@ -73,7 +76,7 @@ class IntakeApi:
             raw = await messages.content(conn, self.store.messages, _sender(call), name)
         if raw is None:
             raise Refusal(404, "no rejected message of yours has this id", where="message")
-        return _answer(call, await self.intake.take(raw, _caller(call), call.admit, call.once))
+        return _answer(call, await self._taken(call, raw))
 
     async def withdrawn(self, call: Call) -> Answer:
         """The caller's own reports that a corrected patient number moved, and where they had been opened meanwhile."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from itertools import permutations
 from typing import Any
 
@@ -9,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kjerne.services.results.kith import chain
+from kjerne.services.results.kith import chain, lineage
 from kjerne.services.results.kith.model import Value
 
 from .conftest import Kith
@@ -381,3 +382,56 @@ def test_many_results_alike_are_told_apart_quickly(kith: Any) -> None:
     folded = chain.fold([one, two])
     assert len({result.key for result in folded.results}) == 3_000
     assert {digits(result.value) for result in folded.results} == {"141"}
+
+
+def steps(work: Any, *given: Any) -> int:
+    """How many lines of this program run, whatever the machine does beside it."""
+    count = 0
+
+    def trace(_frame: Any, event: str, _: Any) -> Any:
+        nonlocal count
+        count += event == "line"
+        return trace
+
+    sys.settrace(trace)
+    try:
+        work(*given)
+    finally:
+        sys.settrace(None)
+    return count
+
+
+SHAPES = {
+    "results with ids": lambda kith, n: "".join(kith.item(A, id_=str(i)) for i in range(n)),
+    "one result again and again": lambda kith, n: kith.item(A) * n,
+    "one id for all": lambda kith, n: "".join(kith.item(f"X{i}", id_="1", ref="1") for i in range(n)),
+    "a row of references": lambda kith, n: "".join(kith.item(f"X{i}", id_=str(i), ref=str(i + 1)) for i in range(n)),
+    "a group": lambda kith, n: kith.item(A, inside=kith.item(B) * n),
+}
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("samples", [1, 10])
+def test_reading_and_folding_take_work_in_step_with_the_size_of_a_report(kith: Any, shape: str, samples: int) -> None:
+    def cost(n: int) -> int:
+        subjects = "".join(
+            Kith.SAMPLE.replace("08:15", f"{i // 60 % 24:02}:{i % 60:02}") for i in range(n * samples // 10)
+        )
+        items = SHAPES[shape](kith, n)
+        raws = [
+            kith.message(kith.report(items, service=service, subjects=subjects), id_=service, generated=generated)
+            for service, generated in (("N", "2026-03-02T12:00:00"), ("M", "2026-03-03T12:00:00"))
+        ]
+        versions: list[chain.Versioned] = []
+
+        def work() -> None:
+            for raw in raws:
+                versions.extend(chain.versions(kith.understood(raw)))
+            chain.fold(versions)
+            for one in versions:
+                lineage.trace(one.report)
+
+        return steps(work)
+
+    cost(8)  # what is read once is read
+    assert cost(200) < 2.4 * cost(100)

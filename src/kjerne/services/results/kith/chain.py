@@ -185,13 +185,15 @@ def ordered(reports: Sequence[Versioned]) -> list[Versioned]:
 def keyed(subjects: Sequence[AnalysedSubject]) -> dict[str, AnalysedSubject]:
     """The analysed objects by the number of their Patient element and their id; a second one with an id is numbered."""
     found: dict[str, AnalysedSubject] = {}
+    numbers: dict[str, int] = {}
     for index, subject in enumerate(subjects):
         stem = key = f"{subject.of}:{subject.id}" if subject.id else f"{subject.of}:#{index}"
-        number = 1
+        number = numbers.get(stem, 1)
         while key in found:
             number += 1
             key = f"{stem}#{number}"
         found[key] = subject
+        numbers[stem] = number
     return found
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final, Literal
@@ -20,6 +21,9 @@ _FULL: Final = frozenset({"N", "M", "H"})
 
 _CORRECTING: Final = frozenset({"M", "C"})
 """Kinds of report and result that may say another sample time of a result that is known."""
+
+_WAVES: Final = 64
+"""As deep as results are looked through for what they stand in or refer to; Svarrapport needs about five."""
 
 _FROM_REPORT_STATUS: Final = {"P": "2", "S": "15"}
 """8245 for a result without ServType and status of its own, by the report's 7306."""
@@ -203,9 +207,12 @@ def targets(items: Sequence[Item]) -> list[int]:
             by_id.setdefault((item.of, item.id), []).append(index)
     found = []
     for index, item in enumerate(items):
-        candidates = [i for i in by_id.get((item.of, item.ref), ()) if i != index] if item.ref else []
-        before = [i for i in candidates if i < index]
-        found.append(before[-1] if before else candidates[0] if candidates else -1)
+        candidates = by_id.get((item.of, item.ref), []) if item.ref else []
+        place = bisect_left(candidates, index)
+        if place:
+            found.append(candidates[place - 1])
+        else:
+            found.append(next((i for i in candidates[:2] if i != index), -1))
     return found
 
 
@@ -213,7 +220,8 @@ def _waves(items: Sequence[Item], targets: Sequence[int], *, fresh: bool) -> lis
     """Items in an order in which the item around each, and the one it refers to, come in an earlier wave.
 
     A chain's first version needs no matching, so one wave in document order does unless something refers forward.
-    Items that refer to each other in a circle come last, together.
+    Items that refer to each other in a circle come last, together; so do those behind a longer row of references than
+    anything is nested, since each wave costs a look at all results.
     """
     if fresh and all(target < index for index, target in enumerate(targets)):
         return [range(len(items))]
@@ -221,7 +229,9 @@ def _waves(items: Sequence[Item], targets: Sequence[int], *, fresh: bool) -> lis
     done = {-1}
     waiting = list(range(len(items)))
     while waiting:
-        ready = [i for i in waiting if items[i].parent in done and targets[i] in done] or waiting
+        ready = [i for i in waiting if items[i].parent in done and targets[i] in done]
+        if not ready or len(waves) >= _WAVES:
+            ready = waiting
         waves.append(ready)
         done.update(ready)
         waiting = [i for i in waiting if i not in done]

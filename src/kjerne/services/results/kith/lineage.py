@@ -34,6 +34,9 @@ only if they were made so near each other: laboratories begin anew with their nu
 SKETCH: Final = 64
 """As many marks of a report's results are kept, those with the lowest hash: enough to see whether two reports overlap."""
 
+SAMPLES_OF_ONE: Final = 8
+"""A result that may be of more samples than this says nothing of when it was taken."""
+
 _PROVEN, _ELSEWHERE, _LIKELY, _NO = 3, 2, 1, 0
 """How a version fits a report: it shares something with one of the same person, with one of another person, or nothing
 speaks against its being a version of one of the same person."""
@@ -124,7 +127,7 @@ def trace(report: Report) -> Trace:
     analyses: set[bytes] = set()
     for item, own_times in zip(report.items, times, strict=True):
         codes = [f"{canonical(code.system)}|{code.code}" for code in item.investigations if code.code]
-        clocks = [time for time in own_times if sampled.has_clock(time)]
+        clocks = [time for time in own_times if sampled.has_clock(time)] if len(own_times) <= SAMPLES_OF_ONE else []
         analyses.update(_hash(code, time) for code in codes for time in clocks)
         if item.id:
             results.update(_hash(item.id, code) for code in codes or [""])
@@ -304,7 +307,9 @@ def _clash(fresh: Trace, known: Trace) -> bool:
     if fresh.departments and known.departments and not _share(fresh.departments, known.departments):
         return True
     times = dict(known.samples)
-    return any(sampled.apart((time,), (times[name],)) for name, time in fresh.samples if name in times)
+    return any(
+        sampled.apart(frozenset((time,)), frozenset((times[name],))) for name, time in fresh.samples if name in times
+    )
 
 
 def _times_apart(fresh: Trace, known: Sequence[Trace]) -> bool:

@@ -5,7 +5,6 @@ Times are compared with the precision they were sent in: a day meets every time 
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from functools import lru_cache
 from typing import Final
 
@@ -15,19 +14,22 @@ from kjerne.services.results.kith.times import OSLO, stamp
 Times = frozenset[str]
 
 NONE: Final[Times] = frozenset()
+_LENGTHS: Final = (4, 7, 10)
+"""Of a year, a month and a day: what a more exact time begins with."""
 
 
 def of_items(report: Report) -> list[Times]:
     """For each result when its samples were taken: those it names, else those of the result around it, else all that
     its Patient element holds. Without any, when it was examined; empty where neither is said."""
     known: dict[str, str] = {}
-    by_patient: dict[int, Times] = {}
+    gathered: dict[int, set[str]] = {}
     for subject in report.subjects:
         time = local(subject.collected)
         if time:
-            by_patient[subject.of] = by_patient.get(subject.of, NONE) | {time}
+            gathered.setdefault(subject.of, set()).add(time)
             if subject.id:
                 known[f"{subject.of}:{subject.id}"] = time
+    by_patient = {of: frozenset(times) for of, times in gathered.items()}
     found: list[Times] = []
     for item in report.items:
         if item.subjects:
@@ -44,11 +46,17 @@ def of_report(report: Report) -> Times:
     return taken or NONE.union(*map(_examined, report.items))
 
 
-def apart(one: Collection[str], other: Collection[str]) -> bool:
+@lru_cache(maxsize=8192)
+def apart(one: Times, other: Times) -> bool:
     """Whether both are known, and nothing of the one can have been taken when something of the other was."""
-    if not one or not other:
+    if not one or not other or not one.isdisjoint(other):
         return False
-    return not any(a.startswith(b) or b.startswith(a) for a in one for b in other)
+    return not any(
+        time[:length] in shorter
+        for shorter, longer in ((one, other), (other, one))
+        for time in longer
+        for length in _LENGTHS
+    )
 
 
 def has_clock(time: str) -> bool:
