@@ -154,7 +154,9 @@ class Answered:
 
     @property
     def every_id(self) -> set[str]:
-        return {tree["id"] for mode in ("match", "include") for tree in self.resources(mode)}
+        """Of all records that left: found, included, or versions in a history, whose entries have no mode."""
+        entries = self.tree.get("entry", ())
+        return {one["resource"]["id"] for one in entries if one.get("search", {}).get("mode") != "outcome"}
 
     def link(self, relation: str) -> str:
         return next((one["url"] for one in self.tree.get("link", ()) if one["relation"] == relation), "")
