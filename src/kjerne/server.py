@@ -18,6 +18,7 @@ import uvloop
 
 from kjerne.errors import Refusal
 from kjerne.settings import Settings
+from kjerne.wire.protocol import Protocol
 
 BACKLOG: Final = 2048
 GRACE_SECONDS: Final = 10  # what is being answered when we are told to stop may finish within this
@@ -79,7 +80,7 @@ def configuration(application: Any, **more: Any) -> uvicorn.Config:
     return uvicorn.Config(
         application,
         loop="uvloop",
-        http="httptools",
+        http=Protocol,
         ws="none",
         lifespan="on",
         access_log=False,

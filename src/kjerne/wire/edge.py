@@ -16,7 +16,7 @@ import structlog
 from kjerne.access import Caller, Once
 from kjerne.clock import Clock, SystemClock
 from kjerne.errors import Refusal
-from kjerne.exchange import PUBLIC, Call, Denied, Route
+from kjerne.exchange import PUBLIC, Answer, Call, Denied, Route
 from kjerne.policy.door import Door
 from kjerne.settings import Settings
 from kjerne.store.house import Store
@@ -163,6 +163,13 @@ class Edge:
             if port == str(self.settings.port) and (name in ("localhost", "127.0.0.1") or name.endswith(".localhost")):
                 return f"http://{host}"
         return own
+
+
+def unread(refusal: Refusal, host: str, path: str) -> tuple[Answer, str]:
+    """The answer to what could not be read as a request (`wire.protocol`), and its correlation id; noted as any is."""
+    answer, correlation = refusal_answer(refusal, _shape_of(prefixed(host, path))), http.correlation_of({})
+    log.info("answered", correlation=correlation, route="", status=answer.status)
+    return answer, correlation
 
 
 _WITH_BODY = frozenset({"POST", "PUT", "PATCH", "DELETE"})

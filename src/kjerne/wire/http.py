@@ -163,12 +163,17 @@ def is_form(headers: Mapping[str, str]) -> bool:
 
 async def send_answer(send: Send, answer: Answer, correlation: str, *, head: bool = False) -> None:
     """Sends an answer with the headers every answer has."""
-    headers = [
+    headers = headers_sent(answer, correlation)
+    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+    await send({"type": "http.response.body", "body": b"" if head else answer.body})
+
+
+def headers_sent(answer: Answer, correlation: str) -> list[tuple[bytes, bytes]]:
+    """The headers every answer has, and its own."""
+    return [
         (b"content-type", answer.media_type.encode("latin-1")),
         (b"content-length", b"%d" % len(answer.body)),
         (b"x-correlation-id", correlation.encode("latin-1")),
         *_SECURITY,
         *((name.encode("latin-1"), value.encode("latin-1")) for name, value in answer.headers),
     ]
-    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
-    await send({"type": "http.response.body", "body": b"" if head else answer.body})

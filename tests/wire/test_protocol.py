@@ -1,0 +1,190 @@
+"""What is no HTTP that can be read, over a real socket: told in the shape of the API, and nothing after it is heard."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
+import pytest
+import uvicorn
+
+from kjerne import server
+from kjerne.settings import Settings
+from kjerne.wire.protocol import HEAD_LIMIT_BYTES
+
+HOST = b"host: kjerne.test\r\n"
+FHIR, JSON = "application/fhir+json", "application/json"
+
+Said = Callable[..., Awaitable[bytes]]
+
+
+class Echo:
+    """An application that reads the body, then answers with the names of the headers it was given."""
+
+    def __init__(self) -> None:
+        self.heard: list[str] = []
+        self.may_answer = asyncio.Event()
+        self.may_answer.set()
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        while True:
+            message = await receive()
+            self.heard.append(message["type"])
+            if scope["type"] == "lifespan":
+                await send({"type": message["type"] + ".complete"})
+                if message["type"] == "lifespan.shutdown":
+                    return
+            elif not message.get("more_body"):
+                break
+        await self.may_answer.wait()
+        names = b",".join(name for name, _ in scope["headers"])
+        length = (b"content-length", str(len(names)).encode())
+        await send({"type": "http.response.start", "status": 200, "headers": [length]})
+        await send({"type": "http.response.body", "body": names})
+
+
+@pytest.fixture
+async def echo() -> AsyncIterator[tuple[Echo, Said]]:
+    """The application behind a real server, and a way to say bytes to it: all that comes back until it closes."""
+    application = Echo()
+    with contextlib.closing(server.listening(Settings(port=1).model_copy(update={"port": 0}))) as listener:
+        running = uvicorn.Server(server.configuration(application))
+        serving = asyncio.create_task(running.serve([listener]))
+        while not running.started:
+            await asyncio.sleep(0.01)
+
+        async def said(*parts: bytes) -> bytes:
+            reader, writer = await asyncio.open_connection(*listener.getsockname())
+            for part in parts:
+                writer.write(part)
+                await writer.drain()
+                await asyncio.sleep(0.02)  # each part is a packet of its own
+            async with asyncio.timeout(5):
+                answer = await reader.read()
+            writer.close()
+            return answer
+
+        yield application, said
+        running.should_exit = True
+        await serving
+
+
+def taken_apart(raw: bytes) -> tuple[int, dict[str, str], Any]:
+    """Status, headers and document of an answer that is alone."""
+    head, _, body = raw.partition(b"\r\n\r\n")
+    status, *lines = head.decode().split("\r\n")
+    headers = {name.lower(): value for name, value in (line.split(": ", 1) for line in lines)}
+    assert int(headers["content-length"]) == len(body)
+    return int(status.split()[1]), headers, json.loads(body)
+
+
+@pytest.mark.parametrize(
+    ("raw", "where"),
+    [
+        (b"BREW %s HTTP/1.1\r\n" + HOST + b"\r\n", "method"),
+        (b"GET %s/\xc3\xa5 HTTP/1.1\r\n" + HOST + b"\r\n", "path"),
+        (b"GET %s HTTP/1.1\r\n" + HOST + b"no header: x\r\n\r\n", ""),
+        (b"GET %s HTTP/1.1\r\n" + HOST + b"no colon\r\n\r\n", ""),
+        (b"GET %s HTTP/1.1\r\n" + HOST + b"x: a\x01b\r\n\r\n", ""),
+        (b"GET %s HTTP/9.9\r\n" + HOST + b"\r\n", ""),
+        (b"POST %s HTTP/1.1\r\n" + HOST + b"content-length: 1\r\ntransfer-encoding: chunked\r\n\r\n", ""),
+        (b"POST %s HTTP/1.1\r\n" + HOST + b"content-length: 1\r\ncontent-length: 2\r\n\r\nab", ""),
+    ],
+)
+@pytest.mark.parametrize(
+    ("path", "media_type"), [(b"/fhir/R4/x", FHIR), (b"/pps/v2/x", FHIR), (b"/pps/in", JSON), (b"/healthz", JSON)]
+)
+async def test_what_cannot_be_read_is_refused_in_the_shape_of_its_api(
+    echo: tuple[Echo, Said], raw: bytes, where: str, path: bytes, media_type: str
+) -> None:
+    status, headers, document = taken_apart(await echo[1](raw.replace(b"%s", path)))
+    assert (status, headers["content-type"], headers["connection"]) == (400, media_type, "close")
+    assert headers["x-correlation-id"] and headers["cache-control"] == "no-store"
+    told = document["issue"][0].get("expression", [""])[0] if media_type == FHIR else document.get("where", "")
+    assert told == where
+    assert echo[0].heard == ["lifespan.startup"]
+
+
+async def test_shape_follows_the_host_of_a_service(echo: tuple[Echo, Said]) -> None:
+    answer = await echo[1](b"GET /v2/x HTTP/1.1\r\nhost: pps.localhost\r\nno colon\r\n\r\n")
+    assert taken_apart(answer)[1]["content-type"] == FHIR
+
+
+async def test_bytes_that_are_no_request_at_all_are_answered(echo: tuple[Echo, Said]) -> None:
+    for raw in (b"\x16\x03\x01\x02\x00\x01\x00", b"CONNECT a:80 HTTP/1.1\r\n\r\n", b"GET http://a HTTP/1.1\r\n\r\n"):
+        assert taken_apart(await echo[1](raw))[0] == 400
+
+
+async def test_refusal_repeats_nothing_of_the_request(echo: tuple[Echo, Said]) -> None:
+    number = b"02825054321"
+    for raw in (
+        b"BREW /fhir/R4/%s HTTP/1.1\r\n\r\n",
+        b"GET /fhir/R4/%s\xff HTTP/1.1\r\n\r\n",
+        b"GET /fhir HTTP/1.1\r\n%s\r\n\r\n",
+        b"GET /fhir HTTP/1.1\r\nx-request-id: %s\x01\r\n\r\n",
+    ):
+        answer = await echo[1](raw.replace(b"%s", number))
+        assert answer.startswith(b"HTTP/1.1 400 ") and number not in answer
+
+
+@pytest.mark.parametrize(
+    ("parts", "status"),
+    [
+        ([b"GET /fhir/" + b"a" * HEAD_LIMIT_BYTES + b" HTTP/1.1\r\n\r\n"], 414),
+        ([b"GET /fhir HTTP/1.1\r\nx: " + b"a" * HEAD_LIMIT_BYTES + b"\r\n\r\n"], 431),
+        ([b"GET /fhir HTTP/1.1\r\n" + b"x: a\r\n" * HEAD_LIMIT_BYTES + b"\r\n"], 431),
+        ([b"GET /fhir HTTP/1.1\r\nx: ", *[b"a" * 30_000] * 4], 431),
+        ([b"GET /fhir HTTP/1.1\r\nx: " + b"a" * 3_000_000 + b"\r\n\r\n"], 431),
+    ],
+)
+async def test_head_that_is_too_long_is_refused_and_never_cut(
+    echo: tuple[Echo, Said], parts: list[bytes], status: int
+) -> None:
+    told, headers, document = taken_apart(await echo[1](*parts))
+    assert (told, headers["content-type"], document["issue"][0]["code"]) == (status, FHIR, "too-long")
+    assert echo[0].heard == ["lifespan.startup"]
+
+
+async def test_long_body_is_no_part_of_the_head(echo: tuple[Echo, Said]) -> None:
+    half = b"a" * HEAD_LIMIT_BYTES
+    head = b"POST /x HTTP/1.1\r\nconnection: close\r\ncontent-length: %d\r\n\r\n" % (2 * len(half))
+    assert (await echo[1](head, half, half)).startswith(b"HTTP/1.1 200 ")
+
+
+async def test_request_in_work_is_answered_before_what_follows_it_is_refused(echo: tuple[Echo, Said]) -> None:
+    application, said = echo
+    application.may_answer.clear()
+    asking = asyncio.create_task(said(b"GET /x HTTP/1.1\r\na: 1\r\n\r\nBREW / HTTP/1.1\r\n\r\n"))
+    await asyncio.sleep(0.1)
+    application.may_answer.set()
+    answer = await asking
+    assert answer.startswith(b"HTTP/1.1 200 ") and answer.endswith(b"\r\n\r\na")
+
+
+async def test_second_request_on_a_connection_is_refused_after_the_first_was_answered(echo: tuple[Echo, Said]) -> None:
+    first, second = (await echo[1](b"GET /x HTTP/1.1\r\na: 1\r\n\r\n", b"BREW /pps/in HTTP/1.1\r\n\r\n")).split(
+        b"\r\n\r\na"
+    )
+    assert first.startswith(b"HTTP/1.1 200 ")
+    assert taken_apart(second)[0] == 400
+
+
+async def test_fault_in_a_body_is_told_once_and_ends_the_reading_of_it(echo: tuple[Echo, Said]) -> None:
+    application, said = echo
+    head = b"POST /pps/in HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc\r\n"
+    assert taken_apart(await said(head, b"no size\r\n"))[0] == 400
+    assert application.heard == ["lifespan.startup", "http.request", "http.disconnect"]
+
+
+async def test_what_follows_a_chunked_body_is_no_header(echo: tuple[Echo, Said]) -> None:
+    head = b"POST /x HTTP/1.1\r\nconnection: close\r\ntransfer-encoding: chunked\r\n\r\n"
+    answer = await echo[1](head + b"3\r\nabc\r\n0\r\nperson-id: 1\r\n\r\n")
+    assert answer.endswith(b"\r\n\r\nconnection,transfer-encoding")
+
+
+async def test_another_protocol_is_not_changed_to(echo: tuple[Echo, Said]) -> None:
+    raw = b"GET /x HTTP/1.1\r\nconnection: upgrade, close\r\nupgrade: websocket\r\n\r\n"
+    assert (await echo[1](raw)).startswith(b"HTTP/1.1 200 ")
