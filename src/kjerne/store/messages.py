@@ -6,15 +6,16 @@ it); opening it is break-glass (`services.results.opening`).
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 import msgspec
 import zstandard
 from xxhash import xxh3_128_digest
 
-from kjerne.errors import Fault
+from kjerne.errors import Fault, Refusal
 from kjerne.store.keys import Sealer
 from kjerne.store.pool import Connection
 
@@ -34,14 +35,22 @@ class Received:
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
-    """One line of the rejected queue. Faults name element path, line and code; nothing of the message's content."""
+    """One line of the rejected queue. Faults name element path, line and code; nothing of the message's content.
+
+    `place` is where the queue goes on after it. It stands in an address, so it holds a digest of the message's name.
+    """
 
     sender: str
     message: str
     received_at: datetime
     faults: tuple[Fault, ...]
+    place: str
 
 
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND: Final = timedelta(microseconds=1)
+_LEAST: Final = -(2**63)
+_PLACE: Final = re.compile(r"([0-9a-f]{1,14})\.([0-9a-f]{1,16})")
 _SHRINK: Final = zstandard.ZstdCompressor(level=3)
 _fault_encoder = msgspec.json.Encoder()
 _fault_decoder = msgspec.json.Decoder(list[Fault])
@@ -81,18 +90,41 @@ async def keep(conn: Connection, values: tuple[Any, ...]) -> None:
     await conn.execute(CLAIM, *values)
 
 
-async def rejected(conn: Connection, sender: str, limit: int = 200) -> list[Rejected]:
-    """The sender's rejected queue, newest first; of all senders where none is named."""
+async def rejected(conn: Connection, sender: str, limit: int = 200, after: str = "") -> list[Rejected]:
+    """The sender's rejected queue, newest first, from behind a `place`; of all senders where none is named. Refusal 400
+    for what is no place."""
     rows = await conn.fetch(
-        "SELECT sender, message, received_at, errors FROM message_in WHERE ($1 = '' OR sender = $1) AND status = 'rejected' "
-        "ORDER BY received_at DESC LIMIT $2",
+        "SELECT sender, message, received_at, errors, hashtextextended(message, 0) AS mark FROM message_in "
+        "WHERE ($1 = '' OR sender = $1) AND status = 'rejected' "
+        "AND ($3::timestamptz IS NULL OR (received_at, hashtextextended(message, 0)) < ($3, $4::bigint)) "
+        "ORDER BY received_at DESC, mark DESC LIMIT $2",
         sender,
         limit,
+        *(_placed(after) if after else (None, None)),
     )
     return [
-        Rejected(row["sender"], row["message"], row["received_at"], tuple(_fault_decoder.decode(row["errors"])))
+        Rejected(
+            row["sender"],
+            row["message"],
+            row["received_at"],
+            tuple(_fault_decoder.decode(row["errors"])),
+            f"{(row['received_at'] - _EPOCH) // _MICROSECOND:x}.{row['mark'] - _LEAST:x}",
+        )
         for row in rows
     ]
+
+
+def _placed(text: str) -> tuple[datetime, int]:
+    found = _PLACE.fullmatch(text)
+    if not found:
+        raise Refusal(400, "this is no place in the queue", where="_after", todo="Follow the link of the page before.")
+    return _EPOCH + int(found[1], 16) * _MICROSECOND, int(found[2], 16) + _LEAST
+
+
+async def rejected_total(conn: Connection, sender: str) -> int:
+    """How many messages are in the sender's rejected queue."""
+    query = "SELECT count(*) FROM message_in WHERE sender = $1 AND status = 'rejected'"
+    return int(await conn.fetchval(query, sender))
 
 
 async def content(conn: Connection, sealer: Sealer, sender: str, message: str) -> bytes | None:

@@ -110,6 +110,28 @@ def test_the_queue_shows_what_was_wrong_and_nothing_of_the_message(platform: Sta
     assert platform.nin(WHOM) not in str(waiting)
 
 
+def test_queue_says_how_many_there_are_and_where_it_goes_on(platform: Standing) -> None:
+    sent = {f"page-{secrets.token_hex(4)}" for _ in range(3)}
+    for id_ in sent:
+        platform.send(a_message(platform, id_=id_).replace(b"<OffId>", b"<OffId>9"), as_="hospital-lab")
+    path, found, pages = "/pps/in/rejected?_count=2", [], 0
+    while path:
+        told = platform.client.call("GET", path, as_="hospital-lab").json()
+        assert len(told["rejected"]) <= 2
+        found += [one["message"] for one in told["rejected"]]
+        links, pages = told.get("link", []), pages + 1
+        path = links[0]["url"].removeprefix(platform.url) if links else ""
+    assert len(found) == len(set(found)) == told["total"]
+    assert pages == -(-told["total"] // 2)
+    assert all(any(name.startswith(id_) for name in found) for id_ in sent)
+
+
+@pytest.mark.parametrize("query", ["_count=0", "_count=201", "_count=x", "_count=1&_count=2", "_after=x", "page=2"])
+def test_queue_refuses_what_it_does_not_know(platform: Standing, query: str) -> None:
+    answer = platform.client.call("GET", f"/pps/in/rejected?{query}", as_="lab")
+    assert (answer.status_code, bool(answer.json()["where"])) == (400, True)
+
+
 def test_each_sender_sees_its_own_queue_alone(platform: Standing) -> None:
     id_ = f"own-{secrets.token_hex(4)}"
     platform.send(a_message(platform, id_=id_).replace(b"<OffId>", b"<OffId>9"))
