@@ -15,10 +15,11 @@ from typing import Any
 import httpx
 import pytest
 
-from kjerne import cli
-from kjerne.commands import asking
+from kjerne import __version__, cli
+from kjerne.commands import asking, console
 from kjerne.commands.sending import kith_files
 from kjerne.errors import Refusal
+from kjerne.sandbox.up import Standing
 from kjerne.settings import Settings
 from kjerne.store.keys import Keys
 
@@ -117,8 +118,42 @@ def test_unreachable_platform_is_exit_3_and_names_the_setting(run: Any, monkeypa
 
 
 @pytest.mark.parametrize(
+    "url", ["127.0.0.1:8000", "ftp://127.0.0.1", "http://", "http://127.0.0.1:99999", "http://a b\n", "http://[::1"]
+)
+def test_address_that_is_none_is_told_apart_from_a_platform_that_is_away(
+    run: Any, monkeypatch: pytest.MonkeyPatch, url: str
+) -> None:
+    monkeypatch.setenv("KJERNE_URL", url)
+    for command in (("personas",), ("call", "GET", "/x")):
+        code, out, _ = run(*command, "--json")
+        assert (code, json.loads(out)["error"]["where"]) == (1, "KJERNE_URL")
+
+
+@pytest.mark.parametrize(
+    ("answer", "says"),
+    [
+        (httpx.Response(200, text="<html>"), "not as a kjerne sandbox"),
+        (httpx.Response(200, json=[]), "not as a kjerne sandbox"),
+        (httpx.Response(404), "(404)"),
+        (httpx.Response(302, headers={"location": "/"}), "(302)"),
+    ],
+)
+def test_server_that_is_no_platform_is_exit_3(
+    run: Any, monkeypatch: pytest.MonkeyPatch, answer: httpx.Response, says: str
+) -> None:
+    real = httpx.Client
+    transport = httpx.MockTransport(lambda _: answer)
+    monkeypatch.setattr(asking.httpx, "Client", lambda **_: real(transport=transport))
+    code, _, err = run("personas")
+    assert (code, says in err) == (3, True)
+
+
+@pytest.mark.parametrize(
     "arguments",
     [
+        ("call", "G T", "/x"),
+        ("call", "", "/x"),
+        ("call", "GET", "/x", "--basis", "å"),
         ("up", "--people", "11"),
         ("up", "--port", "0"),
         ("call", "GET", "/x", "--form", "a=1"),
@@ -139,6 +174,25 @@ def test_setting_that_cannot_be_used_is_named(run: Any, monkeypatch: pytest.Monk
     code, out, _ = run("check", "--json")
     assert code == 1
     assert json.loads(out)["error"]["where"] == "KJERNE_PORT"
+
+
+@pytest.mark.parametrize("dsn", ["postgresql://kjerne_app:secret@127.0.0.1:1/x", "secret://nothing"])
+def test_database_that_does_not_answer_is_exit_3_and_keeps_its_password(
+    run: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, dsn: str
+) -> None:
+    for name, value in {**PRODUCTION, "KJERNE_DSN": dsn, "KJERNE_DATA": str(tmp_path)}.items():
+        monkeypatch.setenv(name, value)
+    for command in (("work", "--once"), ("serve",), ("up",)):
+        code, out, err = run(*command, "--json")
+        error = json.loads(out)["error"]
+        assert (code, error["where"], "does not answer" in error["says"]) == (3, "KJERNE_DSN", True)
+        assert "secret" not in out + err
+    code, out, _ = run("check", "--json")
+    assert (code, "secret" in out) == (1, False)
+
+
+def test_version_is_shown(run: Any) -> None:
+    assert run("--version") == (0, f"kjerne {__version__}\n", "")
 
 
 def test_check_says_what_is_there(run: Any, tmp_path: Path) -> None:
@@ -186,6 +240,12 @@ def test_call_prints_the_numbers_digit_for_digit(run: Any, platform: Any) -> Non
 def test_exit_code_of_a_call_follows_the_answer(run: Any, platform: Any, status: int, code: int) -> None:
     platform(httpx.Response(status, json={"resourceType": "OperationOutcome"}))
     assert run("call", "GET", "/x")[0] == code
+
+
+def test_answer_without_a_body_shows_its_status(run: Any, platform: Any) -> None:
+    platform(httpx.Response(204), httpx.Response(303, headers={"location": "/"}))
+    assert run("call", "DELETE", "/x")[:2] == (0, "204 No Content\n")
+    assert run("call", "GET", "/x")[:2] == (0, "303 See Other\n")
 
 
 def test_body_comes_from_a_file_and_is_typed_by_its_first_sign(run: Any, platform: Any, tmp_path: Path) -> None:
@@ -281,7 +341,7 @@ def test_link_of_the_platform_may_be_given_whole_and_no_other(
     client = platform(page("1"))
     assert run("call", "GET", "http://kjerne.test/x?_cursor=1", "--decision", "d-1")[0] == 0
     assert (client.asked[0]["path"], client.asked[0]["decision"]) == ("/x?_cursor=1", "d-1")
-    for other in ("http://kjerne.test.other/x", "http://other.test/x", "x", ""):
+    for other in ("http://kjerne.test.other/x", "http://other.test/x", "x", "", "/a\nb"):
         assert run("call", "GET", other)[0] == 1
 
 
@@ -374,6 +434,22 @@ def test_text_and_json_come_out_whatever_the_terminal_speaks(tmp_path: Path) -> 
     document = subprocess.run([*program, "--json"], capture_output=True, check=False, env=environment)
     assert b"\\xf8" in text.stdout
     assert "ø" in json.loads(document.stdout)["checks"][-1]["says"]
+
+
+@pytest.mark.parametrize(
+    ("url", "before"), [(HOME, ""), ("http://127.0.0.1:8480", "KJERNE_URL=http://127.0.0.1:8480 ")]
+)
+def test_commands_to_try_find_the_platform_that_has_just_started(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, url: str, before: str
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["kjerne"])
+    console.standing(as_json=False)(Standing(url, 12, 1.0, NIN))
+    said = capsys.readouterr().out
+    commands = [
+        line.removeprefix("  try").strip() for line in said.splitlines() if "kjerne call" in line or "personas" in line
+    ]
+    assert len(commands) == 2
+    assert all(command.startswith(f"{before}kjerne ") for command in commands)
 
 
 def test_load_of_a_folder_without_messages_says_so(run: Any, tmp_path: Path) -> None:

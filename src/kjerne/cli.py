@@ -168,6 +168,10 @@ def call(
     """Call an API as somebody: token, proof of possession and attestation are made, the answer is printed."""
     from kjerne.commands.asking import Asked, Attested, ask
 
+    if not method.isascii() or not method.isalpha():
+        raise typer.BadParameter("a method is a word, such as GET", param_hint="METHOD")
+    if not _HEADER_VALUE.fullmatch(basis):
+        raise typer.BadParameter("a basis is one of SAMTYKKE, AKUTT and UNNTAK", param_hint="--basis")
     method, fields = method.upper(), tuple(_field(text) for text in form or ())
     if fields and (body or method in ("GET", "HEAD")):
         says = "a form is a body of its own" if body else f"{method} sends no form: write ?name=value in the path"
@@ -235,7 +239,15 @@ def bench(context: typer.Context, json_: Json = False) -> int:
 
 
 @kjerne.callback(invoke_without_command=True)
-def _nothing_asked(context: typer.Context) -> None:
+def _nothing_asked(
+    context: typer.Context,
+    version: Annotated[bool, typer.Option("--version", help="Show the version and end.")] = False,
+) -> None:
+    if version:
+        from kjerne import __version__
+
+        print(f"kjerne {__version__}")
+        raise typer.Exit
     if context.invoked_subcommand is None:
         print(context.get_help())
         raise typer.Exit(USAGE)

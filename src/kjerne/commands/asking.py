@@ -7,6 +7,7 @@ import contextlib
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from json import JSONDecodeError
 from typing import Any, Final
 
 import httpx
@@ -69,7 +70,9 @@ class Called:
         """JSON indented, its numbers digit for digit as they came; anything else as it is."""
         shown = msgspec.json.format(self.body, indent=2) if self._is_json() else self.body
         text = shown.decode("utf-8", "replace")
-        return text if self.status < 400 else f"{self.status} {httpx.codes.get_reason_phrase(self.status)}\n{text}"
+        if self.status < 300 and text:
+            return text
+        return f"{self.status} {httpx.codes.get_reason_phrase(self.status)}\n{text}".rstrip("\n")
 
     def links(self) -> list[_Link]:
         """The links of a Bundle, or of another list that has pages."""
@@ -133,8 +136,9 @@ def _whole(pages: Sequence[Called]) -> Called:
                 known = lists.setdefault(name, {})
                 known.update((bytes(one), one) for one in msgspec.json.decode(raw, type=list[msgspec.Raw]))
     links = [link for link in pages[0].links() if link.relation != "next"]
-    held = {name: list(known.values()) for name, known in lists.items()}
-    return replace(pages[0], body=msgspec.json.encode({**joined, "link": links, **held}))
+    held: dict[str, object] = {name: list(known.values()) for name, known in lists.items()}
+    body = msgspec.json.encode(joined | held | {"link": links or msgspec.UNSET})
+    return replace(pages[0], body=body)
 
 
 def personas() -> list[dict[str, str]]:
@@ -158,14 +162,15 @@ def connected() -> Iterator[Client]:
     try:
         with httpx.Client(trust_env=False, timeout=60) as http:
             yield Client(url, http=http)
-    except httpx.HTTPStatusError as error:
-        raise Refusal(
-            503, f"{url} answers, but not as a kjerne sandbox ({error.response.status_code})", where="KJERNE_URL"
-        ) from error
+    except (httpx.HTTPStatusError, msgspec.DecodeError, JSONDecodeError) as error:
+        said = error.response.status_code if isinstance(error, httpx.HTTPStatusError) else "not in its words"
+        raise Refusal(503, f"{url} answers, but not as a kjerne sandbox ({said})", where="KJERNE_URL") from error
+    except httpx.LocalProtocolError as error:
+        raise Refusal(400, f"the request cannot be sent: {error}") from error
     except httpx.TransportError as error:
         raise Refusal(
             503,
-            f"no platform answers at {url}",
+            f"no platform answers at {url}: {str(error) or type(error).__name__}",
             where="KJERNE_URL",
             todo="Start one with `kjerne up`, or name another.",
         ) from error
@@ -178,11 +183,22 @@ def _path(given: str) -> str:
     if not path.startswith("/"):
         todo = f"A whole address begins with {home}."
         raise Refusal(400, "a path begins with /", where="PATH", todo=todo if "://" in given else "")
+    try:
+        httpx.URL(home + path)
+    except httpx.InvalidURL as error:
+        raise Refusal(400, "the path holds what no address may hold", where="PATH") from error
     return path
 
 
 def _home() -> str:
-    return os.environ.get("KJERNE_URL") or HOME
+    url = os.environ.get("KJERNE_URL") or HOME
+    try:
+        parts = httpx.URL(url)
+    except httpx.InvalidURL:
+        parts = httpx.URL("")
+    if parts.scheme not in ("http", "https") or not parts.host or not 0 < (parts.port or 80) < 65536:
+        raise Refusal(400, f"{url} is no address of a platform", where="KJERNE_URL", todo=f"Write it as {HOME}.")
+    return url
 
 
 def _number(client: Client, patient: str) -> str:

@@ -40,9 +40,8 @@ def findings(settings: Settings) -> list[Finding]:
 
 def audit_finding(settings: Settings) -> Finding:
     """Whether the audit log is as it was sealed: all of it is read again and compared with the signed checkpoints."""
-    import asyncpg
-
     from kjerne.store.embedded import PROGRAM, Embedded
+    from kjerne.store.pool import UNREACHED
     from kjerne.store.sealing import KEY_FILE
 
     if not (settings.data / KEY_FILE).exists():
@@ -50,7 +49,7 @@ def audit_finding(settings: Settings) -> Finding:
     dsn = settings.dsn or Embedded(settings.data).dsn(PROGRAM)
     try:
         return asyncio.run(_audited(dsn, settings.data))
-    except (OSError, asyncpg.PostgresError) as error:
+    except UNREACHED as error:
         return Finding("audit log", False, f"the database does not answer: {type(error).__name__}")
 
 
@@ -103,13 +102,12 @@ def _embedded(settings: Settings) -> Finding:
 
 
 def _database(settings: Settings) -> Finding:
-    import asyncpg
-
     from kjerne.store import migrate
+    from kjerne.store.pool import UNREACHED
 
     try:
         stands = asyncio.run(migrate.current(settings.dsn))
-    except (OSError, asyncpg.PostgresError) as error:
+    except UNREACHED as error:
         return Finding("database", False, f"does not answer: {type(error).__name__}")
     if stands != migrate.head():
         return Finding("database", False, f"stands at layout {stands or 'none'}, this program needs {migrate.head()}")

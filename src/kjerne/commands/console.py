@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
+from kjerne.commands.asking import HOME
+
 if TYPE_CHECKING:  # `kjerne load` needs the bar, not the sandbox
     from kjerne.sandbox.up import Standing
 
@@ -41,7 +43,7 @@ def standing(*, as_json: bool) -> Callable[[Standing], None]:
             f"  citizen     {told.url}/me\n"
             f"  interface   {told.url}/fhir/R4/metadata\n\n"
             f"  try         {_first_call(told)}\n"
-            f"              {_command()} personas\n\n"
+            f"              {_at(told)}{_command()} personas\n\n"
             "Ctrl-C stops it; the data stays.",
             flush=True,
         )
@@ -95,9 +97,13 @@ def _bar(*, quiet: bool) -> Progress:
     return Progress(*columns, console=console, disable=quiet or not sys.stderr.isatty(), transient=True)
 
 
+def _at(told: Standing) -> str:
+    """What a client command needs in front of it to find this platform."""
+    return "" if told.url == HOME else f"KJERNE_URL={told.url} "
+
+
 def _first_call(told: Standing) -> str:
-    at = "" if told.url.endswith(":8000") else f"KJERNE_URL={told.url} "
-    return f"{at}{_command()} call POST /pps/v2/Observation/_search --as gp --patient citizen"
+    return f"{_at(told)}{_command()} call POST /pps/v2/Observation/_search --as gp --patient citizen"
 
 
 def _command() -> str:

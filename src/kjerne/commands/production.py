@@ -16,7 +16,7 @@ from kjerne.errors import Fault, Refusal
 from kjerne.settings import Settings
 from kjerne.store import migrate
 from kjerne.store.keys import Keys
-from kjerne.store.pool import open_pool
+from kjerne.store.pool import open_pool, reaching
 
 _MAY_BE_PLAIN = frozenset({"localhost", "127.0.0.1", "::1"})
 
@@ -80,7 +80,8 @@ def work_off(settings: Settings, *, once: bool) -> int:
 
 async def _work(settings: Settings, done: list[int], *, once: bool) -> None:
     keys = Keys.parse(settings.keys.get_secret_value())
-    pool = await open_pool(settings.dsn, 2)
+    with reaching():
+        pool = await open_pool(settings.dsn, 2)
     try:
         worker = housekeeping.worker(pool, SystemClock(), settings.data, keys)
         await worker.start()
@@ -99,12 +100,12 @@ async def _serve(settings: Settings) -> None:
 
 async def _at_layout(settings: Settings) -> None:
     """Bring the tables up where the owner's address is given; else demand that somebody has."""
-    try:
-        if settings.owner_dsn:
-            await migrate.upgrade(settings.owner_dsn)
+    if settings.owner_dsn:
+        with reaching("KJERNE_OWNER_DSN"):
+            await migrate.current(settings.owner_dsn)
+        await migrate.upgrade(settings.owner_dsn)
+    with reaching():
         stands = await migrate.current(settings.dsn)
-    except OSError as error:
-        raise Refusal(503, f"the database does not answer: {error.strerror or error}", where="KJERNE_DSN") from error
     if stands != migrate.head():
         raise Refusal(
             409,

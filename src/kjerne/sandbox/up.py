@@ -25,7 +25,7 @@ from kjerne.settings import Settings
 from kjerne.store import migrate
 from kjerne.store.embedded import Embedded
 from kjerne.store.keys import Keys
-from kjerne.store.pool import open_pool
+from kjerne.store.pool import open_pool, reaching
 
 BEGUN: Final = "people.json.part"
 """In the data directory while the people are put in; named `platform.MADE` when all are there."""
@@ -62,7 +62,10 @@ async def run(settings: Settings, progress: Progress, standing: Callable[[Standi
 async def _database(settings: Settings) -> AsyncIterator[Settings]:
     """The settings with the addresses of a database at its newest layout: ours, or the one the settings name."""
     if settings.dsn:
-        await migrate.upgrade(settings.owner_dsn or settings.dsn)
+        owner_dsn = settings.owner_dsn or settings.dsn
+        with reaching("KJERNE_OWNER_DSN" if settings.owner_dsn else "KJERNE_DSN"):
+            await migrate.current(owner_dsn)
+        await migrate.upgrade(owner_dsn)
         yield settings
         return
     server = Embedded(settings.data, settings.postgres_bin)

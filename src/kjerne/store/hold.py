@@ -29,14 +29,14 @@ class Hold:
     def take(cls, data: Path) -> Self:
         """Make the directory if it is not there (mode 0700; one that is there keeps its mode) and hold it.
 
-        Refusal 409 names the process that holds it; 503 when this user may not use the directory.
+        Refusal 409 names the process that holds it; 422 when this user may not use the directory.
         """
         try:
             data.mkdir(mode=0o700, parents=True, exist_ok=True)
             descriptor = os.open(data / NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:
             raise Refusal(
-                503,
+                422,
                 f"the data directory {data} cannot be used: {error.strerror}",
                 todo="Choose another with --data, or start as the user who made it.",
             ) from error

@@ -10,11 +10,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final
 
 import asyncpg
+
+from kjerne.errors import Refusal
 
 if TYPE_CHECKING:
     Connection = asyncpg.Connection[asyncpg.Record]
@@ -47,6 +49,21 @@ GONE: Final = (
     asyncpg.CannotConnectNowError,
 )
 """What a statement meets where the server cannot be reached, or stops: whether it was done is not known."""
+UNREACHED: Final = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError)
+"""What a database that cannot be used, or an address that names none, ends in when it is first spoken to."""
+
+
+@contextlib.contextmanager
+def reaching(setting: str = "KJERNE_DSN") -> Iterator[None]:
+    """The first word with a database: what keeps it from answering is refused with 503 and the setting that names it.
+
+    An address can hold a password, so no text of the driver's is repeated.
+    """
+    try:
+        yield
+    except UNREACHED as error:
+        why = (error.strerror if isinstance(error, OSError) else "") or type(error).__name__
+        raise Refusal(503, f"the database does not answer: {why}", where=setting) from error
 
 
 @contextlib.asynccontextmanager
