@@ -279,16 +279,23 @@ def test_a_page_link_stands_alone(platform: Standing) -> None:
     assert platform.search("Observation", [("_cursor", token), ("code", HBA1C)]).status == 400
 
 
-def test_a_page_link_dies_after_an_hour_even_under_the_same_attestation(
-    platform: Standing, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("kjerne.client.secrets.token_hex", lambda _: "one-decision")
-    platform.search("Observation")
+def test_a_page_link_opens_to_another_run_that_names_the_same_decision(platform: Standing) -> None:
+    def page(form: Form, decision: str) -> Answered:
+        client = Client(platform.url, http=platform.http, clock=platform.clock)
+        path, patient = "/pps/v2/Observation/_search", platform.nin("citizen")
+        return Answered(client.call("POST", path, as_="gp", patient=patient, form=form, decision=decision))
+
+    token = page([("_count", "2")], "one").link("next").partition("_cursor=")[2]
+    assert page([("_cursor", token)], "one").status == 200
+    assert page([("_cursor", token)], "another").status == 400
+
+
+def test_a_page_link_dies_after_an_hour_even_under_the_same_attestation(platform: Standing) -> None:
     client = Client(platform.url, http=platform.http, clock=platform.clock)
     patient = platform.nin("citizen")
 
     def page(path: str, form: Form = ()) -> Answered:
-        return Answered(client.call("POST", path, as_="gp", patient=patient, form=form))
+        return Answered(client.call("POST", path, as_="gp", patient=patient, form=form, decision="one"))
 
     link = page("/pps/v2/Observation/_search", [("_count", "2")]).link("next").removeprefix(platform.url)
     platform.clock.move(timedelta(minutes=59))
