@@ -210,6 +210,13 @@ async def test_a_number_of_no_report_is_not_asked(lab: Lab, monkeypatch: pytest.
     assert [value for value, *_ in await lab.results("ann")] == ["30", "31", "32", "33", "34"]
 
 
+async def test_a_report_moves_to_somebody_no_register_knew(lab: Lab) -> None:
+    await lab.take(lab.version("ann", "31"))
+    lab.numbers["bea"] = fresh_number()
+    await lab.take(lab.version("bea", "31", service="M", day=3))
+    assert (await lab.results("ann"), len(await lab.stands("bea")) > 2) == ([], True)
+
+
 async def test_reports_under_one_number_that_come_at_once_are_all_filed(lab: Lab) -> None:
     times = [f"2026-03-02T0{hour}:15:00" for hour in range(1, 5)]
     await asyncio.gather(

@@ -20,6 +20,7 @@ from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
 import msgspec
+from xxhash import xxh3_64_digest
 
 from kjerne.services.results.kith import sampled
 from kjerne.services.results.kith.chain import RANK, keyed
@@ -126,12 +127,14 @@ def trace(report: Report) -> Trace:
     taken: set[bytes] = set()
     analyses: set[bytes] = set()
     for item, own_times in zip(report.items, times, strict=True):
-        codes = [f"{canonical(code.system)}|{code.code}" for code in item.investigations if code.code]
+        codes = [f"{canonical(one.system)}|{one.code}" for one in item.investigations if one.code] or [""]
         clocks = [time for time in own_times if sampled.has_clock(time)] if len(own_times) <= SAMPLES_OF_ONE else []
-        analyses.update(_hash(code, time) for code in codes for time in clocks)
-        if item.id:
-            results.update(_hash(item.id, code) for code in codes or [""])
-            taken.update(_hash(item.id, code, time) for code in codes or [""] for time in clocks)
+        for code in codes:
+            if code:
+                analyses.update([_hash(code, time) for time in clocks])
+            if item.id:
+                results.add(_hash(item.id, code))
+                taken.update([_hash(item.id, code, time) for time in clocks])
     numbers = {number for request in report.requests for number in (request.provider_id, request.id) if number}
     samples = {
         (_hash(key), time)
@@ -325,4 +328,4 @@ def _sketch(hashes: Iterable[bytes]) -> Hashes:
 
 
 def _hash(*parts: str) -> bytes:
-    return hashlib.blake2b("\x1f".join(parts).encode(), digest_size=8).digest()
+    return xxh3_64_digest("\x1f".join(parts).encode())
