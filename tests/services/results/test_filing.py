@@ -11,7 +11,7 @@ import pytest
 from kjerne.access import Choice, Label
 from kjerne.fhir.definitions import type_number
 from kjerne.fhir.encode import decode
-from kjerne.store import followup
+from kjerne.store import followup, migrate
 
 from .conftest import LAB, NOW, Ward, fresh_number
 
@@ -215,6 +215,20 @@ async def test_a_report_moves_to_somebody_no_register_knew(lab: Lab) -> None:
     lab.numbers["bea"] = fresh_number()
     await lab.take(lab.version("bea", "31", service="M", day=3))
     assert (await lab.results("ann"), len(await lab.stands("bea")) > 2) == ([], True)
+
+
+async def test_a_report_of_before_the_tables_knew_numbers_gets_its_changes(lab: Lab) -> None:
+    """Migration 0005 fills the table from the chains that are there; done again here as it does it."""
+    (text,) = [path.read_text() for path in migrate.FOLDER.glob("0005_*.sql")]
+    fill = next(part for part in text.split(";") if "INSERT INTO report_version" in part)
+    await lab.take(lab.version("ann", "31"), lab.version("ann", "32", service="M", day=3))
+    pool = lab.ward.house.store.pool
+    await pool.execute("DELETE FROM report_version")
+    await pool.execute(fill)
+    await lab.take(lab.version("ann", "33", service="M", day=4, taken=LATER))
+    assert await lab.results("ann") == [("33", LATER[:16], "32", "31")]
+    await lab.take(lab.version("bea", "12", taken=NOON, day=5, result="8"))
+    assert [len(await lab.results(who)) for who in ("ann", "bea")] == [1, 1]
 
 
 async def test_reports_under_one_number_that_come_at_once_are_all_filed(lab: Lab) -> None:
