@@ -37,7 +37,7 @@ class Received:
 class Rejected:
     """One line of the rejected queue. Faults name element path, line and code; nothing of the message's content.
 
-    `place` is where the queue goes on after it. It stands in an address, so it holds a digest of the message's name.
+    `place` is where the queue goes on after it. It stands in an address, so it holds a digest of sender and name.
     """
 
     sender: str
@@ -94,9 +94,9 @@ async def rejected(conn: Connection, sender: str, limit: int = 200, after: str =
     """The sender's rejected queue, newest first, from behind a `place`; of all senders where none is named. Refusal 400
     for what is no place."""
     rows = await conn.fetch(
-        "SELECT sender, message, received_at, errors, hashtextextended(message, 0) AS mark FROM message_in "
+        "SELECT sender, message, received_at, errors, hashtextextended(sender || ' ' || message, 0) AS mark FROM message_in "
         "WHERE ($1 = '' OR sender = $1) AND status = 'rejected' "
-        "AND ($3::timestamptz IS NULL OR (received_at, hashtextextended(message, 0)) < ($3, $4::bigint)) "
+        "AND ($3::timestamptz IS NULL OR (received_at, hashtextextended(sender || ' ' || message, 0)) < ($3, $4::bigint)) "
         "ORDER BY received_at DESC, mark DESC LIMIT $2",
         sender,
         limit,
@@ -122,8 +122,8 @@ def _placed(text: str) -> tuple[datetime, int]:
 
 
 async def rejected_total(conn: Connection, sender: str) -> int:
-    """How many messages are in the sender's rejected queue."""
-    query = "SELECT count(*) FROM message_in WHERE sender = $1 AND status = 'rejected'"
+    """How many messages are in the sender's rejected queue; in all of them where none is named."""
+    query = "SELECT count(*) FROM message_in WHERE ($1 = '' OR sender = $1) AND status = 'rejected'"
     return int(await conn.fetchval(query, sender))
 
 

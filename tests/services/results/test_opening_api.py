@@ -200,6 +200,19 @@ def test_the_operator_sees_the_queues_of_all_and_nothing_of_their_content(platfo
     assert name not in seen("?sender=100000999")
 
 
+def test_the_operators_queue_of_one_sender_goes_on_where_its_page_ends(platform: Standing) -> None:
+    names = {rejected(platform)[0] for _ in range(3)}
+    lab = platform.persona("lab").organisation
+    path, found = f"/pps/operations/rejected?sender={lab}&_count=1", []
+    while path and not names <= set(found):
+        told = platform.client.call("GET", path, as_="operator").json()
+        found += [one["message"] for one in told["rejected"] if one["sender"] == lab]
+        path = told["link"][0]["url"].removeprefix(platform.url) if "link" in told else ""
+    assert names <= set(found) and len(found) == len(set(found)) <= told["total"]
+    refused = platform.client.call("GET", "/pps/operations/rejected?message=x", as_="operator")
+    assert (refused.status_code, refused.json()["where"]) == (400, "query")
+
+
 def test_the_patient_reads_in_her_log_that_a_message_was_opened_and_why(platform: Standing) -> None:
     reason = f"Kontroll av avvist melding {secrets.token_hex(3)}"
     name, _ = rejected(platform)

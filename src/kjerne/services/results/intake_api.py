@@ -12,12 +12,12 @@ from kjerne.access import Caller
 from kjerne.errors import Refusal
 from kjerne.exchange import Answer, Call, Route
 from kjerne.fhir.encode import encode
+from kjerne.services.results import queue
 from kjerne.services.results.intake import SCOPE, Intake, Taken, sender_of
 from kjerne.store import messages
 from kjerne.store.house import Store
 
 XML: Final = "application/xml"
-QUEUE_PAGE: Final = 200
 TYPES: Final = ("application/xml", "text/xml", "application/octet-stream", "")
 
 
@@ -52,23 +52,7 @@ class IntakeApi:
 
     async def rejected(self, call: Call) -> Answer:
         """The caller's own rejected messages: id, time, and where what is wrong; nothing of their content."""
-        count, after = _page(call)
-        async with self.store.pool.acquire() as conn:
-            waiting = await messages.rejected(conn, _sender(call), count + 1, after)
-            total = await messages.rejected_total(conn, _sender(call))
-        listed = [
-            {
-                "message": one.message,
-                "receivedAt": one.received_at.isoformat(),
-                "errors": [{"error": fault.says, "where": fault.where} for fault in one.faults],
-            }
-            for one in waiting[:count]
-        ]
-        told = {"sender": _sender(call), "total": total, "rejected": listed}
-        if len(waiting) > count:
-            url = f"{call.base_url}{call.path}?_count={count}&_after={waiting[count - 1].place}"
-            told["link"] = [{"relation": "next", "url": url}]
-        return Answer(200, encode(told), "application/json")
+        return await queue.of_sender(self.store, call, _sender(call))
 
     async def again(self, call: Call) -> Answer:
         """Runs a rejected message again, as it was sent: after a register was mended, say.
@@ -100,18 +84,6 @@ class IntakeApi:
             for one in await self.intake.withdrawn(_caller(call))
         ]
         return Answer(200, encode({"sender": _sender(call), "withdrawn": listed}), "application/json")
-
-
-def _page(call: Call) -> tuple[int, str]:
-    """How many messages of the queue, and behind which place."""
-    asked = dict(call.query)
-    unknown = next((name for name in asked if name not in ("_count", "_after")), "")
-    if unknown or len(asked) < len(call.query):
-        raise Refusal(400, "the queue takes _count and _after, each once", where="query")
-    count = asked.get("_count", str(QUEUE_PAGE))
-    if not (count.isascii() and count.isdigit() and len(count) < 4 and 0 < int(count) <= QUEUE_PAGE):
-        raise Refusal(400, f"_count is a number from 1 to {QUEUE_PAGE}", where="_count")
-    return int(count), asked.get("_after", "")
 
 
 def _caller(call: Call) -> Caller:

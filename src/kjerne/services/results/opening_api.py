@@ -13,14 +13,13 @@ from kjerne.access import Caller
 from kjerne.errors import Refusal
 from kjerne.exchange import Answer, Call, Route
 from kjerne.fhir.encode import encode
+from kjerne.services.results import queue
 from kjerne.services.results.intake import SCOPE, sender_of
 from kjerne.services.results.opening import OPERATIONS, Opener, Opening, Traced, reason_of
-from kjerne.store import messages
 from kjerne.store.house import Store
 
 FORM_LIMIT_BYTES: Final = 200_000
 """A MsgId may be long, and urlencoded three times as long."""
-QUEUE_LIMIT: Final = 500
 CONTENT: Final = "application/octet-stream"
 """What was rejected is nobody's XML: it is saved, not shown."""
 
@@ -55,19 +54,8 @@ class OpeningApi:
         return _bytes(await self.opener.content(call, _caller(call), sender, name, reason_of(form)))
 
     async def rejected(self, call: Call) -> Answer:
-        """The newest rejected messages of all senders: sender, id, time, and where what is wrong; nothing of their content."""
-        async with self.store.pool.acquire() as conn:
-            waiting = await messages.rejected(conn, dict(call.query).get("sender", ""), QUEUE_LIMIT)
-        listed = [
-            {
-                "sender": one.sender,
-                "message": one.message,
-                "receivedAt": one.received_at.isoformat(),
-                "errors": [{"error": fault.says, "where": fault.where} for fault in one.faults],
-            }
-            for one in waiting
-        ]
-        return Answer(200, encode({"rejected": listed}), "application/json")
+        """The rejected messages of all senders, page by page; nothing of their content."""
+        return await queue.of_all(self.store, call)
 
     async def withdrawn(self, call: Call) -> Answer:
         """Who by name had opened the reports that a message withdrew from a wrong person, and when."""
