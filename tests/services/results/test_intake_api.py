@@ -11,6 +11,7 @@ import httpx
 import pytest
 from lxml import etree
 
+from kjerne.registries.identifiers import digest
 from platform_fixture import Standing
 
 from .kith.conftest import Kith
@@ -165,11 +166,24 @@ def test_a_message_that_cannot_be_read_is_queued_under_the_id_it_shows(platform:
     assert named(platform, "unread.")
 
 
+def key_of(platform: Standing, number: str) -> int:
+    store = platform.application._edge.store
+
+    async def key() -> int:
+        async with store.pool.acquire() as conn:
+            found = await store.people.key_of(conn, digest(store.keys.derived("identifier"), number))
+        return int(found or 0)
+
+    return platform.run(key())
+
+
 def _opted_out(platform: Standing, *, ended: bool) -> None:
     """Ends the opt-out of her who has opted out, or takes it up again."""
     platform.rows(
-        "UPDATE privacy_choice SET ended_at = CASE WHEN $1 THEN now() END WHERE kind = 'opt-out' RETURNING patient",
+        "UPDATE privacy_choice SET ended_at = CASE WHEN $1 THEN now() END "
+        "WHERE kind = 'opt-out' AND patient = $2 RETURNING patient",
         ended,
+        key_of(platform, platform.nin("opted-out")),
     )
     platform.rows("UPDATE person SET stamp = stamp + 1 RETURNING patient")
 
@@ -178,6 +192,7 @@ def test_a_refused_message_tells_the_laboratory_nothing_of_the_patients_choice(p
     answer = platform.send(a_message(platform, number=platform.nin("opted-out")))
     assert (answer.status_code, status_of(answer)) == (403, "2")
     assert not any(word in answer.content.lower() for word in (b"reserv", b"opt", b"sperr"))
+    assert b"(Patient/OffId line " in answer.content
 
 
 def test_a_name_that_no_message_has_is_refused(platform: Standing) -> None:

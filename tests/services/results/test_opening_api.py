@@ -10,12 +10,11 @@ import httpx
 import pytest
 
 from kjerne.access import Choice
-from kjerne.registries.identifiers import digest
 from pages.test_live import tab, text
 from platform_fixture import Answered, Standing
 
 from .kith.conftest import Kith
-from .test_intake_api import WHOM, a_message, named, queue
+from .test_intake_api import WHOM, a_message, key_of, named, queue
 
 REASON = "Avsender ber om hjelp med avvisningen"
 FORM = [("reason", REASON)]
@@ -42,17 +41,6 @@ def operated(platform: Standing, path: str, name: str, reason: str = REASON, **m
 
 def content(platform: Standing, name: str, **more: str) -> httpx.Response:
     return operated(platform, "rejected/content", name, **more)
-
-
-def key_of(platform: Standing, number: str) -> int:
-    store = platform.application._edge.store
-
-    async def key() -> int:
-        async with store.pool.acquire() as conn:
-            found = await store.people.key_of(conn, digest(store.keys.derived("identifier"), number))
-        return int(found or 0)
-
-    return platform.run(key())
 
 
 @pytest.fixture

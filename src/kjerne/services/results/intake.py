@@ -18,10 +18,10 @@ from typing import Final
 import msgspec
 import structlog
 
-from kjerne.access import Caller, Once
+from kjerne.access import Caller, Grant, Once, Subject
 from kjerne.clock import Clock
 from kjerne.errors import Fault, Refusal
-from kjerne.exchange import Admit, Denied, PatientRef, Stale
+from kjerne.exchange import Admit, Denied, PatientRef, Stale, not_filed
 from kjerne.fhir.encode import encode
 from kjerne.services.results.filing import Files, Filing, moved_mark
 from kjerne.services.results.kith import apprec, chain, lineage, mapping
@@ -127,12 +127,6 @@ class Intake:
             return await self._file(raw, sender, message, admit, once)
         except Refusal as refusal:
             return await self._reject(raw, sender, message, refusal)
-        except Denied as denied:
-            # The sender learns that nothing is filed here about this person, not why.
-            shut = Refusal(
-                403, "results about this person are not filed here", where="Patient/OffId", rule=denied.denial.rule
-            )
-            return await self._reject(raw, sender, message, shut)
         except GONE as gone:
             log.warning("database gone", correlation=correlation)
             raise Refusal(503, "the database does not answer", todo="Send the message again.") from gone
@@ -239,14 +233,21 @@ class Intake:
     async def _filing(
         self, sender: str, named: Named, arrival: Arrival, newcomer: Newcomer | None, admit: Admit, *, proven: bool
     ) -> Filing:
-        about = newcomer.subject if newcomer else None
-        grant = await admit(PatientRef(digest=named.person), SERVICE, "file", proven=proven, newcomer=about)
+        where = f"Patient/OffId line {named.version.report.line}"
+
+        async def admitted(whom: PatientRef, about: Subject | None = None) -> Grant:
+            try:
+                return await admit(whom, SERVICE, "file", proven=proven, newcomer=about)
+            except Denied as denied:
+                raise not_filed(denied, where) from denied
+
+        grant = await admitted(PatientRef(digest=named.person), newcomer.subject if newcomer else None)
         if newcomer and grant.subject.patient != newcomer.key:
             newcomer = None  # somebody else has registered her meanwhile
         # Of two keys of one person, the one that has reports under this number already.
         hers = {sent.patient for sent in arrival.known} & set(grant.subject.keys)
         if hers and grant.subject.patient not in hers:
-            grant = await admit(PatientRef(key=min(hers)), SERVICE, "file", proven=proven)
+            grant = await admitted(PatientRef(key=min(hers)))
         version, shut = named.version, set[int]()
         mark = lineage.Mark(version.generated_at, version.message, grant.subject.patient, named.trace)
         while True:

@@ -53,7 +53,7 @@ def test_a_refusal_gets_a_code_of_8221() -> None:
     assert [fault.code for fault in apprec.faults_of(Refusal(409, "igjen"))] == ["X99"]
     known = Refusal(422, "uten nummer", faults=(Fault("uten nummer", "OffId line 2", "E30"),), todo="Send nummeret.")
     [fault] = apprec.faults_of(known)
-    assert (fault.code, fault.says) == ("E30", "uten nummer Send nummeret.")
+    assert (fault.code, fault.says) == ("E30", "uten nummer. Send nummeret.")
 
 
 def test_what_could_not_be_read_is_still_answered(kith: Any) -> None:

@@ -116,7 +116,9 @@ def faults_of(refusal: Refusal) -> tuple[Fault, ...]:
     faults = refusal.faults or (Fault(refusal.says, refusal.where),)
     found = []
     for fault in faults:
-        words = f"{fault.says} {refusal.todo}" if refusal.todo and refusal.todo not in fault.says else fault.says
+        words = fault.says
+        if refusal.todo and refusal.todo not in words:
+            words = f"{words.rstrip('.')}. {refusal.todo}"
         found.append(Fault(words, fault.where, fault.code if fault.code in ERRORS else default))
     return tuple(found)
 
