@@ -79,7 +79,10 @@ class Situation:
 
 @dataclass(frozen=True)
 class Answer:
-    """Given or not; what an API may say of the patient's choice; what stays hidden; how it is set apart in the log."""
+    """Given or not; what an API may say of the patient's choice; what stays hidden; how it is set apart in the log.
+
+    `tells_address`: a refusal that says that the patient's address is protected.
+    """
 
     given: bool
     outcome: str = ""
@@ -87,6 +90,7 @@ class Answer:
     only_released: bool = False
     marked: str = ""
     purpose: str = ""
+    tells_address: bool = False
 
 
 def answer(s: Situation) -> Answer:
@@ -214,13 +218,17 @@ def personnel(s: Situation) -> Answer:
         return Answer(given=False)
     if is_blocked(s):
         return Answer(given=False, outcome="Specific")
-    if any(law(s, purpose) for law in (protected_address, breaking_glass, opening_all, case, snooping, asking_consent)):
+    if any(law(s, purpose) for law in (breaking_glass, opening_all, case, snooping)):
         return Answer(given=False)
-    return under_her_will(s, purpose)
+    return once_need_is_shown(s, purpose)
 
 
-def under_her_will(s: Situation, purpose: str) -> Answer:
-    """Need is shown; now the patient's own word: opt-out holds, a restriction holds until it is opened."""
+def once_need_is_shown(s: Situation, purpose: str) -> Answer:
+    """What nobody else is told (K5): a protected address shuts (nhn.no), an opt-out, and a restriction not opened."""
+    if is_protected(s.address):
+        return Answer(given=False, tells_address=True)
+    if asking_consent(s, purpose):
+        return Answer(given=False)
     if wills_now(s, "opt-out"):
         return Answer(given=False, outcome="Reservation")
     if is_restricted(s) and not is_opened(s):
@@ -254,11 +262,6 @@ ROLES_BY_CONSENT = ("JO", "FA1", "FA2", "PS", "TL", "VP", "FT", "MT", "KI")
 
 def gives_reason(s: Situation) -> bool:
     return s.attest is not None and s.attest.reason.strip() != ""
-
-
-def protected_address(s: Situation, _purpose: str) -> bool:
-    """nhn.no: cannot be opened in kjernejournal."""
-    return is_protected(s.address)
 
 
 def breaking_glass(s: Situation, purpose: str) -> bool:

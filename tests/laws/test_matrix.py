@@ -128,6 +128,7 @@ PATIENTS: dict[str, dict[str, object]] = {
     "consenting": {"wills": (Will("consent", hpr="7012345", place=UNIT), Will("consent"))},
     "consenting elsewhere": {"wills": (Will("consent", hpr="7012345", place=ELSEWHERE),)},
     "protected, blocking": {"address": "fortrolig", "wills": (Will("block", hpr="1234567"),)},
+    "protected, opted out": {"address": "strengtFortrolig", "wills": (Will("opt-out"), Will("restriction"))},
     "client address": {"address": "klientadresse"},
     "unknown protection": {"address": "hemmelig"},
     "dead": {"dead": True},
@@ -207,7 +208,7 @@ def subject_of(s: Situation) -> Subject:
 
 def in_the_oracles_words(decision: Grant | Denial) -> Answer:
     if isinstance(decision, Denial):
-        return Answer(given=False, outcome=decision.outcome)
+        return Answer(given=False, outcome=decision.outcome, tells_address=decision.rule == "address-protected")
     hidden = frozenset(WORDS[label] for label in Label if label in decision.hides)
     return Answer(True, "", hidden, decision.released_only, mark_of(decision.rule), decision.purpose)
 
