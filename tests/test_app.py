@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import socket
 
+import httpx
 import pytest
 
-from kjerne.exchange import PUBLIC
+from kjerne.exchange import PUBLIC, Answer, Call, Route
+from kjerne.store.pool import Pool
+from kjerne.wire.edge import Edge
 from platform_fixture import Answered, Standing
 
 
@@ -115,6 +118,20 @@ def test_bytes_that_are_hardly_http_end_in_no_fault(platform: Standing, request_
     answer = raw(platform, request_)
     assert not answer.startswith(b"HTTP/1.1 5")
     assert b"Traceback" not in answer
+
+
+async def test_a_database_that_is_gone_is_no_fault_of_the_caller_nor_a_trace(platform: Standing) -> None:
+    gone = Pool("postgresql://nobody@127.0.0.1:1/none", 1, 1.0)
+
+    async def ask(_: Call) -> Answer:
+        return Answer(200, await gone.fetchval("SELECT ''::bytea"))
+
+    known = platform.application._edge
+    edge = Edge(known.settings, known.store, [Route("GET", "/fhir/R4/asked", ask, PUBLIC, "fhir")], known._authenticate)
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(edge), base_url="http://localhost") as client:
+        answer = await client.get("/fhir/R4/asked")
+    assert (answer.status_code, answer.json()["resourceType"]) == (503, "OperationOutcome")
+    assert "nobody" not in answer.text and "refused" not in answer.text.lower()
 
 
 def test_a_text_that_no_store_takes_is_refused_in_an_attestation(platform: Standing) -> None:

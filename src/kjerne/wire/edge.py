@@ -20,7 +20,7 @@ from kjerne.exchange import PUBLIC, Answer, Call, Denied, Route
 from kjerne.policy.door import Door
 from kjerne.settings import Settings
 from kjerne.store.house import Store
-from kjerne.store.pool import BUSY
+from kjerne.store.pool import BUSY, GONE
 from kjerne.store.proofs import NOTE
 from kjerne.wire import http
 from kjerne.wire.problems import denied_answer, refusal_answer
@@ -100,6 +100,12 @@ class Edge:
             log.warning("busy", correlation=correlation, route=route.path if route else "")
             busy = Refusal(503, "too much happens to these records at this moment", todo="Send the request again.")
             answer = refusal_answer(busy, route.errors if route else "fhir")
+        except GONE as gone:
+            log.warning(
+                "database gone", correlation=correlation, route=route.path if route else "", kind=type(gone).__name__
+            )
+            away = Refusal(503, "the database does not answer", todo="Send the request again in a while.")
+            answer = refusal_answer(away, route.errors if route else "fhir")
         except Exception:
             # The one place where a fault of our own is met: the trace goes to the log, the caller gets its number.
             log.exception("fault", correlation=correlation, route=route.path if route else "")
