@@ -71,8 +71,43 @@ def test_other_documents_are_kept_as_attachments() -> None:
     assert (second.title, second.data, second.broken) == ("Ødelagt", b"", True)
 
 
+REPORT: Final = "<Message xmlns='http://www.kith.no/xmlstds/labsvar/2012-02-15'/>"
+OLD_REPORT: Final = "<Message xmlns='http://www.kith.no/xmlstds/labsvar/2008-12-01'/>"
+
+
+@pytest.mark.parametrize(
+    "second",
+    [
+        REPORT,
+        OLD_REPORT,
+        boxed(REPORT.encode()),
+        boxed(f"\ufeff<?xml version='1.0'?>\n{OLD_REPORT}".encode()),
+        boxed(REPORT.encode("utf-16")),
+        boxed(envelope(document(REPORT))),
+        f"{boxed(b'%PDF-1.7')}{REPORT}",
+    ],
+    ids=["element", "older", "base64", "byte order mark", "utf-16", "envelope", "behind a file"],
+)
+def test_two_messages_in_one_envelope_are_refused_whole(second: str) -> None:
+    with pytest.raises(Refusal) as refused:
+        msghead.opened(envelope(document(boxed(REPORT.encode())), document(second)))
+    assert (refused.value.status, refused.value.where) == (422, "Document line 1")
+
+
+def test_a_file_beside_the_message_in_its_own_document_is_refused_and_not_dropped() -> None:
+    with pytest.raises(Refusal) as refused:
+        msghead.opened(envelope(document(f"{REPORT}{boxed(b'%PDF-1.7')}")))
+    assert refused.value.where == "Content line 1"
+
+
+@pytest.mark.parametrize("data", [b"<a", b"<!DOCTYPE a [<!ENTITY b 'c'>]><a>&b;</a>", b"<svg xmlns='urn:x'/>"])
+def test_a_file_that_only_looks_like_xml_is_an_attachment(data: bytes) -> None:
+    (kept,) = msghead.opened(envelope(document(REPORT), document(boxed(data)))).attachments
+    assert kept.data == data
+
+
 def test_a_report_behind_an_attachment_is_still_the_message() -> None:
-    report = "<Message xmlns='http://www.kith.no/xmlstds/labsvar/2012-02-15'/>"
+    report = boxed(REPORT.encode())
     opened = msghead.opened(envelope(document(boxed(b"%PDF-1.7")), document(report)))
     assert opened.body.tag.endswith("}Message")
     assert [attachment.data for attachment in opened.attachments] == [b"%PDF-1.7"]

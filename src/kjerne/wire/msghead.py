@@ -1,8 +1,9 @@
 """The envelope of Norwegian health messages: MsgHead v1.2 (HIS 80601) with documents inside, or a message without
 envelope.
 
-One document is the message itself, as an element or in a Base64Container: the first that is a Svarrapport, which almost
-always is the first of all. Documents of other kinds are attachments and are kept. A patient named by the envelope must
+One document is the message itself, as an element or in a Base64Container: the one that is a Svarrapport, which almost
+always is the first of all. Documents of other kinds are attachments and are kept; two messages in one envelope are
+refused, since each has a patient, an id and a receipt of its own. A patient named by the envelope must
 be the patient of the message: the two are compared where both are read.
 """
 
@@ -24,7 +25,10 @@ ATTACHMENT_LIMIT: Final = 50
 """Documents in one envelope; a report has a handful."""
 
 _M: Final = "{" + NAMESPACE + "}"
-_SVARRAPPORT: Final = "{http://www.kith.no/xmlstds/labsvar/"
+_MESSAGES: Final = frozenset(
+    ("{http://www.kith.no/xmlstds/labsvar}Message", "{http://www.kith.no/xmlstds/msghead}MsgHead")
+)
+_BEFORE_XML: Final = b"\xef\xbb\xbf\xff\xfe\x00 \t\r\n"
 _NOT_VALID: Final = "T02"
 
 
@@ -59,21 +63,44 @@ def opened(raw: bytes, *, depth: int = xml.DEPTH, limit_bytes: int = xml.LIMIT_B
         raise _refused(f"The envelope holds more than {ATTACHMENT_LIMIT} documents.", root)
     if not documents:
         raise _refused("The envelope holds no document.", root)
-    chosen = next((document for document in documents if _holds_report(document)), documents[0])
+    several = len(documents) > 1
+    messages = [one for one in documents if _is_message(one, depth, limit_bytes)] if several else documents
+    if len(messages) > 1:
+        raise _refused("The envelope holds more than one message.", messages[1], "Send each in an envelope of its own.")
+    chosen = messages[0] if messages else documents[0]
     body, inner_notes = _message(chosen, depth, limit_bytes)
     attachments = tuple(file for document in documents if document is not chosen for file in _attachments(document))
     return Envelope(body, _head(root), attachments, notes + inner_notes)
 
 
-def _holds_report(document: etree._Element) -> bool:
+def _is_message(document: etree._Element, depth: int, limit_bytes: int) -> bool:
+    """Whether a document is a health message, and no file that goes with one: what is about a patient is never kept unread."""
     content = document.find(f"{_M}RefDoc/{_M}Content")
-    return content is not None and len(content) > 0 and str(content[0].tag).startswith(_SVARRAPPORT)
+    return content is not None and any(_tag(inner, depth, limit_bytes) in _MESSAGES for inner in content)
+
+
+def _tag(content: etree._Element, depth: int, limit_bytes: int) -> str:
+    """The name of a document's root, also in a container, without the version in its namespace; empty for other files."""
+    if content.tag == CONTAINER:
+        data, broken = embedded(content)
+        if broken or not data.lstrip(_BEFORE_XML).startswith(b"<"):
+            return ""
+        try:
+            content, _ = xml.document(data, depth=depth, limit_bytes=limit_bytes)
+        except Refusal:
+            return ""
+    name = str(content.tag)
+    return f"{name[: name.rfind('/')]}{name[name.rfind('}') :]}" if "}" in name else name
 
 
 def _message(document: etree._Element, depth: int, limit_bytes: int) -> tuple[etree._Element, tuple[str, ...]]:
     content = document.find(f"{_M}RefDoc/{_M}Content")
     if content is None or len(content) == 0:
         raise _refused("The envelope's first document has no content.", document)
+    if len(content) > 1:
+        raise _refused(
+            "The message's document holds more than the message.", content, "Send a file in a Document of its own."
+        )
     if content[0].tag != CONTAINER:
         return content[0], ()
     data, broken = embedded(content[0])
@@ -154,6 +181,6 @@ def _value(parent: etree._Element, name: str) -> str:
     return "" if element is None else (element.get("V") or "").strip()
 
 
-def _refused(says: str, element: etree._Element) -> Refusal:
+def _refused(says: str, element: etree._Element, todo: str = "") -> Refusal:
     where = f"{element.tag.rpartition('}')[2]} line {element.sourceline}"
-    return Refusal(422, says, where=where, faults=(Fault(says, where, _NOT_VALID),))
+    return Refusal(422, says, where=where, todo=todo, faults=(Fault(says, where, _NOT_VALID),))
