@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from kjerne.services.results.kith.map_values import range_of
 from kjerne.services.results.kith.ranges import limits
 
 READ = {
@@ -51,6 +52,13 @@ def test_a_plain_range_gives_its_limits(text: str, low: str | None, high: str | 
     assert known is not None
     assert known.low == (None if low is None else Decimal(low))
     assert known.high == (None if high is None else Decimal(high))
+
+
+def test_limits_hold_in_the_unit_of_the_value_or_stay_text() -> None:
+    for text, unit in (("3,5 - 10,0 10^9/L", "10E9/L"), ("70 - 110", "mmol/L"), ("inntil 10 mg/L", "mg/l")):
+        assert {"low", "high"} & range_of(text, unit).keys()
+    for text, unit in (("70 - 110 mg/dL", "mmol/L"), ("< 5 mg/L", ""), ("4,0 - 6,0 %", "mmol/mol")):
+        assert range_of(text, unit) == {"text": text}
 
 
 @pytest.mark.parametrize("text", NOT_READ)

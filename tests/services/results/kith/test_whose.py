@@ -58,6 +58,24 @@ def test_cord_blood_on_the_mothers_number_is_the_newborns(kith: Any) -> None:
     assert not_the_patients(kith.only(trees, "Observation"))
 
 
+@pytest.mark.parametrize(
+    ("subject", "whose"),
+    [
+        ("<Type>Fosterblod</Type>", "fetus"),
+        ("<Type>Blod fra barnet</Type>", "newborn"),
+        ("<Type>Blod</Type><TypeCoded V='X' DN='Navlestrengsblod'/>", "newborn"),
+        ("<Type>Blod</Type><AnatomicalOrigin>Navlesnor</AnatomicalOrigin>", "newborn"),
+        ("<Type>Blod</Type>", ""),
+    ],
+)
+def test_blood_of_the_child_is_not_the_mothers_wherever_it_is_said(kith: Any, subject: str, whose: str) -> None:
+    here = f"<AnalysedSubject>{subject}<IdByServProvider>N</IdByServProvider></AnalysedSubject>"
+    item = kith.item(extra="<RefAnalysedSubject>N</RefAnalysedSubject>")
+    (tree,) = kith.observations(kith.mapped(kith.message(kith.report(item, subjects=here))))
+    assert not_the_patients(tree) == bool(whose)
+    assert whose in str(kith.extensions(tree, "http://hl7.org/fhir/StructureDefinition/observation-focusCode"))
+
+
 def test_ids_of_mother_and_child_do_not_mix(kith: Any) -> None:
     child = kith.person(kith.item("NPU01", kith.number("50"), id_="1"), relation="<Relation V='BARN'/>")
     trees = kith.mapped(
@@ -69,5 +87,6 @@ def test_ids_of_mother_and_child_do_not_mix(kith: Any) -> None:
 def test_the_words_of_a_material_decide_only_what_they_say() -> None:
     assert by_material("Føtalt hemoglobin") == ""
     assert by_material("Donorspesifikk antistoffpanel") == ""
+    assert by_material("Fetomaternal blødning, føtale celler") == ""
     assert by_material("Kapillært blod") == ""
     assert by_relation(Code("PAS", name="")) == ""

@@ -161,10 +161,10 @@ def unit_of(value: Value | None) -> str:
 
 
 def range_of(text: str, unit: str) -> Tree:
-    """A reference range: its text, and limits in the value's unit where the text states them."""
+    """A reference range: its text, and limits where the text states them and no other unit than the value's."""
     found: Tree = {}
     known = ranges.limits(text)
-    if known is not None:
+    if known is not None and known.unit in ("", units.ucum(unit)):
         if known.low is not None:
             found["low"] = quantity(Amount(known.low, unit))
         if known.high is not None:

@@ -20,43 +20,53 @@ _LONGEST: Final = 60
 
 
 class Limits(NamedTuple):
-    """Low and high limit as written, either of them None where the range is open on that side."""
+    """Low and high limit as written, either of them None where the range is open on that side.
+
+    `unit` is the UCUM code of the unit that stands beside them, empty where there is none: a laboratory may write the
+    range in another unit than the value.
+    """
 
     low: Decimal | None
     high: Decimal | None
+    unit: str = ""
 
 
 @lru_cache(maxsize=4096)
 def limits(text: str) -> Limits | None:
     """The limits that `text` states, or None where it states more than one range, a condition, or no range.
 
-    >>> limits("3,5 - 11,0")
-    Limits(low=Decimal('3.5'), high=Decimal('11.0'))
+    >>> limits("3,5 - 11,0 mmol/L")
+    Limits(low=Decimal('3.5'), high=Decimal('11.0'), unit='mmol/L')
     >>> limits("< 12"), limits(">= 60")
-    (Limits(low=None, high=Decimal('12')), Limits(low=Decimal('60'), high=None))
+    (Limits(low=None, high=Decimal('12'), unit=''), Limits(low=Decimal('60'), high=None, unit=''))
     >>> limits("Kvinner 10 - 22, menn 12 - 25") is None
     True
     """
     trimmed = text.strip()
     if not trimmed or len(trimmed) > _LONGEST:
         return None
-    if match := _BETWEEN.fullmatch(trimmed):
-        low, high = _decimal(match["low"]), _decimal(match["high"])
-        return Limits(low, high) if low <= high and _is_unit(match["tail"]) else None
-    if match := _ONE_SIDED.fullmatch(trimmed):
-        if not _is_unit(match["tail"]):
-            return None
-        limit = _decimal(match["limit"])
-        return Limits(None, limit) if match["sign"].lower() in _UPPER else Limits(limit, None)
-    return None
+    match = _BETWEEN.fullmatch(trimmed) or _ONE_SIDED.fullmatch(trimmed)
+    if match is None:
+        return None
+    unit = _unit(match["tail"])
+    if unit is None:
+        return None
+    sides = match.groupdict()
+    if "sign" not in sides:
+        low, high = _decimal(sides["low"]), _decimal(sides["high"])
+        return Limits(low, high, unit) if low <= high else None
+    limit = _decimal(sides["limit"])
+    return Limits(None, limit, unit) if sides["sign"].lower() in _UPPER else Limits(limit, None, unit)
 
 
 def _decimal(text: str) -> Decimal:
     return Decimal(text.replace(" ", "").replace("\xa0", "").replace(",", "."))
 
 
-def _is_unit(tail: str) -> bool:
-    """Whether nothing but a unit follows; any other word may be a condition, and then the limits do not hold for
-    all."""
+def _unit(tail: str) -> str | None:
+    """What follows the numbers as a UCUM unit; None for any other word, which may be a condition: then the limits do not
+    hold for all."""
     trimmed = tail.strip()
-    return not trimmed or (units.ucum(trimmed) != "" and trimmed not in units.NO_UNIT)
+    if not trimmed:
+        return ""
+    return None if trimmed in units.NO_UNIT else units.ucum(trimmed) or None

@@ -73,7 +73,7 @@ AHEAD: Final = timedelta(days=1)
 """How far a sender's clock may be ahead of ours."""
 
 _SYSTEMS: Final[Callable[..., Any]] = etree.XPath("descendant-or-self::*/@S", smart_strings=False)
-_INFANT: Final = timedelta(days=365)
+_CHILD: Final = timedelta(days=12 * 365)
 _SYSTEM_SHOWN: Final = 60
 _REPORT: Final = frozenset(
     "ServType IssueDate ApprDate Status CancellationCode Ack MsgDescr ServProvId Comment CodedComment RefDoc ServReq "
@@ -164,8 +164,8 @@ def _report(element: Element, extra: Sequence[Attachment], noted: Sequence[str])
     found_subjects: list[AnalysedSubject] = []
     information: list[Information] = []
     issued = date(here, "IssueDate")
-    infant = _is_infant(about.born, issued)
-    _contents(holder, inside, Whose(0, "", "", infant), found_items, found_subjects, information, notes)
+    child = _is_child(about.born, issued)
+    _contents(holder, inside, Whose(0, "", "", child), found_items, found_subjects, information, notes)
     responsible = tuple(actor(h) for h in inside.get("ResponsibleHcp", ()))
     requester = _requester(here, responsible, notes)
     attachments = (*(file for e in here.get("RefDoc", ()) for file in files(e)), *extra)
@@ -234,15 +234,15 @@ def _contents(
     for inner in here.get("Patient", ()):
         if whose.of + 1 >= PATIENT_DEPTH:
             refuse("Patients are nested too deep to tell whose a result is.", inner, receipt=OTHER)
-        _contents(inner, parts(inner), Whose(whose.of + 1, "", "", whose.infant), found, samples, information, notes)
+        _contents(inner, parts(inner), Whose(whose.of + 1, "", "", whose.child), found, samples, information, notes)
 
 
-def _is_infant(born: str, issued: str) -> bool:
-    """Whether the patient is below one year of age, or of unknown age: then cord blood may be her own."""
+def _is_child(born: str, issued: str) -> bool:
+    """Whether the patient is below twelve, or of unknown age: then a child's blood, or its cord's, may be her own."""
     birth, report = stamp(born), stamp(issued)
     if birth is None:
         return True
-    return report is not None and report.at - birth.at < _INFANT
+    return report is not None and report.at - birth.at < _CHILD
 
 
 def _requester(here: Parts, responsible: tuple[Actor, ...], notes: Notes) -> Actor | None:

@@ -70,13 +70,13 @@ _SIGNS: Final = {"<": "LT", "<=": "LE", "≤": "LE", ">": "GT", ">=": "GE", "≥
 
 
 class Whose(NamedTuple):
-    """Which Patient element is read (0 the outermost), whose material its items are, and whether the patient is an
-    infant."""
+    """Which Patient element is read (0 the outermost), whose material its items are, and whether the patient is a
+    child herself."""
 
     of: int
     material: Material
     words: str
-    infant: bool
+    child: bool
 
 
 def items(element: Element, here: Parts, whose: Whose, found: list[Item], notes: Notes, parent: int = -1) -> None:
@@ -249,9 +249,9 @@ def _subject(element: Element, here: Parts, whose: Whose, parent: str, notes: No
     pretreatment = parts(here["Pretreatment"][0]) if "Pretreatment" in here else {}
     material, words = whose.material, whose.words
     type_text, type_code = text(here, "Type"), code(here, "TypeCoded")
-    if not material and not whose.infant:
-        words = type_text or type_code.words
-        material = by_material(words)
+    if not material and not whose.child:
+        said = (type_text, type_code.words, text(here, "AnatomicalOrigin"))
+        material, words = next(((of, word) for word in said if (of := by_material(word))), ("", ""))
     number = first(here, "Number")
     related = first(here, "RelServProv")
     return AnalysedSubject(

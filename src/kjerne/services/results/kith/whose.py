@@ -2,8 +2,8 @@
 
 A laboratory says it in three ways: a second Patient inside the first (the related being), a Relation on a Patient,
 or only in the name of the material (cord blood, amniotic fluid, donor blood). Relation codes (8238) have been used
-freely, so the code, its name and the material's name are all looked at for the words. Cord blood on an infant's own
-number is the infant's own.
+freely, so the code, its name and the material's name are all looked at for the words. What is said of a child on a
+child's own number is its own.
 """
 
 from __future__ import annotations
@@ -18,14 +18,23 @@ _BY_CODE: Final[dict[str, Material]] = {
     "DON": "donor", "GIV": "donor",
 }  # fmt: skip
 _MATERIAL_WORDS: Final[tuple[tuple[str, Material], ...]] = (
-    ("donor", "donor"), ("navlestreng", "newborn"), ("navlesnorsblod", "newborn"), ("fostervann", "fetus"),
-    ("føtal", "fetus"), ("amnionvæske", "fetus"), ("chorionbiopsi", "fetus"), ("korionbiopsi", "fetus"),
+    ("donor", "donor"), ("navlestreng", "newborn"), ("navlesnor", "newborn"), ("foster", "fetus"), ("føtal", "fetus"),
+    ("fetal", "fetus"), ("fetus", "fetus"), ("amnion", "fetus"), ("chorionbiopsi", "fetus"), ("korionbiopsi", "fetus"),
+    ("nyfødt", "newborn"), ("nyfødd", "newborn"), ("mekonium", "newborn"), ("barnet", "newborn"), ("barneblod", "newborn"),
+    ("fra barn", "newborn"),
 )  # fmt: skip
 _RELATION_WORDS: Final[tuple[tuple[str, Material], ...]] = (
     ("donor", "donor"), ("giver", "donor"), ("foster", "fetus"), ("nyfødt", "newborn"), ("nyfødd", "newborn"),
     ("barn", "newborn"),
 )  # fmt: skip
-_NOT_ANOTHER: Final = ("donorspesifikk", "donor-spesifikk", "føtalt hemoglobin")
+_NOT_ANOTHER: Final = (
+    "donorspesifikk",
+    "donor-spesifikk",
+    "føtalt hemoglobin",
+    "fetalt hemoglobin",
+    "føtale",
+    "fetomaternal",
+)
 _SELF: Final = frozenset({"", "PAS", "SELV", "EGEN"})
 
 
@@ -38,7 +47,7 @@ def by_relation(relation: Code) -> Material:
 
 @lru_cache(maxsize=2048)
 def by_material(words: str) -> Material:
-    """What the name of a material says about a patient who is no infant; empty where it names nothing but her own.
+    """What the name of a material says about a patient who is no child; empty where it names nothing but her own.
 
     >>> by_material("Navlestrengsblod, arterielt"), by_material("Fostervann"), by_material("Blod")
     ('newborn', 'fetus', '')
