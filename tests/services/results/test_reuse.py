@@ -18,7 +18,8 @@ def observed(
 ) -> dict[str, Any]:
     at = (NOW - timedelta(days=days_ago)).isoformat()
     coding = {"system": system, "code": code}
-    return {"id": f"o{days_ago}", "status": status, "effectiveDateTime": at, "code": {"coding": [coding]}} | more
+    tree = {"id": f"o{days_ago}", "status": status, "effectiveDateTime": at, "code": {"coding": [coding]}}
+    return tree | (more or {"valueQuantity": {"value": 2.1, "unit": "mIU/L"}})
 
 
 def verdict(*observations: dict[str, Any], code: str = TSH, system: str = "") -> str:
@@ -27,8 +28,9 @@ def verdict(*observations: dict[str, Any], code: str = TSH, system: str = "") ->
 
 def test_a_newborns_result_is_not_the_mothers() -> None:
     focus = {"url": "http://hl7.org/fhir/StructureDefinition/observation-focusCode"}
-    assert verdict(observed(1, extension=[focus])) == "never"
-    assert verdict(observed(1, extension=[focus]), observed(50)) == "due"
+    hers = {"extension": [focus], "valueInteger": 1}
+    assert verdict(observed(1, **hers)) == "never"
+    assert verdict(observed(1, **hers), observed(50)) == "due"
 
 
 @pytest.mark.parametrize(
@@ -51,6 +53,42 @@ def test_at_most_a_few_come_back() -> None:
 @pytest.mark.parametrize("status", ["registered", "preliminary", "cancelled", "entered-in-error", "unknown"])
 def test_what_is_not_a_usable_result_counts_for_nothing(status: str) -> None:
     assert verdict(observed(1, status=status)) == "never"
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"dataAbsentReason": {"text": "unknown"}},
+        {"valueCodeableConcept": {"text": "Ikke utfort, hemolysert"}},
+        {"valueString": "Prøven er ikkje utført"},
+        {"valueString": "Send ny prøve"},
+        {"valueQuantity": {}},
+        {"note": [{"text": "uten verdi"}]},
+        {"valueQuantity": {"value": 140}, "note": [{"text": "Feil prøve, svaret kan ikke brukes"}]},
+    ],
+)
+def test_a_result_with_nothing_to_use_in_it_is_none(more: dict[str, Any]) -> None:
+    assert verdict(observed(1, **more)) == "never"
+    assert verdict(observed(1, **more), observed(3)) == "done"
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"valueCodeableConcept": {"text": "Negativ"}},
+        {"valueQuantity": {"value": 5, "comparator": "<"}},
+        {"valueInteger": 3},
+        {"valueQuantity": {"value": 4.1}, "note": [{"text": "Svakt hemolysert, tolkes med forsiktighet"}]},
+        {"hasMember": [{"reference": "Observation/1"}]},
+    ],
+)
+def test_a_word_a_limit_and_a_group_are_results_too(more: dict[str, Any]) -> None:
+    assert verdict(observed(1, **more)) == "done"
+
+
+def test_a_sample_dated_ahead_answers_nothing() -> None:
+    assert verdict(observed(-400)) == "never"
+    assert verdict(observed(-1), observed(50)) == "due"
 
 
 def test_codes_that_measure_the_same_answer_for_each_other() -> None:

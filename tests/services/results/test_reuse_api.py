@@ -60,7 +60,9 @@ def patient_with(platform: Standing, code: str, *, days_ago: int) -> str:
     sample = Kith.SAMPLE.replace("2026-03-02T08:15:00", taken)
     mark = secrets.token_hex(6)
     inside = Kith.person(sample + Kith.item(code), number=person)
-    assert platform.send(Kith.message(Kith.report(patient=inside, id_=f"R-{mark}"), id_=f"M-{mark}")).status_code == 200
+    made = platform.clock.now().strftime("%Y-%m-%dT%H:%M:%S")
+    message = Kith.message(Kith.report(patient=inside, id_=f"R-{mark}"), id_=f"M-{mark}", generated=made)
+    assert platform.send(message).status_code == 200
     return person
 
 

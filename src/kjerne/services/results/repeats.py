@@ -82,11 +82,11 @@ def _samples(trees: Trees, changes: Sequence[Change], former: Former) -> list[Sa
     found: dict[tuple[str, datetime], Sample] = {}
     for change in changes:
         tree, at = by_id[str(change.id)], change.indexed.date_from
-        if change.type != OBSERVATION_TYPE or change.labels or at is None or tree.get("status") not in USABLE:
+        if change.type != OBSERVATION_TYPE or change.labels or at is None or not reuse.is_usable(tree):
             continue
         interval = _interval(tree)
         before = former.get((change.type, change.id))
-        if interval and (before is None or decode(before.raw).get("status") not in USABLE):
+        if interval and (before is None or not reuse.is_usable(decode(before.raw))):
             found[interval.name, at] = Sample(interval, at)
     return list(found.values())
 

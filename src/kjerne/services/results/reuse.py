@@ -6,8 +6,9 @@ never give itself away by a yes.
 
 from __future__ import annotations
 
+import re
 import tomllib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from functools import cache
@@ -19,6 +20,17 @@ from kjerne.registries.withholding import is_anothers
 NLK: Final = "urn:oid:2.16.578.1.12.4.1.1.7280"
 EARLIER_LIMIT: Final = 5
 USABLE: Final = frozenset({"final", "amended", "corrected", "appended"})
+_NOT_DONE: Final = re.compile(
+    r"ikkj?e (utf[øo]rt|analysert|målbar|måleleg|mulig|mogleg|besvart|mottatt|motteke|bruk)"
+    r"|kan ikkj?e (bruk|måle|analyse|besvare|svare)"
+    r"|hemolys|koagulert|feil (prøve|glass|rør|merk)|ny prøve|utgår|avbestilt|for lite (materiale|prøve)",
+    re.IGNORECASE,
+)
+"""How laboratories write that there is no result where a result should stand."""
+_WITHDRAWN: Final = re.compile(
+    r"kan ikk(?:j?e) brukes?|feil (?:prøve|pasient|glass)|ikk(?:j?e) utf[øo]rt", re.IGNORECASE
+)
+"""How a comment beside a value says that the value is none."""
 
 Verdict = Literal["done", "due", "never", "no-rule"]
 
@@ -73,14 +85,14 @@ def interval_of(system: str, code: str) -> Interval | None:
 def answer(system: str, code: str, observations: Iterable[dict[str, Any]], now: datetime) -> Answer:
     """Whether the analysis was done within its interval, from the observations the grant opened.
 
-    Counted are usable results (final or amended) of the patient herself, not of her newborn or a donor, by when the
-    sample was taken. The newest few (`EARLIER_LIMIT`) come back, newest first.
+    Counted are usable results (final or amended, with something in them) of the patient herself, not of her newborn or a
+    donor, by when the sample was taken; one that is dated ahead counts for nothing. The newest few (`EARLIER_LIMIT`) come
+    back, newest first.
     """
     interval = interval_of(system, code)
     codes = interval.codes if interval else (code,)
-    found = sorted(
-        _matching(observations, interval.system if interval else system, codes), key=lambda e: e.at, reverse=True
-    )
+    matching = _matching(observations, interval.system if interval else system, codes)
+    found = sorted((one for one in matching if one.at <= now), key=lambda e: e.at, reverse=True)
     earlier = tuple(found[:EARLIER_LIMIT])
     if interval is None:
         return Answer("no-rule", None, None, earlier)
@@ -90,9 +102,28 @@ def answer(system: str, code: str, observations: Iterable[dict[str, Any]], now: 
     return Answer("done" if now < again else "due", interval, again.date(), earlier)
 
 
+def is_usable(observation: Mapping[str, Any]) -> bool:
+    """Whether a result stands and tells something: laboratories send an empty value or a word for what was not done.
+
+    A doubt is no: then a sample may be taken again that need not be, and none is left out that should be taken.
+    """
+    if observation.get("status") not in USABLE or "dataAbsentReason" in observation:
+        return False
+    values = [value for key, value in observation.items() if key.startswith("value") and value]
+    texts = [value if isinstance(value, str) else value.get("text", "") for value in values if _may_be_text(value)]
+    notes = [note.get("text", "") for note in observation.get("note", ())]
+    if any(map(_NOT_DONE.search, texts)) or any(map(_WITHDRAWN.search, notes)):
+        return False
+    return bool(values) or "hasMember" in observation or "component" in observation
+
+
+def _may_be_text(value: Any) -> bool:
+    return isinstance(value, (str, Mapping))
+
+
 def _matching(observations: Iterable[dict[str, Any]], system: str, codes: Sequence[str]) -> Iterable[Earlier]:
     for observation in observations:
-        if observation.get("status") not in USABLE or is_anothers(observation):
+        if not is_usable(observation) or is_anothers(observation):
             continue
         at = taken_at(observation)
         codings = observation.get("code", {}).get("coding", ())

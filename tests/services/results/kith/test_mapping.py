@@ -160,9 +160,22 @@ def test_every_code_below_is_a_tag_of_what_holds_it(kith: Any) -> None:
 
 
 def test_the_time_is_the_samples_and_for_imaging_the_examinations(kith: Any) -> None:
-    item = kith.item(extra="<InvDate V='2026-03-05'/><RefAnalysedSubject>P1</RefAnalysedSubject>")
+    item = kith.item(extra="<InvDate V='2026-03-01'/><RefAnalysedSubject>P1</RefAnalysedSubject>")
     assert one(kith, item)["effectiveDateTime"] == "2026-03-02T08:15:00+01:00"
-    assert one(kith, item, discipline="CT")["effectiveDateTime"] == "2026-03-05"
+    assert one(kith, item, discipline="CT")["effectiveDateTime"] == "2026-03-01"
+
+
+def test_a_time_after_the_message_is_kept_with_the_sample_and_dates_no_result(kith: Any) -> None:
+    sample = (
+        "<AnalysedSubject><IdByServProvider>P9</IdByServProvider><Type>Blod</Type><CollectedSample>"
+        "<CollectedDate V='2062-03-02T08:15:00'/></CollectedSample></AnalysedSubject>"
+    )
+    report = kith.report(kith.item(extra="<RefAnalysedSubject>P9</RefAnalysedSubject>"), subjects=sample)
+    trees = kith.mapped(kith.message(report))
+    assert kith.only(trees, "Specimen")["collection"]["collectedDateTime"].startswith("2062")
+    (observation,) = kith.observations(trees)
+    assert not observation["effectiveDateTime"].startswith("2062")
+    assert "dated after the message" in str(kith.only(trees, "DiagnosticReport"))
 
 
 def test_a_group_takes_the_earliest_time_of_its_members_and_the_report_the_earliest_of_all(kith: Any) -> None:

@@ -49,7 +49,7 @@ from kjerne.services.results.kith.nodes import (
 from kjerne.services.results.kith.read_actors import actor
 from kjerne.services.results.kith.read_files import files
 from kjerne.services.results.kith.read_items import Whose, items, subjects
-from kjerne.services.results.kith.times import stamp
+from kjerne.services.results.kith.times import Stamp, is_after, stamp
 
 NAMESPACE: Final = {
     "http://www.kith.no/xmlstds/labsvar/2012-02-15": "1.4",
@@ -125,7 +125,9 @@ def read(
         refuse("The message holds no ServReport.", root, "ServReport")
     if len(holders) > REPORT_LIMIT:
         refuse(f"The message holds more than {REPORT_LIMIT} reports.", holders[REPORT_LIMIT])
-    reports = tuple(_report(holder, attachments if index == 0 else (), notes) for index, holder in enumerate(holders))
+    reports = tuple(
+        _report(holder, known, attachments if index == 0 else (), notes) for index, holder in enumerate(holders)
+    )
     _same_patient(holders, reports, patient_numbers)
     return Message(
         id=message_id,
@@ -150,7 +152,7 @@ def _same_patient(holders: list[Element], reports: tuple[Report, ...], numbers: 
             refuse("The envelope's patient is another than the report's.", holder, "Patient", receipt=NUMBER_WRONG)
 
 
-def _report(element: Element, extra: Sequence[Attachment], noted: Sequence[str]) -> Report:
+def _report(element: Element, made: Stamp, extra: Sequence[Attachment], noted: Sequence[str]) -> Report:
     here, notes = parts(element), Notes(list(noted))
     unknown(here, _REPORT, element, notes)
     service = value(here, "ServType")
@@ -171,6 +173,9 @@ def _report(element: Element, extra: Sequence[Attachment], noted: Sequence[str])
     attachments = (*(file for e in here.get("RefDoc", ()) for file in files(e)), *extra)
     _not_too_entangled(holder, found_items)
     _note_oddities(here, found_items, found_subjects, attachments, notes)
+    taken = (*(sample.collected for sample in found_subjects), *(item.investigated for item in found_items))
+    if any(is_after(time, made) for time in taken):
+        notes.add("A sample or examination is dated after the message; the date is not used for its results.")
     _note_systems(element, notes)
     return Report(
         line=line_of(element),

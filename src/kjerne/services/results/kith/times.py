@@ -28,6 +28,7 @@ _MIDNIGHT_AFTER: Final = re.compile(r"24:00:00(?:\.0+)?")
 """XML's other name for the first moment of the next day, which FHIR does not have."""
 _NONE: Final = timedelta()
 _MINUTE: Final = timedelta(minutes=1)
+_DAY: Final = timedelta(days=1)
 _TO_FULL_DATE: Final = {4: "-01-01", 7: "-01", 10: ""}
 
 
@@ -68,6 +69,12 @@ def stamp(text: str) -> Stamp | None:
     if not clock:
         return Stamp(day, at)
     return Stamp(f"{day}T{clock}{zone or _offset(at)}", at)
+
+
+def is_after(text: str, made: Stamp) -> bool:
+    """Whether a time lies more than a day (zones, clocks) after `made`: then nothing can have been taken at it."""
+    found = stamp(text)
+    return found is not None and found.at > made.at + _DAY
 
 
 def moment(text: str) -> str:

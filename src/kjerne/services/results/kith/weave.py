@@ -11,7 +11,7 @@ from kjerne.services.results.kith.chain import State
 from kjerne.services.results.kith.codes import MAIN_DISCIPLINE, canonical
 from kjerne.services.results.kith.entries import Result
 from kjerne.services.results.kith.model import AnalysedSubject, Item, Material
-from kjerne.services.results.kith.times import stamp
+from kjerne.services.results.kith.times import Stamp, is_after, stamp
 
 Tag = tuple[str, str]
 
@@ -111,10 +111,11 @@ def _effective(
     subjects: dict[str, AnalysedSubject],
 ) -> dict[str, str]:
     """Each result's time: its own, else the earliest of those inside it, else that of the one around it, else the
-    report's."""
+    report's. A time after the report was made (a slip of the keys) is none."""
     imaging = MAIN_DISCIPLINE.get(state.report.discipline.code) == "BLD"
+    made = stamp(state.issued)
     found = {
-        r.key: _own_time(r.item, [_collected(k, subjects) for k in specimens[r.key]], imaging=imaging)
+        r.key: _own_time(r.item, [_collected(k, subjects) for k in specimens[r.key]], made, imaging=imaging)
         for r in state.results
     }
     for result in reversed(state.results):
@@ -122,7 +123,7 @@ def _effective(
             found[result.key] = earliest(
                 found[key] for key in members.get(result.key, ()) if by_key[key].parent == result.key
             )
-    last = state.report.issued or state.first_issued or state.issued
+    last = next(filter(None, _until(made, [state.report.issued, state.first_issued])), state.issued)
     for result in state.results:
         if not found[result.key]:
             around = found.get(result.parent, "") or found.get(result.target, "")
@@ -142,10 +143,15 @@ def _collected(key: str, subjects: dict[str, AnalysedSubject]) -> str:
     return ""
 
 
-def _own_time(item: Item, collected: list[str], *, imaging: bool) -> str:
+def _own_time(item: Item, collected: list[str], made: Stamp | None, *, imaging: bool) -> str:
     """Imaging has the time of the examination; anything else the time its sample was taken."""
-    sampled = earliest(collected)
-    return (item.investigated or sampled) if imaging else (sampled or item.investigated)
+    sampled, examined = earliest(_until(made, collected)), earliest(_until(made, [item.investigated]))
+    return (examined or sampled) if imaging else (sampled or examined)
+
+
+def _until(made: Stamp | None, times: Iterable[str]) -> Iterator[str]:
+    """The times that do not lie after the report was made."""
+    return (time for time in times if made is None or not is_after(time, made))
 
 
 def earliest(times: Iterable[str]) -> str:
