@@ -13,8 +13,9 @@ from enum import IntFlag
 from typing import Final, Literal, NoReturn
 
 CallerKind = Literal["practitioner", "citizen", "system"]
-Action = Literal["read", "search", "history", "write", "insight", "choose", "file", "examine", "trace"]
-"""`examine` opens a message that was rejected, `trace` tells who had opened what was filed on a wrong person."""
+Action = Literal["read", "search", "history", "write", "insight", "choose", "file", "correct", "examine", "trace"]
+"""`file` lays in what is new, `correct` mends or takes out what lies there already. `examine` opens a message that was
+rejected, `trace` tells who had opened what was filed on a wrong person."""
 
 
 class Label(IntFlag):

@@ -361,10 +361,11 @@ def in_whose_name(s: Situation) -> str:
 
 
 def system(s: Situation) -> Answer:
-    """A laboratory files and nothing else; what is sent about somebody who has opted out is not kept (K13)."""
-    if s.action != "file" or s.service != "results" or "nhn:pps/provesvar-write" not in s.scopes:
+    """A laboratory files and corrects, nothing else. Of somebody who has opted out nothing new is kept (K13); what lies
+    there already is put right (K19)."""
+    if s.action not in ("file", "correct") or s.service != "results" or "nhn:pps/provesvar-write" not in s.scopes:
         return Answer(given=False)
-    if wills_now(s, "opt-out"):
+    if s.action == "file" and wills_now(s, "opt-out"):
         return Answer(given=False, outcome="Reservation")
     return Answer(given=True, purpose=s.purpose)
 

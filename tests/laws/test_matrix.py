@@ -37,7 +37,7 @@ WORDS = {
 
 PURPOSES = ("", "TREAT", "ETREAT", "COC", "BTG", "PATRQT", "nonsense")
 BASES = ("", "UNNTAK", "SAMTYKKE", "AKUTT", "FORHOYET_SAMTYKKE", "FORHOYET_AKUTT", "1")
-OTHER_ACTIONS = ("read", "history", "write", "insight", "choose", "file", "examine", "trace")
+OTHER_ACTIONS = ("read", "history", "write", "insight", "choose", "file", "correct", "examine", "trace")
 
 READ = frozenset({"nhn:pps/provesvar-read"})
 GP = Situation(

@@ -250,6 +250,8 @@ def test_a_course_without_a_place_belongs_to_its_practitioner() -> None:
 def test_a_laboratory_files_and_nothing_else() -> None:
     assert ask(laboratory(), patient(), "file").rule == "filed"
     assert ask(laboratory(), OPTED_OUT, "file").rule == "filed-after-opt-out"
+    assert ask(laboratory(), patient(), "correct").rule == "filed"
+    assert ask(laboratory(), OPTED_OUT, "correct").rule == "corrected-after-opt-out"
     actions: tuple[Action, ...] = ("read", "search", "history", "write", "insight", "choose")
     for action in actions:
         assert ask(laboratory(), patient(), action).rule == "scope-missing"
@@ -452,7 +454,7 @@ def test_every_rule_has_a_name_of_its_own_a_law_and_words() -> None:
 
 def test_every_rule_decides_some_story() -> None:
     told = {row[4] for row in PERSONNEL} | {row[2] for row in ATTESTED} | {row[4] for row in CITIZENS}
-    told |= {"filed", "filed-after-opt-out", "citizen-purpose-unknown"}
+    told |= {"filed", "filed-after-opt-out", "corrected-after-opt-out", "citizen-purpose-unknown"}
     told |= {rule for _, rule in EXAMINED} | {"readers-traced"}
     assert {rule.id for rule in RULES} - told == set()
 
@@ -468,7 +470,7 @@ def test_a_refusal_carries_no_permission_and_a_grant_no_outcome() -> None:
 
 def test_every_grant_hides_what_was_filed_on_a_wrong_person_save_the_log_and_filing() -> None:
     open_to_withdrawn = {rule.id for rule in RULES if rule.effect == "grant" and Label.WITHDRAWN not in rule.hides}
-    assert open_to_withdrawn == {"own-log", "parent-log", "proxy-log", "filed"}
+    assert open_to_withdrawn == {"own-log", "parent-log", "proxy-log", "filed", "corrected-after-opt-out"}
 
 
 def test_roles_and_scopes_name_only_services_that_have_rules() -> None:

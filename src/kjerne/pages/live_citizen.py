@@ -20,7 +20,7 @@ from kjerne.store.pool import Connection
 
 LOG_LIMIT: Final = 500
 LOG_YEARS: Final = 10
-WRITING: Final = frozenset({"file", "write", "choose"})
+WRITING: Final = frozenset({"file", "correct", "write", "choose"})
 DEEDS: Final[Mapping[str, Literal["examined", "traced"]]] = {"examine": "examined", "trace": "traced"}
 
 

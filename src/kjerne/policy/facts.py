@@ -52,6 +52,7 @@ SCOPES: Final[Mapping[tuple[CallerKind, str, Action], frozenset[str]]] = {
     ("practitioner", "results", "search"): frozenset({"nhn:pps/provesvar-read"}),
     ("practitioner", "results", "history"): frozenset({"nhn:pps/provesvar-read"}),
     ("system", "results", "file"): frozenset({"nhn:pps/provesvar-write"}),
+    ("system", "results", "correct"): frozenset({"nhn:pps/provesvar-write"}),
     ("system", "results", "examine"): frozenset({"nhn:pps/provesvar-write", "kjerne:operations"}),
     ("practitioner", "results", "examine"): frozenset({"kjerne:operations"}),
     ("system", "results", "trace"): frozenset({"kjerne:operations"}),

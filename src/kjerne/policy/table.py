@@ -17,6 +17,7 @@ from kjerne.policy.rule import (
     ANYBODY,
     CHOOSE,
     CITIZEN,
+    CORRECT,
     EVERY_ACTION,
     EVERY_LABEL,
     EVERY_SERVICE,
@@ -314,6 +315,23 @@ _CITIZEN_NOT_GIVEN: Final = Section(
     ),
 )
 
+_CORRECTING: Final = Section(
+    title="Results: what laboratories correct and take back",
+    kinds=SYSTEM,
+    services=RESULTS,
+    actions=CORRECT,
+    rules=(
+        # What the regret brings back must be right, and a wrong result is nobody's to keep.
+        Rule(
+            id="corrected-after-opt-out",
+            effect="grant",
+            law="personvernforordningen artikkel 5 nr. 1 bokstav d; pasientjournalloven § 13",
+            says="Et svar som lå her før reservasjonen, ble rettet eller trukket tilbake. Det er fortsatt lukket.",
+            when=(facts.has_opted_out,),
+        ),
+    ),
+)
+
 _FILING: Final = Section(
     title="Results: what laboratories send in",
     kinds=SYSTEM,
@@ -410,6 +428,7 @@ SECTIONS: Final = (
     _CITIZEN_LOG,
     _CITIZEN_CHOICES,
     _CITIZEN_NOT_GIVEN,
+    _CORRECTING,
     _FILING,
     _EXAMINING,
     _TRACING,

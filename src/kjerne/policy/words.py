@@ -244,6 +244,10 @@ _NN_EN: Final[Mapping[str, tuple[str, str]]] = {
         "Den som er logga inn, har ikkje rett til å sjå opplysningar om denne personen.",
         "The person who is logged in has no right to see information about this person.",
     ),
+    "corrected-after-opt-out": (
+        "Eit svar som låg her før reservasjonen, vart retta eller trekt tilbake. Det er framleis lukka.",
+        "A result that was here before the opt-out was corrected or taken back. It is still closed.",
+    ),
     "filed-after-opt-out": (
         "Eit svar kom inn, men vart ikkje lagra, fordi det er reservert mot lagring her.",
         "A result came in but was not kept, because of an opt-out here.",

@@ -78,7 +78,7 @@ _MARKS = """
 SELECT r.labels, r.release_at FROM record r WHERE r.patient = $1 AND r.type = $2 AND r.id = $3 AND r.labels & $4 = 0
 AND EXISTS (
   SELECT 1 FROM audit a, unnest(a.types, a.ids, a.versions) AS n(type, id, version)
-  WHERE a.patient = $1 AND a.action = 'file' AND a.outcome = $5 AND n.type = $2 AND n.id = $3 AND n.version = 1
+  WHERE a.patient = $1 AND a.action IN ('file', 'correct') AND a.outcome = $5 AND n.type = $2 AND n.id = $3 AND n.version = 1
     AND a.organisation = $6 AND (a.organisation <> '' OR a.client = $7)
     AND a.at = coalesce((SELECT h.at FROM record_history h
       WHERE h.patient = $1 AND h.type = $2 AND h.id = $3 AND h.version = 1), r.at))"""

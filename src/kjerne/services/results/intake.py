@@ -10,21 +10,22 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 import structlog
 
-from kjerne.access import Caller, Grant, Once, Subject
+from kjerne.access import Action, Caller, Grant, Once
 from kjerne.clock import Clock
 from kjerne.errors import Fault, Refusal
 from kjerne.exchange import Admit, Denied, PatientRef, Stale, not_filed
 from kjerne.fhir.encode import encode
 from kjerne.services.results.filing import Files, Filing, moved_mark
 from kjerne.services.results.kith import apprec, chain, lineage, mapping
+from kjerne.services.results.kith.kin import CHANGES
 from kjerne.services.results.kith.model import Message, Patient
 from kjerne.settings import Settings
 from kjerne.store import followup, messages
@@ -143,6 +144,15 @@ class Intake:
 
     async def _reject(self, raw: bytes, sender: str, message: Message | None, refusal: Refusal) -> Taken:
         """Keeps the message in the rejected queue with its faults, and answers with a receipt that says why."""
+        row, taken = self._rejection(raw, sender, message, refusal)
+        async with self._store.pool.acquire() as conn:
+            await messages.keep(conn, row)
+        return taken
+
+    def _rejection(
+        self, raw: bytes, sender: str, message: Message | None, refusal: Refusal
+    ) -> tuple[tuple[Any, ...], Taken]:
+        """A rejected message's row in the queue, and what the sender is told."""
         now = self._clock.now()
         heard = apprec.heard(raw)
         receipt = apprec.build(message or heard, apprec.faults_of(refusal), now)
@@ -154,9 +164,7 @@ class Intake:
         row = messages.row(
             self._store.messages, sender=sender, message=name, raw=raw, at=now, receipt=receipt, faults=faults
         )
-        async with self._store.pool.acquire() as conn:
-            await messages.keep(conn, row)
-        return Taken(receipt, 0, 0, refusal.status, faults, rule=refusal.rule)
+        return row, Taken(receipt, 0, 0, refusal.status, faults, rule=refusal.rule)
 
     async def _file(self, raw: bytes, sender: str, message: Message, admit: Admit, once: Once | None) -> Taken:
         named = [self._named(sender, message, version) for version in chain.versions(message)]
@@ -165,10 +173,10 @@ class Intake:
             known = _as_before(seen)
             if known is not None:
                 return known
-            filings = await self._admitted(sender, named, arrivals, admit, proven=attempt == 0)
+            filings, refusal = await self._admitted(sender, named, arrivals, admit, proven=attempt == 0)
             try:
                 async with self._turns:
-                    return await self._filed(raw, sender, message, filings)
+                    return await self._filed(raw, sender, message, filings, refusal)
             except Stale:
                 continue
         raise Refusal(503, "the patient's facts are being changed at this moment", todo="Send the message again.")
@@ -200,17 +208,29 @@ class Intake:
 
     async def _admitted(
         self, sender: str, named: Sequence[Named], arrivals: Sequence[Arrival], admit: Admit, *, proven: bool
-    ) -> list[Filing]:
-        """Asks the law about everybody the message concerns, before a transaction is open."""
+    ) -> tuple[list[Filing], Refusal | None]:
+        """Asks the law about everybody the message concerns, before a transaction is open.
+
+        Where it refuses a report, the message is refused whole; what the report takes from a wrong person is taken all the
+        same, and those filings come beside the refusal.
+        """
         newcomers: dict[bytes, Newcomer] = {}
         for one, arrival in zip(named, arrivals, strict=True):
             self._check(one, arrival)
             if arrival.person is None and one.person not in newcomers:
                 newcomers[one.person] = self._store.people.newcomer(self._new_person(one))
-        return [
-            await self._filing(sender, one, arrival, newcomers.get(one.person), admit, proven=proven)
-            for one, arrival in zip(named, arrivals, strict=True)
-        ]
+        filings, taking, refusal = list[Filing](), list[Filing](), None
+        for one, arrival in zip(named, arrivals, strict=True):
+            try:
+                filings.append(
+                    await self._filing(sender, one, arrival, newcomers.get(one.person), admit, proven=proven)
+                )
+            except Denied as denied:
+                refusal = refusal or not_filed(denied, f"Patient/OffId line {one.version.report.line}")
+                taking += await self._taking(sender, one, arrival, denied, admit)
+        if refusal and not taking:
+            raise refusal
+        return (taking, refusal) if refusal else (filings, None)
 
     def _check(self, named: Named, arrival: Arrival) -> None:
         """Refuses what is not filed whatever the law says."""
@@ -233,36 +253,46 @@ class Intake:
     async def _filing(
         self, sender: str, named: Named, arrival: Arrival, newcomer: Newcomer | None, admit: Admit, *, proven: bool
     ) -> Filing:
-        where = f"Patient/OffId line {named.version.report.line}"
-
-        async def admitted(whom: PatientRef, about: Subject | None = None) -> Grant:
-            try:
-                return await admit(whom, SERVICE, "file", proven=proven, newcomer=about)
-            except Denied as denied:
-                raise not_filed(denied, where) from denied
-
-        grant = await admitted(PatientRef(digest=named.person), newcomer.subject if newcomer else None)
+        about = newcomer.subject if newcomer else None
+        mends = named.trace.service in CHANGES and arrival.person in {sent.owner for sent in arrival.known}
+        action: Action = "correct" if mends else "file"
+        grant = await admit(PatientRef(digest=named.person), SERVICE, action, proven=proven, newcomer=about)
         if newcomer and grant.subject.patient != newcomer.key:
             newcomer = None  # somebody else has registered her meanwhile
         # Of two keys of one person, the one that has reports under this number already.
         hers = {sent.patient for sent in arrival.known} & set(grant.subject.keys)
         if hers and grant.subject.patient not in hers:
-            grant = await admitted(PatientRef(key=min(hers)))
-        version, shut = named.version, set[int]()
-        mark = lineage.Mark(version.generated_at, version.message, grant.subject.patient, named.trace)
+            grant = await admit(PatientRef(key=min(hers)), SERVICE, action, proven=proven)
+        mark = _mark(named, grant.subject.patient)
+        plan, others, shut = await self._concerned(named, arrival, mark, admit, (), proven=proven)
+        return Filing(
+            sender, named.number, named.version, mark, plan, grant, others, shut, newcomer
+        )  # fmt: skip
+
+    async def _concerned(
+        self, named: Named, arrival: Arrival, mark: lineage.Mark, admit: Admit, closed: Iterable[int], *, proven: bool
+    ) -> tuple[lineage.Plan, tuple[Grant, ...], frozenset[int]]:
+        """What the version changes, the grants for those it takes something from, and whom the law keeps as they are:
+        those who are known to be `closed`, and more."""
+        shut = set(closed)
         while True:
-            plan = self._planned(named.number, arrival.known, mark, version.report.line, shut)
+            plan = self._planned(named.number, arrival.known, mark, named.version.report.line, shut)
             others = []
             for key in sorted(plan.owners - {mark.person}):
                 try:
-                    others.append(await admit(PatientRef(key=key), SERVICE, "file", proven=proven))
+                    others.append(await admit(PatientRef(key=key), SERVICE, "correct", proven=proven))
                 except Denied:
                     shut.add(key)
-            if shut.isdisjoint(plan.owners):
-                break
-        return Filing(
-            sender, named.number, version, mark, plan, grant, tuple(others), frozenset(shut), newcomer
-        )  # fmt: skip
+            if shut.isdisjoint(plan.owners - {mark.person}):
+                return plan, tuple(others), frozenset(shut)
+
+    async def _taking(self, sender: str, named: Named, arrival: Arrival, denied: Denied, admit: Admit) -> list[Filing]:
+        """What a report takes from a wrong person though it is not filed for the right one, who has opted out."""
+        if denied.denial.subject is None:
+            return []
+        mark = _mark(named, denied.denial.subject.patient)
+        plan, others, shut = await self._concerned(named, arrival, mark, admit, {mark.person}, proven=False)
+        return [Filing(sender, named.number, named.version, mark, plan, others[0], others[1:], shut)] if others else []
 
     def _planned(
         self, number: bytes, known: Sequence[Sent], mark: lineage.Mark, line: int, shut: Collection[int]
@@ -296,7 +326,7 @@ class Intake:
     def _anew(self, filing: Filing, known: Sequence[Sent]) -> Filing:
         """The filing as it stands now that the number is held: others may have sent under it since it was looked at."""
         plan = self._planned(filing.number, known, filing.mark, filing.version.report.line, filing.shut)
-        if not plan.owners <= {grant.subject.patient for grant in filing.grants}:
+        if not plan.owners - filing.shut <= {grant.subject.patient for grant in filing.grants}:
             raise Stale
         return replace(filing, plan=plan)
 
@@ -318,7 +348,10 @@ class Intake:
             for i, move in enumerate(moves)
         ]
 
-    async def _filed(self, raw: bytes, sender: str, message: Message, filings: Sequence[Filing]) -> Taken:
+    async def _filed(
+        self, raw: bytes, sender: str, message: Message, filings: Sequence[Filing], refusal: Refusal | None
+    ) -> Taken:
+        """Does what the filings say, together with the message's own row: accepted, or with a `refusal` rejected."""
         now, name = self._clock.now(), name_of(message)
         receipt = apprec.build(message, (), now)
         observations = sum(len(report.items) for report in message.reports)
@@ -326,6 +359,9 @@ class Intake:
             self._store.messages, sender=sender, message=name, raw=raw, at=now, receipt=receipt,
             reports=len(filings), observations=observations,
         )  # fmt: skip
+        taken = Taken(receipt, len(filings), observations)
+        if refusal:
+            row, taken = self._rejection(raw, sender, message, refusal)
         numbers = [filing.number for filing in filings]
         newcomers = {filing.newcomer.key: filing.newcomer for filing in filings if filing.newcomer}
         unknown = [one.person.identifiers[0].digest for one in newcomers.values()]
@@ -337,7 +373,11 @@ class Intake:
                 await self._store.people.enter(conn, list(newcomers.values()), now)
             for filing in filings:
                 await self._files.file(conn, self._anew(filing, now_known.get(filing.number, ())), name)
-        return Taken(receipt, len(filings), observations)
+        return taken
+
+
+def _mark(named: Named, person: int) -> lineage.Mark:
+    return lineage.Mark(named.version.generated_at, named.version.message, person, named.trace)
 
 
 def digest_name(patient: Patient) -> str:
