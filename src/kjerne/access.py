@@ -17,6 +17,9 @@ Action = Literal["read", "search", "history", "write", "insight", "choose", "fil
 """`file` lays in what is new, `correct` mends or takes out what lies there already. `examine` opens a message that was
 rejected, `trace` tells who had opened what was filed on a wrong person."""
 
+OPERATIONS: Final = "kjerne:operations"
+"""The scope of whoever runs the platform."""
+
 
 class Label(IntFlag):
     """What withholds a record from somebody; a bit mask in `record.labels`.

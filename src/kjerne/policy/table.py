@@ -361,6 +361,16 @@ _EXAMINING: Final = Section(
     services=RESULTS,
     actions=EXAMINE,
     rules=(
+        # It gets back what it sent: nothing is told, and a yes to some and a no to others would tell what they have chosen.
+        Rule(
+            id="sent-opened",
+            effect="grant",
+            law="pasientjournalloven § 22; personvernforordningen artikkel 5 nr. 1 bokstav d",
+            says="Avsenderen åpnet innholdet i sin egen melding, som ikke ble tatt imot her, og skrev hvorfor.",
+            when=(facts.is_the_sender,),
+            hides=EVERY_LABEL,
+            mark="break-glass",
+        ),
         Rule(
             id="examined-by-a-blocked",
             effect="deny",

@@ -272,6 +272,10 @@ _NN_EN: Final[Mapping[str, tuple[str, str]]] = {
         "Ei melding vart ikkje opna, fordi opplysningane er sperra.",
         "A message was not opened, because the information is restricted.",
     ),
+    "sent-opened": (
+        "Avsendaren opna innhaldet i si eiga melding, som ikkje vart teken imot her, og skreiv kvifor.",
+        "The sender opened the content of its own message, which was not taken in here, and wrote why.",
+    ),
     "rejected-opened": (
         "Innhaldet i ei melding som ikkje vart teken imot her, vart opna. Den som opna ho, skreiv kvifor.",
         "The content of a message that was not taken in here was opened. The one who opened it wrote why.",

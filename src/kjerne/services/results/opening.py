@@ -28,7 +28,6 @@ from kjerne.store.pool import Connection
 from kjerne.store.records import hold
 from kjerne.store.registers import organisation_names
 
-OPERATIONS: Final = "kjerne:operations"
 REASON_CHARACTERS: Final = (8, 500)
 """Fewest and most: a word is no reason, and a reason is no report."""
 NUMBERS_LIMIT: Final = 2_000
@@ -77,13 +76,11 @@ class Opener:
     async def content(self, call: Call, caller: Caller, sender: str, message: str, reason: str) -> bytes:
         """The bytes of a rejected message. `Refusal` 404 where the sender's queue has none of this name.
 
-        Where the law refuses, and where a message names nobody who is registered, its sender is told the same: what a
-        patient has chosen is no laboratory's business.
+        Its sender is never refused for what a patient has chosen, which is no laboratory's business; anybody else is, and is
+        not told why.
         """
         raw = await self._rejected(sender, message)
         known = await self._known(raw)
-        if not known and OPERATIONS not in caller.scopes:
-            raise _shut()
         about = f"{sender}/{message}"
 
         async def use(conn: Connection, grants: Sequence[Grant]) -> bytes:

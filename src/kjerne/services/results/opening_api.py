@@ -9,13 +9,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from kjerne.access import Caller
+from kjerne.access import OPERATIONS, Caller
 from kjerne.errors import Refusal
 from kjerne.exchange import Answer, Call, Route
 from kjerne.fhir.encode import encode
 from kjerne.services.results import queue
 from kjerne.services.results.intake import SCOPE, sender_of
-from kjerne.services.results.opening import OPERATIONS, Opener, Opening, Traced, reason_of
+from kjerne.services.results.opening import Opener, Opening, Traced, reason_of
 from kjerne.store.house import Store
 
 FORM_LIMIT_BYTES: Final = 200_000
