@@ -182,13 +182,46 @@ def test_database_that_does_not_answer_is_exit_3_and_keeps_its_password(
 ) -> None:
     for name, value in {**PRODUCTION, "KJERNE_DSN": dsn, "KJERNE_DATA": str(tmp_path)}.items():
         monkeypatch.setenv(name, value)
-    for command in (("work", "--once"), ("serve",), ("up",)):
+    for command in (("work", "--once"), ("serve",)):
         code, out, err = run(*command, "--json")
         error = json.loads(out)["error"]
         assert (code, error["where"], "does not answer" in error["says"]) == (3, "KJERNE_DSN", True)
         assert "secret" not in out + err
     code, out, _ = run("check", "--json")
     assert (code, "secret" in out) == (1, False)
+
+
+def test_up_leaves_a_database_that_is_named_alone(run: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("KJERNE_DSN", "postgresql://kjerne_app:secret@database/kjerne")
+    code, out, _ = run("up", "--json", "--data", str(tmp_path / "data"))
+    assert (code, json.loads(out)["error"]["where"]) == (5, "KJERNE_DSN")
+    assert not (tmp_path / "data").exists() and "secret" not in out
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("PAGE_SIZE", "-1"),
+        ("PAGE_SIZE_LIMIT", "0"),
+        ("CANDIDATE_LIMIT", "-5"),
+        ("DPOP_SECONDS", "0"),
+        ("JSON_DEPTH", "0"),
+        ("XML_DEPTH", "0"),
+        ("REQUEST_SECONDS", "0"),
+        ("CURSOR_MINUTES", "0"),
+        ("ATTESTATION_MINUTES", "61"),
+        ("BODY_LIMIT_BYTES", "0"),
+        ("PUBLIC_URL", "nourl"),
+        ("ISSUER", "https://"),
+    ],
+)
+def test_a_value_that_would_break_every_answer_stops_the_program(
+    run: Any, monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    for known, given in {**PRODUCTION, f"KJERNE_{name}": value}.items():
+        monkeypatch.setenv(known, given)
+    code, out, _ = run("serve", "--json")
+    assert (code, json.loads(out)["error"]["where"]) == (1, f"KJERNE_{name}")
 
 
 def test_version_is_shown(run: Any) -> None:
@@ -202,11 +235,15 @@ def test_check_says_what_is_there(run: Any, tmp_path: Path) -> None:
     assert set(checks) == {"Python", "FHIR definitions", "page assets", "PostgreSQL"}
 
 
-def test_production_names_every_setting_it_misses_at_once(run: Any) -> None:
+def test_production_names_every_setting_it_misses_at_once(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     code, _, err = run("serve")
     assert code == 1
     for name in PRODUCTION:
         assert name in err
+    monkeypatch.setenv("KJERNE_DSN", PRODUCTION["KJERNE_DSN"])
+    code, out, _ = run("check")
+    assert code == 1
+    assert all(name in out for name in PRODUCTION if name != "KJERNE_DSN")
 
 
 def test_production_refuses_a_sandboxes_keys(run: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -214,10 +251,11 @@ def test_production_refuses_a_sandboxes_keys(run: Any, tmp_path: Path, monkeypat
     for name, value in PRODUCTION.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("KJERNE_KEYS", ",".join(root.hex() for root in (keys.wrap, keys.permanent, keys.session)))
-    code, _, err = run("serve")
-    assert code == 1
-    assert "keys that a sandbox made" in err
-    assert keys.wrap.hex() not in err
+    for command in (("serve",), ("work", "--once"), ("check",)):
+        code, out, err = run(*command)
+        assert code == 1
+        assert "keys that a sandbox made" in out + err
+        assert keys.wrap.hex() not in out + err
 
 
 def test_production_refuses_an_issuer_without_tls(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -342,7 +380,7 @@ def test_link_of_the_platform_may_be_given_whole_and_no_other(
     assert run("call", "GET", "http://kjerne.test/x?_cursor=1", "--decision", "d-1")[0] == 0
     assert (client.asked[0]["path"], client.asked[0]["decision"]) == ("/x?_cursor=1", "d-1")
     for other in ("http://kjerne.test.other/x", "http://other.test/x", "x", "", "/a\nb"):
-        assert run("call", "GET", other)[0] == 1
+        assert run("call", "GET", other)[0] == 2
 
 
 def test_load_tells_what_became_of_each_file(run: Any, platform: Any, tmp_path: Path) -> None:
@@ -504,5 +542,5 @@ def test_patient_who_is_nobody_is_refused_before_anything_is_sent(run: Any, plat
     for command in (("call", "GET", "/x"), ("token",)):
         code, out, _ = run(*command, "--patient", given, "--json")
         error = json.loads(out)["error"]
-        assert (code, error["where"], "the name" in error["todo"]) == (1, "--patient", True)
+        assert (code, error["where"], "the name" in error["todo"]) == (2, "--patient", True)
     assert not client.asked and not client.tokens

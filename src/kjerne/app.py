@@ -58,6 +58,7 @@ from kjerne.store.cursors import Cursors
 from kjerne.store.finding import Finder
 from kjerne.store.house import Store, open_store
 from kjerne.store.keys import Keys
+from kjerne.store.pool import reached
 from kjerne.store.proofs import ProofTable, note_values
 from kjerne.store.reading import Reader
 from kjerne.wire import http, msghead, search
@@ -236,8 +237,11 @@ def edge(house: House, verifier: Verifier, mounts: Sequence[Mount] = ()) -> Edge
     return Edge(house.settings, house.store, house.routes(), house.authenticate(verifier), mounts, house.clock)
 
 
-def build(settings: Settings) -> Lifespan:
-    """Production: the house behind a real issuer. `kjerne up` has its own (`kjerne.sandbox.platform`)."""
+def build(settings: Settings, patience_seconds: float = 0.0) -> Lifespan:
+    """Production: the house behind a real issuer. `kjerne up` has its own (`kjerne.sandbox.platform`).
+
+    `patience_seconds` is how long a start waits for a database that does not answer.
+    """
 
     known = _key_file(settings.jwks_file, "KJERNE_JWKS_FILE", FixedKeys) if settings.jwks_file else None
     key = _key_file(settings.pages_key_file, "KJERNE_PAGES_KEY_FILE", _page_key) if settings.pages_client else None
@@ -246,6 +250,7 @@ def build(settings: Settings) -> Lifespan:
     async def production() -> AsyncIterator[Edge]:
         clock = SystemClock()
         keys = Keys.parse(settings.keys.get_secret_value())
+        await reached(settings.dsn, patience_seconds)
         async with opened(settings, keys, clock) as house, httpx.AsyncClient(timeout=10) as client:
             table = proofs(house)
             await table.remember()

@@ -27,6 +27,8 @@ FORBIDDEN: Final = 4
 IN_USE: Final = 5
 INTERRUPTED: Final = 130
 
+_WRITTEN_BY_HAND: Final = frozenset({"PATH", "--as", "--patient"})
+"""What a refusal is about where the command itself was written wrongly."""
 _EXIT_BY_STATUS: Final = {401: FORBIDDEN, 403: FORBIDDEN, 409: IN_USE, 503: UNREACHABLE, 504: UNREACHABLE}
 
 _HEADER_NAME: Final = re.compile(r"[a-z0-9!#$%&'*+.^_`|~-]+")
@@ -329,6 +331,8 @@ def _refused(refusal: Refusal) -> int:
         _say({"error": {name: value for name, value in told.items() if value}}, as_json=True, text="")
     else:
         print(f"kjerne: {refusal}", file=sys.stderr)
+    if refusal.where in _WRITTEN_BY_HAND and refusal.status in (400, 404):
+        return USAGE
     return _EXIT_BY_STATUS.get(refusal.status, REFUSED)
 
 

@@ -13,12 +13,15 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
+import asyncpg
 import structlog
 
 from kjerne.clock import Clock
-from kjerne.store.pool import Connection, Pool
+from kjerne.store.pool import GONE, Connection, Pool
 
 log = structlog.get_logger("kjerne.jobs")
+
+AWAY: Final = (*GONE, asyncpg.InterfaceError, TimeoutError)
 
 FIRST_RETRY: Final = timedelta(seconds=10)
 LONGEST_RETRY: Final = timedelta(hours=6)
@@ -94,10 +97,18 @@ class Worker:
         return limit
 
     async def run_forever(self) -> None:
-        """Work until cancelled."""
-        await self.start()
+        """Work until cancelled. A database that is away is waited for: what was begun is done when it is back."""
+        started = False
         while True:
-            if not await self.run_due():
+            try:
+                if not started:
+                    await self.start()
+                    started = True
+                idle = not await self.run_due()
+            except AWAY as error:
+                log.warning("database gone", kind=type(error).__name__)
+                idle = True
+            if idle:
                 await asyncio.sleep(IDLE_SECONDS)
 
     async def _one(self) -> bool:

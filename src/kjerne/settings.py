@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Literal
+from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -41,13 +42,31 @@ class Settings(BaseSettings):
         "create",
         description="a message about a valid number that no register knows: file it as a new person, or refuse",
     )
-    body_limit_bytes: int = Field(10_000_000, description="largest message with attachments that a laboratory sends")
-    json_depth: int = Field(64, description="deepest nesting of a JSON body; FHIR needs about 20")
-    xml_depth: int = Field(200, description="deepest nesting of an XML message; results in results need the most")
-    page_size: int = Field(50, description="entries in a page of a search that does not ask for a number")
-    page_size_limit: int = Field(1000, description="most entries in one page")
-    candidate_limit: int = Field(20_000, description="most rows one search may look at before it is too costly (422)")
-    cursor_minutes: int = Field(60, description="how long a page link lives")
-    attestation_minutes: int = Field(60, description="how old an attestation may be (Tillitsrammeverket v1.1, ATT-58)")
-    dpop_seconds: int = Field(10, description="how old a DPoP proof may be, clock skew of 5 s included")
-    request_seconds: float = Field(30.0, description="longest time one request may take")
+    body_limit_bytes: int = Field(
+        10_000_000, description="largest message with attachments that a laboratory sends", ge=1_000
+    )
+    json_depth: int = Field(64, description="deepest nesting of a JSON body; FHIR needs about 20", ge=8, le=500)
+    xml_depth: int = Field(
+        200, description="deepest nesting of an XML message; results in results need the most", ge=20, le=1_000
+    )
+    page_size: int = Field(
+        50, description="entries in a page of a search that does not ask for a number", ge=1, le=10_000
+    )
+    page_size_limit: int = Field(1000, description="most entries in one page", ge=1, le=10_000)
+    candidate_limit: int = Field(
+        20_000, description="most rows one search may look at before it is too costly (422)", ge=100
+    )
+    cursor_minutes: int = Field(60, description="how long a page link lives", ge=1, le=1_440)
+    attestation_minutes: int = Field(
+        60, description="how old an attestation may be (Tillitsrammeverket v1.1, ATT-58)", ge=1, le=60
+    )
+    dpop_seconds: int = Field(10, description="how old a DPoP proof may be, clock skew of 5 s included", ge=6, le=300)
+    request_seconds: float = Field(30.0, description="longest time one request may take", gt=0, le=3_600)
+
+    @field_validator("public_url", "issuer")
+    @classmethod
+    def _is_address(cls, url: str) -> str:
+        parts = urlsplit(url)
+        if url and (parts.scheme not in ("http", "https") or not parts.hostname):
+            raise ValueError("an address begins with https:// (or http:// on this machine) and names a host")
+        return url

@@ -1,6 +1,6 @@
 """Random damage to good credentials: not one changed request may pass, and each is refused, never a fault of ours.
 
-`KJERNE_STORM` sets the number of requests (a release runs 100,000), `KJERNE_STORM_SEED` replays a failure.
+`KJERNE_STORM` sets the number of requests (`make storm` runs 10,000), `KJERNE_STORM_SEED` replays a failure.
 """
 
 from __future__ import annotations

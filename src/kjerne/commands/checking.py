@@ -34,7 +34,7 @@ def findings(settings: Settings) -> list[Finding]:
         Finding("Python", sys.version_info >= (3, 11), sys.version.split()[0]),
         _definitions(),
         _assets(),
-        _database(settings) if settings.dsn else _embedded(settings),
+        *(_production(settings) if settings.dsn else [_embedded(settings)]),
     ]
 
 
@@ -99,6 +99,29 @@ def _embedded(settings: Settings) -> Finding:
     if not os.access(place, os.W_OK | os.X_OK):
         return Finding("PostgreSQL", False, f"the data directory {data} cannot be written")
     return Finding("PostgreSQL", True, f"{programs.major}, embedded in {Path(data)}")
+
+
+def _production(settings: Settings) -> list[Finding]:
+    """What `kjerne serve` needs, where a database is named: its settings, the tables, and the keys they were made with."""
+    from kjerne.commands.production import checked
+
+    try:
+        checked(settings)
+    except Refusal as refusal:
+        return [Finding("settings", False, str(refusal)), _database(settings)]
+    found = [Finding("settings", True, "complete"), _database(settings)]
+    return [*found, _keys(settings)] if found[-1].ok else found
+
+
+def _keys(settings: Settings) -> Finding:
+    from kjerne.store import marks
+    from kjerne.store.keys import Keys
+
+    try:
+        asyncio.run(marks.checked(settings.dsn, Keys.parse(settings.keys.get_secret_value())))
+    except Refusal as refusal:
+        return Finding("keys", False, str(refusal))
+    return Finding("keys", True, "the database's own")
 
 
 def _database(settings: Settings) -> Finding:

@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import sys
+from typing import Final
 from urllib.parse import urlsplit
 
 from uvicorn.supervisors import Multiprocess
@@ -14,10 +15,12 @@ from kjerne import app, housekeeping, server
 from kjerne.clock import SystemClock
 from kjerne.errors import Fault, Refusal
 from kjerne.settings import Settings
-from kjerne.store import migrate
+from kjerne.store import marks, migrate
 from kjerne.store.keys import Keys
 from kjerne.store.pool import open_pool, reaching
 
+WORKER_PATIENCE_SECONDS: Final = 600.0
+"""How long a worker that starts waits for a database that is away: if it gave up, uvicorn would end all of them."""
 _MAY_BE_PLAIN = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
@@ -33,8 +36,7 @@ def checked(settings: Settings) -> Settings:
         )
         if not value
     ]
-    if settings.keys.get_secret_value() and Keys.parse(settings.keys.get_secret_value()).sandbox:
-        faults.append(Fault("KJERNE_KEYS holds keys that a sandbox made", where="KJERNE_KEYS"))
+    faults += _faults_of_keys(settings)
     for name, url in (("KJERNE_ISSUER", settings.issuer), ("KJERNE_PUBLIC_URL", settings.public_url)):
         parts = urlsplit(url)
         if url and parts.scheme != "https" and parts.hostname not in _MAY_BE_PLAIN:
@@ -45,10 +47,18 @@ def checked(settings: Settings) -> Settings:
     return settings
 
 
+def _faults_of_keys(settings: Settings) -> list[Fault]:
+    text = settings.keys.get_secret_value()
+    sandbox = bool(text) and Keys.parse(text).sandbox
+    return [Fault("KJERNE_KEYS holds keys that a sandbox made", where="KJERNE_KEYS")] if sandbox else []
+
+
 def run(settings: Settings, workers: int, *, as_json: bool) -> None:
     """Answer requests until told to stop. The tables must stand at this program's layout."""
     server.log_to()
     server.run(_at_layout(settings))
+    with contextlib.closing(server.listening(settings)):
+        pass  # a port that is taken is told before anything else
     url = settings.public_url
     print(json.dumps({"url": url, "workers": workers}) if as_json else f"kjerne serves {url}", flush=True)
     if workers == 1:
@@ -64,13 +74,15 @@ def run(settings: Settings, workers: int, *, as_json: bool) -> None:
 def application() -> app.Lifespan:
     """The application of one worker process."""
     server.log_to()
-    return app.build(checked(Settings(mode="production")))
+    return app.build(checked(Settings(mode="production")), patience_seconds=WORKER_PATIENCE_SECONDS)
 
 
 def work_off(settings: Settings, *, once: bool) -> int:
     """Do due jobs: all that are due now, or until told to stop; how many were done in the first case."""
     if not settings.dsn:
         raise Refusal(422, "there is no database to work on", where="KJERNE_DSN", todo="`kjerne up` works by itself.")
+    for fault in _faults_of_keys(settings):
+        raise Refusal(422, fault.says, where=fault.where)
     server.log_to()
     done: list[int] = []
     with contextlib.suppress(KeyboardInterrupt):
@@ -80,9 +92,10 @@ def work_off(settings: Settings, *, once: bool) -> int:
 
 async def _work(settings: Settings, done: list[int], *, once: bool) -> None:
     keys = Keys.parse(settings.keys.get_secret_value())
-    with reaching():
-        pool = await open_pool(settings.dsn, 2)
+    await _stands(settings)
+    pool = await open_pool(settings.dsn, 2)
     try:
+        await marks.hold(pool, keys)
         worker = housekeeping.worker(pool, SystemClock(), settings.data, keys)
         await worker.start()
         if once:
@@ -103,7 +116,12 @@ async def _at_layout(settings: Settings) -> None:
     if settings.owner_dsn:
         with reaching("KJERNE_OWNER_DSN"):
             await migrate.current(settings.owner_dsn)
-        await migrate.upgrade(settings.owner_dsn)
+            await migrate.upgrade(settings.owner_dsn)
+    await _stands(settings)
+    await marks.checked(settings.dsn, Keys.parse(settings.keys.get_secret_value()))
+
+
+async def _stands(settings: Settings) -> None:
     with reaching():
         stands = await migrate.current(settings.dsn)
     if stands != migrate.head():

@@ -5,13 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
-from typing import Final, Literal
+from typing import Literal
 
 from kjerne.access import Choice, Tie
-
-LABEL_SYSTEM: Final = "http://terminology.hl7.org/CodeSystem/v3-ActReason"
-LABEL: Final = "HTEST"
-"""Everything made here is test data (HL7 v3 ActReason HTEST): the loader puts the label on what it files."""
 
 Sex = Literal["female", "male"]
 Protection = Literal["ugradert", "klientadresse", "fortrolig", "strengtFortrolig"]

@@ -24,7 +24,7 @@ from kjerne.sandbox.seeding import Made
 from kjerne.sandbox.sts import app as sts
 from kjerne.sandbox.sts import clients as sts_clients
 from kjerne.settings import Settings
-from kjerne.store.keys import Keys
+from kjerne.store.keys import Keys, whole
 from kjerne.wire.edge import Edge, Mount
 from kjerne.wire.jwks import FixedKeys
 from kjerne.wire.oauth import Verifier
@@ -35,7 +35,10 @@ MADE: Final = "people.json"
 def made(data: Path) -> Made | None:
     """What the people in a data directory were made from; None until all are in."""
     path = data / MADE
-    return msgspec.json.decode(path.read_bytes(), type=Made) if path.exists() else None
+    if not path.exists():
+        return None
+    with whole(path):
+        return msgspec.json.decode(path.read_bytes(), type=Made)
 
 
 def build(settings: Settings, clock: Clock | None = None) -> Lifespan:

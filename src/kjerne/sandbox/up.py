@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable
+import signal
+from collections.abc import AsyncIterator, Callable, Coroutine
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -18,14 +19,15 @@ import msgspec
 
 from kjerne import app, housekeeping
 from kjerne.clock import SystemClock
+from kjerne.errors import Refusal
 from kjerne.sandbox import platform, seeding
 from kjerne.sandbox.seeding import Made, Progress
 from kjerne.server import listening, serve
 from kjerne.settings import Settings
-from kjerne.store import migrate
+from kjerne.store import marks, migrate
 from kjerne.store.embedded import Embedded
 from kjerne.store.keys import Keys
-from kjerne.store.pool import open_pool, reaching
+from kjerne.store.pool import UNREACHED, open_pool
 
 BEGUN: Final = "people.json.part"
 """In the data directory while the people are put in; named `platform.MADE` when all are there."""
@@ -45,7 +47,7 @@ class Standing:
 async def run(settings: Settings, progress: Progress, standing: Callable[[Standing], None]) -> None:
     """Start everything, call `standing` when it answers, and stop everything when told to."""
     begun = datetime.now(UTC)
-    async with _database(settings) as connected:
+    async with _database(settings) as (connected, server):
         with contextlib.closing(listening(connected)) as listener:
             people = await _peopled(connected, progress)
 
@@ -55,24 +57,39 @@ async def run(settings: Settings, progress: Progress, standing: Callable[[Standi
                 standing(Standing(url, people, (datetime.now(UTC) - begun).total_seconds(), patient))
 
             async with _at_work(connected):
-                await serve(platform.build(connected), listener, tell)
+                await _while_it_stands(server, serve(platform.build(connected), listener, tell))
+
+
+async def _while_it_stands(server: Embedded, serving: Coroutine[Any, Any, None]) -> None:
+    """Serves until told to stop. Refusal 503 where the database ends first: nothing can be answered without it."""
+    served, watched = asyncio.create_task(serving), asyncio.create_task(server.ended())
+    await asyncio.wait((served, watched), return_when=asyncio.FIRST_COMPLETED)
+    if served.done():
+        watched.cancel()
+        await served
+        return
+    signal.raise_signal(signal.SIGTERM)  # `serve` ends as it does when it is told to
+    await asyncio.gather(served, return_exceptions=True)
+    raise Refusal(503, "PostgreSQL has ended", todo="Start again; nothing that was answered is lost.")
 
 
 @contextlib.asynccontextmanager
-async def _database(settings: Settings) -> AsyncIterator[Settings]:
-    """The settings with the addresses of a database at its newest layout: ours, or the one the settings name."""
+async def _database(settings: Settings) -> AsyncIterator[tuple[Settings, Embedded]]:
+    """The settings with the addresses of our own database at its newest layout. Refusal 409 where they name another: no
+    synthetic person is ever put among real ones."""
     if settings.dsn:
-        owner_dsn = settings.owner_dsn or settings.dsn
-        with reaching("KJERNE_OWNER_DSN" if settings.owner_dsn else "KJERNE_DSN"):
-            await migrate.current(owner_dsn)
-        await migrate.upgrade(owner_dsn)
-        yield settings
-        return
+        raise Refusal(
+            409,
+            "a database is named, and kjerne up fills one of its own with synthetic people",
+            where="KJERNE_DSN",
+            todo="Unset it, or start `kjerne serve`.",
+        )
     server = Embedded(settings.data, settings.postgres_bin)
     dsn, owner_dsn = await server.start()
     try:
         await migrate.upgrade(owner_dsn)
-        yield settings.model_copy(update={"dsn": dsn, "owner_dsn": owner_dsn})
+        await marks.checked(dsn, Keys.in_folder(settings.data))
+        yield settings.model_copy(update={"dsn": dsn, "owner_dsn": owner_dsn}), server
     finally:
         await server.stop()
 
@@ -87,9 +104,10 @@ async def _at_work(settings: Settings) -> AsyncIterator[None]:
         yield
     finally:
         working.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
+        with contextlib.suppress(asyncio.CancelledError, *UNREACHED):
             await working
-        await pool.close()
+        with contextlib.suppress(*UNREACHED):
+            await pool.close()
 
 
 async def _peopled(settings: Settings, progress: Progress) -> int:

@@ -44,6 +44,7 @@ SUPERUSER: Final = "postgres"
 
 START_SECONDS: Final = 600  # crash recovery replays at most max_wal_size, minutes on a slow disk
 ANSWER_SECONDS: Final = 3
+WATCH_SECONDS: Final = 0.5
 STOP_SECONDS: Final = 30  # then the immediate way; the next start recovers
 SOCKET_PATH_BYTES: Final = 107  # sun_path in <sys/un.h>, less its closing zero
 SOCKET_NAME: Final = "/.s.PGSQL.5432"
@@ -114,6 +115,11 @@ class Embedded:
         if self._hold is not None:
             self._hold.release()
             self._hold = None
+
+    async def ended(self) -> None:
+        """Returns when the server is no more, though nobody stopped it."""
+        while self._process is not None and self._process.poll() is None:  # noqa: ASYNC110 - a process has no event
+            await asyncio.sleep(WATCH_SECONDS)
 
     def dsn(self, role: str, database: str = DATABASE) -> str:
         """The address of `database` for `role`, through the socket."""

@@ -9,6 +9,7 @@ from datetime import datetime
 
 import zstandard
 
+from kjerne.store import marks
 from kjerne.store.codec import Dictionaries, Wrap, with_splices
 from kjerne.store.keys import Keys, Sealer
 from kjerne.store.people import People
@@ -38,8 +39,13 @@ class Store:
 
 
 async def open_store(dsn: str, keys: Keys, *, pool_size: int = 16, request_seconds: float = 30.0) -> Store:
-    """Opens the pool and loads every dictionary in use."""
+    """Opens the pool and loads every dictionary in use. Refusal 409 where the database was made with other keys."""
     pool = await open_pool(dsn, pool_size, seconds=request_seconds)
+    try:
+        await marks.hold(pool, keys)
+    except Exception:
+        await pool.close()
+        raise
     wrap = Wrap(keys.derived("wrap"))
     dictionaries = Dictionaries()
     store = Store(

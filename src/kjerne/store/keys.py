@@ -6,9 +6,11 @@ Three roots, so that each can be handled as it must: `wrap` (wraps the data keys
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import secrets
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -46,6 +48,10 @@ class Keys:
         root = self.session if purpose in ("cursor", "cookie") else self.wrap if purpose == "wrap" else self.permanent
         return _derived(root, purpose)
 
+    def marks(self) -> dict[str, bytes]:
+        """What tells a database's own keys from others, and nothing about them (`store.marks`)."""
+        return {name: _derived(root, "mark") for name, root in (("permanent", self.permanent), ("wrap", self.wrap))}
+
     @classmethod
     def parse(cls, text: str) -> Keys:
         """From the setting `keys`: three hex strings with commas between."""
@@ -66,8 +72,21 @@ class Keys:
             made = {name: (SANDBOX_MARK + secrets.token_bytes(rest)).hex() for name in ("wrap", "permanent", "session")}
             with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
                 json.dump(made, file)
-        kept = json.loads(path.read_text())
-        return cls(*(bytes.fromhex(kept[name]) for name in ("wrap", "permanent", "session")))
+        with whole(path):
+            kept = json.loads(path.read_text())
+            return cls(*(bytes.fromhex(kept[name]) for name in ("wrap", "permanent", "session")))
+
+
+@contextlib.contextmanager
+def whole(path: Path) -> Iterator[None]:
+    """What is read in the block comes from a file of the data directory; one that is spoiled is named, not shown."""
+    try:
+        yield
+    except (ValueError, KeyError, TypeError, OSError) as error:
+        raise Refusal(
+            422, f"{path} cannot be read: {type(error).__name__}", where=str(path),
+            todo="Put it back from a backup of the data directory.",
+        ) from error  # fmt: skip
 
 
 class Sealer:

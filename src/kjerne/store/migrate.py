@@ -46,6 +46,8 @@ async def upgrade(owner_dsn: str) -> str:
         raise Refusal(
             503, "the database was made by a newer kjerne than this one", todo="Start that version, or upgrade kjerne."
         ) from error
+    except asyncpg.RaiseError as error:  # a sentence of our own, from a file
+        raise Refusal(409, str(error), where="KJERNE_OWNER_DSN") from error
     finally:
         await engine.dispose()
     return head()

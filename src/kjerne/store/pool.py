@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections import deque
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from types import TracebackType
@@ -64,6 +65,18 @@ def reaching(setting: str = "KJERNE_DSN") -> Iterator[None]:
     except UNREACHED as error:
         why = (error.strerror if isinstance(error, OSError) else "") or type(error).__name__
         raise Refusal(503, f"the database does not answer: {why}", where=setting) from error
+
+
+async def reached(dsn: str, patience_seconds: float) -> None:
+    """Waits until the database answers, at most so long; what it ends in then is the caller's to meet when it connects."""
+    until = time.monotonic() + patience_seconds
+    while time.monotonic() < until:
+        try:
+            await (await asyncpg.connect(dsn)).close()
+        except UNREACHED:
+            await asyncio.sleep(1.0)
+        else:
+            return
 
 
 @contextlib.asynccontextmanager

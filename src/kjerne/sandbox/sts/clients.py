@@ -14,6 +14,7 @@ from typing import Final, Protocol
 from urllib.parse import urlsplit
 
 from kjerne.access import CallerKind
+from kjerne.store.keys import whole
 from kjerne.wire.jws import SigningKey
 
 IDENTITY_SCOPES: Final = (
@@ -135,7 +136,10 @@ def client_ids(personas: Iterable[Persona]) -> tuple[str, ...]:
 
 def kept_keys(path: Path, names: Sequence[str]) -> dict[str, SigningKey]:
     """A key for each name, read from the file at `path` (mode 0600); the missing ones are made and written there."""
-    kept: dict[str, dict[str, str]] = json.loads(path.read_bytes()) if path.exists() else {}
+    kept: dict[str, dict[str, str]] = {}
+    if path.exists():
+        with whole(path):
+            kept = dict(json.loads(path.read_bytes()))
     missing = [name for name in names if name not in kept]
     if missing:
         kept |= {name: SigningKey.generate().private_jwk() for name in missing}
@@ -143,7 +147,8 @@ def kept_keys(path: Path, names: Sequence[str]) -> dict[str, SigningKey]:
         with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
             json.dump(kept, file)
         fresh.replace(path)
-    return {name: SigningKey.from_jwk(kept[name]) for name in names}
+    with whole(path):
+        return {name: SigningKey.from_jwk(kept[name]) for name in names}
 
 
 def client_for(persona: Persona) -> str:

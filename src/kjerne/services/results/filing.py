@@ -33,7 +33,6 @@ KIN_LIMIT: Final = 50
 Digest = Callable[[str], bytes]
 Versions = list[chain.Versioned]
 Reports = Mapping[bytes, Sequence[chain.Versioned]]
-Laid = dict[bytes, list[tuple[Source, chain.Versioned]]]
 
 
 @dataclass(frozen=True, slots=True)
