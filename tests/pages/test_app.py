@@ -133,7 +133,8 @@ async def test_a_page_of_a_patient_that_was_left_cannot_be_read_again(browser: B
     await browser.clinician()
     kari = await browser.open("Kari Nordvik")
     await browser.post(kari, f"{kari.url.path}/close")
-    assert (await browser.get(kari.url.path)).status_code == 409
+    left = await browser.get(kari.url.path)
+    assert left.status_code == 409 and "Ingen pasient er åpen" in text(left)
 
 
 @pytest.mark.parametrize(
@@ -329,9 +330,26 @@ async def test_the_citizen_sees_effect_before_anything_is_saved(browser: Browser
     assert "Valget er lagret" in text(saved)
 
 
+def handle(page: httpx.Response, name: str) -> str:
+    """What a form on the page calls a person."""
+    found = re.search(rf'name="person" value="([0-9a-f]{{24}})"[^>]*>{name}', page.text)
+    assert found
+    return found[1]
+
+
+async def test_a_child_whose_page_is_shut_leaves_a_way_back(browser: Browser, house: FakeHouse) -> None:
+    page = await browser.citizen()
+    house.rules[8] = "parent-of-16-to-18"
+    child = await browser.post(page, "/me/person", person=handle(page, "Emil Nordvik"))
+    assert child.status_code == 403
+    assert "Fra 16 år bestemmer ungdommen selv" in text(child) and "helsehjelp" not in text(child)
+    own = await browser.post(child, "/me/person", person=handle(child, "Kari Nordvik"))
+    assert "Hei, Kari" in text(own)
+
+
 async def test_a_choice_made_on_the_childs_page_cannot_be_saved_for_oneself(browser: Browser, house: FakeHouse) -> None:
     page = await browser.citizen()
-    child = await browser.post(page, "/me/person", person="8")
+    child = await browser.post(page, "/me/person", person=handle(page, "Emil Nordvik"))
     assert "Emil Nordvik" in text(child)
     answer = await browser.post(page, "/me/privacy/save", kind="opt-out", hpr="")
     assert (answer.status_code, house.made) == (409, [])
@@ -339,7 +357,8 @@ async def test_a_choice_made_on_the_childs_page_cannot_be_saved_for_oneself(brow
 
 async def test_nobody_else_than_the_represented_can_be_opened(browser: Browser) -> None:
     page = await browser.citizen()
-    assert (await browser.post(page, "/me/person", person="2")).status_code == 403
+    for wanted in ("2", "8", handle(page, "Emil Nordvik")[::-1], ""):
+        assert (await browser.post(page, "/me/person", person=wanted)).status_code == 403
 
 
 async def test_the_log_shows_names_and_never_numbers(browser: Browser) -> None:

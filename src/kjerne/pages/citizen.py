@@ -140,8 +140,8 @@ def gathered(rows: Sequence[LogRow]) -> tuple[Looks, ...]:
 
 
 def _lookers(rows: Sequence[LogRow]) -> list[LogRow]:
-    """Each health worker who has looked, once, by her newest look."""
-    seen = [row for row in rows if row.given and row.by == "practitioner" and not row.wrote]
+    """Each health worker who has seen something, once, by her newest look."""
+    seen = [row for row in rows if row.given and row.by == "practitioner" and not row.wrote and row.what]
     return list({(row.who, row.organisation): row for row in reversed(seen)}.values())[::-1]
 
 
@@ -208,7 +208,7 @@ async def person(page: Page) -> Response:
     """Change between own record and a child's. The form is from the page of the one that was open."""
     form = page.checked()
     wanted = form.get("person", "")
-    found = next((one for one in await page.house.represented(page.who) if str(one.key) == wanted), None)
+    found = next((one for one in await page.house.represented(page.who) if page.handle(one.key) == wanted), None)
     if found is None:
         raise Refusal(403, "This login does not represent the person.", where="represented")
     return page.go("/me", session=page.with_visit(Visit(uuid4().hex, found.key, "PATRQT", page.now)))

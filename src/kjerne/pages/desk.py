@@ -130,6 +130,11 @@ class Page:
             put_cookie(self.desk, answer, session)
         return answer
 
+    def handle(self, key: int) -> str:
+        """What a person is called in this login's forms; her key in the store is nobody's to see."""
+        assert self.session is not None, "nobody is chosen without a login"
+        return hashlib.blake2b(str(key).encode(), key=self.session.id.encode()[:64], digest_size=12).hexdigest()
+
     def with_visit(self, visit: Visit | None) -> Session:
         """This login with another patient open."""
         assert self.session is not None, "a patient was opened without a login"
@@ -173,6 +178,8 @@ async def _ran(page: Page, handler: PageHandler, kind: Kind | None) -> Response:
         _same_origin(page.request)
         page = replace(page, form=await _form(page.request))
     opened = page.request.path_params.get("visit")
+    if opened and page.session is not None and page.session.visit is None:
+        raise Refusal(409, "No patient is open in this login.", where="no_patient")
     if opened and (page.session is None or page.session.visit is None or page.session.visit.id != opened):
         raise Refusal(409, "Another patient is open in this login.", where="patient")
     return await handler(page)
@@ -190,6 +197,7 @@ async def _no(page: Page, no: Refusal | Denied) -> Response:
         except (Refusal, Denied):
             patient = None
         denial = no.denial if isinstance(no, Denied) else None
+        citizen = page.who.kind == "citizen"
         state = "silent" if denial is None else (denial.outcome or "refused")
         status = 503 if denial is None else 403
         return page.render(
@@ -200,7 +208,8 @@ async def _no(page: Page, no: Refusal | Denied) -> Response:
             patient=patient,
             denial=denial,
             reason=_reason(page, denial) if denial else "",
-            stranger=patient is None and denial is not None and _is_stranger(denial, page.visit),
+            stranger=patient is None and denial is not None and not citizen and _is_stranger(denial, page.visit),
+            people=await page.house.represented(page.who) if citizen else (),
             declares=denial is not None and _can_declare(denial, page.visit),
         )
     if isinstance(no, Denied):
