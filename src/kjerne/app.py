@@ -114,6 +114,7 @@ class House:
             notes=envelope.notes,
             patient_numbers=head.patient_numbers if head else (),
             envelope_id=head.id if head else "",
+            envelope_generated=head.generated if head else "",
             sender=head.sender if head else None,
             now=self.clock.now(),
         )

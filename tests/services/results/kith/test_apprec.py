@@ -79,3 +79,15 @@ def test_what_is_no_receipt_is_refused() -> None:
         read(b"<AppRec xmlns='http://www.kith.no/xmlstds/apprec/2010-01-01'/>")
     with pytest.raises(Refusal):
         read(f"<AppRec xmlns='{apprec.NAMESPACE['1.1']}'><Status V='9'/></AppRec>".encode())
+
+
+@pytest.mark.parametrize(("sent", "told"), [("2026-03-03T09:00:00", "2026-03-03T09:00:00+01:00"), ("i går", "")])
+def test_the_receipt_names_the_envelope_by_its_own_id_and_time(kith: Any, sent: str, told: str) -> None:
+    inner = kith.message(kith.report()).partition(b"?>")[2].decode()
+    head = "http://www.kith.no/xmlstds/msghead/2006-05-24"
+    raw = (
+        f"<MsgHead xmlns='{head}'><MsgInfo><GenDate>{sent}</GenDate><MsgId>E-1</MsgId></MsgInfo>"
+        f"<Document><RefDoc><Content>{inner}</Content></RefDoc></Document></MsgHead>"
+    ).encode()
+    about = read(apprec.build(kith.understood(raw), (), AT)).about
+    assert (about.id, about.generated) == ("E-1", told or AT.isoformat())

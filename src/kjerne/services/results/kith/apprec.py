@@ -141,11 +141,14 @@ def heard(raw: bytes) -> Heard:
 def build(about: Message | Heard, faults: Sequence[Fault], at: datetime, *, us: Actor = US, asked: str = "") -> bytes:
     """The receipt for a message as an XML document: accepted without `faults`, rejected with them.
 
-    The same message and time give the same receipt. It names the envelope's id where there is an envelope, since
+    The same message and time give the same receipt. It names the envelope's id and time where there is an envelope, since
     that is what the sender waits for. `at` is aware; `asked` is a version the sender has asked for.
     """
     version = version_for(about.version, asked)
-    original = about.envelope_id or about.id
+    original, made = about.envelope_id or about.id, about.generated
+    if isinstance(about, Message) and about.envelope_id:
+        known = stamp(about.envelope_generated)
+        made = known.text if known else ""
     namespace = NAMESPACE[version]
     no_prefix: dict[str | None, str] = {None: namespace}
     root = etree.Element(f"{{{namespace}}}AppRec", nsmap=no_prefix)  # type: ignore[arg-type]
@@ -161,7 +164,7 @@ def build(about: Message | Heard, faults: Sequence[Fault], at: datetime, *, us: 
         _error(root, fault)
     holder = _put(root, "OriginalMsgId")
     _coded(holder, "MsgType", about.type.code or "UKJENT", about.type.name)
-    _put(holder, "IssueDate", about.generated or at.isoformat(timespec="seconds"))
+    _put(holder, "IssueDate", made or at.isoformat(timespec="seconds"))
     _put(holder, "Id", original or "UKJENT")
     return etree.tostring(root, encoding="UTF-8", xml_declaration=True)
 

@@ -92,6 +92,7 @@ def read(
     notes: Sequence[str] = (),
     patient_numbers: Sequence[Identifier] = (),
     envelope_id: str = "",
+    envelope_generated: str = "",
     sender: Actor | None = None,
     now: datetime | None = None,
 ) -> Message:
@@ -140,6 +141,7 @@ def read(
         receiver=reports[0].requester,
         reports=reports,
         envelope_id=envelope_id,
+        envelope_generated=envelope_generated,
     )
 
 
