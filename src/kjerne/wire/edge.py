@@ -6,7 +6,6 @@ answered with its correlation id. `kjerne.app` tells the whole way of a request.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -23,6 +22,7 @@ from kjerne.store.house import Store
 from kjerne.store.pool import BUSY, GONE
 from kjerne.store.proofs import NOTE
 from kjerne.wire import http
+from kjerne.wire.deadline import Deadlines
 from kjerne.wire.problems import denied_answer, refusal_answer
 from kjerne.wire.routing import Router, prefixed
 
@@ -60,6 +60,7 @@ class Edge:
         self._mounts = {mount.path: mount.app for mount in mounts}
         self._clock = clock or SystemClock()
         self._door = Door(store, self._clock)
+        self._deadlines = Deadlines(settings.request_seconds)
 
     async def __call__(self, scope: http.Scope, receive: http.Receive, send: http.Send) -> None:
         path = prefixed(http.host_of(scope), scope["path"])
@@ -81,7 +82,7 @@ class Edge:
         try:
             headers = http.headers_of(scope["headers"])
             correlation = http.correlation_of(headers)
-            async with asyncio.timeout(self.settings.request_seconds):
+            with self._deadlines.limit():
                 if not plain:
                     raise Refusal(400, "the address holds a character that no address has", where="path")
                 route, parameters = self._router.find(method, path)
