@@ -53,7 +53,7 @@ class SealedIds:
     def parse(text: str) -> UUID | None:
         """The id in its one canonical spelling, or None."""
         try:
-            value = UUID(text)
+            value = _uuid(text)
         except ValueError:
             return None
         return value if str(value) == text.lower() else None
