@@ -30,11 +30,11 @@ def prefixed(host: str, path: str) -> str:
 
 
 class Router:
-    """The route table, compiled: exact paths by dictionary, paths with parts by one expression each."""
+    """The route table, compiled: exact paths by dictionary, those with parts by an expression each, sorted by their depth."""
 
     def __init__(self, routes: Sequence[Route]) -> None:
         self._exact: dict[str, dict[str, Route]] = {}
-        self._parts: list[tuple[re.Pattern[str], str, dict[str, Route]]] = []
+        self._parts: dict[int, list[tuple[re.Pattern[str], str, dict[str, Route]]]] = {}
         for route in routes:
             methods = self._methods(route.path)
             if route.method in methods:
@@ -44,12 +44,13 @@ class Router:
     def _methods(self, path: str) -> dict[str, Route]:
         if "{" not in path:
             return self._exact.setdefault(path, {})
-        for _, known, methods in self._parts:
+        beside = self._parts.setdefault(path.count("/"), [])
+        for _, known, methods in beside:
             if known == path:
                 return methods
         pattern = re.compile(re.sub(r"\\{(\w+)\\}", r"(?P<\1>[^/]+)", re.escape(path)))
         made: dict[str, Route] = {}
-        self._parts.append((pattern, path, made))
+        beside.append((pattern, path, made))
         return made
 
     def find(self, method: str, path: str) -> tuple[Route, dict[str, str]]:
@@ -60,7 +61,7 @@ class Router:
             if route := _chosen(exact, method):
                 return route, {}
             allowed |= exact
-        for pattern, _, methods in self._parts:
+        for pattern, _, methods in self._parts.get(path.count("/"), ()):
             if match := pattern.fullmatch(path):
                 if route := _chosen(methods, method):
                     return route, match.groupdict()
