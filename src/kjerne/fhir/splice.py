@@ -142,7 +142,8 @@ def served(raw: bytes, splices: Splices, id: str, version: int, last_updated: da
     """The received bytes with the server's `id`, `meta.versionId` and `meta.lastUpdated` (UTC, milliseconds)."""
     if not _SAFE_ID.fullmatch(id):
         raise ValueError("not a FHIR id")
-    updated = last_updated.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    moment = last_updated if last_updated.tzinfo is UTC else last_updated.astimezone(UTC)
+    updated = moment.isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"
     values = {b"id": id.encode(), b"version": b"%d" % version, b"updated": updated.encode()}
     parts = []
     at = 0

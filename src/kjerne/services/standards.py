@@ -10,7 +10,6 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
-from email.utils import format_datetime
 from typing import Any, Final
 from uuid import UUID
 
@@ -44,6 +43,8 @@ SERVICE_BY_TYPE: Final = dict.fromkeys(
 BY_NUMBER: Final = frozenset(f"{name}{sign}identifier" for name in ("patient", "subject") for sign in (".", ":"))
 RESOURCE_LIMIT_BYTES: Final = 2_000_000
 _VERSION: Final = re.compile(r"[1-9][0-9]{0,8}")
+_DAYS: Final = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+_MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 
 @dataclass(frozen=True)
@@ -270,8 +271,14 @@ def etag(version: int) -> str:
     return f'W/"{version}"'
 
 
+def http_date(at: datetime) -> str:
+    """A moment (in UTC, as every row's is) as HTTP writes it (RFC 9110 section 5.6.7); English whatever the locale."""
+    day, month = _DAYS[at.weekday()], _MONTHS[at.month - 1]
+    return f"{day}, {at.day:02} {month} {at.year:04} {at.hour:02}:{at.minute:02}:{at.second:02} GMT"
+
+
 def _version_headers(version: int, at: datetime) -> Pairs:
-    return (("etag", etag(version)), ("last-modified", format_datetime(at, usegmt=True)))
+    return (("etag", etag(version)), ("last-modified", http_date(at)))
 
 
 def _expected(headers: Mapping[str, str]) -> int:
