@@ -63,10 +63,11 @@ class Edge:
         self._deadlines = Deadlines(settings.request_seconds)
 
     async def __call__(self, scope: http.Scope, receive: http.Receive, send: http.Send) -> None:
-        path = prefixed(http.host_of(scope), scope["path"])
+        sent = scope["path"]
+        path = prefixed(http.host_of(scope), sent)
         plain = http.is_plain_address(scope)
         # The path as it stands, or as the host name makes it.
-        for mounted in dict.fromkeys((scope["path"], path)) if plain else ():
+        for mounted in ((sent,) if path == sent else (sent, path)) if plain else ():
             application = self._mounts.get(_first_part(mounted))
             if application is not None:
                 await application({**scope, "path": mounted}, receive, send)
