@@ -21,7 +21,6 @@ from kjerne.fhir.search import Order, Plan, Search, ordered, plan, references, r
 from kjerne.store import audit
 from kjerne.store.codec import bound, parted
 from kjerne.store.pool import Connection
-from kjerne.store.proofs import fetched
 from kjerne.store.reading import (
     ALLOWED,
     OUTER,
@@ -32,6 +31,7 @@ from kjerne.store.reading import (
     audited,
     door,
     stamped_and_noted,
+    under,
 )
 from kjerne.store.sealed_id import SealedIds
 
@@ -144,7 +144,7 @@ class Finder:
         values = (*where.values, *audit.given(grant))
         plain = f"WITH {STAMPED}, {rest} SELECT {shown}"
         noting_too = f"WITH {stamped_and_noted(len(values) + 1)}, {rest} SELECT s.fresh, {shown}"
-        rows = await fetched(conn, grant.once, plain, noting_too, values)
+        rows = await under(conn, grant, plain, noting_too, values)
         if not rows or not rows[0][0]:
             raise Stale
         records = [self._reader.open_row(keys, row[2:-1]) for row in rows if row[2] is not None]

