@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+import decisions
 import floor
 import host
 import inflow
@@ -82,6 +83,7 @@ class Report:
     rounds: dict[tuple[str, str], list[Round]] = field(default_factory=dict)
     first_page_seconds: float = 0.0
     first_page_by: str = ""
+    decisions: decisions.Decisions | None = None
     kith: inflow.Filed | None = None
     bulk: inflow.Filed | None = None
     peopled: sizes.Sizes | None = None
@@ -103,6 +105,7 @@ def measure(extent: Extent) -> Report:
     report = Report(host.described(), host.busy(), extent)
     host.CACHE.mkdir(parents=True, exist_ok=True)
     peer_sekmet.installed()
+    report.decisions = decisions.measured()
     with _folder() as folder, contextlib.ExitStack() as stack:
         kjerne = stack.enter_context(ours.standing(folder, extent.people))
         report.first_page_seconds = kjerne.first_page_seconds

@@ -76,6 +76,9 @@ def _cpu(report: Report) -> Iterator[str]:
 def _inflow(report: Report) -> Iterator[str]:
     yield "\n| in and up | | |"
     yield "|---|---|---|"
+    if law := report.decisions:
+        told = f"{len(law.us)} kinds of case, {len(law.refused)} of them refused; the dearest: {law.dearest}"
+        yield f"| one answer of the law, its facts proven by the statement that reads | {max(law.us.values()):.0f} us | {told} |"
     if filed := report.kith:
         rate, results = filed.reports / filed.seconds, filed.resources / filed.seconds
         yield f"| KITH reports through POST /pps/in | {rate:,.0f}/s | with {results:,.0f} results/s; {_cost(filed)} |"
