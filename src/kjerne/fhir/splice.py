@@ -164,6 +164,7 @@ def pack(splices: Splices) -> bytes:
     return msgspec.msgpack.encode(splices)
 
 
+@lru_cache(maxsize=1024)
 def unpack(packed: bytes) -> Splices:
-    """The reverse of `pack`."""
+    """The reverse of `pack`, and as often the same: places alone, nothing of a body."""
     return msgspec.msgpack.decode(packed, type=Splices)
