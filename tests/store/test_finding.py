@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date, timedelta
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 
 from kjerne.access import NO_LABEL, Grant, Label
 from kjerne.errors import Refusal
+from kjerne.exchange import Stale
 from kjerne.fhir.definitions import type_number
 from kjerne.fhir.encode import decode, encode
 from kjerne.fhir.index import index
@@ -17,7 +19,7 @@ from kjerne.store.reading import Reader
 from kjerne.store.records import Change
 from kjerne.wire import search as wire_search
 
-from .conftest import Desk
+from .conftest import NOW, Desk
 
 NLK = "urn:oid:2.16.578.1.12.4.1.1.7280"
 
@@ -175,3 +177,26 @@ async def test_the_bytes_of_every_entry_carry_their_own_id(desk: Desk) -> None:
     filed = await file(desk, patient, observation("NPU03230", 1))
     page = await find(desk, await desk.grant(patient, "search"), "Observation")
     assert [decode(record.served)["id"] for record in page.records] == filed
+
+
+async def test_a_person_under_two_keys_is_searched_under_both_with_one_audit_row(desk: Desk) -> None:
+    one, other = await desk.person(), await desk.person()
+    (first,) = await file(desk, one, observation("NPU03230", 1))
+    (second,) = await file(desk, other, observation("NPU03230", 2))
+    async with desk.store.pool.acquire() as conn:
+        await desk.store.people.link(conn, one, other, "register", "same", NOW)
+    page = await find(desk, await desk.grant(one, "search"), "Observation", ("code", f"{NLK}|NPU03230"))
+    assert ids(page) == [second, first]
+    assert await last_audit(desk, one) == [second, first]
+
+
+async def test_a_grant_whose_facts_changed_finds_nothing_and_leaves_no_row(desk: Desk) -> None:
+    patient = await desk.person()
+    (written,) = await file(desk, patient, observation("NPU03230", 1))
+    grant = await desk.grant(patient, "search")
+    stale = replace(grant, subject=replace(grant.subject, stamp=0))
+    with pytest.raises(Stale):
+        await find(desk, stale, "Observation", ("code", f"{NLK}|NPU03230"))
+    rows = "SELECT count(*) FROM audit WHERE patient = $1 AND action = 'search'"
+    assert await desk.store.pool.fetchval(rows, patient) == 0
+    assert ids(await find(desk, grant, "Observation", ("code", f"{NLK}|NPU03230"))) == [written]
