@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import re
 import secrets
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pytest
@@ -11,7 +13,7 @@ import pytest
 from kjerne.access import Choice, Grant
 from kjerne.errors import Fault
 from kjerne.exchange import Stale
-from kjerne.store import messages
+from kjerne.store import arrivals, chains, messages, records
 from kjerne.store.arrivals import Arrival, Sent, claim, look
 from kjerne.store.chains import Chains, Source, Version
 from kjerne.store.pool import locked
@@ -122,3 +124,31 @@ async def test_what_fails_inside_a_locked_transaction_leaves_no_row_and_a_usable
         assert not conn.is_in_transaction()
         seen, _ = await look(conn, None, "1", "broken", RAW, [(b"", b"")])
     assert seen is None
+
+
+def steps(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """A plan's own step and all below it."""
+    yield plan
+    for inner in plan.get("Plans", ()):
+        yield from steps(inner)
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [arrivals._LOOK, arrivals._CLAIM, chains._KEEP, records._WRITE],
+    ids=["look", "claim", "keep", "write"],
+)
+async def test_a_message_finds_its_rows_by_their_whole_keys_though_the_plan_was_made_on_empty_tables(
+    desk: Desk, statement: str
+) -> None:
+    count = max(map(int, re.findall(r"\$(\d+)", statement)))
+    async with desk.store.pool.acquire() as conn:
+        await conn.execute(f"PREPARE planned AS {statement}")
+        nothing = ", ".join(["NULL"] * count)
+        (explained,) = json.loads(await conn.fetchval(f"EXPLAIN (FORMAT JSON) EXECUTE planned ({nothing})"))
+        await conn.execute("DEALLOCATE planned")
+    looks = list(steps(explained["Plan"]))
+    assert [one["Relation Name"] for one in looks if one["Node Type"] == "Seq Scan"] == []
+    conditions = [one["Index Cond"] for one in looks if one.get("Index Name") == "locator_pkey"]
+    conditions += [one["Index Cond"] for one in looks if one.get("Index Name") == "record_pkey"]
+    assert all("digest" in one or "id = " in one for one in conditions)

@@ -49,12 +49,15 @@ class Arrival:
         return len(self.known) > VERSIONS_LOOKED_AT
 
 
+# Each look-up by a key that comes from another table is LATERAL with a LIMIT: so it stays one look into an index, whatever
+# the planner believes of the tables' size. Plans are made once, for a new database while its tables are empty.
 # What was deleted after an opt-out has no owner any more, and says nothing.
 _LOOK: Final = """
 SELECT (SELECT i.patient FROM person_identifier i WHERE i.digest = n.person
         ORDER BY (i.valid_to IS NULL) DESC, i.valid_from DESC LIMIT 1),
   (SELECT array_agg(ROW(u.made_at, u.message, u.patient, u.chain, u.owner, u.trace)) FROM (
-     SELECT v.*, l.patient AS owner FROM report_version v JOIN locator l ON l.kind = $3 AND l.digest = v.chain
+     SELECT v.*, l.patient AS owner FROM report_version v
+     JOIN LATERAL (SELECT patient FROM locator WHERE kind = $3 AND digest = v.chain LIMIT 1) l ON true
      WHERE v.number = n.report LIMIT $6 + 1) u),
   m.status, m.receipt, m.digest, m.reports, m.observations
 FROM unnest($1::bytea[], $2::bytea[]) WITH ORDINALITY AS n(person, report, place)
@@ -87,9 +90,12 @@ WITH claimed AS ({messages.CLAIM}), ended AS (
   SELECT patient, stamp FROM person WHERE patient = ANY($12::bigint[]) ORDER BY patient FOR NO KEY UPDATE
 )
 SELECT EXISTS (SELECT 1 FROM claimed), (SELECT array_agg(ROW(patient, stamp)) FROM held),
-  (SELECT array_agg(ROW(v.number, v.made_at, v.message, v.patient, v.chain, l.patient, v.trace)) FROM report_version v
-   JOIN locator l ON l.kind = $13 AND l.digest = v.chain WHERE v.number = ANY($14::bytea[])),
-  EXISTS (SELECT 1 FROM person_identifier i WHERE i.digest = ANY($15::bytea[]))"""
+  (SELECT array_agg(ROW(v.number, v.made_at, v.message, v.patient, v.chain, l.patient, v.trace))
+   FROM unnest($14::bytea[]) AS n(number)
+   JOIN LATERAL (SELECT * FROM report_version WHERE number = n.number OFFSET 0) v ON true
+   JOIN LATERAL (SELECT patient FROM locator WHERE kind = $13 AND digest = v.chain LIMIT 1) l ON true),
+  EXISTS (SELECT 1 FROM unnest($15::bytea[]) AS n(digest)
+   JOIN LATERAL (SELECT 1 FROM person_identifier WHERE digest = n.digest LIMIT 1) i ON true)"""
 
 
 async def claim(

@@ -42,7 +42,8 @@ NO_ID: Final = "00000000-0000-0000-0000-000000000000"
 
 _KIN: Final = """
 SELECT l.digest, bool_and(right(s.message, 1) = '?') FROM report_source s
-JOIN locator l ON l.kind = $4 AND l.digest = decode(left(s.message, 32), 'hex') AND l.patient = $1
+JOIN LATERAL (SELECT digest, patient FROM locator WHERE kind = $4 AND digest = decode(left(s.message, 32), 'hex') LIMIT 1) l
+  ON l.patient = $1
 WHERE s.patient = $1 AND s.report = ANY($2::bytea[]) AND s.made_at = $3 GROUP BY l.digest"""
 
 _KEEP: Final = f"""

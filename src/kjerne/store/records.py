@@ -111,11 +111,13 @@ WITH n AS MATERIALIZED (
 ), known AS MATERIALIZED (
   SELECT n.type, n.id, r.version, coalesce(r.version, (SELECT max(h.version) FROM record_history h
     WHERE h.patient = $1 AND h.type = n.type AND h.id = n.id), 0) AS reached
-  FROM n LEFT JOIN record r ON r.patient = $1 AND r.type = n.type AND r.id = n.id
+  FROM n LEFT JOIN LATERAL (
+    SELECT version FROM record WHERE patient = $1 AND type = n.type AND id = n.id LIMIT 1) r ON true
 ), kept AS (
   INSERT INTO record_history (patient, id, type, version, labels, dictionary, at, release_at, body)
   SELECT r.patient, r.id, r.type, r.version, r.labels, r.dictionary, r.at, r.release_at, r.body
-  FROM known k JOIN record r USING (type, id) WHERE r.patient = $1 AND k.version IS NOT NULL
+  FROM known k JOIN LATERAL (SELECT * FROM record WHERE patient = $1 AND type = k.type AND id = k.id LIMIT 1) r ON true
+  WHERE k.version IS NOT NULL
 ), put AS (
   INSERT INTO record ({_ROW})
   SELECT $1, id, type, k.reached + 1, n.labels, n.dictionary, $2, n.date_from, n.date_to, n.release_at,
