@@ -13,6 +13,7 @@ import os
 import re
 import struct
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import Final
 from uuid import UUID
 
@@ -133,8 +134,7 @@ class DataKey:
         A plain hash of a code could be looked up by whoever reads the database. Each is therefore the beginning of an
         AES block under a key of this person's own: the same code looks different for everybody.
         """
-        sealed = self._blocks(hashes)
-        return b"".join([sealed[at : at + TOKEN_BYTES] for at in range(0, len(sealed), 16)])
+        return b"".join(_beginnings(len(hashes)).unpack(self._blocks(hashes)))
 
     def patterns(self, hashes: Sequence[int]) -> list[bytes]:
         """For `tokens LIKE ANY (...)`: a pattern for each token, at any place in a row.
@@ -150,7 +150,19 @@ class DataKey:
             own = hashlib.blake2b(self._key, digest_size=16, person=b"tokens").digest()
             # One block each under one key: a permutation, nothing is chained.
             self._permute = Cipher(algorithms.AES(own), modes.ECB()).encryptor().update  # noqa: S305
-        return self._permute(struct.pack("<" + "q8x" * len(hashes), *hashes))
+        return self._permute(_numbers(len(hashes)).pack(*hashes))
+
+
+@lru_cache(maxsize=256)
+def _numbers(count: int) -> struct.Struct:
+    """Hashes as blocks to be sealed."""
+    return struct.Struct("<" + "q8x" * count)
+
+
+@lru_cache(maxsize=256)
+def _beginnings(count: int) -> struct.Struct:
+    """What is kept of as many sealed blocks."""
+    return struct.Struct(f"{TOKEN_BYTES}s{16 - TOKEN_BYTES}x" * count)
 
 
 class Wrap:
