@@ -19,6 +19,7 @@ from kjerne.fhir.index import index
 from kjerne.services.results import release, repeats
 from kjerne.services.results.kith import chain, codes, kin, lineage, mapping
 from kjerne.store import followup
+from kjerne.store.arrivals import Sent
 from kjerne.store.chains import Chains, Source, Version
 from kjerne.store.house import Store
 from kjerne.store.people import Newcomer
@@ -41,7 +42,7 @@ class Filing:
 
     `mark` is the version among those under the number, `grant` the one for whom it names, `shut` are people whose reports
     the law keeps from being changed by it. `newcomer` is set where no register knew whom it names; she is registered with
-    it.
+    it. `known` is what had come under the number when the plan was made.
     """
 
     sender: str
@@ -53,6 +54,7 @@ class Filing:
     others: tuple[Grant, ...] = ()
     shut: frozenset[int] = frozenset()
     newcomer: Newcomer | None = None
+    known: frozenset[Sent] = frozenset()
 
     @property
     def grants(self) -> tuple[Grant, ...]:

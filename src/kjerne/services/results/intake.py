@@ -266,7 +266,8 @@ class Intake:
         mark = _mark(named, grant.subject.patient)
         plan, others, shut = await self._concerned(named, arrival, mark, admit, (), proven=proven)
         return Filing(
-            sender, named.number, named.version, mark, plan, grant, others, shut, newcomer
+            sender, named.number, named.version, mark, plan, grant, others, shut, newcomer,
+            frozenset(arrival.known),
         )  # fmt: skip
 
     async def _concerned(
@@ -292,7 +293,10 @@ class Intake:
             return []
         mark = _mark(named, denied.denial.subject.patient)
         plan, others, shut = await self._concerned(named, arrival, mark, admit, {mark.person}, proven=False)
-        return [Filing(sender, named.number, named.version, mark, plan, others[0], others[1:], shut)] if others else []
+        if not others:
+            return []
+        known = frozenset(arrival.known)
+        return [Filing(sender, named.number, named.version, mark, plan, others[0], others[1:], shut, known=known)]
 
     def _planned(
         self, number: bytes, known: Sequence[Sent], mark: lineage.Mark, line: int, shut: Collection[int]
@@ -325,6 +329,8 @@ class Intake:
 
     def _anew(self, filing: Filing, known: Sequence[Sent]) -> Filing:
         """The filing as it stands now that the number is held: others may have sent under it since it was looked at."""
+        if filing.known == frozenset(known):
+            return filing
         plan = self._planned(filing.number, known, filing.mark, filing.version.report.line, filing.shut)
         if not plan.owners - filing.shut <= {grant.subject.patient for grant in filing.grants}:
             raise Stale
