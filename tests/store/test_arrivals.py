@@ -13,7 +13,7 @@ import pytest
 from kjerne.access import Choice, Grant
 from kjerne.errors import Fault
 from kjerne.exchange import Stale
-from kjerne.store import arrivals, chains, messages, records
+from kjerne.store import arrivals, chains, followup, messages, records
 from kjerne.store.arrivals import Arrival, Sent, claim, look
 from kjerne.store.chains import Chains, Source, Version
 from kjerne.store.pool import locked
@@ -135,7 +135,7 @@ def steps(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 @pytest.mark.parametrize(
     "statement",
-    [arrivals._LOOK, arrivals._CLAIM, chains._KEEP, records._WRITE],
+    [arrivals._LOOK, arrivals._CLAIM, chains._KEEP, records._write((followup._inbox, 3))],
     ids=["look", "claim", "keep", "write"],
 )
 async def test_a_message_finds_its_rows_by_their_whole_keys_though_the_plan_was_made_on_empty_tables(

@@ -36,7 +36,8 @@ async def filled(desk: Desk, patient: int) -> None:
     async with desk.store.pool.acquire() as conn, conn.transaction():
         grant = await desk.grant(patient, "file")
         for raw in (RAW, RAW.replace(b'"4"', b'"5"')):
-            await desk.store.records.put(conn, grant, [Change(OBSERVATION, id_, raw, index(decode(raw)))])
+            waits = followup.put_in_inbox("9144889", OBSERVATION, NOW)
+            await desk.store.records.put(conn, grant, [Change(OBSERVATION, id_, raw, index(decode(raw)))], [waits])
         source = Source(NOW, f"message-{patient}", b"<the report/>")
         version = Version(report, NOW, source.message, patient, b"sealed")
         await chains.keep(conn, grant, report, [source], [], orphan=False, versions=[version])
@@ -44,7 +45,6 @@ async def filled(desk: Desk, patient: int) -> None:
             desk.store.messages, sender="1", message=f"message-{patient}.0a1b2c3d", raw=b"<all/>", at=NOW, receipt=b"ok"
         )
         await messages.keep(conn, row)
-        await followup.put_in_inbox(conn, grant, "9144889", [(OBSERVATION, id_, 2)], NOW)
         await audit.insert(conn, audit.given(grant), [(OBSERVATION, id_, 1)])
         await followup.tell_readers(conn, grant, "corrected", [(OBSERVATION, id_, 2)])
         await followup.acknowledge(conn, grant, OBSERVATION, id_, 2)

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import uuid
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from uuid import UUID
 
 import pytest
 
 from kjerne.access import Grant
 from kjerne.errors import Refusal
+from kjerne.fhir.encode import decode
+from kjerne.fhir.index import index
 from kjerne.store import audit, followup
 from kjerne.store.house import Store
+from kjerne.store.records import Change
 
 from .conftest import NOW, Desk
 
@@ -31,6 +34,15 @@ def a_record(version: int = 1) -> Named:
 async def opened(store: Store, grant: Grant, *named: Named) -> None:
     async with store.pool.acquire() as conn:
         await audit.insert(conn, audit.given(grant), named)
+
+
+async def asked_for(store: Store, grant: Grant, hpr: str, report: Named, at: datetime) -> None:
+    """A version of the report is filed and waits for whoever has this number."""
+    raw = b'{"resourceType":"DiagnosticReport"}'
+    change = Change(report[0], report[1], raw, index(decode(raw)))
+    async with store.pool.acquire() as conn:
+        (written,) = await store.records.put(conn, grant, [change], [followup.put_in_inbox(hpr, report[0], at)])
+    assert written.version == report[2]
 
 
 async def test_who_had_opened_a_record_is_told_once_and_marks_it_seen(store: Store, grant: Grant) -> None:
@@ -82,30 +94,31 @@ async def test_what_nobody_opened_is_told_to_nobody(store: Store, grant: Grant) 
 
 async def test_a_report_waits_for_its_requester_until_she_signs_this_version(store: Store, grant: Grant) -> None:
     report, mine = a_record(), grant.caller.hpr
+    await asked_for(store, grant, mine, report, NOW)
     async with store.pool.acquire() as conn:
-        await followup.put_in_inbox(conn, grant, mine, [report], NOW)
         assert await followup.waiting_ids(conn, grant) == {report[1]: 1}
         await followup.acknowledge(conn, grant, *report)
         await followup.acknowledge(conn, grant, *report)
         assert await followup.waiting_ids(conn, grant) == {}
         assert await followup.acknowledged(conn, grant) == {report[1]: (1, NOW)}
-        await followup.put_in_inbox(conn, grant, mine, [(report[0], report[1], 2)], NOW + timedelta(days=1))
+    await asked_for(store, grant, mine, (report[0], report[1], 2), NOW + timedelta(days=1))
+    async with store.pool.acquire() as conn:
         assert await followup.waiting_ids(conn, grant) == {report[1]: 2}
         waiting = [one for one in await followup.waiting(conn, mine, 500) if one[0] == grant.subject.patient]
     assert waiting == [(grant.subject.patient, report[1], 2, NOW + timedelta(days=1))]
 
 
 async def test_anothers_inbox_is_not_mine(store: Store, grant: Grant) -> None:
+    await asked_for(store, grant, "1234567", a_record(), NOW)
     async with store.pool.acquire() as conn:
-        await followup.put_in_inbox(conn, grant, "1234567", [a_record()], NOW)
         assert await followup.waiting_ids(conn, grant) == {}
 
 
 async def test_a_synthetic_past_is_signed_for_up_to_a_day(store: Store, grant: Grant) -> None:
     old, new = a_record(), a_record()
+    await asked_for(store, grant, grant.caller.hpr, old, NOW - timedelta(days=30))
+    await asked_for(store, grant, grant.caller.hpr, new, NOW)
     async with store.pool.acquire() as conn:
-        await followup.put_in_inbox(conn, grant, grant.caller.hpr, [old], NOW - timedelta(days=30))
-        await followup.put_in_inbox(conn, grant, grant.caller.hpr, [new], NOW)
         await followup.acknowledge_until(conn, NOW, NOW)
         assert await followup.waiting_ids(conn, grant) == {new[1]: 1}
 

@@ -14,8 +14,8 @@ SQL = re.compile(r"\b(SELECT|INSERT|UPDATE|DELETE|WITH|FROM|WHERE)\b")
 MADE_OF_LITERALS = {
     "placeholders", "audited", "where.text", "sorting", "limit", "condition", "STAMP_STANDS.format", "_sorting",
     "self.add", "one.column", "one.operator", "column", "sign", "moment", "last", "order.column", "direction",
-    "audit.placeholders", "source", "numbered", "noting", "stamped_and_noted", "rest", "shown", "first", "first + 1",
-    "first + 2", "_CREATE.format", "number", "locks",
+    "audit.placeholders", "source", "numbered", "noting", "stamped_and_noted", "rest", "shown", "first",
+    *(f"first + {place}" for place in range(1, 10)), "_CREATE.format", "number", "locks",
 }  # fmt: skip
 
 

@@ -11,7 +11,8 @@ from uuid import UUID
 from kjerne.access import Grant
 from kjerne.errors import Refusal
 from kjerne.store.chains import WITHDRAWN_RULE
-from kjerne.store.pool import Connection, columns
+from kjerne.store.pool import Connection
+from kjerne.store.records import Beside
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,16 +145,18 @@ async def acknowledged(conn: Connection, grant: Grant) -> dict[UUID, tuple[int, 
     return {row["id"]: (row["version"], row["at"]) for row in rows}
 
 
-async def put_in_inbox(
-    conn: Connection, grant: Grant, hpr: str, named: Sequence[tuple[int, UUID, int]], issued_at: datetime
-) -> None:
-    """A new version of a report waits for its requester, since the laboratory issued it."""
-    await conn.execute(
-        "INSERT INTO requester_inbox (patient, type, id, version, hpr, at) "
-        "SELECT $1, n.*, $5, $6 FROM unnest($2::smallint[], $3::uuid[], $4::integer[]) AS n "
-        "ON CONFLICT (patient, type, id, hpr) DO UPDATE SET version = excluded.version, at = excluded.at",
-        grant.subject.patient, *columns(named, 3), hpr, issued_at,
-    )  # fmt: skip
+def put_in_inbox(hpr: str, type_: int, issued_at: datetime) -> Beside:
+    """Beside a write: the new versions of its records of this type wait for their requester, since the laboratory issued
+    them."""
+    return Beside(_inbox, (hpr, type_, issued_at))
+
+
+def _inbox(first: int) -> str:
+    return f"""asked AS (
+  INSERT INTO requester_inbox (patient, type, id, version, hpr, at)
+  SELECT $1, type, id, reached + 1, ${first}::text, ${first + 2}::timestamptz FROM known WHERE type = ${first + 1}::smallint
+  ON CONFLICT (patient, type, id, hpr) DO UPDATE SET version = excluded.version, at = excluded.at
+)"""
 
 
 _UNREAD = """

@@ -6,9 +6,11 @@ refused with 412 when another came between.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
+from itertools import chain
 from typing import Any, Final, NamedTuple
 from uuid import UUID
 
@@ -101,6 +103,18 @@ WITH gone AS (
 )
 SELECT type, id, version + 1 FROM gone"""
 
+
+class Beside(NamedTuple):
+    """What is done in the same statement as a write: a part of its WITH, numbered from its first parameter, and the values.
+
+    The part may read `known` (type, id and `reached`, the version before) and the person's key as $1. It sees every other
+    table, `record` too, as it was before.
+    """
+
+    part: Callable[[int], str]
+    values: tuple[Any, ...]
+
+
 # One statement for all records of a change. A record that was taken out and comes again goes on counting where its history
 # ended. The caller holds the patient's row, so the versions found are the current ones until the transaction ends.
 _WRITE: Final = f"""
@@ -129,8 +143,18 @@ WITH n AS MATERIALIZED (
 ), told AS (
   INSERT INTO audit ({audit.COLUMNS}, types, ids, versions)
   SELECT {audit.placeholders(13)}, array_agg(type), array_agg(id), array_agg(reached + 1) FROM known
-)
-SELECT type, id, coalesce(version, 0), reached + 1 FROM known"""
+)"""
+_WRITTEN: Final = "SELECT type, id, coalesce(version, 0), reached + 1 FROM known"
+
+
+@cache
+def _write(*beside: tuple[Callable[[int], str], int]) -> str:
+    """The statement with what stands beside it: each part, and how many values it takes."""
+    parts, first = [_WRITE], 13 + audit.WIDTH
+    for part, count in beside:
+        parts.append(part(first))
+        first += count
+    return f"{', '.join(parts)} {_WRITTEN}"
 
 
 class Records:
@@ -205,7 +229,9 @@ class Records:
             raise Stale
         return Written(change.type, change.id, 1, grant.at)
 
-    async def put(self, conn: Connection, grant: Grant, changes: Sequence[Change]) -> list[Written]:
+    async def put(
+        self, conn: Connection, grant: Grant, changes: Sequence[Change], beside: Sequence[Beside] = ()
+    ) -> list[Written]:
         """Creates or replaces records of one patient with one audit row, all or none.
 
         Call inside a transaction to make it part of something larger. Raises `Stale`, or `Refusal` 412 on a version
@@ -213,10 +239,12 @@ class Records:
         """
         async with together(conn):
             await hold(conn, grant)
-            return await self.write(conn, grant, changes)
+            return await self.write(conn, grant, changes, beside)
 
-    async def write(self, conn: Connection, grant: Grant, changes: Sequence[Change]) -> list[Written]:
-        """As `put`, inside a transaction that holds the patient's row (`hold`)."""
+    async def write(
+        self, conn: Connection, grant: Grant, changes: Sequence[Change], beside: Sequence[Beside] = ()
+    ) -> list[Written]:
+        """As `put`, inside a transaction that holds the patient's row (`hold`); with what is to be done beside it."""
         patient, key = grant.subject.patient, self.key(grant)
         rows = []
         for change in changes:
@@ -224,7 +252,9 @@ class Records:
                 key, patient, change, grant.at
             )
             rows.append((*named, date_from, date_to, release_at, tokens, values, body))
-        found = await conn.fetch(_WRITE, patient, grant.at, *columns(rows, 10), *audit.given(grant))
+        statement = _write(*((one.part, len(one.values)) for one in beside))
+        more = chain.from_iterable(one.values for one in beside)
+        found = await conn.fetch(statement, patient, grant.at, *columns(rows, 10), *audit.given(grant), *more)
         versions = {(type_, id_): (current, new) for type_, id_, current, new in found}
         for change in changes:
             _expect(change, versions[change.type, change.id][0])

@@ -21,6 +21,7 @@ from kjerne.store.codec import Wrap
 from kjerne.store.keys import Sealer
 from kjerne.store.pool import Connection
 from kjerne.store.reading import Unwrapped
+from kjerne.store.records import Beside
 
 AT_ONCE: Final = 10_000
 
@@ -55,26 +56,29 @@ class Count:
 
 
 # The records that may come into question are looked at once; a record with any label is one that somebody may not see.
-_NOTE: Final = """
-WITH r AS MATERIALIZED (
-  SELECT r.tokens, r.date_from FROM record r WHERE r.patient = ANY($1::bigint[]) AND r.type = $2 AND r.labels = 0
-    AND r.date_from > (SELECT min(m) FROM unnest($5::timestamptz[]) m)
-    AND r.date_from < (SELECT max(m) FROM unnest($6::timestamptz[]) m)
-    AND r.tokens LIKE ANY($4::bytea[]) AND r.tokens LIKE ANY($7::bytea[]) AND r.id <> ALL($8::uuid[])
-), found AS (
-  SELECT DISTINCT n.place FROM unnest($3::integer[], $4::bytea[], $5::timestamptz[], $6::timestamptz[])
-    AS n(place, pattern, since, until)
-  JOIN r ON r.tokens LIKE n.pattern AND r.date_from > n.since AND r.date_from < n.until
-)
-INSERT INTO repeat_noted (number, sealed) SELECT m.number, m.sealed
-FROM unnest($9::uuid[], $10::bytea[]) WITH ORDINALITY AS m(number, sealed, place) JOIN found f ON f.place = m.place"""
+def _note(first: int) -> str:
+    return f"""earlier AS MATERIALIZED (
+  SELECT r.tokens, r.date_from FROM record r WHERE r.patient = ANY(${first}::bigint[]) AND r.type = ${first + 1}
+    AND r.labels = 0
+    AND r.date_from > (SELECT min(m) FROM unnest(${first + 4}::timestamptz[]) m)
+    AND r.date_from < (SELECT max(m) FROM unnest(${first + 5}::timestamptz[]) m)
+    AND r.tokens LIKE ANY(${first + 3}::bytea[]) AND r.tokens LIKE ANY(${first + 6}::bytea[])
+    AND r.id <> ALL(${first + 7}::uuid[])
+), repeated AS (
+  SELECT DISTINCT n.place FROM unnest(${first + 2}::integer[], ${first + 3}::bytea[], ${first + 4}::timestamptz[],
+    ${first + 5}::timestamptz[]) AS n(place, pattern, since, until)
+  JOIN earlier r ON r.tokens LIKE n.pattern AND r.date_from > n.since AND r.date_from < n.until
+), noted AS (
+  INSERT INTO repeat_noted (number, sealed) SELECT m.number, m.sealed
+  FROM unnest(${first + 8}::uuid[], ${first + 9}::bytea[]) WITH ORDINALITY AS m(number, sealed, place)
+  JOIN repeated f ON f.place = m.place
+)"""
 
 
-async def note(
-    conn: Connection, grant: Grant, wrap: Wrap, sealer: Sealer, type_: int, made: Sequence[Made], usable: Sequence[int],
-    own: list[UUID],
-) -> None:  # fmt: skip
-    """Notes which of `made` are repeats, by the patient's records of `type_`; part of the caller's transaction.
+def note(
+    grant: Grant, wrap: Wrap, sealer: Sealer, type_: int, made: Sequence[Made], usable: Sequence[int], own: list[UUID]
+) -> Beside:  # fmt: skip
+    """Beside a write: notes which of `made` are repeats, by the patient's records of `type_`.
 
     Looked at are those without labels and other than `own`; `usable` are hashes of the statuses that count. The program
     alone compares: what is found does not leave.
@@ -85,9 +89,12 @@ async def note(
     patterns = keys.patterns([number for one in made for number in one.hashes])
     numbers = [uuid.uuid4() for _ in made]
     sealed = [_sealed(sealer, number, one.repeat) for number, one in zip(numbers, made, strict=True)]
-    await conn.execute(
-        _NOTE, list(grant.subject.keys), type_, [place for place, _ in rows], patterns, [one.since for _, one in rows],
-        [one.until for _, one in rows], keys.patterns(usable), own, numbers, sealed,
+    return Beside(
+        _note,
+        (
+            list(grant.subject.keys), type_, [place for place, _ in rows], patterns, [one.since for _, one in rows],
+            [one.until for _, one in rows], keys.patterns(usable), own, numbers, sealed,
+        ),
     )  # fmt: skip
 
 

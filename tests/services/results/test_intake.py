@@ -508,9 +508,9 @@ async def test_a_report_costs_the_same_few_statements_however_many_results_it_ha
         taken = await ward.house.intake.take(raw, LAB, admit)
         assert (taken.accepted, taken.observations) == (True, results)
         counts.append(len(said) - before)
-    # A look, a beginning, a claim, the chain, the records, what is repeated, the requester's inbox, an end. Once the new
-    # person, once the facts about her, which are remembered.
-    assert counts[6:] == [9, 9, 8, 8, 8, 8]
+    # A look, a beginning, a claim, the chain, the records with what stands beside them, an end. Once the new person, once
+    # the facts about her, which are remembered.
+    assert counts[6:] == [7, 7, 6, 6, 6, 6]
 
 
 async def test_a_sender_without_the_right_to_file_registers_nobody(ward: Ward, kith: Kith, number: str) -> None:

@@ -213,16 +213,14 @@ class Files:
         ]
         if not fresh:
             return
-        written = await self._store.records.write(conn, grant, fresh)
-        await repeats.note(conn, self._store, grant, state.report.requester, trees, fresh, current)
+        beside = repeats.note(self._store, grant, state.report.requester, trees, fresh, current)
+        if requester := _requester(trees):
+            beside.append(followup.put_in_inbox(requester, REPORT_TYPE, _moment(state.issued, grant.at)))
+        written = await self._store.records.write(conn, grant, fresh, beside)
         seen_before = [w for w in written if w.version > 1 and w.type == OBSERVATION_TYPE]
         if seen_before:
             corrected = [(w.type, w.id, w.version) for w in seen_before if _is_corrected(w, trees)]
             await followup.tell_readers(conn, grant, "corrected", corrected)
-        requester = _requester(trees)
-        if requester:
-            reports = [(w.type, w.id, w.version) for w in written if w.type == REPORT_TYPE]
-            await followup.put_in_inbox(conn, grant, requester, reports, _moment(state.issued, grant.at))
 
     async def _remove_gone(
         self, conn: Connection, grant: Grant, report: bytes, before: Versions, now: set[tuple[int, UUID]]

@@ -26,8 +26,7 @@ from kjerne.services.results.kith.model import Actor
 from kjerne.services.results.reuse import USABLE, Interval
 from kjerne.store import repeats
 from kjerne.store.house import Store
-from kjerne.store.pool import Connection
-from kjerne.store.records import Change, Present
+from kjerne.store.records import Beside, Change, Present
 
 OBSERVATION_TYPE: Final = type_number("Observation")
 SERVICE: Final = "results"
@@ -47,22 +46,17 @@ class Sample:
     at: datetime
 
 
-async def note(
-    conn: Connection,
-    store: Store,
-    grant: Grant,
-    requester: Actor | None,
-    trees: Trees,
-    changes: Sequence[Change],
-    former: Former,
-) -> None:
-    """Notes the repeats among the `changes` of one report, in the transaction that files it.
+def note(
+    store: Store, grant: Grant, requester: Actor | None, trees: Trees, changes: Sequence[Change], former: Former
+) -> list[Beside]:
+    """What notes the repeats among the `changes` of one report, beside the write that files them; nothing where none can
+    be.
 
     `trees` are all resources of the report, `former` what the changes replace.
     """
     samples = _samples(trees, changes, former) if _open_to_staff(grant.subject, grant.at) else []
     if not samples:
-        return
+        return []
     kind, number = _asking(requester)
     month = grant.at.date().replace(day=1)
     made = [
@@ -73,7 +67,7 @@ async def note(
         for one in samples
     ]  # fmt: skip
     own = [UUID(tree["id"]) for tree in trees if tree["resourceType"] == "Observation"]
-    await repeats.note(conn, grant, store.wrap, store.messages, OBSERVATION_TYPE, made, _usable(), own)
+    return [repeats.note(grant, store.wrap, store.messages, OBSERVATION_TYPE, made, _usable(), own)]
 
 
 def _samples(trees: Trees, changes: Sequence[Change], former: Former) -> list[Sample]:
