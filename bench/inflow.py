@@ -22,7 +22,7 @@ LANES: Final = 16
 IMPORTS_AT_ONCE: Final = 2
 IMPORT_LINES: Final = 2_500
 SEED: Final = 71
-"""Another population than the platform's own: every person and every report is new to it."""
+"""From here on: other populations than the platform's own, so that every person and every report is new to it."""
 XML: Final = {"content-type": "application/xml", "accept": "application/json"}
 NDJSON: Final = {"content-type": "application/fhir+ndjson", "prefer": "return=minimal"}
 
@@ -44,13 +44,13 @@ class _Taken(msgspec.Struct):
     observations: int
 
 
-def kith(kjerne: Kjerne, people: int) -> Filed:
+def kith(kjerne: Kjerne, people: int, seed: int) -> Filed:
     """A year of messages about `people` new people through POST /pps/in, each person's in order on one connection."""
     today = datetime.now(UTC).date()
-    population = generate(people, SEED, today)
+    population = generate(people, seed, today)
     refused = {number.value for key in population.choices for number in population.by_key[key].numbers}
     chains = defaultdict[str, list[bytes]](list)
-    for report in life.reports(population, SEED, today):
+    for report in life.reports(population, seed, today):
         if report.patient.number not in refused:
             chains[report.patient.number].append(write(report))
     requests: list[list[Request]] = [[] for _ in range(LANES)]

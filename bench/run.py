@@ -12,7 +12,7 @@ import shutil
 import statistics
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
@@ -73,6 +73,15 @@ class Round:
     client_us: float
 
 
+@dataclass(frozen=True)
+class Taken:
+    """The laboratory messages that a server took, and what each cost; CPU in microseconds."""
+
+    filed: inflow.Filed
+    server_us: float
+    postgres_us: float
+
+
 @dataclass
 class Report:
     """All that was measured."""
@@ -84,7 +93,8 @@ class Report:
     first_page_seconds: float = 0.0
     first_page_by: str = ""
     decisions: decisions.Decisions | None = None
-    kith: inflow.Filed | None = None
+    kith: dict[str, Taken] = field(default_factory=dict)
+    """By target: kjerne with one worker, and with more."""
     bulk: inflow.Filed | None = None
     peopled: sizes.Sizes | None = None
     """The database with the population's own results and nothing else."""
@@ -115,7 +125,8 @@ def measure(extent: Extent) -> Report:
         targets = _targets(stack, asked, folder, extent)
         for what in WHATS:
             _rounds(report, what, targets)
-        report.kith = inflow.kith(kjerne, extent.kith_people)
+        for place, target in enumerate(one for one in targets if one.name.startswith("kjerne")):
+            report.kith[target.name] = _taken(kjerne, target, extent.kith_people, place)
         inflow.warmed(kjerne, asked.others)
         before = _sizes(kjerne)
         report.bulk = inflow.bulk(kjerne, asked.others, extent.bulk_resources)
@@ -180,6 +191,15 @@ def _round(target: Target, what: str, seconds: float) -> Round:
     each = 1_000_000 / found.done
     client = found.client_cpu_seconds
     return Round(found.rate, found.median_ms, found.p99_ms, in_server * each, in_postgres * each, client * each)
+
+
+def _taken(kjerne: ours.Kjerne, target: Target, people: int, place: int) -> Taken:
+    """As many people's messages, others for each target: a message that came before would cost nothing."""
+    before = _used(target)
+    filed = inflow.kith(replace(kjerne, port=target.port), people, inflow.SEED + place)
+    in_server, in_postgres = (now - then for now, then in zip(_used(target), before, strict=True))
+    each = 1_000_000 / filed.requests
+    return Taken(filed, in_server * each, in_postgres * each)
 
 
 def _used(target: Target) -> tuple[float, float]:

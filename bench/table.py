@@ -79,9 +79,12 @@ def _inflow(report: Report) -> Iterator[str]:
     if law := report.decisions:
         told = f"{len(law.us)} kinds of case, {len(law.refused)} of them refused; the dearest: {law.dearest}"
         yield f"| one answer of the law, its facts proven by the statement that reads | {max(law.us.values()):.0f} us | {told} |"
-    if filed := report.kith:
+    for name, taken in report.kith.items():
+        filed = taken.filed
         rate, results = filed.reports / filed.seconds, filed.resources / filed.seconds
-        yield f"| KITH reports through POST /pps/in | {rate:,.0f}/s | with {results:,.0f} results/s; {_cost(filed)} |"
+        used = f"server {taken.server_us:,.0f} us, PostgreSQL {taken.postgres_us:,.0f} us"
+        told = f"with {results:,.0f} results/s; {_cost(filed)}; {used}"
+        yield f"| KITH reports through POST /pps/in, {name} | {rate:,.0f}/s | {told} |"
     if filed := report.bulk:
         rate = filed.resources / filed.seconds
         yield f"| FHIR resources through POST /fhir/R4/$import, durable | {rate:,.0f}/s | {_cost(filed)} |"
