@@ -19,7 +19,7 @@ from kjerne.errors import Refusal
 from kjerne.exchange import Stale
 from kjerne.fhir.index import Indexed
 from kjerne.store import audit
-from kjerne.store.codec import DataKey, Dictionaries, Wrap, bound, joined, parted, split, with_splices
+from kjerne.store.codec import PLAIN, DataKey, Dictionaries, Wrap, bound, joined, parted, split, with_splices
 from kjerne.store.pool import Connection, columns, together
 from kjerne.store.proofs import fetched, noting
 
@@ -119,9 +119,8 @@ class Beside(NamedTuple):
 # ended. The caller holds the patient's row, so the versions found are the current ones until the transaction ends.
 _WRITE: Final = f"""
 WITH n AS MATERIALIZED (
-  SELECT * FROM unnest($3::uuid[], $4::smallint[], $5::integer[], $6::smallint[], $7::timestamptz[], $8::timestamptz[],
-    $9::timestamptz[], $10::bytea[], $11::bytea[], $12::bytea[])
-    AS n(id, type, labels, dictionary, date_from, date_to, release_at, tokens, "values", body)
+  SELECT * FROM unnest($4::uuid[], $5::smallint[], $6::integer[], $7::timestamptz[], $8::timestamptz[], $9::timestamptz[],
+    $10::bytea[], $11::bytea[]) AS n(id, type, labels, date_from, date_to, release_at, tokens, body)
 ), known AS MATERIALIZED (
   SELECT n.type, n.id, r.version, coalesce(r.version, (SELECT max(h.version) FROM record_history h
     WHERE h.patient = $1 AND h.type = n.type AND h.id = n.id), 0) AS reached
@@ -134,15 +133,15 @@ WITH n AS MATERIALIZED (
   WHERE k.version IS NOT NULL
 ), put AS (
   INSERT INTO record ({_ROW})
-  SELECT $1, id, type, k.reached + 1, n.labels, n.dictionary, $2, n.date_from, n.date_to, n.release_at,
-    n.tokens, n."values", n.body FROM n JOIN known k USING (type, id)
+  SELECT $1, id, type, k.reached + 1, n.labels, $3::smallint, $2, n.date_from, n.date_to, n.release_at, n.tokens, NULL, n.body
+  FROM n JOIN known k USING (type, id)
   ON CONFLICT (patient, type, id) DO UPDATE SET version = excluded.version, labels = excluded.labels,
     dictionary = excluded.dictionary, at = excluded.at, date_from = excluded.date_from, date_to = excluded.date_to,
     release_at = excluded.release_at, xid = pg_current_xact_id(), tokens = excluded.tokens,
     "values" = excluded."values", body = excluded.body
 ), told AS (
   INSERT INTO audit ({audit.COLUMNS}, types, ids, versions)
-  SELECT {audit.placeholders(13)}, array_agg(type), array_agg(id), array_agg(reached + 1) FROM known
+  SELECT {audit.placeholders(12)}, array_agg(type), array_agg(id), array_agg(reached + 1) FROM known
 )"""
 _WRITTEN: Final = "SELECT type, id, coalesce(version, 0), reached + 1 FROM known"
 
@@ -150,7 +149,7 @@ _WRITTEN: Final = "SELECT type, id, coalesce(version, 0), reached + 1 FROM known
 @cache
 def _write(*beside: tuple[Callable[[int], str], int]) -> str:
     """The statement with what stands beside it: each part, and how many values it takes."""
-    parts, first = [_WRITE], 13 + audit.WIDTH
+    parts, first = [_WRITE], 12 + audit.WIDTH
     for part, count in beside:
         parts.append(part(first))
         first += count
@@ -246,15 +245,15 @@ class Records:
     ) -> list[Written]:
         """As `put`, inside a transaction that holds the patient's row (`hold`); with what is to be done beside it."""
         patient, key = grant.subject.patient, self.key(grant)
-        rows = []
+        rows, dictionary = [], PLAIN  # one dictionary for all: nothing is awaited between them
         for change in changes:
-            _, *named, _, date_from, date_to, release_at, tokens, values, body = self.row(
-                key, patient, change, grant.at
-            )
-            rows.append((*named, date_from, date_to, release_at, tokens, values, body))
+            _, id_, type_, labels, dictionary, _, *dates, tokens, _, body = self.row(key, patient, change, grant.at)
+            rows.append((id_, type_, labels, *dates, tokens, body))
         statement = _write(*((one.part, len(one.values)) for one in beside))
         more = chain.from_iterable(one.values for one in beside)
-        found = await conn.fetch(statement, patient, grant.at, *columns(rows, 10), *audit.given(grant), *more)
+        found = await conn.fetch(
+            statement, patient, grant.at, dictionary, *columns(rows, 8), *audit.given(grant), *more
+        )
         versions = {(type_, id_): (current, new) for type_, id_, current, new in found}
         for change in changes:
             _expect(change, versions[change.type, change.id][0])
