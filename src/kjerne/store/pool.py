@@ -241,6 +241,9 @@ class Lease:
         conn, self._conn = self._conn, None
         if conn is not None:
             self._pool.give(conn, broken=isinstance(error, (asyncio.CancelledError, TimeoutError)))
+            if isinstance(error, asyncpg.InterfaceError) and conn.is_closed():
+                # The driver's word for a misuse of its own, too: here the server went away under a statement.
+                raise ConnectionResetError("the database closed the connection") from error
 
 
 async def open_pool(dsn: str, size: int, *, seconds: float = 30.0) -> Pool:
