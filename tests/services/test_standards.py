@@ -249,6 +249,22 @@ def test_the_law_refuses_a_search_in_words(platform: Standing) -> None:
     assert (refused.status, refused.issue["code"]) == (403, "forbidden")
 
 
+def test_a_period_without_a_start_leaves_every_later_search_answered(platform: Standing) -> None:
+    tree = observation(effectivePeriod={"end": "2026-03-02"})
+    del tree["effectiveDateTime"]
+    id_ = create(platform, tree).tree["id"]
+    about = {"about": "renumbered"}
+    for form in ([("_total", "accurate")], [("_include", "Observation:specimen")], [("skip", "0")], [("skip", "1")],
+                 [("_revinclude", "DiagnosticReport:result")]):  # fmt: skip
+        assert platform.search("Observation", form, **about).status == 200, form
+    assert id_ in platform.search("Observation", [("date", "le2026-03-02"), ("_total", "accurate")], **about).ids()
+    code = [("code", "urn:oid:2.16.578.1.12.4.1.1.7280|NPU03429")]
+    asked = platform.client.call(
+        "POST", "/pps/v2/already-done", as_="gp", patient=platform.nin("renumbered"), form=code
+    )
+    assert asked.status_code == 200
+
+
 @pytest.mark.parametrize(
     ("body", "status", "where"),
     [

@@ -140,6 +140,38 @@ async def test_includes_follow_references_and_are_named_in_the_audit_row(desk: D
     assert [str(record.id) for record in back.included] == [report]
 
 
+@pytest.mark.parametrize("sort", ["-date", "date"])
+@pytest.mark.parametrize("more", [(), (("_total", "accurate"),), (("value-quantity", "gt1"),)])
+async def test_a_period_that_is_open_at_one_end_is_found_and_sorted_whichever_way_the_search_goes(
+    desk: Desk, sort: str, more: tuple[tuple[str, str], ...]
+) -> None:
+    """R4 datatypes.html#Period: without a start or an end it is open there."""
+    patient = await desk.person()
+
+    def lasting(**period: str) -> dict[str, Any]:
+        tree = observation("NPU03230", 0) | {"effectivePeriod": period}
+        del tree["effectiveDateTime"]
+        return tree
+
+    until, dated, since = await file(
+        desk, patient, lasting(end="2026-03-01"), observation("NPU03230", 9), lasting(start="2026-02-01")
+    )
+    (always,) = await file(desk, patient, lasting(start="0001-01-01", end="9999-12-31"))
+    seen: list[str] = []
+    after = None
+    for _ in range(5):
+        grant = await desk.grant(patient, "search")
+        page = await find(desk, grant, "Observation", ("_sort", sort), ("_count", "1"), *more, after=after)
+        seen += ids(page)
+        after = page.after
+        if after is None:
+            break
+    earliest_first = seen if sort == "date" else seen[::-1]
+    assert (set(earliest_first[:2]), earliest_first[2:]) == ({until, always}, [dated, since])
+    back = await find(desk, await desk.grant(patient, "search"), "Observation", ("date", "lt2020"), *more)
+    assert set(ids(back)) == {until, always}
+
+
 async def test_what_is_withheld_is_neither_found_nor_counted_nor_included(desk: Desk) -> None:
     patient = await desk.person()
     (hidden,) = await file(desk, patient, observation("NPU03230", 1), labels=Label.RESTRICTED)

@@ -9,9 +9,10 @@ from uuid import UUID
 
 import pytest
 
-from kjerne.access import Choice, Grant, Label
+from kjerne.access import NO_LABEL, Choice, Grant, Label
 from kjerne.errors import Refusal
 from kjerne.exchange import Stale
+from kjerne.fhir.dates import EARLIEST, LATEST
 from kjerne.fhir.definitions import type_number
 from kjerne.fhir.encode import decode
 from kjerne.fhir.index import index
@@ -107,6 +108,23 @@ async def test_the_citizen_sees_a_delayed_result_from_the_moment_of_release(desk
     assert not await seen(NOW + timedelta(days=13, hours=23))
     assert await seen(NOW + timedelta(days=14))
     assert await seen(NOW, released_only=False)
+
+
+@pytest.mark.parametrize("end", [EARLIEST, LATEST])
+async def test_a_release_at_either_end_of_time_is_read_as_it_was_written(desk: Desk, end: datetime) -> None:
+    """It lies there as an infinity of PostgreSQL's, which the driver gives back without a zone."""
+    patient = await desk.person()
+    written = await create(desk, patient, potassium("4.1"), release_at=end)
+    found = await read(desk, await desk.grant(patient), written.id)
+    assert found is not None and found.release_at == end
+    grant = await desk.grant(patient, "file")
+    again = change(desk.store, patient, potassium("4.1"), written.id)
+    async with desk.store.pool.acquire() as conn, conn.transaction():
+        assert await desk.store.records.marks(conn, grant, OBSERVATION, written.id) == (NO_LABEL, end)
+        present = await desk.store.records.present(conn, grant, [again])
+        assert present[OBSERVATION, written.id].release_at == end
+        _, waiting = await Reader(desk.store.wrap, desk.store.dictionaries).shut(conn, grant, OBSERVATION)
+    assert waiting == ([LATEST] if end == LATEST else [])
 
 
 async def test_a_choice_made_after_the_grant_stops_the_read(desk: Desk) -> None:

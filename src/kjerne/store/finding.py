@@ -20,7 +20,7 @@ from kjerne.fhir.encode import decode
 from kjerne.fhir.search import Order, Plan, Search, ordered, plan, references, reverse_tokens
 from kjerne.store import audit
 from kjerne.store.codec import bound, parted
-from kjerne.store.pool import Connection
+from kjerne.store.pool import Connection, moment
 from kjerne.store.reading import (
     ALLOWED,
     OUTER,
@@ -256,7 +256,7 @@ def _sorting(order: Order) -> str:
 
 
 def _place(order: Order, last: Record, date_from: datetime | None) -> list[Any]:
-    key = {"date_from": date_from, "at": last.at}.get(order.column)
+    key = {"date_from": moment(date_from), "at": last.at}.get(order.column)
     return [key.isoformat() if key else None, str(last.id)]
 
 
@@ -269,9 +269,9 @@ def _beyond(where: Conditions, order: Order, after: list[Any]) -> str:
         return f"r.id {sign} {last}"
     if text is None:
         return f"(r.{order.column} IS NULL AND r.id > {last})"
-    moment = where.add(datetime.fromisoformat(text))
+    reached = where.add(moment(datetime.fromisoformat(text)))
     column = f"r.{order.column}"
-    return f"({column} {sign} {moment} OR ({column} = {moment} AND r.id > {last}) OR {column} IS NULL)"
+    return f"({column} {sign} {reached} OR ({column} = {reached} AND r.id > {last}) OR {column} IS NULL)"
 
 
 def _resumed(rows: list[Row], after: list[Any]) -> int:
@@ -284,7 +284,7 @@ def _resumed(rows: list[Row], after: list[Any]) -> int:
 
 
 def _column(row: Row, name: str) -> Any:
-    return {"date_from": row.date_from, "at": row.outer[6], "id": row.id}[name]
+    return {"date_from": moment(row.date_from), "at": row.outer[6], "id": row.id}[name]
 
 
 def _values(keys: Unwrapped, row: Row) -> bytes:

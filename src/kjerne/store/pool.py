@@ -12,6 +12,7 @@ import contextlib
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from datetime import UTC, datetime
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final
 
@@ -92,6 +93,14 @@ async def together(conn: Connection) -> AsyncIterator[None]:
 def columns(rows: Sequence[Sequence[Any]], width: int) -> list[list[Any]]:
     """Rows turned on their side: what `unnest` takes, so that one statement writes them all."""
     return [list(column) for column in zip(*rows, strict=True)] or [[] for _ in range(width)]
+
+
+def moment(read: datetime | None) -> datetime | None:
+    """A time from a column that may hold an open end (`fhir.dates.EARLIEST`, `LATEST`).
+
+    Those lie there as PostgreSQL's infinities, which the driver gives back without a zone: not to be compared with others.
+    """
+    return read if read is None or read.tzinfo else read.replace(tzinfo=UTC)
 
 
 @contextlib.asynccontextmanager

@@ -13,7 +13,7 @@ from kjerne.exchange import Stale
 from kjerne.fhir.splice import Splices, served
 from kjerne.store import audit
 from kjerne.store.codec import DataKey, Dictionaries, Wrap, bound, parted, split
-from kjerne.store.pool import Connection
+from kjerne.store.pool import Connection, moment
 from kjerne.store.proofs import fetched, noting
 
 
@@ -178,7 +178,7 @@ class Reader:
         row = await conn.fetchrow(
             _SHUT, list(grant.subject.keys), type_, int(grant.hides), grant.at, int(Label.RESTRICTED)
         )
-        return (row[0], row[1] or []) if row else (0, [])
+        return (row[0], [one for one in map(moment, row[1] or ()) if one]) if row else (0, [])
 
     async def earlier(self, conn: Connection, grant: Grant, type_: int, ids: Sequence[UUID]) -> list[Record]:
         """Former versions of records, newest first for each; a record that is shut now has no history either."""
@@ -202,7 +202,7 @@ class Reader:
         raw, splices = split(self._dictionaries.grow(dictionary, packed))
         # Most records have none; an enum is looked up for those that do.
         shown = Label(labels) if labels else NO_LABEL
-        return Record(patient, type_, id_, version, shown, at, release_at, raw, splices)
+        return Record(patient, type_, id_, version, shown, at, release_at and moment(release_at), raw, splices)
 
 
 class Unwrapped:

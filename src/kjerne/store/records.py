@@ -20,7 +20,7 @@ from kjerne.exchange import Stale
 from kjerne.fhir.index import Indexed
 from kjerne.store import audit
 from kjerne.store.codec import PLAIN, DataKey, Dictionaries, Wrap, bound, joined, parted, split, with_splices
-from kjerne.store.pool import Connection, columns, together
+from kjerne.store.pool import Connection, columns, moment, together
 from kjerne.store.proofs import fetched, noting
 
 
@@ -202,7 +202,7 @@ class Records:
         for type_, id_, dictionary, body, labels, release_at in rows:
             _, packed = parted(dictionary, key.open(body, bound(grant.subject.patient, type_, id_)))
             raw = split(self._dictionaries.grow(dictionary, packed))[0]
-            found[type_, id_] = Present(raw, Label(labels), release_at)
+            found[type_, id_] = Present(raw, Label(labels), moment(release_at))
         return found
 
     async def marks(
@@ -216,7 +216,7 @@ class Records:
         await hold(conn, grant)
         source = grant.caller.organisation, grant.caller.client
         row = await conn.fetchrow(_MARKS, grant.subject.patient, type_, id_, int(Label.WITHDRAWN), audit.GIVEN, *source)
-        return (Label(row["labels"]), row["release_at"]) if row else None
+        return (Label(row["labels"]), moment(row["release_at"])) if row else None
 
     async def create(self, conn: Connection, grant: Grant, change: Change) -> Written:
         """A new record with a new id and its audit row, in one statement."""
