@@ -152,8 +152,8 @@ class Subject:
 class Once:
     """A proof of possession that is good for one request.
 
-    It is noted in the first statement that looks at the patient, which saves a round trip, or else before the answer
-    leaves. `values` are its parameters for `store.proofs.NOTE`; `refuse` raises what a second use is answered with.
+    It is noted before the handler begins or, where the route says so, by the handler's first statement. `values` are its
+    parameters for `store.proofs.NOTE`; `refuse` raises what a second use is answered with.
     """
 
     values: tuple[int, bytes, int]
@@ -183,7 +183,7 @@ class Grant:
     at: datetime
     correlation: str
     once: Once | None = None
-    """The request's proof, where the facts were remembered and nobody has noted it yet."""
+    """The request's proof, where the facts were remembered: the store opens and writes nothing before it is noted."""
     reason: bytes = field(default=b"", repr=False)
     """Why the caller looks, in her own words, sealed for the log (`store.audit.with_reason`)."""
 

@@ -134,7 +134,8 @@ class Route:
     """One line of the route table (`kjerne.app`). A route without `needs` cannot exist.
 
     `path` has `{name}` parts. `needs` is the OAuth scope the token must hold, or one of `PUBLIC` (no patient data behind
-    it) and `SESSION` (a page's own login). `errors` is the shape of this API's refusals.
+    it) and `SESSION` (a page's own login). `errors` is the shape of this API's refusals. `notes_proof` says that the
+    handler's first statement notes the request's proof, which saves a round trip; any other handler begins after that.
     """
 
     method: str
@@ -143,6 +144,7 @@ class Route:
     needs: str
     errors: ErrorShape
     body_limit_bytes: int = 1_000_000
+    notes_proof: bool = False
 
 
 PUBLIC = "public"

@@ -59,7 +59,7 @@ async def test_a_look_tells_the_person_and_what_came_under_the_number(desk: Desk
     sent = {await kept(desk, grant, number, name) for name in ("a", "b")}
     async with desk.store.pool.acquire() as conn:
         named = [(await digest_of(desk, other), number), (b"nobody", b"no report")]
-        seen, (arrival, unknown) = await look(conn, None, "1", "never", RAW, named)
+        seen, (arrival, unknown) = await look(conn, "1", "never", RAW, named)
     assert seen is None
     assert (arrival.person, set(arrival.known), arrival.crowded) == (other, sent, False)
     assert unknown == Arrival(None, ())
@@ -74,15 +74,15 @@ async def test_a_number_with_more_versions_than_a_report_has_is_crowded(
     for most, crowded in ((3, False), (2, True), (1, True)):
         monkeypatch.setattr("kjerne.store.arrivals.VERSIONS_LOOKED_AT", most)
         async with desk.store.pool.acquire() as conn:
-            _, (arrival,) = await look(conn, None, "1", "never", RAW, [(b"nobody", number)])
+            _, (arrival,) = await look(conn, "1", "never", RAW, [(b"nobody", number)])
         assert (arrival.crowded, len(arrival.known)) == (crowded, min(3, most + 1))
 
 
 async def test_a_look_finds_what_the_same_message_was_answered(desk: Desk) -> None:
     async with desk.store.pool.acquire() as conn:
         await messages.keep(conn, row(desk, "known"))
-        seen, _ = await look(conn, None, "1", "known", RAW, [(b"", b"")])
-        other, _ = await look(conn, None, "1", "known", b"<Other/>", [(b"", b"")])
+        seen, _ = await look(conn, "1", "known", RAW, [(b"", b"")])
+        other, _ = await look(conn, "1", "known", b"<Other/>", [(b"", b"")])
     assert seen is not None
     assert (seen.status, seen.receipt, seen.same) == ("accepted", b"ok", True)
     assert other is not None
@@ -122,7 +122,7 @@ async def test_what_fails_inside_a_locked_transaction_leaves_no_row_and_a_usable
         await broken()
     async with desk.store.pool.acquire() as conn:
         assert not conn.is_in_transaction()
-        seen, _ = await look(conn, None, "1", "broken", RAW, [(b"", b"")])
+        seen, _ = await look(conn, "1", "broken", RAW, [(b"", b"")])
     assert seen is None
 
 

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import secrets
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, NoReturn
 
 import asyncpg
+import pytest
 
-from kjerne.access import Attestation, Caller, Grant, Label
+from kjerne.access import Attestation, Caller, Grant, Label, Once
 from kjerne.exchange import PatientRef
 from kjerne.fhir.definitions import type_number
 from kjerne.fhir.encode import decode
 from kjerne.fhir.index import index
 from kjerne.store import audit, subjects
+from kjerne.store.proofs import note, note_values
 from kjerne.store.records import Change
 
 from .conftest import CALLER, NOW, Desk
@@ -106,3 +109,21 @@ async def test_a_reason_is_gone_when_the_patients_key_is_gone(desk: Desk) -> Non
     async with desk.store.pool.acquire() as conn:
         found = await subjects.load(conn, PatientRef(key=patient), CALLER, desk.store.wrap)
     assert found is None, "without a key there is nobody whose log could be read"
+
+
+async def test_nothing_is_written_under_a_proof_that_may_have_been_used_before(desk: Desk) -> None:
+    patient = await desk.person()
+
+    async def refuse() -> NoReturn:
+        raise AssertionError("the proof is new")
+
+    once = Once(note_values(secrets.token_bytes(16), int(NOW.timestamp())), refuse)
+    grant = replace(await desk.grant(patient, "file"), once=once)
+    change = Change(type_number("Observation"), desk.store.ids.make(patient), RAW, index(decode(RAW)))
+    records = desk.store.records
+    async with desk.store.pool.acquire() as conn:
+        with pytest.raises(RuntimeError):
+            await records.put(conn, grant, [change])
+        assert await desk.store.pool.fetchval("SELECT count(*) FROM record WHERE id = $1", change.id) == 0
+        await note(conn, once)
+        assert (await records.put(conn, grant, [change]))[0].version == 1

@@ -9,15 +9,18 @@ import signal
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import NoReturn
 
 import asyncpg
 import pytest
 
+from kjerne.access import Once
 from kjerne.clock import FixedClock
+from kjerne.errors import Refusal
 from kjerne.store import migrate
 from kjerne.store.embedded import Embedded
 from kjerne.store.pool import Pool, open_pool
-from kjerne.store.proofs import NOTE, ProofTable, note_values
+from kjerne.store.proofs import NOTE, ProofTable, note, note_values
 
 NOON = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 SIGNED_AT = int(NOON.timestamp())
@@ -50,6 +53,31 @@ async def test_the_note_can_be_part_of_a_larger_statement(pool: Pool) -> None:
     statement = f"WITH fresh AS ({NOTE}) SELECT count(*) FROM fresh"
     assert await pool.fetchval(statement, *note_values(digest, SIGNED_AT)) == 1
     assert await pool.fetchval(statement, *note_values(digest, SIGNED_AT)) == 0
+
+
+def once() -> Once:
+    """A proof that a request came with."""
+
+    async def refuse() -> NoReturn:
+        raise Refusal(401, "used before")
+
+    return Once(note_values(secrets.token_bytes(16), SIGNED_AT), refuse)
+
+
+async def test_a_request_notes_its_proof_one_time_and_another_with_the_same_is_refused(pool: Pool) -> None:
+    first = once()
+    second = Once(first.values, first.refuse)
+    async with pool.acquire() as conn:
+        await note(conn, first)
+        await note(conn, first)
+        with pytest.raises(Refusal, match="used before"):
+            await note(conn, second)
+
+
+async def test_no_proof_is_noted_where_a_transaction_could_take_the_note_back(pool: Pool) -> None:
+    async with pool.acquire() as conn, conn.transaction():
+        with pytest.raises(RuntimeError):
+            await note(conn, once())
 
 
 async def test_a_sweep_keeps_the_minutes_around_now(pool: Pool) -> None:

@@ -253,9 +253,8 @@ class StandardsImport:
             groups.setdefault((named or person, self._service_by_type[one.type]), []).append(at)
         found: dict[tuple[int, str], tuple[Grant, list[int]]] = {}
         asked = list(groups.items())
-        # The first alone: it notes the request's proof of possession, which is good for once.
-        for begin, end in ((0, 1), *((at, at + ADMITS_AT_ONCE) for at in range(1, len(asked), ADMITS_AT_ONCE))):
-            some = asked[begin:end]
+        for begin in range(0, len(asked), ADMITS_AT_ONCE):
+            some = asked[begin : begin + ADMITS_AT_ONCE]
             grants = await asyncio.gather(
                 *(self._grant(call, person, service, own[0] + 1) for (person, service), own in some),
                 return_exceptions=True,

@@ -13,13 +13,12 @@ from typing import Any, Final, NamedTuple
 
 from xxhash import xxh3_128_digest
 
-from kjerne.access import Grant, Once
+from kjerne.access import Grant
 from kjerne.exchange import Stale
 from kjerne.store import messages
 from kjerne.store.chains import REPORT
 from kjerne.store.messages import Received
 from kjerne.store.pool import Connection
-from kjerne.store.proofs import fetched, noting
 
 VERSIONS_LOOKED_AT: Final = 200
 """Versions under one number that are looked at. A number with more of them is none of a report; see `Arrival.crowded`."""
@@ -63,18 +62,14 @@ SELECT (SELECT i.patient FROM person_identifier i WHERE i.digest = n.person
 FROM unnest($1::bytea[], $2::bytea[]) WITH ORDINALITY AS n(person, report, place)
 LEFT JOIN message_in m ON m.sender = $4 AND m.message = $5
 ORDER BY n.place"""
-_NOTING_LOOK: Final = f"WITH {noting(7)} SELECT EXISTS (SELECT 1 FROM note), f.* FROM ({_LOOK}) f"
 
 
 async def look(
-    conn: Connection, once: Once | None, sender: str, message: str, raw: bytes, named: Sequence[tuple[bytes, bytes]]
+    conn: Connection, sender: str, message: str, raw: bytes, named: Sequence[tuple[bytes, bytes]]
 ) -> tuple[Received | None, list[Arrival]]:
-    """What the message was answered if it came before, and what is known about each (person's digest, report) it names.
-
-    With `once` the request's proof is noted in the same statement, and refused where it was used before.
-    """
+    """What the message was answered if it came before, and what is known about each (person's digest, report) it names."""
     values = [person for person, _ in named], [report for _, report in named], REPORT, sender, message
-    rows = await fetched(conn, once, _LOOK, _NOTING_LOOK, (*values, VERSIONS_LOOKED_AT))
+    rows = await conn.fetch(_LOOK, *values, VERSIONS_LOOKED_AT)
     _, _, status, receipt, digest, reports, observations = rows[0]
     seen = None
     if status is not None:

@@ -70,8 +70,14 @@ def _caller_values(caller: Caller) -> tuple[Any, ...]:
     )
 
 
-def given(grant: Grant) -> tuple[Any, ...]:
-    """The row of what a grant opened, without the records: the statement that reads them fills in ids and versions."""
+def given(grant: Grant, *, noting: bool = False) -> tuple[Any, ...]:
+    """The row of what a grant opened, without the records: the statement that reads them fills in ids and versions.
+
+    No row is made on a proof of possession that may have been used before: either it is noted already, or the statement
+    that takes the row notes it too (`noting`, `store.proofs.fetched`).
+    """
+    if not noting and grant.once is not None and not grant.once.noted:
+        raise RuntimeError("the request's proof of possession is not noted yet")
     return (
         grant.subject.patient,
         grant.at,

@@ -21,6 +21,7 @@ from kjerne.fhir.search import Order, Plan, Search, ordered, plan, references, r
 from kjerne.store import audit
 from kjerne.store.codec import bound, parted
 from kjerne.store.pool import Connection, moment
+from kjerne.store.proofs import note
 from kjerne.store.reading import (
     ALLOWED,
     OUTER,
@@ -141,7 +142,7 @@ class Finder:
   WHERE s.ok AND {where.text} ORDER BY {sorting} LIMIT {limit}::bigint + 1
 ), r AS MATERIALIZED (SELECT * FROM m WHERE n <= {limit}), {audited("r", len(where.values) + 1)}"""
         shown = f"s.ok, (SELECT count(*) FROM m), {OUTER}, r.date_from FROM s LEFT JOIN r ON true ORDER BY r.n"
-        values = (*where.values, *audit.given(grant))
+        values = (*where.values, *audit.given(grant, noting=True))
         plain = f"WITH {STAMPED}, {rest} SELECT {shown}"
         noting_too = f"WITH {stamped_and_noted(len(values) + 1)}, {rest} SELECT s.fresh, {shown}"
         rows = await under(conn, grant, plain, noting_too, values)
@@ -156,6 +157,7 @@ class Finder:
     async def _in_steps(
         self, conn: Connection, grant: Grant, search: Search, found: Plan, after: list[Any] | None, skip: int
     ) -> Page:
+        await note(conn, grant.once)
         async with conn.transaction():
             keys = self._reader.unwrapped(grant)
             rows = self._sorted(await self._matching(conn, grant, found, keys), found)

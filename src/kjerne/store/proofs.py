@@ -22,6 +22,8 @@ ON CONFLICT DO NOTHING RETURNING true
 """
 """Gives a row if the proof is new. Parameters from `note_values`; may stand as a WITH part in a larger statement."""
 
+FRESH: Final = "SELECT EXISTS (SELECT 1 FROM note) AS fresh"
+"""Whether the CTE `noting` has noted a proof that nobody had used."""
 _REMEMBER = "INSERT INTO proof_memory (since) VALUES ($1) ON CONFLICT DO NOTHING"
 
 
@@ -42,15 +44,23 @@ async def fetched(
     """The rows of `plain`, or of `noting_too` where the request's proof is not noted yet.
 
     The latter takes the proof's three parameters behind the others, and says in a first column whether it was fresh;
-    one that was used before is refused here.
+    one that was used before is refused here. It stands alone: a transaction could take the note back.
     """
     if once is None or once.noted:
         return [tuple(row) for row in await conn.fetch(plain, *values)]
+    if conn.is_in_transaction():
+        raise RuntimeError("a proof of possession is noted outside of transactions")
     once.noted = True  # before the wait: what the same request asks meanwhile does not note it again
     rows = await conn.fetch(noting_too, *values, *once.values)
     if not rows or not rows[0][0]:
         await once.refuse()
     return [tuple(row)[1:] for row in rows]
+
+
+async def note(conn: Connection, once: Once | None) -> None:
+    """Notes the request's proof by itself, where no statement has yet; one that was used before is refused."""
+    if once is not None and not once.noted:
+        await fetched(conn, once, "", f"WITH {noting(1)} {FRESH}", ())
 
 
 class ProofTable:

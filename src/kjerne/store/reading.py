@@ -14,7 +14,7 @@ from kjerne.fhir.splice import Splices, served
 from kjerne.store import audit
 from kjerne.store.codec import DataKey, Dictionaries, Wrap, bound, parted, split
 from kjerne.store.pool import Connection, moment
-from kjerne.store.proofs import fetched, noting
+from kjerne.store.proofs import FRESH, fetched, noting
 
 
 class Record(NamedTuple):
@@ -45,7 +45,6 @@ ALLOWED: Final = (
 _STANDS: Final = "SELECT coalesce(sum(stamp), 0) = $2::numeric AS ok FROM person WHERE patient = ANY($1::bigint[])"
 _ONE_STANDS: Final = "SELECT coalesce((SELECT stamp FROM person WHERE patient = $1::bigint) = $2::bigint, false) AS ok"
 STAMPED: Final = f"s AS MATERIALIZED ({_STANDS})"
-_FRESH: Final = "SELECT EXISTS (SELECT 1 FROM note) AS fresh"
 _NAMED: Final = (
     "coalesce(array_agg(r.type), '{}') AS types, coalesce(array_agg(r.id), '{}') AS ids, "
     "coalesce(array_agg(r.version), '{}') AS versions"
@@ -67,7 +66,7 @@ def audited(source: str, first: int) -> str:
 def stamped_and_noted(first: int) -> str:
     """`STAMPED` where the request's proof is noted too (parameters from `first`); `s.fresh` says whether it was new."""
     return (
-        f"{noting(first)}, s AS MATERIALIZED (SELECT n.fresh, p.ok AND n.fresh AS ok FROM ({_STANDS}) p, ({_FRESH}) n)"
+        f"{noting(first)}, s AS MATERIALIZED (SELECT n.fresh, p.ok AND n.fresh AS ok FROM ({_STANDS}) p, ({FRESH}) n)"
     )
 
 
@@ -153,7 +152,7 @@ class Reader:
 
     async def read(self, conn: Connection, grant: Grant, type_: int, id_: UUID) -> Record | None:
         """The current version, or None: absent and hidden are one answer. Raises `Stale`."""
-        values = (*door(grant), type_, id_, *audit.given(grant))
+        values = (*door(grant), type_, id_, *audit.given(grant, noting=True))
         rows = await under(conn, grant, _READ_PLAIN, _READ_NOTING, values)
         found = self.opened(grant, rows)
         return found[0] if found else None

@@ -222,7 +222,7 @@ class Records:
         """A new record with a new id and its audit row, in one statement."""
         row = self.row(self.key(grant), grant.subject.patient, change, grant.at)
         subject = grant.subject
-        values = (*row, list(subject.keys), subject.stamp, *audit.given(grant))
+        values = (*row, list(subject.keys), subject.stamp, *audit.given(grant, noting=True))
         made = await fetched(conn, grant.once, _CREATE_PLAIN, _CREATE_NOTING, values)
         if not made or made[0][0] is None:
             raise Stale

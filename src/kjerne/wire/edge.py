@@ -20,7 +20,7 @@ from kjerne.policy.door import Door
 from kjerne.settings import Settings
 from kjerne.store.house import Store
 from kjerne.store.pool import BUSY, GONE
-from kjerne.store.proofs import NOTE
+from kjerne.store.proofs import note
 from kjerne.wire import http
 from kjerne.wire.deadline import Deadlines
 from kjerne.wire.problems import denied_answer, refusal_answer
@@ -88,8 +88,7 @@ class Edge:
                     raise Refusal(400, "the address holds a character that no address has", where="path")
                 route, parameters = self._router.find(method, path)
                 call = await self._call(scope, receive, headers, correlation, route, parameters)
-                answer = await route.handler(call)
-                await self._note(call)
+                answer = await self._handled(route, call)
         except Refusal as refusal:
             correlation = correlation or http.correlation_of({})
             answer = refusal_answer(refusal, route.errors if route else _shape_of(path))
@@ -156,12 +155,25 @@ class Edge:
             once=once,
         )
 
+    async def _handled(self, route: Route, call: Call) -> Answer:
+        """The handler's answer. The proof is noted before it begins, or by its first statement (`Route.notes_proof`).
+
+        What such a handler refuses without a statement is noted all the same: a proof is good for one answer.
+        """
+        if not route.notes_proof:
+            await self._note(call)
+        try:
+            answer = await route.handler(call)
+        except Refusal:
+            await self._note(call)
+            raise
+        await self._note(call)
+        return answer
+
     async def _note(self, call: Call) -> None:
-        """A proof that no look at a patient has noted is noted now: nothing leaves for one that was used before."""
         if call.once is not None and not call.once.noted:
-            if not await self.store.pool.fetchval(NOTE, *call.once.values):
-                await call.once.refuse()
-            call.once.noted = True
+            async with self.store.pool.acquire() as conn:
+                await note(conn, call.once)
 
     def base_url(self, host: str) -> str:
         """The address the client used, where it is one of ours: in the sandbox any loopback name with our port."""

@@ -6,18 +6,16 @@ import asyncio
 import itertools
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import pytest
 
-from kjerne.access import Choice, Grant, Label, Once
-from kjerne.errors import Refusal
+from kjerne.access import Choice, Grant, Label
 from kjerne.exchange import Denied, PatientRef
 from kjerne.fhir.definitions import type_number
 from kjerne.fhir.encode import decode
 from kjerne.services.results.intake import Taken
 from kjerne.store import followup, messages
-from kjerne.store.proofs import note_values
 
 from .conftest import LAB, NOW, Ward, fresh_number
 
@@ -457,19 +455,6 @@ async def test_two_reports_of_a_message_with_one_number_stand_apart(ward: Ward, 
     (taken,) = await take(ward, kith.message(same + same, id_=f"twins-{number[-5:]}", version="1.3"))
     assert (taken.accepted, taken.reports) == (True, 2)
     assert len(await opened(ward, number)) == 2
-
-
-async def test_a_message_under_a_proof_that_was_used_before_is_not_filed(ward: Ward, kith: Kith, number: str) -> None:
-    await ward.person(number)
-
-    async def refuse() -> NoReturn:
-        raise Refusal(401, "used before")
-
-    values = note_values(number.encode(), int(NOW.timestamp()))
-    raws = [a_report(kith, number, kith.item(), id_=f"M-{n}", report=f"R-{number[-5:]}-{n}") for n in range(2)]
-    taken = [await ward.house.intake.take(raw, LAB, ward.admit(), Once(values, refuse)) for raw in raws]
-    assert [one.status for one in taken] == [200, 401]
-    assert len(await opened(ward, number)) == 1
 
 
 async def test_the_audit_row_names_exactly_the_versions_that_were_filed(ward: Ward, kith: Kith, number: str) -> None:

@@ -42,7 +42,7 @@ async def test_a_fault_of_ours_refuses_the_message_and_keeps_it_to_be_run_again(
 
     monkeypatch.setattr(place, broken)
     with structlog.testing.capture_logs() as logged:
-        taken = await ward.house.intake.take(raw, LAB, ward.admit(), None, "corr-7")
+        taken = await ward.house.intake.take(raw, LAB, ward.admit(), "corr-7")
     assert (taken.accepted, taken.status) == (False, 422)
     receipt = apprec.parse(etree.fromstring(taken.receipt))
     assert receipt.status == "2"
@@ -67,7 +67,7 @@ async def test_a_fault_while_reading_refuses_the_message_too(ward: Ward, kith: K
     intake = Intake(
         ward.house.store, ward.house.clock, ward.house.settings, broken, ward.house.digest, lambda _: True
     )  # fmt: skip
-    taken = await intake.take(a_report(kith, number, kith.item()), LAB, ward.admit(), None, "corr-8")
+    taken = await intake.take(a_report(kith, number, kith.item()), LAB, ward.admit(), "corr-8")
     assert (taken.accepted, taken.status) == (False, 422)
     assert b"corr-8" in taken.receipt
 

@@ -47,7 +47,7 @@ class ResultsApi:
     identify: Identify
 
     def routes(self) -> list[Route]:
-        return [Route("POST", "/pps/v2/{type}/_search", self.search, SCOPE, "fhir", FORM_LIMIT_BYTES)]
+        return [Route("POST", "/pps/v2/{type}/_search", self.search, SCOPE, "fhir", FORM_LIMIT_BYTES, notes_proof=True)]
 
     async def search(self, call: Call) -> Answer:
         """A searchset Bundle; the patient's block, lock or opt-out as an outcome inside it, before data are looked for."""

@@ -18,7 +18,7 @@ from typing import Any, Final
 import msgspec
 import structlog
 
-from kjerne.access import Action, Caller, Grant, Once
+from kjerne.access import Action, Caller, Grant
 from kjerne.clock import Clock
 from kjerne.errors import Fault, Refusal
 from kjerne.exchange import Admit, Denied, PatientRef, Stale, not_filed
@@ -112,10 +112,8 @@ class Intake:
         # Messages about one report wait for each other, each with a connection: never with all of them.
         self._turns = asyncio.Semaphore(max(1, settings.pool_size // 2))
 
-    async def take(
-        self, raw: bytes, caller: Caller, admit: Admit, once: Once | None = None, correlation: str = ""
-    ) -> Taken:
-        """Takes one message from an authenticated sender; `once` is its proof of possession, if not noted yet.
+    async def take(self, raw: bytes, caller: Caller, admit: Admit, correlation: str = "") -> Taken:
+        """Takes one message from an authenticated sender.
 
         A fault of our own is logged with its trace under `correlation`, and refuses the message: it stays in the sender's
         queue, to be run again when the fault is mended. Where the database is gone or busy there is no receipt (503), since
@@ -125,7 +123,7 @@ class Intake:
         message = None
         try:
             message = self._read(raw)
-            return await self._file(raw, sender, message, admit, once)
+            return await self._file(raw, sender, message, admit)
         except Refusal as refusal:
             return await self._reject(raw, sender, message, refusal)
         except GONE as gone:
@@ -166,10 +164,10 @@ class Intake:
         )
         return row, Taken(receipt, 0, 0, refusal.status, faults, rule=refusal.rule)
 
-    async def _file(self, raw: bytes, sender: str, message: Message, admit: Admit, once: Once | None) -> Taken:
+    async def _file(self, raw: bytes, sender: str, message: Message, admit: Admit) -> Taken:
         named = [self._named(sender, message, version) for version in chain.versions(message)]
         for attempt in range(3):
-            seen, named, arrivals = await self._looked(raw, sender, message, named, once)
+            seen, named, arrivals = await self._looked(raw, sender, message, named)
             known = _as_before(seen)
             if known is not None:
                 return known
@@ -182,19 +180,19 @@ class Intake:
         raise Refusal(503, "the patient's facts are being changed at this moment", todo="Send the message again.")
 
     async def _looked(
-        self, raw: bytes, sender: str, message: Message, named: Sequence[Named], once: Once | None
+        self, raw: bytes, sender: str, message: Message, named: Sequence[Named]
     ) -> tuple[messages.Received | None, list[Named], list[Arrival]]:
         """What is known of the message and of each report in it; a crowded number gives way to a narrower one."""
         async with self._store.pool.acquire() as conn:
             pairs = [(one.person, one.number) for one in named]
-            seen, arrivals = await look(conn, once, sender, name_of(message), raw, pairs)
+            seen, arrivals = await look(conn, sender, name_of(message), raw, pairs)
             if any(one.crowded for one in arrivals):
                 named = [
                     replace(one, number=one.narrow) if arrival.crowded else one
                     for one, arrival in zip(named, arrivals, strict=True)
                 ]
                 pairs = [(one.person, one.number) for one in named]
-                seen, arrivals = await look(conn, once, sender, name_of(message), raw, pairs)
+                seen, arrivals = await look(conn, sender, name_of(message), raw, pairs)
         return seen, list(named), arrivals
 
     def _named(self, sender: str, message: Message, version: chain.Versioned) -> Named:

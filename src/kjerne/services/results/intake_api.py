@@ -48,7 +48,7 @@ class IntakeApi:
         return _answer(call, await self._taken(call, call.body))
 
     async def _taken(self, call: Call, raw: bytes) -> Taken:
-        return await self.intake.take(raw, _caller(call), call.admit, call.once, call.correlation)
+        return await self.intake.take(raw, _caller(call), call.admit, call.correlation)
 
     async def rejected(self, call: Call) -> Answer:
         """The caller's own rejected messages: id, time, and where what is wrong; nothing of their content."""

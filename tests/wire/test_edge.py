@@ -1,0 +1,160 @@
+"""A proof of possession is good for one request: on every route a second use is answered 401 and changes nothing."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from urllib.parse import urlencode
+
+import httpx
+
+from kjerne.exchange import PUBLIC
+from platform_fixture import Standing
+from services.results.kith.conftest import Kith
+from services.results.test_intake_api import a_message
+from services.results.test_opening_api import moved, rejected
+from services.results.test_reuse_api import ask, number_of
+from services.test_standards import create, observation
+
+FHIR = {"content-type": "application/fhir+json"}
+FORM = {"content-type": "application/x-www-form-urlencoded"}
+XML = {"content-type": "application/xml"}
+WHO = "renumbered"
+REASON = "Avsender ber om hjelp med avvisningen"
+
+
+@dataclass(frozen=True)
+class Sent:
+    """One request of a persona's. `route` is its line of the table, `status` what the first use is answered with."""
+
+    route: str
+    path: str
+    as_: str = "gp"
+    about: str = WHO
+    body: bytes = b""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    status: int = 200
+
+    @property
+    def method(self) -> str:
+        return self.route.partition(" ")[0]
+
+
+def proven(platform: Standing, sent: Sent) -> Callable[[Sent], httpx.Response]:
+    """Sends requests to the address of `sent`, all of them under one proof."""
+    patient = platform.nin(sent.about) if sent.about else ""
+    held = platform.client.token(sent.as_, patient=patient if sent.as_ == "gp" else "", path=sent.path)
+    url = str(httpx.URL(platform.url + sent.path))
+    proof = held.headers(sent.method, url, platform.clock.now().timestamp())
+
+    def send(one: Sent) -> httpx.Response:
+        named = {"person-id": patient} if patient else {}
+        headers = {**named, **one.headers, **proof}
+        return platform.http.request(one.method, url, content=one.body, headers=headers)
+
+    return send
+
+
+def rows(platform: Standing) -> dict[str, tuple[int, int]]:
+    """What every table holds, the replay table aside: number of rows, and a sum over all that stands in them."""
+    tables = platform.rows(
+        "SELECT oid::regclass::text AS name FROM pg_class WHERE relkind IN ('r', 'p') AND NOT relispartition "
+        "AND relnamespace = 'public'::regnamespace AND relname NOT IN ('proof', 'proof_memory') "
+        "AND has_table_privilege(oid, 'SELECT')"
+    )
+    counted = " UNION ALL ".join(
+        f"SELECT '{one['name']}' AS name, count(*) AS n, coalesce(sum(hashtextextended(t::text, 0)), 0) AS all_of "
+        f"FROM {one['name']} t"
+        for one in tables
+    )
+    found = {one["name"]: (one["n"], int(one["all_of"])) for one in platform.rows(counted)}
+    assert {"audit", "record", "record_history", "message_in", "reuse_answer"} <= found.keys()
+    return found
+
+
+def form(**fields: str) -> bytes:
+    return urlencode(fields).encode()
+
+
+def requests(platform: Standing) -> Iterator[tuple[Sent, Sent]]:
+    """For each line of the route table at least one request that is answered, and what comes under the same proof."""
+    made = str(create(platform, observation()).tree["id"])
+    at, pps = "/fhir/R4/Observation", "/pps/v2/Observation/_search"
+    tree = {**observation(id=made), "status": "amended"}
+
+    def put(status: str, version: int, answered: int = 200) -> Sent:
+        body = json.dumps(tree | {"status": status}).encode()
+        headers = FHIR | {"if-match": f'W/"{version}"'}
+        return Sent("PUT /fhir/R4/{type}/{id}", f"{at}/{made}", "lab", "", body, headers, answered)
+
+    def search(route: str, path: str, **fields: str) -> Sent:
+        return Sent(route, path, body=form(**fields), headers=FORM)
+
+    name, _ = rejected(platform)
+    twice, _ = rejected(platform)
+    lab = platform.persona("lab").organisation
+    opened = {"sender": lab, "message": name, "reason": REASON}
+    number = number_of(ask(platform, "urn:oid:2.16.578.1.12.4.1.1.7280|NPU27300"))
+    operator = {"as_": "operator", "about": "", "headers": FORM}
+    sender = {"as_": "lab", "about": ""}
+    message, other = a_message(platform), a_message(platform)
+    line = json.dumps(observation()).encode()
+    once = [
+        Sent("GET /fhir/R4/{type}", f"{at}?_count=2"),
+        Sent("GET /fhir/R4/{type}", f"{at}?_total=accurate"),
+        search("POST /fhir/R4/{type}/_search", f"{at}/_search", _count="2"),
+        search("POST /fhir/R4/{type}/_search", f"{at}/_search", _summary="count"),
+        search("POST /fhir/R4/{type}/_search", f"{at}/_search", _include="Observation:specimen"),
+        search("POST /pps/v2/{type}/_search", pps, _count="2"),
+        search("POST /pps/v2/{type}/_search", pps, skip="1"),
+        Sent("GET /fhir/R4/{type}/{id}", f"{at}/{made}"),
+        Sent("GET /fhir/R4/{type}/{id}/_history", f"{at}/{made}/_history"),
+        Sent("GET /fhir/R4/{type}/{id}/_history/{version}", f"{at}/{made}/_history/1"),
+        Sent("POST /fhir/R4/{type}", at, "lab", body=line, headers=FHIR, status=201),
+        Sent("POST /fhir/R4/{type}", at, "lab", body=b'{"resourceType":"Observation"}', headers=FHIR, status=422),
+        Sent("POST /fhir/R4/$import", "/fhir/R4/$import", "lab", body=line, headers={"content-type": "application/ndjson"}),
+        search("POST /pps/v2/already-done", "/pps/v2/already-done", code="urn:oid:2.16.578.1.12.4.1.1.7280|NPU03429"),
+        Sent("POST /pps/v2/already-done/{number}", f"/pps/v2/already-done/{number}", about="citizen",
+             body=form(outcome="followed"), headers=FORM, status=204),
+        Sent("GET /pps/already-done-counts", "/pps/already-done-counts", "operator", ""),
+        Sent("GET /pps/in/rejected", "/pps/in/rejected", **sender),
+        Sent("GET /pps/in/withdrawn", "/pps/in/withdrawn", **sender),
+        Sent("POST /pps/in/rejected/{message}", f"/pps/in/rejected/{name}", **sender, status=422),
+        Sent("POST /pps/in/rejected", "/pps/in/rejected", **sender, body=form(message=twice), headers=FORM, status=422),
+        Sent("POST /pps/in/rejected/{message}/content", f"/pps/in/rejected/{name}/content", **sender,
+             body=form(reason=REASON), headers=FORM),
+        Sent("POST /pps/in/content", "/pps/in/content", **sender, body=form(message=name, reason=REASON), headers=FORM),
+        Sent("GET /pps/operations/rejected", "/pps/operations/rejected", "operator", ""),
+        Sent("POST /pps/operations/rejected/content", "/pps/operations/rejected/content", body=form(**opened), **operator),
+        Sent("POST /pps/operations/withdrawn", "/pps/operations/withdrawn", **operator,
+             body=form(**opened | {"message": moved(platform, "citizen", "new-mother")})),
+        Sent("POST /pps/in", "/pps/in", "lab", "", b"<no message/>", XML, 400),
+    ]  # fmt: skip
+    yield from ((one, one) for one in once)
+    nobody = rejected(platform, number=Kith.NUMBER)[0]
+    unknown = Sent("POST /pps/operations/rejected/content", "/pps/operations/rejected/content", **operator,
+                   body=form(**opened | {"message": nobody}))  # fmt: skip
+    yield unknown, unknown
+    taken = Sent("POST /pps/in", "/pps/in", "lab", "", message, XML)
+    yield taken, replace(taken, body=other)
+    created = Sent("POST /fhir/R4/{type}", at, "lab", body=line, headers=FHIR, status=201)
+    yield created, replace(created, body=line.replace(b"140", b"141"))
+    yield put("amended", 1), put("corrected", 2)
+    yield put("corrected", 1, 412), put("corrected", 2)
+
+
+def test_on_every_route_a_second_use_of_a_proof_changes_nothing(platform: Standing) -> None:
+    """Also where who asks and about whom is remembered, and no look at the patient comes first."""
+    platform.search("Observation", about=WHO)
+    met = set()
+    for first, second in requests(platform):
+        send = proven(platform, first)
+        answer = send(first)
+        assert answer.status_code == first.status, (first, answer.text)
+        before = rows(platform)
+        assert send(second).status_code == 401, first
+        assert {name: held for name, held in rows(platform).items() if held != before[name]} == {}, first
+        met.add(first.route)
+    table = platform.application._edge.routes
+    assert met == {f"{route.method} {route.path}" for route in table if route.needs != PUBLIC}
