@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kjerne.fhir.dates import EARLIEST, LATEST, interval, microseconds, period
+from kjerne.fhir.dates import EARLIEST, LAST_DAY, LATEST, interval, later, local, microseconds, period
 
 
 @pytest.mark.parametrize(
@@ -51,6 +51,18 @@ def test_the_ends_of_time_hold(text: str) -> None:
     start, end = interval(text)
     assert EARLIEST <= start < end <= LATEST
     microseconds(start)
+
+
+def test_a_clock_in_norway_shows_every_instant_there_is() -> None:
+    assert local("2026-06-30T22:30:00Z").isoformat() == "2026-07-01T00:30:00+02:00"
+    assert local("2016-12-31T23:59:60Z").isoformat() == "2017-01-01T01:00:00+01:00"
+    for end in ("0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00"):
+        assert local(end).year in (1, 9999)
+
+
+def test_days_after_a_moment_end_with_the_calendar() -> None:
+    assert later(datetime(2026, 1, 1, tzinfo=UTC), 14) == datetime(2026, 1, 15, tzinfo=UTC)
+    assert later(datetime(9999, 12, 17, tzinfo=UTC), 14) == later(LATEST, 1) == LAST_DAY
 
 
 @given(st.text("0123456789-T:.+Z", max_size=25))

@@ -154,7 +154,23 @@ def test_hpr_numbers_lose_their_leading_zeros() -> None:
 
 
 def test_a_number_that_stands_in_a_text_by_itself_is_seen_and_no_other_digits() -> None:
-    for text in ("Patient/01825110190", "urn:oid:2.16.578.1.12.4.1.4.1.01825110190", "01825110190", "x|01825110190&y"):
+    for text in (
+        "Patient/01825110190",
+        "urn:oid:2.16.578.1.12.4.1.4.1.01825110190",
+        "01825110190",
+        "x|01825110190&y",
+        "018251 10190",
+        "Practitioner/018251-10190",
+    ):
         assert stands_in(text), text
-    for text in ("", "01825110191", "101825110190", "0182511019", "8f01825110190", "12345678901", "20261123120000"):
+    for text in (
+        "",
+        "01825110191",
+        "101825110190",
+        "0182511019",
+        "8f01825110190",
+        "12345678901",
+        "20261123120000",
+        "018251  10190",
+    ):
         assert not stands_in(text), text

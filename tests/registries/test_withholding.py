@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from kjerne.access import Label
+from kjerne.fhir.dates import LAST_DAY
 from kjerne.registries.withholding import UNDATED_DELAY_DAYS, is_label_system, withheld
 
 NOW = datetime(2026, 3, 5, 12, tzinfo=UTC)
@@ -58,6 +59,13 @@ def test_a_delay_without_a_date_waits_its_days_from_the_arrival() -> None:
 def test_a_discipline_delays_from_the_results_own_date(dates: dict[str, Any], from_when: datetime) -> None:
     for place in ({"category": [DISCIPLINE]}, {"code": DISCIPLINE}):
         assert withheld({"resourceType": "Observation", **place, **dates}, NOW).opens == from_when + timedelta(days=14)
+
+
+@pytest.mark.parametrize("date", ["9999-12-18", "9999-12-25T10:00:00Z", "9999-12-31T23:59:59-14:00"])
+def test_a_delay_ends_with_the_calendar(date: str) -> None:
+    tree = {"resourceType": "Observation", "category": [DISCIPLINE], "effectiveDateTime": date}
+    assert withheld(tree, NOW).opens == LAST_DAY
+    assert withheld(marked(code="NORU", display=date), NOW).opens <= LAST_DAY
 
 
 def test_what_is_about_somebody_else_says_so() -> None:

@@ -16,6 +16,7 @@ from kjerne.fhir.definitions import type_number
 from kjerne.fhir.validate import check
 from kjerne.services.standards import http_date
 from kjerne.wire.json import parse
+from pages.test_live import tab
 from platform_fixture import Answered, Standing, Tree
 from services.results.kith.conftest import Kith
 
@@ -41,11 +42,13 @@ def create(platform: Standing, tree: Tree | bytes, *, about: str = "renumbered",
     )
 
 
-def update(platform: Standing, id_: str, tree: Tree, version: str = "", **headers: str) -> Answered:
+def update(
+    platform: Standing, id_: str, tree: Tree, version: str = "", *, as_: str = "lab", **headers: str
+) -> Answered:
     sent = {"content-type": FHIR} | ({"if-match": f'W/"{version}"'} if version else {}) | headers
     return Answered(
         platform.client.call(
-            "PUT", f"/fhir/R4/Observation/{id_}", as_="lab", body=json.dumps(tree).encode(), headers=sent
+            "PUT", f"/fhir/R4/Observation/{id_}", as_=as_, body=json.dumps(tree).encode(), headers=sent
         )
     )
 
@@ -153,6 +156,18 @@ def test_what_was_withheld_stays_withheld_when_it_is_updated(platform: Standing,
 def test_what_was_withdrawn_cannot_be_updated(platform: Standing, made: str) -> None:
     label(platform, made, Label.WITHDRAWN)
     assert update(platform, made, observation(id=made), "1").status == 404
+
+
+def test_another_sender_does_not_learn_whose_record_an_id_is(platform: Standing, made: str) -> None:
+    """Absent is the answer whomever the body names: herself, somebody else, nobody, or what is no number."""
+    numbers = [platform.nin("renumbered"), platform.nin("parent"), Kith.NUMBER, "1"]
+    system = "urn:oid:2.16.578.1.12.4.1.4.1"
+    bodies = [observation(id=made)] + [
+        observation(id=made, subject={"identifier": {"system": system, "value": number}}) for number in numbers
+    ]
+    answers = [update(platform, made, body, "1", as_="hospital-lab").response for body in bodies]
+    answers += [update(platform, (other := str(uuid4())), observation(id=other), "1", as_="hospital-lab").response]
+    assert {(answer.status_code, answer.content) for answer in answers} == {(404, answers[0].content)}
 
 
 def test_a_record_about_one_person_is_not_filed_on_another(platform: Standing, made: str) -> None:
@@ -320,6 +335,7 @@ def test_a_sender_cannot_tell_an_opt_out_from_nobody(platform: Standing, way: st
     assert answers[0][0] == 403
 
 
+PATHOLOGY = {"system": "urn:oid:2.16.578.1.12.4.1.1.8202", "code": "PAT"}
 OTHERS_NUMBER = "13897512345"
 
 
@@ -375,12 +391,34 @@ def test_a_search_by_address_with_a_person_number_in_it_is_refused(platform: Sta
     answer = platform.get("Observation?performer=Practitioner/01825110190")
     assert (answer.status, answer.issue["expression"]) == (400, ["query"])
     assert "01825110190" not in answer.response.text
+    for spelled in ("018251+10190", "018251-10190"):
+        assert platform.get(f"Observation?performer=Practitioner/{spelled}").status == 400
     form = [("performer", "Practitioner/01825110190")]
     sent = platform.client.call(
         "POST", "/fhir/R4/Observation/_search", as_="gp", patient=platform.nin("citizen"), form=form
     )
     assert sent.status_code == 200
     assert "01825110190" not in sent.text
+
+
+@pytest.mark.parametrize("issued", ["9999-12-25T10:00:00Z", "9999-12-31T23:59:59.999Z", "9999-12-31T23:59:60Z"])
+def test_a_delayed_result_of_the_last_days_of_the_calendar_is_filed_and_waits(platform: Standing, issued: str) -> None:
+    """Some systems write "never" so. Nobody who reads it meets a fault: not a search, not the question, not the page."""
+    late = {"code": {"coding": [{"system": "urn:oid:2.16.578.1.12.4.1.1.7280", "code": "NPU27300"}]}}
+    tree = observation(issued=issued, effectiveDateTime=issued, category=[{"coding": [PATHOLOGY]}], **late)
+    id_ = create(platform, tree).tree["id"]
+    assert update(platform, id_, tree | {"id": id_, "status": "amended"}, "1").status == 200
+    (row,) = platform.rows("SELECT release_at FROM record WHERE id = $1", UUID(id_))
+    assert row["release_at"].date().isoformat() == "9999-12-31"
+    asked = platform.client.call(
+        "POST", "/pps/v2/already-done", as_="gp", patient=platform.nin("renumbered"),
+        form=[("code", "urn:oid:2.16.578.1.12.4.1.1.7280|NPU27300")],
+    )  # fmt: skip
+    assert asked.status_code == 200
+    with tab(platform, "gp") as it:
+        assert it.type(platform.nin("renumbered")).status_code == 200
+    with tab(platform, "renumbered", "me") as it:
+        assert it.get("/me/results").status_code == 200
 
 
 def test_a_minimal_answer_has_no_body(platform: Standing) -> None:

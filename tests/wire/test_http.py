@@ -47,7 +47,9 @@ def test_the_callers_correlation_id_is_kept(name: str) -> None:
     assert http.correlation_of({name: "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"}).startswith("00-4bf")
 
 
-@pytest.mark.parametrize("value", ["", "a b", "x" * 129, "\n", "12817510078", "id-12817510078-x", "æ"])
+@pytest.mark.parametrize(
+    "value", ["", "a b", "x" * 129, "\n", "12817510078", "id-12817510078-x", "298768-37658", "x.298768_37658", "æ"]
+)
 def test_a_correlation_id_that_could_do_harm_is_replaced(value: str) -> None:
     made = http.correlation_of({"cid": value})
     assert made != value and len(made) == 32

@@ -16,6 +16,9 @@ EARLIEST: Final = datetime(1, 1, 1, tzinfo=UTC)
 LATEST: Final = datetime(9999, 12, 31, 23, 59, 59, 999999, tzinfo=UTC)
 """Ends of open periods; PostgreSQL and asyncpg carry both."""
 
+LAST_DAY: Final = datetime(9999, 12, 31, tzinfo=UTC)
+"""Where what would leave the calendar stays: a moment that every time zone can still write."""
+
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND: Final = timedelta(microseconds=1)
 
@@ -75,6 +78,17 @@ def _midnight(year: int, month: int, day: int) -> datetime:
         return LATEST
     local = datetime(year, month, day, tzinfo=OSLO)
     return EARLIEST if year == 1 and month == day == 1 else local.astimezone(UTC)
+
+
+def local(text: str) -> datetime:
+    """The first instant of a date, dateTime or instant as a clock in Norway shows it. Raises `ValueError`."""
+    start = interval(text)[0]
+    return min(start, LAST_DAY).astimezone(OSLO)
+
+
+def later(moment: datetime, days: int) -> datetime:
+    """So many days after a moment, as far as the calendar goes."""
+    return LAST_DAY if LAST_DAY - moment < timedelta(days=days) else moment + timedelta(days=days)
 
 
 def microseconds(moment: datetime) -> int:

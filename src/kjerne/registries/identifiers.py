@@ -36,7 +36,7 @@ MONTH_FORTY: Final = 40
 
 _NUMBER_IN_TEXT: Final = re.compile(r"(?<!\d)(\d{6})[ .-]?(\d{5})(?!\d)")
 _ELEVEN = re.compile(r"[0-9]{11}")
-_ALONE = re.compile(r"(?<![0-9A-Za-z])[0-9]{11}(?![0-9A-Za-z])")
+_ALONE = re.compile(r"(?<![0-9A-Za-z])([0-9]{6})[ .-]?([0-9]{5})(?![0-9A-Za-z])")
 _NINE = re.compile(r"[0-9]{9}")
 _HPR = re.compile(r"[0-9]{1,9}")
 
@@ -92,10 +92,10 @@ def without_numbers(text: str) -> str:
 
 
 def stands_in(text: str) -> bool:
-    """Whether a person number stands in a text by itself, with control digits that hold."""
-    for found in _ALONE.findall(text):
+    """Whether a person number stands in a text by itself, however it is spelled, with control digits that hold."""
+    for first, last in _ALONE.findall(text):
         try:
-            parse(found)
+            parse(first + last)
         except Refusal:
             continue
         return True

@@ -12,11 +12,12 @@ from typing import Any, Final
 
 from kjerne.errors import Refusal
 from kjerne.exchange import Call, PatientRef
+from kjerne.fhir.searchparams import parameters
 from kjerne.registries import identifiers
 
 NATIONAL_SYSTEMS: Final = frozenset({"", *identifiers.SYSTEM_BY_KIND.values()})
 
-_IN_DOUBT: Final = re.compile(rb'"reference"\s*:\s*"[^"]*[0-9]{11}|\\u')
+_IN_DOUBT: Final = re.compile(rb'"reference"\s*:\s*"[^"]*[0-9]{6}[ .-]?[0-9]{5}|\\u')
 """Bytes in which a reference may hold a number, or in which anything may be spelled by its code point."""
 _PERSON: Final = re.compile(r"(?:^|/)(?:Patient|Person|RelatedPerson)/[0-9]{11}(?:/|$)")
 
@@ -31,8 +32,9 @@ def number_in(tree: Mapping[str, Any]) -> str:
 def check_names(raw: bytes, tree: Mapping[str, Any]) -> None:
     """`Refusal` 422 where a resource (`raw`, parsed as `tree`) names its people in a way that cannot be trusted.
 
-    That is a person number in a literal reference, or a contained subject who is not the one that `subject` names. A
-    reference to a Patient elsewhere says nothing that could be checked here, and is kept as it came.
+    That is a person number in a literal reference, a contained subject that is no subject (R4 lets a Bundle be contained,
+    but be nobody's record), or one who is not the one that `subject` names. A reference to a Patient elsewhere says
+    nothing that could be checked here, and is kept as it came.
     """
     if _IN_DOUBT.search(raw):
         for where, text in _references(str(tree["resourceType"]), tree):
@@ -41,25 +43,29 @@ def check_names(raw: bytes, tree: Mapping[str, Any]) -> None:
                     422, "a person number never stands in a reference", where=where,
                     todo="Name the person by an identifier (reference.identifier).",
                 )  # fmt: skip
+    name = tree["resourceType"]
+    for one in _inside(tree):
+        if one["resourceType"] not in parameters(name)["subject"].targets:
+            raise Refusal(422, f"the subject is a contained {one['resourceType']}", where=f"{name}.subject")
     contained = _contained(tree)
     if contained and number_in(tree) not in contained:
-        raise Refusal(
-            422, "the subject and the contained Patient are two persons", where=f"{tree['resourceType']}.subject"
-        )
+        raise Refusal(422, "the subject and the contained Patient are two persons", where=f"{name}.subject")
 
 
 def _contained(tree: Mapping[str, Any]) -> list[str]:
     """The national numbers of the contained Patient that `subject` points at."""
-    place = tree.get("subject", {}).get("reference", "")
-    if place[:1] != "#":
-        return []
     return [
         str(identifier.get("value", ""))
-        for one in tree.get("contained", ())
-        if one.get("id") == place[1:]
+        for one in _inside(tree)
         for identifier in one.get("identifier", ())
         if identifier.get("system") in NATIONAL_SYSTEMS
     ]
+
+
+def _inside(tree: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The contained resource that `subject` points at."""
+    place = tree.get("subject", {}).get("reference", "")
+    return [one for one in tree.get("contained", ()) if one.get("id") == place[1:]] if place[:1] == "#" else []
 
 
 def _references(where: str, value: Any) -> Iterator[tuple[str, str]]:

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Final, NamedTuple
 
 from kjerne.access import Label
 from kjerne.errors import Refusal
-from kjerne.fhir.dates import interval
+from kjerne.fhir.dates import LAST_DAY, interval, later
 
 LABEL_BY_CODE: Final = {
     "NORS": Label.RESTRICTED,
@@ -86,9 +86,9 @@ def withheld(tree: Mapping[str, Any], at: datetime) -> Withheld:
     if is_anothers(tree):
         labels |= Label.NOT_THE_MOTHERS
     days = _discipline_days(tree)
-    rule = _made_at(tree, at) + timedelta(days=days) if days else None
+    rule = later(_made_at(tree, at), days) if days else None
     if undated:
-        rule = _later(rule, at + timedelta(days=UNDATED_DELAY_DAYS))
+        rule = _later(rule, later(at, UNDATED_DELAY_DAYS))
     return Withheld(labels, rule, asked)
 
 
@@ -114,7 +114,7 @@ def is_anothers(tree: Mapping[str, Any]) -> bool:
 def opening(text: str) -> datetime | None:
     """The first moment of a day in Norway; None where the text is no date."""
     try:
-        return interval(text.strip())[0]
+        return min(interval(text.strip())[0], LAST_DAY)
     except ValueError:
         return None
 

@@ -26,6 +26,7 @@ CORRELATION_HEADERS: Final = (
     "cid", "correlation-id", "x-correlation-id", "x-request-id", "request-id", "nhn-event-id", "traceparent",
 )  # fmt: skip
 _CORRELATION = re.compile(r"[A-Za-z0-9_.:\-]{1,128}")
+_PERSON_LIKE = re.compile(r"[0-9]{6}[.:_\-]?[0-9]{5}")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
 # A header that decides who is asked about, or who asks, must be there once: two readers may choose different ones.
 _ONCE: Final = frozenset(
@@ -63,8 +64,8 @@ def host_of(scope: Scope) -> str:
 def correlation_of(headers: Mapping[str, str]) -> str:
     """The caller's correlation id where it is a plain word of up to 128 characters, else a new one."""
     for name in CORRELATION_HEADERS:
-        # Eleven digits in a row could be a person number that a client misplaced: it must not reach any log.
-        if (value := headers.get(name)) and _CORRELATION.fullmatch(value) and not re.search(r"\d{11}", value):
+        # What is spelled as a person number could be one that a client misplaced: it must not reach any log.
+        if (value := headers.get(name)) and _CORRELATION.fullmatch(value) and not _PERSON_LIKE.search(value):
             return value
     return secrets.token_hex(16)
 

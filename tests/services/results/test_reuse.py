@@ -33,6 +33,10 @@ def test_a_newborns_result_is_not_the_mothers() -> None:
     assert verdict(observed(1, **hers), observed(50)) == "due"
 
 
+def test_a_sample_of_the_last_day_of_the_calendar_is_answered() -> None:
+    assert verdict(observed(1, effectiveDateTime="9999-12-31T23:59:59+00:00")) == "done"
+
+
 @pytest.mark.parametrize(
     ("days_ago", "expected"), [(0, "done"), (41.99, "done"), (42, "due"), (43, "due"), (400, "due")]
 )

@@ -14,6 +14,7 @@ from decimal import Decimal
 from typing import Any, Final, Literal
 from zoneinfo import ZoneInfo
 
+from kjerne.fhir.dates import local
 from kjerne.services.results.kith import units
 
 Resource = dict[str, Any]
@@ -136,9 +137,8 @@ def when(text: str | None) -> When | None:
         return None
     if len(text) == 10:
         return When(date.fromisoformat(text))
-    moment = datetime.fromisoformat(text)
-    local = moment.astimezone(OSLO) if moment.tzinfo else moment.replace(tzinfo=OSLO)
-    return When(local.date(), local)
+    moment = local(text)
+    return When(moment.date(), moment)
 
 
 def taken(observation: Resource) -> When | None:

@@ -10,11 +10,12 @@ import re
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from functools import cache
 from importlib.resources import files
 from typing import Any, Final, Literal
 
+from kjerne.fhir.dates import later
 from kjerne.registries.withholding import is_anothers
 
 NLK: Final = "urn:oid:2.16.578.1.12.4.1.1.7280"
@@ -98,7 +99,7 @@ def answer(system: str, code: str, observations: Iterable[dict[str, Any]], now: 
         return Answer("no-rule", None, None, earlier)
     if not earlier:
         return Answer("never", interval, None, ())
-    again = earlier[0].at + timedelta(days=interval.days)
+    again = later(earlier[0].at, interval.days)
     return Answer("done" if now < again else "due", interval, again.date(), earlier)
 
 

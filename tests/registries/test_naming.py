@@ -1,0 +1,59 @@
+"""How a resource names whose record it is: what is taken, and what can be nobody's name."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from kjerne.errors import Refusal
+from kjerne.fhir.validate import check
+from kjerne.registries.naming import check_names, number_in
+
+NUMBER = {"system": "urn:oid:2.16.578.1.12.4.1.4.1", "value": "13897512345"}
+
+
+def about(inside: dict[str, Any]) -> dict[str, Any]:
+    """A valid Observation whose subject is contained."""
+    tree = {
+        "resourceType": "Observation",
+        "status": "final",
+        "code": {"text": "x"},
+        "contained": [{"id": "p", **inside}],
+        "subject": {"reference": "#p"},
+    }
+    assert check(tree, "Observation") == []
+    return tree
+
+
+def checked(tree: dict[str, Any]) -> str:
+    """The number that names the subject, once the names have held."""
+    check_names(json.dumps(tree).encode(), tree)
+    return number_in(tree)
+
+
+@pytest.mark.parametrize(
+    "inside",
+    [
+        {"resourceType": "Bundle", "type": "collection", "identifier": {"value": "1"}},
+        {"resourceType": "QuestionnaireResponse", "status": "completed", "identifier": NUMBER},
+    ],
+    ids=lambda inside: str(inside["resourceType"]),
+)
+def test_what_can_be_nobodys_record_is_no_subject(inside: dict[str, Any]) -> None:
+    with pytest.raises(Refusal) as refused:
+        checked(about(inside))
+    assert (refused.value.status, refused.value.where) == (422, "Observation.subject")
+
+
+@pytest.mark.parametrize(
+    ("inside", "number"),
+    [
+        ({"resourceType": "Patient", "identifier": [NUMBER]}, NUMBER["value"]),
+        ({"resourceType": "Patient"}, ""),
+        ({"resourceType": "Location", "identifier": [{"system": "urn:x", "value": "77"}]}, ""),
+    ],
+)
+def test_a_contained_subject_names_the_patient_where_it_has_her_number(inside: dict[str, Any], number: str) -> None:
+    assert checked(about(inside)) == number
