@@ -33,6 +33,7 @@ from kjerne.errors import Refusal
 from kjerne.exchange import PUBLIC, Answer, Call, Handler, Pairs, PatientRef, Route
 from kjerne.fhir import capability
 from kjerne.fhir.encode import encode
+from kjerne.fhir.negotiation import check_accepted
 from kjerne.fhir.search import Search
 from kjerne.pages.app import pages_app
 from kjerne.pages.live_citizen import CitizenPages
@@ -170,6 +171,7 @@ class House:
 
     def _metadata(self, base: str, routes: Sequence[Route], served: Iterable[str]) -> Handler:
         async def metadata(call: Call) -> Answer:
+            check_accepted(call)
             told = capability.statement(
                 routes,
                 base,

@@ -18,7 +18,7 @@ def version(number: int) -> Version:
 
 
 def test_each_version_in_a_history_says_which_request_made_it() -> None:
-    tree = parse(history([version(2), version(1)], [("self", "http://kjerne.example/fhir/R4/Specimen/a/_history")]))
+    tree = parse(history([version(2), version(1)], [("self", "http://kjerne.example/fhir/R4/Specimen/a/_history")], 2))
     assert check(tree, "Bundle") == []
     newest, first = tree["entry"]
     assert newest["request"] == {"method": "PUT", "url": "Specimen/a"}

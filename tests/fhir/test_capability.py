@@ -37,6 +37,10 @@ def test_a_statement_tells_the_routes_of_its_own_base() -> None:
     assert report["searchInclude"] == ["DiagnosticReport:result"]
     assert "DiagnosticReport:result" in observation["searchRevInclude"]
     assert not {"Observation:subject", "Observation:patient"}.intersection(observation.get("searchInclude", ()))
+    assert not {"subject", "patient"}.intersection(one["name"] for one in observation["searchParam"])
+    security = made["rest"][0]["security"]
+    assert security["service"][0]["coding"][0]["code"] == "OAuth"
+    assert "DPoP" in security["description"] and "scope" in security["description"]
     assert ("versioning" in observation, "operation" in made["rest"][0]) == (False, False)
     assert {"code", "date", "_id", "_tag"} <= {one["name"] for one in observation["searchParam"]}
 

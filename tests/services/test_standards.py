@@ -6,6 +6,7 @@ import json
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from typing import Any
+from urllib.parse import urlencode
 from uuid import UUID, uuid4
 
 import httpx
@@ -257,6 +258,78 @@ def test_pages_by_address_go_on_by_their_link_which_stands_alone(platform: Stand
     path = first.link("next").removeprefix(f"{platform.url}/fhir/R4/")
     assert first.ids() + platform.get(path).ids() == whole
     assert platform.get(f"{path}&code=NPU27300").status == 400
+
+
+def test_a_page_link_is_one_and_opens_only_where_it_was_made(platform: Standing) -> None:
+    def token(link: str) -> str:
+        return link.partition("_cursor=")[2]
+
+    fhir = token(platform.get("Observation?_count=3").link("next"))
+    pps = token(platform.search("Observation", [("_count", "3")]).link("next"))
+    assert fhir and pps
+    assert platform.get(f"Observation?_cursor={pps}").status == 400
+    assert platform.search("Observation", [("_cursor", fhir)]).status == 400
+    for form in ([("_cursor", "")], [("_cursor", fhir), ("_cursor", fhir)], [("_cursor", ""), ("_count", "1")]):
+        assert platform.get("Observation?" + urlencode(form)).status == 400
+        assert platform.search("Observation", form).status == 400
+
+
+def test_a_history_is_given_page_by_page_and_of_a_time(platform: Standing, made: str) -> None:
+    for version in ("1", "2"):
+        update(platform, made, observation(id=made, status="amended"), version)
+    first = read(platform, f"Observation/{made}/_history?_count=2")
+    assert [one["resource"]["meta"]["versionId"] for one in first.tree["entry"]] == ["3", "2"]
+    assert first.tree["total"] == 3
+    rest = read(platform, first.link("next").removeprefix(f"{platform.url}/fhir/R4/"))
+    assert [one["resource"]["meta"]["versionId"] for one in rest.tree["entry"]] == ["1"]
+    assert rest.link("next") == ""
+    made_at = rest.tree["entry"][0]["resource"]["meta"]["lastUpdated"]
+    at = f"Observation/{made}/_history?"
+    assert read(platform, at + urlencode({"_since": "2100-01-01"})).tree["total"] == 0
+    assert read(platform, at + urlencode({"_since": made_at})).tree["total"] == 3
+    assert read(platform, at + urlencode({"_at": made_at})).tree["total"] == 1
+    assert "entry" not in read(platform, at + "_summary=count").tree
+    assert check(parse(first.response.content), "Bundle") == []
+
+
+@pytest.mark.parametrize(
+    "query", ["_count=x", "_since=yesterday", "_at=2&_at=3", "code=x", "_sort=date", "_cursor=", "_cursor=x&_count=2"]
+)
+def test_a_history_passes_over_nothing(platform: Standing, made: str, query: str) -> None:
+    assert read(platform, f"Observation/{made}/_history?{query}").status == 400
+    if query.startswith(("code", "_sort")):
+        lenient = read(platform, f"Observation/{made}/_history?{query}", headers={"prefer": "handling=lenient"})
+        assert lenient.status == 200
+
+
+@pytest.mark.parametrize("end", ["", "/_history/1"])
+def test_a_read_shows_as_much_as_is_asked_for(platform: Standing, made: str, end: str) -> None:
+    part = read(platform, f"Observation/{made}{end}?_elements=effective").tree
+    assert "valueQuantity" not in part and part["effectiveDateTime"]
+    assert part["meta"]["tag"][-1]["code"] == "SUBSETTED"
+    assert "valueQuantity" in read(platform, f"Observation/{made}{end}?_summary=false&_format=json&_pretty=true").tree
+    assert "code" in read(platform, f"Observation/{made}{end}?_summary=text").tree
+    for query, status in (("_summary=count", 400), ("code=x", 400), ("_elements=nothing", 400), ("_format=xml", 406)):
+        assert read(platform, f"Observation/{made}{end}?{query}").status == status, query
+    assert read(platform, f"Observation/{made}{end}?x=1", headers={"prefer": "handling=lenient"}).status == 200
+
+
+@pytest.mark.parametrize("end", ["", "/_history", "/_history/1"])
+def test_who_takes_no_json_is_told_so(platform: Standing, made: str, end: str) -> None:
+    xml = {"accept": "application/fhir+xml"}
+    assert read(platform, f"Observation/{made}{end}", headers=xml).status == 406
+    assert platform.get("Observation", headers=xml).status == 406
+    assert platform.search("Observation", headers=xml).status == 406
+    assert platform.http.get(f"{platform.url}/fhir/R4/metadata", headers=xml).status_code == 406
+
+
+def test_a_body_that_says_it_is_no_json_is_refused_as_such(platform: Standing, made: str) -> None:
+    for type_ in ("text/plain", "application/fhir+xml"):
+        sent = {"content-type": type_}
+        assert create(platform, observation(), **sent).status == 415
+        assert update(platform, made, observation(id=made), "1", **sent).status == 415
+    assert create(platform, observation(), **{"content-type": "application/json; charset=utf-8"}).status == 201
+    assert create(platform, observation(), accept="application/fhir+xml").status == 406
 
 
 def test_the_law_refuses_a_search_in_words(platform: Standing) -> None:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from kjerne.access import Attestation, Caller, Grant, Label, Subject
 from kjerne.errors import Refusal
-from kjerne.store.cursors import Cursors
+from kjerne.store.cursors import Cursors, token_in
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 ATTESTATION = Attestation(
@@ -40,6 +40,15 @@ def refused(text: str, grant: Grant = GRANT, type_: str = "Observation") -> int:
 def test_a_link_opens_with_what_was_put_in() -> None:
     cursor = CURSORS.open(token(), GRANT, "Observation")
     assert (tuple(cursor.pairs), cursor.after) == (PAIRS, AFTER)
+
+
+def test_a_request_has_one_page_link_or_none() -> None:
+    assert token_in((("code", "x"),)) is None
+    assert token_in((("_cursor", "x"),)) == "x"
+    for pairs in ((("_cursor", ""),), (("_cursor", "x"), ("_cursor", "x")), (("_cursor", ""), ("_cursor", "x"))):
+        with pytest.raises(Refusal) as refused_:
+            token_in(pairs)
+        assert (refused_.value.status, refused_.value.where) == (400, "_cursor")
 
 
 def test_nothing_can_be_read_from_a_link_and_no_two_are_alike() -> None:

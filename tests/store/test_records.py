@@ -17,7 +17,7 @@ from kjerne.fhir.definitions import type_number
 from kjerne.fhir.encode import decode
 from kjerne.fhir.index import index
 from kjerne.store.house import Store
-from kjerne.store.reading import Reader, Record
+from kjerne.store.reading import Reader, Record, Span
 from kjerne.store.records import Change, Written
 
 from .conftest import NOW, Desk
@@ -148,13 +148,69 @@ async def test_a_new_version_keeps_the_old_one_in_history(desk: Desk) -> None:
     async with desk.store.pool.acquire() as conn:
         new = change(desk.store, patient, potassium("5.1"), first.id, expected=1)
         assert [w.version for w in await desk.store.records.put(conn, grant, [new])] == [2]
-        earlier = await Reader(desk.store.wrap, desk.store.dictionaries).earlier(
-            conn, await desk.grant(patient, "history"), OBSERVATION, [first.id]
+        found = await Reader(desk.store.wrap, desk.store.dictionaries).history(
+            conn, await desk.grant(patient, "history"), OBSERVATION, first.id, Span(), 10
         )
-    assert [(record.version, record.raw) for record in earlier] == [(1, potassium("4.1"))]
+    assert found is not None
+    assert [(record.version, record.raw) for record in found.versions] == [(2, potassium("5.1")), (1, potassium("4.1"))]
     now = await read(desk, await desk.grant(patient), first.id)
     assert now is not None
     assert (now.version, now.raw) == (2, potassium("5.1"))
+
+
+async def test_a_history_is_one_moments_however_many_write_meanwhile(desk: Desk) -> None:
+    """Read in two statements, a version that became a former one between them came twice, and its successor never."""
+    patient = await desk.person()
+    first = await create(desk, patient, potassium("4.1"))
+    reader = Reader(desk.store.wrap, desk.store.dictionaries)
+
+    async def write() -> None:
+        for number in range(2, 30):
+            async with desk.store.pool.acquire() as conn:
+                new = change(desk.store, patient, potassium(f"{number}.1"), first.id)
+                await desk.store.records.put(conn, await desk.grant(patient, "write"), [new])
+
+    async def read() -> None:
+        async with desk.store.pool.acquire() as conn:
+            found = await reader.history(conn, await desk.grant(patient, "history"), OBSERVATION, first.id, Span(), 100)
+        assert found is not None
+        versions = [record.version for record in found.versions]
+        assert versions == list(range(len(versions), 0, -1))
+
+    writing = asyncio.ensure_future(write())
+    while not writing.done():
+        await read()
+    await writing
+
+
+async def test_a_history_gives_the_versions_of_a_time_page_by_page_and_its_audit_rows_name_what_each_page_gave(
+    desk: Desk,
+) -> None:
+    patient = await desk.person()
+    first = await create(desk, patient, potassium("1.1"))
+    for day in (1, 2, 3):
+        async with desk.store.pool.acquire() as conn:
+            new = change(desk.store, patient, potassium(f"{day}.2"), first.id)
+            await desk.store.records.put(conn, await desk.grant(patient, "write", at=NOW + timedelta(days=day)), [new])
+    reader = Reader(desk.store.wrap, desk.store.dictionaries)
+
+    async def found(span: Span, limit: int = 10) -> tuple[list[int], int, bool]:
+        async with desk.store.pool.acquire() as conn:
+            grant = await desk.grant(patient, "history")
+            page = await reader.history(conn, grant, OBSERVATION, first.id, span, limit)
+        assert page is not None
+        versions = [record.version for record in page.versions]
+        assert (await audit_of(desk, patient))[-1]["versions"] == versions
+        return versions, page.total, page.more
+
+    day = timedelta(days=1)
+    assert await found(Span(), 3) == ([4, 3, 2], 4, True)
+    assert await found(Span(below=2), 3) == ([1], 4, False)
+    assert await found(Span(since=NOW + day)) == ([4, 3, 2], 3, False)
+    assert await found(Span(first=NOW + day / 2, last=NOW + 3 * day / 2)) == ([2, 1], 2, False)
+    assert await found(Span(first=NOW + 9 * day)) == ([4], 1, False)
+    assert await found(Span(since=NOW + 9 * day)) == ([], 0, False)
+    assert await found(Span(), 0) == ([], 4, True)
 
 
 async def test_a_change_against_an_old_version_is_refused_whole(desk: Desk) -> None:

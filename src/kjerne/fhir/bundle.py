@@ -31,9 +31,9 @@ class Version(NamedTuple):
     resource: bytes
 
 
-def history(versions: Sequence[Version], links: Sequence[tuple[str, str]]) -> bytes:
+def history(versions: Sequence[Version], links: Sequence[tuple[str, str]], total: int) -> bytes:
     """A history Bundle, newest first as given: each entry says which request made it (bdl-3, bdl-4)."""
-    return _joined("history", (_version(one) for one in versions), links, len(versions))
+    return _joined("history", (_version(one) for one in versions), links, total)
 
 
 def self_url(address: str, pairs: Iterable[tuple[str, str]], search: Search) -> str:

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any, Final
 
-from kjerne.exchange import Route
+from kjerne.exchange import PUBLIC, SESSION, Route
 from kjerne.fhir.definitions import TYPES
-from kjerne.fhir.searchparams import COLUMN_CODES, SearchParameter, parameters
+from kjerne.fhir.searchparams import COLUMN_CODES, SUBJECT_CODES, SearchParameter, parameters
 
 # (method, path behind the base; T stands for the type, I for the id) -> interaction.
 _INTERACTIONS: Final = {
@@ -22,6 +22,7 @@ _INTERACTIONS: Final = {
     ("PATCH", "T/I"): "patch",
     ("DELETE", "T/I"): "delete",
 }
+SECURITY_SERVICE: Final = "http://terminology.hl7.org/CodeSystem/restful-security-service"
 OPERATIONS: Final = "http://kjerne.example/fhir/OperationDefinition/"
 _ORDER: Final = tuple(dict.fromkeys(_INTERACTIONS.values()))
 
@@ -47,8 +48,11 @@ def statement(
             found.setdefault(type, set()).add(interaction)
     rest: dict[str, Any] = {
         "mode": "server",
+        "documentation": "A search is about one patient, whom the header person-id names.",
         "resource": [_resource(type, interactions, types) for type, interactions in sorted(found.items())],
     }
+    if needs := _needs(told, base):
+        rest["security"] = _security(needs)
     operations = _operations(told, base)
     if operations:
         rest["operation"] = [{"name": name, "definition": OPERATIONS + name} for name in operations]
@@ -74,6 +78,21 @@ def _interactions(route: Route, base: str, types: Sequence[str]) -> list[tuple[s
     shape = "/".join(["T", *("I" if part.startswith("{") else part for part in parts[1:])])
     interaction = _INTERACTIONS.get((route.method, shape))
     return [(type, interaction) for type in own] if interaction else []
+
+
+def _needs(routes: Iterable[Route], base: str) -> list[str]:
+    prefix = base.rstrip("/") + "/"
+    return sorted({one.needs for one in routes if one.path.startswith(prefix) and one.needs not in (PUBLIC, SESSION)})
+
+
+def _security(needs: Sequence[str]) -> dict[str, Any]:
+    """R4 capabilitystatement.html: which scheme, and in words what the codes of R4 do not have."""
+    return {
+        "cors": False,
+        "service": [{"coding": [{"system": SECURITY_SERVICE, "code": "OAuth"}]}],
+        "description": "OAuth 2.0: an access token bound to the caller's key, with a DPoP proof on each request (RFC 9449), "
+        f"in the scope {' or '.join(needs)}.",
+    }
 
 
 def _operations(routes: Iterable[Route], base: str) -> list[str]:
@@ -106,8 +125,10 @@ def _references(type: str) -> list[SearchParameter]:
 
 
 def answered(parameter: SearchParameter) -> bool:
-    """Whether `wire.search` takes this parameter."""
-    return bool(parameter.leaves or parameter.composite) or parameter.code in COLUMN_CODES
+    """Whether a search can be answered by this parameter. The patient is named by the request, never by one of them."""
+    return bool(parameter.leaves or parameter.composite or parameter.code in COLUMN_CODES) and (
+        parameter.code not in SUBJECT_CODES
+    )
 
 
 def _parameter(one: SearchParameter) -> dict[str, str]:

@@ -17,8 +17,10 @@ from kjerne.access import Grant
 from kjerne.errors import Fault, Refusal
 from kjerne.exchange import Answer, Call, Denied, Pairs, PatientRef, Route, granted, not_filed
 from kjerne.fhir.bundle import Version, history, searchset, self_url
+from kjerne.fhir.dates import Interval, interval
 from kjerne.fhir.definitions import type_name, type_number
 from kjerne.fhir.index import index
+from kjerne.fhir.negotiation import check_accepted, check_sent
 from kjerne.fhir.search import Search
 from kjerne.fhir.splice import served, splice
 from kjerne.fhir.subset import shown
@@ -26,13 +28,14 @@ from kjerne.fhir.validate import check
 from kjerne.registries.identifiers import stands_in
 from kjerne.registries.naming import check_names, number_in, patient_of
 from kjerne.registries.withholding import withheld
-from kjerne.store.cursors import Cursors
+from kjerne.store.cursors import Cursors, token_in
 from kjerne.store.finding import Finder
 from kjerne.store.pool import Pool
-from kjerne.store.reading import Reader, Record
+from kjerne.store.reading import History, Reader, Record, Span
 from kjerne.store.records import Change, Records, Written
 from kjerne.store.sealed_id import SealedIds
 
+BASE: Final = "/fhir/R4"
 READ: Final = "nhn:pps/provesvar-read"
 WRITE: Final = "nhn:pps/provesvar-write"
 # Which service's law holds for a type. A type that is not here is not served yet: 404 names it.
@@ -42,6 +45,9 @@ SERVICE_BY_TYPE: Final = dict.fromkeys(
 # The parameters that name the patient by number; they are taken from a form alone.
 BY_NUMBER: Final = frozenset(f"{name}{sign}identifier" for name in ("patient", "subject") for sign in (".", ":"))
 RESOURCE_LIMIT_BYTES: Final = 2_000_000
+OF_A_READ: Final = frozenset({"_format", "_pretty", "_summary", "_elements"})
+"""What R4 http.html lets a read ask for beside the resource."""
+OF_A_HISTORY: Final = OF_A_READ | {"_count", "_since", "_at"}
 _VERSION: Final = re.compile(r"[1-9][0-9]{0,8}")
 _DAYS: Final = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
@@ -62,7 +68,7 @@ class StandardsApi:
     identify: Callable[[str], PatientRef]
 
     def routes(self) -> list[Route]:
-        at = "/fhir/R4/{type}"
+        at = BASE + "/{type}"
         return [
             Route("GET", at, self.search, READ, "fhir", notes_proof=True),
             Route("POST", at + "/_search", self.search, READ, "fhir", notes_proof=True),
@@ -76,6 +82,7 @@ class StandardsApi:
     async def read(self, call: Call) -> Answer:
         """One resource by id; absent, hidden and refused are one answer (404), so an id guessed tells nothing."""
         type_, id_ = self._place(call)
+        asked = self._asked_to_see(call)
 
         async def use(grant: Grant) -> Record | None:
             async with self.pool.acquire() as conn:
@@ -86,11 +93,12 @@ class StandardsApi:
             raise absent(call)
         if call.headers.get("if-none-match") == etag(record.version):
             return Answer(304, headers=_version_headers(record.version, record.at))
-        return Answer(200, record.served, headers=_version_headers(record.version, record.at))
+        return _as_asked(record, asked)
 
     async def vread(self, call: Call) -> Answer:
         """One version of a resource."""
         type_, id_ = self._place(call)
+        asked = self._asked_to_see(call)
         text = call.parameters["version"]
         if not _VERSION.fullmatch(text):
             raise absent(call)
@@ -102,54 +110,73 @@ class StandardsApi:
         record = await self._hidden_as_absent(call, id_, "history", use)
         if record is None:
             raise absent(call)
-        return Answer(200, record.served, headers=_version_headers(record.version, record.at))
+        return _as_asked(record, asked)
 
     async def history(self, call: Call) -> Answer:
-        """All versions of a resource, newest first, as a history Bundle."""
+        """The versions of a resource, newest first, as a history Bundle; page by page where there are many.
+
+        Of `_since` and `_at` those answer that R4 http.html#history says.
+        """
         type_, id_ = self._place(call)
+        at = f"{BASE}/{call.parameters['type']}/{id_}/_history"
+        check_accepted(call)
+        token = _page_link(call.query)
+        first = _known(call, call.query, OF_A_HISTORY) if token is None else ()
+        asked = self._versions_asked(call, first)
 
-        async def use(grant: Grant) -> list[Record]:
-            async with self.pool.acquire() as conn, conn.transaction():
-                current = await self.reader.read(conn, grant, type_, id_)
-                earlier = await self.reader.earlier(conn, grant, type_, [id_]) if current else []
-                return [current, *earlier] if current else []
+        async def use(grant: Grant) -> Answer | None:
+            pairs, (search, span) = first, asked
+            if token is not None:
+                cursor = self.cursors.open(token, grant, at)
+                pairs = tuple((key, value) for key, value in cursor.pairs)
+                search, span = self._versions_asked(call, pairs)
+                span = span._replace(below=int(cursor.after[0]))
+            limit = 0 if search.summary == "count" else search.count
+            async with self.pool.acquire() as conn:
+                found = await self.reader.history(conn, grant, type_, id_, span, limit)
+            if found is None:
+                return None
+            links = [("self", self_url(f"{call.base_url}{call.path}", pairs, search))]
+            if found.more and found.versions:
+                onward = self.cursors.make(grant, at, pairs, [found.versions[-1].version])
+                links.append(("next", f"{call.base_url}{at}?_cursor={onward}"))
+            return Answer(200, history(_told(call, found, search), links, found.total))
 
-        versions: list[Record] = await self._hidden_as_absent(call, id_, "history", use)
-        if not versions:
+        answer: Answer | None = await self._hidden_as_absent(call, id_, "history", use)
+        if answer is None:
             raise absent(call)
-        url = f"{call.base_url}/fhir/R4/{_named(versions[0])}"
-        told = [Version(url, type_name(one.type), str(one.id), one.version, one.at, one.served) for one in versions]
-        return Answer(200, history(told, [("self", f"{call.base_url}{call.path}")]))
+        return answer
 
     async def search(self, call: Call) -> Answer:
         """A search inside one patient, by GET where no number is needed, by POST with a form else."""
         name = call.parameters["type"]
         type_of(name)
+        check_accepted(call)
         if any(key in BY_NUMBER or (key != "_cursor" and stands_in(value)) for key, value in call.query):
             says = "a person number never stands in an address"
             raise Refusal(400, says, where="query", todo="Use POST _search with a form.")
         pairs = tuple(pair for pair in (*call.query, *call.form) if pair[0] not in BY_NUMBER and pair[0] != "_cursor")
-        token = next((value for key, value in (*call.query, *call.form) if key == "_cursor"), "")
+        token = token_in((*call.query, *call.form))
         patient = self._patient(call)
         # A page link goes on with a search that was taken before, lenient or not.
-        lenient = bool(token) or "handling=lenient" in call.headers.get("prefer", "")
+        lenient = token is not None or _lenient(call)
         if call.body:
             raise Refusal(415, "a search is sent as application/x-www-form-urlencoded", where="content-type")
-        if token and pairs:
-            raise Refusal(400, "a page link stands alone; it holds the search it goes on with", where="_cursor")
+        if token is not None and pairs:
+            raise _not_alone()
 
         async def use(grant: Grant) -> Answer:
             asked, after = pairs, None
-            if token:
-                cursor = self.cursors.open(token, grant, name)
+            if token is not None:
+                cursor = self.cursors.open(token, grant, f"{BASE}/{name}")
                 asked, after = tuple((key, value) for key, value in cursor.pairs), cursor.after
             search = self.parse_search(name, asked, lenient)
             async with self.pool.acquire() as conn:
                 page = await self.finder.search(conn, grant, search, after=after)
-            base, address = f"{call.base_url}/fhir/R4", f"{call.base_url}{call.path}".removesuffix("/_search")
+            base, address = f"{call.base_url}{BASE}", f"{call.base_url}{call.path}".removesuffix("/_search")
             links = [("self", self_url(address, asked, search))]
             if page.after is not None:
-                next_token = self.cursors.make(grant, name, asked, page.after)
+                next_token = self.cursors.make(grant, f"{BASE}/{name}", asked, page.after)
                 links.append(("next", f"{base}/{name}?_cursor={next_token}"))
             entries = [
                 (f"{base}/{_named(record)}", shown(record.served, search), mode)
@@ -211,6 +238,8 @@ class StandardsApi:
         return self._written(call, written[0], 200)
 
     def _checked(self, call: Call, name: str) -> dict[str, Any]:
+        check_accepted(call)
+        check_sent(call)
         tree = self.parse_json(call.body)
         if tree.get("resourceType") != name:
             raise Refusal(400, f"the body is not a {name}", where="resourceType")
@@ -222,12 +251,32 @@ class StandardsApi:
 
     def _written(self, call: Call, written: Written, status: int) -> Answer:
         name = call.parameters["type"]
-        location = f"{call.base_url}/fhir/R4/{name}/{written.id}/_history/{written.version}"
+        location = f"{call.base_url}{BASE}/{name}/{written.id}/_history/{written.version}"
         headers = (("location", location), *_version_headers(written.version, written.at))
         if "return=minimal" in call.headers.get("prefer", ""):
             return Answer(status, headers=headers)
         body = served(call.body, splice(call.body), str(written.id), written.version, written.at)
         return Answer(status, body, headers=headers)
+
+    def _asked_to_see(self, call: Call) -> Search | None:
+        """What of a resource a read asks for, None for all of it. `Refusal` 400 for a parameter that no read has."""
+        check_accepted(call)
+        if not call.query:
+            return None
+        search = self.parse_search(call.parameters["type"], _known(call, call.query, OF_A_READ), False)
+        if search.summary == "count":
+            raise Refusal(400, "a read has no count", where="_summary")
+        return search
+
+    def _versions_asked(self, call: Call, pairs: Pairs) -> tuple[Search, Span]:
+        """How much of each version, and which of them."""
+        of_each = tuple(pair for pair in pairs if pair[0] not in ("_since", "_at"))
+        span = Span()
+        if since := _period(pairs, "_since"):
+            span = span._replace(since=since[0])
+        if at := _period(pairs, "_at"):
+            span = span._replace(first=at[0], last=at[1])
+        return self.parse_search(call.parameters["type"], of_each, False), span
 
     def _place(self, call: Call) -> tuple[int, UUID]:
         type_ = type_of(call.parameters["type"])
@@ -266,6 +315,59 @@ def type_of(name: str) -> int:
 
 def absent(call: Call) -> Refusal:
     return Refusal(404, f"no {call.parameters['type']} with this id that you may see", where="id")
+
+
+def _lenient(call: Call) -> bool:
+    return "handling=lenient" in call.headers.get("prefer", "")
+
+
+def _known(call: Call, pairs: Pairs, names: frozenset[str]) -> Pairs:
+    """The parameters of an address that is no search; `Refusal` 400 for any other, which lenient handling passes over."""
+    if not _lenient(call) and any(name not in names for name, _ in pairs):
+        takes = ", ".join(sorted(names))
+        raise Refusal(
+            400, f"this address takes {takes} and no other parameter", where="query", code="not-supported",
+            todo="Leave the others out, or send Prefer: handling=lenient.",
+        )  # fmt: skip
+    return tuple(pair for pair in pairs if pair[0] in names)
+
+
+def _period(pairs: Pairs, name: str) -> Interval | None:
+    texts = [value for key, value in pairs if key == name]
+    try:
+        found = [interval(text) for text in texts]
+    except ValueError:
+        raise Refusal(400, f"{name} is a date or an instant", where=name) from None
+    if len(found) > 1:
+        raise Refusal(400, f"{name} may stand only once", where=name)
+    return found[0] if found else None
+
+
+def _page_link(pairs: Pairs) -> str | None:
+    token = token_in(pairs)
+    if token is not None and len(pairs) > 1:
+        raise _not_alone()
+    return token
+
+
+def _not_alone() -> Refusal:
+    return Refusal(400, "a page link stands alone; it holds the search it goes on with", where="_cursor")
+
+
+def _as_asked(record: Record, asked: Search | None) -> Answer:
+    """A resource, or as much of it as was asked for."""
+    body = record.served if asked is None else shown(record.served, asked)
+    return Answer(200, body, headers=_version_headers(record.version, record.at))
+
+
+def _told(call: Call, found: History, search: Search) -> list[Version]:
+    return [
+        Version(
+            f"{call.base_url}{BASE}/{_named(one)}", type_name(one.type), str(one.id), one.version, one.at,
+            shown(one.served, search),
+        )
+        for one in found.versions
+    ]  # fmt: skip
 
 
 def etag(version: int) -> str:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -20,12 +21,21 @@ from kjerne.store.keys import Sealer
 
 
 class Cursor(msgspec.Struct, frozen=True, array_like=True):
-    """Where a search goes on: its type and pairs, the key of the last entry, and when the link dies."""
+    """Where a search goes on: its address and pairs, the key of the last entry, and when the link dies."""
 
-    type: str
+    place: str
     pairs: list[tuple[str, str]]
     after: list[Any]
     dies_at: datetime
+
+
+def token_in(pairs: Iterable[tuple[str, str]]) -> str | None:
+    """The token of a page link among a request's parameters; None where there is none. `Refusal` 400 for several, or an
+    empty one: it would begin the search anew."""
+    tokens = [value for name, value in pairs if name == "_cursor"]
+    if len(tokens) > 1 or tokens == [""]:
+        raise Refusal(400, "a page link has one _cursor, and it is not empty", where="_cursor")
+    return tokens[0] if tokens else None
 
 
 class Cursors:
@@ -35,13 +45,13 @@ class Cursors:
         self._sealer = Sealer(key)
         self._life = timedelta(minutes=minutes)
 
-    def make(self, grant: Grant, type_: str, pairs: Pairs, after: list[Any]) -> str:
-        """A token for the page after `after`, bound to caller, patient and attestation."""
-        cursor = Cursor(type_, list(pairs), after, grant.at + self._life)
+    def make(self, grant: Grant, place: str, pairs: Pairs, after: list[Any]) -> str:
+        """A token for the page after `after`, bound to caller, patient and attestation, and to the search's address."""
+        cursor = Cursor(place, list(pairs), after, grant.at + self._life)
         sealed = self._sealer.seal(msgspec.msgpack.encode(cursor), _bound_to(grant))
         return base64.urlsafe_b64encode(sealed).rstrip(b"=").decode()
 
-    def open(self, token: str, grant: Grant, type_: str) -> Cursor:
+    def open(self, token: str, grant: Grant, place: str) -> Cursor:
         """Raises `Refusal` 400 for a link of another caller, patient, attestation or search, 410 for one that is old."""
         try:
             sealed = base64.b64decode(token + "=" * (-len(token) % 4), altchars=b"-_", validate=True)
@@ -53,7 +63,7 @@ class Cursors:
                 where="_cursor",
                 todo="Start the search again.",
             ) from None
-        if cursor.type != type_:
+        if cursor.place != place:
             raise Refusal(
                 400, "this page link belongs to another search", where="_cursor", todo="Start the search again."
             )

@@ -10,6 +10,7 @@ from uuid import UUID
 
 from kjerne.access import NO_LABEL, Grant, Label
 from kjerne.exchange import Stale
+from kjerne.fhir.dates import EARLIEST, LATEST
 from kjerne.fhir.splice import Splices, served
 from kjerne.store import audit
 from kjerne.store.codec import DataKey, Dictionaries, Wrap, bound, parted, split
@@ -34,6 +35,23 @@ class Record(NamedTuple):
     def served(self) -> bytes:
         """The bytes that go out: received bytes with `id`, `meta.versionId` and `meta.lastUpdated` put in."""
         return served(self.raw, self.splices, str(self.id), self.version, self.at)
+
+
+class Span(NamedTuple):
+    """Which versions of a record: made `since` then, current some time in [`first`, `last`), older than version `below`."""
+
+    since: datetime = EARLIEST
+    first: datetime = EARLIEST
+    last: datetime = LATEST
+    below: int = 0
+
+
+class History(NamedTuple):
+    """One page of a record's versions, how many there are on all pages, and whether older ones follow."""
+
+    versions: list[Record]
+    total: int
+    more: bool
 
 
 OUTER: Final = "r.patient, r.type, r.id, r.version, r.labels, r.dictionary, r.at, r.release_at, r.body"
@@ -121,15 +139,24 @@ SELECT count(*) FILTER (WHERE labels & $3 & $5 <> 0),
   array_agg(release_at ORDER BY release_at) FILTER (WHERE labels & $3 = 0 AND release_at > $4)
 FROM record WHERE patient = ANY($1::bigint[]) AND type = $2"""
 
+# $8 made since, $9 and $10 current some time in between, $11 older than this version, $12 at most so many.
 _HISTORY = f"""
 WITH {STAMPED}, c AS MATERIALIZED (
-  SELECT r.type, r.id FROM record r, s WHERE s.ok AND {ALLOWED} AND r.type = $6 AND r.id = ANY($7::uuid[])
+  SELECT r.type, r.id FROM record r, s WHERE s.ok AND {ALLOWED} AND r.type = $6 AND r.id = $7
+), v AS (
+  SELECT {OUTER}, false AS deleted FROM record r JOIN c USING (type, id) WHERE r.patient = ANY($1::bigint[])
+  UNION ALL
+  SELECT {OUTER}, r.deleted FROM record_history r JOIN c USING (type, id) WHERE r.patient = ANY($1::bigint[])
+), w AS (
+  SELECT v.*, lead(v.at) OVER (ORDER BY v.version) AS ended FROM v
+), m AS MATERIALIZED (
+  SELECT r.* FROM w r WHERE NOT r.deleted AND {ALLOWED} AND r.at >= $8 AND r.at < $10 AND (r.ended IS NULL OR r.ended > $9)
 ), r AS MATERIALIZED (
-  SELECT {OUTER} FROM record_history r, s
-   WHERE s.ok AND {ALLOWED} AND NOT r.deleted AND r.type = $6 AND r.id = ANY($7::uuid[])
-     AND EXISTS (SELECT 1 FROM c WHERE c.id = r.id)
-), {audited("r", _FIRST_AUDIT)}
-SELECT s.ok, r.* FROM s LEFT JOIN r ON true ORDER BY r.id, r.version DESC"""
+  SELECT m.* FROM m WHERE m.version < $11::integer ORDER BY m.version DESC LIMIT $12::bigint
+), {audited("r", _FIRST_AUDIT + 5)}
+SELECT s.ok, {OUTER}, (SELECT count(*) FROM c), (SELECT count(*) FROM m), (SELECT count(*) FROM m WHERE version < $11)
+FROM s LEFT JOIN r ON true ORDER BY r.version DESC"""
+_NEWEST: Final = 2**31 - 1
 
 
 _VERSION = f"""
@@ -179,9 +206,23 @@ class Reader:
         )
         return (row[0], [one for one in map(moment, row[1] or ()) if one]) if row else (0, [])
 
-    async def earlier(self, conn: Connection, grant: Grant, type_: int, ids: Sequence[UUID]) -> list[Record]:
-        """Former versions of records, newest first for each; a record that is shut now has no history either."""
-        return self.opened(grant, await conn.fetch(_HISTORY, *door(grant), type_, list(ids), *audit.given(grant)))
+    async def history(
+        self, conn: Connection, grant: Grant, type_: int, id_: UUID, span: Span, limit: int
+    ) -> History | None:
+        """The versions of a record, newest first, as they stood in one moment; None where it is absent or shut now.
+
+        Raises `Stale`.
+        """
+        asked = (span.since, span.first, span.last, span.below or _NEWEST, limit)
+        rows = await conn.fetch(_HISTORY, *door(grant), type_, id_, *asked, *audit.given(grant))
+        if not rows or not rows[0][0]:
+            raise Stale
+        _, *_, there, total, rest = rows[0]
+        if not there:
+            return None
+        keys = self.unwrapped(grant)
+        versions = [self.open_row(keys, tuple(row)[1:-3]) for row in rows if row[1] is not None]
+        return History(versions, total, rest > len(versions))
 
     def opened(self, grant: Grant, rows: Sequence[Any]) -> list[Record]:
         """Rows of a statement above as records. Raises `Stale` when the grant's facts no longer stand."""

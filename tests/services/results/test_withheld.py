@@ -48,7 +48,8 @@ class Record:
         self, method: str, path: str, tree: dict[str, Any], *, by: Caller = LAB, **more: str
     ) -> tuple[Answer, dict[str, str]]:
         route = next(one for one in self.ward.house.routes() if (one.method, one.path) == (method, path))
-        headers = {"person-id": self.number, "content-type": "application/fhir+ndjson"}
+        kind = "ndjson" if path.endswith("$import") else "json"
+        headers = {"person-id": self.number, "content-type": f"application/fhir+{kind}"}
         headers |= {"if-match": more.pop("version")} if "version" in more else {}
         parameters = {"type": tree["resourceType"], **more}
         made = Call(

@@ -16,15 +16,17 @@ from kjerne.exchange import Answer, Call, Denied, Pairs, PatientRef, Route, gran
 from kjerne.fhir.bundle import Entry, searchset, self_url
 from kjerne.fhir.definitions import type_name
 from kjerne.fhir.encode import encode
+from kjerne.fhir.negotiation import check_accepted
 from kjerne.fhir.search import Search
 from kjerne.fhir.subset import shown
 from kjerne.registries.naming import patient_of
 from kjerne.services.results import outcome
-from kjerne.store.cursors import Cursors
+from kjerne.store.cursors import Cursors, token_in
 from kjerne.store.finding import Finder, Page
 from kjerne.store.pool import Pool
 from kjerne.store.reading import Record
 
+BASE: Final = "/pps/v2"
 SERVICE: Final = "results"
 SCOPE: Final = "nhn:pps/provesvar-read"
 TYPES: Final = ("DiagnosticReport", "Observation", "ServiceRequest", "Specimen", "PractitionerRole")
@@ -47,7 +49,7 @@ class ResultsApi:
     identify: Identify
 
     def routes(self) -> list[Route]:
-        return [Route("POST", "/pps/v2/{type}/_search", self.search, SCOPE, "fhir", FORM_LIMIT_BYTES, notes_proof=True)]
+        return [Route("POST", BASE + "/{type}/_search", self.search, SCOPE, "fhir", FORM_LIMIT_BYTES, notes_proof=True)]
 
     async def search(self, call: Call) -> Answer:
         """A searchset Bundle; the patient's block, lock or opt-out as an outcome inside it, before data are looked for."""
@@ -59,6 +61,7 @@ class ResultsApi:
         patient, basis = patient_of(call, self.identify), basis_of(call)
         check_role(call)
         check_form(call)
+        check_accepted(call)
         asked = _asked(call)
 
         async def use(grant: Grant) -> Answer:
@@ -73,11 +76,11 @@ class ResultsApi:
 
     async def _page(self, call: Call, grant: Grant, type_: str, asked: Asked) -> Answer:
         pairs, after = asked.pairs, None
-        if asked.cursor:
-            cursor = self.cursors.open(asked.cursor, grant, type_)
+        if asked.cursor is not None:
+            cursor = self.cursors.open(asked.cursor, grant, f"{BASE}/{type_}")
             pairs, after = tuple((name, value) for name, value in cursor.pairs), cursor.after
         # A page link goes on with a search that was taken before, lenient or not.
-        lenient = bool(asked.cursor) or "handling=lenient" in call.headers.get("prefer", "")
+        lenient = asked.cursor is not None or "handling=lenient" in call.headers.get("prefer", "")
         search = self.parse(type_, pairs, lenient)
         async with self.pool.acquire() as conn:
             page = await self.finder.search(conn, grant, search, after=after, skip=asked.skip)
@@ -88,8 +91,9 @@ class ResultsApi:
         skipped = (("skip", str(asked.skip)),) if asked.skip else ()
         links = [("self", self_url(address, (*pairs, *skipped), search))]
         if page.after is not None:
-            links.append(("next", f"{address}?_cursor={self.cursors.make(grant, search.type, pairs, page.after)}"))
-        base = f"{call.base_url}/pps/v2"
+            token = self.cursors.make(grant, f"{BASE}/{search.type}", pairs, page.after)
+            links.append(("next", f"{address}?_cursor={token}"))
+        base = f"{call.base_url}{BASE}"
         entries = [entry(base, record, search, "match") for record in page.records]
         entries += [entry(base, record, search, "include") for record in page.included]
         if not entries and page.total == 0:
@@ -103,11 +107,11 @@ class Asked:
 
     pairs: Pairs
     skip: int
-    cursor: str
+    cursor: str | None
 
 
 def _asked(call: Call) -> Asked:
-    cursor = next((value for name, value in (*call.query, *call.form) if name == "_cursor"), "")
+    cursor = token_in((*call.query, *call.form))
     skips = [value for name, value in call.form if name in ("skip", "_skip")]
     skip_text = skips[0] if skips else "0"
     if len(skips) > 1 or not (skip_text.isascii() and skip_text.isdigit() and len(skip_text) < 7):
@@ -116,7 +120,7 @@ def _asked(call: Call) -> Asked:
     pairs = tuple(
         (renamed.get(name, name), value) for name, value in call.form if name not in ("skip", "_skip", "_cursor")
     )
-    if cursor and (pairs or skip_text != "0"):
+    if cursor is not None and (pairs or skip_text != "0"):
         raise Refusal(400, "a page link stands alone; it holds the search it goes on with", where="_cursor")
     return Asked(pairs, int(skip_text), cursor)
 
