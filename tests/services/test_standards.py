@@ -320,6 +320,13 @@ def test_who_takes_no_json_is_told_so(platform: Standing, made: str, end: str) -
     assert read(platform, f"Observation/{made}{end}", headers=xml).status == 406
     assert platform.get("Observation", headers=xml).status == 406
     assert platform.search("Observation", headers=xml).status == 406
+    for path, as_ in (("/pps/v2/already-done", "gp"), ("/fhir/R4/$import", "lab")):
+        sent = {"content-type": "application/ndjson"} if as_ == "lab" else {}
+        form = [("code", "x")] if as_ == "gp" else []
+        answer = platform.client.call(
+            "POST", path, as_=as_, patient=platform.nin("renumbered"), form=form, headers=xml | sent
+        )
+        assert answer.status_code == 406
     assert platform.http.get(f"{platform.url}/fhir/R4/metadata", headers=xml).status_code == 406
 
 

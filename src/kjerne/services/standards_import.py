@@ -25,6 +25,7 @@ from kjerne.exchange import Answer, Call, Denied, PatientRef, Route, Stale, not_
 from kjerne.fhir.definitions import type_name, type_number
 from kjerne.fhir.encode import encode
 from kjerne.fhir.index import Indexed, index
+from kjerne.fhir.negotiation import check_accepted
 from kjerne.fhir.validate import check
 from kjerne.registries.naming import check_names, number_in
 from kjerne.registries.withholding import withheld
@@ -209,6 +210,7 @@ class StandardsImport:
 
     async def take(self, call: Call) -> Answer:
         """Parameters: how many resources and patients were written, and the location of each line's resource."""
+        check_accepted(call)
         if call.headers.get("content-type", "").partition(";")[0].strip().lower() not in MEDIA_TYPES:
             raise Refusal(415, "an import is sent as application/fhir+ndjson", where="content-type")
         if self._running >= AT_ONCE:

@@ -18,6 +18,7 @@ from kjerne.access import Grant, Label
 from kjerne.errors import Refusal
 from kjerne.exchange import Answer, Call, Pairs, PatientRef, Route, granted
 from kjerne.fhir.encode import decode, encode
+from kjerne.fhir.negotiation import check_accepted
 from kjerne.fhir.search import Search
 from kjerne.registries.naming import patient_of
 from kjerne.services.results import reuse
@@ -148,6 +149,7 @@ class ReuseApi:
         patient, basis = patient_of(call, self.identify), basis_of(call)
         check_role(call)
         check_form(call)
+        check_accepted(call)
         return patient, basis
 
 
