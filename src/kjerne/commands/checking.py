@@ -114,11 +114,11 @@ def _production(settings: Settings) -> list[Finding]:
 
 
 def _keys(settings: Settings) -> Finding:
-    from kjerne.store import marks
+    from kjerne.store import key_marks
     from kjerne.store.keys import Keys
 
     try:
-        asyncio.run(marks.checked(settings.dsn, Keys.parse(settings.keys.get_secret_value())))
+        asyncio.run(key_marks.checked(settings.dsn, Keys.parse(settings.keys.get_secret_value())))
     except Refusal as refusal:
         return Finding("keys", False, str(refusal))
     return Finding("keys", True, "the database's own")

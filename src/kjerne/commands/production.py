@@ -15,7 +15,7 @@ from kjerne import app, housekeeping, server
 from kjerne.clock import SystemClock
 from kjerne.errors import Fault, Refusal
 from kjerne.settings import Settings
-from kjerne.store import marks, migrate
+from kjerne.store import key_marks, migrate
 from kjerne.store.keys import Keys
 from kjerne.store.pool import open_pool, reaching
 
@@ -95,7 +95,7 @@ async def _work(settings: Settings, done: list[int], *, once: bool) -> None:
     await _stands(settings)
     pool = await open_pool(settings.dsn, 2)
     try:
-        await marks.hold(pool, keys)
+        await key_marks.hold(pool, keys)
         worker = housekeeping.worker(pool, SystemClock(), settings.data, keys)
         await worker.start()
         if once:
@@ -118,7 +118,7 @@ async def _at_layout(settings: Settings) -> None:
             await migrate.current(settings.owner_dsn)
             await migrate.upgrade(settings.owner_dsn)
     await _stands(settings)
-    await marks.checked(settings.dsn, Keys.parse(settings.keys.get_secret_value()))
+    await key_marks.checked(settings.dsn, Keys.parse(settings.keys.get_secret_value()))
 
 
 async def _stands(settings: Settings) -> None:

@@ -24,7 +24,7 @@ from kjerne.sandbox import platform, seeding
 from kjerne.sandbox.seeding import Made, Progress
 from kjerne.server import listening, serve
 from kjerne.settings import Settings
-from kjerne.store import marks, migrate
+from kjerne.store import key_marks, migrate
 from kjerne.store.embedded import Embedded
 from kjerne.store.keys import Keys
 from kjerne.store.pool import UNREACHED, open_pool
@@ -88,7 +88,7 @@ async def _database(settings: Settings) -> AsyncIterator[tuple[Settings, Embedde
     dsn, owner_dsn = await server.start()
     try:
         await migrate.upgrade(owner_dsn)
-        await marks.checked(dsn, Keys.in_folder(settings.data))
+        await key_marks.checked(dsn, Keys.in_folder(settings.data))
         yield settings.model_copy(update={"dsn": dsn, "owner_dsn": owner_dsn}), server
     finally:
         await server.stop()

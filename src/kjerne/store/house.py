@@ -9,7 +9,7 @@ from datetime import datetime
 
 import zstandard
 
-from kjerne.store import marks
+from kjerne.store import key_marks
 from kjerne.store.codec import Dictionaries, Wrap, with_splices
 from kjerne.store.keys import Keys, Sealer
 from kjerne.store.people import People
@@ -42,7 +42,7 @@ async def open_store(dsn: str, keys: Keys, *, pool_size: int = 16, request_secon
     """Opens the pool and loads every dictionary in use. Refusal 409 where the database was made with other keys."""
     pool = await open_pool(dsn, pool_size, seconds=request_seconds)
     try:
-        await marks.hold(pool, keys)
+        await key_marks.hold(pool, keys)
     except Exception:
         await pool.close()
         raise

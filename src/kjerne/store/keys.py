@@ -49,7 +49,7 @@ class Keys:
         return _derived(root, purpose)
 
     def marks(self) -> dict[str, bytes]:
-        """What tells a database's own keys from others, and nothing about them (`store.marks`)."""
+        """What tells a database's own keys from others, and nothing about them (`store.key_marks`)."""
         return {name: _derived(root, "mark") for name, root in (("permanent", self.permanent), ("wrap", self.wrap))}
 
     @classmethod
