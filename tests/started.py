@@ -19,10 +19,11 @@ STOP_SECONDS = 40
 
 @dataclass(frozen=True)
 class Platform:
-    """What `kjerne up --json` told when it stood, and the process."""
+    """What `kjerne up --json` told when it stood, the process, and where its data lie."""
 
     told: Mapping[str, Any]
     process: subprocess.Popen[str]
+    data: Path
 
     @property
     def url(self) -> str:
@@ -57,7 +58,7 @@ def started(
     try:
         line = process.stdout.readline()
         assert line, f"kjerne up ended with exit code {process.wait(START_SECONDS)}"
-        yield Platform(json.loads(line), process)
+        yield Platform(json.loads(line), process, data)
     finally:
         if process.poll() is None:
             process.send_signal(signal.SIGTERM)

@@ -21,6 +21,7 @@ from kjerne.commands.sending import kith_files
 from kjerne.errors import Refusal
 from kjerne.sandbox.up import Standing
 from kjerne.settings import Settings
+from kjerne.store.checkpoints import made_key
 from kjerne.store.keys import Keys
 
 PRODUCTION = {
@@ -28,6 +29,7 @@ PRODUCTION = {
     "KJERNE_KEYS": ",".join(["ab" * 32] * 3),
     "KJERNE_ISSUER": "https://issuer.test",
     "KJERNE_PUBLIC_URL": "https://kjerne.test",
+    "KJERNE_AUDIT_CHECKPOINTS": "/nowhere",
 }
 
 
@@ -180,7 +182,9 @@ def test_setting_that_cannot_be_used_is_named(run: Any, monkeypatch: pytest.Monk
 def test_database_that_does_not_answer_is_exit_3_and_keeps_its_password(
     run: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, dsn: str
 ) -> None:
-    for name, value in {**PRODUCTION, "KJERNE_DSN": dsn, "KJERNE_DATA": str(tmp_path)}.items():
+    made_key(tmp_path / "key.pem")
+    place = {"KJERNE_AUDIT_CHECKPOINTS": str(tmp_path), "KJERNE_AUDIT_KEY_FILE": str(tmp_path / "key.pem")}
+    for name, value in {**PRODUCTION, **place, "KJERNE_DSN": dsn, "KJERNE_DATA": str(tmp_path)}.items():
         monkeypatch.setenv(name, value)
     for command in (("work", "--once"), ("serve",)):
         code, out, err = run(*command, "--json")

@@ -105,7 +105,7 @@ def run(platform: Platform, *words: str) -> str:
         capture_output=True,
         text=True,
         check=False,
-        env={**os.environ, "KJERNE_URL": platform.url},
+        env={**os.environ, "KJERNE_URL": platform.url, "KJERNE_DATA": str(platform.data)},
         cwd=ROOT,
     )
     assert done.returncode == 0, done.stdout + done.stderr

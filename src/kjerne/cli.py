@@ -1,7 +1,8 @@
 """The command line. Each command imports what it needs when it runs, so that `kjerne --help` is there at once.
 
 Exit codes: 0 done; 1 refused, or part of it was; 2 the command was written wrongly; 3 nobody answers (platform or
-database); 4 not allowed to this caller; 5 in use by another process; 130 stopped by Ctrl-C.
+database); 4 not allowed to this caller; 5 in use by another process; 6 (`verify`) nothing wrong was found, but the
+sealer does not run; 130 stopped by Ctrl-C.
 With `--json` the answer is one JSON document on standard output, a refusal too: `{"error": {"says", "where", "todo"}}`.
 Client commands (`call`, `load`, `personas`, `token`) speak to the platform that `KJERNE_URL` names.
 """
@@ -25,6 +26,7 @@ USAGE: Final = 2
 UNREACHABLE: Final = 3
 FORBIDDEN: Final = 4
 IN_USE: Final = 5
+BEHIND: Final = 6
 INTERRUPTED: Final = 130
 
 _WRITTEN_BY_HAND: Final = frozenset({"PATH", "--as", "--patient"})
@@ -57,7 +59,7 @@ Decision = Annotated[
 kjerne = typer.Typer(
     name="kjerne",
     help="A national health record layer, and the synthetic sandbox to build and test against.",
-    epilog="Exit codes: 0 done, 1 refused, 2 wrong usage, 3 nobody answers, 4 not allowed, 5 in use, 130 stopped.",
+    epilog="Exit codes: 0 done, 1 refused, 2 wrong usage, 3 nobody answers, 4 not allowed, 5 in use, 6 behind, 130 stopped.",
     add_completion=False,
     pretty_exceptions_enable=False,
 )
@@ -213,16 +215,33 @@ def token(
 
 
 @kjerne.command()
-def check(
-    data: Data = None,
-    audit: Annotated[bool, typer.Option("--audit", help="Compare the audit log with its seals instead.")] = False,
+def verify(
+    data: Annotated[
+        str | None, typer.Option("--data", help="The data directory, or a PostgreSQL address (postgresql://...).")
+    ] = None,
+    checkpoints: Annotated[
+        str | None, typer.Option("--checkpoints", help="The signed checkpoints: the file.jsonl, or its folder.")
+    ] = None,
     json_: Json = False,
 ) -> int:
-    """Look whether everything a start needs is there: settings, PostgreSQL, definitions, page assets, database."""
-    from kjerne.commands.checking import audit_finding, findings
+    """Compare the whole audit log with its seals and signed checkpoints; tell what is not as it was, and where."""
+    from kjerne.commands.console import comparing
+    from kjerne.commands.verifying import verified
 
-    settings = _settings(data=data)
-    found = [audit_finding(settings)] if audit else findings(settings)
+    place = {} if data is None else {"dsn" if "://" in data else "data": data}
+    settings = _settings(audit_checkpoints=checkpoints, **place)
+    with comparing(quiet=json_) as step:
+        told = verified(settings, step)
+    _say(told.json(), as_json=json_, text=told.readable())
+    return {"whole": 0, "behind": BEHIND}.get(told.state, REFUSED)
+
+
+@kjerne.command()
+def check(data: Data = None, json_: Json = False) -> int:
+    """Look whether everything a start needs is there: settings, PostgreSQL, definitions, page assets, database."""
+    from kjerne.commands.checking import findings
+
+    found = findings(_settings(data=data))
     lines = [f"{'ok     ' if one.ok else 'missing'}  {one.what}: {one.says}" for one in found]
     _say({"checks": [one.told() for one in found]}, as_json=json_, text="\n".join(lines))
     return 0 if all(one.ok for one in found) else REFUSED

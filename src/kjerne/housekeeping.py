@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Final
 
 from kjerne.clock import Clock
@@ -15,11 +14,12 @@ from kjerne.fhir.definitions import type_number
 from kjerne.jobs import Job, Worker
 from kjerne.services.standards import SERVICE_BY_TYPE
 from kjerne.store import erasing, logins, repeats
+from kjerne.store.checkpoints import Checkpoints
 from kjerne.store.keys import Keys
 from kjerne.store.keys import Sealer as MessageSealer
 from kjerne.store.pool import Pool
 from kjerne.store.proofs import ProofTable
-from kjerne.store.sealing import Checkpoints, Sealer
+from kjerne.store.sealing import Sealer
 
 PROOF_SWEEP: Final = "proof-sweep"
 AUDIT_SEAL: Final = "audit-seal"
@@ -33,13 +33,13 @@ SEAL_EVERY: Final = timedelta(seconds=1)
 COUNT_EVERY: Final = timedelta(hours=1)
 
 
-def worker(pool: Pool, clock: Clock, data: Path, keys: Keys) -> Worker:
-    """The worker with every kind of job. `data` is where the audit's signing key and checkpoints lie.
+def worker(pool: Pool, clock: Clock, checkpoints: Checkpoints, keys: Keys) -> Worker:
+    """The worker with every kind of job. `checkpoints` is where the log's heads are signed.
 
     The pool needs two connections for each worker: a job's row is held on one while the job is done on the other.
     """
     proofs, eraser = ProofTable(pool, clock), erasing.Eraser(pool, clock, _types_by_service())
-    sealer, noted = Sealer(pool, clock, Checkpoints(data)), MessageSealer(keys.derived("message"))
+    sealer, noted = Sealer(pool, clock, checkpoints), MessageSealer(keys.derived("message"))
 
     async def sweep(_: Job) -> datetime:
         await proofs.sweep()

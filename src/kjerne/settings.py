@@ -36,6 +36,15 @@ class Settings(BaseSettings):
         "", description="production: the pages' client id at the issuer; empty: no pages are served"
     )
     pages_key_file: str = Field("", description="production: the pages' private key, a JWK on P-256 (mode 0600)")
+    audit_checkpoints: str = Field(
+        "",
+        description="where the log's signed checkpoints go, a folder or a file.jsonl that the database cannot reach; "
+        "empty: the data directory, in the sandbox alone",
+    )
+    audit_key_file: str = Field(
+        "",
+        description="the Ed25519 key that signs them, PEM (mode 0600); empty: the sandbox makes one in its data directory",
+    )
     people: int = Field(40, description="synthetic people made on the first `up`", ge=12, le=1_000_000)
     seed: int = Field(20261123, description="seed of the synthetic population")
     unknown_person: Literal["create", "refuse"] = Field(
@@ -70,3 +79,14 @@ class Settings(BaseSettings):
         if url and (parts.scheme not in ("http", "https") or not parts.hostname):
             raise ValueError("an address begins with https:// (or http:// on this machine) and names a host")
         return url
+
+    @property
+    def checkpoint_file(self) -> Path:
+        """The file of signed checkpoints."""
+        path = Path(self.audit_checkpoints) if self.audit_checkpoints else self.data
+        return path if path.suffix == ".jsonl" or path.is_file() else path / "audit-checkpoints.jsonl"
+
+    @property
+    def audit_key(self) -> Path:
+        """The file of the key that signs them."""
+        return Path(self.audit_key_file) if self.audit_key_file else self.data / "audit-signing-key.pem"

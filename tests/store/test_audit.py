@@ -127,3 +127,19 @@ async def test_nothing_is_written_under_a_proof_that_may_have_been_used_before(d
         assert await desk.store.pool.fetchval("SELECT count(*) FROM record WHERE id = $1", change.id) == 0
         await note(conn, once)
         assert (await records.put(conn, grant, [change]))[0].version == 1
+
+
+async def test_the_role_of_the_program_may_only_add_to_the_log_and_the_owners_is_known_by_more(
+    desk: Desk, owner_dsn: str
+) -> None:
+    async with desk.store.pool.acquire() as conn:
+        assert not await audit.changeable(conn)
+    owner = await asyncpg.connect(owner_dsn)
+    try:
+        assert await audit.changeable(owner)
+        await owner.execute("GRANT DELETE ON audit_other TO kjerne_app")
+        async with desk.store.pool.acquire() as conn:
+            assert await audit.changeable(conn)
+    finally:
+        await owner.execute("REVOKE DELETE ON audit_other FROM kjerne_app")
+        await owner.close()

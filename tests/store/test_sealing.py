@@ -1,269 +1,275 @@
-"""Whoever may write every table, the owner too, leaves a trace: six ways to tamper with the log, each seen."""
+"""The log is sealed in the order of its transactions, none left out, by whoever is free, and after every crash."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+import asyncio
+import os
+import signal
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import asyncpg
-import msgspec
 import pytest
 
 from kjerne.clock import FixedClock
-from kjerne.store import audit, sealing
-from kjerne.store.sealing import BEFORE_ALL, CHECKPOINT_FILE, FORMAT, KEY_FILE, Checkpoints, Sealer, verify
+from kjerne.errors import Refusal
+from kjerne.store import audit, migrate, sealing
+from kjerne.store.checkpoints import Checkpoints, made_key
+from kjerne.store.embedded import Embedded
+from kjerne.store.pool import open_pool
+from kjerne.store.sealing import Sealer
+from kjerne.store.verifying import verify
+from sealed_log import START, Log, sealed_log
 
-from .conftest import NOW, Desk
-
-Owner = asyncpg.Connection
-
-
-@pytest.fixture
-async def owner(owner_dsn: str) -> AsyncIterator[Owner]:
-    """The owner of the tables, who may do everything; the log is emptied before and after."""
-    conn = await asyncpg.connect(owner_dsn)
-    await conn.execute("TRUNCATE audit, audit_seal")
-    yield conn
-    await conn.execute("TRUNCATE audit, audit_seal")
-    await conn.close()
+from .conftest import Desk
 
 
 @pytest.fixture
-def checkpoints(tmp_path: Path) -> Checkpoints:
-    return Checkpoints(tmp_path)
+async def log(dsn: str, owner_dsn: str, tmp_path: Path) -> AsyncIterator[Log]:
+    async with sealed_log(dsn, owner_dsn, tmp_path) as made:
+        yield made
 
 
-@pytest.fixture
-def sealer(desk: Desk, checkpoints: Checkpoints, owner: Owner) -> Sealer:
-    return Sealer(desk.store.pool, FixedClock(NOW), checkpoints)
+async def test_a_seal_says_which_rows_it_covers_and_what_it_follows(log: Log) -> None:
+    await log.fill(3, 2)
+    first, second = await log.owner.fetch("SELECT * FROM audit_seal ORDER BY number")
+    assert [first["first_row"], first["last_row"], second["first_row"], second["last_row"]] == [1, 3, 4, 5]
+    assert (second["before"], second["from_xid"]) == (first["head"], first["until_xid"])
+    assert (first["earliest"], len(first["marks"])) == (START, 3 * sealing.MARK_BYTES)
 
 
-async def write(desk: Desk, count: int) -> None:
-    patient = await desk.person()
-    grant = replace(await desk.grant(patient), reason=b"sealed")
-    async with desk.store.pool.acquire() as conn:
-        for _ in range(count):
-            await audit.insert(conn, audit.given(grant), [(7, desk.store.ids.make(patient), 1)])
+async def test_nothing_new_makes_no_seal_and_no_line(log: Log) -> None:
+    await log.fill(3)
+    assert await log.sealer.seal() == 0
+    assert len(log.lines()) == 1
 
 
-async def filled(desk: Desk, sealer: Sealer) -> None:
-    """Three seals of three rows."""
-    for _ in range(3):
-        await write(desk, 3)
-        assert await sealer.seal() == 3
-
-
-async def breaches(desk: Desk, checkpoints: Checkpoints) -> list[str]:
-    async with desk.store.pool.acquire() as conn:
-        return [f"{one.seal}: {one.says}" for one in (await verify(conn, checkpoints)).breaches]
-
-
-async def test_a_log_nobody_touched_is_whole(desk: Desk, sealer: Sealer, checkpoints: Checkpoints) -> None:
-    await filled(desk, sealer)
-    await write(desk, 1)
-    async with desk.store.pool.acquire() as conn:
-        verdict = await verify(conn, checkpoints)
-    assert (verdict.breaches, verdict.seals, verdict.rows, verdict.unsealed) == ((), 3, 9, 1)
-
-
-async def test_nothing_new_makes_no_seal(desk: Desk, sealer: Sealer, checkpoints: Checkpoints) -> None:
-    await filled(desk, sealer)
-    assert await sealer.seal() == 0
-    assert len(checkpoints.read()[0]) == 3
-
-
-async def test_a_row_of_a_transaction_that_ends_late_is_sealed_when_it_ends(
-    desk: Desk, sealer: Sealer, checkpoints: Checkpoints, dsn: str
-) -> None:
-    patient = await desk.person()
+async def test_a_row_of_a_transaction_that_ends_late_is_sealed_when_it_ends(log: Log, dsn: str) -> None:
     late = await asyncpg.connect(dsn)
     try:
+        await log.write(1)
         transaction = late.transaction()
         await transaction.start()
-        await audit.insert(late, audit.given(await desk.grant(patient)))
-        await write(desk, 2)
-        assert await sealer.seal() == 0
+        await log.write(1, late)
+        await log.write(2)
+        assert [await log.sealer.seal(), await log.sealer.seal()] == [1, 0]
         await transaction.commit()
     finally:
         await late.close()
-    assert await sealer.seal() == 3
-    assert await breaches(desk, checkpoints) == []
+    assert await log.sealer.seal() == 3
+    verdict = await log.verdict()
+    assert (verdict.findings, verdict.rows, verdict.unsealed) == ((), 4, 0)
 
 
-async def test_a_long_backlog_is_sealed_in_steps(desk: Desk, checkpoints: Checkpoints, owner: Owner) -> None:
-    await write(desk, 10)
-    sealer = Sealer(desk.store.pool, FixedClock(NOW), checkpoints, rows_at_once=4)
-    assert [await sealer.seal() for _ in range(4)] == [4, 4, 2, 0]
-    assert await breaches(desk, checkpoints) == []
+async def test_transactions_that_end_in_another_order_than_they_began_lose_no_row(log: Log, dsn: str) -> None:
+    """Many open at once, each with one row; they end from the last to the first, and a seal is made after each."""
+    conns = [await asyncpg.connect(dsn) for _ in range(6)]
+    try:
+        for conn in conns:
+            await conn.execute("BEGIN")
+            await log.write(1, conn)
+        sealed = []
+        for conn in reversed(conns):
+            await conn.execute("COMMIT")
+            sealed.append(await log.sealer.seal())
+    finally:
+        for conn in conns:
+            await conn.close()
+    assert sealed == [0, 0, 0, 0, 0, 6]
+    assert await log.found() == []
 
 
-async def edit(owner: Owner) -> None:
-    await owner.execute(
-        "UPDATE audit SET purpose = 'ETREAT' WHERE number = (SELECT number FROM audit ORDER BY xid, number LIMIT 1 OFFSET 4)"
-    )
+async def test_what_was_undone_leaves_no_trace(log: Log, dsn: str) -> None:
+    conn = await asyncpg.connect(dsn)
+    try:
+        await conn.execute("BEGIN")
+        await log.write(3, conn)
+        await conn.execute("ROLLBACK")
+    finally:
+        await conn.close()
+    await log.write(1)
+    assert await log.sealer.seal() == 1
 
 
-async def take_the_reason_away(owner: Owner) -> None:
-    await owner.execute(
-        "UPDATE audit SET written = '' WHERE number = (SELECT number FROM audit ORDER BY xid, number LIMIT 1 OFFSET 4)"
-    )
+async def test_a_long_backlog_is_sealed_in_steps_of_whole_transactions(log: Log, dsn: str) -> None:
+    await log.write(5)
+    async with log.owner.transaction():
+        await log.write(5)
+    await log.write(3)
+    sealer = Sealer(log.pool, log.clock, log.checkpoints, rows_at_once=4)
+    assert [await sealer.seal() for _ in range(4)] == [4, 6, 3, 0]
+    assert await log.found() == []
 
 
-async def delete(owner: Owner) -> None:
-    await owner.execute(
-        "DELETE FROM audit WHERE number = (SELECT number FROM audit ORDER BY xid, number LIMIT 1 OFFSET 4)"
-    )
-
-
-async def swap(owner: Owner) -> None:
-    """Two rows change places: each keeps what it says, and takes the other's transaction."""
-    one, other = await owner.fetch("SELECT number, xid FROM audit ORDER BY xid, number LIMIT 2 OFFSET 3")
-    for row, xid in ((one, other["xid"]), (other, one["xid"])):
-        await owner.execute("UPDATE audit SET xid = $2 WHERE number = $1", row["number"], xid)
-
-
-async def cut_the_tail(owner: Owner) -> None:
-    """The last rows go, and with them the seals that knew of them."""
-    start = await owner.fetchval("SELECT from_xid FROM audit_seal WHERE number = 3")
-    await owner.execute("DELETE FROM audit WHERE xid >= $1", start)
-    await owner.execute("DELETE FROM audit_seal WHERE number = 3")
-
-
-async def compute_anew(owner: Owner) -> None:
-    """A row is changed, and the whole chain made to fit it, as the program itself would make it."""
-    await edit(owner)
-    last = BEFORE_ALL
-    for row in await owner.fetch("SELECT * FROM audit_seal ORDER BY number"):
-        head = last.head
-        async with owner.transaction():
-            async for one in sealing._rows(owner, FORMAT, row["from_xid"], row["until_xid"]):
-                head = sealing._next(head, one)
-        last = sealing.Seal(**{**dict(row), "head": head})
-        facts = (last.number, last.format, last.from_xid, last.until_xid, last.rows, last.sealed_at)
-        last = msgspec.structs.replace(last, head=sealing._closed(head, *facts))
-        await owner.execute("UPDATE audit_seal SET head = $2 WHERE number = $1", last.number, last.head)
-
-
-Tamper = Callable[[Owner], Awaitable[None]]
-
-
-@pytest.mark.parametrize(
-    ("tamper", "seen"),
-    [
-        (edit, "2: a row was changed"),
-        (take_the_reason_away, "2: a row was changed"),
-        (delete, "2: it covers 3 rows, and there are 2"),
-        (swap, "2: a row was changed or exchanged"),
-        (cut_the_tail, "3: it was signed"),
-        (compute_anew, "3: it is not the seal that was signed"),
-    ],
-)
-async def test_a_change_by_the_owner_of_the_tables_is_seen(
-    desk: Desk, sealer: Sealer, checkpoints: Checkpoints, owner: Owner, tamper: Tamper, seen: str
+async def test_steps_are_whole_transactions_also_where_the_rows_come_in_pieces(
+    log: Log, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    await filled(desk, sealer)
-    await tamper(owner)
-    found = await breaches(desk, checkpoints)
-    assert any(one.startswith(seen) for one in found), found
+    monkeypatch.setattr(sealing.pieces, "__kwdefaults__", {"at_once": 2})
+    async with log.owner.transaction():
+        await log.write(5)
+    await log.write(4)
+    sealer = Sealer(log.pool, log.clock, log.checkpoints, rows_at_once=2)
+    assert [await sealer.seal() for _ in range(4)] == [5, 2, 2, 0]
+    assert await log.found() == []
 
 
-async def test_the_chain_alone_would_not_see_a_cut_tail_or_a_chain_computed_anew(
-    desk: Desk, sealer: Sealer, owner: Owner, tmp_path: Path
+async def test_two_sealers_at_once_make_one_chain(log: Log) -> None:
+    other = Sealer(log.pool, log.clock, Checkpoints(log.checkpoints.path, log.checkpoints.keys), rows_at_once=3)
+    log.sealer.rows_at_once = 3
+    await log.write(30)
+    sealed = 0
+    while sealed < 30:
+        sealed += sum(await asyncio.gather(log.sealer.seal(), other.seal(), log.sealer.seal()))
+    verdict = await log.verdict()
+    assert (verdict.findings, verdict.rows, verdict.seals, verdict.checkpoints) == ((), 30, 10, 10)
+
+
+async def test_a_seal_whose_line_was_not_written_is_signed_the_next_time(
+    log: Log, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    await filled(desk, sealer)
-    await cut_the_tail(owner)
-    await compute_anew(owner)
-    nothing = Checkpoints(tmp_path / "elsewhere")
-    assert [one.split(": ")[1] for one in await breaches(desk, nothing)] == [
-        "there is no signed checkpoint to compare with"
-    ]
+    await log.fill(2)
+    await log.write(2)
 
+    def full(*_: Any) -> bool:
+        raise OSError("no space left on device")
 
-async def test_an_older_state_brought_back_is_seen_however_long_the_platform_went_on(
-    desk: Desk, sealer: Sealer, checkpoints: Checkpoints, owner: Owner
-) -> None:
-    await filled(desk, sealer)
-    await cut_the_tail(owner)
-    await write(desk, 3)
-    assert await sealer.seal() == 3
-    await write(desk, 1)
-    assert await sealer.seal() == 1
-    assert await breaches(desk, checkpoints) == [
-        "3: two were signed: an older state of the database was brought back",
-        "3: it is not the seal that was signed",
-    ]
-
-
-async def test_a_row_put_in_among_sealed_ones_is_seen(
-    desk: Desk, sealer: Sealer, checkpoints: Checkpoints, owner: Owner
-) -> None:
-    await filled(desk, sealer)
-    await write(desk, 1)
-    await owner.execute(
-        "UPDATE audit SET xid = (SELECT min(xid) FROM audit) WHERE xid = (SELECT xid FROM audit ORDER BY xid DESC LIMIT 1)"
-    )
-    assert await breaches(desk, checkpoints) == ["1: it covers 3 rows, and there are 4"]
-
-
-async def test_a_seal_taken_out_of_the_middle_is_seen(
-    desk: Desk, sealer: Sealer, checkpoints: Checkpoints, owner: Owner
-) -> None:
-    await filled(desk, sealer)
-    await owner.execute("DELETE FROM audit_seal WHERE number = 2")
-    assert any(one.startswith("3: it does not follow") for one in await breaches(desk, checkpoints))
-
-
-async def test_a_checkpoint_that_another_key_signed_does_not_count(
-    desk: Desk, sealer: Sealer, checkpoints: Checkpoints, tmp_path: Path
-) -> None:
-    await filled(desk, sealer)
-    (tmp_path / KEY_FILE).unlink()
-    assert len(await breaches(desk, Checkpoints(tmp_path))) == 4
-
-
-async def test_what_lies_outside_the_database_is_for_the_program_alone(
-    sealer: Sealer, desk: Desk, tmp_path: Path
-) -> None:
-    await filled(desk, sealer)
-    for name in (KEY_FILE, CHECKPOINT_FILE):
-        assert (tmp_path / name).stat().st_mode & 0o777 == 0o600
-
-
-async def test_the_program_cannot_change_or_remove_a_seal(desk: Desk) -> None:
-    for statement in ("UPDATE audit_seal SET rows = 0", "DELETE FROM audit_seal", "TRUNCATE audit_seal"):
-        with pytest.raises(Exception, match="permission denied"):
-            await desk.store.pool.execute(statement)
-
-
-async def test_every_column_of_the_log_is_sealed(owner: Owner) -> None:
-    columns: list[Any] = await owner.fetch(
-        "SELECT column_name FROM information_schema.columns WHERE table_name = 'audit'"
-    )
-    assert {row[0] for row in columns} == set(sealing._SECOND_COLUMNS.split(", "))
-
-
-async def test_what_an_earlier_format_sealed_is_still_whole(
-    desk: Desk, sealer: Sealer, checkpoints: Checkpoints, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(sealing, "FORMAT", 1)
-    await filled(desk, sealer)
+    monkeypatch.setattr(log.checkpoints, "add", full)
+    with pytest.raises(OSError, match="no space"):
+        await log.sealer.seal()
+    await log.write(1)
+    for _ in range(2):  # nothing is sealed over a seal that cannot be signed
+        with pytest.raises(OSError, match="no space"):
+            await log.sealer.seal()
+    verdict = await log.verdict()
+    assert (verdict.findings, verdict.seals, verdict.checkpoints, verdict.unsigned is None) == ((), 2, 1, False)
     monkeypatch.undo()
-    await write(desk, 2)
-    assert await sealer.seal() == 2
-    assert await breaches(desk, checkpoints) == []
-    rows = await desk.store.pool.fetch("SELECT format FROM audit_seal ORDER BY number")
-    assert [row["format"] for row in rows] == [1, 1, 1, FORMAT]
+    restarted = Sealer(log.pool, log.clock, log.checkpoints)
+    assert await restarted.seal() == 1
+    verdict = await log.verdict()
+    assert (verdict.findings, verdict.seals, verdict.checkpoints, verdict.unsigned) == ((), 3, 3, None)
 
 
-async def test_a_reason_that_was_rewritten_is_seen(
-    desk: Desk, sealer: Sealer, checkpoints: Checkpoints, owner: Owner
-) -> None:
-    grant = await desk.grant(await desk.person())
-    async with desk.store.pool.acquire() as conn:
+async def test_a_line_that_a_crash_cut_short_is_ended_and_written_again(log: Log) -> None:
+    await log.fill(2, 2)
+    for cut in (1, 40, len(log.lines()[-1]) - 1):
+        *whole, last = log.lines()
+        log.keep([*whole, last[:cut]])
+        assert await Sealer(log.pool, log.clock, log.checkpoints).seal() == 0
+        verdict = await log.verdict()
+        assert (verdict.findings, verdict.checkpoints, verdict.unsigned) == ((), 2, None)
+        assert log.lines()[-1].strip() == last.strip()
+        log.keep([*whole, last])
+
+
+async def test_a_crash_before_the_commit_leaves_nothing(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
+    await log.write(2)
+
+    def crash(*_: Any) -> None:
+        raise RuntimeError("here")
+
+    monkeypatch.setattr(log.sealer, "_closed", crash)
+    with pytest.raises(RuntimeError):
+        await log.sealer.seal()
+    monkeypatch.undo()
+    assert (await log.verdict()).seals == 0
+    assert await log.sealer.seal() == 2
+
+
+async def test_rows_of_before_the_first_seal_are_sealed_from_the_start(log: Log) -> None:
+    """Also where they lie in the partition for what no month was made for."""
+    await log.write(2)
+    log.clock.at = START.replace(year=2020)
+    await log.write(2)
+    assert await log.sealer.seal() == 4
+    assert await log.owner.fetchval("SELECT count(*) FROM audit_other") == 2
+    assert await log.found() == []
+
+
+async def test_a_database_that_gives_out_old_transaction_numbers_is_not_sealed_over(log: Log) -> None:
+    await log.fill(2)
+    await log.owner.execute("UPDATE audit_seal SET until_xid = '1000000000000'")
+    await log.write(1)
+    with pytest.raises(Refusal, match="transaction numbers began again"):
+        await log.sealer.seal()
+    assert "transactions-began-again" in await log.kinds()
+
+
+async def test_a_file_that_does_not_lead_to_the_seal_is_told_at_once(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[str] = []
+    monkeypatch.setattr(sealing, "log", SimpleNamespace(error=lambda says, **_: told.append(says)))
+    await log.fill(1, 1, 1)
+    log.keep(log.lines()[:1])
+    await log.write(1)
+    await log.sealer.seal()
+    assert told == ["the audit chain does not continue the last signed checkpoint"]
+
+
+async def test_every_column_of_the_log_is_sealed(log: Log) -> None:
+    columns = await log.owner.fetch("SELECT column_name FROM information_schema.columns WHERE table_name = 'audit'")
+    assert {row[0] for row in columns} == {"xid", "number", *sealing.CONTENT.split(", ")}
+
+
+async def test_every_column_of_a_seal_is_under_its_head(log: Log) -> None:
+    await log.fill(2)
+    row = dict((await log.owner.fetch("SELECT * FROM audit_seal"))[0])
+    seal = sealing.Seal(**row)
+    assert seal.computed() == seal.head
+    for name, value in row.items():
+        if name == "head":
+            continue
+        other = (
+            value + b"x"
+            if isinstance(value, bytes)
+            else value.replace(year=2020)
+            if hasattr(value, "year")
+            else value + 1
+        )
+        assert sealing.Seal(**{**row, name: other}).computed() != seal.head, name
+
+
+async def test_what_the_program_writes_is_sealed(log: Log, desk: Desk) -> None:
+    """The rows of the real door: a read with its reason sealed, and an opening with its reason in the open."""
+    grant = replace(await desk.grant(await desk.person()), reason=b"sealed")
+    async with log.pool.acquire() as conn:
+        await audit.insert(conn, audit.given(grant), [(7, desk.store.ids.make(grant.subject.patient), 1)])
         await audit.insert_explained(conn, audit.given(grant), "lab/M-1", "the sender asks what is wrong")
-    assert await sealer.seal() == 1
-    assert await breaches(desk, checkpoints) == []
-    await owner.execute("UPDATE audit SET reason = 'another'")
-    assert len(await breaches(desk, checkpoints)) == 1
+    assert await log.sealer.seal() == 2
+    for change in ("written = ''", "reason = 'another'"):
+        await log.owner.execute("BEGIN")
+        await log.owner.execute(f"UPDATE audit SET {change}")
+        await log.owner.execute("COMMIT")
+    assert await log.found() == ["row-edited rows 1-2 seals 1-1"]
+
+
+async def test_the_program_can_neither_change_nor_remove_a_seal(log: Log) -> None:
+    for statement in ("UPDATE audit_seal SET last_row = 0", "DELETE FROM audit_seal", "TRUNCATE audit_seal"):
+        with pytest.raises(asyncpg.InsufficientPrivilegeError):
+            await log.pool.execute(statement)
+
+
+async def test_a_database_that_was_killed_goes_on_where_it_was(tmp_path: Path) -> None:
+    server = Embedded(tmp_path)
+    checkpoints = Checkpoints(tmp_path / "audit-checkpoints.jsonl", made_key(tmp_path / "key.pem"))
+    try:
+        for times in (1, 2):
+            dsn, owner_dsn = await server.start()
+            await migrate.upgrade(owner_dsn)
+            pool, owner = await open_pool(dsn, 2), await asyncpg.connect(owner_dsn)
+            log = Log(pool, owner, checkpoints, FixedClock(START), Sealer(pool, FixedClock(START), checkpoints))
+            await log.write(3)
+            # What was not sealed before the crash is sealed now.
+            assert await log.sealer.seal() == (3 if times == 1 else 5)
+            await log.write(2)
+            async with pool.acquire() as conn:
+                verdict = await verify(conn, checkpoints)
+            assert (verdict.findings, verdict.seals, verdict.unsealed) == ((), times, 2)
+            pool.terminate()
+            owner.terminate()
+            assert server._process is not None
+            os.kill(server._process.pid, signal.SIGQUIT)
+            await server.stop()
+    finally:
+        await server.stop()

@@ -13,8 +13,6 @@ from typing import Any
 from kjerne.errors import Refusal
 from kjerne.settings import Settings
 
-BREACHES_TOLD = 20
-
 
 @dataclass(frozen=True, slots=True)
 class Finding:
@@ -36,39 +34,6 @@ def findings(settings: Settings) -> list[Finding]:
         _assets(),
         *(_production(settings) if settings.dsn else [_embedded(settings)]),
     ]
-
-
-def audit_finding(settings: Settings) -> Finding:
-    """Whether the audit log is as it was sealed: all of it is read again and compared with the signed checkpoints."""
-    from kjerne.store.embedded import PROGRAM, Embedded
-    from kjerne.store.pool import UNREACHED
-    from kjerne.store.sealing import KEY_FILE
-
-    if not (settings.data / KEY_FILE).exists():
-        return Finding("audit log", False, f"{settings.data} holds no signing key: the log was never sealed from here")
-    dsn = settings.dsn or Embedded(settings.data).dsn(PROGRAM)
-    try:
-        return asyncio.run(_audited(dsn, settings.data))
-    except UNREACHED as error:
-        return Finding("audit log", False, f"the database does not answer: {type(error).__name__}")
-
-
-async def _audited(dsn: str, data: Path) -> Finding:
-    import asyncpg
-
-    from kjerne.store.pool import SESSION
-    from kjerne.store.sealing import Checkpoints, verify
-
-    conn = await asyncpg.connect(dsn, server_settings=SESSION)
-    try:
-        verdict = await verify(conn, Checkpoints(data))
-    finally:
-        await conn.close()
-    if verdict.breaches:
-        told = "; ".join(f"seal {one.seal}: {one.says}" for one in verdict.breaches[:BREACHES_TOLD])
-        return Finding("audit log", False, f"{len(verdict.breaches)} breaches: {told}")
-    whole = f"{verdict.rows} rows under {verdict.seals} seals are whole"
-    return Finding("audit log", True, f"{whole}, {verdict.unsealed} rows are not yet sealed")
 
 
 def _definitions() -> Finding:

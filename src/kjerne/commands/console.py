@@ -75,6 +75,14 @@ def sending(files: int, *, quiet: bool) -> Iterator[Callable[[], None]]:
         yield lambda: bar.advance(task)
 
 
+@contextlib.contextmanager
+def comparing(*, quiet: bool) -> Iterator[Callable[[int, int], None]]:
+    """A bar for comparing the log with its seals, called with rows done and rows in all."""
+    with _bar(quiet=quiet) as bar:
+        task = bar.add_task("rows", total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
 def persona_table(personas: Sequence[Mapping[str, str]]) -> str:
     """The personas in columns. Nothing is cut to the terminal's width: a name is there to be copied."""
     head = {

@@ -15,12 +15,14 @@ from kjerne import app, housekeeping, server
 from kjerne.clock import SystemClock
 from kjerne.errors import Fault, Refusal
 from kjerne.settings import Settings
-from kjerne.store import key_marks, migrate
+from kjerne.store import audit, key_marks, migrate
+from kjerne.store.checkpoints import Checkpoints, read_keys
 from kjerne.store.keys import Keys
-from kjerne.store.pool import open_pool, reaching
+from kjerne.store.pool import Pool, open_pool, reaching
 
 WORKER_PATIENCE_SECONDS: Final = 600.0
 """How long a worker that starts waits for a database that is away: if it gave up, uvicorn would end all of them."""
+CHECKPOINTS = "where the log's signed checkpoints go, which the database must not be able to reach"
 _MAY_BE_PLAIN = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
@@ -33,6 +35,7 @@ def checked(settings: Settings) -> Settings:
             ("KJERNE_KEYS", settings.keys.get_secret_value(), "the master keys"),
             ("KJERNE_ISSUER", settings.issuer, "the OpenID provider whose tokens are trusted"),
             ("KJERNE_PUBLIC_URL", settings.public_url, "the address that clients use"),
+            ("KJERNE_AUDIT_CHECKPOINTS", settings.audit_checkpoints, CHECKPOINTS),
         )
         if not value
     ]
@@ -83,20 +86,33 @@ def work_off(settings: Settings, *, once: bool) -> int:
         raise Refusal(422, "there is no database to work on", where="KJERNE_DSN", todo="`kjerne up` works by itself.")
     for fault in _faults_of_keys(settings):
         raise Refusal(422, fault.says, where=fault.where)
+    checkpoints = _checkpoints(settings)
     server.log_to()
     done: list[int] = []
     with contextlib.suppress(KeyboardInterrupt):
-        server.run(_work(settings, done, once=once))
+        server.run(_work(settings, checkpoints, done, once=once))
     return sum(done)
 
 
-async def _work(settings: Settings, done: list[int], *, once: bool) -> None:
+def _checkpoints(settings: Settings) -> Checkpoints:
+    """Where the log is signed: named by the operator, since a folder of our own choosing may lie beside the database."""
+    for name, value, why in (
+        ("KJERNE_AUDIT_CHECKPOINTS", settings.audit_checkpoints, CHECKPOINTS),
+        ("KJERNE_AUDIT_KEY_FILE", settings.audit_key_file, "the key that signs them"),
+    ):
+        if not value:
+            raise Refusal(422, f"{name} is not set: {why}", where=name, todo="See docs/audit-log.md.")
+    return Checkpoints(settings.checkpoint_file, read_keys(settings.audit_key)).ready()
+
+
+async def _work(settings: Settings, checkpoints: Checkpoints, done: list[int], *, once: bool) -> None:
     keys = Keys.parse(settings.keys.get_secret_value())
     await _stands(settings)
     pool = await open_pool(settings.dsn, 2)
     try:
         await key_marks.hold(pool, keys)
-        worker = housekeeping.worker(pool, SystemClock(), settings.data, keys)
+        await _only_adds(pool)
+        worker = housekeeping.worker(pool, SystemClock(), checkpoints, keys)
         await worker.start()
         if once:
             done.append(await worker.run_due(sys.maxsize))
@@ -130,3 +146,20 @@ async def _stands(settings: Settings) -> None:
             f"the database stands at layout {stands or 'none'}, this program needs {migrate.head()}",
             todo="Set KJERNE_OWNER_DSN once, so that the owner role can bring it up.",
         )
+    pool = await open_pool(settings.dsn, 1)
+    try:
+        await _only_adds(pool)
+    finally:
+        await pool.close()
+
+
+async def _only_adds(pool: Pool) -> None:
+    """Demands a database role that can add to the log and not change it: what the program cannot do, nobody does through it."""
+    async with pool.acquire() as conn:
+        if await audit.changeable(conn):
+            raise Refusal(
+                422,
+                "the database role may change or delete what is in the audit log",
+                where="KJERNE_DSN",
+                todo="Use the role kjerne_app; the owner's address is KJERNE_OWNER_DSN.",
+            )

@@ -25,6 +25,7 @@ from kjerne.sandbox.seeding import Made, Progress
 from kjerne.server import listening, serve
 from kjerne.settings import Settings
 from kjerne.store import key_marks, migrate
+from kjerne.store.checkpoints import Checkpoints, made_key
 from kjerne.store.embedded import Embedded
 from kjerne.store.keys import Keys
 from kjerne.store.pool import UNREACHED, open_pool
@@ -98,7 +99,8 @@ async def _database(settings: Settings) -> AsyncIterator[tuple[Settings, Embedde
 async def _at_work(settings: Settings) -> AsyncIterator[None]:
     """The work by the clock, beside the requests."""
     pool = await open_pool(settings.dsn, 2)
-    worker = housekeeping.worker(pool, SystemClock(), settings.data, Keys.in_folder(settings.data))
+    checkpoints = Checkpoints(settings.checkpoint_file, made_key(settings.audit_key)).ready()
+    worker = housekeeping.worker(pool, SystemClock(), checkpoints, Keys.in_folder(settings.data))
     working = asyncio.create_task(worker.run_forever())
     try:
         yield

@@ -141,6 +141,17 @@ def _place(patient: int, at: datetime) -> bytes:
     return b"audit-reason" + patient.to_bytes(8, "big") + ((at - _EPOCH) // _MICROSECOND).to_bytes(8, "big")
 
 
+_CHANGEABLE: Final = """
+SELECT coalesce(bool_or(has_table_privilege(oid, 'UPDATE, DELETE, TRUNCATE')), false) FROM pg_class
+WHERE oid IN ('audit'::regclass, 'audit_seal'::regclass)
+OR oid IN (SELECT inhrelid FROM pg_inherits WHERE inhparent = 'audit'::regclass)"""
+
+
+async def changeable(conn: Connection) -> bool:
+    """Whether this connection's role may change or remove what is in the log, in any of its months: the program must not."""
+    return bool(await conn.fetchval(_CHANGEABLE))
+
+
 INSERT: Final = (
     f"INSERT INTO audit ({COLUMNS}, types, ids, versions) VALUES ({placeholders(1)}, "
     f"${WIDTH + 1}::smallint[], ${WIDTH + 2}::uuid[], ${WIDTH + 3}::integer[])"
