@@ -188,6 +188,36 @@ async def test_rows_of_before_the_first_seal_are_sealed_from_the_start(log: Log)
     assert await log.found() == []
 
 
+async def test_a_database_of_before_is_sealed_from_its_first_row(
+    empty_dsns: tuple[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It stood at 0009, with a log and a seal of that time; its rows stay as they are."""
+    program, owner_dsn = empty_dsns
+    (tmp_path / "before").mkdir()
+    for path in sorted(migrate.FOLDER.glob("*.sql"))[:9]:
+        (tmp_path / "before" / path.name).write_bytes(path.read_bytes())
+    with monkeypatch.context() as patched:
+        patched.setattr(migrate, "FOLDER", tmp_path / "before")
+        assert await migrate.upgrade(owner_dsn) == "0009"
+    owner, checkpoints = (
+        await asyncpg.connect(owner_dsn),
+        Checkpoints(tmp_path / "c.jsonl", made_key(tmp_path / "k.pem")),
+    )
+    pool = await open_pool(program, 2)
+    log = Log(pool, owner, checkpoints, FixedClock(START), Sealer(pool, FixedClock(START), checkpoints))
+    try:
+        await log.write(3)
+        await owner.execute("INSERT INTO audit_seal VALUES (1, 2, '0', '900', 3, '\\x00', now())")
+        await migrate.upgrade(owner_dsn)
+        await log.write(2)
+        assert await log.sealer.seal() == 5
+        verdict = await log.verdict()
+        assert (verdict.findings, verdict.seals, verdict.rows, verdict.unsealed) == ((), 1, 5, 0)
+    finally:
+        await pool.close()
+        await owner.close()
+
+
 async def test_a_database_that_gives_out_old_transaction_numbers_is_not_sealed_over(log: Log) -> None:
     await log.fill(2)
     await log.owner.execute("UPDATE audit_seal SET until_xid = '1000000000000'")
