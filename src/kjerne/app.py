@@ -43,6 +43,7 @@ from kjerne.policy.caller import Registered
 from kjerne.policy.caller import caller as caller_of
 from kjerne.policy.claims import Claims
 from kjerne.registries import identifiers
+from kjerne.services.oversight import OversightApi
 from kjerne.services.results.api import TYPES, ResultsApi
 from kjerne.services.results.intake import Intake
 from kjerne.services.results.intake_api import IntakeApi
@@ -155,6 +156,7 @@ class House:
         routes = [
             Route("GET", "/healthz", self.alive, PUBLIC, "json"),
             Route("GET", "/readyz", self.ready, PUBLIC, "json"),
+            *OversightApi(self.store).routes(),
             *OpeningApi(Opener(self.store, self.read, self.digest), self.store).routes(),
             *IntakeApi(self.intake, store=self.store, limit_bytes=self.settings.body_limit_bytes).routes(),
             *results.routes(),

@@ -1,0 +1,141 @@
+"""What stands out among the readings by personnel in the log: for whoever answers for the log to ask about.
+
+Names practitioners and rows of the log, never patients: a relation is told by its kind alone, and the organisation that
+answers for a reading finds it by the decision's id in its own system. None of this proves that a reading was wrong.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Final
+from uuid import UUID
+
+from kjerne.store.codec import Wrap
+from kjerne.store.pool import Connection
+from kjerne.store.subjects import PersonDetail, open_detail
+
+FEWEST_PATIENTS: Final = 30
+TIMES_USUAL: Final = 5
+"""A day is unusual from so many patients on, and where it has so many times the median of all practitioners' days."""
+
+_READ: Final = (
+    "a.at >= $1 AND a.at < $2 AND a.outcome = 0 AND a.caller_kind = 'practitioner' "
+    "AND a.action IN ('read', 'search', 'history')"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """One reading that stands out, by whom, from where, on which ground, and why it does. `row` is its row in the log."""
+
+    kinds: tuple[str, ...]
+    row: UUID
+    at: datetime
+    name: str
+    hpr: str
+    role: str
+    organisation: str
+    point_of_care: str
+    purpose: str
+    basis: str
+    rule: str
+    decision: str
+    records: int
+
+
+@dataclass(frozen=True, slots=True)
+class Busy:
+    """A practitioner's Norwegian day with unusually many patients; `usual` is the median of all practitioners' days."""
+
+    day: date
+    name: str
+    hpr: str
+    role: str
+    organisation: str
+    patients: int
+    usual: int
+
+
+# The keys of the patient, and those of the caller as a person; family is who is registered as such, on whatever day.
+_STANDING = f"""
+WITH staff AS (SELECT DISTINCT a.caller_digest, a.organisation FROM audit a WHERE {_READ}),
+household AS (SELECT * FROM unnest($3::bytea[], $4::bigint[]) AS h(caller_digest, patient))
+SELECT array_remove(ARRAY[
+  CASE WHEN a.purpose = 'BTG' THEN 'break-glass' END,
+  CASE WHEN a.self_selected AND NOT EXISTS (
+    SELECT FROM person_tie t WHERE t.patient = ANY(k.keys) AND t.kind IN ('practice-list', 'care')
+      AND (t.hpr = a.caller_hpr OR t.organisation IN (a.organisation, a.point_of_care)) AND (t.hpr <> '' OR t.organisation <> '')
+      AND (t.since IS NULL OR t.since <= (a.at AT TIME ZONE 'Europe/Oslo')::date)
+      AND (t.until IS NULL OR t.until > (a.at AT TIME ZONE 'Europe/Oslo')::date)) THEN 'self-declared' END,
+  CASE WHEN me.keys && k.keys THEN 'own-record' END,
+  CASE WHEN EXISTS (
+    SELECT FROM person_tie t WHERE t.kind IN ('parent', 'proxy', 'guardian')
+      AND (t.patient = ANY(k.keys) AND t.other = ANY(me.keys) OR t.patient = ANY(me.keys) AND t.other = ANY(k.keys)))
+    OR NOT me.keys && k.keys AND EXISTS (
+    SELECT FROM person_tie t JOIN person_tie u ON t.kind = 'parent' AND u.kind = 'parent'
+      WHERE t.patient = ANY(k.keys) AND u.patient = ANY(me.keys) AND t.other = u.other
+         OR t.other = ANY(k.keys) AND u.other = ANY(me.keys) AND t.patient = u.patient) THEN 'family' END,
+  CASE WHEN (a.caller_digest, a.patient) IN (SELECT h.caller_digest, h.patient FROM household h) THEN 'household' END,
+  CASE WHEN NOT coalesce(me.keys && k.keys, false) AND EXISTS (
+    SELECT FROM person_identifier i JOIN practitioner r ON r.digest = i.digest
+      JOIN staff s ON s.caller_digest = i.digest AND s.organisation = a.organisation
+      WHERE i.patient = ANY(k.keys)) THEN 'colleague' END
+], NULL) AS kinds, a.number, a.at, a.caller_name, a.caller_hpr, a.caller_role, a.organisation, a.point_of_care, a.purpose,
+a.basis, a.rule, a.decision, cardinality(a.ids)
+FROM audit a JOIN person p ON p.patient = a.patient
+CROSS JOIN LATERAL (SELECT p.patient || p.linked AS keys) k
+LEFT JOIN LATERAL (
+  SELECT c.patient || c.linked AS keys FROM person_identifier i JOIN person c ON c.patient = i.patient
+  WHERE i.digest = a.caller_digest AND a.caller_digest <> '' LIMIT 1) me ON true
+WHERE {_READ}"""
+_LISTED = f"SELECT * FROM ({_STANDING}) one WHERE kinds <> '{{}}' ORDER BY at DESC, number LIMIT $5"
+
+_PAIRS = f"""
+SELECT DISTINCT a.caller_digest, p.patient, p.wrapped_key, p.detail, c.patient, c.wrapped_key, c.detail
+FROM audit a JOIN person p ON p.patient = a.patient JOIN person_identifier i ON i.digest = a.caller_digest
+JOIN person c ON c.patient = i.patient AND c.patient <> p.patient
+WHERE {_READ} AND p.wrapped_key IS NOT NULL AND c.wrapped_key IS NOT NULL"""
+
+_BUSY = f"""
+WITH days AS (
+  SELECT (a.at AT TIME ZONE 'Europe/Oslo')::date AS day, max(a.caller_name) AS name, a.caller_hpr AS hpr,
+    max(a.caller_role) AS role, a.organisation, count(DISTINCT a.patient) AS patients
+  FROM audit a WHERE {_READ} GROUP BY day, a.caller_hpr, a.organisation)
+SELECT d.day, d.name, d.hpr, d.role, d.organisation, d.patients, m.usual
+FROM days d, (SELECT percentile_disc(0.5) WITHIN GROUP (ORDER BY patients) AS usual FROM days) m
+WHERE d.patients >= $3 AND d.patients >= $4 * m.usual ORDER BY d.patients DESC, d.day, d.hpr LIMIT $5"""
+
+
+async def standing_out(conn: Connection, wrap: Wrap, since: datetime, until: datetime, limit: int) -> list[Standing]:
+    """Readings in [since, until) that stand out, newest first, at most `limit`."""
+    pairs = [pair async for pair in _households(conn, wrap, since, until)]
+    digests, patients = [digest for digest, _ in pairs], [patient for _, patient in pairs]
+    rows = await conn.fetch(_LISTED, since, until, digests, patients, limit)
+    return [Standing(tuple(row[0]), *tuple(row)[1:]) for row in rows]
+
+
+async def busy_days(conn: Connection, since: datetime, until: datetime, limit: int) -> list[Busy]:
+    """Days of practitioners in [since, until) with unusually many patients, the most first."""
+    rows = await conn.fetch(_BUSY, since, until, FEWEST_PATIENTS, TIMES_USUAL, limit)
+    return [Busy(*row) for row in rows]
+
+
+async def _households(
+    conn: Connection, wrap: Wrap, since: datetime, until: datetime
+) -> AsyncIterator[tuple[bytes, int]]:
+    """Callers and patients who share surname and address: names and addresses lie sealed, so SQL cannot compare them."""
+    async with conn.transaction():
+        async for digest, patient, key, sealed, other, other_key, other_sealed in conn.cursor(_PAIRS, since, until):
+            home = _home(open_detail(wrap, patient, key, sealed))
+            if home and home == _home(open_detail(wrap, other, other_key, other_sealed)):
+                yield digest, patient
+
+
+def _home(detail: PersonDetail) -> tuple[str, str, str] | None:
+    """Surname, address and municipality in one writing; None where one of the first two is not known."""
+    surname, address = detail.name.split()[-1:], " ".join(detail.address.split())
+    if not surname or not address:
+        return None
+    return surname[0].casefold(), address.casefold(), detail.municipality.casefold()
