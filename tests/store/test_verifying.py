@@ -121,6 +121,34 @@ async def test_a_change_by_the_owner_of_the_tables_is_seen(log: Log, tamper: Tam
     assert len(found) <= len(seen) + 1
 
 
+@pytest.mark.parametrize("time", ["'infinity'", "'-infinity'", "at + interval '90000 years'", "'4000-01-01 BC'"])
+async def test_a_time_that_no_calendar_has_is_an_edit_as_any_other(log: Log, time: str) -> None:
+    await log.edit(5, f"at = {time}")
+    await log.owner.execute(f"UPDATE audit_seal SET sealed_at = {time.replace('at', 'sealed_at')} WHERE number = 3")
+    found = await log.found()
+    assert "row-edited rows 5-5 seals 2-2" in found
+    assert "seal-edited seals 3-3" in found
+
+
+async def test_a_seal_whose_columns_were_emptied_is_an_edited_one(log: Log) -> None:
+    """Whoever owns the table can let its columns be empty first."""
+    columns = "format from_xid until_xid first_row last_row earliest latest sealed_at digest before head marks".split()
+    await log.owner.execute("".join(f'ALTER TABLE audit_seal ALTER "{name}" DROP NOT NULL;' for name in columns))
+    try:
+        for name in columns:
+            await log.owner.execute("BEGIN")
+            await log.owner.execute(f'UPDATE audit_seal SET "{name}" = NULL WHERE number = 2')
+            await log.owner.execute("COMMIT")
+        assert {"seal-unknown", "seal-not-signed"} <= await log.kinds()
+        await log.owner.execute("ALTER TABLE audit ALTER xid DROP NOT NULL")
+        await log.edit(9, "xid = NULL")
+        assert "row-missing rows 9-9 seals 3-3" in await log.found()
+    finally:
+        await log.reset()
+        await log.owner.execute("ALTER TABLE audit ALTER xid SET NOT NULL")
+        await log.owner.execute("".join(f'ALTER TABLE audit_seal ALTER "{name}" SET NOT NULL;' for name in columns))
+
+
 @pytest.mark.parametrize(
     "column", "shard format until_xid first_row last_row earliest sealed_at digest before head marks".split()
 )

@@ -22,7 +22,7 @@ DATABASE: Final = "tampering"
 CHANGES: Final = {
     "bigint": "{0} + 1", "smallint": "1 - {0}", "boolean": "NOT {0}", "text": "{0} || 'x'", "bytea": "{0} || '\\x00'",
     "uuid": "gen_random_uuid()", "xid8": "({0}::text::bigint - 1)::text::xid8", "ARRAY": "{0}[2:]",
-    "timestamp with time zone": "{0} + interval '{1} microseconds'",
+    "timestamp with time zone": "{0} + interval '{1}'",
 }  # fmt: skip
 _COLUMNS: Final = "SELECT column_name, data_type FROM information_schema.columns WHERE table_name = $1 ORDER BY 1"
 
@@ -33,8 +33,8 @@ ROWS_GONE: Final = {"row-missing", "row-moved", "rows-exchanged", "row-edited", 
 
 
 def changed(name: str, type_: str, draw: Draw) -> str:
-    microseconds = draw(st.sampled_from([1, -1, 3_000_000, 40 * 86_400_000_000]))
-    return f'"{name}" = ' + CHANGES[type_].format(f'"{name}"', microseconds)
+    by = draw(st.sampled_from(["1 microsecond", "-1 microsecond", "3 seconds", "40 days", "7000 years", "-3000 years"]))
+    return f'"{name}" = ' + CHANGES[type_].format(f'"{name}"', by)
 
 
 async def edit(log: Log, draw: Draw, rows: int) -> set[str]:

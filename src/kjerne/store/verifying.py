@@ -30,15 +30,28 @@ SEALS_AT_ONCE: Final = 50  # each may hold the marks of twenty thousand rows
 BEHIND: Final = timedelta(minutes=1)
 """The sealer is at most some two seconds behind; a minute says that it does not run."""
 
-_SEALS: Final = "SELECT * FROM audit_seal WHERE shard = $1 ORDER BY number"
+# Whoever may change a table may also drop what its columns demand: neither NULL nor infinity stops the comparison. A row
+# without its place is then one that is missing.
+_PLACED: Final = f"{ROWS} WHERE xid IS NOT NULL AND number IS NOT NULL {ORDERED}"
+_SEALS: Final = """
+SELECT shard, number, coalesce(format, 0::smallint) AS format, coalesce(from_xid, '0') AS from_xid,
+coalesce(until_xid, '0') AS until_xid, coalesce(first_row, 0) AS first_row, coalesce(last_row, 0) AS last_row,
+least(greatest(earliest, '0001-01-02 00:00:00+00'), '9999-12-30 00:00:00+00') AS earliest,
+least(greatest(latest, '0001-01-02 00:00:00+00'), '9999-12-30 00:00:00+00') AS latest,
+least(greatest(sealed_at, '0001-01-02 00:00:00+00'), '9999-12-30 00:00:00+00') AS sealed_at,
+coalesce(digest, '') AS digest, coalesce("before", '') AS "before", coalesce(head, '') AS head, coalesce(marks, '') AS marks
+FROM audit_seal WHERE shard = $1 ORDER BY number"""
 _STANDS: Final = """
 SELECT coalesce(max(number), 0) AS seals, coalesce(max(last_row), 0) AS rows, coalesce(max(until_xid), '0') AS until,
 pg_snapshot_xmax(pg_current_snapshot()) AS next FROM audit_seal WHERE shard = $1"""
 _UNSEALED: Final = """
-SELECT count(*) AS rows, min(at) AS oldest, count(*) FILTER (WHERE xid >= $2) AS ahead,
-min(at) FILTER (WHERE xid >= $2) AS first, max(at) FILTER (WHERE xid >= $2) AS last FROM audit WHERE xid >= $1"""
+SELECT count(*) AS rows, min(told) AS oldest, count(*) FILTER (WHERE xid >= $2) AS ahead,
+min(told) FILTER (WHERE xid >= $2) AS first, max(told) FILTER (WHERE xid >= $2) AS last
+FROM audit, least(greatest(at, '0001-01-02 00:00:00+00'), '9999-12-30 00:00:00+00') AS told WHERE xid >= $1"""
 _HEADS: Final = """
-SELECT number, last_row, head, sealed_at, first_row FROM audit_seal WHERE shard = $1 AND number = ANY($2::bigint[])"""
+SELECT number, coalesce(last_row, 0) AS last_row, coalesce(head, '') AS head, coalesce(first_row, 0) AS first_row,
+least(greatest(sealed_at, '0001-01-02 00:00:00+00'), '9999-12-30 00:00:00+00') AS sealed_at FROM audit_seal
+WHERE shard = $1 AND number = ANY($2::bigint[])"""
 _SEALED_AT: Final = "SELECT sealed_at FROM audit_seal WHERE shard = $1 AND number = $2"
 
 
@@ -157,7 +170,7 @@ class _Rows:
         self._differences: list[Difference] = []
 
     async def compare(self) -> None:
-        rows = _Stream(pieces(self._conn, f"{ROWS}{ORDERED}"))
+        rows = _Stream(pieces(self._conn, _PLACED))
         last = before_all(self._shard)
         last_head = last.head
         async for found in pieces(self._conn, _SEALS, self._shard, at_once=SEALS_AT_ONCE):
