@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -45,6 +46,17 @@ def test_a_line_that_nobody_signed_keeps_no_seal_from_being_signed(checkpoints: 
         file.write(forged)
     checkpoints.add(0, 2, 1, b"\x01" * 32, AT)
     assert len(checkpoints.path.read_bytes().splitlines()) == 3
+
+
+def test_writers_at_once_write_one_line_for_each_seal_and_one_chain(checkpoints: Checkpoints) -> None:
+    """As processes would, each opens the file for itself."""
+    with ThreadPoolExecutor(4) as crew:
+        for seal in range(1, 11):
+            others = [Checkpoints(checkpoints.path, checkpoints.keys) for _ in range(4)]
+            list(crew.map(lambda one, seal=seal: one.add(0, seal, seal, bytes([seal]) * 32, AT), others))
+    lines = list(checkpoints.lines())
+    assert [line.said and line.said.seal for line in lines] == list(range(1, 11))
+    assert [line.said and line.said.before for line in lines[1:]] == [line.digest for line in lines[:-1]]
 
 
 def test_only_a_tail_is_read_to_add_a_line(checkpoints: Checkpoints) -> None:
