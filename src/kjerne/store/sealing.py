@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
 from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple
 
@@ -184,21 +185,26 @@ class Sealer:
                     todo="Raise them with pg_resetwal (docs/audit-log.md).",
                 )
             await conn.execute(IN_ORDER)
-            digest, xid = Digest(), 0
-            async for rows in pieces(conn, _RANGE, start, until):
-                end = len(rows)
-                if len(digest.times) + end >= self.rows_at_once:
-                    end = _whole_transactions(rows, self.rows_at_once - len(digest.times), xid)
-                digest.add(rows[:end])
-                if end < len(rows):
-                    until = rows[end][0]
-                    break
-                xid = rows[-1][0]
+            digest, until = await self._taken(conn, start, until)
             if not digest.times:
                 return None
             made = self._closed(last, until, digest)
             await conn.execute(_ADD, *msgspec.structs.astuple(made))
             return made
+
+    async def _taken(self, conn: Connection, start: int, until: int) -> tuple[Digest, int]:
+        """The rows of the next seal hashed, and the transaction that it ends before."""
+        digest, xid = Digest(), 0
+        async with aclosing(pieces(conn, _RANGE, start, until)) as source:
+            async for rows in source:
+                end = len(rows)
+                if len(digest.times) + end >= self.rows_at_once:
+                    end = _whole_transactions(rows, self.rows_at_once - len(digest.times), xid)
+                digest.add(rows[:end])
+                if end < len(rows):
+                    return digest, rows[end][0]
+                xid = rows[-1][0]
+        return digest, until
 
     def _closed(self, last: Seal, until: int, digest: Digest) -> Seal:
         rows, times = last.last_row, digest.times
@@ -211,7 +217,7 @@ class Sealer:
 
 async def pieces(
     conn: Connection, statement: str, *values: Any, at_once: int = PREFETCH
-) -> AsyncIterator[list[asyncpg.Record]]:
+) -> AsyncGenerator[list[asyncpg.Record], None]:
     """The rows of a statement, `at_once` at a time, inside the caller's transaction."""
     cursor = await conn.cursor(statement, *values)
     while rows := await cursor.fetch(at_once):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from operator import itemgetter
@@ -170,14 +171,18 @@ class _Rows:
         self._differences: list[Difference] = []
 
     async def compare(self) -> None:
-        rows = _Stream(pieces(self._conn, _PLACED))
         last = before_all(self._shard)
         last_head = last.head
-        async for found in pieces(self._conn, _SEALS, self._shard, at_once=SEALS_AT_ONCE):
-            for row in found:
-                seal = Seal(**dict(row))
-                await self._link(last, last_head, seal, rows)
-                last, last_head = seal, await self._covered(seal, rows)
+        async with (
+            aclosing(pieces(self._conn, _PLACED)) as source,
+            aclosing(pieces(self._conn, _SEALS, self._shard, at_once=SEALS_AT_ONCE)) as seals,
+        ):
+            rows = _Stream(source)
+            async for found in seals:
+                for row in found:
+                    seal = Seal(**dict(row))
+                    await self._link(last, last_head, seal, rows)
+                    last, last_head = seal, await self._covered(seal, rows)
         for each in marks.explained(self._differences):
             self._findings.tell(each)
 
