@@ -281,7 +281,7 @@ async def test_the_program_can_neither_change_nor_remove_a_seal(log: Log) -> Non
 
 
 async def test_a_database_that_was_killed_goes_on_where_it_was(tmp_path: Path) -> None:
-    server = Embedded(tmp_path)
+    server = Embedded(tmp_path, overrides={"autovacuum": "off"})
     checkpoints = Checkpoints(tmp_path / "audit-checkpoints.jsonl", made_key(tmp_path / "key.pem"))
     try:
         for times in (1, 2):
