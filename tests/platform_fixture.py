@@ -218,7 +218,9 @@ def standing(dsn: str, data: Path) -> Iterator[Standing]:
         settings = Settings(data=data, dsn=dsn, port=port, people=PEOPLE)
         known = _peopled(settings, clock)
         edge.log = structlog.wrap_logger(
-            structlog.WriteLogger(written), [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
+            structlog.WriteLogger(written),
+            [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()],
+            wrapper_class=structlog.BoundLogger,  # whatever level a command line in this process has set
         )
         application = sandbox_platform.build(settings, clock)
         url = f"http://127.0.0.1:{port}"

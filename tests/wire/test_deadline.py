@@ -17,11 +17,11 @@ async def worked(deadlines: Deadlines, seconds: float) -> str:
 
 
 async def test_each_is_stopped_when_its_own_time_is_up() -> None:
-    deadlines = Deadlines(0.06)
+    deadlines = Deadlines(0.6)
     late = asyncio.create_task(worked(deadlines, 5))
-    await asyncio.sleep(0.04)
+    await asyncio.sleep(0.4)
     later = asyncio.create_task(worked(deadlines, 5))
-    quick = await worked(deadlines, 0.03)
+    quick = await worked(deadlines, 0.3)
     assert (quick, late.done(), later.done()) == ("done", True, False)
     with pytest.raises(TimeoutError):
         await late
@@ -31,9 +31,9 @@ async def test_each_is_stopped_when_its_own_time_is_up() -> None:
 
 
 async def test_those_who_ended_in_time_leave_nothing_to_stop() -> None:
-    deadlines = Deadlines(0.03)
+    deadlines = Deadlines(0.3)
     assert await asyncio.gather(*(worked(deadlines, 0) for _ in range(20))) == ["done"] * 20
-    await asyncio.sleep(0.05)
+    await asyncio.sleep(0.5)
     assert await worked(deadlines, 0.01) == "done"
     with pytest.raises(TimeoutError):
         await worked(deadlines, 1)
@@ -62,7 +62,7 @@ async def test_a_task_that_is_late_and_cancelled_too_is_cancelled() -> None:
             await asyncio.sleep(1)
 
     task = asyncio.create_task(stubborn())
-    await asyncio.sleep(0.05)
+    await asyncio.sleep(0.5)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task

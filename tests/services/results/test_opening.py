@@ -10,9 +10,10 @@ from typing import Any
 
 import pytest
 
+from kjerne.access import OPERATIONS
 from kjerne.errors import Refusal
 from kjerne.exchange import Call, PatientRef
-from kjerne.services.results.opening import OPERATIONS, Opener, reason_of, shown_numbers
+from kjerne.services.results.opening import Opener, reason_of, shown_numbers
 from kjerne.store import audit
 from kjerne.store.people import Identifier, NewPerson
 from kjerne.store.registers import OrganisationRow, fill
