@@ -74,11 +74,26 @@ class Attestation:
 
 
 @dataclass(frozen=True, slots=True)
+class Part:
+    """One row of the register of participation that names the caller's organisation; in force in [since, until).
+
+    `here` says that the caller's point of care lies in the row's areas.
+    """
+
+    service: str
+    part: Literal["source", "consumer"]
+    since: datetime
+    until: datetime | None
+    here: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class Caller:
     """Who asks, as proven by token, proof of possession and attestation; holds no person number.
 
     `digest` is the HMAC of the caller's own person number (empty for a system client). `level` is the security level
-    (4 = high). `jti` names the access token in the audit row.
+    (4 = high). `jti` names the access token in the audit row. `parts` are what the register of participation has of her
+    organisation, read by `policy.door`; without it she takes part in nothing.
     """
 
     kind: CallerKind
@@ -94,6 +109,7 @@ class Caller:
     level: int = 0
     jti: str = ""
     attestation: Attestation | None = None
+    parts: tuple[Part, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,3 +219,5 @@ class Denial:
     at: datetime
     correlation: str
     reason: bytes = field(default=b"", repr=False)
+    of_caller: str = ""
+    """What else the caller hears where the reason is her organisation's and no patient's: since when it takes no part."""

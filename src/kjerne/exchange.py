@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Final, Literal, Protocol, TypeVar
 
 from kjerne.access import Action, Caller, Denial, Grant, Once, Subject
-from kjerne.errors import Refusal
+from kjerne.errors import Refusal, sentences
 
 Pairs = tuple[tuple[str, str], ...]
 
@@ -61,9 +61,11 @@ class Denied(Exception):
 
 def not_filed(denied: Denied, where: str = "") -> Refusal:
     """What a sender learns of a no: that nothing is filed here about this person, not whether she is known or has opted
-    out."""
-    says = "results about this person are not filed here"
-    return Refusal(403, says, where=where, rule=denied.denial.rule)
+    out. That the sender takes no part, and since when, is about nobody and is said."""
+    denial = denied.denial
+    if denial.of_caller:
+        return Refusal(403, f"{sentences(denial.says, denial.of_caller)} ({denial.law})", rule=denial.rule)
+    return Refusal(403, "results about this person are not filed here", where=where, rule=denial.rule)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 Where the product walks down a table to the first row that fits, this asks each law by itself whether it speaks against,
 and gives only when none does. It counts birthdays where the product counts years, and knows summer time by its rule.
-Each function names its source; what the sources leave open is settled in docs/law.md, conflicts K1 to K17.
+Each function names its source; what the sources leave open is settled in docs/law.md, conflicts K1 to K21.
 """
 
 from __future__ import annotations
@@ -50,6 +50,17 @@ class Will:
 
 
 @dataclass(frozen=True)
+class Membership:
+    """A line of the register of participation about the one who asks: what her organisation is in, and as what."""
+
+    role: str
+    service: str = "results"
+    begins: datetime | None = None
+    ends: datetime | None = None
+    covers_her_place: bool = True
+
+
+@dataclass(frozen=True)
 class Situation:
     """One question to the law, in plain words and values."""
 
@@ -75,6 +86,7 @@ class Situation:
     a_parent_lives_with_child: bool | None = None
     bonds: tuple[Bond, ...] = ()
     wills: tuple[Will, ...] = ()
+    memberships: tuple[Membership, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -174,6 +186,19 @@ def has_consented(s: Situation) -> bool:
     return False
 
 
+# Participation (K20: pasientjournalloven § 13; five of seven national measures begin with some organisations)
+
+
+def takes_part(s: Situation, role: str) -> bool:
+    """In this service and this role, where she is, from the first instant and no longer at the last."""
+    for line in s.memberships:
+        too_early = line.begins is not None and s.now < line.begins
+        too_late = line.ends is not None and s.now >= line.ends
+        if (line.role, line.service) == (role, s.service) and line.covers_her_place and not too_early and not too_late:
+            return True
+    return False
+
+
 # Bonds
 
 
@@ -211,6 +236,11 @@ def personnel(s: Situation) -> Answer:
     """Helsepersonell: pasientjournalloven § 16 and § 19, helsepersonelloven § 21 a and § 45, Tillitsrammeverket."""
     if s.service != "results" or s.action not in LOOKING or "nhn:pps/provesvar-read" not in s.scopes or s.level < 4:
         return Answer(given=False)
+    return in_an_organisation_that_takes_part(s) if takes_part(s, "consumer") else Answer(given=False)
+
+
+def in_an_organisation_that_takes_part(s: Situation) -> Answer:
+    """Own record, or a patient whom somebody vouches that she is to help."""
     purpose = s.purpose or (s.attest.purpose if s.attest else "")
     if s.is_the_patient:
         return own_record_of_personnel(s, purpose)
@@ -361,9 +391,11 @@ def in_whose_name(s: Situation) -> str:
 
 
 def system(s: Situation) -> Answer:
-    """A laboratory files and corrects, nothing else. Of somebody who has opted out nothing new is kept (K13); what lies
-    there already is put right (K19)."""
+    """A laboratory files and corrects, if it is a source, and nothing else. Of somebody who has opted out nothing new is kept
+    (K13); what lies there already is put right (K19)."""
     if s.action not in ("file", "correct") or s.service != "results" or "nhn:pps/provesvar-write" not in s.scopes:
+        return Answer(given=False)
+    if not takes_part(s, "source"):
         return Answer(given=False)
     if s.action == "file" and wills_now(s, "opt-out"):
         return Answer(given=False, outcome="Reservation")

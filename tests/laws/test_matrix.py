@@ -15,10 +15,10 @@ from random import Random
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from kjerne.access import Attestation, Caller, Choice, Denial, Grant, Label, Subject, Tie
+from kjerne.access import Attestation, Caller, Choice, Denial, Grant, Label, Part, Subject, Tie
 from kjerne.policy.rules import decide, mark_of
 
-from .oracle import Answer, Attest, Bond, Situation, Will, answer, day_in_norway
+from .oracle import Answer, Attest, Bond, Membership, Situation, Will, answer, day_in_norway
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
@@ -43,13 +43,17 @@ READ = frozenset({"nhn:pps/provesvar-read"})
 GP = Situation(
     "practitioner", "search", NOW, scopes=READ, hpr="9144900", role="LE", legal_entity=ENTITY, unit=UNIT,
     attest=Attest(reason="time i dag"), bonds=(Bond("practice-list", hpr="9144900"),),
+    memberships=(Membership("consumer", begins=LONG_AGO),),
 )  # fmt: skip
 IN_CARE = (Bond("care", place=UNIT),)
 SELF = Situation("citizen", "search", NOW, scopes=frozenset({"kjerne:citizen"}), is_the_patient=True)
 PARENT = replace(SELF, is_the_patient=False, bonds=(Bond("parent", helper=True),))
 PROXY = replace(PARENT, bonds=(Bond("proxy", helper=True),))
 OPERATIONS = frozenset({"kjerne:operations"})
-LAB = Situation("system", "search", NOW, scopes=frozenset({"nhn:pps/provesvar-write"}), level=0)
+LAB = Situation(
+    "system", "search", NOW, scopes=frozenset({"nhn:pps/provesvar-write"}), level=0,
+    memberships=(Membership("source", begins=LONG_AGO),),
+)  # fmt: skip
 
 
 def attested(**changes: object) -> Attest:
@@ -86,6 +90,15 @@ CALLERS = {
     "no number": replace(GP, hpr="", bonds=IN_CARE),
     "no organisation": replace(GP, legal_entity="", unit=""),
     "doctor on herself": replace(GP, is_the_patient=True),
+    "gp outside": replace(GP, memberships=()),
+    "gp whose part ends now": replace(GP, memberships=(Membership("consumer", ends=NOW),)),
+    "gp whose part begins now": replace(GP, memberships=(Membership("consumer", begins=NOW, ends=TOMORROW),)),
+    "gp whose part begins tomorrow": replace(GP, memberships=(Membership("consumer", begins=TOMORROW),)),
+    "gp in another area": replace(GP, memberships=(Membership("consumer", covers_her_place=False),)),
+    "gp as source": replace(GP, memberships=(Membership("source"), Membership("consumer", "documents"))),
+    "gp taken in again": replace(GP, memberships=(Membership("consumer", ends=YESTERDAY), Membership("consumer"))),
+    "outside doctor breaking glass": replace(GP, memberships=(), attest=attested(purpose="BTG")),
+    "outside doctor on herself": replace(GP, memberships=(), is_the_patient=True),
     "citizen": SELF,
     "citizen, low level": replace(SELF, level=3),
     "citizen, no scope": replace(SELF, scopes=READ),
@@ -100,8 +113,11 @@ CALLERS = {
     "stranger": replace(PARENT, bonds=()),
     "unknown citizen": replace(PARENT, is_registered=False),
     "laboratory": LAB,
-    "operator": replace(LAB, scopes=OPERATIONS),
-    "operator in person": replace(GP, scopes=OPERATIONS, attest=None),
+    "laboratory outside": replace(LAB, memberships=()),
+    "laboratory as consumer": replace(LAB, memberships=(Membership("consumer"), Membership("source", "documents"))),
+    "laboratory whose part ends now": replace(LAB, memberships=(Membership("source", ends=NOW),)),
+    "operator": replace(LAB, scopes=OPERATIONS, memberships=()),
+    "operator in person": replace(GP, scopes=OPERATIONS, attest=None, memberships=()),
     "operator in person, blocked": replace(GP, scopes=OPERATIONS | READ, hpr="1234567", bonds=()),
     "operator in person, low level": replace(GP, scopes=OPERATIONS, level=3),
     "gateway": replace(LAB, scopes=frozenset({"nhn:pmd/write"})),
@@ -155,6 +171,10 @@ def caller_of(s: Situation) -> Caller:
         point_of_care=s.unit,
         level=s.level,
         attestation=attestation_of(s) if s.attest else None,
+        parts=tuple(
+            Part(line.service, line.role, line.begins or LONG_AGO, line.ends, line.covers_her_place)  # type: ignore[arg-type]
+            for line in s.memberships
+        ),
     )
 
 
@@ -319,6 +339,15 @@ def test_a_choice_holds_in_its_half_open_interval(begins: datetime, ends: dateti
     assert got.given == (holds if kind == "consent" else not holds)
 
 
+@settings(max_examples=200, deadline=None)
+@given(begins=instants, ends=st.none() | instants, who=st.sampled_from(["gp", "laboratory"]))
+def test_an_organisation_takes_part_in_a_half_open_interval(begins: datetime, ends: datetime | None, who: str) -> None:
+    one = CALLERS[who]
+    line = replace(one.memberships[0], begins=begins, ends=ends)
+    got = agree(replace(one, action="file" if who == "laboratory" else "read", memberships=(line,)))
+    assert got.given == (begins <= NOW and (ends is None or ends > NOW))
+
+
 days = st.sampled_from([-2, -1, 0, 1, 2]).map(lambda count: date(2026, 11, 24) + timedelta(days=count))
 
 
@@ -386,10 +415,17 @@ def any_situation(chance: Random) -> Situation:
         self_authorised=pick((True, False)),
         minutes_old=pick((-2, -1, 0, 30, 59, 60)),
     )
+    members = [
+        Membership(pick(("consumer", "consumer", "source")), pick(("results", "results", "documents")),
+                   pick((None, None, *INSTANTS)), pick((None, None, *INSTANTS)), pick((True, True, False)))
+        for _ in range(chance.randrange(4))
+    ]  # fmt: skip
     facts = {name: pick(options) for name, options in OPTIONS.items()}
     # Only personnel carry an attestation: `policy.caller` refuses one on anybody else.
     carried = pick((attest, attest, None)) if facts["kind"] == "practitioner" else None
-    return Situation(now=NOW, bonds=tuple(bonds), wills=tuple(wills), attest=carried, **facts)  # type: ignore[arg-type]
+    return Situation(
+        now=NOW, bonds=tuple(bonds), wills=tuple(wills), memberships=tuple(members), attest=carried, **facts
+    )  # type: ignore[arg-type]
 
 
 def test_any_situation_at_all_has_one_law() -> None:

@@ -6,10 +6,12 @@ from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-from kjerne.access import Attestation, Caller, Choice, Subject, Tie
+from kjerne.access import Attestation, Caller, Choice, Part, Subject, Tie
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 HOSPITAL, WARD, CLINIC = "983658725", "974760673", "993467049"
+CONSUMER = Part("results", "consumer", NOW - timedelta(days=400), None)
+SOURCE = Part("results", "source", NOW - timedelta(days=400), None)
 PATIENT, DOCTOR, RELATIVE = b"patient's digest", b"doctor's digest.", b"relative digest."
 
 
@@ -51,6 +53,7 @@ def doctor(
         level=4,
         jti="token",
         attestation=attestation(purpose=purpose, user_selected=user_selected, decision_text=reason, **both),
+        parts=(CONSUMER,),
     )
     return replace(made, **changes)
 
@@ -61,7 +64,9 @@ def citizen(digest: bytes = PATIENT, **changes: Any) -> Caller:
 
 
 def laboratory(**changes: Any) -> Caller:
-    made = Caller(kind="system", client="lab", scopes=frozenset({"nhn:pps/provesvar-write"}), organisation=CLINIC)
+    made = Caller(
+        kind="system", client="lab", scopes=frozenset({"nhn:pps/provesvar-write"}), organisation=CLINIC, parts=(SOURCE,)
+    )
     return replace(made, **changes)
 
 

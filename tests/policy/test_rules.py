@@ -30,6 +30,7 @@ from .cast import (
     PATIENT,
     PROXY,
     RELATIVE,
+    SOURCE,
     WARD,
     attestation,
     choice,
@@ -102,9 +103,19 @@ PERSONNEL = [
     ("a login below level 4", doctor(level=3), ON_LIST, "", "level-too-low"),
     ("no attestation", doctor(attestation=None), ON_LIST, "", "attestation-missing"),
     ("no organisation", doctor(organisation=""), ON_LIST, "", "caller-not-described"),
+    ("an organisation outside", doctor(parts=()), ON_LIST, "", "organisation-takes-no-part"),
+    (
+        "an organisation outside breaks glass",
+        doctor(purpose="BTG", parts=()),
+        patient(),
+        "",
+        "organisation-takes-no-part",
+    ),
+    ("a source that is no consumer", doctor(parts=(SOURCE,)), ON_LIST, "", "organisation-takes-no-part"),
     ("a veterinarian", doctor(authorization="VE"), ON_LIST, "", "role-not-listed"),
     ("a doctor on her own record", doctor(digest=PATIENT), patient(), "", "own-as-staff"),
     ("a doctor breaking glass on herself", doctor(digest=PATIENT, purpose="BTG"), patient(), "", "own-not-as-staff"),
+    ("a doctor outside on her own record", doctor(digest=PATIENT, parts=()), patient(), "", "own-takes-no-part"),
     ("a doctor known by her key", doctor(), patient(caller_key=1), "", "own-as-staff"),
 ]
 
@@ -455,7 +466,13 @@ def test_every_rule_has_a_name_of_its_own_a_law_and_words() -> None:
 
 def test_every_rule_decides_some_story() -> None:
     told = {row[4] for row in PERSONNEL} | {row[2] for row in ATTESTED} | {row[4] for row in CITIZENS}
-    told |= {"filed", "filed-after-opt-out", "corrected-after-opt-out", "citizen-purpose-unknown"}
+    told |= {
+        "filed",
+        "filed-after-opt-out",
+        "corrected-after-opt-out",
+        "citizen-purpose-unknown",
+        "sender-takes-no-part",
+    }
     told |= {rule for _, rule in EXAMINED} | {"readers-traced", "sent-opened"}
     assert {rule.id for rule in RULES} - told == set()
 

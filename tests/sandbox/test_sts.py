@@ -33,6 +33,7 @@ from kjerne.sandbox.sts.app import issuer_of, minted, sts_app
 from kjerne.sandbox.sts.clients import (
     AUDIENCES,
     CITIZEN_CLIENT,
+    OPERATOR_CLIENT,
     PAGES_CLIENT,
     STAFF_CLIENT,
     client_ids,
@@ -40,6 +41,7 @@ from kjerne.sandbox.sts.clients import (
     published,
     sandbox_clients,
 )
+from kjerne.sandbox.sts.requests import Pushed
 from kjerne.sandbox.sts.state import Shelf
 from kjerne.wire import jws
 from kjerne.wire.jwks import FixedKeys
@@ -72,6 +74,7 @@ PEOPLE = (
     Someone("citizen", "Innbygger", "citizen", "citizen", nin=CITIZEN, person_name="Ola Prøve"),
     Someone("lab", "Laboratorium", "system", "laboratory", organisation="999999903", point_of_care="999999904"),
 )
+ADMINISTRATOR = Someone("administrator", "Drift", "practitioner", "operations", nin=CITIZEN)
 KEYS = {name: SigningKey.generate() for name in client_ids(PEOPLE)}
 SIGNER = SigningKey.generate()
 CLIENTS = sandbox_clients(PEOPLE, KEYS, HOME)
@@ -239,6 +242,19 @@ def test_a_choice_on_the_page_leads_back_with_a_code_once(house: House) -> None:
 def test_nobody_who_does_not_fit_can_be_chosen(house: House, persona: str) -> None:
     answer = house.http.post("/sts/connect/authorize", data=at_the_page(house) | {"persona": persona})
     assert "error=access_denied" in answer.headers["location"]
+
+
+@pytest.mark.parametrize(("client", "scope", "fitting"), [
+    (OPERATOR_CLIENT, "openid kjerne:operations", {"administrator"}),
+    (STAFF_CLIENT, STAFF, {"gp"}),
+    (CITIZEN_CLIENT, "openid kjerne:citizen", {"gp", "citizen", "administrator"}),
+    (PAGES_CLIENT, "openid kjerne:operations", {"administrator"}),
+    (PAGES_CLIENT, "openid kjerne:operations nhn:pps/provesvar-read", set()),
+])  # fmt: skip
+def test_the_operators_scope_is_the_operators_alone(client: str, scope: str, fitting: set[str]) -> None:
+    known = next(one for one in CLIENTS if one.id == client)
+    request = Pushed(known, "", tuple(scope.split()), "kjerne", "", "", "", ())
+    assert {one.name for one in (*PEOPLE, ADMINISTRATOR) if request.fits(one)} == fitting
 
 
 def test_a_doctor_may_log_in_as_the_citizen_she_also_is(house: House) -> None:
@@ -489,7 +505,7 @@ def test_keys_are_made_once_and_kept_closed(tmp_path: Path) -> None:
 def test_the_published_document_leaves_out_the_pages_own_key() -> None:
     document = published(PEOPLE, CLIENTS, STS)
     said = json.loads(document)
-    assert {client["id"] for client in said["clients"]} == {STAFF_CLIENT, CITIZEN_CLIENT, "lab"}
+    assert {client["id"] for client in said["clients"]} == {STAFF_CLIENT, CITIZEN_CLIENT, OPERATOR_CLIENT, "lab"}
     assert KEYS[PAGES_CLIENT].private_jwk()["d"].encode() not in document
     assert [persona["client"] for persona in said["personas"]] == [STAFF_CLIENT, CITIZEN_CLIENT, "lab"]
 

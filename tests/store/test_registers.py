@@ -24,7 +24,7 @@ PARENT_BY_NUMBER = {
 @pytest.fixture
 async def filled(desk: Desk) -> Desk:
     rows = [
-        OrganisationRow(number, parent, "Prøvested", "hospital", "", "", "", takes_part=True)
+        OrganisationRow(number, parent, "Prøvested", "hospital", "", "", "")
         for number, parent in PARENT_BY_NUMBER.items()
     ]
     async with desk.store.pool.acquire() as conn:

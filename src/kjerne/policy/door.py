@@ -9,9 +9,11 @@ from kjerne.clock import Clock
 from kjerne.exchange import Admit, Denied, PatientRef
 from kjerne.policy.facts import case_of, has_care_course, is_on_practice_list
 from kjerne.policy.rules import decide
+from kjerne.policy.taking_part import takes_part
 from kjerne.registries.protection import is_protected
 from kjerne.store import audit, subjects
 from kjerne.store.house import Store
+from kjerne.store.participation import Takers
 
 REMEMBERED: Final = 20_000
 """Facts kept in memory, each of a patient as one caller meets her."""
@@ -23,12 +25,14 @@ class Door:
     """Makes an `Admit` for one request of one caller.
 
     Facts are remembered for callers that stand in for nobody. They are good only where the statement that uses the
-    `Grant` proves their stamp (`Stale` otherwise, and the law is asked anew): a block holds on the next request.
+    `Grant` proves their stamp (`Stale` otherwise, and the law is asked anew): a block holds on the next request. Who takes
+    part is no fact of the patient's; it is remembered for two seconds (`store.participation`).
     """
 
     def __init__(self, store: Store, clock: Clock) -> None:
         self._store = store
         self._clock = clock
+        self._takers = Takers(store.pool)
         self._remembered: dict[Meeting, Subject] = {}
 
     def admit(self, caller: Caller, correlation: str, once: Once | None = None) -> Admit:
@@ -48,10 +52,11 @@ class Door:
             newcomer: Subject | None = None,
         ) -> Grant:
             now = self._clock.now()
+            taker = await self._takers.told(caller)
             known = newcomer or (self._remembered.get(_meeting(patient, caller)) if proven else None)
             if known is not None:
                 answer = decide(
-                    caller, known, service, action, basis=basis, purpose=purpose, now=now, correlation=correlation,
+                    taker, known, service, action, basis=basis, purpose=purpose, now=now, correlation=correlation,
                     once=once,
                 )  # fmt: skip
                 if isinstance(answer, Grant):
@@ -60,7 +65,7 @@ class Door:
                 loaded = await subjects.load(conn, patient, caller, self._store.wrap, once)
                 subject = loaded[0] if loaded else None
                 answer = decide(
-                    caller, subject, service, action, basis=basis, purpose=purpose, now=now, correlation=correlation,
+                    taker, subject, service, action, basis=basis, purpose=purpose, now=now, correlation=correlation,
                     asked=patient.digest,
                 )  # fmt: skip
                 if isinstance(answer, Denial):
@@ -84,17 +89,21 @@ class Door:
 
         Opens nothing and leaves no row; what is listed is opened by asking `admit`.
         """
+        taker = await self._takers.told(caller)
         async with self._store.pool.acquire() as conn:
             loaded = await subjects.load(conn, patient, caller, self._store.wrap)
         subject = loaded[0] if loaded else None
-        return isinstance(decide(caller, subject, service, action, now=self._clock.now()), Grant)
+        return isinstance(decide(taker, subject, service, action, now=self._clock.now()), Grant)
 
     async def may_name(self, caller: Caller, patient: PatientRef, service: str, action: Action) -> bool:
         """Whether the caller may be told who a typed number belongs to.
 
         She may where the law opens the patient to her, and where a register ties the two: then she knows her already,
-        whatever the patient's own choices shut. Nobody is named who lives under a protected address.
+        whatever the patient's own choices shut. Nobody is named who lives under a protected address, and nobody to a
+        caller whose organisation takes no part.
         """
+        if not takes_part(await self._takers.told(caller), service, "consumer", self._clock.now()):
+            return False
         if await self.would_open(caller, patient, service, action):
             return True
         async with self._store.pool.acquire() as conn:

@@ -15,6 +15,7 @@ import msgspec
 
 from kjerne.access import OPERATIONS, Action, Caller, CallerKind, Choice, Subject, Tie
 from kjerne.policy.people import ADULT, HEALTH_MAJORITY, OLDEST, PARENTS_UNTIL, UNBORN, age, norwegian_day
+from kjerne.policy.taking_part import takes_part
 from kjerne.registries.protection import is_protected
 
 STAFF_PURPOSES: Final = frozenset({"TREAT", "ETREAT", "COC", "BTG"})
@@ -64,6 +65,8 @@ SCOPES: Final[Mapping[tuple[CallerKind, str, Action], frozenset[str]]] = {
     ("citizen", "", "choose"): frozenset({"kjerne:citizen"}),
 }
 """Who, service (empty: every service), action -> the OAuth scopes of which the token must hold one."""
+SERVICES: Final = frozenset(service for _, service, _ in SCOPES if service)
+"""Those that organisations take part in."""
 
 
 class Case(msgspec.Struct, frozen=True):
@@ -166,6 +169,16 @@ def caller_is_not_described(case: Case) -> bool:
     """HPR number, authorisation or organisation is missing"""
     caller = case.caller
     return not (caller.hpr and caller.authorization and caller.organisation)
+
+
+def organisation_is_no_consumer(case: Case) -> bool:
+    """no row in force of the register of participation has the caller's organisation as consumer where she works"""
+    return not takes_part(case.caller, case.service, "consumer", case.now)
+
+
+def organisation_is_no_source(case: Case) -> bool:
+    """no row in force of the register of participation has the sender as source where it lies"""
+    return not takes_part(case.caller, case.service, "source", case.now)
 
 
 def role_is_not_listed(case: Case) -> bool:

@@ -13,6 +13,7 @@ from itertools import product
 from typing import Final, get_args
 
 from kjerne.access import Action, Caller, CallerKind, Denial, Grant, Once, Subject
+from kjerne.policy import taking_part
 from kjerne.policy.facts import Case, case_of
 from kjerne.policy.rule import Mark, Rule, Section
 from kjerne.policy.table import NO_RULE, RULES, SECTIONS, UNKNOWN_PERSON
@@ -107,11 +108,12 @@ def _told_of_nobody(case: Case) -> Rule:
     """Why nothing is given where nobody was found: for personnel what they would hear of a stranger to them.
 
     A refusal that told the two apart would tell who is registered here. Where the law would open a stranger (a need
-    declared by oneself, the normal rules set aside) the missing tie is what is left to say.
+    declared by oneself, the normal rules set aside) the missing tie is what is left to say. A system hears that it takes
+    no part, as it would about anybody.
     """
-    if case.caller.kind != "practitioner":
-        return UNKNOWN_PERSON
     rule = _first_that_fits(case)
+    if case.caller.kind != "practitioner":
+        return rule if rule.id in taking_part.ROLE_BY_RULE else UNKNOWN_PERSON
     return rule if rule.effect == "deny" else NO_RELATION
 
 
@@ -177,6 +179,7 @@ def _no(
         outcome=rule.outcome,
         at=now,
         correlation=correlation,
+        of_caller=taking_part.says(caller, service, rule.id, now),
     )
 
 

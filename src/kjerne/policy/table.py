@@ -315,6 +315,22 @@ _CITIZEN_NOT_GIVEN: Final = Section(
     ),
 )
 
+_SENDERS: Final = Section(
+    title="Results: what a sender must be",
+    kinds=SYSTEM,
+    services=RESULTS,
+    actions=FILE,
+    rules=(
+        Rule(
+            id="sender-takes-no-part",
+            effect="deny",
+            law="pasientjournalloven § 13; kjernejournalforskriften; registeret over deltakere",
+            says="Virksomheten som sendte svaret, deltar ikke i delingen av prøvesvar.",
+            when=(facts.organisation_is_no_source,),
+        ),
+    ),
+)
+
 _CORRECTING: Final = Section(
     title="Results: what laboratories correct and take back",
     kinds=SYSTEM,
@@ -438,6 +454,7 @@ SECTIONS: Final = (
     _CITIZEN_LOG,
     _CITIZEN_CHOICES,
     _CITIZEN_NOT_GIVEN,
+    _SENDERS,
     _CORRECTING,
     _FILING,
     _EXAMINING,

@@ -28,6 +28,13 @@ STAFF_ON_THEMSELVES: Final = Section(
     actions=LOOK,
     rules=(
         Rule(
+            id="own-takes-no-part",
+            effect="deny",
+            law="pasientjournalloven § 13; kjernejournalforskriften; registeret over deltakere",
+            says="Virksomheten som spurte, deltar ikke i delingen av prøvesvar.",
+            when=(facts.is_own, facts.organisation_is_no_consumer),
+        ),
+        Rule(
             id="own-as-staff",
             effect="grant",
             law="pasient- og brukerrettighetsloven § 5-1; pasientjournalloven § 18",
@@ -67,6 +74,13 @@ STAFF_PROOF: Final = Section(
             law="Tillitsrammeverket ATT-16, ATT-29",
             says="Det manglet opplysninger om hvem som spurte, eller hvor de arbeider.",
             when=(facts.caller_is_not_described,),
+        ),
+        Rule(
+            id="organisation-takes-no-part",
+            effect="deny",
+            law="pasientjournalloven § 13; kjernejournalforskriften; registeret over deltakere",
+            says="Virksomheten som spurte, deltar ikke i delingen av prøvesvar.",
+            when=(facts.organisation_is_no_consumer,),
         ),
         Rule(
             id="role-not-listed",

@@ -56,6 +56,18 @@ _NN_EN: Final[Mapping[str, tuple[str, str]]] = {
         "Det mangla opplysningar om kven som spurde, eller kvar dei arbeider.",
         "Information was missing about who asked, or where they work.",
     ),
+    "own-takes-no-part": (
+        "Verksemda som spurde, deltek ikkje i delinga av prøvesvar.",
+        "The organisation that asked takes no part in the sharing of test results.",
+    ),
+    "organisation-takes-no-part": (
+        "Verksemda som spurde, deltek ikkje i delinga av prøvesvar.",
+        "The organisation that asked takes no part in the sharing of test results.",
+    ),
+    "sender-takes-no-part": (
+        "Verksemda som sende svaret, deltek ikkje i delinga av prøvesvar.",
+        "The organisation that sent the result takes no part in the sharing of test results.",
+    ),
     "role-not-listed": (
         "Denne yrkesgruppa har ikkje tilgang til prøvesvar.",
         "This profession has no access to test results.",

@@ -30,7 +30,6 @@ class _Unit(NamedTuple):
     parent: str
     name: str
     kind: str
-    takes_part: bool = True
 
 
 UNITS: Final = (
@@ -48,7 +47,7 @@ UNITS: Final = (
     _Unit("pharmacy-owner", "", "Apotek Havørna AS", "pharmacy-owner"),
     _Unit("pharmacy", "pharmacy-owner", "Apotek Havørna Sundvika", "pharmacy"),
     _Unit("monitoring", "municipality", "Sundvika responssenter", "response-centre"),
-    _Unit("outside", "", "Tinderøy velvære AS", "clinic", takes_part=False),
+    _Unit("outside", "", "Tinderøy velvære AS", "clinic"),
 )
 OFFICE_NAMES: Final = ("Granlia", "Storelva", "Kvitberg", "Rognstad", "Myrvang", "Sjøbrua", "Heiane", "Vårsol")
 
@@ -76,6 +75,10 @@ POSTS: Final = (
     _Post("radiologist", "radiology", "LE", "male", 49),
     _Post("retired-doctor", "hospital", "LE", "male", 76),
 )
+LATER_POSTS: Final = (_Post("outside-doctor", "outside", "LE", "female", 45),)
+"""Hired last, so that everybody else is who she was before they were."""
+OPERATOR: Final = _Post("administrator", "monitoring", "", "female", 41)
+"""Runs the platform; no health worker."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,20 +91,23 @@ class Service:
     """The general practitioners who have lists; `gp` is the first, `outsider` the one after her own office's
     doctors."""
     persons: tuple[Person, ...]
+    operator: Person
 
 
 def health_service(seed: int, residents: int, today: date, taken: set[str]) -> Service:
     """Organisations, personnel and list-holding doctors enough for `residents`."""
     offices = max(OFFICES_OF_PERSONAS, -(-residents // PATIENTS_PER_OFFICE))
     units = dict(_units(offices))
-    posts = [*POSTS, *_more_doctors(seed, offices)]
+    posts = [*POSTS, *_more_doctors(seed, offices), *LATER_POSTS]
     hired = list(_hire(posts, units, seed, today, taken))
     staff = {post.part: practitioner for post, practitioner, _ in hired}
     doctors = sorted(
         (practitioner for post, practitioner, _ in hired if post.unit.startswith("office-")),
         key=lambda one: (one.point_of_care, one.hpr),
     )
-    return Service(units, staff, tuple(doctors), tuple(person for _, _, person in hired))
+    operator = _employee(Random(f"{seed}:post:{OPERATOR.part}"), FIRST_STAFF_KEY + len(posts), OPERATOR, today, taken)
+    persons = (*(person for _, _, person in hired), operator)
+    return Service(units, staff, tuple(doctors), persons, operator)
 
 
 def _units(offices: int) -> Iterator[tuple[str, Organisation]]:
@@ -114,9 +120,7 @@ def _units(offices: int) -> Iterator[tuple[str, Organisation]]:
         resh_id = next(resh) if "trust" in (unit.part, unit.parent) else ""
         yield (
             unit.part,
-            Organisation(
-                number, parent, unit.name, unit.kind, resh_id, next(her), HOME_MUNICIPALITY, takes_part=unit.takes_part
-            ),
+            Organisation(number, parent, unit.name, unit.kind, resh_id, next(her), HOME_MUNICIPALITY),
         )
 
 

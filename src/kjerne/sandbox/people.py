@@ -74,7 +74,7 @@ class Person:
 
 @dataclass(frozen=True, slots=True)
 class Organisation:
-    """A unit of Enhetsregisteret with its RESH and HER ids. `takes_part` False: it is refused by name."""
+    """A unit of Enhetsregisteret with its RESH and HER ids."""
 
     number: str
     parent: str
@@ -83,7 +83,6 @@ class Organisation:
     resh: str
     her: str
     municipality: str
-    takes_part: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,9 +105,9 @@ class Practitioner:
 class Population:
     """Everybody and everything in the synthetic registers.
 
-    `people` are the residents asked for, then the personnel as persons. `ties` and `choices` go by person key;
-    `Tie.key` is a key of this population. `cast` names who plays which part, `staff` the personnel by part, `units` the
-    organisations by part.
+    `people` are the residents asked for, then the personnel as persons, `operator` the last of them. `ties` and `choices`
+    go by person key; `Tie.key` is a key of this population. `cast` names who plays which part, `staff` the personnel by
+    part, `units` the organisations by part.
     """
 
     people: tuple[Person, ...]
@@ -121,3 +120,4 @@ class Population:
     units: Mapping[str, Organisation]
     by_key: Mapping[int, Person] = field(repr=False)
     residents: int
+    operator: Person = field(repr=False)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
 from kjerne.access import CallerKind
+from kjerne.sandbox.institutions import OPERATOR
 from kjerne.sandbox.people import Part, Population
 
 
@@ -52,6 +53,7 @@ PRACTITIONERS: Final = (
     _Practitioner("outsider", "Lege uten relasjon til pasienten"),
     _Practitioner("blocked-doctor", "Sykehuslege som pasienten har blokkert"),
     _Practitioner("retired-doctor", "Lege med utløpt autorisasjon"),
+    _Practitioner("outside-doctor", "Lege i en virksomhet som ikke deltar"),
 )
 CITIZENS: Final = (
     _Citizen("citizen", "Innbygger med type 2-diabetes; demopasienten"),
@@ -73,9 +75,10 @@ SYSTEMS: Final = (
 
 
 def personas(population: Population) -> tuple[Persona, ...]:
-    """All personas of this population: practitioners, citizens, systems."""
+    """All personas of this population: practitioners, the operator in person, citizens, systems."""
     return (
         *(_practitioner(population, one) for one in PRACTITIONERS),
+        _operator(population),
         *(_citizen(population, one) for one in CITIZENS),
         *(_system(population, one) for one in SYSTEMS),
     )
@@ -94,6 +97,21 @@ def _practitioner(population: Population, given: _Practitioner) -> Persona:
         point_of_care=staff.point_of_care,
         authorization=staff.authorizations[0],
         person_name=staff.name,
+    )
+
+
+def _operator(population: Population) -> Persona:
+    """Whoever runs the platform, logged in as herself: she is authorised as nothing and has no HPR number."""
+    person, unit = population.operator, population.units[OPERATOR.unit]
+    return Persona(
+        name=OPERATOR.part,
+        title="Drift av plattformen, innlogget person",
+        kind="practitioner",
+        role="operations",
+        nin=person.nin,
+        organisation=unit.parent,
+        point_of_care=unit.number,
+        person_name=person.name,
     )
 
 

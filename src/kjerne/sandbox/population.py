@@ -51,6 +51,7 @@ def generate(people: int, seed: int, today: date) -> Population:
         units=service.units,
         by_key={one.key: one for one in everybody},
         residents=len(residents),
+        operator=service.operator,
     )
 
 

@@ -7,9 +7,9 @@ next start makes the same personas again.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 
 import msgspec
 
@@ -17,11 +17,13 @@ from kjerne.access import Caller, Tie
 from kjerne.app import House
 from kjerne.policy.door import Door
 from kjerne.sandbox import life, samples
+from kjerne.sandbox.institutions import HOME_MUNICIPALITY
 from kjerne.sandbox.people import Person, Population
 from kjerne.sandbox.personas import personas
 from kjerne.sandbox.population import generate
-from kjerne.store import followup
+from kjerne.store import followup, participation
 from kjerne.store.house import train
+from kjerne.store.participation import Participation, Phase, Role
 from kjerne.store.people import Identifier, NewPerson
 from kjerne.store.registers import OrganisationRow, PractitionerRow, fill
 from kjerne.store.subjects import PersonDetail
@@ -32,6 +34,14 @@ SAMPLES = 250
 UNREAD_DAYS = 21
 OPTED_OUT = "filed-after-opt-out"
 WRITE = "nhn:pps/provesvar-write"
+TOOK_PART = timedelta(days=1000)
+"""How long the organisations have taken part."""
+HOSPITAL_LABORATORIES = ("biochemistry", "microbiology", "pathology")
+BASIS_BY_PHASE: Mapping[Phase, str] = {
+    "pilot": "Avtale om utprøving av deling av radiologisvar (oppdiktet)",
+    "rollout": "Avtale om breddeinnføring i fylket (oppdiktet)",
+    "national": "Kjernejournalforskriften",
+}
 
 
 class Made(msgspec.Struct, frozen=True):
@@ -51,6 +61,7 @@ async def seed(house: House, made: Made, progress: Progress) -> None:
     population = made.population()
     if not await house.store.pool.fetchval("SELECT count(*) FROM practitioner"):
         await _register(house, population)
+    await take_part(house, population)
     progress(1, 1, "people")
     messages = list(life.messages(population, made.seed, made.day))
     await _train(house, messages[:SAMPLES])
@@ -70,6 +81,32 @@ async def _register(house: House, population: Population) -> None:
         ties = [(keys[person], _tie(tie, keys)) for person, tied in population.ties.items() for tie in tied]
         await store.people.add_ties(conn, ties)
         await fill(conn, _practitioners(house, population), _organisations(population))
+
+
+async def take_part(house: House, population: Population) -> None:
+    """Gives the organisations their places in an empty register of participation; one that has rows is the operator's.
+
+    All but one: what she who works at `outside` meets is what an integrator must know.
+    """
+    async with house.store.pool.acquire() as conn, conn.transaction():
+        if await participation.is_empty(conn):
+            await participation.add(conn, participants(population, house.clock.now()))
+
+
+def participants(population: Population, now: datetime) -> list[Participation]:
+    """Laboratories as sources, everybody who treats as consumers; radiology is a pilot in one municipality."""
+
+    def row(unit: str, part: Role, phase: Phase = "national", areas: tuple[str, ...] = ()) -> Participation:
+        number, basis = population.units[unit].number, BASIS_BY_PHASE[phase]
+        return Participation(0, number, "results", part, areas, phase, now - TOOK_PART, None, basis, "kjerne up", now)
+
+    offices = sorted(unit for unit in population.units if unit.startswith("office-"))
+    return [
+        row("private-lab-owner", "source"),
+        *(row(unit, "source", "rollout", (HOME_MUNICIPALITY[:2],)) for unit in HOSPITAL_LABORATORIES),
+        row("radiology", "source", "pilot", (HOME_MUNICIPALITY,)),
+        *(row(unit, "consumer") for unit in ("trust", "municipality", "pharmacy-owner", *offices)),
+    ]
 
 
 def _new(house: House, population: Population, person: Person) -> NewPerson:
@@ -102,7 +139,7 @@ def _practitioners(house: House, population: Population) -> list[PractitionerRow
 
 def _organisations(population: Population) -> list[OrganisationRow]:
     return [
-        OrganisationRow(o.number, o.parent, o.name, o.kind, o.resh, o.her, o.municipality, o.takes_part)
+        OrganisationRow(o.number, o.parent, o.name, o.kind, o.resh, o.her, o.municipality)
         for o in population.organisations
     ]
 

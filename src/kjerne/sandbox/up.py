@@ -128,6 +128,10 @@ async def _peopled(settings: Settings, progress: Progress) -> int:
         async with app.opened(settings, Keys.in_folder(data), clock) as house:
             await seeding.seed(house, known, progress)
         begun.rename(data / platform.MADE)
+    else:
+        # A sandbox from before there was a register of participation.
+        async with app.opened(settings, Keys.in_folder(data), clock) as house:
+            await seeding.take_part(house, known.population())
     return known.people
 
 

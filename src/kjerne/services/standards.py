@@ -302,7 +302,9 @@ class StandardsApi:
         service = SERVICE_BY_TYPE[call.parameters["type"]]
         try:
             return await granted(call.admit, patient, service, action, use, basis=_basis(call), proven=True)
-        except Denied:
+        except Denied as denied:
+            if denied.denial.of_caller:
+                raise
             return None
 
 

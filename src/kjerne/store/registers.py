@@ -1,4 +1,4 @@
-"""Registers of personnel and organisations: who is authorised as what, and who takes part."""
+"""Registers of personnel and organisations: who is authorised as what, and which unit lies below which."""
 
 from __future__ import annotations
 
@@ -32,7 +32,6 @@ class OrganisationRow:
     resh: str
     her: str
     municipality: str
-    takes_part: bool
 
 
 async def practitioner(pool: Pool, hpr: str) -> PractitionerRow | None:
@@ -91,8 +90,6 @@ async def fill(
         )
         await conn.copy_records_to_table(
             "organisation",
-            records=[
-                (o.number, o.parent, o.name, o.kind, o.resh, o.her, o.municipality, o.takes_part) for o in organisations
-            ],
-            columns=("number", "parent", "name", "kind", "resh", "her", "municipality", "takes_part"),
+            records=[(o.number, o.parent, o.name, o.kind, o.resh, o.her, o.municipality) for o in organisations],
+            columns=("number", "parent", "name", "kind", "resh", "her", "municipality"),
         )

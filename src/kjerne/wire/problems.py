@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from kjerne.access import Denial
-from kjerne.errors import Refusal
+from kjerne.errors import Refusal, sentences
 from kjerne.exchange import Answer, ErrorShape
 from kjerne.fhir.outcome import operation_outcome
 
@@ -29,9 +29,7 @@ def refusal_answer(refusal: Refusal, shape: ErrorShape) -> Answer:
 
 
 def denied_answer(denial: Denial, shape: ErrorShape) -> Answer:
-    """A no of the law names its rule and its law."""
-    says, law = denial.says, denial.law
-    refusal = Refusal(
-        403, f"{says or 'Access is not given.'} ({law or denial.rule})", code="forbidden", rule=denial.rule
-    )
+    """A no of the law names its rule and its law; one about the caller's organisation says since when."""
+    says, law = sentences(denial.says or "Access is not given.", denial.of_caller), denial.law
+    refusal = Refusal(403, f"{says} ({law or denial.rule})", code="forbidden", rule=denial.rule)
     return refusal_answer(refusal, shape)

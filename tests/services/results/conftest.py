@@ -20,11 +20,12 @@ from kjerne.store.house import open_store
 from kjerne.store.keys import Keys
 from kjerne.store.people import Identifier, NewPerson
 from kjerne.store.subjects import PersonDetail
+from participating import taking_part
 
 from .kith.conftest import Kith
 
 NOW = datetime(2026, 3, 5, 12, tzinfo=UTC)
-HOSPITAL = "100000008"
+HOSPITAL, ELSEWHERE, OTHER_LAB = "100000008", "100000016", "100000999"
 LAB = Caller("system", "lab", frozenset({"nhn:pps/provesvar-write"}), organisation="100000777")
 
 
@@ -84,6 +85,9 @@ def number() -> str:
 async def ward(dsn: str) -> AsyncIterator[Ward]:
     keys = Keys(b"w" * 32, b"p" * 32, b"s" * 32)
     store = await open_store(dsn, keys, pool_size=6)
+    await taking_part(
+        store, (HOSPITAL, "consumer"), (ELSEWHERE, "consumer"), (LAB.organisation, "source"), (OTHER_LAB, "source")
+    )
     settings = Settings(data=Path("unused"), dsn=dsn)
     yield Ward(House(settings, store, FixedClock(NOW)))
     await store.close()

@@ -85,7 +85,7 @@ async def test_where_somebody_with_a_protected_address_was_treated_is_not_told(
             conn, [NewPerson(PersonDetail(protection=protection), (identifier,), synthetic=True)], NOW
         )
         if not await conn.fetchval("SELECT count(*) FROM organisation WHERE number = $1", HOSPITAL):
-            await fill(conn, [], [OrganisationRow(HOSPITAL, "", "Fjellet sykehus", "hospital", "", "", "", True)])
+            await fill(conn, [], [OrganisationRow(HOSPITAL, "", "Fjellet sykehus", "hospital", "", "", "")])
     await ward.person(right)
     grant = await ward.admit()(PatientRef(digest=ward.house.digest(wrong)), "results", "file")
     await taken(ward, wrong, f"R-{wrong[-5:]}", "2026-03-02T12:00:05")

@@ -209,7 +209,7 @@ async def test_the_note_beside_a_report_tells_nothing_and_is_gone_once_counted(
 
 async def test_notes_become_counts_by_analysis_organisation_and_month(ward: Ward) -> None:
     store = ward.house.store
-    row = OrganisationRow("974760673", "", "Sykehuset", "hospital", "", "77123", "", True)
+    row = OrganisationRow("974760673", "", "Sykehuset", "hospital", "", "77123", "")
     async with store.pool.acquire() as conn:
         await fill(conn, [], [row])
     own = f"Analyse {uuid4()}"

@@ -1,4 +1,4 @@
-"""The clients that the sandbox's provider knows: one for staff, one for citizens, one for each system persona.
+"""The clients that the sandbox's provider knows: for staff, for citizens, for the operator, for each system persona.
 
 Their private keys are published by the sandbox, since they open nothing but synthetic people. Our pages' own is not.
 """
@@ -28,16 +28,19 @@ IDENTITY_SCOPES: Final = (
 )
 STAFF_SCOPES: Final = ("nhn:pps/provesvar-read",)
 CITIZEN_SCOPES: Final = ("kjerne:citizen", "kjerne:insight")
+OPERATOR_SCOPES: Final = ("kjerne:operations",)
 SYSTEM_SCOPES: Final[Mapping[str, tuple[str, ...]]] = {
     "laboratory": ("nhn:pps/provesvar-write",),
     "device-gateway": ("nhn:pmd/write",),
-    "operations": ("kjerne:operations",),
+    "operations": OPERATOR_SCOPES,
 }
+OPERATOR_ROLE: Final = "operations"
 AUDIENCES: Final = ("nhn:pps", "nhn:pmd", "kjerne")
 """Whom the sandbox issues access tokens for; a scope's audience is its part before the slash, else before the colon."""
 
 STAFF_CLIENT: Final = "sandbox-epj"
 CITIZEN_CLIENT: Final = "sandbox-citizen"
+OPERATOR_CLIENT: Final = "sandbox-operations"
 PAGES_CLIENT: Final = "kjerne-pages"
 LOOPBACK_REDIRECTS: Final = ("http://127.0.0.1/callback", "http://localhost/callback")
 
@@ -99,11 +102,12 @@ def sandbox_clients(personas: Iterable[Persona], keys: Mapping[str, SigningKey],
     people = frozenset({"authorization_code"})
     staff = frozenset((*IDENTITY_SCOPES, *STAFF_SCOPES))
     citizen = frozenset((*IDENTITY_SCOPES, *CITIZEN_SCOPES))
+    operator = frozenset((*IDENTITY_SCOPES, *OPERATOR_SCOPES))
     pages = Client(
         PAGES_CLIENT,
         "kjerne",
         keys[PAGES_CLIENT],
-        staff | citizen,
+        staff | citizen | operator,
         people,
         (f"{public_url}/login/return",),
         (f"{public_url}/logout/done",),
@@ -112,6 +116,9 @@ def sandbox_clients(personas: Iterable[Persona], keys: Mapping[str, SigningKey],
     return (
         Client(STAFF_CLIENT, "Sandkassens journalsystem", keys[STAFF_CLIENT], staff, people, LOOPBACK_REDIRECTS),
         Client(CITIZEN_CLIENT, "Sandkassens innbyggerapp", keys[CITIZEN_CLIENT], citizen, people, LOOPBACK_REDIRECTS),
+        Client(
+            OPERATOR_CLIENT, "Sandkassens driftsverktøy", keys[OPERATOR_CLIENT], operator, people, LOOPBACK_REDIRECTS
+        ),
         pages,
         *(_system(persona, keys[persona.name]) for persona in personas if persona.kind == "system"),
     )
@@ -131,7 +138,13 @@ def _system(persona: Persona, key: SigningKey) -> Client:
 
 def client_ids(personas: Iterable[Persona]) -> tuple[str, ...]:
     """The ids that need a key each."""
-    return (STAFF_CLIENT, CITIZEN_CLIENT, PAGES_CLIENT, *(one.name for one in personas if one.kind == "system"))
+    return (
+        STAFF_CLIENT,
+        CITIZEN_CLIENT,
+        OPERATOR_CLIENT,
+        PAGES_CLIENT,
+        *(one.name for one in personas if one.kind == "system"),
+    )
 
 
 def kept_keys(path: Path, names: Sequence[str]) -> dict[str, SigningKey]:
@@ -153,6 +166,8 @@ def kept_keys(path: Path, names: Sequence[str]) -> dict[str, SigningKey]:
 
 def client_for(persona: Persona) -> str:
     """The id of the client that a program uses to act as this persona."""
+    if persona.kind == "practitioner" and persona.role == OPERATOR_ROLE:
+        return OPERATOR_CLIENT
     return {"practitioner": STAFF_CLIENT, "citizen": CITIZEN_CLIENT, "system": persona.name}[persona.kind]
 
 

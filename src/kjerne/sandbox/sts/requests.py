@@ -11,7 +11,15 @@ import msgspec
 
 from kjerne.errors import Refusal
 from kjerne.registries import identifiers
-from kjerne.sandbox.sts.clients import AUDIENCES, CITIZEN_SCOPES, IDENTITY_SCOPES, Client, Persona
+from kjerne.sandbox.sts.clients import (
+    AUDIENCES,
+    CITIZEN_SCOPES,
+    IDENTITY_SCOPES,
+    OPERATOR_ROLE,
+    OPERATOR_SCOPES,
+    Client,
+    Persona,
+)
 from kjerne.wire import attestation
 
 _CHALLENGE = re.compile(r"[A-Za-z0-9_-]{43}")
@@ -40,11 +48,16 @@ class Pushed:
     language: str = ""
 
     def fits(self, persona: Persona) -> bool:
-        """Whether this persona can be the answer: staff for staff's scopes, and anybody for a citizen's."""
+        """Whether this persona can be the answer: staff for staff's scopes, the operator for hers, anybody for a
+        citizen's."""
         if persona.kind == "system":
             return False
         ours = set(self.scopes) - set(IDENTITY_SCOPES)
-        return persona.kind == "practitioner" or (not self.details and ours <= set(CITIZEN_SCOPES))
+        if ours and ours <= set(OPERATOR_SCOPES):
+            return persona.role == OPERATOR_ROLE
+        if not self.details and ours <= set(CITIZEN_SCOPES):
+            return True
+        return persona.kind == "practitioner" and persona.role != OPERATOR_ROLE and not ours & set(OPERATOR_SCOPES)
 
 
 def pushed(client: Client, form: Mapping[str, str], thumbprint: str) -> Pushed:

@@ -214,7 +214,7 @@ class Intake:
         """
         newcomers: dict[bytes, Newcomer] = {}
         for one, arrival in zip(named, arrivals, strict=True):
-            self._check(one, arrival)
+            self._check(one)
             if arrival.person is None and one.person not in newcomers:
                 newcomers[one.person] = self._store.people.newcomer(self._new_person(one))
         filings, taking, refusal = list[Filing](), list[Filing](), None
@@ -230,7 +230,7 @@ class Intake:
             raise refusal
         return (taking, refusal) if refusal else (filings, None)
 
-    def _check(self, named: Named, arrival: Arrival) -> None:
+    def _check(self, named: Named) -> None:
         """Refuses what is not filed whatever the law says."""
         patient, line = named.version.report.patient, named.version.report.line
         if self._settings.mode == "sandbox" and patient.kind in NATIONAL and not self._is_synthetic(patient.number):
@@ -240,8 +240,6 @@ class Intake:
                 where=f"Patient/OffId line {line}",
                 todo="Use a number with the month plus 80.",
             )
-        if arrival.person is None and self._settings.unknown_person == "refuse":
-            raise Refusal(422, "no register knows this person", where=f"Patient/OffId line {line}")
 
     def _new_person(self, named: Named) -> NewPerson:
         patient = named.version.report.patient
@@ -255,6 +253,10 @@ class Intake:
         mends = named.trace.service in CHANGES and arrival.person in {sent.owner for sent in arrival.known}
         action: Action = "correct" if mends else "file"
         grant = await admit(PatientRef(digest=named.person), SERVICE, action, proven=proven, newcomer=about)
+        # After the law: a sender that takes no part does not learn who is registered.
+        if arrival.person is None and self._settings.unknown_person == "refuse":
+            where = f"Patient/OffId line {named.version.report.line}"
+            raise Refusal(422, "no register knows this person", where=where)
         if newcomer and grant.subject.patient != newcomer.key:
             newcomer = None  # somebody else has registered her meanwhile
         # Of two keys of one person, the one that has reports under this number already.

@@ -1,0 +1,70 @@
+"""Whether a caller's organisation takes part in a service, and what she hears where it does not.
+
+The register of participation (`store.participation`) says for which organisations; `policy.door` gives the caller what it
+has of hers. None of it is about a patient, so the answer is the same whoever is asked for.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final, Literal
+
+from kjerne.access import Caller, Part
+
+Role = Literal["source", "consumer"]
+ROLE_BY_RULE: Final[dict[str, Role]] = {
+    "own-takes-no-part": "consumer",
+    "organisation-takes-no-part": "consumer",
+    "sender-takes-no-part": "source",
+}
+"""The rules that refuse an organisation, and as what it had to take part."""
+
+
+@dataclass(frozen=True, slots=True)
+class Absence:
+    """Why it takes no part now: `coming` and `ended` have their instant, `elsewhere` is another area, else it never did."""
+
+    kind: Literal["never", "elsewhere", "coming", "ended"]
+    at: datetime | None = None
+
+
+def takes_part(caller: Caller, service: str, part: Role, now: datetime) -> bool:
+    """Whether a row in force names the caller's organisation and covers where she works."""
+    return any(
+        row.service == service and row.part == part and row.here and _is_in_force(row, now) for row in caller.parts
+    )
+
+
+def absence(caller: Caller, service: str, part: Role, now: datetime) -> Absence:
+    """What is nearest to taking part: a beginning that lies ahead, an end, another area."""
+    rows = [row for row in caller.parts if row.service == service and row.part == part]
+    here = [row for row in rows if row.here and (row.until is None or row.since < row.until)]
+    coming = [row.since for row in here if row.since > now]
+    if coming:
+        return Absence("coming", min(coming))
+    ended = [row.until for row in here if row.until is not None and row.until <= now]
+    if ended:
+        return Absence("ended", max(ended))
+    return Absence("elsewhere" if any(_is_in_force(row, now) for row in rows) else "never")
+
+
+def _is_in_force(row: Part, now: datetime) -> bool:
+    return row.since <= now and (row.until is None or now < row.until)
+
+
+_SAYS: Final = {
+    "never": "Den står ikke i registeret over deltakere.",
+    "elsewhere": "Den deltar, men ikke i dette området.",
+    "coming": "Den deltar fra {at}.",
+    "ended": "Den deltok til {at}.",
+}
+
+
+def says(caller: Caller, service: str, rule: str, now: datetime) -> str:
+    """The sentence behind the refusal of `rule`; empty where another rule refused than one about participation."""
+    part = ROLE_BY_RULE.get(rule)
+    if part is None:
+        return ""
+    found = absence(caller, service, part, now)
+    return _SAYS[found.kind].format(at=found.at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ") if found.at else "")

@@ -1,0 +1,259 @@
+"""The register of participation: which organisation takes part in which service, as source or consumer, where and when.
+
+Rows are added and ended, never changed; what is widened is ended and begun anew, so the history is whole. Who takes part
+is remembered by each worker for at most `REMEMBERED_SECONDS`: one small look at the register's stamp lets everything
+that was remembered stand or fall, so a closing holds on all workers within that time. Where the database does not
+answer, nobody takes part.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any, Final, Literal
+
+from kjerne.access import Caller, Part
+from kjerne.store.pool import Connection, Pool
+
+REMEMBERED_SECONDS: Final = 2
+REMEMBERED: Final = 20_000
+"""Places (organisation and point of care) that a worker remembers the participation of."""
+
+Role = Literal["source", "consumer"]
+Phase = Literal["pilot", "rollout", "national"]
+
+
+@dataclass(frozen=True, slots=True)
+class Participation:
+    """One row; in force in [since, until). `areas` are municipalities and counties by number, empty for everywhere."""
+
+    number: int
+    organisation: str
+    service: str
+    part: Role
+    areas: tuple[str, ...]
+    phase: Phase
+    since: datetime
+    until: datetime | None
+    basis: str
+    made_by: str
+    made_at: datetime
+    ended_by: str = ""
+    ended_at: datetime | None = None
+    ended_why: str = ""
+    widens: int | None = None
+
+    def is_in_force(self, now: datetime) -> bool:
+        return self.since <= now and (self.until is None or now < self.until)
+
+    def is_over(self, now: datetime) -> bool:
+        return self.until is not None and self.until <= now
+
+
+_COLUMNS: Final = (
+    "number, organisation, service, part, areas, phase, since, until, basis, made_by, made_at, ended_by, ended_at, "
+    "ended_why, widens"
+)
+
+# UNION and not UNION ALL: a register in which two units lie below each other ends all the same.
+_PARTS: Final = """
+WITH RECURSIVE above AS (
+  SELECT o.number, o.parent FROM organisation o WHERE o.number = $2
+  UNION SELECT o.number, o.parent FROM organisation o JOIN above a ON o.number = a.parent
+), place AS (
+  SELECT coalesce((SELECT municipality FROM organisation WHERE number = $2), '') AS municipality
+)
+SELECT p.service, p.part, p.since, p.until,
+  p.areas = '{}' OR place.municipality = ANY(p.areas) OR left(place.municipality, 2) = ANY(p.areas)
+FROM participation p, place WHERE p.organisation = $1 OR ($1 IN (SELECT number FROM above)
+  AND p.organisation IN (SELECT number FROM above))"""
+
+
+async def parts(pool: Pool, organisation: str, point_of_care: str) -> tuple[Part, ...]:
+    """Every row that names the legal entity, or the point of care or a unit above it, and whether it covers the place.
+
+    A unit that the register of organisations does not have below the legal entity lends it nothing.
+    """
+    rows = await pool.fetch(_PARTS, organisation, point_of_care or organisation)
+    return tuple(Part(*row) for row in rows)
+
+
+class Takers:
+    """What one worker knows of who takes part."""
+
+    def __init__(self, pool: Pool, ticks: Callable[[], float] = time.monotonic) -> None:
+        self._pool = pool
+        self._ticks = ticks
+        self._stamp: int | None = None
+        self._looked_at = float("-inf")
+        self._known: dict[tuple[str, str], tuple[Part, ...]] = {}
+
+    async def told(self, caller: Caller) -> Caller:
+        """The caller with what the register has of her organisation; a citizen needs none, and has none."""
+        if caller.kind == "citizen" or not caller.organisation:
+            return caller
+        if self._ticks() - self._looked_at >= REMEMBERED_SECONDS:
+            await self._look()
+        place = caller.organisation, caller.point_of_care
+        known = self._known.get(place)
+        if known is None:
+            stamp = self._stamp
+            known = await parts(self._pool, *place)
+            # Kept only if no change was noticed meanwhile: what was read may be from before it.
+            if stamp == self._stamp:
+                if len(self._known) >= REMEMBERED:
+                    del self._known[next(iter(self._known))]
+                self._known[place] = known
+        return replace(caller, parts=known)
+
+    async def _look(self) -> None:
+        begun = self._ticks()
+        stamp = int(await self._pool.fetchval("SELECT stamp FROM participation_stamp"))
+        if stamp != self._stamp:
+            self._known.clear()
+            self._stamp = stamp
+        self._looked_at = max(self._looked_at, begun)
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which rows are listed; what is empty asks for all."""
+
+    service: str = ""
+    part: str = ""
+    phase: str = ""
+    organisation: str = ""
+    state: Literal["", "in-force", "coming", "ended"] = ""
+
+
+_LISTED: Final = f"""
+SELECT {_COLUMNS} FROM participation
+WHERE ($1 = '' OR service = $1) AND ($2 = '' OR part = $2) AND ($3 = '' OR phase = $3) AND ($4 = '' OR organisation = $4)
+  AND CASE $5 WHEN 'in-force' THEN since <= $6 AND (until IS NULL OR $6 < until)
+    WHEN 'coming' THEN since > $6 AND (until IS NULL OR since < until) WHEN 'ended' THEN until <= $6 OR since = until
+    ELSE true END
+ORDER BY number DESC LIMIT $7 OFFSET $8"""
+
+
+async def listed(
+    conn: Connection, wanted: Wanted, now: datetime, limit: int, skipped: int = 0
+) -> tuple[Participation, ...]:
+    """Rows of the register, newest first."""
+    asked = wanted.service, wanted.part, wanted.phase, wanted.organisation, wanted.state
+    rows = await conn.fetch(_LISTED, *asked, now, limit, skipped)
+    return tuple(_row(row) for row in rows)
+
+
+_CHAIN: Final = f"""
+WITH RECURSIVE before AS (
+  SELECT p.* FROM participation p WHERE p.number = $1
+  UNION SELECT p.* FROM participation p JOIN before b ON p.number = b.widens
+), whole AS (
+  SELECT b.* FROM before b UNION SELECT p.* FROM participation p JOIN whole w ON p.widens = w.number
+)
+SELECT {_COLUMNS} FROM whole ORDER BY number"""
+
+
+async def chain(conn: Connection, number: int) -> tuple[Participation, ...]:
+    """The row, what it was widened from and what it was widened to, oldest first; empty where there is none."""
+    return tuple(_row(row) for row in await conn.fetch(_CHAIN, number))
+
+
+async def same_place(conn: Connection, organisation: str, service: str, part: Role) -> tuple[Participation, ...]:
+    """Everything the register has of an organisation in one role of one service."""
+    rows = await conn.fetch(
+        f"SELECT {_COLUMNS} FROM participation WHERE organisation = $1 AND service = $2 AND part = $3 ORDER BY number",
+        organisation, service, part,
+    )  # fmt: skip
+    return tuple(_row(row) for row in rows)
+
+
+_ADD: Final = """
+INSERT INTO participation (organisation, service, part, areas, phase, since, until, basis, made_by, made_at, widens)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) RETURNING number"""
+
+
+async def add(conn: Connection, rows: Sequence[Participation]) -> list[int]:
+    """Writes new rows and gives their numbers."""
+    return [
+        await conn.fetchval(
+            _ADD, one.organisation, one.service, one.part, list(one.areas), one.phase, one.since, one.until,
+            one.basis, one.made_by, one.made_at, one.widens,
+        )
+        for one in rows
+    ]  # fmt: skip
+
+
+async def end(conn: Connection, number: int, until: datetime, by: str, at: datetime, why: str) -> None:
+    """Gives a row its end; nothing else of a row is ever changed, and the database holds the program to it."""
+    await conn.execute(
+        "UPDATE participation SET until = $2, ended_by = $3, ended_at = $4, ended_why = $5 WHERE number = $1",
+        number, until, by, at, why,
+    )  # fmt: skip
+
+
+async def counts(conn: Connection, now: datetime) -> dict[str, int]:
+    """Organisations that take part now, by role."""
+    rows = await conn.fetch(
+        "SELECT part, count(DISTINCT organisation) FROM participation "
+        "WHERE since <= $1 AND (until IS NULL OR $1 < until) GROUP BY part",
+        now,
+    )
+    return {row[0]: row[1] for row in rows}
+
+
+async def is_empty(conn: Connection) -> bool:
+    """Whether nobody has ever taken part."""
+    return not await conn.fetchval("SELECT EXISTS (SELECT FROM participation)")
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """An organisation of the register and how far its participation reaches: `covered` of its `units` (itself included)."""
+
+    name: str
+    units: int
+    covered: int
+
+
+_REACH: Final = """
+WITH RECURSIVE below AS (
+  SELECT o.number, o.municipality FROM organisation o WHERE o.number = $1
+  UNION SELECT o.number, o.municipality FROM organisation o JOIN below b ON o.parent = b.number
+)
+SELECT (SELECT name FROM organisation WHERE number = $1), count(*),
+  count(*) FILTER (WHERE $2::text[] = '{}' OR municipality = ANY($2) OR left(municipality, 2) = ANY($2))
+FROM below"""
+
+
+async def reach(conn: Connection, organisation: str, areas: Sequence[str]) -> Reach | None:
+    """Whom a row names and how many units it covers; None where the register of organisations has no such number."""
+    row = await conn.fetchrow(_REACH, organisation, list(areas))
+    return Reach(row[0], row[1], row[2]) if row and row[0] is not None else None
+
+
+@dataclass(frozen=True, slots=True)
+class SourceRow:
+    """One organisation that takes part as a source now, as the pages tell it."""
+
+    name: str
+    phase: Phase
+    areas: tuple[str, ...]
+    since: datetime
+
+
+async def sources(pool: Pool, service: str, now: datetime) -> tuple[SourceRow, ...]:
+    """Who takes part as a source of a service now, by name."""
+    rows = await pool.fetch(
+        "SELECT coalesce(o.name, p.organisation), p.phase, p.areas, p.since FROM participation p "
+        "LEFT JOIN organisation o ON o.number = p.organisation WHERE p.service = $1 AND p.part = 'source' "
+        "AND p.since <= $2 AND (p.until IS NULL OR $2 < p.until) ORDER BY 1, p.number",
+        service, now,
+    )  # fmt: skip
+    return tuple(SourceRow(row[0], row[1], tuple(row[2]), row[3]) for row in rows)
+
+
+def _row(row: Any) -> Participation:
+    return Participation(**{**row, "areas": tuple(row["areas"])})

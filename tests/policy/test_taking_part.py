@@ -1,0 +1,74 @@
+"""What an organisation hears that takes no part: the nearest reason, with its instant, and never anything of a patient."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+import pytest
+
+from kjerne.access import Denial, Part
+from kjerne.policy.rules import decide
+from kjerne.policy.taking_part import absence, takes_part
+
+from .cast import GP_LIST, NOW, PATIENT, citizen, doctor, laboratory, patient
+
+DAY = timedelta(days=1)
+
+
+def row(since: datetime, until: datetime | None = None, *, here: bool = True, part: str = "consumer") -> Part:
+    return Part("results", part, since, until, here)  # type: ignore[arg-type]
+
+
+ABSENT = [
+    ("nothing in the register", (), "never", None),
+    ("it ended now", (row(NOW - DAY, NOW),), "ended", NOW),
+    ("it ended twice", (row(NOW - 4 * DAY, NOW - 3 * DAY), row(NOW - 2 * DAY, NOW - DAY)), "ended", NOW - DAY),
+    ("it begins", (row(NOW - 2 * DAY, NOW - DAY), row(NOW + 2 * DAY), row(NOW + DAY)), "coming", NOW + DAY),
+    ("it was called off before it began", (row(NOW + DAY, NOW + DAY),), "never", None),
+    ("it is elsewhere", (row(NOW - DAY, here=False),), "elsewhere", None),
+    ("it ended elsewhere", (row(NOW - 2 * DAY, NOW - DAY, here=False),), "never", None),
+    ("it is a source", (row(NOW - DAY, part="source"),), "never", None),
+]
+
+
+@pytest.mark.parametrize(("story", "parts", "kind", "at"), ABSENT, ids=[one[0] for one in ABSENT])
+def test_the_nearest_reason_is_told(story: str, parts: tuple[Part, ...], kind: str, at: datetime | None) -> None:
+    caller = doctor(parts=parts)
+    assert not takes_part(caller, "results", "consumer", NOW)
+    told = absence(caller, "results", "consumer", NOW)
+    assert (told.kind, told.at) == (kind, at)
+
+
+def test_a_part_in_force_is_one_of_the_service_in_its_interval() -> None:
+    assert takes_part(doctor(parts=(row(NOW, NOW + DAY),)), "results", "consumer", NOW)
+    assert not takes_part(doctor(parts=(row(NOW - DAY),)), "documents", "consumer", NOW)
+
+
+def test_the_refusal_says_until_when_it_took_part_and_the_log_only_that_it_does_not() -> None:
+    outside = doctor(parts=(row(NOW - 9 * DAY, NOW - DAY),))
+    denial = decide(outside, patient(ties=(GP_LIST,)), "results", "read", now=NOW)
+    assert isinstance(denial, Denial)
+    assert denial.rule == "organisation-takes-no-part"
+    assert denial.of_caller == "Den deltok til 2026-11-22T12:00:00Z."
+    assert "2026" not in denial.says
+
+
+@pytest.mark.parametrize("caller", [doctor(parts=()), laboratory(parts=())], ids=["doctor", "laboratory"])
+def test_it_is_the_same_for_a_patient_and_for_nobody(caller: object) -> None:
+    action = "file" if caller.kind == "system" else "read"  # type: ignore[attr-defined]
+    known = decide(caller, patient(), "results", action, now=NOW)  # type: ignore[arg-type]
+    nobody = decide(caller, None, "results", action, now=NOW, asked=PATIENT)  # type: ignore[arg-type]
+    assert isinstance(known, Denial)
+    assert isinstance(nobody, Denial)
+    assert (known.rule, known.says, known.of_caller) == (nobody.rule, nobody.says, nobody.of_caller)
+    assert known.of_caller
+
+
+def test_a_sender_that_takes_part_hears_of_an_unknown_person_as_before() -> None:
+    nobody = decide(laboratory(), None, "results", "file", now=NOW)
+    assert (nobody.rule, nobody.of_caller) == ("unknown-person", "")  # type: ignore[union-attr]
+
+
+def test_no_other_refusal_says_anything_of_the_organisation() -> None:
+    denial = decide(citizen(), patient(caller_key=1, age=8), "results", "read", now=NOW)
+    assert (denial.rule, denial.of_caller) == ("own-under-12", "")  # type: ignore[union-attr]
