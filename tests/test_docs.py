@@ -34,8 +34,8 @@ from started import Platform, started
 ROOT: Final = Path(__file__).parents[1]
 PAGES: Final = (*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md")))
 KJERNE: Final = [sys.executable, "-m", "kjerne.cli"]
-LASTING: Final = frozenset({"up", "serve", "work", "bench"})
-"""Commands that do not end by themselves, or not soon: their options are looked up instead."""
+LASTING: Final = frozenset({"up", "serve", "work", "bench", "participation"})
+"""Commands that do not end by themselves, not soon, or change a database: their options are looked up instead."""
 PATHS: Final = ("src/", "tests/", "docs/", "tools/", "requirements/", "web/", ".ci/")
 ROOMS: Final = tuple(f"{room.name}/" for room in (ROOT / "src" / "kjerne").iterdir() if room.is_dir())
 
@@ -155,7 +155,7 @@ def test_documented_command_can_be_given(line: Line) -> None:
         targets = set(re.findall(r"^([a-z]+):", told(ROOT / "Makefile"), re.MULTILINE))
         assert {word for word in words[1:] if "=" not in word} <= targets
     elif line.program == "kjerne":
-        assert {word for word in words[2:] if word.startswith("--")} <= options_of(words[1])
+        assert {word for word in words[2:] if word.startswith("--")} <= options_of(*words[1:3])
     elif line.program == "export":
         assert words[1].partition("=")[0].removeprefix("KJERNE_").lower() in Settings.model_fields
     elif words[1] == "-c":
@@ -165,11 +165,12 @@ def test_documented_command_can_be_given(line: Line) -> None:
         assert (ROOT / words[-1]).exists()
 
 
-def options_of(command: str) -> set[str]:
+def options_of(command: str, part: str = "") -> set[str]:
     if command == "bench":  # hands its options on
         source = told(ROOT / "bench" / "__main__.py")
         return set(re.findall(r'"(--[a-z]+)"', source))
     found = typer.main.get_command(command_line).commands[command]  # type: ignore[attr-defined]
+    found = getattr(found, "commands", {}).get(part, found)
     return {option for parameter in found.params for option in parameter.opts}
 
 

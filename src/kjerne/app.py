@@ -42,8 +42,11 @@ from kjerne.pages.login import CodeFlow, To
 from kjerne.policy.caller import Registered
 from kjerne.policy.caller import caller as caller_of
 from kjerne.policy.claims import Claims
+from kjerne.policy.facts import SERVICES
 from kjerne.registries import identifiers
 from kjerne.services.oversight import OversightApi
+from kjerne.services.participation.api import ParticipationApi
+from kjerne.services.participation.register import Register
 from kjerne.services.results.api import TYPES, ResultsApi
 from kjerne.services.results.intake import Intake
 from kjerne.services.results.intake_api import IntakeApi
@@ -99,6 +102,7 @@ class House:
         self.cursors = Cursors(store.keys.derived("cursor"), settings.cursor_minutes)
         self.asker = Asker(store.pool, self.finder, self.parse_search)
         self.crew = Crew()
+        self.register = Register(store.pool, SERVICES)
         self.intake = Intake(store, clock, settings, self.read, self.digest, is_synthetic)
 
     def digest(self, number: str) -> bytes:
@@ -158,6 +162,7 @@ class House:
             Route("GET", "/readyz", self.ready, PUBLIC, "json"),
             *OversightApi(self.store).routes(),
             *OpeningApi(Opener(self.store, self.read, self.digest), self.store).routes(),
+            *ParticipationApi(self.register, self.store.pool).routes(),
             *IntakeApi(self.intake, store=self.store, limit_bytes=self.settings.body_limit_bytes).routes(),
             *results.routes(),
             *reuse.routes(),

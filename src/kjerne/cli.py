@@ -47,6 +47,14 @@ People = Annotated[
 As = Annotated[str, typer.Option("--as", help="Who calls: a name from `kjerne personas`.")]
 Patient = Annotated[str, typer.Option("--patient", help="The patient: a number, or a persona with one.")]
 Purpose = Annotated[str, typer.Option("--purpose", help="What for: TREAT, ETREAT, COC, BTG.")]
+Basis = Annotated[str, typer.Option("--basis", help="Law or agreement, in words.")]
+Areas = Annotated[
+    str | None,
+    typer.Option("--areas", help="Municipalities (4 digits) and counties (2), with commas; '' is everywhere."),
+]
+Phase = Annotated[str | None, typer.Option("--phase", help="pilot, rollout or national.")]
+Until = Annotated[str | None, typer.Option("--until", help="A day or an instant; '' is for good.")]
+Plan = Annotated[bool, typer.Option("--plan", help="Only tell what it would do.")]
 Reason = Annotated[str, typer.Option("--reason", help="Why, in words the patient will read.")]
 SelfSelected = Annotated[bool, typer.Option("--self-selected", help="The caller gave herself the access.")]
 Decision = Annotated[
@@ -65,6 +73,8 @@ kjerne = typer.Typer(
 )
 load = typer.Typer(help="Send files to the platform.")
 kjerne.add_typer(load, name="load")
+participation = typer.Typer(help="The register of participation: who takes part in which service, and where.")
+kjerne.add_typer(participation, name="participation")
 
 
 def main() -> None:
@@ -245,6 +255,84 @@ def check(data: Data = None, json_: Json = False) -> int:
     lines = [f"{'ok     ' if one.ok else 'missing'}  {one.what}: {one.says}" for one in found]
     _say({"checks": [one.told() for one in found]}, as_json=json_, text="\n".join(lines))
     return 0 if all(one.ok for one in found) else REFUSED
+
+
+@participation.command("list")
+def participation_list(
+    service: Annotated[str, typer.Option("--service", help="Of this service only.")] = "",
+    part: Annotated[str, typer.Option("--part", help="source or consumer.")] = "",
+    phase: Annotated[str, typer.Option("--phase", help="pilot, rollout or national.")] = "",
+    organisation: Annotated[str, typer.Option("--organisation", help="Of this number only.")] = "",
+    state: Annotated[str, typer.Option("--state", help="in-force, coming or ended; '' is all.")] = "in-force",
+    data: Data = None,
+    json_: Json = False,
+) -> None:
+    """Show who takes part."""
+    from kjerne.commands.participating import listed, table, told_rows
+    from kjerne.store.participation import Wanted
+
+    rows = listed(_settings(data=data), Wanted(service, part, phase, organisation, state))  # type: ignore[arg-type]
+    _say(told_rows(rows), as_json=json_, text=table(rows))
+
+
+@participation.command("open")
+def participation_open(
+    organisation: Annotated[str, typer.Argument(help="Organisation number of a legal entity, or a unit of one.")],
+    part: Annotated[str, typer.Option("--part", help="source (sends in) or consumer (looks).")],
+    basis: Basis,
+    service: Annotated[str, typer.Option("--service", help="The service.")] = "results",
+    phase: Phase = "pilot",
+    areas: Areas = "",
+    since: Annotated[str, typer.Option("--since", help="A day or an instant; '' is now.")] = "",
+    until: Until = "",
+    plan: Plan = False,
+    data: Data = None,
+    json_: Json = False,
+) -> None:
+    """Take an organisation in."""
+    given = {"organisation": organisation, "service": service, "part": part, "phase": phase, "areas": areas,
+             "since": since, "until": until, "basis": basis}  # fmt: skip
+    _participation("open", 0, given, plan=plan, data=data, json_=json_)
+
+
+@participation.command("widen")
+def participation_widen(
+    number: Annotated[int, typer.Argument(help="The row, from `participation list`.")],
+    basis: Basis,
+    phase: Phase = None,
+    areas: Areas = None,
+    until: Until = None,
+    plan: Plan = False,
+    data: Data = None,
+    json_: Json = False,
+) -> None:
+    """End a row and begin a wider one; what is not named stays as it is."""
+    given = {"phase": phase, "areas": areas, "until": until, "basis": basis}
+    _participation("widen", number, given, plan=plan, data=data, json_=json_)
+
+
+@participation.command("close")
+def participation_close(
+    number: Annotated[int, typer.Argument(help="The row, from `participation list`.")],
+    why: Annotated[str, typer.Option("--why", help="The reason, in words.")],
+    at: Annotated[str, typer.Option("--at", help="A day or an instant; '' is now.")] = "",
+    plan: Plan = False,
+    data: Data = None,
+    json_: Json = False,
+) -> None:
+    """Give a row its end; it holds on every worker within two seconds."""
+    _participation("close", number, {"at": at, "why": why}, plan=plan, data=data, json_=json_)
+
+
+def _participation(
+    kind: str, number: int, given: dict[str, str | None], *, plan: bool, data: Path | None, json_: bool
+) -> None:
+    from kjerne.commands.participating import change, sentence, told
+    from kjerne.services.participation.register import Asked
+
+    fields = {name: value for name, value in given.items() if value is not None}
+    number, made = change(_settings(data=data), Asked(kind, fields, number), plan=plan)  # type: ignore[arg-type]
+    _say(told(number, made), as_json=json_, text=sentence(number, made, plan=plan))
 
 
 @kjerne.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})

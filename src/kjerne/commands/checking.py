@@ -75,7 +75,7 @@ def _production(settings: Settings) -> list[Finding]:
     except Refusal as refusal:
         return [Finding("settings", False, str(refusal)), _database(settings)]
     found = [Finding("settings", True, "complete"), _database(settings)]
-    return [*found, _keys(settings)] if found[-1].ok else found
+    return [*found, _keys(settings), _participants(settings)] if found[-1].ok else found
 
 
 def _keys(settings: Settings) -> Finding:
@@ -87,6 +87,27 @@ def _keys(settings: Settings) -> Finding:
     except Refusal as refusal:
         return Finding("keys", False, str(refusal))
     return Finding("keys", True, "the database's own")
+
+
+def _participants(settings: Settings) -> Finding:
+    """How many take part: none is no fault, but then nothing is served."""
+    takes = asyncio.run(_taking_part(settings.dsn))
+    sources, consumers = takes.get("source", 0), takes.get("consumer", 0)
+    said = f"{consumers} organisations take part as consumers, {sources} as sources"
+    return Finding("participation", True, said if takes else f"{said}: nothing is served (kjerne participation open)")
+
+
+async def _taking_part(dsn: str) -> dict[str, int]:
+    import asyncpg
+
+    from kjerne.clock import SystemClock
+    from kjerne.store import participation
+
+    conn = await asyncpg.connect(dsn)
+    try:
+        return await participation.counts(conn, SystemClock().now())
+    finally:
+        await conn.close()
 
 
 def _database(settings: Settings) -> Finding:

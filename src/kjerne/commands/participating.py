@@ -1,0 +1,115 @@
+"""`kjerne participation`: the register read and changed from the command line, on the database that the settings name."""
+
+from __future__ import annotations
+
+import asyncio
+import getpass
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, Final, TypeVar
+from uuid import uuid4
+
+from kjerne.access import Caller
+from kjerne.clock import SystemClock
+from kjerne.errors import Refusal
+from kjerne.policy.facts import SERVICES
+from kjerne.services.participation.api import LISTED, told_of, told_of_change
+from kjerne.services.participation.register import Asked, Change, Register
+from kjerne.settings import Settings
+from kjerne.store import participation
+from kjerne.store.embedded import PROGRAM, Embedded
+from kjerne.store.participation import Participation, Wanted
+from kjerne.store.pool import Pool, open_pool, reaching
+
+T = TypeVar("T")
+EVERYWHERE: Final = "everywhere"
+
+
+def listed(settings: Settings, wanted: Wanted) -> tuple[Participation, ...]:
+    """Rows of the register, newest first, at most `LISTED`."""
+
+    async def use(pool: Pool) -> tuple[Participation, ...]:
+        async with pool.acquire() as conn:
+            return await participation.listed(conn, wanted, SystemClock().now(), LISTED)
+
+    return _run(settings, use)
+
+
+def change(settings: Settings, asked: Asked, *, plan: bool) -> tuple[int, Change]:
+    """Makes the change, or only says what it would do; the number of the row is 0 where there is none yet."""
+
+    async def use(pool: Pool) -> tuple[int, Change]:
+        register, now = Register(pool, SERVICES), SystemClock().now()
+        if plan:
+            planned = await register.plan(_author(), asked, now)
+            return asked.number, planned
+        return await register.save(_author(), asked, now, uuid4().hex)
+
+    return _run(settings, use)
+
+
+def table(rows: Sequence[Participation]) -> str:
+    """The rows in columns, and how many there are."""
+    head = ("number", "organisation", "service", "part", "phase", "areas", "since", "until")
+    cells = [head, *(_cells(row) for row in rows)]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    lines = ["  ".join(map(str.ljust, row, widths)).rstrip() for row in cells]
+    return "\n".join([*(lines if rows else []), f"{len(rows)} in the register"])
+
+
+def told_rows(rows: Sequence[Participation]) -> dict[str, Any]:
+    return {"participation": [told_of(row) for row in rows]}
+
+
+def told(number: int, made: Change) -> dict[str, Any]:
+    return told_of_change(number, made)
+
+
+def sentence(number: int, made: Change, *, plan: bool) -> str:
+    """What was, or would be, done, with whom it reaches."""
+    row, reach = made.row, made.reach
+    what = {"open": "takes part", "widen": "takes part more widely", "close": "takes no part any more"}[made.kind]
+    whom = (
+        f"{reach.name}, {reach.covered} of its {reach.units} units"
+        if reach
+        else "an organisation that the register of organisations does not have"
+    )
+    said = (
+        f"{row.organisation} ({whom}) {what} in {row.service} as {row.part} "
+        f"({row.phase}, {', '.join(row.areas) or EVERYWHERE}) from {made.at:%Y-%m-%d %H:%M} UTC"
+    )
+    return f"would be so: {said}" if plan else f"{number}: {said}"
+
+
+def _cells(row: Participation) -> tuple[str, ...]:
+    until = f"{row.until:%Y-%m-%d %H:%M}" if row.until else ""
+    areas = " ".join(row.areas) or EVERYWHERE
+    return (
+        str(row.number), row.organisation, row.service, row.part, row.phase, areas, f"{row.since:%Y-%m-%d %H:%M}", until,
+    )  # fmt: skip
+
+
+def _author() -> Caller:
+    """Whoever is logged in on this machine; the register of organisations knows nothing of her."""
+    try:
+        user = getpass.getuser()
+    except (OSError, KeyError, ImportError):
+        user = ""
+    return Caller("system", "command line", frozenset(), name=f"command line {user}".strip())
+
+
+def _run(settings: Settings, use: Callable[[Pool], Awaitable[T]]) -> T:
+    dsn = settings.dsn
+    if not dsn:
+        if not (settings.data / "postgres").exists():
+            raise Refusal(422, "there is no database", where="KJERNE_DSN", todo="Name one, or run it beside kjerne up.")
+        dsn = Embedded(settings.data).dsn(PROGRAM)
+
+    async def run() -> T:
+        with reaching():
+            pool = await open_pool(dsn, 1)
+        try:
+            return await use(pool)
+        finally:
+            await pool.close()
+
+    return asyncio.run(run())

@@ -1,0 +1,1 @@
+"""Who takes part in which service: the register as an operator reads and changes it."""

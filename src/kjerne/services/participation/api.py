@@ -1,0 +1,130 @@
+"""The register of participation for operators' systems: read it, open, widen and close (`register`)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final, cast
+
+from kjerne.access import Caller
+from kjerne.errors import Refusal
+from kjerne.exchange import Answer, Call, Route
+from kjerne.fhir.encode import encode
+from kjerne.services.participation.register import Asked, Change, Kind, Register
+from kjerne.store import participation
+from kjerne.store.participation import Participation, Wanted
+from kjerne.store.pool import Pool
+
+OPERATIONS: Final = "kjerne:operations"
+FORM_LIMIT_BYTES: Final = 16_000
+LISTED: Final = 200
+STATES: Final = ("", "in-force", "coming", "ended")
+_FILTERS: Final = ("service", "part", "phase", "organisation", "state")
+
+
+@dataclass(frozen=True)
+class ParticipationApi:
+    """The handlers."""
+
+    register: Register
+    pool: Pool
+
+    def routes(self) -> list[Route]:
+        base = "/participation"
+        return [
+            Route("GET", base, self.listed, OPERATIONS, "json"),
+            Route("GET", f"{base}/{{number}}", self.one, OPERATIONS, "json"),
+            Route("POST", base, self.opened, OPERATIONS, "json", FORM_LIMIT_BYTES),
+            Route("POST", f"{base}/{{number}}/widen", self.widened, OPERATIONS, "json", FORM_LIMIT_BYTES),
+            Route("POST", f"{base}/{{number}}/close", self.closed, OPERATIONS, "json", FORM_LIMIT_BYTES),
+        ]
+
+    async def listed(self, call: Call) -> Answer:
+        """Rows, newest first, a page of them; filters by service, part, phase, organisation and state."""
+        asked = dict(call.query)
+        if not asked.keys() <= {*_FILTERS, "_after"} or len(asked) < len(call.query):
+            raise Refusal(400, f"the register takes {', '.join(_FILTERS)} and _after, each once", where="query")
+        if asked.get("state", "") not in STATES:
+            raise Refusal(400, f"state is one of {', '.join(STATES[1:])}", where="state")
+        skipped = _count(asked.get("_after", "0"))
+        wanted = Wanted(**{name: value for name, value in asked.items() if name in _FILTERS})  # type: ignore[arg-type]
+        async with self.pool.acquire() as conn:
+            rows = await participation.listed(conn, wanted, call.at, LISTED + 1, skipped)
+        told: dict[str, Any] = {"participation": [told_of(row) for row in rows[:LISTED]]}
+        if len(rows) > LISTED:
+            told["after"] = skipped + LISTED
+        return _json(told)
+
+    async def one(self, call: Call) -> Answer:
+        """One row with what it was widened from and to, oldest first."""
+        async with self.pool.acquire() as conn:
+            rows = await participation.chain(conn, _number(call))
+        if not rows:
+            raise Refusal(404, "no row of the register has this number", where="number")
+        return _json({"participation": [told_of(row) for row in rows]})
+
+    async def opened(self, call: Call) -> Answer:
+        """Takes an organisation in."""
+        return await self._changed(call, "open", 0)
+
+    async def widened(self, call: Call) -> Answer:
+        """Ends a row and begins a wider one."""
+        return await self._changed(call, "widen", _number(call))
+
+    async def closed(self, call: Call) -> Answer:
+        """Gives a row its end."""
+        return await self._changed(call, "close", _number(call))
+
+    async def _changed(self, call: Call, kind: str, number: int) -> Answer:
+        asked = Asked(cast("Kind", kind), dict(call.form), number)
+        number, change = await self.register.save(_caller(call), asked, call.at, call.correlation)
+        return _json(told_of_change(number, change), 200 if kind == "close" else 201)
+
+
+def told_of(row: Participation) -> dict[str, Any]:
+    """A row as JSON; what is not said is left out."""
+    told: dict[str, Any] = {
+        "number": row.number,
+        "organisation": row.organisation,
+        "service": row.service,
+        "part": row.part,
+        "areas": list(row.areas),
+        "phase": row.phase,
+        "since": row.since.isoformat(),
+        "until": row.until.isoformat() if row.until else None,
+        "basis": row.basis,
+        "madeBy": row.made_by,
+        "madeAt": row.made_at.isoformat(),
+        "endedBy": row.ended_by,
+        "endedAt": row.ended_at.isoformat() if row.ended_at else None,
+        "endedWhy": row.ended_why,
+        "widens": row.widens,
+    }
+    return {name: value for name, value in told.items() if value not in (None, "")}
+
+
+def told_of_change(number: int, change: Change) -> dict[str, Any]:
+    """What a change did: the row by number, from when, and how many units of the register of organisations it reaches."""
+    reach = change.reach
+    covered: Mapping[str, int] = {"units": reach.units, "covered": reach.covered} if reach else {}
+    return {"number": number, "change": change.kind, "at": change.at.isoformat(), **covered}
+
+
+def _json(told: Mapping[str, Any], status: int = 200) -> Answer:
+    return Answer(status, encode(dict(told)), "application/json")
+
+
+def _number(call: Call) -> int:
+    return _count(call.parameters["number"])
+
+
+def _count(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) <= 12):
+        raise Refusal(404, "no row of the register has this number", where="number")
+    return int(text)
+
+
+def _caller(call: Call) -> Caller:
+    if call.caller is None:
+        raise Refusal(401, "only a caller who is known changes the register")
+    return call.caller
