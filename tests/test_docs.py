@@ -212,7 +212,7 @@ def test_every_route_is_documented_with_its_scope_and_errors() -> None:
 
 
 def test_every_page_is_documented_with_who_may_open_it() -> None:
-    who = {None: "public", "practitioner": "health worker", "citizen": "citizen"}
+    who = {None: "public", "practitioner": "health worker", "citizen": "citizen", "operator": "operator"}
     documented = {cells[0].strip("`"): cells[1] for cells in rows("docs/api.md", 3)}
     assert documented == {f"{method} {path}": who[kind] for method, path, _, kind in PAGE_ROUTES}
 

@@ -36,7 +36,7 @@ from kjerne.fhir.encode import encode
 from kjerne.fhir.negotiation import check_accepted
 from kjerne.fhir.search import Search
 from kjerne.pages.app import pages_app
-from kjerne.pages.live_citizen import CitizenPages
+from kjerne.pages.live_operator import OperatorPages
 from kjerne.pages.login import Client as PagesClient
 from kjerne.pages.login import CodeFlow, To
 from kjerne.policy.caller import Registered
@@ -78,7 +78,7 @@ CALLERS_REMEMBERED = 10_000
 COLLECT_AFTER: Final = 10_000
 """New objects that outlive others before the youngest are looked through; Python begins at 700."""
 AUDIENCES: Final = ("nhn:pps", "kjerne")
-PAGES: Final = ("/", "/clinician", "/me", "/login", "/logout", "/language", "/static")
+PAGES: Final = ("/", "/clinician", "/me", "/operations", "/login", "/logout", "/language", "/static")
 _IDENTITY: Final = (
     "openid profile helseid://scopes/identity/pid helseid://scopes/identity/security_level "
     "helseid://scopes/identity/assurance_level helseid://scopes/hpr/hpr_number helseid://scopes/client/info"
@@ -86,6 +86,7 @@ _IDENTITY: Final = (
 PAGES_SCOPES: Final[Mapping[To, str]] = {
     "clinician": f"{_IDENTITY} nhn:pps/provesvar-read",
     "me": f"{_IDENTITY} kjerne:citizen kjerne:insight",
+    "operations": f"{_IDENTITY} kjerne:operations",
 }
 
 
@@ -299,7 +300,7 @@ def pages(
 ) -> list[Mount]:
     """The pages, logged in through `issuer` as `client` with its private key (a JWK on P-256)."""
     public_url = house.settings.public_url or f"http://{house.settings.host}:{house.settings.port}"
-    live = CitizenPages(
+    live = OperatorPages(
         house.store, house.clock, house.reader, house.asker, verifier.access_token, house.identify, house.digest
     )
     known = PagesClient(client, key, f"{public_url}/login/return", PAGES_SCOPES, f"{public_url}/logout/done")

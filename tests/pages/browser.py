@@ -33,6 +33,9 @@ class Browser:
     async def citizen(self) -> httpx.Response:
         return await self.get("/login/start?to=me")
 
+    async def operator(self) -> httpx.Response:
+        return await self.get("/login/start?to=operations")
+
     async def open(self, name: str, **fields: str) -> httpx.Response:
         page = await self.get("/clinician")
         own = re.search(

@@ -36,7 +36,9 @@ from kjerne.pages.house import (
     Notice,
     OwnChoice,
     OwnPatient,
+    Participants,
     Patient,
+    RejectedQueue,
     Represented,
     RuleLanguage,
     Source,
@@ -44,13 +46,19 @@ from kjerne.pages.house import (
     Waiting,
 )
 from kjerne.pages.login import Ending, Pending, To, Tokens
+from kjerne.policy.taking_part import Absence
+from kjerne.services.participation.register import Asked, Change
 from kjerne.services.results.points import Value
+from kjerne.store.participation import SourceRow, Wanted
 from pages import resources as r
+from pages.register import NAMES, Registered, queue
 
 NOW = datetime(2026, 11, 23, 9, 12, tzinfo=UTC)
 KEY = bytes(range(32))
 CLINICIAN = Identity("practitioner", "Ola Hagen", "LE", "Solbakken legesenter", "9000001", "clinician")
 CITIZEN = Identity("citizen", "Kari Nordvik", carry="citizen")
+OPERATOR = Identity("operator", "Drift Driftsen", carry="operator")
+IDENTITIES = {"clinician": CLINICIAN, "citizen": CITIZEN, "operator": OPERATOR}
 NUMBERS = {"15877912345": 1, "24915511111": 2, "21858800000": 6}
 PROTECTED = "09898900000"
 """Somebody with a protected address."""
@@ -94,9 +102,14 @@ class FakeHouse:
     seen: set[str] = field(default_factory=set)
     made: list[OwnChoice] = field(default_factory=list)
     ended: dict[str, datetime] = field(default_factory=dict)
+    register: Registered = field(default_factory=Registered)
+    outside: Absence | None = None
+    """Why the clinician's organisation takes no part."""
     rules: dict[int, str] = field(default_factory=dict)
     """Patients who are refused by a rule."""
-    identities: dict[str, Identity] = field(default_factory=lambda: {"clinician": CLINICIAN, "citizen": CITIZEN})
+    identities: dict[str, Identity] = field(
+        default_factory=lambda: {"clinician": CLINICIAN, "citizen": CITIZEN, "operator": OPERATOR}
+    )
 
     async def sign_in(self, claims: Mapping[str, Any], access_token: str) -> Identity:
         if str(claims["sub"]) not in self.identities:
@@ -264,6 +277,29 @@ class FakeHouse:
         self.made = [one for one in self.made if one.number != number]
         self.done.append(("lifted", number))
 
+    async def absence(self, who: Identity) -> Absence | None:
+        return self.outside
+
+    async def sources(self) -> tuple[SourceRow, ...]:
+        return self.register.sources(self.clock.now())
+
+    async def participants(self, who: Identity, wanted: Wanted, skipped: int) -> Participants:
+        found = self.register.listed(wanted, self.clock.now())
+        return Participants(found[skipped : skipped + 3], NAMES, len(found) > skipped + 3)
+
+    async def participation(self, who: Identity, number: int) -> Participants:
+        return Participants(self.register.chain(number), NAMES)
+
+    async def plan_participation(self, who: Identity, asked: Asked) -> Change:
+        return self.register.plan(asked, self.clock.now())
+
+    async def change_participation(self, who: Identity, asked: Asked) -> int:
+        return self.register.change(asked, self.clock.now())
+
+    async def rejected(self, who: Identity, after: str) -> RejectedQueue:
+        found = queue()
+        return RejectedQueue(found[2:] if after else found[:2], NAMES, len(found), "" if after else "2.0")
+
 
 def _reports(count: int) -> tuple[tuple[str, int], ...]:
     return (("DiagnosticReport", count),)
@@ -283,7 +319,8 @@ def _denial(outcome: Literal["", "Specific", "General", "Reservation"], at: date
     caller = Caller("practitioner", "pages", frozenset())
     says = _SAYS.get(rule, "")
     law = "pasient- og brukerrettighetsloven § 5-3" if outcome else "pasientjournalloven § 16"
-    return Denial(caller, None, "results", "read", rule, law, says, outcome, at, "c")
+    of_caller = "Den står ikke i registeret." if rule == "organisation-takes-no-part" else ""
+    return Denial(caller, None, "results", "read", rule, law, says, outcome, at, "c", of_caller=of_caller)
 
 
 # Name, code, unit, low, high, and the values at the four dates from oldest to newest (empty: not measured).
@@ -475,7 +512,7 @@ class FakeDoor:
         return f"/login/return?state=s&code={to}", Pending("s", "n", "v", to, self.clock.now(), {})
 
     async def finish(self, pending: Pending, query: Mapping[str, str]) -> Tokens:
-        default = "clinician" if pending.to == "clinician" else "citizen"
+        default = {"clinician": "clinician", "me": "citizen", "operations": "operator"}[pending.to]
         return Tokens({"sub": self.next_subject or default}, "token", "id-token")
 
     async def end(self, id_token: str) -> Ending | None:

@@ -25,6 +25,7 @@ UNRELATED = "21858800000"
 @pytest.mark.parametrize(("method", "path"), [(m, p) for m, p, _, kind in ROUTES if kind])
 async def test_no_page_with_a_record_opens_without_a_login(browser: Browser, method: str, path: str) -> None:
     filled = path.replace("{visit}", "v").replace("{series}", "s").replace("{report}", "r").replace("{file}", "f")
+    filled = filled.replace("{number}", "1").replace("{kind}", "close")
     answer = await browser.client.request(method, filled, follow_redirects=False)
     assert answer.status_code == 303
     assert answer.headers["location"].startswith("/login")
@@ -35,16 +36,25 @@ async def test_a_citizen_cannot_enter_as_clinician_and_no_clinician_as_citizen(b
     assert (await browser.get("/clinician")).url.path == "/login"
     await browser.clinician()
     assert (await browser.get("/me")).url.path == "/login"
+    assert (await browser.get("/operations")).url.path == "/login"
+    await browser.operator()
+    for path in ("/clinician", "/me"):
+        assert (await browser.get(path)).url.path == "/login"
 
 
 async def test_a_login_for_the_other_entrance_is_refused(
     house_and_browser: tuple[FakeHouse, Browser, FakeDoor],
 ) -> None:
     _, browser, door = house_and_browser
-    door.next_subject = "citizen"
-    answer = await browser.clinician()
-    assert answer.status_code == 403
-    assert (await browser.get("/clinician")).url.path == "/login"
+    for subject, login in (
+        ("citizen", browser.clinician), ("operator", browser.clinician), ("clinician", browser.operator),
+        ("citizen", browser.operator), ("operator", browser.citizen),
+    ):  # fmt: skip
+        door.next_subject = subject
+        answer = await login()
+        assert answer.status_code == 403
+        for path in ("/clinician", "/me", "/operations"):
+            assert (await browser.get(path)).url.path == "/login"
 
 
 async def test_an_answer_from_the_provider_without_a_login_under_way_is_refused(browser: Browser) -> None:
@@ -61,6 +71,8 @@ async def test_every_page_keeps_the_strict_policy_and_holds_no_inline_script_or_
     await _crawl(browser, opened.url.path, seen)
     await browser.citizen()
     await _crawl(browser, "/me", seen)
+    await browser.operator()
+    await _crawl(browser, "/operations", seen)
     assert len(seen) > 40
 
 

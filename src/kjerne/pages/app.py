@@ -1,4 +1,4 @@
-"""The pages as one Starlette application: /, /login, /clinician, /me and /static.
+"""The pages as one Starlette application: /, /login, /clinician, /me, /operations and /static.
 
 `pages_app(...)` is given the house, the login door, a key and a clock; it keeps nothing between requests.
 """
@@ -17,7 +17,7 @@ from starlette.types import Scope
 
 from kjerne.clock import Clock
 from kjerne.errors import Refusal
-from kjerne.pages import citizen, clinician, entry
+from kjerne.pages import citizen, clinician, entry, operations
 from kjerne.pages.desk import HEADERS, Desk, Kind, Page, PageHandler, endpoint
 from kjerne.pages.house import PagesHouse
 from kjerne.pages.login import LoginDoor
@@ -58,6 +58,13 @@ ROUTES: tuple[tuple[str, str, PageHandler, Kind | None], ...] = (
     ("POST", "/me/privacy/save", citizen.save, "citizen"),
     ("POST", "/me/privacy/lift", citizen.lift, "citizen"),
     ("POST", "/me/person", citizen.person, "citizen"),
+    ("GET", "/operations", operations.participants, "operator"),
+    ("GET", "/operations/participation/open", operations.open_form, "operator"),
+    ("POST", "/operations/participation/preview", operations.preview, "operator"),
+    ("POST", "/operations/participation/save", operations.save, "operator"),
+    ("GET", "/operations/participation/{number}", operations.history, "operator"),
+    ("GET", "/operations/participation/{number}/{kind}", operations.change_form, "operator"),
+    ("GET", "/operations/rejected", operations.rejected, "operator"),
 )
 
 

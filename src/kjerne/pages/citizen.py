@@ -48,6 +48,7 @@ async def home(page: Page) -> Response:
         fresh=[(answer, *reading.measured(answer.id)) for answer in reading.fresh(page.now)],
         others=_lookers(log)[:LOG_SHOWN],
         choices=await page.house.choices(page.who, page.visit),
+        taking_part=await page.house.sources(),
     )
 
 
@@ -66,6 +67,7 @@ async def results(page: Page) -> Response:
         show=show,
         count=len(whole.rows),
         outside=len(flagged.rows),
+        taking_part=await page.house.sources(),
     )
 
 

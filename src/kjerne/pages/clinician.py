@@ -13,7 +13,7 @@ from starlette.responses import Response
 from kjerne.errors import Refusal
 from kjerne.exchange import CONTROL
 from kjerne.pages import attached, trend_data
-from kjerne.pages.desk import Page
+from kjerne.pages.desk import Page, outside
 from kjerne.pages.house import AlreadyDone, Analysis, Basis, Purpose, Visit
 from kjerne.pages.reading import PERIOD_DAYS, Reading, read
 from kjerne.services.results import trends
@@ -38,7 +38,8 @@ class PatientKey:
 
 async def choose(page: Page) -> Response:
     """Whom to open, why, and what waits: corrected results she has read, and answers to acknowledge."""
-    return await _choose(page)
+    why = await page.house.absence(page.who)
+    return outside(page, why) if why else await _choose(page)
 
 
 async def _choose(page: Page, fault: str = "", status: int = 200) -> Response:
@@ -56,6 +57,7 @@ async def _choose(page: Page, fault: str = "", status: int = 200) -> Response:
         sealed={key: _sealed(page, key) for key in listed},
         purposes=PURPOSES,
         bases=BASES,
+        taking_part=await page.house.sources(),
         fault=fault,
         typed=page.form,
     )
@@ -140,6 +142,7 @@ async def _results(page: Page, done: AlreadyDone | None = None, asked: str = "",
         period=period,
         periods=tuple(PERIOD_DAYS),
         analyses=await page.house.analyses(),
+        taking_part=await page.house.sources(),
         done=done,
         asked=asked,
         fault=fault,
@@ -194,6 +197,7 @@ async def printout(page: Page) -> Response:
         patient=reading.chart.patient,
         reading=reading,
         table=reading.table("all", page.now),
+        taking_part=await page.house.sources(),
     )
 
 

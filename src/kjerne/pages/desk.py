@@ -26,11 +26,12 @@ from kjerne.errors import Refusal
 from kjerne.exchange import Denied
 from kjerne.pages import attached, charts, formats, session, words
 from kjerne.pages.house import Identity, PagesHouse, Visit
-from kjerne.pages.login import LoginDoor
+from kjerne.pages.login import LoginDoor, To
 from kjerne.pages.session import Seal, Session
 from kjerne.pages.words import Language
 from kjerne.policy import words as rule_words
 from kjerne.policy.rules import NO_RELATION
+from kjerne.policy.taking_part import ROLE_BY_RULE, Absence, absence
 from kjerne.services.results import panels
 from kjerne.services.results.answers import Organism
 
@@ -142,7 +143,9 @@ class Page:
 
 
 PageHandler = Callable[[Page], Awaitable[Response]]
-Kind = Literal["practitioner", "citizen"]
+Kind = Literal["practitioner", "citizen", "operator"]
+ENTRANCE: Final[Mapping[Kind, To]] = {"practitioner": "clinician", "citizen": "me", "operator": "operations"}
+"""Who is logged in, and which pages are hers."""
 
 
 def endpoint(desk: Desk, handler: PageHandler, kind: Kind | None) -> Callable[[Request], Awaitable[Response]]:
@@ -172,8 +175,7 @@ async def _login(page: Page) -> Session | None:
 
 async def _ran(page: Page, handler: PageHandler, kind: Kind | None) -> Response:
     if kind and (page.session is None or page.who.kind != kind):
-        to = "clinician" if kind == "practitioner" else "me"
-        return RedirectResponse(f"/login?to={to}&ended=1", 303)
+        return RedirectResponse(f"/login?to={ENTRANCE[kind]}&ended=1", 303)
     if page.request.method == "POST":
         _same_origin(page.request)
         page = replace(page, form=await _form(page.request))
@@ -190,6 +192,9 @@ async def _no(page: Page, no: Refusal | Denied) -> Response:
 
     Where the reader may not know whom she asked for, the page says of a stranger what it says of nobody at all.
     """
+    if isinstance(no, Denied) and no.denial.of_caller:
+        part = ROLE_BY_RULE[no.denial.rule]
+        return outside(page, absence(no.denial.caller, no.denial.service, part, no.denial.at))
     silent = isinstance(no, Refusal) and no.status in (503, 504)
     if (silent or isinstance(no, Denied)) and page.session and page.session.visit:
         try:
@@ -215,6 +220,11 @@ async def _no(page: Page, no: Refusal | Denied) -> Response:
     if isinstance(no, Denied):
         no = Refusal(403, _reason(page, no.denial), where="denied", rule=no.denial.rule)
     return refused(page, no)
+
+
+def outside(page: Page, why: Absence) -> Response:
+    """Her organisation takes no part: nothing is opened here, whoever the patient is."""
+    return page.render("outside.html", status=403, title=page.say("outside.title"), why=why)
 
 
 def _reason(page: Page, denial: Denial) -> str:
@@ -317,6 +327,7 @@ def _looks(page: Page) -> dict[str, Any]:
         "names_of": _names_of,
         "is_shown": attached.is_shown,
         "kind_of": lambda answer: page.say(_kind_key(page, answer.kind)),
+        "entrance": ENTRANCE,
         "language": page.language,
         "reads_as": language,
         # What a laboratory or a law says stays Norwegian, and a screen reader must be told where the page is not.

@@ -11,7 +11,7 @@ from starlette.responses import RedirectResponse, Response
 
 from kjerne.errors import Refusal
 from kjerne.pages import session, words
-from kjerne.pages.desk import LANGUAGE_COOKIE, Page, drop_cookie, policy, put_cookie
+from kjerne.pages.desk import ENTRANCE, LANGUAGE_COOKIE, Page, drop_cookie, policy, put_cookie
 from kjerne.pages.house import Visit
 from kjerne.pages.login import Pending, To
 
@@ -20,7 +20,7 @@ PENDING_MINUTES: Final = 10
 HINT_COOKIE: Final = "kjerne_logout"
 COOKIE_LIMIT: Final = 3_800
 """A longer cookie is dropped by browsers, name and all; the provider then asks whom to log out."""
-_PLACES: Final = {"clinician": "/clinician", "me": "/me"}
+_PLACES: Final = {"clinician": "/clinician", "me": "/me", "operations": "/operations"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ class Hint:
 
 
 async def front(page: Page) -> Response:
-    """Two doors: health personnel and citizen."""
+    """Two doors, health personnel and citizen, and a small one for whoever runs the platform."""
     return page.render("front.html", title=page.say("front.title"))
 
 
@@ -69,7 +69,7 @@ async def back(page: Page) -> Response:
         raise Refusal(403, "No login was under way in this browser.", where="login")
     tokens = await page.desk.door.finish(pending, dict(page.request.query_params))
     who = await page.house.sign_in(tokens.claims, tokens.access_token)
-    if (who.kind == "practitioner") != (pending.to == "clinician"):
+    if ENTRANCE[who.kind] != pending.to:
         raise Refusal(403, "This login is for the other page.", where="other_kind")
     if page.session:
         # Nobody can log out of it any more once this browser holds another.

@@ -12,7 +12,11 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any, Literal, Protocol
 
+from kjerne.policy.taking_part import Absence
+from kjerne.services.participation.register import Asked, Change
 from kjerne.services.results.points import Mark, Value
+from kjerne.store.messages import Rejected
+from kjerne.store.participation import Participation, SourceRow, Wanted
 
 RuleLanguage = Literal["nb", "nn", "en"]
 """The languages that the law's words are written in."""
@@ -32,10 +36,10 @@ class Identity:
     and is never shown, so keep it under 2 kB.
     """
 
-    kind: Literal["practitioner", "citizen"]
+    kind: Literal["practitioner", "citizen", "operator"]
     name: str
     role: str = ""
-    """Authorisation code of Volven 9060 (LE, SP ...), empty for a citizen."""
+    """Authorisation code of Volven 9060 (LE, SP ...), empty for a citizen and an operator."""
     organisation: str = ""
     hpr: str = ""
     carry: str = field(default="", repr=False)
@@ -279,6 +283,25 @@ class Represented:
     tie: Literal["self", "parent", "proxy", "guardian"]
 
 
+@dataclass(frozen=True, slots=True)
+class Participants:
+    """Rows of the register of participation, and the names of those they are about."""
+
+    rows: tuple[Participation, ...]
+    names: Mapping[str, str]
+    more: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class RejectedQueue:
+    """One page of all senders' rejected messages, nothing of their content; `after` begins the next page."""
+
+    rows: tuple[Rejected, ...]
+    names: Mapping[str, str]
+    total: int
+    after: str = ""
+
+
 class PagesHouse(Protocol):
     """What the pages need. `app` implements it over policy, services and store; tests have a fake."""
 
@@ -369,4 +392,32 @@ class PagesHouse(Protocol):
 
     async def lift(self, who: Identity, visit: Visit, number: str) -> None:
         """Take a choice back."""
+        ...
+
+    async def absence(self, who: Identity) -> Absence | None:
+        """Why the reader's organisation takes no part in the results; None where it does."""
+        ...
+
+    async def sources(self) -> tuple[SourceRow, ...]:
+        """Who takes part as a source of results now."""
+        ...
+
+    async def participants(self, who: Identity, wanted: Wanted, skipped: int) -> Participants:
+        """A page of the register, newest first."""
+        ...
+
+    async def participation(self, who: Identity, number: int) -> Participants:
+        """One row with what it was widened from and to, oldest first. `Refusal` 404 where there is none."""
+        ...
+
+    async def plan_participation(self, who: Identity, asked: Asked) -> Change:
+        """What a change would do. `Refusal` with the field where it cannot be made."""
+        ...
+
+    async def change_participation(self, who: Identity, asked: Asked) -> int:
+        """Makes the change; the number of the row it is about."""
+        ...
+
+    async def rejected(self, who: Identity, after: str) -> RejectedQueue:
+        """The rejected messages of all senders, a page of them, newest first."""
         ...

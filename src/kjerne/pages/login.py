@@ -23,7 +23,7 @@ from joserfc.jwk import ECKey, KeySet
 from kjerne.clock import Clock
 from kjerne.errors import Refusal
 
-To = Literal["clinician", "me"]
+To = Literal["clinician", "me", "operations"]
 ASSERTION_SECONDS: Final = 30
 """HelseID takes a client assertion that lives at most 60 s."""
 _ASSERTION_TYPE: Final = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"

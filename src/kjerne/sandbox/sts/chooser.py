@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.responses import HTMLResponse
 
-from kjerne.sandbox.sts.clients import Persona
+from kjerne.sandbox.sts.clients import OPERATOR_ROLE, Persona
 from kjerne.sandbox.sts.requests import Pushed
 
 HERE: Final = Path(__file__).parent
@@ -23,6 +23,7 @@ TEXTS: Final[Mapping[str, Mapping[str, str]]] = {
         "to": "Du logger inn til",
         "practitioner": "Helsepersonell",
         "citizen": "Innbyggere",
+        "operator": "Drift",
         "choose": "Logg inn som",
         "cancel": "Avbryt",
         "other": "In English",
@@ -38,6 +39,7 @@ TEXTS: Final[Mapping[str, Mapping[str, str]]] = {
         "to": "You are logging in to",
         "practitioner": "Health personnel",
         "citizen": "Citizens",
+        "operator": "Operations",
         "choose": "Log in as",
         "cancel": "Cancel",
         "other": "På norsk",
@@ -66,7 +68,10 @@ def language_of(asked: str, accepted: str) -> str:
 def chooser(request: Pushed, request_uri: str, personas: Iterable[Persona], language: str, base: str) -> HTMLResponse:
     """The personas that fit the request, each a button; `base` is the provider's path."""
     fitting = [persona for persona in personas if request.fits(persona)]
-    groups = {kind: [persona for persona in fitting if persona.kind == kind] for kind in ("practitioner", "citizen")}
+    groups = {
+        kind: [persona for persona in fitting if _group(persona) == kind]
+        for kind in ("practitioner", "operator", "citizen")
+    }
     page = _pages.get_template("chooser.html").render(
         text=TEXTS[language],
         language=language,
@@ -78,6 +83,10 @@ def chooser(request: Pushed, request_uri: str, personas: Iterable[Persona], lang
         base=base,
     )
     return _page(page, form_target=request.redirect)
+
+
+def _group(persona: Persona) -> str:
+    return "operator" if persona.role == OPERATOR_ROLE else persona.kind
 
 
 def message(language: str, base: str, says: str = "", *, status: int = 400) -> HTMLResponse:

@@ -1,0 +1,93 @@
+"""The operator's part of the pages' house: the register of participation, and the queues. Nothing here is about a patient."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final
+from uuid import uuid4
+
+import msgspec
+
+from kjerne.access import Caller
+from kjerne.errors import Refusal
+from kjerne.pages.house import Identity, Participants, RejectedQueue
+from kjerne.pages.live import SERVICE, Carry
+from kjerne.pages.live_citizen import CitizenPages
+from kjerne.policy.facts import SERVICES
+from kjerne.policy.taking_part import Absence, absence, takes_part
+from kjerne.services.participation.register import Asked, Change, Register
+from kjerne.store import messages, participation, registers
+from kjerne.store.participation import SourceRow, Takers, Wanted
+
+ROWS_SHOWN: Final = 50
+"""Rows of the register, and messages of the queue, on one page."""
+OPERATIONS: Final = "kjerne:operations"
+
+
+class OperatorPages(CitizenPages):
+    """Implements the rest of `pages.house.PagesHouse`."""
+
+    async def absence(self, who: Identity) -> Absence | None:
+        """Asked of the register itself: a page that turns her away must not do so from memory."""
+        caller, now = await Takers(self.store.pool).told(await self.caller(who, None)), self.clock.now()
+        if takes_part(caller, SERVICE, "consumer", now):
+            return None
+        return absence(caller, SERVICE, "consumer", now)
+
+    async def sources(self) -> tuple[SourceRow, ...]:
+        """Who sends in results now."""
+        return await participation.sources(self.store.pool, SERVICE, self.clock.now())
+
+    async def participants(self, who: Identity, wanted: Wanted, skipped: int) -> Participants:
+        """A page of the register, newest first."""
+        _operator(who)
+        async with self.store.pool.acquire() as conn:
+            rows = await participation.listed(conn, wanted, self.clock.now(), ROWS_SHOWN + 1, skipped)
+        names = await self._names(row.organisation for row in rows)
+        return Participants(rows[:ROWS_SHOWN], names, len(rows) > ROWS_SHOWN)
+
+    async def participation(self, who: Identity, number: int) -> Participants:
+        """One row with what it was widened from and to."""
+        _operator(who)
+        async with self.store.pool.acquire() as conn:
+            rows = await participation.chain(conn, number)
+        if not rows:
+            raise Refusal(404, "No row of the register has this number.", where="participation")
+        return Participants(rows, await self._names(row.organisation for row in rows))
+
+    async def plan_participation(self, who: Identity, asked: Asked) -> Change:
+        """What a change would do."""
+        return await self._register().plan(await self._author(who), asked, self.clock.now())
+
+    async def change_participation(self, who: Identity, asked: Asked) -> int:
+        """Makes the change, with its row in the platform's log."""
+        author = await self._author(who)
+        number, _ = await self._register().save(author, asked, self.clock.now(), f"page-{uuid4().hex}")
+        return number
+
+    async def rejected(self, who: Identity, after: str) -> RejectedQueue:
+        """The rejected messages of all senders."""
+        _operator(who)
+        async with self.store.pool.acquire() as conn:
+            rows = await messages.rejected(conn, "", ROWS_SHOWN + 1, after)
+            total = await messages.rejected_total(conn, "")
+        names = await self._names(row.sender for row in rows)
+        onward = rows[ROWS_SHOWN - 1].place if len(rows) > ROWS_SHOWN else ""
+        return RejectedQueue(tuple(rows[:ROWS_SHOWN]), names, total, onward)
+
+    def _register(self) -> Register:
+        return Register(self.store.pool, SERVICES)
+
+    async def _author(self, who: Identity) -> Caller:
+        _operator(who)
+        return await self.caller(who, None)
+
+    async def _names(self, numbers: Iterable[str]) -> dict[str, str]:
+        return await registers.organisation_names(self.store.pool, sorted(set(numbers)))
+
+
+def _operator(who: Identity) -> None:
+    """Whoever calls this has come past the page's own check; a login without the scope gets no further all the same."""
+    carry = msgspec.msgpack.decode(bytes.fromhex(who.carry), type=Carry)
+    if who.kind != "operator" or OPERATIONS not in carry.scopes:
+        raise Refusal(403, "This login is not the operator's.", where="other_kind")

@@ -1,0 +1,167 @@
+"""The operator's pages: who takes part, opened, widened and closed in two steps, and the rejected messages of all senders."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Final, cast, get_args
+from urllib.parse import urlencode
+
+from starlette.responses import Response
+
+from kjerne.errors import Refusal
+from kjerne.pages import words
+from kjerne.pages.desk import Page
+from kjerne.pages.live_operator import ROWS_SHOWN
+from kjerne.policy.facts import SERVICES
+from kjerne.services.participation.register import PHASES, Asked, Kind
+from kjerne.services.results.points import OSLO
+from kjerne.store.participation import Participation, Role, Wanted
+
+STATES: Final = ("in-force", "coming", "ended")
+FIELDS: Final[Mapping[Kind, tuple[str, ...]]] = {
+    "open": ("organisation", "service", "part", "areas", "phase", "since", "until", "basis"),
+    "widen": ("areas", "phase", "until", "basis"),
+    "close": ("at", "why"),
+}
+"""What the form of each change asks for."""
+AT_ONCE: Final = timedelta(minutes=1)
+"""What begins or ends within so long is told as now: the house looks at its clock after the page has."""
+_FILTERS: Final[Mapping[str, tuple[str, ...]]] = {
+    "service": tuple(sorted(SERVICES)),
+    "part": get_args(Role),
+    "phase": PHASES,
+    "state": STATES,
+}
+
+
+async def participants(page: Page) -> Response:
+    """The register, newest first; whoever takes part now where nothing else is asked for."""
+    asked = {"state": "in-force"} | dict(page.request.query_params)
+    chosen = {name: asked[name] for name, known in _FILTERS.items() if asked.get(name) in known}
+    skipped = _number(asked.get("after", "0"))
+    found = await page.house.participants(page.who, Wanted(**chosen), skipped)  # type: ignore[arg-type]
+    kept = {"state": asked["state"] if asked["state"] in STATES else ""} | chosen
+    return page.render(
+        "operations/participants.html",
+        title=page.say("operations.participants"),
+        found=found,
+        filters=_FILTERS,
+        chosen=kept,
+        onward=urlencode(kept | {"after": skipped + ROWS_SHOWN}) if found.more else "",
+    )
+
+
+async def history(page: Page) -> Response:
+    """One row, with what it was before and became."""
+    number = _number(page.request.path_params["number"])
+    found = await page.house.participation(page.who, number)
+    saved = page.request.query_params.get("saved", "")
+    return page.render(
+        "operations/history.html",
+        title=page.say("operations.history"),
+        found=found,
+        row=_row(found.rows, number),
+        saved=saved if saved in FIELDS else "",
+    )
+
+
+async def open_form(page: Page) -> Response:
+    """Who is taken in, where, since when and on which ground."""
+    return await _form(page, Asked("open", {"service": "results", "part": "consumer", "phase": "pilot"}))
+
+
+async def change_form(page: Page) -> Response:
+    """What of a row is wider from now, or when it ends."""
+    kind, number = page.request.path_params["kind"], _number(page.request.path_params["number"])
+    if kind not in ("widen", "close"):
+        raise Refusal(404, "No such page.", where="page")
+    row = _row((await page.house.participation(page.who, number)).rows, number)
+    until = row.until.astimezone(OSLO).replace(tzinfo=None).isoformat(timespec="seconds") if row.until else ""
+    fields = {"areas": " ".join(row.areas), "phase": row.phase, "until": until}
+    return await _form(page, Asked(cast("Kind", kind), fields if kind == "widen" else {}, number))
+
+
+async def _form(page: Page, asked: Asked, refusal: Refusal | None = None) -> Response:
+    """The form, with what was typed and why it cannot be saved."""
+    found = await page.house.participation(page.who, asked.number) if asked.number else None
+    return page.render(
+        f"operations/{asked.kind}.html",
+        status=refusal.status if refusal else 200,
+        title=page.say(f"operations.{asked.kind}"),
+        kind=asked.kind,
+        number=asked.number,
+        typed=asked.fields,
+        row=_row(found.rows, asked.number) if found else None,
+        names=found.names if found else {},
+        services=_FILTERS["service"],
+        parts=_FILTERS["part"],
+        phases=PHASES,
+        fault=_fault(page, refusal) if refusal else "",
+        wrong=refusal.where if refusal else "",
+    )
+
+
+async def preview(page: Page) -> Response:
+    """What the change will do, before it does it."""
+    asked = _asked(page.checked())
+    try:
+        change = await page.house.plan_participation(page.who, asked)
+    except Refusal as refusal:
+        return await _again(page, asked, refusal)
+    return page.render(
+        "operations/preview.html",
+        title=page.say(f"operations.{asked.kind}_effect"),
+        kind=asked.kind,
+        number=asked.number,
+        fields=asked.fields,
+        change=change,
+        row=change.row,
+        at_once=change.at - page.now < AT_ONCE,
+    )
+
+
+async def save(page: Page) -> Response:
+    """Make the change, once its effect was shown."""
+    asked = _asked(page.checked(fresh=True))
+    try:
+        number = await page.house.change_participation(page.who, asked)
+    except Refusal as refusal:
+        return await _again(page, asked, refusal)
+    return page.go(f"/operations/participation/{number}?saved={asked.kind}")
+
+
+async def rejected(page: Page) -> Response:
+    """What could not be taken in, of all senders: who, when, and what is wrong where. Nothing of the content."""
+    queue = await page.house.rejected(page.who, page.request.query_params.get("after", ""))
+    return page.render("operations/rejected.html", title=page.say("operations.rejected"), queue=queue)
+
+
+def _asked(form: Mapping[str, str]) -> Asked:
+    kind = form.get("kind", "")
+    if kind not in FIELDS:
+        raise Refusal(400, "Unknown change.", where="choice")
+    known = cast("Kind", kind)
+    fields = {name: form[name] for name in FIELDS[known] if name in form}
+    return Asked(known, fields, _number(form.get("number", "0") or "0"))
+
+
+async def _again(page: Page, asked: Asked, refusal: Refusal) -> Response:
+    """A fault in what was typed is told on the form; another is a page of its own."""
+    if not words.knows(f"operations.fault_{refusal.where}"):
+        raise refusal
+    return await _form(page, asked, refusal)
+
+
+def _fault(page: Page, refusal: Refusal) -> str:
+    return page.say(f"operations.fault_{refusal.where}")
+
+
+def _row(rows: tuple[Participation, ...], number: int) -> Participation:
+    return next(row for row in rows if row.number == number)
+
+
+def _number(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) <= 12):
+        raise Refusal(404, "No such page.", where="page")
+    return int(text)
