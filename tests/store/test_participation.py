@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import asyncpg
@@ -154,6 +155,22 @@ async def test_what_was_read_before_a_change_is_not_remembered_after_it(pool: Po
     takers._pool = Between()  # type: ignore[assignment]
     assert await standing(takers, caller(OFFICE))  # read before the closing was there
     assert not await standing(takers, caller(OFFICE))
+
+
+async def test_a_caller_is_copied_once_and_anew_after_a_change(pool: Pool, monkeypatch: pytest.MonkeyPatch) -> None:
+    watch = Seconds()
+    takers, one, other = Takers(pool, watch), caller(OFFICE), caller(TRUST)
+    told = await takers.told(one)
+    assert await takers.told(one) is told
+    assert await takers.told(replace(one, jti="another token")) is not told
+    await opened(pool, OFFICE)
+    watch.now += REMEMBERED_SECONDS
+    assert await takers.told(one) is not told
+    monkeypatch.setattr(participation, "CALLERS_REMEMBERED", 1)
+    monkeypatch.setattr(participation, "REMEMBERED", 1)
+    for _ in range(2):
+        assert not await standing(takers, other)
+        assert await standing(takers, one)
 
 
 async def test_a_citizen_and_a_system_without_organisation_have_no_part(pool: Pool) -> None:

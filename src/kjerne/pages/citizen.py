@@ -85,6 +85,7 @@ async def trend(page: Page) -> Response:
         topic=row.topic,
         apart=reading.kept_apart(one),
         plot=trend_data.plot(one, page.reads_as),
+        taking_part=await page.house.sources(),
     )
 
 

@@ -165,6 +165,7 @@ async def trend(page: Page) -> Response:
         series=one,
         apart=reading.kept_apart(one),
         plot=trend_data.plot(one, page.reads_as),
+        taking_part=await page.house.sources(),
     )
 
 

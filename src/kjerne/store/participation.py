@@ -20,6 +20,7 @@ from kjerne.store.pool import Connection, Pool
 REMEMBERED_SECONDS: Final = 2
 REMEMBERED: Final = 20_000
 """Places (organisation and point of care) that a worker remembers the participation of."""
+CALLERS_REMEMBERED: Final = 1_000
 
 Role = Literal["source", "consumer"]
 Phase = Literal["pilot", "rollout", "national"]
@@ -89,6 +90,8 @@ class Takers:
         self._stamp: int | None = None
         self._looked_at = float("-inf")
         self._known: dict[tuple[str, str], tuple[Part, ...]] = {}
+        # The caller of a token is one value for as long as the token is remembered; it is copied once.
+        self._told: dict[int, tuple[Caller, Caller]] = {}
 
     async def told(self, caller: Caller) -> Caller:
         """The caller with what the register has of her organisation; a citizen needs none, and has none."""
@@ -96,25 +99,37 @@ class Takers:
             return caller
         if self._ticks() - self._looked_at >= REMEMBERED_SECONDS:
             await self._look()
+        before = self._told.get(id(caller))
+        if before is not None and before[0] is caller:
+            return before[1]
         place = caller.organisation, caller.point_of_care
         known = self._known.get(place)
         if known is None:
             stamp = self._stamp
             known = await parts(self._pool, *place)
             # Kept only if no change was noticed meanwhile: what was read may be from before it.
-            if stamp == self._stamp:
-                if len(self._known) >= REMEMBERED:
-                    del self._known[next(iter(self._known))]
-                self._known[place] = known
-        return replace(caller, parts=known)
+            if stamp != self._stamp:
+                return replace(caller, parts=known)
+            _keep(self._known, place, known, REMEMBERED)
+        told = replace(caller, parts=known)
+        _keep(self._told, id(caller), (caller, told), CALLERS_REMEMBERED)
+        return told
 
     async def _look(self) -> None:
         begun = self._ticks()
         stamp = int(await self._pool.fetchval("SELECT stamp FROM participation_stamp"))
         if stamp != self._stamp:
             self._known.clear()
+            self._told.clear()
             self._stamp = stamp
         self._looked_at = max(self._looked_at, begun)
+
+
+def _keep(memory: dict[Any, Any], key: Any, value: Any, limit: int) -> None:
+    """Puts it in, and what was put in first out where there are more."""
+    if len(memory) >= limit:
+        del memory[next(iter(memory))]
+    memory[key] = value
 
 
 @dataclass(frozen=True, slots=True)

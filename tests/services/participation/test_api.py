@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterator
+from types import SimpleNamespace
+from typing import Any
 
 import httpx
 import pytest
 
+from kjerne.access import Caller
+from kjerne.errors import Refusal
 from kjerne.registries.identifiers import digest
+from kjerne.services.participation.api import ParticipationApi
+from kjerne.services.participation.register import Register
 from kjerne.store.participation import REMEMBERED_SECONDS
 from platform_fixture import Standing
 from services.results.conftest import fresh_number
@@ -157,6 +163,17 @@ def test_an_operator_in_person_changes_it_too_and_is_named(platform: Standing) -
     (logged,) = platform.audited(made)
     assert (logged["about"], logged["caller_name"]) == (f"participation/{row['number']}", row["madeBy"])
     operated(platform, "POST", f"/{row['number']}/close", why="Var bare en prøve")
+
+
+async def test_a_citizen_changes_nothing_whatever_her_token_holds() -> None:
+    citizen = Caller("citizen", "portal", frozenset({"kjerne:operations", "kjerne:citizen"}), level=4)
+    pool: Any = None  # is never reached
+    api = ParticipationApi(Register(pool, {"results"}), pool)
+    call: Any = SimpleNamespace(caller=citizen, form=(), at=None, correlation="c", parameters={"number": "1"})
+    for change in (api.opened, api.widened, api.closed):
+        with pytest.raises(Refusal) as refused:
+            await change(call)
+        assert refused.value.status == 403
 
 
 @pytest.mark.parametrize("path", ["?who=1", "?state=now", "?state=ended&state=coming", "/x", "/999999", "?_after=-1"])

@@ -127,4 +127,7 @@ def _count(text: str) -> int:
 def _caller(call: Call) -> Caller:
     if call.caller is None:
         raise Refusal(401, "only a caller who is known changes the register")
+    # No rule of the law is asked here, so who may not is told here: a citizen runs no platform, whatever her token holds.
+    if call.caller.kind == "citizen":
+        raise Refusal(403, "a citizen does not change the register", where="scope")
     return call.caller

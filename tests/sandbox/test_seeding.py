@@ -1,0 +1,31 @@
+"""Who takes part in the sandbox: everybody who sends or treats, and one who does not."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from kjerne.sandbox.population import generate
+from kjerne.sandbox.seeding import participants
+
+NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
+
+
+def test_every_organisation_takes_part_but_the_one_outside() -> None:
+    population = generate(7000, 20261123, NOW.date())
+    rows = participants(population, NOW)
+    named = {row.organisation for row in rows}
+    assert all(row.is_in_force(NOW) for row in rows)
+    assert len({(row.organisation, row.part) for row in rows}) == len(rows)
+    for one in population.practitioners:
+        outside = one.organisation == population.units["outside"].number
+        laboratory = one.organisation == population.units["private-lab-owner"].number
+        consumes = any(row.organisation == one.organisation and row.part == "consumer" for row in rows)
+        assert consumes == (not outside and not laboratory)
+    assert population.units["outside"].number not in named
+
+
+def test_a_pilot_a_roll_out_and_a_national_service_can_be_seen() -> None:
+    population = generate(12, 20261123, NOW.date())
+    sources = [row for row in participants(population, NOW) if row.part == "source"]
+    assert {row.phase for row in sources} == {"pilot", "rollout", "national"}
+    assert {row.areas for row in sources} == {(), ("50",), ("5001",)}
