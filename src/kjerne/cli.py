@@ -268,11 +268,11 @@ def participation_list(
     json_: Json = False,
 ) -> None:
     """Show who takes part."""
-    from kjerne.commands.participating import listed, table, told_rows
+    from kjerne.commands.participating import listed, table
     from kjerne.store.participation import Wanted
 
     rows = listed(_settings(data=data), Wanted(service, part, phase, organisation, state))  # type: ignore[arg-type]
-    _say(told_rows(rows), as_json=json_, text=table(rows))
+    _say({"participation": rows}, as_json=json_, text=table(rows))
 
 
 @participation.command("open")

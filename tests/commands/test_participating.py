@@ -59,7 +59,7 @@ def test_a_pilot_lives_its_life_on_the_command_line(run: Any) -> None:
     assert "nothing is served" in finding(run)
     _, out, _ = run("participation", "list", "--state", "ended")
     assert out.splitlines()[0].split() == [
-        "number", "organisation", "service", "part", "phase", "areas", "since", "until",
+        "number", "organisation", "service", "part", "phase", "areas", "since", "until", "name",
     ]  # fmt: skip
     assert out.splitlines()[-1] == "2 in the register"
 

@@ -30,8 +30,7 @@ def start(it: Tab) -> None:
     it.page.get_by_role("link", name="Logg inn som driftsansvarlig").click()
 
 
-@pytest.mark.parametrize("width", WIDTHS)
-@pytest.mark.parametrize("script", [True, False], ids=["with script", "without script"])
+@pytest.mark.parametrize(("width", "script"), [(1280, True), (390, True), (390, False)])
 def test_an_operator_opens_and_closes_a_pilot_knowing_what_it_does(
     opened: Browser, where: Site, width: int, script: bool
 ) -> None:

@@ -27,7 +27,11 @@ def standing(*, as_json: bool) -> Callable[[Standing], None]:
                 json.dumps(
                     {
                         "url": told.url,
-                        "pages": {"clinician": f"{told.url}/clinician", "citizen": f"{told.url}/me"},
+                        "pages": {
+                            "clinician": f"{told.url}/clinician",
+                            "citizen": f"{told.url}/me",
+                            "operator": f"{told.url}/operations",
+                        },
                         "people": told.people,
                         "seconds": round(told.seconds, 1),
                         "patient": told.patient,
@@ -41,6 +45,7 @@ def standing(*, as_json: bool) -> Callable[[Standing], None]:
             f"kjerne stands after {told.seconds:.1f} s with {told.people} synthetic people\n\n"
             f"  clinician   {told.url}/clinician\n"
             f"  citizen     {told.url}/me\n"
+            f"  operator    {told.url}/operations\n"
             f"  interface   {told.url}/fhir/R4/metadata\n\n"
             f"  try         {_first_call(told)}\n"
             f"              {_at(told)}{_command()} personas\n\n"

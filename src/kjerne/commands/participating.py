@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import getpass
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Final, TypeVar
 from uuid import uuid4
 
@@ -12,24 +12,25 @@ from kjerne.access import Caller
 from kjerne.clock import SystemClock
 from kjerne.errors import Refusal
 from kjerne.policy.facts import SERVICES
-from kjerne.services.participation.api import LISTED, told_of, told_of_change
+from kjerne.services.participation.api import LISTED, named, told_of_change
 from kjerne.services.participation.register import Asked, Change, Register
 from kjerne.settings import Settings
 from kjerne.store import participation
 from kjerne.store.embedded import PROGRAM, Embedded
-from kjerne.store.participation import Participation, Wanted
+from kjerne.store.participation import Wanted
 from kjerne.store.pool import Pool, open_pool, reaching
 
 T = TypeVar("T")
 EVERYWHERE: Final = "everywhere"
 
 
-def listed(settings: Settings, wanted: Wanted) -> tuple[Participation, ...]:
-    """Rows of the register, newest first, at most `LISTED`."""
+def listed(settings: Settings, wanted: Wanted) -> list[dict[str, Any]]:
+    """Rows of the register as JSON, newest first, at most `LISTED`."""
 
-    async def use(pool: Pool) -> tuple[Participation, ...]:
+    async def use(pool: Pool) -> list[dict[str, Any]]:
         async with pool.acquire() as conn:
-            return await participation.listed(conn, wanted, SystemClock().now(), LISTED)
+            rows = await participation.listed(conn, wanted, SystemClock().now(), LISTED)
+        return await named(pool, rows)
 
     return _run(settings, use)
 
@@ -47,17 +48,13 @@ def change(settings: Settings, asked: Asked, *, plan: bool) -> tuple[int, Change
     return _run(settings, use)
 
 
-def table(rows: Sequence[Participation]) -> str:
+def table(rows: Sequence[Mapping[str, Any]]) -> str:
     """The rows in columns, and how many there are."""
-    head = ("number", "organisation", "service", "part", "phase", "areas", "since", "until")
+    head = ("number", "organisation", "service", "part", "phase", "areas", "since", "until", "name")
     cells = [head, *(_cells(row) for row in rows)]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     lines = ["  ".join(map(str.ljust, row, widths)).rstrip() for row in cells]
     return "\n".join([*(lines if rows else []), f"{len(rows)} in the register"])
-
-
-def told_rows(rows: Sequence[Participation]) -> dict[str, Any]:
-    return {"participation": [told_of(row) for row in rows]}
 
 
 def told(number: int, made: Change) -> dict[str, Any]:
@@ -80,12 +77,11 @@ def sentence(number: int, made: Change, *, plan: bool) -> str:
     return f"would be so: {said}" if plan else f"{number}: {said}"
 
 
-def _cells(row: Participation) -> tuple[str, ...]:
-    until = f"{row.until:%Y-%m-%d %H:%M}" if row.until else ""
-    areas = " ".join(row.areas) or EVERYWHERE
-    return (
-        str(row.number), row.organisation, row.service, row.part, row.phase, areas, f"{row.since:%Y-%m-%d %H:%M}", until,
-    )  # fmt: skip
+def _cells(row: Mapping[str, Any]) -> tuple[str, ...]:
+    instants = [str(row.get(name, ""))[:16].replace("T", " ") for name in ("since", "until")]
+    areas = " ".join(row["areas"]) or EVERYWHERE
+    told = [str(row[name]) for name in ("number", "organisation", "service", "part", "phase")]
+    return (*told, areas, *instants, str(row.get("name", "")))
 
 
 def _author() -> Caller:

@@ -136,6 +136,7 @@ def test_a_pilot_is_opened_widened_and_closed_and_its_history_is_whole(platform:
     forgotten(platform)
     assert platform.search("Observation", as_="outside-doctor").status == 403
     rows = operated(platform, "GET", f"/{first}").json()["participation"]
+    assert {row["name"] for row in rows} == {"Tinderøy velvære AS"}
     assert [(row["number"], row["phase"], row.get("widens")) for row in rows] == [
         (first, "pilot", None), (second, "rollout", first),
     ]  # fmt: skip

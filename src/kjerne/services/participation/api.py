@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, cast
 
@@ -14,6 +14,7 @@ from kjerne.services.participation.register import Asked, Change, Kind, Register
 from kjerne.store import participation
 from kjerne.store.participation import Participation, Wanted
 from kjerne.store.pool import Pool
+from kjerne.store.registers import organisation_names
 
 OPERATIONS: Final = "kjerne:operations"
 FORM_LIMIT_BYTES: Final = 16_000
@@ -50,7 +51,7 @@ class ParticipationApi:
         wanted = Wanted(**{name: value for name, value in asked.items() if name in _FILTERS})  # type: ignore[arg-type]
         async with self.pool.acquire() as conn:
             rows = await participation.listed(conn, wanted, call.at, LISTED + 1, skipped)
-        told: dict[str, Any] = {"participation": [told_of(row) for row in rows[:LISTED]]}
+        told: dict[str, Any] = {"participation": await named(self.pool, rows[:LISTED])}
         if len(rows) > LISTED:
             told["after"] = skipped + LISTED
         return _json(told)
@@ -61,7 +62,7 @@ class ParticipationApi:
             rows = await participation.chain(conn, _number(call))
         if not rows:
             raise Refusal(404, "no row of the register has this number", where="number")
-        return _json({"participation": [told_of(row) for row in rows]})
+        return _json({"participation": await named(self.pool, rows)})
 
     async def opened(self, call: Call) -> Answer:
         """Takes an organisation in."""
@@ -81,11 +82,18 @@ class ParticipationApi:
         return _json(told_of_change(number, change), 200 if kind == "close" else 201)
 
 
-def told_of(row: Participation) -> dict[str, Any]:
+async def named(pool: Pool, rows: Sequence[Participation]) -> list[dict[str, Any]]:
+    """The rows as JSON, each with the organisation's name where the register of organisations has it."""
+    names = await organisation_names(pool, sorted({row.organisation for row in rows}))
+    return [told_of(row, names.get(row.organisation, "")) for row in rows]
+
+
+def told_of(row: Participation, name: str) -> dict[str, Any]:
     """A row as JSON; what is not said is left out."""
     told: dict[str, Any] = {
         "number": row.number,
         "organisation": row.organisation,
+        "name": name,
         "service": row.service,
         "part": row.part,
         "areas": list(row.areas),
