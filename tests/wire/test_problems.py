@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
 
 from kjerne.access import Caller, Denial
 from kjerne.errors import Fault, Refusal
+from kjerne.exchange import Denied, not_filed
 from kjerne.wire.problems import denied_answer, refusal_answer
 
 REFUSAL = Refusal(
@@ -53,3 +55,17 @@ def test_a_no_of_the_law_says_its_words_and_its_law() -> None:
     assert "Ingen tilgang." in issue["diagnostics"] and "§ 16" in issue["diagnostics"]
     plain = json.loads(denied_answer(DENIAL, "json").body)
     assert plain["rule"] == "no-relation"
+
+
+def test_a_no_about_the_organisation_says_since_when_to_caller_and_sender_alike() -> None:
+    told = "Den deltok til 2026-01-01T00:00:00Z."
+    denial = replace(DENIAL, rule="sender-takes-no-part", of_caller=told)
+    answer = json.loads(denied_answer(denial, "json").body)
+    assert answer["error"] == f"Ingen tilgang. {told} (pasientjournalloven § 16)"
+    refusal = not_filed(Denied(denial), "Patient/OffId line 4")
+    assert (refusal.says, refusal.where, refusal.rule) == (answer["error"], "", "sender-takes-no-part")
+
+
+def test_a_no_about_the_patient_says_nothing_of_her_to_a_sender() -> None:
+    refusal = not_filed(Denied(DENIAL), "Patient/OffId line 4")
+    assert (refusal.says, refusal.where) == ("results about this person are not filed here", "Patient/OffId line 4")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -11,10 +12,11 @@ from typing import Any
 import pytest
 
 from kjerne.access import Choice, Grant, Label
+from kjerne.app import is_synthetic
 from kjerne.exchange import Denied, PatientRef
 from kjerne.fhir.definitions import type_number
 from kjerne.fhir.encode import decode
-from kjerne.services.results.intake import Taken
+from kjerne.services.results.intake import Intake, Taken
 from kjerne.store import followup, messages
 
 from .conftest import LAB, NOW, Ward, fresh_number
@@ -256,6 +258,29 @@ async def test_a_sender_without_the_right_to_file_gets_nothing_filed(ward: Ward,
     taken = await ward.house.intake.take(a_report(kith, number, kith.item()), gateway, ward.admit(gateway))
     assert (taken.accepted, taken.status) == (False, 403)
     assert await opened(ward, number) == []
+
+
+async def test_a_sender_outside_does_not_learn_who_is_registered(ward: Ward, kith: Kith, number: str) -> None:
+    """Where unknown persons are refused, that is said to those alone who may file."""
+    await ward.person(number)
+    house, unknown = ward.house, fresh_number()
+    strict = house.settings.model_copy(update={"unknown_person": "refuse"})
+    intake = Intake(house.store, house.clock, strict, house.read, house.digest, is_synthetic)
+    outside = replace(LAB, organisation="100000032")
+    told = {
+        (taken.status, taken.faults, taken.rule)
+        for whom in (number, unknown)
+        for taken in [await intake.take(a_report(kith, whom, kith.item()), outside, ward.admit(outside))]
+    }
+    ((status, faults, rule),) = told
+    assert (status, rule) == (403, "sender-takes-no-part")
+    assert faults[0].says.startswith(
+        "Virksomheten som sendte svaret, deltar ikke i delingen av prøvesvar. Den står ikke"
+    )
+    inside = await intake.take(a_report(kith, unknown, kith.item()), LAB, ward.admit())
+    assert (inside.status, inside.faults[0].says) == (422, "no register knows this person")
+    async with house.store.pool.acquire() as conn:
+        assert await house.store.people.key_of(conn, house.digest(unknown)) is None
 
 
 async def test_a_newborns_result_is_filed_with_its_label(ward: Ward, kith: Kith, number: str) -> None:
