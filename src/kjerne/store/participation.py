@@ -88,6 +88,8 @@ class Takers:
         self._pool = pool
         self._ticks = ticks
         self._stamp: int | None = None
+        self._changes = 0
+        """Times that something new was noticed: answers to looks can overtake each other, this only grows."""
         self._looked_at = float("-inf")
         self._known: dict[tuple[str, str], tuple[Part, ...]] = {}
         # The caller of a token is one value for as long as the token is remembered; it is copied once.
@@ -105,10 +107,10 @@ class Takers:
         place = caller.organisation, caller.point_of_care
         known = self._known.get(place)
         if known is None:
-            stamp = self._stamp
+            changes = self._changes
             known = await parts(self._pool, *place)
             # Kept only if no change was noticed meanwhile: what was read may be from before it.
-            if stamp != self._stamp:
+            if changes != self._changes:
                 return replace(caller, parts=known)
             _keep(self._known, place, known, REMEMBERED)
         told = replace(caller, parts=known)
@@ -122,6 +124,7 @@ class Takers:
             self._known.clear()
             self._told.clear()
             self._stamp = stamp
+            self._changes += 1
         self._looked_at = max(self._looked_at, begun)
 
 
