@@ -12,7 +12,7 @@ from platform_fixture import Standing
 
 
 def listed(platform: Standing, query: str = "", as_: str = "operator") -> httpx.Response:
-    return platform.client.call("GET", f"/operations/anomalies{query}", as_=as_)
+    return platform.client.call("GET", f"/oversight/anomalies{query}", as_=as_)
 
 
 def test_broken_glass_is_listed_by_practitioner_and_decision_and_names_no_patient(platform: Standing) -> None:

@@ -126,7 +126,7 @@ def requests(platform: Standing) -> Iterator[tuple[Sent, Sent]]:
              body=form(reason=REASON), headers=FORM),
         Sent("POST /pps/in/content", "/pps/in/content", **sender, body=form(message=name, reason=REASON), headers=FORM),
         Sent("GET /pps/operations/rejected", "/pps/operations/rejected", "operator", ""),
-        Sent("GET /operations/anomalies", "/operations/anomalies", "operator", ""),
+        Sent("GET /oversight/anomalies", "/oversight/anomalies", "operator", ""),
         Sent("POST /pps/operations/rejected/content", "/pps/operations/rejected/content", body=form(**opened), **operator),
         Sent("POST /pps/operations/withdrawn", "/pps/operations/withdrawn", **operator,
              body=form(**opened | {"message": moved(platform, "citizen", "new-mother")})),

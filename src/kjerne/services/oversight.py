@@ -35,7 +35,7 @@ class OversightApi:
     store: Store
 
     def routes(self) -> list[Route]:
-        return [Route("GET", "/operations/anomalies", self.anomalies, SCOPE, "json")]
+        return [Route("GET", "/oversight/anomalies", self.anomalies, SCOPE, "json")]
 
     async def anomalies(self, call: Call) -> Answer:
         """Readings that stand out in [since, until), by default the last day; the row that says so is durable first."""
