@@ -418,7 +418,7 @@ PATHOLOGY = "Haukeland, avdeling for patologi"
 
 
 def _texts() -> tuple[list[r.Resource], list[r.Resource]]:
-    parts = (_single_values(), _read_by_doctors(), _urine_culture(), _without_results())
+    parts = (_single_values(), _read_by_doctors(), _urine_culture(), _without_results(), _commented())
     return [o for observations, _ in parts for o in observations], [one for _, reports in parts for one in reports]
 
 
@@ -497,6 +497,22 @@ def _without_results() -> tuple[list[r.Resource], list[r.Resource]]:
     headless = r.report("rep-headless", "CLIN", "Klinisk biokjemi", "2026-10-14T08:00:00+02:00", ids, status="amended")
     headless["extension"] = [r.first_missing()]
     return again, [concluded, cancelled, headless]
+
+
+STALE_SAMPLE = "Usikkert svar, holdbarhet kun 6 dager"
+WRONG_SAMPLE = "Feil prøve, svaret kan ikke brukes"
+
+
+def _commented() -> tuple[list[r.Resource], list[r.Resource]]:
+    """Results that the laboratory says something of: one with its answer, one afterwards, without another value."""
+    at = "2026-10-14T08:00:00+02:00"
+    limit = r.quantity("5", "kU/L", comparator="<")
+    marker = r.observation("ca19-9", "P-CA 19-9", "NPU01452", at, value=limit, note=STALE_SAMPLE)
+    sodium = r.observation(
+        "sodium", "P-Natrium", "NPU03429", at, value=r.quantity("140", "mmol/L"), status="amended", note=WRONG_SAMPLE
+    )
+    report = r.report("rep-comment", "CLIN", "Klinisk biokjemi", at, ("ca19-9", "sodium"), status="amended")
+    return [marker, sodium], [report]
 
 
 @dataclass

@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from pages.browser import Browser, text
-from pages.fake import made
+from pages.fake import STALE_SAMPLE, WRONG_SAMPLE, made
 
 
 @pytest.fixture
@@ -128,3 +128,36 @@ async def test_a_flag_of_ours_is_explained_where_it_stands_and_nowhere_else(brow
     ours = "beregnet av kjerne ut fra laboratoriets referanseområde"
     assert ours in text(await browser.get(f"{root}/report/rep-blood-4")), "ferritin has no flag of the laboratory's"
     assert ours not in text(await browser.get(f"{root}/report/rep-blood-2"))
+
+
+async def test_the_laboratorys_comment_stands_behind_its_mark_in_the_table_and_needs_no_script(
+    browser: Browser,
+) -> None:
+    page = await opened(browser)
+    for name, said in (("P-CA 19-9", STALE_SAMPLE), ("P-Natrium", WRONG_SAMPLE)):
+        cells = findall(r"<td[^>]*>(.*?)</td>", row(page, name), DOTALL)
+        held = [cell for cell in cells if said in unescape(cell)]
+        assert held, name
+        for cell in held:
+            assert search(r"<details[^>]*><summary>kommentar</summary>.*?</details>", cell, DOTALL)
+
+
+@pytest.mark.parametrize("path", ["/me/results", "/me/report/rep-comment", "print", "report/rep-comment"])
+async def test_a_comment_stands_in_full_where_results_are_read(browser: Browser, path: str) -> None:
+    if path.startswith("/me"):
+        await browser.citizen()
+        page = await browser.get(path)
+    else:
+        page = await browser.get(f"{(await opened(browser)).url.path}/{path}")
+    said = [STALE_SAMPLE] if path == "/me/results" else [STALE_SAMPLE, WRONG_SAMPLE]
+    assert 'class="remark"' not in page.text
+    for words in said:
+        assert words in text(page)
+
+
+async def test_a_number_on_the_printed_sheet_leads_to_the_comment_under_it(browser: Browser) -> None:
+    page = await browser.get(f"{(await opened(browser)).url.path}/print")
+    listed = findall(r"<li><strong[^>]*>(.*?)</strong>", page.text)
+    numbers = findall(r'remark-number"><span class="sr">kommentar </span>(\d+)</sup>', page.text)
+    assert set(numbers) == {str(n + 1) for n in range(len(listed))}
+    assert {"P-CA 19-9", "P-Natrium"} <= set(listed)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from itertools import chain
 from typing import Final, cast
 from uuid import uuid4
 
@@ -17,6 +18,8 @@ from kjerne.pages.desk import Page, outside
 from kjerne.pages.house import AlreadyDone, Analysis, Basis, Purpose, Visit
 from kjerne.pages.reading import PERIOD_DAYS, Reading, read
 from kjerne.services.results import trends
+from kjerne.services.results.points import Point
+from kjerne.services.results.trends import Series, Table
 
 PURPOSES: Final = ("TREAT", "ETREAT", "COC", "BTG")
 BASES: Final = ("", "SAMTYKKE", "AKUTT")
@@ -24,6 +27,8 @@ BASIS_MINUTES: Final = 60
 """How long a declared consent or emergency opens a lock: as long as an attestation may live (ATT-58)."""
 REASON_LENGTH: Final = 8
 """Shortest reason in words that says anything; it is shown to the patient."""
+PRINTED_DATES: Final = 5
+"""Newest dates on the printed sheet, beside the newest result of each analysis."""
 REASON_LIMIT: Final = 400
 """Longest reason: what the forms say too. It travels in the login's cookie."""
 
@@ -192,14 +197,26 @@ async def file(page: Page) -> Response:
 async def printout(page: Page) -> Response:
     """A sheet that can be handed over."""
     reading = await _reading(page)
+    table = reading.table("all", page.now)
+    remarks = printed_remarks(table)
     return page.render(
         "clinician/print.html",
         title=page.say("print.title"),
         patient=reading.chart.patient,
         reading=reading,
-        table=reading.table("all", page.now),
+        table=table,
+        dates=PRINTED_DATES,
+        remarks=remarks,
+        numbers={point.id: number for number, (_, point) in enumerate(remarks, start=1)},
         taking_part=await page.house.sources(),
     )
+
+
+def printed_remarks(table: Table) -> tuple[tuple[Series, Point], ...]:
+    """Every result on the sheet that the laboratory has commented, in the order in which it is read."""
+    shown = [(row, (row.series.latest, *chain.from_iterable(row.cells[:PRINTED_DATES]))) for row in table.rows]
+    found = {point.id: (row.series, point) for row, on_sheet in shown for point in on_sheet if point.notes}
+    return tuple(found.values())
 
 
 async def acknowledge(page: Page) -> Response:
