@@ -500,6 +500,7 @@ def _without_results() -> tuple[list[r.Resource], list[r.Resource]]:
 
 
 STALE_SAMPLE = "Usikkert svar, holdbarhet kun 6 dager"
+HEMOLYSED = "Ikke utført: prøven var hemolysert, send ny prøve"
 WRONG_SAMPLE = "Feil prøve, svaret kan ikke brukes"
 
 
@@ -511,8 +512,15 @@ def _commented() -> tuple[list[r.Resource], list[r.Resource]]:
     sodium = r.observation(
         "sodium", "P-Natrium", "NPU03429", at, value=r.quantity("140", "mmol/L"), status="amended", note=WRONG_SAMPLE
     )
-    report = r.report("rep-comment", "CLIN", "Klinisk biokjemi", at, ("ca19-9", "sodium"), status="amended")
-    return [marker, sodium], [report]
+    hemolysed = r.absent("empty", "P-Fosfat", "NPU03096", at, "unknown", note=HEMOLYSED)
+    waits = r.absent("waits", "P-Troponin T", "NPU27501", at, "temp-unknown", status="registered")
+    only = r.report("rep-empty", "CLIN", "", at, ("empty",))
+    later = "2026-11-22T08:00:00+01:00"
+    former = r.change("withdrawn", "2026-11-22T12:00:00+01:00", valueQuantity=r.quantity("2.9", "mmol/L"))
+    taken_back = r.observation("back", "P-Kolesterol", "NPU01566", later, status="cancelled", extension=(former,))
+    back = r.report("rep-back", "CLIN", "Klinisk biokjemi", later, ("back",))
+    report = r.report("rep-comment", "CLIN", "Klinisk biokjemi", at, ("ca19-9", "sodium", "waits"), status="amended")
+    return [marker, sodium, hemolysed, waits, taken_back], [report, only, back]
 
 
 @dataclass

@@ -81,6 +81,14 @@ def observation(
     return made
 
 
+def absent(number: str, name: str, code: str, at: str, reason: str, **more: Any) -> Resource:
+    """A result without a value, and why (HL7's data-absent-reason)."""
+    system = "http://terminology.hl7.org/CodeSystem/data-absent-reason"
+    return observation(number, name, code, at, **more) | {
+        "dataAbsentReason": {"coding": [{"system": system, "code": reason}]}
+    }
+
+
 def change(kind: str, at: str, **value: Any) -> Resource:
     """One former content: `change("corrected", "2026-10-01T08:00:00+02:00", valueQuantity=quantity("11.2", "g/dL"))`."""
     parts: list[Resource] = [{"url": "kind", "valueCode": kind}, {"url": "at", "valueDateTime": at}]

@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from pages.browser import Browser, text
-from pages.fake import STALE_SAMPLE, WRONG_SAMPLE, made
+from pages.fake import HEMOLYSED, STALE_SAMPLE, WRONG_SAMPLE, made
 
 
 @pytest.fixture
@@ -161,3 +161,33 @@ async def test_a_number_on_the_printed_sheet_leads_to_the_comment_under_it(brows
     numbers = findall(r'remark-number"><span class="sr">kommentar </span>(\d+)</sup>', page.text)
     assert set(numbers) == {str(n + 1) for n in range(len(listed))}
     assert {"P-CA 19-9", "P-Natrium"} <= set(listed)
+
+
+@pytest.mark.parametrize("path", ["results", "print", "report/rep-empty", "/me/results", "/me/report/rep-empty"])
+async def test_a_result_without_a_value_is_named_with_its_comment_on_every_page(browser: Browser, path: str) -> None:
+    root = (await opened(browser)).url.path
+    if path.startswith("/me"):
+        await browser.citizen()
+    said = text(await browser.get(path if path.startswith("/me") else f"{root}/{path}".removesuffix("/results")))
+    for words in ("Fosfat", "uten verdi", HEMOLYSED):
+        assert words in said
+    if "rep-empty" not in path:
+        assert search("Troponin T.*venter på svar", said)
+
+
+async def test_the_latest_is_the_one_that_stands_and_a_withdrawn_newer_one_is_still_seen(browser: Browser) -> None:
+    page = await opened(browser)
+    cholesterol = row(page, "P-Kolesterol")
+    latest = search(r"latest-cell[^>]*>(.*?)</td>", cholesterol, DOTALL)
+    assert latest
+    assert "5,1" in latest[1]
+    assert search(r"<del>2,9</del>.*?trukket", cholesterol, DOTALL)
+    key = search(r"/trend/([0-9a-f]+)", cholesterol)
+    assert key
+    assert search(
+        r"P-Kolesterol .*?5,1 mmol/L 02\.09\.2026 09:05 22\.11\.2026 2,9 trukket",
+        text(await browser.get(f"{page.url.path}/trend/{key[1]}")),
+    )
+    await browser.citizen()
+    assert "Nyeste svar, 2. september 2026 5,1 mmol/L" in text(await browser.get(f"/me/trend/{key[1]}"))
+    assert "22. november 2026: 2,9 Laboratoriet har trukket svaret tilbake" in text(await browser.get("/me/results"))

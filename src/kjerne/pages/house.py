@@ -14,7 +14,7 @@ from typing import Any, Literal, Protocol
 
 from kjerne.policy.taking_part import Absence
 from kjerne.services.participation.register import Asked, Change
-from kjerne.services.results.points import Mark, Value
+from kjerne.services.results.points import Absent, Mark, Value
 from kjerne.store.messages import Rejected
 from kjerne.store.participation import Participation, SourceRow, Wanted
 
@@ -161,12 +161,13 @@ class Waiting:
 
 @dataclass(frozen=True, slots=True)
 class Changed:
-    """One result as it is now and was before; `new` is None where the laboratory took it back."""
+    """One result as it is now and was before; `new` is None where the laboratory took it back or gives no value."""
 
     what: str
     old: Value | None
     new: Value | None
     mark: Mark
+    absent: Absent = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -121,8 +121,8 @@ def _changed(tree: Resource) -> Changed | None:
     point = points.point_of(tree)
     if point is None:
         return None
-    new = None if point.mark == "withdrawn" else point.value
-    return Changed(points.concept_text(tree.get("code")), _short(point.old), _short(new), point.mark)
+    new = point.value if point.tells else None
+    return Changed(points.concept_text(tree.get("code")), _short(point.old), _short(new), point.mark, point.absent)
 
 
 def _short(value: Value | None) -> Value | None:

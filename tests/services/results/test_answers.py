@@ -125,3 +125,23 @@ def test_a_file_is_named_by_its_binary_by_its_place_or_not_at_all() -> None:
         ("", "application/pdf", None, ""),
     ]
     assert answer.read, "a report that is only a file is read as one"
+
+
+def test_a_culture_that_waits_is_named_in_its_report() -> None:
+    waits = r.absent(
+        "c", "Anaerob blodkultur", "", "2026-11-20", "temp-unknown", status="registered", note="Dag 2 av 5"
+    )
+    report = r.report("rep", "MBIO", "Mikrobiologi", "2026-11-20", ("c",), status="preliminary")
+    (one,) = answers.answers([report], [waits])
+    (finding,) = one.findings
+    assert (finding.heading, finding.absent, finding.notes) == ("Anaerob blodkultur", "waiting", ("Dag 2 av 5",))
+
+
+def test_a_laboratory_result_without_a_value_is_told_in_the_table_and_not_again() -> None:
+    empty = r.absent("n", "P-Natrium", "NPU03429", "2026-11-20", "unknown", note="Ikke utført: hemolysert")
+    report = r.report("rep", "CLIN", "Biokjemi", "2026-11-20", ("n",))
+    read = answers.answers([report], [empty])
+    assert read[0].findings == ()
+    assert answers.in_answers(read, [report], [empty]) == frozenset()
+    (series,) = trends.series([empty], reports=[report])
+    assert (series.name, series.latest.report) == ("P-Natrium", "rep")

@@ -124,7 +124,7 @@ def test_a_withdrawn_result_stays_in_its_series_without_a_flag() -> None:
     gone = r.observation("2", *HB, "2026-02-01", status="cancelled", high="15", extension=(former,))
     (one,) = trends.series([hb("1", "2026-01-01", "12"), gone])
     assert [(p.mark, p.flag) for p in one.points] == [("", None), ("withdrawn", None)]
-    assert one.latest.old == Value(Decimal(19), "", "g/dL")
+    assert one.points[-1].old == Value(Decimal(19), "", "g/dL")
     assert not one.numeric, "one number that stands is no development"
 
 
@@ -271,3 +271,66 @@ def test_only_what_is_outside_now_is_left_with_the_dates_it_has() -> None:
 def test_nothing_outside_leaves_an_empty_table() -> None:
     left = trends.flagged(trends.cumulative(trends.series([hb("1", "2026-01-01", "13", low="11.7")])))
     assert (left.rows, left.columns, left.groups) == ((), (), ())
+
+
+def test_the_latest_is_the_last_that_stands_and_what_came_after_is_told_beside_it() -> None:
+    former = r.change("withdrawn", "2026-11-19T08:00:00+01:00", valueQuantity=r.quantity("7.9", "mmol/L"))
+    name = ("P-Kalium", "NPU03230")
+    rows = [
+        r.observation("1", *name, "2026-10-02", value=r.quantity("4.1", "mmol/L")),
+        r.observation("2", *name, "2026-11-02", value=r.quantity("4.4", "mmol/L")),
+        r.observation("3", *name, "2026-11-18", status="cancelled", high="5.0", extension=(former,)),
+        r.absent("4", *name, "2026-11-20", "temp-unknown", status="registered"),
+    ]
+    (one,) = trends.series(rows)
+    assert (one.latest.id, [p.id for p in one.newer], [p.id for p in one.earlier]) == ("2", ["4", "3"], ["1"])
+
+
+def test_where_nothing_stands_the_newest_of_all_is_the_latest() -> None:
+    former = r.change("withdrawn", "2026-11-19T08:00:00+01:00", valueQuantity=r.quantity("19", "g/dL"))
+    (one,) = trends.series([r.observation("1", *HB, "2026-11-18", status="cancelled", extension=(former,))])
+    assert (one.latest.id, one.newer, one.earlier) == ("1", (), ())
+
+
+@pytest.mark.parametrize(
+    ("reason", "status", "absent"),
+    [
+        ("unknown", "final", "unknown"),
+        ("not-performed", "final", "not-performed"),
+        ("temp-unknown", "registered", "waiting"),
+        ("temp-unknown", "preliminary", "waiting"),
+        ("error", "final", "unknown"),
+    ],
+)
+def test_a_result_without_a_value_says_why_and_keeps_its_comment(reason: str, status: str, absent: str) -> None:
+    (one,) = trends.series([r.absent("1", *HB, "2026-11-20", reason, status=status, note="Hemolysert, send ny prøve")])
+    (point,) = one.points
+    assert (point.absent, point.mark, point.flag, point.inside) == (absent, "", None, False)
+    assert point.notes == ("Hemolysert, send ny prøve",)
+
+
+def test_a_result_without_a_value_stands_in_the_row_of_its_analysis() -> None:
+    waits = r.absent("2", *HB, "2026-11-20", "temp-unknown", status="registered")
+    (one,) = trends.series([waits, hb("1", "2026-11-02", "12")])
+    assert ([p.id for p in one.points], one.unit) == (["1", "2"], "g/dL")
+    apart = trends.series([waits, hb("1", "2026-11-02", "12"), hb("3", "2026-11-02", "7.4", "mmol/L")])
+    assert sorted((s.unit, len(s.points)) for s in apart) == [("", 1), ("g/dL", 1), ("mmol/L", 1)], (
+        "of two rows neither"
+    )
+
+
+def test_what_only_waited_and_was_left_out_was_not_taken_back() -> None:
+    left = r.absent(
+        "1", *HB, "2026-11-20", "not-performed", status="cancelled", extension=(r.change("not-repeated", ""),)
+    )
+    back = r.absent("2", *HB, "2026-11-20", "not-performed", status="cancelled")
+    assert [(p.mark, p.absent) for p in (points.point_of(left), points.point_of(back)) if p] == [
+        ("not-repeated", "unknown"),
+        ("withdrawn", ""),
+    ]
+
+
+def test_a_heading_that_says_nothing_is_no_point() -> None:
+    assert points.point_of(r.observation("1", "Dyrkning", "", "2026-11-20")) is None
+    group = r.absent("2", "Dyrkning", "", "2026-11-20", "temp-unknown", status="registered", members=("1",))
+    assert points.point_of(group) is None, "its members say theirs"

@@ -13,7 +13,7 @@ from datetime import date
 from typing import Final, Literal
 
 from kjerne.services.results import points
-from kjerne.services.results.points import Mark, Resource, Value, When
+from kjerne.services.results.points import Absent, Mark, Resource, Value, When
 from kjerne.services.results.trends import is_table_value
 
 Kind = Literal["radiology", "pathology", "microbiology", "genetics", "laboratory"]
@@ -63,6 +63,7 @@ class Finding:
     whose: str
     """`newborn`, `fetus`, `donor` or `related` where it is not the patient's own material, else empty."""
     notes: tuple[str, ...]
+    absent: Absent = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -279,7 +280,7 @@ def _finding(observation: Resource, depth: int, kind: Kind) -> Finding | None:
     if point is None:
         return None
     heading = points.concept_text(observation.get("code"))
-    return Finding(heading, point.value, point.mark, point.old, depth, whose, point.notes)
+    return Finding(heading, point.value, point.mark, point.old, depth, whose, point.notes, point.absent)
 
 
 def _organism(observation: Resource, members: Sequence[Resource]) -> Organism:

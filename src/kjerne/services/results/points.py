@@ -19,6 +19,8 @@ from kjerne.services.results.kith import units
 
 Resource = dict[str, Any]
 Mark = Literal["", "corrected", "withdrawn", "preliminary", "not-repeated"]
+Absent = Literal["", "not-performed", "waiting", "unknown"]
+"""Why a result has no value; `unknown` where its laboratory sent it as finished without one and gave no reason."""
 
 OSLO: Final = ZoneInfo("Europe/Oslo")
 HEADING: Final = "2.16.578.1.12.4.1.1.8243"
@@ -34,6 +36,7 @@ _PLAIN_UNIT: Final = re.compile(r"(?:10\*(?P<power>[0-9]{1,2})|(?P<micro>u)?(?P<
 _RAISED: Final = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 _WITHDRAWN: Final = frozenset({"cancelled", "entered-in-error"})
 _CORRECTED: Final = frozenset({"amended", "corrected"})
+_ABSENT: Final[dict[str, Absent]] = {"not-performed": "not-performed", "temp-unknown": "waiting"}
 _PRELIMINARY: Final = frozenset({"preliminary", "registered"})
 # Volven 8244 (deviation indicator), and HL7's own letters where a FHIR system wrote the resource.
 _FLAGS: Final[dict[str, Literal["high", "low", "outside"]]] = {
@@ -95,6 +98,7 @@ class Point:
     """One result. `old` is the value that a corrected or withdrawn one had before, where it is known.
 
     `issued` is when this content was sent; `first_missing` that the first version of its report was never received.
+    A result without a value is a point all the same: `absent` says why there is none.
     """
 
     id: str
@@ -109,6 +113,13 @@ class Point:
     notes: tuple[str, ...]
     issued: When | None = None
     first_missing: bool = False
+    absent: Absent = ""
+
+    @property
+    def tells(self) -> bool:
+        """Whether there is a value, and it was not taken back: what waits or was not done gives way to what was found."""
+        found = self.value
+        return self.mark != "withdrawn" and bool(found.number is not None or found.text or found.on)
 
     @property
     def stands(self) -> bool:
@@ -305,23 +316,39 @@ def another_person(observation: Resource) -> str:
     return ""
 
 
+def absent_of(observation: Resource) -> Absent:
+    """Why a result has no value. A group has none of its own, and its members say theirs."""
+    if observation.get("hasMember"):
+        return ""
+    codings = observation.get("dataAbsentReason", {}).get("coding", [])
+    return next((_ABSENT.get(str(c.get("code", "")), "unknown") for c in codings), "")
+
+
+def notes_of(observation: Resource) -> tuple[str, ...]:
+    """What the laboratory says beside the value, or in its place."""
+    return tuple(str(note["text"]) for note in observation.get("note", []) if note.get("text"))
+
+
 def point_of(
     observation: Resource, performer: str = "", report: str = "", *, first_missing: bool = False
 ) -> Point | None:
-    """One result as a point, or None where neither it nor any former content says anything."""
-    value, changes = value_of(observation), changes_of(observation)
-    mark = mark_of(observation, changes)
+    """One result as a point, or None where it says nothing: no value now or before, no comment, no reason for that."""
+    value, changes, notes = value_of(observation), changes_of(observation), notes_of(observation)
+    mark, absent = mark_of(observation, changes), absent_of(observation) if value is None else ""
     old = next((c.value for c in changes if c.value is not None and c.value != value), None)
-    if value is None:
-        if old is None:
-            return None
-        value = Value()
-    span = range_of(observation)
+    if value is None and old is None and not absent and not notes:
+        return None
+    if mark == "withdrawn":
+        # What was taken back may well have been performed; what only waited, and was then left out, was never taken back.
+        left_out = bool(absent) and old is None and bool(changes) and changes[0].kind == "not-repeated"
+        mark, absent = ("not-repeated", "unknown") if left_out else ("withdrawn", "")
+    elif absent == "waiting" and mark == "preliminary":
+        mark = ""
+    value, span = value or Value(), range_of(observation)
     flag = None if mark == "withdrawn" else flag_of(observation, value, span)
-    notes = tuple(str(note["text"]) for note in observation.get("note", []) if note.get("text"))
     return Point(
         str(observation.get("id", "")), taken(observation), value, span, flag, mark, old, performer, report, notes,
-        when(observation.get("issued")), first_missing,
+        when(observation.get("issued")), first_missing, absent,
     )  # fmt: skip
 
 

@@ -19,12 +19,14 @@ from kjerne.services.results.points import (
     Point,
     Resource,
     When,
+    absent_of,
     another_person,
     changes_of,
     concept_text,
     display_of,
     first_missing,
     materials_of,
+    notes_of,
     own_report,
     point_of,
     reference_id,
@@ -45,7 +47,7 @@ SHORT_TEXT_LENGTH: Final = 40
 class Series:
     """One analysis with one unit, material and method. `key` is short and fit for an address; `unit` as it is shown.
 
-    Points stand oldest first; at one sample time what was taken back first and the newest version last.
+    Points stand oldest first; at one sample time what was taken back or has no value first and the newest version last.
     """
 
     key: str
@@ -58,7 +60,18 @@ class Series:
 
     @property
     def latest(self) -> Point:
-        return self.points[-1]
+        """The newest result that stands and has a value; where none does, the newest of all."""
+        return next((point for point in reversed(self.points) if point.tells), self.points[-1])
+
+    @property
+    def newer(self) -> tuple[Point, ...]:
+        """What came after the latest that stands, newest first: taken back, not performed, or waited for."""
+        return self.points[: self.points.index(self.latest) : -1]
+
+    @property
+    def earlier(self) -> tuple[Point, ...]:
+        """What came before the latest that stands, newest first."""
+        return self.points[: self.points.index(self.latest)][::-1]
 
     @property
     def numeric(self) -> bool:
@@ -137,10 +150,15 @@ def _key(observation: Resource, materials: Mapping[str, str]) -> _Key:
 
 
 def is_table_value(observation: Resource) -> bool:
-    """Whether a result belongs in a table: a number, a code or a short text, and not a container of others."""
-    value = value_of(observation) or next((c.value for c in changes_of(observation) if c.value), None)
-    if value is None or observation.get("hasMember"):
+    """Whether a result belongs in a table: a number, a code or a short text, and not a container of others.
+
+    One without a value belongs where its value would be, with why there is none.
+    """
+    if observation.get("hasMember"):
         return False
+    value = value_of(observation) or next((c.value for c in changes_of(observation) if c.value), None)
+    if value is None:
+        return bool(absent_of(observation) or notes_of(observation))
     return value.number is not None or ("\n" not in value.text and len(value.text) <= SHORT_TEXT_LENGTH)
 
 
@@ -171,8 +189,17 @@ def series(
             key = _key(observation, materials)
             points[key].append(point)
             titles[key] = concept_text(observation.get("code"))
+    _house(points)
     made = [_series(key, titles[key], found) for key, found in points.items()]
     return tuple(sorted(made, key=lambda s: (s.name.lower(), s.unit, s.material, s.method)))
+
+
+def _house(points: dict[_Key, list[Point]]) -> None:
+    """What has no value has no unit: it belongs to the one series of its analysis, where there is one alone."""
+    for key in [key for key, found in points.items() if not any(p.tells or p.old for p in found)]:
+        kin = [other for other in points if other != key and replace(other, unit=key.unit) == key]
+        if len(kin) == 1:
+            points[kin[0]] += points.pop(key)
 
 
 def _series(key: _Key, name: str, points: list[Point]) -> Series:
@@ -187,7 +214,7 @@ def _series(key: _Key, name: str, points: list[Point]) -> Series:
 
 def _order(point: Point) -> tuple[tuple[date, float], bool, tuple[date, float]]:
     taken, sent = (at.order if at else (date.min, 0.0) for at in (point.when, point.issued))
-    return taken, point.stands, sent
+    return taken, point.stands and point.tells, sent
 
 
 def cumulative(found: Sequence[Series], *, since: date | None = None) -> Table:
