@@ -471,7 +471,9 @@ def _urine_culture() -> tuple[list[r.Resource], list[r.Resource]]:
     ]
     amount = r.observation("amount", "Mengde", "", at, text="> 100 000 per mL", lab=MICROBIOLOGY)
     report = r.report("rep-urine", "MBIO", "U-Bakterier dyrkning", at, ("growth",), lab=MICROBIOLOGY, request="req")
-    return [growth, amount, *tested], [report]
+    before = "2026-01-12"
+    corrected = r.report("rep-isolate", "MBIO", "U-Bakterie", before, ("g",), lab=MICROBIOLOGY, status="amended")
+    return [growth, amount, *tested, *r.corrected_culture(before)], [report, corrected]
 
 
 def _without_results() -> tuple[list[r.Resource], list[r.Resource]]:

@@ -142,6 +142,28 @@ def susceptibility(number: str, drug: str, level: str, at: str, mic: str = "") -
     return made
 
 
+def corrected_culture(at: str) -> list[Resource]:
+    """E. coli that became Klebsiella: one susceptibility turned, one was taken back, one stands."""
+    levels = {"S": "Sensitiv", "R": "Resistent"}
+
+    def tested(level: str) -> Resource:
+        return {"coding": [{"system": SUSCEPTIBILITY, "code": level, "display": levels[level]}], "text": levels[level]}
+
+    def former(kind: str, concept: Resource) -> tuple[Resource, ...]:
+        return (change(kind, "2026-11-22T12:00:00+01:00", valueCodeableConcept=concept),)
+
+    corrected, withdrawn = former("corrected", tested("S")), former("withdrawn", tested("S"))
+    was = former("corrected", {"text": "E. coli"})
+    members = ("am", "me", "tr")
+    growth = observation("g", "U-Bakterie", "", at, text="Klebsiella", status="amended", members=members, extension=was)
+    note = "Kontrollert med ny metode"
+    ampicillin = observation("am", "Ampicillin", "", at, status="amended", note=note, extension=corrected)
+    mecillinam = observation("me", "Mecillinam", "", at, status="cancelled", extension=withdrawn)
+    trimetoprim = observation("tr", "Trimetoprim", "", at)
+    ampicillin["valueCodeableConcept"], trimetoprim["valueCodeableConcept"] = tested("R"), tested("S")
+    return [growth, ampicillin, mecillinam, trimetoprim]
+
+
 def report(
     number: str,
     code: str,

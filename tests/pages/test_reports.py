@@ -191,3 +191,18 @@ async def test_the_latest_is_the_one_that_stands_and_a_withdrawn_newer_one_is_st
     await browser.citizen()
     assert "Nyeste svar, 2. september 2026 5,1 mmol/L" in text(await browser.get(f"/me/trend/{key[1]}"))
     assert "22. november 2026: 2,9 Laboratoriet har trukket svaret tilbake" in text(await browser.get("/me/results"))
+
+
+@pytest.mark.parametrize("to", ["clinician", "me"])
+async def test_what_was_corrected_or_taken_back_in_a_resistance_table_is_still_seen(browser: Browser, to: str) -> None:
+    root = (await opened(browser)).url.path if to == "clinician" else (await browser.citizen()).url.path
+    page = await browser.get(f"{root}/report/rep-isolate")
+    grid = unescape(search(r"<table class=\"plain sir\">.*?</table>", page.text, DOTALL)[0])  # type: ignore[index]
+    said = " ".join(findall(r"[^\s<>]+(?=[^<>]*<)", grid.replace("</", " </")))
+    assert search(r"Klebsiella før rettelsen: E\. coli rettet", said)
+    assert search(r"Ampicillin R Resistent før rettelsen: S Sensitiv rettet Kontrollert med ny metode", said)
+    assert search(r"Mecillinam S Sensitiv trukket", said)
+    assert search(
+        r"<del>\s*<span class=\"sir-level\">S</span> Sensitiv\s*</del>\s*<span class=\"mark withdrawn\">", grid
+    )
+    assert search(r"Trimetoprim S Sensitiv$", said.strip())

@@ -360,7 +360,7 @@ def _kind_key(page: Page, kind: str) -> str:
 
 def _names_of(organisms: Sequence[Organism], part: Literal["details", "tested"]) -> tuple[str, ...]:
     """Every row of the resistance table, in the order the laboratory told them."""
-    details = [name for one in organisms for name, _ in one.details]
+    details = [detail.heading for one in organisms for detail in one.details]
     tested = [row.antibiotic for one in organisms for row in one.tested]
     return tuple(dict.fromkeys(details if part == "details" else tested))
 

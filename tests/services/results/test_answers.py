@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 
 from kjerne.services.results import answers, points, trends
+from kjerne.services.results.answers import Level
 from kjerne.services.results.kith import chain
 from pages import resources as r
 
@@ -22,11 +23,12 @@ def test_microbiology_becomes_organism_by_antibiotic() -> None:
     (one,) = answers.answers([report], [growth, amount, *tested])
     (organism,) = one.organisms
     assert organism.name == "E. coli"
-    assert organism.details == (("Mengde", "> 100 000 per mL"),)
-    assert [(t.antibiotic, t.level, t.measured) for t in organism.tested] == [
-        ("Ampicillin", "R", ""),
-        ("Mecillinam", "S", "0,25"),
+    assert [(detail.heading, detail.value.text) for detail in organism.details] == [("Mengde", "> 100 000 per mL")]
+    assert [(t.antibiotic, t.level) for t in organism.tested] == [
+        ("Ampicillin", Level("R", "", "")),
+        ("Mecillinam", Level("S", "", "0,25")),
     ]
+    assert (organism.mark, {t.mark for t in organism.tested}, {t.old for t in organism.tested}) == ("", {""}, {None})
 
 
 def test_susceptibilities_never_stand_as_rows_in_the_cumulative_table() -> None:
@@ -145,3 +147,45 @@ def test_a_laboratory_result_without_a_value_is_told_in_the_table_and_not_again(
     assert answers.in_answers(read, [report], [empty]) == frozenset()
     (series,) = trends.series([empty], reports=[report])
     assert (series.name, series.latest.report) == ("P-Natrium", "rep")
+
+
+def test_a_corrected_isolate_keeps_what_it_was_called_and_what_it_was_sensitive_to() -> None:
+    reports = [r.report("rep", "MBIO", "Mikrobiologi", "2026-11-12", ("g",), status="amended")]
+    (one,) = answers.answers(reports, r.corrected_culture("2026-11-12"))
+    (organism,) = one.organisms
+    assert (organism.name, organism.old, organism.mark) == ("Klebsiella", "E. coli", "corrected")
+    assert [(t.antibiotic, t.level, t.old, t.mark) for t in organism.tested] == [
+        ("Ampicillin", Level("R", "Resistent", ""), Level("S", "Sensitiv", ""), "corrected"),
+        ("Mecillinam", None, Level("S", "Sensitiv", ""), "withdrawn"),
+        ("Trimetoprim", Level("S", "Sensitiv", ""), None, ""),
+    ]
+    assert organism.tested[0].notes == ("Kontrollert med ny metode",)
+    assert answers.in_answers([one], reports, r.corrected_culture("2026-11-12")) == {"g", "am", "me", "tr"}
+
+
+def test_an_isolate_that_was_taken_back_is_still_named() -> None:
+    gone = r.change("withdrawn", "2026-11-14", valueCodeableConcept={"text": "E. coli"})
+    growth = r.observation("g", "Dyrkning", "", "2026-11-12", status="cancelled", members=("1",), extension=(gone,))
+    tested = r.susceptibility("1", "Ampicillin", "S", "2026-11-12")
+    report = r.report("rep", "MBIO", "Mikrobiologi", "2026-11-12", ("g",))
+    ((organism,),) = [a.organisms for a in answers.answers([report], [growth, tested])]
+    assert (organism.name, organism.old, organism.mark) == ("E. coli", "", "withdrawn")
+
+
+def test_an_isolate_that_stands_in_one_item_and_refers_to_another_is_one() -> None:
+    growth = r.observation("g", "Identifikasjon", "", "2026-11-12", text="E. coli", members=("1",), note="Delsvar.")
+    bottle = r.observation("b", "Aerob blodkultur", "", "2026-11-12", members=("g",))
+    group = r.observation("r", "", "", "2026-11-12", members=("b", "g"))
+    tested = r.susceptibility("1", "Ampicillin", "S", "2026-11-12")
+    report = r.report("rep", "MBIO", "Mikrobiologi", "2026-11-12", ("r",))
+    ((organism,),) = [a.organisms for a in answers.answers([report], [group, bottle, growth, tested])]
+    assert (organism.isolate, organism.origin, organism.notes) == (0, "Aerob blodkultur", ("Delsvar.",))
+
+
+def test_a_minimal_concentration_as_a_number_stands_beside_its_letter() -> None:
+    mic = r.observation("1", "Mecillinam", "", "2026-11-12", value=r.quantity("0.25", "mg/L", comparator="<"))
+    mic["interpretation"] = [{"coding": [{"system": r.SUSCEPTIBILITY, "code": "S"}]}]
+    growth = r.observation("g", "Dyrkning", "", "2026-11-12", text="E. coli", members=("1",))
+    report = r.report("rep", "MBIO", "Mikrobiologi", "2026-11-12", ("g",))
+    ((organism,),) = [a.organisms for a in answers.answers([report], [growth, mic])]
+    assert organism.tested[0].level == Level("S", "", "<0.25 mg/L")

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 from kjerne.services.results import points
 from kjerne.services.results.points import Absent, Mark, Resource, Value, When
@@ -32,23 +32,24 @@ _COMMENT: Final = "nilar-comment"
 
 
 @dataclass(frozen=True, slots=True)
-class Susceptibility:
-    """One antibiotic against one organism: `level` is S, I or R, `measured` a MIC or zone where it was given."""
+class Level:
+    """How sensitive: `letter` is S, I or R, `measured` a MIC or zone where it was given; each empty where it was not."""
 
-    antibiotic: str
-    level: str
+    letter: str
     meaning: str
     measured: str
 
 
 @dataclass(frozen=True, slots=True)
-class Organism:
-    """What grew, how much, and what it is sensitive to. `isolate` tells two of the same name apart, else 0."""
+class Susceptibility:
+    """One antibiotic against one organism. `level` is None where it was taken back or is waited for, `old` what it was."""
 
-    name: str
-    isolate: int
-    details: tuple[tuple[str, str], ...]
-    tested: tuple[Susceptibility, ...]
+    antibiotic: str
+    level: Level | None
+    mark: Mark = ""
+    old: Level | None = None
+    notes: tuple[str, ...] = ()
+    absent: Absent = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +65,23 @@ class Finding:
     """`newborn`, `fetus`, `donor` or `related` where it is not the patient's own material, else empty."""
     notes: tuple[str, ...]
     absent: Absent = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Organism:
+    """What grew, how much, and what it is sensitive to. `isolate` tells two of the same name apart, else 0.
+
+    `old` is what it was called before it was corrected or taken back; `origin` the examination that it stands in.
+    """
+
+    name: str
+    isolate: int
+    details: tuple[Finding, ...]
+    tested: tuple[Susceptibility, ...]
+    mark: Mark = ""
+    old: str = ""
+    notes: tuple[str, ...] = ()
+    origin: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +180,7 @@ def in_answers(read: Iterable[Answer], reports: Iterable[Resource], observations
             numeric = value is not None and value.number is not None
             if not numeric and (kind != "laboratory" or not is_table_value(by_id[own])):
                 found.add(own)
-            if _level(by_id[own]):
+            if _is_tested(by_id[own]):
                 found.add(own)
     return frozenset(found)
 
@@ -182,10 +200,10 @@ def _answer(report: Resource, desk: _Desk) -> Answer:
     ids = _tree(report, desk.observations)
     members = {points.reference_id(m) for own in ids for m in desk.observations[own].get("hasMember", [])}
     kind = kind_of(report)
-    walk = _Walk(kind, desk, [], [])
+    walk = _Walk(kind, desk, [], [], set())
     for own in ids:
         if own not in members:
-            walk.down(desk.observations[own], 0, DEPTH_LIMIT)
+            walk.down(desk.observations[own], 0, DEPTH_LIMIT, "")
     moments = [at for own in ids if (at := points.taken(desk.observations[own]))]
     request = next((desk.requests.get(points.reference_id(ref)) for ref in report.get("basedOn", [])), None) or {}
     materials = {desk.materials.get(points.reference_id(desk.observations[own].get("specimen")), "") for own in ids}
@@ -232,7 +250,7 @@ def _title(report: Resource, ids: Sequence[str], kind: Kind, desk: _Desk) -> str
         found = [desk.observations[own] for own in ids]
         if kind == "microbiology":
             members = {points.reference_id(ref) for one in found for ref in one.get("hasMember", [])}
-            found = [one for one in found if one.get("id") not in members and not _level(one)]
+            found = [one for one in found if one.get("id") not in members and not _is_tested(one)]
         named = [name for one in found if (name := _examination(one))]
         if named := list(dict.fromkeys(named)):
             return ", ".join(named[:3])
@@ -249,25 +267,35 @@ def _examination(observation: Resource) -> str:
 
 @dataclass(slots=True)
 class _Walk:
-    """Gathers what one report says, from its roots down; an item that says nothing lends its depth to its members."""
+    """Gathers what one report says, from its roots down; an item that says nothing lends its depth to its members.
+
+    What stands in one item and refers to another is a member of both: each is told once, or one isolate became two.
+    """
 
     kind: Kind
     desk: _Desk
     findings: list[Finding]
     organisms: list[Organism]
+    told: set[str]
 
-    def down(self, observation: Resource, depth: int, left: int) -> None:
-        named = [points.reference_id(ref) for ref in observation.get("hasMember", [])]
-        members = [self.desk.observations[own] for own in named if own in self.desk.observations]
-        if any(_level(member) for member in members):
-            self.organisms.append(_organism(observation, members))
+    def down(self, observation: Resource, depth: int, left: int, origin: str) -> None:
+        own = str(observation.get("id", ""))
+        if own in self.told:
             return
-        finding = _finding(observation, depth, self.kind)
-        if finding:
+        self.told.add(own)
+        named = [points.reference_id(ref) for ref in observation.get("hasMember", [])]
+        members = [self.desk.observations[one] for one in named if one in self.desk.observations]
+        if any(_is_tested(member) for member in members):
+            self.organisms.append(_organism(observation, members, origin))
+            self.told |= {str(member.get("id", "")) for member in members if not member.get("hasMember")}
+        elif finding := _finding(observation, depth, self.kind):
             self.findings.append(finding)
+            depth += 1
+        else:
+            origin = _examination(observation) or origin
         if left:
             for member in members:
-                self.down(member, depth + bool(finding), left - 1)
+                self.down(member, depth, left - 1, origin)
 
 
 def _finding(observation: Resource, depth: int, kind: Kind) -> Finding | None:
@@ -283,17 +311,40 @@ def _finding(observation: Resource, depth: int, kind: Kind) -> Finding | None:
     return Finding(heading, point.value, point.mark, point.old, depth, whose, point.notes, point.absent)
 
 
-def _organism(observation: Resource, members: Sequence[Resource]) -> Organism:
-    value = points.value_of(observation)
-    tested, details = [], []
-    for member in members:
-        name = points.concept_text(member.get("code"))
-        if level := _level(member):
-            tested.append(Susceptibility(_antibiotic(name), *level, _measured(member)))
-        elif (said := points.value_of(member)) and said.text:
-            details.append((name, said.text))
-    name = value.text if value else points.concept_text(observation.get("code"))
-    return Organism(name, 0, tuple(details), tuple(tested))
+def _organism(observation: Resource, members: Sequence[Resource], origin: str) -> Organism:
+    point = points.point_of(observation)
+    value, old = (point.value, point.old) if point else (Value(), None)
+    former = old.text if old else ""
+    tested = tuple(_tested(member) for member in members if _is_tested(member))
+    return Organism(
+        name=value.text or former or points.concept_text(observation.get("code")),
+        isolate=0,
+        details=tuple(detail for member in members if not _is_tested(member) and (detail := _detail(member))),
+        tested=tested,
+        mark=point.mark if point else "",
+        old=former if value.text else "",
+        notes=point.notes if point else (),
+        origin=origin,
+    )
+
+
+def _detail(member: Resource) -> Finding | None:
+    point = points.point_of(member)
+    if point is None or member.get("hasMember"):
+        return None
+    heading = points.concept_text(member.get("code"))
+    return Finding(heading, point.value, point.mark, point.old, 0, "", point.notes, point.absent)
+
+
+def _tested(member: Resource) -> Susceptibility:
+    """One antibiotic with what it was before: a level that was corrected or taken back is clinical news."""
+    name, level = _antibiotic(points.concept_text(member.get("code"))), _level_of(member)
+    changes = points.changes_of(member)
+    earlier = (_level(change.concept, ()) for change in changes if change.concept)
+    old = next((former for former in earlier if former and former != level), None)
+    mark = points.mark_of(member, changes)
+    absent = points.absent_of(member) if level is None and mark != "withdrawn" else ""
+    return Susceptibility(name, level, mark, old, points.notes_of(member), absent)
 
 
 def _numbered(organisms: Sequence[Organism]) -> tuple[Organism, ...]:
@@ -304,19 +355,42 @@ def _numbered(organisms: Sequence[Organism]) -> tuple[Organism, ...]:
     )
 
 
-def _level(observation: Resource) -> tuple[str, str] | None:
-    for concept in (observation.get("valueCodeableConcept", {}), *observation.get("interpretation", [])):
+def _is_tested(observation: Resource) -> bool:
+    """Whether it says, or said before, how sensitive something is."""
+    if _coded(_concepts(observation)):
+        return True
+    return any(_coded((change.concept,)) for change in points.changes_of(observation))
+
+
+def _concepts(observation: Resource) -> tuple[Mapping[str, Any], ...]:
+    return observation.get("valueCodeableConcept", {}), *observation.get("interpretation", [])
+
+
+def _coded(concepts: Iterable[Mapping[str, Any]]) -> tuple[str, str] | None:
+    for concept in concepts:
         for coding in concept.get("coding", []):
             if SUSCEPTIBILITY in coding.get("system", ""):
                 return str(coding.get("code", "")), str(coding.get("display", ""))
     return None
 
 
-def _measured(observation: Resource) -> str:
+def _level_of(observation: Resource) -> Level | None:
+    value = observation.get("valueCodeableConcept", {})
+    if not value and (said := points.value_of(observation)):
+        # The MIC as a number, with its letter as interpretation.
+        sign = f"{said.comparator}{said.number} {said.unit}".strip() if said.number is not None else said.text
+        letter, meaning = _coded(observation.get("interpretation", [])) or ("", "")
+        return Level(letter, meaning, sign)
+    return _level(value, observation.get("interpretation", []))
+
+
+def _level(value: Mapping[str, Any], interpretation: Sequence[Mapping[str, Any]]) -> Level | None:
+    letter, meaning = _coded((value, *interpretation)) or ("", "")
     # A MIC stands as the concept's own text beside the code; a text that only repeats the code's words is none.
-    text = observation.get("valueCodeableConcept", {}).get("text", "")
-    displays = {c.get("display") for c in observation.get("valueCodeableConcept", {}).get("coding", [])}
-    return "" if text in displays else str(text)
+    displays = {coding.get("display") for coding in value.get("coding", [])}
+    measured = str(value.get("text", ""))
+    measured = "" if measured in displays else measured
+    return Level(letter, meaning, measured) if letter or measured else None
 
 
 def _antibiotic(name: str) -> str:

@@ -281,6 +281,8 @@ class Change:
     at: When | None
     value: Value | None
     quantity_code: str
+    concept: Mapping[str, Any]
+    """The former `valueCodeableConcept` as it stood, empty where the value was another kind."""
 
 
 def changes_of(observation: Resource) -> tuple[Change, ...]:
@@ -291,7 +293,8 @@ def changes_of(observation: Resource) -> tuple[Change, ...]:
         value = parts.get("value", {})
         code = str(value.get("valueQuantity", {}).get("code", ""))
         at = when(parts.get("at", {}).get("valueDateTime"))
-        found.append(Change(str(parts.get("kind", {}).get("valueCode", "")), at, value_of(value), code))
+        concept = value.get("valueCodeableConcept", {})
+        found.append(Change(str(parts.get("kind", {}).get("valueCode", "")), at, value_of(value), code, concept))
     return tuple(found)
 
 

@@ -13,6 +13,8 @@ import pytest
 from lxml import etree
 
 from kjerne.fhir.validate import check
+from kjerne.services.results import answers as read_answers
+from kjerne.services.results import points, trends
 from kjerne.services.results.kith import chain, kin, mapping
 
 SHARED = Path(__file__).parents[5] / "shared" / "data"
@@ -101,6 +103,22 @@ def test_every_resource_of_a_sample_is_valid_r4(kith: Any, path: Path) -> None:
     known = {f"{tree['resourceType']}/{tree['id']}" for tree in trees}
     assert len(known) == len(trees)
     assert references(trees) <= known
+
+
+@pytest.mark.parametrize("path", SAMPLES, ids=lambda path: path.stem[:40])
+def test_every_result_with_something_to_say_is_read_somewhere(kith: Any, path: Path) -> None:
+    """In the table or in a report: its value, its comment, or that it has none. A group or heading says nothing itself."""
+    trees = kith.mapped(path.read_bytes())
+    observations = kith.observations(trees)
+    reports = [tree for tree in trees if tree["resourceType"] == "DiagnosticReport"]
+    found = read_answers.answers(reports, observations)
+    left_out = read_answers.in_answers(found, reports, observations)
+    seen = {point.id for series in trends.series(observations, leave_out=left_out) for point in series.points}
+    pages = " ".join(str(answer) for answer in found)
+    for tree in observations:
+        point = points.point_of(tree)
+        if point is not None and tree["id"] not in seen and not points.another_person(tree):
+            assert all(repr(said)[1:-1] in pages for said in (*point.notes, point.value.text)), tree["id"]
 
 
 def references(tree: object) -> set[str]:
