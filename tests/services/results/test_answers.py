@@ -189,3 +189,10 @@ def test_a_minimal_concentration_as_a_number_stands_beside_its_letter() -> None:
     report = r.report("rep", "MBIO", "Mikrobiologi", "2026-11-12", ("g",))
     ((organism,),) = [a.organisms for a in answers.answers([report], [growth, mic])]
     assert organism.tested[0].level == Level("S", "", "<0.25 mg/L")
+
+
+def test_an_antibiotic_alone_is_told_with_its_letter_and_its_concentration() -> None:
+    alone = r.susceptibility("1", "Ampicillin", "R", "2026-11-12", "0.25 mg/L")
+    report = r.report("rep", "MBIO", "Mikrobiologi", "2026-11-12", ("1",))
+    ((finding,),) = [a.findings for a in answers.answers([report], [alone])]
+    assert finding.value.text == "R – 0.25 mg/L"

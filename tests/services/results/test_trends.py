@@ -334,3 +334,22 @@ def test_a_heading_that_says_nothing_is_no_point() -> None:
     assert points.point_of(r.observation("1", "Dyrkning", "", "2026-11-20")) is None
     group = r.absent("2", "Dyrkning", "", "2026-11-20", "temp-unknown", status="registered", members=("1",))
     assert points.point_of(group) is None, "its members say theirs"
+
+
+@pytest.mark.parametrize(
+    ("codings", "text", "shown"),
+    [
+        ([{"system": r.SUSCEPTIBILITY, "code": "R", "display": "Resistent"}], "0.25 mg/L", "Resistent – 0.25 mg/L"),
+        ([{"system": r.SUSCEPTIBILITY, "code": "R"}], "0.25 mg/L", "R – 0.25 mg/L"),
+        ([{"system": "8340", "code": "POS", "display": "Påvist"}], "se kommentar under", "Påvist – se kommentar under"),
+        ([{"system": "8340", "code": "POS", "display": "Påvist"}], "Påvist", "Påvist"),
+        ([{"code": "A", "display": "Rubella"}, {"code": "B", "display": "Immun"}], "Rubella, Immun", "Rubella, Immun"),
+        ([{"system": points.HEADING, "code": "LR", "display": "Laboratorieresultat"}], "Negativ", "Negativ"),
+        ([{"code": "T02110"}, {"code": "M40000"}], "Liten hudbiopsi.", "Liten hudbiopsi. (T02110, M40000)"),
+        ([{"code": "T02110"}, {"code": "M40000"}], "", "T02110, M40000"),
+        ([], "Negativ", "Negativ"),
+    ],
+)
+def test_a_coded_answer_and_the_text_beside_it_are_both_shown(codings: list[r.Resource], text: str, shown: str) -> None:
+    value = points.value_of({"valueCodeableConcept": {"coding": codings, "text": text}})
+    assert value == Value(text=shown)

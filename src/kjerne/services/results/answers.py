@@ -18,7 +18,6 @@ from kjerne.services.results.trends import is_table_value
 
 Kind = Literal["radiology", "pathology", "microbiology", "genetics", "laboratory"]
 
-SUSCEPTIBILITY: Final = "2.16.578.1.12.4.1.1.8271"
 DEPTH_LIMIT: Final = 8
 """Deepest nesting of findings that is followed; the samples need four."""
 # Volven 8202 (expertise and kind of report), as it stands in category and code of reports and observations.
@@ -369,7 +368,7 @@ def _concepts(observation: Resource) -> tuple[Mapping[str, Any], ...]:
 def _coded(concepts: Iterable[Mapping[str, Any]]) -> tuple[str, str] | None:
     for concept in concepts:
         for coding in concept.get("coding", []):
-            if SUSCEPTIBILITY in coding.get("system", ""):
+            if points.SUSCEPTIBILITY in coding.get("system", ""):
                 return str(coding.get("code", "")), str(coding.get("display", ""))
     return None
 

@@ -24,6 +24,7 @@ Absent = Literal["", "not-performed", "waiting", "unknown"]
 
 OSLO: Final = ZoneInfo("Europe/Oslo")
 HEADING: Final = "2.16.578.1.12.4.1.1.8243"
+SUSCEPTIBILITY: Final = "2.16.578.1.12.4.1.1.8271"
 CHANGE: Final = "/StructureDefinition/change"
 UNIT_OF_TEXT: Final = "/StructureDefinition/unit"
 FOCUS: Final = "/StructureDefinition/observation-focusCode"
@@ -218,10 +219,28 @@ def unit_shown(code: str, sent: str) -> str:
 
 def _concept_value(concept: Mapping[str, Any]) -> Value | None:
     # The heading (8243) says what kind of text it is ("laboratory result"), not what was found.
-    said = dict(concept) | {"coding": [c for c in concept.get("coding", []) if HEADING not in c.get("system", "")]}
-    text = concept_text(said)
+    codings = [c for c in concept.get("coding", []) if HEADING not in c.get("system", "")]
+    lettered = [c for c in codings if c.get("display") or SUSCEPTIBILITY in c.get("system", "")]
+    words = dict.fromkeys(str(c.get("display") or c.get("code", "")) for c in lettered)
+    text = both(", ".join(words), str(concept.get("text", "")))
+    # Codes without words (NORPAT's, say) are for those who know them: last, and not before a pathologist's text.
+    bare = [str(c["code"]) for c in codings if c not in lettered and c.get("code") and str(c["code"]) not in text]
+    text = f"{text} ({', '.join(bare)})" if text and bare else text or ", ".join(bare)
     unit = next((str(e.get("valueString", "")) for e in extensions(concept, UNIT_OF_TEXT)), "")
     return Value(text=text, unit=unit) if text else None
+
+
+def both(coded: str, text: str) -> str:
+    """A coded answer and the text beside it: neither stands for the other, unless the text begins with the code's words.
+
+    >>> both("Påvist", "se kommentar under"), both("Påvist", "Ikke påvist"), both("Påvist", "påvist, svakt")
+    ('Påvist – se kommentar under', 'Påvist – Ikke påvist', 'påvist, svakt')
+    """
+    if not coded or not text:
+        return coded or text
+    rest = text[len(coded) :]
+    said = text.casefold().startswith(coded.casefold()) and not rest[:1].isalnum()
+    return text if said else f"{coded} – {text}"
 
 
 def extensions(holder: Mapping[str, Any], ending: str) -> list[Mapping[str, Any]]:

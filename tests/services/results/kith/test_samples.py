@@ -118,7 +118,8 @@ def test_every_result_with_something_to_say_is_read_somewhere(kith: Any, path: P
     for tree in observations:
         point = points.point_of(tree)
         if point is not None and tree["id"] not in seen and not points.another_person(tree):
-            assert all(repr(said)[1:-1] in pages for said in (*point.notes, point.value.text)), tree["id"]
+            parts = (*point.notes, *point.value.text.split(" – "))
+            assert all(repr(said)[1:-1] in pages for said in parts), tree["id"]
 
 
 def references(tree: object) -> set[str]:
