@@ -516,13 +516,16 @@ def _commented() -> tuple[list[r.Resource], list[r.Resource]]:
     )
     hemolysed = r.absent("empty", "P-Fosfat", "NPU03096", at, "unknown", note=HEMOLYSED)
     waits = r.absent("waits", "P-Troponin T", "NPU27501", at, "temp-unknown", status="registered")
+    limit_value = r.quantity("14", "ng/L")
+    limit_itself = r.observation("trop", "P-Troponin T", "NPU27501", _DATES[2], value=limit_value, high="14")
+    limit_itself["referenceRange"][0]["text"] = "< 14"
     only = r.report("rep-empty", "CLIN", "", at, ("empty",))
     later = "2026-11-22T08:00:00+01:00"
     former = r.change("withdrawn", "2026-11-22T12:00:00+01:00", valueQuantity=r.quantity("2.9", "mmol/L"))
     taken_back = r.observation("back", "P-Kolesterol", "NPU01566", later, status="cancelled", extension=(former,))
     back = r.report("rep-back", "CLIN", "Klinisk biokjemi", later, ("back",))
     report = r.report("rep-comment", "CLIN", "Klinisk biokjemi", at, ("ca19-9", "sodium", "waits"), status="amended")
-    return [marker, sodium, hemolysed, waits, taken_back], [report, only, back]
+    return [marker, sodium, hemolysed, waits, limit_itself, taken_back], [report, only, back]
 
 
 @dataclass

@@ -206,3 +206,11 @@ async def test_what_was_corrected_or_taken_back_in_a_resistance_table_is_still_s
         r"<del>\s*<span class=\"sir-level\">S</span> Sensitiv\s*</del>\s*<span class=\"mark withdrawn\">", grid
     )
     assert search(r"Trimetoprim S Sensitiv$", said.strip())
+
+
+async def test_the_limit_itself_is_not_told_to_be_inside_and_our_flag_is_marked_as_ours(browser: Browser) -> None:
+    troponin = row(await opened(browser), "P-Troponin T")
+    assert search(r'class="flag high ours".*?>14<', troponin, DOTALL)
+    await browser.citizen()
+    said = text(await browser.get("/me/results"))
+    assert search(r"Troponin T Hjertemuskelen 14 ng/L Høyere enn det vanlige \(beregnet av kjerne\)", said)

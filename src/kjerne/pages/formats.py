@@ -49,9 +49,9 @@ def span(found: Range, language: Language) -> str:
         # Whether the limit itself is inside ("<= 5" or "< 5") stands only in the laboratory's words.
         return found.text
     if found.high is not None:
-        return f"<\N{NARROW NO-BREAK SPACE}{number(found.high, language)}"
+        return f"≤\N{NARROW NO-BREAK SPACE}{number(found.high, language)}"
     if found.low is not None:
-        return f">\N{NARROW NO-BREAK SPACE}{number(found.low, language)}"
+        return f"≥\N{NARROW NO-BREAK SPACE}{number(found.low, language)}"
     return ""
 
 

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kjerne.services.results import points, trends
+from kjerne.services.results.kith import ranges
 from kjerne.services.results.points import Flag, Value
 from pages import resources as r
 
@@ -353,3 +354,76 @@ def test_a_heading_that_says_nothing_is_no_point() -> None:
 def test_a_coded_answer_and_the_text_beside_it_are_both_shown(codings: list[r.Resource], text: str, shown: str) -> None:
     value = points.value_of({"valueCodeableConcept": {"coding": codings, "text": text}})
     assert value == Value(text=shown)
+
+
+def judged(value: str, text: str) -> tuple[Flag | None, bool]:
+    """Our flag for a value beside a range in a laboratory's words, and whether it is told to be inside."""
+    sign, number = (value[:1], value[1:]) if value[0] in "<>" else ("", value)
+    if number.startswith("="):
+        sign, number = sign + "=", number[1:]
+    limits = ranges.limits(text)
+    assert limits is not None
+    span = points.Range(limits.low, limits.high, text)
+    one = points.Value(Decimal(number), sign)
+    return points.flag_of({}, one, span), span.holds(one)
+
+
+HIGH, LOW = Flag("high", ours=True), Flag("low", ours=True)
+
+
+@pytest.mark.parametrize(
+    ("value", "text", "flag", "inside"),
+    [
+        ("14", "< 14", HIGH, False),
+        ("14", "under 14", HIGH, False),
+        ("13.9", "< 14", None, True),
+        ("14", "<= 14", None, True),
+        ("14", "≤ 14", None, True),
+        ("14", "=< 14", None, True),
+        ("14", "inntil 14", None, True),
+        ("14", "3 - 14", None, True),
+        ("60", "> 60", LOW, False),
+        ("60", ">= 60", None, True),
+        ("60", "minst 60", None, True),
+        (">1000", "0 - 1000", HIGH, False),
+        (">=1000", "0 - 1000", None, False),
+        (">=1000", "< 1000", HIGH, False),
+        ("<5", "5 - 100", LOW, False),
+        ("<=5", "5 - 100", None, False),
+        ("<14", "< 14", None, True),
+        ("<=14", "< 14", None, False),
+        ("<20", "< 14", None, False),
+        (">60", "> 60", None, True),
+    ],
+)
+def test_the_limit_itself_is_outside_where_the_laboratory_writes_it_so(
+    value: str, text: str, flag: Flag | None, inside: bool
+) -> None:
+    assert judged(value, text) == (flag, inside)
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    st.sampled_from(["", "<", "<=", ">", ">="]),
+    st.integers(0, 4),
+    st.sampled_from(["1 - 3", "< 2", "<= 2", "> 2", ">= 2"]),
+    st.sampled_from([Decimal(n) / 2 for n in range(-2, 12)]),
+)
+def test_what_is_told_of_a_value_is_true_of_all_that_it_can_be(
+    sign: str, number: int, text: str, real: Decimal
+) -> None:
+    fits = {"": real == number, "<": real < number, "<=": real <= number, ">": real > number, ">=": real >= number}
+    if not fits[sign]:
+        return
+    flag, inside = judged(f"{sign}{number}", text)
+    over = {"1 - 3": real > 3, "< 2": real >= 2, "<= 2": real > 2}.get(text, False)
+    under = {"1 - 3": real < 1, "> 2": real <= 2, ">= 2": real < 2}.get(text, False)
+    assert (flag != HIGH or over) and (flag != LOW or under) and (not inside or not (over or under))
+
+
+def test_a_laboratory_that_calls_the_limit_normal_is_not_contradicted() -> None:
+    normal = hb("1", "2026-01-01", "14", high="14")
+    normal["referenceRange"][0]["text"] = "< 14"
+    normal["interpretation"] = [{"coding": [{"code": "N"}]}]
+    (one,) = trends.series([normal])
+    assert (one.latest.flag, one.latest.inside) == (None, False)

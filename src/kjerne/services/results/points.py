@@ -39,6 +39,10 @@ _WITHDRAWN: Final = frozenset({"cancelled", "entered-in-error"})
 _CORRECTED: Final = frozenset({"amended", "corrected"})
 _ABSENT: Final[dict[str, Absent]] = {"not-performed": "not-performed", "temp-unknown": "waiting"}
 _PRELIMINARY: Final = frozenset({"preliminary", "registered"})
+_BELOW: Final = frozenset({"<", "<="})
+_ABOVE: Final = frozenset({">", ">="})
+_EXCLUDES: Final = re.compile(r"\s*(?:[<>](?!\s*=)|under\b|mindre enn\b|over\b|større enn\b)", re.IGNORECASE)
+"""How a laboratory's words begin where the limit itself is outside; "<=", "inntil" and "minst" have it inside."""
 # Volven 8244 (deviation indicator), and HL7's own letters where a FHIR system wrote the resource.
 _FLAGS: Final[dict[str, Literal["high", "low", "outside"]]] = {
     "1": "high",
@@ -79,11 +83,43 @@ class Value:
 
 @dataclass(frozen=True, slots=True)
 class Range:
-    """The reference range of one point, as its laboratory gave it."""
+    """The reference range of one point, as its laboratory gave it. What is asked of it is asked of all a value can be."""
 
     low: Decimal | None = None
     high: Decimal | None = None
     text: str = ""
+
+    @property
+    def excludes(self) -> bool:
+        """Whether the limit itself is outside ("< 14"). FHIR's limits are inside, so only the laboratory's words tell."""
+        return (self.low is None) != (self.high is None) and bool(_EXCLUDES.match(self.text))
+
+    def exceeded_by(self, value: Value) -> bool:
+        """Whether the value is over the range for certain: 16 and ">15" are over 11-15, "<20" is not."""
+        number, high = value.number, self.high
+        if number is None or high is None or value.comparator in _BELOW:
+            return False
+        return number > high or (number == high and (value.comparator == ">" or self.excludes))
+
+    def missed_by(self, value: Value) -> bool:
+        """Whether the value is under the range for certain: "<5" is under 5-100, ">2" is not."""
+        number, low = value.number, self.low
+        if number is None or low is None or value.comparator in _ABOVE:
+            return False
+        return number < low or (number == low and (value.comparator == "<" or self.excludes))
+
+    def holds(self, value: Value) -> bool:
+        """Whether the value is within the range for certain: "<20" is not in 11-15, and "<5" is within "< 5"."""
+        number, low, high, sign = value.number, self.low, self.high, value.comparator
+        if number is None or (low is None and high is None):
+            return False
+        fits_low = low is None or (
+            sign not in _BELOW and (number > low or (number == low and (sign == ">" or not self.excludes)))
+        )
+        fits_high = high is None or (
+            sign not in _ABOVE and (number < high or (number == high and (sign == "<" or not self.excludes)))
+        )
+        return fits_low and fits_high
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,13 +166,7 @@ class Point:
     @property
     def inside(self) -> bool:
         """Whether the value is certainly within its range: said to a citizen only then ("<20" in 11-15 is not)."""
-        number, low, high = self.value.number, self.range.low, self.range.high
-        if number is None or self.flag or self.mark == "withdrawn" or (low is None and high is None):
-            return False
-        below, above = self.value.comparator in ("<", "<="), self.value.comparator in (">", ">=")
-        fits_low = low is None or (number >= low and not below)
-        fits_high = high is None or (number <= high and not above)
-        return fits_low and fits_high
+        return not self.flag and self.mark != "withdrawn" and self.range.holds(self.value)
 
 
 def when(text: str | None) -> When | None:
@@ -273,14 +303,11 @@ def flag_of(observation: Resource, value: Value, span: Range) -> Flag | None:
         for coding in concept.get("coding", []):
             if kind := _FLAGS.get(coding.get("code", "")):
                 return Flag(kind, ours=False)
-    if observation.get("interpretation") or value.number is None:
+    if observation.get("interpretation"):
         return None
-    below, above = value.comparator in ("<", "<="), value.comparator in (">", ">=")
-    if span.high is not None and value.number > span.high and not below:
+    if span.exceeded_by(value):
         return Flag("high", ours=True)
-    if span.low is not None and value.number < span.low and not above:
-        return Flag("low", ours=True)
-    return None
+    return Flag("low", ours=True) if span.missed_by(value) else None
 
 
 _SEVERITY: Final = ("high", "low", "outside")
