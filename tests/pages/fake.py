@@ -311,6 +311,9 @@ _SAYS = {
 }
 _CORRECTED = (
     Changed("P-Kalium", Value(Decimal("5.9"), "", "mmol/L"), Value(Decimal("4.6"), "", "mmol/L"), "corrected"),
+    Changed(
+        "B-Leukocytter", Value(Decimal(88), "", "mg/L"), Value(Decimal("8.8"), "", "10⁹/L"), "corrected", "", "P-CRP"
+    ),
     Changed("P-Troponin T", Value(Decimal(48), "", "ng/L"), None, "withdrawn"),
 )
 
@@ -516,6 +519,12 @@ def _commented() -> tuple[list[r.Resource], list[r.Resource]]:
     )
     hemolysed = r.absent("empty", "P-Fosfat", "NPU03096", at, "unknown", note=HEMOLYSED)
     waits = r.absent("waits", "P-Troponin T", "NPU27501", at, "temp-unknown", status="registered")
+    old = r.change("corrected", "2026-10-16T12:00:00+02:00", valueQuantity=r.quantity("88", "mg/L"))
+    was = r.renamed(old, "P-CRP", "NPU19748")
+    white = r.observation(
+        "white", "B-Leukocytter", "NPU02593", at, value=r.quantity("8.8", "10^9/L"), status="amended", extension=(was,)
+    )
+    renamed = r.report("rep-renamed", "CLIN", "Klinisk biokjemi", at, ("white",), status="amended")
     limit_value = r.quantity("14", "ng/L")
     limit_itself = r.observation("trop", "P-Troponin T", "NPU27501", _DATES[2], value=limit_value, high="14")
     limit_itself["referenceRange"][0]["text"] = "< 14"
@@ -525,7 +534,7 @@ def _commented() -> tuple[list[r.Resource], list[r.Resource]]:
     taken_back = r.observation("back", "P-Kolesterol", "NPU01566", later, status="cancelled", extension=(former,))
     back = r.report("rep-back", "CLIN", "Klinisk biokjemi", later, ("back",))
     report = r.report("rep-comment", "CLIN", "Klinisk biokjemi", at, ("ca19-9", "sodium", "waits"), status="amended")
-    return [marker, sodium, hemolysed, waits, limit_itself, taken_back], [report, only, back]
+    return [marker, sodium, hemolysed, waits, limit_itself, taken_back, white], [report, only, back, renamed]
 
 
 @dataclass

@@ -95,6 +95,12 @@ def change(kind: str, at: str, **value: Any) -> Resource:
     return {"url": CHANGE, "extension": [*parts, {"url": "value", **value}] if value else parts}
 
 
+def renamed(change_: Resource, name: str, code: str) -> Resource:
+    """A change that says what the analysis was before it was corrected too."""
+    was = {"coding": [{"system": NLK, "code": code}], "text": name}
+    return change_ | {"extension": [*change_["extension"], {"url": "code", "valueCodeableConcept": was}]}
+
+
 def a_picture() -> bytes:
     """A grey PNG of 8 by 8."""
     head = struct.pack(">IIBBBBB", 8, 8, 8, 0, 0, 0, 0)

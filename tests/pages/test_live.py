@@ -181,6 +181,22 @@ def test_a_correction_is_told_once_with_old_and_new_and_read_under_the_law(platf
         assert mark not in text(it.post(desk, "/clinician/notice", number=number[1]))
 
 
+def test_a_corrected_analysis_is_told_with_both_names_and_units_as_the_tables_write_them(platform: Standing) -> None:
+    nin, mark = platform.nin("citizen"), secrets.token_hex(4)
+    first = a_report(nin, mark, "88", analysis=f"P-Feil {mark}").replace(b"mmol/L", b"mg/L")
+    code = f"NPU9{int(mark, 16) % 10_000:04}".encode()
+    second = a_report(nin, mark, "88", corrects=True, analysis=f"B-Rett {mark}").replace(b"mmol/L", b"10*9/L")
+    second = second.replace(code, b"NPU02593").replace(f"M-{mark}-88".encode(), f"M-{mark}-again".encode())
+    send(platform, first)
+    with tab(platform, "gp") as it:
+        assert mark in text(it.type(nin))
+        send(platform, second)
+        assert f"B-Rett {mark} rettet P-Feil {mark} 88 mg/L er nå 88 10⁹/L" in text(it.get("/clinician"))
+        said = text(it.type(nin))
+    assert f"rettet til B-Rett {mark}" in said
+    assert f"før rettelsen: P-Feil {mark} 88 mg/L rettet" in said
+
+
 @pytest.mark.parametrize("ground", [{"declared": "1"}, {"purpose": "BTG"}], ids=["a declared need", "a broken glass"])
 def test_a_reader_with_no_standing_ground_hears_of_a_correction_without_a_name(
     platform: Standing, ground: dict[str, str]

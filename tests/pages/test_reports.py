@@ -214,3 +214,25 @@ async def test_the_limit_itself_is_not_told_to_be_inside_and_our_flag_is_marked_
     await browser.citizen()
     said = text(await browser.get("/me/results"))
     assert search(r"Troponin T Hjertemuskelen 14 ng/L Høyere enn det vanlige \(beregnet av kjerne\)", said)
+
+
+@pytest.mark.parametrize("path", ["results", "print", "report/rep-renamed", "/me/results", "/me/report/rep-renamed"])
+async def test_a_corrected_analysis_says_on_every_page_what_it_was_and_what_it_became(
+    browser: Browser, path: str
+) -> None:
+    root = (await opened(browser)).url.path
+    if path == "/me/results":
+        await browser.citizen()
+        said = text(await browser.get(path))
+        assert "CRP Tegn på betennelse 38 mg/L" in said, "the one that stands is the newest"
+        return
+    if path.startswith("/me"):
+        await browser.citizen()
+    said = text(await browser.get(path if path.startswith("/me") else f"{root}/{path}".removesuffix("/results")))
+    assert search(r"P-CRP.*88.*rettet til B-Leukocytter", said)
+    assert "før rettelsen: P-CRP 88 mg/L rettet" in said
+
+
+async def test_a_notice_names_the_analysis_it_was(browser: Browser) -> None:
+    said = text(await browser.clinician())
+    assert "B-Leukocytter rettet P-CRP 88 mg/L er nå 8,8 10⁹/L" in said

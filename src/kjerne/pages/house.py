@@ -168,6 +168,8 @@ class Changed:
     new: Value | None
     mark: Mark
     absent: Absent = ""
+    was: str = ""
+    """The analysis that the old value was said to be of, where that was corrected too."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -122,7 +122,9 @@ def _changed(tree: Resource) -> Changed | None:
     if point is None:
         return None
     new = point.value if point.tells else None
-    return Changed(points.concept_text(tree.get("code")), _short(point.old), _short(new), point.mark, point.absent)
+    return Changed(
+        points.concept_text(tree.get("code")), _short(point.old), _short(new), point.mark, point.absent, point.was
+    )
 
 
 def _short(value: Value | None) -> Value | None:

@@ -427,3 +427,30 @@ def test_a_laboratory_that_calls_the_limit_normal_is_not_contradicted() -> None:
     normal["interpretation"] = [{"coding": [{"code": "N"}]}]
     (one,) = trends.series([normal])
     assert (one.latest.flag, one.latest.inside) == (None, False)
+
+
+CRP, WHITE = ("P-CRP", "NPU19748"), ("B-Leukocytter", "NPU02593")
+
+
+def wrong_analysis(at: str) -> r.Resource:
+    """CRP 88 mg/L that was found to be leukocytes."""
+    former = r.change("corrected", "2026-11-21T12:00:00+01:00", valueQuantity=r.quantity("88", "mg/L", code="mg/L"))
+    value = r.quantity("88", "10*9/L", code="10*9/L")
+    return r.observation("w", *WHITE, at, value=value, status="amended", extension=(r.renamed(former, *CRP),))
+
+
+def test_a_corrected_analysis_stays_struck_where_it_stood_and_each_names_the_other() -> None:
+    crp = r.observation("1", *CRP, "2026-10-01", value=r.quantity("3", "mg/L", code="mg/L"), specimen="s")
+    rows = {s.name: s for s in trends.series([wrong_analysis("2026-11-20"), crp])}
+    assert rows.keys() == {"P-CRP", "B-Leukocytter"}
+    (white,) = rows["B-Leukocytter"].points
+    assert (white.mark, white.was, white.old) == ("corrected", "P-CRP", Value(Decimal(88), "", "mg/L"))
+    stands, struck = rows["P-CRP"].points
+    assert (struck.mark, struck.became, struck.old) == ("withdrawn", "B-Leukocytter", white.old)
+    assert (struck.flag, struck.inside, rows["P-CRP"].latest) == (None, False, stands)
+
+
+def test_a_corrected_analysis_is_the_only_row_of_what_it_was_where_there_is_no_other() -> None:
+    rows = {s.name: s for s in trends.series([wrong_analysis("2026-11-20")])}
+    assert (rows["P-CRP"].unit, rows["P-CRP"].latest.became) == ("mg/L", "B-Leukocytter")
+    assert rows["P-CRP"].latest.id != rows["B-Leukocytter"].latest.id

@@ -49,6 +49,8 @@ class Susceptibility:
     old: Level | None = None
     notes: tuple[str, ...] = ()
     absent: Absent = ""
+    was: str = ""
+    """The antibiotic that the old level was said to be of, where that was corrected too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +66,8 @@ class Finding:
     """`newborn`, `fetus`, `donor` or `related` where it is not the patient's own material, else empty."""
     notes: tuple[str, ...]
     absent: Absent = ""
+    was: str = ""
+    """What the heading was before it was corrected."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -307,7 +311,7 @@ def _finding(observation: Resource, depth: int, kind: Kind) -> Finding | None:
     if point is None:
         return None
     heading = points.concept_text(observation.get("code"))
-    return Finding(heading, point.value, point.mark, point.old, depth, whose, point.notes, point.absent)
+    return Finding(heading, point.value, point.mark, point.old, depth, whose, point.notes, point.absent, point.was)
 
 
 def _organism(observation: Resource, members: Sequence[Resource], origin: str) -> Organism:
@@ -332,18 +336,20 @@ def _detail(member: Resource) -> Finding | None:
     if point is None or member.get("hasMember"):
         return None
     heading = points.concept_text(member.get("code"))
-    return Finding(heading, point.value, point.mark, point.old, 0, "", point.notes, point.absent)
+    return Finding(heading, point.value, point.mark, point.old, 0, "", point.notes, point.absent, point.was)
 
 
 def _tested(member: Resource) -> Susceptibility:
     """One antibiotic with what it was before: a level that was corrected or taken back is clinical news."""
     name, level = _antibiotic(points.concept_text(member.get("code"))), _level_of(member)
     changes = points.changes_of(member)
-    earlier = (_level(change.concept, ()) for change in changes if change.concept)
-    old = next((former for former in earlier if former and former != level), None)
+    earlier = ((_level(change.concept, ()), change.code) for change in changes if change.concept)
+    old, code = next(((former, code) for former, code in earlier if former and (former != level or code)), (None, {}))
     mark = points.mark_of(member, changes)
     absent = points.absent_of(member) if level is None and mark != "withdrawn" else ""
-    return Susceptibility(name, level, mark, old, points.notes_of(member), absent)
+    return Susceptibility(
+        name, level, mark, old, points.notes_of(member), absent, _antibiotic(points.concept_text(code))
+    )
 
 
 def _numbered(organisms: Sequence[Organism]) -> tuple[Organism, ...]:

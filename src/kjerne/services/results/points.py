@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any, Final, Literal
@@ -151,6 +151,10 @@ class Point:
     issued: When | None = None
     first_missing: bool = False
     absent: Absent = ""
+    was: str = ""
+    """The analysis that the old value was said to be of, where that was corrected too."""
+    became: str = ""
+    """Where this is what a corrected analysis left behind: the analysis that it was found to be of."""
 
     @property
     def tells(self) -> bool:
@@ -218,7 +222,7 @@ def value_of(observation: Resource) -> Value | None:
 
 def _unit(quantity: Mapping[str, Any]) -> str:
     # "1" is how a ratio (INR) says that it has no unit; beside a number it would read as part of it.
-    unit = str(quantity.get("unit") or quantity.get("code") or "")
+    unit = unit_shown(unit_code(quantity), str(quantity.get("unit") or quantity.get("code") or ""))
     return "" if unit == "1" else unit
 
 
@@ -329,6 +333,8 @@ class Change:
     quantity_code: str
     concept: Mapping[str, Any]
     """The former `valueCodeableConcept` as it stood, empty where the value was another kind."""
+    code: Mapping[str, Any]
+    """The analysis that it was, where a later version says that it was another; else empty."""
 
 
 def changes_of(observation: Resource) -> tuple[Change, ...]:
@@ -340,7 +346,8 @@ def changes_of(observation: Resource) -> tuple[Change, ...]:
         code = str(value.get("valueQuantity", {}).get("code", ""))
         at = when(parts.get("at", {}).get("valueDateTime"))
         concept = value.get("valueCodeableConcept", {})
-        found.append(Change(str(parts.get("kind", {}).get("valueCode", "")), at, value_of(value), code, concept))
+        kind, was = str(parts.get("kind", {}).get("valueCode", "")), parts.get("code", {})
+        found.append(Change(kind, at, value_of(value), code, concept, was.get("valueCodeableConcept", {})))
     return tuple(found)
 
 
@@ -384,7 +391,8 @@ def point_of(
     """One result as a point, or None where it says nothing: no value now or before, no comment, no reason for that."""
     value, changes, notes = value_of(observation), changes_of(observation), notes_of(observation)
     mark, absent = mark_of(observation, changes), absent_of(observation) if value is None else ""
-    old = next((c.value for c in changes if c.value is not None and c.value != value), None)
+    before = next((c for c in changes if c.value is not None and (c.value != value or c.code)), None)
+    old, was = (before.value, concept_text(before.code)) if before else (None, "")
     if value is None and old is None and not absent and not notes:
         return None
     if mark == "withdrawn":
@@ -397,7 +405,18 @@ def point_of(
     flag = None if mark == "withdrawn" else flag_of(observation, value, span)
     return Point(
         str(observation.get("id", "")), taken(observation), value, span, flag, mark, old, performer, report, notes,
-        when(observation.get("issued")), first_missing, absent,
+        when(observation.get("issued")), first_missing, absent, was,
+    )  # fmt: skip
+
+
+def left_behind(observation: Resource, point: Point) -> tuple[tuple[Change, Point], ...]:
+    """What a result was said to be before its analysis was corrected: it stays there, taken back, and says what it became."""
+    name = concept_text(observation.get("code"))
+    return tuple(
+        (change, replace(point, id=f"{point.id}-{place}", value=Value(), range=Range(), flag=None, mark="withdrawn",
+                         old=change.value, notes=(), absent="", was="", became=name))
+        for place, change in enumerate(changes_of(observation))
+        if change.code and change.value
     )  # fmt: skip
 
 

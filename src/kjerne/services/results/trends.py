@@ -25,6 +25,7 @@ from kjerne.services.results.points import (
     concept_text,
     display_of,
     first_missing,
+    left_behind,
     materials_of,
     notes_of,
     own_report,
@@ -178,6 +179,7 @@ def series(
     materials, holder = materials_of(specimens), report_of_results(reports)
     headless = {str(report.get("id", "")) for report in reports if first_missing(report)}
     points: dict[_Key, list[Point]] = defaultdict(list)
+    behind: list[tuple[_Key, str, Point]] = []
     titles: dict[_Key, str] = {}
     for observation in observations:
         own = str(observation.get("id", ""))
@@ -189,9 +191,30 @@ def series(
             key = _key(observation, materials)
             points[key].append(point)
             titles[key] = concept_text(observation.get("code"))
+            behind += _behind(observation, key, point)
+    for key, title, point in behind:
+        home = _home(key, points)
+        points[home].append(point)
+        titles.setdefault(home, title)
     _house(points)
     made = [_series(key, titles[key], found) for key, found in points.items()]
     return tuple(sorted(made, key=lambda s: (s.name.lower(), s.unit, s.material, s.method)))
+
+
+def _behind(observation: Resource, key: _Key, point: Point) -> list[tuple[_Key, str, Point]]:
+    """Where the analysis was corrected: the row that the old value stood in, its name, and what is left there."""
+    found = []
+    for change, left in left_behind(observation, point):
+        code, unit = code_of({"code": change.code}), change.quantity_code or (left.old.unit if left.old else "")
+        if code != key.code:
+            found.append((replace(key, code=code, unit=unit), concept_text(change.code), left))
+    return found
+
+
+def _home(key: _Key, points: Mapping[_Key, list[Point]]) -> _Key:
+    """The row of a value whose material and method of the time are not known: its own, or the only one of its analysis."""
+    alike = [other for other in points if (other.code, other.unit) == (key.code, key.unit)]
+    return alike[0] if len(alike) == 1 else key
 
 
 def _house(points: dict[_Key, list[Point]]) -> None:

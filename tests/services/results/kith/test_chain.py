@@ -90,6 +90,34 @@ def test_a_corrected_result_keeps_its_old_value(kith: Any) -> None:
     assert (same.history, same.status, same.issued, same.changes) == (True, "final", "2026-03-02T12:01:00+01:00", ())
 
 
+@pytest.mark.parametrize(("service", "kind"), [("M", "corrected"), ("C", "withdrawn")])
+def test_a_corrected_analysis_keeps_what_it_was_called(kith: Any, service: str, kind: str) -> None:
+    folded = state(
+        kith,
+        version(kith, 1, kith.item(A, kith.number("88"), id_="w1")),
+        version(kith, 2, kith.item(B, kith.number("88"), id_="w1", service=service), service="M"),
+    )
+    [result] = folded.results
+    [change] = result.changes
+    assert (change.kind, digits(change.value)) == (kind, "88")
+    assert ([c.code for c in change.investigations], result.item.investigations[0].code) == ([A], B)
+
+
+def test_the_same_analysis_corrected_says_nothing_of_another(kith: Any) -> None:
+    local = f"<Investigation><Id V='{A}' S='{kith.OID}7280' DN='Na'/><Id V='L1' S='{kith.OID}8212' DN='Na (lokal)'/>"
+    [result] = state(
+        kith,
+        version(kith, 1, kith.item(A, kith.number("88"), id_="w1")),
+        version(
+            kith,
+            2,
+            kith.item("", kith.number("89"), id_="w1", service="M", extra=local + "</Investigation>"),
+            service="M",
+        ),
+    ).results
+    assert [(change.kind, change.investigations) for change in result.changes] == [("corrected", ())]
+
+
 def test_a_change_of_precision_is_a_correction(kith: Any) -> None:
     folded = state(
         kith,

@@ -431,3 +431,15 @@ def test_a_reason_coded_in_words_only_has_no_empty_coding(kith: Any) -> None:
     head = "<ServReq><Id>Q</Id><ReasonAsText><TextCode OT='Slapp'/></ReasonAsText></ServReq>"
     request = kith.only(kith.mapped(kith.message(kith.report(kith.item(), head=head))), "ServiceRequest")
     assert request["reasonCode"] == [{"text": "Slapp"}]
+
+
+def test_a_change_of_analysis_names_the_one_it_was(kith: Any) -> None:
+    was = kith.item("NPU19748", kith.number("88", "mg/L"), id_="w1")
+    now = kith.item("NPU02593", kith.number("88", "10*9/L"), id_="w1", service="M")
+    first = kith.message(kith.report(was), id_="M-1", generated="2026-03-02T12:01:00")
+    second = kith.message(kith.report(now, service="M"), id_="M-2", generated="2026-03-02T12:02:00")
+    [tree] = kith.observations(kith.mapped(first, second))
+    [change] = kith.extensions(tree, "http://kjerne.example/fhir/StructureDefinition/change")
+    [code] = [part["valueCodeableConcept"] for part in change["extension"] if part["url"] == "code"]
+    assert (code["text"], code["coding"][0]["code"]) == ("Analyse NPU19748", "NPU19748")
+    assert check(tree | {"id": "n1"}, "Observation") == []

@@ -10,8 +10,9 @@ from typing import Final, Literal
 import msgspec
 
 from kjerne.services.results.kith import sampled
+from kjerne.services.results.kith.codes import canonical
 from kjerne.services.results.kith.matching import Face, face, match
-from kjerne.services.results.kith.model import Item, Report, Value
+from kjerne.services.results.kith.model import Code, Item, Report, Value
 from kjerne.services.results.kith.statuses import UNFINISHED, observation_status
 
 ChangeKind = Literal["corrected", "replaced", "withdrawn", "not-repeated"]
@@ -34,13 +35,14 @@ _NOT_YET: Final = "?"
 
 class Change(msgspec.Struct, frozen=True, array_like=True):
     """An earlier content of a result: its value and status, when it was sent, and which later version did what to
-    it."""
+    it. `investigations` is what had been analysed, where a later version says that it was something else."""
 
     kind: ChangeKind
     at: str
     value: Value | None
     status: str
     issued: str
+    investigations: tuple[Code, ...] = ()
 
 
 class Result(msgspec.Struct, frozen=True, array_like=True):
@@ -283,28 +285,39 @@ def _settle(laid: _Laid) -> None:
 
 def _renew(entry: _Entry, item: Item, service: str, status: str, generated: str) -> None:
     """Let a newer version of a result take its place, and keep what it replaces where the value is another."""
+    was = entry.item.investigations if _another_analysis(entry.item, item) else ()
     if service == "C":
-        _withdraw(entry, "withdrawn", generated)
+        _withdraw(entry, "withdrawn", generated, was)
         entry.item = item
         return
     same_value = _same(entry.value, item.value)
     unchanged = same_value and _content(entry.item) == _content(item)
     if service == "H" and same_value and (status == "unknown" or (unchanged and entry.status != "cancelled")):
         status = entry.status
-    if not same_value and _says_something(entry.value):
+    if (was or not same_value) and _says_something(entry.value):
         kind: ChangeKind = "replaced" if entry.status in UNFINISHED else "corrected"
-        entry.changes.append(Change(kind, generated, entry.value, entry.status, entry.issued))
+        entry.changes.append(Change(kind, generated, entry.value, entry.status, entry.issued, was))
     if not unchanged or status != entry.status:
         entry.issued = generated
     entry.item, entry.value, entry.status, entry.history = item, item.value, status, service == "H"
 
 
-def _withdraw(entry: _Entry, kind: ChangeKind, generated: str) -> None:
+def _another_analysis(old: Item, new: Item) -> bool:
+    """Whether a result was found to be of another analysis: no code in common, or another name where one has no code."""
+    if not old.investigations or not new.investigations:
+        return False
+    before, now = ({(canonical(c.system), c.code) for c in item.investigations if c.code} for item in (old, new))
+    if before and now:
+        return before.isdisjoint(now)
+    return old.investigations[0].words.strip().casefold() != new.investigations[0].words.strip().casefold()
+
+
+def _withdraw(entry: _Entry, kind: ChangeKind, generated: str, was: tuple[Code, ...] = ()) -> None:
     if entry.status == "cancelled" and entry.value is None:
         return
     value = entry.value if _says_something(entry.value) else None
     status = "unknown" if entry.status == "cancelled" else entry.status
-    entry.changes.append(Change(kind, generated, value, status, entry.issued))
+    entry.changes.append(Change(kind, generated, value, status, entry.issued, was))
     entry.status, entry.value, entry.issued, entry.history = "cancelled", None, generated, False
 
 

@@ -179,6 +179,8 @@ def _change(change: Change) -> Tree:
     made = value_of(change.value) if change.value is not None else None
     if made is not None:
         inside.append({"url": "value", made[0]: made[1]})
+    if change.investigations:
+        inside.append({"url": "code", "valueCodeableConcept": investigation(change.investigations, change.value)})
     inside.append({"url": "status", "valueCode": change.status})
     inside.append({"url": "issued", "valueDateTime": change.issued})
     return {"url": codes.CHANGE, "extension": inside}
