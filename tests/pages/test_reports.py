@@ -236,3 +236,11 @@ async def test_a_corrected_analysis_says_on_every_page_what_it_was_and_what_it_b
 async def test_a_notice_names_the_analysis_it_was(browser: Browser) -> None:
     said = text(await browser.clinician())
     assert "B-Leukocytter rettet P-CRP 88 mg/L er nå 8,8 10⁹/L" in said
+
+
+async def test_a_correction_that_left_the_value_alone_says_nothing_of_an_unknown_one(browser: Browser) -> None:
+    sodium = row(await opened(browser), "P-Natrium")
+    assert search(
+        r">140</span></span><span class=\"under\"><span class=\"mark corrected\">rettet</span></span>", sodium
+    )
+    assert "lost" not in sodium
