@@ -244,3 +244,11 @@ async def test_a_correction_that_left_the_value_alone_says_nothing_of_an_unknown
         r">140</span></span><span class=\"under\"><span class=\"mark corrected\">rettet</span></span>", sodium
     )
     assert "lost" not in sodium
+
+
+@pytest.mark.parametrize("to", ["clinician", "me"])
+async def test_a_report_without_a_name_is_titled_by_its_discipline(browser: Browser, to: str) -> None:
+    root = (await opened(browser)).url.path if to == "clinician" else (await browser.citizen()).url.path
+    page = await browser.get(f"{root}/report/rep-empty")
+    assert ">Medisinsk biokjemi" in page.text
+    assert "CLIN" not in text(page)

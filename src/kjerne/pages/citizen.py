@@ -95,7 +95,7 @@ async def report(page: Page) -> Response:
     one = reading.report(page.request.path_params["report"])
     return page.render(
         "me/report.html",
-        title=one.title,
+        title=one.title or page.say(f"plain_kind.{one.kind}"),
         person=await _person(page),
         reading=reading,
         answer=one,

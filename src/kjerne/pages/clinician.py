@@ -180,7 +180,7 @@ async def report(page: Page) -> Response:
     one = reading.report(page.request.path_params["report"])
     return page.render(
         "clinician/report.html",
-        title=one.title,
+        title=one.title or page.say(f"kind.{one.kind}"),
         patient=reading.chart.patient,
         reading=reading,
         answer=one,

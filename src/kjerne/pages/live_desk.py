@@ -19,6 +19,7 @@ from kjerne.exchange import Denied, PatientRef
 from kjerne.pages.house import Changed, Identity, Notice, Resource, Visit, Waiting
 from kjerne.pages.live import LIST_LIMIT, REPORT, SERVICE, LivePages, tree_of, uuid_of
 from kjerne.services.results import points
+from kjerne.services.results.answers import name_of
 from kjerne.services.results.points import Value
 from kjerne.store import followup
 
@@ -53,7 +54,7 @@ class DeskPages(LivePages):
                 continue
             name, trees = seen
             listed += [
-                Waiting(patient, name, points.concept_text(trees.get(id_, {}).get("code")), at, version > 1)
+                Waiting(patient, name, name_of(trees.get(id_, {})), at, version > 1)
                 for _, id_, version, at in own
                 if not wanted or id_ in trees
             ]

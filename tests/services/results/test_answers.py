@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import inspect
 
+import pytest
+
 from kjerne.services.results import answers, points, trends
 from kjerne.services.results.answers import Level
 from kjerne.services.results.kith import chain
@@ -196,3 +198,20 @@ def test_an_antibiotic_alone_is_told_with_its_letter_and_its_concentration() -> 
     report = r.report("rep", "MBIO", "Mikrobiologi", "2026-11-12", ("1",))
     ((finding,),) = [a.findings for a in answers.answers([report], [alone])]
     assert finding.value.text == "R – 0.25 mg/L"
+
+
+@pytest.mark.parametrize(
+    ("code", "name", "title"),
+    [
+        ("CLIN", "", "Medisinsk biokjemi"),
+        ("MBIO", "", "Medisinsk mikrobiologi"),
+        ("RTG", "", "Radiologi"),
+        ("HIST", "", "Patologi"),
+        ("HIST", "Histologi", "Histologi"),
+        ("ZZZ", "", ""),
+    ],
+)
+def test_a_report_with_a_code_alone_has_a_name_and_no_raw_code(code: str, name: str, title: str) -> None:
+    report = r.report("rep", code, name, "2026-10-14", ())
+    assert answers.name_of(report) == title
+    assert answers.answers([report], [])[0].title == title

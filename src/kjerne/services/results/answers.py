@@ -13,6 +13,7 @@ from datetime import date
 from typing import Any, Final, Literal
 
 from kjerne.services.results import points
+from kjerne.services.results.kith import codes
 from kjerne.services.results.points import Absent, Mark, Resource, Value, When
 from kjerne.services.results.trends import is_table_value
 
@@ -145,8 +146,8 @@ class _Desk:
 def kind_of(report: Resource) -> Kind:
     """What sort of report it is, by category and code of Volven 8202."""
     concepts = [*report.get("category", []), report.get("code", {})]
-    codes = {str(c.get("code", "")).upper() for concept in concepts for c in concept.get("coding", [])}
-    return next((kind for kind, known in _KINDS if codes & known), "laboratory")
+    sent = {str(c.get("code", "")).upper() for concept in concepts for c in concept.get("coding", [])}
+    return next((kind for kind, known in _KINDS if sent & known), "laboratory")
 
 
 def answers(
@@ -258,7 +259,16 @@ def _title(report: Resource, ids: Sequence[str], kind: Kind, desk: _Desk) -> str
         if named := list(dict.fromkeys(named)):
             return ", ".join(named[:3])
     names = [points.concept_text(desk.observations[own].get("code")) for own in ids]
-    return points.concept_text(report.get("code")) or next((name for name in names if name), "")
+    return name_of(report) or next((name for name in names if name), "")
+
+
+def name_of(report: Resource) -> str:
+    """What a report calls itself; where it gives the code of its discipline (8202) alone, our name of that. Else empty."""
+    code = report.get("code", {})
+    codings = code.get("coding", [])
+    said = code.get("text") or next((c["display"] for c in codings if c.get("display")), "")
+    sent = (str(c.get("code", "")).upper() for c in codings)
+    return str(said) or next((name for one in sent if (name := codes.discipline_name(one))), "")
 
 
 def _examination(observation: Resource) -> str:

@@ -152,6 +152,16 @@ DISCIPLINE_NAME: Final = {
     "IMTR": "Immunologi og transfusjonsmedisin", "RAD": "Radiologi", "NUK": "Nukleærmedisin",
 }  # fmt: skip
 
+
+def discipline_name(code: str) -> str:
+    """The name of a code of 8202, for senders that leave out DN; of a finer code (RTG, HIST) that of its discipline.
+
+    >>> discipline_name("CLIN"), discipline_name("HIST"), discipline_name("?")
+    ('Medisinsk biokjemi', 'Patologi', '')
+    """
+    return DISCIPLINE_NAME.get(EXPERTISE.get(code, code), "")
+
+
 HEADING_NAME: Final = {
     "AN": "Analyse", "DIAG": "Diagnose", "FU": "Funn og undersøkelsesresultater", "GR": "Gruppe",
     "LR": "Laboratorieresultat", "MET": "Metode/utførte tester, medisinsk genetikk", "RSB": "Resistensbestemmelse",
