@@ -199,7 +199,13 @@ class FakeHouse:
     async def already_done(self, who: Identity, visit: Visit, asked: Analysis) -> AlreadyDone:
         if asked.code != "NPU27300":
             return AlreadyDone("q2", asked, "never", 90)
-        earlier = Done(datetime(2026, 11, 20, 8, 15, tzinfo=UTC), "B-HbA1c", "47 mmol/mol", LAB, "rep-blood-4")
+        earlier = Done(
+            datetime(2026, 11, 20, 8, 15, tzinfo=UTC),
+            "B-HbA1c",
+            Value(Decimal("47.5"), "", "mmol/mol"),
+            LAB,
+            "rep-blood-4",
+        )
         return AlreadyDone("q1", asked, "done", 90, date(2027, 2, 18), (earlier,))
 
     async def answer_reuse(

@@ -34,7 +34,7 @@ def test_every_literal_key_in_a_template_has_a_text() -> None:
     missing = {
         (path.name, key)
         for path in PAGES.joinpath("templates").rglob("*.html")
-        for key in re.findall(r"""\bt\((?:"|')([\w.-]+)(?:"|')\s*[,)]""", path.read_text(encoding="utf-8"))
+        for key in re.findall(r"""\b(?:t|many)\((?:"|')([\w.-]+)(?:"|')\s*[,)]""", path.read_text(encoding="utf-8"))
         if not words.knows(key)
     }
     assert missing == set()
@@ -59,3 +59,23 @@ def test_every_group_and_topic_of_an_analysis_has_its_words() -> None:
 )
 def test_the_readers_own_choice_goes_before_the_browsers(cookie: str, accept: str, expected: str) -> None:
     assert words.choose(cookie, accept) == expected
+
+
+@pytest.mark.parametrize(
+    ("language", "one", "two"),
+    [
+        ("nb", "Det vises ikke", "De vises ikke"),
+        ("nn", "Det blir ikkje vist", "Dei blir ikkje viste"),
+        ("en", "It is not shown", "They are not shown"),
+    ],
+)
+def test_one_is_told_of_as_one(language: words.Language, one: str, two: str) -> None:
+    assert words.many(language, "lock.count_text", 1).startswith(one)
+    assert words.many(language, "lock.count_text", 2).startswith(two)
+    assert words.many(language, "lock.count", 1) != words.many(language, "lock.count", 2)
+
+
+def test_one_of_many_keeps_what_else_the_text_fills_in() -> None:
+    assert words.many("en", "results.flagged_text", 1, n=0, all=1).startswith("Showing 0 of 1 analysis")
+    assert words.many("nb", "patient.days", 1) == "1 dag"
+    assert words.many("nb", "me.new_more", 1) == "Se 1 til", "where there is no other text for one"

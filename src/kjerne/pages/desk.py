@@ -10,7 +10,7 @@ import hashlib
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from functools import cache
+from functools import cache, partial
 from importlib.resources import files
 from typing import Any, Final, Literal, cast
 from urllib.parse import parse_qsl, quote, urlsplit
@@ -320,7 +320,7 @@ def _looks(page: Page) -> dict[str, Any]:
 
     return {
         "t": page.say,
-        "many": lambda key, n: page.say(f"{key}_one" if n == 1 and words.knows(f"{key}_one") else key, n=n),
+        "many": partial(words.many, page.language),
         "code": lambda section, key: page.say(f"{section}.{key}") if words.knows(f"{section}.{key}") else key,
         "knows": words.knows,
         "bare": panels.bare,

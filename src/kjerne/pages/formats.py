@@ -9,7 +9,7 @@ from typing import Final
 from babel import Locale
 from babel.dates import format_date, format_skeleton, format_time
 
-from kjerne.pages.words import Language, say
+from kjerne.pages.words import Language, many, say
 from kjerne.services.results.points import OSLO, Range, Value, When
 
 _LOCALES: Final[dict[Language, Locale]] = {
@@ -119,7 +119,7 @@ def age(born: date | None, now: datetime, language: Language) -> str:
     today = now.astimezone(OSLO).date()
     months = (today.year - born.year) * 12 + today.month - born.month - (today.day < born.day)
     if months < 1:
-        return say(language, "patient.days", n=max((today - born) // timedelta(days=1), 0))
+        return many(language, "patient.days", max((today - born) // timedelta(days=1), 0))
     if months < 24:
-        return say(language, "patient.months", n=months)
+        return many(language, "patient.months", months)
     return say(language, "patient.years", n=months // 12)

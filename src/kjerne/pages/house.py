@@ -200,11 +200,14 @@ class Analysis:
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """One earlier answer that makes a repeat unneeded. `report` is the DiagnosticReport's id, empty if unknown."""
+    """One earlier answer that makes a repeat unneeded. `report` is the DiagnosticReport's id, empty if unknown.
+
+    `value` is None where the answer is no value: an examination whose parts say what was found.
+    """
 
     at: datetime
     what: str
-    value: str
+    value: Value | None
     where: str
     report: str = ""
 

@@ -42,7 +42,7 @@ from kjerne.policy.caller import HIGH_LEVEL
 from kjerne.policy.claims import Claims
 from kjerne.policy.door import Door
 from kjerne.registries.protection import is_protected
-from kjerne.services.results import reuse
+from kjerne.services.results import points, reuse
 from kjerne.services.results.answers import attached_to
 from kjerne.services.results.reuse_api import Asker
 from kjerne.store import followup, logins, registers, subjects
@@ -400,19 +400,7 @@ def _role_name(role: Resource) -> str:
 
 def _done(earlier: reuse.Earlier) -> Done:
     observation = earlier.observation
-    quantity: Mapping[str, Any] = observation.get("valueQuantity", {})
-    value = observation.get("valueCodeableConcept", {}).get("text", "")
-    if quantity:
-        parts = (quantity.get("comparator", ""), str(quantity.get("value", "")), " ", quantity.get("unit", ""))
-        value = "".join(parts).strip()
-    report = next(
-        (
-            extension["valueReference"]["reference"].partition("/")[2]
-            for extension in observation.get("extension", ())
-            if extension.get("url", "").endswith("nilar-diagnostic-report-ref") and "valueReference" in extension
-        ),
-        "",
-    )
     performers = [one.get("display", "") for one in observation.get("performer", ())]
     at = earlier.at if earlier.at.tzinfo else earlier.at.replace(tzinfo=UTC)
-    return Done(at, observation.get("code", {}).get("text", ""), value, next(iter(performers), ""), report)
+    what, where = points.concept_text(observation.get("code")), next(iter(performers), "")
+    return Done(at, what, points.value_of(observation), where, points.own_report(observation))

@@ -31,6 +31,12 @@ def say(language: Language, key: str, /, **values: object) -> str:
     return text.format(**values) if values else text
 
 
+def many(language: Language, key: str, count: int, **values: object) -> str:
+    """The text for so many; of one that of `key`_one, where the language of numbers asks for it. `n` is the count itself."""
+    chosen = f"{key}_one" if count == 1 and knows(f"{key}_one") else key
+    return say(language, chosen, **({"n": count} | values))
+
+
 def knows(key: str) -> bool:
     """Whether there is a text for a key that was put together from data (a purpose, a group)."""
     return key in catalogue("nb")
