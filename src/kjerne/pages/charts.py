@@ -20,6 +20,8 @@ from kjerne.services.results.points import Point
 from kjerne.services.results.trends import Series
 
 SPARK_POINTS: Final = 12
+DRAWN_MOST: Final = 500
+"""Most points in one picture; more are a smear, and as many marks to be sent. The page says so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +61,9 @@ class _Frame:
 
 
 def plotted(series: Series) -> tuple[Point, ...]:
-    """The points that have a place in a chart: dated numbers that still stand."""
-    return tuple(p for p in series.points if p.value.number is not None and p.when and p.mark != "withdrawn")
+    """The points that have a place in a chart: dated numbers that still stand, of very many the newest."""
+    found = tuple(p for p in series.points if p.value.number is not None and p.when and p.mark != "withdrawn")
+    return found[-DRAWN_MOST:]
 
 
 def sparkline(series: Series) -> Markup:

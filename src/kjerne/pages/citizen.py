@@ -11,7 +11,7 @@ from uuid import uuid4
 from starlette.responses import Response
 
 from kjerne.errors import Refusal
-from kjerne.pages import attached, trend_data
+from kjerne.pages import attached, paging, trend_data
 from kjerne.pages.desk import Page
 from kjerne.pages.house import ChoiceKind, LogRow, Represented, RuleLanguage, Visit
 from kjerne.pages.reading import Reading, read
@@ -55,17 +55,18 @@ async def home(page: Page) -> Response:
 async def results(page: Page) -> Response:
     """All results by theme, each with what it means."""
     reading = await _reading(page)
-    whole = trends.cumulative(reading.series)
-    flagged = trends.flagged(whole)
+    flagged = trends.flagged(reading.whole)
     show = "flagged" if page.request.query_params.get("show") == "flagged" else "all"
+    table, part = paging.of_table(flagged if show == "flagged" else reading.whole, page.part)
     return page.render(
         "me/results.html",
         title=page.say("me.results"),
         reading=reading,
         person=await _person(page),
-        groups=(flagged if show == "flagged" else whole).groups,
+        groups=table.groups,
+        part=part,
         show=show,
-        count=len(whole.rows),
+        count=len(reading.whole.rows),
         outside=len(flagged.rows),
         taking_part=await page.house.sources(),
     )
@@ -75,15 +76,15 @@ async def trend(page: Page) -> Response:
     """One analysis over time, in plain words."""
     reading = await _reading(page)
     one = reading.one(page.request.path_params["series"])
-    row = next(row for row in reading.latest_rows() if row.series.key == one.key)
     return page.render(
         "me/trend.html",
         title=one.name,
         person=await _person(page),
         reading=reading,
         series=one,
-        topic=row.topic,
+        topic=reading.row(one.key).topic,
         apart=reading.kept_apart(one),
+        part=paging.part(len(one.points), page.part),
         plot=trend_data.plot(one, page.reads_as),
         taking_part=await page.house.sources(),
     )
@@ -93,13 +94,16 @@ async def report(page: Page) -> Response:
     """One report as it was written, with plain words around it."""
     reading = await _reading(page)
     one = reading.report(page.request.path_params["report"])
+    points = reading.points_of(one.id)
+    part = paging.part(len(points), page.part)
     return page.render(
         "me/report.html",
         title=one.title or page.say(f"plain_kind.{one.kind}"),
         person=await _person(page),
         reading=reading,
         answer=one,
-        points=reading.points_of(one.id),
+        points=paging.cut(points, part),
+        part=part,
     )
 
 

@@ -13,10 +13,10 @@ from starlette.responses import Response
 
 from kjerne.errors import Refusal
 from kjerne.exchange import CONTROL
-from kjerne.pages import attached, trend_data
+from kjerne.pages import attached, paging, trend_data
 from kjerne.pages.desk import Page, outside
 from kjerne.pages.house import AlreadyDone, Analysis, Basis, Purpose, Visit
-from kjerne.pages.reading import PERIOD_DAYS, Reading, read
+from kjerne.pages.reading import COLUMN_LIMIT, PERIOD_DAYS, Reading, read
 from kjerne.services.results import trends
 from kjerne.services.results.points import Point
 from kjerne.services.results.trends import Series, Table
@@ -135,12 +135,15 @@ async def _results(page: Page, done: AlreadyDone | None = None, asked: str = "",
     whole = reading.table(period, page.now)
     flagged = trends.flagged(whole)
     show = "flagged" if page.request.query_params.get("show") == "flagged" else "all"
+    table, part = paging.of_table(flagged if show == "flagged" else whole, page.part)
     return page.render(
         "clinician/results.html",
         title=page.say("results.title"),
         reading=reading,
         patient=reading.chart.patient,
-        table=flagged if show == "flagged" else whole,
+        table=trends.newest(table, COLUMN_LIMIT),
+        dates=len(table.columns),
+        part=part,
         whole=whole,
         flagged=flagged,
         show=show,
@@ -169,6 +172,7 @@ async def trend(page: Page) -> Response:
         reading=reading,
         series=one,
         apart=reading.kept_apart(one),
+        part=paging.part(len(one.points), page.part),
         plot=trend_data.plot(one, page.reads_as),
         taking_part=await page.house.sources(),
     )
@@ -178,13 +182,16 @@ async def report(page: Page) -> Response:
     """One report in full."""
     reading = await _reading(page)
     one = reading.report(page.request.path_params["report"])
+    points = reading.points_of(one.id)
+    part = paging.part(len(points), page.part)
     return page.render(
         "clinician/report.html",
         title=one.title or page.say(f"kind.{one.kind}"),
         patient=reading.chart.patient,
         reading=reading,
         answer=one,
-        points=reading.points_of(one.id),
+        points=paging.cut(points, part),
+        part=part,
     )
 
 
@@ -197,7 +204,7 @@ async def file(page: Page) -> Response:
 async def printout(page: Page) -> Response:
     """A sheet that can be handed over."""
     reading = await _reading(page)
-    table = reading.table("all", page.now)
+    table, part = paging.of_table(reading.table("all", page.now), page.part)
     remarks = printed_remarks(table)
     return page.render(
         "clinician/print.html",
@@ -205,6 +212,7 @@ async def printout(page: Page) -> Response:
         patient=reading.chart.patient,
         reading=reading,
         table=table,
+        part=part,
         dates=PRINTED_DATES,
         remarks=remarks,
         numbers={point.id: number for number, (_, point) in enumerate(remarks, start=1)},

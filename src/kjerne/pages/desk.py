@@ -24,7 +24,7 @@ from kjerne.access import Denial
 from kjerne.clock import Clock
 from kjerne.errors import Refusal
 from kjerne.exchange import Denied
-from kjerne.pages import attached, charts, formats, session, words
+from kjerne.pages import attached, charts, formats, paging, session, words
 from kjerne.pages.house import Identity, PagesHouse, Visit
 from kjerne.pages.login import LoginDoor, To
 from kjerne.pages.session import Seal, Session
@@ -108,6 +108,11 @@ class Page:
     def reads_as(self) -> Language:
         """The language its words are really in: dates and numbers follow it, and so does `lang`."""
         return words.reads_as(self.language)
+
+    @property
+    def part(self) -> str:
+        """Which part of a long list is asked for, as it stands in the address."""
+        return self.request.query_params.get("part", "")
 
     def say(self, key: str, /, **values: object) -> str:
         return words.say(self.language, key, **values)
@@ -347,6 +352,9 @@ def _looks(page: Page) -> dict[str, Any]:
         "size": bound(formats.size),
         "span": bound(formats.span),
         "age": lambda born: formats.age(born, page.now, language),
+        "in_cell": paging.IN_CELL,
+        "drawn_most": charts.DRAWN_MOST,
+        "drawn_of": lambda series: len(charts.plotted(series)),
         "spark": charts.sparkline,
         "trend": lambda series, title: charts.trend(series, language, title),
     }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -18,7 +18,7 @@ from kjerne.services.results.trends import Row, Series, Table
 
 PERIOD_DAYS: Final = {"90": 90, "365": 365, "all": 0}
 COLUMN_LIMIT: Final = 24
-"""Most dates in a table; older ones are a choice of period away and in each trend."""
+"""Most dates in a table; older ones are told of under it, and stand in each trend."""
 NEW_DAYS: Final = 30
 
 
@@ -62,8 +62,20 @@ class Reading:
 
     def points_of(self, report: str) -> tuple[tuple[Series, Point], ...]:
         """What one report measured, in the table's order."""
-        rows = trends.cumulative(self.series).rows
-        return tuple((row.series, p) for row in rows for p in row.series.points if p.report == report)
+        return tuple(self._measured.get(report, ()))
+
+    @cached_property
+    def whole(self) -> Table:
+        """The cumulative table of everything, whatever its age."""
+        return trends.cumulative(self.series)
+
+    @cached_property
+    def _measured(self) -> Mapping[str, list[tuple[Series, Point]]]:
+        found: dict[str, list[tuple[Series, Point]]] = defaultdict(list)
+        for row in self.whole.rows:
+            for point in row.series.points:
+                found[point.report].append((row.series, point))
+        return found
 
     @cached_property
     def gists(self) -> Mapping[str, tuple[tuple[str, ...], int]]:
@@ -83,17 +95,15 @@ class Reading:
         return names, sum(1 for _, p in points if p.flag), all(p.inside for _, p in points)
 
     def table(self, period: str, now: datetime) -> Table:
-        """The cumulative table of a period; the newest `COLUMN_LIMIT` dates of it."""
+        """The cumulative table of a period, with all its dates."""
         days = PERIOD_DAYS.get(period, PERIOD_DAYS["365"])
         since = now.astimezone(OSLO).date() - timedelta(days=days) if days else None
-        whole = trends.cumulative(self.series, since=since)
-        if len(whole.columns) <= COLUMN_LIMIT:
-            return whole
-        return trends.cumulative(self.series, since=whole.columns[COLUMN_LIMIT - 1].day)
+        return trends.cumulative(self.series, since=since)
 
-    def latest_rows(self) -> tuple[Row, ...]:
-        """Every analysis, whatever its age."""
-        return trends.cumulative(self.series).rows
+    def row(self, key: str) -> Row:
+        """One series as a row of the whole table."""
+        one = self.one(key)
+        return next(row for row in self.whole.rows if row.series is one)
 
     def fresh(self, now: datetime) -> tuple[Answer, ...]:
         """Reports that came or changed lately."""

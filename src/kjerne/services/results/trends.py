@@ -246,7 +246,7 @@ def cumulative(found: Sequence[Series], *, since: date | None = None) -> Table:
     moments = {p.when for _, points in dated for p in points if p.when}
     columns = tuple(sorted(moments, key=lambda at: at.order, reverse=True))
     slot = {column: number for number, column in enumerate(columns)}
-    twins = [s for s, points in dated if points]
+    twins = _Twins(s for s, points in dated if points)
     by_group: dict[str, list[tuple[int, Row]]] = defaultdict(list)
     for one, points in dated:
         if not points:
@@ -256,7 +256,7 @@ def cumulative(found: Sequence[Series], *, since: date | None = None) -> Table:
             if point.when:
                 cells[slot[point.when]].append(point)
         spot = panels.place(one.name)
-        row = Row(one, tuple(Cell(cell) for cell in cells), spot.topic, _apart(one, twins))
+        row = Row(one, tuple(Cell(cell) for cell in cells), spot.topic, twins.apart(one))
         by_group[spot.group].append((spot.rank, row))
     groups = [
         Group(key, tuple(row for _, row in sorted(by_group[key], key=lambda pair: (pair[0], pair[1].series.name))))
@@ -264,6 +264,13 @@ def cumulative(found: Sequence[Series], *, since: date | None = None) -> Table:
         if by_group[key]
     ]
     return Table(columns, tuple(groups))
+
+
+def newest(table: Table, columns: int) -> Table:
+    """The newest dates of a table; no row is lost by it, each has its latest result."""
+    rows = [tuple(replace(row, cells=row.cells[:columns]) for row in group.rows) for group in table.groups]
+    groups = tuple(replace(group, rows=kept) for group, kept in zip(table.groups, rows, strict=True))
+    return Table(table.columns[:columns], groups)
 
 
 def flagged(table: Table) -> Table:
@@ -286,14 +293,27 @@ def same_analysis(one: Series, other: Series) -> bool:
     return one.code == other.code or panels.component(one.name) == panels.component(other.name)
 
 
-def _apart(one: Series, shown: Sequence[Series]) -> tuple[tuple[Difference, str], ...]:
-    twins = [other for other in shown if one.code == other.code or one.name.lower() == other.name.lower()]
-    system, _, code = one.code.rpartition("|")
-    kind: Difference = "code" if NLK in system or not code else "local-code"
-    said: list[tuple[Difference, str, set[str]]] = [
-        ("unit", one.unit, {t.unit for t in twins}),
-        ("material", one.material, {t.material for t in twins}),
-        ("method", one.method, {t.method for t in twins}),
-        (kind, code if system else "", {t.code for t in twins}),
-    ]
-    return tuple((what, own) for what, own, all_of_them in said if len(all_of_them) > 1)
+class _Twins:
+    """Rows of one analysis to a reader, by code and by name, with all that they have: what parts a row is looked up in it."""
+
+    def __init__(self, shown: Iterable[Series]) -> None:
+        self._by: dict[tuple[str, str], tuple[set[str], set[str], set[str], set[str]]] = {}
+        for one in shown:
+            for kin in _kin(one):
+                units, materials, methods, codes = self._by.setdefault(kin, (set(), set(), set(), set()))
+                units.add(one.unit)
+                materials.add(one.material)
+                methods.add(one.method)
+                codes.add(one.code)
+
+    def apart(self, one: Series) -> tuple[tuple[Difference, str], ...]:
+        system, _, code = one.code.rpartition("|")
+        kind: Difference = "code" if NLK in system or not code else "local-code"
+        said: list[tuple[Difference, str]] = [("unit", one.unit), ("material", one.material), ("method", one.method)]
+        said.append((kind, code if system else ""))
+        groups = [self._by[kin] for kin in _kin(one)]
+        return tuple(own for place, own in enumerate(said) if any(len(group[place]) > 1 for group in groups))
+
+
+def _kin(one: Series) -> tuple[tuple[str, str], tuple[str, str]]:
+    return ("code", one.code), ("name", one.name.lower())
