@@ -33,8 +33,8 @@ def test_a_newborns_result_is_not_the_mothers() -> None:
     assert verdict(observed(1, **hers), observed(50)) == "due"
 
 
-def test_a_sample_of_the_last_day_of_the_calendar_is_answered() -> None:
-    assert verdict(observed(1, effectiveDateTime="9999-12-31T23:59:59+00:00")) == "done"
+def test_a_sample_of_the_last_day_of_the_calendar_is_no_answer() -> None:
+    assert verdict(observed(1, effectiveDateTime="9999-12-31T23:59:59+00:00")) == "never"
 
 
 @pytest.mark.parametrize(
