@@ -39,7 +39,7 @@ from kjerne.pages.app import pages_app
 from kjerne.pages.live_operator import OperatorPages
 from kjerne.pages.login import Client as PagesClient
 from kjerne.pages.login import CodeFlow, To
-from kjerne.policy.caller import Registered
+from kjerne.policy.caller import Registered, must_be_fresh
 from kjerne.policy.caller import caller as caller_of
 from kjerne.policy.claims import Claims
 from kjerne.policy.facts import SERVICES
@@ -219,6 +219,7 @@ class House:
             once = Once(note_values(proof.digest, proof.signed_at), refuse)
             known = made.get(id(claims))
             if known is not None and known[0] is claims:
+                must_be_fresh(known[1], self.clock.now(), self.settings)
                 return known[1], once
             caller = await caller_of(claims, self.clock, self.settings, self.digest, self.registered, self.part_of)
             if len(made) >= CALLERS_REMEMBERED:

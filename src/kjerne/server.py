@@ -94,7 +94,7 @@ def configuration(application: Any, **more: Any) -> uvicorn.Config:
 
 
 def log_to(stream: Any = None, *, level: int = logging.INFO) -> None:
-    """One JSON line for each event, without the values of a request: correlation id, route and status only."""
+    """One JSON line for each event, without the values of a request: correlation id, route, status, refusing rule."""
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,

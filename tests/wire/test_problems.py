@@ -54,7 +54,14 @@ def test_a_no_of_the_law_says_its_words_and_its_law() -> None:
     assert issue["code"] == "forbidden"
     assert "Ingen tilgang." in issue["diagnostics"] and "§ 16" in issue["diagnostics"]
     plain = json.loads(denied_answer(DENIAL, "json").body)
-    assert plain["rule"] == "no-relation"
+    assert "Ingen tilgang." in plain["error"]
+
+
+def test_the_name_of_a_rule_is_for_the_log_alone() -> None:
+    named = Refusal(403, "The attestation does not hold.", rule="ATT-11")
+    for shape in ("fhir", "json"):
+        assert b"ATT-11" not in refusal_answer(named, shape).body  # type: ignore[arg-type]
+        assert b"no-relation" not in denied_answer(DENIAL, shape).body  # type: ignore[arg-type]
 
 
 def test_a_no_about_the_organisation_says_since_when_to_caller_and_sender_alike() -> None:

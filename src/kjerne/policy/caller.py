@@ -1,24 +1,26 @@
 """From a verified token to a `Caller`: who asks, and what her organisation vouches for.
 
-The attestation's rules are data (`DEMANDS`), each with its number in Tillitsrammeverket v1.1; the login's level
-(ATT-9) is asked of every person. An attestation that breaks one is refused whole. One without a patient makes a
-caller who can ask about nobody (ATT-6); that no other patient than the one it names is opened is `policy.rules`' to
-see (ATT-4).
+The attestation's rules are data (`DEMANDS`), each with its number in Tillitsrammeverket v1.1 (docs/attestation.md lists
+all 58); the login's level (ATT-9) is asked of every person. An attestation that breaks one is refused whole. One without
+a patient makes a caller who can ask about nobody (ATT-6); that no other patient than the one it names is opened is
+`policy.rules`' to see (ATT-4).
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from typing import Final
+from typing import Any, Final
+
+import msgspec
 
 from kjerne.access import Attestation, Caller, CallerKind, Coded
 from kjerne.clock import Clock
 from kjerne.errors import Refusal
 from kjerne.exchange import CONTROL
-from kjerne.policy.claims import Claims, Code, Identifier, TrustFramework
+from kjerne.policy.claims import Claims, Code, Identifier, Patient, TrustFramework
 from kjerne.settings import Settings
 
 CITIZEN_SCOPE: Final = "kjerne:citizen"
@@ -27,7 +29,9 @@ SKEW_SECONDS: Final = 5
 TEXT_LIMIT_CHARACTERS: Final = 500
 
 PERSON_SYSTEM: Final = "urn:oid:2.16.578.1.12.4.1.4."
+HPR_SYSTEM: Final = PERSON_SYSTEM + "4"
 ORGANISATION_SYSTEM: Final = PERSON_SYSTEM + "101"
+RESH_SYSTEM: Final = PERSON_SYSTEM + "102"
 AUTHORIZATION_SYSTEM: Final = "urn:oid:2.16.578.1.12.4.1.1.9060"
 PURPOSE_SYSTEM: Final = "urn:oid:2.16.840.1.113883.1.11.20448"
 PURPOSES: Final = frozenset({"TREAT", "ETREAT", "COC", "BTG"})
@@ -71,6 +75,7 @@ class _Case:
     digest: Digest
     registered: Registered | None
     in_own_unit: bool
+    patients_in_own_unit: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +92,11 @@ class Demand:
 def _identified(case: _Case) -> bool:
     who = case.said.practitioner.identifier
     return who.system in (PERSON_SYSTEM + "1", PERSON_SYSTEM + "2") and bool(_ELEVEN.fullmatch(who.id))
+
+
+def _hpr_has_its_system(case: _Case) -> bool:
+    given = case.said.practitioner.hpr_nr
+    return not given.id or given.system == HPR_SYSTEM
 
 
 def _same_hpr(case: _Case) -> bool:
@@ -123,6 +133,14 @@ def _own_organisation(case: _Case) -> bool:
     return case.said.practitioner.legal_entity.id == case.claims.organisation
 
 
+def _department_means_something(case: _Case) -> bool:
+    """A number of RESH is the register's; any other is local, and its owner must be named beside it."""
+    given = case.said.practitioner.department
+    if not given.id or given.system == RESH_SYSTEM:
+        return True
+    return bool(given.system) and given.authority.rpartition(":")[2] == case.said.practitioner.legal_entity.id
+
+
 def _purposeful(case: _Case) -> bool:
     purpose = case.said.care_relationship.purpose_of_use
     return purpose.system == PURPOSE_SYSTEM and purpose.code in PURPOSES
@@ -150,24 +168,44 @@ def _patients_numbered(case: _Case) -> bool:
     )
 
 
+def _treated_at_a_number(case: _Case) -> bool:
+    return all(_is_organisation(one.point_of_care) for one in case.said.patients if one.point_of_care.id)
+
+
+def _treated_somewhere(case: _Case) -> bool:
+    """A department is one of the patient's own contact here, which has a point of care too (ATT-49)."""
+    return all(bool(one.point_of_care.id) for one in case.said.patients if one.department.id)
+
+
 def _fresh(case: _Case) -> bool:
-    age_seconds = int(case.now.timestamp()) - case.said.toa
-    return -SKEW_SECONDS <= age_seconds < case.limit_seconds
+    return _is_fresh(case.said.toa, case.now, case.limit_seconds)
+
+
+def _is_fresh(toa: int, now: datetime, limit_seconds: int) -> bool:
+    return -SKEW_SECONDS <= int(now.timestamp()) - toa < limit_seconds
 
 
 def _plain_text(case: _Case) -> bool:
-    said = case.said
-    texts = [
-        said.care_relationship.decision_ref.id,
-        said.care_relationship.decision_ref.description,
-        said.care_relationship.healthcare_service.text,
-        said.care_relationship.purpose_of_use_details.text,
-        said.practitioner.department.id,
-        said.practitioner.department.name,
-    ]
-    return all(len(text) <= TEXT_LIMIT_CHARACTERS and not CONTROL.search(text) for text in texts)
+    """Whatever stands in an attestation may end in a log or on a page (section 5.1 of the data model)."""
+    return all(len(text) <= TEXT_LIMIT_CHARACTERS and not CONTROL.search(text) for text in _texts(case.said))
 
 
+def _texts(said: Any) -> Iterator[str]:
+    """Every text in an attestation, at any depth."""
+    if isinstance(said, str):
+        yield said
+    elif isinstance(said, msgspec.Struct | tuple):
+        for inner in said if isinstance(said, tuple) else msgspec.structs.astuple(said):
+            yield from _texts(inner)
+
+
+EXPIRED: Final = Demand(
+    "ATT-58",
+    "toa",
+    "attestation_has_expired: the attestation has no time, is too old or lies ahead of the clock.",
+    _fresh,
+    "Make a new attestation.",
+)
 DEMANDS: Final = (
     Demand(
         "ATT-10",
@@ -181,33 +219,45 @@ DEMANDS: Final = (
         "The attested practitioner is not the one who logged in.",
         lambda case: case.said.practitioner.identifier.id == case.claims.pid,
     ),
+    Demand(
+        "ATT-29",
+        "practitioner.hpr_nr.system",
+        "The HPR number must stand with the system of the register of health personnel.",
+        _hpr_has_its_system,
+    ),
     Demand("ATT-29", "practitioner.hpr_nr", "The HPR number must be given, and be the login's.", _same_hpr),
     Demand("ATT-29", "practitioner.hpr_nr", "The HPR number is not this person's, or not valid today.", _in_register),
     Demand("ATT-32", "practitioner.authorization", "The register does not hold this authorization.", _authorized),
     Demand(
-        "ATT-16",
+        "ATT-15",
         "practitioner.legal_entity",
         "The legal entity must be named by its organisation number.",
         lambda case: _is_organisation(case.said.practitioner.legal_entity),
     ),
     Demand(
-        "ATT-2",
+        "ATT-2, ATT-13",
         "practitioner.legal_entity",
         "The legal entity is not the organisation that the token was issued to.",
         _own_organisation,
     ),
     Demand(
-        "ATT-5",
+        "ATT-18",
         "practitioner.point_of_care",
         "The point of care must be named by its organisation number.",
         lambda case: _is_organisation(case.said.practitioner.point_of_care),
     ),
     Demand(
-        "ATT-5, ATT-16",
+        "ATT-18, ATT-19",
         "practitioner.point_of_care",
         "The point of care is neither the legal entity nor a unit that the register has below it.",
         lambda case: case.in_own_unit,
         "Name the unit where she works, as it stands in the register of organisations.",
+    ),
+    Demand(
+        "ATT-28",
+        "practitioner.department",
+        "A department must stand with its system, a local one with its legal entity as authority.",
+        _department_means_something,
     ),
     Demand(
         "ATT-38",
@@ -241,12 +291,26 @@ DEMANDS: Final = (
         _patients_numbered,
     ),
     Demand(
-        "ATT-58",
-        "toa",
-        "attestation_has_expired: the attestation has no time, is too old or lies ahead of the clock.",
-        _fresh,
-        "Make a new attestation.",
+        "ATT-49",
+        "patients.point_of_care",
+        "The patient's point of care must be named by its organisation number.",
+        _treated_at_a_number,
     ),
+    Demand(
+        "ATT-51",
+        "patients.point_of_care",
+        "The patient's point of care is not a unit of the practitioner's own legal entity.",
+        lambda case: case.patients_in_own_unit,
+        "Leave it out where the patient is treated elsewhere.",
+    ),
+    Demand(
+        "ATT-56",
+        "patients.department",
+        "The patient's department needs her point of care beside it.",
+        _treated_somewhere,
+        "Leave it out where the patient is treated elsewhere.",
+    ),
+    EXPIRED,
     Demand(
         "section 5.1",
         "care_relationship.decision_ref",
@@ -317,15 +381,29 @@ async def _attestation(
     unit, entity = said.practitioner.point_of_care.id, said.practitioner.legal_entity.id
     # A care relation is the unit's: a doctor who could name any unit would have every hospital's patients.
     in_own_unit = unit == entity or await part_of(unit, entity)
-    case = _Case(claims, said, now, 60 * settings.attestation_minutes, digest, known, in_own_unit)
+    here = [await _is_treated_here(patient, entity, part_of) for patient in said.patients]
+    case = _Case(claims, said, now, 60 * settings.attestation_minutes, digest, known, in_own_unit, all(here))
     for demand in DEMANDS:
         if not demand.met(case):
             raise _refused(demand)
     return _typed(said, digest)
 
 
+async def _is_treated_here(patient: Patient, entity: str, part_of: PartOf) -> bool:
+    """Her point of care is a unit of the practitioner's own; where she is treated elsewhere none is named (ATT-51)."""
+    unit = patient.point_of_care.id
+    return unit in ("", entity) or await part_of(unit, entity)
+
+
+def must_be_fresh(known: Caller, now: datetime, settings: Settings) -> None:
+    """`Refusal` 403 where the attestation of a caller made earlier has expired: her token may outlive it (ATT-58)."""
+    said = known.attestation
+    if said and not _is_fresh(int(said.made_at.timestamp()), now, 60 * settings.attestation_minutes):
+        raise _refused(EXPIRED)
+
+
 def _refused(demand: Demand) -> Refusal:
-    code = "expired" if demand.rule == "ATT-58" else "forbidden"
+    code = "expired" if demand is EXPIRED else "forbidden"
     return Refusal(403, demand.says, where=demand.where, todo=demand.todo, code=code, rule=demand.rule)
 
 

@@ -1,7 +1,8 @@
 """`authorization_details` (RFC 9396) of the Norwegian trust framework, read into typed values.
 
 Two spellings are on the wire: the specification says `care_relation`, HelseID `care_relationship`; `hpr_nr` is also
-written `hpr-nr`. Both are read, null counts as absent, and what the specification does not name is left out.
+written `hpr-nr`. Both are read, but not both at once: two readers could choose different ones. Null counts as absent, and
+what the specification does not name is left out.
 """
 
 from __future__ import annotations
@@ -24,5 +25,8 @@ def read(details: list[dict[str, Any]]) -> tuple[TrustFramework, ...]:
 
 def _plain(value: Any) -> Any:
     if isinstance(value, dict):
-        return {_SPELLINGS.get(name, name): _plain(inner) for name, inner in value.items() if inner is not None}
+        known = {_SPELLINGS.get(name, name): _plain(inner) for name, inner in value.items() if inner is not None}
+        if len(known) < sum(inner is not None for inner in value.values()):
+            raise msgspec.ValidationError("a member stands there in both of its spellings")
+        return known
     return [_plain(inner) for inner in value] if isinstance(value, list) else value

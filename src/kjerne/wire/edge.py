@@ -79,7 +79,7 @@ class Edge:
     ) -> None:
         method = scope["method"]
         route: Route | None = None
-        correlation = ""
+        correlation = rule = ""
         try:
             headers = http.headers_of(scope["headers"])
             correlation = http.correlation_of(headers)
@@ -90,9 +90,10 @@ class Edge:
                 call = await self._call(scope, receive, headers, correlation, route, parameters)
                 answer = await self._handled(route, call)
         except Refusal as refusal:
-            correlation = correlation or http.correlation_of({})
+            correlation, rule = correlation or http.correlation_of({}), refusal.rule
             answer = refusal_answer(refusal, route.errors if route else _shape_of(path))
         except Denied as denied:
+            rule = denied.denial.rule
             answer = denied_answer(denied.denial, route.errors if route else "fhir")
         except TimeoutError:
             slow = Refusal(504, "this took too long and was stopped", todo="Ask for less, or try again.")
@@ -112,7 +113,8 @@ class Edge:
             log.exception("fault", correlation=correlation, route=route.path if route else "")
             broken = Refusal(500, "a fault of ours stopped this request", todo=f"Report correlation id {correlation}.")
             answer = refusal_answer(broken, route.errors if route else "fhir")
-        log.info("answered", correlation=correlation, route=route.path if route else "", status=answer.status)
+        told = {"rule": rule} if rule else {}
+        log.info("answered", correlation=correlation, route=route.path if route else "", status=answer.status, **told)
         await http.send_answer(send, answer, correlation, head=method == "HEAD")
 
     async def _call(

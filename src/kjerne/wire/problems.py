@@ -13,14 +13,16 @@ _json = msgspec.json.Encoder().encode
 
 
 def refusal_answer(refusal: Refusal, shape: ErrorShape) -> Answer:
-    """FHIR APIs answer with an OperationOutcome, the others with JSON `{error, where, todo}`."""
+    """FHIR APIs answer with an OperationOutcome, the others with JSON `{error, where, todo}`.
+
+    The rule's name is for the log alone: two refusals that must not be told apart may have two rules.
+    """
     if shape == "fhir":
         return Answer(refusal.status, operation_outcome(refusal), headers=refusal.headers)
     body = {
         "error": refusal.says,
         "where": refusal.where,
         "todo": refusal.todo,
-        "rule": refusal.rule,
         "faults": [{"error": fault.says, "where": fault.where} for fault in refusal.faults],
     }
     return Answer(
@@ -29,7 +31,7 @@ def refusal_answer(refusal: Refusal, shape: ErrorShape) -> Answer:
 
 
 def denied_answer(denial: Denial, shape: ErrorShape) -> Answer:
-    """A no of the law names its rule and its law; one about the caller's organisation says since when."""
+    """A no of the law in its own words, with its law; one about the caller's organisation says since when."""
     says, law = sentences(denial.says or "Access is not given.", denial.of_caller), denial.law
     refusal = Refusal(403, f"{says} ({law or denial.rule})", code="forbidden", rule=denial.rule)
     return refusal_answer(refusal, shape)
