@@ -14,7 +14,7 @@ STORM ?= 10000
 help:
 	@echo "make up      start the platform with synthetic people (PORT=8000 DATA=data PEOPLE=40)"
 	@echo "make test    everything the tests need, then linters and tests"
-	@echo "make storm   $(STORM) bad requests, forged credentials, audited answers, tampered logs (STORM=10000)"
+	@echo "make storm   $(STORM) bad requests, audited answers, tampered logs, ten times as many forgeries (STORM=10000)"
 	@echo "make lint    ruff, import-linter, mypy"
 	@echo "make bench   the benchmarks, beside their floor"
 	@echo "make wheel   an installable package in dist/, assets and definitions inside"

@@ -10,6 +10,7 @@ import hashlib
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, date, datetime
+from functools import cache
 from typing import Any
 
 import pytest
@@ -79,6 +80,11 @@ OWN_UNITS = {("999999902", "999999901")}
 """The register of organisations: 902 is a unit of 901; 908 is another hospital's, 907 nobody's."""
 
 
+@cache
+def _settings(minutes: int) -> Settings:
+    return Settings(attestation_minutes=minutes)
+
+
 async def made(
     given: Claims, registered: Registered | None = REGISTERED, clock: Clock | None = None, minutes: int = 60
 ) -> Caller:
@@ -88,8 +94,7 @@ async def made(
     async def part_of(unit: str, owner: str) -> bool:
         return (unit, owner) in OWN_UNITS
 
-    settings = Settings(attestation_minutes=minutes)
-    return await caller(given, clock or FixedClock(NOW), settings, digest, register, part_of)
+    return await caller(given, clock or FixedClock(NOW), _settings(minutes), digest, register, part_of)
 
 
 async def refused(given: Claims, registered: Registered | None = REGISTERED) -> Refusal:

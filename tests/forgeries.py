@@ -248,7 +248,7 @@ PROOF: dict[str, Callable[[Sent], Any]] = {
     "hash of another token": lambda s: s.proof.update(ath=b64(hashlib.sha256(b"another").digest())),
     "no hash": lambda s: setattr(s, "ath", False),
     "empty hash": lambda s: s.proof.update(ath=""),
-    "too old": lambda s: s.proof.update(iat=s.at - 11),
+    "too old": lambda s: s.proof.update(iat=s.at - 11 - 2 * s.slack),
     "from the future": lambda s: s.proof.update(iat=s.at + 6 + s.slack),
     "no time": lambda s: s.proof.pop("iat"),
     "time as text": lambda s: s.proof.update(iat=str(s.at)),

@@ -1,6 +1,8 @@
 """Random damage to good credentials: not one changed request may pass, and each is refused, never a fault of ours.
 
-`KJERNE_STORM` sets the number of requests (`make storm` runs 10,000), `KJERNE_STORM_SEED` replays a failure.
+An attestation is damaged also before the issuer signs it, as a careless journal system would send it on: then it may be
+taken, but opens nothing that it does not say in full. `KJERNE_STORM` sets the number of each, ten times over (a release
+runs 100,000), `KJERNE_STORM_SEED` replays a failure.
 """
 
 from __future__ import annotations
@@ -9,21 +11,30 @@ import json
 import os
 import random
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Final
+from typing import Any, Final
 
+import msgspec
+
+from attested import DOCTOR, OWN_UNITS, PATIENT, claims, details, digest, made
+from kjerne.access import Grant, Subject
 from kjerne.clock import FixedClock
 from kjerne.errors import Refusal
-from kjerne.wire import dpop, jws
+from kjerne.policy.rules import decide
+from kjerne.wire import attestation, dpop, jws
 from kjerne.wire.jwks import FixedKeys
 from kjerne.wire.jws import SigningKey
 from kjerne.wire.oauth import Verifier
+from policy.cast import COURSE, patient
 
 NOW: Final = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 AT: Final = int(NOW.timestamp())
 URL: Final = "https://kjerne.example/pps/v2/Observation/_search"
 ISSUER, CLIENT, THIEF = SigningKey.generate(), SigningKey.generate(), SigningKey.generate()
 ALPHABET: Final = b'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.=+/ \x00\xff{"'
+
+NUMBER: Final = 10 * int(os.environ.get("KJERNE_STORM", "200"))
 
 Credentials = tuple[bytes, bytes]
 
@@ -90,10 +101,14 @@ def once_damaged(token: bytes, proof: bytes, number: int, chance: random.Random)
     return token, proof
 
 
-async def test_no_damaged_credentials_pass() -> None:
+def seeded() -> random.Random:
     seed = int(os.environ.get("KJERNE_STORM_SEED", random.randrange(2**32)))
     print(f"KJERNE_STORM_SEED={seed}")
-    chance = random.Random(seed)
+    return random.Random(seed)
+
+
+async def test_no_damaged_credentials_pass() -> None:
+    chance = seeded()
 
     async def fresh(_: bytes, __: int) -> bool:
         return True
@@ -101,7 +116,7 @@ async def test_no_damaged_credentials_pass() -> None:
     keys = FixedKeys(json.dumps({"keys": [ISSUER.public_jwk() | {"kid": "one"}]}).encode())
     verifier = Verifier("https://sts.example", "kjerne", keys, FixedClock(NOW), fresh)
     passed = 0
-    for number in range(int(os.environ.get("KJERNE_STORM", "2000"))):
+    for number in range(NUMBER):
         token, proof = damaged(number, chance)
         try:
             await verifier.verify("POST", URL, [(b"authorization", b"DPoP " + token), (b"dpop", proof)])
@@ -110,3 +125,69 @@ async def test_no_damaged_credentials_pass() -> None:
         else:
             passed += 1
     assert passed == 0
+
+
+HER: Final[Subject] = patient(digests=frozenset({digest(PATIENT)}), ties=(replace(COURSE, organisation="999999902"),))
+GOOD: Final = json.dumps(details()).encode()
+
+
+def other_digits(text: bytes, chance: random.Random) -> bytes:
+    """Digits changed where digits stand: numbers, systems and times that still look like what they are."""
+    places = [place for place, byte in enumerate(text) if 48 <= byte < 58]
+    changed = bytearray(text)
+    for place in chance.sample(places, k=chance.randint(1, 3)):
+        changed[place] = chance.randrange(48, 58)
+    return bytes(changed)
+
+
+def other_words(text: bytes, chance: random.Random) -> bytes:
+    """One value put where another stood, as when two fields are mistaken for each other."""
+    tree = json.loads(text)
+    leaves = list(leaves_of(tree))
+    (holder, key), (other, name) = chance.choice(leaves), chance.choice(leaves)
+    holder[key] = other[name]
+    return json.dumps(tree).encode()
+
+
+def leaves_of(tree: Any) -> Any:
+    for key, value in tree.items() if isinstance(tree, dict) else enumerate(tree):
+        if isinstance(value, dict | list):
+            yield from leaves_of(value)
+        else:
+            yield tree, key
+
+
+def says_all(said: dict[str, Any]) -> bool:
+    """Whether an attestation, read here without the product, vouches for this doctor and this patient alone, now."""
+    who, care = said["practitioner"], said.get("care_relationship") or said["care_relation"]
+    unit, entity = who["point_of_care"]["id"], who["legal_entity"]["id"]
+    return (
+        [one["identifier"]["id"] for one in said["patients"]] == [PATIENT]
+        and (who["identifier"]["id"], (who.get("hpr_nr") or who["hpr-nr"])["id"]) == (DOCTOR, "9001")
+        and who["authorization"]["code"] == "LE"
+        and entity == "999999901"
+        and (unit == entity or (unit, entity) in OWN_UNITS)
+        and care["purpose_of_use"]["code"] in ("TREAT", "ETREAT", "COC", "BTG")
+        and bool(care["decision_ref"]["id"])
+        and -5 <= AT - said["toa"] < 3600
+    )
+
+
+async def test_no_damaged_attestation_opens_what_it_does_not_vouch_for() -> None:
+    chance = seeded()
+    ways = (*DAMAGE[:3], other_digits, other_digits, other_words, other_words)
+    opened = refused = 0
+    for _ in range(NUMBER):
+        raw = chance.choice(ways)(GOOD, chance)
+        try:
+            said = attestation.read([msgspec.json.decode(raw, type=dict[str, Any])])
+            caller = await made(claims(attestations=said))
+        except (msgspec.DecodeError, UnicodeDecodeError, Refusal):
+            refused += 1
+            continue
+        if isinstance(decide(caller, HER, "results", "search", now=NOW), Grant):
+            opened += 1
+            assert says_all(json.loads(raw)), raw
+        else:
+            refused += 1
+    assert opened and refused > NUMBER / 4
