@@ -308,6 +308,7 @@ def _targets(found: list[str], wanted: str) -> set[UUID]:
 
 
 async def _fetch(conn: Connection, grant: Grant, condition: str, *values: Any) -> list[tuple[Any, ...]]:
-    statement = f"WITH {STAMPED} SELECT {OUTER} FROM record r, s WHERE s.ok AND {ALLOWED} AND {condition}"
+    # Ordered, or what is included would come as the rows lie, and rows that are hidden could be told by it.
+    statement = f"WITH {STAMPED} SELECT {OUTER} FROM record r, s WHERE s.ok AND {ALLOWED} AND {condition} ORDER BY r.id"
     rows = await conn.fetch(statement, *door(grant), *values)
     return [tuple(row) for row in rows]

@@ -6,10 +6,12 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
+from typing import Any
 
+import httpx
 import pytest
 
-from kjerne.access import Attestation, Caller, Coded, Grant, Tie
+from kjerne.access import Attestation, Caller, Coded, Grant, Once, Tie
 from kjerne.app import House
 from kjerne.clock import FixedClock
 from kjerne.exchange import Admit, PatientRef
@@ -20,6 +22,7 @@ from kjerne.store.house import open_store
 from kjerne.store.keys import Keys
 from kjerne.store.people import Identifier, NewPerson
 from kjerne.store.subjects import PersonDetail
+from kjerne.wire.edge import Edge
 from participating import taking_part
 
 from .kith.conftest import Kith
@@ -68,6 +71,22 @@ class Ward:
         return Caller(
             "practitioner", "ehr", frozenset({"nhn:pps/provesvar-read"}), own, "Lege Legesen", hpr, "LE", HOSPITAL,
             HOSPITAL, level=4, attestation=attestation,
+        )  # fmt: skip
+
+    def client(self, caller: Caller) -> httpx.AsyncClient:
+        """A client whose requests come as this caller's: only the token's check is stood in for."""
+
+        async def refuse() -> Any:
+            raise AssertionError("a proof that is new was called old")
+
+        async def authenticate(*_: Any) -> tuple[Caller, Once]:
+            return caller, Once((0, b"", 0), refuse, noted=True)
+
+        house = self.house
+        edge = Edge(house.settings, house.store, house.routes(), authenticate, clock=house.clock)
+        return httpx.AsyncClient(
+            transport=httpx.ASGITransport(edge), base_url=f"http://127.0.0.1:{house.settings.port}",
+            headers={"cid": "the-same"},
         )  # fmt: skip
 
     async def grant(self, number: str, action: str = "search", caller: Caller | None = None) -> Grant:

@@ -16,10 +16,9 @@ from uuid import uuid4
 
 import httpx
 
-from kjerne.access import Caller, Choice, Once, Tie
+from kjerne.access import Caller, Choice, Tie
 from kjerne.store.people import Identifier, NewPerson
 from kjerne.store.subjects import PersonDetail
-from kjerne.wire.edge import Edge
 
 from .conftest import HOSPITAL, LAB, NOW, Ward, fresh_number
 from .kith.conftest import Kith
@@ -121,24 +120,9 @@ def shut_out(ward: Ward, about: str, chance: Random) -> Caller:
     return replace(caller, scopes=caller.scopes | {"nhn:pps/provesvar-write"})
 
 
-def as_caller(ward: Ward, caller: Caller) -> httpx.AsyncClient:
-    async def refuse() -> Any:
-        raise AssertionError("a proof that is new was called old")
-
-    async def authenticate(*_: Any) -> tuple[Caller, Once]:
-        return caller, Once((0, b"", 0), refuse, noted=True)
-
-    house = ward.house
-    edge = Edge(house.settings, house.store, house.routes(), authenticate, clock=house.clock)
-    return httpx.AsyncClient(
-        transport=httpx.ASGITransport(edge), base_url=f"http://127.0.0.1:{house.settings.port}",
-        headers={"cid": "the-same"},
-    )  # fmt: skip
-
-
 async def heard(ward: Ward, caller: Caller, ask: Ask, number: str) -> tuple[int, bytes, list[tuple[str, str]]]:
     """Status, body and headers, all that a caller can compare."""
-    async with as_caller(ward, caller) as client:
+    async with ward.client(caller) as client:
         answer = await ask(client, number)
     return answer.status_code, answer.content, sorted(answer.headers.items())
 

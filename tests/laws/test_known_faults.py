@@ -1,0 +1,318 @@
+"""What went wrong in systems that were trusted: sixteen faults, each with a test that it is not here.
+
+The list is of public advisories and issues (OpenEMR, HAPI, Microsoft's and Medplum's servers and others). Where the subject
+does not exist in kjerne the test holds that the door is not there: whoever opens it meets the test.
+"""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+import inspect
+import re
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any, Final
+
+import httpx
+import pytest
+
+from attested import OTHER, PATIENT
+from clinic import SEARCH, SECOND, Clinic, clinic, laboratory, observation, staff
+from kjerne.exchange import PUBLIC, Route
+from kjerne.fhir.encode import decode
+from kjerne.fhir.searchparams import parameters
+from kjerne.pages.desk import HEADERS
+from kjerne.services.standards import SERVICE_BY_TYPE
+from kjerne.store.embedded import PROGRAM
+from kjerne.store.finding import Finder
+from kjerne.store.reading import Reader
+
+SOURCE: Final = Path(__file__).parents[2] / "src" / "kjerne"
+BLOOD: Final = {
+    "Observation": observation(),
+    "DiagnosticReport": {"resourceType": "DiagnosticReport", "status": "final", "code": {"text": "Prøve"}},
+    "ServiceRequest": {
+        "resourceType": "ServiceRequest", "status": "active", "intent": "order", "subject": {"display": "Prøve"},
+    },
+    "Specimen": {"resourceType": "Specimen", "status": "available"},
+    "PractitionerRole": {"resourceType": "PractitionerRole", "active": True},
+    "Binary": {"resourceType": "Binary", "contentType": "image/png", "data": "iVBORw0K"},
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def dsn(clusters: Any) -> str:
+    cluster = clusters("18")
+    cluster.create("known_faults")
+    return str(cluster.server.dsn(PROGRAM, "known_faults"))
+
+
+@pytest.fixture
+async def here(dsn: str) -> AsyncIterator[Clinic]:
+    async with clinic(dsn) as one:
+        yield one
+
+
+async def got(here: Clinic, path: str, **headers: str) -> httpx.Response:
+    return await here.send(here.sent(path, "GET"), **headers)
+
+
+async def posted(here: Clinic, path: str, body: bytes, kind: str = "application/fhir+json") -> httpx.Response:
+    sent = here.sent(path, token=laboratory())
+    given = [(name, value) for name, value in sent.headers() if name != b"host"]
+    headers = [*given, (b"content-type", kind.encode()), (b"person-id", PATIENT.encode())]
+    return await here.client.post(sent.url, content=body, headers=headers)
+
+
+async def searched(here: Clinic, *form: tuple[str, str], type_: str = "Observation") -> httpx.Response:
+    return await here.send(here.sent(f"/fhir/R4/{type_}/_search"), form, person_id=PATIENT)
+
+
+def imported(path: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (one.name for one in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield from (f"{node.module}.{one.name}" for one in node.names)
+
+
+def importers(*names: str) -> set[str]:
+    """The modules that import something whose dotted name begins so."""
+    return {
+        path.relative_to(SOURCE).as_posix()
+        for path in SOURCE.rglob("*.py")
+        if any(one == name or one.startswith(name + ".") for one in imported(path) for name in names)
+    }
+
+
+async def test_fault_1_no_resource_class_is_outside_the_patient(here: Clinic) -> None:
+    """OpenEMR CVE-2026-24487: one class forgot the compartment, and a patient's token read everybody's."""
+    assert set(BLOOD) == set(SERVICE_BY_TYPE)
+    for type_, tree in BLOOD.items():
+        own, anothers = await here.file(tree), await here.file(tree, about=SECOND)
+        assert (await got(here, f"/fhir/R4/{type_}/{own}")).status_code == 200
+        assert (await got(here, f"/fhir/R4/{type_}/{anothers}")).status_code == 404
+        found = await searched(here, ("_id", f"{own},{anothers}"), type_=type_)
+        assert [one["resource"]["id"] for one in decode(found.content)["entry"]] == [own]
+
+
+def test_fault_1_no_store_function_that_opens_records_does_without_a_grant() -> None:
+    helpers = {"opened", "open_row", "unwrapped"}
+    for owner in (Reader, Finder):
+        for name, function in inspect.getmembers(owner, inspect.isfunction):
+            if not name.startswith("_") and name not in helpers:
+                assert "grant" in inspect.signature(function).parameters, name
+
+
+async def test_fault_2_no_route_does_without_the_check_that_others_have(here: Clinic) -> None:
+    """OpenEMR CVE-2026-25164: documents and insurance lacked the check of the other routes."""
+    needs = next(one for one in dataclasses.fields(Route) if one.name == "needs")
+    assert needs.default is dataclasses.MISSING
+    public = {route.path for route in here.house.routes() if route.needs == PUBLIC}
+    assert public == {"/healthz", "/readyz", "/pps/v2/metadata", "/fhir/R4/metadata"}
+    for route in here.house.routes():
+        if route.needs == PUBLIC:
+            continue
+        path = re.sub(r"\{type\}", "Observation", re.sub(r"\{(id|version|number|message)\}", "1", route.path))
+        assert (await here.client.request(route.method, here.url + path)).status_code == 401, path
+        scopeless = here.sent(path, route.method, token=staff(scope="openid"))
+        assert (await here.send(scopeless, person_id=PATIENT)).status_code == 403, path
+
+
+async def test_fault_3_an_include_brings_nothing_from_another_patient(here: Clinic) -> None:
+    """microsoft/fhir-server #5683: _include and _revinclude returned rows outside the compartment."""
+    theirs = await here.file(observation(), about=SECOND)
+    report = BLOOD["DiagnosticReport"] | {"result": [{"reference": f"Observation/{theirs}"}]}
+    own = await here.file(report)
+    await here.file(report, about=SECOND)
+    for form in (("_include", "DiagnosticReport:result"), ("_include:iterate", "DiagnosticReport:result")):
+        found = decode((await searched(here, ("_id", own), form, type_="DiagnosticReport")).content)
+        assert [one["resource"]["id"] for one in found["entry"]] == [own], form
+    mine = await here.file(observation())
+    await here.file(BLOOD["DiagnosticReport"] | {"result": [{"reference": f"Observation/{mine}"}]}, about=SECOND)
+    found = decode((await searched(here, ("_id", mine), ("_revinclude", "DiagnosticReport:result"))).content)
+    assert [one["resource"]["id"] for one in found["entry"]] == [mine]
+    assert (await got(here, f"/fhir/R4/Observation/{theirs}")).status_code == 404
+
+
+async def test_fault_4_nothing_is_deduced_by_has_or_a_chain_since_neither_door_is_there(here: Clinic) -> None:
+    """hapi-fhir #6065: values behind a filter were found out by what matched."""
+    for name in (
+        "_has:DiagnosticReport:result:status",
+        "specimen.status",
+        "specimen:Specimen.status",
+        "performer.name",
+    ):
+        for lenient in ("", "handling=lenient"):
+            sent = here.sent("/fhir/R4/Observation/_search")
+            answer = await here.send(sent, [(name, "final")], person_id=PATIENT, prefer=lenient or "return=minimal")
+            assert answer.status_code == 400, name
+
+
+async def test_fault_5_there_is_no_history_of_the_system_or_of_a_type(here: Clinic) -> None:
+    """LinuxForHealth/FHIR #2300: the history of everything listed every id."""
+    for path in ("/fhir/R4/_history", "/fhir/R4/Observation/_history", "/pps/v2/_history", "/fhir/R4"):
+        assert (await got(here, path)).status_code == 404, path
+    theirs = await here.file(observation(), about=SECOND)
+    assert (await got(here, f"/fhir/R4/Observation/{theirs}/_history")).status_code == 404
+
+
+async def test_fault_6_no_modifier_goes_past_the_law_and_an_unknown_one_is_refused(here: Clinic) -> None:
+    """medplum #2840: a policy ignored :missing."""
+    await here.file(observation() | {"meta": {"security": [{"system": "urn:oid:2.16.578.1.12.4.1.1.9603", "code": "NORS"}]},
+                                     "code": {"text": "bare fritekst"}})  # fmt: skip
+    for form in (("code:missing", "true"), ("status:not", "cancelled"), ("value-quantity:missing", "false")):
+        answer = await searched(here, form, ("_count", "1000"))
+        assert answer.status_code == 200 and "bare fritekst" not in answer.text
+    for name in ("code:in", "code:nothing", "date:not", "status:missing:missing", "code:"):
+        assert (await searched(here, (name, "x"))).status_code == 400, name
+
+
+async def test_fault_7_no_subscription_is_taken_and_no_route_speaks_of_one(here: Clinic) -> None:
+    """medplum #8815, hapi-fhir #6873: the server was made to call an address of the attacker's."""
+    body = b'{"resourceType":"Subscription","channel":{"type":"rest-hook","endpoint":"http://127.0.0.1:1/"}}'
+    assert (await posted(here, "/fhir/R4/Subscription", body)).status_code == 404
+    assert not [
+        route.path for route in here.house.routes() if re.search("subscri|hook|notif", route.path, re.IGNORECASE)
+    ]
+
+
+def test_fault_8_only_what_logs_in_can_call_out_and_no_address_of_a_resource_is_fetched() -> None:
+    """HAPI validator CVE-2026-34360: an address found in a resource was fetched, with credentials."""
+    calling = importers("httpx", "urllib.request", "http.client", "aiohttp", "requests", "urllib3", "ftplib")
+    inside = {name for name in calling if not name.startswith(("sandbox/", "commands/", "cli.py", "client.py"))}
+    # The issuer's keys and the login: both at addresses of the operator's settings.
+    assert inside <= {"app.py", "wire/jwks.py", "pages/login.py", "openid.py"}, inside
+    for folder in ("services", "fhir", "store", "registries", "policy"):
+        assert not [name for name in importers("socket", "asyncio.open_connection") if name.startswith(folder + "/")
+                    and name not in {"store/embedded.py", "store/postmaster.py"}]  # fmt: skip
+
+
+def test_fault_9_xml_is_parsed_behind_one_door() -> None:
+    """HAPI CVE-2026-55471: one of several parsers was not hardened."""
+    words = "XMLParser fromstring iterparse XMLPullParser HTMLParser parseString ParserCreate"
+    parsing = re.compile(rf"\b(?:{'|'.join(words.split())})\b|etree\.parse\b")
+    found = {
+        path.relative_to(SOURCE).as_posix()
+        for path in SOURCE.rglob("*.py")
+        if parsing.search(path.read_text(encoding="utf-8"))
+    }
+    assert found == {"wire/xml.py"}
+    assert not importers("xml", "defusedxml", "html5lib", "bs4", "xmltodict")
+
+
+async def test_fault_9_a_document_with_a_dtd_is_refused(here: Clinic) -> None:
+    body = b"<?xml version='1.0'?><!DOCTYPE a [<!ENTITY x SYSTEM 'file:///etc/passwd'>]><Message>&x;</Message>"
+    answer = await posted(here, "/pps/in", body, "application/xml")
+    assert 400 <= answer.status_code < 500 and b"root:" not in answer.content
+
+
+def test_fault_10_no_archive_is_opened_anywhere() -> None:
+    """CVE-2023-24057 and CVE-2023-28465: a package wrote outside its folder, twice."""
+    assert not importers("zipfile", "tarfile", "shutil.unpack_archive", "py7zr", "rarfile")
+
+
+ODD: Final = (
+    "",
+    "-",
+    "9" * 400,
+    "1e999",
+    "NaN",
+    "ge",
+    "ge9999-99-99",
+    "|",
+    "||",
+    "$",
+    "a$b$c$d",
+    "\\",
+    "Patient/",
+    "'",
+    "%",
+    "é",
+)
+
+
+@pytest.mark.parametrize("type_", ["Observation", "DiagnosticReport", "ServiceRequest", "Specimen", "PractitionerRole"])
+async def test_fault_11_an_odd_search_value_is_no_fault_of_ours(here: Clinic, type_: str) -> None:
+    """hapi-fhir #7361, microsoft/fhir-server #196 and #1563: 500 instead of 400."""
+    for place, code in enumerate(parameters(type_)):
+        for value in ODD[place % 3 :: 3]:
+            answer = await searched(here, (code, value), type_=type_)
+            assert answer.status_code < 500, (code, value)
+            assert decode(answer.content)["resourceType"] in ("Bundle", "OperationOutcome")
+
+
+async def test_fault_12_an_unknown_parameter_is_refused_and_never_finds_everything(here: Clinic) -> None:
+    """intervention-engine #128: a parameter that was not understood gave a hundred random results."""
+    for name in ("cde", "Code", "_lastupdated", "patientid", "subject.name", "code "):
+        for path in (SEARCH, "/fhir/R4/Observation/_search"):
+            answer = await here.send(here.sent(path), [(name, "x")], person_id=PATIENT)
+            assert answer.status_code == 400, name
+
+
+async def test_fault_13_what_looks_like_sql_is_a_value_like_any_other(here: Clinic) -> None:
+    """UgandaEMR: statements put together from requests. (tests/store/test_sql.py reads every statement for it.)"""
+    await here.file(observation())
+    before = await here.house.store.pool.fetchval("SELECT count(*) FROM record")
+    for text in (
+        "' OR '1'='1",
+        "'; DROP TABLE record; --",
+        "x') OR true --",
+        "\\'; SELECT pg_sleep(9) --",
+        "%' OR 1=1 --",
+    ):
+        for name in ("code", "_id", "identifier", "status:not", "_sort", "_cursor", "date"):
+            answer = await searched(here, (name, text))
+            assert answer.status_code in (200, 400)
+            if name in ("code", "_id", "identifier") and answer.status_code == 200:
+                assert not decode(answer.content).get("entry")
+        assert (await here.send(here.sent(), person_id=text)).status_code == 400
+    assert await here.house.store.pool.fetchval("SELECT count(*) FROM record") == before
+
+
+def test_fault_14_no_stylesheet_of_others_is_run_and_no_text_goes_to_a_page_as_markup() -> None:
+    """HL7 cda-core-xsl before 4.0.2: the display stylesheet ran scripts of the document's."""
+    every = "\n".join(path.read_text(encoding="utf-8") for path in SOURCE.rglob("*.py"))
+    assert not re.search(r"\bXSLT\b|xml-stylesheet|\.xslt?\b", every)
+    for template in (SOURCE / "pages" / "templates").rglob("*.html"):
+        assert not re.search(r"\|\s*safe\b|autoescape false", template.read_text(encoding="utf-8")), template
+    policy = HEADERS["content-security-policy"]
+    assert "unsafe-inline" not in policy.partition("script-src")[2].partition(";")[0]
+    assert "default-src 'none'" in policy or "default-src 'self'" in policy
+
+
+async def test_fault_15_one_login_opens_one_patient_however_many_ids_it_tries(here: Clinic) -> None:
+    """A. Knight, "Playing with FHIR" (2021): one login opened more than four million records."""
+    ids = [await here.file(BLOOD["Specimen"], about=SECOND) for _ in range(5)]
+    for id_ in ids:
+        for path in (f"Specimen/{id_}", f"Specimen/{id_}/_history", f"Specimen/{id_}/_history/1", f"Binary/{id_}"):
+            assert (await got(here, f"/fhir/R4/{path}")).status_code == 404
+    found = await searched(here, ("_id", ",".join(ids)), type_="Specimen")
+    assert not decode(found.content).get("entry")
+    for number in (SECOND, OTHER):
+        assert (await here.search(about=number)).status_code == 403
+
+
+async def test_fault_16_there_is_no_batch_and_each_line_of_an_import_goes_through_the_same_door(here: Clinic) -> None:
+    """hapi-fhir #5952, #8243: entries of a bundle went past the rules that a request meets."""
+    bundle = b'{"resourceType":"Bundle","type":"batch","entry":[{"request":{"method":"GET","url":"Observation"}}]}'
+    for path in ("/fhir/R4", "/fhir/R4/", "/fhir/R4/Bundle", "/pps/v2", "/fhir/R4/$batch"):
+        assert (await posted(here, path, bundle)).status_code in (404, 405), path
+    good = '{"resourceType":"Specimen","status":"available"}'
+    bad = (
+        good.replace("Specimen", "Patient"),
+        good.replace("available", "nowhere"),
+        good.replace('"status"', '"subject":{"identifier":{"value":"' + SECOND + '"}},"status"'),
+        bundle.decode(),
+    )
+    before = await here.house.store.pool.fetchval("SELECT count(*) FROM record")
+    for line in bad:
+        answer = await posted(here, "/fhir/R4/$import", f"{good}\n{line}\n".encode(), "application/fhir+ndjson")
+        assert 400 <= answer.status_code < 500, line
+    assert await here.house.store.pool.fetchval("SELECT count(*) FROM record") == before
+
+
+def test_every_fault_of_the_list_has_its_test() -> None:
+    named = {int(found[1]) for name in globals() if (found := re.match(r"test_fault_(\d+)_", name))}
+    assert named == set(range(1, 17))
