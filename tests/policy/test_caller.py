@@ -23,7 +23,9 @@ from attested import (
     made,
     refused,
 )
-from kjerne.policy.caller import DEMANDS, Registered
+from kjerne.errors import Refusal
+from kjerne.policy.caller import DEMANDS, Registered, must_be_fresh
+from kjerne.settings import Settings
 from kjerne.wire import attestation
 
 
@@ -153,6 +155,41 @@ async def test_whoever_has_no_hpr_number_is_attested_without_one() -> None:
     del said["practitioner"]["authorization"]
     who = await made(claims(said, hpr=""))
     assert (who.hpr, who.authorization) == ("", "")
+
+
+async def test_a_local_department_stands_with_its_legal_entity() -> None:
+    for authority in ("999999901", "urn:oid:2.16.578.1.12.4.1.4.101:999999901"):
+        said = details()
+        said["practitioner"]["department"] = {"id": "7A", "system": "urn:x:units", "authority": authority}
+        assert (await made(claims(said))).department == "7A"
+
+
+async def test_a_patient_is_treated_at_a_unit_of_her_practitioners_own() -> None:
+    for unit in ("999999901", "999999902"):
+        said = details()
+        said["patients"][0]["point_of_care"] = {"id": unit, "system": "urn:oid:2.16.578.1.12.4.1.4.101"}
+        said["patients"][0]["department"] = {"id": "7A"}
+        assert (await made(claims(said))).attestation
+
+
+async def test_a_remembered_caller_is_held_to_the_age_of_her_attestation() -> None:
+    who = await made(claims())
+    for seconds, minutes, holds in (
+        (3599, 60, True),
+        (3600, 60, False),
+        (299, 5, True),
+        (300, 5, False),
+        (-6, 60, False),
+    ):
+        now = NOW + timedelta(seconds=seconds)
+        settings = Settings(attestation_minutes=minutes)
+        if holds:
+            must_be_fresh(who, now, settings)
+        else:
+            with pytest.raises(Refusal) as caught:
+                must_be_fresh(who, now, settings)
+            assert (caught.value.status, caught.value.code, caught.value.rule) == (403, "expired", "ATT-58")
+    must_be_fresh(await made(claims(attestations=())), NOW + timedelta(days=1), Settings())
 
 
 async def test_an_authorization_needs_an_hpr_number() -> None:

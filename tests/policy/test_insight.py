@@ -117,6 +117,17 @@ def test_she_reads_who_where_when_why_and_which() -> None:
 REPRESENTATIVES = [("proxy", PROXYS), ("parent", CHILDS)]
 
 
+def test_the_filing_of_what_is_hidden_has_no_line_and_a_look_at_it_has() -> None:
+    both = frozenset({str(BLOOD), str(REPORT)})
+    for action in ("file", "write"):
+        filed = row(action=action, caller_kind="system", caller_digest=b"")
+        assert read(filed, hidden=both) == ()
+        (entry,) = read(filed, hidden={str(BLOOD)})
+        assert [seen.type for seen in entry.seen] == ["DiagnosticReport"]
+        assert len(read(filed | {"types": [], "ids": [], "versions": []})) == 1, "a refused or empty filing is told"
+    assert len(read(row(), hidden=both)) == 1
+
+
 @pytest.mark.parametrize(("tie", "subject"), REPRESENTATIVES, ids=[tie for tie, _ in REPRESENTATIVES])
 def test_who_stands_in_for_the_patient_reads_no_reason_for_a_look_at_what_is_hidden_from_her(
     tie: str, subject: Subject

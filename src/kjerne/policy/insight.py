@@ -24,6 +24,9 @@ from kjerne.registries.protection import is_protected
 GIVEN: Final = 0
 """`audit.outcome` of a row that let something out; every other value is a refusal."""
 
+FILING: Final = frozenset({"file", "write"})
+"""Actions that put records in: a line of one tells of a record as the record itself would."""
+
 ACUTE_PURPOSES: Final = frozenset({"ETREAT", "BTG"})
 ACUTE_BASES: Final = frozenset({"AKUTT", "FORHOYET_AKUTT"})
 
@@ -97,7 +100,8 @@ def entries(
     """The log `grant` opens, in the order of `rows` (as `store.audit.of_patient` gives them).
 
     `organisations` gives the names of organisation numbers; one without a name keeps its number, which is public.
-    `hidden` are the ids of records that `grant.hides` keeps from this reader: the line stays, without naming them.
+    `hidden` are the ids of records that the grant keeps from this reader. The line of a look at them stays without naming
+    them; that of their filing does not.
     `Refusal` 403 where the grant is not for the log, or a row is about somebody else.
     """
     if grant.action != "insight":
@@ -109,10 +113,16 @@ def entries(
 
 
 def _may_see(row: Mapping[str, Any], reading: _Reading) -> bool:
-    """The patient and a parent see every row; a proxy none of another representative's."""
+    """The patient and a parent see every look; a proxy none of another representative's.
+
+    What was filed and may not be known of, or not yet, has no line: an answer that came and is not there to be seen would
+    tell that something is hidden.
+    """
     grant = reading.grant
     if row["patient"] not in grant.subject.keys:
         raise Refusal(403, "This access does not cover the log.", rule="insight-only")
+    if row["action"] in FILING and row["ids"] and not _seen(row, reading):
+        return False
     if reading.own or grant.purpose != "PWATRNY":
         return True
     return _by(row, grant) != "representative" or row["caller_digest"] == grant.caller.digest

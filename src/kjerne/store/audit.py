@@ -202,10 +202,11 @@ def _opened(key: DataKey, row: Mapping[str, Any]) -> str:
         return ""
 
 
-_HIDDEN = "SELECT id FROM record WHERE patient = ANY($1::bigint[]) AND labels & $2 <> 0"
+_HIDDEN = """SELECT id FROM record WHERE patient = ANY($1::bigint[])
+AND (labels & $2 <> 0 OR ($3 AND coalesce(release_at > $4, false)))"""
 
 
 async def hidden_from(conn: Connection, grant: Grant) -> frozenset[str]:
-    """Ids of the patient's records that `grant.hides` keeps from its reader: the log may not name them either."""
-    rows = await conn.fetch(_HIDDEN, list(grant.subject.keys), int(grant.hides))
+    """Ids of the patient's records that the grant keeps from its reader: the log may not name them, nor count them."""
+    rows = await conn.fetch(_HIDDEN, list(grant.subject.keys), int(grant.hides), grant.released_only, grant.at)
     return frozenset(str(row[0]) for row in rows)
