@@ -23,6 +23,7 @@ from attested import (
     made,
     refused,
 )
+from kjerne.access import Attestation, Coded
 from kjerne.errors import Refusal
 from kjerne.policy.caller import DEMANDS, Registered, must_be_fresh
 from kjerne.settings import Settings
@@ -81,33 +82,71 @@ async def test_a_citizen_is_one_by_scope() -> None:
     assert (who.kind, who.hpr) == ("citizen", "9001")
 
 
-@pytest.mark.parametrize(
-    "changes",
-    [
+MIXED: dict[str, tuple[dict[str, Any], str]] = {
+    "citizen and staff at once": (
         {"scopes": frozenset({"kjerne:citizen", "nhn:pps/provesvar-read"}), "attestations": ()},
-        {"scopes": frozenset({"kjerne:citizen"}), "pid": "", "attestations": ()},
-        {"scopes": frozenset({"kjerne:citizen"})},
-        {"pid": "", "hpr": ""},
-        {"attestations": attestation.read([details(), details()])},
-        {"level": 3},
-        {"level": 0},
-        {"level": 3, "attestations": ()},
-        {"level": 3, "scopes": frozenset({"kjerne:citizen"}), "attestations": ()},
-    ],
-    ids=[
-        "citizen and staff at once",
-        "a citizen who is nobody",
-        "a citizen with an attestation",
-        "a machine with an attestation",
-        "two attestations",
-        "level 3",
-        "no level",
-        "level 3 without attestation",
-        "a citizen at level 3",
-    ],
-)
-async def test_a_mixed_or_weak_login_is_refused(changes: dict[str, Any]) -> None:
-    await refused(claims(**changes))
+        "one role",
+    ),
+    "a citizen who is nobody": ({"scopes": frozenset({"kjerne:citizen"}), "pid": "", "attestations": ()}, "one role"),
+    "a citizen with an attestation": ({"scopes": frozenset({"kjerne:citizen"})}, "ATT-4"),
+    "a machine with an attestation": ({"pid": "", "hpr": ""}, "ATT-4"),
+    "two attestations": ({"attestations": attestation.read([details(), details()])}, "ATT-4"),
+    "level 3": ({"level": 3}, "ATT-9"),
+    "no level": ({"level": 0}, "ATT-9"),
+    "level 3 without attestation": ({"level": 3, "attestations": ()}, "ATT-9"),
+    "a citizen at level 3": ({"level": 3, "scopes": frozenset({"kjerne:citizen"}), "attestations": ()}, "ATT-9"),
+}
+
+
+@pytest.mark.parametrize("name", MIXED)
+async def test_a_mixed_or_weak_login_is_refused(name: str) -> None:
+    changes, rule = MIXED[name]
+    assert (await refused(claims(**changes))).rule == rule
+
+
+@pytest.mark.parametrize("number", ["8655", "8627", "8451", "8668", "8663", "8662", "8664", "8666", "7750", "8254"])
+async def test_a_healthcare_service_is_of_one_of_ten_code_systems(number: str) -> None:
+    said = details()
+    said["care_relationship"]["healthcare_service"]["system"] = f"urn:oid:2.16.578.1.12.4.1.1.{number}"
+    assert (await made(claims(said))).attestation
+
+
+@pytest.mark.parametrize("purpose", ["TREAT", "ETREAT", "COC", "BTG"])
+async def test_an_attestation_states_one_of_four_purposes(purpose: str) -> None:
+    said = details()
+    said["care_relationship"]["purpose_of_use"]["code"] = purpose
+    attested = (await made(claims(said))).attestation
+    assert attested is not None and attested.purpose == purpose
+
+
+@pytest.mark.parametrize("system", ["4.1", "4.2", "4.3"])
+async def test_a_patient_has_a_fodselsnummer_a_d_number_or_a_common_help_number(system: str) -> None:
+    said = details()
+    said["patients"][0]["identifier"]["system"] = f"urn:oid:2.16.578.1.12.4.1.{system}"
+    assert (await made(claims(said))).attestation
+
+
+async def test_the_whole_attestation_is_typed() -> None:
+    said = details()
+    detail = {"code": "9", "text": "Vakt", "system": "urn:oid:2.16.578.1.12.4.1.1.9151"}
+    said["care_relationship"]["purpose_of_use_details"] = detail
+    said["care_relationship"]["decision_ref"]["user_selected"] = True
+    assert (await made(claims(said))).attestation == Attestation(
+        practitioner_digest=digest(DOCTOR),
+        hpr="9001",
+        authorization="LE",
+        legal_entity="999999901",
+        point_of_care="999999902",
+        department="4208723",
+        healthcare_service=Coded("KX17", "urn:oid:2.16.578.1.12.4.1.1.8655", ""),
+        purpose="TREAT",
+        purpose_details=Coded("9", "urn:oid:2.16.578.1.12.4.1.1.9151", "Vakt"),
+        decision_id="42",
+        decision_text="Poliklinikk",
+        user_selected=True,
+        patient_digests=(digest(PATIENT),),
+        made_at=NOW,
+    )
 
 
 @pytest.mark.parametrize("name", ATTESTATION)

@@ -194,6 +194,29 @@ def test_a_citizen_cannot_state_a_clinicians_purpose() -> None:
     assert ask(RELATION, CHILD, purpose="PATRQT").purpose == "FAMRQT"  # type: ignore[union-attr]
 
 
+@pytest.mark.parametrize("code", ["LE", "SP", "AA", "PM", "FA1", "FA2", "FT", "JO", "KI", "MT", "PS", "TL", "VP"])
+def test_each_listed_role_reads_by_consent_or_without_and_no_other_reads(code: str) -> None:
+    free = code in {"LE", "SP", "AA", "PM"}
+    in_care, caller = patient(ties=(COURSE,)), doctor(authorization=code)
+    assert ask(caller, in_care).rule == ("care" if free else "consent-missing")
+    assert ask(caller, in_care, basis="SAMTYKKE").rule == "care"
+    glass = doctor(authorization=code, purpose="BTG")
+    assert ask(glass, in_care, basis="AKUTT").rule == ("break-glass" if free else "break-glass-role")
+    assert ask(doctor(authorization=code + "X"), in_care).rule == "role-not-listed"
+
+
+@pytest.mark.parametrize(("age_seconds", "lives"), [(-61, False), (-60, True), (0, True), (3599, True), (3600, False)])
+def test_an_attestation_lives_for_an_hour_and_may_be_a_minute_ahead(age_seconds: int, lives: bool) -> None:
+    made = attestation(made_at=NOW - timedelta(seconds=age_seconds))
+    answer = ask(replace(doctor(), attestation=made), IN_CARE)
+    assert answer.rule == ("care" if lives else "attestation-expired")
+
+
+def test_a_citizen_may_state_the_purposes_that_are_citizens() -> None:
+    for purpose in ("", "PATRQT", "FAMRQT", "PWATRNY"):
+        assert ask(citizen(), ADULT, purpose=purpose).rule == "own"
+
+
 def test_blocked_doctor_sees_nothing_even_in_an_emergency() -> None:
     for basis in ("", "SAMTYKKE", "AKUTT", "FORHOYET_SAMTYKKE", "FORHOYET_AKUTT"):
         for purpose in ("TREAT", "ETREAT", "COC", "BTG"):
@@ -461,6 +484,7 @@ def test_every_rule_has_a_name_of_its_own_a_law_and_words() -> None:
     assert len({rule.id for rule in every}) == len(every)
     for rule in every:
         assert rule.law
+        assert rule.effect in ("grant", "deny")
         assert rule.says.endswith(".")
 
 

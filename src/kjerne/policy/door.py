@@ -71,7 +71,7 @@ class Door:
                 if isinstance(answer, Denial):
                     await audit.insert(conn, audit.refused(audit.with_reason(answer, self._store.wrap)))
                     raise Denied(answer)
-            self._remember(patient, caller, answer.subject)
+                self._remember(patient, caller, answer.subject)
             return audit.with_reason(answer, self._store.wrap)
 
         return ask

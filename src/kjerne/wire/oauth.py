@@ -250,9 +250,7 @@ class Verifier:
         headers = [("www-authenticate", f'DPoP {told}algs="{" ".join(jws.ALGORITHMS)}"')]
         if self._nonces:
             headers.append(("dpop-nonce", self._nonces.current()))
-        return Refusal(
-            status, says, where="Authorization", todo=todo, code="login", rule=error, headers=tuple(headers)
-        )
+        return Refusal(status, says, where="Authorization", todo=todo, code="login", rule=error, headers=tuple(headers))
 
 
 def _audiences(said: _Token) -> list[str]:
