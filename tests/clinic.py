@@ -32,6 +32,7 @@ from kjerne.store.registers import OrganisationRow, PractitionerRow
 from kjerne.store.subjects import PersonDetail
 from kjerne.wire.jwks import FixedKeys
 from kjerne.wire.oauth import Verifier
+from participating import taking_part
 
 KEYS: Final = Keys(b"w" * 32, b"p" * 32, b"s" * 32)
 ISSUER: Final = "https://sts.example"
@@ -81,7 +82,7 @@ async def filled(house: House, at: datetime) -> None:
     """The registers and the people."""
 
     def unit(number: str, parent: str) -> OrganisationRow:
-        return OrganisationRow(number, parent, f"Enhet {number}", "unit", "", "", "0301", takes_part=True)
+        return OrganisationRow(number, parent, f"Enhet {number}", "unit", "", "", "0301")
 
     async with house.store.pool.acquire() as conn:
         since = date(2000, 1, 1)
@@ -97,6 +98,7 @@ async def filled(house: House, at: datetime) -> None:
             for number, name in ((PATIENT, "Pasient Prøve"), (SECOND, "Annen Prøve"), (DOCTOR, "Kari Prøve"))
         ]
         await house.store.people.register(conn, people, at)
+    await taking_part(house.store, (HOSPITAL, "consumer"), ("999999903", "source"))
 
 
 @dataclass

@@ -26,6 +26,7 @@ from attested import (
 from kjerne.access import Attestation, Coded
 from kjerne.errors import Refusal
 from kjerne.policy.caller import DEMANDS, Registered, must_be_fresh
+from kjerne.policy.caller import _texts as texts_of
 from kjerne.settings import Settings
 from kjerne.wire import attestation
 
@@ -124,6 +125,16 @@ async def test_a_patient_has_a_fodselsnummer_a_d_number_or_a_common_help_number(
     said = details()
     said["patients"][0]["identifier"]["system"] = f"urn:oid:2.16.578.1.12.4.1.{system}"
     assert (await made(claims(said))).attestation
+
+
+async def test_what_an_attestation_does_not_say_is_empty() -> None:
+    (nothing,) = attestation.read([{"type": "nhn:tillitsrammeverk:parameters"}])
+    assert set(texts_of(nothing)) == {""}
+    assert (nothing.patients, nothing.toa, nothing.care_relationship.decision_ref.user_selected) == ((), 0, None)
+    said = details()
+    del said["care_relationship"]["decision_ref"]["description"]
+    who = await made(claims(said))
+    assert who.attestation is not None and who.attestation.decision_text == ""
 
 
 async def test_the_whole_attestation_is_typed() -> None:

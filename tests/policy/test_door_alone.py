@@ -19,6 +19,7 @@ from kjerne.exchange import Denied, PatientRef
 from kjerne.policy import door
 from kjerne.policy.door import Door
 from kjerne.store import audit, subjects
+from kjerne.store.participation import Takers
 
 from .cast import COURSE, GP_LIST, NOW, PATIENT, attestation, choice, citizen, doctor, laboratory, patient
 
@@ -55,6 +56,11 @@ def stored(monkeypatch: pytest.MonkeyPatch) -> Stored:
     monkeypatch.setattr(audit, "insert", insert)
     monkeypatch.setattr(audit, "refused", lambda denial: denial)
     monkeypatch.setattr(audit, "with_reason", lambda answer, wrap: answer)
+
+    async def told(_: Takers, who: Caller) -> Caller:
+        return who
+
+    monkeypatch.setattr(Takers, "told", told)
     return found
 
 

@@ -26,7 +26,7 @@ from kjerne.wire import attestation, dpop, jws
 from kjerne.wire.jwks import FixedKeys
 from kjerne.wire.jws import SigningKey
 from kjerne.wire.oauth import Verifier
-from policy.cast import COURSE, patient
+from policy.cast import CONSUMER, COURSE, patient
 
 NOW: Final = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 AT: Final = int(NOW.timestamp())
@@ -181,7 +181,8 @@ async def test_no_damaged_attestation_opens_what_it_does_not_vouch_for() -> None
         raw = chance.choice(ways)(GOOD, chance)
         try:
             said = attestation.read([msgspec.json.decode(raw, type=dict[str, Any])])
-            caller = await made(claims(attestations=said))
+            # Her organisation takes part: no refusal is for any other reason than what the attestation says.
+            caller = replace(await made(claims(attestations=said)), parts=(CONSUMER,))
         except (msgspec.DecodeError, UnicodeDecodeError, Refusal):
             refused += 1
             continue

@@ -148,6 +148,7 @@ def workers(clusters: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator
             "KJERNE_ISSUER": ISSUER,
             "KJERNE_JWKS_FILE": str(folder / "jwks.json"),
             "KJERNE_PUBLIC_URL": Workers.public_url,
+            "KJERNE_AUDIT_CHECKPOINTS": str(folder),
             "KJERNE_POOL_SIZE": "4",
             "KJERNE_DPOP_SECONDS": "120",
         },

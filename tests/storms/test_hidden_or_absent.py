@@ -26,7 +26,8 @@ from kjerne.store import subjects
 from kjerne.store.embedded import PROGRAM
 from kjerne.store.house import open_store
 from kjerne.store.keys import Keys
-from services.results.conftest import LAB, NOW, Ward
+from participating import taking_part
+from services.results.conftest import LAB, NOW, TAKERS, Ward
 
 from .shut import (
     HIDDEN,
@@ -58,6 +59,7 @@ def dsn(clusters: Any) -> str:
 @pytest.fixture
 async def ward(dsn: str) -> AsyncIterator[Ward]:
     store = await open_store(dsn, Keys(b"w" * 32, b"p" * 32, b"s" * 32), pool_size=4)
+    await taking_part(store, *TAKERS)
     yield Ward(House(Settings(data=Path("unused"), dsn=dsn), store, FixedClock(NOW)))
     await store.close()
 

@@ -21,7 +21,7 @@ from kjerne.access import Label
 from kjerne.app import House
 from kjerne.clock import FixedClock
 from kjerne.pages.app import pages_app
-from kjerne.pages.live_citizen import CitizenPages
+from kjerne.pages.live_operator import OperatorPages
 from kjerne.policy.claims import Claims
 from kjerne.settings import Settings
 from kjerne.store import registers
@@ -30,7 +30,8 @@ from kjerne.store.house import open_store
 from kjerne.store.keys import Keys
 from kjerne.store.registers import OrganisationRow, PractitionerRow
 from pages.fake import FakeDoor
-from services.results.conftest import HOSPITAL, NOW, Ward
+from participating import taking_part
+from services.results.conftest import HOSPITAL, NOW, TAKERS, Ward
 
 from .shut import Hidden, Record, absent, mark, of_nobody, record
 
@@ -46,6 +47,7 @@ COMING: Final = re.compile(
 HIDDEN: Final = (
     Hidden("restricted by the patient", "clinician", mark("NORS")),
     Hidden("filed on a wrong person", "clinician", label=Label.WITHDRAWN),
+    Hidden("restricted, and filed on a wrong person", "clinician", label=Label.WITHDRAWN | Label.RESTRICTED),
     Hidden("another patient's", "clinician", elsewhere=True),
     Hidden("withheld from the citizen", "me", mark("NORN_FFL")),
     Hidden("not yet released", "me", mark("NORU", "2026-12-01")),
@@ -66,10 +68,11 @@ async def ward(dsn: str) -> AsyncIterator[Ward]:
     store = await open_store(dsn, Keys(b"w" * 32, b"p" * 32, b"s" * 32), pool_size=4)
     house = House(Settings(data=Path("unused"), dsn=dsn), store, FixedClock(NOW))
     if not await store.pool.fetchval("SELECT count(*) FROM practitioner"):
-        hospital = OrganisationRow(HOSPITAL, "", "Sykehuset", "hospital", "", "", "0301", takes_part=True)
+        hospital = OrganisationRow(HOSPITAL, "", "Sykehuset", "hospital", "", "", "0301")
         doctor = PractitionerRow(HPR, house.digest(f"doctor-{HPR}"), "Lege Legesen", ("LE",), date(2000, 1, 1), None)
         async with store.pool.acquire() as conn:
             await registers.fill(conn, [doctor], [hospital])
+        await taking_part(store, *TAKERS)
     yield Ward(house)
     await store.close()
 
@@ -88,7 +91,7 @@ class Tab:
         async def verify(_: bytes) -> Claims:
             return staff if to == "clinician" else citizen
 
-        live = CitizenPages(house.store, house.clock, house.reader, house.asker, verify, house.identify, house.digest)
+        live = OperatorPages(house.store, house.clock, house.reader, house.asker, verify, house.identify, house.digest)
         app = pages_app(live, FakeDoor(house.clock), key=bytes(32), clock=house.clock, secure=False)
         self.http = httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=URL, follow_redirects=True)
 
@@ -169,6 +172,7 @@ async def test_a_page_of_a_hidden_report_is_the_page_of_none(ward: Ward, hidden:
             assert one.status_code == 404
     if hidden.reader == "clinician":
         page = await tab.http.get(root)
+        assert bool(LOCK.search(page.text)) == (hidden.marks == mark("NORS"))
         answers = [await tab.post(page, f"{root}/acknowledge", report=id_) for id_ in (report, absent(made))]
         assert tab.shown(answers[0], report) == tab.shown(answers[1])
         assert answers[0].status_code == 404

@@ -133,9 +133,9 @@ WITH {STAMPED}, r AS MATERIALIZED (
 ), {audited("r", _FIRST_AUDIT)}
 SELECT s.ok, r.* FROM s LEFT JOIN r ON true"""
 
-# How much lies behind the patient's lock, and when what is not yet released opens: numbers and times, nothing else.
+# How much lies behind the patient's lock alone, and when what is not yet released opens: numbers and times, nothing else.
 _SHUT = """
-SELECT count(*) FILTER (WHERE labels & $3 & $5 <> 0),
+SELECT count(*) FILTER (WHERE labels & $3 = $5),
   array_agg(release_at ORDER BY release_at) FILTER (WHERE labels & $3 = 0 AND release_at > $4)
 FROM record WHERE patient = ANY($1::bigint[]) AND type = $2"""
 

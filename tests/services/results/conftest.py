@@ -20,6 +20,7 @@ from kjerne.registries.identifiers import control_digits
 from kjerne.settings import Settings
 from kjerne.store.house import open_store
 from kjerne.store.keys import Keys
+from kjerne.store.participation import Role
 from kjerne.store.people import Identifier, NewPerson
 from kjerne.store.subjects import PersonDetail
 from kjerne.wire.edge import Edge
@@ -30,6 +31,10 @@ from .kith.conftest import Kith
 NOW = datetime(2026, 3, 5, 12, tzinfo=UTC)
 HOSPITAL, ELSEWHERE, OTHER_LAB = "100000008", "100000016", "100000999"
 LAB = Caller("system", "lab", frozenset({"nhn:pps/provesvar-write"}), organisation="100000777")
+TAKERS: tuple[tuple[str, Role], ...] = (
+    (HOSPITAL, "consumer"), (ELSEWHERE, "consumer"), (LAB.organisation, "source"), (OTHER_LAB, "source"),
+)  # fmt: skip
+"""Who takes part in the tests' world."""
 
 
 _nines = (f"{day}8175{individual}" for day in range(12, 29) for individual in range(100, 500))
@@ -104,9 +109,7 @@ def number() -> str:
 async def ward(dsn: str) -> AsyncIterator[Ward]:
     keys = Keys(b"w" * 32, b"p" * 32, b"s" * 32)
     store = await open_store(dsn, keys, pool_size=6)
-    await taking_part(
-        store, (HOSPITAL, "consumer"), (ELSEWHERE, "consumer"), (LAB.organisation, "source"), (OTHER_LAB, "source")
-    )
+    await taking_part(store, *TAKERS)
     settings = Settings(data=Path("unused"), dsn=dsn)
     yield Ward(House(settings, store, FixedClock(NOW)))
     await store.close()
