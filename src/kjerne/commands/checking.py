@@ -72,10 +72,14 @@ def _production(settings: Settings) -> list[Finding]:
 
     try:
         checked(settings)
+        complete = Finding("settings", True, "complete")
     except Refusal as refusal:
-        return [Finding("settings", False, str(refusal)), _database(settings)]
-    found = [Finding("settings", True, "complete"), _database(settings)]
-    return [*found, _keys(settings), _participants(settings)] if found[-1].ok else found
+        complete = Finding("settings", False, str(refusal))
+    database = _database(settings)
+    if not database.ok:
+        return [complete, database]
+    keys = [_keys(settings)] if complete.ok else []
+    return [complete, database, *keys, _participants(settings)]
 
 
 def _keys(settings: Settings) -> Finding:
