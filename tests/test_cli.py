@@ -178,7 +178,9 @@ def test_setting_that_cannot_be_used_is_named(run: Any, monkeypatch: pytest.Monk
     assert json.loads(out)["error"]["where"] == "KJERNE_PORT"
 
 
-@pytest.mark.parametrize("dsn", ["postgresql://kjerne_app:secret@127.0.0.1:1/x", "secret://nothing"])
+@pytest.mark.parametrize(
+    "dsn", ["postgresql://kjerne_app:secret@127.0.0.1:1/x", "secret://nothing", "postgresql://u:secret@h:port/x"]
+)
 def test_database_that_does_not_answer_is_exit_3_and_keeps_its_password(
     run: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, dsn: str
 ) -> None:

@@ -18,7 +18,8 @@ from kjerne.policy import insight, privacy
 from kjerne.store import audit, chains, erasing, registers
 from kjerne.store.pool import Connection
 
-LOG_LIMIT: Final = 500
+LOG_LIMIT: Final = 20_000
+"""So many that no reader hides a look behind later ones; rows that are alike are shown as one line."""
 LOG_YEARS: Final = 10
 WRITING: Final = frozenset({"file", "correct", "write", "choose"})
 DEEDS: Final[Mapping[str, Literal["examined", "traced"]]] = {"examine": "examined", "trace": "traced"}

@@ -49,9 +49,10 @@ GONE: Final = (
     asyncpg.AdminShutdownError,
     asyncpg.CrashShutdownError,
     asyncpg.CannotConnectNowError,
+    asyncpg.InternalClientError,
 )
 """What a statement meets where the server cannot be reached, or stops: whether it was done is not known."""
-UNREACHED: Final = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError)
+UNREACHED: Final = (OSError, ValueError, asyncpg.PostgresError, asyncpg.InterfaceError)
 """What a database that cannot be used, or an address that names none, ends in when it is first spoken to."""
 
 

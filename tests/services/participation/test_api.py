@@ -184,3 +184,15 @@ def test_what_the_register_cannot_be_asked_is_refused(platform: Standing, path: 
 
 def test_the_memory_of_who_takes_part_is_as_short_as_promised() -> None:
     assert REMEMBERED_SECONDS <= 2
+
+
+@pytest.mark.parametrize("field", ["since", "until"])
+@pytest.mark.parametrize("instant", ["9999-12-31T23:59:59-23:59", "0001-01-01", "2200-01-01T00:00:00Z"])
+def test_an_instant_that_no_calendar_shows_is_refused(platform: Standing, field: str, instant: str) -> None:
+    number = platform.population.units["outside"].number
+    given = {"organisation": number, "service": "results", "part": "source", "phase": "pilot", "areas": "0301"}
+    answer = operated(platform, "POST", **given, basis="Avtale om pilot", **{field: instant})
+    assert (answer.status_code, answer.json()["where"]) == (400, field)
+    row = of(platform, "municipality", "consumer")
+    closed = operated(platform, "POST", f"/{row}/close", at=instant, why=REASON)
+    assert (closed.status_code, closed.json()["where"]) == (400, "at")

@@ -36,6 +36,8 @@ SAYS: Final = {
 _ONE_AT_A_TIME: Final = b"particip"
 _AREA: Final = re.compile(r"[0-9]{2}(?:[0-9]{2})?")
 _NORWAY: Final = ZoneInfo("Europe/Oslo")
+YEARS: Final = range(1900, 2200)
+"""Beyond these an instant is a slip of the keys, and no calendar can be shown for it in every zone."""
 
 Kind = Literal["open", "widen", "close"]
 
@@ -229,12 +231,16 @@ def _instant(fields: Mapping[str, str], name: str) -> datetime | None:
         return None
     try:
         if len(text) == len("2026-11-23"):
-            return datetime.combine(date.fromisoformat(text), time(), _NORWAY)
-        found = datetime.fromisoformat(text)
-        # A form field for day and time has no offset: it is Norwegian time, as everywhere on the pages.
-        return found if found.tzinfo else found.replace(tzinfo=_NORWAY)
+            found = datetime.combine(date.fromisoformat(text), time(), _NORWAY)
+        else:
+            found = datetime.fromisoformat(text)
+            # A form field for day and time has no offset: it is Norwegian time, as everywhere on the pages.
+            found = found if found.tzinfo else found.replace(tzinfo=_NORWAY)
     except ValueError:
         raise Refusal(400, f"{name} is a day or an instant, such as 2026-11-23", where=name) from None
+    if found.year not in YEARS:
+        raise Refusal(400, f"{name} lies outside the years {YEARS.start} to {YEARS.stop - 1}", where=name)
+    return found
 
 
 def _covers(wide: Sequence[str], narrow: Sequence[str]) -> bool:
