@@ -410,21 +410,6 @@ async def test_all_samples_are_accepted_and_the_cancelled_report_ends_cancelled(
     assert (len(found), {tree["status"] for tree in found}) == (8, {"cancelled"})
 
 
-async def test_a_message_with_one_denied_report_registers_nobody(ward: Ward, kith: Kith, number: str) -> None:
-    unknown = fresh_number()
-    key = await ward.person(number)
-    async with ward.house.store.pool.acquire() as conn:
-        await ward.house.store.people.add_choice(conn, key, Choice("opt-out", "results", "", "", NOW, None))
-    reports = "".join(
-        kith.report(patient=kith.person(kith.item(), number=whose), id_=f"{whose[-5:]}-two")
-        for whose in (unknown, number)
-    )
-    (taken,) = await take(ward, kith.message(reports, id_=f"denied-{number[-5:]}", version="1.3"))
-    assert (taken.accepted, taken.status) == (False, 403)
-    async with ward.house.store.pool.acquire() as conn:
-        assert await ward.house.store.people.key_of(conn, ward.house.digest(unknown)) is None
-
-
 async def test_what_is_refused_because_the_law_changed_meanwhile_registers_nobody(
     ward: Ward, kith: Kith, number: str
 ) -> None:

@@ -123,3 +123,18 @@ async def test_nothing_new_is_kept_of_somebody_who_has_opted_out(ward: Ward, kit
         raw = a_report(kith, number, kith.item(), id_=f"M-{service}", service=service)
         assert [one.status for one in await take(ward, raw)] == [403]
     assert await kept(ward, key) == []
+
+
+async def test_a_message_with_one_denied_report_registers_nobody(ward: Ward, kith: Kith, number: str) -> None:
+    unknown = fresh_number()
+    key = await ward.person(number)
+    async with ward.house.store.pool.acquire() as conn:
+        await ward.house.store.people.add_choice(conn, key, Choice("opt-out", "results", "", "", NOW, None))
+    reports = "".join(
+        kith.report(patient=kith.person(kith.item(), number=whose), id_=f"{whose[-5:]}-two")
+        for whose in (unknown, number)
+    )
+    (taken,) = await take(ward, kith.message(reports, id_=f"denied-{number[-5:]}", version="1.3"))
+    assert (taken.accepted, taken.status) == (False, 403)
+    async with ward.house.store.pool.acquire() as conn:
+        assert await ward.house.store.people.key_of(conn, ward.house.digest(unknown)) is None
