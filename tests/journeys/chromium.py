@@ -55,6 +55,7 @@ class Tab:
     def holds(self) -> None:
         """Zero axe violations, no sideways scroll, nothing that the policy had to stop."""
         page = self.page
+        page.wait_for_load_state("load")  # a page that is on its way to the next has no document to look at
         if not page.evaluate("!!window.axe"):
             page.evaluate(AXE.read_text("utf-8"))
         found = page.evaluate("(tags) => axe.run({runOnly: {type: 'tag', values: tags}})", RULES)
