@@ -11,6 +11,7 @@ import asyncpg
 from kjerne.store.codec import Dictionaries, Wrap, bound, parted, split
 from kjerne.store.house import load_dictionaries
 from kjerne.store.keys import Keys
+from kjerne.store.shares import NAME, Shares
 
 SAMPLE: Final = 20_000
 COUNTED: Final = ("record", "record_history", "audit")
@@ -45,11 +46,14 @@ async def measured(dsn: str, data: Path) -> Sizes:
     try:
         tables = {row["name"]: row["bytes"] for row in await conn.fetch(_TABLES)}
         rows = {name: await conn.fetchval(f"SELECT count(*) FROM {name}") for name in COUNTED}
-        dictionaries, wrap = Dictionaries(), Wrap(Keys.in_folder(data).derived("wrap"))
+        keys = Keys.in_folder(data)
+        shares = Shares(data / NAME, keys)
+        dictionaries, wrap = Dictionaries(), Wrap(keys.derived("wrap"), shares)
         await load_dictionaries(conn, dictionaries)
         lengths = []
         for patient, type_, id_, dictionary, body, wrapped in await conn.fetch(_BODIES, SAMPLE):
-            _, packed = parted(dictionary, wrap.unwrap(patient, wrapped).open(body, bound(patient, type_, id_)))
+            key = wrap.unwrap(patient, wrapped).with_share(shares.share("results", patient))
+            _, packed = parted(dictionary, key.open(body, bound(patient, type_, id_)))
             lengths.append(len(split(dictionaries.grow(dictionary, packed))[0]))
     finally:
         await conn.close()

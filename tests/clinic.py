@@ -18,7 +18,7 @@ import httpx
 
 from attested import DOCTOR, PATIENT, details
 from forgeries import ISSUER_JWKS, NOW, Sent
-from kjerne import app
+from kjerne import app, housekeeping
 from kjerne.access import Tie
 from kjerne.app import House
 from kjerne.clock import Clock, FixedClock
@@ -156,20 +156,21 @@ class Clinic:
 
 
 @asynccontextmanager
-async def opened(dsn: str, clock: Clock | None = None, **changes: Any) -> AsyncIterator[House]:
-    """A house over the database, with the world's keys."""
-    store = await open_store(dsn, KEYS, pool_size=4)
+async def opened(dsn: str, folder: Path, clock: Clock | None = None, **changes: Any) -> AsyncIterator[House]:
+    """A house over the database, with the world's keys; the key shares lie in the folder."""
+    settings, clock = Settings(data=folder, dsn=dsn, **changes), clock or FixedClock(NOW)
+    store = await open_store(dsn, KEYS, await housekeeping.shares_of(settings, KEYS, clock), pool_size=4)
     try:
-        yield House(Settings(data=Path("unused"), dsn=dsn, **changes), store, clock or FixedClock(NOW))
+        yield House(settings, store, clock)
     finally:
         await store.close()
 
 
 @asynccontextmanager
-async def clinic(dsn: str, **changes: Any) -> AsyncIterator[Clinic]:
+async def clinic(dsn: str, folder: Path, **changes: Any) -> AsyncIterator[Clinic]:
     """The world over a database, filled once."""
     clock = FixedClock(NOW)
-    async with opened(dsn, clock, **changes) as house:
+    async with opened(dsn, folder, clock, **changes) as house:
         if not await house.store.pool.fetchval("SELECT count(*) FROM practitioner"):
             await filled(house, NOW)
         clock.move(timedelta(minutes=-1))

@@ -14,6 +14,8 @@ import pytest
 
 from kjerne.store import migrate
 from kjerne.store.embedded import OWNER, PROGRAM, SUPERUSER, Embedded
+from kjerne.store.keys import Keys
+from kjerne.store.shares import NAME, Shares
 from platform_fixture import platform
 
 __all__ = ["platform"]
@@ -121,6 +123,12 @@ def dsn(database: Database) -> str:
 def owner_dsn(database: Database) -> str:
     """The owner role's address of this module's database."""
     return database.owner_dsn
+
+
+@pytest.fixture
+def shares(tmp_path: Path) -> Shares:
+    """Key shares of a test's own, under the keys that the tests' stores have."""
+    return Shares.made(tmp_path / NAME, Keys(b"w" * 32, b"p" * 32, b"s" * 32), ["results", "other"])
 
 
 @pytest.fixture

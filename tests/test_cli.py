@@ -27,6 +27,7 @@ from kjerne.store.keys import Keys
 PRODUCTION = {
     "KJERNE_DSN": "postgresql://nowhere",
     "KJERNE_KEYS": ",".join(["ab" * 32] * 3),
+    "KJERNE_KEY_SHARES": "key-shares",
     "KJERNE_ISSUER": "https://issuer.test",
     "KJERNE_PUBLIC_URL": "https://kjerne.test",
     "KJERNE_AUDIT_CHECKPOINTS": "/nowhere",

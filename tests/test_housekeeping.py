@@ -20,6 +20,7 @@ from kjerne.store.house import Store, open_store
 from kjerne.store.keys import Keys
 from kjerne.store.people import Identifier, NewPerson
 from kjerne.store.proofs import ProofTable
+from kjerne.store.shares import Shares
 from kjerne.store.subjects import PersonDetail
 from kjerne.store.verifying import verify
 
@@ -27,8 +28,8 @@ START = datetime(2026, 11, 23, 12, tzinfo=UTC)
 
 
 @pytest.fixture
-async def store(dsn: str) -> AsyncIterator[Store]:
-    opened = await open_store(dsn, Keys(b"w" * 32, b"p" * 32, b"s" * 32), pool_size=4)
+async def store(dsn: str, shares: Shares) -> AsyncIterator[Store]:
+    opened = await open_store(dsn, Keys(b"w" * 32, b"p" * 32, b"s" * 32), shares, pool_size=4)
     await opened.pool.execute("DELETE FROM job")
     yield opened
     await opened.close()
@@ -46,7 +47,7 @@ def checkpoints(tmp_path: Path) -> Checkpoints:
 
 @pytest.fixture
 async def worker(store: Store, clock: FixedClock, checkpoints: Checkpoints) -> Worker:
-    made = housekeeping.worker(store.pool, clock, checkpoints, store.keys)
+    made = housekeeping.worker(store.pool, clock, checkpoints, store.keys, store.wrap.shares)
     await made.start()
     return made
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import IntFlag
 from typing import Final, Literal, NoReturn
+from uuid import UUID
 
 CallerKind = Literal["practitioner", "citizen", "system"]
 Action = Literal["read", "search", "history", "write", "insight", "choose", "file", "correct", "examine", "trace"]
@@ -25,7 +26,8 @@ class Label(IntFlag):
     """What withholds a record from somebody; a bit mask in `record.labels`.
 
     Code system 9603 (OID 2.16.578.1.12.4.1.1.9603) keeps two things apart that must never be mixed: `RESTRICTED`
-    (sperret, NORS) hides from staff at the citizen's wish; the others (nektet) hide from the citizen or a proxy.
+    (sperret, NORS) hides from staff at the citizen's wish; the others (nektet) hide from the citizen or a proxy. Bits from
+    `FIRST_PART` on have no names: each marks what one of the patient's own restrictions of a part is about.
     """
 
     RESTRICTED = 1
@@ -36,9 +38,22 @@ class Label(IntFlag):
     """Result of a newborn, fetus or donor filed on the mother: shown, but kept out of her trends."""
     WITHDRAWN = 32
     """Filed on a wrong person and withdrawn: opened for insight and for those who must be told, for nobody else."""
+    RESTRICTED_HERE = 64
+    """As `RESTRICTED`, where the patient chose it here and not at the source: lifting it leaves the source's own."""
 
 
 NO_LABEL: Final = Label(0)
+FIRST_PART: Final = 128
+PARTS: Final = 16
+"""How many parts of her record a patient may have restricted at the same time."""
+SHUT_BY_PATIENT: Final = Label.RESTRICTED | Label.RESTRICTED_HERE | Label(FIRST_PART * (2**PARTS - 1))
+"""Everything a record can be marked with that the patient chose to keep from personnel."""
+
+
+def part_label(slot: int) -> Label:
+    """The mark of a restricted part, by the number that its choice has among the patient's."""
+    assert 0 <= slot < PARTS
+    return Label(FIRST_PART << slot)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,14 +129,59 @@ class Caller:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """One choice of the patient about her own data, valid in the half-open interval [made_at, ended_at)."""
+    """One choice of the patient about her own data, valid in the half-open interval [made_at, ended_at).
 
-    kind: Literal["opt-out", "restriction", "block", "consent"]
+    A restriction is against everybody, one `organisation` or one group of roles (`role`), and of the whole service or a
+    part: a kind of content (`part`), or what one organisation sent (`source`). Records of a part carry its mark (`slot`) in
+    the rows of the person keys in `marked`; while she has another key as well, it counts as of the whole. A `record` is
+    restricted by itself. A consent may be for one `course` of treatment, by the reference its attestations carry.
+    """
+
+    kind: Literal["opt-out", "restriction", "block", "consent", "record"]
     service: str
     hpr: str
     organisation: str
     made_at: datetime
     ended_at: datetime | None
+    role: str = ""
+    part: str = ""
+    source: str = ""
+    course: str = ""
+    record: UUID | None = None
+    slot: int = -1
+    marked: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """A choice as it was asked for, from a form or a Consent; nothing in it is checked yet. Fields as in `Choice`."""
+
+    kind: str
+    service: str = "results"
+    hpr: str = ""
+    organisation: str = ""
+    until: datetime | None = None
+    role: str = ""
+    part: str = ""
+    source: str = ""
+    course: str = ""
+    record: str = ""
+    since: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A choice as the store has it: whose row it is (one of the patient's keys), its number and what it says.
+
+    `set_by` and `ended_by` are the rules that let somebody make and end it: herself, or one who stood in for her.
+    """
+
+    patient: int
+    number: int
+    choice: Choice
+    set_at: datetime | None = None
+    set_by: str = ""
+    ended_by: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +218,8 @@ class Subject:
     synthetic: bool
     digests: frozenset[bytes] = field(default=frozenset(), repr=False)
     """Digests of all identifiers of all `keys`: an attestation must name one of them and nobody else (ATT-4)."""
+    destroyed: tuple[tuple[str, ...] | None, ...] = ()
+    """For each of `keys` the services whose key was destroyed, once for each time; None: sealed as before 0013."""
     caller_protection: str = ""
     """Address protection of the caller as a person: who lives under one represents nobody."""
     lives_with_parent: bool | None = None

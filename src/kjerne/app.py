@@ -26,7 +26,7 @@ import structlog
 from joserfc.errors import JoseError
 from joserfc.jwk import ECKey
 
-from kjerne import __version__
+from kjerne import __version__, housekeeping
 from kjerne.access import Caller, Once
 from kjerne.clock import Clock, SystemClock
 from kjerne.errors import Refusal
@@ -238,8 +238,12 @@ def is_synthetic(number: str) -> bool:
 @contextlib.asynccontextmanager
 async def opened(settings: Settings, keys: Keys, clock: Clock | None = None) -> AsyncIterator[House]:
     """A house over the database of `settings`, closed at the end."""
-    store = await open_store(settings.dsn, keys, pool_size=settings.pool_size, request_seconds=settings.request_seconds)
-    house = House(settings, store, clock or SystemClock())
+    clock = clock or SystemClock()
+    shares = await housekeeping.shares_of(settings, keys, clock)
+    store = await open_store(
+        settings.dsn, keys, shares, pool_size=settings.pool_size, request_seconds=settings.request_seconds
+    )
+    house = House(settings, store, clock)
     try:
         yield house
     finally:

@@ -119,8 +119,8 @@ async def granted(
     `proven` as in `Admit`, for the first time round. Raises `Denied`; `Refusal` 503 when the facts keep changing.
     """
     for attempt in range(3):
-        grant = await admit(patient, service, action, basis=basis, purpose=purpose, proven=proven and attempt == 0)
         try:
+            grant = await admit(patient, service, action, basis=basis, purpose=purpose, proven=proven and attempt == 0)
             return await use(grant)
         except Stale:
             continue

@@ -5,21 +5,21 @@ The same worker runs beside the requests in `kjerne up` and alone in `kjerne wor
 
 from __future__ import annotations
 
-from collections import defaultdict
 from datetime import datetime, timedelta
 from typing import Final
 
 from kjerne.clock import Clock
-from kjerne.fhir.definitions import type_number
 from kjerne.jobs import Job, Worker
-from kjerne.services.standards import SERVICE_BY_TYPE
-from kjerne.store import erasing, logins, repeats
+from kjerne.services.standards import types_by_service
+from kjerne.settings import Settings
+from kjerne.store import erasing, logins, repeats, restoring
 from kjerne.store.checkpoints import Checkpoints
 from kjerne.store.keys import Keys
 from kjerne.store.keys import Sealer as MessageSealer
 from kjerne.store.pool import Pool
 from kjerne.store.proofs import ProofTable
 from kjerne.store.sealing import Sealer
+from kjerne.store.shares import Shares
 
 PROOF_SWEEP: Final = "proof-sweep"
 AUDIT_SEAL: Final = "audit-seal"
@@ -33,12 +33,18 @@ SEAL_EVERY: Final = timedelta(seconds=1)
 COUNT_EVERY: Final = timedelta(hours=1)
 
 
-def worker(pool: Pool, clock: Clock, checkpoints: Checkpoints, keys: Keys) -> Worker:
+async def shares_of(settings: Settings, keys: Keys, clock: Clock) -> Shares:
+    """The key shares of the settings' database, once what they list as destroyed is gone from it."""
+    path = restoring.shares_path(settings.data, settings.key_shares)
+    return await restoring.opened(settings.dsn, settings.owner_dsn, path, keys, types_by_service(), clock.now())
+
+
+def worker(pool: Pool, clock: Clock, checkpoints: Checkpoints, keys: Keys, shares: Shares) -> Worker:
     """The worker with every kind of job. `checkpoints` is where the log's heads are signed.
 
     The pool needs two connections for each worker: a job's row is held on one while the job is done on the other.
     """
-    proofs, eraser = ProofTable(pool, clock), erasing.Eraser(pool, clock, _types_by_service())
+    proofs, eraser = ProofTable(pool, clock), erasing.Eraser(pool, clock, types_by_service(), shares)
     sealer, noted = Sealer(pool, clock, checkpoints), MessageSealer(keys.derived("message"))
 
     async def sweep(_: Job) -> datetime:
@@ -63,10 +69,3 @@ def worker(pool: Pool, clock: Clock, checkpoints: Checkpoints, keys: Keys) -> Wo
         PROOF_SWEEP: sweep, AUDIT_SEAL: seal, REPEAT_COUNT: count, LOGIN_SWEEP: sweep_logins, erasing.KIND: eraser.erase,
     }  # fmt: skip
     return Worker(pool, clock, handlers, recurring=(PROOF_SWEEP, AUDIT_SEAL, REPEAT_COUNT, LOGIN_SWEEP))
-
-
-def _types_by_service() -> dict[str, list[int]]:
-    found = defaultdict[str, list[int]](list)
-    for name, service in SERVICE_BY_TYPE.items():
-        found[service].append(type_number(name))
-    return dict(found)

@@ -30,6 +30,11 @@ class Settings(BaseSettings):
     keys: SecretStr = Field(
         SecretStr(""), description="production: the master keys, 3 x 32 bytes as hex, comma between"
     )
+    key_shares: str = Field(
+        "",
+        description="the file of key shares, outside the database and its backup; empty: `key-shares` in `data`. "
+        "Production must name it",
+    )
     issuer: str = Field("", description="the OpenID provider whose tokens are trusted; empty in the sandbox: our own")
     jwks_file: str = Field("", description="the issuer's public keys as a file, where the issuer is not reachable")
     pages_client: str = Field(

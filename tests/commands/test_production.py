@@ -19,6 +19,7 @@ def production(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, dsn: str) -> pyt
     settings = {
         "DSN": dsn,
         "KEYS": ",".join(secrets.token_hex(32) for _ in range(3)),
+        "KEY_SHARES": str(tmp_path / "key-shares"),
         "ISSUER": "https://issuer.test",
         "PUBLIC_URL": "https://kjerne.test",
         "AUDIT_CHECKPOINTS": str(tmp_path),
@@ -40,6 +41,12 @@ def test_work_refuses_without_a_place_or_a_key_for_the_checkpoints(run: Any, pro
     production.delenv(name)
     code, _, err = run("work", "--once")
     assert (code, f"{name} is not set: " in err, "docs/audit-log.md" in err) == (1, True, True)
+
+
+def test_work_makes_no_key_shares_where_nobody_looks_for_them(run: Any, production: Any) -> None:
+    production.delenv("KJERNE_KEY_SHARES")
+    code, _, err = run("work", "--once")
+    assert (code, "KJERNE_KEY_SHARES is not set: the file of key shares" in err) == (1, True)
 
 
 def test_serve_refuses_without_a_place_for_the_checkpoints(run: Any, production: Any) -> None:

@@ -2,7 +2,7 @@
 
 Where the product walks down a table to the first row that fits, this asks each law by itself whether it speaks against,
 and gives only when none does. It counts birthdays where the product counts years, and knows summer time by its rule.
-Each function names its source; what the sources leave open is settled in docs/law.md, conflicts K1 to K21.
+Each function names its source; what the sources leave open is settled in docs/law.md, conflicts K1 to K25.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ class Attest:
     reason: str = ""
     self_authorised: bool = False
     minutes_old: float = 1
+    treatment: str = "1"
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,12 @@ class Will:
     place: str = ""
     begins: datetime | None = None
     ends: datetime | None = None
+    group: str = ""
+    content: str = ""
+    sent_by: str = ""
+    mark: int = 0
+    marked_everywhere: bool = True
+    treatment: str = ""
 
 
 @dataclass(frozen=True)
@@ -166,9 +173,33 @@ def is_blocked(s: Situation) -> bool:
     return any(s.hpr and int(will.hpr) == int(s.hpr) for will in wills_now(s, "block") if will.hpr)
 
 
+GROUP_OF_ROLE = {"LE": "doctors", "SP": "nurses", "AA": "acute", "PM": "acute", "JO": "midwives", "PS": "psychologists"}
+
+
+def restrictions_against_this_one(s: Situation) -> list[Will]:
+    """Against everybody, against those who work at one place, or against a group of professions (pbrl § 5-3)."""
+    found = []
+    for will in wills_now(s, "restriction"):
+        place = will.place in ("", s.legal_entity, s.unit)
+        group = will.group == "" or will.group == GROUP_OF_ROLE.get(s.role, "others")
+        if place and group:
+            found.append(will)
+    return found
+
+
+def is_only_a_part(will: Will) -> bool:
+    """A kind of content, or what one organisation sent, where every record of it is marked; else it is the whole (K22)."""
+    return (will.content != "" or will.sent_by != "") and will.marked_everywhere
+
+
 def is_restricted(s: Situation) -> bool:
-    """Against everybody, or against those who work at one place."""
-    return any(will.place in ("", s.legal_entity, s.unit) for will in wills_now(s, "restriction"))
+    """The whole service."""
+    return any(not is_only_a_part(will) for will in restrictions_against_this_one(s))
+
+
+def restricted_parts(s: Situation) -> frozenset[str]:
+    """What stays behind the padlock while the rest is open."""
+    return frozenset(f"part {will.mark}" for will in restrictions_against_this_one(s) if is_only_a_part(will))
 
 
 def is_opened(s: Situation) -> bool:
@@ -177,8 +208,10 @@ def is_opened(s: Situation) -> bool:
 
 
 def has_consented(s: Situation) -> bool:
-    """Recorded beforehand, for a person, a place, or a person at a place."""
+    """Recorded beforehand, for a person, a place, or a person at a place; perhaps for one course of treatment (K23)."""
     for will in wills_now(s, "consent"):
+        if will.treatment and (s.attest is None or will.treatment != s.attest.treatment):
+            continue
         person = will.hpr == s.hpr if will.hpr else True
         place = will.place in (s.legal_entity, s.unit) if will.place else True
         if (will.hpr or will.place) and person and place:
@@ -326,12 +359,14 @@ def hidden_from_personnel(s: Situation) -> frozenset[str]:
     """9603 NORS is opened by elevated grounds alone; what was filed on a wrong person by nothing."""
     if s.basis.startswith("FORHOYET"):
         return frozenset({"withdrawn"})
-    return frozenset({"withdrawn", "restricted"})
+    single = frozenset({"withdrawn", "restricted", "restricted here"})
+    return single if is_opened(s) else single | restricted_parts(s)
 
 
 def special_in_the_log(s: Situation, purpose: str) -> str:
     """What the patient is told of, whatever she has asked to be told."""
-    if s.basis.startswith("FORHOYET") or is_restricted(s):
+    opened = is_restricted(s) or (is_opened(s) and restricted_parts(s))
+    if s.basis.startswith("FORHOYET") or opened:
         return "restriction-opened"
     if purpose == "BTG":
         return "break-glass"
@@ -412,6 +447,7 @@ EVERYTHING = frozenset(
         "withheld from youth",
         "not the mother's",
         "withdrawn",
+        "restricted here",
     }
 )
 
@@ -433,7 +469,7 @@ def operator(s: Situation) -> Answer:
     if s.action == "trace":
         return Answer(given=True, hidden=EVERYTHING, purpose=purpose)
     its_own = s.kind == "system" and "kjerne:operations" not in s.scopes
-    shut = is_blocked(s) or is_protected(s.address) or wills_now(s, "opt-out") or is_restricted(s)
+    shut = is_blocked(s) or is_protected(s.address) or wills_now(s, "opt-out") or restrictions_against_this_one(s)
     if shut and not its_own:
         return Answer(given=False)
     return Answer(given=True, hidden=EVERYTHING, marked="break-glass", purpose=purpose)

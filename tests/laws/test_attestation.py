@@ -56,9 +56,14 @@ def dsn_of_18(clusters: Any) -> str:
     return str(cluster.server.dsn(PROGRAM, "attestation"))
 
 
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("shares")
+
+
 @pytest.fixture
-async def here(dsn_of_18: str) -> AsyncIterator[Clinic]:
-    async with clinic(dsn_of_18) as one:
+async def here(dsn_of_18: str, folder: Path) -> AsyncIterator[Clinic]:
+    async with clinic(dsn_of_18, folder) as one:
         yield one
 
 
@@ -433,8 +438,8 @@ async def test_att_58_an_attestation_ends_also_inside_a_token_that_lives_on(here
     assert "attestation_has_expired" in decode(answer.content)["issue"][0]["diagnostics"]
 
 
-async def test_att_58_a_setting_makes_the_life_shorter(dsn_of_18: str) -> None:
-    async with clinic(dsn_of_18, attestation_minutes=5) as strict:
+async def test_att_58_a_setting_makes_the_life_shorter(dsn_of_18: str, folder: Path) -> None:
+    async with clinic(dsn_of_18, folder, attestation_minutes=5) as strict:
         token = strict.sent().token
         assert (await strict.send(strict.sent(token=token), person_id=PATIENT)).status_code == 200
         strict.clock.move(timedelta(minutes=5))

@@ -48,9 +48,14 @@ def dsn(clusters: Any) -> str:
     return str(cluster.server.dsn(PROGRAM, "known_faults"))
 
 
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("shares")
+
+
 @pytest.fixture
-async def here(dsn: str) -> AsyncIterator[Clinic]:
-    async with clinic(dsn) as one:
+async def here(dsn: str, folder: Path) -> AsyncIterator[Clinic]:
+    async with clinic(dsn, folder) as one:
         yield one
 
 

@@ -15,7 +15,7 @@ from random import Random
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from kjerne.access import Attestation, Caller, Choice, Denial, Grant, Label, Part, Subject, Tie
+from kjerne.access import PARTS, Attestation, Caller, Choice, Denial, Grant, Label, Part, Subject, Tie, part_label
 from kjerne.policy.rules import decide, mark_of
 
 from .oracle import Answer, Attest, Bond, Membership, Situation, Will, answer, day_in_norway
@@ -33,6 +33,7 @@ WORDS = {
     Label.WITHHELD_FROM_YOUTH: "withheld from youth",
     Label.NOT_THE_MOTHERS: "not the mother's",
     Label.WITHDRAWN: "withdrawn",
+    Label.RESTRICTED_HERE: "restricted here",
 }
 
 PURPOSES = ("", "TREAT", "ETREAT", "COC", "BTG", "PATRQT", "nonsense")
@@ -133,6 +134,24 @@ PATIENTS: dict[str, dict[str, object]] = {
     "restricted": {"wills": (Will("restriction"),)},
     "restricted for the unit": {"wills": (Will("restriction", place=UNIT),)},
     "restricted elsewhere": {"wills": (Will("restriction", place=ELSEWHERE),)},
+    "doctors restricted": {"wills": (Will("restriction", group="doctors"),)},
+    "others restricted": {
+        "wills": (Will("restriction", group="others"), Will("restriction", group="nurses", ends=NOW))
+    },
+    "a part restricted": {"wills": (Will("restriction", content="radiology", mark=3),)},
+    "a laboratory restricted": {"wills": (Will("restriction", sent_by=ELSEWHERE, mark=0),)},
+    "a part restricted for the unit": {"wills": (Will("restriction", place=UNIT, content="laboratory", mark=15),)},
+    "a part not yet marked": {"wills": (Will("restriction", content="laboratory", marked_everywhere=False),)},
+    "parts and all for nurses": {
+        "wills": (
+            Will("restriction", content="genetics", mark=1),
+            Will("restriction", content="pathology", mark=2, group="acute"),
+            Will("restriction", group="nurses"),
+        )
+    },
+    "a single record restricted": {"wills": (Will("record"),)},
+    "consenting for this course": {"wills": (Will("consent", hpr="7012345", treatment="1"),)},
+    "consenting for another course": {"wills": (Will("consent", place=UNIT, treatment="2"),)},
     "restriction lifted": {"wills": (Will("restriction", begins=LONG_AGO, ends=NOW),)},
     "restricted from now": {"wills": (Will("restriction", service="", begins=NOW, ends=TOMORROW),)},
     "restricted in another service": {"wills": (Will("restriction", service="documents"),)},
@@ -191,7 +210,7 @@ def attestation_of(s: Situation) -> Attestation:
         healthcare_service=None,
         purpose=s.attest.purpose,
         purpose_details=None,
-        decision_id="1",
+        decision_id=s.attest.treatment,
         decision_text=s.attest.reason,
         user_selected=s.attest.self_authorised,
         patient_digests=tuple(b"the patient" if one == "this" else b"another" for one in s.attest.about),
@@ -211,7 +230,20 @@ def subject_of(s: Situation) -> Subject:
         protection=s.address,
         deceased=s.dead,
         choices=tuple(
-            Choice(will.kind, will.service, will.hpr, will.place, will.begins or LONG_AGO, will.ends)  # type: ignore[arg-type]
+            Choice(
+                will.kind,
+                will.service,
+                will.hpr,
+                will.place,
+                will.begins or LONG_AGO,
+                will.ends,  # type: ignore[arg-type]
+                role=will.group,
+                part=will.content,
+                source=will.sent_by,
+                course=will.treatment,
+                slot=will.mark,
+                marked=(10, 11) if will.marked_everywhere else (11,),
+            )
             for will in s.wills
         ),
         ties=tuple(
@@ -230,6 +262,7 @@ def in_the_oracles_words(decision: Grant | Denial) -> Answer:
     if isinstance(decision, Denial):
         return Answer(given=False, outcome=decision.outcome, tells_address=decision.rule == "address-protected")
     hidden = frozenset(WORDS[label] for label in Label if label in decision.hides)
+    hidden |= {f"part {slot}" for slot in range(PARTS) if part_label(slot) in decision.hides}
     return Answer(True, "", hidden, decision.released_only, mark_of(decision.rule), decision.purpose)
 
 
@@ -392,14 +425,17 @@ OPTIONS: dict[str, tuple[object, ...]] = {
 INSTANTS = (None, YESTERDAY, NOW - timedelta(seconds=1), NOW, NOW + timedelta(seconds=1), TOMORROW)
 DAYS = (None, *(date(2026, 11, 23) + timedelta(days=count) for count in (-1, 0, 1)))
 NUMBERS = ("", "9144900", "1234567", "0009144900")
+KINDS = ("block", "restriction", "restriction", "opt-out", "consent", "record")
+GROUPS = ("", "", "doctors", "nurses", "acute", "midwives", "psychologists", "others", "nobody")
 PLACES = ("", ENTITY, UNIT, ELSEWHERE)
 
 
 def any_situation(chance: Random) -> Situation:
     pick = chance.choice
     wills = [
-        Will(pick(("block", "restriction", "opt-out", "consent")), pick(("", "results", "documents")), pick(NUMBERS),
-             pick(PLACES), pick(INSTANTS), pick(INSTANTS))
+        Will(pick(KINDS), pick(("", "results", "documents")), pick(NUMBERS),
+             pick(PLACES), pick(INSTANTS), pick(INSTANTS), pick(GROUPS), pick(("", "", "radiology")),
+             pick(("", "", ELSEWHERE)), chance.randrange(PARTS), chance.random() < 0.8, pick(("", "", "1", "2")))
         for _ in range(chance.randrange(3))
     ]  # fmt: skip
     bonds = [

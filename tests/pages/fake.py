@@ -16,7 +16,7 @@ from typing import Any, Literal
 
 import uvicorn
 
-from kjerne.access import Caller, Denial
+from kjerne.access import Caller, Denial, Wish
 from kjerne.clock import Clock, FixedClock, SystemClock
 from kjerne.errors import Refusal
 from kjerne.exchange import Denied
@@ -27,7 +27,6 @@ from kjerne.pages.house import (
     Blockable,
     Changed,
     Chart,
-    ChoiceKind,
     Coming,
     Done,
     File,
@@ -276,8 +275,16 @@ class FakeHouse:
             "9000002", "Siri Vik", "SP", ""
         )
 
-    async def choose(self, who: Identity, visit: Visit, kind: ChoiceKind, hpr: str) -> None:
-        self.made.append(OwnChoice(f"m{len(self.made)}", kind, self.clock.now(), hpr and "Siri Vik"))
+    async def choose(self, who: Identity, visit: Visit, wish: Wish) -> None:
+        if wish.source == "999999999":
+            raise Refusal(400, "no organisation has this number", where="source")
+        self.made.append(
+            OwnChoice(
+                f"m{len(self.made)}", wish.kind, self.clock.now(), wish.hpr and "Siri Vik",  # type: ignore[arg-type]
+                wish.organisation, self.clock.now() + timedelta(days=30) if wish.kind == "opt-out" else wish.until,
+                wish.role, wish.part, wish.source, wish.course, wish.record,
+            )
+        )  # fmt: skip
 
     async def lift(self, who: Identity, visit: Visit, number: str) -> None:
         self.made = [one for one in self.made if one.number != number]

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime, timedelta
+from uuid import UUID
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kjerne.access import Choice, Grant
+from kjerne.access import PARTS, Choice, Grant, Held, Wish
 from kjerne.errors import Refusal
-from kjerne.policy.privacy import KINDS, REGRET, ChoiceChange, Held, Wish, deletion_of, in_force, lift, make
+from kjerne.policy.privacy import KINDS, REGRET, ChoiceChange, deletion_of, in_force, lift, make
 from kjerne.policy.rules import decide
 from kjerne.policy.words import CHOICE_EFFECTS
 
 from .cast import GP_LIST, HOSPITAL, NOW, PARENT, RELATIVE, choice, citizen, doctor, patient
 
 LATER = NOW + timedelta(days=7)
+RECORD = UUID(int=7)
 
 
 def choosing(*choices: Choice) -> Grant:
@@ -56,6 +58,37 @@ def test_a_consent_names_whom_it_is_for_and_may_end_by_itself() -> None:
     assert change.delete_at is None
 
 
+def test_a_consent_is_for_one_course_and_may_begin_later() -> None:
+    course = Wish("consent", organisation=HOSPITAL, course="hofteoperasjon", since=LATER, until=LATER + REGRET)
+    made = make(choosing(), course).choice
+    assert (made.course, made.made_at, made.ended_at) == ("hofteoperasjon", LATER, LATER + REGRET)
+    assert in_force((made,), NOW) == ()
+    with pytest.raises(Refusal, match="already"):
+        make(choosing(made), course)
+    ended = lift(choosing(made), Held(1, 5, made)).choice
+    assert in_force((ended,), LATER) == ()
+
+
+def test_a_restricted_part_gets_a_mark_that_no_other_has() -> None:
+    parts = ("laboratory", "pathology", "genetics", "radiology")
+    held: list[Choice] = []
+    for count in range(PARTS):
+        wish = Wish(
+            "restriction", part=parts[count % 4], organisation=["", "100000008", "983974899", "974760673"][count // 4]
+        )
+        held.append(make(choosing(*held), wish).choice)
+    assert sorted(one.slot for one in held) == list(range(PARTS))
+    with pytest.raises(Refusal) as refusal:
+        make(choosing(*held), Wish("restriction", source=HOSPITAL))
+    assert (refusal.value.status, refusal.value.rule) == (409, "choice-too-many")
+    held[3] = replace(held[3], ended_at=NOW)
+    assert make(choosing(*held), Wish("restriction", source=HOSPITAL)).choice.slot == held[3].slot
+
+
+def test_a_single_record_is_restricted_by_its_id() -> None:
+    assert make(choosing(), Wish("record", record=str(RECORD))).choice.record == RECORD
+
+
 def test_a_parent_of_a_small_child_chooses_for_it() -> None:
     child = patient(age=8, caller_key=7, ties=(PARENT,), lives_with_parent=True)
     grant = decide(citizen(RELATIVE), child, "results", "choose", now=NOW)
@@ -89,6 +122,23 @@ WRONG = [
     (Wish("opt-out", organisation=HOSPITAL), "hpr"),
     (Wish("opt-out", until=LATER), "until"),
     (Wish("consent"), "hpr"),
+    (Wish("restriction", role="kings"), "role"),
+    (Wish("restriction", role="nurses", organisation=HOSPITAL), "role"),
+    (Wish("restriction", part="dentistry"), "part"),
+    (Wish("restriction", part="radiology", source=HOSPITAL), "source"),
+    (Wish("restriction", course="1"), "course"),
+    (Wish("restriction", since=LATER), "since"),
+    (Wish("opt-out", part="radiology"), "part"),
+    (Wish("block", hpr="9144900", role="nurses"), "role"),
+    (Wish("consent", hpr="9144900", part="radiology"), "part"),
+    (Wish("consent", hpr="9144900", course="a\nb"), "course"),
+    (Wish("consent", hpr="9144900", since=NOW - timedelta(seconds=1)), "since"),
+    (Wish("consent", hpr="9144900", since=LATER, until=LATER), "until"),
+    (Wish("record"), "record"),
+    (Wish("record", record="nothing"), "record"),
+    (Wish("record", record=str(RECORD), hpr="9144900"), "hpr"),
+    (Wish("record", record=str(RECORD), until=LATER), "until"),
+    (Wish("restriction", record=str(RECORD)), "record"),
 ]
 
 
@@ -173,7 +223,8 @@ def test_every_choice_holds_in_a_half_open_interval(made: datetime, ended: datet
 @given(kind=st.sampled_from(sorted(KINDS)), seconds=st.integers(0, 10**7))
 def test_what_is_made_and_lifted_never_holds_again(kind: str, seconds: int) -> None:
     hpr = "9144900" if kind in {"block", "consent"} else ""
-    made = make(choosing(), Wish(kind, hpr=hpr), is_registered=True)
+    record = str(RECORD) if kind == "record" else ""
+    made = make(choosing(), Wish(kind, hpr=hpr, record=record), is_registered=True)
     later = replace(choosing(made.choice), at=NOW + timedelta(seconds=seconds))
     ended = lift(later, Held(1, 5, made.choice)).choice
     assert not in_force((ended,), later.at)

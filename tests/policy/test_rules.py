@@ -11,9 +11,10 @@ from typing import Any
 
 import pytest
 
-from kjerne.access import Action, Caller, Denial, Grant, Label, Subject
+from kjerne.access import Action, Caller, Denial, Grant, Label, Subject, part_label
 from kjerne.policy.facts import ROLES, SCOPES
 from kjerne.policy.people import OSLO, age, norwegian_day
+from kjerne.policy.privacy import GROUPS
 from kjerne.policy.rules import decide, mark_of
 from kjerne.policy.table import NO_RULE, RULES, SECTIONS, UNKNOWN_PERSON
 from kjerne.policy.words import CHOICE_EFFECTS, RULE_WORDS, says
@@ -61,12 +62,23 @@ ON_LIST = patient(ties=(GP_LIST,))
 IN_CARE = patient(ties=(COURSE,))
 BLOCKING = patient(ties=(GP_LIST,), choices=(choice("block", hpr="9144900"), choice("opt-out")))
 RESTRICTED = patient(ties=(GP_LIST,), choices=(choice("restriction"),))
+PART = choice("restriction", part="radiology", slot=5, marked=(1,))
+PARTLY = patient(ties=(GP_LIST,), choices=(PART, replace(PART, source=WARD, part="", role="nurses", slot=6)))
+FROM_STAFF = Label.RESTRICTED | Label.RESTRICTED_HERE | Label.WITHDRAWN
 OPTED_OUT = patient(ties=(GP_LIST,), choices=(choice("opt-out"),))
 ADULT = patient(caller_key=1)
 RELATIVES = patient(caller_key=7, ties=(PROXY,))
 CHILD = patient(age=8, caller_key=7, ties=(PARENT,), lives_with_parent=True)
 RELATION = citizen(RELATIVE)
 OPERATIONS = frozenset({"kjerne:operations"})
+UNMARKED = patient(keys=(1, 2), ties=(GP_LIST,), choices=(PART,))
+AGAINST = {group: patient(ties=(GP_LIST,), choices=(choice("restriction", role=group),)) for group in GROUPS}
+
+
+def consenting(course: str) -> Subject:
+    return patient(ties=(COURSE,), choices=(choice("consent", organisation=WARD, course=course),))
+
+
 MIDWIFE: dict[str, Any] = {"authorization": "JO", "hpr": "7012345"}
 
 # story, caller, patient, declared basis, the rule that decides
@@ -91,6 +103,22 @@ PERSONNEL = [
     ("a restriction when glass is broken", doctor(purpose="BTG"), RESTRICTED, "", "restricted"),
     ("a restriction opened by consent", doctor(), RESTRICTED, "SAMTYKKE", "restriction-opened"),
     ("a restriction opened in an emergency", doctor(), RESTRICTED, "AKUTT", "restriction-opened"),
+    ("a part restricted, the rest open", doctor(), PARTLY, "UNNTAK", "gp"),
+    ("a part opened in an emergency", doctor(), PARTLY, "AKUTT", "part-opened"),
+    ("a part opened in the acute chain", doctor(purpose="ETREAT"), PARTLY, "SAMTYKKE", "part-opened"),
+    ("a part opened whole", doctor(), PARTLY, "FORHOYET_SAMTYKKE", "elevated"),
+    ("a part whose records are not all marked", doctor(), UNMARKED, "", "restricted"),
+    ("a restriction against doctors", doctor(), AGAINST["doctors"], "", "restricted"),
+    ("a restriction against nurses met by a doctor", doctor(), AGAINST["nurses"], "", "gp"),
+    (
+        "a restriction against others met by a radiographer",
+        doctor(authorization="TL"),
+        AGAINST["others"],
+        "",
+        "consent-missing",
+    ),
+    ("consent for this course", doctor(**MIDWIFE), consenting("1"), "", "care"),
+    ("consent for another course", doctor(**MIDWIFE), consenting("2"), "", "consent-missing"),
     ("everything opened by explicit consent", doctor(), RESTRICTED, "FORHOYET_SAMTYKKE", "everything-opened"),
     ("explicit consent where nothing is restricted", doctor(), ON_LIST, "FORHOYET_SAMTYKKE", "elevated"),
     ("an emergency where nothing is restricted", doctor(), ON_LIST, "FORHOYET_AKUTT", "elevated"),
@@ -298,6 +326,7 @@ EXAMINED = [
     (patient(protection="fortrolig", choices=(choice("opt-out"),)), "examined-protected"),
     (OPTED_OUT, "examined-after-opt-out"),
     (RESTRICTED, "examined-restricted"),
+    (PARTLY, "examined-partly-restricted"),
 ]
 
 
@@ -366,8 +395,14 @@ def test_the_log_and_the_choices_need_no_service_of_their_own() -> None:
 
 # who, what stays hidden, released results only
 HIDDEN = [
-    (doctor(), ON_LIST, "", Label.RESTRICTED | Label.WITHDRAWN, False),
-    (doctor(), ON_LIST, "SAMTYKKE", Label.RESTRICTED | Label.WITHDRAWN, False),
+    (doctor(), ON_LIST, "", FROM_STAFF, False),
+    (doctor(), ON_LIST, "SAMTYKKE", FROM_STAFF, False),
+    (doctor(), PARTLY, "", FROM_STAFF | part_label(5), False),
+    (doctor(purpose="BTG"), PARTLY, "UNNTAK", FROM_STAFF | part_label(5), False),
+    (doctor(), PARTLY, "AKUTT", FROM_STAFF, False),
+    (doctor(), PARTLY, "FORHOYET_SAMTYKKE", Label.WITHDRAWN, False),
+    (doctor(authorization="SP"), PARTLY, "", FROM_STAFF | part_label(5) | part_label(6), False),
+    (doctor(digest=PATIENT), PARTLY, "", Label.WITHHELD_FROM_CITIZEN | Label.WITHDRAWN, True),
     (doctor(), ON_LIST, "FORHOYET_SAMTYKKE", Label.WITHDRAWN, False),
     (doctor(digest=PATIENT), patient(), "", Label.WITHHELD_FROM_CITIZEN | Label.WITHDRAWN, True),
     (citizen(), ADULT, "", Label.WITHHELD_FROM_CITIZEN | Label.WITHDRAWN, True),
@@ -395,7 +430,7 @@ def test_a_grant_carries_its_law_its_words_and_the_request() -> None:
         says="Behandlingsstedet så opplysningene i behandlingen.",
         purpose="ETREAT",
         basis="AKUTT",
-        hides=Label.RESTRICTED | Label.WITHDRAWN,
+        hides=FROM_STAFF,
         released_only=False,
         at=NOW,
         correlation="c-1",
@@ -430,6 +465,7 @@ def test_what_sets_aside_or_opens_is_marked_and_ordinary_care_is_not() -> None:
         "everything-opened": "restriction-opened",
         "elevated": "restriction-opened",
         "restriction-opened": "restriction-opened",
+        "part-opened": "restriction-opened",
         "break-glass": "break-glass",
         "sent-opened": "break-glass",
         "rejected-opened": "break-glass",

@@ -14,6 +14,7 @@ from kjerne.store import subjects
 from kjerne.store.house import Store, open_store
 from kjerne.store.keys import Keys
 from kjerne.store.people import Identifier, NewPerson
+from kjerne.store.shares import Shares
 from kjerne.store.subjects import PersonDetail
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -24,8 +25,8 @@ CALLER = Caller(
 
 
 @pytest.fixture
-async def store(dsn: str) -> AsyncIterator[Store]:
-    opened = await open_store(dsn, Keys(b"w" * 32, b"p" * 32, b"s" * 32), pool_size=4)
+async def store(dsn: str, shares: Shares) -> AsyncIterator[Store]:
+    opened = await open_store(dsn, Keys(b"w" * 32, b"p" * 32, b"s" * 32), shares, pool_size=4)
     yield opened
     await opened.close()
 

@@ -24,7 +24,8 @@ RAW = b"<Message/>"
 
 
 def row(desk: Desk, name: str, *faults: Fault) -> tuple[Any, ...]:
-    return messages.row(desk.store.messages, sender="1", message=name, raw=RAW, at=NOW, receipt=b"ok", faults=faults)
+    copy = desk.store.copies.refused("1", name, RAW, ())
+    return messages.row(copy, sender="1", message=name, raw=RAW, at=NOW, receipt=b"ok", faults=faults)
 
 
 async def digest_of(desk: Desk, patient: int) -> bytes:
@@ -135,8 +136,8 @@ def steps(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 @pytest.mark.parametrize(
     "statement",
-    [arrivals._LOOK, arrivals._CLAIM, chains._KEEP, records._write((followup._inbox, 3))],
-    ids=["look", "claim", "keep", "write"],
+    [arrivals._LOOK, arrivals._CLAIM, chains._KEEP, records._HOLD, records._write((followup._inbox, 3))],
+    ids=["look", "claim", "keep", "hold", "write"],
 )
 async def test_a_message_finds_its_rows_by_their_whole_keys_though_the_plan_was_made_on_empty_tables(
     desk: Desk, statement: str

@@ -16,7 +16,7 @@ from kjerne.store.codec import (
     PLAIN,
     TOKEN_BYTES,
     Dictionaries,
-    Wrap,
+    PersonWrap,
     bound,
     joined,
     parted,
@@ -29,30 +29,34 @@ from kjerne.store.sealed_id import SealedIds
 ID = SealedIds(bytes(32)).make(1, 1)
 
 
+def wrap(key: bytes = bytes(32)) -> PersonWrap:
+    return PersonWrap(key)
+
+
 @given(st.binary(min_size=1, max_size=3000))
 def test_what_is_sealed_and_shrunk_comes_back(raw: bytes) -> None:
     dictionaries = Dictionaries()
     number, packed = dictionaries.shrink(raw)
-    _, key = Wrap(bytes(32)).new(1)
+    _, key = wrap().new(1)
     place = bound(1, 2, ID)
     assert dictionaries.grow(number, key.open(key.seal(packed, place), place)) == raw
 
 
 def test_a_body_moved_to_another_row_does_not_open() -> None:
-    _, key = Wrap(bytes(32)).new(1)
+    _, key = wrap().new(1)
     sealed = key.seal(b"potassium 4.1", bound(1, 2, ID))
     with pytest.raises(InvalidTag):
         key.open(sealed, bound(1, 3, ID))
 
 
 def test_a_data_key_opens_only_for_its_own_person_and_root() -> None:
-    wrapped, key = Wrap(bytes(32)).new(1)
+    wrapped, key = wrap().new(1)
     sealed = key.seal(b"x", b"")
-    assert Wrap(bytes(32)).unwrap(1, wrapped).open(sealed, b"") == b"x"
+    assert wrap().unwrap(1, wrapped).open(sealed, b"") == b"x"
     with pytest.raises(InvalidTag):
-        Wrap(bytes(32)).unwrap(2, wrapped)
+        wrap().unwrap(2, wrapped)
     with pytest.raises(InvalidTag):
-        Wrap(b"1" * 32).unwrap(1, wrapped)
+        wrap(b"1" * 32).unwrap(1, wrapped)
 
 
 def test_the_places_for_id_and_meta_lie_in_front_of_the_body() -> None:
@@ -70,8 +74,8 @@ def test_keys_from_settings_are_three_roots_and_show_nothing() -> None:
 
 
 def test_a_search_token_tells_nothing_without_the_persons_key() -> None:
-    _, one = Wrap(bytes(32)).new(1)
-    _, other = Wrap(bytes(32)).new(2)
+    _, one = wrap().new(1)
+    _, other = wrap().new(2)
     hashes = [1, -1, 2**63 - 1, -(2**63)]
     own = one.tokens(hashes)
     assert own == one.tokens(hashes)
@@ -85,7 +89,7 @@ def test_a_search_token_tells_nothing_without_the_persons_key() -> None:
 
 
 def test_a_pattern_names_its_token_whatever_bytes_that_has() -> None:
-    _, key = Wrap(bytes(32)).new(1)
+    _, key = wrap().new(1)
     for hashed in range(2000):
         (pattern,) = key.patterns([hashed])
         assert re.sub(rb"\\(.)", rb"\1", pattern[1:-1], flags=re.DOTALL) == key.tokens([hashed])

@@ -26,6 +26,7 @@ EVERYTHING = (
     "record", "record_history", "report_source", "report_version", "requester_inbox", "notice", "acknowledgement", "reuse_answer",
     "locator",
 )  # fmt: skip
+ERASE_KEY = "SELECT erase_key(1, 1, 'results', '{}', now(), '', '', '')"
 RAW = b'{"resourceType":"Observation","status":"final","code":{"text":"P-Kalium"},"valueString":"4"}'
 
 
@@ -41,9 +42,9 @@ async def filled(desk: Desk, patient: int) -> None:
         source = Source(NOW, f"message-{patient}", b"<the report/>")
         version = Version(report, NOW, source.message, patient, b"sealed")
         await chains.keep(conn, grant, report, [source], [], orphan=False, versions=[version])
-        row = messages.row(
-            desk.store.messages, sender="1", message=f"message-{patient}.0a1b2c3d", raw=b"<all/>", at=NOW, receipt=b"ok"
-        )
+        name = f"message-{patient}.0a1b2c3d"
+        copy = desk.store.copies.taken("1", name, b"<all/>", [desk.store.records.key(grant)])
+        row = messages.row(copy, sender="1", message=name, raw=b"<all/>", at=NOW, receipt=b"ok")
         await messages.keep(conn, row)
         await audit.insert(conn, audit.given(grant), [(OBSERVATION, id_, 1)])
         await followup.tell_readers(conn, grant, "corrected", [(OBSERVATION, id_, 2)])
@@ -75,7 +76,7 @@ def clock() -> FixedClock:
 
 @pytest.fixture
 def eraser(desk: Desk, clock: FixedClock) -> Eraser:
-    return Eraser(desk.store.pool, clock, {"results": [OBSERVATION], "other": []})
+    return Eraser(desk.store.pool, clock, {"results": [OBSERVATION], "other": []}, desk.store.wrap.shares)
 
 
 async def test_thirty_days_after_an_opt_out_nothing_of_the_service_is_left_but_the_log(
@@ -162,6 +163,11 @@ async def test_a_person_with_two_linked_keys_is_deleted_under_both(desk: Desk, e
 
 
 async def test_the_program_cannot_delete_history_by_itself(desk: Desk) -> None:
-    for statement in ("DELETE FROM record_history", "DELETE FROM notice", "SELECT erase_results_rest(1, '{}')"):
+    for statement in (
+        "DELETE FROM record_history",
+        "DELETE FROM notice",
+        "SELECT erase_results_rest(1, '{}')",
+        ERASE_KEY,
+    ):
         with pytest.raises(Exception, match="permission denied"):
             await desk.store.pool.execute(statement)

@@ -22,14 +22,14 @@ OTHERS = [replace(OWN, permanent=b"x" * 32), replace(OWN, wrap=b"x" * 32)]
 @pytest.mark.parametrize("keys", OTHERS, ids=["permanent", "wrap"])
 async def test_other_keys_are_refused_before_a_row_is_read(desk: Desk, dsn: str, keys: Keys) -> None:
     with pytest.raises(Refusal) as refused:
-        await open_store(dsn, keys, pool_size=2)
+        await open_store(dsn, keys, desk.store.wrap.shares, pool_size=2)
     assert (refused.value.status, keys.permanent.hex() in str(refused.value)) == (409, False)
     with pytest.raises(Refusal):
         await key_marks.checked(dsn, keys)
 
 
 async def test_keys_for_links_and_cookies_may_change_any_night(desk: Desk, dsn: str) -> None:
-    store = await open_store(dsn, replace(OWN, session=b"n" * 32), pool_size=2)
+    store = await open_store(dsn, replace(OWN, session=b"n" * 32), desk.store.wrap.shares, pool_size=2)
     await store.close()
     await key_marks.checked(dsn, OWN)
 

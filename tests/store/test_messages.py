@@ -14,7 +14,8 @@ from .conftest import NOW, Desk
 
 async def keep(desk: Desk, sender: str, name: str, minute: int, *faults: Fault) -> None:
     at = NOW + timedelta(minutes=minute)
-    row = messages.row(desk.store.messages, sender=sender, message=name, raw=b"<a/>", at=at, receipt=b"", faults=faults)
+    copy = desk.store.copies.refused(sender, name, b"<a/>", ())
+    row = messages.row(copy, sender=sender, message=name, raw=b"<a/>", at=at, receipt=b"", faults=faults)
     async with desk.store.pool.acquire() as conn:
         await messages.keep(conn, row)
 

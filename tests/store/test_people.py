@@ -14,14 +14,14 @@ from kjerne.errors import Refusal
 from kjerne.exchange import PatientRef
 from kjerne.registries.identifiers import digest
 from kjerne.store import subjects
-from kjerne.store.codec import Wrap
+from kjerne.store.codec import PersonWrap
 from kjerne.store.keys import Sealer
 from kjerne.store.people import Identifier, NewPerson, People
 from kjerne.store.pool import open_pool
 from kjerne.store.subjects import PersonDetail
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
-WRAP = Wrap(bytes(32))
+WRAP = PersonWrap(bytes(32))
 NOBODY = Caller("system", "test", frozenset())
 
 

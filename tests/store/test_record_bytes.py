@@ -26,6 +26,7 @@ from kjerne.store.keys import Keys
 from kjerne.store.reading import Reader
 from kjerne.store.records import Change
 from kjerne.store.sealed_id import SealedIds
+from kjerne.store.shares import Shares
 from kjerne.store.subjects import PersonDetail, seal_detail
 
 from .conftest import NOW, Desk
@@ -78,9 +79,9 @@ async def filled(conn: asyncpg.Connection, before: Before, wrap: Wrap, id_: UUID
 
 
 @pytest.fixture
-async def upgraded(empty_dsns: tuple[str, str], tmp_path: Path) -> AsyncIterator[tuple[Desk, UUID]]:
+async def upgraded(empty_dsns: tuple[str, str], tmp_path: Path, shares: Shares) -> AsyncIterator[tuple[Desk, UUID]]:
     """A database that stood at 0004 with one record in it, upgraded."""
-    (program, owner), wrap = empty_dsns, Wrap(KEYS.derived("wrap"))
+    (program, owner), wrap = empty_dsns, Wrap(KEYS.derived("wrap"), shares)
     id_ = SealedIds(KEYS.derived("id")).make(PATIENT)
     for path in sorted(migrate.FOLDER.glob("*.sql"))[:4]:
         (tmp_path / path.name).write_bytes(path.read_bytes())
@@ -91,7 +92,7 @@ async def upgraded(empty_dsns: tuple[str, str], tmp_path: Path) -> AsyncIterator
     await filled(conn, Before(wrap), wrap, id_)
     await conn.close()
     await migrate.upgrade(owner)
-    store = await open_store(program, KEYS, pool_size=2)
+    store = await open_store(program, KEYS, shares, pool_size=2)
     yield Desk(store), id_
     await store.close()
 

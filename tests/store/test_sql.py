@@ -15,7 +15,7 @@ MADE_OF_LITERALS = {
     "placeholders", "audited", "where.text", "sorting", "limit", "condition", "STAMP_STANDS.format", "_sorting",
     "self.add", "one.column", "one.operator", "column", "sign", "moment", "last", "order.column", "direction",
     "audit.placeholders", "source", "numbered", "noting", "stamped_and_noted", "rest", "shown", "first",
-    *(f"first + {place}" for place in range(1, 10)), "_CREATE.format", "number", "locks",
+    *(f"first + {place}" for place in range(1, 10)), "_CREATE.format", "number", "locks", "messages.claiming",
 }  # fmt: skip
 
 

@@ -30,6 +30,7 @@ from clinic import ISSUER, KEYS, SEARCH, SECOND, filled, laboratory, observation
 from forgeries import ISSUER_JWKS, OTHER_KEY, PROOF, TOKEN, Headers, Sent, proof_of
 from kjerne.clock import SystemClock
 from kjerne.store.embedded import PROGRAM
+from kjerne.store.shares import NAME
 from started import free_port
 
 from .test_forged_credentials import DAMAGE
@@ -133,18 +134,20 @@ def workers(clusters: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     cluster.create("forged_over_http")
     dsn = cluster.server.dsn(PROGRAM, "forged_over_http")
 
+    folder = tmp_path_factory.mktemp("workers")
+
     async def fill() -> None:
-        async with opened(dsn, clock := SystemClock()) as house:
+        async with opened(dsn, folder, clock := SystemClock()) as house:
             await filled(house, clock.now())
 
     asyncio.run(fill())
-    folder = tmp_path_factory.mktemp("workers")
     (folder / "jwks.json").write_bytes(ISSUER_JWKS)
     found = Workers(
         {
             **os.environ,
             "KJERNE_DSN": dsn,
             "KJERNE_KEYS": ",".join(root.hex() for root in (KEYS.wrap, KEYS.permanent, KEYS.session)),
+            "KJERNE_KEY_SHARES": str(folder / NAME),
             "KJERNE_ISSUER": ISSUER,
             "KJERNE_JWKS_FILE": str(folder / "jwks.json"),
             "KJERNE_PUBLIC_URL": Workers.public_url,

@@ -26,6 +26,7 @@ from kjerne.store import subjects
 from kjerne.store.embedded import PROGRAM
 from kjerne.store.house import open_store
 from kjerne.store.keys import Keys
+from kjerne.store.shares import NAME, Shares
 from participating import taking_part
 from services.results.conftest import LAB, NOW, TAKERS, Ward
 
@@ -45,6 +46,7 @@ from .shut import (
     with_id,
 )
 
+KEYS: Final = Keys(b"w" * 32, b"p" * 32, b"s" * 32)
 SOME: Final = 40
 """Questions of each kind that are asked where not all are."""
 
@@ -56,9 +58,15 @@ def dsn(clusters: Any) -> str:
     return str(cluster.server.dsn(PROGRAM, "hidden_or_absent"))
 
 
+@pytest.fixture(scope="module")
+def shares(tmp_path_factory: pytest.TempPathFactory) -> Shares:
+    """As long as the database is."""
+    return Shares.made(tmp_path_factory.mktemp("shares") / NAME, KEYS, ["results"])
+
+
 @pytest.fixture
-async def ward(dsn: str) -> AsyncIterator[Ward]:
-    store = await open_store(dsn, Keys(b"w" * 32, b"p" * 32, b"s" * 32), pool_size=4)
+async def ward(dsn: str, shares: Shares) -> AsyncIterator[Ward]:
+    store = await open_store(dsn, KEYS, shares, pool_size=4)
     await taking_part(store, *TAKERS)
     yield Ward(House(Settings(data=Path("unused"), dsn=dsn), store, FixedClock(NOW)))
     await store.close()

@@ -29,6 +29,7 @@ from kjerne.store.embedded import PROGRAM
 from kjerne.store.house import open_store
 from kjerne.store.keys import Keys
 from kjerne.store.registers import OrganisationRow, PractitionerRow
+from kjerne.store.shares import NAME, Shares
 from pages.fake import FakeDoor
 from participating import taking_part
 from services.results.conftest import HOSPITAL, NOW, TAKERS, Ward
@@ -44,6 +45,7 @@ LOCK: Final = re.compile(
 COMING: Final = re.compile(
     r'<section aria-labelledby="coming">.*?</section>|<p class="quiet">[^<]*<a href="/me">[^<]*</a></p>', re.DOTALL
 )
+KEYS: Final = Keys(b"w" * 32, b"p" * 32, b"s" * 32)
 HIDDEN: Final = (
     Hidden("restricted by the patient", "clinician", mark("NORS")),
     Hidden("filed on a wrong person", "clinician", label=Label.WITHDRAWN),
@@ -63,9 +65,15 @@ def dsn(clusters: Any) -> str:
     return str(cluster.server.dsn(PROGRAM, "hidden_pages"))
 
 
+@pytest.fixture(scope="module")
+def shares(tmp_path_factory: pytest.TempPathFactory) -> Shares:
+    """As long as the database is."""
+    return Shares.made(tmp_path_factory.mktemp("shares") / NAME, KEYS, ["results"])
+
+
 @pytest.fixture
-async def ward(dsn: str) -> AsyncIterator[Ward]:
-    store = await open_store(dsn, Keys(b"w" * 32, b"p" * 32, b"s" * 32), pool_size=4)
+async def ward(dsn: str, shares: Shares) -> AsyncIterator[Ward]:
+    store = await open_store(dsn, KEYS, shares, pool_size=4)
     house = House(Settings(data=Path("unused"), dsn=dsn), store, FixedClock(NOW))
     if not await store.pool.fetchval("SELECT count(*) FROM practitioner"):
         hospital = OrganisationRow(HOSPITAL, "", "Sykehuset", "hospital", "", "", "0301")

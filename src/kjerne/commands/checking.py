@@ -8,10 +8,14 @@ import sys
 from dataclasses import asdict, dataclass
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from kjerne.errors import Refusal
 from kjerne.settings import Settings
+
+if TYPE_CHECKING:
+    from kjerne.store.restoring import State
+    from kjerne.store.shares import Shares
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +83,7 @@ def _production(settings: Settings) -> list[Finding]:
     if not database.ok:
         return [complete, database]
     keys = [_keys(settings)] if complete.ok else []
-    return [complete, database, *keys, _participants(settings)]
+    return [complete, database, *keys, _shares(settings), _participants(settings)]
 
 
 def _keys(settings: Settings) -> Finding:
@@ -110,6 +114,43 @@ async def _taking_part(dsn: str) -> dict[str, int]:
     conn = await asyncpg.connect(dsn)
     try:
         return await participation.counts(conn, SystemClock().now())
+    finally:
+        await conn.close()
+
+
+def _shares(settings: Settings) -> Finding:
+    """Whether the list of destroyed keys is there and no older than the database, and what a start will delete again."""
+    from kjerne.store.keys import Keys
+    from kjerne.store.pool import UNREACHED
+    from kjerne.store.restoring import shares_path
+    from kjerne.store.shares import Shares
+
+    path = shares_path(settings.data, settings.key_shares)
+    secret = settings.keys.get_secret_value()
+    try:
+        keys = Keys.parse(secret) if secret else Keys.in_folder(settings.data)
+        state = asyncio.run(_compared(settings.dsn, Shares(path, keys) if path.exists() else None))
+    except Refusal as refusal:
+        return Finding("key shares", False, str(refusal))
+    except UNREACHED as error:
+        return Finding("key shares", False, f"the database does not answer: {type(error).__name__}")
+    if state is None:
+        return Finding("key shares", True, "the first start makes them")
+    if state.fault:
+        return Finding("key shares", False, str(state.fault))
+    waiting = f", {len(state.waiting)} of them are deleted again by the next start" if state.waiting else ""
+    return Finding("key shares", True, f"{state.destroyed} keys are destroyed{waiting}")
+
+
+async def _compared(dsn: str, shares: Shares | None) -> State | None:
+    import asyncpg
+
+    from kjerne.store.pool import SESSION
+    from kjerne.store.restoring import state_of
+
+    conn = await asyncpg.connect(dsn, server_settings=SESSION)
+    try:
+        return await state_of(conn, shares)
     finally:
         await conn.close()
 

@@ -23,6 +23,7 @@ from kjerne.store.pool import Pool, open_pool, reaching
 WORKER_PATIENCE_SECONDS: Final = 600.0
 """How long a worker that starts waits for a database that is away: if it gave up, uvicorn would end all of them."""
 CHECKPOINTS = "where the log's signed checkpoints go, which the database must not be able to reach"
+KEY_SHARES = "the file of key shares, outside the database and its backup"
 _MAY_BE_PLAIN = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
@@ -33,6 +34,7 @@ def checked(settings: Settings) -> Settings:
         for name, value, why in (
             ("KJERNE_DSN", settings.dsn, "the address of the PostgreSQL database"),
             ("KJERNE_KEYS", settings.keys.get_secret_value(), "the master keys"),
+            ("KJERNE_KEY_SHARES", settings.key_shares, KEY_SHARES),
             ("KJERNE_ISSUER", settings.issuer, "the OpenID provider whose tokens are trusted"),
             ("KJERNE_PUBLIC_URL", settings.public_url, "the address that clients use"),
             ("KJERNE_AUDIT_CHECKPOINTS", settings.audit_checkpoints, CHECKPOINTS),
@@ -59,7 +61,7 @@ def _faults_of_keys(settings: Settings) -> list[Fault]:
 def run(settings: Settings, workers: int, *, as_json: bool) -> None:
     """Answer requests until told to stop. The tables must stand at this program's layout."""
     server.log_to()
-    server.run(_at_layout(settings))
+    server.run(_ready(settings))
     with contextlib.closing(server.listening(settings)):
         pass  # a port that is taken is told before anything else
     url = settings.public_url
@@ -86,6 +88,10 @@ def work_off(settings: Settings, *, once: bool) -> int:
         raise Refusal(422, "there is no database to work on", where="KJERNE_DSN", todo="`kjerne up` works by itself.")
     for fault in _faults_of_keys(settings):
         raise Refusal(422, fault.says, where=fault.where)
+    if not settings.key_shares:
+        # Whoever starts first makes the file: it must not come to lie where nobody looks for it.
+        where, todo = "KJERNE_KEY_SHARES", "Name the same file as `kjerne serve` has."
+        raise Refusal(422, f"{where} is not set: {KEY_SHARES}", where=where, todo=todo)
     checkpoints = _checkpoints(settings)
     server.log_to()
     done: list[int] = []
@@ -108,11 +114,12 @@ def _checkpoints(settings: Settings) -> Checkpoints:
 async def _work(settings: Settings, checkpoints: Checkpoints, done: list[int], *, once: bool) -> None:
     keys = Keys.parse(settings.keys.get_secret_value())
     await _stands(settings)
-    pool = await open_pool(settings.dsn, 2)
+    clock, pool = SystemClock(), await open_pool(settings.dsn, 2)
     try:
         await key_marks.hold(pool, keys)
         await _only_adds(pool)
-        worker = housekeeping.worker(pool, SystemClock(), checkpoints, keys)
+        shares = await housekeeping.shares_of(settings, keys, clock)
+        worker = housekeeping.worker(pool, clock, checkpoints, keys, shares)
         await worker.start()
         if once:
             done.append(await worker.run_due(sys.maxsize))
@@ -125,6 +132,12 @@ async def _work(settings: Settings, checkpoints: Checkpoints, done: list[int], *
 async def _serve(settings: Settings) -> None:
     with contextlib.closing(server.listening(settings)) as listener:
         await server.serve(app.build(settings), listener)
+
+
+async def _ready(settings: Settings) -> None:
+    """The tables at this program's layout, and nothing in them that was deleted since they were backed up."""
+    await _at_layout(settings)
+    await housekeeping.shares_of(settings, Keys.parse(settings.keys.get_secret_value()), SystemClock())
 
 
 async def _at_layout(settings: Settings) -> None:

@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
-from typing import Final, cast
+from typing import Final
 from uuid import uuid4
 
 from starlette.responses import Response
 
+from kjerne.access import Wish
 from kjerne.errors import Refusal
 from kjerne.pages import attached, paging, trend_data
 from kjerne.pages.desk import Page
-from kjerne.pages.house import ChoiceKind, LogRow, Represented, RuleLanguage, Visit
+from kjerne.pages.house import LogRow, Represented, RuleLanguage, Visit
 from kjerne.pages.reading import Reading, read
 from kjerne.services.results import trends
 from kjerne.services.results.points import OSLO
@@ -200,7 +201,7 @@ async def save(page: Page) -> Response:
     kind = form.get("kind", "")
     if kind not in CHOICES:
         raise Refusal(400, "Unknown choice.", where="choice")
-    await page.house.choose(page.who, page.visit, cast("ChoiceKind", kind), form.get("hpr", ""))
+    await page.house.choose(page.who, page.visit, Wish(kind, hpr=form.get("hpr", "")))
     return page.go("/me/privacy?saved=made")
 
 

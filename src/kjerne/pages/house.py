@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any, Literal, Protocol
 
+from kjerne.access import Wish
 from kjerne.policy.taking_part import Absence
 from kjerne.services.participation.register import Asked, Change
 from kjerne.services.results.points import Absent, Mark, Value
@@ -25,7 +26,7 @@ Resource = dict[str, Any]
 
 Purpose = Literal["TREAT", "ETREAT", "COC", "BTG", "PATRQT"]
 Basis = Literal["", "SAMTYKKE", "AKUTT", "UNNTAK"]
-ChoiceKind = Literal["block", "restriction", "opt-out"]
+ChoiceKind = Literal["block", "restriction", "opt-out", "consent", "record"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -267,7 +268,13 @@ class OwnChoice:
     who: str = ""
     organisation: str = ""
     ends_at: datetime | None = None
-    """For an opt-out: when the data are deleted unless it is taken back (30 days)."""
+    """For an opt-out: when the data are deleted unless it is taken back (30 days). Else when it ends by itself."""
+    role: str = ""
+    part: str = ""
+    source: str = ""
+    course: str = ""
+    record: str = ""
+    by_parent: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -392,8 +399,8 @@ class PagesHouse(Protocol):
         """Health workers who have looked or could look, for the block form."""
         ...
 
-    async def choose(self, who: Identity, visit: Visit, kind: ChoiceKind, hpr: str) -> None:
-        """Put a choice in force from the next request on. `hpr` for a block, else empty."""
+    async def choose(self, who: Identity, visit: Visit, wish: Wish) -> None:
+        """Put a choice in force from the next request on. `Refusal` names what in the form cannot be."""
         ...
 
     async def lift(self, who: Identity, visit: Visit, number: str) -> None:

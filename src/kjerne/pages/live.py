@@ -39,12 +39,14 @@ from kjerne.pages.house import (
     Visit,
 )
 from kjerne.policy.caller import HIGH_LEVEL
+from kjerne.policy.choosing import Choosing
 from kjerne.policy.claims import Claims
 from kjerne.policy.door import Door
 from kjerne.registries.protection import is_protected
 from kjerne.services.results import points, reuse
 from kjerne.services.results.answers import attached_to
 from kjerne.services.results.reuse_api import Asker
+from kjerne.services.standards import types_by_service
 from kjerne.store import followup, logins, registers, subjects
 from kjerne.store.house import Store
 from kjerne.store.pool import Connection
@@ -97,6 +99,7 @@ class LivePages:
         self._identify = identify
         self._digest = digest
         self.door = Door(store, clock)
+        self.choosing = Choosing(store, reader, types_by_service())
 
     # Login and law
 

@@ -7,15 +7,14 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Final, Literal
 
-from kjerne.access import Grant
+from kjerne.access import Grant, Held, Wish
 from kjerne.errors import Refusal
 from kjerne.fhir.definitions import type_name
-from kjerne.jobs import cancel, plan
-from kjerne.pages.house import Blockable, ChoiceKind, Identity, LogRow, OwnChoice, RuleLanguage, Visit
-from kjerne.pages.live import SERVICE
+from kjerne.pages.house import Blockable, Identity, LogRow, OwnChoice, RuleLanguage, Visit
 from kjerne.pages.live_desk import DeskPages
 from kjerne.policy import insight, privacy
-from kjerne.store import audit, chains, erasing, registers
+from kjerne.policy.choosing import NOT_THERE
+from kjerne.store import audit, chains, registers
 from kjerne.store.pool import Connection
 
 LOG_LIMIT: Final = 20_000
@@ -74,33 +73,14 @@ class CitizenPages(DeskPages):
         """The patient's choices in force."""
 
         async def use(grant: Grant) -> tuple[OwnChoice, ...]:
-            held = await self._held(grant)
+            held = await self.choosing.held(grant)
             hprs = [one.choice.hpr for one in held if one.choice.hpr]
+            places = [one.choice.organisation for one in held] + [one.choice.source for one in held]
             names = await registers.practitioner_names(self.store.pool, hprs)
-            places = await registers.organisation_names(self.store.pool, [one.choice.organisation for one in held])
-            return tuple(
-                OwnChoice(
-                    number=str(one.number),
-                    kind=one.choice.kind,
-                    made_at=one.choice.made_at,
-                    who=names.get(one.choice.hpr, ""),
-                    organisation=places.get(one.choice.organisation, ""),
-                    ends_at=privacy.deletion_of(one.choice) or one.choice.ended_at,
-                )
-                for one in held
-                if one.choice.kind != "consent"
-            )
+            named = await registers.organisation_names(self.store.pool, sorted({*places} - {""}))
+            return tuple(_own_choice(one, names, named) for one in held)
 
         return await self.under(who, visit, "choose", use)
-
-    async def _held(self, grant: Grant) -> list[privacy.Held]:
-        async with self.store.pool.acquire() as conn:
-            rows = await self.store.people.choices(conn, grant)
-        return [
-            privacy.Held(patient, number, choice)
-            for patient, number, choice in rows
-            if privacy.in_force((choice,), grant.at)
-        ]
 
     async def blockable(self, who: Identity, visit: Visit) -> tuple[Blockable, ...]:
         """Those who have looked, and the patient's own GP."""
@@ -111,17 +91,11 @@ class CitizenPages(DeskPages):
 
         return await self.under(who, visit, "choose", use)
 
-    async def choose(self, who: Identity, visit: Visit, kind: ChoiceKind, hpr: str) -> None:
+    async def choose(self, who: Identity, visit: Visit, wish: Wish) -> None:
         """Puts a choice in force from the next request on, on every host."""
 
         async def use(grant: Grant) -> None:
-            known = await registers.practitioner(self.store.pool, hpr) if hpr else None
-            change = privacy.make(grant, privacy.Wish(kind, SERVICE, hpr), is_registered=known is not None)
-            async with self.store.pool.acquire() as conn, conn.transaction():
-                number = await self.store.people.add_choice(conn, change.patient, change.choice)
-                await audit.insert(conn, audit.given(grant))
-                if change.delete_at:
-                    await plan(conn, erasing.KIND, f"{change.patient}:{number}", change.delete_at)
+            await self.choosing.make(grant, wish)
 
         await self.under(who, visit, "choose", use)
 
@@ -129,17 +103,29 @@ class CitizenPages(DeskPages):
         """Takes a choice back."""
 
         async def use(grant: Grant) -> None:
-            held = next((one for one in await self._held(grant) if str(one.number) == number), None)
-            if held is None:
-                raise Refusal(404, "There is no such choice in force.", where="number")
-            change = privacy.lift(grant, held)
-            async with self.store.pool.acquire() as conn, conn.transaction():
-                await self.store.people.end_choice(conn, change.patient, change.number, grant.at)
-                await audit.insert(conn, audit.given(grant))
-                if change.cancels_deletion:
-                    await cancel(conn, erasing.KIND, f"{change.patient}:{change.number}")
+            if not number.isdigit():
+                raise Refusal(404, NOT_THERE, where="number")
+            await self.choosing.lift(grant, int(number))
 
         await self.under(who, visit, "choose", use)
+
+
+def _own_choice(one: Held, names: Mapping[str, str], places: Mapping[str, str]) -> OwnChoice:
+    choice = one.choice
+    return OwnChoice(
+        number=str(one.number),
+        kind=choice.kind,
+        made_at=choice.made_at,
+        who=names.get(choice.hpr, ""),
+        organisation=places.get(choice.organisation, choice.organisation),
+        ends_at=privacy.deletion_of(choice) or choice.ended_at,
+        role=choice.role,
+        part=choice.part,
+        source=places.get(choice.source, choice.source),
+        course=choice.course,
+        record=str(choice.record or ""),
+        by_parent=one.set_by == "parent-choices",
+    )
 
 
 _LOOKERS = """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Final
 
 from kjerne.access import Action, Caller, Denial, Grant, Once, Subject
@@ -14,6 +15,7 @@ from kjerne.registries.protection import is_protected
 from kjerne.store import audit, subjects
 from kjerne.store.house import Store
 from kjerne.store.participation import Takers
+from kjerne.store.shares import Destroyed
 
 REMEMBERED: Final = 20_000
 """Facts kept in memory, each of a patient as one caller meets her."""
@@ -60,7 +62,9 @@ class Door:
                     once=once,
                 )  # fmt: skip
                 if isinstance(answer, Grant):
-                    return audit.with_reason(answer, self._store.wrap)
+                    # What was remembered may be of before something of hers was deleted.
+                    with contextlib.suppress(Destroyed):
+                        return audit.with_reason(answer, self._store.wrap)
             async with self._store.pool.acquire() as conn:
                 loaded = await subjects.load(conn, patient, caller, self._store.wrap, once)
                 subject = loaded[0] if loaded else None

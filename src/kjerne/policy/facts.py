@@ -13,13 +13,14 @@ from typing import Final
 
 import msgspec
 
-from kjerne.access import OPERATIONS, Action, Caller, CallerKind, Choice, Subject, Tie
+from kjerne.access import NO_LABEL, OPERATIONS, Action, Caller, CallerKind, Choice, Label, Subject, Tie, part_label
 from kjerne.policy.people import ADULT, HEALTH_MAJORITY, OLDEST, PARENTS_UNTIL, UNBORN, age, norwegian_day
 from kjerne.policy.taking_part import takes_part
 from kjerne.registries.protection import is_protected
 
 STAFF_PURPOSES: Final = frozenset({"TREAT", "ETREAT", "COC", "BTG"})
 CITIZEN_PURPOSES: Final = frozenset({"", "PATRQT", "FAMRQT", "PWATRNY"})
+LOOKING: Final[frozenset[Action]] = frozenset({"read", "search", "history"})
 OPENING_BASES: Final = frozenset({"SAMTYKKE", "AKUTT", "FORHOYET_SAMTYKKE", "FORHOYET_AKUTT"})
 BASES: Final = OPENING_BASES | {"", "UNNTAK"}
 
@@ -47,6 +48,16 @@ ROLES: Final[Mapping[str, Mapping[str, Role]]] = {
     },
 }
 """Service -> authorisation -> role. Doctors, nurses and the acute chain need no consent; the others need it."""
+
+ROLE_GROUPS: Final[Mapping[str, frozenset[str]]] = {
+    "doctors": frozenset({"LE"}),
+    "nurses": frozenset({"SP"}),
+    "acute": frozenset({"AA", "PM"}),
+    "midwives": frozenset({"JO"}),
+    "psychologists": frozenset({"PS"}),
+}
+"""The groups that a restriction can be against, by authorisation; whoever is in none of them is in `OTHERS`."""
+OTHERS: Final = "others"
 
 SCOPES: Final[Mapping[tuple[CallerKind, str, Action], frozenset[str]]] = {
     ("practitioner", "results", "read"): frozenset({"nhn:pps/provesvar-read"}),
@@ -117,6 +128,40 @@ def _binds(tie: Tie, day: date) -> bool:
 def _is_at(organisation: str, caller: Caller) -> bool:
     """Nothing is named, or the caller works there: as legal entity or as point of care."""
     return not organisation or organisation in (caller.organisation, caller.point_of_care)
+
+
+def _is_among(group: str, caller: Caller) -> bool:
+    """No group is named, or the caller's authorisation is of it."""
+    if group == OTHERS:
+        return not any(caller.authorization in codes for codes in ROLE_GROUPS.values())
+    return not group or caller.authorization in ROLE_GROUPS.get(group, ())
+
+
+def _restrictions(case: Case) -> list[Choice]:
+    """The patient's restrictions in force against this caller."""
+    return [
+        choice
+        for choice in case.choices
+        if choice.kind == "restriction"
+        and _is_at(choice.organisation, case.caller)
+        and _is_among(choice.role, case.caller)
+    ]
+
+
+def _is_of_a_part(choice: Choice, subject: Subject) -> bool:
+    """Of a part, with every record marked. What is not marked everywhere is shut whole: nobody can say what it is."""
+    return bool(choice.part or choice.source) and choice.slot >= 0 and set(subject.keys) <= set(choice.marked)
+
+
+def shut_parts(case: Case) -> Label:
+    """The marks of those parts that the patient has restricted against this caller, who looks as a health worker."""
+    if not case.choices or case.caller.kind != "practitioner" or case.own or case.action not in LOOKING:
+        return NO_LABEL
+    shut = NO_LABEL
+    for choice in _restrictions(case):
+        if _is_of_a_part(choice, case.subject):
+            shut |= part_label(choice.slot)
+    return shut
 
 
 def _role(case: Case) -> Role | None:
@@ -278,15 +323,27 @@ def has_opted_out(case: Case) -> bool:
 
 
 def is_restricted(case: Case) -> bool:
-    """the patient has restricted the service against all personnel, or all of this organisation"""
+    """the patient has restricted the service against all personnel, all of this organisation or of this role"""
     if not case.choices:
         return False
-    return any(choice.kind == "restriction" and _is_at(choice.organisation, case.caller) for choice in case.choices)
+    return any(not _is_of_a_part(choice, case.subject) for choice in _restrictions(case))
+
+
+def is_partly_restricted(case: Case) -> bool:
+    """the patient has restricted a part of the service against this caller"""
+    if not case.choices:
+        return False
+    return any(_is_of_a_part(choice, case.subject) for choice in _restrictions(case))
+
+
+def basis_opens(case: Case) -> bool:
+    """consent or an acute situation is declared"""
+    return case.basis in OPENING_BASES
 
 
 def basis_does_not_open(case: Case) -> bool:
     """neither consent nor an acute situation is declared"""
-    return case.basis not in OPENING_BASES
+    return not basis_opens(case)
 
 
 def consent_is_needed(case: Case) -> bool:
@@ -298,12 +355,15 @@ def consent_is_needed(case: Case) -> bool:
 
 
 def _has_consented(case: Case) -> bool:
-    """A consent names a person, an organisation or both, and counts only for all that it names."""
+    """A consent names a person, an organisation or both, and perhaps a course; it counts only for all that it names."""
+    attestation = case.caller.attestation
+    course = attestation.decision_id if attestation else ""
     return any(
         choice.kind == "consent"
         and bool(choice.hpr or choice.organisation)
         and choice.hpr in ("", case.caller.hpr)
         and _is_at(choice.organisation, case.caller)
+        and choice.course in ("", course)
         for choice in case.choices
     )
 

@@ -2,8 +2,9 @@
 
 Three refusals in rising strength (kjernejournal): a *restriction* against personnel, opened by declared consent or in
 an emergency and then always told; a *block* of one named person, which nothing opens; an *opt-out*, closed at once and
-deleted after 30 days. A choice holds in the half-open interval [made_at, ended_at), for its own service only: an
-opt-out in one service never deletes another. Nothing is written here; the store applies a `ChoiceChange`.
+deleted after 30 days. A restriction can be of a part, and a single *record* can be restricted by itself. A choice holds
+in the half-open interval [made_at, ended_at), for its own service only: an opt-out in one service never deletes another.
+Nothing is written here; the store applies a `ChoiceChange`.
 """
 
 from __future__ import annotations
@@ -12,17 +13,21 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final, Literal
+from uuid import UUID
 
-from kjerne.access import Choice, Grant
+from kjerne.access import PARTS, Choice, Grant, Held, Wish
 from kjerne.errors import Refusal
+from kjerne.policy.facts import OTHERS, ROLE_GROUPS
 from kjerne.registries.identifiers import hpr_number, organisation_number
+from kjerne.registries.withholding import CONTENT_KINDS
 
-ChoiceKind = Literal["opt-out", "restriction", "block", "consent"]
+ChoiceKind = Literal["opt-out", "restriction", "block", "consent", "record"]
 KINDS: Final[Mapping[str, ChoiceKind]] = {
     "restriction": "restriction",
     "block": "block",
     "opt-out": "opt-out",
     "consent": "consent",
+    "record": "record",
 }
 
 REGRET: Final = timedelta(days=30)
@@ -32,27 +37,10 @@ SERVICES: Final = frozenset({"results"})
 """Services that a choice can be about. Each service adds its own name; none is meant by leaving the name out."""
 
 MAY_END_BY_ITSELF: Final[frozenset[ChoiceKind]] = frozenset({"consent", "restriction"})
-"""A block and an opt-out end only when the patient takes them back, never by a date."""
-
-
-@dataclass(frozen=True, slots=True)
-class Wish:
-    """What was asked for, as it came from a form; nothing in it is checked yet."""
-
-    kind: str
-    service: str = "results"
-    hpr: str = ""
-    organisation: str = ""
-    until: datetime | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Held:
-    """A choice as the store has it: whose row it is (one of the patient's keys), its number and what it says."""
-
-    patient: int
-    number: int
-    choice: Choice
+"""A block, an opt-out and a restricted record end only when the patient takes them back, never by a date."""
+GROUPS: Final = (*ROLE_GROUPS, OTHERS)
+"""Groups of roles that a restriction can be against."""
+COURSE_CHARACTERS: Final = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,8 +70,10 @@ def make(grant: Grant, wish: Wish, *, is_registered: bool = False) -> ChoiceChan
     choice = _checked(wish, grant.at)
     if choice.kind == "block" and not is_registered:
         raise _wrong("hpr", "The personnel register has nobody with this number.", "Choose the person from the log.")
-    if any(_is_same(choice, other) for other in in_force(grant.subject.choices, grant.at)):
+    if any(_is_same(choice, other) and stands(other, grant.at) for other in grant.subject.choices):
         raise Refusal(409, "This choice is already in force.", where="kind", rule="choice-in-force")
+    if choice.part or choice.source:
+        choice = replace(choice, slot=_free_slot(grant))
     delete_at = grant.at + REGRET if choice.kind == "opt-out" else None
     return ChoiceChange("make", grant.subject.patient, 0, choice, grant.rule, delete_at=delete_at)
 
@@ -94,7 +84,7 @@ def lift(grant: Grant, held: Held) -> ChoiceChange:
     An opt-out lifted inside its 30 days loses nothing. Later the data are gone; what comes from then on is kept.
     """
     _must_choose(grant)
-    if held.patient not in grant.subject.keys or held.choice not in in_force((held.choice,), grant.at):
+    if held.patient not in grant.subject.keys or not stands(held.choice, grant.at):
         raise Refusal(404, "There is no such choice in force.", where="number", rule="choice-not-in-force")
     choice = replace(held.choice, ended_at=grant.at)
     regrets = choice.kind == "opt-out" and grant.at < choice.made_at + REGRET
@@ -106,6 +96,26 @@ def in_force(choices: tuple[Choice, ...], at: datetime) -> tuple[Choice, ...]:
     return tuple(
         choice for choice in choices if choice.made_at <= at and (choice.ended_at is None or at < choice.ended_at)
     )
+
+
+def stands(choice: Choice, at: datetime) -> bool:
+    """Whether it is in force, or a consent that begins later."""
+    return (choice.made_at <= at or choice.kind == "consent") and (choice.ended_at is None or at < choice.ended_at)
+
+
+def _free_slot(grant: Grant) -> int:
+    """A mark that no restriction in force uses; one that was used before is taken off her records first."""
+    used = {choice.slot for choice in in_force(grant.subject.choices, grant.at)}
+    free = next((slot for slot in range(PARTS) if slot not in used), None)
+    if free is None:
+        raise Refusal(
+            409,
+            f"At most {PARTS} parts can be restricted at the same time.",
+            where="part",
+            todo="Lift one of them, or restrict everything.",
+            rule="choice-too-many",
+        )
+    return free
 
 
 def deletion_of(choice: Choice) -> datetime | None:
@@ -129,10 +139,44 @@ def _checked(wish: Wish, at: datetime) -> Choice:
         )
     hpr = hpr_number(wish.hpr).lstrip("0") if wish.hpr else ""
     organisation = organisation_number(wish.organisation) if wish.organisation else ""
+    source = organisation_number(wish.source) if wish.source else ""
     _check_named(kind, hpr, organisation)
+    _check_narrowed(kind, wish)
+    since = wish.since if wish.since is not None else at
+    if kind == "consent" and wish.since is not None and (since.tzinfo is None or since < at):
+        raise _wrong("since", "A consent begins now or later, at a time with its time zone.", "Leave the time out.")
     if wish.until is not None:
-        _check_end(kind, wish.until, at)
-    return Choice(kind, wish.service, hpr, organisation, at, wish.until)
+        _check_end(kind, wish.until, since)
+    record = _record(wish.record) if kind == "record" else None
+    return Choice(
+        kind, wish.service, hpr, organisation, since, wish.until, wish.role, wish.part, source, wish.course, record
+    )
+
+
+def _check_narrowed(kind: ChoiceKind, wish: Wish) -> None:
+    """What only one kind of choice can say: a restriction its role and its part, a consent its course and its begin."""
+    restricting, consenting = kind == "restriction", kind == "consent"
+    for name, value, fits in (
+        ("role", wish.role, restricting and wish.role in GROUPS),
+        ("part", wish.part, restricting and wish.part in CONTENT_KINDS),
+        ("source", wish.source, restricting and not wish.part),
+        ("course", wish.course, consenting and len(wish.course) <= COURSE_CHARACTERS and wish.course.isprintable()),
+        ("since", wish.since, consenting),
+        ("record", wish.record, kind == "record"),
+    ):
+        if value and not fits:
+            raise _wrong(
+                name, f"This choice cannot have this {name}.", f"Leave the {name} out, or choose another kind."
+            )
+    if wish.role and wish.organisation:
+        raise _wrong("role", "A restriction is against a role or an organisation.", "Make two restrictions.")
+
+
+def _record(text: str) -> UUID:
+    try:
+        return UUID(text)
+    except ValueError:
+        raise _wrong("record", "This is no id of a record.", "Give the id that the record has here.") from None
 
 
 def _check_named(kind: ChoiceKind, hpr: str, organisation: str) -> None:
@@ -145,24 +189,28 @@ def _check_named(kind: ChoiceKind, hpr: str, organisation: str) -> None:
         )
     if kind == "restriction" and hpr:
         raise _wrong("hpr", "A restriction is against all personnel or one organisation.", "Block the person instead.")
-    if kind == "opt-out" and (hpr or organisation):
-        raise _wrong("hpr", "An opt-out is from the whole service.", "Block a person or restrict an organisation.")
+    if kind in ("opt-out", "record") and (hpr or organisation):
+        raise _wrong(
+            "hpr", "An opt-out or a restricted record names nobody.", "Block a person or restrict an organisation."
+        )
 
 
 def _check_end(kind: ChoiceKind, until: datetime, at: datetime) -> None:
     if kind not in MAY_END_BY_ITSELF:
-        raise _wrong("until", "A block or an opt-out has no end date.", "Take it back when it shall end.")
+        raise _wrong("until", "This choice has no end date.", "Take it back when it shall end.")
     if until.tzinfo is None or until <= at:
         raise _wrong("until", "The end must be a time in the future, with its time zone.", "Give a later time.")
 
 
 def _is_same(one: Choice, other: Choice) -> bool:
-    return (one.kind, one.service, one.hpr.lstrip("0"), one.organisation) == (
-        other.kind,
-        other.service,
-        other.hpr.lstrip("0"),
-        other.organisation,
-    )
+    return _named(one) == _named(other)
+
+
+def _named(choice: Choice) -> tuple[object, ...]:
+    return (
+        choice.kind, choice.service, choice.hpr.lstrip("0"), choice.organisation, choice.role, choice.part,
+        choice.source, choice.course, choice.record,
+    )  # fmt: skip
 
 
 def _wrong(where: str, says: str, todo: str) -> Refusal:

@@ -22,7 +22,8 @@ class Rule:
 
     Empty `purposes` or `bases` mean all. `says` is what the patient reads in her log, in bokmål. `purpose` replaces
     what was asked where the tie decides it (FAMRQT for a parent). `mark` sets the row apart in the log and has the
-    patient told, whatever her notification profile.
+    patient told, whatever her notification profile. Parts that the patient has restricted against the caller stay shut
+    beside what the row `hides`, unless it `opens_parts`.
     """
 
     id: str
@@ -37,6 +38,7 @@ class Rule:
     released_only: bool = False
     purpose: str = ""
     mark: Mark = ""
+    opens_parts: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +77,6 @@ ELEVATED: Final = frozenset({"FORHOYET_SAMTYKKE", "FORHOYET_AKUTT"})
 ELEVATED_EMERGENCY: Final = frozenset({"FORHOYET_AKUTT"})
 
 EVERY_LABEL: Final = ~NOTHING
-FROM_STAFF: Final = Label.RESTRICTED | Label.WITHDRAWN
+FROM_STAFF: Final = Label.RESTRICTED | Label.RESTRICTED_HERE | Label.WITHDRAWN
 FROM_CITIZEN: Final = Label.WITHHELD_FROM_CITIZEN | Label.WITHDRAWN
 FROM_PARENT: Final = FROM_CITIZEN | Label.WITHHELD_FROM_PARENTS

@@ -14,7 +14,7 @@ from typing import Final, get_args
 
 from kjerne.access import Action, Caller, CallerKind, Denial, Grant, Once, Subject
 from kjerne.policy import taking_part
-from kjerne.policy.facts import Case, case_of
+from kjerne.policy.facts import Case, case_of, shut_parts
 from kjerne.policy.rule import Mark, Rule, Section
 from kjerne.policy.table import NO_RULE, RULES, SECTIONS, UNKNOWN_PERSON
 
@@ -150,7 +150,7 @@ def _yes(rule: Rule, case: Case, correlation: str, once: Once | None) -> Grant:
         says=rule.says,
         purpose=rule.purpose or case.purpose,
         basis=case.basis,
-        hides=rule.hides,
+        hides=rule.hides if rule.opens_parts else rule.hides | shut_parts(case),
         released_only=rule.released_only,
         at=case.now,
         correlation=correlation,

@@ -415,6 +415,14 @@ _EXAMINING: Final = Section(
             says="En melding ble ikke åpnet, fordi opplysningene er sperret.",
             when=(facts.is_restricted,),
         ),
+        # Nobody can say whether a message that was not taken in is of the part.
+        Rule(
+            id="examined-partly-restricted",
+            effect="deny",
+            law="pasientjournalloven § 17; pasient- og brukerrettighetsloven § 5-3",
+            says="En melding ble ikke åpnet, fordi en del av opplysningene er sperret.",
+            when=(facts.is_partly_restricted,),
+        ),
         Rule(
             id="rejected-opened",
             effect="grant",

@@ -230,6 +230,7 @@ STAFF_GIVEN: Final = Section(
             bases=ELEVATED,
             hides=Label.WITHDRAWN,
             mark="restriction-opened",
+            opens_parts=True,
         ),
         # No restriction stood in the way, but single records may be labelled: what the ground opens, not what was opened.
         Rule(
@@ -241,6 +242,7 @@ STAFF_GIVEN: Final = Section(
             bases=ELEVATED,
             hides=Label.WITHDRAWN,
             mark="restriction-opened",
+            opens_parts=True,
         ),
         Rule(
             id="restriction-opened",
@@ -250,6 +252,17 @@ STAFF_GIVEN: Final = Section(
             when=(facts.is_restricted,),
             hides=FROM_STAFF,
             mark="restriction-opened",
+            opens_parts=True,
+        ),
+        Rule(
+            id="part-opened",
+            effect="grant",
+            law="pasientjournalloven § 17; pasient- og brukerrettighetsloven § 5-3",
+            says="En del av opplysningene var sperret. Den ble åpnet med samtykke eller i en nødssituasjon.",
+            when=(facts.is_partly_restricted, facts.basis_opens),
+            hides=FROM_STAFF,
+            mark="restriction-opened",
+            opens_parts=True,
         ),
         Rule(
             id="break-glass",

@@ -148,6 +148,10 @@ _NN_EN: Final[Mapping[str, tuple[str, str]]] = {
         "Sperringa vart opna med samtykke eller i ein naudsituasjon.",
         "The restriction was opened with consent or in an emergency.",
     ),
+    "part-opened": (
+        "Ein del av opplysningane var sperra. Han vart opna med samtykke eller i ein naudsituasjon.",
+        "A part of the information was restricted. It was opened with consent or in an emergency.",
+    ),
     "break-glass": (
         "Dei vanlege reglane vart sette til side. Den som såg opplysningane, skreiv kvifor.",
         "The normal rules were set aside. The one who saw the information wrote down why.",
@@ -288,6 +292,10 @@ _NN_EN: Final[Mapping[str, tuple[str, str]]] = {
         "Avsendaren opna innhaldet i si eiga melding, som ikkje vart teken imot her, og skreiv kvifor.",
         "The sender opened the content of its own message, which was not taken in here, and wrote why.",
     ),
+    "examined-partly-restricted": (
+        "Ei melding vart ikkje opna, fordi ein del av opplysningane er sperra.",
+        "A message was not opened, because a part of the information is restricted.",
+    ),
     "rejected-opened": (
         "Innhaldet i ei melding som ikkje vart teken imot her, vart opna. Den som opna ho, skreiv kvifor.",
         "The content of a message that was not taken in here was opened. The one who opened it wrote why.",
@@ -302,6 +310,11 @@ RULE_WORDS: Final[Mapping[str, Words]] = {
     rule.id: Words(rule.says, *_NN_EN[rule.id]) for rule in (*RULES, NO_RULE, UNKNOWN_PERSON)
 } | {
     # No decision, but a line in the log: what `store.erasing` does when an opt-out has held for 30 days.
+    "erased-after-restore": Words(
+        "Opplysningene ble slettet på nytt, fordi en eldre kopi av databasen ble tatt i bruk.",
+        "Opplysningane vart sletta på nytt, fordi ein eldre kopi av databasen vart teken i bruk.",
+        "The information was deleted again, because an older copy of the database was taken into use.",
+    ),
     "erased-after-opt-out": Words(
         "Opplysningene ble slettet 30 dager etter at det ble reservert mot lagring her.",
         "Opplysningane vart sletta 30 dagar etter at det vart reservert mot lagring her.",
@@ -330,6 +343,14 @@ CHOICE_EFFECTS: Final[Mapping[str, Words]] = {
         "Kvar gong nokon opnar dei, står det i loggen din.",
         "Health workers do not see the information unless you consent or there is an emergency. "
         "Every time somebody opens it, your log says so.",
+    ),
+    "record": Words(
+        "Helsepersonell ser ikke dette svaret uten uttrykkelig samtykke eller i en nødssituasjon. "
+        "Senere rettelser av det er også sperret.",
+        "Helsepersonell ser ikkje dette svaret utan uttrykkeleg samtykke eller i ein naudsituasjon. "
+        "Seinare rettingar av det er også sperra.",
+        "Health workers do not see this result without explicit consent or in an emergency. "
+        "Later corrections of it are restricted too.",
     ),
     "opt-out": Words(
         "Opplysningene stenges for helsepersonell med en gang. Angrer du ikke innen 30 dager, blir de slettet herfra. "

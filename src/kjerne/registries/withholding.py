@@ -33,6 +33,16 @@ DELAY_DAYS: Final = {"HIST": 14, "CYTO": 14, "PAT": 14, "MGEN": 14}
 UNDATED_DELAY_DAYS: Final = 14
 """A delay that a source asks for without saying until when."""
 
+CONTENT_KINDS: Final = ("laboratory", "pathology", "genetics", "radiology")
+"""Kinds of content that a patient can restrict as a part."""
+_KIND_BY_DISCIPLINE: Final = {
+    **dict.fromkeys(("BLD", "RAD", "RTG", "CT", "MR", "UL", "MA", "SCI", "NUK"), "radiology"),
+    **dict.fromkeys(("PAT", "HIST", "CYTO", "OBD", "MPAT", "MORS"), "pathology"),
+    "MGEN": "genetics",
+    **dict.fromkeys(("LAB", "CLIN", "MBIO", "FARM", "IMTR"), "laboratory"),
+}
+"""Code of 8202 -> kind. A report of medical genetics is LAB as its main discipline, and MGEN in its observations."""
+
 _LABELS: Final = "9603"
 _DISCIPLINES: Final = "8202"
 _DISCIPLINE_PLACES: Final = ("category", "code", "type")
@@ -124,17 +134,23 @@ def _number(coding: Mapping[str, Any]) -> str:
     return found["number"] if found else ""
 
 
+def kinds_of(tree: Mapping[str, Any]) -> frozenset[str]:
+    """The kinds of content a resource says it is of; empty where it does not say."""
+    return frozenset(_KIND_BY_DISCIPLINE[code] for code in _disciplines(tree) if code in _KIND_BY_DISCIPLINE)
+
+
 def _discipline_days(tree: Mapping[str, Any]) -> int:
-    return max(
-        (
-            DELAY_DAYS.get(coding.get("code", "").upper(), 0)
-            for place in _DISCIPLINE_PLACES
-            for concept in _several(tree.get(place))
-            for coding in concept.get("coding", ())
-            if _number(coding) == _DISCIPLINES
-        ),
-        default=0,
-    )
+    return max((DELAY_DAYS.get(code, 0) for code in _disciplines(tree)), default=0)
+
+
+def _disciplines(tree: Mapping[str, Any]) -> list[str]:
+    return [
+        coding.get("code", "").upper()
+        for place in _DISCIPLINE_PLACES
+        for concept in _several(tree.get(place))
+        for coding in concept.get("coding", ())
+        if _number(coding) == _DISCIPLINES
+    ]
 
 
 def _several(value: Any) -> Iterable[Mapping[str, Any]]:

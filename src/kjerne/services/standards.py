@@ -7,6 +7,7 @@ in the body's `subject.identifier`; never in an address, so a search with a pers
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -27,7 +28,7 @@ from kjerne.fhir.subset import shown
 from kjerne.fhir.validate import check
 from kjerne.registries.identifiers import stands_in
 from kjerne.registries.naming import check_names, number_in, patient_of
-from kjerne.registries.withholding import withheld
+from kjerne.registries.withholding import kinds_of, withheld
 from kjerne.store.cursors import Cursors, token_in
 from kjerne.store.finding import Finder
 from kjerne.store.pool import Pool
@@ -42,6 +43,16 @@ WRITE: Final = "nhn:pps/provesvar-write"
 SERVICE_BY_TYPE: Final = dict.fromkeys(
     ("DiagnosticReport", "Observation", "ServiceRequest", "Specimen", "PractitionerRole", "Binary"), "results"
 )
+
+
+def types_by_service() -> dict[str, list[int]]:
+    """Which types of records each service keeps."""
+    found = defaultdict[str, list[int]](list)
+    for name, service in SERVICE_BY_TYPE.items():
+        found[service].append(type_number(name))
+    return dict(found)
+
+
 # The parameters that name the patient by number; they are taken from a form alone.
 BY_NUMBER: Final = frozenset(f"{name}{sign}identifier" for name in ("patient", "subject") for sign in (".", ":"))
 RESOURCE_LIMIT_BYTES: Final = 2_000_000
@@ -192,13 +203,13 @@ class StandardsApi:
         name = call.parameters["type"]
         type_ = type_of(name)
         tree = self._checked(call, name)
-        shut, indexed = withheld(tree, call.at), index(tree)
+        shut, indexed, kinds = withheld(tree, call.at), index(tree), kinds_of(tree)
 
         async def use(grant: Grant) -> Written:
             self._check_subject(grant, tree)
             async with self.pool.acquire() as conn:
                 id_ = self.ids.make(grant.subject.patient)
-                change = Change(type_, id_, call.body, indexed, shut.labels, shut.opens)
+                change = Change(type_, id_, call.body, indexed, shut.labels, shut.opens, kinds=kinds)
                 return await self.records.create(conn, grant, change)
 
         patient = self._patient(call, number_in(tree))
@@ -220,7 +231,7 @@ class StandardsApi:
             raise Refusal(400, "the id in the body is not the id in the address", where=f"{name}.id")
         expected = _expected(call.headers)
         shut = withheld(tree, call.at)
-        change = Change(type_, id_, call.body, index(tree), expected=expected)
+        change = Change(type_, id_, call.body, index(tree), expected=expected, kinds=kinds_of(tree))
 
         async def use(grant: Grant) -> list[Written] | None:
             async with self.pool.acquire() as conn, conn.transaction():

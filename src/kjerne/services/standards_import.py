@@ -28,7 +28,7 @@ from kjerne.fhir.index import Indexed, index
 from kjerne.fhir.negotiation import check_accepted
 from kjerne.fhir.validate import check
 from kjerne.registries.naming import check_names, number_in
-from kjerne.registries.withholding import withheld
+from kjerne.registries.withholding import kinds_of, withheld
 from kjerne.store.bulk import Bulk, Filing, Fresh
 from kjerne.store.pool import Pool
 
@@ -123,7 +123,7 @@ def _read_together(parse: Parse, types: Mapping[str, int], at: datetime, raws: S
         assert line.indexed is not None
         shut = withheld(line.tree, at)
         line.person = number_in(line.tree)
-        line.fresh = Fresh.of(line.type, line.raw, line.indexed, shut.labels, shut.opens)
+        line.fresh = Fresh.of(line.type, line.raw, line.indexed, shut.labels, shut.opens, kinds_of(line.tree))
 
     lines = [_Line(raw) for raw in raws]
     for step in (parsed, checked, indexed, finished):

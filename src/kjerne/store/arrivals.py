@@ -77,19 +77,22 @@ async def look(
     return seen, [Arrival(row[0], tuple(Sent(*one) for one in row[1] or ())) for row in rows]
 
 
+_SHARES: Final = "$11::bigint[] || coalesce((SELECT array_agg(n) FROM ended, unnest(ended.shares) n), '{}')"
 _CLAIM: Final = f"""
-WITH claimed AS ({messages.CLAIM}), ended AS (
-  DELETE FROM message_in m USING unnest($11::text[]) AS i(id)
+WITH ended AS (
+  DELETE FROM message_in m USING unnest($13::text[]) AS i(id)
   WHERE m.sender = $1 AND m.message > i.id || '.unread.' AND m.message < i.id || '.unread/' AND m.status = 'rejected'
-), held AS (
-  SELECT patient, stamp FROM person WHERE patient = ANY($12::bigint[]) ORDER BY patient FOR NO KEY UPDATE
+  RETURNING m.shares
+), claimed AS ({messages.claiming(_SHARES)}), held AS (
+  SELECT p.patient, p.stamp FROM (SELECT key FROM unnest($14::bigint[]) AS n(key) ORDER BY key) k
+  JOIN LATERAL (SELECT patient, stamp FROM person WHERE patient = k.key FOR NO KEY UPDATE) p ON true
 )
 SELECT EXISTS (SELECT 1 FROM claimed), (SELECT array_agg(ROW(patient, stamp)) FROM held),
   (SELECT array_agg(ROW(v.number, v.made_at, v.message, v.patient, v.chain, l.patient, v.trace))
-   FROM unnest($14::bytea[]) AS n(number)
+   FROM unnest($16::bytea[]) AS n(number)
    JOIN LATERAL (SELECT * FROM report_version WHERE number = n.number OFFSET 0) v ON true
-   JOIN LATERAL (SELECT patient FROM locator WHERE kind = $13 AND digest = v.chain LIMIT 1) l ON true),
-  EXISTS (SELECT 1 FROM unnest($15::bytea[]) AS n(digest)
+   JOIN LATERAL (SELECT patient FROM locator WHERE kind = $15 AND digest = v.chain LIMIT 1) l ON true),
+  EXISTS (SELECT 1 FROM unnest($17::bytea[]) AS n(digest)
    JOIN LATERAL (SELECT 1 FROM person_identifier WHERE digest = n.digest LIMIT 1) i ON true)"""
 
 

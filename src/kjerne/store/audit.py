@@ -17,9 +17,10 @@ from typing import Any, Final, TypeVar
 from asyncpg.pgproto import pgproto
 from cryptography.exceptions import InvalidTag
 
-from kjerne.access import Caller, Denial, Grant
+from kjerne.access import Caller, Denial, Grant, Subject
 from kjerne.store.codec import DataKey, Wrap
 from kjerne.store.pool import Connection
+from kjerne.store.shares import Destroyed
 
 GIVEN: Final = 0
 REFUSED: Final = 1
@@ -125,16 +126,23 @@ def refused(denial: Denial) -> tuple[Any, ...]:
 
 
 def with_reason(answer: Answer, wrap: Wrap) -> Answer:
-    """The answer with what the caller wrote as her reason, sealed under the data key of the one it is about.
+    """The answer with what the caller wrote as her reason, sealed as the service seals about the one it is about.
 
     Bound to its row by person and moment. Costs nothing where nothing was written; about nobody known, nobody will read it.
     """
     attestation, subject = answer.caller.attestation, answer.subject
     if attestation is None or subject is None or not attestation.decision_text:
         return answer
-    key = wrap.unwrap(subject.patient, subject.wrapped[0])
+    key = _key(wrap, subject, answer.service)
     sealed = key.seal(attestation.decision_text.encode(), _place(subject.patient, answer.at))
     return replace(answer, reason=sealed)
+
+
+def _key(wrap: Wrap, subject: Subject, service: str, place: int = 0) -> DataKey:
+    """A service's key, so that a reason goes with the records it was written for; else the person's own."""
+    if wrap.shares.knows(service):
+        return wrap.of_service(subject, service, place)
+    return wrap.unwrap(subject.keys[place], subject.wrapped[place])
 
 
 def _place(patient: int, at: datetime) -> bytes:
@@ -185,20 +193,22 @@ async def of_patient(
 ) -> list[dict[str, Any]]:
     """The patient's own log, newest first, half-open in time; reading it is itself audited (action `insight`).
 
-    Reasons are opened; one that was put in another row than its own, which `sealing.verify` tells of, is empty.
+    Reasons are opened; one that was deleted with the service's records, or was put in another row than its own, which
+    `sealing.verify` tells of, is empty.
     """
     async with conn.transaction():
         rows = await conn.fetch(_OF_PATIENT, list(grant.subject.keys), since, until, limit)
         await insert(conn, given(grant))
-    wrapped = zip(grant.subject.keys, grant.subject.wrapped, strict=True)
-    keys = {patient: wrap.unwrap(patient, one) for patient, one in wrapped}
-    return [{**row, "reason": row["reason"] or _opened(keys[row["patient"]], row)} for row in map(dict, rows)]
+    return [{**row, "reason": row["reason"] or _opened(wrap, grant.subject, row)} for row in map(dict, rows)]
 
 
-def _opened(key: DataKey, row: Mapping[str, Any]) -> str:
+def _opened(wrap: Wrap, subject: Subject, row: Mapping[str, Any]) -> str:
+    if not row["written"]:
+        return ""
     try:
+        key = _key(wrap, subject, row["service"], subject.keys.index(row["patient"]))
         return key.open(row["written"], _place(row["patient"], row["at"])).decode()
-    except InvalidTag:
+    except (InvalidTag, Destroyed):
         return ""
 
 

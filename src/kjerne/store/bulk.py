@@ -24,6 +24,7 @@ from kjerne.store import audit
 from kjerne.store.codec import Dictionaries, Wrap, bound, joined, with_splices
 from kjerne.store.keys import NONCE_BYTES
 from kjerne.store.pool import Connection
+from kjerne.store.record_marks import marks_of
 from kjerne.store.sealed_id import SealedIds
 
 FIRST_VERSION: Final = 1
@@ -63,14 +64,16 @@ class Fresh(NamedTuple):
     dates: bytes
     tokens: list[int]
     values: bytes
+    kinds: frozenset[str]
 
     @classmethod
     def of(
-        cls, type_: int, raw: bytes, indexed: Indexed, labels: Label = NO_LABEL, release_at: datetime | None = None
-    ) -> Self:
+        cls, type_: int, raw: bytes, indexed: Indexed, labels: Label = NO_LABEL, release_at: datetime | None = None,
+        kinds: frozenset[str] = frozenset(),
+    ) -> Self:  # fmt: skip
         """From the bytes as received, and what withholds them."""
         dates = _date(indexed.date_from) + _date(indexed.date_to) + _date(release_at)
-        return cls(type_, int(labels), with_splices(raw), dates, indexed.tokens, indexed.values)
+        return cls(type_, int(labels), with_splices(raw), dates, indexed.tokens, indexed.values, kinds)
 
 
 def _date(value: datetime | None) -> bytes:
@@ -122,17 +125,18 @@ class Bulk:
 
     def _rows(self, grant: Grant, fresh: Sequence[Fresh], ids: Sequence[UUID]) -> Iterator[bytes]:
         patient, at = grant.subject.patient, (grant.at - _EPOCH) // _MICROSECOND
-        key = self._wrap.unwrap(patient, grant.subject.wrapped[0])
+        key = self._wrap.of_service(grant.subject, grant.service)
         seal, shrink = key.seal, self._dictionaries.shrink
         nonces = os.urandom(NONCE_BYTES * len(fresh))
         place = 0
-        for (type_, labels, kept, dates, hashes, values), id_ in zip(fresh, ids, strict=True):
+        for (type_, labels, kept, dates, hashes, values, kinds), id_ in zip(fresh, ids, strict=True):
             number, packed = shrink(kept)
             nonce = nonces[place : place + NONCE_BYTES]
             place += NONCE_BYTES
             body = seal(joined(values, packed), bound(patient, type_, id_), nonce)
             tokens = key.tokens(hashes)
-            row = (8, patient, 16, id_.bytes, 2, type_, 4, FIRST_VERSION, 4, labels, 2, number, 8, at)
+            marked = labels | marks_of(grant, kinds)
+            row = (8, patient, 16, id_.bytes, 2, type_, 4, FIRST_VERSION, 4, marked, 2, number, 8, at)
             yield _HEAD.pack(len(_ROW), *row)
             yield dates
             yield _LENGTH.pack(len(tokens))

@@ -3,7 +3,8 @@
 Since migration 0005 a record's index values lie in front of its body under the same seal, and its search tokens are
 bytes in a row. What is older has a seal for each, and opens as it did: the number of the dictionary tells them apart.
 
-A destroyed data key, once the root that wrapped it is rotated away, closes her bodies in backups and write-ahead log too.
+What a service keeps lies under a key of its own, made of her data key and of a share outside the database
+(`store.shares`): destroying the share closes it in backups and write-ahead log too, and nothing else of hers.
 """
 
 from __future__ import annotations
@@ -21,8 +22,10 @@ import zstandard
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from kjerne.access import Subject
 from kjerne.fhir.splice import Splices, pack, splice, unpack
 from kjerne.store.keys import NONCE_BYTES
+from kjerne.store.shares import Shares
 
 PLAIN = 0
 """Dictionary number of bodies compressed without one."""
@@ -109,7 +112,7 @@ def bound(patient: int, type_: int, id_: UUID) -> bytes:
 
 
 class DataKey:
-    """One person's key, unwrapped for the length of one request."""
+    """One person's key, or hers in one service, for the length of one request."""
 
     __slots__ = ("_aead", "_key", "_permute")
 
@@ -117,6 +120,10 @@ class DataKey:
         self._aead = AESGCM(key)
         self._key = key
         self._permute: Callable[[bytes], bytes] | None = None
+
+    def with_share(self, share: bytes) -> DataKey:
+        """The key of one service: neither this nor the share alone makes it."""
+        return DataKey(hashlib.blake2b(share, key=self._key, digest_size=32, person=b"service").digest())
 
     def seal(self, plain: bytes, bound_to: bytes, nonce: bytes = b"") -> bytes:
         """`nonce` is for a writer that draws its random bytes for many at once; it must never come again."""
@@ -165,8 +172,8 @@ def _beginnings(count: int) -> struct.Struct:
     return struct.Struct(f"{TOKEN_BYTES}s{16 - TOKEN_BYTES}x" * count)
 
 
-class Wrap:
-    """Makes, wraps and unwraps data keys under the key that is kept outside the database."""
+class PersonWrap:
+    """Makes, wraps and unwraps persons' data keys under the key that is kept outside the database."""
 
     def __init__(self, key: bytes) -> None:
         self._aead = AESGCM(key)
@@ -177,4 +184,25 @@ class Wrap:
         return nonce + self._aead.encrypt(nonce, plain, patient.to_bytes(8, "big")), DataKey(plain)
 
     def unwrap(self, patient: int, wrapped: bytes) -> DataKey:
+        """The person's own key, which seals her details."""
         return DataKey(self._aead.decrypt(wrapped[:NONCE_BYTES], wrapped[NONCE_BYTES:], patient.to_bytes(8, "big")))
+
+
+class Wrap(PersonWrap):
+    """As `PersonWrap`, and makes the keys that services seal with."""
+
+    def __init__(self, key: bytes, shares: Shares) -> None:
+        super().__init__(key)
+        self.shares = shares
+
+    def of_service(self, subject: Subject, service: str, place: int = 0) -> DataKey:
+        """What a service seals with about the person key at a place among the subject's.
+
+        Raises `Destroyed` where its share is gone: she opted out, and thirty days have passed. About a person of before
+        0013 the data key seals by itself, until something of hers is deleted.
+        """
+        key = self.unwrap(subject.keys[place], subject.wrapped[place])
+        destroyed = subject.destroyed[place] if place < len(subject.destroyed) else ()
+        if destroyed is None:
+            return key
+        return key.with_share(self.shares.share(service, subject.keys[place], destroyed.count(service)))

@@ -1,12 +1,15 @@
-"""Deletion after an opt-out: thirty days to regret, then what a service kept about the person is gone.
+"""Deletion after an opt-out: thirty days to regret, then what a service kept about the person is gone, and its key too.
 
 Planned when she opts out, as a job `delete-after-opt-out` with the key `patient:number` of her choice. The deletion and
-its audit row are one statement in the database (0004): the program itself has no right to delete history. The audit log
-stays; what is filed here later is refused for as long as the choice holds.
+its audit row are one statement in the database (0013): the program itself has no right to delete history. The share of
+the service's key is destroyed last, before that transaction ends: where it does not end well, the key is gone and the
+job comes again, and never the other way round. The audit log stays, without what readers wrote; what is filed here
+later is refused for as long as the choice holds.
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Collection, Mapping
 from typing import Final
 
@@ -15,6 +18,7 @@ import structlog
 from kjerne.clock import Clock
 from kjerne.jobs import Job
 from kjerne.store.pool import Pool
+from kjerne.store.shares import MESSAGES, Gone, Shares
 
 log = structlog.get_logger("kjerne.erasing")
 
@@ -26,16 +30,19 @@ SAYS: Final = "Opplysningene ble slettet 30 dager etter at det ble reservert mot
 """What the patient reads in her log."""
 
 _SERVICE: Final = "SELECT service FROM privacy_choice WHERE patient = $1 AND number = $2"
-_ERASE: Final = "SELECT erase_after_opt_out($1, $2, $3, $4::smallint[], $5, $6, $7, $8)"
+_ERASE: Final = "SELECT * FROM erase_after_opt_out($1, $2, $3, $4::smallint[], $5, $6, $7, $8)"
 
 
 class Eraser:
     """Does the job. `types_by_service` says which types of records a service keeps."""
 
-    def __init__(self, pool: Pool, clock: Clock, types_by_service: Mapping[str, Collection[int]]) -> None:
+    def __init__(
+        self, pool: Pool, clock: Clock, types_by_service: Mapping[str, Collection[int]], shares: Shares
+    ) -> None:
         self._pool = pool
         self._clock = clock
         self._types_by_service = types_by_service
+        self._shares = shares
 
     async def erase(self, job: Job) -> None:
         """Deletes, if the choice still holds and its time is up; the second time there is nothing left to delete."""
@@ -43,8 +50,16 @@ class Eraser:
         service = await self._pool.fetchval(_SERVICE, patient, number)
         if service is None:
             return
-        types = sorted(self._types_by_service[service])
-        deleted = await self._pool.fetchval(
-            _ERASE, patient, number, service, types, self._clock.now(), RULE, LAW, SAYS
-        )  # fmt: skip
-        log.info("erased after opt-out", service=service, rows=deleted)
+        for one in [service] if service else sorted(self._types_by_service):
+            await self._erase(patient, number, one)
+
+    async def _erase(self, patient: int, number: int, service: str) -> None:
+        types, now = sorted(self._types_by_service[service]), self._clock.now()
+        async with self._pool.acquire() as conn, conn.transaction():
+            rows = await conn.fetch(_ERASE, patient, number, service, types, now, RULE, LAW, SAYS)
+            gone = [Gone(service, row["patient"], row["generation"], now, row["opted_out_at"]) for row in rows]
+            gone += [Gone(MESSAGES, share, 0, now) for row in rows for share in row["message_shares"]]
+            if gone:
+                await asyncio.to_thread(self._shares.destroy, gone)
+        if gone:
+            log.info("erased after opt-out", service=service, rows=sum(row["deleted"] for row in rows))

@@ -12,10 +12,12 @@ import zstandard
 from kjerne.store import key_marks
 from kjerne.store.codec import Dictionaries, Wrap, with_splices
 from kjerne.store.keys import Keys, Sealer
+from kjerne.store.messages import Copies
 from kjerne.store.people import People
 from kjerne.store.pool import Connection, Pool, open_pool
 from kjerne.store.records import Records
 from kjerne.store.sealed_id import SealedIds
+from kjerne.store.shares import Shares
 
 DICTIONARY_BYTES = 64 * 1024
 SAMPLES_NEEDED = 200
@@ -33,20 +35,26 @@ class Store:
     records: Records
     people: People
     messages: Sealer
+    copies: Copies
 
     async def close(self) -> None:
         await self.pool.close()
 
 
-async def open_store(dsn: str, keys: Keys, *, pool_size: int = 16, request_seconds: float = 30.0) -> Store:
-    """Opens the pool and loads every dictionary in use. Refusal 409 where the database was made with other keys."""
+async def open_store(
+    dsn: str, keys: Keys, shares: Shares, *, pool_size: int = 16, request_seconds: float = 30.0
+) -> Store:
+    """Opens the pool and loads every dictionary in use. `shares` are this database's (`store.restoring`).
+
+    Refusal 409 where the database was made with other keys.
+    """
     pool = await open_pool(dsn, pool_size, seconds=request_seconds)
     try:
         await key_marks.hold(pool, keys)
     except Exception:
         await pool.close()
         raise
-    wrap = Wrap(keys.derived("wrap"))
+    wrap = Wrap(keys.derived("wrap"), shares)
     dictionaries = Dictionaries()
     store = Store(
         pool=pool,
@@ -57,6 +65,7 @@ async def open_store(dsn: str, keys: Keys, *, pool_size: int = 16, request_secon
         records=Records(wrap, dictionaries),
         people=People(wrap, Sealer(keys.derived("number"))),
         messages=Sealer(keys.derived("message")),
+        copies=Copies(keys, shares),
     )
     async with pool.acquire() as conn:
         await load_dictionaries(conn, dictionaries)

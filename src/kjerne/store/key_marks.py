@@ -6,7 +6,7 @@ import asyncpg
 from cryptography.exceptions import InvalidTag
 
 from kjerne.errors import Refusal
-from kjerne.store.codec import Wrap
+from kjerne.store.codec import PersonWrap
 from kjerne.store.keys import Keys
 from kjerne.store.pool import Connection, Pool
 
@@ -45,7 +45,7 @@ async def _compare(conn: Connection, keys: Keys) -> None:
 
 def _opens(keys: Keys, patient: int, wrapped: bytes) -> bool:
     try:
-        Wrap(keys.derived("wrap")).unwrap(patient, wrapped)
+        PersonWrap(keys.derived("wrap")).unwrap(patient, wrapped)
     except InvalidTag:
         return False
     return True

@@ -45,7 +45,8 @@ class Keys:
 
     def derived(self, purpose: str) -> bytes:
         """A 32-byte key for one purpose; `id`, `identifier` from the permanent root, `cursor`, `cookie` from the session's."""
-        root = self.session if purpose in ("cursor", "cookie") else self.wrap if purpose == "wrap" else self.permanent
+        wraps = purpose in ("wrap", "shares")
+        root = self.session if purpose in ("cursor", "cookie") else self.wrap if wraps else self.permanent
         return _derived(root, purpose)
 
     def marks(self) -> dict[str, bytes]:

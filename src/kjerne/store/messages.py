@@ -1,12 +1,16 @@
 """Messages received: each once, with the receipt it was given; refused ones in a queue that shows why, not what.
 
-The message itself lies sealed under the platform's message key (a refused one may name no patient whose key could seal
-it); opening it is break-glass (`services.results.opening`).
+The message itself lies sealed. One that was taken in has the keys of everybody it is about, so that it goes with any of
+them. A refused one may name no patient: it has the platform's message key and a share of its own, which is destroyed when
+somebody it shows is deleted; opening it is break-glass (`services.results.opening`). What came about somebody who has
+opted out is answered and not kept.
 """
 
 from __future__ import annotations
 
 import re
+import secrets
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
@@ -16,8 +20,11 @@ import zstandard
 from xxhash import xxh3_128_digest
 
 from kjerne.errors import Fault, Refusal
-from kjerne.store.keys import Sealer
+from kjerne.store.codec import DataKey
+from kjerne.store.keys import Keys
+from kjerne.store.keys import Sealer as PlatformSealer
 from kjerne.store.pool import Connection
+from kjerne.store.shares import MESSAGES, Destroyed, Shares
 
 MESSAGE_LIMIT_BYTES = 64_000_000
 
@@ -55,19 +62,73 @@ _SHRINK: Final = zstandard.ZstdCompressor(level=3)
 _fault_encoder = msgspec.json.Encoder()
 _fault_decoder = msgspec.json.Decoder(list[Fault])
 
-CLAIM: Final = """
-INSERT INTO message_in (sender, message, digest, received_at, status, errors, reports, observations, receipt, sealed)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+_KEEP: Final = """
+INSERT INTO message_in (sender, message, digest, received_at, status, errors, reports, observations, receipt, sealed,
+  shares, about)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, {shares}, $12::bytea[])
 ON CONFLICT (sender, message) DO UPDATE SET status = excluded.status, errors = excluded.errors,
   reports = excluded.reports, observations = excluded.observations, receipt = excluded.receipt,
-  received_at = excluded.received_at, digest = excluded.digest, sealed = excluded.sealed
+  received_at = excluded.received_at, digest = excluded.digest, sealed = excluded.sealed,
+  shares = message_in.shares || excluded.shares, about = excluded.about
 WHERE message_in.status = 'rejected'
 RETURNING 1"""
-"""Gives a row where the message is new or was rejected. A rejected one may be sent again."""
+
+
+def claiming(shares: str = "$11::bigint[]") -> str:
+    """The statement that gives a row where the message is new or was rejected. A rejected one may be sent again.
+
+    The shares of copies that were kept before are remembered, since those lie in backups.
+    """
+    return _KEEP.format(shares=shares)
+
+
+@dataclass(frozen=True, slots=True)
+class Copy:
+    """How a message is kept: its sealed bytes (empty: not at all), the share they lie under, and whom they show."""
+
+    sealed: bytes = b""
+    shares: tuple[int, ...] = ()
+    about: tuple[bytes, ...] = ()
+
+
+NOT_KEPT: Final = Copy()
+
+
+class Copies:
+    """Seals and opens copies of messages for one house."""
+
+    def __init__(self, keys: Keys, shares: Shares) -> None:
+        self._root = keys.derived("message")
+        self._shares = shares
+
+    def refused(self, sender: str, message: str, raw: bytes, about: Iterable[bytes]) -> Copy:
+        """A copy under a share of its own; `about` are digests of the numbers it shows."""
+        share = secrets.randbits(62)
+        return Copy(self._key(share).seal(_SHRINK.compress(raw), _name(sender, message)), (share,), tuple(about))
+
+    def taken(self, sender: str, message: str, raw: bytes, keys: Sequence[DataKey]) -> Copy:
+        """A copy under the keys of everybody it is about, one around the other."""
+        sealed = _SHRINK.compress(raw)
+        for key in keys:
+            sealed = key.seal(sealed, _name(sender, message))
+        return Copy(sealed)
+
+    def open(self, sender: str, message: str, sealed: bytes, shares: Sequence[int]) -> bytes:
+        """The bytes of a refused message. Raises `Destroyed`; what was kept before 0013 has no share."""
+        name = _name(sender, message)
+        packed = self._key(shares[-1]).open(sealed, name) if shares else PlatformSealer(self._root).open(sealed, name)
+        return zstandard.ZstdDecompressor().decompress(packed, max_output_size=MESSAGE_LIMIT_BYTES)
+
+    def _key(self, share: int) -> DataKey:
+        return DataKey(self._root).with_share(self._shares.share(MESSAGES, share))
+
+
+def _name(sender: str, message: str) -> bytes:
+    return f"{sender}\x1f{message}".encode()
 
 
 def row(
-    sealer: Sealer,
+    copy: Copy,
     *,
     sender: str,
     message: str,
@@ -78,16 +139,29 @@ def row(
     reports: int = 0,
     observations: int = 0,
 ) -> tuple[Any, ...]:
-    """The parameters of `CLAIM`: accepted without faults, else rejected."""
+    """The parameters of `claiming`: accepted without faults, else rejected."""
     status = "rejected" if faults else "accepted"
-    sealed = sealer.seal(_SHRINK.compress(raw), f"{sender}\x1f{message}".encode())
     errors = _fault_encoder.encode(faults)
-    return sender, message, xxh3_128_digest(raw), at, status, errors, reports, observations, receipt, sealed
+    counts = reports, observations
+    kept = copy.sealed, list(copy.shares), list(copy.about)
+    return sender, message, xxh3_128_digest(raw), at, status, errors, *counts, receipt, *kept
 
 
 async def keep(conn: Connection, values: tuple[Any, ...]) -> None:
     """Keeps a message and its receipt, `values` from `row`. One that was accepted under the same name stays as it is."""
-    await conn.execute(CLAIM, *values)
+    await conn.execute(claiming(), *values)
+
+
+_OPTED_OUT: Final = """
+SELECT EXISTS (SELECT FROM person_identifier i JOIN person p USING (patient)
+  JOIN privacy_choice c ON c.patient = p.patient OR c.patient = ANY(p.linked)
+  WHERE i.digest = ANY($1::bytea[]) AND c.kind = 'opt-out' AND c.service IN ('', $2) AND c.made_at <= $3
+    AND (c.ended_at IS NULL OR c.ended_at > $3))"""
+
+
+async def somebody_opted_out(conn: Connection, shown: Sequence[bytes], service: str, now: datetime) -> bool:
+    """Whether any of those with these numbers has opted out of the service. Answers the program, never a sender."""
+    return bool(shown) and bool(await conn.fetchval(_OPTED_OUT, list(shown), service, now))
 
 
 async def rejected(conn: Connection, sender: str, limit: int = 200, after: str = "") -> list[Rejected]:
@@ -127,15 +201,30 @@ async def rejected_total(conn: Connection, sender: str) -> int:
     return int(await conn.fetchval(query, sender))
 
 
-async def content(conn: Connection, sealer: Sealer, sender: str, message: str) -> bytes | None:
-    """The bytes of a rejected message, to be run again or opened. None where the sender has none of this name waiting."""
-    sealed = await conn.fetchval(
-        "SELECT sealed FROM message_in WHERE sender = $1 AND message = $2 AND status = 'rejected'", sender, message
+async def content(conn: Connection, copies: Copies, sender: str, message: str) -> bytes | None:
+    """The bytes of a rejected message, to be run again or opened; empty where it was not kept, or was deleted. None where
+    the sender has none of this name waiting."""
+    row = await conn.fetchrow(
+        "SELECT sealed, shares FROM message_in WHERE sender = $1 AND message = $2 AND status = 'rejected'",
+        sender,
+        message,
     )
-    if sealed is None:
+    if row is None:
         return None
-    packed = sealer.open(sealed, f"{sender}\x1f{message}".encode())
-    return zstandard.ZstdDecompressor().decompress(packed, max_output_size=MESSAGE_LIMIT_BYTES)
+    try:
+        return copies.open(sender, message, row["sealed"], row["shares"]) if row["sealed"] else b""
+    except Destroyed:
+        return b""
+
+
+async def answered(conn: Connection, sender: str, message: str) -> tuple[bytes, tuple[Fault, ...]]:
+    """The receipt that a rejected message got, and why."""
+    row = await conn.fetchrow(
+        "SELECT receipt, errors FROM message_in WHERE sender = $1 AND message = $2 AND status = 'rejected'",
+        sender,
+        message,
+    )
+    return (row["receipt"], tuple(_fault_decoder.decode(row["errors"]))) if row else (b"", ())
 
 
 def unread_name(message: str, mark: str) -> str:

@@ -12,12 +12,12 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Final, Literal
 
-from kjerne.access import Choice, Grant, Subject, Tie
+from kjerne.access import Choice, Grant, Held, Subject, Tie
 from kjerne.errors import Refusal
-from kjerne.store.codec import Wrap
+from kjerne.store.codec import PersonWrap
 from kjerne.store.keys import Sealer
 from kjerne.store.pool import Connection, Pool, columns, together
-from kjerne.store.subjects import PersonDetail, seal_detail
+from kjerne.store.subjects import PersonDetail, choice_of, seal_detail
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +77,7 @@ class Newcomer:
 FIRST_STAMP: Final = 1
 """Of a person who has just been registered."""
 
+_CHOICE: Final = "kind, service, hpr, organisation, made_at, ended_at, role, part, source, course, record, slot, marked"
 _ENTER: Final = """
 WITH entered AS (
   INSERT INTO person (made_at, patient, wrapped_key, detail, synthetic)
@@ -89,7 +90,7 @@ SELECT * FROM unnest($6::bytea[], $7::bigint[], $8::text[], $9::bytea[], $10::da
 class People:
     """Writes persons. Holds the keys that seal names and numbers."""
 
-    def __init__(self, wrap: Wrap, numbers: Sealer) -> None:
+    def __init__(self, wrap: PersonWrap, numbers: Sealer) -> None:
         self._wrap = wrap
         self._numbers = numbers
 
@@ -274,47 +275,54 @@ class People:
             columns=("patient", "number", "kind", "hpr", "organisation", "other", "since", "until"),
         )
 
-    async def add_choice(self, conn: Connection, patient: int, choice: Choice) -> int:
-        """Adds a choice of the patient; its number, by which it can be ended."""
+    async def add_choice(self, conn: Connection, patient: int, choice: Choice, by: Grant | None = None) -> int:
+        """Adds a choice of the patient, `by` whose leave; its number, by which it can be ended."""
         number = secrets.randbits(62)
         async with conn.transaction():
-            await self._copy_choices(conn, [(patient, choice)], number)
+            await self._copy_choices(conn, [(patient, choice)], number, by)
             await _raise_stamps(conn, [patient])
         return number
 
     async def _copy_choices(
-        self, conn: Connection, choices: Sequence[tuple[int, Choice]], number: int | None = None
+        self,
+        conn: Connection,
+        choices: Sequence[tuple[int, Choice]],
+        number: int | None = None,
+        by: Grant | None = None,
     ) -> None:
+        who = (by.at, by.subject.caller_key or 0, by.rule) if by else (None, 0, "")
         await conn.copy_records_to_table(
             "privacy_choice",
             records=[
                 (patient, secrets.randbits(62) if number is None else number, c.kind, c.service, c.hpr, c.organisation,
-                 c.made_at, c.ended_at)
+                 c.made_at, c.ended_at, c.role, c.part, c.source, c.course, c.record, c.slot, list(c.marked), *who)
                 for patient, c in choices
             ],
-            columns=("patient", "number", "kind", "service", "hpr", "organisation", "made_at", "ended_at"),
+            columns=("patient", "number", *_CHOICE.split(", "), "set_at", "set_by", "set_rule"),
         )  # fmt: skip
 
-    async def end_choice(self, conn: Connection, patient: int, number: int, at: datetime) -> None:
-        """Ends a choice; it stays on record as having held until `at`."""
+    async def end_choice(
+        self, conn: Connection, patient: int, number: int, at: datetime, by: Grant | None = None
+    ) -> None:
+        """Ends a choice, `by` whose leave; it stays on record as having held until `at`."""
         async with conn.transaction():
             tag = await conn.execute(
-                "UPDATE privacy_choice SET ended_at = $3 WHERE patient = $1 AND number = $2 "
-                "AND (ended_at IS NULL OR ended_at > $3)",
-                patient, number, at,
+                "UPDATE privacy_choice SET ended_at = $3, ended_by = $4, ended_rule = $5 WHERE patient = $1 "
+                "AND number = $2 AND (ended_at IS NULL OR ended_at > $3)",
+                patient, number, at, (by.subject.caller_key if by else 0) or 0, by.rule if by else "",
             )  # fmt: skip
             if tag == "UPDATE 0":
                 raise Refusal(404, "there is no such choice in force", where="number")
             await _raise_stamps(conn, [patient])
 
-    async def choices(self, conn: Connection, grant: Grant) -> list[tuple[int, int, Choice]]:
-        """(person key, number, choice) of everything the patient has chosen, newest first."""
+    async def choices(self, conn: Connection, grant: Grant) -> list[Held]:
+        """Everything the patient has chosen, newest first."""
         rows = await conn.fetch(
-            "SELECT patient, number, kind, service, hpr, organisation, made_at, ended_at FROM privacy_choice "
-            "WHERE patient = ANY($1::bigint[]) ORDER BY made_at DESC",
+            f"SELECT patient, number, set_at, set_rule, ended_rule, {_CHOICE} FROM privacy_choice "
+            "WHERE patient = ANY($1::bigint[]) ORDER BY made_at DESC, number",
             list(grant.subject.keys),
         )
-        return [(row[0], row[1], Choice(*tuple(row)[2:])) for row in rows]
+        return [Held(row[0], row[1], choice_of(tuple(row)[5:]), row[2] or row[9], row[3], row[4]) for row in rows]
 
 
 async def _raise_stamps(conn: Connection, patients: Sequence[int]) -> None:

@@ -8,7 +8,7 @@ from functools import cache, lru_cache
 from typing import Any, Final, NamedTuple
 from uuid import UUID
 
-from kjerne.access import NO_LABEL, Grant, Label
+from kjerne.access import NO_LABEL, SHUT_BY_PATIENT, Grant, Label
 from kjerne.exchange import Stale
 from kjerne.fhir.dates import EARLIEST, LATEST
 from kjerne.fhir.splice import Splices, served
@@ -135,7 +135,7 @@ SELECT s.ok, r.* FROM s LEFT JOIN r ON true"""
 
 # How much lies behind the patient's lock alone, and when what is not yet released opens: numbers and times, nothing else.
 _SHUT = """
-SELECT count(*) FILTER (WHERE labels & $3 = $5),
+SELECT count(*) FILTER (WHERE labels & $3 <> 0 AND labels & $3 & ~$5::integer = 0),
   array_agg(release_at ORDER BY release_at) FILTER (WHERE labels & $3 = 0 AND release_at > $4)
 FROM record WHERE patient = ANY($1::bigint[]) AND type = $2"""
 
@@ -202,7 +202,7 @@ class Reader:
     async def shut(self, conn: Connection, grant: Grant, type_: int) -> tuple[int, list[datetime]]:
         """(how many records the patient's lock holds back, release times of those not yet open to the citizen)."""
         row = await conn.fetchrow(
-            _SHUT, list(grant.subject.keys), type_, int(grant.hides), grant.at, int(Label.RESTRICTED)
+            _SHUT, list(grant.subject.keys), type_, int(grant.hides), grant.at, int(SHUT_BY_PATIENT)
         )
         return (row[0], [one for one in map(moment, row[1] or ()) if one]) if row else (0, [])
 
@@ -232,7 +232,7 @@ class Reader:
         return [self.open_row(keys, tuple(row)[1:]) for row in rows if row[1] is not None]
 
     def unwrapped(self, grant: Grant) -> Unwrapped:
-        """The data keys that a grant's rows open with."""
+        """The service's keys that a grant's rows open with."""
         return Unwrapped(grant, self._wrap)
 
     def open_row(self, keys: Unwrapped, row: tuple[Any, ...]) -> Record:
@@ -246,19 +246,21 @@ class Reader:
 
 
 class Unwrapped:
-    """The data keys of a grant's persons, each unwrapped when first needed."""
+    """The service's keys about a grant's persons, each made when first needed."""
 
     def __init__(self, grant: Grant, wrap: Wrap) -> None:
-        self._wrapped = dict(zip(grant.subject.keys, grant.subject.wrapped, strict=True))
+        self._grant = grant
         self._wrap = wrap
         self._open: dict[int, DataKey] = {}
 
     def patterns(self, hashes: Sequence[int]) -> list[bytes]:
         """What finds any of these tokens in the rows of any of the persons (`tokens LIKE ANY`)."""
-        return [pattern for patient in self._wrapped for pattern in self[patient].patterns(hashes)]
+        return [pattern for patient in self._grant.subject.keys for pattern in self[patient].patterns(hashes)]
 
     def __getitem__(self, patient: int) -> DataKey:
         key = self._open.get(patient)
         if key is None:
-            key = self._open[patient] = self._wrap.unwrap(patient, self._wrapped[patient])
+            subject = self._grant.subject
+            place = subject.keys.index(patient)
+            key = self._open[patient] = self._wrap.of_service(subject, self._grant.service, place)
         return key

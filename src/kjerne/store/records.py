@@ -22,6 +22,7 @@ from kjerne.store import audit
 from kjerne.store.codec import PLAIN, DataKey, Dictionaries, Wrap, bound, joined, parted, split, with_splices
 from kjerne.store.pool import Connection, columns, moment, together
 from kjerne.store.proofs import fetched, noting
+from kjerne.store.record_marks import CARRIED, marks_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,10 +39,12 @@ class Change:
     labels: Label = NO_LABEL
     release_at: datetime | None = None
     expected: int | None = None
+    kinds: frozenset[str] = frozenset()
+    """The kinds of content it is of (`registries.withholding.kinds_of`): which of the patient's restricted parts."""
 
 
 class Present(NamedTuple):
-    """A current version: the bytes as received, and what withholds it."""
+    """A current version: the bytes as received, and what its source withholds it by."""
 
     raw: bytes
     labels: Label
@@ -115,6 +118,7 @@ class Beside(NamedTuple):
     values: tuple[Any, ...]
 
 
+CARRIED_LABELS: Final = int(CARRIED)
 # One statement for all records of a change. A record that was taken out and comes again goes on counting where its history
 # ended. The caller holds the patient's row, so the versions found are the current ones until the transaction ends.
 _WRITE: Final = f"""
@@ -135,7 +139,8 @@ WITH n AS MATERIALIZED (
   INSERT INTO record ({_ROW})
   SELECT $1, id, type, k.reached + 1, n.labels, $3::smallint, $2, n.date_from, n.date_to, n.release_at, n.tokens, NULL, n.body
   FROM n JOIN known k USING (type, id)
-  ON CONFLICT (patient, type, id) DO UPDATE SET version = excluded.version, labels = excluded.labels,
+  ON CONFLICT (patient, type, id) DO UPDATE SET version = excluded.version,
+    labels = excluded.labels | (record.labels & {CARRIED_LABELS}),
     dictionary = excluded.dictionary, at = excluded.at, date_from = excluded.date_from, date_to = excluded.date_to,
     release_at = excluded.release_at, xid = pg_current_xact_id(), tokens = excluded.tokens,
     "values" = excluded."values", body = excluded.body
@@ -143,6 +148,9 @@ WITH n AS MATERIALIZED (
   INSERT INTO audit ({audit.COLUMNS}, types, ids, versions)
   SELECT {audit.placeholders(12)}, array_agg(type), array_agg(id), array_agg(reached + 1) FROM known
 )"""
+_HOLD: Final = """
+SELECT p.stamp FROM (SELECT key FROM unnest($1::bigint[]) AS n(key) ORDER BY key) k
+JOIN LATERAL (SELECT stamp FROM person WHERE patient = k.key FOR NO KEY UPDATE) p ON true"""
 _WRITTEN: Final = "SELECT type, id, coalesce(version, 0), reached + 1 FROM known"
 
 
@@ -164,11 +172,11 @@ class Records:
         self._dictionaries = dictionaries
 
     def key(self, grant: Grant) -> DataKey:
-        """The data key of the person the grant addresses; writes go under that key, whatever is linked."""
-        return self._wrap.unwrap(grant.subject.patient, grant.subject.wrapped[0])
+        """The service's key about the person the grant addresses; writes go under that key, whatever is linked."""
+        return self._wrap.of_service(grant.subject, grant.service)
 
-    def row(self, key: DataKey, patient: int, change: Change, at: datetime) -> tuple[Any, ...]:
-        """The values of `_ROW` (version left out) for a change: compressed, sealed, indexed."""
+    def row(self, key: DataKey, patient: int, change: Change, at: datetime, marks: Label = NO_LABEL) -> tuple[Any, ...]:
+        """The values of `_ROW` (version left out) for a change: compressed, sealed, indexed, with the patient's marks."""
         place = bound(patient, change.type, change.id)
         number, packed = self._dictionaries.shrink(with_splices(change.raw))
         indexed = change.indexed
@@ -176,7 +184,7 @@ class Records:
             patient,
             change.id,
             change.type,
-            int(change.labels),
+            int(change.labels | marks),
             number,
             at,
             indexed.date_from,
@@ -202,7 +210,7 @@ class Records:
         for type_, id_, dictionary, body, labels, release_at in rows:
             _, packed = parted(dictionary, key.open(body, bound(grant.subject.patient, type_, id_)))
             raw = split(self._dictionaries.grow(dictionary, packed))[0]
-            found[type_, id_] = Present(raw, Label(labels), moment(release_at))
+            found[type_, id_] = Present(raw, Label(labels) & ~CARRIED, moment(release_at))
         return found
 
     async def marks(
@@ -220,7 +228,7 @@ class Records:
 
     async def create(self, conn: Connection, grant: Grant, change: Change) -> Written:
         """A new record with a new id and its audit row, in one statement."""
-        row = self.row(self.key(grant), grant.subject.patient, change, grant.at)
+        row = self.row(self.key(grant), grant.subject.patient, change, grant.at, marks_of(grant, change.kinds))
         subject = grant.subject
         values = (*row, list(subject.keys), subject.stamp, *audit.given(grant, noting=True))
         made = await fetched(conn, grant.once, _CREATE_PLAIN, _CREATE_NOTING, values)
@@ -247,7 +255,9 @@ class Records:
         patient, key = grant.subject.patient, self.key(grant)
         rows, dictionary = [], PLAIN  # one dictionary for all: nothing is awaited between them
         for change in changes:
-            _, id_, type_, labels, dictionary, _, *dates, tokens, _, body = self.row(key, patient, change, grant.at)
+            _, id_, type_, labels, dictionary, _, *dates, tokens, _, body = self.row(
+                key, patient, change, grant.at, marks_of(grant, change.kinds)
+            )
             rows.append((id_, type_, labels, *dates, tokens, body))
         statement = _write(*((one.part, len(one.values)) for one in beside))
         more = chain.from_iterable(one.values for one in beside)
@@ -285,9 +295,6 @@ async def hold(conn: Connection, grant: Grant) -> None:
 
     Raises `Stale` when a fact changed since the grant was made.
     """
-    rows = await conn.fetch(
-        "SELECT stamp FROM person WHERE patient = ANY($1::bigint[]) ORDER BY patient FOR NO KEY UPDATE",
-        list(grant.subject.keys),
-    )
+    rows = await conn.fetch(_HOLD, list(grant.subject.keys))
     if sum(row["stamp"] for row in rows) != grant.subject.stamp:
         raise Stale

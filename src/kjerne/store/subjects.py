@@ -5,6 +5,7 @@ This answers the program, never a caller: what leaves towards a caller leaves un
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date
 from typing import Any
@@ -13,7 +14,7 @@ import msgspec
 
 from kjerne.access import Caller, Choice, Once, Subject, Tie
 from kjerne.exchange import PatientRef
-from kjerne.store.codec import Wrap
+from kjerne.store.codec import PersonWrap
 from kjerne.store.pool import Connection
 from kjerne.store.proofs import fetched, noting
 
@@ -40,15 +41,16 @@ _encode = msgspec.msgpack.Encoder().encode
 
 _FACTS = """
 SELECT p.patient, p.linked, p.stamp, p.wrapped_key, p.detail, p.synthetic,
-  (SELECT array_agg(ROW(k.patient, k.stamp, k.wrapped_key)) FROM person k WHERE k.patient = ANY(p.linked)),
-  (SELECT array_agg(ROW(c.kind, c.service, c.hpr, c.organisation, c.made_at, c.ended_at))
-     FROM privacy_choice c WHERE c.patient = p.patient OR c.patient = ANY(p.linked)),
+  (SELECT array_agg(ROW(k.patient, k.stamp, k.wrapped_key, k.destroyed)) FROM person k WHERE k.patient = ANY(p.linked)),
+  (SELECT array_agg(ROW(c.kind, c.service, c.hpr, c.organisation, c.made_at, c.ended_at, c.role, c.part, c.source,
+       c.course, c.record, c.slot, c.marked)) FROM privacy_choice c WHERE c.patient = p.patient OR c.patient = ANY(p.linked)),
   (SELECT array_agg(ROW(t.kind, t.hpr, t.organisation, t.other, t.since, t.until))
      FROM person_tie t WHERE (t.patient = p.patient OR t.patient = ANY(p.linked))
       AND ((t.hpr <> '' AND t.hpr = $2) OR (t.organisation <> '' AND t.organisation = ANY($3::text[]))
            OR t.other = ANY(SELECT i.patient FROM person_identifier i WHERE i.digest = $4))),
   (SELECT i.patient FROM person_identifier i WHERE i.digest = $4 ORDER BY i.valid_from DESC LIMIT 1),
-  (SELECT array_agg(i.digest) FROM person_identifier i WHERE i.patient = p.patient OR i.patient = ANY(p.linked))
+  (SELECT array_agg(i.digest) FROM person_identifier i WHERE i.patient = p.patient OR i.patient = ANY(p.linked)),
+  p.destroyed
 FROM person p WHERE p.patient = """
 _BY_KEY = _FACTS + "$1"
 _BY_DIGEST = _FACTS + (
@@ -61,17 +63,23 @@ _NOTING_BY_KEY = f"{_NOTING} ({_BY_KEY}) f ON true"
 _NOTING_BY_DIGEST = f"{_NOTING} ({_BY_DIGEST}) f ON true"
 
 
-def seal_detail(wrap: Wrap, patient: int, wrapped: bytes, detail: PersonDetail) -> bytes:
+def choice_of(row: Sequence[Any]) -> Choice:
+    """A choice from the columns of `privacy_choice`, kind to marked."""
+    *values, marked = row
+    return Choice(*values, tuple(marked))  # type: ignore[call-arg]  # as many as the dataclass has
+
+
+def seal_detail(wrap: PersonWrap, patient: int, wrapped: bytes, detail: PersonDetail) -> bytes:
     """The sealed form for `person.detail`."""
     return wrap.unwrap(patient, wrapped).seal(_encode(detail), DETAIL)
 
 
-def open_detail(wrap: Wrap, patient: int, wrapped: bytes, sealed: bytes) -> PersonDetail:
+def open_detail(wrap: PersonWrap, patient: int, wrapped: bytes, sealed: bytes) -> PersonDetail:
     return _decode(wrap.unwrap(patient, wrapped).open(sealed, DETAIL))
 
 
 async def load(
-    conn: Connection, ref: PatientRef, caller: Caller, wrap: Wrap, once: Once | None = None
+    conn: Connection, ref: PatientRef, caller: Caller, wrap: PersonWrap, once: Once | None = None
 ) -> tuple[Subject, PersonDetail] | None:
     """The facts about `ref` as `caller` meets them, or None where no person has that identifier or key.
 
@@ -96,7 +104,7 @@ SELECT patient, wrapped_key, detail FROM person WHERE wrapped_key IS NOT NULL AN
   (SELECT other FROM person_tie WHERE patient = ANY($2::bigint[]) AND kind = 'parent'))"""
 
 
-async def _with_kin(conn: Connection, subject: Subject, detail: PersonDetail, wrap: Wrap) -> Subject:
+async def _with_kin(conn: Connection, subject: Subject, detail: PersonDetail, wrap: PersonWrap) -> Subject:
     """Adds what the law asks where one citizen stands in for another: protection of hers, and who lives together."""
     rows = await conn.fetch(_KIN, subject.caller_key, list(subject.keys))
     kin = {row["patient"]: open_detail(wrap, row["patient"], row["wrapped_key"], row["detail"]) for row in rows}
@@ -109,14 +117,15 @@ async def _with_kin(conn: Connection, subject: Subject, detail: PersonDetail, wr
     return replace(subject, caller_protection=caller.protection if caller else "", lives_with_parent=together)
 
 
-def _subject(row: tuple[Any, ...], wrap: Wrap) -> tuple[Subject, PersonDetail]:
-    patient, _, stamp, wrapped, sealed, synthetic, others, choices, ties, caller_key, digests = row
+def _subject(row: tuple[Any, ...], wrap: PersonWrap) -> tuple[Subject, PersonDetail]:
+    patient, _, stamp, wrapped, sealed, synthetic, others, choices, ties, caller_key, digests, destroyed = row
     detail = open_detail(wrap, patient, wrapped, sealed)
-    keys, wraps = [patient], [wrapped]
-    for other, other_stamp, other_wrapped in others or ():
+    keys, wraps, gone = [patient], [wrapped], [destroyed]
+    for other, other_stamp, other_wrapped, other_destroyed in others or ():
         if other_wrapped is not None:
             keys.append(other)
             wraps.append(other_wrapped)
+            gone.append(other_destroyed)
             stamp += other_stamp
     subject = Subject(
         patient=patient,
@@ -127,10 +136,11 @@ def _subject(row: tuple[Any, ...], wrap: Wrap) -> tuple[Subject, PersonDetail]:
         sex=detail.sex,
         protection=detail.protection,
         deceased=detail.died_on is not None,
-        choices=tuple(Choice(*choice) for choice in choices or ()),
+        choices=tuple(choice_of(choice) for choice in choices or ()),
         ties=tuple(Tie(*tie) for tie in ties or ()),
         caller_key=caller_key,
         synthetic=synthetic,
         digests=frozenset(digests or ()),
+        destroyed=tuple(None if one is None else tuple(one) for one in gone),
     )
     return subject, detail

@@ -22,6 +22,7 @@ from kjerne.store.house import open_store
 from kjerne.store.keys import Keys
 from kjerne.store.participation import Role
 from kjerne.store.people import Identifier, NewPerson
+from kjerne.store.shares import Shares
 from kjerne.store.subjects import PersonDetail
 from kjerne.wire.edge import Edge
 from participating import taking_part
@@ -29,10 +30,11 @@ from participating import taking_part
 from .kith.conftest import Kith
 
 NOW = datetime(2026, 3, 5, 12, tzinfo=UTC)
-HOSPITAL, ELSEWHERE, OTHER_LAB = "100000008", "100000016", "100000999"
+HOSPITAL, ELSEWHERE, OTHER_LAB, THIRD_LAB = "100000008", "100000016", "100000999", "983974899"
 LAB = Caller("system", "lab", frozenset({"nhn:pps/provesvar-write"}), organisation="100000777")
 TAKERS: tuple[tuple[str, Role], ...] = (
     (HOSPITAL, "consumer"), (ELSEWHERE, "consumer"), (LAB.organisation, "source"), (OTHER_LAB, "source"),
+    (THIRD_LAB, "source"),
 )  # fmt: skip
 """Who takes part in the tests' world."""
 
@@ -106,9 +108,9 @@ def number() -> str:
 
 
 @pytest.fixture
-async def ward(dsn: str) -> AsyncIterator[Ward]:
+async def ward(dsn: str, shares: Shares) -> AsyncIterator[Ward]:
     keys = Keys(b"w" * 32, b"p" * 32, b"s" * 32)
-    store = await open_store(dsn, keys, pool_size=6)
+    store = await open_store(dsn, keys, shares, pool_size=6)
     await taking_part(store, *TAKERS)
     settings = Settings(data=Path("unused"), dsn=dsn)
     yield Ward(House(settings, store, FixedClock(NOW)))

@@ -11,7 +11,9 @@ import httpx
 import pytest
 from lxml import etree
 
+from kjerne.errors import Refusal
 from kjerne.registries.identifiers import digest
+from kjerne.services.results.intake import Intake
 from platform_fixture import Standing
 
 from .kith.conftest import Kith
@@ -142,19 +144,33 @@ def test_each_sender_sees_its_own_queue_alone(platform: Standing) -> None:
     assert again(platform, name, "hospital-lab").status_code == 404
 
 
-def test_a_rejected_message_is_run_again_as_it_was_sent(platform: Standing) -> None:
-    id_ = f"again-{secrets.token_hex(4)}"
-    assert platform.send(a_message(platform, number=platform.nin("opted-out"), id_=id_)).status_code == 403
-    name = named(platform, id_)
-    assert again(platform, name).status_code == 403
-    _opted_out(platform, ended=True)
-    try:
-        answer = again(platform, name)
-    finally:
-        _opted_out(platform, ended=False)
+def nobody_is_known(*_: object) -> None:
+    raise Refusal(422, "no register knows this person", where="Patient/OffId")
+
+
+def test_a_rejected_message_is_run_again_as_it_was_sent(platform: Standing, monkeypatch: pytest.MonkeyPatch) -> None:
+    id_, number = f"again-{secrets.token_hex(4)}", "01838810191"
+    with monkeypatch.context() as patched:
+        patched.setattr(Intake, "_check", nobody_is_known)
+        assert platform.send(a_message(platform, number=number, id_=id_)).status_code == 422
+        name = named(platform, id_)
+        assert again(platform, name).status_code == 422
+    answer = again(platform, name)
     assert (answer.status_code, status_of(answer)) == (200, "1")
     assert not named(platform, id_)
     assert again(platform, name).status_code == 404
+
+
+def test_a_message_about_somebody_who_has_opted_out_is_receipted_and_not_kept(platform: Standing) -> None:
+    """Whatever it is refused for, and whether or not it can be read (K13)."""
+    for end, status in ((None, 403), (-30, 400)):
+        id_ = f"out-{secrets.token_hex(4)}"
+        answer = platform.send(a_message(platform, number=platform.nin("opted-out"), id_=id_)[:end])
+        assert (answer.status_code, status_of(answer)) == (status, "2")
+        name = named(platform, id_)
+        (row,) = platform.rows("SELECT sealed, shares, about, receipt FROM message_in WHERE message = $1", name)
+        assert (row["sealed"], row["shares"], row["about"]) == (b"", [], [])
+        assert again(platform, name).content == row["receipt"] == answer.content
 
 
 def test_a_message_that_cannot_be_read_is_queued_under_the_id_it_shows(platform: Standing) -> None:

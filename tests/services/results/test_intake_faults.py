@@ -53,7 +53,7 @@ async def test_a_fault_of_ours_refuses_the_message_and_keeps_it_to_be_run_again(
     monkeypatch.undo()
     async with ward.house.store.pool.acquire() as conn:
         (waiting,) = [one for one in await messages.rejected(conn, LAB.organisation) if number[-5:] in one.message]
-        kept = await messages.content(conn, ward.house.store.messages, LAB.organisation, waiting.message)
+        kept = await messages.content(conn, ward.house.store.copies, LAB.organisation, waiting.message)
     assert kept == raw
     (again,) = await take(ward, kept)
     assert again.accepted

@@ -13,7 +13,8 @@ import pytest
 from kjerne.access import OPERATIONS
 from kjerne.errors import Refusal
 from kjerne.exchange import Call, PatientRef
-from kjerne.services.results.opening import Opener, reason_of, shown_numbers
+from kjerne.services.results.opening import Opener, reason_of
+from kjerne.services.results.shown import shown_numbers
 from kjerne.store import audit
 from kjerne.store.people import Identifier, NewPerson
 from kjerne.store.registers import OrganisationRow, fill

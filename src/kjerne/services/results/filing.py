@@ -16,6 +16,7 @@ from kjerne.access import Grant, Label
 from kjerne.fhir.definitions import type_number
 from kjerne.fhir.encode import encode
 from kjerne.fhir.index import index
+from kjerne.registries.withholding import kinds_of
 from kjerne.services.results import release, repeats
 from kjerne.services.results.kith import chain, codes, kin, lineage, mapping
 from kjerne.store import followup
@@ -24,6 +25,7 @@ from kjerne.store.chains import Chains, Source, Version
 from kjerne.store.house import Store
 from kjerne.store.people import Newcomer
 from kjerne.store.pool import Connection
+from kjerne.store.record_marks import CARRIED, is_restricted
 from kjerne.store.records import Change, Present, Written
 
 REPORT_TYPE: Final = type_number("DiagnosticReport")
@@ -203,13 +205,16 @@ class Files:
         ids: dict[str, UUID] = {}
         trees = mapping.resources(state, self._numberer(grant.subject.patient, report, ids))
         withheld, opens = release.withheld(after, _moment(state.first_issued, grant.at))
-        changes = [_change(tree, ids[tree["id"]], opens, withheld) for tree in trees]
+        if is_restricted(grant, (ids[tree["id"]] for tree in trees if tree["resourceType"] == "DiagnosticReport")):
+            withheld |= Label.RESTRICTED_HERE
+        kinds = frozenset(kind for tree in trees for kind in kinds_of(tree))
+        changes = [_change(tree, ids[tree["id"]], opens, withheld, kinds) for tree in trees]
         await self._remove_gone(conn, grant, report, before, {(change.type, change.id) for change in changes})
         current = await self._store.records.present(conn, grant, changes) if before else {}
         fresh = [
             change
             for change in changes
-            if current.get((change.type, change.id)) != Present(change.raw, change.labels, change.release_at)
+            if current.get((change.type, change.id)) != Present(change.raw, change.labels & ~CARRIED, change.release_at)
         ]
         if not fresh:
             return
@@ -300,10 +305,10 @@ def source_of(version: chain.Versioned) -> Source:
     return Source(version.generated_at, version.message, chain.pack(version))
 
 
-def _change(tree: dict[str, Any], id_: UUID, opens: datetime | None, withheld: Label) -> Change:
+def _change(tree: dict[str, Any], id_: UUID, opens: datetime | None, withheld: Label, kinds: frozenset[str]) -> Change:
     raw = encode({name: value for name, value in tree.items() if name != "id"})
     labels = withheld | Label.NOT_THE_MOTHERS if mapping.not_the_patients(tree) else withheld
-    return Change(type_number(tree["resourceType"]), id_, raw, index(tree), labels, opens)
+    return Change(type_number(tree["resourceType"]), id_, raw, index(tree), labels, opens, kinds=kinds)
 
 
 def _is_corrected(written: Written, trees: Sequence[Mapping[str, Any]]) -> bool:

@@ -27,6 +27,7 @@ from kjerne.services.results.filing import Files, Filing, moved_mark
 from kjerne.services.results.kith import apprec, chain, lineage, mapping
 from kjerne.services.results.kith.kin import CHANGES
 from kjerne.services.results.kith.model import Message, Patient
+from kjerne.services.results.shown import NUMBERS_LIMIT, shown_numbers
 from kjerne.settings import Settings
 from kjerne.store import followup, messages
 from kjerne.store.arrivals import Arrival, Sent, claim, look
@@ -142,15 +143,18 @@ class Intake:
 
     async def _reject(self, raw: bytes, sender: str, message: Message | None, refusal: Refusal) -> Taken:
         """Keeps the message in the rejected queue with its faults, and answers with a receipt that says why."""
-        row, taken = self._rejection(raw, sender, message, refusal)
+        row, taken = await self._rejection(raw, sender, message, refusal)
         async with self._store.pool.acquire() as conn:
             await messages.keep(conn, row)
         return taken
 
-    def _rejection(
+    async def _rejection(
         self, raw: bytes, sender: str, message: Message | None, refusal: Refusal
     ) -> tuple[tuple[Any, ...], Taken]:
-        """A rejected message's row in the queue, and what the sender is told."""
+        """A rejected message's row in the queue, and what the sender is told.
+
+        A message that shows somebody who has opted out is receipted and not kept, whatever it was refused for.
+        """
         now = self._clock.now()
         heard = apprec.heard(raw)
         receipt = apprec.build(message or heard, apprec.faults_of(refusal), now)
@@ -159,10 +163,17 @@ class Intake:
         name = name_of(message) if message else messages.unread_name(heard.id, mark)
         if message and refusal.status == 409:
             name += f".{mark}"  # beside the message that has the name
-        row = messages.row(
-            self._store.messages, sender=sender, message=name, raw=raw, at=now, receipt=receipt, faults=faults
-        )
+        shown = self._shown(raw, message)
+        async with self._store.pool.acquire() as conn:
+            keeps_out = await messages.somebody_opted_out(conn, shown, SERVICE, now)
+        copy = messages.NOT_KEPT if keeps_out else self._store.copies.refused(sender, name, raw, shown)
+        row = messages.row(copy, sender=sender, message=name, raw=raw, at=now, receipt=receipt, faults=faults)
         return row, Taken(receipt, 0, 0, refusal.status, faults, rule=refusal.rule)
+
+    def _shown(self, raw: bytes, message: Message | None) -> list[bytes]:
+        """Digests of everybody the message shows: those it names, and whatever in it has the form of a number."""
+        names = {digest_name(report.patient) for report in message.reports} if message else set()
+        return [self._digest(name) for name in sorted(names) + sorted(shown_numbers(raw))[:NUMBERS_LIMIT]]
 
     async def _file(self, raw: bytes, sender: str, message: Message, admit: Admit) -> Taken:
         named = [self._named(sender, message, version) for version in chain.versions(message)]
@@ -362,12 +373,12 @@ class Intake:
         receipt = apprec.build(message, (), now)
         observations = sum(len(report.items) for report in message.reports)
         row = messages.row(
-            self._store.messages, sender=sender, message=name, raw=raw, at=now, receipt=receipt,
+            self._copy(raw, sender, name, filings), sender=sender, message=name, raw=raw, at=now, receipt=receipt,
             reports=len(filings), observations=observations,
         )  # fmt: skip
         taken = Taken(receipt, len(filings), observations)
         if refusal:
-            row, taken = self._rejection(raw, sender, message, refusal)
+            row, taken = await self._rejection(raw, sender, message, refusal)
         numbers = [filing.number for filing in filings]
         newcomers = {filing.newcomer.key: filing.newcomer for filing in filings if filing.newcomer}
         unknown = [one.person.identifiers[0].digest for one in newcomers.values()]
@@ -380,6 +391,13 @@ class Intake:
             for filing in filings:
                 await self._files.file(conn, self._anew(filing, now_known.get(filing.number, ())), name)
         return taken
+
+    def _copy(self, raw: bytes, sender: str, name: str, filings: Sequence[Filing]) -> messages.Copy:
+        """The message under the keys of everybody it names."""
+        grants = {filing.grant.subject.patient: filing.grant for filing in filings}
+        return self._store.copies.taken(
+            sender, name, raw, [self._store.records.key(grants[key]) for key in sorted(grants)]
+        )
 
 
 def _mark(named: Named, person: int) -> lineage.Mark:

@@ -64,9 +64,13 @@ class IntakeApi:
         if not name:
             raise Refusal(400, "which message is to be run again is not said", where="message")
         async with self.store.pool.acquire() as conn:
-            raw = await messages.content(conn, self.store.messages, _sender(call), name)
+            raw = await messages.content(conn, self.store.copies, _sender(call), name)
+            receipt, faults = await messages.answered(conn, _sender(call), name)
         if raw is None:
             raise Refusal(404, "no rejected message of yours has this id", where="message")
+        if not raw:
+            # What is not kept is answered as it was: that nothing is filed here about the patient, and not why.
+            return _answer(call, Taken(receipt, 0, 0, 403, faults))
         return _answer(call, await self._taken(call, raw))
 
     async def withdrawn(self, call: Call) -> Answer:

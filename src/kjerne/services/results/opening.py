@@ -6,9 +6,6 @@ one's log that names caller, message and reason. Nothing leaves before those row
 
 from __future__ import annotations
 
-import base64
-import binascii
-import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -21,6 +18,7 @@ from kjerne.registries.identifiers import numbers_in, without_numbers
 from kjerne.registries.protection import is_protected
 from kjerne.services.results.filing import moved_mark
 from kjerne.services.results.intake import SERVICE, Digest, Read, digest_name
+from kjerne.services.results.shown import NUMBERS_LIMIT, shown_numbers
 from kjerne.store import audit, followup, messages
 from kjerne.store.chains import moved
 from kjerne.store.house import Store
@@ -30,8 +28,6 @@ from kjerne.store.registers import organisation_names
 
 REASON_CHARACTERS: Final = (8, 500)
 """Fewest and most: a word is no reason, and a reason is no report."""
-NUMBERS_LIMIT: Final = 2_000
-"""Person numbers that a message which cannot be read may show. One that shows more names nobody in particular."""
 MOVED_LIMIT: Final = 10_000
 
 UNREAD_RULE: Final = "rejected-opened-of-nobody"
@@ -39,8 +35,6 @@ UNREAD_LAW: Final = "pasientjournalloven § 22"
 UNREAD_SAYS: Final = "Innholdet i en melding som ikke ble tatt imot, ble åpnet. Den nevner ingen som er kjent her."
 """What the platform's own log holds where no patient's can: nobody the message names is registered."""
 
-_BASE64: Final = re.compile(rb">([A-Za-z0-9+/=\s]{64,})<")
-_MARKS: Final[Mapping[bytes, str]] = {b"\xff\xfe": "utf-16-le", b"\xfe\xff": "utf-16-be"}
 
 T = TypeVar("T")
 
@@ -114,9 +108,11 @@ class Opener:
 
     async def _rejected(self, sender: str, message: str) -> bytes:
         async with self._store.pool.acquire() as conn:
-            raw = await messages.content(conn, self._store.messages, sender, message)
+            raw = await messages.content(conn, self._store.copies, sender, message)
         if raw is None:
             raise Refusal(404, "no rejected message has this sender and name", where="message")
+        if not raw:
+            raise _shut()  # it was not kept
         return raw
 
     async def _known(self, raw: bytes) -> list[bytes]:
@@ -184,22 +180,6 @@ def reason_of(form: Mapping[str, str]) -> str:
     if CONTROL.search(reason):
         raise Refusal(400, "a reason is plain text in one line", where="reason")
     return reason
-
-
-def shown_numbers(raw: bytes) -> set[str]:
-    """Whatever has the form of a person number in bytes that could not be read as a message, packed ones (base64) too."""
-    parts = [raw]
-    for block in _BASE64.findall(raw):
-        try:
-            parts.append(base64.b64decode(b"".join(block.split()), validate=True))
-        except (binascii.Error, ValueError):
-            continue
-    found: set[str] = set()
-    for part in parts:
-        found |= numbers_in(part.decode("latin-1"))
-        if encoding := _MARKS.get(part[:2]):
-            found |= numbers_in(part.decode(encoding, "replace"))
-    return found
 
 
 def _shut() -> Refusal:

@@ -1,0 +1,120 @@
+"""The marks on what a patient has restricted of her own record: a part of it, or one report with all that it holds.
+
+A mark is a bit in `record.labels`, so that every read, search, total and include passes it as it passes a source's label.
+It is put on when the choice is made, on new records as they are filed, stays over versions, and is taken off again when
+the choice is lifted. What is compared here does not leave: the program alone reads it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, Final
+from uuid import UUID
+
+from kjerne.access import Choice, Grant, Label, part_label
+from kjerne.fhir.definitions import type_number
+from kjerne.fhir.encode import decode
+from kjerne.registries.withholding import kinds_of
+from kjerne.store import audit
+from kjerne.store.pool import Connection
+from kjerne.store.reading import OUTER, Reader
+from kjerne.store.sealed_id import SealedIds
+
+REPORT: Final = type_number("DiagnosticReport")
+
+Named = tuple[int, UUID]
+
+_ROWS: Final = f"SELECT {OUTER} FROM record r WHERE r.patient = ANY($1::bigint[]) AND r.type = ANY($2::smallint[])"
+_SENT_BY: Final = """
+SELECT DISTINCT n.type, n.id FROM audit a, unnest(a.types, a.ids) AS n(type, id)
+WHERE a.patient = ANY($1::bigint[]) AND a.action = 'file' AND a.outcome = $2 AND a.organisation = $3"""
+_CLEAR: Final = """
+UPDATE record SET labels = labels & ~$2::integer, xid = pg_current_xact_id()
+WHERE patient = ANY($1::bigint[]) AND labels & $2 <> 0"""
+_MARK: Final = """
+UPDATE record r SET labels = labels | $2, xid = pg_current_xact_id()
+FROM unnest($3::smallint[], $4::uuid[]) AS n(type, id)
+WHERE r.patient = ANY($1::bigint[]) AND r.type = n.type AND r.id = n.id"""
+
+
+async def put_on(conn: Connection, grant: Grant, reader: Reader, types: Sequence[int], choice: Choice) -> int:
+    """Marks what a choice is about, in a transaction that holds the patient's rows; how many records that is."""
+    if choice.kind != "record" and choice.slot < 0:
+        return 0
+    keys = list(grant.subject.keys)
+    if choice.source:
+        sent = await conn.fetch(_SENT_BY, keys, audit.GIVEN, choice.source)
+        named = [(row[0], row[1]) for row in sent]
+    else:
+        named = _about(choice, await _trees(conn, grant, reader, types))
+    if choice.slot >= 0:
+        await conn.execute(_CLEAR, keys, int(label_of(choice)))
+    types_, ids = [type_ for type_, _ in named], [id_ for _, id_ in named]
+    return int((await conn.execute(_MARK, keys, int(label_of(choice)), types_, ids)).split()[-1])
+
+
+async def take_off(
+    conn: Connection, grant: Grant, reader: Reader, types: Sequence[int], choice: Choice, left: Iterable[Choice]
+) -> None:
+    """Takes a choice's marks away; `left` are those still in force, which may be about the same records."""
+    if choice.kind != "record" and choice.slot < 0:
+        return
+    await conn.execute(_CLEAR, list(grant.subject.keys), int(label_of(choice)))
+    for other in left:
+        if choice.kind == other.kind == "record":
+            await put_on(conn, grant, reader, types, other)
+
+
+def label_of(choice: Choice) -> Label:
+    """The mark of a choice of a part or of a single record."""
+    return Label.RESTRICTED_HERE if choice.kind == "record" else part_label(choice.slot)
+
+
+async def _trees(
+    conn: Connection, grant: Grant, reader: Reader, types: Sequence[int]
+) -> dict[Named, Mapping[str, Any]]:
+    keys = reader.unwrapped(grant)
+    rows = await conn.fetch(_ROWS, list(grant.subject.keys), list(types))
+    opened = (reader.open_row(keys, tuple(row)) for row in rows)
+    return {(one.type, one.id): decode(one.raw) for one in opened}
+
+
+def _about(choice: Choice, trees: Mapping[Named, Mapping[str, Any]]) -> list[Named]:
+    """The records that a choice of a kind, or of a single record, is about."""
+    groups = _groups(trees)
+    if choice.record is not None:
+        own = [name for name in trees if name[1] == choice.record]
+        return sorted({*own, *(other for name in own for other in groups.get(name, ()))}, key=str)
+    kinds: dict[Named, set[str]] = {name: set() for name in trees}
+    for group in groups.values():
+        together = {kind for name in group for kind in kinds_of(trees[name])}
+        for name in group:
+            kinds[name] |= together
+    return [name for name, tree in trees.items() if choice.part in (found := kinds[name] | kinds_of(tree)) or not found]
+
+
+def _groups(trees: Mapping[Named, Mapping[str, Any]]) -> dict[Named, set[Named]]:
+    """Each report with everything that it leads to."""
+    by_id = {str(name[1]): name for name in trees}
+    leads = {name: {by_id[id_] for id_ in _references(tree) if id_ in by_id} for name, tree in trees.items()}
+    found = {}
+    for report in (name for name in trees if name[0] == REPORT):
+        group, waiting = {report}, {report}
+        while waiting:
+            waiting = {one for name in waiting for one in leads[name] if one[0] != REPORT} - group
+            group |= waiting
+        found[report] = group
+    return found
+
+
+def _references(value: Any) -> Iterator[str]:
+    """Ids of the records that a resource points to, at any depth."""
+    if isinstance(value, Mapping):
+        text = value.get("reference")
+        if isinstance(text, str) and SealedIds.parse(id_ := text.rpartition("/")[2]):
+            yield id_
+        for one in value.values():
+            yield from _references(one)
+    elif isinstance(value, list):
+        for one in value:
+            yield from _references(one)

@@ -1,0 +1,42 @@
+"""Which of the patient's own marks a record gets as it is filed (`store.marking` puts them on what is there already)."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator
+from typing import Final
+from uuid import UUID
+
+from kjerne.access import NO_LABEL, SHUT_BY_PATIENT, Choice, Grant, Label, part_label
+
+CARRIED: Final = SHUT_BY_PATIENT & ~Label.RESTRICTED
+"""What a new version keeps of the version before: the source's own labels come with the version, the patient's do not."""
+
+
+def marks_of(grant: Grant, kinds: Collection[str]) -> Label:
+    """The marks of a record that is filed now: of the parts it belongs to, by its kinds and by who sends it.
+
+    A record that says no kind belongs to every kind: nobody can say that it does not.
+    """
+    if not grant.subject.choices:
+        return NO_LABEL
+    marks = NO_LABEL
+    for choice in _in_force(grant):
+        if choice.slot >= 0 and (
+            (choice.part and (not kinds or choice.part in kinds))
+            or (choice.source and choice.source == grant.caller.organisation)
+        ):
+            marks |= part_label(choice.slot)
+    return marks
+
+
+def is_restricted(grant: Grant, ids: Iterable[UUID]) -> bool:
+    """Whether the patient has restricted one of these records by itself."""
+    restricted = {choice.record for choice in _in_force(grant) if choice.kind == "record"}
+    return bool(restricted) and not restricted.isdisjoint(ids)
+
+
+def _in_force(grant: Grant) -> Iterator[Choice]:
+    for choice in grant.subject.choices:
+        begun = choice.service in ("", grant.service) and choice.made_at <= grant.at
+        if begun and (choice.ended_at is None or grant.at < choice.ended_at):
+            yield choice
