@@ -69,7 +69,7 @@ def test_a_citizen_blocks_a_person_knowing_what_it_does(opened: Browser, where: 
         it.page.get_by_role("link", name="Mine valg").click()
         it.holds()
         it.page.get_by_label("Hvem", exact=True).select_option(label="Siri Vik")
-        it.page.get_by_role("button", name="Se hva det betyr", exact=True).click()
+        it.page.get_by_role("button", name="Se hva det betyr: Blokker en person").click()
         expect(it.page.get_by_text("heller ikke i en akutt situasjon")).to_be_visible()
         assert where.house.made == [], "nothing is saved before the effect was shown"
         it.holds()
@@ -78,6 +78,34 @@ def test_a_citizen_blocks_a_person_knowing_what_it_does(opened: Browser, where: 
         assert [choice.kind for choice in where.house.made] == ["block"]
         it.page.get_by_role("button", name="Opphev: Blokkert Siri Vik").click()
         expect(it.page.get_by_text("Valget er opphevet")).to_be_visible()
+        it.holds()
+
+
+@pytest.mark.parametrize("script", [True, False], ids=["with script", "without script"])
+@pytest.mark.parametrize("width", WIDTHS)
+def test_a_citizen_restricts_a_part_and_opts_out_and_regrets(
+    opened: Browser, where: Site, width: int, script: bool
+) -> None:
+    with tab(opened, where, width, java_script_enabled=script) as it:
+        start(it)
+        it.goto("/me/privacy")
+        it.page.get_by_label("Hva", exact=True).select_option("radiology")
+        it.page.get_by_label("For hvem").select_option("nurses")
+        it.page.get_by_role("button", name="Se hva det betyr: Sperr prøvesvar").click()
+        looked_at(it, script)
+        it.page.get_by_role("button", name="Sperr prøvesvarene").click()
+        it.page.get_by_role("button", name="Se hva det betyr: Reserver").click()
+        expect(it.page.get_by_text("Etter det kan ingen hente dem tilbake")).to_be_visible()
+        looked_at(it, script)
+        it.page.get_by_role("button", name="Reserver meg").click()
+        looked_at(it, script)
+        it.page.get_by_role("button", name="Angre reservasjonen").click()
+        assert [(one.kind, one.part) for one in where.house.made] == [("restriction", "radiology")]
+
+
+def looked_at(it: Tab, script: bool) -> None:
+    """axe runs as a script of the page, where that may run any."""
+    if script:
         it.holds()
 
 

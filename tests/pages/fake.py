@@ -37,6 +37,7 @@ from kjerne.pages.house import (
     OwnPatient,
     Participants,
     Patient,
+    Place,
     RejectedQueue,
     Represented,
     RuleLanguage,
@@ -274,6 +275,12 @@ class FakeHouse:
         return Blockable("9000001", "Ola Hagen", "LE", "Solbakken legesenter"), Blockable(
             "9000002", "Siri Vik", "SP", ""
         )
+
+    async def health_worker(self, who: Identity, visit: Visit, hpr: str) -> Blockable | None:
+        return next((one for one in await self.blockable(who, visit) if one.hpr == hpr), None)
+
+    async def places(self, who: Identity, visit: Visit) -> tuple[Place, ...]:
+        return Place("983974899", "Prøvelaboratoriet", True), Place("100000008", "Haukeland", False)
 
     async def choose(self, who: Identity, visit: Visit, wish: Wish) -> None:
         if wish.source == "999999999":

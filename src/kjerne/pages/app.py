@@ -17,7 +17,7 @@ from starlette.types import Scope
 
 from kjerne.clock import Clock
 from kjerne.errors import Refusal
-from kjerne.pages import citizen, clinician, entry, operations
+from kjerne.pages import choices, citizen, clinician, entry, operations
 from kjerne.pages.desk import HEADERS, Desk, Kind, Page, PageHandler, endpoint
 from kjerne.pages.house import PagesHouse
 from kjerne.pages.login import LoginDoor
@@ -53,10 +53,10 @@ ROUTES: tuple[tuple[str, str, PageHandler, Kind | None], ...] = (
     ("GET", "/me/report/{report}", citizen.report, "citizen"),
     ("GET", "/me/report/{report}/file/{file}", citizen.file, "citizen"),
     ("GET", "/me/log", citizen.log, "citizen"),
-    ("GET", "/me/privacy", citizen.privacy, "citizen"),
-    ("POST", "/me/privacy/preview", citizen.preview, "citizen"),
-    ("POST", "/me/privacy/save", citizen.save, "citizen"),
-    ("POST", "/me/privacy/lift", citizen.lift, "citizen"),
+    ("GET", "/me/privacy", choices.privacy, "citizen"),
+    ("POST", "/me/privacy/preview", choices.preview, "citizen"),
+    ("POST", "/me/privacy/save", choices.save, "citizen"),
+    ("POST", "/me/privacy/lift", choices.lift, "citizen"),
     ("POST", "/me/person", citizen.person, "citizen"),
     ("GET", "/operations", operations.participants, "operator"),
     ("GET", "/operations/participation/open", operations.open_form, "operator"),

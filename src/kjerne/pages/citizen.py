@@ -10,7 +10,6 @@ from uuid import uuid4
 
 from starlette.responses import Response
 
-from kjerne.access import Wish
 from kjerne.errors import Refusal
 from kjerne.pages import attached, paging, trend_data
 from kjerne.pages.desk import Page
@@ -19,7 +18,6 @@ from kjerne.pages.reading import Reading, read
 from kjerne.services.results import trends
 from kjerne.services.results.points import OSLO
 
-CHOICES: Final = ("block", "restriction", "opt-out")
 LOG_SHOWN: Final = 3
 _ANY_TIME: Final = datetime.min.replace(tzinfo=UTC)
 
@@ -28,7 +26,7 @@ async def _reading(page: Page) -> Reading:
     return read(await page.house.chart(page.who, page.visit))
 
 
-async def _person(page: Page) -> Represented:
+async def person_of(page: Page) -> Represented:
     people = await page.house.represented(page.who)
     found = next((one for one in people if one.key == page.visit.patient), None)
     if found is None:
@@ -44,7 +42,7 @@ async def home(page: Page) -> Response:
         "me/home.html",
         title=page.say("me.home"),
         reading=reading,
-        person=await _person(page),
+        person=await person_of(page),
         people=await page.house.represented(page.who),
         fresh=[(answer, *reading.measured(answer.id)) for answer in reading.fresh(page.now)],
         others=_lookers(log)[:LOG_SHOWN],
@@ -63,7 +61,7 @@ async def results(page: Page) -> Response:
         "me/results.html",
         title=page.say("me.results"),
         reading=reading,
-        person=await _person(page),
+        person=await person_of(page),
         groups=table.groups,
         part=part,
         show=show,
@@ -80,7 +78,7 @@ async def trend(page: Page) -> Response:
     return page.render(
         "me/trend.html",
         title=one.name,
-        person=await _person(page),
+        person=await person_of(page),
         reading=reading,
         series=one,
         topic=reading.row(one.key).topic,
@@ -100,7 +98,7 @@ async def report(page: Page) -> Response:
     return page.render(
         "me/report.html",
         title=one.title or page.say(f"plain_kind.{one.kind}"),
-        person=await _person(page),
+        person=await person_of(page),
         reading=reading,
         answer=one,
         points=paging.cut(points, part),
@@ -126,7 +124,7 @@ async def log(page: Page) -> Response:
         "refused": tuple(row for row in rows if not row.given),
     }[show]
     return page.render(
-        "me/log.html", title=page.say("me.log"), person=await _person(page), looks=gathered(kept), show=show
+        "me/log.html", title=page.say("me.log"), person=await person_of(page), looks=gathered(kept), show=show
     )
 
 
@@ -155,61 +153,6 @@ def _lookers(rows: Sequence[LogRow]) -> list[LogRow]:
 
 def _rule_language(page: Page) -> RuleLanguage:
     return "nb" if page.language == "se" else page.language
-
-
-async def privacy(page: Page) -> Response:
-    """Choices in force, and what can be chosen."""
-    return await _privacy(page)
-
-
-async def _privacy(page: Page, fault: str = "", status: int = 200) -> Response:
-    choices = await page.house.choices(page.who, page.visit)
-    return page.render(
-        "me/privacy.html",
-        status=status,
-        title=page.say("me.privacy"),
-        person=await _person(page),
-        choices=choices,
-        chosen={choice.kind for choice in choices},
-        blockable=await page.house.blockable(page.who, page.visit),
-        saved=page.request.query_params.get("saved", ""),
-        fault=fault,
-    )
-
-
-async def preview(page: Page) -> Response:
-    """What a choice will do, before it does it."""
-    form = page.checked()
-    kind, hpr = form.get("kind", ""), form.get("hpr", "")
-    if kind not in CHOICES:
-        raise Refusal(400, "Unknown choice.", where="choice")
-    blocked = next((b for b in await page.house.blockable(page.who, page.visit) if b.hpr == hpr), None)
-    if kind == "block" and blocked is None:
-        return await _privacy(page, page.say("privacy.whom"), 400)
-    return page.render(
-        "me/privacy_preview.html",
-        title=page.say(f"privacy.{kind}_title"),
-        person=await _person(page),
-        kind=kind,
-        blocked=blocked,
-    )
-
-
-async def save(page: Page) -> Response:
-    """Put a choice in force, once its effect was shown."""
-    form = page.checked(fresh=True)
-    kind = form.get("kind", "")
-    if kind not in CHOICES:
-        raise Refusal(400, "Unknown choice.", where="choice")
-    await page.house.choose(page.who, page.visit, Wish(kind, hpr=form.get("hpr", "")))
-    return page.go("/me/privacy?saved=made")
-
-
-async def lift(page: Page) -> Response:
-    """Take a choice back."""
-    form = page.checked(fresh=True)
-    await page.house.lift(page.who, page.visit, form.get("number", ""))
-    return page.go("/me/privacy?saved=lifted")
 
 
 async def person(page: Page) -> Response:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any, Literal, Protocol
 
 from kjerne.access import Wish
@@ -276,6 +276,11 @@ class OwnChoice:
     record: str = ""
     by_parent: bool = False
 
+    @property
+    def last_moment(self) -> datetime | None:
+        """The last moment of a choice that ends by itself: an end at midnight belongs to the day before."""
+        return self.ends_at - timedelta(microseconds=1) if self.ends_at else None
+
 
 @dataclass(frozen=True, slots=True)
 class Blockable:
@@ -285,6 +290,15 @@ class Blockable:
     name: str
     role: str
     organisation: str
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """An organisation that has sent her results, or looked at them: what a restriction or a consent can name."""
+
+    number: str
+    name: str
+    has_sent: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -397,6 +411,14 @@ class PagesHouse(Protocol):
 
     async def blockable(self, who: Identity, visit: Visit) -> tuple[Blockable, ...]:
         """Health workers who have looked or could look, for the block form."""
+        ...
+
+    async def health_worker(self, who: Identity, visit: Visit, hpr: str) -> Blockable | None:
+        """Who has this HPR number, None where nobody has: shown before she is blocked."""
+        ...
+
+    async def places(self, who: Identity, visit: Visit) -> tuple[Place, ...]:
+        """Organisations that stand in her log, by name."""
         ...
 
     async def choose(self, who: Identity, visit: Visit, wish: Wish) -> None:

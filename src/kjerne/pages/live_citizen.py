@@ -10,10 +10,11 @@ from typing import Final, Literal
 from kjerne.access import Grant, Held, Wish
 from kjerne.errors import Refusal
 from kjerne.fhir.definitions import type_name
-from kjerne.pages.house import Blockable, Identity, LogRow, OwnChoice, RuleLanguage, Visit
+from kjerne.pages.house import Blockable, Identity, LogRow, OwnChoice, Place, RuleLanguage, Visit
 from kjerne.pages.live_desk import DeskPages
 from kjerne.policy import insight, privacy
 from kjerne.policy.choosing import NOT_THERE
+from kjerne.registries.identifiers import hpr_number
 from kjerne.store import audit, chains, registers
 from kjerne.store.pool import Connection
 
@@ -91,6 +92,27 @@ class CitizenPages(DeskPages):
 
         return await self.under(who, visit, "choose", use)
 
+    async def health_worker(self, who: Identity, visit: Visit, hpr: str) -> Blockable | None:
+        """The personnel register's word on an HPR number; zeros in front make no other person."""
+
+        async def use(_: Grant) -> Blockable | None:
+            found = await registers.practitioner(self.store.pool, hpr_number(hpr).lstrip("0"))
+            return Blockable(found.hpr, found.name, next(iter(found.authorizations), ""), "") if found else None
+
+        return await self.under(who, visit, "choose", use)
+
+    async def places(self, who: Identity, visit: Visit) -> tuple[Place, ...]:
+        """Those who have filed, and those who have looked."""
+
+        async def use(grant: Grant) -> tuple[Place, ...]:
+            async with self.store.pool.acquire() as conn:
+                rows = await conn.fetch(_PLACES, list(grant.subject.keys))
+            names = await registers.organisation_names(self.store.pool, [row[0] for row in rows])
+            found = [Place(number, names.get(number, number), sent) for number, sent in rows]
+            return tuple(sorted(found, key=lambda place: place.name))
+
+        return await self.under(who, visit, "choose", use)
+
     async def choose(self, who: Identity, visit: Visit, wish: Wish) -> None:
         """Puts a choice in force from the next request on, on every host."""
 
@@ -127,6 +149,10 @@ def _own_choice(one: Held, names: Mapping[str, str], places: Mapping[str, str]) 
         by_parent=one.set_by == "parent-choices",
     )
 
+
+_PLACES = """
+SELECT organisation, bool_or(action = 'file') FROM audit
+WHERE patient = ANY($1::bigint[]) AND organisation <> '' AND outcome = 0 GROUP BY organisation ORDER BY 1 LIMIT 200"""
 
 _LOOKERS = """
 SELECT p.hpr, p.name, p.authorizations, coalesce(max(o.name), '') FROM practitioner p

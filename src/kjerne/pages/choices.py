@@ -1,0 +1,173 @@
+"""The citizen's page of choices: what holds now, what can be chosen, and what a choice does before it is saved.
+
+Two steps for each: a form says what is wished, the next page tells its effect, and only its button saves. Works without
+script; what cannot be is told on the page in the reader's words.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, time, timedelta
+from typing import Final
+
+from starlette.responses import Response
+
+from kjerne.access import Wish
+from kjerne.errors import Refusal
+from kjerne.pages.citizen import person_of
+from kjerne.pages.desk import Page
+from kjerne.policy.privacy import GROUPS, REGRET
+from kjerne.registries.withholding import CONTENT_KINDS
+from kjerne.services.results.points import OSLO
+
+KINDS: Final = ("block", "restriction", "consent", "record", "opt-out")
+FAULTS: Final = frozenset({"hpr", "until", "source", "organisation", "course", "record", "kind", "part"})
+"""Places in a form that a fault is told for in words of its own; any other has the general ones."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A wish in the reader's words: of what, against or for whom, and to the end of which day."""
+
+    what: str = ""
+    whom: str = ""
+    until: datetime | None = None
+
+
+async def privacy(page: Page) -> Response:
+    """Choices in force, and what can be chosen."""
+    return await _privacy(page)
+
+
+async def _privacy(page: Page, fault: str = "", status: int = 200) -> Response:
+    choices = await page.house.choices(page.who, page.visit)
+    return page.render(
+        "me/privacy.html",
+        status=status,
+        title=page.say("me.privacy"),
+        person=await person_of(page),
+        choices=choices,
+        opted_out=any(choice.kind == "opt-out" for choice in choices),
+        blockable=await page.house.blockable(page.who, page.visit),
+        places=await page.house.places(page.who, page.visit),
+        kinds=CONTENT_KINDS,
+        groups=GROUPS,
+        saved=page.request.query_params.get("saved", ""),
+        fault=fault,
+    )
+
+
+async def preview(page: Page) -> Response:
+    """What a choice will do, before it does it."""
+    form = page.checked()
+    try:
+        wish = _wish(form, page.now)
+        shown = await _shown(page, wish)
+    except Refusal as refusal:
+        return await _refused(page, refusal)
+    return page.render(
+        "me/privacy_preview.html",
+        title=page.say(f"privacy.{wish.kind}_title"),
+        person=await person_of(page),
+        wish=wish,
+        form=form,
+        shown=shown,
+        effects=_effects(wish),
+        deletion=page.now + REGRET,
+    )
+
+
+async def save(page: Page) -> Response:
+    """Put a choice in force, once its effect was shown."""
+    form = page.checked(fresh=True)
+    try:
+        await page.house.choose(page.who, page.visit, _wish(form, page.now))
+    except Refusal as refusal:
+        return await _refused(page, refusal)
+    return page.go("/me/privacy?saved=made")
+
+
+async def lift(page: Page) -> Response:
+    """Take a choice back."""
+    form = page.checked(fresh=True)
+    try:
+        await page.house.lift(page.who, page.visit, form.get("number", ""))
+    except Refusal as refusal:
+        return await _refused(page, refusal)
+    return page.go("/me/privacy?saved=lifted")
+
+
+async def _refused(page: Page, refusal: Refusal) -> Response:
+    """The page again, with what cannot be; a fault that is not the form's own stays one."""
+    if refusal.status not in (400, 404, 409, 422):
+        raise refusal
+    place = "again" if refusal.rule == "choice-in-force" else refusal.where if refusal.where in FAULTS else "other"
+    return await _privacy(page, page.say(f"privacy.fault_{place}"), refusal.status)
+
+
+def _wish(form: Mapping[str, str], now: datetime) -> Wish:
+    """What a form asks for; `Refusal` 400 where it cannot be read."""
+    kind = form.get("kind", "")
+    if kind not in KINDS:
+        raise Refusal(400, "Unknown choice.", where="kind")
+    hpr = (form.get("typed", "").strip() or form.get("hpr", "")).strip()
+    if kind == "block" and not hpr:
+        raise Refusal(400, "Nobody is named.", where="hpr")
+    part, source = _part(form.get("of", ""))
+    role, organisation = _whom(form.get("whom", ""))
+    if kind == "consent" and not organisation:
+        raise Refusal(400, "Nobody is named.", where="organisation")
+    return Wish(
+        kind, hpr=hpr if kind == "block" else "", organisation=organisation, until=_until(form.get("until", ""), now),
+        role=role, part=part, source=source, course=form.get("course", "").strip(), record=form.get("record", ""),
+    )  # fmt: skip
+
+
+def _part(text: str) -> tuple[str, str]:
+    """(kind of content, sending organisation) of a select: `radiology`, `from:983974899`, or nothing for all."""
+    return ("", text.removeprefix("from:")) if text.startswith("from:") else (text, "")
+
+
+def _whom(text: str) -> tuple[str, str]:
+    """(group of roles, organisation) of a select: `nurses`, `at:100000008`, or nothing for everybody."""
+    return ("", text.removeprefix("at:")) if text.startswith("at:") else (text, "")
+
+
+def _until(text: str, now: datetime) -> datetime | None:
+    """The midnight after a day, in Norway: a consent to the 5th holds all of the 5th."""
+    if not text:
+        return None
+    try:
+        day = datetime.fromisoformat(text).date()
+    except ValueError as error:
+        raise Refusal(400, "This is no date.", where="until") from error
+    until = datetime.combine(day + timedelta(days=1), time(), OSLO).astimezone(UTC)
+    if until <= now:
+        raise Refusal(400, "The day is over.", where="until")
+    return until
+
+
+async def _shown(page: Page, wish: Wish) -> Shown:
+    places = {place.number: place.name for place in await page.house.places(page.who, page.visit)}
+    if wish.kind == "block":
+        found = await page.house.health_worker(page.who, page.visit, wish.hpr)
+        if found is None:
+            raise Refusal(404, "Nobody has this number.", where="hpr")
+        return Shown(whom=found.name)
+    if wish.kind == "consent":
+        last = wish.until - timedelta(microseconds=1) if wish.until else None
+        return Shown(wish.course, places.get(wish.organisation, wish.organisation), last)
+    if wish.kind != "restriction":
+        return Shown()
+    what = page.say(f"privacy.part_{wish.part}") if wish.part else ""
+    if wish.source:
+        what = page.say("privacy.part_from", who=places.get(wish.source, wish.source))
+    whom = page.say(f"privacy.group_{wish.role}") if wish.role else places.get(wish.organisation, wish.organisation)
+    return Shown(what or page.say("privacy.part_all"), whom or page.say("privacy.group_all"))
+
+
+def _effects(wish: Wish) -> tuple[str, ...]:
+    """Keys of the sentences that tell what it does."""
+    kind = "part" if wish.kind == "restriction" and (wish.part or wish.source) else wish.kind
+    return tuple(f"privacy.{kind}_effect{number}" for number in (1, 2, 3))
