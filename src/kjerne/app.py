@@ -41,9 +41,12 @@ from kjerne.pages.login import Client as PagesClient
 from kjerne.pages.login import CodeFlow, To
 from kjerne.policy.caller import Registered, must_be_fresh
 from kjerne.policy.caller import caller as caller_of
+from kjerne.policy.choosing import Choosing
 from kjerne.policy.claims import Claims
 from kjerne.policy.facts import SERVICES
+from kjerne.policy.privacy import deletion_of
 from kjerne.registries import identifiers
+from kjerne.services.consents import ConsentsApi
 from kjerne.services.oversight import OversightApi
 from kjerne.services.participation.api import ParticipationApi
 from kjerne.services.participation.register import Register
@@ -55,7 +58,7 @@ from kjerne.services.results.kith.model import Message
 from kjerne.services.results.opening import Opener
 from kjerne.services.results.opening_api import OpeningApi
 from kjerne.services.results.reuse_api import Asker, ReuseApi
-from kjerne.services.standards import SERVICE_BY_TYPE, StandardsApi
+from kjerne.services.standards import SERVICE_BY_TYPE, StandardsApi, types_by_service
 from kjerne.services.standards_import import Crew, StandardsImport
 from kjerne.settings import Settings
 from kjerne.store import registers
@@ -156,6 +159,8 @@ class House:
             self.store.pool, self.store.ids, self.reader, self.store.records, self.finder, self.cursors, parse_json,
             self.parse_search, self.identify,
         )  # fmt: skip
+        choosing = Choosing(self.store, self.reader, types_by_service())
+        consents = ConsentsApi(choosing, self.store.ids, parse_json, self.identify, deletion_of)
         bulk = Bulk(self.store.wrap, self.store.dictionaries, self.store.ids)
         imports = StandardsImport(self.store.pool, bulk, self.crew, SERVICE_BY_TYPE, parse_json, self.identify)
         routes = [
@@ -167,6 +172,7 @@ class House:
             *IntakeApi(self.intake, store=self.store, limit_bytes=self.settings.body_limit_bytes).routes(),
             *results.routes(),
             *reuse.routes(),
+            *consents.routes(),
             *standards.routes(),
             *imports.routes(),
         ]

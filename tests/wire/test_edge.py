@@ -10,11 +10,13 @@ from urllib.parse import urlencode
 import httpx
 
 from kjerne.exchange import PUBLIC
+from kjerne.fhir.encode import encode
 from platform_fixture import Standing
 from services.results.kith.conftest import Kith
 from services.results.test_intake_api import a_message
 from services.results.test_opening_api import moved, rejected
 from services.results.test_reuse_api import ask, number_of
+from services.test_consents import PART, a_consent
 from services.test_standards import create, observation
 
 FHIR = {"content-type": "application/fhir+json"}
@@ -148,6 +150,30 @@ def requests(platform: Standing) -> Iterator[tuple[Sent, Sent]]:
     yield created, replace(created, body=line.replace(b"140", b"141"))
     yield put("amended", 1), put("corrected", 2)
     yield put("corrected", 1, 412), put("corrected", 2)
+    yield from of_choices(platform)
+
+
+def of_choices(platform: Standing) -> Iterator[tuple[Sent, Sent]]:
+    """A choice is made, looked at and taken back."""
+    at, who = "/fhir/R4/Consent", {"as_": "citizen", "about": "citizen"}
+    wish = a_consent(code=[{"coding": [{"system": PART, "code": "genetics"}]}])
+    other = a_consent(code=[{"coding": [{"system": PART, "code": "pathology"}]}])
+    made = Sent(f"POST {at}", at, **who, body=encode(wish), headers=FHIR, status=201)
+    yield made, replace(made, body=encode(other))
+    listed = platform.client.call("GET", f"{at}?status=active", as_="citizen", patient=platform.nin("citizen"))
+    consent = listed.json()["entry"][0]["resource"]
+    for one in (
+        Sent(f"GET {at}", f"{at}?status=active", **who),
+        Sent(f"GET {at}/{{id}}", f"{at}/{consent['id']}", **who),
+        Sent(
+            f"PUT {at}/{{id}}",
+            f"{at}/{consent['id']}",
+            **who,
+            body=encode({**consent, "status": "inactive"}),
+            headers=FHIR,
+        ),
+    ):
+        yield one, one
 
 
 def test_on_every_route_a_second_use_of_a_proof_changes_nothing(platform: Standing) -> None:

@@ -109,7 +109,7 @@ def _resource(type: str, interactions: set[str], types: Sequence[str]) -> dict[s
     if "vread" in interactions:
         # Every update here must name the version it changes.
         resource["versioning"] = "versioned-update" if "update" in interactions else "versioned"
-    if "search-type" in interactions:
+    if "search-type" in interactions and type in types:
         brought = [f"{type}:{one.code}" for one in _references(type) if not set(one.targets).isdisjoint(types)]
         bringing = [f"{source}:{one.code}" for source in types for one in _references(source) if type in one.targets]
         if brought:

@@ -1,0 +1,171 @@
+"""Choices as FHIR Consent: the same thing said both ways, and made and withdrawn by the citizen's client."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import httpx
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from kjerne.access import Choice, Held
+from kjerne.errors import Refusal
+from kjerne.fhir.encode import decode, encode
+from kjerne.fhir.validate import check
+from kjerne.policy.privacy import GROUPS, deletion_of
+from kjerne.registries.withholding import CONTENT_KINDS
+from kjerne.services.consents import DELETED_AT, ConsentsApi, wish_of
+from kjerne.store.sealed_id import SealedIds
+from platform_fixture import Standing
+
+NOW = datetime(2026, 11, 26, 12, tzinfo=UTC)
+LATER = NOW + timedelta(days=7)
+API = ConsentsApi(None, SealedIds(bytes(32)), None, None, deletion_of)  # type: ignore[arg-type]
+HPR, PLACE, SENDER = "9144900", "100000008", "983974899"
+BLANK = Choice("restriction", "results", "", "", NOW, None)
+
+CHOICES = st.one_of(
+    st.just(replace(BLANK, kind="block", hpr=HPR)),
+    st.just(replace(BLANK, kind="opt-out")),
+    st.builds(lambda n: replace(BLANK, kind="record", record=UUID(int=n)), st.integers(0, 2**128 - 1)),
+    st.builds(
+        lambda role, place, part, source, end: replace(
+            BLANK, role=role, organisation="" if role else place, part=part, source="" if part else source, ended_at=end
+        ),
+        st.sampled_from(["", *GROUPS]), st.sampled_from(["", PLACE]), st.sampled_from(["", *CONTENT_KINDS]),
+        st.sampled_from(["", SENDER]), st.sampled_from([None, LATER]),
+    ),
+    st.builds(
+        lambda hpr, place, course, begin, end: replace(
+            BLANK, kind="consent", hpr=hpr, organisation=place or ("" if hpr else PLACE), course=course, made_at=begin,
+            ended_at=end,
+        ),
+        st.sampled_from(["", HPR]), st.sampled_from(["", PLACE]), st.sampled_from(["", "hofte-12"]),
+        st.sampled_from([NOW, LATER]), st.sampled_from([None, LATER + timedelta(days=1)]),
+    ),
+)  # fmt: skip
+
+
+@settings(max_examples=150, deadline=None)
+@given(CHOICES)
+def test_every_choice_is_a_valid_consent_that_asks_for_the_same(choice: Choice) -> None:
+    tree = decode(encode(API.tree(Held(7, 5, choice, NOW, "own-choices"), NOW)))
+    assert list(check(tree, "Consent")) == []
+    wish = wish_of(tree)
+    asked = Choice(
+        wish.kind, wish.service, wish.hpr, wish.organisation, wish.since or NOW, wish.until, wish.role, wish.part,  # type: ignore[arg-type]
+        wish.source, wish.course, UUID(wish.record) if wish.record else None,
+    )  # fmt: skip
+    assert asked == choice
+    del tree["category"][1]
+    assert wish_of(tree).kind == ("restriction" if choice.kind == "opt-out" else choice.kind)
+
+
+def test_an_opt_out_tells_when_its_data_are_deleted_and_an_ended_one_does_not() -> None:
+    held = Held(7, 5, replace(BLANK, kind="opt-out"), NOW, "own-choices")
+    (told,) = API.tree(held, NOW)["extension"]
+    assert (told["url"], datetime.fromisoformat(told["valueDateTime"])) == (DELETED_AT, NOW + timedelta(days=30))
+    ended = API.tree(replace(held, choice=replace(held.choice, ended_at=NOW)), NOW)
+    assert (ended["status"], "extension" in ended) == ("inactive", False)
+
+
+def a_consent(**provision: Any) -> dict[str, Any]:
+    tree: dict[str, Any] = decode(encode(API.tree(Held(7, 5, BLANK, NOW, "own-choices"), NOW)))
+    return {**tree, "provision": {"type": "deny", **provision}}
+
+
+ACTOR = {"role": {"coding": [{"system": "http://terminology.hl7.org/CodeSystem/v3-ParticipationType", "code": "IRCP"}]}}
+WRONG = [
+    ({"status": "draft"}, "Consent.status"),
+    ({"scope": {"coding": [{"code": "research"}]}}, "Consent.scope"),
+    ({"policyRule": {"coding": []}}, "Consent.policyRule"),
+    ({"category": []}, "Consent.category"),
+    ({"verification": [{"verified": True}]}, "Consent.verification"),
+    ({"provision": {"type": "deny", "purpose": [{"code": "TREAT"}]}}, "Consent.provision.purpose"),
+    ({"provision": {"type": "deny", "provision": []}}, "Consent.provision.provision"),
+    ({"provision": {"type": "permit"}}, "Consent.provision.type"),
+    ({"provision": {"type": "deny", "actor": [{**ACTOR, "reference": {"reference": "Group/1"}}]}}, "Consent.provision.actor"),
+    ({"provision": {"type": "deny", "code": [{"coding": [{"code": "x"}]}]}}, "Consent.provision.code"),
+    ({"provision": {"type": "deny", "data": [{"meaning": "authoredby", "reference": {"reference": "a/b"}}]}},
+     "Consent.provision.data"),
+    ({"provision": {"type": "deny", "period": {"end": "2031-01-05"}}}, "Consent.provision.period.end"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("change", "where"), WRONG)
+def test_what_would_not_be_obeyed_is_refused(change: dict[str, Any], where: str) -> None:
+    with pytest.raises(Refusal) as refusal:
+        wish_of({**a_consent(), **change})
+    assert (refusal.value.status, refusal.value.where) == (422, where)
+
+
+def called(platform: Standing, method: str, path: str, body: Any = None, as_: str = "citizen") -> httpx.Response:
+    about = platform.nin("citizen")
+    more = {"body": encode(body), "headers": {"content-type": "application/fhir+json"}} if body else {}
+    return platform.client.call(method, f"/fhir/R4/{path}", as_=as_, patient=about, **more)
+
+
+def everything(platform: Standing) -> list[str]:
+    return platform.search("Observation", [("_count", "1000")], about="citizen").ids()
+
+
+def test_a_citizens_client_restricts_and_withdraws_and_it_holds_at_once(platform: Standing) -> None:
+    before = everything(platform)
+    made = called(platform, "POST", "Consent", a_consent(code=[{"coding": [{"system": PART, "code": "laboratory"}]}]))
+    assert made.status_code == 201, made.text
+    id_ = made.json()["id"]
+    try:
+        after = everything(platform)
+        assert set(after) < set(before)
+        active = called(platform, "GET", "Consent?status=active").json()
+        assert id_ in [entry["resource"]["id"] for entry in active["entry"]]
+        assert called(platform, "GET", f"Consent/{id_}").json() == made.json()
+        assert called(platform, "POST", "Consent", made.json()).status_code == 409
+        assert called(platform, "PUT", f"Consent/{id_}", made.json()).status_code == 422
+    finally:
+        ended = called(platform, "PUT", f"Consent/{id_}", {**made.json(), "status": "inactive"})
+    assert (ended.status_code, ended.json()["status"]) == (200, "inactive")
+    assert everything(platform) == before
+    assert called(platform, "PUT", f"Consent/{id_}", {**made.json(), "status": "inactive"}).status_code == 404
+    row = platform.audited(ended)[0]
+    assert (row["action"], row["rule"], row["outcome"]) == ("choose", "own-choices", 0)
+
+
+PART = "http://kjerne.example/fhir/CodeSystem/content-kind"
+
+
+def test_nobody_else_and_nothing_else_is_answered(platform: Standing) -> None:
+    assert called(platform, "GET", "Consent", as_="gp").status_code == 403
+    assert called(platform, "GET", "Consent?date=2026").status_code == 400
+    assert called(platform, "GET", "Consent/nothing").status_code == 404
+    for path, asked, status in (
+        ("Consent?status=", {}, 400),
+        ("Consent/nothing?_summary=true", {}, 400),
+        ("Consent", {"accept": "application/fhir+xml"}, 406),
+    ):
+        answer = platform.client.call(
+            "GET", f"/fhir/R4/{path}", as_="citizen", patient=platform.nin("citizen"), headers=asked
+        )
+        assert answer.status_code == status
+    sent = platform.client.call(
+        "POST", "/fhir/R4/Consent", as_="citizen", patient=platform.nin("citizen"), body=b"<Consent/>",
+        headers={"content-type": "application/fhir+xml"},
+    )  # fmt: skip
+    assert sent.status_code == 415
+    other = platform.application._edge.store.ids.make(5, 5)
+    assert called(platform, "GET", f"Consent/{other}").status_code == 404
+    assert (
+        called(platform, "PUT", f"Consent/{other}", {**a_consent(), "id": str(other), "status": "inactive"}).status_code
+        == 404
+    )
+    assert called(platform, "POST", "Consent", {"resourceType": "Consent"}).status_code == 422
+
+
+def test_no_consent_holds_a_person_number(platform: Standing) -> None:
+    answer = called(platform, "GET", "Consent")
+    assert answer.status_code == 200
+    assert platform.nin("citizen") not in answer.text
