@@ -50,10 +50,13 @@ SHUT_BY_PATIENT: Final = Label.RESTRICTED | Label.RESTRICTED_HERE | Label(FIRST_
 """Everything a record can be marked with that the patient chose to keep from personnel."""
 
 
+_PART_LABELS: Final = tuple(Label(FIRST_PART << slot) for slot in range(PARTS))
+
+
 def part_label(slot: int) -> Label:
     """The mark of a restricted part, by the number that its choice has among the patient's."""
-    assert 0 <= slot < PARTS
-    return Label(FIRST_PART << slot)
+    assert slot >= 0
+    return _PART_LABELS[slot]
 
 
 @dataclass(frozen=True, slots=True)

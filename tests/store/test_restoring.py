@@ -18,11 +18,13 @@ from cryptography.exceptions import InvalidTag
 
 from kjerne.access import Choice
 from kjerne.clock import FixedClock
+from kjerne.commands.checking import Finding, _shares
 from kjerne.errors import Refusal
 from kjerne.fhir.definitions import type_number
 from kjerne.fhir.encode import decode
 from kjerne.fhir.index import index
 from kjerne.jobs import Job
+from kjerne.settings import Settings
 from kjerne.store import messages, migrate, restoring
 from kjerne.store.chains import Chains, Source
 from kjerne.store.codec import Wrap, bound
@@ -32,7 +34,7 @@ from kjerne.store.house import Store, open_store
 from kjerne.store.keys import Keys
 from kjerne.store.reading import Reader
 from kjerne.store.records import Change
-from kjerne.store.shares import NAME, Destroyed, Shares
+from kjerne.store.shares import NAME, Destroyed, Gone, Shares
 
 from .conftest import Desk
 
@@ -265,6 +267,32 @@ async def test_it_serves_nothing_with_a_missing_an_older_or_anothers_list(hall: 
     hall.path.write_bytes(newest)
     store, _ = await hall.opened()
     await store.close()
+
+
+async def test_check_tells_how_file_and_database_stand(hall: Hall, tmp_path: Path) -> None:
+    told = settings(hall)
+    assert (await found(told)).says == "the first start makes them"
+    store, shares = await hall.opened()
+    assert (await found(told)).says == "0 keys are destroyed"
+    shares.destroy([Gone("results", 7, 0, THEN, THEN)])
+    assert (await found(told)).says == "1 keys are destroyed, 1 of them are deleted again by the next start"
+    hall.path.unlink()
+    missing = await found(told)
+    assert (missing.ok, "missing" in missing.says) == (False, True)
+    Shares.made(hall.path, KEYS, TYPES)
+    another = await found(told)
+    assert (another.ok, "another database" in another.says) == (False, True)
+    await store.close()
+
+
+def settings(hall: Hall) -> Settings:
+    keys = ",".join(root.hex() for root in (KEYS.wrap, KEYS.permanent, KEYS.session))
+    return Settings(dsn=hall.dsn, key_shares=str(hall.path), keys=keys)  # type: ignore[arg-type]
+
+
+async def found(told: Settings) -> Finding:
+    """What `kjerne check` finds; it runs a loop of its own."""
+    return await asyncio.to_thread(_shares, told)
 
 
 async def test_a_deletion_broken_off_after_the_key_was_destroyed_is_finished(

@@ -13,7 +13,7 @@ from typing import Final
 
 import msgspec
 
-from kjerne.access import NO_LABEL, OPERATIONS, Action, Caller, CallerKind, Choice, Label, Subject, Tie, part_label
+from kjerne.access import FIRST_PART, NO_LABEL, OPERATIONS, Action, Caller, CallerKind, Choice, Label, Subject, Tie
 from kjerne.policy.people import ADULT, HEALTH_MAJORITY, OLDEST, PARENTS_UNTIL, UNBORN, age, norwegian_day
 from kjerne.policy.taking_part import takes_part
 from kjerne.registries.protection import is_protected
@@ -84,7 +84,8 @@ class Case(msgspec.Struct, frozen=True):
     """One request as the law meets it.
 
     `choices` are the patient's choices in force now for this service, `ties` what binds her to the caller on this
-    Norwegian `day`; `own` says that caller and patient are one person.
+    Norwegian `day`; `own` says that caller and patient are one person. `whole` and `parts` (marks) are what the patient has
+    restricted against this caller.
     """
 
     caller: Caller
@@ -98,6 +99,8 @@ class Case(msgspec.Struct, frozen=True):
     choices: tuple[Choice, ...]
     ties: tuple[Tie, ...]
     own: bool
+    whole: bool
+    parts: int
 
 
 def case_of(
@@ -110,7 +113,8 @@ def case_of(
     choices = tuple([choice for choice in subject.choices if _holds(choice, service, now)])
     ties = tuple([tie for tie in subject.ties if _binds(tie, day)])
     own = subject.caller_key in subject.keys or (bool(caller.digest) and caller.digest in subject.digests)
-    return Case(caller, subject, service, action, basis, purpose, now, day, choices, ties, own)
+    whole, parts = _restricted(choices, caller, subject) if choices else (False, 0)
+    return Case(caller, subject, service, action, basis, purpose, now, day, choices, ties, own, whole, parts)
 
 
 def _holds(choice: Choice, service: str, now: datetime) -> bool:
@@ -137,31 +141,29 @@ def _is_among(group: str, caller: Caller) -> bool:
     return not group or caller.authorization in ROLE_GROUPS.get(group, ())
 
 
-def _restrictions(case: Case) -> list[Choice]:
-    """The patient's restrictions in force against this caller."""
-    return [
-        choice
-        for choice in case.choices
-        if choice.kind == "restriction"
-        and _is_at(choice.organisation, case.caller)
-        and _is_among(choice.role, case.caller)
-    ]
-
-
-def _is_of_a_part(choice: Choice, subject: Subject) -> bool:
-    """Of a part, with every record marked. What is not marked everywhere is shut whole: nobody can say what it is."""
-    return bool(choice.part or choice.source) and choice.slot >= 0 and set(subject.keys) <= set(choice.marked)
+def _restricted(choices: tuple[Choice, ...], caller: Caller, subject: Subject) -> tuple[bool, int]:
+    """Whether the patient has restricted the whole service against this caller, and the marks of what parts of it."""
+    whole, parts = False, 0
+    for choice in choices:
+        if (
+            choice.kind != "restriction"
+            or not _is_at(choice.organisation, caller)
+            or not _is_among(choice.role, caller)
+        ):
+            continue
+        if choice.slot < 0 or not (choice.part or choice.source) or not set(subject.keys).issubset(choice.marked):
+            # What is not marked everywhere is shut whole: nobody can say what a record without the mark is.
+            whole = True
+        else:
+            parts |= FIRST_PART << choice.slot
+    return whole, parts
 
 
 def shut_parts(case: Case) -> Label:
     """The marks of those parts that the patient has restricted against this caller, who looks as a health worker."""
-    if not case.choices or case.caller.kind != "practitioner" or case.own or case.action not in LOOKING:
+    if not case.parts or case.caller.kind != "practitioner" or case.own or case.action not in LOOKING:
         return NO_LABEL
-    shut = NO_LABEL
-    for choice in _restrictions(case):
-        if _is_of_a_part(choice, case.subject):
-            shut |= part_label(choice.slot)
-    return shut
+    return Label(case.parts)
 
 
 def _role(case: Case) -> Role | None:
@@ -324,16 +326,12 @@ def has_opted_out(case: Case) -> bool:
 
 def is_restricted(case: Case) -> bool:
     """the patient has restricted the service against all personnel, all of this organisation or of this role"""
-    if not case.choices:
-        return False
-    return any(not _is_of_a_part(choice, case.subject) for choice in _restrictions(case))
+    return case.whole
 
 
 def is_partly_restricted(case: Case) -> bool:
     """the patient has restricted a part of the service against this caller"""
-    if not case.choices:
-        return False
-    return any(_is_of_a_part(choice, case.subject) for choice in _restrictions(case))
+    return case.parts != 0
 
 
 def basis_opens(case: Case) -> bool:

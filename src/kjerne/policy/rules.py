@@ -12,7 +12,7 @@ from functools import lru_cache
 from itertools import product
 from typing import Final, get_args
 
-from kjerne.access import Action, Caller, CallerKind, Denial, Grant, Once, Subject
+from kjerne.access import NO_LABEL, Action, Caller, CallerKind, Denial, Grant, Label, Once, Subject
 from kjerne.policy import taking_part
 from kjerne.policy.facts import Case, case_of, shut_parts
 from kjerne.policy.rule import Mark, Rule, Section
@@ -150,12 +150,17 @@ def _yes(rule: Rule, case: Case, correlation: str, once: Once | None) -> Grant:
         says=rule.says,
         purpose=rule.purpose or case.purpose,
         basis=case.basis,
-        hides=rule.hides if rule.opens_parts else rule.hides | shut_parts(case),
+        hides=_hides(rule, case),
         released_only=rule.released_only,
         at=case.now,
         correlation=correlation,
         once=once,
     )
+
+
+def _hides(rule: Rule, case: Case) -> Label:
+    shut = NO_LABEL if rule.opens_parts else shut_parts(case)
+    return rule.hides | shut if shut else rule.hides
 
 
 def _no(

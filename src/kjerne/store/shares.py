@@ -37,7 +37,7 @@ MESSAGES: Final = "messages"
 SHARE_BYTES: Final = 32
 PATH_BITS: Final = 64
 STEP_BITS: Final = 2
-"""Four nodes below each: 32 hashes to a leaf (some 20 us), and at most 96 nodes of 41 bytes for one that is destroyed."""
+"""Four nodes below each: 32 hashes to a leaf (some 40 us), and at most 96 nodes of 41 bytes for one that is destroyed."""
 STEPS: Final = PATH_BITS // STEP_BITS
 REMEMBERED: Final = 20_000
 _BOUND: Final = b"key-shares/1"
