@@ -1,17 +1,20 @@
-"""Databases for the tests: servers of the oldest and the newest PostgreSQL, a fresh database for each test module."""
+"""Databases for the tests: servers of the oldest and the newest PostgreSQL, a fresh database for each test module. And one
+command line in this process."""
 
 from __future__ import annotations
 
 import asyncio
 import os
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import asyncpg
 import pytest
 
+from kjerne import cli
 from kjerne.store import migrate
 from kjerne.store.embedded import OWNER, PROGRAM, SUPERUSER, Embedded
 from kjerne.store.keys import Keys
@@ -137,3 +140,17 @@ def empty_dsns(cluster: Cluster) -> Iterator[tuple[str, str]]:
     cluster.create_empty("empty")
     yield cluster.server.dsn(PROGRAM, "empty"), cluster.server.dsn(OWNER, "empty")
     cluster.drop("empty")
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Any:
+    """Runs one command line in this process: (exit code, standard output, standard error)."""
+
+    def run(*arguments: str) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["kjerne", *arguments])
+        with pytest.raises(SystemExit) as left:
+            cli.main()
+        said = capsys.readouterr()
+        return int(left.value.code or 0), said.out, said.err
+
+    return run

@@ -15,7 +15,7 @@ from typing import Any
 import httpx
 import pytest
 
-from kjerne import __version__, cli
+from kjerne import __version__
 from kjerne.commands import asking, console
 from kjerne.commands.sending import kith_files
 from kjerne.errors import Refusal
@@ -64,20 +64,6 @@ class FakeClient:
         names = ("name", "kind", "role", "nin", "hpr", "organisation", "title")
         known = [SimpleNamespace(**{name: f"the {name}" for name in names})]
         return [*known, SimpleNamespace(**{**vars(known[0]), "name": "lab", "nin": ""})]
-
-
-@pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Any:
-    """Runs one command line in this process: (exit code, standard output, standard error)."""
-
-    def run(*arguments: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["kjerne", *arguments])
-        with pytest.raises(SystemExit) as left:
-            cli.main()
-        said = capsys.readouterr()
-        return int(left.value.code or 0), said.out, said.err
-
-    return run
 
 
 @pytest.fixture

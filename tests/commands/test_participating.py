@@ -3,31 +3,19 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from kjerne import cli
-
 HOSPITAL = "983658725"
 OPENING = ("participation", "open", HOSPITAL, "--part", "consumer", "--areas", "5001", "--basis", "Avtale om utprøving")
 
 
-@pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], dsn: str) -> Any:
-    """Runs one command line on this module's database: (exit code, standard output, standard error)."""
+@pytest.fixture(autouse=True)
+def on_this_database(monkeypatch: pytest.MonkeyPatch, dsn: str) -> None:
+    """The command line works on this module's database."""
     monkeypatch.setenv("KJERNE_DSN", dsn)
-
-    def run(*arguments: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["kjerne", *arguments])
-        with pytest.raises(SystemExit) as left:
-            cli.main()
-        said = capsys.readouterr()
-        return int(left.value.code or 0), said.out, said.err
-
-    return run
 
 
 def told(run: Any, *arguments: str) -> Any:

@@ -3,28 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 
 import pytest
 from playwright.sync_api import Browser, expect
 
-from journeys.chromium import WIDTHS, Site, Tab, browser, site, tab
+from journeys.chromium import WIDTHS, Site, Tab, tab
 
 pytestmark = pytest.mark.browser
 A4_PIXELS = 703
 """Width of an A4 sheet inside the style sheet's margins (186 mm), in CSS pixels."""
-
-
-@pytest.fixture(scope="module")
-def opened() -> Iterator[Browser]:
-    with browser() as found:
-        yield found
-
-
-@pytest.fixture
-def where() -> Iterator[Site]:
-    with site() as found:
-        yield found
 
 
 def start(it: Tab) -> None:

@@ -2,27 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 from playwright.sync_api import Browser, expect
 
-from journeys.chromium import WIDTHS, Site, Tab, browser, site, tab
+from journeys.chromium import WIDTHS, Site, Tab, tab
 from kjerne.policy.taking_part import Absence
 
 pytestmark = pytest.mark.browser
-
-
-@pytest.fixture(scope="module")
-def opened() -> Iterator[Browser]:
-    with browser() as found:
-        yield found
-
-
-@pytest.fixture
-def where() -> Iterator[Site]:
-    with site() as found:
-        yield found
 
 
 def start(it: Tab) -> None:

@@ -3,22 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 
 import pytest
 from playwright.sync_api import Browser, expect
 
-from journeys.chromium import WIDTHS, Site, Tab, browser, tab
+from journeys.chromium import WIDTHS, Site, Tab, tab
 from pages.fake import FakeHouse
 from platform_fixture import Standing
 
 pytestmark = pytest.mark.browser
-
-
-@pytest.fixture(scope="module")
-def opened() -> Iterator[Browser]:
-    with browser() as found:
-        yield found
 
 
 @pytest.fixture

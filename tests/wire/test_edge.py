@@ -79,30 +79,15 @@ def form(**fields: str) -> bytes:
     return urlencode(fields).encode()
 
 
-def requests(platform: Standing) -> Iterator[tuple[Sent, Sent]]:
-    """For each line of the route table at least one request that is answered, and what comes under the same proof."""
-    made = str(create(platform, observation()).tree["id"])
+def search(route: str, path: str, **fields: str) -> Sent:
+    return Sent(route, path, body=form(**fields), headers=FORM)
+
+
+def asked_of_a_record(made: str) -> list[Sent]:
+    """Each way to ask for records, and one to file them."""
     at, pps = "/fhir/R4/Observation", "/pps/v2/Observation/_search"
-    tree = {**observation(id=made), "status": "amended"}
-
-    def put(status: str, version: int, answered: int = 200) -> Sent:
-        body = json.dumps(tree | {"status": status}).encode()
-        headers = FHIR | {"if-match": f'W/"{version}"'}
-        return Sent("PUT /fhir/R4/{type}/{id}", f"{at}/{made}", "lab", "", body, headers, answered)
-
-    def search(route: str, path: str, **fields: str) -> Sent:
-        return Sent(route, path, body=form(**fields), headers=FORM)
-
-    name, _ = rejected(platform)
-    twice, _ = rejected(platform)
-    lab = platform.persona("lab").organisation
-    opened = {"sender": lab, "message": name, "reason": REASON}
-    number = number_of(ask(platform, "urn:oid:2.16.578.1.12.4.1.1.7280|NPU27300"))
-    operator = {"as_": "operator", "about": "", "headers": FORM}
-    sender = {"as_": "lab", "about": ""}
-    message, other = a_message(platform), a_message(platform)
     line = json.dumps(observation()).encode()
-    once = [
+    return [
         Sent("GET /fhir/R4/{type}", f"{at}?_count=2"),
         Sent("GET /fhir/R4/{type}", f"{at}?_total=accurate"),
         search("POST /fhir/R4/{type}/_search", f"{at}/_search", _count="2"),
@@ -116,10 +101,25 @@ def requests(platform: Standing) -> Iterator[tuple[Sent, Sent]]:
         Sent("POST /fhir/R4/{type}", at, "lab", body=line, headers=FHIR, status=201),
         Sent("POST /fhir/R4/{type}", at, "lab", body=b'{"resourceType":"Observation"}', headers=FHIR, status=422),
         Sent("POST /fhir/R4/$import", "/fhir/R4/$import", "lab", body=line, headers={"content-type": "application/ndjson"}),
+    ]  # fmt: skip
+
+
+def asked_of_repeats(platform: Standing) -> list[Sent]:
+    """Whether an analysis was done lately, and what came of the answer."""
+    number = number_of(ask(platform, "urn:oid:2.16.578.1.12.4.1.1.7280|NPU27300"))
+    return [
         search("POST /pps/v2/already-done", "/pps/v2/already-done", code="urn:oid:2.16.578.1.12.4.1.1.7280|NPU03429"),
         Sent("POST /pps/v2/already-done/{number}", f"/pps/v2/already-done/{number}", about="citizen",
              body=form(outcome="followed"), headers=FORM, status=204),
         Sent("GET /pps/already-done-counts", "/pps/already-done-counts", "operator", ""),
+    ]  # fmt: skip
+
+
+def asked_by_a_sender(platform: Standing) -> list[Sent]:
+    """What was rejected and withdrawn, and a rejected message again and opened."""
+    (name, _), (twice, _) = rejected(platform), rejected(platform)
+    sender = {"as_": "lab", "about": ""}
+    return [
         Sent("GET /pps/in/rejected", "/pps/in/rejected", **sender),
         Sent("GET /pps/in/withdrawn", "/pps/in/withdrawn", **sender),
         Sent("POST /pps/in/rejected/{message}", f"/pps/in/rejected/{name}", **sender, status=422),
@@ -127,26 +127,47 @@ def requests(platform: Standing) -> Iterator[tuple[Sent, Sent]]:
         Sent("POST /pps/in/rejected/{message}/content", f"/pps/in/rejected/{name}/content", **sender,
              body=form(reason=REASON), headers=FORM),
         Sent("POST /pps/in/content", "/pps/in/content", **sender, body=form(message=name, reason=REASON), headers=FORM),
+        Sent("POST /pps/in", "/pps/in", "lab", "", b"<no message/>", XML, 400),
+    ]  # fmt: skip
+
+
+def asked_by_an_operator(platform: Standing) -> list[Sent]:
+    """The queues of all, readings that stand out, and the register of participation."""
+    operator = {"as_": "operator", "about": "", "headers": FORM}
+    lab = platform.persona("lab").organisation
+
+    def opened(message: str) -> bytes:
+        return form(sender=lab, message=message, reason=REASON)
+
+    content, change = "/pps/operations/rejected/content", form(why=REASON)
+    return [
         Sent("GET /pps/operations/rejected", "/pps/operations/rejected", "operator", ""),
         Sent("GET /oversight/anomalies", "/oversight/anomalies", "operator", ""),
         Sent("GET /participation", "/participation", "operator", ""),
         Sent("GET /participation/{number}", "/participation/999999", "operator", "", status=404),
         Sent("POST /participation", "/participation", **operator, body=form(organisation="x"), status=400),
-        Sent("POST /participation/{number}/widen", "/participation/999999/widen", **operator, body=form(why=REASON), status=404),
-        Sent("POST /participation/{number}/close", "/participation/999999/close", **operator, body=form(why=REASON), status=404),
-        Sent("POST /pps/operations/rejected/content", "/pps/operations/rejected/content", body=form(**opened), **operator),
+        Sent("POST /participation/{number}/widen", "/participation/999999/widen", **operator, body=change, status=404),
+        Sent("POST /participation/{number}/close", "/participation/999999/close", **operator, body=change, status=404),
+        Sent(f"POST {content}", content, **operator, body=opened(rejected(platform)[0])),
+        Sent(f"POST {content}", content, **operator, body=opened(rejected(platform, number=Kith.NUMBER)[0])),
         Sent("POST /pps/operations/withdrawn", "/pps/operations/withdrawn", **operator,
-             body=form(**opened | {"message": moved(platform, "citizen", "new-mother")})),
-        Sent("POST /pps/in", "/pps/in", "lab", "", b"<no message/>", XML, 400),
+             body=opened(moved(platform, "citizen", "new-mother"))),
     ]  # fmt: skip
-    yield from ((one, one) for one in once)
-    nobody = rejected(platform, number=Kith.NUMBER)[0]
-    unknown = Sent("POST /pps/operations/rejected/content", "/pps/operations/rejected/content", **operator,
-                   body=form(**opened | {"message": nobody}))  # fmt: skip
-    yield unknown, unknown
-    taken = Sent("POST /pps/in", "/pps/in", "lab", "", message, XML)
-    yield taken, replace(taken, body=other)
-    created = Sent("POST /fhir/R4/{type}", at, "lab", body=line, headers=FHIR, status=201)
+
+
+def followed_by_another(platform: Standing, made: str) -> Iterator[tuple[Sent, Sent]]:
+    """What writes, and another writing under the same proof."""
+    tree = {**observation(id=made), "status": "amended"}
+    line = json.dumps(observation()).encode()
+
+    def put(status: str, version: int, answered: int = 200) -> Sent:
+        body = json.dumps(tree | {"status": status}).encode()
+        headers = FHIR | {"if-match": f'W/"{version}"'}
+        return Sent("PUT /fhir/R4/{type}/{id}", f"/fhir/R4/Observation/{made}", "lab", "", body, headers, answered)
+
+    taken = Sent("POST /pps/in", "/pps/in", "lab", "", a_message(platform), XML)
+    yield taken, replace(taken, body=a_message(platform))
+    created = Sent("POST /fhir/R4/{type}", "/fhir/R4/Observation", "lab", body=line, headers=FHIR, status=201)
     yield created, replace(created, body=line.replace(b"140", b"141"))
     yield put("amended", 1), put("corrected", 2)
     yield put("corrected", 1, 412), put("corrected", 2)
@@ -174,6 +195,19 @@ def of_choices(platform: Standing) -> Iterator[tuple[Sent, Sent]]:
         ),
     ):
         yield one, one
+
+
+def requests(platform: Standing) -> Iterator[tuple[Sent, Sent]]:
+    """For each line of the route table at least one request that is answered, and what comes under the same proof."""
+    made = str(create(platform, observation()).tree["id"])
+    once = [
+        *asked_of_a_record(made),
+        *asked_of_repeats(platform),
+        *asked_by_a_sender(platform),
+        *asked_by_an_operator(platform),
+    ]
+    yield from ((one, one) for one in once)
+    yield from followed_by_another(platform, made)
 
 
 def test_on_every_route_a_second_use_of_a_proof_changes_nothing(platform: Standing) -> None:
