@@ -1,24 +1,26 @@
 """Databases for the tests: servers of the oldest and the newest PostgreSQL, a fresh database for each test module. And one
-command line in this process."""
+command line in this process, and what is written of answers."""
 
 from __future__ import annotations
 
 import asyncio
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, MutableMapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 import asyncpg
 import pytest
+import structlog
 
 from kjerne import cli
 from kjerne.store import migrate
 from kjerne.store.embedded import OWNER, PROGRAM, SUPERUSER, Embedded
 from kjerne.store.keys import Keys
 from kjerne.store.shares import NAME, Shares
+from kjerne.wire import journal
 from platform_fixture import platform
 
 __all__ = ["platform"]
@@ -154,3 +156,12 @@ def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> 
         return int(left.value.code or 0), said.out, said.err
 
     return run
+
+
+@pytest.fixture
+def logged(monkeypatch: pytest.MonkeyPatch) -> list[MutableMapping[str, Any]]:
+    """The lines written of answers while the test runs, whatever log a platform in this process has."""
+    capture = structlog.testing.LogCapture()
+    own = structlog.wrap_logger(structlog.PrintLogger(), [capture], wrapper_class=structlog.BoundLogger)
+    monkeypatch.setattr(journal, "log", own)
+    return capture.entries

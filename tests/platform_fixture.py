@@ -34,7 +34,7 @@ from kjerne.sandbox.seeding import Made
 from kjerne.settings import Settings
 from kjerne.store.embedded import PROGRAM
 from kjerne.store.keys import Keys
-from kjerne.wire import edge
+from kjerne.wire import journal
 
 PEOPLE: Final = 12
 SEED: Final = 20261123
@@ -212,12 +212,12 @@ def _served(application: Any, listener: Any) -> Iterator[asyncio.AbstractEventLo
 def standing(dsn: str, data: Path) -> Iterator[Standing]:
     """A platform over an empty, migrated database, until the block ends."""
     clock, written = MovedClock(), io.StringIO()
-    before = edge.log
+    before = journal.log
     with contextlib.closing(server.listening(Settings(port=1).model_copy(update={"port": 0}))) as listener:
         port = listener.getsockname()[1]
         settings = Settings(data=data, dsn=dsn, port=port, people=PEOPLE)
         known = _peopled(settings, clock)
-        edge.log = structlog.wrap_logger(
+        journal.log = structlog.wrap_logger(
             structlog.WriteLogger(written),
             [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()],
             wrapper_class=structlog.BoundLogger,  # whatever level a command line in this process has set
@@ -236,7 +236,7 @@ def standing(dsn: str, data: Path) -> Iterator[Standing]:
             yield found
             for connection in found._queries:
                 found.run(connection.close())
-        edge.log = before
+        journal.log = before
 
 
 @pytest.fixture(scope="session")

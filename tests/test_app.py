@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import gc
 import socket
+from typing import Any
 
 import httpx
 import pytest
 
 from kjerne.app import COLLECT_AFTER, long_lived
 from kjerne.exchange import PUBLIC, Answer, Call, Route
+from kjerne.fhir.encode import decode
 from kjerne.store.pool import Pool
-from kjerne.wire.edge import Edge
+from kjerne.wire.edge import Edge, Mount
 from platform_fixture import Answered, Standing
 
 
@@ -134,6 +136,35 @@ async def test_a_database_that_is_gone_is_no_fault_of_the_caller_nor_a_trace(pla
         answer = await client.get("/fhir/R4/asked")
     assert (answer.status_code, answer.json()["resourceType"]) == (503, "OperationOutcome")
     assert "nobody" not in answer.text and "refused" not in answer.text.lower()
+
+
+def test_a_page_is_answered_under_the_callers_correlation_id_and_its_route(platform: Standing) -> None:
+    begin = platform.written.tell()
+    asked = {"x-request-id": "proxy-7", "accept-language": "en"}
+    page = platform.http.get(f"{platform.url}/clinician/v/1/report/2", headers=asked)
+    missing = platform.http.get(f"{platform.url}/clinician/nothing", headers=asked)
+    assert (missing.status_code, "proxy-7" in missing.text) == (404, True)
+    assert {one.headers["x-correlation-id"] for one in (page, missing)} == {"proxy-7"}
+    lines = [decode(line.encode()) for line in platform.written.getvalue()[begin:].splitlines()]
+    own = [(line["route"], line["status"]) for line in lines if line["correlation"] == "proxy-7"]
+    assert own == [("/clinician/v/{visit}/report/{report}", 303), ("", 404)]
+
+
+async def test_what_a_mounted_application_does_not_meet_is_met_at_the_edge(platform: Standing) -> None:
+    async def breaks(*_: Any) -> None:
+        raise ValueError("nobody meant this")
+
+    known = platform.application._edge
+    edge = Edge(known.settings, known.store, [], known._authenticate, [Mount("/broken", breaks)])
+    begin = platform.written.tell()
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(edge), base_url="http://localhost") as client:
+        answer = await client.get("/broken/page?name=Kari", headers={"cid": "broken-1"})
+    assert (answer.status_code, "broken-1" in answer.json()["todo"]) == (500, True)
+    (line,) = platform.written.getvalue()[begin:].splitlines()
+    told = decode(line.encode())
+    assert (told["event"], told["correlation"], told["route"]) == ("fault", "broken-1", "/broken")
+    assert "nobody meant this" in told["exception"]
+    assert "Kari" not in line
 
 
 def test_a_text_that_no_store_takes_is_refused_in_an_attestation(platform: Standing) -> None:

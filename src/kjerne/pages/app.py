@@ -18,7 +18,7 @@ from starlette.types import Scope
 from kjerne.clock import Clock
 from kjerne.errors import Refusal
 from kjerne.pages import choices, citizen, clinician, entry, operations
-from kjerne.pages.desk import HEADERS, Desk, Kind, Page, PageHandler, endpoint
+from kjerne.pages.desk import HEADERS, Desk, Kind, Page, PageHandler, endpoint, refused
 from kjerne.pages.house import PagesHouse
 from kjerne.pages.login import LoginDoor
 from kjerne.pages.session import Seal
@@ -84,17 +84,32 @@ async def _missing(_: Page) -> Response:
     raise Refusal(404, "No such page.", where="page")
 
 
+async def _other_method(page: Page) -> Response:
+    found: Route | Mount = page.request.scope["route"]
+    allowed = {method for method, path, _, _ in ROUTES if path == found.path} or {"GET"}
+    names = ", ".join(sorted(allowed | ({"HEAD"} if "GET" in allowed else set())))
+    answer = refused(page, Refusal(405, f"This page takes {names}.", where="method"))
+    answer.headers["allow"] = names
+    return answer
+
+
+def _instead(
+    told: Callable[[Request], Awaitable[Response]],
+) -> Callable[[Request, Exception], Awaitable[Response]]:
+    """A page in place of Starlette's own bare words."""
+
+    async def answer(request: Request, _: Exception) -> Response:
+        return await told(request)
+
+    return answer
+
+
 def pages_app(house: PagesHouse, door: LoginDoor, *, key: bytes, clock: Clock, secure: bool) -> Starlette:
     """All pages. `key` is 32 bytes for cookies and forms, shared by every host; `secure` when browsers speak HTTPS."""
     desk = Desk(house, door, Seal(key), clock, secure)
     routes: list[Route | Mount] = [
-        Route(path, endpoint(desk, handler, kind), methods=[method]) for method, path, handler, kind in ROUTES
+        Route(path, endpoint(desk, handler, kind, path), methods=[method]) for method, path, handler, kind in ROUTES
     ]
     routes.append(Mount("/static", _Static(directory=str(files("kjerne.pages").joinpath("static")))))
-    missing = endpoint(desk, _missing, None)
-
-    async def not_found(request: Request, _: Exception) -> Response:
-        return await missing(request)
-
-    handlers: dict[int, Callable[[Request, Exception], Awaitable[Response]]] = {404: not_found}
+    handlers = {404: _instead(endpoint(desk, _missing, None)), 405: _instead(endpoint(desk, _other_method, None))}
     return Starlette(routes=routes, exception_handlers=handlers)

@@ -1,7 +1,8 @@
 """One request to a page: who is logged in, which patient is open, how it is rendered, and what every answer carries.
 
-Handlers get a `Page` and return a `Response`. A fault leaves as `Refusal`, a no from the law as `Denied`; both become a
-page here, in the reader's language, and nowhere else.
+Handlers get a `Page` and return a `Response`. A fault leaves as `Refusal`, a no from the law as `Denied`, and what nobody
+meant as any other exception; all become a page here, in the reader's language, and nowhere else. Each answer has its line in
+the log, with the correlation id that a page of refusal shows, and its route as it stands in the table.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ from kjerne.policy.rules import NO_RELATION
 from kjerne.policy.taking_part import ROLE_BY_RULE, Absence, absence
 from kjerne.services.results import panels
 from kjerne.services.results.answers import Organism
+from kjerne.wire import http, journal
 
 FORM_LIMIT_BYTES: Final = 32_000
 """No form here is longer than a reason in words."""
@@ -80,12 +82,14 @@ class Desk:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """One request. `session` is None on the open pages alone."""
+    """One request. `session` is None on the open pages alone; `route` is empty where the table has no line for it."""
 
     request: Request
     desk: Desk
     now: datetime
     language: Language
+    correlation: str
+    route: str
     form: Mapping[str, str] = field(default_factory=dict)
     session: Session | None = None
 
@@ -153,17 +157,27 @@ ENTRANCE: Final[Mapping[Kind, To]] = {"practitioner": "clinician", "citizen": "m
 """Who is logged in, and which pages are hers."""
 
 
-def endpoint(desk: Desk, handler: PageHandler, kind: Kind | None) -> Callable[[Request], Awaitable[Response]]:
-    """The handler as Starlette wants it; `kind` is who must be logged in, None for an open page."""
+def endpoint(
+    desk: Desk, handler: PageHandler, kind: Kind | None, route: str = ""
+) -> Callable[[Request], Awaitable[Response]]:
+    """The handler as Starlette wants it; `kind` is who must be logged in, None for an open page. `route` is for the log."""
 
     async def run(request: Request) -> Response:
-        page = Page(request, desk, desk.clock.now(), _language(request))
-        page = replace(page, session=await _login(page))
+        correlation = request.scope.get(http.CORRELATION) or http.correlation_sent(request.scope)
+        page = Page(request, desk, desk.clock.now(), _language(request), correlation, route)
+        rule = ""
         try:
-            answer = await _ran(page, handler, kind)
-        except (Refusal, Denied) as no:
-            answer = await _no(page, no)
-        for name, value in HEADERS.items():
+            page = replace(page, session=await _login(page))
+            try:
+                answer = await _ran(page, handler, kind)
+            except (Refusal, Denied) as no:
+                rule = no.rule if isinstance(no, Refusal) else no.denial.rule
+                answer = await _no(page, no)
+        except Exception as error:  # noqa: BLE001 - noted with its trace
+            # As in `wire.edge`: the trace goes to the log, the reader gets its number.
+            answer = refused(page, journal.met(error, correlation, route))
+        journal.answered(correlation, route, answer.status_code, rule)
+        for name, value in (HEADERS | {"x-correlation-id": correlation}).items():
             answer.headers.setdefault(name, value)
         if page.session and desk.cookie not in answer.headers.get("set-cookie", ""):
             put_cookie(desk, answer, page.session)
@@ -181,6 +195,8 @@ async def _login(page: Page) -> Session | None:
 async def _ran(page: Page, handler: PageHandler, kind: Kind | None) -> Response:
     if kind and (page.session is None or page.who.kind != kind):
         return RedirectResponse(f"/login?to={ENTRANCE[kind]}&ended=1", 303)
+    if not page.route:
+        return await handler(page)
     if page.request.method == "POST":
         _same_origin(page.request)
         page = replace(page, form=await _form(page.request))
@@ -255,13 +271,15 @@ def refused(page: Page, refusal: Refusal) -> Response:
     """The fault in the reader's words: by where it lies if there is a text for it, else by its status."""
     where, status = f"refusal.{refusal.where}", f"refusal.s{refusal.status}"
     key = where if words.knows(where) else status if words.knows(status) else "refusal.s500"
-    todo = f"{key}_todo"
+    posted = page.request.method == "POST" and words.knows(f"{key}_posted")
+    todo = f"{key}_posted" if posted else f"{key}_todo"
     return page.render(
         "refused.html",
         status=refusal.status,
         title=page.say(key),
         todo=page.say(todo) if words.knows(todo) else "",
         refusal=refusal,
+        again=refusal.status >= 500 and page.request.method == "GET",
     )
 
 

@@ -1,7 +1,8 @@
 """The edge of the house: ASGI in and out, and the one place where an error becomes an answer.
 
 A `Refusal` or `Denied` takes the error shape of the API that was called; a fault of our own is logged with its trace and
-answered with its correlation id. `kjerne.app` tells the whole way of a request.
+answered with its correlation id (`wire.journal`). A mounted application makes its own answers, under the correlation id that
+it is given. `kjerne.app` tells the whole way of a request.
 """
 
 from __future__ import annotations
@@ -10,8 +11,6 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import structlog
-
 from kjerne.access import Caller, Once
 from kjerne.clock import Clock, SystemClock
 from kjerne.errors import Refusal
@@ -19,14 +18,11 @@ from kjerne.exchange import PUBLIC, Answer, Call, Denied, Route
 from kjerne.policy.door import Door
 from kjerne.settings import Settings
 from kjerne.store.house import Store
-from kjerne.store.pool import BUSY, GONE
 from kjerne.store.proofs import note
-from kjerne.wire import http
+from kjerne.wire import http, journal
 from kjerne.wire.deadline import Deadlines
 from kjerne.wire.problems import denied_answer, refusal_answer
 from kjerne.wire.routing import Router, prefixed
-
-log = structlog.get_logger("kjerne")
 
 AsgiApp = Callable[[Any, Any, Any], Awaitable[None]]
 Authenticate = Callable[[str, str, Sequence[tuple[bytes, bytes]], bytes], Awaitable[tuple[Caller, Once]]]
@@ -70,7 +66,7 @@ class Edge:
         for mounted in ((sent,) if path == sent else (sent, path)) if plain else ():
             application = self._mounts.get(_first_part(mounted))
             if application is not None:
-                await application({**scope, "path": mounted}, receive, send)
+                await _mounted(application, {**scope, "path": mounted}, receive, send)
                 return
         await self._answer(scope, receive, send, path, plain=plain)
 
@@ -95,26 +91,11 @@ class Edge:
         except Denied as denied:
             rule = denied.denial.rule
             answer = denied_answer(denied.denial, route.errors if route else "fhir")
-        except TimeoutError:
-            slow = Refusal(504, "this took too long and was stopped", todo="Ask for less, or try again.")
-            answer = refusal_answer(slow, route.errors if route else "fhir")
-        except BUSY:
-            log.warning("busy", correlation=correlation, route=route.path if route else "")
-            busy = Refusal(503, "too much happens to these records at this moment", todo="Send the request again.")
-            answer = refusal_answer(busy, route.errors if route else "fhir")
-        except GONE as gone:
-            log.warning(
-                "database gone", correlation=correlation, route=route.path if route else "", kind=type(gone).__name__
-            )
-            away = Refusal(503, "the database does not answer", todo="Send the request again in a while.")
-            answer = refusal_answer(away, route.errors if route else "fhir")
-        except Exception:
+        except Exception as error:  # noqa: BLE001 - noted with its trace
             # The one place where a fault of our own is met: the trace goes to the log, the caller gets its number.
-            log.exception("fault", correlation=correlation, route=route.path if route else "")
-            broken = Refusal(500, "a fault of ours stopped this request", todo=f"Report correlation id {correlation}.")
-            answer = refusal_answer(broken, route.errors if route else "fhir")
-        told = {"rule": rule} if rule else {}
-        log.info("answered", correlation=correlation, route=route.path if route else "", status=answer.status, **told)
+            told = journal.met(error, correlation, route.path if route else "")
+            answer = refusal_answer(told, route.errors if route else "fhir")
+        journal.answered(correlation, route.path if route else "", answer.status, rule)
         await http.send_answer(send, answer, correlation, head=method == "HEAD")
 
     async def _call(
@@ -187,10 +168,28 @@ class Edge:
         return own
 
 
+async def _mounted(application: AsgiApp, scope: dict[str, Any], receive: http.Receive, send: http.Send) -> None:
+    """The answer of a mounted application, which finds its correlation id in the scope. What it does not meet is met here."""
+    begun = False
+    correlation = scope[http.CORRELATION] = http.correlation_sent(scope)
+
+    async def sending(message: Mapping[str, Any]) -> None:
+        nonlocal begun
+        begun = True
+        await send(message)
+
+    try:
+        await application(scope, receive, sending)
+    except Exception as error:  # noqa: BLE001 - noted with its trace
+        refusal = journal.met(error, correlation, _first_part(scope["path"]))
+        if not begun:
+            await http.send_answer(send, refusal_answer(refusal, "json"), correlation)
+
+
 def unread(refusal: Refusal, host: str, path: str) -> tuple[Answer, str]:
     """The answer to what could not be read as a request (`wire.protocol`), and its correlation id; noted as any is."""
     answer, correlation = refusal_answer(refusal, _shape_of(prefixed(host, path))), http.correlation_of({})
-    log.info("answered", correlation=correlation, route="", status=answer.status)
+    journal.answered(correlation, "", answer.status)
     return answer, correlation
 
 

@@ -25,6 +25,8 @@ QUERY_LIMIT_BYTES: Final = 8_000
 CORRELATION_HEADERS: Final = (
     "cid", "correlation-id", "x-correlation-id", "x-request-id", "request-id", "nhn-event-id", "traceparent",
 )  # fmt: skip
+CORRELATION: Final = "kjerne.correlation"
+"""Where a mounted application finds its request's correlation id in the ASGI scope."""
 _CORRELATION = re.compile(r"[A-Za-z0-9_.:\-]{1,128}")
 _PERSON_LIKE = re.compile(r"[0-9]{6}[.:_\-]?[0-9]{5}")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
@@ -68,6 +70,14 @@ def correlation_of(headers: Mapping[str, str]) -> str:
         if (value := headers.get(name)) and _CORRELATION.fullmatch(value) and not _PERSON_LIKE.search(value):
             return value
     return secrets.token_hex(16)
+
+
+def correlation_sent(scope: Scope) -> str:
+    """The correlation id of a request that is not read here; where a header is doubled that may be there once, a new one."""
+    try:
+        return correlation_of(headers_of(scope["headers"]))
+    except Refusal:
+        return correlation_of({})
 
 
 async def body_of(receive: Receive, headers: Mapping[str, str], limit_bytes: int) -> bytes:
