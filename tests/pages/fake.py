@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import uvicorn
 
@@ -20,6 +20,7 @@ from kjerne.access import Caller, Denial, Wish
 from kjerne.clock import Clock, FixedClock, SystemClock
 from kjerne.errors import Refusal
 from kjerne.exchange import Denied
+from kjerne.pages import paging
 from kjerne.pages.app import pages_app
 from kjerne.pages.house import (
     AlreadyDone,
@@ -31,6 +32,7 @@ from kjerne.pages.house import (
     Done,
     File,
     Identity,
+    Listed,
     LogRow,
     Notice,
     OwnChoice,
@@ -53,6 +55,7 @@ from kjerne.store.participation import SourceRow, Wanted
 from pages import resources as r
 from pages.register import NAMES, Registered, queue
 
+T = TypeVar("T")
 NOW = datetime(2026, 11, 23, 9, 12, tzinfo=UTC)
 KEY = bytes(range(32))
 CLINICIAN = Identity("practitioner", "Ola Hagen", "LE", "Solbakken legesenter", "9000001", "clinician")
@@ -103,6 +106,8 @@ class FakeHouse:
     made: list[OwnChoice] = field(default_factory=list)
     ended: dict[str, datetime] = field(default_factory=dict)
     register: Registered = field(default_factory=Registered)
+    beyond: bool = False
+    """Whether there are more patients and waiting answers than the lists are made of."""
     outside: Absence | None = None
     """Why the clinician's organisation takes no part."""
     rules: dict[int, str] = field(default_factory=dict)
@@ -122,12 +127,17 @@ class FakeHouse:
     async def has_ended(self, login: str) -> bool:
         return login in self.ended
 
-    async def own_patients(self, who: Identity) -> tuple[OwnPatient, ...]:
-        return tuple(
+    async def own_patients(self, who: Identity, wanted: str) -> Listed[OwnPatient]:
+        rows = [
             OwnPatient(p.key, p.name, p.birth_date, p.sex, p.masked, "practice-list" if p.key % 2 else "care")
             for p in patients().values()
             if p.key not in UNTIED
-        )
+        ]
+        return self._listed(rows, wanted)
+
+    def _listed(self, rows: list[T], wanted: str) -> Listed[T]:
+        part = paging.part(len(rows), wanted, paging.PEOPLE)
+        return Listed(tuple(paging.cut(rows, part)), part, self.beyond)
 
     async def find(self, who: Identity, number: str) -> int:
         if len(number) != 11 or not number.isdigit():
@@ -173,12 +183,13 @@ class FakeHouse:
         self.unread.discard(report)
         self.done.append(("acknowledged", report))
 
-    async def waiting(self, who: Identity) -> tuple[Waiting, ...]:
-        return (
+    async def waiting(self, who: Identity, wanted: str) -> Listed[Waiting]:
+        rows = [
             Waiting(1, "Kari Nordvik", "Klinisk biokjemi", NOW - timedelta(days=2)),
             Waiting(1, "Kari Nordvik", "Mikrobiologi", NOW - timedelta(days=3)),
             Waiting(2, "Per Aasen", "Klinisk biokjemi", NOW - timedelta(days=4), corrected=True),
-        )
+        ]
+        return self._listed(rows, wanted)
 
     async def notices(self, who: Identity) -> tuple[Notice, ...]:
         rows = (

@@ -13,6 +13,7 @@ import httpx
 import pytest
 
 from kjerne.access import Choice
+from kjerne.pages import live, live_desk, paging
 from kjerne.registries.identifiers import digest
 from platform_fixture import Standing
 from services.results.kith.conftest import Kith
@@ -305,3 +306,51 @@ def test_a_file_is_opened_under_the_law_and_stands_in_the_log(platform: Standing
         own = link.split("/report/")[1]
         assert it.get(f"/me/report/{own}").content == pdf
         assert it.get(f"/me/report/{own[::-1]}").status_code == 404
+
+
+def _panel(page: httpx.Response, name: str) -> tuple[list[str], str, str]:
+    """The names in one list of the desk, the count beside its heading, and where its next part is."""
+    section = page.text[page.text.index(f'id="{name}"') :].partition("</section>")[0]
+    count = re.search(r'class="count">(\d+)<', section)
+    after = re.search(r'href="([^"]+)">Neste<', section)
+    names = re.findall(r'row-main"><strong>([^<]+)<', section)
+    return names, count[1] if count else "", unescape(after[1]) if after else ""
+
+
+def test_every_patient_of_a_long_list_is_reached_by_name_and_none_with_a_protected_address(
+    platform: Standing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with tab(platform, "gp") as it:
+        whole, count, _ = _panel(it.get("/clinician"), "own")
+        assert (whole == sorted(whole), count) == (True, str(len(whole)))
+        assert len(whole) > 2
+        monkeypatch.setattr(paging, "PEOPLE", 2)
+        seen, address = [], "/clinician"
+        while address:
+            names, count, address = _panel(it.get(address), "own")
+            seen += names
+            assert count == str(len(whole))
+        assert seen == whole
+        monkeypatch.setattr(live, "OWN_LIMIT", 2)
+        assert "Du har flere; finn dem med fødselsnummer" in text(it.get("/clinician"))
+
+
+def test_waiting_answers_are_counted_without_those_of_whom_the_law_does_not_open(
+    platform: Standing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(paging, "PEOPLE", 1)
+    citizen = platform.persona("citizen").person_name
+    with tab(platform, "gp") as it:
+        whole = int(_panel(it.get("/clinician"), "waiting")[1])
+        seen, address = [], "/clinician"
+        while address:
+            names, count, address = _panel(it.get(address), "waiting")
+            seen += names
+            assert (count, len(names)) == (str(whole), 1)
+        assert len(seen) == whole
+        with blocked(platform, "citizen", "gp"):
+            page = it.get("/clinician")
+            assert _panel(page, "waiting")[1] == str(whole - seen.count(citizen) or "")
+            assert citizen not in page.text[page.text.index('id="waiting"') :].partition("</section>")[0]
+        monkeypatch.setattr(live_desk, "WAITING_LOOKED_AT", 1)
+        assert "Enda flere venter" in text(it.get("/clinician"))

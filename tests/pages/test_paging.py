@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from html import unescape
 from re import DOTALL, findall, search
 
 import pytest
+from httpx import Response
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -12,6 +14,7 @@ from kjerne.pages import charts, clinician, paging
 from kjerne.services.results import trends
 from pages import resources as r
 from pages.browser import Browser, text
+from pages.fake import FakeHouse
 
 
 def rows(count: int) -> trends.Table:
@@ -135,3 +138,40 @@ async def test_a_curve_of_very_many_points_says_that_it_shows_the_newest(
     page = await browser.open("Kari Nordvik")
     (key,) = findall(r'/trend/([0-9a-f]+)"[^>]*>B-HbA1c<', page.text)[:1]
     assert "kurven viser de 3 nyeste verdiene" in text(await browser.get(f"{page.url.path}/trend/{key}"))
+
+
+@pytest.mark.parametrize(("panel", "other"), [("waiting", "own"), ("own", "waiting")])
+async def test_the_lists_beside_the_choice_of_patient_are_counted_and_reached_part_by_part(
+    browser: Browser, monkeypatch: pytest.MonkeyPatch, panel: str, other: str
+) -> None:
+    def shown(page: Response, list_: str) -> list[str]:
+        section = page.text[page.text.index(f'id="{list_}"') :].partition("</section>")[0]
+        return findall(r'row-main"><strong>([^<]+)</strong><span>([^<]*)<', section)
+
+    page = await browser.clinician()
+    whole, beside = shown(page, panel), shown(page, other)
+    assert len(whole) > 2
+    monkeypatch.setattr(paging, "PEOPLE", 2)
+    seen: list[str] = []
+    address = f"/clinician?{other}=2"
+    while address:
+        page = await browser.get(address)
+        seen += (part := shown(page, panel))
+        assert 0 < len(part) <= 2
+        assert shown(page, other) == beside[2:4], "the other list stays where it was"
+        head = page.text[page.text.index(f'id="{panel}"') :].partition("</h2>")[0]
+        assert f'class="count">{len(whole)}<' in head
+        after = findall(rf'href="([^"]+{panel}=\d+#{panel})">Neste<', page.text)
+        address = unescape(after[0]) if after else ""
+    assert seen == whole
+    labels = findall(r'<nav class="parts" aria-label="([^"]+)"', page.text)
+    assert len(set(labels)) == 2
+
+
+async def test_more_than_a_list_is_made_of_is_told(browser: Browser, house: FakeHouse) -> None:
+    page = await browser.clinician()
+    assert "Du har flere" not in text(page) and "Enda flere venter" not in text(page)
+    house.beyond = True
+    said = text(await browser.get("/clinician"))
+    assert "Lista viser 7. Du har flere; finn dem med fødselsnummer." in said
+    assert "Her er de 3 nyeste. Enda flere venter" in said

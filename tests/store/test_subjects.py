@@ -44,3 +44,10 @@ async def test_a_request_that_asks_the_law_twice_notes_its_proof_once(desk: Desk
     async with desk.store.pool.acquire() as conn:
         for _ in range(2):
             assert await subjects.load(conn, ref, NOBODY, desk.store.wrap, once) is not None
+
+
+async def test_what_is_known_of_several_is_found_at_once_and_of_nobody_there_is_nothing(desk: Desk) -> None:
+    keys = [await desk.person(), await desk.person()]
+    async with desk.store.pool.acquire() as conn:
+        found = await subjects.details(conn, [*keys, 12345], desk.store.wrap)
+    assert {key: one.name for key, one in found.items()} == dict.fromkeys(keys, "Kari Prøve")

@@ -48,10 +48,11 @@ async def choose(page: Page) -> Response:
 
 
 async def _choose(page: Page, fault: str = "", status: int = 200) -> Response:
-    own = await page.house.own_patients(page.who)
-    waiting = await page.house.waiting(page.who)
+    asked = page.request.query_params
+    own = await page.house.own_patients(page.who, asked.get("own", ""))
+    waiting = await page.house.waiting(page.who, asked.get("waiting", ""))
     notices = await page.house.notices(page.who)
-    listed = {p.key for p in own} | {w.patient for w in waiting} | {n.patient for n in notices if n.patient}
+    listed = {p.key for p in own.rows} | {w.patient for w in waiting.rows} | {n.patient for n in notices if n.patient}
     return page.render(
         "clinician/choose.html",
         status=status,

@@ -10,15 +10,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
-from typing import Any, Literal, Protocol
+from typing import Any, Generic, Literal, Protocol, TypeVar
 
 from kjerne.access import Wish
+from kjerne.pages.paging import Part
 from kjerne.policy.taking_part import Absence
 from kjerne.services.participation.register import Asked, Change
 from kjerne.services.results.points import Absent, Mark, Value
 from kjerne.store.messages import Rejected
 from kjerne.store.participation import Participation, SourceRow, Wanted
 
+T = TypeVar("T")
 RuleLanguage = Literal["nb", "nn", "en"]
 """The languages that the law's words are written in."""
 Resource = dict[str, Any]
@@ -131,6 +133,15 @@ class File:
     """The bytes of one file that came with a report."""
 
     data: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Listed(Generic[T]):
+    """One part of a list, and which it is. `beyond` says that there are more than the list was made of."""
+
+    rows: tuple[T, ...]
+    part: Part
+    beyond: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -344,8 +355,8 @@ class PagesHouse(Protocol):
         """Whether this login was ended."""
         ...
 
-    async def own_patients(self, who: Identity) -> tuple[OwnPatient, ...]:
-        """The reader's own list, at most 50, by name."""
+    async def own_patients(self, who: Identity, wanted: str) -> Listed[OwnPatient]:
+        """The wanted part of the reader's own list, by name."""
         ...
 
     async def find(self, who: Identity, number: str) -> int:
@@ -371,8 +382,8 @@ class PagesHouse(Protocol):
         """The requester has read this report. `Refusal` 404 where it is not there, 409 where a newer version is."""
         ...
 
-    async def waiting(self, who: Identity) -> tuple[Waiting, ...]:
-        """Unacknowledged reports the reader asked for, over all her patients, newest first."""
+    async def waiting(self, who: Identity, wanted: str) -> Listed[Waiting]:
+        """The wanted part of the unacknowledged reports the reader asked for, over all her patients, newest first."""
         ...
 
     async def notices(self, who: Identity) -> tuple[Notice, ...]:

@@ -23,6 +23,7 @@ from kjerne.errors import Refusal
 from kjerne.exchange import PatientRef, granted
 from kjerne.fhir.definitions import type_number
 from kjerne.fhir.encode import decode
+from kjerne.pages import paging
 from kjerne.pages.house import (
     AlreadyDone,
     Analysis,
@@ -31,6 +32,7 @@ from kjerne.pages.house import (
     Done,
     File,
     Identity,
+    Listed,
     OwnPatient,
     Patient,
     Represented,
@@ -55,7 +57,8 @@ from kjerne.store.reading import Reader, Record
 T = TypeVar("T")
 SERVICE = "results"
 CLIENT = "kjerne-pages"
-LIST_LIMIT = 50
+OWN_LIMIT = 5_000
+"""Patients of one reader's own list: a practice has some 1,200. All are opened, since names cannot be sorted while sealed."""
 CHART_LIMIT = 20_000
 TYPES = ("DiagnosticReport", "Observation", "ServiceRequest", "Specimen", "PractitionerRole")
 REPORT = type_number("DiagnosticReport")
@@ -189,18 +192,22 @@ class LivePages:
 
     # Patients
 
-    async def own_patients(self, who: Identity) -> tuple[OwnPatient, ...]:
-        """Those on the reader's practice list, or in an open care course where she works."""
+    async def own_patients(self, who: Identity, wanted: str) -> Listed[OwnPatient]:
+        """Those on the reader's practice list, or in an open care course where she works, by name.
+
+        Nobody with a protected address is named, or counted.
+        """
         carry = msgspec.msgpack.decode(bytes.fromhex(who.carry), type=Carry)
         places = [place for place in {carry.organisation, carry.point_of_care} if place]
         async with self.store.pool.acquire() as conn:
-            rows = await self.store.people.tied_to(conn, who.hpr, places, self.clock.now().date(), LIST_LIMIT)
-            listed = [
-                OwnPatient(p.key, p.name, p.birth_date, p.sex, p.masked, why, p.synthetic)
-                for key, why in rows
-                if (p := await self._unprotected(conn, key))
-            ]
-        return tuple(sorted(listed, key=lambda one: one.name))
+            tied = await self.store.people.tied_to(conn, who.hpr, places, self.clock.now().date(), OWN_LIMIT + 1)
+            why = dict(tied[:OWN_LIMIT])
+            details = await subjects.details(conn, list(why), self.store.wrap)
+            named = sorted((d.name, key) for key, d in details.items() if not is_protected(d.protection))
+            part = paging.part(len(named), wanted, paging.PEOPLE)
+            people = [await self.person(conn, key) for _, key in paging.cut(named, part)]
+        rows = [OwnPatient(p.key, p.name, p.birth_date, p.sex, p.masked, why[p.key], p.synthetic) for p in people]
+        return Listed(tuple(rows), part, beyond=len(tied) > OWN_LIMIT)
 
     async def find(self, who: Identity, number: str) -> int:
         """The person key of a typed number; 0, which nobody has, where it is unknown."""
@@ -219,21 +226,13 @@ class LivePages:
 
     async def person(self, conn: Connection, key: int) -> Patient:
         """What the register of persons says; ask the law whether the reader may know before it is shown."""
-        return (await self._person(conn, key))[0]
-
-    async def _unprotected(self, conn: Connection, key: int) -> Patient | None:
-        """None for a person with a protected address: no list names her."""
-        person, protection = await self._person(conn, key)
-        return None if is_protected(protection) else person
-
-    async def _person(self, conn: Connection, key: int) -> tuple[Patient, str]:
         nobody = Caller("system", CLIENT, frozenset())
         found = await subjects.load(conn, PatientRef(key=key), nobody, self.store.wrap)
         if found is None:
             raise Refusal(404, "There is no such person.", where="patient")
         subject, detail = found
         sexes: dict[str, Literal["female", "male"]] = {"female": "female", "male": "male"}
-        person = Patient(
+        return Patient(
             key=subject.patient,
             name=detail.name,
             birth_date=detail.birth_date,
@@ -242,7 +241,6 @@ class LivePages:
             synthetic=subject.synthetic,
             deceased=subject.deceased,
         )
-        return person, detail.protection
 
     # Results
 

@@ -10,14 +10,16 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import datetime
 from itertools import groupby
 from typing import Final
 from uuid import UUID
 
 from kjerne.access import Grant
 from kjerne.exchange import Denied, PatientRef
-from kjerne.pages.house import Changed, Identity, Notice, Resource, Visit, Waiting
-from kjerne.pages.live import LIST_LIMIT, REPORT, SERVICE, LivePages, tree_of, uuid_of
+from kjerne.pages import paging
+from kjerne.pages.house import Changed, Identity, Listed, Notice, Resource, Visit, Waiting
+from kjerne.pages.live import REPORT, SERVICE, LivePages, tree_of, uuid_of
 from kjerne.services.results import points
 from kjerne.services.results.answers import name_of
 from kjerne.services.results.points import Value
@@ -26,8 +28,10 @@ from kjerne.store import followup
 NOTICES_SHOWN: Final = 10
 NOTICES_LOOKED_AT: Final = 500
 """Unseen notices looked at for those that are shown; one change of a report makes one for each of its results."""
+WAITING_LOOKED_AT: Final = 500
+"""Newest answers that wait for one requester and are listed; the law is asked about each of their patients."""
 PATIENTS_READ: Final = 10
-"""Patients whose waiting reports are read for their discipline; each of them gets a line in her log."""
+"""Patients of one part of the list whose waiting reports are read for their discipline; each of them gets a line in her log."""
 TEXT_LENGTH: Final = 160
 
 Named = tuple[int, UUID]
@@ -36,15 +40,24 @@ Named = tuple[int, UUID]
 class DeskPages(LivePages):
     """Implements what `pages.house.PagesHouse` shows beside the choice of patient."""
 
-    async def waiting(self, who: Identity) -> tuple[Waiting, ...]:
-        """Reports that wait for this requester: whose, since when, and of which discipline.
+    async def waiting(self, who: Identity, wanted: str) -> Listed[Waiting]:
+        """Reports that wait for this requester, newest first: whose, since when, and of which discipline.
 
-        Only the reports themselves are read, once for each of the first `PATIENTS_READ` patients; further ones have
-        their date alone. How many results are outside is not told here: it would take every result of patients whom
-        she may not open today, and put each in their logs.
+        Those alone are counted whose patient the law would open to her today. Only the reports themselves are read, once for
+        each of the first `PATIENTS_READ` patients of the part; further ones have their date alone. How many results are outside
+        is not told here: it would take every result of patients whom she may not open today, and put each in their logs.
         """
         async with self.store.pool.acquire() as conn:
-            rows = await followup.waiting(conn, who.hpr, LIST_LIMIT)
+            found = await followup.waiting(conn, who.hpr, WAITING_LOOKED_AT + 1)
+        newest = found[:WAITING_LOOKED_AT]
+        opens = {patient: await self._opens(who, patient) for patient in dict.fromkeys(row[0] for row in newest)}
+        rows = [row for row in newest if opens[row[0]]]
+        part = paging.part(len(rows), wanted, paging.PEOPLE)
+        listed = await self._told(who, paging.cut(rows, part))
+        return Listed(tuple(listed), part, beyond=len(found) > WAITING_LOOKED_AT)
+
+    async def _told(self, who: Identity, rows: Sequence[tuple[int, UUID, int, datetime]]) -> list[Waiting]:
+        """Rows with the names of their patients; one whose report is no longer open to her is left out."""
         listed: list[Waiting] = []
         for place, patient in enumerate(dict.fromkeys(row[0] for row in rows)):
             own = [row for row in rows if row[0] == patient]
@@ -58,7 +71,7 @@ class DeskPages(LivePages):
                 for _, id_, version, at in own
                 if not wanted or id_ in trees
             ]
-        return tuple(sorted(listed, key=lambda one: one.at, reverse=True))
+        return sorted(listed, key=lambda one: one.at, reverse=True)
 
     async def notices(self, who: Identity) -> tuple[Notice, ...]:
         """What she has read and what was changed since, newest first, one for each change of a report.
@@ -102,8 +115,7 @@ class DeskPages(LivePages):
 
         Asked first without a trace: a list that is shown is no attempt to open whom it leaves out.
         """
-        visit = Visit("desk", patient, "TREAT", self.clock.now())
-        if not await self.door.would_open(await self.caller(who, visit), PatientRef(key=patient), SERVICE, "read"):
+        if not await self._opens(who, patient):
             return None
 
         async def use(grant: Grant) -> tuple[str, dict[UUID, Resource]]:
@@ -113,9 +125,17 @@ class DeskPages(LivePages):
             return name, {record.id: tree_of(record) for record in records}
 
         try:
-            return await self.under(who, visit, "read", use)
+            return await self.under(who, self._visit(patient), "read", use)
         except Denied:
             return None
+
+    async def _opens(self, who: Identity, patient: int) -> bool:
+        """Whether the law would open her to this reader today; leaves no trace."""
+        caller = await self.caller(who, self._visit(patient))
+        return await self.door.would_open(caller, PatientRef(key=patient), SERVICE, "read")
+
+    def _visit(self, patient: int) -> Visit:
+        return Visit("desk", patient, "TREAT", self.clock.now())
 
 
 def _changed(tree: Resource) -> Changed | None:

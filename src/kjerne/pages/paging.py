@@ -12,6 +12,9 @@ T = TypeVar("T")
 ROWS: Final = 200
 """Rows of one page. A year of a very sick patient fits; a message of five thousand results does not."""
 
+PEOPLE: Final = 50
+"""Patients, or answers that wait, in one part of a list beside others."""
+
 IN_CELL: Final = 6
 """Results of one moment in one cell; the row's own page has them all."""
 
@@ -41,11 +44,15 @@ class Part:
         return self.first <= 1 and self.last == self.whole
 
 
-def part(whole: int, wanted: str) -> Part:
-    """The wanted part of a list of so many, by what stands in the address; the nearest there is where there is no such."""
-    parts = max(-(-whole // ROWS), 1)
+def part(whole: int, wanted: str, rows: int = 0) -> Part:
+    """The wanted part of a list of so many, by what stands in the address; the nearest there is where there is no such.
+
+    A part has `ROWS`, or as many as `rows` says.
+    """
+    rows = rows or ROWS
+    parts = max(-(-whole // rows), 1)
     number = min(max(int(wanted), 1), parts) if wanted.isascii() and wanted.isdigit() and len(wanted) < 7 else 1
-    return Part(number, (number - 1) * ROWS + 1, min(number * ROWS, whole), whole)
+    return Part(number, (number - 1) * rows + 1, min(number * rows, whole), whole)
 
 
 def cut(items: Sequence[T], shown: Part) -> Sequence[T]:

@@ -78,6 +78,17 @@ def open_detail(wrap: PersonWrap, patient: int, wrapped: bytes, sealed: bytes) -
     return _decode(wrap.unwrap(patient, wrapped).open(sealed, DETAIL))
 
 
+_DETAILS = (
+    "SELECT patient, wrapped_key, detail FROM person WHERE patient = ANY($1::bigint[]) AND wrapped_key IS NOT NULL"
+)
+
+
+async def details(conn: Connection, keys: Sequence[int], wrap: Wrap) -> dict[int, PersonDetail]:
+    """What is known of each of several persons, by key."""
+    rows = await conn.fetch(_DETAILS, list(keys))
+    return {patient: open_detail(wrap, patient, wrapped, sealed) for patient, wrapped, sealed in rows}
+
+
 async def load(
     conn: Connection, ref: PatientRef, caller: Caller, wrap: PersonWrap, once: Once | None = None
 ) -> tuple[Subject, PersonDetail] | None:
