@@ -90,7 +90,7 @@ def test_a_trend_is_a_picture_and_a_table(opened: Browser, where: Site, width: i
         it.page.locator("a:visible", has_text="B-Hemoglobin").first.click()
         expect(it.page.locator("figure canvas")).to_be_visible()
         expect(it.page.locator("figure svg.trend")).to_have_attribute("role", "img")
-        expect(it.page.get_by_role("table", name="Alle verdier for B-Hemoglobin")).to_contain_text("11,1")
+        expect(it.page.get_by_role("table", name="Verdier for B-Hemoglobin")).to_contain_text("11,1")
         expect(it.page.get_by_role("region", name="Holdt utenfor kurven")).to_contain_text("mmol/L")
         it.holds()
 

@@ -13,6 +13,7 @@ import httpx
 import pytest
 
 from kjerne.access import Choice
+from kjerne.fhir.definitions import type_number
 from kjerne.pages import live, live_desk, paging
 from kjerne.registries.identifiers import digest
 from platform_fixture import Standing
@@ -354,3 +355,32 @@ def test_waiting_answers_are_counted_without_those_of_whom_the_law_does_not_open
             assert citizen not in page.text[page.text.index('id="waiting"') :].partition("</section>")[0]
         monkeypatch.setattr(live_desk, "WAITING_LOOKED_AT", 1)
         assert "Enda flere venter" in text(it.get("/clinician"))
+
+
+def test_of_a_record_too_long_to_draw_the_newest_are_drawn_and_every_page_says_so(
+    platform: Standing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with tab(platform, "gp") as it, tab(platform, "citizen", "me") as own:
+        whole = it.type(platform.nin("citizen"))
+        assert "resultater er med på disse sidene" not in text(whole)
+        dates = re.findall(r'<th scope="col" class="num date">(\d+\.\d+\.)', whole.text)
+        monkeypatch.setattr(live, "CHART_LIMIT", 20)
+        since = platform.clock.now()
+        page = it.get(f"{whole.url.path}?period=all")
+        (told,) = re.findall(r"Bare de 20 nyeste av (\d+) resultater er med på disse sidene", text(page))
+        (row,) = platform.rows(
+            "SELECT types FROM audit WHERE caller_hpr = $1 AND at >= $2 AND outcome = 0",
+            platform.persona("gp").hpr,
+            since,
+        )
+        observation = type_number("Observation")
+        assert row["types"].count(observation) == 20
+        assert int(told) > 20
+        assert re.findall(r'<th scope="col" class="num date">(\d+\.\d+\.)', page.text)[0] == dates[0]
+        series = re.search(r'href="(/clinician/v/[^"]+/trend/[^"]+)"', page.text)
+        reports = re.findall(r'href="(/clinician/v/[^"]+/report/[^"]+)"', page.text)
+        assert series
+        for path in (series[1], reports[0], f"{whole.url.path}/print"):
+            assert f"av {told} resultater" in text(it.get(path))
+        for path in ("/me", "/me/results"):
+            assert "Bare de 20 nyeste av" in text(own.get(path))

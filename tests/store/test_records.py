@@ -79,6 +79,27 @@ async def test_every_read_has_one_audit_row_that_names_exactly_what_left(desk: D
     assert rows[1]["law"] == "pjl § 19"
 
 
+async def test_of_many_the_newest_of_each_type_are_read_and_named_in_the_log_and_all_are_counted(desk: Desk) -> None:
+    patient, specimen = await desk.person(), type_number("Specimen")
+    first, newest, second = [
+        (await create(desk, patient, potassium("4.1").replace(b"2026-11-20", day))).id
+        for day in (b"2026-11-19", b"2026-11-21", b"2026-11-20")
+    ]
+    await create(desk, patient, potassium("4.1"), labels=Label.RESTRICTED)
+    raw = b'{"resourceType":"Specimen"}'
+    async with desk.store.pool.acquire() as conn:
+        sampled = Change(specimen, desk.store.ids.make(patient), raw, index(decode(raw)))
+        sample = await desk.store.records.create(conn, await desk.grant(patient, "file"), sampled)
+        grant = await desk.grant(patient, "search", hides=Label.WITHDRAWN | Label.RESTRICTED)
+        reader = Reader(desk.store.wrap, desk.store.dictionaries)
+        found = await reader.all_of(conn, grant, [OBSERVATION, specimen], 2)
+        counted = await reader.counted(conn, grant, [OBSERVATION, specimen])
+    assert {one.id for one in found} == {newest, second, sample.id}
+    assert first not in {one.id for one in found}
+    assert counted == {OBSERVATION: 3, specimen: 1}
+    assert set((await audit_of(desk, patient))[-1]["ids"]) == {one.id for one in found}
+
+
 async def test_a_body_on_disk_shows_nothing(desk: Desk) -> None:
     patient = await desk.person()
     written = await create(desk, patient, potassium("4.1"))

@@ -121,6 +121,8 @@ class Chart:
     requests: tuple[Resource, ...] = ()
     specimens: tuple[Resource, ...] = ()
     names: Mapping[str, str] = field(default_factory=dict)
+    whole: int = 0
+    """How many results there are, where `observations` are only the newest of them; else 0."""
     locked: int = 0
     unread: frozenset[str] = frozenset()
     acknowledged: Mapping[str, datetime] = field(default_factory=dict)

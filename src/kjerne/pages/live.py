@@ -60,8 +60,10 @@ CLIENT = "kjerne-pages"
 OWN_LIMIT = 5_000
 """Patients of one reader's own list: a practice has some 1,200. All are opened, since names cannot be sorted while sealed."""
 CHART_LIMIT = 20_000
+"""Newest records of each type that are drawn: an intensive stay of months fits. Where there are more, the pages say so."""
 TYPES = ("DiagnosticReport", "Observation", "ServiceRequest", "Specimen", "PractitionerRole")
 REPORT = type_number("DiagnosticReport")
+OBSERVATION = type_number("Observation")
 BINARY = type_number("Binary")
 NOBODY = b"nobody"
 """Whom the page attests where a typed number belongs to nobody: the law then answers as about a stranger."""
@@ -250,6 +252,7 @@ class LivePages:
         async def use(grant: Grant) -> Chart:
             async with self.store.pool.acquire() as conn:
                 records = await self.reader.all_of(conn, grant, [type_number(name) for name in TYPES], CHART_LIMIT)
+                whole = await self._whole(conn, grant, records)
                 trees = {name: [tree_of(r) for r in records if r.type == type_number(name)] for name in TYPES}
                 locked, releases = await self.reader.shut(conn, grant, REPORT)
                 acknowledged = await followup.acknowledged(conn, grant)
@@ -257,9 +260,18 @@ class LivePages:
                 patient = await self.person(conn, visit.patient)
                 if who.kind == "practitioner":
                     patient = replace(patient, number=await self.store.people.number(conn, grant))
-            return _chart(patient, grant, records, trees, (locked, releases), acknowledged, waiting)
+            chart = _chart(patient, grant, records, trees, (locked, releases), acknowledged, waiting)
+            return replace(chart, whole=whole)
 
         return await self.under(who, visit, "search", use)
+
+    async def _whole(self, conn: Connection, grant: Grant, records: Sequence[Record]) -> int:
+        """How many results there are where not all were read, else 0."""
+        drawn = sum(1 for record in records if record.type == OBSERVATION)
+        if drawn < CHART_LIMIT:
+            return 0
+        whole = (await self.reader.counted(conn, grant, [OBSERVATION])).get(OBSERVATION, 0)
+        return whole if whole > drawn else 0
 
     async def file(self, who: Identity, visit: Visit, report: str, number: str) -> File:
         """Report and file in one audited read: a file is reached through a report that is open, and only then."""

@@ -13,7 +13,7 @@ from kjerne.errors import Refusal
 from kjerne.pages.house import Chart
 from kjerne.services.results import answers, panels, trends
 from kjerne.services.results.answers import Answer
-from kjerne.services.results.points import OSLO, Point
+from kjerne.services.results.points import OSLO, Point, reference_id
 from kjerne.services.results.trends import Row, Series, Table
 
 PERIOD_DAYS: Final = {"90": 90, "365": 365, "all": 0}
@@ -120,5 +120,14 @@ def read(chart: Chart) -> Reading:
     lines = trends.series(
         chart.observations, specimens=chart.specimens, reports=chart.reports, names=chart.names, leave_out=texts
     )
-    measured = {point.report for line in lines for point in line.points}
+    measured = {point.report for line in lines for point in line.points} | _emptied(chart)
     return Reading(chart, lines, found, tuple(a for a in found if a.read or a.id not in measured))
+
+
+def _emptied(chart: Chart) -> set[str]:
+    """Reports whose results are older than those that are drawn: they say something, though nothing of it is here."""
+    if not chart.whole:
+        return set()
+    drawn = {str(one.get("id", "")) for one in chart.observations}
+    named = {str(one.get("id", "")): {reference_id(ref) for ref in one.get("result", [])} for one in chart.reports}
+    return {report for report, results in named.items() if results and not results & drawn}

@@ -128,10 +128,15 @@ SELECT s.ok, r.* FROM s LEFT JOIN r ON true"""
 
 _ALL = f"""
 WITH {STAMPED}, r AS MATERIALIZED (
-  SELECT {OUTER} FROM record r, s WHERE s.ok AND {ALLOWED} AND r.type = ANY($6::smallint[])
-  ORDER BY r.date_from DESC NULLS LAST, r.id LIMIT $7
+  SELECT n.* FROM s, unnest($6::smallint[]) AS asked (type), LATERAL (
+    SELECT {OUTER} FROM record r WHERE s.ok AND {ALLOWED} AND r.type = asked.type
+    ORDER BY r.date_from DESC NULLS LAST, r.id LIMIT $7
+  ) n
 ), {audited("r", _FIRST_AUDIT)}
 SELECT s.ok, r.* FROM s LEFT JOIN r ON true"""
+
+_COUNTED = f"""WITH {STAMPED}
+SELECT r.type, count(*) FROM record r, s WHERE s.ok AND {ALLOWED} AND r.type = ANY($6::smallint[]) GROUP BY r.type"""
 
 # How much lies behind the patient's lock alone, and when what is not yet released opens: numbers and times, nothing else.
 _SHUT = """
@@ -196,8 +201,15 @@ class Reader:
         return self.opened(grant, await conn.fetch(_BY_IDS, *door(grant), types, ids, *audit.given(grant)))
 
     async def all_of(self, conn: Connection, grant: Grant, types: Sequence[int], limit: int) -> list[Record]:
-        """Every record of some types, newest first: a page's whole picture in one audited read. Raises `Stale`."""
+        """The newest records of each of some types, at most so many of one: a page's whole picture in one audited read.
+
+        Raises `Stale`.
+        """
         return self.opened(grant, await conn.fetch(_ALL, *door(grant), list(types), limit, *audit.given(grant)))
+
+    async def counted(self, conn: Connection, grant: Grant, types: Sequence[int]) -> dict[int, int]:
+        """How many records of each of some types the grant opens."""
+        return {row[0]: row[1] for row in await conn.fetch(_COUNTED, *door(grant), list(types))}
 
     async def shut(self, conn: Connection, grant: Grant, type_: int) -> tuple[int, list[datetime]]:
         """(how many records the patient's lock holds back, release times of those not yet open to the citizen)."""
