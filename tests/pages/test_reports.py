@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from dataclasses import replace
 from html import unescape
 from re import DOTALL, findall, search
 
 import httpx
 import pytest
 
+from kjerne.pages.house import Chart, Identity, Visit
+from pages import resources as r
 from pages.browser import Browser, text
-from pages.fake import HEMOLYSED, STALE_SAMPLE, WRONG_SAMPLE, made
-
-
-@pytest.fixture
-async def browser() -> AsyncIterator[Browser]:
-    found = Browser(made()[2])
-    yield found
-    await found.client.aclose()
+from pages.fake import HEMOLYSED, STALE_SAMPLE, WRONG_SAMPLE, FakeHouse
 
 
 async def opened(browser: Browser) -> httpx.Response:
@@ -252,3 +247,50 @@ async def test_a_report_without_a_name_is_titled_by_its_discipline(browser: Brow
     page = await browser.get(f"{root}/report/rep-empty")
     assert ">Medisinsk biokjemi" in page.text
     assert "CLIN" not in text(page)
+
+
+@pytest.mark.parametrize("value", [r.quantity("5.0", "mmol/L"), None], ids=["with its value", "never answered"])
+async def test_a_result_that_a_correction_left_out_is_marked_where_the_citizen_reads_it(
+    browser: Browser, house: FakeHouse, monkeypatch: pytest.MonkeyPatch, value: r.Resource | None
+) -> None:
+    left_out = r.change("not-repeated", "2026-11-21T12:00:00+01:00")
+    at = "2026-11-20T08:00:00+01:00"
+    one = (
+        r.observation("left", "P-Fosfat", "NPU03096", at, value=value, low="0.8", high="5.5", extension=(left_out,))
+        if value
+        else r.absent("left", "P-Fosfat", "NPU03096", at, "temp-unknown", status="cancelled")
+        | {"extension": [left_out]}
+    )
+    report = r.report("rep-left", "CLIN", "Klinisk biokjemi", at, ("left",), status="amended")
+    drawn = house.chart
+
+    async def chart(who: Identity, visit: Visit) -> Chart:
+        return replace(await drawn(who, visit), observations=(one,), reports=(report,))
+
+    monkeypatch.setattr(house, "chart", chart)
+    await browser.citizen()
+    page = await browser.get("/me/results")
+    says = "Laboratoriet har siden sendt svaret uten dette resultatet."
+    assert text(page).count(says) == 1
+    (trend,) = set(findall(r'href="(/me/trend/[^"]+)"', page.text))
+    assert says in text(await browser.get(trend))
+    assert "ikke gjentatt" in text(await browser.get("/me/report/rep-left"))
+
+
+async def test_what_was_left_out_after_the_newest_that_stands_is_marked_beside_it(
+    browser: Browser, house: FakeHouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left_out = r.change("not-repeated", "2026-11-21T12:00:00+01:00")
+    stands = r.observation(
+        "stands", "P-Fosfat", "NPU03096", "2026-11-19T08:00:00+01:00", value=r.quantity("1", "mmol/L")
+    )
+    waited = r.absent("left", "P-Fosfat", "NPU03096", "2026-11-20T08:00:00+01:00", "temp-unknown", status="cancelled")
+    drawn = house.chart
+
+    async def chart(who: Identity, visit: Visit) -> Chart:
+        found = await drawn(who, visit)
+        return replace(found, observations=(stands, waited | {"extension": [left_out]}), reports=())
+
+    monkeypatch.setattr(house, "chart", chart)
+    await browser.citizen()
+    assert text(await browser.get("/me/results")).count("Laboratoriet har siden sendt svaret uten dette") == 1
