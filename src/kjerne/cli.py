@@ -269,9 +269,9 @@ def participation_list(
 ) -> None:
     """Show who takes part."""
     from kjerne.commands.participating import listed, table
-    from kjerne.store.participation import Wanted
 
-    rows = listed(_settings(data=data), Wanted(service, part, phase, organisation, state))  # type: ignore[arg-type]
+    asked = {"service": service, "part": part, "phase": phase, "organisation": organisation, "state": state}
+    rows = listed(_settings(data=data), asked)
     _say({"participation": rows}, as_json=json_, text=table(rows))
 
 

@@ -59,6 +59,25 @@ def test_what_is_wrong_is_said_with_its_place(run: Any) -> None:
     assert run("participation", "open", HOSPITAL)[0] == 2
 
 
+@pytest.mark.parametrize(
+    ("option", "value", "says"),
+    [
+        ("--state", "zzz", "state is one of in-force, coming, ended"),
+        ("--part", "zzz", "part is one of source, consumer"),
+        ("--phase", "zzz", "phase is one of pilot, rollout, national"),
+        ("--service", "zzz", "service is one of results"),
+        ("--organisation", "123", "(organisation)"),
+    ],
+)
+def test_a_filter_that_no_row_can_have_is_refused_with_what_is_known(
+    run: Any, option: str, value: str, says: str
+) -> None:
+    code, out, err = run("participation", "list", option, value)
+    assert (code, out) == (1, "")
+    assert says in err
+    assert run("participation", "list", option, "")[0] == 0
+
+
 def test_without_a_database_it_says_which_setting_names_one(
     run: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -12,24 +12,24 @@ from kjerne.access import Caller
 from kjerne.clock import SystemClock
 from kjerne.errors import Refusal
 from kjerne.policy.facts import SERVICES
-from kjerne.services.participation.api import LISTED, named, told_of_change
+from kjerne.services.participation.api import LISTED, named, told_of_change, wanted
 from kjerne.services.participation.register import Asked, Change, Register
 from kjerne.settings import Settings
 from kjerne.store import participation
 from kjerne.store.embedded import PROGRAM, Embedded
-from kjerne.store.participation import Wanted
 from kjerne.store.pool import Pool, open_pool, reaching
 
 T = TypeVar("T")
 EVERYWHERE: Final = "everywhere"
 
 
-def listed(settings: Settings, wanted: Wanted) -> list[dict[str, Any]]:
-    """Rows of the register as JSON, newest first, at most `LISTED`."""
+def listed(settings: Settings, asked: Mapping[str, str]) -> list[dict[str, Any]]:
+    """Rows of the register as JSON, newest first, at most `LISTED`; filters as in `GET /participation`."""
+    filters = wanted(asked, sorted(SERVICES))
 
     async def use(pool: Pool) -> list[dict[str, Any]]:
         async with pool.acquire() as conn:
-            rows = await participation.listed(conn, wanted, SystemClock().now(), LISTED)
+            rows = await participation.listed(conn, filters, SystemClock().now(), LISTED)
         return await named(pool, rows)
 
     return _run(settings, use)

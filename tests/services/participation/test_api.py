@@ -81,6 +81,23 @@ def test_a_reader_outside_is_told_so_the_same_of_every_patient_by_every_door(pla
     assert {answer.status_code for answer in answers} == {403}
 
 
+@pytest.mark.parametrize(
+    ("query", "says"),
+    [
+        ("state=zzz", "state is one of in-force, coming, ended"),
+        ("part=zzz", "part is one of source, consumer"),
+        ("phase=zzz", "phase is one of pilot, rollout, national"),
+        ("service=zzz", "service is one of results"),
+        ("organisation=123", "nine digits"),
+    ],
+)
+def test_a_filter_that_no_row_can_have_is_refused_with_what_is_known(platform: Standing, query: str, says: str) -> None:
+    answer = operated(platform, "GET", f"?{query}")
+    told = answer.json()
+    assert (answer.status_code, told["where"]) == (400, query.partition("=")[0])
+    assert says in told["error"]
+
+
 def test_a_refusal_of_one_outside_is_in_the_patients_log(platform: Standing) -> None:
     (row,) = platform.audited(platform.search("Observation", as_="outside-doctor").response)
     assert (row["outcome"], row["rule"]) == (1, "organisation-takes-no-part")

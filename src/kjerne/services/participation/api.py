@@ -4,22 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, cast
+from typing import Any, Final, cast, get_args
 
 from kjerne.access import Caller
 from kjerne.errors import Refusal
 from kjerne.exchange import Answer, Call, Route
 from kjerne.fhir.encode import encode
-from kjerne.services.participation.register import Asked, Change, Kind, Register
+from kjerne.services.participation.register import PHASES, Asked, Change, Kind, Register, organisation_of
 from kjerne.store import participation
-from kjerne.store.participation import Participation, Wanted
+from kjerne.store.participation import Participation, Role, Wanted
 from kjerne.store.pool import Pool
 from kjerne.store.registers import organisation_names
 
 OPERATIONS: Final = "kjerne:operations"
 FORM_LIMIT_BYTES: Final = 16_000
 LISTED: Final = 200
-STATES: Final = ("", "in-force", "coming", "ended")
+STATES: Final = ("in-force", "coming", "ended")
 _FILTERS: Final = ("service", "part", "phase", "organisation", "state")
 
 
@@ -45,12 +45,9 @@ class ParticipationApi:
         asked = dict(call.query)
         if not asked.keys() <= {*_FILTERS, "_after"} or len(asked) < len(call.query):
             raise Refusal(400, f"the register takes {', '.join(_FILTERS)} and _after, each once", where="query")
-        if asked.get("state", "") not in STATES:
-            raise Refusal(400, f"state is one of {', '.join(STATES[1:])}", where="state")
-        skipped = _count(asked.get("_after", "0"))
-        wanted = Wanted(**{name: value for name, value in asked.items() if name in _FILTERS})  # type: ignore[arg-type]
+        skipped = _count(asked.pop("_after", "0"))
         async with self.pool.acquire() as conn:
-            rows = await participation.listed(conn, wanted, call.at, LISTED + 1, skipped)
+            rows = await participation.listed(conn, wanted(asked, self.register.services), call.at, LISTED + 1, skipped)
         told: dict[str, Any] = {"participation": await named(self.pool, rows[:LISTED])}
         if len(rows) > LISTED:
             told["after"] = skipped + LISTED
@@ -80,6 +77,17 @@ class ParticipationApi:
         asked = Asked(cast("Kind", kind), dict(call.form), number)
         number, change = await self.register.save(_caller(call), asked, call.at, call.correlation)
         return _json(told_of_change(number, change), 200 if kind == "close" else 201)
+
+
+def wanted(asked: Mapping[str, str], services: Sequence[str]) -> Wanted:
+    """Which rows are asked for, an empty filter being none; `Refusal` 400 for a value that no row can have."""
+    known = {"service": services, "part": get_args(Role), "phase": PHASES, "state": STATES}
+    for name, values in known.items():
+        if asked.get(name) and asked[name] not in values:
+            raise Refusal(400, f"{name} is one of {', '.join(values)}", where=name)
+    if asked.get("organisation"):
+        organisation_of(asked)
+    return Wanted(**asked)  # type: ignore[arg-type]
 
 
 async def named(pool: Pool, rows: Sequence[Participation]) -> list[dict[str, Any]]:

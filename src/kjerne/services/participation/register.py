@@ -124,7 +124,7 @@ class Register:
             raise Refusal(400, "participation begins now or later", where="since", todo="Leave it empty for now.")
         made = Participation(
             number=0,
-            organisation=_organisation(fields),
+            organisation=organisation_of(fields),
             service=_one_of(fields, "service", self.services),
             part=cast("Role", _one_of(fields, "part", get_args(Role))),
             areas=_areas(fields),
@@ -195,7 +195,8 @@ def words_of(fields: Mapping[str, str], name: str) -> str:
     return said
 
 
-def _organisation(fields: Mapping[str, str]) -> str:
+def organisation_of(fields: Mapping[str, str]) -> str:
+    """The organisation number; `Refusal` 400 where it is none."""
     try:
         return organisation_number(fields.get("organisation", ""))
     except Refusal as refusal:
