@@ -213,16 +213,18 @@ class House:
         made: dict[int, tuple[Claims, Caller]] = {}
         table = proofs(self)
 
-        async def refuse() -> NoReturn:
-            await table.remember()
-            raise verifier.used_before()
-
         async def authenticate(
             method: str, url: str, headers: Sequence[tuple[bytes, bytes]], query: bytes
         ) -> tuple[Caller, Once]:
             address = f"{url}?{query.decode('latin-1')}" if query else url
             claims, proof = await verifier.check(method, address, headers)
-            once = Once(note_values(proof.digest, proof.signed_at), refuse)
+            values = note_values(proof.digest, proof.signed_at)
+
+            async def refuse() -> NoReturn:
+                await table.must_hold(values)
+                raise verifier.used_before()
+
+            once = Once(values, refuse)
             known = made.get(id(claims))
             if known is not None and known[0] is claims:
                 must_be_fresh(known[1], self.clock.now(), self.settings)

@@ -20,7 +20,7 @@ from kjerne.errors import Refusal
 from kjerne.store import migrate
 from kjerne.store.embedded import Embedded
 from kjerne.store.pool import Pool, open_pool
-from kjerne.store.proofs import NOTE, ProofTable, note, note_values
+from kjerne.store.proofs import NOTE, WAIT_SECONDS, ProofTable, note, note_values
 
 NOON = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 SIGNED_AT = int(NOON.timestamp())
@@ -113,7 +113,9 @@ async def server(tmp_path: Path) -> AsyncIterator[Embedded]:
     await own.stop()
 
 
-async def test_after_a_database_crash_older_proofs_are_refused_and_later_ones_taken(server: Embedded) -> None:
+async def test_after_a_database_crash_older_proofs_are_refused_as_unknown_and_later_ones_taken(
+    server: Embedded,
+) -> None:
     await migrate.upgrade(server.dsn("kjerne_owner"))
     dsn = server.dsn("kjerne_app")
     clock = FixedClock(NOON)
@@ -124,10 +126,16 @@ async def test_after_a_database_crash_older_proofs_are_refused_and_later_ones_ta
     after = await _reopened(dsn)
     clock.move(timedelta(seconds=1))
     table = ProofTable(after, clock)
-    assert not await table(used, SIGNED_AT + 4)
-    assert not await table(secrets.token_bytes(16), SIGNED_AT + 6)
-    assert await table(secrets.token_bytes(16), SIGNED_AT + 7)
-    assert not await table(used, SIGNED_AT + 4)
+    for digest, signed_at in ((used, SIGNED_AT + 4), (secrets.token_bytes(16), SIGNED_AT + 6)):
+        with pytest.raises(Refusal, match="is not known") as refused:
+            await table(digest, signed_at)
+        assert refused.value.status == 503
+        assert ("retry-after", str(WAIT_SECONDS)) in refused.value.headers
+    later = secrets.token_bytes(16)
+    assert await table(later, SIGNED_AT + 1 + WAIT_SECONDS)
+    assert not await table(later, SIGNED_AT + 1 + WAIT_SECONDS), "this one was used, and it is known"
+    with pytest.raises(Refusal, match="is not known"):
+        await table(used, SIGNED_AT + 4)
     await after.close()
 
 

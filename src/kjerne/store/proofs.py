@@ -1,7 +1,8 @@
 """Which DPoP proofs were used, shared by all workers: the replay table of RFC 9449 section 11.1.
 
 The table is unlogged, so noting a proof waits for no disk. What a crash makes it forget is refused by its time
-instead: after one, only proofs signed later than the table's new memory are taken.
+instead: after one, only proofs signed later than the table's new memory are taken. Of an older one that the table does not
+hold nobody knows whether it was used, so it is not said to be: it is refused as by a service that is not ready (503).
 """
 
 from __future__ import annotations
@@ -11,10 +12,14 @@ from typing import Any, Final
 
 from kjerne.access import Once
 from kjerne.clock import Clock
+from kjerne.errors import Refusal
 from kjerne.store.pool import Connection, Pool
 
 SKEW_SECONDS: Final = 5
 """A proof may be signed this far ahead of our clock, so one used just before a crash can look newer than the crash."""
+
+WAIT_SECONDS: Final = SKEW_SECONDS + 1
+"""After so long a new proof is later than the memory that begins now."""
 
 NOTE: Final = """
 INSERT INTO proof (minute, digest) SELECT $1::integer, $2::bytea FROM proof_memory WHERE since < $3::bigint
@@ -24,6 +29,7 @@ ON CONFLICT DO NOTHING RETURNING true
 
 FRESH: Final = "SELECT EXISTS (SELECT 1 FROM note) AS fresh"
 """Whether the CTE `noting` has noted a proof that nobody had used."""
+_HELD = "SELECT EXISTS (SELECT FROM proof WHERE minute = $1 AND digest = $2)"
 _REMEMBER = "INSERT INTO proof_memory (since) VALUES ($1) ON CONFLICT DO NOTHING"
 
 
@@ -71,11 +77,26 @@ class ProofTable:
         self._clock = clock
 
     async def __call__(self, digest: bytes, signed_at: int) -> bool:
-        """Notes the proof; false where it was used before, or may have been before the last crash."""
-        if await self._pool.fetchval(NOTE, *note_values(digest, signed_at)):
+        """Notes the proof; false where it was used before. `Refusal` 503 where a crash has made that unknowable."""
+        values = note_values(digest, signed_at)
+        if await self._pool.fetchval(NOTE, *values):
             return True
-        await self.remember()
+        await self.must_hold(values)
         return False
+
+    async def must_hold(self, values: tuple[int, bytes, int]) -> None:
+        """Of a proof that was not taken: whether it is because it was used. `Refusal` 503 where nobody knows any more."""
+        minute, digest, _ = values
+        if await self._pool.fetchval(_HELD, minute, digest):
+            return
+        await self.remember()
+        raise Refusal(
+            503,
+            "which proofs were used before this one is not known, since the database has just started anew",
+            where="DPoP",
+            todo=f"Sign a new proof in {WAIT_SECONDS} seconds.",
+            headers=(("retry-after", str(WAIT_SECONDS)),),
+        )
 
     async def remember(self) -> None:
         """Begins a new memory if a crash took the last; done at start-up, so that the first caller need not wait."""

@@ -22,7 +22,7 @@ from kjerne.wire.jwks import Keys
 from kjerne.wire.jws import NotGenuine
 
 Replay = Callable[[bytes, int], Awaitable[bool]]
-"""Notes a proof (digest, signed at); false where it was used before, or may have been."""
+"""Notes a proof (digest, signed at); false where it was used before, `Refusal` 503 where that is not known."""
 
 TOKEN_LIMIT_BYTES: Final = 16_384
 REMEMBERED_TOKENS: Final = 10_000
