@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import secrets
+from datetime import datetime
 
 import httpx
 
@@ -58,6 +59,30 @@ def test_the_change_stands_in_the_platforms_log_under_the_operators_name(platfor
     assert (logged["caller_name"], logged["reason"]) == (platform.population.operator.name, "Avtale om utprøving")
     assert logged["correlation"].startswith("page-")
     assert operated(platform, "POST", f"/{row}/close", why="Var bare en prøve").status_code == 200
+
+
+def test_widening_leaves_the_instant_of_an_end_as_it_was_to_its_last_fraction(platform: Standing) -> None:
+    number, until = platform.population.units["health-centre"].number, "2098-01-01T12:00:00.123456+01:00"
+    made = operated(platform, "POST", organisation=number, service="results", part="source", phase="pilot", areas="51",
+                    until=until, basis="Avtale om utprøving")  # fmt: skip
+    row = made.json()["number"]
+    with tab(platform, "administrator", "operations") as operator:
+        path = f"/operations/participation/{row}/widen"
+        (shown,) = re.findall(r'name="until" type="datetime-local" value="([^"]*)"', operator.get(path).text)
+        wrong = operator.post(
+            operator.get(path), "/operations/participation/preview", kind="widen", number=str(row), phase="rollout",
+            areas="51", until=shown, basis="kort",
+        )  # fmt: skip
+        assert f'name="until" type="datetime-local" value="{shown}"' in wrong.text
+        # A browser leaves out seconds that are none.
+        widened = changed(
+            operator, path, kind="widen", number=str(row), phase="rollout", areas="51",
+            until=shown.removesuffix(":00"), basis="Vedtak om breddeinnføring",
+        )  # fmt: skip
+    assert "Deltakelsen er utvidet." in text(widened)
+    last = operated(platform, "GET", f"/{row}").json()["participation"][-1]
+    assert (last["widens"], datetime.fromisoformat(last["until"])) == (row, datetime.fromisoformat(until))
+    assert operated(platform, "POST", f"/{last['number']}/close", why="Var bare en prøve").status_code == 200
 
 
 def test_nobody_else_can_log_in_as_operator(platform: Standing) -> None:

@@ -26,6 +26,19 @@ ABSENT = [
     ("it begins", (row(NOW - 2 * DAY, NOW - DAY), row(NOW + 2 * DAY), row(NOW + DAY)), "coming", NOW + DAY),
     ("it was called off before it began", (row(NOW + DAY, NOW + DAY),), "never", None),
     ("it is elsewhere", (row(NOW - DAY, here=False),), "elsewhere", None),
+    (
+        "it ended here and stands elsewhere",
+        (row(NOW - 2 * DAY, NOW - DAY), row(NOW - DAY, here=False)),
+        "ended-here",
+        NOW - DAY,
+    ),
+    ("it begins here and stands elsewhere", (row(NOW + DAY), row(NOW - DAY, here=False)), "coming-here", NOW + DAY),
+    (
+        "it ended here and will begin elsewhere",
+        (row(NOW - 2 * DAY, NOW - DAY), row(NOW + DAY, here=False)),
+        "ended",
+        NOW - DAY,
+    ),
     ("it ended elsewhere", (row(NOW - 2 * DAY, NOW - DAY, here=False),), "never", None),
     ("it is a source", (row(NOW - DAY, part="source"),), "never", None),
 ]
@@ -51,6 +64,13 @@ def test_the_refusal_says_until_when_it_took_part_and_the_log_only_that_it_does_
     assert denial.rule == "organisation-takes-no-part"
     assert denial.of_caller == "Den deltok til 2026-11-22T12:00:00Z."
     assert "2026" not in denial.says
+
+
+def test_one_that_was_narrowed_is_not_told_that_it_takes_part_nowhere() -> None:
+    narrowed = doctor(parts=(row(NOW - 9 * DAY, NOW - DAY), row(NOW - DAY, here=False)))
+    denial = decide(narrowed, patient(ties=(GP_LIST,)), "results", "read", now=NOW)
+    assert isinstance(denial, Denial)
+    assert denial.of_caller == "Den deltar, men i dette området bare til 2026-11-22T12:00:00Z."
 
 
 @pytest.mark.parametrize("caller", [doctor(parts=()), laboratory(parts=())], ids=["doctor", "laboratory"])

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import timedelta
+from dataclasses import replace
+from datetime import datetime, timedelta
 from typing import Final, cast, get_args
 from urllib.parse import urlencode
 
@@ -77,22 +78,23 @@ async def change_form(page: Page) -> Response:
     if kind not in ("widen", "close"):
         raise Refusal(404, "No such page.", where="page")
     row = _row((await page.house.participation(page.who, number)).rows, number)
-    until = row.until.astimezone(OSLO).replace(tzinfo=None).isoformat(timespec="seconds") if row.until else ""
-    fields = {"areas": " ".join(row.areas), "phase": row.phase, "until": until}
+    fields = {"areas": " ".join(row.areas), "phase": row.phase, "until": _shown(row.until)}
     return await _form(page, Asked(cast("Kind", kind), fields if kind == "widen" else {}, number))
 
 
 async def _form(page: Page, asked: Asked, refusal: Refusal | None = None) -> Response:
     """The form, with what was typed and why it cannot be saved."""
     found = await page.house.participation(page.who, asked.number) if asked.number else None
+    row = _row(found.rows, asked.number) if found else None
+    unchanged = {"until": _shown(row.until)} if row and asked.kind == "widen" else {}
     return page.render(
         f"operations/{asked.kind}.html",
         status=refusal.status if refusal else 200,
         title=page.say(f"operations.{asked.kind}"),
         kind=asked.kind,
         number=asked.number,
-        typed=asked.fields,
-        row=_row(found.rows, asked.number) if found else None,
+        typed=unchanged | dict(asked.fields),
+        row=row,
         names=found.names if found else {},
         services=_FILTERS["service"],
         parts=_FILTERS["part"],
@@ -104,7 +106,7 @@ async def _form(page: Page, asked: Asked, refusal: Refusal | None = None) -> Res
 
 async def preview(page: Page) -> Response:
     """What the change will do, before it does it."""
-    asked = _asked(page.checked())
+    asked = await _exactly(page, _asked(page.checked()))
     try:
         change = await page.house.plan_participation(page.who, asked)
     except Refusal as refusal:
@@ -144,6 +146,25 @@ def _asked(form: Mapping[str, str]) -> Asked:
     known = cast("Kind", kind)
     fields = {name: form[name] for name in FIELDS[known] if name in form}
     return Asked(known, fields, _number(form.get("number", "0") or "0"))
+
+
+async def _exactly(page: Page, asked: Asked) -> Asked:
+    """A field for day and time has no fractions of a second: an end that stands as it was shown stays as it is."""
+    if asked.kind != "widen" or not asked.fields.get("until"):
+        return asked
+    row = _row((await page.house.participation(page.who, asked.number)).rows, asked.number)
+    try:
+        typed = datetime.fromisoformat(asked.fields["until"]).isoformat(timespec="seconds")
+    except ValueError:
+        return asked  # the register says what is wrong with it
+    if typed != _shown(row.until):
+        return asked
+    return replace(asked, fields={name: said for name, said in asked.fields.items() if name != "until"})
+
+
+def _shown(until: datetime | None) -> str:
+    """An end as its field shows it, in Norwegian time."""
+    return until.astimezone(OSLO).replace(tzinfo=None).isoformat(timespec="seconds") if until else ""
 
 
 async def _again(page: Page, asked: Asked, refusal: Refusal) -> Response:

@@ -23,9 +23,12 @@ ROLE_BY_RULE: Final[dict[str, Role]] = {
 
 @dataclass(frozen=True, slots=True)
 class Absence:
-    """Why it takes no part now: `coming` and `ended` have their instant, `elsewhere` is another area, else it never did."""
+    """Why it takes no part now: `coming` and `ended` have their instant, `elsewhere` is another area, else it never did.
 
-    kind: Literal["never", "elsewhere", "coming", "ended"]
+    Where it takes part in another area, what is told of this one is told of this one alone (`coming-here`, `ended-here`).
+    """
+
+    kind: Literal["never", "elsewhere", "coming", "ended", "coming-here", "ended-here"]
     at: datetime | None = None
 
 
@@ -41,13 +44,14 @@ def absence(caller: Caller, service: str, part: Role, now: datetime) -> Absence:
     """What is nearest to taking part: a beginning that lies ahead, an end, another area."""
     rows = [row for row in caller.parts if row.service == service and row.part == part]
     here = [row for row in rows if row.here and (row.until is None or row.since < row.until)]
+    elsewhere = any(_is_in_force(row, now) for row in rows)
     coming = [row.since for row in here if row.since > now]
     if coming:
-        return Absence("coming", min(coming))
+        return Absence("coming-here" if elsewhere else "coming", min(coming))
     ended = [row.until for row in here if row.until is not None and row.until <= now]
     if ended:
-        return Absence("ended", max(ended))
-    return Absence("elsewhere" if any(_is_in_force(row, now) for row in rows) else "never")
+        return Absence("ended-here" if elsewhere else "ended", max(ended))
+    return Absence("elsewhere" if elsewhere else "never")
 
 
 def _is_in_force(row: Part, now: datetime) -> bool:
@@ -59,6 +63,8 @@ _SAYS: Final = {
     "elsewhere": "Den deltar, men ikke i dette området.",
     "coming": "Den deltar fra {at}.",
     "ended": "Den deltok til {at}.",
+    "coming-here": "Den deltar, men i dette området først fra {at}.",
+    "ended-here": "Den deltar, men i dette området bare til {at}.",
 }
 
 
