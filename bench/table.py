@@ -31,15 +31,22 @@ def as_json(report: Report) -> str:
     return msgspec.json.format(msgspec.json.encode(told), indent=2).decode()
 
 
+def lacks(rounds: int, busy: float) -> list[str]:
+    """Why the figures of a run are not to be taken for final: what was fewer or more than wanted, and nothing else."""
+    said = []
+    if rounds < ROUNDS_WANTED:
+        said.append(f"only {rounds} of {ROUNDS_WANTED} rounds were run")
+    if busy > BUSY_LOAD:
+        said.append(f"the machine's load was {busy:.1f} when they began (under {BUSY_LOAD} is wanted)")
+    return said
+
+
 def _head(report: Report) -> Iterator[str]:
     extent = report.extent
     yield "# Figures\n"
     yield f"Made by `make bench` on {report.machine}."
-    if report.busy > BUSY_LOAD or extent.rounds < ROUNDS_WANTED:
-        yield (
-            f"\n**Not final:** {extent.rounds} rounds were run ({ROUNDS_WANTED} are wanted), and the machine's load was "
-            f"{report.busy:.1f} when they began (under {BUSY_LOAD} is wanted)."
-        )
+    if lacking := lacks(extent.rounds, report.busy):
+        yield f"\n**Not final:** {' and '.join(lacking)}."
     yield (
         f"\nServer, PostgreSQL and load generator share the machine. {extent.lanes} connections, {extent.rounds} rounds "
         f"of {extent.seconds:g} s that alternate; medians. fsync and synchronous_commit are on, and SQLite's like. "

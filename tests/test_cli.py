@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import json
 import os
+import socket
 import subprocess
 import sys
 from decimal import Decimal
@@ -481,6 +482,52 @@ def test_commands_to_try_find_the_platform_that_has_just_started(
     ]
     assert len(commands) == 2
     assert all(command.startswith(f"{before}kjerne ") for command in commands)
+
+
+@pytest.mark.parametrize(
+    ("started", "whole", "command"),
+    [
+        ("/p/kjerne/__main__.py", ["python3", "-I", "-m", "kjerne", "up"], "python3 -m kjerne"),
+        ("/p/kjerne/cli.py", [".venv/bin/python", "-m", "kjerne.cli", "up"], ".venv/bin/python -m kjerne.cli"),
+        (".venv/bin/kjerne", ["python3", ".venv/bin/kjerne", "up"], ".venv/bin/kjerne"),
+    ],
+)
+def test_commands_to_try_are_spelled_as_this_one_was(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, started: str, whole: list[str], command: str
+) -> None:
+    monkeypatch.setattr(sys, "argv", [started, "up"])
+    monkeypatch.setattr(sys, "orig_argv", whole)
+    console.standing(as_json=False)(Standing(HOME, 12, 1.0, NIN))
+    said = capsys.readouterr().out
+    assert f" {command} call POST" in said
+    assert f"{command} personas" in said
+
+
+def test_the_program_is_called_by_name_where_the_path_finds_this_one(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    program = tmp_path / "kjerne"
+    program.touch(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    for started, command in ((str(program), "kjerne"), ("elsewhere/kjerne", "elsewhere/kjerne")):
+        monkeypatch.setattr(sys, "argv", [started])
+        console.standing(as_json=False)(Standing(HOME, 12, 1.0, NIN))
+        assert f" {command} call POST" in capsys.readouterr().out
+
+
+def test_the_package_runs_as_a_module() -> None:
+    done = subprocess.run([sys.executable, "-m", "kjerne", "--version"], capture_output=True, text=True, check=True)
+    assert done.stdout == f"kjerne {__version__}\n"
+
+
+def test_up_on_a_taken_port_makes_nothing(run: Any, tmp_path: Path) -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+        code, out, _ = run("up", "--json", "--data", str(tmp_path / "data"), "--port", str(port))
+    assert (code, f"port {port}" in json.loads(out)["error"]["says"]) == (5, True)
+    assert not (tmp_path / "data").exists()
 
 
 def test_load_of_a_folder_without_messages_says_so(run: Any, tmp_path: Path) -> None:

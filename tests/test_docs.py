@@ -255,3 +255,17 @@ def test_page_names_no_machine_no_package_host_and_no_person(page: Path) -> None
     assert not re.findall(r"pypi\.org|pythonhosted|npmjs\.(?:org|com)|deb\.debian", text)
     numbers = re.findall(r"(?<![\d.])\d{11}(?![\d.])", text)
     assert [number for number in numbers if not 80 < int(number[2:4]) <= 92] == []
+
+
+@pytest.mark.parametrize(
+    ("rounds", "busy", "says"),
+    [
+        (3, 0.1, []),
+        (3, 4.8, ["the machine's load was 4.8 when they began (under 0.5 is wanted)"]),
+        (1, 0.1, ["only 1 of 3 rounds were run"]),
+    ],
+)
+def test_figures_say_what_their_run_lacked_and_nothing_else(rounds: int, busy: float, says: list[str]) -> None:
+    asked = f"import table; print(repr(table.lacks({rounds}, {busy})))"
+    done = subprocess.run([sys.executable, "-c", asked], cwd=ROOT / "bench", capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == repr(says)

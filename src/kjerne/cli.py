@@ -241,7 +241,7 @@ def verify(
     place = {} if data is None else {"dsn" if "://" in data else "data": data}
     settings = _settings(audit_checkpoints=checkpoints, **place)
     with comparing(quiet=json_) as step:
-        told = verified(settings, step)
+        told = verified(settings, step, "--data" if "dsn" in place else "KJERNE_DSN")
     _say(told.json(), as_json=json_, text=told.readable())
     return {"whole": 0, "behind": BEHIND}.get(told.state, REFUSED)
 

@@ -120,6 +120,15 @@ def test_a_database_that_does_not_answer_is_exit_3_and_keeps_its_password(
     monkeypatch.setenv("KJERNE_AUDIT_KEY_FILE", str(tmp_path / "key.pem"))
     code, out, err = run("verify", "--data", "postgresql://kjerne_app:secret@127.0.0.1:1/x")
     assert (code, "does not answer" in err, "secret" in out + err) == (3, True, False)
+    assert "(--data)" in err and "KJERNE_DSN" not in err
+    monkeypatch.setenv("KJERNE_DSN", "postgresql://kjerne_app:secret@127.0.0.1:1/x")
+    assert "(KJERNE_DSN)" in run("verify")[2]
+
+
+def test_beside_an_address_the_key_is_asked_for_and_no_folder(run: Any, tmp_path: Path, monkeypatch: Any) -> None:
+    monkeypatch.setenv("KJERNE_AUDIT_KEY_FILE", str(tmp_path / "key.pem"))
+    code, _, err = run("verify", "--data", "postgresql://kjerne_app@127.0.0.1:1/x")
+    assert (code, "Name its file" in err, "never sealed" in err) == (1, True, False)
 
 
 def test_a_database_of_another_layout_is_refused(

@@ -36,7 +36,7 @@ def findings(settings: Settings) -> list[Finding]:
         Finding("Python", sys.version_info >= (3, 11), sys.version.split()[0]),
         _definitions(),
         _assets(),
-        *(_production(settings) if settings.dsn else [_embedded(settings)]),
+        *(_production(settings) if settings.dsn else [_embedded(settings), *_sandbox(settings)]),
     ]
 
 
@@ -83,7 +83,21 @@ def _production(settings: Settings) -> list[Finding]:
     if not database.ok:
         return [complete, database]
     keys = [_keys(settings)] if complete.ok else []
-    return [complete, database, *keys, _shares(settings), _participants(settings)]
+    return [complete, database, *keys, _shares(settings), _participants(settings.dsn)]
+
+
+def _sandbox(settings: Settings) -> list[Finding]:
+    """Who takes part in the sandbox of the data directory; nothing where it does not stand."""
+    from kjerne.store.embedded import PROGRAM, Embedded
+    from kjerne.store.pool import UNREACHED
+
+    server = Embedded(settings.data, settings.postgres_bin)
+    if not server.cluster.exists():
+        return []
+    try:
+        return [_participants(server.dsn(PROGRAM))]
+    except UNREACHED:
+        return []
 
 
 def _keys(settings: Settings) -> Finding:
@@ -97,9 +111,9 @@ def _keys(settings: Settings) -> Finding:
     return Finding("keys", True, "the database's own")
 
 
-def _participants(settings: Settings) -> Finding:
+def _participants(dsn: str) -> Finding:
     """How many take part: none is no fault, but then nothing is served."""
-    takes = asyncio.run(_taking_part(settings.dsn))
+    takes = asyncio.run(_taking_part(dsn))
     sources, consumers = takes.get("source", 0), takes.get("consumer", 0)
     said = f"{consumers} organisations take part as consumers, {sources} as sources"
     return Finding("participation", True, said if takes else f"{said}: nothing is served (kjerne participation open)")

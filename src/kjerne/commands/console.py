@@ -7,6 +7,7 @@ import json
 import shutil
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -120,5 +121,9 @@ def _first_call(told: Standing) -> str:
 
 
 def _command() -> str:
-    """The program as the reader can call it from here: by name, or by the path it was started with."""
-    return "kjerne" if shutil.which("kjerne") else sys.argv[0]
+    """The program as the reader has called it: by name where that is what it is found by, by its path, or by its module."""
+    started = Path(sys.argv[0])
+    if "-m" in sys.orig_argv and started.suffix == ".py":
+        return f"{sys.orig_argv[0]} -m {sys.orig_argv[sys.orig_argv.index('-m') + 1]}"
+    found = shutil.which(started.name)
+    return started.name if found and Path(found).resolve() == started.resolve() else str(started)

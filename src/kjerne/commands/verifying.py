@@ -72,34 +72,40 @@ class Told:
         return None if at is None else max(0, round((self.now - at).total_seconds()))
 
 
-def verified(settings: Settings, step: Step) -> Told:
-    """Reads the whole log again and compares it. Refusal 404 where nothing was ever sealed, 503 where nobody answers."""
+def verified(settings: Settings, step: Step, named: str = "KJERNE_DSN") -> Told:
+    """Reads the whole log again and compares it. Refusal 404 where nothing was ever sealed, 503 where nobody answers.
+
+    `named` is what gave the database's address, where there is one.
+    """
     if not settings.audit_key.exists():
-        raise Refusal(
-            404,
-            f"{settings.audit_key} is not there: the log was never sealed from here",
-            where="KJERNE_AUDIT_KEY_FILE",
-            todo="Name the data directory with --data, or the key.",
-        )
+        raise _without_key(settings)
     checkpoints = Checkpoints(settings.checkpoint_file, read_keys(settings.audit_key))
-    return asyncio.run(_verified(settings, checkpoints, step))
+    return asyncio.run(_verified(settings, checkpoints, step, named))
 
 
-async def _verified(settings: Settings, checkpoints: Checkpoints, step: Step) -> Told:
-    async with _database(settings) as conn:
+def _without_key(settings: Settings) -> Refusal:
+    if settings.dsn:
+        says, todo = "the key that the log is signed with is not there", "Name its file; a database does not hold it."
+    else:
+        says, todo = "the log was never sealed from here", "Name the data directory with --data, or the key."
+    return Refusal(404, f"{settings.audit_key} is missing: {says}", where="KJERNE_AUDIT_KEY_FILE", todo=todo)
+
+
+async def _verified(settings: Settings, checkpoints: Checkpoints, step: Step, named: str) -> Told:
+    async with _database(settings, named) as conn:
         verdict = await verify(conn, checkpoints, step)
     return Told(verdict, SystemClock().now())
 
 
 @contextlib.asynccontextmanager
-async def _database(settings: Settings) -> AsyncIterator[asyncpg.Connection[asyncpg.Record]]:
+async def _database(settings: Settings, named: str) -> AsyncIterator[asyncpg.Connection[asyncpg.Record]]:
     """A connection to the database: the one the settings name, or the data directory's, started where it stands still."""
     server = None
     dsn = settings.dsn
     if not dsn:
         dsn, server = await _embedded(settings)
     try:
-        with reaching():
+        with reaching(named):
             stands = await migrate.current(dsn)
         if stands != migrate.head():
             raise Refusal(409, f"the database stands at layout {stands or 'none'}, this program needs {migrate.head()}")

@@ -85,6 +85,8 @@ async def _database(settings: Settings) -> AsyncIterator[tuple[Settings, Embedde
             where="KJERNE_DSN",
             todo="Unset it, or start `kjerne serve`.",
         )
+    if not settings.data.exists():
+        listening(settings).close()  # a port that is taken is told before anything is made
     server = Embedded(settings.data, settings.postgres_bin)
     dsn, owner_dsn = await server.start()
     try:
