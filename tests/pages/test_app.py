@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from html import unescape
 from importlib.resources import files
@@ -588,3 +589,48 @@ async def test_the_sheet_says_who_printed_it_about_whom_and_when(browser: Browse
         "Escherichia coli",
     ):
         assert part in said
+
+
+@pytest.mark.parametrize(
+    ("language", "own", "told"),
+    [
+        ("nb", r"\b(du|deg|din|ditt|dine|mine)\b", "betyr ikke at Emil Nordvik er syk"),
+        ("nn", r"\b(du|deg|din|ditt|dine|mine)\b", "betyr ikkje at Emil Nordvik er sjuk"),
+        ("en", r"\b(you|your|my)\b", "does not mean that Emil Nordvik is ill"),
+    ],
+)
+async def test_a_parent_reads_of_the_child_and_not_of_herself(
+    browser: Browser, house: FakeHouse, monkeypatch: pytest.MonkeyPatch, language: str, own: str, told: str
+) -> None:
+    drawn = house.chart
+
+    async def chart(who: Identity, visit: Visit) -> Chart:
+        return await drawn(who, replace(visit, patient=1))
+
+    monkeypatch.setattr(house, "chart", chart)
+    home = await browser.citizen()
+    child = await browser.post(home, "/me/person", person=handle(home, "Emil Nordvik"))
+    browser.client.cookies.set("kjerne_language", language)
+    results = await browser.get("/me/results?show=flagged")
+    (trend, *_) = re.findall(r'href="(/me/trend/[^"]+)"', results.text)
+    pages = [await browser.get("/me"), results, await browser.get(trend), await browser.get("/me/report/rep-blood-4")]
+    # What the page asks her to do, and the tabs and the switch between persons, are to the reader herself.
+    spoken = ("Du ser opplysningene til", "Du ser opplysningane til", "You are looking at", "(deg)", "(you)")
+    for page in pages:
+        main = page.text[page.text.index("<main") :]
+        said = re.sub("|".join(map(re.escape, spoken)), "", re.sub(r"<[^>]+>", " ", main))
+        if page.url.path.startswith("/me/report"):
+            said = re.sub(r"(hvis|om) du lurer|if you wonder", "", said)
+        assert not re.findall(own, said, re.IGNORECASE), (page.url.path, re.findall(rf".{{40}}{own}.{{20}}", said))
+    assert told in text(results)
+    assert "Emil Nordvik" in text(child)
+
+
+async def test_a_form_from_a_tab_of_another_person_is_refused_in_the_citizens_words(browser: Browser) -> None:
+    home = await browser.citizen()
+    child = await browser.post(home, "/me/person", person=handle(home, "Emil Nordvik"))
+    stale = await browser.post(home, "/me/privacy/preview", kind="restriction")
+    said = text(stale)
+    assert (child.status_code, stale.status_code) == (200, 409)
+    assert "En annen person er valgt" in said
+    assert "pasient" not in said.lower()

@@ -53,15 +53,15 @@ async def home(page: Page) -> Response:
 
 async def results(page: Page) -> Response:
     """All results by theme, each with what it means."""
-    reading = await _reading(page)
+    reading, person = await _reading(page), await person_of(page)
     flagged = trends.flagged(reading.whole)
     show = "flagged" if page.request.query_params.get("show") == "flagged" else "all"
     table, part = paging.of_table(flagged if show == "flagged" else reading.whole, page.part)
     return page.render(
         "me/results.html",
-        title=page.say("me.results"),
+        title=page.say("me.results") if person.tie == "self" else page.say("me.results_other", name=person.name),
         reading=reading,
-        person=await person_of(page),
+        person=person,
         groups=table.groups,
         part=part,
         show=show,

@@ -271,6 +271,8 @@ def refused(page: Page, refusal: Refusal) -> Response:
     """The fault in the reader's words: by where it lies if there is a text for it, else by its status."""
     where, status = f"refusal.{refusal.where}", f"refusal.s{refusal.status}"
     key = where if words.knows(where) else status if words.knows(status) else "refusal.s500"
+    if page.session and page.who.kind == "citizen" and words.knows(f"{key}_me"):
+        key = f"{key}_me"
     posted = page.request.method == "POST" and words.knows(f"{key}_posted")
     todo = f"{key}_posted" if posted else f"{key}_todo"
     return page.render(
