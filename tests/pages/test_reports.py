@@ -294,3 +294,16 @@ async def test_what_was_left_out_after_the_newest_that_stands_is_marked_beside_i
     monkeypatch.setattr(house, "chart", chart)
     await browser.citizen()
     assert text(await browser.get("/me/results")).count("Laboratoriet har siden sendt svaret uten dette") == 1
+
+
+@pytest.mark.parametrize("reader", ["clinician", "citizen"])
+async def test_a_report_names_the_sources_that_take_part(browser: Browser, house: FakeHouse, reader: str) -> None:
+    if reader == "clinician":
+        path = f"{(await opened(browser)).url.path}/report/rep-blood-4"
+    else:
+        await browser.citizen()
+        path = "/me/report/rep-blood-4"
+    said = text(await browser.get(path))
+    sources = await house.sources()
+    assert "2 kilder deltar i prøvesvar, 1 i utprøving" in said
+    assert len(sources) == 2 and all(f"{one.name} " in said.partition("2 kilder")[2] for one in sources)

@@ -103,6 +103,7 @@ async def report(page: Page) -> Response:
         answer=one,
         points=paging.cut(points, part),
         part=part,
+        taking_part=await page.house.sources(),
     )
 
 
