@@ -179,6 +179,28 @@ def test_a_record_about_one_person_is_not_filed_on_another(platform: Standing, m
     assert update(platform, made, observation(id=made, subject=other), "1").status == 422
 
 
+def test_an_update_neither_takes_the_subject_away_nor_names_another(platform: Standing) -> None:
+    own = {"identifier": {"system": "urn:oid:2.16.578.1.12.4.1.4.1", "value": platform.nin("renumbered")}}
+    numbered = str(create(platform, observation(subject=own)).tree["id"])
+    here = {"reference": "Patient/here", "display": "Pasienten"}
+    referred = str(create(platform, observation(subject=here)).tree["id"])
+    for id_, less in ((numbered, {}), (numbered, {"subject": here}), (referred, {})):
+        answer = update(platform, id_, observation(id=id_, **less), "1")
+        assert (answer.status, answer.issue["expression"]) == (422, ["Observation.subject"])
+        assert "takes the subject away" in answer.issue["diagnostics"]
+    answer = update(platform, referred, observation(id=referred, subject={"reference": "Patient/there"}), "1")
+    assert (answer.status, answer.issue["expression"]) == (422, ["Observation.subject"])
+    assert "names another subject" in answer.issue["diagnostics"]
+    assert read(platform, f"Observation/{referred}").tree["meta"]["versionId"] == "1"
+    assert update(platform, numbered, observation(id=numbered, subject=own | here), "1").status == 200
+    assert update(platform, referred, observation(id=referred, subject=own), "1").status == 200
+
+
+def test_an_update_may_name_the_subject_that_was_not_named_before(platform: Standing, made: str) -> None:
+    own = {"identifier": {"system": "urn:oid:2.16.578.1.12.4.1.4.1", "value": platform.nin("renumbered")}}
+    assert update(platform, made, observation(id=made, subject=own), "1").status == 200
+
+
 def test_the_body_may_name_the_patient_instead_of_the_header(platform: Standing) -> None:
     subject = {"identifier": {"system": "urn:oid:2.16.578.1.12.4.1.4.1", "value": platform.nin("renumbered")}}
     assert create(platform, observation(subject=subject), about="").status == 201

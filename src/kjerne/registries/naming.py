@@ -52,6 +52,35 @@ def check_names(raw: bytes, tree: Mapping[str, Any]) -> None:
         raise Refusal(422, "the subject and the contained Patient are two persons", where=f"{name}.subject")
 
 
+def check_kept(name: str, before: Mapping[str, Any], after: Mapping[str, Any]) -> None:
+    """`Refusal` 422 where a new version of a `name` does not keep the subject of the one before.
+
+    A national number in `after` is held to the record's person elsewhere, so here it is enough that there is one.
+    """
+    if number_in(after):
+        return
+    held, sent = _faces(before), _faces(after)
+    if number_in(before) or (held and not sent):
+        raise Refusal(
+            422, "the update takes the subject away", where=f"{name}.subject",
+            todo="Send the subject as it stands in the version before.",
+        )  # fmt: skip
+    if held and not held & sent:
+        raise Refusal(
+            422, "the update names another subject than the version before", where=f"{name}.subject",
+            todo="Mark this record entered-in-error and file the result on whom it is about.",
+        )  # fmt: skip
+
+
+def _faces(tree: Mapping[str, Any]) -> set[tuple[str, str]]:
+    """What tells a subject from another where no national number does: its address, or its local numbers."""
+    subject = tree.get("subject", {})
+    identifiers = [subject.get("identifier", {}), *(i for one in _inside(tree) for i in one.get("identifier", ()))]
+    faces = {(str(i.get("system", "")), str(i["value"])) for i in identifiers if i.get("value")}
+    reference = str(subject.get("reference", ""))
+    return faces | {("reference", reference)} if reference and not reference.startswith("#") else faces
+
+
 def _contained(tree: Mapping[str, Any]) -> list[str]:
     """The national numbers of the contained Patient that `subject` points at."""
     return [

@@ -20,6 +20,7 @@ from kjerne.exchange import Answer, Call, Denied, Pairs, PatientRef, Route, gran
 from kjerne.fhir.bundle import Version, history, searchset, self_url
 from kjerne.fhir.dates import Interval, interval
 from kjerne.fhir.definitions import type_name, type_number
+from kjerne.fhir.encode import decode
 from kjerne.fhir.index import index
 from kjerne.fhir.negotiation import check_accepted, check_sent
 from kjerne.fhir.search import Search
@@ -27,7 +28,7 @@ from kjerne.fhir.splice import served, splice
 from kjerne.fhir.subset import shown
 from kjerne.fhir.validate import check
 from kjerne.registries.identifiers import stands_in
-from kjerne.registries.naming import check_names, number_in, patient_of
+from kjerne.registries.naming import check_kept, check_names, number_in, patient_of
 from kjerne.registries.withholding import kinds_of, withheld
 from kjerne.store.cursors import Cursors, token_in
 from kjerne.store.finding import Finder
@@ -220,7 +221,7 @@ class StandardsApi:
         return self._written(call, written, 201)
 
     async def update(self, call: Call) -> Answer:
-        """A new version of a resource, from the organisation that filed it, withheld no less than the one before.
+        """A new version of a resource, from the organisation that filed it, about the same subject and withheld no less.
 
         `If-Match` is demanded, so no update is lost unseen. To any other sender the resource is absent.
         """
@@ -240,6 +241,8 @@ class StandardsApi:
                     return None
                 # Only to the one who filed it: to anybody else this would tell whose record it is.
                 self._check_subject(grant, tree)
+                current = await self.records.present(conn, grant, [change])
+                check_kept(name, decode(current[type_, id_].raw), tree)
                 labels, opens = shut.after(*marks)
                 return await self.records.put(conn, grant, [replace(change, labels=labels, release_at=opens)])
 
