@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from typing import Literal
 
 import pytest
 
 from kjerne.pages import charts, formats
-from kjerne.pages.words import Language
-from kjerne.services.results.points import Range, Value, When
+from kjerne.pages.words import COMPLETE, Language
+from kjerne.services.results.points import Range
+from kjerne.services.results.values import Value, When
 
 
 @pytest.mark.parametrize(
@@ -62,3 +64,41 @@ def test_an_axis_has_a_few_round_numbers_inside_its_ends(low: float, high: float
     found = charts.ticks(low, high)
     assert 3 <= len(found) <= 8
     assert all(low <= float(tick) <= high for tick in found)
+
+
+def ends(one: Value | None, other: Value | None, joint: Literal["ratio", "range", "period"]) -> Value:
+    return Value(ends=(one, other), joint=joint)
+
+
+TITRE = ends(Value(Decimal(1)), Value(Decimal(64)), "ratio")
+DOSES = ends(Value(Decimal(5), unit="mg"), Value(Decimal("0.5"), unit="mL"), "ratio")
+BETWEEN = ends(Value(Decimal("3.5")), Value(Decimal(7)), "range")
+FROM_MARCH = ends(Value(on=When(date(2026, 3, 1), part="month")), None, "period")
+UNTIL_THEN = ends(None, Value(on=When(date(2026, 3, 11))), "period")
+DAYS = ends(Value(on=When(date(2026, 3, 11))), Value(on=When(date(2026, 3, 15))), "period")
+SAMPLES = Value(unit="mV", ends=(Value(Decimal("-0.5")), Value(Decimal(2))), joint="samples", count=500)
+
+
+@pytest.mark.parametrize(
+    ("found", "nb", "nn", "en"),
+    [
+        (TITRE, "1:64", "1:64", "1:64"),
+        (ends(None, Value(Decimal(64)), "ratio"), "–:64", "–:64", "–:64"),
+        (DOSES, "5 mg : 0,5 mL", "5 mg : 0,5 mL", "5 mg : 0.5 mL"),
+        (Value(truth=True), "ja", "ja", "yes"),
+        (Value(truth=False), "nei", "nei", "no"),
+        (BETWEEN, "3,5–7", "3,5–7", "3.5–7"),
+        (ends(Value(Decimal(3)), None, "range"), "≥ 3", "≥ 3", "≥ 3"),
+        (ends(None, Value(Decimal(7)), "range"), "≤ 7", "≤ 7", "≤ 7"),
+        (DAYS, "11.03.2026 – 15.03.2026", "11.03.2026 – 15.03.2026", "11 Mar 2026 – 15 Mar 2026"),
+        (FROM_MARCH, "fra mars 2026", "frå mars 2026", "from March 2026"),
+        (UNTIL_THEN, "til 11.03.2026", "til 11.03.2026", "until 11 Mar 2026"),
+        (SAMPLES, "500 målinger, −0,5 – 2", "500 målingar, −0,5 – 2", "500 measurements, -0.5 – 2"),
+        (Value(joint="samples", count=1), "1 måling", "1 måling", "1 measurement"),
+        (Value(on=When(date(2026, 1, 1), part="year")), "2026", "2026", "2026"),
+        (Value(on=When(date(1, 1, 1))), "01.01.0001", "01.01.0001", "1 Jan 0001"),
+    ],
+)
+def test_every_kind_of_value_is_written_as_its_reader_does(found: Value, nb: str, nn: str, en: str) -> None:
+    written = [formats.value(found, language).replace("\N{NARROW NO-BREAK SPACE}", " ") for language in COMPLETE]
+    assert written == [nb, nn, en.replace("-0", "\N{MINUS SIGN}0")]

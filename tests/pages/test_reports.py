@@ -307,3 +307,22 @@ async def test_a_report_names_the_sources_that_take_part(browser: Browser, house
     sources = await house.sources()
     assert "2 kilder deltar i prøvesvar, 1 i utprøving" in said
     assert len(sources) == 2 and all(f"{one.name} " in said.partition("2 kilder")[2] for one in sources)
+
+
+BY_FHIR = (
+    "1:64", "nei", "200–350", "4 målinger, −2 – 3", "07:30", "oktober 2026", "14.11.2026 – 16.11.2026",
+    "Systolisk", "151 mmHg", "Diastolisk", "84 mmHg",
+)  # fmt: skip
+
+
+async def test_every_kind_of_value_and_each_part_is_shown_to_clinician_and_citizen(browser: Browser) -> None:
+    page = await opened(browser)
+    sheet = await browser.get(f"{page.url.path}/print")
+    report = await browser.get(f"{page.url.path}/report/rep-fhir")
+    pressure = row(page, "Blodtrykk")
+    assert "151 mmHg" in unescape(pressure) and "høy" in pressure
+    await browser.citizen()
+    own, own_report = await browser.get("/me/results"), await browser.get("/me/report/rep-fhir")
+    for shown in (page, sheet, report, own, own_report):
+        for said in BY_FHIR:
+            assert said in text(shown), (shown.url, said)

@@ -16,7 +16,7 @@ from kjerne.pages.desk import Page
 from kjerne.pages.house import LogRow, Represented, RuleLanguage, Visit
 from kjerne.pages.reading import Reading, read
 from kjerne.services.results import trends
-from kjerne.services.results.points import OSLO
+from kjerne.services.results.values import OSLO
 
 LOG_SHOWN: Final = 3
 _ANY_TIME: Final = datetime.min.replace(tzinfo=UTC)

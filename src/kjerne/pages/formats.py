@@ -10,7 +10,8 @@ from babel import Locale
 from babel.dates import format_date, format_skeleton, format_time
 
 from kjerne.pages.words import Language, many, say
-from kjerne.services.results.points import OSLO, Range, Value, When
+from kjerne.services.results.points import Range
+from kjerne.services.results.values import OSLO, Value, When
 
 _LOCALES: Final[dict[Language, Locale]] = {
     "nb": Locale.parse("nb_NO"),
@@ -32,13 +33,47 @@ def number(value: Decimal, language: Language) -> str:
 
 
 def value(found: Value, language: Language) -> str:
-    """A value without its unit: number with comparator, or the text."""
-    if found.number is None:
-        return found.text
-    sign = _COMPARATORS.get(found.comparator, found.comparator)
-    return (
-        f"{sign}\N{NARROW NO-BREAK SPACE}{number(found.number, language)}" if sign else number(found.number, language)
-    )
+    """A value without its unit: number with comparator, text, date, yes or no, or the two that belong together.
+
+    >>> value(Value(ends=(Value(Decimal(1)), Value(Decimal(64))), joint="ratio"), "nb"), value(Value(truth=False), "nb")
+    ('1:64', 'nei')
+    """
+    if found.number is not None:
+        sign = _COMPARATORS.get(found.comparator, found.comparator)
+        text = number(found.number, language)
+        return f"{sign}\N{NARROW NO-BREAK SPACE}{text}" if sign else text
+    if found.truth is not None:
+        return say(language, "value.yes" if found.truth else "value.no")
+    if found.on is not None:
+        return moment(found.on, language)
+    return _joined(found, language) if found.joint else found.text
+
+
+def _joined(found: Value, language: Language) -> str:
+    """Two values as one; an end that is not given leaves the other as a limit."""
+    if found.joint == "samples":
+        count = many(language, "value.samples", found.count)
+        return f"{count}, {_between(found, language)}" if found.ends else count
+    if found.joint == "ratio":
+        one, other = (_side(end, language) or "\N{EN DASH}" for end in found.ends or ())
+        return f"{one} : {other}" if any(end and end.unit for end in found.ends or ()) else f"{one}:{other}"
+    return _between(found, language)
+
+
+def _between(found: Value, language: Language) -> str:
+    first, last = (_side(end, language) for end in found.ends or (None, None))
+    if found.joint == "period":
+        if first and last:
+            return f"{first} \N{EN DASH} {last}"
+        return say(language, "value.since", date=first) if first else say(language, "value.until", date=last)
+    if first and last:
+        # Beside a minus sign a bare dash reads as another.
+        return f"{first} \N{EN DASH} {last}" if "\N{MINUS SIGN}" in first + last else f"{first}\N{EN DASH}{last}"
+    return f"≥\N{NARROW NO-BREAK SPACE}{first}" if first else f"≤\N{NARROW NO-BREAK SPACE}{last}"
+
+
+def _side(end: Value | None, language: Language) -> str:
+    return f"{value(end, language)} {end.unit}".strip() if end else ""
 
 
 def span(found: Range, language: Language) -> str:
@@ -67,13 +102,15 @@ def size(bytes_: int, language: Language) -> str:
 
 
 def day(at: date | datetime | When | None, language: Language) -> str:
-    """A date in figures: 11.03.2026 (English: 11 Mar 2026, which no reader can take for November)."""
+    """A date in figures: 11.03.2026 (English: 11 Mar 2026, which no reader can take for November); as much as is known."""
     if at is None:
         return ""
     found = _day(at)
+    if isinstance(at, When) and at.part:
+        return f"{found.year:04d}" if at.part == "year" else format_skeleton("yMMMM", found, locale=_LOCALES[language])
     if language == "en":
-        return format_date(found, "d MMM y", _LOCALES["en"])
-    return f"{found.day:02d}.{found.month:02d}.{found.year}"
+        return format_date(found, "d MMM yyyy", _LOCALES["en"])
+    return f"{found.day:02d}.{found.month:02d}.{found.year:04d}"
 
 
 def short_day(at: date | datetime | When, language: Language) -> str:

@@ -16,7 +16,8 @@ from kjerne.access import Wish
 from kjerne.pages.paging import Part
 from kjerne.policy.taking_part import Absence
 from kjerne.services.participation.register import Asked, Change
-from kjerne.services.results.points import Absent, Mark, Value
+from kjerne.services.results.points import Absent, Mark
+from kjerne.services.results.values import Value
 from kjerne.store.messages import Rejected
 from kjerne.store.participation import Participation, SourceRow, Wanted
 

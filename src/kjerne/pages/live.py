@@ -45,7 +45,7 @@ from kjerne.policy.choosing import Choosing
 from kjerne.policy.claims import Claims
 from kjerne.policy.door import Door
 from kjerne.registries.protection import is_protected
-from kjerne.services.results import points, reuse
+from kjerne.services.results import points, reuse, values
 from kjerne.services.results.answers import attached_to
 from kjerne.services.results.reuse_api import Asker
 from kjerne.services.standards import types_by_service
@@ -415,5 +415,5 @@ def _done(earlier: reuse.Earlier) -> Done:
     observation = earlier.observation
     performers = [one.get("display", "") for one in observation.get("performer", ())]
     at = earlier.at if earlier.at.tzinfo else earlier.at.replace(tzinfo=UTC)
-    what, where = points.concept_text(observation.get("code")), next(iter(performers), "")
-    return Done(at, what, points.value_of(observation), where, points.own_report(observation))
+    what, where = values.concept_text(observation.get("code")), next(iter(performers), "")
+    return Done(at, what, values.value_of(observation), where, points.own_report(observation))

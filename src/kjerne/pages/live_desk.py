@@ -20,9 +20,9 @@ from kjerne.exchange import Denied, PatientRef
 from kjerne.pages import paging
 from kjerne.pages.house import Changed, Identity, Listed, Notice, Resource, Visit, Waiting
 from kjerne.pages.live import REPORT, SERVICE, LivePages, tree_of, uuid_of
-from kjerne.services.results import points
+from kjerne.services.results import points, values
 from kjerne.services.results.answers import name_of
-from kjerne.services.results.points import Value
+from kjerne.services.results.values import Value
 from kjerne.store import followup
 
 NOTICES_SHOWN: Final = 10
@@ -144,7 +144,7 @@ def _changed(tree: Resource) -> Changed | None:
         return None
     new = point.value if point.tells else None
     return Changed(
-        points.concept_text(tree.get("code")), _short(point.old), _short(new), point.mark, point.absent, point.was
+        values.concept_text(tree.get("code")), _short(point.old), _short(new), point.mark, point.absent, point.was
     )
 
 

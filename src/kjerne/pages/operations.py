@@ -16,7 +16,7 @@ from kjerne.pages.desk import Page
 from kjerne.pages.live_operator import ROWS_SHOWN
 from kjerne.policy.facts import SERVICES
 from kjerne.services.participation.register import PHASES, Asked, Kind
-from kjerne.services.results.points import OSLO
+from kjerne.services.results.values import OSLO
 from kjerne.store.participation import Participation, Role, Wanted
 
 STATES: Final = ("in-force", "coming", "ended")

@@ -15,6 +15,7 @@ from kjerne.services.results import answers, panels, trends
 from kjerne.services.results.answers import Answer
 from kjerne.services.results.points import OSLO, Point, reference_id
 from kjerne.services.results.trends import Row, Series, Table
+from kjerne.services.results.values import OSLO
 
 PERIOD_DAYS: Final = {"90": 90, "365": 365, "all": 0}
 COLUMN_LIMIT: Final = 24

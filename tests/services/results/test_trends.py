@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kjerne.services.results import points, trends
+from kjerne.services.results import points, trends, values
 from kjerne.services.results.kith import ranges
-from kjerne.services.results.points import Flag, Value
+from kjerne.services.results.points import Flag
+from kjerne.services.results.values import Value
 from pages import resources as r
 
 HB = ("B-Hemoglobin", "NPU28309")
@@ -135,11 +136,11 @@ def test_another_persons_material_is_kept_out_of_her_trends(whose: str) -> None:
 
 
 def test_a_date_without_a_time_is_never_moved() -> None:
-    assert points.when("2026-03-29") == points.When(date(2026, 3, 29))
+    assert values.when("2026-03-29") == values.When(date(2026, 3, 29))
 
 
 def test_a_late_evening_in_gmt_is_the_next_day_in_oslo() -> None:
-    found = points.when("2026-06-30T22:30:00Z")
+    found = values.when("2026-06-30T22:30:00Z")
     assert found is not None
     assert found.day == date(2026, 7, 1)
 
@@ -218,7 +219,7 @@ def test_spellings_of_a_unit_without_a_code_are_one_series_shown_in_one_way() ->
     [("umol/L", "umol/l", "µmol/L"), ("1", "0", ""), ("[IU]/L", "IE/L", "IE/L"), ("poeng", "poeng", "poeng")],
 )
 def test_a_unit_is_shown_by_its_code_where_we_know_it_and_else_as_sent(code: str, sent: str, shown: str) -> None:
-    assert points.unit_shown(code, sent) == shown
+    assert values.unit_shown(code, sent) == shown
 
 
 def test_rows_kept_apart_say_what_parts_them() -> None:
@@ -345,14 +346,14 @@ def test_a_heading_that_says_nothing_is_no_point() -> None:
         ([{"system": "8340", "code": "POS", "display": "Påvist"}], "se kommentar under", "Påvist – se kommentar under"),
         ([{"system": "8340", "code": "POS", "display": "Påvist"}], "Påvist", "Påvist"),
         ([{"code": "A", "display": "Rubella"}, {"code": "B", "display": "Immun"}], "Rubella, Immun", "Rubella, Immun"),
-        ([{"system": points.HEADING, "code": "LR", "display": "Laboratorieresultat"}], "Negativ", "Negativ"),
+        ([{"system": values.HEADING, "code": "LR", "display": "Laboratorieresultat"}], "Negativ", "Negativ"),
         ([{"code": "T02110"}, {"code": "M40000"}], "Liten hudbiopsi.", "Liten hudbiopsi. (T02110, M40000)"),
         ([{"code": "T02110"}, {"code": "M40000"}], "", "T02110, M40000"),
         ([], "Negativ", "Negativ"),
     ],
 )
 def test_a_coded_answer_and_the_text_beside_it_are_both_shown(codings: list[r.Resource], text: str, shown: str) -> None:
-    value = points.value_of({"valueCodeableConcept": {"coding": codings, "text": text}})
+    value = values.value_of({"valueCodeableConcept": {"coding": codings, "text": text}})
     assert value == Value(text=shown)
 
 
@@ -364,7 +365,7 @@ def judged(value: str, text: str) -> tuple[Flag | None, bool]:
     limits = ranges.limits(text)
     assert limits is not None
     span = points.Range(limits.low, limits.high, text)
-    one = points.Value(Decimal(number), sign)
+    one = values.Value(Decimal(number), sign)
     return points.flag_of({}, one, span), span.holds(one)
 
 

@@ -12,10 +12,11 @@ from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any, Final, Literal
 
-from kjerne.services.results import points
+from kjerne.services.results import points, values
 from kjerne.services.results.kith import codes
-from kjerne.services.results.points import Absent, Mark, Resource, Value, When
+from kjerne.services.results.points import Absent, Mark, Part, Point
 from kjerne.services.results.trends import is_table_value
+from kjerne.services.results.values import Resource, Value, When
 
 Kind = Literal["radiology", "pathology", "microbiology", "genetics", "laboratory"]
 
@@ -69,6 +70,8 @@ class Finding:
     absent: Absent = ""
     was: str = ""
     """What the heading was before it was corrected."""
+    parts: tuple[Part, ...] = ()
+    old_parts: tuple[Part, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,7 +183,7 @@ def in_answers(read: Iterable[Answer], reports: Iterable[Resource], observations
     for report in reports:
         kind = kinds.get(str(report.get("id", "")), "laboratory")
         for own in _tree(report, by_id):
-            value = points.value_of(by_id[own])
+            value = values.value_of(by_id[own])
             numeric = value is not None and value.number is not None
             if not numeric and (kind != "laboratory" or not is_table_value(by_id[own])):
                 found.add(own)
@@ -215,8 +218,8 @@ def _answer(report: Resource, desk: _Desk) -> Answer:
         id=str(report.get("id", "")),
         kind=kind,
         title=_title(report, ids, kind, desk),
-        when=points.when(report.get("effectiveDateTime")) or min(moments, key=lambda at: at.order, default=None),
-        issued=points.when(report.get("issued")),
+        when=values.when(report.get("effectiveDateTime")) or min(moments, key=lambda at: at.order, default=None),
+        issued=values.when(report.get("issued")),
         mark=points.mark_of(report),
         performer=points.display_of(report.get("performer", []), desk.names),
         requester=points.display_of([request["requester"]] if request.get("requester") else [], desk.names),
@@ -244,7 +247,7 @@ def _attached(place: int, form: Resource) -> Attached:
         title=str(form.get("title", "")),
         type=str(form.get("contentType", "")).partition(";")[0].strip().lower(),
         size_bytes=int(size) if size is not None else len(data) * 3 // 4 or None,
-        at=points.when(form.get("creation")),
+        at=values.when(form.get("creation")),
     )
 
 
@@ -258,7 +261,7 @@ def _title(report: Resource, ids: Sequence[str], kind: Kind, desk: _Desk) -> str
         named = [name for one in found if (name := _examination(one))]
         if named := list(dict.fromkeys(named)):
             return ", ".join(named[:3])
-    names = [points.concept_text(desk.observations[own].get("code")) for own in ids]
+    names = [values.concept_text(desk.observations[own].get("code")) for own in ids]
     return name_of(report) or next((name for name in names if name), "")
 
 
@@ -274,8 +277,8 @@ def name_of(report: Resource) -> str:
 def _examination(observation: Resource) -> str:
     # An assessment or a group has its heading (8243) as code: no name of an examination.
     codings = observation.get("code", {}).get("coding", [])
-    heading = any(points.HEADING in c.get("system", "") for c in codings)
-    return "" if heading else points.concept_text(observation.get("code"))
+    heading = any(values.HEADING in c.get("system", "") for c in codings)
+    return "" if heading else values.concept_text(observation.get("code"))
 
 
 @dataclass(slots=True)
@@ -312,7 +315,7 @@ class _Walk:
 
 
 def _finding(observation: Resource, depth: int, kind: Kind) -> Finding | None:
-    value, whose = points.value_of(observation), points.another_person(observation)
+    value, whose = values.value_of(observation), points.another_person(observation)
     # What is in the table is not told again; another person's material is in no table, so it is told here.
     numeric = value is not None and value.number is not None
     if not whose and (numeric or (kind == "laboratory" and is_table_value(observation))):
@@ -320,8 +323,15 @@ def _finding(observation: Resource, depth: int, kind: Kind) -> Finding | None:
     point = points.point_of(observation)
     if point is None:
         return None
-    heading = points.concept_text(observation.get("code"))
-    return Finding(heading, point.value, point.mark, point.old, depth, whose, point.notes, point.absent, point.was)
+    return _told(observation, point, depth, whose)
+
+
+def _told(observation: Resource, point: Point, depth: int, whose: str) -> Finding:
+    heading = values.concept_text(observation.get("code"))
+    return Finding(
+        heading, point.value, point.mark, point.old, depth, whose, point.notes, point.absent, point.was, point.parts,
+        point.old_parts,
+    )  # fmt: skip
 
 
 def _organism(observation: Resource, members: Sequence[Resource], origin: str) -> Organism:
@@ -330,7 +340,7 @@ def _organism(observation: Resource, members: Sequence[Resource], origin: str) -
     former = old.text if old else ""
     tested = tuple(_tested(member) for member in members if _is_tested(member))
     return Organism(
-        name=value.text or former or points.concept_text(observation.get("code")),
+        name=value.text or former or values.concept_text(observation.get("code")),
         isolate=0,
         details=tuple(detail for member in members if not _is_tested(member) and (detail := _detail(member))),
         tested=tested,
@@ -345,20 +355,19 @@ def _detail(member: Resource) -> Finding | None:
     point = points.point_of(member)
     if point is None or member.get("hasMember"):
         return None
-    heading = points.concept_text(member.get("code"))
-    return Finding(heading, point.value, point.mark, point.old, 0, "", point.notes, point.absent, point.was)
+    return _told(member, point, 0, "")
 
 
 def _tested(member: Resource) -> Susceptibility:
     """One antibiotic with what it was before: a level that was corrected or taken back is clinical news."""
-    name, level = _antibiotic(points.concept_text(member.get("code"))), _level_of(member)
+    name, level = _antibiotic(values.concept_text(member.get("code"))), _level_of(member)
     changes = points.changes_of(member)
     earlier = ((_level(change.concept, ()), change.code) for change in changes if change.concept)
     old, code = next(((former, code) for former, code in earlier if former and (former != level or code)), (None, {}))
     mark = points.mark_of(member, changes)
     absent = points.absent_of(member) if level is None and mark != "withdrawn" else ""
     return Susceptibility(
-        name, level, mark, old, points.notes_of(member), absent, _antibiotic(points.concept_text(code))
+        name, level, mark, old, points.notes_of(member), absent, _antibiotic(values.concept_text(code))
     )
 
 
@@ -384,14 +393,14 @@ def _concepts(observation: Resource) -> tuple[Mapping[str, Any], ...]:
 def _coded(concepts: Iterable[Mapping[str, Any]]) -> tuple[str, str] | None:
     for concept in concepts:
         for coding in concept.get("coding", []):
-            if points.SUSCEPTIBILITY in coding.get("system", ""):
+            if values.SUSCEPTIBILITY in coding.get("system", ""):
                 return str(coding.get("code", "")), str(coding.get("display", ""))
     return None
 
 
 def _level_of(observation: Resource) -> Level | None:
     value = observation.get("valueCodeableConcept", {})
-    if not value and (said := points.value_of(observation)):
+    if not value and (said := values.value_of(observation)):
         # The MIC as a number, with its letter as interpretation.
         sign = f"{said.comparator}{said.number} {said.unit}".strip() if said.number is not None else said.text
         letter, meaning = _coded(observation.get("interpretation", [])) or ("", "")
@@ -413,14 +422,14 @@ def _antibiotic(name: str) -> str:
 
 
 def _conclusion(report: Resource) -> str:
-    coded = [points.concept_text(concept) for concept in report.get("conclusionCode", [])]
+    coded = [values.concept_text(concept) for concept in report.get("conclusionCode", [])]
     return "\n".join(dict.fromkeys(text for text in (str(report.get("conclusion", "")), *coded) if text))
 
 
 def _comments(report: Resource) -> tuple[str, ...]:
     said: list[str] = []
-    for extension in points.extensions(report, _COMMENT):
-        text = extension.get("valueAnnotation", {}).get("text") or points.concept_text(
+    for extension in values.extensions(report, _COMMENT):
+        text = extension.get("valueAnnotation", {}).get("text") or values.concept_text(
             extension.get("valueCodeableConcept")
         )
         if text:

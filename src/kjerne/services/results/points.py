@@ -1,7 +1,6 @@
-"""One Observation read for the eye: its value, range, flag, mark and what it said before.
+"""One Observation read for the eye: its value (`values`), range, flag, mark and what it said before.
 
-The shapes are those of docs/results-mapping.md. Values stay as sent: decimals exact, "<5" with its comparator, a date
-without a time never moved by a time zone, the old value beside a corrected one.
+The shapes are those of docs/results-mapping.md.
 """
 
 from __future__ import annotations
@@ -9,32 +8,21 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import date, datetime
 from decimal import Decimal
 from typing import Any, Final, Literal
-from zoneinfo import ZoneInfo
 
-from kjerne.fhir.dates import local
-from kjerne.services.results.kith import units
+from kjerne.services.results.values import Resource, Value, When, concept_text, extensions, value_of, when
 
-Resource = dict[str, Any]
 Mark = Literal["", "corrected", "withdrawn", "preliminary", "not-repeated"]
 Absent = Literal["", "not-performed", "waiting", "unknown"]
 """Why a result has no value; `unknown` where its laboratory sent it as finished without one and gave no reason."""
 
-OSLO: Final = ZoneInfo("Europe/Oslo")
-HEADING: Final = "2.16.578.1.12.4.1.1.8243"
-SUSCEPTIBILITY: Final = "2.16.578.1.12.4.1.1.8271"
 CHANGE: Final = "/StructureDefinition/change"
-UNIT_OF_TEXT: Final = "/StructureDefinition/unit"
 FOCUS: Final = "/StructureDefinition/observation-focusCode"
 READING_NOTE: Final = "/StructureDefinition/reading-note"
 REPORT_OF: Final = "/StructureDefinition/nilar-diagnostic-report-ref"
 FIRST_MISSING: Final = "The first version of this report has not been received."
 """The reading note of a chain that begins with a change (`kith.chain.fold`)."""
-_UCUM: Final = "http://unitsofmeasure.org"
-_PLAIN_UNIT: Final = re.compile(r"(?:10\*(?P<power>[0-9]{1,2})|(?P<micro>u)?(?P<rest>[A-Za-z]+))(?P<below>/[A-Za-z]+)?")
-_RAISED: Final = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 _WITHDRAWN: Final = frozenset({"cancelled", "entered-in-error"})
 _CORRECTED: Final = frozenset({"amended", "corrected"})
 _ABSENT: Final[dict[str, Absent]] = {"not-performed": "not-performed", "temp-unknown": "waiting"}
@@ -55,30 +43,6 @@ _FLAGS: Final[dict[str, Literal["high", "low", "outside"]]] = {
     "A": "outside",
     "AA": "outside",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class When:
-    """A clinical time. A date without a time stays a date: never midnight, never moved by a time zone."""
-
-    day: date
-    moment: datetime | None = None
-
-    @property
-    def order(self) -> tuple[date, float]:
-        """Sorts by day, a date without a time first."""
-        return self.day, self.moment.timestamp() if self.moment else 0.0
-
-
-@dataclass(frozen=True, slots=True)
-class Value:
-    """What was found: a number with comparator and unit, a text, or a date. `number` is None for text."""
-
-    number: Decimal | None = None
-    comparator: str = ""
-    unit: str = ""
-    text: str = ""
-    on: When | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,11 +95,24 @@ class Flag:
 
 
 @dataclass(frozen=True, slots=True)
+class Part:
+    """One of several values that a result has (`Observation.component`): the two of a blood pressure, say."""
+
+    name: str
+    value: Value
+    range: Range = Range()
+    flag: Flag | None = None
+    absent: Absent = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Point:
     """One result. `old` is the value that a corrected or withdrawn one had before, where it is known.
 
     `issued` is when this content was sent; `first_missing` that the first version of its report was never received.
-    A result without a value is a point all the same: `absent` says why there is none.
+    A result without a value is a point all the same: `absent` says why there is none. `parts` are further values beside
+    its own or in its place, `old_parts` what a corrected or withdrawn one had. `flag` is the gravest of theirs where it has
+    no value of its own.
     """
 
     id: str
@@ -155,12 +132,13 @@ class Point:
     """The analysis that the old value was said to be of, where that was corrected too."""
     became: str = ""
     """Where this is what a corrected analysis left behind: the analysis that it was found to be of."""
+    parts: tuple[Part, ...] = ()
+    old_parts: tuple[Part, ...] = ()
 
     @property
     def tells(self) -> bool:
         """Whether there is a value, and it was not taken back: what waits or was not done gives way to what was found."""
-        found = self.value
-        return self.mark != "withdrawn" and bool(found.number is not None or found.text or found.on)
+        return self.mark != "withdrawn" and (self.value.told or any(part.value.told for part in self.parts))
 
     @property
     def stands(self) -> bool:
@@ -173,118 +151,10 @@ class Point:
         return not self.flag and self.mark != "withdrawn" and self.range.holds(self.value)
 
 
-def when(text: str | None) -> When | None:
-    """Read a FHIR date or dateTime; None where there is none or it is only a year.
-
-    >>> when("2026-03-11").day.isoformat(), when("2026-03-11").moment
-    ('2026-03-11', None)
-    """
-    if not text or len(text) < 10:
-        return None
-    if len(text) == 10:
-        return When(date.fromisoformat(text))
-    moment = local(text)
-    return When(moment.date(), moment)
-
-
 def taken(observation: Resource) -> When | None:
     """When the sample was taken or the examination done; the time it was issued where no better is known."""
     period = observation.get("effectivePeriod", {})
     return when(observation.get("effectiveDateTime") or period.get("start") or observation.get("issued"))
-
-
-def concept_text(concept: Mapping[str, Any] | None) -> str:
-    """The words of a CodeableConcept: its text, else the first display, else the first code."""
-    if not concept:
-        return ""
-    codings = concept.get("coding", [])
-    displays = [c["display"] for c in codings if c.get("display")] or [c["code"] for c in codings if c.get("code")]
-    return str(concept.get("text") or (displays[0] if displays else ""))
-
-
-def value_of(observation: Resource) -> Value | None:
-    """The value in one shape, None where there is none (planned, nested, withdrawn). Reads a change's `value[x]` too."""
-    if quantity := observation.get("valueQuantity"):
-        number = quantity.get("value")
-        if number is None:
-            return None
-        return Value(Decimal(str(number)), str(quantity.get("comparator", "")), _unit(quantity))
-    if concept := observation.get("valueCodeableConcept"):
-        return _concept_value(concept)
-    if interval := observation.get("valueRange"):
-        edge = interval.get("low") or interval.get("high") or {}
-        return Value(text=_range_text(interval), unit=str(edge.get("unit", "")))
-    if at := when(observation.get("valueDateTime")):
-        return Value(on=at)
-    text = observation.get("valueString")
-    return Value(text=str(text)) if text else None
-
-
-def _unit(quantity: Mapping[str, Any]) -> str:
-    # "1" is how a ratio (INR) says that it has no unit; beside a number it would read as part of it.
-    unit = unit_shown(unit_code(quantity), str(quantity.get("unit") or quantity.get("code") or ""))
-    return "" if unit == "1" else unit
-
-
-def unit_code(quantity: Mapping[str, Any]) -> str:
-    """What two values must share to be compared: the UCUM code, else the unit as sent where we do not know it.
-
-    >>> unit_code({"unit": "10E9/L"}), unit_code({"unit": "x10*9/l", "code": "10*9/L"}), unit_code({"unit": "poeng"})
-    ('10*9/L', '10*9/L', 'poeng')
-    """
-    if quantity.get("code") and quantity.get("system", _UCUM) == _UCUM:
-        return str(quantity["code"])
-    unit = str(quantity.get("unit") or quantity.get("code") or "")
-    return units.ucum(unit) or unit
-
-
-def unit_shown(code: str, sent: str) -> str:
-    """One spelling for all that share a code: 10⁹/L and µmol/L whatever was sent; other units as the newest was sent.
-
-    >>> unit_shown("10*9/L", "10E9/L"), unit_shown("umol/L", "umol/l"), unit_shown("[IU]/L", "IE/L")
-    ('10⁹/L', 'µmol/L', 'IE/L')
-    """
-    if code == units.UNITY or not (match := _PLAIN_UNIT.fullmatch(code)) or not units.ucum(code):
-        return units.shown(sent)
-    power, micro, rest, below = (found or "" for found in match.group("power", "micro", "rest", "below"))
-    head = f"10{power.translate(_RAISED)}" if power else f"{micro and 'µ'}{rest}"
-    return head + below
-
-
-def _concept_value(concept: Mapping[str, Any]) -> Value | None:
-    # The heading (8243) says what kind of text it is ("laboratory result"), not what was found.
-    codings = [c for c in concept.get("coding", []) if HEADING not in c.get("system", "")]
-    lettered = [c for c in codings if c.get("display") or SUSCEPTIBILITY in c.get("system", "")]
-    words = dict.fromkeys(str(c.get("display") or c.get("code", "")) for c in lettered)
-    text = both(", ".join(words), str(concept.get("text", "")))
-    # Codes without words (NORPAT's, say) are for those who know them: last, and not before a pathologist's text.
-    bare = [str(c["code"]) for c in codings if c not in lettered and c.get("code") and str(c["code"]) not in text]
-    text = f"{text} ({', '.join(bare)})" if text and bare else text or ", ".join(bare)
-    unit = next((str(e.get("valueString", "")) for e in extensions(concept, UNIT_OF_TEXT)), "")
-    return Value(text=text, unit=unit) if text else None
-
-
-def both(coded: str, text: str) -> str:
-    """A coded answer and the text beside it: neither stands for the other, unless the text begins with the code's words.
-
-    >>> both("Påvist", "se kommentar under"), both("Påvist", "Ikke påvist"), both("Påvist", "påvist, svakt")
-    ('Påvist – se kommentar under', 'Påvist – Ikke påvist', 'påvist, svakt')
-    """
-    if not coded or not text:
-        return coded or text
-    rest = text[len(coded) :]
-    said = text.casefold().startswith(coded.casefold()) and not rest[:1].isalnum()
-    return text if said else f"{coded} – {text}"
-
-
-def extensions(holder: Mapping[str, Any], ending: str) -> list[Mapping[str, Any]]:
-    """The extensions whose address ends so."""
-    return [e for e in holder.get("extension", []) if str(e.get("url", "")).endswith(ending)]
-
-
-def _range_text(interval: Mapping[str, Any]) -> str:
-    ends = [str(interval[end]["value"]) for end in ("low", "high") if "value" in interval.get(end, {})]
-    return "–".join(ends)
 
 
 def range_of(observation: Resource) -> Range:
@@ -317,9 +187,9 @@ def flag_of(observation: Resource, value: Value, span: Range) -> Flag | None:
 _SEVERITY: Final = ("high", "low", "outside")
 
 
-def worst(found: Iterable[Point]) -> Flag | None:
+def worst(found: Iterable[Point | Part]) -> Flag | None:
     """The gravest flag of several results: over and under before "outside", the laboratory's own before ours."""
-    flags = [point.flag for point in found if point.flag]
+    flags = [one.flag for one in found if one.flag]
     return min(flags, key=lambda flag: (_SEVERITY.index(flag.kind), flag.ours), default=None)
 
 
@@ -335,6 +205,7 @@ class Change:
     """The former `valueCodeableConcept` as it stood, empty where the value was another kind."""
     code: Mapping[str, Any]
     """The analysis that it was, where a later version says that it was another; else empty."""
+    parts: tuple[Part, ...] = ()
 
 
 def changes_of(observation: Resource) -> tuple[Change, ...]:
@@ -380,6 +251,16 @@ def absent_of(observation: Resource) -> Absent:
     return next((_ABSENT.get(str(c.get("code", "")), "unknown") for c in codings), "")
 
 
+def parts_of(observation: Resource) -> tuple[Part, ...]:
+    """The further values of a result, each with its own range and flag, or why it has none; in the sender's order."""
+    found = []
+    for component in observation.get("component", []):
+        value, span = value_of(component) or Value(), range_of(component)
+        absent = "" if value.told else absent_of(component) or "unknown"
+        found.append(Part(concept_text(component.get("code")), value, span, flag_of(component, value, span), absent))
+    return tuple(found)
+
+
 def notes_of(observation: Resource) -> tuple[str, ...]:
     """What the laboratory says beside the value, or in its place."""
     return tuple(str(note["text"]) for note in observation.get("note", []) if note.get("text"))
@@ -390,10 +271,11 @@ def point_of(
 ) -> Point | None:
     """One result as a point, or None where it says nothing: no value now or before, no comment, no reason for that."""
     value, changes, notes = value_of(observation), changes_of(observation), notes_of(observation)
+    parts = parts_of(observation)
     mark, absent = mark_of(observation, changes), absent_of(observation) if value is None else ""
     before = next((c for c in changes if c.value is not None and (c.value != value or c.code)), None)
     old, was = (before.value, concept_text(before.code)) if before else (None, "")
-    if value is None and old is None and not absent and not notes:
+    if value is None and old is None and not absent and not notes and not parts:
         return None
     if mark == "withdrawn":
         # What was taken back may well have been performed; what only waited, and was then left out, was never taken back.
@@ -402,10 +284,10 @@ def point_of(
     elif absent == "waiting" and mark == "preliminary":
         mark = ""
     value, span = value or Value(), range_of(observation)
-    flag = None if mark == "withdrawn" else flag_of(observation, value, span)
+    flag = None if mark == "withdrawn" else flag_of(observation, value, span) or (None if value.told else worst(parts))
     return Point(
         str(observation.get("id", "")), taken(observation), value, span, flag, mark, old, performer, report, notes,
-        when(observation.get("issued")), first_missing, absent, was,
+        when(observation.get("issued")), first_missing, absent, was, parts=parts,
     )  # fmt: skip
 
 

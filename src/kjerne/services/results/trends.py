@@ -17,25 +17,28 @@ from kjerne.services.results import panels
 from kjerne.services.results.points import (
     Flag,
     Point,
-    Resource,
-    When,
     absent_of,
     another_person,
     changes_of,
-    concept_text,
     display_of,
     first_missing,
     left_behind,
     materials_of,
     notes_of,
     own_report,
+    parts_of,
     point_of,
     reference_id,
     report_of_results,
+    worst,
+)
+from kjerne.services.results.values import (
+    Resource,
+    When,
+    concept_text,
     unit_code,
     unit_shown,
     value_of,
-    worst,
 )
 
 NLK: Final = "2.16.578.1.12.4.1.1.7280"
@@ -157,9 +160,11 @@ def is_table_value(observation: Resource) -> bool:
     """
     if observation.get("hasMember"):
         return False
-    value = value_of(observation) or next((c.value for c in changes_of(observation) if c.value), None)
+    changes = changes_of(observation)
+    value = value_of(observation) or next((c.value for c in changes if c.value), None)
     if value is None:
-        return bool(absent_of(observation) or notes_of(observation))
+        parts = parts_of(observation) or any(change.parts for change in changes)
+        return bool(parts or absent_of(observation) or notes_of(observation))
     return value.number is not None or ("\n" not in value.text and len(value.text) <= SHORT_TEXT_LENGTH)
 
 
