@@ -50,6 +50,7 @@ from kjerne.pages.house import (
 from kjerne.pages.login import Ending, Pending, To, Tokens
 from kjerne.policy.taking_part import Absence
 from kjerne.services.participation.register import Asked, Change
+from kjerne.services.results.points import Part
 from kjerne.services.results.values import Value
 from kjerne.store.participation import SourceRow, Wanted
 from pages import resources as r
@@ -340,12 +341,25 @@ _SAYS = {
     "no-relation": "Ingen fastlegeliste eller behandling knytter deg til pasienten.",
     "address-protected": "Beskyttet adresse.",
 }
+_READ_AT = NOW - timedelta(days=9)
+
+
+def _amount(number: str, unit: str) -> Value:
+    return Value(Decimal(number), unit=unit)
+
+
+_BEFORE, _AFTER = (Part("Systolisk", _amount(number, "mmHg")) for number in ("151", "141"))
+_SAME = _amount("0.4", "mg/L")
 _CORRECTED = (
-    Changed("P-Kalium", Value(Decimal("5.9"), "", "mmol/L"), Value(Decimal("4.6"), "", "mmol/L"), "corrected"),
+    Changed("P-Kalium", "replaced", _READ_AT, _amount("5.9", "mmol/L"), _amount("4.6", "mmol/L"), "corrected"),
     Changed(
-        "B-Leukocytter", Value(Decimal(88), "", "mg/L"), Value(Decimal("8.8"), "", "10⁹/L"), "corrected", "", "P-CRP"
+        "B-Leukocytter", "replaced", _READ_AT, _amount("88", "mg/L"), _amount("8.8", "10⁹/L"), "corrected", was="P-CRP"
     ),
-    Changed("P-Troponin T", Value(Decimal(48), "", "ng/L"), None, "withdrawn"),
+    Changed("P-Troponin T", "withdrawn", _READ_AT, _amount("48", "ng/L"), mark="withdrawn"),
+    Changed("P-Fosfat", "emptied", _READ_AT, _amount("0.4", "mmol/L"), None, "corrected", "not-performed"),
+    Changed("P-Natrium", "given", _READ_AT, None, _amount("140", "mmol/L"), "corrected"),
+    Changed("P-CRP", "not-repeated", _READ_AT, _SAME, _SAME, "not-repeated"),
+    Changed("Blodtrykk", "replaced", _READ_AT, mark="corrected", old_parts=(_BEFORE,), new_parts=(_AFTER,)),
 )
 
 

@@ -310,7 +310,7 @@ async def test_a_notice_of_a_corrected_result_waits_at_login_until_it_is_seen(br
     assert "P-Kalium" in text(page)
     assert "5,9 mmol/L" in text(page)
     assert "4,6 mmol/L" in text(page)
-    assert re.search(r"P-Troponin T trukket 48 ng/L", text(page))
+    assert re.search(r"P-Troponin T trukket Du så 48 ng/L \d\d\.11\.2026\. Svaret er trukket tilbake", text(page))
     assert "3 svar du har lest" in text(page)
     after = await browser.post(page, "/clinician/notice", number="n1")
     assert "5,9 mmol/L" not in text(after)

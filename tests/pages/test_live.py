@@ -8,17 +8,21 @@ from base64 import b64encode
 from collections.abc import Iterator
 from contextlib import contextmanager
 from html import unescape
+from typing import Any
+from uuid import UUID
 
 import httpx
 import pytest
 
-from kjerne.access import Choice
+from kjerne.access import Choice, Label
 from kjerne.fhir.definitions import type_number
+from kjerne.fhir.encode import decode, encode
 from kjerne.pages import live, live_desk, paging
 from kjerne.registries.identifiers import digest
 from platform_fixture import Standing
 from services.results.kith.conftest import Kith
 
+DAY = r"\d\d\.\d\d\.20\d\d"
 STRANGER_TEXT = "Du har ikke tilgang til denne pasienten"
 
 
@@ -81,16 +85,18 @@ def blocked(platform: Standing, patient: str, persona: str) -> Iterator[None]:
     platform.run(end(key, number))
 
 
-def a_report(patient: str, mark: str, value: str, *, corrects: bool = False, analysis: str = "P-Prøvestoff") -> bytes:
-    """A report of one result, or a later version of it."""
+def a_report(
+    patient: str, mark: str, value: str, *, corrects: bool = False, analysis: str = "P-Prøvestoff", day: int = 21
+) -> bytes:
+    """A report of one result, or a later version of it, sent on this day of November."""
     code = f"NPU9{int(mark, 16) % 10_000:04}"
     result = Kith.item(code, Kith.number(value), id_="1", service="M" if corrects else "N")
     result = result.replace(f"Analyse {code}", analysis)
     whole = Kith.report(
         patient=Kith.person(Kith.SAMPLE + result, number=patient), id_=f"R-{mark}", service="M" if corrects else "N"
     )
-    made = "2026-11-21T12:00:05" if corrects else "2026-11-20T12:00:05"
-    return Kith.message(whole, id_=f"M-{mark}-{value}", generated=made)
+    made = f"2026-11-{day}T12:00:05" if corrects else "2026-11-20T12:00:05"
+    return Kith.message(whole, id_=f"M-{mark}-{value}-{made[8:10]}", generated=made)
 
 
 def with_a_file(raw: bytes, data: bytes) -> bytes:
@@ -168,7 +174,7 @@ def test_a_correction_is_told_once_with_old_and_new_and_read_under_the_law(platf
         desk = it.get("/clinician")
         said = text(desk)
         assert said.count(mark) == 1
-        assert re.search(rf"P-Prøve {mark} rettet 140 mmol/L er nå 151 mmol/L", said)
+        assert re.search(rf"P-Prøve {mark} rettet Du så 140 mmol/L {DAY}. Svaret er nå 151 mmol/L", said)
         rows = platform.rows(
             "SELECT * FROM audit WHERE caller_hpr = $1 AND at >= $2 AND ids <> '{}'", platform.persona("gp").hpr, since
         )
@@ -188,15 +194,123 @@ def test_a_corrected_analysis_is_told_with_both_names_and_units_as_the_tables_wr
     first = a_report(nin, mark, "88", analysis=f"P-Feil {mark}").replace(b"mmol/L", b"mg/L")
     code = f"NPU9{int(mark, 16) % 10_000:04}".encode()
     second = a_report(nin, mark, "88", corrects=True, analysis=f"B-Rett {mark}").replace(b"mmol/L", b"10*9/L")
-    second = second.replace(code, b"NPU02593").replace(f"M-{mark}-88".encode(), f"M-{mark}-again".encode())
+    second = second.replace(code, b"NPU02593")
     send(platform, first)
     with tab(platform, "gp") as it:
         assert mark in text(it.type(nin))
         send(platform, second)
-        assert f"B-Rett {mark} rettet P-Feil {mark} 88 mg/L er nå 88 10⁹/L" in text(it.get("/clinician"))
+        told = rf"B-Rett {mark} rettet Du så P-Feil {mark} 88 mg/L {DAY}. Svaret er nå 88 10⁹/L"
+        assert re.search(told, text(it.get("/clinician")))
         said = text(it.type(nin))
     assert f"rettet til B-Rett {mark}" in said
     assert f"før rettelsen: P-Feil {mark} 88 mg/L rettet" in said
+
+
+def test_of_two_corrections_one_is_told_from_what_was_read_to_what_is(platform: Standing) -> None:
+    nin, mark = platform.nin("citizen"), secrets.token_hex(4)
+    name = f"P-Prøve {mark}"
+    send(platform, a_report(nin, mark, "140", analysis=name))
+    with tab(platform, "gp") as it:
+        assert mark in text(it.type(nin))
+        send(platform, a_report(nin, mark, "151", corrects=True, analysis=name))
+        send(platform, a_report(nin, mark, "160", corrects=True, analysis=name, day=22))
+        desk = it.get("/clinician")
+        assert re.search(rf"{name} rettet Du så 140 mmol/L {DAY}. Svaret er nå 160 mmol/L", text(desk))
+        assert (text(desk).count(mark), "151" in text(desk)) == (1, False)
+        send(platform, a_report(nin, mark, "140", corrects=True, analysis=name, day=23))
+        desk = it.get("/clinician")
+        told = rf"{name} rettet Du så 160 mmol/L {DAY}. Svaret er nå 140 mmol/L"
+        assert re.search(told, text(desk)), "her desk had told her of 160"
+        assert mark not in text(seen(it, desk, name)), "with the newest notice of a result the earlier ones are seen"
+
+
+def test_a_correction_back_to_what_was_read_is_not_told(platform: Standing) -> None:
+    nin, mark = platform.nin("citizen"), secrets.token_hex(4)
+    name = f"P-Prøve {mark}"
+    send(platform, a_report(nin, mark, "140", analysis=name))
+    with tab(platform, "gp") as it:
+        assert mark in text(it.type(nin))
+        send(platform, a_report(nin, mark, "151", corrects=True, analysis=name))
+        send(platform, a_report(nin, mark, "140", corrects=True, analysis=name, day=22))
+        assert mark not in text(it.get("/clinician"))
+
+
+def seen(it: Tab, desk: httpx.Response, name: str) -> httpx.Response:
+    """The desk after the notice of this analysis was marked as seen."""
+    found = re.search(rf'name="number" value="([^"]+)"><button[^>]*{name}', desk.text)
+    assert found
+    return it.post(desk, "/clinician/notice", number=found[1])
+
+
+def by_fhir(platform: Standing, name: str, value: str, id_: str = "", version: int = 0, **more: Any) -> str:
+    """The id of a new result of the citizen's, or of a new version of one."""
+    tree = {
+        "resourceType": "Observation",
+        "status": "final",
+        "code": {"text": name},
+        "effectiveDateTime": "2026-11-20T08:00:00+01:00",
+        "valueQuantity": {"value": int(value), "unit": "mmol/L"},
+    } | more
+    headers = {"content-type": "application/fhir+json"}
+    if id_:
+        tree["id"], headers["if-match"] = id_, f'W/"{version}"'
+    answer = platform.client.call(
+        "PUT" if id_ else "POST",
+        f"/fhir/R4/Observation/{id_}".rstrip("/"),
+        as_="lab",
+        patient="" if id_ else platform.nin("citizen"),
+        body=encode(tree),
+        headers=headers,
+    )
+    assert answer.status_code in (200, 201), answer.text
+    return str(decode(answer.content)["id"])
+
+
+def test_a_correction_by_fhir_is_told_and_keeps_the_old_value_in_sight(platform: Standing) -> None:
+    nin, name = platform.nin("citizen"), f"P-Prøve {secrets.token_hex(4)}"
+    id_ = by_fhir(platform, name, "140")
+    with tab(platform, "gp") as it, tab(platform, "citizen", "me") as own:
+        assert name in text(it.type(nin))
+        by_fhir(platform, name, "151", id_, 1, status="corrected")
+        desk = it.get("/clinician")
+        assert re.search(rf"{name} rettet Du så 140 mmol/L {DAY}. Svaret er nå 151 mmol/L", text(desk))
+        assert name not in text(seen(it, desk, name))
+        assert re.search(rf"{name}.*? 151 .*?før rettelsen: 140 rettet", text(it.type(nin)))
+        (row,) = platform.rows(
+            "SELECT ids, versions FROM audit WHERE caller_hpr = $1 AND action = 'search' ORDER BY at DESC LIMIT 1",
+            platform.persona("gp").hpr,
+        )
+        assert [v for i, v in zip(row["ids"], row["versions"], strict=True) if str(i) == id_] == [2, 1]
+        listed = own.get("/me/results")
+        trend = re.search(rf'href="(/me/trend/\w+)"[^>]*>(?:(?!</a>).)*{name[2:]}', listed.text, re.DOTALL)
+        assert trend
+        assert "Før rettelsen sto det: 140" in text(own.get(trend[1]))
+
+
+def test_a_result_that_is_taken_back_by_fhir_is_told_and_stays_struck(platform: Standing) -> None:
+    nin, name = platform.nin("citizen"), f"P-Prøve {secrets.token_hex(4)}"
+    id_ = by_fhir(platform, name, "140")
+    with tab(platform, "gp") as it, tab(platform, "citizen", "me") as own:
+        assert name in text(it.type(nin))
+        by_fhir(platform, name, "140", id_, 1, status="entered-in-error")
+        said = text(it.get("/clinician"))
+        assert re.search(rf"{name} trukket Du så 140 mmol/L {DAY}. Svaret er trukket tilbake", said)
+        for page in (it.type(nin), own.get("/me/results")):
+            row = re.search(rf"{name[2:]}.*?<del>140</del>", page.text, re.DOTALL)
+            assert row, page.url
+
+
+def test_what_the_patient_shuts_after_a_correction_by_fhir_shows_neither_value(platform: Standing) -> None:
+    nin, name = platform.nin("citizen"), f"P-Prøve {secrets.token_hex(4)}"
+    id_ = by_fhir(platform, name, "140")
+    with tab(platform, "gp") as it:
+        assert name in text(it.type(nin))
+        by_fhir(platform, name, "151", id_, 1, status="corrected")
+        platform.rows("UPDATE record SET labels = $2 WHERE id = $1 RETURNING 1", UUID(id_), int(Label.RESTRICTED))
+        assert name not in text(it.get("/clinician"))
+        assert name not in text(it.type(nin))
+    with blocked(platform, "citizen", "gp"), tab(platform, "gp") as it:
+        assert name not in text(it.get("/clinician"))
 
 
 @pytest.mark.parametrize("ground", [{"declared": "1"}, {"purpose": "BTG"}], ids=["a declared need", "a broken glass"])

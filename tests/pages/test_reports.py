@@ -228,9 +228,26 @@ async def test_a_corrected_analysis_says_on_every_page_what_it_was_and_what_it_b
     assert "før rettelsen: P-CRP 88 mg/L rettet" in said
 
 
+async def test_a_notice_says_in_sentences_what_she_saw_and_what_it_is_now(browser: Browser) -> None:
+    await browser.clinician()
+    said = text(await browser.get("/clinician"))
+    for sentence in (
+        "P-Kalium rettet Du så 5,9 mmol/L 14.11.2026. Svaret er nå 4,6 mmol/L .",
+        "P-Troponin T trukket Du så 48 ng/L 14.11.2026. Svaret er trukket tilbake.",
+        "P-Fosfat rettet Du så 0,4 mmol/L 14.11.2026. Svaret har nå ingen verdi ( ikke utført ).",
+        "P-Natrium rettet Svaret hadde ingen verdi da du så det 14.11.2026. Det er nå 140 mmol/L .",
+        "P-CRP ikke gjentatt Du så 0,4 mg/L 14.11.2026. Det står ikke i den nyeste versjonen av svaret.",
+        "Blodtrykk rettet Du så Systolisk 151 mmHg 14.11.2026. Svaret er nå Systolisk 141 mmHg .",
+    ):
+        assert sentence in said
+    page = (await browser.get("/clinician")).text
+    assert "<del>0,4 mmol/L</del>" in page
+    assert "<del>0,4 mg/L</del>" not in page, "what was left out was not taken back"
+
+
 async def test_a_notice_names_the_analysis_it_was(browser: Browser) -> None:
     said = text(await browser.clinician())
-    assert "B-Leukocytter rettet P-CRP 88 mg/L er nå 8,8 10⁹/L" in said
+    assert "B-Leukocytter rettet Du så P-CRP 88 mg/L 14.11.2026. Svaret er nå 8,8 10⁹/L" in said
 
 
 async def test_a_correction_that_left_the_value_alone_says_nothing_of_an_unknown_one(browser: Browser) -> None:

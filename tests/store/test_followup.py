@@ -75,6 +75,30 @@ async def test_one_change_of_a_report_is_seen_at_once_whatever_it_changed(store:
     assert not {one.number for one in told} & {one.number for one in left}
 
 
+async def test_a_notice_knows_the_version_that_its_reader_saw_last(store: Store, grant: Grant) -> None:
+    type_, id_, _ = a_record()
+    await opened(store, grant, (type_, id_, 1))
+    await opened(store, replace(grant, at=NOW + timedelta(hours=1)), (type_, id_, 3), (type_, id_, 2))
+    async with store.pool.acquire() as conn:
+        await followup.tell_readers(conn, grant, "corrected", [(type_, id_, 4)])
+        (notice,) = [one for one in await followup.notices(conn, grant.caller.hpr) if one.id == id_]
+    assert (notice.read_version, notice.version) == (3, 4)
+
+
+async def test_to_have_seen_the_newest_notice_of_a_result_is_to_have_seen_them_all(store: Store, grant: Grant) -> None:
+    seen, other = a_record(), a_record()
+    await opened(store, grant, seen, other)
+    later = replace(grant, at=NOW + timedelta(hours=1))
+    async with store.pool.acquire() as conn:
+        await followup.tell_readers(conn, grant, "corrected", [seen, other])
+        await followup.tell_readers(conn, later, "corrected", [seen])
+        told = [one for one in await followup.notices(conn, grant.caller.hpr) if one.patient == grant.subject.patient]
+        await followup.see_notice(conn, grant.caller.hpr, told[0].number, NOW)
+        left = [one for one in await followup.notices(conn, grant.caller.hpr) if one.patient == grant.subject.patient]
+    assert [one.id for one in told[:1]] == [seen[1]]
+    assert [one.id for one in left] == [other[1]]
+
+
 async def test_nobody_marks_anothers_notice_as_seen(store: Store, grant: Grant) -> None:
     seen = a_record()
     await opened(store, grant, seen)

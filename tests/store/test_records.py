@@ -119,6 +119,51 @@ async def test_a_withheld_record_is_as_absent_to_whom_it_is_withheld_from(desk: 
     assert (await audit_of(desk, patient))[1]["ids"] == []
 
 
+async def correct(desk: Desk, patient: int, id_: UUID, raw: bytes, **more: Any) -> None:
+    async with desk.store.pool.acquire() as conn:
+        grant = await desk.grant(patient, "file")
+        await desk.store.records.put(conn, grant, [change(desk.store, patient, raw, id_, **more)])
+
+
+async def test_a_version_that_an_update_corrected_leaves_with_the_record_and_stands_in_its_audit_row(
+    desk: Desk,
+) -> None:
+    patient, reader = await desk.person(), Reader(desk.store.wrap, desk.store.dictionaries)
+    id_ = (await create(desk, patient, potassium("4.1"))).id
+    await correct(desk, patient, id_, potassium("5.1"), corrects=True)
+    await correct(desk, patient, id_, potassium("5.1", ',"note":[{"text":"x"}]'))
+    await correct(desk, patient, id_, potassium("6.1"), corrects=True)
+    other = (await create(desk, patient, potassium("3.9"))).id
+    async with desk.store.pool.acquire() as conn:
+        found = await reader.all_of(conn, await desk.grant(patient, "search"), [OBSERVATION], 10)
+    versions = {now.id: (now.version, [one.version for one in former]) for now, former in found}
+    assert versions == {id_: (4, [3, 1]), other: (1, [])}
+    row = (await audit_of(desk, patient))[-1]
+    left = {(i, v) for i, v in zip(row["ids"], row["versions"], strict=True)}
+    assert left == {(id_, 4), (id_, 3), (id_, 1), (other, 1)}
+
+
+async def test_a_former_version_is_shut_with_its_record_and_by_what_withheld_itself(desk: Desk) -> None:
+    patient, reader = await desk.person(), Reader(desk.store.wrap, desk.store.dictionaries)
+    id_ = (await create(desk, patient, potassium("4.1"), release_at=NOW + timedelta(days=14))).id
+    await correct(desk, patient, id_, potassium("5.1"), corrects=True)
+
+    async def seen(**more: Any) -> tuple[list[list[int]], list[tuple[int, int | None]]]:
+        grant = await desk.grant(patient, "search", **more)
+        async with desk.store.pool.acquire() as conn:
+            every = await reader.all_of(conn, grant, [OBSERVATION], 10)
+            read = await reader.as_read(conn, grant, [(OBSERVATION, id_, 1)])
+        return (
+            [[now.version, *(one.version for one in former)] for now, former in every],
+            [(now.version, then and then.version) for now, then in read],
+        )
+
+    assert await seen() == ([[2, 1]], [(2, 1)])
+    assert await seen(released_only=True) == ([[2]], [(2, None)])
+    await desk.store.pool.execute("UPDATE record SET labels = $2 WHERE id = $1", id_, int(Label.RESTRICTED))
+    assert await seen(hides=Label.RESTRICTED) == ([], [])
+
+
 async def test_the_citizen_sees_a_delayed_result_from_the_moment_of_release(desk: Desk) -> None:
     patient = await desk.person()
     written = await create(desk, patient, potassium("4.1"), release_at=NOW + timedelta(days=14))

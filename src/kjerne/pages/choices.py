@@ -19,7 +19,7 @@ from kjerne.pages.citizen import person_of
 from kjerne.pages.desk import Page
 from kjerne.policy.privacy import GROUPS, REGRET
 from kjerne.registries.withholding import CONTENT_KINDS
-from kjerne.services.results.points import OSLO
+from kjerne.services.results.values import OSLO
 
 KINDS: Final = ("block", "restriction", "consent", "record", "opt-out")
 FAULTS: Final = frozenset({"hpr", "until", "source", "organisation", "course", "record", "kind", "part"})

@@ -17,6 +17,7 @@ from kjerne.pages.paging import Part
 from kjerne.policy.taking_part import Absence
 from kjerne.services.participation.register import Asked, Change
 from kjerne.services.results.points import Absent, Mark
+from kjerne.services.results.points import Part as Component
 from kjerne.services.results.values import Value
 from kjerne.store.messages import Rejected
 from kjerne.store.participation import Participation, SourceRow, Wanted
@@ -176,20 +177,29 @@ class Waiting:
 
 @dataclass(frozen=True, slots=True)
 class Changed:
-    """One result as it is now and was before; `new` is None where the laboratory took it back or gives no value."""
+    """One result as the reader saw it, at `read_at` for the last time, and as it is now: what is told of it.
+
+    `kind`: it says something else (`replaced`), has no value any more (`emptied`) or has one now (`given`), was taken back
+    (`withdrawn`) or stands again (`stands`), is left out of a newer version (`not-repeated`), or cannot be compared, since
+    what she saw is shut today (`opened`).
+    """
 
     what: str
-    old: Value | None
-    new: Value | None
-    mark: Mark
+    kind: Literal["replaced", "emptied", "given", "withdrawn", "stands", "not-repeated", "opened"]
+    read_at: datetime
+    old: Value | None = None
+    new: Value | None = None
+    mark: Mark = ""
     absent: Absent = ""
     was: str = ""
     """The analysis that the old value was said to be of, where that was corrected too."""
+    old_parts: tuple[Component, ...] = ()
+    new_parts: tuple[Component, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """What the reader has seen was changed since: all that one new version of a report did, told once.
+    """What the reader has seen was changed since: each result once, with those that the same change told her of.
 
     `number` names it when it is marked as seen. `withdrawn` is a report on the wrong patient: it has no content here.
     `patient` is 0, and no name there, where the law would not open her to this reader today.

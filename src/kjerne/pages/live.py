@@ -21,7 +21,7 @@ from kjerne.access import Action, Attestation, Caller, Coded, Grant
 from kjerne.clock import Clock
 from kjerne.errors import Refusal
 from kjerne.exchange import PatientRef, granted
-from kjerne.fhir.definitions import type_number
+from kjerne.fhir.definitions import type_name, type_number
 from kjerne.fhir.encode import decode
 from kjerne.pages import paging
 from kjerne.pages.house import (
@@ -47,6 +47,7 @@ from kjerne.policy.door import Door
 from kjerne.registries.protection import is_protected
 from kjerne.services.results import points, reuse, values
 from kjerne.services.results.answers import attached_to
+from kjerne.services.results.former import with_former
 from kjerne.services.results.reuse_api import Asker
 from kjerne.services.standards import types_by_service
 from kjerne.store import followup, logins, registers, subjects
@@ -251,9 +252,12 @@ class LivePages:
 
         async def use(grant: Grant) -> Chart:
             async with self.store.pool.acquire() as conn:
-                records = await self.reader.all_of(conn, grant, [type_number(name) for name in TYPES], CHART_LIMIT)
+                found = await self.reader.all_of(conn, grant, [type_number(name) for name in TYPES], CHART_LIMIT)
+                records = [record for record, _ in found]
                 whole = await self._whole(conn, grant, records)
-                trees = {name: [tree_of(r) for r in records if r.type == type_number(name)] for name in TYPES}
+                trees: dict[str, list[Resource]] = {name: [] for name in TYPES}
+                for record, former in found:
+                    trees[type_name(record.type)].append(with_former(tree_of(record), [tree_of(one) for one in former]))
                 locked, releases = await self.reader.shut(conn, grant, REPORT)
                 acknowledged = await followup.acknowledged(conn, grant)
                 waiting = await followup.waiting_ids(conn, grant)

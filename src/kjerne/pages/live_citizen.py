@@ -168,5 +168,5 @@ async def _blockable(conn: Connection, grant: Grant) -> tuple[Blockable, ...]:
 
 
 def _what(entry: insight.LogEntry) -> tuple[tuple[str, int], ...]:
-    """The kinds of records that left, each with how many."""
-    return tuple(sorted(Counter(seen.type for seen in entry.seen).items()))
+    """The kinds of records that left, each with how many, whatever number of their versions."""
+    return tuple(sorted(Counter(type_ for type_, _ in {(seen.type, seen.id) for seen in entry.seen}).items()))

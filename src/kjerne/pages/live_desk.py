@@ -9,19 +9,21 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import groupby
-from typing import Final
+from typing import Final, Literal
 from uuid import UUID
 
 from kjerne.access import Grant
 from kjerne.exchange import Denied, PatientRef
+from kjerne.fhir.corrections import analysis
 from kjerne.pages import paging
 from kjerne.pages.house import Changed, Identity, Listed, Notice, Resource, Visit, Waiting
 from kjerne.pages.live import REPORT, SERVICE, LivePages, tree_of, uuid_of
 from kjerne.services.results import points, values
 from kjerne.services.results.answers import name_of
+from kjerne.services.results.points import Absent, Mark, Part
 from kjerne.services.results.values import Value
 from kjerne.store import followup
 
@@ -34,7 +36,18 @@ PATIENTS_READ: Final = 10
 """Patients of one part of the list whose waiting reports are read for their discipline; each of them gets a line in her log."""
 TEXT_LENGTH: Final = 160
 
-Named = tuple[int, UUID]
+NO_VERSION: Final = 0
+"""Where no former version is asked for: versions begin at 1."""
+
+Kind = Literal["replaced", "emptied", "given", "withdrawn", "stands", "not-repeated", "opened"]
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A record as it is `now`, and as she saw it `then`; None where that is shut today."""
+
+    now: Resource
+    then: Resource | None
 
 
 class DeskPages(LivePages):
@@ -61,44 +74,44 @@ class DeskPages(LivePages):
         listed: list[Waiting] = []
         for place, patient in enumerate(dict.fromkeys(row[0] for row in rows)):
             own = [row for row in rows if row[0] == patient]
-            wanted = [(REPORT, id_) for _, id_, _, _ in own] if place < PATIENTS_READ else []
+            wanted = [(REPORT, id_, NO_VERSION) for _, id_, _, _ in own] if place < PATIENTS_READ else []
             seen = await self._seen(who, patient, wanted)
             if seen is None:
                 continue
-            name, trees = seen
+            name, found = seen
+            trees = {one.now["id"]: one.now for one in found}
             listed += [
-                Waiting(patient, name, name_of(trees.get(id_, {})), at, version > 1)
+                Waiting(patient, name, name_of(trees.get(str(id_), {})), at, version > 1)
                 for _, id_, version, at in own
-                if not wanted or id_ in trees
+                if not wanted or str(id_) in trees
             ]
         return sorted(listed, key=lambda one: one.at, reverse=True)
 
     async def notices(self, who: Identity) -> tuple[Notice, ...]:
-        """What she has read and what was changed since, newest first, one for each change of a report.
+        """What she has read and what was changed since, newest first, each result once: from what she saw to what it is now.
 
         It has name and content where she has a ground to open the patient today. Without one (her need was declared for
-        a visit that is over, or the patient has shut her out since) it says when she read it, and of whom nothing.
+        a visit that is over, or the patient has shut her out since) it says when she read it, and of whom nothing. What
+        says again what she saw is not told.
         """
         async with self.store.pool.acquire() as conn:
             rows = await followup.notices(conn, who.hpr, NOTICES_LOOKED_AT)
         shut: set[int] = set()
         listed: list[Notice] = []
-        for (at, patient, kind), group in groupby(
-            sorted(rows, key=lambda n: (n.made_at, n.patient, n.kind), reverse=True),
-            key=lambda n: (n.made_at, n.patient, n.kind),
-        ):
+        for (at, patient, kind), group in groupby(_newest(rows), key=_change_of):
             if len(listed) >= NOTICES_SHOWN:
                 break
             told = list(group)
             number, read_at = str(told[0].number), max(n.read_at for n in told)
-            wanted = [(n.type, n.id) for n in told] if kind == "corrected" else []
+            wanted = [(n.type, n.id, n.read_version) for n in told] if kind == "corrected" else []
             seen = None if patient in shut else await self._seen(who, patient, wanted)
             if seen is None:
                 shut.add(patient)
                 listed.append(Notice(number, kind, at, read_at))
                 continue
-            name, trees = seen
-            changes = tuple(change for tree in trees.values() if (change := _changed(tree)))
+            name, found = seen
+            reads = {str(n.id): n.read_at for n in told}
+            changes = tuple(change for one in found if (change := changed(one, reads[one.now["id"]])))
             if changes or kind == "withdrawn":
                 listed.append(Notice(number, kind, at, read_at, patient, name, changes))
         return tuple(listed)
@@ -109,8 +122,8 @@ class DeskPages(LivePages):
             await followup.see_notice(conn, who.hpr, uuid_of(number, "number"), self.clock.now())
 
     async def _seen(
-        self, who: Identity, patient: int, wanted: Sequence[Named]
-    ) -> tuple[str, dict[UUID, Resource]] | None:
+        self, who: Identity, patient: int, wanted: Sequence[tuple[int, UUID, int]]
+    ) -> tuple[str, list[Seen]] | None:
         """(her name, those of the records that are open), in one audited read; None where the law does not open her.
 
         Asked first without a trace: a list that is shown is no attempt to open whom it leaves out.
@@ -118,11 +131,11 @@ class DeskPages(LivePages):
         if not await self._opens(who, patient):
             return None
 
-        async def use(grant: Grant) -> tuple[str, dict[UUID, Resource]]:
+        async def use(grant: Grant) -> tuple[str, list[Seen]]:
             async with self.store.pool.acquire() as conn:
-                records = await self.reader.named(conn, grant, wanted) if wanted else []
+                records = await self.reader.as_read(conn, grant, wanted) if wanted else []
                 name = (await self.person(conn, patient)).name
-            return name, {record.id: tree_of(record) for record in records}
+            return name, [Seen(tree_of(now), tree_of(then) if then else None) for now, then in records]
 
         try:
             return await self.under(who, self._visit(patient), "read", use)
@@ -138,14 +151,76 @@ class DeskPages(LivePages):
         return Visit("desk", patient, "TREAT", self.clock.now())
 
 
-def _changed(tree: Resource) -> Changed | None:
-    point = points.point_of(tree)
+def _change_of(notice: followup.Notice) -> tuple[datetime, int, Literal["corrected", "withdrawn"]]:
+    return notice.made_at, notice.patient, notice.kind
+
+
+def _newest(rows: Sequence[followup.Notice]) -> list[followup.Notice]:
+    """Of all that is told of one result the newest, which knows what she saw last; newest change first."""
+    ordered = sorted(rows, key=_change_of, reverse=True)
+    return list({(row.patient, row.kind, row.type, row.id): row for row in reversed(ordered)}.values())[::-1]
+
+
+@dataclass(frozen=True, slots=True)
+class _Said:
+    """What one version of a result or report says."""
+
+    name: str
+    value: Value | None
+    parts: tuple[Part, ...]
+    mark: Mark
+    absent: Absent
+
+    @property
+    def empty(self) -> bool:
+        return self.value is None and not self.parts
+
+
+def _said(tree: Resource) -> _Said:
+    if tree["resourceType"] == "DiagnosticReport":
+        mark, text = (
+            points.mark_of(tree),
+            "" if points.mark_of(tree) == "withdrawn" else str(tree.get("conclusion", "")),
+        )
+        return _Said(name_of(tree), Value(text=text) if text else None, (), mark, "")
+    name, point = values.concept_text(tree.get("code")), points.point_of(tree)
     if point is None:
+        return _Said(name, None, (), points.mark_of(tree), "")
+    return _Said(name, point.value if point.value.told else None, point.parts, point.mark, point.absent)
+
+
+def changed(seen: Seen, read_at: datetime) -> Changed | None:
+    """What is told of a result that she saw at `read_at`; None where it says again, or still, what she saw."""
+    now, another = _said(seen.now), False
+    then = _said(seen.then) if seen.then else None
+    if then is not None and seen.then is not None:
+        another = analysis(seen.then).isdisjoint(analysis(seen.now))
+    kind = _kind(then, now, another=another)
+    if kind is None:
         return None
-    new = point.value if point.tells else None
+    old = then or _Said("", None, (), "", "")
     return Changed(
-        values.concept_text(tree.get("code")), _short(point.old), _short(new), point.mark, point.absent, point.was
-    )
+        now.name, kind, read_at, _short(old.value), _short(now.value), now.mark, now.absent, old.name if another else "",
+        _others(old.parts, now.parts), _others(now.parts, old.parts),
+    )  # fmt: skip
+
+
+def _kind(then: _Said | None, now: _Said, *, another: bool) -> Kind | None:
+    if then is None:
+        return "withdrawn" if now.mark == "withdrawn" else "emptied" if now.empty else "opened"
+    if "withdrawn" in (now.mark, then.mark):
+        return None if now.mark == then.mark else "withdrawn" if now.mark == "withdrawn" else "stands"
+    if not another and then.value == now.value and not _others(then.parts, now.parts) + _others(now.parts, then.parts):
+        return "not-repeated" if now.mark == "not-repeated" and then.mark != "not-repeated" else None
+    if now.empty:
+        return "emptied"
+    return "given" if then.empty else "replaced"
+
+
+def _others(parts: Sequence[Part], than: Sequence[Part]) -> tuple[Part, ...]:
+    """Those that are not among the other ones, whatever range and flag they have there."""
+    known = {(part.name, part.value) for part in than}
+    return tuple(part for part in parts if (part.name, part.value) not in known)
 
 
 def _short(value: Value | None) -> Value | None:

@@ -13,7 +13,7 @@ from kjerne.errors import Refusal
 from kjerne.pages.house import Chart
 from kjerne.services.results import answers, panels, trends
 from kjerne.services.results.answers import Answer
-from kjerne.services.results.points import OSLO, Point, reference_id
+from kjerne.services.results.points import Point, reference_id
 from kjerne.services.results.trends import Row, Series, Table
 from kjerne.services.results.values import OSLO
 

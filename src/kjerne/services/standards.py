@@ -18,6 +18,7 @@ from kjerne.access import Grant
 from kjerne.errors import Fault, Refusal
 from kjerne.exchange import Answer, Call, Denied, Pairs, PatientRef, Route, granted, not_filed
 from kjerne.fhir.bundle import Version, history, searchset, self_url
+from kjerne.fhir.corrections import corrects
 from kjerne.fhir.dates import Interval, interval
 from kjerne.fhir.definitions import type_name, type_number
 from kjerne.fhir.encode import decode
@@ -32,6 +33,7 @@ from kjerne.registries.naming import check_kept, check_names, number_in, patient
 from kjerne.registries.withholding import kinds_of, withheld
 from kjerne.store.cursors import Cursors, token_in
 from kjerne.store.finding import Finder
+from kjerne.store.followup import tell_readers
 from kjerne.store.pool import Pool
 from kjerne.store.reading import History, Reader, Record, Span
 from kjerne.store.records import Change, Records, Written
@@ -223,7 +225,8 @@ class StandardsApi:
     async def update(self, call: Call) -> Answer:
         """A new version of a resource, from the organisation that filed it, about the same subject and withheld no less.
 
-        `If-Match` is demanded, so no update is lost unseen. To any other sender the resource is absent.
+        `If-Match` is demanded, so no update is lost unseen. To any other sender the resource is absent. Who had read what
+        the new version corrects or takes back is told, as of a correction that comes as a message.
         """
         type_, id_ = self._place(call)
         name = call.parameters["type"]
@@ -242,9 +245,14 @@ class StandardsApi:
                 # Only to the one who filed it: to anybody else this would tell whose record it is.
                 self._check_subject(grant, tree)
                 current = await self.records.present(conn, grant, [change])
-                check_kept(name, decode(current[type_, id_].raw), tree)
+                before = decode(current[type_, id_].raw)
+                check_kept(name, before, tree)
                 labels, opens = shut.after(*marks)
-                return await self.records.put(conn, grant, [replace(change, labels=labels, release_at=opens)])
+                made = replace(change, labels=labels, release_at=opens, corrects=corrects(before, tree))
+                written = await self.records.put(conn, grant, [made])
+                if made.corrects:
+                    await tell_readers(conn, grant, "corrected", [(w.type, w.id, w.version) for w in written])
+                return written
 
         written = await self._hidden_as_absent(call, id_, "file", use)
         if written is None:

@@ -17,7 +17,8 @@ from kjerne.store.records import Beside
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """Tells a reader that what she saw, at `read_at` for the last time, was corrected or withdrawn."""
+    """Tells a reader that what she saw, at `read_at` for the last time in version `read_version`, was corrected or
+    withdrawn."""
 
     patient: int
     number: UUID
@@ -27,16 +28,20 @@ class Notice:
     version: int
     made_at: datetime
     read_at: datetime
+    read_version: int
 
 
+# Of the versions that she read in one moment the newest is what she took for the result.
 _TELL = """
-INSERT INTO notice (patient, number, hpr, kind, type, id, version, made_at, read_at)
+INSERT INTO notice (patient, number, hpr, kind, type, id, version, made_at, read_at, read_version)
 SELECT DISTINCT ON (a.caller_hpr, n.type, n.id) $1::bigint, gen_random_uuid(), a.caller_hpr, $3, n.type, n.id,
-  n.version, $4::timestamptz, a.at
+  n.version, $4::timestamptz, a.at, r.version
 FROM unnest($5::smallint[], $6::uuid[], $7::integer[]) AS n(type, id, version)
 JOIN audit a ON a.patient = ANY($2::bigint[]) AND a.outcome = 0 AND a.caller_hpr <> ''
   AND a.caller_kind = 'practitioner' AND n.id = ANY(a.ids)
-ORDER BY a.caller_hpr, n.type, n.id, a.at DESC"""
+CROSS JOIN LATERAL unnest(a.types, a.ids, a.versions) AS r(type, id, version)
+WHERE r.type = n.type AND r.id = n.id
+ORDER BY a.caller_hpr, n.type, n.id, a.at DESC, r.version DESC"""
 
 
 async def tell_readers(
@@ -106,7 +111,7 @@ async def opened_by(conn: Connection, grant: Grant, at: datetime) -> list[Opened
 async def notices(conn: Connection, hpr: str, limit: int = 50) -> list[Notice]:
     """What this reader has not yet marked as seen, newest first. Names records; opening them takes a `Grant`."""
     rows = await conn.fetch(
-        "SELECT patient, number, kind, type, id, version, made_at, read_at FROM notice "
+        "SELECT patient, number, kind, type, id, version, made_at, read_at, read_version FROM notice "
         "WHERE hpr = $1 AND seen_at IS NULL ORDER BY made_at DESC LIMIT $2",
         hpr,
         limit,
@@ -115,12 +120,16 @@ async def notices(conn: Connection, hpr: str, limit: int = 50) -> list[Notice]:
 
 
 _SEE = """
-UPDATE notice n SET seen_at = $3 FROM notice m WHERE m.hpr = $1 AND m.number = $2 AND m.seen_at IS NULL
-  AND n.hpr = m.hpr AND n.patient = m.patient AND n.kind = m.kind AND n.made_at = m.made_at AND n.seen_at IS NULL"""
+UPDATE notice n SET seen_at = $3 FROM notice m JOIN notice g USING (hpr, patient, kind, made_at)
+WHERE m.hpr = $1 AND m.number = $2 AND m.seen_at IS NULL AND n.hpr = m.hpr AND n.patient = m.patient AND n.kind = m.kind
+  AND n.type = g.type AND n.id = g.id AND n.made_at <= m.made_at AND n.seen_at IS NULL"""
 
 
 async def see_notice(conn: Connection, hpr: str, number: UUID, at: datetime) -> None:
-    """She has seen it, and all that the same change told her. Refusal 404 where it is not hers or was seen before."""
+    """She has seen it, all that the same change told her, and what earlier changes of the same results did.
+
+    Refusal 404 where it is not hers or was seen before.
+    """
     tag = await conn.execute(_SEE, hpr, number, at)
     if tag == "UPDATE 0":
         raise Refusal(404, "there is no such notice waiting", where="number")

@@ -127,16 +127,32 @@ WITH {STAMPED}, r AS MATERIALIZED (
 SELECT s.ok, r.* FROM s LEFT JOIN r ON true"""
 
 _ALL = f"""
-WITH {STAMPED}, r AS MATERIALIZED (
+WITH {STAMPED}, c AS MATERIALIZED (
   SELECT n.* FROM s, unnest($6::smallint[]) AS asked (type), LATERAL (
     SELECT {OUTER} FROM record r WHERE s.ok AND {ALLOWED} AND r.type = asked.type
     ORDER BY r.date_from DESC NULLS LAST, r.id LIMIT $7
   ) n
+), r AS MATERIALIZED (
+  SELECT * FROM c
+  UNION ALL
+  SELECT {OUTER} FROM record_history r JOIN (SELECT type, id FROM c) c USING (type, id)
+  WHERE {ALLOWED} AND r.corrected AND NOT r.deleted
 ), {audited("r", _FIRST_AUDIT)}
 SELECT s.ok, r.* FROM s LEFT JOIN r ON true"""
 
 _COUNTED = f"""WITH {STAMPED}
 SELECT r.type, count(*) FROM record r, s WHERE s.ok AND {ALLOWED} AND r.type = ANY($6::smallint[]) GROUP BY r.type"""
+
+_AS_READ = f"""
+WITH {STAMPED}, c AS MATERIALIZED (
+  SELECT {OUTER} FROM record r, s WHERE s.ok AND {ALLOWED} AND r.type = ANY($6::smallint[]) AND r.id = ANY($7::uuid[])
+), r AS MATERIALIZED (
+  SELECT * FROM c
+  UNION ALL
+  SELECT {OUTER} FROM record_history r JOIN unnest($7::uuid[], $8::integer[]) AS n(id, version) USING (id, version)
+  JOIN (SELECT type, id FROM c) c USING (type, id) WHERE {ALLOWED} AND NOT r.deleted
+), {audited("r", _FIRST_AUDIT + 1)}
+SELECT s.ok, r.* FROM s LEFT JOIN r ON true"""
 
 # How much lies behind the patient's lock alone, and when what is not yet released opens: numbers and times, nothing else.
 _SHUT = """
@@ -200,12 +216,25 @@ class Reader:
         types, ids = sorted({type_ for type_, _ in wanted}), [id_ for _, id_ in wanted]
         return self.opened(grant, await conn.fetch(_BY_IDS, *door(grant), types, ids, *audit.given(grant)))
 
-    async def all_of(self, conn: Connection, grant: Grant, types: Sequence[int], limit: int) -> list[Record]:
-        """The newest records of each of some types, at most so many of one: a page's whole picture in one audited read.
-
-        Raises `Stale`.
+    async def as_read(
+        self, conn: Connection, grant: Grant, wanted: Sequence[tuple[int, UUID, int]]
+    ) -> list[tuple[Record, Record | None]]:
+        """The current versions of those of `wanted` that the grant opens, each with the version that is named beside it
+        (None where that is shut). Raises `Stale`.
         """
-        return self.opened(grant, await conn.fetch(_ALL, *door(grant), list(types), limit, *audit.given(grant)))
+        types, ids = sorted({type_ for type_, _, _ in wanted}), [id_ for _, id_, _ in wanted]
+        versions = [version for _, _, version in wanted]
+        rows = await conn.fetch(_AS_READ, *door(grant), types, ids, versions, *audit.given(grant))
+        return [(current, next(iter(former), None)) for current, former in _gathered(self.opened(grant, rows))]
+
+    async def all_of(
+        self, conn: Connection, grant: Grant, types: Sequence[int], limit: int
+    ) -> list[tuple[Record, list[Record]]]:
+        """The newest records of each of some types, at most so many of one, each with those of its former versions that an
+        update corrected, the newest of them first: a page's whole picture in one audited read. Raises `Stale`.
+        """
+        rows = await conn.fetch(_ALL, *door(grant), list(types), limit, *audit.given(grant))
+        return _gathered(self.opened(grant, rows))
 
     async def counted(self, conn: Connection, grant: Grant, types: Sequence[int]) -> dict[int, int]:
         """How many records of each of some types the grant opens."""
@@ -255,6 +284,15 @@ class Reader:
         # Most records have none; an enum is looked up for those that do.
         shown = Label(labels) if labels else NO_LABEL
         return Record(patient, type_, id_, version, shown, at, release_at and moment(release_at), raw, splices)
+
+
+def _gathered(records: Sequence[Record]) -> list[tuple[Record, list[Record]]]:
+    """Current records in their order, each with its former versions, the newest of those first."""
+    found: dict[tuple[int, int, UUID], list[Record]] = {}
+    for record in records:
+        found.setdefault((record.patient, record.type, record.id), []).append(record)
+    every = (sorted(versions, key=lambda one: one.version, reverse=True) for versions in found.values())
+    return [(versions[0], versions[1:]) for versions in every]
 
 
 class Unwrapped:

@@ -29,7 +29,8 @@ from kjerne.store.record_marks import CARRIED, marks_of
 class Change:
     """One resource to be written as received: `raw` are its JSON bytes, `indexed` what a search looks at.
 
-    `expected` is the version that must be current (None: whatever is; 0: none may exist).
+    `expected` is the version that must be current (None: whatever is; 0: none may exist). `corrects` says that the version
+    before said something else, and is to stay in sight.
     """
 
     type: int
@@ -41,6 +42,7 @@ class Change:
     expected: int | None = None
     kinds: frozenset[str] = frozenset()
     """The kinds of content it is of (`registries.withholding.kinds_of`): which of the patient's restricted parts."""
+    corrects: bool = False
 
 
 class Present(NamedTuple):
@@ -124,15 +126,16 @@ CARRIED_LABELS: Final = int(CARRIED)
 _WRITE: Final = f"""
 WITH n AS MATERIALIZED (
   SELECT * FROM unnest($4::uuid[], $5::smallint[], $6::integer[], $7::timestamptz[], $8::timestamptz[], $9::timestamptz[],
-    $10::bytea[], $11::bytea[]) AS n(id, type, labels, date_from, date_to, release_at, tokens, body)
+    $10::bytea[], $11::bytea[], $12::boolean[])
+    AS n(id, type, labels, date_from, date_to, release_at, tokens, body, corrects)
 ), known AS MATERIALIZED (
-  SELECT n.type, n.id, r.version, coalesce(r.version, (SELECT max(h.version) FROM record_history h
+  SELECT n.type, n.id, n.corrects, r.version, coalesce(r.version, (SELECT max(h.version) FROM record_history h
     WHERE h.patient = $1 AND h.type = n.type AND h.id = n.id), 0) AS reached
   FROM n LEFT JOIN LATERAL (
     SELECT version FROM record WHERE patient = $1 AND type = n.type AND id = n.id LIMIT 1) r ON true
 ), kept AS (
-  INSERT INTO record_history (patient, id, type, version, labels, dictionary, at, release_at, body)
-  SELECT r.patient, r.id, r.type, r.version, r.labels, r.dictionary, r.at, r.release_at, r.body
+  INSERT INTO record_history (patient, id, type, version, labels, dictionary, at, release_at, body, corrected)
+  SELECT r.patient, r.id, r.type, r.version, r.labels, r.dictionary, r.at, r.release_at, r.body, k.corrects
   FROM known k JOIN LATERAL (SELECT * FROM record WHERE patient = $1 AND type = k.type AND id = k.id LIMIT 1) r ON true
   WHERE k.version IS NOT NULL
 ), put AS (
@@ -146,7 +149,7 @@ WITH n AS MATERIALIZED (
     "values" = excluded."values", body = excluded.body
 ), told AS (
   INSERT INTO audit ({audit.COLUMNS}, types, ids, versions)
-  SELECT {audit.placeholders(12)}, array_agg(type), array_agg(id), array_agg(reached + 1) FROM known
+  SELECT {audit.placeholders(13)}, array_agg(type), array_agg(id), array_agg(reached + 1) FROM known
 )"""
 _HOLD: Final = """
 SELECT p.stamp FROM (SELECT key FROM unnest($1::bigint[]) AS n(key) ORDER BY key) k
@@ -157,7 +160,7 @@ _WRITTEN: Final = "SELECT type, id, coalesce(version, 0), reached + 1 FROM known
 @cache
 def _write(*beside: tuple[Callable[[int], str], int]) -> str:
     """The statement with what stands beside it: each part, and how many values it takes."""
-    parts, first = [_WRITE], 12 + audit.WIDTH
+    parts, first = [_WRITE], 13 + audit.WIDTH
     for part, count in beside:
         parts.append(part(first))
         first += count
@@ -258,11 +261,11 @@ class Records:
             _, id_, type_, labels, dictionary, _, *dates, tokens, _, body = self.row(
                 key, patient, change, grant.at, marks_of(grant, change.kinds)
             )
-            rows.append((id_, type_, labels, *dates, tokens, body))
+            rows.append((id_, type_, labels, *dates, tokens, body, change.corrects))
         statement = _write(*((one.part, len(one.values)) for one in beside))
         more = chain.from_iterable(one.values for one in beside)
         found = await conn.fetch(
-            statement, patient, grant.at, dictionary, *columns(rows, 8), *audit.given(grant), *more
+            statement, patient, grant.at, dictionary, *columns(rows, 9), *audit.given(grant), *more
         )
         versions = {(type_, id_): (current, new) for type_, id_, current, new in found}
         for change in changes:

@@ -83,7 +83,7 @@ _DETAILS = (
 )
 
 
-async def details(conn: Connection, keys: Sequence[int], wrap: Wrap) -> dict[int, PersonDetail]:
+async def details(conn: Connection, keys: Sequence[int], wrap: PersonWrap) -> dict[int, PersonDetail]:
     """What is known of each of several persons, by key."""
     rows = await conn.fetch(_DETAILS, list(keys))
     return {patient: open_detail(wrap, patient, wrapped, sealed) for patient, wrapped, sealed in rows}

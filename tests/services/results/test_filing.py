@@ -57,7 +57,7 @@ class Lab:
         """What a doctor sees: value or status, sample time, and the former values."""
         grant = await self.ward.grant(self.numbers[who])
         async with self.ward.house.store.pool.acquire() as conn:
-            records = await self.ward.house.reader.all_of(conn, grant, [OBSERVATION], 1000)
+            records = [one for one, _ in await self.ward.house.reader.all_of(conn, grant, [OBSERVATION], 1000)]
         found = []
         for tree in (decode(record.raw) for record in records):
             value = str(tree["valueQuantity"]["value"]) if "valueQuantity" in tree else tree["status"]
@@ -157,7 +157,7 @@ async def test_files_and_words_about_the_first_patient_do_not_move(lab: Lab) -> 
     grant = await lab.ward.grant(lab.numbers["bea"])
     types = [type_number(name) for name in ("DiagnosticReport", "ServiceRequest", "Observation")]
     async with lab.ward.house.store.pool.acquire() as conn:
-        records = await lab.ward.house.reader.all_of(conn, grant, types, 100)
+        records = [one for one, _ in await lab.ward.house.reader.all_of(conn, grant, types, 100)]
     assert len(records) == 3
     assert not any("første".encode() in record.raw for record in records)
     assert not any(b"has not been received" in record.raw for record in records)

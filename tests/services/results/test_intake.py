@@ -35,7 +35,7 @@ async def opened(ward: Ward, number: str, type_: str = "Observation") -> list[Tr
     """What a doctor at the patient's hospital sees, through the law."""
     grant = await ward.grant(number)
     async with ward.house.store.pool.acquire() as conn:
-        records = await ward.house.reader.all_of(conn, grant, [type_number(type_)], 1000)
+        records = [one for one, _ in await ward.house.reader.all_of(conn, grant, [type_number(type_)], 1000)]
     return sorted((decode(r.raw) | {"id": str(r.id), "version": r.version} for r in records), key=lambda t: t["id"])
 
 

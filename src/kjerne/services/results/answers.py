@@ -128,6 +128,8 @@ class Answer:
     material: str
     first_missing: bool
     attached: tuple[Attached, ...] = ()
+    former: str = ""
+    """The conclusion that another took the place of."""
 
     @property
     def read(self) -> bool:
@@ -230,6 +232,7 @@ def _answer(report: Resource, desk: _Desk) -> Answer:
         material=", ".join(sorted(materials - {""})),
         first_missing=points.first_missing(report),
         attached=attached_to(report),
+        former=former_conclusion(report),
     )
 
 
@@ -365,6 +368,9 @@ def _tested(member: Resource) -> Susceptibility:
     earlier = ((_level(change.concept, ()), change.code) for change in changes if change.concept)
     old, code = next(((former, code) for former, code in earlier if former and (former != level or code)), (None, {}))
     mark = points.mark_of(member, changes)
+    if mark == "withdrawn":
+        # By FHIR, what was taken back may still say what it said.
+        level, old = None, old or level
     absent = points.absent_of(member) if level is None and mark != "withdrawn" else ""
     return Susceptibility(
         name, level, mark, old, points.notes_of(member), absent, _antibiotic(values.concept_text(code))
@@ -424,6 +430,13 @@ def _antibiotic(name: str) -> str:
 def _conclusion(report: Resource) -> str:
     coded = [values.concept_text(concept) for concept in report.get("conclusionCode", [])]
     return "\n".join(dict.fromkeys(text for text in (str(report.get("conclusion", "")), *coded) if text))
+
+
+def former_conclusion(report: Resource) -> str:
+    """What the report concluded before it was corrected; empty where that is not known, or still holds."""
+    now = str(report.get("conclusion", ""))
+    former = (change.value.text for change in points.changes_of(report) if change.value)
+    return next((text for text in former if text and text != now), "")
 
 
 def _comments(report: Resource) -> tuple[str, ...]:

@@ -212,14 +212,22 @@ def changes_of(observation: Resource) -> tuple[Change, ...]:
     """What the result said before, newest change first."""
     found = []
     for extension in extensions(observation, CHANGE):
-        parts = {str(part.get("url", "")): part for part in extension.get("extension", [])}
+        inside = extension.get("extension", [])
+        parts = {str(part.get("url", "")): part for part in inside}
         value = parts.get("value", {})
         code = str(value.get("valueQuantity", {}).get("code", ""))
         at = when(parts.get("at", {}).get("valueDateTime"))
         concept = value.get("valueCodeableConcept", {})
         kind, was = str(parts.get("kind", {}).get("valueCode", "")), parts.get("code", {})
-        found.append(Change(kind, at, value_of(value), code, concept, was.get("valueCodeableConcept", {})))
+        further = tuple(_former_part(part) for part in inside if part.get("url") == "component")
+        found.append(Change(kind, at, value_of(value), code, concept, was.get("valueCodeableConcept", {}), further))
     return tuple(found)
+
+
+def _former_part(component: Mapping[str, Any]) -> Part:
+    parts = {str(part.get("url", "")): dict(part) for part in component.get("extension", [])}
+    name = concept_text(parts.get("code", {}).get("valueCodeableConcept"))
+    return Part(name, value_of(parts.get("value", {})) or Value())
 
 
 def mark_of(resource: Resource, changes: Sequence[Change] = ()) -> Mark:
@@ -270,12 +278,15 @@ def point_of(
     observation: Resource, performer: str = "", report: str = "", *, first_missing: bool = False
 ) -> Point | None:
     """One result as a point, or None where it says nothing: no value now or before, no comment, no reason for that."""
-    value, changes, notes = value_of(observation), changes_of(observation), notes_of(observation)
-    parts = parts_of(observation)
-    mark, absent = mark_of(observation, changes), absent_of(observation) if value is None else ""
-    before = next((c for c in changes if c.value is not None and (c.value != value or c.code)), None)
-    old, was = (before.value, concept_text(before.code)) if before else (None, "")
-    if value is None and old is None and not absent and not notes and not parts:
+    sent, changes, notes = value_of(observation), changes_of(observation), notes_of(observation)
+    parts, mark = parts_of(observation), mark_of(observation, changes)
+    # By FHIR, what was taken back may still say what it said; it is a former content from then on.
+    void = mark == "withdrawn"
+    value, parts_now = (None, ()) if void else (sent, parts)
+    absent = absent_of(observation) if value is None else ""
+    former = _former(value, parts_now, changes)
+    old, was, old_parts = former if any(former) or not void else (sent, "", parts)
+    if value is None and old is None and not absent and not notes and not (parts or old_parts):
         return None
     if mark == "withdrawn":
         # What was taken back may well have been performed; what only waited, and was then left out, was never taken back.
@@ -284,11 +295,26 @@ def point_of(
     elif absent == "waiting" and mark == "preliminary":
         mark = ""
     value, span = value or Value(), range_of(observation)
-    flag = None if mark == "withdrawn" else flag_of(observation, value, span) or (None if value.told else worst(parts))
+    own = None if mark == "withdrawn" else flag_of(observation, value, span)
+    flag = own or (None if value.told else worst(parts_now))
     return Point(
         str(observation.get("id", "")), taken(observation), value, span, flag, mark, old, performer, report, notes,
-        when(observation.get("issued")), first_missing, absent, was, parts=parts,
+        when(observation.get("issued")), first_missing, absent, was, parts=parts_now, old_parts=old_parts,
     )  # fmt: skip
+
+
+def _former(
+    value: Value | None, parts: Sequence[Part], changes: Sequence[Change]
+) -> tuple[Value | None, str, tuple[Part, ...]]:
+    """The newest former content that is another: its value, the analysis it was said to be of, and the parts that are
+    others now."""
+    now = {(part.name, part.value) for part in parts}
+    for change in changes:
+        others = tuple(part for part in change.parts if part.value.told and (part.name, part.value) not in now)
+        other = change.value is not None and (change.value != value or bool(change.code))
+        if other or others:
+            return change.value if other else None, concept_text(change.code) if other else "", others
+    return None, "", ()
 
 
 def left_behind(observation: Resource, point: Point) -> tuple[tuple[Change, Point], ...]:

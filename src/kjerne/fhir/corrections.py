@@ -1,0 +1,41 @@
+"""Whether a new version of a result says something else than the one before it: then who read that must be told.
+
+What says the same in other digits, or adds a comment, is no correction; neither is an answer to what only waited.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+WITHDRAWN: Final = frozenset({"cancelled", "entered-in-error"})
+UNFINISHED: Final = frozenset({"registered", "partial", "preliminary"})
+RESULTS: Final = frozenset({"Observation", "DiagnosticReport"})
+"""The types that say what was found."""
+
+
+def corrects(before: Mapping[str, Any], after: Mapping[str, Any]) -> bool:
+    """Whether `after` takes back what `before` said, says something else, or lets it stand again."""
+    if before.get("resourceType") not in RESULTS:
+        return False
+    was_void, is_void = before.get("status") in WITHDRAWN, after.get("status") in WITHDRAWN
+    if was_void or is_void:
+        return was_void != is_void
+    said, says = _content(before), _content(after)
+    if said == says and analysis(before) == analysis(after):
+        return False
+    return bool(said) or before.get("status") not in UNFINISHED
+
+
+def analysis(tree: Mapping[str, Any]) -> frozenset[tuple[str, str]]:
+    """What a resource is about: its codes, else its words."""
+    code = tree.get("code", {})
+    codes = frozenset((str(c.get("system", "")), str(c["code"])) for c in code.get("coding", ()) if c.get("code"))
+    return codes or frozenset({("", str(code.get("text", "")).strip().casefold())})
+
+
+def _content(tree: Mapping[str, Any]) -> list[Any]:
+    """Every value, and a report's conclusion; of no content for what has none."""
+    found = [(name, value) for name, value in sorted(tree.items()) if name.startswith(("value", "conclusion"))]
+    parts = [(sorted(analysis(part)), _content(part)) for part in tree.get("component", ())]
+    return [*found, *parts]

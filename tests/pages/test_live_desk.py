@@ -1,0 +1,92 @@
+"""What a notice tells of a result: from what its reader saw to what it is now."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from kjerne.pages.house import Changed
+from kjerne.pages.live_desk import Seen, changed
+from pages import resources as r
+
+READ = datetime(2026, 11, 20, 9, tzinfo=UTC)
+AT = "2026-11-19T08:00:00+01:00"
+Tree = r.Resource
+
+
+def result(value: str = "", **more: Any) -> Tree:
+    return r.observation("o", "P-Natrium", "NPU03429", AT, value=r.quantity(value, "mmol/L") if value else None, **more)
+
+
+def told(then: Tree | None, now: Tree) -> Changed | None:
+    return changed(Seen(now, then), READ)
+
+
+WAITS = r.absent("o", "P-Natrium", "NPU03429", AT, "temp-unknown", status="registered")
+UNDONE = r.absent("o", "P-Natrium", "NPU03429", AT, "not-performed", status="corrected")
+LEFT_OUT = result("140", extension=(r.change("not-repeated", AT, valueQuantity=r.quantity("140", "mmol/L")),))
+
+
+@pytest.mark.parametrize(
+    ("then", "now", "kind", "old", "new"),
+    [
+        (result("140"), result("151", status="corrected"), "replaced", "140", "151"),
+        (result("140"), UNDONE, "emptied", "140", ""),
+        (WAITS, result("151"), "given", "", "151"),
+        (result("140"), result("140", status="entered-in-error"), "withdrawn", "140", ""),
+        (result("140", status="entered-in-error"), result("140"), "stands", "", "140"),
+        (result("140"), LEFT_OUT, "not-repeated", "140", "140"),
+        (None, result("151"), "opened", "", "151"),
+        (None, UNDONE, "emptied", "", ""),
+        (None, result("151", status="entered-in-error"), "withdrawn", "", ""),
+    ],
+)
+def test_a_notice_tells_from_what_was_seen_to_what_is(
+    then: Tree | None, now: Tree, kind: str, old: str, new: str
+) -> None:
+    found = told(then, now)
+    assert found
+    assert (found.kind, found.read_at, found.what) == (kind, READ, "P-Natrium")
+    assert [str(v.number) if v else "" for v in (found.old, found.new)] == [old, new]
+
+
+@pytest.mark.parametrize(
+    ("then", "now"),
+    [
+        (result("140"), result("140", status="corrected")),
+        (result("140"), result("140.0", extension=(r.change("corrected", AT, valueQuantity=r.quantity("1", "g")),))),
+        (result("", status="entered-in-error"), result("140", status="cancelled")),
+        (LEFT_OUT, LEFT_OUT),
+        (WAITS, WAITS),
+    ],
+)
+def test_what_says_what_was_seen_is_not_told(then: Tree, now: Tree) -> None:
+    assert told(then, now) is None
+
+
+def test_another_analysis_is_told_with_the_name_it_had_though_the_value_is_the_same() -> None:
+    found = told(r.observation("o", "P-CRP", "NPU19748", AT, value=r.quantity("140", "mmol/L")), result("140"))
+    assert found and (found.kind, found.was) == ("replaced", "P-CRP")
+
+
+def test_of_several_values_only_the_others_are_told() -> None:
+    def pressure(systolic: int) -> Tree:
+        parts = (("Systolisk", systolic), ("Diastolisk", 84))
+        return result() | {"component": [{"code": {"text": n}, "valueInteger": v} for n, v in parts]}
+
+    found = told(pressure(151), pressure(141))
+    assert found and [(p.name, str(p.value.number)) for p in (*found.old_parts, *found.new_parts)] == [
+        ("Systolisk", "151"),
+        ("Systolisk", "141"),
+    ]
+
+
+def test_a_reports_conclusion_is_told_like_a_value() -> None:
+    report = r.report("rep", "CT", "CT thorax", AT, ())
+    found = told(report | {"conclusion": "Normalt"}, report | {"conclusion": "Brudd"})
+    assert found and found.old and found.new
+    assert (found.what, found.old.text, found.new.text) == ("CT thorax", "Normalt", "Brudd")
+    withdrawn = told(report | {"conclusion": "Normalt"}, report | {"conclusion": "Normalt", "status": "cancelled"})
+    assert withdrawn and (withdrawn.kind, withdrawn.new) == ("withdrawn", None)

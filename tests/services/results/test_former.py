@@ -1,0 +1,115 @@
+"""What a result by FHIR said before, laid beside it as a message's result has it inside."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+from kjerne.services.results import answers, points, trends
+from kjerne.services.results.former import with_former
+from kjerne.services.results.points import Point
+from kjerne.services.results.values import Value
+from pages import resources as r
+
+AT = "2026-11-20T08:00:00+01:00"
+
+
+def version(
+    value: str, status: str = "final", name: str = "P-Natrium", code: str = "NPU03429", **more: Any
+) -> r.Resource:
+    made = r.observation("o", name, code, AT, status=status, value=r.quantity(value, "mmol/L") if value else None)
+    return made | {"meta": {"lastUpdated": AT}} | more
+
+
+def point(*versions: r.Resource) -> Point:
+    found = points.point_of(with_former(versions[0], versions[1:]))
+    assert found
+    return found
+
+
+def number(value: Value | None) -> str:
+    return str(value.number) if value else ""
+
+
+def test_a_corrected_result_keeps_its_old_value() -> None:
+    found = point(version("151", "corrected"), version("140"))
+    assert (found.mark, number(found.value), number(found.old)) == ("corrected", "151", "140")
+
+
+def test_a_finished_result_that_says_something_else_is_corrected_whatever_its_status_says() -> None:
+    found = point(version("151"), version("140"))
+    assert (found.mark, number(found.old)) == ("corrected", "140")
+
+
+def test_of_several_corrections_the_newest_former_value_stands() -> None:
+    assert number(point(version("160", "corrected"), version("151", "corrected"), version("140")).old) == "151"
+
+
+def test_a_preliminary_value_that_was_replaced_is_no_correction() -> None:
+    assert point(version("151"), version("140", "preliminary")).mark == ""
+
+
+def test_a_result_that_was_taken_back_keeps_what_it_said_with_or_without_its_value() -> None:
+    for newest in (version("", "entered-in-error"), version("140", "entered-in-error")):
+        found = point(newest, version("140"))
+        assert (found.mark, found.tells, number(found.old)) == ("withdrawn", False, "140")
+    after_two = point(version("151", "entered-in-error"), version("151", "corrected"), version("140"))
+    assert number(after_two.old) == "151"
+
+
+def test_a_result_that_came_taken_back_says_what_it_would_have_said_and_does_not_stand() -> None:
+    found = point(version("140", "entered-in-error"))
+    assert (found.mark, found.tells, found.flag, number(found.old)) == ("withdrawn", False, None, "140")
+
+
+def test_a_result_that_stands_again_after_it_was_taken_back_has_no_old_value() -> None:
+    found = point(version("140"), version("140", "entered-in-error"), version("140"))
+    assert (found.mark, number(found.value), found.old) == ("", "140", None)
+
+
+def test_where_the_analysis_was_corrected_the_old_row_keeps_the_value() -> None:
+    tree = with_former(version("88", "corrected", "P-Kalium", "NPU03230"), [version("88")])
+    rows = {one.name: one.points[0] for one in trends.series([tree])}
+    assert rows["P-Natrium"].became == "P-Kalium"
+    assert rows["P-Kalium"].was == "P-Natrium"
+
+
+def pressure(systolic: int, status: str = "final") -> r.Resource:
+    def part(name: str, value: int) -> r.Resource:
+        return {"code": {"text": name}, "valueQuantity": {"value": Decimal(value), "unit": "mmHg"}}
+
+    return version("", status) | {"component": [part("Systolisk", systolic), part("Diastolisk", 84)]}
+
+
+def test_of_several_values_those_that_were_corrected_stay() -> None:
+    found = point(pressure(141, "corrected"), pressure(151))
+    assert [(part.name, number(part.value)) for part in found.old_parts] == [("Systolisk", "151")]
+    assert found.mark == "corrected"
+
+
+def test_of_several_values_that_were_taken_back_all_stay() -> None:
+    found = point(pressure(151, "entered-in-error"))
+    assert (found.parts, [part.name for part in found.old_parts]) == ((), ["Systolisk", "Diastolisk"])
+
+
+def test_what_a_message_says_of_before_stays_behind_what_an_update_did() -> None:
+    own = r.change("corrected", "2026-11-19T08:00:00+01:00", valueQuantity=r.quantity("130", "mmol/L"))
+    newest = version("151", "corrected") | {"extension": [own]}
+    changes = points.changes_of(with_former(newest, [version("140")]))
+    assert [number(change.value) for change in changes] == ["140", "130"]
+
+
+def test_a_level_of_resistance_that_was_taken_back_does_not_stand() -> None:
+    growth = r.observation("g", "U-Bakterie", "", AT, text="E. coli", members=("am",))
+    ampicillin = r.susceptibility("am", "Ampicillin", "S", AT) | {"status": "entered-in-error"}
+    (answer,) = answers.answers([r.report("rep", "MBIO", "", AT, ("g",))], [growth, ampicillin])
+    (tested,) = answer.organisms[0].tested
+    assert tested.level is None
+    assert tested.old and tested.old.letter == "S"
+
+
+def test_a_conclusion_that_was_corrected_stays_beside_the_new_one() -> None:
+    former = r.report("rep", "RAD", "", AT, ()) | {"conclusion": "Normalt"}
+    newest = former | {"conclusion": "Brudd", "status": "amended"}
+    (answer,) = answers.answers([with_former(newest, [former])], [])
+    assert (answer.conclusion, answer.former) == ("Brudd", "Normalt")
