@@ -300,6 +300,33 @@ def test_a_result_that_is_taken_back_by_fhir_is_told_and_stays_struck(platform: 
             assert row, page.url
 
 
+def test_a_sample_dated_ahead_by_fhir_is_not_the_latest(platform: Standing) -> None:
+    """Told with the date it was sent with, and placed where it was issued; by a create and by an import."""
+    nin, name = platform.nin("citizen"), f"P-Prøve {secrets.token_hex(4)}"
+    by_fhir(platform, name, "140", effectiveDateTime="2026-11-20T08:00:00+01:00")
+    by_fhir(platform, name, "151", effectiveDateTime="2099-01-01", issued="2026-11-19T08:00:00+01:00")
+    line = {
+        "resourceType": "Observation", "status": "final", "code": {"text": name}, "effectiveDateTime": "9999-12-31T23:59:59Z",
+        "valueQuantity": {"value": 160, "unit": "mmol/L"}, "issued": "2026-11-18T08:00:00+01:00",
+    }  # fmt: skip
+    taken = platform.client.call(
+        "POST",
+        "/fhir/R4/$import",
+        as_="lab",
+        patient=nin,
+        body=encode(line),
+        headers={"content-type": "application/x-ndjson"},
+    )
+    assert taken.status_code == 200, taken.text
+    with tab(platform, "gp") as it:
+        row = re.search(rf"{name}</a>(.*?)</tr>", it.type(nin).text, re.DOTALL)
+    assert row
+    said = unescape(re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", row[1])))
+    assert re.match(r" mmol/L – 140 20\.11\.26 ", said), said
+    assert "151 oppgitt dato 01.01.2099 kan ikke stemme" in said
+    assert "160 oppgitt dato 31.12.9999 kan ikke stemme" in said
+
+
 def test_what_the_patient_shuts_after_a_correction_by_fhir_shows_neither_value(platform: Standing) -> None:
     nin, name = platform.nin("citizen"), f"P-Prøve {secrets.token_hex(4)}"
     id_ = by_fhir(platform, name, "140")

@@ -29,6 +29,8 @@ def amount(number: str, unit: str = "") -> dict[str, Any]:
         ({"valueDateTime": "2026"}, Value(on=When(date(2026, 1, 1), part="year"))),
         ({"valueDateTime": "2026-03"}, Value(on=When(date(2026, 3, 1), part="month"))),
         ({"valueDateTime": "2026-03-11"}, Value(on=When(date(2026, 3, 11)))),
+        ({"valueDateTime": "0001-01-01T00:00:00Z"}, Value(on=When(date(1, 1, 1)))),
+        ({"valueDateTime": "9999-12-31T23:59:59Z"}, Value(on=When(date(9999, 12, 31)))),
         (
             {"valueRatio": {"numerator": amount("1"), "denominator": amount("64")}},
             Value(ends=(Value(Decimal(1)), Value(Decimal(64))), joint="ratio"),

@@ -130,6 +130,8 @@ class Answer:
     attached: tuple[Attached, ...] = ()
     former: str = ""
     """The conclusion that another took the place of."""
+    misdated: When | None = None
+    """The sample time that was sent, where it cannot be."""
 
     @property
     def read(self) -> bool:
@@ -220,8 +222,8 @@ def _answer(report: Resource, desk: _Desk) -> Answer:
         id=str(report.get("id", "")),
         kind=kind,
         title=_title(report, ids, kind, desk),
-        when=values.when(report.get("effectiveDateTime")) or min(moments, key=lambda at: at.order, default=None),
-        issued=values.when(report.get("issued")),
+        when=_when(report) or min(moments, key=lambda at: at.order, default=None),
+        issued=points.issued(report),
         mark=points.mark_of(report),
         performer=points.display_of(report.get("performer", []), desk.names),
         requester=points.display_of([request["requester"]] if request.get("requester") else [], desk.names),
@@ -233,7 +235,14 @@ def _answer(report: Resource, desk: _Desk) -> Answer:
         first_missing=points.first_missing(report),
         attached=attached_to(report),
         former=former_conclusion(report),
+        misdated=points.misdated(report),
     )
+
+
+def _when(report: Resource) -> When | None:
+    """The report's own time of the sample or examination; its results' serve where it has none."""
+    has_own = "effectiveDateTime" in report or "effectivePeriod" in report
+    return points.taken(report) if has_own else None
 
 
 def attached_to(report: Resource) -> tuple[Attached, ...]:

@@ -8,10 +8,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime, time, timedelta
 from decimal import Decimal
 from typing import Any, Final, Literal
 
-from kjerne.services.results.values import Resource, Value, When, concept_text, extensions, value_of, when
+from kjerne.services.results.kith.times import FIRST_YEAR, LAST_YEAR
+from kjerne.services.results.values import OSLO, Resource, Value, When, concept_text, extensions, value_of, when
 
 Mark = Literal["", "corrected", "withdrawn", "preliminary", "not-repeated"]
 Absent = Literal["", "not-performed", "waiting", "unknown"]
@@ -134,6 +136,8 @@ class Point:
     """Where this is what a corrected analysis left behind: the analysis that it was found to be of."""
     parts: tuple[Part, ...] = ()
     old_parts: tuple[Part, ...] = ()
+    misdated: When | None = None
+    """The sample time that was sent, where it cannot be."""
 
     @property
     def tells(self) -> bool:
@@ -151,10 +155,54 @@ class Point:
         return not self.flag and self.mark != "withdrawn" and self.range.holds(self.value)
 
 
-def taken(observation: Resource) -> When | None:
-    """When the sample was taken or the examination done; the time it was issued where no better is known."""
-    period = observation.get("effectivePeriod", {})
-    return when(observation.get("effectiveDateTime") or period.get("start") or observation.get("issued"))
+def taken(resource: Resource) -> When | None:
+    """When the sample was taken or the examination done; the time it was issued where no better is known.
+
+    A time that cannot be dates nothing, as in a message (docs/results-mapping.md): then it is the time it was issued, else
+    received.
+    """
+    sent = _sample_time(resource)
+    if not sent:
+        return issued(resource)
+    at = when(sent)
+    if at is None or _can_be(at, resource):
+        return at
+    return issued(resource) or _received(resource)
+
+
+def misdated(resource: Resource) -> When | None:
+    """The sample time that was sent, where it cannot be."""
+    at = when(_sample_time(resource))
+    return at if at and not _can_be(at, resource) else None
+
+
+def issued(resource: Resource) -> When | None:
+    """When it was sent, by its sender; None where that cannot be."""
+    at = when(resource.get("issued"))
+    return at if at and _can_be(at, resource) else None
+
+
+def _sample_time(resource: Resource) -> str:
+    start = resource.get("effectivePeriod", {}).get("start")
+    return str(resource.get("effectiveDateTime") or resource.get("effectiveInstant") or start or "")
+
+
+def _received(resource: Resource) -> When | None:
+    return when(resource.get("meta", {}).get("lastUpdated"))
+
+
+def _can_be(at: When, resource: Resource) -> bool:
+    """Whether a time is one of a living patient's, and no more than a day (zones, clocks) after it was received.
+
+    What is only planned may well lie ahead.
+    """
+    received = _received(resource)
+    if not FIRST_YEAR <= at.day.year < LAST_YEAR:
+        return False
+    if received is None or received.moment is None or resource.get("status") == "registered":
+        return True
+    begins = at.moment or datetime.combine(at.day, time(), OSLO)
+    return begins <= received.moment + timedelta(days=1)
 
 
 def range_of(observation: Resource) -> Range:
@@ -299,7 +347,8 @@ def point_of(
     flag = own or (None if value.told else worst(parts_now))
     return Point(
         str(observation.get("id", "")), taken(observation), value, span, flag, mark, old, performer, report, notes,
-        when(observation.get("issued")), first_missing, absent, was, parts=parts_now, old_parts=old_parts,
+        issued(observation), first_missing, absent, was, parts=parts_now, old_parts=old_parts,
+        misdated=misdated(observation),
     )  # fmt: skip
 
 

@@ -16,6 +16,7 @@ from zoneinfo import ZoneInfo
 
 from kjerne.fhir.dates import local
 from kjerne.services.results.kith import units
+from kjerne.services.results.kith.times import FIRST_YEAR, LAST_YEAR
 
 Resource = dict[str, Any]
 
@@ -71,15 +72,16 @@ class Value:
 
 
 def when(text: str | None) -> When | None:
-    """Read a FHIR date or dateTime; None where there is none or it is only a year.
+    """Read a FHIR date or dateTime; None where there is none or it is only a year. At the ends of the calendar, where it
+    is somebody's "never", it is a date as it was written.
 
     >>> when("2026-03-11").day.isoformat(), when("2026-03-11").moment
     ('2026-03-11', None)
     """
     if not text or len(text) < 10:
         return None
-    if len(text) == 10:
-        return When(date.fromisoformat(text))
+    if len(text) == 10 or not FIRST_YEAR <= int(text[:4]) < LAST_YEAR:
+        return When(date.fromisoformat(text[:10]))
     moment = local(text)
     return When(moment.date(), moment)
 

@@ -1,0 +1,66 @@
+"""When a result was taken, where its sender says what cannot be."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Any
+
+import pytest
+
+from kjerne.services.results import answers, points, trends, values
+from pages import resources as r
+
+RECEIVED = "2026-11-20T12:00:00+01:00"
+ISSUED = "2026-11-19T08:00:00+01:00"
+
+
+def sent(at: str, **more: Any) -> r.Resource:
+    made = r.observation("o", "P-Natrium", "NPU03429", at, value=r.quantity("140", "mmol/L"))
+    return made | {"meta": {"lastUpdated": RECEIVED}} | more
+
+
+@pytest.mark.parametrize("at", ["2026-11-21", "2026-11-21T11:59:00+01:00", "2026-11-20", "1850-01-01"])
+def test_a_time_that_can_be_is_kept(at: str) -> None:
+    assert points.taken(sent(at)) == values.when(at)
+    assert points.misdated(sent(at)) is None
+
+
+@pytest.mark.parametrize(
+    "at", ["2026-11-22", "2026-11-21T12:01:00+01:00", "9999-12-31T23:59:59Z", "0001-01-01T00:00:00Z"]
+)
+def test_a_time_that_cannot_be_dates_nothing_and_is_told(at: str) -> None:
+    assert points.taken(sent(at, issued=ISSUED)) == values.when(ISSUED)
+    assert points.taken(sent(at)) == values.when(RECEIVED)
+    assert points.taken(sent(at, issued="9999-12-31T23:59:59Z")) == values.when(RECEIVED)
+    found = points.misdated(sent(at))
+    assert found and found.day == date.fromisoformat(at[:10])
+
+
+def test_a_period_or_an_instant_ahead_is_held_to_the_same() -> None:
+    bare = {name: value for name, value in sent("2026-11-20", issued=ISSUED).items() if name != "effectiveDateTime"}
+    for time in ({"effectivePeriod": {"start": "2099-01-01"}}, {"effectiveInstant": "2099-01-01T00:00:00Z"}):
+        assert points.taken(bare | time) == values.when(ISSUED)
+    assert points.taken(bare | {"effectiveInstant": RECEIVED}) == values.when(RECEIVED)
+
+
+def test_what_is_planned_may_lie_ahead() -> None:
+    assert points.taken(sent("2027-01-10", status="registered")) == values.when("2027-01-10")
+
+
+def test_without_a_time_of_its_own_a_result_has_the_time_it_was_issued_or_none() -> None:
+    bare = {name: value for name, value in sent("2026-11-20").items() if name != "effectiveDateTime"}
+    assert points.taken(bare | {"issued": ISSUED}) == values.when(ISSUED)
+    assert points.taken(bare) is None
+    assert points.taken(bare | {"issued": "9999-12-31T23:59:59Z"}) is None
+
+
+def test_a_result_dated_ahead_is_not_the_latest() -> None:
+    (one,) = trends.series([sent("2099-01-01", id="a", issued=ISSUED), sent("2026-11-20T08:00:00+01:00", id="b")])
+    assert one.latest.id == "b"
+
+
+def test_a_report_dated_ahead_is_placed_where_it_was_issued_and_says_so() -> None:
+    report = r.report("rep", "CLIN", "", "2099-01-01", (), issued=ISSUED) | {"meta": {"lastUpdated": RECEIVED}}
+    (answer,) = answers.answers([report], [])
+    assert answer.when == values.when(ISSUED)
+    assert answer.misdated == values.When(date(2099, 1, 1))
