@@ -359,6 +359,7 @@ _CORRECTED = (
     Changed("P-Fosfat", "emptied", _READ_AT, _amount("0.4", "mmol/L"), None, "corrected", "not-performed"),
     Changed("P-Natrium", "given", _READ_AT, None, _amount("140", "mmol/L"), "corrected"),
     Changed("P-CRP", "not-repeated", _READ_AT, _SAME, _SAME, "not-repeated"),
+    Changed("CT thorax", "replaced", _READ_AT, Value(text="Ingen brudd."), Value(text="Brudd i ribben."), "corrected"),
     Changed("Blodtrykk", "replaced", _READ_AT, mark="corrected", old_parts=(_BEFORE,), new_parts=(_AFTER,)),
 )
 
@@ -607,7 +608,12 @@ def _by_fhir() -> tuple[list[r.Resource], list[r.Resource]]:
     high = {"interpretation": [{"coding": [{"system": r.DEVIATION, "code": "1"}]}]}
     systolic = {"code": {"text": "Systolisk"}, "valueQuantity": r.quantity("151", "mmHg")} | high
     diastolic = {"code": {"text": "Diastolisk"}, "valueQuantity": r.quantity("84", "mmHg")}
-    pressure = r.observation("pressure", "Blodtrykk", "", at) | {"component": [systolic, diastolic]}
+    was = {"url": "component", "extension": [
+        {"url": "code", "valueCodeableConcept": systolic["code"]}, {"url": "value", "valueQuantity": r.quantity("160", "mmHg")},
+    ]}  # fmt: skip
+    former = {"url": r.CHANGE, "extension": [{"url": "kind", "valueCode": "corrected"}, was]}
+    pressure = r.observation("pressure", "Blodtrykk", "", at, status="corrected", extension=(former,))
+    pressure["component"] = [systolic, diastolic]
     found.append(pressure)
     return found, [r.report("rep-fhir", "CLIN", "Egenmåling", at, tuple(one["id"] for one in found))]
 

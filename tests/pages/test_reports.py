@@ -237,10 +237,12 @@ async def test_a_notice_says_in_sentences_what_she_saw_and_what_it_is_now(browse
         "P-Fosfat rettet Du så 0,4 mmol/L 14.11.2026. Svaret har nå ingen verdi ( ikke utført ).",
         "P-Natrium rettet Svaret hadde ingen verdi da du så det 14.11.2026. Det er nå 140 mmol/L .",
         "P-CRP ikke gjentatt Du så 0,4 mg/L 14.11.2026. Det står ikke i den nyeste versjonen av svaret.",
+        "CT thorax rettet Du så Ingen brudd. 14.11.2026. Svaret er nå Brudd i ribben.",
         "Blodtrykk rettet Du så Systolisk 151 mmHg 14.11.2026. Svaret er nå Systolisk 141 mmHg .",
     ):
         assert sentence in said
     page = (await browser.get("/clinician")).text
+    assert "Brudd i ribben.</ins>." not in page
     assert "<del>0,4 mmol/L</del>" in page
     assert "<del>0,4 mg/L</del>" not in page, "what was left out was not taken back"
 
@@ -343,3 +345,14 @@ async def test_every_kind_of_value_and_each_part_is_shown_to_clinician_and_citiz
     for shown in (page, sheet, report, own, own_report):
         for said in BY_FHIR:
             assert said in text(shown), (shown.url, said)
+
+
+async def test_of_several_values_the_one_that_was_corrected_is_still_seen(browser: Browser) -> None:
+    page = await opened(browser)
+    assert "før rettelsen: Systolisk 160 mmHg" in text(page)
+    await browser.citizen()
+    trend = search(
+        r'href="(/me/trend/\w+)"[^>]*><span[^>]*><span[^>]*>Blodtrykk', (await browser.get("/me/results")).text
+    )
+    assert trend
+    assert "Før rettelsen sto det: Systolisk 160 mmHg" in text(await browser.get(trend[1]))

@@ -68,7 +68,8 @@ def _between(found: Value, language: Language) -> str:
         return say(language, "value.since", date=first) if first else say(language, "value.until", date=last)
     if first and last:
         # Beside a minus sign a bare dash reads as another.
-        return f"{first} \N{EN DASH} {last}" if "\N{MINUS SIGN}" in first + last else f"{first}\N{EN DASH}{last}"
+        space = "\N{NARROW NO-BREAK SPACE}" if "\N{MINUS SIGN}" in first + last else ""
+        return f"{first}{space}\N{EN DASH}{space}{last}"
     return f"≥\N{NARROW NO-BREAK SPACE}{first}" if first else f"≤\N{NARROW NO-BREAK SPACE}{last}"
 
 

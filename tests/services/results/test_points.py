@@ -55,8 +55,12 @@ def test_without_a_time_of_its_own_a_result_has_the_time_it_was_issued_or_none()
 
 
 def test_a_result_dated_ahead_is_not_the_latest() -> None:
-    (one,) = trends.series([sent("2099-01-01", id="a", issued=ISSUED), sent("2026-11-20T08:00:00+01:00", id="b")])
-    assert one.latest.id == "b"
+    ahead, known = sent("2099-01-01", id="a", issued=ISSUED), sent("2026-11-18T08:00:00+01:00", id="b")
+    (one,) = trends.series([ahead, known])
+    assert one.latest.id == "b", "though it was issued after"
+    assert [point.id for point in one.newer] == ["a"]
+    (alone,) = trends.series([ahead])
+    assert alone.latest.id == "a"
 
 
 def test_a_report_dated_ahead_is_placed_where_it_was_issued_and_says_so() -> None:

@@ -64,8 +64,11 @@ class Series:
 
     @property
     def latest(self) -> Point:
-        """The newest result that stands and has a value; where none does, the newest of all."""
-        return next((point for point in reversed(self.points) if point.tells), self.points[-1])
+        """The newest result that stands, has a value and a time that can be; where none does, one without such a time, else
+        the newest of all.
+        """
+        told = [point for point in reversed(self.points) if point.tells]
+        return next((point for point in told if not point.misdated), next(iter(told), self.points[-1]))
 
     @property
     def newer(self) -> tuple[Point, ...]:
