@@ -89,6 +89,10 @@ class Attestation:
     user_selected: bool
     patient_digests: tuple[bytes, ...]
     made_at: datetime
+    patient_point_of_care: str = ""
+    """Where the patient is treated, told only where it is a unit of the caller's own (ATT-49, ATT-51)."""
+    patient_department: str = ""
+    """`system|number`: a local department's number means nothing without its system (ATT-28)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,7 +270,7 @@ class Grant:
     once: Once | None = None
     """The request's proof, where the facts were remembered: the store opens and writes nothing before it is noted."""
     reason: bytes = field(default=b"", repr=False)
-    """Why the caller looks, in her own words, sealed for the log (`store.audit.with_reason`)."""
+    """What the caller says of it in her own words, sealed for the log (`store.audit.with_words`)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -92,6 +92,17 @@ async def broken(*names: str) -> set[str]:
     return rules
 
 
+async def own_log(here: Clinic, correlation: str) -> tuple[insight.LogEntry, ...]:
+    """The lines of one request, as the patient herself reads them."""
+    herself = Caller("citizen", "app", frozenset({"kjerne:citizen"}), here.house.digest(PATIENT), level=4)
+    admit = Door(here.house.store, here.clock).admit(herself, "own-log")
+    grant = await admit(PatientRef(digest=here.house.digest(PATIENT)), "results", "insight")
+    async with here.house.store.pool.acquire() as conn:
+        every = await audit.of_patient(conn, grant, here.house.store.wrap, NOW, NOW + timedelta(hours=1), 1000)
+    mine = [row for row in every if row["correlation"] == correlation]
+    return insight.entries(mine, grant, organisations={}, type_name=str, hidden=())
+
+
 # 1: the attestation as a whole
 
 
@@ -170,13 +181,7 @@ async def test_att_7_the_log_names_the_practitioner_by_what_the_attestation_iden
 
 async def test_att_8_the_patients_log_shows_a_name_and_no_number(here: Clinic) -> None:
     seen = await here.audited(await here.search(name=f"Kari Prøve {DOCTOR}"))
-    herself = Caller("citizen", "app", frozenset({"kjerne:citizen"}), here.house.digest(PATIENT), level=4)
-    admit = Door(here.house.store, here.clock).admit(herself, "own-log")
-    grant = await admit(PatientRef(digest=here.house.digest(PATIENT)), "results", "insight")
-    async with here.house.store.pool.acquire() as conn:
-        every = await audit.of_patient(conn, grant, here.house.store.wrap, NOW, NOW + timedelta(hours=1), 1000)
-    mine = [row for row in every if row["correlation"] == seen["correlation"]]
-    (line,) = insight.entries(mine, grant, organisations={}, type_name=str, hidden=())
+    (line,) = await own_log(here, seen["correlation"])
     assert (line.who, line.organisation) == ("Kari Prøve", HOSPITAL)
     assert DOCTOR not in repr(line) and PATIENT not in repr(line)
 
@@ -298,6 +303,14 @@ async def test_att_32_an_authorization_that_the_register_does_not_hold_for_her_i
 # 3: the care relation
 
 
+async def test_att_34_the_healthcare_service_stands_in_the_log_of_what_was_opened_and_of_what_was_not(
+    here: Clinic,
+) -> None:
+    for about in (PATIENT, SECOND):
+        row = await here.audited(await here.search(about=about))
+        assert row["healthcare_service"] == f"{OID}.1.8655|KX17"
+
+
 async def test_att_36_the_healthcare_service_may_be_missing_where_the_details_explain_it() -> None:
     detail = {"code": "BEHANDLER", "system": CARE_RELATION}
     given = said(
@@ -345,6 +358,19 @@ async def test_att_41_btg_sets_the_normal_rules_aside_and_the_patient_reads_why(
     assert (row["rule"], row["outcome"]) == ("break-glass", 0) and row["written"]
     answer = await here.search(purpose("BTG", reason=""))
     assert (answer.status_code, (await here.audited(answer))["rule"]) == (403, "break-glass-reason")
+
+
+async def test_att_42_the_details_of_the_purpose_stand_in_the_log_and_their_words_are_the_patients_to_read(
+    here: Clinic,
+) -> None:
+    detail = {"code": "TILSYN", "system": CARE_RELATION, "text": "Tilsyn på annen avdeling"}
+    answer = await here.search(said(put(detail, "care_relationship", "purpose_of_use_details")))
+    row = await here.audited(answer)
+    assert row["purpose_details"] == f"{CARE_RELATION}|TILSYN"
+    assert b"Tilsyn" not in repr(row).encode()
+    (line,) = await own_log(here, row["correlation"])
+    assert line.reason == "Poliklinikk"
+    assert line.ground == f"{line.says} (Tilsyn på annen avdeling)"
 
 
 async def test_att_43_the_service_or_the_details_of_the_purpose_must_be_told() -> None:
@@ -407,8 +433,29 @@ async def test_att_51_a_patient_treated_elsewhere_has_no_point_of_care_in_the_at
     assert await broken("patient treated at another's unit") == {"ATT-51"}
 
 
+def treated(unit: str, department: dict[str, str] | None = None) -> dict[str, Any]:
+    given = details()
+    given["patients"][0]["point_of_care"] = {"id": unit, "system": f"{OID}.4.101"}
+    if department:
+        given["patients"][0]["department"] = department
+    return given
+
+
+async def test_att_52_where_the_patient_is_treated_stands_in_the_log(here: Clinic) -> None:
+    assert (await here.audited(await here.search(treated(UNIT))))["patient_point_of_care"] == UNIT
+    assert (await here.audited(await here.search()))["patient_point_of_care"] == ""
+
+
 async def test_att_56_a_patient_treated_elsewhere_has_no_department_in_the_attestation() -> None:
     assert await broken("patient's department without her point of care") == {"ATT-56"}
+
+
+async def test_att_57_the_patients_department_stands_in_the_log_with_its_system(here: Clinic) -> None:
+    resh = {"id": "4208723", "system": f"{OID}.4.102"}
+    row = await here.audited(await here.search(treated(UNIT, resh)))
+    assert row["patient_department"] == f"{OID}.4.102|4208723"
+    (line,) = await own_log(here, row["correlation"])
+    assert (line.patient_point_of_care, line.patient_department) == (UNIT, "4208723")
 
 
 # 5: the time

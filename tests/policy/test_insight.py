@@ -66,6 +66,12 @@ def row(**changes: Any) -> dict[str, Any]:
         "ids": [REPORT, BLOOD],
         "versions": [1, 3],
         "reason": "",
+        "healthcare_service": "",
+        "purpose_details": "",
+        "service_text": "",
+        "details_text": "",
+        "patient_point_of_care": "",
+        "patient_department": "",
     }
     return made | changes
 

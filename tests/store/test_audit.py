@@ -10,7 +10,7 @@ from typing import Final, NoReturn
 import asyncpg
 import pytest
 
-from kjerne.access import Attestation, Caller, Grant, Label, Once
+from kjerne.access import Attestation, Caller, Coded, Grant, Label, Once
 from kjerne.exchange import PatientRef
 from kjerne.fhir.definitions import type_number
 from kjerne.fhir.encode import decode
@@ -54,7 +54,7 @@ def attested(reason: str) -> Caller:
 
 async def logged(desk: Desk, patient: int, reason: str = REASON, at: datetime = NOW) -> Grant:
     """A look at the patient, with the reason that the doctor gave."""
-    grant = audit.with_reason(await desk.grant(patient, caller=attested(reason), at=at), desk.store.wrap)
+    grant = audit.with_words(await desk.grant(patient, caller=attested(reason), at=at), desk.store.wrap)
     async with desk.store.pool.acquire() as conn:
         await audit.insert(conn, audit.given(grant))
     return grant
@@ -143,3 +143,18 @@ async def test_the_role_of_the_program_may_only_add_to_the_log_and_the_owners_is
     finally:
         await owner.execute("REVOKE DELETE ON audit_other FROM kjerne_app")
         await owner.close()
+
+
+async def test_the_words_of_service_and_details_lie_sealed_behind_the_reason(desk: Desk) -> None:
+    patient, caller = await desk.person(), attested("")
+    assert caller.attestation
+    service, details = Coded("KX17", "8655", "Fastlege"), Coded("X", "9151", "")
+    said = replace(caller.attestation, healthcare_service=service, purpose_details=details)
+    grant = audit.with_words(await desk.grant(patient, caller=replace(caller, attestation=said)), desk.store.wrap)
+    async with desk.store.pool.acquire() as conn:
+        await audit.insert(conn, audit.given(grant))
+        reader = await desk.grant(patient, "insight")
+        (row,) = await audit.of_patient(conn, reader, desk.store.wrap, NOW - DAY, NOW + DAY, 10)
+    assert (row["healthcare_service"], row["purpose_details"], row["attested_at"]) == ("8655|KX17", "9151|X", NOW)
+    assert (row["reason"], row["service_text"], row["details_text"], row["asked"]) == ("", "Fastlege", "", "")
+    assert b"Fastlege" not in row["written"]

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, Final
 
 import asyncpg
 import pytest
@@ -218,6 +218,46 @@ async def test_a_database_of_before_is_sealed_from_its_first_row(
         await owner.close()
 
 
+THIRD: Final = (
+    "SELECT xid, pg_catalog.xid8send(xid) || pg_catalog.uuid_send(number), at, pg_catalog.record_send(ROW(patient, at, "
+    "outcome, action, service, rule, law, says, purpose, basis, caller_kind, caller_digest, caller_name, caller_hpr, "
+    "caller_role, organisation, point_of_care, department, client, token, decision, self_selected, correlation, types, ids, "
+    "versions, about, reason, written)) FROM audit WHERE xid >= $1 AND xid < $2 ORDER BY xid, number"
+)
+"""The rows as the third format of the seals took them."""
+
+
+async def test_rows_sealed_in_the_third_format_hold_and_take_no_word_of_what_came_later(
+    log: Log, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as before:
+        before.setattr(sealing, "FORMAT", 3)
+        before.setattr(sealing, "_RANGE", THIRD)
+        await log.fill(3)
+    await log.fill(2)
+    assert [row[0] for row in await log.owner.fetch("SELECT format FROM audit_seal ORDER BY number")] == [3, 4]
+    assert await log.found() == []
+    for change in ("healthcare_service = 'x|y'", "patient_department = 'x|y'", "attested_at = now()"):
+        for row in (2, 4):
+            await log.edit(row, change)
+        assert await log.found() == ["row-edited rows 2-2 seals 1-1", "row-edited rows 4-4 seals 2-2"]
+        name = change.partition(" ")[0]
+        await log.owner.execute(f"UPDATE audit SET {name} = DEFAULT")
+        assert await log.found() == []
+
+
+async def test_what_a_row_says_of_the_care_is_sealed(log: Log) -> None:
+    await log.write(1)
+    said = "purpose_details = 'system|TILSYN', attested_at = '2026-09-23T12:00:00Z'"
+    await log.edit(1, said)
+    assert await log.sealer.seal() == 1
+    for change in ("purpose_details = ''", "attested_at = NULL", "purpose_details = '', attested_at = NULL"):
+        await log.edit(1, change)
+        assert await log.found() == ["row-edited rows 1-1 seals 1-1"]
+        await log.edit(1, said)
+        assert await log.found() == []
+
+
 async def test_a_database_that_gives_out_old_transaction_numbers_is_not_sealed_over(log: Log) -> None:
     await log.fill(2)
     await log.owner.execute("UPDATE audit_seal SET until_xid = '1000000000000'")
@@ -239,7 +279,9 @@ async def test_a_file_that_does_not_lead_to_the_seal_is_told_at_once(log: Log, m
 
 async def test_every_column_of_the_log_is_sealed(log: Log) -> None:
     columns = await log.owner.fetch("SELECT column_name FROM information_schema.columns WHERE table_name = 'audit'")
-    assert {row[0] for row in columns} == {"xid", "number", *sealing.CONTENT.split(", ")}
+    assert {row[0] for row in columns} == {
+        "xid", "number", *sealing.CONTENT.split(", "), *sealing.ADDED.split(", "),
+    }  # fmt: skip
 
 
 async def test_every_column_of_a_seal_is_under_its_head(log: Log) -> None:

@@ -40,7 +40,7 @@ class CitizenPages(DeskPages):
                 purpose=entry.purpose,
                 basis=entry.basis,
                 what=_what(entry),
-                says=entry.says,
+                says=entry.ground,
                 law=entry.law,
                 by=entry.by,
                 wrote=entry.action in WRITING,

@@ -424,7 +424,13 @@ def _typed(said: TrustFramework, digest: Digest) -> Attestation:
         user_selected=care.decision_ref.user_selected is True,
         patient_digests=tuple(digest(patient.identifier.id) for patient in said.patients),
         made_at=datetime.fromtimestamp(said.toa, UTC),
+        patient_point_of_care=next((one.point_of_care.id for one in said.patients), ""),
+        patient_department=next((_token(one.department) for one in said.patients), ""),
     )
+
+
+def _token(said: Identifier) -> str:
+    return f"{said.system}|{said.id}" if said.id else ""
 
 
 def _coded(code: Code) -> Coded | None:

@@ -64,7 +64,7 @@ class Door:
                 if isinstance(answer, Grant):
                     # What was remembered may be of before something of hers was deleted.
                     with contextlib.suppress(Destroyed):
-                        return audit.with_reason(answer, self._store.wrap)
+                        return audit.with_words(answer, self._store.wrap)
             async with self._store.pool.acquire() as conn:
                 loaded = await subjects.load(conn, patient, caller, self._store.wrap, once)
                 subject = loaded[0] if loaded else None
@@ -73,10 +73,10 @@ class Door:
                     asked=patient.digest,
                 )  # fmt: skip
                 if isinstance(answer, Denial):
-                    await audit.insert(conn, audit.refused(audit.with_reason(answer, self._store.wrap)))
+                    await audit.insert(conn, audit.refused(audit.with_words(answer, self._store.wrap)))
                     raise Denied(answer)
                 self._remember(patient, caller, answer.subject)
-            return audit.with_reason(answer, self._store.wrap)
+            return audit.with_words(answer, self._store.wrap)
 
         return ask
 

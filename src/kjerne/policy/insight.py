@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, Literal
 
-from kjerne.access import Grant
+from kjerne.access import Coded, Grant
 from kjerne.errors import Refusal
 from kjerne.exchange import CONTROL
 from kjerne.policy.rule import Mark
@@ -47,9 +47,10 @@ class LogEntry:
     """One line of the log. Codes stay codes (purpose, basis, action): the page has their words.
 
     `who` is a name, or empty where the system that asked gave none; `role` an authorisation code (Volven 9060).
-    `organisation`, `point_of_care` and `department` are empty where `place_withheld`. `says` is the rule in words,
-    `law` where it stands, `reason` what the one who asked wrote herself. A line with a `mark` is one the patient is always
-    told of.
+    `organisation`, `point_of_care` and `department`, and where the patient is treated, are empty where `place_withheld`.
+    `says` is the rule in words, `law` where it stands, `reason` what the one who asked wrote herself; `healthcare_service`
+    and `purpose_details` are what her organisation attested of the care. A line with a `mark` is one the patient is
+    always told of.
     """
 
     at: datetime
@@ -73,6 +74,16 @@ class LogEntry:
     self_declared: bool
     mark: Mark
     reason: str = ""
+    healthcare_service: Coded | None = None
+    purpose_details: Coded | None = None
+    patient_point_of_care: str = ""
+    patient_department: str = ""
+
+    @property
+    def ground(self) -> str:
+        """The rule in words, and what was attested of the care where that has words too."""
+        told = [code.text for code in (self.healthcare_service, self.purpose_details) if code and code.text]
+        return f"{self.says} ({'; '.join(told)})" if told else self.says
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,15 +172,24 @@ def _entry(row: Mapping[str, Any], reading: _Reading) -> LogEntry:
         acute=row["purpose"] in ACUTE_PURPOSES or row["basis"] in ACUTE_BASES,
         self_declared=self_declared,
         mark=mark_of(row["rule"]) or ("self-declared" if self_declared and given else ""),
-        reason=_reason(row, reading),
+        reason=_own_words(row, "reason", reading),
+        healthcare_service=_coded(row, "healthcare_service", "service_text", reading),
+        purpose_details=_coded(row, "purpose_details", "details_text", reading),
+        patient_point_of_care=_place(row["patient_point_of_care"], reading),
+        patient_department=_place(row["patient_department"].rpartition("|")[2], reading),
     )
 
 
-def _reason(row: Mapping[str, Any], reading: _Reading) -> str:
+def _own_words(row: Mapping[str, Any], name: str, reading: _Reading) -> str:
     """The patient reads all that was written to her; who stands in for her, where she may know of every record seen."""
     if not reading.own and any(str(name) in reading.hidden for name in row["ids"]):
         return ""
-    return without_numbers(CONTROL.sub(" ", row["reason"]))
+    return without_numbers(CONTROL.sub(" ", row[name]))
+
+
+def _coded(row: Mapping[str, Any], name: str, text: str, reading: _Reading) -> Coded | None:
+    system, _, code = row[name].partition("|")
+    return Coded(without_numbers(code), system, _own_words(row, text, reading)) if code else None
 
 
 def _seen(row: Mapping[str, Any], reading: _Reading) -> tuple[Seen, ...]:

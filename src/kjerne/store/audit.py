@@ -12,12 +12,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import cache
-from typing import Any, Final, TypeVar
+from typing import Any, Final, NamedTuple, TypeVar
 
 from asyncpg.pgproto import pgproto
 from cryptography.exceptions import InvalidTag
 
-from kjerne.access import Caller, Denial, Grant, Subject
+from kjerne.access import Caller, Coded, Denial, Grant, Subject
 from kjerne.store.codec import DataKey, Wrap
 from kjerne.store.pool import Connection
 from kjerne.store.shares import Destroyed
@@ -30,14 +30,31 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
 _uuid = pgproto.UUID
 
+ASKED_LIMIT_CHARACTERS: Final = 2000
+"""A search is kept so far; a longer one is a list of ids, and the row names what was found of them."""
+
+
+class Words(NamedTuple):
+    """What a caller says in words, as a row keeps it sealed: a line each, since no such text holds a line end.
+
+    Rows of before migration 0015 have the first alone.
+    """
+
+    reason: str = ""
+    service_text: str = ""
+    details_text: str = ""
+    asked: str = ""
+
+
 COLUMNS: Final = (
     "patient, at, number, outcome, action, service, rule, law, says, purpose, basis, caller_kind, caller_digest, "
     "caller_name, caller_hpr, caller_role, organisation, point_of_care, department, client, token, decision, "
-    "self_selected, correlation, written"
+    "self_selected, correlation, written, healthcare_service, purpose_details, patient_point_of_care, patient_department, "
+    "attested_at"
 )
 TYPES: Final = (
     "bigint timestamptz uuid smallint text text text text text text text text bytea text text text text text text text "
-    "text text boolean text bytea"
+    "text text boolean text bytea text text text text timestamptz"
 ).split()
 WIDTH: Final = len(TYPES)
 
@@ -51,6 +68,20 @@ def placeholders(first: int) -> str:
 def _number() -> uuid.UUID:
     """A row's own number: 128 random bits, as the driver's own UUID, which costs a fifth of Python's."""
     return _uuid(os.urandom(16))
+
+
+def _token(code: Coded | None) -> str:
+    """A code as FHIR's searches write it, `system|code`: one without its system says nothing."""
+    return f"{code.system}|{code.code}" if code else ""
+
+
+def _care_values(caller: Caller) -> tuple[Any, ...]:
+    """What the attestation says of the care itself (ATT-34, ATT-42, ATT-52, ATT-57), and when it was made."""
+    said = caller.attestation
+    if said is None:
+        return ("", "", "", "", None)
+    service, details = _token(said.healthcare_service), _token(said.purpose_details)
+    return (service, details, said.patient_point_of_care, said.patient_department, said.made_at)
 
 
 def _caller_values(caller: Caller) -> tuple[Any, ...]:
@@ -94,6 +125,7 @@ def given(grant: Grant, *, noting: bool = False) -> tuple[Any, ...]:
         *_caller_values(grant.caller),
         grant.correlation,
         grant.reason,
+        *_care_values(grant.caller),
     )
 
 
@@ -102,7 +134,7 @@ def of_nobody(
 ) -> tuple[Any, ...]:
     """The row of something opened that names nobody who is registered: no patient's, the platform's own."""
     told = (0, at, _number(), GIVEN, action, service, rule, law, says, "", "")
-    return (*told, *_caller_values(caller), correlation, b"")
+    return (*told, *_caller_values(caller), correlation, b"", *_care_values(caller))
 
 
 def refused(denial: Denial) -> tuple[Any, ...]:
@@ -122,20 +154,34 @@ def refused(denial: Denial) -> tuple[Any, ...]:
         *_caller_values(denial.caller),
         denial.correlation,
         denial.reason,
+        *_care_values(denial.caller),
     )
 
 
-def with_reason(answer: Answer, wrap: Wrap) -> Answer:
-    """The answer with what the caller wrote as her reason, sealed as the service seals about the one it is about.
+def with_words(answer: Answer, wrap: Wrap, asked: str = "") -> Answer:
+    """The answer with what the caller said in words of her own, sealed as the service seals about the one it is about.
 
-    Bound to its row by person and moment. Costs nothing where nothing was written; about nobody known, nobody will read it.
+    Her reason, the texts of healthcare service and details, and the search she `asked` for (`Words`). Bound to its row by
+    person and moment. Costs nothing where nothing was said; about nobody known, nobody will read it.
     """
-    attestation, subject = answer.caller.attestation, answer.subject
-    if attestation is None or subject is None or not attestation.decision_text:
+    said, subject = answer.caller.attestation, answer.subject
+    if subject is None or not (said or asked):
+        return answer
+    words = Words(
+        said.decision_text if said else "",
+        _text(said.healthcare_service if said else None),
+        _text(said.purpose_details if said else None),
+        asked[:ASKED_LIMIT_CHARACTERS],
+    )
+    plain = "\n".join(words).rstrip("\n")
+    if not plain:
         return answer
     key = _key(wrap, subject, answer.service)
-    sealed = key.seal(attestation.decision_text.encode(), _place(subject.patient, answer.at))
-    return replace(answer, reason=sealed)
+    return replace(answer, reason=key.seal(plain.encode(), _place(subject.patient, answer.at)))
+
+
+def _text(code: Coded | None) -> str:
+    return code.text if code else ""
 
 
 def _key(wrap: Wrap, subject: Subject, service: str, place: int = 0) -> DataKey:
@@ -193,23 +239,29 @@ async def of_patient(
 ) -> list[dict[str, Any]]:
     """The patient's own log, newest first, half-open in time; reading it is itself audited (action `insight`).
 
-    Reasons are opened; one that was deleted with the service's records, or was put in another row than its own, which
-    `sealing.verify` tells of, is empty.
+    Words are opened; those deleted with the service's records, or put in another row than their own, which
+    `sealing.verify` tells of, are empty.
     """
     async with conn.transaction():
         rows = await conn.fetch(_OF_PATIENT, list(grant.subject.keys), since, until, limit)
         await insert(conn, given(grant))
-    return [{**row, "reason": row["reason"] or _opened(wrap, grant.subject, row)} for row in map(dict, rows)]
+    return [_worded(wrap, grant.subject, row) for row in map(dict, rows)]
 
 
-def _opened(wrap: Wrap, subject: Subject, row: Mapping[str, Any]) -> str:
+def _worded(wrap: Wrap, subject: Subject, row: dict[str, Any]) -> dict[str, Any]:
+    """The row with its words. A reason that stands in the open is the one that an operator wrote."""
+    words = _opened(wrap, subject, row)
+    return {**row, **words._asdict(), "reason": row["reason"] or words.reason}
+
+
+def _opened(wrap: Wrap, subject: Subject, row: Mapping[str, Any]) -> Words:
     if not row["written"]:
-        return ""
+        return Words()
     try:
         key = _key(wrap, subject, row["service"], subject.keys.index(row["patient"]))
-        return key.open(row["written"], _place(row["patient"], row["at"])).decode()
+        return Words(*key.open(row["written"], _place(row["patient"], row["at"])).decode().split("\n"))
     except (InvalidTag, Destroyed):
-        return ""
+        return Words()
 
 
 _HIDDEN = """SELECT id FROM record WHERE patient = ANY($1::bigint[])

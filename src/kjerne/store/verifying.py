@@ -21,7 +21,7 @@ from kjerne.store.checkpoints import Checkpoint, Checkpoints
 from kjerne.store.findings import Finding, Findings, one
 from kjerne.store.marks import Difference
 from kjerne.store.pool import Connection
-from kjerne.store.sealing import FORMAT, IN_ORDER, MARK_BYTES, ORDERED, ROWS, SHARD, Digest, Seal, before_all, pieces
+from kjerne.store.sealing import IN_ORDER, MARK_BYTES, ORDERED, READABLE, ROWS, SHARD, Digest, Seal, before_all, pieces
 from kjerne.store.trail import Trail
 
 Step = Callable[[int, int], None]
@@ -212,13 +212,13 @@ class _Rows:
             self._done += len(piece)
             self._step(min(self._done, self._total), self._total)
         head = seal.computed()
-        if seal.format != FORMAT:
+        if seal.format not in READABLE:
             self._findings.tell(Finding("seal-unknown", seals=one(seal.number)))
         elif head != seal.head:
             self._findings.tell(
                 Finding("seal-edited", None, None, one(seal.number), None, seal.sealed_at, seal.sealed_at)
             )
-        if seal.format == FORMAT and digest.value() != seal.digest:
+        if seal.format in READABLE and digest.value() != seal.digest:
             self._tell(seal, digest, whole=head == seal.head)
         return head
 
