@@ -20,6 +20,8 @@ rejected, `trace` tells who had opened what was filed on a wrong person."""
 
 OPERATIONS: Final = "kjerne:operations"
 """The scope of whoever runs the platform."""
+AUDIT: Final = "kjerne:audit"
+"""The scope of the data controller's own system for logs: it reads the log about anybody, and no record."""
 
 
 class Label(IntFlag):

@@ -39,6 +39,7 @@ from kjerne.pages.app import pages_app
 from kjerne.pages.live_operator import OperatorPages
 from kjerne.pages.login import Client as PagesClient
 from kjerne.pages.login import CodeFlow, To
+from kjerne.policy.access_log import AccessLog
 from kjerne.policy.caller import Registered, must_be_fresh
 from kjerne.policy.caller import caller as caller_of
 from kjerne.policy.choosing import Choosing
@@ -46,6 +47,7 @@ from kjerne.policy.claims import Claims
 from kjerne.policy.facts import SERVICES
 from kjerne.policy.privacy import deletion_of
 from kjerne.registries import identifiers
+from kjerne.services.access_log.api import AccessLogApi
 from kjerne.services.consents import ConsentsApi
 from kjerne.services.oversight import OversightApi
 from kjerne.services.participation.api import ParticipationApi
@@ -163,6 +165,10 @@ class House:
         consents = ConsentsApi(choosing, self.store.ids, parse_json, self.identify, deletion_of)
         bulk = Bulk(self.store.wrap, self.store.dictionaries, self.store.ids)
         imports = StandardsImport(self.store.pool, bulk, self.crew, SERVICE_BY_TYPE, parse_json, self.identify)
+        access_log = AccessLogApi(
+            AccessLog(self.store), self.store.ids, self.cursors, self.parse_search, self.identify,
+            self.settings.candidate_limit,
+        )  # fmt: skip
         routes = [
             Route("GET", "/healthz", self.alive, PUBLIC, "json"),
             Route("GET", "/readyz", self.ready, PUBLIC, "json"),
@@ -173,6 +179,8 @@ class House:
             *results.routes(),
             *reuse.routes(),
             *consents.routes(),
+            # Before the types of records: an event's address has the same shape.
+            *access_log.routes(),
             *standards.routes(),
             *imports.routes(),
         ]

@@ -31,7 +31,8 @@ class Admit(Protocol):
     `basis` is what the caller declares (SAMTYKKE, AKUTT ...), `purpose` overrides the attestation's where an API says so.
     `proven` says that whatever the grant is used for proves the facts by their stamp in its own statement, so that facts
     remembered from an earlier request will do; a refusal is never given from memory. `newcomer` is a person whom no
-    register knows, as she will stand once the transaction that uses the grant has registered her.
+    register knows, as she will stand once the transaction that uses the grant has registered her. `asked` is the search,
+    for the log to keep sealed.
     """
 
     async def __call__(
@@ -44,6 +45,7 @@ class Admit(Protocol):
         purpose: str = "",
         proven: bool = False,
         newcomer: Subject | None = None,
+        asked: str = "",
     ) -> Grant: ...
 
 
@@ -113,14 +115,16 @@ async def granted(
     basis: str = "",
     purpose: str = "",
     proven: bool = False,
+    asked: str = "",
 ) -> T:
     """Asks the law and uses its answer; where a fact changed in between, asks once more.
 
-    `proven` as in `Admit`, for the first time round. Raises `Denied`; `Refusal` 503 when the facts keep changing.
+    `proven` (for the first time round) and `asked` as in `Admit`. Raises `Denied`; `Refusal` 503 when the facts keep changing.
     """
     for attempt in range(3):
         try:
-            grant = await admit(patient, service, action, basis=basis, purpose=purpose, proven=proven and attempt == 0)
+            again = proven and attempt == 0
+            grant = await admit(patient, service, action, basis=basis, purpose=purpose, proven=again, asked=asked)
             return await use(grant)
         except Stale:
             continue
@@ -135,9 +139,10 @@ ErrorShape = Literal["fhir", "apprec", "oauth", "json", "page"]
 class Route:
     """One line of the route table (`kjerne.app`). A route without `needs` cannot exist.
 
-    `path` has `{name}` parts. `needs` is the OAuth scope the token must hold, or one of `PUBLIC` (no patient data behind
-    it) and `SESSION` (a page's own login). `errors` is the shape of this API's refusals. `notes_proof` says that the
-    handler's first statement notes the request's proof, which saves a round trip; any other handler begins after that.
+    `path` has `{name}` parts. `needs` is the OAuth scope the token must hold, or several with spaces between, of which it
+    must hold one; or one of `PUBLIC` (no patient data behind it) and `SESSION` (a page's own login). `errors` is the shape
+    of this API's refusals. `notes_proof` says that the handler's first statement notes the request's proof, which saves a
+    round trip; any other handler begins after that.
     """
 
     method: str

@@ -121,6 +121,7 @@ CALLERS = {
     "operator in person": replace(GP, scopes=OPERATIONS, attest=None, memberships=()),
     "operator in person, blocked": replace(GP, scopes=OPERATIONS | READ, hpr="1234567", bonds=()),
     "operator in person, low level": replace(GP, scopes=OPERATIONS, level=3),
+    "audit repository": replace(LAB, scopes=frozenset({"kjerne:audit"}), memberships=()),
     "gateway": replace(LAB, scopes=frozenset({"nhn:pmd/write"})),
 }
 

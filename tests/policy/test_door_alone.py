@@ -55,7 +55,7 @@ def stored(monkeypatch: pytest.MonkeyPatch) -> Stored:
     monkeypatch.setattr(subjects, "load", load)
     monkeypatch.setattr(audit, "insert", insert)
     monkeypatch.setattr(audit, "refused", lambda denial: denial)
-    monkeypatch.setattr(audit, "with_words", lambda answer, wrap: answer)
+    monkeypatch.setattr(audit, "with_words", lambda answer, wrap, asked: answer)
 
     async def told(_: Takers, who: Caller) -> Caller:
         return who

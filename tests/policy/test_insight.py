@@ -68,6 +68,8 @@ def row(**changes: Any) -> dict[str, Any]:
         "reason": "",
         "healthcare_service": "",
         "purpose_details": "",
+        "asked": "",
+        "attested_at": None,
         "service_text": "",
         "details_text": "",
         "patient_point_of_care": "",

@@ -512,6 +512,17 @@ def test_an_address_is_protected_unless_it_is_known_not_to_be() -> None:
     assert [is_protected(word) for word in ("fortrolig", "strengtFortrolig", "6", "ukjent")] == [True] * 4
 
 
+def test_the_log_of_every_service_is_read_whole_by_the_data_controllers_own_system_and_no_other() -> None:
+    for subject in (ADULT, CHILD, patient(protection="fortrolig"), patient(deceased=True)):
+        answer = ask(laboratory(scopes=frozenset({"kjerne:audit"})), subject, "insight", service="")
+        assert isinstance(answer, Grant)
+        assert (answer.rule, answer.hides, answer.released_only) == ("log-controlled", Label(0), False)
+        for action in ("read", "search", "choose", "trace"):
+            assert ask(laboratory(scopes=frozenset({"kjerne:audit"})), subject, action).rule == "scope-missing"
+        for caller in (laboratory(), laboratory(scopes=OPERATIONS), doctor(scopes=frozenset({"kjerne:audit"}))):
+            assert ask(caller, subject, "insight", service="").rule == "scope-missing"
+
+
 # The table itself
 
 
@@ -533,7 +544,7 @@ def test_every_rule_decides_some_story() -> None:
         "citizen-purpose-unknown",
         "sender-takes-no-part",
     }
-    told |= {rule for _, rule in EXAMINED} | {"readers-traced", "sent-opened"}
+    told |= {rule for _, rule in EXAMINED} | {"readers-traced", "sent-opened", "log-controlled"}
     assert {rule.id for rule in RULES} - told == set()
 
 
@@ -548,7 +559,9 @@ def test_a_refusal_carries_no_permission_and_a_grant_no_outcome() -> None:
 
 def test_every_grant_hides_what_was_filed_on_a_wrong_person_save_the_log_and_filing() -> None:
     open_to_withdrawn = {rule.id for rule in RULES if rule.effect == "grant" and Label.WITHDRAWN not in rule.hides}
-    assert open_to_withdrawn == {"own-log", "parent-log", "proxy-log", "filed", "corrected-after-opt-out"}
+    assert open_to_withdrawn == {
+        "own-log", "parent-log", "proxy-log", "log-controlled", "filed", "corrected-after-opt-out",
+    }  # fmt: skip
 
 
 def test_roles_and_scopes_name_only_services_that_have_rules() -> None:

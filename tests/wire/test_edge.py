@@ -143,6 +143,10 @@ def asked_by_an_operator(platform: Standing) -> list[Sent]:
     return [
         Sent("GET /pps/operations/rejected", "/pps/operations/rejected", "operator", ""),
         Sent("GET /oversight/anomalies", "/oversight/anomalies", "operator", ""),
+        Sent("GET /fhir/R4/AuditEvent", "/fhir/R4/AuditEvent?_count=1", "citizen", ""),
+        Sent("POST /fhir/R4/AuditEvent/_search", "/fhir/R4/AuditEvent/_search", "audit-repository", WHO,
+             body=form(_count="1", action="E"), headers=FORM),
+        Sent("GET /fhir/R4/AuditEvent/{id}", f"/fhir/R4/AuditEvent/{'0' * 64}", "citizen", "", status=404),
         Sent("GET /participation", "/participation", "operator", ""),
         Sent("GET /participation/{number}", "/participation/999999", "operator", "", status=404),
         Sent("POST /participation", "/participation", **operator, body=form(organisation="x"), status=400),

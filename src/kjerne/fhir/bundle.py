@@ -36,6 +36,16 @@ def history(versions: Sequence[Version], links: Sequence[tuple[str, str]], total
     return _joined("history", (_version(one) for one in versions), links, total)
 
 
+FURTHER: Final = (("_cursor", "..."),)
+"""What a page link asks for, in `search_line`: the page after one whose search is in the log already."""
+
+
+def search_line(type_: str, pairs: Iterable[tuple[str, str]]) -> str:
+    """A search in one line, for the log: as it came, but for values in which a person number may stand."""
+    kept = [(name, value) for name, value in pairs if not _NUMBER.search(name + value)]
+    return f"{type_}?{urlencode(kept)}"
+
+
 def self_url(address: str, pairs: Iterable[tuple[str, str]], search: Search) -> str:
     """The address of a search with the parameters it used (R4 search.html#conformance).
 

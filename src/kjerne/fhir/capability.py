@@ -82,7 +82,8 @@ def _interactions(route: Route, base: str, types: Sequence[str]) -> list[tuple[s
 
 def _needs(routes: Iterable[Route], base: str) -> list[str]:
     prefix = base.rstrip("/") + "/"
-    return sorted({one.needs for one in routes if one.path.startswith(prefix) and one.needs not in (PUBLIC, SESSION)})
+    needs = {one.needs for one in routes if one.path.startswith(prefix)} - {PUBLIC, SESSION}
+    return sorted({scope for each in needs for scope in each.split()})
 
 
 def _security(needs: Sequence[str]) -> dict[str, Any]:
@@ -112,9 +113,10 @@ def _resource(type: str, interactions: set[str], types: Sequence[str]) -> dict[s
     if "search-type" in interactions and type in types:
         brought = [f"{type}:{one.code}" for one in _references(type) if not set(one.targets).isdisjoint(types)]
         bringing = [f"{source}:{one.code}" for source in types for one in _references(source) if type in one.targets]
-        if brought:
+        # What is made from the log lies beside the records: neither brings the other along.
+        if type in types and brought:
             resource["searchInclude"] = sorted(brought)
-        if bringing:
+        if type in types and bringing:
             resource["searchRevInclude"] = sorted(bringing)
         resource["searchParam"] = [_parameter(one) for one in parameters(type).values() if answered(one)]
     return resource

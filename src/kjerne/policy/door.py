@@ -52,6 +52,7 @@ class Door:
             purpose: str = "",
             proven: bool = False,
             newcomer: Subject | None = None,
+            asked: str = "",
         ) -> Grant:
             now = self._clock.now()
             taker = await self._takers.told(caller)
@@ -64,7 +65,7 @@ class Door:
                 if isinstance(answer, Grant):
                     # What was remembered may be of before something of hers was deleted.
                     with contextlib.suppress(Destroyed):
-                        return audit.with_words(answer, self._store.wrap)
+                        return audit.with_words(answer, self._store.wrap, asked)
             async with self._store.pool.acquire() as conn:
                 loaded = await subjects.load(conn, patient, caller, self._store.wrap, once)
                 subject = loaded[0] if loaded else None
@@ -73,10 +74,10 @@ class Door:
                     asked=patient.digest,
                 )  # fmt: skip
                 if isinstance(answer, Denial):
-                    await audit.insert(conn, audit.refused(audit.with_words(answer, self._store.wrap)))
+                    await audit.insert(conn, audit.refused(audit.with_words(answer, self._store.wrap, asked)))
                     raise Denied(answer)
                 self._remember(patient, caller, answer.subject)
-            return audit.with_words(answer, self._store.wrap)
+            return audit.with_words(answer, self._store.wrap, asked)
 
         return ask
 

@@ -13,7 +13,19 @@ from typing import Final
 
 import msgspec
 
-from kjerne.access import FIRST_PART, NO_LABEL, OPERATIONS, Action, Caller, CallerKind, Choice, Label, Subject, Tie
+from kjerne.access import (
+    AUDIT,
+    FIRST_PART,
+    NO_LABEL,
+    OPERATIONS,
+    Action,
+    Caller,
+    CallerKind,
+    Choice,
+    Label,
+    Subject,
+    Tie,
+)
 from kjerne.policy.people import ADULT, HEALTH_MAJORITY, OLDEST, PARENTS_UNTIL, UNBORN, age, norwegian_day
 from kjerne.policy.taking_part import takes_part
 from kjerne.registries.protection import is_protected
@@ -74,6 +86,7 @@ SCOPES: Final[Mapping[tuple[CallerKind, str, Action], frozenset[str]]] = {
     ("citizen", "results", "history"): frozenset({"kjerne:citizen"}),
     ("citizen", "", "insight"): frozenset({"kjerne:citizen", "kjerne:insight"}),
     ("citizen", "", "choose"): frozenset({"kjerne:citizen"}),
+    ("system", "", "insight"): frozenset({AUDIT}),
 }
 """Who, service (empty: every service), action -> the OAuth scopes of which the token must hold one."""
 SERVICES: Final = frozenset(service for _, service, _ in SCOPES if service)

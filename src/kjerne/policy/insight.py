@@ -1,25 +1,29 @@
 """The access log as the citizen reads it: who saw what, when and on which ground, from the rows of table `audit`.
 
 Built for the stricter wording of Prop. 154 L (2024-2025), § 22 a: it tells *which* records were seen, not only that
-some were, save those that this reader may not know of. Practitioners by name, never by number (Tillitsrammeverket
-ATT-8). A proxy sees no other proxies, and nobody but the patient where a person with a protected address was treated.
+some were, save those that this reader may not know of. Practitioners by name, never by person number (Tillitsrammeverket
+ATT-8); the HPR number, which is public, is told to programs alone. A proxy sees no other proxies, and nobody but the patient
+where a person with a protected address was treated. Whoever keeps the log reads it whole.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any, Final, Literal
+from typing import Any, Final
+from uuid import UUID
 
 from kjerne.access import Coded, Grant
 from kjerne.errors import Refusal
 from kjerne.exchange import CONTROL
-from kjerne.policy.rule import Mark
 from kjerne.policy.rules import mark_of
 from kjerne.policy.words import Language, says
 from kjerne.registries.identifiers import without_numbers
 from kjerne.registries.protection import is_protected
+from kjerne.store.log_entry import By, LogEntry, Origin, Seen
+from kjerne.store.log_pages import Unseen
+
+__all__ = ["FILING", "GIVEN", "LogEntry", "Seen", "entries", "must_open", "unseen"]
 
 GIVEN: Final = 0
 """`audit.outcome` of a row that let something out; every other value is a refusal."""
@@ -29,61 +33,6 @@ FILING: Final = frozenset({"file", "write"})
 
 ACUTE_PURPOSES: Final = frozenset({"ETREAT", "BTG"})
 ACUTE_BASES: Final = frozenset({"AKUTT", "FORHOYET_AKUTT"})
-
-By = Literal["self", "representative", "practitioner", "system"]
-
-
-@dataclass(frozen=True, slots=True)
-class Seen:
-    """One record that left, or was written: FHIR type, id and version."""
-
-    type: str
-    id: str
-    version: int
-
-
-@dataclass(frozen=True, slots=True)
-class LogEntry:
-    """One line of the log. Codes stay codes (purpose, basis, action): the page has their words.
-
-    `who` is a name, or empty where the system that asked gave none; `role` an authorisation code (Volven 9060).
-    `organisation`, `point_of_care` and `department`, and where the patient is treated, are empty where `place_withheld`.
-    `says` is the rule in words, `law` where it stands, `reason` what the one who asked wrote herself; `healthcare_service`
-    and `purpose_details` are what her organisation attested of the care. A line with a `mark` is one the patient is
-    always told of.
-    """
-
-    at: datetime
-    by: By
-    who: str
-    role: str
-    organisation: str
-    point_of_care: str
-    department: str
-    place_withheld: bool
-    given: bool
-    action: str
-    service: str
-    purpose: str
-    basis: str
-    says: str
-    law: str
-    rule: str
-    seen: tuple[Seen, ...]
-    acute: bool
-    self_declared: bool
-    mark: Mark
-    reason: str = ""
-    healthcare_service: Coded | None = None
-    purpose_details: Coded | None = None
-    patient_point_of_care: str = ""
-    patient_department: str = ""
-
-    @property
-    def ground(self) -> str:
-        """The rule in words, and what was attested of the care where that has words too."""
-        told = [code.text for code in (self.healthcare_service, self.purpose_details) if code and code.text]
-        return f"{self.says} ({'; '.join(told)})" if told else self.says
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,12 +64,24 @@ def entries(
     them; that of their filing does not.
     `Refusal` 403 where the grant is not for the log, or a row is about somebody else.
     """
-    if grant.action != "insight":
-        raise Refusal(403, "This access does not cover the log.", rule="insight-only")
-    own = grant.subject.caller_key in grant.subject.keys
+    must_open(grant)
+    # Whoever keeps the log reads it as it is.
+    own = grant.caller.kind == "system" or grant.subject.caller_key in grant.subject.keys
     withheld = not own and is_protected(grant.subject.protection)
     reading = _Reading(grant, organisations, type_name, hidden, language, own, withheld)
     return tuple(_entry(row, reading) for row in rows if _may_see(row, reading))
+
+
+def must_open(grant: Grant) -> None:
+    """`Refusal` 403 where the grant is for something else than the log."""
+    if grant.action != "insight":
+        raise Refusal(403, "This access does not cover the log.", rule="insight-only")
+
+
+def unseen(grant: Grant, hidden: Iterable[UUID]) -> Unseen:
+    """The same as `_may_see`, for whoever counts lines before they are made."""
+    own = (*grant.subject.digests, grant.caller.digest)
+    return Unseen(tuple(sorted(FILING)), tuple(hidden), grant.purpose == "PWATRNY", own)
 
 
 def _may_see(row: Mapping[str, Any], reading: _Reading) -> bool:
@@ -177,6 +138,29 @@ def _entry(row: Mapping[str, Any], reading: _Reading) -> LogEntry:
         purpose_details=_coded(row, "purpose_details", "details_text", reading),
         patient_point_of_care=_place(row["patient_point_of_care"], reading),
         patient_department=_place(row["patient_department"].rpartition("|")[2], reading),
+        origin=_origin(row, reading),
+    )
+
+
+def _origin(row: Mapping[str, Any], reading: _Reading) -> Origin:
+    def placed(name: str) -> str:
+        return "" if reading.place_withheld else without_numbers(row[name])
+
+    return Origin(
+        patient=row["patient"],
+        number=row["number"],
+        hpr=row["caller_hpr"],
+        organisation=placed("organisation"),
+        point_of_care=placed("point_of_care"),
+        department=placed("department"),
+        patient_point_of_care=placed("patient_point_of_care"),
+        patient_department=placed("patient_department"),
+        client=row["client"],
+        token=row["token"],
+        decision=without_numbers(row["decision"]),
+        attested_at=row["attested_at"],
+        correlation=without_numbers(row["correlation"]),
+        asked=_own_words(row, "asked", reading),
     )
 
 

@@ -450,6 +450,22 @@ _TRACING: Final = Section(
     ),
 )
 
+_LOG_KEPT: Final = Section(
+    title="The log, to the data controller",
+    kinds=SYSTEM,
+    services=EVERY_SERVICE,
+    actions=INSIGHT,
+    rules=(
+        # Control of who looked must see all of it: what is hidden from the patient is not hidden from whoever keeps the log.
+        Rule(
+            id="log-controlled",
+            effect="grant",
+            law="pasientjournalloven § 22; personvernforordningen artikkel 32",
+            says="Den som har ansvaret for loggen, hentet ut hvem som har sett opplysningene.",
+        ),
+    ),
+)
+
 SECTIONS: Final = (
     _EVERY_PERSON_AND_SYSTEM,
     _EVERY_PERSON,
@@ -467,6 +483,7 @@ SECTIONS: Final = (
     _FILING,
     _EXAMINING,
     _TRACING,
+    _LOG_KEPT,
 )
 """In order. What is not here is refused (`NO_RULE`)."""
 

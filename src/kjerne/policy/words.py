@@ -304,6 +304,10 @@ _NN_EN: Final[Mapping[str, tuple[str, str]]] = {
         "Den som har ansvaret for loggen, såg kven som hadde opna eit svar som var sendt inn på feil person.",
         "The one who is responsible for the log saw who had opened a result sent in about the wrong person.",
     ),
+    "log-controlled": (
+        "Den som har ansvaret for loggen, henta ut kven som har sett opplysningane.",
+        "The one who is responsible for the log took out who has seen the information.",
+    ),
 }
 
 RULE_WORDS: Final[Mapping[str, Words]] = {

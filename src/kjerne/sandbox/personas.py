@@ -70,6 +70,7 @@ SYSTEMS: Final = (
     _System("lab", "Laboratorium som sender svar", "laboratory", "private-lab"),
     _System("hospital-lab", "Sykehuslaboratorium som sender svar", "laboratory", "biochemistry"),
     _System("operator", "Drift av plattformen", "operations", "monitoring"),
+    _System("audit-repository", "Den dataansvarliges arkiv for logger", "audit-repository", "monitoring"),
     _System("device-gateway", "Mottak for målinger hjemmefra", "device-gateway", "monitoring"),
 )
 

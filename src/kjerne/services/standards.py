@@ -17,7 +17,7 @@ from uuid import UUID
 from kjerne.access import Grant
 from kjerne.errors import Fault, Refusal
 from kjerne.exchange import Answer, Call, Denied, Pairs, PatientRef, Route, granted, not_filed
-from kjerne.fhir.bundle import Version, history, searchset, self_url
+from kjerne.fhir.bundle import FURTHER, Version, history, search_line, searchset, self_url
 from kjerne.fhir.corrections import corrects
 from kjerne.fhir.dates import Interval, interval
 from kjerne.fhir.definitions import type_name, type_number
@@ -199,7 +199,10 @@ class StandardsApi:
             ]
             return Answer(200, searchset(entries, links, page.total))
 
-        return await granted(call.admit, patient, SERVICE_BY_TYPE[name], "search", use, basis=_basis(call), proven=True)
+        return await granted(
+            call.admit, patient, SERVICE_BY_TYPE[name], "search", use, basis=_basis(call), proven=True,
+            asked=search_line(name, pairs if token is None else FURTHER),
+        )  # fmt: skip
 
     async def create(self, call: Call) -> Answer:
         """A new resource; the server makes the id, an `id` in the body is replaced (R4 http.html#create)."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -245,6 +245,11 @@ async def of_patient(
     async with conn.transaction():
         rows = await conn.fetch(_OF_PATIENT, list(grant.subject.keys), since, until, limit)
         await insert(conn, given(grant))
+    return worded(grant, wrap, rows)
+
+
+def worded(grant: Grant, wrap: Wrap, rows: Iterable[Any]) -> list[dict[str, Any]]:
+    """Rows of the grant's patient with what was said in words, opened."""
     return [_worded(wrap, grant.subject, row) for row in map(dict, rows)]
 
 

@@ -50,7 +50,7 @@ class SealedIds:
         return int.from_bytes(self._open(id_.bytes)[:8], "big") & 0x7FFF_FFFF_FFFF_FFFF
 
     def number(self, id_: UUID) -> int:
-        """The number inside, for an id that was made of one."""
+        """The number inside (64 bits), beside the person key."""
         return int.from_bytes(self._open(id_.bytes)[8:], "big")
 
     @staticmethod

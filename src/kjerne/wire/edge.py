@@ -113,10 +113,10 @@ class Edge:
             caller, once = await self._authenticate(
                 scope["method"], base_url + http.sent_path(scope), scope["headers"], scope.get("query_string", b"")
             )
-            if route.needs not in caller.scopes:
+            if caller.scopes.isdisjoint(route.needs.split()):
                 raise Refusal(
                     403,
-                    f"the token lacks the scope {route.needs}",
+                    f"the token lacks the scope {' or '.join(route.needs.split())}",
                     where="scope",
                     headers=(("www-authenticate", f'DPoP error="insufficient_scope", scope="{route.needs}"'),),
                 )

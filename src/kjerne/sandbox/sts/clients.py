@@ -33,6 +33,7 @@ SYSTEM_SCOPES: Final[Mapping[str, tuple[str, ...]]] = {
     "laboratory": ("nhn:pps/provesvar-write",),
     "device-gateway": ("nhn:pmd/write",),
     "operations": OPERATOR_SCOPES,
+    "audit-repository": ("kjerne:audit",),
 }
 OPERATOR_ROLE: Final = "operations"
 AUDIENCES: Final = ("nhn:pps", "nhn:pmd", "kjerne")

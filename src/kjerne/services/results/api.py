@@ -13,7 +13,7 @@ from typing import Final
 from kjerne.access import Grant
 from kjerne.errors import Refusal
 from kjerne.exchange import Answer, Call, Denied, Pairs, PatientRef, Route, granted
-from kjerne.fhir.bundle import Entry, searchset, self_url
+from kjerne.fhir.bundle import FURTHER, Entry, search_line, searchset, self_url
 from kjerne.fhir.definitions import type_name
 from kjerne.fhir.encode import encode
 from kjerne.fhir.negotiation import check_accepted
@@ -68,7 +68,8 @@ class ResultsApi:
             return await self._page(call, grant, type_, asked)
 
         try:
-            return await granted(call.admit, patient, SERVICE, "search", use, basis=basis, proven=True)
+            told = search_line(type_, asked.pairs if asked.cursor is None else FURTHER)
+            return await granted(call.admit, patient, SERVICE, "search", use, basis=basis, proven=True, asked=told)
         except Denied as denied:
             if denied.denial.outcome:
                 return _alone(call, outcome.privacy(denied.denial))
