@@ -14,14 +14,19 @@ from typing import Final, Literal, NoReturn
 from uuid import UUID
 
 CallerKind = Literal["practitioner", "citizen", "system"]
-Action = Literal["read", "search", "history", "write", "insight", "choose", "file", "correct", "examine", "trace"]
+Action = Literal[
+    "read", "search", "history", "write", "insight", "choose", "file", "correct", "examine", "trace", "disclose"
+]
 """`file` lays in what is new, `correct` mends or takes out what lies there already. `examine` opens a message that was
-rejected, `trace` tells who had opened what was filed on a wrong person."""
+rejected, `trace` tells who had opened what was filed on a wrong person, `disclose` tells a source who was given what it
+sent."""
 
 OPERATIONS: Final = "kjerne:operations"
 """The scope of whoever runs the platform."""
 AUDIT: Final = "kjerne:audit"
 """The scope of the data controller's own system for logs: it reads the log about anybody, and no record."""
+DISCLOSURES: Final = "kjerne:disclosures"
+"""The scope of a source's system that fetches who was given what the source had sent."""
 
 
 class Label(IntFlag):

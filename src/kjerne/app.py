@@ -49,6 +49,7 @@ from kjerne.policy.privacy import deletion_of
 from kjerne.registries import identifiers
 from kjerne.services.access_log.api import AccessLogApi
 from kjerne.services.consents import ConsentsApi
+from kjerne.services.disclosures import DisclosuresApi
 from kjerne.services.oversight import OversightApi
 from kjerne.services.participation.api import ParticipationApi
 from kjerne.services.participation.register import Register
@@ -68,7 +69,7 @@ from kjerne.store.bulk import Bulk
 from kjerne.store.cursors import Cursors
 from kjerne.store.finding import Finder
 from kjerne.store.house import Store, open_store
-from kjerne.store.keys import Keys
+from kjerne.store.keys import Keys, Sealer
 from kjerne.store.pool import reached
 from kjerne.store.proofs import ProofTable, note_values
 from kjerne.store.reading import Reader
@@ -173,6 +174,7 @@ class House:
             Route("GET", "/healthz", self.alive, PUBLIC, "json"),
             Route("GET", "/readyz", self.ready, PUBLIC, "json"),
             *OversightApi(self.store).routes(),
+            *DisclosuresApi(self.store.pool, self.reader, Sealer(self.store.keys.derived("disclosures"))).routes(),
             *OpeningApi(Opener(self.store, self.read, self.digest), self.store).routes(),
             *ParticipationApi(self.register, self.store.pool).routes(),
             *IntakeApi(self.intake, store=self.store, limit_bytes=self.settings.body_limit_bytes).routes(),

@@ -428,9 +428,13 @@ def in_whose_name(s: Situation) -> str:
 def system(s: Situation) -> Answer:
     """A laboratory files and corrects, if it is a source, and nothing else. Of somebody who has opted out nothing new is kept
     (K13); what lies there already is put right (K19). The data controller's system for logs reads the log of every service,
-    whole, and nothing else (pasientjournalloven § 22)."""
+    whole, and nothing else (pasientjournalloven § 22). A source's own hears who was given what it sent, whatever the patient
+    has chosen since: it answers for it (helsepersonelloven § 45)."""
     if s.action == "insight":
         return Answer(given="kjerne:audit" in s.scopes, purpose=s.purpose if "kjerne:audit" in s.scopes else "")
+    if s.action == "disclose":
+        told = s.service == "results" and "kjerne:disclosures" in s.scopes and takes_part(s, "source")
+        return Answer(given=told, purpose=s.purpose if told else "")
     if s.action not in ("file", "correct") or s.service != "results" or "nhn:pps/provesvar-write" not in s.scopes:
         return Answer(given=False)
     if not takes_part(s, "source"):

@@ -38,7 +38,7 @@ WORDS = {
 
 PURPOSES = ("", "TREAT", "ETREAT", "COC", "BTG", "PATRQT", "nonsense")
 BASES = ("", "UNNTAK", "SAMTYKKE", "AKUTT", "FORHOYET_SAMTYKKE", "FORHOYET_AKUTT", "1")
-OTHER_ACTIONS = ("read", "history", "write", "insight", "choose", "file", "correct", "examine", "trace")
+OTHER_ACTIONS = ("read", "history", "write", "insight", "choose", "file", "correct", "examine", "trace", "disclose")
 
 READ = frozenset({"nhn:pps/provesvar-read"})
 GP = Situation(
@@ -121,6 +121,8 @@ CALLERS = {
     "operator in person": replace(GP, scopes=OPERATIONS, attest=None, memberships=()),
     "operator in person, blocked": replace(GP, scopes=OPERATIONS | READ, hpr="1234567", bonds=()),
     "operator in person, low level": replace(GP, scopes=OPERATIONS, level=3),
+    "source of what was seen": replace(LAB, scopes=frozenset({"kjerne:disclosures"})),
+    "former source": replace(LAB, scopes=frozenset({"kjerne:disclosures"}), memberships=()),
     "audit repository": replace(LAB, scopes=frozenset({"kjerne:audit"}), memberships=()),
     "gateway": replace(LAB, scopes=frozenset({"nhn:pmd/write"})),
 }

@@ -523,6 +523,20 @@ def test_the_log_of_every_service_is_read_whole_by_the_data_controllers_own_syst
             assert ask(caller, subject, "insight", service="").rule == "scope-missing"
 
 
+def test_a_source_hears_who_was_given_what_it_sent_whatever_the_patient_has_chosen() -> None:
+    asking = laboratory(scopes=frozenset({"kjerne:disclosures"}))
+    for subject in (ADULT, BLOCKING, RESTRICTED, OPTED_OUT, patient(protection="fortrolig"), patient(deceased=True)):
+        answer = ask(asking, subject, "disclose")
+        assert isinstance(answer, Grant)
+        assert (answer.rule, answer.hides) == ("disclosed-to-source", Label(0))
+    assert (
+        ask(laboratory(scopes=frozenset({"kjerne:disclosures"}), parts=()), ADULT, "disclose").rule
+        == "sender-takes-no-part"
+    )
+    for caller in (laboratory(), laboratory(scopes=OPERATIONS), doctor(), citizen()):
+        assert ask(caller, ADULT, "disclose").rule == "scope-missing"
+
+
 # The table itself
 
 
@@ -544,7 +558,7 @@ def test_every_rule_decides_some_story() -> None:
         "citizen-purpose-unknown",
         "sender-takes-no-part",
     }
-    told |= {rule for _, rule in EXAMINED} | {"readers-traced", "sent-opened", "log-controlled"}
+    told |= {rule for _, rule in EXAMINED} | {"readers-traced", "sent-opened", "log-controlled", "disclosed-to-source"}
     assert {rule.id for rule in RULES} - told == set()
 
 
@@ -560,7 +574,7 @@ def test_a_refusal_carries_no_permission_and_a_grant_no_outcome() -> None:
 def test_every_grant_hides_what_was_filed_on_a_wrong_person_save_the_log_and_filing() -> None:
     open_to_withdrawn = {rule.id for rule in RULES if rule.effect == "grant" and Label.WITHDRAWN not in rule.hides}
     assert open_to_withdrawn == {
-        "own-log", "parent-log", "proxy-log", "log-controlled", "filed", "corrected-after-opt-out",
+        "own-log", "parent-log", "proxy-log", "log-controlled", "disclosed-to-source", "filed", "corrected-after-opt-out",
     }  # fmt: skip
 
 

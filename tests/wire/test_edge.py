@@ -147,6 +147,7 @@ def asked_by_an_operator(platform: Standing) -> list[Sent]:
         Sent("POST /fhir/R4/AuditEvent/_search", "/fhir/R4/AuditEvent/_search", "audit-repository", WHO,
              body=form(_count="1", action="E"), headers=FORM),
         Sent("GET /fhir/R4/AuditEvent/{id}", f"/fhir/R4/AuditEvent/{'0' * 64}", "citizen", "", status=404),
+        Sent("GET /disclosures", "/disclosures", "hospital-lab", ""),
         Sent("GET /participation", "/participation", "operator", ""),
         Sent("GET /participation/{number}", "/participation/999999", "operator", "", status=404),
         Sent("POST /participation", "/participation", **operator, body=form(organisation="x"), status=400),

@@ -15,6 +15,7 @@ import msgspec
 
 from kjerne.access import (
     AUDIT,
+    DISCLOSURES,
     FIRST_PART,
     NO_LABEL,
     OPERATIONS,
@@ -77,6 +78,7 @@ SCOPES: Final[Mapping[tuple[CallerKind, str, Action], frozenset[str]]] = {
     ("practitioner", "results", "history"): frozenset({"nhn:pps/provesvar-read"}),
     ("system", "results", "file"): frozenset({"nhn:pps/provesvar-write"}),
     ("system", "results", "correct"): frozenset({"nhn:pps/provesvar-write"}),
+    ("system", "results", "disclose"): frozenset({DISCLOSURES}),
     ("system", "results", "examine"): frozenset({"nhn:pps/provesvar-write", OPERATIONS}),
     ("practitioner", "results", "examine"): frozenset({OPERATIONS}),
     ("system", "results", "trace"): frozenset({OPERATIONS}),

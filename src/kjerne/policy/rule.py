@@ -69,6 +69,7 @@ INSIGHT: Final[frozenset[Action]] = frozenset({"insight"})
 CHOOSE: Final[frozenset[Action]] = frozenset({"choose"})
 EXAMINE: Final[frozenset[Action]] = frozenset({"examine"})
 TRACE: Final[frozenset[Action]] = frozenset({"trace"})
+DISCLOSE: Final[frozenset[Action]] = frozenset({"disclose"})
 
 TREATING: Final = frozenset({"TREAT", "ETREAT"})
 NEEDING_RELATION: Final = TREATING | {"COC"}

@@ -18,6 +18,7 @@ from kjerne.policy.rule import (
     CHOOSE,
     CITIZEN,
     CORRECT,
+    DISCLOSE,
     EVERY_ACTION,
     EVERY_LABEL,
     EVERY_SERVICE,
@@ -319,7 +320,7 @@ _SENDERS: Final = Section(
     title="Results: what a sender must be",
     kinds=SYSTEM,
     services=RESULTS,
-    actions=FILE,
+    actions=FILE | DISCLOSE,
     rules=(
         Rule(
             id="sender-takes-no-part",
@@ -450,6 +451,22 @@ _TRACING: Final = Section(
     ),
 )
 
+_DISCLOSING: Final = Section(
+    title="Results: to their source, who was given them",
+    kinds=SYSTEM,
+    services=RESULTS,
+    actions=DISCLOSE,
+    rules=(
+        # It answers for what it sent wherever that went, also for what is withheld, withdrawn or closed since.
+        Rule(
+            id="disclosed-to-source",
+            effect="grant",
+            law="pasientjournalloven § 22; helsepersonelloven § 45",
+            says="Den som sendte inn svaret, fikk vite hvilken virksomhet som har sett det, når og på hvilket grunnlag.",
+        ),
+    ),
+)
+
 _LOG_KEPT: Final = Section(
     title="The log, to the data controller",
     kinds=SYSTEM,
@@ -483,6 +500,7 @@ SECTIONS: Final = (
     _FILING,
     _EXAMINING,
     _TRACING,
+    _DISCLOSING,
     _LOG_KEPT,
 )
 """In order. What is not here is refused (`NO_RULE`)."""

@@ -304,6 +304,10 @@ _NN_EN: Final[Mapping[str, tuple[str, str]]] = {
         "Den som har ansvaret for loggen, såg kven som hadde opna eit svar som var sendt inn på feil person.",
         "The one who is responsible for the log saw who had opened a result sent in about the wrong person.",
     ),
+    "disclosed-to-source": (
+        "Den som sende inn svaret, fekk vite kva verksemd som har sett det, når og på kva grunnlag.",
+        "The one who had sent the result in was told which organisation has seen it, when and on which ground.",
+    ),
     "log-controlled": (
         "Den som har ansvaret for loggen, henta ut kven som har sett opplysningane.",
         "The one who is responsible for the log took out who has seen the information.",

@@ -30,7 +30,7 @@ STAFF_SCOPES: Final = ("nhn:pps/provesvar-read",)
 CITIZEN_SCOPES: Final = ("kjerne:citizen", "kjerne:insight")
 OPERATOR_SCOPES: Final = ("kjerne:operations",)
 SYSTEM_SCOPES: Final[Mapping[str, tuple[str, ...]]] = {
-    "laboratory": ("nhn:pps/provesvar-write",),
+    "laboratory": ("nhn:pps/provesvar-write", "kjerne:disclosures"),
     "device-gateway": ("nhn:pmd/write",),
     "operations": OPERATOR_SCOPES,
     "audit-repository": ("kjerne:audit",),
