@@ -1,0 +1,56 @@
+"""Names for records that a log tells of: *which* results were seen, in words, for whoever may read both log and results.
+
+Prop. 154 L (2024-2025), § 22 a: the log says which information was made available. The log itself keeps type, id and
+version; what a record is called stands in the record, so naming it is a reading of it, with its own line.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from kjerne.access import Grant
+from kjerne.fhir.definitions import type_number
+from kjerne.fhir.encode import decode
+from kjerne.services.results import points
+from kjerne.services.results.points import When
+from kjerne.store.log_entry import LogEntry, Seen
+from kjerne.store.pool import Connection
+from kjerne.store.reading import Reader
+from kjerne.store.sealed_id import SealedIds
+
+NAMED_LIMIT: Final = 200
+"""Records named at a time: a page of the log, not the whole of it."""
+_NAMED_TYPES: Final = ("Observation", "DiagnosticReport", "ServiceRequest")
+"""Specimens and those who performed come with these, and have no name of their own that says anything."""
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """What a record is called, and when it was taken (None where it does not say)."""
+
+    what: str
+    at: When | None
+
+
+def to_name(entries: Iterable[LogEntry]) -> tuple[Seen, ...]:
+    """The records that these lines tell of and that have a name, each once, in order; at most `NAMED_LIMIT`."""
+    found = {(seen.type, seen.id): seen for entry in entries for seen in entry.seen if seen.type in _NAMED_TYPES}
+    return tuple(found.values())[:NAMED_LIMIT]
+
+
+async def named(conn: Connection, reader: Reader, grant: Grant, wanted: Iterable[Seen]) -> dict[str, Named]:
+    """Names by record id, of those of `wanted` that the grant opens today.
+
+    One that is withheld, withdrawn, deleted or not yet released has none. Raises `Stale`.
+    """
+    asked = [(type_number(seen.type), id_) for seen in wanted if (id_ := SealedIds.parse(seen.id))]
+    if not asked:
+        return {}
+    records = await reader.named(conn, grant, asked)
+    return {str(record.id): _named(decode(record.raw)) for record in records}
+
+
+def _named(tree: Mapping[str, Any]) -> Named:
+    return Named(points.concept_text(tree.get("code")), points.taken(dict(tree)))
