@@ -26,6 +26,7 @@ from .cast import (
     WARD,
     citizen,
     doctor,
+    laboratory,
     patient,
 )
 
@@ -144,6 +145,39 @@ def test_who_stands_in_for_the_patient_reads_no_reason_for_a_look_at_what_is_hid
     (open_,), (shut,) = read(seen, grant=grant), read(seen, grant=grant, hidden={str(BLOOD)})
     assert (open_.reason, shut.reason) == ("Spurt om det som skjedde hjemme", "")
     assert read(seen, hidden={str(BLOOD)})[0].reason, "the patient herself reads what was written to her"
+
+
+def test_the_search_is_told_alike_whatever_it_found() -> None:
+    looked = row(
+        asked=f"Observation?_id={BLOOD}&code=NPU27300", healthcare_service="8655|KX17", service_text="Fastlege"
+    )
+    everything = frozenset({str(BLOOD), str(REPORT)})
+    for hidden in (frozenset[str](), everything):
+        (own,) = read(looked, hidden=hidden)
+        assert own.origin.asked == "Observation?_id=...&code=NPU27300"
+        assert own.ground == "Behandlingsstedet så opplysningene i behandlingen. (Fastlege)"
+        for subject in (PROXYS, CHILDS):
+            (other,) = read(looked, grant=reading(subject, as_relative=True), hidden=hidden)
+            assert (other.origin.asked, other.ground) == ("", other.says)
+            assert other.healthcare_service and other.healthcare_service.code == "KX17"
+
+
+def test_whoever_keeps_the_log_reads_it_whole() -> None:
+    shielded = patient(protection="strengtFortrolig")
+    grant = decide(laboratory(scopes=frozenset({"kjerne:audit"})), shielded, "", "insight", now=NOW)
+    assert isinstance(grant, Grant)
+    looked = row(asked=f"Observation?_id={BLOOD}", patient_department="4.102|12", patient_point_of_care=WARD)
+    relative = row(caller_kind="citizen", caller_digest=RELATIVE, caller_name="Ola Nabo", rule="proxy")
+    (entry, other) = read(looked, relative, grant=grant)
+    assert (entry.origin.asked, entry.place_withheld) == (f"Observation?_id={BLOOD}", False)
+    assert (entry.patient_point_of_care, entry.patient_department) == ("Medisinsk avdeling", "12")
+    assert (entry.origin.hpr, entry.origin.patient_department, other.by) == ("9144900", "4.102|12", "representative")
+
+
+def test_an_id_in_which_digits_happen_to_follow_each_other_stays_whole_and_a_person_number_does_not_stand() -> None:
+    (entry,) = read(row(decision="a12345678901f", correlation="8d12345678901e"))
+    assert (entry.origin.decision, entry.origin.correlation) == ("a12345678901f", "8d12345678901e")
+    assert read(row(decision="13916900216"))[0].origin.decision == ""
 
 
 def test_a_reason_holds_no_person_number_and_nothing_that_turns_the_line() -> None:

@@ -14,6 +14,7 @@ from kjerne.registries.identifiers import (
     control_digits,
     digest,
     hpr_number,
+    id_without_numbers,
     organisation_control_digit,
     organisation_number,
     parse,
@@ -174,3 +175,17 @@ def test_a_number_that_stands_in_a_text_by_itself_is_seen_and_no_other_digits() 
         "018251  10190",
     ):
         assert not stands_in(text), text
+
+
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [
+        ("a12345678901f", "a12345678901f"),
+        ("13916900216", ""),
+        ("sak 139169 00216", "sak"),
+        ("4-13916900216-x", "4--x"),
+        ("42", "42"),
+    ],
+)
+def test_an_id_keeps_digits_among_letters_and_no_number_by_itself(text: str, kept: str) -> None:
+    assert id_without_numbers(text) == kept

@@ -8,6 +8,7 @@ where a person with a protected address was treated. Whoever keeps the log reads
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -18,7 +19,7 @@ from kjerne.errors import Refusal
 from kjerne.exchange import CONTROL
 from kjerne.policy.rules import mark_of
 from kjerne.policy.words import Language, says
-from kjerne.registries.identifiers import without_numbers
+from kjerne.registries.identifiers import id_without_numbers, without_numbers
 from kjerne.registries.protection import is_protected
 from kjerne.store.log_entry import By, LogEntry, Origin, Seen
 from kjerne.store.log_pages import Unseen
@@ -31,6 +32,7 @@ GIVEN: Final = 0
 FILING: Final = frozenset({"file", "write"})
 """Actions that put records in: a line of one tells of a record as the record itself would."""
 
+_UUID: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 ACUTE_PURPOSES: Final = frozenset({"ETREAT", "BTG"})
 ACUTE_BASES: Final = frozenset({"AKUTT", "FORHOYET_AKUTT"})
 
@@ -133,7 +135,7 @@ def _entry(row: Mapping[str, Any], reading: _Reading) -> LogEntry:
         acute=row["purpose"] in ACUTE_PURPOSES or row["basis"] in ACUTE_BASES,
         self_declared=self_declared,
         mark=mark_of(row["rule"]) or ("self-declared" if self_declared and given else ""),
-        reason=_own_words(row, "reason", reading),
+        reason=_reason(row, reading),
         healthcare_service=_coded(row, "healthcare_service", "service_text", reading),
         purpose_details=_coded(row, "purpose_details", "details_text", reading),
         patient_point_of_care=_place(row["patient_point_of_care"], reading),
@@ -157,23 +159,35 @@ def _origin(row: Mapping[str, Any], reading: _Reading) -> Origin:
         patient_department=placed("patient_department"),
         client=row["client"],
         token=row["token"],
-        decision=without_numbers(row["decision"]),
+        decision=id_without_numbers(row["decision"]),
         attested_at=row["attested_at"],
-        correlation=without_numbers(row["correlation"]),
-        asked=_own_words(row, "asked", reading),
+        correlation=row["correlation"],
+        asked=_asked(row, reading),
     )
 
 
-def _own_words(row: Mapping[str, Any], name: str, reading: _Reading) -> str:
+def _asked(row: Mapping[str, Any], reading: _Reading) -> str:
+    """The search, whole for whoever keeps the log. Told alike whatever it found, or its absence would tell what is hidden:
+    to the patient without the ids it names, which are hers to know only where the record is; to nobody who stands in for
+    her.
+    """
+    if reading.grant.caller.kind == "system":
+        return str(row["asked"])
+    return _UUID.sub("...", without_numbers(row["asked"])) if reading.own else ""
+
+
+def _reason(row: Mapping[str, Any], reading: _Reading) -> str:
     """The patient reads all that was written to her; who stands in for her, where she may know of every record seen."""
     if not reading.own and any(str(name) in reading.hidden for name in row["ids"]):
         return ""
-    return without_numbers(CONTROL.sub(" ", row[name]))
+    return without_numbers(CONTROL.sub(" ", row["reason"]))
 
 
 def _coded(row: Mapping[str, Any], name: str, text: str, reading: _Reading) -> Coded | None:
+    """A code that was attested, for the patient with the words beside it, which are the caller's own."""
     system, _, code = row[name].partition("|")
-    return Coded(without_numbers(code), system, _own_words(row, text, reading)) if code else None
+    words = without_numbers(CONTROL.sub(" ", row[text])) if reading.own else ""
+    return Coded(without_numbers(code), system, words) if code else None
 
 
 def _seen(row: Mapping[str, Any], reading: _Reading) -> tuple[Seen, ...]:

@@ -91,6 +91,11 @@ def without_numbers(text: str) -> str:
     return _NUMBER_IN_TEXT.sub("", text).strip()
 
 
+def id_without_numbers(text: str) -> str:
+    """An id that others made, without a person number that stands in it by itself: digits among letters belong to the id."""
+    return _ALONE.sub("", text).strip()
+
+
 def stands_in(text: str) -> bool:
     """Whether a person number stands in a text by itself, however it is spelled, with control digits that hold."""
     for first, last in _ALONE.findall(text):

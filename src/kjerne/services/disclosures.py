@@ -24,7 +24,7 @@ from kjerne.errors import Refusal
 from kjerne.exchange import Answer, Call, Denied, PatientRef, Route, granted
 from kjerne.fhir.definitions import type_name
 from kjerne.fhir.encode import decode, encode
-from kjerne.registries.identifiers import stands_in, without_numbers
+from kjerne.registries.identifiers import id_without_numbers, stands_in
 from kjerne.registries.protection import is_protected
 from kjerne.store import audit
 from kjerne.store.disclosures import BEGINNING, Disclosure, Reached, beginning_at, disclosed
@@ -131,7 +131,7 @@ def _disclosure(one: Disclosure, names: Names, *, place_withheld: bool) -> dict[
         "at": one.at.isoformat(),
         "to": {**place, "role": one.role},
         "ground": {"purpose": one.purpose, "basis": one.basis, "rule": one.rule, "law": one.law},
-        "decision": without_numbers(one.decision),
+        "decision": id_without_numbers(one.decision),
         "records": [
             {"reference": f"{type_name(type_)}/{id_}/_history/{version}", "identifier": names.get(id_, [])}
             for type_, id_, version in one.records
