@@ -132,6 +132,32 @@ def test_the_data_controllers_own_system_reads_the_log_about_anybody_with_the_to
     assert (reading["action"], reading["rule"], reading["caller_kind"]) == ("insight", "log-controlled", "system")
 
 
+def test_what_is_filed_and_kept_from_the_patient_has_an_event_for_the_data_controller_alone(platform: Standing) -> None:
+    shut = {"security": [{"system": "urn:oid:2.16.578.1.12.4.1.1.9603", "code": "NORN_FFL"}]}
+    made = create(platform, observation(meta=shut), about="citizen")
+    id_ = made.tree["id"]
+    seen = platform.search("Observation", [("_id", id_)])
+    assert seen.ids() == [id_]
+    controllers = asked(platform, "?_count=10", as_="audit-repository", about="citizen")
+    assert records(of(controllers.resources(), made.response)) == [f"Observation/{id_}/_history/1"]
+    assert asked(platform, f"?entity=Observation/{id_}", as_="audit-repository", about="citizen").tree["total"] == 2
+    own = asked(platform, "?_count=10")
+    assert id_ not in own.response.text
+    assert records(of(own.resources(), seen.response)) == []
+    assert asked(platform, f"?entity=Observation/{id_}").tree["total"] == 0
+    hers = f"{AT}/{of(controllers.resources(), made.response)['id']}"
+    assert [asked(platform, path=hers, as_=who).status for who in ("citizen", "audit-repository")] == [404, 200]
+
+
+def test_a_parent_reads_the_log_of_a_small_child_and_a_youth_is_nobodys_but_her_own(platform: Standing) -> None:
+    child = asked(platform, "?_count=3", as_="parent", about="child")
+    assert child.status == 200
+    for event in child.resources():
+        assert check(event, "AuditEvent") == []
+        assert not [entity for entity in event["entity"] if "query" in entity]
+    assert asked(platform, as_="parent", about="youth").status == 403
+
+
 def test_that_the_log_was_read_is_in_it(platform: Standing) -> None:
     first = asked(platform, "?_count=1&action=R")
     event = of(asked(platform, "?_count=5").resources(), first.response)
