@@ -14,7 +14,7 @@ from kjerne.access import Grant
 from kjerne.fhir.definitions import type_number
 from kjerne.fhir.encode import decode
 from kjerne.services.results import points
-from kjerne.services.results.points import When
+from kjerne.services.results.values import When, concept_text
 from kjerne.store.log_entry import LogEntry, Seen
 from kjerne.store.pool import Connection
 from kjerne.store.reading import Reader
@@ -53,4 +53,4 @@ async def named(conn: Connection, reader: Reader, grant: Grant, wanted: Iterable
 
 
 def _named(tree: Mapping[str, Any]) -> Named:
-    return Named(points.concept_text(tree.get("code")), points.taken(dict(tree)))
+    return Named(concept_text(tree.get("code")), points.taken(dict(tree)))
