@@ -117,12 +117,26 @@ class Part:
 
 
 @dataclass(frozen=True, slots=True)
+class Limit:
+    """One SMART scope of a token: which letters of `cruds` it leaves of a FHIR type (empty: of every type).
+
+    Each of `tokens` are alternatives, of which a resource must be found by one (`fhir.index`); none: all of the type.
+    """
+
+    scope: str
+    type: str
+    letters: str
+    tokens: tuple[tuple[int, ...], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Caller:
     """Who asks, as proven by token, proof of possession and attestation; holds no person number.
 
     `digest` is the HMAC of the caller's own person number (empty for a system client). `level` is the security level
     (4 = high). `jti` names the access token in the audit row. `parts` are what the register of participation has of her
-    organisation, read by `policy.door`; without it she takes part in nothing.
+    organisation, read by `policy.door`; without it she takes part in nothing. `limits` are what the token's SMART scopes
+    leave of what the law gives (`fhir.smart`): None where it has no such scope, and nothing is taken away.
     """
 
     kind: CallerKind
@@ -139,6 +153,7 @@ class Caller:
     jti: str = ""
     attestation: Attestation | None = None
     parts: tuple[Part, ...] = ()
+    limits: tuple[Limit, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)

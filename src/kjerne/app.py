@@ -19,7 +19,7 @@ import json
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Final, NoReturn, TypeVar
+from typing import Any, Final, NoReturn, TypeVar
 
 import httpx
 import structlog
@@ -61,6 +61,8 @@ from kjerne.services.results.kith.model import Message
 from kjerne.services.results.opening import Opener
 from kjerne.services.results.opening_api import OpeningApi
 from kjerne.services.results.reuse_api import Asker, ReuseApi
+from kjerne.services.smart_configuration import Provider as Told
+from kjerne.services.smart_configuration import SmartConfiguration, no_provider
 from kjerne.services.standards import SERVICE_BY_TYPE, StandardsApi, types_by_service
 from kjerne.services.standards_import import Crew, StandardsImport
 from kjerne.settings import Settings
@@ -76,7 +78,7 @@ from kjerne.store.reading import Reader
 from kjerne.wire import http, msghead, search
 from kjerne.wire import json as strict_json
 from kjerne.wire.edge import Authenticate, Edge, Mount
-from kjerne.wire.jwks import FetchedKeys, FixedKeys, from_issuer
+from kjerne.wire.jwks import FetchedKeys, FixedKeys, Provider, from_issuer
 from kjerne.wire.oauth import Verifier
 
 log = structlog.get_logger("kjerne")
@@ -107,6 +109,7 @@ class House:
         self.reader = Reader(store.wrap, store.dictionaries)
         self.finder = Finder(self.reader, settings.candidate_limit)
         self.cursors = Cursors(store.keys.derived("cursor"), settings.cursor_minutes)
+        self.provider: Told = no_provider
         self.asker = Asker(store.pool, self.finder, self.parse_search)
         self.crew = Crew()
         self.register = Register(store.pool, SERVICES)
@@ -185,6 +188,7 @@ class House:
             *access_log.routes(),
             *standards.routes(),
             *imports.routes(),
+            *SmartConfiguration(self.told_by_provider, ("/fhir/R4", "/pps/v2"), tuple(SERVICE_BY_TYPE)).routes(),
         ]
         for method in ("GET", "POST"):
             routes.append(Route(method, "/pps/v2/metadata", self._metadata("/pps/v2", routes, TYPES), PUBLIC, "fhir"))
@@ -192,6 +196,10 @@ class House:
             Route("GET", "/fhir/R4/metadata", self._metadata("/fhir/R4", routes, SERVICE_BY_TYPE), PUBLIC, "fhir")
         )
         return routes
+
+    async def told_by_provider(self) -> dict[str, Any]:
+        """The discovery document of the provider that this house was opened for."""
+        return await self.provider()
 
     def _metadata(self, base: str, routes: Sequence[Route], served: Iterable[str]) -> Handler:
         async def metadata(call: Call) -> Answer:
@@ -291,6 +299,7 @@ def build(settings: Settings, patience_seconds: float = 0.0) -> Lifespan:
         async with opened(settings, keys, clock) as house, httpx.AsyncClient(timeout=10) as client:
             table = proofs(house)
             await table.remember()
+            house.provider = Provider(settings.issuer, client, clock)
             issuer_keys = known or FetchedKeys(from_issuer(settings.issuer, client), clock)
             verifier = Verifier(settings.issuer, AUDIENCES, issuer_keys, clock, table, seconds=settings.dpop_seconds)
             mounts = pages(house, verifier, settings.issuer, settings.pages_client, key, client) if key else ()

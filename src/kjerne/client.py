@@ -127,8 +127,12 @@ class Client:
         form: Sequence[tuple[str, str]] = (),
         body: bytes = b"",
         headers: Mapping[str, str] | None = None,
+        narrower: str = "",
     ) -> httpx.Response:
-        """One request to the API, with all that it demands; the answer as it came."""
+        """One request to the API, with all that it demands; the answer as it came.
+
+        `narrower` are SMART scopes to be put beside the client's own.
+        """
         held = self.token(
             as_,
             patient=patient,
@@ -137,6 +141,7 @@ class Client:
             self_selected=self_selected,
             decision=decision,
             path=path,
+            scope=f"{self._scopes(as_, path)} {narrower}" if narrower else "",
         )
         sent = {**self._asked(self._persona(as_), patient, basis), **(headers or {})}
         if form:

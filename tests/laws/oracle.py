@@ -2,7 +2,7 @@
 
 Where the product walks down a table to the first row that fits, this asks each law by itself whether it speaks against,
 and gives only when none does. It counts birthdays where the product counts years, and knows summer time by its rule.
-Each function names its source; what the sources leave open is settled in docs/law.md, conflicts K1 to K25.
+Each function names its source; what the sources leave open is settled in docs/law.md, conflicts K1 to K26.
 """
 
 from __future__ import annotations
@@ -78,6 +78,7 @@ class Situation:
     purpose: str = ""
     basis: str = ""
     scopes: frozenset[str] = frozenset()
+    smart: tuple[str, ...] = ()
     level: int = 4
     hpr: str = ""
     role: str = ""
@@ -116,6 +117,8 @@ def answer(s: Situation) -> Answer:
     """What the law says to this situation."""
     if s.basis not in ("", "UNNTAK", "SAMTYKKE", "AKUTT", "FORHOYET_SAMTYKKE", "FORHOYET_AKUTT"):
         return Answer(given=False)
+    if s.smart and not smart_scopes_leave_something(s):
+        return Answer(given=False)
     if s.action in ("examine", "trace"):
         return operator(s)
     if s.kind == "practitioner":
@@ -123,6 +126,39 @@ def answer(s: Situation) -> Answer:
     if s.kind == "citizen":
         return citizen(s)
     return system(s)
+
+
+# SMART App Launch 2.2: scopes are what the app asked for at most (K26: beside the national scope, never instead)
+
+RESULT_TYPES = {"DiagnosticReport", "Observation", "ServiceRequest", "Specimen", "PractitionerRole", "Binary"}
+
+
+def smart_scopes_leave_something(s: Situation) -> bool:
+    """Of what the action needs at least one thing; of what opens a whole message or the log of it, everything."""
+    pieces = {piece for scope in s.smart for piece in pieces_of(scope, s.kind)}
+    types = RESULT_TYPES if s.service == "results" else set()
+    if s.action in ("examine", "trace"):
+        return bool(types) and all((type_, "r", "whole") in pieces for type_ in types)
+    if s.action == "insight":
+        wanted = {("AuditEvent", "r"), ("AuditEvent", "s")}
+    elif s.action == "choose":
+        wanted = {("Consent", "c"), ("Consent", "u")}
+    else:
+        letters = {"read": "r", "history": "r", "search": "s", "file": "cu", "correct": "ud"}.get(s.action, "")
+        wanted = {(type_, letter) for type_ in types for letter in letters}
+    return any((type_, letter) in wanted for type_, letter, _ in pieces)
+
+
+def pieces_of(scope: str, kind: str) -> set[tuple[str, str, str]]:
+    """(type, letter, whole or part) that a scope leaves to this kind of caller."""
+    context, rest = scope.split("/", 1)
+    if (context == "system") != (kind == "system"):
+        return set()
+    said, query, _ = rest.partition("?")
+    type_, letters = said.rsplit(".", 1)
+    letters = {"read": "rs", "write": "cud", "*": "cruds"}.get(letters, letters)
+    types = RESULT_TYPES | {"AuditEvent", "Consent"} if type_ == "*" else {type_}
+    return {(one, letter, "part" if query else "whole") for one in types for letter in letters}
 
 
 # Time and age

@@ -115,7 +115,10 @@ async def test_fault_2_no_route_does_without_the_check_that_others_have(here: Cl
     needs = next(one for one in dataclasses.fields(Route) if one.name == "needs")
     assert needs.default is dataclasses.MISSING
     public = {route.path for route in here.house.routes() if route.needs == PUBLIC}
-    assert public == {"/healthz", "/readyz", "/pps/v2/metadata", "/fhir/R4/metadata"}
+    told = {
+        f"{base}/{what}" for base in ("/pps/v2", "/fhir/R4") for what in ("metadata", ".well-known/smart-configuration")
+    }
+    assert public == {"/healthz", "/readyz", *told}
     for route in here.house.routes():
         if route.needs == PUBLIC:
             continue

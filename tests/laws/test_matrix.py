@@ -16,6 +16,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from kjerne.access import PARTS, Attestation, Caller, Choice, Denial, Grant, Label, Part, Subject, Tie, part_label
+from kjerne.fhir.smart import limits
 from kjerne.policy.rules import decide, mark_of
 
 from .oracle import Answer, Attest, Bond, Membership, Situation, Will, answer, day_in_norway
@@ -124,6 +125,14 @@ CALLERS = {
     "source of what was seen": replace(LAB, scopes=frozenset({"kjerne:disclosures"})),
     "former source": replace(LAB, scopes=frozenset({"kjerne:disclosures"}), memberships=()),
     "audit repository": replace(LAB, scopes=frozenset({"kjerne:audit"}), memberships=()),
+    "gp with narrower scopes": replace(GP, smart=("patient/Observation.rs?category=laboratory", "user/Specimen.s")),
+    "gp with scopes of other kinds": replace(GP, smart=("user/AuditEvent.rs", "system/*.cruds", "user/Consent.cu")),
+    "citizen with narrower scopes": replace(SELF, smart=("patient/DiagnosticReport.r", "patient/AuditEvent.read")),
+    "citizen with scopes of version 1": replace(SELF, smart=("patient/*.read",)),
+    "laboratory with narrower scopes": replace(LAB, smart=("system/Observation.c", "system/Binary.d")),
+    "laboratory that may only read": replace(LAB, smart=("system/*.rs", "user/*.cruds")),
+    "operator with narrower scopes": replace(LAB, scopes=OPERATIONS, smart=("system/Observation.r",)),
+    "operator with all scopes": replace(LAB, scopes=OPERATIONS, smart=("system/*.read",)),
     "gateway": replace(LAB, scopes=frozenset({"nhn:pmd/write"})),
 }
 
@@ -185,7 +194,7 @@ def caller_of(s: Situation) -> Caller:
     return Caller(
         kind=s.kind,  # type: ignore[arg-type]
         client="a system",
-        scopes=s.scopes,
+        scopes=s.scopes | frozenset(s.smart),
         digest=b"" if s.kind == "system" else b"the patient" if s.is_the_patient else b"the one who asks",
         hpr=s.hpr,
         authorization=s.role,
@@ -197,6 +206,7 @@ def caller_of(s: Situation) -> Caller:
             Part(line.service, line.role, line.begins or LONG_AGO, line.ends, line.covers_her_place)  # type: ignore[arg-type]
             for line in s.memberships
         ),
+        limits=limits(s.smart, s.kind),  # type: ignore[arg-type]
     )
 
 
@@ -412,6 +422,16 @@ OPTIONS: dict[str, tuple[object, ...]] = {
     "purpose": ("", "", *PURPOSES),
     "basis": BASES,
     "scopes": (READ, READ, SELF.scopes, LAB.scopes, READ | SELF.scopes | LAB.scopes, OPERATIONS),
+    "smart": (
+        (),
+        (),
+        (),
+        ("user/Observation.rs",),
+        ("user/Observation.rs?code=1", "system/*.cud"),
+        ("patient/*.*",),
+        ("system/Specimen.cu", "patient/AuditEvent.s"),
+        ("patient/Consent.write", "system/*.r"),
+    ),
     "level": (4, 4, 4, 3),
     "hpr": ("9144900", "1234567", ""),
     "role": ("LE", "SP", "JO", "PS", "HE", ""),

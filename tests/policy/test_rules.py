@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from kjerne.access import Action, Caller, Denial, Grant, Label, Subject, part_label
+from kjerne.fhir.smart import limits
 from kjerne.policy.facts import ROLES, SCOPES
 from kjerne.policy.people import OSLO, age, norwegian_day
 from kjerne.policy.privacy import GROUPS
@@ -549,6 +550,24 @@ def test_every_rule_has_a_name_of_its_own_a_law_and_words() -> None:
         assert rule.says.endswith(".")
 
 
+def test_smart_scopes_that_leave_nothing_refuse_and_others_do_not() -> None:
+    def rule(scope: str, action: str, caller: Caller = RELATION) -> str:
+        narrower = replace(caller, limits=limits([scope], caller.kind))
+        return ask(narrower, CHILD if caller is RELATION else patient(), action).rule  # type: ignore[arg-type]
+
+    assert rule("patient/Observation.s?category=laboratory", "search") == "parent"
+    assert rule("patient/Observation.s", "read") == rule("system/*.cruds", "search") == "scope-narrower"
+    assert rule("patient/AuditEvent.r", "insight") == "parent-log"
+    assert rule("patient/Observation.rs", "insight") == rule("patient/Consent.r", "choose") == "scope-narrower"
+    assert rule("patient/Consent.u", "choose") == "parent-choices"
+    operator = laboratory(scopes=frozenset({"kjerne:operations"}))
+    assert rule("system/*.r", "trace", operator) == "readers-traced"
+    assert rule("system/Observation.r", "examine", operator) == "scope-narrower"
+    assert ask(replace(operator, limits=()), patient(), "trace", service="documents").rule == "scope-missing"
+    elsewhere = replace(citizen(), limits=limits(["user/*.cruds"], "citizen"))
+    assert ask(elsewhere, patient(caller_key=1), "insight", service="documents").rule == "own-log"
+
+
 def test_every_rule_decides_some_story() -> None:
     told = {row[4] for row in PERSONNEL} | {row[2] for row in ATTESTED} | {row[4] for row in CITIZENS}
     told |= {
@@ -557,6 +576,7 @@ def test_every_rule_decides_some_story() -> None:
         "corrected-after-opt-out",
         "citizen-purpose-unknown",
         "sender-takes-no-part",
+        "scope-narrower",
     }
     told |= {rule for _, rule in EXAMINED} | {"readers-traced", "sent-opened", "log-controlled", "disclosed-to-source"}
     assert {rule.id for rule in RULES} - told == set()

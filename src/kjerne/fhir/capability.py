@@ -90,9 +90,10 @@ def _security(needs: Sequence[str]) -> dict[str, Any]:
     """R4 capabilitystatement.html: which scheme, and in words what the codes of R4 do not have."""
     return {
         "cors": False,
-        "service": [{"coding": [{"system": SECURITY_SERVICE, "code": "OAuth"}]}],
+        "service": [{"coding": [{"system": SECURITY_SERVICE, "code": code}]} for code in ("OAuth", "SMART-on-FHIR")],
         "description": "OAuth 2.0: an access token bound to the caller's key, with a DPoP proof on each request (RFC 9449), "
-        f"in the scope {' or '.join(needs)}.",
+        f"in the scope {' or '.join(needs)}. SMART scopes beside it narrow what the token opens and never widen it "
+        "(.well-known/smart-configuration).",
     }
 
 

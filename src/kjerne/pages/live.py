@@ -17,10 +17,11 @@ from uuid import UUID
 
 import msgspec
 
-from kjerne.access import Action, Attestation, Caller, Coded, Grant
+from kjerne.access import Action, Attestation, Caller, CallerKind, Coded, Grant
 from kjerne.clock import Clock
 from kjerne.errors import Refusal
 from kjerne.exchange import PatientRef, granted
+from kjerne.fhir import smart
 from kjerne.fhir.definitions import type_name, type_number
 from kjerne.fhir.encode import decode
 from kjerne.pages import paging
@@ -150,8 +151,9 @@ class LivePages:
         """The caller of one request; with a visit, attested for that patient alone."""
         carry = msgspec.msgpack.decode(bytes.fromhex(who.carry), type=Carry)
         attestation = await self._attestation(who, carry, visit) if visit and who.kind == "practitioner" else None
+        kind: CallerKind = "citizen" if who.kind == "citizen" else "practitioner"
         return Caller(
-            kind="citizen" if who.kind == "citizen" else "practitioner",
+            kind=kind,
             client=carry.client,
             scopes=frozenset(carry.scopes),
             digest=carry.digest,
@@ -163,6 +165,7 @@ class LivePages:
             level=carry.level,
             jti=carry.jti,
             attestation=attestation,
+            limits=smart.limits(carry.scopes, kind),
         )
 
     async def _attestation(self, who: Identity, carry: Carry, visit: Visit) -> Attestation:

@@ -20,6 +20,7 @@ from kjerne.access import Attestation, Caller, CallerKind, Coded
 from kjerne.clock import Clock
 from kjerne.errors import Refusal
 from kjerne.exchange import CONTROL
+from kjerne.fhir import smart
 from kjerne.policy.claims import Claims, Code, Identifier, Patient, TrustFramework
 from kjerne.settings import Settings
 
@@ -361,6 +362,7 @@ async def caller(
         level=claims.level,
         jti=claims.jti,
         attestation=attestation,
+        limits=smart.limits(claims.scopes, kind),
     )
 
 

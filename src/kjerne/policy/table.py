@@ -12,7 +12,7 @@ from __future__ import annotations
 from typing import Final
 
 from kjerne.access import Label
-from kjerne.policy import facts
+from kjerne.policy import bounds, facts
 from kjerne.policy.rule import (
     ANYBODY,
     CHOOSE,
@@ -63,6 +63,13 @@ _EVERY_PERSON_AND_SYSTEM: Final = Section(
             law="pasientjournalloven § 22",
             says="Systemet som spurte, har ikke lov til å be om dette.",
             when=(facts.scope_is_missing,),
+        ),
+        Rule(
+            id="scope-narrower",
+            effect="deny",
+            law="pasientjournalloven § 22; SMART App Launch 2.2",
+            says="Systemet som spurte, hadde bare bedt om adgang til andre slags opplysninger.",
+            when=(bounds.smart_scopes_leave_nothing,),
         ),
         Rule(
             id="basis-unknown",

@@ -36,6 +36,10 @@ _NN_EN: Final[Mapping[str, tuple[str, str]]] = {
         "Systemet som spurde, har ikkje lov til å be om dette.",
         "The system that asked is not allowed to ask for this.",
     ),
+    "scope-narrower": (
+        "Systemet som spurde, hadde berre bede om tilgang til andre slag opplysningar.",
+        "The system that asked had only asked for access to other kinds of information.",
+    ),
     "basis-unknown": (
         "Grunnlaget for oppslaget er ikkje eit kjent grunnlag.",
         "The stated ground for looking is not a known ground.",

@@ -26,7 +26,7 @@ from kjerne.sandbox.sts import clients as sts_clients
 from kjerne.settings import Settings
 from kjerne.store.keys import Keys, whole
 from kjerne.wire.edge import Edge, Mount
-from kjerne.wire.jwks import FixedKeys
+from kjerne.wire.jwks import FixedKeys, Provider
 from kjerne.wire.oauth import Verifier
 
 MADE: Final = "people.json"
@@ -67,6 +67,7 @@ async def _edge(house: House, known: Made, http: httpx.AsyncClient) -> Edge:
     clients = sts_clients.sandbox_clients(people, keys, public_url)
     provider = sts.sts_app(people, clock, keys["provider"], public_url, clients)
     issuer = sts.issuer_of(public_url)
+    house.provider = Provider(issuer, http, clock)
     mint = sts.minted(public_url, keys["provider"], clock)
     proofs = app.proofs(house)
     await proofs.remember()

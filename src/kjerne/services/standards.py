@@ -17,6 +17,7 @@ from uuid import UUID
 from kjerne.access import Grant
 from kjerne.errors import Fault, Refusal
 from kjerne.exchange import Answer, Call, Denied, Pairs, PatientRef, Route, granted, not_filed
+from kjerne.fhir import smart
 from kjerne.fhir.bundle import FURTHER, Version, history, search_line, searchset, self_url
 from kjerne.fhir.corrections import corrects
 from kjerne.fhir.dates import Interval, interval
@@ -34,6 +35,7 @@ from kjerne.registries.withholding import kinds_of, withheld
 from kjerne.store.cursors import Cursors, token_in
 from kjerne.store.finding import Finder
 from kjerne.store.followup import tell_readers
+from kjerne.store.limits import must_hold
 from kjerne.store.pool import Pool
 from kjerne.store.reading import History, Reader, Record, Span
 from kjerne.store.records import Change, Records, Written
@@ -95,7 +97,7 @@ class StandardsApi:
 
     async def read(self, call: Call) -> Answer:
         """One resource by id; absent, hidden and refused are one answer (404), so an id guessed tells nothing."""
-        type_, id_ = self._place(call)
+        type_, id_ = self._place(call, "r")
         asked = self._asked_to_see(call)
 
         async def use(grant: Grant) -> Record | None:
@@ -111,7 +113,7 @@ class StandardsApi:
 
     async def vread(self, call: Call) -> Answer:
         """One version of a resource."""
-        type_, id_ = self._place(call)
+        type_, id_ = self._place(call, "r")
         asked = self._asked_to_see(call)
         text = call.parameters["version"]
         if not _VERSION.fullmatch(text):
@@ -131,7 +133,7 @@ class StandardsApi:
 
         Of `_since` and `_at` those answer that R4 http.html#history says.
         """
-        type_, id_ = self._place(call)
+        type_, id_ = self._place(call, "r")
         at = f"{BASE}/{call.parameters['type']}/{id_}/_history"
         check_accepted(call)
         token = _page_link(call.query)
@@ -165,6 +167,7 @@ class StandardsApi:
         """A search inside one patient, by GET where no number is needed, by POST with a form else."""
         name = call.parameters["type"]
         type_of(name)
+        smart.demand(call.caller, name, "s")
         check_accepted(call)
         if any(key in BY_NUMBER or (key != "_cursor" and stands_in(value)) for key, value in call.query):
             says = "a person number never stands in an address"
@@ -210,6 +213,7 @@ class StandardsApi:
         type_ = type_of(name)
         tree = self._checked(call, name)
         shut, indexed, kinds = withheld(tree, call.at), index(tree), kinds_of(tree)
+        must_hold(call.caller, type_, indexed.tokens, "c")
 
         async def use(grant: Grant) -> Written:
             self._check_subject(grant, tree)
@@ -231,7 +235,7 @@ class StandardsApi:
         `If-Match` is demanded, so no update is lost unseen. To any other sender the resource is absent. Who had read what
         the new version corrects or takes back is told, as of a correction that comes as a message.
         """
-        type_, id_ = self._place(call)
+        type_, id_ = self._place(call, "u")
         name = call.parameters["type"]
         tree = self._checked(call, name)
         if tree.get("id") != call.parameters["id"]:
@@ -239,6 +243,7 @@ class StandardsApi:
         expected = _expected(call.headers)
         shut = withheld(tree, call.at)
         change = Change(type_, id_, call.body, index(tree), expected=expected, kinds=kinds_of(tree))
+        must_hold(call.caller, type_, change.indexed.tokens, "u")
 
         async def use(grant: Grant) -> list[Written] | None:
             async with self.pool.acquire() as conn, conn.transaction():
@@ -303,8 +308,10 @@ class StandardsApi:
             span = span._replace(first=at[0], last=at[1])
         return self.parse_search(call.parameters["type"], of_each, False), span
 
-    def _place(self, call: Call) -> tuple[int, UUID]:
+    def _place(self, call: Call, letter: str) -> tuple[int, UUID]:
+        """Type and id of the address; `letter` of `cruds` is what the token's SMART scopes must leave of the type."""
         type_ = type_of(call.parameters["type"])
+        smart.demand(call.caller, call.parameters["type"], letter)
         id_ = self.ids.parse(call.parameters["id"])
         if id_ is None:
             raise absent(call)

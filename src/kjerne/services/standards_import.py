@@ -30,6 +30,7 @@ from kjerne.fhir.validate import check
 from kjerne.registries.naming import check_names, number_in
 from kjerne.registries.withholding import kinds_of, withheld
 from kjerne.store.bulk import Bulk, Filing, Fresh
+from kjerne.store.limits import must_hold
 from kjerne.store.pool import Pool
 
 SCOPE: Final = "nhn:pps/provesvar-write"
@@ -225,6 +226,8 @@ class StandardsImport:
 
     async def _taken(self, call: Call) -> Answer:
         fresh, persons = _all_right(await self._read(call.at, _lines(call.body)))
+        for one in fresh:
+            must_hold(call.caller, one.type, one.tokens, "c")
         for _ in range(TRIES):
             places = await self._filings(call, fresh, persons)
             filings = [Filing(grant, [fresh[at] for at in own]) for grant, own in places]

@@ -20,7 +20,7 @@ from kjerne.access import NO_LABEL, Grant, Label
 from kjerne.exchange import Stale
 from kjerne.fhir.dates import EARLIEST, LATEST
 from kjerne.fhir.index import Indexed
-from kjerne.store import audit
+from kjerne.store import audit, limits
 from kjerne.store.codec import Dictionaries, Wrap, bound, joined, with_splices
 from kjerne.store.keys import NONCE_BYTES
 from kjerne.store.pool import Connection
@@ -104,6 +104,9 @@ class Bulk:
         Raises `Stale` when a fact about any of the patients changed since its grant was made, or when another writer
         held the same patients in another order: nothing is written then.
         """
+        for grant, fresh in filings:
+            for one in fresh if grant.caller.limits is not None else ():
+                limits.must_hold(grant.caller, one.type, one.tokens, "c")
         ids = [self._ids.make_many(grant.subject.patient, len(fresh)) for grant, fresh in filings]
         try:
             async with conn.transaction():

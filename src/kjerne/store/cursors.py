@@ -46,7 +46,7 @@ class Cursors:
         self._life = timedelta(minutes=minutes)
 
     def make(self, grant: Grant, place: str, pairs: Pairs, after: list[Any]) -> str:
-        """A token for the page after `after`, bound to caller, patient and attestation, and to the search's address."""
+        """A token for the page after `after`, bound to caller, SMART scopes, patient, attestation and the search's address."""
         cursor = Cursor(place, list(pairs), after, grant.at + self._life)
         sealed = self._sealer.seal(msgspec.msgpack.encode(cursor), _bound_to(grant))
         return base64.urlsafe_b64encode(sealed).rstrip(b"=").decode()
@@ -85,5 +85,6 @@ def _bound_to(grant: Grant) -> bytes:
         str(grant.subject.patient),
         decision,
         grant.purpose,
+        *(limit.scope for limit in caller.limits or ()),
     )
     return "\x1f".join(parts).encode()

@@ -18,7 +18,7 @@ from kjerne.exchange import Stale
 from kjerne.fhir.definitions import type_number
 from kjerne.fhir.encode import decode
 from kjerne.fhir.search import Order, Plan, Search, ordered, plan, references, reverse_tokens
-from kjerne.store import audit
+from kjerne.store import audit, limits
 from kjerne.store.codec import bound, parted
 from kjerne.store.pool import Connection, moment
 from kjerne.store.proofs import note
@@ -73,7 +73,10 @@ class Conditions:
 
     def __init__(self, grant: Grant, found: Plan, keys: Unwrapped) -> None:
         self.values: list[Any] = [*door(grant)]
-        self.texts = [ALLOWED, f"r.type = {self.add(type_number(found.type))}"]
+        self.texts = [
+            ALLOWED + limits.condition(grant, keys, self.add),
+            f"r.type = {self.add(type_number(found.type))}",
+        ]
         if found.ids is not None:
             ids = [id_ for text in found.ids if (id_ := SealedIds.parse(text))]
             self.texts.append(f"r.id = ANY({self.add(ids)}::uuid[])")
@@ -238,10 +241,10 @@ WHERE s.ok AND {where.text} ORDER BY r.id LIMIT {limit}"""
                     tokens.setdefault(include.source, set()).update(own)
         rows: list[tuple[Any, ...]] = []
         if ids:
-            rows += await _fetch(conn, grant, "r.id = ANY($6::uuid[])", sorted(ids))
+            rows += await _fetch(conn, grant, keys, "r.id = ANY($6::uuid[])", sorted(ids))
         for source, hashes in tokens.items():
             both = "r.type = $7 AND r.tokens LIKE ANY($6::bytea[])"
-            rows += await _fetch(conn, grant, both, keys.patterns(sorted(hashes)), type_number(source))
+            rows += await _fetch(conn, grant, keys, both, keys.patterns(sorted(hashes)), type_number(source))
         return rows
 
     async def _stand(self, conn: Connection, grant: Grant) -> None:
@@ -307,8 +310,11 @@ def _targets(found: list[str], wanted: str) -> set[UUID]:
     return ids
 
 
-async def _fetch(conn: Connection, grant: Grant, condition: str, *values: Any) -> list[tuple[Any, ...]]:
+async def _fetch(
+    conn: Connection, grant: Grant, keys: Unwrapped, condition: str, *values: Any
+) -> list[tuple[Any, ...]]:
     # Ordered, or what is included would come as the rows lie, and rows that are hidden could be told by it.
     statement = f"WITH {STAMPED} SELECT {OUTER} FROM record r, s WHERE s.ok AND {ALLOWED} AND {condition} ORDER BY r.id"
-    rows = await conn.fetch(statement, *door(grant), *values)
+    statement, all_values = limits.narrowed(grant, keys, statement, ALLOWED, (*door(grant), *values))
+    rows = await conn.fetch(statement, *all_values)
     return [tuple(row) for row in rows]

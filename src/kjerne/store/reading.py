@@ -8,14 +8,18 @@ from functools import cache, lru_cache
 from typing import Any, Final, NamedTuple
 from uuid import UUID
 
-from kjerne.access import NO_LABEL, SHUT_BY_PATIENT, Grant, Label
+from kjerne.access import NO_LABEL, SHUT_BY_PATIENT, Grant, Label, Limit
 from kjerne.exchange import Stale
+from kjerne.fhir import smart
 from kjerne.fhir.dates import EARLIEST, LATEST
+from kjerne.fhir.definitions import type_name
+from kjerne.fhir.encode import decode
+from kjerne.fhir.index import index
 from kjerne.fhir.splice import Splices, served
-from kjerne.store import audit
+from kjerne.store import audit, limits
 from kjerne.store.codec import DataKey, Dictionaries, Wrap, bound, parted, split
 from kjerne.store.pool import Connection, moment
-from kjerne.store.proofs import FRESH, fetched, noting
+from kjerne.store.proofs import FRESH, fetched, note, noting
 
 
 class Record(NamedTuple):
@@ -155,13 +159,14 @@ WITH {STAMPED}, c AS MATERIALIZED (
 SELECT s.ok, r.* FROM s LEFT JOIN r ON true"""
 
 # How much lies behind the patient's lock alone, and when what is not yet released opens: numbers and times, nothing else.
-_SHUT = """
+_OF_TYPE: Final = "r.type = $2"
+_SHUT = f"""
 SELECT count(*) FILTER (WHERE labels & $3 <> 0 AND labels & $3 & ~$5::integer = 0),
   array_agg(release_at ORDER BY release_at) FILTER (WHERE labels & $3 = 0 AND release_at > $4)
-FROM record WHERE patient = ANY($1::bigint[]) AND type = $2"""
+FROM record r WHERE r.patient = ANY($1::bigint[]) AND {_OF_TYPE}"""
 
 # $8 made since, $9 and $10 current some time in between, $11 older than this version, $12 at most so many.
-_HISTORY = f"""
+_VERSIONS = f"""
 WITH {STAMPED}, c AS MATERIALIZED (
   SELECT r.type, r.id FROM record r, s WHERE s.ok AND {ALLOWED} AND r.type = $6 AND r.id = $7
 ), v AS (
@@ -172,23 +177,28 @@ WITH {STAMPED}, c AS MATERIALIZED (
   SELECT v.*, lead(v.at) OVER (ORDER BY v.version) AS ended FROM v
 ), m AS MATERIALIZED (
   SELECT r.* FROM w r WHERE NOT r.deleted AND {ALLOWED} AND r.at >= $8 AND r.at < $10 AND (r.ended IS NULL OR r.ended > $9)
-), r AS MATERIALIZED (
+)"""
+_HISTORY = f"""{_VERSIONS}, r AS MATERIALIZED (
   SELECT m.* FROM m WHERE m.version < $11::integer ORDER BY m.version DESC LIMIT $12::bigint
 ), {audited("r", _FIRST_AUDIT + 5)}
 SELECT s.ok, {OUTER}, (SELECT count(*) FROM c), (SELECT count(*) FROM m), (SELECT count(*) FROM m WHERE version < $11)
 FROM s LEFT JOIN r ON true ORDER BY r.version DESC"""
 _NEWEST: Final = 2**31 - 1
 
+_ALL_VERSIONS = f"""{_VERSIONS}
+SELECT s.ok, {OUTER}, (SELECT count(*) FROM c) FROM s LEFT JOIN m r ON true ORDER BY r.version DESC"""
 
-_VERSION = f"""
+_ONE_VERSION = f"""
 WITH {STAMPED}, c AS MATERIALIZED (
   SELECT r.type, r.id FROM record r, s WHERE s.ok AND {ALLOWED} AND r.type = $6 AND r.id = $7
 ), r AS MATERIALIZED (
   SELECT {OUTER} FROM record r JOIN c USING (type, id) WHERE r.patient = ANY($1::bigint[]) AND r.version = $8
   UNION ALL
   SELECT {OUTER} FROM record_history r JOIN c USING (type, id) WHERE {ALLOWED} AND NOT r.deleted AND r.version = $8
-), {audited("r", _FIRST_AUDIT + 1)}
-SELECT s.ok, r.* FROM s LEFT JOIN r ON true"""
+)"""
+_SHOWN = "SELECT s.ok, r.* FROM s LEFT JOIN r ON true"
+_VERSION = f"""{_ONE_VERSION}, {audited("r", _FIRST_AUDIT + 1)} {_SHOWN}"""
+_VERSION_ALONE = f"""{_ONE_VERSION} {_SHOWN}"""
 
 
 class Reader:
@@ -200,21 +210,32 @@ class Reader:
 
     async def read(self, conn: Connection, grant: Grant, type_: int, id_: UUID) -> Record | None:
         """The current version, or None: absent and hidden are one answer. Raises `Stale`."""
-        values = (*door(grant), type_, id_, *audit.given(grant, noting=True))
-        rows = await under(conn, grant, _READ_PLAIN, _READ_NOTING, values)
+        if grant.caller.limits is not None:
+            await note(conn, grant.once)
+            rows = await self._left(conn, grant, _READ_PLAIN, type_, id_, *audit.given(grant))
+        else:
+            values = (*door(grant), type_, id_, *audit.given(grant, noting=True))
+            rows = await under(conn, grant, _READ_PLAIN, _READ_NOTING, values)
         found = self.opened(grant, rows)
         return found[0] if found else None
 
     async def version(self, conn: Connection, grant: Grant, type_: int, id_: UUID, version: int) -> Record | None:
         """One version, current or former; None where it never was, or where the record is shut now. Raises `Stale`."""
-        rows = await conn.fetch(_VERSION, *door(grant), type_, id_, version, *audit.given(grant))
-        found = self.opened(grant, rows)
+        left = smart.left(grant.caller, type_name(type_), "r")
+        if left is None:
+            rows = await conn.fetch(_VERSION, *door(grant), type_, id_, version, *audit.given(grant))
+            found = self.opened(grant, rows)
+        else:
+            async with conn.transaction():
+                rows = await self._left(conn, grant, _VERSION_ALONE, type_, id_, version)
+                found = _of_those(left, self.opened(grant, rows))
+                await audit.insert(conn, audit.given(grant), [(one.type, one.id, one.version) for one in found])
         return found[0] if found else None
 
     async def named(self, conn: Connection, grant: Grant, wanted: Sequence[tuple[int, UUID]]) -> list[Record]:
         """The current versions of those of `wanted` that the grant opens, in no order. Raises `Stale`."""
         types, ids = sorted({type_ for type_, _ in wanted}), [id_ for _, id_ in wanted]
-        return self.opened(grant, await conn.fetch(_BY_IDS, *door(grant), types, ids, *audit.given(grant)))
+        return self.opened(grant, await self._left(conn, grant, _BY_IDS, types, ids, *audit.given(grant)))
 
     async def as_read(
         self, conn: Connection, grant: Grant, wanted: Sequence[tuple[int, UUID, int]]
@@ -224,7 +245,7 @@ class Reader:
         """
         types, ids = sorted({type_ for type_, _, _ in wanted}), [id_ for _, id_, _ in wanted]
         versions = [version for _, _, version in wanted]
-        rows = await conn.fetch(_AS_READ, *door(grant), types, ids, versions, *audit.given(grant))
+        rows = await self._left(conn, grant, _AS_READ, types, ids, versions, *audit.given(grant))
         return [(current, next(iter(former), None)) for current, former in _gathered(self.opened(grant, rows))]
 
     async def all_of(
@@ -233,18 +254,18 @@ class Reader:
         """The newest records of each of some types, at most so many of one, each with those of its former versions that an
         update corrected, the newest of them first: a page's whole picture in one audited read. Raises `Stale`.
         """
-        rows = await conn.fetch(_ALL, *door(grant), list(types), limit, *audit.given(grant))
+        rows = await self._left(conn, grant, _ALL, list(types), limit, *audit.given(grant))
         return _gathered(self.opened(grant, rows))
 
     async def counted(self, conn: Connection, grant: Grant, types: Sequence[int]) -> dict[int, int]:
         """How many records of each of some types the grant opens."""
-        return {row[0]: row[1] for row in await conn.fetch(_COUNTED, *door(grant), list(types))}
+        return {row[0]: row[1] for row in await self._left(conn, grant, _COUNTED, list(types))}
 
     async def shut(self, conn: Connection, grant: Grant, type_: int) -> tuple[int, list[datetime]]:
         """(how many records the patient's lock holds back, release times of those not yet open to the citizen)."""
-        row = await conn.fetchrow(
-            _SHUT, list(grant.subject.keys), type_, int(grant.hides), grant.at, int(SHUT_BY_PATIENT)
-        )
+        values = (list(grant.subject.keys), type_, int(grant.hides), grant.at, int(SHUT_BY_PATIENT))
+        statement, all_values = limits.narrowed(grant, self.unwrapped(grant), _SHUT, _OF_TYPE, values)
+        row = await conn.fetchrow(statement, *all_values)
         return (row[0], [one for one in map(moment, row[1] or ()) if one]) if row else (0, [])
 
     async def history(
@@ -254,6 +275,9 @@ class Reader:
 
         Raises `Stale`.
         """
+        left = smart.left(grant.caller, type_name(type_), "r")
+        if left is not None:
+            return await self._history_left(conn, grant, left, type_, id_, span, limit)
         asked = (span.since, span.first, span.last, span.below or _NEWEST, limit)
         rows = await conn.fetch(_HISTORY, *door(grant), type_, id_, *asked, *audit.given(grant))
         if not rows or not rows[0][0]:
@@ -264,6 +288,28 @@ class Reader:
         keys = self.unwrapped(grant)
         versions = [self.open_row(keys, tuple(row)[1:-3]) for row in rows if row[1] is not None]
         return History(versions, total, rest > len(versions))
+
+    async def _history_left(
+        self, conn: Connection, grant: Grant, left: tuple[Limit, ...], type_: int, id_: UUID, span: Span, limit: int
+    ) -> History | None:
+        """As `history`, of the versions that the token's SMART scopes leave: each is looked at, since none has tokens."""
+        async with conn.transaction():
+            asked = (span.since, span.first, span.last)
+            rows = await self._left(conn, grant, _ALL_VERSIONS, type_, id_, *asked)
+            there = bool(rows) and bool(rows[0][-1])
+            found = _of_those(left, self.opened(grant, [tuple(row)[:-1] for row in rows]))
+            rest = [one for one in found if one.version < (span.below or _NEWEST)]
+            versions = rest[:limit]
+            await audit.insert(conn, audit.given(grant), [(one.type, one.id, one.version) for one in versions])
+        return History(versions, len(found), len(rest) > len(versions)) if there else None
+
+    async def _left(self, conn: Connection, grant: Grant, statement: str, *values: Any) -> list[Any]:
+        """The rows of a statement, of current records those that the token's SMART scopes leave."""
+        if grant.caller.limits is None:
+            return await conn.fetch(statement, *door(grant), *values)
+        asked = (*door(grant), *values)
+        narrower, all_values = limits.narrowed(grant, self.unwrapped(grant), statement, ALLOWED, asked)
+        return await conn.fetch(narrower, *all_values)
 
     def opened(self, grant: Grant, rows: Sequence[Any]) -> list[Record]:
         """Rows of a statement above as records. Raises `Stale` when the grant's facts no longer stand."""
@@ -293,6 +339,11 @@ def _gathered(records: Sequence[Record]) -> list[tuple[Record, list[Record]]]:
         found.setdefault((record.patient, record.type, record.id), []).append(record)
     every = (sorted(versions, key=lambda one: one.version, reverse=True) for versions in found.values())
     return [(versions[0], versions[1:]) for versions in every]
+
+
+def _of_those(left: tuple[Limit, ...], records: Sequence[Record]) -> list[Record]:
+    """The versions that one of the limits leaves, as they were written."""
+    return [one for one in records if smart.holds(left, index(decode(one.raw)).tokens)]
 
 
 class Unwrapped:

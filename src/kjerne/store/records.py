@@ -17,8 +17,10 @@ from uuid import UUID
 from kjerne.access import NO_LABEL, Grant, Label
 from kjerne.errors import Refusal
 from kjerne.exchange import Stale
+from kjerne.fhir import smart
+from kjerne.fhir.definitions import type_name
 from kjerne.fhir.index import Indexed
-from kjerne.store import audit
+from kjerne.store import audit, limits
 from kjerne.store.codec import PLAIN, DataKey, Dictionaries, Wrap, bound, joined, parted, split, with_splices
 from kjerne.store.pool import Connection, columns, moment, together
 from kjerne.store.proofs import fetched, noting
@@ -226,11 +228,14 @@ class Records:
         """
         await hold(conn, grant)
         source = grant.caller.organisation, grant.caller.client
-        row = await conn.fetchrow(_MARKS, grant.subject.patient, type_, id_, int(Label.WITHDRAWN), audit.GIVEN, *source)
+        values = [grant.subject.patient, type_, id_, int(Label.WITHDRAWN), audit.GIVEN, *source]
+        statement = limits.of_one(grant, self.key(grant), _MARKS, values)
+        row = await conn.fetchrow(statement, *values)
         return (Label(row["labels"]), moment(row["release_at"])) if row else None
 
     async def create(self, conn: Connection, grant: Grant, change: Change) -> Written:
         """A new record with a new id and its audit row, in one statement."""
+        limits.must_hold(grant.caller, change.type, change.indexed.tokens, "c")
         row = self.row(self.key(grant), grant.subject.patient, change, grant.at, marks_of(grant, change.kinds))
         subject = grant.subject
         values = (*row, list(subject.keys), subject.stamp, *audit.given(grant, noting=True))
@@ -269,12 +274,15 @@ class Records:
         )
         versions = {(type_, id_): (current, new) for type_, id_, current, new in found}
         for change in changes:
-            _expect(change, versions[change.type, change.id][0])
+            current = versions[change.type, change.id][0]
+            limits.must_hold(grant.caller, change.type, change.indexed.tokens, "u" if current else "c")
+            _expect(change, current)
         return [Written(one.type, one.id, versions[one.type, one.id][1], grant.at) for one in changes]
 
     async def remove(self, conn: Connection, grant: Grant, named: Sequence[tuple[int, UUID]]) -> list[Written]:
         """Takes records out of the current ones; their versions, the last of them a mark of deletion, stay in history."""
         types, ids = [type_ for type_, _ in named], [id_ for _, id_ in named]
+        smart.demand_whole(grant.caller, map(type_name, types), "d")
         async with together(conn):
             await hold(conn, grant)
             rows = await conn.fetch(_GONE, grant.subject.patient, types, ids, grant.at)

@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import json
 from collections.abc import Awaitable, Callable
-from typing import Final
+from typing import Any, Final
 
 import httpx
 import structlog
@@ -95,11 +95,7 @@ def from_issuer(issuer: str, http: httpx.AsyncClient) -> Fetch:
     """Asks the issuer's discovery document for its keys' address, then for the keys; follows no redirect."""
 
     async def fetch() -> bytes:
-        found = await http.get(issuer.rstrip("/") + "/.well-known/openid-configuration", follow_redirects=False)
-        found.raise_for_status()
-        document = found.json()
-        if document["issuer"] != issuer:
-            raise ValueError("the discovery document is another issuer's")
+        document = await discovered(issuer, http)
         answer = await http.get(document["jwks_uri"], follow_redirects=False)
         answer.raise_for_status()
         if len(answer.content) > JWKS_LIMIT_BYTES:
@@ -107,3 +103,37 @@ def from_issuer(issuer: str, http: httpx.AsyncClient) -> Fetch:
         return answer.content
 
     return fetch
+
+
+async def discovered(issuer: str, http: httpx.AsyncClient) -> dict[str, Any]:
+    """The issuer's discovery document (OpenID Connect Discovery 1.0 section 4); ValueError for another issuer's."""
+    found = await http.get(issuer.rstrip("/") + "/.well-known/openid-configuration", follow_redirects=False)
+    found.raise_for_status()
+    document = found.json()
+    if document["issuer"] != issuer:
+        raise ValueError("the discovery document is another issuer's")
+    return dict(document)
+
+
+class Provider:
+    """The issuer's discovery document for whoever asks us where tokens come from, kept for an hour."""
+
+    def __init__(self, issuer: str, http: httpx.AsyncClient, clock: Clock) -> None:
+        self._issuer = issuer
+        self._http = http
+        self._clock = clock
+        self._document: dict[str, Any] = {}
+        self._tried_at = float("-inf")
+
+    async def __call__(self) -> dict[str, Any]:
+        """`Refusal` 503 while the issuer has not answered."""
+        now = self._clock.now().timestamp()
+        if now - self._tried_at >= (KEEP_SECONDS if self._document else RETRY_SECONDS):
+            self._tried_at = now
+            try:
+                self._document = await discovered(self._issuer, self._http)
+            except (httpx.HTTPError, ValueError, KeyError, TypeError) as error:
+                log.warning("issuer not discovered", reason=type(error).__name__)
+        if not self._document:
+            raise Refusal(503, "The identity provider does not answer.", todo="Try again in a minute.")
+        return self._document

@@ -10,6 +10,7 @@ from typing import Any, Final
 import msgspec
 
 from kjerne.errors import Refusal
+from kjerne.fhir import smart
 from kjerne.registries import identifiers
 from kjerne.sandbox.sts.clients import (
     AUDIENCES,
@@ -52,7 +53,7 @@ class Pushed:
         citizen's."""
         if persona.kind == "system":
             return False
-        ours = set(self.scopes) - set(IDENTITY_SCOPES)
+        ours = {scope for scope in self.scopes if scope not in IDENTITY_SCOPES and not smart.is_smart(scope)}
         if ours and ours <= set(OPERATOR_SCOPES):
             return persona.role == OPERATOR_ROLE
         if not self.details and ours <= set(CITIZEN_SCOPES):
@@ -96,18 +97,33 @@ def _demand(holds: bool, says: str, code: str = "invalid_request") -> None:
 
 
 def scopes_of(client: Client, asked: str) -> tuple[str, ...]:
-    """The scopes asked for, in their order; one that the client is not registered with refuses the request."""
+    """The scopes asked for, in their order; one that the client is not registered with refuses the request.
+
+    SMART scopes narrow the others, so every client may ask for them.
+    """
     scopes = tuple(dict.fromkeys(asked.split()))
     _demand(bool(scopes), "scope is missing.", "invalid_scope")
-    _demand(client.scopes.issuperset(scopes), "The client is not registered with one of the scopes.", "invalid_scope")
-    as_citizen = [scope in CITIZEN_SCOPES for scope in scopes if scope not in IDENTITY_SCOPES]
+    narrowing = [scope for scope in scopes if smart.is_smart(scope)]
+    own = [scope for scope in scopes if scope not in narrowing]
+    _demand(client.scopes.issuperset(own), "The client is not registered with one of the scopes.", "invalid_scope")
+    _demand(all(map(_is_understood, narrowing)), "A SMART scope is not understood.", "invalid_scope")
+    as_citizen = [scope in CITIZEN_SCOPES for scope in own if scope not in IDENTITY_SCOPES]
     _demand(len(set(as_citizen)) < 2, "Ask for a citizen's scopes or for staff's, not both.", "invalid_scope")
     return scopes
 
 
+def _is_understood(scope: str) -> bool:
+    try:
+        smart.understood(scope)
+    except Refusal:
+        return False
+    return True
+
+
 def audience_of(scopes: Sequence[str], resource: str) -> str:
     """The one audience of the token: HelseID issues a token for one API at a time."""
-    found = {_audience(scope) for scope in scopes if scope not in IDENTITY_SCOPES} or {"kjerne"}
+    apis = [scope for scope in scopes if scope not in IDENTITY_SCOPES and not smart.is_smart(scope)]
+    found = {_audience(scope) for scope in apis} or {"kjerne"}
     if resource:
         found &= {resource}
     _demand(len(found) == 1 and found <= set(AUDIENCES), "Ask for the scopes of one audience.", "invalid_target")

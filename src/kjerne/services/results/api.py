@@ -13,6 +13,7 @@ from typing import Final
 from kjerne.access import Grant
 from kjerne.errors import Refusal
 from kjerne.exchange import Answer, Call, Denied, Pairs, PatientRef, Route, granted
+from kjerne.fhir import smart
 from kjerne.fhir.bundle import FURTHER, Entry, search_line, searchset, self_url
 from kjerne.fhir.definitions import type_name
 from kjerne.fhir.encode import encode
@@ -56,6 +57,7 @@ class ResultsApi:
         type_ = call.parameters["type"]
         if type_ not in TYPES:
             raise Refusal(404, f"{type_} is not a type of this API", where="path", todo=f"It has {', '.join(TYPES)}.")
+        smart.demand(call.caller, type_, "s")
         if call.query and any(name != "_cursor" for name, _ in call.query):
             raise Refusal(400, "search parameters stand in the form, not in the address", where="query")
         patient, basis = patient_of(call, self.identify), basis_of(call)

@@ -11,6 +11,7 @@ from typing import Final
 from kjerne.access import Caller
 from kjerne.errors import Refusal
 from kjerne.exchange import Answer, Call, Route
+from kjerne.fhir import smart
 from kjerne.fhir.encode import encode
 from kjerne.services.results import queue
 from kjerne.services.results.intake import SCOPE, Intake, Taken, sender_of
@@ -19,6 +20,8 @@ from kjerne.store.house import Store
 
 XML: Final = "application/xml"
 TYPES: Final = ("application/xml", "text/xml", "application/octet-stream", "")
+FILED: Final = ("DiagnosticReport", "Observation", "ServiceRequest", "Specimen", "PractitionerRole", "Binary")
+"""What a message becomes."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +51,8 @@ class IntakeApi:
         return _answer(call, await self._taken(call, call.body))
 
     async def _taken(self, call: Call, raw: bytes) -> Taken:
+        # A message is filed whole, whatever types it becomes, and what it replaces is changed or goes.
+        smart.demand_whole(_caller(call), FILED, "cud")
         return await self.intake.take(raw, _caller(call), call.admit, call.correlation)
 
     async def rejected(self, call: Call) -> Answer:

@@ -17,6 +17,7 @@ from uuid import UUID
 from kjerne.access import Grant, Label
 from kjerne.errors import Refusal
 from kjerne.exchange import Answer, Call, Pairs, PatientRef, Route, granted
+from kjerne.fhir import smart
 from kjerne.fhir.encode import decode, encode
 from kjerne.fhir.negotiation import check_accepted
 from kjerne.fhir.search import Search
@@ -146,6 +147,7 @@ class ReuseApi:
 
     def _asked(self, call: Call) -> tuple[PatientRef, str]:
         """About whom and on which basis, from headers and a form that a search would be answered on."""
+        smart.demand(call.caller, "Observation", "s")
         patient, basis = patient_of(call, self.identify), basis_of(call)
         check_role(call)
         check_form(call)

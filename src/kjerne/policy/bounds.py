@@ -1,0 +1,41 @@
+"""What a token's SMART scopes must leave, for an action to be more than nothing (`fhir.smart`).
+
+The law asks whether anything is left; which records that is, the store decides row by row (`store.limits`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from kjerne.access import Action
+from kjerne.fhir import smart
+from kjerne.policy.facts import Case
+
+RESULT_TYPES: Final = ("DiagnosticReport", "Observation", "ServiceRequest", "Specimen", "PractitionerRole", "Binary")
+TYPES_BY_SERVICE: Final[Mapping[str, tuple[str, ...]]] = {"results": RESULT_TYPES}
+"""Service -> the FHIR types it holds."""
+LETTERS: Final[Mapping[Action, str]] = {"read": "r", "history": "r", "search": "s", "file": "cu", "correct": "ud"}
+"""Of these letters at least one must be left of at least one type of the service."""
+OF_EVERY_SERVICE: Final[Mapping[Action, tuple[str, str]]] = {
+    "insight": ("AuditEvent", "rs"),
+    "choose": ("Consent", "cu"),
+}
+WHOLE: Final[Mapping[Action, str]] = {"examine": "r", "trace": "r"}
+"""These open what no parameter can divide: every type of the service must be left whole."""
+
+
+def smart_scopes_leave_nothing(case: Case) -> bool:
+    """the token's SMART scopes leave nothing of this"""
+    caller = case.caller
+    if caller.limits is None:
+        return False
+    types = TYPES_BY_SERVICE.get(case.service, ())
+    if case.action in WHOLE:
+        return not types or any(smart.left(caller, type_, WHOLE[case.action]) is not None for type_ in types)
+    if case.action in OF_EVERY_SERVICE:
+        type_, letters = OF_EVERY_SERVICE[case.action]
+        types = (type_,)
+    else:
+        letters = LETTERS.get(case.action, "")
+    return all(smart.left(caller, type_, letter) == () for type_ in types for letter in letters)
