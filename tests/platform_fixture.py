@@ -36,7 +36,7 @@ from kjerne.store.embedded import PROGRAM
 from kjerne.store.keys import Keys
 from kjerne.wire import journal
 
-PEOPLE: Final = 12
+PEOPLE: Final = 15
 SEED: Final = 20261123
 START_SECONDS: Final = 30
 
@@ -241,7 +241,7 @@ def standing(dsn: str, data: Path) -> Iterator[Standing]:
 
 @pytest.fixture(scope="session")
 def platform(clusters: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Standing]:
-    """The sandbox with its cast of twelve on PostgreSQL 18, for the whole session."""
+    """The sandbox with its cast of fifteen on PostgreSQL 18, for the whole session."""
     cluster = clusters("18")
     name = "whole_platform"
     cluster.create(name)

@@ -43,7 +43,7 @@ def free_port() -> int:
 
 @contextmanager
 def started(
-    command: Sequence[str], data: Path, *, people: int = 12, environment: Mapping[str, str] | None = None
+    command: Sequence[str], data: Path, *, people: int = 15, environment: Mapping[str, str] | None = None
 ) -> Iterator[Platform]:
     """Run `command` (`kjerne`, however it is called) with `up` until the block ends."""
     arguments = ["up", "--port", str(free_port()), "--data", str(data), "--people", str(people), "--json"]

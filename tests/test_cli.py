@@ -144,7 +144,7 @@ def test_server_that_is_no_platform_is_exit_3(
         ("call", "G T", "/x"),
         ("call", "", "/x"),
         ("call", "GET", "/x", "--basis", "å"),
-        ("up", "--people", "11"),
+        ("up", "--people", "14"),
         ("up", "--port", "0"),
         ("call", "GET", "/x", "--form", "a=1"),
         ("call", "POST", "/x", "--form", "a=1", "--body", "b"),

@@ -15,11 +15,11 @@ from uuid import UUID
 
 CallerKind = Literal["practitioner", "citizen", "system"]
 Action = Literal[
-    "read", "search", "history", "write", "insight", "choose", "file", "correct", "examine", "trace", "disclose"
-]
+    "read", "search", "history", "write", "insight", "choose", "file", "correct", "examine", "trace", "disclose", "link",
+]  # fmt: skip
 """`file` lays in what is new, `correct` mends or takes out what lies there already. `examine` opens a message that was
 rejected, `trace` tells who had opened what was filed on a wrong person, `disclose` tells a source who was given what it
-sent."""
+sent, `link` says that two numbers are one human."""
 
 OPERATIONS: Final = "kjerne:operations"
 """The scope of whoever runs the platform."""
@@ -215,7 +215,11 @@ class Held:
 
 @dataclass(frozen=True, slots=True)
 class Tie:
-    """What binds a caller to the patient: GP list, open care course, family or power of attorney; [since, until)."""
+    """What binds a caller to the patient: GP list, open care course, family or power of attorney; [since, until).
+
+    `areas` are those of a power of attorney, or the scope of a guardianship, and `form` is which guardianship it is: words
+    of the registers (`policy.representing`).
+    """
 
     kind: Literal["practice-list", "care", "parent", "proxy", "guardian"]
     hpr: str = ""
@@ -223,6 +227,8 @@ class Tie:
     key: int = 0
     since: date | None = None
     until: date | None = None
+    areas: tuple[str, ...] = ()
+    form: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,6 +257,9 @@ class Subject:
     """For each of `keys` the services whose key was destroyed, once for each time; None: sealed as before 0013."""
     caller_protection: str = ""
     """Address protection of the caller as a person: who lives under one represents nobody."""
+    caller_birth_date: date | None = None
+    caller_deceased: bool = False
+    """What the register of persons has of the caller where she stands in for another."""
     lives_with_parent: bool | None = None
     """Whether a parent with responsibility is registered at the child's address; None where no register says."""
 

@@ -53,6 +53,8 @@ from kjerne.services.disclosures import DisclosuresApi
 from kjerne.services.oversight import OversightApi
 from kjerne.services.participation.api import ParticipationApi
 from kjerne.services.participation.register import Register
+from kjerne.services.persons.api import PersonsApi
+from kjerne.services.persons.linking import Linker
 from kjerne.services.results.api import TYPES, ResultsApi
 from kjerne.services.results.intake import Intake
 from kjerne.services.results.intake_api import IntakeApi
@@ -179,6 +181,7 @@ class House:
             *OversightApi(self.store).routes(),
             *DisclosuresApi(self.store.pool, self.reader, Sealer(self.store.keys.derived("disclosures"))).routes(),
             *OpeningApi(Opener(self.store, self.read, self.digest), self.store).routes(),
+            *PersonsApi(Linker(self.store), self.identify).routes(),
             *ParticipationApi(self.register, self.store.pool).routes(),
             *IntakeApi(self.intake, store=self.store, limit_bytes=self.settings.body_limit_bytes).routes(),
             *results.routes(),

@@ -42,7 +42,7 @@ Data = Annotated[Path | None, typer.Option("--data", help="The data directory (m
 Port = Annotated[int | None, typer.Option("--port", min=1, max=65535, help="The port to listen on.")]
 People = Annotated[
     int | None,
-    typer.Option("--people", min=12, max=1_000_000, help="Synthetic people to make on the first start."),
+    typer.Option("--people", min=15, max=1_000_000, help="Synthetic people to make on the first start."),
 ]
 As = Annotated[str, typer.Option("--as", help="Who calls: a name from `kjerne personas`.")]
 Patient = Annotated[str, typer.Option("--patient", help="The patient: a number, or a persona with one.")]
@@ -75,6 +75,8 @@ load = typer.Typer(help="Send files to the platform.")
 kjerne.add_typer(load, name="load")
 participation = typer.Typer(help="The register of participation: who takes part in which service, and where.")
 kjerne.add_typer(participation, name="participation")
+persons = typer.Typer(help="Two person numbers of one human: linked, and a wrong link undone.")
+kjerne.add_typer(persons, name="persons")
 
 
 def main() -> None:
@@ -333,6 +335,44 @@ def _participation(
     fields = {name: value for name, value in given.items() if value is not None}
     number, made = change(_settings(data=data), Asked(kind, fields, number), plan=plan)  # type: ignore[arg-type]
     _say(told(number, made), as_json=json_, text=sentence(number, made, plan=plan))
+
+
+@persons.command("links")
+def persons_links(data: Data = None, json_: Json = False) -> None:
+    """Show which links were made and undone, and why."""
+    from kjerne.commands.linking_persons import listed, table
+
+    rows = listed(_settings(data=data))
+    _say({"links": rows}, as_json=json_, text=table(rows))
+
+
+@persons.command("link")
+def persons_link(
+    reason: Annotated[str, typer.Option("--reason", help="Why, in words; both persons read it in their logs.")],
+    plan: Plan = False,
+    data: Data = None,
+    json_: Json = False,
+) -> None:
+    """Say that two person numbers are one human. The numbers are asked for, or two lines of standard input."""
+    from kjerne.commands.linking_persons import compared, link, two_numbers
+
+    told = link(_settings(data=data), two_numbers(), reason, plan=plan)
+    _say(told, as_json=json_, text=compared(told, plan=plan))
+
+
+@persons.command("unlink")
+def persons_unlink(
+    number: Annotated[int, typer.Argument(help="The link, from `persons links`.")],
+    reason: Annotated[str, typer.Option("--reason", help="Why, in words; both persons read it in their logs.")],
+    plan: Plan = False,
+    data: Data = None,
+    json_: Json = False,
+) -> None:
+    """Undo a link, and say what was shown over it."""
+    from kjerne.commands.linking_persons import meanwhile, unlink
+
+    told = unlink(_settings(data=data), number, reason, plan=plan)
+    _say(told, as_json=json_, text=meanwhile(told, plan=plan))
 
 
 @kjerne.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})

@@ -50,7 +50,7 @@ class Settings(BaseSettings):
         "",
         description="the Ed25519 key that signs them, PEM (mode 0600); empty: the sandbox makes one in its data directory",
     )
-    people: int = Field(40, description="synthetic people made on the first `up`", ge=12, le=1_000_000)
+    people: int = Field(40, description="synthetic people made on the first `up`", ge=15, le=1_000_000)
     seed: int = Field(20261123, description="seed of the synthetic population")
     unknown_person: Literal["create", "refuse"] = Field(
         "create",

@@ -74,5 +74,5 @@ def test_start_look_call_stop_and_start_again(tmp_path: Path) -> None:
     begun = time.monotonic()
     with started(KJERNE, data) as platform:
         assert observations(platform, patient) == seen
-        assert platform.told["people"] == 12
+        assert platform.told["people"] == 15
         assert time.monotonic() - begun < 60

@@ -2,7 +2,7 @@
 
 Where the product walks down a table to the first row that fits, this asks each law by itself whether it speaks against,
 and gives only when none does. It counts birthdays where the product counts years, and knows summer time by its rule.
-Each function names its source; what the sources leave open is settled in docs/law.md, conflicts K1 to K26.
+Each function names its source; what the sources leave open is settled in docs/law.md, conflicts K1 to K31.
 """
 
 from __future__ import annotations
@@ -28,7 +28,10 @@ class Attest:
 
 @dataclass(frozen=True)
 class Bond:
-    """Practice list, care, parent, proxy, guardian. `helper`: the bond names the one who asks as a private person."""
+    """Practice list, care, parent, proxy, guardian. `helper`: the bond names the one who asks as a private person.
+
+    `covers`: areas of a power of attorney, or the scope of a guardianship; `form`: which guardianship it is.
+    """
 
     kind: str
     hpr: str = ""
@@ -36,6 +39,8 @@ class Bond:
     helper: bool = False
     first_day: date | None = None
     day_after_last: date | None = None
+    covers: tuple[str, ...] = ()
+    form: str = ""
 
 
 @dataclass(frozen=True)
@@ -88,6 +93,8 @@ class Situation:
     is_the_patient: bool = False
     is_registered: bool = True
     own_address: str = ""
+    own_birth: date | None = date(1970, 2, 28)
+    own_death: bool = False
     born: date | None = date(1980, 5, 17)
     dead: bool = False
     address: str = "ugradert"
@@ -119,8 +126,8 @@ def answer(s: Situation) -> Answer:
         return Answer(given=False)
     if s.smart and not smart_scopes_leave_something(s):
         return Answer(given=False)
-    if s.action in ("examine", "trace"):
-        return operator(s)
+    if s.action in ("examine", "trace", "link"):
+        return registrar(s) if s.action == "link" else operator(s)
     if s.kind == "practitioner":
         return personnel(s)
     if s.kind == "citizen":
@@ -137,6 +144,8 @@ def smart_scopes_leave_something(s: Situation) -> bool:
     """Of what the action needs at least one thing; of what opens a whole message or the log of it, everything."""
     pieces = {piece for scope in s.smart for piece in pieces_of(scope, s.kind)}
     types = RESULT_TYPES if s.service == "results" else set()
+    if s.action == "link":
+        return False
     if s.action in ("examine", "trace"):
         return bool(types) and all((type_, "r", "whole") in pieces for type_ in types)
     if s.action == "insight":
@@ -182,11 +191,14 @@ def _last_sunday(year: int, month: int) -> datetime:
 def has_turned(s: Situation, years: int) -> bool:
     """Whether the birthday has come, in Norway. 29 February has its day on 1 March in a common year (K2)."""
     assert s.born is not None
+    return day_in_norway(s.now) >= birthday(s.born, years)
+
+
+def birthday(born: date, years: int) -> date:
     try:
-        birthday = s.born.replace(year=s.born.year + years)
+        return born.replace(year=born.year + years)
     except ValueError:
-        birthday = date(s.born.year + years, 3, 1)
-    return day_in_norway(s.now) >= birthday
+        return date(born.year + years, 3, 1)
 
 
 # The patient's will (kjernejournal: sperring, blokkering, reservasjon; pasientjournalloven § 17)
@@ -449,13 +461,34 @@ def in_whose_name(s: Situation) -> str:
     """Own, as a parent, by power of attorney, or not at all."""
     if s.is_the_patient:
         return "PATRQT" if has_turned(s, 16) else ""
-    if is_protected(s.address) or is_protected(s.own_address):
+    if is_protected(s.address) or is_protected(s.own_address) or s.own_death:
         return ""
     if stands_in_as(s, "parent") and not has_turned(s, 12) and s.a_parent_lives_with_child is True:
         return "FAMRQT"
-    if stands_in_as(s, "proxy") and has_turned(s, 16):
-        return "PWATRNY"
+    if s.service == "results" and s.action in (*LOOKING, "insight"):
+        return "PWATRNY" if may_see_as_proxy(s) or may_see_as_guardian(s) else ""
     return ""
+
+
+def may_see_as_proxy(s: Situation) -> bool:
+    """helsenorge.no on powers of attorney: giver 16, receiver 18; the area of insight is sight, and of no other (K27, K28)."""
+    if not has_turned(s, 16) or s.own_birth is None or day_in_norway(s.now) < birthday(s.own_birth, 18):
+        return False
+    return any(bond.helper and "innsyn" in bond.covers for bond in bonds_today(s, "proxy"))
+
+
+def may_see_as_guardian(s: Situation) -> bool:
+    """Folkeregisteret's guardiantype and guardianscope: of an adult, in what is personal (K29)."""
+    for bond in bonds_today(s, "guardian"):
+        of_an_adult = bond.form in ("voksen", "midlertidigForVoksen", "stadfestetFremtidsfullmakt")
+        with_health = [scope for scope in bond.covers if scope in PERSONAL]
+        if bond.helper and of_an_adult and with_health and has_turned(s, 18):
+            return True
+    return False
+
+
+PERSONAL = ("personligeInteresser", "personligeOgOekonomiskeInteresser")
+"""Health lies in the personal scope; the economic one does not hold it."""
 
 
 # Systems
@@ -493,6 +526,14 @@ EVERYTHING = frozenset(
         "restricted here",
     }
 )
+
+
+def registrar(s: Situation) -> Answer:
+    """Two numbers of one human, in whatever service (K31): the operator, by machine or by a person at level 4."""
+    by = s.kind == "system" or (s.kind == "practitioner" and s.level >= 4)
+    if not by or "kjerne:operations" not in s.scopes:
+        return Answer(given=False)
+    return Answer(given=True, hidden=EVERYTHING, purpose=s.purpose or (s.attest.purpose if s.attest else ""))
 
 
 def operator(s: Situation) -> Answer:

@@ -41,6 +41,9 @@ PURPOSES = ("", "TREAT", "ETREAT", "COC", "BTG", "PATRQT", "nonsense")
 BASES = ("", "UNNTAK", "SAMTYKKE", "AKUTT", "FORHOYET_SAMTYKKE", "FORHOYET_AKUTT", "1")
 OTHER_ACTIONS = ("read", "history", "write", "insight", "choose", "file", "correct", "examine", "trace", "disclose")
 
+
+OTHER_ACTIONS = ("read", "history", "write", "insight", "choose", "file", "correct", "examine", "trace", "link")
+
 READ = frozenset({"nhn:pps/provesvar-read"})
 GP = Situation(
     "practitioner", "search", NOW, scopes=READ, hpr="9144900", role="LE", legal_entity=ENTITY, unit=UNIT,
@@ -50,7 +53,8 @@ GP = Situation(
 IN_CARE = (Bond("care", place=UNIT),)
 SELF = Situation("citizen", "search", NOW, scopes=frozenset({"kjerne:citizen"}), is_the_patient=True)
 PARENT = replace(SELF, is_the_patient=False, bonds=(Bond("parent", helper=True),))
-PROXY = replace(PARENT, bonds=(Bond("proxy", helper=True),))
+PROXY = replace(PARENT, bonds=(Bond("proxy", helper=True, covers=("innsyn",)),))
+WARDSHIP = Bond("guardian", helper=True, covers=("personligeInteresser",), form="voksen")
 OPERATIONS = frozenset({"kjerne:operations"})
 LAB = Situation(
     "system", "search", NOW, scopes=frozenset({"nhn:pps/provesvar-write"}), level=0,
@@ -111,7 +115,27 @@ CALLERS = {
     "other child's parent": replace(PARENT, bonds=(Bond("parent"),)),
     "proxy": PROXY,
     "parent and proxy": replace(PROXY, bonds=(*PARENT.bonds, *PROXY.bonds, Bond("guardian", helper=True))),
-    "guardian": replace(PROXY, bonds=(Bond("guardian", helper=True),)),
+    "guardian": replace(PROXY, bonds=(WARDSHIP,)),
+    "guardian of both kinds": replace(
+        PROXY, bonds=(replace(WARDSHIP, covers=("personligeOgOekonomiskeInteresser",), form="midlertidigForVoksen"),)
+    ),
+    "guardian in money": replace(PROXY, bonds=(replace(WARDSHIP, covers=("oekonomiskeInteresser",)),)),
+    "guardian of a minor": replace(PROXY, bonds=(replace(WARDSHIP, form="mindreaarig"),)),
+    "guardian whose scope is not stated": replace(PROXY, bonds=(replace(WARDSHIP, covers=()),)),
+    "guardian of another": replace(PROXY, bonds=(replace(WARDSHIP, helper=False),)),
+    "attorney of the future": replace(PROXY, bonds=(replace(WARDSHIP, form="stadfestetFremtidsfullmakt"),)),
+    "guardian no more, dead": replace(PROXY, bonds=(WARDSHIP,), own_death=True),
+    "proxy in another area": replace(PROXY, bonds=(replace(PROXY.bonds[0], covers=("digitaleHelsetjenester",)),)),
+    "proxy without an area": replace(PROXY, bonds=(replace(PROXY.bonds[0], covers=()),)),
+    "proxy in two powers": replace(
+        PROXY, bonds=(*PROXY.bonds, replace(PROXY.bonds[0], covers=("noeNytt",), day_after_last=NOW.date()))
+    ),
+    "proxy until today": replace(PROXY, bonds=(replace(PROXY.bonds[0], day_after_last=NOW.date()),)),
+    "proxy of 17": replace(PROXY, own_birth=date(2008, 11, 24)),
+    "proxy of 18 today": replace(PROXY, own_birth=date(2008, 11, 23)),
+    "proxy of unknown age": replace(PROXY, own_birth=None),
+    "proxy with protected address": replace(PROXY, own_address="fortrolig"),
+    "parent, dead": replace(PARENT, own_death=True),
     "stranger": replace(PARENT, bonds=()),
     "unknown citizen": replace(PARENT, is_registered=False),
     "laboratory": LAB,
@@ -260,13 +284,24 @@ def subject_of(s: Situation) -> Subject:
             for will in s.wills
         ),
         ties=tuple(
-            Tie(bond.kind, bond.hpr, bond.place, key if bond.helper else 33, bond.first_day, bond.day_after_last)  # type: ignore[arg-type]
+            Tie(
+                bond.kind,  # type: ignore[arg-type]
+                bond.hpr,
+                bond.place,
+                key if bond.helper else 33,
+                bond.first_day,
+                bond.day_after_last,
+                bond.covers,
+                bond.form,
+            )
             for bond in s.bonds
         ),
         caller_key=key if s.is_registered and s.kind == "citizen" else None,
         synthetic=True,
         digests=frozenset({b"the patient", b"the patient's former number"}),
         caller_protection=s.own_address,
+        caller_birth_date=s.own_birth,
+        caller_deceased=s.own_death,
         lives_with_parent=s.a_parent_lives_with_child,
     )
 
@@ -289,7 +324,7 @@ def cells() -> Iterator[tuple[str, str, Situation]]:
     """Every caller and patient in full on search; fewer purposes and bases on the other actions and services."""
     everywhere = tuple(product(("search",), ("results",), PURPOSES, BASES))
     elsewhere = tuple(product(OTHER_ACTIONS, ("results",), ("",), ("", "AKUTT")))
-    abroad = tuple(product(("search", "insight", "choose", "file"), ("documents",), ("",), ("",)))
+    abroad = tuple(product(("search", "insight", "choose", "file", "link"), ("documents",), ("",), ("",)))
     for (who, caller), (whom, patient) in product(CALLERS.items(), PATIENTS.items()):
         base = replace(caller, **patient)  # type: ignore[arg-type]
         for action, service, purpose, basis in everywhere + elsewhere + abroad:
@@ -362,6 +397,9 @@ def test_every_birthday_turns_at_norwegian_midnight(moment: tuple[date, int, dat
     own = agree(replace(SELF, **at)).given  # type: ignore[arg-type]
     parent = agree(replace(PARENT, **at)).given  # type: ignore[arg-type]
     proxy = agree(replace(PROXY, **at)).given  # type: ignore[arg-type]
+    guardian = agree(replace(PROXY, bonds=(WARDSHIP,), **at)).given  # type: ignore[arg-type]
+    by_youth = agree(replace(PROXY, own_birth=born_on, now=now)).given
+    assert guardian == by_youth == (years == 18 and has_come)
     if years == 12:
         assert (own, parent, proxy) == (False, not has_come, False)
     elif years == 16:
@@ -402,11 +440,12 @@ days = st.sampled_from([-2, -1, 0, 1, 2]).map(lambda count: date(2026, 11, 24) +
     first=st.none() | days,
     after=st.none() | days,
     now=st.sampled_from([datetime(2026, 11, 23, 22, 59, tzinfo=UTC), datetime(2026, 11, 23, 23, 0, tzinfo=UTC)]),
-    kind=st.sampled_from(["practice-list", "care", "proxy"]),
+    kind=st.sampled_from(["practice-list", "care", "proxy", "guardian"]),
 )
 def test_a_tie_binds_on_norwegian_days(first: date | None, after: date | None, now: datetime, kind: str) -> None:
-    base = PROXY if kind == "proxy" else GP
-    bond = Bond(kind, hpr="" if kind == "proxy" else "9144900", helper=True, first_day=first, day_after_last=after)
+    base = PROXY if kind in ("proxy", "guardian") else GP
+    stated = {"proxy": PROXY.bonds[0], "guardian": WARDSHIP}.get(kind, Bond(kind, hpr="9144900", helper=True))
+    bond = replace(stated, first_day=first, day_after_last=after)
     got = agree(replace(base, now=now, bonds=(bond,)))
     today = date(2026, 11, 23) if now.minute == 59 else date(2026, 11, 24)
     assert got.given == ((first is None or first <= today) and (after is None or today < after))
@@ -440,6 +479,8 @@ OPTIONS: dict[str, tuple[object, ...]] = {
     "is_the_patient": (False, False, True),
     "is_registered": (True, True, False),
     "own_address": ("", "ugradert", "fortrolig"),
+    "own_birth": (None, date(1970, 1, 1), date(2008, 11, 23), date(2008, 11, 24)),
+    "own_death": (False, False, False, True),
     "born": (None, *(date(2026 - years, 11, 23) for years in (5, 11, 12, 15, 16, 17, 18, 50))),
     "dead": (False, False, True),
     "address": ("ugradert", "ugradert", "klientadresse", "strengtFortrolig"),
@@ -453,6 +494,13 @@ GROUPS = ("", "", "doctors", "nurses", "acute", "midwives", "psychologists", "ot
 PLACES = ("", ENTITY, UNIT, ELSEWHERE)
 
 
+COVERED = (
+    (), ("innsyn",), ("innsyn", "digitaleHelsetjenester"), ("personligeInteresser",), ("oekonomiskeInteresser",),
+    ("oekonomiskeInteresser", "personligeOgOekonomiskeInteresser"), ("Innsyn",),
+)  # fmt: skip
+FORMS = ("voksen", "voksen", "mindreaarig", "stadfestetFremtidsfullmakt", "forvaltningUtenforVergemaal", "")
+
+
 def any_situation(chance: Random) -> Situation:
     pick = chance.choice
     wills = [
@@ -463,7 +511,7 @@ def any_situation(chance: Random) -> Situation:
     ]  # fmt: skip
     bonds = [
         Bond(pick(("practice-list", "care", "parent", "proxy", "guardian")), pick(NUMBERS), pick(PLACES),
-             pick((True, False)), pick(DAYS), pick(DAYS))
+             pick((True, False)), pick(DAYS), pick(DAYS), pick(COVERED), pick(FORMS))
         for _ in range(chance.randrange(4))
     ]  # fmt: skip
     attest = Attest(

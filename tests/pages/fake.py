@@ -41,6 +41,8 @@ from kjerne.pages.house import (
     Patient,
     Place,
     RejectedQueue,
+    Representation,
+    Representations,
     Represented,
     RuleLanguage,
     Source,
@@ -54,6 +56,7 @@ from kjerne.services.results.points import Part
 from kjerne.services.results.values import Value
 from kjerne.store.participation import SourceRow, Wanted
 from pages import resources as r
+from pages.linked import Linked
 from pages.register import NAMES, Registered, queue
 
 T = TypeVar("T")
@@ -97,7 +100,7 @@ UNTIED = frozenset({0, 6, 9})
 
 
 @dataclass
-class FakeHouse:
+class FakeHouse(Linked):
     """Keeps what was posted, so that a test can look."""
 
     clock: Clock
@@ -227,6 +230,11 @@ class FakeHouse:
 
     async def represented(self, who: Identity) -> tuple[Represented, ...]:
         return Represented(1, "Kari Nordvik", "self"), Represented(8, "Emil Nordvik", "parent")
+
+    async def representations(self, who: Identity, language: RuleLanguage) -> Representations:
+        child = Representation("Emil Nordvik", "parent", (), None, opens=True)
+        proxy = Representation("Siv Dahl", "proxy", ("innsyn", "noeNytt"), date(2027, 1, 31), opens=True)
+        return Representations((child,), (proxy,))
 
     async def log(self, who: Identity, visit: Visit, language: RuleLanguage) -> tuple[LogRow, ...]:
         says, law = "Helsepersonell som gir helsehjelp, kan lese det de trenger.", "pasientjournalloven § 19"

@@ -460,6 +460,13 @@ async def test_nobody_else_than_the_represented_can_be_opened(browser: Browser) 
         assert (await browser.post(page, "/me/person", person=wanted)).status_code == 403
 
 
+async def test_who_may_act_for_whom_is_told_with_areas_and_the_last_day(browser: Browser) -> None:
+    await browser.citizen()
+    page = text(await browser.get("/me/representation"))
+    assert "Emil Nordvik Foreldreansvar Kan se prøvesvar" in page
+    assert "Siv Dahl Fullmakt: innsyn i opplysninger, noeNytt · til og med 31. januar 2027" in page
+
+
 async def test_the_log_shows_names_and_never_numbers(browser: Browser) -> None:
     await browser.citizen()
     page = await browser.get("/me/log?show=all")

@@ -260,3 +260,19 @@ async def test_the_operators_pages_are_in_three_languages(browser: Browser, lang
     await browser.get(f"/language?to={language}&back=/operations")
     heading = {"nn": "Deltakarar", "en": "Participants"}[language]
     assert f">{heading}</h1>" in (await browser.get("/operations")).text
+
+
+async def test_numbers_are_linked_and_a_link_undone_in_two_steps(browser: Browser, house: FakeHouse) -> None:
+    await browser.operator()
+    page = await browser.get("/operations/persons")
+    assert "Fikk nytt nummer i fjor" in text(page) and "De er to" in text(page)
+    form = await browser.get("/operations/persons/link")
+    effect = await browser.post(form, "/operations/persons/preview", one="1", other="2", reason="Samme person")
+    assert "Registeret sier ikke det samme om de to." in text(effect)
+    assert house.done == []
+    await browser.post(effect, "/operations/persons/save", one="1", other="2", reason="Samme person")
+    undo = await browser.get("/operations/persons/7")
+    shown = await browser.post(undo, "/operations/persons/7/preview", reason="De er to personer")
+    assert "Solbakken legesenter LE 2 resultater" in text(shown)
+    await browser.post(shown, "/operations/persons/7/undo", reason="De er to personer")
+    assert house.done == [("1", "2"), ("7", "De er to personer")]

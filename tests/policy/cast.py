@@ -86,6 +86,7 @@ def patient(*, age: int = 46, caller_key: int | None = None, **changes: Any) -> 
         caller_key=caller_key,
         synthetic=True,
         digests=frozenset({PATIENT}),
+        caller_birth_date=date(1970, 1, 1),
     )
     return replace(made, **changes)
 
@@ -97,5 +98,5 @@ def choice(kind: Any, *, hpr: str = "", organisation: str = "", service: str = "
 GP_LIST = Tie("practice-list", hpr="9144900")
 COURSE = Tie("care", organisation=WARD)
 PARENT = Tie("parent", key=7)
-PROXY = Tie("proxy", key=7)
-GUARDIAN = Tie("guardian", key=7)
+PROXY = Tie("proxy", key=7, areas=("innsyn",))
+GUARDIAN = Tie("guardian", key=7, areas=("personligeInteresser",), form="voksen")

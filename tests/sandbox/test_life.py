@@ -203,7 +203,7 @@ def test_answers_stand_under_the_number_that_held_that_day(population: Populatio
 @settings(max_examples=12, deadline=None)
 @given(st.dates(date(2025, 1, 1), date(2030, 12, 31)))
 def test_the_stories_are_told_whole_whatever_day_it_is(today: date) -> None:
-    population = generate(12, SEED, today)
+    population = generate(15, SEED, today)
     told = list(reports(population, SEED, today))
-    assert Counter(report.kind for report in told) == {"N": 45, "M": 3}
+    assert Counter(report.kind for report in told) == {"N": 48, "M": 3}
     assert all(report.made_at.date() < today for report in told)

@@ -62,7 +62,7 @@ def test_the_same_seed_gives_the_same_people_and_another_seed_others() -> None:
 
 
 @settings(max_examples=15, deadline=None)
-@given(st.integers(12, 90), st.integers(0, 10_000))
+@given(st.integers(15, 90), st.integers(0, 10_000))
 def test_a_larger_population_begins_with_the_people_of_a_smaller_one(people: int, seed: int) -> None:
     small, large = generate(people, seed, TODAY), generate(people + 40, seed, TODAY)
     assert small.residents == people
@@ -72,7 +72,7 @@ def test_a_larger_population_begins_with_the_people_of_a_smaller_one(people: int
 @settings(max_examples=25, deadline=None)
 @given(st.dates(date(2024, 1, 1), date(2032, 12, 31)), st.integers(0, 10_000))
 def test_the_cast_has_its_ages_whatever_day_it_is(today: date, seed: int) -> None:
-    population = generate(12, seed, today)
+    population = generate(15, seed, today)
     cast = {part: population.by_key[key] for part, key in population.cast.items()}
     assert cast["child"].age(today) == cast["twin"].age(today) == 8
     assert cast["youth"].age(today) == 17

@@ -25,7 +25,7 @@ def test_every_organisation_takes_part_but_the_one_outside() -> None:
 
 
 def test_a_pilot_a_roll_out_and_a_national_service_can_be_seen() -> None:
-    population = generate(12, 20261123, NOW.date())
+    population = generate(15, 20261123, NOW.date())
     sources = [row for row in participants(population, NOW) if row.part == "source"]
     assert {row.phase for row in sources} == {"pilot", "rollout", "national"}
     assert {row.areas for row in sources} == {(), ("50",), ("5001",)}

@@ -41,9 +41,9 @@ def change(settings: Settings, asked: Asked, *, plan: bool) -> tuple[int, Change
     async def use(pool: Pool) -> tuple[int, Change]:
         register, now = Register(pool, SERVICES), SystemClock().now()
         if plan:
-            planned = await register.plan(_author(), asked, now)
+            planned = await register.plan(author(), asked, now)
             return asked.number, planned
-        return await register.save(_author(), asked, now, uuid4().hex)
+        return await register.save(author(), asked, now, uuid4().hex)
 
     return _run(settings, use)
 
@@ -84,7 +84,7 @@ def _cells(row: Mapping[str, Any]) -> tuple[str, ...]:
     return (*told, areas, *instants, str(row.get("name", "")))
 
 
-def _author() -> Caller:
+def author() -> Caller:
     """Whoever is logged in on this machine; the register of organisations knows nothing of her."""
     try:
         user = getpass.getuser()

@@ -17,7 +17,7 @@ from starlette.types import Scope
 
 from kjerne.clock import Clock
 from kjerne.errors import Refusal
-from kjerne.pages import choices, citizen, clinician, entry, operations
+from kjerne.pages import choices, citizen, clinician, entry, operations, persons
 from kjerne.pages.desk import HEADERS, Desk, Kind, Page, PageHandler, endpoint, refused
 from kjerne.pages.house import PagesHouse
 from kjerne.pages.login import LoginDoor
@@ -57,6 +57,7 @@ ROUTES: tuple[tuple[str, str, PageHandler, Kind | None], ...] = (
     ("POST", "/me/privacy/preview", choices.preview, "citizen"),
     ("POST", "/me/privacy/save", choices.save, "citizen"),
     ("POST", "/me/privacy/lift", choices.lift, "citizen"),
+    ("GET", "/me/representation", citizen.representation, "citizen"),
     ("POST", "/me/person", citizen.person, "citizen"),
     ("GET", "/operations", operations.participants, "operator"),
     ("GET", "/operations/participation/open", operations.open_form, "operator"),
@@ -64,6 +65,13 @@ ROUTES: tuple[tuple[str, str, PageHandler, Kind | None], ...] = (
     ("POST", "/operations/participation/save", operations.save, "operator"),
     ("GET", "/operations/participation/{number}", operations.history, "operator"),
     ("GET", "/operations/participation/{number}/{kind}", operations.change_form, "operator"),
+    ("GET", "/operations/persons", persons.links, "operator"),
+    ("GET", "/operations/persons/link", persons.link_form, "operator"),
+    ("POST", "/operations/persons/preview", persons.link_preview, "operator"),
+    ("POST", "/operations/persons/save", persons.link_save, "operator"),
+    ("GET", "/operations/persons/{number}", persons.undo_form, "operator"),
+    ("POST", "/operations/persons/{number}/preview", persons.undo_preview, "operator"),
+    ("POST", "/operations/persons/{number}/undo", persons.undo_save, "operator"),
     ("GET", "/operations/rejected", operations.rejected, "operator"),
 )
 

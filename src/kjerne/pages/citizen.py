@@ -18,6 +18,8 @@ from kjerne.pages.reading import Reading, read
 from kjerne.services.results import trends
 from kjerne.services.results.values import OSLO
 
+CHOOSING: Final = ("self", "parent")
+"""Who may see and make a person's choices; a proxy and a guardian may look, and no more."""
 LOG_SHOWN: Final = 3
 _ANY_TIME: Final = datetime.min.replace(tzinfo=UTC)
 
@@ -36,17 +38,17 @@ async def person_of(page: Page) -> Represented:
 
 async def home(page: Page) -> Response:
     """What is new, what is coming, who looked last."""
-    reading = await _reading(page)
+    reading, person = await _reading(page), await person_of(page)
     log = await page.house.log(page.who, page.visit, _rule_language(page))
     return page.render(
         "me/home.html",
         title=page.say("me.home"),
         reading=reading,
-        person=await person_of(page),
+        person=person,
         people=await page.house.represented(page.who),
         fresh=[(answer, *reading.measured(answer.id)) for answer in reading.fresh(page.now)],
         others=_lookers(log)[:LOG_SHOWN],
-        choices=await page.house.choices(page.who, page.visit),
+        choices=await page.house.choices(page.who, page.visit) if person.tie in CHOOSING else None,
         taking_part=await page.house.sources(),
     )
 
@@ -154,6 +156,12 @@ def _lookers(rows: Sequence[LogRow]) -> list[LogRow]:
 
 def _rule_language(page: Page) -> RuleLanguage:
     return "nb" if page.language == "se" else page.language
+
+
+async def representation(page: Page) -> Response:
+    """Whom she may act for, and who may act for her."""
+    found = await page.house.representations(page.who, _rule_language(page))
+    return page.render("me/representation.html", title=page.say("me.representation"), found=found)
 
 
 async def person(page: Page) -> Response:

@@ -16,9 +16,11 @@ from kjerne.access import Wish
 from kjerne.pages.paging import Part
 from kjerne.policy.taking_part import Absence
 from kjerne.services.participation.register import Asked, Change
+from kjerne.services.persons.linking import Compared, Meanwhile
 from kjerne.services.results.points import Absent, Mark
 from kjerne.services.results.points import Part as Component
 from kjerne.services.results.values import Value
+from kjerne.store.linking import Link
 from kjerne.store.messages import Rejected
 from kjerne.store.participation import Participation, SourceRow, Wanted
 
@@ -278,7 +280,7 @@ class LogRow:
     given: bool = True
     acute: bool = False
     self_declared: bool = False
-    deed: Literal["", "examined", "traced"] = ""
+    deed: Literal["", "examined", "traced", "linked"] = ""
     reason: str = ""
 
 
@@ -316,6 +318,9 @@ class Blockable:
     organisation: str
 
 
+Standing = Literal["self", "parent", "proxy", "guardian"]
+
+
 @dataclass(frozen=True, slots=True)
 class Place:
     """An organisation that has sent her results, or looked at them: what a restriction or a consent can name."""
@@ -327,11 +332,36 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Represented:
-    """A person whose record the citizen may open: herself, or a child under 12."""
+    """A person whom the register has the citizen stand in for, or herself; the law decides when the record is opened."""
 
     key: int
     name: str
-    tie: Literal["self", "parent", "proxy", "guardian"]
+    tie: Standing
+
+
+@dataclass(frozen=True, slots=True)
+class Representation:
+    """One tie of the register between the citizen and another, as the page of representation shows it.
+
+    `areas` are the register's words for what it covers, `last_day` the last on which it holds; `opens` says whether the law
+    lets it open the record today, `why` why it does not.
+    """
+
+    name: str
+    tie: Standing
+    areas: tuple[str, ...]
+    last_day: date | None
+    opens: bool
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Representations:
+    """Whom the citizen may act for, and who may act for her; `shielded` where her own address shuts both."""
+
+    of_others: tuple[Representation, ...]
+    by_others: tuple[Representation, ...]
+    shielded: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -425,6 +455,10 @@ class PagesHouse(Protocol):
         """Whose records the citizen may open; herself first."""
         ...
 
+    async def representations(self, who: Identity, language: RuleLanguage) -> Representations:
+        """Whom she may act for and who may act for her, by the registers today. Nobody with a protected address is named."""
+        ...
+
     async def log(self, who: Identity, visit: Visit, language: RuleLanguage) -> tuple[LogRow, ...]:
         """Who looked, newest first, at most 500 rows, with the rule's words in the reader's language."""
         ...
@@ -467,6 +501,26 @@ class PagesHouse(Protocol):
 
     async def participation(self, who: Identity, number: int) -> Participants:
         """One row with what it was widened from and to, oldest first. `Refusal` 404 where there is none."""
+        ...
+
+    async def links(self, who: Identity) -> tuple[Link, ...]:
+        """Which person numbers were linked and unlinked, newest first; of whom is not told."""
+        ...
+
+    async def compare_persons(self, who: Identity, one: str, other: str, reason: str) -> Compared:
+        """What the register says of two typed numbers. `Refusal` with the field where one cannot be used."""
+        ...
+
+    async def link_persons(self, who: Identity, one: str, other: str, reason: str) -> int:
+        """Links two typed numbers; the link's number."""
+        ...
+
+    async def shown_over(self, who: Identity, number: int, reason: str) -> Meanwhile:
+        """What was shown over a link. `Refusal` 404 where there is none of this number."""
+        ...
+
+    async def unlink_persons(self, who: Identity, number: int, reason: str) -> None:
+        """Undoes a link."""
         ...
 
     async def plan_participation(self, who: Identity, asked: Asked) -> Change:

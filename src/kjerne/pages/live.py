@@ -45,6 +45,7 @@ from kjerne.policy.caller import HIGH_LEVEL
 from kjerne.policy.choosing import Choosing
 from kjerne.policy.claims import Claims
 from kjerne.policy.door import Door
+from kjerne.policy.people import norwegian_day
 from kjerne.registries.protection import is_protected
 from kjerne.services.results import points, reuse, values
 from kjerne.services.results.answers import attached_to
@@ -232,6 +233,10 @@ class LivePages:
 
     async def person(self, conn: Connection, key: int) -> Patient:
         """What the register of persons says; ask the law whether the reader may know before it is shown."""
+        return (await self.named(conn, key))[0]
+
+    async def named(self, conn: Connection, key: int) -> tuple[Patient, str]:
+        """A person, and how her address is protected."""
         nobody = Caller("system", CLIENT, frozenset())
         found = await subjects.load(conn, PatientRef(key=key), nobody, self.store.wrap)
         if found is None:
@@ -246,7 +251,7 @@ class LivePages:
             masked=f"{await self.store.people.first_six(conn, key)} •••••",
             synthetic=subject.synthetic,
             deceased=subject.deceased,
-        )
+        ), detail.protection
 
     # Results
 
@@ -348,10 +353,17 @@ class LivePages:
             own = await self.store.people.key_of(conn, carry.digest)
             if own is None:
                 raise Refusal(404, "The register of persons does not know you.", where="person")
-            rows = await self.store.people.represented_by(conn, own, self.clock.now().date())
-            listed = [Represented(own, who.name, "self")]
-            listed += [Represented(key, (await self.person(conn, key)).name, tie) for key, tie in rows]
-        return tuple(listed)
+            herself = Represented(own, who.name, "self")
+            if is_protected((await self.named(conn, own))[1]):
+                return (herself,)
+            rows = await self.store.people.represented_by(conn, own, norwegian_day(self.clock.now()))
+            people = [(tie.kind, *await self.named(conn, key)) for key, tie in rows]
+        others = {
+            person.key: Represented(person.key, person.name, tie)
+            for tie, person, protection in people
+            if tie in ("parent", "proxy", "guardian") and not is_protected(protection)
+        }
+        return (herself, *others.values())
 
 
 def _packed(carry: Carry) -> str:

@@ -10,7 +10,17 @@ from typing import Final, Literal
 from kjerne.access import Grant, Held, Wish
 from kjerne.errors import Refusal
 from kjerne.fhir.definitions import type_name
-from kjerne.pages.house import Blockable, Identity, LogRow, OwnChoice, Place, RuleLanguage, Visit
+from kjerne.pages import live_representing
+from kjerne.pages.house import (
+    Blockable,
+    Identity,
+    LogRow,
+    OwnChoice,
+    Place,
+    Representations,
+    RuleLanguage,
+    Visit,
+)
 from kjerne.pages.live_desk import DeskPages
 from kjerne.policy import insight, privacy
 from kjerne.policy.choosing import NOT_THERE
@@ -22,11 +32,19 @@ LOG_LIMIT: Final = 20_000
 """So many that no reader hides a look behind later ones; rows that are alike are shown as one line."""
 LOG_YEARS: Final = 10
 WRITING: Final = frozenset({"file", "correct", "write", "choose"})
-DEEDS: Final[Mapping[str, Literal["examined", "traced"]]] = {"examine": "examined", "trace": "traced"}
+DEEDS: Final[Mapping[str, Literal["examined", "traced", "linked"]]] = {
+    "examine": "examined",
+    "trace": "traced",
+    "link": "linked",
+}
 
 
 class CitizenPages(DeskPages):
     """Implements the rest of `pages.house.PagesHouse`."""
+
+    async def representations(self, who: Identity, language: RuleLanguage) -> Representations:
+        """Whom she may act for and who may act for her."""
+        return await live_representing.representations(self, who, language)
 
     async def log(self, who: Identity, visit: Visit, language: RuleLanguage) -> tuple[LogRow, ...]:
         """Who looked, newest first: a name, never a number; which kinds of records; on which ground."""

@@ -1,4 +1,7 @@
-"""The operator's part of the pages' house: the register of participation, and the queues. Nothing here is about a patient."""
+"""The operator's part of the pages' house: the register of participation, and the queues.
+
+Of patients only linking is: it opens no record, and each of the two has its row in her log.
+"""
 
 from __future__ import annotations
 
@@ -10,13 +13,17 @@ import msgspec
 
 from kjerne.access import Caller
 from kjerne.errors import Refusal
+from kjerne.exchange import Admit, PatientRef
 from kjerne.pages.house import Identity, Participants, RejectedQueue
 from kjerne.pages.live import SERVICE, Carry
 from kjerne.pages.live_citizen import CitizenPages
 from kjerne.policy.facts import SERVICES
 from kjerne.policy.taking_part import Absence, absence, takes_part
 from kjerne.services.participation.register import Asked, Change, Register
+from kjerne.services.persons.api import identified
+from kjerne.services.persons.linking import Compared, Linker, Meanwhile
 from kjerne.store import messages, participation, registers
+from kjerne.store.linking import Link
 from kjerne.store.participation import SourceRow, Takers, Wanted
 
 ROWS_SHOWN: Final = 50
@@ -74,6 +81,37 @@ class OperatorPages(CitizenPages):
         names = await self._names(row.sender for row in rows)
         onward = rows[ROWS_SHOWN - 1].place if len(rows) > ROWS_SHOWN else ""
         return RejectedQueue(tuple(rows[:ROWS_SHOWN]), names, total, onward)
+
+    async def links(self, who: Identity) -> tuple[Link, ...]:
+        """The history of links."""
+        _operator(who)
+        return tuple(await Linker(self.store).history(None))
+
+    async def compare_persons(self, who: Identity, one: str, other: str, reason: str) -> Compared:
+        """What the register says of two typed numbers."""
+        author = await self._author(who)
+        return await Linker(self.store).compare(self._admit(author), self._pair(one, other), reason)
+
+    async def link_persons(self, who: Identity, one: str, other: str, reason: str) -> int:
+        """Links two typed numbers."""
+        author = await self._author(who)
+        number, _ = await Linker(self.store).link(self._admit(author), author, self._pair(one, other), reason)
+        return number
+
+    async def shown_over(self, who: Identity, number: int, reason: str) -> Meanwhile:
+        """What was shown over a link."""
+        return await Linker(self.store).meanwhile(self._admit(await self._author(who)), number, reason)
+
+    async def unlink_persons(self, who: Identity, number: int, reason: str) -> None:
+        """Undoes a link."""
+        author = await self._author(who)
+        await Linker(self.store).undo(self._admit(author), author, number, reason)
+
+    def _admit(self, author: Caller) -> Admit:
+        return self.door.admit(author, f"page-{uuid4().hex}")
+
+    def _pair(self, one: str, other: str) -> tuple[PatientRef, PatientRef]:
+        return identified(self._identify, one, "one"), identified(self._identify, other, "other")
 
     def _register(self) -> Register:
         return Register(self.store.pool, SERVICES)

@@ -94,11 +94,15 @@ class Door:
 
         Opens nothing and leaves no row; what is listed is opened by asking `admit`.
         """
+        return isinstance(await self.would(caller, patient, service, action), Grant)
+
+    async def would(self, caller: Caller, patient: PatientRef, service: str, action: Action) -> Grant | Denial:
+        """What the law would answer this caller now, for a page that says who may and why somebody may not."""
         taker = await self._takers.told(caller)
         async with self._store.pool.acquire() as conn:
             loaded = await subjects.load(conn, patient, caller, self._store.wrap)
         subject = loaded[0] if loaded else None
-        return isinstance(decide(taker, subject, service, action, now=self._clock.now()), Grant)
+        return decide(taker, subject, service, action, now=self._clock.now())
 
     async def may_name(self, caller: Caller, patient: PatientRef, service: str, action: Action) -> bool:
         """Whether the caller may be told who a typed number belongs to.

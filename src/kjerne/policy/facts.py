@@ -89,6 +89,8 @@ SCOPES: Final[Mapping[tuple[CallerKind, str, Action], frozenset[str]]] = {
     ("citizen", "", "insight"): frozenset({"kjerne:citizen", "kjerne:insight"}),
     ("citizen", "", "choose"): frozenset({"kjerne:citizen"}),
     ("system", "", "insight"): frozenset({AUDIT}),
+    ("system", "", "link"): frozenset({OPERATIONS}),
+    ("practitioner", "", "link"): frozenset({OPERATIONS}),
 }
 """Who, service (empty: every service), action -> the OAuth scopes of which the token must hold one."""
 SERVICES: Final = frozenset(service for _, service, _ in SCOPES if service)

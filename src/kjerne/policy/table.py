@@ -36,6 +36,13 @@ from kjerne.policy.rule import (
     Rule,
     Section,
 )
+from kjerne.policy.table_linking import LINKING
+from kjerne.policy.table_representing import (
+    REPRESENTATIVES_LOG,
+    REPRESENTATIVES_LOOK,
+    REPRESENTATIVES_NOT_GIVEN,
+    REPRESENTATIVES_REFUSED,
+)
 from kjerne.policy.table_staff import STAFF_GIVEN, STAFF_ON_THEMSELVES, STAFF_PROOF, STAFF_REFUSED
 
 NO_RULE: Final = Rule(
@@ -198,16 +205,6 @@ _CITIZEN_LOOKS: Final = Section(
             released_only=True,
             purpose="FAMRQT",
         ),
-        Rule(
-            id="proxy",
-            effect="grant",
-            law="pasient- og brukerrettighetsloven § 5-1; Helsenorge, om fullmakt",
-            says="En person med fullmakt så opplysningene.",
-            when=(facts.is_another, facts.is_proxy, facts.is_16_or_more),
-            hides=FROM_CITIZEN,
-            released_only=True,
-            purpose="PWATRNY",
-        ),
     ),
 )
 
@@ -236,16 +233,6 @@ _CITIZEN_LOG: Final = Section(
             hides=Label.WITHHELD_FROM_CITIZEN | Label.WITHHELD_FROM_PARENTS,
             released_only=True,
             purpose="FAMRQT",
-        ),
-        Rule(
-            id="proxy-log",
-            effect="grant",
-            law="pasientjournalloven § 18; Helsenorge, om fullmakt",
-            says="En person med fullmakt så hvem som har sett opplysningene.",
-            when=(facts.is_another, facts.is_proxy, facts.is_16_or_more),
-            hides=Label.WITHHELD_FROM_CITIZEN,
-            released_only=True,
-            purpose="PWATRNY",
         ),
     ),
 )
@@ -298,20 +285,6 @@ _CITIZEN_NOT_GIVEN: Final = Section(
             law="pasient- og brukerrettighetsloven § 3-4, § 4-3",
             says="Fra 16 år bestemmer ungdommen selv, og foreldres innsyn er slutt.",
             when=(facts.is_another, facts.is_parent, facts.is_16_to_18),
-        ),
-        Rule(
-            id="proxy-of-under-16",
-            effect="deny",
-            law="Helsenorge, om fullmakt",
-            says="Bare den som har fylt 16 år, kan gi fullmakt.",
-            when=(facts.is_another, facts.is_proxy, facts.is_under_16),
-        ),
-        Rule(
-            id="guardian-unscoped",
-            effect="deny",
-            law="vergemålsloven § 31",
-            says="Vergens mandat er ikke kjent her, og da gis det ikke innsyn.",
-            when=(facts.is_another, facts.is_guardian),
         ),
         Rule(
             id="no-representation",
@@ -498,9 +471,13 @@ SECTIONS: Final = (
     STAFF_REFUSED,
     STAFF_GIVEN,
     _CITIZEN_REFUSED,
+    REPRESENTATIVES_REFUSED,
     _CITIZEN_LOOKS,
+    REPRESENTATIVES_LOOK,
     _CITIZEN_LOG,
+    REPRESENTATIVES_LOG,
     _CITIZEN_CHOICES,
+    REPRESENTATIVES_NOT_GIVEN,
     _CITIZEN_NOT_GIVEN,
     _SENDERS,
     _CORRECTING,
@@ -509,6 +486,7 @@ SECTIONS: Final = (
     _TRACING,
     _DISCLOSING,
     _LOG_KEPT,
+    LINKING,
 )
 """In order. What is not here is refused (`NO_RULE`)."""
 

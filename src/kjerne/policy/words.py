@@ -256,9 +256,33 @@ _NN_EN: Final[Mapping[str, tuple[str, str]]] = {
         "Berre den som har fylt 16 år, kan gje fullmakt.",
         "Only a person who has turned 16 can give power of attorney.",
     ),
-    "guardian-unscoped": (
-        "Mandatet til verja er ikkje kjent her, og då blir det ikkje gitt innsyn.",
-        "The guardian's mandate is not known here, so no access is given.",
+    "proxy-too-young": (
+        "Berre den som har fylt 18 år, kan bruke ei fullmakt.",
+        "Only a person who has turned 18 can use a power of attorney.",
+    ),
+    "proxy-area": (
+        "Fullmakta omfattar ikkje dette.",
+        "The power of attorney does not cover this.",
+    ),
+    "guardian": (
+        "Verja såg opplysningane.",
+        "The guardian saw the information.",
+    ),
+    "guardian-log": (
+        "Verja såg kven som har sett opplysningane.",
+        "The guardian saw who has seen the information.",
+    ),
+    "guardian-of-a-minor": (
+        "Verjer for barn og unge under 18 år har ikkje digitalt innsyn her.",
+        "Guardians of children and young people under 18 have no digital access here.",
+    ),
+    "guardian-scope": (
+        "Verjemålet omfattar ikkje dette.",
+        "The guardianship does not cover this.",
+    ),
+    "representative-deceased": (
+        "Den som er logga inn, er registrert som død og kan ikkje handle for andre.",
+        "The person who is logged in is registered as dead and cannot act for others.",
     ),
     "no-representation": (
         "Den som er logga inn, har ikkje rett til å sjå opplysningar om denne personen.",
@@ -303,6 +327,10 @@ _NN_EN: Final[Mapping[str, tuple[str, str]]] = {
     "rejected-opened": (
         "Innhaldet i ei melding som ikkje vart teken imot her, vart opna. Den som opna ho, skreiv kvifor.",
         "The content of a message that was not taken in here was opened. The one who opened it wrote why.",
+    ),
+    "persons-linked": (
+        "Drifta av plattforma vurderte om to personnummer er same person, knytte dei saman eller skilde dei.",
+        "Operators of the platform judged whether two person numbers are one person, linked them or separated them.",
     ),
     "readers-traced": (
         "Den som har ansvaret for loggen, såg kven som hadde opna eit svar som var sendt inn på feil person.",

@@ -1,8 +1,9 @@
-"""The twelve residents who play a part in the sandbox's stories, with their ties and privacy choices."""
+"""The fifteen residents who play a part in the sandbox's stories, with their ties and privacy choices."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from random import Random
 from typing import Final, NamedTuple
@@ -38,15 +39,22 @@ ROLES: Final = (
     _Role("opted-out", "male", 49, 60, 6, "Haugen"),
     _Role("restricted", "male", 46, 0, 7, "Amundsen"),
     _Role("renumbered", "male", 29, 170, 8, "Nowak"),
+    _Role("proxy", "male", 55, 240, 9, "Berge"),
+    _Role("guardian", "female", 62, 40, 10, "Tangen"),
+    _Role("ward", "male", 79, 200, 11, "Moe"),
 )
 PARENTS: Final[tuple[tuple[Part, Part], ...]] = (
     ("child", "parent"), ("twin", "parent"), ("youth", "parent"), ("newborn", "new-mother"),
 )  # fmt: skip
+PROXY: Final = Tie("proxy", areas=("innsyn", "digitaleHelsetjenester"))
+OTHER_PROXY: Final = Tie("proxy", areas=("digitaleHelsetjenester",))
+GUARDIAN: Final = Tie("guardian", areas=("personligeOgOekonomiskeInteresser",), form="voksen")
+IN_MONEY: Final = Tie("guardian", areas=("oekonomiskeInteresser",), form="voksen")
 RENUMBERED_DAYS_AGO: Final = 200
 
 
 def play(seed: int, today: date, taken: set[str]) -> dict[Part, Person]:
-    """The cast, keys 1 to 12 in the order of `ROLES`."""
+    """The cast, keys 1 to 15 in the order of `ROLES`."""
     played: dict[Part, Person] = {}
     for key, role in enumerate(ROLES, 1):
         home = address(Random(f"{seed}:home:{role.home}"), HOME_MUNICIPALITY)
@@ -85,6 +93,14 @@ def ties(played: Mapping[Part, Person], service: Service, today: date) -> dict[i
         )
     for child, parent in PARENTS:
         found[played[child].key].append(Tie("parent", key=played[parent].key, since=played[child].birth_date))
+    represented: tuple[tuple[Part, Tie, Part, int, int | None], ...] = (
+        ("citizen", PROXY, "proxy", 300, -65), ("pregnant", OTHER_PROXY, "proxy", 90, None),
+        ("ward", GUARDIAN, "guardian", 700, None), ("renumbered", IN_MONEY, "guardian", 400, None),
+    )  # fmt: skip
+    for patient, tie, other, first, end in represented:
+        last = None if end is None else _ago(today, end)
+        stated = replace(tie, key=played[other].key, since=_ago(today, first), until=last)
+        found[played[patient].key].append(stated)
     return found
 
 

@@ -13,7 +13,7 @@ Sex = Literal["female", "male"]
 Protection = Literal["ugradert", "klientadresse", "fortrolig", "strengtFortrolig"]
 Part = Literal[
     "citizen", "parent", "child", "twin", "youth", "pregnant", "new-mother", "newborn",
-    "protected", "opted-out", "restricted", "renumbered",
+    "protected", "opted-out", "restricted", "renumbered", "proxy", "guardian", "ward",
 ]  # fmt: skip
 """The parts in the sandbox's stories; see `cast`."""
 

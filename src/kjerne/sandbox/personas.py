@@ -65,6 +65,9 @@ CITIZENS: Final = (
     _Citizen("opted-out", "Innbygger som har reservert seg"),
     _Citizen("restricted", "Innbygger som har sperret for alt helsepersonell; født 29. februar"),
     _Citizen("renumbered", "Innbygger som hadde D-nummer og har fått fødselsnummer"),
+    _Citizen("proxy", "Har fullmakt til innsyn fra demopasienten, og en til noe annet fra en annen"),
+    _Citizen("guardian", "Verge for en eldre mann; og for en annen bare i økonomiske forhold"),
+    _Citizen("ward", "Eldre mann med verge"),
 )
 SYSTEMS: Final = (
     _System("lab", "Laboratorium som sender svar", "laboratory", "private-lab"),

@@ -1,6 +1,6 @@
 """Synthetic people: families with addresses, numbers, general practitioners, courses of care and privacy choices.
 
-One seed and one day give one population, byte for byte. The first twelve residents play the parts of the sandbox's
+One seed and one day give one population, byte for byte. The first fifteen residents play the parts of the sandbox's
 stories; each household after them has a random source of its own, so a larger population begins with the people of a
 smaller one.
 """
@@ -27,7 +27,7 @@ CHOOSES_FROM_AGE: Final = 16
 
 
 def generate(people: int, seed: int, today: date) -> Population:
-    """A population of `people` residents (at least the cast of twelve), and the personnel that looks after them."""
+    """A population of `people` residents (at least the cast of fifteen), and the personnel that looks after them."""
     taken: set[str] = set()
     played = play(seed, today, taken)
     homes = _homes(max(0, people - len(ROLES)), seed, today, taken)

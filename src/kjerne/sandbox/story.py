@@ -208,6 +208,11 @@ def _renumbered(chart: Chart) -> Iterator[Report]:
     yield _told(chart, Told(70, "private-lab", "general", "Kontroll", {"hb": 14.8, "crp": 3}))
 
 
+def _ward(chart: Chart) -> Iterator[Report]:
+    for days_ago, level in ((200, 118), (80, 131), (20, 127)):
+        yield _told(chart, Told(days_ago, "private-lab", "general", "Nyresvikt, kontroll", {"krea": level, "k": 4.6}))
+
+
 STORIES: Final[Mapping[Part, Callable[[Chart], Iterator[Report]]]] = {
     "citizen": _citizen,
     "pregnant": _pregnant,
@@ -219,4 +224,5 @@ STORIES: Final[Mapping[Part, Callable[[Chart], Iterator[Report]]]] = {
     "opted-out": _opted_out,
     "restricted": _restricted,
     "renumbered": _renumbered,
+    "ward": _ward,
 }

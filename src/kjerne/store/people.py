@@ -87,6 +87,19 @@ INSERT INTO person_identifier (digest, patient, kind, sealed, valid_from, valid_
 SELECT * FROM unnest($6::bytea[], $7::bigint[], $8::text[], $9::bytea[], $10::date[], $11::date[])"""
 
 
+_STANDS_IN: Final = (
+    "kind IN ('parent', 'proxy', 'guardian') AND (since IS NULL OR since <= $2) AND (until IS NULL OR $2 < until) "
+    "ORDER BY 1, kind"
+)
+_REPRESENTED: Final = (
+    f"SELECT patient, kind, since, until, areas, form FROM person_tie WHERE other = $1 AND {_STANDS_IN}"
+)
+_REPRESENTATIVES: Final = (
+    "SELECT other, kind, since, until, areas, form FROM person_tie "
+    f"WHERE patient = ANY($1::bigint[]) AND other <> 0 AND {_STANDS_IN}"
+)
+
+
 class People:
     """Writes persons. Holds the keys that seal names and numbers."""
 
@@ -203,36 +216,36 @@ class People:
         )
         return [(row["patient"], row["kind"]) for row in rows]
 
-    async def represented_by(
-        self, conn: Connection, key: int, day: date
-    ) -> list[tuple[int, Literal["parent", "proxy", "guardian"]]]:
+    async def represented_by(self, conn: Connection, key: int, day: date) -> list[tuple[int, Tie]]:
         """(person key, tie) of those whom a person may stand in for, by the register; the law decides in the case."""
-        rows = await conn.fetch(
-            "SELECT patient, kind FROM person_tie WHERE other = $1 AND kind IN ('parent', 'proxy', 'guardian') "
-            "AND (since IS NULL OR since <= $2) AND (until IS NULL OR $2 < until) ORDER BY patient",
-            key,
-            day,
-        )
-        return [(row["patient"], row["kind"]) for row in rows]
+        rows = await conn.fetch(_REPRESENTED, key, day)
+        return [(row[0], Tie(row[1], since=row[2], until=row[3], areas=tuple(row[4]), form=row[5])) for row in rows]
 
-    async def link(self, conn: Connection, one: int, other: int, by: str, reason: str, at: datetime) -> None:
-        """Says that two keys are the same human. Moves nothing; can be undone."""
+    async def representatives_of(self, conn: Connection, keys: Collection[int], day: date) -> list[tuple[int, Tie]]:
+        """(their person key, tie) of those who may stand in for a person, by the register; the law decides in the case."""
+        rows = await conn.fetch(_REPRESENTATIVES, sorted(keys), day)
+        return [(row[0], Tie(row[1], since=row[2], until=row[3], areas=tuple(row[4]), form=row[5])) for row in rows]
+
+    async def link(self, conn: Connection, one: int, other: int, by: str, reason: str, at: datetime) -> int:
+        """Says that two keys are the same human; the link's number. Moves nothing; can be undone."""
         if one == other:
             raise Refusal(422, "a person cannot be linked to herself", where="other")
-        async with conn.transaction():
+        number = secrets.randbits(53)
+        async with together(conn):
             await conn.execute(
-                "INSERT INTO person_link (patient, other, at, made_by, reason) VALUES ($1, $2, $3, $4, $5)",
-                one, other, at, by, reason,
+                "INSERT INTO person_link (patient, other, at, made_by, reason, number) VALUES ($1, $2, $3, $4, $5, $6)",
+                one, other, at, by, reason, number,
             )  # fmt: skip
             await self._relink(conn, [one, other])
+        return number
 
-    async def unlink(self, conn: Connection, one: int, other: int, by: str, at: datetime) -> None:
+    async def unlink(self, conn: Connection, one: int, other: int, by: str, at: datetime, why: str = "") -> None:
         """Undoes a link; both persons have again what was theirs."""
-        async with conn.transaction():
+        async with together(conn):
             tag = await conn.execute(
-                "UPDATE person_link SET undone_at = $3, undone_by = $4 WHERE undone_at IS NULL "
+                "UPDATE person_link SET undone_at = $3, undone_by = $4, undone_why = $5 WHERE undone_at IS NULL "
                 "AND (patient, other) IN (($1::bigint, $2::bigint), ($2, $1))",
-                one, other, at, by,
+                one, other, at, by, why,
             )  # fmt: skip
             if tag == "UPDATE 0":
                 raise Refusal(404, "these two persons are not linked", where="other")
@@ -269,11 +282,12 @@ class People:
         await conn.copy_records_to_table(
             "person_tie",
             records=[
-                (patient, secrets.randbits(62), tie.kind, tie.hpr, tie.organisation, tie.key, tie.since, tie.until)
+                (patient, secrets.randbits(62), tie.kind, tie.hpr, tie.organisation, tie.key, tie.since, tie.until,
+                 tie.areas, tie.form)
                 for patient, tie in ties
             ],
-            columns=("patient", "number", "kind", "hpr", "organisation", "other", "since", "until"),
-        )
+            columns=("patient", "number", "kind", "hpr", "organisation", "other", "since", "until", "areas", "form"),
+        )  # fmt: skip
 
     async def add_choice(self, conn: Connection, patient: int, choice: Choice, by: Grant | None = None) -> int:
         """Adds a choice of the patient, `by` whose leave; its number, by which it can be ended."""

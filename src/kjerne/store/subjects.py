@@ -44,7 +44,7 @@ SELECT p.patient, p.linked, p.stamp, p.wrapped_key, p.detail, p.synthetic,
   (SELECT array_agg(ROW(k.patient, k.stamp, k.wrapped_key, k.destroyed)) FROM person k WHERE k.patient = ANY(p.linked)),
   (SELECT array_agg(ROW(c.kind, c.service, c.hpr, c.organisation, c.made_at, c.ended_at, c.role, c.part, c.source,
        c.course, c.record, c.slot, c.marked)) FROM privacy_choice c WHERE c.patient = p.patient OR c.patient = ANY(p.linked)),
-  (SELECT array_agg(ROW(t.kind, t.hpr, t.organisation, t.other, t.since, t.until))
+  (SELECT array_agg(ROW(t.kind, t.hpr, t.organisation, t.other, t.since, t.until, t.areas, t.form))
      FROM person_tie t WHERE (t.patient = p.patient OR t.patient = ANY(p.linked))
       AND ((t.hpr <> '' AND t.hpr = $2) OR (t.organisation <> '' AND t.organisation = ANY($3::text[]))
            OR t.other = ANY(SELECT i.patient FROM person_identifier i WHERE i.digest = $4))),
@@ -125,7 +125,19 @@ async def _with_kin(conn: Connection, subject: Subject, detail: PersonDetail, wr
         [caller.address] if caller and subject.caller_key in parents else []
     )
     together = detail.address in homes if detail.address and homes else None
-    return replace(subject, caller_protection=caller.protection if caller else "", lives_with_parent=together)
+    subject = replace(subject, lives_with_parent=together)
+    if caller is None:
+        return subject
+    return replace(
+        subject,
+        caller_protection=caller.protection,
+        caller_birth_date=caller.birth_date,
+        caller_deceased=caller.died_on is not None,
+    )
+
+
+def _tie(kind: Any, hpr: str, organisation: str, key: int, since: Any, until: Any, areas: Any, form: str) -> Tie:
+    return Tie(kind, hpr, organisation, key, since, until, tuple(areas), form)
 
 
 def _subject(row: tuple[Any, ...], wrap: PersonWrap) -> tuple[Subject, PersonDetail]:
@@ -148,7 +160,7 @@ def _subject(row: tuple[Any, ...], wrap: PersonWrap) -> tuple[Subject, PersonDet
         protection=detail.protection,
         deceased=detail.died_on is not None,
         choices=tuple(choice_of(choice) for choice in choices or ()),
-        ties=tuple(Tie(*tie) for tie in ties or ()),
+        ties=tuple(_tie(*tie) for tie in ties or ()),
         caller_key=caller_key,
         synthetic=synthetic,
         digests=frozenset(digests or ()),

@@ -1,0 +1,211 @@
+"""Two numbers of one human: compared, linked, and a wrong link undone, by an operator who learns no name.
+
+The register of persons says who is who; a person who got a new number while nobody told us has two keys here. Linking moves
+no record: what was shown over a wrong link is told when it is undone, by organisation and role. Each person's log has a row
+of every comparison, link and undoing, with the operator's reason.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final, Literal, TypeVar
+
+from kjerne.access import Caller, Grant
+from kjerne.errors import Refusal
+from kjerne.exchange import CONTROL, Admit, Denied, PatientRef, Stale
+from kjerne.registries.identifiers import numbers_in
+from kjerne.registries.protection import is_protected
+from kjerne.store import audit, linking
+from kjerne.store.house import Store
+from kjerne.store.linking import Link, Shown
+from kjerne.store.pool import Connection
+from kjerne.store.records import hold
+from kjerne.store.registers import organisation_names
+
+SERVICE: Final = "persons"
+REASON_CHARACTERS: Final = (8, 500)
+LISTED: Final = 100
+
+Agreement = Literal["same", "differs", "unknown"]
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """What the register of persons says of two numbers, without saying what it is."""
+
+    birth_date: Agreement
+    sex: Agreement
+    linked: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """One look over a link: the organisation is empty where the patient's address is protected."""
+
+    at: datetime
+    kind: str
+    role: str
+    organisation: str
+    purpose: str
+    types: tuple[tuple[int, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Meanwhile:
+    """What was shown over a link: `joined` says that other links join the two all the same, so nothing was."""
+
+    link: Link
+    looks: tuple[Look, ...]
+    more: bool
+    joined: bool
+
+
+class Linker:
+    """Links and unlinks for one house."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    async def compare(self, admit: Admit, pair: tuple[PatientRef, PatientRef], reason: str) -> Compared:
+        """Whether the register has the same birth date and sex for both."""
+
+        async def use(_: Connection, grants: Sequence[Grant]) -> Compared:
+            return _compared(grants)
+
+        return await self._explained(admit, pair, "compared", checked(reason), use)
+
+    async def link(
+        self, admit: Admit, caller: Caller, pair: tuple[PatientRef, PatientRef], reason: str
+    ) -> tuple[int, Compared]:
+        """The link's number, and what was compared before it was made; it holds from the next request on every host."""
+        why = checked(reason)
+
+        async def use(conn: Connection, grants: Sequence[Grant]) -> tuple[int, Compared]:
+            one, other = grants
+            found = _compared(grants)
+            if found.linked:
+                raise Refusal(409, "these two numbers are one person here already", where="other")
+            if one.subject.synthetic != other.subject.synthetic:
+                raise Refusal(422, "a synthetic person is not linked to another", where="other")
+            keys = one.subject.patient, other.subject.patient
+            return await self._store.people.link(conn, *keys, author_of(caller), why, one.at), found
+
+        return await self._explained(admit, pair, "made", why, use)
+
+    async def history(self, before: datetime | None) -> list[Link]:
+        """Links, newest first, at most `LISTED`; a page more begins before the last one's instant."""
+        async with self._store.pool.acquire() as conn:
+            return await linking.listed(conn, before, LISTED)
+
+    async def meanwhile(self, admit: Admit, number: int, reason: str) -> Meanwhile:
+        """What was shown over a link until now, or until it was undone."""
+        of = await self._link(number)
+
+        async def use(conn: Connection, grants: Sequence[Grant]) -> Meanwhile:
+            return await self._shown(conn, of, grants)
+
+        return await self._explained(admit, _refs(of), f"{number}/traced", checked(reason), use)
+
+    async def undo(self, admit: Admit, caller: Caller, number: int, reason: str) -> Meanwhile:
+        """Undoes a link; what was shown over it until now."""
+        of, why = await self._link(number), checked(reason)
+        if of.undone_at is not None:
+            raise Refusal(409, "this link is undone already", where="number")
+
+        async def use(conn: Connection, grants: Sequence[Grant]) -> Meanwhile:
+            shown = await self._shown(conn, of, grants)
+            await self._store.people.unlink(conn, of.one, of.other, author_of(caller), grants[0].at, why)
+            return shown
+
+        return await self._explained(admit, _refs(of), f"{number}/undone", why, use)
+
+    async def _link(self, number: int) -> Link:
+        async with self._store.pool.acquire() as conn:
+            found = await linking.link(conn, number)
+        if found is None:
+            raise Refusal(404, "no link has this number", where="number")
+        return found
+
+    async def _shown(self, conn: Connection, of: Link, grants: Sequence[Grant]) -> Meanwhile:
+        sides = await linking.sides(conn, of)
+        if of.other in sides[0]:
+            return Meanwhile(of, (), more=False, joined=True)
+        until = of.undone_at or grants[0].at
+        found, more = await linking.shown_over(conn, grants, sides, of.at, until, self._store.ids)
+        names = await organisation_names(self._store.pool, sorted({one.organisation for one in found}))
+        shielded = any(is_protected(grant.subject.protection) for grant in grants)
+        return Meanwhile(of, tuple(_look(one, names, told=not shielded) for one in found), more, joined=False)
+
+    async def _explained(
+        self,
+        admit: Admit,
+        pair: tuple[PatientRef, PatientRef],
+        what: str,
+        reason: str,
+        use: Callable[[Connection, Sequence[Grant]], Awaitable[T]],
+    ) -> T:
+        """Asks the law about both, writes each one's row and uses the grants, in one transaction."""
+        for _ in range(3):
+            grants = [await _admitted(admit, one, where) for one, where in zip(pair, ("one", "other"), strict=True)]
+            try:
+                async with self._store.pool.acquire() as conn, conn.transaction():
+                    for grant in sorted(grants, key=lambda grant: grant.subject.patient):
+                        await hold(conn, grant)
+                        await audit.insert_explained(conn, audit.given(grant), f"link/{what}", reason)
+                    return await use(conn, grants)
+            except Stale:
+                continue
+        raise Refusal(503, "the persons' facts are being changed at this moment", todo="Send the request again.")
+
+
+async def _admitted(admit: Admit, one: PatientRef, where: str) -> Grant:
+    try:
+        return await admit(one, SERVICE, "link")
+    except Denied as denied:
+        if denied.denial.subject is None:
+            raise Refusal(404, "nobody is registered here with this number", where=where) from None
+        raise
+
+
+def _refs(of: Link) -> tuple[PatientRef, PatientRef]:
+    return PatientRef(key=of.one), PatientRef(key=of.other)
+
+
+def _compared(grants: Sequence[Grant]) -> Compared:
+    one, other = (grant.subject for grant in grants)
+    return Compared(
+        _agree(one.birth_date, other.birth_date), _agree(one.sex, other.sex), linked=other.patient in one.keys
+    )
+
+
+def _agree(one: object, other: object) -> Agreement:
+    if not one or not other:
+        return "unknown"
+    return "same" if one == other else "differs"
+
+
+def _look(one: Shown, names: dict[str, str], *, told: bool) -> Look:
+    organisation = names.get(one.organisation, one.organisation) if told else ""
+    return Look(one.at, one.kind, one.role, organisation, one.purpose, one.types)
+
+
+def author_of(caller: Caller) -> str:
+    """Who stands in the history of links: the operator's name, or her system's."""
+    return caller.name or caller.client
+
+
+def checked(reason: str) -> str:
+    """A reason fit to stand in a person's log; `Refusal` 400 where it is missing or names somebody by number."""
+    said = reason.strip()
+    fewest, most = REASON_CHARACTERS
+    if not fewest <= len(said) <= most:
+        raise Refusal(
+            400, f"this is done for a written reason of {fewest} to {most} characters", where="reason",
+            todo="Both persons read it in their logs.",
+        )  # fmt: skip
+    if numbers_in(said) or CONTROL.search(said):
+        raise Refusal(400, "a reason is one line of plain text and names nobody by number", where="reason")
+    return said

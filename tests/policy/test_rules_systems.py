@@ -1,0 +1,76 @@
+"""The rules for systems and operators beside the services: the log kept, told to its source, numbers linked, scopes narrowed."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from kjerne.access import Caller, Grant, Label
+from kjerne.fhir.smart import limits
+
+from .cast import choice, citizen, doctor, laboratory, patient
+from .test_rules import ADULT, BLOCKING, CHILD, OPERATIONS, OPTED_OUT, RELATION, RESTRICTED, ask
+
+
+def test_who_opened_what_was_filed_on_a_wrong_person_is_traced_by_the_operator_alone() -> None:
+    for subject in (patient(), OPTED_OUT, RESTRICTED):
+        assert ask(laboratory(scopes=OPERATIONS), subject, "trace").rule == "readers-traced"
+        for caller in (laboratory(), doctor(), citizen()):
+            assert ask(caller, subject, "trace").rule == "scope-missing"
+
+
+def test_the_log_of_every_service_is_read_whole_by_the_data_controllers_own_system_and_no_other() -> None:
+    for subject in (ADULT, CHILD, patient(protection="fortrolig"), patient(deceased=True)):
+        answer = ask(laboratory(scopes=frozenset({"kjerne:audit"})), subject, "insight", service="")
+        assert isinstance(answer, Grant)
+        assert (answer.rule, answer.hides, answer.released_only) == ("log-controlled", Label(0), False)
+        for action in ("read", "search", "choose", "trace"):
+            assert ask(laboratory(scopes=frozenset({"kjerne:audit"})), subject, action).rule == "scope-missing"
+        for caller in (laboratory(), laboratory(scopes=OPERATIONS), doctor(scopes=frozenset({"kjerne:audit"}))):
+            assert ask(caller, subject, "insight", service="").rule == "scope-missing"
+
+
+def test_a_source_hears_who_was_given_what_it_sent_whatever_the_patient_has_chosen() -> None:
+    asking = laboratory(scopes=frozenset({"kjerne:disclosures"}))
+    for subject in (ADULT, BLOCKING, RESTRICTED, OPTED_OUT, patient(protection="fortrolig"), patient(deceased=True)):
+        answer = ask(asking, subject, "disclose")
+        assert isinstance(answer, Grant)
+        assert (answer.rule, answer.hides) == ("disclosed-to-source", Label(0))
+    assert (
+        ask(laboratory(scopes=frozenset({"kjerne:disclosures"}), parts=()), ADULT, "disclose").rule
+        == "sender-takes-no-part"
+    )
+    for caller in (laboratory(), laboratory(scopes=OPERATIONS), doctor(), citizen()):
+        assert ask(caller, ADULT, "disclose").rule == "scope-missing"
+
+
+# The table itself
+
+
+def test_smart_scopes_that_leave_nothing_refuse_and_others_do_not() -> None:
+    def rule(scope: str, action: str, caller: Caller = RELATION) -> str:
+        narrower = replace(caller, limits=limits([scope], caller.kind))
+        return ask(narrower, CHILD if caller is RELATION else patient(), action).rule  # type: ignore[arg-type]
+
+    assert rule("patient/Observation.s?category=laboratory", "search") == "parent"
+    assert rule("patient/Observation.s", "read") == rule("system/*.cruds", "search") == "scope-narrower"
+    assert rule("patient/AuditEvent.r", "insight") == "parent-log"
+    assert rule("patient/Observation.rs", "insight") == rule("patient/Consent.r", "choose") == "scope-narrower"
+    assert rule("patient/Consent.u", "choose") == "parent-choices"
+    operator = laboratory(scopes=frozenset({"kjerne:operations"}))
+    assert rule("system/*.r", "trace", operator) == "readers-traced"
+    assert rule("system/Observation.r", "examine", operator) == "scope-narrower"
+    assert ask(replace(operator, limits=()), patient(), "trace", service="documents").rule == "scope-missing"
+    elsewhere = replace(citizen(), limits=limits(["user/*.cruds"], "citizen"))
+    assert ask(elsewhere, patient(caller_key=1), "insight", service="documents").rule == "own-log"
+
+
+@pytest.mark.parametrize("service", ["results", "persons"])
+def test_two_numbers_are_linked_by_the_operator_whatever_the_patient_has_chosen(service: str) -> None:
+    shut = patient(choices=(choice("opt-out", service=""), choice("block", hpr="9144900")), protection="fortrolig")
+    for who in (laboratory(scopes=OPERATIONS), doctor(scopes=OPERATIONS, attestation=None)):
+        assert ask(who, shut, "link", service=service).rule == "persons-linked"
+    assert ask(doctor(scopes=OPERATIONS, level=3), shut, "link", service=service).rule == "level-too-low"
+    for other in (laboratory(), doctor(), citizen()):
+        assert ask(other, shut, "link", service=service).rule == "scope-missing"

@@ -1,0 +1,159 @@
+"""Two numbers of one human: compared, linked, undone, and what was shown meanwhile, by an operator who learns no name."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+from uuid import uuid4
+
+import httpx
+import pytest
+
+from platform_fixture import Standing
+from registries_at_hand import key_of
+from services.results.conftest import fresh_number
+from services.test_standards import create, observation
+
+REASON = "Fikk nytt nummer, meldt av registeret"
+BASE = "/persons/links"
+
+
+def ask(
+    platform: Standing, path: str = "", *, as_: str = "operator", method: str = "POST", **form: str
+) -> httpx.Response:
+    return platform.client.call(method, BASE + path, as_=as_, form=tuple(form.items()))
+
+
+def pair(platform: Standing, one: str, other: str, **more: str) -> dict[str, str]:
+    return {"one": platform.nin(one), "other": platform.nin(other), "reason": REASON} | more
+
+
+@pytest.fixture
+def linked(platform: Standing) -> Any:
+    """The number of a link between two who are not one: the proxy and the guardian; undone afterwards if it still holds."""
+    answer = ask(platform, **pair(platform, "proxy", "guardian"))
+    assert answer.status_code == 201, answer.text
+    number = str(answer.json()["number"])
+    yield number
+    ask(platform, f"/{number}/undo", reason="Rydding etter prøven")
+
+
+def seen(platform: Standing, about: str, id_: str) -> bool:
+    return id_ in platform.search("Observation", [("_count", "200")], about=about).ids()
+
+
+def test_what_the_register_says_of_two_numbers_is_told_without_saying_what_it_is(platform: Standing) -> None:
+    told = ask(platform, "/compare", **pair(platform, "proxy", "ward"))
+    assert told.json() == {"birthDate": "differs", "sex": "same", "linked": False}
+    for part in ("proxy", "ward"):
+        rows = platform.rows(
+            "SELECT * FROM audit WHERE correlation = $1 AND patient = $2",
+            told.headers["x-correlation-id"], key_of(platform, part),
+        )  # fmt: skip
+        assert [(row["action"], row["rule"], row["about"], row["reason"]) for row in rows] == [
+            ("link", "persons-linked", "link/compared", REASON)
+        ]
+
+
+def test_a_link_shows_each_with_the_others_records_and_an_undoing_says_what_was_shown(platform: Standing) -> None:
+    before = str(create(platform, observation(), about="guardian").tree["id"])
+    assert not seen(platform, "proxy", before)
+    own = platform.search("Observation", [("_count", "200")], about="proxy").ids()
+    number = str(ask(platform, **pair(platform, "proxy", "guardian")).json()["number"])
+    assert seen(platform, "proxy", before)
+    shown = ask(platform, f"/{number}/shown", reason="Melding om feil kobling")
+    looks = shown.json()["shown"]
+    gp = platform.persona("gp")
+    assert [(one["role"], one["purpose"], one["organisation"] != "") for one in looks] == [("LE", "TREAT", True)]
+    assert looks[0]["records"] == {"Observation": len(platform.search("Observation", [("_count", "200")], about="guardian").ids())
+                                   - len(own)}  # fmt: skip
+    undone = ask(platform, f"/{number}/undo", reason="De er to personer")
+    assert undone.json()["shown"] == looks
+    assert not seen(platform, "proxy", before) and seen(platform, "guardian", before)
+    told = shown.text + undone.text
+    for part in ("proxy", "guardian", "gp"):
+        persona = platform.persona(part)
+        assert persona.nin not in told and persona.person_name not in told
+    assert gp.hpr not in told
+    assert before not in told
+    again = ask(platform, f"/{number}/undo", reason="De er to personer")
+    assert again.status_code == 409
+    (row,) = [row for row in ask(platform, method="GET").json()["links"] if str(row["number"]) == number]
+    assert (row["reason"], row["undoneWhy"]) == (REASON, "De er to personer")
+    assert row["madeBy"] and row["undoneBy"]
+
+
+def test_both_read_in_their_logs_that_they_were_linked_and_why(platform: Standing, linked: str) -> None:
+    for part in ("proxy", "guardian"):
+        rows = platform.rows(
+            "SELECT * FROM audit WHERE patient = $1 AND action = 'link' ORDER BY at DESC LIMIT 1",
+            key_of(platform, part),
+        )
+        assert (rows[0]["about"], rows[0]["reason"]) == ("link/made", REASON)
+
+
+def test_a_look_at_oneself_over_a_link_is_told_without_a_name(platform: Standing, linked: str) -> None:
+    create(platform, observation(), about="guardian")
+    platform.client.call("POST", "/pps/v2/Observation/_search", as_="proxy", patient=platform.nin("proxy"),
+                         form=(("_count", "10"),))  # fmt: skip
+    looks = ask(platform, f"/{linked}/shown", reason="Melding om feil kobling").json()["shown"]
+    assert all(set(one) == {"at", "kind", "role", "organisation", "purpose", "records"} for one in looks)
+
+
+def test_two_who_are_linked_are_not_linked_again(platform: Standing, linked: str) -> None:
+    answer = ask(platform, **pair(platform, "guardian", "proxy"))
+    assert (answer.status_code, answer.json()["where"]) == (409, "other")
+    assert ask(platform, "/compare", **pair(platform, "guardian", "proxy")).json()["linked"] is True
+
+
+def test_a_choice_of_either_holds_for_both_while_they_are_linked(platform: Standing) -> None:
+    blocked = {"as_": "hospital-doctor", "about": "proxy", "purpose": "BTG", "reason": "Akutt"}
+    assert platform.search("Observation", **blocked).status == 200
+    number = str(ask(platform, **pair(platform, "proxy", "opted-out")).json()["number"])
+    assert platform.search("Observation", **blocked).outcome == "Reservation"
+    assert ask(platform, f"/{number}/undo", reason="De er to personer").status_code == 200
+    assert platform.search("Observation", **blocked).status == 200
+
+
+@pytest.mark.parametrize(
+    ("changes", "status", "where"),
+    [
+        ({"reason": ""}, 400, "reason"),
+        ({"reason": "kort"}, 400, "reason"),
+        ({"reason": "Gjelder 01417516930 og en til"}, 400, "reason"),
+        ({"other": "018175"}, 400, "other"),
+        ({"one": ""}, 400, "one"),
+    ],
+)
+def test_what_cannot_be_linked_is_said_with_its_field(
+    platform: Standing, changes: dict[str, str], status: int, where: str
+) -> None:
+    answer = ask(platform, **(pair(platform, "proxy", "ward") | changes))
+    assert (answer.status_code, answer.json()["where"]) == (status, where)
+    assert not re.search(r"\d{11}", answer.text)
+
+
+def test_a_number_that_nobody_has_is_told_of_and_logged(platform: Standing) -> None:
+    answer = ask(platform, **(pair(platform, "proxy", "ward") | {"other": fresh_number()}))
+    assert (answer.status_code, answer.json()["where"]) == (404, "other")
+    assert [row["outcome"] for row in platform.audited(answer) if row["patient"] == 0] == [1]
+
+
+def test_one_person_is_not_linked_to_herself(platform: Standing) -> None:
+    assert ask(platform, **pair(platform, "proxy", "proxy")).status_code == 409
+
+
+@pytest.mark.parametrize("as_", ["gp", "citizen", "lab"])
+def test_nobody_but_the_operator_links(platform: Standing, as_: str) -> None:
+    assert ask(platform, as_=as_, **pair(platform, "proxy", "ward")).status_code == 403
+    assert ask(platform, "/1/undo", as_=as_, reason=REASON).status_code == 403
+
+
+def test_a_person_number_in_the_address_is_refused(platform: Standing) -> None:
+    answer = ask(platform, f"?one={uuid4()}", **pair(platform, "proxy", "ward"))
+    assert (answer.status_code, answer.json()["where"]) == (400, "query")
+
+
+@pytest.mark.parametrize("number", ["0", "x", "99999999999999999", "123"])
+def test_a_link_that_is_not_there_is_not_found(platform: Standing, number: str) -> None:
+    assert ask(platform, f"/{number}/undo", reason=REASON).status_code == 404
