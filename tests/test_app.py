@@ -125,8 +125,9 @@ def test_bytes_that_are_hardly_http_end_in_no_fault(platform: Standing, request_
     assert b"Traceback" not in answer
 
 
-async def test_a_database_that_is_gone_is_no_fault_of_the_caller_nor_a_trace(platform: Standing) -> None:
-    gone = Pool("postgresql://nobody@127.0.0.1:1/none", 1, 1.0)
+@pytest.mark.parametrize("place", ["127.0.0.1:1/none", "/none?host=/nowhere", "nowhere.invalid/none"])
+async def test_a_database_that_is_gone_is_no_fault_of_the_caller_nor_a_trace(platform: Standing, place: str) -> None:
+    gone = Pool(f"postgresql://nobody@{place}", 1, 1.0)
 
     async def ask(_: Call) -> Answer:
         return Answer(200, await gone.fetchval("SELECT ''::bytea"))
@@ -136,7 +137,7 @@ async def test_a_database_that_is_gone_is_no_fault_of_the_caller_nor_a_trace(pla
     async with httpx.AsyncClient(transport=httpx.ASGITransport(edge), base_url="http://localhost") as client:
         answer = await client.get("/fhir/R4/asked")
     assert (answer.status_code, answer.json()["resourceType"]) == (503, "OperationOutcome")
-    assert "nobody" not in answer.text and "refused" not in answer.text.lower()
+    assert "nowhere" not in answer.text and "nobody" not in answer.text and "refused" not in answer.text.lower()
 
 
 def test_a_page_is_answered_under_the_callers_correlation_id_and_its_route(platform: Standing) -> None:
