@@ -8,6 +8,7 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 from journeys.chromium import WIDTHS, Site, Tab, tab
+from kjerne.pages import paging
 
 pytestmark = pytest.mark.browser
 A4_PIXELS = 703
@@ -300,3 +301,46 @@ def test_a_printed_trend_is_drawn_by_the_server(opened: Browser, where: Site) ->
         it.page.emulate_media(media="print")
         expect(it.page.locator("figure canvas")).to_be_hidden()
         assert it.page.locator("figure svg.trend").bounding_box()["height"] > 100  # type: ignore[index]
+
+
+@pytest.mark.parametrize(("width", "script"), [(1280, True), (390, True), (390, False)])
+def test_a_long_list_of_patients_is_walked_with_the_keyboard(
+    opened: Browser, where: Site, monkeypatch: pytest.MonkeyPatch, width: int, script: bool
+) -> None:
+    monkeypatch.setattr(paging, "PEOPLE", 2)
+    with tab(opened, where, width, java_script_enabled=script) as it:
+        start(it)
+        holds = it.holds if script else lambda: None
+        own = it.page.get_by_role("region", name="Mine pasienter")
+        expect(own.get_by_role("heading")).to_contain_text("7")
+        holds()
+        own.get_by_role("link", name="Neste").focus()
+        it.page.keyboard.press("Enter")
+        it.page.wait_for_url("**/clinician?waiting=1&own=2#own")
+        expect(own).to_contain_text("Viser 3–4 av 7")
+        holds()
+        own.get_by_role("button").first.focus()
+        it.page.keyboard.press("Enter")
+        it.page.wait_for_url("**/clinician/v/*")
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_a_page_that_breaks_says_what_to_do_and_gives_its_number(
+    opened: Browser, where: Site, monkeypatch: pytest.MonkeyPatch, width: int
+) -> None:
+    async def broken(*_: object) -> None:
+        raise ValueError
+
+    with tab(opened, where, width) as it:
+        start(it)
+        it.page.wait_for_url("**/clinician")
+        it.goto("/clinician/nothing")
+        expect(it.page.get_by_role("heading", name="Siden finnes ikke")).to_be_visible()
+        it.holds()
+        monkeypatch.setattr(where.house, "own_patients", broken)
+        it.goto("/clinician")
+        expect(it.page.get_by_text("Nummer til brukerstøtten")).to_be_visible()
+        it.holds()
+        monkeypatch.undo()
+        it.page.get_by_role("link", name="Prøv igjen").click()
+        expect(it.page.get_by_role("heading", name="Velg pasient")).to_be_visible()
