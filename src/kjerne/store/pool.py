@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import socket
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
@@ -227,7 +226,9 @@ class Pool:
                 command_timeout=self._seconds,
                 server_settings=SESSION | {"statement_timeout": str(int(self._seconds * 1000))},
             )
-        except (FileNotFoundError, socket.gaierror) as error:
+        except (ConnectionError, TimeoutError):
+            raise
+        except OSError as error:
             # A stopped server takes its socket with it, and a name may be lost: to whoever asks it is a server that refuses.
             raise ConnectionRefusedError(error.errno, error.strerror) from error
         finally:
