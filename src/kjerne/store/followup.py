@@ -31,17 +31,19 @@ class Notice:
     read_version: int
 
 
-# Of the versions that she read in one moment the newest is what she took for the result.
+# Of the versions in her last look the newest is what she took for the result. That look's row is opened once it is found: many
+# results were looked at many times.
 _TELL = """
 INSERT INTO notice (patient, number, hpr, kind, type, id, version, made_at, read_at, read_version)
-SELECT DISTINCT ON (a.caller_hpr, n.type, n.id) $1::bigint, gen_random_uuid(), a.caller_hpr, $3, n.type, n.id,
-  n.version, $4::timestamptz, a.at, r.version
-FROM unnest($5::smallint[], $6::uuid[], $7::integer[]) AS n(type, id, version)
-JOIN audit a ON a.patient = ANY($2::bigint[]) AND a.outcome = 0 AND a.caller_hpr <> ''
-  AND a.caller_kind = 'practitioner' AND n.id = ANY(a.ids)
-CROSS JOIN LATERAL unnest(a.types, a.ids, a.versions) AS r(type, id, version)
-WHERE r.type = n.type AND r.id = n.id
-ORDER BY a.caller_hpr, n.type, n.id, a.at DESC, r.version DESC"""
+SELECT $1::bigint, gen_random_uuid(), l.hpr, $3, l.type, l.id, l.version, $4::timestamptz, l.at,
+  (SELECT max(v.version) FROM unnest(a.types, a.ids, a.versions) AS v(type, id, version) WHERE v.type = l.type AND v.id = l.id)
+FROM (
+  SELECT DISTINCT ON (a.caller_hpr, n.type, n.id) a.caller_hpr AS hpr, n.type, n.id, n.version, a.patient, a.at, a.number
+  FROM unnest($5::smallint[], $6::uuid[], $7::integer[]) AS n(type, id, version)
+  JOIN audit a ON a.patient = ANY($2::bigint[]) AND a.outcome = 0 AND a.caller_hpr <> ''
+    AND a.caller_kind = 'practitioner' AND n.id = ANY(a.ids)
+  ORDER BY a.caller_hpr, n.type, n.id, a.at DESC
+) l JOIN audit a ON a.patient = l.patient AND a.at = l.at AND a.number = l.number"""
 
 
 async def tell_readers(
