@@ -283,6 +283,8 @@ def test_where_a_person_with_a_protected_address_was_treated_is_told_to_nobody_e
     (entry,) = read(row(), grant=replace(open_grant, subject=shielded))
     assert (entry.organisation, entry.point_of_care, entry.department, entry.place_withheld) == ("", "", "", True)
     assert (entry.who, entry.role) == ("Kari Lege", "LE")
+    told = entry.origin
+    assert {told.organisation, told.point_of_care, told.department, told.patient_point_of_care} == {""}
 
 
 def test_the_words_are_those_of_the_day_in_bokmal_and_todays_in_other_languages() -> None:

@@ -13,7 +13,7 @@ from typing import Final
 from kjerne.errors import Refusal
 from kjerne.exchange import Answer, Call, Route
 from kjerne.fhir.encode import encode
-from kjerne.registries.identifiers import without_numbers
+from kjerne.registries.identifiers import id_without_numbers, without_numbers
 from kjerne.store import audit
 from kjerne.store.anomalies import Busy, Standing, busy_days, standing_out
 from kjerne.store.house import Store
@@ -68,7 +68,7 @@ def _reading(one: Standing) -> dict[str, object]:
         "purpose": one.purpose,
         "basis": one.basis,
         "rule": one.rule,
-        "decision": without_numbers(one.decision),
+        "decision": id_without_numbers(one.decision),
         "records": one.records,
     }
 
