@@ -67,6 +67,30 @@ def laboratory() -> dict[str, Any]:
     }
 
 
+def errand(about: str = PATIENT, purpose: str = "PATRQT", policy: str = "0") -> dict[str, Any]:
+    """What a citizen came to a portal for, as it stands in her token."""
+    return {
+        "type": "kjerne:representation",
+        "patient": {"id": about, "system": "urn:oid:2.16.578.1.12.4.1.4.1"},
+        "purpose_of_use": {"code": purpose, "system": "urn:oid:2.16.840.1.113883.1.11.20448"},
+        "access_policy": f"urn:oid:2.16.578.1.12.4.1.7.2.1.{policy}",
+    }
+
+
+def visitor(*errands: Mapping[str, Any], **changes: Any) -> dict[str, Any]:
+    """The claims of the patient's token at the portal, about herself unless an errand is given."""
+    claims: dict[str, Any] = {
+        "client_id": "portal",
+        "act": {"sub": "portal"},
+        "scope": "kjerne:citizen kjerne:portal",
+        "helseid://claims/identity/pid": PATIENT,
+        "helseid://claims/client/claims/orgnr_parent": "999999905",
+        "name": "Pasient Prøve",
+        "authorization_details": [dict(one) for one in errands or (errand(),)],
+    }
+    return {name: value for name, value in (claims | changes).items() if value is not None}
+
+
 def observation(**more: Any) -> dict[str, Any]:
     """A measured blood sugar."""
     return {

@@ -570,8 +570,20 @@ def test_patient_is_a_persona_or_a_number_for_a_call_and_a_token(
 ) -> None:
     client = platform(httpx.Response(200))
     run("call", "GET", "/x", "--patient", given)
-    run("token", "--patient", given, "--purpose", "BTG", "--reason", "r", "--self-selected", "--decision", "d")
-    attested = {"purpose": "BTG", "reason": "r", "self_selected": True, "decision": "d"}
+    run(
+        "token",
+        "--patient",
+        given,
+        "--purpose",
+        "BTG",
+        "--reason",
+        "r",
+        "--self-selected",
+        "--decision",
+        "d",
+        "--portal",
+    )
+    attested = {"purpose": "BTG", "reason": "r", "self_selected": True, "decision": "d", "portal": True}
     assert client.asked[0]["patient"] == number
     assert client.tokens == [{"as_": "gp", "patient": number, **attested}]
 

@@ -45,6 +45,7 @@ PEOPLE = (
     Someone("gp", "practitioner", "LE", DOCTOR, "9001", "999999901", "999999902", "LE"),
     Someone("citizen", "citizen", nin=CITIZEN),
     Someone("lab", "system", "laboratory", organisation="999999903"),
+    Someone("portal", "system", "citizen-portal", organisation="999999905"),
 )
 KEYS = {name: SigningKey.generate() for name in client_ids(PEOPLE)}
 SIGNER = SigningKey.generate()
@@ -137,6 +138,17 @@ def test_a_citizen_and_a_system_attest_nothing(platform: Platform) -> None:
     citizen, lab = platform.claims
     assert (citizen.attestations, "kjerne:citizen" in citizen.scopes) == ((), True)
     assert (lab.pid, lab.scopes) == ("", {"nhn:pps/provesvar-write"})
+
+
+def test_a_portal_exchanges_a_citizens_login_for_a_token_about_one_person(platform: Platform) -> None:
+    console = client(platform)
+    for about, purpose in (("", "TREAT"), (CITIZEN, "TREAT"), (OTHER, "TREAT"), (OTHER, "PWATRNY")):
+        answer = console.call("GET", "/pps/x", as_="citizen", patient=about, purpose=purpose, portal=True)
+        assert answer.status_code == 200
+    assert {(one.pid, one.client, one.actor) for one in platform.claims} == {(CITIZEN, "portal", "portal")}
+    told = [(one.errands[0].patient.id, one.errands[0].purpose_of_use.code) for one in platform.claims]
+    assert told == [(CITIZEN, "PATRQT"), (CITIZEN, "PATRQT"), (OTHER, "FAMRQT"), (OTHER, "PWATRNY")]
+    assert all(one.scopes == {"kjerne:citizen", "kjerne:insight", "kjerne:portal"} for one in platform.claims)
 
 
 def test_a_declared_self_selection_and_its_reason_are_attested(platform: Platform) -> None:

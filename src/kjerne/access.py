@@ -27,6 +27,8 @@ AUDIT: Final = "kjerne:audit"
 """The scope of the data controller's own system for logs: it reads the log about anybody, and no record."""
 DISCLOSURES: Final = "kjerne:disclosures"
 """The scope of a source's system that fetches who was given what the source had sent."""
+PORTAL: Final = "kjerne:portal"
+"""The scope of a citizen portal's token: it is the citizen's, with the portal as actor and the errand said."""
 
 
 class Label(IntFlag):
@@ -103,6 +105,19 @@ class Attestation:
 
 
 @dataclass(frozen=True, slots=True)
+class Errand:
+    """What a citizen came to a portal for, as the portal's issuer signed it: about whom, and by which right.
+
+    `policy` is the last number of the national access policy (ACP, `2.16.578.1.12.4.1.7.2.1`): 0 for oneself, 1 as a
+    parent, 2 with power of attorney, 3 for somebody who cannot consent. Whether the right is there, the registers say.
+    """
+
+    purpose: str
+    policy: str
+    patient_digest: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Part:
     """One row of the register of participation that names the caller's organisation; in force in [since, until).
 
@@ -136,7 +151,9 @@ class Caller:
     `digest` is the HMAC of the caller's own person number (empty for a system client). `level` is the security level
     (4 = high). `jti` names the access token in the audit row. `parts` are what the register of participation has of her
     organisation, read by `policy.door`; without it she takes part in nothing. `limits` are what the token's SMART scopes
-    leave of what the law gives (`fhir.smart`): None where it has no such scope, and nothing is taken away.
+    leave of what the law gives (`fhir.smart`): None where it has no such scope, and nothing is taken away. Of a citizen who
+    comes through a portal, `client` and `organisation` are the portal's and `errand` what she came for. `basis` is the basis
+    that was signed, where one was; no header stands against it.
     """
 
     kind: CallerKind
@@ -154,6 +171,8 @@ class Caller:
     attestation: Attestation | None = None
     parts: tuple[Part, ...] = ()
     limits: tuple[Limit, ...] | None = None
+    errand: Errand | None = None
+    basis: str = ""
 
 
 @dataclass(frozen=True, slots=True)

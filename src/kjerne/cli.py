@@ -46,7 +46,7 @@ People = Annotated[
 ]
 As = Annotated[str, typer.Option("--as", help="Who calls: a name from `kjerne personas`.")]
 Patient = Annotated[str, typer.Option("--patient", help="The patient: a number, or a persona with one.")]
-Purpose = Annotated[str, typer.Option("--purpose", help="What for: TREAT, ETREAT, COC, BTG.")]
+Purpose = Annotated[str, typer.Option("--purpose", help="What for: TREAT, ETREAT, COC, BTG; PATRQT, FAMRQT, PWATRNY.")]
 Basis = Annotated[str, typer.Option("--basis", help="Law or agreement, in words.")]
 Areas = Annotated[
     str | None,
@@ -63,6 +63,7 @@ Decision = Annotated[
         "--decision", help="The decision's id in the caller's system. A page link opens to the same one alone."
     ),
 ]
+Portal = Annotated[bool, typer.Option("--portal", help="As a citizen through the citizen portal (token exchange).")]
 
 kjerne = typer.Typer(
     name="kjerne",
@@ -170,6 +171,7 @@ def call(
     reason: Reason = "",
     self_selected: SelfSelected = False,
     decision: Decision = "",
+    portal: Portal = False,
     basis: Annotated[str, typer.Option("--basis", help="What is declared: SAMTYKKE, AKUTT, UNNTAK.")] = "",
     form: Annotated[list[str] | None, typer.Option("--form", help="A form field name=value; may be repeated.")] = None,
     body: Annotated[str, typer.Option("--body", help="The body; @FILE reads a file, @- standard input.")] = "",
@@ -193,7 +195,7 @@ def call(
         says = "a form is a body of its own" if body else f"{method} sends no form: write ?name=value in the path"
         raise typer.BadParameter(says, param_hint="--form")
     asked = Asked(method, path, basis, fields, _body(body), _headers(header or ()))
-    answer = ask(asked, caller, Attested(patient, purpose, reason, self_selected, decision), follow=all_)
+    answer = ask(asked, caller, Attested(patient, purpose, reason, self_selected, decision, portal), follow=all_)
     _say(answer.told(), as_json=json_, text=answer.readable())
     return 0 if answer.status < 400 else _EXIT_BY_STATUS.get(answer.status, REFUSED)
 
@@ -216,13 +218,14 @@ def token(
     reason: Reason = "",
     self_selected: SelfSelected = False,
     decision: Decision = "",
+    portal: Portal = False,
     json_: Json = False,
 ) -> None:
     """Get an access token as somebody, about a patient; --json shows the key that it is bound to as well."""
     from kjerne.commands.asking import Attested
     from kjerne.commands.asking import token as asked
 
-    told = asked(caller, Attested(patient, purpose, reason, self_selected, decision))
+    told = asked(caller, Attested(patient, purpose, reason, self_selected, decision, portal))
     _say(told, as_json=json_, text=str(told["access_token"]))
 
 

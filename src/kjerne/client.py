@@ -24,7 +24,11 @@ EARLY_SECONDS: Final = 30
 """A token this close to its end is fetched anew, so that it does not expire on the way."""
 IDENTITY: Final = ("openid", "profile", "helseid://scopes/identity/pid", "helseid://scopes/identity/security_level")
 AUDIENCE_BY_PATH: Final[Mapping[str, str]] = {"/pps": "nhn:pps", "/fhir": "nhn:pps", "/pmd": "nhn:pmd"}
+PORTAL_ROLE: Final = "citizen-portal"
+POLICY_BY_PURPOSE: Final[Mapping[str, str]] = {"PATRQT": "0", "FAMRQT": "1", "PWATRNY": "2"}
+"""The national access policy (ACP) that a citizen's purpose goes with."""
 _TRUST_FRAMEWORK: Final = "nhn:tillitsrammeverk:parameters"
+_REPRESENTATION: Final = "kjerne:representation"
 
 
 class Known(msgspec.Struct, frozen=True):
@@ -55,6 +59,7 @@ class _Need:
     reason: str
     self_selected: bool
     decision: str
+    portal: bool = False
 
 
 class _KnownClient(msgspec.Struct, frozen=True):
@@ -98,15 +103,17 @@ class Client:
         decision: str = "",
         path: str = "/pps",
         scope: str = "",
+        portal: bool = False,
     ) -> Held:
         """A token as the persona `as_`, for a practitioner with an attestation about `patient` (a person number).
 
         `self_selected` says that she gave herself the access, `reason` why; `decision` is the id of the decision in her
         own system, a new one where none is given. The scopes are the client's for the API at `path` unless `scope`
-        names others. A token is used again while it lives; another patient needs another.
+        names others. A token is used again while it lives; another patient needs another. `portal` is for a citizen:
+        the sandbox's citizen portal exchanges her login for a token about `patient`, herself unless it is somebody else.
         """
-        need = _Need(patient, purpose, reason, self_selected, decision)
-        wanted = (as_, need, scope or self._scopes(as_, path))
+        need = _Need(patient, purpose, reason, self_selected, decision, portal)
+        wanted = (as_, need, scope or self._scopes(self._portal().name if portal else as_, path))
         held = self._tokens.get(wanted)
         if held is None or held.expires_at - EARLY_SECONDS < self._clock.now().timestamp():
             held = self._tokens[wanted] = self._fetched(self._persona(as_), *wanted[1:])
@@ -127,6 +134,7 @@ class Client:
         form: Sequence[tuple[str, str]] = (),
         body: bytes = b"",
         headers: Mapping[str, str] | None = None,
+        portal: bool = False,
         narrower: str = "",
     ) -> httpx.Response:
         """One request to the API, with all that it demands; the answer as it came.
@@ -142,6 +150,7 @@ class Client:
             decision=decision,
             path=path,
             scope=f"{self._scopes(as_, path)} {narrower}" if narrower else "",
+            portal=portal,
         )
         sent = {**self._asked(self._persona(as_), patient, basis), **(headers or {})}
         if form:
@@ -158,6 +167,8 @@ class Client:
         return answer
 
     def _fetched(self, persona: Known, need: _Need, scope: str) -> Held:
+        if need.portal:
+            return self._through_portal(persona, need, scope)
         login = self._login(persona)
         if persona.kind == "system":
             return login.machine({"scope": scope})
@@ -174,6 +185,16 @@ class Client:
             )
             asked["authorization_details"] = msgspec.json.encode([said]).decode()
         return login.person(asked)
+
+    def _through_portal(self, persona: Known, need: _Need, scope: str) -> Held:
+        """The portal logs the citizen in, and exchanges that login for her token."""
+        login = self._login(self._portal())
+        held = login.person({"scope": " ".join(IDENTITY), "test_pid": persona.nin})
+        said = msgspec.json.encode([errand(need.patient or persona.nin, persona.nin, need.purpose)]).decode()
+        return login.exchanged(str(held.answer["id_token"]), {"scope": scope, "authorization_details": said})
+
+    def _portal(self) -> Known:
+        return next(one for one in self.personas() if one.role == PORTAL_ROLE)
 
     def _asked(self, persona: Known, patient: str, basis: str) -> dict[str, str]:
         said = {"person-id": patient, "access-basis": basis, "requester-hpr-role": persona.authorization}
@@ -207,6 +228,22 @@ class Client:
             answer = self._http.get(self._url + "/sandbox/personas.json").raise_for_status()
             self._sandbox = msgspec.json.decode(answer.content, type=_Sandbox)
         return self._sandbox
+
+
+def errand(patient: str, citizen: str, purpose: str) -> dict[str, Any]:
+    """What the citizen came to the portal for. A purpose that is no citizen's is read off whom it is about.
+
+    Herself: PATRQT. Somebody else: FAMRQT, as a parent, unless PWATRNY is asked for.
+    """
+    if purpose not in POLICY_BY_PURPOSE:
+        purpose = "PATRQT" if patient == citizen else "FAMRQT"
+    person = identifiers.parse(patient, strict=False)
+    return {
+        "type": _REPRESENTATION,
+        "patient": {"id": person.value, "system": person.system or identifiers.OID_PERSON + "1"},
+        "purpose_of_use": {"code": purpose, "system": "urn:oid:2.16.840.1.113883.1.11.20448"},
+        "access_policy": f"urn:oid:2.16.578.1.12.4.1.7.2.1.{POLICY_BY_PURPOSE[purpose]}",
+    }
 
 
 def attestation(

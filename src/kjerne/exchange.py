@@ -143,6 +143,7 @@ class Route:
     must hold one; or one of `PUBLIC` (no patient data behind it) and `SESSION` (a page's own login). `errors` is the shape
     of this API's refusals. `notes_proof` says that the handler's first statement notes the request's proof, which saves a
     round trip; any other handler begins after that.
+    `for_citizens` says that a citizen portal may call it too, with `kjerne:portal` instead of `needs`.
     """
 
     method: str
@@ -152,6 +153,7 @@ class Route:
     errors: ErrorShape
     body_limit_bytes: int = 1_000_000
     notes_proof: bool = False
+    for_citizens: bool = False
 
 
 PUBLIC = "public"

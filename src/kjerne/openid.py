@@ -22,6 +22,8 @@ from kjerne.wire.jws import SigningKey
 REDIRECT: Final = "http://127.0.0.1/callback"
 ASSERTION_SECONDS: Final = 30
 REDIRECTS_LIMIT: Final = 10
+EXCHANGE: Final = "urn:ietf:params:oauth:grant-type:token-exchange"
+_IDENTITY_TYPE: Final = "urn:ietf:params:oauth:token-type:id_token"
 _ASSERTION_TYPE: Final = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 
 
@@ -42,7 +44,7 @@ class Held:
 
 
 class Login:
-    """One client at one OpenID provider: code flow with PAR and PKCE, client credentials, both with DPoP and nonce."""
+    """One client at one OpenID provider: code flow with PAR and PKCE, client credentials, token exchange, all with DPoP."""
 
     def __init__(self, issuer: str, client: str, key: SigningKey, http: httpx.Client, clock: Clock) -> None:
         self._issuer = issuer
@@ -78,6 +80,11 @@ class Login:
     def machine(self, parameters: Mapping[str, str]) -> Held:
         """A token for the client itself."""
         return self._held({"grant_type": "client_credentials", **parameters}, SigningKey.generate())
+
+    def exchanged(self, identity_token: str, parameters: Mapping[str, str]) -> Held:
+        """A person's token in exchange for her login here, with the client as actor (RFC 8693)."""
+        form = {"grant_type": EXCHANGE, "subject_token": identity_token, "subject_token_type": _IDENTITY_TYPE}
+        return self._held({**form, **parameters}, SigningKey.generate())
 
     def _held(self, form: Mapping[str, str], key: SigningKey) -> Held:
         answer = self._post(self._endpoint("token_endpoint"), form, key)

@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-from kjerne.access import Attestation, Caller, Choice, Part, Subject, Tie
+from kjerne.access import PORTAL, Attestation, Caller, Choice, Errand, Part, Subject, Tie
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 HOSPITAL, WARD, CLINIC = "983658725", "974760673", "993467049"
@@ -61,6 +61,11 @@ def doctor(
 def citizen(digest: bytes = PATIENT, **changes: Any) -> Caller:
     made = Caller(kind="citizen", client="portal", scopes=frozenset({"kjerne:citizen"}), digest=digest, level=4)
     return replace(made, **changes)
+
+
+def at_a_portal(purpose: str, policy: str, *, digest: bytes = RELATIVE, about: bytes = PATIENT) -> Caller:
+    """A citizen at the portal `portal`, her relative unless `digest` says that it is herself."""
+    return citizen(digest, scopes=frozenset({"kjerne:citizen", PORTAL}), errand=Errand(purpose, policy, about))
 
 
 def laboratory(**changes: Any) -> Caller:

@@ -73,6 +73,8 @@ PEOPLE = (
     Someone("gp", "Fastlege", "practitioner", "LE", DOCTOR, "9001", "999999901", "999999902", "LE", "Kari <Prøve>"),
     Someone("citizen", "Innbygger", "citizen", "citizen", nin=CITIZEN, person_name="Ola Prøve"),
     Someone("lab", "Laboratorium", "system", "laboratory", organisation="999999903", point_of_care="999999904"),
+    Someone("portal", "Portal", "system", "citizen-portal", organisation="999999905", point_of_care="999999905"),
+    Someone("shop", "Nettbutikk", "system", "citizen-portal", organisation="999999906", point_of_care="999999906"),
 )
 ADMINISTRATOR = Someone("administrator", "Drift", "practitioner", "operations", nin=CITIZEN)
 KEYS = {name: SigningKey.generate() for name in client_ids(PEOPLE)}
@@ -505,9 +507,10 @@ def test_keys_are_made_once_and_kept_closed(tmp_path: Path) -> None:
 def test_the_published_document_leaves_out_the_pages_own_key() -> None:
     document = published(PEOPLE, CLIENTS, STS)
     said = json.loads(document)
-    assert {client["id"] for client in said["clients"]} == {STAFF_CLIENT, CITIZEN_CLIENT, OPERATOR_CLIENT, "lab"}
+    systems = ["lab", "portal", "shop"]
+    assert {client["id"] for client in said["clients"]} == {STAFF_CLIENT, CITIZEN_CLIENT, OPERATOR_CLIENT, *systems}
     assert KEYS[PAGES_CLIENT].private_jwk()["d"].encode() not in document
-    assert [persona["client"] for persona in said["personas"]] == [STAFF_CLIENT, CITIZEN_CLIENT, "lab"]
+    assert [persona["client"] for persona in said["personas"]] == [STAFF_CLIENT, CITIZEN_CLIENT, *systems]
 
 
 def test_a_shelf_refuses_when_full_and_forgets_by_the_clock() -> None:

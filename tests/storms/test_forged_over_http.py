@@ -26,7 +26,7 @@ import httpx
 import pytest
 
 from attested import ATTESTATION, DOCTOR, PATIENT, details, put
-from clinic import ISSUER, KEYS, SEARCH, SECOND, filled, laboratory, observation, opened, staff
+from clinic import ISSUER, KEYS, SEARCH, SECOND, errand, filled, laboratory, observation, opened, staff, visitor
 from forgeries import ISSUER_JWKS, OTHER_KEY, PROOF, TOKEN, Headers, Sent, proof_of
 from kjerne.clock import SystemClock
 from kjerne.store.embedded import PROGRAM
@@ -44,7 +44,7 @@ AHEAD_SECONDS: Final = 60
 # A law that is quoted beside a refusal's words is meant to be read; a rule's own name is not.
 NEVER_TOLD: Final = re.compile(
     r"[0-9]{11}|(?<!Tillitsrammeverket )(?<!, )ATT-|section 5|Kari|Poliklinikk|valueQuantity|"
-    r"invalid_|attestation-of|scope-missing"
+    r"invalid_|attestation-of|scope-missing|errand-(?:about|without)|portal-(?:act|err|pat|pur|acc|sco)"
 )
 
 _numbers = itertools.count(1)
@@ -58,6 +58,15 @@ def asked(**claims: Any) -> Sent:
     return Sent(
         url=Workers.public_url + SEARCH, issuer=ISSUER, audience="nhn:pps", at=now, slack=AHEAD_SECONDS,
         jti=f"http-{next(_numbers)}", token=token,
+    )  # fmt: skip
+
+
+def visited(*errands: dict[str, Any], **claims: Any) -> Sent:
+    """A search by the citizen at her portal, good until something is changed."""
+    now = int(time.time())
+    return Sent(
+        url=Workers.public_url + SEARCH, issuer=ISSUER, audience="nhn:pps", at=now, slack=AHEAD_SECONDS,
+        jti=f"http-{next(_numbers)}", token=visitor(*errands, **claims),
     )  # fmt: skip
 
 
@@ -269,11 +278,61 @@ OTHERS: Final = (
     Forgery("another login's HPR number", claimed(**{"helseid://claims/hpr/hpr_number": "9002"}), (403,), "ATT-29"),
     Forgery("another role in the header", asked, (403,), more={"requester_hpr_role": "SP"}),
 )
+
+
+def at_the_portal(*errands: dict[str, Any], **claims: Any) -> Callable[[], Sent]:
+    return lambda: visited(*errands, **claims)
+
+
+def without(name: str) -> dict[str, Any]:
+    return {key: value for key, value in errand().items() if key != name}
+
+
+CHAIN: Final = {"sub": "portal", "act": {"sub": "another-portal"}}
+STAFFS: Final = "kjerne:citizen kjerne:portal nhn:pps/provesvar-read"
+ANOTHERS_POLICY: Final = {"access_policy": "urn:oid:2.16.578.1.12.4.1.7.2.2.1"}
+PORTAL: Final = (
+    Forgery("portal: a chain of actors", at_the_portal(act=CHAIN), (401,), "invalid_token"),
+    Forgery("portal: an actor that is a text", at_the_portal(act="portal"), (401,), "invalid_token"),
+    Forgery("portal: another actor than the client", at_the_portal(act={"sub": "epj"}), (403,), "portal-actor"),
+    Forgery("portal: no actor", at_the_portal(act=None), (403,), "portal-actor"),
+    Forgery("portal: no scope of a portal", at_the_portal(scope="kjerne:citizen"), (403,), "portal-scope"),
+    Forgery("portal: the portal's scope alone", at_the_portal(scope="kjerne:portal"), (403,), "portal-errand"),
+    Forgery("portal: staff's scope as well", at_the_portal(scope=STAFFS), (403,), "one role"),
+    Forgery("portal: nobody logged in", at_the_portal(**{"helseid://claims/identity/pid": None}), (403,), "one role"),
+    Forgery("portal: a login at level 3", at_the_portal(**{"helseid://claims/identity/security_level": "3"}), (403,),
+            "ATT-9"),
+    Forgery("portal: no errand", at_the_portal(authorization_details=None), (403,), "portal-errand"),
+    Forgery("portal: two errands", at_the_portal(errand(), errand(SECOND)), (403,), "portal-errand"),
+    Forgery("portal: an attestation instead", at_the_portal(details()), (403,), "portal-errand"),
+    Forgery("portal: an attestation as well", at_the_portal(errand(), details()), (403,), "ATT-4"),
+    Forgery("portal: an errand about nobody", at_the_portal(without("patient")), (403,), "portal-patient"),
+    Forgery("portal: an errand of the wrong kind", at_the_portal(errand() | {"patient": PATIENT}), (401,)),
+    Forgery("portal: a clinician's purpose", at_the_portal(errand(purpose="TREAT")), (403,), "portal-purpose"),
+    Forgery("portal: no purpose", at_the_portal(without("purpose_of_use")), (403,), "portal-purpose"),
+    Forgery("portal: a parent's purpose for oneself", at_the_portal(errand(purpose="FAMRQT")), (403,),
+            "portal-access-policy"),
+    Forgery("portal: a clinician's access policy", at_the_portal(errand(policy="7")), (403,), "portal-access-policy"),
+    Forgery("portal: another list's policy", at_the_portal(errand() | ANOTHERS_POLICY), (403,), "portal-access-policy"),
+    Forgery("portal: herself, about another", at_the_portal(errand(SECOND)), (403,), "errand-without-right",
+            {"about": SECOND}),
+    Forgery("portal: parent of nobody's child", at_the_portal(errand(SECOND, "FAMRQT", "1")), (403,),
+            "errand-without-right", {"about": SECOND}),
+    Forgery("portal: proxy without a power of attorney", at_the_portal(errand(SECOND, "PWATRNY", "2")), (403,),
+            "errand-without-right", {"about": SECOND}),
+    Forgery("portal: guardian of nobody's ward", at_the_portal(errand(SECOND, "PWATRNY", "3")), (403,),
+            "errand-without-right", {"about": SECOND}),
+    Forgery("portal: an errand about herself, asked about another", visited, (403,), "errand-about-another",
+            {"about": SECOND}),
+    Forgery("portal: a citizen without a portal", at_the_portal(act=None, scope="kjerne:citizen",
+            authorization_details=None), (403,)),
+)  # fmt: skip
 FORGERIES: Final = (
     *(Forgery(f"token: {name}", spoiled(change), (401,), "invalid_token") for name, change in TOKEN.items()),
     *(Forgery(f"proof: {name}", spoiled(change), (401,), "invalid_dpop_proof") for name, change in PROOF.items()),
     *(Forgery(f"attestation: {name}", attested(one), (403,), rule) for name, (one, rule) in ATTESTATION.items()),
     *OTHERS,
+    *PORTAL,
 )
 
 
@@ -302,8 +361,9 @@ def test_every_named_forgery_is_refused_by_both_workers_before_and_after_a_resta
             workers.stop()
             workers.start()
         for worker in (0, 1):
-            good = workers.send(worker, asked().headers())
-            assert good.status_code == 200 and "valueQuantity" in good.text
+            for one in (asked(), visited()):
+                good = workers.send(worker, one.headers())
+                assert good.status_code == 200 and "valueQuantity" in good.text
             wrong += [told for one in FORGERIES if (told := judged(workers, worker, one))]
             assert workers.send(worker, asked().headers()).status_code == 200
     assert not wrong, "\n".join(wrong)

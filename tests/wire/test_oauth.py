@@ -94,6 +94,30 @@ async def test_scope_may_be_one_string_and_audience_a_list_of_one() -> None:
     assert (await verifier().verify(METHOD, URL, sent.headers())).scopes == {"a", "b"}
 
 
+def at_a_portal(**changes: Any) -> Sent:
+    errand = {
+        "type": "kjerne:representation",
+        "patient": {"id": "02825054321", "system": "urn:oid:2.16.578.1.12.4.1.4.1", "name": None},
+        "purpose_of_use": {"code": "PATRQT", "system": "urn:oid:2.16.840.1.113883.1.11.20448"},
+    }
+    return Sent(token={"act": {"sub": "epj"}, "authorization_details": [errand]} | changes)
+
+
+async def test_a_portals_token_tells_who_acts_and_on_which_errand() -> None:
+    claims = await verifier().verify(METHOD, URL, at_a_portal().headers())
+    assert (claims.actor, claims.attestations) == ("epj", ())
+    (errand,) = claims.errands
+    assert (errand.patient.id, errand.purpose_of_use.code, errand.access_policy) == ("02825054321", "PATRQT", "")
+
+
+@pytest.mark.parametrize(
+    "act", [{"sub": "epj", "act": {"sub": "x"}}, {"sub": "epj", "act": None}, {"sub": 7}, "epj", None]
+)
+async def test_an_actor_is_one_by_name(act: Any) -> None:
+    refusal = await refused(at_a_portal(act=act))
+    assert (refusal.status, refusal.rule) == (401, "invalid_token")
+
+
 @pytest.mark.parametrize("algorithm", EVERY)
 async def test_every_allowed_algorithm_works_for_token_and_proof(algorithm: str) -> None:
     curve = {"ES256": "P-256", "ES384": "P-384", "ES512": "P-521"}.get(algorithm)

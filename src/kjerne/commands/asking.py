@@ -24,13 +24,17 @@ _BEFORE: Final = b" \t\r\n\0" + codecs.BOM_UTF8 + codecs.BOM_UTF16
 
 @dataclass(frozen=True, slots=True)
 class Attested:
-    """What the caller's organisation vouches for: about whom (a number, or a persona), for what, why, which decision."""
+    """What the caller's organisation vouches for: about whom (a number, or a persona), for what, why, which decision.
+
+    `portal` says that the citizen portal asks, for the citizen who is logged in there.
+    """
 
     patient: str = field(default="", repr=False)
     purpose: str = "TREAT"
     reason: str = ""
     self_selected: bool = False
     decision: str = ""
+    portal: bool = False
 
 
 @dataclass(frozen=True, slots=True)

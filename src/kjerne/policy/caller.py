@@ -22,6 +22,7 @@ from kjerne.errors import Refusal
 from kjerne.exchange import CONTROL
 from kjerne.fhir import smart
 from kjerne.policy.claims import Claims, Code, Identifier, Patient, TrustFramework
+from kjerne.policy.errand import basis_of, errand_of
 from kjerne.settings import Settings
 
 CITIZEN_SCOPE: Final = "kjerne:citizen"
@@ -343,6 +344,7 @@ async def caller(
             todo="Log in again at level 4 (assurance high).",
             rule="ATT-9",
         )
+    errand = errand_of(claims, kind, digest)
     attestation = None
     if claims.attestations:
         if kind != "practitioner" or len(claims.attestations) > 1:
@@ -363,6 +365,8 @@ async def caller(
         jti=claims.jti,
         attestation=attestation,
         limits=smart.limits(claims.scopes, kind),
+        errand=errand,
+        basis=basis_of(claims, kind),
     )
 
 

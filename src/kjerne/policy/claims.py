@@ -78,11 +78,23 @@ class TrustFramework(msgspec.Struct, frozen=True):
     toa: int = 0
 
 
+class Representation(msgspec.Struct, frozen=True):
+    """A citizen's errand at a portal as it stands on the wire: about whom, for which purpose, under which access policy.
+
+    `access_policy` is one of the national ACP identifiers (`urn:oid:2.16.578.1.12.4.1.7.2.1.x`), empty for none.
+    """
+
+    patient: Identifier = Identifier()
+    purpose_of_use: Code = Code()
+    access_policy: str = ""
+
+
 @dataclass(frozen=True, slots=True)
 class Claims:
     """A token that holds. `thumbprint` is its key's (RFC 7638), `level` the security level (4 = high, 0 = not said).
 
-    `organisation` and `suborganisation` are the client's, as the issuer knows them (orgnr_parent, orgnr_child).
+    `organisation` and `suborganisation` are the client's, as the issuer knows them (orgnr_parent, orgnr_child). `actor`
+    is who acts for the person (RFC 8693 section 4.1), `access_policy` the ACP identifier of a member of staff.
     """
 
     subject: str
@@ -98,3 +110,6 @@ class Claims:
     organisation: str = ""
     suborganisation: str = ""
     attestations: tuple[TrustFramework, ...] = ()
+    errands: tuple[Representation, ...] = ()
+    actor: str = ""
+    access_policy: str = ""

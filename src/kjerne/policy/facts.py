@@ -6,7 +6,7 @@ lawyer reads. A fact looks at values only; it never reads a store or a clock. Te
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Final
@@ -123,9 +123,10 @@ class Case(msgspec.Struct, frozen=True):
 def case_of(
     caller: Caller, subject: Subject, *, service: str, action: Action, basis: str, purpose: str, now: datetime
 ) -> Case:
-    """Gather what many facts share. An empty `purpose` means the one that the attestation states."""
-    if not purpose and caller.attestation is not None:
-        purpose = caller.attestation.purpose
+    """Gather what many facts share. An empty `purpose` or `basis` means the one that was signed with the caller."""
+    if not purpose:
+        purpose = caller.attestation.purpose if caller.attestation else caller.errand.purpose if caller.errand else ""
+    basis = basis or caller.basis
     day = norwegian_day(now)
     choices = tuple([choice for choice in subject.choices if _holds(choice, service, now)])
     ties = tuple([tie for tie in subject.ties if _binds(tie, day)])
@@ -217,6 +218,11 @@ def level_is_below_four(case: Case) -> bool:
 def basis_is_unknown(case: Case) -> bool:
     """the declared access basis is not one of the national ones"""
     return case.basis not in BASES
+
+
+def basis_is_not_the_signed_one(case: Case) -> bool:
+    """the request declares another basis than the access policy (ACP) that was signed"""
+    return bool(case.caller.basis) and case.basis != case.caller.basis
 
 
 def staff_purpose_is_unknown(case: Case) -> bool:
@@ -474,3 +480,27 @@ def is_proxy(case: Case) -> bool:
 def is_guardian(case: Case) -> bool:
     """the caller is registered as the patient's guardian today"""
     return _is_tied_as(case, "guardian")
+
+
+# What a citizen came to a portal for
+
+
+def errand_is_about_another(case: Case) -> bool:
+    """the portal's errand is about somebody else than this patient"""
+    errand = case.caller.errand
+    return errand is not None and errand.patient_digest not in case.subject.digests
+
+
+def errand_does_not_fit(case: Case) -> bool:
+    """the caller is not to the patient what the portal's errand says"""
+    errand = case.caller.errand
+    return errand is not None and not _RIGHT_BY_POLICY[errand.policy](case)
+
+
+_RIGHT_BY_POLICY: Final[Mapping[str, Callable[[Case], bool]]] = {
+    "0": is_own,
+    "1": is_parent,
+    "2": is_proxy,
+    "3": is_guardian,
+}
+"""National access policy (ACP) of a citizen's errand -> what the registers must say of the two."""

@@ -85,6 +85,13 @@ _EVERY_PERSON_AND_SYSTEM: Final = Section(
             says="Grunnlaget for oppslaget er ikke et kjent grunnlag.",
             when=(facts.basis_is_unknown,),
         ),
+        Rule(
+            id="basis-not-signed",
+            effect="deny",
+            law="kjernejournalforskriften § 7; Tillitsrammeverket ATT-2",
+            says="Grunnlaget for oppslaget er et annet enn det som ble signert.",
+            when=(facts.basis_is_not_the_signed_one,),
+        ),
     ),
 )
 
@@ -130,6 +137,20 @@ _CITIZEN_REFUSED: Final = Section(
             law="Tillitsrammeverket ATT-38 til ATT-41",
             says="Formålet hører til helsepersonell, ikke til innbyggere.",
             when=(facts.citizen_purpose_is_unknown,),
+        ),
+        Rule(
+            id="errand-about-another",
+            effect="deny",
+            law="pasientjournalloven § 16, § 22",
+            says="Innbyggerportalen spurte om en annen enn den som besøket gjaldt.",
+            when=(facts.errand_is_about_another,),
+        ),
+        Rule(
+            id="errand-without-right",
+            effect="deny",
+            law="pasient- og brukerrettighetsloven § 3-4, § 3-6, § 5-1",
+            says="Registrene sier ikke at den som er logget inn, har den rollen som innbyggerportalen oppgav.",
+            when=(facts.errand_does_not_fit,),
         ),
         Rule(
             id="deceased",

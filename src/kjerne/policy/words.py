@@ -44,6 +44,10 @@ _NN_EN: Final[Mapping[str, tuple[str, str]]] = {
         "Grunnlaget for oppslaget er ikkje eit kjent grunnlag.",
         "The stated ground for looking is not a known ground.",
     ),
+    "basis-not-signed": (
+        "Grunnlaget for oppslaget er eit anna enn det som vart signert.",
+        "The basis for the look-up is another than the one that was signed.",
+    ),
     "level-too-low": (
         "Innlogginga var ikkje på høgaste tryggleiksnivå.",
         "The login was not at the highest level of security.",
@@ -187,6 +191,14 @@ _NN_EN: Final[Mapping[str, tuple[str, str]]] = {
     "citizen-purpose-unknown": (
         "Føremålet høyrer til helsepersonell, ikkje til innbyggjarar.",
         "The purpose belongs to health workers, not to citizens.",
+    ),
+    "errand-about-another": (
+        "Innbyggjarportalen spurde om ein annan enn den som besøket gjaldt.",
+        "The citizen portal asked about another person than the visit was about.",
+    ),
+    "errand-without-right": (
+        "Registera seier ikkje at den som er logga inn, har den rolla som innbyggjarportalen oppgav.",
+        "The registers do not say that the person who is logged in has the role that the citizen portal stated.",
     ),
     "deceased": (
         "Digitalt innsyn tek slutt når ein person døyr. Pårørande kan be om innsyn hos behandlingsstaden.",

@@ -49,6 +49,8 @@ UNITS: Final = (
     _Unit("monitoring", "municipality", "Sundvika responssenter", "response-centre"),
     _Unit("outside", "", "Tinderøy velvære AS", "clinic"),
 )
+LATER_UNITS: Final = (_Unit("portal", "", "Innbyggerportalen", "citizen-portal"),)
+"""Numbered last, so that every other unit keeps the number it had before they were."""
 OFFICE_NAMES: Final = ("Granlia", "Storelva", "Kvitberg", "Rognstad", "Myrvang", "Sjøbrua", "Heiane", "Vårsol")
 
 
@@ -113,7 +115,7 @@ def health_service(seed: int, residents: int, today: date, taken: set[str]) -> S
 def _units(offices: int) -> Iterator[tuple[str, Organisation]]:
     numbers, resh, her = organisation_numbers(), serials(9_900_001), serials(99_000_001)
     number_by_part: dict[str, str] = {}
-    named = (*UNITS, *(_office(index) for index in range(1, offices + 1)))
+    named = (*UNITS, *(_office(index) for index in range(1, offices + 1)), *LATER_UNITS)
     for unit in named:
         number_by_part[unit.part] = number = next(numbers)
         parent = number_by_part.get(unit.parent, "")

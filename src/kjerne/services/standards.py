@@ -86,11 +86,11 @@ class StandardsApi:
     def routes(self) -> list[Route]:
         at = BASE + "/{type}"
         return [
-            Route("GET", at, self.search, READ, "fhir", notes_proof=True),
-            Route("POST", at + "/_search", self.search, READ, "fhir", notes_proof=True),
-            Route("GET", at + "/{id}", self.read, READ, "fhir", notes_proof=True),
-            Route("GET", at + "/{id}/_history", self.history, READ, "fhir"),
-            Route("GET", at + "/{id}/_history/{version}", self.vread, READ, "fhir"),
+            Route("GET", at, self.search, READ, "fhir", notes_proof=True, for_citizens=True),
+            Route("POST", at + "/_search", self.search, READ, "fhir", notes_proof=True, for_citizens=True),
+            Route("GET", at + "/{id}", self.read, READ, "fhir", notes_proof=True, for_citizens=True),
+            Route("GET", at + "/{id}/_history", self.history, READ, "fhir", for_citizens=True),
+            Route("GET", at + "/{id}/_history/{version}", self.vread, READ, "fhir", for_citizens=True),
             Route("POST", at, self.create, WRITE, "fhir", RESOURCE_LIMIT_BYTES, notes_proof=True),
             Route("PUT", at + "/{id}", self.update, WRITE, "fhir", RESOURCE_LIMIT_BYTES),
         ]

@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from kjerne.access import Caller, Once
+from kjerne.access import PORTAL, Caller, Once
 from kjerne.clock import Clock, SystemClock
 from kjerne.errors import Refusal
 from kjerne.exchange import PUBLIC, Answer, Call, Denied, Route
@@ -113,7 +113,8 @@ class Edge:
             caller, once = await self._authenticate(
                 scope["method"], base_url + http.sent_path(scope), scope["headers"], scope.get("query_string", b"")
             )
-            if caller.scopes.isdisjoint(route.needs.split()):
+            as_portal = route.for_citizens and PORTAL in caller.scopes
+            if caller.scopes.isdisjoint(route.needs.split()) and not as_portal:
                 raise Refusal(
                     403,
                     f"the token lacks the scope {' or '.join(route.needs.split())}",

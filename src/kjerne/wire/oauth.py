@@ -15,7 +15,7 @@ import msgspec
 
 from kjerne.clock import Clock
 from kjerne.errors import Refusal
-from kjerne.policy.claims import Claims, TrustFramework
+from kjerne.policy.claims import Claims
 from kjerne.wire import attestation, jws
 from kjerne.wire.dpop import SKEW_SECONDS, Nonces, NonceWanted, Proof, Proofs, token_hash
 from kjerne.wire.jwks import Keys
@@ -50,6 +50,13 @@ class _Confirmation(msgspec.Struct, frozen=True):
     jkt: str = ""
 
 
+class _Actor(msgspec.Struct, frozen=True):
+    """RFC 8693 section 4.1. `act` in it would be somebody before: a chain, which nobody here is to be at the end of."""
+
+    sub: str = ""
+    act: Any = msgspec.UNSET
+
+
 class _Token(msgspec.Struct, rename=_HELSEID):
     iss: str
     aud: str | list[str]
@@ -70,6 +77,7 @@ class _Token(msgspec.Struct, rename=_HELSEID):
     organisation: str = ""
     suborganisation: str = ""
     authorization_details: list[dict[str, Any]] = []
+    act: _Actor = _Actor()
 
 
 _HEADER = msgspec.json.Decoder(_Header)
@@ -219,6 +227,13 @@ class Verifier:
             raise self._refused("invalid_token", "The token is not valid yet.", "Check the clock.")
 
     def _typed(self, said: _Token) -> Claims:
+        if said.act.act is not msgspec.UNSET:
+            raise self._refused("invalid_token", "The token names a chain of actors; one acts for a person.")
+        try:
+            attestations = attestation.read(said.authorization_details)
+            errands = attestation.errands(said.authorization_details)
+        except msgspec.ValidationError as error:
+            raise self._refused("invalid_token", "A member of the details is malformed.", str(error)) from None
         return Claims(
             subject=said.sub,
             client=said.client_id,
@@ -232,14 +247,10 @@ class Verifier:
             level=_level(said),
             organisation=said.organisation,
             suborganisation=said.suborganisation,
-            attestations=self._attestations(said),
+            attestations=attestations,
+            errands=errands,
+            actor=said.act.sub,
         )
-
-    def _attestations(self, said: _Token) -> tuple[TrustFramework, ...]:
-        try:
-            return attestation.read(said.authorization_details)
-        except msgspec.ValidationError as error:
-            raise self._refused("invalid_token", "A member of the attestation is malformed.", str(error)) from None
 
     def _expired(self) -> Refusal:
         return self._refused("invalid_token", "The access token has expired.", "Fetch a new one.")

@@ -29,6 +29,7 @@ IDENTITY_SCOPES: Final = (
 STAFF_SCOPES: Final = ("nhn:pps/provesvar-read",)
 CITIZEN_SCOPES: Final = ("kjerne:citizen", "kjerne:insight")
 OPERATOR_SCOPES: Final = ("kjerne:operations",)
+PORTAL_SCOPES: Final = (*CITIZEN_SCOPES, "kjerne:portal")
 SYSTEM_SCOPES: Final[Mapping[str, tuple[str, ...]]] = {
     "laboratory": ("nhn:pps/provesvar-write", "kjerne:disclosures"),
     "device-gateway": ("nhn:pmd/write",),
@@ -36,6 +37,9 @@ SYSTEM_SCOPES: Final[Mapping[str, tuple[str, ...]]] = {
     "audit-repository": ("kjerne:audit",),
 }
 OPERATOR_ROLE: Final = "operations"
+PORTAL_ROLE: Final = "citizen-portal"
+EXCHANGE: Final = "urn:ietf:params:oauth:grant-type:token-exchange"
+"""RFC 8693: a citizen's login at the portal becomes a token that is hers, with the portal as actor."""
 AUDIENCES: Final = ("nhn:pps", "nhn:pmd", "kjerne")
 """Whom the sandbox issues access tokens for; a scope's audience is its part before the slash, else before the colon."""
 
@@ -73,7 +77,10 @@ class Persona(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Client:
-    """A registered client. `organisation` and `point_of_care` are a system's own; a person's come with the persona."""
+    """A registered client. `organisation` and `point_of_care` are a system's own; a person's come with the persona.
+
+    `exchanged` are the scopes that it gets in exchange for a login (RFC 8693), and no other way.
+    """
 
     id: str
     name: str
@@ -85,6 +92,7 @@ class Client:
     organisation: str = ""
     point_of_care: str = ""
     published: bool = True
+    exchanged: frozenset[str] = frozenset()
 
     def may_return_to(self, address: str) -> bool:
         """Exactly a registered address; on the loopback any port, as a native program needs (RFC 8252 section 7.3)."""
@@ -126,6 +134,8 @@ def sandbox_clients(personas: Iterable[Persona], keys: Mapping[str, SigningKey],
 
 
 def _system(persona: Persona, key: SigningKey) -> Client:
+    if persona.role == PORTAL_ROLE:
+        return _portal(persona, key)
     return Client(
         persona.name,
         persona.title,
@@ -134,6 +144,21 @@ def _system(persona: Persona, key: SigningKey) -> Client:
         frozenset({"client_credentials"}),
         organisation=persona.organisation,
         point_of_care=persona.point_of_care,
+    )
+
+
+def _portal(persona: Persona, key: SigningKey) -> Client:
+    """It logs citizens in, which tells it who they are, and exchanges that for a token to the services."""
+    return Client(
+        persona.name,
+        persona.title,
+        key,
+        frozenset(IDENTITY_SCOPES),
+        frozenset({"authorization_code", EXCHANGE}),
+        LOOPBACK_REDIRECTS,
+        organisation=persona.organisation,
+        point_of_care=persona.point_of_care,
+        exchanged=frozenset(PORTAL_SCOPES),
     )
 
 
@@ -177,7 +202,7 @@ def published(personas: Iterable[Persona], clients: Iterable[Client], issuer: st
     document = {
         "issuer": issuer,
         "clients": [
-            {"id": one.id, "scopes": sorted(one.scopes), "key": one.key.private_jwk()}
+            {"id": one.id, "scopes": sorted(one.scopes | one.exchanged), "key": one.key.private_jwk()}
             for one in clients
             if one.published
         ],

@@ -45,8 +45,13 @@ class Mint:
         thumbprint: str,
         login: Login | None = None,
         details: Sequence[Mapping[str, Any]] = (),
+        *,
+        acting: bool = False,
     ) -> str:
-        """A token bound to the key with `thumbprint` (RFC 9068; RFC 9449 section 6); a machine's without `login`."""
+        """A token bound to the key with `thumbprint` (RFC 9068; RFC 9449 section 6); a machine's without `login`.
+
+        `acting` puts the client in as the one who acts for the person (RFC 8693 section 4.1), its organisation with it.
+        """
         now = self._now()
         said: dict[str, Any] = {
             "iss": self.issuer,
@@ -61,10 +66,12 @@ class Mint:
             "cnf": {"jkt": thumbprint},
             "helseid://claims/client/client_name": client.name,
             "helseid://claims/client/amr": "private_key_jwt",
-            **_organisation(client, login),
+            **_organisation(client, None if acting else login),
         }
         if login:
             said |= _person(login)
+        if acting:
+            said["act"] = {"sub": client.id}
         if details:
             said["authorization_details"] = list(details)
         return jws.sign(self.key, {"typ": "at+jwt", "kid": self.key.thumbprint}, said)

@@ -20,12 +20,13 @@ from kjerne.clock import Clock
 from kjerne.errors import Refusal
 from kjerne.policy.claims import Claims
 from kjerne.sandbox.sts import chooser
-from kjerne.sandbox.sts.clients import AUDIENCES, IDENTITY_SCOPES, Client, Persona
+from kjerne.sandbox.sts.clients import AUDIENCES, EXCHANGE, IDENTITY_SCOPES, Client, Persona
 from kjerne.sandbox.sts.credentials import Credentials
+from kjerne.sandbox.sts.exchange import ACCESS_TYPE, errand_of, login_of
 from kjerne.sandbox.sts.mint import ACCESS_SECONDS, Login, Mint
 from kjerne.sandbox.sts.requests import Pushed, audience_of, pushed, scopes_of, vouched
 from kjerne.sandbox.sts.state import Shelf
-from kjerne.wire import jws
+from kjerne.wire import attestation, jws
 from kjerne.wire.dpop import Nonces, NonceWanted, Proof, Proofs
 from kjerne.wire.jwks import FixedKeys
 from kjerne.wire.jws import NotGenuine
@@ -86,7 +87,7 @@ class Provider:
                 "end_session_endpoint": at + "endsession",
                 "response_types_supported": ["code"],
                 "response_modes_supported": ["query"],
-                "grant_types_supported": ["authorization_code", "client_credentials"],
+                "grant_types_supported": ["authorization_code", "client_credentials", EXCHANGE],
                 "scopes_supported": sorted({scope for one in self._clients.values() for scope in one.scopes}),
                 "subject_types_supported": ["public"],
                 "id_token_signing_alg_values_supported": ["ES256"],
@@ -96,7 +97,7 @@ class Provider:
                 "request_parameter_supported": True,
                 "request_object_signing_alg_values_supported": algorithms,
                 "dpop_signing_alg_values_supported": algorithms,
-                "authorization_details_types_supported": ["nhn:tillitsrammeverk:parameters"],
+                "authorization_details_types_supported": [attestation.TYPE, attestation.REPRESENTATION],
                 "ui_locales_supported": ["nb", "en"],
             }
         )
@@ -161,7 +162,8 @@ class Provider:
         grant = form.get("grant_type", "")
         if grant not in client.grants:
             raise Refusal(400, "The client may not use this grant.", code="unauthorized_client")
-        answer = (self._redeemed if grant == "authorization_code" else self._machine)(client, form, proof)
+        answers = {"authorization_code": self._redeemed, "client_credentials": self._machine, EXCHANGE: self._exchanged}
+        answer = answers[grant](client, form, proof)
         return self._json({"token_type": "DPoP", "expires_in": ACCESS_SECONDS, **answer})
 
     def _redeemed(self, client: Client, form: Mapping[str, str], proof: Proof) -> dict[str, Any]:
@@ -188,12 +190,26 @@ class Provider:
         return answer
 
     def _machine(self, client: Client, form: Mapping[str, str], proof: Proof) -> dict[str, Any]:
-        scopes = scopes_of(client, form.get("scope", ""))
+        scopes = scopes_of(client.scopes, form.get("scope", ""))
         if set(scopes) & set(IDENTITY_SCOPES):
             raise Refusal(400, "A machine has no identity scopes.", code="invalid_scope")
         audience = audience_of(scopes, form.get("resource", ""))
         token = self._mint.access_token(client, scopes, audience, proof.key.thumbprint)
         return {"access_token": token, "scope": " ".join(scopes)}
+
+    def _exchanged(self, client: Client, form: Mapping[str, str], proof: Proof) -> dict[str, Any]:
+        """RFC 8693: the citizen's token, for one errand of hers at the portal that is the client."""
+        wanted = form.get("requested_token_type", ACCESS_TYPE)
+        if wanted != ACCESS_TYPE:
+            raise Refusal(400, f"requested_token_type must be {ACCESS_TYPE}.", code="invalid_request")
+        login = login_of(form, client, self.issuer, self._own, self._personas, self._clock.now().timestamp())
+        scopes = scopes_of(client.exchanged, form.get("scope", ""))
+        audience = audience_of(scopes, form.get("resource", ""))
+        details = errand_of(form.get("authorization_details", ""))
+        token = self._mint.access_token(
+            client, scopes, audience, proof.key.thumbprint, login, details, acting=True
+        )  # fmt: skip
+        return {"access_token": token, "issued_token_type": ACCESS_TYPE, "scope": " ".join(scopes)}
 
     async def userinfo(self, request: Request) -> Response:
         """OpenID Connect Core 5.3: who the token's person is, to a client that asked for `openid`."""

@@ -18,6 +18,7 @@ from kjerne.sandbox.sts.clients import (
     IDENTITY_SCOPES,
     OPERATOR_ROLE,
     OPERATOR_SCOPES,
+    PORTAL_SCOPES,
     Client,
     Persona,
 )
@@ -74,7 +75,7 @@ def pushed(client: Client, form: Mapping[str, str], thumbprint: str) -> Pushed:
     _demand(form.get("test_security_level", "4") in ("2", "3", "4"), "test_security_level must be 2, 3 or 4.")
     for name in ("state", "nonce"):
         _demand(len(form.get(name, "")) <= _FREE_TEXT_LIMIT_CHARACTERS, f"{name} is too long.")
-    scopes = scopes_of(client, form.get("scope", ""))
+    scopes = scopes_of(client.scopes, form.get("scope", ""))
     return Pushed(
         client=client,
         redirect=form["redirect_uri"],
@@ -96,8 +97,8 @@ def _demand(holds: bool, says: str, code: str = "invalid_request") -> None:
         raise Refusal(400, says, code=code)
 
 
-def scopes_of(client: Client, asked: str) -> tuple[str, ...]:
-    """The scopes asked for, in their order; one that the client is not registered with refuses the request.
+def scopes_of(registered: frozenset[str], asked: str) -> tuple[str, ...]:
+    """The scopes asked for, in their order; one that the client is not `registered` with refuses the request.
 
     SMART scopes narrow the others, so every client may ask for them.
     """
@@ -105,9 +106,9 @@ def scopes_of(client: Client, asked: str) -> tuple[str, ...]:
     _demand(bool(scopes), "scope is missing.", "invalid_scope")
     narrowing = [scope for scope in scopes if smart.is_smart(scope)]
     own = [scope for scope in scopes if scope not in narrowing]
-    _demand(client.scopes.issuperset(own), "The client is not registered with one of the scopes.", "invalid_scope")
+    _demand(registered.issuperset(own), "The client is not registered with one of the scopes.", "invalid_scope")
     _demand(all(map(_is_understood, narrowing)), "A SMART scope is not understood.", "invalid_scope")
-    as_citizen = [scope in CITIZEN_SCOPES for scope in own if scope not in IDENTITY_SCOPES]
+    as_citizen = [scope in PORTAL_SCOPES for scope in own if scope not in IDENTITY_SCOPES]
     _demand(len(set(as_citizen)) < 2, "Ask for a citizen's scopes or for staff's, not both.", "invalid_scope")
     return scopes
 

@@ -50,7 +50,8 @@ class ResultsApi:
     identify: Identify
 
     def routes(self) -> list[Route]:
-        return [Route("POST", BASE + "/{type}/_search", self.search, SCOPE, "fhir", FORM_LIMIT_BYTES, notes_proof=True)]
+        at = BASE + "/{type}/_search"
+        return [Route("POST", at, self.search, SCOPE, "fhir", FORM_LIMIT_BYTES, notes_proof=True, for_citizens=True)]
 
     async def search(self, call: Call) -> Answer:
         """A searchset Bundle; the patient's block, lock or opt-out as an outcome inside it, before data are looked for."""

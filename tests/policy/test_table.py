@@ -1,0 +1,104 @@
+"""The table of rules as a whole: every rule named, worded, founded in law and told by some story; the page made from it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+from kjerne.access import Denial, Label
+from kjerne.policy.facts import ROLES, SCOPES
+from kjerne.policy.table import NO_RULE, RULES, SECTIONS, UNKNOWN_PERSON
+from kjerne.policy.words import CHOICE_EFFECTS, RULE_WORDS, says
+
+from .cast import DOCTOR, doctor, patient
+from .test_rules import AT_A_PORTAL, ATTESTED, CITIZENS, EXAMINED, PERSONNEL, ask
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_every_rule_has_a_name_of_its_own_a_law_and_words() -> None:
+    every = (*RULES, NO_RULE, UNKNOWN_PERSON)
+    assert len({rule.id for rule in every}) == len(every)
+    for rule in every:
+        assert rule.law
+        assert rule.effect in ("grant", "deny")
+        assert rule.says.endswith(".")
+
+
+def test_every_rule_decides_some_story() -> None:
+    told = {row[4] for row in PERSONNEL} | {row[2] for row in ATTESTED} | {row[4] for row in CITIZENS}
+    told |= {
+        "filed",
+        "filed-after-opt-out",
+        "corrected-after-opt-out",
+        "citizen-purpose-unknown",
+        "sender-takes-no-part",
+        "scope-narrower",
+    }
+    told |= {rule for _, rule in EXAMINED} | {
+        "readers-traced",
+        "sent-opened",
+        "log-controlled",
+        "disclosed-to-source",
+        "persons-linked",
+    }
+    told |= {row[3] for row in AT_A_PORTAL} | {"basis-not-signed"}
+    assert {rule.id for rule in RULES} - told == set()
+
+
+def test_a_refusal_carries_no_permission_and_a_grant_no_outcome() -> None:
+    for rule in (*RULES, NO_RULE, UNKNOWN_PERSON):
+        if rule.effect == "deny":
+            assert not (rule.hides or rule.released_only or rule.mark or rule.purpose)
+        else:
+            assert not rule.outcome
+            assert rule.released_only == (rule.purpose != "")
+
+
+def test_every_grant_hides_what_was_filed_on_a_wrong_person_save_the_log_and_filing() -> None:
+    open_to_withdrawn = {rule.id for rule in RULES if rule.effect == "grant" and Label.WITHDRAWN not in rule.hides}
+    assert open_to_withdrawn == {
+        "own-log", "parent-log", "proxy-log", "guardian-log", "log-controlled",
+        "disclosed-to-source", "filed", "corrected-after-opt-out",
+    }  # fmt: skip
+
+
+def test_roles_and_scopes_name_only_services_that_have_rules() -> None:
+    served = {service for section in SECTIONS for service in section.services}
+    assert set(ROLES) <= served
+    assert {service for _, service, _ in SCOPES} - {""} <= served
+
+
+def test_the_words_speak_three_languages_and_plainly() -> None:
+    for name, words in {**RULE_WORDS, **CHOICE_EFFECTS}.items():
+        assert len({*words}) == 3, name
+        for text in words:
+            assert text.endswith("."), name
+            assert "§" not in text, name
+    assert says("gp", "nb") == "Fastlegen så opplysningene i behandlingen."
+    assert says("gp", "nn") == "Fastlegen såg opplysningane i behandlinga."
+    assert says("gp", "en") == "The GP saw the information as part of treatment."
+    assert says("a rule of another year", "en") == ""
+
+
+def test_the_law_page_says_what_the_table_says() -> None:
+    done = subprocess.run(
+        [sys.executable, str(ROOT / "tools" / "build_law.py"), "--check"], check=False, capture_output=True, text=True
+    )
+    assert done.returncode == 0, "docs/law.md is stale: run tools/build_law.py\n" + done.stderr
+
+
+def test_a_grant_is_made_in_one_place_only() -> None:
+    makers = [
+        path.relative_to(ROOT).as_posix()
+        for path in (ROOT / "src").rglob("*.py")
+        if "Grant(" in path.read_text(encoding="utf-8")
+    ]
+    assert makers == ["src/kjerne/policy/rules.py"]
+
+
+def test_nobody_is_named_in_a_refusal() -> None:
+    answer = ask(doctor(), patient())
+    assert isinstance(answer, Denial)
+    assert DOCTOR.decode() not in answer.says + answer.law + answer.rule
