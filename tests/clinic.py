@@ -16,6 +16,7 @@ from typing import Any, Final
 
 import httpx
 
+from assertions import METADATA, Said
 from attested import DOCTOR, PATIENT, details
 from forgeries import ISSUER_JWKS, NOW, Sent
 from kjerne import app, housekeeping
@@ -32,6 +33,7 @@ from kjerne.store.registers import OrganisationRow, PractitionerRow
 from kjerne.store.subjects import PersonDetail
 from kjerne.wire.jwks import FixedKeys
 from kjerne.wire.oauth import Verifier
+from kjerne.wire.saml_trust import trusted
 from participating import taking_part
 
 KEYS: Final = Keys(b"w" * 32, b"p" * 32, b"s" * 32)
@@ -163,6 +165,14 @@ class Clinic:
         headers = {"person_id": about} | ({"access_basis": basis} if basis else {})
         return await self.send(self.sent(token=staff(said, **claims)), **headers)
 
+    async def assert_(self, said: Said, *, about: str = PATIENT, basis: str = "") -> httpx.Response:
+        """The same search with a SAML assertion."""
+        more = {"person-id": about, "content-type": "application/x-www-form-urlencoded"}
+        headers = [said.header(), *((name.encode(), value.encode()) for name, value in more.items())]
+        if basis:
+            headers.append((b"access-basis", basis.encode()))
+        return await self.client.post(self.url + SEARCH, content=b"_count=5", headers=headers)
+
     async def file(self, tree: Mapping[str, Any], about: str = PATIENT) -> str:
         """The id of a new record."""
         sent = self.sent("/fhir/R4/" + tree["resourceType"], token=laboratory())
@@ -201,6 +211,7 @@ async def clinic(dsn: str, folder: Path, **changes: Any) -> AsyncIterator[Clinic
         table = app.proofs(house)
         await table.remember()
         clock.move(timedelta(minutes=1))
-        edge = app.edge(house, Verifier(ISSUER, app.AUDIENCES, FixedKeys(ISSUER_JWKS), clock, table))
+        asserted = app.assertions_of(house, trusted(METADATA))
+        edge = app.edge(house, Verifier(ISSUER, app.AUDIENCES, FixedKeys(ISSUER_JWKS), clock, table), (), asserted)
         async with httpx.AsyncClient(transport=httpx.ASGITransport(edge)) as client:
             yield Clinic(house, clock, client)

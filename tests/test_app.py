@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import gc
 import socket
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
-from kjerne.app import COLLECT_AFTER, long_lived
+from kjerne.app import COLLECT_AFTER, build, long_lived
+from kjerne.errors import Refusal
 from kjerne.exchange import PUBLIC, Answer, Call, Route
 from kjerne.fhir.encode import decode
+from kjerne.settings import Settings
 from kjerne.store.pool import Pool
 from kjerne.wire.edge import Edge, Mount
 from platform_fixture import Answered, Standing
@@ -42,6 +45,25 @@ def test_only_health_and_metadata_are_open_to_all(platform: Standing) -> None:
         "/pps/v2/.well-known/smart-configuration", "/fhir/R4/.well-known/smart-configuration",
     }  # fmt: skip
     assert all(":" in route.needs for route in routes if route.needs != PUBLIC)
+
+
+def test_a_citizen_portal_may_call_what_reads_one_patient_and_nothing_else(platform: Standing) -> None:
+    at = "/fhir/R4/{type}"
+    assert {(route.method, route.path) for route in platform.application._edge.routes if route.for_citizens} == {
+        ("POST", "/pps/v2/{type}/_search"), ("GET", at), ("POST", f"{at}/_search"), ("GET", f"{at}/{{id}}"),
+        ("GET", f"{at}/{{id}}/_history"), ("GET", f"{at}/{{id}}/_history/{{version}}"),
+    }  # fmt: skip
+
+
+def test_trust_that_cannot_be_read_stops_production_with_the_name_of_its_setting(tmp_path: Path) -> None:
+    for raw in (b"trust me", b"<EntityDescriptor/>", None):
+        file = tmp_path / "metadata.xml"
+        file.unlink(missing_ok=True)
+        if raw is not None:
+            file.write_bytes(raw)
+        with pytest.raises(Refusal) as caught:
+            build(Settings(saml_metadata=str(file)))
+        assert (caught.value.status, caught.value.where) == (422, "KJERNE_SAML_METADATA")
 
 
 def test_every_other_route_refuses_a_stranger_in_its_own_shape(platform: Standing) -> None:

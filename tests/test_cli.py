@@ -341,7 +341,19 @@ def test_all_pages_are_one_answer_with_what_two_pages_hold_once(
     run: Any, platform: Any, link: str, method: str
 ) -> None:
     client = platform(page("1", "2", next_page=link), page("2", "3"))
-    arguments = ("--form", "code=a", "--header", "prefer:x", "--basis", "AKUTT", "--patient", NIN, "--all", "--json")
+    arguments = (
+        "--form",
+        "code=a",
+        "--header",
+        "prefer:x",
+        "--basis",
+        "AKUTT",
+        "--patient",
+        NIN,
+        "--all",
+        "--json",
+        "--saml",
+    )
     code, out, _ = run("call", "POST", "/fhir/R4/Observation/_search", *arguments)
     body = json.loads(out, parse_float=Decimal)["body"]
     assert (code, body["total"], body["link"]) == (0, 3, [{"relation": "self", "url": f"{HOME}/fhir/R4/Observation"}])
@@ -349,7 +361,8 @@ def test_all_pages_are_one_answer_with_what_two_pages_hold_once(
     assert body["entry"][2]["resource"]["value"].as_tuple() == Decimal("1.10").as_tuple()
     first, second = client.asked
     assert (second["method"], second["path"], second["form"], second["body"]) == (method, link, (), b"")
-    same = ("as_", "patient", "basis", "decision", "purpose")
+    same = ("as_", "patient", "basis", "decision", "purpose", "saml")
+    assert first["saml"]
     assert [second[name] for name in same] == [first[name] for name in same]
     assert second["headers"]["prefer"] == "x"
 

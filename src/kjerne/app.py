@@ -77,11 +77,13 @@ from kjerne.store.keys import Keys, Sealer
 from kjerne.store.pool import reached
 from kjerne.store.proofs import ProofTable, note_values
 from kjerne.store.reading import Reader
-from kjerne.wire import http, msghead, search
+from kjerne.wire import http, msghead, saml, search
 from kjerne.wire import json as strict_json
 from kjerne.wire.edge import Authenticate, Edge, Mount
 from kjerne.wire.jwks import FetchedKeys, FixedKeys, Provider, from_issuer
 from kjerne.wire.oauth import Verifier
+from kjerne.wire.saml import Assertions
+from kjerne.wire.saml_trust import Trusted, trusted
 
 log = structlog.get_logger("kjerne")
 CALLERS_REMEMBERED = 10_000
@@ -229,34 +231,45 @@ class House:
             await conn.fetchval("SELECT 1")
         return Answer(200, b'{"status":"ready"}', "application/json")
 
-    def authenticate(self, verifier: Verifier) -> Authenticate:
-        """From a request's headers to its `Caller`; one that was made is kept as long as its token is remembered."""
+    def authenticate(self, verifier: Verifier, assertions: Assertions | None = None) -> Authenticate:
+        """From a request's headers to its `Caller`; one that was made is kept as long as its token is remembered.
+
+        With `assertions` a request may bring a SAML assertion instead: a caller is made of it anew each time.
+        """
         made: dict[int, tuple[Claims, Caller]] = {}
         table = proofs(self)
+
+        def once_of(values: tuple[int, bytes, int], used_before: Callable[[], Refusal]) -> Once:
+            async def refuse() -> NoReturn:
+                await table.must_hold(values)
+                raise used_before()
+
+            return Once(values, refuse)
 
         async def authenticate(
             method: str, url: str, headers: Sequence[tuple[bytes, bytes]], query: bytes
         ) -> tuple[Caller, Once]:
             address = f"{url}?{query.decode('latin-1')}" if query else url
+            if assertions is not None and http.scheme_of(headers) == b"saml":
+                shown = assertions.check(method, address, headers)
+                caller = await self._caller(shown.claims)
+                return caller, once_of(note_values(shown.digest, shown.at), saml.used_before)
             claims, proof = await verifier.check(method, address, headers)
-            values = note_values(proof.digest, proof.signed_at)
-
-            async def refuse() -> NoReturn:
-                await table.must_hold(values)
-                raise verifier.used_before()
-
-            once = Once(values, refuse)
+            once = once_of(note_values(proof.digest, proof.signed_at), verifier.used_before)
             known = made.get(id(claims))
             if known is not None and known[0] is claims:
                 must_be_fresh(known[1], self.clock.now(), self.settings)
                 return known[1], once
-            caller = await caller_of(claims, self.clock, self.settings, self.digest, self.registered, self.part_of)
+            caller = await self._caller(claims)
             if len(made) >= CALLERS_REMEMBERED:
                 made.clear()
             made[id(claims)] = claims, caller
             return caller, once
 
         return authenticate
+
+    async def _caller(self, claims: Claims) -> Caller:
+        return await caller_of(claims, self.clock, self.settings, self.digest, self.registered, self.part_of)
 
 
 def is_synthetic(number: str) -> bool:
@@ -280,9 +293,18 @@ async def opened(settings: Settings, keys: Keys, clock: Clock | None = None) -> 
         await store.close()
 
 
-def edge(house: House, verifier: Verifier, mounts: Sequence[Mount] = ()) -> Edge:
+def edge(house: House, verifier: Verifier, mounts: Sequence[Mount] = (), assertions: Assertions | None = None) -> Edge:
     """The ASGI application of a house."""
-    return Edge(house.settings, house.store, house.routes(), house.authenticate(verifier), mounts, house.clock)
+    authenticate = house.authenticate(verifier, assertions)
+    return Edge(house.settings, house.store, house.routes(), authenticate, mounts, house.clock)
+
+
+def assertions_of(house: House, issuers: Trusted) -> Assertions:
+    """What checks SAML assertions of `issuers`, made for one of our audiences."""
+    told = house.settings
+    return Assertions(
+        issuers, AUDIENCES, house.clock, seconds=told.saml_seconds, proof_seconds=told.dpop_seconds
+    )  # fmt: skip
 
 
 def build(settings: Settings, patience_seconds: float = 0.0) -> Lifespan:
@@ -292,6 +314,7 @@ def build(settings: Settings, patience_seconds: float = 0.0) -> Lifespan:
     """
 
     known = _key_file(settings.jwks_file, "KJERNE_JWKS_FILE", FixedKeys) if settings.jwks_file else None
+    issuers = _key_file(settings.saml_metadata, "KJERNE_SAML_METADATA", trusted) if settings.saml_metadata else None
     key = _key_file(settings.pages_key_file, "KJERNE_PAGES_KEY_FILE", _page_key) if settings.pages_client else None
 
     @contextlib.asynccontextmanager
@@ -306,7 +329,7 @@ def build(settings: Settings, patience_seconds: float = 0.0) -> Lifespan:
             issuer_keys = known or FetchedKeys(from_issuer(settings.issuer, client), clock)
             verifier = Verifier(settings.issuer, AUDIENCES, issuer_keys, clock, table, seconds=settings.dpop_seconds)
             mounts = pages(house, verifier, settings.issuer, settings.pages_client, key, client) if key else ()
-            yield edge(house, verifier, mounts)
+            yield edge(house, verifier, mounts, assertions_of(house, issuers) if issuers else None)
 
     return Lifespan(production)
 

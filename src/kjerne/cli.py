@@ -178,6 +178,7 @@ def call(
     header: Annotated[
         list[str] | None, typer.Option("--header", help="A header name:value, over one we would send; may be repeated.")
     ] = None,
+    saml: Annotated[bool, typer.Option("--saml", help="By a SAML assertion (XUA) instead of a token.")] = False,
     all_: Annotated[
         bool, typer.Option("--all", help="Follow the links to further pages; one answer with all.")
     ] = False,
@@ -194,7 +195,7 @@ def call(
     if fields and (body or method in ("GET", "HEAD")):
         says = "a form is a body of its own" if body else f"{method} sends no form: write ?name=value in the path"
         raise typer.BadParameter(says, param_hint="--form")
-    asked = Asked(method, path, basis, fields, _body(body), _headers(header or ()))
+    asked = Asked(method, path, basis, fields, _body(body), _headers(header or ()), saml)
     answer = ask(asked, caller, Attested(patient, purpose, reason, self_selected, decision, portal), follow=all_)
     _say(answer.told(), as_json=json_, text=answer.readable())
     return 0 if answer.status < 400 else _EXIT_BY_STATUS.get(answer.status, REFUSED)

@@ -24,6 +24,8 @@ ASSERTION_SECONDS: Final = 30
 REDIRECTS_LIMIT: Final = 10
 EXCHANGE: Final = "urn:ietf:params:oauth:grant-type:token-exchange"
 _IDENTITY_TYPE: Final = "urn:ietf:params:oauth:token-type:id_token"
+_ACCESS_TYPE: Final = "urn:ietf:params:oauth:token-type:access_token"
+_SAML_TYPE: Final = "urn:ietf:params:oauth:token-type:saml2"
 _ASSERTION_TYPE: Final = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 
 
@@ -85,6 +87,11 @@ class Login:
         """A person's token in exchange for her login here, with the client as actor (RFC 8693)."""
         form = {"grant_type": EXCHANGE, "subject_token": identity_token, "subject_token_type": _IDENTITY_TYPE}
         return self._held({**form, **parameters}, SigningKey.generate())
+
+    def in_saml(self, held: Held) -> str:
+        """A token said as a SAML assertion, in base64url, good for one request (RFC 8693, IHE IUA)."""
+        form = {"grant_type": EXCHANGE, "subject_token": held.token, "subject_token_type": _ACCESS_TYPE}
+        return self._held(form | {"requested_token_type": _SAML_TYPE}, held.key).token
 
     def _held(self, form: Mapping[str, str], key: SigningKey) -> Held:
         answer = self._post(self._endpoint("token_endpoint"), form, key)

@@ -37,6 +37,12 @@ class Settings(BaseSettings):
     )
     issuer: str = Field("", description="the OpenID provider whose tokens are trusted; empty in the sandbox: our own")
     jwks_file: str = Field("", description="the issuer's public keys as a file, where the issuer is not reachable")
+    saml_metadata: str = Field(
+        "", description="SAML metadata of the issuers whose XUA assertions are trusted, a file; empty: none are taken"
+    )
+    saml_seconds: int = Field(
+        60, description="how old a bearer assertion may be; used ones are remembered for five minutes", ge=6, le=290
+    )
     pages_client: str = Field(
         "", description="production: the pages' client id at the issuer; empty: no pages are served"
     )

@@ -86,6 +86,35 @@ def test_an_errand_about_one_opens_nobody_else(platform: Standing) -> None:
     assert platform.audited(answer)[0]["rule"] == "errand-about-another"
 
 
+def test_by_a_saml_assertion_she_sees_the_same_and_the_log_has_the_same_line(platform: Standing) -> None:
+    token, assertion = (asked(platform, "citizen", "citizen", saml=saml) for saml in (False, True))
+    assert token.every_id == assertion.every_id and assertion.resources()
+    one, other = (dict(platform.audited(answer.response)[0]) for answer in (token, assertion))
+    own = {"at", "number", "xid", "token", "correlation"}
+    assert {name: one[name] for name in one.keys() - own} == {name: other[name] for name in other.keys() - own}
+    assert other["token"].startswith("_")
+
+
+def test_a_doctor_sees_the_same_by_token_and_by_assertion(platform: Standing) -> None:
+    about = platform.nin("citizen")
+    answers = [
+        Answered(platform.over_wire.call("POST", BASE, as_="gp", patient=about, form=[("_count", "20")], saml=saml))
+        for saml in (False, True)
+    ]
+    assert answers[0].ids() == answers[1].ids() != []
+    rows = [platform.audited(answer.response)[0] for answer in answers]
+    assert [(row["rule"], row["client"], row["caller_hpr"]) for row in rows] == [
+        ("gp", "sandbox-epj", platform.persona("gp").hpr)
+    ] * 2
+
+
+def test_a_doctor_without_a_tie_is_refused_by_assertion_as_by_token(platform: Standing) -> None:
+    for saml in (False, True):
+        answer = platform.over_wire.call("POST", BASE, as_="outsider", patient=platform.nin("citizen"), saml=saml)
+        assert answer.status_code == 403
+        assert platform.audited(answer)[0]["rule"] == "no-relation"
+
+
 def test_without_a_portal_a_citizens_token_still_opens_no_api(platform: Standing) -> None:
     answer = platform.client.call("POST", BASE, as_="citizen", patient=platform.nin("citizen"), form=[("_count", "1")])
     assert answer.status_code == 403 and "scope" in answer.text

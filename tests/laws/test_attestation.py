@@ -15,6 +15,8 @@ from typing import Any
 
 import pytest
 
+from assertion_forgeries import FORGERIES
+from assertions import of_staff
 from attested import (
     ATTESTATION,
     DOCTOR,
@@ -111,6 +113,21 @@ async def test_att_1_an_attestation_is_json_in_its_token_and_nothing_else_is_rea
     for other in ('{"type": "nhn:tillitsrammeverk:parameters"}', "<attestation/>", {"practitioner": {}}):
         answer = await here.send(here.sent(token=staff(authorization_details=other)), person_id=PATIENT)
         assert answer.status_code == 401
+
+
+async def test_att_1_the_same_attestation_may_be_xml_in_a_signed_assertion(here: Clinic) -> None:
+    token, assertion = await here.search(), await here.assert_(of_staff(here.clock.now()))
+    assert token.status_code == assertion.status_code == 200
+    one, other = await here.audited(token), await here.audited(assertion)
+    own = {"number", "xid", "token", "correlation", "written"}
+    assert {name: one[name] for name in one.keys() - own} == {name: other[name] for name in other.keys() - own}
+    assert (one["decision"], one["department"], bool(other["written"])) == ("42", "4208723", True)
+
+
+async def test_att_2_an_assertion_that_nobody_signed_is_refused(here: Clinic) -> None:
+    at = here.clock.now()
+    for name in ("unsigned", "another patient put in after signing", "of an issuer nobody trusts"):
+        assert (await here.assert_(FORGERIES[name].make(at))).status_code == 401
 
 
 async def test_att_2_an_attestation_that_nobody_signed_is_refused(here: Clinic) -> None:

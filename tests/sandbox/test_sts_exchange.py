@@ -9,14 +9,18 @@ from typing import Any
 
 import pytest
 
-from kjerne.client import errand
+from kjerne.client import Known, attestation, errand
 from kjerne.errors import Refusal
-from kjerne.openid import Held
-from kjerne.policy.claims import Code, Identifier, Representation
+from kjerne.openid import Held, Login
+from kjerne.policy.claims import Claims, Code, Identifier, Representation
+from kjerne.sandbox.sts.app import asserted
+from kjerne.sandbox.sts.clients import AUDIENCES, STAFF_CLIENT
 from kjerne.wire import jws
 from kjerne.wire.jws import SigningKey
+from kjerne.wire.saml import Assertions
+from kjerne.wire.saml_trust import trusted
 
-from .test_sts import CITIZEN, DOCTOR, NOW, SIGNER, STS, House, house
+from .test_sts import CITIZEN, DOCTOR, HOME, NOW, SIGNER, STS, House, house
 
 __all__ = ["house"]
 
@@ -154,4 +158,84 @@ def test_a_portal_has_no_token_of_its_own(house: House) -> None:
     with pytest.raises(Refusal) as caught:
         house.login("portal").machine({"scope": "kjerne:portal"})
     assert caught.value.code == "unauthorized_client"
-    assert house.clock.now() == NOW
+
+
+def asserted_claims(house: House, text: str) -> Claims:
+    """The claims of an assertion, trusted by the metadata that the provider tells."""
+    metadata = house.http.get("/sts/saml/metadata")
+    assert metadata.headers["content-type"] == "application/samlmetadata+xml"
+    verifier = Assertions(trusted(metadata.content), AUDIENCES, house.clock)
+    return verifier.check("GET", HOME + "/x", [(b"authorization", b"SAML " + text.encode())]).claims
+
+
+def attested(house: House) -> Held:
+    """The doctor's token, with an attestation."""
+    known = Known(
+        "gp", "practitioner", STAFF_CLIENT, organisation="999999901", point_of_care="999999902", authorization="LE"
+    )
+    said = attestation(known, CITIZEN, "COC", "vurderer <henvisning> & svar", at=int(NOW.timestamp()))
+    return house.doctor(authorization_details=json.dumps([said]))
+
+
+async def test_a_token_with_an_attestation_is_said_in_saml_and_says_the_same(house: House) -> None:
+    held = attested(house)
+    token, told = await house.claims(held), asserted_claims(house, house.login().in_saml(held))
+    for claims in (token, told):
+        assert (claims.pid, claims.hpr, claims.level, claims.client) == (DOCTOR, "9001", 4, STAFF_CLIENT)
+    assert (told.scopes, told.organisation, told.suborganisation) == (
+        token.scopes, token.organisation, token.suborganisation
+    )  # fmt: skip
+    one, other = token.attestations[0], told.attestations[0]
+    assert other.patients == one.patients
+    assert other.care_relationship == one.care_relationship
+    assert other.practitioner.hpr_nr.id == one.practitioner.hpr_nr.id
+    assert other.practitioner.authorization == one.practitioner.authorization
+
+
+async def test_a_portals_token_is_said_in_saml_and_says_the_same(house: House) -> None:
+    held = exchanged(house)
+    token, told = await house.claims(held), asserted_claims(house, house.login("portal").in_saml(held))
+    for name in ("pid", "client", "actor", "errands", "scopes", "level", "organisation", "suborganisation"):
+        assert getattr(told, name) == getattr(token, name), name
+
+
+def test_every_assertion_is_a_new_one(house: House) -> None:
+    held = attested(house)
+    names = {asserted_claims(house, house.login().in_saml(held)).jti for _ in range(3)}
+    assert len(names) == 3
+
+
+def another_clients(house: House) -> tuple[Login, Held]:
+    return house.login("portal"), attested(house)
+
+
+def another_keys(house: House) -> tuple[Login, Held]:
+    held = attested(house)
+    return house.login(), Held(held.token, SigningKey.generate(), held.expires_at)
+
+
+def a_plain_login(house: House) -> tuple[Login, Held]:
+    return house.login(), house.doctor()
+
+
+def an_identity(house: House) -> tuple[Login, Held]:
+    held = attested(house)
+    return house.login(), Held(str(held.answer["id_token"]), held.key, held.expires_at)
+
+
+def an_old_one(house: House) -> tuple[Login, Held]:
+    held = attested(house)
+    house.clock.move(timedelta(seconds=600))
+    return house.login(), held
+
+
+@pytest.mark.parametrize("given", [another_clients, another_keys, a_plain_login, an_identity, an_old_one])
+def test_a_token_is_not_said_in_saml_that_is(house: House, given: Callable[[House], tuple[Login, Held]]) -> None:
+    login, held = given(house)
+    with pytest.raises(Refusal) as caught:
+        login.in_saml(held)
+    assert caught.value.code in ("invalid_grant", "invalid_request")
+
+
+def test_the_provider_signs_assertions_with_the_key_of_its_tokens(house: House) -> None:
+    assert asserted(HOME, SIGNER, house.clock).key is SIGNER

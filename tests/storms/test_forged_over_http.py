@@ -19,12 +19,15 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
 import httpx
 import pytest
 
+from assertion_forgeries import FORGERIES as ASSERTIONS
+from assertions import METADATA, Said, of_a_citizen, of_staff
 from attested import ATTESTATION, DOCTOR, PATIENT, details, put
 from clinic import ISSUER, KEYS, SEARCH, SECOND, errand, filled, laboratory, observation, opened, staff, visitor
 from forgeries import ISSUER_JWKS, OTHER_KEY, PROOF, TOKEN, Headers, Sent, proof_of
@@ -68,6 +71,21 @@ def visited(*errands: dict[str, Any], **claims: Any) -> Sent:
         url=Workers.public_url + SEARCH, issuer=ISSUER, audience="nhn:pps", at=now, slack=AHEAD_SECONDS,
         jti=f"http-{next(_numbers)}", token=visitor(*errands, **claims),
     )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Asserted:
+    """The same search with an assertion instead of token and proof."""
+
+    said: Said
+
+    def headers(self) -> Headers:
+        return [(b"host", b""), self.said.header()]
+
+
+def instant() -> datetime:
+    """Now, to the whole second: issued before it is sent."""
+    return datetime.fromtimestamp(int(time.time()), UTC)
 
 
 @dataclass
@@ -151,6 +169,7 @@ def workers(clusters: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 
     asyncio.run(fill())
     (folder / "jwks.json").write_bytes(ISSUER_JWKS)
+    (folder / "metadata.xml").write_bytes(METADATA)
     found = Workers(
         {
             **os.environ,
@@ -160,6 +179,7 @@ def workers(clusters: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator
             "KJERNE_ISSUER": ISSUER,
             "KJERNE_JWKS_FILE": str(folder / "jwks.json"),
             "KJERNE_PUBLIC_URL": Workers.public_url,
+            "KJERNE_SAML_METADATA": str(folder / "metadata.xml"),
             "KJERNE_AUDIT_CHECKPOINTS": str(folder),
             "KJERNE_POOL_SIZE": "4",
             "KJERNE_DPOP_SECONDS": "120",
@@ -202,7 +222,7 @@ class Forgery:
     """One way to ask without a right to: what is sent, and with which status it is refused. `rule` as the log has it."""
 
     name: str
-    sent: Callable[[], Sent]
+    sent: Callable[[], Sent | Asserted]
     status: tuple[int, ...]
     rule: str = ""
     more: dict[str, str] = field(default_factory=dict)
@@ -333,6 +353,16 @@ FORGERIES: Final = (
     *(Forgery(f"attestation: {name}", attested(one), (403,), rule) for name, (one, rule) in ATTESTATION.items()),
     *OTHERS,
     *PORTAL,
+    *(
+        Forgery(
+            f"assertion: {name}",
+            lambda made=one.make: Asserted(made(instant())),
+            (one.status,),
+            one.rule,
+            dict(one.more) | {"about": one.about},
+        )
+        for name, one in ASSERTIONS.items()
+    ),
 )
 
 
@@ -346,22 +376,23 @@ def judged(workers: Workers, worker: int, forgery: Forgery) -> str:
     issues = answer.json()["issue"]
     if not all(issue["severity"] == "error" and len(issue["diagnostics"]) > 10 for issue in issues):
         return f"{forgery.name}: no sentence: {answer.text[:300]}"
-    if forgery.rule and workers.rule_of(answer) != forgery.rule:
-        return f"{forgery.name}: {workers.rule_of(answer)} in the log, not {forgery.rule}"
+    if forgery.rule and (rule := workers.rule_of(answer)) != forgery.rule:
+        return f"{forgery.name}: {rule} in the log, not {forgery.rule}"
     return ""
 
 
 def test_every_named_forgery_is_refused_by_both_workers_before_and_after_a_restart(workers: Workers) -> None:
     filed(workers)
-    kinds = [sum(one.name.startswith(kind) for one in FORGERIES) for kind in ("token", "proof", "attestation")]
-    assert kinds >= [20, 15, 15] and len(FORGERIES) >= 60, kinds
+    least = {"token": 20, "proof": 15, "attestation": 15, "portal": 20, "assertion": 100}
+    kinds = {kind: sum(one.name.startswith(kind) for one in FORGERIES) for kind in least}
+    assert all(kinds[kind] >= count for kind, count in least.items()), kinds
     wrong: list[str] = []
     for restarted in (False, True):
         if restarted:
             workers.stop()
             workers.start()
         for worker in (0, 1):
-            for one in (asked(), visited()):
+            for one in (asked(), visited(), Asserted(of_staff(instant())), Asserted(of_a_citizen(instant()))):
                 good = workers.send(worker, one.headers())
                 assert good.status_code == 200 and "valueQuantity" in good.text
             wrong += [told for one in FORGERIES if (told := judged(workers, worker, one))]
@@ -389,6 +420,26 @@ def test_a_proof_is_used_once_over_both_workers_and_over_a_restart(workers: Work
     another.proof |= {"jti": used.proof["jti"], "iat": used.proof["iat"]}
     assert workers.send(1, another.headers()).status_code == 401
     assert workers.send(1, asked().headers()).status_code == 200
+
+
+def test_an_assertion_is_used_once_over_both_workers_and_over_a_restart(workers: Workers) -> None:
+    said = Asserted(of_staff(instant()))
+    headers = said.headers()
+    assert workers.send(0, headers).status_code == 200
+    for restarted in (False, True):
+        if restarted:
+            workers.stop()
+            workers.start()
+        for worker in (0, 1):
+            answer = workers.send(worker, headers)
+            assert answer.status_code == 401 and "used before" in answer.text
+    assert workers.send(1, Asserted(of_staff(instant())).headers()).status_code == 200
+
+
+def test_an_assertion_that_was_used_for_a_refused_request_is_used(workers: Workers) -> None:
+    headers = Asserted(of_staff(instant())).headers()
+    assert workers.send(0, headers, about=SECOND).status_code == 403
+    assert workers.send(1, headers).status_code == 401
 
 
 def test_a_proof_that_was_used_for_a_refused_request_is_used(workers: Workers) -> None:

@@ -29,6 +29,11 @@ def receiving(*parts: bytes) -> Any:
     return receive
 
 
+@pytest.mark.parametrize(("given", "scheme"), [(b"SAML a b", b"saml"), (b"dpop", b"dpop"), (b"", b""), (None, b"")])
+def test_the_scheme_of_a_request_is_the_first_word_of_its_credentials(given: bytes | None, scheme: bytes) -> None:
+    assert http.scheme_of([(b"host", b"x"), *([] if given is None else [(b"authorization", given)])]) == scheme
+
+
 def test_header_names_are_folded_and_repeated_values_joined() -> None:
     assert http.headers_of([(b"X-A", b"1"), (b"x-a", b"2"), (b"Accept", b"x")]) == {"x-a": "1, 2", "accept": "x"}
 

@@ -47,6 +47,7 @@ class Asked:
     form: Sequence[tuple[str, str]] = ()
     body: bytes = field(default=b"", repr=False)
     headers: Mapping[str, str] = field(default_factory=dict)
+    saml: bool = False
 
 
 class _Link(msgspec.Struct, frozen=True):
@@ -106,7 +107,7 @@ def ask(asked: Asked, caller: str, attested: Attested, *, follow: bool = False) 
         pages = [_answered(client, asked, caller, said)]
         while follow and (link := pages[-1].next_page()):
             method = "POST" if link.partition("?")[0].endswith("/_search") else "GET"
-            asked = Asked(method, link, asked.basis, headers=asked.headers)
+            asked = Asked(method, link, asked.basis, headers=asked.headers, saml=asked.saml)
             pages.append(_answered(client, asked, caller, said))
     return pages[-1] if pages[-1].status >= 400 else _whole(pages)
 
@@ -120,6 +121,7 @@ def _answered(client: Client, asked: Asked, caller: str, said: Mapping[str, Any]
         form=asked.form,
         body=asked.body,
         headers={**_content_type(asked), **asked.headers},
+        saml=asked.saml,
         **said,
     )
     return Called(answer.status_code, answer.headers.get("content-type", ""), answer.content)

@@ -28,6 +28,7 @@ from kjerne.store.keys import Keys, whole
 from kjerne.wire.edge import Edge, Mount
 from kjerne.wire.jwks import FixedKeys, Provider
 from kjerne.wire.oauth import Verifier
+from kjerne.wire.saml_trust import trusted
 
 MADE: Final = "people.json"
 
@@ -65,7 +66,8 @@ async def _edge(house: House, known: Made, http: httpx.AsyncClient) -> Edge:
     names = ("provider", *sts_clients.client_ids(people))
     keys = sts_clients.kept_keys(settings.data / "clients.json", names)
     clients = sts_clients.sandbox_clients(people, keys, public_url)
-    provider = sts.sts_app(people, clock, keys["provider"], public_url, clients)
+    asserted = sts.asserted(public_url, keys["provider"], clock)
+    provider = sts.sts_app(people, clock, keys["provider"], public_url, clients, asserted)
     issuer = sts.issuer_of(public_url)
     house.provider = Provider(issuer, http, clock)
     mint = sts.minted(public_url, keys["provider"], clock)
@@ -80,7 +82,7 @@ async def _edge(house: House, known: Made, http: httpx.AsyncClient) -> Edge:
         Mount("/sandbox", Starlette(routes=[Route("/sandbox/personas.json", _published(document))])),
         *app.pages(house, verifier, issuer, sts_clients.PAGES_CLIENT, pages_key, http),
     ]
-    return app.edge(house, verifier, mounts)
+    return app.edge(house, verifier, mounts, app.assertions_of(house, trusted(asserted.metadata())))
 
 
 def _published(document: bytes) -> Callable[[Request], Awaitable[Response]]:

@@ -80,6 +80,11 @@ def correlation_sent(scope: Scope) -> str:
         return correlation_of({})
 
 
+def scheme_of(raw: Sequence[tuple[bytes, bytes]]) -> bytes:
+    """The scheme of the request's first `Authorization`, in small letters; empty where there is none."""
+    return next((value.partition(b" ")[0].lower() for name, value in raw if name == b"authorization"), b"")
+
+
 async def body_of(receive: Receive, headers: Mapping[str, str], limit_bytes: int) -> bytes:
     """The whole body, unpacked when gzip, refused with 413 as soon as it is too long."""
     declared = headers.get("content-length", "")

@@ -15,6 +15,7 @@ from starlette.routing import Route
 from kjerne.clock import Clock
 from kjerne.errors import Refusal
 from kjerne.sandbox.sts import chooser
+from kjerne.sandbox.sts.assertion import AssertionMint
 from kjerne.sandbox.sts.clients import Client, Persona
 from kjerne.sandbox.sts.mint import Mint
 from kjerne.sandbox.sts.provider import Provider
@@ -34,18 +35,29 @@ def minted(public_url: str, key: SigningKey, clock: Clock) -> Mint:
     return Mint(issuer_of(public_url), key, clock)
 
 
+def asserted(public_url: str, key: SigningKey, clock: Clock) -> AssertionMint:
+    """What signs the provider's SAML assertions; its `metadata` are what a verifier needs."""
+    return AssertionMint.of(issuer_of(public_url), key, clock)
+
+
 def sts_app(
-    personas: Sequence[Persona], clock: Clock, key: SigningKey, public_url: str, clients: Sequence[Client]
+    personas: Sequence[Persona],
+    clock: Clock,
+    key: SigningKey,
+    public_url: str,
+    clients: Sequence[Client],
+    assertions: AssertionMint | None = None,
 ) -> Starlette:
     """The provider at `public_url` + `/sts`. Its paths begin with `/sts`, so it is mounted without cutting them."""
     mint = minted(public_url, key, clock)
     nonces = Nonces(sha256(b"nonce" + key.private_jwk()["d"].encode()).digest(), clock)
-    provider = Provider(personas, clients, mint, clock, nonces)
+    provider = Provider(personas, clients, mint, assertions or asserted(public_url, key, clock), clock, nonces)
     base = urlsplit(mint.issuer).path
     both = ["GET", "POST"]
     routes = [
         Route(f"{base}/.well-known/openid-configuration", provider.discovery),
         Route(f"{base}/.well-known/openid-configuration/jwks", provider.key_set),
+        Route(f"{base}/saml/metadata", provider.metadata),
         Route(f"{base}/connect/par", provider.push, methods=["POST"]),
         Route(f"{base}/connect/authorize", provider.authorize, methods=both),
         Route(f"{base}/connect/token", provider.token, methods=["POST"]),

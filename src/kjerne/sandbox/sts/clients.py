@@ -39,7 +39,7 @@ SYSTEM_SCOPES: Final[Mapping[str, tuple[str, ...]]] = {
 OPERATOR_ROLE: Final = "operations"
 PORTAL_ROLE: Final = "citizen-portal"
 EXCHANGE: Final = "urn:ietf:params:oauth:grant-type:token-exchange"
-"""RFC 8693: a citizen's login at the portal becomes a token that is hers, with the portal as actor."""
+"""RFC 8693: a citizen's login at the portal becomes a token that is hers, and a token becomes a SAML assertion."""
 AUDIENCES: Final = ("nhn:pps", "nhn:pmd", "kjerne")
 """Whom the sandbox issues access tokens for; a scope's audience is its part before the slash, else before the colon."""
 
@@ -109,6 +109,7 @@ def _portless(address: str) -> str:
 def sandbox_clients(personas: Iterable[Persona], keys: Mapping[str, SigningKey], public_url: str) -> tuple[Client, ...]:
     """All clients of the sandbox. `keys` by client id (`kept_keys`); `public_url` is where our own pages are."""
     people = frozenset({"authorization_code"})
+    journal = people | {EXCHANGE}
     staff = frozenset((*IDENTITY_SCOPES, *STAFF_SCOPES))
     citizen = frozenset((*IDENTITY_SCOPES, *CITIZEN_SCOPES))
     operator = frozenset((*IDENTITY_SCOPES, *OPERATOR_SCOPES))
@@ -123,7 +124,7 @@ def sandbox_clients(personas: Iterable[Persona], keys: Mapping[str, SigningKey],
         published=False,
     )
     return (
-        Client(STAFF_CLIENT, "Sandkassens journalsystem", keys[STAFF_CLIENT], staff, people, LOOPBACK_REDIRECTS),
+        Client(STAFF_CLIENT, "Sandkassens journalsystem", keys[STAFF_CLIENT], staff, journal, LOOPBACK_REDIRECTS),
         Client(CITIZEN_CLIENT, "Sandkassens innbyggerapp", keys[CITIZEN_CLIENT], citizen, people, LOOPBACK_REDIRECTS),
         Client(
             OPERATOR_CLIENT, "Sandkassens driftsverktøy", keys[OPERATOR_CLIENT], operator, people, LOOPBACK_REDIRECTS

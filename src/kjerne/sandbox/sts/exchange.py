@@ -1,7 +1,11 @@
-"""Token exchange (RFC 8693): a portal gives the citizen's login and gets a token that is hers, with itself as the actor.
+"""Token exchange (RFC 8693), two kinds of it.
 
-The login is the ID token that this provider made for this very client; another client's, an access token or one that has
-expired is refused. Whether the citizen may do the errand is not asked here: whoever takes the token asks the registers.
+A portal gives the citizen's login and gets a token that is hers, with itself as the actor. The login is the ID token that
+this provider made for this very client; another client's, an access token or one that has expired is refused. Whether the
+citizen may do the errand is not asked here: whoever takes the token asks the registers.
+
+Whoever holds an access token of this provider, about an attestation or an errand, gets it said as a SAML assertion: she
+proves with the token's own key that it is hers.
 """
 
 from __future__ import annotations
@@ -19,6 +23,7 @@ from kjerne.wire.jws import NotGenuine, PublicKey
 
 IDENTITY_TYPE: Final = "urn:ietf:params:oauth:token-type:id_token"
 ACCESS_TYPE: Final = "urn:ietf:params:oauth:token-type:access_token"
+SAML_TYPE: Final = "urn:ietf:params:oauth:token-type:saml2"
 _DETAILS: Final = msgspec.json.Decoder(list[dict[str, Any]])
 
 
@@ -38,8 +43,24 @@ class _LoggedIn(msgspec.Struct, rename={"pid": "helseid://claims/identity/pid",
     level: str
 
 
+class _Bound(msgspec.Struct):
+    jkt: str
+
+
+class _Access(msgspec.Struct):
+    """Of an access token, what is looked at before it is said in SAML; the rest goes with it as it stands."""
+
+    iss: str
+    client_id: str
+    exp: int
+    cnf: _Bound
+    authorization_details: list[dict[str, Any]] = []
+
+
 _HEADER: Final = msgspec.json.Decoder(_Header)
 _LOGGED_IN: Final = msgspec.json.Decoder(_LoggedIn)
+_ACCESS: Final = msgspec.json.Decoder(_Access)
+_SAID: Final = msgspec.json.Decoder(dict[str, Any])
 
 
 def login_of(
@@ -51,7 +72,7 @@ def login_of(
     if "actor_token" in form:
         raise Refusal(400, "The client itself is the actor; an actor_token is not taken.", code="invalid_request")
     try:
-        said = _read(form.get("subject_token", "").encode(), key)
+        said = jws.read(_LOGGED_IN, _signed(form.get("subject_token", "").encode(), key, "JWT"))
     except NotGenuine as finding:
         raise Refusal(400, f"The subject token does not hold: {finding}.", code="invalid_grant") from None
     if said.iss != issuer or said.aud != client.id or said.exp <= now:
@@ -62,12 +83,29 @@ def login_of(
     return Login(persona, said.level, said.auth_time, said.sid)
 
 
-def _read(token: bytes, key: PublicKey) -> _LoggedIn:
+def token_of(form: Mapping[str, str], client: Client, key: PublicKey, thumbprint: str, now: float) -> dict[str, Any]:
+    """What the access token in `subject_token` says, or `Refusal` 400; `thumbprint` is that of the request's proof."""
+    try:
+        body = _signed(form.get("subject_token", "").encode(), key, "at+jwt")
+        said = jws.read(_ACCESS, body)
+        told = jws.read(_SAID, body)
+    except NotGenuine as finding:
+        raise Refusal(400, f"The subject token does not hold: {finding}.", code="invalid_grant") from None
+    if said.client_id != client.id or said.cnf.jkt != thumbprint or said.exp <= now:
+        raise Refusal(
+            400, "The subject token is another client's or another key's, or has expired.", code="invalid_grant"
+        )
+    if len(said.authorization_details) != 1:
+        raise Refusal(400, "Only a token with one attestation or errand is said in SAML.", code="invalid_request")
+    return told
+
+
+def _signed(token: bytes, key: PublicKey, typ: str) -> bytes:
     head, body, seal = jws.split(token)
-    if jws.read(_HEADER, head).typ != "JWT":
-        raise NotGenuine("it is not an ID token")
+    if jws.read(_HEADER, head).typ != typ:
+        raise NotGenuine("it is a token of another type")
     jws.verify(key, "ES256", head + b"." + body, jws.decoded(seal))
-    return jws.read(_LOGGED_IN, body)
+    return body
 
 
 def errand_of(text: str) -> tuple[dict[str, Any], ...]:

@@ -20,9 +20,10 @@ from kjerne.clock import Clock
 from kjerne.errors import Refusal
 from kjerne.policy.claims import Claims
 from kjerne.sandbox.sts import chooser
+from kjerne.sandbox.sts.assertion import ASSERTION_SECONDS, METADATA_TYPE, AssertionMint
 from kjerne.sandbox.sts.clients import AUDIENCES, EXCHANGE, IDENTITY_SCOPES, Client, Persona
 from kjerne.sandbox.sts.credentials import Credentials
-from kjerne.sandbox.sts.exchange import ACCESS_TYPE, errand_of, login_of
+from kjerne.sandbox.sts.exchange import ACCESS_TYPE, SAML_TYPE, errand_of, login_of, token_of
 from kjerne.sandbox.sts.mint import ACCESS_SECONDS, Login, Mint
 from kjerne.sandbox.sts.requests import Pushed, audience_of, pushed, scopes_of, vouched
 from kjerne.sandbox.sts.state import Shelf
@@ -53,13 +54,20 @@ class Provider:
     """The provider over its personas and clients; holds logins under way, codes, and what was used once."""
 
     def __init__(
-        self, personas: Sequence[Persona], clients: Sequence[Client], mint: Mint, clock: Clock, nonces: Nonces
+        self,
+        personas: Sequence[Persona],
+        clients: Sequence[Client],
+        mint: Mint,
+        assertions: AssertionMint,
+        clock: Clock,
+        nonces: Nonces,
     ) -> None:
         self.issuer = mint.issuer
         self._base = urlsplit(mint.issuer).path
         self._personas = personas
         self._clients = {client.id: client for client in clients}
         self._mint = mint
+        self._assertions = assertions
         self._clock = clock
         self._nonces = nonces
         self._proofs = Proofs(clock, PROOF_SECONDS, nonces)
@@ -198,10 +206,14 @@ class Provider:
         return {"access_token": token, "scope": " ".join(scopes)}
 
     def _exchanged(self, client: Client, form: Mapping[str, str], proof: Proof) -> dict[str, Any]:
-        """RFC 8693: the citizen's token, for one errand of hers at the portal that is the client."""
+        """RFC 8693: the citizen's token, for one errand of hers at the portal that is the client; or a token in SAML."""
         wanted = form.get("requested_token_type", ACCESS_TYPE)
+        if wanted == SAML_TYPE and form.get("subject_token_type") == ACCESS_TYPE:
+            return self._in_saml(client, form, proof)
         if wanted != ACCESS_TYPE:
             raise Refusal(400, f"requested_token_type must be {ACCESS_TYPE}.", code="invalid_request")
+        if not client.exchanged:
+            raise Refusal(400, "The client is no citizen portal.", code="unauthorized_client")
         login = login_of(form, client, self.issuer, self._own, self._personas, self._clock.now().timestamp())
         scopes = scopes_of(client.exchanged, form.get("scope", ""))
         audience = audience_of(scopes, form.get("resource", ""))
@@ -210,6 +222,21 @@ class Provider:
             client, scopes, audience, proof.key.thumbprint, login, details, acting=True
         )  # fmt: skip
         return {"access_token": token, "issued_token_type": ACCESS_TYPE, "scope": " ".join(scopes)}
+
+    def _in_saml(self, client: Client, form: Mapping[str, str], proof: Proof) -> dict[str, Any]:
+        """RFC 8693 with SAML out: IHE IUA's SAML token, for one request."""
+        said = token_of(form, client, self._own, proof.key.thumbprint, self._clock.now().timestamp())
+        text = jws.encoded(self._assertions.assertion(said))
+        return {
+            "access_token": text,
+            "issued_token_type": SAML_TYPE,
+            "token_type": "N_A",
+            "expires_in": ASSERTION_SECONDS,
+        }
+
+    async def metadata(self, _: Request) -> Response:
+        """SAML metadata: with which certificate assertions of this provider are signed."""
+        return Response(self._assertions.metadata(), media_type=METADATA_TYPE)
 
     async def userinfo(self, request: Request) -> Response:
         """OpenID Connect Core 5.3: who the token's person is, to a client that asked for `openid`."""
