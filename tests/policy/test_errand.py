@@ -33,6 +33,15 @@ async def test_a_citizen_at_a_portal_is_herself_with_her_errand_and_the_portal_i
     assert who.errand == Errand("FAMRQT", "1", digest(OTHER))
 
 
+async def test_the_national_identifiers_are_these() -> None:
+    said = Representation(
+        Identifier(OTHER, system="urn:oid:2.16.578.1.12.4.1.4.2"),
+        Code("PWATRNY", system="urn:oid:2.16.840.1.113883.1.11.20448"),
+        "2.16.578.1.12.4.1.7.2.1.3",
+    )
+    assert (await made(visit(said))).errand == Errand("PWATRNY", "3", digest(OTHER))
+
+
 async def test_a_citizen_without_a_portal_has_no_errand() -> None:
     who = await made(visit(actor="", errands=(), scopes=SCOPES - {PORTAL}))
     assert (who.kind, who.errand) == ("citizen", None)

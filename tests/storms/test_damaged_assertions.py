@@ -187,7 +187,8 @@ async def test_an_assertion_damaged_before_it_was_signed_opens_nothing_that_it_d
         answer: Any = decide(caller, HER, "results", "search", now=NOW)
         if isinstance(answer, Grant):
             opened += 1
-            assert all(plain(written).count(one) == plain(whole).count(one) for one in PIECES), written
+            # Under the old name or the new: where both are known and differ it is refused.
+            assert all(piece in plain(written) for piece in PIECES), written
         else:
             refused += 1
     assert opened and refused > NUMBER / 40

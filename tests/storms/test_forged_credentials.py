@@ -17,8 +17,9 @@ from typing import Any, Final
 
 import msgspec
 
-from attested import DOCTOR, OWN_UNITS, PATIENT, claims, details, digest, made
-from kjerne.access import Grant, Subject
+from attested import DOCTOR, OTHER, OWN_UNITS, PATIENT, claims, details, digest, made
+from clinic import errand
+from kjerne.access import PORTAL, Grant, Subject
 from kjerne.clock import FixedClock
 from kjerne.errors import Refusal
 from kjerne.policy.rules import decide
@@ -26,7 +27,7 @@ from kjerne.wire import attestation, dpop, jws
 from kjerne.wire.jwks import FixedKeys
 from kjerne.wire.jws import SigningKey
 from kjerne.wire.oauth import Verifier
-from policy.cast import CONSUMER, COURSE, patient
+from policy.cast import CONSUMER, COURSE, PARENT, patient
 
 NOW: Final = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 AT: Final = int(NOW.timestamp())
@@ -192,3 +193,44 @@ async def test_no_damaged_attestation_opens_what_it_does_not_vouch_for() -> None
         else:
             refused += 1
     assert opened and refused > NUMBER / 4
+
+
+ERRAND: Final = json.dumps(errand(OTHER, "FAMRQT", "1")).encode()
+CHILD: Final[Subject] = patient(
+    age=8, caller_key=7, ties=(PARENT,), digests=frozenset({digest(OTHER)}), lives_with_parent=True
+)
+
+
+def says_the_errand(said: dict[str, Any]) -> bool:
+    """Whether an errand, read here without the product, is a parent's about this child and nobody else."""
+    return (
+        said["type"] == "kjerne:representation"
+        and said["patient"]["id"] == OTHER
+        and said["purpose_of_use"]["code"] == "FAMRQT"
+        and said["access_policy"].endswith(".7.2.1.1")
+    )
+
+
+async def test_no_damaged_errand_opens_what_it_does_not_say() -> None:
+    chance = seeded()
+    ways = (*DAMAGE[:3], other_digits, other_digits, other_words, other_words)
+    opened = refused = 0
+    for _ in range(NUMBER):
+        raw = chance.choice(ways)(ERRAND, chance)
+        try:
+            said = attestation.errands([msgspec.json.decode(raw, type=dict[str, Any])])
+            visit = claims(
+                client="portal", actor="portal", scopes=frozenset({"kjerne:citizen", PORTAL}), pid=PATIENT, hpr="",
+                attestations=(), errands=said,
+            )  # fmt: skip
+            answer = decide(await made(visit), CHILD, "results", "search", now=NOW)
+        except (msgspec.DecodeError, UnicodeDecodeError, Refusal):
+            refused += 1
+            continue
+        if isinstance(answer, Grant):
+            opened += 1
+            assert says_the_errand(json.loads(raw)), raw
+        else:
+            refused += 1
+    assert refused > NUMBER / 4
+    print(f"{NUMBER} errands, {opened} opened")

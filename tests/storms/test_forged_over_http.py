@@ -36,6 +36,7 @@ from kjerne.store.embedded import PROGRAM
 from kjerne.store.shares import NAME
 from started import free_port
 
+from .test_damaged_assertions import damaged, is_damaged
 from .test_forged_credentials import DAMAGE
 
 pytestmark = pytest.mark.slow
@@ -454,6 +455,9 @@ def test_no_randomly_damaged_credentials_pass_over_http(workers: Workers) -> Non
     chance = random.Random(seed)
     damage = [one for one in DAMAGE if one.__name__ != "put_in"]
     for number in range(int(os.environ.get("KJERNE_STORM", "1000")) // 10):
+        if number % 4 == 0:
+            not_taken(workers, number, chance)
+            continue
         host, token, proof = asked().headers()
         spoil = chance.choice(damage)
         which = chance.random() < 0.5
@@ -470,3 +474,17 @@ def test_no_randomly_damaged_credentials_pass_over_http(workers: Workers) -> Non
             continue  # no client can send such a header
         assert answer.status_code in (400, 401), (number, answer.text[:300])
         assert not NEVER_TOLD.search(answer.text)
+
+
+def not_taken(workers: Workers, number: int, chance: random.Random) -> None:
+    """One damaged assertion."""
+    said = of_staff(instant())
+    raw = said.document()
+    while not is_damaged(text := damaged(raw, chance), raw):
+        pass
+    try:
+        answer = workers.send(number % 2, [(b"host", b""), (b"authorization", b"SAML " + text)])
+    except (httpx.LocalProtocolError, ValueError):
+        return  # no client can send such a header
+    assert answer.status_code in (400, 401, 431), (number, answer.text[:300])
+    assert not NEVER_TOLD.search(answer.text)

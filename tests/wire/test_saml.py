@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -169,6 +170,12 @@ def test_a_key_on_a_curve_can_be_held_too() -> None:
     header = of_staff(NOW, method=HOLDER, confirmation=confirmation).header()
     proof = proof_for(header[1].partition(b" ")[2], ECKey.import_key(dict(key.private_jwk())))
     assert verifier().check("POST", URL, [header, proof]).claims.pid == DOCTOR
+
+
+def test_no_level_of_the_log_tells_what_an_assertion_holds(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    checked(of_staff(NOW))
+    assert DOCTOR not in caplog.text and PATIENT not in caplog.text
 
 
 def test_two_assertions_in_two_headers_are_a_bad_request() -> None:

@@ -11,6 +11,7 @@ is no second one, no second signature, no place to hide one, no comment, CDATA, 
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
@@ -41,6 +42,9 @@ EXCLUSIVE: Final = "http://www.w3.org/2001/10/xml-exc-c14n#"
 ENVELOPED: Final = "http://www.w3.org/2000/09/xmldsig#enveloped-signature"
 BEARER: Final = "urn:oasis:names:tc:SAML:2.0:cm:bearer"
 HOLDER_OF_KEY: Final = "urn:oasis:names:tc:SAML:2.0:cm:holder-of-key"
+
+# At DEBUG the library writes the whole of what was signed, person numbers and all; no level of ours may open that.
+logging.getLogger("signxml").setLevel(logging.WARNING)
 
 _PARTS: Final = tuple(ASSERTION + name for name in ("Subject", "Conditions", "AuthnStatement", "AttributeStatement"))
 _SKEW: Final = timedelta(seconds=SKEW_SECONDS)
