@@ -153,9 +153,12 @@ def test_no_damaged_assertion_passes() -> None:
 
 ID: Final = "_damaged-before"
 PIECES: Final = (
-    f"<saml:NameID>{DOCTOR}<", f"{PATIENT}^^^", 'extension="9001"', 'code="LE"', 'extension="999999901"',
-    'extension="999999902"', f'codeSystem="{OID}.1.9060"', 'code="TREAT"', "<saml:Audience>nhn:pps<", ">4<",
+    (f"<saml:NameID>{DOCTOR}<",), (f"{PATIENT}^^^",), ('extension="9001"', ">9001<"), ('code="LE"',),
+    ('extension="999999901"', 'extension="999999902"'), (f'codeSystem="{OID}.1.9060"',), ('code="TREAT"',),
+    ("<saml:Audience>nhn:pps<",), (">4<",),
 )  # fmt: skip
+"""What must still be said, in one of its words: the HPR number stands in two attributes, and the organisation, whose only
+word in an assertion is the issuer's, may have become its own unit where the patient is treated."""
 
 
 def other_digits(text: str, chance: random.Random) -> str:
@@ -188,7 +191,7 @@ async def test_an_assertion_damaged_before_it_was_signed_opens_nothing_that_it_d
         if isinstance(answer, Grant):
             opened += 1
             # Under the old name or the new: where both are known and differ it is refused.
-            assert all(piece in plain(written) for piece in PIECES), written
+            assert all(any(word in plain(written) for word in piece) for piece in PIECES), written
         else:
             refused += 1
     assert opened and refused > NUMBER / 40
