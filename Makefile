@@ -64,7 +64,8 @@ storm: setup $(VENV)/.test-tools
 	KJERNE_STORM=$(STORM) $(BIN)/python -m pytest -q tests/storms
 
 coverage: setup $(VENV)/.test-tools
-	$(BIN)/coverage run --source=src/kjerne/policy -m pytest -q tests/policy tests/laws/test_attestation.py
+	$(BIN)/coverage run --source=src/kjerne/policy -m pytest -q tests/policy tests/laws/test_attestation.py \
+		tests/services/results/test_preferences.py
 	$(BIN)/coverage report --show-missing --fail-under=100
 
 mutants: setup $(VENV)/.test-tools

@@ -214,4 +214,6 @@ async def test_whom_the_law_opens_or_a_tie_knows_may_be_named(stored: Stored) ->
     ):
         stored.known = known
         assert await one.may_name(doctor(), HER, "results", "search") is named
+    stored.known = patient(ties=(GP_LIST,))
+    assert await one.may_name(replace(doctor(), parts=()), HER, "results", "search") is False
     assert stored.written == []

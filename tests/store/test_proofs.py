@@ -148,7 +148,7 @@ async def _crash(pool: Pool, log: Path) -> None:
 
 
 async def _reopened(dsn: str) -> Pool:
-    for _ in range(100):
+    for _ in range(600):
         try:
             return await open_pool(dsn, 1)
         except (asyncpg.PostgresError, OSError):

@@ -196,6 +196,16 @@ async def test_lifting_it_leaves_what_the_source_restricted(workers: tuple[Worke
     assert await one.sees(number) == []
 
 
+async def test_what_is_lifted_is_not_lifted_again(workers: tuple[Worker, Worker], number: str) -> None:
+    one, other = workers
+    await one.person(number)
+    held = await one.choose(number, Wish("restriction"))
+    await other.lift(number, held)
+    with pytest.raises(Refusal) as refusal:
+        await one.lift(number, held)
+    assert (refusal.value.status, refusal.value.where) == (404, "number")
+
+
 async def test_a_record_of_nobody_or_of_another_cannot_be_restricted(
     workers: tuple[Worker, Worker], number: str
 ) -> None:
