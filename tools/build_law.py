@@ -12,7 +12,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "src"))
 
-from kjerne.access import Label
+from kjerne.access import SHUT_BY_PATIENT, Label
 from kjerne.policy.facts import ROLES, SCOPES
 from kjerne.policy.rule import Rule, Section
 from kjerne.policy.table import NO_RULE, SECTIONS, UNKNOWN_PERSON
@@ -61,6 +61,7 @@ def _then(rule: Rule) -> str:
         return f"**no**, outcome {rule.outcome}" if rule.outcome else "**no**"
     parts = ["**yes**"]
     hidden = [str(label.name).lower().replace("_", " ") for label in Label if label in rule.hides]
+    hidden += ["every restricted part"] if SHUT_BY_PATIENT in rule.hides else []
     if hidden:
         parts.append("hides " + ", ".join(hidden))
     if rule.released_only:

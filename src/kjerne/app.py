@@ -50,6 +50,7 @@ from kjerne.registries import identifiers
 from kjerne.services.access_log.api import AccessLogApi
 from kjerne.services.consents import ConsentsApi
 from kjerne.services.disclosures import DisclosuresApi
+from kjerne.services.exports.api import ExportsApi
 from kjerne.services.oversight import OversightApi
 from kjerne.services.participation.api import ParticipationApi
 from kjerne.services.participation.register import Register
@@ -193,6 +194,7 @@ class House:
             *access_log.routes(),
             *standards.routes(),
             *imports.routes(),
+            *ExportsApi(self.store.pool, self.reader, tuple(SERVICE_BY_TYPE), parse_json).routes(),
             *SmartConfiguration(self.told_by_provider, ("/fhir/R4", "/pps/v2"), tuple(SERVICE_BY_TYPE)).routes(),
         ]
         for method in ("GET", "POST"):

@@ -2,7 +2,7 @@
 
 Where the product walks down a table to the first row that fits, this asks each law by itself whether it speaks against,
 and gives only when none does. It counts birthdays where the product counts years, and knows summer time by its rule.
-Each function names its source; what the sources leave open is settled in docs/law.md, conflicts K1 to K31.
+Each function names its source; what the sources leave open is settled in docs/law.md, conflicts K1 to K34.
 """
 
 from __future__ import annotations
@@ -126,8 +126,8 @@ def answer(s: Situation) -> Answer:
         return Answer(given=False)
     if s.smart and not smart_scopes_leave_something(s):
         return Answer(given=False)
-    if s.action in ("examine", "trace", "link"):
-        return registrar(s) if s.action == "link" else operator(s)
+    if s.action in ("examine", "trace", "link", "export"):
+        return {"link": registrar, "export": exporter}.get(s.action, operator)(s)
     if s.kind == "practitioner":
         return personnel(s)
     if s.kind == "citizen":
@@ -153,7 +153,9 @@ def smart_scopes_leave_something(s: Situation) -> bool:
     elif s.action == "choose":
         wanted = {("Consent", "c"), ("Consent", "u")}
     else:
-        letters = {"read": "r", "history": "r", "search": "s", "file": "cu", "correct": "ud"}.get(s.action, "")
+        letters = {"read": "r", "history": "r", "search": "s", "file": "cu", "correct": "ud", "export": "r"}.get(
+            s.action, ""
+        )
         wanted = {(type_, letter) for type_ in types for letter in letters}
     return any((type_, letter) in wanted for type_, letter, _ in pieces)
 
@@ -534,6 +536,20 @@ def registrar(s: Situation) -> Answer:
     if not by or "kjerne:operations" not in s.scopes:
         return Answer(given=False)
     return Answer(given=True, hidden=EVERYTHING, purpose=s.purpose or (s.attest.purpose if s.attest else ""))
+
+
+NOT_IN_BULK = frozenset({"restricted", "restricted here", "withdrawn"}) | {f"part {number}" for number in range(16)}
+"""What the patient has shut to anybody, in whole or in part, and what was filed on a wrong person."""
+
+
+def exporter(s: Situation) -> Answer:
+    """In bulk (K34): the operator; nobody who has shut anything, no kode 6 and 7, nothing that personnel may not see."""
+    by = s.kind == "system" or (s.kind == "practitioner" and s.level >= 4)
+    shut = is_blocked(s) or is_protected(s.address) or wills_now(s, "opt-out") or is_restricted(s)
+    if not by or s.service != "results" or "kjerne:operations" not in s.scopes or shut:
+        return Answer(given=False)
+    purpose = s.purpose or (s.attest.purpose if s.attest else "")
+    return Answer(given=True, hidden=NOT_IN_BULK, purpose=purpose)
 
 
 def operator(s: Situation) -> Answer:

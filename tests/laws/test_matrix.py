@@ -44,6 +44,21 @@ OTHER_ACTIONS = ("read", "history", "write", "insight", "choose", "file", "corre
 
 OTHER_ACTIONS = ("read", "history", "write", "insight", "choose", "file", "correct", "examine", "trace", "link")
 
+
+OTHER_ACTIONS = (
+    "read",
+    "history",
+    "write",
+    "insight",
+    "choose",
+    "file",
+    "correct",
+    "examine",
+    "trace",
+    "link",
+    "export",
+)
+
 READ = frozenset({"nhn:pps/provesvar-read"})
 GP = Situation(
     "practitioner", "search", NOW, scopes=READ, hpr="9144900", role="LE", legal_entity=ENTITY, unit=UNIT,

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from kjerne.access import Caller, Grant, Label
+from kjerne.access import Caller, Grant, Label, Subject
 from kjerne.fhir.smart import limits
 
 from .cast import choice, citizen, doctor, laboratory, patient
@@ -64,6 +64,22 @@ def test_smart_scopes_that_leave_nothing_refuse_and_others_do_not() -> None:
     assert ask(replace(operator, limits=()), patient(), "trace", service="documents").rule == "scope-missing"
     elsewhere = replace(citizen(), limits=limits(["user/*.cruds"], "citizen"))
     assert ask(elsewhere, patient(caller_key=1), "insight", service="documents").rule == "own-log"
+
+
+EXPORTED = [
+    (patient(), "exported"),
+    (patient(choices=(choice("block", hpr="9144900"),)), "export-by-a-blocked"),
+    (patient(protection="fortrolig"), "export-protected"),
+    (patient(choices=(choice("opt-out"), choice("restriction"))), "export-after-opt-out"),
+    (patient(choices=(choice("restriction"),)), "export-restricted"),
+]
+
+
+@pytest.mark.parametrize(("subject", "rule"), EXPORTED)
+def test_an_export_leaves_out_who_has_shut_anything(subject: Subject, rule: str) -> None:
+    asking = doctor(scopes=OPERATIONS, attestation=None)
+    assert ask(asking, subject, "export").rule == rule
+    assert ask(laboratory(), subject, "export").rule == "scope-missing"
 
 
 @pytest.mark.parametrize("service", ["results", "persons"])

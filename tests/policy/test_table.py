@@ -13,6 +13,7 @@ from kjerne.policy.words import CHOICE_EFFECTS, RULE_WORDS, says
 
 from .cast import DOCTOR, doctor, patient
 from .test_rules import AT_A_PORTAL, ATTESTED, CITIZENS, EXAMINED, PERSONNEL, ask
+from .test_rules_systems import EXPORTED
 
 ROOT = Path(__file__).parents[2]
 
@@ -42,6 +43,7 @@ def test_every_rule_decides_some_story() -> None:
         "log-controlled",
         "disclosed-to-source",
         "persons-linked",
+        *(rule for _, rule in EXPORTED),
     }
     told |= {row[3] for row in AT_A_PORTAL} | {"basis-not-signed"}
     assert {rule.id for rule in RULES} - told == set()

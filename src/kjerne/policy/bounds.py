@@ -15,7 +15,14 @@ from kjerne.policy.facts import Case
 RESULT_TYPES: Final = ("DiagnosticReport", "Observation", "ServiceRequest", "Specimen", "PractitionerRole", "Binary")
 TYPES_BY_SERVICE: Final[Mapping[str, tuple[str, ...]]] = {"results": RESULT_TYPES}
 """Service -> the FHIR types it holds."""
-LETTERS: Final[Mapping[Action, str]] = {"read": "r", "history": "r", "search": "s", "file": "cu", "correct": "ud"}
+LETTERS: Final[Mapping[Action, str]] = {
+    "read": "r",
+    "history": "r",
+    "search": "s",
+    "file": "cu",
+    "correct": "ud",
+    "export": "r",
+}
 """Of these letters at least one must be left of at least one type of the service."""
 OF_EVERY_SERVICE: Final[Mapping[Action, tuple[str, str]]] = {
     "insight": ("AuditEvent", "rs"),

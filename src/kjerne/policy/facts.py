@@ -89,6 +89,8 @@ SCOPES: Final[Mapping[tuple[CallerKind, str, Action], frozenset[str]]] = {
     ("citizen", "", "insight"): frozenset({"kjerne:citizen", "kjerne:insight"}),
     ("citizen", "", "choose"): frozenset({"kjerne:citizen"}),
     ("system", "", "insight"): frozenset({AUDIT}),
+    ("system", "results", "export"): frozenset({OPERATIONS}),
+    ("practitioner", "results", "export"): frozenset({OPERATIONS}),
     ("system", "", "link"): frozenset({OPERATIONS}),
     ("practitioner", "", "link"): frozenset({OPERATIONS}),
 }

@@ -36,6 +36,7 @@ from kjerne.policy.rule import (
     Rule,
     Section,
 )
+from kjerne.policy.table_export import EXPORTING
 from kjerne.policy.table_linking import LINKING
 from kjerne.policy.table_representing import (
     REPRESENTATIVES_LOG,
@@ -508,6 +509,7 @@ SECTIONS: Final = (
     _DISCLOSING,
     _LOG_KEPT,
     LINKING,
+    EXPORTING,
 )
 """In order. What is not here is refused (`NO_RULE`)."""
 

@@ -344,6 +344,26 @@ _NN_EN: Final[Mapping[str, tuple[str, str]]] = {
         "Drifta av plattforma vurderte om to personnummer er same person, knytte dei saman eller skilde dei.",
         "Operators of the platform judged whether two person numbers are one person, linked them or separated them.",
     ),
+    "export-by-a-blocked": (
+        "Opplysningane vart ikkje tekne med i ein eksport, fordi den som bad om han, er blokkert ved namn.",
+        "The information was left out of an export, because the one who asked for it is blocked by name.",
+    ),
+    "export-protected": (
+        "Opplysningane vart ikkje tekne med i ein eksport, fordi adressa er verna.",
+        "The information was left out of an export, because the address is protected.",
+    ),
+    "export-after-opt-out": (
+        "Opplysningane vart ikkje tekne med i ein eksport, fordi det er reservert mot lagring her.",
+        "The information was left out of an export, because of an opt-out here.",
+    ),
+    "export-restricted": (
+        "Opplysningane vart ikkje tekne med i ein eksport, fordi dei er sperra.",
+        "The information was left out of an export, because it is restricted.",
+    ),
+    "exported": (
+        "Opplysningane vart tekne med i ein eksport. Rettsgrunnlaget står ved sida av.",
+        "The information was part of an export. The legal ground stands beside this.",
+    ),
     "readers-traced": (
         "Den som har ansvaret for loggen, såg kven som hadde opna eit svar som var sendt inn på feil person.",
         "The one who is responsible for the log saw who had opened a result sent in about the wrong person.",

@@ -130,12 +130,17 @@ WITH {STAMPED}, r AS MATERIALIZED (
 ), {audited("r", _FIRST_AUDIT)}
 SELECT s.ok, r.* FROM s LEFT JOIN r ON true"""
 
-_ALL = f"""
-WITH {STAMPED}, c AS MATERIALIZED (
+_NEWEST_OF_EACH = f"""
   SELECT n.* FROM s, unnest($6::smallint[]) AS asked (type), LATERAL (
     SELECT {OUTER} FROM record r WHERE s.ok AND {ALLOWED} AND r.type = asked.type
     ORDER BY r.date_from DESC NULLS LAST, r.id LIMIT $7
-  ) n
+  ) n"""
+_CURRENT = f"""
+WITH {STAMPED}, r AS MATERIALIZED ({_NEWEST_OF_EACH}
+), {audited("r", _FIRST_AUDIT)}
+SELECT s.ok, r.* FROM s LEFT JOIN r ON true"""
+_ALL = f"""
+WITH {STAMPED}, c AS MATERIALIZED ({_NEWEST_OF_EACH}
 ), r AS MATERIALIZED (
   SELECT * FROM c
   UNION ALL
@@ -247,6 +252,10 @@ class Reader:
         versions = [version for _, _, version in wanted]
         rows = await self._left(conn, grant, _AS_READ, types, ids, versions, *audit.given(grant))
         return [(current, next(iter(former), None)) for current, former in _gathered(self.opened(grant, rows))]
+
+    async def current_of(self, conn: Connection, grant: Grant, types: Sequence[int], limit: int) -> list[Record]:
+        """The newest records of each of some types, at most so many of one, for who hands them on. Raises `Stale`."""
+        return self.opened(grant, await self._left(conn, grant, _CURRENT, list(types), limit, *audit.given(grant)))
 
     async def all_of(
         self, conn: Connection, grant: Grant, types: Sequence[int], limit: int

@@ -8,3 +8,27 @@ UPDATE person_link SET number = ('x' || substr(md5(patient::text || other::text 
 ALTER TABLE person_link ALTER COLUMN number SET NOT NULL;
 CREATE UNIQUE INDEX person_link_number ON person_link (number);
 CREATE INDEX person_link_at ON person_link (at);
+
+-- Exports asked for, on which ground, and who has approved them. No record lies here: a file is read when it is fetched.
+CREATE TABLE export (
+    number      bigint PRIMARY KEY,
+    at          timestamptz NOT NULL,
+    client      text NOT NULL,
+    asked_by    bytea NOT NULL,               -- digest of the person who asked; empty for a system
+    author      text NOT NULL,
+    ground      text NOT NULL,
+    recipient   text NOT NULL,
+    types       smallint[] NOT NULL,
+    opened_at   timestamptz,                  -- when the second approval was given
+    upper       bigint[] NOT NULL DEFAULT '{}', -- the last person key of each file, in order
+    ended_at    timestamptz
+);
+CREATE TABLE export_approval (
+    export  bigint NOT NULL,
+    person  bytea NOT NULL,
+    name    text NOT NULL,
+    at      timestamptz NOT NULL,
+    PRIMARY KEY (export, person)
+);
+GRANT SELECT, INSERT, UPDATE ON export TO kjerne_app;
+GRANT SELECT, INSERT ON export_approval TO kjerne_app;

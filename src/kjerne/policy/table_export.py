@@ -1,0 +1,58 @@
+"""The law's rows on export: what leaves in bulk on a named legal ground, and whom no export may hold.
+
+The ground and the two approvals are asked for by the service, before any patient is (`services.exports`).
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from kjerne.access import SHUT_BY_PATIENT, Action, Label
+from kjerne.policy import facts
+from kjerne.policy.rule import OPERATORS, RESULTS, Rule, Section
+
+EXPORT: Final[frozenset[Action]] = frozenset({"export"})
+
+EXPORTING: Final = Section(
+    title="Results: exported on a named legal ground, with two approvals",
+    kinds=OPERATORS,
+    services=RESULTS,
+    actions=EXPORT,
+    rules=(
+        Rule(
+            id="export-by-a-blocked",
+            effect="deny",
+            law="pasientjournalloven § 17; pasient- og brukerrettighetsloven § 5-3",
+            says="Opplysningene ble ikke tatt med i en eksport, fordi den som ba om den, er blokkert ved navn.",
+            when=(facts.is_blocked_by_name,),
+        ),
+        Rule(
+            id="export-protected",
+            effect="deny",
+            law="kjernejournalforskriften (nhn.no om kode 6 og 7)",
+            says="Opplysningene ble ikke tatt med i en eksport, fordi adressen er beskyttet.",
+            when=(facts.has_protected_address,),
+        ),
+        Rule(
+            id="export-after-opt-out",
+            effect="deny",
+            law="pasientjournalloven § 13; kjernejournalforskriften (retten til å reservere seg)",
+            says="Opplysningene ble ikke tatt med i en eksport, fordi det er reservert mot lagring her.",
+            when=(facts.has_opted_out,),
+        ),
+        Rule(
+            id="export-restricted",
+            effect="deny",
+            law="pasientjournalloven § 17; pasient- og brukerrettighetsloven § 5-3",
+            says="Opplysningene ble ikke tatt med i en eksport, fordi de er sperret.",
+            when=(facts.is_restricted,),
+        ),
+        Rule(
+            id="exported",
+            effect="grant",
+            law="pasientjournalloven § 20, § 22; personvernforordningen artikkel 6 og 9",
+            says="Opplysningene ble tatt med i en eksport. Rettsgrunnlaget står ved siden av.",
+            hides=SHUT_BY_PATIENT | Label.WITHDRAWN,
+        ),
+    ),
+)

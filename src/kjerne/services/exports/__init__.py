@@ -1,0 +1,1 @@
+"""Bulk export on a named legal ground, approved by two persons."""

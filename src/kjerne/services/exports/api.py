@@ -1,0 +1,254 @@
+"""`POST /fhir/R4/$export`: FHIR Bulk Data (build 2.0) over the results, on a named legal ground and with two approvals.
+
+Asked for by an operator's system or an operator; approved by two other persons, each logged in herself. Then it has its
+manifest. A file is read when it is fetched, patient by patient under the law of that moment, so nothing lies about: what a
+patient has shut since is left out, each one in it has her row in the log with the ground, and an export grows old.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Final
+
+from kjerne.access import OPERATIONS, Caller, Grant
+from kjerne.errors import Refusal
+from kjerne.exchange import CONTROL, Answer, Call, Denied, PatientRef, Route, granted
+from kjerne.fhir import smart
+from kjerne.fhir.definitions import type_name, type_number
+from kjerne.fhir.encode import encode
+from kjerne.registries.identifiers import numbers_in
+from kjerne.store import audit, exports
+from kjerne.store.exports import Export
+from kjerne.store.pool import Connection, Pool
+from kjerne.store.reading import Reader
+
+SERVICE: Final = "results"
+APPROVALS: Final = 2
+LIFE: Final = timedelta(days=7)
+LISTED: Final = 100
+RECORDS_LIMIT: Final = 20_000
+"""Of one type about one patient: more is refused, since a file is never cut without a word."""
+TEXT_CHARACTERS: Final = (8, 500)
+BODY_LIMIT_BYTES: Final = 16_000
+NDJSON: Final = "application/fhir+ndjson"
+LAW: Final = "pasientjournalloven § 22"
+SAYS: Final[Mapping[str, str]] = {
+    "export-asked": "En eksport ble bedt om.",
+    "export-approved": "En eksport ble godkjent.",
+    "export-ended": "En eksport ble avsluttet.",
+}
+"""What the platform's own log says by the rule that stands there."""
+
+
+@dataclass(frozen=True)
+class ExportsApi:
+    """The handlers. `types` can be exported."""
+
+    pool: Pool
+    reader: Reader
+    types: Sequence[str]
+    parse_json: Callable[[bytes], dict[str, Any]]
+
+    def routes(self) -> list[Route]:
+        one = "/exports/{number}"
+        return [
+            Route("POST", "/fhir/R4/$export", self.ask, OPERATIONS, "fhir", BODY_LIMIT_BYTES),
+            Route("GET", "/exports", self.listed, OPERATIONS, "json"),
+            Route("GET", one, self.status, OPERATIONS, "fhir"),
+            Route("DELETE", one, self.end, OPERATIONS, "fhir"),
+            Route("POST", one + "/approve", self.approve, OPERATIONS, "json"),
+            Route("GET", one + "/files/{file}", self.file, OPERATIONS, "fhir"),
+        ]
+
+    async def ask(self, call: Call) -> Answer:
+        """202, with where its state is read. Body: Parameters `ground`, `recipient`, and if wanted `_type`."""
+        if "respond-async" not in call.headers.get("prefer", ""):
+            raise Refusal(400, "an export is asked for with Prefer: respond-async", where="prefer")
+        said = _parameters(self.parse_json(call.body))
+        ground, recipient = _text(said, "ground"), _text(said, "recipient")
+        if "§" not in ground and "artikkel" not in ground.lower():
+            raise Refusal(
+                422, "the ground names no provision of law", where="ground", todo="Name the act and its paragraph (§)."
+            )
+        names = said["_type"].split(",") if "_type" in said else list(self.types)
+        if any(name not in self.types for name in names):
+            raise Refusal(422, f"only these are exported: {', '.join(self.types)}", where="_type")
+        caller = _caller(call)
+        for name in names:
+            smart.demand(caller, name, "r")
+        async with self.pool.acquire() as conn, conn.transaction():
+            number = await exports.add(
+                conn, caller, _name(caller), ground, recipient, [type_number(name) for name in dict.fromkeys(names)],
+                call.at,
+            )  # fmt: skip
+            await _log(conn, call, number, "export-asked", ground)
+        return Answer(202, headers=(("content-location", f"{call.base_url}/exports/{number}"),))
+
+    async def listed(self, _: Call) -> Answer:
+        """Exports, newest first: who asked, on which ground, for whom, who approved."""
+        async with self.pool.acquire() as conn:
+            rows = await exports.listed(conn, LISTED)
+        return Answer(200, encode({"exports": [_told(row) for row in rows]}), "application/json")
+
+    async def approve(self, call: Call) -> Answer:
+        """One person's approval: never that of a system, of who asked, or of the same person twice."""
+        caller, export = _caller(call), await self._export(call)
+        if caller.kind != "practitioner" or not caller.digest:
+            raise Refusal(403, "an export is approved by a person who is logged in", where="approve")
+        if caller.digest == export.asked_by:
+            raise Refusal(403, "who asked for an export does not approve it", where="approve")
+        if caller.digest in export.approvers:
+            raise Refusal(409, "you have approved this export already", where="approve")
+        if export.ended_at is not None:
+            raise Refusal(410, "this export is ended", where="number")
+        async with self.pool.acquire() as conn, conn.transaction():
+            await exports.approve(conn, export.number, caller.digest, _name(caller), call.at, APPROVALS)
+            await _log(conn, call, export.number, "export-approved", export.ground)
+        return Answer(200, encode(_told(await self._export(call))), "application/json")
+
+    async def status(self, call: Call) -> Answer:
+        """202 while approvals are missing, then the manifest."""
+        export = await self._mine(call)
+        if export.opened_at is None:
+            missing = APPROVALS - len(export.approvals)
+            return Answer(202, headers=(("x-progress", f"{missing} approvals are missing"), ("retry-after", "60")))
+        output = [
+            {
+                "type": type_name(type_),
+                "url": f"{call.base_url}/exports/{export.number}/files/{type_name(type_)}-{place}",
+            }
+            for type_ in export.types
+            for place in range(export.files)
+        ]
+        manifest = {
+            "transactionTime": export.opened_at.isoformat(),
+            "request": f"{call.base_url}/fhir/R4/$export",
+            "requiresAccessToken": True,
+            "output": output,
+            "error": [],
+        }
+        expires = (export.opened_at + LIFE).strftime("%a, %d %b %Y %H:%M:%S GMT")
+        return Answer(200, encode(manifest), "application/json", headers=(("expires", expires),))
+
+    async def end(self, call: Call) -> Answer:
+        """No file is given any more."""
+        export = await self._mine(call)
+        async with self.pool.acquire() as conn, conn.transaction():
+            await exports.end(conn, export.number, call.at)
+            await _log(conn, call, export.number, "export-ended", export.ground)
+        return Answer(202)
+
+    async def file(self, call: Call) -> Answer:
+        """One type of some patients, one resource on each line."""
+        export = await self._mine(call)
+        if export.opened_at is None:
+            raise Refusal(403, "this export is not approved yet", where="number")
+        name, _, place = call.parameters["file"].rpartition("-")
+        known = name in self.types and type_number(name) in export.types and place.isdigit() and len(place) < 10
+        if not known or int(place) >= export.files:
+            raise Refusal(404, "this export has no such file", where="file")
+        async with self.pool.acquire() as conn:
+            keys = await exports.patients(conn, export.number, int(place))
+        lines: list[bytes] = []
+        for key in keys:
+            lines += await self._records(call, export, PatientRef(key=key), name)
+        return Answer(200, b"".join(line + b"\n" for line in lines), NDJSON)
+
+    async def _records(self, call: Call, export: Export, patient: PatientRef, name: str) -> list[bytes]:
+        """A patient's records of one type, her log's row durable; none where the law says no, which is logged too."""
+
+        async def use(grant: Grant) -> list[bytes]:
+            async with self.pool.acquire() as conn, conn.transaction():
+                found = await self.reader.current_of(conn, grant, [type_number(name)], RECORDS_LIMIT + 1)
+                await audit.insert_explained(conn, audit.given(grant), f"export/{export.number}", export.ground)
+            if len(found) > RECORDS_LIMIT:
+                raise Refusal(422, "a patient has more records than an export holds", code="too-costly")
+            return [_one_line(record.served) for record in found]
+
+        try:
+            return await granted(call.admit, patient, SERVICE, "export", use)
+        except Denied as denied:
+            if denied.denial.subject is None or denied.denial.rule.startswith("export-"):
+                return []
+            raise
+
+    async def _export(self, call: Call) -> Export:
+        text = call.parameters["number"]
+        async with self.pool.acquire() as conn:
+            found = await exports.one(conn, int(text)) if text.isdigit() and len(text) <= 16 else None
+        if found is None:
+            raise Refusal(404, "no export has this number", where="number")
+        return found
+
+    async def _mine(self, call: Call) -> Export:
+        """An export belongs to who asked for it; to anybody else it is not there."""
+        export, caller = await self._export(call), _caller(call)
+        if (export.client, export.asked_by) != (caller.client, caller.digest):
+            raise Refusal(404, "no export has this number", where="number")
+        if export.ended_at is not None or (export.opened_at is not None and export.opened_at + LIFE <= call.at):
+            raise Refusal(410, "this export is over", where="number", todo="Ask for a new one.")
+        return export
+
+
+def _one_line(raw: bytes) -> bytes:
+    """JSON strings hold no line end, so what stands between members can be taken away."""
+    return raw.replace(b"\r", b"").replace(b"\n", b"")
+
+
+def _parameters(tree: Mapping[str, Any]) -> dict[str, str]:
+    """The string parameters of a Parameters resource by name; `Refusal` 400 where it is something else."""
+    rows = tree.get("parameter")
+    if tree.get("resourceType") != "Parameters" or not isinstance(rows, list):
+        raise Refusal(400, "an export is asked for with a Parameters resource", where="resourceType")
+    said: dict[str, str] = {}
+    for row in rows:
+        name, value = (row.get("name"), row.get("valueString")) if isinstance(row, dict) else (None, None)
+        if name not in ("ground", "recipient", "_type") or not isinstance(value, str) or name in said:
+            raise Refusal(
+                400, "an export takes ground, recipient and _type, each once as valueString", where="parameter"
+            )
+        said[name] = value
+    return said
+
+
+def _text(said: Mapping[str, str], name: str) -> str:
+    text = said.get(name, "").strip()
+    fewest, most = TEXT_CHARACTERS
+    if not fewest <= len(text) <= most or CONTROL.search(text) or numbers_in(text):
+        raise Refusal(
+            422, f"{name} is one line of {fewest} to {most} characters and names nobody by number", where=name
+        )
+    return text
+
+
+def _told(row: Export) -> dict[str, Any]:
+    told = {
+        "number": row.number,
+        "at": row.at.isoformat(),
+        "author": row.author,
+        "ground": row.ground,
+        "recipient": row.recipient,
+        "types": [type_name(type_) for type_ in row.types],
+        "approvals": list(row.approvals),
+        "openedAt": row.opened_at.isoformat() if row.opened_at else "",
+        "endedAt": row.ended_at.isoformat() if row.ended_at else "",
+    }
+    return {name: value for name, value in told.items() if value != ""}
+
+
+async def _log(conn: Connection, call: Call, export: int, deed: str, ground: str) -> None:
+    """The platform's own row: an export was asked for, approved or ended, and by whom."""
+    row = audit.of_nobody(_caller(call), SERVICE, "export", deed, LAW, SAYS[deed], call.at, call.correlation)
+    await audit.insert_explained(conn, row, f"export/{export}", ground)
+
+
+def _caller(call: Call) -> Caller:
+    if call.caller is None:
+        raise Refusal(401, "an export needs somebody who asks for it")
+    return call.caller
+
+
+def _name(caller: Caller) -> str:
+    return caller.name or caller.client

@@ -1,0 +1,45 @@
+"""No door of whoever runs the platform shows what is in a record, or whose it is, but by a grant with its row in that log."""
+
+from __future__ import annotations
+
+import re
+
+from kjerne.access import OPERATIONS
+from platform_fixture import Standing
+from services.results.test_intake_api import a_message
+
+OPENS_A_RECORD = {
+    "POST /pps/operations/rejected/content",  # for a reason, under the choices of everybody it names (K16)
+    "POST /pps/operations/withdrawn",  # names of readers, for a reason (K17)
+    "GET /exports/{number}/files/{file}",  # on a named ground, after two approvals (K34)
+}
+"""Tested where they are built; the law is asked, and each patient's log has the row."""
+OF_NOBODY = {
+    "GET /participation", "GET /participation/{number}", "POST /participation", "POST /participation/{number}/widen",
+    "POST /participation/{number}/close", "GET /pps/already-done-counts", "GET /pps/operations/rejected",
+    "GET /oversight/anomalies", "GET /persons/links", "POST /persons/links",
+    "POST /persons/links/compare", "POST /persons/links/{number}/shown", "POST /persons/links/{number}/undo",
+    "POST /fhir/R4/$export", "GET /exports", "GET /exports/{number}", "DELETE /exports/{number}",
+    "POST /exports/{number}/approve",
+}  # fmt: skip
+
+
+def test_every_door_of_the_operators_is_known_here(platform: Standing) -> None:
+    doors = {f"{one.method} {one.path}" for one in platform.application._edge.routes if one.needs == OPERATIONS}
+    assert doors - OPENS_A_RECORD - OF_NOBODY == set()
+    assert doors >= OPENS_A_RECORD
+
+
+def test_what_an_operator_reads_names_no_patient_and_holds_nothing_of_a_record(platform: Standing) -> None:
+    platform.send(a_message(platform).replace(b"<ServReport>", b"<ServReport><Feil/>", 1))
+    people = [
+        person for person in platform.population.by_key.values() if person.key in platform.population.cast.values()
+    ]
+    for route in platform.application._edge.routes:
+        if route.needs != OPERATIONS or route.method != "GET" or "{" in route.path:
+            continue
+        answer = platform.client.call("GET", route.path, as_="operator")
+        assert answer.status_code == 200, route.path
+        assert not re.search(r"(?<!\d)\d{11}(?!\d)", answer.text), route.path
+        assert not any(person.name in answer.text for person in people), route.path
+        assert "mmol/mol" not in answer.text

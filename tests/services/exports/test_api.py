@@ -1,0 +1,160 @@
+"""Export in bulk: a named ground, two other persons' approval, each patient's choices, and a row for each of them."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from typing import Any
+
+import httpx
+import pytest
+
+from kjerne.access import Caller, Choice, Label
+from services.results.conftest import LAB, Ward, fresh_number
+
+GROUND = "Helseregisterloven § 19 e, vedtak 2026/117"
+OPERATIONS = frozenset({"kjerne:operations"})
+ASKING = Caller("system", "statistics", OPERATIONS, name="Statistikk")
+FIRST, SECOND = (
+    Caller("practitioner", "ops", OPERATIONS, name.encode(), name, level=4) for name in ("Ada Drift", "Bo Drift")
+)
+
+
+def body(**more: str) -> bytes:
+    said = {"ground": GROUND, "recipient": "Folkehelseinstituttet", "_type": "Observation"} | more
+    rows = [{"name": name, "valueString": value} for name, value in said.items()]
+    return json.dumps({"resourceType": "Parameters", "parameter": rows}).encode()
+
+
+async def call(
+    ward: Ward, caller: Caller, method: str, path: str, content: bytes = b"", **headers: str
+) -> httpx.Response:
+    async with ward.client(caller) as client:
+        return await client.request(method, path, content=content, headers=headers)
+
+
+async def asked(ward: Ward, caller: Caller = ASKING, **more: str) -> httpx.Response:
+    return await call(ward, caller, "POST", "/fhir/R4/$export", body(**more), prefer="respond-async")
+
+
+async def approved(ward: Ward) -> str:
+    """The address of an export that two have approved."""
+    place = (await asked(ward)).headers["content-location"]
+    for one in (FIRST, SECOND):
+        assert (await call(ward, one, "POST", f"{place}/approve")).status_code == 200
+    return place
+
+
+async def record(ward: Ward, number: str, **more: Any) -> str:
+    tree = {
+        "resourceType": "Observation", "status": "final", "code": {"text": "Prøve\nmed linje"},
+        "subject": {"identifier": {"system": "urn:oid:2.16.578.1.12.4.1.4.1", "value": number}},
+    } | more  # fmt: skip
+    content = json.dumps(tree, indent=1).encode()
+    made = await call(ward, LAB, "POST", "/fhir/R4/Observation", content, **{"content-type": "application/fhir+json"})
+    assert made.status_code == 201, made.text
+    return str(made.json()["id"])
+
+
+async def fetched(ward: Ward, place: str) -> list[dict[str, Any]]:
+    """Every resource of every file."""
+    manifest = (await call(ward, ASKING, "GET", place)).json()
+    found = []
+    for file in manifest["output"]:
+        answer = await call(ward, ASKING, "GET", file["url"])
+        assert answer.headers["content-type"] == "application/fhir+ndjson"
+        found += [json.loads(line) for line in answer.content.splitlines()]
+    return found
+
+
+async def test_an_export_waits_for_two_other_persons_and_then_has_its_files(ward: Ward) -> None:
+    number = fresh_number()
+    key, id_ = await ward.person(number), await record(ward, number)
+    kicked = await asked(ward)
+    place = kicked.headers["content-location"]
+    assert (kicked.status_code, kicked.content) == (202, b"")
+    for one, missing in ((FIRST, 2), (SECOND, 1)):
+        waiting = await call(ward, ASKING, "GET", place)
+        assert (waiting.status_code, waiting.headers["x-progress"]) == (202, f"{missing} approvals are missing")
+        assert (await call(ward, ASKING, "GET", f"{place}/files/Observation-0")).status_code == 403
+        assert (await call(ward, one, "POST", f"{place}/approve")).status_code == 200
+    manifest = await call(ward, ASKING, "GET", place)
+    assert manifest.status_code == 200
+    assert manifest.json()["requiresAccessToken"] is True
+    assert id_ in [one["id"] for one in await fetched(ward, place)]
+    async with ward.house.store.pool.acquire() as conn:
+        rows = await conn.fetch(
+            "SELECT rule, about, reason, ids FROM audit WHERE patient = $1 AND action = 'export' ORDER BY about", key
+        )
+    export = place.rpartition("/")[2]
+    assert [(row[0], row[1], row[2]) for row in rows] == [
+        ("exported", "", ""), ("exported", f"export/{export}", GROUND)
+    ]  # fmt: skip
+    assert str(rows[0]["ids"][0]) == id_
+
+
+async def test_nobody_approves_her_own_or_twice_and_no_system_approves(ward: Ward) -> None:
+    own = (await asked(ward, FIRST)).headers["content-location"]
+    assert (await call(ward, FIRST, "POST", f"{own}/approve")).status_code == 403
+    assert (await call(ward, ASKING, "POST", f"{own}/approve")).status_code == 403
+    assert (await call(ward, SECOND, "POST", f"{own}/approve")).status_code == 200
+    assert (await call(ward, SECOND, "POST", f"{own}/approve")).status_code == 409
+    assert (await call(ward, FIRST, "GET", own)).status_code == 202
+
+
+async def test_who_has_shut_anything_is_left_out_from_the_next_file(ward: Ward) -> None:
+    shut: dict[str, str] = {}
+    for kind in ("opt-out", "restriction"):
+        number = fresh_number()
+        key = await ward.person(number)
+        shut[await record(ward, number)] = kind
+        async with ward.house.store.pool.acquire() as conn:
+            now = ward.house.clock.now()
+            await ward.house.store.people.add_choice(conn, key, Choice(kind, "results", "", "", now, None))  # type: ignore[arg-type]
+    number = fresh_number()
+    await ward.person(number)
+    hidden, seen = await record(ward, number), await record(ward, number)
+    async with ward.house.store.pool.acquire() as conn:
+        await conn.execute("UPDATE record SET labels = $2 WHERE id = $1", hidden, int(Label.RESTRICTED))
+    ids = {one["id"] for one in await fetched(ward, await approved(ward))}
+    assert seen in ids
+    assert not ids & {hidden, *shut}
+
+
+async def test_an_export_is_its_askers_grows_old_and_can_be_ended(ward: Ward) -> None:
+    place = await approved(ward)
+    for other in (FIRST, Caller("system", "other", OPERATIONS)):
+        for path in (place, f"{place}/files/Observation-0"):
+            assert (await call(ward, other, "GET", path)).status_code == 404
+    ended = await approved(ward)
+    assert (await call(ward, ASKING, "DELETE", ended)).status_code == 202
+    assert (await call(ward, ASKING, "GET", ended)).status_code == 410
+    ward.house.clock.move(timedelta(days=7))  # type: ignore[attr-defined]
+    assert (await call(ward, ASKING, "GET", f"{place}/files/Observation-0")).status_code == 410
+    listed = await call(ward, FIRST, "GET", "/exports")
+    assert {"ground": GROUND, "approvals": ["Ada Drift", "Bo Drift"]}.items() <= listed.json()["exports"][0].items()
+
+
+@pytest.mark.parametrize(
+    ("more", "where"),
+    [
+        ({"ground": "fordi vi vil det"}, "ground"), ({"ground": "§"}, "ground"), ({"recipient": ""}, "recipient"),
+        ({"recipient": "Til 12817512345 hos oss"}, "recipient"), ({"_type": "Patient"}, "_type"),
+        ({"since": "2026"}, "parameter"),
+    ],
+)  # fmt: skip
+async def test_what_is_asked_wrongly_is_refused_with_its_place(ward: Ward, more: dict[str, str], where: str) -> None:
+    answer = await asked(ward, **more)
+    assert answer.status_code in (400, 422)
+    assert answer.json()["issue"][0]["expression"] == [where]
+
+
+async def test_an_export_is_asynchronous_and_the_operators(ward: Ward) -> None:
+    assert (await call(ward, ASKING, "POST", "/fhir/R4/$export", body())).status_code == 400
+    for other in (ward.doctor(fresh_number()), Caller("citizen", "app", frozenset({"kjerne:citizen"}), level=4)):
+        assert (await asked(ward, other)).status_code == 403
+    for wrong in (b"{}", b'{"resourceType":"Parameters"}'):
+        assert (await call(ward, ASKING, "POST", "/fhir/R4/$export", wrong, prefer="respond-async")).status_code == 400
+    place = await approved(ward)
+    for file in ("Observation-9999", "Specimen-0", "Observation-x", "Observation"):
+        assert (await call(ward, ASKING, "GET", f"{place}/files/{file}")).status_code == 404
