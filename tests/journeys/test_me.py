@@ -49,6 +49,40 @@ def test_a_citizen_sees_who_looked_and_why(opened: Browser, where: Site, width: 
         it.holds()
 
 
+@pytest.mark.parametrize(("width", "script"), [(1280, True), (390, True), (390, False)])
+def test_a_citizen_narrows_the_log_and_reads_it_to_its_end(
+    opened: Browser, where: Site, width: int, script: bool
+) -> None:
+    with tab(opened, where, width, java_script_enabled=script) as it:
+        where.house.log_page = 1
+        holds = it.holds if script else lambda: None
+        start(it)
+        it.page.get_by_role("link", name="Hvem har sett").click()
+        expect(it.page.get_by_text("Viser 1–1 av 3")).to_be_visible()
+        holds()
+        it.page.get_by_role("link", name="Eldre").click()
+        expect(it.page.get_by_text("Viser 2–2 av 3")).to_be_visible()
+        it.page.get_by_text("Velg periode og virksomhet").click()
+        holds()
+        it.page.get_by_label("Fra og med").fill("2026-11-01")
+        it.page.get_by_label("Virksomhet", exact=True).select_option(label="Bergen legevakt")
+        it.page.get_by_role("button", name="Vis utvalget").click()
+        expect(it.page.get_by_text("Én hendelse · utvalg av loggen")).to_be_visible()
+        expect(it.page.get_by_text("Siri Vik")).to_be_visible()
+        holds()
+        it.page.emulate_media(media="print")
+        expect(it.page.get_by_text("Dette var på skjermen, for Kari Nordvik.")).to_be_visible()
+        expect(it.page.get_by_role("button", name="Vis utvalget")).to_be_hidden()
+        it.page.emulate_media(media="screen")
+        it.page.get_by_role("link", name="Vis hele loggen").click()
+        it.page.get_by_text("Velg periode og virksomhet").click()
+        it.page.get_by_label("Fra og med").fill("2026-11-30")
+        it.page.get_by_label("Til og med").fill("2026-11-01")
+        it.page.get_by_role("button", name="Vis utvalget").click()
+        expect(it.page.get_by_role("alert")).to_have_text("Perioden slutter før den begynner.")
+        holds()
+
+
 @pytest.mark.parametrize("width", WIDTHS)
 def test_a_citizen_blocks_a_person_knowing_what_it_does(opened: Browser, where: Site, width: int) -> None:
     with tab(opened, where, width) as it:

@@ -33,7 +33,6 @@ from kjerne.pages.house import (
     File,
     Identity,
     Listed,
-    LogRow,
     Notice,
     OwnChoice,
     OwnPatient,
@@ -56,6 +55,7 @@ from kjerne.services.results.points import Part
 from kjerne.services.results.values import Value
 from kjerne.store.participation import SourceRow, Wanted
 from pages import resources as r
+from pages.fake_doors import FakeDoors
 from pages.linked import Linked
 from pages.register import NAMES, Registered, queue
 
@@ -100,10 +100,9 @@ UNTIED = frozenset({0, 6, 9})
 
 
 @dataclass
-class FakeHouse(Linked):
+class FakeHouse(Linked, FakeDoors):
     """Keeps what was posted, so that a test can look."""
 
-    clock: Clock
     done: list[tuple[str, str]] = field(default_factory=list)
     unread: set[str] = field(default_factory=lambda: {"rep-blood-4", "rep-urine"})
     seen: set[str] = field(default_factory=set)
@@ -236,58 +235,6 @@ class FakeHouse(Linked):
         proxy = Representation("Siv Dahl", "proxy", ("innsyn", "noeNytt"), date(2027, 1, 31), opens=True)
         return Representations((child,), (proxy,))
 
-    async def log(self, who: Identity, visit: Visit, language: RuleLanguage) -> tuple[LogRow, ...]:
-        says, law = "Helsepersonell som gir helsehjelp, kan lese det de trenger.", "pasientjournalloven § 19"
-        return (
-            LogRow(
-                NOW - timedelta(hours=1),
-                "Kari Nordvik",
-                "",
-                "",
-                "PATRQT",
-                "",
-                (("DiagnosticReport", 1),),
-                "Eget innsyn.",
-                "§ 18",
-                by="self",
-            ),
-            LogRow(
-                NOW - timedelta(days=1),
-                "Ola Hagen",
-                "LE",
-                "Solbakken legesenter",
-                "TREAT",
-                "",
-                (("DiagnosticReport", 1), ("Observation", 1)),
-                says,
-                law,
-            ),
-            LogRow(
-                NOW - timedelta(days=9),
-                "Siri Vik",
-                "SP",
-                "Bergen legevakt",
-                "ETREAT",
-                "FORHOYET_AKUTT",
-                _reports(12),
-                says,
-                law,
-                acute=True,
-            ),
-            LogRow(
-                NOW - timedelta(days=12),
-                "Tor Eide",
-                "LE",
-                "Haukeland universitetssjukehus",
-                "TREAT",
-                "",
-                (),
-                "Pasienten har blokkert denne personen.",
-                "pasient- og brukerrettighetsloven § 5-3",
-                given=False,
-            ),
-        )
-
     async def choices(self, who: Identity, visit: Visit) -> tuple[OwnChoice, ...]:
         return (OwnChoice("c1", "block", NOW - timedelta(days=40), "Tor Eide", "Haukeland"), *self.made)
 
@@ -339,10 +286,6 @@ class FakeHouse(Linked):
     async def rejected(self, who: Identity, after: str) -> RejectedQueue:
         found = queue()
         return RejectedQueue(found[2:] if after else found[:2], NAMES, len(found), "" if after else "2.0")
-
-
-def _reports(count: int) -> tuple[tuple[str, int], ...]:
-    return (("DiagnosticReport", count),)
 
 
 _SAYS = {

@@ -17,7 +17,7 @@ from starlette.types import Scope
 
 from kjerne.clock import Clock
 from kjerne.errors import Refusal
-from kjerne.pages import choices, citizen, clinician, entry, operations, persons
+from kjerne.pages import choices, citizen, clinician, entry, my_log, operations, persons
 from kjerne.pages.desk import HEADERS, Desk, Kind, Page, PageHandler, endpoint, refused
 from kjerne.pages.house import PagesHouse
 from kjerne.pages.login import LoginDoor
@@ -52,7 +52,7 @@ ROUTES: tuple[tuple[str, str, PageHandler, Kind | None], ...] = (
     ("GET", "/me/trend/{series}", citizen.trend, "citizen"),
     ("GET", "/me/report/{report}", citizen.report, "citizen"),
     ("GET", "/me/report/{report}/file/{file}", citizen.file, "citizen"),
-    ("GET", "/me/log", citizen.log, "citizen"),
+    ("GET", "/me/log", my_log.log, "citizen"),
     ("GET", "/me/privacy", choices.privacy, "citizen"),
     ("POST", "/me/privacy/preview", choices.preview, "citizen"),
     ("POST", "/me/privacy/save", choices.save, "citizen"),

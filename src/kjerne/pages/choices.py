@@ -15,8 +15,8 @@ from starlette.responses import Response
 
 from kjerne.access import Wish
 from kjerne.errors import Refusal
-from kjerne.pages.citizen import person_of
 from kjerne.pages.desk import Page
+from kjerne.pages.reader import person_of
 from kjerne.policy.privacy import GROUPS, REGRET
 from kjerne.registries.withholding import CONTENT_KINDS
 from kjerne.services.results.values import OSLO

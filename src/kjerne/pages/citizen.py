@@ -1,10 +1,8 @@
-"""The citizen's pages: what is new, results in plain words, who looked, and her own choices."""
+"""The citizen's pages: what is new, results in plain words, and her own choices."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime
 from typing import Final
 from uuid import uuid4
 
@@ -13,33 +11,25 @@ from starlette.responses import Response
 from kjerne.errors import Refusal
 from kjerne.pages import attached, paging, trend_data
 from kjerne.pages.desk import Page
-from kjerne.pages.house import LogRow, Represented, RuleLanguage, Visit
+from kjerne.pages.house import LogRow, Visit
+from kjerne.pages.reader import person_of, rule_language
 from kjerne.pages.reading import Reading, read
 from kjerne.services.results import trends
-from kjerne.services.results.values import OSLO
+from kjerne.store.looks import Wanted
 
 CHOOSING: Final = ("self", "parent")
 """Who may see and make a person's choices; a proxy and a guardian may look, and no more."""
 LOG_SHOWN: Final = 3
-_ANY_TIME: Final = datetime.min.replace(tzinfo=UTC)
 
 
 async def _reading(page: Page) -> Reading:
     return read(await page.house.chart(page.who, page.visit))
 
 
-async def person_of(page: Page) -> Represented:
-    people = await page.house.represented(page.who)
-    found = next((one for one in people if one.key == page.visit.patient), None)
-    if found is None:
-        raise Refusal(403, "This login no longer represents the person.", where="represented")
-    return found
-
-
 async def home(page: Page) -> Response:
     """What is new, what is coming, who looked last."""
     reading, person = await _reading(page), await person_of(page)
-    log = await page.house.log(page.who, page.visit, _rule_language(page))
+    log = await page.house.log(page.who, page.visit, rule_language(page), Wanted("seen"))
     return page.render(
         "me/home.html",
         title=page.say("me.home"),
@@ -47,7 +37,7 @@ async def home(page: Page) -> Response:
         person=person,
         people=await page.house.represented(page.who),
         fresh=[(answer, *reading.measured(answer.id)) for answer in reading.fresh(page.now)],
-        others=_lookers(log)[:LOG_SHOWN],
+        others=_lookers(log.rows)[:LOG_SHOWN],
         choices=await page.house.choices(page.who, page.visit) if person.tie in CHOOSING else None,
         taking_part=await page.house.sources(),
     )
@@ -115,52 +105,15 @@ async def file(page: Page) -> Response:
     return attached.answer(await page.house.file(page.who, page.visit, named["report"], named["file"]))
 
 
-async def log(page: Page) -> Response:
-    """Who looked at what, when and why."""
-    rows = await page.house.log(page.who, page.visit, _rule_language(page))
-    wanted = page.request.query_params.get("show", "others")
-    show = wanted if wanted in ("others", "all", "acute", "refused") else "others"
-    kept = {
-        "all": rows,
-        "others": tuple(row for row in rows if row.by == "practitioner" or row.deed),
-        "acute": tuple(row for row in rows if row.acute or row.self_declared),
-        "refused": tuple(row for row in rows if not row.given),
-    }[show]
-    return page.render(
-        "me/log.html", title=page.say("me.log"), person=await person_of(page), looks=gathered(kept), show=show
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class Looks:
-    """What one person did on one day for one reason, told once: `times` newest first, `row` the newest of them."""
-
-    row: LogRow
-    times: tuple[datetime, ...]
-
-
-def gathered(rows: Sequence[LogRow]) -> tuple[Looks, ...]:
-    """The log as it is read: five pages of one visit are one line, and nothing that tells rows apart is lost."""
-    found: dict[tuple[date, LogRow], list[LogRow]] = {}
-    for row in rows:
-        alike = replace(row, at=_ANY_TIME)
-        found.setdefault((row.at.astimezone(OSLO).date(), alike), []).append(row)
-    return tuple(Looks(alike[0], tuple(row.at for row in alike)) for alike in found.values())
-
-
 def _lookers(rows: Sequence[LogRow]) -> list[LogRow]:
     """Each health worker who has seen something, once, by her newest look."""
     seen = [row for row in rows if row.given and row.by == "practitioner" and not row.wrote and row.what]
     return list({(row.who, row.organisation): row for row in reversed(seen)}.values())[::-1]
 
 
-def _rule_language(page: Page) -> RuleLanguage:
-    return "nb" if page.language == "se" else page.language
-
-
 async def representation(page: Page) -> Response:
     """Whom she may act for, and who may act for her."""
-    found = await page.house.representations(page.who, _rule_language(page))
+    found = await page.house.representations(page.who, rule_language(page))
     return page.render("me/representation.html", title=page.say("me.representation"), found=found)
 
 

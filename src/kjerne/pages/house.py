@@ -13,6 +13,7 @@ from datetime import date, datetime, timedelta
 from typing import Any, Generic, Literal, Protocol, TypeVar
 
 from kjerne.access import Wish
+from kjerne.pages.my_house import MyHouse
 from kjerne.pages.paging import Part
 from kjerne.policy.taking_part import Absence
 from kjerne.services.participation.register import Asked, Change
@@ -280,8 +281,10 @@ class LogRow:
     given: bool = True
     acute: bool = False
     self_declared: bool = False
-    deed: Literal["", "examined", "traced", "linked"] = ""
+    deed: Literal["", "examined", "traced", "linked", "disclosed", "exported"] = ""
     reason: str = ""
+    handle: str = ""
+    """Names the line where something is said of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -383,7 +386,7 @@ class RejectedQueue:
     after: str = ""
 
 
-class PagesHouse(Protocol):
+class PagesHouse(MyHouse, Protocol):
     """What the pages need. `app` implements it over policy, services and store; tests have a fake."""
 
     async def sign_in(self, claims: Mapping[str, Any], access_token: str) -> Identity:
@@ -457,10 +460,6 @@ class PagesHouse(Protocol):
 
     async def representations(self, who: Identity, language: RuleLanguage) -> Representations:
         """Whom she may act for and who may act for her, by the registers today. Nobody with a protected address is named."""
-        ...
-
-    async def log(self, who: Identity, visit: Visit, language: RuleLanguage) -> tuple[LogRow, ...]:
-        """Who looked, newest first, at most 500 rows, with the rule's words in the reader's language."""
         ...
 
     async def choices(self, who: Identity, visit: Visit) -> tuple[OwnChoice, ...]:

@@ -1,92 +1,27 @@
-"""The citizen's half of the pages' house: who has looked, and her own choices."""
+"""The citizen's half of the pages' house: her own choices."""
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping
-from datetime import timedelta
-from typing import Final, Literal
 
 from kjerne.access import Grant, Held, Wish
 from kjerne.errors import Refusal
-from kjerne.fhir.definitions import type_name
 from kjerne.pages import live_representing
-from kjerne.pages.house import (
-    Blockable,
-    Identity,
-    LogRow,
-    OwnChoice,
-    Place,
-    Representations,
-    RuleLanguage,
-    Visit,
-)
-from kjerne.pages.live_desk import DeskPages
-from kjerne.policy import insight, privacy
+from kjerne.pages.house import Blockable, Identity, OwnChoice, Place, Representations, RuleLanguage, Visit
+from kjerne.pages.live_log import LogPages
+from kjerne.policy import privacy
 from kjerne.policy.choosing import NOT_THERE
 from kjerne.registries.identifiers import hpr_number
-from kjerne.store import audit, chains, registers
+from kjerne.store import registers
 from kjerne.store.pool import Connection
 
-LOG_LIMIT: Final = 20_000
-"""So many that no reader hides a look behind later ones; rows that are alike are shown as one line."""
-LOG_YEARS: Final = 10
-WRITING: Final = frozenset({"file", "correct", "write", "choose"})
-DEEDS: Final[Mapping[str, Literal["examined", "traced", "linked"]]] = {
-    "examine": "examined",
-    "trace": "traced",
-    "link": "linked",
-}
 
-
-class CitizenPages(DeskPages):
+class CitizenPages(LogPages):
     """Implements the rest of `pages.house.PagesHouse`."""
 
     async def representations(self, who: Identity, language: RuleLanguage) -> Representations:
         """Whom she may act for and who may act for her."""
         return await live_representing.representations(self, who, language)
-
-    async def log(self, who: Identity, visit: Visit, language: RuleLanguage) -> tuple[LogRow, ...]:
-        """Who looked, newest first: a name, never a number; which kinds of records; on which ground."""
-        entries = await self._entries(who, visit, language)
-        return tuple(
-            LogRow(
-                at=entry.at,
-                who=entry.who,
-                role=entry.role,
-                organisation=entry.organisation,
-                purpose=entry.purpose,
-                basis=entry.basis,
-                what=_what(entry),
-                says=entry.ground,
-                law=entry.law,
-                by=entry.by,
-                wrote=entry.action in WRITING,
-                withdrew=entry.rule == chains.WITHDRAWN_RULE,
-                given=entry.given,
-                acute=entry.acute,
-                self_declared=entry.self_declared,
-                deed=DEEDS.get(entry.action, ""),
-                reason=entry.reason,
-            )
-            for entry in entries
-        )
-
-    async def _entries(self, who: Identity, visit: Visit, language: RuleLanguage) -> tuple[insight.LogEntry, ...]:
-        async def use(grant: Grant) -> tuple[insight.LogEntry, ...]:
-            async with self.store.pool.acquire() as conn:
-                since = grant.at - timedelta(days=366 * LOG_YEARS)
-                rows = await audit.of_patient(
-                    conn, grant, self.store.wrap, since, grant.at + timedelta(seconds=1), LOG_LIMIT
-                )
-                hidden = await audit.hidden_from(conn, grant)
-            numbers = {row[name] for row in rows for name in ("organisation", "point_of_care")}
-            names = await registers.organisation_names(self.store.pool, sorted(numbers))
-            return insight.entries(
-                rows, grant, organisations=names, type_name=type_name, hidden=hidden, language=language
-            )
-
-        return await self.under(who, visit, "insight", use)
 
     async def choices(self, who: Identity, visit: Visit) -> tuple[OwnChoice, ...]:
         """The patient's choices in force."""
@@ -183,8 +118,3 @@ GROUP BY p.hpr, p.name, p.authorizations ORDER BY p.name LIMIT 200"""
 async def _blockable(conn: Connection, grant: Grant) -> tuple[Blockable, ...]:
     rows = await conn.fetch(_LOOKERS, list(grant.subject.keys))
     return tuple(Blockable(row[0], row[1], next(iter(row[2]), ""), row[3]) for row in rows)
-
-
-def _what(entry: insight.LogEntry) -> tuple[tuple[str, int], ...]:
-    """The kinds of records that left, each with how many, whatever number of their versions."""
-    return tuple(sorted(Counter(type_ for type_, _ in {(seen.type, seen.id) for seen in entry.seen}).items()))

@@ -1,0 +1,111 @@
+"""The citizen's log: who looked at what, when and why, as she asks for it, a page at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Final, get_args
+from urllib.parse import urlencode
+
+from starlette.responses import Response
+
+from kjerne.errors import Refusal
+from kjerne.pages.desk import Page
+from kjerne.pages.house import LogRow
+from kjerne.pages.my_house import LogPart
+from kjerne.pages.reader import person_of, rule_language
+from kjerne.policy.facts import SERVICES
+from kjerne.services.results.values import OSLO
+from kjerne.store.looks import Show, Wanted
+
+SHOWS: Final[tuple[Show, ...]] = get_args(Show)
+YEARS: Final = (1900, 2999)
+_ANY_TIME: Final = datetime.min.replace(tzinfo=UTC)
+
+
+async def log(page: Page) -> Response:
+    """Who looked at what, when and why."""
+    typed = {name: text for name, text in page.request.query_params.items() if name in _FIELDS and text}
+    fault, found = "", LogPart(())
+    try:
+        wanted = asked(typed)
+    except Refusal as refusal:
+        wanted, fault = Wanted(), page.say(f"log.fault_{refusal.where}")
+    else:
+        after = page.request.query_params.get("after", "")
+        found = await page.house.log(page.who, page.visit, rule_language(page), wanted, after)
+    kept = {name: text for name, text in typed.items() if name != "show"}
+    return page.render(
+        "me/log.html",
+        status=400 if fault else 200,
+        title=page.say("me.log"),
+        person=await person_of(page),
+        looks=gathered(found.rows),
+        found=found,
+        show=wanted.show,
+        shows=SHOWS,
+        typed=typed,
+        kept=urlencode(kept),
+        narrowed=bool(kept),
+        fault=fault,
+        onward=urlencode(typed | {"after": found.onward}) if found.onward else "",
+    )
+
+
+_FIELDS: Final = ("show", "from", "to", "organisation", "service")
+
+
+def asked(typed: Mapping[str, str]) -> Wanted:
+    """What is asked for by an address; `Refusal` with the field that cannot be read. Days are Norwegian, both included."""
+    show = typed.get("show", "others")
+    if show not in SHOWS:
+        raise Refusal(400, "There is no such choice.", where="choice")
+    organisation, service = typed.get("organisation", ""), typed.get("service", "")
+    if not (organisation == "" or (organisation.isascii() and organisation.isdigit() and len(organisation) == 9)):
+        raise Refusal(400, "There is no such organisation.", where="choice")
+    if service not in {"", *SERVICES}:
+        raise Refusal(400, "There is no such service.", where="choice")
+    since, last = _day(typed.get("from", "")), _day(typed.get("to", ""))
+    if since and last and last < since:
+        raise Refusal(400, "The period ends before it begins.", where="period")
+    return Wanted(
+        show=show,
+        since=_midnight(since),
+        until=_midnight(last + timedelta(days=1) if last else None),
+        organisation=organisation,
+        service=service,
+    )
+
+
+def _day(text: str) -> date | None:
+    if not text:
+        return None
+    try:
+        found = date.fromisoformat(text)
+    except ValueError:
+        raise Refusal(400, "The day cannot be read.", where="day") from None
+    if not YEARS[0] <= found.year <= YEARS[1]:
+        raise Refusal(400, "The day cannot be read.", where="day")
+    return found
+
+
+def _midnight(day: date | None) -> datetime | None:
+    return datetime.combine(day, time(), OSLO).astimezone(UTC) if day else None
+
+
+@dataclass(frozen=True, slots=True)
+class Looks:
+    """What one person did on one day for one reason, told once: `times` newest first, `row` the newest of them."""
+
+    row: LogRow
+    times: tuple[datetime, ...]
+
+
+def gathered(rows: Sequence[LogRow]) -> tuple[Looks, ...]:
+    """The log as it is read: five pages of one visit are one line, and nothing that tells rows apart is lost."""
+    found: dict[tuple[date, LogRow], list[LogRow]] = {}
+    for row in rows:
+        alike = replace(row, at=_ANY_TIME, handle="")
+        found.setdefault((row.at.astimezone(OSLO).date(), alike), []).append(row)
+    return tuple(Looks(alike[0], tuple(row.at for row in alike)) for alike in found.values())

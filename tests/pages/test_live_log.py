@@ -1,0 +1,43 @@
+"""The citizen's log over the real platform: narrowed, counted, and the same for whoever may read it."""
+
+from __future__ import annotations
+
+import re
+
+from pages.test_live import tab, text
+from platform_fixture import Standing
+
+
+def test_the_log_is_narrowed_to_one_organisation_and_tells_how_many(platform: Standing) -> None:
+    platform.search("Observation", as_="gp")
+    gp = platform.persona("gp")
+    with tab(platform, "citizen", "me") as it:
+        page = it.get("/me/log?show=seen")
+        number = re.search(rf'<option value="(\d+)"[^>]*>{platform_name(platform, gp.organisation)}<', page.text)
+        assert number, text(page)
+        told = text(it.get(f"/me/log?show=seen&organisation={number[1]}"))
+        nobody = text(it.get("/me/log?show=refused&from=2001-01-01&to=2001-01-02"))
+    assert gp.person_name in told
+    assert re.search(r"(\d+ hendelser|Én hendelse|Viser \d+–\d+ av \d+) · utvalg av loggen", told)
+    assert "Ingen oppslag passer til utvalget." in nobody
+
+
+def test_a_parent_narrows_the_childs_log(platform: Standing) -> None:
+    with tab(platform, "parent", "me") as it:
+        other = re.findall(r'name="person" value="([^"]+)" class="pill">', it.home.text)
+        assert other, text(it.home)
+        home = it.post(it.home, "/me/person", person=other[0])
+        assert "Du ser opplysningene til" in text(home)
+        page = it.get("/me/log?show=all")
+    assert page.status_code == 200
+    assert re.search(r"\d+ hendelser|Én hendelse", text(page))
+
+
+def test_a_place_that_is_none_is_refused(platform: Standing) -> None:
+    with tab(platform, "citizen", "me") as it:
+        assert it.get("/me/log?after=1.2").status_code == 404
+
+
+def platform_name(platform: Standing, number: str) -> str:
+    (row,) = platform.rows("SELECT name FROM organisation WHERE number = $1", number)
+    return re.escape(str(row["name"]))

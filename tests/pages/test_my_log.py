@@ -1,0 +1,140 @@
+"""The citizen's log: what it tells once and what it keeps apart, how it is narrowed, and read to its end."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from html import unescape
+from uuid import UUID
+
+import pytest
+
+from kjerne.errors import Refusal
+from kjerne.pages import live_log, my_log
+from kjerne.pages.house import LogRow
+from kjerne.services.results.points import OSLO
+from kjerne.store.looks import Place, Wanted
+from pages.browser import Browser, text
+from pages.fake import FakeHouse
+
+AT = datetime(2026, 11, 20, 9, 30, tzinfo=UTC)
+LOOK = LogRow(AT, "Ola Hagen", "LE", "Solbakken", "TREAT", "", (("Observation", 12),), "Fastlegen.", "§ 19")
+
+
+def test_the_pages_of_one_visit_are_one_line_with_all_its_times() -> None:
+    rows = [replace(LOOK, at=AT - timedelta(minutes=minute)) for minute in range(5)]
+    (looks,) = my_log.gathered(rows)
+    assert looks.row == rows[0]
+    assert looks.times == tuple(row.at for row in rows)
+
+
+def test_nothing_that_tells_two_looks_apart_is_lost() -> None:
+    others = [
+        replace(LOOK, who="Siri Vik"),
+        replace(LOOK, purpose="ETREAT", acute=True),
+        replace(LOOK, basis="SAMTYKKE"),
+        replace(LOOK, what=(("Observation", 13),)),
+        replace(LOOK, given=False),
+        replace(LOOK, wrote=True),
+        replace(LOOK, self_declared=True),
+        replace(LOOK, at=AT - timedelta(days=1)),
+    ]
+    assert [looks.row for looks in my_log.gathered([LOOK, *others])] == [LOOK, *others]
+
+
+def test_a_day_is_a_day_in_norway() -> None:
+    before, after = datetime(2026, 11, 20, 22, 55, tzinfo=UTC), datetime(2026, 11, 20, 23, 5, tzinfo=UTC)
+    assert len(my_log.gathered([replace(LOOK, at=after), replace(LOOK, at=before)])) == 2
+
+
+def test_every_look_is_in_the_log_once() -> None:
+    rows = [replace(LOOK, at=AT - timedelta(minutes=minute), who=f"Lege {minute % 3}") for minute in range(20)]
+    told = [at for looks in my_log.gathered(rows) for at in looks.times]
+    assert sorted(told) == sorted(row.at for row in rows)
+
+
+@pytest.mark.parametrize(
+    ("typed", "where"),
+    [
+        ({"from": "23.11.2026"}, "day"),
+        ({"to": "0001-01-01"}, "day"),
+        ({"from": "2026-11-23", "to": "2026-11-22"}, "period"),
+        ({"show": "everything"}, "choice"),
+        ({"organisation": "Solbakken"}, "choice"),
+        ({"service": "dreams"}, "choice"),
+    ],
+)
+def test_what_cannot_be_asked_for_is_refused_by_its_field(typed: dict[str, str], where: str) -> None:
+    with pytest.raises(Refusal) as refusal:
+        my_log.asked(typed)
+    assert refusal.value.where == where
+
+
+def test_a_period_is_of_norwegian_days_both_included() -> None:
+    wanted = my_log.asked({"from": "2026-03-29", "to": "2026-03-29"})
+    assert wanted.since == datetime(2026, 3, 28, 23, tzinfo=UTC)
+    assert wanted.until == datetime(2026, 3, 29, 22, tzinfo=UTC), "the clock goes forward on that day"
+
+
+def test_a_page_ends_between_two_days() -> None:
+    rows = [{"at": AT - timedelta(hours=5 * number)} for number in range(12)]
+    kept = live_log.whole_days(rows, 10)
+    assert len(kept) < 10
+    assert {row["at"].astimezone(OSLO).date() for row in kept}.isdisjoint(
+        row["at"].astimezone(OSLO).date() for row in rows[len(kept) :]
+    )
+    assert live_log.whole_days(rows, 12) == rows
+    busy = [{"at": AT - timedelta(seconds=number)} for number in range(12)]
+    assert live_log.whole_days(busy, 10) == busy[:10], "one day that fills more than a page"
+
+
+def test_a_place_in_the_log_is_read_back_and_what_is_none_is_refused() -> None:
+    number = UUID(int=5)
+    assert live_log.place_of(live_log.handle({"at": AT, "number": number})) == Place(AT, number)
+    for told in ("", "1", "1.x", f"x.{number.hex}", f"-1.{number.hex}", f"{10**16 * 9}9.{number.hex}", f"1.{'0' * 40}"):
+        with pytest.raises(Refusal):
+            live_log.place_of(told)
+
+
+async def test_the_log_is_narrowed_by_period_organisation_and_deed(browser: Browser, house: FakeHouse) -> None:
+    await browser.citizen()
+    page = await browser.get("/me/log?show=seen&from=2026-11-01&to=2026-11-20&organisation=100000024&service=results")
+    assert house.asked[-1] == Wanted(
+        "seen", datetime(2026, 10, 31, 23, tzinfo=UTC), datetime(2026, 11, 20, 23, tzinfo=UTC), "100000024", "results"
+    )
+    assert "Siri Vik" in text(page)
+    assert "Ola Hagen" not in text(page)
+    assert "Én hendelse · utvalg av loggen" in text(page)
+    assert 'href="/me/log?show=refused&amp;from=2026-11-01&amp;' in page.text, "another deed keeps the period"
+
+
+async def test_a_fault_in_what_is_asked_for_is_told_beside_it_and_shows_nothing(
+    browser: Browser, house: FakeHouse
+) -> None:
+    await browser.citizen()
+    asked = len(house.asked)
+    page = await browser.get("/me/log?from=2026-11-23&to=2026-11-22")
+    assert (page.status_code, len(house.asked)) == (400, asked)
+    assert "Perioden slutter før den begynner." in text(page)
+    assert "log-row" not in page.text
+    assert 'value="2026-11-23"' in page.text, "what was typed stands there"
+
+
+async def test_a_long_log_is_read_to_its_end_and_counted(browser: Browser, house: FakeHouse) -> None:
+    house.looked = tuple(
+        replace(LOOK, who=f"Lege {number}", at=AT - timedelta(days=number), handle=str(number)) for number in range(7)
+    )
+    house.log_page = 3
+    await browser.citizen()
+    page, met = await browser.get("/me/log"), []
+    while True:
+        met += re.findall(r"<strong>(Lege \d)</strong>", page.text)
+        onward = re.search(r'href="(/me/log\?[^"]*after=[^"]+)"', page.text)
+        if not onward:
+            break
+        assert f"Viser {len(met) - 2}–{len(met)} av 7" in text(page)
+        page = await browser.get(unescape(onward[1]))
+    assert met == [f"Lege {number}" for number in range(7)]
+    assert "Viser 7–7 av 7" in text(page)
+    assert "De nyeste" in text(page)

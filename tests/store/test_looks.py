@@ -1,0 +1,177 @@
+"""The patient's log a page at a time: what is shown, what is counted, and what its reader may not see."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any, Final
+from uuid import UUID, uuid4
+
+import pytest
+
+from kjerne.access import Caller, Grant, Label
+from kjerne.fhir.definitions import type_number
+from kjerne.store import audit, looks
+from kjerne.store.looks import Part, Place, Show, Wanted
+
+from .conftest import CALLER, NOW, Desk
+
+SORTING: Final = looks.Sorting({"ETREAT", "BTG"}, {"AKUTT"}, {"file", "write"}, {"file", "write", "choose"}, {"trace"})
+OTHER: Final = replace(CALLER, organisation="888888888", name="Siri Vik", hpr="9000002", digest=b"another-digest-1")
+LAB: Final = Caller("system", "lab", frozenset(), name="Laboratoriet", organisation="777777777")
+RELATIVE: Final = Caller("citizen", "portal", frozenset(), digest=b"relatives-digest", name="Tor", level=4)
+PROXY: Final = Caller("citizen", "portal", frozenset(), digest=b"proxys-digest-12", name="Liv", level=4)
+
+
+class Log:
+    """One patient's log, written and read."""
+
+    def __init__(self, desk: Desk, patient: int) -> None:
+        self.desk, self.patient = desk, patient
+
+    async def add(
+        self, caller: Caller, action: str = "search", *, days: int = 0, ids: tuple[UUID, ...] = (), refused: bool = False,
+        **changes: Any,
+    ) -> None:  # fmt: skip
+        grant = await self.desk.grant(self.patient, action, caller=caller, at=NOW - timedelta(days=days))
+        row = audit.given(replace(grant, **changes))
+        if refused:
+            row = (*row[:3], audit.REFUSED, *row[4:])
+        named = [(type_number("Observation"), id_, 1) for id_ in ids]
+        async with self.desk.store.pool.acquire() as conn:
+            await audit.insert(conn, row, named)
+
+    async def grant(self, caller: Caller = CALLER, purpose: str = "PATRQT") -> Grant:
+        grant = await self.desk.grant(self.patient, "insight", caller=caller, hides=Label.WITHHELD_FROM_CITIZEN)
+        return replace(grant, purpose=purpose)
+
+    async def page(
+        self, wanted: Wanted | Show = "all", *, limit: int = 100, after: Place | None = None, grant: Grant | None = None,
+        hidden: frozenset[str] = frozenset(),
+    ) -> Part:  # fmt: skip
+        asked = wanted if isinstance(wanted, Wanted) else Wanted(wanted)
+        grant = grant or await self.grant()
+        # A page is read before its own row is there, but after those of earlier pages.
+        asked = asked if asked.until else replace(asked, until=NOW)
+        async with self.desk.store.pool.acquire() as conn:
+            return await looks.page(conn, grant, self.desk.store.wrap, asked, SORTING, hidden, after, limit)
+
+
+@pytest.fixture
+async def log(desk: Desk) -> Log:
+    found = Log(desk, await desk.person())
+    await Log(desk, await desk.person()).add(CALLER, days=1)
+    await found.add(CALLER, days=1)
+    await found.add(OTHER, days=2, purpose="ETREAT")
+    await found.add(OTHER, days=3, refused=True)
+    await found.add(LAB, "file", days=4)
+    await found.add(RELATIVE, days=5)
+    return found
+
+
+def days(part: Part) -> list[int]:
+    return [(NOW - row["at"]).days for row in part.rows]
+
+
+@pytest.mark.parametrize(
+    ("show", "expected"),
+    [("all", [1, 2, 3, 4, 5]), ("others", [1, 2, 3]), ("seen", [1, 2]), ("acute", [2]), ("refused", [3])],
+)
+async def test_what_was_done_is_asked_for(log: Log, show: Show, expected: list[int]) -> None:
+    part = await log.page(show)
+    assert (days(part), part.total) == (expected, len(expected))
+
+
+async def test_a_period_is_half_open_and_an_organisation_is_one(log: Log) -> None:
+    period = Wanted("all", NOW - timedelta(days=3), NOW - timedelta(days=1))
+    assert days(await log.page(period)) == [2, 3]
+    part = await log.page(replace(period, organisation="888888888", since=None))
+    assert (days(part), part.total) == ([2, 3], 2)
+    assert part.organisations == {"999999999", "888888888", "777777777"}, "all of the log, to choose from"
+    assert part.services == {"results"}
+    assert (await log.page(replace(period, service="maternity"))).total == 0
+
+
+async def test_pages_meet_every_row_once_and_say_how_far_they_have_come(log: Log) -> None:
+    for _ in range(4):
+        await log.add(CALLER, days=2)  # of one moment: only their numbers tell them apart
+    met: list[UUID] = []
+    after = None
+    while True:
+        part = await log.page(limit=2, after=after)
+        assert (part.newer, part.total) == (len(met), 9)
+        if not part.rows:
+            break
+        met += [row["number"] for row in part.rows]
+        after = Place(part.rows[-1]["at"], part.rows[-1]["number"])
+    assert len(met) == len(set(met)) == 9
+
+
+async def test_the_filing_of_what_is_hidden_is_neither_shown_nor_counted(log: Log) -> None:
+    hidden, open_ = uuid4(), uuid4()
+    await log.add(LAB, "file", days=6, ids=(hidden,))
+    await log.add(LAB, "file", days=7, ids=(hidden, open_))
+    await log.add(replace(LAB, organisation="666666666"), "file", days=8, ids=(hidden,))
+    part = await log.page(hidden=frozenset({str(hidden)}))
+    assert (days(part), part.total) == ([1, 2, 3, 4, 5, 7], 6)
+    assert "666666666" not in part.organisations, "nor is where it came from"
+    assert (await log.page()).total == 8
+
+
+async def test_a_proxy_sees_no_other_proxies_and_a_parent_does(log: Log) -> None:
+    await log.add(PROXY, days=6)
+    as_proxy, as_parent = await log.grant(PROXY, "PWATRNY"), await log.grant(PROXY, "FAMRQT")
+    assert days(await log.page(grant=as_proxy)) == [1, 2, 3, 4, 6]
+    assert (await log.page(grant=as_proxy)).total == 5
+    assert (await log.page(grant=as_parent)).total == 6
+
+
+async def test_each_reading_of_the_log_is_itself_in_it(log: Log) -> None:
+    await log.page()
+    rows = await log.desk.store.pool.fetch(
+        "SELECT at FROM audit WHERE patient = $1 AND action = 'insight'", log.patient
+    )
+    assert [row["at"] for row in rows] == [NOW]
+
+
+async def test_one_row_is_found_by_its_place_and_by_nobody_elses_grant(log: Log) -> None:
+    row = (await log.page("refused")).rows[0]
+    place = Place(row["at"], row["number"])
+    other = Log(log.desk, await log.desk.person())
+    async with log.desk.store.pool.acquire() as conn:
+        found = await looks.one(conn, await log.grant(), log.desk.store.wrap, place)
+        assert found is not None
+        assert found["number"] == row["number"]
+        assert await looks.one(conn, await other.grant(), log.desk.store.wrap, place) is None
+
+
+MANY: Final = 50_000
+
+
+@pytest.mark.slow
+async def test_the_oldest_page_of_a_very_long_log_is_as_quick_as_the_newest(log: Log) -> None:
+    grant = await log.grant()
+    columns = ", ".join(
+        f"v.{name.strip()}" for name in audit.COLUMNS.split(",") if name.strip() not in ("at", "number")
+    )
+    values = ", ".join(f"${place}::{kind}" for place, kind in enumerate(audit.TYPES, 1))
+    async with log.desk.store.pool.acquire() as conn:
+        await conn.execute(
+            f"INSERT INTO audit (at, number, {columns.replace('v.', '')}, types, ids, versions) "
+            f"SELECT v.at - n * interval '7 minutes', gen_random_uuid(), {columns}, '{{}}', '{{}}', '{{}}' "
+            f"FROM (VALUES ({values})) v ({audit.COLUMNS}), generate_series(1, {MANY}) n",
+            *audit.given(grant),
+        )
+    oldest = Place(NOW - timedelta(minutes=7 * (MANY - 100)), UUID(int=2**128 - 1))
+
+    async def seconds(after: Place | None) -> tuple[float, Part]:
+        begun = time.perf_counter()
+        part = await log.page(limit=200, after=after)
+        return time.perf_counter() - begun, part
+
+    await seconds(None)
+    (newest_took, newest), (oldest_took, last) = await seconds(None), await seconds(oldest)
+    assert newest.total == last.total >= MANY
+    assert len(last.rows) < 200
+    assert max(newest_took, oldest_took) < 2, (newest_took, oldest_took)
