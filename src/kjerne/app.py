@@ -51,6 +51,8 @@ from kjerne.services.access_log.api import AccessLogApi
 from kjerne.services.consents import ConsentsApi
 from kjerne.services.disclosures import DisclosuresApi
 from kjerne.services.exports.api import ExportsApi
+from kjerne.services.inquiries.api import CorrectionsApi
+from kjerne.services.inquiries.desk import Desk
 from kjerne.services.oversight import OversightApi
 from kjerne.services.participation.api import ParticipationApi
 from kjerne.services.participation.register import Register
@@ -196,6 +198,7 @@ class House:
             *imports.routes(),
             *ExportsApi(self.store.pool, self.reader, tuple(SERVICE_BY_TYPE), parse_json).routes(),
             *SmartConfiguration(self.told_by_provider, ("/fhir/R4", "/pps/v2"), tuple(SERVICE_BY_TYPE)).routes(),
+            *CorrectionsApi(Desk(self.store.wrap, self.reader), self.store).routes(),
         ]
         for method in ("GET", "POST"):
             routes.append(Route(method, "/pps/v2/metadata", self._metadata("/pps/v2", routes, TYPES), PUBLIC, "fhir"))

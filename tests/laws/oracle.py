@@ -2,7 +2,7 @@
 
 Where the product walks down a table to the first row that fits, this asks each law by itself whether it speaks against,
 and gives only when none does. It counts birthdays where the product counts years, and knows summer time by its rule.
-Each function names its source; what the sources leave open is settled in docs/law.md, conflicts K1 to K34.
+Each function names its source; what the sources leave open is settled in docs/law.md, conflicts K1 to K35.
 """
 
 from __future__ import annotations
@@ -126,7 +126,7 @@ def answer(s: Situation) -> Answer:
         return Answer(given=False)
     if s.smart and not smart_scopes_leave_something(s):
         return Answer(given=False)
-    if s.action in ("examine", "trace", "link", "export"):
+    if s.action in ("examine", "trace", "handle", "link", "export"):
         return {"link": registrar, "export": exporter}.get(s.action, operator)(s)
     if s.kind == "practitioner":
         return personnel(s)
@@ -442,7 +442,7 @@ def citizen(s: Situation) -> Answer:
     if s.purpose not in ("", "PATRQT", "FAMRQT", "PWATRNY"):
         return Answer(given=False)
     standing = in_whose_name(s)
-    if not standing or (standing == "PWATRNY" and s.action == "choose"):
+    if not standing or (standing == "PWATRNY" and s.action in ("choose", "ask")):
         return Answer(given=False)
     hidden = NOT_FOR_CITIZENS if s.action != "insight" else NOT_FOR_CITIZENS - {"withdrawn"}
     if standing == "FAMRQT":
@@ -454,7 +454,7 @@ def may_ask(s: Situation) -> bool:
     """The citizen's scope covers own results, the log of every service and the choices; the log has one of its own."""
     if s.action == "insight":
         return bool({"kjerne:citizen", "kjerne:insight"} & s.scopes)
-    if s.action == "choose":
+    if s.action in ("choose", "ask"):
         return "kjerne:citizen" in s.scopes
     return "kjerne:citizen" in s.scopes and s.service == "results" and s.action in LOOKING
 
@@ -557,16 +557,17 @@ def operator(s: Situation) -> Answer:
 
     The operator, by machine or by a person at level 4. What the patient has shut stays shut to her, and she opens no kode 6
     and 7 (K6); the log is read for whoever it is about. A laboratory gets its own messages back, whoever they name (K16).
+    Whoever is to answer a citizen reads what she wrote to be read, whatever else she has shut (K35).
     """
     allowed = {"kjerne:operations"} | (
-        {"nhn:pps/provesvar-write"} if s.kind == "system" and s.action == "examine" else set()
+        {"nhn:pps/provesvar-write"} if s.kind == "system" and s.action in ("examine", "handle") else set()
     )
     if s.kind == "citizen" or s.service != "results" or not (allowed & s.scopes):
         return Answer(given=False)
     if s.kind == "practitioner" and s.level < 4:
         return Answer(given=False)
     purpose = s.purpose or (s.attest.purpose if s.attest else "")
-    if s.action == "trace":
+    if s.action in ("trace", "handle"):
         return Answer(given=True, hidden=EVERYTHING, purpose=purpose)
     its_own = s.kind == "system" and "kjerne:operations" not in s.scopes
     shut = is_blocked(s) or is_protected(s.address) or wills_now(s, "opt-out") or restrictions_against_this_one(s)

@@ -39,12 +39,6 @@ WORDS = {
 
 PURPOSES = ("", "TREAT", "ETREAT", "COC", "BTG", "PATRQT", "nonsense")
 BASES = ("", "UNNTAK", "SAMTYKKE", "AKUTT", "FORHOYET_SAMTYKKE", "FORHOYET_AKUTT", "1")
-OTHER_ACTIONS = ("read", "history", "write", "insight", "choose", "file", "correct", "examine", "trace", "disclose")
-
-
-OTHER_ACTIONS = ("read", "history", "write", "insight", "choose", "file", "correct", "examine", "trace", "link")
-
-
 OTHER_ACTIONS = (
     "read",
     "history",
@@ -55,8 +49,11 @@ OTHER_ACTIONS = (
     "correct",
     "examine",
     "trace",
+    "disclose",
     "link",
     "export",
+    "ask",
+    "handle",
 )
 
 READ = frozenset({"nhn:pps/provesvar-read"})
@@ -339,7 +336,9 @@ def cells() -> Iterator[tuple[str, str, Situation]]:
     """Every caller and patient in full on search; fewer purposes and bases on the other actions and services."""
     everywhere = tuple(product(("search",), ("results",), PURPOSES, BASES))
     elsewhere = tuple(product(OTHER_ACTIONS, ("results",), ("",), ("", "AKUTT")))
-    abroad = tuple(product(("search", "insight", "choose", "file", "link"), ("documents",), ("",), ("",)))
+    abroad = tuple(
+        product(("search", "insight", "choose", "file", "ask", "handle", "link"), ("documents",), ("",), ("",))
+    )
     for (who, caller), (whom, patient) in product(CALLERS.items(), PATIENTS.items()):
         base = replace(caller, **patient)  # type: ignore[arg-type]
         for action, service, purpose, basis in everywhere + elsewhere + abroad:

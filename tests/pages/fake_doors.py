@@ -1,13 +1,19 @@
-"""The citizen's own doors of the made-up house: a log of four lines, or as many as a test wants."""
+"""The citizen's own doors of the made-up house: a log of four lines, or as many as a test wants, and what she has sent."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from uuid import UUID
 
 from kjerne.clock import Clock
+from kjerne.errors import Refusal
 from kjerne.pages.house import Identity, LogRow, RuleLanguage, Visit
-from kjerne.pages.my_house import LogPart
+from kjerne.pages.my_house import Inquiries, InquiryList, InquiryOpened, LogPart
+from kjerne.services.inquiries import desk
+from kjerne.services.inquiries.desk import Opened, Written
+from kjerne.store.inquiries import Inquiry, Kind, Step, Told
+from kjerne.store.inquiries import Wanted as WantedInquiries
 from kjerne.store.looks import Show, Wanted
 
 NOW = datetime(2026, 11, 23, 9, 12, tzinfo=UTC)
@@ -48,6 +54,9 @@ class FakeDoors:
     looked: tuple[LogRow, ...] = field(default_factory=the_log)
     log_page: int = 200
     asked: list[Wanted] = field(default_factory=list)
+    sent: list[Opened] = field(default_factory=list)
+    opened_for: list[str] = field(default_factory=list)
+    """The reasons that an operator gave."""
 
     async def log(
         self, who: Identity, visit: Visit, language: RuleLanguage, wanted: Wanted, after: str = ""
@@ -59,6 +68,65 @@ class FakeDoors:
         end = begin + len(shown)
         places = tuple((number, name) for name, number in PLACES.items())
         return LogPart(shown, begin, len(kept), str(end) if end < len(kept) else "", places, ("results",))
+
+    async def look(self, who: Identity, visit: Visit, language: RuleLanguage, handle: str) -> LogRow:
+        found = next((row for row in self.looked if row.handle == handle), None)
+        if found is None:
+            raise Refusal(404, "No such line.", where="look")
+        return found
+
+    async def report_misuse(self, who: Identity, visit: Visit, handle: str, about: str, form: Written) -> str:
+        return self._took("misuse", PLACES["Bergen legevakt"], who, about, form)
+
+    async def ask_correction(
+        self, who: Identity, visit: Visit, type_: str, record: str, about: str, form: Written
+    ) -> str:
+        return self._took("correction", PLACES["Haukeland universitetssjukehus"], who, f"{about} ({type_})", form)
+
+    def _took(self, kind: Kind, place: str, who: Identity, about: str, form: Written) -> str:
+        form = desk.checked(kind, form)
+        now = self.clock.now()
+        made = Inquiry(1, UUID(int=(len(self.sent) + 0xA0) << 96), kind, now, place, changed_at=now)
+        told = Told(who.name, about, form.why, form.text, form.reach, form.contact)
+        self.sent.append(Opened(made, told, (Step(now, "received", ""),), LOOK if kind == "misuse" else None))
+        return made.reference
+
+    async def inquiries(self, who: Identity, visit: Visit) -> Inquiries:
+        return Inquiries(tuple(reversed(self.sent)), _NAMES)
+
+    async def listed_inquiries(self, who: Identity, wanted: WantedInquiries, skipped: int) -> InquiryList:
+        rows = [one.inquiry for one in self.sent]
+        kept = [row for row in rows if wanted.kind in ("", row.kind) and wanted.status in ("", row.status)]
+        waiting = sum(row.status != "answered" for row in rows)
+        return InquiryList(tuple(kept[skipped : skipped + 2]), _NAMES, waiting, len(kept) > skipped + 2)
+
+    async def listed_inquiry(self, who: Identity, number: str) -> InquiryList:
+        return InquiryList((self._sent(number).inquiry,), _NAMES, 0)
+
+    async def open_inquiry(self, who: Identity, number: str, reason: str) -> InquiryOpened:
+        self.opened_for.append(desk.written(reason, desk.REASON_CHARACTERS, "reason"))
+        return InquiryOpened(self._sent(number), "Kari Nordvik", _NAMES)
+
+    async def answer_inquiry(self, who: Identity, number: str, status: str, answer: str, step: int) -> None:
+        held = self._sent(number)
+        text = desk.written(answer, desk.TEXT_CHARACTERS, "answer") if status == "answered" else answer
+        now = self.clock.now()
+        moved = replace(held.inquiry, status=status, step=held.inquiry.step + 1, changed_at=now)  # type: ignore[arg-type]
+        steps = (*held.steps, Step(now, status, who.name, text))  # type: ignore[arg-type]
+        self.sent = [replace(one, inquiry=moved, steps=steps) if one is held else one for one in self.sent]
+
+    def _sent(self, number: str) -> Opened:
+        found = next((one for one in self.sent if str(one.inquiry.number) == number), None)
+        if found is None:
+            raise Refusal(404, "No such inquiry.", where="inquiry")
+        return found
+
+
+_NAMES = {number: name for name, number in PLACES.items()}
+LOOK = {
+    "purpose": "ETREAT", "basis": "AKUTT", "caller_name": "Siri Vik", "caller_role": "SP", "caller_hpr": "9000002",
+    "ids": [1, 2], "outcome": 0, "decision": "7", "self_selected": True, "says": SAYS, "law": LAW, "reason": "Bevisstløs",
+}  # fmt: skip
 
 
 def _fits(row: LogRow, wanted: Wanted) -> bool:

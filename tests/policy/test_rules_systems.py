@@ -13,6 +13,16 @@ from .cast import choice, citizen, doctor, laboratory, patient
 from .test_rules import ADULT, BLOCKING, CHILD, OPERATIONS, OPTED_OUT, RELATION, RESTRICTED, ask
 
 
+def test_whoever_answers_a_citizen_opens_what_she_wrote_whatever_she_has_shut() -> None:
+    for subject in (patient(), OPTED_OUT, RESTRICTED, patient(choices=(choice("block", hpr="9144900"),))):
+        for caller in (laboratory(), laboratory(scopes=OPERATIONS), doctor(scopes=OPERATIONS)):
+            answer = ask(caller, subject, "handle")
+            assert isinstance(answer, Grant)
+            assert (answer.rule, all(label in answer.hides for label in Label)) == ("inquiry-handled", True)
+        for caller in (doctor(), citizen(), laboratory(scopes=frozenset({"nhn:pmd/write"}))):
+            assert ask(caller, subject, "handle").rule == "scope-missing"
+
+
 def test_who_opened_what_was_filed_on_a_wrong_person_is_traced_by_the_operator_alone() -> None:
     for subject in (patient(), OPTED_OUT, RESTRICTED):
         assert ask(laboratory(scopes=OPERATIONS), subject, "trace").rule == "readers-traced"

@@ -40,6 +40,7 @@ def test_every_rule_decides_some_story() -> None:
     told |= {rule for _, rule in EXAMINED} | {
         "readers-traced",
         "sent-opened",
+        "inquiry-handled",
         "log-controlled",
         "disclosed-to-source",
         "persons-linked",

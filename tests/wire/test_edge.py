@@ -11,6 +11,7 @@ import httpx
 
 from kjerne.exchange import PUBLIC
 from kjerne.fhir.encode import encode
+from pages.test_live_inquiries import corrected, listed
 from platform_fixture import Standing
 from services.results.kith.conftest import Kith
 from services.results.test_intake_api import a_message
@@ -119,6 +120,7 @@ def asked_by_a_sender(platform: Standing) -> list[Sent]:
     """What was rejected and withdrawn, and a rejected message again and opened."""
     (name, _), (twice, _) = rejected(platform), rejected(platform)
     sender = {"as_": "lab", "about": ""}
+    correction = listed(platform, corrected(platform))
     return [
         Sent("GET /pps/in/rejected", "/pps/in/rejected", **sender),
         Sent("GET /pps/in/withdrawn", "/pps/in/withdrawn", **sender),
@@ -128,6 +130,11 @@ def asked_by_a_sender(platform: Standing) -> list[Sent]:
              body=form(reason=REASON), headers=FORM),
         Sent("POST /pps/in/content", "/pps/in/content", **sender, body=form(message=name, reason=REASON), headers=FORM),
         Sent("POST /pps/in", "/pps/in", "lab", "", b"<no message/>", XML, 400),
+        Sent("GET /pps/in/corrections", "/pps/in/corrections", **sender),
+        Sent("POST /pps/in/corrections/{number}", f"/pps/in/corrections/{correction}", **sender, body=form(reason=REASON),
+             headers=FORM),
+        Sent("POST /pps/in/corrections/{number}/answer", f"/pps/in/corrections/{correction}/answer", **sender,
+             body=form(status="under-way", step="1"), headers=FORM, status=204),
     ]  # fmt: skip
 
 

@@ -17,7 +17,17 @@ from starlette.types import Scope
 
 from kjerne.clock import Clock
 from kjerne.errors import Refusal
-from kjerne.pages import choices, citizen, clinician, entry, my_log, operations, persons
+from kjerne.pages import (
+    choices,
+    citizen,
+    clinician,
+    entry,
+    my_inquiries,
+    my_log,
+    operations,
+    operations_inquiries,
+    persons,
+)
 from kjerne.pages.desk import HEADERS, Desk, Kind, Page, PageHandler, endpoint, refused
 from kjerne.pages.house import PagesHouse
 from kjerne.pages.login import LoginDoor
@@ -73,6 +83,15 @@ ROUTES: tuple[tuple[str, str, PageHandler, Kind | None], ...] = (
     ("POST", "/operations/persons/{number}/preview", persons.undo_preview, "operator"),
     ("POST", "/operations/persons/{number}/undo", persons.undo_save, "operator"),
     ("GET", "/operations/rejected", operations.rejected, "operator"),
+    ("GET", "/me/more", my_inquiries.more, "citizen"),
+    ("GET", "/me/inquiries", my_inquiries.listed, "citizen"),
+    ("GET", "/me/inquiries/{kind}/{about}", my_inquiries.form, "citizen"),
+    ("POST", "/me/inquiries/{kind}/reach", my_inquiries.reach, "citizen"),
+    ("POST", "/me/inquiries/{kind}/send", my_inquiries.send, "citizen"),
+    ("GET", "/operations/inquiries", operations_inquiries.listed, "operator"),
+    ("GET", "/operations/inquiries/{number}", operations_inquiries.ask, "operator"),
+    ("POST", "/operations/inquiries/{number}", operations_inquiries.opened, "operator"),
+    ("POST", "/operations/inquiries/{number}/answer", operations_inquiries.answer, "operator"),
 )
 
 

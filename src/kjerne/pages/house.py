@@ -281,7 +281,7 @@ class LogRow:
     given: bool = True
     acute: bool = False
     self_declared: bool = False
-    deed: Literal["", "examined", "traced", "linked", "disclosed", "exported"] = ""
+    deed: Literal["", "examined", "traced", "linked", "disclosed", "exported", "asked", "handled"] = ""
     reason: str = ""
     handle: str = ""
     """Names the line where something is said of it."""

@@ -22,12 +22,13 @@ from kjerne.store.looks import Part, Place, Wanted
 ROWS_SHOWN: Final = 200
 """Rows of the log on one page; those that are alike are shown as one line."""
 WRITING: Final = frozenset({"file", "correct", "write", "choose"})
-Deed = Literal["examined", "traced", "linked", "disclosed", "exported"]
+Deed = Literal["examined", "traced", "linked", "disclosed", "exported", "asked", "handled"]
 DEEDS: Final[Mapping[str, Deed]] = {
     "examine": "examined", "trace": "traced", "link": "linked", "disclose": "disclosed", "export": "exported",
+    "ask": "asked", "handle": "handled",
 }  # fmt: skip
 SORTING: Final = looks.Sorting(
-    insight.ACUTE_PURPOSES, insight.ACUTE_BASES, insight.FILING, WRITING | {"erase"}, frozenset(DEEDS)
+    insight.ACUTE_PURPOSES, insight.ACUTE_BASES, insight.FILING, WRITING | {"erase"}, frozenset(DEEDS) - {"ask"}
 )
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)

@@ -9,14 +9,12 @@ from collections.abc import Iterable
 from typing import Final
 from uuid import uuid4
 
-import msgspec
-
 from kjerne.access import Caller
 from kjerne.errors import Refusal
 from kjerne.exchange import Admit, PatientRef
 from kjerne.pages.house import Identity, Participants, RejectedQueue
-from kjerne.pages.live import SERVICE, Carry
-from kjerne.pages.live_citizen import CitizenPages
+from kjerne.pages.live import SERVICE
+from kjerne.pages.live_answers import AnswerPages, operator
 from kjerne.policy.facts import SERVICES
 from kjerne.policy.taking_part import Absence, absence, takes_part
 from kjerne.services.participation.register import Asked, Change, Register
@@ -28,10 +26,9 @@ from kjerne.store.participation import SourceRow, Takers, Wanted
 
 ROWS_SHOWN: Final = 50
 """Rows of the register, and messages of the queue, on one page."""
-OPERATIONS: Final = "kjerne:operations"
 
 
-class OperatorPages(CitizenPages):
+class OperatorPages(AnswerPages):
     """Implements the rest of `pages.house.PagesHouse`."""
 
     async def absence(self, who: Identity) -> Absence | None:
@@ -47,7 +44,7 @@ class OperatorPages(CitizenPages):
 
     async def participants(self, who: Identity, wanted: Wanted, skipped: int) -> Participants:
         """A page of the register, newest first."""
-        _operator(who)
+        operator(who)
         async with self.store.pool.acquire() as conn:
             rows = await participation.listed(conn, wanted, self.clock.now(), ROWS_SHOWN + 1, skipped)
         names = await self._names(row.organisation for row in rows)
@@ -55,7 +52,7 @@ class OperatorPages(CitizenPages):
 
     async def participation(self, who: Identity, number: int) -> Participants:
         """One row with what it was widened from and to."""
-        _operator(who)
+        operator(who)
         async with self.store.pool.acquire() as conn:
             rows = await participation.chain(conn, number)
         if not rows:
@@ -74,7 +71,7 @@ class OperatorPages(CitizenPages):
 
     async def rejected(self, who: Identity, after: str) -> RejectedQueue:
         """The rejected messages of all senders."""
-        _operator(who)
+        operator(who)
         async with self.store.pool.acquire() as conn:
             rows = await messages.rejected(conn, "", ROWS_SHOWN + 1, after)
             total = await messages.rejected_total(conn, "")
@@ -84,7 +81,7 @@ class OperatorPages(CitizenPages):
 
     async def links(self, who: Identity) -> tuple[Link, ...]:
         """The history of links."""
-        _operator(who)
+        operator(who)
         return tuple(await Linker(self.store).history(None))
 
     async def compare_persons(self, who: Identity, one: str, other: str, reason: str) -> Compared:
@@ -117,15 +114,8 @@ class OperatorPages(CitizenPages):
         return Register(self.store.pool, SERVICES)
 
     async def _author(self, who: Identity) -> Caller:
-        _operator(who)
+        operator(who)
         return await self.caller(who, None)
 
     async def _names(self, numbers: Iterable[str]) -> dict[str, str]:
         return await registers.organisation_names(self.store.pool, sorted(set(numbers)))
-
-
-def _operator(who: Identity) -> None:
-    """Whoever calls this has come past the page's own check; a login without the scope gets no further all the same."""
-    carry = msgspec.msgpack.decode(bytes.fromhex(who.carry), type=Carry)
-    if who.kind != "operator" or OPERATIONS not in carry.scopes:
-        raise Refusal(403, "This login is not the operator's.", where="other_kind")

@@ -5,9 +5,13 @@ Every method asks the law and leaves an audit row before it answers, and raises 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from kjerne.services.inquiries.desk import Opened, Written
+from kjerne.store.inquiries import Inquiry
+from kjerne.store.inquiries import Wanted as WantedInquiries
 from kjerne.store.looks import Wanted
 
 if TYPE_CHECKING:
@@ -30,6 +34,33 @@ class LogPart:
     services: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Inquiries:
+    """What was sent about one person, newest first; `names` are of the organisations they concern."""
+
+    rows: tuple[Opened, ...]
+    names: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class InquiryList:
+    """One page of everybody's inquiries, nothing of whom they are about; `waiting` of all are not answered."""
+
+    rows: tuple[Inquiry, ...]
+    names: Mapping[str, str]
+    waiting: int
+    more: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class InquiryOpened:
+    """One inquiry opened, and the name of whom it is about."""
+
+    opened: Opened
+    patient: str
+    names: Mapping[str, str]
+
+
 class MyHouse(Protocol):
     """The citizen's own doors."""
 
@@ -37,4 +68,38 @@ class MyHouse(Protocol):
         self, who: Identity, visit: Visit, language: RuleLanguage, wanted: Wanted, after: str = ""
     ) -> LogPart:
         """Who looked, a page of it, with the rule's words in the reader's language; `after` is another page's `onward`."""
+        ...
+
+    async def look(self, who: Identity, visit: Visit, language: RuleLanguage, handle: str) -> LogRow:
+        """One line of the log by its handle. `Refusal` 404 where there is none."""
+        ...
+
+    async def report_misuse(self, who: Identity, visit: Visit, handle: str, about: str, form: Written) -> str:
+        """Say that a look by personnel was misuse; the reference. `Refusal` with the field where the form is wrong."""
+        ...
+
+    async def ask_correction(
+        self, who: Identity, visit: Visit, type_: str, record: str, about: str, form: Written
+    ) -> str:
+        """Ask whoever owns a report or result to correct it; the reference."""
+        ...
+
+    async def inquiries(self, who: Identity, visit: Visit) -> Inquiries:
+        """What was sent about this person, with its state and answers."""
+        ...
+
+    async def listed_inquiries(self, who: Identity, wanted: WantedInquiries, skipped: int) -> InquiryList:
+        """The operator's list, those that wait longest first."""
+        ...
+
+    async def listed_inquiry(self, who: Identity, number: str) -> InquiryList:
+        """One row of it. `Refusal` 404 where there is none."""
+        ...
+
+    async def open_inquiry(self, who: Identity, number: str, reason: str) -> InquiryOpened:
+        """One with what it says, for a reason that stands in the patient's log."""
+        ...
+
+    async def answer_inquiry(self, who: Identity, number: str, status: str, answer: str, step: int) -> None:
+        """Set it under way, or answer it. `Refusal` 409 where somebody did something with it after `step`."""
         ...

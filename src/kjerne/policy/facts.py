@@ -93,6 +93,9 @@ SCOPES: Final[Mapping[tuple[CallerKind, str, Action], frozenset[str]]] = {
     ("practitioner", "results", "export"): frozenset({OPERATIONS}),
     ("system", "", "link"): frozenset({OPERATIONS}),
     ("practitioner", "", "link"): frozenset({OPERATIONS}),
+    ("citizen", "", "ask"): frozenset({"kjerne:citizen"}),
+    ("system", "results", "handle"): frozenset({"nhn:pps/provesvar-write", OPERATIONS}),
+    ("practitioner", "results", "handle"): frozenset({OPERATIONS}),
 }
 """Who, service (empty: every service), action -> the OAuth scopes of which the token must hold one."""
 SERVICES: Final = frozenset(service for _, service, _ in SCOPES if service)

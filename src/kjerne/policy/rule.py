@@ -70,6 +70,8 @@ CHOOSE: Final[frozenset[Action]] = frozenset({"choose"})
 EXAMINE: Final[frozenset[Action]] = frozenset({"examine"})
 TRACE: Final[frozenset[Action]] = frozenset({"trace"})
 DISCLOSE: Final[frozenset[Action]] = frozenset({"disclose"})
+ASK: Final[frozenset[Action]] = frozenset({"ask"})
+HANDLE: Final[frozenset[Action]] = frozenset({"handle"})
 
 TREATING: Final = frozenset({"TREAT", "ETREAT"})
 NEEDING_RELATION: Final = TREATING | {"COC"}

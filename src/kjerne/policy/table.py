@@ -37,6 +37,7 @@ from kjerne.policy.rule import (
     Section,
 )
 from kjerne.policy.table_export import EXPORTING
+from kjerne.policy.table_inquiries import CITIZEN_ASKS, HANDLING
 from kjerne.policy.table_linking import LINKING
 from kjerne.policy.table_representing import (
     REPRESENTATIVES_LOG,
@@ -499,6 +500,7 @@ SECTIONS: Final = (
     _CITIZEN_LOG,
     REPRESENTATIVES_LOG,
     _CITIZEN_CHOICES,
+    CITIZEN_ASKS,
     REPRESENTATIVES_NOT_GIVEN,
     _CITIZEN_NOT_GIVEN,
     _SENDERS,
@@ -510,6 +512,7 @@ SECTIONS: Final = (
     _LOG_KEPT,
     LINKING,
     EXPORTING,
+    HANDLING,
 )
 """In order. What is not here is refused (`NO_RULE`)."""
 

@@ -376,6 +376,18 @@ _NN_EN: Final[Mapping[str, tuple[str, str]]] = {
         "Den som har ansvaret for loggen, henta ut kven som har sett opplysningane.",
         "The one who is responsible for the log took out who has seen the information.",
     ),
+    "own-inquiry": (
+        "Innbyggjaren melde frå om noko som ikkje stemmer, eller las svaret.",
+        "The citizen said that something was wrong, or read the answer.",
+    ),
+    "parent-inquiry": (
+        "Ein forelder melde frå om noko som ikkje stemmer for barnet, eller las svaret.",
+        "A parent said that something was wrong for the child, or read the answer.",
+    ),
+    "inquiry-handled": (
+        "Den som skal svare på ei melding frå innbyggjaren, opna henne eller svarte på henne.",
+        "The one who is to answer an inquiry from the citizen opened it or answered it.",
+    ),
 }
 
 RULE_WORDS: Final[Mapping[str, Words]] = {

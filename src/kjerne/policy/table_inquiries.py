@@ -1,0 +1,66 @@
+"""The law's rows on what citizens say is wrong: who may say it, and who answers."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from kjerne.policy import facts
+from kjerne.policy.rule import (
+    ASK,
+    CITIZEN,
+    EVERY_LABEL,
+    EVERY_SERVICE,
+    FROM_CITIZEN,
+    FROM_PARENT,
+    HANDLE,
+    OPERATORS,
+    RESULTS,
+    Rule,
+    Section,
+)
+
+CITIZEN_ASKS: Final = Section(
+    title="Citizens: saying that something is wrong",
+    kinds=CITIZEN,
+    services=EVERY_SERVICE,
+    actions=ASK,
+    rules=(
+        Rule(
+            id="own-inquiry",
+            effect="grant",
+            law="personvernforordningen artikkel 16; helsepersonelloven § 42; pasientjournalloven § 18",
+            says="Innbyggeren meldte fra om noe som ikke stemmer, eller leste svaret.",
+            when=(facts.is_own, facts.is_16_or_more),
+            hides=FROM_CITIZEN,
+            released_only=True,
+            purpose="PATRQT",
+        ),
+        Rule(
+            id="parent-inquiry",
+            effect="grant",
+            law="personvernforordningen artikkel 16; pasient- og brukerrettighetsloven § 4-4",
+            says="En forelder meldte fra om noe som ikke stemmer for barnet, eller leste svaret.",
+            when=(facts.is_another, facts.is_parent, facts.is_under_12),
+            hides=FROM_PARENT,
+            released_only=True,
+            purpose="FAMRQT",
+        ),
+    ),
+)
+"""Never a proxy or a guardian: they may look, and no more."""
+
+HANDLING: Final = Section(
+    title="Results: answering what citizens say is wrong",
+    kinds=OPERATORS,
+    services=RESULTS,
+    actions=HANDLE,
+    rules=(
+        Rule(
+            id="inquiry-handled",
+            effect="grant",
+            law="pasientjournalloven § 22; personvernforordningen artikkel 12 og 16",
+            says="Den som skal svare på en henvendelse fra innbyggeren, åpnet den eller svarte på den.",
+            hides=EVERY_LABEL,
+        ),
+    ),
+)

@@ -1,0 +1,184 @@
+"""Misuse reported and a correction asked for over the real platform: to whom it goes, who sees what, and what is logged."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from html import unescape
+
+import httpx
+import pytest
+
+from kjerne.access import Tie
+from pages.test_live import Tab, tab, text
+from platform_fixture import Standing
+from services.results.test_intake_api import a_message, key_of
+
+WROTE = "Jeg har aldri vært pasient der. Hun er naboen min."
+WRONG = "Verdien skulle ha vært 14,1 og ikke 11,4."
+REASON = "Undersøker meldingen for innbyggeren"
+ANSWER = "Vi har undersøkt oppslaget, og det var ikke tillatt."
+
+
+def sent(it: Tab, page: httpx.Response, kind: str, **fields: str) -> httpx.Response:
+    """The two steps from the first form on."""
+    hidden = {name: re.findall(rf'name="{name}" value="([^"]*)"', page.text)[:1] for name in ("look", "report")}
+    carried = {name: unescape(found[0]) for name, found in hidden.items() if found}
+    second = it.post(page, f"/me/inquiries/{kind}/reach", **carried, **fields)
+    assert second.status_code == 200, text(second)
+    carried |= {"reach": "email", "contact": "kari@example.test"}
+    return it.post(second, f"/me/inquiries/{kind}/send", **carried, **fields)
+
+
+def reference(page: httpx.Response) -> str:
+    found = re.search(r"Referansen er ([0-9A-F]{4}-[0-9A-F]{4})", text(page))
+    assert found, text(page)
+    return found[1]
+
+
+def misused(platform: Standing) -> str:
+    """A look by the GP, reported by the citizen; its reference."""
+    platform.search("Observation", as_="gp")
+    with tab(platform, "citizen", "me") as it:
+        log = it.get("/me/log?show=seen")
+        link = re.search(r'href="(/me/inquiries/misuse/[^"]+)"', log.text)
+        assert link, text(log)
+        return reference(sent(it, it.get(link[1]), "misuse", why="no-care", text=WROTE))
+
+
+def corrected(platform: Standing) -> str:
+    """A report of the citizen's that she wants put right; its reference."""
+    assert platform.send(a_message(platform, number=platform.nin("citizen"))).status_code == 200
+    with tab(platform, "citizen", "me") as it:
+        report = re.search(r'href="/me/report/([^"]+)"', it.get("/me").text)
+        assert report
+        page = it.get(f"/me/inquiries/correction/{report[1]}")
+        return reference(sent(it, page, "correction", why="wrong-value", text=WRONG))
+
+
+def listed(platform: Standing, told: str) -> str:
+    """The operator's number of an inquiry."""
+    with tab(platform, "administrator", "operations") as it:
+        page = it.get("/operations/inquiries")
+        row = re.search(rf'/operations/inquiries/([0-9a-f-]+)"><span[^>]*>{told}', page.text)
+    assert row, text(page)
+    assert "Solheim" not in text(page), "the list names nobody"
+    return row[1]
+
+
+def test_reported_misuse_is_opened_for_a_reason_answered_and_read(platform: Standing) -> None:
+    told = misused(platform)
+    number = listed(platform, told)
+    with tab(platform, "administrator", "operations") as it:
+        before = it.get(f"/operations/inquiries/{number}")
+        assert WROTE not in text(before)
+        assert WROTE not in text(it.post(before, f"/operations/inquiries/{number}", reason="kort"))
+        opened = it.post(before, f"/operations/inquiries/{number}", reason=REASON)
+        for seen in (WROTE, "kari@example.test", platform.persona("gp").person_name, "Solheim"):
+            assert seen in text(opened), seen
+        assert platform.persona("gp").nin not in opened.text
+        step = re.search(r'name="step" value="(\d)"', opened.text)
+        assert step
+        fields = {"step": step[1], "reason": REASON, "answer": ANSWER}
+        done = it.post(opened, f"/operations/inquiries/{number}/answer", status="answered", **fields)
+        assert "Svaret er sendt." in text(done)
+        again = it.post(opened, f"/operations/inquiries/{number}/answer", status="answered", **fields)
+        assert again.status_code == 409
+    with tab(platform, "citizen", "me") as it:
+        mine = text(it.get("/me/inquiries"))
+        assert told in mine
+        assert "besvart" in mine
+        assert ANSWER in mine
+        log = text(it.get("/me/log"))
+    assert "Åpnet en henvendelse, eller svarte på den." in log
+    assert f"«{REASON}»" in log or REASON in log
+    assert platform.population.operator.name in log
+
+
+def test_each_step_is_a_row_of_the_log_that_says_what_it_is_about(platform: Standing) -> None:
+    told = misused(platform)
+    rows = platform.rows("SELECT action, rule, caller_kind FROM audit WHERE about = $1", f"inquiry/misuse/{told}")
+    assert [(row["action"], row["rule"], row["caller_kind"]) for row in rows] == [("ask", "own-inquiry", "citizen")]
+
+
+def test_a_line_that_is_not_hers_or_no_look_by_personnel_cannot_be_reported(platform: Standing) -> None:
+    misused(platform)
+    (other,) = platform.rows(
+        "SELECT at, number FROM audit WHERE patient = $1 ORDER BY at LIMIT 1",
+        key_of(platform, platform.nin("renumbered")),
+    )
+    (own,) = platform.rows(
+        "SELECT at, number FROM audit WHERE patient = $1 AND action = 'ask' ORDER BY at DESC LIMIT 1",
+        key_of(platform, platform.nin("citizen")),
+    )
+
+    def handle(row: object) -> str:
+        return f"{int(row['at'].timestamp()) * 1_000_000 + row['at'].microsecond}.{row['number'].hex}"  # type: ignore[index]
+
+    with tab(platform, "citizen", "me") as it:
+        assert it.get(f"/me/inquiries/misuse/{handle(other)}").status_code == 404
+        page = it.get("/me/inquiries/misuse/" + handle(own))
+        fields = {"look": handle(own), "why": "other", "text": WROTE, "reach": "here"}
+        assert it.post(page, "/me/inquiries/misuse/send", **fields).status_code == 404
+
+
+def test_a_correction_goes_to_the_source_that_sent_it_and_to_no_other(platform: Standing) -> None:
+    told = corrected(platform)
+    number = listed(platform, told)
+    path = f"/pps/in/corrections/{number}"
+    form = [("reason", REASON)]
+    found = platform.client.call("GET", "/pps/in/corrections", as_="lab").json()["corrections"]
+    assert told in [one["reference"] for one in found]
+    assert "Solheim" not in str(found)
+    opened = platform.client.call("POST", path, as_="lab", form=form)
+    content = opened.json()
+    assert (content["text"], content["patient"], content["step"]) == (WRONG, platform.nin("citizen"), 1)
+    (row,) = platform.audited(opened)
+    assert (row["action"], row["reason"]) == ("handle", REASON)
+    assert platform.client.call("POST", path, as_="lab", form=[("reason", "x")]).status_code == 400
+    answer = [("status", "answered"), ("answer", "Vi sender en rettelse i dag."), ("step", "1")]
+    assert platform.client.call("POST", f"{path}/answer", as_="lab", form=answer).status_code == 204
+    with tab(platform, "citizen", "me") as it:
+        mine = text(it.get("/me/inquiries"))
+    assert "Svar fra Lysdal Laboratorium AS" in mine
+    assert "Vi sender en rettelse i dag." in mine
+
+
+def test_misuse_and_another_sources_corrections_are_as_absent(platform: Standing) -> None:
+    misuse, other = listed(platform, misused(platform)), "3fa94c1b-0000-4000-8000-000000000000"
+    correction = listed(platform, corrected(platform))
+    answers = [
+        platform.client.call("POST", f"/pps/in/corrections/{number}", as_=who, form=[("reason", REASON)])
+        for number, who in ((misuse, "lab"), (other, "lab"), (correction, "hospital-lab"))
+    ]
+    assert [answer.status_code for answer in answers] == [404] * 3
+    assert len({answer.content for answer in answers}) == 1
+
+
+@pytest.fixture
+def proxied(platform: Standing) -> Iterator[None]:
+    """While the citizen has given the parent power of attorney."""
+    store = platform.application._edge.store
+    giver, proxy = (key_of(platform, platform.nin(who)) for who in ("citizen", "parent"))
+
+    async def tie() -> None:
+        async with store.pool.acquire() as conn:
+            await store.people.add_ties(conn, [(giver, Tie("proxy", key=proxy))])
+
+    platform.run(tie())
+    yield
+    platform.rows("DELETE FROM person_tie WHERE patient = $1 AND kind = 'proxy' RETURNING 1", giver)
+    platform.rows("UPDATE person SET stamp = stamp + 1 WHERE patient = $1 RETURNING 1", giver)
+
+
+@pytest.mark.usefixtures("proxied")
+def test_a_proxy_sees_the_log_and_says_nothing_of_it(platform: Standing) -> None:
+    misused(platform)
+    with tab(platform, "parent", "me") as it:
+        others = re.findall(r'name="person" value="([^"]+)" class="pill">([^<]+)<', it.home.text)
+        (citizen,) = [handle for handle, name in others if platform.persona("citizen").person_name in name]
+        it.post(it.home, "/me/person", person=citizen)
+        log = it.get("/me/log")
+        assert log.status_code == 200
+        assert "/me/inquiries" not in log.text
+        assert it.get("/me/inquiries").status_code == 403
