@@ -2,7 +2,7 @@
 
 Where the product walks down a table to the first row that fits, this asks each law by itself whether it speaks against,
 and gives only when none does. It counts birthdays where the product counts years, and knows summer time by its rule.
-Each function names its source; what the sources leave open is settled in docs/law.md, conflicts K1 to K35.
+Each function names its source; what the sources leave open is settled in docs/law.md, conflicts K1 to K36.
 """
 
 from __future__ import annotations
@@ -442,7 +442,7 @@ def citizen(s: Situation) -> Answer:
     if s.purpose not in ("", "PATRQT", "FAMRQT", "PWATRNY"):
         return Answer(given=False)
     standing = in_whose_name(s)
-    if not standing or (standing == "PWATRNY" and s.action in ("choose", "ask")):
+    if not standing or (standing == "PWATRNY" and s.action in ("choose", "ask", "download")):
         return Answer(given=False)
     hidden = NOT_FOR_CITIZENS if s.action != "insight" else NOT_FOR_CITIZENS - {"withdrawn"}
     if standing == "FAMRQT":
@@ -456,7 +456,7 @@ def may_ask(s: Situation) -> bool:
         return bool({"kjerne:citizen", "kjerne:insight"} & s.scopes)
     if s.action in ("choose", "ask"):
         return "kjerne:citizen" in s.scopes
-    return "kjerne:citizen" in s.scopes and s.service == "results" and s.action in LOOKING
+    return "kjerne:citizen" in s.scopes and s.service == "results" and s.action in (*LOOKING, "download")
 
 
 def in_whose_name(s: Situation) -> str:

@@ -54,6 +54,7 @@ OTHER_ACTIONS = (
     "export",
     "ask",
     "handle",
+    "download",
 )
 
 READ = frozenset({"nhn:pps/provesvar-read"})
@@ -337,7 +338,9 @@ def cells() -> Iterator[tuple[str, str, Situation]]:
     everywhere = tuple(product(("search",), ("results",), PURPOSES, BASES))
     elsewhere = tuple(product(OTHER_ACTIONS, ("results",), ("",), ("", "AKUTT")))
     abroad = tuple(
-        product(("search", "insight", "choose", "file", "ask", "handle", "link"), ("documents",), ("",), ("",))
+        product(
+            ("search", "insight", "choose", "file", "ask", "handle", "link", "download"), ("documents",), ("",), ("",)
+        )
     )
     for (who, caller), (whom, patient) in product(CALLERS.items(), PATIENTS.items()):
         base = replace(caller, **patient)  # type: ignore[arg-type]

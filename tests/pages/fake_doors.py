@@ -8,13 +8,15 @@ from uuid import UUID
 
 from kjerne.clock import Clock
 from kjerne.errors import Refusal
-from kjerne.pages.house import Identity, LogRow, RuleLanguage, Visit
-from kjerne.pages.my_house import Inquiries, InquiryList, InquiryOpened, LogPart
+from kjerne.pages.house import Chart, File, Identity, LogRow, RuleLanguage, Visit
+from kjerne.pages.my_house import Copied, Copy, Inquiries, InquiryList, InquiryOpened, LogPart
 from kjerne.services.inquiries import desk
 from kjerne.services.inquiries.desk import Opened, Written
 from kjerne.store.inquiries import Inquiry, Kind, Step, Told
 from kjerne.store.inquiries import Wanted as WantedInquiries
 from kjerne.store.looks import Show, Wanted
+from kjerne.store.takeout import After
+from pages import resources
 
 NOW = datetime(2026, 11, 23, 9, 12, tzinfo=UTC)
 PLACES = {
@@ -90,6 +92,23 @@ class FakeDoors:
         told = Told(who.name, about, form.why, form.text, form.reach, form.contact)
         self.sent.append(Opened(made, told, (Step(now, "received", ""),), LOOK if kind == "misuse" else None))
         return made.reference
+
+    async def begin_copy(self, who: Identity, visit: Visit) -> Copy:
+        return Copy((await self.chart(who, visit)).patient, self.clock.now(), ("DiagnosticReport", "Observation"))
+
+    async def copy_on(self, who: Identity, visit: Visit, type_: str, after: After | None) -> Copied:
+        chart = await self.chart(who, visit)
+        found = chart.reports if type_ == "DiagnosticReport" else chart.observations
+        half = len(found) // 2
+        if after is None:
+            return Copied(found[:half], (), After("", UUID(int=half)))
+        return Copied(found[half:], (), None)
+
+    async def copy_files(self, who: Identity, visit: Visit, after: After | None) -> Copied:
+        return Copied((), tuple((name, File(data)) for name, data in resources.FILES.items()), None)
+
+    async def chart(self, who: Identity, visit: Visit) -> Chart:
+        raise NotImplementedError
 
     async def inquiries(self, who: Identity, visit: Visit) -> Inquiries:
         return Inquiries(tuple(reversed(self.sent)), _NAMES)

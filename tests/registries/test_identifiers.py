@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kjerne.errors import Refusal
+from kjerne.registries import identifiers
 from kjerne.registries.identifiers import (
     control_digits,
     digest,
@@ -189,3 +190,12 @@ def test_a_number_that_stands_in_a_text_by_itself_is_seen_and_no_other_digits() 
 )
 def test_an_id_keeps_digits_among_letters_and_no_number_by_itself(text: str, kept: str) -> None:
     assert id_without_numbers(text) == kept
+
+
+def test_others_numbers_are_masked_however_they_are_spelled_and_ones_own_stands() -> None:
+    own, other = "13916900216", "15877912345"
+    assert not identifiers.stands_in(other), "wrong control digits: no number of anybody"
+    valid = next(f"158779{last:05}" for last in range(10_000, 99_999) if identifiers.stands_in(f"158779{last:05}"))
+    said = f"{own}, {valid[:6]} {valid[6:]} og {valid}; rapport {other}"
+    masked = identifiers.without_others(said, lambda number: number == own)
+    assert masked == f"{own}, 158779 ***** og 158779 *****; rapport {other}"

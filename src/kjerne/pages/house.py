@@ -285,6 +285,8 @@ class LogRow:
     reason: str = ""
     handle: str = ""
     """Names the line where something is said of it."""
+    took: bool = False
+    """A copy was taken, not only looked at."""
 
 
 @dataclass(frozen=True, slots=True)

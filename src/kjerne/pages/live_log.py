@@ -127,6 +127,7 @@ def row_of(entry: insight.LogEntry) -> LogRow:
         deed=DEEDS.get(entry.action, ""),
         reason=entry.reason,
         handle=handle({"at": entry.at, "number": entry.origin.number}),
+        took=entry.action == "download",
     )
 
 

@@ -7,15 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
 
 from kjerne.services.inquiries.desk import Opened, Written
 from kjerne.store.inquiries import Inquiry
 from kjerne.store.inquiries import Wanted as WantedInquiries
 from kjerne.store.looks import Wanted
+from kjerne.store.takeout import After
 
 if TYPE_CHECKING:
-    from kjerne.pages.house import Identity, LogRow, RuleLanguage, Visit
+    from kjerne.pages.house import File, Identity, LogRow, Patient, Resource, RuleLanguage, Visit
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +63,24 @@ class InquiryOpened:
     names: Mapping[str, str]
 
 
+@dataclass(frozen=True, slots=True)
+class Copy:
+    """A copy that was begun: of whom, when, and which types of records follow."""
+
+    patient: Patient
+    at: datetime
+    types: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Copied:
+    """One batch: resources with others' person numbers masked, or files by id. `onward` is None where it was the last."""
+
+    resources: tuple[Resource, ...]
+    files: tuple[tuple[str, File], ...]
+    onward: After | None
+
+
 class MyHouse(Protocol):
     """The citizen's own doors."""
 
@@ -102,4 +122,16 @@ class MyHouse(Protocol):
 
     async def answer_inquiry(self, who: Identity, number: str, status: str, answer: str, step: int) -> None:
         """Set it under way, or answer it. `Refusal` 409 where somebody did something with it after `step`."""
+        ...
+
+    async def begin_copy(self, who: Identity, visit: Visit) -> Copy:
+        """Begin a copy of all the reader may see; that she does stands in the log first."""
+        ...
+
+    async def copy_on(self, who: Identity, visit: Visit, type_: str, after: After | None) -> Copied:
+        """The next batch of records of a type, its log row naming them."""
+        ...
+
+    async def copy_files(self, who: Identity, visit: Visit, after: After | None) -> Copied:
+        """The next files that came with reports."""
         ...

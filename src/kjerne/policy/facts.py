@@ -94,6 +94,7 @@ SCOPES: Final[Mapping[tuple[CallerKind, str, Action], frozenset[str]]] = {
     ("system", "", "link"): frozenset({OPERATIONS}),
     ("practitioner", "", "link"): frozenset({OPERATIONS}),
     ("citizen", "", "ask"): frozenset({"kjerne:citizen"}),
+    ("citizen", "results", "download"): frozenset({"kjerne:citizen"}),
     ("system", "results", "handle"): frozenset({"nhn:pps/provesvar-write", OPERATIONS}),
     ("practitioner", "results", "handle"): frozenset({OPERATIONS}),
 }

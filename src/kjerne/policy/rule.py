@@ -72,6 +72,7 @@ TRACE: Final[frozenset[Action]] = frozenset({"trace"})
 DISCLOSE: Final[frozenset[Action]] = frozenset({"disclose"})
 ASK: Final[frozenset[Action]] = frozenset({"ask"})
 HANDLE: Final[frozenset[Action]] = frozenset({"handle"})
+DOWNLOAD: Final[frozenset[Action]] = frozenset({"download"})
 
 TREATING: Final = frozenset({"TREAT", "ETREAT"})
 NEEDING_RELATION: Final = TREATING | {"COC"}

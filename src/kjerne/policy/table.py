@@ -36,8 +36,8 @@ from kjerne.policy.rule import (
     Rule,
     Section,
 )
+from kjerne.policy.table_asking import CITIZEN_ASKS, CITIZEN_DOWNLOADS, HANDLING
 from kjerne.policy.table_export import EXPORTING
-from kjerne.policy.table_inquiries import CITIZEN_ASKS, HANDLING
 from kjerne.policy.table_linking import LINKING
 from kjerne.policy.table_representing import (
     REPRESENTATIVES_LOG,
@@ -501,6 +501,7 @@ SECTIONS: Final = (
     REPRESENTATIVES_LOG,
     _CITIZEN_CHOICES,
     CITIZEN_ASKS,
+    CITIZEN_DOWNLOADS,
     REPRESENTATIVES_NOT_GIVEN,
     _CITIZEN_NOT_GIVEN,
     _SENDERS,

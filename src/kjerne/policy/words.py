@@ -384,6 +384,14 @@ _NN_EN: Final[Mapping[str, tuple[str, str]]] = {
         "Ein forelder melde frå om noko som ikkje stemmer for barnet, eller las svaret.",
         "A parent said that something was wrong for the child, or read the answer.",
     ),
+    "own-download": (
+        "Innbyggjaren lasta ned opplysningar om seg sjølv.",
+        "The citizen downloaded their own information.",
+    ),
+    "parent-download": (
+        "Ein forelder lasta ned opplysningar om barnet sitt.",
+        "A parent downloaded information about their child.",
+    ),
     "inquiry-handled": (
         "Den som skal svare på ei melding frå innbyggjaren, opna henne eller svarte på henne.",
         "The one who is to answer an inquiry from the citizen opened it or answered it.",

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hmac
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
 from operator import mul
@@ -94,6 +95,16 @@ def without_numbers(text: str) -> str:
 def id_without_numbers(text: str) -> str:
     """An id that others made, without a person number that stands in it by itself: digits among letters belong to the id."""
     return _ALONE.sub("", text).strip()
+
+
+def without_others(text: str, is_own: Callable[[str], bool]) -> str:
+    """A text with every valid person number masked that is not the reader's own."""
+
+    def masked(found: re.Match[str]) -> str:
+        number = found[1] + found[2]
+        return found[0] if is_own(number) or not stands_in(number) else f"{found[1]} *****"
+
+    return _NUMBER_IN_TEXT.sub(masked, text)
 
 
 def stands_in(text: str) -> bool:

@@ -1,4 +1,4 @@
-"""The law's rows on what citizens say is wrong: who may say it, and who answers."""
+"""The law's rows on what citizens ask for: that something is wrong and who answers, and a copy of their own."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from kjerne.policy import facts
 from kjerne.policy.rule import (
     ASK,
     CITIZEN,
+    DOWNLOAD,
     EVERY_LABEL,
     EVERY_SERVICE,
     FROM_CITIZEN,
@@ -48,6 +49,35 @@ CITIZEN_ASKS: Final = Section(
     ),
 )
 """Never a proxy or a guardian: they may look, and no more."""
+
+CITIZEN_DOWNLOADS: Final = Section(
+    title="Results: what citizens may take a copy of",
+    kinds=CITIZEN,
+    services=RESULTS,
+    actions=DOWNLOAD,
+    rules=(
+        Rule(
+            id="own-download",
+            effect="grant",
+            law="personvernforordningen artikkel 15 og 20; pasient- og brukerrettighetsloven § 5-1",
+            says="Innbyggeren lastet ned opplysninger om seg selv.",
+            when=(facts.is_own, facts.is_16_or_more),
+            hides=FROM_CITIZEN,
+            released_only=True,
+            purpose="PATRQT",
+        ),
+        Rule(
+            id="parent-download",
+            effect="grant",
+            law="personvernforordningen artikkel 15; pasient- og brukerrettighetsloven § 3-4, § 5-1",
+            says="En forelder lastet ned opplysninger om barnet sitt.",
+            when=(facts.is_another, facts.is_parent, facts.is_under_12),
+            hides=FROM_PARENT,
+            released_only=True,
+            purpose="FAMRQT",
+        ),
+    ),
+)
 
 HANDLING: Final = Section(
     title="Results: answering what citizens say is wrong",

@@ -1,0 +1,108 @@
+"""The downloaded copy: readable by a person and a machine, made while it is sent, and loading nothing."""
+
+from __future__ import annotations
+
+import io
+import json
+import tracemalloc
+import zipfile
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+
+from kjerne.pages.house import LogRow, Visit
+from kjerne.pages.zipped import Packed, Zip
+from pages.browser import Browser, later, text
+from pages.fake import FakeHouse
+from pages.fake_doors import the_log
+
+AT = datetime(2026, 11, 23, 9, 12, tzinfo=UTC)
+
+
+async def downloaded(browser: Browser) -> zipfile.ZipFile:
+    await browser.citizen()
+    page = await browser.get("/me/download")
+    answer = await browser.post(page, "/me/download/file")
+    assert answer.status_code == 200, text(answer)
+    assert answer.headers["content-disposition"] == 'attachment; filename="kjerne-2026-11-23.zip"'
+    assert answer.headers["cache-control"] == "no-store"
+    found = zipfile.ZipFile(io.BytesIO(answer.content))
+    assert found.testzip() is None
+    return found
+
+
+async def test_one_file_holds_all_for_a_person_and_for_a_machine(browser: Browser, house: FakeHouse) -> None:
+    found = await downloaded(browser)
+    assert {name.partition("/")[0] for name in found.namelist()} == {
+        "bundle.json", "vedlegg", "logg.json", "valg.json", "henvendelser.json", "index.html",
+    }  # fmt: skip
+    bundle = json.loads(found.read("bundle.json"))
+    kinds = [entry["resource"]["resourceType"] for entry in bundle["entry"]]
+    assert (bundle["resourceType"], bundle["type"], kinds[0]) == ("Bundle", "collection", "Patient")
+    chart = await house.chart(house.identities["citizen"], Visit("v", 1, "PATRQT", AT))
+    ids = {entry["resource"]["id"] for entry in bundle["entry"][1:]}
+    assert ids == {one["id"] for one in (*chart.reports, *chart.observations)}
+    assert len(json.loads(found.read("logg.json"))) == len(the_log())
+    assert [choice["kind"] for choice in json.loads(found.read("valg.json"))] == ["block"]
+
+
+async def test_the_page_inside_tells_what_the_files_tell(browser: Browser) -> None:
+    found = await downloaded(browser)
+    page = found.read("index.html").decode()
+    for told in ("Kari Nordvik", "B-Hemoglobin", "Ingen tegn til demyelinisering.", "Siri Vik", "Blokkert", "vedlegg/"):
+        assert told in page, told
+    assert "<script" not in page
+    assert "default-src 'none'" in page
+
+
+async def test_what_somebody_wrote_is_text_and_nothing_else(browser: Browser, house: FakeHouse) -> None:
+    evil = "<script>alert(1)</script><img src=x onerror=alert(1)>"
+    house.looked = (replace(the_log()[1], who=evil, reason=evil),)
+    page = (await downloaded(browser)).read("index.html").decode()
+    assert "<script>" not in page
+    assert "<img" not in page
+    assert "&lt;script&gt;" in page
+
+
+async def test_an_old_page_takes_nothing_out(browser: Browser, house: FakeHouse) -> None:
+    await browser.citizen()
+    page = await browser.get("/me/download")
+    later(house, 11)
+    assert (await browser.post(page, "/me/download/file")).status_code == 409
+    assert (await browser.get("/me/download/file")).status_code == 405
+
+
+async def test_a_long_log_is_in_the_file_to_its_end(browser: Browser, house: FakeHouse) -> None:
+    house.log_page = 2
+    found = await downloaded(browser)
+    assert [one["name"] for one in json.loads(found.read("logg.json"))] == [row.who for row in the_log()]
+
+
+def test_what_is_sent_is_not_kept() -> None:
+    made, told, sent, row = Zip(AT), Packed(), 0, "x" * 900
+    tracemalloc.start()
+    with made.entry("many.json") as out:
+        for number in range(60_000):
+            out.write(f"{number}{row}".encode())
+            told.add(f"<tr><td>{number}</td><td>P-Kalium</td></tr>\n")
+            sent += len(made.drained())
+    with made.entry("index.html") as out:
+        read = 0
+        for part in told.unpacked():
+            out.write(part)
+            read += len(part)
+            sent += len(made.drained())
+    made.close()
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert read > 2_000_000, "all of it comes back"
+    assert peak < 4_000_000, "of 54 MB that were written"
+
+
+@pytest.mark.parametrize("row", [LogRow(AT, "", "", "", "", "", (), "Filed.", "", by="system")])
+async def test_a_line_without_a_name_is_told_without_one(browser: Browser, house: FakeHouse, row: LogRow) -> None:
+    house.looked = (row,)
+    found = await downloaded(browser)
+    (told,) = json.loads(found.read("logg.json"))
+    assert "name" not in told
