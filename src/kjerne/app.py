@@ -366,6 +366,7 @@ def pages(
     live = OperatorPages(
         house.store, house.clock, house.reader, house.asker, verifier.access_token, house.identify, house.digest
     )
+    live.channels = house.settings.channels
     known = PagesClient(client, key, f"{public_url}/login/return", PAGES_SCOPES, f"{public_url}/logout/done")
     door = CodeFlow(issuer, known, http_client, house.clock)
     cookie = house.store.keys.derived("cookie")

@@ -10,6 +10,7 @@ from typing import Final
 
 from kjerne.clock import Clock
 from kjerne.jobs import Job, Worker
+from kjerne.notifying import Notifier
 from kjerne.services.standards import types_by_service
 from kjerne.settings import Settings
 from kjerne.store import erasing, logins, repeats, restoring
@@ -25,12 +26,14 @@ PROOF_SWEEP: Final = "proof-sweep"
 AUDIT_SEAL: Final = "audit-seal"
 REPEAT_COUNT: Final = "repeat-count"
 LOGIN_SWEEP: Final = "login-sweep"
+NOTIFY: Final = "notify"
 
 SWEEP_EVERY: Final = timedelta(minutes=1)
 LOGINS_SWEPT_EVERY: Final = timedelta(hours=1)
 SEAL_EVERY: Final = timedelta(seconds=1)
 """With the worker's own second of sleep, the chain is at most about two seconds behind the log."""
 COUNT_EVERY: Final = timedelta(hours=1)
+TOLD_EVERY: Final = timedelta(seconds=5)
 
 
 async def shares_of(settings: Settings, keys: Keys, clock: Clock) -> Shares:
@@ -69,3 +72,19 @@ def worker(pool: Pool, clock: Clock, checkpoints: Checkpoints, keys: Keys, share
         PROOF_SWEEP: sweep, AUDIT_SEAL: seal, REPEAT_COUNT: count, LOGIN_SWEEP: sweep_logins, erasing.KIND: eraser.erase,
     }  # fmt: skip
     return Worker(pool, clock, handlers, recurring=(PROOF_SWEEP, AUDIT_SEAL, REPEAT_COUNT, LOGIN_SWEEP))
+
+
+def teller(pool: Pool, clock: Clock, keys: Keys, settings: Settings) -> Worker:
+    """The worker that tells citizens who looked; without a mail server in the settings it has nothing to tell by.
+
+    One of its own, so that a mail server that does not answer keeps no seal of the log waiting. It needs two connections.
+    """
+    notifier = Notifier(pool, clock, keys, settings)
+
+    async def tell(_: Job) -> datetime:
+        more = await notifier.work()
+        return clock.now() if more else clock.now() + TOLD_EVERY
+
+    if not settings.channels:
+        return Worker(pool, clock, {})
+    return Worker(pool, clock, {NOTIFY: tell}, recurring=(NOTIFY,))

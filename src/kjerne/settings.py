@@ -83,6 +83,20 @@ class Settings(BaseSettings):
     dpop_seconds: int = Field(10, description="how old a DPoP proof may be, clock skew of 5 s included", ge=6, le=300)
     request_seconds: float = Field(30.0, description="longest time one request may take", gt=0, le=3_600)
 
+    smtp_host: str = Field(
+        "", description="mail server for messages to citizens; empty: none are offered and none sent"
+    )
+    smtp_port: int = Field(587, description="its port", ge=1, le=65535)
+    smtp_tls: Literal["starttls", "tls", "none"] = Field(
+        "starttls", description="how the way to it is closed; none only to a server on this machine"
+    )
+    smtp_user: str = Field("", description="login at the mail server; empty: none")
+    smtp_password: SecretStr = Field(SecretStr(""), description="its password")
+    smtp_from: str = Field("", description="whom messages to citizens come from: an address at the operator's")
+    sms_gateway: str = Field(
+        "", description="domain of a gateway that takes mail to number@domain as SMS; empty: SMS is not offered"
+    )
+
     @field_validator("public_url", "issuer")
     @classmethod
     def _is_address(cls, url: str) -> str:
@@ -90,6 +104,13 @@ class Settings(BaseSettings):
         if url and (parts.scheme not in ("http", "https") or not parts.hostname):
             raise ValueError("an address begins with https:// (or http:// on this machine) and names a host")
         return url
+
+    @property
+    def channels(self) -> tuple[Literal["email", "sms"], ...]:
+        """The ways there are to reach a citizen."""
+        if not (self.smtp_host and self.smtp_from):
+            return ()
+        return ("email", "sms") if self.sms_gateway else ("email",)
 
     @property
     def checkpoint_file(self) -> Path:

@@ -62,3 +62,20 @@ def test_a_role_that_may_change_the_log_is_refused(
     production.setenv("KJERNE_DSN", owner_dsn)
     code, _, err = run(*command)
     assert (code, "may change or delete what is in the audit log (KJERNE_DSN)" in err) == (1, True)
+
+
+@pytest.mark.parametrize(
+    ("mail", "name"),
+    [
+        ({"SMTP_HOST": "mail.example.test"}, "KJERNE_SMTP_FROM"),
+        ({"SMTP_HOST": "mail.example.test", "SMTP_FROM": "a@example.test", "SMTP_TLS": "none"}, "KJERNE_SMTP_TLS"),
+    ],
+)
+@pytest.mark.parametrize("command", [("work", "--once"), ("serve",)])
+def test_messages_to_citizens_have_a_sender_and_go_a_closed_way(
+    run: Any, production: Any, mail: dict[str, str], name: str, command: tuple[str, ...]
+) -> None:
+    for setting, value in mail.items():
+        production.setenv(f"KJERNE_{setting}", value)
+    code, _, err = run(*command)
+    assert (code, name in err) == (1, True)

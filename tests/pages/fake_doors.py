@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from kjerne.clock import Clock
 from kjerne.errors import Refusal
 from kjerne.pages.house import Chart, File, Identity, LogRow, RuleLanguage, Visit
-from kjerne.pages.my_house import Copied, Copy, Inquiries, InquiryList, InquiryOpened, LogPart
+from kjerne.pages.my_house import Copied, Copy, Inquiries, InquiryList, InquiryOpened, LogPart, Telling
+from kjerne.services import notification
 from kjerne.services.inquiries import desk
 from kjerne.services.inquiries.desk import Opened, Written
+from kjerne.services.notification import Channel
 from kjerne.store.inquiries import Inquiry, Kind, Step, Told
 from kjerne.store.inquiries import Wanted as WantedInquiries
 from kjerne.store.looks import Show, Wanted
@@ -57,6 +60,8 @@ class FakeDoors:
     log_page: int = 200
     asked: list[Wanted] = field(default_factory=list)
     sent: list[Opened] = field(default_factory=list)
+    channels: tuple[Channel, ...] = ("email", "sms")
+    told: tuple[Any, ...] = ()
     opened_for: list[str] = field(default_factory=list)
     """The reasons that an operator gave."""
 
@@ -109,6 +114,17 @@ class FakeDoors:
 
     async def chart(self, who: Identity, visit: Visit) -> Chart:
         raise NotImplementedError
+
+    async def telling(self, who: Identity, visit: Visit) -> Telling:
+        return Telling(self.channels, *self.told)
+
+    async def tell_me(self, who: Identity, visit: Visit, how: str, channel: str, address: str, language: str) -> None:
+        if not how:
+            self.told = ()
+            return
+        known: Channel = "sms" if channel == "sms" else "email"
+        shown = notification.masked(known, notification.address(known, address))
+        self.told = (how, channel, shown, self.clock.now(), self.clock.now())
 
     async def inquiries(self, who: Identity, visit: Visit) -> Inquiries:
         return Inquiries(tuple(reversed(self.sent)), _NAMES)

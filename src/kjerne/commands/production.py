@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 import os
@@ -41,7 +42,7 @@ def checked(settings: Settings) -> Settings:
         )
         if not value
     ]
-    faults += _faults_of_keys(settings)
+    faults += [*_faults_of_keys(settings), *_faults_of_mail(settings)]
     for name, url in (("KJERNE_ISSUER", settings.issuer), ("KJERNE_PUBLIC_URL", settings.public_url)):
         parts = urlsplit(url)
         if url and parts.scheme != "https" and parts.hostname not in _MAY_BE_PLAIN:
@@ -56,6 +57,20 @@ def _faults_of_keys(settings: Settings) -> list[Fault]:
     text = settings.keys.get_secret_value()
     sandbox = bool(text) and Keys.parse(text).sandbox
     return [Fault("KJERNE_KEYS holds keys that a sandbox made", where="KJERNE_KEYS")] if sandbox else []
+
+
+def _faults_of_mail(settings: Settings) -> list[Fault]:
+    """Messages go to citizens: from an address, and by a way that is closed."""
+    if not settings.smtp_host:
+        return []
+    faults = []
+    if not settings.smtp_from:
+        faults.append(Fault("KJERNE_SMTP_FROM is not set: whom messages come from", where="KJERNE_SMTP_FROM"))
+    if settings.smtp_tls == "none" and settings.smtp_host not in _MAY_BE_PLAIN:
+        faults.append(
+            Fault("KJERNE_SMTP_TLS is none: the way to the mail server must be closed", where="KJERNE_SMTP_TLS")
+        )
+    return faults
 
 
 def run(settings: Settings, workers: int, *, as_json: bool) -> None:
@@ -86,7 +101,7 @@ def work_off(settings: Settings, *, once: bool) -> int:
     """Do due jobs: all that are due now, or until told to stop; how many were done in the first case."""
     if not settings.dsn:
         raise Refusal(422, "there is no database to work on", where="KJERNE_DSN", todo="`kjerne up` works by itself.")
-    for fault in _faults_of_keys(settings):
+    for fault in [*_faults_of_keys(settings), *_faults_of_mail(settings)]:
         raise Refusal(422, fault.says, where=fault.where)
     if not settings.key_shares:
         # Whoever starts first makes the file: it must not come to lie where nobody looks for it.
@@ -114,17 +129,21 @@ def _checkpoints(settings: Settings) -> Checkpoints:
 async def _work(settings: Settings, checkpoints: Checkpoints, done: list[int], *, once: bool) -> None:
     keys = Keys.parse(settings.keys.get_secret_value())
     await _stands(settings)
-    clock, pool = SystemClock(), await open_pool(settings.dsn, 2)
+    clock, pool = SystemClock(), await open_pool(settings.dsn, 4)
     try:
         await key_marks.hold(pool, keys)
         await _only_adds(pool)
         shares = await housekeeping.shares_of(settings, keys, clock)
-        worker = housekeeping.worker(pool, clock, checkpoints, keys, shares)
-        await worker.start()
-        if once:
-            done.append(await worker.run_due(sys.maxsize))
-        else:
-            await worker.run_forever()
+        workers = (
+            housekeeping.worker(pool, clock, checkpoints, keys, shares),
+            housekeeping.teller(pool, clock, keys, settings),
+        )
+        for worker in workers:
+            await worker.start()
+            if once:
+                done.append(await worker.run_due(sys.maxsize))
+        if not once:
+            await asyncio.gather(*(worker.run_forever() for worker in workers))
     finally:
         await pool.close()
 

@@ -8,7 +8,7 @@ from kjerne.access import Grant, Held, Wish
 from kjerne.errors import Refusal
 from kjerne.pages import live_representing
 from kjerne.pages.house import Blockable, Identity, OwnChoice, Place, Representations, RuleLanguage, Visit
-from kjerne.pages.live_takeout import TakeoutPages
+from kjerne.pages.live_notify import NotifyPages
 from kjerne.policy import privacy
 from kjerne.policy.choosing import NOT_THERE
 from kjerne.registries.identifiers import hpr_number
@@ -16,7 +16,7 @@ from kjerne.store import registers
 from kjerne.store.pool import Connection
 
 
-class CitizenPages(TakeoutPages):
+class CitizenPages(NotifyPages):
     """Implements the rest of `pages.house.PagesHouse`."""
 
     async def representations(self, who: Identity, language: RuleLanguage) -> Representations:

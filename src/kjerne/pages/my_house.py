@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
 
 from kjerne.services.inquiries.desk import Opened, Written
+from kjerne.services.notification import Channel
 from kjerne.store.inquiries import Inquiry
 from kjerne.store.inquiries import Wanted as WantedInquiries
 from kjerne.store.looks import Wanted
@@ -81,6 +82,18 @@ class Copied:
     onward: After | None
 
 
+@dataclass(frozen=True, slots=True)
+class Telling:
+    """How the reader is told of looks at one record: `how` empty where she is not, `address` masked."""
+
+    channels: tuple[Channel, ...]
+    how: str = ""
+    channel: str = ""
+    address: str = ""
+    since: datetime | None = None
+    last_sent: datetime | None = None
+
+
 class MyHouse(Protocol):
     """The citizen's own doors."""
 
@@ -134,4 +147,12 @@ class MyHouse(Protocol):
 
     async def copy_files(self, who: Identity, visit: Visit, after: After | None) -> Copied:
         """The next files that came with reports."""
+        ...
+
+    async def telling(self, who: Identity, visit: Visit) -> Telling:
+        """How the reader is told when somebody has looked."""
+        ...
+
+    async def tell_me(self, who: Identity, visit: Visit, how: str, channel: str, address: str, language: str) -> None:
+        """Put that choice in force; `how` empty stops it. `Refusal` with the field where it cannot be chosen."""
         ...

@@ -102,10 +102,11 @@ async def _at_work(settings: Settings) -> AsyncIterator[None]:
     """The work by the clock, beside the requests."""
     clock, keys = SystemClock(), Keys.in_folder(settings.data)
     shares = await housekeeping.shares_of(settings, keys, clock)
-    pool = await open_pool(settings.dsn, 2)
+    pool = await open_pool(settings.dsn, 4)
     checkpoints = Checkpoints(settings.checkpoint_file, made_key(settings.audit_key)).ready()
     worker = housekeeping.worker(pool, clock, checkpoints, keys, shares)
-    working = asyncio.create_task(worker.run_forever())
+    teller = housekeeping.teller(pool, clock, keys, settings)
+    working = asyncio.gather(worker.run_forever(), teller.run_forever())
     try:
         yield
     finally:

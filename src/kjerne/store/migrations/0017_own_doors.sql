@@ -33,3 +33,41 @@ CREATE TABLE inquiry_step (
 );
 
 GRANT SELECT, INSERT ON inquiry, inquiry_step TO kjerne_app;
+
+-- Who wants to be told when somebody has looked, how often and where: herself, or a parent of a child.
+CREATE TABLE notify_profile (
+    patient   bigint NOT NULL,                   -- whose record is looked at
+    owner     bigint NOT NULL,                   -- who is told
+    digest    bytea NOT NULL,                    -- by which the law knows the owner when the message is sent
+    how       text NOT NULL CHECK (how IN ('at-once', 'daily')),
+    channel   text NOT NULL CHECK (channel IN ('email', 'sms')),
+    address   bytea NOT NULL,                    -- under the patient's data key
+    language  text NOT NULL,
+    since     timestamptz NOT NULL,
+    PRIMARY KEY (patient, owner)
+);
+
+-- Messages to be sent, made from the log behind its oldest open transaction. The key lets a look make one message and no more.
+CREATE TABLE notify_outbox (
+    patient     bigint NOT NULL,
+    owner       bigint NOT NULL,
+    key         text NOT NULL,
+    made_at     timestamptz NOT NULL,
+    due_at      timestamptz NOT NULL,
+    tries       integer NOT NULL DEFAULT 0,
+    sent_at     timestamptz,
+    given_up_at timestamptz,
+    PRIMARY KEY (patient, owner, key)
+);
+CREATE INDEX notify_outbox_due ON notify_outbox (due_at) WHERE sent_at IS NULL AND given_up_at IS NULL;
+
+-- How far the log has been read for it: from now on.
+CREATE TABLE notify_position (
+    one     boolean PRIMARY KEY DEFAULT true CHECK (one),
+    xid     xid8 NOT NULL,
+    number  uuid NOT NULL
+);
+INSERT INTO notify_position (xid, number) VALUES (pg_current_xact_id(), '00000000-0000-0000-0000-000000000000');
+
+GRANT SELECT, INSERT, UPDATE, DELETE ON notify_profile, notify_outbox TO kjerne_app;
+GRANT SELECT, UPDATE ON notify_position TO kjerne_app;
