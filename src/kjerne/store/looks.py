@@ -82,7 +82,6 @@ _SHOWN: Final[Mapping[Show, str]] = {
 _ASKED: Final = """($7::timestamptz IS NULL OR at >= $7) AND ($8::timestamptz IS NULL OR at < $8)
 AND ($9::text = '' OR organisation = $9) AND ($10::text = '' OR service = $10)"""
 
-
 # Every parameter is named in both statements, so that both take the same values.
 _EVERY: Final = (
     "(cardinality($11::text[]) + cardinality($12::text[]) + cardinality($13::text[]) + cardinality($14::text[])) >= 0"
@@ -90,17 +89,16 @@ _EVERY: Final = (
 
 
 @cache
-def _page(show: Show) -> str:
+def _page(shown: str) -> str:
     return f"""SELECT {audit.COLUMNS}, types, ids, versions, about, reason FROM audit
-WHERE {_MAY_SEE} AND {_ASKED} AND {_SHOWN[show]} AND {_EVERY}
+WHERE {_MAY_SEE} AND {_ASKED} AND {shown} AND {_EVERY}
 AND ($15::timestamptz IS NULL OR (at, number) < ($15, $16::uuid)) ORDER BY at DESC, number DESC LIMIT $17"""
 
 
 @cache
-def _counts(show: Show) -> str:
-    wanted = f"{_ASKED} AND {_SHOWN[show]}"
-    return f"""SELECT organisation, service, count(*) FILTER (WHERE {wanted}),
-count(*) FILTER (WHERE {wanted} AND $15::timestamptz IS NOT NULL AND (at, number) >= ($15, $16::uuid))
+def _counts(shown: str) -> str:
+    return f"""SELECT organisation, service, count(*) FILTER (WHERE {_ASKED} AND {shown}), count(*) FILTER (
+WHERE {_ASKED} AND {shown} AND $15::timestamptz IS NOT NULL AND (at, number) >= ($15, $16::uuid))
 FROM audit WHERE {_MAY_SEE} AND {_EVERY} GROUP BY organisation, service"""
 
 
@@ -127,9 +125,10 @@ async def page(
         after.number if after else None,
     )  # fmt: skip
     # One moment for both, so that what is shown and what is counted are of the same log.
+    shown = _SHOWN[wanted.show]
     async with conn.transaction(isolation="repeatable_read"):
-        rows = await conn.fetch(_page(wanted.show), *values, limit)
-        counts = await conn.fetch(_counts(wanted.show), *values)
+        rows = await conn.fetch(_page(shown), *values, limit)
+        counts = await conn.fetch(_counts(shown), *values)
         await audit.insert(conn, audit.given(grant))
     return Part(
         tuple(audit.worded(grant, wrap, rows)),
