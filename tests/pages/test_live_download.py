@@ -17,6 +17,7 @@ from kjerne.registries import identifiers
 from kjerne.store import takeout
 from pages.test_live import Tab, a_report, send, tab, text, with_a_file
 from pages.test_live_inquiries import proxied  # noqa: F401
+from pages.test_live_log import opened
 from platform_fixture import Standing
 from services.results.test_intake_api import key_of
 
@@ -118,11 +119,11 @@ def test_batches_meet_every_record_once(platform: Standing, monkeypatch: pytest.
 
 def test_a_parent_takes_a_copy_for_her_child_and_of_nobody_else(platform: Standing) -> None:
     with tab(platform, "parent", "me") as it:
-        others = re.findall(r'name="person" value="([^"]+)" class="pill">([^<]+)<', it.home.text)
-        it.post(it.home, "/me/person", person=others[0][0])
+        child = platform.population.by_key[platform.population.cast["child"]].name
+        opened(it, child)
         found = taken(it)
     bundle = json.loads(found.read("bundle.json"))
-    assert bundle["entry"][0]["resource"]["name"] == [{"text": others[0][1].strip()}]
+    assert bundle["entry"][0]["resource"]["name"] == [{"text": child}]
     assert platform.nin("parent") not in found.read("bundle.json").decode()
 
 

@@ -4,8 +4,17 @@ from __future__ import annotations
 
 import re
 
-from pages.test_live import tab, text
+import httpx
+
+from pages.test_live import Tab, tab, text
 from platform_fixture import Standing
+
+
+def opened(it: Tab, name: str) -> httpx.Response:
+    """The record of somebody whom the reader stands in for."""
+    others = re.findall(r'name="person" value="([^"]+)" class="pill">([^<]+)<', it.home.text)
+    (handle,) = [handle for handle, shown in others if shown.strip() == name]
+    return it.post(it.home, "/me/person", person=handle)
 
 
 def test_the_log_is_narrowed_to_one_organisation_and_tells_how_many(platform: Standing) -> None:
@@ -24,9 +33,7 @@ def test_the_log_is_narrowed_to_one_organisation_and_tells_how_many(platform: St
 
 def test_a_parent_narrows_the_childs_log(platform: Standing) -> None:
     with tab(platform, "parent", "me") as it:
-        other = re.findall(r'name="person" value="([^"]+)" class="pill">', it.home.text)
-        assert other, text(it.home)
-        home = it.post(it.home, "/me/person", person=other[0])
+        home = opened(it, platform.population.by_key[platform.population.cast["child"]].name)
         assert "Du ser opplysningene til" in text(home)
         page = it.get("/me/log?show=all")
     assert page.status_code == 200
