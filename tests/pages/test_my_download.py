@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+from kjerne.errors import Refusal
 from kjerne.pages.house import LogRow, Visit
 from kjerne.pages.zipped import Packed, Zip
 from pages.browser import Browser, later, text
@@ -77,6 +78,28 @@ async def test_a_long_log_is_in_the_file_to_its_end(browser: Browser, house: Fak
     house.log_page = 2
     found = await downloaded(browser)
     assert [one["name"] for one in json.loads(found.read("logg.json"))] == [row.who for row in the_log()]
+
+
+async def test_a_no_on_the_way_breaks_the_file_off(
+    browser: Browser, house: FakeHouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def refuse(*_: object) -> None:
+        raise Refusal(403, "No more.")
+
+    monkeypatch.setattr(house, "copy_files", refuse)
+    await browser.citizen()
+    page = await browser.get("/me/download")
+    with pytest.raises(Refusal):
+        await browser.post(page, "/me/download/file")
+
+
+def test_a_file_that_is_broken_off_does_not_open() -> None:
+    made = Zip(AT)
+    with made.entry("bundle.json") as out:
+        out.write(b"{}")
+    with pytest.raises(zipfile.BadZipFile):
+        zipfile.ZipFile(io.BytesIO(made.drained()))
+    made.close()
 
 
 def test_what_is_sent_is_not_kept() -> None:
