@@ -9,12 +9,13 @@ WORKERS ?= 2
 .DEFAULT_GOAL := help
 STORM ?= 10000
 
-.PHONY: help setup up test storm coverage mutants lint assets definitions wheel bench lock clean
+.PHONY: help setup up test storm laws coverage mutants lint assets definitions wheel bench lock clean
 
 help:
 	@echo "make up      start the platform with synthetic people (PORT=8000 DATA=data PEOPLE=40)"
 	@echo "make test    everything the tests need, then linters and tests"
 	@echo "make storm   $(STORM) bad requests, audited answers, tampered logs, ten times as many forgeries (STORM=10000)"
+	@echo "make laws    every cell of the access matrix on every path; the suite asks a twentieth"
 	@echo "make coverage  every branch of policy/ is taken by some test, or it fails"
 	@echo "make mutants   policy/ changed in one place at a time; fails where tests notice fewer than 95 % (ONLY=facts.py SAMPLE=100)"
 	@echo "make lint    ruff, import-linter, mypy"
@@ -62,6 +63,9 @@ test: setup $(VENV)/.test-tools
 
 storm: setup $(VENV)/.test-tools
 	KJERNE_STORM=$(STORM) $(BIN)/python -m pytest -q tests/storms
+
+laws: setup $(VENV)/.test-tools
+	KJERNE_LAWS=all $(BIN)/python -m pytest -q -s -p no:logging tests/laws
 
 coverage: setup $(VENV)/.test-tools
 	$(BIN)/coverage run --source=src/kjerne/policy -m pytest -q tests/policy tests/laws/test_attestation.py \

@@ -1,0 +1,189 @@
+"""The paths on which a record may leave, each with what it tells of the ten kinds of records that a patient has.
+
+A path asks one question over HTTP and says what came out: which kinds, by the sign that stands in each record and in
+nothing else. A count says how many. What the law lets leave is for `test_paths` to compare.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import cycle
+from typing import Final
+from urllib.parse import parse_qsl, urlencode, urlsplit
+
+import httpx
+
+from .world import CODES, HUB, KINDS, Kind, Patient, code, sign
+
+FORM: Final = {"content-type": "application/x-www-form-urlencoded"}
+
+
+@dataclass(frozen=True)
+class Told:
+    """What came out: the kinds whose records stand in the answer, and how many it says there are, where it counts.
+
+    `outcome` is what it says of the patient's own choice (pvk-outcome-cs).
+    """
+
+    kinds: frozenset[str]
+    total: int | None = None
+    outcome: str = ""
+
+
+@dataclass(frozen=True)
+class Ask:
+    """Who is asked about, as whom and on which basis."""
+
+    client: httpx.AsyncClient
+    patient: Patient
+    basis: str
+
+    async def get(self, path: str) -> httpx.Response:
+        return await self.client.get(path, headers=self._headers())
+
+    async def search(self, path: str, *form: tuple[str, str]) -> httpx.Response:
+        return await self.client.post(path, content=urlencode(form), headers=self._headers() | FORM)
+
+    def _headers(self) -> dict[str, str]:
+        basis = {"access-basis": self.basis} if self.basis else {}
+        return basis | {"person-id": self.patient.number}
+
+
+@dataclass(frozen=True)
+class Path:
+    """One way out. `action` is what it is to the law, `about` the kinds it asks about, `counts` whether it tells how many.
+
+    `more` is how many open records it finds beside those of the kinds, `leads` whether it finds that many alone and comes
+    to the kinds from there.
+    """
+
+    name: str
+    action: str
+    ask: Callable[[Ask], Awaitable[Told]]
+    about: tuple[Kind, ...] = KINDS
+    more: int = 0
+    leads: bool = False
+    tells: bool = False
+
+    def count(self, known: int) -> int:
+        """What it may say that it found, where so many records of the kinds may be known of."""
+        return self.more + (0 if self.leads else known)
+
+
+def signs_in(answers: Sequence[httpx.Response], patient: Patient) -> frozenset[str]:
+    text = "".join(one.text + str(one.headers) for one in answers)
+    return frozenset(kind.name for kind in KINDS if sign(kind, patient.name) in text)
+
+
+def outcome_of(answer: httpx.Response) -> str:
+    found = re.search(r'pvk-outcome-cs","code":"(\w+)"', answer.text)
+    return found[1] if found else ""
+
+
+def total_of(answer: httpx.Response) -> int | None:
+    found = re.search(r'"total":(\d+)', answer.text)
+    return int(found[1]) if found else None
+
+
+def plainly(path: str, *form: tuple[str, str]) -> Callable[[Ask], Awaitable[Told]]:
+    """One search, its hits and its total."""
+
+    async def ask(ask: Ask) -> Told:
+        answer = await ask.search(path, *form)
+        return Told(signs_in([answer], ask.patient), total_of(answer), outcome_of(answer))
+
+    return ask
+
+
+def page_by_page(path: str, *form: tuple[str, str]) -> Callable[[Ask], Awaitable[Told]]:
+    """A search whose pages are followed to the last."""
+
+    async def ask(ask: Ask) -> Told:
+        answers, pairs = list[httpx.Response](), form
+        while len(answers) < 2 * len(KINDS):
+            answers.append(await ask.search(path, *pairs))
+            link = re.search(r'"relation":"next","url":"([^"]+)"', answers[-1].text)
+            if not link:
+                break
+            pairs = tuple(parse_qsl(urlsplit(link[1]).query))
+        return Told(signs_in(answers, ask.patient), total_of(answers[0]))
+
+    return ask
+
+
+def in_order(path: str, *form: tuple[str, str]) -> Callable[[Ask], Awaitable[Told]]:
+    """A sorted search; fails where the hits stand in another order than their dates (the order of `KINDS`)."""
+
+    async def ask(ask: Ask) -> Told:
+        answer = await ask.search(path, *form)
+        placed = [place for kind in KINDS if (place := answer.text.find(sign(kind, ask.patient.name))) >= 0]
+        assert placed == sorted(placed)
+        return Told(signs_in([answer], ask.patient), total_of(answer))
+
+    return ask
+
+
+def by_address(address: str, type_: str, kind: Kind) -> Callable[[Ask], Awaitable[Told]]:
+    async def ask(ask: Ask) -> Told:
+        answer = await ask.get(address.format(ask.patient.ids[type_][kind.name]))
+        seen = signs_in([answer], ask.patient)
+        assert answer.status_code == 200 or not seen
+        # A file may leave as bytes, in which no sign can be read: that it left is enough.
+        return Told(seen | {kind.name} if answer.status_code == 200 else seen)
+
+    return ask
+
+
+def by_own_id(path: str, type_: str, kind: Kind) -> Callable[[Ask], Awaitable[Told]]:
+    async def ask(ask: Ask) -> Told:
+        answer = await ask.search(path, ("_id", ask.patient.ids[type_][kind.name]))
+        return Told(signs_in([answer], ask.patient), total_of(answer))
+
+    return ask
+
+
+PPS: Final = "/pps/v2/{}/_search"
+FHIR: Final = "/fhir/R4/{}/_search"
+
+WIDE: Final = (
+    Path("search", "search", plainly(PPS.format("Observation")), tells=True),
+    Path("count", "search", plainly(FHIR.format("Observation"), ("_summary", "count"))),
+)
+"""Asked by everybody, for every purpose, on every basis."""
+
+
+def _many() -> Iterator[Path]:
+    observations, reports, specimens = (FHIR.format(name) for name in ("Observation", "DiagnosticReport", "Specimen"))
+    by_pps = PPS.format("Observation")
+    yield Path("search, standard", "search", plainly(reports, ("status", "final")), more=1)
+    yield Path("pages", "search", page_by_page(observations, ("_count", "1"), ("_total", "accurate")))
+    yield Path("sorted", "search", in_order(by_pps, ("_sort", "date"), ("_total", "accurate")))
+    yield Path("not", "search", plainly(observations, ("status:not", "amended")))
+    yield Path("value", "search", plainly(by_pps, ("value-quantity", "ge40")))
+    hub, included = ("code", f"{CODES}|{HUB}"), ("_include", "DiagnosticReport:result")
+    yield Path("include", "search", plainly(reports, hub, included), more=1, leads=True)
+    back = ("_revinclude", "Observation:specimen")
+    yield Path("revinclude", "search", plainly(PPS.format("Specimen"), back), more=1, leads=True)
+    on = ("_revinclude:iterate", "DiagnosticReport:result")
+    yield Path("revinclude of a revinclude", "search", plainly(specimens, back, on), more=1, leads=True)
+
+
+def _single() -> Iterator[Path]:
+    """By what only one record has: of each kind another type."""
+    for kind, type_ in zip(KINDS, cycle(("Observation", "DiagnosticReport", "Binary")), strict=False):
+        at = f"/fhir/R4/{type_}/{{}}"
+        yield Path(f"read {type_}", "read", by_address(at, type_, kind), (kind,))
+        yield Path(f"version of {type_}", "history", by_address(at + "/_history/1", type_, kind), (kind,))
+        yield Path(f"history of {type_}", "history", by_address(at + "/_history", type_, kind), (kind,))
+        by_code = plainly(PPS.format("Observation"), ("code", f"{CODES}|{code(kind)}"))
+        yield Path("its code", "search", by_code, (kind,))
+        if type_ != "Binary":
+            yield Path("its id", "search", by_own_id(FHIR.format(type_), type_, kind), (kind,))
+
+
+SEARCHED: Final = tuple(_many())
+"""Asked by everybody, in those purposes and on those bases that differ in law."""
+NAMED: Final = tuple(_single())
+"""Asked by everybody, in planned care, and with the rules set aside and everything opened."""
