@@ -15,7 +15,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import httpx
 
-from .world import CODES, HUB, KINDS, Kind, Patient, code, sign
+from .world import CODES, HUB, KINDS, TOGETHER, Kind, Patient, code, sign
 
 FORM: Final = {"content-type": "application/x-www-form-urlencoded"}
 
@@ -53,7 +53,7 @@ class Ask:
 
 @dataclass(frozen=True)
 class Path:
-    """One way out. `action` is what it is to the law, `about` the kinds it asks about, `counts` whether it tells how many.
+    """One way out. `action` is what it is to the law, `about` the kinds it asks about, of one `type`.
 
     `more` is how many open records it finds beside those of the kinds, `leads` whether it finds that many alone and comes
     to the kinds from there.
@@ -63,13 +63,14 @@ class Path:
     action: str
     ask: Callable[[Ask], Awaitable[Told]]
     about: tuple[Kind, ...] = KINDS
+    type: str = "Observation"
     more: int = 0
     leads: bool = False
     tells: bool = False
 
-    def count(self, known: int) -> int:
-        """What it may say that it found, where so many records of the kinds may be known of."""
-        return self.more + (0 if self.leads else known)
+    def count(self, known: int, *, more: bool) -> int:
+        """What it may say that it found, where so many records of the kinds may be known of, and the others or not."""
+        return (self.more if more else 0) + (0 if self.leads else known)
 
 
 def signs_in(answers: Sequence[httpx.Response], patient: Patient) -> frozenset[str]:
@@ -157,30 +158,31 @@ WIDE: Final = (
 def _many() -> Iterator[Path]:
     observations, reports, specimens = (FHIR.format(name) for name in ("Observation", "DiagnosticReport", "Specimen"))
     by_pps = PPS.format("Observation")
-    yield Path("search, standard", "search", plainly(reports, ("status", "final")), more=1)
+    yield Path("search, standard", "search", plainly(reports, ("status", "final")), type="DiagnosticReport", more=1)
     yield Path("pages", "search", page_by_page(observations, ("_count", "1"), ("_total", "accurate")))
     yield Path("sorted", "search", in_order(by_pps, ("_sort", "date"), ("_total", "accurate")))
     yield Path("not", "search", plainly(observations, ("status:not", "amended")))
     yield Path("value", "search", plainly(by_pps, ("value-quantity", "ge40")))
     hub, included = ("code", f"{CODES}|{HUB}"), ("_include", "DiagnosticReport:result")
-    yield Path("include", "search", plainly(reports, hub, included), more=1, leads=True)
+    yield Path("include", "search", plainly(reports, hub, included), about=TOGETHER, more=1, leads=True)
     back = ("_revinclude", "Observation:specimen")
-    yield Path("revinclude", "search", plainly(PPS.format("Specimen"), back), more=1, leads=True)
+    yield Path("revinclude", "search", plainly(PPS.format("Specimen"), back), about=TOGETHER, more=1, leads=True)
     on = ("_revinclude:iterate", "DiagnosticReport:result")
-    yield Path("revinclude of a revinclude", "search", plainly(specimens, back, on), more=1, leads=True)
+    yield Path("revinclude of a revinclude", "search", plainly(specimens, back, on), about=TOGETHER, more=1, leads=True)
 
 
 def _single() -> Iterator[Path]:
-    """By what only one record has: of each kind another type."""
-    for kind, type_ in zip(KINDS, cycle(("Observation", "DiagnosticReport", "Binary")), strict=False):
+    """By what only one record has: of each kind another type, and another way to an older version."""
+    types, places = cycle(("Observation", "DiagnosticReport", "Binary")), cycle(("/_history/1", "/_history"))
+    for kind, type_, place in zip(KINDS, types, places, strict=False):
         at = f"/fhir/R4/{type_}/{{}}"
-        yield Path(f"read {type_}", "read", by_address(at, type_, kind), (kind,))
-        yield Path(f"version of {type_}", "history", by_address(at + "/_history/1", type_, kind), (kind,))
-        yield Path(f"history of {type_}", "history", by_address(at + "/_history", type_, kind), (kind,))
-        by_code = plainly(PPS.format("Observation"), ("code", f"{CODES}|{code(kind)}"))
-        yield Path("its code", "search", by_code, (kind,))
-        if type_ != "Binary":
-            yield Path("its id", "search", by_own_id(FHIR.format(type_), type_, kind), (kind,))
+        yield Path(f"read {type_}", "read", by_address(at, type_, kind), (kind,), type_)
+        yield Path(f"{place} of {type_}", "history", by_address(at + place, type_, kind), (kind,), type_)
+        if type_ == "Observation":
+            yield Path("its id", "search", by_own_id(FHIR.format(type_), type_, kind), (kind,), type_)
+        else:
+            by_code = plainly(PPS.format("Observation"), ("code", f"{CODES}|{code(kind)}"))
+            yield Path("its code", "search", by_code, (kind,))
 
 
 SEARCHED: Final = tuple(_many())

@@ -7,18 +7,25 @@ Each caller and each patient is written twice from one description: as a `Situat
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
-from kjerne.access import Attestation, Caller, Choice, Coded, Label, Tie
+import httpx
+
+from kjerne.access import Attestation, Caller, Choice, Coded, Label, Once, Tie, Wish
+from kjerne.app import House
+from kjerne.exchange import PatientRef, granted
 from kjerne.fhir.encode import decode
+from kjerne.policy.choosing import Choosing
+from kjerne.services.standards import types_by_service
 from kjerne.store import participation
 from kjerne.store.people import Identifier, NewPerson
 from kjerne.store.subjects import PersonDetail
+from kjerne.wire.edge import Edge
 from participating import a_row
-from services.results.conftest import LAB, NOW, Ward, fresh_number
+from services.results.conftest import LAB, NOW, THIRD_LAB, Ward, fresh_number
 
 from .oracle import Answer, Attest, Bond, Membership, Situation, Will, answer
 
@@ -39,11 +46,13 @@ MEMBERS: Final[Mapping[str, tuple[Membership, ...]]] = {
     GONE: (Membership("consumer", begins=LONG_AGO, ends=NOW),),
     COMING: (Membership("consumer", begins=TOMORROW),),
     LAB.organisation: (Membership("source", begins=LONG_AGO),),
+    THIRD_LAB: (Membership("source", begins=LONG_AGO),),
 }
 GP, FORMER_GP, OWN_COURSE, BLOCKED = "9144900", "9144919", "9144927", "1234567"
 
 LABELS: Final = "urn:oid:2.16.578.1.12.4.1.1.9603"
 CODES: Final = "urn:oid:2.16.578.1.12.4.1.1.7280"
+DISCIPLINES: Final = "urn:oid:2.16.578.1.12.4.1.1.8202"
 HUB: Final = "NPU99999"
 """The code of the open report that refers to an Observation of every kind."""
 
@@ -52,7 +61,8 @@ HUB: Final = "NPU99999"
 class Kind:
     """A kind of record: the oracle's words for what withholds it, and how the product is told of them.
 
-    `marks` stand in the resource as its source sent it (9603), `label` is put on afterwards.
+    `marks` stand in the resource as its source sent it (9603), `label` is put on afterwards. `discipline` (8202) says what
+    it is about, `content` what a patient who restricts a part calls that; `sender` is the laboratory it came from.
     """
 
     name: str
@@ -60,6 +70,9 @@ class Kind:
     is_released: bool = True
     marks: tuple[Mapping[str, str], ...] = ()
     label: Label | None = None
+    discipline: str = "CLIN"
+    content: str = "laboratory"
+    sender: str = LAB.organisation
 
 
 def mark(code: str, until: str = "") -> Mapping[str, str]:
@@ -77,12 +90,31 @@ KINDS: Final = (
     Kind("filed on a wrong person", frozenset({"withdrawn"}), label=Label.WITHDRAWN),
     Kind("not the mother's", frozenset({"not the mother's"}), label=Label.NOT_THE_MOTHERS),
     Kind("restricted and withheld", frozenset({"restricted", "withheld from citizen"}), marks=(mark("NORS"), mark("NORN_KUT"))),
+    Kind("radiology", discipline="RAD", content="radiology"),
+    Kind("of another laboratory", sender=THIRD_LAB),
+    Kind("that she may restrict"),
 )  # fmt: skip
+TOGETHER: Final = tuple(kind for kind in KINDS if not kind.name.startswith(("radiology", "of another", "that she")))
+"""The kinds that one open report and one open specimen lead to. Of a restricted part everything that leads there is one."""
 
 
-def may_leave(kind: Kind, said: Answer) -> bool:
-    """Whether a record of this kind may leave under what the law said."""
-    return said.given and not kind.withheld & said.hidden and (kind.is_released or not said.only_released)
+def may_leave(kind: Kind, type_: str, patient: str, said: Answer) -> bool:
+    """Whether this patient's record of this kind may leave under what the law said."""
+    withheld = kind.withheld | chosen(kind, type_, patient)
+    return said.given and not withheld & said.hidden and (kind.is_released or not said.only_released)
+
+
+def chosen(kind: Kind, type_: str, patient: str) -> frozenset[str]:
+    """What the patient herself has put on it. A file does not say what it is about, and belongs to every part (K23)."""
+    words = set()
+    for will in PATIENTS[patient].get("wills", ()):
+        if will.kind == "record" and kind.name == "that she may restrict" and type_ != "Binary":
+            words.add("restricted here")
+        if will.content and (type_ == "Binary" or will.content == kind.content):
+            words.add(f"part {will.mark}")
+        if will.sent_by and will.sent_by == kind.sender:
+            words.add(f"part {will.mark}")
+    return frozenset(words)
 
 
 READ: Final = frozenset({"nhn:pps/provesvar-read"})
@@ -194,6 +226,23 @@ PATIENTS: Final[Mapping[str, dict[str, Any]]] = {
     "restricted from now": {"wills": (Will("restriction", service="", begins=NOW, ends=TOMORROW),)},
     "restricted from tomorrow": {"wills": (Will("restriction", begins=TOMORROW),)},
     "restricted in another service": {"wills": (Will("restriction", service="documents"),)},
+    "doctors restricted": {"wills": (Will("restriction", group="doctors"),)},
+    "others restricted": {
+        "wills": (Will("restriction", group="others"), Will("restriction", group="nurses", ends=NOW))
+    },
+    "radiology restricted": {"wills": (Will("restriction", content="radiology", mark=0),)},
+    "laboratory restricted": {"wills": (Will("restriction", content="laboratory", mark=0),)},
+    "radiology restricted for the unit": {"wills": (Will("restriction", place=UNIT, content="radiology", mark=0),)},
+    "another laboratory restricted": {"wills": (Will("restriction", sent_by=THIRD_LAB, mark=0),)},
+    "two parts restricted": {
+        "wills": (
+            Will("restriction", content="radiology", mark=0, group="nurses"),
+            Will("restriction", sent_by=THIRD_LAB, mark=1),
+        )
+    },
+    "a single record restricted": {"wills": (Will("record"),)},
+    "consenting for this course": {"wills": (Will("consent", hpr="7012345", treatment="1"),)},
+    "consenting for another course": {"wills": (Will("consent", place=UNIT, treatment="2"),)},
     "opted out": {"wills": (Will("opt-out"), Will("restriction"))},
     "opted out of another service": {"wills": (Will("opt-out", service="maternity"),)},
     "opt-out lifted": {"wills": (Will("opt-out", begins=LONG_AGO, ends=YESTERDAY),)},
@@ -280,9 +329,25 @@ class World:
         )
         return Attestation(
             digest if s.attest.of_the_one_logged_in else b"a colleague", s.hpr, s.role, s.legal_entity, s.unit, "", None,
-            purpose or s.attest.purpose, Coded("BEHANDLER"), "decision-1", s.attest.reason, s.attest.self_authorised, about,
+            purpose or s.attest.purpose, Coded("BEHANDLER"), s.attest.treatment, s.attest.reason, s.attest.self_authorised, about,
             NOW - timedelta(minutes=s.attest.minutes_old),
         )  # fmt: skip
+
+
+class Anybody:
+    """One client for all callers: whoever is named by `caller` when a request leaves."""
+
+    def __init__(self, house: House) -> None:
+        self.caller: Caller = LAB
+        edge = Edge(house.settings, house.store, house.routes(), self._authenticate, clock=house.clock)
+        url = f"http://127.0.0.1:{house.settings.port}"
+        self.http = httpx.AsyncClient(transport=httpx.ASGITransport(edge), base_url=url)
+
+    async def _authenticate(self, *_: Any) -> tuple[Caller, Once]:
+        return self.caller, Once((0, b"", 0), self._refuse, noted=True)
+
+    async def _refuse(self) -> NoReturn:
+        raise AssertionError("a proof that is new was called old")
 
 
 async def built(ward: Ward) -> World:
@@ -307,11 +372,31 @@ async def built(ward: Ward) -> World:
         await _let_in(conn)
     for patient in world.patients.values():
         await _fill(world, patient)
-    async with pool.acquire() as conn:
-        for name, patient in world.patients.items():
-            for choice in _choices(PATIENTS[name].get("wills", ())):
-                await people.add_choice(conn, patient.key, choice)
+    for patient in world.patients.values():
+        for will in PATIENTS[patient.name].get("wills", ()):
+            await _choose(world, patient, will)
     return world
+
+
+async def _choose(world: World, patient: Patient, will: Will) -> None:
+    """Parts and single records as she chooses them herself, since her records are marked; the rest as of any day."""
+    store, house = world.ward.house.store, world.ward.house
+    if will.kind != "record" and not will.content and not will.sent_by:
+        choice = Choice(
+            will.kind, will.service, will.hpr, will.place, will.begins or LONG_AGO, will.ends,  # type: ignore[arg-type]
+            role=will.group, course=will.treatment,
+        )  # fmt: skip
+        async with store.pool.acquire() as conn:
+            await store.people.add_choice(conn, patient.key, choice)
+        return
+    record = patient.ids["DiagnosticReport"]["that she may restrict"] if will.kind == "record" else ""
+    wish = Wish(
+        will.kind, organisation=will.place, role=will.group, part=will.content, source=will.sent_by, record=record
+    )
+    choosing = Choosing(store, house.reader, types_by_service())
+    herself = Caller("citizen", "portal", frozenset({"kjerne:citizen"}), digest=patient.digest, level=4)
+    ref = PatientRef(digest=patient.digest)
+    await granted(world.ward.admit(herself), ref, "results", "choose", lambda grant: choosing.make(grant, wish))
 
 
 async def _let_in(conn: Any) -> None:
@@ -329,13 +414,6 @@ def _detail(facts: Mapping[str, Any]) -> PersonDetail:
         "Prøve Person", birth_date=s.born, sex="female", protection=s.address, address=HOMES[s.a_parent_lives_with_child],
         died_on=TODAY if s.dead else None,
     )  # fmt: skip
-
-
-def _choices(wills: Sequence[Will]) -> tuple[Choice, ...]:
-    return tuple(
-        Choice(will.kind, will.service, will.hpr, will.place, will.begins or LONG_AGO, will.ends)  # type: ignore[arg-type]
-        for will in wills
-    )
 
 
 def _person(ward: Ward, detail: PersonDetail, ties: tuple[Tie, ...] = ()) -> NewPerson:
@@ -357,6 +435,10 @@ def code(kind: Kind) -> str:
     return f"NPU9000{KINDS.index(kind)}"
 
 
+def about(discipline: str) -> list[dict[str, Any]]:
+    return [{"coding": [{"system": DISCIPLINES, "code": discipline}]}]
+
+
 async def _fill(world: World, patient: Patient) -> None:
     """Of each kind an Observation, a report and a file; one open specimen and one open report that all of them lead to."""
     filed = _Filing(world.ward, patient)
@@ -364,22 +446,22 @@ async def _fill(world: World, patient: Patient) -> None:
     for place, kind in enumerate(KINDS):
         at = f"2026-03-03T08:{place:02}:00+01:00"
         own = {
-            "status": "final", "effectiveDateTime": at, "issued": at, "category": [{"text": "lab"}],
+            "status": "final", "effectiveDateTime": at, "issued": at, "category": about(kind.discipline),
             "code": {"coding": [{"system": CODES, "code": code(kind)}], "text": sign(kind, patient.name)},
         }  # fmt: skip
-        observation = {
-            "valueQuantity": {"value": 40 + place, "unit": "mmol/L"},
-            "specimen": {"reference": f"Specimen/{root}"},
-        }
+        observation: dict[str, Any] = {"valueQuantity": {"value": 40 + place, "unit": "mmol/L"}}
+        if kind in TOGETHER:
+            observation["specimen"] = {"reference": f"Specimen/{root}"}
         seen = await filed.one({"resourceType": "Observation"} | own | observation, kind)
         data = base64.b64encode(sign(kind, patient.name).encode()).decode()
         file = await filed.one({"resourceType": "Binary", "contentType": "image/png", "data": data}, kind)
         shown = [{"contentType": "image/png", "title": "Bilde", "url": f"Binary/{file}"}]
         result = [{"reference": f"Observation/{seen}"}]
         await filed.one({"resourceType": "DiagnosticReport", "result": result, "presentedForm": shown} | own, kind)
-    every = [{"reference": f"Observation/{id_}"} for id_ in patient.ids["Observation"].values()]
+    every = [{"reference": f"Observation/{patient.ids['Observation'][kind.name]}"} for kind in TOGETHER]
     hub = {
         "status": "final", "code": {"coding": [{"system": CODES, "code": HUB}]}, "result": every,
+        "category": about("CLIN"),
         "effectiveDateTime": "2026-03-03T09:00:00+01:00", "issued": "2026-03-03T09:00:00+01:00",
     }  # fmt: skip
     await filed.one({"resourceType": "DiagnosticReport"} | hub)
@@ -404,7 +486,8 @@ class _Filing:
     async def one(self, tree: dict[str, Any], kind: Kind | None = None) -> str:
         type_ = tree["resourceType"]
         meta = {"meta": {"security": list(kind.marks)}} if kind and kind.marks else {}
-        async with self.ward.client(LAB) as client:
+        sender = replace(LAB, organisation=kind.sender) if kind else LAB
+        async with self.ward.client(sender) as client:
             answer = await client.post(
                 f"/fhir/R4/{type_}", json=tree | meta, headers={"person-id": self.patient.number}
             )
