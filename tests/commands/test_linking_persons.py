@@ -7,6 +7,7 @@ import io
 import json
 import sys
 from datetime import UTC, date, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from kjerne.registries.identifiers import digest
 from kjerne.store.house import open_store
 from kjerne.store.keys import Keys
 from kjerne.store.people import Identifier, NewPerson
+from kjerne.store.shares import NAME, Shares
 from kjerne.store.subjects import PersonDetail
 from services.results.conftest import fresh_number
 
@@ -25,13 +27,13 @@ BORN = date(1975, 1, 12)
 
 
 @pytest.fixture
-def two(dsn: str) -> tuple[str, str]:
+def two(dsn: str, tmp_path: Path) -> tuple[str, str]:
     """The numbers of two who are registered with one birth date."""
     keys = Keys.parse(ROOTS)
     numbers = fresh_number(), fresh_number()
 
     async def registered() -> None:
-        store = await open_store(dsn, keys, pool_size=1)
+        store = await open_store(dsn, keys, Shares.made(tmp_path / NAME, keys, ["results"]), pool_size=1)
         people = [
             NewPerson(
                 PersonDetail(name=name, birth_date=BORN, sex=sex),

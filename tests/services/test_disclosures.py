@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -127,9 +128,9 @@ def empty(clusters: Any) -> Iterator[str]:
     cluster.drop("former_source")
 
 
-async def test_a_source_that_takes_no_part_any_more_is_told_so_and_nothing_else(empty: str) -> None:
+async def test_a_source_that_takes_no_part_any_more_is_told_so_and_nothing_else(empty: str, tmp_path: Path) -> None:
     asking = laboratory() | {"scope": "kjerne:disclosures"}
-    async with clinic(empty) as here:
+    async with clinic(empty, tmp_path) as here:
         await here.file(clinical_observation())
         assert (await here.search()).status_code == 200
         answer = await here.send(here.sent("/disclosures", "GET", asking))
@@ -137,7 +138,7 @@ async def test_a_source_that_takes_no_part_any_more_is_told_so_and_nothing_else(
         await here.house.store.pool.execute(
             "UPDATE participation SET until = $1 WHERE part = 'source'", here.clock.now()
         )
-    async with clinic(empty) as later:
+    async with clinic(empty, tmp_path) as later:
         answer = await later.send(later.sent("/disclosures", "GET", asking))
         assert (answer.status_code, (await later.audited(answer))["rule"]) == (403, "sender-takes-no-part")
         assert "disclosures" not in answer.json()

@@ -92,7 +92,7 @@ async def test_of_many_the_newest_of_each_type_are_read_and_named_in_the_log_and
         sample = await desk.store.records.create(conn, await desk.grant(patient, "file"), sampled)
         grant = await desk.grant(patient, "search", hides=Label.WITHDRAWN | Label.RESTRICTED)
         reader = Reader(desk.store.wrap, desk.store.dictionaries)
-        found = await reader.all_of(conn, grant, [OBSERVATION, specimen], 2)
+        found = await reader.current_of(conn, grant, [OBSERVATION, specimen], 2)
         counted = await reader.counted(conn, grant, [OBSERVATION, specimen])
     assert {one.id for one in found} == {newest, second, sample.id}
     assert first not in {one.id for one in found}

@@ -24,6 +24,8 @@ _INTERACTIONS: Final = {
 }
 SECURITY_SERVICE: Final = "http://terminology.hl7.org/CodeSystem/restful-security-service"
 OPERATIONS: Final = "http://kjerne.example/fhir/OperationDefinition/"
+ONLY: Final = {"Consent": frozenset({"status"})}
+"""Types that are not looked through by every parameter of theirs, and what they are looked through by."""
 _ORDER: Final = tuple(dict.fromkeys(_INTERACTIONS.values()))
 
 
@@ -111,7 +113,7 @@ def _resource(type: str, interactions: set[str], types: Sequence[str]) -> dict[s
     if "vread" in interactions:
         # Every update here must name the version it changes.
         resource["versioning"] = "versioned-update" if "update" in interactions else "versioned"
-    if "search-type" in interactions and type in types:
+    if "search-type" in interactions:
         brought = [f"{type}:{one.code}" for one in _references(type) if not set(one.targets).isdisjoint(types)]
         bringing = [f"{source}:{one.code}" for source in types for one in _references(source) if type in one.targets]
         # What is made from the log lies beside the records: neither brings the other along.
@@ -119,7 +121,10 @@ def _resource(type: str, interactions: set[str], types: Sequence[str]) -> dict[s
             resource["searchInclude"] = sorted(brought)
         if type in types and bringing:
             resource["searchRevInclude"] = sorted(bringing)
-        resource["searchParam"] = [_parameter(one) for one in parameters(type).values() if answered(one)]
+        only = ONLY.get(type)
+        resource["searchParam"] = [
+            _parameter(one) for one in parameters(type).values() if answered(one) and (only is None or one.code in only)
+        ]
     return resource
 
 

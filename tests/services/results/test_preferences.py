@@ -58,7 +58,7 @@ class Worker(Ward):
 
         async def use(grant: Grant) -> list[Record]:
             async with self.house.store.pool.acquire() as conn:
-                return await self.house.reader.all_of(conn, grant, TYPES, 1000)
+                return await self.house.reader.current_of(conn, grant, TYPES, 1000)
 
         try:
             ref = PatientRef(digest=self.house.digest(number))
@@ -90,7 +90,7 @@ class Worker(Ward):
         )
         grant = await self.grant(number)
         async with self.house.store.pool.acquire() as conn:
-            found = await self.house.reader.all_of(conn, replace(grant, hides=Label(0)), TYPES, 1000)
+            found = await self.house.reader.current_of(conn, replace(grant, hides=Label(0)), TYPES, 1000)
         trees = {str(one.id): decode(one.raw) for one in found if one.patient == key}
         (own,) = [id_ for id_, tree in trees.items() if str(tree.get("valueQuantity", {}).get("value")) == value]
         (report,) = [
@@ -294,7 +294,7 @@ async def test_deletion_while_others_read_and_a_message_arrives(workers: tuple[W
     async def read(worker: Worker) -> set[int]:
         async def use(grant: Grant) -> int:
             async with worker.house.store.pool.acquire() as conn:
-                return len(await worker.house.reader.all_of(conn, grant, TYPES, 1000))
+                return len(await worker.house.reader.current_of(conn, grant, TYPES, 1000))
 
         counts = set()
         for _ in range(20):
