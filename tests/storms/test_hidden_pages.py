@@ -101,7 +101,9 @@ class Tab:
 
         live = OperatorPages(house.store, house.clock, house.reader, house.asker, verify, house.identify, house.digest)
         app = pages_app(live, FakeDoor(house.clock), key=bytes(32), clock=house.clock, secure=False)
-        self.http = httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=URL, follow_redirects=True)
+        self.http = httpx.AsyncClient(
+            transport=httpx.ASGITransport(app), base_url=URL, follow_redirects=True, headers={"cid": "the-same"}
+        )
 
     async def opened(self) -> None:
         page = await self.http.get(f"/login/start?to={self.to}")

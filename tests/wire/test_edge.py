@@ -167,6 +167,25 @@ def asked_by_an_operator(platform: Standing) -> list[Sent]:
     ]  # fmt: skip
 
 
+def asked_of_persons_and_exports() -> list[Sent]:
+    """Two numbers of one person, and what is taken out in bulk: none that is there."""
+    operator = {"as_": "operator", "about": "", "headers": FORM}
+    nobody, links, export = form(one="1", other="2", reason=REASON), "/persons/links", "/exports/999999"
+    return [
+        Sent("GET /persons/links", links, **operator),
+        Sent("POST /persons/links", links, **operator, body=nobody, status=400),
+        Sent("POST /persons/links/compare", f"{links}/compare", **operator, body=nobody, status=400),
+        Sent("POST /persons/links/{number}/shown", f"{links}/999999/shown", **operator, body=form(reason=REASON), status=404),
+        Sent("POST /persons/links/{number}/undo", f"{links}/999999/undo", **operator, body=form(reason=REASON), status=404),
+        Sent("POST /fhir/R4/$export", "/fhir/R4/$export", "operator", "", b"{}", FHIR, 400),
+        Sent("GET /exports", "/exports", **operator),
+        Sent("GET /exports/{number}", export, **operator, status=404),
+        Sent("DELETE /exports/{number}", export, **operator, status=404),
+        Sent("POST /exports/{number}/approve", f"{export}/approve", **operator, status=404),
+        Sent("GET /exports/{number}/files/{file}", f"{export}/files/Observation-0", **operator, status=404),
+    ]  # fmt: skip
+
+
 def followed_by_another(platform: Standing, made: str) -> Iterator[tuple[Sent, Sent]]:
     """What writes, and another writing under the same proof."""
     tree = {**observation(id=made), "status": "amended"}
@@ -217,6 +236,7 @@ def requests(platform: Standing) -> Iterator[tuple[Sent, Sent]]:
         *asked_of_repeats(platform),
         *asked_by_a_sender(platform),
         *asked_by_an_operator(platform),
+        *asked_of_persons_and_exports(),
     ]
     yield from ((one, one) for one in once)
     yield from followed_by_another(platform, made)
