@@ -418,7 +418,7 @@ PATHOLOGY = "Haukeland, avdeling for patologi"
 
 
 def _texts() -> tuple[list[r.Resource], list[r.Resource]]:
-    parts = (_single_values(), _read_by_doctors(), _urine_culture(), _without_results(), _commented(), _by_fhir())
+    parts = (_single_values(), _read_by_doctors(), _urine_culture(), _without_results(), _commented(), r.by_fhir())
     return [o for observations, _ in parts for o in observations], [one for _, reports in parts for one in reports]
 
 
@@ -532,41 +532,6 @@ def _commented() -> tuple[list[r.Resource], list[r.Resource]]:
     back = r.report("rep-back", "CLIN", "Klinisk biokjemi", later, ("back",))
     report = r.report("rep-comment", "CLIN", "Klinisk biokjemi", at, ("ca19-9", "sodium", "waits"), status="amended")
     return [marker, sodium, hemolysed, waits, limit_itself, taken_back, white], [report, only, back, renamed]
-
-
-def _by_fhir() -> tuple[list[r.Resource], list[r.Resource]]:
-    """Results of every kind of value that FHIR has, as a device or another system sends them."""
-    at = "2026-11-16T10:00:00+01:00"
-    sampled = {"origin": {"value": 0, "unit": "mV"}, "period": 4, "dimensions": 1, "data": "1 -2 E 3"}
-    titre = {"numerator": {"value": Decimal(1)}, "denominator": {"value": Decimal(64)}}
-    sent: dict[str, tuple[str, Any]] = {
-        "Rubella IgG titer": ("valueRatio", titre),
-        "Graviditetstest": ("valueBoolean", False),
-        "Fall siste år": ("valueInteger", 2),
-        "Smertefri gangdistanse": (
-            "valueRange",
-            {"low": r.quantity("200", "m"), "high": r.quantity("350", "m")},
-        ),
-        "EKG, avledning II": ("valueSampledData", sampled),
-        "Siste måltid": ("valueTime", "07:30:00"),
-        "Siste menstruasjon": ("valueDateTime", "2026-10"),
-        "Feber": ("valuePeriod", {"start": "2026-11-14", "end": "2026-11-16"}),
-    }
-    found = [
-        r.observation(f"fhir-{place}", name, "", at) | {kind: value}
-        for place, (name, (kind, value)) in enumerate(sent.items())
-    ]
-    high = {"interpretation": [{"coding": [{"system": r.DEVIATION, "code": "1"}]}]}
-    systolic = {"code": {"text": "Systolisk"}, "valueQuantity": r.quantity("151", "mmHg")} | high
-    diastolic = {"code": {"text": "Diastolisk"}, "valueQuantity": r.quantity("84", "mmHg")}
-    was = {"url": "component", "extension": [
-        {"url": "code", "valueCodeableConcept": systolic["code"]}, {"url": "value", "valueQuantity": r.quantity("160", "mmHg")},
-    ]}  # fmt: skip
-    former = {"url": r.CHANGE, "extension": [{"url": "kind", "valueCode": "corrected"}, was]}
-    pressure = r.observation("pressure", "Blodtrykk", "", at, status="corrected", extension=(former,))
-    pressure["component"] = [systolic, diastolic]
-    found.append(pressure)
-    return found, [r.report("rep-fhir", "CLIN", "Egenmåling", at, tuple(one["id"] for one in found))]
 
 
 @dataclass

@@ -197,3 +197,38 @@ def report(
     if request:
         made["basedOn"] = [{"reference": f"ServiceRequest/{request}"}]
     return made
+
+
+def by_fhir() -> tuple[list[Resource], list[Resource]]:
+    """Results of every kind of value that FHIR has, as a device or another system sends them."""
+    at = "2026-11-16T10:00:00+01:00"
+    sampled = {"origin": {"value": 0, "unit": "mV"}, "period": 4, "dimensions": 1, "data": "1 -2 E 3"}
+    titre = {"numerator": {"value": Decimal(1)}, "denominator": {"value": Decimal(64)}}
+    sent: dict[str, tuple[str, Any]] = {
+        "Rubella IgG titer": ("valueRatio", titre),
+        "Graviditetstest": ("valueBoolean", False),
+        "Fall siste år": ("valueInteger", 2),
+        "Smertefri gangdistanse": (
+            "valueRange",
+            {"low": quantity("200", "m"), "high": quantity("350", "m")},
+        ),
+        "EKG, avledning II": ("valueSampledData", sampled),
+        "Siste måltid": ("valueTime", "07:30:00"),
+        "Siste menstruasjon": ("valueDateTime", "2026-10"),
+        "Feber": ("valuePeriod", {"start": "2026-11-14", "end": "2026-11-16"}),
+    }
+    found = [
+        observation(f"fhir-{place}", name, "", at) | {kind: value}
+        for place, (name, (kind, value)) in enumerate(sent.items())
+    ]
+    high = {"interpretation": [{"coding": [{"system": DEVIATION, "code": "1"}]}]}
+    systolic = {"code": {"text": "Systolisk"}, "valueQuantity": quantity("151", "mmHg")} | high
+    diastolic = {"code": {"text": "Diastolisk"}, "valueQuantity": quantity("84", "mmHg")}
+    was = {"url": "component", "extension": [
+        {"url": "code", "valueCodeableConcept": systolic["code"]}, {"url": "value", "valueQuantity": quantity("160", "mmHg")},
+    ]}  # fmt: skip
+    former = {"url": CHANGE, "extension": [{"url": "kind", "valueCode": "corrected"}, was]}
+    pressure = observation("pressure", "Blodtrykk", "", at, status="corrected", extension=(former,))
+    pressure["component"] = [systolic, diastolic]
+    found.append(pressure)
+    return found, [report("rep-fhir", "CLIN", "Egenmåling", at, tuple(one["id"] for one in found))]

@@ -1,0 +1,105 @@
+"""The citizen's choices over HTTP with a made-up house: what each does is shown first, and nothing is saved before."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+
+from kjerne.pages.house import OwnChoice
+from pages.browser import Browser, text
+from pages.fake import FakeHouse
+
+
+async def test_the_citizen_sees_effect_before_anything_is_saved(browser: Browser, house: FakeHouse) -> None:
+    await browser.citizen()
+    page = await browser.get("/me/privacy")
+    preview = await browser.post(page, "/me/privacy/preview", kind="restriction")
+    assert "Dette skjer når du lagrer" in text(preview)
+    assert house.made == []
+    saved = await browser.post(preview, "/me/privacy/save", kind="restriction", hpr="")
+    assert [choice.kind for choice in house.made] == ["restriction"]
+    assert "Valget er lagret" in text(saved)
+
+
+async def test_a_part_is_restricted_for_some_in_two_steps(browser: Browser, house: FakeHouse) -> None:
+    await browser.citizen()
+    page = await browser.get("/me/privacy")
+    preview = await browser.post(page, "/me/privacy/preview", kind="restriction", of="radiology", whom="nurses")
+    assert "Hva Svar fra røntgen og annen bildediagnostikk For hvem Sykepleiere" in text(preview)
+    assert "De får vite at noe er sperret, ikke hva." in text(preview)
+    assert house.made == []
+    saved = await browser.post(preview, "/me/privacy/save", kind="restriction", of="radiology", whom="nurses")
+    assert [(one.part, one.role, one.organisation) for one in house.made] == [("radiology", "nurses", "")]
+    assert "Sperret: Svar fra røntgen og annen bildediagnostikk – Sykepleiere" in text(saved)
+    preview = await browser.post(
+        page, "/me/privacy/preview", kind="restriction", of="from:983974899", whom="at:100000008"
+    )
+    assert "Hva Svar fra Prøvelaboratoriet For hvem Haukeland" in text(preview)
+    assert 'name="of" value="from:983974899"' in preview.text
+
+
+async def test_somebody_is_blocked_by_her_number_once_her_name_is_shown(browser: Browser, house: FakeHouse) -> None:
+    await browser.citizen()
+    page = await browser.get("/me/privacy")
+    wrong = await browser.post(page, "/me/privacy/preview", kind="block", hpr="", typed="123")
+    assert (wrong.status_code, house.made) == (404, [])
+    assert "skriv et HPR-nummer som finnes" in text(wrong)
+    preview = await browser.post(page, "/me/privacy/preview", kind="block", hpr="", typed=" 9000002 ")
+    assert "Blokker en person: Siri Vik" in text(preview)
+    assert 'name="hpr" value="9000002"' in preview.text
+
+
+async def test_an_opt_out_tells_the_day_of_deletion_and_can_be_regretted(browser: Browser, house: FakeHouse) -> None:
+    await browser.citizen()
+    page = await browser.get("/me/privacy")
+    preview = await browser.post(page, "/me/privacy/preview", kind="opt-out")
+    assert re.search(r"Opplysningene slettes \d+\. \w+ \d{4}\. Etter det kan ingen hente dem tilbake", text(preview))
+    saved = await browser.post(preview, "/me/privacy/save", kind="opt-out")
+    assert "Angre reservasjonen" in text(saved)
+    assert "Reserver deg mot tjenesten" not in text(saved)
+    lifted = await browser.post(saved, "/me/privacy/lift", number="m0")
+    assert "Valget er opphevet" in text(lifted)
+
+
+async def test_an_opt_out_whose_time_to_regret_is_over_promises_no_day(browser: Browser, house: FakeHouse) -> None:
+    await browser.citizen()
+    due = datetime(2026, 3, 2, 12, tzinfo=UTC)
+    house.made.append(OwnChoice("m0", "opt-out", due - timedelta(days=30), ends_at=due))
+    page = await browser.get("/me/privacy")
+    assert "fristen for å ombestemme deg gikk ut 2. mars 2026" in text(page)
+    assert "slettes 2. mars" not in text(page) and "Angre reservasjonen" not in text(page)
+    assert 'aria-label="Opphev: Reservert' in page.text
+
+
+async def test_a_consent_holds_to_the_end_of_its_last_day(browser: Browser, house: FakeHouse) -> None:
+    await browser.citizen()
+    page = await browser.get("/me/privacy")
+    given = {"kind": "consent", "whom": "at:100000008", "course": "hofte-12", "until": "2031-01-05"}
+    preview = await browser.post(page, "/me/privacy/preview", **given)
+    assert "Til og med dato 5. januar 2031" in text(preview)
+    await browser.post(preview, "/me/privacy/save", **given)
+    (made,) = house.made
+    assert (made.course, made.ends_at) == ("hofte-12", datetime(2031, 1, 5, 23, tzinfo=UTC))
+    for wrong in ({"whom": ""}, {"until": "2001-01-01"}, {"until": "soon"}, {"kind": "anything"}):
+        refused = await browser.post(page, "/me/privacy/preview", **{**given, **wrong})
+        assert refused.status_code == 400
+        assert 'role="alert"' in refused.text
+
+
+async def test_a_single_result_is_restricted_from_its_own_page(browser: Browser, house: FakeHouse) -> None:
+    await browser.citizen()
+    report = re.search(r"/me/report/([^\"/]+)", (await browser.get("/me")).text)
+    assert report
+    page = await browser.get(f"/me/report/{report[1]}")
+    preview = await browser.post(page, "/me/privacy/preview", kind="record", record=report[1])
+    assert "heller ikke senere rettelser av det" in text(preview)
+    await browser.post(preview, "/me/privacy/save", kind="record", record=report[1])
+    assert [one.record for one in house.made] == [report[1]]
+
+
+async def test_what_the_house_refuses_is_told_on_the_page(browser: Browser, house: FakeHouse) -> None:
+    await browser.citizen()
+    page = await browser.get("/me/privacy")
+    refused = await browser.post(page, "/me/privacy/save", kind="restriction", of="from:999999999")
+    assert (refused.status_code, house.made) == (400, [])
+    assert "Velg en virksomhet fra listen." in text(refused)
