@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from email.message import Message
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -28,6 +29,7 @@ from kjerne.store.house import Store, open_store
 from kjerne.store.keys import Keys
 from kjerne.store.notifying import Profile, Waiting
 from kjerne.store.people import Identifier, NewPerson
+from kjerne.store.shares import NAME, Shares
 from kjerne.store.subjects import PersonDetail
 
 START = datetime(2026, 11, 23, 12, 10, tzinfo=UTC)
@@ -139,8 +141,8 @@ class World:
 
 
 @pytest.fixture
-async def world(dsn: str, inbox: tuple[Inbox, int]) -> AsyncIterator[World]:
-    store = await open_store(dsn, KEYS, pool_size=4)
+async def world(dsn: str, inbox: tuple[Inbox, int], tmp_path: Path) -> AsyncIterator[World]:
+    store = await open_store(dsn, KEYS, Shares.made(tmp_path / NAME, KEYS, ["results"]), pool_size=4)
     for table in ("notify_profile", "notify_outbox", "job"):
         await store.pool.execute(f"DELETE FROM {table}")
     settings = Settings(

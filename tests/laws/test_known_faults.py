@@ -219,7 +219,11 @@ async def test_fault_9_a_document_with_a_dtd_is_refused(here: Clinic) -> None:
 
 def test_fault_10_no_archive_is_opened_anywhere() -> None:
     """CVE-2023-24057 and CVE-2023-28465: a package wrote outside its folder, twice."""
-    assert not importers("zipfile", "tarfile", "shutil.unpack_archive", "py7zr", "rarfile")
+    assert importers("zipfile", "tarfile", "shutil.unpack_archive", "py7zr", "rarfile") == {"pages/zipped.py"}
+    # A citizen's copy of her own is written as a ZIP: to a stream, and none is read.
+    writer = (SOURCE / "pages" / "zipped.py").read_text(encoding="utf-8")
+    assert re.findall(r"ZipFile\(([^)]*)", writer) == ['self._drain, "w", zipfile.ZIP_DEFLATED']
+    assert "extract" not in writer
 
 
 ODD: Final = (

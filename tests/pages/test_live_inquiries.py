@@ -174,7 +174,7 @@ def proxied(platform: Standing) -> Iterator[None]:
 @pytest.mark.usefixtures("proxied")
 def test_a_proxy_sees_the_log_and_says_nothing_of_it(platform: Standing) -> None:
     misused(platform)
-    with tab(platform, "parent", "me") as it:
+    with tab(platform, "proxy", "me") as it:
         others = re.findall(r'name="person" value="([^"]+)" class="pill">([^<]+)<', it.home.text)
         (citizen,) = [handle for handle, name in others if platform.persona("citizen").person_name in name]
         it.post(it.home, "/me/person", person=citizen)
