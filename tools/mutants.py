@@ -35,11 +35,12 @@ SECONDS_LIMIT: Final = 240
 MIRRORS: Final = {
     "caller": "test_caller.py", "claims": "test_caller.py", "insight": "test_insight.py", "privacy": "test_privacy.py",
     "door": "test_door_alone.py", "access_log": "test_access_log_alone.py", "errand": "test_errand.py",
+    "unsaid": "test_unsaid.py",
 }  # fmt: skip
 """The test file that mirrors a module is asked first; where none is named, `test_rules.py` tells the rule's stories."""
 QUICK: Final = (
     "test_rules.py", "test_rules_systems.py", "test_table.py", "test_caller.py", "test_privacy.py", "test_insight.py",
-    "test_door_alone.py", "test_access_log_alone.py", "test_errand.py",
+    "test_door_alone.py", "test_access_log_alone.py", "test_errand.py", "test_unsaid.py",
 )  # fmt: skip
 UNMOVED: Final = ("-k", "not law_page and not made_in_one_place")
 """Tests that read files and so cannot see a mutant."""

@@ -323,6 +323,8 @@ class Grant:
     """The request's proof, where the facts were remembered: the store opens and writes nothing before it is noted."""
     reason: bytes = field(default=b"", repr=False)
     """What the caller says of it in her own words, sealed for the log (`store.audit.with_words`)."""
+    instead_of: Denial | None = None
+    """The refusal that is not told (`policy.unsaid`): the grant opens nobody's records, and the log's row is the refusal's."""
 
 
 @dataclass(frozen=True, slots=True)

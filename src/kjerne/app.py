@@ -184,7 +184,12 @@ class House:
             Route("GET", "/healthz", self.alive, PUBLIC, "json"),
             Route("GET", "/readyz", self.ready, PUBLIC, "json"),
             *OversightApi(self.store).routes(),
-            *DisclosuresApi(self.store.pool, self.reader, Sealer(self.store.keys.derived("disclosures"))).routes(),
+            *DisclosuresApi(
+                self.store.pool,
+                self.reader,
+                Sealer(self.store.keys.derived("disclosures")),
+                self.settings.tells_choices,
+            ).routes(),
             *OpeningApi(Opener(self.store, self.read, self.digest), self.store).routes(),
             *PersonsApi(Linker(self.store), self.identify).routes(),
             *ParticipationApi(self.register, self.store.pool).routes(),
@@ -364,8 +369,9 @@ def pages(
     """The pages, logged in through `issuer` as `client` with its private key (a JWK on P-256)."""
     public_url = house.settings.public_url or f"http://{house.settings.host}:{house.settings.port}"
     live = OperatorPages(
-        house.store, house.clock, house.reader, house.asker, verifier.access_token, house.identify, house.digest
-    )
+        house.store, house.clock, house.reader, house.asker, verifier.access_token, house.identify, house.digest,
+        tells_choices=house.settings.tells_choices,
+    )  # fmt: skip
     live.channels = house.settings.channels
     known = PagesClient(client, key, f"{public_url}/login/return", PAGES_SCOPES, f"{public_url}/logout/done")
     door = CodeFlow(issuer, known, http_client, house.clock)

@@ -19,6 +19,11 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="KJERNE_", env_file=None, frozen=True, extra="ignore")
 
     mode: Literal["sandbox", "production"] = Field("sandbox", description="`up` runs sandbox, `serve` production")
+    jurisdiction: Literal["NO", "EHDS"] = Field(
+        "NO",
+        description="whether personnel are told that a patient has shut something: NO as Norwegian sources have it, EHDS never "
+        "(Regulation (EU) 2025/327 article 8)",
+    )
     host: str = Field("127.0.0.1", description="address to listen on; a proxy with TLS stands in front in production")
     port: int = Field(8000, description="port to listen on", ge=1, le=65535)
     public_url: str = Field("", description="the address clients use, for DPoP htu and links; empty: http://host:port")
@@ -104,6 +109,11 @@ class Settings(BaseSettings):
         if url and (parts.scheme not in ("http", "https") or not parts.hostname):
             raise ValueError("an address begins with https:// (or http:// on this machine) and names a host")
         return url
+
+    @property
+    def tells_choices(self) -> bool:
+        """Whether personnel hear of what a patient has blocked, restricted or opted out of."""
+        return self.jurisdiction == "NO"
 
     @property
     def channels(self) -> tuple[Literal["email", "sms"], ...]:

@@ -2,7 +2,7 @@
 
 Where the product walks down a table to the first row that fits, this asks each law by itself whether it speaks against,
 and gives only when none does. It counts birthdays where the product counts years, and knows summer time by its rule.
-Each function names its source; what the sources leave open is settled in docs/law.md, conflicts K1 to K36.
+Each function names its source; what the sources leave open is settled in docs/law.md, conflicts K1 to K37.
 """
 
 from __future__ import annotations

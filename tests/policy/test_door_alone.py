@@ -64,9 +64,9 @@ def stored(monkeypatch: pytest.MonkeyPatch) -> Stored:
     return found
 
 
-def the_door(stored: Stored) -> Door:
+def the_door(stored: Stored, **jurisdiction: bool) -> Door:
     house: Any = SimpleNamespace(pool=stored, wrap=None)
-    return Door(house, FixedClock(NOW))
+    return Door(house, FixedClock(NOW), **jurisdiction)
 
 
 async def test_a_grant_holds_the_request_and_leaves_no_refusal(stored: Stored) -> None:
@@ -217,3 +217,34 @@ async def test_whom_the_law_opens_or_a_tie_knows_may_be_named(stored: Stored) ->
     stored.known = patient(ties=(GP_LIST,))
     assert await one.may_name(replace(doctor(), parts=()), HER, "results", "search") is False
     assert stored.written == []
+
+
+async def test_where_no_choice_may_be_told_the_no_goes_along_to_be_written_with_the_answer(stored: Stored) -> None:
+    stored.known = patient(ties=(GP_LIST,), choices=(choice("restriction"),))
+    one = the_door(stored, tells_choices=False)
+    admit = one.admit(doctor(), "c-14")
+    for _ in range(2):
+        grant = await admit(HER, "results", "search", proven=True, basis="UNNTAK", purpose="COC")
+        assert grant.instead_of is not None and (grant.instead_of.rule, grant.subject.keys) == ("restricted", ())
+        assert (grant.basis, grant.purpose, stored.written) == ("UNNTAK", "COC", [])
+    assert len(stored.asked) == 2
+    assert (await admit(HER, "results", "search", basis="AKUTT")).instead_of is None
+
+
+async def test_where_no_choice_may_be_told_another_no_is_told_and_the_true_one_written(stored: Stored) -> None:
+    stored.known = patient(choices=(choice("block", hpr="9144900"),))
+    with pytest.raises(Denied) as denied:
+        await the_door(stored, tells_choices=False).admit(doctor(), "c-15")(HER, "results", "search")
+    assert denied.value.denial.rule == "no-relation"
+    assert [one.rule for one in stored.written] == ["blocked-by-name"]
+
+
+async def test_where_no_choice_may_be_told_a_patient_is_named_as_if_she_had_made_none(stored: Stored) -> None:
+    one, told = the_door(stored, tells_choices=False), the_door(stored)
+    declared = doctor(user_selected=True)
+    for choices in ((), (choice("restriction"),)):
+        stored.known = patient(choices=choices)
+        assert await one.may_name(declared, HER, "results", "search") is True
+        assert await one.may_name(doctor(), HER, "results", "search") is False
+        assert await one.would_open(declared, HER, "results", "search") is (not choices)
+    assert await told.may_name(declared, HER, "results", "search") is False

@@ -99,7 +99,10 @@ class Tab:
         async def verify(_: bytes) -> Claims:
             return staff if to == "clinician" else citizen
 
-        live = OperatorPages(house.store, house.clock, house.reader, house.asker, verify, house.identify, house.digest)
+        live = OperatorPages(
+            house.store, house.clock, house.reader, house.asker, verify, house.identify, house.digest,
+            tells_choices=house.settings.tells_choices,
+        )  # fmt: skip
         app = pages_app(live, FakeDoor(house.clock), key=bytes(32), clock=house.clock, secure=False)
         self.http = httpx.AsyncClient(
             transport=httpx.ASGITransport(app), base_url=URL, follow_redirects=True, headers={"cid": "the-same"}

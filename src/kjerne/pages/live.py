@@ -98,6 +98,8 @@ class LivePages:
         verify: Callable[[bytes], Awaitable[Claims]],
         identify: Callable[[str], PatientRef],
         digest: Callable[[str], bytes],
+        *,
+        tells_choices: bool = True,
     ) -> None:
         self.store = store
         self.clock = clock
@@ -106,7 +108,8 @@ class LivePages:
         self._verify = verify
         self._identify = identify
         self._digest = digest
-        self.door = Door(store, clock)
+        self.tells_choices = tells_choices
+        self.door = Door(store, clock, tells_choices=tells_choices)
         self.choosing = Choosing(store, reader, types_by_service())
 
     # Login and law
@@ -272,7 +275,8 @@ class LivePages:
                 patient = await self.person(conn, visit.patient)
                 if who.kind == "practitioner":
                     patient = replace(patient, number=await self.store.people.number(conn, grant))
-            chart = _chart(patient, grant, records, trees, (locked, releases), acknowledged, waiting)
+            shut = (locked if self.tells_choices else 0, releases)
+            chart = _chart(patient, grant, records, trees, shut, acknowledged, waiting)
             return replace(chart, whole=whole)
 
         return await self.under(who, visit, "search", use)

@@ -11,6 +11,7 @@ from kjerne.exchange import Admit, Denied, PatientRef
 from kjerne.policy.facts import case_of, has_care_course, is_on_practice_list
 from kjerne.policy.rules import decide
 from kjerne.policy.taking_part import takes_part
+from kjerne.policy.unsaid import unsaid
 from kjerne.registries.protection import is_protected
 from kjerne.store import audit, subjects
 from kjerne.store.house import Store
@@ -29,11 +30,15 @@ class Door:
     Facts are remembered for callers that stand in for nobody. They are good only where the statement that uses the
     `Grant` proves their stamp (`Stale` otherwise, and the law is asked anew): a block holds on the next request. Who takes
     part is no fact of the patient's; it is remembered for two seconds (`store.participation`).
+
+    Where the jurisdiction lets no choice of a patient's be told (not `tells_choices`), whoever is refused by one is answered
+    as of a patient with nothing there; the row in the log is the refusal's (`policy.unsaid`).
     """
 
-    def __init__(self, store: Store, clock: Clock) -> None:
+    def __init__(self, store: Store, clock: Clock, *, tells_choices: bool = True) -> None:
         self._store = store
         self._clock = clock
+        self._tells_choices = tells_choices
         self._takers = Takers(store.pool)
         self._remembered: dict[Meeting, Subject] = {}
 
@@ -74,8 +79,12 @@ class Door:
                     asked=patient.digest,
                 )  # fmt: skip
                 if isinstance(answer, Denial):
-                    await audit.insert(conn, audit.refused(audit.with_words(answer, self._store.wrap, asked)))
-                    raise Denied(answer)
+                    refused = audit.with_words(answer, self._store.wrap, asked)
+                    told = answer if self._tells_choices else unsaid(refused, basis=basis, purpose=purpose)
+                    if isinstance(told, Grant):
+                        return told
+                    await audit.insert(conn, audit.refused(refused))
+                    raise Denied(told)
                 self._remember(patient, caller, answer.subject)
             return audit.with_words(answer, self._store.wrap, asked)
 
@@ -113,7 +122,10 @@ class Door:
         """
         if not takes_part(await self._takers.told(caller), service, "consumer", self._clock.now()):
             return False
-        if await self.would_open(caller, patient, service, action):
+        answer = await self.would(caller, patient, service, action)
+        if isinstance(answer, Denial) and not self._tells_choices:
+            answer = unsaid(answer)
+        if isinstance(answer, Grant):
             return True
         async with self._store.pool.acquire() as conn:
             loaded = await subjects.load(conn, patient, caller, self._store.wrap)

@@ -48,11 +48,16 @@ Names = Mapping[UUID, list[dict[str, str]]]
 
 @dataclass(frozen=True)
 class DisclosuresApi:
-    """The handler. `sealer` seals cursors under a key that never changes: a source may come back after a year."""
+    """The handler. `sealer` seals cursors under a key that never changes: a source may come back after a year.
+
+    A source is a healthcare provider too: where it may hear of no patient's choice (not `tells_choices`), it hears the purpose
+    alone of a reading's ground, since basis and rule would tell that something was opened.
+    """
 
     pool: Pool
     reader: Reader
     sealer: Sealer
+    tells_choices: bool = True
 
     def routes(self) -> list[Route]:
         return [Route("GET", PATH, self.disclosures, DISCLOSURES, "json")]
@@ -94,7 +99,21 @@ class DisclosuresApi:
                 raise
             return {}
         withheld = is_protected(grant.subject.protection)
-        return {one.place: _disclosure(one, names, place_withheld=withheld) for one in readings}
+        return {one.place: self._disclosure(one, names, place_withheld=withheld) for one in readings}
+
+    def _disclosure(self, one: Disclosure, names: Names, *, place_withheld: bool) -> dict[str, Any]:
+        place = {} if place_withheld else {"organisation": one.organisation, "pointOfCare": one.point_of_care}
+        opened = {"basis": one.basis, "rule": one.rule, "law": one.law} if self.tells_choices else {}
+        return {
+            "at": one.at.isoformat(),
+            "to": {**place, "role": one.role},
+            "ground": {"purpose": one.purpose, **opened},
+            "decision": id_without_numbers(one.decision),
+            "records": [
+                {"reference": f"{type_name(type_)}/{id_}/_history/{version}", "identifier": names.get(id_, [])}
+                for type_, id_, version in one.records
+            ],
+        }
 
     async def _after(self, conn: Any, call: Call, source: Caller) -> Reached:
         """Where the caller left off; the time she begins at; or the beginning of the log."""
@@ -123,20 +142,6 @@ def _source(call: Call) -> Caller:
     if caller is None or caller.kind != "system" or not caller.organisation:
         raise Refusal(403, "only the system of an organisation fetches its disclosures", where="scope")
     return caller
-
-
-def _disclosure(one: Disclosure, names: Names, *, place_withheld: bool) -> dict[str, Any]:
-    place = {} if place_withheld else {"organisation": one.organisation, "pointOfCare": one.point_of_care}
-    return {
-        "at": one.at.isoformat(),
-        "to": {**place, "role": one.role},
-        "ground": {"purpose": one.purpose, "basis": one.basis, "rule": one.rule, "law": one.law},
-        "decision": id_without_numbers(one.decision),
-        "records": [
-            {"reference": f"{type_name(type_)}/{id_}/_history/{version}", "identifier": names.get(id_, [])}
-            for type_, id_, version in one.records
-        ],
-    }
 
 
 def _identifiers(tree: Mapping[str, Any]) -> list[dict[str, str]]:

@@ -105,11 +105,15 @@ def _caller_values(caller: Caller) -> tuple[Any, ...]:
 def given(grant: Grant, *, noting: bool = False) -> tuple[Any, ...]:
     """The row of what a grant opened, without the records: the statement that reads them fills in ids and versions.
 
+    Where a refusal is not told, the row is the refusal's.
+
     No row is made on a proof of possession that may have been used before: either it is noted already, or the statement
     that takes the row notes it too (`noting`, `store.proofs.fetched`).
     """
     if not noting and grant.once is not None and not grant.once.noted:
         raise RuntimeError("the request's proof of possession is not noted yet")
+    if grant.instead_of is not None:
+        return refused(grant.instead_of)
     return (
         grant.subject.patient,
         grant.at,

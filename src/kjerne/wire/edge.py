@@ -55,7 +55,7 @@ class Edge:
         self._authenticate = authenticate
         self._mounts = {mount.path: mount.app for mount in mounts}
         self._clock = clock or SystemClock()
-        self._door = Door(store, self._clock)
+        self._door = Door(store, self._clock, tells_choices=settings.tells_choices)
         self._deadlines = Deadlines(settings.request_seconds)
 
     async def __call__(self, scope: http.Scope, receive: http.Receive, send: http.Send) -> None:

@@ -1,0 +1,36 @@
+"""Where no choice of a patient's may be told: what is answered instead of the refusal that her choice is.
+
+Regulation (EU) 2025/327 article 8: that a person has restricted access is not visible to healthcare providers. So who is
+refused by a block, a restriction or an opt-out is answered as of a patient who has made none and of whom nothing is there.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Final
+
+from kjerne.access import Denial, Grant
+from kjerne.policy.rules import decide
+
+SHUTTING: Final = frozenset({"block", "restriction", "opt-out"})
+
+
+def unsaid(denial: Denial, *, basis: str = "", purpose: str = "") -> Grant | Denial:
+    """A grant that opens nobody's records, or the refusal that the same caller would hear without the patient's choices.
+
+    The grant's row in the log is that of `denial`. A refusal for another reason is left as it is; so is one to a system,
+    which is not told the reason anyhow (`exchange.not_filed`).
+    """
+    subject = denial.subject
+    if subject is None or not denial.outcome or denial.caller.kind != "practitioner":
+        return denial
+    open_to_all = replace(subject, choices=tuple(one for one in subject.choices if one.kind not in SHUTTING))
+    answer = decide(
+        denial.caller, open_to_all, denial.service, denial.action, basis=basis, purpose=purpose, now=denial.at,
+        correlation=denial.correlation,
+    )  # fmt: skip
+    if isinstance(answer, Denial):
+        return answer
+    # Under no key lies no record, and what does not exist does not change: the statement finds nothing, and its facts stand.
+    nobody = replace(subject, keys=(), wrapped=(), destroyed=(), stamp=0)
+    return replace(answer, subject=nobody, instead_of=denial)

@@ -1,0 +1,93 @@
+"""What is answered where no choice of a patient's may be told: as of one who has made none, and has nothing there."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from kjerne.access import Caller, Denial, Grant, Subject
+from kjerne.policy.rules import decide
+from kjerne.policy.unsaid import unsaid
+from kjerne.store import audit
+
+from .cast import COURSE, GP_LIST, NOW, choice, doctor, laboratory, patient
+
+BLOCK = choice("block", hpr="9144900")
+
+
+def refused(caller: Caller, subject: Subject, action: Any = "search", **declared: str) -> Denial:
+    answer = decide(caller, subject, "results", action, now=NOW, correlation="c", **declared)
+    assert isinstance(answer, Denial)
+    return answer
+
+
+@pytest.mark.parametrize(
+    ("shut", "rule"),
+    [(BLOCK, "blocked-by-name"), (choice("restriction"), "restricted"), (choice("opt-out"), "opted-out")],
+)
+def test_a_choice_is_answered_with_a_grant_that_reaches_nobodys_records(shut: Any, rule: str) -> None:
+    denial = refused(doctor(), patient(ties=(GP_LIST,), choices=(shut,)))
+    answer = unsaid(denial)
+    assert isinstance(answer, Grant)
+    assert (denial.rule, answer.rule, answer.correlation, answer.at) == (rule, "gp", "c", NOW)
+    assert (answer.subject.keys, answer.subject.wrapped, answer.subject.destroyed, answer.subject.stamp) == (
+        (),
+        (),
+        (),
+        0,
+    )
+    assert (answer.subject.patient, answer.subject.ties) == (denial.subject and denial.subject.patient, (GP_LIST,))
+
+
+def test_its_row_in_the_log_is_that_of_the_refusal() -> None:
+    denial = refused(doctor(), patient(ties=(GP_LIST,), choices=(BLOCK,)))
+    answer = unsaid(denial)
+    assert isinstance(answer, Grant) and answer.instead_of is denial
+    one, other = audit.given(answer), audit.refused(denial)
+    number = audit.COLUMNS.split(", ").index("number")
+    assert one[:number] + one[number + 1 :] == other[:number] + other[number + 1 :]
+
+
+def test_who_has_no_need_hears_what_she_hears_of_anybody() -> None:
+    stranger = patient(choices=(BLOCK, choice("restriction")))
+    assert (refused(doctor(), stranger).rule, answered(unsaid(refused(doctor(), stranger)))) == (
+        "blocked-by-name",
+        "no-relation",
+    )
+    hidden = patient(ties=(GP_LIST,), choices=(BLOCK,), protection="fortrolig")
+    assert answered(unsaid(refused(doctor(), hidden))) == "address-protected"
+
+
+def answered(answer: Grant | Denial) -> str:
+    assert isinstance(answer, Denial)
+    return answer.rule
+
+
+def test_what_was_declared_counts_as_it_would_of_anybody() -> None:
+    midwife = doctor(authorization="JO")
+    shut = patient(ties=(COURSE,), choices=(choice("opt-out"),))
+    denial = refused(midwife, shut, basis="SAMTYKKE")
+    assert answered(unsaid(denial)) == "consent-missing"
+    given = unsaid(denial, basis="SAMTYKKE")
+    assert isinstance(given, Grant) and given.basis == "SAMTYKKE"
+    urgent = unsaid(denial, purpose="ETREAT")
+    assert isinstance(urgent, Grant) and urgent.purpose == "ETREAT"
+
+
+def test_a_consent_she_has_given_still_stands() -> None:
+    consent = choice("consent", hpr="9144900")
+    midwife = doctor(authorization="JO")
+    shut = patient(ties=(COURSE,), choices=(consent, choice("restriction")))
+    given = unsaid(refused(midwife, shut))
+    assert isinstance(given, Grant) and given.subject.choices == shut.choices
+
+
+def test_another_refusal_and_one_to_a_system_stay_as_they_are() -> None:
+    for denial in (
+        refused(doctor(), patient()),
+        refused(laboratory(), patient(choices=(choice("opt-out"),)), "file"),
+    ):
+        assert unsaid(denial) is denial
+    nobody = decide(doctor(), None, "results", "search", now=NOW)
+    assert isinstance(nobody, Denial) and unsaid(nobody) is nobody
