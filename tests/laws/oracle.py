@@ -7,7 +7,7 @@ Each function names its source; what the sources leave open is settled in docs/l
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 
 LOOKING = ("read", "search", "history")
@@ -102,13 +102,15 @@ class Situation:
     bonds: tuple[Bond, ...] = ()
     wills: tuple[Will, ...] = ()
     memberships: tuple[Membership, ...] = ()
+    jurisdiction: str = "NO"
 
 
 @dataclass(frozen=True)
 class Answer:
     """Given or not; what an API may say of the patient's choice; what stays hidden; how it is set apart in the log.
 
-    `tells_address`: a refusal that says that the patient's address is protected.
+    `tells_address`: a refusal that says that the patient's address is protected. `looks_empty`: a refusal that nobody can
+    tell from a patient of whom nothing is there.
     """
 
     given: bool
@@ -118,6 +120,7 @@ class Answer:
     marked: str = ""
     purpose: str = ""
     tells_address: bool = False
+    looks_empty: bool = False
 
 
 def answer(s: Situation) -> Answer:
@@ -129,7 +132,7 @@ def answer(s: Situation) -> Answer:
     if s.action in ("examine", "trace", "handle", "link", "export"):
         return {"link": registrar, "export": exporter}.get(s.action, operator)(s)
     if s.kind == "practitioner":
-        return personnel(s)
+        return as_told(s, personnel(s))
     if s.kind == "citizen":
         return citizen(s)
     return system(s)
@@ -320,6 +323,14 @@ def personnel(s: Situation) -> Answer:
     if s.service != "results" or s.action not in LOOKING or "nhn:pps/provesvar-read" not in s.scopes or s.level < 4:
         return Answer(given=False)
     return in_an_organisation_that_takes_part(s) if takes_part(s, "consumer") else Answer(given=False)
+
+
+def as_told(s: Situation, said: Answer) -> Answer:
+    """Regulation (EU) 2025/327 art. 8: no choice is visible, so it is as if she had made none and had nothing here (K37)."""
+    if s.jurisdiction != "EHDS" or said.outcome == "":
+        return said
+    without = personnel(replace(s, wills=tuple(will for will in s.wills if will.kind == "consent")))
+    return Answer(given=False, looks_empty=True) if without.given else without
 
 
 def in_an_organisation_that_takes_part(s: Situation) -> Answer:

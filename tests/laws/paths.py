@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Awaitable, Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import cycle
-from typing import Final
+from typing import Any, Final
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import httpx
@@ -39,16 +39,38 @@ class Ask:
     client: httpx.AsyncClient
     patient: Patient
     basis: str
+    answers: list[httpx.Response] = field(default_factory=list)
 
     async def get(self, path: str) -> httpx.Response:
-        return await self.client.get(path, headers=self._headers())
+        self.answers.append(await self.client.get(path, headers=self._headers()))
+        return self.answers[-1]
 
     async def search(self, path: str, *form: tuple[str, str]) -> httpx.Response:
-        return await self.client.post(path, content=urlencode(form), headers=self._headers() | FORM)
+        self.answers.append(await self.client.post(path, content=urlencode(form), headers=self._headers() | FORM))
+        return self.answers[-1]
+
+    def heard(self) -> list[Any]:
+        """All that the caller can compare of the answers so far, the patient's own ids aside."""
+        ids = [id_ for by_kind in self.patient.ids.values() for id_ in by_kind.values()]
+        return [
+            (
+                one.status_code,
+                [pair for pair in one.headers.items() if pair[0] != "content-length"],
+                _alike(one.text, ids),
+            )
+            for one in self.answers
+        ]
 
     def _headers(self) -> dict[str, str]:
         basis = {"access-basis": self.basis} if self.basis else {}
         return basis | {"person-id": self.patient.number}
+
+
+def _alike(text: str, ids: Sequence[str]) -> str:
+    for id_ in ids:
+        text = text.replace(id_, "id")
+    # A link leaves out a query in which a person number may stand, and some ids look like one.
+    return re.sub(r'("relation":"self","url":"[^"?]+)\?[^"]*', r"\1", text)
 
 
 @dataclass(frozen=True)

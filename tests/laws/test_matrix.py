@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from kjerne.access import PARTS, Attestation, Caller, Choice, Denial, Grant, Label, Part, Subject, Tie, part_label
 from kjerne.fhir.smart import limits
 from kjerne.policy.rules import decide, mark_of
+from kjerne.policy.unsaid import unsaid
 
 from .oracle import Answer, Attest, Bond, Membership, Situation, Will, answer, day_in_norway
 
@@ -322,15 +323,18 @@ def subject_of(s: Situation) -> Subject:
 def in_the_oracles_words(decision: Grant | Denial) -> Answer:
     if isinstance(decision, Denial):
         return Answer(given=False, outcome=decision.outcome, tells_address=decision.rule == "address-protected")
+    if decision.instead_of is not None:
+        return Answer(given=False, looks_empty=not decision.subject.keys)
     hidden = frozenset(WORDS[label] for label in Label if label in decision.hides)
     hidden |= {f"part {slot}" for slot in range(PARTS) if part_label(slot) in decision.hides}
     return Answer(True, "", hidden, decision.released_only, mark_of(decision.rule), decision.purpose)
 
 
 def product_answers(s: Situation, caller: Caller, subject: Subject) -> Answer:
-    return in_the_oracles_words(
-        decide(caller, subject, s.service, s.action, basis=s.basis, purpose=s.purpose, now=s.now)  # type: ignore[arg-type]
-    )
+    decision = decide(caller, subject, s.service, s.action, basis=s.basis, purpose=s.purpose, now=s.now)  # type: ignore[arg-type]
+    if s.jurisdiction == "EHDS" and isinstance(decision, Denial):
+        decision = unsaid(decision, basis=s.basis, purpose=s.purpose)
+    return in_the_oracles_words(decision)
 
 
 def cells() -> Iterator[tuple[str, str, Situation]]:
@@ -345,7 +349,11 @@ def cells() -> Iterator[tuple[str, str, Situation]]:
     for (who, caller), (whom, patient) in product(CALLERS.items(), PATIENTS.items()):
         base = replace(caller, **patient)  # type: ignore[arg-type]
         for action, service, purpose, basis in everywhere + elsewhere + abroad:
-            yield who, whom, replace(base, action=action, service=service, purpose=purpose, basis=basis)
+            asked = replace(base, action=action, service=service, purpose=purpose, basis=basis)
+            yield who, whom, asked
+            # Where nothing is told of a choice there is nothing to keep silent of.
+            if answer(asked).outcome:
+                yield who, whom, replace(asked, jurisdiction="EHDS")
 
 
 def test_no_cell_of_the_matrix_leaks_and_none_is_wrongly_refused() -> None:
@@ -358,7 +366,9 @@ def test_no_cell_of_the_matrix_leaks_and_none_is_wrongly_refused() -> None:
         counted += 1
         given_away += expected.given
         if expected != got:
-            wrong.append(f"{who} / {whom} / {s.service} {s.action} {s.purpose} {s.basis}: law {expected}, rules {got}")
+            wrong.append(
+                f"{who} / {whom} / {s.jurisdiction} {s.service} {s.action} {s.purpose} {s.basis}: law {expected}, rules {got}"
+            )
     assert not wrong, f"{len(wrong)} of {counted} cells differ:\n" + "\n".join(wrong[:20])
     assert counted > 60_000
     assert 0.05 < given_away / counted < 0.5  # a matrix of nothing but refusals would prove nothing
@@ -477,6 +487,7 @@ OPTIONS: dict[str, tuple[object, ...]] = {
     "service": ("results", "results", "documents"),
     "purpose": ("", "", *PURPOSES),
     "basis": BASES,
+    "jurisdiction": ("NO", "EHDS"),
     "scopes": (READ, READ, SELF.scopes, LAB.scopes, READ | SELF.scopes | LAB.scopes, OPERATIONS),
     "smart": (
         (),

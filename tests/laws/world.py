@@ -268,6 +268,7 @@ PATIENTS: Final[Mapping[str, dict[str, Any]]] = {
     "youth of 17": aged(17),
     "birth date unknown": {"born": None},
 }
+SHUTTING: Final = ("block", "restriction", "opt-out")
 HOMES: Final = {True: "Gata 1", False: "Gata 9", None: ""}
 
 
@@ -284,10 +285,14 @@ class Patient:
 
 @dataclass
 class World:
-    """Who is in it. `kin` are the keys and digests of those who stand in for somebody."""
+    """Who is in it. `kin` are the keys and digests of those who stand in for somebody.
+
+    `empty` are as those patients who have shut something, but for that, and have nothing here.
+    """
 
     ward: Ward
     patients: dict[str, Patient] = field(default_factory=dict)
+    empty: dict[str, Patient] = field(default_factory=dict)
     kin: dict[str, tuple[int, bytes]] = field(default_factory=dict)
 
     def situation(self, actor: Actor, patient: str, purpose: str, basis: str) -> Situation:
@@ -304,14 +309,17 @@ class World:
             own_address=kin.protection if kin else "", memberships=MEMBERS.get(told.legal_entity, ()),
         )  # fmt: skip
 
-    def law(self, actor: Actor, patient: str, purpose: str, basis: str, action: str) -> Answer:
-        return answer(replace(self.situation(actor, patient, purpose, basis), action=action))
+    def law(
+        self, actor: Actor, patient: str, purpose: str, basis: str, action: str, jurisdiction: str = "NO"
+    ) -> Answer:
+        s = self.situation(actor, patient, purpose, basis)
+        return answer(replace(s, action=action, jurisdiction=jurisdiction))
 
-    def caller(self, actor: Actor, patient: str, purpose: str) -> Caller:
+    def caller(self, actor: Actor, patient: Patient, purpose: str) -> Caller:
         """The same one as the product meets her, behind the check of her token."""
         s = actor.situation
         if actor.person == "the patient":
-            digest = self.patients[patient].digest
+            digest = patient.digest
         elif actor.person in self.kin:
             digest = self.kin[actor.person][1]
         else:
@@ -322,11 +330,9 @@ class World:
             attestation=self._attestation(s, digest, patient, purpose) if s.attest else None,
         )  # fmt: skip
 
-    def _attestation(self, s: Situation, digest: bytes, patient: str, purpose: str) -> Attestation:
+    def _attestation(self, s: Situation, digest: bytes, patient: Patient, purpose: str) -> Attestation:
         assert s.attest
-        about = tuple(
-            self.patients[patient].digest if one == "this" else self.kin["stranger"][1] for one in s.attest.about
-        )
+        about = tuple(patient.digest if one == "this" else self.kin["stranger"][1] for one in s.attest.about)
         return Attestation(
             digest if s.attest.of_the_one_logged_in else b"a colleague", s.hpr, s.role, s.legal_entity, s.unit, "", None,
             purpose or s.attest.purpose, Coded("BEHANDLER"), s.attest.treatment, s.attest.reason, s.attest.self_authorised, about,
@@ -341,7 +347,7 @@ class Anybody:
         self.caller: Caller = LAB
         edge = Edge(house.settings, house.store, house.routes(), self._authenticate, clock=house.clock)
         url = f"http://127.0.0.1:{house.settings.port}"
-        self.http = httpx.AsyncClient(transport=httpx.ASGITransport(edge), base_url=url)
+        self.http = httpx.AsyncClient(transport=httpx.ASGITransport(edge), base_url=url, headers={"cid": "the-same"})
 
     async def _authenticate(self, *_: Any) -> tuple[Caller, Once]:
         return self.caller, Once((0, b"", 0), self._refuse, noted=True)
@@ -366,16 +372,31 @@ async def built(ward: Ward) -> World:
             for bond, whom in BONDS
         )
         for name, facts in PATIENTS.items():
-            new = _person(ward, _detail(facts), ties)
-            (key,) = await people.register(conn, [new], NOW)
-            world.patients[name] = Patient(name, new.identifiers[0].value, key, new.identifiers[0].digest)
+            shuts = any(will.kind in SHUTTING for will in facts.get("wills", ()))
+            for among in (world.patients, world.empty) if shuts else (world.patients,):
+                new = _person(ward, _detail(facts), ties)
+                (key,) = await people.register(conn, [new], NOW)
+                among[name] = Patient(name, new.identifiers[0].value, key, new.identifiers[0].digest)
         await _let_in(conn)
     for patient in world.patients.values():
         await _fill(world, patient)
     for patient in world.patients.values():
         for will in PATIENTS[patient.name].get("wills", ()):
             await _choose(world, patient, will)
+    for patient in world.empty.values():
+        await _leave_empty(world, patient)
     return world
+
+
+async def _leave_empty(world: World, patient: Patient) -> None:
+    """Ids as hers would be, of records that are not there; what she consents to holds as it does for the other."""
+    patient.ids = {
+        type_: {kind: str(world.ward.house.store.ids.make(patient.key)) for kind in by_kind}
+        for type_, by_kind in world.patients[patient.name].ids.items()
+    }
+    for will in PATIENTS[patient.name]["wills"]:
+        if will.kind == "consent":
+            await _choose(world, patient, will)
 
 
 async def _choose(world: World, patient: Patient, will: Will) -> None:
