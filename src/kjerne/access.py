@@ -23,6 +23,9 @@ rejected, `trace` tells who had opened what was filed on a wrong person, `disclo
 sent, `link` says that two numbers are one human, `export` takes out in bulk. `ask` says that something is wrong and reads
 the answer, `handle` answers it. `download` takes a copy of all."""
 
+OPENING: Final[frozenset[Action]] = frozenset({"read", "search", "history", "download", "export"})
+"""What hands records to somebody: whoever asks the log who has seen something asks for these. `laws` holds the list to all
+actions there are."""
 OPERATIONS: Final = "kjerne:operations"
 """The scope of whoever runs the platform."""
 AUDIT: Final = "kjerne:audit"

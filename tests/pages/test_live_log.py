@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 import httpx
 
 from pages.test_live import Tab, tab, text
 from platform_fixture import Standing
+from services.test_standards import observation
 
 
 def opened(it: Tab, name: str) -> httpx.Response:
@@ -48,3 +50,19 @@ def test_a_place_that_is_none_is_refused(platform: Standing) -> None:
 def platform_name(platform: Standing, number: str) -> str:
     (row,) = platform.rows("SELECT name FROM organisation WHERE number = $1", number)
     return re.escape(str(row["name"]))
+
+
+def test_a_source_that_sent_nothing_but_what_is_kept_from_a_parent_is_named_to_her_nowhere(platform: Standing) -> None:
+    shut = {"meta": {"security": [{"system": "urn:oid:2.16.578.1.12.4.1.1.9603", "code": "NORN_FORANS"}]}}
+    child = platform.population.by_key[platform.population.cast["child"]]
+    source = platform_name(platform, platform.persona("hospital-lab").organisation)
+    sent = platform.client.call(
+        "POST", "/fhir/R4/Observation", as_="hospital-lab", patient=platform.nin("child"),
+        headers={"content-type": "application/fhir+json"}, body=json.dumps(observation(**shut)).encode(),
+    )  # fmt: skip
+    assert sent.status_code == 201
+    with tab(platform, "parent", "me") as it:
+        opened(it, child.name)
+        choices, log = it.get("/me/privacy"), it.get("/me/log?show=all")
+    assert choices.status_code == log.status_code == 200
+    assert source not in text(choices) and source not in text(log)

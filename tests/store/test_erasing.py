@@ -4,18 +4,22 @@ from __future__ import annotations
 
 from datetime import timedelta
 from typing import Any
+from uuid import uuid4
 
 import pytest
+from cryptography.exceptions import InvalidTag
 
-from kjerne.access import Choice
+from kjerne.access import Choice, Label
 from kjerne.clock import FixedClock
 from kjerne.fhir.definitions import type_number
 from kjerne.fhir.encode import decode
 from kjerne.fhir.index import index
 from kjerne.jobs import Job
-from kjerne.store import audit, followup, messages
+from kjerne.store import audit, followup, inquiries, messages
 from kjerne.store.chains import Chains, Source, Version
 from kjerne.store.erasing import KIND, Eraser
+from kjerne.store.inquiries import Inquiry, Told
+from kjerne.store.looks import Place
 from kjerne.store.records import Change
 
 from .conftest import NOW, Desk
@@ -50,6 +54,17 @@ async def filled(desk: Desk, patient: int) -> None:
         await followup.tell_readers(conn, grant, "corrected", [(OBSERVATION, id_, 2)])
         await followup.acknowledge(conn, grant, OBSERVATION, id_, 2)
         await followup.keep_reuse(conn, grant, id_, "urn:x", "NPU03230", "shown")
+
+
+TOLD = Told("Kari Prøve", "22.11.2026, Ola Hagen", "no-care", "Jeg var ikke der den dagen.", "here")
+
+
+async def asked(desk: Desk, patient: int) -> Inquiry:
+    """A look that she has reported."""
+    made = Inquiry(patient, uuid4(), "misuse", NOW, "999999999", look=Place(NOW, uuid4()))
+    async with desk.store.pool.acquire() as conn, conn.transaction():
+        await inquiries.add(conn, await desk.grant(patient, "ask"), desk.store.wrap, made, TOLD)
+    return made
 
 
 async def kept(desk: Desk, patient: int) -> dict[str, int]:
@@ -171,3 +186,38 @@ async def test_the_program_cannot_delete_history_by_itself(desk: Desk) -> None:
     ):
         with pytest.raises(Exception, match="permission denied"):
             await desk.store.pool.execute(statement)
+
+
+async def test_what_she_wrote_of_her_results_goes_with_them_and_that_she_wrote_stays(
+    desk: Desk, eraser: Eraser
+) -> None:
+    patient, other = await desk.person(), await desk.person()
+    made = {one: await asked(desk, one) for one in (patient, other)}
+    backup = await desk.store.pool.fetchrow("SELECT told FROM inquiry WHERE patient = $1", patient)
+    await eraser.erase(await opted_out(desk, patient))
+    async with desk.store.pool.acquire() as conn:
+        assert await inquiries.of_patient(conn, await desk.grant(patient, "ask"), desk.store.wrap) == []
+        assert await inquiries.found(conn, made[patient].number) is None
+        (kept_one,) = await inquiries.of_patient(conn, await desk.grant(other, "ask"), desk.store.wrap)
+        assert kept_one[1] == TOLD
+        row = await conn.fetchrow("SELECT told, kind, made_at FROM inquiry WHERE patient = $1", patient)
+        assert (row["told"], row["kind"]) == (b"", "misuse")
+        key = desk.store.wrap.of_service((await desk.grant(patient, "ask")).subject, "results")
+    with pytest.raises(InvalidTag):
+        key.open(backup["told"], b"inquiry" + patient.to_bytes(8, "big") + made[patient].number.bytes)
+
+
+async def test_of_what_was_deleted_the_log_names_nothing_to_those_from_whom_anything_is_kept(
+    desk: Desk, eraser: Eraser
+) -> None:
+    patient = await desk.person()
+    await filled(desk, patient)
+    async with desk.store.pool.acquire() as conn:
+        parents = await desk.grant(patient, "insight", hides=Label.WITHHELD_FROM_PARENTS)
+        assert await audit.hidden_from(conn, parents) == frozenset()
+        await eraser.erase(await opted_out(desk, patient))
+        (row,) = await log_of(desk, patient)
+        after = await desk.grant(patient, "insight", hides=Label.WITHHELD_FROM_PARENTS)
+        assert await audit.hidden_from(conn, after) >= {str(one) for one in row["ids"]}
+        whole = await desk.grant(patient, "insight", hides=Label(0))
+        assert await audit.hidden_from(conn, whole) == frozenset()

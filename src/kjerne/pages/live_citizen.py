@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from uuid import UUID
 
 from kjerne.access import Grant, Held, Wish
 from kjerne.errors import Refusal
 from kjerne.pages import live_representing
 from kjerne.pages.house import Blockable, Identity, OwnChoice, Place, Representations, RuleLanguage, Visit
 from kjerne.pages.live_notify import NotifyPages
-from kjerne.policy import privacy
+from kjerne.policy import insight, privacy
 from kjerne.policy.choosing import NOT_THERE
 from kjerne.registries.identifiers import hpr_number
-from kjerne.store import registers
+from kjerne.store import audit, registers
 from kjerne.store.pool import Connection
 
 
@@ -59,7 +60,8 @@ class CitizenPages(NotifyPages):
 
         async def use(grant: Grant) -> tuple[Place, ...]:
             async with self.store.pool.acquire() as conn:
-                rows = await conn.fetch(_PLACES, list(grant.subject.keys))
+                hidden = [UUID(one) for one in await audit.hidden_from(conn, grant)]
+                rows = await conn.fetch(_PLACES, list(grant.subject.keys), sorted(insight.FILING), hidden)
             names = await registers.organisation_names(self.store.pool, [row[0] for row in rows])
             found = [Place(number, names.get(number, number), sent) for number, sent in rows]
             return tuple(sorted(found, key=lambda place: place.name))
@@ -105,7 +107,9 @@ def _own_choice(one: Held, names: Mapping[str, str], places: Mapping[str, str]) 
 
 _PLACES = """
 SELECT organisation, bool_or(action = 'file') FROM audit
-WHERE patient = ANY($1::bigint[]) AND organisation <> '' AND outcome = 0 GROUP BY organisation ORDER BY 1 LIMIT 200"""
+WHERE patient = ANY($1::bigint[]) AND organisation <> '' AND outcome = 0
+AND NOT (action = ANY($2::text[]) AND ids <> '{}' AND ids <@ $3::uuid[]) GROUP BY organisation ORDER BY 1 LIMIT 200"""
+"""Who filed nothing but what is kept from the reader is not offered."""
 
 _LOOKERS = """
 SELECT p.hpr, p.name, p.authorizations, coalesce(max(o.name), '') FROM practitioner p

@@ -29,7 +29,7 @@ __all__ = ["FILING", "GIVEN", "LogEntry", "Seen", "entries", "must_open", "unsee
 GIVEN: Final = 0
 """`audit.outcome` of a row that let something out; every other value is a refusal."""
 
-FILING: Final = frozenset({"file", "write"})
+FILING: Final = frozenset({"file", "correct", "write"})
 """Actions that put records in: a line of one tells of a record as the record itself would."""
 
 _UUID: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)

@@ -17,11 +17,13 @@ from typing import Any, Final, NamedTuple, TypeVar
 from asyncpg.pgproto import pgproto
 from cryptography.exceptions import InvalidTag
 
-from kjerne.access import Caller, Coded, Denial, Grant, Subject
+from kjerne.access import OPENING, Caller, Coded, Denial, Grant, Subject
 from kjerne.store.codec import DataKey, Wrap
 from kjerne.store.pool import Connection
 from kjerne.store.shares import Destroyed
 
+OPENING_SQL: Final = "(" + ", ".join(f"'{action}'" for action in sorted(OPENING)) + ")"
+"""`kjerne.access.OPENING` as a list in a statement."""
 GIVEN: Final = 0
 REFUSED: Final = 1
 
@@ -277,7 +279,17 @@ _HIDDEN = """SELECT id FROM record WHERE patient = ANY($1::bigint[])
 AND (labels & $2 <> 0 OR ($3 AND coalesce(release_at > $4, false)))"""
 
 
+_GONE: Final = """SELECT DISTINCT n.id FROM audit a, unnest(a.ids) AS n(id) WHERE a.patient = ANY($1::bigint[])
+AND NOT EXISTS (SELECT FROM record r WHERE r.patient = ANY($1::bigint[]) AND r.id = n.id)"""
+
+
 async def hidden_from(conn: Connection, grant: Grant) -> frozenset[str]:
-    """Ids of the patient's records that the grant keeps from its reader: the log may not name them, nor count them."""
+    """Ids of the patient's records that the grant keeps from its reader: the log may not name them, nor count them.
+
+    Of what was deleted nobody can say any more whom it was kept from: it is kept from everybody from whom anything ever is.
+    """
     rows = await conn.fetch(_HIDDEN, list(grant.subject.keys), int(grant.hides), grant.released_only, grant.at)
-    return frozenset(str(row[0]) for row in rows)
+    gone = []
+    if any(grant.subject.destroyed) and (grant.hides or grant.released_only):
+        gone = await conn.fetch(_GONE, list(grant.subject.keys))
+    return frozenset(str(row[0]) for row in (*rows, *gone))

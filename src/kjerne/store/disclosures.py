@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Final, NamedTuple
 from uuid import UUID
 
+from kjerne.store import audit
 from kjerne.store.feed import FIRST_ID
 from kjerne.store.pool import Connection
 from kjerne.store.sealing import SHARD
@@ -53,13 +54,13 @@ SELECT xid, number, count(*) OVER () FROM (
 ORDER BY xid DESC, number DESC LIMIT 1"""
 
 # What is below the oldest open transaction does not change, so the two statements see the same rows.
-_FOUND: Final = """
+_FOUND: Final = f"""
 WITH seen AS MATERIALIZED (
   SELECT a.xid, a.number, a.patient, a.service, a.at, a.organisation, a.point_of_care, a.caller_role, a.purpose, a.basis,
     a.rule, a.law, a.decision, n.type, n.id, n.version
   FROM audit a, unnest(a.types, a.ids, a.versions) AS n(type, id, version)
   WHERE a.xid >= $1 AND a.xid <= $3 AND (a.xid, a.number) > ($1, $2) AND (a.xid, a.number) <= ($3, $4)
-    AND a.outcome = 0 AND a.caller_kind = 'practitioner' AND a.action IN ('read', 'search', 'history')
+    AND a.outcome = 0 AND (a.caller_kind = 'practitioner' OR a.action = 'export') AND a.action IN {audit.OPENING_SQL}
 ), own AS MATERIALIZED (
   SELECT DISTINCT n.id FROM (SELECT DISTINCT patient FROM seen) s JOIN person p USING (patient)
   JOIN audit f ON f.patient = ANY(p.patient || p.linked) AND f.action IN ('file', 'correct') AND f.outcome = 0

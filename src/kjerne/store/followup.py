@@ -10,6 +10,7 @@ from uuid import UUID
 
 from kjerne.access import Grant
 from kjerne.errors import Refusal
+from kjerne.store import audit
 from kjerne.store.chains import WITHDRAWN_RULE
 from kjerne.store.pool import Connection
 from kjerne.store.records import Beside
@@ -91,11 +92,11 @@ class Opened:
     purpose: str
 
 
-_OPENED_BY = """
+_OPENED_BY = f"""
 SELECT DISTINCT a.at, CASE WHEN a.caller_digest = ANY($5::bytea[]) THEN 'citizen' ELSE a.caller_kind END AS kind,
   a.caller_name, a.caller_role, a.organisation, a.purpose
 FROM audit w JOIN audit a ON a.patient = ANY($1::bigint[]) AND a.outcome = 0 AND a.at <= w.at AND a.ids && w.ids
-  AND a.action IN ('read', 'search', 'history')
+  AND a.action IN {audit.OPENING_SQL}
 WHERE w.patient = $2 AND w.at = $3 AND w.rule = $4 ORDER BY a.at, a.caller_name"""
 
 

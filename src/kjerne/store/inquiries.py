@@ -1,7 +1,7 @@
 """What citizens say is wrong, and what is done with it: rows that are added to and never changed.
 
 A list tells when, of which kind, whom it concerns and how far it has come, and nothing of the patient. What she wrote
-opens under a `Grant` alone.
+opens under a `Grant` alone, and is deleted with the results after an opt-out: that she wrote stays.
 """
 
 from __future__ import annotations
@@ -16,13 +16,14 @@ import msgspec
 
 from kjerne.access import Grant
 from kjerne.errors import Refusal
-from kjerne.store.codec import Wrap
+from kjerne.store.codec import DataKey, Wrap
 from kjerne.store.looks import Place
 from kjerne.store.pool import Connection
 
 Kind = Literal["misuse", "correction"]
 Status = Literal["received", "under-way", "answered"]
 STATUSES: Final[tuple[Status, ...]] = get_args(Status)
+SERVICE: Final = "results"
 _BOUND: Final = b"inquiry"
 
 
@@ -119,7 +120,7 @@ async def _step(conn: Connection, held: Inquiry, number: int, step: Step, answer
 
 
 _ROW: Final = """SELECT i.patient, i.number, i.kind, i.made_at, i.organisation, i.look_at, i.look, i.type, i.record, i.version,
-s.step, s.status, s.at, i.told FROM inquiry i
+s.step, s.status, s.at, i.told FROM (SELECT * FROM inquiry WHERE told <> '') i
 CROSS JOIN LATERAL (SELECT step, status, at FROM inquiry_step s WHERE s.patient = i.patient AND s.number = i.number
 ORDER BY step DESC LIMIT 1) s"""
 
@@ -155,8 +156,8 @@ async def waiting(conn: Connection) -> int:
     """How many are not answered."""
     return int(
         await conn.fetchval(
-            "SELECT count(*) FROM inquiry i WHERE NOT EXISTS (SELECT FROM inquiry_step s WHERE s.patient = i.patient "
-            "AND s.number = i.number AND s.status = 'answered')"
+            "SELECT count(*) FROM inquiry i WHERE i.told <> '' AND NOT EXISTS (SELECT FROM inquiry_step s "
+            "WHERE s.patient = i.patient AND s.number = i.number AND s.status = 'answered')"
         )
     )
 
@@ -213,12 +214,13 @@ def _place(held: Inquiry) -> bytes:
 
 
 def _sealed(grant: Grant, wrap: Wrap, held: Inquiry, plain: bytes) -> bytes:
-    return wrap.unwrap(held.patient, _wrapped(grant, held)).seal(plain, _place(held))
+    return _key(grant, wrap, held).seal(plain, _place(held))
 
 
 def _unsealed(grant: Grant, wrap: Wrap, held: Inquiry, sealed: bytes) -> bytes:
-    return wrap.unwrap(held.patient, _wrapped(grant, held)).open(sealed, _place(held))
+    return _key(grant, wrap, held).open(sealed, _place(held))
 
 
-def _wrapped(grant: Grant, held: Inquiry) -> bytes:
-    return dict(zip(grant.subject.keys, grant.subject.wrapped, strict=True))[held.patient]
+def _key(grant: Grant, wrap: Wrap, held: Inquiry) -> DataKey:
+    """The results' key about her: what she wrote of them goes with them, from backups too."""
+    return wrap.of_service(grant.subject, SERVICE, grant.subject.keys.index(held.patient))

@@ -8,14 +8,13 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID
 
-from kjerne.access import Grant
+from kjerne.access import OPENING, Grant
 from kjerne.store import audit
 from kjerne.store.pool import Connection
 from kjerne.store.sealed_id import SealedIds
 
 LOOKS_LIMIT: Final = 10_000
 """Rows of the log that are looked through for one link; more is said to be more."""
-LOOKING: Final = ("read", "search", "history")
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +75,7 @@ async def shown_over(
     there were more rows than are looked through. `grants` are those of both, each with its row in the log."""
     own = {key for grant in grants for key in grant.subject.keys}
     keys = sorted(key for key in (sides[0] | sides[1]) if key in own)
-    rows = await conn.fetch(_LOOKS, keys, since, until, audit.GIVEN, list(LOOKING), LOOKS_LIMIT + 1)
+    rows = await conn.fetch(_LOOKS, keys, since, until, audit.GIVEN, sorted(OPENING), LOOKS_LIMIT + 1)
     found = []
     for at, kind, role, organisation, purpose, patient, types, names in map(tuple, rows[:LOOKS_LIMIT]):
         beyond = sides[1] if patient in sides[0] else sides[0]

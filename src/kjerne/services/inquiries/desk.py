@@ -16,6 +16,7 @@ from uuid import uuid4
 from kjerne.access import Grant
 from kjerne.errors import Refusal
 from kjerne.exchange import Stale
+from kjerne.registries.identifiers import numbers_in
 from kjerne.store import audit, inquiries, looks
 from kjerne.store.codec import Wrap
 from kjerne.store.inquiries import STATUSES, Inquiry, Kind, Named, Status, Step, Told
@@ -133,6 +134,8 @@ class Desk:
     async def opened(self, conn: Connection, grant: Grant, held: Inquiry, reason: str) -> Opened:
         """One of them for whoever handles it, for a reason that stands in the patient's log."""
         reason = written(reason, REASON_CHARACTERS, "reason")
+        if "\n" in reason or numbers_in(reason):
+            raise Refusal(400, "a reason is one line and names nobody by number", where="reason")
         async with conn.transaction():
             await hold(conn, grant)
             found = await inquiries.opened(conn, grant, self._wrap, held.number)
