@@ -157,17 +157,19 @@ def test_misuse_and_another_sources_corrections_are_as_absent(platform: Standing
 
 @pytest.fixture
 def proxied(platform: Standing) -> Iterator[None]:
-    """While the citizen has given the parent power of attorney."""
+    """While the citizen has given the parent power of attorney for insight."""
     store = platform.application._edge.store
     giver, proxy = (key_of(platform, platform.nin(who)) for who in ("citizen", "parent"))
 
     async def tie() -> None:
         async with store.pool.acquire() as conn:
-            await store.people.add_ties(conn, [(giver, Tie("proxy", key=proxy))])
+            await store.people.add_ties(conn, [(giver, Tie("proxy", key=proxy, areas=("innsyn",)))])
 
     platform.run(tie())
     yield
-    platform.rows("DELETE FROM person_tie WHERE patient = $1 AND kind = 'proxy' RETURNING 1", giver)
+    platform.rows(
+        "DELETE FROM person_tie WHERE patient = $1 AND other = $2 AND kind = 'proxy' RETURNING 1", giver, proxy
+    )
     platform.rows("UPDATE person SET stamp = stamp + 1 WHERE patient = $1 RETURNING 1", giver)
 
 

@@ -13,13 +13,24 @@ import pytest
 from kjerne.errors import Refusal
 from kjerne.pages import live_log, my_log
 from kjerne.pages.house import LogRow
+from kjerne.policy import insight
 from kjerne.services.results.points import OSLO
+from kjerne.store.log_entry import NOBODYS, LogEntry, Origin
 from kjerne.store.looks import Place, Wanted
 from pages.browser import Browser, text
 from pages.fake import FakeHouse
 
 AT = datetime(2026, 11, 20, 9, 30, tzinfo=UTC)
+LINE = LogEntry(
+    at=AT, by="practitioner", who="Ola Hagen", role="LE", organisation="", point_of_care="", department="",
+    place_withheld=False, given=True, action="search", service="results", purpose="TREAT", basis="", says="", law="",
+    rule="gp", seen=(), acute=False, self_declared=False, mark="",
+)  # fmt: skip
 LOOK = LogRow(AT, "Ola Hagen", "LE", "Solbakken", "TREAT", "", (("Observation", 12),), "Fastlegen.", "§ 19")
+
+
+def line(at: datetime, number: UUID = NOBODYS) -> LogEntry:
+    return replace(LINE, at=at, origin=Origin(number=number))
 
 
 def test_the_pages_of_one_visit_are_one_line_with_all_its_times() -> None:
@@ -78,30 +89,34 @@ def test_a_period_is_of_norwegian_days_both_included() -> None:
 
 
 def test_a_page_ends_between_two_days() -> None:
-    rows = [{"at": AT - timedelta(hours=5 * number)} for number in range(12)]
-    kept = live_log.whole_days(rows, 10)
+    lines = [line(AT - timedelta(hours=5 * number)) for number in range(12)]
+    kept = live_log.whole_days(lines, 10)
     assert len(kept) < 10
-    assert {row["at"].astimezone(OSLO).date() for row in kept}.isdisjoint(
-        row["at"].astimezone(OSLO).date() for row in rows[len(kept) :]
+    assert {one.at.astimezone(OSLO).date() for one in kept}.isdisjoint(
+        one.at.astimezone(OSLO).date() for one in lines[len(kept) :]
     )
-    assert live_log.whole_days(rows, 12) == rows
-    busy = [{"at": AT - timedelta(seconds=number)} for number in range(12)]
+    assert live_log.whole_days(lines, 12) == lines
+    busy = [line(AT - timedelta(seconds=number)) for number in range(12)]
     assert live_log.whole_days(busy, 10) == busy[:10], "one day that fills more than a page"
 
 
 def test_a_place_in_the_log_is_read_back_and_what_is_none_is_refused() -> None:
     number = UUID(int=5)
-    assert live_log.place_of(live_log.handle({"at": AT, "number": number})) == Place(AT, number)
+    assert live_log.place_of(live_log.handle(line(AT, number))) == Place(AT, number)
     for told in ("", "1", "1.x", f"x.{number.hex}", f"-1.{number.hex}", f"{10**16 * 9}9.{number.hex}", f"1.{'0' * 40}"):
         with pytest.raises(Refusal):
             live_log.place_of(told)
+
+
+def test_every_deed_beside_the_record_has_its_words() -> None:
+    assert live_log.DEEDS.keys() == insight.DEEDS | {"ask"}, "what the citizen asks for is her own deed"
 
 
 async def test_the_log_is_narrowed_by_period_organisation_and_deed(browser: Browser, house: FakeHouse) -> None:
     await browser.citizen()
     page = await browser.get("/me/log?show=seen&from=2026-11-01&to=2026-11-20&organisation=100000024&service=results")
     assert house.asked[-1] == Wanted(
-        "seen", datetime(2026, 10, 31, 23, tzinfo=UTC), datetime(2026, 11, 20, 23, tzinfo=UTC), "100000024", "results"
+        datetime(2026, 10, 31, 23, tzinfo=UTC), datetime(2026, 11, 20, 23, tzinfo=UTC), "seen", "100000024", "results"
     )
     assert "Siri Vik" in text(page)
     assert "Ola Hagen" not in text(page)

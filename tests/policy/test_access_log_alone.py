@@ -20,19 +20,20 @@ from kjerne.errors import Refusal
 from kjerne.policy import insight
 from kjerne.policy.access_log import AccessLog
 from kjerne.store import audit, log_pages, registers
-from kjerne.store.log_pages import Place, Wanted
+from kjerne.store.log_pages import Rows
+from kjerne.store.looks import Place, Wanted
 
 from .cast import HOSPITAL, NOW, WARD
 from .test_insight import BLOOD, CHILDS, NAMES, REPORT, reading, row
 
-WANTED = Wanted(NOW - timedelta(days=1), NOW, 2)
+WANTED = Wanted(NOW - timedelta(days=1), NOW)
 
 
 class Stored:
     """What the store finds, and what it was asked."""
 
     def __init__(self, rows: list[dict[str, Any]], total: int, *, more: bool) -> None:
-        self.found = rows, total, more
+        self.found = Rows(tuple(rows), total, more, organisations=frozenset({"999999908"}))
         self.asked: list[Any] = []
         self.isolation = ""
         self.people = self
@@ -57,8 +58,8 @@ def opened(monkeypatch: pytest.MonkeyPatch) -> Any:
     async def hidden_from(_: Any, grant: Grant) -> frozenset[str]:
         return frozenset({str(BLOOD)})
 
-    async def read(conn: Stored, *asked: Any) -> Any:
-        conn.asked.append(asked)
+    async def read(conn: Stored, *asked: Any, **more: Any) -> Any:
+        conn.asked.append((*asked, more))
         return conn.found
 
     async def organisation_names(conn: Stored, numbers: list[str]) -> dict[str, str]:
@@ -83,10 +84,14 @@ ROWS = [
 
 async def test_a_page_is_read_in_one_moment_without_what_is_hidden_and_names_its_places(opened: Any) -> None:
     stored, grant = Stored(ROWS, 7, more=True), reading()
-    page = await opened(stored).page(grant, WANTED)
+    page = await opened(stored).page(grant, WANTED, 2, choices=True)
     told, numbers = stored.asked
-    assert told == (grant, "the wrap", WANTED, insight.unseen(grant, [BLOOD]))
-    assert numbers == sorted({HOSPITAL, WARD, "999999907"})
+    kept = insight.unseen(grant, [str(BLOOD)])
+    assert told == (
+        grant, "the wrap", WANTED, kept, insight.SORTING, {"after": None, "limit": 2, "choices": True}
+    )  # fmt: skip
+    assert numbers == sorted({HOSPITAL, WARD, "999999907", "999999908"})
+    assert page.organisations == (("999999908", "999999908"),), "an organisation without a name keeps its public number"
     assert stored.isolation == "repeatable_read"
     assert [entry.organisation for entry in page.entries] == ["Fjellet sykehus"] * 2
     assert [[seen.id for seen in entry.seen] for entry in page.entries] == [[str(REPORT)]] * 2
@@ -96,19 +101,19 @@ async def test_a_page_is_read_in_one_moment_without_what_is_hidden_and_names_its
 
 async def test_the_last_page_and_a_count_alone_lead_nowhere(opened: Any) -> None:
     for rows, more in ((ROWS, False), ([], True), ([], False)):
-        page = await opened(Stored(rows, 2, more=more)).page(reading(), WANTED)
+        page = await opened(Stored(rows, 2, more=more)).page(reading(), WANTED, 2)
         assert (page.after, len(page.entries)) == (None, len(rows))
 
 
 async def test_the_words_are_in_the_language_that_was_asked_for(opened: Any) -> None:
-    page = await opened(Stored(ROWS, 2, more=False)).page(reading(), WANTED, "en")
+    page = await opened(Stored(ROWS, 2, more=False)).page(reading(), WANTED, 2, language="en")
     assert page.entries[0].says == "The place of care saw the information as part of treatment."
 
 
 async def test_a_grant_for_something_else_opens_no_page_and_reads_nothing(opened: Any) -> None:
     stored = Stored(ROWS, 2, more=False)
     with pytest.raises(Refusal, match="does not cover the log"):
-        await opened(stored).page(replace(reading(), action="read"), WANTED)
+        await opened(stored).page(replace(reading(), action="read"), WANTED, 2)
     assert stored.asked == []
 
 

@@ -128,7 +128,7 @@ REPRESENTATIVES = [("proxy", PROXYS), ("parent", CHILDS)]
 
 def test_the_filing_of_what_is_hidden_has_no_line_and_a_look_at_it_has() -> None:
     both = frozenset({str(BLOOD), str(REPORT)})
-    for action in ("file", "correct", "write"):
+    for action in ("file", "write", "correct"):
         filed = row(action=action, caller_kind="system", caller_digest=b"")
         assert read(filed, hidden=both) == ()
         (entry,) = read(filed, hidden={str(BLOOD)})

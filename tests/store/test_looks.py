@@ -1,4 +1,4 @@
-"""The patient's log a page at a time: what is shown, what is counted, and what its reader may not see."""
+"""Which rows of a log its reader may know of, and which she asks for: what is shown, counted and offered agrees."""
 
 from __future__ import annotations
 
@@ -12,12 +12,14 @@ import pytest
 
 from kjerne.access import Caller, Grant, Label
 from kjerne.fhir.definitions import type_number
-from kjerne.store import audit, looks
-from kjerne.store.looks import Part, Place, Show, Wanted
+from kjerne.policy import insight
+from kjerne.store import audit, log_pages
+from kjerne.store.log_pages import Rows
+from kjerne.store.looks import Place, Show, Sorting, Wanted
 
 from .conftest import CALLER, NOW, Desk
 
-SORTING: Final = looks.Sorting({"ETREAT", "BTG"}, {"AKUTT"}, {"file", "write"}, {"file", "write", "choose"}, {"trace"})
+SORTING: Final = Sorting({"ETREAT", "BTG"}, {"AKUTT"}, {"file", "write", "choose"}, {"trace"})
 OTHER: Final = replace(CALLER, organisation="888888888", name="Siri Vik", hpr="9000002", digest=b"another-digest-1")
 LAB: Final = Caller("system", "lab", frozenset(), name="Laboratoriet", organisation="777777777")
 RELATIVE: Final = Caller("citizen", "portal", frozenset(), digest=b"relatives-digest", name="Tor", level=4)
@@ -49,13 +51,16 @@ class Log:
     async def page(
         self, wanted: Wanted | Show = "all", *, limit: int = 100, after: Place | None = None, grant: Grant | None = None,
         hidden: frozenset[str] = frozenset(),
-    ) -> Part:  # fmt: skip
-        asked = wanted if isinstance(wanted, Wanted) else Wanted(wanted)
+    ) -> Rows:  # fmt: skip
+        asked = wanted if isinstance(wanted, Wanted) else Wanted(show=wanted)
         grant = grant or await self.grant()
         # A page is read before its own row is there, but after those of earlier pages.
         asked = asked if asked.until else replace(asked, until=NOW)
-        async with self.desk.store.pool.acquire() as conn:
-            return await looks.page(conn, grant, self.desk.store.wrap, asked, SORTING, hidden, after, limit)
+        unseen = insight.unseen(grant, hidden)
+        async with self.desk.store.pool.acquire() as conn, conn.transaction():
+            return await log_pages.read(
+                conn, grant, self.desk.store.wrap, asked, unseen, SORTING, after=after, limit=limit, choices=True
+            )
 
 
 @pytest.fixture
@@ -70,7 +75,7 @@ async def log(desk: Desk) -> Log:
     return found
 
 
-def days(part: Part) -> list[int]:
+def days(part: Rows) -> list[int]:
     return [(NOW - row["at"]).days for row in part.rows]
 
 
@@ -84,7 +89,7 @@ async def test_what_was_done_is_asked_for(log: Log, show: Show, expected: list[i
 
 
 async def test_a_period_is_half_open_and_an_organisation_is_one(log: Log) -> None:
-    period = Wanted("all", NOW - timedelta(days=3), NOW - timedelta(days=1))
+    period = Wanted(NOW - timedelta(days=3), NOW - timedelta(days=1))
     assert days(await log.page(period)) == [2, 3]
     part = await log.page(replace(period, organisation="888888888", since=None))
     assert (days(part), part.total) == ([2, 3], 2)
@@ -140,10 +145,71 @@ async def test_one_row_is_found_by_its_place_and_by_nobody_elses_grant(log: Log)
     place = Place(row["at"], row["number"])
     other = Log(log.desk, await log.desk.person())
     async with log.desk.store.pool.acquire() as conn:
-        found = await looks.one(conn, await log.grant(), log.desk.store.wrap, place)
+        found = await log_pages.one(conn, await log.grant(), log.desk.store.wrap, place)
         assert found is not None
         assert found["number"] == row["number"]
-        assert await looks.one(conn, await other.grant(), log.desk.store.wrap, place) is None
+        assert await log_pages.one(conn, await other.grant(), log.desk.store.wrap, place) is None
+
+
+READERS: Final = ("the patient", "a parent", "a proxy", "a guardian", "a proxy of the patient herself", "the keeper")
+
+
+async def reader(log: Log, who: str) -> Grant:
+    """As the law gives it; a guardian reads for the same purpose as a proxy."""
+    if who == "a parent":
+        return await log.grant(RELATIVE, "FAMRQT")
+    if who in ("a proxy", "a guardian"):
+        return await log.grant(PROXY if who == "a proxy" else RELATIVE, "PWATRNY")
+    if who == "the keeper":
+        return await log.grant(LAB, "")
+    grant = await log.grant(purpose="PATRQT" if who == "the patient" else "PWATRNY")
+    subject = replace(grant.subject, caller_key=log.patient)
+    return replace(grant, subject=subject, caller=replace(PROXY, digest=next(iter(subject.digests))))
+
+
+@pytest.mark.parametrize("who", READERS)
+@pytest.mark.parametrize("shielded", [False, True])
+async def test_what_is_true_of_a_row_is_true_of_what_is_shown_counted_and_offered(
+    desk: Desk, who: str, shielded: bool
+) -> None:
+    log = Log(desk, await desk.person())
+    hidden, open_ = uuid4(), uuid4()
+    own = replace(CALLER, digest=next(iter((await log.grant()).subject.digests)))
+    callers = (CALLER, own, replace(PROXY, digest=own.digest), RELATIVE, PROXY, LAB)
+    for place, caller in enumerate(callers):
+        for action in ("search", "file", "write", "correct", "choose"):
+            for ids in ((), (hidden,), (open_,), (hidden, open_)):
+                at = replace(caller, organisation=f"10000000{place}" if action == "search" else f"20000000{place}")
+                await log.add(at, action, days=1, ids=ids)
+    grant = await reader(log, who)
+    if shielded:
+        grant = replace(grant, subject=replace(grant.subject, protection="strengtFortrolig"))
+    unseen = insight.unseen(grant, [str(hidden)])
+    every = await desk.store.pool.fetch("SELECT * FROM audit WHERE patient = $1 AND action <> 'insight'", log.patient)
+    known = [row for row in every if not unseen.holds(row)]
+    part = await log.page(limit=200, grant=grant, hidden=frozenset({str(hidden)}))
+    assert {row["number"] for row in part.rows} == {row["number"] for row in known}
+    assert (part.total, len(every)) == (len(known), len(callers) * 20)
+    told = insight.entries(
+        [*map(dict, audit.worded(grant, desk.store.wrap, every))], grant, organisations={}, type_name=str,
+        hidden={str(hidden)},
+    )  # fmt: skip
+    assert sorted(entry.origin.number for entry in told) == sorted(row["number"] for row in known)
+    withheld = shielded and who in ("a parent", "a proxy", "a guardian")
+    assert part.organisations == (set() if withheld else {row["organisation"] for row in known})
+    assert all(entry.place_withheld == withheld for entry in told)
+
+
+@pytest.mark.parametrize("show", ["all", "refused"])
+async def test_places_that_are_withheld_are_neither_offered_nor_found_by_asking(log: Log, show: Show) -> None:
+    grant = await log.grant(PROXY, "FAMRQT")
+    grant = replace(grant, subject=replace(grant.subject, protection="fortrolig"))
+    nothing = Wanted(show=show, since=NOW - timedelta(minutes=1))
+    assert (await log.page(nothing, grant=grant)).organisations == set(), "also where no line shows that it is so"
+    for organisation in ("888888888", "100000000"):
+        part = await log.page(Wanted(show=show, organisation=organisation), grant=grant)
+        assert (part.rows, part.total, part.newer) == ((), 0, 0)
+    assert (await log.page(Wanted(show=show, organisation="888888888"))).total > 0
 
 
 MANY: Final = 50_000
@@ -165,7 +231,7 @@ async def test_the_oldest_page_of_a_very_long_log_is_as_quick_as_the_newest(log:
         )
     oldest = Place(NOW - timedelta(minutes=7 * (MANY - 100)), UUID(int=2**128 - 1))
 
-    async def seconds(after: Place | None) -> tuple[float, Part]:
+    async def seconds(after: Place | None) -> tuple[float, Rows]:
         begun = time.perf_counter()
         part = await log.page(limit=200, after=after)
         return time.perf_counter() - begun, part

@@ -29,7 +29,7 @@ async def _reading(page: Page) -> Reading:
 async def home(page: Page) -> Response:
     """What is new, what is coming, who looked last."""
     reading, person = await _reading(page), await person_of(page)
-    log = await page.house.log(page.who, page.visit, rule_language(page), Wanted("seen"))
+    log = await page.house.log(page.who, page.visit, rule_language(page), Wanted(show="seen"))
     return page.render(
         "me/home.html",
         title=page.say("me.home"),

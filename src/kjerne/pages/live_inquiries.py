@@ -6,13 +6,12 @@ from collections.abc import Iterable, Mapping
 
 from kjerne.access import Grant
 from kjerne.errors import Refusal
-from kjerne.fhir.definitions import type_name, type_number
+from kjerne.fhir.definitions import type_number
 from kjerne.pages.house import Identity, LogRow, RuleLanguage, Visit
 from kjerne.pages.live_log import LogPages, place_of, row_of
 from kjerne.pages.my_house import Inquiries
-from kjerne.policy import insight
 from kjerne.services.inquiries.desk import Desk, Written
-from kjerne.store import audit, looks, registers
+from kjerne.store import registers
 from kjerne.store.inquiries import Inquiry, Named
 
 
@@ -28,18 +27,10 @@ class InquiryPages(LogPages):
         place = place_of(handle)
 
         async def use(grant: Grant) -> LogRow:
-            async with self.store.pool.acquire() as conn, conn.transaction():
-                hidden = await audit.hidden_from(conn, grant)
-                row = await looks.one(conn, grant, self.store.wrap, place)
-                await audit.insert(conn, audit.given(grant))
-            rows = [row] if row else []
-            names = await self.organisations(one[name] for one in rows for name in ("organisation", "point_of_care"))
-            found = insight.entries(
-                rows, grant, organisations=names, type_name=type_name, hidden=hidden, language=language
-            )
-            if not found:
+            entry = await self.access_log.line(grant, place, language)
+            if entry is None:
                 raise Refusal(404, "There is no such line in the log.", where="look")
-            return row_of(found[0])
+            return row_of(entry)
 
         return await self.under(who, visit, "insight", use)
 

@@ -146,7 +146,7 @@ async def _log(page: Page, made: Zip, told: _Told) -> AsyncIterator[bytes]:
         out.write(b"[")
         after, comma = "", b""
         while True:
-            found = await page.house.log(page.who, page.visit, rule_language(page), Wanted("all"), after)
+            found = await page.house.log(page.who, page.visit, rule_language(page), Wanted(), after)
             for row in found.rows:
                 out.write(comma + encode(_look(row)))
                 told.log.add(index.look(page, row))

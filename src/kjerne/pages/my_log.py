@@ -31,7 +31,7 @@ async def log(page: Page) -> Response:
     try:
         wanted = asked(typed)
     except Refusal as refusal:
-        wanted, fault = Wanted(), page.say(f"log.fault_{refusal.where}")
+        wanted, fault = Wanted(show="others"), page.say(f"log.fault_{refusal.where}")
     else:
         after = page.request.query_params.get("after", "")
         found = await page.house.log(page.who, page.visit, rule_language(page), wanted, after)

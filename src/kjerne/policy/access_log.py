@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
-from uuid import UUID
+from collections.abc import Mapping
 
 from kjerne.access import Grant
 from kjerne.fhir.definitions import type_name
@@ -13,7 +11,8 @@ from kjerne.policy.words import Language
 from kjerne.store import audit, log_pages, registers
 from kjerne.store.house import Store
 from kjerne.store.log_entry import LogEntry
-from kjerne.store.log_pages import LogPage, Place, Wanted
+from kjerne.store.log_pages import LogPage, Rows
+from kjerne.store.looks import Place, Wanted
 
 
 class AccessLog:
@@ -22,28 +21,56 @@ class AccessLog:
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    async def page(self, grant: Grant, wanted: Wanted, language: Language = "nb") -> LogPage:
+    async def page(
+        self,
+        grant: Grant,
+        wanted: Wanted,
+        limit: int,
+        after: Place | None = None,
+        *,
+        language: Language = "nb",
+        choices: bool = False,
+    ) -> LogPage:
         """The lines that the grant's reader may know of, newest first; that she read them is in the log with them.
 
-        Raises `Stale`; `Refusal` 403 where the grant is not for the log.
+        With `choices`, the organisations and services to narrow them by. Raises `Stale`; `Refusal` 403 where the grant is
+        not for the log.
         """
         insight.must_open(grant)
         async with self._store.pool.acquire() as conn, conn.transaction(isolation="repeatable_read"):
             hidden = await audit.hidden_from(conn, grant)
-            unseen = insight.unseen(grant, map(UUID, hidden))
-            rows, total, more = await log_pages.read(conn, grant, self._store.wrap, wanted, unseen)
-        entries = await self._entries(rows, grant, hidden, language)
-        last = Place(rows[-1]["at"], rows[-1]["number"]) if more and rows else None
-        return LogPage(entries, total, last)
+            unseen = insight.unseen(grant, hidden)
+            found = await log_pages.read(
+                conn,
+                grant,
+                self._store.wrap,
+                wanted,
+                unseen,
+                insight.SORTING,
+                after=after,
+                limit=limit,
+                choices=choices,
+            )
+        names = await self._names(found)
+        entries = insight.entries(
+            found.rows, grant, organisations=names, type_name=type_name, hidden=hidden, language=language
+        )
+        last = Place(found.rows[-1]["at"], found.rows[-1]["number"]) if found.more and found.rows else None
+        offered = sorted(((one, names.get(one, one)) for one in found.organisations), key=lambda pair: pair[1])
+        return LogPage(entries, found.total, last, found.newer, tuple(offered), found.services)
+
+    async def line(self, grant: Grant, place: Place, language: Language = "nb") -> LogEntry | None:
+        """One line alone, None where there is none that the reader may know of. Raises as `page` does."""
+        found = await self.page(grant, Wanted(only=place), 1, language=language)
+        return next(iter(found.entries), None)
 
     async def number(self, grant: Grant) -> str:
         """The number that the patient is known by now."""
         async with self._store.pool.acquire() as conn:
             return await self._store.people.number(conn, grant)
 
-    async def _entries(
-        self, rows: Sequence[dict[str, Any]], grant: Grant, hidden: frozenset[str], language: Language
-    ) -> tuple[LogEntry, ...]:
-        numbers = {row[name] for row in rows for name in ("organisation", "point_of_care", "patient_point_of_care")}
-        names = await registers.organisation_names(self._store.pool, sorted(numbers))
-        return insight.entries(rows, grant, organisations=names, type_name=type_name, hidden=hidden, language=language)
+    async def _names(self, found: Rows) -> Mapping[str, str]:
+        places = {
+            row[name] for row in found.rows for name in ("organisation", "point_of_care", "patient_point_of_care")
+        }
+        return await registers.organisation_names(self._store.pool, sorted(places | found.organisations))

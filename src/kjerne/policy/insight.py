@@ -9,7 +9,7 @@ where a person with a protected address was treated. Whoever keeps the log reads
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Container, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 from uuid import UUID
@@ -22,19 +22,23 @@ from kjerne.policy.words import Language, says
 from kjerne.registries.identifiers import id_without_numbers, without_numbers
 from kjerne.registries.protection import is_protected
 from kjerne.store.log_entry import By, LogEntry, Origin, Seen
-from kjerne.store.log_pages import Unseen
+from kjerne.store.looks import Sorting, Unseen
 
-__all__ = ["FILING", "GIVEN", "LogEntry", "Seen", "entries", "must_open", "unseen"]
+__all__ = ["FILING", "GIVEN", "SORTING", "LogEntry", "Seen", "entries", "must_open", "unseen"]
 
 GIVEN: Final = 0
 """`audit.outcome` of a row that let something out; every other value is a refusal."""
 
-FILING: Final = frozenset({"file", "correct", "write"})
-"""Actions that put records in: a line of one tells of a record as the record itself would."""
+FILING: Final = frozenset({"file", "write", "correct"})
+"""Actions that put records in, or put them right: a line of one tells of a record as the record itself would."""
 
 _UUID: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 ACUTE_PURPOSES: Final = frozenset({"ETREAT", "BTG"})
 ACUTE_BASES: Final = frozenset({"AKUTT", "FORHOYET_AKUTT"})
+WRITING: Final = FILING | {"choose"}
+DEEDS: Final = frozenset({"examine", "trace", "link", "disclose", "export", "handle"})
+"""What others do with what is about the patient, beside her record."""
+SORTING: Final = Sorting(ACUTE_PURPOSES, ACUTE_BASES, WRITING | {"erase"}, DEEDS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +48,10 @@ class _Reading:
     grant: Grant
     organisations: Mapping[str, str]
     type_name: Callable[[int], str]
-    hidden: Container[str]
+    hidden: Collection[str]
     language: Language
     own: bool
-    place_withheld: bool
+    unseen: Unseen
 
 
 def entries(
@@ -56,7 +60,7 @@ def entries(
     *,
     organisations: Mapping[str, str],
     type_name: Callable[[int], str],
-    hidden: Container[str],
+    hidden: Collection[str],
     language: Language = "nb",
 ) -> tuple[LogEntry, ...]:
     """The log `grant` opens, in the order of `rows` (as `store.audit.of_patient` gives them).
@@ -67,10 +71,7 @@ def entries(
     `Refusal` 403 where the grant is not for the log, or a row is about somebody else.
     """
     must_open(grant)
-    # Whoever keeps the log reads it as it is.
-    own = grant.caller.kind == "system" or grant.subject.caller_key in grant.subject.keys
-    withheld = not own and is_protected(grant.subject.protection)
-    reading = _Reading(grant, organisations, type_name, hidden, language, own, withheld)
+    reading = _Reading(grant, organisations, type_name, hidden, language, _is_own(grant), unseen(grant, hidden))
     return tuple(_entry(row, reading) for row in rows if _may_see(row, reading))
 
 
@@ -80,26 +81,32 @@ def must_open(grant: Grant) -> None:
         raise Refusal(403, "This access does not cover the log.", rule="insight-only")
 
 
-def unseen(grant: Grant, hidden: Iterable[UUID]) -> Unseen:
-    """The same as `_may_see`, for whoever counts lines before they are made."""
-    own = (*grant.subject.digests, grant.caller.digest)
-    return Unseen(tuple(sorted(FILING)), tuple(hidden), grant.purpose == "PWATRNY", own)
+def unseen(grant: Grant, hidden: Iterable[str]) -> Unseen:
+    """What the law keeps from this reader; `hidden` are the ids of records that the grant keeps from her.
+
+    The patient and a parent see every look; a proxy none of another representative's. What was filed and may not be known
+    of, or not yet, has no line: an answer that came and is not there to be seen would tell that something is hidden. Where a
+    person with a protected address was treated is told to nobody who stands in for her.
+    """
+    own = _is_own(grant)
+    return Unseen(
+        filing=FILING,
+        hidden=frozenset(map(UUID, hidden)),
+        no_other_representatives=not own and grant.purpose == "PWATRNY",
+        places_withheld=not own and is_protected(grant.subject.protection),
+        own=(*sorted(grant.subject.digests), grant.caller.digest),
+    )
+
+
+def _is_own(grant: Grant) -> bool:
+    """Whether the patient reads her own log, or whoever keeps it, who reads it as it is."""
+    return grant.caller.kind == "system" or grant.subject.caller_key in grant.subject.keys
 
 
 def _may_see(row: Mapping[str, Any], reading: _Reading) -> bool:
-    """The patient and a parent see every look; a proxy none of another representative's.
-
-    What was filed and may not be known of, or not yet, has no line: an answer that came and is not there to be seen would
-    tell that something is hidden.
-    """
-    grant = reading.grant
-    if row["patient"] not in grant.subject.keys:
+    if row["patient"] not in reading.grant.subject.keys:
         raise Refusal(403, "This access does not cover the log.", rule="insight-only")
-    if row["action"] in FILING and row["ids"] and not _seen(row, reading):
-        return False
-    if reading.own or grant.purpose != "PWATRNY":
-        return True
-    return _by(row, grant) != "representative" or row["caller_digest"] == grant.caller.digest
+    return not reading.unseen.holds(row)
 
 
 def _by(row: Mapping[str, Any], grant: Grant) -> By:
@@ -122,7 +129,7 @@ def _entry(row: Mapping[str, Any], reading: _Reading) -> LogEntry:
         organisation=_place(row["organisation"], reading),
         point_of_care=_place(row["point_of_care"], reading),
         department=_place(row["department"], reading),
-        place_withheld=reading.place_withheld,
+        place_withheld=reading.unseen.places_withheld,
         given=given,
         action=row["action"],
         service=row["service"],
@@ -146,7 +153,7 @@ def _entry(row: Mapping[str, Any], reading: _Reading) -> LogEntry:
 
 def _origin(row: Mapping[str, Any], reading: _Reading) -> Origin:
     def placed(name: str) -> str:
-        return "" if reading.place_withheld else without_numbers(row[name])
+        return "" if reading.unseen.places_withheld else without_numbers(row[name])
 
     return Origin(
         patient=row["patient"],
@@ -199,7 +206,7 @@ def _seen(row: Mapping[str, Any], reading: _Reading) -> tuple[Seen, ...]:
 
 
 def _place(number: str, reading: _Reading) -> str:
-    return "" if reading.place_withheld else without_numbers(reading.organisations.get(number, number))
+    return "" if reading.unseen.places_withheld else without_numbers(reading.organisations.get(number, number))
 
 
 def _words(row: Mapping[str, Any], language: Language) -> str:

@@ -1,125 +1,119 @@
-"""The log about one patient, page by page: what a reader may not know of is left out before anything is counted.
+"""The log about one patient, page by page: whatever its length, a page costs a page, and what is left out is counted.
 
-Lines are told apart here as `policy.insight` tells them apart, so that a page is full, and a total is the number of
-lines that its reader can come to. That the log was read is itself a row of it, in the same transaction.
+What a reader may not know of (`store.looks`) is left out before anything is counted, so that a page is full, and a total is
+the number of lines that its reader can come to. That the log was read is itself a row of it, in the same transaction.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from datetime import datetime
-from typing import Any, Final, NamedTuple
-from uuid import UUID
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
 
 from kjerne.access import Grant
 from kjerne.exchange import Stale
-from kjerne.fhir.search import Bounds
 from kjerne.store import audit
 from kjerne.store.codec import Wrap
 from kjerne.store.log_entry import LogEntry
+from kjerne.store.looks import Conditions, Place, Sorting, Unseen, Wanted
 from kjerne.store.pool import Connection
 
 
 @dataclass(frozen=True, slots=True)
-class Unseen:
-    """Whose lines have no place in a reader's log, whatever she asks for (`policy.insight.unseen`).
+class Rows:
+    """A page's rows with their words opened. `newer` wanted ones lie before it, `total` there are in all, `more` follow.
 
-    Lines of `filing` where all that was filed is `hidden`; for a proxy, lines of citizens who are none of `own`.
+    `organisations` and `services` are those of every line the reader may know of, whatever she asked for.
     """
 
-    filing: tuple[str, ...]
-    hidden: tuple[UUID, ...]
-    no_other_representatives: bool
-    own: tuple[bytes, ...] = field(repr=False)
-
-
-class Place(NamedTuple):
-    """A line's place in the order of the log: newest first, lines of one instant by number."""
-
-    at: datetime
-    number: UUID
-
-
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """Which lines: of [since, until), within all of `bounds`, one alone (`only`), behind `after`, at most `limit`."""
-
-    since: datetime
-    until: datetime
-    limit: int
-    bounds: tuple[Bounds, ...] = ()
-    only: Place | None = None
-    after: Place | None = None
+    rows: tuple[Mapping[str, Any], ...]
+    total: int
+    more: bool
+    newer: int = 0
+    organisations: frozenset[str] = frozenset()
+    services: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
 class LogPage:
-    """Lines in order, how many there are in all, and where the next page begins (None: there is none)."""
+    """Lines in order, how many there are in all and before these, and where the next page begins (None: there is none).
+
+    `organisations` (number and name) and `services` are all that stand in the log, where they were asked for.
+    """
 
     entries: tuple[LogEntry, ...]
     total: int
     after: Place | None
+    newer: int = 0
+    organisations: tuple[tuple[str, str], ...] = ()
+    services: frozenset[str] = frozenset()
 
 
-_OPERATORS: Final = {"<": "<", "<=": "<=", ">": ">", ">=": ">="}
-_MOMENT: Final = {"date_from": "a.at", "at": "a.at", "date_to": "a.at + interval '1 microsecond'"}
-
-
-class _Conditions:
-    """The WHERE clause, with its values."""
-
-    def __init__(self, grant: Grant, wanted: Wanted, unseen: Unseen) -> None:
-        self.values: list[Any] = [list(grant.subject.keys), wanted.since, wanted.until]
-        self.texts = ["a.patient = ANY($1::bigint[]) AND a.at >= $2 AND a.at < $3"]
-        for alternatives in wanted.bounds:
-            either = (
-                " AND ".join(
-                    f"{_MOMENT[one.column]} {_OPERATORS[one.operator]} {self.add(one.moment)}" for one in together
-                )
-                for together in alternatives
-            )
-            self.texts.append("(" + " OR ".join(f"({text})" for text in either) + ")")
-        if wanted.only:
-            self.texts.append(f"a.at = {self.add(wanted.only.at)} AND a.number = {self.add(wanted.only.number)}")
-        if unseen.hidden:
-            actions, ids = self.add(list(unseen.filing)), self.add(list(unseen.hidden))
-            self.texts.append(f"NOT (a.action = ANY({actions}::text[]) AND a.ids <> '{{}}' AND a.ids <@ {ids}::uuid[])")
-        if unseen.no_other_representatives:
-            own = self.add(list(unseen.own))
-            self.texts.append(f"(a.caller_kind <> 'citizen' OR a.caller_digest = ANY({own}::bytea[]))")
-
-    def add(self, value: Any) -> str:
-        self.values.append(value)
-        return f"${len(self.values)}"
-
-    @property
-    def text(self) -> str:
-        return " AND ".join(self.texts)
+_SELECT: Final = f"SELECT {audit.COLUMNS}, types, ids, versions, about, reason FROM audit a"
 
 
 async def read(
-    conn: Connection, grant: Grant, wrap: Wrap, wanted: Wanted, unseen: Unseen
-) -> tuple[list[dict[str, Any]], int, bool]:
-    """(rows with their words opened, how many there are in all, whether more follow). Raises `Stale`.
+    conn: Connection,
+    grant: Grant,
+    wrap: Wrap,
+    wanted: Wanted,
+    unseen: Unseen,
+    sorting: Sorting,
+    *,
+    after: Place | None,
+    limit: int,
+    choices: bool,
+) -> Rows:
+    """The wanted rows after a place, at most so many; with `choices`, what there is to narrow them by. Raises `Stale`.
 
     The caller's transaction; it holds the audit row of the reading.
     """
-    where = _Conditions(grant, wanted, unseen)
-    total = await conn.fetchval(f"SELECT count(*) FROM audit a WHERE {where.text}", *where.values)
-    if wanted.after:
-        where.texts.append(
-            f"(a.at, a.number) < ({where.add(wanted.after.at)}::timestamptz, {where.add(wanted.after.number)}::uuid)"
-        )
-    limit = where.add(wanted.limit + 1)
+    where = Conditions(grant, wanted, unseen, sorting)
+    counts = await _counted(conn, Conditions(grant, wanted, unseen, sorting), after, choices=choices)
+    place = f" AND {where.behind(after)}" if after else ""
+    bound = where.value(limit + 1, "bigint")
     rows = await conn.fetch(
-        f"SELECT {audit.COLUMNS}, types, ids, versions, about, reason FROM audit a "
-        f"WHERE {where.text} ORDER BY a.at DESC, a.number DESC LIMIT {limit}",
+        f"{_SELECT} WHERE {where.known} AND {where.asked}{place} ORDER BY a.at DESC, a.number DESC LIMIT {bound}",
         *where.values,
     )
+    await _proven(conn, grant)
+    await audit.insert(conn, audit.given(grant))
+    return Rows(
+        tuple(audit.worded(grant, wrap, rows[:limit])),
+        total=sum(row[2] for row in counts),
+        more=len(rows) > limit,
+        newer=sum(row[3] for row in counts),
+        organisations=frozenset(row[0] for row in counts if row[0] and not unseen.places_withheld),
+        services=frozenset(row[1] for row in counts if row[1]),
+    )
+
+
+async def _counted(conn: Connection, where: Conditions, after: Place | None, *, choices: bool) -> list[Any]:
+    """(organisation, service, how many are wanted, how many of those before a place); one nameless row without `choices`."""
+    newer = f"count(*) FILTER (WHERE {where.asked} AND NOT {where.behind(after)})" if after else "0"
+    if choices:
+        return await conn.fetch(
+            f"SELECT a.organisation, a.service, count(*) FILTER (WHERE {where.asked}), {newer} FROM audit a "
+            f"WHERE {where.known} GROUP BY a.organisation, a.service",
+            *where.values,
+        )
+    return await conn.fetch(
+        f"SELECT '', '', count(*), {newer} FROM audit a WHERE {where.known} AND {where.asked}", *where.values
+    )
+
+
+async def _proven(conn: Connection, grant: Grant) -> None:
     stamp = await conn.fetchval(
         "SELECT coalesce(sum(stamp), 0) FROM person WHERE patient = ANY($1::bigint[])", list(grant.subject.keys)
     )
     if stamp != grant.subject.stamp:
         raise Stale
-    await audit.insert(conn, audit.given(grant))
-    return audit.worded(grant, wrap, rows[: wanted.limit]), total, len(rows) > wanted.limit
+
+
+async def one(conn: Connection, grant: Grant, wrap: Wrap, place: Place) -> Mapping[str, Any] | None:
+    """The row of the patient's log at a place, None where there is none, for whoever leaves her own row with what it is for."""
+    rows = await conn.fetch(
+        f"{_SELECT} WHERE a.patient = ANY($1::bigint[]) AND a.at = $2 AND a.number = $3",
+        list(grant.subject.keys), place.at, place.number,
+    )  # fmt: skip
+    return next(iter(audit.worded(grant, wrap, rows)), None)

@@ -1,149 +1,153 @@
-"""The patient's log a page at a time: whatever its length, a page costs a page, and what is left out is counted.
+"""Which rows of a patient's log its reader may know of, and which of those she asks for.
 
-The grant is compiled into the statement as `store.finding` does with records, so that totals, pages and the list of
-organisations tell of the same rows: those `policy.insight` would let this reader see. It looks at each again.
+This is the one place that says so of rows: what is shown, counted and offered to choose from is narrowed by `Conditions`,
+in SQL, and `Unseen.holds` says the same of a row that was read. `policy.insight.unseen` fills in what the law gives.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
-from functools import cache
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, NamedTuple
 from uuid import UUID
 
 from kjerne.access import Grant
-from kjerne.store import audit
-from kjerne.store.codec import Wrap
-from kjerne.store.pool import Connection
+from kjerne.fhir.search import Bounds
 
 Show = Literal["others", "seen", "acute", "refused", "all"]
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
-    """A row's place in the log: its moment and its number."""
+class Place(NamedTuple):
+    """A line's place in the order of the log: newest first, lines of one instant by number."""
 
     at: datetime
     number: UUID
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
-    """Which lines are asked for: in [since, until), of one organisation and service (empty: all), and what was done."""
+class Unseen:
+    """Whose lines have no place in a reader's log, whatever she asks for (`policy.insight.unseen`).
 
-    show: Show = "others"
+    Lines of `filing` where all that was filed is `hidden`; for a proxy, lines of citizens who are none of `own`. Where
+    `places_withheld` the lines stay, and nothing tells whose they are: no choice of organisations, no line found by one.
+    """
+
+    filing: frozenset[str]
+    hidden: frozenset[UUID]
+    no_other_representatives: bool
+    places_withheld: bool
+    own: tuple[bytes, ...] = field(repr=False)
+
+    def holds(self, row: Mapping[str, Any]) -> bool:
+        """Whether a row is one of them."""
+        if row["action"] in self.filing and row["ids"] and self.hidden.issuperset(row["ids"]):
+            return True
+        return (
+            self.no_other_representatives and row["caller_kind"] == "citizen" and row["caller_digest"] not in self.own
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which lines are asked for: in [since, until), of one organisation and service (empty: all), of what was done, within all
+    of `bounds`, or one alone (`only`)."""
+
     since: datetime | None = None
     until: datetime | None = None
+    show: Show = "all"
     organisation: str = ""
     service: str = ""
+    bounds: tuple[Bounds, ...] = ()
+    only: Place | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Sorting:
-    """What the law calls an emergency, a filing and a deed beside the record: sets of purposes, bases and actions."""
+    """What the law calls an emergency, a writing and a deed beside the record: sets of purposes, bases and actions."""
 
     purposes: Collection[str]
     bases: Collection[str]
-    filing: Collection[str]
     writing: Collection[str]
     deeds: Collection[str]
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
-    """A page of the log. `newer` wanted rows lie before it, `total` there are in all; every organisation and service of the
-    whole log is named, whatever was asked for."""
-
-    rows: tuple[Mapping[str, Any], ...]
-    newer: int
-    total: int
-    organisations: frozenset[str]
-    services: frozenset[str]
+_OPERATORS: Final = {"<": "<", "<=": "<=", ">": ">", ">=": ">="}
+_MOMENT: Final = {"date_from": "a.at", "at": "a.at", "date_to": "a.at + interval '1 microsecond'"}
 
 
-# $1 keys, $2 the patient's own digests, $3 actions of filing, $4 ids kept from the reader, $5 whether other representatives
-# are kept from her, $6 her own digest.
-_MAY_SEE: Final = """patient = ANY($1::bigint[])
-AND NOT (action = ANY($3::text[]) AND ids <> '{}' AND ids <@ $4::uuid[])
-AND NOT ($5 AND caller_kind NOT IN ('system', 'practitioner') AND caller_digest <> ALL($2::bytea[]) AND caller_digest <> $6)"""
+class Conditions:
+    """What may stand in a WHERE over `audit a`, with its values: rows that the reader may know of (`known`), and which
+    of them she asks for (`asked`)."""
 
-_STAFF: Final = "(caller_kind = 'practitioner' AND caller_digest <> ALL($2::bytea[]))"
+    def __init__(self, grant: Grant, wanted: Wanted, unseen: Unseen, sorting: Sorting) -> None:
+        self.values: list[Any] = []
+        self._digests = sorted(grant.subject.digests)
+        self._sorting = sorting
+        self.known = " AND ".join(self._known(list(grant.subject.keys), unseen))
+        self.asked = " AND ".join(self._asked(wanted, unseen)) or "true"
 
-# $7 since, $8 until, $9 organisation, $10 service, $11 purposes and $12 bases of an emergency, $13 writing, $14 deeds.
-_SHOWN: Final[Mapping[Show, str]] = {
-    "others": f"({_STAFF} OR action = ANY($14::text[]))",
-    "seen": f"({_STAFF} AND outcome = 0 AND action <> ALL($13::text[]))",
-    "acute": f"(purpose = ANY($11::text[]) OR basis = ANY($12::text[]) OR (self_selected AND {_STAFF}))",
-    "refused": "outcome <> 0",
-    "all": "true",
-}
-_ASKED: Final = """($7::timestamptz IS NULL OR at >= $7) AND ($8::timestamptz IS NULL OR at < $8)
-AND ($9::text = '' OR organisation = $9) AND ($10::text = '' OR service = $10)"""
+    def value(self, value: Any, kind: str) -> str:
+        """A value's place in the statement."""
+        self.values.append(value)
+        return f"${len(self.values)}::{kind}"
 
-# Every parameter is named in both statements, so that both take the same values.
-_EVERY: Final = (
-    "(cardinality($11::text[]) + cardinality($12::text[]) + cardinality($13::text[]) + cardinality($14::text[])) >= 0"
-)
+    def behind(self, place: Place) -> str:
+        """Lines that come after this one in the order of the log."""
+        return f"(a.at, a.number) < ({self.value(place.at, 'timestamptz')}, {self.value(place.number, 'uuid')})"
 
+    def _known(self, keys: list[int], unseen: Unseen) -> list[str]:
+        found = [f"a.patient = ANY({self.value(keys, 'bigint[]')})"]
+        if unseen.hidden:
+            actions = self.value(sorted(unseen.filing), "text[]")
+            ids = self.value(list(unseen.hidden), "uuid[]")
+            found.append(f"NOT (a.action = ANY({actions}) AND a.ids <> '{{}}' AND a.ids <@ {ids})")
+        if unseen.no_other_representatives:
+            own = self.value(list(unseen.own), "bytea[]")
+            found.append(f"(a.caller_kind <> 'citizen' OR a.caller_digest = ANY({own}))")
+        return found
 
-@cache
-def _page(shown: str) -> str:
-    return f"""SELECT {audit.COLUMNS}, types, ids, versions, about, reason FROM audit
-WHERE {_MAY_SEE} AND {_ASKED} AND {shown} AND {_EVERY}
-AND ($15::timestamptz IS NULL OR (at, number) < ($15, $16::uuid)) ORDER BY at DESC, number DESC LIMIT $17"""
+    def _asked(self, wanted: Wanted, unseen: Unseen) -> list[str]:
+        found = [self._within(one) for one in wanted.bounds]
+        if wanted.since:
+            found.append(f"a.at >= {self.value(wanted.since, 'timestamptz')}")
+        if wanted.until:
+            found.append(f"a.at < {self.value(wanted.until, 'timestamptz')}")
+        if wanted.only:
+            found.append(f"a.at = {self.value(wanted.only.at, 'timestamptz')}")
+            found.append(f"a.number = {self.value(wanted.only.number, 'uuid')}")
+        if wanted.organisation:
+            # A line that is found by its organisation is told to be of it.
+            found.append(
+                "false" if unseen.places_withheld else f"a.organisation = {self.value(wanted.organisation, 'text')}"
+            )
+        if wanted.service:
+            found.append(f"a.service = {self.value(wanted.service, 'text')}")
+        if wanted.show != "all":
+            found.append(self._shown(wanted.show))
+        return found
 
+    def _within(self, bounds: Bounds) -> str:
+        either = (
+            " AND ".join(
+                f"{_MOMENT[one.column]} {_OPERATORS[one.operator]} {self.value(one.moment, 'timestamptz')}"
+                for one in together
+            )
+            for together in bounds
+        )
+        return "(" + " OR ".join(f"({text})" for text in either) + ")"
 
-@cache
-def _counts(shown: str) -> str:
-    return f"""SELECT organisation, service, count(*) FILTER (WHERE {_ASKED} AND {shown}), count(*) FILTER (
-WHERE {_ASKED} AND {shown} AND $15::timestamptz IS NOT NULL AND (at, number) >= ($15, $16::uuid))
-FROM audit WHERE {_MAY_SEE} AND {_EVERY} GROUP BY organisation, service"""
+    def _shown(self, show: Show) -> str:
+        if show == "refused":
+            return "a.outcome <> 0"
+        kinds = self._sorting
+        staff = f"(a.caller_kind = 'practitioner' AND a.caller_digest <> ALL({self.value(self._digests, 'bytea[]')}))"
+        if show == "others":
+            return f"({staff} OR a.action = ANY({self._names(kinds.deeds)}))"
+        if show == "seen":
+            return f"({staff} AND a.outcome = 0 AND a.action <> ALL({self._names(kinds.writing)}))"
+        purposes, bases = self._names(kinds.purposes), self._names(kinds.bases)
+        return f"(a.purpose = ANY({purposes}) OR a.basis = ANY({bases}) OR (a.self_selected AND {staff}))"
 
-
-async def page(
-    conn: Connection,
-    grant: Grant,
-    wrap: Wrap,
-    wanted: Wanted,
-    sorting: Sorting,
-    hidden: Collection[str],
-    after: Place | None,
-    limit: int,
-) -> Part:
-    """The wanted rows after a place, newest first, at most so many; reading them is itself audited (action `insight`).
-
-    `hidden` are the records that the grant keeps from its reader (`store.audit.hidden_from`).
-    """
-    subject = grant.subject
-    among_others = grant.purpose == "PWATRNY" and subject.caller_key not in subject.keys
-    values = (
-        list(subject.keys), sorted(subject.digests), sorted(sorting.filing), [UUID(one) for one in hidden], among_others,
-        grant.caller.digest, wanted.since, wanted.until, wanted.organisation, wanted.service, sorted(sorting.purposes),
-        sorted(sorting.bases), sorted(sorting.writing), sorted(sorting.deeds), after.at if after else None,
-        after.number if after else None,
-    )  # fmt: skip
-    # One moment for both, so that what is shown and what is counted are of the same log.
-    shown = _SHOWN[wanted.show]
-    async with conn.transaction(isolation="repeatable_read"):
-        rows = await conn.fetch(_page(shown), *values, limit)
-        counts = await conn.fetch(_counts(shown), *values)
-        await audit.insert(conn, audit.given(grant))
-    return Part(
-        tuple(audit.worded(grant, wrap, rows)),
-        newer=sum(row[3] for row in counts),
-        total=sum(row[2] for row in counts),
-        organisations=frozenset(row[0] for row in counts if row[0]),
-        services=frozenset(row[1] for row in counts if row[1]),
-    )
-
-
-_ONE: Final = f"""SELECT {audit.COLUMNS}, types, ids, versions, about, reason FROM audit
-WHERE patient = ANY($1::bigint[]) AND at = $2 AND number = $3"""
-
-
-async def one(conn: Connection, grant: Grant, wrap: Wrap, place: Place) -> Mapping[str, Any] | None:
-    """The row of the patient's log at a place, None where there is none. Whoever asks leaves her own row with what it is for."""
-    rows = await conn.fetch(_ONE, list(grant.subject.keys), place.at, place.number)
-    return next(iter(audit.worded(grant, wrap, rows)), None)
+    def _names(self, names: Collection[str]) -> str:
+        return self.value(sorted(names), "text[]")

@@ -13,7 +13,7 @@ from kjerne.registries.identifiers import digest
 from kjerne.services.results import points
 from kjerne.services.results.named import NAMED_LIMIT, Named, named, to_name
 from kjerne.store.log_entry import LogEntry, Seen
-from kjerne.store.log_pages import Wanted
+from kjerne.store.looks import Wanted
 from kjerne.store.reading import Reader
 from platform_fixture import Standing
 from services.test_standards import create, observation
@@ -36,7 +36,7 @@ def names(platform: Standing, about: str, correlation: str) -> tuple[dict[str, N
         admit = Door(store, platform.clock).admit(herself, "test-named")
         ref = PatientRef(digest=herself.digest)
         log: Grant = await admit(ref, "results", "insight")
-        page = await AccessLog(store).page(log, Wanted(datetime(2020, 1, 1, tzinfo=UTC), platform.clock.now(), 50))
+        page = await AccessLog(store).page(log, Wanted(datetime(2020, 1, 1, tzinfo=UTC), platform.clock.now()), 50)
         mine = [entry for entry in page.entries if entry.origin.correlation == correlation]
         looks: Grant = await admit(ref, "results", "read")
         async with store.pool.acquire() as conn:

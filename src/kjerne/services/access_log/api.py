@@ -28,7 +28,8 @@ from kjerne.registries.naming import patient_of
 from kjerne.services.access_log.mapping import audit_event
 from kjerne.store.cursors import Cursors, token_in
 from kjerne.store.log_entry import LogEntry
-from kjerne.store.log_pages import LogPage, Place, Wanted
+from kjerne.store.log_pages import LogPage
+from kjerne.store.looks import Place, Wanted
 from kjerne.store.sealed_id import SealedIds
 
 BASE: Final = "/fhir/R4"
@@ -50,7 +51,9 @@ _ID: Final = re.compile(r"[0-9a-f]{64}")
 class Log(Protocol):
     """The log of the house (`kjerne.policy.access_log`)."""
 
-    async def page(self, grant: Grant, wanted: Wanted) -> LogPage: ...
+    async def page(self, grant: Grant, wanted: Wanted, limit: int, after: Place | None = None) -> LogPage: ...
+
+    async def line(self, grant: Grant, place: Place) -> LogEntry | None: ...
 
     async def number(self, grant: Grant) -> str: ...
 
@@ -91,11 +94,8 @@ class AccessLogApi:
         patient, at, number = place
 
         async def use(grant: Grant) -> dict[str, Any] | None:
-            wanted = Wanted(at, at + _MICROSECOND, 1, only=Place(at, number))
-            page = await self.log.page(grant, wanted)
-            if not page.entries:
-                return None
-            return self._event(call, grant, page.entries[0], await self.log.number(grant))
+            entry = await self.log.line(grant, Place(at, number))
+            return self._event(call, grant, entry, await self.log.number(grant)) if entry else None
 
         try:
             event = await granted(call.admit, PatientRef(key=patient), "", "insight", use)
@@ -155,7 +155,7 @@ class AccessLogApi:
         """The database finds, counts and turns the page."""
         behind = Place(datetime.fromisoformat(after[1]), UUID(after[2])) if after else None
         limit = 0 if search.summary == "count" else search.count
-        page = await self.log.page(grant, Wanted(until - KEPT, until, limit, found.bounds, after=behind))
+        page = await self.log.page(grant, Wanted(until - KEPT, until, bounds=found.bounds), limit, behind)
         rest = [page.after.at.isoformat(), str(page.after.number)] if page.after else None
         return [told(entry) for entry in page.entries], page.total, rest
 
@@ -163,7 +163,7 @@ class AccessLogApi:
         self, grant: Grant, search: Search, found: Plan, until: datetime, after: list[Any] | None, told: Told
     ) -> Found:
         """Every line within the dates is made, and the search asked of it."""
-        page = await self.log.page(grant, Wanted(until - KEPT, until, self.candidate_limit, found.bounds))
+        page = await self.log.page(grant, Wanted(until - KEPT, until, bounds=found.bounds), self.candidate_limit)
         if page.after is not None:
             says = f"the search would look at more than {self.candidate_limit} lines of the log"
             raise Refusal(422, says, code="too-costly", todo="Narrow it with a date.")

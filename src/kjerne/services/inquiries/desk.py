@@ -17,7 +17,7 @@ from kjerne.access import Grant
 from kjerne.errors import Refusal
 from kjerne.exchange import Stale
 from kjerne.registries.identifiers import numbers_in
-from kjerne.store import audit, inquiries, looks
+from kjerne.store import audit, inquiries, log_pages
 from kjerne.store.codec import Wrap
 from kjerne.store.inquiries import STATUSES, Inquiry, Kind, Named, Status, Step, Told
 from kjerne.store.looks import Place
@@ -95,7 +95,7 @@ class Desk:
     async def misuse(self, conn: Connection, grant: Grant, look: Place, about: str, form: Written) -> Inquiry:
         """Reports a look by personnel as misuse; `Refusal` 404 where her log has no such row."""
         form = checked("misuse", form)
-        row = await looks.one(conn, grant, self._wrap, look)
+        row = await log_pages.one(conn, grant, self._wrap, look)
         if row is None or row["caller_kind"] != "practitioner" or row["caller_digest"] in grant.subject.digests:
             raise Refusal(404, "there is no such look by personnel in the log", where="look")
         made = _made(grant, "misuse", row["organisation"], look=look)
@@ -142,7 +142,7 @@ class Desk:
             if found is None:
                 raise Stale
             inquiry, told, steps = found
-            look = await looks.one(conn, grant, self._wrap, inquiry.look) if inquiry.look else None
+            look = await log_pages.one(conn, grant, self._wrap, inquiry.look) if inquiry.look else None
             await audit.insert_explained(conn, audit.given(grant), about_of(inquiry), reason)
         return Opened(inquiry, told, tuple(steps), look)
 
