@@ -51,6 +51,14 @@ def test_what_a_laboratory_sends_is_read_by_the_doctor_and_seen_by_the_citizen_w
         it.goto("/me/log")
         it.holds()
         expect(it.page.get_by_role("main")).to_contain_text(doctor.person_name)
+        which = it.page.locator("details.which").first
+        expect(which.get_by_text("B-HbA1c").first).to_be_hidden()
+        it.page.emulate_media(media="print")
+        expect(which.get_by_text("B-HbA1c").first).to_be_visible()  # paper has nothing to press
+        it.page.emulate_media(media="screen")
+        which.locator("summary").click()
+        expect(which.get_by_text("B-HbA1c").first).to_be_visible()
+        it.holds()
         assert citizen.nin not in it.page.content()
         assert doctor.nin not in it.page.content()
 

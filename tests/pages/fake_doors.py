@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -15,8 +16,10 @@ from kjerne.services import notification
 from kjerne.services.inquiries import desk
 from kjerne.services.inquiries.desk import Opened, Written
 from kjerne.services.notification import Channel
+from kjerne.services.results.named import Named
 from kjerne.store.inquiries import Inquiry, Kind, Step, Told
 from kjerne.store.inquiries import Wanted as WantedInquiries
+from kjerne.store.log_entry import Seen
 from kjerne.store.looks import Show, Wanted
 from kjerne.store.takeout import After
 from pages import resources
@@ -58,6 +61,7 @@ class FakeDoors:
     clock: Clock
     looked: tuple[LogRow, ...] = field(default_factory=the_log)
     log_page: int = 200
+    names: dict[str, Named] = field(default_factory=dict)
     asked: list[Wanted] = field(default_factory=list)
     sent: list[Opened] = field(default_factory=list)
     channels: tuple[Channel, ...] = ("email", "sms")
@@ -75,6 +79,9 @@ class FakeDoors:
         end = begin + len(shown)
         places = tuple((number, name) for name, number in PLACES.items())
         return LogPart(shown, begin, len(kept), str(end) if end < len(kept) else "", places, ("results",))
+
+    async def names_of(self, who: Identity, visit: Visit, seen: Sequence[Seen]) -> Mapping[str, Named]:
+        return {one.id: self.names[one.id] for one in seen if one.id in self.names}
 
     async def look(self, who: Identity, visit: Visit, language: RuleLanguage, handle: str) -> LogRow:
         found = next((row for row in self.looked if row.handle == handle), None)

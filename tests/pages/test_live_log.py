@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import json
 import re
+from html import unescape
 
 import httpx
 
 from pages.test_live import Tab, tab, text
 from platform_fixture import Standing
-from services.test_standards import observation
+from services.test_standards import create, observation
+
+
+def text_of(markup: str) -> str:
+    return " ".join(unescape(re.sub(r"<[^>]+>", " ", markup)).split())
 
 
 def opened(it: Tab, name: str) -> httpx.Response:
@@ -31,6 +36,34 @@ def test_the_log_is_narrowed_to_one_organisation_and_tells_how_many(platform: St
     assert gp.person_name in told
     assert re.search(r"(\d+ hendelser|Én hendelse|Viser \d+–\d+ av \d+) · utvalg av loggen", told)
     assert "Ingen oppslag passer til utvalget." in nobody
+
+
+def test_a_line_names_the_results_that_left_and_no_other(platform: Standing) -> None:
+    shut = {"security": [{"system": "urn:oid:2.16.578.1.12.4.1.1.9603", "code": "NORN_FFL"}]}
+    answer = platform.search("Observation", [("code", "NPU27300"), ("_count", "1")])
+    (seen,) = answer.resources()
+    hidden = create(platform, observation(meta=shut, code={"text": "P-Hemmelig"}), about="citizen")
+    both = platform.search("Observation", [("_id", f"{hidden.tree['id']},{seen['id']}")])
+    assert len(both.ids()) == 2
+    with tab(platform, "citizen", "me") as it:
+        page = it.get("/me/log?show=seen")
+    lines = [text_of(line) for line in page.text.split("log-row")[1:]]
+    name = seen["code"]["coding"][0]["display"]
+    assert any(name in line and "1 resultat " in line for line in lines), lines
+    assert "P-Hemmelig" not in page.text and "kan ikke navngis" not in lines[0]
+    row = platform.rows(
+        "SELECT ids FROM audit WHERE action = 'read' AND caller_kind = 'citizen' ORDER BY at DESC LIMIT 1"
+    )
+    assert seen["id"] in [str(one) for one in row[0]["ids"]], "that they were named is in the log"
+    assert hidden.tree["id"] not in [str(one) for one in row[0]["ids"]]
+
+
+def test_who_has_opted_out_reads_her_log_without_names_and_is_refused_nothing_by_it(platform: Standing) -> None:
+    with tab(platform, "opted-out", "me") as it:
+        first, again = it.get("/me/log?show=all"), it.get("/me/log?show=refused")
+    assert first.status_code == again.status_code == 200
+    assert 'class="which"' not in first.text
+    assert platform.persona("opted-out").person_name not in "".join(again.text.split("log-row")[1:])
 
 
 def test_a_parent_narrows_the_childs_log(platform: Standing) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from html import unescape
 from uuid import UUID
 
@@ -14,8 +14,9 @@ from kjerne.errors import Refusal
 from kjerne.pages import live_log, my_log
 from kjerne.pages.house import LogRow
 from kjerne.policy import insight
-from kjerne.services.results.points import OSLO
-from kjerne.store.log_entry import NOBODYS, LogEntry, Origin
+from kjerne.services.results.named import Named
+from kjerne.services.results.values import OSLO, When
+from kjerne.store.log_entry import NOBODYS, LogEntry, Origin, Seen
 from kjerne.store.looks import Place, Wanted
 from pages.browser import Browser, text
 from pages.fake import FakeHouse
@@ -63,6 +64,62 @@ def test_every_look_is_in_the_log_once() -> None:
     rows = [replace(LOOK, at=AT - timedelta(minutes=minute), who=f"Lege {minute % 3}") for minute in range(20)]
     told = [at for looks in my_log.gathered(rows) for at in looks.times]
     assert sorted(told) == sorted(row.at for row in rows)
+
+
+def blood(name: str, day: int | None = 20, *, type_: str = "Observation", id_: str = "") -> tuple[Seen, Named]:
+    at = When(date(2026, 11, day)) if day else None
+    return Seen(type_, id_ or f"{type_}-{name}-{day}", 1), Named(name, at)
+
+
+def named(*told: tuple[Seen, Named], unknown: int = 0) -> tuple[my_log.Looks, ...]:
+    """The lines of one look at these records, some of which nobody may name."""
+    others = tuple(Seen("Observation", f"unknown-{n}", 1) for n in range(unknown))
+    rows = [replace(LOOK, seen=(*(seen for seen, _ in told), *others))]
+    return my_log.gathered(rows, {seen.id: name for seen, name in told})
+
+
+def test_what_was_seen_is_named_by_day_the_newest_first() -> None:
+    (looks,) = named(blood("P-Natrium"), blood("P-Kalium"), blood("B-HbA1c", 22), blood("Ukjent dag", None), unknown=2)
+    assert [(one.at and one.at.day.day, one.names) for one in looks.which] == [
+        (22, ("B-HbA1c",)),
+        (20, ("P-Kalium", "P-Natrium")),
+        (None, ("Ukjent dag",)),
+    ]
+    assert (looks.listed, looks.nameless) == (4, 2)
+
+
+def test_a_report_its_order_and_its_result_of_one_name_are_told_once_and_two_results_are_two() -> None:
+    same = [blood("CT caput", type_=type_) for type_ in ("ServiceRequest", "Observation", "DiagnosticReport")]
+    two = [blood("P-Glukose", id_=f"glucose-{n}") for n in range(2)]
+    ((one,),) = [looks.which for looks in named(*same, *two)]
+    assert one.names == ("CT caput", "P-Glukose × 2")
+
+
+def test_what_has_no_words_of_its_own_is_none_that_the_reader_may_not_know() -> None:
+    (looks,) = named(blood("", type_="ServiceRequest"), blood("Serum", type_="Specimen"), unknown=1)
+    assert (looks.which, looks.nameless) == ((), 1)
+
+
+def test_lines_that_are_one_name_what_each_of_them_saw_once() -> None:
+    one, other = blood("P-Kalium"), blood("P-Natrium")
+    rows = [replace(LOOK, seen=(one[0],)), replace(LOOK, seen=(other[0], one[0]))]
+    (looks,) = my_log.gathered(rows, {seen.id: name for seen, name in (one, other)})
+    assert [which.names for which in looks.which] == [("P-Kalium", "P-Natrium")]
+
+
+async def test_few_names_stand_open_and_many_are_folded_away(browser: Browser, house: FakeHouse) -> None:
+    told = [blood(name, id_=name) for name in ("A", "B", "C", "D")]
+    house.names = {seen.id: name for seen, name in told}
+    seen = tuple(seen for seen, _ in told)
+    gone = Seen("Observation", "gone", 1)
+    house.looked = (replace(LOOK, seen=(*seen[:3], gone)), replace(LOOK, seen=seen, at=AT - timedelta(days=1)))
+    await browser.citizen()
+    page = await browser.get("/me/log")
+    few, many = page.text.split("log-row")[1:]
+    assert "<details" not in few
+    assert "20.11.2026 A, B, C Og ett til som ikke kan navngis her." in text(page)
+    assert '<details class="which"><summary>Vis hvilke (4)</summary>' in many
+    assert "20.11.2026 A, B, C, D" in text(page)
 
 
 @pytest.mark.parametrize(

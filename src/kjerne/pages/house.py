@@ -22,6 +22,7 @@ from kjerne.services.results.points import Absent, Mark
 from kjerne.services.results.points import Part as Component
 from kjerne.services.results.values import Value
 from kjerne.store.linking import Link
+from kjerne.store.log_entry import Seen
 from kjerne.store.messages import Rejected
 from kjerne.store.participation import Participation, SourceRow, Wanted
 
@@ -287,6 +288,8 @@ class LogRow:
     """Names the line where something is said of it."""
     took: bool = False
     """A copy was taken, not only looked at."""
+    seen: tuple[Seen, ...] = field(default=(), compare=False)
+    """Which records `what` counts."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,14 +10,17 @@ from uuid import UUID
 
 from kjerne.access import Grant
 from kjerne.errors import Refusal
+from kjerne.exchange import PatientRef
 from kjerne.pages.house import Identity, LogRow, RuleLanguage, Visit
+from kjerne.pages.live import SERVICE
 from kjerne.pages.live_desk import DeskPages
 from kjerne.pages.my_house import LogPart
 from kjerne.policy import insight
 from kjerne.policy.access_log import AccessLog
+from kjerne.services.results.named import Named, named, with_names
 from kjerne.services.results.values import OSLO
 from kjerne.store import chains
-from kjerne.store.log_entry import LogEntry
+from kjerne.store.log_entry import LogEntry, Seen
 from kjerne.store.looks import Place, Wanted
 
 ROWS_SHOWN: Final = 200
@@ -57,6 +60,20 @@ class LogPages(DeskPages):
             )
 
         return await self.under(who, visit, "insight", use)
+
+    async def names_of(self, who: Identity, visit: Visit, seen: Sequence[Seen]) -> Mapping[str, Named]:
+        """What the records are called. Where the law opens the log and no record, none has a name, and nobody was refused."""
+        wanted = with_names(seen)
+        caller = await self.caller(who, visit)
+        ref = PatientRef(key=visit.patient)
+        if not wanted or not await self.door.would_open(caller, ref, SERVICE, "read"):
+            return {}
+
+        async def use(grant: Grant) -> Mapping[str, Named]:
+            async with self.store.pool.acquire() as conn:
+                return await named(conn, self.reader, grant, wanted)
+
+        return await self.under(who, visit, "read", use)
 
 
 def whole_days(lines: Sequence[LogEntry], most: int) -> Sequence[LogEntry]:
@@ -109,6 +126,7 @@ def row_of(entry: LogEntry) -> LogRow:
         reason=entry.reason,
         handle=handle(entry),
         took=entry.action == "download",
+        seen=entry.seen,
     )
 
 

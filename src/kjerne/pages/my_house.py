@@ -5,15 +5,17 @@ Every method asks the law and leaves an audit row before it answers, and raises 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
 
 from kjerne.services.inquiries.desk import Opened, Written
 from kjerne.services.notification import Channel
+from kjerne.services.results.named import Named
 from kjerne.store.inquiries import Inquiry
 from kjerne.store.inquiries import Wanted as WantedInquiries
+from kjerne.store.log_entry import Seen
 from kjerne.store.looks import Wanted
 from kjerne.store.takeout import After
 
@@ -101,6 +103,10 @@ class MyHouse(Protocol):
         self, who: Identity, visit: Visit, language: RuleLanguage, wanted: Wanted, after: str = ""
     ) -> LogPart:
         """Who looked, a page of it, with the rule's words in the reader's language; `after` is another page's `onward`."""
+        ...
+
+    async def names_of(self, who: Identity, visit: Visit, seen: Sequence[Seen]) -> Mapping[str, Named]:
+        """What the records that the log tells of are called, by id: those alone that the reader may open today."""
         ...
 
     async def look(self, who: Identity, visit: Visit, language: RuleLanguage, handle: str) -> LogRow:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
+from types import MappingProxyType
 from typing import Final, get_args
 from urllib.parse import urlencode
 
@@ -16,10 +18,13 @@ from kjerne.pages.house import LogRow
 from kjerne.pages.my_house import LogPart
 from kjerne.pages.reader import person_of, rule_language
 from kjerne.policy.facts import SERVICES
-from kjerne.services.results.values import OSLO
+from kjerne.services.results.named import NAMED_TYPES, Named, with_names
+from kjerne.services.results.values import OSLO, When
 from kjerne.store.looks import Show, Wanted
 
 SHOWS: Final[tuple[Show, ...]] = get_args(Show)
+FEW_NAMES: Final = 3
+"""So many names stand open beside a line; more are folded away."""
 YEARS: Final = (1900, 2999)
 _ANY_TIME: Final = datetime.min.replace(tzinfo=UTC)
 
@@ -35,13 +40,15 @@ async def log(page: Page) -> Response:
     else:
         after = page.request.query_params.get("after", "")
         found = await page.house.log(page.who, page.visit, rule_language(page), wanted, after)
+    names = await page.house.names_of(page.who, page.visit, [seen for row in found.rows for seen in row.seen])
     kept = {name: text for name, text in typed.items() if name != "show"}
     return page.render(
         "me/log.html",
         status=400 if fault else 200,
         title=page.say("me.log"),
         person=await person_of(page),
-        looks=gathered(found.rows),
+        looks=gathered(found.rows, names),
+        few=FEW_NAMES,
         found=found,
         show=wanted.show,
         shows=SHOWS,
@@ -95,17 +102,62 @@ def _midnight(day: date | None) -> datetime | None:
 
 
 @dataclass(frozen=True, slots=True)
+class Which:
+    """Records of one day (None: none is known), by name; one that is there several times with how many."""
+
+    at: When | None
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Looks:
-    """What one person did on one day for one reason, told once: `times` newest first, `row` the newest of them."""
+    """What one person did on one day for one reason, told once: `times` newest first, `row` the newest of them.
+
+    `which` names what was seen, newest first; `nameless` more have a name that the reader may not know, or no longer.
+    """
 
     row: LogRow
     times: tuple[datetime, ...]
+    which: tuple[Which, ...] = ()
+    nameless: int = 0
+
+    @property
+    def listed(self) -> int:
+        """How many names there are."""
+        return sum(len(one.names) for one in self.which)
 
 
-def gathered(rows: Sequence[LogRow]) -> tuple[Looks, ...]:
+def gathered(rows: Sequence[LogRow], names: Mapping[str, Named] = MappingProxyType({})) -> tuple[Looks, ...]:
     """The log as it is read: five pages of one visit are one line, and nothing that tells rows apart is lost."""
     found: dict[tuple[date, LogRow], list[LogRow]] = {}
     for row in rows:
         alike = replace(row, at=_ANY_TIME, handle="")
         found.setdefault((row.at.astimezone(OSLO).date(), alike), []).append(row)
-    return tuple(Looks(alike[0], tuple(row.at for row in alike)) for alike in found.values())
+    return tuple(_looks(alike, names) for alike in found.values())
+
+
+def _looks(alike: Sequence[LogRow], names: Mapping[str, Named]) -> Looks:
+    seen = with_names(one for row in alike for one in row.seen)
+    told = [(one.type, names[one.id]) for one in seen if one.id in names]
+    # An order often has no words of its own beside those of its report.
+    worded = which(pair for pair in told if pair[1].what)
+    return Looks(alike[0], tuple(row.at for row in alike), worded, len(seen) - len(told))
+
+
+def which(told: Iterable[tuple[str, Named]]) -> tuple[Which, ...]:
+    """Names by day. A report, its order and its result may bear one name; they are told of once."""
+    days: dict[tuple[date, str], When] = {}
+    counts: dict[tuple[date, str], dict[str, Counter[str]]] = {}
+    for type_, one in sorted(told, key=lambda pair: (NAMED_TYPES.index(pair[0]), pair[1].what)):
+        key = (one.at.day, one.at.part) if one.at else (date.min, "")
+        if one.at:
+            days.setdefault(key, one.at)
+        counts.setdefault(key, {}).setdefault(one.what, Counter())[type_] += 1
+    return tuple(
+        Which(days.get(key), tuple(_times(what, max(found.values())) for what, found in counts[key].items()))
+        for key in sorted(counts, reverse=True)
+    )
+
+
+def _times(what: str, count: int) -> str:
+    return f"{what} × {count}" if count > 1 else what

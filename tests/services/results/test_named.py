@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
 
 from kjerne.access import Caller, Grant
 from kjerne.exchange import PatientRef
+from kjerne.fhir.definitions import type_number
 from kjerne.policy.access_log import AccessLog
 from kjerne.policy.door import Door
 from kjerne.registries.identifiers import digest
 from kjerne.services.results import points
-from kjerne.services.results.named import NAMED_LIMIT, Named, named, to_name
-from kjerne.store.log_entry import LogEntry, Seen
+from kjerne.services.results.named import NAMED_LIMIT, Named, named, with_names
+from kjerne.store.log_entry import Seen
 from kjerne.store.looks import Wanted
 from kjerne.store.reading import Reader
 from platform_fixture import Standing
 from services.test_standards import create, observation
-
-LINE = LogEntry(
-    at=datetime(2026, 11, 23, tzinfo=UTC), by="practitioner", who="Kari Lege", role="LE", organisation="", point_of_care="",
-    department="", place_withheld=False, given=True, action="search", service="results", purpose="TREAT", basis="", says="",
-    law="", rule="gp", seen=(), acute=False, self_declared=False, mark="",
-)  # fmt: skip
 
 
 def names(platform: Standing, about: str, correlation: str) -> tuple[dict[str, Named], list[Seen]]:
@@ -40,7 +38,8 @@ def names(platform: Standing, about: str, correlation: str) -> tuple[dict[str, N
         mine = [entry for entry in page.entries if entry.origin.correlation == correlation]
         looks: Grant = await admit(ref, "results", "read")
         async with store.pool.acquire() as conn:
-            return await named(conn, reader, looks, to_name(mine)), list(to_name(mine))
+            told = [seen for entry in mine for seen in entry.seen]
+            return await named(conn, reader, looks, told), list(with_names(told))
 
     return platform.run(read())
 
@@ -75,10 +74,25 @@ def test_that_they_were_named_is_in_the_log_with_the_records(platform: Standing)
     assert [str(one) for one in row["ids"]] == answer.ids()
 
 
-def test_only_what_has_a_name_is_looked_up_each_once_and_not_without_end() -> None:
+def test_only_what_has_a_name_is_looked_up_each_once() -> None:
     blood, sample = Seen("Observation", "a", 1), Seen("Specimen", "b", 1)
-    assert to_name([replace(LINE, seen=(blood, sample)), replace(LINE, seen=(replace(blood, version=2),))]) == (
-        replace(blood, version=2),
-    )
-    many = tuple(Seen("Observation", str(n), 1) for n in range(NAMED_LIMIT + 5))
-    assert to_name([replace(LINE, seen=many)]) == many[:NAMED_LIMIT]
+    assert with_names([blood, sample, replace(blood, version=2)]) == (replace(blood, version=2),)
+
+
+async def test_names_are_not_looked_up_without_end_and_not_at_all_where_there_is_nothing_to_name() -> None:
+    asked: list[Any] = []
+
+    class Counting:
+        async def named(self, conn: Any, grant: Any, wanted: Any) -> list[Any]:
+            asked.append(wanted)
+            return []
+
+    def read(told: Iterable[Seen]) -> Any:
+        nobody: Any = None
+        return named(nobody, Counting(), nobody, told)  # type: ignore[arg-type]
+
+    many = [Seen("Observation", str(UUID(int=n)), 1) for n in range(NAMED_LIMIT + 5)]
+    assert await read(many) == {}
+    assert asked == [[(type_number("Observation"), UUID(int=n)) for n in range(NAMED_LIMIT)]]
+    assert await read([Seen("Specimen", str(UUID(int=1)), 1), Seen("Observation", "no id", 1)]) == {}
+    assert len(asked) == 1

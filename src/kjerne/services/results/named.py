@@ -14,15 +14,16 @@ from kjerne.access import Grant
 from kjerne.fhir.definitions import type_number
 from kjerne.fhir.encode import decode
 from kjerne.services.results import points
+from kjerne.services.results.answers import name_of
 from kjerne.services.results.values import When, concept_text
-from kjerne.store.log_entry import LogEntry, Seen
+from kjerne.store.log_entry import Seen
 from kjerne.store.pool import Connection
 from kjerne.store.reading import Reader
 from kjerne.store.sealed_id import SealedIds
 
 NAMED_LIMIT: Final = 200
 """Records named at a time: a page of the log, not the whole of it."""
-_NAMED_TYPES: Final = ("Observation", "DiagnosticReport", "ServiceRequest")
+NAMED_TYPES: Final = ("Observation", "DiagnosticReport", "ServiceRequest")
 """Specimens and those who performed come with these, and have no name of their own that says anything."""
 
 
@@ -34,18 +35,18 @@ class Named:
     at: When | None
 
 
-def to_name(entries: Iterable[LogEntry]) -> tuple[Seen, ...]:
-    """The records that these lines tell of and that have a name, each once, in order; at most `NAMED_LIMIT`."""
-    found = {(seen.type, seen.id): seen for entry in entries for seen in entry.seen if seen.type in _NAMED_TYPES}
-    return tuple(found.values())[:NAMED_LIMIT]
+def with_names(told: Iterable[Seen]) -> tuple[Seen, ...]:
+    """Those that have a name, each record once, in order."""
+    return tuple({(seen.type, seen.id): seen for seen in told if seen.type in NAMED_TYPES}.values())
 
 
 async def named(conn: Connection, reader: Reader, grant: Grant, wanted: Iterable[Seen]) -> dict[str, Named]:
-    """Names by record id, of those of `wanted` that the grant opens today.
+    """Names by record id, of the first `NAMED_LIMIT` of `wanted` that the grant opens today.
 
     One that is withheld, withdrawn, deleted or not yet released has none. Raises `Stale`.
     """
-    asked = [(type_number(seen.type), id_) for seen in wanted if (id_ := SealedIds.parse(seen.id))]
+    named_ = with_names(wanted)[:NAMED_LIMIT]
+    asked = [(type_number(seen.type), id_) for seen in named_ if (id_ := SealedIds.parse(seen.id))]
     if not asked:
         return {}
     records = await reader.named(conn, grant, asked)
@@ -53,4 +54,5 @@ async def named(conn: Connection, reader: Reader, grant: Grant, wanted: Iterable
 
 
 def _named(tree: Mapping[str, Any]) -> Named:
-    return Named(concept_text(tree.get("code")), points.taken(dict(tree)))
+    report = tree["resourceType"] == "DiagnosticReport"
+    return Named(name_of(dict(tree)) if report else concept_text(tree.get("code")), points.taken(dict(tree)))
