@@ -117,6 +117,15 @@ async def test_a_grant_for_something_else_opens_no_page_and_reads_nothing(opened
     assert stored.asked == []
 
 
+async def test_one_line_is_asked_for_by_its_place_alone(opened: Any) -> None:
+    stored, place = Stored(ROWS[:1], 1, more=False), Place(NOW, UUID(int=1))
+    line = await opened(stored).line(reading(), place, "en")
+    (_, _, wanted, _, _, more), _ = stored.asked
+    assert (wanted, more["limit"], more["choices"]) == (Wanted(only=place), 1, False)
+    assert line.says == "The place of care saw the information as part of treatment."
+    assert await opened(Stored([], 0, more=False)).line(reading(), place) is None
+
+
 async def test_the_number_is_that_of_the_patient_of_the_grant(opened: Any) -> None:
     grant = reading(CHILDS, as_relative=True)
     assert await opened(Stored([], 0, more=False)).number(grant) == f"the number of {grant.subject.patient}"
