@@ -111,6 +111,31 @@ def test_a_fault_is_named_by_its_element(changes: dict[str, Any], where: str) ->
     assert faults(**changes) == [f"Observation{where}"]
 
 
+def sampled(data: Any) -> dict[str, Any]:
+    return {"origin": {"value": 0}, "period": 10, "dimensions": 1, "data": data}
+
+
+BAD_SAMPLES = [
+    "1 ? 3", "a", "-", "1,2", "sNaN", "NaN", "Infinity", "-Infinity", "1E1000000000", "1e999999", "1  2", " 1", "1 ", "1\n2",
+    "1\u00a02", "1_0", "+1", ".5", "1.", "007", "e", "\u0661", "1" * 31, "1." + "1" * 31, "1e100", 1,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("data", BAD_SAMPLES)
+def test_samples_that_are_no_numbers_are_a_fault_wherever_they_stand(data: Any) -> None:
+    value = {"valueSampledData": sampled(data)}
+    assert faults(valueQuantity=None, **value) == ["Observation.valueSampledData.data"]
+    part = {"code": {"text": "x"}, **value}
+    assert faults(component=[part]) == ["Observation.component[0].valueSampledData.data"]
+    former = [{"url": "urn:x", "extension": [{"url": "value", **value}]}]
+    assert faults(extension=former) == ["Observation.extension[0].extension[0].valueSampledData.data"]
+
+
+@pytest.mark.parametrize("data", ["1", "0 -0.5 12 E U L", "1e-7 2.50E+3", " ".join(["2041"] * 50_000)])
+def test_samples_as_r4_writes_them_are_right(data: str) -> None:
+    assert faults(valueQuantity=None, valueSampledData=sampled(data)) == []
+
+
 def test_the_type_must_be_the_one_that_was_asked_for() -> None:
     assert check({"resourceType": "Patient"}, "Observation")[0].where == "resourceType"
 

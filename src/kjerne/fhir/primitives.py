@@ -24,6 +24,8 @@ _UUID: Final = re.compile(r"urn:uuid:[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}
 _DATE: Final = re.compile(r"\d{4}(?:-\d\d(?:-\d\d)?)?", re.ASCII)
 _INSTANT: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,12})?(?:Z|[+-]\d\d:\d\d)", re.ASCII)
 _TIME: Final = re.compile(r"(?:[01]\d|2[0-3]):[0-5]\d:(?:[0-5]\d|60)(?:\.\d{1,12})?", re.ASCII)
+_SAMPLE = r"(?:-?(?:0|[1-9][0-9]{0,29})(?:\.[0-9]{1,30})?(?:[eE][-+]?[0-9]{1,2})?|[EUL])"
+_SAMPLES: Final = re.compile(rf"{_SAMPLE}(?: {_SAMPLE})*+")
 _UNSAFE_XHTML: Final = re.compile(
     r"<[!?](?!--)|<(?:script|style|iframe|object|embed|form|input|base|link|meta|svg|math)\b|\son[a-z]+\s*=|javascript:",
     re.IGNORECASE,
@@ -128,6 +130,11 @@ def _is_time(value: Any) -> bool:
     return type(value) is str and _TIME.fullmatch(value) is not None
 
 
+def _is_sampled(value: Any) -> bool:
+    """Numbers as R4 writes a decimal, or E (error), U (under) and L (over), one space between."""
+    return is_string(value) and _SAMPLES.fullmatch(value) is not None
+
+
 def _is_xhtml(value: Any) -> bool:
     """Narrative rules txt-1 and txt-2 as far as text alone shows them: one div with content, nothing active."""
     if not is_string(value):
@@ -157,7 +164,11 @@ CHECKS: Final[dict[str, Check]] = {
     "instant": is_instant,
     "time": _is_time,
     "xhtml": _is_xhtml,
+    "samples": _is_sampled,
 }
+
+NARROWER: Final = {("SampledData", "data"): "samples"}
+"""Elements that R4's definitions call a string, though its text says which strings (datatypes.html#SampledData)."""
 
 SAYS: Final = {
     "string": "must be text that is not empty and has no control characters",
@@ -180,4 +191,5 @@ SAYS: Final = {
     "instant": "must be a moment with seconds and time zone",
     "time": "must be a time hh:mm:ss",
     "xhtml": "must be one <div> with content and nothing active in it",
+    "samples": "must be decimal numbers, E, U or L with one space between, of 30 digits at most on either side of the point",
 }

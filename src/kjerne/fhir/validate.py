@@ -17,7 +17,7 @@ from kjerne.errors import Fault
 from kjerne.fhir import definitions
 from kjerne.fhir.definitions import TYPES, Element
 from kjerne.fhir.invariants import INVARIANTS, Invariant
-from kjerne.fhir.primitives import CHECKS, SAYS, Check
+from kjerne.fhir.primitives import CHECKS, NARROWER, SAYS, Check
 
 FAULTS_LIMIT: Final = 100
 """Enough to mend a resource by; a hostile one cannot make a list longer than itself."""
@@ -58,7 +58,8 @@ def _structure(type: str) -> Checker:
     required: list[tuple[str, frozenset[str]]] = []
     choices: list[frozenset[str]] = []
     for element in definitions.elements(type).values():
-        names = dict(_names(element))
+        narrower = NARROWER.get((type, element.name))
+        names = {element.name: narrower} if narrower else dict(_names(element))
         for name, of in names.items():
             one = _value(element, of)
             rules[name] = _list(one) if element.many else one

@@ -69,6 +69,35 @@ def test_what_was_sampled_is_told_by_number_and_limits() -> None:
     assert values.value_of({"valueSampledData": nothing}) == Value(joint="samples", count=2)
 
 
+@pytest.mark.parametrize(
+    "data", ["1 ? 3", "a", "-", "1,2", "sNaN", "NaN", "Infinity", "1E1000000000", "1e999999", "1e-999999", "0e999999"]
+)
+def test_samples_that_nobody_could_read_are_no_value_and_break_nothing(data: str) -> None:
+    value = {"valueSampledData": {"origin": amount("0"), "period": 10, "dimensions": 1, "data": data}}
+    assert values.value_of(value) is None
+    stored = r.observation("1", "EKG", "", "2026-11-20") | value | {"component": [{"code": {"text": "x"}, **value}]}
+    former = r.change("corrected", "2026-11-21T08:00:00+01:00", **value)
+    corrected = r.observation("2", "EKG", "", "2026-11-20", text="Normal", status="amended", extension=(former,))
+    for one in (stored, corrected):
+        assert points.point_of(one)
+
+
+@pytest.mark.parametrize("number", ["1e999999", "-1e999999", "1e-999999", "NaN", "1" * 1000, "0." + "0" * 1000])
+def test_a_number_that_would_fill_the_page_is_no_value(number: str) -> None:
+    far = {"value": Decimal(number)}
+    factor = {"origin": amount("1"), "factor": Decimal(number), "dimensions": 1, "data": "2"}
+    assert values.value_of({"valueQuantity": far}) is None
+    assert values.value_of({"valueRange": {"low": far}}) is None
+    assert values.value_of({"valueRatio": {"numerator": far, "denominator": far}}) is None
+    assert values.value_of({"valueSampledData": factor}) is None
+    assert points.range_of({"referenceRange": [{"low": far, "high": far}]}) == points.Range()
+
+
+def test_samples_that_are_far_out_only_together_are_no_value() -> None:
+    sampled = {"origin": amount("0"), "factor": Decimal("1e100"), "dimensions": 1, "data": "1e99"}
+    assert values.value_of({"valueSampledData": sampled}) is None
+
+
 def test_a_number_read_from_bytes_keeps_its_digits() -> None:
     sent = decode(b'{"valueRatio": {"numerator": {"value": 1.50}, "denominator": {"value": 2}}}')
     value = values.value_of(sent)

@@ -13,7 +13,17 @@ from decimal import Decimal
 from typing import Any, Final, Literal
 
 from kjerne.services.results.kith.times import FIRST_YEAR, LAST_YEAR
-from kjerne.services.results.values import OSLO, Resource, Value, When, concept_text, extensions, value_of, when
+from kjerne.services.results.values import (
+    OSLO,
+    Resource,
+    Value,
+    When,
+    concept_text,
+    decimal_of,
+    extensions,
+    value_of,
+    when,
+)
 
 Mark = Literal["", "corrected", "withdrawn", "preliminary", "not-repeated"]
 Absent = Literal["", "not-performed", "waiting", "unknown"]
@@ -209,11 +219,7 @@ def range_of(observation: Resource) -> Range:
     """The reference range beside the value; only the first, which is the one the laboratory reports by."""
     ranges = observation.get("referenceRange") or [{}]
     low, high = (ranges[0].get(end, {}).get("value") for end in ("low", "high"))
-    return Range(
-        None if low is None else Decimal(str(low)),
-        None if high is None else Decimal(str(high)),
-        str(ranges[0].get("text", "")),
-    )
+    return Range(decimal_of(low), decimal_of(high), str(ranges[0].get("text", "")))
 
 
 def flag_of(observation: Resource, value: Value, span: Range) -> Flag | None:

@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import Any, Final, Literal
 from zoneinfo import ZoneInfo
 
@@ -27,6 +27,8 @@ UNIT_OF_TEXT: Final = "/StructureDefinition/unit"
 _UCUM: Final = "http://unitsofmeasure.org"
 _PLAIN_UNIT: Final = re.compile(r"(?:10\*(?P<power>[0-9]{1,2})|(?P<micro>u)?(?P<rest>[A-Za-z]+))(?P<below>/[A-Za-z]+)?")
 _RAISED: Final = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
+POWER_LIMIT: Final = 150
+"""Furthest from 1 that a number is read, in powers of ten: either door lets in some 130, and digits are written out."""
 _NO_NUMBER: Final = frozenset({"E", "U", "L"})
 """What stands in SampledData where nothing could be measured: an error, under and over what the device can."""
 
@@ -106,11 +108,31 @@ def value_of(observation: Resource) -> Value | None:
     return None
 
 
+def decimal_of(sent: Any) -> Decimal | None:
+    """A number with its digits as sent; None where there is none, or it is one that nobody could read.
+
+    What was taken in before a door was narrowed is read all the same, so nothing here may break on it.
+
+    >>> decimal_of("1.10"), decimal_of("1e999999"), decimal_of("NaN"), decimal_of("?"), decimal_of(None)
+    (Decimal('1.10'), None, None, None, None)
+    """
+    try:
+        number = Decimal(str(sent))
+    except InvalidOperation:
+        return None
+    return number if _is_readable(number) else None
+
+
+def _is_readable(number: Decimal) -> bool:
+    exponent = number.as_tuple().exponent
+    return isinstance(exponent, int) and abs(exponent) <= POWER_LIMIT and abs(number.adjusted()) <= POWER_LIMIT
+
+
 def _number(quantity: Mapping[str, Any] | None) -> Value | None:
-    number = (quantity or {}).get("value")
+    number = decimal_of((quantity or {}).get("value"))
     if quantity is None or number is None:
         return None
-    return Value(Decimal(str(number)), str(quantity.get("comparator", "")), _unit(quantity))
+    return Value(number, str(quantity.get("comparator", "")), _unit(quantity))
 
 
 def _text(text: str) -> Value | None:
@@ -158,13 +180,21 @@ def _joined(joint: Literal["ratio", "range", "period"], one: Value | None, other
 
 
 def _samples(sampled: Mapping[str, Any]) -> Value | None:
-    """How many were sampled and between which values; of several dimensions together that would say nothing."""
+    """How many were sampled and between which values; of several dimensions together that would say nothing.
+
+    None where one of them is no number.
+    """
     sent = str(sampled.get("data", "")).split()
     origin, dimensions = sampled.get("origin", {}), int(sampled.get("dimensions", 1))
     if not sent:
         return None
-    zero, factor = Decimal(str(origin.get("value", 0))), Decimal(str(sampled.get("factor", 1)))
-    numbers = [zero + factor * Decimal(one) for one in sent if one not in _NO_NUMBER]
+    zero, factor = decimal_of(origin.get("value", 0)), decimal_of(sampled.get("factor", 1))
+    samples = [decimal_of(one) for one in sent if one not in _NO_NUMBER]
+    if zero is None or factor is None or None in samples:
+        return None
+    numbers = [zero + factor * one for one in samples if one is not None]
+    if not all(_is_readable(number) for number in numbers):
+        return None
     single = dimensions == 1 and bool(numbers)
     ends = (Value(min(numbers)), Value(max(numbers))) if single else None
     return Value(unit=_unit(origin) if single else "", ends=ends, joint="samples", count=len(sent) // dimensions)
@@ -237,7 +267,7 @@ _READERS: Final[Mapping[str, Callable[[Any], Value | None]]] = {
     "valueCodeableConcept": _concept_value,
     "valueString": _text,
     "valueBoolean": lambda truth: Value(truth=truth),
-    "valueInteger": lambda number: Value(Decimal(str(number))),
+    "valueInteger": lambda number: _number({"value": number}),
     "valueRange": _range,
     "valueRatio": _ratio,
     "valueSampledData": _samples,
