@@ -7,14 +7,18 @@ what could not be verified) is written by hand and left alone.
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import timedelta
+from itertools import groupby
 from pathlib import Path
+from typing import Final
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "src"))
 
 from kjerne.access import SHUT_BY_PATIENT, Label
 from kjerne.policy.facts import ROLES, SCOPES
 from kjerne.policy.rule import Rule, Section
+from kjerne.policy.services import SERVICES, Closing, Service
 from kjerne.policy.table import NO_RULE, SECTIONS, UNKNOWN_PERSON
 from kjerne.policy.words import RULE_WORDS
 
@@ -24,27 +28,121 @@ END = "<!-- made by tools/build_law.py: do not edit above -->"
 
 
 def generated() -> str:
-    """The tables of rules, roles, scopes and words, as Markdown."""
-    lines = [BEGIN, ""]
-    for section in SECTIONS:
-        lines += _section(section)
+    """The tables of services, rules, roles, scopes and words, as Markdown."""
+    lines = [BEGIN, "", *_services()]
+    for _, sections in groupby(SECTIONS, key=lambda section: section.title):
+        lines += _section(tuple(sections))
     lines += [*_defaults(), *_roles(), *_scopes(), *_words(), END]
     return "\n".join(lines)
 
 
-def _section(section: Section) -> Iterator[str]:
-    who = ", ".join(sorted(section.kinds)) or "everybody"
-    services = ", ".join(sorted(section.services)) or "every service"
-    actions = ", ".join(sorted(section.actions)) or "every action"
-    yield f"### {section.title}"
-    yield ""
-    yield f"Callers: {who}. Services: {services}. Actions: {actions}."
-    yield ""
-    yield from _table(("rule", "fits when", "then", "law"), (_row(rule) for rule in section.rules))
+_OPENED: Final = {
+    "declared": "declared consent or emergency",
+    "weighty": "weighty reasons: explicit consent, or an emergency with its reason (FORHOYET_…)",
+    "nothing": "nothing",
+}
 
 
-def _row(rule: Rule) -> tuple[str, ...]:
-    return f"`{rule.id}`", _when(rule), _then(rule), rule.law
+def _law_of(closing: Closing | None) -> str:
+    return closing.law if closing else "–"
+
+
+def _closing(closing: Closing | None) -> str:
+    if closing is None:
+        return "–"
+    how = "closed at once, but for weighty reasons" if closing.yields else "closed at once"
+    if closing.deleted_after is None:
+        how += "; nothing is deleted"
+    elif closing.deleted_after == timedelta(0):
+        how += "; deleted at once, the key of this service about her destroyed"
+    else:
+        how += f"; deleted after {closing.deleted_after.days} days, the key of this service about her destroyed"
+    return f"{how}. Stays: {closing.stays}"
+
+
+def _roles_that(one: Service, *, needs_consent: bool) -> str:
+    return _list(code for code, role in one.roles.items() if role.needs_consent == needs_consent)
+
+
+def _windows(one: Service) -> str:
+    if not one.windows:
+        return "–"
+    ages = (f"{code} {f'[0, {years}) years' if years else 'every age'}" for code, years in one.windows.items())
+    return f"without `{one.unlimited_scope}`: {', '.join(ages)}; other classes shut"
+
+
+def _list(words: Iterable[str]) -> str:
+    return ", ".join(sorted(words)) or "–"
+
+
+_COLUMNS: Final[Mapping[str, Callable[[Service], str]]] = {
+    "in use": lambda one: "yes" if one.in_use else "not yet",
+    "ground on which personnel look": lambda one: one.ground.looking,
+    "her consent to the service itself": lambda one: _law_of(one.agreement),
+    "look without consent": lambda one: _roles_that(one, needs_consent=False),
+    "look with her consent": lambda one: _roles_that(one, needs_consent=True),
+    "may set the normal rules aside": lambda one: _list(code for code, role in one.roles.items() if role.breaks_glass),
+    "purposes": lambda one: _list(one.purposes),
+    "opt-out": lambda one: _closing(one.opt_out),
+    "a restriction is opened by": lambda one: _OPENED[one.opens],
+    "consent to the service withdrawn": lambda one: _closing(one.agreement),
+    "kept": lambda one: one.retention,
+    "seen by": lambda one: _list(one.sight),
+    "registered by personnel": lambda one: (
+        "; ".join(f"{code}: {_list(what)}" for code, what in one.registers.items()) or "–"
+    ),
+    "sent in by systems": lambda one: "yes" if one.sources else "–",
+    "asked for by a contact point": lambda one: "yes" if one.contact_point else "–",
+    "ages of documents": _windows,
+}
+
+
+def _services() -> Iterator[str]:
+    yield "### The services and their law"
+    yield ""
+    rows = ((f"**{name}**", *(say(one) for one in SERVICES.values())) for name, say in _COLUMNS.items())
+    yield from _table(("", *SERVICES), rows)
+
+
+def _section(sections: tuple[Section, ...]) -> Iterator[str]:
+    """A table for all services that have these rows, each with the services that it is for where that is not all."""
+    first, names = sections[0], [name for section in sections for name in sorted(section.services)]
+    who = ", ".join(sorted(first.kinds)) or "everybody"
+    actions = ", ".join(sorted(first.actions)) or "every action"
+    yield f"### {first.title}"
+    yield ""
+    yield f"Callers: {who}. Services: {', '.join(names) or 'every service'}. Actions: {actions}."
+    yield ""
+    yield from _table(("rule", "fits when", "then", "law"), _rows(sections, names))
+
+
+def _rows(sections: tuple[Section, ...], names: list[str]) -> Iterator[tuple[str, ...]]:
+    """The rows in the order in which every service reads them, those that differ by service in more than law apart."""
+    order: list[tuple[str, str, str]] = []
+    laws: dict[tuple[str, str, str], dict[str, list[str]]] = {}
+    for section in sections:
+        at = 0
+        for rule in section.rules:
+            key = (f"`{rule.id}`", _when(rule), _then(rule))
+            if key not in laws:
+                order.insert(at, key)
+                laws[key] = {}
+            laws[key].setdefault(rule.law, []).extend(sorted(section.services))
+            at = order.index(key) + 1
+    for key in order:
+        yield *key[:2], _for_some(key[2], laws[key], names), _told(laws[key])
+
+
+def _for_some(then: str, laws: dict[str, list[str]], names: list[str]) -> str:
+    of = [name for some in laws.values() for name in some]
+    return then if len(of) == len(names) else f"{then} ({', '.join(of)})"
+
+
+def _told(laws: dict[str, list[str]]) -> str:
+    """One law, or each with the services that it is for."""
+    if len(laws) == 1:
+        return next(iter(laws))
+    return ". ".join(f"{', '.join(of).capitalize()}: {law}" for law, of in laws.items())
 
 
 def _when(rule: Rule) -> str:

@@ -306,7 +306,8 @@ class Grant:
     """What this caller may do with this patient's records, on which ground. Constructed in `policy.rules` alone.
 
     `hides` are the labels that stay shut; `released_only` shuts what is not yet released to the citizen (checked when
-    read, not when a job ran). `law` and `says` are what the patient reads in her log.
+    read, not when a job ran). `law` and `says` are what the patient reads in her log. `windows` (documents) are the classes
+    it opens, each from its first day on, None from the beginning; without any it opens all.
     """
 
     caller: Caller
@@ -328,6 +329,7 @@ class Grant:
     """What the caller says of it in her own words, sealed for the log (`store.audit.with_words`)."""
     instead_of: Denial | None = None
     """The refusal that is not told (`policy.unsaid`): the grant opens nobody's records, and the log's row is the refusal's."""
+    windows: tuple[tuple[str, date | None], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,8 +44,8 @@ from kjerne.policy.caller import Registered, must_be_fresh
 from kjerne.policy.caller import caller as caller_of
 from kjerne.policy.choosing import Choosing
 from kjerne.policy.claims import Claims
-from kjerne.policy.facts import SERVICES
 from kjerne.policy.privacy import deletion_of
+from kjerne.policy.services import IN_USE
 from kjerne.registries import identifiers
 from kjerne.services.access_log.api import AccessLogApi
 from kjerne.services.consents import ConsentsApi
@@ -119,7 +119,7 @@ class House:
         self.provider: Told = no_provider
         self.asker = Asker(store.pool, self.finder, self.parse_search)
         self.crew = Crew()
-        self.register = Register(store.pool, SERVICES)
+        self.register = Register(store.pool, IN_USE)
         self.intake = Intake(store, clock, settings, self.read, self.digest, is_synthetic)
 
     def digest(self, number: str) -> bytes:

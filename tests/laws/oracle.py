@@ -2,7 +2,8 @@
 
 Where the product walks down a table to the first row that fits, this asks each law by itself whether it speaks against,
 and gives only when none does. It counts birthdays where the product counts years, and knows summer time by its rule.
-Each function names its source; what the sources leave open is settled in docs/law.md, conflicts K1 to K37.
+Each function names its source; what the sources leave open is settled in docs/law.md, conflicts K1 to K49. What personnel
+and systems meet in the services beside results is in `services_oracle`.
 """
 
 from __future__ import annotations
@@ -103,6 +104,7 @@ class Situation:
     wills: tuple[Will, ...] = ()
     memberships: tuple[Membership, ...] = ()
     jurisdiction: str = "NO"
+    what: str = ""
 
 
 @dataclass(frozen=True)
@@ -110,7 +112,8 @@ class Answer:
     """Given or not; what an API may say of the patient's choice; what stays hidden; how it is set apart in the log.
 
     `tells_address`: a refusal that says that the patient's address is protected. `looks_empty`: a refusal that nobody can
-    tell from a patient of whom nothing is there.
+    tell from a patient of whom nothing is there. `too_old`: documents that stay shut for
+    their age or class, of those that are asked about (`services_oracle.SHELF`).
     """
 
     given: bool
@@ -121,6 +124,7 @@ class Answer:
     purpose: str = ""
     tells_address: bool = False
     looks_empty: bool = False
+    too_old: frozenset[tuple[str, date]] = frozenset()
 
 
 def answer(s: Situation) -> Answer:
@@ -141,12 +145,20 @@ def answer(s: Situation) -> Answer:
 # SMART App Launch 2.2: scopes are what the app asked for at most (K26: beside the national scope, never instead)
 
 RESULT_TYPES = {"DiagnosticReport", "Observation", "ServiceRequest", "Specimen", "PractitionerRole", "Binary"}
+TYPES = {
+    "results": RESULT_TYPES,
+    "critical-information": {"AllergyIntolerance", "Condition", "DeviceUseStatement", "Procedure", "Flag"},
+    "documents": {"DocumentReference", "Binary"},
+    "measurements": {"Observation"},
+    "cross-border": {"DocumentReference", "Binary"},
+}
+"""Maternity speaks no FHIR: no such scope leaves anything of it."""
 
 
 def smart_scopes_leave_something(s: Situation) -> bool:
     """Of what the action needs at least one thing; of what opens a whole message or the log of it, everything."""
     pieces = {piece for scope in s.smart for piece in pieces_of(scope, s.kind)}
-    types = RESULT_TYPES if s.service == "results" else set()
+    types: set[str] = TYPES.get(s.service, set())
     if s.action == "link":
         return False
     if s.action in ("examine", "trace"):
@@ -171,7 +183,7 @@ def pieces_of(scope: str, kind: str) -> set[tuple[str, str, str]]:
     said, query, _ = rest.partition("?")
     type_, letters = said.rsplit(".", 1)
     letters = {"read": "rs", "write": "cud", "*": "cruds"}.get(letters, letters)
-    types = RESULT_TYPES | {"AuditEvent", "Consent"} if type_ == "*" else {type_}
+    types = {"AuditEvent", "Consent"}.union(*TYPES.values()) if type_ == "*" else {type_}
     return {(one, letter, "part" if query else "whole") for one in types for letter in letters}
 
 
@@ -462,12 +474,17 @@ def citizen(s: Situation) -> Answer:
 
 
 def may_ask(s: Situation) -> bool:
-    """The citizen's scope covers own results, the log of every service and the choices; the log has one of its own."""
+    """The citizen's scope covers what she sees (K47), the log of every service and the choices; the log has one of its own."""
     if s.action == "insight":
         return bool({"kjerne:citizen", "kjerne:insight"} & s.scopes)
     if s.action in ("choose", "ask"):
         return "kjerne:citizen" in s.scopes
-    return "kjerne:citizen" in s.scopes and s.service == "results" and s.action in (*LOOKING, "download")
+    seen = s.service in (*SEEN_BY_PROXIES, "measurements", "maternity") and s.action in LOOKING
+    return "kjerne:citizen" in s.scopes and (seen or (s.service, s.action) == ("results", "download"))
+
+
+SEEN_BY_PROXIES = ("results", "critical-information", "documents")
+"""What proxies and guardians see (K28, K47)."""
 
 
 def in_whose_name(s: Situation) -> str:
@@ -476,9 +493,10 @@ def in_whose_name(s: Situation) -> str:
         return "PATRQT" if has_turned(s, 16) else ""
     if is_protected(s.address) or is_protected(s.own_address) or s.own_death:
         return ""
-    if stands_in_as(s, "parent") and not has_turned(s, 12) and s.a_parent_lives_with_child is True:
+    hers_alone = s.service == "maternity" and s.action in LOOKING
+    if stands_in_as(s, "parent") and not has_turned(s, 12) and s.a_parent_lives_with_child is True and not hers_alone:
         return "FAMRQT"
-    if s.service == "results" and s.action in (*LOOKING, "insight"):
+    if s.service in SEEN_BY_PROXIES and s.action in (*LOOKING, "insight"):
         return "PWATRNY" if may_see_as_proxy(s) or may_see_as_guardian(s) else ""
     return ""
 
@@ -528,17 +546,10 @@ def system(s: Situation) -> Answer:
 
 # Those who run the platform
 
-EVERYTHING = frozenset(
-    {
-        "restricted",
-        "withheld from citizen",
-        "withheld from parents",
-        "withheld from youth",
-        "not the mother's",
-        "withdrawn",
-        "restricted here",
-    }
-)
+EVERYTHING = frozenset({
+    "restricted", "withheld from citizen", "withheld from parents", "withheld from youth", "not the mother's",
+    "withdrawn", "restricted here",
+})  # fmt: skip
 
 
 def registrar(s: Situation) -> Answer:

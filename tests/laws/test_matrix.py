@@ -20,7 +20,8 @@ from kjerne.fhir.smart import limits
 from kjerne.policy.rules import decide, mark_of
 from kjerne.policy.unsaid import unsaid
 
-from .oracle import Answer, Attest, Bond, Membership, Situation, Will, answer, day_in_norway
+from .oracle import Answer, Attest, Bond, Membership, Situation, Will, day_in_norway
+from .services_oracle import OTHERS, SHELF, TO_LOOK, TO_REGISTER, TO_SEND, answer
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
@@ -327,11 +328,20 @@ def in_the_oracles_words(decision: Grant | Denial) -> Answer:
         return Answer(given=False, looks_empty=not decision.subject.keys)
     hidden = frozenset(WORDS[label] for label in Label if label in decision.hides)
     hidden |= {f"part {slot}" for slot in range(PARTS) if part_label(slot) in decision.hides}
-    return Answer(True, "", hidden, decision.released_only, mark_of(decision.rule), decision.purpose)
+    opens = dict(decision.windows)
+    too_old = frozenset(one for one in SHELF if opens and not _is_open(opens, *one))
+    return Answer(True, "", hidden, decision.released_only, mark_of(decision.rule), decision.purpose, too_old=too_old)
+
+
+def _is_open(opens: dict[str, date | None], kind: str, begun: date) -> bool:
+    first = opens.get(kind, date.max)
+    return first is None or begun >= first
 
 
 def product_answers(s: Situation, caller: Caller, subject: Subject) -> Answer:
-    decision = decide(caller, subject, s.service, s.action, basis=s.basis, purpose=s.purpose, now=s.now)  # type: ignore[arg-type]
+    decision = decide(  # type: ignore[arg-type]
+        caller, subject, s.service, s.action, basis=s.basis, purpose=s.purpose, now=s.now, what=s.what
+    )
     if s.jurisdiction == "EHDS" and isinstance(decision, Denial):
         decision = unsaid(decision, basis=s.basis, purpose=s.purpose)
     return in_the_oracles_words(decision)
@@ -481,14 +491,16 @@ def test_a_tie_binds_on_norwegian_days(first: date | None, after: date | None, n
 # Anything at all
 
 SEED = 20261123
+OF_OTHERS = frozenset({*TO_REGISTER.values(), *TO_SEND.values(), "kjerne:contact-point"}).union(*TO_LOOK.values())
 OPTIONS: dict[str, tuple[object, ...]] = {
     "kind": ("practitioner", "practitioner", "citizen", "system"),
     "action": ("search", "search", *OTHER_ACTIONS),
-    "service": ("results", "results", "documents"),
+    "service": ("results", "results", "documents", *OTHERS),
+    "what": ("", "radiotherapy", "crisis-plan", "verification", "record", "restricted-at-source"),
     "purpose": ("", "", *PURPOSES),
     "basis": BASES,
     "jurisdiction": ("NO", "EHDS"),
-    "scopes": (READ, READ, SELF.scopes, LAB.scopes, READ | SELF.scopes | LAB.scopes, OPERATIONS),
+    "scopes": (READ, READ, SELF.scopes, LAB.scopes, READ | SELF.scopes | LAB.scopes, OPERATIONS, OF_OTHERS, OF_OTHERS),
     "smart": (
         (),
         (),
@@ -532,7 +544,7 @@ FORMS = ("voksen", "voksen", "mindreaarig", "stadfestetFremtidsfullmakt", "forva
 def any_situation(chance: Random) -> Situation:
     pick = chance.choice
     wills = [
-        Will(pick(KINDS), pick(("", "results", "documents")), pick(NUMBERS),
+        Will(pick(KINDS), pick(("", "results", "documents", *OTHERS)), pick(NUMBERS),
              pick(PLACES), pick(INSTANTS), pick(INSTANTS), pick(GROUPS), pick(("", "", "radiology")),
              pick(("", "", ELSEWHERE)), chance.randrange(PARTS), chance.random() < 0.8, pick(("", "", "1", "2")))
         for _ in range(chance.randrange(3))
@@ -551,7 +563,7 @@ def any_situation(chance: Random) -> Situation:
         minutes_old=pick((-2, -1, 0, 30, 59, 60)),
     )
     members = [
-        Membership(pick(("consumer", "consumer", "source")), pick(("results", "results", "documents")),
+        Membership(pick(("consumer", "consumer", "source")), pick(("results", "results", *OTHERS)),
                    pick((None, None, *INSTANTS)), pick((None, None, *INSTANTS)), pick((True, True, False)))
         for _ in range(chance.randrange(4))
     ]  # fmt: skip

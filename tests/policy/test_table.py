@@ -14,14 +14,15 @@ from kjerne.policy.words import CHOICE_EFFECTS, RULE_WORDS, says
 from .cast import DOCTOR, doctor, patient
 from .test_rules import AT_A_PORTAL, ATTESTED, CITIZENS, EXAMINED, PERSONNEL, ask
 from .test_rules_systems import EXPORTED
+from .test_services import STORIES
 
 ROOT = Path(__file__).parents[2]
 
 
 def test_every_rule_has_a_name_of_its_own_a_law_and_words() -> None:
-    every = (*RULES, NO_RULE, UNKNOWN_PERSON)
-    assert len({rule.id for rule in every}) == len(every)
-    for rule in every:
+    own = [rule.id for section in SECTIONS if len(section.services) != 1 for rule in section.rules]
+    assert len(set(own)) == len(own)
+    for rule in (*RULES, NO_RULE, UNKNOWN_PERSON):
         assert rule.law
         assert rule.effect in ("grant", "deny")
         assert rule.says.endswith(".")
@@ -46,7 +47,7 @@ def test_every_rule_decides_some_story() -> None:
         "persons-linked",
         *(rule for _, rule in EXPORTED),
     }
-    told |= {row[3] for row in AT_A_PORTAL} | {"basis-not-signed"}
+    told |= {row[3] for row in AT_A_PORTAL} | {"basis-not-signed"} | {row[-1] for row in STORIES}
     assert {rule.id for rule in RULES} - told == set()
 
 
@@ -63,7 +64,7 @@ def test_every_grant_hides_what_was_filed_on_a_wrong_person_save_the_log_and_fil
     open_to_withdrawn = {rule.id for rule in RULES if rule.effect == "grant" and Label.WITHDRAWN not in rule.hides}
     assert open_to_withdrawn == {
         "own-log", "parent-log", "proxy-log", "guardian-log", "log-controlled",
-        "disclosed-to-source", "filed", "corrected-after-opt-out",
+        "disclosed-to-source", "filed", "corrected-after-opt-out", "sent-in", "put-right-after-opt-out",
     }  # fmt: skip
 
 

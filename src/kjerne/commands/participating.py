@@ -11,7 +11,7 @@ from uuid import uuid4
 from kjerne.access import Caller
 from kjerne.clock import SystemClock
 from kjerne.errors import Refusal
-from kjerne.policy.facts import SERVICES
+from kjerne.policy.services import IN_USE
 from kjerne.services.participation.api import LISTED, named, told_of_change, wanted
 from kjerne.services.participation.register import Asked, Change, Register
 from kjerne.settings import Settings
@@ -25,7 +25,7 @@ EVERYWHERE: Final = "everywhere"
 
 def listed(settings: Settings, asked: Mapping[str, str]) -> list[dict[str, Any]]:
     """Rows of the register as JSON, newest first, at most `LISTED`; filters as in `GET /participation`."""
-    filters = wanted(asked, sorted(SERVICES))
+    filters = wanted(asked, sorted(IN_USE))
 
     async def use(pool: Pool) -> list[dict[str, Any]]:
         async with pool.acquire() as conn:
@@ -39,7 +39,7 @@ def change(settings: Settings, asked: Asked, *, plan: bool) -> tuple[int, Change
     """Makes the change, or only says what it would do; the number of the row is 0 where there is none yet."""
 
     async def use(pool: Pool) -> tuple[int, Change]:
-        register, now = Register(pool, SERVICES), SystemClock().now()
+        register, now = Register(pool, IN_USE), SystemClock().now()
         if plan:
             planned = await register.plan(author(), asked, now)
             return asked.number, planned

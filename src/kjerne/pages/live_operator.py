@@ -15,7 +15,7 @@ from kjerne.exchange import Admit, PatientRef
 from kjerne.pages.house import Identity, Participants, RejectedQueue
 from kjerne.pages.live import SERVICE
 from kjerne.pages.live_answers import AnswerPages, operator
-from kjerne.policy.facts import SERVICES
+from kjerne.policy.services import IN_USE
 from kjerne.policy.taking_part import Absence, absence, takes_part
 from kjerne.services.participation.register import Asked, Change, Register
 from kjerne.services.persons.api import identified
@@ -111,7 +111,7 @@ class OperatorPages(AnswerPages):
         return identified(self._identify, one, "one"), identified(self._identify, other, "other")
 
     def _register(self) -> Register:
-        return Register(self.store.pool, SERVICES)
+        return Register(self.store.pool, IN_USE)
 
     async def _author(self, who: Identity) -> Caller:
         operator(who)

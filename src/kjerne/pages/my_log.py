@@ -17,7 +17,7 @@ from kjerne.pages.desk import Page
 from kjerne.pages.house import LogRow
 from kjerne.pages.my_house import LogPart
 from kjerne.pages.reader import person_of, rule_language
-from kjerne.policy.facts import SERVICES
+from kjerne.policy.services import IN_USE
 from kjerne.services.results.named import NAMED_TYPES, Named, with_names
 from kjerne.services.results.values import OSLO, When
 from kjerne.store.looks import Show, Wanted
@@ -71,7 +71,7 @@ def asked(typed: Mapping[str, str]) -> Wanted:
     organisation, service = typed.get("organisation", ""), typed.get("service", "")
     if not (organisation == "" or (organisation.isascii() and organisation.isdigit() and len(organisation) == 9)):
         raise Refusal(400, "There is no such organisation.", where="choice")
-    if service not in {"", *SERVICES}:
+    if service not in {"", *IN_USE}:
         raise Refusal(400, "There is no such service.", where="choice")
     since, last = _day(typed.get("from", "")), _day(typed.get("to", ""))
     if since and last and last < since:

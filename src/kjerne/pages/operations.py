@@ -14,7 +14,7 @@ from kjerne.errors import Refusal
 from kjerne.pages import words
 from kjerne.pages.desk import Page
 from kjerne.pages.live_operator import ROWS_SHOWN
-from kjerne.policy.facts import SERVICES
+from kjerne.policy.services import IN_USE
 from kjerne.services.participation.register import PHASES, Asked, Kind
 from kjerne.services.results.values import OSLO
 from kjerne.store.participation import Participation, Role, Wanted
@@ -29,7 +29,7 @@ FIELDS: Final[Mapping[Kind, tuple[str, ...]]] = {
 AT_ONCE: Final = timedelta(minutes=1)
 """What begins or ends within so long is told as now: the house looks at its clock after the page has."""
 _FILTERS: Final[Mapping[str, tuple[str, ...]]] = {
-    "service": tuple(sorted(SERVICES)),
+    "service": tuple(sorted(IN_USE)),
     "part": get_args(Role),
     "phase": PHASES,
     "state": STATES,

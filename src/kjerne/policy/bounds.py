@@ -11,9 +11,10 @@ from typing import Final
 from kjerne.access import Action
 from kjerne.fhir import smart
 from kjerne.policy.facts import Case
+from kjerne.policy.services import SERVICES
 
-RESULT_TYPES: Final = ("DiagnosticReport", "Observation", "ServiceRequest", "Specimen", "PractitionerRole", "Binary")
-TYPES_BY_SERVICE: Final[Mapping[str, tuple[str, ...]]] = {"results": RESULT_TYPES}
+RESULT_TYPES: Final = SERVICES["results"].types
+TYPES_BY_SERVICE: Final[Mapping[str, tuple[str, ...]]] = {name: one.types for name, one in SERVICES.items()}
 """Service -> the FHIR types it holds."""
 LETTERS: Final[Mapping[Action, str]] = {
     "read": "r",

@@ -6,8 +6,7 @@ lawyer reads. A fact looks at values only; it never reads a store or a clock. Te
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
 from datetime import date, datetime, timedelta
 from typing import Final
 
@@ -28,12 +27,13 @@ from kjerne.access import (
     Tie,
 )
 from kjerne.policy.people import ADULT, HEALTH_MAJORITY, OLDEST, PARENTS_UNTIL, UNBORN, age, norwegian_day
+from kjerne.policy.services import SERVICES, STAFF_PURPOSES, Role
 from kjerne.policy.taking_part import takes_part
 from kjerne.registries.protection import is_protected
 
-STAFF_PURPOSES: Final = frozenset({"TREAT", "ETREAT", "COC", "BTG"})
 CITIZEN_PURPOSES: Final = frozenset({"", "PATRQT", "FAMRQT", "PWATRNY"})
 LOOKING: Final[frozenset[Action]] = frozenset({"read", "search", "history"})
+WRITING: Final[frozenset[Action]] = frozenset({"file", "correct"})
 OPENING_BASES: Final = frozenset({"SAMTYKKE", "AKUTT", "FORHOYET_SAMTYKKE", "FORHOYET_AKUTT"})
 BASES: Final = OPENING_BASES | {"", "UNNTAK"}
 
@@ -43,24 +43,8 @@ CLOCK_SKEW: Final = timedelta(seconds=60)
 """How far ahead of ours the clock that made an attestation may be."""
 
 
-@dataclass(frozen=True, slots=True)
-class Role:
-    """What an authorisation (Volven 9060) may do in a service; a role that is not listed may do nothing."""
-
-    needs_consent: bool
-    breaks_glass: bool
-
-
-_FREE: Final = Role(needs_consent=False, breaks_glass=True)
-_BY_CONSENT: Final = Role(needs_consent=True, breaks_glass=False)
-
-ROLES: Final[Mapping[str, Mapping[str, Role]]] = {
-    "results": {
-        **dict.fromkeys(("LE", "SP", "AA", "PM"), _FREE),
-        **dict.fromkeys(("FA1", "FA2", "FT", "JO", "KI", "MT", "PS", "TL", "VP"), _BY_CONSENT),
-    },
-}
-"""Service -> authorisation -> role. Doctors, nurses and the acute chain need no consent; the others need it."""
+ROLES: Final[Mapping[str, Mapping[str, Role]]] = {name: one.roles for name, one in SERVICES.items()}
+"""Service -> authorisation -> role."""
 
 ROLE_GROUPS: Final[Mapping[str, frozenset[str]]] = {
     "doctors": frozenset({"LE"}),
@@ -71,36 +55,45 @@ ROLE_GROUPS: Final[Mapping[str, frozenset[str]]] = {
 }
 """The groups that a restriction can be against, by authorisation; whoever is in none of them is in `OTHERS`."""
 OTHERS: Final = "others"
+CITIZEN: Final = frozenset({"kjerne:citizen"})
+
+
+def _scopes() -> Iterator[tuple[tuple[CallerKind, str, Action], frozenset[str]]]:
+    """What each service asks of whoever looks, registers or sends in, as its law says."""
+    for name, one in SERVICES.items():
+        for action in LOOKING:
+            yield ("practitioner", name, action), one.scopes
+            if one.sight:
+                yield ("citizen", name, action), CITIZEN
+            if one.contact_point:
+                yield ("system", name, action), frozenset({one.contact_point})
+        for action in WRITING:
+            if one.registers:
+                yield ("practitioner", name, action), one.filing_scopes
+            if one.sources:
+                yield ("system", name, action), one.filing_scopes
+
 
 SCOPES: Final[Mapping[tuple[CallerKind, str, Action], frozenset[str]]] = {
-    ("practitioner", "results", "read"): frozenset({"nhn:pps/provesvar-read"}),
-    ("practitioner", "results", "search"): frozenset({"nhn:pps/provesvar-read"}),
-    ("practitioner", "results", "history"): frozenset({"nhn:pps/provesvar-read"}),
-    ("system", "results", "file"): frozenset({"nhn:pps/provesvar-write"}),
-    ("system", "results", "correct"): frozenset({"nhn:pps/provesvar-write"}),
+    **dict(sorted(_scopes())),
     ("system", "results", "disclose"): frozenset({DISCLOSURES}),
     ("system", "results", "examine"): frozenset({"nhn:pps/provesvar-write", OPERATIONS}),
     ("practitioner", "results", "examine"): frozenset({OPERATIONS}),
     ("system", "results", "trace"): frozenset({OPERATIONS}),
     ("practitioner", "results", "trace"): frozenset({OPERATIONS}),
-    ("citizen", "results", "read"): frozenset({"kjerne:citizen"}),
-    ("citizen", "results", "search"): frozenset({"kjerne:citizen"}),
-    ("citizen", "results", "history"): frozenset({"kjerne:citizen"}),
     ("citizen", "", "insight"): frozenset({"kjerne:citizen", "kjerne:insight"}),
-    ("citizen", "", "choose"): frozenset({"kjerne:citizen"}),
+    ("citizen", "", "choose"): CITIZEN,
     ("system", "", "insight"): frozenset({AUDIT}),
     ("system", "results", "export"): frozenset({OPERATIONS}),
     ("practitioner", "results", "export"): frozenset({OPERATIONS}),
     ("system", "", "link"): frozenset({OPERATIONS}),
     ("practitioner", "", "link"): frozenset({OPERATIONS}),
-    ("citizen", "", "ask"): frozenset({"kjerne:citizen"}),
-    ("citizen", "results", "download"): frozenset({"kjerne:citizen"}),
+    ("citizen", "", "ask"): CITIZEN,
+    ("citizen", "results", "download"): CITIZEN,
     ("system", "results", "handle"): frozenset({"nhn:pps/provesvar-write", OPERATIONS}),
     ("practitioner", "results", "handle"): frozenset({OPERATIONS}),
 }
 """Who, service (empty: every service), action -> the OAuth scopes of which the token must hold one."""
-SERVICES: Final = frozenset(service for _, service, _ in SCOPES if service)
-"""Those that organisations take part in."""
 
 
 class Case(msgspec.Struct, frozen=True):
@@ -108,7 +101,7 @@ class Case(msgspec.Struct, frozen=True):
 
     `choices` are the patient's choices in force now for this service, `ties` what binds her to the caller on this
     Norwegian `day`; `own` says that caller and patient are one person. `whole` and `parts` (marks) are what the patient has
-    restricted against this caller.
+    restricted against this caller. `what` is the kind of content that she wants to register, by the service's word for it.
     """
 
     caller: Caller
@@ -124,10 +117,19 @@ class Case(msgspec.Struct, frozen=True):
     own: bool
     whole: bool
     parts: int
+    what: str
 
 
 def case_of(
-    caller: Caller, subject: Subject, *, service: str, action: Action, basis: str, purpose: str, now: datetime
+    caller: Caller,
+    subject: Subject,
+    *,
+    service: str,
+    action: Action,
+    basis: str,
+    purpose: str,
+    now: datetime,
+    what: str = "",
 ) -> Case:
     """Gather what many facts share. An empty `purpose` or `basis` means the one that was signed with the caller."""
     if not purpose:
@@ -138,7 +140,7 @@ def case_of(
     ties = tuple([tie for tie in subject.ties if _binds(tie, day)])
     own = subject.caller_key in subject.keys or (bool(caller.digest) and caller.digest in subject.digests)
     whole, parts = _restricted(choices, caller, subject) if choices else (False, 0)
-    return Case(caller, subject, service, action, basis, purpose, now, day, choices, ties, own, whole, parts)
+    return Case(caller, subject, service, action, basis, purpose, now, day, choices, ties, own, whole, parts, what)
 
 
 def _holds(choice: Choice, service: str, now: datetime) -> bool:

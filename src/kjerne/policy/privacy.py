@@ -2,8 +2,9 @@
 
 Three refusals in rising strength (kjernejournal): a *restriction* against personnel, opened by declared consent or in
 an emergency and then always told; a *block* of one named person, which nothing opens; an *opt-out*, closed at once and
-deleted after 30 days. A restriction can be of a part, and a single *record* can be restricted by itself. A choice holds
-in the half-open interval [made_at, ended_at), for its own service only: an opt-out in one service never deletes another.
+deleted when its service's time is up (`policy.services`). A restriction can be of a part, and a single *record* can be
+restricted by itself. A choice holds in the half-open interval [made_at, ended_at), for its own service only: an opt-out in
+one service never deletes another.
 Nothing is written here; the store applies a `ChoiceChange`.
 """
 
@@ -11,13 +12,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Final, Literal
 from uuid import UUID
 
 from kjerne.access import PARTS, Choice, Grant, Held, Wish
 from kjerne.errors import Refusal
 from kjerne.policy.facts import OTHERS, ROLE_GROUPS
+from kjerne.policy.services import IN_USE, deleted_after
 from kjerne.registries.identifiers import hpr_number, organisation_number
 from kjerne.registries.withholding import CONTENT_KINDS
 
@@ -30,11 +32,8 @@ KINDS: Final[Mapping[str, ChoiceKind]] = {
     "record": "record",
 }
 
-REGRET: Final = timedelta(days=30)
-"""Kjernejournal: after an opt-out the data lie closed this long, and the patient can take it back with nothing lost."""
-
-SERVICES: Final = frozenset({"results"})
-"""Services that a choice can be about. Each service adds its own name; none is meant by leaving the name out."""
+SERVICES: Final = IN_USE
+"""Services that a choice can be about; none is meant by leaving the name out."""
 
 MAY_END_BY_ITSELF: Final[frozenset[ChoiceKind]] = frozenset({"consent", "restriction"})
 """A block, an opt-out and a restricted record end only when the patient takes them back, never by a date."""
@@ -74,8 +73,7 @@ def make(grant: Grant, wish: Wish, *, is_registered: bool = False) -> ChoiceChan
         raise Refusal(409, "This choice is already in force.", where="kind", rule="choice-in-force")
     if choice.part or choice.source:
         choice = replace(choice, slot=_free_slot(grant))
-    delete_at = grant.at + REGRET if choice.kind == "opt-out" else None
-    return ChoiceChange("make", grant.subject.patient, 0, choice, grant.rule, delete_at=delete_at)
+    return ChoiceChange("make", grant.subject.patient, 0, choice, grant.rule, delete_at=deletion_of(choice))
 
 
 def lift(grant: Grant, held: Held) -> ChoiceChange:
@@ -87,7 +85,8 @@ def lift(grant: Grant, held: Held) -> ChoiceChange:
     if held.patient not in grant.subject.keys or not stands(held.choice, grant.at):
         raise Refusal(404, "There is no such choice in force.", where="number", rule="choice-not-in-force")
     choice = replace(held.choice, ended_at=grant.at)
-    regrets = choice.kind == "opt-out" and grant.at < choice.made_at + REGRET
+    due = deletion_of(held.choice)
+    regrets = due is not None and grant.at < due
     return ChoiceChange("end", held.patient, held.number, choice, grant.rule, cancels_deletion=regrets)
 
 
@@ -119,8 +118,11 @@ def _free_slot(grant: Grant) -> int:
 
 
 def deletion_of(choice: Choice) -> datetime | None:
-    """When an opt-out in force turns into deletion; None for every other choice."""
-    return choice.made_at + REGRET if choice.kind == "opt-out" and choice.ended_at is None else None
+    """When an opt-out in force turns into deletion, as its service has it; None for every other choice."""
+    if choice.kind != "opt-out" or choice.ended_at is not None:
+        return None
+    regret = deleted_after(choice.service)
+    return None if regret is None else choice.made_at + regret
 
 
 def _must_choose(grant: Grant) -> None:

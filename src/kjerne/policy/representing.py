@@ -12,11 +12,12 @@ from typing import Final
 from kjerne.access import Action, Tie
 from kjerne.policy.facts import Case, is_18_or_more
 from kjerne.policy.people import ADULT, age
+from kjerne.policy.services import seen_by
 
 LOOKING: Final[frozenset[Action]] = frozenset({"read", "search", "history", "insight"})
 NOTHING: Final[Mapping[str, frozenset[Action]]] = {}
 AREAS: Final[Mapping[str, Mapping[str, frozenset[Action]]]] = {
-    "innsyn": {"results": LOOKING},
+    "innsyn": dict.fromkeys(seen_by("representative"), LOOKING),
     "digitaleHelsetjenester": NOTHING,
 }
 """Area of a power of attorney -> service -> what it covers there. `innsyn` is sight of what is registered; to act in a

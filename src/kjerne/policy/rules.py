@@ -16,6 +16,7 @@ from kjerne.access import NO_LABEL, Action, Caller, CallerKind, Denial, Grant, L
 from kjerne.policy import taking_part
 from kjerne.policy.facts import Case, case_of, shut_parts
 from kjerne.policy.rule import Mark, Rule, Section
+from kjerne.policy.services_asked import windows
 from kjerne.policy.table import NO_RULE, RULES, SECTIONS, UNKNOWN_PERSON
 
 Key = tuple[CallerKind, str, Action]
@@ -58,13 +59,14 @@ def decide(
     correlation: str = "",
     once: Once | None = None,
     asked: bytes = b"",
+    what: str = "",
 ) -> Grant | Denial:
     """What `caller` may do with `subject`'s records in `service` at the instant `now`.
 
     `basis` is what the caller declares (SAMTYKKE, AKUTT ...); `purpose` stands for the attestation's where an API lets
     the caller say so. `once` is the request's proof of possession, for whatever uses the grant to note. `subject` None
-    means that no person was found by the identifier digest `asked`. A service without rules of its own has those that
-    hold for every service: the log and the choices.
+    means that no person was found by the identifier digest `asked`. `what` is the kind of content that is registered or sent
+    in. A service without rules of its own has those that hold for every service: the log and the choices.
     """
     case = case_of(
         caller,
@@ -74,6 +76,7 @@ def decide(
         basis=basis,
         purpose=purpose,
         now=now,
+        what=what,
     )
     if subject is None:
         rule = _told_of_nobody(case)
@@ -155,6 +158,7 @@ def _yes(rule: Rule, case: Case, correlation: str, once: Once | None) -> Grant:
         at=case.now,
         correlation=correlation,
         once=once,
+        windows=windows(case),
     )
 
 

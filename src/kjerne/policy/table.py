@@ -3,8 +3,8 @@
 Read from the top: the first row that fits decides, and where none fits the answer is no. What no declaration can open
 (a block by name) stands above what one can, and every refusal above the grants it takes away; rows below the grants
 only say why nothing was given. docs/law.md is generated from here (tools/build_law.py) and tells where the sources
-disagree. A new service adds a section here, roles and scopes in `policy.facts`, words in `policy.words`; `decide` does
-not change.
+disagree. A new service adds its law to `policy.services`, which the rows of each service are made from, and sections here
+where its law is its own; `decide` does not change.
 """
 
 from __future__ import annotations
@@ -36,6 +36,7 @@ from kjerne.policy.rule import (
     Rule,
     Section,
 )
+from kjerne.policy.services import seen_by
 from kjerne.policy.table_asking import CITIZEN_ASKS, CITIZEN_DOWNLOADS, HANDLING
 from kjerne.policy.table_export import EXPORTING
 from kjerne.policy.table_linking import LINKING
@@ -45,7 +46,7 @@ from kjerne.policy.table_representing import (
     REPRESENTATIVES_NOT_GIVEN,
     REPRESENTATIVES_REFUSED,
 )
-from kjerne.policy.table_staff import STAFF_GIVEN, STAFF_ON_THEMSELVES, STAFF_PROOF, STAFF_REFUSED
+from kjerne.policy.table_services import of_each
 
 NO_RULE: Final = Rule(
     id="no-rule",
@@ -193,9 +194,9 @@ _CITIZEN_REFUSED: Final = Section(
 )
 
 _CITIZEN_LOOKS: Final = Section(
-    title="Results: what opens the record for citizens",
+    title="What opens the record for citizens",
     kinds=CITIZEN,
-    services=RESULTS,
+    services=seen_by("own"),
     actions=LOOK,
     rules=(
         Rule(
@@ -218,6 +219,15 @@ _CITIZEN_LOOKS: Final = Section(
             released_only=True,
             purpose="PATRQT",
         ),
+    ),
+)
+
+_PARENTS_LOOK: Final = Section(
+    title="What opens a child's record for its parents",
+    kinds=CITIZEN,
+    services=seen_by("parent"),
+    actions=LOOK,
+    rules=(
         Rule(
             id="parent",
             effect="grant",
@@ -315,22 +325,6 @@ _CITIZEN_NOT_GIVEN: Final = Section(
             law="pasient- og brukerrettighetsloven § 3-6; helsepersonelloven § 21",
             says="Den som er logget inn, har ikke rett til å se opplysninger om denne personen.",
             when=(facts.is_another,),
-        ),
-    ),
-)
-
-_SENDERS: Final = Section(
-    title="Results: what a sender must be",
-    kinds=SYSTEM,
-    services=RESULTS,
-    actions=FILE | DISCLOSE,
-    rules=(
-        Rule(
-            id="sender-takes-no-part",
-            effect="deny",
-            law="pasientjournalloven § 13; kjernejournalforskriften; registeret over deltakere",
-            says="Virksomheten som sendte svaret, deltar ikke i delingen av prøvesvar.",
-            when=(facts.organisation_is_no_source,),
         ),
     ),
 )
@@ -489,13 +483,11 @@ _LOG_KEPT: Final = Section(
 SECTIONS: Final = (
     _EVERY_PERSON_AND_SYSTEM,
     _EVERY_PERSON,
-    STAFF_ON_THEMSELVES,
-    STAFF_PROOF,
-    STAFF_REFUSED,
-    STAFF_GIVEN,
+    *of_each(),
     _CITIZEN_REFUSED,
     REPRESENTATIVES_REFUSED,
     _CITIZEN_LOOKS,
+    _PARENTS_LOOK,
     REPRESENTATIVES_LOOK,
     _CITIZEN_LOG,
     REPRESENTATIVES_LOG,
@@ -504,7 +496,6 @@ SECTIONS: Final = (
     CITIZEN_DOWNLOADS,
     REPRESENTATIVES_NOT_GIVEN,
     _CITIZEN_NOT_GIVEN,
-    _SENDERS,
     _CORRECTING,
     _FILING,
     _EXAMINING,

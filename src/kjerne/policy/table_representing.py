@@ -6,7 +6,8 @@ from typing import Final
 
 from kjerne.access import Label
 from kjerne.policy import facts, representing
-from kjerne.policy.rule import CITIZEN, EVERY_ACTION, EVERY_SERVICE, FROM_CITIZEN, INSIGHT, LOOK, RESULTS, Rule, Section
+from kjerne.policy.rule import CITIZEN, EVERY_ACTION, EVERY_SERVICE, FROM_CITIZEN, INSIGHT, LOOK, Rule, Section
+from kjerne.policy.services import seen_by
 
 REPRESENTATIVES_REFUSED: Final = Section(
     title="Citizens: who can stand in for nobody",
@@ -25,9 +26,9 @@ REPRESENTATIVES_REFUSED: Final = Section(
 )
 
 REPRESENTATIVES_LOOK: Final = Section(
-    title="Results: what opens the record for proxies and guardians",
+    title="What opens the record for proxies and guardians",
     kinds=CITIZEN,
-    services=RESULTS,
+    services=seen_by("representative"),
     actions=LOOK,
     rules=(
         Rule(
@@ -56,7 +57,7 @@ REPRESENTATIVES_LOOK: Final = Section(
 REPRESENTATIVES_LOG: Final = Section(
     title="Proxies and guardians: the log of who looked",
     kinds=CITIZEN,
-    services=RESULTS,
+    services=seen_by("representative"),
     actions=INSIGHT,
     rules=(
         Rule(

@@ -1,20 +1,24 @@
-"""Personnel and results: what they must bring, what shuts the record for them, and what opens it (see `policy.table`)."""
+"""Personnel: what they must bring, what shuts the record for them, and what opens it (see `policy.table`).
+
+Written once for all services; `table_services.of_each` makes the rows of each, with the law that it stands on in the place
+of what stands in braces. A row that only some services have is in `table_services.ONLY`.
+"""
 
 from __future__ import annotations
 
 from typing import Final
 
 from kjerne.access import Label
-from kjerne.policy import facts
+from kjerne.policy import facts, services_asked
 from kjerne.policy.rule import (
     BREAK_GLASS,
     ELEVATED,
     ELEVATED_EMERGENCY,
+    EVERY_SERVICE,
     FROM_CITIZEN,
     FROM_STAFF,
     LOOK,
     NEEDING_RELATION,
-    RESULTS,
     STAFF,
     TREATING,
     Rule,
@@ -22,16 +26,16 @@ from kjerne.policy.rule import (
 )
 
 STAFF_ON_THEMSELVES: Final = Section(
-    title="Results: personnel on their own record",
+    title="Personnel on their own record",
     kinds=STAFF,
-    services=RESULTS,
+    services=EVERY_SERVICE,
     actions=LOOK,
     rules=(
         Rule(
             id="own-takes-no-part",
             effect="deny",
-            law="pasientjournalloven § 13; kjernejournalforskriften; registeret over deltakere",
-            says="Virksomheten som spurte, deltar ikke i delingen av prøvesvar.",
+            law="{part}",
+            says="Virksomheten som spurte, deltar ikke i delingen av disse opplysningene.",
             when=(facts.is_own, facts.organisation_is_no_consumer),
         ),
         Rule(
@@ -56,9 +60,9 @@ STAFF_ON_THEMSELVES: Final = Section(
 )
 
 STAFF_PROOF: Final = Section(
-    title="Results: what personnel must bring",
+    title="What personnel must bring",
     kinds=STAFF,
-    services=RESULTS,
+    services=EVERY_SERVICE,
     actions=LOOK,
     rules=(
         Rule(
@@ -78,15 +82,15 @@ STAFF_PROOF: Final = Section(
         Rule(
             id="organisation-takes-no-part",
             effect="deny",
-            law="pasientjournalloven § 13; kjernejournalforskriften; registeret over deltakere",
-            says="Virksomheten som spurte, deltar ikke i delingen av prøvesvar.",
+            law="{part}",
+            says="Virksomheten som spurte, deltar ikke i delingen av disse opplysningene.",
             when=(facts.organisation_is_no_consumer,),
         ),
         Rule(
             id="role-not-listed",
             effect="deny",
-            law="kjernejournalforskriften § 7",
-            says="Denne yrkesgruppen har ikke adgang til prøvesvar.",
+            law="{roles}",
+            says="Denne yrkesgruppen har ikke adgang til disse opplysningene.",
             when=(facts.role_is_not_listed,),
         ),
         Rule(
@@ -117,13 +121,27 @@ STAFF_PROOF: Final = Section(
             says="Formålet med oppslaget er ikke et kjent formål.",
             when=(facts.staff_purpose_is_unknown,),
         ),
+        Rule(
+            id="purpose-not-covered",
+            effect="deny",
+            law="{looking}",
+            says="Formålet gir ikke adgang til disse opplysningene.",
+            when=(services_asked.purpose_is_not_the_services,),
+        ),
+        Rule(
+            id="basis-missing",
+            effect="deny",
+            law="kjernejournalforskriften § 7",
+            says="Grunnlaget for oppslaget var ikke oppgitt.",
+            when=(services_asked.is_by_kjernejournal_alone, services_asked.basis_is_missing),
+        ),
     ),
 )
 
 STAFF_REFUSED: Final = Section(
-    title="Results: what shuts the record for personnel",
+    title="What shuts the record for personnel",
     kinds=STAFF,
-    services=RESULTS,
+    services=EVERY_SERVICE,
     actions=LOOK,
     rules=(
         Rule(
@@ -153,7 +171,7 @@ STAFF_REFUSED: Final = Section(
         Rule(
             id="elevated-emergency-role",
             effect="deny",
-            law="kjernejournalforskriften § 7; ACP 2.16.578.1.12.4.1.7.2.1.7",
+            law="{roles}; ACP 2.16.578.1.12.4.1.7.2.1.7",
             says="Denne yrkesgruppen kan ikke åpne alt som er sperret i en nødssituasjon.",
             when=(facts.role_may_not_break_glass,),
             bases=ELEVATED_EMERGENCY,
@@ -161,7 +179,7 @@ STAFF_REFUSED: Final = Section(
         Rule(
             id="elevated-emergency-reason",
             effect="deny",
-            law="kjernejournalforskriften § 7; ACP 2.16.578.1.12.4.1.7.2.1.7",
+            law="{roles}; ACP 2.16.578.1.12.4.1.7.2.1.7",
             says="Alt som er sperret, kan ikke åpnes uten at det står hvorfor.",
             when=(facts.reason_is_missing,),
             bases=ELEVATED_EMERGENCY,
@@ -185,40 +203,77 @@ STAFF_REFUSED: Final = Section(
         Rule(
             id="address-protected",
             effect="deny",
-            law="kjernejournalforskriften (nhn.no om kode 6 og 7)",
+            law="{address}",
             says="Opplysninger om en person med beskyttet adresse kan ikke åpnes her.",
             when=(facts.has_protected_address,),
         ),
         Rule(
+            id="of-the-dead",
+            effect="deny",
+            law="{looking} (DHG-0002)",
+            says="Opplysningene om en person som er død, åpnes ikke her.",
+            when=(facts.is_deceased,),
+        ),
+        Rule(
+            id="service-not-agreed-to",
+            effect="deny",
+            law="{agreeing}",
+            says="Pasienten har ikke samtykket til denne tjenesten.",
+            when=(services_asked.has_not_agreed,),
+        ),
+        Rule(
             id="consent-missing",
             effect="deny",
-            law="kjernejournalforskriften § 7",
+            law="{roles}",
             says="Denne yrkesgruppen trenger samtykke for å se opplysningene, og det var ikke gitt.",
             when=(facts.consent_is_needed,),
         ),
         Rule(
+            id="consent-missing-by-kjernejournal",
+            effect="deny",
+            law="kjernejournalforskriften § 7",
+            says="Denne yrkesgruppen trenger samtykke for å se opplysningene etter reglene for kjernejournal.",
+            when=(services_asked.is_by_kjernejournal_alone, facts.consent_is_needed),
+        ),
+        Rule(
             id="opted-out",
             effect="deny",
-            law="pasientjournalloven § 13; kjernejournalforskriften (retten til å reservere seg)",
+            law="{opting_out}",
             says="Det er reservert mot at helsepersonell ser opplysningene her.",
             when=(facts.has_opted_out,),
             outcome="Reservation",
+        ),
+        Rule(
+            id="objected",
+            effect="deny",
+            law="{opting_out}",
+            says="Pasienten har motsatt seg at opplysningene deles. De åpnes bare når tungtveiende grunner taler for det.",
+            when=(facts.has_opted_out, services_asked.restriction_stays),
+            outcome="General",
+        ),
+        Rule(
+            id="restricted-to-all",
+            effect="deny",
+            law="pasientjournalloven § 17; forordning (EU) 2025/327 artikkel 8",
+            says="Opplysningene er sperret, og ingenting åpner dem her.",
+            when=(facts.is_restricted,),
+            outcome="General",
         ),
         Rule(
             id="restricted",
             effect="deny",
             law="pasientjournalloven § 17; pasient- og brukerrettighetsloven § 5-3",
             says="Opplysningene er sperret. De åpnes bare med samtykke eller i en nødssituasjon.",
-            when=(facts.is_restricted, facts.basis_does_not_open),
+            when=(facts.is_restricted, services_asked.restriction_stays),
             outcome="General",
         ),
     ),
 )
 
 STAFF_GIVEN: Final = Section(
-    title="Results: what opens the record for personnel",
+    title="What opens the record for personnel",
     kinds=STAFF,
-    services=RESULTS,
+    services=EVERY_SERVICE,
     actions=LOOK,
     rules=(
         Rule(
@@ -285,7 +340,7 @@ STAFF_GIVEN: Final = Section(
         Rule(
             id="gp",
             effect="grant",
-            law="pasientjournalloven § 19; helsepersonelloven § 45; kjernejournalforskriften § 7",
+            law="{looking}",
             says="Fastlegen så opplysningene i behandlingen.",
             when=(facts.is_on_practice_list,),
             purposes=TREATING,
@@ -294,7 +349,7 @@ STAFF_GIVEN: Final = Section(
         Rule(
             id="care",
             effect="grant",
-            law="pasientjournalloven § 19; helsepersonelloven § 45; kjernejournalforskriften § 7",
+            law="{looking}",
             says="Behandlingsstedet så opplysningene i behandlingen.",
             when=(facts.has_care_course,),
             purposes=TREATING,

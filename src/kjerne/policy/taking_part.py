@@ -17,6 +17,8 @@ ROLE_BY_RULE: Final[dict[str, Role]] = {
     "own-takes-no-part": "consumer",
     "organisation-takes-no-part": "consumer",
     "sender-takes-no-part": "source",
+    "registrar-takes-no-part": "source",
+    "contact-point-takes-no-part": "consumer",
 }
 """The rules that refuse an organisation, and as what it had to take part."""
 

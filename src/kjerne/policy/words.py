@@ -65,20 +65,20 @@ _NN_EN: Final[Mapping[str, tuple[str, str]]] = {
         "Information was missing about who asked, or where they work.",
     ),
     "own-takes-no-part": (
-        "Verksemda som spurde, deltek ikkje i delinga av prøvesvar.",
-        "The organisation that asked takes no part in the sharing of test results.",
+        "Verksemda som spurde, deltek ikkje i delinga av desse opplysningane.",
+        "The organisation that asked takes no part in the sharing of this information.",
     ),
     "organisation-takes-no-part": (
-        "Verksemda som spurde, deltek ikkje i delinga av prøvesvar.",
-        "The organisation that asked takes no part in the sharing of test results.",
+        "Verksemda som spurde, deltek ikkje i delinga av desse opplysningane.",
+        "The organisation that asked takes no part in the sharing of this information.",
     ),
     "sender-takes-no-part": (
-        "Verksemda som sende svaret, deltek ikkje i delinga av prøvesvar.",
-        "The organisation that sent the result takes no part in the sharing of test results.",
+        "Verksemda som ville sende inn, deltek ikkje i delinga av desse opplysningane.",
+        "The organisation that wanted to send in takes no part in the sharing of this information.",
     ),
     "role-not-listed": (
-        "Denne yrkesgruppa har ikkje tilgang til prøvesvar.",
-        "This profession has no access to test results.",
+        "Denne yrkesgruppa har ikkje tilgang til desse opplysningane.",
+        "This profession has no access to this information.",
     ),
     "attestation-missing": (
         "Arbeidsgivaren hadde ikkje stadfesta behovet for oppslaget.",
@@ -299,6 +299,86 @@ _NN_EN: Final[Mapping[str, tuple[str, str]]] = {
     "no-representation": (
         "Den som er logga inn, har ikkje rett til å sjå opplysningar om denne personen.",
         "The person who is logged in has no right to see information about this person.",
+    ),
+    "own-not-registered": (
+        "Helsepersonell registrerer ikkje opplysningar om seg sjølv.",
+        "Health workers do not register information about themselves.",
+    ),
+    "registrar-takes-no-part": (
+        "Verksemda som ville registrere, deltek ikkje som kjelde til desse opplysningane.",
+        "The organisation that wanted to register takes no part as a source of this information.",
+    ),
+    "purpose-not-covered": (
+        "Føremålet gjev ikkje tilgang til desse opplysningane.",
+        "The purpose gives no access to this information.",
+    ),
+    "basis-missing": (
+        "Grunnlaget for oppslaget var ikkje oppgjeve.",
+        "The ground for looking was not stated.",
+    ),
+    "of-the-dead": (
+        "Opplysningane om ein person som er død, blir ikkje opna her.",
+        "The information about a person who has died is not opened here.",
+    ),
+    "service-not-agreed-to": (
+        "Pasienten har ikkje samtykt til denne tenesta.",
+        "The patient has not consented to this service.",
+    ),
+    "consent-missing-by-kjernejournal": (
+        "Denne yrkesgruppa treng samtykke for å sjå opplysningane etter reglane for kjernejournal.",
+        "This profession needs consent to see the information under the rules of kjernejournal.",
+    ),
+    "registering-purpose": (
+        "Opplysningar blir berre registrerte i behandlinga av pasienten.",
+        "Information is registered only in the treatment of the patient.",
+    ),
+    "objected": (
+        "Pasienten har sett seg imot at opplysningane blir delte. Dei blir opna berre når tungtvegande grunnar talar for det.",
+        "The patient has objected to the information being shared. It is opened only for weighty reasons.",
+    ),
+    "restricted-to-all": (
+        "Opplysningane er sperra, og ingenting opnar dei her.",
+        "The information is restricted, and nothing opens it here.",
+    ),
+    "register-kind": (
+        "Denne yrkesgruppa kan ikkje registrere dette.",
+        "This profession cannot register this.",
+    ),
+    "registered-behind-restriction": (
+        "Helsepersonell registrerte opplysningar her. Sperringa vart opna med samtykke eller i ein naudsituasjon.",
+        "A health worker registered information here. The restriction was opened with consent or in an emergency.",
+    ),
+    "registered": (
+        "Helsepersonell registrerte opplysningar her.",
+        "A health worker registered information here.",
+    ),
+    "restricted-at-source": (
+        "Eit dokument vart ikkje teke imot, fordi det er sperra der det vart skrive.",
+        "A document was not taken in, because it is restricted where it was written.",
+    ),
+    "put-right-after-opt-out": (
+        "Opplysningar som låg her før reservasjonen, vart retta eller trekte tilbake. Dei er framleis lukka.",
+        "Information that was here before the opt-out was corrected or taken back. It is still closed.",
+    ),
+    "not-kept-after-opt-out": (
+        "Opplysningar kom inn, men vart ikkje lagra, fordi det er reservert mot lagring her.",
+        "Information came in but was not kept, because of an opt-out here.",
+    ),
+    "sent-in": (
+        "Ei verksemd sende inn opplysningar.",
+        "An organisation sent in information.",
+    ),
+    "contact-point-takes-no-part": (
+        "Kontaktpunktet som spurde, deltek ikkje i delinga av desse opplysningane.",
+        "The contact point that asked takes no part in the sharing of this information.",
+    ),
+    "not-sent-abroad": (
+        "Opplysningane vart ikkje sende til eit anna land.",
+        "The information was not sent to another country.",
+    ),
+    "sent-abroad": (
+        "Opplysningane vart sende til behandling i eit anna land, slik pasienten har samtykt til.",
+        "The information was sent for treatment in another country, as the patient has consented to.",
     ),
     "corrected-after-opt-out": (
         "Eit svar som låg her før reservasjonen, vart retta eller trekt tilbake. Det er framleis lukka.",

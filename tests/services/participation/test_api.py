@@ -75,7 +75,7 @@ def test_a_reader_outside_is_told_so_the_same_of_every_patient_by_every_door(pla
     told = {answer.json()["issue"][0]["diagnostics"] for answer in answers}
     (said,) = told
     assert said == (
-        "Virksomheten som spurte, deltar ikke i delingen av prøvesvar. Den står ikke i registeret over deltakere. "
+        "Virksomheten som spurte, deltar ikke i delingen av disse opplysningene. Den står ikke i registeret over deltakere. "
         "(pasientjournalloven § 13; kjernejournalforskriften; registeret over deltakere)"
     )
     assert {answer.status_code for answer in answers} == {403}
@@ -123,7 +123,7 @@ def test_a_sender_that_takes_no_part_is_told_so_and_its_message_waits_in_its_que
         raw = a_message(platform, number=number, id_=f"outside-{secrets.token_hex(4)}")
         answer = platform.send(raw, headers={"accept": "application/json"})
         told.add((answer.status_code, answer.json()["reason"].partition(" Den deltok til ")[0]))
-    assert told == {(403, "Virksomheten som sendte svaret, deltar ikke i delingen av prøvesvar.")}
+    assert told == {(403, "Virksomheten som ville sende inn, deltar ikke i delingen av disse opplysningene.")}
     receipt = platform.send(raw)
     assert b"deltar ikke i delingen" in receipt.content
     rows = platform.rows(

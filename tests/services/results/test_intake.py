@@ -275,7 +275,7 @@ async def test_a_sender_outside_does_not_learn_who_is_registered(ward: Ward, kit
     ((status, faults, rule),) = told
     assert (status, rule) == (403, "sender-takes-no-part")
     assert faults[0].says.startswith(
-        "Virksomheten som sendte svaret, deltar ikke i delingen av prøvesvar. Den står ikke"
+        "Virksomheten som ville sende inn, deltar ikke i delingen av disse opplysningene. Den står ikke"
     )
     inside = await intake.take(a_report(kith, unknown, kith.item()), LAB, ward.admit())
     assert (inside.status, inside.faults[0].says) == (422, "no register knows this person")

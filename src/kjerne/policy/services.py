@@ -1,0 +1,293 @@
+"""The services and their law, as data: on what ground each is opened, by whom, and what the patient's choices mean in it.
+
+`policy.table` makes the rows of each service from here, `policy.facts` its roles and scopes, and docs/law.md begins with it.
+Where the law is the same the rows are; where it differs a field here says so. A choice in one service is never one in
+another: each has its own key about the patient, which its deletion destroys and no other's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Final, Literal
+
+STAFF_PURPOSES: Final = frozenset({"TREAT", "ETREAT", "COC", "BTG"})
+
+Opens = Literal["declared", "weighty", "nothing"]
+"""What opens a restriction: declared consent or emergency; only what is explicit or has its reason written; nothing."""
+Sight = Literal["own", "parent", "representative"]
+
+
+@dataclass(frozen=True, slots=True)
+class Role:
+    """What an authorisation (Volven 9060) may do in a service; a role that is not listed may do nothing."""
+
+    needs_consent: bool
+    breaks_glass: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """The law that a service stands on, as the rows cite it.
+
+    `looking` lets personnel look in treatment, `roles` says which of them, `part` which organisations, `filing` what is
+    sent in; `address` shuts the record of a person with a protected address.
+    """
+
+    looking: str
+    roles: str
+    part: str
+    filing: str
+    address: str
+
+
+@dataclass(frozen=True, slots=True)
+class Closing:
+    """What the patient's no to a whole service means: an opt-out, or a consent to the service withdrawn.
+
+    It closes at once. `yields`: weighty reasons open it, since the law knows it as an objection alone. `deleted_after`
+    is how long she can regret it before what lies here is deleted and its key destroyed; None: nothing is deleted by it.
+    """
+
+    law: str
+    deleted_after: timedelta | None
+    stays: str
+    yields: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """One service. A field that is left out means that the law has nothing of the kind there.
+
+    `scopes` open it to personnel, `filing_scopes` let something be registered or sent in; a token must hold one. `types`
+    are the FHIR types that SMART scopes can narrow. `agreement` is the patient's consent to the service itself, without
+    which nobody on the professional side sees or registers anything. `registers` says which kinds of content an
+    authorisation may register, `sources` that systems send in. `windows` hold for tokens without `unlimited_scope`: a
+    class of document that is not among them is shut, one with years only while it is younger than that.
+    """
+
+    name: str
+    title: str
+    in_use: bool
+    ground: Ground
+    roles: Mapping[str, Role]
+    scopes: frozenset[str]
+    opt_out: Closing
+    opens: Opens
+    retention: str
+    types: tuple[str, ...] = ()
+    filing_scopes: frozenset[str] = frozenset()
+    purposes: frozenset[str] = STAFF_PURPOSES
+    agreement: Closing | None = None
+    sources: bool = False
+    registers: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    sight: frozenset[Sight] = frozenset()
+    opens_the_dead: bool = True
+    shut_at_source: str = ""
+    contact_point: str = ""
+    unlimited_scope: str = ""
+    windows: Mapping[str, int | None] = field(default_factory=dict)
+
+
+_FREE: Final = Role(needs_consent=False, breaks_glass=True)
+_BY_CONSENT: Final = Role(needs_consent=True, breaks_glass=False)
+_LIMITED: Final = Role(needs_consent=False, breaks_glass=False)
+_KJERNEJOURNAL_ROLES: Final[Mapping[str, Role]] = {
+    **dict.fromkeys(("LE", "SP", "AA", "PM"), _FREE),
+    **dict.fromkeys(("FA1", "FA2", "FT", "JO", "KI", "MT", "PS", "TL", "VP"), _BY_CONSENT),
+}
+"""Doctors, nurses and the acute chain need no consent; the others need it."""
+_EVERYBODY: Final[frozenset[Sight]] = frozenset({"own", "parent", "representative"})
+REGRET: Final = timedelta(days=30)
+"""Kjernejournal: after an opt-out the data lie closed this long, and the patient can take it back with nothing lost."""
+_AT_ONCE: Final = timedelta(0)
+
+_KJERNEJOURNAL: Final = Ground(
+    looking="pasientjournalloven § 19; helsepersonelloven § 45; kjernejournalforskriften § 7",
+    roles="kjernejournalforskriften § 7",
+    part="pasientjournalloven § 13; kjernejournalforskriften; registeret over deltakere",
+    filing="pasientjournalloven § 13; kjernejournalforskriften",
+    address="kjernejournalforskriften (nhn.no om kode 6 og 7)",
+)
+_SECTION_45: Final = Ground(
+    looking="pasientjournalloven § 19; helsepersonelloven § 45",
+    roles="pasientjournalloven § 19; helsepersonelloven § 45",
+    part="pasientjournalloven § 19; registeret over deltakere",
+    filing="pasientjournalloven § 19; helsepersonelloven § 45",
+    address="nhn.no om kode 6 og 7, brukt tilsvarende",
+)
+_TRIAL: Final = Ground(
+    looking="samtykke til utprøvingen av digitalt helsekort for gravide",
+    roles="samtykke til utprøvingen av digitalt helsekort for gravide (DHG-0005)",
+    part="samtykke til utprøvingen av digitalt helsekort for gravide; registeret over deltakere",
+    filing="samtykke til utprøvingen av digitalt helsekort for gravide",
+    address="samtykke til utprøvingen av digitalt helsekort for gravide (DHG-0004)",
+)
+_ABROAD: Final = Ground(
+    looking="samtykke i tilknytningslandet (MyHealth@EU, PPD-032)",
+    roles="samtykke i tilknytningslandet (MyHealth@EU, 4703)",
+    part="MyHealth@EU; registeret over deltakere",
+    filing="samtykke i tilknytningslandet (MyHealth@EU)",
+    address="nhn.no om kode 6 og 7, brukt tilsvarende",
+)
+_RESERVATION: Final = Closing(
+    law="pasientjournalloven § 13; kjernejournalforskriften (retten til å reservere seg)",
+    deleted_after=REGRET,
+    stays="the records kept by those who treated her; the log without content",
+)
+
+VERIFICATION: Final = "verification"
+"""Not a kind of content but the act of verifying one."""
+_CRITICAL: Final = frozenset(
+    {
+        "drug-reaction", "other-allergen", "critical-condition", "infection", "intubation-problem", "anaesthesia-problem",
+        "transplant", "implant", "radiotherapy", "cytostatics", "dialysis", "other-treatment", "procedure-change",
+        "crisis-plan",
+    }
+)  # fmt: skip
+_RECORD: Final = frozenset({"record"})
+_RECORD_45: Final = "nhn:phr/mhd/read-documentreferences"
+
+_RESULTS: Final = Service(
+    name="results",
+    title="Results",
+    in_use=True,
+    ground=_KJERNEJOURNAL,
+    roles=_KJERNEJOURNAL_ROLES,
+    scopes=frozenset({"nhn:pps/provesvar-read"}),
+    filing_scopes=frozenset({"nhn:pps/provesvar-write"}),
+    types=("DiagnosticReport", "Observation", "ServiceRequest", "Specimen", "PractitionerRole", "Binary"),
+    opt_out=_RESERVATION,
+    opens="declared",
+    retention="until she opts out",
+    sources=True,
+    sight=_EVERYBODY,
+)
+_CRITICAL_INFORMATION: Final = Service(
+    name="critical-information",
+    title="Critical information",
+    in_use=False,
+    ground=_KJERNEJOURNAL,
+    roles=_KJERNEJOURNAL_ROLES,
+    scopes=frozenset({"nhn:critical-information/api"}),
+    filing_scopes=frozenset({"nhn:critical-information/api"}),
+    types=("AllergyIntolerance", "Condition", "DeviceUseStatement", "Procedure", "Flag"),
+    opt_out=_RESERVATION,
+    opens="declared",
+    retention="until she opts out; what is taken back stays as entered in error",
+    registers={
+        "LE": _CRITICAL | {VERIFICATION},
+        "SP": frozenset({"radiotherapy", "cytostatics", "dialysis"}),
+        "PS": frozenset({"crisis-plan"}),
+    },
+    sight=_EVERYBODY,
+)
+_DOCUMENTS: Final = Service(
+    name="documents",
+    title="Documents",
+    in_use=False,
+    ground=_SECTION_45,
+    roles=_KJERNEJOURNAL_ROLES,
+    scopes=frozenset({_RECORD_45, f"{_RECORD_45}/kjernejournalforskriften"}),
+    filing_scopes=frozenset({"nhn:phr/mhd/create-documents-with-reference"}),
+    types=("DocumentReference", "Binary"),
+    opt_out=Closing(
+        law="pasient- og brukerrettighetsloven § 5-3; pasientjournalloven § 17",
+        deleted_after=None,
+        stays="everything: an objection deletes nothing at the source or here",
+        yields=True,
+    ),
+    opens="weighty",
+    retention="as long as the source has it",
+    sources=True,
+    sight=_EVERYBODY,
+    shut_at_source="restricted-at-source",
+    unlimited_scope=_RECORD_45,
+    windows={"A00-1": None, "C00-1": 1, "D00-1": 5, "E00-1": 5, "I00-1": 1},
+)
+_MEASUREMENTS: Final = Service(
+    name="measurements",
+    title="Measurements",
+    in_use=False,
+    ground=_SECTION_45,
+    roles={**dict.fromkeys(("LE", "SP", "AA", "PM"), _FREE), "VP": _LIMITED},
+    scopes=frozenset({"nhn:pmd/read"}),
+    filing_scopes=frozenset({"nhn:pmd/write"}),
+    types=("Observation",),
+    opt_out=Closing(
+        law="pasientjournalloven § 17; pasient- og brukerrettighetsloven § 5-3",
+        deleted_after=REGRET,
+        stays="what the municipality's own system and the record hold; the log without content",
+    ),
+    opens="weighty",
+    retention="until she opts out; the follow-up's own record is not here",
+    sources=True,
+    sight=frozenset({"own", "parent"}),
+)
+_MATERNITY: Final = Service(
+    name="maternity",
+    title="Maternity",
+    in_use=False,
+    ground=_TRIAL,
+    roles=dict.fromkeys(("LE", "SP", "JO"), _FREE),
+    scopes=frozenset({"nhn:maternity-record/api"}),
+    filing_scopes=frozenset({"nhn:maternity-record/api"}),
+    opt_out=Closing(
+        law="samtykke til utprøvingen av digitalt helsekort for gravide",
+        deleted_after=_AT_ONCE,
+        stays="the records kept by those who treated her; the log without content",
+    ),
+    opens="declared",
+    retention="until consent is withdrawn; consent is for the whole pregnancy",
+    agreement=Closing(
+        law="samtykke til utprøvingen av digitalt helsekort for gravide (DHG-0003)",
+        deleted_after=_AT_ONCE,
+        stays="the records kept by those who treated her; the log without content",
+    ),
+    registers=dict.fromkeys(("LE", "SP", "JO"), _RECORD),
+    sight=frozenset({"own"}),
+    opens_the_dead=False,
+)
+_CROSS_BORDER: Final = Service(
+    name="cross-border",
+    title="Cross-border",
+    in_use=False,
+    ground=_ABROAD,
+    roles={"LE": _LIMITED},
+    scopes=frozenset({"kjerne:cross-border"}),
+    types=("DocumentReference", "Binary"),
+    opt_out=Closing(
+        law="samtykke i tilknytningslandet (MyHealth@EU, 4701)",
+        deleted_after=None,
+        stays="what another country was given is that country's to keep by its law; the log here",
+    ),
+    opens="nothing",
+    retention="nothing is kept: each question is asked anew",
+    purposes=frozenset({"TREAT", "ETREAT"}),
+    agreement=Closing(
+        law="samtykke i tilknytningslandet (MyHealth@EU, 4701)",
+        deleted_after=None,
+        stays="what another country was given is that country's to keep by its law; the log here",
+    ),
+    contact_point="kjerne:contact-point",
+)
+
+SERVICES: Final[Mapping[str, Service]] = {
+    one.name: one for one in (_RESULTS, _CRITICAL_INFORMATION, _DOCUMENTS, _MEASUREMENTS, _MATERNITY, _CROSS_BORDER)
+}
+IN_USE: Final = frozenset(name for name, one in SERVICES.items() if one.in_use)
+"""Those that are built: organisations take part in them, and a patient can choose about them."""
+
+
+def seen_by(sight: Sight) -> frozenset[str]:
+    """The services that a citizen sees: her own, her child's, or of the one she stands in for."""
+    return frozenset(name for name, one in SERVICES.items() if sight in one.sight)
+
+
+def deleted_after(service: str) -> timedelta | None:
+    """How long after an opt-out what the service holds is deleted; None where an opt-out deletes nothing.
+
+    One that is about every service (it has no name) is deleted from kjernejournal as one of kjernejournal.
+    """
+    return SERVICES.get(service, _RESULTS).opt_out.deleted_after

@@ -1,0 +1,282 @@
+"""The services beside results: each row that is theirs with the story that calls for it, and their law as data."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import date, timedelta
+from itertools import product
+from typing import Any, get_args
+
+import pytest
+
+from kjerne.access import Action, Caller, CallerKind, Choice, Denial, Grant, Label, Part, Subject, part_label
+from kjerne.policy import privacy
+from kjerne.policy.facts import ROLES, SCOPES
+from kjerne.policy.rule import Rule
+from kjerne.policy.rules import decide
+from kjerne.policy.services import IN_USE, SERVICES, STAFF_PURPOSES, deleted_after
+from kjerne.policy.table import RULES, SECTIONS
+
+from .cast import (
+    COURSE,
+    GP_LIST,
+    GUARDIAN,
+    NOW,
+    PARENT,
+    PATIENT,
+    PROXY,
+    RELATIVE,
+    choice,
+    citizen,
+    doctor,
+    laboratory,
+    patient,
+)
+
+SECTION_45 = "nhn:phr/mhd/read-documentreferences"
+CRITICAL, DOCUMENTS, MEASUREMENTS = "critical-information", "documents", "measurements"
+MATERNITY, ABROAD = "maternity", "cross-border"
+
+
+def part(service: str, role: Any) -> Part:
+    return Part(service, role, NOW - timedelta(days=400), None)
+
+
+def staff(service: str, **changes: Any) -> Caller:
+    """A doctor whose organisation is consumer and source there, with every scope that the service has for personnel."""
+    law = SERVICES[service]
+    made = doctor(**changes)
+    if "scopes" not in changes:
+        made = replace(made, scopes=law.scopes | (law.filing_scopes if law.registers else frozenset()))
+    return replace(made, parts=changes.get("parts", (part(service, "consumer"), part(service, "source"))))
+
+
+def system(service: str, *scopes: str, **changes: Any) -> Caller:
+    made = laboratory(scopes=frozenset(scopes), parts=(part(service, "source"), part(service, "consumer")))
+    return replace(made, **changes)
+
+
+def ask(
+    service: str, caller: Caller, subject: Subject, action: Any = "search", basis: str = "", what: str = ""
+) -> Grant | Denial:
+    return decide(caller, subject, service, action, basis=basis, now=NOW, asked=PATIENT, what=what)
+
+
+def listed(*choices: Choice, **changes: Any) -> Subject:
+    return patient(ties=(GP_LIST,), choices=choices, **changes)
+
+
+def will(kind: Any, service: str, **changes: Any) -> Choice:
+    return choice(kind, service=service, **changes)
+
+
+BY_KJERNEJOURNAL: dict[str, Any] = {"scopes": frozenset({f"{SECTION_45}/kjernejournalforskriften"})}
+MIDWIFE: dict[str, Any] = {"authorization": "JO", "hpr": "7012345"}
+NURSE: dict[str, Any] = {"authorization": "SP"}
+PSYCHOLOGIST: dict[str, Any] = {"authorization": "PS"}
+AGREED, TO_ABROAD = will("consent", MATERNITY), will("consent", ABROAD)
+IN_CARE = patient(ties=(COURSE,))
+WITHDRAWN = listed(replace(AGREED, ended_at=NOW))
+POINT = system(ABROAD, "kjerne:contact-point")
+SENDER = system(DOCUMENTS, "nhn:phr/mhd/create-documents-with-reference")
+GATEWAY = system(MEASUREMENTS, "nhn:pmd/write")
+
+# story, service, caller, patient, action, basis, what, the rule that decides
+STORIES = [
+    ("the GP reads a document", DOCUMENTS, staff(DOCUMENTS), listed(), "read", "", "", "gp"),
+    ("a midwife by § 45", DOCUMENTS, staff(DOCUMENTS, **MIDWIFE), IN_CARE, "read", "", "", "care"),
+    ("the GP by kjernejournal", DOCUMENTS, staff(DOCUMENTS, **BY_KJERNEJOURNAL), listed(), "read", "UNNTAK", "", "gp"),
+    ("by kjernejournal, no basis", DOCUMENTS, staff(DOCUMENTS, **BY_KJERNEJOURNAL), listed(), "read", "", "", "basis-missing"),
+    (
+        "a midwife by kjernejournal", DOCUMENTS, staff(DOCUMENTS, **MIDWIFE, **BY_KJERNEJOURNAL), IN_CARE, "read", "UNNTAK", "",
+        "consent-missing-by-kjernejournal",
+    ),
+    ("objected to", DOCUMENTS, staff(DOCUMENTS), listed(will("opt-out", DOCUMENTS)), "read", "SAMTYKKE", "", "objected"),
+    ("for weight", DOCUMENTS, staff(DOCUMENTS), listed(will("opt-out", DOCUMENTS)), "read", "FORHOYET_AKUTT", "", "elevated"),
+    ("glass broken", DOCUMENTS, staff(DOCUMENTS, purpose="BTG"), listed(will("opt-out", DOCUMENTS)), "read", "", "", "objected"),
+    ("restricted", DOCUMENTS, staff(DOCUMENTS), listed(will("restriction", DOCUMENTS)), "read", "AKUTT", "", "restricted"),
+    (
+        "restricted, her explicit yes", DOCUMENTS, staff(DOCUMENTS), listed(will("restriction", DOCUMENTS)), "read",
+        "FORHOYET_SAMTYKKE", "", "everything-opened",
+    ),
+    ("a document comes", DOCUMENTS, SENDER, patient(), "file", "", "", "sent-in"),
+    ("restricted at its source", DOCUMENTS, SENDER, patient(), "file", "", "restricted-at-source", "restricted-at-source"),
+    ("restricted there later", DOCUMENTS, SENDER, patient(), "correct", "", "restricted-at-source", "sent-in"),
+    ("of her who objects", DOCUMENTS, SENDER, listed(will("opt-out", DOCUMENTS)), "file", "", "", "sent-in"),
+    ("from outside", DOCUMENTS, replace(SENDER, parts=()), patient(), "file", "", "", "sender-takes-no-part"),
+    ("a social educator", MEASUREMENTS, staff(MEASUREMENTS, authorization="VP"), IN_CARE, "read", "", "", "care"),
+    ("a midwife", MEASUREMENTS, staff(MEASUREMENTS, **MIDWIFE), IN_CARE, "read", "SAMTYKKE", "", "role-not-listed"),
+    (
+        "opted out of", MEASUREMENTS, staff(MEASUREMENTS), listed(will("opt-out", MEASUREMENTS)), "read", "FORHOYET_AKUTT", "",
+        "opted-out",
+    ),
+    ("measurements come", MEASUREMENTS, GATEWAY, patient(), "file", "", "", "sent-in"),
+    ("nothing new", MEASUREMENTS, GATEWAY, listed(will("opt-out", MEASUREMENTS)), "file", "", "", "not-kept-after-opt-out"),
+    ("put right", MEASUREMENTS, GATEWAY, listed(will("opt-out", MEASUREMENTS)), "correct", "", "", "put-right-after-opt-out"),
+    ("a midwife", MATERNITY, staff(MATERNITY, **MIDWIFE), patient(ties=(COURSE,), choices=(AGREED,)), "read", "", "", "care"),
+    ("without her consent", MATERNITY, staff(MATERNITY), listed(), "read", "FORHOYET_AKUTT", "", "service-not-agreed-to"),
+    ("in an emergency", MATERNITY, staff(MATERNITY, purpose="BTG"), listed(), "read", "AKUTT", "", "service-not-agreed-to"),
+    (
+        "a consent to one person", MATERNITY, staff(MATERNITY), listed(will("consent", MATERNITY, hpr="9144900")), "read", "", "",
+        "service-not-agreed-to",
+    ),
+    ("withdrawn", MATERNITY, staff(MATERNITY), WITHDRAWN, "file", "", "record", "service-not-agreed-to"),
+    ("dead", MATERNITY, staff(MATERNITY), listed(AGREED, deceased=True), "read", "", "", "of-the-dead"),
+    ("kode 6", MATERNITY, staff(MATERNITY), listed(AGREED, protection="strengtFortrolig"), "read", "", "", "address-protected"),
+    ("written", MATERNITY, staff(MATERNITY), listed(AGREED), "file", "", "record", "registered"),
+    ("not written", MATERNITY, staff(MATERNITY), listed(), "file", "", "record", "service-not-agreed-to"),
+    ("a pharmacist", MATERNITY, staff(MATERNITY, authorization="FA1"), listed(AGREED), "read", "", "", "role-not-listed"),
+    ("a doctor verifies", CRITICAL, staff(CRITICAL), listed(), "correct", "", "verification", "registered"),
+    ("a nurse does not", CRITICAL, staff(CRITICAL, **NURSE), IN_CARE, "correct", "", "verification", "register-kind"),
+    ("a nurse on dialysis", CRITICAL, staff(CRITICAL, **NURSE), IN_CARE, "file", "", "dialysis", "registered"),
+    ("a nurse on a reaction", CRITICAL, staff(CRITICAL, **NURSE), IN_CARE, "file", "", "drug-reaction", "register-kind"),
+    ("a crisis plan", CRITICAL, staff(CRITICAL, **PSYCHOLOGIST), IN_CARE, "file", "SAMTYKKE", "crisis-plan", "registered"),
+    ("without her consent", CRITICAL, staff(CRITICAL, **PSYCHOLOGIST), IN_CARE, "file", "", "crisis-plan", "consent-missing"),
+    ("an unknown kind", CRITICAL, staff(CRITICAL), listed(), "file", "", "horoscope", "register-kind"),
+    ("of herself", CRITICAL, staff(CRITICAL, digest=PATIENT), listed(), "file", "", "dialysis", "own-not-registered"),
+    ("no relation", CRITICAL, staff(CRITICAL), patient(), "file", "", "dialysis", "no-relation"),
+    ("in a case", CRITICAL, staff(CRITICAL, purpose="COC"), listed(), "file", "", "dialysis", "registering-purpose"),
+    (
+        "a consumer alone", CRITICAL, staff(CRITICAL, parts=(part(CRITICAL, "consumer"),)), listed(), "file", "", "dialysis",
+        "registrar-takes-no-part",
+    ),
+    ("after an opt-out", CRITICAL, staff(CRITICAL), listed(will("opt-out", CRITICAL)), "file", "", "dialysis", "opted-out"),
+    (
+        "behind a restriction", CRITICAL, staff(CRITICAL), listed(will("restriction", CRITICAL)), "file", "SAMTYKKE", "dialysis",
+        "registered-behind-restriction",
+    ),
+    ("restricted", CRITICAL, staff(CRITICAL), listed(will("restriction", CRITICAL)), "file", "", "dialysis", "restricted"),
+    ("a doctor asks abroad", ABROAD, staff(ABROAD), listed(TO_ABROAD), "read", "", "", "gp"),
+    ("without her consent", ABROAD, staff(ABROAD), listed(), "read", "AKUTT", "", "service-not-agreed-to"),
+    ("to break glass", ABROAD, staff(ABROAD, purpose="BTG"), listed(TO_ABROAD), "read", "", "", "purpose-not-covered"),
+    (
+        "restricted", ABROAD, staff(ABROAD), listed(TO_ABROAD, will("restriction", ABROAD)), "read", "FORHOYET_SAMTYKKE", "",
+        "restricted-to-all",
+    ),
+    ("another country asks", ABROAD, POINT, listed(TO_ABROAD), "read", "", "", "sent-abroad"),
+    ("without her consent", ABROAD, POINT, listed(), "read", "FORHOYET_AKUTT", "", "service-not-agreed-to"),
+    (
+        "a nurse is shut out", ABROAD, POINT, listed(TO_ABROAD, will("restriction", ABROAD, role="nurses")), "read", "", "",
+        "not-sent-abroad",
+    ),
+    ("kode 7", ABROAD, POINT, listed(TO_ABROAD, protection="fortrolig"), "read", "", "", "not-sent-abroad"),
+    ("an opt-out", ABROAD, POINT, listed(TO_ABROAD, will("opt-out", ABROAD)), "read", "", "", "not-sent-abroad"),
+    ("from outside", ABROAD, replace(POINT, parts=()), listed(TO_ABROAD), "read", "", "", "contact-point-takes-no-part"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("service", "caller", "subject", "action", "basis", "what", "rule"), [row[1:] for row in STORIES], ids=[
+        f"{row[1]}: {row[0]}" for row in STORIES
+    ]
+)  # fmt: skip
+def test_each_service_by_its_own_law(
+    service: str, caller: Caller, subject: Subject, action: Any, basis: str, what: str, rule: str
+) -> None:
+    assert ask(service, caller, subject, action, basis, what).rule == rule
+
+
+@pytest.mark.parametrize("service", [name for name in SERVICES if name != ABROAD])
+def test_citizens_see_what_their_service_shows_them(service: str) -> None:
+    sight = SERVICES[service].sight
+    child = patient(age=8, caller_key=7, ties=(PARENT,), lives_with_parent=True)
+    assert isinstance(ask(service, citizen(), patient(caller_key=1)), Grant)
+    assert isinstance(ask(service, citizen(RELATIVE), child), Grant) == ("parent" in sight)
+    for tie in (PROXY, GUARDIAN):
+        for action in ("read", "insight"):
+            answer = ask(service, citizen(RELATIVE), patient(caller_key=7, ties=(tie,)), action)
+            assert isinstance(answer, Grant) == ("representative" in sight)
+
+
+def test_what_another_country_holds_is_seen_by_no_citizen_here() -> None:
+    assert ask(ABROAD, citizen(), patient(caller_key=1)).rule == "scope-missing"
+    assert ask(ABROAD, staff(ABROAD, digest=PATIENT), patient(caller_key=1)).rule == "own-not-as-staff"
+
+
+def test_documents_by_kjernejournal_have_an_age_and_by_section_45_none() -> None:
+    limited = ask(DOCUMENTS, staff(DOCUMENTS, **BY_KJERNEJOURNAL), listed(), "search", "UNNTAK")
+    assert isinstance(limited, Grant)
+    assert dict(limited.windows) == {
+        "A00-1": None,
+        "C00-1": date(2025, 11, 24),
+        "D00-1": date(2021, 11, 24),
+        "E00-1": date(2021, 11, 24),
+        "I00-1": date(2025, 11, 24),
+    }
+    both = frozenset({SECTION_45, *BY_KJERNEJOURNAL["scopes"]})
+    herself = ask(DOCUMENTS, staff(DOCUMENTS, digest=PATIENT, **BY_KJERNEJOURNAL), patient(caller_key=1))
+    for free in (
+        ask(DOCUMENTS, staff(DOCUMENTS, scopes=both), listed()),
+        herself,
+        ask(DOCUMENTS, SENDER, patient(), "file"),
+    ):
+        assert isinstance(free, Grant)
+        assert free.windows == ()
+
+
+def test_what_a_source_restricts_is_opened_by_nothing_and_a_part_by_weighty_reasons_alone() -> None:
+    partly = listed(will("restriction", DOCUMENTS, part="radiology", slot=5, marked=(1,)))
+    shut = ask(DOCUMENTS, staff(DOCUMENTS), partly, "read", "SAMTYKKE")
+    opened = ask(DOCUMENTS, staff(DOCUMENTS), partly, "read", "FORHOYET_SAMTYKKE")
+    assert isinstance(shut, Grant)
+    assert isinstance(opened, Grant)
+    assert part_label(5) in shut.hides
+    assert opened.hides == Label.RESTRICTED | Label.WITHDRAWN
+    sent = ask(ABROAD, POINT, listed(TO_ABROAD))
+    assert isinstance(sent, Grant)
+    assert Label.RESTRICTED | Label.RESTRICTED_HERE | Label.WITHDRAWN in sent.hides
+
+
+# The table itself
+
+
+def test_a_row_means_the_same_in_every_service_but_for_its_law() -> None:
+    def same(rule: Rule) -> tuple[object, ...]:
+        return (rule.effect, rule.says, rule.outcome, rule.mark, rule.released_only, rule.purpose, rule.opens_parts)
+
+    by_name: dict[str, set[tuple[object, ...]]] = {}
+    for rule in RULES:
+        by_name.setdefault(rule.id, set()).add(same(rule))
+        assert "{" not in rule.law
+    assert all(len(meanings) == 1 for meanings in by_name.values())
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_no_request_meets_a_row_twice(service: str) -> None:
+    kinds: tuple[CallerKind, ...] = get_args(CallerKind)
+    actions: tuple[Action, ...] = get_args(Action)
+    for kind, action in product(kinds, actions):
+        rows = [
+            rule.id
+            for section in SECTIONS
+            if kind in (section.kinds or kinds) and service in (section.services or SERVICES)
+            if action in (section.actions or actions)
+            for rule in section.rules
+        ]
+        assert len(rows) == len(set(rows))
+
+
+def test_the_law_of_every_service_fits_together() -> None:
+    for name, one in SERVICES.items():
+        assert one.name == name
+        assert ROLES[name] == one.roles
+        assert one.registers.keys() <= one.roles.keys()
+        assert one.purposes <= STAFF_PURPOSES
+        assert bool(one.filing_scopes) == bool(one.registers or one.sources)
+        assert bool(one.windows) == bool(one.unlimited_scope)
+        assert one.unlimited_scope in one.scopes | {""}
+        assert not (one.opt_out.yields and one.opens != "weighty")
+        assert SCOPES[("practitioner", name, "read")] == one.scopes
+
+
+def test_only_services_in_use_can_be_chosen_for() -> None:
+    assert privacy.SERVICES == IN_USE == {"results"}
+
+
+def test_an_opt_out_deletes_as_its_service_has_it() -> None:
+    assert deleted_after("results") == deleted_after("") == deleted_after(CRITICAL) == timedelta(days=30)
+    assert deleted_after(MATERNITY) == timedelta(0)
+    assert deleted_after(DOCUMENTS) is None
+    assert privacy.deletion_of(will("opt-out", DOCUMENTS)) is None
+    made = will("opt-out", MATERNITY)
+    assert privacy.deletion_of(made) == made.made_at
