@@ -36,16 +36,19 @@ MIRRORS: Final = {
     "caller": "test_caller.py", "claims": "test_caller.py", "insight": "test_insight.py", "privacy": "test_privacy.py",
     "door": "test_door_alone.py", "access_log": "test_access_log_alone.py", "errand": "test_errand.py",
     "unsaid": "test_unsaid.py",
+    "services": "test_services.py", "services_asked": "test_services.py", "table_services": "test_services.py",
+    "table_registering": "test_services.py",
 }  # fmt: skip
 """The test file that mirrors a module is asked first; where none is named, `test_rules.py` tells the rule's stories."""
 QUICK: Final = (
     "test_rules.py", "test_rules_systems.py", "test_table.py", "test_caller.py", "test_privacy.py", "test_insight.py",
     "test_door_alone.py", "test_access_log_alone.py", "test_errand.py", "test_unsaid.py",
+    "test_services.py",
 )  # fmt: skip
 UNMOVED: Final = ("-k", "not law_page and not made_in_one_place")
 """Tests that read files and so cannot see a mutant."""
-SLOW: Final = ("tests/laws/test_matrix.py",)
-PROSE: Final = frozenset({"says", "law", "title", "todo", "where"})
+SLOW: Final = ("tests/laws/test_matrix.py", "tests/laws/test_services.py")
+PROSE: Final = frozenset({"says", "law", "title", "todo", "where", "stays", "retention"})
 """Arguments that are read by people: a test would only repeat them."""
 TELLING: Final = frozenset({"Refusal", "_wrong", "Demand"})
 UNTESTED: Final = frozenset({"lru_cache", "dataclass", "field", "TypeVar", "cast"})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from itertools import product
 from typing import Any, get_args
 
@@ -26,6 +26,7 @@ from .cast import (
     PATIENT,
     PROXY,
     RELATIVE,
+    attestation,
     choice,
     citizen,
     doctor,
@@ -212,6 +213,15 @@ def test_documents_by_kjernejournal_have_an_age_and_by_section_45_none() -> None
     ):
         assert isinstance(free, Grant)
         assert free.windows == ()
+
+
+def test_on_the_29th_of_february_the_year_of_a_document_is_the_one_that_has_passed_whole() -> None:
+    leap_day = datetime(2028, 2, 29, 11, tzinfo=UTC)
+    limited = staff(DOCUMENTS, **BY_KJERNEJOURNAL)
+    fresh = replace(limited, attestation=replace(attestation(), made_at=leap_day))
+    grant = decide(fresh, listed(), DOCUMENTS, "read", basis="UNNTAK", now=leap_day)
+    assert isinstance(grant, Grant)
+    assert dict(grant.windows)["C00-1"] == date(2027, 3, 1)
 
 
 def test_what_a_source_restricts_is_opened_by_nothing_and_a_part_by_weighty_reasons_alone() -> None:
