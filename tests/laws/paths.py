@@ -78,7 +78,7 @@ class Path:
     """One way out. `action` is what it is to the law, `about` the kinds it asks about, of one `type`.
 
     `more` is how many open records it finds beside those of the kinds, `leads` whether it finds that many alone and comes
-    to the kinds from there.
+    to the kinds from there. `beside`: what it shows is not only what it is asked about.
     """
 
     name: str
@@ -89,6 +89,7 @@ class Path:
     more: int = 0
     leads: bool = False
     tells: bool = False
+    beside: bool = False
 
     def count(self, known: int, *, more: bool) -> int:
         """What it may say that it found, where so many records of the kinds may be known of, and the others or not."""

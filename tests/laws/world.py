@@ -174,6 +174,7 @@ ACTORS: Final = (
     Actor("proxy", SELF, "proxy"),
     Actor("proxy until today", SELF, "former proxy"),
     Actor("proxy from tomorrow", SELF, "coming proxy"),
+    Actor("proxy of another area", SELF, "proxy of another area"),
     Actor("guardian", SELF, "guardian"),
     Actor("stranger", SELF, "stranger"),
     Actor("unregistered", replace(SELF, is_registered=False), "nobody at all"),
@@ -190,6 +191,7 @@ KIN: Final[Mapping[str, PersonDetail]] = {
     "proxy": PersonDetail("Prøve Person", birth_date=date(1990, 2, 3), address="Gata 2"),
     "former proxy": PersonDetail("Prøve Person", birth_date=date(1990, 2, 3), address="Gata 2"),
     "coming proxy": PersonDetail("Prøve Person", birth_date=date(1990, 2, 3), address="Gata 2"),
+    "proxy of another area": PersonDetail("Prøve Person", birth_date=date(1990, 2, 3), address="Gata 2"),
     "guardian": PersonDetail("Prøve Person", birth_date=date(1990, 2, 3), address="Gata 2"),
     "stranger": PersonDetail("Prøve Person", birth_date=date(1990, 2, 3), address="Gata 2"),
 }
@@ -202,10 +204,11 @@ BONDS: Final = (
     (Bond("parent"), "parent"),
     (Bond("parent"), "hidden parent"),
     (Bond("parent", day_after_last=TODAY), "former parent"),
-    (Bond("proxy"), "proxy"),
-    (Bond("proxy", day_after_last=TODAY), "former proxy"),
-    (Bond("proxy", first_day=TOMORROW.date()), "coming proxy"),
-    (Bond("guardian"), "guardian"),
+    (Bond("proxy", covers=("innsyn",)), "proxy"),
+    (Bond("proxy", covers=("innsyn",), day_after_last=TODAY), "former proxy"),
+    (Bond("proxy", covers=("innsyn",), first_day=TOMORROW.date()), "coming proxy"),
+    (Bond("proxy", covers=("digitaleHelsetjenester",)), "proxy of another area"),
+    (Bond("guardian", covers=("personligeInteresser",), form="voksen"), "guardian"),
 )
 """What binds somebody to every patient, and to whom of `KIN`."""
 
@@ -309,11 +312,10 @@ class World:
             own_address=kin.protection if kin else "", memberships=MEMBERS.get(told.legal_entity, ()),
         )  # fmt: skip
 
-    def law(
-        self, actor: Actor, patient: str, purpose: str, basis: str, action: str, jurisdiction: str = "NO"
-    ) -> Answer:
+    def law(self, actor: Actor, patient: str, purpose: str, basis: str, action: str, **more: str) -> Answer:
+        """What the oracle says of it; `more` may name a `jurisdiction`, or another `service`."""
         s = self.situation(actor, patient, purpose, basis)
-        return answer(replace(s, action=action, jurisdiction=jurisdiction))
+        return answer(replace(s, action=action, **more))  # type: ignore[arg-type]
 
     def caller(self, actor: Actor, patient: Patient, purpose: str) -> Caller:
         """The same one as the product meets her, behind the check of her token."""
@@ -368,7 +370,16 @@ async def built(ward: Ward) -> World:
             )
             world.kin[name] = (key, digest)
         ties = tuple(
-            Tie(bond.kind, bond.hpr, bond.place, world.kin[whom][0] if whom else 0, bond.first_day, bond.day_after_last)  # type: ignore[arg-type]
+            Tie(
+                bond.kind,
+                bond.hpr,
+                bond.place,
+                world.kin[whom][0] if whom else 0,
+                bond.first_day,
+                bond.day_after_last,
+                bond.covers,
+                bond.form,
+            )  # type: ignore[arg-type]
             for bond, whom in BONDS
         )
         for name, facts in PATIENTS.items():

@@ -26,7 +26,7 @@ from kjerne.clock import Clock
 from kjerne.errors import Refusal
 from kjerne.exchange import Denied
 from kjerne.pages import attached, charts, formats, paging, session, words
-from kjerne.pages.house import Identity, PagesHouse, Visit
+from kjerne.pages.house import Identity, PagesHouse, Represented, Visit
 from kjerne.pages.login import LoginDoor, To
 from kjerne.pages.session import Seal, Session
 from kjerne.pages.words import Language
@@ -235,12 +235,20 @@ async def _no(page: Page, no: Refusal | Denied) -> Response:
             denial=denial,
             reason=_reason(page, denial) if denial else "",
             stranger=patient is None and denial is not None and not citizen and _is_stranger(denial, page.visit),
-            people=await page.house.represented(page.who) if citizen else (),
+            people=await _represented(page) if citizen else (),
             declares=denial is not None and _can_declare(denial, page.visit),
         )
     if isinstance(no, Denied):
         no = Refusal(403, _reason(page, no.denial), where="denied", rule=no.denial.rule)
     return refused(page, no)
+
+
+async def _represented(page: Page) -> Sequence[Represented]:
+    """Whom else she could open; nobody where no register knows her herself."""
+    try:
+        return await page.house.represented(page.who)
+    except Refusal:
+        return ()
 
 
 def outside(page: Page, why: Absence) -> Response:

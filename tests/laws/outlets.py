@@ -1,0 +1,186 @@
+"""Further ways out of the same world: the pages, the log as AuditEvent, the copy a citizen takes, the export in bulk.
+
+Each says which kinds left, as `paths` does. Whoever asks comes with a login that is made here: of the pages only the
+provider's part is stood in for.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+import zipfile
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import dataclass, field
+from itertools import cycle
+from typing import Any, Final, NoReturn
+
+import httpx
+import msgspec
+
+from kjerne.access import Caller
+from kjerne.app import House
+from kjerne.pages import session
+from kjerne.pages.app import pages_app
+from kjerne.pages.house import Identity, Visit
+from kjerne.pages.live import Carry
+from kjerne.pages.live_operator import OperatorPages
+from kjerne.pages.session import Seal, Session
+from pages.fake import FakeDoor
+from services.results.conftest import NOW
+
+from .paths import Ask, Path, Told, by_address, signs_in
+from .world import KINDS, Kind, Patient
+
+URL: Final = "http://kjerne.test"
+KEY: Final = bytes(32)
+TYPES: Final = ("Observation", "DiagnosticReport", "Binary")
+COURSE: Final = "1"
+"""The visit's number is what its attestation says of the course of treatment."""
+GROUND: Final = "Helseregisterloven § 19 e, vedtak 2026/117"
+
+
+@dataclass(frozen=True)
+class Tab(Ask):
+    """A browser in which `caller` is logged in and has the patient open."""
+
+    cookie: str = ""
+    token: str = ""
+    root: str = ""
+
+    async def get(self, path: str) -> httpx.Response:
+        self.answers.append(await self.client.get(self.root + path, headers={"cookie": self.cookie}))
+        self.client.cookies.clear()
+        return self.answers[-1]
+
+    async def post(self, path: str) -> httpx.Response:
+        headers = {"cookie": self.cookie, "origin": URL, "sec-fetch-site": "same-origin"}
+        answer = await self.client.post(self.root + path, data={"token": self.token}, headers=headers)
+        self.client.cookies.clear()
+        return answer
+
+
+@dataclass
+class Pages:
+    """The pages of one house."""
+
+    house: House
+    http: httpx.AsyncClient = field(init=False)
+
+    def __post_init__(self) -> None:
+        one = self.house
+
+        async def verify(_: bytes) -> NoReturn:
+            raise AssertionError("nobody logs in here")
+
+        live = OperatorPages(
+            one.store, one.clock, one.reader, one.asker, verify, one.identify, one.digest,
+            tells_choices=one.settings.tells_choices,
+        )  # fmt: skip
+        app = pages_app(live, FakeDoor(one.clock), key=KEY, clock=one.clock, secure=False)
+        self.http = httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=URL)
+
+    def tab(self, caller: Caller, patient: Patient, purpose: str, basis: str) -> Tab:
+        """As after a login and the choice of a patient, whoever she is."""
+        carry = Carry(
+            caller.digest, sorted(caller.scopes), caller.client, caller.level, "", caller.authorization, caller.organisation,
+            caller.point_of_care,
+        )  # fmt: skip
+        packed = msgspec.msgpack.encode(carry).hex()
+        staff = caller.kind == "practitioner"
+        who = Identity(
+            "practitioner" if staff else "citizen", caller.name, caller.authorization, "", caller.hpr, packed
+        )
+        said = caller.attestation
+        visit = Visit(
+            COURSE, patient.key, purpose if staff else "PATRQT", NOW, basis, None, said.decision_text if said else "",  # type: ignore[arg-type]
+            said.user_selected if said else False,
+        )  # fmt: skip
+        seal, login = Seal(KEY), Session("a login", who, NOW, NOW.replace(hour=NOW.hour + 1), visit)
+        root = f"/clinician/v/{COURSE}" if staff else "/me"
+        cookie = f"kjerne_session={seal.seal('session', login)}"
+        return Tab(self.http, patient, basis, [], cookie, session.form_token(seal, login, NOW), root)
+
+
+def on_page(path: str) -> Callable[[Ask], Awaitable[Told]]:
+    async def ask(ask: Ask) -> Told:
+        return Told(signs_in([await ask.get(path)], ask.patient))
+
+    return ask
+
+
+def file_of(kind: Kind) -> Callable[[Ask], Awaitable[Told]]:
+    async def ask(ask: Ask) -> Told:
+        ids = {type_: by_kind[kind.name] for type_, by_kind in ask.patient.ids.items()}
+        answer = await ask.get(f"/report/{ids['DiagnosticReport']}/file/{ids['Binary']}")
+        return Told(frozenset({kind.name}) if answer.status_code == 200 else signs_in([answer], ask.patient))
+
+    return ask
+
+
+def _whole(*paths: str) -> tuple[Path, ...]:
+    return tuple(Path(f"page {path}", "search", on_page(path)) for path in paths)
+
+
+def _of_one_kind() -> Iterator[Path]:
+    for kind, as_file in zip(KINDS, cycle((False, True)), strict=False):
+        if as_file:
+            yield Path("page of a file", "read", file_of(kind), (kind,), "Binary")
+        else:
+            ask = by_address("/report/{}", "DiagnosticReport", kind)
+            yield Path("page of a report", "read", ask, (kind,), "DiagnosticReport", beside=True)
+
+
+CLINICIANS: Final = _whole("?period=all", "/print")
+CITIZENS: Final = _whole("/results")
+OF_ONE: Final = tuple(_of_one_kind())
+"""Of each kind its report or its file."""
+
+
+def named_in(text: str, patient: Patient, type_: str) -> frozenset[str]:
+    """The kinds whose records of a type are named by id."""
+    return frozenset(kind for kind, id_ in patient.ids[type_].items() if id_ in text)
+
+
+async def events(client: httpx.AsyncClient, patient: Patient) -> str:
+    """All that the log says of how her records came, as FHIR; empty where it is refused."""
+    form = "action=C&_count=1000"
+    headers = {"person-id": patient.number, "content-type": "application/x-www-form-urlencoded"}
+    answer = await client.post("/fhir/R4/AuditEvent/_search", content=form, headers=headers)
+    assert answer.status_code in (200, 403), answer.text
+    assert '"relation":"next"' not in answer.text
+    return answer.text if answer.status_code == 200 else ""
+
+
+async def copied(tab: Tab) -> dict[str, str]:
+    """By type what is in the file that a citizen takes away: the records of its Bundle, and the names of its files."""
+    answer = await tab.post("/download/file")
+    if answer.status_code != 200:
+        return {}
+    found = zipfile.ZipFile(io.BytesIO(answer.content))
+    entries = [entry["resource"] for entry in json.loads(found.read("bundle.json"))["entry"]]
+    by_type = {
+        type_: " ".join(str(one.get("id")) for one in entries if one["resourceType"] == type_) for type_ in TYPES
+    }
+    return by_type | {"Binary": " ".join(found.namelist())}
+
+
+async def exported(
+    call: Callable[..., Awaitable[httpx.Response]], asking: Caller, *approving: Caller
+) -> dict[str, str]:
+    """By type all files of an export that was asked for and approved."""
+    rows = [("ground", GROUND), ("recipient", "Folkehelseinstituttet"), ("_type", ",".join(TYPES))]
+    body: Any = {"resourceType": "Parameters", "parameter": [{"name": one, "valueString": two} for one, two in rows]}
+    kicked = await call(asking, "POST", "/fhir/R4/$export", json=body, headers={"prefer": "respond-async"})
+    assert kicked.status_code == 202, kicked.text
+    place = kicked.headers["content-location"]
+    for one in approving:
+        assert (await call(one, "POST", f"{place}/approve")).status_code == 200
+    manifest = (await call(asking, "GET", place)).json()
+    files: dict[str, str] = {}
+    for file in manifest["output"]:
+        text = (await call(asking, "GET", file["url"])).text
+        own = re.findall(r'"resourceType":"(\w+)","id":"([^"]+)"', text)
+        assert len(own) == len(text.splitlines())
+        files[file["type"]] = files.get(file["type"], "") + " ".join(id_ for _, id_ in own)
+    return files
