@@ -113,3 +113,17 @@ def test_a_conclusion_that_was_corrected_stays_beside_the_new_one() -> None:
     newest = former | {"conclusion": "Brudd", "status": "amended"}
     (answer,) = answers.answers([with_former(newest, [former])], [])
     assert (answer.conclusion, answer.former) == ("Brudd", "Normalt")
+
+
+def test_a_conclusion_that_was_corrected_in_its_code_stays_as_one_in_words_does() -> None:
+    former = r.report("rep", "PAT", "", AT, ()) | {"conclusionCode": [{"text": "Godartet"}]}
+    newest = former | {"conclusionCode": [{"coding": [{"system": "s", "code": "x", "display": "Ondartet"}]}]}
+    (answer,) = answers.answers([with_former(newest, [former])], [])
+    assert (answer.conclusion, answer.former, answer.mark) == ("Ondartet", "Godartet", "corrected")
+
+
+def test_of_a_conclusion_in_words_and_code_both_stay_though_only_the_code_was_corrected() -> None:
+    former = r.report("rep", "PAT", "", AT, ()) | {"conclusion": "Se svar.", "conclusionCode": [{"text": "Godartet"}]}
+    newest = former | {"conclusionCode": [{"text": "Ondartet"}]}
+    (answer,) = answers.answers([with_former(newest, [former])], [])
+    assert (answer.conclusion, answer.former) == ("Se svar.\nOndartet", "Se svar.\nGodartet")

@@ -224,12 +224,12 @@ def _answer(report: Resource, desk: _Desk) -> Answer:
         title=_title(report, ids, kind, desk),
         when=_when(report) or min(moments, key=lambda at: at.order, default=None),
         issued=points.issued(report),
-        mark=points.mark_of(report),
+        mark=points.mark_of(report, points.changes_of(report)),
         performer=points.display_of(report.get("performer", []), desk.names),
         requester=points.display_of([request["requester"]] if request.get("requester") else [], desk.names),
         findings=tuple(walk.findings),
         organisms=_numbered(walk.organisms),
-        conclusion=_conclusion(report),
+        conclusion=conclusion_of(report),
         comments=_comments(report),
         material=", ".join(sorted(materials - {""})),
         first_missing=points.first_missing(report),
@@ -436,14 +436,15 @@ def _antibiotic(name: str) -> str:
     return re.sub(r"^(Us|Isol|X)-", "", name)
 
 
-def _conclusion(report: Resource) -> str:
+def conclusion_of(report: Resource) -> str:
+    """What the report concludes, in its words and in those of its codes."""
     coded = [values.concept_text(concept) for concept in report.get("conclusionCode", [])]
     return "\n".join(dict.fromkeys(text for text in (str(report.get("conclusion", "")), *coded) if text))
 
 
 def former_conclusion(report: Resource) -> str:
     """What the report concluded before it was corrected; empty where that is not known, or still holds."""
-    now = str(report.get("conclusion", ""))
+    now = conclusion_of(report)
     former = (change.value.text for change in points.changes_of(report) if change.value)
     return next((text for text in former if text and text != now), "")
 

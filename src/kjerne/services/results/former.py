@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 from kjerne.fhir.corrections import UNFINISHED, WITHDRAWN, analysis
+from kjerne.services.results.answers import conclusion_of
 from kjerne.services.results.kith import codes
 from kjerne.services.results.values import Resource
 
@@ -32,7 +33,7 @@ def _change(older: Resource, newer: Resource) -> Resource:
     inside: list[Resource] = [{"url": "kind", "valueCode": kind}]
     inside += [{"url": "at", "valueDateTime": at}] if (at := newer.get("meta", {}).get("lastUpdated")) else []
     said = {name: value for name, value in older.items() if name.startswith("value")}
-    if conclusion := older.get("conclusion"):
+    if conclusion := conclusion_of(older):
         said = {"valueString": conclusion}
     inside += [{"url": "value", **said}] if said else []
     inside += [
