@@ -194,13 +194,13 @@ class FakeHouse(Linked, FakeDoors):
         ]
         return self._listed(rows, wanted)
 
-    async def notices(self, who: Identity) -> tuple[Notice, ...]:
-        rows = (
+    async def notices(self, who: Identity, wanted: str) -> Listed[Notice]:
+        rows = [
             Notice("n1", "corrected", NOW - timedelta(days=1), NOW - timedelta(days=9), 1, "Kari Nordvik", _CORRECTED),
             Notice("n2", "withdrawn", NOW - timedelta(hours=20), NOW - timedelta(days=8), 2, "Per Aasen"),
             Notice("n3", "corrected", NOW - timedelta(hours=19), NOW - timedelta(days=7)),
-        )
-        return tuple(row for row in rows if row.number not in self.seen)
+        ]
+        return self._listed([row for row in rows if row.number not in self.seen], wanted)
 
     async def see_notice(self, who: Identity, number: str) -> None:
         self.seen.add(number)

@@ -235,6 +235,62 @@ def test_a_correction_back_to_what_was_read_is_not_told(platform: Standing) -> N
         assert mark not in text(it.get("/clinician"))
 
 
+def test_a_change_back_to_what_was_read_is_read_once_and_never_told(platform: Standing) -> None:
+    nin, name = platform.nin("citizen"), f"P-Prøve {secrets.token_hex(4)}"
+    id_ = by_fhir(platform, name, "140")
+    with tab(platform, "gp") as it:
+        assert name in text(it.type(nin))
+        by_fhir(platform, name, "151", id_, 1, status="corrected")
+        by_fhir(platform, name, "140", id_, 2, status="corrected")
+        since = platform.clock.now()
+        for _ in range(2):
+            assert name not in text(it.get("/clinician"))
+        looks = platform.rows("SELECT 1 FROM audit WHERE at >= $1 AND $2 = ANY(ids)", since, UUID(id_))
+        assert len(looks) == 1
+    assert not platform.rows("SELECT 1 FROM notice WHERE id = $1 AND seen_at IS NULL", UUID(id_))
+
+
+def test_changes_that_are_not_told_never_take_the_place_of_one_that_is(
+    platform: Standing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nin, mark = platform.nin("citizen"), secrets.token_hex(4)
+    ids = [by_fhir(platform, f"P-Prøve {mark} {place}", "140") for place in range(4)]
+    with tab(platform, "gp") as it:
+        assert mark in text(it.type(nin))
+        platform.rows("UPDATE notice SET seen_at = made_at WHERE seen_at IS NULL RETURNING 1")
+        by_fhir(platform, f"P-Prøve {mark} 0", "151", ids[0], 1, status="corrected")
+        for place in (1, 2, 3):
+            by_fhir(platform, f"P-Prøve {mark} {place}", "151", ids[place], 1, status="corrected")
+            by_fhir(platform, f"P-Prøve {mark} {place}", "140", ids[place], 2, status="corrected")
+        monkeypatch.setattr(live_desk, "NOTICES_LOOKED_AT", 2)
+        said = text(it.get("/clinician"))
+    assert "Ett svar du har lest, er rettet" in said
+    assert said.count(mark) == 1
+    assert f"P-Prøve {mark} 0 rettet" in said
+
+
+def test_of_many_changes_the_number_is_told_and_the_rest_is_one_press_away(
+    platform: Standing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nin, mark = platform.nin("citizen"), secrets.token_hex(4)
+    ids = [by_fhir(platform, f"P-Prøve {mark} {place}", "140") for place in range(3)]
+    with tab(platform, "gp") as it:
+        assert mark in text(it.type(nin))
+        platform.rows("UPDATE notice SET seen_at = made_at WHERE seen_at IS NULL RETURNING 1")
+        for place, id_ in enumerate(ids):
+            by_fhir(platform, f"P-Prøve {mark} {place}", "151", id_, 1, status="corrected")
+        monkeypatch.setattr(live_desk, "NOTICES_SHOWN", 2)
+        first = it.get("/clinician")
+        assert "3 svar du har lest, er rettet" in text(first)
+        assert [f"{mark} {place} rettet" in text(first) for place in range(3)] == [False, True, True]
+        onward = re.search(r'href="(/clinician\?[^"]*notices=2)#notices"', first.text)
+        assert onward
+        rest = it.get(unescape(onward[1]))
+        assert [f"{mark} {place} rettet" in text(rest) for place in range(3)] == [True, False, False]
+        monkeypatch.setattr(live_desk, "NOTICES_LOOKED_AT", 2)
+        assert "Her er de 2 nyeste. Enda flere venter" in text(it.get("/clinician"))
+
+
 def seen(it: Tab, desk: httpx.Response, name: str) -> httpx.Response:
     """The desk after the notice of this analysis was marked as seen."""
     found = re.search(rf'name="number" value="([^"]+)"><button[^>]*{name}', desk.text)
@@ -334,7 +390,14 @@ def test_what_the_patient_shuts_after_a_correction_by_fhir_shows_neither_value(p
         assert name in text(it.type(nin))
         by_fhir(platform, name, "151", id_, 1, status="corrected")
         platform.rows("UPDATE record SET labels = $2 WHERE id = $1 RETURNING 1", UUID(id_), int(Label.RESTRICTED))
-        assert name not in text(it.get("/clinician"))
+        since = platform.clock.now()
+        desk = text(it.get("/clinician"))
+        assert name not in desk
+        assert "Et svar du åpnet" in desk, "that it was changed she hears all the same"
+        looks = platform.rows(
+            "SELECT ids FROM audit WHERE at >= $1 AND caller_hpr = $2", since, platform.persona("gp").hpr
+        )
+        assert all(row["ids"] for row in looks), "where nothing was shown there is no line of a look"
         assert name not in text(it.type(nin))
     with blocked(platform, "citizen", "gp"), tab(platform, "gp") as it:
         assert name not in text(it.get("/clinician"))

@@ -90,3 +90,12 @@ def test_a_reports_conclusion_is_told_like_a_value() -> None:
     assert (found.what, found.old.text, found.new.text) == ("CT thorax", "Normalt", "Brudd")
     withdrawn = told(report | {"conclusion": "Normalt"}, report | {"conclusion": "Normalt", "status": "cancelled"})
     assert withdrawn and (withdrawn.kind, withdrawn.new) == ("withdrawn", None)
+
+
+def test_a_conclusion_in_a_code_is_told_like_one_in_words() -> None:
+    report = r.report("rep", "PAT", "Histologi", AT, ())
+    found = told(
+        report | {"conclusionCode": [{"text": "Godartet"}]}, report | {"conclusionCode": [{"text": "Ondartet"}]}
+    )
+    assert found and found.old and found.new
+    assert (found.kind, found.old.text, found.new.text) == ("replaced", "Godartet", "Ondartet")

@@ -51,8 +51,10 @@ async def _choose(page: Page, fault: str = "", status: int = 200) -> Response:
     asked = page.request.query_params
     own = await page.house.own_patients(page.who, asked.get("own", ""))
     waiting = await page.house.waiting(page.who, asked.get("waiting", ""))
-    notices = await page.house.notices(page.who)
-    listed = {p.key for p in own.rows} | {w.patient for w in waiting.rows} | {n.patient for n in notices if n.patient}
+    notices = await page.house.notices(page.who, asked.get("notices", ""))
+    listed = (
+        {p.key for p in own.rows} | {w.patient for w in waiting.rows} | {n.patient for n in notices.rows if n.patient}
+    )
     return page.render(
         "clinician/choose.html",
         status=status,

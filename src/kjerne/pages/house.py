@@ -437,8 +437,8 @@ class PagesHouse(MyHouse, Protocol):
         """The wanted part of the unacknowledged reports the reader asked for, over all her patients, newest first."""
         ...
 
-    async def notices(self, who: Identity) -> tuple[Notice, ...]:
-        """Corrected or withdrawn results she had read, not yet marked as seen."""
+    async def notices(self, who: Identity, wanted: str) -> Listed[Notice]:
+        """The wanted part of the corrected or withdrawn results she had read, not yet marked as seen, newest first."""
         ...
 
     async def see_notice(self, who: Identity, number: str) -> None:

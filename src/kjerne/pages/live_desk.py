@@ -22,7 +22,7 @@ from kjerne.pages import paging
 from kjerne.pages.house import Changed, Identity, Listed, Notice, Resource, Visit, Waiting
 from kjerne.pages.live import REPORT, SERVICE, LivePages, tree_of, uuid_of
 from kjerne.services.results import points, values
-from kjerne.services.results.answers import name_of
+from kjerne.services.results.answers import conclusion_of, name_of
 from kjerne.services.results.points import Absent, Mark, Part
 from kjerne.services.results.values import Value
 from kjerne.store import followup
@@ -87,34 +87,47 @@ class DeskPages(LivePages):
             ]
         return sorted(listed, key=lambda one: one.at, reverse=True)
 
-    async def notices(self, who: Identity) -> tuple[Notice, ...]:
-        """What she has read and what was changed since, newest first, each result once: from what she saw to what it is now.
+    async def notices(self, who: Identity, wanted: str) -> Listed[Notice]:
+        """The wanted part of what she has read and what was changed since, newest first, each result once.
 
-        It has name and content where she has a ground to open the patient today. Without one (her need was declared for
-        a visit that is over, or the patient has shut her out since) it says when she read it, and of whom nothing. What
-        says again what she saw is not told.
+        What says again what she saw is read once and closed: it would be read, and be a line in the patient's log, each time
+        that the desk is shown, and take the place of what she must hear.
         """
-        async with self.store.pool.acquire() as conn:
-            rows = await followup.notices(conn, who.hpr, NOTICES_LOOKED_AT)
-        shut: set[int] = set()
-        listed: list[Notice] = []
-        for (at, patient, kind), group in groupby(_newest(rows), key=_change_of):
-            if len(listed) >= NOTICES_SHOWN:
-                break
-            told = list(group)
-            number, read_at = str(told[0].number), max(n.read_at for n in told)
-            wanted = [(n.type, n.id, n.read_version) for n in told] if kind == "corrected" else []
-            seen = None if patient in shut else await self._seen(who, patient, wanted)
-            if seen is None:
-                shut.add(patient)
-                listed.append(Notice(number, kind, at, read_at))
-                continue
-            name, found = seen
-            reads = {str(n.id): n.read_at for n in told}
-            changes = tuple(change for one in found if (change := changed(one, reads[one.now["id"]])))
-            if changes or kind == "withdrawn":
-                listed.append(Notice(number, kind, at, read_at, patient, name, changes))
-        return tuple(listed)
+        told: dict[UUID, Notice | None] = {}
+        while True:
+            async with self.store.pool.acquire() as conn:
+                found = await followup.notices(conn, who.hpr, NOTICES_LOOKED_AT + 1)
+            changes = [list(group) for _, group in groupby(_newest(found[:NOTICES_LOOKED_AT]), key=_change_of)]
+            part = paging.part(len(changes), wanted, NOTICES_SHOWN)
+            shown = paging.cut(changes, part)
+            for change in shown:
+                if change[0].number not in told:
+                    told[change[0].number] = await self._notice(who, change)
+            rows = tuple(notice for change in shown if (notice := told[change[0].number]))
+            if len(rows) == len(shown):
+                return Listed(rows, part, beyond=len(found) > NOTICES_LOOKED_AT)
+            closed = [change[0].number for change in shown if not told[change[0].number]]
+            async with self.store.pool.acquire() as conn:
+                await followup.close_notices(conn, who.hpr, closed, self.clock.now())
+
+    async def _notice(self, who: Identity, told: Sequence[followup.Notice]) -> Notice | None:
+        """What one change told her, from what she saw to what it is now; None where that is the same.
+
+        It has name and content where she has a ground to open the patient today. Without one (her need was declared for a
+        visit that is over, or the patient has shut her or these results out since) it says when she read it, and of whom
+        nothing.
+        """
+        at, patient, kind = _change_of(told[0])
+        number, read_at = str(told[0].number), max(n.read_at for n in told)
+        wanted = [(n.type, n.id, n.read_version) for n in told] if kind == "corrected" else []
+        seen = await self._seen(who, patient, wanted)
+        name, found = seen or ("", [])
+        reads = {str(n.id): n.read_at for n in told}
+        changes = tuple(change for one in found if (change := changed(one, reads[one.now["id"]])))
+        if seen and (changes or kind == "withdrawn"):
+            return Notice(number, kind, at, read_at, patient, name, changes)
+        # What is shut for her today may be anything: it is not closed for it, and not named.
+        return None if seen and len(found) == len(told) else Notice(number, kind, at, read_at)
 
     async def see_notice(self, who: Identity, number: str) -> None:
         """She has seen the notice."""
@@ -178,10 +191,8 @@ class _Said:
 
 def _said(tree: Resource) -> _Said:
     if tree["resourceType"] == "DiagnosticReport":
-        mark, text = (
-            points.mark_of(tree),
-            "" if points.mark_of(tree) == "withdrawn" else str(tree.get("conclusion", "")),
-        )
+        mark = points.mark_of(tree)
+        text = "" if mark == "withdrawn" else conclusion_of(tree)
         return _Said(name_of(tree), Value(text=text) if text else None, (), mark, "")
     name, point = values.concept_text(tree.get("code")), points.point_of(tree)
     if point is None:

@@ -124,8 +124,8 @@ async def notices(conn: Connection, hpr: str, limit: int = 50) -> list[Notice]:
 
 _SEE = """
 UPDATE notice n SET seen_at = $3 FROM notice m JOIN notice g USING (hpr, patient, kind, made_at)
-WHERE m.hpr = $1 AND m.number = $2 AND m.seen_at IS NULL AND n.hpr = m.hpr AND n.patient = m.patient AND n.kind = m.kind
-  AND n.type = g.type AND n.id = g.id AND n.made_at <= m.made_at AND n.seen_at IS NULL"""
+WHERE m.hpr = $1 AND m.number = ANY($2::uuid[]) AND m.seen_at IS NULL AND n.hpr = m.hpr AND n.patient = m.patient
+  AND n.kind = m.kind AND n.type = g.type AND n.id = g.id AND n.made_at <= m.made_at AND n.seen_at IS NULL"""
 
 
 async def see_notice(conn: Connection, hpr: str, number: UUID, at: datetime) -> None:
@@ -133,9 +133,14 @@ async def see_notice(conn: Connection, hpr: str, number: UUID, at: datetime) -> 
 
     Refusal 404 where it is not hers or was seen before.
     """
-    tag = await conn.execute(_SEE, hpr, number, at)
+    tag = await conn.execute(_SEE, hpr, [number], at)
     if tag == "UPDATE 0":
         raise Refusal(404, "there is no such notice waiting", where="number")
+
+
+async def close_notices(conn: Connection, hpr: str, numbers: Sequence[UUID], at: datetime) -> None:
+    """As if she had seen these: they tell her nothing that she did not read."""
+    await conn.execute(_SEE, hpr, list(numbers), at)
 
 
 async def acknowledge(conn: Connection, grant: Grant, type_: int, id_: UUID, version: int) -> None:

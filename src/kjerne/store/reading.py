@@ -75,12 +75,12 @@ _FIRST_AUDIT: Final = 8
 
 
 @cache
-def audited(source: str, first: int) -> str:
+def audited(source: str, first: int, where: str = "s.ok") -> str:
     """The CTE that writes the audit row for the records in `source`, its values numbered from `first`."""
     return (
         f"a AS (INSERT INTO audit ({audit.COLUMNS}, types, ids, versions) "
         f"SELECT {audit.placeholders(first)}, n.types, n.ids, n.versions "
-        f"FROM (SELECT {_NAMED} FROM {source} r) n, s WHERE s.ok)"
+        f"FROM (SELECT {_NAMED} FROM {source} r) n, s WHERE {where})"
     )
 
 
@@ -152,6 +152,7 @@ SELECT s.ok, r.* FROM s LEFT JOIN r ON true"""
 _COUNTED = f"""WITH {STAMPED}
 SELECT r.type, count(*) FROM record r, s WHERE s.ok AND {ALLOWED} AND r.type = ANY($6::smallint[]) GROUP BY r.type"""
 
+# A list that is made for her is no question about a patient: it leaves a row for what it opened, and none for nothing.
 _AS_READ = f"""
 WITH {STAMPED}, c AS MATERIALIZED (
   SELECT {OUTER} FROM record r, s WHERE s.ok AND {ALLOWED} AND r.type = ANY($6::smallint[]) AND r.id = ANY($7::uuid[])
@@ -160,7 +161,7 @@ WITH {STAMPED}, c AS MATERIALIZED (
   UNION ALL
   SELECT {OUTER} FROM record_history r JOIN unnest($7::uuid[], $8::integer[]) AS n(id, version) USING (id, version)
   JOIN (SELECT type, id FROM c) c USING (type, id) WHERE {ALLOWED} AND NOT r.deleted
-), {audited("r", _FIRST_AUDIT + 1)}
+), {audited("r", _FIRST_AUDIT + 1, "s.ok AND n.ids <> '{}'")}
 SELECT s.ok, r.* FROM s LEFT JOIN r ON true"""
 
 # How much lies behind the patient's lock alone, and when what is not yet released opens: numbers and times, nothing else.
