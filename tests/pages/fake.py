@@ -207,7 +207,7 @@ class FakeHouse(Linked, FakeDoors):
 
     async def analyses(self) -> tuple[Analysis, ...]:
         return tuple(
-            Analysis(code, r.NLK, name) for name, code in (("B-HbA1c", "NPU27300"), ("P-Ferritin", "NPU19763"))
+            Analysis(code, r.NLK, name) for name, code in (("P-Ferritin", "NPU19763"), ("B-HbA1c", "NPU27300"))
         )
 
     async def already_done(self, who: Identity, visit: Visit, asked: Analysis) -> AlreadyDone:

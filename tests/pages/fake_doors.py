@@ -17,7 +17,7 @@ from kjerne.services.inquiries import desk
 from kjerne.services.inquiries.desk import Opened, Written
 from kjerne.services.notification import Channel
 from kjerne.services.results.named import Named
-from kjerne.store.inquiries import Inquiry, Kind, Step, Told
+from kjerne.store.inquiries import STATUSES, Inquiry, Kind, Step, Told
 from kjerne.store.inquiries import Wanted as WantedInquiries
 from kjerne.store.log_entry import Seen
 from kjerne.store.looks import Show, Wanted
@@ -151,6 +151,8 @@ class FakeDoors:
 
     async def answer_inquiry(self, who: Identity, number: str, status: str, answer: str, step: int) -> None:
         held = self._sent(number)
+        if status not in STATUSES[1:]:
+            raise Refusal(400, "No such step.", where="status")
         text = desk.written(answer, desk.TEXT_CHARACTERS, "answer") if status == "answered" else answer
         now = self.clock.now()
         moved = replace(held.inquiry, status=status, step=held.inquiry.step + 1, changed_at=now)  # type: ignore[arg-type]

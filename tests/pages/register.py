@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 from kjerne.errors import Fault, Refusal
-from kjerne.services.participation.register import Asked, Change
+from kjerne.services.participation.register import PHASES, Asked, Change
 from kjerne.store.messages import Rejected
 from kjerne.store.participation import Participation, Reach, SourceRow, Wanted
 
@@ -65,6 +65,8 @@ class Registered:
 
     def plan(self, asked: Asked, now: datetime) -> Change:
         fields = asked.fields
+        if fields.get("phase", PHASES[0]) not in PHASES:
+            raise Refusal(400, "no phase", where="phase")
         if len(fields.get("why" if asked.kind == "close" else "basis", "")) < 8:
             raise Refusal(400, "too short", where="why" if asked.kind == "close" else "basis")
         if asked.kind == "open":
@@ -73,7 +75,7 @@ class Registered:
             made = _row(0, fields["organisation"], fields["part"], fields["phase"], 0, *fields["areas"].split(),
                         since=now, basis=fields["basis"])  # fmt: skip
             return Change("open", now, made, None, self._reach(made), fields["basis"])
-        row = next(row for row in self.rows if row.number == asked.number)
+        row = next(row for row in self.chain(asked.number) if row.number == asked.number)
         if asked.kind == "close":
             return Change("close", now, None, row, self._reach(row), fields["why"])
         areas = tuple(fields["areas"].split())

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime, timedelta
 
+import pytest
+
 from kjerne.pages.house import OwnChoice
 from pages.browser import Browser, text
 from pages.fake import FakeHouse
@@ -103,3 +105,31 @@ async def test_what_the_house_refuses_is_told_on_the_page(browser: Browser, hous
     refused = await browser.post(page, "/me/privacy/save", kind="restriction", of="from:999999999")
     assert (refused.status_code, house.made) == (400, [])
     assert "Velg en virksomhet fra listen." in text(refused)
+
+
+@pytest.mark.parametrize(
+    ("fields", "says"),
+    [
+        ({"of": "nope"}, "Velg hva du vil sperre, fra listen."),
+        ({"of": "from:974760673"}, "Velg hva du vil sperre, fra listen."),
+        ({"whom": "role:XX"}, "Velg hvem det gjelder for, fra listen."),
+        ({"whom": "at:999999999"}, "Velg hvem det gjelder for, fra listen."),
+        ({"kind": "consent", "whom": "at:100000008", "until": "9999-12-31"}, "Datoen må være"),
+    ],
+)
+async def test_what_the_page_does_not_offer_is_refused_on_it_in_words(
+    browser: Browser, fields: dict[str, str], says: str
+) -> None:
+    await browser.citizen()
+    page = await browser.get("/me/privacy")
+    refused = await browser.post(page, "/me/privacy/preview", **({"kind": "restriction"} | fields))
+    assert (refused.status_code, says in text(refused)) == (400, True)
+    assert 'action="/me/privacy/preview"' in refused.text, "the form is there to choose again"
+
+
+async def test_no_effect_is_told_of_restricting_an_answer_that_she_does_not_have(browser: Browser) -> None:
+    await browser.citizen()
+    page = await browser.get("/me/privacy")
+    other = "5a1f0f9e-6f0c-4d53-9f0e-0c5d1f1f7b11"
+    refused = [await browser.post(page, "/me/privacy/preview", kind="record", record=id_) for id_ in (other, "x", "")]
+    assert {(one.status_code, "Du har ikke et slikt svar her." in text(one)) for one in refused} == {(404, True)}

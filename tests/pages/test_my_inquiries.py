@@ -101,3 +101,11 @@ async def test_the_operator_opens_for_a_reason_and_answers(browser: Browser, hou
 async def test_an_unknown_filter_is_refused(browser: Browser, path: str) -> None:
     await browser.operator()
     assert (await browser.get(path)).status_code == 400
+
+
+async def test_a_reason_that_no_form_offers_is_told_in_the_first_step(browser: Browser, house: FakeHouse) -> None:
+    await browser.citizen()
+    page = await browser.get("/me/inquiries/misuse/3.c")
+    page = await browser.post(page, "/me/inquiries/misuse/send", **(MISUSE | {"why": "zzz"}), **WROTE)
+    assert (page.status_code, "Velg hvorfor du melder fra." in text(page)) == (400, True)
+    assert 'action="/me/inquiries/misuse/reach"' in page.text and house.sent == []

@@ -17,13 +17,14 @@ from kjerne.access import Wish
 from kjerne.errors import Refusal
 from kjerne.pages.desk import Page
 from kjerne.pages.reader import person_of
-from kjerne.policy.privacy import GROUPS
+from kjerne.pages.reading import read
+from kjerne.policy.privacy import GROUPS, REGRET
 from kjerne.policy.services import REGRET
 from kjerne.registries.withholding import CONTENT_KINDS
 from kjerne.services.results.values import OSLO
 
 KINDS: Final = ("block", "restriction", "consent", "record", "opt-out")
-FAULTS: Final = frozenset({"hpr", "until", "source", "organisation", "course", "record", "kind", "part"})
+FAULTS: Final = frozenset({"hpr", "until", "source", "organisation", "course", "record", "kind", "part", "of", "whom"})
 """Places in a form that a fault is told for in words of its own; any other has the general ones."""
 
 
@@ -127,12 +128,20 @@ def _wish(form: Mapping[str, str], now: datetime) -> Wish:
 
 def _part(text: str) -> tuple[str, str]:
     """(kind of content, sending organisation) of a select: `radiology`, `from:983974899`, or nothing for all."""
-    return ("", text.removeprefix("from:")) if text.startswith("from:") else (text, "")
+    if text.startswith("from:"):
+        return "", text.removeprefix("from:")
+    if text and text not in CONTENT_KINDS:
+        raise Refusal(400, "There is no such kind of content.", where="of")
+    return text, ""
 
 
 def _whom(text: str) -> tuple[str, str]:
     """(group of roles, organisation) of a select: `nurses`, `at:100000008`, or nothing for everybody."""
-    return ("", text.removeprefix("at:")) if text.startswith("at:") else (text, "")
+    if text.startswith("at:"):
+        return "", text.removeprefix("at:")
+    if text and text not in GROUPS:
+        raise Refusal(400, "There is no such group.", where="whom")
+    return text, ""
 
 
 def _until(text: str, now: datetime) -> datetime | None:
@@ -140,17 +149,21 @@ def _until(text: str, now: datetime) -> datetime | None:
     if not text:
         return None
     try:
-        day = datetime.fromisoformat(text).date()
-    except ValueError as error:
+        day = datetime.fromisoformat(text).date() + timedelta(days=1)
+    except (ValueError, OverflowError) as error:
         raise Refusal(400, "This is no date.", where="until") from error
-    until = datetime.combine(day + timedelta(days=1), time(), OSLO).astimezone(UTC)
+    until = datetime.combine(day, time(), OSLO).astimezone(UTC)
     if until <= now:
         raise Refusal(400, "The day is over.", where="until")
     return until
 
 
 async def _shown(page: Page, wish: Wish) -> Shown:
+    """The names of what and whom it is about; `Refusal` where the page offers no such place, person or answer."""
     places = {place.number: place.name for place in await page.house.places(page.who, page.visit)}
+    for number, where in ((wish.source, "of"), (wish.organisation, "whom")):
+        if number and number not in places:
+            raise Refusal(400, "There is no such place to choose.", where=where)
     if wish.kind == "block":
         found = await page.house.health_worker(page.who, page.visit, wish.hpr)
         if found is None:
@@ -158,13 +171,17 @@ async def _shown(page: Page, wish: Wish) -> Shown:
         return Shown(whom=found.name)
     if wish.kind == "consent":
         last = wish.until - timedelta(microseconds=1) if wish.until else None
-        return Shown(wish.course, places.get(wish.organisation, wish.organisation), last)
+        return Shown(wish.course, places[wish.organisation], last)
+    if wish.kind == "record":
+        reading = read(await page.house.chart(page.who, page.visit))
+        if wish.record not in {answer.id for answer in reading.answers}:
+            raise Refusal(404, "There is no such answer to choose.", where="record")
     if wish.kind != "restriction":
         return Shown()
     what = page.say(f"privacy.part_{wish.part}") if wish.part else ""
     if wish.source:
-        what = page.say("privacy.part_from", who=places.get(wish.source, wish.source))
-    whom = page.say(f"privacy.group_{wish.role}") if wish.role else places.get(wish.organisation, wish.organisation)
+        what = page.say("privacy.part_from", who=places[wish.source])
+    whom = page.say(f"privacy.group_{wish.role}") if wish.role else places.get(wish.organisation, "")
     return Shown(what or page.say("privacy.part_all"), whom or page.say("privacy.group_all"))
 
 

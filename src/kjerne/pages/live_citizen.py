@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Final
 from uuid import UUID
 
 from kjerne.access import Grant, Held, Wish
@@ -15,6 +16,9 @@ from kjerne.policy.choosing import NOT_THERE
 from kjerne.registries.identifiers import hpr_number
 from kjerne.store import audit, registers
 from kjerne.store.pool import Connection
+
+DIGITS: Final = 18
+"""Longest number of a choice that its column can hold."""
 
 
 class CitizenPages(NotifyPages):
@@ -80,7 +84,7 @@ class CitizenPages(NotifyPages):
         """Takes a choice back."""
 
         async def use(grant: Grant) -> None:
-            if not number.isdigit():
+            if not (number.isascii() and number.isdigit() and len(number) <= DIGITS):
                 raise Refusal(404, NOT_THERE, where="number")
             await self.choosing.lift(grant, int(number))
 

@@ -65,7 +65,8 @@ async def send(page: Page) -> Response:
     try:
         desk.checked(kind, written)
     except Refusal as refusal:
-        return await _reach(page, kind, typed, refusal)
+        step = _reach if refusal.where in ("reach", "contact") else _form
+        return await step(page, kind, typed, refusal)
     about = await _about(page, kind, typed)
     if kind == "misuse":
         reference = await page.house.report_misuse(page.who, page.visit, typed.get("look", ""), about["about"], written)

@@ -1,0 +1,59 @@
+"""Nonsense in every field of every form that the pages offer: it is refused in words and never a fault of ours."""
+
+from __future__ import annotations
+
+from kjerne.pages.app import ROUTES
+from pages.browser import Browser
+from pages.forms import walk
+
+UNRELATED = "21858800000"
+
+
+async def walked(browser: Browser, start: str) -> set[str]:
+    """Walks from a page on; where the forms on the way lead. Nothing was answered by a fault."""
+    headers = {"origin": "http://kjerne.test", "sec-fetch-site": "same-origin"}
+    steps, faults = walk(start, sends=True), []
+    path, fields = next(steps)
+    while True:
+        if fields is None:
+            answer = await browser.get(path)
+        else:
+            answer = await browser.client.post(path, data=fields, headers=headers)
+        if answer.status_code == 500:
+            faults.append((path, fields and {name: said for name, said in fields.items() if name != "token"}))
+        try:
+            path, fields = steps.send(answer)
+        except StopIteration as end:
+            assert not faults
+            return set(end.value)
+
+
+def routes(kind: str) -> set[str]:
+    return {path for method, path, _, whose in ROUTES if method == "POST" and whose == kind}
+
+
+async def test_nonsense_in_a_citizens_forms_is_no_fault(browser: Browser) -> None:
+    await browser.citizen()
+    assert await walked(browser, "/me") == routes("citizen")
+
+
+async def test_nonsense_in_an_operators_forms_is_no_fault(browser: Browser) -> None:
+    await browser.citizen()
+    page = await browser.get("/me/inquiries/misuse/3.c")
+    wrote = {"look": "3.c", "why": "other", "text": "Hun er naboen min.", "reach": "here"}
+    await browser.post(page, "/me/inquiries/misuse/send", **wrote)
+    await browser.operator()
+    assert await walked(browser, "/operations") == routes("operator")
+
+
+async def test_nonsense_in_a_clinicians_forms_is_no_fault(browser: Browser) -> None:
+    await browser.clinician()
+    opened = await browser.open("Kari Nordvik")
+    posted = await walked(browser, opened.url.path)
+    posted |= await walked(browser, "/clinician")
+    locked = await browser.open("Liv Moen")
+    posted |= await walked(browser, f"{locked.url.path}/unlock")
+    page = await browser.get("/clinician")
+    untied = await browser.post(page, "/clinician/open", purpose="TREAT", basis="", patient="", number=UNRELATED)
+    posted |= await walked(browser, untied.url.path)
+    assert posted == routes("practitioner") - {"/clinician/v/{visit}/close"}
