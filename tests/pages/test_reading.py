@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
+from datetime import UTC, datetime
 from re import findall
+from typing import Any
 
+import msgspec
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from kjerne.pages import reading
+from kjerne.errors import Refusal
+from kjerne.fhir.validate import check
+from kjerne.pages import charts, formats, reading, trend_data
 from kjerne.pages.house import Chart, Identity, Visit
+from kjerne.services.results.former import with_former
+from kjerne.services.results.points import Point
+from kjerne.wire import json as strict_json
 from pages.browser import Browser, text
-from pages.fake import FakeHouse
+from pages.fake import FakeHouse, patients
 
 
 @pytest.fixture
@@ -76,3 +87,78 @@ async def test_a_whole_record_is_told_as_whole(browser: Browser, house: FakeHous
     shown = reading.read(await house.chart(house.identities["clinician"], Visit("v", 1, "TREAT", house.clock.now())))
     assert shown.chart.whole == 0
     assert "rep-concluded" in {one.id for one in shown.texts}
+
+
+NUMBERS = (
+    st.from_regex(r"-?(0|[1-9][0-9]{0,20})(\.[0-9]{1,20})?([eE][-+]?[0-3]?[0-9])?", fullmatch=True)
+    | st.sampled_from(["1e64", "9" * 60 + "e64", "-1e-64", "0e-64"])
+).map(lambda digits: msgspec.Raw(digits.encode()))  # fmt: skip
+TIMES = st.sampled_from(
+    ["2026", "2026-03", "2026-03-11", "0001", "9999-12-31", "0001-01-01T00:00:00+14:00", "9999-12-31T23:59:60-14:00",
+     "2026-03-11T08:15:00Z"]
+)  # fmt: skip
+WORDS = st.sampled_from(["1", "a\nb", "x" * 5_000]) | st.text("ab <>&{}\u0661", min_size=1, max_size=20)
+AMOUNTS = st.fixed_dictionaries(
+    {"value": NUMBERS}, optional={"unit": WORDS, "comparator": st.sampled_from(["<", ">="])}
+)
+CONCEPTS = st.fixed_dictionaries(
+    {"text": WORDS},
+    optional={"coding": st.lists(st.fixed_dictionaries({"code": st.just("a"), "display": WORDS}), min_size=1)},
+)
+SAMPLES = st.fixed_dictionaries(
+    {"origin": AMOUNTS, "period": NUMBERS, "dimensions": st.integers(1, 3)},
+    optional={"factor": NUMBERS, "data": st.sampled_from(["1 ? 3", "sNaN", "1e999999", "E U", "1e99 1"]) | WORDS},
+)
+VALUES: st.SearchStrategy[dict[str, Any]] = st.one_of(
+    st.fixed_dictionaries({name: inner})
+    for name, inner in {
+        "valueQuantity": AMOUNTS, "valueCodeableConcept": CONCEPTS, "valueString": WORDS, "valueBoolean": st.booleans(),
+        "valueInteger": st.integers(-(2**31), 2**31 - 1), "valueSampledData": SAMPLES, "valueDateTime": TIMES,
+        "valueRange": st.fixed_dictionaries({"low": AMOUNTS}, optional={"high": AMOUNTS}),
+        "valueRatio": st.fixed_dictionaries({"numerator": AMOUNTS, "denominator": AMOUNTS}),
+        "valueTime": st.sampled_from(["23:59:60", "00:00:00", "07:30:00.123"]),
+        "valuePeriod": st.fixed_dictionaries({"start": TIMES}, optional={"end": TIMES}),
+    }.items()
+)  # fmt: skip
+
+
+@st.composite
+def versions(draw: st.DrawFn) -> list[bytes]:
+    """Two versions of a result that somebody might send, as bytes."""
+    made: list[bytes] = []
+    for status in ("corrected", "final"):
+        ends: dict[str, Any] = draw(st.fixed_dictionaries({}, optional={"low": AMOUNTS, "high": AMOUNTS}))
+        parts = [{"code": {"text": "Del"}} | part for part in draw(st.lists(VALUES, max_size=2))]
+        tree = {
+            "resourceType": "Observation",
+            "status": status,
+            "code": {"text": "Noe"},
+            "effectiveDateTime": draw(TIMES),
+        }
+        tree |= draw(VALUES) | {"referenceRange": [ends | {"text": "x"}]} | ({"component": parts} if parts else {})
+        made.append(msgspec.json.encode(tree))
+    return made
+
+
+@given(st.lists(versions(), min_size=1, max_size=3))
+@settings(max_examples=100, deadline=None)
+def test_what_is_let_in_breaks_no_page_and_fills_none(sent: list[list[bytes]]) -> None:
+    found = []
+    for number, pair in enumerate(sent):
+        with suppress(Refusal):
+            trees = [strict_json.parse(raw) | {"id": str(number)} for raw in pair]
+            right = [tree for tree in trees if not check(tree, "Observation")]
+            found += [with_former(right[0], right[1:])] if right else []
+    shown = reading.read(Chart(patients()[1], datetime(2026, 11, 23, tzinfo=UTC), observations=tuple(found)))
+    for one in shown.series:
+        written = [formats.span(point.range, "nb") for point in one.points]
+        written += [formats.value(value, "nb") for point in one.points for value in _values(point)]
+        assert max(map(len, written), default=0) <= 5_600
+        assert charts.sparkline(one) is not None
+        assert charts.trend(one, "nb", "x") is not None
+        assert trend_data.plot(one, "nb")
+
+
+def _values(point: Point) -> list[Any]:
+    old = [point.old] if point.old else []
+    return [point.value, *old, *(part.value for part in (*point.parts, *point.old_parts))]
