@@ -1,17 +1,20 @@
-"""A request's proof is noted with the first look at the facts, and a second use never sees them."""
+"""Facts of one human under all her numbers; a request's proof is noted with the first look at them, once."""
 
 from __future__ import annotations
 
 import secrets
+from datetime import date
 from typing import NoReturn
 
 import pytest
 
-from kjerne.access import Caller, Once
+from kjerne.access import Caller, Once, Subject, Tie
 from kjerne.errors import Refusal
 from kjerne.exchange import PatientRef
 from kjerne.store import subjects
+from kjerne.store.people import Identifier, NewPerson
 from kjerne.store.proofs import note_values
+from kjerne.store.subjects import PersonDetail
 
 from .conftest import NOW, Desk
 
@@ -51,3 +54,82 @@ async def test_what_is_known_of_several_is_found_at_once_and_of_nobody_there_is_
     async with desk.store.pool.acquire() as conn:
         found = await subjects.details(conn, [*keys, 12345], desk.store.wrap)
     assert {key: one.name for key, one in found.items()} == dict.fromkeys(keys, "Kari Prøve")
+
+
+BORN = date(1980, 1, 1)
+OTHER = date(2015, 1, 1)
+PLAIN = PersonDetail(name="Kari Prøve", birth_date=BORN, address="Storgata 1")
+
+
+async def registered(desk: Desk, detail: PersonDetail, digest: bytes = b"", *ties: Tie) -> int:
+    given = Identifier(digest or secrets.token_bytes(16), "FNR", secrets.token_hex(6), date(2000, 1, 1))
+    async with desk.store.pool.acquire() as conn:
+        new = NewPerson(detail, (given,), synthetic=True, ties=ties)
+        return (await desk.store.people.register(conn, [new], NOW))[0]
+
+
+async def joined(desk: Desk, one: int, other: int) -> None:
+    async with desk.store.pool.acquire() as conn:
+        await desk.store.people.link(conn, one, other, "operator", "one human", NOW)
+
+
+async def facts(desk: Desk, key: int, caller: Caller = NOBODY) -> Subject:
+    async with desk.store.pool.acquire() as conn:
+        found = await subjects.load(conn, PatientRef(key=key), caller, desk.store.wrap)
+    assert found is not None
+    return found[0]
+
+
+@pytest.mark.parametrize(
+    ("other", "expected"),
+    [
+        (PersonDetail(birth_date=BORN, protection="strengtFortrolig"), ("strengtFortrolig", False, BORN)),
+        (PersonDetail(birth_date=BORN, died_on=date(2026, 11, 1)), ("ugradert", True, BORN)),
+        (PersonDetail(birth_date=OTHER), ("ugradert", False, None)),
+        (PersonDetail(), ("ugradert", False, BORN)),
+    ],
+    ids=["protected", "dead", "another birth date", "no birth date"],
+)
+async def test_what_is_known_under_either_number_of_one_human_is_known_under_both(
+    desk: Desk, other: PersonDetail, expected: tuple[str, bool, date | None]
+) -> None:
+    keys = await registered(desk, PLAIN), await registered(desk, other)
+    await joined(desk, *keys)
+    for key in keys:
+        found = await facts(desk, key)
+        assert (found.protection, found.deceased, found.birth_date) == expected
+    async with desk.store.pool.acquire() as conn:
+        known = await subjects.details(conn, keys, desk.store.wrap)
+        assert {one.protection for one in known.values()} == {expected[0]}
+        assert [known[key].birth_date for key in keys] == [BORN, other.birth_date]
+        await desk.store.people.unlink(conn, *keys, "operator", NOW)
+    alone = await facts(desk, keys[0])
+    assert (alone.protection, alone.deceased, alone.birth_date) == ("ugradert", False, BORN)
+
+
+async def test_who_stands_in_for_another_is_one_human_under_all_her_numbers(desk: Desk) -> None:
+    digest = secrets.token_bytes(16)
+    own = await registered(desk, PLAIN, digest)
+    former = await registered(
+        desk, PersonDetail(birth_date=OTHER, protection="fortrolig", died_on=date(2026, 11, 1), address="Storgata 1")
+    )
+    child = await registered(desk, PersonDetail(birth_date=OTHER, address="Storgata 1"), b"", Tie("parent", key=own))
+    caller = Caller("citizen", "portal", frozenset({"kjerne:citizen"}), digest=digest, level=4)
+    before = await facts(desk, child, caller)
+    assert (before.caller_protection, before.caller_deceased, before.caller_birth_date) == ("ugradert", False, BORN)
+    assert before.lives_with_parent is True
+    await joined(desk, own, former)
+    after = await facts(desk, child, caller)
+    assert (after.caller_protection, after.caller_deceased, after.caller_birth_date) == ("fortrolig", True, None)
+
+
+async def test_a_parent_lives_at_every_address_of_the_child(desk: Desk) -> None:
+    digest = secrets.token_bytes(16)
+    parent = await registered(desk, PLAIN, digest)
+    tie = Tie("parent", key=parent)
+    child = await registered(desk, PersonDetail(birth_date=OTHER, address="Storgata 1"), b"", tie)
+    moved = await registered(desk, PersonDetail(birth_date=OTHER, address="Nygata 2"))
+    caller = Caller("citizen", "portal", frozenset({"kjerne:citizen"}), digest=digest, level=4)
+    await joined(desk, child, moved)
+    for key in (child, moved):
+        assert (await facts(desk, key, caller)).lives_with_parent is False

@@ -254,7 +254,7 @@ class LivePages:
             masked=f"{await self.store.people.first_six(conn, key)} •••••",
             synthetic=subject.synthetic,
             deceased=subject.deceased,
-        ), detail.protection
+        ), subject.protection
 
     # Results
 

@@ -5,7 +5,7 @@ This answers the program, never a caller: what leaves towards a caller leaves un
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import date
 from typing import Any
@@ -14,6 +14,7 @@ import msgspec
 
 from kjerne.access import Caller, Choice, Once, Subject, Tie
 from kjerne.exchange import PatientRef
+from kjerne.registries.protection import strictest
 from kjerne.store.codec import PersonWrap
 from kjerne.store.pool import Connection
 from kjerne.store.proofs import fetched, noting
@@ -41,7 +42,7 @@ _encode = msgspec.msgpack.Encoder().encode
 
 _FACTS = """
 SELECT p.patient, p.linked, p.stamp, p.wrapped_key, p.detail, p.synthetic,
-  (SELECT array_agg(ROW(k.patient, k.stamp, k.wrapped_key, k.destroyed)) FROM person k WHERE k.patient = ANY(p.linked)),
+  (SELECT array_agg(ROW(k.patient, k.stamp, k.wrapped_key, k.destroyed, k.detail)) FROM person k WHERE k.patient = ANY(p.linked)),
   (SELECT array_agg(ROW(c.kind, c.service, c.hpr, c.organisation, c.made_at, c.ended_at, c.role, c.part, c.source,
        c.course, c.record, c.slot, c.marked)) FROM privacy_choice c WHERE c.patient = p.patient OR c.patient = ANY(p.linked)),
   (SELECT array_agg(ROW(t.kind, t.hpr, t.organisation, t.other, t.since, t.until, t.areas, t.form))
@@ -78,15 +79,22 @@ def open_detail(wrap: PersonWrap, patient: int, wrapped: bytes, sealed: bytes) -
     return _decode(wrap.unwrap(patient, wrapped).open(sealed, DETAIL))
 
 
-_DETAILS = (
-    "SELECT patient, wrapped_key, detail FROM person WHERE patient = ANY($1::bigint[]) AND wrapped_key IS NOT NULL"
-)
+_DETAILS = """
+SELECT p.patient, k.patient, k.wrapped_key, k.detail FROM person p, unnest(p.patient || p.linked) AS u(key)
+JOIN person k ON k.patient = u.key WHERE p.patient = ANY($1::bigint[]) AND k.wrapped_key IS NOT NULL"""
 
 
 async def details(conn: Connection, keys: Sequence[int], wrap: PersonWrap) -> dict[int, PersonDetail]:
-    """What is known of each of several persons, by key."""
-    rows = await conn.fetch(_DETAILS, list(keys))
-    return {patient: open_detail(wrap, patient, wrapped, sealed) for patient, wrapped, sealed in rows}
+    """What is known of each of several persons, by key: as that key's register entry has it, but protected as any of her
+    keys is."""
+    found: dict[int, dict[int, PersonDetail]] = {}
+    for patient, key, wrapped, sealed in map(tuple, await conn.fetch(_DETAILS, list(keys))):
+        found.setdefault(patient, {})[key] = open_detail(wrap, key, wrapped, sealed)
+    return {
+        patient: msgspec.structs.replace(of[patient], protection=strictest(one.protection for one in of.values()))
+        for patient, of in found.items()
+        if patient in of
+    }
 
 
 async def load(
@@ -104,61 +112,76 @@ async def load(
     found = rows[0] if rows else ()
     if not found or found[3] is None:
         return None
-    subject, detail = _subject(found, wrap)
+    subject, details = _subject(found, wrap)
     if caller.kind == "citizen" and subject.caller_key and subject.caller_key not in subject.keys:
-        subject = await _with_kin(conn, subject, detail, wrap)
-    return subject, detail
+        addresses = {one.address for one in details if one.address}
+        subject = await _with_kin(conn, subject, addresses, wrap)
+    return subject, details[0]
 
 
 _KIN = """
-SELECT patient, wrapped_key, detail FROM person WHERE wrapped_key IS NOT NULL AND (patient = $1 OR patient IN
+SELECT p.wrapped_key, p.detail, p.patient, (p.patient = $1 OR p.patient = ANY(c.linked)) AS hers, k.other IS NOT NULL AS parent
+FROM person c JOIN person p ON p.wrapped_key IS NOT NULL LEFT JOIN LATERAL (SELECT t.other FROM person_tie t
+  WHERE t.patient = ANY($2::bigint[]) AND t.kind = 'parent' AND t.other = p.patient LIMIT 1) k ON true
+WHERE c.patient = $1 AND (p.patient = $1 OR p.patient = ANY(c.linked) OR p.patient IN
   (SELECT other FROM person_tie WHERE patient = ANY($2::bigint[]) AND kind = 'parent'))"""
 
 
-async def _with_kin(conn: Connection, subject: Subject, detail: PersonDetail, wrap: PersonWrap) -> Subject:
-    """Adds what the law asks where one citizen stands in for another: protection of hers, and who lives together."""
+async def _with_kin(conn: Connection, subject: Subject, addresses: Collection[str], wrap: PersonWrap) -> Subject:
+    """Adds what the law asks where one citizen stands in for another: who she is under all her numbers, and who lives
+    together. `addresses` are the patient's, one of each number that has one: a parent must live at them all."""
     rows = await conn.fetch(_KIN, subject.caller_key, list(subject.keys))
-    kin = {row["patient"]: open_detail(wrap, row["patient"], row["wrapped_key"], row["detail"]) for row in rows}
-    caller = kin.pop(subject.caller_key or 0, None)
-    parents = [tie.key for tie in subject.ties if tie.kind == "parent"]
-    homes = [one.address for one in kin.values()] + (
-        [caller.address] if caller and subject.caller_key in parents else []
-    )
-    together = detail.address in homes if detail.address and homes else None
+    opened = [(open_detail(wrap, row[2], row[0], row[1]), row["hers"], row["parent"]) for row in rows]
+    homes = {one.address for one, _, parent in opened if parent}
+    caller = [one for one, hers, _ in opened if hers]
+    together = homes.issuperset(addresses) if addresses and homes else None
     subject = replace(subject, lives_with_parent=together)
-    if caller is None:
+    if not caller:
         return subject
     return replace(
         subject,
-        caller_protection=caller.protection,
-        caller_birth_date=caller.birth_date,
-        caller_deceased=caller.died_on is not None,
+        caller_protection=strictest(one.protection for one in caller),
+        caller_birth_date=_born(caller),
+        caller_deceased=_died(caller),
     )
+
+
+def _born(of: Sequence[PersonDetail]) -> date | None:
+    """The birth date of one human by all her numbers; where they say different ones nobody knows it (docs/law.md, K31)."""
+    dates = {one.birth_date for one in of if one.birth_date}
+    return dates.pop() if len(dates) == 1 else None
+
+
+def _died(of: Sequence[PersonDetail]) -> bool:
+    """A death is registered on the number that she had by then, and is hers under all."""
+    return any(one.died_on is not None for one in of)
 
 
 def _tie(kind: Any, hpr: str, organisation: str, key: int, since: Any, until: Any, areas: Any, form: str) -> Tie:
     return Tie(kind, hpr, organisation, key, since, until, tuple(areas), form)
 
 
-def _subject(row: tuple[Any, ...], wrap: PersonWrap) -> tuple[Subject, PersonDetail]:
+def _subject(row: tuple[Any, ...], wrap: PersonWrap) -> tuple[Subject, list[PersonDetail]]:
+    """One human under all her keys, and what is known of her by each; first the one that was asked for."""
     patient, _, stamp, wrapped, sealed, synthetic, others, choices, ties, caller_key, digests, destroyed = row
-    detail = open_detail(wrap, patient, wrapped, sealed)
+    known = [open_detail(wrap, patient, wrapped, sealed)]
     keys, wraps, gone = [patient], [wrapped], [destroyed]
-    for other, other_stamp, other_wrapped, other_destroyed in others or ():
+    for other, other_stamp, other_wrapped, other_destroyed, other_sealed in others or ():
         if other_wrapped is not None:
             keys.append(other)
             wraps.append(other_wrapped)
             gone.append(other_destroyed)
+            known.append(open_detail(wrap, other, other_wrapped, other_sealed))
             stamp += other_stamp
     subject = Subject(
         patient=patient,
         keys=tuple(keys),
         stamp=stamp,
         wrapped=tuple(wraps),
-        birth_date=detail.birth_date,
-        sex=detail.sex,
-        protection=detail.protection,
-        deceased=detail.died_on is not None,
+        birth_date=_born(known),
+        sex=known[0].sex,
+        protection=strictest(one.protection for one in known),
+        deceased=_died(known),
         choices=tuple(choice_of(choice) for choice in choices or ()),
         ties=tuple(_tie(*tie) for tie in ties or ()),
         caller_key=caller_key,
@@ -166,4 +189,4 @@ def _subject(row: tuple[Any, ...], wrap: PersonWrap) -> tuple[Subject, PersonDet
         digests=frozenset(digests or ()),
         destroyed=tuple(None if one is None else tuple(one) for one in gone),
     )
-    return subject, detail
+    return subject, known

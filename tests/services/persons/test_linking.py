@@ -115,6 +115,22 @@ def test_a_choice_of_either_holds_for_both_while_they_are_linked(platform: Stand
     assert platform.search("Observation", **blocked).status == 200
 
 
+def test_a_protected_address_is_protected_under_either_number_and_a_comparison_goes_by_each(platform: Standing) -> None:
+    hers = str(create(platform, observation(), about="protected").tree["id"])
+    number = str(ask(platform, **pair(platform, "proxy", "protected")).json()["number"])
+    for part in ("proxy", "protected"):
+        answer = platform.search("Observation", about=part)
+        assert (answer.status, [row["rule"] for row in platform.audited(answer.response)]) == (
+            403,
+            ["address-protected"],
+        )
+        assert platform.get(f"Observation/{hers}", about=part).status == 404
+    told = ask(platform, "/compare", **pair(platform, "proxy", "protected")).json()
+    assert (told["birthDate"], told["linked"]) == ("differs", True)
+    assert ask(platform, f"/{number}/undo", reason="De er to personer").status_code == 200
+    assert platform.search("Observation", about="proxy").status == 200
+
+
 @pytest.mark.parametrize(
     ("changes", "status", "where"),
     [

@@ -17,7 +17,7 @@ from kjerne.errors import Refusal
 from kjerne.exchange import CONTROL, Admit, Denied, PatientRef, Stale
 from kjerne.registries.identifiers import numbers_in
 from kjerne.registries.protection import is_protected
-from kjerne.store import audit, linking
+from kjerne.store import audit, linking, subjects
 from kjerne.store.house import Store
 from kjerne.store.linking import Link, Shown
 from kjerne.store.pool import Connection
@@ -72,8 +72,8 @@ class Linker:
     async def compare(self, admit: Admit, pair: tuple[PatientRef, PatientRef], reason: str) -> Compared:
         """Whether the register has the same birth date and sex for both."""
 
-        async def use(_: Connection, grants: Sequence[Grant]) -> Compared:
-            return _compared(grants)
+        async def use(conn: Connection, grants: Sequence[Grant]) -> Compared:
+            return await self._compared(conn, grants)
 
         return await self._explained(admit, pair, "compared", checked(reason), use)
 
@@ -85,7 +85,7 @@ class Linker:
 
         async def use(conn: Connection, grants: Sequence[Grant]) -> tuple[int, Compared]:
             one, other = grants
-            found = _compared(grants)
+            found = await self._compared(conn, grants)
             if found.linked:
                 raise Refusal(409, "these two numbers are one person here already", where="other")
             if one.subject.synthetic != other.subject.synthetic:
@@ -139,6 +139,14 @@ class Linker:
         shielded = any(is_protected(grant.subject.protection) for grant in grants)
         return Meanwhile(of, tuple(_look(one, names, told=not shielded) for one in found), more, joined=False)
 
+    async def _compared(self, conn: Connection, grants: Sequence[Grant]) -> Compared:
+        """What each number is registered with by itself: what the law goes by is of all numbers of one human."""
+        keys = [grant.subject.patient for grant in grants]
+        known = await subjects.details(conn, keys, self._store.wrap)
+        one, other = (known[key] for key in keys)
+        linked = keys[1] in grants[0].subject.keys
+        return Compared(_agree(one.birth_date, other.birth_date), _agree(one.sex, other.sex), linked)
+
     async def _explained(
         self,
         admit: Admit,
@@ -172,13 +180,6 @@ async def _admitted(admit: Admit, one: PatientRef, where: str) -> Grant:
 
 def _refs(of: Link) -> tuple[PatientRef, PatientRef]:
     return PatientRef(key=of.one), PatientRef(key=of.other)
-
-
-def _compared(grants: Sequence[Grant]) -> Compared:
-    one, other = (grant.subject for grant in grants)
-    return Compared(
-        _agree(one.birth_date, other.birth_date), _agree(one.sex, other.sex), linked=other.patient in one.keys
-    )
 
 
 def _agree(one: object, other: object) -> Agreement:
