@@ -180,7 +180,7 @@ def _defaults() -> Iterator[str]:
             (f"`{NO_RULE.id}`", "no row above fits", "**no**", NO_RULE.law),
             (
                 f"`{UNKNOWN_PERSON.id}`",
-                "no person was found; personnel hear instead what they would hear of a stranger",
+                "no person was found, or to a citizen nobody she has a tie to; personnel hear what they would hear of a stranger",
                 "**no**",
                 UNKNOWN_PERSON.law,
             ),

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from datetime import date
+from typing import Final
+
+import httpx
 import pytest
 
 from kjerne.access import Choice
 from kjerne.registries.identifiers import digest
 from kjerne.store.audit import GIVEN, REFUSED
+from kjerne.store.people import Identifier, NewPerson
+from kjerne.store.subjects import PersonDetail
 from platform_fixture import Standing
+from services.results.conftest import fresh_number
 
 
 @pytest.mark.parametrize(("caller", "rule"), [("outsider", "no-relation"), ("blocked-doctor", "blocked-by-name")])
@@ -60,3 +67,40 @@ def test_a_remembered_read_still_has_its_own_line_in_the_log(platform: Standing)
         answer = platform.search("Observation", [("_count", "2")], as_="hospital-doctor")
         (row,) = platform.audited(answer.response)
         assert {str(id_) for id_ in row["ids"]} == answer.every_id
+
+
+RULE_OF: Final = {"ordinary": "no-representation", "protected": "address-protected-representation", "dead": "deceased"}
+
+
+async def registered(platform: Standing) -> dict[str, str]:
+    """The numbers of three whom nothing ties to anybody."""
+    store = platform.application._edge.store
+    born, found = date(1975, 1, 12), {}
+    details = {
+        "ordinary": PersonDetail(birth_date=born),
+        "protected": PersonDetail(birth_date=born, protection="fortrolig"),
+        "dead": PersonDetail(birth_date=born, died_on=date(2026, 1, 1)),
+    }
+    for name, detail in details.items():
+        found[name] = fresh_number()
+        own = Identifier(digest(store.keys.derived("identifier"), found[name]), "FNR", found[name], born)
+        async with store.pool.acquire() as conn:
+            await store.people.register(conn, [NewPerson(detail, (own,), synthetic=True)], platform.clock.now())
+    return found
+
+
+@pytest.mark.parametrize("portal", [False, True], ids=["at home", "portal"])
+@pytest.mark.parametrize("path", ["/fhir/R4/AuditEvent", "/fhir/R4/Consent", "/fhir/R4/Consent?status=active"])
+def test_a_citizen_cannot_tell_a_stranger_from_nobody(platform: Standing, path: str, portal: bool) -> None:
+    def heard(number: str) -> tuple[httpx.Response, tuple[object, ...]]:
+        answer = platform.client.call("GET", path, as_="guardian", patient=number, portal=portal)
+        headers = {name: value for name, value in answer.headers.items() if name not in ("x-correlation-id", "date")}
+        return answer, (answer.status_code, answer.content, headers)
+
+    _, nobody = heard(fresh_number())
+    assert nobody[0] == 403
+    for name, number in platform.run(registered(platform)).items():
+        answer, told = heard(number)
+        assert told == nobody, name
+        (row,) = platform.audited(answer)
+        assert row["patient"] and (portal or row["rule"] == RULE_OF[name])

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from kjerne.access import Action, Caller, Denial, Grant, Label, Subject, part_label
+from kjerne.access import Action, Caller, Denial, Grant, Label, Subject, Tie, part_label
 from kjerne.policy.people import OSLO, age, norwegian_day
 from kjerne.policy.privacy import GROUPS
-from kjerne.policy.rules import decide, mark_of
+from kjerne.policy.rules import decide, mark_of, told
 from kjerne.policy.table import RULES
 from kjerne.registries.protection import is_protected
 
@@ -420,6 +420,37 @@ def test_personnel_hear_of_nobody_what_they_hear_of_a_stranger(caller: Caller, a
     strangers = (patient(), patient(protection="fortrolig"), patient(choices=(choice("opt-out"),)))
     for stranger in strangers:
         assert ask(caller, stranger, action) == replace(nobody, subject=stranger)
+
+
+@pytest.mark.parametrize("action", ["read", "search", "insight", "choose", "ask", "download", "file"])
+@pytest.mark.parametrize(
+    "caller", [RELATION, at_a_portal("PWATRNY", "2"), citizen(RELATIVE, level=3)], ids=["at home", "portal", "low"]
+)
+def test_a_citizen_hears_of_a_stranger_what_she_hears_of_nobody(caller: Caller, action: Action) -> None:
+    nobody = ask(caller, None, action)
+    assert isinstance(nobody, Denial)
+    past = replace(PROXY, until=NOW.date())
+    for changes in (
+        {}, {"protection": "strengtFortrolig"}, {"deceased": True}, {"birth_date": None}, {"caller_key": None},
+        {"caller_deceased": True}, {"choices": (choice("opt-out"),)}, {"ties": (past,)},
+    ):  # fmt: skip
+        answer = ask(caller, patient(**({"caller_key": 7} | changes)), action)
+        assert isinstance(answer, Denial) and answer.rule != nobody.rule
+        assert told(answer) == nobody
+
+
+@pytest.mark.parametrize("tie", [PARENT, PROXY, GUARDIAN], ids=lambda tie: tie.kind)
+def test_a_citizen_with_a_tie_hears_the_rule(tie: Tie) -> None:
+    for changes in ({"protection": "fortrolig"}, {"deceased": True}):
+        answer = ask(RELATION, patient(caller_key=7, ties=(tie,), **changes))
+        assert isinstance(answer, Denial) and told(answer) is answer
+    own = ask(citizen(), patient(caller_key=1, deceased=True))
+    assert isinstance(own, Denial) and told(own) is own
+
+
+def test_what_personnel_and_systems_hear_is_the_rules_own() -> None:
+    for answer in (ask(doctor(), patient()), ask(laboratory(level=0, scopes=frozenset()), patient(), "file")):
+        assert isinstance(answer, Denial) and told(answer) is answer
 
 
 def test_of_nobody_whom_the_law_would_have_opened_the_tie_is_missing() -> None:

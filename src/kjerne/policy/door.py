@@ -9,7 +9,7 @@ from kjerne.access import Action, Caller, Denial, Grant, Once, Subject
 from kjerne.clock import Clock
 from kjerne.exchange import Admit, Denied, PatientRef
 from kjerne.policy.facts import case_of, has_care_course, is_on_practice_list
-from kjerne.policy.rules import decide
+from kjerne.policy.rules import decide, told
 from kjerne.policy.taking_part import takes_part
 from kjerne.policy.unsaid import unsaid
 from kjerne.registries.protection import is_protected
@@ -32,7 +32,8 @@ class Door:
     part is no fact of the patient's; it is remembered for two seconds (`store.participation`).
 
     Where the jurisdiction lets no choice of a patient's be told (not `tells_choices`), whoever is refused by one is answered
-    as of a patient with nothing there; the row in the log is the refusal's (`policy.unsaid`).
+    as of a patient with nothing there; the row in the log is the refusal's (`policy.unsaid`). A citizen hears of a stranger
+    what she would hear of nobody (`policy.rules.told`).
     """
 
     def __init__(self, store: Store, clock: Clock, *, tells_choices: bool = True) -> None:
@@ -80,11 +81,11 @@ class Door:
                 )  # fmt: skip
                 if isinstance(answer, Denial):
                     refused = audit.with_words(answer, self._store.wrap, asked)
-                    told = answer if self._tells_choices else unsaid(refused, basis=basis, purpose=purpose)
-                    if isinstance(told, Grant):
-                        return told
+                    instead = answer if self._tells_choices else unsaid(refused, basis=basis, purpose=purpose)
+                    if isinstance(instead, Grant):
+                        return instead
                     await audit.insert(conn, audit.refused(refused))
-                    raise Denied(told)
+                    raise Denied(told(instead))
                 self._remember(patient, caller, answer.subject)
             return audit.with_words(answer, self._store.wrap, asked)
 

@@ -14,7 +14,7 @@ from typing import Final, get_args
 
 from kjerne.access import NO_LABEL, Action, Caller, CallerKind, Denial, Grant, Label, Once, Subject
 from kjerne.policy import taking_part
-from kjerne.policy.facts import Case, case_of, shut_parts
+from kjerne.policy.facts import Case, case_of, is_guardian, is_own, is_parent, is_proxy, shut_parts
 from kjerne.policy.rule import Mark, Rule, Section
 from kjerne.policy.services_asked import windows
 from kjerne.policy.table import NO_RULE, RULES, SECTIONS, UNKNOWN_PERSON
@@ -118,6 +118,26 @@ def _told_of_nobody(case: Case) -> Rule:
     if case.caller.kind != "practitioner":
         return rule if rule.id in taking_part.ROLE_BY_RULE else UNKNOWN_PERSON
     return rule if rule.effect == "deny" else NO_RELATION
+
+
+def told(denial: Denial) -> Denial:
+    """The refusal as its caller hears it: a citizen hears of somebody to whom no register ties her today what she would
+    hear of nobody, whatever the rule was.
+
+    Protected, dead, somebody else's or not there: which of them it is concerns herself and those who stand in for her.
+    The log keeps the rule. Personnel and systems hear what they are given (`_told_of_nobody`, `exchange.not_filed`).
+    """
+    caller, subject = denial.caller, denial.subject
+    if caller.kind != "citizen" or subject is None:
+        return denial
+    hers, nobodys = (
+        case_of(caller, one, service=denial.service, action=denial.action, basis="", purpose="", now=denial.at)
+        for one in (subject, _stranger(b"", caller))
+    )
+    if is_own(hers) or is_parent(hers) or is_proxy(hers) or is_guardian(hers):
+        return denial
+    rule = _told_of_nobody(nobodys)
+    return _no(rule, caller, None, denial.service, denial.action, now=denial.at, correlation=denial.correlation)
 
 
 def _first_that_fits(case: Case) -> Rule:
