@@ -109,10 +109,10 @@ def requests(jurisdiction: str) -> list[tuple[Question, Path]]:
 
 def wrong(path: Path, patient: str, said: Answer, told: Told) -> list[str]:
     """What left and may not, what may and did not, and a count that tells of either."""
-    may = {kind.name for kind in path.about if may_leave(kind, path.type, patient, said)}
-    shown = {kind.name for kind in KINDS if may_leave(kind, path.type, patient, said)} if path.beside else may
+    may = {kind.name for kind in path.about if may_leave(kind, patient, said)}
+    shown = {kind.name for kind in KINDS if may_leave(kind, patient, said)} if path.beside else may
     leaks = [f"leak of {one}" for one in sorted(told.kinds - shown)]
-    more = may_leave(KINDS[0], path.type, patient, said)
+    more = may_leave(KINDS[0], patient, said)
     counted = told.total is None or told.total == path.count(len(may), more=more)
     is_count = path.name == "count"
     denials = [] if is_count else [f"wrong denial of {one}" for one in sorted(may - told.kinds)]

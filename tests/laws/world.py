@@ -98,19 +98,19 @@ TOGETHER: Final = tuple(kind for kind in KINDS if not kind.name.startswith(("rad
 """The kinds that one open report and one open specimen lead to. Of a restricted part everything that leads there is one."""
 
 
-def may_leave(kind: Kind, type_: str, patient: str, said: Answer) -> bool:
+def may_leave(kind: Kind, patient: str, said: Answer) -> bool:
     """Whether this patient's record of this kind may leave under what the law said."""
-    withheld = kind.withheld | chosen(kind, type_, patient)
+    withheld = kind.withheld | chosen(kind, patient)
     return said.given and not withheld & said.hidden and (kind.is_released or not said.only_released)
 
 
-def chosen(kind: Kind, type_: str, patient: str) -> frozenset[str]:
-    """What the patient herself has put on it. A file does not say what it is about, and belongs to every part (K23)."""
+def chosen(kind: Kind, patient: str) -> frozenset[str]:
+    """What the patient herself has put on it. A file does not say what it is about: it is of the kind of its report (K22)."""
     words = set()
     for will in PATIENTS[patient].get("wills", ()):
-        if will.kind == "record" and kind.name == "that she may restrict" and type_ != "Binary":
+        if will.kind == "record" and kind.name == "that she may restrict":
             words.add("restricted here")
-        if will.content and (type_ == "Binary" or will.content == kind.content):
+        if will.content and will.content == kind.content:
             words.add(f"part {will.mark}")
         if will.sent_by and will.sent_by == kind.sender:
             words.add(f"part {will.mark}")

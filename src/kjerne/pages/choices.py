@@ -18,7 +18,7 @@ from kjerne.errors import Refusal
 from kjerne.pages.desk import Page
 from kjerne.pages.reader import person_of
 from kjerne.pages.reading import read
-from kjerne.policy.privacy import GROUPS, REGRET
+from kjerne.policy.privacy import GROUPS
 from kjerne.policy.services import REGRET
 from kjerne.registries.withholding import CONTENT_KINDS
 from kjerne.services.results.values import OSLO

@@ -7,6 +7,7 @@ the choice is lifted. What is compared here does not leave: the program alone re
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 from uuid import UUID
@@ -22,12 +23,16 @@ from kjerne.store.sealed_id import SealedIds
 
 REPORT: Final = type_number("DiagnosticReport")
 
+_POINTERS: Final = ("reference", "url")
+_NAMED_BY: Final = re.compile(r"(?:.*/)?[A-Z][A-Za-z]+/(?P<id>[0-9A-Fa-f-]{36})(?:/_history/[0-9]+)?")
+"""An address of a record, relative or whole, of the current version or of one."""
+
 Named = tuple[int, UUID]
 
 _ROWS: Final = f"SELECT {OUTER} FROM record r WHERE r.patient = ANY($1::bigint[]) AND r.type = ANY($2::smallint[])"
 _SENT_BY: Final = """
 SELECT DISTINCT n.type, n.id FROM audit a, unnest(a.types, a.ids) AS n(type, id)
-WHERE a.patient = ANY($1::bigint[]) AND a.action = 'file' AND a.outcome = $2 AND a.organisation = $3"""
+WHERE a.patient = ANY($1::bigint[]) AND a.action IN ('file', 'correct') AND a.outcome = $2 AND a.organisation = $3"""
 _CLEAR: Final = """
 UPDATE record SET labels = labels & ~$2::integer, xid = pg_current_xact_id()
 WHERE patient = ANY($1::bigint[]) AND labels & $2 <> 0"""
@@ -108,11 +113,12 @@ def _groups(trees: Mapping[Named, Mapping[str, Any]]) -> dict[Named, set[Named]]
 
 
 def _references(value: Any) -> Iterator[str]:
-    """Ids of the records that a resource points to, at any depth."""
+    """Ids of the records that a resource points to, at any depth: by a reference, or by the address of an attached file."""
     if isinstance(value, Mapping):
-        text = value.get("reference")
-        if isinstance(text, str) and SealedIds.parse(id_ := text.rpartition("/")[2]):
-            yield id_
+        for name in _POINTERS:
+            text = value.get(name)
+            if isinstance(text, str) and (found := _NAMED_BY.fullmatch(text)) and SealedIds.parse(id_ := found["id"]):
+                yield id_.lower()
         for one in value.values():
             yield from _references(one)
     elif isinstance(value, list):

@@ -29,6 +29,7 @@ from kjerne.store.house import open_store
 from kjerne.store.reading import Record
 from kjerne.store.registers import PractitionerRow, fill
 from kjerne.store.shares import NAME, Shares
+from pages.test_live import with_a_file
 
 from .conftest import LAB, NOW, THIRD_LAB, Ward, fresh_number
 from .kith.conftest import Kith
@@ -184,6 +185,113 @@ async def test_a_restricted_report_stays_so_over_corrections_and_new_results(
     assert await one.sees(number, basis="FORHOYET_SAMTYKKE") == ["4.9", "6.6"]
     await one.lift(number, held)
     assert await other.sees(number) == ["4.9", "6.6"]
+
+
+DISCIPLINES = "urn:oid:2.16.578.1.12.4.1.1.8202"
+KINDS = {"laboratory": "CLIN", "radiology": "RAD", "genetics": "MGEN"}
+
+
+async def filed(worker: Worker, number: str, type_: str, kind: str = "", **fields: Any) -> str:
+    """The id of a resource that the laboratory files by FHIR."""
+    own: dict[str, Any] = {"resourceType": type_, **fields}
+    if type_ != "Binary":
+        own |= {"status": "final", "code": {"text": "Prøve"}}
+    if kind:
+        own["category"] = [{"coding": [{"system": DISCIPLINES, "code": KINDS[kind]}]}]
+    async with worker.client(LAB) as client:
+        answer = await client.post(f"/fhir/R4/{type_}", json=own, headers={"person-id": number})
+    assert answer.status_code == 201, answer.text
+    return str(decode(answer.content)["id"])
+
+
+async def opens(worker: Worker, number: str, type_: str, id_: str) -> set[bool]:
+    """Whether a doctor gets a record, by each way that there is."""
+    async with worker.client(worker.doctor(number)) as client:
+        place = f"/fhir/R4/{type_}/{id_}"
+        read = [(await client.get(place + more)).status_code for more in ("", "/_history", "/_history/1")]
+        listed = await client.get(f"/fhir/R4/{type_}", headers={"person-id": number})
+    assert set(read) <= {200, 404}
+    return {*(status == 200 for status in read), id_ in listed.text}
+
+
+def a_file(id_: str, before: str = "") -> list[dict[str, str]]:
+    return [{"contentType": "image/png", "url": f"{before}Binary/{id_}"}]
+
+
+PICTURE = {"contentType": "image/png", "data": "iVBORw0K"}
+
+
+@pytest.mark.parametrize("before", ["", "https://kjerne.example/fhir/R4/"])
+async def test_the_file_of_a_restricted_report_is_restricted_with_it(
+    workers: tuple[Worker, Worker], number: str, before: str
+) -> None:
+    one, other = workers
+    await one.person(number)
+    file = await filed(one, number, "Binary", **PICTURE)
+    report = await filed(one, number, "DiagnosticReport", "laboratory", presentedForm=a_file(file, before))
+    assert await opens(one, number, "Binary", file) == {True}
+    held = await one.choose(number, Wish("record", record=report))
+    assert await opens(other, number, "DiagnosticReport", report) == {False}
+    assert await opens(other, number, "Binary", file) == {False}
+    await one.lift(number, held)
+    assert await opens(other, number, "Binary", file) == {True}
+
+
+async def test_a_file_is_of_the_kinds_of_the_reports_that_show_it_and_of_every_kind_where_none_does(
+    workers: tuple[Worker, Worker], number: str
+) -> None:
+    one, other = workers
+    await one.person(number)
+    file, shared, alone = [await filed(one, number, "Binary", **PICTURE) for _ in range(3)]
+    await filed(one, number, "DiagnosticReport", "laboratory", presentedForm=a_file(file) + a_file(shared))
+    await filed(one, number, "DiagnosticReport", "genetics", presentedForm=a_file(shared))
+    for part, shut in (("radiology", {alone}), ("laboratory", {file, shared, alone}), ("genetics", {shared, alone})):
+        held = await one.choose(number, Wish("restriction", part=part))
+        for id_ in (file, shared, alone):
+            assert await opens(other, number, "Binary", id_) == {id_ not in shut}, part
+        await one.lift(number, held)
+
+
+async def test_a_file_that_came_in_a_message_goes_with_its_report(workers: tuple[Worker, Worker], number: str) -> None:
+    one, other = workers
+    key = await one.person(number)
+    await one.take(with_a_file(message(number, "4.1"), b"%PDF-1.4 skannet"))
+    rows = "SELECT id FROM record WHERE patient = $1 AND type = $2"
+    file = str(await one.house.store.pool.fetchval(rows, key, type_number("Binary")))
+    for wish, is_open in (
+        (Wish("record", record=await one.report_of(number, "4.1")), False),
+        (Wish("restriction", part="laboratory"), False),
+        (Wish("restriction", part="radiology"), True),
+    ):
+        held = await one.choose(number, wish)
+        assert await opens(other, number, "Binary", file) == {is_open}
+        await one.lift(number, held)
+
+
+async def test_what_a_source_added_by_a_correction_is_restricted_with_the_rest_of_it(
+    workers: tuple[Worker, Worker], number: str
+) -> None:
+    one, other = workers
+    await one.person(number)
+
+    def version(service: str, *values: str) -> bytes:
+        items = "".join(
+            Kith.item(f"NPU0323{place}", Kith.number(value), id_=str(place), service="N" if place else service)
+            for place, value in enumerate(values)
+        )
+        inside = Kith.person(Kith.SAMPLE + items, number=number)
+        report = Kith.report(patient=inside, id_="31", service=service)
+        day = f"2026-03-0{1 + len(values)}T12:00:05"
+        return Kith.message(report, id_=secrets.token_hex(8), generated=day)
+
+    await one.take(version("N", "4.1"), OTHERS)
+    await one.take(version("M", "4.1", "5.5"), OTHERS)
+    held = await one.choose(number, Wish("restriction", source=OTHERS.organisation))
+    assert await other.sees(number) == []
+    await one.take(version("M", "4.1", "5.5", "6.6"), OTHERS)
+    assert await other.sees(number) == []
+    await one.lift(number, held)
+    assert await other.sees(number) == ["4.1", "5.5", "6.6"]
 
 
 async def test_lifting_it_leaves_what_the_source_restricted(workers: tuple[Worker, Worker], number: str) -> None:
