@@ -114,10 +114,11 @@ class Reading:
 
 def read(chart: Chart) -> Reading:
     """Make one chart ready."""
+    reports = (*chart.reports, *answers.unreported(chart.reports, chart.observations))
     found = answers.answers(
-        chart.reports, chart.observations, requests=chart.requests, specimens=chart.specimens, names=chart.names
+        reports, chart.observations, requests=chart.requests, specimens=chart.specimens, names=chart.names
     )
-    texts = answers.in_answers(found, chart.reports, chart.observations)
+    texts = answers.in_answers(found, reports, chart.observations)
     lines = trends.series(
         chart.observations, specimens=chart.specimens, reports=chart.reports, names=chart.names, leave_out=texts
     )

@@ -215,3 +215,52 @@ def test_a_report_with_a_code_alone_has_a_name_and_no_raw_code(code: str, name: 
     report = r.report("rep", code, name, "2026-10-14", ())
     assert answers.name_of(report) == title
     assert answers.answers([report], [])[0].title == title
+
+
+LONG = "Pasienten har vært urolig og sovet lite den siste uken."
+
+
+def test_a_long_text_that_no_report_names_is_an_answer_of_its_own() -> None:
+    alone = r.observation("1", "Notat", "", "2026-11-20") | {"valueString": LONG}
+    number = r.observation("2", "P-CRP", "NPU19748", "2026-10-14", value=r.quantity("3", "mg/L"))
+    named = r.observation("3", "Notat", "", "2026-11-20", text=LONG)
+    report = r.report("rep", "CLIN", "Biokjemi", "2026-10-14", ("3",))
+    (made,) = answers.unreported([report], [alone, number, named])
+    (one,) = answers.answers([made], [alone, number])
+    assert (one.id, one.title, one.when) == ("1", "Notat", points.when("2026-11-20"))
+    assert [finding.value.text for finding in one.findings] == [LONG]
+    assert answers.in_answers([one], [made], [alone, number]) == {"1"}
+
+
+def test_a_number_corrected_to_a_long_text_is_told_with_the_number() -> None:
+    former = r.change("corrected", "2026-10-16T12:00:00+02:00", valueQuantity=r.quantity("3", "mg/L"))
+    text = r.observation("1", "P-CRP", "", "2026-10-14", text=LONG, status="corrected", extension=(former,))
+    (made,) = answers.unreported([], [text])
+    (one,) = answers.answers([made], [text])
+    (finding,) = one.findings
+    assert finding.old
+    assert (finding.value.text, finding.mark, str(finding.old.number), finding.old.unit) == (
+        LONG,
+        "corrected",
+        "3",
+        "mg/L",
+    )
+    assert one.mark == "corrected"
+
+
+def test_a_group_that_no_report_names_is_one_answer_and_its_numbers_stay_in_the_table() -> None:
+    group = r.observation("1", "Undersøkelse", "", "2026-11-20", members=("2", "3"))
+    text = r.observation("2", "Funn", "", "2026-11-20", text=LONG)
+    number = r.observation("3", "P-CRP", "NPU19748", "2026-11-20", value=r.quantity("3", "mg/L"))
+    made = answers.unreported([], [group, text, number])
+    found = answers.answers(made, [group, text, number])
+    assert [(one.id, [f.heading for f in one.findings]) for one in found] == [("1", ["Funn"])]
+    read = answers.in_answers(found, made, [group, text, number])
+    assert [one.name for one in trends.series([group, text, number], leave_out=read)] == ["P-CRP"]
+
+
+def test_an_examination_without_a_value_of_its_own_is_no_missing_answer() -> None:
+    bare = r.observation("1", "CT thorax", "SSB0AD", "2026-10-14")
+    report = r.report("rep", "CT", "CT", "2026-10-14", ("1",), category="BLD")
+    (one,) = answers.answers([report], [bare])
+    assert (one.title, one.findings) == ("CT thorax", ())

@@ -68,3 +68,30 @@ def test_a_report_dated_ahead_is_placed_where_it_was_issued_and_says_so() -> Non
     (answer,) = answers.answers([report], [])
     assert answer.when == values.when(ISSUED)
     assert answer.misdated == values.When(date(2099, 1, 1))
+
+
+def test_a_reason_in_words_alone_is_told_in_those_words() -> None:
+    empty = r.observation("1", "P-Kalium", "", "2026-11-20") | {"dataAbsentReason": {"text": "Røret var tomt"}}
+    point = points.point_of(empty)
+    assert point
+    assert (point.absent, point.notes) == ("unknown", ("Røret var tomt",))
+    part = {"code": {"text": "Diastolisk"}, "dataAbsentReason": {"text": "Støy"}}
+    both = points.point_of(r.observation("2", "Blodtrykk", "", "2026-11-20") | {"component": [part]})
+    assert both
+    assert ([one.absent for one in both.parts], both.notes) == (["unknown"], ("Diastolisk: Støy",))
+
+
+@pytest.mark.parametrize("status", ["final", "amended", "corrected"])
+@pytest.mark.parametrize(
+    "value",
+    [{}, {"valueQuantity": {"unit": "mmol/L"}}, {"valueCodeableConcept": {"extension": [{"url": "x"}]}}],
+    ids=str,
+)
+def test_a_finished_result_without_a_value_stands_in_the_table_as_without(status: str, value: dict[str, Any]) -> None:
+    (row,) = trends.series([r.observation("1", "P-Kalium", "", "2026-11-20", status=status) | value])
+    assert (row.name, row.latest.absent, row.latest.when) == ("P-Kalium", "unknown", values.When(date(2026, 11, 20)))
+
+
+@pytest.mark.parametrize("status", ["registered", "entered-in-error"])
+def test_what_is_only_planned_or_was_taken_back_is_no_missing_value(status: str) -> None:
+    assert points.point_of(r.observation("1", "P-Kalium", "", "2026-11-20", status=status)) is None

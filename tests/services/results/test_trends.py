@@ -333,7 +333,8 @@ def test_what_only_waited_and_was_left_out_was_not_taken_back() -> None:
 
 
 def test_a_heading_that_says_nothing_is_no_point() -> None:
-    assert points.point_of(r.observation("1", "Dyrkning", "", "2026-11-20")) is None
+    report = {"url": f"urn:x{points.REPORT_OF}", "valueReference": {"reference": "DiagnosticReport/9"}}
+    assert points.point_of(r.observation("1", "Dyrkning", "", "2026-11-20", extension=(report,))) is None
     group = r.absent("2", "Dyrkning", "", "2026-11-20", "temp-unknown", status="registered", members=("1",))
     assert points.point_of(group) is None, "its members say theirs"
 

@@ -196,6 +196,31 @@ def in_answers(read: Iterable[Answer], reports: Iterable[Resource], observations
     return frozenset(found)
 
 
+def unreported(reports: Iterable[Resource], observations: Iterable[Resource]) -> tuple[Resource, ...]:
+    """A report of its own for each result that no report names, or that lies in a group which none names: FHIR needs none.
+
+    It is named by its result. Those alone that have something to read: the table has the rest.
+    """
+    by_id = {str(o.get("id", "")): o for o in observations}
+    named = {own for report in reports for own in _tree(report, by_id)}
+    held = {points.reference_id(ref) for one in by_id.values() for ref in one.get("hasMember", [])}
+    made = [_alone(one) for own, one in by_id.items() if own not in named and own not in held]
+    desk = _Desk(by_id, {}, {}, {})
+    return tuple(report for report in made if (read := _answer(report, desk)).findings or read.organisms)
+
+
+_OF_BOTH: Final = frozenset(
+    {"id", "meta", "status", "category", "code", "issued", "performer", "basedOn"}
+    | {"effectiveDateTime", "effectivePeriod", "effectiveInstant"}
+)
+"""What a result and its report say by the same names."""
+
+
+def _alone(observation: Resource) -> Resource:
+    shared = {name: value for name, value in observation.items() if name in _OF_BOTH}
+    return shared | {"result": [{"reference": f"Observation/{observation.get('id', '')}"}]}
+
+
 def _tree(report: Resource, by_id: Mapping[str, Resource]) -> list[str]:
     seen: dict[str, None] = {}
     queue = [points.reference_id(ref) for ref in report.get("result", [])]
@@ -333,7 +358,8 @@ def _finding(observation: Resource, depth: int, kind: Kind) -> Finding | None:
     if not whose and (numeric or (kind == "laboratory" and is_table_value(observation))):
         return None
     point = points.point_of(observation)
-    if point is None:
+    # An examination without a value of its own is named by the report; its text stands in what refers to it.
+    if point is None or (kind != "laboratory" and points.is_bare(observation) and not (point.old or point.old_parts)):
         return None
     return _told(observation, point, depth, whose)
 

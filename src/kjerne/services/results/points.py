@@ -39,6 +39,7 @@ _WITHDRAWN: Final = frozenset({"cancelled", "entered-in-error"})
 _CORRECTED: Final = frozenset({"amended", "corrected"})
 _ABSENT: Final[dict[str, Absent]] = {"not-performed": "not-performed", "temp-unknown": "waiting"}
 _PRELIMINARY: Final = frozenset({"preliminary", "registered"})
+_FINISHED: Final = frozenset({"final"}) | _CORRECTED
 _BELOW: Final = frozenset({"<", "<="})
 _ABOVE: Final = frozenset({">", ">="})
 _EXCLUDES: Final = re.compile(r"\s*(?:[<>](?!\s*=)|under\b|mindre enn\b|over\b|større enn\b)", re.IGNORECASE)
@@ -306,11 +307,28 @@ def another_person(observation: Resource) -> str:
 
 
 def absent_of(observation: Resource) -> Absent:
-    """Why a result has no value. A group has none of its own, and its members say theirs."""
-    if observation.get("hasMember"):
+    """Why a result has no value. A group has none of its own, and its members say theirs.
+
+    A reason in words alone is one that we know no code of; `notes_of` has the words.
+    """
+    reason = observation.get("dataAbsentReason")
+    if observation.get("hasMember") or not reason:
         return ""
-    codings = observation.get("dataAbsentReason", {}).get("coding", [])
-    return next((_ABSENT.get(str(c.get("code", "")), "unknown") for c in codings), "")
+    return next((_ABSENT.get(str(c.get("code", "")), "unknown") for c in reason.get("coding", [])), "unknown")
+
+
+def is_bare(observation: Resource) -> bool:
+    """Whether it is finished, and has neither a value nor anything in its place: no reason, member, part or comment.
+
+    A message's result always has a reason where one is missed (docs/results-mapping.md): one of no report by message only.
+    """
+    said = ("dataAbsentReason", "hasMember", "component", "note")
+    return (
+        observation.get("status") in _FINISHED
+        and not own_report(observation)
+        and value_of(observation) is None
+        and not any(observation.get(name) for name in said)
+    )
 
 
 def parts_of(observation: Resource) -> tuple[Part, ...]:
@@ -325,7 +343,13 @@ def parts_of(observation: Resource) -> tuple[Part, ...]:
 
 def notes_of(observation: Resource) -> tuple[str, ...]:
     """What the laboratory says beside the value, or in its place."""
-    return tuple(str(note["text"]) for note in observation.get("note", []) if note.get("text"))
+    reasons = [
+        ("", observation),
+        *((concept_text(part.get("code")), part) for part in observation.get("component", [])),
+    ]
+    words = [(name, str(one.get("dataAbsentReason", {}).get("text", ""))) for name, one in reasons]
+    said = [f"{name}: {text}" if name else text for name, text in words if text]
+    return (*said, *(str(note["text"]) for note in observation.get("note", []) if note.get("text")))
 
 
 def point_of(
@@ -338,6 +362,8 @@ def point_of(
     void = mark == "withdrawn"
     value, parts_now = (None, ()) if void else (sent, parts)
     absent = absent_of(observation) if value is None else ""
+    if is_bare(observation):
+        absent = "unknown"
     former = _former(value, parts_now, changes)
     old, was, old_parts = former if any(former) or not void else (sent, "", parts)
     if value is None and old is None and not absent and not notes and not (parts or old_parts):
