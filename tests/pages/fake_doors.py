@@ -113,8 +113,8 @@ class FakeDoors:
         found = chart.reports if type_ == "DiagnosticReport" else chart.observations
         half = len(found) // 2
         if after is None:
-            return Copied(found[:half], (), After("", UUID(int=half)))
-        return Copied(found[half:], (), None)
+            return Copied(found[:half], (), After("", UUID(int=half)), found[:half])
+        return Copied(found[half:], (), None, found[half:])
 
     async def copy_files(self, who: Identity, visit: Visit, after: After | None) -> Copied:
         return Copied((), tuple((name, File(data)) for name, data in resources.FILES.items()), None)

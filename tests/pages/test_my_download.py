@@ -12,8 +12,9 @@ from datetime import UTC, datetime
 import pytest
 
 from kjerne.errors import Refusal
-from kjerne.pages.house import LogRow, Visit
+from kjerne.pages.house import Chart, LogRow, Visit
 from kjerne.pages.zipped import Packed, Zip
+from pages import resources as r
 from pages.browser import Browser, later, text
 from pages.fake import FakeHouse
 from pages.fake_doors import the_log
@@ -55,6 +56,72 @@ async def test_the_page_inside_tells_what_the_files_tell(browser: Browser) -> No
         assert told in page, told
     assert "<script" not in page
     assert "default-src 'none'" in page
+
+
+async def told_of(browser: Browser, house: FakeHouse, monkeypatch: pytest.MonkeyPatch, tree: r.Resource) -> str:
+    """The row of one resource in a copy that holds nothing else."""
+    chart = await house.chart(house.identities["citizen"], Visit("v", 1, "PATRQT", AT))
+    reports, results = ((tree,), ()) if tree["resourceType"] == "DiagnosticReport" else ((), (tree,))
+
+    async def one(*_: object) -> Chart:
+        return replace(chart, reports=reports, observations=results)
+
+    monkeypatch.setattr(house, "chart", one)
+    page = (await downloaded(browser)).read("index.html").decode()
+    (row,) = [line for line in page.splitlines() if "Utvalgt" in line]
+    return row.partition("Utvalgt")[2]
+
+
+PRESSURE = [
+    {"code": {"text": "Systolisk"}, "valueQuantity": r.quantity("151", "mmHg")},
+    {"code": {"text": "Diastolisk"}, "dataAbsentReason": {"text": "Støy"}},
+]
+WAS_317 = r.change("corrected", "2026-11-20T12:00:00+01:00", valueQuantity=r.quantity("317", "mg/L"))
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        (
+            {"status": "entered-in-error", "valueQuantity": r.quantity("7", "mg/L")},
+            ["<td><del>7 mg/L</del> (trukket)</td>"],
+        ),
+        (
+            {"status": "corrected", "valueQuantity": r.quantity("7", "mg/L"), "extension": [WAS_317]},
+            ["<td>7 mg/L før rettelsen: <del>317 mg/L</del> (rettet)</td>"],
+        ),
+        ({"component": PRESSURE}, ["Systolisk 151 mmHg; Diastolisk uten verdi", "Diastolisk: Støy"]),
+        ({}, ["<td>uten verdi</td>"]),
+        ({"status": "entered-in-error"}, ["(trukket)"]),
+    ],
+    ids=["withdrawn", "corrected", "parts", "empty", "withdrawn and empty"],
+)
+async def test_a_result_is_told_as_on_the_pages(
+    browser: Browser, house: FakeHouse, monkeypatch: pytest.MonkeyPatch, changes: r.Resource, told: list[str]
+) -> None:
+    said = await told_of(browser, house, monkeypatch, r.observation("1", "Utvalgt", "", "2026-11-19") | changes)
+    for one in told:
+        assert one in said
+
+
+async def test_a_report_is_told_as_on_the_pages(
+    browser: Browser, house: FakeHouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    was = r.change("corrected", "2026-11-20T12:00:00+01:00", valueString="Brudd.")
+    report = r.report("1", "CLIN", "Utvalgt", "2026-11-19", (), status="corrected")
+    report |= {"conclusion": "Ikke brudd.", "conclusionCode": [{"text": "Normalt funn"}], "extension": [was]}
+    said = await told_of(browser, house, monkeypatch, report)
+    for one in ("Ikke brudd. – Normalt funn", "<del>Brudd.</del>", "(rettet)"):
+        assert one in said
+
+
+async def test_a_withdrawn_reports_conclusion_is_struck(
+    browser: Browser, house: FakeHouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    report = r.report("1", "CLIN", "Utvalgt", "2026-11-19", (), status="entered-in-error")
+    report |= {"conclusionCode": [{"text": "Normalt funn"}]}
+    said = await told_of(browser, house, monkeypatch, report)
+    assert "<td><del>Normalt funn</del> (trukket)</td>" in said
 
 
 async def test_what_somebody_wrote_is_text_and_nothing_else(browser: Browser, house: FakeHouse) -> None:

@@ -11,10 +11,11 @@ from kjerne.access import Grant
 from kjerne.fhir.definitions import type_number
 from kjerne.fhir.encode import decode
 from kjerne.pages.house import File, Identity, Resource, Visit
-from kjerne.pages.live import BINARY, TYPES
+from kjerne.pages.live import BINARY, TYPES, tree_of
 from kjerne.pages.live_inquiries import InquiryPages
 from kjerne.pages.my_house import Copied, Copy
 from kjerne.registries.identifiers import without_others
+from kjerne.services.results.former import with_former
 from kjerne.store import audit, takeout
 from kjerne.store.takeout import After
 
@@ -40,10 +41,11 @@ class TakeoutPages(InquiryPages):
 
         async def use(grant: Grant) -> Copied:
             async with self.store.pool.acquire() as conn:
-                records, onward = await takeout.batch(conn, grant, self.reader, type_number(type_), after)
+                found, onward = await takeout.batch(conn, grant, self.reader, type_number(type_), after)
             own = self._is_own(grant)
-            trees = (decode(record.served) for record in records)
-            return Copied(tuple(_without_others(tree, own) for tree in trees), (), onward)
+            sent = tuple(_without_others(decode(record.served), own) for record, _ in found)
+            read = (with_former(tree_of(record), [tree_of(one) for one in former]) for record, former in found)
+            return Copied(sent, (), onward, tuple(_without_others(tree, own) for tree in read))
 
         return await self.under(who, visit, "download", use)
 
@@ -52,8 +54,8 @@ class TakeoutPages(InquiryPages):
 
         async def use(grant: Grant) -> Copied:
             async with self.store.pool.acquire() as conn:
-                records, onward = await takeout.batch(conn, grant, self.reader, BINARY, after)
-            files = tuple((str(record.id), File(_data(decode(record.raw)))) for record in records)
+                found, onward = await takeout.batch(conn, grant, self.reader, BINARY, after)
+            files = tuple((str(record.id), File(_data(decode(record.raw)))) for record, _ in found)
             return Copied((), files, onward)
 
         return await self.under(who, visit, "download", use)

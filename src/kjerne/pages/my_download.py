@@ -94,6 +94,7 @@ async def _bundle(page: Page, copy: Copy, made: Zip, told: _Told) -> AsyncIterat
                 part = await page.house.copy_on(page.who, page.visit, type_, after)
                 for tree in part.resources:
                     out.write(b"," + _entry(tree))
+                for tree in part.read:
                     told.reports.add(index.report(page, tree))
                     told.results.add(index.result(page, tree))
                 yield made.drained()

@@ -77,11 +77,15 @@ class Copy:
 
 @dataclass(frozen=True, slots=True)
 class Copied:
-    """One batch: resources with others' person numbers masked, or files by id. `onward` is None where it was the last."""
+    """One batch: resources with others' person numbers masked, or files by id. `onward` is None where it was the last.
+
+    `read` are the same resources as the pages read them: with what they said before they were corrected or taken back.
+    """
 
     resources: tuple[Resource, ...]
     files: tuple[tuple[str, File], ...]
     onward: After | None
+    read: tuple[Resource, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,13 +8,15 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
-from markupsafe import escape
+from markupsafe import Markup, escape
 
 from kjerne.pages import formats, words
 from kjerne.pages.desk import Page
 from kjerne.pages.house import LogRow, OwnChoice, Resource
 from kjerne.pages.my_house import Copy, Inquiries
-from kjerne.services.results import points, values
+from kjerne.services.results import answers, points, values
+from kjerne.services.results.points import Part, Point
+from kjerne.services.results.values import Value
 
 TABLE_END: Final = b"</tbody></table>"
 END: Final = b"</main></body></html>\n"
@@ -63,27 +65,60 @@ def report(page: Page, tree: Resource) -> str:
     """A report's row; nothing of other resources."""
     if tree.get("resourceType") != "DiagnosticReport":
         return ""
-    at = values.when(tree.get("effectiveDateTime") or tree.get("issued"))
+    (read,) = answers.answers([tree], [])
     by = ", ".join(one.get("display", "") for one in tree.get("performer", ()) if one.get("display"))
-    return _row(_moment(page, at), values.concept_text(tree.get("code")), by, tree.get("conclusion", ""))
+    said = escape(" – ".join(one for one in (*read.conclusion.splitlines(), *read.comments) if one))
+    if read.mark == "withdrawn":
+        said = _struck(said)
+    former = [_before(page, escape(read.former))] if read.former else []
+    told = Markup(" ").join(one for one in (said, *former, escape(_mark(page, read.mark))) if one)
+    return _row(_moment(page, read.when or read.issued), read.title, by, told)
 
 
 def result(page: Page, tree: Resource) -> str:
     """A result's row; nothing of other resources."""
     if tree.get("resourceType") != "Observation":
         return ""
-    value, language = values.value_of(tree), page.reads_as
-    shown = formats.value(value, language) if value else ""
-    said = f"{shown} {value.unit}".strip() if value else _absent(page, tree)
+    point, whose = points.point_of(tree), points.another_person(tree)
     name = values.concept_text(tree.get("code"))
-    return _row(
-        _moment(page, points.taken(tree)), name, said, formats.span(points.range_of(tree), language)
-    )  # fmt: skip
+    name = f"{name} ({page.say(f'whose.{whose}')})" if words.knows(f"whose.{whose}") else name
+    told = _told(page, point) if point else escape(_mark(page, points.mark_of(tree)) or "–")
+    return _row(_moment(page, points.taken(tree)), name, told, formats.span(points.range_of(tree), page.reads_as))
 
 
-def _absent(page: Page, tree: Resource) -> str:
-    why = points.absent_of(tree)
-    return page.say(f"absent.{why}") if why and words.knows(f"absent.{why}") else "–"
+def _told(page: Page, point: Point) -> Markup:
+    """What one result says, as her pages say it: values, those that were taken back, why there are none, and its mark."""
+    now = _said(page, point.value, point.parts) or (page.say(f"absent.{point.absent}") if point.absent else "")
+    old = " ".join(one for one in (point.was, _said(page, point.old, point.old_parts)) if one)
+    if point.mark == "withdrawn":
+        parts = [_struck(escape(old))] if old else []
+    else:
+        parts = [escape(now or "–"), *([_before(page, escape(old))] if old and point.mark == "corrected" else [])]
+    return Markup(" ").join((*parts, *(escape(one) for one in (_mark(page, point.mark), *point.notes) if one)))
+
+
+def _said(page: Page, value: Value | None, parts: Iterable[Part]) -> str:
+    further = (
+        f"{part.name} {page.say(f'absent.{part.absent}') if part.absent else _with_unit(page, part.value)}"
+        for part in parts
+    )
+    return "; ".join(one for one in (_with_unit(page, value) if value else "", *further) if one)
+
+
+def _with_unit(page: Page, value: Value) -> str:
+    return f"{formats.value(value, page.reads_as)} {value.unit}".strip()
+
+
+def _mark(page: Page, mark: points.Mark) -> str:
+    return f"({page.say(f'mark.{mark}')})" if mark else ""
+
+
+def _struck(text: str) -> Markup:
+    return Markup("<del>{}</del>").format(text) if text else Markup("")
+
+
+def _before(page: Page, text: str) -> Markup:
+    return Markup("{} <del>{}</del>").format(page.say("mark.before"), text)
 
 
 def file(name: str, size_bytes: int) -> str:

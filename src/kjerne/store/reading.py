@@ -252,7 +252,7 @@ class Reader:
         types, ids = sorted({type_ for type_, _, _ in wanted}), [id_ for _, id_, _ in wanted]
         versions = [version for _, _, version in wanted]
         rows = await self._left(conn, grant, _AS_READ, types, ids, versions, *audit.given(grant))
-        return [(current, next(iter(former), None)) for current, former in _gathered(self.opened(grant, rows))]
+        return [(current, next(iter(former), None)) for current, former in gathered(self.opened(grant, rows))]
 
     async def current_of(self, conn: Connection, grant: Grant, types: Sequence[int], limit: int) -> list[Record]:
         """The newest records of each of some types, at most so many of one, for who hands them on. Raises `Stale`."""
@@ -265,7 +265,7 @@ class Reader:
         update corrected, the newest of them first: a page's whole picture in one audited read. Raises `Stale`.
         """
         rows = await self._left(conn, grant, _ALL, list(types), limit, *audit.given(grant))
-        return _gathered(self.opened(grant, rows))
+        return gathered(self.opened(grant, rows))
 
     async def counted(self, conn: Connection, grant: Grant, types: Sequence[int]) -> dict[int, int]:
         """How many records of each of some types the grant opens."""
@@ -342,7 +342,7 @@ class Reader:
         return Record(patient, type_, id_, version, shown, at, release_at and moment(release_at), raw, splices)
 
 
-def _gathered(records: Sequence[Record]) -> list[tuple[Record, list[Record]]]:
+def gathered(records: Sequence[Record]) -> list[tuple[Record, list[Record]]]:
     """Current records in their order, each with its former versions, the newest of those first."""
     found: dict[tuple[int, int, UUID], list[Record]] = {}
     for record in records:

@@ -11,7 +11,7 @@ from uuid import UUID
 from kjerne.access import Grant
 from kjerne.store import audit
 from kjerne.store.pool import Connection
-from kjerne.store.reading import ALLOWED, OUTER, STAMPED, Reader, Record, door
+from kjerne.store.reading import ALLOWED, OUTER, STAMPED, Reader, Record, door, gathered
 
 BATCH_ROWS: Final = 500
 BATCH_BYTES: Final = 4_000_000
@@ -37,23 +37,32 @@ WITH {STAMPED}, p AS (
   ORDER BY dated DESC, r.id DESC LIMIT $9
 ), q AS (
   SELECT p.*, sum(size) OVER (ORDER BY dated DESC, id DESC) - size AS before FROM p
-), r AS MATERIALIZED (
+), c AS MATERIALIZED (
   SELECT {OUTER}, q.dated::text AS dated FROM q JOIN record r USING (patient, type, id) WHERE q.before < $10
+), r AS MATERIALIZED (
+  SELECT * FROM c
+  UNION ALL
+  SELECT {OUTER}, NULL FROM record_history r JOIN (SELECT type, id FROM c) c USING (type, id)
+  WHERE {ALLOWED} AND r.corrected AND NOT r.deleted
 ), a AS (
   INSERT INTO audit ({audit.COLUMNS}, types, ids, versions) SELECT {audit.placeholders(_FIRST_AUDIT)}, n.types, n.ids, n.versions
   FROM (SELECT array_agg(r.type) AS types, array_agg(r.id) AS ids, array_agg(r.version) AS versions FROM r) n, s
   WHERE s.ok AND n.ids IS NOT NULL
 )
-SELECT s.ok, {OUTER}, r.dated FROM s LEFT JOIN r ON true ORDER BY r.dated::timestamptz DESC, r.id DESC"""
+SELECT s.ok, {OUTER}, r.dated FROM s LEFT JOIN r ON true ORDER BY r.dated::timestamptz DESC NULLS LAST, r.id DESC"""
 
 
 async def batch(
     conn: Connection, grant: Grant, reader: Reader, type_: int, after: After | None
-) -> tuple[list[Record], After | None]:
-    """The next records of a type, and where to go on; None where there was none left. Raises `Stale`."""
+) -> tuple[list[tuple[Record, list[Record]]], After | None]:
+    """The next records of a type, each with what an update corrected, and where to go on; None where there was none left.
+
+    Raises `Stale`.
+    """
     begin = after or _BEGINNING
     rows = await conn.fetch(
         _BATCH, *door(grant), type_, begin.dated, begin.id, BATCH_ROWS, BATCH_BYTES, *audit.given(grant)
     )  # fmt: skip
     records = reader.opened(grant, [tuple(row)[:-1] for row in rows])
-    return records, After(rows[-1]["dated"], records[-1].id) if records else None
+    found = gathered(records)
+    return found, After(rows[len(found) - 1]["dated"], found[-1][0].id) if found else None
