@@ -322,6 +322,30 @@ def by_fhir(platform: Standing, name: str, value: str, id_: str = "", version: i
     return str(decode(answer.content)["id"])
 
 
+def test_samples_that_are_no_numbers_are_refused_by_every_door(platform: Standing) -> None:
+    value = {"origin": {"value": 0}, "period": 10, "dimensions": 1}
+    tree: dict[str, Any] = {"resourceType": "Observation", "status": "final", "code": {"text": "EKG"}}
+    tree |= {"valueSampledData": value | {"data": "1 2 E"}}
+    nin, fhir = platform.nin("citizen"), {"content-type": "application/fhir+json"}
+    held = platform.client.call(
+        "POST", "/fhir/R4/Observation", as_="lab", patient=nin, body=encode(tree), headers=fhir
+    )  # fmt: skip
+    assert held.status_code == 201, held.text
+    id_ = decode(held.content)["id"]
+    tree["valueSampledData"] = value | {"data": "1 ? 3"}
+    for method, where, body, headers in (
+        ("POST", "Observation", tree, fhir),
+        ("PUT", f"Observation/{id_}", tree | {"id": id_}, fhir | {"if-match": 'W/"1"'}),
+        ("POST", "$import", tree, {"content-type": "application/x-ndjson"}),
+    ):
+        patient = "" if method == "PUT" else nin
+        answer = platform.client.call(
+            method, f"/fhir/R4/{where}", as_="lab", patient=patient, body=encode(body), headers=headers
+        )
+        assert answer.status_code == 422, (where, answer.text)
+        assert "valueSampledData.data" in answer.text
+
+
 def test_a_correction_by_fhir_is_told_and_keeps_the_old_value_in_sight(platform: Standing) -> None:
     nin, name = platform.nin("citizen"), f"P-Prøve {secrets.token_hex(4)}"
     id_ = by_fhir(platform, name, "140")

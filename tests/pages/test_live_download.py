@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import re
+import secrets
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,7 +16,7 @@ import pytest
 from kjerne.access import Label
 from kjerne.registries import identifiers
 from kjerne.store import takeout
-from pages.test_live import Tab, a_report, send, tab, text, with_a_file
+from pages.test_live import Tab, a_report, by_fhir, send, tab, text, with_a_file
 from pages.test_live_inquiries import proxied  # noqa: F401
 from pages.test_live_log import opened
 from platform_fixture import Standing
@@ -94,6 +95,19 @@ def test_no_person_number_but_her_own_is_in_the_file(platform: Standing) -> None
         strangers = {number for number in identifiers.numbers_in(said) - {own} if identifiers.stands_in(number)}
         assert strangers == set(), name
     assert f"{other[:6]} *****" in found.read("bundle.json").decode()
+
+
+def test_the_page_in_it_tells_former_values_and_what_was_taken_back(platform: Standing) -> None:
+    corrected, withdrawn = (f"P-Prøve {secrets.token_hex(4)}" for _ in range(2))
+    by_fhir(platform, corrected, "151", by_fhir(platform, corrected, "140"), 1, status="corrected")
+    by_fhir(platform, withdrawn, "160", by_fhir(platform, withdrawn, "160"), 1, status="entered-in-error")
+    with tab(platform, "citizen", "me") as it:
+        found = taken(it)
+        page = found.read("index.html").decode()
+    assert f"{corrected}</td><td>151 mmol/L før rettelsen: <del>140 mmol/L</del> (rettet)</td>" in page
+    assert f"{withdrawn}</td><td><del>160 mmol/L</del> (trukket)</td>" in page
+    ids = [tree["id"] for tree in records(found)]
+    assert len(ids) == len(set(ids)), "a former version is no record of its own"
 
 
 def test_files_come_as_they_were_sent(platform: Standing) -> None:
