@@ -204,7 +204,9 @@ def unreported(reports: Iterable[Resource], observations: Iterable[Resource]) ->
     by_id = {str(o.get("id", "")): o for o in observations}
     named = {own for report in reports for own in _tree(report, by_id)}
     held = {points.reference_id(ref) for one in by_id.values() for ref in one.get("hasMember", [])}
-    made = [_alone(one) for own, one in by_id.items() if own not in named and own not in held]
+    roots = [one for own, one in by_id.items() if own not in named and own not in held]
+    # A device's numbers come by the thousand, and none of them is read: told apart before anything is made of them.
+    made = [_alone(one) for one in roots if one.get("hasMember") or _finding(one, 0, kind_of(one))]
     desk = _Desk(by_id, {}, {}, {})
     return tuple(report for report in made if (read := _answer(report, desk)).findings or read.organisms)
 
