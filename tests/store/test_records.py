@@ -9,7 +9,7 @@ from uuid import UUID
 
 import pytest
 
-from kjerne.access import NO_LABEL, Choice, Grant, Label
+from kjerne.access import NO_LABEL, Choice, Grant, Label, part_label
 from kjerne.errors import Refusal
 from kjerne.exchange import Stale
 from kjerne.fhir.dates import EARLIEST, LATEST
@@ -162,6 +162,15 @@ async def test_a_former_version_is_shut_with_its_record_and_by_what_withheld_its
     assert await seen(released_only=True) == ([[2]], [(2, None)])
     await desk.store.pool.execute("UPDATE record SET labels = $2 WHERE id = $1", id_, int(Label.RESTRICTED))
     assert await seen(hides=Label.RESTRICTED) == ([], [])
+
+
+@pytest.mark.parametrize("mark", [Label.RESTRICTED_HERE, part_label(0), part_label(15)])
+async def test_a_new_version_keeps_every_mark_of_the_patients_own(desk: Desk, mark: Label) -> None:
+    patient = await desk.person()
+    id_ = (await create(desk, patient, potassium("4.1"))).id
+    await desk.store.pool.execute("UPDATE record SET labels = $2 WHERE id = $1", id_, int(mark | Label.RESTRICTED))
+    await correct(desk, patient, id_, potassium("5.1"), corrects=True)
+    assert await desk.store.pool.fetchval("SELECT labels FROM record WHERE id = $1", id_) == int(mark)
 
 
 async def test_the_citizen_sees_a_delayed_result_from_the_moment_of_release(desk: Desk) -> None:

@@ -2,7 +2,8 @@
 
 A mark is a bit in `record.labels`, so that every read, search, total and include passes it as it passes a source's label.
 It is put on when the choice is made, on new records as they are filed, stays over versions, and is taken off again when
-the choice is lifted. What is compared here does not leave: the program alone reads it.
+the choice is lifted. A former version is read through the current one, whose marks are all that count (`reading`). What is
+compared here does not leave: the program alone reads it.
 """
 
 from __future__ import annotations

@@ -20,6 +20,7 @@ from kjerne.store import audit, limits
 from kjerne.store.codec import DataKey, Dictionaries, Wrap, bound, parted, split
 from kjerne.store.pool import Connection, moment
 from kjerne.store.proofs import FRESH, fetched, note, noting
+from kjerne.store.record_marks import CARRIED
 
 
 class Record(NamedTuple):
@@ -64,6 +65,9 @@ OUTER: Final = "r.patient, r.type, r.id, r.version, r.labels, r.dictionary, r.at
 ALLOWED: Final = (
     "r.patient = ANY($1::bigint[]) AND r.labels & $3 = 0 AND (NOT $4 OR r.release_at IS NULL OR r.release_at <= $5)"
 )
+_ALLOWED_FORMER: Final = ALLOWED.replace("r.labels & $3", f"r.labels & (~{int(CARRIED)}) & $3")
+"""As `ALLOWED`, for versions of a record that is open itself: what the patient restricts stands on the current version, over
+all that follow it, so a mark that an older one was kept with is of a choice that was lifted. The source's own labels hold."""
 _STANDS: Final = "SELECT coalesce(sum(stamp), 0) = $2::numeric AS ok FROM person WHERE patient = ANY($1::bigint[])"
 _ONE_STANDS: Final = "SELECT coalesce((SELECT stamp FROM person WHERE patient = $1::bigint) = $2::bigint, false) AS ok"
 STAMPED: Final = f"s AS MATERIALIZED ({_STANDS})"
@@ -145,7 +149,7 @@ WITH {STAMPED}, c AS MATERIALIZED ({_NEWEST_OF_EACH}
   SELECT * FROM c
   UNION ALL
   SELECT {OUTER} FROM record_history r JOIN (SELECT type, id FROM c) c USING (type, id)
-  WHERE {ALLOWED} AND r.corrected AND NOT r.deleted
+  WHERE {_ALLOWED_FORMER} AND r.corrected AND NOT r.deleted
 ), {audited("r", _FIRST_AUDIT)}
 SELECT s.ok, r.* FROM s LEFT JOIN r ON true"""
 
@@ -160,7 +164,7 @@ WITH {STAMPED}, c AS MATERIALIZED (
   SELECT * FROM c
   UNION ALL
   SELECT {OUTER} FROM record_history r JOIN unnest($7::uuid[], $8::integer[]) AS n(id, version) USING (id, version)
-  JOIN (SELECT type, id FROM c) c USING (type, id) WHERE {ALLOWED} AND NOT r.deleted
+  JOIN (SELECT type, id FROM c) c USING (type, id) WHERE {_ALLOWED_FORMER} AND NOT r.deleted
 ), {audited("r", _FIRST_AUDIT + 1, "s.ok AND n.ids <> '{}'")}
 SELECT s.ok, r.* FROM s LEFT JOIN r ON true"""
 
@@ -182,7 +186,8 @@ WITH {STAMPED}, c AS MATERIALIZED (
 ), w AS (
   SELECT v.*, lead(v.at) OVER (ORDER BY v.version) AS ended FROM v
 ), m AS MATERIALIZED (
-  SELECT r.* FROM w r WHERE NOT r.deleted AND {ALLOWED} AND r.at >= $8 AND r.at < $10 AND (r.ended IS NULL OR r.ended > $9)
+  SELECT r.* FROM w r
+  WHERE NOT r.deleted AND {_ALLOWED_FORMER} AND r.at >= $8 AND r.at < $10 AND (r.ended IS NULL OR r.ended > $9)
 )"""
 _HISTORY = f"""{_VERSIONS}, r AS MATERIALIZED (
   SELECT m.* FROM m WHERE m.version < $11::integer ORDER BY m.version DESC LIMIT $12::bigint
@@ -200,7 +205,7 @@ WITH {STAMPED}, c AS MATERIALIZED (
 ), r AS MATERIALIZED (
   SELECT {OUTER} FROM record r JOIN c USING (type, id) WHERE r.patient = ANY($1::bigint[]) AND r.version = $8
   UNION ALL
-  SELECT {OUTER} FROM record_history r JOIN c USING (type, id) WHERE {ALLOWED} AND NOT r.deleted AND r.version = $8
+  SELECT {OUTER} FROM record_history r JOIN c USING (type, id) WHERE {_ALLOWED_FORMER} AND NOT r.deleted AND r.version = $8
 )"""
 _SHOWN = "SELECT s.ok, r.* FROM s LEFT JOIN r ON true"
 _VERSION = f"""{_ONE_VERSION}, {audited("r", _FIRST_AUDIT + 1)} {_SHOWN}"""

@@ -8,7 +8,8 @@ from uuid import UUID
 
 from kjerne.access import NO_LABEL, SHUT_BY_PATIENT, Choice, Grant, Label, part_label
 
-CARRIED: Final = SHUT_BY_PATIENT & ~Label.RESTRICTED
+# Whole numbers: `~` of an IntFlag keeps the bits alone that have a name, and those of the parts have none.
+CARRIED: Final = Label(int(SHUT_BY_PATIENT) & ~int(Label.RESTRICTED))
 """What a new version keeps of the version before: the source's own labels come with the version, the patient's do not."""
 
 

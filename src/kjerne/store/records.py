@@ -215,7 +215,7 @@ class Records:
         for type_, id_, dictionary, body, labels, release_at in rows:
             _, packed = parted(dictionary, key.open(body, bound(grant.subject.patient, type_, id_)))
             raw = split(self._dictionaries.grow(dictionary, packed))[0]
-            found[type_, id_] = Present(raw, Label(labels) & ~CARRIED, moment(release_at))
+            found[type_, id_] = Present(raw, Label(labels & ~CARRIED_LABELS), moment(release_at))
         return found
 
     async def marks(

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 import pytest
 
-from kjerne.access import Caller, Grant, Held, Label, Wish
+from kjerne.access import SHUT_BY_PATIENT, Caller, Grant, Held, Label, Wish
 from kjerne.app import House
 from kjerne.clock import FixedClock
 from kjerne.errors import Refusal
@@ -26,7 +26,7 @@ from kjerne.services.standards import types_by_service
 from kjerne.settings import Settings
 from kjerne.store.erasing import KIND, Eraser
 from kjerne.store.house import open_store
-from kjerne.store.reading import Record
+from kjerne.store.reading import Record, Span
 from kjerne.store.registers import PractitionerRow, fill
 from kjerne.store.shares import NAME, Shares
 from pages.test_live import with_a_file
@@ -302,6 +302,33 @@ async def test_lifting_it_leaves_what_the_source_restricted(workers: tuple[Worke
     await one.house.store.pool.execute("UPDATE record SET labels = labels | 1 WHERE patient = $1", key)
     await one.lift(number, held)
     assert await one.sees(number) == []
+
+
+@pytest.mark.parametrize(("kind", "by_source", "left"), [("record", 0, 2), ("part", 0, 2), ("record", 1, 1)])
+async def test_lifting_it_opens_the_former_versions_too_save_what_the_source_restricted(
+    workers: tuple[Worker, Worker], number: str, kind: str, by_source: int, left: int
+) -> None:
+    one, _ = workers
+    own = secrets.token_hex(6)
+    key = await one.person(number)
+    await one.take(message(number, "4.1", "PAT", id_=own))
+    report = await one.report_of(number, "4.1")
+    held = await one.choose(
+        number, Wish("record", record=report) if kind == "record" else Wish("restriction", part="pathology")
+    )
+    await one.house.store.pool.execute("UPDATE record SET labels = labels | $2 WHERE patient = $1", key, by_source)
+    await one.take(message(number, "4.9", "PAT", id_=own, service="M"))
+    id_ = await one.house.store.pool.fetchval("SELECT id FROM record WHERE patient = $1 AND type = $2", key, TYPES[1])
+
+    async def known() -> int:
+        grant = replace(await one.grant(number), hides=SHUT_BY_PATIENT)
+        async with one.house.store.pool.acquire() as conn:
+            found = await one.house.reader.history(conn, grant, TYPES[1], id_, Span(), 10)
+        return found.total if found else 0
+
+    assert await known() == 0
+    await one.lift(number, held)
+    assert await known() == left
 
 
 async def test_what_is_lifted_is_not_lifted_again(workers: tuple[Worker, Worker], number: str) -> None:

@@ -214,7 +214,8 @@ class Files:
         fresh = [
             change
             for change in changes
-            if current.get((change.type, change.id)) != Present(change.raw, change.labels & ~CARRIED, change.release_at)
+            if current.get((change.type, change.id))
+            != Present(change.raw, Label(int(change.labels) & ~int(CARRIED)), change.release_at)
         ]
         if not fresh:
             return
