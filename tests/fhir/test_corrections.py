@@ -22,6 +22,10 @@ def report(conclusion: str = "", **more: Any) -> Tree:
     return made | ({"conclusion": conclusion} if conclusion else {}) | more
 
 
+def a_file(data: str) -> Tree:
+    return {"resourceType": "Binary", "contentType": "application/pdf", "data": data}
+
+
 def pressure(value: int) -> Tree:
     return observation("", component=[{"code": {"text": "Systolisk"}, "valueInteger": value}])
 
@@ -42,6 +46,10 @@ def pressure(value: int) -> Tree:
         (report("Normalt"), report("Brudd")),
         (report("Normalt"), report("Normalt", status="entered-in-error")),
         (report("Normalt"), report(status="amended")),
+        (report(presentedForm=[{"data": "QQ=="}]), report(presentedForm=[{"data": "Qg=="}])),
+        (report(presentedForm=[{"url": "Binary/a"}]), report()),
+        (report(result=[{"reference": "Observation/a"}]), report(result=[])),
+        (a_file("QQ=="), a_file("Qg==")),
     ],
 )
 def test_what_says_something_else_is_a_correction(before: Tree, after: Tree) -> None:
@@ -58,6 +66,12 @@ def test_what_says_something_else_is_a_correction(before: Tree, after: Tree) -> 
         (observation(), observation(code={"coding": [{"system": "s", "code": "c", "display": "Navn"}]})),
         (observation(status="cancelled"), observation("151", status="entered-in-error")),
         (report(status="partial"), report("Normalt")),
+        (report(presentedForm=[{"data": "QQ=="}]), report(presentedForm=[{"data": "Qg=="}, {"data": "QQ=="}])),
+        (
+            report(result=[{"reference": "Observation/a"}]),
+            report(result=[{"reference": "/Observation/a"}, {"reference": "b"}]),
+        ),
+        (a_file("QQ=="), a_file("QQ==")),
         (
             {"resourceType": "Specimen", "status": "available"},
             {"resourceType": "Specimen", "status": "entered-in-error"},

@@ -367,6 +367,41 @@ def test_a_correction_by_fhir_is_told_and_keeps_the_old_value_in_sight(platform:
         assert "Før rettelsen sto det: 140" in text(own.get(trend[1]))
 
 
+def filed(platform: Standing, tree: dict[str, Any], id_: str = "") -> str:
+    """The id of a new resource of the citizen's, or of its second version."""
+    headers = {"content-type": "application/fhir+json"} | ({"if-match": 'W/"1"'} if id_ else {})
+    path = f"/fhir/R4/{tree['resourceType']}/{id_}".rstrip("/")
+    body = encode(tree | ({"id": id_} if id_ else {}))
+    answer = platform.client.call(
+        "PUT" if id_ else "POST",
+        path,
+        as_="lab",
+        patient="" if id_ else platform.nin("citizen"),
+        body=body,
+        headers=headers,
+    )
+    assert answer.status_code in (200, 201), answer.text
+    return str(decode(answer.content)["id"])
+
+
+def test_a_file_that_is_replaced_by_fhir_is_told_to_who_had_opened_it(platform: Standing) -> None:
+    name = f"Skannet {secrets.token_hex(4)}"
+    old, new = ({"contentType": "application/pdf", "data": b64encode(data).decode()} for data in (b"%PDF-1", b"%PDF-2"))
+    binary = filed(platform, {"resourceType": "Binary"} | old)
+    report = {"resourceType": "DiagnosticReport", "status": "final", "code": {"text": name}, "conclusion": "Se vedlegg"}
+    id_ = filed(platform, report | {"presentedForm": [{"url": f"Binary/{binary}"}, old]})
+    with tab(platform, "gp") as it:
+        visit = it.type(platform.nin("citizen"))
+        assert it.get(f"{visit.url.path}/report/{id_}/file/{binary}").content == b"%PDF-1"
+        filed(platform, {"resourceType": "Binary"} | new, binary)
+        filed(platform, report | {"presentedForm": [{"url": f"Binary/{binary}"}, new]}, id_)
+        told = rf" rettet Du så svaret {DAY}\. Et vedlegg er siden byttet ut eller tatt bort\."
+        desk = text(it.get("/clinician"))
+        assert re.search(name + told, desk)
+        assert re.search("Vedlegg" + told, desk)
+        assert f"{name} rettet" in text(it.get(f"{visit.url.path}/report/{id_}"))
+
+
 def test_a_result_that_is_taken_back_by_fhir_is_told_and_stays_struck(platform: Standing) -> None:
     nin, name = platform.nin("citizen"), f"P-Prøve {secrets.token_hex(4)}"
     id_ = by_fhir(platform, name, "140")

@@ -99,3 +99,15 @@ def test_a_conclusion_in_a_code_is_told_like_one_in_words() -> None:
     )
     assert found and found.old and found.new
     assert (found.kind, found.old.text, found.new.text) == ("replaced", "Godartet", "Ondartet")
+
+
+def test_a_file_that_is_another_and_results_that_are_gone_are_told_though_the_words_are_the_same() -> None:
+    report = r.report("rep", "RAD", "CT", AT, ("o",)) | {"conclusion": "Normalt"}
+    first, second = ({"presentedForm": [{"data": data}]} for data in ("QQ==", "Qg=="))
+    replaced, fewer = told(report | first, report | second), told(report, report | {"result": []})
+    assert replaced and (replaced.kind, replaced.what, replaced.old) == ("file", "CT", None)
+    assert fewer and fewer.kind == "fewer"
+    binary = {"resourceType": "Binary", "id": "b"}
+    found = told(binary | {"data": "QQ=="}, binary | {"data": "Qg=="})
+    assert found and found.kind == "file"
+    assert told(binary | {"data": "QQ=="}, binary | {"data": "QQ=="}) is None

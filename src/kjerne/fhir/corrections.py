@@ -10,8 +10,8 @@ from typing import Any, Final
 
 WITHDRAWN: Final = frozenset({"cancelled", "entered-in-error"})
 UNFINISHED: Final = frozenset({"registered", "partial", "preliminary"})
-RESULTS: Final = frozenset({"Observation", "DiagnosticReport"})
-"""The types that say what was found."""
+RESULTS: Final = frozenset({"Observation", "DiagnosticReport", "Binary"})
+"""The types that say what was found, in words or in a file."""
 
 
 def corrects(before: Mapping[str, Any], after: Mapping[str, Any]) -> bool:
@@ -21,6 +21,8 @@ def corrects(before: Mapping[str, Any], after: Mapping[str, Any]) -> bool:
     was_void, is_void = before.get("status") in WITHDRAWN, after.get("status") in WITHDRAWN
     if was_void or is_void:
         return was_void != is_void
+    if lost_files(before, after) or lost_results(before, after):
+        return True
     said, says = _content(before), _content(after)
     if said == says and analysis(before) == analysis(after):
         return False
@@ -32,6 +34,27 @@ def analysis(tree: Mapping[str, Any]) -> frozenset[tuple[str, str]]:
     code = tree.get("code", {})
     codes = frozenset((str(c.get("system", "")), str(c["code"])) for c in code.get("coding", ()) if c.get("code"))
     return codes or frozenset({("", str(code.get("text", "")).strip().casefold())})
+
+
+def lost_files(before: Mapping[str, Any], after: Mapping[str, Any]) -> bool:
+    """Whether a file that was there is another now, or gone; one that is added takes nothing back."""
+    return not _files(before) <= _files(after)
+
+
+def lost_results(before: Mapping[str, Any], after: Mapping[str, Any]) -> bool:
+    """Whether a report leaves out a result that it had."""
+    return not _results(before) <= _results(after)
+
+
+def _files(tree: Mapping[str, Any]) -> frozenset[tuple[str, str]]:
+    """What each file holds, or where it lies: a report's, or the one that a Binary is."""
+    held = [tree] if tree.get("resourceType") == "Binary" else tree.get("presentedForm", ())
+    found = ((str(one.get("data", "")), str(one.get("url", "")).rpartition("/")[2]) for one in held)
+    return frozenset(one for one in found if any(one))
+
+
+def _results(tree: Mapping[str, Any]) -> frozenset[str]:
+    return frozenset(str(one.get("reference", "")).rpartition("/")[2] for one in tree.get("result", ()))
 
 
 def _content(tree: Mapping[str, Any]) -> list[Any]:

@@ -184,12 +184,12 @@ class Changed:
     """One result as the reader saw it, at `read_at` for the last time, and as it is now: what is told of it.
 
     `kind`: it says something else (`replaced`), has no value any more (`emptied`) or has one now (`given`), was taken back
-    (`withdrawn`) or stands again (`stands`), is left out of a newer version (`not-repeated`), or cannot be compared, since
-    what she saw is shut today (`opened`).
+    (`withdrawn`) or stands again (`stands`), is left out of a newer version (`not-repeated`), has another file (`file`) or
+    fewer results (`fewer`) and the same words, or cannot be compared, since what she saw is shut today (`opened`).
     """
 
     what: str
-    kind: Literal["replaced", "emptied", "given", "withdrawn", "stands", "not-repeated", "opened"]
+    kind: Literal["replaced", "emptied", "given", "withdrawn", "stands", "not-repeated", "opened", "file", "fewer"]
     read_at: datetime
     old: Value | None = None
     new: Value | None = None

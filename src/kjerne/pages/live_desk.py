@@ -17,7 +17,7 @@ from uuid import UUID
 
 from kjerne.access import Grant
 from kjerne.exchange import Denied, PatientRef
-from kjerne.fhir.corrections import analysis
+from kjerne.fhir.corrections import analysis, lost_files, lost_results
 from kjerne.pages import paging
 from kjerne.pages.house import Changed, Identity, Listed, Notice, Resource, Visit, Waiting
 from kjerne.pages.live import REPORT, SERVICE, LivePages, tree_of, uuid_of
@@ -39,7 +39,7 @@ TEXT_LENGTH: Final = 160
 NO_VERSION: Final = 0
 """Where no former version is asked for: versions begin at 1."""
 
-Kind = Literal["replaced", "emptied", "given", "withdrawn", "stands", "not-repeated", "opened"]
+Kind = Literal["replaced", "emptied", "given", "withdrawn", "stands", "not-repeated", "opened", "file", "fewer"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,6 +190,8 @@ class _Said:
 
 
 def _said(tree: Resource) -> _Said:
+    if tree["resourceType"] == "Binary":
+        return _Said("", None, (), "", "")
     if tree["resourceType"] == "DiagnosticReport":
         mark = points.mark_of(tree)
         text = "" if mark == "withdrawn" else conclusion_of(tree)
@@ -208,12 +210,22 @@ def changed(seen: Seen, read_at: datetime) -> Changed | None:
         another = analysis(seen.then).isdisjoint(analysis(seen.now))
     kind = _kind(then, now, another=another)
     if kind is None:
-        return None
+        lost = _lost(seen) if "withdrawn" not in (now.mark, then.mark if then else "") else None
+        return Changed(now.name, lost, read_at, None, None, now.mark, "") if lost else None
     old = then or _Said("", None, (), "", "")
     return Changed(
         now.name, kind, read_at, _short(old.value), _short(now.value), now.mark, now.absent, old.name if another else "",
         _others(old.parts, now.parts), _others(now.parts, old.parts),
     )  # fmt: skip
+
+
+def _lost(seen: Seen) -> Literal["file", "fewer"] | None:
+    """What is gone of a record whose words are the same."""
+    if seen.then is None:
+        return None
+    if lost_files(seen.then, seen.now):
+        return "file"
+    return "fewer" if lost_results(seen.then, seen.now) else None
 
 
 def _kind(then: _Said | None, now: _Said, *, another: bool) -> Kind | None:

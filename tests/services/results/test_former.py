@@ -127,3 +127,10 @@ def test_of_a_conclusion_in_words_and_code_both_stay_though_only_the_code_was_co
     newest = former | {"conclusionCode": [{"text": "Ondartet"}]}
     (answer,) = answers.answers([with_former(newest, [former])], [])
     assert (answer.conclusion, answer.former) == ("Se svar.\nOndartet", "Se svar.\nGodartet")
+
+
+def test_a_report_whose_file_was_replaced_is_marked_as_corrected() -> None:
+    former = r.report("rep", "RAD", "", AT, ()) | {"presentedForm": [{"data": "QQ=="}]}
+    newest = former | {"presentedForm": [{"data": "Qg=="}]}
+    (answer,) = answers.answers([with_former(newest, [former])], [])
+    assert (answer.mark, answer.former) == ("corrected", "")
