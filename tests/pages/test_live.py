@@ -133,6 +133,19 @@ def test_an_unknown_number_ends_as_a_strangers_does(platform: Standing) -> None:
     assert re.sub(r"\d\d:\d\d", "", text(stranger)) == re.sub(r"\d\d:\d\d", "", text(nobody))
 
 
+@pytest.mark.parametrize("persona", ["outsider", "gp"])
+@pytest.mark.parametrize("purpose", ["TREAT", "ETREAT", "COC", "BTG"])
+def test_a_protected_address_looks_like_nobody_for_every_purpose(
+    platform: Standing, persona: str, purpose: str
+) -> None:
+    why = {"purpose": purpose, "reason": "Henvist fra legevakten"}
+    with tab(platform, persona) as it:
+        hidden, nobody = it.type(platform.nin("protected"), **why), it.type(Kith.NUMBER, **why)
+    bodies = {re.sub(r"[0-9a-f]{32}|(value|read-at)=\"[^\"]*\"|\d\d:\d\d", "", page.text) for page in (hidden, nobody)}
+    assert (hidden.status_code, nobody.status_code) == (403, 403)
+    assert len(bodies) == 1
+
+
 def test_a_protected_address_is_not_told_though_a_need_is_declared(platform: Standing) -> None:
     with tab(platform, "outsider") as it:
         page = it.type(platform.nin("protected"), declared="1", reason="Henvist fra legevakten")

@@ -179,6 +179,17 @@ def test_a_record_about_one_person_is_not_filed_on_another(platform: Standing, m
     assert update(platform, made, observation(id=made, subject=other), "1").status == 422
 
 
+def test_an_update_under_a_header_that_names_another_person_is_refused(platform: Standing, made: str) -> None:
+    body = observation(id=made, status="amended")
+    for number, status in ((platform.nin("parent"), 422), (Kith.NUMBER, 422), ("1", 400)):
+        answer = update(platform, made, body, "1", **{"person-id": number})
+        assert answer.status == status
+        assert number == "1" or number not in answer.response.text
+    hidden = update(platform, made, body, "1", as_="hospital-lab", **{"person-id": platform.nin("parent")})
+    assert hidden.status == 404, "to any other sender the record is absent, whomever the header names"
+    assert update(platform, made, body, "1", **{"person-id": platform.nin("renumbered")}).status == 200
+
+
 def test_an_update_neither_takes_the_subject_away_nor_names_another(platform: Standing) -> None:
     own = {"identifier": {"system": "urn:oid:2.16.578.1.12.4.1.4.1", "value": platform.nin("renumbered")}}
     numbered = str(create(platform, observation(subject=own)).tree["id"])

@@ -269,10 +269,13 @@ def _is_stranger(denial: Denial, visit: Visit) -> bool:
 
 
 def _can_declare(denial: Denial, visit: Visit) -> bool:
-    """Whether a declared need could open: only a relation is missing, or nobody is there, which must look the same."""
+    """Whether a declared need could open: only a relation is missing.
+
+    It is asked for as well where nobody is there, and where an address is protected: the three must look the same.
+    """
     if visit.self_declared or visit.purpose == "BTG":
         return False
-    return denial.rule == NO_RELATION.id
+    return denial.rule in (NO_RELATION.id, "address-protected")
 
 
 def refused(page: Page, refusal: Refusal) -> Response:

@@ -252,6 +252,7 @@ class StandardsApi:
                     return None
                 # Only to the one who filed it: to anybody else this would tell whose record it is.
                 self._check_subject(grant, tree)
+                self._check_header(grant, call)
                 current = await self.records.present(conn, grant, [change])
                 before = decode(current[type_, id_].raw)
                 check_kept(name, before, tree)
@@ -328,6 +329,12 @@ class StandardsApi:
         number = number_in(tree)
         if number and self.identify(number).digest not in grant.subject.digests:
             raise Refusal(422, "the body is about another person", where=f"{tree['resourceType']}.subject.identifier")
+
+    def _check_header(self, grant: Grant, call: Call) -> None:
+        """An update is about whom the record is about; a header that names another is a mistake, and none is demanded."""
+        number = call.headers.get("person-id", "")
+        if number and self.identify(number).digest not in grant.subject.digests:
+            raise Refusal(422, "the header names another person than the record is about", where="person-id")
 
     async def _hidden_as_absent(self, call: Call, id_: UUID, action: Any, use: Any) -> Any:
         patient = PatientRef(key=self.ids.patient(id_))
