@@ -33,6 +33,7 @@ def test_two_numbers_are_linked_and_unlinked_and_nobody_is_named(platform: Stand
         done = it.post(effect, "/operations/persons/save", **hidden(effect))
         assert "Numrene er knyttet sammen" in text(done)
         number = re.findall(r'href="/operations/persons/(\d+)"', done.text)[0]
+        assert f'aria-label="Skill: kobling {number}">Skill</a>' in done.text
         assert record in platform.search("Observation", [("_count", "200")], about="proxy").ids()
 
         form = it.get(f"/operations/persons/{number}")

@@ -44,6 +44,9 @@ def test_a_proxy_with_the_area_of_insight_sees_the_citizens_results_and_not_her_
         assert "HbA1c" in text(proxy.get("/me/results"))
         shut = proxy.get("/me/privacy")
         assert (shut.status_code, "Fullmakten omfatter ikke dette." in text(shut)) == (403, True)
+        copy = proxy.get("/me/download")
+        assert "Som fullmektig eller verge kan du lese opplysningene her, men ikke laste dem ned." in text(copy)
+        assert "/me/download/file" not in copy.text
     with tab(platform, "citizen", "me") as citizen:
         log = text(citizen.get("/me/log?show=all"))
         assert name(platform, "proxy") in log

@@ -205,8 +205,8 @@ async def test_a_long_log_is_read_to_its_end_and_counted(browser: Browser, house
         onward = re.search(r'href="(/me/log\?[^"]*after=[^"]+)"', page.text)
         if not onward:
             break
-        assert f"Viser {len(met) - 2}–{len(met)} av 7" in text(page)
+        assert f"Viser hendelse {len(met) - 2}–{len(met)} av 7" in text(page)
         page = await browser.get(unescape(onward[1]))
     assert met == [f"Lege {number}" for number in range(7)]
-    assert "Viser 7–7 av 7" in text(page)
+    assert "Viser hendelse 7–7 av 7" in text(page)
     assert "De nyeste" in text(page)

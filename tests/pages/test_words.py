@@ -9,6 +9,7 @@ import pytest
 
 from kjerne.pages import words
 from kjerne.services.results import panels
+from kjerne.services.standards import SERVICE_BY_TYPE
 
 PAGES = Path(words.__file__).parents[1]
 
@@ -79,3 +80,7 @@ def test_one_of_many_keeps_what_else_the_text_fills_in() -> None:
     assert words.many("en", "results.flagged_text", 1, n=0, all=1).startswith("Showing 0 of 1 analysis")
     assert words.many("nb", "patient.days", 1) == "1 dag"
     assert words.many("nb", "me.new_more", 1) == "Se 1 til", "where there is no other text for one"
+
+
+def test_every_kind_of_record_that_is_kept_has_a_word_where_looks_are_counted() -> None:
+    assert {f"seen.{name}" for name in SERVICE_BY_TYPE} <= set(words.catalogue("nb"))

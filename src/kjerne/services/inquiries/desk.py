@@ -16,7 +16,7 @@ from uuid import uuid4
 from kjerne.access import Grant
 from kjerne.errors import Refusal
 from kjerne.exchange import Stale
-from kjerne.registries.identifiers import numbers_in
+from kjerne.registries.identifiers import numbers_in, stands_in
 from kjerne.store import audit, inquiries, log_pages
 from kjerne.store.codec import Wrap
 from kjerne.store.inquiries import STATUSES, Inquiry, Kind, Named, Status, Step, Told
@@ -75,13 +75,15 @@ def checked(kind: Kind, form: Written) -> Written:
 
 
 def written(text: str, characters: tuple[int, int], where: str) -> str:
-    """A text of so many characters, its lines ended alike; `Refusal` 400 otherwise."""
+    """A text of so many characters without a person number, its lines ended alike; `Refusal` 400 otherwise."""
     plain = text.replace("\r\n", "\n").replace("\r", "\n").strip()
     fewest, most = characters
     if not fewest <= len(plain) <= most:
         raise Refusal(400, f"this is written in {fewest} to {most} characters", where=where)
     if _UNSEEN.search(plain):
         raise Refusal(400, "this is plain text", where=where)
+    if stands_in(plain):
+        raise Refusal(400, "a person number has no place here", where=where)
     return plain
 
 
