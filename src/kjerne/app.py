@@ -191,7 +191,7 @@ class House:
                 self.settings.tells_choices,
             ).routes(),
             *OpeningApi(Opener(self.store, self.read, self.digest), self.store).routes(),
-            *PersonsApi(Linker(self.store), self.identify).routes(),
+            *PersonsApi(Linker(self.store, types_by_service()), self.identify).routes(),
             *ParticipationApi(self.register, self.store.pool).routes(),
             *IntakeApi(self.intake, store=self.store, limit_bytes=self.settings.body_limit_bytes).routes(),
             *results.routes(),

@@ -25,6 +25,7 @@ from kjerne.exchange import Admit
 from kjerne.policy.door import Door
 from kjerne.services.persons.api import identified, told_of, told_of_meanwhile, told_of_pair
 from kjerne.services.persons.linking import Linker
+from kjerne.services.standards import types_by_service
 from kjerne.settings import Settings
 from kjerne.store.embedded import PROGRAM, Embedded
 from kjerne.store.keys import Keys
@@ -127,6 +128,6 @@ def _run(settings: Settings, use: Work[T]) -> T:
             with reaching():
                 house = await open_.enter_async_context(app.opened(few, keys, clock))
             admit = Door(house.store, clock).admit(caller, uuid4().hex)
-            return await use(house, Linker(house.store), admit, caller)
+            return await use(house, Linker(house.store, types_by_service()), admit, caller)
 
     return asyncio.run(run())

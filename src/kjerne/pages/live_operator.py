@@ -20,6 +20,7 @@ from kjerne.policy.taking_part import Absence, absence, takes_part
 from kjerne.services.participation.register import Asked, Change, Register
 from kjerne.services.persons.api import identified
 from kjerne.services.persons.linking import Compared, Linker, Meanwhile
+from kjerne.services.standards import types_by_service
 from kjerne.store import messages, participation, registers
 from kjerne.store.linking import Link
 from kjerne.store.participation import SourceRow, Takers, Wanted
@@ -82,27 +83,30 @@ class OperatorPages(AnswerPages):
     async def links(self, who: Identity) -> tuple[Link, ...]:
         """The history of links."""
         operator(who)
-        return tuple(await Linker(self.store).history(None))
+        return tuple(await self._linker().history(None))
 
     async def compare_persons(self, who: Identity, one: str, other: str, reason: str) -> Compared:
         """What the register says of two typed numbers."""
         author = await self._author(who)
-        return await Linker(self.store).compare(self._admit(author), self._pair(one, other), reason)
+        return await self._linker().compare(self._admit(author), self._pair(one, other), reason)
 
     async def link_persons(self, who: Identity, one: str, other: str, reason: str) -> int:
         """Links two typed numbers."""
         author = await self._author(who)
-        number, _ = await Linker(self.store).link(self._admit(author), author, self._pair(one, other), reason)
+        number, _ = await self._linker().link(self._admit(author), author, self._pair(one, other), reason)
         return number
 
     async def shown_over(self, who: Identity, number: int, reason: str) -> Meanwhile:
         """What was shown over a link."""
-        return await Linker(self.store).meanwhile(self._admit(await self._author(who)), number, reason)
+        return await self._linker().meanwhile(self._admit(await self._author(who)), number, reason)
 
     async def unlink_persons(self, who: Identity, number: int, reason: str) -> None:
         """Undoes a link."""
         author = await self._author(who)
-        await Linker(self.store).undo(self._admit(author), author, number, reason)
+        await self._linker().undo(self._admit(author), author, number, reason)
+
+    def _linker(self) -> Linker:
+        return Linker(self.store, types_by_service())
 
     def _admit(self, author: Caller) -> Admit:
         return self.door.admit(author, f"page-{uuid4().hex}")

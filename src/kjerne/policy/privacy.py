@@ -73,7 +73,7 @@ def make(grant: Grant, wish: Wish, *, is_registered: bool = False) -> ChoiceChan
         raise Refusal(409, "This choice is already in force.", where="kind", rule="choice-in-force")
     if choice.part or choice.source:
         choice = replace(choice, slot=_free_slot(grant))
-    return ChoiceChange("make", grant.subject.patient, 0, choice, grant.rule, delete_at=deletion_of(choice))
+    return ChoiceChange("make", _chosen_by(grant), 0, choice, grant.rule, delete_at=deletion_of(choice))
 
 
 def lift(grant: Grant, held: Held) -> ChoiceChange:
@@ -84,10 +84,25 @@ def lift(grant: Grant, held: Held) -> ChoiceChange:
     _must_choose(grant)
     if held.patient not in grant.subject.keys or not stands(held.choice, grant.at):
         raise Refusal(404, "There is no such choice in force.", where="number", rule="choice-not-in-force")
+    if held.patient != _chosen_by(grant):
+        raise Refusal(
+            409,
+            "This choice was made under another number.",
+            where="number",
+            todo="Lift it with a login by that number: what links the two can be wrong, and be undone.",
+            rule="choice-of-another-number",
+        )
     choice = replace(held.choice, ended_at=grant.at)
     due = deletion_of(held.choice)
     regrets = due is not None and grant.at < due
     return ChoiceChange("end", held.patient, held.number, choice, grant.rule, cancels_deletion=regrets)
+
+
+def _chosen_by(grant: Grant) -> int:
+    """The one of the patient's keys that a choice is made and lifted under: that of her own login, or the one asked for by
+    who stands in for her. What only a link joins to it may be somebody else's (docs/law.md, K31)."""
+    own = grant.subject.caller_key
+    return own if own is not None and own in grant.subject.keys else grant.subject.patient
 
 
 def in_force(choices: tuple[Choice, ...], at: datetime) -> tuple[Choice, ...]:

@@ -10,10 +10,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
-from kjerne.access import Choice, Grant, Label, part_label
+from kjerne.access import Choice, Grant, Held, Label, part_label
 from kjerne.fhir.definitions import type_number
 from kjerne.fhir.encode import decode
 from kjerne.registries.withholding import kinds_of
@@ -42,6 +44,10 @@ UPDATE record r SET labels = labels | $2, xid = pg_current_xact_id()
 FROM unnest($3::smallint[], $4::uuid[]) AS n(type, id)
 WHERE r.patient = ANY($1::bigint[]) AND r.type = n.type AND r.id = n.id"""
 
+_UNMARKED_BEYOND: Final = """
+UPDATE privacy_choice SET marked = ARRAY(SELECT unnest(marked) INTERSECT SELECT unnest($1::bigint[]))
+WHERE patient = ANY($1::bigint[]) AND NOT marked <@ $1::bigint[]"""
+
 
 async def put_on(conn: Connection, grant: Grant, reader: Reader, types: Sequence[int], choice: Choice) -> int:
     """Marks what a choice is about, in a transaction that holds the patient's rows; how many records that is."""
@@ -62,13 +68,55 @@ async def put_on(conn: Connection, grant: Grant, reader: Reader, types: Sequence
 async def take_off(
     conn: Connection, grant: Grant, reader: Reader, types: Sequence[int], choice: Choice, left: Iterable[Choice]
 ) -> None:
-    """Takes a choice's marks away; `left` are those still in force, which may be about the same records."""
+    """Takes a choice's marks away; `left` are those still in force, which may be about the same records or, of a number
+    that was linked later, have the same mark."""
     if choice.kind != "record" and choice.slot < 0:
         return
-    await conn.execute(_CLEAR, list(grant.subject.keys), int(label_of(choice)))
+    label = label_of(choice)
+    await conn.execute(_CLEAR, list(grant.subject.keys), int(label))
     for other in left:
-        if choice.kind == other.kind == "record":
-            await put_on(conn, grant, reader, types, other)
+        if (other.kind == "record" or other.slot >= 0) and label_of(other) == label:
+            await put_on(
+                conn, under(grant, frozenset(other.marked) or frozenset(grant.subject.keys)), reader, types, other
+            )
+
+
+async def part_again(
+    conn: Connection, grant: Grant, reader: Reader, types_by_service: Mapping[str, Sequence[int]], since: datetime,
+    side: frozenset[int], held: Sequence[Held],
+) -> None:  # fmt: skip
+    """Takes off the records of one side of a link made at `since` what choices of the other side marked there, before the
+    link is undone. `held` are the choices of both sides; a mark that both have is put on anew for those of this side."""
+    marking = [one for one in held if one.choice.kind == "record" or one.choice.slot >= 0]
+    ours = [one.choice for one in marking if one.patient in side and in_force(one.choice, grant.at)]
+    theirs = [
+        one.choice for one in marking
+        if one.patient not in side and (one.choice.ended_at is None or one.choice.ended_at > since)
+    ]  # fmt: skip
+    for label in sorted({label_of(one) for one in theirs}):
+        await conn.execute(_CLEAR, sorted(side), int(label))
+        for one in ours:
+            if label_of(one) == label:
+                of_service = under(replace(grant, service=one.service), side & frozenset(one.marked))
+                await put_on(conn, of_service, reader, types_by_service.get(one.service, ()), one)
+    await conn.execute(_UNMARKED_BEYOND, sorted(side))
+
+
+def under(grant: Grant, keys: frozenset[int]) -> Grant:
+    """The grant over some of the patient's keys alone."""
+    of = grant.subject
+    places = [place for place, key in enumerate(of.keys) if key in keys]
+    subject = replace(
+        of,
+        keys=tuple(of.keys[place] for place in places),
+        wrapped=tuple(of.wrapped[place] for place in places),
+        destroyed=tuple(of.destroyed[place] for place in places) if of.destroyed else (),
+    )
+    return replace(grant, subject=subject)
+
+
+def in_force(choice: Choice, at: datetime) -> bool:
+    return choice.made_at <= at and (choice.ended_at is None or at < choice.ended_at)
 
 
 def label_of(choice: Choice) -> Label:

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import re
+from collections.abc import Iterator
 from typing import Any
 from uuid import uuid4
 
 import httpx
+import msgspec
 import pytest
 
+from kjerne.services.consents import GUIDE
+from kjerne.store import subjects
+from kjerne.store.subjects import PersonDetail
 from platform_fixture import Standing
 from registries_at_hand import key_of
 from services.results.conftest import fresh_number
@@ -26,6 +32,28 @@ def ask(
 
 def pair(platform: Standing, one: str, other: str, **more: str) -> dict[str, str]:
     return {"one": platform.nin(one), "other": platform.nin(other), "reason": REASON} | more
+
+
+@pytest.fixture
+def alike(platform: Standing) -> Iterator[None]:
+    """While the register has the proxy's birth date for the guardian too: else neither has an age once they are linked."""
+    store = platform.application._edge.store
+    keys = key_of(platform, "proxy"), key_of(platform, "guardian")
+
+    async def known() -> dict[int, PersonDetail]:
+        async with store.pool.acquire() as conn:
+            return await subjects.details(conn, keys, store.wrap)
+
+    async def put(detail: PersonDetail) -> None:
+        async with store.pool.acquire() as conn:
+            wrapped = await conn.fetchval("SELECT wrapped_key FROM person WHERE patient = $1", keys[1])
+            sealed = subjects.seal_detail(store.wrap, keys[1], wrapped, detail)
+            await conn.execute("UPDATE person SET detail = $2, stamp = stamp + 1 WHERE patient = $1", keys[1], sealed)
+
+    before = platform.run(known())
+    platform.run(put(msgspec.structs.replace(before[keys[1]], birth_date=before[keys[0]].birth_date)))
+    yield
+    platform.run(put(before[keys[1]]))
 
 
 @pytest.fixture
@@ -92,11 +120,12 @@ def test_both_read_in_their_logs_that_they_were_linked_and_why(platform: Standin
         assert (rows[0]["about"], rows[0]["reason"]) == ("link/made", REASON)
 
 
-def test_a_look_at_oneself_over_a_link_is_told_without_a_name(platform: Standing, linked: str) -> None:
+def test_a_look_at_oneself_over_a_link_is_told_without_a_name(platform: Standing, alike: None, linked: str) -> None:
     create(platform, observation(), about="guardian")
     platform.client.call("POST", "/pps/v2/Observation/_search", as_="proxy", patient=platform.nin("proxy"),
-                         form=(("_count", "10"),))  # fmt: skip
+                         form=(("_count", "10"),), portal=True)  # fmt: skip
     looks = ask(platform, f"/{linked}/shown", reason="Melding om feil kobling").json()["shown"]
+    assert any(one["kind"] == "citizen" for one in looks)
     assert all(set(one) == {"at", "kind", "role", "organisation", "purpose", "records"} for one in looks)
 
 
@@ -129,6 +158,88 @@ def test_a_protected_address_is_protected_under_either_number_and_a_comparison_g
     assert (told["birthDate"], told["linked"]) == ("differs", True)
     assert ask(platform, f"/{number}/undo", reason="De er to personer").status_code == 200
     assert platform.search("Observation", about="proxy").status == 200
+
+
+def chosen(platform: Standing, by: str, **provision: Any) -> dict[str, Any]:
+    """A choice of `by`'s own, made with her own login: what is shut to everybody."""
+    tree = {"resourceType": "Consent", "status": "active", **GUIDE, "patient": {"type": "Patient", "display": "her"},
+            "provision": {"type": "deny"} | provision}  # fmt: skip
+    answer = asked(platform, by, "POST", "/fhir/R4/Consent", tree)
+    assert answer.status_code == 201, answer.text
+    made: dict[str, Any] = answer.json()
+    return made
+
+
+def lifted(platform: Standing, by: str, tree: dict[str, Any]) -> httpx.Response:
+    return asked(platform, by, "PUT", f"/fhir/R4/Consent/{tree['id']}", tree | {"status": "inactive"})
+
+
+def asked(platform: Standing, by: str, method: str, path: str, tree: dict[str, Any]) -> httpx.Response:
+    return platform.client.call(
+        method, path, as_=by, patient=platform.nin(by), body=json.dumps(tree).encode(),
+        headers={"content-type": "application/fhir+json"},
+    )  # fmt: skip
+
+
+def of_record(id_: str) -> dict[str, Any]:
+    named = {"identifier": {"system": "http://kjerne.example/fhir", "value": id_}}
+    return {"data": [{"meaning": "instance", "reference": named}]}
+
+
+GENETICS = {
+    "code": [{"coding": [{"system": "http://kjerne.example/fhir/CodeSystem/content-kind", "code": "genetics"}]}]
+}
+KIND = {"category": [{"coding": [{"system": "urn:oid:2.16.578.1.12.4.1.1.8202", "code": "MGEN"}]}]}
+
+
+def test_nobody_lifts_over_a_link_what_was_chosen_under_another_number(platform: Standing, alike: None) -> None:
+    hers = chosen(platform, "guardian")
+    number = str(ask(platform, **pair(platform, "proxy", "guardian")).json()["number"])
+    refused = lifted(platform, "proxy", hers)
+    assert (refused.status_code, "another number" in refused.text) == (409, True)
+    during = chosen(
+        platform, "guardian", **of_record(str(create(platform, observation(), about="guardian").tree["id"]))
+    )
+    assert lifted(platform, "proxy", during).status_code == 409
+    own = chosen(platform, "proxy", **GENETICS)
+    assert lifted(platform, "proxy", own).status_code == 200
+    ask(platform, f"/{number}/undo", reason="De er to personer")
+    assert platform.search("Observation", about="guardian").outcome == "General"
+    assert [lifted(platform, "guardian", one).status_code for one in (hers, during)] == [200, 200]
+    assert platform.search("Observation", about="guardian").status == 200
+
+
+def test_an_undoing_takes_away_what_the_others_choices_had_marked(platform: Standing, alike: None, linked: str) -> None:
+    hers = str(create(platform, observation(), about="guardian").tree["id"])
+    single, part = chosen(platform, "proxy", **of_record(hers)), chosen(platform, "proxy", **GENETICS)
+    later = str(create(platform, observation(**KIND), about="guardian").tree["id"])
+    assert not seen(platform, "guardian", hers) and not seen(platform, "guardian", later)
+    ask(platform, f"/{linked}/undo", reason="De er to personer")
+    assert seen(platform, "guardian", hers) and seen(platform, "guardian", later)
+    rows = platform.rows("SELECT marked FROM privacy_choice WHERE patient = $1 AND ended_at IS NULL AND cardinality(marked) > 0",
+                         key_of(platform, "proxy"))  # fmt: skip
+    assert rows and all(row["marked"] == [key_of(platform, "proxy")] for row in rows)
+    assert [lifted(platform, "proxy", one).status_code for one in (single, part)] == [200, 200]
+
+
+@pytest.mark.parametrize("while_linked", [True, False], ids=["lifted while linked", "not lifted"])
+def test_a_mark_that_both_have_stays_on_the_record_of_the_one_whose_choice_holds(
+    platform: Standing, alike: None, while_linked: bool
+) -> None:
+    """Each alone has her first restricted part, under the same mark."""
+    ids = {part: str(create(platform, observation(**KIND), about=part).tree["id"]) for part in ("proxy", "guardian")}
+    choices = {part: chosen(platform, part, **GENETICS) for part in ids}
+    assert not seen(platform, "guardian", ids["guardian"])
+    number = str(ask(platform, **pair(platform, "proxy", "guardian")).json()["number"])
+    if while_linked:
+        assert lifted(platform, "proxy", choices["proxy"]).status_code == 200
+    ask(platform, f"/{number}/undo", reason="De er to personer")
+    assert not seen(platform, "guardian", ids["guardian"])
+    assert seen(platform, "proxy", ids["proxy"]) == while_linked
+    assert lifted(platform, "guardian", choices["guardian"]).status_code == 200
+    assert seen(platform, "guardian", ids["guardian"])
+    if not while_linked:
+        assert lifted(platform, "proxy", choices["proxy"]).status_code == 200
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ of every comparison, link and undoing, with the operator's reason.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Literal, TypeVar
@@ -17,10 +17,11 @@ from kjerne.errors import Refusal
 from kjerne.exchange import CONTROL, Admit, Denied, PatientRef, Stale
 from kjerne.registries.identifiers import numbers_in
 from kjerne.registries.protection import is_protected
-from kjerne.store import audit, linking, subjects
+from kjerne.store import audit, linking, marking, subjects
 from kjerne.store.house import Store
 from kjerne.store.linking import Link, Shown
 from kjerne.store.pool import Connection
+from kjerne.store.reading import Reader
 from kjerne.store.records import hold
 from kjerne.store.registers import organisation_names
 
@@ -64,10 +65,12 @@ class Meanwhile:
 
 
 class Linker:
-    """Links and unlinks for one house."""
+    """Links and unlinks for one house. `types_by_service` says which records each service keeps."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, types_by_service: Mapping[str, Sequence[int]]) -> None:
         self._store = store
+        self._reader = Reader(store.wrap, store.dictionaries)
+        self._types_by_service = types_by_service
 
     async def compare(self, admit: Admit, pair: tuple[PatientRef, PatientRef], reason: str) -> Compared:
         """Whether the register has the same birth date and sex for both."""
@@ -117,10 +120,18 @@ class Linker:
 
         async def use(conn: Connection, grants: Sequence[Grant]) -> Meanwhile:
             shown = await self._shown(conn, of, grants)
+            if not shown.joined:
+                await self._part(conn, of, grants[0])
             await self._store.people.unlink(conn, of.one, of.other, author_of(caller), grants[0].at, why)
             return shown
 
         return await self._explained(admit, _refs(of), f"{number}/undone", why, use)
+
+    async def _part(self, conn: Connection, of: Link, grant: Grant) -> None:
+        """Leaves each side no mark of the other's choices."""
+        held = await self._store.people.choices(conn, grant)
+        for side in await linking.sides(conn, of):
+            await marking.part_again(conn, grant, self._reader, self._types_by_service, of.at, side, held)
 
     async def _link(self, number: int) -> Link:
         async with self._store.pool.acquire() as conn:
