@@ -175,7 +175,9 @@ class House:
         choosing = Choosing(self.store, self.reader, types_by_service())
         consents = ConsentsApi(choosing, self.store.ids, parse_json, self.identify, deletion_of)
         bulk = Bulk(self.store.wrap, self.store.dictionaries, self.store.ids)
-        imports = StandardsImport(self.store.pool, bulk, self.crew, SERVICE_BY_TYPE, parse_json, self.identify)
+        imports = StandardsImport(
+            self.store.pool, bulk, self.reader, self.crew, SERVICE_BY_TYPE, parse_json, self.identify
+        )
         access_log = AccessLogApi(
             AccessLog(self.store), self.store.ids, self.cursors, self.parse_search, self.identify,
             self.settings.candidate_limit,

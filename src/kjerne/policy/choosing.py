@@ -45,9 +45,9 @@ class Choosing:
             await hold(conn, grant)
             if choice.kind == "record" or choice.slot >= 0:
                 types = self._types_by_service[choice.service]
-                marked = await marking.put_on(conn, _in(grant, choice.service), self._reader, types, choice)
-                if choice.record is not None and not marked:
+                if choice.record is not None and not await marking.is_open(conn, grant, types, choice.record):
                     raise Refusal(404, "You have no record with this id here.", where="record", rule="choice-invalid")
+                await marking.put_on(conn, _in(grant, choice.service), self._reader, types, choice)
                 choice = replace(choice, marked=grant.subject.keys)
             number = await self._store.people.add_choice(conn, change.patient, choice, by=grant)
             await audit.insert(conn, audit.given(grant))

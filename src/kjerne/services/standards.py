@@ -11,6 +11,7 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import cache, partial
 from typing import Any, Final
 from uuid import UUID
 
@@ -32,6 +33,7 @@ from kjerne.fhir.validate import check
 from kjerne.registries.identifiers import stands_in
 from kjerne.registries.naming import check_kept, check_names, number_in, patient_of
 from kjerne.registries.withholding import kinds_of, withheld
+from kjerne.store import marking
 from kjerne.store.cursors import Cursors, token_in
 from kjerne.store.finding import Finder
 from kjerne.store.followup import tell_readers
@@ -50,6 +52,7 @@ SERVICE_BY_TYPE: Final = dict.fromkeys(
 )
 
 
+@cache
 def types_by_service() -> dict[str, list[int]]:
     """Which types of records each service keeps."""
     found = defaultdict[str, list[int]](list)
@@ -220,7 +223,9 @@ class StandardsApi:
             async with self.pool.acquire() as conn:
                 id_ = self.ids.make(grant.subject.patient)
                 change = Change(type_, id_, call.body, indexed, shut.labels, shut.opens, kinds=kinds)
-                return await self.records.create(conn, grant, change)
+                types = types_by_service()[grant.service]
+                create = partial(self.records.create, conn, grant, change)
+                return await marking.filing(conn, grant, self.reader, types, create)
 
         patient = self._patient(call, number_in(tree))
         try:
@@ -258,7 +263,8 @@ class StandardsApi:
                 check_kept(name, before, tree)
                 labels, opens = shut.after(*marks)
                 made = replace(change, labels=labels, release_at=opens, corrects=corrects(before, tree))
-                written = await self.records.put(conn, grant, [made])
+                put = partial(self.records.put, conn, grant, [made])
+                written = await marking.filing(conn, grant, self.reader, types_by_service()[grant.service], put)
                 if made.corrects:
                     await tell_readers(conn, grant, "corrected", [(w.type, w.id, w.version) for w in written])
                 return written

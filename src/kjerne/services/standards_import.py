@@ -18,6 +18,7 @@ from datetime import datetime
 from multiprocessing import get_context, parent_process
 from multiprocessing.connection import wait
 from typing import Any, Final
+from uuid import UUID
 
 from kjerne.access import Grant
 from kjerne.errors import Fault, Refusal
@@ -29,9 +30,11 @@ from kjerne.fhir.negotiation import check_accepted
 from kjerne.fhir.validate import check
 from kjerne.registries.naming import check_names, number_in
 from kjerne.registries.withholding import kinds_of, withheld
+from kjerne.store import marking
 from kjerne.store.bulk import Bulk, Filing, Fresh
 from kjerne.store.limits import must_hold
-from kjerne.store.pool import Pool
+from kjerne.store.pool import Connection, Pool
+from kjerne.store.reading import Reader
 
 SCOPE: Final = "nhn:pps/provesvar-write"
 MEDIA_TYPES: Final = frozenset({"application/fhir+ndjson", "application/x-ndjson", "application/ndjson"})
@@ -194,11 +197,12 @@ class StandardsImport:
     """The handler. `served` says which service's law holds for a type; `identify` makes a reference from a number."""
 
     def __init__(
-        self, pool: Pool, bulk: Bulk, crew: Crew, served: Mapping[str, str], parse_json: Parse,
+        self, pool: Pool, bulk: Bulk, reader: Reader, crew: Crew, served: Mapping[str, str], parse_json: Parse,
         identify: Callable[[str], PatientRef],
     ) -> None:  # fmt: skip
         self._pool = pool
         self._bulk = bulk
+        self._reader = reader
         self._crew = crew
         self._service_by_type = {type_number(name): service for name, service in served.items()}
         self._types = {name: type_number(name) for name in served}
@@ -233,7 +237,7 @@ class StandardsImport:
             filings = [Filing(grant, [fresh[at] for at in own]) for grant, own in places]
             try:
                 async with self._pool.acquire() as conn:
-                    ids = await self._bulk.write(conn, filings)
+                    ids = await self._written(conn, filings)
             except Stale:
                 continue
             locations = [""] * len(fresh)
@@ -242,6 +246,18 @@ class StandardsImport:
                     locations[at] = f"{type_name(fresh[at].type)}/{id_}/_history/1"
             return _answer(call, locations, len(places))
         raise Refusal(503, "the patients' facts are being changed at this moment", todo="Send the import again.")
+
+    async def _written(self, conn: Connection, filings: list[Filing]) -> list[list[UUID]]:
+        """The new ids. Where patients have restricted parts or single records, their marks are settled with the writing."""
+        concerned = [grant for grant, _ in filings if marking.concerns(grant)]
+        if not concerned:
+            return await self._bulk.write(conn, filings)
+        async with conn.transaction():
+            ids = await self._bulk.write(conn, filings)
+            for grant in concerned:
+                types = [type_ for type_, service in self._service_by_type.items() if service == grant.service]
+                await marking.settle(conn, grant, self._reader, types)
+        return ids
 
     async def _read(self, at: datetime, lines: list[bytes]) -> list[Understood]:
         if len(lines) > INLINE_LINES:

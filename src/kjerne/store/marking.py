@@ -1,18 +1,18 @@
 """The marks on what a patient has restricted of her own record: a part of it, or one report with all that it holds.
 
 A mark is a bit in `record.labels`, so that every read, search, total and include passes it as it passes a source's label.
-It is put on when the choice is made, on new records as they are filed, stays over versions, and is taken off again when
-the choice is lifted. A former version is read through the current one, whose marks are all that count (`reading`). What is
-compared here does not leave: the program alone reads it.
+It is put on when the choice is made, on new records as they are filed and on what those lead to (`filing`), stays over
+versions, and is taken off again when the choice is lifted. A former version is read through the current one, whose marks
+are all that count (`reading`). What is compared here does not leave: the program alone reads it.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 from uuid import UUID
 
 from kjerne.access import Choice, Grant, Held, Label, part_label
@@ -20,8 +20,11 @@ from kjerne.fhir.definitions import type_number
 from kjerne.fhir.encode import decode
 from kjerne.registries.withholding import kinds_of
 from kjerne.store import audit
-from kjerne.store.pool import Connection
-from kjerne.store.reading import OUTER, Reader
+from kjerne.store.pool import Connection, columns, together
+from kjerne.store.proofs import note
+from kjerne.store.reading import ALLOWED, OUTER, STAMPED, Reader, door
+from kjerne.store.record_marks import in_force
+from kjerne.store.records import hold
 from kjerne.store.sealed_id import SealedIds
 
 REPORT: Final = type_number("DiagnosticReport")
@@ -31,11 +34,15 @@ _NAMED_BY: Final = re.compile(r"(?:.*/)?[A-Z][A-Za-z]+/(?P<id>[0-9A-Fa-f-]{36})(
 """An address of a record, relative or whole, of the current version or of one."""
 
 Named = tuple[int, UUID]
+T = TypeVar("T")
 
 _ROWS: Final = f"SELECT {OUTER} FROM record r WHERE r.patient = ANY($1::bigint[]) AND r.type = ANY($2::smallint[])"
 _SENT_BY: Final = """
 SELECT DISTINCT n.type, n.id FROM audit a, unnest(a.types, a.ids) AS n(type, id)
 WHERE a.patient = ANY($1::bigint[]) AND a.action IN ('file', 'correct') AND a.outcome = $2 AND a.organisation = $3"""
+_OPEN: Final = f"""
+WITH {STAMPED} SELECT EXISTS (
+  SELECT FROM record r, s WHERE s.ok AND {ALLOWED} AND r.type = ANY($6::smallint[]) AND r.id = $7)"""
 _CLEAR: Final = """
 UPDATE record SET labels = labels & ~$2::integer, xid = pg_current_xact_id()
 WHERE patient = ANY($1::bigint[]) AND labels & $2 <> 0"""
@@ -47,6 +54,10 @@ WHERE r.patient = ANY($1::bigint[]) AND r.type = n.type AND r.id = n.id"""
 _UNMARKED_BEYOND: Final = """
 UPDATE privacy_choice SET marked = ARRAY(SELECT unnest(marked) INTERSECT SELECT unnest($1::bigint[]))
 WHERE patient = ANY($1::bigint[]) AND NOT marked <@ $1::bigint[]"""
+_SETTLE: Final = """
+UPDATE record r SET labels = CASE WHEN n.marked THEN labels | $2 ELSE labels & ~$2::integer END, xid = pg_current_xact_id()
+FROM unnest($3::smallint[], $4::uuid[], $5::boolean[]) AS n(type, id, marked)
+WHERE r.patient = ANY($1::bigint[]) AND r.type = n.type AND r.id = n.id AND (labels & $2 <> 0) <> n.marked"""
 
 
 async def put_on(conn: Connection, grant: Grant, reader: Reader, types: Sequence[int], choice: Choice) -> int:
@@ -63,6 +74,11 @@ async def put_on(conn: Connection, grant: Grant, reader: Reader, types: Sequence
         await conn.execute(_CLEAR, keys, int(label_of(choice)))
     types_, ids = [type_ for type_, _ in named], [id_ for _, id_ in named]
     return int((await conn.execute(_MARK, keys, int(label_of(choice)), types_, ids)).split()[-1])
+
+
+async def is_open(conn: Connection, grant: Grant, types: Sequence[int], record: UUID) -> bool:
+    """Whether the one who chooses sees this record herself: what is hidden from her is answered as what is not there."""
+    return bool(await conn.fetchval(_OPEN, *door(grant), list(types), record))
 
 
 async def take_off(
@@ -88,7 +104,7 @@ async def part_again(
     """Takes off the records of one side of a link made at `since` what choices of the other side marked there, before the
     link is undone. `held` are the choices of both sides; a mark that both have is put on anew for those of this side."""
     marking = [one for one in held if one.choice.kind == "record" or one.choice.slot >= 0]
-    ours = [one.choice for one in marking if one.patient in side and in_force(one.choice, grant.at)]
+    ours = [one.choice for one in marking if one.patient in side and holds_at(one.choice, grant.at)]
     theirs = [
         one.choice for one in marking
         if one.patient not in side and (one.choice.ended_at is None or one.choice.ended_at > since)
@@ -115,8 +131,44 @@ def under(grant: Grant, keys: frozenset[int]) -> Grant:
     return replace(grant, subject=subject)
 
 
-def in_force(choice: Choice, at: datetime) -> bool:
+def holds_at(choice: Choice, at: datetime) -> bool:
     return choice.made_at <= at and (choice.ended_at is None or at < choice.ended_at)
+
+
+async def filing(
+    conn: Connection, grant: Grant, reader: Reader, types: Sequence[int], write: Callable[[], Awaitable[T]]
+) -> T:
+    """What `write` gives; in the same transaction the marks of all that is now led to, or leads to it, are settled.
+
+    Of a patient who has restricted no part and no single record it is `write` alone.
+    """
+    if not concerns(grant):
+        return await write()
+    await note(conn, grant.once)
+    async with together(conn):
+        await hold(conn, grant)
+        made = await write()
+        await settle(conn, grant, reader, types)
+    return made
+
+
+def concerns(grant: Grant) -> bool:
+    """Whether what is filed under the grant may belong to a part, or to a single record, that the patient has restricted."""
+    return bool(grant.subject.choices) and any(choice.part or choice.kind == "record" for choice in in_force(grant))
+
+
+async def settle(conn: Connection, grant: Grant, reader: Reader, types: Sequence[int]) -> None:
+    """Gives every record the marks that it would get if the choices in force were made now; call after a write.
+
+    A mark is taken off again only from what says no kind itself, since its kinds are those of what leads to it.
+    """
+    trees = await _trees(conn, grant, reader, types)
+    for choice in in_force(grant):
+        if choice.kind == "record" or (choice.part and choice.slot >= 0):
+            about = set(_about(choice, trees))
+            silent = {name for name, tree in trees.items() if choice.part and not kinds_of(tree)}
+            rows = [(*name, name in about) for name in about | silent]
+            await conn.execute(_SETTLE, list(grant.subject.keys), int(label_of(choice)), *columns(rows, 3))
 
 
 def label_of(choice: Choice) -> Label:
@@ -138,7 +190,7 @@ def _about(choice: Choice, trees: Mapping[Named, Mapping[str, Any]]) -> list[Nam
     groups = _groups(trees)
     if choice.record is not None:
         own = [name for name in trees if name[1] == choice.record]
-        return sorted({*own, *(other for name in own for other in groups.get(name, ()))}, key=str)
+        return sorted({*own, *(other for name in own if name[0] == REPORT for other in groups[name])}, key=str)
     kinds: dict[Named, set[str]] = {name: set() for name in trees}
     for group in groups.values():
         together = {kind for name in group for kind in kinds_of(trees[name])}
@@ -148,16 +200,16 @@ def _about(choice: Choice, trees: Mapping[Named, Mapping[str, Any]]) -> list[Nam
 
 
 def _groups(trees: Mapping[Named, Mapping[str, Any]]) -> dict[Named, set[Named]]:
-    """Each report with everything that it leads to."""
+    """Each record with everything that it leads to, but for other reports."""
     by_id = {str(name[1]): name for name in trees}
     leads = {name: {by_id[id_] for id_ in _references(tree) if id_ in by_id} for name, tree in trees.items()}
     found = {}
-    for report in (name for name in trees if name[0] == REPORT):
-        group, waiting = {report}, {report}
+    for root in trees:
+        group, waiting = {root}, {root}
         while waiting:
             waiting = {one for name in waiting for one in leads[name] if one[0] != REPORT} - group
             group |= waiting
-        found[report] = group
+        found[root] = group
     return found
 
 

@@ -21,7 +21,7 @@ def marks_of(grant: Grant, kinds: Collection[str]) -> Label:
     if not grant.subject.choices:
         return NO_LABEL
     marks = NO_LABEL
-    for choice in _in_force(grant):
+    for choice in in_force(grant):
         if choice.slot >= 0 and (
             (choice.part and (not kinds or choice.part in kinds))
             or (choice.source and choice.source == grant.caller.organisation)
@@ -32,11 +32,12 @@ def marks_of(grant: Grant, kinds: Collection[str]) -> Label:
 
 def is_restricted(grant: Grant, ids: Iterable[UUID]) -> bool:
     """Whether the patient has restricted one of these records by itself."""
-    restricted = {choice.record for choice in _in_force(grant) if choice.kind == "record"}
+    restricted = {choice.record for choice in in_force(grant) if choice.kind == "record"}
     return bool(restricted) and not restricted.isdisjoint(ids)
 
 
-def _in_force(grant: Grant) -> Iterator[Choice]:
+def in_force(grant: Grant) -> Iterator[Choice]:
+    """The patient's choices about the grant's service that hold now."""
     for choice in grant.subject.choices:
         begun = choice.service in ("", grant.service) and choice.made_at <= grant.at
         if begun and (choice.ended_at is None or grant.at < choice.ended_at):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, replace
@@ -10,6 +11,7 @@ from datetime import date, timedelta
 from pathlib import Path
 from random import Random
 from typing import Any, TypeVar
+from uuid import UUID
 
 import pytest
 
@@ -19,7 +21,7 @@ from kjerne.clock import FixedClock
 from kjerne.errors import Refusal
 from kjerne.exchange import Denied, PatientRef, granted
 from kjerne.fhir.definitions import type_number
-from kjerne.fhir.encode import decode
+from kjerne.fhir.encode import decode, encode
 from kjerne.jobs import Job
 from kjerne.policy.choosing import Choosing
 from kjerne.services.standards import types_by_service
@@ -268,6 +270,97 @@ async def test_a_file_that_came_in_a_message_goes_with_its_report(workers: tuple
         await one.lift(number, held)
 
 
+GENETICS = Wish("restriction", part="genetics")
+
+
+def results(*ids: str) -> list[dict[str, str]]:
+    return [{"reference": f"Observation/{id_}"} for id_ in ids]
+
+
+async def test_what_leads_to_a_restricted_part_belongs_to_it_whenever_it_was_filed(
+    workers: tuple[Worker, Worker], number: str
+) -> None:
+    one, other = workers
+    await one.person(number)
+
+    async def file() -> tuple[str, str]:
+        own = await filed(one, number, "Observation", "genetics")
+        fields = {"conclusion": "En patogen variant", "result": results(own)}
+        return own, await filed(one, number, "DiagnosticReport", "laboratory", **fields)
+
+    before = await file()
+    held = await one.choose(number, GENETICS)
+    for own, report in (before, await file()):
+        assert await opens(other, number, "Observation", own) == {False}
+        assert await opens(other, number, "DiagnosticReport", report) == {False}
+    plain = await filed(one, number, "Observation", "laboratory")
+    of_it = await filed(one, number, "DiagnosticReport", "laboratory", result=results(plain))
+    for type_, id_ in (("Observation", plain), ("DiagnosticReport", of_it)):
+        assert await opens(other, number, type_, id_) == {True}
+    await one.lift(number, held)
+    assert await opens(other, number, "DiagnosticReport", before[1]) == {True}
+
+
+async def test_an_import_is_marked_as_one_that_was_created(workers: tuple[Worker, Worker], number: str) -> None:
+    one, other = workers
+    await one.person(number)
+    await one.choose(number, GENETICS)
+    own, plain = [await filed(one, number, "Observation", kind) for kind in ("genetics", "laboratory")]
+    subject = {"identifier": {"system": "urn:oid:2.16.578.1.12.4.1.4.1", "value": number}}
+    coded = [{"coding": [{"system": DISCIPLINES, "code": "LAB"}]}]
+    report = {"resourceType": "DiagnosticReport", "status": "final", "code": {"text": "Prøve"}, "category": coded}
+    lines = [encode(report | {"subject": subject, "result": results(id_)}) for id_ in (own, plain)]
+    async with one.client(LAB) as client:
+        answer = await client.post(
+            "/fhir/R4/$import", content=b"\n".join(lines), headers={"content-type": "application/fhir+ndjson"}
+        )
+    assert answer.status_code == 200, answer.text
+    ids = re.findall(r"DiagnosticReport/([0-9a-f-]{36})/_history/1", answer.text)
+    assert [await opens(other, number, "DiagnosticReport", id_) for id_ in ids] == [{False}, {True}]
+
+
+async def test_an_update_that_leads_to_what_is_restricted_is_so_too(
+    workers: tuple[Worker, Worker], number: str
+) -> None:
+    one, other = workers
+    await one.person(number)
+    plain, own, late = [
+        await filed(one, number, "Observation", kind) for kind in ("laboratory", "genetics", "laboratory")
+    ]
+    reports = [await filed(one, number, "DiagnosticReport", "laboratory", result=results(plain)) for _ in range(2)]
+
+    async def add(report: str, *more: str) -> None:
+        place = f"/fhir/R4/DiagnosticReport/{report}"
+        coded = [{"coding": [{"system": DISCIPLINES, "code": "LAB"}]}]
+        tree = {"resourceType": "DiagnosticReport", "id": report, "status": "corrected", "code": {"text": "Prøve"}}
+        async with one.client(LAB) as client:
+            sent = tree | {"category": coded, "result": results(plain, *more)}
+            answer = await client.put(place, json=sent, headers={"if-match": 'W/"1"', "person-id": number})
+        assert answer.status_code == 200, answer.text
+
+    await one.choose(number, GENETICS)
+    await add(reports[0], own)
+    assert await other.sees(number) == []
+    assert await opens(other, number, "DiagnosticReport", reports[0]) == {False}
+    await one.choose(number, Wish("record", record=reports[1]))
+    assert await opens(other, number, "Observation", late) == {True}
+    await add(reports[1], late)
+    assert await opens(other, number, "Observation", late) == {False}
+
+
+async def test_a_file_is_of_the_kinds_of_a_report_that_comes_after_it(
+    workers: tuple[Worker, Worker], number: str
+) -> None:
+    one, other = workers
+    await one.person(number)
+    await one.choose(number, Wish("restriction", part="radiology"))
+    files = [await filed(one, number, "Binary", **PICTURE) for _ in range(2)]
+    assert [await opens(other, number, "Binary", id_) for id_ in files] == [{False}, {False}]
+    for kind, id_ in zip(("laboratory", "radiology"), files, strict=True):
+        await filed(one, number, "DiagnosticReport", kind, presentedForm=a_file(id_))
+    assert [await opens(other, number, "Binary", id_) for id_ in files] == [{True}, {False}]
+
+
 async def test_what_a_source_added_by_a_correction_is_restricted_with_the_rest_of_it(
     workers: tuple[Worker, Worker], number: str
 ) -> None:
@@ -353,6 +446,28 @@ async def test_a_record_of_nobody_or_of_another_cannot_be_restricted(
         with pytest.raises(Refusal) as refusal:
             await one.choose(number, Wish("record", record=id_))
         assert (refusal.value.status, refusal.value.where) == (404, "record")
+
+
+@pytest.mark.parametrize("code", ["NORN_FFL", "NORU"])
+async def test_a_record_that_is_hidden_from_her_cannot_be_told_from_one_that_is_not_there(
+    workers: tuple[Worker, Worker], number: str, code: str
+) -> None:
+    one, other = workers
+    await one.person(number)
+    marks = [{"system": "urn:oid:2.16.578.1.12.4.1.1.9603", "code": code, "display": "2026-12-01"}]
+    ids = one.house.store.ids
+    hidden = await filed(one, number, "Observation", "laboratory", meta={"security": marks})
+    report = await filed(one, number, "DiagnosticReport", "laboratory", result=results(hidden))
+    told = []
+    for id_ in (hidden, str(ids.make(ids.patient(UUID(hidden))))):
+        with pytest.raises(Refusal) as refusal:
+            await one.choose(number, Wish("record", record=id_))
+        told.append((refusal.value.status, str(refusal.value), refusal.value.where, refusal.value.rule))
+    assert told[0] == told[1]
+    assert told[0][0] == 404
+    assert await opens(other, number, "Observation", hidden) == {True}
+    await one.choose(number, Wish("record", record=report))
+    assert await opens(other, number, "Observation", hidden) == {False}
 
 
 async def test_while_another_key_of_hers_is_not_marked_all_is_shut(workers: tuple[Worker, Worker], number: str) -> None:
