@@ -2,27 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from dataclasses import dataclass
+import secrets
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx
 import pytest
 
-from kjerne.access import Attestation, Caller, Coded, Grant, Once, Tie
+from kjerne.access import Attestation, Caller, Coded, Grant, Held, Label, Once, Tie, Wish
 from kjerne.app import House
 from kjerne.clock import FixedClock
-from kjerne.exchange import Admit, PatientRef
+from kjerne.exchange import Admit, Denied, PatientRef, granted
+from kjerne.fhir.definitions import type_number
+from kjerne.fhir.encode import decode
+from kjerne.policy.choosing import Choosing
 from kjerne.policy.door import Door
 from kjerne.registries.identifiers import control_digits
+from kjerne.services.standards import types_by_service
 from kjerne.settings import Settings
 from kjerne.store.house import open_store
 from kjerne.store.keys import Keys
 from kjerne.store.participation import Role
 from kjerne.store.people import Identifier, NewPerson
-from kjerne.store.shares import Shares
+from kjerne.store.reading import Record
+from kjerne.store.registers import PractitionerRow, fill
+from kjerne.store.shares import NAME, Shares
 from kjerne.store.subjects import PersonDetail
 from kjerne.wire.edge import Edge
 from participating import taking_part
@@ -115,6 +122,95 @@ async def ward(dsn: str, shares: Shares) -> AsyncIterator[Ward]:
     settings = Settings(data=Path("unused"), dsn=dsn)
     yield Ward(House(settings, store, FixedClock(NOW)))
     await store.close()
+
+
+TYPES = [type_number(name) for name in ("DiagnosticReport", "Observation")]
+OTHERS = replace(LAB, organisation=THIRD_LAB)
+DOCTORS = ("9144889", "9144900")
+T = TypeVar("T")
+
+
+@dataclass
+class Worker(Ward):
+    """A process: its own store and memory over the same database and key shares."""
+
+    def __post_init__(self) -> None:
+        self.choosing = Choosing(self.house.store, self.house.reader, types_by_service())
+        self.doors: dict[tuple[str, ...], Any] = {}
+
+    async def sees(self, number: str, hpr: str = DOCTORS[0], basis: str = "", **more: Any) -> list[str] | str:
+        """The values that a hospital's health worker sees of somebody, or the rule that refused. Facts are remembered."""
+        caller = self.doctor(number, hpr)
+        attestation = replace(caller.attestation, **{"purpose": "ETREAT", **more})  # type: ignore[type-var]
+        caller = replace(caller, attestation=attestation, authorization=attestation.authorization)
+        as_whom = hpr, attestation.authorization, attestation.decision_id
+        admit = self.doors.setdefault(as_whom, self.admit(caller))
+
+        async def use(grant: Grant) -> list[Record]:
+            async with self.house.store.pool.acquire() as conn:
+                return await self.house.reader.current_of(conn, grant, TYPES, 1000)
+
+        try:
+            ref = PatientRef(digest=self.house.digest(number))
+            found = await granted(admit, ref, "results", "search", use, basis=basis, proven=True)
+        except Denied as denied:
+            return denied.denial.rule
+        trees = [decode(one.raw) for one in found]
+        return sorted(str(tree["valueQuantity"]["value"]) for tree in trees if "valueQuantity" in tree)
+
+    async def as_herself(self, number: str, use: Callable[[Grant], Awaitable[T]]) -> T:
+        digest = self.house.digest(number)
+        citizen = Caller("citizen", "portal", frozenset({"kjerne:citizen"}), digest=digest, level=4)
+        return await granted(self.admit(citizen), PatientRef(digest=digest), "results", "choose", use)
+
+    async def choose(self, number: str, wish: Wish) -> Held:
+        return await self.as_herself(number, lambda grant: self.choosing.make(grant, wish))
+
+    async def lift(self, number: str, held: Held) -> Held:
+        return await self.as_herself(number, lambda grant: self.choosing.lift(grant, held.number))
+
+    async def take(self, raw: bytes, sender: Caller = LAB) -> None:
+        taken = await self.house.intake.take(raw, sender, self.admit(sender))
+        assert taken.accepted, taken.faults
+
+    async def report_of(self, number: str, value: str) -> str:
+        """The id of the report with an observation of this value."""
+        key = await self.house.store.pool.fetchval(
+            "SELECT patient FROM person_identifier WHERE digest = $1", self.house.digest(number)
+        )
+        grant = await self.grant(number)
+        async with self.house.store.pool.acquire() as conn:
+            found = await self.house.reader.current_of(conn, replace(grant, hides=Label(0)), TYPES, 1000)
+        trees = {str(one.id): decode(one.raw) for one in found if one.patient == key}
+        (own,) = [id_ for id_, tree in trees.items() if str(tree.get("valueQuantity", {}).get("value")) == value]
+        (report,) = [
+            id_ for id_, tree in trees.items() if tree["resourceType"] == "DiagnosticReport" and own in str(tree)
+        ]
+        return report
+
+
+@pytest.fixture
+async def workers(ward: Ward, dsn: str, shares: Shares, tmp_path: Path) -> AsyncIterator[tuple[Worker, Worker]]:
+    keys = ward.house.store.keys
+    if not await ward.house.store.pool.fetchval("SELECT count(*) FROM practitioner"):
+        rows = [
+            PractitionerRow(hpr, secrets.token_bytes(16), "Navn", ("LE",), date(2000, 1, 1), None) for hpr in DOCTORS
+        ]
+        async with ward.house.store.pool.acquire() as conn:
+            await fill(conn, rows, [])
+    store = await open_store(dsn, keys, Shares(tmp_path / NAME, keys), pool_size=4)
+    settings = Settings(data=Path("unused"), dsn=dsn)
+    yield Worker(ward.house), Worker(House(settings, store, ward.house.clock))
+    await store.close()
+
+
+def message(number: str, value: str, discipline: str = "CLIN", id_: str = "", **more: str) -> bytes:
+    inside = Kith.person(Kith.SAMPLE + Kith.item("NPU03230", Kith.number(value)), number=number)
+    report = Kith.report(patient=inside, discipline=discipline, id_=id_ or secrets.token_hex(6), **more)
+    return Kith.message(report, id_=secrets.token_hex(8), generated=GENERATED[bool(more)])
+
+
+GENERATED = {False: "2026-03-02T12:00:05", True: "2026-03-03T12:00:05"}
 
 
 @pytest.fixture(scope="session")
