@@ -9,12 +9,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from html import unescape
 from typing import Any
-from uuid import UUID
 
 import httpx
 import pytest
 
-from kjerne.access import Choice, Label
+from kjerne.access import Choice
 from kjerne.fhir.definitions import type_number
 from kjerne.fhir.encode import decode, encode
 from kjerne.pages import live, live_desk, paging
@@ -177,133 +176,6 @@ def test_the_whole_number_stands_where_the_record_is_open_and_nowhere_else(platf
     assert nin[:6] not in str(page.url)
 
 
-def test_a_correction_is_told_once_with_old_and_new_and_read_under_the_law(platform: Standing) -> None:
-    nin, mark = platform.nin("citizen"), secrets.token_hex(4)
-    send(platform, a_report(nin, mark, "140", analysis=f"P-Prøve {mark}"))
-    with tab(platform, "gp") as it:
-        assert mark in text(it.type(nin))
-        send(platform, a_report(nin, mark, "151", corrects=True, analysis=f"P-Prøve {mark}"))
-        since = platform.clock.now()
-        desk = it.get("/clinician")
-        said = text(desk)
-        assert said.count(mark) == 1
-        assert re.search(rf"P-Prøve {mark} rettet Du så 140 mmol/L {DAY}. Svaret er nå 151 mmol/L", said)
-        rows = platform.rows(
-            "SELECT * FROM audit WHERE caller_hpr = $1 AND at >= $2 AND ids <> '{}'", platform.persona("gp").hpr, since
-        )
-        assert rows
-        assert {row["purpose"] for row in rows} == {"TREAT"}
-        with blocked(platform, "citizen", "gp"):
-            shut = text(it.get("/clinician"))
-        assert mark not in shut, "a blocked doctor's desk names nobody"
-        assert "Et svar du åpnet" in shut
-        number = re.search(rf'name="number" value="([^"]+)"><button[^>]*P-Prøve {mark}', desk.text)
-        assert number
-        assert mark not in text(it.post(desk, "/clinician/notice", number=number[1]))
-
-
-def test_a_corrected_analysis_is_told_with_both_names_and_units_as_the_tables_write_them(platform: Standing) -> None:
-    nin, mark = platform.nin("citizen"), secrets.token_hex(4)
-    first = a_report(nin, mark, "88", analysis=f"P-Feil {mark}").replace(b"mmol/L", b"mg/L")
-    code = f"NPU9{int(mark, 16) % 10_000:04}".encode()
-    second = a_report(nin, mark, "88", corrects=True, analysis=f"B-Rett {mark}").replace(b"mmol/L", b"10*9/L")
-    second = second.replace(code, b"NPU02593")
-    send(platform, first)
-    with tab(platform, "gp") as it:
-        assert mark in text(it.type(nin))
-        send(platform, second)
-        told = rf"B-Rett {mark} rettet Du så P-Feil {mark} 88 mg/L {DAY}. Svaret er nå 88 10⁹/L"
-        assert re.search(told, text(it.get("/clinician")))
-        said = text(it.type(nin))
-    assert f"rettet til B-Rett {mark}" in said
-    assert f"før rettelsen: P-Feil {mark} 88 mg/L rettet" in said
-
-
-def test_of_two_corrections_one_is_told_from_what_was_read_to_what_is(platform: Standing) -> None:
-    nin, mark = platform.nin("citizen"), secrets.token_hex(4)
-    name = f"P-Prøve {mark}"
-    send(platform, a_report(nin, mark, "140", analysis=name))
-    with tab(platform, "gp") as it:
-        assert mark in text(it.type(nin))
-        send(platform, a_report(nin, mark, "151", corrects=True, analysis=name))
-        send(platform, a_report(nin, mark, "160", corrects=True, analysis=name, day=22))
-        desk = it.get("/clinician")
-        assert re.search(rf"{name} rettet Du så 140 mmol/L {DAY}. Svaret er nå 160 mmol/L", text(desk))
-        assert (text(desk).count(mark), "151" in text(desk)) == (1, False)
-        send(platform, a_report(nin, mark, "140", corrects=True, analysis=name, day=23))
-        desk = it.get("/clinician")
-        told = rf"{name} rettet Du så 160 mmol/L {DAY}. Svaret er nå 140 mmol/L"
-        assert re.search(told, text(desk)), "her desk had told her of 160"
-        assert mark not in text(seen(it, desk, name)), "with the newest notice of a result the earlier ones are seen"
-
-
-def test_a_correction_back_to_what_was_read_is_not_told(platform: Standing) -> None:
-    nin, mark = platform.nin("citizen"), secrets.token_hex(4)
-    name = f"P-Prøve {mark}"
-    send(platform, a_report(nin, mark, "140", analysis=name))
-    with tab(platform, "gp") as it:
-        assert mark in text(it.type(nin))
-        send(platform, a_report(nin, mark, "151", corrects=True, analysis=name))
-        send(platform, a_report(nin, mark, "140", corrects=True, analysis=name, day=22))
-        assert mark not in text(it.get("/clinician"))
-
-
-def test_a_change_back_to_what_was_read_is_read_once_and_never_told(platform: Standing) -> None:
-    nin, name = platform.nin("citizen"), f"P-Prøve {secrets.token_hex(4)}"
-    id_ = by_fhir(platform, name, "140")
-    with tab(platform, "gp") as it:
-        assert name in text(it.type(nin))
-        by_fhir(platform, name, "151", id_, 1, status="corrected")
-        by_fhir(platform, name, "140", id_, 2, status="corrected")
-        since = platform.clock.now()
-        for _ in range(2):
-            assert name not in text(it.get("/clinician"))
-        looks = platform.rows("SELECT 1 FROM audit WHERE at >= $1 AND $2 = ANY(ids)", since, UUID(id_))
-        assert len(looks) == 1
-    assert not platform.rows("SELECT 1 FROM notice WHERE id = $1 AND seen_at IS NULL", UUID(id_))
-
-
-def test_changes_that_are_not_told_never_take_the_place_of_one_that_is(
-    platform: Standing, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    nin, mark = platform.nin("citizen"), secrets.token_hex(4)
-    ids = [by_fhir(platform, f"P-Prøve {mark} {place}", "140") for place in range(4)]
-    with tab(platform, "gp") as it:
-        assert mark in text(it.type(nin))
-        platform.rows("UPDATE notice SET seen_at = made_at WHERE seen_at IS NULL RETURNING 1")
-        by_fhir(platform, f"P-Prøve {mark} 0", "151", ids[0], 1, status="corrected")
-        for place in (1, 2, 3):
-            by_fhir(platform, f"P-Prøve {mark} {place}", "151", ids[place], 1, status="corrected")
-            by_fhir(platform, f"P-Prøve {mark} {place}", "140", ids[place], 2, status="corrected")
-        monkeypatch.setattr(live_desk, "NOTICES_LOOKED_AT", 2)
-        said = text(it.get("/clinician"))
-    assert "Ett svar du har lest, er rettet" in said
-    assert said.count(mark) == 1
-    assert f"P-Prøve {mark} 0 rettet" in said
-
-
-def test_of_many_changes_the_number_is_told_and_the_rest_is_one_press_away(
-    platform: Standing, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    nin, mark = platform.nin("citizen"), secrets.token_hex(4)
-    ids = [by_fhir(platform, f"P-Prøve {mark} {place}", "140") for place in range(3)]
-    with tab(platform, "gp") as it:
-        assert mark in text(it.type(nin))
-        platform.rows("UPDATE notice SET seen_at = made_at WHERE seen_at IS NULL RETURNING 1")
-        for place, id_ in enumerate(ids):
-            by_fhir(platform, f"P-Prøve {mark} {place}", "151", id_, 1, status="corrected")
-        monkeypatch.setattr(live_desk, "NOTICES_SHOWN", 2)
-        first = it.get("/clinician")
-        assert "3 svar du har lest, er rettet" in text(first)
-        assert [f"{mark} {place} rettet" in text(first) for place in range(3)] == [False, True, True]
-        onward = re.search(r'href="(/clinician\?[^"]*notices=2)#notices"', first.text)
-        assert onward
-        rest = it.get(unescape(onward[1]))
-        assert [f"{mark} {place} rettet" in text(rest) for place in range(3)] == [True, False, False]
-        monkeypatch.setattr(live_desk, "NOTICES_LOOKED_AT", 2)
-        assert "Her er de 2 nyeste. Enda flere venter" in text(it.get("/clinician"))
-
-
 def seen(it: Tab, desk: httpx.Response, name: str) -> httpx.Response:
     """The desk after the notice of this analysis was marked as seen."""
     found = re.search(rf'name="number" value="([^"]+)"><button[^>]*{name}', desk.text)
@@ -359,27 +231,6 @@ def test_samples_that_are_no_numbers_are_refused_by_every_door(platform: Standin
         assert "valueSampledData.data" in answer.text
 
 
-def test_a_correction_by_fhir_is_told_and_keeps_the_old_value_in_sight(platform: Standing) -> None:
-    nin, name = platform.nin("citizen"), f"P-Prøve {secrets.token_hex(4)}"
-    id_ = by_fhir(platform, name, "140")
-    with tab(platform, "gp") as it, tab(platform, "citizen", "me") as own:
-        assert name in text(it.type(nin))
-        by_fhir(platform, name, "151", id_, 1, status="corrected")
-        desk = it.get("/clinician")
-        assert re.search(rf"{name} rettet Du så 140 mmol/L {DAY}. Svaret er nå 151 mmol/L", text(desk))
-        assert name not in text(seen(it, desk, name))
-        assert re.search(rf"{name}.*? 151 .*?før rettelsen: 140 rettet", text(it.type(nin)))
-        (row,) = platform.rows(
-            "SELECT ids, versions FROM audit WHERE caller_hpr = $1 AND action = 'search' ORDER BY at DESC LIMIT 1",
-            platform.persona("gp").hpr,
-        )
-        assert [v for i, v in zip(row["ids"], row["versions"], strict=True) if str(i) == id_] == [2, 1]
-        listed = own.get("/me/results")
-        trend = re.search(rf'href="(/me/trend/\w+)"[^>]*>(?:(?!</a>).)*{name[2:]}', listed.text, re.DOTALL)
-        assert trend
-        assert "Før rettelsen sto det: 140" in text(own.get(trend[1]))
-
-
 def filed(platform: Standing, tree: dict[str, Any], id_: str = "") -> str:
     """The id of a new resource of the citizen's, or of its second version."""
     headers = {"content-type": "application/fhir+json"} | ({"if-match": 'W/"1"'} if id_ else {})
@@ -395,37 +246,6 @@ def filed(platform: Standing, tree: dict[str, Any], id_: str = "") -> str:
     )
     assert answer.status_code in (200, 201), answer.text
     return str(decode(answer.content)["id"])
-
-
-def test_a_file_that_is_replaced_by_fhir_is_told_to_who_had_opened_it(platform: Standing) -> None:
-    name = f"Skannet {secrets.token_hex(4)}"
-    old, new = ({"contentType": "application/pdf", "data": b64encode(data).decode()} for data in (b"%PDF-1", b"%PDF-2"))
-    binary = filed(platform, {"resourceType": "Binary"} | old)
-    report = {"resourceType": "DiagnosticReport", "status": "final", "code": {"text": name}, "conclusion": "Se vedlegg"}
-    id_ = filed(platform, report | {"presentedForm": [{"url": f"Binary/{binary}"}, old]})
-    with tab(platform, "gp") as it:
-        visit = it.type(platform.nin("citizen"))
-        assert it.get(f"{visit.url.path}/report/{id_}/file/{binary}").content == b"%PDF-1"
-        filed(platform, {"resourceType": "Binary"} | new, binary)
-        filed(platform, report | {"presentedForm": [{"url": f"Binary/{binary}"}, new]}, id_)
-        told = rf" rettet Du så svaret {DAY}\. Et vedlegg er siden byttet ut eller tatt bort\."
-        desk = text(it.get("/clinician"))
-        assert re.search(name + told, desk)
-        assert re.search("Vedlegg" + told, desk)
-        assert f"{name} rettet" in text(it.get(f"{visit.url.path}/report/{id_}"))
-
-
-def test_a_result_that_is_taken_back_by_fhir_is_told_and_stays_struck(platform: Standing) -> None:
-    nin, name = platform.nin("citizen"), f"P-Prøve {secrets.token_hex(4)}"
-    id_ = by_fhir(platform, name, "140")
-    with tab(platform, "gp") as it, tab(platform, "citizen", "me") as own:
-        assert name in text(it.type(nin))
-        by_fhir(platform, name, "140", id_, 1, status="entered-in-error")
-        said = text(it.get("/clinician"))
-        assert re.search(rf"{name} trukket Du så 140 mmol/L {DAY}. Svaret er trukket tilbake", said)
-        for page in (it.type(nin), own.get("/me/results")):
-            row = re.search(rf"{name[2:]}.*?<del>140</del>", page.text, re.DOTALL)
-            assert row, page.url
 
 
 def test_a_sample_dated_ahead_by_fhir_is_not_the_latest(platform: Standing) -> None:
@@ -453,66 +273,6 @@ def test_a_sample_dated_ahead_by_fhir_is_not_the_latest(platform: Standing) -> N
     assert re.match(r" mmol/L – 140 20\.11\.26 ", said), said
     assert "151 oppgitt dato 01.01.2099 kan ikke stemme" in said
     assert "160 oppgitt dato 31.12.9999 kan ikke stemme" in said
-
-
-def test_what_the_patient_shuts_after_a_correction_by_fhir_shows_neither_value(platform: Standing) -> None:
-    nin, name = platform.nin("citizen"), f"P-Prøve {secrets.token_hex(4)}"
-    id_ = by_fhir(platform, name, "140")
-    with tab(platform, "gp") as it:
-        assert name in text(it.type(nin))
-        by_fhir(platform, name, "151", id_, 1, status="corrected")
-        platform.rows("UPDATE record SET labels = $2 WHERE id = $1 RETURNING 1", UUID(id_), int(Label.RESTRICTED))
-        since = platform.clock.now()
-        desk = text(it.get("/clinician"))
-        assert name not in desk
-        assert "Et svar du åpnet" in desk, "that it was changed she hears all the same"
-        looks = platform.rows(
-            "SELECT ids FROM audit WHERE at >= $1 AND caller_hpr = $2", since, platform.persona("gp").hpr
-        )
-        assert all(row["ids"] for row in looks), "where nothing was shown there is no line of a look"
-        assert name not in text(it.type(nin))
-    with blocked(platform, "citizen", "gp"), tab(platform, "gp") as it:
-        assert name not in text(it.get("/clinician"))
-
-
-@pytest.mark.parametrize("ground", [{"declared": "1"}, {"purpose": "BTG"}], ids=["a declared need", "a broken glass"])
-def test_a_reader_with_no_standing_ground_hears_of_a_correction_without_a_name(
-    platform: Standing, ground: dict[str, str]
-) -> None:
-    nin, mark = platform.nin("citizen"), secrets.token_hex(4)
-    person = platform.persona("citizen")
-    send(platform, a_report(nin, mark, "140", analysis=f"P-Prøve {mark}"))
-    with tab(platform, "outsider") as it:
-        assert mark in text(it.type(nin, reason="Henvist fra legevakten", **ground))
-        send(platform, a_report(nin, mark, "151", corrects=True, analysis=f"P-Prøve {mark}"))
-        since = platform.clock.now()
-        desk = it.get("/clinician")
-        said = text(desk)
-        assert re.search(r"Et svar du åpnet \d\d\.\d\d\.\d{4}, er endret\.", said)
-        for told in (mark, person.person_name, nin[:6]):
-            assert told not in said
-        assert not platform.rows("SELECT 1 FROM audit WHERE at >= $1 AND caller_hpr <> ''", since)
-        number = re.search(r'name="number" value="([^"]+)"', desk.text)
-        assert number
-        after = it.post(desk, "/clinician/notice", number=number[1])
-        assert desk.text.count("Et svar du åpnet") == after.text.count("Et svar du åpnet") + 1
-        assert "rettet" in text(it.type(nin, reason="Henvist fra legevakten", **ground))
-
-
-def test_a_report_moved_from_the_wrong_patient_is_told_to_reader_and_patient(platform: Standing) -> None:
-    wrong, right, mark = platform.nin("citizen"), platform.nin("new-mother"), secrets.token_hex(4)
-    send(platform, a_report(wrong, mark, "140", analysis=f"P-Flyttet {mark}"))
-    name = platform.persona("citizen").person_name
-    with tab(platform, "gp") as it:
-        assert mark in text(it.type(wrong))
-        send(platform, a_report(right, mark, "141", corrects=True, analysis=f"P-Flyttet {mark}"))
-        said = text(it.get("/clinician"))
-        assert re.search(rf"{name} [\d. :]+ Svaret lå på feil pasient og er trukket tilbake", said)
-        assert mark not in said, "what it was about is another's"
-    with tab(platform, "citizen", "me") as it:
-        log = text(it.get("/me/log?show=all"))
-    assert "Trakk tilbake: 1 svar, 1 resultat" in log or "Trakk tilbake: 1 resultat, 1 svar" in log
-    assert "sendt inn på feil person" in log
 
 
 def test_what_a_reader_wrote_as_her_reason_is_read_by_the_patient_and_nowhere_else(platform: Standing) -> None:
