@@ -229,6 +229,17 @@ def test_check_says_what_is_there(run: Any, tmp_path: Path) -> None:
     assert set(checks) == {"Python", "FHIR definitions", "page assets", "PostgreSQL"}
 
 
+def test_production_names_every_setting_it_misses_at_once(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    code, _, err = run("serve")
+    assert code == 1
+    for name in PRODUCTION:
+        assert name in err
+    monkeypatch.setenv("KJERNE_DSN", PRODUCTION["KJERNE_DSN"])
+    code, out, _ = run("check")
+    assert code == 1
+    assert all(name in out for name in PRODUCTION if name != "KJERNE_DSN")
+
+
 def test_production_refuses_a_sandboxes_keys(run: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     keys = Keys.in_folder(tmp_path)
     for name, value in PRODUCTION.items():
@@ -239,6 +250,12 @@ def test_production_refuses_a_sandboxes_keys(run: Any, tmp_path: Path, monkeypat
         assert code == 1
         assert "keys that a sandbox made" in out + err
         assert keys.wrap.hex() not in out + err
+
+
+def test_production_refuses_an_issuer_without_tls(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {**PRODUCTION, "KJERNE_ISSUER": "http://issuer.test"}.items():
+        monkeypatch.setenv(name, value)
+    assert "KJERNE_ISSUER must begin with https" in run("serve")[2]
 
 
 def test_call_prints_the_numbers_digit_for_digit(run: Any, platform: Any) -> None:

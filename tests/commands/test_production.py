@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 
 from kjerne.store.checkpoints import made_key
-from test_cli import PRODUCTION
 
 
 @pytest.fixture
@@ -80,20 +79,3 @@ def test_messages_to_citizens_have_a_sender_and_go_a_closed_way(
         production.setenv(f"KJERNE_{setting}", value)
     code, _, err = run(*command)
     assert (code, name in err) == (1, True)
-
-
-def test_production_refuses_an_issuer_without_tls(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, value in {**PRODUCTION, "KJERNE_ISSUER": "http://issuer.test"}.items():
-        monkeypatch.setenv(name, value)
-    assert "KJERNE_ISSUER must begin with https" in run("serve")[2]
-
-
-def test_production_names_every_setting_it_misses_at_once(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    code, _, err = run("serve")
-    assert code == 1
-    for name in PRODUCTION:
-        assert name in err
-    monkeypatch.setenv("KJERNE_DSN", PRODUCTION["KJERNE_DSN"])
-    code, out, _ = run("check")
-    assert code == 1
-    assert all(name in out for name in PRODUCTION if name != "KJERNE_DSN")
