@@ -51,3 +51,20 @@ def test_a_choice_that_no_page_offers_is_not_saved(platform: Standing, fields: d
         answer = it.post(it.get("/me/privacy"), "/me/privacy/save", **({"kind": "restriction"} | fields))
         assert answer.status_code in (400, 404, 422)
         assert 'role="alert"' in answer.text
+
+
+@pytest.mark.parametrize("path", ["/nope", "/nope/further", "/me/trend/%00", "/me/trend/a%0Ab"])
+def test_an_address_that_leads_nowhere_is_told_a_browser_in_a_page(platform: Standing, path: str) -> None:
+    with tab(platform, "citizen", "me") as it:
+        page = it.http.get(f"{platform.url}{path}", headers={"accept": "text/html,*/*;q=0.8"})
+        assert (page.status_code, page.headers["content-type"]) == (404, "text/html; charset=utf-8")
+        assert "<h1" in page.text and "default-src 'none'" in page.headers["content-security-policy"]
+
+
+@pytest.mark.parametrize(
+    ("path", "accept"), [("/nope", "*/*"), ("/fhir/R4/Nope/1", "text/html"), ("/pps/nope", "text/html")]
+)
+def test_an_address_of_an_api_that_leads_nowhere_keeps_its_shape(platform: Standing, path: str, accept: str) -> None:
+    with tab(platform, "citizen", "me") as it:
+        answer = it.http.get(f"{platform.url}{path}", headers={"accept": accept})
+        assert "json" in answer.headers["content-type"]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from kjerne.access import PORTAL, Caller, Once
 from kjerne.clock import Clock, SystemClock
@@ -52,6 +52,7 @@ class Edge:
         self.store = store
         self.routes = tuple(routes)
         self._router = Router(self.routes)
+        self._apis = frozenset(_first_part(route.path) for route in self.routes)
         self._authenticate = authenticate
         self._mounts = {mount.path: mount.app for mount in mounts}
         self._clock = clock or SystemClock()
@@ -68,6 +69,11 @@ class Edge:
             if application is not None:
                 await _mounted(application, {**scope, "path": mounted}, receive, send)
                 return
+        pages = self._mounts.get("/")
+        if pages is not None and _first_part(path) not in self._apis and _reads_pages(scope):
+            # Somebody in a browser has gone astray. An address that is none is not shown to the pages either.
+            await _mounted(pages, {**scope, "path": path if plain else NOWHERE}, receive, send)
+            return
         await self._answer(scope, receive, send, path, plain=plain)
 
     async def _answer(
@@ -192,6 +198,14 @@ def unread(refusal: Refusal, host: str, path: str) -> tuple[Answer, str]:
     answer, correlation = refusal_answer(refusal, _shape_of(prefixed(host, path))), http.correlation_of({})
     journal.answered(correlation, "", answer.status)
     return answer, correlation
+
+
+NOWHERE: Final = "/-"
+"""An address that no page has."""
+
+
+def _reads_pages(scope: http.Scope) -> bool:
+    return any(name == b"accept" and b"text/html" in value for name, value in scope["headers"])
 
 
 _WITH_BODY = frozenset({"POST", "PUT", "PATCH", "DELETE"})
