@@ -32,7 +32,8 @@ class Admit(Protocol):
     `proven` says that whatever the grant is used for proves the facts by their stamp in its own statement, so that facts
     remembered from an earlier request will do; a refusal is never given from memory. `newcomer` is a person whom no
     register knows, as she will stand once the transaction that uses the grant has registered her. `asked` is the search,
-    for the log to keep sealed.
+    for the log to keep sealed. `piece` is what of a FHIR type the grant is used for where the action does not say it: `Consent.s`
+    or `Specimen.s`, which the token's SMART scopes must leave.
     """
 
     async def __call__(
@@ -46,6 +47,7 @@ class Admit(Protocol):
         proven: bool = False,
         newcomer: Subject | None = None,
         asked: str = "",
+        piece: str = "",
     ) -> Grant: ...
 
 
@@ -116,15 +118,19 @@ async def granted(
     purpose: str = "",
     proven: bool = False,
     asked: str = "",
+    piece: str = "",
 ) -> T:
     """Asks the law and uses its answer; where a fact changed in between, asks once more.
 
-    `proven` (for the first time round) and `asked` as in `Admit`. Raises `Denied`; `Refusal` 503 when the facts keep changing.
+    `proven` (for the first time round), `asked` and `piece` as in `Admit`.
+    Raises `Denied`; `Refusal` 503 when the facts keep changing.
     """
     for attempt in range(3):
         try:
             again = proven and attempt == 0
-            grant = await admit(patient, service, action, basis=basis, purpose=purpose, proven=again, asked=asked)
+            grant = await admit(
+                patient, service, action, basis=basis, purpose=purpose, proven=again, asked=asked, piece=piece
+            )
             return await use(grant)
         except Stale:
             continue

@@ -156,22 +156,20 @@ TYPES = {
 
 
 def smart_scopes_leave_something(s: Situation) -> bool:
-    """Of what the action needs at least one thing; of what opens a whole message or the log of it, everything."""
+    """Of what the action needs at least one thing; of a whole message, of the log and of the choices, everything (K26)."""
     pieces = {piece for scope in s.smart for piece in pieces_of(scope, s.kind)}
     types: set[str] = TYPES.get(s.service, set())
     if s.action == "link":
         return False
     if s.action in ("examine", "trace"):
         return bool(types) and all((type_, "r", "whole") in pieces for type_ in types)
-    if s.action == "insight":
-        wanted = {("AuditEvent", "r"), ("AuditEvent", "s")}
-    elif s.action == "choose":
-        wanted = {("Consent", "c"), ("Consent", "u")}
-    else:
-        letters = {"read": "r", "history": "r", "search": "s", "file": "cu", "correct": "ud", "export": "r"}.get(
-            s.action, ""
-        )
-        wanted = {(type_, letter) for type_ in types for letter in letters}
+    if s.action in ("insight", "choose"):
+        type_, letters = {"insight": ("AuditEvent", "rs"), "choose": ("Consent", "crus")}[s.action]
+        return all((type_, letter, "whole") in pieces for letter in letters)
+    letters = {"read": "r", "history": "r", "search": "s", "file": "cu", "correct": "ud", "export": "r"}.get(
+        s.action, ""
+    )
+    wanted = {(type_, letter) for type_ in types for letter in letters}
     return any((type_, letter) in wanted for type_, letter, _ in pieces)
 
 

@@ -48,10 +48,12 @@ def ask(
     service: str = "results",
     basis: str = "",
     purpose: str = "",
+    piece: str = "",
 ) -> Grant | Denial:
     return decide(
-        caller, subject, service, action, basis=basis, purpose=purpose, now=NOW, correlation="c-1", asked=PATIENT
-    )
+        caller, subject, service, action, basis=basis, purpose=purpose, now=NOW, correlation="c-1", asked=PATIENT,
+        piece=piece,
+    )  # fmt: skip
 
 
 ON_LIST = patient(ties=(GP_LIST,))

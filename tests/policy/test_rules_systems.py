@@ -59,15 +59,25 @@ def test_a_source_hears_who_was_given_what_it_sent_whatever_the_patient_has_chos
 
 
 def test_smart_scopes_that_leave_nothing_refuse_and_others_do_not() -> None:
-    def rule(scope: str, action: str, caller: Caller = RELATION) -> str:
+    def rule(scope: str, action: str, caller: Caller = RELATION, piece: str = "") -> str:
         narrower = replace(caller, limits=limits([scope], caller.kind))
-        return ask(narrower, CHILD if caller is RELATION else patient(), action).rule  # type: ignore[arg-type]
+        subject = CHILD if caller is RELATION else patient()
+        return ask(narrower, subject, action, piece=piece).rule  # type: ignore[arg-type]
 
     assert rule("patient/Observation.s?category=laboratory", "search") == "parent"
     assert rule("patient/Observation.s", "read") == rule("system/*.cruds", "search") == "scope-narrower"
-    assert rule("patient/AuditEvent.r", "insight") == "parent-log"
-    assert rule("patient/Observation.rs", "insight") == rule("patient/Consent.r", "choose") == "scope-narrower"
-    assert rule("patient/Consent.u", "choose") == "parent-choices"
+    assert rule("patient/AuditEvent.rs", "insight") == rule("patient/AuditEvent.r", "insight", piece="AuditEvent.r")
+    assert rule("patient/AuditEvent.rs", "insight") == "parent-log"
+    assert rule("patient/Consent.cruds", "choose") == rule("patient/Consent.u", "choose", piece="Consent.u")
+    assert rule("patient/Consent.cruds", "choose") == "parent-choices"
+    for scope, action, piece in (
+        ("patient/Observation.rs", "insight", ""), ("patient/AuditEvent.r", "insight", ""),
+        ("patient/AuditEvent.r", "insight", "AuditEvent.s"), ("patient/AuditEvent.rs?action=C", "insight", "AuditEvent.s"),
+        ("patient/Consent.cu", "choose", ""), ("patient/Consent.c", "choose", "Consent.u"),
+        ("patient/Specimen.s", "search", "Observation.s"),
+    ):  # fmt: skip
+        assert rule(scope, action, piece=piece) == "scope-narrower", (scope, piece)
+    assert rule("patient/Specimen.s", "search", piece="Specimen.s") == "parent"
     operator = laboratory(scopes=frozenset({"kjerne:operations"}))
     assert rule("system/*.r", "trace", operator) == "readers-traced"
     assert rule("system/Observation.r", "examine", operator) == "scope-narrower"

@@ -103,10 +103,12 @@ def test_what_would_not_be_obeyed_is_refused(change: dict[str, Any], where: str)
     assert (refusal.value.status, refusal.value.where) == (422, where)
 
 
-def called(platform: Standing, method: str, path: str, body: Any = None, as_: str = "citizen") -> httpx.Response:
+def called(
+    platform: Standing, method: str, path: str, body: Any = None, as_: str = "citizen", narrower: str = ""
+) -> httpx.Response:
     about = platform.nin("citizen")
     more = {"body": encode(body), "headers": {"content-type": "application/fhir+json"}} if body else {}
-    return platform.client.call(method, f"/fhir/R4/{path}", as_=as_, patient=about, **more)
+    return platform.client.call(method, f"/fhir/R4/{path}", as_=as_, patient=about, narrower=narrower, **more)
 
 
 def everything(platform: Standing) -> list[str]:
@@ -163,6 +165,37 @@ def test_nobody_else_and_nothing_else_is_answered(platform: Standing) -> None:
         == 404
     )
     assert called(platform, "POST", "Consent", {"resourceType": "Consent"}).status_code == 422
+
+
+@pytest.mark.parametrize(
+    ("scope", "left"),
+    [
+        ("Consent.c", "POST"), ("Consent.u", "PUT"), ("Consent.s", "search"), ("Consent.r", "read"),
+        ("Consent.cruds?category=59284-0", ""), ("Observation.rs", ""),
+    ],
+)  # fmt: skip
+def test_a_tokens_smart_scopes_bind_letter_by_letter_and_the_no_is_in_the_log(
+    platform: Standing, scope: str, left: str
+) -> None:
+    held = called(platform, "POST", "Consent", a_consent()).json()
+    at = f"Consent/{held['id']}"
+    ended, other = held | {"status": "inactive"}, a_consent(code=[{"coding": [{"system": PART, "code": "laboratory"}]}])
+    made = []
+    try:
+        for deed, path, body in (
+            ("search", "Consent", None),
+            ("read", at, None),
+            ("POST", "Consent", other),
+            ("PUT", at, ended),
+        ):
+            answer = called(platform, "GET" if body is None else deed, path, body, narrower=f"patient/{scope}")
+            made += [answer.json()] if answer.status_code == 201 else []
+            refused = [row for row in platform.audited(answer) if row["rule"] == "scope-narrower"]
+            assert (answer.status_code == 403, len(refused)) == (deed != left, int(deed != left)), deed
+            assert deed == left or "do not leave all of Consent." in answer.text
+    finally:
+        for tree in [*made, *([] if left == "PUT" else [held])]:
+            called(platform, "PUT", f"Consent/{tree['id']}", tree | {"status": "inactive"})
 
 
 def test_no_consent_holds_a_person_number(platform: Standing) -> None:

@@ -27,8 +27,10 @@ LETTERS: Final[Mapping[Action, str]] = {
 """Of these letters at least one must be left of at least one type of the service."""
 OF_EVERY_SERVICE: Final[Mapping[Action, tuple[str, str]]] = {
     "insight": ("AuditEvent", "rs"),
-    "choose": ("Consent", "cu"),
+    "choose": ("Consent", "crus"),
 }
+"""The log and the choices: each letter for itself where the room names it, all of them where it does not (a page). A scope with
+codes leaves none: neither is a record, so nothing could tell the one event or choice from the other by them."""
 WHOLE: Final[Mapping[Action, str]] = {"examine": "r", "trace": "r"}
 """These open what no parameter can divide: every type of the service must be left whole."""
 
@@ -41,9 +43,11 @@ def smart_scopes_leave_nothing(case: Case) -> bool:
     types = TYPES_BY_SERVICE.get(case.service, ())
     if case.action in WHOLE:
         return not types or any(smart.left(caller, type_, WHOLE[case.action]) is not None for type_ in types)
+    named, _, letter = case.piece.partition(".")
     if case.action in OF_EVERY_SERVICE:
         type_, letters = OF_EVERY_SERVICE[case.action]
-        types = (type_,)
-    else:
-        letters = LETTERS.get(case.action, "")
-    return all(smart.left(caller, type_, letter) == () for type_ in types for letter in letters)
+        return any(smart.left(caller, type_, one) is not None for one in letter or letters)
+    if named:
+        return smart.left(caller, named, letter) == ()
+    letters = LETTERS.get(case.action, "")
+    return all(smart.left(caller, type_, one) == () for type_ in types for one in letters)

@@ -59,6 +59,7 @@ class Door:
             proven: bool = False,
             newcomer: Subject | None = None,
             asked: str = "",
+            piece: str = "",
         ) -> Grant:
             now = self._clock.now()
             taker = await self._takers.told(caller)
@@ -66,7 +67,7 @@ class Door:
             if known is not None:
                 answer = decide(
                     taker, known, service, action, basis=basis, purpose=purpose, now=now, correlation=correlation,
-                    once=once,
+                    once=once, piece=piece,
                 )  # fmt: skip
                 if isinstance(answer, Grant):
                     # What was remembered may be of before something of hers was deleted.
@@ -77,7 +78,7 @@ class Door:
                 subject = loaded[0] if loaded else None
                 answer = decide(
                     taker, subject, service, action, basis=basis, purpose=purpose, now=now, correlation=correlation,
-                    asked=patient.digest,
+                    asked=patient.digest, piece=piece,
                 )  # fmt: skip
                 if isinstance(answer, Denial):
                     refused = audit.with_words(answer, self._store.wrap, asked)

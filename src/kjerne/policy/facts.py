@@ -101,7 +101,8 @@ class Case(msgspec.Struct, frozen=True):
 
     `choices` are the patient's choices in force now for this service, `ties` what binds her to the caller on this
     Norwegian `day`; `own` says that caller and patient are one person. `whole` and `parts` (marks) are what the patient has
-    restricted against this caller. `what` is the kind of content that she wants to register, by the service's word for it.
+    restricted against this caller. `what` is the kind of content that she wants to register, by the service's word for it;
+    `piece` is the letter of a FHIR type that the room uses (`Consent.s`), empty where the action says it all.
     """
 
     caller: Caller
@@ -118,6 +119,7 @@ class Case(msgspec.Struct, frozen=True):
     whole: bool
     parts: int
     what: str
+    piece: str = ""
 
 
 def case_of(
@@ -130,6 +132,7 @@ def case_of(
     purpose: str,
     now: datetime,
     what: str = "",
+    piece: str = "",
 ) -> Case:
     """Gather what many facts share. An empty `purpose` or `basis` means the one that was signed with the caller."""
     if not purpose:
@@ -140,7 +143,9 @@ def case_of(
     ties = tuple([tie for tie in subject.ties if _binds(tie, day)])
     own = subject.caller_key in subject.keys or (bool(caller.digest) and caller.digest in subject.digests)
     whole, parts = _restricted(choices, caller, subject) if choices else (False, 0)
-    return Case(caller, subject, service, action, basis, purpose, now, day, choices, ties, own, whole, parts, what)
+    return Case(
+        caller, subject, service, action, basis, purpose, now, day, choices, ties, own, whole, parts, what, piece
+    )  # fmt: skip
 
 
 def _holds(choice: Choice, service: str, now: datetime) -> bool:

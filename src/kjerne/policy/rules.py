@@ -60,13 +60,15 @@ def decide(
     once: Once | None = None,
     asked: bytes = b"",
     what: str = "",
+    piece: str = "",
 ) -> Grant | Denial:
     """What `caller` may do with `subject`'s records in `service` at the instant `now`.
 
     `basis` is what the caller declares (SAMTYKKE, AKUTT ...); `purpose` stands for the attestation's where an API lets
     the caller say so. `once` is the request's proof of possession, for whatever uses the grant to note. `subject` None
     means that no person was found by the identifier digest `asked`. `what` is the kind of content that is registered or sent
-    in. A service without rules of its own has those that hold for every service: the log and the choices.
+    in, `piece` the letter of a FHIR type that is used (`Consent.s`), where one is. A service without rules of its own has
+    those that hold for every service: the log and the choices.
     """
     case = case_of(
         caller,
@@ -77,6 +79,7 @@ def decide(
         purpose=purpose,
         now=now,
         what=what,
+        piece=piece,
     )
     if subject is None:
         rule = _told_of_nobody(case)

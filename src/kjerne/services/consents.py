@@ -7,14 +7,15 @@ nothing of health, and the choice is what holds. Source of the form: http://hl7.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, Protocol
 
 from kjerne.access import Choice, Grant, Held, Wish
 from kjerne.errors import Refusal
-from kjerne.exchange import Answer, Call, PatientRef, Route, granted
+from kjerne.exchange import Answer, Call, Denied, PatientRef, Route, granted
+from kjerne.fhir import smart
 from kjerne.fhir.bundle import searchset
 from kjerne.fhir.encode import encode
 from kjerne.fhir.negotiation import check_accepted, check_sent
@@ -93,7 +94,7 @@ class ConsentsApi:
             link = f"{base}?status={status}" if status else base
             return Answer(200, searchset(entries, [("self", link)], len(found)))
 
-        return await granted(call.admit, self._patient(call), SERVICE, "choose", use)
+        return await self._granted(call, "s", use)
 
     async def read(self, call: Call) -> Answer:
         """One choice, in force or ended."""
@@ -109,7 +110,7 @@ class ConsentsApi:
                 raise _absent()
             return Answer(200, encode(self.tree(found, grant.at)))
 
-        return await granted(call.admit, self._patient(call), SERVICE, "choose", use)
+        return await self._granted(call, "r", use)
 
     async def create(self, call: Call) -> Answer:
         """Puts a choice in force from the next request on."""
@@ -120,7 +121,7 @@ class ConsentsApi:
             location = f"{call.base_url}/fhir/R4/Consent/{made['id']}"
             return Answer(201, encode(made), headers=(("location", location),))
 
-        return await granted(call.admit, self._patient(call), SERVICE, "choose", use)
+        return await self._granted(call, "c", use)
 
     async def withdraw(self, call: Call) -> Answer:
         """Ends a choice: the Consent with its status set to inactive. Nothing else of it can be changed."""
@@ -141,7 +142,7 @@ class ConsentsApi:
                 raise _absent()
             return Answer(200, encode(self.tree(await self.choices.lift(grant, number), grant.at)))
 
-        return await granted(call.admit, self._patient(call), SERVICE, "choose", use)
+        return await self._granted(call, "u", use)
 
     def tree(self, held: Held, now: datetime) -> Tree:
         """A choice as a Consent."""
@@ -176,6 +177,15 @@ class ConsentsApi:
         if faults:
             raise Refusal(422, faults[0].says, where=faults[0].where, code="invalid", faults=faults[1:])
         return tree
+
+    async def _granted(self, call: Call, letter: str, use: Callable[[Grant], Awaitable[Answer]]) -> Answer:
+        """Under the law, which has the token's SMART scopes leave this letter of Consent whole."""
+        patient = self._patient(call)
+        try:
+            return await granted(call.admit, patient, SERVICE, "choose", use, piece=f"Consent.{letter}")
+        except Denied:
+            smart.demand_whole(call.caller, ("Consent",), letter)
+            raise
 
     def _patient(self, call: Call) -> PatientRef:
         return patient_of(call, self.identify)

@@ -253,6 +253,16 @@ def test_nobody_else_reads_the_log(platform: Standing, as_: str) -> None:
     assert asked(platform, as_=as_, about="citizen").status == 403
 
 
+@pytest.mark.parametrize(("letters", "found", "read"), [("r", 403, 200), ("s", 200, 403), ("rs?action=E", 403, 403)])
+def test_a_tokens_smart_scopes_bind_letter_by_letter(platform: Standing, letters: str, found: int, read: int) -> None:
+    looked(platform)
+    path = f"{AT}/{asked(platform, '?_count=1').resources()[0]['id']}"
+    for address, right in ((AT, found), (path, read)):
+        answer = platform.client.call("GET", address, as_="citizen", narrower=f"patient/AuditEvent.{letters}")
+        refused = [row for row in platform.audited(answer) if row["rule"] == "scope-narrower"]
+        assert (answer.status_code, len(refused)) == (right, int(right == 403))
+
+
 def test_a_citizen_reads_nobody_elses_log(platform: Standing) -> None:
     answer = asked(platform, about="renumbered")
     assert answer.status == 403

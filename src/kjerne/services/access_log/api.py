@@ -17,6 +17,7 @@ from uuid import UUID
 from kjerne.access import AUDIT, Grant
 from kjerne.errors import Refusal
 from kjerne.exchange import Answer, Call, Denied, Pairs, PatientRef, Route, granted
+from kjerne.fhir import smart
 from kjerne.fhir.bundle import FURTHER, search_line, searchset, self_url
 from kjerne.fhir.encode import encode
 from kjerne.fhir.index import Indexed, index
@@ -98,8 +99,10 @@ class AccessLogApi:
             return self._event(call, grant, entry, await self.log.number(grant)) if entry else None
 
         try:
-            event = await granted(call.admit, PatientRef(key=patient), "", "insight", use)
+            event = await granted(call.admit, PatientRef(key=patient), "", "insight", use, piece="AuditEvent.r")
         except Denied:
+            # About the token, and the same whoever the event is about.
+            smart.demand_whole(call.caller, ("AuditEvent",), "r")
             event = None
         if event is None:
             raise _absent()
@@ -123,7 +126,12 @@ class AccessLogApi:
             return await self._found(call, grant, search, asked, after)
 
         told = search_line("AuditEvent", pairs if token is None else FURTHER)
-        return await granted(call.admit, self._patient(call), "", "insight", use, asked=told)
+        patient = self._patient(call)
+        try:
+            return await granted(call.admit, patient, "", "insight", use, asked=told, piece="AuditEvent.s")
+        except Denied:
+            smart.demand_whole(call.caller, ("AuditEvent",), "s")
+            raise
 
     async def _found(self, call: Call, grant: Grant, search: Search, asked: Pairs, after: list[Any] | None) -> Answer:
         found = plan(search, at=grant.at)
