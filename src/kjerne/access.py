@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from enum import IntFlag
 from typing import Final, Literal, NoReturn
 from uuid import UUID
@@ -60,6 +60,8 @@ NO_LABEL: Final = Label(0)
 FIRST_PART: Final = 128
 PARTS: Final = 16
 """How many parts of her record a patient may have restricted at the same time."""
+REGRET: Final = timedelta(days=30)
+"""Kjernejournal: after an opt-out the data lie closed this long, and the patient can take it back with nothing lost."""
 SHUT_BY_PATIENT: Final = Label.RESTRICTED | Label.RESTRICTED_HERE | Label(FIRST_PART * (2**PARTS - 1))
 """Everything a record can be marked with that the patient chose to keep from personnel."""
 

@@ -10,11 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kjerne.access import PARTS, Choice, Grant, Held, Wish
+from kjerne.access import PARTS, REGRET, Choice, Grant, Held, Wish
 from kjerne.errors import Refusal
 from kjerne.policy.privacy import KINDS, ChoiceChange, deletion_of, in_force, lift, make
 from kjerne.policy.rules import decide
-from kjerne.policy.services import REGRET
 from kjerne.policy.words import CHOICE_EFFECTS
 
 from .cast import GP_LIST, HOSPITAL, NOW, PARENT, RELATIVE, choice, citizen, doctor, patient

@@ -177,6 +177,36 @@ async def test_a_person_with_two_linked_keys_is_deleted_under_both(desk: Desk, e
     assert len(await log_of(desk, one) + await log_of(desk, other)) == 2
 
 
+async def test_a_number_that_is_linked_later_is_deleted_thirty_days_after_the_link(
+    desk: Desk, eraser: Eraser, clock: FixedClock
+) -> None:
+    one, other = await desk.person(), await desk.person()
+    await filled(desk, other)
+    job, before = await opted_out(desk, one), await kept(desk, other)
+    await eraser.erase(job)
+    linked_at = clock.now() + timedelta(days=5)
+    async with desk.store.pool.acquire() as conn:
+        await desk.store.people.link(conn, one, other, "register", "same", linked_at)
+    again = Job(KIND, f"{job.key}:1", linked_at + REGRET)
+    for days, left in ((29, before), (30, dict.fromkeys(before, 0)), (31, dict.fromkeys(before, 0))):
+        await Eraser(desk.store.pool, FixedClock(linked_at + timedelta(days=days)), {"results": [OBSERVATION]},
+                     desk.store.wrap.shares).erase(again)  # fmt: skip
+        assert await kept(desk, other) == left, days
+    assert len(await log_of(desk, other)) == 1
+
+
+async def test_a_link_made_in_the_regret_period_does_not_hold_up_her_own_deletion(desk: Desk, eraser: Eraser) -> None:
+    one, other = await desk.person(), await desk.person()
+    await filled(desk, one)
+    await filled(desk, other)
+    job, before = await opted_out(desk, one), await kept(desk, other)
+    async with desk.store.pool.acquire() as conn:
+        await desk.store.people.link(conn, one, other, "register", "same", NOW + timedelta(days=10))
+    await eraser.erase(job)
+    assert set((await kept(desk, one)).values()) == {0}
+    assert await kept(desk, other) == before
+
+
 async def test_the_program_cannot_delete_history_by_itself(desk: Desk) -> None:
     for statement in (
         "DELETE FROM record_history",

@@ -13,13 +13,12 @@ from typing import Final
 
 from starlette.responses import Response
 
-from kjerne.access import Wish
+from kjerne.access import REGRET, Wish
 from kjerne.errors import Refusal
 from kjerne.pages.desk import Page
 from kjerne.pages.reader import person_of
 from kjerne.pages.reading import read
 from kjerne.policy.privacy import GROUPS
-from kjerne.policy.services import REGRET
 from kjerne.registries.withholding import CONTENT_KINDS
 from kjerne.services.results.values import OSLO
 

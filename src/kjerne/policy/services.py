@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Final, Literal
 
+from kjerne.access import REGRET
+
 STAFF_PURPOSES: Final = frozenset({"TREAT", "ETREAT", "COC", "BTG"})
 
 Opens = Literal["declared", "weighty", "nothing"]
@@ -99,7 +101,6 @@ _KJERNEJOURNAL_ROLES: Final[Mapping[str, Role]] = {
 }
 """Doctors, nurses and the acute chain need no consent; the others need it."""
 _EVERYBODY: Final[frozenset[Sight]] = frozenset({"own", "parent", "representative"})
-REGRET: Final = timedelta(days=30)
 """Kjernejournal: after an opt-out the data lie closed this long, and the patient can take it back with nothing lost."""
 _AT_ONCE: Final = timedelta(0)
 

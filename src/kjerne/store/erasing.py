@@ -1,6 +1,8 @@
 """Deletion after an opt-out: thirty days to regret, then what a service kept about the person is gone, and its key too.
 
-Planned when she opts out, as a job `delete-after-opt-out` with the key `patient:number` of her choice. The deletion and
+Planned when she opts out, as a job `delete-after-opt-out` with the key `patient:number` of her choice, and again, with the
+link's number as a third part, when one of her numbers is linked to another: what lies under that is deleted 30 days after
+the link. The deletion and
 its audit row are one statement in the database (0013): the program itself has no right to delete history. The share of
 the service's key is destroyed last, before that transaction ends: where it does not end well, the key is gone and the
 job comes again, and never the other way round. The audit log stays, without what readers wrote; what is filed here
@@ -46,7 +48,7 @@ class Eraser:
 
     async def erase(self, job: Job) -> None:
         """Deletes, if the choice still holds and its time is up; the second time there is nothing left to delete."""
-        patient, number = (int(part) for part in job.key.split(":"))
+        patient, number = (int(part) for part in job.key.split(":")[:2])
         service = await self._pool.fetchval(_SERVICE, patient, number)
         if service is None:
             return

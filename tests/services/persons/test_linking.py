@@ -242,6 +242,17 @@ def test_a_mark_that_both_have_stays_on_the_record_of_the_one_whose_choice_holds
         assert lifted(platform, "proxy", choices["proxy"]).status_code == 200
 
 
+def test_a_link_to_somebody_who_opted_out_plans_the_deletion_of_the_other_too(platform: Standing) -> None:
+    number = str(ask(platform, **pair(platform, "proxy", "opted-out")).json()["number"])
+    jobs = platform.rows(
+        "SELECT j.due_at - l.at AS after FROM job j, person_link l WHERE j.kind = 'delete-after-opt-out' "
+        "AND j.key LIKE $1 || ':%:' || $2 AND l.number = $3",
+        str(key_of(platform, "opted-out")), number, int(number),
+    )  # fmt: skip
+    ask(platform, f"/{number}/undo", reason="De er to personer")
+    assert [row["after"].days for row in jobs] == [30]
+
+
 @pytest.mark.parametrize(
     ("changes", "status", "where"),
     [

@@ -12,12 +12,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Literal, TypeVar
 
-from kjerne.access import Caller, Grant
+from kjerne.access import REGRET, Caller, Grant
 from kjerne.errors import Refusal
 from kjerne.exchange import CONTROL, Admit, Denied, PatientRef, Stale
+from kjerne.jobs import plan
 from kjerne.registries.identifiers import numbers_in
 from kjerne.registries.protection import is_protected
-from kjerne.store import audit, linking, marking, subjects
+from kjerne.store import audit, erasing, linking, marking, subjects
 from kjerne.store.house import Store
 from kjerne.store.linking import Link, Shown
 from kjerne.store.pool import Connection
@@ -94,7 +95,10 @@ class Linker:
             if one.subject.synthetic != other.subject.synthetic:
                 raise Refusal(422, "a synthetic person is not linked to another", where="other")
             keys = one.subject.patient, other.subject.patient
-            return await self._store.people.link(conn, *keys, author_of(caller), why, one.at), found
+            number = await self._store.people.link(conn, *keys, author_of(caller), why, one.at)
+            for grant in grants:
+                await self._delete_too(conn, grant, number)
+            return number, found
 
         return await self._explained(admit, pair, "made", why, use)
 
@@ -126,6 +130,13 @@ class Linker:
             return shown
 
         return await self._explained(admit, _refs(of), f"{number}/undone", why, use)
+
+    async def _delete_too(self, conn: Connection, grant: Grant, number: int) -> None:
+        """Deletes what lies under the other's numbers as well, where this one has opted out: with a whole regret period from
+        the link, in which a wrong one is undone with nothing lost."""
+        for one in await self._store.people.choices(conn, grant):
+            if one.choice.kind == "opt-out" and marking.holds_at(one.choice, grant.at):
+                await plan(conn, erasing.KIND, f"{one.patient}:{one.number}:{number}", grant.at + REGRET)
 
     async def _part(self, conn: Connection, of: Link, grant: Grant) -> None:
         """Leaves each side no mark of the other's choices."""
