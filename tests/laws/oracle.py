@@ -565,7 +565,8 @@ NOT_IN_BULK = frozenset({"restricted", "restricted here", "withdrawn"}) | {f"par
 def exporter(s: Situation) -> Answer:
     """In bulk (K34): the operator; nobody who has shut anything, no kode 6 and 7, nothing that personnel may not see."""
     by = s.kind == "system" or (s.kind == "practitioner" and s.level >= 4)
-    shut = is_blocked(s) or is_protected(s.address) or wills_now(s, "opt-out") or is_restricted(s)
+    whole = any(not is_only_a_part(will) for will in wills_now(s, "restriction"))
+    shut = bool(wills_now(s, "block")) or is_protected(s.address) or bool(wills_now(s, "opt-out")) or whole
     if not by or s.service != "results" or "kjerne:operations" not in s.scopes or shut:
         return Answer(given=False)
     purpose = s.purpose or (s.attest.purpose if s.attest else "")

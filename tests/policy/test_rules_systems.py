@@ -88,10 +88,14 @@ def test_smart_scopes_that_leave_nothing_refuse_and_others_do_not() -> None:
 
 EXPORTED = [
     (patient(), "exported"),
-    (patient(choices=(choice("block", hpr="9144900"),)), "export-by-a-blocked"),
+    (patient(choices=(choice("block", hpr="9144900"),)), "export-after-block"),
+    (patient(choices=(choice("block", hpr="1234567"),)), "export-after-block"),
     (patient(protection="fortrolig"), "export-protected"),
     (patient(choices=(choice("opt-out"), choice("restriction"))), "export-after-opt-out"),
     (patient(choices=(choice("restriction"),)), "export-restricted"),
+    (patient(choices=(choice("restriction", organisation="999999901"),)), "export-restricted"),
+    (patient(choices=(choice("restriction", role="doctors"),)), "export-restricted"),
+    (patient(choices=(choice("restriction", part="laboratory", slot=0, marked=(1,)),)), "exported"),
 ]
 
 

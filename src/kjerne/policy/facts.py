@@ -182,12 +182,16 @@ def _restricted(choices: tuple[Choice, ...], caller: Caller, subject: Subject) -
             or not _is_among(choice.role, caller)
         ):
             continue
-        if choice.slot < 0 or not (choice.part or choice.source) or not set(subject.keys).issubset(choice.marked):
-            # What is not marked everywhere is shut whole: nobody can say what a record without the mark is.
+        if _is_whole(choice, subject):
             whole = True
         else:
             parts |= FIRST_PART << choice.slot
     return whole, parts
+
+
+def _is_whole(choice: Choice, subject: Subject) -> bool:
+    """What is not marked everywhere is shut whole: nobody can say what a record without the mark is."""
+    return choice.slot < 0 or not (choice.part or choice.source) or not set(subject.keys).issubset(choice.marked)
 
 
 def shut_parts(case: Case) -> Label:
@@ -363,6 +367,16 @@ def has_opted_out(case: Case) -> bool:
 def is_restricted(case: Case) -> bool:
     """the patient has restricted the service against all personnel, all of this organisation or of this role"""
     return case.whole
+
+
+def has_blocked_somebody(case: Case) -> bool:
+    """the patient has blocked somebody by name, whoever it is"""
+    return any(choice.kind == "block" for choice in case.choices)
+
+
+def has_restricted_the_whole(case: Case) -> bool:
+    """the patient has restricted the service, whoever it is against"""
+    return any(choice.kind == "restriction" and _is_whole(choice, case.subject) for choice in case.choices)
 
 
 def is_partly_restricted(case: Case) -> bool:

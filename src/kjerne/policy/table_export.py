@@ -20,11 +20,11 @@ EXPORTING: Final = Section(
     actions=EXPORT,
     rules=(
         Rule(
-            id="export-by-a-blocked",
+            id="export-after-block",
             effect="deny",
             law="pasientjournalloven § 17; pasient- og brukerrettighetsloven § 5-3",
-            says="Opplysningene ble ikke tatt med i en eksport, fordi den som ba om den, er blokkert ved navn.",
-            when=(facts.is_blocked_by_name,),
+            says="Opplysningene ble ikke tatt med i en eksport, fordi noen er blokkert ved navn.",
+            when=(facts.has_blocked_somebody,),
         ),
         Rule(
             id="export-protected",
@@ -45,7 +45,7 @@ EXPORTING: Final = Section(
             effect="deny",
             law="pasientjournalloven § 17; pasient- og brukerrettighetsloven § 5-3",
             says="Opplysningene ble ikke tatt med i en eksport, fordi de er sperret.",
-            when=(facts.is_restricted,),
+            when=(facts.has_restricted_the_whole,),
         ),
         Rule(
             id="exported",

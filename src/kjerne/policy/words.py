@@ -424,9 +424,9 @@ _NN_EN: Final[Mapping[str, tuple[str, str]]] = {
         "Drifta av plattforma vurderte om to personnummer er same person, knytte dei saman eller skilde dei.",
         "Operators of the platform judged whether two person numbers are one person, linked them or separated them.",
     ),
-    "export-by-a-blocked": (
-        "Opplysningane vart ikkje tekne med i ein eksport, fordi den som bad om han, er blokkert ved namn.",
-        "The information was left out of an export, because the one who asked for it is blocked by name.",
+    "export-after-block": (
+        "Opplysningane vart ikkje tekne med i ein eksport, fordi nokon er blokkert ved namn.",
+        "The information was left out of an export, because somebody is blocked by name.",
     ),
     "export-protected": (
         "Opplysningane vart ikkje tekne med i ein eksport, fordi adressa er verna.",

@@ -104,13 +104,15 @@ async def test_nobody_approves_her_own_or_twice_and_no_system_approves(ward: War
 
 async def test_who_has_shut_anything_is_left_out_from_the_next_file(ward: Ward) -> None:
     shut: dict[str, str] = {}
-    for kind in ("opt-out", "restriction"):
+    for kind, hpr, organisation in (
+        ("opt-out", "", ""), ("restriction", "", ""), ("restriction", "", "999999901"), ("block", "9001234", ""),
+    ):  # fmt: skip
         number = fresh_number()
         key = await ward.person(number)
         shut[await record(ward, number)] = kind
         async with ward.house.store.pool.acquire() as conn:
             now = ward.house.clock.now()
-            await ward.house.store.people.add_choice(conn, key, Choice(kind, "results", "", "", now, None))  # type: ignore[arg-type]
+            await ward.house.store.people.add_choice(conn, key, Choice(kind, "results", hpr, organisation, now, None))  # type: ignore[arg-type]
     number = fresh_number()
     await ward.person(number)
     hidden, seen = await record(ward, number), await record(ward, number)
