@@ -105,6 +105,7 @@ class Answer:
 
 
 T = TypeVar("T")
+ATTEMPTS: Final = 3
 
 
 async def granted(
@@ -125,7 +126,7 @@ async def granted(
     `proven` (for the first time round), `asked` and `piece` as in `Admit`.
     Raises `Denied`; `Refusal` 503 when the facts keep changing.
     """
-    for attempt in range(3):
+    for attempt in range(ATTEMPTS):
         try:
             again = proven and attempt == 0
             grant = await admit(
@@ -134,7 +135,14 @@ async def granted(
             return await use(grant)
         except Stale:
             continue
-    raise Refusal(503, "the patient's privacy choices are being changed at this moment", todo="Send the request again.")
+    raise unsettled()
+
+
+def unsettled() -> Refusal:
+    """Said after so many `ATTEMPTS`: the facts changed each time between the law's answer and its use."""
+    return Refusal(
+        503, "the patient's privacy choices are being changed at this moment", todo="Send the request again."
+    )
 
 
 Handler = Callable[[Call], Awaitable[Answer]]

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from kjerne.access import OPERATIONS, Caller, Grant
 from kjerne.errors import Refusal
-from kjerne.exchange import CONTROL, Answer, Call, Denied, PatientRef, Route, granted
+from kjerne.exchange import ATTEMPTS, CONTROL, Answer, Call, Denied, PatientRef, Route, Stale, unsettled
 from kjerne.fhir import smart
 from kjerne.fhir.definitions import type_name, type_number
 from kjerne.fhir.encode import encode
@@ -151,28 +151,35 @@ class ExportsApi:
             raise Refusal(404, "this export has no such file", where="file")
         async with self.pool.acquire() as conn:
             keys = await exports.patients(conn, export.number, int(place))
-        lines: list[bytes] = []
-        for key in keys:
-            lines += await self._records(call, export, PatientRef(key=key), name)
-        return Answer(200, b"".join(line + b"\n" for line in lines), NDJSON)
+        for _ in range(ATTEMPTS):
+            grants = [one for key in keys if (one := await self._admitted(call, PatientRef(key=key)))]
+            try:
+                lines = await self._lines(export, grants, name)
+            except Stale:
+                continue
+            return Answer(200, b"".join(line + b"\n" for line in lines), NDJSON)
+        raise unsettled()
 
-    async def _records(self, call: Call, export: Export, patient: PatientRef, name: str) -> list[bytes]:
-        """A patient's records of one type, her log's row durable; none where the law says no, which is logged too."""
-
-        async def use(grant: Grant) -> list[bytes]:
-            async with self.pool.acquire() as conn, conn.transaction():
-                found = await self.reader.current_of(conn, grant, [type_number(name)], RECORDS_LIMIT + 1)
-                await audit.insert_explained(conn, audit.given(grant), f"export/{export.number}", export.ground)
-            if len(found) > RECORDS_LIMIT:
-                raise Refusal(422, "a patient has more records than an export holds", code="too-costly")
-            return [_one_line(record.served) for record in found]
-
+    async def _admitted(self, call: Call, patient: PatientRef) -> Grant | None:
+        """None where the law leaves a person out, which is logged."""
         try:
-            return await granted(call.admit, patient, SERVICE, "export", use)
+            return await call.admit(patient, SERVICE, "export")
         except Denied as denied:
             if denied.denial.subject is None or denied.denial.rule.startswith("export-"):
-                return []
+                return None
             raise
+
+    async def _lines(self, export: Export, grants: Sequence[Grant], name: str) -> list[bytes]:
+        """Everybody's records of one type, each with her log's row: all of it or, where the file is refused, none."""
+        lines: list[bytes] = []
+        async with self.pool.acquire() as conn, conn.transaction():
+            for grant in grants:
+                found = await self.reader.current_of(conn, grant, [type_number(name)], RECORDS_LIMIT + 1)
+                if len(found) > RECORDS_LIMIT:
+                    raise Refusal(422, "a patient has more records than an export holds", code="too-costly")
+                await audit.insert_explained(conn, audit.given(grant), f"export/{export.number}", export.ground)
+                lines += [_one_line(record.served) for record in found]
+        return lines
 
     async def _export(self, call: Call) -> Export:
         text = call.parameters["number"]
