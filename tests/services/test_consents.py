@@ -198,6 +198,14 @@ def test_a_tokens_smart_scopes_bind_letter_by_letter_and_the_no_is_in_the_log(
             called(platform, "PUT", f"Consent/{tree['id']}", tree | {"status": "inactive"})
 
 
+def test_that_choices_were_read_is_in_the_log_of_whose_they_are(platform: Standing) -> None:
+    about = platform.nin("child")
+    answer = platform.client.call("GET", "/fhir/R4/Consent", as_="parent", patient=about)
+    assert answer.status_code == 200
+    (row,) = platform.audited(answer)
+    assert (row["action"], row["rule"], row["outcome"]) == ("choose", "parent-choices", 0)
+
+
 def test_no_consent_holds_a_person_number(platform: Standing) -> None:
     answer = called(platform, "GET", "Consent")
     assert answer.status_code == 200

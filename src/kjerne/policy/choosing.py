@@ -31,9 +31,10 @@ class Choosing:
         self._types_by_service = types_by_service
 
     async def held(self, grant: Grant, *, ended: bool = False) -> list[Held]:
-        """What is in force, newest first; with `ended` everything that ever was."""
-        async with self._store.pool.acquire() as conn:
+        """What is in force, newest first; with `ended` everything that ever was. That it was read is in her log."""
+        async with self._store.pool.acquire() as conn, conn.transaction():
             held = await self._store.people.choices(conn, grant)
+            await audit.insert(conn, audit.given(grant))
         return [one for one in held if ended or _stands(one, grant)]
 
     async def make(self, grant: Grant, wish: Wish) -> Held:

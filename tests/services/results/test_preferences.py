@@ -188,9 +188,10 @@ async def test_every_change_is_kept_with_who_and_when(workers: tuple[Worker, Wor
     }
     rows = await one.house.store.pool.fetch("SELECT set_by, ended_by FROM privacy_choice WHERE patient = $1", key)
     assert {row["set_by"] for row in rows} == {key}
+    # Three changes, and that they were read.
     assert await one.house.store.pool.fetchval(
         "SELECT count(*) FROM audit WHERE patient = $1 AND action = 'choose' AND outcome = 0", key
-    ) == 3  # fmt: skip
+    ) == 4  # fmt: skip
 
 
 async def test_regretted_within_thirty_days_all_is_back_whole(workers: tuple[Worker, Worker], number: str) -> None:
