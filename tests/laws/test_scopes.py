@@ -241,6 +241,17 @@ def test_the_sandbox_issues_no_scope_that_is_not_understood(platform: Standing, 
         get(platform, "Observation", (scope,))
 
 
+def test_a_refusal_for_the_scopes_is_in_the_patients_log(platform: Standing, record: dict[str, list[Resource]]) -> None:
+    one = f"Specimen/{record['Specimen'][0]['id']}"
+    answers = [get(platform, path, ("user/Observation.rs",)) for path in ("Specimen", one, f"{one}/_history")]
+    answers.append(platform.search("Specimen", about=ABOUT, narrower="user/Observation.rs"))
+    for answer in answers:
+        assert answer.status == 403
+        assert "the token leave no Specimen." in answer.response.text
+        (row,) = platform.audited(answer.response)
+        assert (row["rule"], row["outcome"] != 0, row["ids"]) == ("scope-narrower", True, [])
+
+
 def test_smart_scopes_alone_open_nothing(platform: Standing) -> None:
     held = platform.client.token("gp", patient=platform.nin(ABOUT), scope="user/*.cruds")
     url = f"{platform.url}/fhir/R4/Observation"

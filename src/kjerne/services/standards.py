@@ -170,7 +170,6 @@ class StandardsApi:
         """A search inside one patient, by GET where no number is needed, by POST with a form else."""
         name = call.parameters["type"]
         type_of(name)
-        smart.demand(call.caller, name, "s")
         check_accepted(call)
         if any(key in BY_NUMBER or (key != "_cursor" and stands_in(value)) for key, value in call.query):
             says = "a person number never stands in an address"
@@ -205,10 +204,14 @@ class StandardsApi:
             ]
             return Answer(200, searchset(entries, links, page.total))
 
-        return await granted(
-            call.admit, patient, SERVICE_BY_TYPE[name], "search", use, basis=_basis(call), proven=True,
-            asked=search_line(name, pairs if token is None else FURTHER),
-        )  # fmt: skip
+        try:
+            return await granted(
+                call.admit, patient, SERVICE_BY_TYPE[name], "search", use, basis=_basis(call), proven=True,
+                asked=search_line(name, pairs if token is None else FURTHER), piece=f"{name}.s",
+            )  # fmt: skip
+        except Denied:
+            smart.demand(call.caller, name, "s")
+            raise
 
     async def create(self, call: Call) -> Answer:
         """A new resource; the server makes the id, an `id` in the body is replaced (R4 http.html#create)."""
@@ -318,9 +321,9 @@ class StandardsApi:
     def _place(self, call: Call, letter: str) -> tuple[int, UUID]:
         """Type and id of the address; `letter` of `cruds` is what the token's SMART scopes must leave of the type."""
         type_ = type_of(call.parameters["type"])
-        smart.demand(call.caller, call.parameters["type"], letter)
         id_ = self.ids.parse(call.parameters["id"])
         if id_ is None:
+            smart.demand(call.caller, call.parameters["type"], letter)
             raise absent(call)
         return type_, id_
 
@@ -344,10 +347,14 @@ class StandardsApi:
 
     async def _hidden_as_absent(self, call: Call, id_: UUID, action: Any, use: Any) -> Any:
         patient = PatientRef(key=self.ids.patient(id_))
-        service = SERVICE_BY_TYPE[call.parameters["type"]]
+        name, letter = call.parameters["type"], "u" if action == "file" else "r"
         try:
-            return await granted(call.admit, patient, service, action, use, basis=_basis(call), proven=True)
+            return await granted(
+                call.admit, patient, SERVICE_BY_TYPE[name], action, use, basis=_basis(call), proven=True,
+                piece=f"{name}.{letter}",
+            )  # fmt: skip
         except Denied as denied:
+            smart.demand(call.caller, name, letter)
             if denied.denial.of_caller:
                 raise
             return None

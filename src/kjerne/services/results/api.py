@@ -58,7 +58,6 @@ class ResultsApi:
         type_ = call.parameters["type"]
         if type_ not in TYPES:
             raise Refusal(404, f"{type_} is not a type of this API", where="path", todo=f"It has {', '.join(TYPES)}.")
-        smart.demand(call.caller, type_, "s")
         if call.query and any(name != "_cursor" for name, _ in call.query):
             raise Refusal(400, "search parameters stand in the form, not in the address", where="query")
         patient, basis = patient_of(call, self.identify), basis_of(call)
@@ -72,8 +71,11 @@ class ResultsApi:
 
         try:
             told = search_line(type_, asked.pairs if asked.cursor is None else FURTHER)
-            return await granted(call.admit, patient, SERVICE, "search", use, basis=basis, proven=True, asked=told)
+            return await granted(
+                call.admit, patient, SERVICE, "search", use, basis=basis, proven=True, asked=told, piece=f"{type_}.s"
+            )
         except Denied as denied:
+            smart.demand(call.caller, type_, "s")
             if denied.denial.outcome:
                 return _alone(call, outcome.privacy(denied.denial))
             raise
