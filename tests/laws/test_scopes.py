@@ -245,6 +245,9 @@ def test_a_refusal_for_the_scopes_is_in_the_patients_log(platform: Standing, rec
     one = f"Specimen/{record['Specimen'][0]['id']}"
     answers = [get(platform, path, ("user/Observation.rs",)) for path in ("Specimen", one, f"{one}/_history")]
     answers.append(platform.search("Specimen", about=ABOUT, narrower="user/Observation.rs"))
+    tree: Tree = {"resourceType": "Specimen", "id": record["Specimen"][0]["id"]}
+    for method, path in (("POST", "Specimen"), ("PUT", one)):
+        answers.append(send(platform, method, path, tree, narrower="system/Observation.cu", **{"if-match": 'W/"1"'}))
     for answer in answers:
         assert answer.status == 403
         assert "the token leave no Specimen." in answer.response.text

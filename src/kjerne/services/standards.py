@@ -219,9 +219,9 @@ class StandardsApi:
         type_ = type_of(name)
         tree = self._checked(call, name)
         shut, indexed, kinds = withheld(tree, call.at), index(tree), kinds_of(tree)
-        must_hold(call.caller, type_, indexed.tokens, "c")
 
         async def use(grant: Grant) -> Written:
+            must_hold(call.caller, type_, indexed.tokens, "c")
             self._check_subject(grant, tree)
             async with self.pool.acquire() as conn:
                 id_ = self.ids.make(grant.subject.patient)
@@ -232,8 +232,11 @@ class StandardsApi:
 
         patient = self._patient(call, number_in(tree))
         try:
-            written = await granted(call.admit, patient, SERVICE_BY_TYPE[name], "file", use, proven=True)
+            written = await granted(
+                call.admit, patient, SERVICE_BY_TYPE[name], "file", use, proven=True, piece=f"{name}.c"
+            )
         except Denied as denied:
+            smart.demand(call.caller, name, "c")
             raise not_filed(denied) from denied
         return self._written(call, written, 201)
 
@@ -251,9 +254,9 @@ class StandardsApi:
         expected = _expected(call.headers)
         shut = withheld(tree, call.at)
         change = Change(type_, id_, call.body, index(tree), expected=expected, kinds=kinds_of(tree))
-        must_hold(call.caller, type_, change.indexed.tokens, "u")
 
         async def use(grant: Grant) -> list[Written] | None:
+            must_hold(call.caller, type_, change.indexed.tokens, "u")
             async with self.pool.acquire() as conn, conn.transaction():
                 marks = await self.records.marks(conn, grant, type_, id_)
                 if marks is None:
