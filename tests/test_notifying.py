@@ -8,7 +8,7 @@ import socket
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
-from email.message import Message
+from email.message import EmailMessage, Message
 from pathlib import Path
 from typing import Any
 
@@ -20,14 +20,14 @@ from kjerne import housekeeping, notifying
 from kjerne.access import NO_LABEL, Caller, Grant, Tie
 from kjerne.clock import FixedClock
 from kjerne.exchange import PatientRef
-from kjerne.notifying import Notifier
+from kjerne.notifying import Notifier, Post
 from kjerne.policy.rules import decide
 from kjerne.settings import Settings
 from kjerne.store import audit, subjects
 from kjerne.store import notifying as rows
 from kjerne.store.house import Store, open_store
 from kjerne.store.keys import Keys
-from kjerne.store.notifying import Profile, Waiting
+from kjerne.store.notifying import LEASE, Profile, Waiting
 from kjerne.store.people import Identifier, NewPerson
 from kjerne.store.shares import NAME, Shares
 from kjerne.store.subjects import PersonDetail
@@ -311,6 +311,46 @@ async def test_two_workers_make_and_send_each_message_once(world: World) -> None
     await asyncio.gather(world.notifier.work(), other.work())
     assert len(world.inbox.taken) == 6
     assert len({message["message-id"] for message in world.inbox.taken}) == 6
+
+
+async def test_no_transaction_stands_open_while_the_mail_server_thinks(world: World) -> None:
+    await world.choose()
+    await world.look()
+    open_since = []
+
+    class Slow(Post):
+        def send(self, message: EmailMessage) -> None:
+            asyncio.run_coroutine_threadsafe(self.asked(), loop).result()
+
+        async def asked(self) -> None:
+            open_since.append(
+                await world.store.pool.fetchval(
+                    "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND backend_xid IS NOT NULL"
+                )
+            )
+
+    loop = asyncio.get_running_loop()
+    notifier = Notifier(world.store.pool, world.clock, KEYS, world.settings, Slow(world.settings))
+    await notifier.work()
+    assert open_since == [0]
+    (row,) = await world.waiting()
+    assert row["sent_at"] is not None
+
+
+async def test_who_dies_while_sending_leaves_the_message_to_another(world: World) -> None:
+    await world.choose()
+    await world.look()
+
+    class Dying(Post):
+        def send(self, message: EmailMessage) -> None:
+            raise RuntimeError("the worker died")
+
+    dying = Notifier(world.store.pool, world.clock, KEYS, world.settings, Dying(world.settings))
+    with pytest.raises(RuntimeError, match="died"):
+        await dying.work()
+    assert await world.work() == [], "not while it may still be at it"
+    world.clock.move(LEASE)
+    assert await world.work() == ["kari@example.test"]
 
 
 async def test_a_message_sent_twice_has_one_name(world: World) -> None:

@@ -109,15 +109,15 @@ class Notifier:
         return True
 
     async def _one(self) -> bool:
-        async with self._pool.acquire() as conn, conn.transaction():
+        async with self._pool.acquire() as conn:
             one = await notifying.next_due(conn, self._clock.now())
             if one is None:
                 return False
             message = await self._message(conn, one)
             if message is None:
                 await notifying.give_up(conn, one, self._clock.now())
-            else:
-                await self._sent(conn, one, message)
+        if message is not None:
+            await self._sent(one, message)
         return True
 
     async def _message(self, conn: Connection, one: Waiting) -> EmailMessage | None:
@@ -132,18 +132,21 @@ class Notifier:
         address = notifying.opened(self._wrap, one.patient, one.owner, subject.wrapped[0], one.address)
         return composed(self._settings, one, address, own=one.owner in subject.keys)
 
-    async def _sent(self, conn: Connection, one: Waiting, message: EmailMessage) -> None:
-        now = self._clock.now()
+    async def _sent(self, one: Waiting, message: EmailMessage) -> None:
+        """Sends it with no connection held and no transaction open, and notes what became of it."""
+        now, fault = self._clock.now(), None
         try:
             await asyncio.to_thread(self._post.send, message)
         except (smtplib.SMTPException, OSError) as error:
             log.warning("message not sent", kind=type(error).__name__, tries=one.tries + 1)
-            if _is_final(error) or now - one.made_at > GIVE_UP:
+            fault = error
+        async with self._pool.acquire() as conn:
+            if fault is None:
+                await notifying.sent(conn, one, now)
+            elif _is_final(fault) or now - one.made_at > GIVE_UP:
                 await notifying.give_up(conn, one, now)
             else:
                 await notifying.again(conn, one, now + wait(one.tries))
-            return
-        await notifying.sent(conn, one, now)
 
 
 def _is_final(error: Exception) -> bool:

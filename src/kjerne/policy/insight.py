@@ -81,18 +81,23 @@ def must_open(grant: Grant) -> None:
         raise Refusal(403, "This access does not cover the log.", rule="insight-only")
 
 
+INQUIRING: Final = frozenset({"ask", "handle"})
+"""Actions on what a citizen has said is wrong, which is between her and whoever answers it."""
+
+
 def unseen(grant: Grant, hidden: Iterable[str]) -> Unseen:
     """What the law keeps from this reader; `hidden` are the ids of records that the grant keeps from her.
 
-    The patient and a parent see every look; a proxy none of another representative's. What was filed and may not be known
-    of, or not yet, has no line: an answer that came and is not there to be seen would tell that something is hidden. Where a
-    person with a protected address was treated is told to nobody who stands in for her.
+    The patient and a parent see every look; a proxy none of another representative's, and nothing of inquiries (K35). What
+    was filed and may not be known of, or not yet, has no line: an answer that came and is not there to be seen would tell
+    that something is hidden. Where a person with a protected address was treated is told to nobody who stands in for her.
     """
     own = _is_own(grant)
     return Unseen(
         filing=FILING,
         hidden=frozenset(map(UUID, hidden)),
         no_other_representatives=not own and grant.purpose == "PWATRNY",
+        private=INQUIRING if not own and grant.purpose == "PWATRNY" else frozenset(),
         places_withheld=not own and is_protected(grant.subject.protection),
         own=(*sorted(grant.subject.digests), grant.caller.digest),
     )

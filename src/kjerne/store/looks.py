@@ -29,7 +29,8 @@ class Place(NamedTuple):
 class Unseen:
     """Whose lines have no place in a reader's log, whatever she asks for (`policy.insight.unseen`).
 
-    Lines of `filing` where all that was filed is `hidden`; for a proxy, lines of citizens who are none of `own`. Where
+    Lines of `filing` where all that was filed is `hidden`; for a proxy, lines of citizens who are none of `own`,
+    and those of what the patient has said herself and who answered it (`private`). Where
     `places_withheld` the lines stay, and nothing tells whose they are: no choice of organisations, no line found by one.
     """
 
@@ -38,10 +39,13 @@ class Unseen:
     no_other_representatives: bool
     places_withheld: bool
     own: tuple[bytes, ...] = field(repr=False)
+    private: frozenset[str] = frozenset()
 
     def holds(self, row: Mapping[str, Any]) -> bool:
         """Whether a row is one of them."""
         if row["action"] in self.filing and row["ids"] and self.hidden.issuperset(row["ids"]):
+            return True
+        if row["action"] in self.private:
             return True
         return (
             self.no_other_representatives and row["caller_kind"] == "citizen" and row["caller_digest"] not in self.own
@@ -102,6 +106,8 @@ class Conditions:
             actions = self.value(sorted(unseen.filing), "text[]")
             ids = self.value(list(unseen.hidden), "uuid[]")
             found.append(f"NOT (a.action = ANY({actions}) AND a.ids <> '{{}}' AND a.ids <@ {ids})")
+        if unseen.private:
+            found.append(f"a.action <> ALL({self.value(sorted(unseen.private), 'text[]')})")
         if unseen.no_other_representatives:
             own = self.value(list(unseen.own), "bytea[]")
             found.append(f"(a.caller_kind <> 'citizen' OR a.caller_digest = ANY({own}))")

@@ -143,14 +143,21 @@ async def derive(
 
 
 _NEXT: Final = """
-SELECT o.patient, o.owner, o.key, o.made_at, o.tries, p.digest, p.channel, p.address, p.language
-FROM notify_outbox o JOIN notify_profile p USING (patient, owner)
-WHERE o.sent_at IS NULL AND o.given_up_at IS NULL AND o.due_at <= $1 ORDER BY o.due_at LIMIT 1 FOR UPDATE OF o SKIP LOCKED"""
+WITH due AS (
+  SELECT o.patient, o.owner, o.key, p.digest, p.channel, p.address, p.language
+  FROM notify_outbox o JOIN notify_profile p USING (patient, owner)
+  WHERE o.sent_at IS NULL AND o.given_up_at IS NULL AND o.due_at <= $1 ORDER BY o.due_at LIMIT 1 FOR UPDATE OF o SKIP LOCKED
+)
+UPDATE notify_outbox o SET due_at = $2 FROM due d WHERE (o.patient, o.owner, o.key) = (d.patient, d.owner, d.key)
+RETURNING o.patient, o.owner, o.key, o.made_at, o.tries, d.digest, d.channel, d.address, d.language"""
+LEASE: Final = timedelta(minutes=5)
+"""How long whoever has taken a message may be at sending it, before somebody else takes it: well beyond what a mail server
+may take. No transaction stands open meanwhile, since the log's seal would wait for it."""
 
 
 async def next_due(conn: Connection, now: datetime) -> Waiting | None:
-    """The message that has waited longest past its time, held for this transaction; others pass it by."""
-    row = await conn.fetchrow(_NEXT, now)
+    """The message that has waited longest past its time, taken for `LEASE`; others pass it by."""
+    row = await conn.fetchrow(_NEXT, now, now + LEASE)
     return Waiting(**dict(row)) if row else None
 
 
