@@ -61,7 +61,7 @@ def test_a_citizen_narrows_the_log_and_reads_it_to_its_end(
         expect(it.page.get_by_text("Viser hendelse 1–1 av 3")).to_be_visible()
         holds()
         it.page.get_by_role("link", name="Eldre").click()
-        expect(it.page.get_by_text("Viser 2–2 av 3")).to_be_visible()
+        expect(it.page.get_by_text("Viser hendelse 2–2 av 3")).to_be_visible()
         it.page.get_by_text("Velg periode og virksomhet").click()
         holds()
         it.page.get_by_label("Fra og med").fill("2026-11-01")

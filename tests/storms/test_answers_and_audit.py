@@ -143,7 +143,10 @@ def test_the_ids_in_every_answer_are_the_ids_in_its_audit_row(platform: Standing
         answer = asking.chance.choice(ways)()
         assert answer.status_code < 500, answer.text
         in_answer = named_in(answer)
-        assert in_answer == audited_ids(platform, answer), (
+        logged = audited_ids(platform, answer)
+        # Whether something was done looks at results that it then leaves out as unusable: more was read than was told.
+        was_done = "already-done" in str(answer.request.url)
+        assert in_answer <= logged and (was_done or in_answer == logged), (
             answer.request.url,
             answer.request.content,
             answer.text[:500],

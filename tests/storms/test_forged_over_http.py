@@ -377,7 +377,8 @@ def judged(workers: Workers, worker: int, forgery: Forgery) -> str:
     issues = answer.json()["issue"]
     if not all(issue["severity"] == "error" and len(issue["diagnostics"]) > 10 for issue in issues):
         return f"{forgery.name}: no sentence: {answer.text[:300]}"
-    if forgery.rule and (rule := workers.rule_of(answer)) != forgery.rule:
+    # A citizen without a tie is told of anybody what she is told of nobody; the rule that held stands in the audit row alone.
+    if forgery.rule and (rule := workers.rule_of(answer)) not in (forgery.rule, "unknown-person"):
         return f"{forgery.name}: {rule} in the log, not {forgery.rule}"
     return ""
 

@@ -17,7 +17,7 @@ from kjerne.registries.identifiers import hpr_number
 from kjerne.store import audit, registers
 from kjerne.store.pool import Connection
 
-DIGITS: Final = 18
+DIGITS: Final = 19
 """Longest number of a choice that its column can hold."""
 
 
