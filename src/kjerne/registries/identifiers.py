@@ -97,10 +97,17 @@ def id_without_numbers(text: str) -> str:
     return _ALONE.sub("", text).strip()
 
 
+_IDS: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+
+
 def without_others(text: str, is_own: Callable[[str], bool]) -> str:
     """A text with every valid person number masked that is not the reader's own."""
 
+    ids = [one.span() for one in _IDS.finditer(text)]
+
     def masked(found: re.Match[str]) -> str:
+        if any(first <= found.start() and found.end() <= last for first, last in ids):
+            return found[0]  # digits of a record's id are nobody's number
         number = found[1] + found[2]
         return found[0] if is_own(number) or not stands_in(number) else f"{found[1]} *****"
 
