@@ -2,27 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 from playwright.sync_api import Browser, expect
 
-from journeys.chromium import Site, Tab, browser, site, tab
+from journeys.chromium import Site, Tab, tab
 
 pytestmark = pytest.mark.browser
 WIDTHS_AND_SCRIPT = [(1280, True), (390, True), (390, False)]
-
-
-@pytest.fixture(scope="module")
-def opened() -> Iterator[Browser]:
-    with browser() as found:
-        yield found
-
-
-@pytest.fixture
-def where() -> Iterator[Site]:
-    with site() as found:
-        yield found
 
 
 def report(it: Tab, *, script: bool) -> None:

@@ -2,26 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 from playwright.sync_api import Browser, expect
 
-from journeys.chromium import Site, browser, site, tab
+from journeys.chromium import Site, tab
 
 pytestmark = pytest.mark.browser
-
-
-@pytest.fixture(scope="module")
-def opened() -> Iterator[Browser]:
-    with browser() as found:
-        yield found
-
-
-@pytest.fixture
-def where() -> Iterator[Site]:
-    with site() as found:
-        yield found
 
 
 @pytest.mark.parametrize(("width", "script"), [(1280, True), (390, True), (390, False)])

@@ -199,3 +199,5 @@ def test_others_numbers_are_masked_however_they_are_spelled_and_ones_own_stands(
     said = f"{own}, {valid[:6]} {valid[6:]} og {valid}; rapport {other}"
     masked = identifiers.without_others(said, lambda number: number == own)
     assert masked == f"{own}, 158779 ***** og 158779 *****; rapport {other}"
+    record = f"Observation/2e768930-9228-e53c-6d27-f{valid}"
+    assert identifiers.without_others(record, lambda number: number == own) == record
