@@ -137,7 +137,7 @@ def _changes(node: ast.AST) -> list[Change]:
         found = [partial(_unnegate, node)]
     elif isinstance(node, ast.Constant) and isinstance(node.value, bool | int | str):
         found = [partial(_another, node)]
-    elif isinstance(node, ast.Return) and node.value is not None:
+    elif isinstance(node, ast.Return) and not (node.value is None or ast.unparse(node.value) == "None"):
         found = [partial(_return_none, node)]
     elif isinstance(node, ast.Set) or (isinstance(node, ast.Tuple) and isinstance(node.ctx, ast.Load)):
         few = isinstance(node, ast.Set) and len(node.elts) == 1
@@ -273,7 +273,8 @@ def main() -> int:
     _preloaded()
     files = [path for path in sorted(POLICY.glob("*.py")) if path.name not in WORDS and given.only in ("", path.name)]
     every = [mutant for path in files for mutant in mutants_of(path)]
-    chosen = random.Random(given.seed).sample(every, given.sample) if given.sample else every  # noqa: S311 - a sample
+    few = 0 < given.sample < len(every)
+    chosen = random.Random(given.seed).sample(every, given.sample) if few else every  # noqa: S311 - a sample
     print(f"{len(chosen)} of {len(every)} mutants of {len(files)} files", flush=True)
     as_it_is = Mutant(
         "kjerne.policy.people", 0, "unchanged", compile((POLICY / "people.py").read_text(), "people", "exec")
