@@ -117,7 +117,7 @@ class House:
         self.finder = Finder(self.reader, settings.candidate_limit)
         self.cursors = Cursors(store.keys.derived("cursor"), settings.cursor_minutes)
         self.provider: Told = no_provider
-        self.asker = Asker(store.pool, self.finder, self.parse_search)
+        self.asker = Asker(store.pool, store.wrap, self.finder, self.parse_search)
         self.crew = Crew()
         self.register = Register(store.pool, IN_USE)
         self.intake = Intake(store, clock, settings, self.read, self.digest, is_synthetic)

@@ -21,6 +21,7 @@ from kjerne.store.erasing import KIND, Eraser
 from kjerne.store.inquiries import Inquiry, Told
 from kjerne.store.looks import Place
 from kjerne.store.records import Change
+from kjerne.store.shares import Destroyed
 
 from .conftest import NOW, Desk
 
@@ -53,7 +54,7 @@ async def filled(desk: Desk, patient: int) -> None:
         await audit.insert(conn, audit.given(grant), [(OBSERVATION, id_, 1)])
         await followup.tell_readers(conn, grant, "corrected", [(OBSERVATION, id_, 2)])
         await followup.acknowledge(conn, grant, OBSERVATION, id_, 2)
-        await followup.keep_reuse(conn, grant, id_, "urn:x", "NPU03230", "shown")
+        await followup.keep_shown(conn, grant, id_, "urn:x", "NPU03230")
 
 
 TOLD = Told("Kari Prøve", "22.11.2026, Ola Hagen", "no-care", "Jeg var ikke der den dagen.", "here")
@@ -235,6 +236,26 @@ async def test_what_she_wrote_of_her_results_goes_with_them_and_that_she_wrote_s
         key = desk.store.wrap.of_service((await desk.grant(patient, "ask")).subject, "results")
     with pytest.raises(InvalidTag):
         key.open(backup["told"], b"inquiry" + patient.to_bytes(8, "big") + made[patient].number.bytes)
+
+
+async def test_why_she_was_tested_again_opens_from_no_backup_of_before(desk: Desk, eraser: Eraser) -> None:
+    patient = await desk.person()
+    await filled(desk, patient)
+    grant = await desk.grant(patient)
+    number = await desk.store.pool.fetchval("SELECT number FROM reuse_answer WHERE patient = $1", patient)
+    async with desk.store.pool.acquire() as conn:
+        await followup.keep_outcome(conn, grant, desk.store.wrap, number, "overridden", "Ny dose siden sist")
+        backup = await conn.fetchval("SELECT why FROM reuse_answer WHERE patient = $1 AND why <> ''", patient)
+    place = b"reuse-why" + patient.to_bytes(8, "big") + number.bytes
+    assert desk.store.wrap.of_service(grant.subject, "results").open(backup, place) == b"Ny dose siden sist"
+    await eraser.erase(await opted_out(desk, patient))
+    with pytest.raises(Destroyed):
+        desk.store.wrap.of_service(grant.subject, "results")
+    own = desk.store.wrap.unwrap(patient, grant.subject.wrapped[0])
+    now = desk.store.wrap.of_service((await desk.grant(patient)).subject, "results")
+    for key in (own, now):
+        with pytest.raises(InvalidTag):
+            key.open(backup, place)
 
 
 async def test_of_what_was_deleted_the_log_names_nothing_to_those_from_whom_anything_is_kept(

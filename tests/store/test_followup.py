@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 import pytest
+from cryptography.exceptions import InvalidTag
 
 from kjerne.access import Grant
 from kjerne.errors import Refusal
@@ -152,11 +153,11 @@ async def test_a_shown_answer_is_decided_on_once_and_counted(store: Store, grant
     async with store.pool.acquire() as conn:
         for outcome in ("followed", "overridden", ""):
             number = uuid.uuid4()
-            await followup.keep_reuse(conn, grant, number, "s", code, "shown")
+            await followup.keep_shown(conn, grant, number, "s", code)
             if outcome:
-                await followup.keep_reuse(conn, grant, number, "", "", outcome, "why")
+                await followup.keep_outcome(conn, grant, store.wrap, number, outcome, "why")
                 with pytest.raises(Refusal):
-                    await followup.keep_reuse(conn, grant, number, "", "", "followed")
+                    await followup.keep_outcome(conn, grant, store.wrap, number, "followed", "")
         counts = [row for row in await followup.reuse_counts(conn, NOW) if row[1] == code]
         later = [row for row in await followup.reuse_counts(conn, NOW + timedelta(seconds=1)) if row[1] == code]
     assert counts == [("s", code, "followed", 1), ("s", code, "overridden", 1), ("s", code, "shown", 3)]
@@ -166,5 +167,25 @@ async def test_a_shown_answer_is_decided_on_once_and_counted(store: Store, grant
 async def test_an_answer_that_was_never_shown_cannot_be_decided_on(store: Store, grant: Grant) -> None:
     async with store.pool.acquire() as conn:
         with pytest.raises(Refusal) as refused:
-            await followup.keep_reuse(conn, grant, uuid.uuid4(), "", "", "followed")
+            await followup.keep_outcome(conn, grant, store.wrap, uuid.uuid4(), "followed", "")
     assert refused.value.status == 404
+
+
+async def test_why_an_answer_was_overridden_opens_with_her_key_of_the_service_alone_and_in_its_own_row(
+    store: Store, grant: Grant
+) -> None:
+    number, why = uuid.uuid4(), "Ny dose siden sist"
+    async with store.pool.acquire() as conn:
+        await followup.keep_shown(conn, grant, number, "s", "c")
+        await followup.keep_outcome(conn, grant, store.wrap, number, "overridden", why)
+        row = await conn.fetchrow("SELECT * FROM reuse_answer WHERE number = $1 AND outcome = 'overridden'", number)
+        whole = await conn.fetchval("SELECT string_agg(r::text, '') FROM reuse_answer r WHERE r.number = $1", number)
+    key, patient = store.wrap.of_service(grant.subject, "results"), grant.subject.patient
+    place = b"reuse-why" + patient.to_bytes(8, "big") + number.bytes
+    assert key.open(row["why"], place).decode() == why
+    for word in (why, why.encode().hex()):
+        assert word not in whole
+    with pytest.raises(InvalidTag):
+        key.open(row["why"], place[:-1] + b"x")
+    with pytest.raises(InvalidTag):
+        store.wrap.unwrap(patient, grant.subject.wrapped[0]).open(row["why"], place)

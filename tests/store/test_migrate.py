@@ -114,3 +114,32 @@ async def test_program_role_may_read_every_table_and_add_to_it(dsn: str) -> None
         assert [row["relname"] for row in closed] == ["destroyed_key"]
     finally:
         await connection.close()
+
+
+async def test_reasons_that_lay_in_the_open_are_gone_and_the_counts_stay(
+    empty_dsns: tuple[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Answers of before 0021: what was shown and overridden is counted on, and why stands nowhere."""
+    _, owner = empty_dsns
+    with monkeypatch.context() as patched:
+        for path in migrate.FOLDER.glob("*.sql"):
+            if path.name < "0020":
+                (tmp_path / path.name).write_bytes(path.read_bytes())
+        patched.setattr(migrate, "FOLDER", tmp_path)
+        await migrate.upgrade(owner)
+    connection = await asyncpg.connect(owner)
+    try:
+        await connection.execute(
+            "INSERT INTO reuse_answer (patient, number, at, system, code, outcome, hpr, reason) VALUES "
+            "(1, gen_random_uuid(), now(), 's', 'c', 'shown', '1', ''), "
+            "(1, gen_random_uuid(), now(), 's', 'c', 'overridden', '1', 'Ny dose siden sist')"
+        )
+        await migrate.upgrade(owner)
+        rows = await connection.fetch("SELECT * FROM reuse_answer ORDER BY outcome")
+        assert [(row["outcome"], row["code"], row["why"]) for row in rows] == [
+            ("overridden", "c", b""), ("shown", "c", b""),
+        ]  # fmt: skip
+        assert "Ny dose" not in str([dict(row) for row in rows])
+        assert await connection.fetchval("SELECT to_regclass('reuse_answer_before')") is None
+    finally:
+        await connection.close()

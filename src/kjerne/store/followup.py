@@ -12,6 +12,7 @@ from kjerne.access import Grant
 from kjerne.errors import Refusal
 from kjerne.store import audit
 from kjerne.store.chains import WITHDRAWN_RULE
+from kjerne.store.codec import Wrap
 from kjerne.store.pool import Connection
 from kjerne.store.records import Beside
 
@@ -209,26 +210,37 @@ async def acknowledge_until(conn: Connection, until: datetime, at: datetime) -> 
     )
 
 
-async def keep_reuse(
-    conn: Connection, grant: Grant, number: UUID, system: str, code: str, outcome: str, reason: str = ""
-) -> None:
-    """Counts an "already done" answer: `shown` first, then once `followed` or `overridden` by the same reader."""
-    if outcome == "shown":
-        await conn.execute(
-            "INSERT INTO reuse_answer (patient, number, at, system, code, outcome, hpr) VALUES ($1, $2, $3, $4, $5, $6, $7)",
-            grant.subject.patient, number, grant.at, system, code, outcome, grant.caller.hpr,
-        )  # fmt: skip
-        return
+async def keep_shown(conn: Connection, grant: Grant, number: UUID, system: str, code: str) -> None:
+    """Counts an "already done" answer that was shown to its reader."""
+    await conn.execute(
+        "INSERT INTO reuse_answer (patient, number, at, system, code, outcome, hpr) "
+        "VALUES ($1, $2, $3, $4, $5, 'shown', $6)",
+        grant.subject.patient, number, grant.at, system, code, grant.caller.hpr,
+    )  # fmt: skip
+
+
+async def keep_outcome(conn: Connection, grant: Grant, wrap: Wrap, number: UUID, outcome: str, reason: str) -> None:
+    """What the reader did with the answer that was shown to her, once; why (empty: not said) is sealed about the patient.
+
+    `Refusal` 404 where no such answer of hers waits.
+    """
+    patient = grant.subject.patient
+    why = wrap.of_service(grant.subject, grant.service).seal(reason.encode(), _why_of(patient, number))
     tag = await conn.execute(
-        "INSERT INTO reuse_answer (patient, number, at, system, code, outcome, hpr, reason) "
+        "INSERT INTO reuse_answer (patient, number, at, system, code, outcome, hpr, why) "
         "SELECT r.patient, r.number, $4, r.system, r.code, $5, r.hpr, $6 FROM reuse_answer r "
         "WHERE r.patient = $1 AND r.number = $2 AND r.hpr = $3 AND r.outcome = 'shown' AND NOT EXISTS "
         "(SELECT 1 FROM reuse_answer d WHERE d.patient = $1 AND d.number = $2 AND d.outcome <> 'shown') "
         "ON CONFLICT DO NOTHING",
-        grant.subject.patient, number, grant.caller.hpr, grant.at, outcome, reason,
+        patient, number, grant.caller.hpr, grant.at, outcome, why,
     )  # fmt: skip
     if tag == "INSERT 0 0":
         raise Refusal(404, "there is no such answer waiting for a decision", where="number")
+
+
+def _why_of(patient: int, number: UUID) -> bytes:
+    """What a sealed reason is bound to."""
+    return b"reuse-why" + patient.to_bytes(8, "big") + number.bytes
 
 
 async def reuse_counts(conn: Connection, since: datetime) -> list[tuple[str, str, str, int]]:

@@ -25,6 +25,7 @@ from kjerne.registries.naming import patient_of
 from kjerne.services.results import reuse
 from kjerne.services.results.api import SCOPE, SERVICE, basis_of, check_form, check_role
 from kjerne.store import followup, repeats
+from kjerne.store.codec import Wrap
 from kjerne.store.finding import Finder
 from kjerne.store.pool import Pool
 
@@ -44,6 +45,7 @@ class Asker:
     """Asks under a grant and keeps count; used by the API and by the clinician's page."""
 
     pool: Pool
+    wrap: Wrap
     finder: Finder
     parse: Callable[[str, Pairs, bool], Search]
 
@@ -65,7 +67,7 @@ class Asker:
             trees = [decode(record.raw) | {"id": str(record.id)} for record in page.records]
             answer = reuse.answer(system, code, trees, grant.at)
             if answer.verdict == "done":
-                await followup.keep_reuse(conn, grant, number, within, code, "shown")
+                await followup.keep_shown(conn, grant, number, within, code)
         return number, answer
 
     async def tell(self, grant: Grant, number: UUID, outcome: str, reason: str) -> None:
@@ -77,7 +79,7 @@ class Asker:
         if len(reason) > REASON_LIMIT_CHARACTERS:
             raise Refusal(400, f"a reason has at most {REASON_LIMIT_CHARACTERS} characters", where="reason")
         async with self.pool.acquire() as conn:
-            await followup.keep_reuse(conn, grant, number, "", "", outcome, reason)
+            await followup.keep_outcome(conn, grant, self.wrap, number, outcome, reason)
 
 
 @dataclass(frozen=True)
