@@ -14,8 +14,9 @@ from kjerne.exchange import Stale
 from kjerne.fhir.definitions import type_number
 from kjerne.fhir.encode import decode, encode
 from kjerne.fhir.index import index
+from kjerne.store import finding
 from kjerne.store.finding import Finder, Page
-from kjerne.store.reading import Reader
+from kjerne.store.reading import Reader, Record
 from kjerne.store.records import Change
 from kjerne.wire import search as wire_search
 
@@ -232,3 +233,32 @@ async def test_a_grant_whose_facts_changed_finds_nothing_and_leaves_no_row(desk:
     rows = "SELECT count(*) FROM audit WHERE patient = $1 AND action = 'search'"
     assert await desk.store.pool.fetchval(rows, patient) == 0
     assert ids(await find(desk, grant, "Observation", ("code", f"{NLK}|NPU03230"))) == [written]
+
+
+async def test_the_newest_that_are_kept_are_looked_for_until_there_are_enough_and_named_alone(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    patient = await desk.person()
+    filed = await file(desk, patient, *(observation("NPU03230", day, value=day) for day in range(12)))
+    await file(desk, patient, observation("NPU03230", 20), labels=Label.WITHDRAWN)
+    monkeypatch.setattr(finding, "LOOKED_AT_ONCE", 5)
+    finder = Finder(Reader(desk.store.wrap, desk.store.dictionaries), 20_000)
+    search = wire_search.parse("Observation", [("code", f"{NLK}|NPU03230")], page_size=50, page_size_limit=1000)
+
+    async def kept(most: int, *days: int) -> list[str]:
+        def keep(record: Record) -> bool:
+            return decode(record.raw)["valueQuantity"]["value"] in days
+
+        async with desk.store.pool.acquire() as conn:
+            found = await finder.newest(conn, await desk.grant(patient, "search"), search, most, keep)
+        return [str(one.id) for one in found]
+
+    for most, days in ((3, (1, 4, 9)), (2, (1, 4, 9)), (9, (0,)), (9, ())):
+        wanted = [filed[day] for day in sorted(days, reverse=True)][:most]
+        assert await kept(most, *days) == wanted
+        assert await last_audit(desk, patient) == wanted
+    changed = await desk.grant(patient, "search")
+    await desk.store.pool.execute("UPDATE person SET stamp = stamp + 1 WHERE patient = $1", patient)
+    async with desk.store.pool.acquire() as conn:
+        with pytest.raises(Stale):
+            await finder.newest(conn, changed, search, 1, lambda _: True)

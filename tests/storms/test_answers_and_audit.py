@@ -9,10 +9,12 @@ from __future__ import annotations
 import os
 import random
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any, Final
 
 import httpx
 
+from kjerne.fhir.encode import encode
 from platform_fixture import Answered, Standing
 
 TYPES: Final = ("Observation", "DiagnosticReport", "ServiceRequest", "Specimen", "PractitionerRole")
@@ -41,6 +43,7 @@ PAIRS: Final = (
     ("gp", "restricted"), ("gp", "opted-out"), ("outsider", "citizen"), ("pharmacist", "citizen"), ("gp", "new-mother"),
     ("gp", "renumbered"), ("hospital-doctor", "restricted"),
 )  # fmt: skip
+CODES: Final = ("NPU27300", "NPU03577", "NPU01566", "NPU03429", "a,b", "x$y|z")
 BASES: Final = ("", "", "", "SAMTYKKE", "AKUTT")
 
 
@@ -124,15 +127,30 @@ class Asking:
 
     def ask(self) -> httpx.Response:
         as_, about = self.chance.choice(PAIRS)
-        code = self.chance.choice(("NPU27300", "NPU03577", "NPU01566", "NPU03429", "a,b", "x$y|z"))
+        code = self.chance.choice(CODES)
         return self.platform.client.call(
             "POST", "/pps/v2/already-done", as_=as_, patient=self.platform.nin(about), form=[("code", code)]
         )
 
 
+def spoiled(platform: Standing) -> None:
+    """Among the newest results of what is asked for lie some that no "already done" answer names."""
+    taken = (platform.clock.now() - timedelta(days=1)).isoformat(timespec="seconds")
+    for code in CODES[:4]:
+        for said in ({"valueString": "Hemolysert"}, {"dataAbsentReason": {"text": "for lite materiale"}}):
+            coding = {"system": "urn:oid:2.16.578.1.12.4.1.1.7280", "code": code}
+            tree = {"resourceType": "Observation", "status": "final", "code": {"coding": [coding]}} | said
+            filed = platform.client.call(
+                "POST", "/fhir/R4/Observation", as_="lab", patient=platform.nin("citizen"),
+                body=encode(tree | {"effectiveDateTime": taken}), headers={"content-type": "application/fhir+json"},
+            )  # fmt: skip
+            assert filed.status_code == 201, filed.text
+
+
 def test_the_ids_in_every_answer_are_the_ids_in_its_audit_row(platform: Standing) -> None:
     seed = int(os.environ.get("KJERNE_STORM_SEED", random.randrange(2**32)))
     print(f"KJERNE_STORM_SEED={seed}")
+    spoiled(platform)
     asking = Asking(platform, random.Random(seed))
     ways: tuple[Callable[[], httpx.Response], ...] = (
         asking.search, asking.search, asking.search, asking.page, asking.page, asking.standard,
@@ -144,9 +162,7 @@ def test_the_ids_in_every_answer_are_the_ids_in_its_audit_row(platform: Standing
         assert answer.status_code < 500, answer.text
         in_answer = named_in(answer)
         logged = audited_ids(platform, answer)
-        # Whether something was done looks at results that it then leaves out as unusable: more was read than was told.
-        was_done = "already-done" in str(answer.request.url)
-        assert in_answer <= logged and (was_done or in_answer == logged), (
+        assert in_answer == logged, (
             answer.request.url,
             answer.request.content,
             answer.text[:500],

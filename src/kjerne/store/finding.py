@@ -7,6 +7,7 @@ names all of it are one transaction.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, NamedTuple
@@ -39,6 +40,8 @@ from kjerne.store.sealed_id import SealedIds
 INCLUDE_ROUNDS: Final = 3
 """How far `:iterate` goes on; deeper chains than this are nobody's page."""
 INCLUDED_LIMIT: Final = 5_000
+LOOKED_AT_ONCE: Final = 50
+"""Records that are looked at in one step for those that are kept (`Finder.newest`)."""
 NEWEST_FIRST: Final = Order("date_from", descending=True)
 
 
@@ -129,6 +132,39 @@ class Finder:
         if simple and not counted and search.total in (None, "none"):
             return await self._at_once(conn, grant, search, found, after)
         return await self._in_steps(conn, grant, search, found, after, skip)
+
+    async def newest(
+        self, conn: Connection, grant: Grant, search: Search, most: int, keep: Callable[[Record], bool]
+    ) -> list[Record]:
+        """The newest of the matches that `keep` says yes to, at most so many, with an audit row that names these alone.
+
+        What it says no to was compared by the program and does not leave. `search` is one that SQL decides alone. Raises
+        `Stale`.
+        """
+        found = plan(search, at=grant.at)
+        keys = self._reader.unwrapped(grant)
+        kept: list[Record] = []
+        after: list[Any] | None = None
+        await note(conn, grant.once)
+        async with conn.transaction():
+            while len(kept) < most:
+                where = Conditions(grant, found, keys)
+                if after is not None:
+                    where.texts.append(_beyond(where, NEWEST_FIRST, after))
+                limit = where.add(LOOKED_AT_ONCE)
+                rows = await conn.fetch(
+                    f"WITH {STAMPED} SELECT {OUTER}, r.date_from FROM record r, s WHERE s.ok AND {where.text} "
+                    f"ORDER BY {_sorting(NEWEST_FIRST)} LIMIT {limit}",
+                    *where.values,
+                )
+                opened = [self._reader.open_row(keys, tuple(row)[:-1]) for row in rows]
+                kept += [record for record in opened if keep(record)][: most - len(kept)]
+                if len(rows) < LOOKED_AT_ONCE:
+                    break
+                after = _place(NEWEST_FIRST, opened[-1], rows[-1][-1])
+            await self._stand(conn, grant)
+            await audit.insert(conn, audit.given(grant), [(one.type, one.id, one.version) for one in kept])
+        return kept
 
     async def _at_once(
         self, conn: Connection, grant: Grant, search: Search, found: Plan, after: list[Any] | None

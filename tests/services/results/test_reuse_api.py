@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import secrets
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
 import httpx
 
 from kjerne.access import Label
+from kjerne.fhir.encode import encode
 from platform_fixture import Answered, Standing
 
 from .kith.conftest import Kith
@@ -149,6 +150,37 @@ def test_an_answer_opens_exactly_what_it_names(platform: Standing) -> None:
     named = [one["reference"].partition("/")[2] for one in told(answer)["earlier"]]
     assert sorted(str(id_) for id_ in row["ids"]) == sorted(named)
     assert len(named) == 5
+
+
+def test_results_that_cannot_be_used_stand_in_neither_answer_nor_log_and_hide_none_behind_them(
+    platform: Standing,
+) -> None:
+    """Seven newer ones of no use (hemolysed, sent empty, withdrawn in a comment, dated ahead) before one that answers."""
+    code, now = f"NPU9{secrets.randbelow(10_000):04}", platform.clock.now()
+    spoiled: tuple[dict[str, Any], ...] = (
+        {"valueString": "Hemolysert"}, {"valueString": "Ikke utført"}, {"dataAbsentReason": {"text": "for lite materiale"}},
+        {"valueString": "koagulert"}, {"note": [{"text": "Feil prøve"}], "valueInteger": 4}, {"valueString": "utgår"},
+        {"status": "registered"}, {"status": "preliminary"},
+    )  # fmt: skip
+    for days, said in enumerate((*spoiled, {"valueInteger": 5}), 1):
+        filed(platform, code, now - timedelta(days=days), **said)
+    filed(platform, code, now + timedelta(hours=2), valueInteger=6)
+    answer = ask(platform, f"{NLK}|{code}")
+    (row,) = platform.audited(answer.response)
+    (named,) = told(answer)["earlier"]
+    assert [f"Observation/{id_}" for id_ in row["ids"]] == [named["reference"]]
+
+
+def filed(platform: Standing, code: str, taken: datetime, **said: Any) -> None:
+    tree = {
+        "resourceType": "Observation", "status": "final", "code": {"coding": [{"system": NLK, "code": code}]},
+        "effectiveDateTime": taken.isoformat(timespec="seconds"), **said,
+    }  # fmt: skip
+    answer = platform.client.call(
+        "POST", "/fhir/R4/Observation", as_="lab", patient=platform.nin("citizen"), body=encode(tree),
+        headers={"content-type": "application/fhir+json"},
+    )  # fmt: skip
+    assert answer.status_code == 201, answer.text
 
 
 def test_an_answer_that_was_shown_is_followed_once(platform: Standing) -> None:

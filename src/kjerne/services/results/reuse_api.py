@@ -11,6 +11,7 @@ import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
+from functools import partial
 from typing import Any, Final
 from uuid import UUID
 
@@ -28,6 +29,7 @@ from kjerne.store import followup, repeats
 from kjerne.store.codec import Wrap
 from kjerne.store.finding import Finder
 from kjerne.store.pool import Pool
+from kjerne.store.reading import Record
 
 OUTCOMES: Final = ("followed", "overridden")
 REASON_LIMIT_CHARACTERS: Final = 500
@@ -55,17 +57,16 @@ class Asker:
         within = interval.system if interval else system
         codes = (_escaped(one) for one in (interval.codes if interval else (code,)))
         wanted = ",".join(f"{_escaped(within)}|{one}" if within else one for one in codes)
-        # Exactly what the answer names is opened, since everything opened stands in the patient's log.
         criteria = (("code", wanted), ("status", ",".join(sorted(reuse.USABLE))), ("date:missing", "false"))
-        pairs = (*criteria, ("_sort", "-date"), ("_count", str(reuse.EARLIER_LIMIT)))
-        search = self.parse("Observation", pairs, False)
+        search = self.parse("Observation", criteria, False)
         number = uuid.uuid4()
         async with self.pool.acquire() as conn:
             # What is known of her newborn, or of a donor, says nothing about when she was tested.
             own = replace(grant, hides=grant.hides | Label.NOT_THE_MOTHERS)
-            page = await self.finder.search(conn, own, search)
-            trees = [decode(record.raw) | {"id": str(record.id)} for record in page.records]
-            answer = reuse.answer(system, code, trees, grant.at)
+            # Exactly what the answer names stands in the patient's log; what it leaves out was read by nobody.
+            counts = partial(_counts, system, code, grant.at)
+            records = await self.finder.newest(conn, own, search, reuse.EARLIER_LIMIT, counts)
+            answer = reuse.answer(system, code, map(_tree, records), grant.at)
             if answer.verdict == "done":
                 await followup.keep_shown(conn, grant, number, within, code)
         return number, answer
@@ -155,6 +156,15 @@ class ReuseApi:
         check_form(call)
         check_accepted(call)
         return patient, basis
+
+
+def _tree(record: Record) -> dict[str, Any]:
+    return decode(record.raw) | {"id": str(record.id)}
+
+
+def _counts(system: str, code: str, at: datetime, record: Record) -> bool:
+    """Whether one result by itself is named in the answer."""
+    return bool(reuse.answer(system, code, [_tree(record)], at).earlier)
 
 
 def counted_months(at: datetime) -> tuple[date, date]:
