@@ -7,7 +7,9 @@ import re
 from html import unescape
 
 import httpx
+import pytest
 
+from kjerne.pages import live_log
 from pages.test_live import Tab, tab, text
 from platform_fixture import Standing
 from services.test_standards import create, observation
@@ -75,9 +77,39 @@ def test_a_parent_narrows_the_childs_log(platform: Standing) -> None:
     assert re.search(r"\d+ hendelser|Én hendelse", text(page))
 
 
-def test_a_place_that_is_none_is_refused(platform: Standing) -> None:
-    with tab(platform, "citizen", "me") as it:
+def test_the_log_read_in_parts_stands_still_while_it_is_read(
+    platform: Standing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each part shown, and each look meanwhile, is a new line on top: none of them moves what is read."""
+    for _ in range(7):
+        platform.search("Observation", [("_count", "1")], about="renumbered")
+    monkeypatch.setattr(live_log, "ROWS_SHOWN", 3)
+    spans, whole = [], set()
+    with tab(platform, "renumbered", "me") as it:
+        page = it.get("/me/log?show=all")
+        while True:
+            span = re.search(r"Viser hendelse (\d+)–(\d+) av (\d+)", text(page))
+            assert span, text(page)
+            spans.append((int(span[1]), int(span[2])))
+            whole.add(int(span[3]))
+            onward = re.search(r'href="(/me/log\?[^"]*after=[^"]+)"', page.text)
+            if not onward:
+                break
+            platform.search("Observation", [("_count", "1")], about="renumbered")
+            page = it.get(unescape(onward[1]))
+    assert len(whole) == 1
+    assert [one for first, last in spans for one in range(first, last + 1)] == list(range(1, whole.pop() + 1))
+
+
+def test_a_place_that_is_none_is_refused(platform: Standing, monkeypatch: pytest.MonkeyPatch) -> None:
+    for _ in range(2):
+        platform.search("Observation", [("_count", "1")])
+    monkeypatch.setattr(live_log, "ROWS_SHOWN", 1)
+    with tab(platform, "citizen", "me") as it, tab(platform, "parent", "me") as other:
         assert it.get("/me/log?after=1.2").status_code == 404
+        mine = re.search(r'href="(/me/log\?[^"]*after=[^"]+)"', it.get("/me/log?show=all").text)
+        assert mine
+        assert (it.get(unescape(mine[1])).status_code, other.get(unescape(mine[1])).status_code) == (200, 404)
 
 
 def platform_name(platform: Standing, number: str) -> str:

@@ -100,6 +100,28 @@ async def test_pages_follow_each_other_and_the_total_stays(desk: Desk) -> None:
     assert (nothing.entries, nothing.total, nothing.after) == ((), 4, None)
 
 
+async def test_pages_go_on_from_where_the_former_ended_whatever_is_written_meanwhile(desk: Desk) -> None:
+    """New looks, the readings of the log itself, and an older line whose transaction ends between two pages."""
+    patient = await a_history(desk)
+    own, log = (await readers(desk, patient))["own"], AccessLog(desk.store)
+    late = await desk.grant(patient, "read", at=NOW - 3.5 * HOUR)
+    async with desk.store.pool.acquire() as conn:
+        writing = conn.transaction()
+        await writing.start()
+        await audit.insert(conn, audit.given(late))
+        first = await log.page(own, replace(wanted(), until=None), 2)
+        await writing.commit()
+    await line(desk, patient, hour=0)
+    met, page = [*first.entries], first
+    while page.after:
+        page = await log.page(own, replace(wanted(), until=None, mark=first.mark), 2, page.after)
+        assert (page.newer, page.total) == (len(met), 5)
+        met += page.entries
+    assert [(NOW - one.at) / HOUR for one in met] == [1, 2, 3, 4, 5]
+    again = await log.page(own, wanted(), 20)
+    assert again.total == 6, "who begins anew meets it"
+
+
 async def test_lines_of_one_instant_are_on_one_page_each(desk: Desk) -> None:
     patient = await desk.person()
     for _ in range(5):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Final, Literal
 from uuid import UUID
@@ -11,6 +12,7 @@ from uuid import UUID
 from kjerne.access import Grant
 from kjerne.errors import Refusal
 from kjerne.exchange import PatientRef
+from kjerne.pages import session
 from kjerne.pages.house import Identity, LogRow, RuleLanguage, Visit
 from kjerne.pages.live import SERVICE
 from kjerne.pages.live_desk import DeskPages
@@ -20,11 +22,15 @@ from kjerne.policy.access_log import AccessLog
 from kjerne.services.results.named import Named, named, with_names
 from kjerne.services.results.values import OSLO
 from kjerne.store import chains
+from kjerne.store.cursors import Cursors
 from kjerne.store.log_entry import LogEntry, Seen
 from kjerne.store.looks import Place, Wanted
 
 ROWS_SHOWN: Final = 200
 """Rows of the log on one page; those that are alike are shown as one line."""
+PART_MINUTES: Final = 60 * session.DAY_HOURS
+"""How long one may read on from a part: as long as a login lives at all."""
+LOG: Final = "/me/log"
 Deed = Literal["examined", "traced", "linked", "disclosed", "exported", "asked", "handled"]
 DEEDS: Final[Mapping[str, Deed]] = {
     "examine": "examined", "trace": "traced", "link": "linked", "disclose": "disclosed", "export": "exported",
@@ -45,16 +51,20 @@ class LogPages(DeskPages):
         self, who: Identity, visit: Visit, language: RuleLanguage, wanted: Wanted, after: str = ""
     ) -> LogPart:
         """Who looked, newest first: a name, never a number; which kinds of records; on which ground."""
-        place = place_of(after) if after else None
+        links = Cursors(self.store.keys.derived("cursor"), PART_MINUTES)
 
         async def use(grant: Grant) -> LogPart:
-            found = await self.access_log.page(grant, wanted, ROWS_SHOWN + 1, place, language=language, choices=True)
+            place, mark = _gone_on(links, grant, after) if after else (None, "")
+            of_then = replace(wanted, mark=mark)
+            found = await self.access_log.page(grant, of_then, ROWS_SHOWN + 1, place, language=language, choices=True)
             entries = whole_days(found.entries, ROWS_SHOWN)
+            more = len(entries) < len(found.entries)
+            onward = links.make(grant, LOG, (), [handle(entries[-1]), found.mark]) if more else ""
             return LogPart(
                 rows=tuple(row_of(entry) for entry in entries),
                 newer=found.newer,
                 total=found.total,
-                onward=handle(entries[-1]) if len(entries) < len(found.entries) else "",
+                onward=onward,
                 organisations=found.organisations,
                 services=tuple(sorted(found.services)),
             )
@@ -74,6 +84,15 @@ class LogPages(DeskPages):
                 return await named(conn, self.reader, grant, wanted)
 
         return await self.under(who, visit, "read", use)
+
+
+def _gone_on(links: Cursors, grant: Grant, token: str) -> tuple[Place, str]:
+    """Where a part of the log goes on, and the mark of the log that its first part was of; `Refusal` 404 where it is no place."""
+    try:
+        line, mark = links.open(token, grant, LOG).after
+    except Refusal:
+        raise _no_line() from None
+    return place_of(line), mark
 
 
 def whole_days(lines: Sequence[LogEntry], most: int) -> Sequence[LogEntry]:
@@ -101,7 +120,11 @@ def place_of(text: str) -> Place:
             raise ValueError
         return Place(_EPOCH + int(moment) * _MICROSECOND, UUID(hex=number))
     except (ValueError, OverflowError):
-        raise Refusal(404, "There is no such line in the log.", where="look") from None
+        raise _no_line() from None
+
+
+def _no_line() -> Refusal:
+    return Refusal(404, "There is no such line in the log.", where="look")
 
 
 def row_of(entry: LogEntry) -> LogRow:

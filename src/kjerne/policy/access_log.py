@@ -57,7 +57,7 @@ class AccessLog:
         )
         last = Place(found.rows[-1]["at"], found.rows[-1]["number"]) if found.more and found.rows else None
         offered = sorted(((one, names.get(one, one)) for one in found.organisations), key=lambda pair: pair[1])
-        return LogPage(entries, found.total, last, found.newer, tuple(offered), found.services)
+        return LogPage(entries, found.total, last, found.newer, tuple(offered), found.services, found.mark)
 
     async def line(self, grant: Grant, place: Place, language: Language = "nb") -> LogEntry | None:
         """One line alone, None where there is none that the reader may know of. Raises as `page` does."""

@@ -23,7 +23,8 @@ from kjerne.store.pool import Connection
 class Rows:
     """A page's rows with their words opened. `newer` wanted ones lie before it, `total` there are in all, `more` follow.
 
-    `organisations` and `services` are those of every line the reader may know of, whatever she asked for.
+    `organisations` and `services` are those of every line the reader may know of, whatever she asked for. `mark` is which lines
+    there were, committed ones alone: further pages that ask for it are of the same log, whatever is written meanwhile.
     """
 
     rows: tuple[Mapping[str, Any], ...]
@@ -32,13 +33,15 @@ class Rows:
     newer: int = 0
     organisations: frozenset[str] = frozenset()
     services: frozenset[str] = frozenset()
+    mark: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class LogPage:
     """Lines in order, how many there are in all and before these, and where the next page begins (None: there is none).
 
-    `organisations` (number and name) and `services` are all that stand in the log, where they were asked for.
+    `organisations` (number and name) and `services` are all that stand in the log, where they were asked for. `mark` is for
+    the next page to ask for (`looks.Wanted`).
     """
 
     entries: tuple[LogEntry, ...]
@@ -47,6 +50,7 @@ class LogPage:
     newer: int = 0
     organisations: tuple[tuple[str, str], ...] = ()
     services: frozenset[str] = frozenset()
+    mark: str = ""
 
 
 _SELECT: Final = f"SELECT {audit.COLUMNS}, types, ids, versions, about, reason FROM audit a"
@@ -66,7 +70,8 @@ async def read(
 ) -> Rows:
     """The wanted rows after a place, at most so many; with `choices`, what there is to narrow them by. Raises `Stale`.
 
-    The caller's transaction; it holds the audit row of the reading.
+    The caller's transaction, which sees the log as it was when it began (repeatable read); it holds the audit row of the
+    reading.
     """
     where = Conditions(grant, wanted, unseen, sorting)
     counts = await _counted(conn, Conditions(grant, wanted, unseen, sorting), after, choices=choices)
@@ -76,6 +81,7 @@ async def read(
         f"{_SELECT} WHERE {where.known} AND {where.asked}{place} ORDER BY a.at DESC, a.number DESC LIMIT {bound}",
         *where.values,
     )
+    mark = wanted.mark or str(await conn.fetchval("SELECT pg_current_snapshot()::text"))
     await _proven(conn, grant)
     await audit.insert(conn, audit.given(grant))
     return Rows(
@@ -85,6 +91,7 @@ async def read(
         newer=sum(row[3] for row in counts),
         organisations=frozenset(row[0] for row in counts if row[0] and not unseen.places_withheld),
         services=frozenset(row[1] for row in counts if row[1]),
+        mark=mark,
     )
 
 

@@ -55,7 +55,7 @@ class Unseen:
 @dataclass(frozen=True, slots=True)
 class Wanted:
     """Which lines are asked for: in [since, until), of one organisation and service (empty: all), of what was done, within all
-    of `bounds`, or one alone (`only`)."""
+    of `bounds`, or one alone (`only`); of the log as it stood at a `mark` (`log_pages.Rows`; empty: now)."""
 
     since: datetime | None = None
     until: datetime | None = None
@@ -64,6 +64,7 @@ class Wanted:
     service: str = ""
     bounds: tuple[Bounds, ...] = ()
     only: Place | None = None
+    mark: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +130,9 @@ class Conditions:
             )
         if wanted.service:
             found.append(f"a.service = {self.value(wanted.service, 'text')}")
+        if wanted.mark:
+            # A line's time is its request's: one that is older than some that were read may well be written after them.
+            found.append(f"pg_visible_in_snapshot(a.xid, {self.value(wanted.mark, 'text')}::pg_snapshot)")
         if wanted.show != "all":
             found.append(self._shown(wanted.show))
         return found

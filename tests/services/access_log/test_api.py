@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import base64
 import json
+from datetime import datetime, timedelta
 from typing import Any
 
+import asyncpg
 import httpx
 import pytest
 
 from kjerne.fhir.encode import decode
 from kjerne.fhir.validate import check
+from kjerne.store import audit
 from platform_fixture import Answered, Standing, Tree
 from services.test_standards import create, observation
 
@@ -199,6 +202,39 @@ def test_pages_hold_every_event_once_and_the_total_is_theirs(platform: Standing)
     times = [one["recorded"] for one in every.resources()]
     assert times == sorted(times)
     assert asked(platform, "?_summary=count").tree.get("entry") is None
+
+
+@pytest.mark.parametrize("query", ["date=ge2020-01-01", "_sort=date", "outcome=0"])
+def test_a_line_that_is_written_late_moves_no_page_that_is_being_read(platform: Standing, query: str) -> None:
+    """Its request was before the first page, its transaction ends after: no event twice, none left out, one total."""
+    for _ in range(3):
+        looked(platform)
+    (row,) = platform.rows("SELECT patient, at FROM audit ORDER BY at DESC LIMIT 1")
+
+    async def written_late(at: datetime) -> asyncpg.Connection:
+        conn = await asyncpg.connect(platform.dsn)
+        await conn.execute("BEGIN")
+        await conn.execute(
+            f"INSERT INTO audit ({audit.COLUMNS}, types, ids, versions) SELECT {audit.COLUMNS}, types, ids, versions "
+            "FROM (SELECT (jsonb_populate_record(a, jsonb_build_object('at', $2::timestamptz, 'number', gen_random_uuid()))).* "
+            "FROM audit a WHERE patient = $1 AND outcome = 0 ORDER BY at DESC LIMIT 1) one",
+            row["patient"], at,
+        )  # fmt: skip
+        return conn
+
+    async def ended(conn: asyncpg.Connection) -> None:
+        await conn.execute("COMMIT")
+        await conn.close()
+
+    late = platform.run(written_late(row["at"] - timedelta(milliseconds=1)))
+    page = asked(platform, f"?_count=2&{query}")
+    total, met = page.tree["total"], page.ids()
+    platform.run(ended(late))
+    while page.link("next"):
+        page = asked(platform, path=page.link("next").removeprefix(platform.url))
+        assert page.tree["total"] == total
+        met += page.ids()
+    assert len(met) == len(set(met)) == total
 
 
 @pytest.mark.parametrize(

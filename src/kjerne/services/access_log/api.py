@@ -138,7 +138,8 @@ class AccessLogApi:
         if found.patients:
             says = "the patient is named by the header person-id, not by a parameter"
             raise Refusal(400, says, where="patient", code="not-supported")
-        # Lines that come while a reader turns the pages are none of hers: what she reads stands still.
+        # Lines that come while a reader turns the pages are none of hers: what she reads stands still. A page link holds
+        # until when, at which mark of the log, and where the next page begins.
         until = datetime.fromisoformat(after[0]) if after else grant.at
         by_date = found.exact_in_sql and found.ids is None and not (found.all_of or found.none_of)
         number = await self.log.number(grant)
@@ -161,17 +162,19 @@ class AccessLogApi:
         self, grant: Grant, search: Search, found: Plan, until: datetime, after: list[Any] | None, told: Told
     ) -> Found:
         """The database finds, counts and turns the page."""
-        behind = Place(datetime.fromisoformat(after[1]), UUID(after[2])) if after else None
+        mark, behind = (after[1], Place(datetime.fromisoformat(after[2]), UUID(after[3]))) if after else ("", None)
         limit = 0 if search.summary == "count" else search.count
-        page = await self.log.page(grant, Wanted(until - KEPT, until, bounds=found.bounds), limit, behind)
-        rest = [page.after.at.isoformat(), str(page.after.number)] if page.after else None
+        wanted = Wanted(until - KEPT, until, bounds=found.bounds, mark=mark)
+        page = await self.log.page(grant, wanted, limit, behind)
+        rest = [page.mark, page.after.at.isoformat(), str(page.after.number)] if page.after else None
         return [told(entry) for entry in page.entries], page.total, rest
 
     async def _looked_through(
         self, grant: Grant, search: Search, found: Plan, until: datetime, after: list[Any] | None, told: Told
     ) -> Found:
         """Every line within the dates is made, and the search asked of it."""
-        page = await self.log.page(grant, Wanted(until - KEPT, until, bounds=found.bounds), self.candidate_limit)
+        wanted = Wanted(until - KEPT, until, bounds=found.bounds, mark=after[1] if after else "")
+        page = await self.log.page(grant, wanted, self.candidate_limit)
         if page.after is not None:
             says = f"the search would look at more than {self.candidate_limit} lines of the log"
             raise Refusal(422, says, code="too-costly", todo="Narrow it with a date.")
@@ -179,9 +182,9 @@ class AccessLogApi:
         matching = [event for event in events if _answers(event, found)]
         order = found.order or (Order("date_from", descending=True),)
         sorted_ = ordered(matching, order, _column, lambda event: event.indexed.values)
-        start = int(after[1]) if after else 0
+        start = int(after[2]) if after else 0
         reached = start + (0 if search.summary == "count" else search.count)
-        rest = [reached] if start < reached < len(sorted_) else None
+        rest = [page.mark, reached] if start < reached < len(sorted_) else None
         return [event.tree for event in sorted_[start:reached]], len(sorted_), rest
 
     def _event(self, call: Call, grant: Grant, entry: LogEntry, number: str) -> dict[str, Any]:
