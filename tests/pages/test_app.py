@@ -310,12 +310,12 @@ async def test_a_notice_of_a_corrected_result_waits_at_login_until_it_is_seen(br
     assert "5,9 mmol/L" in text(page)
     assert "4,6 mmol/L" in text(page)
     assert re.search(r"P-Troponin T trukket Du så 48 ng/L \d\d\.11\.2026\. Svaret er trukket tilbake", text(page))
-    assert "3 svar du har lest" in text(page)
+    assert "3 varsler om svar du har lest" in text(page)
     after = await browser.post(page, "/clinician/notice", number="n1")
     assert "5,9 mmol/L" not in text(after)
-    assert "2 svar du har lest" in text(after)
+    assert "2 varsler om svar du har lest" in text(after)
     last = await browser.post(after, "/clinician/notice", number="n2")
-    assert "Ett svar du har lest, er rettet eller trukket" in text(last)
+    assert "Ett varsel om svar du har lest, som er rettet eller trukket" in text(last)
 
 
 async def test_a_notice_about_somebody_she_may_not_open_says_when_she_read_it_and_of_whom_nothing(

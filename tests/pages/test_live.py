@@ -183,8 +183,10 @@ def seen(it: Tab, desk: httpx.Response, name: str) -> httpx.Response:
     return it.post(desk, "/clinician/notice", number=found[1])
 
 
-def by_fhir(platform: Standing, name: str, value: str, id_: str = "", version: int = 0, **more: Any) -> str:
-    """The id of a new result of the citizen's, or of a new version of one."""
+def by_fhir(
+    platform: Standing, name: str, value: str, id_: str = "", version: int = 0, of: str = "citizen", **more: Any
+) -> str:
+    """The id of a new result, or of a new version of one."""
     tree = {
         "resourceType": "Observation",
         "status": "final",
@@ -199,7 +201,7 @@ def by_fhir(platform: Standing, name: str, value: str, id_: str = "", version: i
         "PUT" if id_ else "POST",
         f"/fhir/R4/Observation/{id_}".rstrip("/"),
         as_="lab",
-        patient="" if id_ else platform.nin("citizen"),
+        patient="" if id_ else platform.nin(of),
         body=encode(tree),
         headers=headers,
     )

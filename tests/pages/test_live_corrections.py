@@ -116,24 +116,63 @@ def test_changes_that_are_not_told_never_take_the_place_of_one_that_is(
             by_fhir(platform, f"P-Prøve {mark} {place}", "140", ids[place], 2, status="corrected")
         monkeypatch.setattr(live_desk, "NOTICES_LOOKED_AT", 2)
         said = text(it.get("/clinician"))
-    assert "Ett svar du har lest, er rettet" in said
+    assert "Ett varsel om svar du har lest" in said
     assert said.count(mark) == 1
     assert f"P-Prøve {mark} 0 rettet" in said
 
 
-def test_of_many_changes_the_number_is_told_and_the_rest_is_one_press_away(
-    platform: Standing, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_corrections_by_fhir_of_one_patient_are_one_notice_that_leads_to_each(platform: Standing) -> None:
     nin, mark = platform.nin("citizen"), secrets.token_hex(4)
-    ids = [by_fhir(platform, f"P-Prøve {mark} {place}", "140") for place in range(3)]
+    names = [f"P-Prøve {mark} {place}" for place in range(3)]
+    ids = [by_fhir(platform, name, "140") for name in names]
     with tab(platform, "gp") as it:
         assert mark in text(it.type(nin))
+        platform.rows("UPDATE notice SET seen_at = made_at WHERE seen_at IS NULL RETURNING 1")
+        for id_, name in zip(ids, names, strict=True):
+            by_fhir(platform, name, "151", id_, 1, status="corrected")
+        desk = it.get("/clinician")
+        assert "Ett varsel om svar du har lest" in text(desk)
+        assert desk.text.count('action="/clinician/notice"') == 1
+        for name in names:
+            assert re.search(rf"{name} rettet Du så 140 mmol/L {DAY}. Svaret er nå 151 mmol/L", text(desk))
+        by_fhir(platform, names[0], "160", ids[0], 2, status="corrected")
+        after = seen(it, desk, names[2])
+        assert re.search(rf"{names[0]} rettet Du så 151 mmol/L {DAY}. Svaret er nå 160 mmol/L", text(after))
+        assert not [name for name in names[1:] if name in text(after)], "what came after she looked is open still"
+
+
+def test_what_is_shut_among_many_corrections_is_told_apart_and_stays_open(platform: Standing) -> None:
+    """Else it would go with the button of what she read, and her record would be known to have something shut in it."""
+    nin, mark = platform.nin("citizen"), secrets.token_hex(4)
+    shown, hidden = (by_fhir(platform, f"P-Prøve {mark} {place}", "140") for place in range(2))
+    with tab(platform, "gp") as it:
+        assert mark in text(it.type(nin))
+        platform.rows("UPDATE notice SET seen_at = made_at WHERE seen_at IS NULL RETURNING 1")
+        for place, id_ in enumerate((shown, hidden)):
+            by_fhir(platform, f"P-Prøve {mark} {place}", "151", id_, 1, status="corrected")
+        platform.rows("UPDATE record SET labels = $2 WHERE id = $1 RETURNING 1", UUID(hidden), int(Label.RESTRICTED))
+        desk = it.get("/clinician")
+        assert f"{mark} 0 rettet" in text(desk)
+        assert f"{mark} 1" not in text(desk)
+        assert text(desk).count("Et svar du åpnet") == 1
+        after = text(seen(it, desk, f"P-Prøve {mark} 0"))
+        assert (mark in after, after.count("Et svar du åpnet")) == (False, 1)
+
+
+def test_of_many_patients_the_number_is_told_and_the_rest_is_one_press_away(
+    platform: Standing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mark, patients = secrets.token_hex(4), ("citizen", "new-mother", "pregnant")
+    ids = [by_fhir(platform, f"P-Prøve {mark} {place}", "140", of=one) for place, one in enumerate(patients)]
+    with tab(platform, "gp") as it:
+        for one in patients:
+            assert mark in text(it.type(platform.nin(one)))
         platform.rows("UPDATE notice SET seen_at = made_at WHERE seen_at IS NULL RETURNING 1")
         for place, id_ in enumerate(ids):
             by_fhir(platform, f"P-Prøve {mark} {place}", "151", id_, 1, status="corrected")
         monkeypatch.setattr(live_desk, "NOTICES_SHOWN", 2)
         first = it.get("/clinician")
-        assert "3 svar du har lest, er rettet" in text(first)
+        assert "3 varsler om svar du har lest" in text(first)
         assert [f"{mark} {place} rettet" in text(first) for place in range(3)] == [False, True, True]
         onward = re.search(r'href="(/clinician\?[^"]*notices=2)#notices"', first.text)
         assert onward

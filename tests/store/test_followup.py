@@ -57,23 +57,23 @@ async def test_who_had_opened_a_record_is_told_once_and_marks_it_seen(store: Sto
         (notice,) = [one for one in await followup.notices(conn, grant.caller.hpr) if one.id == seen[1]]
         assert (notice.kind, notice.version, notice.patient) == ("corrected", 2, grant.subject.patient)
         assert notice.read_at == later.at
-        await followup.see_notice(conn, grant.caller.hpr, notice.number, NOW)
+        await followup.see_notices(conn, grant.caller.hpr, [notice.number], NOW)
         assert notice.number not in {one.number for one in await followup.notices(conn, grant.caller.hpr)}
         with pytest.raises(Refusal) as refused:
-            await followup.see_notice(conn, grant.caller.hpr, notice.number, NOW)
+            await followup.see_notices(conn, grant.caller.hpr, [notice.number], NOW)
     assert refused.value.status == 404
 
 
-async def test_one_change_of_a_report_is_seen_at_once_whatever_it_changed(store: Store, grant: Grant) -> None:
-    seen = [a_record(), a_record()]
+async def test_of_one_change_of_a_report_those_are_seen_that_were_told_and_no_other(store: Store, grant: Grant) -> None:
+    seen = [a_record(), a_record(), a_record()]
     await opened(store, grant, *seen)
     async with store.pool.acquire() as conn:
         await followup.tell_readers(conn, grant, "corrected", seen)
         told = [one for one in await followup.notices(conn, grant.caller.hpr) if one.patient == grant.subject.patient]
         assert {one.id for one in told} == {id_ for _, id_, _ in seen}
-        await followup.see_notice(conn, grant.caller.hpr, told[0].number, NOW)
+        await followup.see_notices(conn, grant.caller.hpr, [one.number for one in told[:2]], NOW)
         left = await followup.notices(conn, grant.caller.hpr)
-    assert not {one.number for one in told} & {one.number for one in left}
+    assert {one.number for one in told} & {one.number for one in left} == {told[2].number}
 
 
 async def test_a_notice_knows_the_version_that_its_reader_saw_last(store: Store, grant: Grant) -> None:
@@ -94,7 +94,7 @@ async def test_to_have_seen_the_newest_notice_of_a_result_is_to_have_seen_them_a
         await followup.tell_readers(conn, grant, "corrected", [seen, other])
         await followup.tell_readers(conn, later, "corrected", [seen])
         told = [one for one in await followup.notices(conn, grant.caller.hpr) if one.patient == grant.subject.patient]
-        await followup.see_notice(conn, grant.caller.hpr, told[0].number, NOW)
+        await followup.see_notices(conn, grant.caller.hpr, [told[0].number], NOW)
         left = [one for one in await followup.notices(conn, grant.caller.hpr) if one.patient == grant.subject.patient]
     assert [one.id for one in told[:1]] == [seen[1]]
     assert [one.id for one in left] == [other[1]]
@@ -107,7 +107,7 @@ async def test_nobody_marks_anothers_notice_as_seen(store: Store, grant: Grant) 
         await followup.tell_readers(conn, grant, "withdrawn", [seen])
         (notice,) = [one for one in await followup.notices(conn, grant.caller.hpr) if one.id == seen[1]]
         with pytest.raises(Refusal):
-            await followup.see_notice(conn, "1", notice.number, NOW)
+            await followup.see_notices(conn, "1", [notice.number], NOW)
 
 
 async def test_what_nobody_opened_is_told_to_nobody(store: Store, grant: Grant) -> None:

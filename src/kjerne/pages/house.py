@@ -203,7 +203,7 @@ class Changed:
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """What the reader has seen was changed since: each result once, with those that the same change told her of.
+    """What the reader has seen of one patient was changed since: each result once, all of them in one notice.
 
     `number` names it when it is marked as seen. `withdrawn` is a report on the wrong patient: it has no content here.
     `patient` is 0, and no name there, where the law would not open her to this reader today.

@@ -11,7 +11,6 @@ import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from itertools import groupby
 from typing import Final, Literal
 from uuid import UUID
 
@@ -88,51 +87,55 @@ class DeskPages(LivePages):
         return sorted(listed, key=lambda one: one.at, reverse=True)
 
     async def notices(self, who: Identity, wanted: str) -> Listed[Notice]:
-        """The wanted part of what she has read and what was changed since, newest first, each result once.
+        """The wanted part of what she has read and what was changed since: one notice of each patient, each result once.
 
         What says again what she saw is read once and closed: it would be read, and be a line in the patient's log, each time
         that the desk is shown, and take the place of what she must hear.
         """
-        told: dict[UUID, Notice | None] = {}
+        told: dict[UUID, _Told] = {}
         while True:
             async with self.store.pool.acquire() as conn:
                 found = await followup.notices(conn, who.hpr, NOTICES_LOOKED_AT + 1)
-            changes = [list(group) for _, group in groupby(_newest(found[:NOTICES_LOOKED_AT]), key=_change_of)]
-            part = paging.part(len(changes), wanted, NOTICES_SHOWN)
-            shown = paging.cut(changes, part)
-            for change in shown:
-                if change[0].number not in told:
-                    told[change[0].number] = await self._notice(who, change)
-            rows = tuple(notice for change in shown if (notice := told[change[0].number]))
-            if len(rows) == len(shown):
+            groups = _gathered(found[:NOTICES_LOOKED_AT])
+            part = paging.part(len(groups), wanted, NOTICES_SHOWN)
+            shown = paging.cut(groups, part)
+            for group in shown:
+                if group[0].number not in told:
+                    told[group[0].number] = await self._told_of(who, group)
+            made = [told[group[0].number] for group in shown]
+            if closed := [number for one in made for number in one.closed]:
+                async with self.store.pool.acquire() as conn:
+                    await followup.close_notices(conn, who.hpr, closed, self.clock.now())
+            if all(one.rows for one in made):
+                rows = tuple(row for one in made for row in one.rows)
                 return Listed(rows, part, beyond=len(found) > NOTICES_LOOKED_AT)
-            closed = [change[0].number for change in shown if not told[change[0].number]]
-            async with self.store.pool.acquire() as conn:
-                await followup.close_notices(conn, who.hpr, closed, self.clock.now())
 
-    async def _notice(self, who: Identity, told: Sequence[followup.Notice]) -> Notice | None:
-        """What one change told her, from what she saw to what it is now; None where that is the same.
+    async def _told_of(self, who: Identity, group: Sequence[followup.Notice]) -> _Told:
+        """What she is told of one patient, from what she saw to what it is now; what is the same is closed.
 
         It has name and content where she has a ground to open the patient today. Without one (her need was declared for a
         visit that is over, or the patient has shut her or these results out since) it says when she read it, and of whom
-        nothing.
+        nothing: what is shut of a patient who is named stands apart from her, in a notice of its own.
         """
-        at, patient, kind = _change_of(told[0])
-        number, read_at = str(told[0].number), max(n.read_at for n in told)
-        wanted = [(n.type, n.id, n.read_version) for n in told] if kind == "corrected" else []
+        patient, kind = _patient_of(group[0])
+        wanted = [(n.type, n.id, n.read_version) for n in group] if kind == "corrected" else []
         seen = await self._seen(who, patient, wanted)
+        if seen and kind == "withdrawn":
+            return _Told((_notice(group, patient, seen[0]),), ())
         name, found = seen or ("", [])
-        reads = {str(n.id): n.read_at for n in told}
-        changes = tuple(change for one in found if (change := changed(one, reads[one.now["id"]])))
-        if seen and (changes or kind == "withdrawn"):
-            return Notice(number, kind, at, read_at, patient, name, changes)
-        # What is shut for her today may be anything: it is not closed for it, and not named.
-        return None if seen and len(found) == len(told) else Notice(number, kind, at, read_at)
+        by_id = {str(n.id): n for n in group}
+        of_open = [by_id[one.now["id"]] for one in found]
+        changes = [(n, change) for n, one in zip(of_open, found, strict=True) if (change := changed(one, n.read_at))]
+        told, shut = [n for n, _ in changes], [n for n in group if n not in of_open]
+        rows = [_notice(told, patient, name, tuple(change for _, change in changes))] if told else []
+        rows += [_notice(shut)] if shut else []
+        return _Told(tuple(rows), tuple(n.number for n in of_open if n not in told))
 
     async def see_notice(self, who: Identity, number: str) -> None:
-        """She has seen the notice."""
+        """She has seen the notice, with all that it told."""
+        numbers = [uuid_of(one, "number") for one in number.split(_BETWEEN)]
         async with self.store.pool.acquire() as conn:
-            await followup.see_notice(conn, who.hpr, uuid_of(number, "number"), self.clock.now())
+            await followup.see_notices(conn, who.hpr, numbers, self.clock.now())
 
     async def _seen(
         self, who: Identity, patient: int, wanted: Sequence[tuple[int, UUID, int]]
@@ -164,14 +167,42 @@ class DeskPages(LivePages):
         return Visit("desk", patient, "TREAT", self.clock.now())
 
 
-def _change_of(notice: followup.Notice) -> tuple[datetime, int, Literal["corrected", "withdrawn"]]:
-    return notice.made_at, notice.patient, notice.kind
+_BETWEEN: Final = "."
+"""Stands between the numbers of the notices that one shown notice gathers."""
 
 
-def _newest(rows: Sequence[followup.Notice]) -> list[followup.Notice]:
-    """Of all that is told of one result the newest, which knows what she saw last; newest change first."""
-    ordered = sorted(rows, key=_change_of, reverse=True)
-    return list({(row.patient, row.kind, row.type, row.id): row for row in reversed(ordered)}.values())[::-1]
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """What is told of one patient, and the numbers of the notices that tell nothing she did not read."""
+
+    rows: tuple[Notice, ...]
+    closed: tuple[UUID, ...]
+
+
+def _patient_of(notice: followup.Notice) -> tuple[int, Literal["corrected", "withdrawn"]]:
+    return notice.patient, notice.kind
+
+
+def _notice(
+    told: Sequence[followup.Notice], patient: int = 0, name: str = "", changes: tuple[Changed, ...] = ()
+) -> Notice:
+    number = _BETWEEN.join(n.number.hex for n in told)
+    made_at, read_at = max(n.made_at for n in told), max(n.read_at for n in told)
+    return Notice(number, told[0].kind, made_at, read_at, patient, name, changes)
+
+
+def _gathered(rows: Sequence[followup.Notice]) -> list[list[followup.Notice]]:
+    """All that is told of each patient: the patient with the newest change first, and of her the newest.
+
+    Corrections come one by one by FHIR and together in a message: to the reader they are one notice of one patient. Of
+    one result the newest counts, which knows what she saw last.
+    """
+    ordered = sorted(rows, key=lambda row: row.made_at, reverse=True)
+    newest = {(row.patient, row.kind, row.type, row.id): row for row in reversed(ordered)}
+    groups: dict[tuple[int, str], list[followup.Notice]] = {}
+    for row in sorted(newest.values(), key=lambda row: row.made_at, reverse=True):
+        groups.setdefault(_patient_of(row), []).append(row)
+    return list(groups.values())
 
 
 @dataclass(frozen=True, slots=True)

@@ -124,17 +124,17 @@ async def notices(conn: Connection, hpr: str, limit: int = 50) -> list[Notice]:
 
 
 _SEE = """
-UPDATE notice n SET seen_at = $3 FROM notice m JOIN notice g USING (hpr, patient, kind, made_at)
+UPDATE notice n SET seen_at = $3 FROM notice m
 WHERE m.hpr = $1 AND m.number = ANY($2::uuid[]) AND m.seen_at IS NULL AND n.hpr = m.hpr AND n.patient = m.patient
-  AND n.kind = m.kind AND n.type = g.type AND n.id = g.id AND n.made_at <= m.made_at AND n.seen_at IS NULL"""
+  AND n.kind = m.kind AND n.type = m.type AND n.id = m.id AND n.made_at <= m.made_at AND n.seen_at IS NULL"""
 
 
-async def see_notice(conn: Connection, hpr: str, number: UUID, at: datetime) -> None:
-    """She has seen it, all that the same change told her, and what earlier changes of the same results did.
+async def see_notices(conn: Connection, hpr: str, numbers: Sequence[UUID], at: datetime) -> None:
+    """She has seen these, and what earlier changes of the same results told her.
 
-    Refusal 404 where it is not hers or was seen before.
+    Refusal 404 where none of them is hers, or all were seen before.
     """
-    tag = await conn.execute(_SEE, hpr, [number], at)
+    tag = await conn.execute(_SEE, hpr, list(numbers), at)
     if tag == "UPDATE 0":
         raise Refusal(404, "there is no such notice waiting", where="number")
 
