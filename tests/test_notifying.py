@@ -380,3 +380,80 @@ def test_waiting_doubles_to_six_hours() -> None:
     assert [notifying.wait(tries) for tries in (0, 1, 2, 20)] == [
         timedelta(minutes=1), timedelta(minutes=2), timedelta(minutes=4), timedelta(hours=6),
     ]  # fmt: skip
+
+
+async def linked(world: World) -> tuple[int, bytes]:
+    """Another number of hers, or of somebody who is taken for her."""
+    other, digest = await world.person(date(1980, 5, 17))
+    async with world.store.pool.acquire() as conn:
+        await world.store.people.link(conn, world.patient, other, "test", "same person", START)
+    return other, digest
+
+
+async def test_what_was_chosen_under_a_former_number_is_stopped_under_the_new_one(world: World) -> None:
+    await world.choose("daily")
+    await world.look()
+    await world.work()
+    other, digest = await linked(world)
+    grant = await world.grant(digest, other)
+    async with world.store.pool.acquire() as conn, conn.transaction():
+        held = await rows.profile(conn, grant, world.store.wrap)
+        assert held is not None
+        assert (held.how, held.address) == ("daily", ""), "the address is told under its own number alone"
+        await rows.stop(conn, grant)
+        assert await rows.profile(conn, grant, world.store.wrap) is None
+    await world.look()
+    await world.look(patient=other)
+    world.clock.move(timedelta(days=2))
+    assert await world.work() == []
+
+
+async def test_what_is_chosen_under_the_new_number_stands_alone_and_loses_nothing_that_waits(world: World) -> None:
+    await world.choose("daily")
+    await world.look()
+    await world.work()
+    other, digest = await linked(world)
+    await world.choose("daily", digest=digest, patient=other, address="new@example.test")
+    world.clock.move(timedelta(days=1))
+    assert await world.work() == ["new@example.test"]
+    await world.look()
+    world.clock.move(timedelta(days=1))
+    assert await world.work() == ["new@example.test"]
+
+
+async def test_a_link_alone_overwrites_nothing_and_an_undone_one_gives_each_back_her_own(world: World) -> None:
+    other, digest = await world.person(date(1980, 5, 17))
+    await world.choose("daily")
+    await world.choose("daily", digest=digest, patient=other, address="other@example.test")
+    async with world.store.pool.acquire() as conn:
+        await world.store.people.link(conn, world.patient, other, "test", "same person", START)
+    await world.look()
+    await world.work()
+    world.clock.move(timedelta(days=1))
+    assert sorted(await world.work()) == ["kari@example.test", "other@example.test"], "who was told is told on"
+    async with world.store.pool.acquire() as conn, conn.transaction():
+        await rows.stop(conn, await world.grant(digest, other))
+    await world.choose("daily", digest=digest, patient=other, address="other@example.test")
+    async with world.store.pool.acquire() as conn:
+        await world.store.people.unlink(conn, world.patient, other, "test", world.clock.now())
+    await world.look()
+    await world.work()
+    world.clock.move(timedelta(days=1))
+    assert await world.work() == ["kari@example.test"]
+
+
+async def test_a_wrong_link_of_two_children_overwrites_neither_profile_of_their_parent(world: World) -> None:
+    world.parent, world.parents = await world.person(date(1985, 1, 1))
+    one, other = [(await world.person(date(2020, 1, 1), Tie("parent", key=world.parent)))[0] for _ in range(2)]
+    await world.choose(digest=world.parents, patient=one)
+    await world.choose(digest=world.parents, patient=other, address="other@example.test")
+    async with world.store.pool.acquire() as conn:
+        await world.store.people.link(conn, one, other, "test", "same person", START)
+    await world.choose(digest=world.parents, patient=one, address="one@example.test")
+    await world.look(patient=other)
+    assert await world.work() == ["one@example.test"]
+    async with world.store.pool.acquire() as conn:
+        await world.store.people.unlink(conn, one, other, "test", START)
+    world.clock.move(timedelta(hours=1))
+    await world.look(patient=other)
+    assert await world.work() == ["other@example.test"]

@@ -42,6 +42,8 @@ _KIND_BY_DISCIPLINE: Final = {
     **dict.fromkeys(("LAB", "CLIN", "MBIO", "FARM", "IMTR"), "laboratory"),
 }
 """Code of 8202 -> kind. A report of medical genetics is LAB as its main discipline, and MGEN in its observations."""
+RESTRICTABLE: Final = frozenset(_KIND_BY_DISCIPLINE)
+"""Codes of 8202 that say of which kind a report is."""
 
 _LABELS: Final = "9603"
 _DISCIPLINES: Final = "8202"

@@ -28,7 +28,9 @@ def address(channel: Channel, text: str) -> str:
 
 
 def masked(channel: Channel, kept: str) -> str:
-    """Enough of the address for its owner to know it by."""
+    """Enough of the address for its owner to know it by; nothing of one that was given under another number of hers."""
+    if not kept:
+        return ""
     if channel == "sms":
         return f"{'•' * (len(kept) - 2)}{kept[-2:]}"
     name, _, host = kept.partition("@")

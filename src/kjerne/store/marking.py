@@ -8,6 +8,8 @@ are all that count (`reading`). What is compared here does not leave: the progra
 
 from __future__ import annotations
 
+import functools
+import operator
 import re
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -34,6 +36,8 @@ _NAMED_BY: Final = re.compile(r"(?:.*/)?[A-Z][A-Za-z]+/(?P<id>[0-9A-Fa-f-]{36})(
 """An address of a record, relative or whole, of the current version or of one."""
 
 Named = tuple[int, UUID]
+Over = tuple[Grant, Sequence[int], Choice]
+"""A choice with the grant and the types that its records are read by."""
 T = TypeVar("T")
 
 _ROWS: Final = f"SELECT {OUTER} FROM record r WHERE r.patient = ANY($1::bigint[]) AND r.type = ANY($2::smallint[])"
@@ -49,11 +53,19 @@ WHERE patient = ANY($1::bigint[]) AND labels & $2 <> 0"""
 _MARK: Final = """
 UPDATE record r SET labels = labels | $2, xid = pg_current_xact_id()
 FROM unnest($3::smallint[], $4::uuid[]) AS n(type, id)
-WHERE r.patient = ANY($1::bigint[]) AND r.type = n.type AND r.id = n.id"""
+WHERE r.patient = ANY($1::bigint[]) AND r.type = n.type AND r.id = n.id AND labels & $2 <> $2"""
 
+_MARKS_ON: Final = """
+SELECT coalesce(bit_or(r.labels), 0) FROM record r JOIN unnest($2::smallint[], $3::uuid[]) AS n(type, id) USING (type, id)
+WHERE r.patient = ANY($1::bigint[])"""
+_UNMARK: Final = """
+UPDATE record r SET labels = labels & ~$2::integer, xid = pg_current_xact_id()
+FROM unnest($3::smallint[], $4::uuid[]) AS n(type, id)
+WHERE r.patient = ANY($1::bigint[]) AND r.type = n.type AND r.id = n.id AND labels & $2 <> 0"""
 _UNMARKED_BEYOND: Final = """
 UPDATE privacy_choice SET marked = ARRAY(SELECT unnest(marked) INTERSECT SELECT unnest($1::bigint[]))
 WHERE patient = ANY($1::bigint[]) AND NOT marked <@ $1::bigint[]"""
+_MARKED: Final = "SELECT id FROM record WHERE patient = ANY($1::bigint[]) AND type = $2 AND labels & $3 <> 0"
 _SETTLE: Final = """
 UPDATE record r SET labels = CASE WHEN n.marked THEN labels | $2 ELSE labels & ~$2::integer END, xid = pg_current_xact_id()
 FROM unnest($3::smallint[], $4::uuid[], $5::boolean[]) AS n(type, id, marked)
@@ -65,15 +77,33 @@ async def put_on(conn: Connection, grant: Grant, reader: Reader, types: Sequence
     if choice.kind != "record" and choice.slot < 0:
         return 0
     keys = list(grant.subject.keys)
-    if choice.source:
-        sent = await conn.fetch(_SENT_BY, keys, audit.GIVEN, choice.source)
-        named = [(row[0], row[1]) for row in sent]
-    else:
-        named = _about(choice, await _trees(conn, grant, reader, types))
     if choice.slot >= 0:
         await conn.execute(_CLEAR, keys, int(label_of(choice)))
-    types_, ids = [type_ for type_, _ in named], [id_ for _, id_ in named]
-    return int((await conn.execute(_MARK, keys, int(label_of(choice)), types_, ids)).split()[-1])
+    named = columns(await _named_by(conn, grant, reader, types, choice), 2)
+    return int((await conn.execute(_MARK, keys, int(label_of(choice)), *named)).split()[-1])
+
+
+async def _named_by(
+    conn: Connection, grant: Grant, reader: Reader, types: Sequence[int], choice: Choice
+) -> list[Named]:
+    """The records that a choice would mark if it were made now."""
+    if choice.source:
+        sent = await conn.fetch(_SENT_BY, list(grant.subject.keys), audit.GIVEN, choice.source)
+        return [(row[0], row[1]) for row in sent]
+    return _about(choice, await _trees(conn, grant, reader, types))
+
+
+async def marks_on(conn: Connection, grant: Grant, named: Iterable[Named]) -> Label:
+    """The patient's marks on any of these records together; of a choice that holds no more there is none left here."""
+    found = await conn.fetchval(_MARKS_ON, list(grant.subject.keys), *columns(sorted(set(named), key=str), 2))
+    held = [int(label_of(one)) for one in in_force(grant) if one.slot >= 0 or one.kind == "record"]
+    return Label(found & functools.reduce(operator.or_, held, 0))
+
+
+async def lay_on(conn: Connection, grant: Grant, named: Sequence[Named], label: Label) -> None:
+    """Marks these records, which go on with what the patient has marked."""
+    if label:
+        await conn.execute(_MARK, list(grant.subject.keys), int(label), *columns(named, 2))
 
 
 async def is_open(conn: Connection, grant: Grant, types: Sequence[int], record: UUID) -> bool:
@@ -89,12 +119,25 @@ async def take_off(
     if choice.kind != "record" and choice.slot < 0:
         return
     label = label_of(choice)
-    await conn.execute(_CLEAR, list(grant.subject.keys), int(label))
-    for other in left:
-        if (other.kind == "record" or other.slot >= 0) and label_of(other) == label:
-            await put_on(
-                conn, under(grant, frozenset(other.marked) or frozenset(grant.subject.keys)), reader, types, other
-            )
+    same = [one for one in left if (one.kind == "record" or one.slot >= 0) and label_of(one) == label]
+    everything = frozenset(grant.subject.keys)
+    left_on = [(under(grant, frozenset(one.marked) or everything), types, one) for one in same]
+    await _cleared(conn, reader, everything, label, [(grant, types, choice)], left_on)
+
+
+async def _cleared(
+    conn: Connection, reader: Reader, keys: Iterable[int], label: Label, ended: Sequence[Over], left: Sequence[Over]
+) -> None:
+    """Takes a mark off. Where others with the same one are left, only from what the `ended` are about and those are not: what
+    went on with a marked record by a correction is about none by itself, and nobody can say whose mark it has."""
+    if not left:
+        await conn.execute(_CLEAR, sorted(keys), int(label))
+        return
+    of_ended, of_left = [
+        {name for grant, types, choice in found for name in await _named_by(conn, grant, reader, types, choice)}
+        for found in (ended, left)
+    ]
+    await conn.execute(_UNMARK, sorted(keys), int(label), *columns(sorted(of_ended - of_left, key=str), 2))
 
 
 async def part_again(
@@ -110,11 +153,16 @@ async def part_again(
         if one.patient not in side and (one.choice.ended_at is None or one.choice.ended_at > since)
     ]  # fmt: skip
     for label in sorted({label_of(one) for one in theirs}):
-        await conn.execute(_CLEAR, sorted(side), int(label))
-        for one in ours:
-            if label_of(one) == label:
-                of_service = under(replace(grant, service=one.service), side & frozenset(one.marked))
-                await put_on(conn, of_service, reader, types_by_service.get(one.service, ()), one)
+        ended, left = [
+            [
+                (under(replace(grant, service=one.service), keys), types_by_service.get(one.service, ()), one)
+                for one in found
+                if label_of(one) == label
+                for keys in (side & frozenset(one.marked) if found is ours else side,)
+            ]
+            for found in (theirs, ours)
+        ]
+        await _cleared(conn, reader, side, label, ended, left)
     await conn.execute(_UNMARKED_BEYOND, sorted(side))
 
 
@@ -160,15 +208,25 @@ def concerns(grant: Grant) -> bool:
 async def settle(conn: Connection, grant: Grant, reader: Reader, types: Sequence[int]) -> None:
     """Gives every record the marks that it would get if the choices in force were made now; call after a write.
 
-    A mark is taken off again only from what says no kind itself, since its kinds are those of what leads to it.
+    A mark is taken off again only from what says no kind itself, since its kinds are those of what leads to it. A report that
+    says its kind and is marked all the same was corrected to be of another: it goes on marked, with all that it holds.
     """
     trees = await _trees(conn, grant, reader, types)
     for choice in in_force(grant):
         if choice.kind == "record" or (choice.part and choice.slot >= 0):
-            about = set(_about(choice, trees))
+            about = {*_about(choice, trees), *await _gone_on_with(conn, grant, choice, trees)}
             silent = {name for name, tree in trees.items() if choice.part and not kinds_of(tree)}
             rows = [(*name, name in about) for name in about | silent]
             await conn.execute(_SETTLE, list(grant.subject.keys), int(label_of(choice)), *columns(rows, 3))
+
+
+async def _gone_on_with(
+    conn: Connection, grant: Grant, choice: Choice, trees: Mapping[Named, Mapping[str, Any]]
+) -> set[Named]:
+    rows = await conn.fetch(_MARKED, list(grant.subject.keys), REPORT, int(label_of(choice)))
+    marked = {(REPORT, row[0]) for row in rows}
+    groups = _groups(trees)
+    return {one for name in marked & trees.keys() if kinds_of(trees[name]) for one in groups[name]}
 
 
 def label_of(choice: Choice) -> Label:

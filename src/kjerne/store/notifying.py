@@ -25,7 +25,8 @@ _BOUND: Final = b"notify-address"
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """What somebody has chosen about one record: her own, or her child's."""
+    """What somebody has chosen about one record: her own, or her child's. `address` is empty where it was given under another
+    number than she is logged in with."""
 
     how: str
     channel: str
@@ -50,20 +51,34 @@ class Waiting:
     language: str
 
 
+# Another of her numbers, or another of her child's, put it aside: for as long as the two are linked.
+_IN_FORCE: Final = """
+NOT EXISTS (SELECT FROM person ap, person ao WHERE ap.patient = o.patient AND ao.patient = o.owner
+  AND (o.aside_patient = ap.patient OR o.aside_patient = ANY(ap.linked))
+  AND (o.aside_owner = ao.patient OR o.aside_owner = ANY(ao.linked)))"""
+_OF_GROUP: Final = """
+o.patient = ANY($1::bigint[])
+AND (o.owner = $2 OR o.owner IN (SELECT unnest(linked) FROM person WHERE patient = $2))"""
+
+
 async def profile(conn: Connection, grant: Grant, wrap: PersonWrap) -> Profile | None:
-    """The caller's own about this patient."""
+    """The caller's own about this patient, under whichever of her numbers she chose it; the one of this number first.
+
+    The address is told where it was given under the number that she is logged in with.
+    """
+    key = grant.subject.caller_key or 0
     row = await conn.fetchrow(
-        "SELECT p.patient, how, channel, address, language, since, (SELECT max(sent_at) FROM notify_outbox o "
-        "WHERE o.patient = p.patient AND o.owner = p.owner) FROM notify_profile p "
-        "WHERE p.patient = ANY($1::bigint[]) AND owner = $2",
-        list(grant.subject.keys), grant.subject.caller_key,
+        "SELECT o.patient, o.owner, how, channel, address, language, since, (SELECT max(sent_at) FROM notify_outbox t "
+        f"WHERE t.patient = o.patient AND t.owner = o.owner) FROM notify_profile o WHERE {_OF_GROUP} AND {_IN_FORCE} "
+        "ORDER BY o.owner = $2 DESC, since DESC LIMIT 1",
+        list(grant.subject.keys), key,
     )  # fmt: skip
     if row is None:
         return None
-    patient, how, channel, sealed, language, since, last = row
-    owner = grant.subject.caller_key or 0
+    patient, owner, how, channel, sealed, language, since, last = row
     wrapped = dict(zip(grant.subject.keys, grant.subject.wrapped, strict=True))[patient]
-    return Profile(how, channel, opened(wrap, patient, owner, wrapped, sealed), language, since, last)
+    address = opened(wrap, patient, owner, wrapped, sealed) if owner == key else ""
+    return Profile(how, channel, address, language, since, last)
 
 
 def opened(wrap: PersonWrap, patient: int, owner: int, wrapped: bytes, sealed: bytes) -> str:
@@ -77,32 +92,49 @@ def _place(patient: int, owner: int) -> bytes:
 
 async def choose(conn: Connection, grant: Grant, wrap: PersonWrap, chosen: Profile) -> None:
     """Puts a profile in force, in the caller's transaction. What waits is sent by the new one; a look in the moment of the
-    change is told as well, so it counts from when she was told first."""
+    change is told as well, so it counts from when she was told first.
+
+    One that was made under another of her numbers is put aside and not overwritten: a link may be wrong.
+    """
     patient, owner = grant.subject.patient, grant.subject.caller_key or 0
-    since = await conn.fetchval(f"{_FORGET} RETURNING since", list(grant.subject.keys), owner)
+    group = list(grant.subject.keys), owner
+    since = await conn.fetchval(f"SELECT min(since) FROM notify_profile o WHERE {_OF_GROUP} AND {_IN_FORCE}", *group)
     sealed = wrap.unwrap(patient, grant.subject.wrapped[0]).seal(chosen.address.encode(), _place(patient, owner))
+    await conn.execute(_PUT_ASIDE, *group, patient)
     await conn.execute(
         "INSERT INTO notify_profile (patient, owner, digest, how, channel, address, language, since) "
-        "VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+        "VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (patient, owner) DO UPDATE SET digest = excluded.digest, "
+        "how = excluded.how, channel = excluded.channel, address = excluded.address, language = excluded.language, "
+        "since = excluded.since, aside_patient = NULL, aside_owner = NULL",
         patient, owner, grant.caller.digest, chosen.how, chosen.channel, sealed, chosen.language, since or chosen.since,
     )  # fmt: skip
+    await conn.execute(_SENT_BY_THE_NEW, *group, patient)
 
 
-_FORGET: Final = "DELETE FROM notify_profile WHERE patient = ANY($1::bigint[]) AND owner = $2"
+_PUT_ASIDE: Final = f"""
+UPDATE notify_profile o SET aside_patient = $3, aside_owner = $2
+WHERE {_OF_GROUP} AND (o.patient, o.owner) <> ($3::bigint, $2::bigint)"""
+_SENT_BY_THE_NEW: Final = f"""
+WITH gone AS (
+  DELETE FROM notify_outbox o WHERE {_OF_GROUP} AND (o.patient, o.owner) <> ($3::bigint, $2::bigint)
+  AND sent_at IS NULL AND given_up_at IS NULL RETURNING *)
+INSERT INTO notify_outbox (patient, owner, key, made_at, due_at, tries)
+SELECT DISTINCT ON (key) $3, $2, key, made_at, due_at, tries FROM gone ON CONFLICT DO NOTHING"""
 
 
 async def stop(conn: Connection, grant: Grant) -> None:
-    """Takes the profile and its address away, and every message that waits, in the caller's transaction."""
-    values = (list(grant.subject.keys), grant.subject.caller_key)
-    await conn.execute(_FORGET, *values)
-    await conn.execute(
-        "DELETE FROM notify_outbox WHERE patient = ANY($1::bigint[]) AND owner = $2 AND sent_at IS NULL", *values
-    )
+    """Takes the profile and its address away, and every message that waits, in the caller's transaction; what she chose under
+    another of her numbers is put aside for as long as the numbers are linked."""
+    patient, owner = grant.subject.patient, grant.subject.caller_key or 0
+    group = list(grant.subject.keys), owner
+    await conn.execute("DELETE FROM notify_profile WHERE patient = $1 AND owner = $2", patient, owner)
+    await conn.execute(_PUT_ASIDE, *group, patient)
+    await conn.execute(f"DELETE FROM notify_outbox o WHERE {_OF_GROUP} AND sent_at IS NULL", *group)
 
 
 # One message for each who looked and each hour, and at once where it was an emergency or specially marked whatever is
 # chosen; else one for the day, sent the next morning in Norway.
-_DERIVE: Final = """
+_DERIVE: Final = f"""
 WITH p AS MATERIALIZED (SELECT xid, number FROM notify_position FOR UPDATE),
 scanned AS MATERIALIZED (
   SELECT a.* FROM audit a, p WHERE a.xid >= p.xid AND a.xid < pg_snapshot_xmin(pg_current_snapshot())
@@ -111,7 +143,7 @@ scanned AS MATERIALIZED (
   INSERT INTO notify_outbox (patient, owner, key, made_at, due_at)
   SELECT DISTINCT ON (o.patient, o.owner, w.key) o.patient, o.owner, w.key, $2::timestamptz, w.due
   FROM scanned a JOIN person h ON h.patient = a.patient
-  JOIN notify_profile o ON o.patient = a.patient OR o.patient = ANY(h.linked)
+  JOIN notify_profile o ON (o.patient = a.patient OR o.patient = ANY(h.linked)) AND {_IN_FORCE}
   CROSS JOIN LATERAL (SELECT o.how = 'at-once' OR a.rule = ANY($4::text[]) OR a.purpose = ANY($5::text[])
     OR a.basis = ANY($6::text[]) OR a.self_selected AS now, (a.at AT TIME ZONE 'Europe/Oslo')::date AS day) n
   CROSS JOIN LATERAL (SELECT
@@ -142,11 +174,12 @@ async def derive(
     )
 
 
-_NEXT: Final = """
+_NEXT: Final = f"""
 WITH due AS (
-  SELECT o.patient, o.owner, o.key, p.digest, p.channel, p.address, p.language
-  FROM notify_outbox o JOIN notify_profile p USING (patient, owner)
-  WHERE o.sent_at IS NULL AND o.given_up_at IS NULL AND o.due_at <= $1 ORDER BY o.due_at LIMIT 1 FOR UPDATE OF o SKIP LOCKED
+  SELECT t.patient, t.owner, t.key, o.digest, o.channel, o.address, o.language
+  FROM notify_outbox t JOIN notify_profile o USING (patient, owner)
+  WHERE t.sent_at IS NULL AND t.given_up_at IS NULL AND t.due_at <= $1 AND {_IN_FORCE}
+  ORDER BY t.due_at LIMIT 1 FOR UPDATE OF t SKIP LOCKED
 )
 UPDATE notify_outbox o SET due_at = $2 FROM due d WHERE (o.patient, o.owner, o.key) = (d.patient, d.owner, d.key)
 RETURNING o.patient, o.owner, o.key, o.made_at, o.tries, d.digest, d.channel, d.address, d.language"""

@@ -30,6 +30,11 @@ def marks_of(grant: Grant, kinds: Collection[str]) -> Label:
     return marks
 
 
+def has_marks(grant: Grant) -> bool:
+    """Whether the patient has restricted a part or a single record: what is filed may be, or go on with, such a one."""
+    return bool(grant.subject.choices) and any(one.slot >= 0 or one.kind == "record" for one in in_force(grant))
+
+
 def is_restricted(grant: Grant, ids: Iterable[UUID]) -> bool:
     """Whether the patient has restricted one of these records by itself."""
     restricted = {choice.record for choice in in_force(grant) if choice.kind == "record"}

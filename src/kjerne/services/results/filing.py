@@ -17,15 +17,15 @@ from kjerne.fhir.definitions import type_number
 from kjerne.fhir.encode import encode
 from kjerne.fhir.index import index
 from kjerne.registries.withholding import kinds_of
-from kjerne.services.results import release, repeats
+from kjerne.services.results import following, release, repeats
 from kjerne.services.results.kith import chain, codes, kin, lineage, mapping
-from kjerne.store import followup
+from kjerne.store import followup, marking
 from kjerne.store.arrivals import Sent
 from kjerne.store.chains import Chains, Source, Version
 from kjerne.store.house import Store
 from kjerne.store.people import Newcomer
 from kjerne.store.pool import Connection
-from kjerne.store.record_marks import CARRIED, is_restricted
+from kjerne.store.record_marks import CARRIED, has_marks, is_restricted, marks_of
 from kjerne.store.records import Change, Present, Written
 
 REPORT_TYPE: Final = type_number("DiagnosticReport")
@@ -100,7 +100,8 @@ class Files:
         )
         concerned = orphan or kin.is_orphan(before) or any(near.values())
         others = await self._kin(conn, filing.grant, filing.sender, near, {report}) if concerned else {}
-        await self._refile(conn, filing.grant, {**others, report: before}, {**others, report: after})
+        was, now = kin.gather({**others, report: before}), kin.gather({**others, report: after})
+        await self._rewrite(conn, filing.grant, filing.sender, was, now)
 
     async def _regroup(self, conn: Connection, filing: Filing, message: str) -> None:
         """A version that changes which versions are one report, or whose one is: all that this concerns is made anew."""
@@ -148,7 +149,7 @@ class Files:
                 await self._chains.note_move(conn, grant, moved_mark(self._digest, filing.sender), message)
                 if report in was and report not in now:
                     await self._withdraw(conn, grant, report, was.pop(report))
-        await self._rewrite(conn, grant, was, now)
+        await self._rewrite(conn, grant, filing.sender, was, now)
 
     async def _withdraw(self, conn: Connection, grant: Grant, report: bytes, versions: Versions) -> None:
         """Shuts a report in the wrong person's record, and tells everybody who had opened it there."""
@@ -182,22 +183,52 @@ class Files:
 
     def _anchors(self, sender: str, versions: Sequence[chain.Versioned]) -> list[bytes]:
         named = {anchor for version in versions for anchor in kin.anchors(version.report)}
-        return [self._digest("\x1f".join(("kin", sender, *anchor))) for anchor in sorted(named)]
+        return [self._anchor(sender, anchor) for anchor in sorted(named)]
 
-    async def _refile(self, conn: Connection, grant: Grant, before: Reports, after: Reports) -> None:
-        await self._rewrite(conn, grant, kin.gather(before), kin.gather(after))
+    def _anchor(self, sender: str, anchor: tuple[str, ...]) -> bytes:
+        return self._digest("\x1f".join(("kin", sender, *anchor)))
+
+    def _number(self, sender: str, key: tuple[str, ...]) -> bytes:
+        return number_of(self._digest, sender, key)
 
     async def _rewrite(
-        self, conn: Connection, grant: Grant, before: Mapping[bytes, Versions], after: Mapping[bytes, Versions]
-    ) -> None:
+        self, conn: Connection, grant: Grant, sender: str, before: Mapping[bytes, Versions], after: Mapping[bytes, Versions]
+    ) -> None:  # fmt: skip
         """The reports whose versions are others than before; one that has become a part of another is taken out."""
-        for report in sorted(before.keys() | after.keys()):
-            old, new = before.get(report, []), after.get(report, [])
-            if old != new:
-                await self._write(conn, grant, report, old, new)
+        changed = [one for one in sorted(before.keys() | after.keys()) if before.get(one, []) != after.get(one, [])]
+        marks = await self._carried(conn, grant, sender, before, {one: after.get(one, []) for one in changed})
+        for report in changed:
+            await self._write(conn, grant, report, before.get(report, []), after.get(report, []), marks.get(report))
 
-    async def _write(self, conn: Connection, grant: Grant, report: bytes, before: Versions, after: Versions) -> None:
-        """A report's present state as records: what is new or changed, nothing else. `before`: its versions until now."""
+    async def _carried(
+        self, conn: Connection, grant: Grant, sender: str, before: Mapping[bytes, Versions], after: Mapping[bytes, Versions]
+    ) -> dict[bytes, Label]:  # fmt: skip
+        """The patient's marks that go along into each report, read before anything is taken out; none where she has none."""
+        if not has_marks(grant):
+            return {}
+        found = {}
+        for report, versions in after.items():
+            if not versions:
+                continue
+            was = [(one, before[one]) for one in following.sources_of(versions, {**before})]
+            gone = set().union(*(self._named(grant, one, old) for one, old in was)) - self._named(
+                grant, report, versions
+            )
+            reports = [following.report_id(self._store.ids, grant.subject.patient, one) for one, _ in was]
+            numbers = [self._number(sender, key) for key in following.elsewhere(versions)]
+            anchors = [self._anchor(sender, one) for one in following.anchors_elsewhere(versions)]
+            found[report] = await following.carried(
+                conn, grant, self._chains, self._store.ids, {*reports, *gone}, numbers, anchors
+            )
+        return found
+
+    async def _write(
+        self, conn: Connection, grant: Grant, report: bytes, before: Versions, after: Versions, marks: Label | None
+    ) -> None:
+        """A report's present state as records: what is new or changed, nothing else. `before`: its versions until now.
+
+        `marks`: what the patient had put on what this goes on with; None where she has marked nothing.
+        """
         if not after:
             await self._remove_gone(conn, grant, report, before, set())
             return
@@ -218,15 +249,25 @@ class Files:
             != Present(change.raw, Label(int(change.labels) & ~int(CARRIED)), change.release_at)
         ]
         if not fresh:
+            await self._mark(conn, grant, changes, marks, kinds)
             return
         beside = repeats.note(self._store, grant, state.report.requester, trees, fresh, current)
         if requester := _requester(trees):
             beside.append(followup.put_in_inbox(requester, REPORT_TYPE, _moment(state.issued, grant.at)))
         written = await self._store.records.write(conn, grant, fresh, beside)
+        await self._mark(conn, grant, changes, marks, kinds)
         seen_before = [w for w in written if w.version > 1 and w.type == OBSERVATION_TYPE]
         if seen_before:
             corrected = [(w.type, w.id, w.version) for w in seen_before if _is_corrected(w, trees)]
             await followup.tell_readers(conn, grant, "corrected", corrected)
+
+    async def _mark(
+        self, conn: Connection, grant: Grant, changes: Sequence[Change], marks: Label | None, kinds: frozenset[str]
+    ) -> None:
+        """All of a report is of its kinds and goes on with its marks, what this version leaves as it was too."""
+        if marks is not None:
+            named = [(change.type, change.id) for change in changes]
+            await marking.lay_on(conn, grant, named, Label(int(marks) | int(marks_of(grant, kinds))))
 
     async def _remove_gone(
         self, conn: Connection, grant: Grant, report: bytes, before: Versions, now: set[tuple[int, UUID]]
@@ -253,6 +294,11 @@ class Files:
             return text
 
         return number
+
+
+def number_of(digest: Digest, sender: str, key: tuple[str, ...]) -> bytes:
+    """The laboratory's number of a report, by its key, as it is looked up."""
+    return digest(f"report|{sender}|{chain.report_digest(key).hex()}")
 
 
 def moved_mark(digest: Digest, sender: str) -> bytes:

@@ -23,7 +23,7 @@ from kjerne.clock import Clock
 from kjerne.errors import Fault, Refusal
 from kjerne.exchange import Admit, Denied, PatientRef, Stale, not_filed
 from kjerne.fhir.encode import encode
-from kjerne.services.results.filing import Files, Filing, moved_mark
+from kjerne.services.results.filing import Files, Filing, moved_mark, number_of
 from kjerne.services.results.kith import apprec, chain, lineage, mapping
 from kjerne.services.results.kith.kin import CHANGES
 from kjerne.services.results.kith.model import Message, Patient
@@ -209,7 +209,7 @@ class Intake:
     def _named(self, sender: str, message: Message, version: chain.Versioned) -> Named:
         report = version.report
         number, narrow = (
-            self._digest(f"report|{sender}|{chain.report_digest(key).hex()}")
+            number_of(self._digest, sender, key)
             for key in (chain.report_key(message, report), chain.report_key(message, report, numbered=False))
         )
         person = self._digest(digest_name(report.patient))

@@ -27,12 +27,13 @@ def is_orphan(versions: Sequence[Versioned]) -> bool:
     return bool(versions) and all(version.report.service in CHANGES for version in versions)
 
 
-def anchors(report: Report) -> frozenset[tuple[str, ...]]:
+def anchors(report: Report, discipline: str | None = None) -> frozenset[tuple[str, ...]]:
     """What reports that may belong together share, beside the patient: a number of the request, or the issue time.
 
-    A day alone is no issue time: a laboratory issues many reports in a day.
+    A day alone is no issue time: a laboratory issues many reports in a day. `discipline` stands for the report's own, for
+    what it would share in another.
     """
-    house = (laboratory(report), report.discipline.code)
+    house = (laboratory(report), report.discipline.code if discipline is None else discipline)
     numbers = {number for request in report.requests for number in (request.provider_id, request.id) if number}
     found = {(*house, "request", number) for number in numbers}
     issued = stamp(report.issued) if "T" in report.issued else None

@@ -1,0 +1,124 @@
+"""What a patient has restricted stays restricted over every version of it: no correction takes a restriction away."""
+
+from __future__ import annotations
+
+import secrets
+from typing import Any
+
+import pytest
+
+from kjerne.access import SHUT_BY_PATIENT, Wish
+
+from .conftest import Worker
+from .kith.conftest import Kith
+from .test_preferences_reach import filed
+
+PATHOLOGY = Wish("restriction", part="pathology")
+
+
+def version(
+    number: str, discipline: str, *values: str, service: str = "N", id_: str, day: str = "", **more: Any
+) -> bytes:
+    """A report whose items are numbered by their place, later than a version of fewer."""
+    fresh = "N" if service == "N" else "M"
+    items = "".join(
+        Kith.item(f"NPU0323{place}", Kith.number(value), id_=f"i{value}", service=fresh)
+        for place, value in enumerate(values)
+    )
+    inside = Kith.person(Kith.SAMPLE + items, number=number)
+    report = Kith.report(patient=inside, id_=id_, service=service, discipline=discipline, **more)
+    day = day or f"2026-03-0{1 + len(values) + (service != 'N')}"
+    return Kith.message(report, id_=secrets.token_hex(8), generated=f"{day}T12:00:05")
+
+
+async def open_rows(worker: Worker, number: str) -> list[int]:
+    """Types of what lies in her record without a mark of hers."""
+    rows = await worker.house.store.pool.fetch(
+        "SELECT r.type FROM record r JOIN person_identifier i USING (patient) WHERE i.digest = $1 AND r.labels & $2 = 0",
+        worker.house.digest(number), int(SHUT_BY_PATIENT),
+    )  # fmt: skip
+    return sorted(row[0] for row in rows)
+
+
+@pytest.mark.parametrize("became", ["CLIN", "RAD"])
+async def test_a_correction_into_another_discipline_opens_no_restricted_part(
+    workers: tuple[Worker, Worker], number: str, became: str
+) -> None:
+    one, other = workers
+    await one.person(number)
+    id_ = secrets.token_hex(6)
+    await one.take(version(number, "PAT", "7.7", id_=id_))
+    held = await one.choose(number, PATHOLOGY)
+    await other.take(version(number, became, "7.7", "8.8", service="M", id_=id_))
+    await other.take(version(number, became, "7.7", "8.8", "9.9", service="M", id_=id_))
+    assert await one.sees(number) == []
+    assert await open_rows(one, number) == []
+    assert set(await one.sees(number, basis="AKUTT")) == {"7.7", "8.8", "9.9"}
+    await one.lift(number, held)
+    assert "9.9" in await other.sees(number)
+
+
+@pytest.mark.parametrize("wish", ["part", "record"])
+async def test_a_correction_under_a_number_of_its_own_and_in_another_discipline_is_restricted_with_what_it_corrects(
+    workers: tuple[Worker, Worker], number: str, wish: str
+) -> None:
+    one, other = workers
+    await one.person(number)
+    request = f"<ServReq><Id>{secrets.token_hex(5)}</Id></ServReq>"
+    old = {"head": request, "issued": "2026-01-02T08:00:00"}
+    await one.take(version(number, "PAT", "7.7", id_=secrets.token_hex(6), **old))
+    await one.take(version(number, "CLIN", "4.1", id_=secrets.token_hex(6), issued="2026-01-01T08:00:00"))
+    await one.choose(number, PATHOLOGY if wish == "part" else Wish("record", record=await one.report_of(number, "7.7")))
+    await other.take(version(number, "CLIN", "8.8", service="M", id_=secrets.token_hex(6), head=request))
+    assert await one.sees(number) == ["4.1"]
+
+
+async def test_a_result_that_is_restricted_by_itself_stays_so_when_a_correction_puts_another_in_its_place(
+    workers: tuple[Worker, Worker], number: str
+) -> None:
+    one, other = workers
+    await one.person(number)
+    id_ = secrets.token_hex(6)
+    await one.take(version(number, "CLIN", "7.7", id_=id_))
+    await one.take(version(number, "CLIN", "1.1", id_=secrets.token_hex(6)))
+    report = await one.report_of(number, "7.7")
+    await one.choose(number, Wish("record", record=report))
+    held = await one.choose(number, Wish("record", record=await one.report_of(number, "1.1")))
+    await other.take(version(number, "RAD", "8.8", service="M", id_=id_))
+    assert await one.sees(number) == []
+    await one.lift(number, held)
+    assert await other.sees(number) == ["1.1"]
+
+
+async def test_what_a_correction_moved_stays_restricted_when_something_else_is_filed(
+    workers: tuple[Worker, Worker], number: str
+) -> None:
+    one, other = workers
+    await one.person(number)
+    id_ = secrets.token_hex(6)
+    await one.take(version(number, "PAT", "7.7", id_=id_))
+    await one.choose(number, PATHOLOGY)
+    await other.take(version(number, "CLIN", "8.8", service="M", id_=id_))
+    await filed(one, number, "Observation", "laboratory")
+    assert await one.sees(number) == []
+    assert len(await open_rows(one, number)) == 1
+
+
+async def test_what_is_of_another_number_is_none_of_it(workers: tuple[Worker, Worker], number: str) -> None:
+    one, other = workers
+    await one.person(number)
+    await one.take(version(number, "PAT", "7.7", id_=secrets.token_hex(6)))
+    await one.choose(number, PATHOLOGY)
+    await other.take(version(number, "CLIN", "4.1", id_=secrets.token_hex(6)))
+    assert await one.sees(number) == ["4.1"]
+
+
+async def test_a_change_that_came_before_what_it_changes_stays_restricted_when_they_become_one(
+    workers: tuple[Worker, Worker], number: str
+) -> None:
+    one, other = workers
+    await one.person(number)
+    await one.take(version(number, "CLIN", "7.7", service="M", id_=secrets.token_hex(6)))
+    await one.choose(number, Wish("record", record=await one.report_of(number, "7.7")))
+    await other.take(version(number, "CLIN", "7.7", id_=secrets.token_hex(6), day="2026-03-01"))
+    assert await one.sees(number) == []
