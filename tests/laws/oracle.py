@@ -578,7 +578,8 @@ def operator(s: Situation) -> Answer:
 
     The operator, by machine or by a person at level 4. What the patient has shut stays shut to her, and she opens no kode 6
     and 7 (K6); the log is read for whoever it is about. A laboratory gets its own messages back, whoever they name (K16).
-    Whoever is to answer a citizen reads what she wrote to be read, whatever else she has shut (K35).
+    Whoever is to answer a citizen reads what she wrote to be read, whatever else she has shut (K35); a source only while it
+    takes part (K52).
     """
     allowed = {"kjerne:operations"} | (
         {"nhn:pps/provesvar-write"} if s.kind == "system" and s.action in ("examine", "handle") else set()
@@ -588,6 +589,9 @@ def operator(s: Situation) -> Answer:
     if s.kind == "practitioner" and s.level < 4:
         return Answer(given=False)
     purpose = s.purpose or (s.attest.purpose if s.attest else "")
+    own = s.kind == "system" and "kjerne:operations" not in s.scopes
+    if s.action == "handle" and own and not takes_part(s, "source"):
+        return Answer(given=False)
     if s.action in ("trace", "handle"):
         return Answer(given=True, hidden=EVERYTHING, purpose=purpose)
     its_own = s.kind == "system" and "kjerne:operations" not in s.scopes

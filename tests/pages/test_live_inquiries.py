@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from html import unescape
 
 import httpx
 import pytest
 
 from kjerne.access import Tie
+from kjerne.store.participation import REMEMBERED_SECONDS
 from pages.test_live import Tab, tab, text
 from platform_fixture import Standing
 from services.results.test_intake_api import a_message, key_of
@@ -153,6 +156,67 @@ def test_misuse_and_another_sources_corrections_are_as_absent(platform: Standing
     ]
     assert [answer.status_code for answer in answers] == [404] * 3
     assert len({answer.content for answer in answers}) == 1
+
+
+@contextmanager
+def outside(platform: Standing, who: str) -> Iterator[None]:
+    """While an organisation's part as a source is over."""
+    organisation = platform.persona(who).organisation
+    ended = platform.rows(
+        "UPDATE participation SET until = since WHERE organisation = $1 AND part = 'source' AND until IS NULL "
+        "RETURNING number", organisation,
+    )  # fmt: skip
+    assert ended
+    yield
+    platform.rows(
+        "UPDATE participation SET until = NULL WHERE number = ANY($1) RETURNING 1", [row["number"] for row in ended]
+    )
+
+
+def test_of_a_source_that_takes_no_part_any_more_the_operator_answers(platform: Standing) -> None:
+    told = corrected(platform)
+    number = listed(platform, told)
+    with outside(platform, "lab"):
+        time.sleep(REMEMBERED_SECONDS + 0.1)
+        assert platform.client.call("GET", "/pps/in/corrections", as_="lab").status_code == 403
+        opened = platform.client.call("POST", f"/pps/in/corrections/{number}", as_="lab", form=[("reason", REASON)])
+        assert opened.status_code == 403
+        assert WRONG not in opened.text
+        (row,) = platform.audited(opened)
+        assert (row["rule"], row["outcome"] != 0) == ("answerer-takes-no-part", True)
+        with tab(platform, "citizen", "me") as it:
+            assert "Sendt til driften av plattformen. Lysdal Laboratorium AS deltar ikke" in text(
+                it.get("/me/inquiries")
+            )
+        with tab(platform, "administrator", "operations") as it:
+            page = it.get("/operations/inquiries")
+            assert "kilden deltar ikke nå: driften svarer" in text(page)
+            before = it.get(f"/operations/inquiries/{number}")
+            assert WRONG in text(it.post(before, f"/operations/inquiries/{number}", reason=REASON))
+    time.sleep(REMEMBERED_SECONDS + 0.1)
+
+
+def test_of_a_person_with_a_protected_address_the_operator_is_told_no_place(
+    platform: Standing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = corrected(platform)
+    number, look = listed(platform, told), listed(platform, misused(platform))
+    answer = [("status", "under-way"), ("answer", ""), ("step", "1")]
+    assert (
+        platform.client.call("POST", f"/pps/in/corrections/{number}/answer", as_="lab", form=answer).status_code == 204
+    )
+    places = ("Lysdal", "Solbakken", platform.persona("gp").organisation, platform.persona("lab").organisation)
+    monkeypatch.setattr("kjerne.pages.live_answers.is_protected", lambda _: True)
+    with tab(platform, "administrator", "operations") as it:
+        pages = [it.get("/operations/inquiries")]
+        for one in (number, look):
+            before = it.get(f"/operations/inquiries/{one}")
+            pages += [before, it.post(before, f"/operations/inquiries/{one}", reason=REASON)]
+    assert WRONG in text(pages[2])
+    assert "vises ikke: adressen er beskyttet" in text(pages[2])
+    for page in pages:
+        for place in places:
+            assert place not in page.text, place
 
 
 @pytest.fixture

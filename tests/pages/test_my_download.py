@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 import pytest
 
 from kjerne.errors import Refusal
-from kjerne.pages.house import Chart, LogRow, Visit
+from kjerne.pages.house import Chart, LogRow, OwnChoice, Visit
 from kjerne.pages.zipped import Packed, Zip
 from pages import resources as r
 from pages.browser import Browser, later, text
@@ -47,6 +47,43 @@ async def test_one_file_holds_all_for_a_person_and_for_a_machine(browser: Browse
     assert ids == {one["id"] for one in (*chart.reports, *chart.observations)}
     assert len(json.loads(found.read("logg.json"))) == len(the_log())
     assert [choice["kind"] for choice in json.loads(found.read("valg.json"))] == ["block"]
+
+
+async def test_every_choice_is_in_it_for_a_person_and_for_a_machine(browser: Browser, house: FakeHouse) -> None:
+    at = datetime(2026, 11, 20, 9, 0, tzinfo=UTC)
+    chart = await house.chart(house.identities["citizen"], Visit("v", 1, "PATRQT", AT))
+    record = next(one["id"] for one in chart.reports)
+    house.made += [
+        OwnChoice("1", "restriction", at, part="genetics", role="nurses"),
+        OwnChoice("2", "restriction", at, source="Prøvelaboratoriet", organisation="Haukeland"),
+        OwnChoice("3", "restriction", at),
+        OwnChoice(
+            "4", "consent", at, organisation="Haukeland", course="F-17", ends_at=datetime(2026, 12, 31, 23, tzinfo=UTC)
+        ),
+        OwnChoice("5", "record", at, record=record, by_parent=True),
+        OwnChoice("6", "record", at, record="not-in-the-copy"),
+    ]
+    found = await downloaded(browser)
+    kept = [
+        {name: one[name] for name in one if name not in ("kind", "madeAt")}
+        for one in json.loads(found.read("valg.json"))[1:]
+    ]
+    assert kept == [
+        {"part": "genetics", "role": "nurses"},
+        {"source": "Prøvelaboratoriet", "organisation": "Haukeland"},
+        {},
+        {"organisation": "Haukeland", "course": "F-17", "endsAt": "2026-12-31T23:00:00+00:00"},
+        {"record": f"DiagnosticReport/{record}", "setBy": "parent"},
+        {"record": "DiagnosticReport/not-in-the-copy"},
+    ]
+    page = found.read("index.html").decode()
+    for told in (
+        "Sperret: Genetiske svar – Sykepleiere", "Sperret: Svar fra Prøvelaboratoriet – Haukeland",
+        "Sperret: Alle prøvesvar – Alt helsepersonell", "Samtykke: Haukeland – F-17", "til og med 31. desember 2026",
+        "satt av en forelder", "Enkeltsvar sperret: not-in-the-copy",
+    ):  # fmt: skip
+        assert told in page, told
+    assert f"Enkeltsvar sperret: {record}" not in page, "the report by its title"
 
 
 async def test_the_page_inside_tells_what_the_files_tell(browser: Browser) -> None:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 
-from kjerne.access import Caller, Grant, Label, Subject
+from kjerne.access import Caller, Denial, Grant, Label, Part, Subject
 from kjerne.fhir.smart import limits
 
 from .cast import choice, citizen, doctor, laboratory, patient
 from .test_rules import ADULT, BLOCKING, CHILD, OPERATIONS, OPTED_OUT, RELATION, RESTRICTED, ask
+
+LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
 
 
 def test_whoever_answers_a_citizen_opens_what_she_wrote_whatever_she_has_shut() -> None:
@@ -21,6 +24,15 @@ def test_whoever_answers_a_citizen_opens_what_she_wrote_whatever_she_has_shut() 
             assert (answer.rule, all(label in answer.hides for label in Label)) == ("inquiry-handled", True)
         for caller in (doctor(), citizen(), laboratory(scopes=frozenset({"nhn:pmd/write"}))):
             assert ask(caller, subject, "handle").rule == "scope-missing"
+
+
+def test_a_source_that_takes_no_part_answers_no_citizen_and_the_operator_does() -> None:
+    for parts in ((), (Part("results", "consumer", LONG_AGO, None),), (Part("results", "source", LONG_AGO, LONG_AGO),)):
+        answer = ask(laboratory(parts=parts), patient(), "handle")
+        assert isinstance(answer, Denial)
+        assert answer.rule == "answerer-takes-no-part"
+        assert answer.of_caller
+        assert ask(laboratory(scopes=OPERATIONS, parts=parts), patient(), "handle").rule == "inquiry-handled"
 
 
 def test_who_opened_what_was_filed_on_a_wrong_person_is_traced_by_the_operator_alone() -> None:

@@ -42,6 +42,7 @@ def test_every_rule_decides_some_story() -> None:
         "readers-traced",
         "sent-opened",
         "inquiry-handled",
+        "answerer-takes-no-part",
         "log-controlled",
         "disclosed-to-source",
         "persons-linked",

@@ -159,7 +159,9 @@ def _until(text: str, now: datetime) -> datetime | None:
 
 async def _shown(page: Page, wish: Wish) -> Shown:
     """The names of what and whom it is about; `Refusal` where the page offers no such place, person or answer."""
-    places = {place.number: place.name for place in await page.house.places(page.who, page.visit)}
+    places: dict[str, str] = {}
+    if wish.source or wish.organisation:
+        places = {place.number: place.name for place in await page.house.places(page.who, page.visit)}
     for number, where in ((wish.source, "of"), (wish.organisation, "whom")):
         if number and number not in places:
             raise Refusal(400, "There is no such place to choose.", where=where)

@@ -4,7 +4,8 @@ for a reason."""
 from __future__ import annotations
 
 import secrets
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Final, TypeVar
 
 import msgspec
@@ -16,11 +17,30 @@ from kjerne.pages.house import Identity
 from kjerne.pages.live import SERVICE, Carry, uuid_of
 from kjerne.pages.live_citizen import CitizenPages
 from kjerne.pages.my_house import InquiryList, InquiryOpened
-from kjerne.store import inquiries
+from kjerne.registries.protection import is_protected
+from kjerne.services.inquiries.desk import Opened
+from kjerne.store import inquiries, subjects
 from kjerne.store.inquiries import Inquiry, Wanted
 
 T = TypeVar("T")
 LISTED: Final = 50
+PLACES: Final = frozenset(
+    {"organisation", "point_of_care", "department", "patient_point_of_care", "patient_department", "reason", "decision"}
+)
+"""What of a row of the log says where somebody was treated; a reason in words may."""
+
+
+def placeless(row: Inquiry) -> Inquiry:
+    return replace(row, organisation="")
+
+
+def unplaced(opened: Opened, names: Mapping[str, str]) -> Opened:
+    """Without where she was treated: not in what it is about, not in who answered, and no place in the row of the log."""
+    own = {opened.inquiry.organisation, *names.values()}
+    steps = tuple(replace(step, made_by="") if step.made_by in own else step for step in opened.steps)
+    look = opened.look and {key: value for key, value in opened.look.items() if key not in PLACES}
+    told = msgspec.structs.replace(opened.told, about="")
+    return replace(opened, inquiry=placeless(opened.inquiry), told=told, steps=steps, look=look)
 
 
 def operator(who: Identity) -> None:
@@ -39,14 +59,20 @@ class AnswerPages(CitizenPages):
         async with self.store.pool.acquire() as conn:
             rows = await inquiries.listed(conn, wanted, LISTED + 1, skipped)
             waiting = await inquiries.waiting(conn)
-        names = await self.organisations(row.organisation for row in rows)
-        return InquiryList(tuple(rows[:LISTED]), names, waiting, len(rows) > LISTED)
+        return await self._listed(rows[:LISTED], waiting, more=len(rows) > LISTED)
 
     async def listed_inquiry(self, who: Identity, number: str) -> InquiryList:
         """One row of that list."""
         operator(who)
-        row = await self._found(number)
-        return InquiryList((row,), await self.organisations([row.organisation]), 0)
+        return await self._listed([await self._found(number)], 0)
+
+    async def _listed(self, rows: Sequence[Inquiry], waiting: int, *, more: bool = False) -> InquiryList:
+        """The rows without the place of anybody whose address is protected."""
+        async with self.store.pool.acquire() as conn:
+            known = await subjects.details(conn, [row.patient for row in rows], self.store.wrap)
+        told = tuple(placeless(row) if is_protected(known[row.patient].protection) else row for row in rows)
+        places = {row.organisation for row in told}
+        return InquiryList(told, await self.organisations(places), waiting, more, await self.answering(places))
 
     async def open_inquiry(self, who: Identity, number: str, reason: str) -> InquiryOpened:
         """One with all that it says, for a reason that the patient reads."""
@@ -57,8 +83,10 @@ class AnswerPages(CitizenPages):
             async with self.store.pool.acquire() as conn:
                 opened = await self.inquiry_desk.opened(conn, grant, held, reason)
                 person = await self.person(conn, held.patient)
-            places = [held.organisation, str((opened.look or {}).get("organisation", ""))]
-            return InquiryOpened(opened, person.name, await self.organisations(places))
+            names = await self.organisations([held.organisation])
+            if not is_protected(grant.subject.protection):
+                return InquiryOpened(opened, person.name, names)
+            return InquiryOpened(unplaced(opened, names), person.name, {}, place_withheld=True)
 
         return await self._handled(who, held, use)
 

@@ -42,11 +42,13 @@ class CitizenPages(NotifyPages):
         return await self.under(who, visit, "choose", use)
 
     async def blockable(self, who: Identity, visit: Visit) -> tuple[Blockable, ...]:
-        """Those who have looked, and the patient's own GP."""
+        """Those who have looked, and the patient's own GP. That it was read is in her log, as all here."""
 
         async def use(grant: Grant) -> tuple[Blockable, ...]:
-            async with self.store.pool.acquire() as conn:
-                return await _blockable(conn, grant)
+            async with self.store.pool.acquire() as conn, conn.transaction():
+                found = await _blockable(conn, grant)
+                await audit.insert(conn, audit.given(grant))
+            return found
 
         return await self.under(who, visit, "choose", use)
 
@@ -63,9 +65,10 @@ class CitizenPages(NotifyPages):
         """Those who have filed, and those who have looked."""
 
         async def use(grant: Grant) -> tuple[Place, ...]:
-            async with self.store.pool.acquire() as conn:
+            async with self.store.pool.acquire() as conn, conn.transaction():
                 hidden = [UUID(one) for one in await audit.hidden_from(conn, grant)]
                 rows = await conn.fetch(_PLACES, list(grant.subject.keys), sorted(insight.FILING), hidden)
+                await audit.insert(conn, audit.given(grant))
             names = await registers.organisation_names(self.store.pool, [row[0] for row in rows])
             found = [Place(number, names.get(number, number), sent) for number, sent in rows]
             return tuple(sorted(found, key=lambda place: place.name))

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 from kjerne.access import Grant
 from kjerne.errors import Refusal
 from kjerne.fhir.definitions import type_number
 from kjerne.pages.house import Identity, LogRow, RuleLanguage, Visit
+from kjerne.pages.live import SERVICE
 from kjerne.pages.live_log import LogPages, place_of, row_of
 from kjerne.pages.my_house import Inquiries
 from kjerne.services.inquiries.desk import Desk, Written
-from kjerne.store import registers
+from kjerne.store import participation, registers
 from kjerne.store.inquiries import Inquiry, Named
 
 
@@ -65,9 +66,15 @@ class InquiryPages(LogPages):
         async def use(grant: Grant) -> Inquiries:
             async with self.store.pool.acquire() as conn:
                 rows = await self.inquiry_desk.own(conn, grant)
-            return Inquiries(rows, await self.organisations(one.inquiry.organisation for one in rows))
+            places = {one.inquiry.organisation for one in rows}
+            return Inquiries(rows, await self.organisations(places), await self.answering(places))
 
         return await self.under(who, visit, "ask", use)
+
+    async def answering(self, numbers: Collection[str]) -> frozenset[str]:
+        """Those of these organisations that take part as a source now."""
+        async with self.store.pool.acquire() as conn:
+            return await participation.sources_among(conn, numbers, SERVICE, self.clock.now())
 
     async def organisations(self, numbers: Iterable[str]) -> Mapping[str, str]:
         """Names of organisations by number."""

@@ -28,12 +28,14 @@ NAME: Final = "kjerne"
 
 @dataclass(frozen=True, slots=True)
 class _Told:
-    """What the page says of each thing in the file, kept until the page's turn comes."""
+    """What the page says of each thing in the file, kept until the page's turn comes. `titles` are of the reports that a choice
+    is about, by id."""
 
     reports: Packed = field(default_factory=Packed)
     results: Packed = field(default_factory=Packed)
     files: Packed = field(default_factory=Packed)
     log: Packed = field(default_factory=Packed)
+    titles: dict[str, str] = field(default_factory=dict)
 
 
 async def offer(page: Page) -> Response:
@@ -55,11 +57,12 @@ async def file(page: Page) -> Response:
 
 async def _made(page: Page, copy: Copy) -> AsyncIterator[bytes]:
     made, told = Zip(copy.at), _Told()
+    choices = await page.house.choices(page.who, page.visit)
+    told.titles.update({one.record: one.record for one in choices if one.record})
     for part in (_bundle(page, copy, made, told), _files(page, made, told), _log(page, made, told)):
         async for chunk in part:
             yield chunk
     with made.entry("valg.json") as out:
-        choices = await page.house.choices(page.who, page.visit)
         out.write(encode([_choice(one) for one in choices]))
     with made.entry("henvendelser.json") as out:
         sent = await page.house.inquiries(page.who, page.visit)
@@ -72,7 +75,7 @@ async def _made(page: Page, copy: Copy) -> AsyncIterator[bytes]:
                 out.write(rows)
                 yield made.drained()
             out.write(index.TABLE_END)
-        out.write(index.choices(page, choices).encode())
+        out.write(index.choices(page, choices, told.titles).encode())
         out.write(index.inquiries(page, sent).encode())
         out.write(index.table(page, "log").encode())
         for rows in told.log.unpacked():
@@ -97,6 +100,8 @@ async def _bundle(page: Page, copy: Copy, made: Zip, told: _Told) -> AsyncIterat
                 for tree in part.read:
                     told.reports.add(index.report(page, tree))
                     told.results.add(index.result(page, tree))
+                    if tree.get("id") in told.titles and tree["resourceType"] == "DiagnosticReport":
+                        told.titles[tree["id"]] = index.title(page, tree)
                 yield made.drained()
                 after = part.onward
                 if after is None:
@@ -187,6 +192,12 @@ def _choice(one: Any) -> dict[str, Any]:
         "madeAt": one.made_at.isoformat(),
         "who": one.who,
         "organisation": one.organisation,
+        "role": one.role,
+        "part": one.part,
+        "source": one.source,
+        "course": one.course,
+        "record": f"DiagnosticReport/{one.record}" if one.record else "",
+        "setBy": "parent" if one.by_parent else "",
         "endsAt": ends,
     }
     return {name: value for name, value in told.items() if value}

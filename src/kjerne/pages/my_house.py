@@ -41,29 +41,34 @@ class LogPart:
 
 @dataclass(frozen=True, slots=True)
 class Inquiries:
-    """What was sent about one person, newest first; `names` are of the organisations they concern."""
+    """What was sent about one person, newest first; `names` are of the organisations they concern, `answering` are those
+    of them that take part as a source now: for the others whoever runs the platform answers."""
 
     rows: tuple[Opened, ...]
     names: Mapping[str, str]
+    answering: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
 class InquiryList:
-    """One page of everybody's inquiries, nothing of whom they are about; `waiting` of all are not answered."""
+    """One page of everybody's inquiries, nothing of whom they are about; `waiting` of all are not answered. `answering` as in
+    `Inquiries`."""
 
     rows: tuple[Inquiry, ...]
     names: Mapping[str, str]
     waiting: int
     more: bool = False
+    answering: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
 class InquiryOpened:
-    """One inquiry opened, and the name of whom it is about."""
+    """One inquiry opened, and the name of whom it is about; `place_withheld` where no place of hers may be told."""
 
     opened: Opened
     patient: str
     names: Mapping[str, str]
+    place_withheld: bool = False
 
 
 @dataclass(frozen=True, slots=True)

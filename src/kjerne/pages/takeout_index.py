@@ -5,7 +5,7 @@ Every text that came from somebody is escaped, and the page may load nothing at 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 from markupsafe import Markup, escape
@@ -137,20 +137,45 @@ def look(page: Page, row: LogRow) -> str:
     return _row(formats.moment(row.at, page.reads_as), who, f"{did} {what}".strip(), why)
 
 
-def choices(page: Page, held: Iterable[OwnChoice]) -> str:
-    """Her choices in force."""
-    rows = [
-        " ".join(
-            one
-            for one in (
-                page.say(f"privacy.{choice.kind}_short"), choice.who, choice.organisation,
-                page.say("privacy.since", date=formats.long_day(choice.made_at, page.reads_as)),
-            )
-            if one
-        )
-        for choice in held
-    ]  # fmt: skip
-    return _list(page, "choices", rows)
+def title(page: Page, tree: Resource) -> str:
+    """What a report is called where something else speaks of it."""
+    (read,) = answers.answers([tree], [])
+    return ", ".join(one for one in (read.title, _moment(page, read.when or read.issued)) if one)
+
+
+def choices(page: Page, held: Iterable[OwnChoice], titles: Mapping[str, str]) -> str:
+    """Her choices in force, as her page says them; `titles` are of the reports that she has restricted by themselves."""
+    return _list(page, "choices", [_choice(page, one, titles) for one in held])
+
+
+def _choice(page: Page, one: OwnChoice, titles: Mapping[str, str]) -> str:
+    about = _about(page, one, titles)
+    ends = "deleted" if one.kind == "opt-out" else "until"
+    told = (
+        f"{page.say(f'privacy.{one.kind}_short')}{': ' if about else ''}{about}",
+        page.say("privacy.since", date=formats.long_day(one.made_at, page.reads_as)),
+        page.say(f"privacy.{ends}", date=_last_day(page, one)) if one.ends_at else "",
+        page.say("privacy.by_parent") if one.by_parent else "",
+    )
+    return " · ".join(part for part in told if part)
+
+
+def _last_day(page: Page, one: OwnChoice) -> str:
+    at = one.ends_at if one.kind == "opt-out" else one.last_moment
+    return formats.long_day(at, page.reads_as) if at else ""
+
+
+def _about(page: Page, one: OwnChoice, titles: Mapping[str, str]) -> str:
+    """Of what, and against or for whom."""
+    if one.kind == "record":
+        return titles.get(one.record, one.record)
+    if one.kind != "restriction":
+        return " – ".join(part for part in (one.who, one.organisation, one.course) if part)
+    what = page.say(f"privacy.part_{one.part or 'all'}")
+    if one.source:
+        what = page.say("privacy.part_from", who=one.source)
+    group = one.role or ("" if one.organisation else "all")
+    return f"{what} – {page.say(f'privacy.group_{group}') if group else one.organisation}"
 
 
 def inquiries(page: Page, sent: Inquiries) -> str:

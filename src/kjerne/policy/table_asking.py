@@ -85,6 +85,14 @@ HANDLING: Final = Section(
     services=RESULTS,
     actions=HANDLE,
     rules=(
+        # Outside the register nothing is served, not what citizens wrote either; whoever runs the platform answers then.
+        Rule(
+            id="answerer-takes-no-part",
+            effect="deny",
+            law="pasientjournalloven § 13; registeret over deltakere",
+            says="Virksomheten som ville svare på en henvendelse, deltar ikke i delingen av disse opplysningene.",
+            when=(facts.is_the_sender, facts.organisation_is_no_source),
+        ),
         Rule(
             id="inquiry-handled",
             effect="grant",

@@ -76,6 +76,10 @@ _NN_EN: Final[Mapping[str, tuple[str, str]]] = {
         "Verksemda som ville sende inn, deltek ikkje i delinga av desse opplysningane.",
         "The organisation that wanted to send in takes no part in the sharing of this information.",
     ),
+    "answerer-takes-no-part": (
+        "Verksemda som ville svare på ei melding frå innbyggjaren, deltek ikkje i delinga av desse opplysningane.",
+        "The organisation that wanted to answer an inquiry takes no part in the sharing of this information.",
+    ),
     "role-not-listed": (
         "Denne yrkesgruppa har ikkje tilgang til desse opplysningane.",
         "This profession has no access to this information.",

@@ -9,7 +9,7 @@ answer, nobody takes part.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final, Literal
@@ -271,6 +271,22 @@ async def sources(pool: Pool, service: str, now: datetime) -> tuple[SourceRow, .
         service, now,
     )  # fmt: skip
     return tuple(SourceRow(row[0], row[1], tuple(row[2]), row[3]) for row in rows)
+
+
+_AMONG: Final = """
+WITH RECURSIVE above AS (
+  SELECT n.number AS own, n.number FROM unnest($1::text[]) AS n(number)
+  UNION SELECT a.own, o.parent FROM organisation o JOIN above a ON o.number = a.number WHERE o.parent <> ''
+)
+SELECT DISTINCT a.own FROM above a JOIN participation p ON p.organisation = a.number
+WHERE p.service = $2 AND p.part = 'source' AND p.since <= $3 AND (p.until IS NULL OR $3 < p.until)"""
+
+
+async def sources_among(
+    conn: Connection, organisations: Collection[str], service: str, now: datetime
+) -> frozenset[str]:
+    """Those of these organisations that take part as a source now, somewhere."""
+    return frozenset(row[0] for row in await conn.fetch(_AMONG, sorted(organisations), service, now))
 
 
 def _row(row: Any) -> Participation:

@@ -16,7 +16,7 @@ from kjerne.exchange import Answer, Call, PatientRef, Route, granted
 from kjerne.fhir.definitions import type_name
 from kjerne.fhir.encode import encode
 from kjerne.services.inquiries.desk import Desk, Opened
-from kjerne.store import inquiries
+from kjerne.store import inquiries, participation
 from kjerne.store.house import Store
 from kjerne.store.inquiries import STATUSES, Inquiry, Wanted
 
@@ -51,6 +51,8 @@ class CorrectionsApi:
         skipped = _count(asked.get("_after", "0"), "_after")
         wanted = Wanted("correction", asked.get("status", ""), _organisation(call))
         async with self.store.pool.acquire() as conn:
+            if not await participation.sources_among(conn, [wanted.organisation], SERVICE, call.at):
+                raise _takes_no_part()
             rows = await inquiries.listed(conn, wanted, LISTED + 1, skipped)
         told: dict[str, Any] = {"corrections": [_told(row) for row in rows[:LISTED]]}
         if len(rows) > LISTED:
@@ -139,6 +141,12 @@ def _count(text: str, where: str) -> int:
     if not (text.isascii() and text.isdigit() and len(text) <= 9):
         raise Refusal(400, "this is a number", where=where)
     return int(text)
+
+
+def _takes_no_part() -> Refusal:
+    """Of nobody in particular, as the law says it about each (`answerer-takes-no-part`)."""
+    says = "your organisation takes no part as a source now; whoever runs the platform answers what waits"
+    return Refusal(403, says, where="organisation", rule="answerer-takes-no-part")
 
 
 def _missing() -> Refusal:

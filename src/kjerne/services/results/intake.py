@@ -23,13 +23,14 @@ from kjerne.clock import Clock
 from kjerne.errors import Fault, Refusal
 from kjerne.exchange import Admit, Denied, PatientRef, Stale, not_filed
 from kjerne.fhir.encode import encode
+from kjerne.registries.protection import is_protected
 from kjerne.services.results.filing import Files, Filing, moved_mark, number_of
 from kjerne.services.results.kith import apprec, chain, lineage, mapping
 from kjerne.services.results.kith.kin import CHANGES
 from kjerne.services.results.kith.model import Message, Patient
 from kjerne.services.results.shown import NUMBERS_LIMIT, shown_numbers
 from kjerne.settings import Settings
-from kjerne.store import followup, messages
+from kjerne.store import followup, messages, subjects
 from kjerne.store.arrivals import Arrival, Sent, claim, look
 from kjerne.store.chains import Chains, moved
 from kjerne.store.house import Store
@@ -89,7 +90,8 @@ class Named:
 
 @dataclass(frozen=True, slots=True)
 class Withdrawn:
-    """A report that `message` took from a wrong person; `opened`: organisation by name, role, number of readers."""
+    """A report that `message` took from a wrong person; `opened`: organisation by name, role, number of readers. The name is
+    empty where her address is protected: where she is treated is told to nobody."""
 
     message: str
     at: datetime
@@ -352,6 +354,7 @@ class Intake:
         async with self._store.pool.acquire() as conn:
             moves = await moved(conn, moved_mark(self._digest, sender_of(caller)))
             opened = await followup.opened_before(conn, [(move.patient, move.at) for move in moves])
+            known = await subjects.details(conn, [move.patient for move in moves], self._store.wrap)
         numbers = {organisation for rows in opened.values() for organisation, _, _ in rows}
         names = await organisation_names(self._store.pool, sorted(numbers))
         return [
@@ -359,7 +362,8 @@ class Intake:
                 move.message,
                 move.at,
                 tuple(
-                    (names.get(organisation, ""), role, readers) for organisation, role, readers in opened.get(i, ())
+                    ("" if is_protected(known[move.patient].protection) else names.get(organisation, ""), role, readers)
+                    for organisation, role, readers in opened.get(i, ())
                 ),
             )
             for i, move in enumerate(moves)
