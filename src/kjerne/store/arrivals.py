@@ -13,12 +13,13 @@ from typing import Any, Final, NamedTuple
 
 from xxhash import xxh3_128_digest
 
-from kjerne.access import Grant
+from kjerne.access import Grant, Once
 from kjerne.exchange import Stale
 from kjerne.store import messages
 from kjerne.store.chains import REPORT
 from kjerne.store.messages import Received
 from kjerne.store.pool import Connection
+from kjerne.store.proofs import fetched, noting
 
 VERSIONS_LOOKED_AT: Final = 200
 """Versions under one number that are looked at. A number with more of them is none of a report; see `Arrival.crowded`."""
@@ -51,8 +52,7 @@ class Arrival:
 # Each look-up by a key that comes from another table is LATERAL with a LIMIT: so it stays one look into an index, whatever
 # the planner believes of the tables' size. Plans are made once, for a new database while its tables are empty.
 # What was deleted after an opt-out has no owner any more, and says nothing.
-_LOOK: Final = """
-SELECT (SELECT i.patient FROM person_identifier i WHERE i.digest = n.person
+_LOOKED: Final = """(SELECT i.patient FROM person_identifier i WHERE i.digest = n.person
         ORDER BY (i.valid_to IS NULL) DESC, i.valid_from DESC LIMIT 1),
   (SELECT array_agg(ROW(u.made_at, u.message, u.patient, u.chain, u.owner, u.trace)) FROM (
      SELECT v.*, l.patient AS owner FROM report_version v
@@ -62,14 +62,20 @@ SELECT (SELECT i.patient FROM person_identifier i WHERE i.digest = n.person
 FROM unnest($1::bytea[], $2::bytea[]) WITH ORDINALITY AS n(person, report, place)
 LEFT JOIN message_in m ON m.sender = $4 AND m.message = $5
 ORDER BY n.place"""
+_LOOK: Final = f"SELECT {_LOOKED}"
+_LOOK_NOTING: Final = f"WITH {noting(7)} SELECT EXISTS (SELECT 1 FROM note), {_LOOKED}"
 
 
 async def look(
-    conn: Connection, sender: str, message: str, raw: bytes, named: Sequence[tuple[bytes, bytes]]
-) -> tuple[Received | None, list[Arrival]]:
-    """What the message was answered if it came before, and what is known about each (person's digest, report) it names."""
+    conn: Connection, sender: str, message: str, raw: bytes, named: Sequence[tuple[bytes, bytes]],
+    once: Once | None = None,
+) -> tuple[Received | None, list[Arrival]]:  # fmt: skip
+    """What the message was answered if it came before, and what is known about each (person's digest, report) it names.
+
+    Notes the request's proof (`once`), if it is not noted yet.
+    """
     values = [person for person, _ in named], [report for _, report in named], REPORT, sender, message
-    rows = await conn.fetch(_LOOK, *values, VERSIONS_LOOKED_AT)
+    rows = await fetched(conn, once, _LOOK, _LOOK_NOTING, (*values, VERSIONS_LOOKED_AT))
     _, _, status, receipt, digest, reports, observations = rows[0]
     seen = None
     if status is not None:

@@ -123,7 +123,7 @@ class DataKey:
 
     def with_share(self, share: bytes) -> DataKey:
         """The key of one service: neither this nor the share alone makes it."""
-        return DataKey(hashlib.blake2b(share, key=self._key, digest_size=32, person=b"service").digest())
+        return DataKey(_shared(self._key, share))
 
     def seal(self, plain: bytes, bound_to: bytes, nonce: bytes = b"") -> bytes:
         """`nonce` is for a writer that draws its random bytes for many at once; it must never come again."""
@@ -160,6 +160,10 @@ class DataKey:
         return self._permute(_numbers(len(hashes)).pack(*hashes))
 
 
+def _shared(key: bytes, share: bytes) -> bytes:
+    return hashlib.blake2b(share, key=key, digest_size=32, person=b"service").digest()
+
+
 @lru_cache(maxsize=256)
 def _numbers(count: int) -> struct.Struct:
     """Hashes as blocks to be sealed."""
@@ -185,7 +189,10 @@ class PersonWrap:
 
     def unwrap(self, patient: int, wrapped: bytes) -> DataKey:
         """The person's own key, which seals her details."""
-        return DataKey(self._aead.decrypt(wrapped[:NONCE_BYTES], wrapped[NONCE_BYTES:], patient.to_bytes(8, "big")))
+        return DataKey(self._unwrapped(patient, wrapped))
+
+    def _unwrapped(self, patient: int, wrapped: bytes) -> bytes:
+        return self._aead.decrypt(wrapped[:NONCE_BYTES], wrapped[NONCE_BYTES:], patient.to_bytes(8, "big"))
 
 
 class Wrap(PersonWrap):
@@ -201,8 +208,9 @@ class Wrap(PersonWrap):
         Raises `Destroyed` where its share is gone: she opted out, and thirty days have passed. About a person of before
         0013 the data key seals by itself, until something of hers is deleted.
         """
-        key = self.unwrap(subject.keys[place], subject.wrapped[place])
+        patient = subject.keys[place]
+        key = self._unwrapped(patient, subject.wrapped[place])
         destroyed = subject.destroyed[place] if place < len(subject.destroyed) else ()
-        if destroyed is None:
-            return key
-        return key.with_share(self.shares.share(service, subject.keys[place], destroyed.count(service)))
+        if destroyed is not None:
+            key = _shared(key, self.shares.share(service, patient, destroyed.count(service)))
+        return DataKey(key)

@@ -59,6 +59,7 @@ async def fetched(
     once.noted = True  # before the wait: what the same request asks meanwhile does not note it again
     rows = await conn.fetch(noting_too, *values, *once.values)
     if not rows or not rows[0][0]:
+        once.noted = False  # by this request, that is: whoever meets the refusal on its way asks, and is refused again
         await once.refuse()
     return [tuple(row)[1:] for row in rows]
 

@@ -254,7 +254,7 @@ def _turn(path: Path) -> Iterator[None]:
 
 def _stands(path: Path) -> tuple[int, int]:
     """What tells one state of the file from the next."""
-    found = path.stat()
+    found = os.stat(path)  # noqa: PTH116 - asked with every key; by way of the Path it takes half as long again
     return found.st_ino, found.st_mtime_ns
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import secrets
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -11,13 +12,15 @@ from typing import Any
 
 import pytest
 
-from kjerne.access import Choice, Grant, Label
+from kjerne.access import Choice, Grant, Label, Once
 from kjerne.app import is_synthetic
+from kjerne.errors import Refusal
 from kjerne.exchange import Denied, PatientRef
 from kjerne.fhir.definitions import type_number
 from kjerne.fhir.encode import decode
 from kjerne.services.results.intake import Intake, Taken
 from kjerne.store import followup, messages
+from kjerne.store.proofs import note_values
 
 from .conftest import LAB, NOW, Ward, fresh_number
 
@@ -506,6 +509,30 @@ async def test_a_report_costs_the_same_few_statements_however_many_results_it_ha
     # A look, a beginning, a claim, the chain, the records with what stands beside them, an end. Once the new person, once
     # the facts about her, which are remembered.
     assert counts[6:] == [7, 7, 6, 6, 6, 6]
+
+
+async def test_of_a_request_whose_proof_was_used_nothing_is_filed_and_nothing_kept(
+    ward: Ward, kith: Kith, number: str
+) -> None:
+    async def refuse() -> Any:
+        raise Refusal(401, "used before")
+
+    async def sent(raw: bytes, once: Once) -> Taken:
+        return await ward.house.intake.take(raw, LAB, ward.admit(), once=once)
+
+    await ward.person(number)
+    proofs = [note_values(secrets.token_bytes(16), int(NOW.timestamp())) for _ in range(2)]
+    broken = a_report(kith, number, kith.item(), id_="M-0")[:-30]
+    assert (await sent(a_report(kith, number, kith.item()), Once(proofs[0], refuse))).accepted
+    assert (await sent(broken, Once(proofs[1], refuse))).status == 400
+    stolen = [a_report(kith, number, kith.item(), id_=id_, report=id_) for id_ in ("M-2", "M-3")]
+    for raw, used in itertools.product((*stolen, broken[:-30]), proofs):
+        with pytest.raises(Refusal, match="used before"):
+            await sent(raw, Once(used, refuse))
+    kept = await ward.house.store.pool.fetchval(
+        "SELECT count(*) FROM message_in WHERE message LIKE $1", f"{number[-5:]}%"
+    )
+    assert (kept, len(await opened(ward, number))) == (2, 1)
 
 
 async def test_a_sender_without_the_right_to_file_registers_nobody(ward: Ward, kith: Kith, number: str) -> None:

@@ -18,7 +18,7 @@ from typing import Any, Final
 import msgspec
 import structlog
 
-from kjerne.access import Action, Caller, Grant
+from kjerne.access import Action, Caller, Grant, Once
 from kjerne.clock import Clock
 from kjerne.errors import Fault, Refusal
 from kjerne.exchange import Admit, Denied, PatientRef, Stale, not_filed
@@ -36,6 +36,7 @@ from kjerne.store.chains import Chains, moved
 from kjerne.store.house import Store
 from kjerne.store.people import Identifier, Newcomer, NewPerson
 from kjerne.store.pool import BUSY, GONE, locked
+from kjerne.store.proofs import note
 from kjerne.store.registers import organisation_names
 from kjerne.store.subjects import PersonDetail
 
@@ -115,8 +116,10 @@ class Intake:
         # Messages about one report wait for each other, each with a connection: never with all of them.
         self._turns = asyncio.Semaphore(max(1, settings.pool_size // 2))
 
-    async def take(self, raw: bytes, caller: Caller, admit: Admit, correlation: str = "") -> Taken:
-        """Takes one message from an authenticated sender.
+    async def take(
+        self, raw: bytes, caller: Caller, admit: Admit, correlation: str = "", once: Once | None = None
+    ) -> Taken:
+        """Takes one message from an authenticated sender; notes the request's proof (`once`) before anything is kept.
 
         A fault of our own is logged with its trace under `correlation`, and refuses the message: it stays in the sender's
         queue, to be run again when the fault is mended. Where the database is gone or busy there is no receipt (503), since
@@ -126,9 +129,9 @@ class Intake:
         message = None
         try:
             message = self._read(raw)
-            return await self._file(raw, sender, message, admit)
+            return await self._file(raw, sender, message, admit, once)
         except Refusal as refusal:
-            return await self._reject(raw, sender, message, refusal)
+            return await self._reject(raw, sender, message, refusal, once)
         except GONE as gone:
             log.warning("database gone", correlation=correlation)
             raise Refusal(503, "the database does not answer", todo="Send the message again.") from gone
@@ -141,10 +144,17 @@ class Intake:
                 "a fault of ours stopped this message; it is kept, and can be run again",
                 todo=f"Report correlation id {correlation}." if correlation else "",
             )
-            return await self._reject(raw, sender, message, ours)
+            return await self._reject(raw, sender, message, ours, once)
 
-    async def _reject(self, raw: bytes, sender: str, message: Message | None, refusal: Refusal) -> Taken:
-        """Keeps the message in the rejected queue with its faults, and answers with a receipt that says why."""
+    async def _reject(
+        self, raw: bytes, sender: str, message: Message | None, refusal: Refusal, once: Once | None
+    ) -> Taken:
+        """Keeps the message in the rejected queue with its faults, and answers with a receipt that says why.
+
+        Refused itself where the request's proof was used before: of such a request nothing is kept.
+        """
+        async with self._store.pool.acquire() as conn:
+            await note(conn, once)
         row, taken = await self._rejection(raw, sender, message, refusal)
         async with self._store.pool.acquire() as conn:
             await messages.keep(conn, row)
@@ -177,10 +187,10 @@ class Intake:
         names = {digest_name(report.patient) for report in message.reports} if message else set()
         return [self._digest(name) for name in sorted(names) + sorted(shown_numbers(raw))[:NUMBERS_LIMIT]]
 
-    async def _file(self, raw: bytes, sender: str, message: Message, admit: Admit) -> Taken:
+    async def _file(self, raw: bytes, sender: str, message: Message, admit: Admit, once: Once | None) -> Taken:
         named = [self._named(sender, message, version) for version in chain.versions(message)]
         for attempt in range(3):
-            seen, named, arrivals = await self._looked(raw, sender, message, named)
+            seen, named, arrivals = await self._looked(raw, sender, message, named, once)
             known = _as_before(seen)
             if known is not None:
                 return known
@@ -193,12 +203,12 @@ class Intake:
         raise Refusal(503, "the patient's facts are being changed at this moment", todo="Send the message again.")
 
     async def _looked(
-        self, raw: bytes, sender: str, message: Message, named: Sequence[Named]
+        self, raw: bytes, sender: str, message: Message, named: Sequence[Named], once: Once | None
     ) -> tuple[messages.Received | None, list[Named], list[Arrival]]:
         """What is known of the message and of each report in it; a crowded number gives way to a narrower one."""
         async with self._store.pool.acquire() as conn:
             pairs = [(one.person, one.number) for one in named]
-            seen, arrivals = await look(conn, sender, name_of(message), raw, pairs)
+            seen, arrivals = await look(conn, sender, name_of(message), raw, pairs, once)
             if any(one.crowded for one in arrivals):
                 named = [
                     replace(one, number=one.narrow) if arrival.crowded else one

@@ -34,7 +34,7 @@ class IntakeApi:
 
     def routes(self) -> list[Route]:
         return [
-            Route("POST", "/pps/in", self.take, SCOPE, "json", self.limit_bytes),
+            Route("POST", "/pps/in", self.take, SCOPE, "json", self.limit_bytes, notes_proof=True),
             Route("GET", "/pps/in/rejected", self.rejected, SCOPE, "json"),
             Route("POST", "/pps/in/rejected", self.again, SCOPE, "json"),
             Route("POST", "/pps/in/rejected/{message}", self.again, SCOPE, "json"),
@@ -53,7 +53,7 @@ class IntakeApi:
     async def _taken(self, call: Call, raw: bytes) -> Taken:
         # A message is filed whole, whatever types it becomes, and what it replaces is changed or goes.
         smart.demand_whole(_caller(call), FILED, "cud")
-        return await self.intake.take(raw, _caller(call), call.admit, call.correlation)
+        return await self.intake.take(raw, _caller(call), call.admit, call.correlation, call.once)
 
     async def rejected(self, call: Call) -> Answer:
         """The caller's own rejected messages: id, time, and where what is wrong; nothing of their content."""
