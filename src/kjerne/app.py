@@ -68,8 +68,9 @@ from kjerne.services.results.opening_api import OpeningApi
 from kjerne.services.results.reuse_api import Asker, ReuseApi
 from kjerne.services.smart_configuration import Provider as Told
 from kjerne.services.smart_configuration import SmartConfiguration, no_provider
-from kjerne.services.standards import SERVICE_BY_TYPE, StandardsApi, types_by_service
+from kjerne.services.standards import SERVICE_BY_TYPE, StandardsApi, type_of, types_by_service
 from kjerne.services.standards_import import Crew, StandardsImport
+from kjerne.services.standards_patch import PatchApi
 from kjerne.settings import Settings
 from kjerne.store import registers
 from kjerne.store.bulk import Bulk
@@ -172,6 +173,10 @@ class House:
             self.store.pool, self.store.ids, self.reader, self.store.records, self.finder, self.cursors, parse_json,
             self.parse_search, self.identify,
         )  # fmt: skip
+        patches = PatchApi(
+            self.store.pool, self.store.ids, self.reader, self.store.records, SERVICE_BY_TYPE, types_by_service(), type_of,
+            parse_json, partial(strict_json.parse_list, depth=self.settings.json_depth), self.identify,
+        )  # fmt: skip
         choosing = Choosing(self.store, self.reader, types_by_service())
         consents = ConsentsApi(choosing, self.store.ids, parse_json, self.identify, deletion_of)
         bulk = Bulk(self.store.wrap, self.store.dictionaries, self.store.ids)
@@ -202,6 +207,7 @@ class House:
             # Before the types of records: an event's address has the same shape.
             *access_log.routes(),
             *standards.routes(),
+            *patches.routes(),
             *imports.routes(),
             *ExportsApi(self.store.pool, self.reader, tuple(SERVICE_BY_TYPE), parse_json).routes(),
             *SmartConfiguration(self.told_by_provider, ("/fhir/R4", "/pps/v2"), tuple(SERVICE_BY_TYPE)).routes(),

@@ -38,6 +38,7 @@ def test_a_statement_tells_the_routes_of_its_own_base() -> None:
     assert "DiagnosticReport:result" in observation["searchRevInclude"]
     assert not {"Observation:subject", "Observation:patient"}.intersection(observation.get("searchInclude", ()))
     assert not {"subject", "patient"}.intersection(one["name"] for one in observation["searchParam"])
+    assert "patchFormat" not in made
     security = made["rest"][0]["security"]
     assert security["service"][0]["coding"][0]["code"] == "OAuth"
     assert "DPoP" in security["description"] and "scope" in security["description"]
@@ -50,6 +51,7 @@ def test_versions_and_operations_are_told() -> None:
         ("GET", "/fhir/R4/{type}/{id}"),
         ("GET", "/fhir/R4/{type}/{id}/_history/{version}"),
         ("PUT", "/fhir/R4/{type}/{id}"),
+        ("PATCH", "/fhir/R4/{type}/{id}"),
         ("POST", "/fhir/R4/$import"),
     ]
     made = statement(
@@ -62,6 +64,8 @@ def test_versions_and_operations_are_told() -> None:
     )
     assert check(parse(encode(made)), "CapabilityStatement") == []
     (rest,) = made["rest"]
+    assert "patch" in {one["code"] for one in rest["resource"][0]["interaction"]}
+    assert made["patchFormat"] == ["application/json-patch+json", "application/fhir+json"]
     assert rest["resource"][0]["versioning"] == "versioned-update"
     assert "searchInclude" not in rest["resource"][0]
     assert [one["name"] for one in rest["operation"]] == ["import"]

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime, timedelta
-from email.utils import format_datetime
+from datetime import timedelta
 from typing import Any
 from urllib.parse import urlencode
 from uuid import UUID, uuid4
@@ -15,7 +14,6 @@ import pytest
 from kjerne.access import Label
 from kjerne.fhir.definitions import type_number
 from kjerne.fhir.validate import check
-from kjerne.services.standards import http_date
 from kjerne.wire.json import parse
 from pages.test_live import tab
 from platform_fixture import Answered, Standing, Tree
@@ -556,10 +554,3 @@ def test_metadata_lists_the_interactions(platform: Standing) -> None:
     answer: httpx.Response = platform.http.get(f"{platform.url}/fhir/R4/metadata")
     (found,) = [one for one in answer.json()["rest"][0]["resource"] if one["type"] == "Observation"]
     assert {one["code"] for one in found["interaction"]} >= {"read", "vread", "create", "update", "search-type"}
-
-
-def test_a_moment_is_written_as_http_has_it() -> None:
-    first = datetime(2000, 2, 29, 23, 59, 59, 999_999, tzinfo=UTC)
-    for step in range(400):
-        moment = first + step * timedelta(days=27, hours=5, seconds=61)
-        assert http_date(moment) == format_datetime(moment, usegmt=True)

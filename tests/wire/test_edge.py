@@ -196,12 +196,19 @@ def followed_by_another(platform: Standing, made: str) -> Iterator[tuple[Sent, S
         headers = FHIR | {"if-match": f'W/"{version}"'}
         return Sent("PUT /fhir/R4/{type}/{id}", f"/fhir/R4/Observation/{made}", "lab", "", body, headers, answered)
 
+    def patch(op: str, status: str, version: int, answered: int = 200) -> Sent:
+        body = json.dumps([{"op": op, "path": "/status", "value": status}]).encode()
+        headers = {"content-type": "application/json-patch+json", "if-match": f'W/"{version}"'}
+        return Sent("PATCH /fhir/R4/{type}/{id}", f"/fhir/R4/Observation/{made}", "lab", "", body, headers, answered)
+
     taken = Sent("POST /pps/in", "/pps/in", "lab", "", a_message(platform), XML)
     yield taken, replace(taken, body=a_message(platform))
     created = Sent("POST /fhir/R4/{type}", "/fhir/R4/Observation", "lab", body=line, headers=FHIR, status=201)
     yield created, replace(created, body=line.replace(b"140", b"141"))
     yield put("amended", 1), put("corrected", 2)
     yield put("corrected", 1, 412), put("corrected", 2)
+    yield patch("replace", "amended", 2), patch("replace", "corrected", 3)
+    yield patch("test", "final", 3, 409), patch("replace", "corrected", 3)
     yield from of_choices(platform)
 
 

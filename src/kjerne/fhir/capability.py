@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from kjerne.exchange import PUBLIC, SESSION, Route
+from kjerne.fhir import json_patch
 from kjerne.fhir.definitions import TYPES
 from kjerne.fhir.searchparams import COLUMN_CODES, SUBJECT_CODES, SearchParameter, parameters
 
@@ -26,6 +27,7 @@ SECURITY_SERVICE: Final = "http://terminology.hl7.org/CodeSystem/restful-securit
 OPERATIONS: Final = "http://kjerne.example/fhir/OperationDefinition/"
 ONLY: Final = {"Consent": frozenset({"status"})}
 """Types that are not looked through by every parameter of theirs, and what they are looked through by."""
+PATCH_FORMATS: Final = (json_patch.MEDIA_TYPE, "application/fhir+json")
 _ORDER: Final = tuple(dict.fromkeys(_INTERACTIONS.values()))
 
 
@@ -58,6 +60,7 @@ def statement(
     operations = _operations(told, base)
     if operations:
         rest["operation"] = [{"name": name, "definition": OPERATIONS + name} for name in operations]
+    told_of_patches = {"patchFormat": list(PATCH_FORMATS)} if any("patch" in one for one in found.values()) else {}
     return {
         "resourceType": "CapabilityStatement",
         "status": "active",
@@ -67,6 +70,7 @@ def statement(
         "implementation": {"description": "kjerne", "url": url},
         "fhirVersion": "4.0.1",
         "format": ["application/fhir+json", "json"],
+        **told_of_patches,
         "rest": [rest],
     }
 

@@ -22,15 +22,16 @@ def check_accepted(call: Call) -> None:
 
 def check_sent(call: Call) -> None:
     """`Refusal` 415 where a body says that it is something else than JSON."""
-    if _media_type(call.headers.get("content-type", "")) not in ("", *JSON):
+    if media_type(call.headers.get("content-type", "")) not in ("", *JSON):
         says = "a resource is sent as application/fhir+json"
         raise Refusal(415, says, where="content-type", code="not-supported")
 
 
 def _is_taken(part: str) -> bool:
     weights = (one.strip() for one in part.split(";")[1:])
-    return _media_type(part) in _TAKEN and not any(one.startswith("q=") and not one[2:].strip("0.") for one in weights)
+    return media_type(part) in _TAKEN and not any(one.startswith("q=") and not one[2:].strip("0.") for one in weights)
 
 
-def _media_type(text: str) -> str:
+def media_type(text: str) -> str:
+    """The type of a header without its parameters."""
     return text.partition(";")[0].strip().lower()

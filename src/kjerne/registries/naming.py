@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
+from kjerne.access import Grant
 from kjerne.errors import Refusal
 from kjerne.exchange import Call, PatientRef
 from kjerne.fhir.searchparams import parameters
@@ -70,6 +71,20 @@ def check_kept(name: str, before: Mapping[str, Any], after: Mapping[str, Any]) -
             422, "the update names another subject than the version before", where=f"{name}.subject",
             todo="Mark this record entered-in-error and file the result on whom it is about.",
         )  # fmt: skip
+
+
+def check_subject(tree: Mapping[str, Any], grant: Grant, identify: Callable[[str], PatientRef]) -> None:
+    """`Refusal` 422 where a resource names another person in its body than the one whose record it would be in."""
+    number = number_in(tree)
+    if number and identify(number).digest not in grant.subject.digests:
+        raise Refusal(422, "the body is about another person", where=f"{tree['resourceType']}.subject.identifier")
+
+
+def check_header(call: Call, grant: Grant, identify: Callable[[str], PatientRef]) -> None:
+    """`Refusal` 422 where the header names another than a record is about: a mistake, and no header is demanded there."""
+    number = call.headers.get("person-id", "")
+    if number and identify(number).digest not in grant.subject.digests:
+        raise Refusal(422, "the header names another person than the record is about", where="person-id")
 
 
 def _faces(tree: Mapping[str, Any]) -> set[tuple[str, str]]:

@@ -6,41 +6,46 @@ in the body's `subject.identifier`; never in an address, so a search with a pers
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
-from datetime import datetime
+from collections.abc import Callable
+from dataclasses import dataclass
 from functools import cache, partial
 from typing import Any, Final
 from uuid import UUID
 
 from kjerne.access import Grant
-from kjerne.errors import Fault, Refusal
+from kjerne.errors import Refusal
 from kjerne.exchange import Answer, Call, Denied, Pairs, PatientRef, Route, granted, not_filed
 from kjerne.fhir import smart
 from kjerne.fhir.bundle import FURTHER, Version, history, search_line, searchset, self_url
-from kjerne.fhir.corrections import corrects
 from kjerne.fhir.dates import Interval, interval
 from kjerne.fhir.definitions import type_name, type_number
-from kjerne.fhir.encode import decode
 from kjerne.fhir.index import index
+from kjerne.fhir.interaction import (
+    VERSION,
+    Made,
+    absent,
+    answer_of,
+    demanded_version,
+    hidden_as_absent,
+    unchanged,
+    version_headers,
+)
 from kjerne.fhir.negotiation import check_accepted, check_sent
+from kjerne.fhir.prefer import lenient
 from kjerne.fhir.search import Search
-from kjerne.fhir.splice import served, splice
 from kjerne.fhir.subset import shown
-from kjerne.fhir.validate import check
 from kjerne.registries.identifiers import stands_in
-from kjerne.registries.naming import check_kept, check_names, number_in, patient_of
+from kjerne.registries.naming import check_header, check_subject, number_in, patient_of
 from kjerne.registries.withholding import kinds_of, withheld
 from kjerne.store import marking
+from kjerne.store.changing import Changer, Next, check_valid
 from kjerne.store.cursors import Cursors, token_in
 from kjerne.store.finding import Finder
-from kjerne.store.followup import tell_readers
 from kjerne.store.limits import must_hold
 from kjerne.store.pool import Pool
 from kjerne.store.reading import History, Reader, Record, Span
-from kjerne.store.records import Change, Records, Written
+from kjerne.store.records import Change, Current, Records, Written
 from kjerne.store.sealed_id import SealedIds
 
 BASE: Final = "/fhir/R4"
@@ -67,9 +72,6 @@ RESOURCE_LIMIT_BYTES: Final = 2_000_000
 OF_A_READ: Final = frozenset({"_format", "_pretty", "_summary", "_elements"})
 """What R4 http.html lets a read ask for beside the resource."""
 OF_A_HISTORY: Final = OF_A_READ | {"_count", "_since", "_at"}
-_VERSION: Final = re.compile(r"[1-9][0-9]{0,8}")
-_DAYS: Final = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
-_MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 
 @dataclass(frozen=True)
@@ -110,8 +112,8 @@ class StandardsApi:
         record = await self._hidden_as_absent(call, id_, "read", use)
         if record is None:
             raise absent(call)
-        if call.headers.get("if-none-match") == etag(record.version):
-            return Answer(304, headers=_version_headers(record.version, record.at))
+        if unchanged(call.headers, record.version, record.at):
+            return Answer(304, headers=version_headers(record.version, record.at))
         return _as_asked(record, asked)
 
     async def vread(self, call: Call) -> Answer:
@@ -119,7 +121,7 @@ class StandardsApi:
         type_, id_ = self._place(call, "r")
         asked = self._asked_to_see(call)
         text = call.parameters["version"]
-        if not _VERSION.fullmatch(text):
+        if not VERSION.fullmatch(text):
             raise absent(call)
 
         async def use(grant: Grant) -> Record | None:
@@ -178,7 +180,7 @@ class StandardsApi:
         token = token_in((*call.query, *call.form))
         patient = self._patient(call)
         # A page link goes on with a search that was taken before, lenient or not.
-        lenient = token is not None or _lenient(call)
+        passing_over = token is not None or lenient(call.headers)
         if call.body:
             raise Refusal(415, "a search is sent as application/x-www-form-urlencoded", where="content-type")
         if token is not None and pairs:
@@ -189,7 +191,7 @@ class StandardsApi:
             if token is not None:
                 cursor = self.cursors.open(token, grant, f"{BASE}/{name}")
                 asked, after = tuple((key, value) for key, value in cursor.pairs), cursor.after
-            search = self.parse_search(name, asked, lenient)
+            search = self.parse_search(name, asked, passing_over)
             async with self.pool.acquire() as conn:
                 page = await self.finder.search(conn, grant, search, after=after)
             base, address = f"{call.base_url}{BASE}", f"{call.base_url}{call.path}".removesuffix("/_search")
@@ -222,7 +224,7 @@ class StandardsApi:
 
         async def use(grant: Grant) -> Written:
             must_hold(call.caller, type_, indexed.tokens, "c")
-            self._check_subject(grant, tree)
+            check_subject(tree, grant, self.identify)
             async with self.pool.acquire() as conn:
                 id_ = self.ids.make(grant.subject.patient)
                 change = Change(type_, id_, call.body, indexed, shut.labels, shut.opens, kinds=kinds)
@@ -246,60 +248,43 @@ class StandardsApi:
         `If-Match` is demanded, so no update is lost unseen. To any other sender the resource is absent. Who had read what
         the new version corrects or takes back is told, as of a correction that comes as a message.
         """
-        type_, id_ = self._place(call, "u")
+        named = type_, id_ = self._place(call, "u")
         name = call.parameters["type"]
         tree = self._checked(call, name)
         if tree.get("id") != call.parameters["id"]:
             raise Refusal(400, "the id in the body is not the id in the address", where=f"{name}.id")
-        expected = _expected(call.headers)
-        shut = withheld(tree, call.at)
-        change = Change(type_, id_, call.body, index(tree), expected=expected, kinds=kinds_of(tree))
+        expected = demanded_version(call.headers)
+        version = Next.of(call.body, tree, call.at)
 
-        async def use(grant: Grant) -> list[Written] | None:
-            must_hold(call.caller, type_, change.indexed.tokens, "u")
-            async with self.pool.acquire() as conn, conn.transaction():
-                marks = await self.records.marks(conn, grant, type_, id_)
-                if marks is None:
-                    return None
+        async def use(grant: Grant) -> Written | None:
+            must_hold(call.caller, type_, version.indexed.tokens, "u")
+
+            def make(_: Current) -> Next:
                 # Only to the one who filed it: to anybody else this would tell whose record it is.
-                self._check_subject(grant, tree)
-                self._check_header(grant, call)
-                current = await self.records.present(conn, grant, [change])
-                before = decode(current[type_, id_].raw)
-                check_kept(name, before, tree)
-                labels, opens = shut.after(*marks)
-                made = replace(change, labels=labels, release_at=opens, corrects=corrects(before, tree))
-                put = partial(self.records.put, conn, grant, [made])
-                written = await marking.filing(conn, grant, self.reader, types_by_service()[grant.service], put)
-                if made.corrects:
-                    await tell_readers(conn, grant, "corrected", [(w.type, w.id, w.version) for w in written])
-                return written
+                check_subject(tree, grant, self.identify)
+                check_header(call, grant, self.identify)
+                return version
+
+            changer = Changer(self.records, self.reader, types_by_service()[grant.service])
+            async with self.pool.acquire() as conn, conn.transaction():
+                changed = await changer.change(conn, grant, named, expected, make)
+            return changed[1] if changed else None
 
         written = await self._hidden_as_absent(call, id_, "file", use)
         if written is None:
             raise absent(call)
-        return self._written(call, written[0], 200)
+        return self._written(call, written, 200)
 
     def _checked(self, call: Call, name: str) -> dict[str, Any]:
         check_accepted(call)
         check_sent(call)
         tree = self.parse_json(call.body)
-        if tree.get("resourceType") != name:
-            raise Refusal(400, f"the body is not a {name}", where="resourceType")
-        faults: tuple[Fault, ...] = tuple(check(tree, name))
-        if faults:
-            raise Refusal(422, faults[0].says, where=faults[0].where, code="invalid", faults=faults[1:])
-        check_names(call.body, tree)
+        check_valid(call.body, tree, name)
         return tree
 
     def _written(self, call: Call, written: Written, status: int) -> Answer:
-        name = call.parameters["type"]
-        location = f"{call.base_url}{BASE}/{name}/{written.id}/_history/{written.version}"
-        headers = (("location", location), *_version_headers(written.version, written.at))
-        if "return=minimal" in call.headers.get("prefer", ""):
-            return Answer(status, headers=headers)
-        body = served(call.body, splice(call.body), str(written.id), written.version, written.at)
-        return Answer(status, body, headers=headers)
+        made = Made(str(written.id), written.version, written.at, call.body)
+        return answer_of(call, BASE, made, status, f"version {written.version} was written")
 
     def _asked_to_see(self, call: Call) -> Search | None:
         """What of a resource a read asks for, None for all of it. `Refusal` 400 for a parameter that no read has."""
@@ -336,31 +321,10 @@ class StandardsApi:
         in_body = "" if call.headers.get("person-id") else number
         return patient_of(call, self.identify, in_body, *in_form)
 
-    def _check_subject(self, grant: Grant, tree: Mapping[str, Any]) -> None:
-        """A record that names one person in its body is not filed on another."""
-        number = number_in(tree)
-        if number and self.identify(number).digest not in grant.subject.digests:
-            raise Refusal(422, "the body is about another person", where=f"{tree['resourceType']}.subject.identifier")
-
-    def _check_header(self, grant: Grant, call: Call) -> None:
-        """An update is about whom the record is about; a header that names another is a mistake, and none is demanded."""
-        number = call.headers.get("person-id", "")
-        if number and self.identify(number).digest not in grant.subject.digests:
-            raise Refusal(422, "the header names another person than the record is about", where="person-id")
-
     async def _hidden_as_absent(self, call: Call, id_: UUID, action: Any, use: Any) -> Any:
-        patient = PatientRef(key=self.ids.patient(id_))
-        name, letter = call.parameters["type"], "u" if action == "file" else "r"
-        try:
-            return await granted(
-                call.admit, patient, SERVICE_BY_TYPE[name], action, use, basis=_basis(call), proven=True,
-                piece=f"{name}.{letter}",
-            )  # fmt: skip
-        except Denied as denied:
-            smart.demand(call.caller, name, letter)
-            if denied.denial.of_caller:
-                raise
-            return None
+        patient, service = PatientRef(key=self.ids.patient(id_)), SERVICE_BY_TYPE[call.parameters["type"]]
+        letter = "u" if action == "file" else "r"
+        return await hidden_as_absent(call, patient, service, action, letter, use, basis=_basis(call))
 
 
 def type_of(name: str) -> int:
@@ -370,17 +334,9 @@ def type_of(name: str) -> int:
     return type_number(name)
 
 
-def absent(call: Call) -> Refusal:
-    return Refusal(404, f"no {call.parameters['type']} with this id that you may see", where="id")
-
-
-def _lenient(call: Call) -> bool:
-    return "handling=lenient" in call.headers.get("prefer", "")
-
-
 def _known(call: Call, pairs: Pairs, names: frozenset[str]) -> Pairs:
     """The parameters of an address that is no search; `Refusal` 400 for any other, which lenient handling passes over."""
-    if not _lenient(call) and any(name not in names for name, _ in pairs):
+    if not lenient(call.headers) and any(name not in names for name, _ in pairs):
         takes = ", ".join(sorted(names))
         raise Refusal(
             400, f"this address takes {takes} and no other parameter", where="query", code="not-supported",
@@ -414,7 +370,7 @@ def _not_alone() -> Refusal:
 def _as_asked(record: Record, asked: Search | None) -> Answer:
     """A resource, or as much of it as was asked for."""
     body = record.served if asked is None else shown(record.served, asked)
-    return Answer(200, body, headers=_version_headers(record.version, record.at))
+    return Answer(200, body, headers=version_headers(record.version, record.at))
 
 
 def _told(call: Call, found: History, search: Search) -> list[Version]:
@@ -425,30 +381,6 @@ def _told(call: Call, found: History, search: Search) -> list[Version]:
         )
         for one in found.versions
     ]  # fmt: skip
-
-
-def etag(version: int) -> str:
-    return f'W/"{version}"'
-
-
-def http_date(at: datetime) -> str:
-    """A moment (in UTC, as every row's is) as HTTP writes it (RFC 9110 section 5.6.7); English whatever the locale."""
-    day, month = _DAYS[at.weekday()], _MONTHS[at.month - 1]
-    return f"{day}, {at.day:02} {month} {at.year:04} {at.hour:02}:{at.minute:02}:{at.second:02} GMT"
-
-
-def _version_headers(version: int, at: datetime) -> Pairs:
-    return (("etag", etag(version)), ("last-modified", http_date(at)))
-
-
-def _expected(headers: Mapping[str, str]) -> int:
-    text = headers.get("if-match", "").strip().removeprefix("W/").strip('"')
-    if not _VERSION.fullmatch(text):
-        raise Refusal(
-            428 if not text else 400, "the version you change is missing", where="If-Match",
-            todo='Read the record and send its ETag, such as W/"3".', code="required",
-        )  # fmt: skip
-    return int(text)
 
 
 def _named(record: Record) -> str:

@@ -52,14 +52,14 @@ def narrowed(grant: Grant, keys: Keys, statement: str, after: str, values: Seque
     return statement.replace(after, after + condition(grant, keys, add), 1), all_values
 
 
-def of_one(grant: Grant, key: Keys, statement: str, values: list[Any]) -> str:
+def of_one(grant: Grant, key: Keys, statement: str, values: list[Any], letter: str = "u") -> str:
     """A statement about one record that is to be changed, ended by the token's conditions; their values are added."""
 
     def add(value: Any) -> str:
         values.append(value)
         return f"${len(values)}"
 
-    return statement + condition(grant, key, add, "u")
+    return statement + condition(grant, key, add, letter)
 
 
 def must_hold(caller: Caller | None, type_: int, tokens: Collection[int], letter: str) -> None:

@@ -55,6 +55,14 @@ class Present(NamedTuple):
     release_at: datetime | None
 
 
+class Current(NamedTuple):
+    """The version of a record that stands now: the bytes as received, its number, and when it came."""
+
+    raw: bytes
+    version: int
+    at: datetime
+
+
 class Written(NamedTuple):
     """What came of a change."""
 
@@ -93,7 +101,7 @@ AND EXISTS (
       WHERE h.patient = $1 AND h.type = $2 AND h.id = $3 AND h.version = 1), r.at))"""
 
 _BODIES = """
-SELECT r.type, r.id, r.dictionary, r.body, r.labels, r.release_at
+SELECT r.type, r.id, r.dictionary, r.body, r.labels, r.release_at, r.version, r.at
 FROM record r JOIN unnest($2::smallint[], $3::uuid[]) AS n(type, id) USING (type, id)
 WHERE r.patient = $1 AND r.labels & $4 = 0"""
 
@@ -209,27 +217,39 @@ class Records:
         absent, so that a report that comes back is written anew.
         """
         named = [change.type for change in changes], [change.id for change in changes]
-        rows = await conn.fetch(_BODIES, grant.subject.patient, *named, int(Label.WITHDRAWN))
+        return {
+            (type_, id_): Present(raw, Label(labels & ~CARRIED_LABELS), moment(release_at))
+            for type_, id_, raw, labels, release_at, _, _ in await self._bodies(conn, grant, *named)
+        }
+
+    async def current(self, conn: Connection, grant: Grant, type_: int, id_: UUID) -> Current:
+        """As `present`, of one record that is there."""
+        ((_, _, raw, _, _, version, at),) = await self._bodies(conn, grant, [type_], [id_])
+        return Current(raw, version, at)
+
+    async def _bodies(
+        self, conn: Connection, grant: Grant, types: Sequence[int], ids: Sequence[UUID]
+    ) -> list[tuple[Any, ...]]:
+        rows = await conn.fetch(_BODIES, grant.subject.patient, types, ids, int(Label.WITHDRAWN))
         key = self.key(grant)
-        found = {}
-        for type_, id_, dictionary, body, labels, release_at in rows:
+        found = []
+        for type_, id_, dictionary, body, *rest in rows:
             _, packed = parted(dictionary, key.open(body, bound(grant.subject.patient, type_, id_)))
-            raw = split(self._dictionaries.grow(dictionary, packed))[0]
-            found[type_, id_] = Present(raw, Label(labels & ~CARRIED_LABELS), moment(release_at))
+            found.append((type_, id_, split(self._dictionaries.grow(dictionary, packed))[0], *rest))
         return found
 
     async def marks(
-        self, conn: Connection, grant: Grant, type_: int, id_: UUID
+        self, conn: Connection, grant: Grant, type_: int, id_: UUID, letter: str = "u"
     ) -> tuple[Label, datetime | None] | None:
         """What withholds a current record that the caller's organisation filed: its next version is withheld no less.
 
-        None where there is no such record, it was withdrawn, or another source filed it. Holds the patient's row (call
-        in a transaction).
+        None where there is no such record, it was withdrawn, or another source filed it, or the token's SMART scopes do not
+        leave this `letter` of it. Holds the patient's row (call in a transaction).
         """
         await hold(conn, grant)
         source = grant.caller.organisation, grant.caller.client
         values = [grant.subject.patient, type_, id_, int(Label.WITHDRAWN), audit.GIVEN, *source]
-        statement = limits.of_one(grant, self.key(grant), _MARKS, values)
+        statement = limits.of_one(grant, self.key(grant), _MARKS, values, letter)
         row = await conn.fetchrow(statement, *values)
         return (Label(row["labels"]), moment(row["release_at"])) if row else None
 
@@ -276,7 +296,7 @@ class Records:
         for change in changes:
             current = versions[change.type, change.id][0]
             limits.must_hold(grant.caller, change.type, change.indexed.tokens, "u" if current else "c")
-            _expect(change, current)
+            expect(change.expected, current)
         return [Written(one.type, one.id, versions[one.type, one.id][1], grant.at) for one in changes]
 
     async def remove(self, conn: Connection, grant: Grant, named: Sequence[tuple[int, UUID]]) -> list[Written]:
@@ -291,11 +311,12 @@ class Records:
         return gone
 
 
-def _expect(change: Change, current: int) -> None:
-    if change.expected is not None and change.expected != current:
+def expect(expected: int | None, current: int) -> None:
+    """`Refusal` 412 where a change was made against another version than the current one."""
+    if expected is not None and expected != current:
         raise Refusal(
             412,
-            f"the record is at version {current}, not {change.expected}",
+            f"the record is at version {current}, not {expected}",
             where="If-Match",
             todo="Read it again and send your change against the current version.",
         )

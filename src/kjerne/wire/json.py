@@ -49,16 +49,27 @@ class _Twice(Exception):
 
 def parse(raw: bytes, *, depth: int = 64, limit_bytes: int = 1_000_000) -> dict[str, Any]:
     """Read one JSON object. Raises `Refusal` (400; 413 over the limit) naming line and column, never the content."""
+    tree: dict[str, Any] = _parsed(raw, dict, depth, limit_bytes)
+    return tree
+
+
+def parse_list(raw: bytes, *, depth: int = 64, limit_bytes: int = 1_000_000) -> list[Any]:
+    """As `parse`, for the one body that is a JSON array (RFC 6902)."""
+    tree: list[Any] = _parsed(raw, list, depth, limit_bytes)
+    return tree
+
+
+def _parsed(raw: bytes, kind: type, depth: int, limit_bytes: int) -> Any:
     if len(raw) > limit_bytes:
         raise Refusal(413, f"The body is larger than {limit_bytes} bytes.", todo="Send it in smaller parts.")
     text = _decoded(raw)
     if text.count("{") + text.count("[") > depth:
         _check_depth(text, depth)
-    tree = _quick(raw)
-    return _strict(text) if tree is None else tree
+    tree = _quick(raw, kind)
+    return _strict(text, kind) if tree is None else tree
 
 
-def _quick(raw: bytes) -> dict[str, Any] | None:
+def _quick(raw: bytes, kind: type) -> Any:
     """The tree where the bytes are plain enough that they show by themselves what the strict reader would find.
 
     A quicker reader passes over a name that comes twice and takes any number. But a tree that, written anew, gives `raw`
@@ -68,12 +79,12 @@ def _quick(raw: bytes) -> dict[str, Any] | None:
         return None
     try:
         tree = _READER.decode(raw)
-        return tree if type(tree) is dict and _WRITER.encode(tree) == raw else None
+        return tree if type(tree) is kind and _WRITER.encode(tree) == raw else None
     except (msgspec.MsgspecError, UnicodeError, RecursionError, _Unfit):
         return None
 
 
-def _strict(text: str) -> dict[str, Any]:
+def _strict(text: str, kind: type) -> Any:
     if _HALF.search(text):
         _check_surrogates(text)
     try:
@@ -84,8 +95,9 @@ def _strict(text: str) -> dict[str, Any]:
         _refuse(error.says, text, _find(text, error.token))
     except _Twice:
         _refuse_twice(text)
-    if type(tree) is not dict:
-        raise Refusal(400, "The body must be one JSON object.", where="line 1", code="structure")
+    if type(tree) is not kind:
+        wanted = "object" if kind is dict else "array"
+        raise Refusal(400, f"The body must be one JSON {wanted}.", where="line 1", code="structure")
     return tree
 
 

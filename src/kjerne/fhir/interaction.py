@@ -1,0 +1,140 @@
+"""What the interactions with one resource have in common over HTTP: versions as ETags, conditions, what comes back.
+
+Sources: R4 http.html#concurrency and #cread, RFC 9110 section 13.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import datetime
+from email.utils import parsedate_to_datetime
+from typing import Final, NamedTuple, TypeVar
+
+from kjerne.access import Action, Grant
+from kjerne.errors import Refusal
+from kjerne.exchange import Answer, Call, Denied, Pairs, PatientRef, granted
+from kjerne.fhir import smart
+from kjerne.fhir.encode import encode
+from kjerne.fhir.prefer import wanted
+from kjerne.fhir.splice import served, splice
+
+VERSION: Final = re.compile(r"[1-9][0-9]{0,8}", re.ASCII)
+_TAG: Final = re.compile(r'\s*(?:W/)?"?([^",]*)"?\s*')
+_DAYS: Final = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+_MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+
+T = TypeVar("T")
+
+
+def etag(version: int) -> str:
+    return f'W/"{version}"'
+
+
+def http_date(at: datetime) -> str:
+    """A moment (in UTC, as every row's is) as HTTP writes it (RFC 9110 section 5.6.7); English whatever the locale."""
+    day, month = _DAYS[at.weekday()], _MONTHS[at.month - 1]
+    return f"{day}, {at.day:02} {month} {at.year:04} {at.hour:02}:{at.minute:02}:{at.second:02} GMT"
+
+
+def version_headers(version: int, at: datetime) -> Pairs:
+    return (("etag", etag(version)), ("last-modified", http_date(at)))
+
+
+def sent_version(headers: Mapping[str, str]) -> int | None:
+    """The version that `If-Match` demands, None where there is no such header; `Refusal` 400 for what is no version."""
+    text = headers.get("if-match", "").strip().removeprefix("W/").strip('"')
+    if not text:
+        return None
+    if not VERSION.fullmatch(text):
+        raise _no_version(400)
+    return int(text)
+
+
+def demanded_version(headers: Mapping[str, str]) -> int:
+    """As `sent_version`, where a change may not do without: `Refusal` 428."""
+    version = sent_version(headers)
+    if version is None:
+        raise _no_version(428)
+    return version
+
+
+def _no_version(status: int, headers: Pairs = ()) -> Refusal:
+    return Refusal(
+        status, "the version you change is missing", where="If-Match",
+        todo='Read the record and send its ETag, such as W/"3".', code="required", headers=headers,
+    )  # fmt: skip
+
+
+def unseen(version: int) -> Refusal:
+    """Said of a record that is there and would be changed by who does not say that she has seen it; its ETag goes along."""
+    return _no_version(428, (("etag", etag(version)),))
+
+
+def unchanged(headers: Mapping[str, str], version: int, at: datetime) -> bool:
+    """Whether a conditional read needs no answer (304): `If-None-Match`, else `If-Modified-Since` (RFC 9110 section 13.2.2).
+
+    A date that is none is passed over, as section 13.1.3 says.
+    """
+    if (tags := headers.get("if-none-match")) is not None:
+        return tags.strip() == "*" or str(version) in {one[1] for one in _TAG.finditer(tags)}
+    try:
+        since = parsedate_to_datetime(headers.get("if-modified-since", ""))
+    except ValueError:
+        return False
+    # Last-Modified has whole seconds, and is what the caller sends back.
+    return since.tzinfo is not None and at.replace(microsecond=0) <= since
+
+
+def absent(call: Call) -> Refusal:
+    return Refusal(404, f"no {call.parameters['type']} with this id that you may see", where="id")
+
+
+async def hidden_as_absent(
+    call: Call, patient: PatientRef, service: str, action: Action, letter: str,
+    use: Callable[[Grant], Awaitable[T]], *, basis: str = "",
+) -> T | None:  # fmt: skip
+    """What `use` gives for the record of an address, or None where the law gives nothing: refused and absent are one.
+
+    `letter` of `cruds` is what the token's SMART scopes must leave of the type. What is wrong with the caller is said.
+    """
+    name = call.parameters["type"]
+    try:
+        return await granted(
+            call.admit, patient, service, action, use, basis=basis, proven=True, piece=f"{name}.{letter}"
+        )
+    except Denied as denied:
+        smart.demand(call.caller, name, letter)
+        if denied.denial.of_caller:
+            raise
+        return None
+
+
+class Made(NamedTuple):
+    """A version that a write has made, or met: where it lies, when it came, and its bytes (empty where they do not leave)."""
+
+    id: str
+    version: int
+    at: datetime
+    raw: bytes = b""
+
+
+def answer_of(call: Call, base: str, made: Made, status: int, says: str) -> Answer:
+    """The answer to a write, as much of it as `Prefer` asks for: the resource, nothing, or `says` in an OperationOutcome.
+
+    Where nobody says, it is the resource, or `says` where its bytes do not leave.
+    """
+    name, want = call.parameters["type"], wanted(call.headers)
+    location = f"{call.base_url}{base}/{name}/{made.id}/_history/{made.version}"
+    headers = (("location", location), *version_headers(made.version, made.at))
+    if want == "minimal":
+        return Answer(status, headers=headers)
+    if want == "OperationOutcome" or not made.raw:
+        return Answer(status, told(says), headers=headers)
+    return Answer(status, served(made.raw, splice(made.raw), made.id, made.version, made.at), headers=headers)
+
+
+def told(says: str) -> bytes:
+    """An OperationOutcome for what went well."""
+    issue = {"severity": "information", "code": "informational", "diagnostics": says}
+    return encode({"resourceType": "OperationOutcome", "issue": [issue]})

@@ -1,0 +1,115 @@
+"""PATCH of one record: a JSON Patch or a FHIRPath Patch, through the same door as an update (R4 http.html#patch).
+
+The patch is read before anybody is looked for, and applied to the record as it is served, while no other writer can reach it.
+What comes out is validated as any body is, and is kept as a version of its own: new bytes, with the digits that were sent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from kjerne.access import Grant
+from kjerne.errors import Refusal
+from kjerne.exchange import Answer, Call, PatientRef, Route
+from kjerne.fhir import fhirpath_patch, json_patch, smart
+from kjerne.fhir.capability import PATCH_FORMATS
+from kjerne.fhir.encode import decode, encode
+from kjerne.fhir.interaction import Made, absent, answer_of, demanded_version, hidden_as_absent
+from kjerne.fhir.negotiation import JSON, check_accepted, media_type
+from kjerne.fhir.splice import served, splice
+from kjerne.fhir.validate import check
+from kjerne.registries.naming import check_header, check_subject
+from kjerne.store.changing import Changer, Next, check_valid
+from kjerne.store.pool import Pool
+from kjerne.store.reading import Reader
+from kjerne.store.records import Current, Records, Written
+from kjerne.store.sealed_id import SealedIds
+
+BASE: Final = "/fhir/R4"
+SCOPE: Final = "nhn:pps/provesvar-write"
+PATCH_LIMIT_BYTES: Final = 1_000_000
+Tree = dict[str, Any]
+Patch = Callable[[Tree], Any]
+
+
+@dataclass(frozen=True)
+class PatchApi:
+    """The handler. `served` says which service's law holds for a type, `types` what each service keeps."""
+
+    pool: Pool
+    ids: SealedIds
+    reader: Reader
+    records: Records
+    served: Mapping[str, str]
+    types: Mapping[str, Sequence[int]]
+    type_of: Callable[[str], int]
+    parse_json: Callable[[bytes], Tree]
+    parse_list: Callable[[bytes], list[Any]]
+    identify: Callable[[str], PatientRef]
+
+    def routes(self) -> list[Route]:
+        return [Route("PATCH", BASE + "/{type}/{id}", self.patch, SCOPE, "fhir", PATCH_LIMIT_BYTES)]
+
+    async def patch(self, call: Call) -> Answer:
+        """A new version of a record, from the organisation that filed it; `If-Match` is demanded, as of an update."""
+        name = call.parameters["type"]
+        type_ = self.type_of(name)
+        check_accepted(call)
+        patch = self._read(call)
+        expected = demanded_version(call.headers)
+        id_ = self.ids.parse(call.parameters["id"])
+        if id_ is None:
+            smart.demand(call.caller, name, "u")
+            raise absent(call)
+
+        async def use(grant: Grant) -> tuple[Next, Written] | None:
+            def make(current: Current) -> Next:
+                check_header(call, grant, self.identify)
+                return self._patched(call, grant, current, patch)
+
+            changer = Changer(self.records, self.reader, self.types[grant.service])
+            async with self.pool.acquire() as conn, conn.transaction():
+                return await changer.change(conn, grant, (type_, id_), expected, make)
+
+        patient = PatientRef(key=self.ids.patient(id_))
+        changed = await hidden_as_absent(call, patient, self.served[name], "file", "u", use)
+        if changed is None:
+            raise absent(call)
+        after, written = changed
+        made = Made(str(written.id), written.version, written.at, after.raw)
+        return answer_of(call, BASE, made, 200, f"version {written.version} was written")
+
+    def _read(self, call: Call) -> Patch:
+        """The patch of a body, by what it says that it is; `Refusal` 415 for any other."""
+        sent = media_type(call.headers.get("content-type", ""))
+        if sent == json_patch.MEDIA_TYPE:
+            operations = json_patch.read(self.parse_list(call.body))
+            return lambda tree: json_patch.apply(tree, operations)
+        if sent in JSON:
+            parameters = self.parse_json(call.body)
+            if faults := check(parameters, "Parameters"):
+                raise Refusal(400, faults[0].says, where=faults[0].where, code="invalid", faults=tuple(faults[1:]))
+            steps = fhirpath_patch.read(parameters)
+            if not steps:
+                raise Refusal(400, "the patch has no operation", where="Parameters.parameter", code="required")
+            return lambda tree: fhirpath_patch.apply(tree, steps)
+        takes = f"{json_patch.MEDIA_TYPE}, or application/fhir+json (Parameters)"
+        raise Refusal(
+            415, f"a patch is sent as {takes}", where="content-type", code="not-supported",
+            headers=(("accept-patch", ", ".join(PATCH_FORMATS)),),
+        )  # fmt: skip
+
+    def _patched(self, call: Call, grant: Grant, current: Current, patch: Patch) -> Next:
+        """The version that comes of the patch; `Refusal` where it is none that an update would be let in with."""
+        name, id_ = call.parameters["type"], call.parameters["id"]
+        outcome = patch(decode(served(current.raw, splice(current.raw), id_, current.version, current.at)))
+        raw = encode(outcome)
+        # Read again as any body is: depth and size are held to what may come in.
+        tree = self.parse_json(raw)
+        if tree.get("resourceType") != name or tree.get("id") != id_:
+            raise Refusal(422, "a patch changes neither type nor id of a record", where=f"{name}.id")
+        check_valid(raw, tree, name)
+        check_subject(tree, grant, self.identify)
+        return Next.of(raw, tree, call.at)

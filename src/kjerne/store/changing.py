@@ -1,0 +1,110 @@
+"""One record changed or taken away by the organisation that filed it: what stood there, what stands there now, who is told.
+
+Every way to a new version by FHIR comes through here: a body that replaces it, a patch, a condition that found it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from kjerne.access import Grant
+from kjerne.errors import Refusal
+from kjerne.fhir.corrections import RESULTS, corrects
+from kjerne.fhir.definitions import type_name
+from kjerne.fhir.encode import decode
+from kjerne.fhir.index import Indexed, index
+from kjerne.fhir.validate import check
+from kjerne.registries.naming import check_kept, check_names
+from kjerne.registries.withholding import Withheld, kinds_of, withheld
+from kjerne.store import limits, marking
+from kjerne.store.followup import tell_readers
+from kjerne.store.pool import Connection
+from kjerne.store.reading import Reader
+from kjerne.store.records import Change, Current, Records, Written, expect
+
+Tree = dict[str, Any]
+
+
+def check_valid(raw: bytes, tree: Tree, name: str) -> None:
+    """`Refusal` where bytes parsed as `tree` are not a `name` that may be filed: 400 of another type, 422 with all faults."""
+    if tree.get("resourceType") != name:
+        raise Refusal(400, f"the body is not a {name}", where="resourceType")
+    if faults := check(tree, name):
+        raise Refusal(422, faults[0].says, where=faults[0].where, code="invalid", faults=tuple(faults[1:]))
+    check_names(raw, tree)
+
+
+class Next(NamedTuple):
+    """A valid resource as it is to be kept, with what a search finds it by and what withholds it."""
+
+    raw: bytes
+    tree: Tree
+    indexed: Indexed
+    shut: Withheld
+    kinds: frozenset[str]
+
+    @classmethod
+    def of(cls, raw: bytes, tree: Tree, at: datetime) -> Next:
+        """From bytes received at `at` and what they say."""
+        return cls(raw, tree, index(tree), withheld(tree, at), kinds_of(tree))
+
+
+@dataclass(frozen=True, slots=True)
+class Changer:
+    """Changes records of one service; `types` are all that it keeps."""
+
+    records: Records
+    reader: Reader
+    types: Sequence[int]
+
+    async def change(
+        self, conn: Connection, grant: Grant, named: tuple[int, UUID], expected: int | None,
+        make: Callable[[Current], Next],
+    ) -> tuple[Next, Written] | None:  # fmt: skip
+        """A new version, withheld no less than the one before; None where the caller's organisation has filed no such record.
+
+        `make` gets the version before. Call in a transaction: what stands there is held until its end, so that `expected`
+        (`Refusal` 412) is compared with what is replaced. Who had read what is corrected is told.
+        """
+        type_, id_ = named
+        marks = await self.records.marks(conn, grant, type_, id_)
+        if marks is None:
+            return None
+        before = await self.records.current(conn, grant, *named)
+        expect(expected, before.version)
+        made = make(before)
+        limits.must_hold(grant.caller, type_, made.indexed.tokens, "u")
+        was = decode(before.raw)
+        check_kept(type_name(type_), was, made.tree)
+        labels, opens = made.shut.after(*marks)
+        change = Change(
+            type_, id_, made.raw, made.indexed, labels, opens, before.version, made.kinds, corrects(was, made.tree)
+        )
+        put = partial(self.records.put, conn, grant, [change])
+        (written,) = await marking.filing(conn, grant, self.reader, self.types, put)
+        if change.corrects:
+            await tell_readers(conn, grant, "corrected", [(type_, id_, written.version)])
+        return made, written
+
+    async def take_away(
+        self, conn: Connection, grant: Grant, named: tuple[int, UUID], expected: int | None
+    ) -> Written | None:
+        """The record leaves the current ones and its versions stay in history; None as in `change`.
+
+        Who had read a result is told that it is withdrawn. Call in a transaction.
+        """
+        type_, id_ = named
+        if await self.records.marks(conn, grant, type_, id_, "d") is None:
+            return None
+        before = await self.records.current(conn, grant, *named)
+        expect(expected, before.version)
+        remove = partial(self.records.remove, conn, grant, [named])
+        (gone,) = await marking.filing(conn, grant, self.reader, self.types, remove)
+        if type_name(type_) in RESULTS:
+            await tell_readers(conn, grant, "withdrawn", [(type_, id_, gone.version)])
+        return gone
