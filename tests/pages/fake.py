@@ -180,6 +180,11 @@ class FakeHouse(Linked, FakeDoors):
             raise Refusal(404, "No such file.", where="file")
         return File(r.FILES[number])
 
+    async def former_file(self, who: Identity, visit: Visit, report: str, number: str, version: int) -> File:
+        if (report, number, version) != r.FORMER_FILE:
+            raise Refusal(404, "No such file.", where="file")
+        return File(r.FILES["b-pdf"])
+
     async def acknowledge(self, who: Identity, visit: Visit, report: str) -> None:
         if report not in self.unread:
             raise Refusal(404, "No such report.", where="report")
@@ -487,6 +492,7 @@ def _without_results() -> tuple[list[r.Resource], list[r.Resource]]:
         r.form("Skjema fra avdelingen", "text/html", "b-html"),
         {"title": "Tidligere undersøkelse", "contentType": "application/pdf", "url": "https://elsewhere.test/1"},
     ]
+    concluded["extension"] = [r.former_file("Beskrivelse med bilder", "application/pdf", "2026-05-22T09:14:00+02:00")]
     cancelled = r.report("rep-cancelled", "CLIN", "Klinisk biokjemi", "2026-04-08", (), status="cancelled")
     cancelled["extension"] = [r.comment("Prøven var merket med feil person.")]
     ids = ("again-1", "again-2", "again-3")

@@ -125,6 +125,17 @@ def form(title: str, type_: str, number: str) -> Resource:
     return {"title": title, "contentType": type_, "url": f"Binary/{number}", "size": len(FILES[number])}
 
 
+FORMER_FILE = ("rep-concluded", "0f0f0f0f-0000-4000-8000-00000000000f", 1)
+"""Report, Binary and version of a made-up attachment that another took the place of."""
+
+
+def former_file(title: str, type_: str, at: str) -> Resource:
+    _, number, version = FORMER_FILE
+    file = {"title": title, "contentType": type_, "url": f"Binary/{number}/_history/{version}"}
+    inside = [{"url": "at", "valueDateTime": at}, {"url": "file", "valueAttachment": file}]
+    return {"url": "http://kjerne.example/fhir/StructureDefinition/former-file", "extension": inside}
+
+
 def comment(text: str) -> Resource:
     url = "http://nhn.no/fhir/nilar/StructureDefinition/nilar-comment"
     return {"url": url, "valueAnnotation": {"text": text}}

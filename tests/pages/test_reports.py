@@ -101,13 +101,38 @@ async def test_each_file_of_a_report_is_linked_or_said_why_not(browser: Browser,
     for part in ("Nøkkelbilder Bilde (PNG) · 1 kB", "Rådata", "kan ikke vises her", "fulgte ikke med svaret"):
         assert part in said
     links = findall(r'<a class="ds-button"[^>]* href="([^"]+/file/[^"]+)"', page.text)
-    assert len(links) == 4
+    assert len(links) == 5, "what another took the place of too"
     for link in links:
         file = await browser.get(link)
         assert file.status_code == 200
         assert file.headers["cache-control"] == "no-store"
         assert file.headers["x-content-type-options"] == "nosniff"
         assert "default-src 'none'" in file.headers["content-security-policy"]
+
+
+@pytest.mark.parametrize(
+    ("language", "says"),
+    [
+        ("nb", "Beskrivelse med bilder Byttet ut eller tatt bort 22.05.2026 09:14 Åpne det som sto før"),
+        ("nn", "Beskrivelse med bilder Bytt ut eller teke bort 22.05.2026 09:14 Opne det som stod før"),
+        ("en", "Beskrivelse med bilder Replaced or removed 22 May 2026 09:14 Open what was there before"),
+    ],
+)
+@pytest.mark.parametrize("to", ["clinician", "me"])
+async def test_a_file_that_was_replaced_is_told_with_the_time_and_led_to(
+    browser: Browser, to: str, language: str, says: str
+) -> None:
+    root = (await opened(browser)).url.path if to == "clinician" else (await browser.citizen()).url.path
+    await browser.get(f"/language?to={language}&back=/")
+    page = await browser.get(f"{root}/report/rep-concluded")
+    assert says in text(page)
+    assert '<span class="mark corrected">' in page.text.partition("</h1>")[0]
+    report, file, version = r.FORMER_FILE
+    link = f"{root}/report/{report}/file/{file}/former"
+    assert f'href="{link}/{version}"' in page.text
+    assert (await browser.get(f"{link}/{version}")).content == r.FILES["b-pdf"]
+    for wrong in ("2", "x", "1" * 10):
+        assert (await browser.get(f"{link}/{wrong}")).status_code == 404
 
 
 async def test_a_file_is_reached_through_its_own_report_alone(browser: Browser) -> None:

@@ -5,13 +5,15 @@ What says the same in other digits, or adds a comment, is no correction; neither
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 WITHDRAWN: Final = frozenset({"cancelled", "entered-in-error"})
 UNFINISHED: Final = frozenset({"registered", "partial", "preliminary"})
 RESULTS: Final = frozenset({"Observation", "DiagnosticReport", "Binary"})
 """The types that say what was found, in words or in a file."""
+_BINARY: Final = re.compile(r"(?:.*/)?Binary/(?P<id>[0-9A-Fa-f-]{36})")
 
 
 def corrects(before: Mapping[str, Any], after: Mapping[str, Any]) -> bool:
@@ -44,6 +46,12 @@ def lost_files(before: Mapping[str, Any], after: Mapping[str, Any]) -> bool:
 def lost_results(before: Mapping[str, Any], after: Mapping[str, Any]) -> bool:
     """Whether a report leaves out a result that it had."""
     return not _results(before) <= _results(after)
+
+
+def files_of(forms: Iterable[Mapping[str, Any]]) -> frozenset[str]:
+    """Ids of the Binaries that attachments point at, as they are now; one that names a version stays what it was."""
+    found = (_BINARY.fullmatch(str(one.get("url", ""))) for one in forms)
+    return frozenset(one["id"].lower() for one in found if one)
 
 
 def _files(tree: Mapping[str, Any]) -> frozenset[tuple[str, str]]:

@@ -6,10 +6,12 @@ is called a picture would otherwise run as ours. Each answer carries a policy th
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 
 from starlette.responses import Response
 
+from kjerne.errors import Refusal
 from kjerne.pages.house import File
 
 SHOWN: Final = {
@@ -18,6 +20,8 @@ SHOWN: Final = {
     "image/jpeg": (b"\xff\xd8\xff", "jpg"),
 }
 """Media types that a browser shows safely, each with how such a file begins and how its name ends."""
+DIGITS: Final = 10
+"""A version has fewer."""
 UNKNOWN: Final = "application/octet-stream"
 # A browser dresses a bare picture in styles of its own, so those are let through.
 _NOTHING: Final = (
@@ -46,3 +50,11 @@ def answer(file: File) -> Response:
             "cross-origin-resource-policy": "same-origin",
         },
     )
+
+
+def former(named: Mapping[str, str]) -> tuple[str, str, int]:
+    """Report, file and version of an address; `Refusal` 404 where it names no version."""
+    version = named["version"]
+    if not (version.isascii() and version.isdigit() and len(version) < DIGITS):
+        raise Refusal(404, "There is no such file with this report.", where="file")
+    return named["report"], named["file"], int(version)

@@ -105,6 +105,13 @@ async def file(page: Page) -> Response:
     return attached.answer(await page.house.file(page.who, page.visit, named["report"], named["file"]))
 
 
+async def former_file(page: Page) -> Response:
+    """A file of one of her reports that another took the place of."""
+    return attached.answer(
+        await page.house.former_file(page.who, page.visit, *attached.former(page.request.path_params))
+    )
+
+
 def _lookers(rows: Sequence[LogRow]) -> list[LogRow]:
     """Each health worker who has seen something, once, by her newest look."""
     seen = [row for row in rows if row.given and row.by == "practitioner" and not row.wrote and row.what]

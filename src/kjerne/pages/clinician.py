@@ -205,6 +205,13 @@ async def file(page: Page) -> Response:
     return attached.answer(await page.house.file(page.who, page.visit, named["report"], named["file"]))
 
 
+async def former_file(page: Page) -> Response:
+    """A file that another took the place of."""
+    return attached.answer(
+        await page.house.former_file(page.who, page.visit, *attached.former(page.request.path_params))
+    )
+
+
 async def printout(page: Page) -> Response:
     """A sheet that can be handed over."""
     reading = await _reading(page)

@@ -429,6 +429,10 @@ class PagesHouse(MyHouse, Protocol):
         """A file that came with a report, under the same law and with its line in the log. `Refusal` 404 otherwise."""
         ...
 
+    async def former_file(self, who: Identity, visit: Visit, report: str, number: str, version: int) -> File:
+        """As `file`, of one that another took the place of, in the version that it was."""
+        ...
+
     async def acknowledge(self, who: Identity, visit: Visit, report: str) -> None:
         """The requester has read this report. `Refusal` 404 where it is not there, 409 where a newer version is."""
         ...

@@ -48,11 +48,12 @@ from kjerne.policy.door import Door
 from kjerne.policy.people import norwegian_day
 from kjerne.registries.protection import is_protected
 from kjerne.services.results import points, reuse, values
-from kjerne.services.results.answers import attached_to
-from kjerne.services.results.former import with_former
+from kjerne.services.results.answers import attached_to, former_files_of
+from kjerne.services.results.former import with_former, with_former_files
 from kjerne.services.results.reuse_api import Asker
 from kjerne.services.standards import types_by_service
-from kjerne.store import followup, logins, registers, subjects
+from kjerne.store import files, followup, logins, registers, subjects
+from kjerne.store.files import Replaced
 from kjerne.store.house import Store
 from kjerne.store.pool import Connection
 from kjerne.store.reading import Reader, Record
@@ -65,9 +66,9 @@ OWN_LIMIT = 5_000
 CHART_LIMIT = 20_000
 """Newest records of each type that are drawn: an intensive stay of months fits. Where there are more, the pages say so."""
 TYPES = ("DiagnosticReport", "Observation", "ServiceRequest", "Specimen", "PractitionerRole")
-REPORT = type_number("DiagnosticReport")
+REPORT = files.REPORT
 OBSERVATION = type_number("Observation")
-BINARY = type_number("Binary")
+BINARY = files.BINARY
 NOBODY = b"nobody"
 """Whom the page attests where a typed number belongs to nobody: the law then answers as about a stranger."""
 CARE_RELATION = "urn:AuditEventHL7Norway/CodeSystem/carerelation"
@@ -267,8 +268,9 @@ class LivePages:
                 records = [record for record, _ in found]
                 whole = await self._whole(conn, grant, records)
                 trees: dict[str, list[Resource]] = {name: [] for name in TYPES}
+                replaced = await files.replaced(conn, grant, self.reader)
                 for record, former in found:
-                    trees[type_name(record.type)].append(with_former(tree_of(record), [tree_of(one) for one in former]))
+                    trees[type_name(record.type)].append(as_read(record, former, replaced))
                 locked, releases = await self.reader.shut(conn, grant, REPORT)
                 acknowledged = await followup.acknowledged(conn, grant)
                 waiting = await followup.waiting_ids(conn, grant)
@@ -291,20 +293,35 @@ class LivePages:
 
     async def file(self, who: Identity, visit: Visit, report: str, number: str) -> File:
         """Report and file in one audited read: a file is reached through a report that is open, and only then."""
+        return await self._file(who, visit, report, number, files.CURRENT, former=False)
+
+    async def former_file(self, who: Identity, visit: Visit, report: str, number: str, version: int) -> File:
+        """As `file`, of one that another took the place of: in the `version` that it was, as the report or a former version
+        of it showed it."""
+        return await self._file(who, visit, report, number, version, former=True)
+
+    async def _file(self, who: Identity, visit: Visit, report: str, number: str, version: int, *, former: bool) -> File:
         report_id, file_id = self.store.ids.parse(report), self.store.ids.parse(number)
-        wanted = [(REPORT, report_id)] if report_id else []
-        wanted += [(BINARY, file_id)] if file_id else []
+        if report_id is None:
+            raise _no_file()
 
         async def use(grant: Grant) -> File:
             async with self.store.pool.acquire() as conn:
-                records = await self.reader.named(conn, grant, wanted)
-            trees = {record.type: decode(record.raw) for record in records}
-            forms = trees.get(REPORT, {}).get("presentedForm", [])
-            ids = [one.id for one in attached_to(trees.get(REPORT, {}))]
+                reports, binary = await files.opened(
+                    conn, grant, self.reader, report_id, file_id, version, former=former
+                )
+            trees = {record.version: decode(record.raw) for record in reports}
+            if file_id is not None:
+                shown = {one.id for tree in trees.values() for one in attached_to(tree)}
+                shown |= {one.file.id for tree in trees.values() for one in former_files_of(tree)} if former else set()
+                if binary is None or number not in shown:
+                    raise _no_file()
+                return File(_bytes(decode(binary.raw).get("data", "")))
+            held = trees.get(version if former else max(trees, default=0), {})
+            ids = [one.id for one in attached_to(held)]
             if number not in ids:
-                raise Refusal(404, "There is no such file with this report.", where="file")
-            held = trees.get(BINARY, {}) if file_id else forms[ids.index(number)]
-            return File(_bytes(held.get("data", "")))
+                raise _no_file()
+            return File(_bytes(held["presentedForm"][ids.index(number)].get("data", "")))
 
         return await self.under(who, visit, "read", use)
 
@@ -374,6 +391,10 @@ def _packed(carry: Carry) -> str:
     return msgspec.msgpack.encode(carry).hex()
 
 
+def _no_file() -> Refusal:
+    return Refusal(404, "There is no such file with this report.", where="file")
+
+
 def _bytes(data: str) -> bytes:
     try:
         found = base64.b64decode("".join(data.split()), validate=True)
@@ -398,6 +419,14 @@ def tree_of(record: Record) -> Resource:
         "id": str(record.id),
         "meta": decode(record.served)["meta"],
     }
+
+
+def as_read(record: Record, former: Sequence[Record], replaced: Sequence[Replaced]) -> Resource:
+    """A record as the pages show it: with what its former versions said, and a report with the files that it had."""
+    tree, versions = tree_of(record), [tree_of(one) for one in former]
+    if record.type == REPORT:
+        tree = with_former_files(tree, versions, replaced)
+    return with_former(tree, versions)
 
 
 def _chart(

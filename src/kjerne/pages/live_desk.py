@@ -21,10 +21,13 @@ from kjerne.pages import paging
 from kjerne.pages.house import Changed, Identity, Listed, Notice, Resource, Visit, Waiting
 from kjerne.pages.live import REPORT, SERVICE, LivePages, tree_of, uuid_of
 from kjerne.services.results import points, values
-from kjerne.services.results.answers import conclusion_of, name_of
+from kjerne.services.results.answers import conclusion_of, former_files_of, name_of
+from kjerne.services.results.former import with_former_files
 from kjerne.services.results.points import Absent, Mark, Part
 from kjerne.services.results.values import Value
-from kjerne.store import followup
+from kjerne.store import files, followup
+from kjerne.store.files import Replaced
+from kjerne.store.reading import Record
 
 NOTICES_SHOWN: Final = 10
 NOTICES_LOOKED_AT: Final = 500
@@ -150,8 +153,9 @@ class DeskPages(LivePages):
         async def use(grant: Grant) -> tuple[str, list[Seen]]:
             async with self.store.pool.acquire() as conn:
                 records = await self.reader.as_read(conn, grant, wanted) if wanted else []
+                replaced = await files.replaced(conn, grant, self.reader) if wanted else []
                 name = (await self.person(conn, patient)).name
-            return name, [Seen(tree_of(now), tree_of(then) if then else None) for now, then in records]
+            return name, [_seen(now, then, replaced) for now, then in records]
 
         try:
             return await self.under(who, self._visit(patient), "read", use)
@@ -205,6 +209,11 @@ def _gathered(rows: Sequence[followup.Notice]) -> list[list[followup.Notice]]:
     return list(groups.values())
 
 
+def _seen(now: Record, then: Record | None, replaced: Sequence[Replaced]) -> Seen:
+    tree = with_former_files(tree_of(now), (), replaced) if now.type == REPORT else tree_of(now)
+    return Seen(tree, tree_of(then) if then else None)
+
+
 @dataclass(frozen=True, slots=True)
 class _Said:
     """What one version of a result or report says."""
@@ -241,7 +250,7 @@ def changed(seen: Seen, read_at: datetime) -> Changed | None:
         another = analysis(seen.then).isdisjoint(analysis(seen.now))
     kind = _kind(then, now, another=another)
     if kind is None:
-        lost = _lost(seen) if "withdrawn" not in (now.mark, then.mark if then else "") else None
+        lost = _lost(seen, read_at) if "withdrawn" not in (now.mark, then.mark if then else "") else None
         return Changed(now.name, lost, read_at, None, None, now.mark, "") if lost else None
     old = then or _Said("", None, (), "", "")
     return Changed(
@@ -250,11 +259,12 @@ def changed(seen: Seen, read_at: datetime) -> Changed | None:
     )  # fmt: skip
 
 
-def _lost(seen: Seen) -> Literal["file", "fewer"] | None:
-    """What is gone of a record whose words are the same."""
+def _lost(seen: Seen, read_at: datetime) -> Literal["file", "fewer"] | None:
+    """What is gone of a record whose words are the same; a report's file may be another though the report is the same."""
     if seen.then is None:
         return None
-    if lost_files(seen.then, seen.now):
+    replaced = (one.at.moment for one in former_files_of(seen.now) if one.version and one.at)
+    if lost_files(seen.then, seen.now) or any(at and at > read_at for at in replaced):
         return "file"
     return "fewer" if lost_results(seen.then, seen.now) else None
 

@@ -11,12 +11,11 @@ from kjerne.access import Grant
 from kjerne.fhir.definitions import type_number
 from kjerne.fhir.encode import decode
 from kjerne.pages.house import File, Identity, Resource, Visit
-from kjerne.pages.live import BINARY, TYPES, tree_of
+from kjerne.pages.live import BINARY, TYPES, as_read
 from kjerne.pages.live_inquiries import InquiryPages
 from kjerne.pages.my_house import Copied, Copy
 from kjerne.registries.identifiers import without_others
-from kjerne.services.results.former import with_former
-from kjerne.store import audit, takeout
+from kjerne.store import audit, files, takeout
 from kjerne.store.takeout import After
 
 ABOUT: Final = "download"
@@ -42,21 +41,26 @@ class TakeoutPages(InquiryPages):
         async def use(grant: Grant) -> Copied:
             async with self.store.pool.acquire() as conn:
                 found, onward = await takeout.batch(conn, grant, self.reader, type_number(type_), after)
+                replaced = await files.replaced(conn, grant, self.reader)
             own = self._is_own(grant)
             sent = tuple(_without_others(decode(record.served), own) for record, _ in found)
-            read = (with_former(tree_of(record), [tree_of(one) for one in former]) for record, former in found)
+            read = (as_read(record, former, replaced) for record, former in found)
             return Copied(sent, (), onward, tuple(_without_others(tree, own) for tree in read))
 
         return await self.under(who, visit, "download", use)
 
     async def copy_files(self, who: Identity, visit: Visit, after: After | None) -> Copied:
-        """The next files that came with her reports, as bytes."""
+        """The next files that came with her reports, as bytes; one that was replaced also as it was, by id and version."""
 
         async def use(grant: Grant) -> Copied:
             async with self.store.pool.acquire() as conn:
                 found, onward = await takeout.batch(conn, grant, self.reader, BINARY, after)
-            files = tuple((str(record.id), File(_data(decode(record.raw)))) for record, _ in found)
-            return Copied((), files, onward)
+            named = (
+                (str(one.id) if one is record else f"{one.id}.{one.version}", one)
+                for record, former in found
+                for one in (record, *former)
+            )
+            return Copied((), tuple((name, File(_data(decode(one.raw)))) for name, one in named), onward)
 
         return await self.under(who, visit, "download", use)
 

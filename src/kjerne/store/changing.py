@@ -21,7 +21,7 @@ from kjerne.fhir.index import Indexed, index
 from kjerne.fhir.validate import check
 from kjerne.registries.naming import check_kept, check_names
 from kjerne.registries.withholding import Withheld, kinds_of, withheld
-from kjerne.store import limits, marking
+from kjerne.store import files, limits, marking
 from kjerne.store.followup import tell_readers
 from kjerne.store.pool import Connection
 from kjerne.store.reading import Reader
@@ -88,8 +88,17 @@ class Changer:
         put = partial(self.records.put, conn, grant, [change])
         (written,) = await marking.filing(conn, grant, self.reader, self.types, put)
         if change.corrects:
-            await tell_readers(conn, grant, "corrected", [(type_, id_, written.version)])
+            await self._tell(conn, grant, written)
         return made, written
+
+    async def _tell(self, conn: Connection, grant: Grant, corrected: Written) -> None:
+        """Tells who had read what is corrected. A file is a part of the reports that show it: who had read one of those hears
+        of it by the report's name, whether or not she had opened the file."""
+        is_file = corrected.type == files.BINARY
+        reports = await files.showing(conn, grant, self.reader, corrected.id) if is_file else []
+        await tell_readers(conn, grant, "corrected", reports)
+        named = (corrected.type, corrected.id, corrected.version)
+        await tell_readers(conn, grant, "corrected", [named], unless_told_of=[id_ for _, id_, _ in reports])
 
     async def take_away(
         self, conn: Connection, grant: Grant, named: tuple[int, UUID], expected: int | None

@@ -45,7 +45,9 @@ FROM (
   JOIN audit a ON a.patient = ANY($2::bigint[]) AND a.outcome = 0 AND a.caller_hpr <> ''
     AND a.caller_kind = 'practitioner' AND n.id = ANY(a.ids)
   ORDER BY a.caller_hpr, n.type, n.id, a.at DESC
-) l JOIN audit a ON a.patient = l.patient AND a.at = l.at AND a.number = l.number"""
+) l JOIN audit a ON a.patient = l.patient AND a.at = l.at AND a.number = l.number
+WHERE NOT EXISTS (SELECT FROM notice o WHERE o.patient = $1 AND o.hpr = l.hpr AND o.kind = $3 AND o.made_at = $4
+  AND o.id = ANY($8::uuid[]))"""
 
 
 async def tell_readers(
@@ -53,12 +55,17 @@ async def tell_readers(
     grant: Grant,
     kind: Literal["corrected", "withdrawn"],
     changed: Sequence[tuple[int, UUID, int]],
+    *,
+    unless_told_of: Sequence[UUID] = (),
 ) -> None:
-    """One notice for each reader, by the audit log, and each changed record (type, id, new version) she had opened."""
+    """One notice for each reader, by the audit log, and each changed record (type, id, new version) she had opened.
+
+    Who was told of one of `unless_told_of` by the same change hears it once.
+    """
     if changed:
         await conn.execute(
             _TELL, grant.subject.patient, list(grant.subject.keys), kind, grant.at, [c[0] for c in changed],
-            [c[1] for c in changed], [c[2] for c in changed],
+            [c[1] for c in changed], [c[2] for c in changed], list(unless_told_of),
         )  # fmt: skip
 
 

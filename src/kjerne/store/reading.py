@@ -65,7 +65,7 @@ OUTER: Final = "r.patient, r.type, r.id, r.version, r.labels, r.dictionary, r.at
 ALLOWED: Final = (
     "r.patient = ANY($1::bigint[]) AND r.labels & $3 = 0 AND (NOT $4 OR r.release_at IS NULL OR r.release_at <= $5)"
 )
-_ALLOWED_FORMER: Final = ALLOWED.replace("r.labels & $3", f"r.labels & (~{int(CARRIED)}) & $3")
+ALLOWED_FORMER: Final = ALLOWED.replace("r.labels & $3", f"r.labels & (~{int(CARRIED)}) & $3")
 """As `ALLOWED`, for versions of a record that is open itself: what the patient restricts stands on the current version, over
 all that follow it, so a mark that an older one was kept with is of a choice that was lifted. The source's own labels hold."""
 _STANDS: Final = "SELECT coalesce(sum(stamp), 0) = $2::numeric AS ok FROM person WHERE patient = ANY($1::bigint[])"
@@ -149,7 +149,7 @@ WITH {STAMPED}, c AS MATERIALIZED ({_NEWEST_OF_EACH}
   SELECT * FROM c
   UNION ALL
   SELECT {OUTER} FROM record_history r JOIN (SELECT type, id FROM c) c USING (type, id)
-  WHERE {_ALLOWED_FORMER} AND r.corrected AND NOT r.deleted
+  WHERE {ALLOWED_FORMER} AND r.corrected AND NOT r.deleted
 ), {audited("r", _FIRST_AUDIT)}
 SELECT s.ok, r.* FROM s LEFT JOIN r ON true"""
 
@@ -164,7 +164,7 @@ WITH {STAMPED}, c AS MATERIALIZED (
   SELECT * FROM c
   UNION ALL
   SELECT {OUTER} FROM record_history r JOIN unnest($7::uuid[], $8::integer[]) AS n(id, version) USING (id, version)
-  JOIN (SELECT type, id FROM c) c USING (type, id) WHERE {_ALLOWED_FORMER} AND NOT r.deleted
+  JOIN (SELECT type, id FROM c) c USING (type, id) WHERE {ALLOWED_FORMER} AND NOT r.deleted
 ), {audited("r", _FIRST_AUDIT + 1, "s.ok AND n.ids <> '{}'")}
 SELECT s.ok, r.* FROM s LEFT JOIN r ON true"""
 
@@ -187,7 +187,7 @@ WITH {STAMPED}, c AS MATERIALIZED (
   SELECT v.*, lead(v.at) OVER (ORDER BY v.version) AS ended FROM v
 ), m AS MATERIALIZED (
   SELECT r.* FROM w r
-  WHERE NOT r.deleted AND {_ALLOWED_FORMER} AND r.at >= $8 AND r.at < $10 AND (r.ended IS NULL OR r.ended > $9)
+  WHERE NOT r.deleted AND {ALLOWED_FORMER} AND r.at >= $8 AND r.at < $10 AND (r.ended IS NULL OR r.ended > $9)
 )"""
 _HISTORY = f"""{_VERSIONS}, r AS MATERIALIZED (
   SELECT m.* FROM m WHERE m.version < $11::integer ORDER BY m.version DESC LIMIT $12::bigint
@@ -205,7 +205,7 @@ WITH {STAMPED}, c AS MATERIALIZED (
 ), r AS MATERIALIZED (
   SELECT {OUTER} FROM record r JOIN c USING (type, id) WHERE r.patient = ANY($1::bigint[]) AND r.version = $8
   UNION ALL
-  SELECT {OUTER} FROM record_history r JOIN c USING (type, id) WHERE {_ALLOWED_FORMER} AND NOT r.deleted AND r.version = $8
+  SELECT {OUTER} FROM record_history r JOIN c USING (type, id) WHERE {ALLOWED_FORMER} AND NOT r.deleted AND r.version = $8
 )"""
 _SHOWN = "SELECT s.ok, r.* FROM s LEFT JOIN r ON true"
 _VERSION = f"""{_ONE_VERSION}, {audited("r", _FIRST_AUDIT + 1)} {_SHOWN}"""
@@ -257,7 +257,11 @@ class Reader:
         types, ids = sorted({type_ for type_, _, _ in wanted}), [id_ for _, id_, _ in wanted]
         versions = [version for _, _, version in wanted]
         rows = await self._left(conn, grant, _AS_READ, types, ids, versions, *audit.given(grant))
-        return [(current, next(iter(former), None)) for current, former in gathered(self.opened(grant, rows))]
+        asked = {(type_, id_): version for type_, id_, version in wanted}
+        return [
+            (one, one if asked[one.type, one.id] == one.version else next(iter(former), None))
+            for one, former in gathered(self.opened(grant, rows))
+        ]
 
     async def current_of(self, conn: Connection, grant: Grant, types: Sequence[int], limit: int) -> list[Record]:
         """The newest records of each of some types, at most so many of one, for who hands them on. Raises `Stale`."""

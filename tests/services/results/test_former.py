@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
 from kjerne.services.results import answers, points, trends
-from kjerne.services.results.former import with_former
+from kjerne.services.results.former import with_former, with_former_files
 from kjerne.services.results.points import Point
 from kjerne.services.results.values import Value
+from kjerne.store.files import Replaced
 from pages import resources as r
 
 AT = "2026-11-20T08:00:00+01:00"
@@ -134,3 +136,21 @@ def test_a_report_whose_file_was_replaced_is_marked_as_corrected() -> None:
     newest = former | {"presentedForm": [{"data": "Qg=="}]}
     (answer,) = answers.answers([with_former(newest, [former])], [])
     assert (answer.mark, answer.former) == ("corrected", "")
+
+
+def test_the_files_that_a_report_had_are_laid_beside_those_that_it_has() -> None:
+    """Of its Binary what it was before, of a former version what the next one left out, and nothing that still stands."""
+    own, binary, left = (f"{number:08}-0000-4000-8000-000000000000" for number in range(3))
+    pdf = {"contentType": "application/pdf", "title": "Skannet"}
+    kept, gone = {"url": f"Binary/{binary}"} | pdf, {"url": f"Binary/{left}"} | pdf
+    first = {"resourceType": "DiagnosticReport", "id": own, "status": "final", "meta": {"versionId": "1"}}
+    first["presentedForm"] = [kept, gone, {"data": "QQ=="} | pdf, {"data": "Qw=="} | pdf]
+    second = first | {"presentedForm": [kept, {"data": "Qg=="} | pdf, {"data": "Qw=="} | pdf]}
+    second["meta"] = {"versionId": "2", "lastUpdated": "2026-11-20T10:00:00+00:00"}
+    days = {binary: 21, own: 22}
+    replaced = [Replaced(id_, 1, datetime(2026, 11, day, tzinfo=UTC)) for id_, day in days.items()]
+    (answer,) = answers.answers([with_former_files(second, [first], replaced)], [])
+    told = [(one.file.id, one.version, one.file.title, one.at and one.at.day.day) for one in answer.former_files]
+    assert told == [(binary, 1, "Skannet", 21), (left, 0, "Skannet", 20), ("2", 1, "Skannet", 20)]
+    assert answer.mark == "corrected"
+    assert with_former_files(second, [], []) == second

@@ -30,6 +30,11 @@ _KINDS: Final[tuple[tuple[Kind, frozenset[str]], ...]] = (
     ("genetics", frozenset({"MGEN"})),
 )
 _COMMENT: Final = "nilar-comment"
+_FORMER_FILE: Final = "/StructureDefinition/former-file"
+_FORMER_URL: Final = re.compile(
+    r"(?:Binary/(?P<file>[0-9a-f-]{36})|DiagnosticReport/[0-9a-f-]{36}#(?P<place>[0-9]{1,4}))"
+    r"(?:/_history/(?P<of>[0-9]{1,9}))?"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +112,16 @@ class Attached:
 
 
 @dataclass(frozen=True, slots=True)
+class FormerFile:
+    """A file that another took the place of at `at`, or that was left out. `version` is the one of its Binary that it was, or
+    of the report that it lay in; 0 where its Binary is no other now."""
+
+    file: Attached
+    at: When | None
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
 class Answer:
     """One report as text. `conclusion` is FHIR's own field: in some reports it is all there is.
 
@@ -132,6 +147,8 @@ class Answer:
     """The conclusion that another took the place of."""
     misdated: When | None = None
     """The sample time that was sent, where it cannot be."""
+    former_files: tuple[FormerFile, ...] = ()
+    """Last replaced first."""
 
     @property
     def read(self) -> bool:
@@ -245,13 +262,14 @@ def _answer(report: Resource, desk: _Desk) -> Answer:
     moments = [at for own in ids if (at := points.taken(desk.observations[own]))]
     request = next((desk.requests.get(points.reference_id(ref)) for ref in report.get("basedOn", [])), None) or {}
     materials = {desk.materials.get(points.reference_id(desk.observations[own].get("specimen")), "") for own in ids}
+    former_files = former_files_of(report)
     return Answer(
         id=str(report.get("id", "")),
         kind=kind,
         title=_title(report, ids, kind, desk),
         when=_when(report) or min(moments, key=lambda at: at.order, default=None),
         issued=points.issued(report),
-        mark=points.mark_of(report, points.changes_of(report)),
+        mark=points.mark_of(report, points.changes_of(report)) or ("corrected" if former_files else ""),
         performer=points.display_of(report.get("performer", []), desk.names),
         requester=points.display_of([request["requester"]] if request.get("requester") else [], desk.names),
         findings=tuple(walk.findings),
@@ -263,6 +281,7 @@ def _answer(report: Resource, desk: _Desk) -> Answer:
         attached=attached_to(report),
         former=former_conclusion(report),
         misdated=points.misdated(report),
+        former_files=former_files,
     )
 
 
@@ -275,6 +294,19 @@ def _when(report: Resource) -> When | None:
 def attached_to(report: Resource) -> tuple[Attached, ...]:
     """The files of one report, in the sender's order."""
     return tuple(_attached(place, form) for place, form in enumerate(report.get("presentedForm", [])))
+
+
+def former_files_of(report: Resource) -> tuple[FormerFile, ...]:
+    """The files that others took the place of, as `kjerne:former-file` tells them: by a message, or laid there from the
+    former versions of a report by FHIR (`former.with_former_files`)."""
+    found = []
+    for extension in values.extensions(report, _FORMER_FILE):
+        parts = {str(part.get("url", "")): part for part in extension.get("extension", [])}
+        form = parts.get("file", {}).get("valueAttachment", {})
+        if named := _FORMER_URL.fullmatch(str(form.get("url", ""))):
+            file = replace(_attached(0, form), id=named["file"] or named["place"])
+            found.append(FormerFile(file, values.when(parts.get("at", {}).get("valueDateTime")), int(named["of"] or 0)))
+    return tuple(sorted(found, key=lambda one: (one.at or _NEVER).order, reverse=True))
 
 
 def _attached(place: int, form: Resource) -> Attached:

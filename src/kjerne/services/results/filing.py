@@ -13,8 +13,9 @@ from typing import Any, Final
 from uuid import UUID
 
 from kjerne.access import Grant, Label
+from kjerne.fhir.corrections import lost_files
 from kjerne.fhir.definitions import type_number
-from kjerne.fhir.encode import encode
+from kjerne.fhir.encode import decode, encode
 from kjerne.fhir.index import index
 from kjerne.registries.withholding import kinds_of
 from kjerne.services.results import following, release, repeats
@@ -256,9 +257,9 @@ class Files:
             beside.append(followup.put_in_inbox(requester, REPORT_TYPE, _moment(state.issued, grant.at)))
         written = await self._store.records.write(conn, grant, fresh, beside)
         await self._mark(conn, grant, changes, marks, kinds)
-        seen_before = [w for w in written if w.version > 1 and w.type == OBSERVATION_TYPE]
+        seen_before = [w for w in written if w.version > 1 and w.type in (OBSERVATION_TYPE, REPORT_TYPE)]
         if seen_before:
-            corrected = [(w.type, w.id, w.version) for w in seen_before if _is_corrected(w, trees)]
+            corrected = [(w.type, w.id, w.version) for w in seen_before if _is_corrected(w, trees, current)]
             await followup.tell_readers(conn, grant, "corrected", corrected)
 
     async def _mark(
@@ -358,8 +359,14 @@ def _change(tree: dict[str, Any], id_: UUID, opens: datetime | None, withheld: L
     return Change(type_number(tree["resourceType"]), id_, raw, index(tree), labels, opens, kinds=kinds)
 
 
-def _is_corrected(written: Written, trees: Sequence[Mapping[str, Any]]) -> bool:
+def _is_corrected(
+    written: Written, trees: Sequence[Mapping[str, Any]], current: Mapping[tuple[int, UUID], Present]
+) -> bool:
+    """Whether a result says that it said something else before, or a report has lost a file that it had."""
     tree = next((one for one in trees if one["id"] == str(written.id)), {})
+    if written.type == REPORT_TYPE:
+        before = current.get((written.type, written.id))
+        return before is not None and lost_files(decode(before.raw), tree)
     return any(one.get("url") == codes.CHANGE for one in tree.get("extension", ()))
 
 

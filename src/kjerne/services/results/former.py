@@ -6,13 +6,14 @@ as it was received, so its former versions are laid beside it here, for whoever 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
 
-from kjerne.fhir.corrections import UNFINISHED, WITHDRAWN, analysis
+from kjerne.fhir.corrections import UNFINISHED, WITHDRAWN, analysis, files_of
 from kjerne.services.results.answers import conclusion_of
 from kjerne.services.results.kith import codes
 from kjerne.services.results.values import Resource
+from kjerne.store.files import Replaced
 
 
 def with_former(current: Resource, former: Sequence[Resource]) -> Resource:
@@ -21,6 +22,42 @@ def with_former(current: Resource, former: Sequence[Resource]) -> Resource:
     if not changes:
         return current
     return current | {"extension": [*changes, *current.get("extension", ())]}
+
+
+def with_former_files(current: Resource, former: Sequence[Resource], replaced: Iterable[Replaced]) -> Resource:
+    """The current version of a report, with the files that it had before: of its Binaries what was `replaced`, and what its
+    `former` versions showed and the next one did not; as a message's report tells them (`kjerne:former-file`)."""
+    every = [current, *former]
+    forms = {
+        file: form for tree in reversed(every) for form in tree.get("presentedForm", ()) for file in files_of([form])
+    }
+    found = [
+        _former_file(forms[one.id], f"Binary/{one.id}/_history/{one.version}", one.at.isoformat())
+        for one in replaced
+        if one.id in forms
+    ]
+    for newer, older in pairwise(every):
+        found += _left_out(older, newer)
+    return current | {"extension": [*found, *current.get("extension", ())]} if found else current
+
+
+def _left_out(older: Resource, newer: Resource) -> Iterator[Resource]:
+    """Files of the version before that the next one does not show."""
+    kept, at = newer.get("presentedForm", ()), newer.get("meta", {}).get("lastUpdated", "")
+    version = older.get("meta", {}).get("versionId", "")
+    for place, form in enumerate(older.get("presentedForm", ())):
+        files = files_of([form])
+        if files:
+            if files.isdisjoint(files_of(kept)):
+                yield _former_file(form, f"Binary/{next(iter(files))}", at)
+        elif form.get("data") and form["data"] not in [one.get("data") for one in kept]:
+            yield _former_file(form, f"DiagnosticReport/{older['id']}#{place}/_history/{version}", at)
+
+
+def _former_file(form: Resource, url: str, at: str) -> Resource:
+    told = {name: value for name, value in form.items() if name in ("contentType", "title")}
+    inside = [{"url": "at", "valueDateTime": at}, {"url": "file", "valueAttachment": told | {"url": url}}]
+    return {"url": codes.FORMER_FILE, "extension": inside}
 
 
 def _is_void(tree: Resource) -> bool:

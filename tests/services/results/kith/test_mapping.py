@@ -304,6 +304,59 @@ def test_an_embedded_file_becomes_a_binary_and_a_named_one_a_comment(kith: Any) 
     assert comment["valueAnnotation"]["text"] == "Vedlegg følger ikke meldingen: bilde.tif"
 
 
+def a_file(*contents: str) -> str:
+    """RefDocs with these contents, named alike."""
+    return "".join(
+        f"<RefDoc><MsgType V='A'/><Description>Svar</Description><Content><Base64Container>"
+        f"{base64.b64encode(content.encode()).decode()}</Base64Container></Content></RefDoc>"
+        for content in contents
+    )
+
+
+def files_after(kith: Any, *versions: tuple[str, str]) -> tuple[list[str], list[tuple[str, str]], list[Any]]:
+    """What stands and what was, by content and from when, of versions (service, head) a day apart; and all the trees."""
+    raws = [
+        kith.message(
+            kith.report(kith.item(), service=service, head=head), id_=f"M-{day}", generated=f"2026-03-0{day}T12:00:00"
+        )
+        for day, (service, head) in enumerate(versions, 2)
+    ]
+    trees = kith.mapped(*raws)
+    report = kith.only(trees, "DiagnosticReport")
+    held = {f"Binary/{t['id']}": base64.b64decode(t["data"]).decode() for t in trees if t["resourceType"] == "Binary"}
+    former = [
+        (held[one["extension"][1]["valueAttachment"]["url"]], one["extension"][0]["valueDateTime"][8:10])
+        for one in kith.extensions(report, "http://kjerne.example/fhir/StructureDefinition/former-file")
+    ]
+    return [held[form["url"]] for form in report.get("presentedForm", ())], former, trees
+
+
+def test_a_file_that_a_later_version_replaces_stays_beside_it_with_the_time(kith: Any) -> None:
+    standing, former, trees = files_after(kith, ("N", a_file("en")), ("M", a_file("to")))
+    assert (standing, former) == (["to"], [("en", "03")])
+    assert len({t["id"] for t in trees if t["resourceType"] == "Binary"}) == 2
+    first = [t["id"] for t in files_after(kith, ("N", a_file("en")))[2] if t["resourceType"] == "Binary"]
+    assert first[0] in {t["id"] for t in trees}, "what was opened keeps its name"
+    (report,) = [tree for tree in trees if tree["resourceType"] == "DiagnosticReport"]
+    assert check(report | {"id": "report"}, "DiagnosticReport") == []
+
+
+@pytest.mark.parametrize(
+    ("versions", "standing", "former"),
+    [
+        ((("N", a_file("en")), ("M", "")), ["en"], []),
+        ((("N", a_file("en", "to")), ("M", a_file("to"))), ["to"], [("en", "03")]),
+        ((("N", a_file("en")), ("A", a_file("to"))), ["en", "to"], []),
+        ((("N", a_file("en")), ("A", a_file("en"))), ["en"], []),
+        ((("N", a_file("en")), ("M", a_file("to")), ("M", a_file("tre"))), ["tre"], [("to", "04"), ("en", "03")]),
+        ((("N", a_file("en")), ("M", a_file("to")), ("M", a_file("en"))), ["en"], [("to", "04")]),
+    ],
+    ids=["not sent again", "one left out", "added", "added again", "twice", "back again"],
+)
+def test_files_over_versions(kith: Any, versions: Any, standing: list[str], former: list[tuple[str, str]]) -> None:
+    assert files_after(kith, *versions)[:2] == (standing, former)
+
+
 def test_the_request_keeps_reason_priority_and_reservation(kith: Any) -> None:
     head = (
         "<ServReq><IssueDate V='2026-03-01'/><Id>Q-1</Id><RequestedPrioReport V='OHJELP'/><ReceiptDate V='2026-03-02'/>"

@@ -21,7 +21,9 @@ from typing import Final
 
 import msgspec
 
+from kjerne.services.results.kith import kept_files
 from kjerne.services.results.kith.entries import Entries, Result
+from kjerne.services.results.kith.kept_files import Kept
 from kjerne.services.results.kith.model import AnalysedSubject, Message, Patient, Report, Request
 from kjerne.services.results.kith.read_actors import identifier_of
 from kjerne.services.results.kith.statuses import report_status
@@ -49,7 +51,8 @@ class Versioned(msgspec.Struct, frozen=True, array_like=True):
 
 class State(msgspec.Struct, frozen=True, array_like=True):
     """The report as it holds now. `report` is the newest version that is no bare cancellation; `issued` the newest
-    GenDate, `first_issued` the first version's issue date, whomever that named."""
+    GenDate, `first_issued` the first version's issue date, whomever that named. `files` are those that came embedded, former
+    ones too."""
 
     status: str
     message: str
@@ -60,6 +63,7 @@ class State(msgspec.Struct, frozen=True, array_like=True):
     subjects: dict[str, AnalysedSubject]
     results: tuple[Result, ...]
     notes: tuple[str, ...]
+    files: tuple[Kept, ...] = ()
 
 
 def versions(message: Message) -> list[Versioned]:
@@ -150,6 +154,7 @@ def fold(reports: Sequence[Versioned]) -> State:
     notes: dict[str, None] = {}
     shown = laid[0].report
     subjects: dict[str, AnalysedSubject] = {}
+    files: tuple[Kept, ...] = ()
     for version in laid:
         report = version.report
         notes.update(dict.fromkeys(report.notes))
@@ -157,6 +162,7 @@ def fold(reports: Sequence[Versioned]) -> State:
         entries.apply(report, version.generated)
         if report.service != "C" or report.items:
             shown = _carried(shown, report)
+        files = kept_files.after(files, shown.attachments, version.generated)
     if every[0].report.service in ("M", "C", "A"):
         notes["The first version of this report has not been received."] = None
     newest = laid[-1]
@@ -173,6 +179,7 @@ def fold(reports: Sequence[Versioned]) -> State:
         subjects=subjects,
         results=entries.results(),
         notes=tuple(notes),
+        files=files,
     )
 
 
@@ -198,9 +205,11 @@ def keyed(subjects: Sequence[AnalysedSubject]) -> dict[str, AnalysedSubject]:
 
 
 def _carried(older: Report, newer: Report) -> Report:
-    """`newer`, with the requests and attachments of `older` where it sends none: they are seldom sent twice."""
+    """`newer`, with the requests and attachments of `older` where it sends none: they are seldom sent twice. An addition's
+    files come beside those that were there."""
     if older is newer:
         return newer
-    return msgspec.structs.replace(
-        newer, requests=newer.requests or older.requests, attachments=newer.attachments or older.attachments
-    )
+    files = newer.attachments or older.attachments
+    if newer.service == "A":
+        files = (*older.attachments, *(one for one in newer.attachments if one not in older.attachments))
+    return msgspec.structs.replace(newer, requests=newer.requests or older.requests, attachments=files)

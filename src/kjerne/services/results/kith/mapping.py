@@ -12,6 +12,7 @@ from typing import Final
 
 from kjerne.services.results.kith import codes, units
 from kjerne.services.results.kith.chain import State
+from kjerne.services.results.kith.kept_files import Kept
 from kjerne.services.results.kith.map_actors import Roles
 from kjerne.services.results.kith.map_observation import Around, observation
 from kjerne.services.results.kith.map_request import (
@@ -51,7 +52,7 @@ def resources(state: State, number: Numbering) -> list[Tree]:
     report_id = number("DiagnosticReport", "report")
     requests = _requests(state, number, roles)
     samples = _specimens(state, number, roles)
-    files = _files(report.attachments, number)
+    files = [_file(kept.file, number("Binary", kept.key)) for kept in state.files]
     around = Around(
         woven=woven,
         report_reference={"reference": f"DiagnosticReport/{report_id}"},
@@ -107,21 +108,9 @@ def _specimens(state: State, number: Numbering, roles: Roles) -> list[Tree]:
     ]
 
 
-def _files(attachments: tuple[Attachment, ...], number: Numbering) -> list[Tree]:
-    found = []
-    for index, attachment in enumerate(attachments):
-        if attachment.data:
-            key = f"{index}:{attachment.id or attachment.title}"
-            data = base64.b64encode(attachment.data).decode()
-            found.append(
-                {
-                    "resourceType": "Binary",
-                    "id": number("Binary", key),
-                    "contentType": _mime_type(attachment),
-                    "data": data,
-                }
-            )
-    return found
+def _file(attachment: Attachment, id_: str) -> Tree:
+    data = base64.b64encode(attachment.data).decode()
+    return {"resourceType": "Binary", "id": id_, "contentType": _mime_type(attachment), "data": data}
 
 
 def _mime_type(attachment: Attachment) -> str:
@@ -152,9 +141,10 @@ def _diagnostic_report(
     top = [result.key for result in state.results if not result.parent]
     if top:
         found["result"] = [{"reference": f"Observation/{around.observation(key)}"} for key in top]
-    forms = _forms(report.attachments, files)
-    if forms:
+    kept = list(zip(state.files, files, strict=True))
+    if forms := [_form(one.file, file) for one, file in kept if not one.replaced]:
         found["presentedForm"] = forms
+    found["extension"] += [_former_file(one, file) for one, file in kept if one.replaced]
     return found
 
 
@@ -221,14 +211,17 @@ def _information(information: Information) -> Tree | None:
     return {"url": codes.NILAR + "inf-item", "extension": inside} if inside else None
 
 
-def _forms(attachments: tuple[Attachment, ...], files: list[Tree]) -> list[Tree]:
-    """The embedded attachments, each pointing at its Binary."""
-    found = []
-    for attachment, file in zip((a for a in attachments if a.data), files, strict=True):
-        form: Tree = {"contentType": file["contentType"], "url": f"Binary/{file['id']}", "size": len(attachment.data)}
-        if attachment.title:
-            form["title"] = attachment.title
-        if attachment.issued:
-            form["creation"] = attachment.issued
-        found.append(form)
-    return found
+def _form(attachment: Attachment, file: Tree) -> Tree:
+    """An embedded attachment, pointing at its Binary."""
+    form: Tree = {"contentType": file["contentType"], "url": f"Binary/{file['id']}", "size": len(attachment.data)}
+    if attachment.title:
+        form["title"] = attachment.title
+    if attachment.issued:
+        form["creation"] = attachment.issued
+    return form
+
+
+def _former_file(kept: Kept, file: Tree) -> Tree:
+    """A file that a later version put another in the place of, or left out, and when."""
+    at, form = extension("at", "valueDateTime", kept.replaced), _form(kept.file, file)
+    return {"url": codes.FORMER_FILE, "extension": [at, extension("file", "valueAttachment", form)]}
