@@ -7,11 +7,10 @@ msgpack of [leaves present, {leaf: [value, ...]}]; tokens, references and the ma
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from functools import lru_cache
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import msgspec
 import xxhash
@@ -31,8 +30,7 @@ UCUM: Final = "http://unitsofmeasure.org"
 _Quantity = tuple[str | None, str | None, str | int, str, str]
 
 
-@dataclass(frozen=True, slots=True)
-class Indexed:
+class Indexed(NamedTuple):
     """A row's search columns. [`date_from`, `date_to`) is the hull of the main dates, None where there is none."""
 
     tokens: list[int]
@@ -53,13 +51,10 @@ def index(tree: dict[str, Any]) -> Indexed:
     for leaf, value in walk(plan.tree, tree):
         number, kind = leaf.number, leaf.kind
         present.add(number)
-        if kind in {"token", "uri"}:
-            hashed = _code_tokens if leaf.type in _REPEATED else _tokens
-            says_system = leaf.type in _OPEN_SYSTEM
-            for system, code in codings(leaf, value):
-                tokens.update(hashed(number, system if says_system else None, code))
-        elif kind == "reference":
+        if kind == "reference":
             tokens.update(_reference_tokens(leaf, value))
+        elif kind in _CODED:
+            tokens.update(_coded_tokens(leaf, value))
         elif kind == "date":
             for start, end in intervals(leaf.type, value):
                 if number in plan.main_leaves:
@@ -98,7 +93,21 @@ def _tokens(leaf: int, system: str | None, code: str) -> tuple[int, ...]:
     return (token(alone),) if system is None else (token(alone), token(exact))
 
 
+_CODED: Final = frozenset(("token", "uri"))
 _code_tokens = lru_cache(maxsize=16_384)(_tokens)
+
+
+def _coded_tokens(leaf: Leaf, value: Any) -> Sequence[int]:
+    """The hashes of a token's or uri's value. Most are one code, whose hashes are kept and taken as they lie."""
+    hashed = _code_tokens if leaf.type in _REPEATED else _tokens
+    found = codings(leaf, value)
+    if leaf.type not in _OPEN_SYSTEM:
+        return [one for _, code in found for one in hashed(leaf.number, None, code)]
+    if len(found) == 1:
+        return hashed(leaf.number, *found[0])
+    return [one for system, code in found for one in hashed(leaf.number, system, code)]
+
+
 _REPEATED: Final = frozenset(("CodeableConcept", "Coding", "code", "canonical", "boolean"))
 """Types whose values come again in most resources, so their hashes are kept; an identifier's never are."""
 _OPEN_SYSTEM: Final = frozenset(("CodeableConcept", "Coding", "Identifier"))

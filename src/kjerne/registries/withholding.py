@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
 from kjerne.access import Label
@@ -53,6 +54,8 @@ _VOLVEN: Final = re.compile(
     r"codesystem/no-kodeverk-)(?P<number>[0-9]{4})(?:\.codesystem)?",
     re.IGNORECASE,
 )
+_SYSTEM_LIMIT: Final = 100
+"""No address that `_VOLVEN` knows is longer."""
 _DATES: Final = ("issued", "effectiveDateTime", "effectiveInstant", "authoredOn", "receivedTime")
 _ANOTHERS: Final = frozenset(
     {
@@ -132,7 +135,14 @@ def opening(text: str) -> datetime | None:
 
 
 def _number(coding: Mapping[str, Any]) -> str:
-    found = _VOLVEN.fullmatch(coding.get("system", "").strip())
+    system = coding.get("system", "").strip()
+    return _number_of(system) if len(system) <= _SYSTEM_LIMIT else ""
+
+
+@lru_cache(maxsize=1024)
+def _number_of(system: str) -> str:
+    """The number of a code system of Volven's. Kept, since the codes of all reports are of the same few systems."""
+    found = _VOLVEN.fullmatch(system)
     return found["number"] if found else ""
 
 

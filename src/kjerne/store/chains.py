@@ -7,7 +7,7 @@ What came under which number of the laboratory stands in `report_version`: a num
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Final, NamedTuple
@@ -39,6 +39,11 @@ WITHDRAWN_SAYS: Final = (
 )
 """What she reads in her log whose record held it until then."""
 NO_ID: Final = "00000000-0000-0000-0000-000000000000"
+
+_SOURCES: Final = """
+SELECT s.report, s.made_at, s.message, s.sealed FROM unnest($2::bytea[]) AS n(report)
+JOIN LATERAL (SELECT * FROM report_source WHERE patient = $1 AND report = n.report OFFSET 0) s ON true
+ORDER BY s.made_at, s.message"""
 
 _KIN: Final = """
 SELECT l.digest, bool_and(right(s.message, 1) = '?') FROM report_source s
@@ -102,24 +107,18 @@ class Chains:
     def __init__(self, records: Records) -> None:
         self._records = records
 
-    async def sources(self, conn: Connection, grant: Grant, report: bytes) -> list[Source]:
-        """All versions of a chain in the order they were made."""
+    async def sources(self, conn: Connection, grant: Grant, reports: Collection[bytes]) -> dict[bytes, list[Source]]:
+        """All versions of each chain in the order they were made; none where nothing lies under a name."""
+        found: dict[bytes, list[Source]] = {report: [] for report in reports}
+        if not found:
+            return found
         key: DataKey = self._records.key(grant)
-        rows = await conn.fetch(
-            "SELECT made_at, message, sealed FROM report_source WHERE patient = $1 AND report = $2 "
-            "ORDER BY made_at, message",
-            grant.subject.patient,
-            report,
-        )
+        rows = await conn.fetch(_SOURCES, grant.subject.patient, list(found))
         grow = zstandard.ZstdDecompressor()
-        return [
-            Source(
-                row["made_at"],
-                row["message"],
-                grow.decompress(key.open(row["sealed"], report), max_output_size=SOURCE_LIMIT_BYTES),
-            )
-            for row in rows
-        ]
+        for report, made_at, message, sealed in rows:
+            raw = grow.decompress(key.open(sealed, report), max_output_size=SOURCE_LIMIT_BYTES)
+            found[report].append(Source(made_at, message, raw))
+        return found
 
     async def keep(
         self, conn: Connection, grant: Grant, report: bytes, sources: Sequence[Source], anchors: Sequence[bytes],

@@ -7,7 +7,6 @@ refused with 412 when another came between.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
 from itertools import chain
@@ -27,8 +26,7 @@ from kjerne.store.proofs import fetched, noting
 from kjerne.store.record_marks import CARRIED, marks_of
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(NamedTuple):
     """One resource to be written as received: `raw` are its JSON bytes, `indexed` what a search looks at.
 
     `expected` is the version that must be current (None: whatever is; 0: none may exist). `corrects` says that the version
@@ -197,7 +195,7 @@ class Records:
             patient,
             change.id,
             change.type,
-            int(change.labels | marks),
+            int(change.labels) | int(marks),  # an enum's own `|` looks the sum up
             number,
             at,
             indexed.date_from,

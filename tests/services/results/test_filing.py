@@ -290,3 +290,19 @@ async def test_the_end_does_not_depend_on_the_order_of_arrival(ward: Ward, kith:
         ends.append(await lab.everything())
     assert ends[0][0] or ends[0][2] or story == "one withheld, then moved"
     assert all(end == ends[0] for end in ends)
+
+
+async def test_a_change_that_may_be_of_many_reports_asks_for_all_of_them_at_once(ward: Ward, kith: Kith) -> None:
+    said: list[str] = []
+    async with ward.house.store.pool.acquire() as conn:  # one after another they all use this connection
+        conn.add_query_logger(lambda record: said.append(record.query))
+    counts = []
+    for others in (1, 1, 5):  # the first time the driver asks of the statements themselves
+        lab = await new_lab(ward, kith)
+        for other in range(others):
+            await lab.take(lab.version("ann", str(other + 1), number=f"N{other}", request="Q1", result=f"r{other}"))
+        before = len(said)
+        await lab.take(lab.version("ann", "99", day=3, service="M", number="new", request="Q1", result="r0"))
+        counts.append(len(said) - before)
+        assert [former for value, _, *former in await lab.results("ann") if value == "99"] == [["1"]]
+    assert counts[1] == counts[2]

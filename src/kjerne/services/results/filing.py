@@ -85,8 +85,8 @@ class Files:
     async def _add(self, conn: Connection, filing: Filing) -> None:
         """A version of a report that stays with its patient; the usual case."""
         [(report, _)] = filing.plan.after.items()
-        sources = await self._chains.sources(conn, filing.grant, report) if filing.plan.before else []
-        before = [chain.unpack(one.raw) for one in sources]
+        lying = await self._chains.sources(conn, filing.grant, [report] if filing.plan.before else [])
+        before = [chain.unpack(one.raw) for one in lying.get(report, ())]
         after = [*before, filing.version]
         fresh = [source_of(filing.version)]
         orphan = kin.is_orphan(after)
@@ -111,8 +111,8 @@ class Files:
         pool = _Pool(filing.version, filing.mark)
         names = sorted({*plan.chains, aside})
         for patient, grant in by_patient.items():
-            for name in names:
-                pool.add(patient, name, await self._chains.sources(conn, grant, name))
+            for name, sources in (await self._chains.sources(conn, grant, names)).items():
+                pool.add(patient, name, sources)
         for patient, grant in by_patient.items():
             await self._chains.set_aside(conn, grant, aside, pool.naming(patient))
             for report, standing in plan.before.items():
@@ -175,8 +175,7 @@ class Files:
         while waiting:
             if len(found) + len(waiting) > KIN_LIMIT:
                 return {}
-            for key in sorted(waiting):
-                sources = await self._chains.sources(conn, grant, key)
+            for key, sources in (await self._chains.sources(conn, grant, sorted(waiting))).items():
                 found[key] = [chain.unpack(one.raw) for one in sources]
             shared = self._anchors(sender, [version for key in waiting for version in found[key]])
             waiting = set(await self._chains.relatives(conn, grant, shared)) - found.keys() - own
