@@ -195,6 +195,7 @@ class House:
                 self.store.pool,
                 self.reader,
                 Sealer(self.store.keys.derived("disclosures")),
+                tuple(SERVICE_BY_TYPE),
                 self.settings.tells_choices,
             ).routes(),
             *OpeningApi(Opener(self.store, self.read, self.digest), self.store).routes(),

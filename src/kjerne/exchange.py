@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
@@ -33,7 +34,7 @@ class Admit(Protocol):
     remembered from an earlier request will do; a refusal is never given from memory. `newcomer` is a person whom no
     register knows, as she will stand once the transaction that uses the grant has registered her. `asked` is the search,
     for the log to keep sealed. `piece` is what of a FHIR type the grant is used for where the action does not say it: `Consent.s`
-    or `Specimen.s`, which the token's SMART scopes must leave.
+    or `Specimen.s`, which the token's SMART scopes must leave; with `!` behind it, all of it.
     """
 
     async def __call__(
@@ -136,6 +137,12 @@ async def granted(
         except Stale:
             continue
     raise unsettled()
+
+
+async def noted(admit: Admit, patient: PatientRef, service: str, action: Action, piece: str) -> None:
+    """Has the law refuse what a room has found that the token's SMART scopes do not leave: so it stands in the log."""
+    with contextlib.suppress(Denied):
+        await admit(patient, service, action, piece=f"{piece}!")
 
 
 def unsettled() -> Refusal:

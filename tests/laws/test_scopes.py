@@ -7,9 +7,11 @@ from random import Random
 from typing import Any
 from urllib.parse import urlsplit
 
+import httpx
 import pytest
 
 from platform_fixture import Answered, Standing, Tree
+from services.results.test_intake_api import a_message, key_of
 
 from .scopes_oracle import Resource, leaves, leaves_any
 
@@ -253,6 +255,43 @@ def test_a_refusal_for_the_scopes_is_in_the_patients_log(platform: Standing, rec
         assert "the token leave no Specimen." in answer.response.text
         (row,) = platform.audited(answer.response)
         assert (row["rule"], row["outcome"] != 0, row["ids"]) == ("scope-narrower", True, [])
+
+
+def refused_in_the_log(platform: Standing, answer: httpx.Response) -> None:
+    (row,) = platform.audited(answer)
+    told = key_of(platform, platform.nin(ABOUT))
+    assert answer.status_code == 403
+    assert (row["rule"], row["outcome"] != 0, row["patient"]) == ("scope-narrower", True, told)
+
+
+def test_so_is_that_of_a_question_whether_something_was_done(platform: Standing) -> None:
+    about: dict[str, Any] = {"as_": "gp", "patient": platform.nin(ABOUT), "narrower": "user/Specimen.rs"}
+    for path in ("already-done", "already-done/3fa94c1b-0000-4000-8000-000000000000"):
+        answer = platform.client.call("POST", f"/pps/v2/{path}", form=(("code", f"{CODES}|NPU27300"),), **about)
+        refused_in_the_log(platform, answer)
+        assert "the token leave no Observation.s" in answer.text
+
+
+def test_so_is_that_of_a_message(platform: Standing) -> None:
+    answer = platform.send(a_message(platform, number=platform.nin(ABOUT)), narrower="system/Observation.cud")
+    refused_in_the_log(platform, answer)
+    assert "DiagnosticReport.c" in answer.text
+
+
+def test_so_is_that_of_what_a_scope_with_codes_leaves_out(platform: Standing) -> None:
+    narrower, tree = "system/Observation.cu?code=nothing-has-this", observation(Random(1))
+    whole = send(platform, "POST", "Observation", tree)
+    path = f"Observation/{whole.tree['id']}"
+    refused_in_the_log(platform, send(platform, "POST", "Observation", tree, narrower=narrower).response)
+    newer = tree | {"id": whole.tree["id"]}
+    refused_in_the_log(
+        platform, send(platform, "PUT", path, newer, narrower=narrower, **{"if-match": 'W/"1"'}).response
+    )
+    imported = platform.client.call(
+        "POST", "/fhir/R4/$import", as_="lab", patient=platform.nin(ABOUT), narrower=narrower,
+        body=json.dumps(tree).encode(), headers={"content-type": "application/fhir+ndjson"},
+    )  # fmt: skip
+    refused_in_the_log(platform, imported)
 
 
 def test_smart_scopes_alone_open_nothing(platform: Standing) -> None:

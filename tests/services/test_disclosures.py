@@ -144,6 +144,25 @@ async def test_a_source_that_takes_no_part_any_more_is_told_so_and_nothing_else(
         assert "disclosures" not in answer.json()
 
 
+@pytest.mark.parametrize("narrower", ["system/Observation.rs", "system/*.s", "system/Observation.r?code=NPU03429"])
+def test_a_token_whose_scopes_narrow_is_told_which_it_needs(platform: Standing, narrower: str) -> None:
+    read(platform, filed(platform))
+    answer = platform.client.call("GET", "/disclosures", as_="lab", narrower=narrower)
+    assert answer.status_code == 403
+    assert "disclosures" not in answer.json()
+    assert "system/*.r" in answer.text
+    assert "insufficient_scope" in answer.headers["www-authenticate"]
+    (row,) = platform.audited(answer)
+    assert (row["patient"], row["rule"], row["outcome"] != 0) == (0, "disclosures-refused", True)
+
+
+def test_a_token_whose_scopes_leave_everything_is_answered(platform: Standing) -> None:
+    id_, cursor = filed(platform), now(platform)
+    read(platform, id_)
+    answer = platform.client.call("GET", f"/disclosures?cursor={cursor}", as_="lab", narrower="system/*.rs")
+    assert len(answer.json()["disclosures"]) == 1
+
+
 def test_one_answer_holds_so_many_readings_and_the_next_goes_on(
     platform: Standing, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -31,8 +31,10 @@ OF_EVERY_SERVICE: Final[Mapping[Action, tuple[str, str]]] = {
 }
 """The log and the choices: each letter for itself where the room names it, all of them where it does not (a page). A scope with
 codes leaves none: neither is a record, so nothing could tell the one event or choice from the other by them."""
-WHOLE: Final[Mapping[Action, str]] = {"examine": "r", "trace": "r"}
+WHOLE: Final[Mapping[Action, str]] = {"examine": "r", "trace": "r", "disclose": "r"}
 """These open what no parameter can divide: every type of the service must be left whole."""
+ALL_OF: Final = "!"
+"""Ends a piece that must be left whole (`*.cud!`, of every type): what a message becomes, or what a room has found not left."""
 
 
 def smart_scopes_leave_nothing(case: Case) -> bool:
@@ -44,6 +46,9 @@ def smart_scopes_leave_nothing(case: Case) -> bool:
     if case.action in WHOLE:
         return not types or any(smart.left(caller, type_, WHOLE[case.action]) is not None for type_ in types)
     named, _, letter = case.piece.partition(".")
+    if letter.endswith(ALL_OF):
+        of = types if named == "*" else (named,)
+        return any(smart.left(caller, type_, one) is not None for type_ in of for one in letter.rstrip(ALL_OF))
     if case.action in OF_EVERY_SERVICE:
         type_, letters = OF_EVERY_SERVICE[case.action]
         return any(smart.left(caller, type_, one) is not None for one in letter or letters)

@@ -22,6 +22,7 @@ from cryptography.exceptions import InvalidTag
 from kjerne.access import DISCLOSURES, Caller, Grant
 from kjerne.errors import Refusal
 from kjerne.exchange import Answer, Call, Denied, PatientRef, Route, granted
+from kjerne.fhir import smart
 from kjerne.fhir.definitions import type_name
 from kjerne.fhir.encode import decode, encode
 from kjerne.registries.identifiers import id_without_numbers, stands_in
@@ -40,6 +41,7 @@ READINGS_LIMIT: Final = 200
 
 RULE: Final = "disclosures-fetched"
 LAW: Final = "pasientjournalloven § 22; helsepersonelloven § 45"
+REFUSED_SAYS: Final = "En kilde spurte hvem som har fått opplysninger som den har sendt inn, med en for smal tilgang."
 SAYS: Final = "En kilde hentet hvem som har fått opplysninger som den har sendt inn."
 
 Names = Mapping[UUID, list[dict[str, str]]]
@@ -48,7 +50,8 @@ Names = Mapping[UUID, list[dict[str, str]]]
 
 @dataclass(frozen=True)
 class DisclosuresApi:
-    """The handler. `sealer` seals cursors under a key that never changes: a source may come back after a year.
+    """The handler. `sealer` seals cursors under a key that never changes: a source may come back after a year. `types` are what
+    sources send in.
 
     A source is a healthcare provider too: where it may hear of no patient's choice (not `tells_choices`), it hears the purpose
     alone of a reading's ground, since basis and rule would tell that something was opened.
@@ -57,6 +60,7 @@ class DisclosuresApi:
     pool: Pool
     reader: Reader
     sealer: Sealer
+    types: Sequence[str]
     tells_choices: bool = True
 
     def routes(self) -> list[Route]:
@@ -65,6 +69,7 @@ class DisclosuresApi:
     async def disclosures(self, call: Call) -> Answer:
         """Readings since the cursor, oldest first, and the cursor to come back with; `further` says that more wait now."""
         source = _source(call)
+        await self._held_to_scopes(call, source)
         async with self.pool.acquire() as conn:
             after = await self._after(conn, call, source)
             found, reached, further = await disclosed(
@@ -80,6 +85,27 @@ class DisclosuresApi:
         listed = [told[place] for place in sorted(told)]
         answer = {"disclosures": listed, "cursor": self._cursor(reached, source), "further": further}
         return Answer(200, encode(answer), "application/json")
+
+    async def _held_to_scopes(self, call: Call, source: Caller) -> None:
+        """A reading cannot be told in part: `Refusal` 403 where the token's SMART scopes do not leave all of every type, before
+        anybody's log is read. That it was asked is a row of the platform's own."""
+        try:
+            smart.demand_whole(source, self.types, "r")
+        except Refusal as refusal:
+            row = audit.of_nobody(
+                source,
+                "",
+                "disclose",
+                "disclosures-refused",
+                LAW,
+                REFUSED_SAYS,
+                call.at,
+                call.correlation,
+                refused=True,
+            )
+            async with self.pool.acquire() as conn:
+                await audit.insert_explained(conn, row, "", "")
+            raise smart.refused(refusal.says, "Ask for a token with system/*.r, or without SMART scopes.") from None
 
     async def _told(
         self, call: Call, patient: int, service: str, readings: Sequence[Disclosure]

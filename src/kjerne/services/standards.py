@@ -15,12 +15,12 @@ from uuid import UUID
 
 from kjerne.access import Grant
 from kjerne.errors import Refusal
-from kjerne.exchange import Answer, Call, Denied, Pairs, PatientRef, Route, granted, not_filed
+from kjerne.exchange import Answer, Call, Denied, Pairs, PatientRef, Route, granted, not_filed, noted
 from kjerne.fhir import smart
 from kjerne.fhir.bundle import FURTHER, Version, history, search_line, searchset, self_url
 from kjerne.fhir.dates import Interval, interval
 from kjerne.fhir.definitions import type_name, type_number
-from kjerne.fhir.index import index
+from kjerne.fhir.index import Indexed, index
 from kjerne.fhir.interaction import (
     VERSION,
     Made,
@@ -223,7 +223,6 @@ class StandardsApi:
         shut, indexed, kinds = withheld(tree, call.at), index(tree), kinds_of(tree)
 
         async def use(grant: Grant) -> Written:
-            must_hold(call.caller, type_, indexed.tokens, "c")
             check_subject(tree, grant, self.identify)
             async with self.pool.acquire() as conn:
                 id_ = self.ids.make(grant.subject.patient)
@@ -233,6 +232,7 @@ class StandardsApi:
                 return await marking.filing(conn, grant, self.reader, types, create)
 
         patient = self._patient(call, number_in(tree))
+        await self._held_to_scopes(call, patient, indexed, "c")
         try:
             written = await granted(
                 call.admit, patient, SERVICE_BY_TYPE[name], "file", use, proven=True, piece=f"{name}.c"
@@ -248,7 +248,7 @@ class StandardsApi:
         `If-Match` is demanded, so no update is lost unseen. To any other sender the resource is absent. Who had read what
         the new version corrects or takes back is told, as of a correction that comes as a message.
         """
-        named = type_, id_ = self._place(call, "u")
+        named = _, id_ = self._place(call, "u")
         name = call.parameters["type"]
         tree = self._checked(call, name)
         if tree.get("id") != call.parameters["id"]:
@@ -257,8 +257,6 @@ class StandardsApi:
         version = Next.of(call.body, tree, call.at)
 
         async def use(grant: Grant) -> Written | None:
-            must_hold(call.caller, type_, version.indexed.tokens, "u")
-
             def make(_: Current) -> Next:
                 # Only to the one who filed it: to anybody else this would tell whose record it is.
                 check_subject(tree, grant, self.identify)
@@ -270,10 +268,20 @@ class StandardsApi:
                 changed = await changer.change(conn, grant, named, expected, make)
             return changed[1] if changed else None
 
+        await self._held_to_scopes(call, PatientRef(key=self.ids.patient(id_)), version.indexed, "u")
         written = await self._hidden_as_absent(call, id_, "file", use)
         if written is None:
             raise absent(call)
         return self._written(call, written, 200)
+
+    async def _held_to_scopes(self, call: Call, patient: PatientRef, indexed: Indexed, letter: str) -> None:
+        """`Refusal` 403 where the token's SMART scopes do not leave what is to be written; the law's no is in her log first."""
+        name = call.parameters["type"]
+        try:
+            must_hold(call.caller, type_number(name), indexed.tokens, letter)
+        except Refusal:
+            await noted(call.admit, patient, SERVICE_BY_TYPE[name], "file", f"{name}.{letter}")
+            raise
 
     def _checked(self, call: Call, name: str) -> dict[str, Any]:
         check_accepted(call)

@@ -22,7 +22,7 @@ from uuid import UUID
 
 from kjerne.access import Grant
 from kjerne.errors import Fault, Refusal
-from kjerne.exchange import Answer, Call, Denied, PatientRef, Route, Stale, not_filed
+from kjerne.exchange import Answer, Call, Denied, PatientRef, Route, Stale, not_filed, noted
 from kjerne.fhir.definitions import type_name, type_number
 from kjerne.fhir.encode import encode
 from kjerne.fhir.index import Indexed, index
@@ -230,8 +230,7 @@ class StandardsImport:
 
     async def _taken(self, call: Call) -> Answer:
         fresh, persons = _all_right(await self._read(call.at, _lines(call.body)))
-        for one in fresh:
-            must_hold(call.caller, one.type, one.tokens, "c")
+        await self._held_to_scopes(call, fresh, persons)
         for _ in range(TRIES):
             places = await self._filings(call, fresh, persons)
             filings = [Filing(grant, [fresh[at] for at in own]) for grant, own in places]
@@ -246,6 +245,22 @@ class StandardsImport:
                     locations[at] = f"{type_name(fresh[at].type)}/{id_}/_history/1"
             return _answer(call, locations, len(places))
         raise Refusal(503, "the patients' facts are being changed at this moment", todo="Send the import again.")
+
+    async def _held_to_scopes(self, call: Call, fresh: Sequence[Fresh], persons: Sequence[str]) -> None:
+        """`Refusal` 403 where the token's SMART scopes do not leave a line; the law's no is in the logs of those it is about."""
+        beyond: dict[tuple[str, int], Refusal] = {}
+        for at, one in enumerate(fresh):
+            try:
+                must_hold(call.caller, one.type, one.tokens, "c")
+            except Refusal as refusal:
+                beyond.setdefault((call.headers.get("person-id", "") or persons[at], at + 1), refusal)
+        noted_of = {person: line for person, line in reversed(beyond) if person}
+        for person, line in noted_of.items():
+            type_ = fresh[line - 1].type
+            patient, name = self._identified(person, line), type_name(type_)
+            await noted(call.admit, patient, self._service_by_type[type_], "file", f"{name}.c")
+        if beyond:
+            raise next(iter(beyond.values()))
 
     async def _written(self, conn: Connection, filings: list[Filing]) -> list[list[UUID]]:
         """The new ids. Where patients have restricted parts or single records, their marks are settled with the writing."""

@@ -136,10 +136,11 @@ def given(grant: Grant, *, noting: bool = False) -> tuple[Any, ...]:
 
 
 def of_nobody(
-    caller: Caller, service: str, action: str, rule: str, law: str, says: str, at: datetime, correlation: str
-) -> tuple[Any, ...]:
-    """The row of something opened that names nobody who is registered: no patient's, the platform's own."""
-    told = (0, at, _number(), GIVEN, action, service, rule, law, says, "", "")
+    caller: Caller, service: str, action: str, rule: str, law: str, says: str, at: datetime, correlation: str,
+    *, refused: bool = False,
+) -> tuple[Any, ...]:  # fmt: skip
+    """The row of something opened, or `refused`, that names nobody who is registered: no patient's, the platform's own."""
+    told = (0, at, _number(), REFUSED if refused else GIVEN, action, service, rule, law, says, "", "")
     return (*told, *_caller_values(caller), correlation, b"", *_care_values(caller))
 
 

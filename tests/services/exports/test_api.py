@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -10,6 +11,7 @@ import httpx
 import pytest
 
 from kjerne.access import Caller, Choice, Label
+from kjerne.fhir.smart import limits
 from kjerne.services.exports import api
 from services.results.conftest import LAB, Ward, fresh_number
 
@@ -101,6 +103,64 @@ async def test_nobody_approves_her_own_or_twice_and_no_system_approves(ward: War
     assert (await call(ward, SECOND, "POST", f"{own}/approve")).status_code == 200
     assert (await call(ward, SECOND, "POST", f"{own}/approve")).status_code == 409
     assert (await call(ward, FIRST, "GET", own)).status_code == 202
+
+
+async def operator(ward: Ward, name: str, hpr: str = "") -> tuple[Caller, int]:
+    """An operator whom the register of persons knows, and her person key."""
+    number = fresh_number()
+    key = await ward.person(number)
+    return replace(FIRST, digest=ward.house.digest(number), name=name, hpr=hpr), key
+
+
+async def linked(ward: Ward, one: int, other: int) -> None:
+    async with ward.house.store.pool.acquire() as conn:
+        await ward.house.store.people.link(conn, one, other, "test", "one human", ward.house.clock.now())
+
+
+async def approve(ward: Ward, place: str, *callers: Caller) -> list[int]:
+    return [(await call(ward, one, "POST", f"{place}/approve")).status_code for one in callers]
+
+
+async def test_one_human_with_two_numbers_is_one_approver(ward: Ward) -> None:
+    (one, key), (same, other) = await operator(ward, "Ada Drift"), await operator(ward, "Ada Drift")
+    await linked(ward, key, other)
+    place = (await asked(ward)).headers["content-location"]
+    assert await approve(ward, place, one, same) == [200, 409]
+    assert (await call(ward, ASKING, "GET", place)).headers["x-progress"] == "1 approvals are missing"
+    own = (await asked(ward, one)).headers["content-location"]
+    assert await approve(ward, own, same) == [403]
+
+
+async def test_two_numbers_with_one_hpr_number_are_one_approver(ward: Ward) -> None:
+    (one, _), (same, _) = await operator(ward, "Ada", "9144889"), await operator(ward, "Ada", "09144889")
+    place = (await asked(ward)).headers["content-location"]
+    assert await approve(ward, place, one, same) == [200, 409]
+
+
+async def test_approvers_who_are_linked_afterwards_were_one_and_a_third_is_wanted(ward: Ward) -> None:
+    (one, key), (same, other) = await operator(ward, "Ada Drift"), await operator(ward, "Ada Drift")
+    person = fresh_number()
+    await ward.person(person)
+    await record(ward, person)
+    place = (await asked(ward)).headers["content-location"]
+    assert await approve(ward, place, one, same) == [200, 200]
+    assert (await call(ward, ASKING, "GET", place)).status_code == 200
+    await linked(ward, key, other)
+    waiting = await call(ward, ASKING, "GET", place)
+    assert (waiting.status_code, waiting.headers["x-progress"]) == (202, "1 approvals are missing")
+    assert (await call(ward, ASKING, "GET", f"{place}/files/Observation-0")).status_code == 403
+    assert await approve(ward, place, SECOND) == [200]
+    assert (await call(ward, ASKING, "GET", f"{place}/files/Observation-0")).status_code == 200
+
+
+async def test_an_export_that_the_tokens_scopes_do_not_leave_has_a_row_of_the_platforms(ward: Ward) -> None:
+    narrow = replace(ASKING, limits=limits(["system/Specimen.r"], "system"), client="narrow")
+    answer = await asked(ward, narrow)
+    assert answer.status_code == 403
+    assert "Observation.r" in answer.text
+    async with ward.house.store.pool.acquire() as conn:
+        rows = await conn.fetch("SELECT patient, rule, outcome FROM audit WHERE client = 'narrow'")
+    assert [(row["patient"], row["rule"], row["outcome"] != 0) for row in rows] == [(0, "export-not-asked", True)]
 
 
 async def test_who_has_shut_anything_is_left_out_from_the_next_file(ward: Ward) -> None:

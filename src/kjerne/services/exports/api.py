@@ -25,7 +25,6 @@ from kjerne.store.pool import Connection, Pool
 from kjerne.store.reading import Reader
 
 SERVICE: Final = "results"
-APPROVALS: Final = 2
 LIFE: Final = timedelta(days=7)
 LISTED: Final = 100
 RECORDS_LIMIT: Final = 20_000
@@ -35,6 +34,7 @@ BODY_LIMIT_BYTES: Final = 16_000
 NDJSON: Final = "application/fhir+ndjson"
 LAW: Final = "pasientjournalloven § 22"
 SAYS: Final[Mapping[str, str]] = {
+    "export-not-asked": "En eksport ble bedt om med en tilgang som ikke omfatter den.",
     "export-asked": "En eksport ble bedt om.",
     "export-approved": "En eksport ble godkjent.",
     "export-ended": "En eksport ble avsluttet.",
@@ -76,8 +76,7 @@ class ExportsApi:
         if any(name not in self.types for name in names):
             raise Refusal(422, f"only these are exported: {', '.join(self.types)}", where="_type")
         caller = _caller(call)
-        for name in names:
-            smart.demand(caller, name, "r")
+        await self._held_to_scopes(call, caller, names)
         async with self.pool.acquire() as conn, conn.transaction():
             number = await exports.add(
                 conn, caller, _name(caller), ground, recipient, [type_number(name) for name in dict.fromkeys(names)],
@@ -86,6 +85,20 @@ class ExportsApi:
             await _log(conn, call, number, "export-asked", ground)
         return Answer(202, headers=(("content-location", f"{call.base_url}/exports/{number}"),))
 
+    async def _held_to_scopes(self, call: Call, caller: Caller, names: Sequence[str]) -> None:
+        """`Refusal` 403 where the token's SMART scopes leave nothing of a type. It is about nobody yet."""
+        try:
+            for name in names:
+                smart.demand(caller, name, "r")
+        except Refusal:
+            rule = "export-not-asked"
+            row = audit.of_nobody(
+                caller, SERVICE, "export", rule, LAW, SAYS[rule], call.at, call.correlation, refused=True
+            )
+            async with self.pool.acquire() as conn:
+                await audit.insert_explained(conn, row, "", "")
+            raise
+
     async def listed(self, _: Call) -> Answer:
         """Exports, newest first: who asked, on which ground, for whom, who approved."""
         async with self.pool.acquire() as conn:
@@ -93,27 +106,23 @@ class ExportsApi:
         return Answer(200, encode({"exports": [_told(row) for row in rows]}), "application/json")
 
     async def approve(self, call: Call) -> Answer:
-        """One person's approval: never that of a system, of who asked, or of the same person twice."""
+        """One human's approval: never that of a system, of who asked, or of the same human twice, under whichever number."""
         caller, export = _caller(call), await self._export(call)
         if caller.kind != "practitioner" or not caller.digest:
             raise Refusal(403, "an export is approved by a person who is logged in", where="approve")
-        if caller.digest == export.asked_by:
-            raise Refusal(403, "who asked for an export does not approve it", where="approve")
-        if caller.digest in export.approvers:
-            raise Refusal(409, "you have approved this export already", where="approve")
         if export.ended_at is not None:
             raise Refusal(410, "this export is ended", where="number")
         async with self.pool.acquire() as conn, conn.transaction():
-            await exports.approve(conn, export.number, caller.digest, _name(caller), call.at, APPROVALS)
+            await exports.approve(conn, export.number, caller, _name(caller), call.at)
             await _log(conn, call, export.number, "export-approved", export.ground)
         return Answer(200, encode(_told(await self._export(call))), "application/json")
 
     async def status(self, call: Call) -> Answer:
         """202 while approvals are missing, then the manifest."""
         export = await self._mine(call)
-        if export.opened_at is None:
-            missing = APPROVALS - len(export.approvals)
-            return Answer(202, headers=(("x-progress", f"{missing} approvals are missing"), ("retry-after", "60")))
+        if export.opened_at is None or not export.is_open:
+            told = f"{export.missing} approvals are missing"
+            return Answer(202, headers=(("x-progress", told), ("retry-after", "60")))
         output = [
             {
                 "type": type_name(type_),
@@ -143,7 +152,7 @@ class ExportsApi:
     async def file(self, call: Call) -> Answer:
         """One type of some patients, one resource on each line."""
         export = await self._mine(call)
-        if export.opened_at is None:
+        if not export.is_open:
             raise Refusal(403, "this export is not approved yet", where="number")
         name, _, place = call.parameters["file"].rpartition("-")
         known = name in self.types and type_number(name) in export.types and place.isdigit() and len(place) < 10

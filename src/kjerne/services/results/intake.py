@@ -9,6 +9,7 @@ receipt and changes nothing.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -21,7 +22,7 @@ import structlog
 from kjerne.access import Action, Caller, Grant, Once
 from kjerne.clock import Clock
 from kjerne.errors import Fault, Refusal
-from kjerne.exchange import Admit, Denied, PatientRef, Stale, not_filed
+from kjerne.exchange import Admit, Denied, PatientRef, Stale, not_filed, noted
 from kjerne.fhir.encode import encode
 from kjerne.registries.protection import is_protected
 from kjerne.services.results.filing import Files, Filing, moved_mark, number_of
@@ -145,6 +146,13 @@ class Intake:
                 todo=f"Report correlation id {correlation}." if correlation else "",
             )
             return await self._reject(raw, sender, message, ours, once)
+
+    async def refused(self, raw: bytes, admit: Admit) -> None:
+        """Notes in the logs of those whom a message names that it was not taken, for the scopes of its sender's token; a message
+        that cannot be read names nobody."""
+        with contextlib.suppress(Refusal):
+            for name in sorted({digest_name(report.patient) for report in self._read(raw).reports}):
+                await noted(admit, PatientRef(digest=self._digest(name)), SERVICE, "file", "*.cud")
 
     async def _reject(
         self, raw: bytes, sender: str, message: Message | None, refusal: Refusal, once: Once | None

@@ -52,7 +52,11 @@ class IntakeApi:
 
     async def _taken(self, call: Call, raw: bytes) -> Taken:
         # A message is filed whole, whatever types it becomes, and what it replaces is changed or goes.
-        smart.demand_whole(_caller(call), FILED, "cud")
+        try:
+            smart.demand_whole(_caller(call), FILED, "cud")
+        except Refusal:
+            await self.intake.refused(raw, call.admit)
+            raise
         return await self.intake.take(raw, _caller(call), call.admit, call.correlation, call.once)
 
     async def rejected(self, call: Call) -> Answer:
