@@ -494,7 +494,8 @@ def in_whose_name(s: Situation) -> str:
     hers_alone = s.service == "maternity" and s.action in LOOKING
     if stands_in_as(s, "parent") and not has_turned(s, 12) and s.a_parent_lives_with_child is True and not hers_alone:
         return "FAMRQT"
-    if s.service in SEEN_BY_PROXIES and s.action in (*LOOKING, "insight"):
+    # The log is one, whichever way it is read: without a service it is of all that they see.
+    if s.service in (*SEEN_BY_PROXIES, *([""] if s.action == "insight" else [])) and s.action in (*LOOKING, "insight"):
         return "PWATRNY" if may_see_as_proxy(s) or may_see_as_guardian(s) else ""
     return ""
 

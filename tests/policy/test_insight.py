@@ -314,3 +314,20 @@ def test_a_row_about_somebody_else_stops_the_reading() -> None:
 def test_a_linked_persons_rows_belong_to_her_log() -> None:
     linked = patient(caller_key=1, keys=(1, 2))
     assert len(read(row(), row(patient=2), grant=reading(linked))) == 2
+
+
+@pytest.mark.parametrize(("subject", "closed"), [(PROXYS, ("maternity", "measurements")), (CHILDS, ("maternity",))])
+def test_who_stands_in_for_her_reads_no_line_of_a_service_that_shows_them_nothing(
+    subject: Subject, closed: tuple[str, ...]
+) -> None:
+    grant = reading(subject, as_relative=True)
+    for service in ("results", "persons", "maternity", "measurements", "documents"):
+        assert bool(read(row(service=service), grant=grant)) == (service not in closed), service
+        assert read(row(service=service))
+
+
+def test_the_log_of_every_service_is_open_to_whom_that_of_one_is() -> None:
+    relative = citizen(digest=RELATIVE)
+    for subject in (PROXYS, patient(caller_key=7), patient(caller_key=7, ties=(replace(PROXY, areas=()),))):
+        whole, of_one = (decide(relative, subject, service, "insight", now=NOW) for service in ("", "results"))
+        assert (type(whole), whole.rule) == (type(of_one), of_one.rule)

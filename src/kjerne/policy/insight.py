@@ -18,6 +18,7 @@ from kjerne.access import Coded, Grant
 from kjerne.errors import Refusal
 from kjerne.exchange import CONTROL
 from kjerne.policy.rules import mark_of
+from kjerne.policy.services import SERVICES, Sight, seen_by
 from kjerne.policy.words import Language, says
 from kjerne.registries.identifiers import id_without_numbers, without_numbers
 from kjerne.registries.protection import is_protected
@@ -85,19 +86,28 @@ INQUIRING: Final = frozenset({"ask", "handle"})
 """Actions on what a citizen has said is wrong, which is between her and whoever answers it."""
 
 
+CLOSED_TO: Final[Mapping[Sight, frozenset[str]]] = {
+    sight: frozenset(SERVICES) - seen_by(sight) for sight in ("parent", "representative")
+}
+"""The services whose lines are nobody's but the patient's: who stands in for her sees nothing of them (K43, K47)."""
+
+
 def unseen(grant: Grant, hidden: Iterable[str]) -> Unseen:
     """What the law keeps from this reader; `hidden` are the ids of records that the grant keeps from her.
 
-    The patient and a parent see every look; a proxy none of another representative's, and nothing of inquiries (K35). What
+    The patient sees every look, a parent every one in the services that she sees; a proxy none of another representative's,
+    and nothing of inquiries (K35). What
     was filed and may not be known of, or not yet, has no line: an answer that came and is not there to be seen would tell
     that something is hidden. Where a person with a protected address was treated is told to nobody who stands in for her.
     """
     own = _is_own(grant)
+    stands_in = not own and grant.purpose == "PWATRNY"
     return Unseen(
         filing=FILING,
         hidden=frozenset(map(UUID, hidden)),
-        no_other_representatives=not own and grant.purpose == "PWATRNY",
-        private=INQUIRING if not own and grant.purpose == "PWATRNY" else frozenset(),
+        no_other_representatives=stands_in,
+        private=INQUIRING if stands_in else frozenset(),
+        closed=frozenset() if own else CLOSED_TO["representative" if stands_in else "parent"],
         places_withheld=not own and is_protected(grant.subject.protection),
         own=(*sorted(grant.subject.digests), grant.caller.digest),
     )

@@ -17,11 +17,12 @@ from kjerne.policy.services import seen_by
 LOOKING: Final[frozenset[Action]] = frozenset({"read", "search", "history", "insight"})
 NOTHING: Final[Mapping[str, frozenset[Action]]] = {}
 AREAS: Final[Mapping[str, Mapping[str, frozenset[Action]]]] = {
-    "innsyn": dict.fromkeys(seen_by("representative"), LOOKING),
+    "innsyn": {**dict.fromkeys(seen_by("representative"), LOOKING), "": frozenset[Action]({"insight"})},
     "digitaleHelsetjenester": NOTHING,
 }
 """Area of a power of attorney -> service -> what it covers there. `innsyn` is sight of what is registered; to act in a
-service is `digitaleHelsetjenester`, and there is nothing a proxy may do in the services so far."""
+service is `digitaleHelsetjenester`, and there is nothing a proxy may do in the services so far. The log of all services ("")
+is hers as that of each that she sees (`insight.unseen` keeps the others' lines out of it)."""
 FORMS: Final = frozenset({"voksen", "midlertidigForVoksen", "stadfestetFremtidsfullmakt"})
 """Guardianships of adults, and powers of attorney for the future that have been confirmed."""
 SCOPES_WITH_HEALTH: Final = frozenset({"personligeInteresser", "personligeOgOekonomiskeInteresser"})

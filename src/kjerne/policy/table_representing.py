@@ -57,7 +57,7 @@ REPRESENTATIVES_LOOK: Final = Section(
 REPRESENTATIVES_LOG: Final = Section(
     title="Proxies and guardians: the log of who looked",
     kinds=CITIZEN,
-    services=seen_by("representative"),
+    services=seen_by("representative") | {""},
     actions=INSIGHT,
     rules=(
         Rule(

@@ -30,7 +30,8 @@ class Unseen:
     """Whose lines have no place in a reader's log, whatever she asks for (`policy.insight.unseen`).
 
     Lines of `filing` where all that was filed is `hidden`; for a proxy, lines of citizens who are none of `own`,
-    and those of what the patient has said herself and who answered it (`private`). Where
+    and those of what the patient has said herself and who answered it (`private`). Lines of services that the reader sees
+    nothing of (`closed`). Where
     `places_withheld` the lines stay, and nothing tells whose they are: no choice of organisations, no line found by one.
     """
 
@@ -40,12 +41,13 @@ class Unseen:
     places_withheld: bool
     own: tuple[bytes, ...] = field(repr=False)
     private: frozenset[str] = frozenset()
+    closed: frozenset[str] = frozenset()
 
     def holds(self, row: Mapping[str, Any]) -> bool:
         """Whether a row is one of them."""
         if row["action"] in self.filing and row["ids"] and self.hidden.issuperset(row["ids"]):
             return True
-        if row["action"] in self.private:
+        if row["action"] in self.private or row["service"] in self.closed:
             return True
         return (
             self.no_other_representatives and row["caller_kind"] == "citizen" and row["caller_digest"] not in self.own
@@ -109,6 +111,8 @@ class Conditions:
             found.append(f"NOT (a.action = ANY({actions}) AND a.ids <> '{{}}' AND a.ids <@ {ids})")
         if unseen.private:
             found.append(f"a.action <> ALL({self.value(sorted(unseen.private), 'text[]')})")
+        if unseen.closed:
+            found.append(f"a.service <> ALL({self.value(sorted(unseen.closed), 'text[]')})")
         if unseen.no_other_representatives:
             own = self.value(list(unseen.own), "bytea[]")
             found.append(f"(a.caller_kind <> 'citizen' OR a.caller_digest = ANY({own}))")

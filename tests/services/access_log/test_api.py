@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -14,6 +15,8 @@ import pytest
 from kjerne.fhir.encode import decode
 from kjerne.fhir.validate import check
 from kjerne.store import audit
+from pages.test_live import tab
+from pages.test_live_inquiries import proxied  # noqa: F401
 from platform_fixture import Answered, Standing, Tree
 from services.test_standards import create, observation
 
@@ -317,3 +320,24 @@ def test_the_capability_statement_has_it_with_what_it_is_found_by(platform: Stan
         "AuditEvent" in each for one in told["rest"][0]["resource"] for each in one.get("searchRevInclude", ())
     )
     assert "kjerne:audit" in told["rest"][0]["security"]["description"]
+
+
+@pytest.mark.usefixtures("proxied")
+def test_a_proxy_reads_here_what_she_reads_on_the_page(platform: Standing) -> None:
+    answer = looked(platform, reason="Kontroll av diabetes")
+    found = asked(platform, "?_count=50", as_="parent", about="citizen")
+    assert found.status == 200
+    assert records(of(found.resources(), answer)) != []
+    (row,) = platform.audited(found.response)
+    assert row["rule"] == "proxy-log"
+    event = of(found.resources(), answer)
+    assert asked(platform, as_="parent", path=f"{AT}/{event['id']}").status == 200
+    with tab(platform, "parent", "me") as it:
+        others = re.findall(r'name="person" value="([^"]+)" class="pill">([^<]+)<', it.home.text)
+        (citizen,) = [handle for handle, name in others if platform.persona("citizen").person_name in name]
+        it.post(it.home, "/me/person", person=citizen)
+        assert platform.persona("gp").person_name in it.get("/me/log").text
+
+
+def test_without_the_power_of_attorney_neither_is_open(platform: Standing) -> None:
+    assert asked(platform, as_="parent", about="citizen").status == 403
