@@ -69,6 +69,7 @@ from kjerne.services.results.reuse_api import Asker, ReuseApi
 from kjerne.services.smart_configuration import Provider as Told
 from kjerne.services.smart_configuration import SmartConfiguration, no_provider
 from kjerne.services.standards import SERVICE_BY_TYPE, StandardsApi, type_of, types_by_service
+from kjerne.services.standards_conditional import ConditionalApi
 from kjerne.services.standards_import import Crew, StandardsImport
 from kjerne.services.standards_patch import PatchApi
 from kjerne.settings import Settings
@@ -169,13 +170,24 @@ class House:
         results = ResultsApi(self.store.pool, self.finder, self.cursors, self.parse_search, self.identify)
         reuse = ReuseApi(self.asker, self.identify)
         parse_json = partial(strict_json.parse, depth=self.settings.json_depth)
+        shared = (self.store.pool, self.store.ids, self.reader, self.store.records)
+        conditional = ConditionalApi(
+            *shared,
+            self.finder,
+            SERVICE_BY_TYPE,
+            types_by_service(),
+            type_of,
+            parse_json,
+            self.parse_search,
+            self.identify,
+        )
         standards = StandardsApi(
-            self.store.pool, self.store.ids, self.reader, self.store.records, self.finder, self.cursors, parse_json,
-            self.parse_search, self.identify,
+            *shared, self.finder, self.cursors, parse_json,
+            self.parse_search, self.identify, conditional.create,
         )  # fmt: skip
         patches = PatchApi(
-            self.store.pool, self.store.ids, self.reader, self.store.records, SERVICE_BY_TYPE, types_by_service(), type_of,
-            parse_json, partial(strict_json.parse_list, depth=self.settings.json_depth), self.identify,
+            *shared, SERVICE_BY_TYPE, types_by_service(), type_of, parse_json,
+            partial(strict_json.parse_list, depth=self.settings.json_depth), self.identify,
         )  # fmt: skip
         choosing = Choosing(self.store, self.reader, types_by_service())
         consents = ConsentsApi(choosing, self.store.ids, parse_json, self.identify, deletion_of)
@@ -209,6 +221,7 @@ class House:
             *access_log.routes(),
             *standards.routes(),
             *patches.routes(),
+            *conditional.routes(),
             *imports.routes(),
             *ExportsApi(self.store.pool, self.reader, tuple(SERVICE_BY_TYPE), parse_json).routes(),
             *SmartConfiguration(self.told_by_provider, ("/fhir/R4", "/pps/v2"), tuple(SERVICE_BY_TYPE)).routes(),

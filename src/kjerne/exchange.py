@@ -107,6 +107,8 @@ class Answer:
 
 T = TypeVar("T")
 ATTEMPTS: Final = 3
+SCOPES: Final = "SMART scopes"
+"""The rule of a refusal of a token that is too narrow."""
 
 
 async def granted(
@@ -124,7 +126,8 @@ async def granted(
 ) -> T:
     """Asks the law and uses its answer; where a fact changed in between, asks once more.
 
-    `proven` (for the first time round), `asked` and `piece` as in `Admit`.
+    `proven` (for the first time round), `asked` and `piece` as in `Admit`. Where `use` finds that the token's SMART scopes do not
+    leave what is to be written, the law's no stands in the patient's log too.
     Raises `Denied`; `Refusal` 503 when the facts keep changing.
     """
     for attempt in range(ATTEMPTS):
@@ -136,6 +139,10 @@ async def granted(
             return await use(grant)
         except Stale:
             continue
+        except Refusal as refusal:
+            if refusal.rule == SCOPES:
+                await noted(admit, patient, service, action, piece)
+            raise
     raise unsettled()
 
 
@@ -164,6 +171,7 @@ class Route:
     must hold one; or one of `PUBLIC` (no patient data behind it) and `SESSION` (a page's own login). `errors` is the shape
     of this API's refusals. `notes_proof` says that the handler's first statement notes the request's proof, which saves a
     round trip; any other handler begins after that.
+    `conditional` says that the handler heeds the headers by which R4 makes a read or a create depend on what is there.
     `for_citizens` says that a citizen portal may call it too, with `kjerne:portal` instead of `needs`.
     """
 
@@ -175,6 +183,7 @@ class Route:
     body_limit_bytes: int = 1_000_000
     notes_proof: bool = False
     for_citizens: bool = False
+    conditional: bool = False
 
 
 PUBLIC = "public"

@@ -209,6 +209,18 @@ def followed_by_another(platform: Standing, made: str) -> Iterator[tuple[Sent, S
     yield put("corrected", 1, 412), put("corrected", 2)
     yield patch("replace", "amended", 2), patch("replace", "corrected", 3)
     yield patch("test", "final", 3, 409), patch("replace", "corrected", 3)
+    found = {**tree, "identifier": [{"value": "for-a-condition"}]}
+    found.pop("id")
+    body, at = json.dumps(found).encode(), "/fhir/R4/Observation?identifier=for-a-condition"
+    put_in = Sent("PUT /fhir/R4/{type}", at, "lab", body=body, headers=FHIR, status=201)
+    yield put_in, replace(put_in, headers=FHIR | {"if-match": 'W/"1"'})
+    none = {**FHIR, "if-none-exist": "identifier=for-a-condition"}
+    again = Sent("POST /fhir/R4/{type}", "/fhir/R4/Observation", "lab", body=body, headers=none)
+    yield again, replace(again, headers=FHIR)
+    away = Sent("DELETE /fhir/R4/{type}", at, "lab", status=204)
+    yield away, away
+    gone = Sent("DELETE /fhir/R4/{type}/{id}", f"/fhir/R4/Observation/{made}", "lab", "", status=204)
+    yield gone, gone
     yield from of_choices(platform)
 
 

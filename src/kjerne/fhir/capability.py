@@ -23,6 +23,15 @@ _INTERACTIONS: Final = {
     ("PATCH", "T/I"): "patch",
     ("DELETE", "T/I"): "delete",
 }
+# (method, path) -> what the CapabilityStatement says of an interaction that depends on what is there.
+_CONDITIONAL: Final = {
+    ("GET", "T/I"): ("conditionalRead", "full-support"),
+    ("POST", "T"): ("conditionalCreate", True),
+    ("PUT", "T"): ("conditionalUpdate", True),
+    ("DELETE", "T"): ("conditionalDelete", "single"),
+}
+_BY_HEADER: Final = frozenset({"conditionalRead", "conditionalCreate"})
+"""These have no address of their own: the route says that its handler heeds the header."""
 SECURITY_SERVICE: Final = "http://terminology.hl7.org/CodeSystem/restful-security-service"
 OPERATIONS: Final = "http://kjerne.example/fhir/OperationDefinition/"
 ONLY: Final = {"Consent": frozenset({"status"})}
@@ -46,14 +55,23 @@ def statement(
     knows but cannot answer are left out. A search may bring along what `types` refer to, and are referred to by.
     """
     found: dict[str, set[str]] = {}
+    conditions: dict[str, dict[str, Any]] = {}
     told = list(routes)
     for route in told:
-        for type, interaction in _interactions(route, base, types):
-            found.setdefault(type, set()).add(interaction)
+        own, shape = _place(route, base, types)
+        for type in own:
+            if interaction := _INTERACTIONS.get((route.method, shape)):
+                found.setdefault(type, set()).add(interaction)
+            name, value = _CONDITIONAL.get((route.method, shape), ("", None))
+            if name and (route.conditional or name not in _BY_HEADER):
+                conditions.setdefault(type, {})[name] = value
     rest: dict[str, Any] = {
         "mode": "server",
         "documentation": "A search is about one patient, whom the header person-id names.",
-        "resource": [_resource(type, interactions, types) for type, interactions in sorted(found.items())],
+        "resource": [
+            _resource(type, interactions, types, conditions.get(type, {}))
+            for type, interactions in sorted(found.items())
+        ],
     }
     if needs := _needs(told, base):
         rest["security"] = _security(needs)
@@ -75,15 +93,14 @@ def statement(
     }
 
 
-def _interactions(route: Route, base: str, types: Sequence[str]) -> list[tuple[str, str]]:
+def _place(route: Route, base: str, types: Sequence[str]) -> tuple[Sequence[str], str]:
+    """The types that a route is about, and the shape of its path."""
     prefix = base.rstrip("/") + "/"
     if not route.path.startswith(prefix):
-        return []
+        return (), ""
     parts = route.path.removeprefix(prefix).split("/")
     own = types if parts[0].startswith("{") else [parts[0]] if parts[0] in TYPES else []
-    shape = "/".join(["T", *("I" if part.startswith("{") else part for part in parts[1:])])
-    interaction = _INTERACTIONS.get((route.method, shape))
-    return [(type, interaction) for type in own] if interaction else []
+    return own, "/".join(["T", *("I" if part.startswith("{") else part for part in parts[1:])])
 
 
 def _needs(routes: Iterable[Route], base: str) -> list[str]:
@@ -109,7 +126,7 @@ def _operations(routes: Iterable[Route], base: str) -> list[str]:
     return sorted({route.path.removeprefix(prefix) for route in routes if route.path.startswith(prefix)})
 
 
-def _resource(type: str, interactions: set[str], types: Sequence[str]) -> dict[str, Any]:
+def _resource(type: str, interactions: set[str], types: Sequence[str], conditions: dict[str, Any]) -> dict[str, Any]:
     resource: dict[str, Any] = {
         "type": type,
         "interaction": [{"code": code} for code in _ORDER if code in interactions],
@@ -117,6 +134,7 @@ def _resource(type: str, interactions: set[str], types: Sequence[str]) -> dict[s
     if "vread" in interactions:
         # Every update here must name the version it changes.
         resource["versioning"] = "versioned-update" if "update" in interactions else "versioned"
+    resource |= conditions
     if "search-type" in interactions:
         brought = [f"{type}:{one.code}" for one in _references(type) if not set(one.targets).isdisjoint(types)]
         bringing = [f"{source}:{one.code}" for source in types for one in _references(source) if type in one.targets]

@@ -16,6 +16,7 @@ from urllib.parse import parse_qsl
 
 from kjerne.access import Caller, CallerKind, Limit
 from kjerne.errors import Refusal
+from kjerne.exchange import SCOPES
 from kjerne.fhir.definitions import TYPES
 from kjerne.fhir.index import asked_text, token
 from kjerne.fhir.searchparams import COLUMN_CODES, SUBJECT_CODES, SearchParameter, parameters
@@ -83,7 +84,7 @@ def _alternatives(parameter: SearchParameter | None, value: str) -> tuple[int, .
 def refused(says: str, todo: str = "") -> Refusal:
     """The refusal of a token that is too narrow (RFC 6750 section 3.1)."""
     challenge = (("www-authenticate", 'DPoP error="insufficient_scope"'),)
-    return Refusal(403, says, where="scope", todo=todo, rule="SMART scopes", headers=challenge)
+    return Refusal(403, says, where="scope", todo=todo, rule=SCOPES, headers=challenge)
 
 
 def _refused(says: str) -> Refusal:

@@ -7,7 +7,7 @@ in the body's `subject.identifier`; never in an address, so a search with a pers
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import cache, partial
 from typing import Any, Final
@@ -15,12 +15,11 @@ from uuid import UUID
 
 from kjerne.access import Grant
 from kjerne.errors import Refusal
-from kjerne.exchange import Answer, Call, Denied, Pairs, PatientRef, Route, granted, not_filed, noted
+from kjerne.exchange import Answer, Call, Denied, Pairs, PatientRef, Route, granted, not_filed
 from kjerne.fhir import smart
 from kjerne.fhir.bundle import FURTHER, Version, history, search_line, searchset, self_url
 from kjerne.fhir.dates import Interval, interval
 from kjerne.fhir.definitions import type_name, type_number
-from kjerne.fhir.index import Indexed, index
 from kjerne.fhir.interaction import (
     VERSION,
     Made,
@@ -37,13 +36,12 @@ from kjerne.fhir.search import Search
 from kjerne.fhir.subset import shown
 from kjerne.registries.identifiers import stands_in
 from kjerne.registries.naming import check_header, check_subject, number_in, patient_of
-from kjerne.registries.withholding import kinds_of, withheld
 from kjerne.store import marking
 from kjerne.store.changing import Changer, Next, check_valid
 from kjerne.store.cursors import Cursors, token_in
 from kjerne.store.finding import Finder
 from kjerne.store.limits import must_hold
-from kjerne.store.pool import Pool
+from kjerne.store.pool import Connection, Pool
 from kjerne.store.reading import History, Reader, Record, Span
 from kjerne.store.records import Change, Current, Records, Written
 from kjerne.store.sealed_id import SealedIds
@@ -76,7 +74,8 @@ OF_A_HISTORY: Final = OF_A_READ | {"_count", "_since", "_at"}
 
 @dataclass(frozen=True)
 class StandardsApi:
-    """Handlers. `parse_json` is strict, `parse_search` makes a typed search, `identify` a reference from a number."""
+    """Handlers. `parse_json` is strict, `parse_search` makes a typed search, `identify` a reference from a number;
+    `create_if_none` answers a create with `If-None-Exist`."""
 
     pool: Pool
     ids: SealedIds
@@ -87,16 +86,17 @@ class StandardsApi:
     parse_json: Callable[[bytes], dict[str, Any]]
     parse_search: Callable[[str, Pairs, bool], Search]
     identify: Callable[[str], PatientRef]
+    create_if_none: Callable[[Call, Next], Awaitable[Answer]]
 
     def routes(self) -> list[Route]:
         at = BASE + "/{type}"
         return [
             Route("GET", at, self.search, READ, "fhir", notes_proof=True, for_citizens=True),
             Route("POST", at + "/_search", self.search, READ, "fhir", notes_proof=True, for_citizens=True),
-            Route("GET", at + "/{id}", self.read, READ, "fhir", notes_proof=True, for_citizens=True),
+            Route("GET", at + "/{id}", self.read, READ, "fhir", notes_proof=True, for_citizens=True, conditional=True),
             Route("GET", at + "/{id}/_history", self.history, READ, "fhir", for_citizens=True),
             Route("GET", at + "/{id}/_history/{version}", self.vread, READ, "fhir", for_citizens=True),
-            Route("POST", at, self.create, WRITE, "fhir", RESOURCE_LIMIT_BYTES, notes_proof=True),
+            Route("POST", at, self.create, WRITE, "fhir", RESOURCE_LIMIT_BYTES, notes_proof=True, conditional=True),
             Route("PUT", at + "/{id}", self.update, WRITE, "fhir", RESOURCE_LIMIT_BYTES),
         ]
 
@@ -107,7 +107,10 @@ class StandardsApi:
 
         async def use(grant: Grant) -> Record | None:
             async with self.pool.acquire() as conn:
-                return await self.reader.read(conn, grant, type_, id_)
+                found = await self.reader.read(conn, grant, type_, id_)
+                if found is None:
+                    await self._check_gone(conn, grant, type_, id_)
+                return found
 
         record = await self._hidden_as_absent(call, id_, "read", use)
         if record is None:
@@ -126,7 +129,10 @@ class StandardsApi:
 
         async def use(grant: Grant) -> Record | None:
             async with self.pool.acquire() as conn:
-                return await self.reader.version(conn, grant, type_, id_, int(text))
+                found = await self.reader.version(conn, grant, type_, id_, int(text))
+                if found is None:
+                    await self._check_gone(conn, grant, type_, id_)
+                return found
 
         record = await self._hidden_as_absent(call, id_, "history", use)
         if record is None:
@@ -155,8 +161,9 @@ class StandardsApi:
             limit = 0 if search.summary == "count" else search.count
             async with self.pool.acquire() as conn:
                 found = await self.reader.history(conn, grant, type_, id_, span, limit)
-            if found is None:
-                return None
+                if found is None:
+                    await self._check_gone(conn, grant, type_, id_)
+                    return None
             links = [("self", self_url(f"{call.base_url}{call.path}", pairs, search))]
             if found.more and found.versions:
                 onward = self.cursors.make(grant, at, pairs, [found.versions[-1].version])
@@ -167,6 +174,11 @@ class StandardsApi:
         if answer is None:
             raise absent(call)
         return answer
+
+    async def _check_gone(self, conn: Connection, grant: Grant, type_: int, id_: UUID) -> None:
+        """`Refusal` 410 where what is absent was deleted, and stood open to the caller until then (R4 http.html#delete)."""
+        if await self.reader.is_deleted(conn, grant, type_, id_):
+            raise Refusal(410, "the record was deleted", where="id")
 
     async def search(self, call: Call) -> Answer:
         """A search inside one patient, by GET where no number is needed, by POST with a form else."""
@@ -219,20 +231,22 @@ class StandardsApi:
         """A new resource; the server makes the id, an `id` in the body is replaced (R4 http.html#create)."""
         name = call.parameters["type"]
         type_ = type_of(name)
-        tree = self._checked(call, name)
-        shut, indexed, kinds = withheld(tree, call.at), index(tree), kinds_of(tree)
+        version = Next.of(call.body, self._checked(call, name), call.at)
+        if "if-none-exist" in call.headers:
+            return await self.create_if_none(call, version)
 
         async def use(grant: Grant) -> Written:
-            check_subject(tree, grant, self.identify)
+            must_hold(call.caller, type_, version.indexed.tokens, "c")
+            check_subject(version.tree, grant, self.identify)
             async with self.pool.acquire() as conn:
                 id_ = self.ids.make(grant.subject.patient)
-                change = Change(type_, id_, call.body, indexed, shut.labels, shut.opens, kinds=kinds)
+                shut = version.shut
+                change = Change(type_, id_, call.body, version.indexed, shut.labels, shut.opens, kinds=version.kinds)
                 types = types_by_service()[grant.service]
                 create = partial(self.records.create, conn, grant, change)
                 return await marking.filing(conn, grant, self.reader, types, create)
 
-        patient = self._patient(call, number_in(tree))
-        await self._held_to_scopes(call, patient, indexed, "c")
+        patient = self._patient(call, number_in(version.tree))
         try:
             written = await granted(
                 call.admit, patient, SERVICE_BY_TYPE[name], "file", use, proven=True, piece=f"{name}.c"
@@ -268,20 +282,10 @@ class StandardsApi:
                 changed = await changer.change(conn, grant, named, expected, make)
             return changed[1] if changed else None
 
-        await self._held_to_scopes(call, PatientRef(key=self.ids.patient(id_)), version.indexed, "u")
         written = await self._hidden_as_absent(call, id_, "file", use)
         if written is None:
             raise absent(call)
         return self._written(call, written, 200)
-
-    async def _held_to_scopes(self, call: Call, patient: PatientRef, indexed: Indexed, letter: str) -> None:
-        """`Refusal` 403 where the token's SMART scopes do not leave what is to be written; the law's no is in her log first."""
-        name = call.parameters["type"]
-        try:
-            must_hold(call.caller, type_number(name), indexed.tokens, letter)
-        except Refusal:
-            await noted(call.admit, patient, SERVICE_BY_TYPE[name], "file", f"{name}.{letter}")
-            raise
 
     def _checked(self, call: Call, name: str) -> dict[str, Any]:
         check_accepted(call)

@@ -101,15 +101,18 @@ class Changer:
         await tell_readers(conn, grant, "corrected", [named], unless_told_of=[id_ for _, id_, _ in reports])
 
     async def take_away(
-        self, conn: Connection, grant: Grant, named: tuple[int, UUID], expected: int | None
-    ) -> Written | None:
+        self, conn: Connection, grant: Grant, named: tuple[int, UUID], expected: int | None,
+        check: Callable[[], None] = lambda: None,
+    ) -> Written | None:  # fmt: skip
         """The record leaves the current ones and its versions stay in history; None as in `change`.
 
-        Who had read a result is told that it is withdrawn. Call in a transaction.
+        `check` is done for the one who filed it alone. Who had read a result is told that it is withdrawn. Call in a
+        transaction.
         """
         type_, id_ = named
         if await self.records.marks(conn, grant, type_, id_, "d") is None:
             return None
+        check()
         before = await self.records.current(conn, grant, *named)
         expect(expected, before.version)
         remove = partial(self.records.remove, conn, grant, [named])

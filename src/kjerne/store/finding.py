@@ -72,12 +72,15 @@ class Row(NamedTuple):
 
 
 class Conditions:
-    """The WHERE clause of a plan, and its values numbered on from the door's ($1 to $5)."""
+    """The WHERE clause of a plan, and its values numbered on from the door's ($1 to $5).
 
-    def __init__(self, grant: Grant, found: Plan, keys: Unwrapped) -> None:
+    `letter` is what the token's SMART scopes must leave of a record, where the grant's action does not say it.
+    """
+
+    def __init__(self, grant: Grant, found: Plan, keys: Unwrapped, letter: str = "") -> None:
         self.values: list[Any] = [*door(grant)]
         self.texts = [
-            ALLOWED + limits.condition(grant, keys, self.add),
+            ALLOWED + limits.condition(grant, keys, self.add, letter),
             f"r.type = {self.add(type_number(found.type))}",
         ]
         if found.ids is not None:
@@ -118,14 +121,7 @@ class Finder:
 
         Raises `Stale`; `Refusal` 422 too-costly where the search would look at too many records.
         """
-        found = plan(search, at=grant.at)
-        if found.patients:
-            raise Refusal(
-                400,
-                "the patient is named by the header person-id, not by a parameter",
-                where="patient",
-                code="not-supported",
-            )
+        found = _planned(grant, search)
         simple = found.exact_in_sql and len(found.order) <= 1 and not (search.includes or search.revincludes or skip)
         # A place that is a number was made by `_in_steps` (after a skip), which alone can go on from it.
         counted = search.summary == "count" or search.count == 0 or (after is not None and isinstance(after[1], int))
@@ -165,6 +161,16 @@ class Finder:
             await self._stand(conn, grant)
             await audit.insert(conn, audit.given(grant), [(one.type, one.id, one.version) for one in kept])
         return kept
+
+    async def matching(
+        self, conn: Connection, grant: Grant, search: Search, letter: str
+    ) -> list[tuple[int, int, UUID]]:
+        """Patient, type and id of all that a search finds under the grant, for a write that depends on it: none of it leaves.
+
+        `letter` as in `Conditions`. Call in a transaction that holds the patient's row.
+        """
+        rows = await self._matching(conn, grant, _planned(grant, search), self._reader.unwrapped(grant), letter)
+        return [row.outer[:3] for row in rows]
 
     async def _at_once(
         self, conn: Connection, grant: Grant, search: Search, found: Plan, after: list[Any] | None
@@ -211,8 +217,10 @@ class Finder:
         more = bool(page) and reached < len(rows)
         return Page(records, included, len(rows), [str(page[-1].id), reached] if more else None)
 
-    async def _matching(self, conn: Connection, grant: Grant, found: Plan, keys: Unwrapped) -> list[Row]:
-        where = Conditions(grant, found, keys)
+    async def _matching(
+        self, conn: Connection, grant: Grant, found: Plan, keys: Unwrapped, letter: str = ""
+    ) -> list[Row]:
+        where = Conditions(grant, found, keys, letter)
         limit = where.add(self._limit + 1)
         statement = f"""
 WITH {STAMPED} SELECT {OUTER}, r.date_from, r.date_to, r."values" FROM record r, s
@@ -289,6 +297,18 @@ WHERE s.ok AND {where.text} ORDER BY r.id LIMIT {limit}"""
         )
         if stamp != grant.subject.stamp:
             raise Stale
+
+
+def _planned(grant: Grant, search: Search) -> Plan:
+    found = plan(search, at=grant.at)
+    if found.patients:
+        raise Refusal(
+            400,
+            "the patient is named by the header person-id, not by a parameter",
+            where="patient",
+            code="not-supported",
+        )
+    return found
 
 
 def _sorting(order: Order) -> str:

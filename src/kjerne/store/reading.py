@@ -199,6 +199,15 @@ _NEWEST: Final = 2**31 - 1
 _ALL_VERSIONS = f"""{_VERSIONS}
 SELECT s.ok, {OUTER}, (SELECT count(*) FROM c) FROM s LEFT JOIN m r ON true ORDER BY r.version DESC"""
 
+# What stood before the mark of deletion decides who may hear of it: the mark itself has no time of release.
+_DELETED = f"""
+WITH {STAMPED} SELECT s.ok, EXISTS (
+  SELECT FROM record_history r JOIN record_history d ON d.patient = r.patient AND d.type = r.type AND d.id = r.id
+    AND d.version = r.version + 1 AND d.deleted
+  WHERE {ALLOWED} AND r.type = $6 AND r.id = $7
+    AND NOT EXISTS (SELECT FROM record c WHERE c.patient = r.patient AND c.type = $6 AND c.id = $7)
+) FROM s"""
+
 _ONE_VERSION = f"""
 WITH {STAMPED}, c AS MATERIALIZED (
   SELECT r.type, r.id FROM record r, s WHERE s.ok AND {ALLOWED} AND r.type = $6 AND r.id = $7
@@ -242,6 +251,18 @@ class Reader:
                 found = _of_those(left, self.opened(grant, rows))
                 await audit.insert(conn, audit.given(grant), [(one.type, one.id, one.version) for one in found])
         return found[0] if found else None
+
+    async def is_deleted(self, conn: Connection, grant: Grant, type_: int, id_: UUID) -> bool:
+        """Whether a record that is absent was deleted, and stood open to this grant until then; asked after a read of nothing.
+
+        Of a token that SMART scopes narrow it is not told: what is gone has no search tokens to compare. Raises `Stale`.
+        """
+        if grant.caller.limits is not None:
+            return False
+        row = await conn.fetchrow(_DELETED, *door(grant), type_, id_)
+        if row is None or not row[0]:
+            raise Stale
+        return bool(row[1])
 
     async def named(self, conn: Connection, grant: Grant, wanted: Sequence[tuple[int, UUID]]) -> list[Record]:
         """The current versions of those of `wanted` that the grant opens, in no order. Raises `Stale`."""

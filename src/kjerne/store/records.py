@@ -98,6 +98,16 @@ AND EXISTS (
     AND a.at = coalesce((SELECT h.at FROM record_history h
       WHERE h.patient = $1 AND h.type = $2 AND h.id = $3 AND h.version = 1), r.at))"""
 
+_TAKEN_AWAY = """
+SELECT EXISTS (
+  SELECT FROM record_history d
+  JOIN record_history f ON f.patient = d.patient AND f.type = d.type AND f.id = d.id AND f.version = 1
+  JOIN audit a ON a.patient = d.patient AND a.at = f.at AND a.action IN ('file', 'correct') AND a.outcome = $4
+  JOIN LATERAL unnest(a.types, a.ids, a.versions) AS n(type, id, version) ON n.type = $2 AND n.id = $3 AND n.version = 1
+  WHERE d.patient = $1 AND d.type = $2 AND d.id = $3 AND d.deleted AND a.organisation = $5
+    AND (a.organisation <> '' OR a.client = $6)
+) AND NOT EXISTS (SELECT FROM record WHERE patient = $1 AND type = $2 AND id = $3)"""
+
 _BODIES = """
 SELECT r.type, r.id, r.dictionary, r.body, r.labels, r.release_at, r.version, r.at
 FROM record r JOIN unnest($2::smallint[], $3::uuid[]) AS n(type, id) USING (type, id)
@@ -250,6 +260,12 @@ class Records:
         statement = limits.of_one(grant, self.key(grant), _MARKS, values, letter)
         row = await conn.fetchrow(statement, *values)
         return (Label(row["labels"]), moment(row["release_at"])) if row else None
+
+    async def is_taken_away(self, conn: Connection, grant: Grant, type_: int, id_: UUID) -> bool:
+        """Whether a record that the caller's organisation filed was deleted."""
+        source = grant.caller.organisation, grant.caller.client
+        values = (grant.subject.patient, type_, id_, audit.GIVEN, *source)
+        return bool(await conn.fetchval(_TAKEN_AWAY, *values))
 
     async def create(self, conn: Connection, grant: Grant, change: Change) -> Written:
         """A new record with a new id and its audit row, in one statement."""

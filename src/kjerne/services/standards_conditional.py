@@ -1,0 +1,278 @@
+"""Writes that depend on what is there, and deletion (R4 http.html#ccreate, #cond-update, #delete).
+
+Criteria are those of a search, inside one patient's record, and are answered by what the caller's own organisation filed
+(`store.matching`). Search and write are one transaction that holds the patient's row: two at once make one record.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Final
+from urllib.parse import parse_qsl
+from uuid import UUID
+
+from kjerne.access import Grant
+from kjerne.errors import Refusal
+from kjerne.exchange import Answer, Call, Denied, Pairs, PatientRef, Route, granted, not_filed
+from kjerne.fhir import smart
+from kjerne.fhir.bundle import search_line
+from kjerne.fhir.interaction import (
+    Made,
+    absent,
+    answer_of,
+    etag,
+    hidden_as_absent,
+    sent_version,
+    told,
+    unseen,
+)
+from kjerne.fhir.negotiation import check_accepted, check_sent
+from kjerne.fhir.prefer import wanted
+from kjerne.fhir.search import Search
+from kjerne.registries.identifiers import stands_in
+from kjerne.registries.naming import check_header, check_subject, number_in, patient_of
+from kjerne.store import audit, limits, marking
+from kjerne.store.changing import Changer, Next, check_valid
+from kjerne.store.finding import Finder
+from kjerne.store.matching import Match, at_key, the_one
+from kjerne.store.pool import Connection, Pool
+from kjerne.store.proofs import note
+from kjerne.store.reading import Reader
+from kjerne.store.records import Change, Records, Written, expect, hold
+from kjerne.store.sealed_id import SealedIds
+
+BASE: Final = "/fhir/R4"
+SCOPE: Final = "nhn:pps/provesvar-write"
+RESOURCE_LIMIT_BYTES: Final = 2_000_000
+CRITERIA_LIMIT: Final = 64
+_SAYS_THERE: Final = "a record answers the criteria already, and nothing was written"
+Tree = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class ConditionalApi:
+    """Handlers. `served` says which service's law holds for a type, `types` what each service keeps."""
+
+    pool: Pool
+    ids: SealedIds
+    reader: Reader
+    records: Records
+    finder: Finder
+    served: Mapping[str, str]
+    types: Mapping[str, Sequence[int]]
+    type_of: Callable[[str], int]
+    parse_json: Callable[[bytes], Tree]
+    parse_search: Callable[[str, Pairs, bool], Search]
+    identify: Callable[[str], PatientRef]
+
+    def routes(self) -> list[Route]:
+        at = BASE + "/{type}"
+        return [
+            Route("PUT", at, self.update, SCOPE, "fhir", RESOURCE_LIMIT_BYTES),
+            Route("DELETE", at, self.delete_found, SCOPE, "fhir"),
+            Route("DELETE", at + "/{id}", self.delete, SCOPE, "fhir"),
+        ]
+
+    async def create(self, call: Call, version: Next) -> Answer:
+        """A new record, if none answers `If-None-Exist`; the one that does is told by its address, and nothing is written."""
+        name = call.parameters["type"]
+        pairs = _in_header(call.headers["if-none-exist"])
+        search = self._criteria(name, pairs, "If-None-Exist")
+
+        async def use(grant: Grant) -> tuple[Made, int]:
+            limits.must_hold(call.caller, self.type_of(name), version.indexed.tokens, "c")
+            check_subject(version.tree, grant, self.identify)
+            async with self.pool.acquire() as conn:
+                await note(conn, grant.once)
+                async with conn.transaction():
+                    await hold(conn, grant)
+                    found = await the_one(conn, grant, self.finder, search, "c")
+                    if found is None:
+                        return await self._created(conn, grant, name, version), 201
+                    # Nothing was filed, and that it was tried stands in her log.
+                    await audit.insert(conn, audit.given(grant))
+                    return Made(str(found.id), found.version, found.at), 200
+
+        patient = self._patient(call, number_in(version.tree))
+        try:
+            made, status = await granted(
+                call.admit, patient, self.served[name], "file", use, proven=True, piece=f"{name}.c",
+                asked=search_line(name, pairs),
+            )  # fmt: skip
+        except Denied as denied:
+            smart.demand(call.caller, name, "c")
+            raise not_filed(denied) from denied
+        return answer_of(call, BASE, made, status, "version 1 was written" if status == 201 else _SAYS_THERE)
+
+    async def update(self, call: Call) -> Answer:
+        """A new version of the record that answers the criteria of the address, or a new record where none does.
+
+        `If-Match` is demanded where there is one, as of any update: what stands there is not replaced unseen.
+        """
+        name = call.parameters["type"]
+        self.type_of(name)
+        check_accepted(call)
+        check_sent(call)
+        pairs = _in_address(call)
+        search = self._criteria(name, pairs, "query")
+        tree = self.parse_json(call.body)
+        check_valid(call.body, tree, name)
+        version, expected = Next.of(call.body, tree, call.at), sent_version(call.headers)
+
+        async def use(grant: Grant) -> tuple[Made, int]:
+            check_subject(tree, grant, self.identify)
+            async with self.pool.acquire() as conn, conn.transaction():
+                await hold(conn, grant)
+                found = await the_one(conn, grant, self.finder, search, "u")
+                if found is None:
+                    _check_new(name, tree, expected)
+                    return await self._created(conn, grant, name, version), 201
+                return await self._changed(conn, grant, name, version, found, expected), 200
+
+        patient = self._patient(call, number_in(tree))
+        made, status = await self._put_in(call, patient, "file", "u", use, pairs)
+        return answer_of(call, BASE, made, status, f"version {made.version} was written")
+
+    async def delete_found(self, call: Call) -> Answer:
+        """Deletes the record that answers the criteria of the address; where none does there is nothing to do."""
+        name = call.parameters["type"]
+        type_ = self.type_of(name)
+        check_accepted(call)
+        pairs = _in_address(call)
+        search, expected = self._criteria(name, pairs, "query"), sent_version(call.headers)
+
+        async def use(grant: Grant) -> Written | None:
+            async with self.pool.acquire() as conn, conn.transaction():
+                await hold(conn, grant)
+                found = await the_one(conn, grant, self.finder, search, "d")
+                if found is None:
+                    await audit.insert(conn, audit.given(grant))
+                    return None
+                changer = self._changer(grant)
+                return await changer.take_away(conn, at_key(grant, found.patient), (type_, found.id), expected)
+
+        gone = await self._put_in(call, self._patient(call, ""), "correct", "d", use, pairs)
+        return _deleted(call, gone)
+
+    async def delete(self, call: Call) -> Answer:
+        """Deletes a record that the caller's organisation filed; once more is the same. To any other it is absent (404)."""
+        name = call.parameters["type"]
+        type_ = self.type_of(name)
+        check_accepted(call)
+        id_, expected = self.ids.parse(call.parameters["id"]), sent_version(call.headers)
+        if id_ is None:
+            smart.demand(call.caller, name, "d")
+            raise absent(call)
+        if call.query:
+            raise Refusal(400, "a deletion by id has no parameter", where="query", code="not-supported")
+
+        async def use(grant: Grant) -> tuple[Written | None, bool]:
+            check = partial(check_header, call, grant, self.identify)
+            async with self.pool.acquire() as conn, conn.transaction():
+                gone = await self._changer(grant).take_away(conn, grant, (type_, id_), expected, check)
+                return gone, gone is not None or await self.records.is_taken_away(conn, grant, type_, id_)
+
+        patient = PatientRef(key=self.ids.patient(id_))
+        gone, known = await hidden_as_absent(call, patient, self.served[name], "correct", "d", use) or (None, False)
+        if not known:
+            raise absent(call)
+        return _deleted(call, gone)
+
+    async def _created(self, conn: Connection, grant: Grant, name: str, version: Next) -> Made:
+        id_ = self.ids.make(grant.subject.patient)
+        shut = version.shut
+        change = Change(
+            self.type_of(name),
+            id_,
+            version.raw,
+            version.indexed,
+            shut.labels,
+            shut.opens,
+            expected=0,
+            kinds=version.kinds,
+        )
+        put = partial(self.records.put, conn, grant, [change])
+        (written,) = await marking.filing(conn, grant, self.reader, self.types[grant.service], put)
+        return Made(str(id_), written.version, written.at, version.raw)
+
+    async def _changed(
+        self, conn: Connection, grant: Grant, name: str, version: Next, found: Match, expected: int | None
+    ) -> Made:
+        if version.tree.get("id", str(found.id)) != str(found.id):
+            says = "the id in the body is not that of the record which answers the criteria"
+            raise Refusal(400, says, where=f"{name}.id")
+        if expected is None:
+            raise unseen(found.version)
+        there = at_key(grant, found.patient)
+        named: tuple[int, UUID] = self.type_of(name), found.id
+        changed = await self._changer(there).change(conn, there, named, expected, lambda _: version)
+        assert changed is not None
+        return Made(str(found.id), changed[1].version, changed[1].at, version.raw)
+
+    def _changer(self, grant: Grant) -> Changer:
+        return Changer(self.records, self.reader, self.types[grant.service])
+
+    async def _put_in(
+        self, call: Call, patient: PatientRef, action: Any, letter: str, use: Callable[[Grant], Any], pairs: Pairs
+    ) -> Any:
+        """What `use` gives; whom the law refuses learns that nothing is filed here about this person, as of a create."""
+        name = call.parameters["type"]
+        try:
+            return await granted(
+                call.admit, patient, self.served[name], action, use, proven=True, piece=f"{name}.{letter}",
+                asked=search_line(name, pairs),
+            )  # fmt: skip
+        except Denied as denied:
+            smart.demand(call.caller, name, letter)
+            raise not_filed(denied) from denied
+
+    def _criteria(self, name: str, pairs: Pairs, where: str) -> Search:
+        """A search that says which record is meant; `Refusal` 400 for none, and for what only shapes an answer."""
+        search = self.parse_search(name, pairs, False)
+        if not search.criteria:
+            raise Refusal(400, "no criteria say which record is meant", where=where, code="required")
+        if len(search.criteria) != len(pairs):
+            raise Refusal(400, "a condition has criteria alone", where=where, code="not-supported")
+        return search
+
+    def _patient(self, call: Call, number: str) -> PatientRef:
+        """Whom the header names, or else the body (`number`), which is held to the header's person later."""
+        return patient_of(call, self.identify, "" if call.headers.get("person-id") else number)
+
+
+def _in_header(text: str) -> Pairs:
+    try:
+        pairs = parse_qsl(
+            text.strip().removeprefix("?"), keep_blank_values=True, strict_parsing=True, max_num_fields=CRITERIA_LIMIT
+        )
+    except ValueError:
+        says = "the criteria cannot be read"
+        raise Refusal(
+            400, says, where="If-None-Exist", todo="Send name=value, with & between, as in an address."
+        ) from None
+    return tuple(pairs)
+
+
+def _in_address(call: Call) -> Pairs:
+    if any(stands_in(value) for _, value in call.query):
+        says = "a person number never stands in an address"
+        raise Refusal(400, says, where="query", todo="Name the patient by the header person-id.")
+    return call.query
+
+
+def _check_new(name: str, tree: Tree, expected: int | None) -> None:
+    """A record that no criteria find is new: it can have neither an id nor a version that was seen."""
+    if expected is not None:
+        expect(expected, 0)
+    if "id" in tree:
+        says = "no record answers the criteria, and the server makes the id of a new one"
+        raise Refusal(400, says, where=f"{name}.id", todo="Leave the id out.")
+
+
+def _deleted(call: Call, gone: Written | None) -> Answer:
+    headers = (("etag", etag(gone.version)),) if gone else ()
+    if wanted(call.headers) == "OperationOutcome":
+        return Answer(200, told("the record was deleted" if gone else "there was nothing to delete"), headers=headers)
+    return Answer(204, headers=headers)

@@ -1,0 +1,74 @@
+"""What a conditional write is about: the records of one patient that answer its criteria and that the writer filed itself.
+
+Another source's record answers no condition, as it can be changed by none: so nobody learns by a condition what others have
+sent in, and each source has its own record of a thing once. What shuts a record to readers does not shut it to the
+organisation that filed it, which corrects it all the same; what a grant hides from its caller stays hidden.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+from typing import Final, NamedTuple
+from uuid import UUID
+
+from kjerne.access import Grant, Label
+from kjerne.errors import Refusal
+from kjerne.fhir.search import Search
+from kjerne.store import audit
+from kjerne.store.finding import Finder
+from kjerne.store.pool import Connection, columns
+
+# As `records.marks` finds who filed one record, for several at once.
+_OWN: Final = """
+SELECT r.patient, r.id, r.version, r.at FROM record r
+JOIN unnest($1::bigint[], $2::smallint[], $3::uuid[]) AS m(patient, type, id) USING (patient, type, id)
+WHERE r.labels & $4 = 0 AND EXISTS (
+  SELECT FROM audit a, unnest(a.types, a.ids, a.versions) AS n(type, id, version)
+  WHERE a.patient = r.patient AND a.action IN ('file', 'correct') AND a.outcome = $5 AND n.type = r.type AND n.id = r.id
+    AND n.version = 1 AND a.organisation = $6 AND (a.organisation <> '' OR a.client = $7)
+    AND a.at = coalesce((SELECT h.at FROM record_history h
+      WHERE h.patient = r.patient AND h.type = r.type AND h.id = r.id AND h.version = 1), r.at))
+ORDER BY r.id LIMIT 2"""
+
+
+class Match(NamedTuple):
+    """A record that answers: the key that it lies under, and the version that stands."""
+
+    patient: int
+    id: UUID
+    version: int
+    at: datetime
+
+
+async def the_one(conn: Connection, grant: Grant, finder: Finder, search: Search, letter: str) -> Match | None:
+    """The one record that answers the criteria, None where there is none; `Refusal` 412 where there are several.
+
+    `letter` is what the token's SMART scopes must leave of it. Call in a transaction that holds the patient's row (`hold`): until
+    its end nothing else comes to answer, of all that is written by conditions.
+    """
+    matching = await finder.matching(conn, grant, search, letter)
+    if not matching:
+        return None
+    caller = grant.caller
+    source = int(Label.WITHDRAWN), audit.GIVEN, caller.organisation, caller.client
+    found = await conn.fetch(_OWN, *columns(matching, 3), *source)
+    if len(found) > 1:
+        raise Refusal(412, "more than one record answers the criteria", todo="Add to them until one is left.")
+    return Match(*found[0]) if found else None
+
+
+def at_key(grant: Grant, patient: int) -> Grant:
+    """The grant with another of the person's keys first: a record that lies under a number linked to hers is written there."""
+    of = grant.subject
+    order = sorted(range(len(of.keys)), key=lambda place: of.keys[place] != patient)
+    return replace(
+        grant,
+        subject=replace(
+            of,
+            patient=patient,
+            keys=tuple(of.keys[place] for place in order),
+            wrapped=tuple(of.wrapped[place] for place in order),
+            destroyed=tuple(of.destroyed[place] for place in order) if of.destroyed else (),
+        ),
+    )

@@ -1,0 +1,270 @@
+"""Conditional create, update and delete, and deletion: none, one or many answer, and nothing is told of what others filed."""
+
+from __future__ import annotations
+
+import json
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+
+from kjerne.access import Label
+from platform_fixture import Answered, Standing, Tree
+from services.test_standards import FHIR, label, observation, read
+from services.test_standards_patch import STATUS, WHO, patch
+
+SYSTEM = "urn:oid:2.16.578.1.12.4.1.4.1"
+AT = "/fhir/R4/Observation"
+
+
+def numbered(number: str, **more: Any) -> Tree:
+    return observation(identifier=[{"system": "http://lab.example/id", "value": number}], **more)
+
+
+def ask(
+    platform: Standing, method: str, path: str, tree: Tree | None = None, *, as_: str = "lab", about: str = WHO,
+    **headers: str,
+) -> Answered:  # fmt: skip
+    body = json.dumps(tree).encode() if tree is not None else b""
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    sent = ({"content-type": FHIR} if tree is not None else {}) | named
+    patient = platform.nin(about) if about else ""
+    return Answered(platform.client.call(method, path, as_=as_, patient=patient, body=body, headers=sent))
+
+
+def create(platform: Standing, number: str, **headers: str) -> Answered:
+    return ask(
+        platform, "POST", AT, numbered(number), if_none_exist=f"identifier=http://lab.example/id|{number}", **headers
+    )
+
+
+def update(platform: Standing, number: str, tree: Tree | None = None, **headers: str) -> Answered:
+    return ask(platform, "PUT", f"{AT}?identifier={number}", tree or numbered(number), **headers)
+
+
+def made_twice(platform: Standing) -> str:
+    """A number that two records of the same source have."""
+    number = str(uuid4())
+    for _ in range(2):
+        assert ask(platform, "POST", AT, numbered(number)).status == 201
+    return number
+
+
+def id_of(answer: Answered) -> str:
+    return answer.response.headers["location"].split("/")[-3]
+
+
+def held(platform: Standing, number: str) -> list[str]:
+    return read(platform, f"Observation?identifier={number}", about=WHO).ids()
+
+
+@pytest.fixture
+def number() -> str:
+    return str(uuid4())
+
+
+def test_a_create_that_is_repeated_makes_one_record(platform: Standing, number: str) -> None:
+    first, again = create(platform, number), create(platform, number)
+    assert (first.status, again.status) == (201, 200)
+    assert again.response.headers["location"] == first.response.headers["location"]
+    assert again.response.headers["etag"] == 'W/"1"'
+    assert again.tree["resourceType"] == "OperationOutcome", "who sends in does not read"
+    assert create(platform, number, prefer="return=minimal").response.content == b""
+    assert held(platform, number) == [id_of(first)]
+    (row,) = platform.audited(again.response)
+    assert (row["action"], row["outcome"], row["ids"]) == ("file", 0, [])
+
+
+def test_a_condition_that_several_answer_is_refused(platform: Standing) -> None:
+    number = made_twice(platform)
+    for answer in (
+        create(platform, number),
+        update(platform, number),
+        ask(platform, "DELETE", f"{AT}?identifier={number}"),
+    ):
+        assert (answer.status, answer.issue["code"]) == (412, "conflict")
+    assert len(held(platform, number)) == 2
+
+
+@pytest.mark.parametrize(
+    ("criteria", "status"),
+    [
+        ("", 400), ("?", 400), ("_count=1", 400), ("identifier=x&_sort=date", 400), ("identifier", 400),
+        ("Observation?identifier=x", 400), ("nothing=x", 400), ("identifier=", 400), ("subject=Patient/1", 400),
+        ("&".join(["code=x"] * 65), 400),
+    ],
+)  # fmt: skip
+def test_criteria_that_are_none_are_refused(platform: Standing, criteria: str, status: int) -> None:
+    assert ask(platform, "POST", AT, observation(), if_none_exist=criteria).status == status
+
+
+def test_what_another_source_filed_answers_no_condition(platform: Standing, number: str) -> None:
+    """Its status, its answer and its time tell nothing: each source has a record of its own."""
+    own = create(platform, number)
+    absent = create(platform, str(uuid4()), prefer="return=minimal")
+    criteria = f"identifier=http://lab.example/id|{number}"
+    other = ask(
+        platform, "POST", AT, numbered(number), as_="hospital-lab", if_none_exist=criteria, prefer="return=minimal"
+    )
+    assert (other.status, other.response.content) == (absent.status, absent.response.content) == (201, b"")
+    gone = ask(platform, "DELETE", f"{AT}?identifier={number}", as_="hospital-lab")
+    assert gone.status == 204 and held(platform, number) == [id_of(own)], "it deleted its own"
+    assert ask(platform, "DELETE", f"{AT}?identifier={number}", as_="hospital-lab").response.content == b""
+
+
+def test_what_is_shut_to_readers_answers_its_own_source(platform: Standing, number: str) -> None:
+    """Else the same result would be filed again beside the one that the patient has restricted."""
+    first = create(platform, number)
+    label(platform, id_of(first), Label.RESTRICTED)
+    again = create(platform, number)
+    assert (again.status, id_of(again)) == (200, id_of(first))
+    changed = update(platform, number, numbered(number, status="amended"), if_match='W/"1"')
+    assert (changed.status, id_of(changed)) == (200, id_of(first))
+    assert held(platform, number) == []
+
+
+def test_what_was_withdrawn_or_deleted_answers_nothing(platform: Standing, number: str) -> None:
+    first = create(platform, number)
+    label(platform, id_of(first), Label.WITHDRAWN)
+    second = create(platform, number)
+    assert second.status == 201
+    assert ask(platform, "DELETE", f"{AT}/{id_of(second)}").status == 204
+    assert create(platform, number).status == 201
+
+
+def test_of_conditional_creates_at_the_same_time_one_makes_a_record(platform: Standing, number: str) -> None:
+    with ThreadPoolExecutor(8) as senders:
+        answers = list(senders.map(lambda _: create(platform, number), range(8)))
+    assert sorted(one.status for one in answers) == [200] * 7 + [201]
+    assert len({one.response.headers["location"] for one in answers}) == 1
+    assert len(held(platform, number)) == 1
+
+
+def test_of_conditional_updates_at_the_same_time_one_makes_a_record(platform: Standing, number: str) -> None:
+    with ThreadPoolExecutor(8) as senders:
+        answers = list(senders.map(lambda _: update(platform, number), range(8)))
+    assert sorted(one.status for one in answers) == [201] + [428] * 7
+    assert len(held(platform, number)) == 1
+
+
+def test_a_conditional_update_makes_a_record_and_then_versions_of_it(platform: Standing, number: str) -> None:
+    first = update(platform, number)
+    assert (first.status, first.tree["meta"]["versionId"]) == (201, "1")
+    unseen = update(platform, number, numbered(number, status="amended"))
+    assert (unseen.status, unseen.response.headers["etag"]) == (428, 'W/"1"')
+    second = update(platform, number, numbered(number, status="amended"), if_match=unseen.response.headers["etag"])
+    assert (second.status, second.tree["id"], second.tree["meta"]["versionId"]) == (200, first.tree["id"], "2")
+    assert update(platform, number, if_match='W/"1"').status == 412
+    assert read(platform, f"Observation/{first.tree['id']}", about=WHO).response.content == second.response.content
+
+
+def test_an_id_in_the_body_is_that_of_the_record_which_answers(platform: Standing, number: str) -> None:
+    assert update(platform, number, numbered(number, id="mine")).status == 400, "the server makes ids"
+    assert update(platform, number, if_match='W/"1"').status == 412, "and nobody has seen what is not there"
+    id_ = update(platform, number).tree["id"]
+    assert update(platform, number, numbered(number, id=str(uuid4())), if_match='W/"1"').status == 400
+    assert update(platform, number, numbered(number, id=id_), if_match='W/"1"').status == 200
+
+
+def test_a_condition_is_about_one_patient(platform: Standing, number: str) -> None:
+    create(platform, number)
+    assert ask(platform, "DELETE", f"{AT}?identifier={number}", about="").status == 400
+    assert ask(platform, "DELETE", f"{AT}?identifier={platform.nin(WHO)}").status == 400, (
+        "no person number in an address"
+    )
+    elsewhere = ask(platform, "DELETE", f"{AT}?identifier={number}", about="renumbered")
+    assert elsewhere.status == 204 and len(held(platform, number)) == 1
+    own = {"identifier": {"system": SYSTEM, "value": platform.nin("renumbered")}}
+    assert update(platform, number, numbered(number, subject=own)).status == 422
+
+
+def test_nothing_is_filed_by_a_condition_about_who_has_opted_out(platform: Standing, number: str) -> None:
+    tree, criteria = numbered(number), f"identifier={number}"
+    plain = ask(platform, "POST", AT, tree, about="opted-out")
+    answers = [
+        ask(platform, "POST", AT, tree, about="opted-out", if_none_exist=criteria),
+        ask(platform, "PUT", f"{AT}?{criteria}", tree, about="opted-out"),
+    ]
+    assert {(one.status, one.issue["diagnostics"]) for one in answers} == {(403, plain.issue["diagnostics"])}
+
+
+def test_what_is_deleted_is_gone_and_its_versions_stay_shut(platform: Standing, number: str) -> None:
+    id_ = id_of(create(platform, number))
+    assert ask(platform, "DELETE", f"{AT}/{id_}", if_match='W/"2"').status == 412
+    answer = ask(platform, "DELETE", f"{AT}/{id_}", if_match='W/"1"')
+    assert (answer.status, answer.response.content, answer.response.headers["etag"]) == (204, b"", 'W/"2"')
+    (row,) = platform.audited(answer.response)
+    assert (row["action"], row["outcome"], [str(one) for one in row["ids"]], row["versions"]) == (
+        "correct",
+        0,
+        [id_],
+        [2],
+    )
+    for end in ("", "/_history", "/_history/1", "/_history/2"):
+        gone = read(platform, f"Observation/{id_}{end}", about=WHO)
+        assert (gone.status, gone.issue["code"]) == (410, "deleted")
+    assert held(platform, number) == []
+    kept = platform.rows("SELECT version, deleted FROM record_history WHERE id = $1 ORDER BY version", UUID(id_))
+    assert [tuple(one.values()) for one in kept] == [(1, False), (2, True)]
+
+
+def test_a_deletion_once_more_changes_nothing(platform: Standing, number: str) -> None:
+    id_ = id_of(create(platform, number))
+    told = ask(platform, "DELETE", f"{AT}/{id_}", prefer="return=OperationOutcome")
+    assert (told.status, told.tree["issue"][0]["severity"]) == (200, "information")
+    assert ask(platform, "DELETE", f"{AT}/{id_}").status == 204
+    assert len(platform.rows("SELECT 1 FROM record_history WHERE id = $1", UUID(id_))) == 2
+    assert ask(platform, "DELETE", f"{AT}/{id_}?x=1").status == 400
+    assert patch(platform, id_, [STATUS], "2").status == 404
+
+
+def test_a_record_is_deleted_by_its_criteria(platform: Standing, number: str) -> None:
+    id_ = id_of(create(platform, number))
+    path = f"{AT}?identifier={number}"
+    assert ask(platform, "DELETE", path, if_match='W/"3"').status == 412
+    assert ask(platform, "DELETE", path).status == 204
+    assert read(platform, f"Observation/{id_}", about=WHO).status == 410
+    nothing = ask(platform, "DELETE", path)
+    assert (nothing.status, "etag" in nothing.response.headers) == (204, False)
+    assert ask(platform, "DELETE", AT).status == 400, "a deletion of everything is none"
+
+
+def test_to_another_sender_what_it_would_delete_is_absent(platform: Standing, number: str) -> None:
+    id_ = id_of(create(platform, number))
+    others = [ask(platform, "DELETE", f"{AT}/{one}", as_="hospital-lab", about="") for one in (id_, str(uuid4()), "1")]
+    assert ask(platform, "DELETE", f"{AT}/{id_}", about="renumbered").status == 422, "its own source has named another"
+    ask(platform, "DELETE", f"{AT}/{id_}")
+    others += [ask(platform, "DELETE", f"{AT}/{id_}", as_="hospital-lab", about="")]
+    assert {(one.status, one.response.content) for one in others} == {(404, others[0].response.content)}
+
+
+def test_that_a_hidden_record_was_deleted_is_not_told(platform: Standing, number: str) -> None:
+    """To whom it was shut it was never there; neither is it to whoever the law opens nothing."""
+    id_ = id_of(create(platform, number))
+    label(platform, id_, Label.RESTRICTED)
+    assert ask(platform, "DELETE", f"{AT}/{id_}").status == 204
+    hidden, never = (read(platform, f"Observation/{one}", about=WHO) for one in (id_, str(uuid4())))
+    assert (hidden.status, hidden.response.content) == (404, never.response.content)
+    open_ = id_of(create(platform, number))
+    assert ask(platform, "DELETE", f"{AT}/{open_}").status == 204
+    assert read(platform, f"Observation/{open_}", about=WHO, as_="outsider").status == 404
+
+
+def test_who_had_read_a_result_is_told_that_it_was_deleted(platform: Standing, number: str) -> None:
+    id_ = id_of(create(platform, number))
+    assert read(platform, f"Observation/{id_}", about=WHO).status == 200
+    ask(platform, "DELETE", f"{AT}/{id_}")
+    (notice,) = platform.rows("SELECT kind, read_version, version FROM notice WHERE id = $1", UUID(id_))
+    assert tuple(notice.values()) == ("withdrawn", 1, 2)
+
+
+def test_the_capability_statement_tells_what_is_conditional(platform: Standing) -> None:
+    told = platform.http.get(f"{platform.url}/fhir/R4/metadata").json()
+    by_type = {one["type"]: one for one in told["rest"][0]["resource"]}
+    found = by_type["Observation"]
+    assert {"patch", "delete"} <= {one["code"] for one in found["interaction"]}
+    names = ("conditionalCreate", "conditionalUpdate", "conditionalDelete", "conditionalRead", "versioning")
+    assert [found[name] for name in names] == [True, True, "single", "full-support", "versioned-update"]
+    assert not set(names[:4]) & by_type["Consent"].keys()
+    assert told["patchFormat"] == ["application/json-patch+json", "application/fhir+json"]
