@@ -16,12 +16,12 @@ from uuid import UUID
 CallerKind = Literal["practitioner", "citizen", "system"]
 Action = Literal[
     "read", "search", "history", "write", "insight", "choose", "file", "correct", "examine", "trace", "disclose", "link",
-    "export", "ask", "handle", "download",
+    "export", "ask", "handle", "download", "review",
 ]  # fmt: skip
 """`file` lays in what is new, `correct` mends or takes out what lies there already. `examine` opens a message that was
 rejected, `trace` tells who had opened what was filed on a wrong person, `disclose` tells a source who was given what it
 sent, `link` says that two numbers are one human, `export` takes out in bulk. `ask` says that something is wrong and reads
-the answer, `handle` answers it. `download` takes a copy of all."""
+the answer, `handle` answers it. `download` takes a copy of all. `review` tells whom a reading in the log was about."""
 
 OPENING: Final[frozenset[Action]] = frozenset({"read", "search", "history", "download", "export"})
 """What hands records to somebody: whoever asks the log who has seen something asks for these. `laws` holds the list to all

@@ -53,7 +53,7 @@ from kjerne.services.disclosures import DisclosuresApi
 from kjerne.services.exports.api import ExportsApi
 from kjerne.services.inquiries.api import CorrectionsApi
 from kjerne.services.inquiries.desk import Desk
-from kjerne.services.oversight import OversightApi
+from kjerne.services.oversight.api import OversightApi
 from kjerne.services.participation.api import ParticipationApi
 from kjerne.services.participation.register import Register
 from kjerne.services.persons.api import PersonsApi

@@ -2,14 +2,16 @@
 
 Where the product walks down a table to the first row that fits, this asks each law by itself whether it speaks against,
 and gives only when none does. It counts birthdays where the product counts years, and knows summer time by its rule.
-Each function names its source; what the sources leave open is settled in docs/law.md, conflicts K1 to K49. What personnel
+Each function names its source; what the sources leave open is settled in docs/law.md, conflicts K1 to K57. What personnel
 and systems meet in the services beside results is in `services_oracle`.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
+
+from .days import birthday, day_in_norway
 
 LOOKING = ("read", "search", "history")
 
@@ -133,8 +135,8 @@ def answer(s: Situation) -> Answer:
         return Answer(given=False)
     if s.smart and not smart_scopes_leave_something(s):
         return Answer(given=False)
-    if s.action in ("examine", "trace", "handle", "link", "export"):
-        return {"link": registrar, "export": exporter}.get(s.action, operator)(s)
+    if s.action in ("examine", "trace", "handle", "link", "export", "review"):
+        return {"link": registrar, "export": exporter, "review": reviewer}.get(s.action, operator)(s)
     if s.kind == "practitioner":
         return as_told(s, personnel(s))
     if s.kind == "citizen":
@@ -188,32 +190,10 @@ def pieces_of(scope: str, kind: str) -> set[tuple[str, str, str]]:
 # Time and age
 
 
-def day_in_norway(now: datetime) -> date:
-    """Central European time, an hour more between the last Sundays of March and October, from 01:00 UTC."""
-    spring, autumn = (_last_sunday(now.year, month) for month in (3, 10))
-    naive = now.replace(tzinfo=None) - (now.utcoffset() or timedelta())
-    summer = spring + timedelta(hours=1) <= naive < autumn + timedelta(hours=1)
-    return (naive + timedelta(hours=2 if summer else 1)).date()
-
-
-def _last_sunday(year: int, month: int) -> datetime:
-    day = datetime(year, month, 31)  # noqa: DTZ001 - compared with naive UTC above
-    while day.weekday() != 6:
-        day -= timedelta(days=1)
-    return day
-
-
 def has_turned(s: Situation, years: int) -> bool:
     """Whether the birthday has come, in Norway. 29 February has its day on 1 March in a common year (K2)."""
     assert s.born is not None
     return day_in_norway(s.now) >= birthday(s.born, years)
-
-
-def birthday(born: date, years: int) -> date:
-    try:
-        return born.replace(year=born.year + years)
-    except ValueError:
-        return date(born.year + years, 3, 1)
 
 
 # The patient's will (kjernejournal: sperring, blokkering, reservasjon; pasientjournalloven § 17)
@@ -555,6 +535,19 @@ def registrar(s: Situation) -> Answer:
     """Two numbers of one human, in whatever service (K31): the operator, by machine or by a person at level 4."""
     by = s.kind == "system" or (s.kind == "practitioner" and s.level >= 4)
     if not by or "kjerne:operations" not in s.scopes:
+        return Answer(given=False)
+    return Answer(given=True, hidden=EVERYTHING, purpose=s.purpose or (s.attest.purpose if s.attest else ""))
+
+
+def reviewer(s: Situation) -> Answer:
+    """Whom a reading that stands out was about, in whatever service (K55): a person who runs the platform, at level 4.
+
+    Not where it is herself or somebody she stands in for, who has blocked her, or who lives under kode 6 and 7 (K6).
+    """
+    near = s.is_the_patient or any(stands_in_as(s, kind) for kind in ("parent", "proxy", "guardian"))
+    if s.kind != "practitioner" or s.level < 4 or "kjerne:operations" not in s.scopes:
+        return Answer(given=False)
+    if near or is_blocked(s) or is_protected(s.address):
         return Answer(given=False)
     return Answer(given=True, hidden=EVERYTHING, purpose=s.purpose or (s.attest.purpose if s.attest else ""))
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from datetime import date, timedelta
 
+from .days import day_in_norway
 from .oracle import (
     LOOKING,
     NOT_FOR_CITIZENS,
@@ -16,7 +17,6 @@ from .oracle import (
     Answer,
     Situation,
     asking_consent,
-    day_in_norway,
     gives_reason,
     has_turned,
     is_blocked,

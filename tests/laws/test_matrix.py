@@ -20,7 +20,8 @@ from kjerne.fhir.smart import limits
 from kjerne.policy.rules import decide, mark_of
 from kjerne.policy.unsaid import unsaid
 
-from .oracle import Answer, Attest, Bond, Membership, Situation, Will, day_in_norway
+from .days import day_in_norway
+from .oracle import Answer, Attest, Bond, Membership, Situation, Will
 from .services_oracle import OTHERS, SHELF, TO_LOOK, TO_REGISTER, TO_SEND, answer
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
@@ -57,6 +58,7 @@ OTHER_ACTIONS = (
     "ask",
     "handle",
     "download",
+    "review",
 )
 
 READ = frozenset({"nhn:pps/provesvar-read"})
@@ -353,7 +355,10 @@ def cells() -> Iterator[tuple[str, str, Situation]]:
     elsewhere = tuple(product(OTHER_ACTIONS, ("results",), ("",), ("", "AKUTT")))
     abroad = tuple(
         product(
-            ("search", "insight", "choose", "file", "ask", "handle", "link", "download"), ("documents",), ("",), ("",)
+            ("search", "insight", "choose", "file", "ask", "handle", "link", "download", "review"),
+            ("documents",),
+            ("",),
+            ("",),
         )
     )
     for (who, caller), (whom, patient) in product(CALLERS.items(), PATIENTS.items()):

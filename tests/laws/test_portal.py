@@ -11,7 +11,8 @@ from dataclasses import replace
 
 from kjerne.access import PORTAL, Errand
 
-from .oracle import Situation, answer, day_in_norway
+from .days import day_in_norway
+from .oracle import Situation, answer
 from .test_matrix import caller_of, cells, product_answers, subject_of
 
 ERRANDS = {"0": "PATRQT", "1": "FAMRQT", "2": "PWATRNY", "3": "PWATRNY"}

@@ -77,7 +77,20 @@ WRITES = (
     ("restricted-at-source", "", ""), ("", "BTG", ""), ("record", "TREAT", "FORHOYET_AKUTT"),
     ("drug-reaction", "COC", "SAMTYKKE"),
 )  # fmt: skip
-ELSE = ("insight", "choose", "ask", "download", "examine", "trace", "disclose", "link", "export", "handle", "write")
+ELSE = (
+    "insight",
+    "choose",
+    "ask",
+    "download",
+    "examine",
+    "trace",
+    "disclose",
+    "link",
+    "export",
+    "handle",
+    "write",
+    "review",
+)
 
 
 def callers(service: str) -> dict[str, Situation]:

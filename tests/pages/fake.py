@@ -56,6 +56,7 @@ from kjerne.services.results.values import Value
 from kjerne.store.participation import SourceRow, Wanted
 from pages import resources as r
 from pages.fake_doors import FakeDoors
+from pages.fake_oversight import FakeOversight
 from pages.linked import Linked
 from pages.register import NAMES, Registered, queue
 
@@ -100,7 +101,7 @@ UNTIED = frozenset({0, 6, 9})
 
 
 @dataclass
-class FakeHouse(Linked, FakeDoors):
+class FakeHouse(Linked, FakeDoors, FakeOversight):
     """Keeps what was posted, so that a test can look."""
 
     done: list[tuple[str, str]] = field(default_factory=list)

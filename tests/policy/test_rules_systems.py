@@ -10,7 +10,7 @@ import pytest
 from kjerne.access import Caller, Denial, Grant, Label, Part, Subject
 from kjerne.fhir.smart import limits
 
-from .cast import choice, citizen, doctor, laboratory, patient
+from .cast import GUARDIAN, PARENT, PROXY, choice, citizen, doctor, laboratory, patient
 from .test_rules import ADULT, BLOCKING, CHILD, OPERATIONS, OPTED_OUT, RELATION, RESTRICTED, ask
 
 LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
@@ -65,6 +65,31 @@ def test_a_source_hears_who_was_given_what_it_sent_whatever_the_patient_has_chos
     )
     for caller in (laboratory(), laboratory(scopes=OPERATIONS), doctor(), citizen()):
         assert ask(caller, ADULT, "disclose").rule == "scope-missing"
+
+
+REVIEWED = [
+    (patient(), "log-line-opened"),
+    (OPTED_OUT, "log-line-opened"),
+    (RESTRICTED, "log-line-opened"),
+    (patient(deceased=True), "log-line-opened"),
+    (patient(caller_key=1), "review-own"),
+    (patient(age=8, caller_key=7, ties=(PARENT,)), "review-own"),
+    (patient(caller_key=7, ties=(PROXY,)), "review-own"),
+    (patient(caller_key=7, ties=(GUARDIAN,)), "review-own"),
+    (patient(choices=(choice("block", hpr="9144900"),), protection="fortrolig"), "review-by-a-blocked"),
+    (patient(protection="fortrolig"), "review-protected"),
+]
+
+
+@pytest.mark.parametrize(("subject", "rule"), REVIEWED)
+def test_a_reading_that_stands_out_is_opened_by_a_person_who_is_nobodys_kin(subject: Subject, rule: str) -> None:
+    answer = ask(doctor(scopes=OPERATIONS), subject, "review")
+    assert answer.rule == rule
+    if isinstance(answer, Grant):
+        assert all(label in answer.hides for label in Label)
+    for other in (laboratory(scopes=OPERATIONS), laboratory(), doctor(), citizen()):
+        assert ask(other, subject, "review").rule == "scope-missing"
+    assert ask(doctor(scopes=OPERATIONS, level=3), subject, "review").rule == "level-too-low"
 
 
 # The table itself

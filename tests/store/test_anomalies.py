@@ -10,8 +10,16 @@ from typing import Final
 import pytest
 
 from kjerne.access import Attestation, Grant, Tie
-from kjerne.store import audit, registers
-from kjerne.store.anomalies import FEWEST_PATIENTS, TIMES_USUAL, busy_days, standing_out
+from kjerne.store import audit, registers, verdicts
+from kjerne.store.anomalies import (
+    EVERY,
+    FEWEST_PATIENTS,
+    TIMES_USUAL,
+    Wanted,
+    busy_days,
+    organisations,
+    standing_out,
+)
 from kjerne.store.people import Identifier, NewPerson
 from kjerne.store.registers import PractitionerRow
 from kjerne.store.subjects import PersonDetail
@@ -166,3 +174,26 @@ async def test_a_day_with_unusually_many_patients_is_listed_with_what_is_usual(w
     await ward.read(patients[usual], hpr="3")
     async with ward.desk.store.pool.acquire() as conn:
         assert await busy_days(conn, ward.at, ward.at + DAY, 10) == []
+
+
+async def test_what_stands_out_is_narrowed_by_organisation_kind_verdict_and_row(ward: Ward) -> None:
+    patient = (await ward.person())[0]
+    await ward.read(patient, purpose="BTG")
+    await ward.read(patient, purpose="BTG", unit="999999901", hpr="9144897")
+    async with ward.desk.store.pool.acquire() as conn:
+
+        async def found(wanted: Wanted = EVERY, skipped: int = 0) -> list[str]:
+            rows = await standing_out(conn, ward.desk.store.wrap, ward.at, ward.at + DAY, 100, wanted, skipped)
+            return [one.organisation for one in rows]
+
+        (one, other) = await standing_out(conn, ward.desk.store.wrap, ward.at, ward.at + DAY, 100)
+        assert await found(Wanted(organisation="999999901")) == ["999999901"]
+        assert await found(Wanted(kind="family")) == []
+        assert len(await found(Wanted(kind="break-glass"))) == 2
+        assert await found(Wanted(row=one.row)) == [one.organisation]
+        assert await found(skipped=1) == [other.organisation]
+        await verdicts.note(conn, one.row, 0, "to-ask", ward.at, b"ada", "Ada Drift")
+        assert await found(Wanted(verdict="to-ask")) == [one.organisation]
+        assert await found(Wanted(verdict="none")) == [other.organisation]
+        assert await found(Wanted(verdict="in-order")) == []
+        assert await organisations(conn, ward.at, ward.at + DAY) == sorted({one.organisation, other.organisation})

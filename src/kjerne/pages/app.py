@@ -28,6 +28,7 @@ from kjerne.pages import (
     my_notify,
     operations,
     operations_inquiries,
+    operations_review,
     persons,
 )
 from kjerne.pages.desk import HEADERS, Desk, Kind, Page, PageHandler, endpoint, refused
@@ -100,6 +101,10 @@ ROUTES: tuple[tuple[str, str, PageHandler, Kind | None], ...] = (
     ("GET", "/operations/inquiries/{number}", operations_inquiries.ask, "operator"),
     ("POST", "/operations/inquiries/{number}", operations_inquiries.opened, "operator"),
     ("POST", "/operations/inquiries/{number}/answer", operations_inquiries.answer, "operator"),
+    ("GET", "/operations/readings", operations_review.listed, "operator"),
+    ("GET", "/operations/readings/{number}", operations_review.line, "operator"),
+    ("POST", "/operations/readings/{number}", operations_review.opened, "operator"),
+    ("POST", "/operations/readings/{number}/verdict", operations_review.judged, "operator"),
 )
 
 

@@ -14,6 +14,7 @@ from typing import Any, Generic, Literal, Protocol, TypeVar
 
 from kjerne.access import Wish
 from kjerne.pages.my_house import MyHouse
+from kjerne.pages.oversight_house import OversightHouse
 from kjerne.pages.paging import Part
 from kjerne.policy.taking_part import Absence
 from kjerne.services.participation.register import Asked, Change
@@ -282,7 +283,7 @@ class LogRow:
     given: bool = True
     acute: bool = False
     self_declared: bool = False
-    deed: Literal["", "examined", "traced", "linked", "disclosed", "exported", "asked", "handled"] = ""
+    deed: Literal["", "examined", "traced", "linked", "disclosed", "exported", "asked", "handled", "reviewed"] = ""
     reason: str = ""
     handle: str = ""
     """Names the line where something is said of it."""
@@ -391,7 +392,7 @@ class RejectedQueue:
     after: str = ""
 
 
-class PagesHouse(MyHouse, Protocol):
+class PagesHouse(MyHouse, OversightHouse, Protocol):
     """What the pages need. `app` implements it over policy, services and store; tests have a fake."""
 
     async def sign_in(self, claims: Mapping[str, Any], access_token: str) -> Identity:

@@ -14,7 +14,8 @@ from kjerne.errors import Refusal
 from kjerne.exchange import Admit, PatientRef
 from kjerne.pages.house import Identity, Participants, RejectedQueue
 from kjerne.pages.live import SERVICE
-from kjerne.pages.live_answers import AnswerPages, operator
+from kjerne.pages.live_answers import operator
+from kjerne.pages.live_review import ReviewPages
 from kjerne.policy.services import IN_USE
 from kjerne.policy.taking_part import Absence, absence, takes_part
 from kjerne.services.participation.register import Asked, Change, Register
@@ -29,7 +30,7 @@ ROWS_SHOWN: Final = 50
 """Rows of the register, and messages of the queue, on one page."""
 
 
-class OperatorPages(AnswerPages):
+class OperatorPages(ReviewPages):
     """Implements the rest of `pages.house.PagesHouse`."""
 
     async def absence(self, who: Identity) -> Absence | None:

@@ -92,6 +92,7 @@ SCOPES: Final[Mapping[tuple[CallerKind, str, Action], frozenset[str]]] = {
     ("citizen", "results", "download"): CITIZEN,
     ("system", "results", "handle"): frozenset({"nhn:pps/provesvar-write", OPERATIONS}),
     ("practitioner", "results", "handle"): frozenset({OPERATIONS}),
+    ("practitioner", "", "review"): frozenset({OPERATIONS}),
 }
 """Who, service (empty: every service), action -> the OAuth scopes of which the token must hold one."""
 
@@ -507,6 +508,11 @@ def is_proxy(case: Case) -> bool:
 def is_guardian(case: Case) -> bool:
     """the caller is registered as the patient's guardian today"""
     return _is_tied_as(case, "guardian")
+
+
+def is_near(case: Case) -> bool:
+    """the caller is the patient, or is registered today as her parent, proxy or guardian"""
+    return case.own or is_parent(case) or is_proxy(case) or is_guardian(case)
 
 
 # What a citizen came to a portal for

@@ -46,6 +46,7 @@ from kjerne.policy.table_representing import (
     REPRESENTATIVES_NOT_GIVEN,
     REPRESENTATIVES_REFUSED,
 )
+from kjerne.policy.table_reviewing import REVIEWING
 from kjerne.policy.table_services import of_each
 
 NO_RULE: Final = Rule(
@@ -505,6 +506,7 @@ SECTIONS: Final = (
     LINKING,
     EXPORTING,
     HANDLING,
+    REVIEWING,
 )
 """In order. What is not here is refused (`NO_RULE`)."""
 

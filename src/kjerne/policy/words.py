@@ -460,6 +460,22 @@ _NN_EN: Final[Mapping[str, tuple[str, str]]] = {
         "Den som har ansvaret for loggen, henta ut kven som har sett opplysningane.",
         "The one who is responsible for the log took out who has seen the information.",
     ),
+    "review-own": (
+        "Eit oppslag vart ikkje opna for gjennomgang, fordi det galdt den som ville opne det, eller nokon ho står nær.",
+        "A reading was not opened for review, because it was about the one who wanted to open it, or somebody near her.",
+    ),
+    "review-by-a-blocked": (
+        "Eit oppslag vart ikkje opna for gjennomgang, fordi den som ville opne det, er blokkert ved namn.",
+        "A reading was not opened for review, because the one who wanted to open it is blocked by name.",
+    ),
+    "review-protected": (
+        "Eit oppslag vart ikkje opna for gjennomgang, fordi det gjeld ein person med verna adresse.",
+        "A reading was not opened for review, because it is about a person with a protected address.",
+    ),
+    "log-line-opened": (
+        "Den som har ansvaret for loggen, såg kven eit oppslag som skilde seg ut, galdt, og skreiv kvifor.",
+        "The one who is responsible for the log saw whom a reading that stood out was about, and wrote why.",
+    ),
     "own-inquiry": (
         "Innbyggjaren melde frå om noko som ikkje stemmer, eller las svaret.",
         "The citizen said that something was wrong, or read the answer.",

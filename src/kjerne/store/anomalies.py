@@ -7,9 +7,9 @@ answers for a reading finds it by the decision's id in its own system. None of t
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
-from typing import Final
+from typing import Final, Literal, get_args
 from uuid import UUID
 
 from kjerne.store.codec import Wrap
@@ -19,6 +19,8 @@ from kjerne.store.subjects import PersonDetail, open_detail
 FEWEST_PATIENTS: Final = 30
 TIMES_USUAL: Final = 5
 """A day is unusual from so many patients on, and where it has so many times the median of all practitioners' days."""
+Kind = Literal["break-glass", "self-declared", "own-record", "family", "household", "colleague"]
+KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
 
 _READ: Final = (
     "a.at >= $1 AND a.at < $2 AND a.outcome = 0 AND a.caller_kind = 'practitioner' "
@@ -43,6 +45,24 @@ class Standing:
     rule: str
     decision: str
     records: int
+    patient: int = field(default=0, repr=False)
+    """For the one who opens the line under a grant; nothing that is listed tells it."""
+    reader: bytes = field(default=b"", repr=False)
+    service: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which of them: of one organisation, of one kind, with this verdict (`none`: nobody has judged it), empty for all; or one
+    row alone."""
+
+    organisation: str = ""
+    kind: str = ""
+    verdict: str = ""
+    row: UUID | None = None
+
+
+EVERY: Final = Wanted()
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +76,7 @@ class Busy:
     organisation: str
     patients: int
     usual: int
+    reader: bytes = field(default=b"", repr=False)
 
 
 # The keys of the patient, and those of the caller as a person; family is who is registered as such, on whatever day.
@@ -83,51 +104,72 @@ SELECT array_remove(ARRAY[
       JOIN staff s ON s.caller_digest = i.digest AND s.organisation = a.organisation
       WHERE i.patient = ANY(k.keys)) THEN 'colleague' END
 ], NULL) AS kinds, a.number, a.at, a.caller_name, a.caller_hpr, a.caller_role, a.organisation, a.point_of_care, a.purpose,
-a.basis, a.rule, a.decision, cardinality(a.ids)
+a.basis, a.rule, a.decision, cardinality(a.ids), a.patient, a.caller_digest, a.service
 FROM audit a JOIN person p ON p.patient = a.patient
 CROSS JOIN LATERAL (SELECT p.patient || p.linked AS keys) k
 LEFT JOIN LATERAL (
   SELECT c.patient || c.linked AS keys FROM person_identifier i JOIN person c ON c.patient = i.patient
   WHERE i.digest = a.caller_digest AND a.caller_digest <> '' LIMIT 1) me ON true
-WHERE {_READ}"""
-_LISTED = f"SELECT * FROM ({_STANDING}) one WHERE kinds <> '{{}}' ORDER BY at DESC, number LIMIT $5"
+WHERE {_READ} AND ($8::uuid IS NULL OR a.number = $8) AND ($6 = '' OR a.organisation = $6)"""
+_LISTED = f"""
+SELECT one.* FROM ({_STANDING}) one
+WHERE kinds <> '{{}}' AND ($7 = '' OR $7 = ANY(kinds)) AND ($9 = '' OR $9 = coalesce(
+  (SELECT v.verdict FROM log_verdict v WHERE v.line = one.number ORDER BY v.step DESC LIMIT 1), 'none'))
+ORDER BY at DESC, number LIMIT $5 OFFSET $10"""
 
 _PAIRS = f"""
 SELECT DISTINCT a.caller_digest, p.patient, p.wrapped_key, p.detail, c.patient, c.wrapped_key, c.detail
 FROM audit a JOIN person p ON p.patient = a.patient JOIN person_identifier i ON i.digest = a.caller_digest
 JOIN person c ON c.patient = i.patient AND c.patient <> p.patient
-WHERE {_READ} AND p.wrapped_key IS NOT NULL AND c.wrapped_key IS NOT NULL"""
+WHERE {_READ} AND ($3::uuid IS NULL OR a.number = $3) AND p.wrapped_key IS NOT NULL AND c.wrapped_key IS NOT NULL"""
 
 _BUSY = f"""
 WITH days AS (
   SELECT (a.at AT TIME ZONE 'Europe/Oslo')::date AS day, max(a.caller_name) AS name, a.caller_hpr AS hpr,
-    max(a.caller_role) AS role, a.organisation, count(DISTINCT a.patient) AS patients
+    max(a.caller_role) AS role, a.organisation, count(DISTINCT a.patient) AS patients,
+    (array_agg(a.caller_digest))[1] AS reader
   FROM audit a WHERE {_READ} GROUP BY day, a.caller_hpr, a.organisation)
-SELECT d.day, d.name, d.hpr, d.role, d.organisation, d.patients, m.usual
+SELECT d.day, d.name, d.hpr, d.role, d.organisation, d.patients, m.usual, d.reader
 FROM days d, (SELECT percentile_disc(0.5) WITHIN GROUP (ORDER BY patients) AS usual FROM days) m
-WHERE d.patients >= $3 AND d.patients >= $4 * m.usual ORDER BY d.patients DESC, d.day, d.hpr LIMIT $5"""
+WHERE d.patients >= $3 AND d.patients >= $4 * m.usual AND ($6 = '' OR d.organisation = $6)
+ORDER BY d.patients DESC, d.day, d.hpr LIMIT $5"""
 
 
-async def standing_out(conn: Connection, wrap: Wrap, since: datetime, until: datetime, limit: int) -> list[Standing]:
-    """Readings in [since, until) that stand out, newest first, at most `limit`."""
-    pairs = [pair async for pair in _households(conn, wrap, since, until)]
+async def standing_out(
+    conn: Connection, wrap: Wrap, since: datetime, until: datetime, limit: int, wanted: Wanted = EVERY, skipped: int = 0
+) -> list[Standing]:
+    """Readings in [since, until) that stand out, newest first, at most `limit` behind so many `skipped`."""
+    pairs = [pair async for pair in _households(conn, wrap, since, until, wanted.row)]
     digests, patients = [digest for digest, _ in pairs], [patient for _, patient in pairs]
-    rows = await conn.fetch(_LISTED, since, until, digests, patients, limit)
+    rows = await conn.fetch(
+        _LISTED, since, until, digests, patients, limit, wanted.organisation, wanted.kind, wanted.row, wanted.verdict,
+        skipped,
+    )  # fmt: skip
     return [Standing(tuple(row[0]), *tuple(row)[1:]) for row in rows]
 
 
-async def busy_days(conn: Connection, since: datetime, until: datetime, limit: int) -> list[Busy]:
-    """Days of practitioners in [since, until) with unusually many patients, the most first."""
-    rows = await conn.fetch(_BUSY, since, until, FEWEST_PATIENTS, TIMES_USUAL, limit)
+async def busy_days(
+    conn: Connection, since: datetime, until: datetime, limit: int, organisation: str = ""
+) -> list[Busy]:
+    """Days of practitioners in [since, until) with unusually many patients, the most first; of one organisation, or all."""
+    rows = await conn.fetch(_BUSY, since, until, FEWEST_PATIENTS, TIMES_USUAL, limit, organisation)
     return [Busy(*row) for row in rows]
 
 
+async def organisations(conn: Connection, since: datetime, until: datetime) -> list[str]:
+    """Numbers of those from whom anybody of the personnel has read in [since, until)."""
+    rows = await conn.fetch(f"SELECT DISTINCT a.organisation FROM audit a WHERE {_READ} ORDER BY 1", since, until)
+    return [row[0] for row in rows if row[0]]
+
+
 async def _households(
-    conn: Connection, wrap: Wrap, since: datetime, until: datetime
+    conn: Connection, wrap: Wrap, since: datetime, until: datetime, row: UUID | None
 ) -> AsyncIterator[tuple[bytes, int]]:
     """Callers and patients who share surname and address: names and addresses lie sealed, so SQL cannot compare them."""
     async with conn.transaction():
-        async for digest, patient, key, sealed, other, other_key, other_sealed in conn.cursor(_PAIRS, since, until):
+        async for digest, patient, key, sealed, other, other_key, other_sealed in conn.cursor(
+            _PAIRS, since, until, row
+        ):
             home = _home(open_detail(wrap, patient, key, sealed))
             if home and home == _home(open_detail(wrap, other, other_key, other_sealed)):
                 yield digest, patient

@@ -14,18 +14,13 @@ from kjerne.errors import Refusal
 from kjerne.exchange import Answer, Call, Route
 from kjerne.fhir.encode import encode
 from kjerne.registries.identifiers import id_without_numbers, without_numbers
-from kjerne.store import audit
-from kjerne.store.anomalies import Busy, Standing, busy_days, standing_out
+from kjerne.services.oversight.review import LONGEST, Chosen, Line, Period, Reviewer
+from kjerne.store.anomalies import Busy, Standing
 from kjerne.store.house import Store
 
 SCOPE: Final = "kjerne:operations"
-LONGEST: Final = timedelta(days=31)
 LIST_LIMIT: Final = 500
 """Most readings in one answer; ask for a shorter time where there are more."""
-
-RULE: Final = "log-reviewed"
-LAW: Final = "pasientjournalloven § 22; personvernforordningen artikkel 32"
-SAYS: Final = "Den som har ansvaret for loggen, gikk gjennom oppslag som skilte seg ut."
 
 
 @dataclass(frozen=True)
@@ -41,20 +36,27 @@ class OversightApi:
         """Readings that stand out in [since, until), by default the last day; the row that says so is durable first."""
         if call.caller is None:
             raise Refusal(401, "only a caller who is known reviews the log")
-        since, until = _period(dict(call.query), call.at)
-        row = audit.of_nobody(call.caller, "", "review", RULE, LAW, SAYS, call.at, call.correlation)
-        async with self.store.pool.acquire() as conn, conn.transaction():
-            found = await standing_out(conn, self.store.wrap, since, until, LIST_LIMIT + 1)
-            busy = await busy_days(conn, since, until, LIST_LIMIT)
-            await audit.insert_explained(conn, row, f"{since.isoformat()}/{until.isoformat()}", "")
+        period = _period(dict(call.query), call.at)
+        found = await Reviewer(self.store).listed(
+            call.caller, period, Chosen(), LIST_LIMIT, 0, call.at, call.correlation
+        )
         told = {
-            "since": since.isoformat(),
-            "until": until.isoformat(),
-            "readings": [_reading(one) for one in found[:LIST_LIMIT]],
-            "further": len(found) > LIST_LIMIT,
-            "volume": [_volume(one) for one in busy],
+            "since": period.since.isoformat(),
+            "until": period.until.isoformat(),
+            "readings": [_told(line) for line in found.readings],
+            "further": found.more,
+            "volume": [_told(line) for line in found.days],
         }
         return Answer(200, encode(told), "application/json")
+
+
+def _told(line: Line) -> dict[str, object]:
+    """A line, with the verdict that stands where there is one."""
+    told = _volume(line.of) if isinstance(line.of, Busy) else _reading(line.of)
+    if line.noted is None:
+        return told
+    noted = line.noted
+    return told | {"verdict": {"says": noted.verdict, "at": noted.at.isoformat(), "author": noted.author}}
 
 
 def _reading(one: Standing) -> dict[str, object]:
@@ -87,12 +89,12 @@ def _practitioner(name: str, hpr: str, role: str) -> dict[str, str]:
     return {"name": without_numbers(name), "hpr": hpr, "role": role}
 
 
-def _period(query: dict[str, str], now: datetime) -> tuple[datetime, datetime]:
+def _period(query: dict[str, str], now: datetime) -> Period:
     until = _moment(query, "until", now)
     since = _moment(query, "since", until - timedelta(days=1))
     if not timedelta() < until - since <= LONGEST:
         raise Refusal(400, f"a period is longer than nothing and at most {LONGEST.days} days", where="since")
-    return since, until
+    return Period(since, until)
 
 
 def _moment(query: dict[str, str], name: str, otherwise: datetime) -> datetime:
