@@ -13,7 +13,8 @@ def test_a_reason_is_kept_without_what_surrounds_it() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "kort", " " * 20, "x" * 501, "Gjelder 45920040881 fra i går", "To\nlinjer med ord", "Snudd \u202e tekst her"]
+    "text",
+    ["", "kort", " " * 20, "x" * 501, "Gjelder 45920040881 fra i går", "To\nlinjer med ord", "Snudd \u202e tekst her"],
 )
 def test_what_is_no_reason_is_refused_at_its_place(text: str) -> None:
     with pytest.raises(Refusal) as refused:

@@ -102,19 +102,21 @@ class Moved:
 
 
 class Chains:
-    """Report sources under the patients' keys."""
+    """Report sources under the patients' keys. A caller that has the service's key about whom the grant addresses gives it;
+    it is made where none is given."""
 
     def __init__(self, records: Records) -> None:
         self._records = records
 
-    async def sources(self, conn: Connection, grant: Grant, reports: Collection[bytes]) -> dict[bytes, list[Source]]:
+    async def sources(
+        self, conn: Connection, grant: Grant, reports: Collection[bytes], key: DataKey | None = None
+    ) -> dict[bytes, list[Source]]:
         """All versions of each chain in the order they were made; none where nothing lies under a name."""
         found: dict[bytes, list[Source]] = {report: [] for report in reports}
         if not found:
             return found
-        key: DataKey = self._records.key(grant)
         rows = await conn.fetch(_SOURCES, grant.subject.patient, list(found))
-        grow = zstandard.ZstdDecompressor()
+        key, grow = key or self._records.key(grant), zstandard.ZstdDecompressor()
         for report, made_at, message, sealed in rows:
             raw = grow.decompress(key.open(sealed, report), max_output_size=SOURCE_LIMIT_BYTES)
             found[report].append(Source(made_at, message, raw))
@@ -122,14 +124,14 @@ class Chains:
 
     async def keep(
         self, conn: Connection, grant: Grant, report: bytes, sources: Sequence[Source], anchors: Sequence[bytes],
-        orphan: bool, versions: Sequence[Version] = (),
+        orphan: bool, versions: Sequence[Version] = (), key: DataKey | None = None,
     ) -> dict[bytes, bool]:  # fmt: skip
         """Keeps versions under the patient's key, each once; the chain belongs to this patient from now on.
 
         Notes which `versions` are laid in the chain, and what it shares with other chains of hers (`anchors`), and gives
         those as `relatives` does.
         """
-        seal, shrink = self._records.key(grant).seal, _SHRINK.compress
+        seal, shrink = (key or self._records.key(grant)).seal, _SHRINK.compress
         rows = [(source.made_at, source.message, seal(shrink(source.raw), report)) for source in sources]
         mark = report.hex() + ("?" if orphan else "")
         found = await conn.fetch(
@@ -148,9 +150,11 @@ class Chains:
             grant.subject.patient, report, REPORT, MARKER_TIME, [mark, f"{mark}?"],
         )  # fmt: skip
 
-    async def set_aside(self, conn: Connection, grant: Grant, aside: bytes, sources: Sequence[Source]) -> None:
+    async def set_aside(
+        self, conn: Connection, grant: Grant, aside: bytes, sources: Sequence[Source], key: DataKey | None = None
+    ) -> None:
         """Keeps versions that name the patient, and may be laid in another's chain, under her own key."""
-        seal, shrink = self._records.key(grant).seal, _SHRINK.compress
+        seal, shrink = (key or self._records.key(grant)).seal, _SHRINK.compress
         rows = [(source.made_at, source.message, seal(shrink(source.raw), aside)) for source in sources]
         await conn.execute(
             "INSERT INTO report_source (patient, report, made_at, message, sealed) "

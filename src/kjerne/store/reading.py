@@ -387,12 +387,12 @@ def _of_those(left: tuple[Limit, ...], records: Sequence[Record]) -> list[Record
 
 
 class Unwrapped:
-    """The service's keys about a grant's persons, each made when first needed."""
+    """The service's keys about a grant's persons, each made when first needed; `known` is the one about whom it addresses."""
 
-    def __init__(self, grant: Grant, wrap: Wrap) -> None:
+    def __init__(self, grant: Grant, wrap: Wrap, known: DataKey | None = None) -> None:
         self._grant = grant
         self._wrap = wrap
-        self._open: dict[int, DataKey] = {}
+        self._open: dict[int, DataKey] = {grant.subject.patient: known} if known else {}
 
     def patterns(self, hashes: Sequence[int]) -> list[bytes]:
         """What finds any of these tokens in the rows of any of the persons (`tokens LIKE ANY`)."""

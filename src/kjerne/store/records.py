@@ -217,7 +217,7 @@ class Records:
         )
 
     async def present(
-        self, conn: Connection, grant: Grant, changes: Sequence[Change]
+        self, conn: Connection, grant: Grant, changes: Sequence[Change], key: DataKey | None = None
     ) -> dict[tuple[int, UUID], Present]:
         """The current versions of what is about to be changed, for the program to compare.
 
@@ -227,7 +227,7 @@ class Records:
         named = [change.type for change in changes], [change.id for change in changes]
         return {
             (type_, id_): Present(raw, Label(labels & ~CARRIED_LABELS), moment(release_at))
-            for type_, id_, raw, labels, release_at, _, _ in await self._bodies(conn, grant, *named)
+            for type_, id_, raw, labels, release_at, _, _ in await self._bodies(conn, grant, *named, key)
         }
 
     async def current(self, conn: Connection, grant: Grant, type_: int, id_: UUID) -> Current:
@@ -236,10 +236,10 @@ class Records:
         return Current(raw, version, at)
 
     async def _bodies(
-        self, conn: Connection, grant: Grant, types: Sequence[int], ids: Sequence[UUID]
+        self, conn: Connection, grant: Grant, types: Sequence[int], ids: Sequence[UUID], key: DataKey | None = None
     ) -> list[tuple[Any, ...]]:
         rows = await conn.fetch(_BODIES, grant.subject.patient, types, ids, int(Label.WITHDRAWN))
-        key = self.key(grant)
+        key = key or self.key(grant)
         found = []
         for type_, id_, dictionary, body, *rest in rows:
             _, packed = parted(dictionary, key.open(body, bound(grant.subject.patient, type_, id_)))
@@ -291,10 +291,12 @@ class Records:
             return await self.write(conn, grant, changes, beside)
 
     async def write(
-        self, conn: Connection, grant: Grant, changes: Sequence[Change], beside: Sequence[Beside] = ()
-    ) -> list[Written]:
-        """As `put`, inside a transaction that holds the patient's row (`hold`); with what is to be done beside it."""
-        patient, key = grant.subject.patient, self.key(grant)
+        self, conn: Connection, grant: Grant, changes: Sequence[Change], beside: Sequence[Beside] = (),
+        key: DataKey | None = None,
+    ) -> list[Written]:  # fmt: skip
+        """As `put`, inside a transaction that holds the patient's row (`hold`); with what is to be done beside it, under
+        the service's `key` about her where the caller has it."""
+        patient, key = grant.subject.patient, key or self.key(grant)
         rows, dictionary = [], PLAIN  # one dictionary for all: nothing is awaited between them
         for change in changes:
             _, id_, type_, labels, dictionary, _, *dates, tokens, _, body = self.row(

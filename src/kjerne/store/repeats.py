@@ -17,7 +17,6 @@ from uuid import UUID
 import msgspec
 
 from kjerne.access import Grant
-from kjerne.store.codec import Wrap
 from kjerne.store.keys import Sealer
 from kjerne.store.pool import Connection
 from kjerne.store.reading import Unwrapped
@@ -76,14 +75,13 @@ def _note(first: int) -> str:
 
 
 def note(
-    grant: Grant, wrap: Wrap, sealer: Sealer, type_: int, made: Sequence[Made], usable: Sequence[int], own: list[UUID]
+    grant: Grant, keys: Unwrapped, sealer: Sealer, type_: int, made: Sequence[Made], usable: Sequence[int], own: list[UUID]
 ) -> Beside:  # fmt: skip
     """Beside a write: notes which of `made` are repeats, by the patient's records of `type_`.
 
     Looked at are those without labels and other than `own`; `usable` are hashes of the statuses that count. The program
     alone compares: what is found does not leave.
     """
-    keys = Unwrapped(grant, wrap)
     # One call for all, for each of her keys in turn: a row says which analysis its pattern is of.
     rows = [(place, one) for place, one in enumerate(made, 1) for _ in one.hashes] * len(grant.subject.keys)
     patterns = keys.patterns([number for one in made for number in one.hashes])

@@ -23,6 +23,7 @@ from kjerne.services.results.kith import chain, codes, kin, lineage, mapping
 from kjerne.store import followup, marking
 from kjerne.store.arrivals import Sent
 from kjerne.store.chains import Chains, Source, Version
+from kjerne.store.codec import DataKey
 from kjerne.store.house import Store
 from kjerne.store.people import Newcomer
 from kjerne.store.pool import Connection
@@ -36,7 +37,6 @@ KIN_LIMIT: Final = 50
 
 Digest = Callable[[str], bytes]
 Versions = list[chain.Versioned]
-Reports = Mapping[bytes, Sequence[chain.Versioned]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,20 +72,21 @@ class Files:
         self._chains = chains
         self._digest = digest
 
-    async def file(self, conn: Connection, filing: Filing, message: str) -> None:
+    async def file(self, conn: Connection, filing: Filing, message: str, key: DataKey) -> None:
         """One version into its chain, and the chain's state into the record of whoever the newest version names.
 
-        Call inside a transaction that holds the number and the rows of everybody the filing concerns.
+        Call inside a transaction that holds the number and the rows of everybody the filing concerns. `key` is the
+        service's about whom the filing's grant addresses.
         """
         if filing.plan.only_adds:
-            await self._add(conn, filing)
+            await self._add(conn, filing, key)
         else:
             await self._regroup(conn, filing, message)
 
-    async def _add(self, conn: Connection, filing: Filing) -> None:
+    async def _add(self, conn: Connection, filing: Filing, key: DataKey) -> None:
         """A version of a report that stays with its patient; the usual case."""
         [(report, _)] = filing.plan.after.items()
-        lying = await self._chains.sources(conn, filing.grant, [report] if filing.plan.before else [])
+        lying = await self._chains.sources(conn, filing.grant, [report] if filing.plan.before else [], key)
         before = [chain.unpack(one.raw) for one in lying.get(report, ())]
         after = [*before, filing.version]
         fresh = [source_of(filing.version)]
@@ -98,11 +99,12 @@ class Files:
             self._anchors(filing.sender, after),
             orphan,
             self._noted(filing, [filing.mark]),
+            key,
         )
         concerned = orphan or kin.is_orphan(before) or any(near.values())
-        others = await self._kin(conn, filing.grant, filing.sender, near, {report}) if concerned else {}
+        others = await self._kin(conn, filing.grant, key, filing.sender, near, {report}) if concerned else {}
         was, now = kin.gather({**others, report: before}), kin.gather({**others, report: after})
-        await self._rewrite(conn, filing.grant, filing.sender, was, now)
+        await self._rewrite(conn, filing.grant, key, filing.sender, was, now)
 
     async def _regroup(self, conn: Connection, filing: Filing, message: str) -> None:
         """A version that changes which versions are one report, or whose one is: all that this concerns is made anew."""
@@ -110,11 +112,12 @@ class Files:
         by_patient = {grant.subject.patient: grant for grant in filing.grants}
         pool = _Pool(filing.version, filing.mark)
         names = sorted({*plan.chains, aside})
+        keys = {patient: self._store.records.key(grant) for patient, grant in by_patient.items()}
         for patient, grant in by_patient.items():
-            for name, sources in (await self._chains.sources(conn, grant, names)).items():
+            for name, sources in (await self._chains.sources(conn, grant, names, keys[patient])).items():
                 pool.add(patient, name, sources)
         for patient, grant in by_patient.items():
-            await self._chains.set_aside(conn, grant, aside, pool.naming(patient))
+            await self._chains.set_aside(conn, grant, aside, pool.naming(patient), keys[patient])
             for report, standing in plan.before.items():
                 if standing.owner == patient:
                     await self._chains.take_apart(conn, grant, report)
@@ -124,11 +127,11 @@ class Files:
             }
             after = {report: pool.after(one) for report, one in plan.after.items() if one.owner == patient}
             if before or after:
-                await self._replace(conn, grant, filing, before, after, message)
+                await self._replace(conn, grant, keys[patient], filing, before, after, message)
 
     async def _replace(
-        self, conn: Connection, grant: Grant, filing: Filing, before: dict[bytes, Versions], after: dict[bytes, Versions],
-        message: str,
+        self, conn: Connection, grant: Grant, key: DataKey, filing: Filing, before: dict[bytes, Versions],
+        after: dict[bytes, Versions], message: str,
     ) -> None:  # fmt: skip
         """Other reports under a number in one record. What went to somebody else is withdrawn, and readers are told."""
         patient, plan = grant.subject.patient, filing.plan
@@ -138,11 +141,11 @@ class Files:
         for report, versions in after.items():
             near |= await self._chains.keep(
                 conn, grant, report, [source_of(one) for one in versions], self._anchors(filing.sender, versions),
-                kin.is_orphan(versions), self._noted(filing, plan.after[report].marks),
+                kin.is_orphan(versions), self._noted(filing, plan.after[report].marks), key,
             )  # fmt: skip
-        near = {key: changes for key, changes in near.items() if key not in before and key not in after}
+        near = {name: changes for name, changes in near.items() if name not in before and name not in after}
         concerned = any(near.values()) or any(map(kin.is_orphan, (*before.values(), *after.values())))
-        others = await self._kin(conn, grant, filing.sender, near, {*before, *after}) if concerned else {}
+        others = await self._kin(conn, grant, key, filing.sender, near, {*before, *after}) if concerned else {}
         was, now = kin.gather({**others, **before}), kin.gather({**others, **after})
         gone = {mark.name for one in plan.after.values() if one.owner != patient for mark in one.marks}
         for report in sorted(before):
@@ -150,7 +153,7 @@ class Files:
                 await self._chains.note_move(conn, grant, moved_mark(self._digest, filing.sender), message)
                 if report in was and report not in now:
                     await self._withdraw(conn, grant, report, was.pop(report))
-        await self._rewrite(conn, grant, filing.sender, was, now)
+        await self._rewrite(conn, grant, key, filing.sender, was, now)
 
     async def _withdraw(self, conn: Connection, grant: Grant, report: bytes, versions: Versions) -> None:
         """Shuts a report in the wrong person's record, and tells everybody who had opened it there."""
@@ -167,7 +170,7 @@ class Files:
         ]
 
     async def _kin(
-        self, conn: Connection, grant: Grant, sender: str, near: Iterable[bytes], own: set[bytes]
+        self, conn: Connection, grant: Grant, key: DataKey, sender: str, near: Iterable[bytes], own: set[bytes]
     ) -> dict[bytes, Versions]:
         """The chains that a filing may concern beside its `own`, with their versions: `near` and what is near to those."""
         found: dict[bytes, Versions] = {}
@@ -175,9 +178,9 @@ class Files:
         while waiting:
             if len(found) + len(waiting) > KIN_LIMIT:
                 return {}
-            for key, sources in (await self._chains.sources(conn, grant, sorted(waiting))).items():
-                found[key] = [chain.unpack(one.raw) for one in sources]
-            shared = self._anchors(sender, [version for key in waiting for version in found[key]])
+            for name, sources in (await self._chains.sources(conn, grant, sorted(waiting), key)).items():
+                found[name] = [chain.unpack(one.raw) for one in sources]
+            shared = self._anchors(sender, [version for name in waiting for version in found[name]])
             waiting = set(await self._chains.relatives(conn, grant, shared)) - found.keys() - own
         return found
 
@@ -192,13 +195,16 @@ class Files:
         return number_of(self._digest, sender, key)
 
     async def _rewrite(
-        self, conn: Connection, grant: Grant, sender: str, before: Mapping[bytes, Versions], after: Mapping[bytes, Versions]
+        self, conn: Connection, grant: Grant, key: DataKey, sender: str, before: Mapping[bytes, Versions],
+        after: Mapping[bytes, Versions],
     ) -> None:  # fmt: skip
         """The reports whose versions are others than before; one that has become a part of another is taken out."""
         changed = [one for one in sorted(before.keys() | after.keys()) if before.get(one, []) != after.get(one, [])]
         marks = await self._carried(conn, grant, sender, before, {one: after.get(one, []) for one in changed})
         for report in changed:
-            await self._write(conn, grant, report, before.get(report, []), after.get(report, []), marks.get(report))
+            await self._write(
+                conn, grant, key, report, before.get(report, []), after.get(report, []), marks.get(report)
+            )
 
     async def _carried(
         self, conn: Connection, grant: Grant, sender: str, before: Mapping[bytes, Versions], after: Mapping[bytes, Versions]
@@ -223,7 +229,14 @@ class Files:
         return found
 
     async def _write(
-        self, conn: Connection, grant: Grant, report: bytes, before: Versions, after: Versions, marks: Label | None
+        self,
+        conn: Connection,
+        grant: Grant,
+        key: DataKey,
+        report: bytes,
+        before: Versions,
+        after: Versions,
+        marks: Label | None,
     ) -> None:
         """A report's present state as records: what is new or changed, nothing else. `before`: its versions until now.
 
@@ -241,7 +254,7 @@ class Files:
         kinds = frozenset(kind for tree in trees for kind in kinds_of(tree))
         changes = [_change(tree, ids[tree["id"]], opens, withheld, kinds) for tree in trees]
         await self._remove_gone(conn, grant, report, before, {(change.type, change.id) for change in changes})
-        current = await self._store.records.present(conn, grant, changes) if before else {}
+        current = await self._store.records.present(conn, grant, changes, key) if before else {}
         fresh = [
             change
             for change in changes
@@ -251,10 +264,10 @@ class Files:
         if not fresh:
             await self._mark(conn, grant, changes, marks, kinds)
             return
-        beside = repeats.note(self._store, grant, state.report.requester, trees, fresh, current)
+        beside = repeats.note(self._store, grant, key, state.report.requester, trees, fresh, current)
         if requester := _requester(trees):
             beside.append(followup.put_in_inbox(requester, REPORT_TYPE, _moment(state.issued, grant.at)))
-        written = await self._store.records.write(conn, grant, fresh, beside)
+        written = await self._store.records.write(conn, grant, fresh, beside, key)
         await self._mark(conn, grant, changes, marks, kinds)
         seen_before = [w for w in written if w.version > 1 and w.type in (OBSERVATION_TYPE, REPORT_TYPE)]
         if seen_before:

@@ -394,9 +394,11 @@ class Intake:
         now, name = self._clock.now(), name_of(message)
         receipt = apprec.build(message, (), now)
         observations = sum(len(report.items) for report in message.reports)
+        # The service's keys about everybody it names, made once for all that is sealed.
+        keys = {filing.grant.subject.patient: self._store.records.key(filing.grant) for filing in filings}
         row = messages.row(
-            self._copy(raw, sender, name, filings), sender=sender, message=name, raw=raw, at=now, receipt=receipt,
-            reports=len(filings), observations=observations,
+            self._store.copies.taken(sender, name, raw, [keys[patient] for patient in sorted(keys)]), sender=sender,
+            message=name, raw=raw, at=now, receipt=receipt, reports=len(filings), observations=observations,
         )  # fmt: skip
         taken = Taken(receipt, len(filings), observations)
         if refusal:
@@ -411,15 +413,9 @@ class Intake:
             if newcomers:
                 await self._store.people.enter(conn, list(newcomers.values()), now)
             for filing in filings:
-                await self._files.file(conn, self._anew(filing, now_known.get(filing.number, ())), name)
+                key = keys[filing.grant.subject.patient]
+                await self._files.file(conn, self._anew(filing, now_known.get(filing.number, ())), name, key)
         return taken
-
-    def _copy(self, raw: bytes, sender: str, name: str, filings: Sequence[Filing]) -> messages.Copy:
-        """The message under the keys of everybody it names."""
-        grants = {filing.grant.subject.patient: filing.grant for filing in filings}
-        return self._store.copies.taken(
-            sender, name, raw, [self._store.records.key(grants[key]) for key in sorted(grants)]
-        )
 
 
 def _mark(named: Named, person: int) -> lineage.Mark:

@@ -25,7 +25,9 @@ from kjerne.services.results import reuse
 from kjerne.services.results.kith.model import Actor
 from kjerne.services.results.reuse import USABLE, Interval
 from kjerne.store import repeats
+from kjerne.store.codec import DataKey
 from kjerne.store.house import Store
+from kjerne.store.reading import Unwrapped
 from kjerne.store.records import Beside, Change, Present
 
 OBSERVATION_TYPE: Final = type_number("Observation")
@@ -47,12 +49,14 @@ class Sample:
 
 
 def note(
-    store: Store, grant: Grant, requester: Actor | None, trees: Trees, changes: Sequence[Change], former: Former
-) -> list[Beside]:
+    store: Store, grant: Grant, key: DataKey, requester: Actor | None, trees: Trees, changes: Sequence[Change],
+    former: Former,
+) -> list[Beside]:  # fmt: skip
     """What notes the repeats among the `changes` of one report, beside the write that files them; nothing where none can
     be.
 
-    `trees` are all resources of the report, `former` what the changes replace.
+    `key` is the service's about whom the grant addresses, `trees` are all resources of the report, `former` what the
+    changes replace.
     """
     samples = _samples(trees, changes, former) if _open_to_staff(grant.subject, grant.at) else []
     if not samples:
@@ -67,7 +71,8 @@ def note(
         for one in samples
     ]  # fmt: skip
     own = [UUID(tree["id"]) for tree in trees if tree["resourceType"] == "Observation"]
-    return [repeats.note(grant, store.wrap, store.messages, OBSERVATION_TYPE, made, _usable(), own)]
+    keys = Unwrapped(grant, store.wrap, key)
+    return [repeats.note(grant, keys, store.messages, OBSERVATION_TYPE, made, _usable(), own)]
 
 
 def _samples(trees: Trees, changes: Sequence[Change], former: Former) -> list[Sample]:
