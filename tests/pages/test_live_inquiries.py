@@ -212,6 +212,7 @@ def test_of_a_person_with_a_protected_address_the_operator_is_told_no_place(
         for one in (number, look):
             before = it.get(f"/operations/inquiries/{one}")
             pages += [before, it.post(before, f"/operations/inquiries/{one}", reason=REASON)]
+    assert "kilden deltar ikke nå" not in text(pages[0])
     assert WRONG in text(pages[2])
     assert "vises ikke: adressen er beskyttet" in text(pages[2])
     for page in pages:

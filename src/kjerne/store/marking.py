@@ -69,7 +69,8 @@ _MARKED: Final = "SELECT id FROM record WHERE patient = ANY($1::bigint[]) AND ty
 _SETTLE: Final = """
 UPDATE record r SET labels = CASE WHEN n.marked THEN labels | $2 ELSE labels & ~$2::integer END, xid = pg_current_xact_id()
 FROM unnest($3::smallint[], $4::uuid[], $5::boolean[]) AS n(type, id, marked)
-WHERE r.patient = ANY($1::bigint[]) AND r.type = n.type AND r.id = n.id AND (labels & $2 <> 0) <> n.marked"""
+WHERE r.patient = ANY($1::bigint[]) AND r.type = n.type AND r.id = n.id AND (labels & $2 <> 0) <> n.marked
+AND (n.marked OR r.version = 1)"""
 
 
 async def put_on(conn: Connection, grant: Grant, reader: Reader, types: Sequence[int], choice: Choice) -> int:
@@ -208,7 +209,8 @@ def concerns(grant: Grant) -> bool:
 async def settle(conn: Connection, grant: Grant, reader: Reader, types: Sequence[int]) -> None:
     """Gives every record the marks that it would get if the choices in force were made now; call after a write.
 
-    A mark is taken off again only from what says no kind itself, since its kinds are those of what leads to it. A report that
+    A mark is taken off again only from what says no kind itself and never did, since its kinds are those of what leads to it: of
+    a version after the first nobody can say that the one before it said none. A report that
     says its kind and is marked all the same was corrected to be of another: it goes on marked, with all that it holds.
     """
     trees = await _trees(conn, grant, reader, types)

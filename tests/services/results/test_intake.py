@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import secrets
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -18,6 +19,7 @@ from kjerne.errors import Refusal
 from kjerne.exchange import Denied, PatientRef
 from kjerne.fhir.definitions import type_number
 from kjerne.fhir.encode import decode
+from kjerne.services.results import intake
 from kjerne.services.results.intake import Intake, Taken
 from kjerne.store import followup, messages
 from kjerne.store.proofs import note_values
@@ -576,8 +578,12 @@ async def test_a_good_message_ends_the_unreadable_one_with_its_id(ward: Ward, ki
 
 
 async def test_the_sender_learns_where_a_moved_report_was_opened_and_not_by_whom(
-    ward: Ward, kith: Kith, number: str
+    ward: Ward, kith: Kith, number: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    async def named(_: object, numbers: Sequence[str]) -> dict[str, str]:
+        return dict.fromkeys(numbers, "Fjellet sykehus")
+
+    monkeypatch.setattr(intake, "organisation_names", named)
     other = fresh_number()
     await ward.person(number)
     await ward.person(other)
@@ -591,7 +597,11 @@ async def test_the_sender_learns_where_a_moved_report_was_opened_and_not_by_whom
     )
     withdrawn = await ward.house.intake.withdrawn(LAB)
     (moved,) = [one for one in withdrawn if one.message.startswith(other[-5:])]
-    assert [(role, readers) for _, role, readers in moved.opened] == [("LE", 1)]
+    assert moved.opened == (("Fjellet sykehus", "LE", 1),)
+    monkeypatch.setattr(intake, "is_protected", lambda _: True)
+    withdrawn = await ward.house.intake.withdrawn(LAB)
+    (moved,) = [one for one in withdrawn if one.message.startswith(other[-5:])]
+    assert moved.opened == (("", "LE", 1),), "where somebody with a protected address is treated is told to nobody"
     assert "9144889" not in str(moved)
     stranger = type(LAB)("system", "lab", LAB.scopes, organisation="100000999")
     assert await ward.house.intake.withdrawn(stranger) == []

@@ -9,9 +9,9 @@ import pytest
 
 from kjerne.access import SHUT_BY_PATIENT, Wish
 
-from .conftest import Worker
+from .conftest import LAB, Worker
 from .kith.conftest import Kith
-from .test_preferences_reach import filed
+from .test_preferences_reach import filed, opens
 
 PATHOLOGY = Wish("restriction", part="pathology")
 
@@ -122,3 +122,20 @@ async def test_a_change_that_came_before_what_it_changes_stays_restricted_when_t
     await one.choose(number, Wish("record", record=await one.report_of(number, "7.7")))
     await other.take(version(number, "CLIN", "7.7", id_=secrets.token_hex(6), day="2026-03-01"))
     assert await one.sees(number) == []
+
+
+async def test_an_update_that_says_no_kind_any_more_opens_nothing(workers: tuple[Worker, Worker], number: str) -> None:
+    one, other = workers
+    await one.person(number)
+    own = await filed(one, number, "Observation", "genetics")
+    await one.choose(number, Wish("restriction", part="genetics"))
+    tree = {"resourceType": "Observation", "id": own, "status": "corrected", "code": {"text": "Prøve"}}
+    async with one.client(LAB) as client:
+        answer = await client.put(
+            f"/fhir/R4/Observation/{own}", json=tree, headers={"if-match": 'W/"1"', "person-id": number}
+        )
+    assert answer.status_code == 200, answer.text
+    plain = await filed(one, number, "Observation", "laboratory")
+    await filed(one, number, "DiagnosticReport", "laboratory", result=[{"reference": f"Observation/{own}"}])
+    assert await opens(other, number, "Observation", own) == {False}
+    assert await opens(other, number, "Observation", plain) == {True}
