@@ -158,12 +158,13 @@ TYPES = {
 
 
 def smart_scopes_leave_something(s: Situation) -> bool:
-    """Of what the action needs at least one thing; of a whole message, of the log and of the choices, everything (K26)."""
+    """Of what the action needs at least one thing; of a whole message, of what a source is told of readings, of log and
+    choices, everything (K26)."""
     pieces = {piece for scope in s.smart for piece in pieces_of(scope, s.kind)}
     types: set[str] = TYPES.get(s.service, set())
     if s.action == "link":
         return False
-    if s.action in ("examine", "trace"):
+    if s.action in ("examine", "trace", "disclose"):
         return bool(types) and all((type_, "r", "whole") in pieces for type_ in types)
     if s.action in ("insight", "choose"):
         type_, letters = {"insight": ("AuditEvent", "rs"), "choose": ("Consent", "crus")}[s.action]

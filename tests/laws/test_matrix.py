@@ -164,6 +164,8 @@ CALLERS = {
     "operator in person, blocked": replace(GP, scopes=OPERATIONS | READ, hpr="1234567", bonds=()),
     "operator in person, low level": replace(GP, scopes=OPERATIONS, level=3),
     "source of what was seen": replace(LAB, scopes=frozenset({"kjerne:disclosures"})),
+    "source with all scopes": replace(LAB, scopes=frozenset({"kjerne:disclosures"}), smart=("system/*.rs",)),
+    "source with narrower scopes": replace(LAB, scopes=frozenset({"kjerne:disclosures"}), smart=("system/Binary.rs",)),
     "former source": replace(LAB, scopes=frozenset({"kjerne:disclosures"}), memberships=()),
     "audit repository": replace(LAB, scopes=frozenset({"kjerne:audit"}), memberships=()),
     "gp with narrower scopes": replace(GP, smart=("patient/Observation.rs?category=laboratory", "user/Specimen.s")),

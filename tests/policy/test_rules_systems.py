@@ -119,6 +119,15 @@ def test_smart_scopes_that_leave_nothing_refuse_and_others_do_not() -> None:
     assert rule("system/*.r", "trace", operator) == "readers-traced"
     assert rule("system/Observation.r", "examine", operator) == "scope-narrower"
     assert ask(replace(operator, limits=()), patient(), "trace", service="documents").rule == "scope-missing"
+    source = laboratory(scopes=frozenset({"kjerne:disclosures"}))
+    assert rule("system/*.r", "disclose", source) == "disclosed-to-source"
+    assert rule("system/Observation.r", "disclose", source) == "scope-narrower"
+    for scope, piece, told in (
+        ("system/*.cud", "*.cud!", "filed"), ("system/Observation.cud", "*.cud!", "scope-narrower"),
+        ("system/*.cu", "*.cud!", "scope-narrower"), ("system/Observation.c", "Observation.c!", "filed"),
+        ("system/Observation.c?code=x", "Observation.c!", "scope-narrower"),
+    ):  # fmt: skip
+        assert rule(scope, "file", laboratory(), piece) == told, (scope, piece)
     elsewhere = replace(citizen(), limits=limits(["user/*.cruds"], "citizen"))
     assert ask(elsewhere, patient(caller_key=1), "insight", service="documents").rule == "own-log"
 
