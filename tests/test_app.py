@@ -85,7 +85,7 @@ def test_every_other_route_refuses_a_stranger_in_its_own_shape(platform: Standin
         ("GET", "/pps/nothing", 404, False),
         ("GET", "/pps/v2/nothing/at/all", 404, True),
         ("GET", "/fhir/R4/a/b/c/d/e", 404, True),
-        ("DELETE", "/fhir/R4/Observation", 405, True),
+        ("PATCH", "/fhir/R4/Observation", 405, True),
         ("GET", "/pps/in", 405, False),
         ("GET", "/pps/v2/%00", 400, True),
     ],

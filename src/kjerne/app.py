@@ -82,7 +82,7 @@ from kjerne.store.keys import Keys, Sealer
 from kjerne.store.pool import reached
 from kjerne.store.proofs import ProofTable, note_values
 from kjerne.store.reading import Reader
-from kjerne.wire import http, msghead, saml, search
+from kjerne.wire import http, msghead, saml, search, xml
 from kjerne.wire import json as strict_json
 from kjerne.wire.edge import Authenticate, Edge, Mount
 from kjerne.wire.jwks import FetchedKeys, FixedKeys, Provider, from_issuer
@@ -187,7 +187,8 @@ class House:
         )  # fmt: skip
         patches = PatchApi(
             *shared, SERVICE_BY_TYPE, types_by_service(), type_of, parse_json,
-            partial(strict_json.parse_list, depth=self.settings.json_depth), self.identify,
+            partial(strict_json.parse_list, depth=self.settings.json_depth),
+            partial(xml.parse, depth=self.settings.xml_depth, limit_bytes=self.settings.body_limit_bytes), self.identify,
         )  # fmt: skip
         choosing = Choosing(self.store, self.reader, types_by_service())
         consents = ConsentsApi(choosing, self.store.ids, parse_json, self.identify, deletion_of)

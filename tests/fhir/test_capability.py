@@ -65,7 +65,7 @@ def test_versions_and_operations_are_told() -> None:
     assert check(parse(encode(made)), "CapabilityStatement") == []
     (rest,) = made["rest"]
     assert "patch" in {one["code"] for one in rest["resource"][0]["interaction"]}
-    assert made["patchFormat"] == ["application/json-patch+json", "application/fhir+json"]
+    assert made["patchFormat"] == ["application/json-patch+json", "application/xml-patch+xml", "application/fhir+json"]
     assert rest["resource"][0]["versioning"] == "versioned-update"
     assert "searchInclude" not in rest["resource"][0]
     assert [one["name"] for one in rest["operation"]] == ["import"]

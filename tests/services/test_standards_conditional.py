@@ -267,4 +267,4 @@ def test_the_capability_statement_tells_what_is_conditional(platform: Standing) 
     names = ("conditionalCreate", "conditionalUpdate", "conditionalDelete", "conditionalRead", "versioning")
     assert [found[name] for name in names] == [True, True, "single", "full-support", "versioned-update"]
     assert not set(names[:4]) & by_type["Consent"].keys()
-    assert told["patchFormat"] == ["application/json-patch+json", "application/fhir+json"]
+    assert told["patchFormat"] == ["application/json-patch+json", "application/xml-patch+xml", "application/fhir+json"]

@@ -102,9 +102,22 @@ def test_a_patch_that_cannot_be_is_refused_and_changes_nothing(
     assert read(platform, f"Observation/{made}", about=WHO).tree["meta"]["versionId"] == "1"
 
 
+def test_an_xml_patch_makes_a_version_too(platform: Standing, made: str) -> None:
+    body = b"""<diff xmlns:f="http://hl7.org/fhir"><replace sel="f:Observation/f:status/@value">amended</replace>
+      <add sel="f:Observation" xmlns="http://hl7.org/fhir"><note><text value="seen"/></note></add></diff>"""
+    answer = patch(platform, made, body, type_="application/xml-patch+xml")
+    assert (answer.status, answer.tree["status"], answer.tree["note"]) == (200, "amended", [{"text": "seen"}])
+    assert b'"value":140.100' in answer.response.content
+    for spoiled in (b"<diff/>", b"<diff", b"<!DOCTYPE diff><diff><remove sel='f:Observation/f:note'/></diff>"):
+        assert patch(platform, made, spoiled, "2", type_="application/xml-patch+xml").status == 400
+    out_of_place = b'<diff xmlns="http://hl7.org/fhir"><add sel="f:Observation"><nothing value="x"/></add></diff>'
+    assert patch(platform, made, out_of_place, "2", type_="application/xml-patch+xml").status == 422
+
+
 def test_a_patch_in_another_format_is_refused_with_those_that_are_taken(platform: Standing, made: str) -> None:
-    answer = patch(platform, made, [STATUS], type_="application/xml-patch+xml")
-    assert (answer.status, answer.response.headers["accept-patch"]) == (415, f"{JSON_PATCH}, {FHIR}")
+    answer = patch(platform, made, [STATUS], type_="application/merge-patch+json")
+    taken = f"{JSON_PATCH}, application/xml-patch+xml, {FHIR}"
+    assert (answer.status, answer.response.headers["accept-patch"]) == (415, taken)
 
 
 def test_a_patch_neither_takes_the_subject_away_nor_names_another(platform: Standing) -> None:

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from kjerne.exchange import PUBLIC, SESSION, Route
-from kjerne.fhir import json_patch
+from kjerne.fhir import json_patch, xml_patch
 from kjerne.fhir.definitions import TYPES
 from kjerne.fhir.searchparams import COLUMN_CODES, SUBJECT_CODES, SearchParameter, parameters
 
@@ -36,7 +36,7 @@ SECURITY_SERVICE: Final = "http://terminology.hl7.org/CodeSystem/restful-securit
 OPERATIONS: Final = "http://kjerne.example/fhir/OperationDefinition/"
 ONLY: Final = {"Consent": frozenset({"status"})}
 """Types that are not looked through by every parameter of theirs, and what they are looked through by."""
-PATCH_FORMATS: Final = (json_patch.MEDIA_TYPE, "application/fhir+json")
+PATCH_FORMATS: Final = (json_patch.MEDIA_TYPE, xml_patch.MEDIA_TYPE, "application/fhir+json")
 _ORDER: Final = tuple(dict.fromkeys(_INTERACTIONS.values()))
 
 

@@ -6,7 +6,7 @@ digits both ways. Comments and processing instructions have no place in JSON and
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from decimal import Decimal, InvalidOperation
 from typing import Any, Final
 
@@ -20,6 +20,8 @@ NAMESPACE: Final = "http://hl7.org/fhir"
 XHTML: Final = "http://www.w3.org/1999/xhtml"
 _IN_ATTRIBUTES: Final = {"Extension": ("id", "url")}
 """What XML writes as attributes of an element, not as elements in it."""
+_DEFAULT: Final[Any] = {None: NAMESPACE}
+"""FHIR's elements are written without a prefix, which lxml's types do not foresee."""
 _WHOLE: Final = frozenset({"integer", "positiveInt", "unsignedInt"})
 Tree = dict[str, Any]
 
@@ -51,7 +53,12 @@ def _read_members(node: etree._Element, type_: str) -> Tree:
             if name in tree or "_" + name in tree:
                 raise Refusal(422, f"{type_}.{name} stands more than once", where=_where(child))
             tree |= {key: part for key, part in ((name, value), ("_" + name, beside)) if part is not None}
-    return tree
+    # A list of which only what stands beside it is known has no list of values in JSON.
+    return {
+        name: value
+        for name, value in tree.items()
+        if not isinstance(value, list) or any(one is not None for one in value)
+    }
 
 
 def _append(tree: Tree, name: str, value: Any, beside: Any) -> None:
@@ -96,3 +103,51 @@ def _primitive(type_: str, text: str, node: etree._Element) -> Any:
     except (ValueError, InvalidOperation):
         raise Refusal(422, f"the value is no {type_}", where=_where(node)) from None
     return {"true": True, "false": False}.get(text, text) if type_ == "boolean" else text
+
+
+def to_xml(tree: Mapping[str, Any], parse: Callable[[bytes], etree._Element]) -> etree._Element:
+    """The document's root for a valid resource. `parse` opens the XHTML of a narrative, the one part of JSON that is XML."""
+    name = str(tree["resourceType"])
+    root = etree.Element(f"{{{NAMESPACE}}}{name}", nsmap=_DEFAULT)
+    _write_members(root, tree, name, parse)
+    return root
+
+
+def _write_members(
+    node: etree._Element, tree: Mapping[str, Any], type_: str, parse: Callable[[bytes], etree._Element]
+) -> None:
+    attributes = _IN_ATTRIBUTES.get(type_, () if type_ in TYPES else ("id",))
+    for element in elements(type_).values():
+        for name, of in json_names(element):
+            value, beside = tree.get(name), tree.get("_" + name)
+            if name in attributes:
+                if value is not None:
+                    node.set(name, value)
+            elif element.many:
+                length = max(len(value or ()), len(beside or ()))
+                for one, other in zip(_filled(value, length), _filled(beside, length), strict=True):
+                    _write(node, name, of, one, other, parse)
+            elif value is not None or beside is not None:
+                _write(node, name, of, value, beside, parse)
+
+
+def _filled(items: list[Any] | None, length: int) -> list[Any]:
+    return items if items is not None else [None] * length
+
+
+def _write(
+    node: etree._Element, name: str, type_: str, value: Any, beside: Any, parse: Callable[[bytes], etree._Element]
+) -> None:
+    if type_ == "xhtml":
+        node.append(parse(value.encode()))
+        return
+    child = etree.SubElement(node, f"{{{NAMESPACE}}}{name}")
+    if type_ == "Resource":
+        child.append(to_xml(value, parse))
+    elif table().kinds.get(type_) != "primitive-type":
+        _write_members(child, value, type_, parse)
+    else:
+        if value is not None:
+            child.set("value", str(value).lower() if isinstance(value, bool) else str(value))
+        if beside is not None:
+            _write_members(child, beside, "Element", parse)

@@ -27,6 +27,7 @@ from kjerne.fhir.definitions import type_name, type_number
 from kjerne.fhir.encode import encode
 from kjerne.fhir.index import Indexed, index
 from kjerne.fhir.negotiation import check_accepted
+from kjerne.fhir.prefer import wanted
 from kjerne.fhir.validate import check
 from kjerne.registries.naming import check_names, number_in
 from kjerne.registries.withholding import kinds_of, withheld
@@ -365,6 +366,6 @@ def _answer(call: Call, locations: Sequence[str], patients: int) -> Answer:
         {"name": "resources", "valueInteger": len(locations)},
         {"name": "patients", "valueInteger": patients},
     ]
-    if "return=minimal" not in call.headers.get("prefer", ""):
+    if wanted(call.headers) != "minimal":
         told += [{"name": "location", "valueUri": location} for location in locations]
     return Answer(200, encode({"resourceType": "Parameters", "parameter": told}))

@@ -1,4 +1,4 @@
-"""PATCH of one record: a JSON Patch or a FHIRPath Patch, through the same door as an update (R4 http.html#patch).
+"""PATCH of one record: a JSON Patch, an XML Patch or a FHIRPath Patch, through the same door as an update (R4 http.html#patch).
 
 The patch is read before anybody is looked for, and applied to the record as it is served, while no other writer can reach it.
 What comes out is validated as any body is, and is kept as a version of its own: new bytes, with the digits that were sent.
@@ -10,16 +10,19 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from lxml import etree
+
 from kjerne.access import Grant
 from kjerne.errors import Refusal
 from kjerne.exchange import Answer, Call, PatientRef, Route
-from kjerne.fhir import fhirpath_patch, json_patch, smart
+from kjerne.fhir import fhirpath_patch, json_patch, smart, xml_patch
 from kjerne.fhir.capability import PATCH_FORMATS
 from kjerne.fhir.encode import decode, encode
 from kjerne.fhir.interaction import Made, absent, answer_of, demanded_version, hidden_as_absent
 from kjerne.fhir.negotiation import JSON, check_accepted, media_type
 from kjerne.fhir.splice import served, splice
 from kjerne.fhir.validate import check
+from kjerne.fhir.xml_format import from_xml, to_xml
 from kjerne.registries.naming import check_header, check_subject
 from kjerne.store.changing import Changer, Next, check_valid
 from kjerne.store.pool import Pool
@@ -47,6 +50,7 @@ class PatchApi:
     type_of: Callable[[str], int]
     parse_json: Callable[[bytes], Tree]
     parse_list: Callable[[bytes], list[Any]]
+    parse_xml: Callable[[bytes], etree._Element]
     identify: Callable[[str], PatientRef]
 
     def routes(self) -> list[Route]:
@@ -95,7 +99,10 @@ class PatchApi:
             if not steps:
                 raise Refusal(400, "the patch has no operation", where="Parameters.parameter", code="required")
             return lambda tree: fhirpath_patch.apply(tree, steps)
-        takes = f"{json_patch.MEDIA_TYPE}, or application/fhir+json (Parameters)"
+        if sent == xml_patch.MEDIA_TYPE:
+            document = xml_patch.read(self.parse_xml(call.body))
+            return lambda tree: from_xml(xml_patch.apply(to_xml(tree, self.parse_xml), document))
+        takes = f"{json_patch.MEDIA_TYPE}, {xml_patch.MEDIA_TYPE}, or application/fhir+json (Parameters)"
         raise Refusal(
             415, f"a patch is sent as {takes}", where="content-type", code="not-supported",
             headers=(("accept-patch", ", ".join(PATCH_FORMATS)),),

@@ -22,6 +22,7 @@ from kjerne.fhir.bundle import FURTHER, search_line, searchset, self_url
 from kjerne.fhir.encode import encode
 from kjerne.fhir.index import Indexed, index
 from kjerne.fhir.negotiation import check_accepted
+from kjerne.fhir.prefer import lenient
 from kjerne.fhir.search import Order, Plan, Search, ordered, plan
 from kjerne.fhir.subset import shown
 from kjerne.registries.identifiers import stands_in
@@ -113,14 +114,14 @@ class AccessLogApi:
         check_accepted(call)
         pairs, token = _asked(call)
         # A page link goes on with a search that was taken before, lenient or not.
-        lenient = token is not None or _lenient(call)
+        passing_over = token is not None or lenient(call.headers)
 
         async def use(grant: Grant) -> Answer:
             asked, after = pairs, None
             if token is not None:
                 cursor = self.cursors.open(token, grant, AT)
                 asked, after = tuple((key, value) for key, value in cursor.pairs), cursor.after
-            search = self.parse_search("AuditEvent", asked, lenient)
+            search = self.parse_search("AuditEvent", asked, passing_over)
             if search.includes or search.revincludes:
                 raise Refusal(400, "an event brings no other resource along", where="_include", code="not-supported")
             return await self._found(call, grant, search, asked, after)
@@ -212,7 +213,7 @@ class AccessLogApi:
         return patient_of(call, self.identify, *numbers)
 
     def _asked_to_see(self, call: Call) -> Search:
-        if not _lenient(call) and any(name not in OF_A_READ for name, _ in call.query):
+        if not lenient(call.headers) and any(name not in OF_A_READ for name, _ in call.query):
             says = f"this address takes {', '.join(sorted(OF_A_READ))} and no other parameter"
             raise Refusal(400, says, where="query", code="not-supported")
         kept = tuple(pair for pair in call.query if pair[0] in OF_A_READ)
@@ -250,10 +251,6 @@ def _answers(event: _Event, found: Plan) -> bool:
 
 def _column(event: _Event, name: str) -> Any:
     return event.tree["id"] if name == "id" else event.entry.at
-
-
-def _lenient(call: Call) -> bool:
-    return "handling=lenient" in call.headers.get("prefer", "")
 
 
 def _absent() -> Refusal:

@@ -18,6 +18,7 @@ from kjerne.exchange import ATTEMPTS, CONTROL, Answer, Call, Denied, PatientRef,
 from kjerne.fhir import smart
 from kjerne.fhir.definitions import type_name, type_number
 from kjerne.fhir.encode import encode
+from kjerne.fhir.prefer import preferred
 from kjerne.registries.identifiers import numbers_in
 from kjerne.store import audit, exports
 from kjerne.store.exports import Export
@@ -64,7 +65,7 @@ class ExportsApi:
 
     async def ask(self, call: Call) -> Answer:
         """202, with where its state is read. Body: Parameters `ground`, `recipient`, and if wanted `_type`."""
-        if "respond-async" not in call.headers.get("prefer", ""):
+        if "respond-async" not in preferred(call.headers):
             raise Refusal(400, "an export is asked for with Prefer: respond-async", where="prefer")
         said = _parameters(self.parse_json(call.body))
         ground, recipient = _text(said, "ground"), _text(said, "recipient")

@@ -18,6 +18,7 @@ from kjerne.fhir.bundle import FURTHER, Entry, search_line, searchset, self_url
 from kjerne.fhir.definitions import type_name
 from kjerne.fhir.encode import encode
 from kjerne.fhir.negotiation import check_accepted
+from kjerne.fhir.prefer import lenient
 from kjerne.fhir.search import Search
 from kjerne.fhir.subset import shown
 from kjerne.registries.naming import patient_of
@@ -86,8 +87,7 @@ class ResultsApi:
             cursor = self.cursors.open(asked.cursor, grant, f"{BASE}/{type_}")
             pairs, after = tuple((name, value) for name, value in cursor.pairs), cursor.after
         # A page link goes on with a search that was taken before, lenient or not.
-        lenient = asked.cursor is not None or "handling=lenient" in call.headers.get("prefer", "")
-        search = self.parse(type_, pairs, lenient)
+        search = self.parse(type_, pairs, asked.cursor is not None or lenient(call.headers))
         async with self.pool.acquire() as conn:
             page = await self.finder.search(conn, grant, search, after=after, skip=asked.skip)
         return self._bundle(call, grant, search, asked, pairs, page)
