@@ -251,6 +251,29 @@ def test_that_a_hidden_record_was_deleted_is_not_told(platform: Standing, number
     assert read(platform, f"Observation/{open_}", about=WHO, as_="outsider").status == 404
 
 
+def test_a_token_deletes_what_its_scopes_leave_whole(platform: Standing, number: str) -> None:
+    id_ = id_of(create(platform, number))
+    for scope, status in (
+        ("system/Observation.cu", 403), ("system/Observation.d?status=final", 403), ("system/Observation.d", 204),
+    ):  # fmt: skip
+        answer = platform.client.call("DELETE", f"{AT}/{id_}", as_="lab", narrower=scope)
+        assert answer.status_code == status, (scope, answer.text)
+
+
+def test_a_condition_is_sent_once(platform: Standing, number: str) -> None:
+    """Two headers would be read as alternatives of one."""
+    token = platform.client.token("lab", path=AT)
+    proof = token.headers("POST", platform.url + AT, platform.clock.now().timestamp())
+    sent = [
+        *proof.items(),
+        ("content-type", FHIR),
+        ("if-none-exist", f"identifier={number}"),
+        ("if-none-exist", "code=x"),
+    ]
+    answer = platform.http.request("POST", platform.url + AT, content=b"{}", headers=sent)
+    assert (answer.status_code, "more than once" in answer.text) == (400, True)
+
+
 def test_who_had_read_a_result_is_told_that_it_was_deleted(platform: Standing, number: str) -> None:
     id_ = id_of(create(platform, number))
     assert read(platform, f"Observation/{id_}", about=WHO).status == 200

@@ -120,6 +120,15 @@ def test_a_patch_in_another_format_is_refused_with_those_that_are_taken(platform
     assert (answer.status, answer.response.headers["accept-patch"]) == (415, taken)
 
 
+def test_a_patch_that_nests_without_end_is_refused(platform: Standing, made: str) -> None:
+    """Each copy into its own depth doubles how deep it is; what Python can no longer walk is no fault of ours."""
+    doubling = [{"op": "copy", "from": "/a", "path": "/a" * (2**power + 1)} for power in range(14)]
+    for count in (4, 7, 14):
+        answer = patch(platform, made, [{"op": "add", "path": "/a", "value": {}}, *doubling[:count]])
+        assert answer.status in (400, 422), answer.response.text
+    assert read(platform, f"Observation/{made}", about=WHO).tree["meta"]["versionId"] == "1"
+
+
 def test_a_patch_neither_takes_the_subject_away_nor_names_another(platform: Standing) -> None:
     system = "urn:oid:2.16.578.1.12.4.1.4.1"
     own = {"identifier": {"system": system, "value": platform.nin(WHO)}}
@@ -160,6 +169,24 @@ def test_of_patches_at_the_same_time_against_one_version_one_is_taken(platform: 
     with ThreadPoolExecutor(8) as senders:
         answered = sorted(senders.map(add, range(8)))
     assert answered == [200] + [412] * 7
+
+
+def test_a_patch_by_a_token_that_leaves_no_update_is_refused(platform: Standing, made: str) -> None:
+    for scope, status in (
+        ("system/Observation.c", 403),
+        ("system/Observation.u?status=final", 403),
+        ("system/*.u", 200),
+    ):
+        sent = {"content-type": JSON_PATCH, "if-match": 'W/"1"'}
+        answer = platform.client.call(
+            "PATCH",
+            f"/fhir/R4/Observation/{made}",
+            as_="lab",
+            body=json.dumps([STATUS]).encode(),
+            headers=sent,
+            narrower=scope,
+        )
+        assert answer.status_code == status, (scope, answer.text)
 
 
 def test_what_writers_add_at_the_same_time_is_all_there_in_the_end(platform: Standing, made: str) -> None:

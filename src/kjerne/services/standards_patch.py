@@ -111,8 +111,11 @@ class PatchApi:
     def _patched(self, call: Call, grant: Grant, current: Current, patch: Patch) -> Next:
         """The version that comes of the patch; `Refusal` where it is none that an update would be let in with."""
         name, id_ = call.parameters["type"], call.parameters["id"]
-        outcome = patch(decode(served(current.raw, splice(current.raw), id_, current.version, current.at)))
-        raw = encode(outcome)
+        before = decode(served(current.raw, splice(current.raw), id_, current.version, current.at))
+        try:
+            raw = encode(patch(before))
+        except RecursionError:
+            raise Refusal(422, "what comes of the patch is nested too deep", where="body", code="structure") from None
         # Read again as any body is: depth and size are held to what may come in.
         tree = self.parse_json(raw)
         if tree.get("resourceType") != name or tree.get("id") != id_:

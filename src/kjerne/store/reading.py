@@ -206,6 +206,8 @@ WITH {STAMPED} SELECT s.ok, EXISTS (
     AND d.version = r.version + 1 AND d.deleted
   WHERE {ALLOWED} AND r.type = $6 AND r.id = $7
     AND NOT EXISTS (SELECT FROM record c WHERE c.patient = r.patient AND c.type = $6 AND c.id = $7)
+    AND NOT EXISTS (SELECT FROM record_history l WHERE l.patient = r.patient AND l.type = $6 AND l.id = $7
+      AND l.version > d.version)
 ) FROM s"""
 
 _ONE_VERSION = f"""

@@ -33,7 +33,7 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
 # A header that decides who is asked about, or who asks, must be there once: two readers may choose different ones.
 _ONCE: Final = frozenset(
     {"authorization", "dpop", "person-id", "access-basis", "requester-hpr-role", "content-type", "content-length",
-     "content-encoding", "if-match", "host", "prefer"}
+     "content-encoding", "if-match", "if-none-exist", "if-modified-since", "host", "prefer"}
 )  # fmt: skip
 _SECURITY: Final = (
     (b"cache-control", b"no-store"),
