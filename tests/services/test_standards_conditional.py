@@ -73,7 +73,8 @@ def test_a_create_that_is_repeated_makes_one_record(platform: Standing, number: 
     assert create(platform, number, prefer="return=minimal").response.content == b""
     assert held(platform, number) == [id_of(first)]
     (row,) = platform.audited(again.response)
-    assert (row["action"], row["outcome"], row["ids"]) == ("file", 0, [])
+    told = row["action"], row["outcome"], [str(one) for one in row["ids"]], row["versions"]
+    assert told == ("file", 0, [id_of(first)], [1])
 
 
 def test_a_condition_that_several_answer_is_refused(platform: Standing) -> None:

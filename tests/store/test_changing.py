@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -11,10 +12,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from kjerne.access import NO_LABEL, Grant
+from kjerne.access import NO_LABEL, Grant, Label
 from kjerne.errors import Refusal
 from kjerne.fhir.encode import decode, encode
 from kjerne.fhir.json_patch import apply, read
+from kjerne.store import audit
 from kjerne.store.changing import Changer, Next, check_valid
 from kjerne.store.reading import Reader
 from kjerne.store.records import Current, Written
@@ -150,3 +152,24 @@ async def test_what_is_not_there_is_not_changed(desk: Desk) -> None:
     other = desk.store.ids.make(patient)
     assert await change(desk, patient, other, None, noted("x")) is None
     assert await take_away(desk, patient, other, None) is None
+
+
+async def test_lines_of_what_was_deleted_stay_hidden_from_whom_it_was(desk: Desk) -> None:
+    """Else the log would tell the citizen of a result that is kept from her, once it is gone."""
+    patient = await desk.person()
+    later = NOW + timedelta(days=14)
+    made = [
+        await create(desk, patient, potassium("4.1"), labels=Label.WITHHELD_FROM_CITIZEN),
+        await create(desk, patient, potassium("4.2"), release_at=later),
+        await create(desk, patient, potassium("4.3")),
+    ]
+    kept, waits, open_ = (str(one.id) for one in made)
+    hers = await desk.grant(patient, "insight", hides=Label.WITHHELD_FROM_CITIZEN, released_only=True)
+    in_time = await desk.grant(patient, "insight", hides=Label.WITHHELD_FROM_CITIZEN, released_only=True, at=later)
+    for gone in (False, True):
+        async with desk.store.pool.acquire() as conn:
+            assert await audit.hidden_from(conn, hers) == {kept, waits}, gone
+            assert await audit.hidden_from(conn, in_time) == {kept}
+            assert open_ not in await audit.hidden_from(conn, hers)
+        for one in made:
+            assert gone or await take_away(desk, patient, one.id, 1) is not None

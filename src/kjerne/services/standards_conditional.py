@@ -91,8 +91,9 @@ class ConditionalApi:
                     found = await the_one(conn, grant, self.finder, search, "c")
                     if found is None:
                         return await self._created(conn, grant, name, version), 201
-                    # Nothing was filed, and that it was tried stands in her log.
-                    await audit.insert(conn, audit.given(grant))
+                    # Nothing was filed. Its line names what answered, and so is hidden from whom that is.
+                    named = [(self.type_of(name), found.id, found.version)]
+                    await audit.insert(conn, audit.given(grant), named)
                     return Made(str(found.id), found.version, found.at), 200
 
         patient = self._patient(call, number_in(version.tree))

@@ -276,8 +276,14 @@ def _opened(wrap: Wrap, subject: Subject, row: Mapping[str, Any]) -> Words:
         return Words()
 
 
+# What was deleted stays hidden from whom its last version was: its lines would tell that it was there.
 _HIDDEN = """SELECT id FROM record WHERE patient = ANY($1::bigint[])
-AND (labels & $2 <> 0 OR ($3 AND coalesce(release_at > $4, false)))"""
+AND (labels & $2 <> 0 OR ($3 AND coalesce(release_at > $4, false)))
+UNION ALL
+SELECT r.id FROM record_history d JOIN record_history r ON r.patient = d.patient AND r.type = d.type AND r.id = d.id
+  AND r.version = d.version - 1
+WHERE d.patient = ANY($1::bigint[]) AND d.deleted AND (r.labels & $2 <> 0 OR ($3 AND coalesce(r.release_at > $4, false)))
+  AND NOT EXISTS (SELECT FROM record c WHERE c.patient = d.patient AND c.type = d.type AND c.id = d.id)"""
 
 
 _GONE: Final = """SELECT DISTINCT n.id FROM audit a, unnest(a.ids) AS n(id) WHERE a.patient = ANY($1::bigint[])
