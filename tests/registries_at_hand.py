@@ -15,12 +15,12 @@ from platform_fixture import Standing
 def key_of(platform: Standing, part: str) -> int:
     """The person key of somebody in the cast."""
     store = platform.application._edge.store
+    # Asked for here: it may ask the platform, which cannot answer while its loop waits.
+    number = platform.nin(part)
 
     async def found() -> int | None:
         async with store.pool.acquire() as conn:
-            key: int | None = await store.people.key_of(
-                conn, digest(store.keys.derived("identifier"), platform.nin(part))
-            )
+            key: int | None = await store.people.key_of(conn, digest(store.keys.derived("identifier"), number))
             return key
 
     key = platform.run(found())
@@ -54,3 +54,27 @@ def tied(
         yield
     finally:
         platform.run(end())
+
+
+@contextmanager
+def untied(platform: Standing, patient: str, other: str, kind: str) -> Iterator[None]:
+    """While a register no longer has this tie of the cast's: as of today."""
+    store, own = platform.application._edge.store, key_of(platform, patient)
+    on, named = platform.clock.now().date(), key_of(platform, other)
+
+    async def until(day: date | None) -> None:
+        async with store.pool.acquire() as conn, conn.transaction():
+            await conn.execute(
+                "UPDATE person_tie SET until = $4 WHERE patient = $1 AND other = $2 AND kind = $3",
+                own,
+                named,
+                kind,
+                day,
+            )
+            await conn.execute("UPDATE person SET stamp = stamp + 1 WHERE patient = $1", own)
+
+    platform.run(until(on))
+    try:
+        yield
+    finally:
+        platform.run(until(None))

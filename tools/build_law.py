@@ -17,6 +17,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "src"))
 
 from kjerne.access import SHUT_BY_PATIENT, Label
 from kjerne.policy.facts import ROLES, SCOPES
+from kjerne.policy.reach import REACH
 from kjerne.policy.rule import Rule, Section
 from kjerne.policy.services import SERVICES, Closing, Service
 from kjerne.policy.table import NO_RULE, SECTIONS, UNKNOWN_PERSON
@@ -32,7 +33,7 @@ def generated() -> str:
     lines = [BEGIN, "", *_services()]
     for _, sections in groupby(SECTIONS, key=lambda section: section.title):
         lines += _section(tuple(sections))
-    lines += [*_defaults(), *_roles(), *_scopes(), *_words(), END]
+    lines += [*_defaults(), *_reaches(), *_roles(), *_scopes(), *_words(), END]
     return "\n".join(lines)
 
 
@@ -184,6 +185,18 @@ def _defaults() -> Iterator[str]:
                 "**no**",
                 UNKNOWN_PERSON.law,
             ),
+        ),
+    )
+
+
+def _reaches() -> Iterator[str]:
+    yield "### How far those who choose may go"
+    yield ""
+    yield from _table(
+        ("rule that lets choose", "choices that may be made", "may lift what was made by"),
+        (
+            (f"`{rule}`", _list(one.makes), "anybody" if one.lifts is None else _list(f"`{by}`" for by in one.lifts))
+            for rule, one in REACH.items()
         ),
     )
 

@@ -16,12 +16,13 @@ from uuid import UUID
 CallerKind = Literal["practitioner", "citizen", "system"]
 Action = Literal[
     "read", "search", "history", "write", "insight", "choose", "file", "correct", "examine", "trace", "disclose", "link",
-    "export", "ask", "handle", "download", "review",
+    "export", "ask", "handle", "download", "review", "permit",
 ]  # fmt: skip
 """`file` lays in what is new, `correct` mends or takes out what lies there already. `examine` opens a message that was
 rejected, `trace` tells who had opened what was filed on a wrong person, `disclose` tells a source who was given what it
 sent, `link` says that two numbers are one human, `export` takes out in bulk. `ask` says that something is wrong and reads
-the answer, `handle` answers it. `download` takes a copy of all. `review` tells whom a reading in the log was about."""
+the answer, `handle` answers it. `download` takes a copy of all. `review` tells whom a reading in the log was about. `permit`
+gives or withdraws a parent's consent that a youth sees her own."""
 
 OPENING: Final[frozenset[Action]] = frozenset({"read", "search", "history", "download", "export"})
 """What hands records to somebody: whoever asks the log who has seen something asks for these. `laws` holds the list to all
@@ -190,9 +191,10 @@ class Choice:
     part: a kind of content (`part`), or what one organisation sent (`source`). Records of a part carry its mark (`slot`) in
     the rows of the person keys in `marked`; while she has another key as well, it counts as of the whole. A `record` is
     restricted by itself. A consent may be for one `course` of treatment, by the reference its attestations carry.
+    `youth-access` is a parent's consent that a youth of 13 to 15 sees what the service has about her.
     """
 
-    kind: Literal["opt-out", "restriction", "block", "consent", "record"]
+    kind: Literal["opt-out", "restriction", "block", "consent", "record", "youth-access"]
     service: str
     hpr: str
     organisation: str
@@ -288,6 +290,9 @@ class Subject:
     """What the register of persons has of the caller where she stands in for another."""
     lives_with_parent: bool | None = None
     """Whether a parent with responsibility is registered at the child's address; None where no register says."""
+    parents: tuple[Tie, ...] = ()
+    """Everybody with parental responsibility who is not registered as dead, whoever asks: read where somebody stands in for
+    another."""
 
 
 @dataclass(slots=True)

@@ -23,6 +23,7 @@ from kjerne.access import Caller, Grant
 from kjerne.clock import Clock
 from kjerne.exchange import PatientRef
 from kjerne.policy.insight import ACUTE_BASES, ACUTE_PURPOSES
+from kjerne.policy.reach import may_be_told
 from kjerne.policy.rules import decide
 from kjerne.policy.table import RULES
 from kjerne.settings import Settings
@@ -126,9 +127,12 @@ class Notifier:
         # As the citizen's pages make her caller: the law is asked about the person, not about a login.
         caller = Caller("citizen", CLIENT, frozenset({"kjerne:citizen"}), digest=one.digest, level=4)
         loaded = await subjects.load(conn, PatientRef(key=one.patient), caller, self._wrap)
-        if loaded is None or not isinstance(decide(caller, loaded[0], SERVICE, "choose", now=now), Grant):
+        if loaded is None:
             return None
         subject = loaded[0]
+        answer = decide(caller, subject, SERVICE, "choose", now=now)
+        if not isinstance(answer, Grant) or not may_be_told(answer):
+            return None
         address = notifying.opened(self._wrap, one.patient, one.owner, subject.wrapped[0], one.address)
         return composed(self._settings, one, address, own=one.owner in subject.keys)
 

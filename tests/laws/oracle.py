@@ -2,7 +2,7 @@
 
 Where the product walks down a table to the first row that fits, this asks each law by itself whether it speaks against,
 and gives only when none does. It counts birthdays where the product counts years, and knows summer time by its rule.
-Each function names its source; what the sources leave open is settled in docs/law.md, conflicts K1 to K57. What personnel
+Each function names its source; what the sources leave open is settled in docs/law.md, conflicts K1 to K65. What personnel
 and systems meet in the services beside results is in `services_oracle`.
 """
 
@@ -443,12 +443,16 @@ def citizen(s: Situation) -> Answer:
         return Answer(given=False)
     if s.purpose not in ("", "PATRQT", "FAMRQT", "PWATRNY"):
         return Answer(given=False)
+    if s.action == "permit":
+        return consenting_for_a_youth(s)
     standing = in_whose_name(s)
-    if not standing or (standing == "PWATRNY" and s.action in ("choose", "ask", "download")):
+    if not standing or (standing == "PWATRNY" and s.action in ("ask", "download")):
         return Answer(given=False)
     hidden = NOT_FOR_CITIZENS if s.action != "insight" else NOT_FOR_CITIZENS - {"withdrawn"}
-    if standing == "FAMRQT":
+    if not s.is_the_patient and not has_turned(s, 12):
         hidden |= {"withheld from parents"}
+    if s.is_the_patient and not has_turned(s, 16):
+        hidden |= {"withheld from youth"}
     return Answer(given=True, hidden=hidden, only_released=True, purpose=standing)
 
 
@@ -458,6 +462,8 @@ def may_ask(s: Situation) -> bool:
         return bool({"kjerne:citizen", "kjerne:insight"} & s.scopes)
     if s.action in ("choose", "ask"):
         return "kjerne:citizen" in s.scopes
+    if s.action == "permit":
+        return "kjerne:citizen" in s.scopes and s.service == "results"
     seen = s.service in (*SEEN_BY_PROXIES, "measurements", "maternity") and s.action in LOOKING
     return "kjerne:citizen" in s.scopes and (seen or (s.service, s.action) == ("results", "download"))
 
@@ -469,7 +475,7 @@ SEEN_BY_PROXIES = ("results", "critical-information", "documents")
 def in_whose_name(s: Situation) -> str:
     """Own, as a parent, by power of attorney, or not at all."""
     if s.is_the_patient:
-        return "PATRQT" if has_turned(s, 16) else ""
+        return "PATRQT" if has_turned(s, 16) or may_as_a_youth(s) else ""
     if is_protected(s.address) or is_protected(s.own_address) or s.own_death:
         return ""
     hers_alone = s.service == "maternity" and s.action in LOOKING
@@ -477,8 +483,60 @@ def in_whose_name(s: Situation) -> str:
         return "FAMRQT"
     # The log is one, whichever way it is read: without a service it is of all that they see.
     if s.service in (*SEEN_BY_PROXIES, *([""] if s.action == "insight" else [])) and s.action in (*LOOKING, "insight"):
-        return "PWATRNY" if may_see_as_proxy(s) or may_see_as_guardian(s) else ""
+        return "PWATRNY" if may_see_as_proxy(s) or may_see_as_guardian(s) or in_a_parents_place(s) else ""
+    if s.service in SEEN_BY_PROXIES and s.action == "choose":
+        return "PWATRNY" if may_choose_as_proxy(s) or may_see_as_guardian(s) or in_a_parents_place(s) else ""
     return ""
+
+
+def may_as_a_youth(s: Situation) -> bool:
+    """13 to 15: her log and her settings; her results with a consent that is in force; nothing else (K59 to K61)."""
+    if not has_turned(s, 13) or has_turned(s, 16):
+        return False
+    if s.action in ("insight", "choose"):
+        return True
+    return s.action in LOOKING and s.service == "results" and bool(wills_now(s, "youth-access"))
+
+
+def consenting_for_a_youth(s: Situation) -> Answer:
+    """A parent, where one lives with the youth; else the guardian, where nobody has the responsibility. The record itself
+    stays shut to whoever consents (K60, K62)."""
+    nobody = s.is_the_patient or is_protected(s.address) or is_protected(s.own_address) or s.own_death
+    if nobody or not has_turned(s, 13) or has_turned(s, 16):
+        return Answer(given=False)
+    if stands_in_as(s, "parent"):
+        may, standing = s.a_parent_lives_with_child is True, "FAMRQT"
+    else:
+        may, standing = guards_a_minor(s) and not has_a_parent(s), "PWATRNY"
+    return Answer(given=True, hidden=EVERYTHING, only_released=True, purpose=standing) if may else Answer(given=False)
+
+
+def has_a_parent(s: Situation) -> bool:
+    """Whoever it is."""
+    return bool(bonds_today(s, "parent"))
+
+
+def guards_a_minor(s: Situation) -> bool:
+    """A minor's guardianship in what is personal; the asylum case's scope for an unaccompanied asylum seeker alone (K62)."""
+    for bond in bonds_today(s, "guardian"):
+        alone = bond.form == "ensligMindreaarigAsylsoeker"
+        of_a_minor = alone or bond.form in ("mindreaarig", "midlertidigForMindreaarig", "ensligMindreaarigFlyktning")
+        personal = any(scope in PERSONAL for scope in bond.covers)
+        in_asylum = alone and "utlendingssakerPersonligeOgOekonomiskeInteresser" in bond.covers
+        if bond.helper and of_a_minor and (personal or in_asylum):
+            return True
+    return False
+
+
+def in_a_parents_place(s: Situation) -> bool:
+    """Of a child under 12 for whom nobody has parental responsibility (K62)."""
+    return not has_turned(s, 12) and guards_a_minor(s) and not has_a_parent(s)
+
+
+def may_choose_as_proxy(s: Situation) -> bool:
+    """To act is one area, to be shown what is registered another; a setting needs both (K64)."""
+    held = {area for bond in bonds_today(s, "proxy") if bond.helper for area in bond.covers}
+    return may_see_as_proxy(s) and "digitaleHelsetjenester" in held
 
 
 def may_see_as_proxy(s: Situation) -> bool:

@@ -59,6 +59,7 @@ OTHER_ACTIONS = (
     "handle",
     "download",
     "review",
+    "permit",
 )
 
 READ = frozenset({"nhn:pps/provesvar-read"})
@@ -71,6 +72,7 @@ IN_CARE = (Bond("care", place=UNIT),)
 SELF = Situation("citizen", "search", NOW, scopes=frozenset({"kjerne:citizen"}), is_the_patient=True)
 PARENT = replace(SELF, is_the_patient=False, bonds=(Bond("parent", helper=True),))
 PROXY = replace(PARENT, bonds=(Bond("proxy", helper=True, covers=("innsyn",)),))
+ASYLUM = "utlendingssakerPersonligeOgOekonomiskeInteresser"
 WARDSHIP = Bond("guardian", helper=True, covers=("personligeInteresser",), form="voksen")
 OPERATIONS = frozenset({"kjerne:operations"})
 LAB = Situation(
@@ -138,11 +140,41 @@ CALLERS = {
     ),
     "guardian in money": replace(PROXY, bonds=(replace(WARDSHIP, covers=("oekonomiskeInteresser",)),)),
     "guardian of a minor": replace(PROXY, bonds=(replace(WARDSHIP, form="mindreaarig"),)),
+    "guardian of a minor beside a parent": replace(
+        PROXY, bonds=(replace(WARDSHIP, form="mindreaarig"), Bond("parent"))
+    ),
+    "guardian of a minor whose parent's responsibility ended": replace(
+        PROXY,
+        bonds=(replace(WARDSHIP, form="midlertidigForMindreaarig"), Bond("parent", day_after_last=NOW.date())),
+    ),
+    "guardian of a minor in money": replace(
+        PROXY, bonds=(replace(WARDSHIP, form="mindreaarig", covers=("oekonomiskeInteresser",)),)
+    ),
+    "guardian of an asylum seeker": replace(
+        PROXY, bonds=(replace(WARDSHIP, form="ensligMindreaarigAsylsoeker", covers=(ASYLUM,)),)
+    ),
+    "guardian of a refugee with the scope of asylum": replace(
+        PROXY, bonds=(replace(WARDSHIP, form="ensligMindreaarigFlyktning", covers=(ASYLUM,)),)
+    ),
+    "guardian of a minor with protected address": replace(
+        PROXY, bonds=(replace(WARDSHIP, form="mindreaarig"),), own_address="fortrolig"
+    ),
     "guardian whose scope is not stated": replace(PROXY, bonds=(replace(WARDSHIP, covers=()),)),
     "guardian of another": replace(PROXY, bonds=(replace(WARDSHIP, helper=False),)),
     "attorney of the future": replace(PROXY, bonds=(replace(WARDSHIP, form="stadfestetFremtidsfullmakt"),)),
     "guardian no more, dead": replace(PROXY, bonds=(WARDSHIP,), own_death=True),
     "proxy in another area": replace(PROXY, bonds=(replace(PROXY.bonds[0], covers=("digitaleHelsetjenester",)),)),
+    "proxy in both areas": replace(
+        PROXY, bonds=(replace(PROXY.bonds[0], covers=("innsyn", "digitaleHelsetjenester")),)
+    ),
+    "proxy in both areas by two powers": replace(
+        PROXY, bonds=(*PROXY.bonds, replace(PROXY.bonds[0], covers=("digitaleHelsetjenester",)))
+    ),
+    "proxy of 17 in both areas": replace(
+        PROXY,
+        bonds=(replace(PROXY.bonds[0], covers=("innsyn", "digitaleHelsetjenester")),),
+        own_birth=date(2008, 11, 24),
+    ),
     "proxy without an area": replace(PROXY, bonds=(replace(PROXY.bonds[0], covers=()),)),
     "proxy in two powers": replace(
         PROXY, bonds=(*PROXY.bonds, replace(PROXY.bonds[0], covers=("noeNytt",), day_after_last=NOW.date()))
@@ -226,6 +258,20 @@ PATIENTS: dict[str, dict[str, object]] = {
     "child of 8, parents elsewhere": born(8) | {"a_parent_lives_with_child": False},
     "child of 8, address unknown": born(8) | {"a_parent_lives_with_child": None},
     "child of 12 today": born(12),
+    "child of 12, permitted": born(12) | {"wills": (Will("youth-access"),)},
+    "youth of 13 today": born(13),
+    "youth of 13 tomorrow, permitted": born(13) | {"born": date(2013, 11, 24), "wills": (Will("youth-access"),)},
+    "youth of 13, permitted": born(13) | {"wills": (Will("youth-access"),)},
+    "youth of 15, permitted and restricting": born(15) | {"wills": (Will("youth-access"), Will("restriction"))},
+    "youth of 15, permitted until now": born(15) | {"wills": (Will("youth-access", begins=LONG_AGO, ends=NOW),)},
+    "youth of 15, permitted from tomorrow": born(15) | {"wills": (Will("youth-access", begins=TOMORROW),)},
+    "youth of 15, permitted elsewhere": born(15) | {"wills": (Will("youth-access", service="documents"),)},
+    "youth of 15, consenting to treatment": born(15) | {"wills": (Will("consent"), Will("consent", place=UNIT))},
+    "youth of 15, parents elsewhere": born(15) | {"a_parent_lives_with_child": False},
+    "youth of 15, protected, permitted": born(15) | {"address": "fortrolig", "wills": (Will("youth-access"),)},
+    "youth of 15, dead": born(15) | {"dead": True, "wills": (Will("youth-access"),)},
+    "youth of 16 tomorrow, permitted": born(16) | {"born": date(2010, 11, 24), "wills": (Will("youth-access"),)},
+    "youth of 16 today, permitted": born(16) | {"wills": (Will("youth-access"),)},
     "youth of 16 today": born(16),
     "youth of 17": born(17),
     "newborn of tomorrow": {"born": TOMORROW.date(), "a_parent_lives_with_child": True},
@@ -322,6 +368,11 @@ def subject_of(s: Situation) -> Subject:
         caller_birth_date=s.own_birth,
         caller_deceased=s.own_death,
         lives_with_parent=s.a_parent_lives_with_child,
+        parents=tuple(
+            Tie("parent", key=44, since=bond.first_day, until=bond.day_after_last)
+            for bond in s.bonds
+            if bond.kind == "parent"
+        ),
     )
 
 
@@ -414,7 +465,7 @@ def moments_around_a_birthday(draw: st.DrawFn) -> tuple[date, int, datetime, boo
     """Birth date, age, an instant within two days of that birthday, and whether the birthday has come in Norway."""
     leap_days = st.sampled_from([date(2000, 2, 29), date(2004, 2, 29), date(2008, 2, 29), date(2012, 2, 29)])
     born_on = draw(leap_days | st.dates(date(1995, 1, 1), date(2020, 12, 31)))
-    years = draw(st.sampled_from([12, 16, 18]))
+    years = draw(st.sampled_from([12, 13, 16, 18]))
     midnight_utc = datetime.combine(turns(born_on, years), datetime.min.time(), UTC)
     minutes = draw(st.sampled_from([-1440, -121, -120, -61, -60, -1, 0, 1, 1439]) | st.integers(-2880, 2880))
     now = midnight_utc + timedelta(minutes=minutes)
@@ -428,6 +479,10 @@ TWELVE_0 = datetime(2026, 11, 22, 23, 0, tzinfo=UTC)
 @settings(max_examples=300, deadline=None)
 @example((date(2014, 11, 23), 12, ELEVEN_364, False))
 @example((date(2014, 11, 23), 12, TWELVE_0, True))
+@example((date(2013, 11, 23), 13, ELEVEN_364, False))
+@example((date(2013, 11, 23), 13, TWELVE_0, True))
+@example((date(2012, 2, 29), 13, datetime(2025, 2, 28, 22, 59, tzinfo=UTC), False))
+@example((date(2012, 2, 29), 13, datetime(2025, 2, 28, 23, 0, tzinfo=UTC), True))
 @example((date(2010, 11, 23), 16, ELEVEN_364, False))
 @example((date(2010, 11, 23), 16, TWELVE_0, True))
 @example((date(2008, 11, 23), 18, ELEVEN_364, False))
@@ -442,10 +497,20 @@ def test_every_birthday_turns_at_norwegian_midnight(moment: tuple[date, int, dat
     parent = agree(replace(PARENT, **at)).given  # type: ignore[arg-type]
     proxy = agree(replace(PROXY, **at)).given  # type: ignore[arg-type]
     guardian = agree(replace(PROXY, bonds=(WARDSHIP,), **at)).given  # type: ignore[arg-type]
+    youth = replace(SELF, wills=(Will("youth-access", begins=now - timedelta(days=1)),), **at)  # type: ignore[arg-type]
+    permitted = agree(youth).given
+    log = agree(replace(SELF, action="insight", **at)).given  # type: ignore[arg-type]
+    consents = agree(replace(PARENT, action="permit", **at)).given  # type: ignore[arg-type]
+    minors = replace(PROXY, bonds=(replace(WARDSHIP, form="mindreaarig"),), **at)  # type: ignore[arg-type]
+    of_minors = agree(minors).given
+    may_consent = agree(replace(minors, action="permit")).given
     by_youth = agree(replace(PROXY, own_birth=born_on, now=now)).given
     assert guardian == by_youth == (years == 18 and has_come)
-    if years == 12:
-        assert (own, parent, proxy) == (False, not has_come, False)
+    assert of_minors == (years == 12 and not has_come)
+    assert permitted == log == (years in (16, 18) or (years == 13 and has_come))
+    assert consents == may_consent == ((years == 13 and has_come) or (years == 16 and not has_come))
+    if years in (12, 13):
+        assert (own, parent, proxy) == (False, years == 12 and not has_come, False)
     elif years == 16:
         assert (own, parent, proxy) == (has_come, False, has_come)
     else:
@@ -528,7 +593,7 @@ OPTIONS: dict[str, tuple[object, ...]] = {
     "own_address": ("", "ugradert", "fortrolig"),
     "own_birth": (None, date(1970, 1, 1), date(2008, 11, 23), date(2008, 11, 24)),
     "own_death": (False, False, False, True),
-    "born": (None, *(date(2026 - years, 11, 23) for years in (5, 11, 12, 15, 16, 17, 18, 50))),
+    "born": (None, *(date(2026 - years, 11, 23) for years in (5, 11, 12, 13, 15, 15, 16, 17, 18, 50))),
     "dead": (False, False, True),
     "address": ("ugradert", "ugradert", "klientadresse", "strengtFortrolig"),
     "a_parent_lives_with_child": (None, True, False),
@@ -536,16 +601,19 @@ OPTIONS: dict[str, tuple[object, ...]] = {
 INSTANTS = (None, YESTERDAY, NOW - timedelta(seconds=1), NOW, NOW + timedelta(seconds=1), TOMORROW)
 DAYS = (None, *(date(2026, 11, 23) + timedelta(days=count) for count in (-1, 0, 1)))
 NUMBERS = ("", "9144900", "1234567", "0009144900")
-KINDS = ("block", "restriction", "restriction", "opt-out", "consent", "record")
+KINDS = ("block", "restriction", "restriction", "opt-out", "consent", "record", "youth-access", "youth-access")
 GROUPS = ("", "", "doctors", "nurses", "acute", "midwives", "psychologists", "others", "nobody")
 PLACES = ("", ENTITY, UNIT, ELSEWHERE)
 
 
 COVERED = (
     (), ("innsyn",), ("innsyn", "digitaleHelsetjenester"), ("personligeInteresser",), ("oekonomiskeInteresser",),
-    ("oekonomiskeInteresser", "personligeOgOekonomiskeInteresser"), ("Innsyn",),
+    ("oekonomiskeInteresser", "personligeOgOekonomiskeInteresser"), ("Innsyn",), ("digitaleHelsetjenester",), (ASYLUM,),
 )  # fmt: skip
-FORMS = ("voksen", "voksen", "mindreaarig", "stadfestetFremtidsfullmakt", "forvaltningUtenforVergemaal", "")
+FORMS = (
+    "voksen", "voksen", "mindreaarig", "midlertidigForMindreaarig", "ensligMindreaarigAsylsoeker",
+    "ensligMindreaarigFlyktning", "stadfestetFremtidsfullmakt", "forvaltningUtenforVergemaal", "",
+)  # fmt: skip
 
 
 def any_situation(chance: Random) -> Situation:

@@ -82,6 +82,7 @@ ELSE = (
     "choose",
     "ask",
     "download",
+    "permit",
     "examine",
     "trace",
     "disclose",
@@ -182,7 +183,7 @@ instants = st.sampled_from([None, LONG_AGO, NOW - timedelta(seconds=1), NOW, TOM
 def wills_of(draw: st.DrawFn, service: str) -> Will:
     """Any choice that there is, about this service."""
     return Will(
-        draw(st.sampled_from(["block", "restriction", "opt-out", "consent", "record"])),
+        draw(st.sampled_from(["block", "restriction", "opt-out", "consent", "record", "youth-access"])),
         service,
         draw(st.sampled_from(["", "9144900", "1234567", "7012345"])),
         draw(st.sampled_from(["", "983658725", "974760673"])),

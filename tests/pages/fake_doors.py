@@ -11,7 +11,8 @@ from uuid import UUID
 from kjerne.clock import Clock
 from kjerne.errors import Refusal
 from kjerne.pages.house import Chart, File, Identity, LogRow, RuleLanguage, Visit
-from kjerne.pages.my_house import Copied, Copy, Inquiries, InquiryList, InquiryOpened, LogPart, Telling
+from kjerne.pages.my_house import Copied, Copy, Inquiries, InquiryList, InquiryOpened, LogPart, Telling, YouthAccess
+from kjerne.policy.reach import EVERYTHING, ChoiceKind
 from kjerne.services import notification
 from kjerne.services.inquiries import desk
 from kjerne.services.inquiries.desk import Opened, Written
@@ -68,6 +69,9 @@ class FakeDoors:
     told: tuple[Any, ...] = ()
     opened_for: list[str] = field(default_factory=list)
     """The reasons that an operator gave."""
+    can: frozenset[ChoiceKind] = EVERYTHING
+    permitted: bool = False
+    """Whether Emil's parent has consented to youth access."""
 
     async def log(
         self, who: Identity, visit: Visit, language: RuleLanguage, wanted: Wanted, after: str = ""
@@ -132,6 +136,21 @@ class FakeDoors:
         known: Channel = "sms" if channel == "sms" else "email"
         shown = notification.masked(known, notification.address(known, address))
         self.told = (how, channel, shown, self.clock.now(), self.clock.now())
+
+    async def may_choose(self, who: Identity, visit: Visit) -> frozenset[ChoiceKind]:
+        return self.can
+
+    async def youth_access(self, who: Identity, language: RuleLanguage) -> tuple[YouthAccess, ...]:
+        since = NOW if self.permitted else None
+        return (
+            YouthAccess(8, "Emil Nordvik", since, NOW + timedelta(days=400)),
+            YouthAccess(9, "Ada Nordvik", why="Foreldre kan samtykke bare når minst én av dem bor der."),
+        )
+
+    async def permit(self, who: Identity, key: int, *, given: bool) -> None:
+        if self.permitted == given:
+            raise Refusal(409, "It is so already.", where="consent")
+        self.permitted = given
 
     async def inquiries(self, who: Identity, visit: Visit) -> Inquiries:
         return Inquiries(tuple(reversed(self.sent)), _NAMES)

@@ -6,16 +6,22 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import httpx
 
 from pages.test_live import Tab, tab, text
 from platform_fixture import Standing
-from registries_at_hand import tied
+from registries_at_hand import tied, untied
 
 
-def name(platform: Standing, part: str) -> str:
-    return platform.persona(part).person_name
+def name(platform: Standing, part: Any) -> str:
+    """Of one of the cast, who may be no persona."""
+    return (
+        platform.population.by_key[platform.population.cast[part]].name
+        if part in platform.population.cast
+        else (platform.persona(part).person_name)
+    )
 
 
 def opened(it: Tab, page: httpx.Response, person: str) -> httpx.Response:
@@ -33,17 +39,27 @@ def moved_to(platform: Standing, at: datetime) -> Iterator[None]:
     platform.clock.move(before - platform.clock.now())
 
 
-def test_a_proxy_with_the_area_of_insight_sees_the_citizens_results_and_not_her_choices(platform: Standing) -> None:
+def test_a_proxy_with_the_area_of_insight_alone_sees_results_and_not_the_choices(platform: Standing) -> None:
+    with (
+        tied(platform, "opted-out", "proxy", "proxy", areas=("innsyn",)),
+        tab(platform, "proxy", "me") as proxy,
+    ):
+        page = opened(proxy, proxy.home, name(platform, "opted-out"))
+        assert page.status_code == 200
+        assert "/me/privacy" not in page.text
+        assert "Mine valg" not in text(page)
+        assert "/me/privacy" not in proxy.get("/me/log").text
+        shut = proxy.get("/me/privacy")
+        assert (shut.status_code, "Fullmakten omfatter ikke dette." in text(shut)) == (403, True)
+
+
+def test_a_proxy_sees_the_citizens_results_and_takes_no_copy(platform: Standing) -> None:
     with tab(platform, "proxy", "me") as proxy:
         page = opened(proxy, proxy.home, name(platform, "citizen"))
         assert page.status_code == 200
         assert f"Du ser opplysningene til {name(platform, 'citizen')}." in text(page)
-        assert "/me/privacy" not in page.text
-        assert "Mine valg" not in text(page)
         assert proxy.get("/me/results").status_code == 200
         assert "HbA1c" in text(proxy.get("/me/results"))
-        shut = proxy.get("/me/privacy")
-        assert (shut.status_code, "Fullmakten omfatter ikke dette." in text(shut)) == (403, True)
         copy = proxy.get("/me/download")
         assert "Som fullmektig eller verge kan du lese opplysningene her, men ikke laste dem ned." in text(copy)
         assert "/me/download/file" not in copy.text
@@ -78,11 +94,68 @@ def test_the_page_tells_whom_one_may_act_for_and_who_may_act_for_oneself(platfor
         theirs = text(ward.get("/me/representation"))
     assert f"{name(platform, 'guardian')} Vergemål: personlige og økonomiske forhold Kan se prøvesvar" in theirs
     with tab(platform, "youth", "me") as youth:
-        grown = text(youth.get("/me/representation"))
-    assert name(platform, "parent") not in grown.partition("Disse kan se for deg")[2]
+        young = text(youth.get("/me/representation"))
+    assert name(platform, "parent") not in young.partition("Disse kan se for deg")[2]
     with tab(platform, "parent", "me") as parent:
         hers = text(parent.get("/me/representation"))
-    assert f"{name(platform, 'youth')} Foreldreansvar Fra 16 år bestemmer ungdommen selv" in hers
+    assert f"{name(platform, 'youth')} Foreldreansvar Når barnet er mellom 12 og 16 år" in hers
+
+
+def test_a_proxy_who_may_act_closes_and_lifts_what_was_closed_in_the_citizens_stead_alone(platform: Standing) -> None:
+    with tab(platform, "proxy", "me") as proxy:
+        opened(proxy, proxy.home, name(platform, "citizen"))
+        page = proxy.get("/me/privacy")
+        hers = name(platform, "blocked-doctor")
+        assert f"Blokkert: {hers}" in text(page) and f'aria-label="Opphev: Blokkert {hers}"' not in page.text
+        assert "Reserver deg mot tjenesten" not in text(page) and "Samtykk for et" not in text(page)
+        made = proxy.post(page, "/me/privacy/save", kind="restriction", of="genetics")
+        assert "Valget er lagret" in text(made)
+        assert 'aria-label="Opphev: Sperret Genetiske svar' in made.text
+        for wish in ({"kind": "opt-out"}, {"kind": "consent", "whom": "at:100000008"}):
+            assert proxy.post(made, "/me/privacy/save", **wish).status_code in (400, 403)
+        assert proxy.get("/me/notify").status_code == 403
+        with tab(platform, "citizen", "me") as citizen:
+            own = citizen.get("/me/privacy")
+            assert "satt av en som handler for personen" in text(own)
+            log = text(citizen.get("/me/log?show=all"))
+            assert "En person med fullmakt så eller endret personverninnstillingene." in log
+            block = re.search(rf'name="number" value="(\d+)"><button[^>]*aria-label="Opphev: Blokkert {hers}', own.text)
+            assert block
+        refused = proxy.post(made, "/me/privacy/lift", number=block[1])
+        assert refused.status_code == 403
+        number = re.search(r'name="number" value="(\d+)"', made.text)
+        assert number
+        lifted = proxy.post(made, "/me/privacy/lift", number=number[1])
+        assert "Valget er opphevet" in text(lifted) and "Genetiske svar –" not in text(lifted)
+        assert f"Blokkert: {hers}" in text(lifted)
+
+
+def test_a_guardian_chooses_by_her_scope_and_the_ward_sees_it(platform: Standing) -> None:
+    with tab(platform, "guardian", "me") as guardian:
+        opened(guardian, guardian.home, name(platform, "ward"))
+        made = guardian.post(guardian.get("/me/privacy"), "/me/privacy/save", kind="restriction", of="pathology")
+        assert "Valget er lagret" in text(made)
+        with tab(platform, "ward", "me") as ward:
+            own = ward.get("/me/privacy")
+            number = re.search(r'name="number" value="(\d+)"', own.text)
+            assert number and "satt av en som handler for personen" in text(own)
+            assert "Vergen så eller endret personverninnstillingene." in text(ward.get("/me/log?show=all"))
+            assert "Valget er opphevet" in text(ward.post(own, "/me/privacy/lift", number=number[1]))
+
+
+def test_a_childs_guardian_stands_where_no_parent_does_and_nowhere_else(platform: Standing) -> None:
+    child, guardian = name(platform, "twin"), "guardian"
+    scope = {"areas": ("personligeInteresser",), "form": "midlertidigForMindreaarig"}
+    with tied(platform, "twin", guardian, "guardian", **scope), tab(platform, guardian, "me") as it:
+        beside = opened(it, it.get("/me"), child)
+        assert (beside.status_code, "bare når ingen har foreldreansvaret" in text(beside)) == (403, True)
+        with untied(platform, "twin", "parent", "parent"):
+            assert it.get("/me").status_code == 200
+            chosen = it.post(it.get("/me/privacy"), "/me/privacy/save", kind="restriction", of="genetics")
+            number = re.search(r'name="number" value="(\d+)"', chosen.text)
+            assert number and "Valget er opphevet" in text(it.post(chosen, "/me/privacy/lift", number=number[1]))
+            assert it.get("/me/inquiries").status_code == 403
+        assert it.get("/me").status_code == 403
 
 
 def test_a_protected_address_names_nobody_either_way(platform: Standing) -> None:

@@ -10,13 +10,27 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kjerne.access import PARTS, REGRET, Choice, Grant, Held, Wish
+from kjerne.access import PARTS, REGRET, Caller, Choice, Grant, Held, Subject, Wish
 from kjerne.errors import Refusal
 from kjerne.policy.privacy import KINDS, ChoiceChange, deletion_of, in_force, lift, make
+from kjerne.policy.reach import REACH, may_be_told, setter
 from kjerne.policy.rules import decide
 from kjerne.policy.words import CHOICE_EFFECTS
 
-from .cast import GP_LIST, HOSPITAL, NOW, PARENT, RELATIVE, choice, citizen, doctor, patient
+from .cast import (
+    GP_LIST,
+    GUARDIAN,
+    HOSPITAL,
+    MINORS_GUARDIAN,
+    NOW,
+    PARENT,
+    PROXY,
+    RELATIVE,
+    choice,
+    citizen,
+    doctor,
+    patient,
+)
 
 LATER = NOW + timedelta(days=7)
 RECORD = UUID(int=7)
@@ -94,6 +108,76 @@ def test_a_parent_of_a_small_child_chooses_for_it() -> None:
     grant = decide(citizen(RELATIVE), child, "results", "choose", now=NOW)
     assert isinstance(grant, Grant)
     assert make(grant, Wish("restriction")).rule == "parent-choices"
+
+
+ACTING = replace(PROXY, areas=("innsyn", "digitaleHelsetjenester"))
+# by whom, the patient she meets, the rule, whose choices she lifts
+LIMITED = [
+    (citizen(), patient(age=15, caller_key=1), "youth-choices", {"youth-choices"}),
+    (citizen(RELATIVE), patient(caller_key=7, ties=(ACTING,)), "proxy-choices", {"proxy-choices"}),
+    (citizen(RELATIVE), patient(caller_key=7, ties=(GUARDIAN,)), "guardian-choices", {"guardian-choices"}),
+    (citizen(RELATIVE), patient(age=8, caller_key=7, ties=(MINORS_GUARDIAN,)), "guardian-of-minor-choices",
+     {"guardian-of-minor-choices", "parent-choices"}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("caller", "subject", "rule", "lifted"), LIMITED, ids=[row[2] for row in LIMITED])
+def test_who_is_young_or_stands_in_for_another_shuts_and_lifts_what_was_shut_so(
+    caller: Caller, subject: Subject, rule: str, lifted: set[str]
+) -> None:
+    grant = decide(caller, subject, "results", "choose", now=NOW)
+    assert isinstance(grant, Grant)
+    assert grant.rule == rule
+    for wish in (Wish("restriction"), Wish("block", hpr="9144900"), Wish("record", record=str(RECORD))):
+        assert make(grant, wish, is_registered=True).rule == rule
+    for wish in (Wish("opt-out"), Wish("consent", organisation=HOSPITAL)):
+        with pytest.raises(Refusal) as made:
+            make(grant, wish)
+        assert (made.value.status, made.value.rule) == (403, "choice-not-covered")
+    held = choice("block", hpr="9144900")
+    for by in (*REACH, ""):
+        if by in lifted:
+            assert lift(grant, Held(1, 5, held, set_by=by)).op == "end"
+            continue
+        with pytest.raises(Refusal) as refusal:
+            lift(grant, Held(1, 5, held, set_by=by))
+        assert (refusal.value.status, refusal.value.rule) == (403, "choice-of-somebody-else")
+
+
+@pytest.mark.parametrize("by", ["", *REACH])
+def test_from_sixteen_she_lifts_whatever_anybody_chose(by: str) -> None:
+    grant = decide(citizen(), patient(age=16, caller_key=1), "results", "choose", now=NOW)
+    assert isinstance(grant, Grant)
+    assert lift(grant, Held(1, 5, choice("restriction"), set_by=by)).rule == "own-choices"
+
+
+def test_a_consent_to_youth_access_is_neither_made_nor_lifted_as_a_choice() -> None:
+    with pytest.raises(Refusal) as made:
+        make(choosing(), Wish("youth-access"))
+    assert made.value.where == "kind"
+    with pytest.raises(Refusal) as lifted:
+        lift(choosing(), Held(1, 5, choice("youth-access"), set_by="parent-permits"))
+    assert lifted.value.rule == "choice-of-somebody-else"
+
+
+def test_of_who_made_a_choice_the_standing_is_told_and_of_nobody_named_that_it_was_herself() -> None:
+    told = {by: setter(Held(1, 5, choice("block"), set_by=by)) for by in ("", "own-choices", "youth-choices")}
+    assert set(told.values()) == {"self"}
+    assert setter(Held(1, 5, choice("block"), set_by="parent-choices")) == "parent"
+    assert setter(Held(1, 5, choice("youth-access"), set_by="guardian-permits")) == "representative"
+    assert {by for by in REACH if setter(Held(1, 5, choice("block"), set_by=by)) == "representative"} == {
+        "proxy-choices", "guardian-choices", "guardian-of-minor-choices",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(("caller", "subject", "rule", "_"), LIMITED, ids=[row[2] for row in LIMITED])
+def test_of_those_only_the_young_herself_is_told_of_looks(
+    caller: Caller, subject: Subject, rule: str, _: set[str]
+) -> None:
+    grant = decide(caller, subject, "results", "choose", now=NOW)
+    assert isinstance(grant, Grant)
+    assert may_be_told(grant) == (rule == "youth-choices")
+    assert may_be_told(choosing())
 
 
 def test_a_grant_to_read_is_none_to_choose() -> None:

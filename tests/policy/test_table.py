@@ -65,7 +65,7 @@ def test_a_refusal_carries_no_permission_and_a_grant_no_outcome() -> None:
 def test_every_grant_hides_what_was_filed_on_a_wrong_person_save_the_log_and_filing() -> None:
     open_to_withdrawn = {rule.id for rule in RULES if rule.effect == "grant" and Label.WITHDRAWN not in rule.hides}
     assert open_to_withdrawn == {
-        "own-log", "parent-log", "proxy-log", "guardian-log", "log-controlled",
+        "own-log", "youth-log", "parent-log", "proxy-log", "guardian-log", "guardian-of-minor-log", "log-controlled",
         "disclosed-to-source", "filed", "corrected-after-opt-out", "sent-in", "put-right-after-opt-out",
     }  # fmt: skip
 

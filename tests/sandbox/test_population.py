@@ -75,7 +75,7 @@ def test_the_cast_has_its_ages_whatever_day_it_is(today: date, seed: int) -> Non
     population = generate(15, seed, today)
     cast = {part: population.by_key[key] for part, key in population.cast.items()}
     assert cast["child"].age(today) == cast["twin"].age(today) == 8
-    assert cast["youth"].age(today) == 17
+    assert cast["youth"].age(today) == 14
     assert cast["newborn"].birth_date < today
     assert (cast["restricted"].birth_date.month, cast["restricted"].birth_date.day) == (2, 29)
     assert cast["child"].birth_date == cast["twin"].birth_date

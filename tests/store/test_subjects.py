@@ -133,3 +133,17 @@ async def test_a_parent_lives_at_every_address_of_the_child(desk: Desk) -> None:
     await joined(desk, child, moved)
     for key in (child, moved):
         assert (await facts(desk, key, caller)).lives_with_parent is False
+
+
+async def test_everybody_with_parental_responsibility_is_known_to_who_stands_in_save_the_dead(desk: Desk) -> None:
+    digest = secrets.token_bytes(16)
+    guardian = await registered(desk, PLAIN, digest)
+    mother, father = await registered(desk, PersonDetail()), await registered(desk, PersonDetail())
+    dead = await registered(desk, PersonDetail(died_on=date(2026, 1, 1)))
+    until = date(2026, 3, 1)
+    ties = [Tie("parent", key=mother), Tie("parent", key=father, until=until), Tie("parent", key=dead)]
+    child = await registered(desk, PersonDetail(birth_date=OTHER), b"", Tie("guardian", key=guardian), *ties)
+    caller = Caller("citizen", "portal", frozenset({"kjerne:citizen"}), digest=digest, level=4)
+    found = await facts(desk, child, caller)
+    assert {(one.key, one.until) for one in found.parents} == {(mother, None), (father, until)}
+    assert (await facts(desk, guardian, caller)).parents == ()

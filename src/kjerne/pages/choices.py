@@ -49,6 +49,7 @@ async def _privacy(page: Page, fault: str = "", status: int = 200) -> Response:
         title=page.say("me.privacy"),
         person=await person_of(page),
         choices=choices,
+        can=await page.house.may_choose(page.who, page.visit),
         opted_out=any(choice.kind == "opt-out" for choice in choices),
         blockable=await page.house.blockable(page.who, page.visit),
         places=await page.house.places(page.who, page.visit),

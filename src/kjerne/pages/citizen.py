@@ -9,17 +9,20 @@ from uuid import uuid4
 from starlette.responses import Response
 
 from kjerne.errors import Refusal
+from kjerne.exchange import Denied
 from kjerne.pages import attached, paging, trend_data
 from kjerne.pages.desk import Page
 from kjerne.pages.house import LogRow, Visit
 from kjerne.pages.reader import person_of, rule_language
 from kjerne.pages.reading import Reading, read
+from kjerne.policy.words import says
 from kjerne.services.results import trends
 from kjerne.store.looks import Wanted
 
 CHOOSING: Final = ("self", "parent")
-"""Who may see and make a person's choices; a proxy and a guardian may look, and no more."""
+"""Whose choices stand on the first page; who stands in for another finds them behind its link, if at all."""
 LOG_SHOWN: Final = 3
+YOUTH_WAITS: Final = "youth-without-consent"
 
 
 async def _reading(page: Page) -> Reading:
@@ -27,8 +30,15 @@ async def _reading(page: Page) -> Reading:
 
 
 async def home(page: Page) -> Response:
-    """What is new, what is coming, who looked last."""
-    reading, person = await _reading(page), await person_of(page)
+    """What is new, what is coming, who looked last. Of a youth without consent what is hers all the same."""
+    person = await person_of(page)
+    try:
+        reading = await _reading(page)
+    except Denied as no:
+        if no.denial.rule != YOUTH_WAITS:
+            raise
+        reason = says(no.denial.rule, rule_language(page)) or no.denial.says
+        return page.render("me/home_youth.html", title=page.say("me.home"), person=person, reason=reason)
     log = await page.house.log(page.who, page.visit, rule_language(page), Wanted(show="seen"))
     return page.render(
         "me/home.html",

@@ -16,6 +16,7 @@ from kjerne.access import Wish
 from kjerne.pages.my_house import MyHouse
 from kjerne.pages.oversight_house import OversightHouse
 from kjerne.pages.paging import Part
+from kjerne.policy.reach import Setter
 from kjerne.policy.taking_part import Absence
 from kjerne.services.participation.register import Asked, Change
 from kjerne.services.persons.linking import Compared, Meanwhile
@@ -35,7 +36,6 @@ Resource = dict[str, Any]
 
 Purpose = Literal["TREAT", "ETREAT", "COC", "BTG", "PATRQT"]
 Basis = Literal["", "SAMTYKKE", "AKUTT", "UNNTAK"]
-ChoiceKind = Literal["block", "restriction", "opt-out", "consent", "record"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -283,7 +283,9 @@ class LogRow:
     given: bool = True
     acute: bool = False
     self_declared: bool = False
-    deed: Literal["", "examined", "traced", "linked", "disclosed", "exported", "asked", "handled", "reviewed"] = ""
+    deed: Literal[
+        "", "examined", "traced", "linked", "disclosed", "exported", "asked", "handled", "reviewed", "permitted"
+    ] = ""
     reason: str = ""
     handle: str = ""
     """Names the line where something is said of it."""
@@ -295,10 +297,13 @@ class LogRow:
 
 @dataclass(frozen=True, slots=True)
 class OwnChoice:
-    """A privacy choice in force. `number` names it when it is lifted; `who` is the blocked person's name."""
+    """A privacy choice in force. `number` names it when it is lifted; `who` is the blocked person's name.
+
+    `by` is who made it, and `may_lift` whether it is the reader's to lift.
+    """
 
     number: str
-    kind: ChoiceKind
+    kind: Literal["block", "restriction", "opt-out", "consent", "record", "youth-access"]
     made_at: datetime
     who: str = ""
     organisation: str = ""
@@ -309,7 +314,8 @@ class OwnChoice:
     source: str = ""
     course: str = ""
     record: str = ""
-    by_parent: bool = False
+    by: Setter = "self"
+    may_lift: bool = True
 
     @property
     def last_moment(self) -> datetime | None:
@@ -341,11 +347,21 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Represented:
-    """A person whom the register has the citizen stand in for, or herself; the law decides when the record is opened."""
+    """A person whom the register has the citizen stand in for, or herself; the law decides when the record is opened.
+
+    `young`: herself, and not 16 yet. `chooses`: settings are open to the reader.
+    """
 
     key: int
     name: str
     tie: Standing
+    young: bool = False
+    chooses: bool = True
+
+    @property
+    def asks(self) -> bool:
+        """Whether she may say that something is wrong, and take a copy."""
+        return self.tie == "parent" or (self.tie == "self" and not self.young)
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,7 +45,7 @@ from kjerne.policy.caller import HIGH_LEVEL
 from kjerne.policy.choosing import Choosing
 from kjerne.policy.claims import Claims
 from kjerne.policy.door import Door
-from kjerne.policy.people import norwegian_day
+from kjerne.policy.people import HEALTH_MAJORITY, age, norwegian_day
 from kjerne.registries.protection import is_protected
 from kjerne.services.results import points, reuse, values
 from kjerne.services.results.answers import attached_to, former_files_of
@@ -374,10 +374,13 @@ class LivePages:
             own = await self.store.people.key_of(conn, carry.digest)
             if own is None:
                 raise Refusal(404, "The register of persons does not know you.", where="person")
-            herself = Represented(own, who.name, "self")
-            if is_protected((await self.named(conn, own))[1]):
+            person, protection = await self.named(conn, own)
+            day = norwegian_day(self.clock.now())
+            young = person.birth_date is not None and age(person.birth_date, day) < HEALTH_MAJORITY
+            herself = Represented(own, who.name, "self", young=young)
+            if is_protected(protection):
                 return (herself,)
-            rows = await self.store.people.represented_by(conn, own, norwegian_day(self.clock.now()))
+            rows = await self.store.people.represented_by(conn, own, day)
             people = [(tie.kind, *await self.named(conn, key)) for key, tie in rows]
         others = {
             person.key: Represented(person.key, person.name, tie)

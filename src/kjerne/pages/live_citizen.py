@@ -10,9 +10,10 @@ from kjerne.access import Grant, Held, Wish
 from kjerne.errors import Refusal
 from kjerne.pages import live_representing
 from kjerne.pages.house import Blockable, Identity, OwnChoice, Place, Representations, RuleLanguage, Visit
-from kjerne.pages.live_notify import NotifyPages
+from kjerne.pages.live_youth import YouthPages
 from kjerne.policy import insight, privacy
 from kjerne.policy.choosing import NOT_THERE
+from kjerne.policy.reach import may_lift, setter
 from kjerne.registries.identifiers import hpr_number
 from kjerne.store import audit, registers
 from kjerne.store.pool import Connection
@@ -21,7 +22,7 @@ DIGITS: Final = 19
 """Longest number of a choice that its column can hold."""
 
 
-class CitizenPages(NotifyPages):
+class CitizenPages(YouthPages):
     """Implements the rest of `pages.house.PagesHouse`."""
 
     async def representations(self, who: Identity, language: RuleLanguage) -> Representations:
@@ -37,7 +38,7 @@ class CitizenPages(NotifyPages):
             places = [one.choice.organisation for one in held] + [one.choice.source for one in held]
             names = await registers.practitioner_names(self.store.pool, hprs)
             named = await registers.organisation_names(self.store.pool, sorted({*places} - {""}))
-            return tuple(_own_choice(one, names, named) for one in held)
+            return tuple(_own_choice(one, grant, names, named) for one in held)
 
         return await self.under(who, visit, "choose", use)
 
@@ -94,7 +95,7 @@ class CitizenPages(NotifyPages):
         await self.under(who, visit, "choose", use)
 
 
-def _own_choice(one: Held, names: Mapping[str, str], places: Mapping[str, str]) -> OwnChoice:
+def _own_choice(one: Held, grant: Grant, names: Mapping[str, str], places: Mapping[str, str]) -> OwnChoice:
     choice = one.choice
     return OwnChoice(
         number=str(one.number),
@@ -108,7 +109,8 @@ def _own_choice(one: Held, names: Mapping[str, str], places: Mapping[str, str]) 
         source=places.get(choice.source, choice.source),
         course=choice.course,
         record=str(choice.record or ""),
-        by_parent=one.set_by == "parent-choices",
+        by=setter(one),
+        may_lift=may_lift(grant, one),
     )
 
 

@@ -7,6 +7,7 @@ from kjerne.errors import Refusal
 from kjerne.pages.house import Identity, Visit
 from kjerne.pages.live_takeout import TakeoutPages
 from kjerne.pages.my_house import Telling
+from kjerne.policy.reach import may_be_told
 from kjerne.services import notification
 from kjerne.services.notification import CHANNELS, HOWS, Channel
 from kjerne.store import audit, notifying
@@ -22,6 +23,7 @@ class NotifyPages(TakeoutPages):
         """What is chosen now."""
 
         async def use(grant: Grant) -> Profile | None:
+            _must_be_told(grant)
             async with self.store.pool.acquire() as conn, conn.transaction():
                 found = await notifying.profile(conn, grant, self.store.wrap)
                 await audit.insert(conn, audit.given(grant))
@@ -41,6 +43,7 @@ class NotifyPages(TakeoutPages):
         chosen = self._chosen(how, channel, address) if how else None
 
         async def use(grant: Grant) -> None:
+            _must_be_told(grant)
             async with self.store.pool.acquire() as conn, conn.transaction():
                 if chosen is None:
                     await notifying.stop(conn, grant)
@@ -58,3 +61,11 @@ class NotifyPages(TakeoutPages):
         if known is None:
             raise Refusal(400, "Messages are not sent that way here.", where="channel")
         return known, notification.address(known, address)
+
+
+def _must_be_told(grant: Grant) -> None:
+    """A representative may set what shuts the record, and is told of looks at it by the log alone (docs/law.md, K64)."""
+    if not may_be_told(grant):
+        raise Refusal(
+            403, "Messages about looks are the person's own to choose.", where="told", rule="profile-not-hers"
+        )

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Protocol
 
+from kjerne.policy.reach import ChoiceKind
 from kjerne.services.inquiries.desk import Opened, Written
 from kjerne.services.notification import Channel
 from kjerne.services.results.named import Named
@@ -105,8 +106,39 @@ class Telling:
     last_sent: datetime | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class YouthAccess:
+    """A youth of 13 to 15 for whom the reader may consent, or only for the address may not (`why`).
+
+    `since` is when the consent in force was given, None where there is none; `until` is when she turns 16.
+    """
+
+    key: int
+    name: str
+    since: datetime | None = None
+    until: datetime | None = None
+    why: str = ""
+
+    @property
+    def last_moment(self) -> datetime | None:
+        """The last moment of it: an end at midnight belongs to the day before."""
+        return self.until - timedelta(microseconds=1) if self.until else None
+
+
 class MyHouse(Protocol):
     """The citizen's own doors."""
+
+    async def may_choose(self, who: Identity, visit: Visit) -> frozenset[ChoiceKind]:
+        """The kinds of choice that the law lets her make about the person whose record is open; empty where none."""
+        ...
+
+    async def youth_access(self, who: Identity, language: RuleLanguage) -> tuple[YouthAccess, ...]:
+        """Whom she may consent for that they see their own, by name; that she looked is in the log of each."""
+        ...
+
+    async def permit(self, who: Identity, key: int, *, given: bool) -> None:
+        """Give that consent, or take it back. `Refusal` 409 or 404 where there is one, or none, already."""
+        ...
 
     async def log(
         self, who: Identity, visit: Visit, language: RuleLanguage, wanted: Wanted, after: str = ""

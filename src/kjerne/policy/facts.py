@@ -26,7 +26,16 @@ from kjerne.access import (
     Subject,
     Tie,
 )
-from kjerne.policy.people import ADULT, HEALTH_MAJORITY, OLDEST, PARENTS_UNTIL, UNBORN, age, norwegian_day
+from kjerne.policy.people import (
+    ADULT,
+    HEALTH_MAJORITY,
+    LOGS_IN_FROM,
+    OLDEST,
+    PARENTS_UNTIL,
+    UNBORN,
+    age,
+    norwegian_day,
+)
 from kjerne.policy.services import SERVICES, STAFF_PURPOSES, Role
 from kjerne.policy.taking_part import takes_part
 from kjerne.registries.protection import is_protected
@@ -90,6 +99,7 @@ SCOPES: Final[Mapping[tuple[CallerKind, str, Action], frozenset[str]]] = {
     ("practitioner", "", "link"): frozenset({OPERATIONS}),
     ("citizen", "", "ask"): CITIZEN,
     ("citizen", "results", "download"): CITIZEN,
+    ("citizen", "results", "permit"): CITIZEN,
     ("system", "results", "handle"): frozenset({"nhn:pps/provesvar-write", OPERATIONS}),
     ("practitioner", "results", "handle"): frozenset({OPERATIONS}),
     ("practitioner", "", "review"): frozenset({OPERATIONS}),
@@ -141,7 +151,7 @@ def case_of(
     basis = basis or caller.basis
     day = norwegian_day(now)
     choices = tuple([choice for choice in subject.choices if _holds(choice, service, now)])
-    ties = tuple([tie for tie in subject.ties if _binds(tie, day)])
+    ties = tuple([tie for tie in subject.ties if binds(tie, day)])
     own = subject.caller_key in subject.keys or (bool(caller.digest) and caller.digest in subject.digests)
     whole, parts = _restricted(choices, caller, subject) if choices else (False, 0)
     return Case(
@@ -156,7 +166,7 @@ def _holds(choice: Choice, service: str, now: datetime) -> bool:
     return choice.made_at <= now and (choice.ended_at is None or now < choice.ended_at)
 
 
-def _binds(tie: Tie, day: date) -> bool:
+def binds(tie: Tie, day: date) -> bool:
     """In force on this Norwegian day, [since, until)."""
     return (tie.since is None or tie.since <= day) and (tie.until is None or day < tie.until)
 
@@ -380,6 +390,11 @@ def has_restricted_the_whole(case: Case) -> bool:
     return any(choice.kind == "restriction" and _is_whole(choice, case.subject) for choice in case.choices)
 
 
+def has_youth_access(case: Case) -> bool:
+    """the consent of a parent or guardian that she sees her own in this service is in force"""
+    return any(choice.kind == "youth-access" for choice in case.choices)
+
+
 def is_partly_restricted(case: Case) -> bool:
     """the patient has restricted a part of the service against this caller"""
     return case.parts != 0
@@ -448,6 +463,16 @@ def is_deceased(case: Case) -> bool:
 def is_under_12(case: Case) -> bool:
     """the patient's age is below 12"""
     return _is_aged(case, UNBORN, PARENTS_UNTIL)
+
+
+def is_12_to_13(case: Case) -> bool:
+    """the patient's age is in [12, 13)"""
+    return _is_aged(case, PARENTS_UNTIL, LOGS_IN_FROM)
+
+
+def is_13_to_16(case: Case) -> bool:
+    """the patient's age is in [13, 16)"""
+    return _is_aged(case, LOGS_IN_FROM, HEALTH_MAJORITY)
 
 
 def is_12_to_16(case: Case) -> bool:

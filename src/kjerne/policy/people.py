@@ -16,6 +16,7 @@ OSLO: Final = ZoneInfo("Europe/Oslo")
 UNBORN: Final = -1
 """A birth date a little ahead of the clock is a newborn's, not an unknown age."""
 PARENTS_UNTIL: Final = 12
+LOGS_IN_FROM: Final = 13
 HEALTH_MAJORITY: Final = 16
 ADULT: Final = 18
 OLDEST: Final = 200
@@ -33,3 +34,11 @@ def age(born: date, day: date) -> int:
     has passed. No Norwegian statute was found that says otherwise (docs/law.md, conflict K2).
     """
     return day.year - born.year - ((day.month, day.day) < (born.month, born.day))
+
+
+def birthday(born: date, years: int) -> date:
+    """The first day on which so many whole years have passed."""
+    try:
+        return born.replace(year=born.year + years)
+    except ValueError:
+        return date(born.year + years, 3, 1)

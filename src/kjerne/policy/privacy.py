@@ -19,11 +19,11 @@ from uuid import UUID
 from kjerne.access import PARTS, Choice, Grant, Held, Wish
 from kjerne.errors import Refusal
 from kjerne.policy.facts import OTHERS, ROLE_GROUPS
+from kjerne.policy.reach import ChoiceKind, may_lift, reach
 from kjerne.policy.services import IN_USE, deleted_after
 from kjerne.registries.identifiers import hpr_number, organisation_number
 from kjerne.registries.withholding import CONTENT_KINDS
 
-ChoiceKind = Literal["opt-out", "restriction", "block", "consent", "record"]
 KINDS: Final[Mapping[str, ChoiceKind]] = {
     "restriction": "restriction",
     "block": "block",
@@ -67,6 +67,14 @@ def make(grant: Grant, wish: Wish, *, is_registered: bool = False) -> ChoiceChan
     """
     _must_choose(grant)
     choice = _checked(wish, grant.at)
+    if choice.kind not in reach(grant.rule).makes:
+        raise Refusal(
+            403,
+            "Who may choose here may not choose this.",
+            where="kind",
+            todo="Choose a restriction, a block or a single record; the rest is the person's own to choose.",
+            rule="choice-not-covered",
+        )
     if choice.kind == "block" and not is_registered:
         raise _wrong("hpr", "The personnel register has nobody with this number.", "Choose the person from the log.")
     if any(_is_same(choice, other) and stands(other, grant.at) for other in grant.subject.choices):
@@ -84,6 +92,14 @@ def lift(grant: Grant, held: Held) -> ChoiceChange:
     _must_choose(grant)
     if held.patient not in grant.subject.keys or not stands(held.choice, grant.at):
         raise Refusal(404, "There is no such choice in force.", where="number", rule="choice-not-in-force")
+    if not may_lift(grant, held):
+        raise Refusal(
+            403,
+            "This choice was made by somebody else, and is not this caller's to lift.",
+            where="number",
+            todo="Only who made it can lift it here, and the person herself from 16.",
+            rule="choice-of-somebody-else",
+        )
     if held.patient != _chosen_by(grant):
         raise Refusal(
             409,

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from kjerne.access import Action, Tie
-from kjerne.policy.facts import Case, is_18_or_more
+from kjerne.policy.facts import Case, binds
 from kjerne.policy.people import ADULT, age
 from kjerne.policy.services import seen_by
 
@@ -20,13 +20,20 @@ AREAS: Final[Mapping[str, Mapping[str, frozenset[Action]]]] = {
     "innsyn": {**dict.fromkeys(seen_by("representative"), LOOKING), "": frozenset[Action]({"insight"})},
     "digitaleHelsetjenester": NOTHING,
 }
-"""Area of a power of attorney -> service -> what it covers there. `innsyn` is sight of what is registered; to act in a
-service is `digitaleHelsetjenester`, and there is nothing a proxy may do in the services so far. The log of all services ("")
-is hers as that of each that she sees (`insight.unseen` keeps the others' lines out of it)."""
+"""Area of a power of attorney -> service -> what it covers there by itself. `innsyn` is sight of what is registered. The log of
+all services ("") is hers as that of each that she sees (`insight.unseen` keeps the others' lines out of it)."""
+CHOOSING: Final = frozenset({"innsyn", "digitaleHelsetjenester"})
+"""To change a privacy setting is to act, and to be shown the settings and whom they can be against is sight: both areas."""
 FORMS: Final = frozenset({"voksen", "midlertidigForVoksen", "stadfestetFremtidsfullmakt"})
 """Guardianships of adults, and powers of attorney for the future that have been confirmed."""
 SCOPES_WITH_HEALTH: Final = frozenset({"personligeInteresser", "personligeOgOekonomiskeInteresser"})
 """Health is a personal interest; the economic scope does not hold it, and the one for asylum cases is a minor's."""
+ASYLUM_SEEKER: Final = "ensligMindreaarigAsylsoeker"
+FORMS_OF_MINORS: Final = frozenset(
+    {"mindreaarig", "midlertidigForMindreaarig", "ensligMindreaarigFlyktning", ASYLUM_SEEKER}
+)
+SCOPE_OF_ASYLUM: Final = "utlendingssakerPersonligeOgOekonomiskeInteresser"
+"""Personal and economic interests and the asylum case: for an unaccompanied asylum seeker alone, as the register says."""
 
 
 def _ties(case: Case, kind: str) -> list[Tie]:
@@ -48,6 +55,32 @@ def guardian_for_health(case: Case) -> bool:
     return any(tie.form in FORMS and not SCOPES_WITH_HEALTH.isdisjoint(tie.areas) for tie in _ties(case, "guardian"))
 
 
+def power_covers_choosing(case: Case) -> bool:
+    """the caller has the patient's power of attorney today, for insight and for acting in digital health services"""
+    return CHOOSING.issubset(area for tie in _ties(case, "proxy") for area in tie.areas)
+
+
+def guards_a_minor_for_health(case: Case) -> bool:
+    """the caller is registered as a minor's guardian today, with a scope that holds health"""
+    return any(_holds_health_of_a_minor(tie) for tie in _ties(case, "guardian"))
+
+
+def _holds_health_of_a_minor(tie: Tie) -> bool:
+    if tie.form == ASYLUM_SEEKER and SCOPE_OF_ASYLUM in tie.areas:
+        return True
+    return tie.form in FORMS_OF_MINORS and not SCOPES_WITH_HEALTH.isdisjoint(tie.areas)
+
+
+def somebody_is_a_parent(case: Case) -> bool:
+    """somebody who is not dead is registered with parental responsibility today"""
+    return any(binds(tie, case.day) for tie in case.subject.parents)
+
+
+def nobody_is_a_parent(case: Case) -> bool:
+    """nobody alive is registered with parental responsibility today"""
+    return not somebody_is_a_parent(case)
+
+
 def caller_is_adult(case: Case) -> bool:
     """the caller's age is 18 or more"""
     born = case.subject.caller_birth_date
@@ -57,11 +90,6 @@ def caller_is_adult(case: Case) -> bool:
 def caller_is_no_adult(case: Case) -> bool:
     """the caller's age is below 18, or no register gives it"""
     return not caller_is_adult(case)
-
-
-def patient_is_a_minor(case: Case) -> bool:
-    """the patient's age is below 18"""
-    return not is_18_or_more(case)
 
 
 def caller_is_deceased(case: Case) -> bool:

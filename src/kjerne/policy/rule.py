@@ -73,6 +73,7 @@ DISCLOSE: Final[frozenset[Action]] = frozenset({"disclose"})
 ASK: Final[frozenset[Action]] = frozenset({"ask"})
 HANDLE: Final[frozenset[Action]] = frozenset({"handle"})
 DOWNLOAD: Final[frozenset[Action]] = frozenset({"download"})
+PERMIT: Final[frozenset[Action]] = frozenset({"permit"})
 
 TREATING: Final = frozenset({"TREAT", "ETREAT"})
 NEEDING_RELATION: Final = TREATING | {"COC"}
@@ -84,3 +85,4 @@ EVERY_LABEL: Final = ~NOTHING
 FROM_STAFF: Final = Label.RESTRICTED | Label.RESTRICTED_HERE | Label.WITHDRAWN
 FROM_CITIZEN: Final = Label.WITHHELD_FROM_CITIZEN | Label.WITHDRAWN
 FROM_PARENT: Final = FROM_CITIZEN | Label.WITHHELD_FROM_PARENTS
+FROM_YOUTH: Final = FROM_CITIZEN | Label.WITHHELD_FROM_YOUTH

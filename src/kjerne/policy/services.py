@@ -18,7 +18,7 @@ STAFF_PURPOSES: Final = frozenset({"TREAT", "ETREAT", "COC", "BTG"})
 
 Opens = Literal["declared", "weighty", "nothing"]
 """What opens a restriction: declared consent or emergency; only what is explicit or has its reason written; nothing."""
-Sight = Literal["own", "parent", "representative"]
+Sight = Literal["own", "parent", "representative", "youth"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +163,7 @@ _RESULTS: Final = Service(
     opens="declared",
     retention="until she opts out",
     sources=True,
-    sight=_EVERYBODY,
+    sight=_EVERYBODY | {"youth"},
 )
 _CRITICAL_INFORMATION: Final = Service(
     name="critical-information",
@@ -282,7 +282,7 @@ IN_USE: Final = frozenset(name for name, one in SERVICES.items() if one.in_use)
 
 
 def seen_by(sight: Sight) -> frozenset[str]:
-    """The services that a citizen sees: her own, her child's, or of the one she stands in for."""
+    """The services that a citizen sees: her own, her child's, of the one she stands in for, or as a youth with consent."""
     return frozenset(name for name, one in SERVICES.items() if sight in one.sight)
 
 

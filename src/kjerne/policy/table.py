@@ -41,6 +41,7 @@ from kjerne.policy.table_asking import CITIZEN_ASKS, CITIZEN_DOWNLOADS, HANDLING
 from kjerne.policy.table_export import EXPORTING
 from kjerne.policy.table_linking import LINKING
 from kjerne.policy.table_representing import (
+    REPRESENTATIVES_CHOICES,
     REPRESENTATIVES_LOG,
     REPRESENTATIVES_LOOK,
     REPRESENTATIVES_NOT_GIVEN,
@@ -48,6 +49,7 @@ from kjerne.policy.table_representing import (
 )
 from kjerne.policy.table_reviewing import REVIEWING
 from kjerne.policy.table_services import of_each
+from kjerne.policy.table_youth import PERMITTING, YOUTH_CHOICES, YOUTH_LOG, YOUTH_LOOKS, YOUTH_NOT_GIVEN
 
 NO_RULE: Final = Rule(
     id="no-rule",
@@ -171,11 +173,11 @@ _CITIZEN_REFUSED: Final = Section(
             when=(facts.is_own, facts.is_under_12),
         ),
         Rule(
-            id="own-12-to-16",
+            id="own-12-to-13",
             effect="deny",
-            law="pasient- og brukerrettighetsloven § 3-4, § 4-3",
-            says="Fra 12 til 16 år vises ikke prøvesvar digitalt. Legen kan vise dem fram.",
-            when=(facts.is_own, facts.is_12_to_16),
+            law="pasient- og brukerrettighetsloven § 3-4, § 4-3; Helsenorge, om ungdom",
+            says="Før 13 år kan ingen se opplysninger om seg selv digitalt. Legen kan vise dem fram.",
+            when=(facts.is_own, facts.is_12_to_13),
         ),
         Rule(
             id="address-protected-representation",
@@ -488,13 +490,19 @@ SECTIONS: Final = (
     _CITIZEN_REFUSED,
     REPRESENTATIVES_REFUSED,
     _CITIZEN_LOOKS,
+    YOUTH_LOOKS,
     _PARENTS_LOOK,
     REPRESENTATIVES_LOOK,
     _CITIZEN_LOG,
+    YOUTH_LOG,
     REPRESENTATIVES_LOG,
     _CITIZEN_CHOICES,
+    YOUTH_CHOICES,
+    REPRESENTATIVES_CHOICES,
     CITIZEN_ASKS,
     CITIZEN_DOWNLOADS,
+    PERMITTING,
+    *YOUTH_NOT_GIVEN,
     REPRESENTATIVES_NOT_GIVEN,
     _CITIZEN_NOT_GIVEN,
     _CORRECTING,

@@ -31,7 +31,7 @@ ROLES: Final = (
     _Role("parent", "female", 41, 33, 2, "Nygård"),
     _Role("child", "male", 8, 200, 2, "Nygård"),
     _Role("twin", "female", 8, 200, 2, "Nygård"),
-    _Role("youth", "female", 17, 150, 2, "Nygård"),
+    _Role("youth", "female", 14, 150, 2, "Nygård"),
     _Role("pregnant", "female", 30, 250, 3, "Myklebust"),
     _Role("new-mother", "female", 33, 80, 4, "Sandvik"),
     _Role("newborn", "male", 0, 21, 4, "Sandvik"),

@@ -57,15 +57,15 @@ PRACTITIONERS: Final = (
 )
 CITIZENS: Final = (
     _Citizen("citizen", "Innbygger med type 2-diabetes; demopasienten"),
-    _Citizen("parent", "Mor til tvillinger på 8 og en ungdom på 17"),
-    _Citizen("youth", "Ungdom på 17 med egen tilgang"),
+    _Citizen("parent", "Mor til tvillinger på 8 og en ungdom på 14"),
+    _Citizen("youth", "Ungdom på 14; ser svarene sine når moren samtykker"),
     _Citizen("pregnant", "Gravid i tredje trimester"),
     _Citizen("new-mother", "Nybakt mor; barnets første prøve er sendt på henne"),
     _Citizen("protected", "Innbygger med strengt fortrolig adresse"),
     _Citizen("opted-out", "Innbygger som har reservert seg"),
     _Citizen("restricted", "Innbygger som har sperret for alt helsepersonell; født 29. februar"),
     _Citizen("renumbered", "Innbygger som hadde D-nummer og har fått fødselsnummer"),
-    _Citizen("proxy", "Har fullmakt til innsyn fra demopasienten, og en til noe annet fra en annen"),
+    _Citizen("proxy", "Har fullmakt til å se og handle for demopasienten, og en til bare å handle fra en annen"),
     _Citizen("guardian", "Verge for en eldre mann; og for en annen bare i økonomiske forhold"),
     _Citizen("ward", "Eldre mann med verge"),
 )

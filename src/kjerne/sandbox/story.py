@@ -30,7 +30,7 @@ from kjerne.sandbox.svarrapport import LOCAL, MATERIAL, Code, Item, Number, Pati
 POTASSIUM: Final = "NPU03230"
 NEWBORN_RELATION: Final = Code("XX", "Nyfødt barn")
 """Code system 8238 knows donor, fetus and mother; a newborn is sent as "annet" with the words beside it."""
-THROAT, CERVIX = Code("HAL", "Hals", LOCAL), Code("CX", "Cervix", LOCAL)
+THROAT = Code("HAL", "Hals", LOCAL)
 
 
 class Told(NamedTuple):
@@ -180,8 +180,8 @@ def _child(chart: Chart) -> Iterator[Report]:
 
 def _youth(chart: Chart) -> Iterator[Report]:
     yield _told(chart, Told(95, "private-lab", "tired", "Slapphet", {"hb": 11.4, "fer": 8, "tsh": 1.9, "dvit": 34}))
-    chlamydia = ((Code("CHLAM", "Chlamydia trachomatis, PCR", LOCAL), "Ikke påvist"),)
-    yield found(chart, chart.order(30, "microbiology", "Kontroll"), "MBIO", CERVIX, chlamydia)
+    streptococci = ((Code("STREPA", "Streptokokker gruppe A, hurtigtest", LOCAL), "Ikke påvist"),)
+    yield found(chart, chart.order(30, "microbiology", "Sår hals"), "MBIO", THROAT, streptococci)
 
 
 def _parent(chart: Chart) -> Iterator[Report]:

@@ -197,7 +197,14 @@ class ConsentsApi:
         return self.ids.patient(id_), self.ids.number(id_)
 
 
-_BY: Final = {"own-choices": "the patient", "parent-choices": "a parent"}
+_BY: Final = {
+    **dict.fromkeys(("own-choices", "youth-choices"), "the patient"),
+    **dict.fromkeys(("parent-choices", "parent-permits"), "a parent"),
+    **dict.fromkeys(
+        ("proxy-choices", "guardian-choices", "guardian-of-minor-choices", "guardian-permits"), "a representative"
+    ),
+}
+_PERMITTING: Final = frozenset({"consent", "youth-access"})
 
 
 def _absent() -> Refusal:
@@ -229,7 +236,7 @@ def _provision(choice: Choice) -> Tree:
     if choice.course:
         data.append({"meaning": "related", "reference": _reference("EpisodeOfCare", _COURSE, choice.course)})
     return {
-        "type": "permit" if choice.kind == "consent" else "deny",
+        "type": "permit" if choice.kind in _PERMITTING else "deny",
         "period": period,
         **({"actor": actors} if actors else {}),
         **({"code": [_concept(_PARTS, choice.part)]} if choice.part else {}),

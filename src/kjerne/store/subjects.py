@@ -120,7 +120,9 @@ async def load(
 
 
 _KIN = """
-SELECT p.wrapped_key, p.detail, p.patient, (p.patient = $1 OR p.patient = ANY(c.linked)) AS hers, k.other IS NOT NULL AS parent
+SELECT p.wrapped_key, p.detail, p.patient, (p.patient = $1 OR p.patient = ANY(c.linked)) AS hers, k.other IS NOT NULL AS parent,
+  (SELECT array_agg(ROW(t.other, t.since, t.until)) FROM person_tie t WHERE t.patient = ANY($2::bigint[]) AND t.kind = 'parent')
+    AS parents
 FROM person c JOIN person p ON p.wrapped_key IS NOT NULL LEFT JOIN LATERAL (SELECT t.other FROM person_tie t
   WHERE t.patient = ANY($2::bigint[]) AND t.kind = 'parent' AND t.other = p.patient LIMIT 1) k ON true
 WHERE c.patient = $1 AND (p.patient = $1 OR p.patient = ANY(c.linked) OR p.patient IN
@@ -128,14 +130,18 @@ WHERE c.patient = $1 AND (p.patient = $1 OR p.patient = ANY(c.linked) OR p.patie
 
 
 async def _with_kin(conn: Connection, subject: Subject, addresses: Collection[str], wrap: PersonWrap) -> Subject:
-    """Adds what the law asks where one citizen stands in for another: who she is under all her numbers, and who lives
-    together. `addresses` are the patient's, one of each number that has one: a parent must live at them all."""
+    """Adds what the law asks where one citizen stands in for another: who she is under all her numbers, who has parental
+    responsibility, and who lives together. `addresses` are the patient's, one of each number that has one: a parent must
+    live at them all."""
     rows = await conn.fetch(_KIN, subject.caller_key, list(subject.keys))
     opened = [(open_detail(wrap, row[2], row[0], row[1]), row["hers"], row["parent"]) for row in rows]
     homes = {one.address for one, _, parent in opened if parent}
     caller = [one for one, hers, _ in opened if hers]
     together = homes.issuperset(addresses) if addresses and homes else None
-    subject = replace(subject, lives_with_parent=together)
+    dead = {row[2] for row, (detail, _, _) in zip(rows, opened, strict=True) if detail.died_on is not None}
+    ties = rows[0]["parents"] or () if rows else ()
+    parents = tuple(Tie("parent", key=key, since=since, until=until) for key, since, until in ties if key not in dead)
+    subject = replace(subject, lives_with_parent=together, parents=parents)
     if not caller:
         return subject
     return replace(
