@@ -10,12 +10,9 @@ from datetime import date, timedelta
 
 from .days import day_in_norway
 from .oracle import (
-    LOOKING,
     NOT_FOR_CITIZENS,
     NOT_IN_BULK,
     ROLES_WITHOUT_CONSENT,
-    Answer,
-    Situation,
     asking_consent,
     gives_reason,
     has_turned,
@@ -31,6 +28,7 @@ from .oracle import (
     wills_now,
 )
 from .oracle import answer as answer_of_results
+from .situation import LOOKING, Answer, Situation
 
 OTHERS = ("critical-information", "documents", "measurements", "maternity", "cross-border")
 NO = Answer(given=False)

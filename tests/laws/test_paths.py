@@ -30,9 +30,9 @@ from kjerne.store.keys import Keys
 from kjerne.store.shares import NAME, Shares
 from services.results.conftest import NOW, Ward
 
-from .oracle import Answer, Attest, Situation
 from .outlets import CITIZENS, CLINICIANS, OF_ONE, TYPES, Pages, copied, events, exported, named_in
 from .paths import NAMED, SEARCHED, WIDE, Ask, Path, Told
+from .situation import Answer, Attest, Situation
 from .world import ACTORS, KINDS, PATIENTS, Actor, Anybody, Patient, World, built, may_leave
 
 KEYS: Final = Keys(b"w" * 32, b"p" * 32, b"s" * 32)

@@ -12,7 +12,8 @@ from dataclasses import replace
 from kjerne.access import PORTAL, Errand
 
 from .days import day_in_norway
-from .oracle import Situation, answer
+from .oracle import answer
+from .situation import Situation
 from .test_matrix import caller_of, cells, product_answers, subject_of
 
 ERRANDS = {"0": "PATRQT", "1": "FAMRQT", "2": "PWATRNY", "3": "PWATRNY"}

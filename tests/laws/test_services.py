@@ -20,7 +20,7 @@ from kjerne.access import Caller, Grant, Subject
 from kjerne.policy.rules import decide
 from kjerne.policy.services import SERVICES
 
-from .oracle import Bond, Membership, Situation, Will
+from .people import CALLERS, GP, LAB, LONG_AGO, NOW, PATIENTS, READ, TOMORROW
 from .services_oracle import (
     BY_KJERNEJOURNAL,
     OTHERS,
@@ -31,20 +31,8 @@ from .services_oracle import (
     answer,
     is_young_enough,
 )
-from .test_matrix import (
-    CALLERS,
-    GP,
-    LAB,
-    LONG_AGO,
-    NOW,
-    PATIENTS,
-    READ,
-    TOMORROW,
-    any_situation,
-    caller_of,
-    product_answers,
-    subject_of,
-)
+from .situation import Bond, Membership, Situation, Will
+from .test_matrix import any_situation, caller_of, product_answers, subject_of
 
 ALL = "KJERNE_LAWS" in os.environ
 SHARE = 0.1

@@ -60,7 +60,7 @@ async def test_every_choice_is_in_it_for_a_person_and_for_a_machine(browser: Bro
         OwnChoice(
             "4", "consent", at, organisation="Haukeland", course="F-17", ends_at=datetime(2026, 12, 31, 23, tzinfo=UTC)
         ),
-        OwnChoice("5", "record", at, record=record, by_parent=True),
+        OwnChoice("5", "record", at, record=record, by="parent"),
         OwnChoice("6", "record", at, record="not-in-the-copy"),
     ]
     found = await downloaded(browser)

@@ -14,6 +14,7 @@ from kjerne.policy.words import CHOICE_EFFECTS, RULE_WORDS, says
 from .cast import DOCTOR, doctor, patient
 from .test_rules import AT_A_PORTAL, ATTESTED, CITIZENS, EXAMINED, PERSONNEL, ask
 from .test_rules_systems import EXPORTED, REVIEWED
+from .test_rules_young import YOUNG_AND_THEIRS
 from .test_services import STORIES
 
 ROOT = Path(__file__).parents[2]
@@ -49,6 +50,7 @@ def test_every_rule_decides_some_story() -> None:
         *(rule for _, rule in REVIEWED),
         *(rule for _, rule in EXPORTED),
     }
+    told |= {row[4] for row in YOUNG_AND_THEIRS}
     told |= {row[3] for row in AT_A_PORTAL} | {"basis-not-signed"} | {row[-1] for row in STORIES}
     assert {rule.id for rule in RULES} - told == set()
 

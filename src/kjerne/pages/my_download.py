@@ -197,7 +197,7 @@ def _choice(one: Any) -> dict[str, Any]:
         "source": one.source,
         "course": one.course,
         "record": f"DiagnosticReport/{one.record}" if one.record else "",
-        "setBy": "parent" if one.by_parent else "",
+        "setBy": "" if one.by == "self" else one.by,
         "endsAt": ends,
     }
     return {name: value for name, value in told.items() if value}

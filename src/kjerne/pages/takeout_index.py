@@ -155,7 +155,7 @@ def _choice(page: Page, one: OwnChoice, titles: Mapping[str, str]) -> str:
         f"{page.say(f'privacy.{one.kind}_short')}{': ' if about else ''}{about}",
         page.say("privacy.since", date=formats.long_day(one.made_at, page.reads_as)),
         page.say(f"privacy.{ends}", date=_last_day(page, one)) if one.ends_at else "",
-        page.say("privacy.by_parent") if one.by_parent else "",
+        "" if one.by == "self" else page.say(f"privacy.by_{one.by}"),
     )
     return " · ".join(part for part in told if part)
 
