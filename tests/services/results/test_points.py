@@ -92,6 +92,26 @@ def test_a_finished_result_without_a_value_stands_in_the_table_as_without(status
     assert (row.name, row.latest.absent, row.latest.when) == ("P-Kalium", "unknown", values.When(date(2026, 11, 20)))
 
 
-@pytest.mark.parametrize("status", ["registered", "entered-in-error"])
-def test_what_is_only_planned_or_was_taken_back_is_no_missing_value(status: str) -> None:
-    assert points.point_of(r.observation("1", "P-Kalium", "", "2026-11-20", status=status)) is None
+def test_what_was_taken_back_is_no_missing_value() -> None:
+    assert points.point_of(r.observation("1", "P-Kalium", "", "2026-11-20", status="entered-in-error")) is None
+
+
+@pytest.mark.parametrize("status", ["registered", "preliminary"])
+def test_what_is_not_answered_waits_by_its_status_alone(status: str) -> None:
+    waits = r.observation("1", "P-Kalium", "", "2026-11-20", status=status)
+    point = points.point_of(waits)
+    assert point and (point.absent, point.mark, point.tells) == ("waiting", "", False)
+    answered = points.point_of(waits | {"valueInteger": 4})
+    assert answered and (answered.absent, answered.mark) == ("", "preliminary")
+    assert not points.is_awaited(waits | {"hasMember": [{"reference": "Observation/2"}]}), (
+        "a group's members say theirs"
+    )
+
+
+def test_what_waits_and_says_no_time_has_waited_since_it_came() -> None:
+    waits = r.observation("1", "P-Kalium", "", "", status="registered")
+    waits = {key: value for key, value in waits.items() if "effective" not in key and key != "issued"}
+    waits["meta"] = {"lastUpdated": "2026-11-21T10:00:00+01:00"}
+    point, answered = points.point_of(waits), points.point_of(waits | {"status": "final", "valueInteger": 4})
+    assert point and point.when and point.when.day.day == 21
+    assert answered and answered.when is None

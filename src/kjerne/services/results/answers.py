@@ -263,13 +263,16 @@ def _answer(report: Resource, desk: _Desk) -> Answer:
     request = next((desk.requests.get(points.reference_id(ref)) for ref in report.get("basedOn", [])), None) or {}
     materials = {desk.materials.get(points.reference_id(desk.observations[own].get("specimen")), "") for own in ids}
     former_files = former_files_of(report)
+    mark = points.mark_of(report, points.changes_of(report)) or ("corrected" if former_files else "")
+    if mark == "preliminary" and not _is_answered(report, desk):
+        mark = "awaited"
     return Answer(
         id=str(report.get("id", "")),
         kind=kind,
         title=_title(report, ids, kind, desk),
         when=_when(report) or min(moments, key=lambda at: at.order, default=None),
         issued=points.issued(report),
-        mark=points.mark_of(report, points.changes_of(report)) or ("corrected" if former_files else ""),
+        mark=mark,
         performer=points.display_of(report.get("performer", []), desk.names),
         requester=points.display_of([request["requester"]] if request.get("requester") else [], desk.names),
         findings=tuple(walk.findings),
@@ -283,6 +286,16 @@ def _answer(report: Resource, desk: _Desk) -> Answer:
         misdated=points.misdated(report),
         former_files=former_files,
     )
+
+
+def _is_answered(report: Resource, desk: _Desk) -> bool:
+    """Whether it says anything of what was found. One whose results were not all read may."""
+    if conclusion_of(report) or report.get("presentedForm"):
+        return True
+    if any(points.reference_id(ref) not in desk.observations for ref in report.get("result", [])):
+        return True
+    found = (desk.observations[own] for own in _tree(report, desk.observations))
+    return any(values.value_of(one) or points.parts_of(one) or points.changes_of(one) for one in found)
 
 
 def _when(report: Resource) -> When | None:

@@ -25,9 +25,11 @@ from kjerne.services.results.values import (
     when,
 )
 
-Mark = Literal["", "corrected", "withdrawn", "preliminary", "not-repeated"]
+Mark = Literal["", "corrected", "withdrawn", "preliminary", "not-repeated", "awaited"]
+"""`awaited` is a report's alone: asked for, or its samples taken, and nothing of it answered yet."""
 Absent = Literal["", "not-performed", "waiting", "unknown"]
-"""Why a result has no value; `unknown` where its laboratory sent it as finished without one and gave no reason."""
+"""Why a result has no value; `waiting` where it was asked for, or its sample taken, and is not answered; `unknown` where its
+laboratory sent it as finished without one and gave no reason."""
 
 CHANGE: Final = "/StructureDefinition/change"
 FOCUS: Final = "/StructureDefinition/observation-focusCode"
@@ -169,12 +171,12 @@ class Point:
 def taken(resource: Resource) -> When | None:
     """When the sample was taken or the examination done; the time it was issued where no better is known.
 
-    A time that cannot be dates nothing, as in a message (docs/results-mapping.md): then it is the time it was issued, else
-    received.
+    What is waited for, and says no time at all, has waited since it was received. A time that cannot be dates nothing, as in
+    a message (docs/results-mapping.md): then it is the time it was issued, else received.
     """
     sent = _sample_time(resource)
     if not sent:
-        return issued(resource)
+        return issued(resource) or (_received(resource) if is_awaited(resource) else None)
     at = when(sent)
     if at is None or _can_be(at, resource):
         return at
@@ -311,10 +313,26 @@ def absent_of(observation: Resource) -> Absent:
 
     A reason in words alone is one that we know no code of; `notes_of` has the words.
     """
+    if is_awaited(observation):
+        return "waiting"
     reason = observation.get("dataAbsentReason")
     if observation.get("hasMember") or not reason:
         return ""
     return next((_ABSENT.get(str(c.get("code", "")), "unknown") for c in reason.get("coding", [])), "unknown")
+
+
+def is_awaited(observation: Resource) -> bool:
+    """Whether it was asked for, or its sample taken, and says nothing yet: by FHIR the status alone tells so.
+
+    A message's result always gives it as a reason, where one is missed.
+    """
+    said = ("dataAbsentReason", "hasMember", "component")
+    return (
+        observation.get("status") in _PRELIMINARY
+        and not own_report(observation)
+        and value_of(observation) is None
+        and not any(observation.get(name) for name in said)
+    )
 
 
 def is_bare(observation: Resource) -> bool:

@@ -250,8 +250,11 @@ def _order(point: Point) -> tuple[tuple[date, float], bool, tuple[date, float]]:
 
 
 def cumulative(found: Sequence[Series], *, since: date | None = None) -> Table:
-    """Analysis x date, newest column first, rows in clinical groups; rows with nothing since `since` are left out."""
-    dated = [(s, [p for p in s.points if p.when and (since is None or p.when.day >= since)]) for s in found]
+    """Analysis x date, newest column first, rows in clinical groups; rows with nothing since `since` are left out.
+
+    A result without any time may be of any: its row is there whatever the period, without a column.
+    """
+    dated = [(s, [p for p in s.points if not p.when or since is None or p.when.day >= since]) for s in found]
     moments = {p.when for _, points in dated for p in points if p.when}
     columns = tuple(sorted(moments, key=lambda at: at.order, reverse=True))
     slot = {column: number for number, column in enumerate(columns)}
