@@ -38,10 +38,7 @@ def main() -> None:
     if PATH.exists() and _built_from(PATH) == _stamp():
         print(f"{PATH.name} stands")
         return
-    archive = _installed() or _downloaded()
-    if hashlib.sha256(archive).hexdigest() != SHA256:
-        raise SystemExit("hl7.fhir.r4.core.tgz is not the one that is pinned here")
-    table = build(archive)
+    table = build(archive_bytes())
     PATH.parent.mkdir(parents=True, exist_ok=True)
     part = PATH.with_suffix(".part")
     part.write_bytes(zstandard.ZstdCompressor(level=19).compress(msgspec.msgpack.encode(table)))
@@ -49,6 +46,14 @@ def main() -> None:
     print(
         f"{PATH.name}: {len(table.elements)} types, {len(table.codes)} code lists, {len(table.parameters)} parameters"
     )
+
+
+def archive_bytes() -> bytes:
+    """The package, which must be the one that is pinned."""
+    archive = _installed() or _downloaded()
+    if hashlib.sha256(archive).hexdigest() != SHA256:
+        raise SystemExit("hl7.fhir.r4.core.tgz is not the one that is pinned here")
+    return archive
 
 
 def _stamp() -> str:
@@ -86,9 +91,9 @@ def _downloaded() -> bytes:
 def build(archive: bytes) -> Table:
     """The table from the package's bytes; members are read in memory, nothing is unpacked to disk."""
     found: dict[str, list[dict[str, Any]]] = {}
-    for resource in _resources(archive):
+    for resource in resources(archive):
         found.setdefault(resource["resourceType"], []).append(resource)
-    structures = [one for one in found["StructureDefinition"] if _is_type(one)]
+    structures = [one for one in found["StructureDefinition"] if is_type(one)]
     codes = _CodeLists(found["ValueSet"], found["CodeSystem"])
     elements: dict[str, tuple[Element, ...]] = {}
     for structure in structures:
@@ -101,7 +106,8 @@ def build(archive: bytes) -> Table:
     return Table(_stamp(), elements, kinds, codes.used, parameters)
 
 
-def _resources(archive: bytes) -> Iterator[dict[str, Any]]:
+def resources(archive: bytes) -> Iterator[dict[str, Any]]:
+    """The package's definitions, one after another."""
     wanted = ("StructureDefinition-", "SearchParameter-", "ValueSet-", "CodeSystem-")
     with tarfile.open(fileobj=io.BytesIO(archive), mode="r:gz") as package:
         for member in package:
@@ -112,7 +118,8 @@ def _resources(archive: bytes) -> Iterator[dict[str, Any]]:
                     yield json.load(file)
 
 
-def _is_type(structure: dict[str, Any]) -> bool:
+def is_type(structure: dict[str, Any]) -> bool:
+    """Whether a StructureDefinition is a type of R4, and no profile."""
     return structure.get("derivation") != "constraint" and structure["kind"] != "logical"
 
 

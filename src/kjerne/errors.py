@@ -31,11 +31,16 @@ ISSUE_BY_STATUS: Final = {
 
 @dataclass(frozen=True)
 class Fault:
-    """One thing that is wrong: `says` in a sentence, `where` as element path, parameter name or `line 12`."""
+    """One thing that is wrong: `says` in a sentence, `where` as element path, parameter name or `line 12`.
+
+    `rule` is the key of the rule that is broken (an invariant's in R4, or our own word), `line` where that is known.
+    """
 
     says: str
     where: str = ""
     code: str = ""
+    rule: str = ""
+    line: int = 0
 
 
 class Refusal(Exception):
@@ -43,7 +48,8 @@ class Refusal(Exception):
 
     `status` is an HTTP status (4xx, or 503/504 when a source fails), `code` a FHIR issue-type, `where` the element path,
     parameter or line, `todo` what the sender can do. `rule` names the access rule when a law refused. `faults` holds
-    further things that are wrong in the same request. `headers` go out with the answer (WWW-Authenticate, DPoP-Nonce).
+    further things that are wrong in the same request; `fault` is the one that the refusal itself tells. `headers` go
+    out with the answer (WWW-Authenticate, DPoP-Nonce).
     """
 
     def __init__(
@@ -56,6 +62,7 @@ class Refusal(Exception):
         code: str = "",
         rule: str = "",
         faults: tuple[Fault, ...] = (),
+        fault: Fault | None = None,
         headers: tuple[tuple[str, str], ...] = (),
     ) -> None:
         super().__init__(says)
@@ -66,6 +73,7 @@ class Refusal(Exception):
         self.code = code or ISSUE_BY_STATUS.get(status, "invalid")
         self.rule = rule
         self.faults = faults
+        self.fault = fault
         self.headers = headers
 
     def __str__(self) -> str:

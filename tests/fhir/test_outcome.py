@@ -16,6 +16,15 @@ def test_every_status_gives_a_valid_outcome() -> None:
         assert outcome["issue"][0]["expression"] == ["Observation.code"]
 
 
+def test_an_issue_names_the_rule_and_the_line() -> None:
+    told = Fault("Empty.", "Observation.code", "invariant", "ele-1", 7)
+    outcome = parse(operation_outcome(Refusal(422, "Empty.", where="Observation.code", fault=told, faults=(told,))))
+    assert check(outcome, "OperationOutcome") == []
+    for issue in outcome["issue"]:
+        assert issue["details"]["coding"][0]["code"] == "ele-1"
+        assert issue["extension"][0]["valueInteger"] == 7
+
+
 def test_each_fault_is_an_issue() -> None:
     refusal = Refusal(422, "Wrong.", faults=(Fault("Missing.", "Observation.status", "required"), Fault("Odd.")))
     issues = parse(operation_outcome(refusal))["issue"]

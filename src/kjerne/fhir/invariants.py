@@ -1,254 +1,230 @@
-"""R4's invariants that shape and code lists cannot say, as functions of one element; each is named by its key in R4.
+"""R4's invariants: every one of the definitions, its FHIRPath compiled once and run where it can be broken.
 
-A function answers whether the element is right. It runs on elements whose parts may be wrong themselves, so it looks
-before it reads.
+Most invariants speak of elements that are seldom there: from the expression's tree it is read which (`triggers`), and where
+they are absent nothing runs. The few on elements of every result are written out as functions of the same meaning.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from decimal import Decimal
+from functools import cache
 from typing import Any, Final
 
+from kjerne.fhir import definitions
 from kjerne.fhir.dates import interval
+from kjerne.fhir.fhirpath.calling import Environment, Expression
+from kjerne.fhir.fhirpath.compiling import compiled
+from kjerne.fhir.fhirpath.navigating import members, root
+from kjerne.fhir.fhirpath.operators import Misuse, truth
+from kjerne.fhir.fhirpath.reading import Term, parse
+from kjerne.fhir.fhirpath.values import Node
+from kjerne.fhir.rulebook import Constraint, rules
 
-Holds = Callable[[dict[str, Any]], bool]
+Look = Callable[[dict[str, Any]], bool]
+"""A look at one element."""
+Sets = list[frozenset[str]]
 
-_CLOSED_ERRORS: Final = "entered-in-error"
-_CLINICAL: Final = "http://terminology.hl7.org/CodeSystem/condition-clinical"
+MENDED: Final = {
+    "que-7": "operator = 'exists' implies (answer is boolean)",
+    "que-12": "enableWhen.count() > 1 implies enableBehavior.exists()",
+}
+"""Expressions that say something else than R4's own words beside them; corrected in R4B."""
+
+ELSEWHERE: Final = frozenset(("ele-1", "ext-1", "dom-2", "dom-3", "dom-4", "dom-5", "ref-1", "txt-1", "txt-2"))
+"""Checked of every element, reference or narrative by `fhir.validate` and `fhir.xhtml` themselves."""
 
 
-def _has_value(element: dict[str, Any]) -> bool:
-    return any(name.startswith(("value", "_value")) for name in element)
+@dataclass(frozen=True)
+class Invariant:
+    """One invariant of a structure. `broken` by an element; where it looks at the resource around, `within` has the say."""
+
+    key: str
+    says: str
+    broken: Look
+    within: Callable[[dict[str, Any], dict[str, Any]], bool] | None = None
 
 
-def _extension(element: dict[str, Any]) -> bool:
-    return ("extension" in element) != _has_value(element)
+def of_type(type: str) -> tuple[Invariant, ...]:
+    """What must hold of a type or nested structure, with what stands on members that are no structure of their own."""
+    return _by_type().get(type, ())
+
+
+@cache
+def _by_type() -> dict[str, tuple[Invariant, ...]]:
+    made: dict[str, list[Invariant]] = {}
+    known = definitions.table().elements
+    for path, constraints in rules().constraints.items():
+        for one in constraints:
+            if one.warning or one.key in ELSEWHERE:
+                continue
+            expression = MENDED.get(one.key, one.expression)
+            place = path
+            if path not in known:
+                # On a member of a shared type (Organization.address): all its values, seen from where it stands.
+                place, _, name = path.rpartition(".")
+                expression = f"{name.removesuffix('[x]')}.all({expression})"
+            made.setdefault(place, []).append(_invariant(place, one, expression))
+    return {place: tuple(found) for place, found in made.items()}
+
+
+def _invariant(place: str, constraint: Constraint, text: str) -> Invariant:
+    says = f"must hold: {constraint.says} ({constraint.key})"
+    written = WRITTEN.get(constraint.key)
+    if written is not None:
+        return Invariant(constraint.key, says, written)
+    term = parse(text)
+    if _looks_around(term) and place not in definitions.TYPES:
+        return Invariant(constraint.key, says, lambda _: True, _within(place, compiled(text)))
+    return Invariant(constraint.key, says, _triggered(_evaluated(place, compiled(text)), triggers(term, place)))
+
+
+def _evaluated(type: str, expression: Expression) -> Look:
+    """Whether an element breaks the expression. What FHIRPath cannot tell (empty, or an error) breaks nothing."""
+
+    def broken(element: dict[str, Any]) -> bool:
+        node = Node(element, type)
+        try:
+            return truth(expression([node], Environment(node, node, context=[node]))) is False
+        except Misuse:
+            return False
+
+    return broken
+
+
+def _within(type: str, expression: Expression) -> Callable[[dict[str, Any], dict[str, Any]], bool]:
+    def holds(element: dict[str, Any], resource: dict[str, Any]) -> bool:
+        node, around = Node(element, type), root(resource)
+        environment = Environment(around, around, context=[node], resolve=lambda text: _contained(resource, text))
+        try:
+            return truth(expression([node], environment)) is not False
+        except Misuse:
+            return True
+
+    return holds
+
+
+def _contained(resource: dict[str, Any], reference: str) -> Node | None:
+    """What a reference leads to without leaving the resource, or just its type where the reference tells it."""
+    if reference.startswith("#"):
+        inner = resource.get("contained")
+        found = [one for one in inner if type(one) is dict] if type(inner) is list else []
+        return next((root(one) for one in found if one.get("id") == reference[1:]), None)
+    name = reference.split("/_history/", maxsplit=1)[0].rpartition("/")[0].rpartition("/")[2]
+    return root({"resourceType": name}) if name in definitions.TYPES else None
+
+
+def _triggered(broken: Look, needed: Sets | None) -> Look:
+    """Run only where every set has a member in the element."""
+    if needed is None:
+        return broken
+    if len(needed) == 1:
+        only = needed[0]
+        return lambda element: not only.isdisjoint(element) and broken(element)
+    first, second, rest = needed[0], needed[1], tuple(needed[2:])
+    return lambda element: (
+        not (first.isdisjoint(element) or second.isdisjoint(element) or any(one.isdisjoint(element) for one in rest))
+        and broken(element)
+    )
+
+
+def triggers(term: Term, type: str) -> Sets | None:
+    """Sets of JSON names: where an element has none of one of them, the term is true of it. None: always look."""
+    if term.kind == "operator" and term.value in ("or", "implies"):
+        left = _false_without if term.value == "implies" else triggers
+        sides = [left(term.parts[0], type), triggers(term.parts[1], type)]
+        found = [one for side in sides if side for one in side]
+        return found or None
+    if term.kind == "operator" and term.value == "and":
+        both = [triggers(part, type) for part in term.parts]
+        if any(one is None for one in both):
+            return None
+        return [frozenset[str]().union(*(one for side in both for one in side or ()))]
+    if _calls(term, "empty", "all", "isDistinct"):
+        return _first_step(term.parts[0], type)
+    if _calls(term, "not"):
+        return _false_without(term.parts[0], type)
+    return None
+
+
+def _false_without(term: Term, type: str) -> Sets | None:
+    """Sets of JSON names: where an element has none of one of them, the term is not true of it."""
+    if _calls(term, "exists", "hasValue", "startsWith", "contains", "matches"):
+        return _first_step(term.parts[0], type)
+    if term.kind == "operator" and term.value == "and":
+        found = [one for part in term.parts for one in _false_without(part, type) or ()]
+        return found or None
+    if term.kind == "operator" and term.value == "=":
+        return _first_step(term.parts[0], type)
+    return None
+
+
+def _calls(term: Term, *names: str) -> bool:
+    return term.kind == "dot" and term.parts[1].kind == "call" and term.parts[1].value in names
+
+
+def _first_step(term: Term, type: str) -> Sets | None:
+    """The JSON names of the member that a path starts from: without it the path is empty."""
+    while term.kind == "dot":
+        if term.parts[1].kind == "call" and term.parts[1].value not in _STAY_EMPTY:
+            return None
+        term = term.parts[0]
+    found = members(type).get(term.value) if term.kind == "name" else None
+    return [frozenset(name for key, _ in found for name in (key, f"_{key}"))] if found else None
+
+
+_STAY_EMPTY: Final = frozenset("where select first tail ofType as trace substring descendants children".split())
+"""Functions that make nothing of nothing."""
+
+
+def _looks_around(term: Term) -> bool:
+    """Whether a term asks about the resource that its element stands in."""
+    if term.kind == "variable":
+        return term.value in ("%resource", "%rootResource")
+    return (term.kind == "call" and term.value == "resolve") or any(_looks_around(part) for part in term.parts)
 
 
 def _period(element: dict[str, Any]) -> bool:
-    """A bound may be less precise than the other: 2024 to 2024-03 is in order."""
+    """per-1. A bound may be less precise than the other: 2024 to 2024-03 is in order."""
     start, end = element.get("start"), element.get("end")
     if not (isinstance(start, str) and isinstance(end, str)):
-        return True
+        return False
     try:
-        return interval(start)[0] < interval(end)[1]
+        return interval(start)[0] >= interval(end)[1]
     except ValueError:
-        return True
-
-
-def _quantity(element: dict[str, Any]) -> bool:
-    return "code" not in element or "system" in element
-
-
-def _number(element: Any) -> Decimal | None:
-    value = element.get("value") if isinstance(element, dict) else None
-    return Decimal(value) if isinstance(value, (int, Decimal)) and not isinstance(value, bool) else None
+        return False
 
 
 def _range(element: dict[str, Any]) -> bool:
+    """rng-2, told of one unit only: which is less of two units is the receiver's to compute."""
     low, high = element.get("low"), element.get("high")
-    first, last = _number(low), _number(high)
-    if first is None or last is None or low.get("code") != high.get("code") or low.get("unit") != high.get("unit"):  # type: ignore[union-attr]
-        return True
-    return first <= last
+    if type(low) is not dict or type(high) is not dict:
+        return False
+    if low.get("code") != high.get("code") or low.get("unit") != high.get("unit"):
+        return False
+    least, most = low.get("value"), high.get("value")
+    return isinstance(least, (int, Decimal)) and isinstance(most, (int, Decimal)) and least > most
 
 
-def _ratio(element: dict[str, Any]) -> bool:
-    both = ("numerator" in element) == ("denominator" in element)
-    return both and ("numerator" in element or "extension" in element)
+def _needs(first: str, other: str) -> Look:
+    """Broken where the one is and not the other, be they values or extensions alone."""
+    first_beside, other_beside = f"_{first}", f"_{other}"
+
+    def broken(element: dict[str, Any]) -> bool:
+        if other in element or other_beside in element:
+            return False
+        return first in element or first_beside in element
+
+    return broken
 
 
-def _attachment(element: dict[str, Any]) -> bool:
-    return "data" not in element or "contentType" in element
-
-
-def _contact_point(element: dict[str, Any]) -> bool:
-    return "value" not in element or "system" in element
-
-
-def _reference(element: dict[str, Any]) -> bool:
-    return bool({"reference", "identifier", "display", "extension", "_reference", "_display", "type"} & element.keys())
-
-
-def _repeat(element: dict[str, Any]) -> bool:
-    pairs = (
-        ("duration", "durationUnit"),
-        ("period", "periodUnit"),
-        ("durationMax", "duration"),
-        ("periodMax", "period"),
-    )
-    paired = all(first not in element or second in element for first, second in pairs)
-    return paired and ("countMax" not in element or "count" in element)
-
-
-def _repeat_sign(element: dict[str, Any]) -> bool:
-    numbers = [element.get(name, 0) for name in ("duration", "period")]
-    return all(number >= 0 for number in numbers if isinstance(number, (int, Decimal)))
-
-
-def _codings(element: Any) -> set[tuple[Any, Any]]:
-    inner = element.get("coding") if isinstance(element, dict) else None
-    rows = [one for one in inner if isinstance(one, dict)] if isinstance(inner, list) else []
-    pairs = [(one.get("system"), one.get("code")) for one in rows]
-    return {pair for pair in pairs if all(part is None or isinstance(part, str) for part in pair)}
-
-
-def _absent_or_value(element: dict[str, Any]) -> bool:
-    return "dataAbsentReason" not in element or not _has_value(element)
-
-
-def _component_code(element: dict[str, Any]) -> bool:
-    components = element.get("component")
-    if not isinstance(components, list) or not _has_value(element):
-        return True
-    own = _codings(element.get("code"))
-    return all(not own & _codings(one.get("code")) for one in components if isinstance(one, dict))
-
-
-def _reference_range(element: dict[str, Any]) -> bool:
-    return bool({"low", "high", "text", "_text"} & element.keys())
-
-
-def _order_detail(element: dict[str, Any]) -> bool:
-    return "orderDetail" not in element or "code" in element
-
-
-def _contact(element: dict[str, Any]) -> bool:
-    return bool({"name", "telecom", "address", "organization"} & element.keys())
-
-
-def _has_code(element: Any, code: str) -> bool:
-    return any(pair[1] == code for pair in _codings(element))
-
-
-def _condition_status(element: dict[str, Any]) -> bool:
-    in_error = _has_code(element.get("verificationStatus"), _CLOSED_ERRORS)
-    return not (in_error and "clinicalStatus" in element)
-
-
-def _condition_abated(element: dict[str, Any]) -> bool:
-    if not any(name.startswith(("abatement", "_abatement")) for name in element):
-        return True
-    codes = {code for system, code in _codings(element.get("clinicalStatus")) if system == _CLINICAL}
-    return not codes or bool(codes & {"resolved", "remission", "inactive"})
-
-
-def _allergy_status(element: dict[str, Any]) -> bool:
-    in_error = _has_code(element.get("verificationStatus"), _CLOSED_ERRORS)
-    return in_error != ("clinicalStatus" in element)
-
-
-def _section(element: dict[str, Any]) -> bool:
-    return bool({"text", "entry", "section"} & element.keys())
-
-
-def _empty_section(element: dict[str, Any]) -> bool:
-    return not ("emptyReason" in element and "entry" in element)
-
-
-def _entries(element: dict[str, Any]) -> list[dict[str, Any]]:
-    entries = element.get("entry")
-    return [one for one in entries if isinstance(one, dict)] if isinstance(entries, list) else []
-
-
-def _bundle_total(element: dict[str, Any]) -> bool:
-    return "total" not in element or element.get("type") in ("searchset", "history")
-
-
-def _bundle_search(element: dict[str, Any]) -> bool:
-    return element.get("type") == "searchset" or not any("search" in one for one in _entries(element))
-
-
-def _bundle_request(element: dict[str, Any]) -> bool:
-    wanted = element.get("type") in ("batch", "transaction", "history")
-    return all(("request" in one) == wanted for one in _entries(element))
-
-
-def _bundle_response(element: dict[str, Any]) -> bool:
-    wanted = element.get("type") in ("batch-response", "transaction-response", "history")
-    return all(("response" in one) == wanted for one in _entries(element))
-
-
-def _bundle_first(element: dict[str, Any]) -> bool:
-    """A document starts with its Composition, a message with its MessageHeader."""
-    first = {"document": "Composition", "message": "MessageHeader"}.get(str(element.get("type")))
-    if first is None:
-        return True
-    resource = next((one.get("resource") for one in _entries(element)), None)
-    return isinstance(resource, dict) and resource.get("resourceType") == first
-
-
-def _bundle_document(element: dict[str, Any]) -> bool:
-    identifier = element.get("identifier")
-    return element.get("type") != "document" or (
-        isinstance(identifier, dict) and {"system", "value"} <= identifier.keys()
-    )
-
-
-def _bundle_addresses(element: dict[str, Any]) -> bool:
-    if element.get("type") == "history":
-        return True
-    seen = []
-    for one in _entries(element):
-        resource = one.get("resource")
-        meta = resource.get("meta") if isinstance(resource, dict) else None
-        if isinstance(one.get("fullUrl"), str):
-            seen.append((one["fullUrl"], str(meta.get("versionId")) if isinstance(meta, dict) else ""))
-    return len(seen) == len(set(seen))
-
-
-def _entry(element: dict[str, Any]) -> bool:
-    return bool({"resource", "request", "response"} & element.keys())
-
-
-def _full_url(element: dict[str, Any]) -> bool:
-    return "/_history/" not in str(element.get("fullUrl", ""))
-
-
-Invariant = tuple[str, str, Holds]
-
-INVARIANTS: Final[dict[str, tuple[Invariant, ...]]] = {
-    "Extension": (("ext-1", "must have either a value or extensions, not both", _extension),),
-    "Period": (("per-1", "must not end before it starts", _period),),
-    "Quantity": (("qty-3", "must have a system where it has a code", _quantity),),
-    "Range": (("rng-2", "must not have its low end above its high end", _range),),
-    "Ratio": (("rat-1", "must have both numerator and denominator", _ratio),),
-    "Attachment": (("att-1", "must have a contentType where it has data", _attachment),),
-    "ContactPoint": (("cpt-2", "must have a system where it has a value", _contact_point),),
-    "Reference": (("ref-2", "must have a reference, an identifier or a display", _reference),),
-    "Timing.repeat": (
-        ("tim-1", "must have a unit for each duration and period, and a value for each maximum", _repeat),
-        ("tim-4", "must not have a negative duration or period", _repeat_sign),
-    ),
-    "Observation": (
-        ("obs-6", "must not have both a value and a dataAbsentReason", _absent_or_value),
-        ("obs-7", "must not have a value where a component has the same code", _component_code),
-    ),
-    "Observation.referenceRange": (("obs-3", "must have a low end, a high end or a text", _reference_range),),
-    "ServiceRequest": (("prr-1", "must have a code where it has an orderDetail", _order_detail),),
-    "Patient.contact": (("pat-1", "must say who or where the contact is", _contact),),
-    "Condition": (
-        ("con-5", "must not have a clinicalStatus when entered in error", _condition_status),
-        ("con-4", "must not be abated and active", _condition_abated),
-    ),
-    "AllergyIntolerance": (("ait-1", "must have a clinicalStatus unless entered in error", _allergy_status),),
-    "Composition.section": (
-        ("cmp-1", "must have a text, an entry or a section", _section),
-        ("cmp-2", "must not be empty for a reason and have entries", _empty_section),
-    ),
-    "Bundle": (
-        ("bdl-1", "must have a total in a search or history only", _bundle_total),
-        ("bdl-2", "must have entry.search in a search only", _bundle_search),
-        ("bdl-3", "must have entry.request in batch, transaction and history, and only there", _bundle_request),
-        ("bdl-4", "must have entry.response in answers and history, and only there", _bundle_response),
-        ("bdl-7", "must not have two entries with the same fullUrl", _bundle_addresses),
-        ("bdl-9", "must have an identifier with system and value in a document", _bundle_document),
-        ("bdl-11", "must start with a Composition in a document, a MessageHeader in a message", _bundle_first),
-    ),
-    "Bundle.entry": (
-        ("bdl-5", "must have a resource, a request or a response", _entry),
-        ("bdl-8", "must not have a version in its fullUrl", _full_url),
-    ),
+WRITTEN: Final[dict[str, Look]] = {
+    "per-1": _period,
+    "rng-2": _range,
+    "qty-3": _needs("code", "system"),
+    "cpt-2": _needs("value", "system"),
+    "att-1": _needs("data", "contentType"),
+    "obs-3": frozenset(("low", "high", "text", "_text")).isdisjoint,
 }
-"""By type or nested structure. (key in R4, what the element must do, the check)."""
+"""Of elements that nearly every result has. A test holds each against the definitions' own expression."""

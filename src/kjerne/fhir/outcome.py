@@ -2,21 +2,36 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from kjerne.errors import ISSUE_BY_STATUS, Fault, Refusal, sentences
 from kjerne.fhir.encode import encode
 
+LINE: Final = "http://kjerne.example/fhir/StructureDefinition/line"
+RULE: Final = "http://kjerne.example/fhir/CodeSystem/rule"
+"""Keys of R4's invariants, and our own words for rules that have none (docs/validation.md)."""
+
 
 def operation_outcome(refusal: Refusal) -> bytes:
     """The OperationOutcome of a refusal: its own issue first, then one per further fault."""
-    own = _issue(refusal.says, refusal.code, refusal.where, refusal.todo)
+    own = _issue(refusal.says, refusal.code, refusal.where, refusal.todo) | _more(refusal.fault)
     faults = [_fault(fault, refusal) for fault in refusal.faults]
     return encode({"resourceType": "OperationOutcome", "issue": [own, *faults]})
 
 
 def _fault(fault: Fault, refusal: Refusal) -> dict[str, Any]:
-    return _issue(fault.says, fault.code or ISSUE_BY_STATUS.get(refusal.status, "invalid"), fault.where, "")
+    code = fault.code or ISSUE_BY_STATUS.get(refusal.status, "invalid")
+    return _issue(fault.says, code, fault.where, "") | _more(fault)
+
+
+def _more(fault: Fault | None) -> dict[str, Any]:
+    """The rule that is broken, by its key, and the line in the body."""
+    more: dict[str, Any] = {}
+    if fault is not None and fault.line:
+        more["extension"] = [{"url": LINE, "valueInteger": fault.line}]
+    if fault is not None and fault.rule:
+        more["details"] = {"coding": [{"system": RULE, "code": fault.rule}]}
+    return more
 
 
 def _issue(says: str, code: str, where: str, todo: str) -> dict[str, Any]:

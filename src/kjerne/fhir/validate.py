@@ -10,20 +10,34 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from functools import cache
+from functools import cache, partial
 from typing import Any, Final
 
 from kjerne.errors import Fault
-from kjerne.fhir import definitions
+from kjerne.fhir import attachments, bundles, codings, conformance, definitions, extending, invariants, rulebook
 from kjerne.fhir.definitions import TYPES, Element
-from kjerne.fhir.invariants import INVARIANTS, Invariant
+from kjerne.fhir.faults import Faults, Pending, Rule, fault, settled, under
+from kjerne.fhir.invariants import Invariant
 from kjerne.fhir.primitives import CHECKS, NARROWER, SAYS, Check
 
 FAULTS_LIMIT: Final = 100
 """Enough to mend a resource by; a hostile one cannot make a list longer than itself."""
 
-Faults = list[Fault] | None
 Checker = Callable[[Any], Faults]
+
+RULES: Final[dict[str, tuple[Rule, ...]]] = {
+    "Coding": (codings.coding,),
+    "Quantity": (codings.quantity,),
+    "Identifier": (codings.identifier,),
+    "Attachment": (attachments.attachment,),
+    "Bundle": (bundles.bundle,),
+    "SearchParameter": (conformance.search_parameter,),
+    "StructureDefinition": (conformance.structure_definition,),
+    "Questionnaire": (conformance.questionnaire,),
+    "CodeSystem": (conformance.code_system,),
+    "ValueSet": (conformance.value_set,),
+}
+"""Rules of R4's text that are neither shape nor invariant, by type."""
 
 _LOCAL: Final = "local-reference"
 _TYPE_SET: Final = frozenset(TYPES)
@@ -38,15 +52,7 @@ def check(tree: dict[str, Any], type: str) -> list[Fault]:
     found = _structure(type)(tree) or []
     if found or "contained" in tree:
         found = _resolved(tree, found)
-    return [replace(fault, where=f"{type}{fault.where}") for fault in found[:FAULTS_LIMIT]]
-
-
-def _fault(says: str, where: str = "", code: str = "structure") -> list[Fault]:
-    return [Fault(f"The element {says}.", where, code)]
-
-
-def _under(step: str, faults: list[Fault]) -> list[Fault]:
-    return [Fault(fault.says, step + fault.where, fault.code) for fault in faults]
+    return [replace(one, where=f"{type}{one.where}") for one in found[:FAULTS_LIMIT]]
 
 
 @cache
@@ -55,25 +61,27 @@ def _structure(type: str) -> Checker:
     rules: dict[str, Checker] = {"resourceType": _resource_type} if type in _TYPE_SET else {}
     plain: dict[str, Check] = {}
     paired: dict[str, tuple[Checker, bool]] = {}
-    required: list[tuple[str, frozenset[str]]] = []
+    required: dict[str, frozenset[str]] = {}
     choices: list[frozenset[str]] = []
+    grammars = rulebook.rules().shaped.get(type, {})
     for element in definitions.elements(type).values():
         narrower = NARROWER.get((type, element.name))
         names = {element.name: narrower} if narrower else dict(_names(element))
         for name, of in names.items():
-            one = _value(element, of)
+            shaped = grammars.get(element.name) if of == "code" else None
+            one = codings.shaped(shaped) if shaped else _member_of(type, element, of)
             rules[name] = _list(one) if element.many else one
-            if of in CHECKS and not element.many and not element.codes:
+            if of in CHECKS and not element.many and not element.codes and not shaped:
                 plain[name] = CHECKS[of]
             if of in CHECKS:
                 rules[f"_{name}"] = _list(_shadow, holes=True) if element.many else _shadow
                 paired[name] = (one, element.many)
         every = frozenset(names) | {f"_{name}" for name in names}
         if element.required:
-            required.append((element.name, every))
+            required[element.name] = every
         if element.choice:
             choices.append(every)
-    return _object(rules, plain, paired, tuple(required), tuple(choices), INVARIANTS.get(type, ()))
+    return _object(rules, plain, paired, _checks(type, required, choices))
 
 
 def _names(element: Element) -> Iterator[tuple[str, str]]:
@@ -81,17 +89,19 @@ def _names(element: Element) -> Iterator[tuple[str, str]]:
         yield (element.name + of[0].upper() + of[1:] if element.choice else element.name), of
 
 
+Wrong = tuple[Callable[[dict[str, Any]], Any], Callable[[dict[str, Any]], Faults]]
+"""A quick look that says whether something is wrong, and what then makes the faults."""
+
+
 def _object(
     rules: dict[str, Checker],
     plain: dict[str, Check],
     paired: dict[str, tuple[Checker, bool]],
-    required: tuple[tuple[str, frozenset[str]], ...],
-    choices: tuple[frozenset[str], ...],
-    invariants: tuple[Invariant, ...],
+    checks: tuple[Wrong, ...],
 ) -> Checker:
     def checker(value: Any) -> Faults:
         if type(value) is not dict:
-            return _fault("must be an object")
+            return fault("must be an object")
         faults: list[Fault] = []
         for name, inner in value.items():
             # Most members are single primitives that are right: they cost one call, the rest go the long way.
@@ -103,14 +113,11 @@ def _object(
                 faults += _member(name, value, paired, None if rule is None else found)
                 if _enough(faults):
                     return faults
-        for name, names in required:
-            if names.isdisjoint(value):
-                faults += _fault("is required", f".{name}", code="required")
-        for names in choices:
-            if len(names.intersection(value)) > 1:
-                faults += _several(names, value)
-        if invariants or len(value) < 2:
-            faults += _broken(value, invariants)
+        for wrong, explained in checks:
+            if wrong(value):
+                faults += explained(value) or ()
+        if len(value) < 2 and (not value or "id" in value):
+            faults += fault("must not be empty (ele-1)", code="invariant", rule="ele-1")
         return faults
 
     return checker
@@ -122,34 +129,49 @@ def _member(name: str, value: dict[str, Any], paired: dict[str, tuple[Checker, b
         return _unknown(name)
     if name in paired and f"_{name}" in value:
         found = _with_shadow(paired[name], value[name], value[f"_{name}"]) or []
-    return _under(f".{name}", found)
+    return under(f".{name}", found)
 
 
-def _broken(value: dict[str, Any], invariants: tuple[Invariant, ...]) -> list[Fault]:
-    """ele-1 (an element has something in it) and the type's own invariants."""
-    if not value or (len(value) == 1 and "id" in value):
-        return _fault("must not be empty (ele-1)", code="invariant")
-    faults: list[Fault] = []
-    for key, says, holds in invariants:
-        if not holds(value):
-            faults += _fault(f"{says} ({key})", code="invariant")
-    return faults
+def _checks(type: str, required: dict[str, frozenset[str]], choices: list[frozenset[str]]) -> tuple[Wrong, ...]:
+    """What is looked at in a whole element: what must be there, one type of a choice, invariants, and RULES."""
+    found: list[Wrong] = [(names.isdisjoint, _absent(name)) for name, names in required.items()]
+    found += [(_more_than_one(names), partial(_several, names)) for names in choices]
+    found += [(one.broken, partial(_broken, one)) for one in invariants.of_type(type)]
+    found += [(rule, rule) for rule in RULES.get(type, ())]
+    return tuple(found)
+
+
+def _absent(name: str) -> Rule:
+    return lambda _: fault("is required", f".{name}", code="required")
+
+
+def _more_than_one(names: frozenset[str]) -> Callable[[dict[str, Any]], bool]:
+    return lambda value: len(names.intersection(value)) > 1
+
+
+def _broken(invariant: Invariant, value: dict[str, Any]) -> Faults:
+    """An invariant's fault; pending, where it looks at the resource around."""
+    within = invariant.within
+    if within is None:
+        return None if not value else fault(invariant.says, code="invariant", rule=invariant.key)
+    says = f"The element {invariant.says}."
+    return [Pending(says, "", "invariant", invariant.key, broken=lambda resource, _: not within(value, resource))]
 
 
 def _enough(faults: list[Fault]) -> bool:
-    """Whether to stop looking: never on local references alone, which may all turn out right."""
-    return len(faults) > FAULTS_LIMIT and faults[-1].code != _LOCAL
+    """Whether to stop looking: never on pending faults alone, which may all turn out right."""
+    return len(faults) > FAULTS_LIMIT and faults[-1].code != _LOCAL and not isinstance(faults[-1], Pending)
 
 
 def _unknown(name: str) -> list[Fault]:
     if _PLAIN_NAME.fullmatch(name):
-        return _fault("is not known in R4", f".{name}")
-    return _fault("holds a name that is not known in R4")
+        return fault("is not known in R4", f".{name}")
+    return fault("holds a name that is not known in R4")
 
 
-def _several(names: frozenset[str], value: dict[str, Any]) -> list[Fault]:
+def _several(names: frozenset[str], value: dict[str, Any]) -> Faults:
     found = {name.removeprefix("_") for name in names.intersection(value)}
-    return _fault("may have one type only", "." + sorted(found)[1]) if len(found) > 1 else []
+    return fault("may have one type only", "." + sorted(found)[1]) if len(found) > 1 else []
 
 
 def _with_shadow(rule: tuple[Checker, bool], value: Any, shadow: Any) -> Faults:
@@ -160,27 +182,31 @@ def _with_shadow(rule: tuple[Checker, bool], value: Any, shadow: Any) -> Faults:
     faults: list[Fault] = []
     for place, inner in enumerate(value):
         beside = shadow[place] if place < len(shadow) else None
-        found = one(inner) if inner is not None else None if beside is not None else _fault("must not be null")
-        faults += _under(f"[{place}]", found) if found else ()
+        found = one(inner) if inner is not None else None if beside is not None else fault("must not be null")
+        faults += under(f"[{place}]", found) if found else ()
     return faults
 
 
 def _list(one: Checker, *, holes: bool = False) -> Checker:
     def checker(value: Any) -> Faults:
         if type(value) is not list:
-            return _fault("must be an array")
+            return fault("must be an array")
         if not value:
-            return _fault("must not be an empty array", code="invariant")
+            return fault("must not be an empty array", code="invariant")
         faults: list[Fault] = []
         for place, inner in enumerate(value):
             found = None if holes and inner is None else one(inner)
             if found:
-                faults += _under(f"[{place}]", found)
+                faults += under(f"[{place}]", found)
                 if _enough(faults):
                     break
         return faults
 
     return checker
+
+
+def _member_of(type: str, element: Element, of: str) -> Checker:
+    return _extension(type, element.name) if of == "Extension" else _value(element, of)
 
 
 def _value(element: Element, type: str) -> Checker:
@@ -195,6 +221,40 @@ def _value(element: Element, type: str) -> Checker:
     if element.codes and type in ("Coding", "CodeableConcept"):
         return _bound(type, element.codes)
     return _late(type)
+
+
+def _extension(on: str, name: str) -> Checker:
+    """ext-1, and what the extension's own definition says. `on` is the type that has it, `name` the element."""
+    if on == "Extension":
+        return _part
+    shape, beside = _late("Extension"), "" if on == "Element" else on
+
+    def checker(value: Any) -> Faults:
+        found = shape(value) or []
+        if type(value) is dict:
+            found += _either(value) or ()
+            found += extending.extension(value, beside, modifier=name == "modifierExtension") or ()
+        return found or None
+
+    return checker
+
+
+def _part(value: Any) -> Faults:
+    """An extension within another: by a relative address a part of it, which the whole's definition looks at."""
+    if type(value) is dict and ":" in str(value.get("url", "")):
+        return _whole_part(value)
+    found = _structure("Extension")(value) or []
+    return found + (_either(value) or []) if type(value) is dict else found
+
+
+def _whole_part(value: Any) -> Faults:
+    return _extension("Element", "extension")(value)
+
+
+def _either(value: dict[str, Any]) -> Faults:
+    if ("extension" in value) == any(name.startswith(("value", "_value")) for name in value):
+        return fault("must have either a value or extensions, not both (ext-1)", code="invariant", rule="ext-1")
+    return None
 
 
 def _late(type: str) -> Checker:
@@ -213,7 +273,7 @@ def _late(type: str) -> Checker:
 @cache
 def _primitive(type: str) -> Checker:
     right, says = CHECKS[type], SAYS[type]
-    return lambda value: None if right(value) else _fault(says, code="value")
+    return lambda value: None if right(value) else fault(says, code="value")
 
 
 @cache
@@ -223,7 +283,7 @@ def _listed_code(address: str) -> Checker:
     def checker(value: Any) -> Faults:
         if type(value) is str and value in codes:
             return None
-        return _fault(f"must be one of the codes of {address}", code="code-invalid")
+        return fault(f"must be one of the codes of {address}", code="code-invalid")
 
     return checker
 
@@ -240,7 +300,7 @@ def _bound(type: str, address: str) -> Checker:
         inner = [value] if type == "Coding" else value.get("coding", ())
         if any((one.get("system"), one.get("code")) in listed for one in inner):
             return None
-        return _fault(f"must have a code of {address}", code="code-invalid")
+        return fault(f"must have a code of {address}", code="code-invalid")
 
     return checker
 
@@ -260,28 +320,28 @@ def _reference(targets: frozenset[str]) -> Checker:
         relative = _RELATIVE.fullmatch(text)
         aims = relative[1] if relative else value.get("type", "")
         if relative and relative[1] not in _TYPE_SET:
-            return _fault("must name a resource type of R4", ".reference", code="value")
+            return fault("must name a resource type of R4", ".reference", code="value")
         if targets and aims in _TYPE_SET and aims not in targets:
-            return _fault(f"must point at {' or '.join(sorted(targets))}", code="value")
+            return fault(f"must point at {' or '.join(sorted(targets))}", code="value")
         if not relative and text and ":" not in text:
-            return _fault("must be Type/id, an address or #id", ".reference", code="value")
+            return fault("must be Type/id, an address or #id", ".reference", code="value")
         return None
 
     return checker
 
 
 def _resource_type(value: Any) -> Faults:
-    return None if type(value) is str and value in _TYPE_SET else _fault("must be a resource type of R4")
+    return None if type(value) is str and value in _TYPE_SET else fault("must be a resource type of R4")
 
 
 def _shadow(value: Any) -> Faults:
     """The `_name` beside a primitive: an Element, id and extensions only."""
-    return _structure("Element")(value) if value != {} else _fault("must not be empty", code="invariant")
+    return _structure("Element")(value) if value != {} else fault("must not be empty", code="invariant")
 
 
 def _any_resource(value: Any) -> Faults:
     if type(value) is not dict or _resource_type(value.get("resourceType")):
-        return _fault("must be a resource of R4")
+        return fault("must be a resource of R4")
     found = _structure(value["resourceType"])(value)
     return _resolved(value, found or []) if found or "contained" in value else None
 
@@ -289,35 +349,34 @@ def _any_resource(value: Any) -> Faults:
 def _contained(value: Any) -> Faults:
     """dom-2, dom-4 and dom-5: a contained resource contains none, and has no version, time or security label."""
     if type(value) is not dict or _resource_type(value.get("resourceType")):
-        return _fault("must be a resource of R4")
+        return fault("must be a resource of R4")
     faults = _structure(value["resourceType"])(value) or []
     if "contained" in value:
-        faults += _fault("must not contain resources itself (dom-2)", code="invariant")
+        faults += fault("must not contain resources itself (dom-2)", code="invariant")
     meta = value.get("meta")
     if type(meta) is dict and meta.keys() & {"versionId", "lastUpdated", "security"}:
-        faults += _fault(
-            "must not have a version, a time or a security label (dom-4, dom-5)", ".meta", code="invariant"
-        )
+        faults += fault("must not have a version, a time or a security label (dom-4, dom-5)", ".meta", code="invariant")
     return faults
 
 
 def _resolved(tree: dict[str, Any], faults: list[Fault]) -> list[Fault]:
     """Local references (ref-1) kept as faults only where nothing contained has the id; dom-3 the other way round."""
+    faults = settled(tree, faults)
     inner = tree.get("contained")
     contained = [one for one in inner if type(one) is dict] if type(inner) is list else []
     ids = {one.get("id") for one in contained if type(one.get("id")) is str}
     kept = []
-    for fault in faults:
-        if fault.code != _LOCAL:
-            kept.append(fault)
-        elif fault.says and fault.says not in ids:
-            kept += _fault("must point at a contained resource (ref-1)", fault.where, code="invariant")
+    for one in faults:
+        if one.code != _LOCAL:
+            kept.append(one)
+        elif one.says and one.says not in ids:
+            kept += fault("must point at a contained resource (ref-1)", one.where, "invariant", "ref-1")
     if contained:
         named = set(_local_names(tree))
-        for place, one in enumerate(contained):
-            if not (type(one.get("id")) is str and one["id"] in named) and "" not in set(_local_names(one)):
+        for place, held in enumerate(contained):
+            if not (type(held.get("id")) is str and held["id"] in named) and "" not in set(_local_names(held)):
                 says = "must be referred to from the resource that contains it (dom-3)"
-                kept += _fault(says, f".contained[{place}]", code="invariant")
+                kept += fault(says, f".contained[{place}]", code="invariant")
     return kept
 
 

@@ -1,0 +1,51 @@
+"""Faults while they are found: each knows its path from the element that is looked at, and is handed up from there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from kjerne.errors import Fault
+
+Faults = list[Fault] | None
+"""What a checker answers: nothing, where all is right."""
+
+Rule = Callable[[Any], Faults]
+"""One rule on an element that has passed by shape or not: it looks before it reads."""
+
+
+@dataclass(frozen=True)
+class Pending(Fault):
+    """A fault only if `broken` says so, once the resource around the element and the path to it are known."""
+
+    broken: Callable[[dict[str, Any], str], bool] = lambda _resource, _where: True
+
+    def moved(self, step: str) -> Pending:
+        """The same, seen from the element above."""
+        return Pending(self.says, step + self.where, self.code, self.rule, broken=self.broken)
+
+
+def fault(says: str, where: str = "", code: str = "structure", rule: str = "") -> list[Fault]:
+    """One fault of the element that is looked at, or of one below it."""
+    return [Fault(f"The element {says}.", where, code, rule)]
+
+
+def under(step: str, faults: list[Fault]) -> list[Fault]:
+    """The faults of a member, seen from the element that has it."""
+    return [one.moved(step) if isinstance(one, Pending) else _moved(one, step) for one in faults]
+
+
+def _moved(one: Fault, step: str) -> Fault:
+    return Fault(one.says, step + one.where, one.code, one.rule)
+
+
+def settled(resource: dict[str, Any], found: list[Fault]) -> list[Fault]:
+    """What is left of pending faults in their resource."""
+    kept = []
+    for one in found:
+        if not isinstance(one, Pending):
+            kept.append(one)
+        elif one.broken(resource, one.where):
+            kept.append(Fault(one.says, one.where, one.code, one.rule))
+    return kept

@@ -1,0 +1,82 @@
+"""HL7's own extensions: known, where they belong, with the value they are made of."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from kjerne.fhir.validate import check
+
+HL7 = "http://hl7.org/fhir/StructureDefinition/"
+BIRTH_TIME = {"url": f"{HL7}patient-birthTime", "valueDateTime": "1974-12-25T14:35:45-05:00"}
+MOTHER = {"url": f"{HL7}humanname-mothers-family", "valueString": "x"}
+ABSENT = {"url": f"{HL7}data-absent-reason", "valueCode": "unknown"}
+CITIZEN = {"url": f"{HL7}patient-nationality", "extension": [{"url": "code", "valueCodeableConcept": {"text": "x"}}]}
+
+
+def broken(**members: Any) -> list[str]:
+    tree = {"resourceType": "Patient", **members}
+    return [fault.rule for fault in check(tree, "Patient")]
+
+
+@pytest.mark.parametrize(
+    "members",
+    [
+        {"birthDate": "1974-12-25", "_birthDate": {"extension": [BIRTH_TIME]}},
+        {"name": [{"family": "x", "_family": {"extension": [MOTHER]}}]},
+        {"name": [{"_family": {"extension": [ABSENT]}}]},
+        {"contact": [{"name": {"family": "x", "_family": {"extension": [MOTHER]}}}]},
+        {"extension": [CITIZEN]},
+        {"extension": [{"url": "urn:x", "valueString": "y"}]},
+        {"extension": [{"url": "urn:x", "extension": [{"url": "part", "valueString": "y"}]}]},
+        {"extension": [{"url": "urn:x", "extension": [ABSENT]}]},
+    ],
+)
+def test_an_extension_in_its_place_is_right(members: dict[str, Any]) -> None:
+    assert broken(**members) == []
+
+
+@pytest.mark.parametrize(
+    ("members", "rule"),
+    [
+        ({"extension": [BIRTH_TIME]}, "extension-context"),
+        ({"name": [{"family": "x", "extension": [MOTHER]}]}, "extension-context"),
+        ({"name": [{"given": ["x"], "_given": [{"extension": [MOTHER]}]}]}, "extension-context"),
+        ({"extension": [{"url": "urn:x", "extension": [BIRTH_TIME]}]}, "extension-context"),
+        ({"extension": [{"url": f"{HL7}nobody-knows", "valueString": "x"}]}, "known-extension"),
+        ({"extension": [{"url": "relative", "valueString": "x"}]}, "absolute-extension"),
+        ({"_birthDate": {"extension": [{"url": BIRTH_TIME["url"], "valueString": "x"}]}}, "extension-value"),
+        ({"extension": [{"url": CITIZEN["url"], "valueString": "x"}]}, "extension-value"),
+        ({"extension": [CITIZEN | {"extension": [{"url": "no", "valueString": "x"}]}]}, "extension-part"),
+        ({"extension": [CITIZEN | {"extension": CITIZEN["extension"] * 2}]}, "extension-part"),  # type: ignore[operator]
+        ({"modifierExtension": [CITIZEN]}, "extension-modifier"),
+        ({"extension": [{"url": "urn:x", "valueString": "x", "extension": [ABSENT]}]}, "ext-1"),
+    ],
+)
+def test_an_extension_out_of_its_place_is_named(members: dict[str, Any], rule: str) -> None:
+    assert rule in broken(**members)
+
+
+def test_an_extension_is_judged_in_the_resource_that_it_stands_in() -> None:
+    inner = {"resourceType": "Patient", "birthDate": "1974", "_birthDate": {"extension": [BIRTH_TIME]}}
+    bundle = {"resourceType": "Bundle", "type": "collection", "entry": [{"fullUrl": "urn:x:1", "resource": inner}]}
+    assert check(bundle, "Bundle") == []
+    contained = {
+        "resourceType": "Observation",
+        "status": "final",
+        "code": {"text": "x"},
+        "subject": {"reference": "#p"},
+    }
+    assert check(contained | {"contained": [inner | {"id": "p"}]}, "Observation") == []
+    wrong = inner | {"extension": [BIRTH_TIME]}
+    found = check(contained | {"contained": [wrong | {"id": "p"}]}, "Observation")
+    assert [(fault.where, fault.rule) for fault in found] == [
+        ("Observation.contained[0].extension[0]", "extension-context")
+    ]
+
+
+def test_parts_of_another_versions_element_are_called_as_elements_are() -> None:
+    animal = {"url": "http://hl7.org/fhir/1.0/StructureDefinition/extension-Patient.animal"}
+    assert broken(extension=[animal | {"extension": [{"url": "breed", "valueString": "x"}]}]) == []
+    assert broken(extension=[animal | {"extension": [{"url": "x-breed", "valueString": "x"}]}]) == ["extension-part"]

@@ -1,0 +1,136 @@
+"""Make src/kjerne/fhir/data/rules.msgpack.zst: R4's invariants, extensions and code systems, from the same CC0 package.
+
+Beside `tools/build_definitions.py`, which finds the package and pins its digest. Does nothing when the table stands already.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import zstandard
+
+from build_definitions import SHA256, archive_bytes, is_type, resources
+from kjerne.fhir.rulebook import PATH, UNPACKED_LIMIT_BYTES, Constraint, Extension, Part, Rules
+
+FHIR = "http://hl7.org/fhir/"
+SHAPED = frozenset(FHIR + f"ValueSet/{name}" for name in ("mimetypes", "currencies", "ucum-units"))
+GENERAL = ("Element", "DomainResource", "Extension")
+"""What stands on each of these stands on every element, resource or extension: kept once, under the general type."""
+
+
+def main() -> None:
+    stamp = _stamp()
+    if PATH.exists() and _built_from(PATH) == stamp:
+        print(f"{PATH.name} stands")
+        return
+    rules = build(archive_bytes(), stamp)
+    PATH.parent.mkdir(parents=True, exist_ok=True)
+    part = PATH.with_suffix(".part")
+    part.write_bytes(zstandard.ZstdCompressor(level=19).compress(msgspec.msgpack.encode(rules)))
+    part.replace(PATH)
+    print(
+        f"{PATH.name}: {sum(map(len, rules.constraints.values()))} invariants, {len(rules.extensions)} extensions, "
+        f"{len(rules.systems)} code systems"
+    )
+
+
+def _stamp() -> str:
+    """Changes with the source, these programs and the table's shape, so that an old table is made anew."""
+    digest = hashlib.sha256(SHA256.encode())
+    for source in (Path(__file__), Path(__file__).with_name("build_definitions.py"), PATH.parents[1] / "rulebook.py"):
+        digest.update(source.read_bytes())
+    return digest.hexdigest()
+
+
+def _built_from(path: Path) -> str:
+    try:
+        unpacked = zstandard.ZstdDecompressor().decompress(path.read_bytes(), max_output_size=UNPACKED_LIMIT_BYTES)
+        return msgspec.msgpack.decode(unpacked, type=Rules).source_sha256
+    except (zstandard.ZstdError, msgspec.MsgspecError):
+        return ""
+
+
+def build(archive: bytes, stamp: str) -> Rules:
+    """The table from the package's bytes."""
+    constraints: dict[str, tuple[Constraint, ...]] = {}
+    extensions: dict[str, Extension] = {}
+    systems: dict[str, frozenset[str]] = {}
+    value_sets: set[str] = set()
+    shaped: dict[str, dict[str, str]] = {}
+    for resource in resources(archive):
+        kind = resource["resourceType"]
+        if kind == "StructureDefinition" and is_type(resource):
+            constraints |= _constraints(resource)
+            for path, address in _shaped(resource):
+                shaped.setdefault(path.rpartition(".")[0], {})[path.rpartition(".")[2]] = address
+        elif kind == "StructureDefinition" and resource["type"] == "Extension":
+            extensions[resource["url"]] = _extension(resource)
+        elif kind == "CodeSystem" and resource.get("content") == "complete" and resource.get("concept"):
+            systems[resource["url"]] = frozenset(_codes(resource["concept"]))
+        elif kind == "ValueSet":
+            value_sets.add(resource["url"])
+    return Rules(stamp, constraints, extensions, dict(sorted(systems.items())), frozenset(value_sets), shaped)
+
+
+def _constraints(structure: dict[str, Any]) -> dict[str, tuple[Constraint, ...]]:
+    """By the type or nested structure that an invariant stands on; a choice's stands on the choice's name.
+
+    An invariant that an element has from its type (source) is the type's own.
+    """
+    name, found = structure["type"], dict[str, list[Constraint]]()
+    for row in structure["snapshot"]["element"]:
+        for one in row.get("constraint", ()):
+            source = one.get("source", name).rpartition("/")[2]
+            inherited = source != name
+            if "expression" not in one or (inherited and (source in GENERAL or row["path"] != name)):
+                continue
+            made = Constraint(one["key"], one["human"], one["expression"], one["severity"] == "warning")
+            found.setdefault(row["path"], []).append(made)
+    return {path: tuple(rows) for path, rows in found.items()}
+
+
+def _shaped(structure: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    for row in structure["snapshot"]["element"]:
+        binding = row.get("binding", {})
+        address = binding.get("valueSet", "").split("|")[0]
+        if binding.get("strength") == "required" and address in SHAPED:
+            yield row["path"], address
+
+
+def _extension(structure: dict[str, Any]) -> Extension:
+    rows = structure["snapshot"]["element"]
+    values = [row for row in rows if row["path"] == "Extension.value[x]"]
+    parts: dict[str, Part] = {}
+    for row in rows:
+        if row["path"] != "Extension.extension" or "sliceName" not in row:
+            continue
+        under = [one for one in rows if one["id"].startswith(row["id"] + ".")]
+        address = next((one["fixedUri"] for one in under if one["path"].endswith(".url") and "fixedUri" in one), "")
+        value = next((one for one in under if one["path"].endswith(".extension.value[x]")), None)
+        if address:
+            most = 0 if row["max"] == "*" else int(row["max"])
+            parts[address] = Part(row["min"], most, _value_types(value))
+    return Extension(
+        contexts=tuple(one["expression"] for one in structure.get("context", ())),
+        types=_value_types(values[0] if values else None),
+        parts=parts,
+        modifier=any(row["path"] == "Extension" and row.get("isModifier") for row in rows),
+    )
+
+
+def _value_types(row: dict[str, Any] | None) -> tuple[str, ...]:
+    return () if row is None or row["max"] == "0" else tuple(sorted({one["code"] for one in row.get("type", ())}))
+
+
+def _codes(concepts: list[dict[str, Any]]) -> Iterator[str]:
+    for concept in concepts:
+        yield concept["code"]
+        yield from _codes(concept.get("concept", []))
+
+
+if __name__ == "__main__":
+    main()
