@@ -26,8 +26,16 @@ def a_file(data: str) -> Tree:
     return {"resourceType": "Binary", "contentType": "application/pdf", "data": data}
 
 
-def pressure(value: int) -> Tree:
-    return observation("", component=[{"code": {"text": "Systolisk"}, "valueInteger": value}])
+def flag(code: str, system: str = "http://terminology.hl7.org/CodeSystem/v3-ObservationInterpretation") -> Tree:
+    return {"coding": [{"system": system, "code": code}]}
+
+
+def specimen(**more: Any) -> Tree:
+    return {"resourceType": "Specimen", "status": "available"} | more
+
+
+def pressure(value: int, **more: Any) -> Tree:
+    return observation("", component=[{"code": {"text": "Systolisk"}, "valueInteger": value} | more])
 
 
 @pytest.mark.parametrize(
@@ -50,6 +58,23 @@ def pressure(value: int) -> Tree:
         (report(presentedForm=[{"url": "Binary/a"}]), report()),
         (report(result=[{"reference": "Observation/a"}]), report(result=[])),
         (a_file("QQ=="), a_file("Qg==")),
+        (observation(interpretation=[flag("H")]), observation()),
+        (observation(), observation(interpretation=[flag("H")])),
+        (observation(interpretation=[flag("H")]), observation(interpretation=[flag("HH")])),
+        (observation(referenceRange=[{"low": {"value": 137}}]), observation(referenceRange=[{"low": {"value": 130}}])),
+        (observation(referenceRange=[{"text": "< 12"}]), observation(referenceRange=[{"text": "<= 12"}])),
+        (observation(effectiveDateTime="2026-11-20"), observation(effectiveDateTime="2026-11-21")),
+        (observation(effectivePeriod={"start": "2026-11-20"}), observation(effectivePeriod={"start": "2026-11-19"})),
+        (observation(), observation(effectiveDateTime="2026-11-21")),
+        (observation(method={"text": "Gammel"}), observation(method={"text": "Ny"})),
+        (observation(specimen={"reference": "Specimen/a"}), observation(specimen={"reference": "Specimen/b"})),
+        (pressure(151), pressure(151, interpretation=[flag("H")])),
+        (report("Normalt", effectiveDateTime="2026-11-20"), report("Normalt", effectiveDateTime="2026-11-21")),
+        (specimen(type={"text": "Serum"}), specimen(type={"text": "Plasma"})),
+        (
+            specimen(collection={"collectedDateTime": "2026-11-20"}),
+            specimen(collection={"collectedDateTime": "2026-11-21"}),
+        ),
     ],
 )
 def test_what_says_something_else_is_a_correction(before: Tree, after: Tree) -> None:
@@ -72,6 +97,24 @@ def test_what_says_something_else_is_a_correction(before: Tree, after: Tree) -> 
             report(result=[{"reference": "/Observation/a"}, {"reference": "b"}]),
         ),
         (a_file("QQ=="), a_file("QQ==")),
+        (
+            observation(interpretation=[flag("H")]),
+            observation(interpretation=[flag("1", "urn:oid:2.16.578.1.12.4.1.1.8244")]),
+        ),
+        (observation(referenceRange=[{"text": "28 - 40"}]), observation(referenceRange=[{"text": "28-40"}])),
+        (
+            observation(referenceRange=[{"low": {"value": Decimal(5)}}]),
+            observation(referenceRange=[{"low": {"value": Decimal("5.0")}, "text": "fra 5"}]),
+        ),
+        (observation(effectiveDateTime="2026-11-20"), observation(effectiveDateTime="2026-11-20T08:00:00+01:00")),
+        (
+            observation(effectiveDateTime="2026-11-20T07:00:00Z"),
+            observation(effectiveInstant="2026-11-20T08:00:00+01:00"),
+        ),
+        (observation(specimen={"reference": "Specimen/a"}), observation(specimen={"reference": "/fhir/R4/Specimen/a"})),
+        (observation(status="preliminary"), observation(interpretation=[flag("H")])),
+        (observation("", status="registered"), observation("", status="registered", effectiveDateTime="2026-11-21")),
+        (specimen(type={"text": "Serum"}), specimen(type={"text": "Serum"}, note=[{"text": "x"}])),
         (
             {"resourceType": "Specimen", "status": "available"},
             {"resourceType": "Specimen", "status": "entered-in-error"},

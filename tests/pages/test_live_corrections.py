@@ -6,6 +6,7 @@ import re
 import secrets
 from base64 import b64encode
 from html import unescape
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -292,3 +293,122 @@ def test_a_report_moved_from_the_wrong_patient_is_told_to_reader_and_patient(pla
         log = text(it.get("/me/log?show=all"))
     assert "Trakk tilbake: 1 svar, 1 resultat" in log or "Trakk tilbake: 1 resultat, 1 svar" in log
     assert "sendt inn på feil person" in log
+
+
+HIGH = [{"coding": [{"system": "http://terminology.hl7.org/CodeSystem/v3-ObservationInterpretation", "code": "H"}]}]
+MORNING, EVENING = "2026-11-20T08:00:00+01:00", "2026-11-20T20:00:00+01:00"
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "then", "now"),
+    [
+        ({"interpretation": HIGH}, {}, "merket høy", "uten merke"),
+        ({}, {"interpretation": HIGH}, "uten merke", "merket høy"),
+        (
+            {"referenceRange": [{"low": {"value": 137}, "high": {"value": 145}}]},
+            {"referenceRange": [{"low": {"value": 130}, "high": {"value": 145}}]},
+            "referanseområde 137–145",
+            "referanseområde 130–145",
+        ),
+        ({}, {"effectiveDateTime": EVENING}, "tatt 20.11.2026 08:00", "tatt 20.11.2026 20:00"),
+        ({"method": {"text": "Gammel"}}, {"method": {"text": "Ny"}}, "metode Gammel", "metode Ny"),
+        (
+            {"specimen": {"display": "Serum"}},
+            {"specimen": {"display": "Plasma"}},
+            "materiale Serum",
+            "materiale Plasma",
+        ),
+    ],
+)
+def test_what_a_reading_hangs_on_is_told_and_shown_as_a_value_is_when_fhir_corrects_it(
+    platform: Standing, before: dict[str, Any], after: dict[str, Any], then: str, now: str
+) -> None:
+    nin, name = platform.nin("citizen"), f"P-Prøve {secrets.token_hex(4)}"
+    id_ = by_fhir(platform, name, "140", **before)
+    with tab(platform, "gp") as it, tab(platform, "citizen", "me") as own:
+        assert name in text(it.type(nin))
+        by_fhir(platform, name, "140", id_, 1, status="corrected", **after)
+        desk = it.get("/clinician")
+        told = rf"{name} rettet Du så 140 mmol/L {DAY}. Siden er rettet: {then} , nå {now} \."
+        assert re.search(told, re.sub(r"(?<=\d\d\d\d), (?=\d\d:)| kl\. ", " ", text(desk))), text(desk)[:3000]
+        row = re.search(rf"{name}</a>(.*?)</tr>", it.type(nin).text, re.DOTALL)
+        assert row
+        assert "før rettelsen:" in row[1]
+        assert f"<del>{then[:20]}" in row[1]
+        listed = own.get("/me/results")
+        trend = re.search(rf'href="(/me/trend/\w+)"[^>]*>(?:(?!</a>).)*{name[2:]}', listed.text, re.DOTALL)
+        assert trend
+        assert f"Før rettelsen sto det: {then[:15]}" in text(own.get(trend[1]))
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "then", "now"),
+    [
+        (b"", b"<DevResultInd V='1'/>", "uten merke", "merket høy"),
+        (b"<DevResultInd V='1'/>", b"", "merket høy", "uten merke"),
+        (
+            b"<RefInterval><Descr>137 - 145</Descr></RefInterval>",
+            b"<RefInterval><Descr>130 - 145</Descr></RefInterval>",
+            "referanseområde 137–145",
+            "referanseområde 130–145",
+        ),
+        (b"DN='Serum'", b"DN='Plasma'", "materiale Serum", "materiale Plasma"),
+        (b"T08:15:00", b"T20:15:00", "tatt 02.03.2026 08:15", "tatt 02.03.2026 20:15"),
+    ],
+)
+def test_what_a_reading_hangs_on_is_told_and_shown_when_a_message_corrects_it(
+    platform: Standing, before: bytes, after: bytes, then: str, now: str
+) -> None:
+    nin, mark = platform.nin("citizen"), secrets.token_hex(4)
+    name = f"P-Prøve {mark}"
+
+    def sent(what: bytes, *, corrects: bool) -> bytes:
+        raw = a_report(nin, mark, "140", corrects=corrects, analysis=name)
+        if before and before in raw:
+            raw = raw.replace(before, what)
+        else:
+            raw = raw.replace(b"</Investigation>", b"</Investigation>" + what)
+        return raw.replace(b"V='S'", b"V='P'") if b"Plasma" in what else raw
+
+    send(platform, sent(before, corrects=False))
+    with tab(platform, "gp") as it:
+        assert mark in text(it.type(nin))
+        send(platform, sent(after, corrects=True))
+        told = rf"{name} rettet Du så 140 mmol/L {DAY}. Siden er rettet: {then} , nå {now} \."
+        assert re.search(told, text(it.get("/clinician")))
+        row = re.search(rf"{name}</a>(.*?)</tr>", it.type(nin).text, re.DOTALL)
+        assert row and f"<del>{then[:20]}" in row[1]
+
+
+def a_result(name: str) -> dict[str, Any]:
+    """A result that leaves it to its specimen to say when that was taken."""
+    value = {"value": 140, "unit": "mmol/L"}
+    return {"resourceType": "Observation", "status": "final", "code": {"text": name}, "valueQuantity": value}
+
+
+def test_what_lies_in_the_specimen_counts_for_the_results_that_point_to_it(platform: Standing) -> None:
+    nin, mark = platform.nin("citizen"), secrets.token_hex(4)
+    tube = {"resourceType": "Specimen", "type": {"text": "Serum"}, "collection": {"collectedDateTime": MORNING}}
+    held = filed(platform, tube)
+    of = {"specimen": {"reference": f"Specimen/{held}"}}
+    names = [f"P-Prøve {mark} {place}" for place in range(2)]
+    by_fhir(platform, names[0], "140", **of)
+    filed(platform, a_result(names[1]) | of)
+    other = by_fhir(platform, f"P-Annen {mark}", "140")
+    with tab(platform, "gp") as it:
+        assert mark in text(it.type(nin))
+        filed(platform, tube | {"type": {"text": "Plasma"}, "collection": {"collectedDateTime": EVENING}}, held)
+        desk = text(it.get("/clinician"))
+        for name in names:
+            told = (
+                rf"{name} rettet Du så 140 mmol/L {DAY}. Siden er rettet: tatt 20.11.2026\D+08:00 , "
+                r"nå tatt 20.11.2026\D+20:00 ; "
+            )
+            assert re.search(told + "materiale Serum , nå materiale Plasma", desk), desk[:2000]
+        assert f"P-Annen {mark}" not in desk
+        page = it.type(nin).text
+        for name in names:
+            row = re.search(rf"{name}</a>(.*?)</tr>", page, re.DOTALL)
+            assert row and "<del>materiale Serum</del>" in row[1]
+            assert re.search(r"<del>tatt 20\.11\.2026\D+08:00</del>", row[1])
+    assert not platform.rows("SELECT 1 FROM notice WHERE id = ANY($1::uuid[])", [UUID(held), UUID(other)])

@@ -83,6 +83,28 @@ def test_of_several_values_only_the_others_are_told() -> None:
     ]
 
 
+def test_what_a_reading_hangs_on_is_told_where_the_value_is_the_same_and_beside_another() -> None:
+    old, new = result("140", flag="1", low="137", high="145"), result("140", low="130", high="145")
+    found = told(old, new)
+    assert found and (found.kind, str(found.old and found.old.number)) == ("aside", "140")
+    assert [(then.what, then.none, now.none) for then, now in found.asides] == [
+        ("flag", False, True),
+        ("range", False, False),
+    ]
+    another = told(old, result("151", low="130", high="145"))
+    assert another and another.kind == "replaced"
+    assert [now.what for _, now in another.asides] == ["flag", "range"]
+
+
+def test_of_several_values_one_whose_flag_is_another_is_told() -> None:
+    def pressure(*flags: Tree) -> Tree:
+        return result() | {"component": [{"code": {"text": "Systolisk"}, "valueInteger": 151, "interpretation": flags}]}
+
+    found = told(pressure({"coding": [{"code": "H"}]}), pressure())
+    assert found and found.kind == "replaced"
+    assert [part.flag and part.flag.kind for part in (*found.old_parts, *found.new_parts)] == ["high", None]
+
+
 def test_a_reports_conclusion_is_told_like_a_value() -> None:
     report = r.report("rep", "CT", "CT thorax", AT, ())
     found = told(report | {"conclusion": "Normalt"}, report | {"conclusion": "Brudd"})

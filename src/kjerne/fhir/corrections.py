@@ -1,6 +1,7 @@
 """Whether a new version of a result says something else than the one before it: then who read that must be told.
 
-What says the same in other digits, or adds a comment, is no correction; neither is an answer to what only waited.
+What says the same in other digits, or adds a comment, is no correction; neither is an answer to what only waited, or
+what an unfinished result did not yet say. What a value hangs on counts as the value does (`circumstances`).
 """
 
 from __future__ import annotations
@@ -8,6 +9,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
+
+from kjerne.fhir import circumstances
 
 WITHDRAWN: Final = frozenset({"cancelled", "entered-in-error"})
 UNFINISHED: Final = frozenset({"registered", "partial", "preliminary"})
@@ -17,7 +20,12 @@ _BINARY: Final = re.compile(r"(?:.*/)?Binary/(?P<id>[0-9A-Fa-f-]{36})")
 
 
 def corrects(before: Mapping[str, Any], after: Mapping[str, Any]) -> bool:
-    """Whether `after` takes back what `before` said, says something else, or lets it stand again."""
+    """Whether `after` takes back what `before` said, says something else, or lets it stand again.
+
+    A specimen says it of the results that point to it.
+    """
+    if before.get("resourceType") == "Specimen":
+        return bool(circumstances.others(before, after))
     if before.get("resourceType") not in RESULTS:
         return False
     was_void, is_void = before.get("status") in WITHDRAWN, after.get("status") in WITHDRAWN
@@ -27,8 +35,21 @@ def corrects(before: Mapping[str, Any], after: Mapping[str, Any]) -> bool:
         return True
     said, says = _content(before), _content(after)
     if said == says and analysis(before) == analysis(after):
-        return False
+        return bool(moved(before, after))
     return bool(said) or before.get("status") not in UNFINISHED
+
+
+def moved(before: Mapping[str, Any], after: Mapping[str, Any]) -> frozenset[circumstances.Circumstance]:
+    """What the reading of the value in `before` hung on, and is another in `after`.
+
+    Without a value there is none to read. What an unfinished result did not say yet is no correction when it comes.
+    """
+    if before.get("resourceType") == "Observation" and not _content(before):
+        return frozenset()
+    found = circumstances.others(before, after)
+    if before.get("status") in UNFINISHED:
+        found = frozenset(name for name in found if circumstances.has(before, name))
+    return found
 
 
 def analysis(tree: Mapping[str, Any]) -> frozenset[tuple[str, str]]:
@@ -68,5 +89,7 @@ def _results(tree: Mapping[str, Any]) -> frozenset[str]:
 def _content(tree: Mapping[str, Any]) -> list[Any]:
     """Every value, and a report's conclusion; of no content for what has none."""
     found = [(name, value) for name, value in sorted(tree.items()) if name.startswith(("value", "conclusion"))]
-    parts = [(sorted(analysis(part)), _content(part)) for part in tree.get("component", ())]
+    parts = [
+        (sorted(analysis(part)), _content(part), circumstances.beside_part(part)) for part in tree.get("component", ())
+    ]
     return [*found, *parts]

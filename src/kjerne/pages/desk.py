@@ -382,6 +382,7 @@ def _looks(page: Page) -> dict[str, Any]:
         "value": bound(formats.value),
         "size": bound(formats.size),
         "span": bound(formats.span),
+        "aside": bound(formats.aside),
         "age": lambda born: formats.age(born, page.now, language),
         "in_cell": paging.IN_CELL,
         "drawn_most": charts.DRAWN_MOST,

@@ -10,7 +10,7 @@ from babel import Locale
 from babel.dates import format_date, format_skeleton, format_time
 
 from kjerne.pages.words import Language, many, say
-from kjerne.services.results.points import Range
+from kjerne.services.results.points import Aside, Range
 from kjerne.services.results.values import OSLO, Value, When
 
 _LOCALES: Final[dict[Language, Locale]] = {
@@ -89,6 +89,15 @@ def span(found: Range, language: Language) -> str:
     if found.low is not None:
         return f"≥\N{NARROW NO-BREAK SPACE}{number(found.low, language)}"
     return ""
+
+
+def aside(found: Aside, language: Language) -> str:
+    """One circumstance of a value in words: "materiale Serum", "merket høy", "uten referanseområde"."""
+    if found.none:
+        return say(language, f"aside.no_{found.what}")
+    flag = say(language, f"value.{found.flag.kind}") if found.flag else ""
+    said = flag or found.words or (moment(found.at, language) if found.at else span(found.range, language))
+    return say(language, f"aside.{found.what}", said=said)
 
 
 def size(bytes_: int, language: Language) -> str:

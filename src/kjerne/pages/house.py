@@ -20,7 +20,7 @@ from kjerne.policy.reach import Setter
 from kjerne.policy.taking_part import Absence
 from kjerne.services.participation.register import Asked, Change
 from kjerne.services.persons.linking import Compared, Meanwhile
-from kjerne.services.results.points import Absent, Mark
+from kjerne.services.results.points import Absent, Aside, Mark
 from kjerne.services.results.points import Part as Component
 from kjerne.services.results.values import Value
 from kjerne.store.linking import Link
@@ -186,11 +186,14 @@ class Changed:
 
     `kind`: it says something else (`replaced`), has no value any more (`emptied`) or has one now (`given`), was taken back
     (`withdrawn`) or stands again (`stands`), is left out of a newer version (`not-repeated`), has another file (`file`) or
-    fewer results (`fewer`) and the same words, or cannot be compared, since what she saw is shut today (`opened`).
+    fewer results (`fewer`) and the same words, hangs on other circumstances (`aside`), or cannot be compared, since what
+    she saw is shut today (`opened`). `asides` are those circumstances as they were and as they are.
     """
 
     what: str
-    kind: Literal["replaced", "emptied", "given", "withdrawn", "stands", "not-repeated", "opened", "file", "fewer"]
+    kind: Literal[
+        "replaced", "emptied", "given", "withdrawn", "stands", "not-repeated", "opened", "file", "fewer", "aside"
+    ]
     read_at: datetime
     old: Value | None = None
     new: Value | None = None
@@ -200,6 +203,7 @@ class Changed:
     """The analysis that the old value was said to be of, where that was corrected too."""
     old_parts: tuple[Component, ...] = ()
     new_parts: tuple[Component, ...] = ()
+    asides: tuple[tuple[Aside, Aside], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

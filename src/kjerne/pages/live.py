@@ -267,10 +267,7 @@ class LivePages:
                 found = await self.reader.all_of(conn, grant, [type_number(name) for name in TYPES], CHART_LIMIT)
                 records = [record for record, _ in found]
                 whole = await self._whole(conn, grant, records)
-                trees: dict[str, list[Resource]] = {name: [] for name in TYPES}
-                replaced = await files.replaced(conn, grant, self.reader)
-                for record, former in found:
-                    trees[type_name(record.type)].append(as_read(record, former, replaced))
+                trees = _trees(found, await files.replaced(conn, grant, self.reader))
                 locked, releases = await self.reader.shut(conn, grant, REPORT)
                 acknowledged = await followup.acknowledged(conn, grant)
                 waiting = await followup.waiting_ids(conn, grant)
@@ -424,12 +421,23 @@ def tree_of(record: Record) -> Resource:
     }
 
 
-def as_read(record: Record, former: Sequence[Record], replaced: Sequence[Replaced]) -> Resource:
+def as_read(
+    versions: Sequence[Resource], replaced: Sequence[Replaced], specimens: Mapping[str, Sequence[Resource]]
+) -> Resource:
     """A record as the pages show it: with what its former versions said, and a report with the files that it had."""
-    tree, versions = tree_of(record), [tree_of(one) for one in former]
-    if record.type == REPORT:
-        tree = with_former_files(tree, versions, replaced)
-    return with_former(tree, versions)
+    current, former = versions[0], versions[1:]
+    if current["resourceType"] == "DiagnosticReport":
+        current = with_former_files(current, former, replaced)
+    return with_former(current, former, specimens)
+
+
+def _trees(found: Sequence[tuple[Record, Sequence[Record]]], replaced: Sequence[Replaced]) -> dict[str, list[Resource]]:
+    """The resources of each type, with what they and their specimens said before."""
+    versions: dict[str, list[list[Resource]]] = {name: [] for name in TYPES}
+    for record, former in found:
+        versions[type_name(record.type)].append([tree_of(record), *map(tree_of, former)])
+    specimens = {str(one[0]["id"]): one for one in versions["Specimen"]}
+    return {name: [as_read(one, replaced, specimens) for one in held] for name, held in versions.items()}
 
 
 def _chart(

@@ -8,7 +8,7 @@ That something she acted on was changed she hears all the same.
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final, Literal
@@ -16,18 +16,22 @@ from uuid import UUID
 
 from kjerne.access import Grant
 from kjerne.exchange import Denied, PatientRef
-from kjerne.fhir.corrections import analysis, lost_files, lost_results
+from kjerne.fhir.circumstances import ALL, Circumstance, with_time
+from kjerne.fhir.corrections import analysis, lost_files, lost_results, moved
+from kjerne.fhir.definitions import type_number
 from kjerne.pages import paging
 from kjerne.pages.house import Changed, Identity, Listed, Notice, Resource, Visit, Waiting
 from kjerne.pages.live import REPORT, SERVICE, LivePages, tree_of, uuid_of
 from kjerne.services.results import points, values
 from kjerne.services.results.answers import conclusion_of, former_files_of, name_of
-from kjerne.services.results.former import with_former_files
-from kjerne.services.results.points import Absent, Mark, Part
+from kjerne.services.results.former import beside, with_former_files
+from kjerne.services.results.points import Absent, Aside, Mark, Part
 from kjerne.services.results.values import Value
 from kjerne.store import files, followup
 from kjerne.store.files import Replaced
+from kjerne.store.pool import Connection
 from kjerne.store.reading import Record
+from kjerne.store.sealed_id import SealedIds
 
 NOTICES_SHOWN: Final = 10
 NOTICES_LOOKED_AT: Final = 500
@@ -37,11 +41,14 @@ WAITING_LOOKED_AT: Final = 500
 PATIENTS_READ: Final = 10
 """Patients of one part of the list whose waiting reports are read for their discipline; each of them gets a line in her log."""
 TEXT_LENGTH: Final = 160
+SPECIMEN: Final = type_number("Specimen")
 
 NO_VERSION: Final = 0
 """Where no former version is asked for: versions begin at 1."""
 
-Kind = Literal["replaced", "emptied", "given", "withdrawn", "stands", "not-repeated", "opened", "file", "fewer"]
+Kind = Literal[
+    "replaced", "emptied", "given", "withdrawn", "stands", "not-repeated", "opened", "file", "fewer", "aside"
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +129,7 @@ class DeskPages(LivePages):
         """
         patient, kind = _patient_of(group[0])
         wanted = [(n.type, n.id, n.read_version) for n in group] if kind == "corrected" else []
-        seen = await self._seen(who, patient, wanted)
+        seen = await self._seen(who, patient, wanted, {str(n.id): n.read_at for n in group})
         if seen and kind == "withdrawn":
             return _Told((_notice(group, patient, seen[0]),), ())
         name, found = seen or ("", [])
@@ -141,11 +148,16 @@ class DeskPages(LivePages):
             await followup.see_notices(conn, who.hpr, numbers, self.clock.now())
 
     async def _seen(
-        self, who: Identity, patient: int, wanted: Sequence[tuple[int, UUID, int]]
+        self,
+        who: Identity,
+        patient: int,
+        wanted: Sequence[tuple[int, UUID, int]],
+        looked: Mapping[str, datetime] | None = None,
     ) -> tuple[str, list[Seen]] | None:
         """(her name, those of the records that are open), in one audited read; None where the law does not open her.
 
-        Asked first without a trace: a list that is shown is no attempt to open whom it leaves out.
+        `looked` is when she saw them, by id: their specimens are read too, as they were then. Asked first
+        without a trace: a list that is shown is no attempt to open whom it leaves out.
         """
         if not await self._opens(who, patient):
             return None
@@ -155,12 +167,31 @@ class DeskPages(LivePages):
                 records = await self.reader.as_read(conn, grant, wanted) if wanted else []
                 replaced = await files.replaced(conn, grant, self.reader) if wanted else []
                 name = (await self.person(conn, patient)).name
-            return name, [_seen(now, then, replaced) for now, then in records]
+                seen = [_seen(now, then, replaced) for now, then in records]
+                return name, await self._with_specimens(conn, grant, seen, looked or {})
 
         try:
             return await self.under(who, self._visit(patient), "read", use)
         except Denied:
             return None
+
+    async def _with_specimens(
+        self, conn: Connection, grant: Grant, seen: Sequence[Seen], looked: Mapping[str, datetime]
+    ) -> list[Seen]:
+        """Results with what their specimens say of them now, and what those said when she looked."""
+        at = {one.now["id"]: looked[one.now["id"]] for one in seen if one.now["id"] in looked}
+        wanted = [(_specimen(tree), at.get(one.now["id"])) for one in seen for tree in (one.now, one.then) if tree]
+        named = sorted({(id_, moment) for id_, moment in wanted if id_ and moment}, key=str)
+        if not named:
+            return list(seen)
+        found = await self.reader.standing(conn, grant, SPECIMEN, named)
+
+        def held(tree: Resource, moment: datetime | None) -> Resource:
+            versions = found.get(id_, []) if (id_ := _specimen(tree)) else []
+            stood = [one for one in versions if moment is None or one.at <= moment] or versions[-1:]
+            return beside(tree, tree_of(stood[0]) if stood else None)
+
+        return [Seen(held(one.now, None), held(one.then, at.get(one.now["id"])) if one.then else None) for one in seen]
 
     async def _opens(self, who: Identity, patient: int) -> bool:
         """Whether the law would open her to this reader today; leaves no trace."""
@@ -248,15 +279,35 @@ def changed(seen: Seen, read_at: datetime) -> Changed | None:
     then = _said(seen.then) if seen.then else None
     if then is not None and seen.then is not None:
         another = analysis(seen.then).isdisjoint(analysis(seen.now))
+    asides = _asides(seen) if "withdrawn" not in (now.mark, then.mark if then else "") else ()
     kind = _kind(then, now, another=another)
     if kind is None:
         lost = _lost(seen, read_at) if "withdrawn" not in (now.mark, then.mark if then else "") else None
-        return Changed(now.name, lost, read_at, None, None, now.mark, "") if lost else None
+        if lost is None and not asides:
+            return None
+        kind = lost or "aside"
     old = then or _Said("", None, (), "", "")
+    told_of = (None, None) if kind in ("file", "fewer") else (_short(old.value), _short(now.value))
     return Changed(
-        now.name, kind, read_at, _short(old.value), _short(now.value), now.mark, now.absent, old.name if another else "",
-        _others(old.parts, now.parts), _others(now.parts, old.parts),
+        now.name, kind, read_at, *told_of, now.mark, now.absent, old.name if another else "",
+        *((old.parts, now.parts) if kind == "aside" else (_others(old.parts, now.parts), _others(now.parts, old.parts))),
+        asides=asides,
     )  # fmt: skip
+
+
+def _asides(seen: Seen) -> tuple[tuple[Aside, Aside], ...]:
+    """What the reading hung on when she saw it, and hangs on now, where that is another.
+
+    A message's result says itself which of its circumstances were corrected: what is not told there (the date of a report
+    that says no time of its sample) is another without being a correction.
+    """
+    if seen.then is None:
+        return ()
+    names: frozenset[Circumstance] = moved(seen.then, seen.now)
+    if points.own_report(seen.now):
+        names &= {name for change in points.changes_of(seen.now) for name in change.circumstances}
+    then, now = dict(with_time(seen.then, seen.now)), dict(with_time(seen.now, seen.then))
+    return tuple((points.aside_of(then, name), points.aside_of(now, name)) for name in ALL if name in names)
 
 
 def _lost(seen: Seen, read_at: datetime) -> Literal["file", "fewer"] | None:
@@ -282,9 +333,14 @@ def _kind(then: _Said | None, now: _Said, *, another: bool) -> Kind | None:
 
 
 def _others(parts: Sequence[Part], than: Sequence[Part]) -> tuple[Part, ...]:
-    """Those that are not among the other ones, whatever range and flag they have there."""
-    known = {(part.name, part.value) for part in than}
-    return tuple(part for part in parts if (part.name, part.value) not in known)
+    """Those that are not among the other ones with the same value, range and flag."""
+    known = set(than)
+    return tuple(part for part in parts if part not in known)
+
+
+def _specimen(tree: Resource) -> UUID | None:
+    """The specimen that a result points to."""
+    return SealedIds.parse(points.reference_id(tree.get("specimen"))) if tree["resourceType"] == "Observation" else None
 
 
 def _short(value: Value | None) -> Value | None:

@@ -94,6 +94,7 @@ def _told(page: Page, point: Point) -> Markup:
         parts = [_struck(escape(old))] if old else []
     else:
         parts = [escape(now or "–"), *([_before(page, escape(old))] if old and point.mark == "corrected" else [])]
+        parts += [_before(page, formats.aside(one, page.reads_as)) for one in point.asides]
     return Markup(" ").join((*parts, *(escape(one) for one in (_mark(page, point.mark), *point.notes) if one)))
 
 

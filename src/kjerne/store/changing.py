@@ -22,7 +22,7 @@ from kjerne.fhir.lines import with_lines
 from kjerne.fhir.validate import check
 from kjerne.registries.naming import check_kept, check_names
 from kjerne.registries.withholding import Withheld, kinds_of, withheld
-from kjerne.store import files, limits, marking
+from kjerne.store import files, limits, marking, pointing
 from kjerne.store.followup import tell_readers
 from kjerne.store.pool import Connection
 from kjerne.store.reading import Reader
@@ -94,12 +94,16 @@ class Changer:
         return made, written
 
     async def _tell(self, conn: Connection, grant: Grant, corrected: Written) -> None:
-        """Tells who had read what is corrected. A file is a part of the reports that show it: who had read one of those hears
-        of it by the report's name, whether or not she had opened the file."""
+        """Tells who had read what is corrected. A file is a part of the reports that show it, and a specimen of the results
+        that point to it: who had read one of those hears of it by their name, whether or not she had opened the file."""
+        named = (corrected.type, corrected.id, corrected.version)
+        if corrected.type == pointing.SPECIMEN:
+            results = await pointing.of_specimen(conn, grant, self.reader, corrected.id)
+            await tell_readers(conn, grant, "corrected", results)
+            return
         is_file = corrected.type == files.BINARY
         reports = await files.showing(conn, grant, self.reader, corrected.id) if is_file else []
         await tell_readers(conn, grant, "corrected", reports)
-        named = (corrected.type, corrected.id, corrected.version)
         await tell_readers(conn, grant, "corrected", [named], unless_told_of=[id_ for _, id_, _ in reports])
 
     async def take_away(

@@ -168,6 +168,23 @@ WITH {STAMPED}, c AS MATERIALIZED (
 ), {audited("r", _FIRST_AUDIT + 1, "s.ok AND n.ids <> '{}'")}
 SELECT s.ok, r.* FROM s LEFT JOIN r ON true"""
 
+# Of each record the version that stood at one of the moments beside its id, where that is not the current one.
+_STANDING = f"""
+WITH {STAMPED}, n AS MATERIALIZED (
+  SELECT * FROM unnest($7::uuid[], $8::timestamptz[]) AS n(id, seen_at)
+), c AS MATERIALIZED (
+  SELECT {OUTER} FROM record r, s WHERE s.ok AND {ALLOWED} AND r.type = $6 AND r.id = ANY($7::uuid[])
+), r AS MATERIALIZED (
+  SELECT * FROM c
+  UNION ALL
+  SELECT {OUTER} FROM record_history r JOIN (SELECT type, id, at AS since FROM c) c USING (type, id)
+  WHERE {ALLOWED_FORMER} AND NOT r.deleted AND EXISTS (
+    SELECT 1 FROM n WHERE n.id = r.id AND r.at <= n.seen_at AND c.since > n.seen_at AND NOT EXISTS (
+      SELECT 1 FROM record_history h WHERE h.patient = r.patient AND h.type = r.type AND h.id = r.id
+        AND h.version > r.version AND h.at <= n.seen_at))
+), {audited("r", _FIRST_AUDIT + 1, "s.ok AND n.ids <> '{}'")}
+SELECT s.ok, r.* FROM s LEFT JOIN r ON true"""
+
 # How much lies behind the patient's lock alone, and when what is not yet released opens: numbers and times, nothing else.
 _OF_TYPE: Final = "r.type = $2"
 _SHUT = f"""
@@ -275,16 +292,26 @@ class Reader:
         self, conn: Connection, grant: Grant, wanted: Sequence[tuple[int, UUID, int]]
     ) -> list[tuple[Record, Record | None]]:
         """The current versions of those of `wanted` that the grant opens, each with the version that is named beside it
-        (None where that is shut). Raises `Stale`.
+        (None where that is shut; it may be the current one). Raises `Stale`.
         """
         types, ids = sorted({type_ for type_, _, _ in wanted}), [id_ for _, id_, _ in wanted]
         versions = [version for _, _, version in wanted]
         rows = await self._left(conn, grant, _AS_READ, types, ids, versions, *audit.given(grant))
-        asked = {(type_, id_): version for type_, id_, version in wanted}
+        asked = {id_: version for _, id_, version in wanted}
+        found = gathered(self.opened(grant, rows))
         return [
-            (one, one if asked[one.type, one.id] == one.version else next(iter(former), None))
-            for one, former in gathered(self.opened(grant, rows))
+            (now, next((one for one in (now, *former) if one.version == asked[now.id]), None)) for now, former in found
         ]
+
+    async def standing(
+        self, conn: Connection, grant: Grant, type_: int, wanted: Sequence[tuple[UUID, datetime]]
+    ) -> dict[UUID, list[Record]]:
+        """Of records of a type that the grant opens the current version, and those that stood at the moments beside their
+        ids; newest first. Raises `Stale`.
+        """
+        ids, moments = [id_ for id_, _ in wanted], [at for _, at in wanted]
+        rows = await self._left(conn, grant, _STANDING, type_, ids, moments, *audit.given(grant))
+        return {current.id: [current, *former] for current, former in gathered(self.opened(grant, rows))}
 
     async def current_of(self, conn: Connection, grant: Grant, types: Sequence[int], limit: int) -> list[Record]:
         """The newest records of each of some types, at most so many of one, for who hands them on. Raises `Stale`."""

@@ -154,3 +154,90 @@ def test_the_files_that_a_report_had_are_laid_beside_those_that_it_has() -> None
     assert told == [(binary, 1, "Skannet", 21), (left, 0, "Skannet", 20), ("2", 1, "Skannet", 20)]
     assert answer.mark == "corrected"
     assert with_former_files(second, [], []) == second
+
+
+LATER, LAST = "2026-11-21T08:00:00+01:00", "2026-11-22T08:00:00+01:00"
+
+
+def at(tree: r.Resource, since: str) -> r.Resource:
+    return tree | {"meta": {"lastUpdated": since}}
+
+
+def tube(words: str, since: str, collected: str = AT) -> r.Resource:
+    made = {
+        "resourceType": "Specimen",
+        "id": "s",
+        "type": {"text": words},
+        "collection": {"collectedDateTime": collected},
+    }
+    return at(made, since)
+
+
+def test_what_a_reading_hung_on_stays_with_the_value_that_it_was_read_by() -> None:
+    former = version(
+        "140", referenceRange=[{"low": {"value": Decimal(137)}}], interpretation=[{"coding": [{"code": "H"}]}]
+    )
+    found = point(version("140", "corrected", method={"text": "Ny"}), former)
+    assert (found.mark, found.old) == ("corrected", None)
+    assert [(one.what, one.none) for one in found.asides] == [("flag", False), ("range", False), ("method", True)]
+    assert found.asides[1].range.low == 137
+
+
+def test_what_a_specimen_said_before_it_was_corrected_stays_with_each_result_that_points_to_it() -> None:
+    current = version("140", specimen={"reference": "Specimen/s"})
+    specimens = {"s": [tube("Plasma", LATER, LATER), tube("Serum", AT)]}
+    found = points.point_of(with_former(current, [], specimens))
+    assert found and found.mark == "corrected"
+    assert [(one.what, one.words) for one in found.asides] == [("taken", ""), ("material", "Serum")]
+    assert found.asides[0].at and found.asides[0].at.day.isoformat() == "2026-11-20"
+
+
+def test_a_specimen_that_was_corrected_before_the_result_came_corrects_nothing_of_it() -> None:
+    current = at(version("140", specimen={"reference": "Specimen/s"}), LAST)
+    found = points.point_of(with_former(current, [], {"s": [tube("Plasma", LATER), tube("Serum", AT)]}))
+    assert found and (found.mark, found.asides) == ("", ())
+
+
+def test_another_specimen_of_the_same_material_and_time_is_no_correction() -> None:
+    one, other = ({"reference": f"Specimen/{id_}"} for id_ in "st")
+    versions = [at(version("140", specimen=other), LATER), version("140", specimen=one)]
+    specimens = {"s": [tube("Serum", AT)], "t": [tube("Serum", AT) | {"id": "t"}]}
+    found = points.point_of(with_former(versions[0], versions[1:], specimens))
+    assert found and (found.mark, found.asides) == ("", ())
+    found = points.point_of(with_former(versions[0], versions[1:], specimens | {"t": [tube("Plasma", AT)]}))
+    assert found and [one.words for one in found.asides] == ["Serum"]
+
+
+def test_a_result_without_a_time_of_its_own_was_taken_when_its_specimen_was_collected() -> None:
+    tree = version("140", specimen={"reference": "Specimen/s"}, issued=LAST)
+    del tree["effectiveDateTime"]
+    found = points.taken(with_former(tree, [], {"s": [tube("Serum", AT)]}))
+    assert found and found.day.isoformat() == "2026-11-20"
+
+
+def test_a_level_of_resistance_whose_letter_alone_was_corrected_keeps_the_old_letter() -> None:
+    def level(letter: str, status: str = "final") -> r.Resource:
+        made = r.observation("am", "Ampicillin", "", AT, value=r.quantity("4", "mg/L"), status=status)
+        coding = {"system": f"urn:oid:{r.SUSCEPTIBILITY.rpartition(':')[2]}", "code": letter}
+        return made | {"interpretation": [{"coding": [coding]}]}
+
+    growth = r.observation("g", "U-Bakterie", "", AT, text="E. coli", members=("am",))
+    tree = with_former(level("R", "corrected"), [level("S")])
+    (answer,) = answers.answers([r.report("rep", "MBIO", "", AT, ("g",))], [growth, tree])
+    (tested,) = answer.organisms[0].tested
+    assert tested.level and tested.old
+    assert (tested.level.letter, tested.old.letter, tested.old.measured) == ("R", "S", "4 mg/L")
+
+
+def test_of_several_values_one_whose_range_was_corrected_stays_with_it() -> None:
+    former = pressure(141)
+    former["component"][0]["referenceRange"] = [{"high": {"value": Decimal(130)}}]
+    found = point(pressure(141, "corrected"), former)
+    assert [(part.name, part.range.high) for part in found.old_parts] == [("Systolisk", 130)]
+
+
+def test_a_report_whose_time_was_corrected_says_the_former_one() -> None:
+    former = r.report("rep", "RAD", "", AT, ()) | {"conclusion": "Normalt"}
+    (answer,) = answers.answers([with_former(former | {"effectiveDateTime": LATER}, [former])], [])
+    assert (answer.mark, answer.former) == ("corrected", "")
+    assert [one.at and one.at.day.isoformat() for one in answer.asides] == ["2026-11-20"]

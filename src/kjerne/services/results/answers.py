@@ -14,7 +14,7 @@ from typing import Any, Final, Literal
 
 from kjerne.services.results import points, values
 from kjerne.services.results.kith import codes
-from kjerne.services.results.points import Absent, Mark, Part, Point
+from kjerne.services.results.points import Absent, Aside, Mark, Part, Point
 from kjerne.services.results.trends import is_table_value
 from kjerne.services.results.values import Resource, Value, When
 
@@ -58,6 +58,7 @@ class Susceptibility:
     absent: Absent = ""
     was: str = ""
     """The antibiotic that the old level was said to be of, where that was corrected too."""
+    asides: tuple[Aside, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +78,8 @@ class Finding:
     """What the heading was before it was corrected."""
     parts: tuple[Part, ...] = ()
     old_parts: tuple[Part, ...] = ()
+    asides: tuple[Aside, ...] = ()
+    """What its reading hung on before that was corrected."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +152,8 @@ class Answer:
     """The sample time that was sent, where it cannot be."""
     former_files: tuple[FormerFile, ...] = ()
     """Last replaced first."""
+    asides: tuple[Aside, ...] = ()
+    """The time of the sample or examination that was corrected."""
 
     @property
     def read(self) -> bool:
@@ -285,6 +290,7 @@ def _answer(report: Resource, desk: _Desk) -> Answer:
         former=former_conclusion(report),
         misdated=points.misdated(report),
         former_files=former_files,
+        asides=points.asides_of(points.changes_of(report)),
     )
 
 
@@ -415,7 +421,7 @@ def _told(observation: Resource, point: Point, depth: int, whose: str) -> Findin
     heading = values.concept_text(observation.get("code"))
     return Finding(
         heading, point.value, point.mark, point.old, depth, whose, point.notes, point.absent, point.was, point.parts,
-        point.old_parts,
+        point.old_parts, point.asides,
     )  # fmt: skip
 
 
@@ -447,7 +453,7 @@ def _tested(member: Resource) -> Susceptibility:
     """One antibiotic with what it was before: a level that was corrected or taken back is clinical news."""
     name, level = _antibiotic(values.concept_text(member.get("code"))), _level_of(member)
     changes = points.changes_of(member)
-    earlier = ((_level(change.concept, ()), change.code) for change in changes if change.concept)
+    earlier = ((_former_level(member, change), change.code) for change in changes)
     old, code = next(((former, code) for former, code in earlier if former and (former != level or code)), (None, {}))
     mark = points.mark_of(member, changes)
     if mark == "withdrawn":
@@ -455,8 +461,9 @@ def _tested(member: Resource) -> Susceptibility:
         level, old = None, old or level
     absent = points.absent_of(member) if level is None and mark != "withdrawn" else ""
     return Susceptibility(
-        name, level, mark, old, points.notes_of(member), absent, _antibiotic(values.concept_text(code))
-    )
+        name, level, mark, old, points.notes_of(member), absent, _antibiotic(values.concept_text(code)),
+        () if mark == "withdrawn" else tuple(one for one in points.asides_of(changes) if one.what != "flag"),
+    )  # fmt: skip
 
 
 def _numbered(organisms: Sequence[Organism]) -> tuple[Organism, ...]:
@@ -471,7 +478,11 @@ def _is_tested(observation: Resource) -> bool:
     """Whether it says, or said before, how sensitive something is."""
     if _coded(_concepts(observation)):
         return True
-    return any(_coded((change.concept,)) for change in points.changes_of(observation))
+    return any(_coded(_former_concepts(change)) for change in points.changes_of(observation))
+
+
+def _former_concepts(change: points.Change) -> tuple[Mapping[str, Any], ...]:
+    return change.concept, *change.before.get("interpretation", [])
 
 
 def _concepts(observation: Resource) -> tuple[Mapping[str, Any], ...]:
@@ -487,13 +498,25 @@ def _coded(concepts: Iterable[Mapping[str, Any]]) -> tuple[str, str] | None:
 
 
 def _level_of(observation: Resource) -> Level | None:
-    value = observation.get("valueCodeableConcept", {})
-    if not value and (said := values.value_of(observation)):
-        # The MIC as a number, with its letter as interpretation.
-        sign = f"{said.comparator}{said.number} {said.unit}".strip() if said.number is not None else said.text
-        letter, meaning = _coded(observation.get("interpretation", [])) or ("", "")
-        return Level(letter, meaning, sign)
-    return _level(value, observation.get("interpretation", []))
+    value, said = observation.get("valueCodeableConcept", {}), values.value_of(observation)
+    interpretation = observation.get("interpretation", [])
+    return _measured(said, interpretation) if said and not value else _level(value, interpretation)
+
+
+def _measured(said: Value, interpretation: Sequence[Mapping[str, Any]]) -> Level:
+    """The MIC as a number, with its letter as interpretation."""
+    sign = f"{said.comparator}{said.number} {said.unit}".strip() if said.number is not None else said.text
+    letter, meaning = _coded(interpretation) or ("", "")
+    return Level(letter, meaning, sign)
+
+
+def _former_level(member: Resource, change: points.Change) -> Level | None:
+    """What the level was: the letter in the value, or beside it, where a change names it; else the one that still stands."""
+    named = change.before if "flag" in change.circumstances else member
+    interpretation = named.get("interpretation", [])
+    if change.value and not change.concept:
+        return _measured(change.value, interpretation)
+    return _level(change.concept, interpretation) if change.concept else None
 
 
 def _level(value: Mapping[str, Any], interpretation: Sequence[Mapping[str, Any]]) -> Level | None:

@@ -1,27 +1,72 @@
 """What a result by FHIR said before it was corrected or taken back, in the shape in which a result by message says it.
 
 A message's result tells its former contents itself (docs/results-mapping.md, `kjerne:change`); a record by FHIR is served
-as it was received, so its former versions are laid beside it here, for whoever reads it.
+as it was received, so its former versions are laid beside it here, for whoever reads it. What lies in its specimen,
+material and time of collection, is laid beside it too: it counts for every result that points to it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
+from typing import Any, Final
 
-from kjerne.fhir.corrections import UNFINISHED, WITHDRAWN, analysis, files_of
+from kjerne.fhir.circumstances import Circumstance, has, with_time
+from kjerne.fhir.corrections import UNFINISHED, WITHDRAWN, analysis, corrects, files_of, moved
 from kjerne.services.results.answers import conclusion_of
+from kjerne.services.results.circumstances import change_of, former_part
 from kjerne.services.results.kith import codes
+from kjerne.services.results.points import reference_id
 from kjerne.services.results.values import Resource
 from kjerne.store.files import Replaced
 
+Specimens = Mapping[str, Sequence[Resource]]
+"""The versions of each specimen by its id: the current one, then those that an update corrected, newest first."""
 
-def with_former(current: Resource, former: Sequence[Resource]) -> Resource:
+_NONE: Final[Specimens] = {}
+
+
+def with_former(current: Resource, former: Sequence[Resource], specimens: Specimens = _NONE) -> Resource:
     """The current version, with what its `former` ones said as changes of it; all newest first."""
-    changes = [_change(older, newer) for newer, older in pairwise((current, *former)) if not _is_void(older)]
-    if not changes:
-        return current
-    return current | {"extension": [*changes, *current.get("extension", ())]}
+    states = _states([current, *former], specimens)
+    found = [
+        _change(older, newer)
+        for newer, older in pairwise(states)
+        if not _is_void(older) and (older.get("resourceType") != "Observation" or corrects(older, newer))
+    ]
+    if not found:
+        return states[0]
+    return states[0] | {"extension": [*found, *current.get("extension", ())]}
+
+
+def beside(tree: Resource, specimen: Mapping[str, Any] | None) -> Resource:
+    """A result with what its specimen says of it: what it is of, and when it was collected."""
+    if specimen is None:
+        return tree
+    held = {name: specimen[name] for name in ("type", "collection", "meta") if name in specimen}
+    return tree | {"specimen": {**tree.get("specimen", {}), **held, "beside": True}}
+
+
+def _states(versions: Sequence[Resource], specimens: Specimens) -> list[Resource]:
+    """What a result has said, newest first: its versions, each with its specimen as it stood while that version did."""
+    if versions[0].get("resourceType") != "Observation":
+        return list(versions)
+    found: list[Resource] = []
+    until = ""
+    for version in versions:
+        held = specimens.get(reference_id(version.get("specimen")), ())
+        # Those that were made after the next version took this one's place were never seen with it.
+        stood = [one for one in held if not until or _since(one) < until] or held[-1:]
+        begun = _since(version)
+        seen = [one for place, one in enumerate(stood) if not place or _since(stood[place - 1]) > begun]
+        found += [beside(version, one) for one in seen] or [version]
+        until = begun
+    return found
+
+
+def _since(version: Resource) -> str:
+    """When a version was received; times of the store's own clock, which all are written alike."""
+    return str(version.get("meta", {}).get("lastUpdated", ""))
 
 
 def with_former_files(current: Resource, former: Sequence[Resource], replaced: Iterable[Replaced]) -> Resource:
@@ -68,23 +113,23 @@ def _change(older: Resource, newer: Resource) -> Resource:
     """What `newer` did to `older`. The code stands in it where it was another analysis, as in a message's change."""
     kind = "withdrawn" if _is_void(newer) else "replaced" if older.get("status") in UNFINISHED else "corrected"
     inside: list[Resource] = [{"url": "kind", "valueCode": kind}]
-    inside += [{"url": "at", "valueDateTime": at}] if (at := newer.get("meta", {}).get("lastUpdated")) else []
+    at = max(_since(newer), _since(newer.get("specimen", {})) if isinstance(newer.get("specimen"), dict) else "")
+    inside += [{"url": "at", "valueDateTime": at}] if at else []
     said = {name: value for name, value in older.items() if name.startswith("value")}
     if conclusion := conclusion_of(older):
         said = {"valueString": conclusion}
     inside += [{"url": "value", **said}] if said else []
-    inside += [
-        {
-            "url": "component",
-            "extension": [{"url": "code", "valueCodeableConcept": part.get("code", {})}, _value_in(part)],
-        }
-        for part in older.get("component", ())
-    ]
+    inside += [former_part(part) for part in older.get("component", ())]
     if analysis(older).isdisjoint(analysis(newer)):
         inside.append({"url": "code", "valueCodeableConcept": older.get("code", {})})
+    if kind != "withdrawn":
+        inside += change_of(with_time(older, newer), _told(older, newer, said))
     inside.append({"url": "status", "valueCode": str(older.get("status", ""))})
     return {"url": codes.CHANGE, "extension": inside}
 
 
-def _value_in(part: Resource) -> Resource:
-    return {"url": "value"} | {name: value for name, value in part.items() if name.startswith("value")}
+def _told(older: Resource, newer: Resource, said: Mapping[str, Any]) -> frozenset[Circumstance]:
+    """The circumstances that were others. A flag that comes with another value is that value's, and says nothing of the old."""
+    found = moved(older, newer)
+    same = all(newer.get(name) == value for name, value in said.items())
+    return found if same or has(older, "flag") else found - {"flag"}

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, time, timedelta
 from decimal import Decimal
 from typing import Any, Final, Literal
 
+from kjerne.fhir.circumstances import Circumstance
+from kjerne.services.results import circumstances
 from kjerne.services.results.kith.times import FIRST_YEAR, LAST_YEAR
 from kjerne.services.results.values import (
     OSLO,
@@ -110,6 +112,24 @@ class Flag:
 
 
 @dataclass(frozen=True, slots=True)
+class Aside:
+    """One circumstance of a value (`fhir.circumstances`): its range, its time, or its flag, material or method in `words`.
+
+    A flag that has an arrow of its own is in `flag`. Where there is none of it, none of them is set.
+    """
+
+    what: Circumstance
+    flag: Flag | None = None
+    range: Range = Range()
+    at: When | None = None
+    words: str = ""
+
+    @property
+    def none(self) -> bool:
+        return not (self.flag or self.range != Range() or self.at or self.words)
+
+
+@dataclass(frozen=True, slots=True)
 class Part:
     """One of several values that a result has (`Observation.component`): the two of a blood pressure, say."""
 
@@ -151,6 +171,8 @@ class Point:
     old_parts: tuple[Part, ...] = ()
     misdated: When | None = None
     """The sample time that was sent, where it cannot be."""
+    asides: tuple[Aside, ...] = ()
+    """What its reading hung on before that was corrected, each as it was last."""
 
     @property
     def tells(self) -> bool:
@@ -196,8 +218,15 @@ def issued(resource: Resource) -> When | None:
 
 
 def _sample_time(resource: Resource) -> str:
+    """Its own time; where it has none, when the specimen beside it (`former.beside`) was collected."""
     start = resource.get("effectivePeriod", {}).get("start")
-    return str(resource.get("effectiveDateTime") or resource.get("effectiveInstant") or start or "")
+    own = resource.get("effectiveDateTime") or resource.get("effectiveInstant") or start
+    return str(own or _collected(resource.get("specimen")))
+
+
+def _collected(specimen: Any) -> str:
+    collection = specimen.get("collection", {}) if isinstance(specimen, Mapping) else {}
+    return str(collection.get("collectedDateTime") or collection.get("collectedPeriod", {}).get("start") or "")
 
 
 def _received(resource: Resource) -> When | None:
@@ -263,6 +292,9 @@ class Change:
     code: Mapping[str, Any]
     """The analysis that it was, where a later version says that it was another; else empty."""
     parts: tuple[Part, ...] = ()
+    circumstances: tuple[Circumstance, ...] = ()
+    """What its reading hung on that was another; `before` says it as a resource does."""
+    before: Resource = field(default_factory=dict)
 
 
 def changes_of(observation: Resource) -> tuple[Change, ...]:
@@ -277,14 +309,59 @@ def changes_of(observation: Resource) -> tuple[Change, ...]:
         concept = value.get("valueCodeableConcept", {})
         kind, was = str(parts.get("kind", {}).get("valueCode", "")), parts.get("code", {})
         further = tuple(_former_part(part) for part in inside if part.get("url") == "component")
-        found.append(Change(kind, at, value_of(value), code, concept, was.get("valueCodeableConcept", {}), further))
+        before, names = circumstances.read(inside)
+        found.append(
+            Change(
+                kind, at, value_of(value), code, concept, was.get("valueCodeableConcept", {}), further, names, before
+            )
+        )
     return tuple(found)
 
 
 def _former_part(component: Mapping[str, Any]) -> Part:
     parts = {str(part.get("url", "")): dict(part) for part in component.get("extension", [])}
     name = concept_text(parts.get("code", {}).get("valueCodeableConcept"))
-    return Part(name, value_of(parts.get("value", {})) or Value())
+    value, (before, _) = value_of(parts.get("value", {})) or Value(), circumstances.read(component.get("extension", []))
+    span = range_of(before)
+    return Part(name, value, span, flag_of(before, value, span))
+
+
+def aside_of(resource: Resource, what: Circumstance) -> Aside:
+    """What a resource, or a change's `before`, says of one circumstance of its value."""
+    if what == "range":
+        return Aside(what, range=range_of(resource))
+    if what == "taken":
+        text = _sample_time(resource)
+        return Aside(what, at=when(text), words="" if when(text) else text)
+    if what == "material":
+        specimen = resource.get("specimen", {})
+        return Aside(what, words=concept_text(specimen.get("type")) or str(specimen.get("display", "")))
+    if what == "method":
+        return Aside(what, words=concept_text(resource.get("method")))
+    return _flagged(resource)
+
+
+def _flagged(resource: Resource) -> Aside:
+    """The laboratory's own flag; with an arrow where it says no more than that."""
+    sent = resource.get("interpretation", [])
+    found = {str(coding.get("code", "")) for concept in sent for coding in concept.get("coding", [])}
+    plain = next((kind for code, kind in _FLAGS.items() if code in found and found <= _PLAIN_FLAGS), None)
+    if plain:
+        return Aside("flag", flag=Flag(plain, ours=False))
+    return Aside("flag", words=", ".join(text for concept in sent if (text := concept_text(concept))))
+
+
+_PLAIN_FLAGS: Final = frozenset({"1", "2", "3", "H", "L", "A"})
+
+
+def asides_of(changes: Sequence[Change]) -> tuple[Aside, ...]:
+    """Every circumstance that was corrected, as it was before the newest correction of it."""
+    found: dict[Circumstance, Aside] = {}
+    for change in changes:
+        if change.kind == "corrected":
+            for name in change.circumstances:
+                found.setdefault(name, aside_of(change.before, name))
+    return tuple(found.values())
 
 
 def mark_of(resource: Resource, changes: Sequence[Change] = ()) -> Mark:
@@ -398,7 +475,7 @@ def point_of(
     return Point(
         str(observation.get("id", "")), taken(observation), value, span, flag, mark, old, performer, report, notes,
         issued(observation), first_missing, absent, was, parts=parts_now, old_parts=old_parts,
-        misdated=misdated(observation),
+        misdated=misdated(observation), asides=() if mark == "withdrawn" else asides_of(changes),
     )  # fmt: skip
 
 
@@ -407,9 +484,9 @@ def _former(
 ) -> tuple[Value | None, str, tuple[Part, ...]]:
     """The newest former content that is another: its value, the analysis it was said to be of, and the parts that are
     others now."""
-    now = {(part.name, part.value) for part in parts}
+    now = set(parts)
     for change in changes:
-        others = tuple(part for part in change.parts if part.value.told and (part.name, part.value) not in now)
+        others = tuple(part for part in change.parts if part.value.told and part not in now)
         other = change.value is not None and (change.value != value or bool(change.code))
         if other or others:
             return change.value if other else None, concept_text(change.code) if other else "", others
@@ -421,7 +498,7 @@ def left_behind(observation: Resource, point: Point) -> tuple[tuple[Change, Poin
     name = concept_text(observation.get("code"))
     return tuple(
         (change, replace(point, id=f"{point.id}-{place}", value=Value(), range=Range(), flag=None, mark="withdrawn",
-                         old=change.value, notes=(), absent="", was="", became=name))
+                         old=change.value, notes=(), absent="", was="", became=name, asides=()))
         for place, change in enumerate(changes_of(observation))
         if change.code and change.value
     )  # fmt: skip

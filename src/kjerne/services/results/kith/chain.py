@@ -27,6 +27,7 @@ from kjerne.services.results.kith.kept_files import Kept
 from kjerne.services.results.kith.model import AnalysedSubject, Message, Patient, Report, Request
 from kjerne.services.results.kith.read_actors import identifier_of
 from kjerne.services.results.kith.statuses import report_status
+from kjerne.services.results.kith.taken import around
 
 RANK: Final = {"N": 0, "H": 1, "A": 2, "M": 3, "C": 4}
 """Orders versions made in the same second: a change follows what it changes."""
@@ -160,6 +161,8 @@ def fold(reports: Sequence[Versioned]) -> State:
         notes.update(dict.fromkeys(report.notes))
         subjects.update(keyed(report.subjects))
         entries.apply(report, version.generated)
+        if len(laid) > 1:
+            entries.surround(around(report, version.generated, entries.results(), subjects), version.generated)
         if report.service != "C" or report.items:
             shown = _carried(shown, report)
         files = kept_files.after(files, shown.attachments, version.generated)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
 import msgspec
 
+from kjerne.fhir.circumstances import ALL, Circumstance
 from kjerne.services.results.kith import sampled
+from kjerne.services.results.kith.circumstances import Around, Said, has_other_parts, others
 from kjerne.services.results.kith.codes import canonical
 from kjerne.services.results.kith.matching import Face, face, match
 from kjerne.services.results.kith.model import Code, Item, Report, Value
@@ -29,13 +31,16 @@ _WAVES: Final = 64
 _FROM_REPORT_STATUS: Final = {"P": "2", "S": "15"}
 """8245 for a result without ServType and status of its own, by the report's 7306."""
 
+NOWHERE: Final = Around()
+
 _NOT_YET: Final = "?"
 """Stands for the key of a result that no older version has, so that its neighbours match nothing by place."""
 
 
 class Change(msgspec.Struct, frozen=True, array_like=True):
     """An earlier content of a result: its value and status, when it was sent, and which later version did what to
-    it. `investigations` is what had been analysed, where a later version says that it was something else."""
+    it. `investigations` is what had been analysed, where a later version says that it was something else. `before` is
+    the whole of it where what the reading hung on (`circumstances`) or further values (`parts`) were others."""
 
     kind: ChangeKind
     at: str
@@ -43,6 +48,9 @@ class Change(msgspec.Struct, frozen=True, array_like=True):
     status: str
     issued: str
     investigations: tuple[Code, ...] = ()
+    before: Said | None = None
+    circumstances: tuple[Circumstance, ...] = ()
+    parts: bool = False
 
 
 class Result(msgspec.Struct, frozen=True, array_like=True):
@@ -72,6 +80,10 @@ class _Entry:
     target: str = ""
     history: bool = False
     changes: list[Change] = field(default_factory=list)
+    around: Around = NOWHERE
+
+    def said(self) -> Said:
+        return Said(self.item, self.value, self.status, self.issued, self.around)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +112,7 @@ class Entries:
         self._entries: list[_Entry] = []
         self._keys: set[str] = set()
         self._numbers: dict[str, int] = {}
+        self._repeated: dict[str, tuple[Said, int] | None] = {}
 
     def results(self) -> tuple[Result, ...]:
         """The results in the order of the newest full version, what it left out behind."""
@@ -113,6 +126,7 @@ class Entries:
     def apply(self, report: Report, generated: str) -> None:
         """Lay one version on the results; versions come in the order of their GenDate."""
         before = list(self._entries)
+        said = {entry.key: (entry.said(), len(entry.changes)) for entry in before}
         laid = _laid(report, before)
         for wave in _waves(report.items, laid.targets, fresh=not before):
             if before:
@@ -121,6 +135,7 @@ class Entries:
                 self._lay(index, laid, generated)
         _settle(laid)
         repeated = [entry for entry in laid.held if entry is not None]
+        self._repeated = {entry.key: said.get(entry.key) for entry in repeated}
         if not before:
             self._entries = repeated
         if report.service == "C":
@@ -132,6 +147,16 @@ class Entries:
             for entry in rest:
                 _leave_out(entry, report, generated)
             self._entries = repeated + rest
+
+    def surround(self, known: Mapping[str, Around], generated: str) -> None:
+        """After `apply`: when and in what the results of this version were found; what their reading hung on before stays
+        as a change. One that it leaves out has what it had: the number of its specimen may be another's by now.
+        """
+        for entry in self._entries:
+            if entry.key in self._repeated:
+                entry.around = known[entry.key]
+                if was := self._repeated[entry.key]:
+                    _keep_circumstances(entry, *was, generated)
 
     def _lay(self, index: int, laid: _Laid, generated: str) -> None:
         item, entry, service = laid.items[index], laid.held[index], laid.services[index]
@@ -300,6 +325,23 @@ def _renew(entry: _Entry, item: Item, service: str, status: str, generated: str)
     if not unchanged or status != entry.status:
         entry.issued = generated
     entry.item, entry.value, entry.status, entry.history = item, item.value, status, service == "H"
+
+
+def _keep_circumstances(entry: _Entry, was: Said, changes: int, generated: str) -> None:
+    """What a version corrected beside the value, in the change that it made of the value, or in one of its own."""
+    gone = "cancelled" in (was.status, entry.status)
+    if gone or not (_says_something(was.value) or was.item.structured or was.item.further):
+        return
+    now = entry.said()
+    names, parts = others(was, now, same_value=_same(was.value, now.value)), has_other_parts(was, now)
+    if not names and not parts:
+        return
+    made = entry.changes[changes:] and entry.changes[-1].kind in ("corrected", "replaced")
+    kind: ChangeKind = "replaced" if was.status in UNFINISHED else "corrected"
+    change = entry.changes.pop() if made else Change(kind, generated, was.value, was.status, was.issued)
+    told = tuple(name for name in ALL if name in names)
+    entry.changes.append(msgspec.structs.replace(change, before=was, circumstances=told, parts=parts))
+    entry.issued = generated
 
 
 def _another_analysis(old: Item, new: Item) -> bool:

@@ -6,7 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
+from kjerne.services.results.circumstances import change_of, former_part
 from kjerne.services.results.kith import codes
+from kjerne.services.results.kith.circumstances import tree_of
 from kjerne.services.results.kith.entries import Change, Result
 from kjerne.services.results.kith.map_actors import Roles
 from kjerne.services.results.kith.map_request import material
@@ -136,8 +138,7 @@ def _add_rest(found: Tree, result: Result, around: Around) -> None:
     members = around.woven.members.get(key)
     if members:
         found["hasMember"] = [{"reference": f"Observation/{around.observation(member)}"} for member in members]
-    components = [component for structured in item.structured for component in _components(structured)]
-    components += [_further(value) for value in item.further]
+    components = _parts(item)
     if components:
         found["component"] = [_apart(component, found["code"]) for component in components]
 
@@ -181,9 +182,19 @@ def _change(change: Change) -> Tree:
         inside.append({"url": "value", made[0]: made[1]})
     if change.investigations:
         inside.append({"url": "code", "valueCodeableConcept": investigation(change.investigations, change.value)})
+    if change.before is not None:
+        if change.parts:
+            inside += [former_part(component) for component in _parts(change.before.item)]
+        inside += change_of(tree_of(change.before), change.circumstances)
     inside.append({"url": "status", "valueCode": change.status})
     inside.append({"url": "issued", "valueDateTime": change.issued})
     return {"url": codes.CHANGE, "extension": inside}
+
+
+def _parts(item: Item) -> list[Tree]:
+    """What an item says beside its value."""
+    components = [component for structured in item.structured for component in _components(structured)]
+    return components + [_further(value) for value in item.further]
 
 
 def _components(structured: Structured) -> list[Tree]:

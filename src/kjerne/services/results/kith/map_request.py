@@ -7,7 +7,7 @@ from typing import Final
 
 from kjerne.services.results.kith import codes
 from kjerne.services.results.kith.map_actors import Roles
-from kjerne.services.results.kith.map_values import Tree, concept, dated, extension, is_coded
+from kjerne.services.results.kith.map_values import Tree, concept, dated, extension, is_coded, specimen_type
 from kjerne.services.results.kith.model import AnalysedSubject, Material, Note, Report, Request
 
 STATUS: Final = {
@@ -145,7 +145,7 @@ def specimen(subject: AnalysedSubject, id_: str, parent: str, roles: Roles) -> T
         found["identifier"] = identifiers
     if subject.id:
         found["accessionIdentifier"] = {"system": "AnalysedSubjectId", "value": subject.id}
-    kind = _type(subject)
+    kind = specimen_type(subject)
     if kind:
         found["type"] = kind
     if parent:
@@ -156,14 +156,6 @@ def specimen(subject: AnalysedSubject, id_: str, parent: str, roles: Roles) -> T
     notes = [words for words in (subject.comment, subject.collector_comment) if words]
     if notes:
         found["note"] = [{"text": words} for words in notes]
-    return found
-
-
-def _type(subject: AnalysedSubject) -> Tree:
-    found = concept(subject.type_code) if is_coded(subject.type_code) else {}
-    words = subject.type or subject.type_code.words
-    if words:
-        found["text"] = words
     return found
 
 

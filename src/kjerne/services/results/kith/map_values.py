@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import Any, Final
 
 from kjerne.services.results.kith import codes, ranges, units
-from kjerne.services.results.kith.model import Amount, Code, Value
+from kjerne.services.results.kith.model import Amount, AnalysedSubject, Code, Value
 
 Tree = dict[str, Any]
 
@@ -190,6 +190,15 @@ def concepts(found: Sequence[Code]) -> Tree:
     codings = [coding(code) for code in found if code.code]
     words = ", ".join(code.words for code in found)
     return {"coding": codings, "text": words} if codings else {"text": words}
+
+
+def specimen_type(subject: AnalysedSubject) -> Tree:
+    """The material of an analysed object, in its code and its words; empty where nothing is said of it."""
+    found = concept(subject.type_code) if is_coded(subject.type_code) else {}
+    words = subject.type or subject.type_code.words
+    if words:
+        found["text"] = words
+    return found
 
 
 def extension(url: str, name: str, content: Any) -> Tree:

@@ -23,8 +23,9 @@ from kjerne.services.results.kith.map_request import (
 )
 from kjerne.services.results.kith.map_values import Tree, concept, dated, extension, is_coded
 from kjerne.services.results.kith.model import Actor, Attachment, Information, Request
+from kjerne.services.results.kith.taken import earliest
 from kjerne.services.results.kith.times import moment
-from kjerne.services.results.kith.weave import Woven, earliest, weave
+from kjerne.services.results.kith.weave import Woven, weave
 
 Numbering = Callable[[str, str], str]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
@@ -11,7 +10,8 @@ from kjerne.services.results.kith.chain import State
 from kjerne.services.results.kith.codes import MAIN_DISCIPLINE, canonical
 from kjerne.services.results.kith.entries import Result
 from kjerne.services.results.kith.model import AnalysedSubject, Item, Material
-from kjerne.services.results.kith.times import Stamp, is_after, stamp
+from kjerne.services.results.kith.taken import collected, earliest, own_time, specimens, until
+from kjerne.services.results.kith.times import stamp
 
 Tag = tuple[str, str]
 
@@ -34,10 +34,10 @@ def weave(state: State) -> Woven:
     by_key = {result.key: result for result in state.results}
     members = _members(state.results)
     subjects = state.subjects
-    specimens = _specimens(state.results, by_key, subjects)
-    effective = _effective(state, by_key, members, specimens, subjects)
-    materials = _materials(state.results, specimens, subjects)
-    return Woven(members, specimens, effective, _tags(state.results, members), materials)
+    objects = specimens(state.results, by_key, subjects)
+    effective = _effective(state, by_key, members, objects, subjects)
+    materials = _materials(state.results, objects, subjects)
+    return Woven(members, objects, effective, _tags(state.results, members), materials)
 
 
 def _members(results: Iterable[Result]) -> dict[str, list[str]]:
@@ -50,42 +50,6 @@ def _members(results: Iterable[Result]) -> dict[str, list[str]]:
         if result.target and result.target != result.parent and result.key not in found.get(result.target, ()):
             found.setdefault(result.target, []).append(result.key)
     return found
-
-
-def _specimens(
-    results: Iterable[Result], by_key: dict[str, Result], subjects: dict[str, AnalysedSubject]
-) -> dict[str, list[str]]:
-    """The analysed objects a result names; else those of the result around it or referred to; else the report's only
-    one.
-
-    A reference to an object that the report does not hold is left open: it may mean another sample.
-    """
-    number = Counter(subject.of for subject in subjects.values())
-    sole = {subject.of: key for key, subject in subjects.items() if number[subject.of] == 1}
-    return {result.key: _specimens_of(result, by_key, subjects, sole) for result in results}
-
-
-def _specimens_of(
-    result: Result, by_key: dict[str, Result], subjects: dict[str, AnalysedSubject], sole: dict[int, str]
-) -> list[str]:
-    """Outwards from a result, what stands around before what is referred to, to the first that names its objects."""
-    seen = {result.key}
-    waiting = [result]
-    names_a_missing_one = False
-    while waiting:
-        item = (near := waiting.pop()).item
-        if item.subjects:
-            chosen = dict.fromkeys(key for ref in item.subjects if (key := f"{item.of}:{ref}") in subjects)
-            if chosen or near is result:
-                return list(chosen)
-            names_a_missing_one = True
-            continue
-        for key in (near.target, near.parent):
-            if key in by_key and key not in seen:
-                seen.add(key)
-                waiting.append(by_key[key])
-    of = result.item.of
-    return [sole[of]] if of in sole and not names_a_missing_one else []
 
 
 def _materials(
@@ -107,7 +71,7 @@ def _effective(
     state: State,
     by_key: dict[str, Result],
     members: dict[str, list[str]],
-    specimens: dict[str, list[str]],
+    objects: dict[str, list[str]],
     subjects: dict[str, AnalysedSubject],
 ) -> dict[str, str]:
     """Each result's time: its own, else the earliest of those inside it, else that of the one around it, else the
@@ -115,7 +79,7 @@ def _effective(
     imaging = MAIN_DISCIPLINE.get(state.report.discipline.code) == "BLD"
     made = stamp(state.issued)
     found = {
-        r.key: _own_time(r.item, [_collected(k, subjects) for k in specimens[r.key]], made, imaging=imaging)
+        r.key: own_time(r.item, [collected(k, subjects) for k in objects[r.key]], made, imaging=imaging)
         for r in state.results
     }
     for result in reversed(state.results):
@@ -123,41 +87,12 @@ def _effective(
             found[result.key] = earliest(
                 found[key] for key in members.get(result.key, ()) if by_key[key].parent == result.key
             )
-    last = next(filter(None, _until(made, [state.report.issued, state.first_issued])), state.issued)
+    last = next(filter(None, until(made, [state.report.issued, state.first_issued])), state.issued)
     for result in state.results:
         if not found[result.key]:
             around = found.get(result.parent, "") or found.get(result.target, "")
             found[result.key] = around or last
     return found
-
-
-def _collected(key: str, subjects: dict[str, AnalysedSubject]) -> str:
-    """When an object was collected; what was made from another (a slide, a block) says it of that one only."""
-    seen: set[str] = set()
-    while key in subjects and key not in seen:
-        seen.add(key)
-        subject = subjects[key]
-        if subject.collected:
-            return subject.collected
-        key = f"{subject.of}:{subject.parent}"
-    return ""
-
-
-def _own_time(item: Item, collected: list[str], made: Stamp | None, *, imaging: bool) -> str:
-    """Imaging has the time of the examination; anything else the time its sample was taken."""
-    sampled, examined = earliest(_until(made, collected)), earliest(_until(made, [item.investigated]))
-    return (examined or sampled) if imaging else (sampled or examined)
-
-
-def _until(made: Stamp | None, times: Iterable[str]) -> Iterator[str]:
-    """The times that do not lie after the report was made."""
-    return (time for time in times if made is None or not is_after(time, made))
-
-
-def earliest(times: Iterable[str]) -> str:
-    """The earliest of FHIR times of any precision; empty where there is none."""
-    known = [(found.at, text) for text in times if text and (found := stamp(text)) is not None]
-    return min(known)[1] if known else ""
 
 
 _NO_TAGS: Final[list[Tag]] = []

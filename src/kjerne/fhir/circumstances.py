@@ -1,0 +1,145 @@
+"""What the reading of a value hangs on beside the value: its flag, reference range, sample time, material and method.
+
+The same number is another finding in another material, and another news with another flag. Two versions are compared
+here, whichever way they came. Another spelling, or a time that is only more exact, is no other circumstance.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final, Literal
+
+from kjerne.fhir.dates import Interval, interval
+
+Circumstance = Literal["flag", "range", "taken", "material", "method"]
+ALL: Final[tuple[Circumstance, ...]] = ("flag", "range", "taken", "material", "method")
+OF_TYPE: Final[Mapping[str, tuple[Circumstance, ...]]] = {
+    "Observation": ALL,
+    "DiagnosticReport": ("taken",),
+    "Specimen": ("taken", "material"),
+}
+_FLAGS: Final = {"1": "H", "2": "L", "3": "A"}
+"""Volven 8244 as HL7's letters: who sends the one or the other, or both, says the same."""
+_COMPARED: Final = ("<", ">", "≤", "≥")
+_TIMES: Final = ("effectiveDateTime", "effectiveInstant", "effectivePeriod", "effectiveTiming")
+
+Tree = Mapping[str, Any]
+
+
+def others(before: Tree, after: Tree) -> frozenset[Circumstance]:
+    """What is another in `after`, gone from it, or new in it."""
+    names = OF_TYPE.get(str(after.get("resourceType")), ())
+    return frozenset(name for name in names if _differs(name, before, after))
+
+
+def has(tree: Tree, name: Circumstance) -> bool:
+    """Whether a resource says this of itself."""
+    return bool(_times(tree) if name == "taken" else _SAID[name](tree))
+
+
+def with_time(tree: Tree, other: Tree) -> Tree:
+    """A version with the time that sets it apart from another: its own, else, where both have the same, its specimen's."""
+    was, now = _times(tree).get("own"), _times(other).get("own")
+    if was is None or now is None or _apart(was, now):
+        return tree
+    return {name: value for name, value in tree.items() if name not in _TIMES}
+
+
+def beside_part(part: Tree) -> Any:
+    """Flag and range of one of several values, to be compared."""
+    return _flags(part), _ranges(part)
+
+
+def _differs(name: Circumstance, before: Tree, after: Tree) -> bool:
+    if name != "taken":
+        said, says = _SAID[name](before), _SAID[name](after)
+        return bool(said != says)
+    was, now = _times(before), _times(after)
+    # Of what is told twice, in the result and in its specimen, each is compared with its own.
+    return was.keys() != now.keys() or any(_apart(was[place], now[place]) for place in was)
+
+
+def _flags(tree: Tree) -> frozenset[str]:
+    found: set[str] = set()
+    for concept in tree.get("interpretation", ()):
+        codes = {str(one["code"]).upper() for one in concept.get("coding", ()) if one.get("code")}
+        found |= {_FLAGS.get(code, code) for code in codes} or {_words(concept)}
+    return frozenset(found)
+
+
+def _ranges(tree: Tree) -> tuple[Any, ...]:
+    return tuple(_range(one) for one in tree.get("referenceRange", ()))
+
+
+def _range(one: Tree) -> Any:
+    """The limits; the words too where they say whether a limit is inside, and where there are no limits."""
+    text = "".join(str(one.get("text", "")).split()).casefold()
+    low, high = (_limit(one.get(end)) for end in ("low", "high"))
+    return low, high, text if (low is None and high is None) or text.startswith(_COMPARED) else ""
+
+
+def _limit(quantity: Tree | None) -> Any:
+    if not quantity or quantity.get("value") is None:
+        return None
+    return quantity["value"], quantity.get("code") or quantity.get("unit", "")
+
+
+def _material(tree: Tree) -> Any:
+    """Of a specimen its type; of a result that of its specimen where it lies beside it, else which specimen it is."""
+    if tree.get("resourceType") == "Specimen":
+        return _concept(tree.get("type"))
+    specimen = tree.get("specimen") or {}
+    if not isinstance(specimen, Mapping):  # a report has many, and its results say which
+        return ""
+    if "reference" in specimen and not specimen.get("beside"):
+        return str(specimen["reference"]).rpartition("/")[2]
+    return _concept(specimen.get("type")) or str(specimen.get("display", "")).strip().casefold()
+
+
+def _method(tree: Tree) -> Any:
+    return _concept(tree.get("method"))
+
+
+def _concept(concept: Tree | None) -> Any:
+    codes = frozenset(
+        (str(one.get("system", "")), str(one["code"])) for one in (concept or {}).get("coding", ()) if one.get("code")
+    )
+    return codes or _words(concept)
+
+
+def _words(concept: Tree | None) -> str:
+    return str((concept or {}).get("text", "")).strip().casefold()
+
+
+def _times(tree: Tree) -> dict[str, Any]:
+    """Each time that is told: the resource's own, and when its specimen was collected."""
+    found = {"own": sent} if (sent := next((tree[name] for name in _TIMES if tree.get(name)), None)) else {}
+    specimen = tree if tree.get("resourceType") == "Specimen" else tree.get("specimen") or {}
+    collection = specimen.get("collection", {}) if isinstance(specimen, Mapping) else {}
+    collected = collection.get("collectedDateTime") or collection.get("collectedPeriod")
+    return found | ({"collected": collected} if collected else {})
+
+
+def _apart(one: Any, other: Any) -> bool:
+    """Whether two times cannot be the same, each end of a period with its own."""
+    if one == other:
+        return False
+    if isinstance(one, Mapping) and isinstance(other, Mapping):
+        ends = ("start", "end")
+        if "start" not in one and "end" not in one:
+            return True  # a timing, which is no moment
+        return any(_apart(one.get(end), other.get(end)) for end in ends)
+    if not isinstance(one, str) or not isinstance(other, str):
+        return True
+    first, second = _interval(one), _interval(other)
+    return first is None or second is None or first[1] <= second[0] or second[1] <= first[0]
+
+
+def _interval(text: str) -> Interval | None:
+    try:
+        return interval(text)
+    except ValueError:
+        return None
+
+
+_SAID: Final = {"flag": _flags, "range": _ranges, "material": _material, "method": _method}

@@ -1,0 +1,105 @@
+"""The circumstances of a former value in a change (docs/results-mapping.md, `kjerne:change`): written there, and read again.
+
+A change names those alone that are others now; `lacked` names what there was none of.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any, Final
+
+from kjerne.fhir.circumstances import ALL, Circumstance, has
+from kjerne.services.results.values import Resource
+
+_TIMES: Final = {
+    "effectiveDateTime": "valueDateTime",
+    "effectiveInstant": "valueInstant",
+    "effectivePeriod": "valuePeriod",
+    "effectiveTiming": "valueTiming",
+}
+_COLLECTED: Final = {"collectedDateTime": "effectiveDateTime", "collectedPeriod": "effectivePeriod"}
+FLAG: Final = "interpretation"
+RANGE: Final = "reference-range"
+WORDS: Final = "reference-range-text"
+TAKEN: Final = "effective"
+MATERIAL: Final = "material"
+METHOD: Final = "method"
+LACKED: Final = "lacked"
+COMPONENT: Final = "component"
+
+
+def change_of(tree: Mapping[str, Any], names: Collection[Circumstance]) -> list[Resource]:
+    """Those of the circumstances that a resource has, and that it lacks the others."""
+    found: list[Resource] = []
+    for name in ALL:
+        if name in names:
+            told = _WRITERS[name](tree) if has(tree, name) else []
+            found += told or [{"url": LACKED, "valueCode": name}]
+    return found
+
+
+def former_part(component: Mapping[str, Any]) -> Resource:
+    """One of several values, with its own flag and range."""
+    value = {"url": "value"} | {name: value for name, value in component.items() if name.startswith("value")}
+    inside = [{"url": "code", "valueCodeableConcept": component.get("code", {})}, value]
+    return {"url": COMPONENT, "extension": [*inside, *_flags(component), *_ranges(component)]}
+
+
+def read(inside: Iterable[Mapping[str, Any]]) -> tuple[Resource, tuple[Circumstance, ...]]:
+    """What a change, or a part of one, says of before, as a resource says it; and which circumstances it names."""
+    tree: Resource = {}
+    lacked = set()
+    for one in inside:
+        url = one.get("url")
+        if url == LACKED:
+            lacked.add(one.get("valueCode"))
+        elif url == FLAG:
+            tree.setdefault("interpretation", []).append(one.get("valueCodeableConcept", {}))
+        elif url == RANGE:
+            tree.setdefault("referenceRange", []).append(dict(one.get("valueRange", {})))
+        elif url == WORDS:
+            tree.setdefault("referenceRange", [{}])[-1]["text"] = one.get("valueString", "")
+        elif url == TAKEN:
+            tree |= {name: one[value] for name, value in _TIMES.items() if value in one}
+        elif url == MATERIAL:
+            tree["specimen"] = {"beside": True, "type": one.get("valueCodeableConcept", {})}
+        elif url == METHOD:
+            tree["method"] = one.get("valueCodeableConcept", {})
+    return tree, tuple(name for name in ALL if name in lacked or has(tree, name))
+
+
+def _flags(tree: Mapping[str, Any]) -> list[Resource]:
+    return [{"url": FLAG, "valueCodeableConcept": concept} for concept in tree.get("interpretation", ())]
+
+
+def _ranges(tree: Mapping[str, Any]) -> list[Resource]:
+    found: list[Resource] = []
+    for one in tree.get("referenceRange", ()):
+        found.append({"url": RANGE, "valueRange": {end: one[end] for end in ("low", "high") if end in one}})
+        found += [{"url": WORDS, "valueString": one["text"]}] if one.get("text") else []
+    return found
+
+
+def _taken(tree: Mapping[str, Any]) -> list[Resource]:
+    """Its own time, else when its specimen was collected."""
+    collection = (tree.get("specimen") or {}).get("collection", {}) if _has_specimen(tree) else {}
+    own = {name: tree[name] for name in _TIMES if name in tree}
+    own = own or {name: collection[sent] for sent, name in _COLLECTED.items() if sent in collection}
+    return [{"url": TAKEN, _TIMES[name]: value} for name, value in own.items()]
+
+
+def _has_specimen(tree: Mapping[str, Any]) -> bool:
+    return isinstance(tree.get("specimen"), Mapping)
+
+
+def _material(tree: Mapping[str, Any]) -> list[Resource]:
+    specimen = tree["specimen"] if _has_specimen(tree) else {}
+    concept = specimen.get("type") or ({"text": specimen["display"]} if specimen.get("display") else {})
+    return [{"url": MATERIAL, "valueCodeableConcept": concept}] if concept else []
+
+
+def _method(tree: Mapping[str, Any]) -> list[Resource]:
+    return [{"url": METHOD, "valueCodeableConcept": tree["method"]}]
+
+
+_WRITERS: Final = {"flag": _flags, "range": _ranges, "taken": _taken, "material": _material, "method": _method}
