@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -12,16 +13,17 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from kjerne.access import NO_LABEL, Grant, Label
+from kjerne.access import NO_LABEL, Grant, Label, Limit
 from kjerne.errors import Refusal
 from kjerne.fhir.encode import decode, encode
+from kjerne.fhir.index import index
 from kjerne.fhir.json_patch import apply, read
 from kjerne.store import audit
 from kjerne.store.changing import Changer, Next, check_valid
 from kjerne.store.reading import Reader
-from kjerne.store.records import Current, Written
+from kjerne.store.records import Change, Current, Written
 
-from .conftest import NOW, Desk
+from .conftest import CALLER, NOW, Desk
 from .test_records import OBSERVATION, create, potassium
 
 Make = Callable[[Current], Next]
@@ -173,3 +175,33 @@ async def test_lines_of_what_was_deleted_stay_hidden_from_whom_it_was(desk: Desk
             assert open_ not in await audit.hidden_from(conn, hers)
         for one in made:
             assert gone or await take_away(desk, patient, one.id, 1) is not None
+
+
+async def test_that_a_record_was_deleted_is_told_to_whom_it_stood_open(desk: Desk) -> None:
+    patient = await desk.person()
+    id_ = (await create(desk, patient, potassium("4.1"))).id
+    hidden = (await create(desk, patient, potassium("4.2"), labels=Label.RESTRICTED)).id
+    reader = Reader(desk.store.wrap, desk.store.dictionaries)
+    sees_all, narrowed = await desk.grant(patient), replace(CALLER, limits=(Limit("user/*.r", "", "r"),))
+    sees_less = await desk.grant(patient, hides=Label.RESTRICTED)
+    by_scope = await desk.grant(patient, caller=narrowed)
+
+    async def told(grant: Grant, one: UUID) -> bool:
+        async with desk.store.pool.acquire() as conn:
+            return await reader.is_deleted(conn, grant, OBSERVATION, one)
+
+    assert not await told(sees_all, id_), "it is there"
+    for one in (id_, hidden):
+        await take_away(desk, patient, one, None)
+    assert [await told(grant, id_) for grant in (sees_all, sees_less, by_scope)] == [True, True, False]
+    assert [await told(grant, hidden) for grant in (sees_all, sees_less)] == [True, False]
+    assert not await told(sees_all, desk.store.ids.make(patient))
+    # It comes again, shut this time, and is deleted once more: what counts is how it stood at last.
+    async with desk.store.pool.acquire() as conn:
+        raw = potassium("4.3")
+        again = Change(OBSERVATION, id_, raw, index(decode(raw)), Label.RESTRICTED)
+        await desk.store.records.put(conn, await desk.grant(patient, "file"), [again])
+    assert not await told(sees_all, id_)
+    async with desk.store.pool.acquire() as conn:
+        await desk.store.records.remove(conn, await desk.grant(patient, "correct"), [(OBSERVATION, id_)])
+    assert [await told(grant, id_) for grant in (sees_all, sees_less)] == [True, False]

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from kjerne.errors import Refusal
 from kjerne.fhir.encode import encode
-from kjerne.wire.json import parse
+from kjerne.wire.json import parse, parse_list
 
 
 class Members(list[tuple[str, object]]):
@@ -34,6 +34,18 @@ def test_a_decimal_keeps_its_digits(digits: str) -> None:
     assert number == Decimal(digits)
     assert number.as_tuple() == Decimal(digits).as_tuple()
     assert parse(encode({"value": number}))["value"].as_tuple() == number.as_tuple()
+
+
+def test_a_list_passes_the_same_door_where_a_list_is_asked_for() -> None:
+    assert parse_list(b'[{"value":1.10}, 2]') == [{"value": Decimal("1.10")}, 2]
+    for spoiled in (b"{}", b"2", b"[", b'[{"a":1,"a":2}]', b"[NaN]", b"[" * 99 + b"]" * 99, b"\xff"):
+        with pytest.raises(Refusal) as caught:
+            parse_list(spoiled)
+        assert caught.value.status == 400
+    with pytest.raises(Refusal) as caught:
+        parse_list(b"[1, 2, 3]", limit_bytes=5)
+    assert caught.value.status == 413
+    assert refusal(b"[]").status == 400
 
 
 def test_a_decimal_is_written_as_it_was_read() -> None:
