@@ -78,6 +78,8 @@ participation = typer.Typer(help="The register of participation: who takes part 
 kjerne.add_typer(participation, name="participation")
 persons = typer.Typer(help="Two person numbers of one human: linked, and a wrong link undone.")
 kjerne.add_typer(persons, name="persons")
+guides = typer.Typer(help="Packages of implementation guides, and resources held against their profiles.")
+kjerne.add_typer(guides, name="ig")
 
 
 def main() -> None:
@@ -261,6 +263,46 @@ def check(data: Data = None, json_: Json = False) -> int:
     lines = [f"{'ok     ' if one.ok else 'missing'}  {one.what}: {one.says}" for one in found]
     _say({"checks": [one.told() for one in found]}, as_json=json_, text="\n".join(lines))
     return 0 if all(one.ok for one in found) else REFUSED
+
+
+@guides.command("add")
+def guides_add(
+    package: Annotated[Path, typer.Argument(help="The .tgz of an FHIR package for R4.")],
+    data: Data = None,
+    json_: Json = False,
+) -> None:
+    """Keep a package in the data directory, beside other versions of it."""
+    from kjerne.commands.guides import added
+
+    found = added(_settings(data=data), package)
+    counts = ", ".join(f"{count} {kind}" for kind, count in found["definitions"].items())
+    _say(found, as_json=json_, text=f"{found['name']} {found['version']}: {counts}")
+
+
+@guides.command("list")
+def guides_list(data: Data = None, json_: Json = False) -> None:
+    """Show the packages that are kept."""
+    from kjerne.commands.guides import kept
+
+    found = kept(_settings(data=data))
+    _say({"packages": found}, as_json=json_, text="\n".join(f"{one['name']} {one['version']}" for one in found))
+
+
+@guides.command("validate")
+def guides_validate(
+    resource: Annotated[Path, typer.Argument(help="A FHIR resource, JSON or XML.")],
+    profile: Annotated[
+        list[str] | None, typer.Option("--profile", help="Against this one; else those it names.")
+    ] = None,
+    data: Data = None,
+    json_: Json = False,
+) -> int:
+    """Hold a resource against R4 and against profiles of the packages that are kept."""
+    from kjerne.commands.guides import judged, told
+
+    found = judged(_settings(data=data), resource, profile or [])
+    _say(found, as_json=json_, text=told(found))
+    return 0 if found["right"] else REFUSED
 
 
 @participation.command("list")

@@ -1,0 +1,99 @@
+"""`kjerne ig`: packages of implementation guides kept in the data directory, and a resource held against their profiles."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Final
+
+from kjerne.errors import Fault, Refusal
+from kjerne.fhir import packages
+from kjerne.fhir.definitions import TYPES
+from kjerne.fhir.from_xml import read
+from kjerne.fhir.lines import with_lines
+from kjerne.fhir.profiles import Profiles, without_known
+from kjerne.fhir.validate import check
+from kjerne.settings import Settings
+from kjerne.wire import json, xml
+
+RESOURCE_LIMIT_BYTES: Final = 50_000_000
+
+
+def folder(settings: Settings) -> Path:
+    """Where packages lie, each a file `name#version.tgz`."""
+    return settings.data / "packages"
+
+
+def added(settings: Settings, path: Path) -> dict[str, Any]:
+    """Keep a package, and say what it holds."""
+    package = packages.add(folder(settings), _bytes(path))
+    kinds = [one["resourceType"] for one in package.resources]
+    counts = {kind: kinds.count(kind) for kind in ("StructureDefinition", "ValueSet", "CodeSystem")}
+    return {"name": package.name, "version": package.version, "definitions": counts}
+
+
+def kept(settings: Settings) -> list[dict[str, str]]:
+    """Every package that is kept."""
+    return [{"name": name, "version": version} for name, version in packages.names(folder(settings))]
+
+
+def judged(settings: Settings, path: Path, profiles: list[str]) -> dict[str, Any]:
+    """A resource held against R4 and the profiles that are named, or that it names itself and that are at hand."""
+    raw = _bytes(path)
+    tree, lines = _tree(raw)
+    type_ = tree.get("resourceType")
+    if not isinstance(type_, str) or type_ not in TYPES:
+        raise Refusal(422, "The file is no FHIR resource.", where=str(path))
+    known = Profiles(packages.library(folder(settings)))
+    faults = without_known(check(tree, type_), tree, known)
+    wanted, unknown, unjudged = profiles, list[str](), list[str]()
+    if not profiles:
+        named = _named(tree)
+        wanted = [one for one in named if known.find(one) is not None]
+        unknown = [one for one in named if one not in wanted]
+    for one in wanted if not faults else ():
+        faults += known.check(tree, one)
+        found = known.find(one)
+        unjudged += found.unjudged if found is not None else ()
+    placed = [_at(fault, lines) for fault in faults] if lines else with_lines(faults, raw, type_)
+    return {
+        "right": not faults,
+        "profiles": wanted,
+        "unknown": unknown,
+        "unjudged": unjudged,
+        "issues": [{"expression": one.where, "rule": one.rule, "line": one.line, "says": one.says} for one in placed],
+    }
+
+
+def told(found: dict[str, Any]) -> str:
+    """As lines for a terminal."""
+    lines = [
+        f"line {one['line']}: {one['expression']}: {one['says']}{' [' + one['rule'] + ']' if one['rule'] else ''}"
+        for one in found["issues"]
+    ]
+    lines += [f"not at hand: {one}" for one in found["unknown"]]
+    lines += [f"not judged: {one}" for one in found["unjudged"]]
+    return "\n".join([*lines, "right" if found["right"] else f"{len(found['issues'])} faults"])
+
+
+def _at(fault: Fault, lines: dict[str, int]) -> Fault:
+    return Fault(fault.says, fault.where, fault.code, fault.rule, lines.get(fault.where, 0))
+
+
+def _named(tree: dict[str, Any]) -> list[str]:
+    meta = tree.get("meta")
+    named = meta.get("profile") if isinstance(meta, dict) else None
+    return [one for one in named if isinstance(one, str)] if isinstance(named, list) else []
+
+
+def _tree(raw: bytes) -> tuple[dict[str, Any], dict[str, int]]:
+    if raw.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] == b"<":
+        found = read(xml.parse(raw, limit_bytes=RESOURCE_LIMIT_BYTES))
+        return found.tree, found.lines
+    return json.parse(raw, limit_bytes=RESOURCE_LIMIT_BYTES), {}
+
+
+def _bytes(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise Refusal(400, f"The file cannot be read: {error.strerror}.", where=str(path)) from None

@@ -1,0 +1,64 @@
+"""Which codes a value set of a package has, where its definition lists them: by code, by whole system, by other value sets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+from kjerne.fhir import definitions
+from kjerne.fhir.packages import Library
+from kjerne.fhir.rulebook import rules
+
+DEPTH_LIMIT: Final = 10
+
+Codes = dict[str, frozenset[str]]
+"""By code system."""
+
+
+def codes(library: Library, canonical: str, depth: int = 0) -> Codes | None:
+    """The codes; None where the definition is not at hand or cannot be listed (filters, systems that are elsewhere)."""
+    if depth > DEPTH_LIMIT:
+        return None
+    resource = library.find(canonical)
+    if resource is None or resource.get("resourceType") != "ValueSet":
+        return definitions.table().codes.get(canonical.partition("|")[0])
+    compose = resource.get("compose")
+    if not isinstance(compose, dict) or not compose.get("include") or compose.get("exclude"):
+        return None
+    found: dict[str, set[str]] = {}
+    for include in compose["include"]:
+        part = _included(library, include, depth)
+        if part is None:
+            return None
+        for system, listed in part.items():
+            found.setdefault(system, set()).update(listed)
+    return {system: frozenset(listed) for system, listed in found.items()}
+
+
+def _included(library: Library, include: dict[str, Any], depth: int) -> Codes | None:
+    if "filter" in include:
+        return None
+    system = include.get("system")
+    if "valueSet" in include:
+        parts = [codes(library, one, depth + 1) for one in include["valueSet"]]
+        return parts[0] if len(parts) == 1 and system is None else None
+    if not isinstance(system, str):
+        return None
+    if "concept" in include:
+        return {system: frozenset(one["code"] for one in include["concept"])}
+    listed = _system(library, system)
+    return None if listed is None else {system: listed}
+
+
+def _system(library: Library, address: str) -> frozenset[str] | None:
+    known = rules().systems.get(address)
+    resource = library.find(address)
+    if known is not None or resource is None or resource.get("content") != "complete":
+        return known
+    return frozenset(_all(resource.get("concept", [])))
+
+
+def _all(concepts: list[dict[str, Any]]) -> Iterator[str]:
+    for concept in concepts:
+        yield concept["code"]
+        yield from _all(concept.get("concept", []))

@@ -1,0 +1,61 @@
+"""`kjerne ig`: packages are kept in the data directory, and a file is held against their profiles."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from guide_packages import element, package, profile
+from kjerne.commands.guides import added, judged, kept, told
+from kjerne.errors import Refusal
+from kjerne.settings import Settings
+
+URL = "http://example.org/profile"
+OBSERVATION = {"resourceType": "Observation", "meta": {"profile": [URL]}, "status": "final", "code": {"text": "x"}}
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return Settings(data=tmp_path / "data")
+
+
+def file(tmp_path: Path, raw: bytes) -> Path:
+    path = tmp_path / "file"
+    path.write_bytes(raw)
+    return path
+
+
+def test_a_package_is_kept_and_its_profile_asked(settings: Settings, tmp_path: Path) -> None:
+    guide = package(profile("Observation", element("Observation.subject", 1, "1")))
+    assert added(settings, file(tmp_path, guide))["definitions"]["StructureDefinition"] == 1
+    assert kept(settings) == [{"name": "test.guide", "version": "1.0.0"}]
+    found = judged(settings, file(tmp_path, json.dumps(OBSERVATION, indent=1).encode()), [])
+    assert (found["right"], found["profiles"], found["unknown"]) == (False, [URL], [])
+    assert [(one["expression"], one["rule"]) for one in found["issues"]] == [
+        ("Observation.subject", "profile-cardinality")
+    ]
+    assert told(found).endswith("1 faults")
+
+
+def test_a_profile_that_is_not_at_hand_is_told_and_one_that_is_asked_for_refused(
+    settings: Settings, tmp_path: Path
+) -> None:
+    path = file(tmp_path, json.dumps(OBSERVATION).encode())
+    found = judged(settings, path, [])
+    assert (found["right"], found["unknown"]) == (True, [URL])
+    with pytest.raises(Refusal):
+        judged(settings, path, [URL])
+
+
+def test_xml_is_judged_too_and_a_fault_has_its_line(settings: Settings, tmp_path: Path) -> None:
+    raw = b'<Observation xmlns="http://hl7.org/fhir">\n<status value="odd"/>\n<code><text value="x"/></code></Observation>'
+    found = judged(settings, file(tmp_path, raw), [])
+    assert [(one["expression"], one["line"]) for one in found["issues"]] == [("Observation.status", 2)]
+
+
+@pytest.mark.parametrize("raw", [b"{}", b'{"resourceType": "Nothing"}', b'{"resourceType": 1}', b"", b"<x/>"])
+def test_what_is_no_resource_is_refused(raw: bytes, settings: Settings, tmp_path: Path) -> None:
+    with pytest.raises(Refusal):
+        judged(settings, file(tmp_path, raw), [])

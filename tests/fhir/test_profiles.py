@@ -1,0 +1,206 @@
+"""What a profile asks beyond R4 is asked: cardinality, values, types, lists, invariants, slices, extensions."""
+
+from __future__ import annotations
+
+import json
+import tarfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from guide_packages import element, package, profile
+from kjerne.errors import Refusal
+from kjerne.fhir import packages
+from kjerne.fhir.profiles import Profiles, without_known
+from kjerne.fhir.validate import check
+
+SHARED = Path(__file__).parents[3] / "shared" / "data" / "packages"
+URL = "http://example.org/profile"
+OBSERVATION = {"resourceType": "Observation", "status": "final", "code": {"text": "x"}}
+CODE = {"coding": [{"system": "urn:s", "code": "a"}]}
+
+
+def known(*resources: dict[str, Any]) -> Profiles:
+    return Profiles(packages.joined(iter([packages.read(package(*resources))])))
+
+
+def broken(*elements: dict[str, Any], **members: Any) -> list[tuple[str, str]]:
+    """(place, rule) of what is wrong with an Observation under a profile of these elements."""
+    found = known(profile("Observation", *elements)).check(OBSERVATION | members, URL)
+    return [(one.where.removeprefix("Observation."), one.rule) for one in found]
+
+
+@pytest.mark.parametrize(
+    ("asked", "members", "wrong"),
+    [
+        (element("Observation.subject", 1), {"subject": {"display": "x"}}, []),
+        (element("Observation.subject", 1), {}, [("subject", "profile-cardinality")]),
+        (element("Observation.category", 0, "1"), {"category": [CODE, CODE]}, [("category", "profile-cardinality")]),
+        (element("Observation.note", 0, "0"), {"note": [{"text": "x"}]}, [("note", "profile-cardinality")]),
+        (element("Observation.status", fixedCode="final"), {}, []),
+        (element("Observation.status", fixedCode="final"), {"status": "amended"}, [("status", "profile-value")]),
+        (element("Observation.code", patternCodeableConcept=CODE), {"code": CODE | {"text": "more"}}, []),
+        (element("Observation.code", patternCodeableConcept=CODE), {}, [("code", "profile-value")]),
+        (element("Observation.value[x]", type=[{"code": "Quantity"}]), {"valueQuantity": {"value": 1}}, []),
+        (
+            element("Observation.value[x]", type=[{"code": "Quantity"}]),
+            {"valueString": "x"},
+            [("valueString", "profile-type")],
+        ),
+    ],
+)
+def test_an_element_is_as_the_profile_has_it(
+    asked: dict[str, Any], members: dict[str, Any], wrong: list[tuple[str, str]]
+) -> None:
+    assert broken(asked, **members) == wrong
+
+
+def test_what_stands_below_an_element_is_asked_where_the_element_is() -> None:
+    asked = [element("Observation.subject"), element("Observation.subject.display", 1)]
+    assert broken(*asked) == []
+    assert broken(*asked, subject={"reference": "Patient/1"}) == [("subject.display", "profile-cardinality")]
+
+
+def test_an_invariant_of_the_profile_runs() -> None:
+    rule = {"key": "x-1", "severity": "error", "human": "x", "expression": "note.exists()", "source": URL}
+    root = {"id": "Observation", "path": "Observation", "min": 0, "max": "*", "constraint": [rule]}
+    made = profile("Observation")
+    made["snapshot"]["element"] = [root]
+    assert [one.rule for one in known(made).check(OBSERVATION, URL)] == ["x-1"]
+    assert known(made).check(OBSERVATION | {"note": [{"text": "x"}]}, URL) == []
+
+
+def test_a_code_is_of_the_profiles_value_set_and_what_is_not_listed_is_told() -> None:
+    included = [{"system": "urn:s", "concept": [{"code": "a"}]}]
+    listed = {"resourceType": "ValueSet", "url": "urn:v", "compose": {"include": included}}
+    asked = element("Observation.code", binding={"strength": "required", "valueSet": "urn:v"})
+    profiles = known(profile("Observation", asked), listed)
+    assert profiles.check(OBSERVATION | {"code": CODE}, URL) == []
+    assert [one.rule for one in profiles.check(OBSERVATION, URL)] == ["required-binding"]
+    alone = known(profile("Observation", asked))
+    assert alone.check(OBSERVATION, URL) == []
+    found = alone.find(URL)
+    assert found is not None
+    assert found.unjudged == ("Observation.code: urn:v",)
+
+
+def sliced(kind: str, path: str, *slices: dict[str, Any], rules: str = "open") -> list[dict[str, Any]]:
+    by = {"discriminator": [{"type": kind, "path": path}], "rules": rules}
+    return [element("Observation.component", slicing=by), *slices]
+
+
+SYSTOLIC = {"code": {"coding": [{"system": "http://loinc.org", "code": "8480-6"}]}, "valueQuantity": {"value": 1}}
+OTHER = {"code": {"text": "x"}, "valueString": "y"}
+BY_CODE = sliced(
+    "value", "code",
+    element("Observation.component:systolic", 1, "1"),
+    element("Observation.component:systolic.code", 1, "1", patternCodeableConcept=SYSTOLIC["code"]),
+    element("Observation.component:systolic.value[x]", 1, "1", type=[{"code": "Quantity"}]),
+    rules="closed",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("components", "wrong"),
+    [
+        ([SYSTOLIC], []),
+        ([], [("component", "profile-cardinality")]),
+        ([SYSTOLIC, SYSTOLIC], [("component", "profile-cardinality")]),
+        ([SYSTOLIC, OTHER], [("component[1]", "profile-slice")]),
+        ([SYSTOLIC | {"valueQuantity": None, "valueString": "x"}], [("component[0].valueString", "profile-type")]),
+    ],
+)
+def test_a_slice_by_value_or_pattern(components: list[Any], wrong: list[tuple[str, str]]) -> None:
+    assert broken(*BY_CODE, component=components) == wrong
+
+
+def test_a_slice_by_type() -> None:
+    asked = sliced("type", "value", element("Observation.component:text", 0, "1"),
+                   element("Observation.component:text.value[x]", 1, "1", type=[{"code": "string"}]))  # fmt: skip
+    assert broken(*asked, component=[SYSTOLIC, OTHER]) == []
+    assert broken(*asked, component=[OTHER, OTHER]) == [("component", "profile-cardinality")]
+
+
+def test_a_slice_by_existence() -> None:
+    asked = sliced("exists", "dataAbsentReason", element("Observation.component:absent", 0, "1"),
+                   element("Observation.component:absent.dataAbsentReason", 1, "1"))  # fmt: skip
+    missing = {"code": {"text": "x"}, "dataAbsentReason": {"text": "x"}}
+    assert broken(*asked, component=[SYSTOLIC, missing]) == []
+    assert broken(*asked, component=[missing, missing]) == [("component", "profile-cardinality")]
+
+
+def test_a_slice_by_profile() -> None:
+    by = {"discriminator": [{"type": "profile", "path": "$this"}], "rules": "open"}
+    patient = {"code": "Resource", "profile": ["http://hl7.org/fhir/StructureDefinition/Patient"]}
+    asked = [element("Observation.contained", slicing=by), element("Observation.contained:who", 1, "1", type=[patient])]
+    assert broken(*asked, contained=[{"resourceType": "Patient", "id": "p"}]) == []
+    assert broken(*asked, contained=[{"resourceType": "Device", "id": "p"}]) == [("contained", "profile-cardinality")]
+
+
+def test_a_slice_that_nothing_tells_apart_is_not_judged() -> None:
+    asked = sliced("value", "code", element("Observation.component:any", 1, "1"), rules="closed")
+    assert broken(*asked, component=[OTHER]) == []
+
+
+EXTENSION = profile(
+    "Extension",
+    element("Extension.url", 1, "1", fixedUri="http://hl7.org/fhir/StructureDefinition/of-a-package"),
+    element("Extension.value[x]", 1, "1", type=[{"code": "code"}]),
+    url="http://hl7.org/fhir/StructureDefinition/of-a-package",
+)
+
+
+def test_an_extension_of_a_package_is_known_and_held_against_its_definition() -> None:
+    by = {"discriminator": [{"type": "value", "path": "url"}], "rules": "open"}
+    typed = {"code": "Extension", "profile": [EXTENSION["url"]]}
+    asked = [element("Observation.extension", slicing=by), element("Observation.extension:x", 1, "1", type=[typed])]
+    profiles = known(profile("Observation", *asked), EXTENSION)
+    right = OBSERVATION | {"extension": [{"url": EXTENSION["url"], "valueCode": "x"}]}
+    assert profiles.check(right, URL) == []
+    assert [one.where for one in profiles.check(OBSERVATION, URL)] == ["Observation.extension"]
+    wrong = OBSERVATION | {"extension": [{"url": EXTENSION["url"], "valueString": "x"}]}
+    assert "Observation.extension[0].valueString" in [one.where for one in profiles.check(wrong, URL)]
+    faults = check(right, "Observation")
+    assert [one.rule for one in faults] == ["known-extension"]
+    assert without_known(faults, right, profiles) == []
+    assert without_known(faults, right, known()) == faults
+
+
+def test_a_profile_that_is_not_there_or_not_for_the_type_is_told() -> None:
+    with pytest.raises(Refusal):
+        known().check(OBSERVATION, URL)
+    assert known(profile("Patient")).check(OBSERVATION, URL)[0].where == "resourceType"
+
+
+# Examples in packages that do not keep to the profile they name, by what is wrong with them.
+EXCEPTIONS = {
+    "ehelse.fhir.no.grunndata-2.3.5": 3,  # gd-guardianship asks for a part that they lack
+    "hl7.fhir.eu.eps-1.0.0-xtehr": 1,  # a document that does not begin with its Composition
+    "hl7.fhir.eu.hdr-1.0.0-ci": 3,  # the same, and an entry without a resource
+    "hl7.fhir.eu.imaging-1.0.0-ballot": 1,  # a document that does not begin with its Composition
+    "hl7.fhir.eu.laboratory-2.0.0": 3,  # the same
+    "ihe.pharm.mpd-1.0.0-comment-3": 15,  # R5's medication, which R4 does not have
+}
+
+
+@pytest.mark.skipif(not SHARED.exists(), reason="../shared is not beside the checkout")
+def test_examples_of_the_packages_keep_to_their_profiles_but_for_what_is_written_down() -> None:
+    files = sorted(SHARED.glob("*.tgz"))
+    profiles = Profiles(packages.joined(packages.read(file.read_bytes()) for file in files))
+    wrong: dict[str, int] = {}
+    judged = 0
+    for file in files:
+        with tarfile.open(file) as archive:
+            members = [
+                archive.extractfile(one) for one in archive if "/example" in one.name and one.name.endswith(".json")
+            ]
+            trees = [json.loads(member.read()) for member in members if member]
+        for tree in trees:
+            named = tree.get("meta", {}).get("profile", []) if isinstance(tree, dict) else []
+            for one in named:
+                if profiles.find(one) is not None:
+                    judged += 1
+                    wrong[file.stem] = wrong.get(file.stem, 0) + bool(profiles.check(tree, one))
+    assert {name: count for name, count in wrong.items() if count} == EXCEPTIONS
+    assert judged > 200
