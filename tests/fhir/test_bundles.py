@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import pytest
 
-from kjerne.fhir.validate import check
+from kjerne.fhir.validate import FAULTS_LIMIT, check
 
 BASE = "http://example.org"
 
@@ -115,3 +116,13 @@ def test_a_message_has_what_it_is_about() -> None:
     assert broken(bundle) == []
     bundle["entry"] = [entry(about, "m")]
     assert broken(bundle) == [("entry[0].resource.focus[0].reference", "bundle-reference")]
+
+
+def test_a_large_bundle_costs_time_by_its_size() -> None:
+    many = [
+        entry(OBSERVATION | {"subject": {"reference": f"Patient/{number}"}}, str(number)) for number in range(1_000)
+    ]
+    started = time.process_time()
+    found = broken(document(entry(composition(), "c"), AUTHOR, *many))
+    assert len(found) == FAULTS_LIMIT
+    assert time.process_time() - started < 5

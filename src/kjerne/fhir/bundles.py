@@ -38,9 +38,15 @@ class _Entries:
         rows = inner[:ENTRIES_LIMIT] if type(inner) is list else []
         self.rows = [one if type(one) is dict else {} for one in rows]
         self.by_address: dict[str, list[int]] = {}
+        # Without a server's address an entry is known by its type and id alone.
+        self.by_id: dict[tuple[str, str], list[int]] = {}
         for place, one in enumerate(self.rows):
-            if type(one.get("fullUrl")) is str:
-                self.by_address.setdefault(one["fullUrl"], []).append(place)
+            address, resource = one.get("fullUrl"), self.resource(place)
+            if type(address) is str:
+                self.by_address.setdefault(address, []).append(place)
+                name, id_ = resource.get("resourceType"), resource.get("id")
+                if _ABSOLUTE.match(address) is None and type(name) is str and type(id_) is str:
+                    self.by_id.setdefault((name, id_), []).append(place)
 
     def resource(self, place: int) -> dict[str, Any]:
         """The resource of an entry, or nothing."""
@@ -60,15 +66,9 @@ class _Entries:
             address = f"{rest[1]}/{rest[2]}/{rest[3]}"
         places = self.by_address.get(address, [])
         if not places and rest is not None and _ABSOLUTE.match(reference) is None:
-            places = [at for at in range(len(self.rows)) if self._is(at, rest[2], rest[3])]
+            places = self.by_id.get((rest[2], rest[3]), [])
         version = rest[4] if rest is not None else None
         return [at for at in places if version is None or self._version(at) == version]
-
-    def _is(self, place: int, type_: str, id_: str) -> bool:
-        resource = self.resource(place)
-        # Without a server's address an entry is known by its type and id alone.
-        plain = _ABSOLUTE.match(str(self.rows[place].get("fullUrl", "urn:"))) is None
-        return plain and resource.get("resourceType") == type_ and resource.get("id") == id_
 
     def _version(self, place: int) -> Any:
         meta = self.resource(place).get("meta")
