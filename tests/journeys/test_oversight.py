@@ -1,4 +1,4 @@
-"""Whoever answers for the log in a real browser: what stands out, opened for a reason and judged."""
+"""Whoever answers for the log in a real browser: what stands out, opened for a reason and judged; exports; the log's state."""
 
 from __future__ import annotations
 
@@ -55,4 +55,29 @@ def test_faults_and_a_day_of_many_patients_hold_too(opened: Browser, where: Site
         it.page.get_by_role("button", name="Vis").click()
         it.page.locator(".register tbody a").click()
         expect(it.page.get_by_label("Hvorfor åpner du den?")).to_have_count(0)
+        it.holds()
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_an_export_is_approved_by_one_and_refused_by_one(opened: Browser, where: Site, width: int) -> None:
+    with tab(opened, where, width) as it:
+        start(it, "Eksporter")
+        it.holds()
+        it.page.locator(".register tbody a").first.click()
+        it.holds()
+        it.page.get_by_label("Hvorfor?").fill("Vedtaket er lest")
+        it.page.get_by_role("button", name="Godkjenn").click()
+        expect(it.page.get_by_text("Den venter på en annen.")).to_be_visible()
+        it.holds()
+        it.page.get_by_label("Hvorfor?").fill("Vedtaket gjelder noe annet")
+        it.page.get_by_role("button", name="Avslå").click()
+        expect(it.page.get_by_text("Eksporten er avslått.")).to_be_visible()
+        it.holds()
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_the_state_of_the_log_is_read(opened: Browser, where: Site, width: int) -> None:
+    with tab(opened, where, width) as it:
+        start(it, "Loggens tilstand")
+        expect(it.page.get_by_text("Rader uten segl")).to_be_visible()
         it.holds()

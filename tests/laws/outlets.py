@@ -175,7 +175,7 @@ async def exported(
     assert kicked.status_code == 202, kicked.text
     place = kicked.headers["content-location"]
     for one in approving:
-        assert (await call(one, "POST", f"{place}/approve")).status_code == 200
+        assert (await call(one, "POST", f"{place}/approve", data={"reason": GROUND})).status_code == 200
     manifest = (await call(asking, "GET", place)).json()
     files: dict[str, str] = {}
     for file in manifest["output"]:

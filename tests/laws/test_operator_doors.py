@@ -20,7 +20,7 @@ OF_NOBODY = {
     "GET /oversight/anomalies", "GET /persons/links", "POST /persons/links",
     "POST /persons/links/compare", "POST /persons/links/{number}/shown", "POST /persons/links/{number}/undo",
     "POST /fhir/R4/$export", "GET /exports", "GET /exports/{number}", "DELETE /exports/{number}",
-    "POST /exports/{number}/approve",
+    "POST /exports/{number}/approve", "POST /exports/{number}/refuse",
 }  # fmt: skip
 
 

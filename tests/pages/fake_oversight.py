@@ -1,4 +1,4 @@
-"""The fake house of whoever answers for the log: two readings that stand out and a day of many patients."""
+"""The fake house of whoever answers for the log: two readings that stand out, a day of many patients, and exports."""
 
 from __future__ import annotations
 
@@ -8,11 +8,16 @@ from uuid import UUID
 
 from kjerne.clock import Clock
 from kjerne.errors import Refusal
+from kjerne.fhir.definitions import type_number
 from kjerne.pages.house import Identity
-from kjerne.pages.oversight_house import ReviewLine, ReviewList
+from kjerne.pages.oversight_house import ExportList, ExportShown, LogState, ReviewLine, ReviewList
 from kjerne.registries import wording
+from kjerne.services.exports.approving import Standing
 from kjerne.services.oversight.review import VOLUME, Chosen, Line, Listing, Opened, Period
-from kjerne.store.anomalies import Busy, Standing
+from kjerne.store import anomalies
+from kjerne.store.anomalies import Busy
+from kjerne.store.comparing import Comparison, Tail
+from kjerne.store.exports import APPROVALS, Approval, Export, State
 from kjerne.store.verdicts import VERDICTS, Noted
 
 AT = datetime(2026, 11, 23, 8, 2, tzinfo=UTC)
@@ -23,7 +28,7 @@ PATIENT = "Kari Nordvik"
 
 def the_lines(at: datetime = AT) -> list[Line]:
     """A broken glass on one of the family, a need that was declared, and a busy day."""
-    glass = Standing(
+    glass = anomalies.Standing(
         ("break-glass", "family"), GLASS, at, "Siri Vik", "9000002", "SP", "100000024", "100000024", "BTG", "AKUTT",
         "break-glass", "7f0c", 12,
     )  # fmt: skip
@@ -35,6 +40,29 @@ def the_lines(at: datetime = AT) -> list[Line]:
     return [Line(GLASS, glass, None), Line(DECLARED, declared, None), Line(DAY, day, None)]
 
 
+def the_exports(at: datetime = AT) -> list[Export]:
+    """One that waits, one that has an approval, one that was refused and one that grew old."""
+    asked = Export(
+        4001, at - timedelta(hours=3), "statistics", b"", "Statistikk", "Helseregisterloven § 19 e, vedtak 2026/117",
+        "Folkehelseinstituttet", (type_number("DiagnosticReport"), type_number("Observation")), None, None, 0, None, "", "",
+        "waiting", (),
+    )  # fmt: skip
+    ada = Approval(b"ada", "Ada Drift", at - timedelta(hours=1), "Vedtaket er lest og dekker uttrekket")
+    refused = replace(
+        asked, number=4003, at=at - timedelta(days=2), refused_at=at - timedelta(days=1), refused_by="Ada Drift",
+        refused_why="Vedtaket gjelder et annet register", state="refused",
+    )  # fmt: skip
+    old = replace(asked, number=4004, at=at - timedelta(days=20), opened_at=at - timedelta(days=19), state="expired")
+    return [asked, replace(asked, number=4002, approvals=(ada,), missing=1), refused, old]
+
+
+def the_log_state(state: str = "whole", *findings: str) -> LogState:
+    """A chain of forty seals with two rows behind it, compared twice."""
+    last = Comparison(AT - timedelta(hours=5), 2.4, state, 38, 1_980, 38, 1, findings, 3 if findings else 0)
+    before = replace(last, at=last.at - timedelta(days=1), state="whole", rows=1_100, findings=(), further=0)
+    return LogState(Tail(40, AT - timedelta(seconds=1), 2_113, 2, AT + timedelta(hours=1, minutes=10)), (last, before))
+
+
 @dataclass
 class FakeOversight:
     """Keeps what was asked for, so that a test can look."""
@@ -44,6 +72,9 @@ class FakeOversight:
     judged: dict[UUID, list[Noted]] = field(default_factory=dict)
     reviewed: list[tuple[Period, Chosen]] = field(default_factory=list)
     reasons: list[str] = field(default_factory=list)
+    asked_for: list[Export] = field(default_factory=the_exports)
+    why_not: Standing = ""
+    state: LogState = field(default_factory=the_log_state)
 
     async def review(self, who: Identity, period: Period, chosen: Chosen, skipped: int) -> ReviewList:
         self.reviewed.append((period, chosen))
@@ -73,6 +104,41 @@ class FakeOversight:
         if after != len(known):
             raise Refusal(409, "Somebody came between.", where="line")
         known.append(Noted(after + 1, verdict, self.clock.now(), who.name))
+
+    async def exports(self, who: Identity, state: str, skipped: int) -> ExportList:
+        kept = [one for one in self.asked_for if state in ("", one.state)]
+        return ExportList(tuple(kept[skipped : skipped + 3]), len(kept) > skipped + 3)
+
+    async def export(self, who: Identity, number: int) -> ExportShown:
+        found = next((one for one in self.asked_for if one.number == number), None)
+        if found is None:
+            raise Refusal(404, "No such export.", where="page")
+        twice = any(one.name == who.name for one in found.approvals)
+        why_not: Standing = self.why_not or ("twice" if twice else "" if found.state == "waiting" else "over")
+        return ExportShown(found, 1_204, why_not)
+
+    async def decide_export(self, who: Identity, number: int, verdict: str, why: str) -> None:
+        shown = await self.export(who, number)
+        if verdict not in ("approve", "refuse"):
+            raise Refusal(400, "No such verdict.", where="verdict")
+        said, now = wording.reason(why), self.clock.now()
+        if verdict == "approve" and shown.standing:
+            raise Refusal(409, "She may not.", where="export")
+        export = shown.export
+        if verdict == "refuse":
+            changed = replace(export, refused_at=now, refused_by=who.name, refused_why=said, state="refused")
+        else:
+            approvals = (*export.approvals, Approval(b"me", who.name, now, said))
+            opened = len(approvals) == APPROVALS
+            state: State = "open" if opened else "waiting"
+            missing = APPROVALS - len(approvals)
+            changed = replace(
+                export, approvals=approvals, opened_at=now if opened else None, state=state, missing=missing
+            )
+        self.asked_for = [changed if one is export else one for one in self.asked_for]
+
+    async def log_state(self, who: Identity) -> LogState:
+        return self.state
 
     def _with_verdict(self, line: Line) -> Line:
         noted = self.judged.get(line.number)

@@ -9,9 +9,12 @@ from datetime import timedelta
 import httpx
 import pytest
 
+from kjerne.pages.oversight_house import LogState
 from kjerne.policy.taking_part import Absence
+from kjerne.store.comparing import Tail
 from pages.browser import Browser, later, text
 from pages.fake import NOW, FakeDoor, FakeHouse, patients
+from pages.fake_oversight import the_log_state
 
 OPENING = {
     "kind": "open", "organisation": "100000016", "service": "results", "part": "source", "areas": "50 4601",
@@ -276,3 +279,37 @@ async def test_numbers_are_linked_and_a_link_undone_in_two_steps(browser: Browse
     assert "Solbakken legesenter LE 2 resultater" in text(shown)
     await browser.post(shown, "/operations/persons/7/undo", reason="De er to personer")
     assert house.done == [("1", "2"), ("7", "De er to personer")]
+
+
+async def test_the_state_of_the_log_is_told_as_figures_with_its_tail_as_unsealed(
+    house_and_browser: HouseAndBrowser,
+) -> None:
+    house, browser, _ = house_and_browser
+    home = await browser.operator()
+    assert 'href="/operations/log"' in home.text
+    told = text(await browser.get("/operations/log"))
+    for said in (
+        "Siste segl 40",
+        "Rader under segl 2113",
+        "Rader uten segl 2",
+        "Hel. Alt som",
+        "Rader 1980",
+    ):
+        assert said in told
+    later(house, 5)
+    assert "Forseglingen henger etter." in text(await browser.get("/operations/log"))
+
+
+async def test_a_log_that_is_broken_says_so_first_and_one_that_was_never_compared_too(
+    house_and_browser: HouseAndBrowser,
+) -> None:
+    house, browser, _ = house_and_browser
+    await browser.operator()
+    house.state = the_log_state("broken", "row-edited", "tail-cut")
+    told = text(await browser.get("/operations/log"))
+    assert "Brutt. Noe stemmer ikke." in told
+    assert "row-edited tail-cut og 3 til" in told
+    house.state = LogState(Tail(0, None, 0, 0, None), ())
+    told = text(await browser.get("/operations/log"))
+    assert "Ingen segl ennå" in told
+    assert "ikke sammenlignet herfra ennå" in told

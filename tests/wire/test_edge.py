@@ -181,7 +181,8 @@ def asked_of_persons_and_exports() -> list[Sent]:
         Sent("GET /exports", "/exports", **operator),
         Sent("GET /exports/{number}", export, **operator, status=404),
         Sent("DELETE /exports/{number}", export, **operator, status=404),
-        Sent("POST /exports/{number}/approve", f"{export}/approve", **operator, status=404),
+        Sent("POST /exports/{number}/approve", f"{export}/approve", **operator, body=form(reason=REASON), status=404),
+        Sent("POST /exports/{number}/refuse", f"{export}/refuse", **operator, body=form(reason=REASON), status=404),
         Sent("GET /exports/{number}/files/{file}", f"{export}/files/Observation-0", **operator, status=404),
     ]  # fmt: skip
 

@@ -18,6 +18,7 @@ from kjerne.errors import Fault, Refusal
 from kjerne.settings import Settings
 from kjerne.store import audit, key_marks, migrate
 from kjerne.store.checkpoints import Checkpoints, read_keys
+from kjerne.store.comparing import Comparer
 from kjerne.store.keys import Keys
 from kjerne.store.pool import Pool, open_pool, reaching
 
@@ -129,7 +130,7 @@ def _checkpoints(settings: Settings) -> Checkpoints:
 async def _work(settings: Settings, checkpoints: Checkpoints, done: list[int], *, once: bool) -> None:
     keys = Keys.parse(settings.keys.get_secret_value())
     await _stands(settings)
-    clock, pool = SystemClock(), await open_pool(settings.dsn, 4)
+    clock, pool = SystemClock(), await open_pool(settings.dsn, 5)
     try:
         await key_marks.hold(pool, keys)
         await _only_adds(pool)
@@ -143,7 +144,8 @@ async def _work(settings: Settings, checkpoints: Checkpoints, done: list[int], *
             if once:
                 done.append(await worker.run_due(sys.maxsize))
         if not once:
-            await asyncio.gather(*(worker.run_forever() for worker in workers))
+            comparer = Comparer(pool, clock, checkpoints)
+            await asyncio.gather(*(worker.run_forever() for worker in workers), comparer.run_forever())
     finally:
         await pool.close()
 

@@ -15,22 +15,25 @@ from kjerne.exchange import Admit, PatientRef
 from kjerne.pages.house import Identity, Participants, RejectedQueue
 from kjerne.pages.live import SERVICE
 from kjerne.pages.live_answers import operator
-from kjerne.pages.live_review import ReviewPages
+from kjerne.pages.live_exports import ExportPages
+from kjerne.pages.oversight_house import LogState
 from kjerne.policy.services import IN_USE
 from kjerne.policy.taking_part import Absence, absence, takes_part
 from kjerne.services.participation.register import Asked, Change, Register
 from kjerne.services.persons.api import identified
 from kjerne.services.persons.linking import Compared, Linker, Meanwhile
 from kjerne.services.standards import types_by_service
-from kjerne.store import messages, participation, registers
+from kjerne.store import comparing, messages, participation, registers
 from kjerne.store.linking import Link
 from kjerne.store.participation import SourceRow, Takers, Wanted
 
 ROWS_SHOWN: Final = 50
 """Rows of the register, and messages of the queue, on one page."""
+COMPARISONS_SHOWN: Final = 15
+"""Comparisons of the log: two weeks of them."""
 
 
-class OperatorPages(ReviewPages):
+class OperatorPages(ExportPages):
     """Implements the rest of `pages.house.PagesHouse`."""
 
     async def absence(self, who: Identity) -> Absence | None:
@@ -80,6 +83,12 @@ class OperatorPages(ReviewPages):
         names = await self._names(row.sender for row in rows)
         onward = rows[ROWS_SHOWN - 1].place if len(rows) > ROWS_SHOWN else ""
         return RejectedQueue(tuple(rows[:ROWS_SHOWN]), names, total, onward)
+
+    async def log_state(self, who: Identity) -> LogState:
+        """The chain's end, and what the worker found."""
+        operator(who)
+        async with self.store.pool.acquire() as conn:
+            return LogState(await comparing.tail(conn), await comparing.kept(conn, COMPARISONS_SHOWN))
 
     async def links(self, who: Identity) -> tuple[Link, ...]:
         """The history of links."""

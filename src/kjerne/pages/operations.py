@@ -139,6 +139,22 @@ async def rejected(page: Page) -> Response:
     return page.render("operations/rejected.html", title=page.say("operations.rejected"), queue=queue)
 
 
+async def log_state(page: Page) -> Response:
+    """Whether the log is as it was sealed: figures, and nothing of what it says."""
+    found = await page.house.log_state(page.who)
+    tail, now = found.tail, page.now
+    age = round((now - tail.oldest).total_seconds()) if tail.oldest else 0
+    return page.render(
+        "operations/log_state.html",
+        title=page.say("seals.title"),
+        tail=tail,
+        behind=tail.is_behind(now),
+        waited=max(0, age),
+        last=found.comparisons[0] if found.comparisons else None,
+        earlier=found.comparisons[1:],
+    )
+
+
 def _asked(form: Mapping[str, str]) -> Asked:
     kind = form.get("kind", "")
     if kind not in FIELDS:

@@ -1,6 +1,7 @@
 """What the pages of whoever answers for the log ask of the house: `pages.house.PagesHouse` is this too.
 
-Every method is the operator's alone, leaves a row in the log before it answers, and raises as `PagesHouse` says.
+Every method is the operator's alone, and raises as `PagesHouse` says. What tells of readings or changes something leaves a row
+in the log before it answers.
 """
 
 from __future__ import annotations
@@ -10,7 +11,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 from uuid import UUID
 
+from kjerne.services.exports.approving import Standing
 from kjerne.services.oversight.review import Chosen, Line, Listing, Opened, Period
+from kjerne.store.comparing import Comparison, Tail
+from kjerne.store.exports import Export
 from kjerne.store.verdicts import Noted
 
 if TYPE_CHECKING:
@@ -35,8 +39,33 @@ class ReviewLine:
     opened: Opened | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class ExportList:
+    """A page of exports, newest first."""
+
+    rows: tuple[Export, ...]
+    more: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ExportShown:
+    """One export; `people` are all it could hold, `standing` says why the reader may not approve it, empty where she may."""
+
+    export: Export
+    people: int
+    standing: Standing
+
+
+@dataclass(frozen=True, slots=True)
+class LogState:
+    """Where the chain of the log stands, and what the last comparisons found, newest first."""
+
+    tail: Tail
+    comparisons: tuple[Comparison, ...]
+
+
 class OversightHouse(Protocol):
-    """The operator's review of the log."""
+    """The operator's review of the log, and her decisions on exports."""
 
     async def review(self, who: Identity, period: Period, chosen: Chosen, skipped: int) -> ReviewList:
         """Readings of a period that stand out."""
@@ -52,4 +81,20 @@ class OversightHouse(Protocol):
 
     async def note_verdict(self, who: Identity, period: Period, number: UUID, verdict: str, after: int) -> None:
         """What came of it. `Refusal` 409 where somebody else has judged it after that step."""
+        ...
+
+    async def exports(self, who: Identity, state: str, skipped: int) -> ExportList:
+        """Exports in one state, or all."""
+        ...
+
+    async def export(self, who: Identity, number: int) -> ExportShown:
+        """One of them. `Refusal` 404 where there is none."""
+        ...
+
+    async def decide_export(self, who: Identity, number: int, verdict: str, why: str) -> None:
+        """Approves or refuses it. `Refusal` with `reason` or `verdict` where the form is wrong, `export` where it cannot be."""
+        ...
+
+    async def log_state(self, who: Identity) -> LogState:
+        """The log as its seals have it; figures alone."""
         ...

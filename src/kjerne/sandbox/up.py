@@ -26,6 +26,7 @@ from kjerne.server import listening, serve
 from kjerne.settings import Settings
 from kjerne.store import key_marks, migrate
 from kjerne.store.checkpoints import Checkpoints, made_key
+from kjerne.store.comparing import Comparer
 from kjerne.store.embedded import Embedded
 from kjerne.store.keys import Keys
 from kjerne.store.pool import UNREACHED, open_pool
@@ -102,11 +103,12 @@ async def _at_work(settings: Settings) -> AsyncIterator[None]:
     """The work by the clock, beside the requests."""
     clock, keys = SystemClock(), Keys.in_folder(settings.data)
     shares = await housekeeping.shares_of(settings, keys, clock)
-    pool = await open_pool(settings.dsn, 4)
+    pool = await open_pool(settings.dsn, 5)
     checkpoints = Checkpoints(settings.checkpoint_file, made_key(settings.audit_key)).ready()
     worker = housekeeping.worker(pool, clock, checkpoints, keys, shares)
     teller = housekeeping.teller(pool, clock, keys, settings)
-    working = asyncio.gather(worker.run_forever(), teller.run_forever())
+    comparer = Comparer(pool, clock, checkpoints)
+    working = asyncio.gather(worker.run_forever(), teller.run_forever(), comparer.run_forever())
     try:
         yield
     finally:

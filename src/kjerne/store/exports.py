@@ -3,27 +3,42 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
-from typing import Any, Final
+from datetime import datetime, timedelta
+from typing import Any, Final, Literal, get_args
 
 from kjerne.access import Caller
-from kjerne.errors import Refusal
+from kjerne.store import approvers
+from kjerne.store.approvers import Signature, humans
 from kjerne.store.pool import Connection
 
 APPROVALS: Final = 2
 """Of humans, neither of them who asked."""
 PATIENTS_IN_A_FILE: Final = 20
 """A file is made whole in memory when it is fetched."""
+LIFE: Final = timedelta(days=7)
+"""An export grows old so long after its last approval."""
+State = Literal["waiting", "open", "refused", "withdrawn", "expired"]
+STATES: Final[tuple[State, ...]] = get_args(State)
+
+
+@dataclass(frozen=True, slots=True)
+class Approval:
+    """One person's; `person` is her digest."""
+
+    person: bytes
+    name: str
+    at: datetime
+    why: str
 
 
 @dataclass(frozen=True, slots=True)
 class Export:
-    """One export. `approvals` are the names of who approved it; `files` how many there are of each type once it is open.
+    """One export, and its state at the moment it was read; `files` is how many there are of each type once it is open.
 
-    `missing` is how many approvals are wanted still, of humans who did not ask for it and are not one and the same as the
-    register of persons has them now: a number that was linked since makes no second human.
+    `signed` are who asked for it and who approved it, and `missing` is how many approvals are wanted still, of humans who did
+    not ask for it and are not one and the same as the register of persons has them now: a number that was linked since makes
+    no second human, and the export waits again.
     """
 
     number: int
@@ -36,21 +51,27 @@ class Export:
     types: tuple[int, ...]
     opened_at: datetime | None
     ended_at: datetime | None
-    approvals: tuple[str, ...]
     files: int
+    refused_at: datetime | None
+    refused_by: str
+    refused_why: str
+    state: State
+    approvals: tuple[Approval, ...]
+    signed: tuple[Signature, ...] = ()
     missing: int = APPROVALS
-
-    @property
-    def is_open(self) -> bool:
-        return self.opened_at is not None and not self.missing
 
 
 _ROWS = """
-SELECT e.number, e.at, e.client, e.asked_by, e.author, e.ground, e.recipient, e.types, e.opened_at, e.ended_at,
-  (SELECT coalesce(array_agg(a.name ORDER BY a.at), '{}') FROM export_approval a WHERE a.export = e.number),
-  cardinality(e.upper) FROM export e"""
-_ONE = f"{_ROWS} WHERE e.number = $1"
-_LISTED = f"{_ROWS} ORDER BY e.at DESC LIMIT $1"
+SELECT * FROM (SELECT e.number, e.at, e.client, e.asked_by, e.author, e.ground, e.recipient, e.types, e.opened_at, e.ended_at,
+  cardinality(e.upper), e.refused_at, e.refused_by, e.refused_why,
+  CASE WHEN e.refused_at IS NOT NULL THEN 'refused' WHEN e.ended_at IS NOT NULL THEN 'withdrawn'
+    WHEN e.opened_at IS NULL THEN 'waiting' WHEN e.opened_at + $2::interval <= $1::timestamptz THEN 'expired' ELSE 'open'
+    END AS state,
+  (SELECT coalesce(array_agg(ROW(a.person, a.name, a.at, a.why) ORDER BY a.at), '{}')
+    FROM export_approval a WHERE a.export = e.number)
+  FROM export e) one"""
+_ONE = f"{_ROWS} WHERE number = $3"
+_LISTED = f"{_ROWS} WHERE $3 = '' OR state = $3 ORDER BY at DESC, number LIMIT $4 OFFSET $5"
 
 
 async def add(
@@ -66,84 +87,37 @@ async def add(
     return number
 
 
-async def one(conn: Connection, number: int) -> Export | None:
-    row = await conn.fetchrow(_ONE, number)
+async def one(conn: Connection, number: int, now: datetime) -> Export | None:
+    row = await conn.fetchrow(_ONE, now, LIFE, number)
     return await _counted(conn, _typed(tuple(row))) if row else None
 
 
-async def listed(conn: Connection, limit: int) -> list[Export]:
-    """Newest first."""
-    return [await _counted(conn, _typed(tuple(row))) for row in await conn.fetch(_LISTED, limit)]
+async def listed(conn: Connection, now: datetime, limit: int, state: str = "", skipped: int = 0) -> list[Export]:
+    """Newest first; those in one state, or all."""
+    rows = await conn.fetch(_LISTED, now, LIFE, state, limit, skipped)
+    return [await _counted(conn, _typed(tuple(row))) for row in rows]
 
 
 async def _counted(conn: Connection, found: Export) -> Export:
-    asker, *approvers = await _signatures(conn, found.number)
-    return replace(found, missing=max(0, APPROVALS - len(humans([asker, *approvers])) + 1))
+    signed = await approvers.of_export(conn, found.number)
+    missing = max(0, APPROVALS + 1 - len(humans(signed)))
+    state = "waiting" if missing and found.state == "open" else found.state
+    return replace(found, signed=signed, missing=missing, state=state)
 
 
-@dataclass(frozen=True, slots=True)
-class Signature:
-    """Who asked for an export or approved it: the number she was logged in with, her HPR number, and the person keys that the
-    number leads to now, with all that are linked to it."""
-
-    digest: bytes
-    hpr: str
-    keys: frozenset[int] = frozenset()
-
-    def is_the_same_human(self, other: Signature) -> bool:
-        return bool(
-            (self.digest and self.digest == other.digest)
-            or (self.hpr.lstrip("0") and self.hpr.lstrip("0") == other.hpr.lstrip("0"))
-            or self.keys & other.keys
-        )
-
-
-def humans(signatures: Sequence[Signature]) -> list[list[Signature]]:
-    """The signatures of each human; the first of them is the first one's."""
-    found: list[list[Signature]] = []
-    for one in signatures:
-        same = [group for group in found if any(one.is_the_same_human(other) for other in group)]
-        joined = [other for group in same for other in group] + [one]
-        place = found.index(same[0]) if same else len(found)
-        found = [group for group in found if group not in same]
-        found.insert(place, joined)
-    return found
-
-
-_SIGNED = """
-SELECT n.digest, n.hpr, (SELECT coalesce(array_agg(k.key), '{}') FROM person_identifier i JOIN person p USING (patient),
-  unnest(p.patient || p.linked) AS k(key) WHERE i.digest = n.digest AND n.digest <> '') FROM (
-  SELECT asked_by AS digest, asked_hpr AS hpr, false AS approves, at FROM export WHERE number = $1
-  UNION ALL SELECT person, hpr, true, at FROM export_approval WHERE export = $1) n ORDER BY n.approves, n.at"""
-_OF_ONE = """
-SELECT coalesce(array_agg(k.key), '{}') FROM person_identifier i JOIN person p USING (patient),
-  unnest(p.patient || p.linked) AS k(key) WHERE i.digest = $1"""
-
-
-async def _signatures(conn: Connection, number: int) -> list[Signature]:
-    """Of who asked, and of who has approved."""
-    return [Signature(row[0], row[1], frozenset(row[2])) for row in await conn.fetch(_SIGNED, number)]
-
-
-async def approve(conn: Connection, number: int, caller: Caller, name: str, at: datetime) -> None:
-    """One human's approval; with the last that is wanted the files are laid out. Holds the export's row (in a transaction).
-
-    `Refusal` 403 for who asked, 409 for who has approved it already, under whichever of her numbers.
-    """
+async def hold(conn: Connection, number: int) -> None:
+    """Holds the export's row, so that whoever else decides on it waits (in a transaction)."""
     await conn.execute("SELECT 1 FROM export WHERE number = $1 FOR UPDATE", number)
-    asker, *approvers = await _signatures(conn, number)
-    own = Signature(caller.digest, caller.hpr, frozenset(await conn.fetchval(_OF_ONE, caller.digest)))
-    of_her = next(group for group in humans([asker, *approvers, own]) if own in group)
-    if asker in of_her:
-        raise Refusal(403, "who asked for an export does not approve it", where="approve")
-    if len(of_her) > 1:
-        raise Refusal(409, "you have approved this export already", where="approve")
+
+
+async def approve(conn: Connection, export: Export, caller: Caller, name: str, why: str, at: datetime) -> None:
+    """One human's approval of an export that is held; with the last that is wanted the files are laid out."""
     await conn.execute(
-        "INSERT INTO export_approval (export, person, hpr, name, at) VALUES ($1, $2, $3, $4, $5)",
-        number, caller.digest, caller.hpr, name, at,
+        "INSERT INTO export_approval (export, person, hpr, name, at, why) VALUES ($1, $2, $3, $4, $5, $6)",
+        export.number, caller.digest, caller.hpr, name, at, why,
     )  # fmt: skip
-    if len(humans([asker, *approvers, own])) > APPROVALS:
-        await conn.execute(_OPEN, number, at, PATIENTS_IN_A_FILE)
+    if export.missing <= 1:
+        await conn.execute(_OPEN, export.number, at, PATIENTS_IN_A_FILE)
 
 
 _OPEN = """
@@ -153,6 +127,23 @@ UPDATE export SET opened_at = $2, upper = coalesce((
     WHERE wrapped_key IS NOT NULL) k
   WHERE k.n % $3 = 0 OR k.n = k.total), '{}')
 WHERE number = $1 AND opened_at IS NULL"""
+
+
+async def refuse(conn: Connection, number: int, name: str, why: str, at: datetime) -> None:
+    """It is refused for good, by whom and why; an export that is held."""
+    await conn.execute(
+        "UPDATE export SET refused_at = $2, refused_by = $3, refused_why = $4 WHERE number = $1", number, at, name, why
+    )
+
+
+async def people(conn: Connection) -> int:
+    """How many persons an export could hold, before anybody's choice: each human once."""
+    return int(
+        await conn.fetchval(
+            "SELECT count(*) FROM person p WHERE p.wrapped_key IS NOT NULL "
+            "AND NOT EXISTS (SELECT 1 FROM unnest(p.linked) other WHERE other < p.patient)"
+        )
+    )
 
 
 async def end(conn: Connection, number: int, at: datetime) -> None:
@@ -171,7 +162,6 @@ async def patients(conn: Connection, number: int, file: int) -> list[int]:
 
 
 def _typed(row: tuple[Any, ...]) -> Export:
-    number, at, client, asked_by, author, ground, recipient, types, opened, ended, approvals, files = row
-    return Export(
-        number, at, client, asked_by, author, ground, recipient, tuple(types), opened, ended, tuple(approvals), files
-    )
+    *values, approvals = row
+    values[7] = tuple(values[7])
+    return Export(*values, tuple(Approval(*one) for one in approvals))  # type: ignore[call-arg]  # as many as it has

@@ -44,8 +44,16 @@ async def approved(ward: Ward) -> str:
     """The address of an export that two have approved."""
     place = (await asked(ward)).headers["content-location"]
     for one in (FIRST, SECOND):
-        assert (await call(ward, one, "POST", f"{place}/approve")).status_code == 200
+        assert (await decided(ward, one, place)).status_code == 200
     return place
+
+
+async def decided(
+    ward: Ward, caller: Caller, place: str, deed: str = "approve", why: str = "Vedtaket er lest"
+) -> httpx.Response:
+    """What somebody's approval, or refusal, is answered with."""
+    async with ward.client(caller) as client:
+        return await client.post(f"{place}/{deed}", data={"reason": why})
 
 
 async def record(ward: Ward, number: str, **more: Any) -> str:
@@ -80,7 +88,7 @@ async def test_an_export_waits_for_two_other_persons_and_then_has_its_files(ward
         waiting = await call(ward, ASKING, "GET", place)
         assert (waiting.status_code, waiting.headers["x-progress"]) == (202, f"{missing} approvals are missing")
         assert (await call(ward, ASKING, "GET", f"{place}/files/Observation-0")).status_code == 403
-        assert (await call(ward, one, "POST", f"{place}/approve")).status_code == 200
+        assert (await decided(ward, one, place)).status_code == 200
     manifest = await call(ward, ASKING, "GET", place)
     assert manifest.status_code == 200
     assert manifest.json()["requiresAccessToken"] is True
@@ -98,10 +106,10 @@ async def test_an_export_waits_for_two_other_persons_and_then_has_its_files(ward
 
 async def test_nobody_approves_her_own_or_twice_and_no_system_approves(ward: Ward) -> None:
     own = (await asked(ward, FIRST)).headers["content-location"]
-    assert (await call(ward, FIRST, "POST", f"{own}/approve")).status_code == 403
-    assert (await call(ward, ASKING, "POST", f"{own}/approve")).status_code == 403
-    assert (await call(ward, SECOND, "POST", f"{own}/approve")).status_code == 200
-    assert (await call(ward, SECOND, "POST", f"{own}/approve")).status_code == 409
+    assert (await decided(ward, FIRST, own)).status_code == 403
+    assert (await decided(ward, ASKING, own)).status_code == 403
+    assert (await decided(ward, SECOND, own)).status_code == 200
+    assert (await decided(ward, SECOND, own)).status_code == 409
     assert (await call(ward, FIRST, "GET", own)).status_code == 202
 
 
@@ -163,6 +171,46 @@ async def test_an_export_that_the_tokens_scopes_do_not_leave_has_a_row_of_the_pl
     assert [(row["patient"], row["rule"], row["outcome"] != 0) for row in rows] == [(0, "export-not-asked", True)]
 
 
+async def test_an_approval_has_a_reason_and_more_than_two_are_not_taken(ward: Ward) -> None:
+    place = (await asked(ward)).headers["content-location"]
+    assert (await decided(ward, FIRST, place, why="ja")).status_code == 400
+    assert (await decided(ward, FIRST, place, why="Gjelder 45920040881 i dag")).status_code == 400
+    low = Caller("practitioner", "ops", OPERATIONS, b"low", "Dag Drift", level=3)
+    assert (await decided(ward, low, place)).status_code == 403
+    place = await approved(ward)
+    third = Caller("practitioner", "ops", OPERATIONS, b"third", "Cia Drift", level=4)
+    assert (await decided(ward, third, place)).status_code == 410
+    assert (await decided(ward, FIRST, "/exports/999999")).status_code == 404
+
+
+async def test_one_person_refuses_for_good_before_and_after_it_is_open(ward: Ward) -> None:
+    for place in ((await asked(ward)).headers["content-location"], await approved(ward)):
+        assert (await decided(ward, ASKING, place, "refuse")).status_code == 403
+        assert (await decided(ward, SECOND, place, "refuse", "nei")).status_code == 400
+        told = (await decided(ward, SECOND, place, "refuse", "Vedtaket dekker ikke dette")).json()
+        assert (told["state"], told["refusedBy"], told["refusedWhy"]) == (
+            "refused", "Bo Drift", "Vedtaket dekker ikke dette"
+        )  # fmt: skip
+        assert (await decided(ward, FIRST, place)).status_code == 410
+        assert (await decided(ward, SECOND, place, "refuse")).status_code == 410
+        for path in (place, f"{place}/files/Observation-0"):
+            assert (await call(ward, ASKING, "GET", path)).status_code == 410
+        number = place.rpartition("/")[2]
+        async with ward.house.store.pool.acquire() as conn:
+            rows = await conn.fetch(
+                "SELECT rule, caller_name, reason FROM audit WHERE about = $1 AND rule = 'export-refused'",
+                f"export/{number}",
+            )
+        assert tuple(rows[0]) == ("export-refused", "Bo Drift", "Vedtaket dekker ikke dette")
+
+
+async def test_who_asked_ends_her_own_and_does_not_refuse_it(ward: Ward) -> None:
+    place = (await asked(ward, FIRST)).headers["content-location"]
+    assert (await decided(ward, FIRST, place, "refuse")).status_code == 403
+    assert (await call(ward, FIRST, "DELETE", place)).status_code == 202
+    assert (await decided(ward, SECOND, place, "refuse")).status_code == 410
+
+
 async def test_who_has_shut_anything_is_left_out_from_the_next_file(ward: Ward) -> None:
     shut: dict[str, str] = {}
     for kind, hpr, organisation in (
@@ -212,7 +260,10 @@ async def test_an_export_is_its_askers_grows_old_and_can_be_ended(ward: Ward) ->
     ward.house.clock.move(timedelta(days=7))  # type: ignore[attr-defined]
     assert (await call(ward, ASKING, "GET", f"{place}/files/Observation-0")).status_code == 410
     listed = await call(ward, FIRST, "GET", "/exports")
-    assert {"ground": GROUND, "approvals": ["Ada Drift", "Bo Drift"]}.items() <= listed.json()["exports"][0].items()
+    told = {str(one["number"]): one for one in listed.json()["exports"]}
+    old = told[place.rpartition("/")[2]]
+    assert (old["ground"], old["approvals"], old["state"]) == (GROUND, ["Ada Drift", "Bo Drift"], "expired")
+    assert told[ended.rpartition("/")[2]]["state"] == "withdrawn"
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any, Final
 
 from kjerne.access import OPERATIONS, Caller, Grant
@@ -20,27 +19,18 @@ from kjerne.fhir.definitions import type_name, type_number
 from kjerne.fhir.encode import encode
 from kjerne.fhir.prefer import preferred
 from kjerne.registries.identifiers import numbers_in
+from kjerne.services.exports.approving import LAW, SAYS, SERVICE, Approvals, name_of, no_export, noted
 from kjerne.store import audit, exports
-from kjerne.store.exports import Export
-from kjerne.store.pool import Connection, Pool
+from kjerne.store.exports import LIFE, Export
+from kjerne.store.pool import Pool
 from kjerne.store.reading import Reader
 
-SERVICE: Final = "results"
-LIFE: Final = timedelta(days=7)
 LISTED: Final = 100
 RECORDS_LIMIT: Final = 20_000
 """Of one type about one patient: more is refused, since a file is never cut without a word."""
 TEXT_CHARACTERS: Final = (8, 500)
 BODY_LIMIT_BYTES: Final = 16_000
 NDJSON: Final = "application/fhir+ndjson"
-LAW: Final = "pasientjournalloven § 22"
-SAYS: Final[Mapping[str, str]] = {
-    "export-not-asked": "En eksport ble bedt om med en tilgang som ikke omfatter den.",
-    "export-asked": "En eksport ble bedt om.",
-    "export-approved": "En eksport ble godkjent.",
-    "export-ended": "En eksport ble avsluttet.",
-}
-"""What the platform's own log says by the rule that stands there."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +50,7 @@ class ExportsApi:
             Route("GET", one, self.status, OPERATIONS, "fhir"),
             Route("DELETE", one, self.end, OPERATIONS, "fhir"),
             Route("POST", one + "/approve", self.approve, OPERATIONS, "json"),
+            Route("POST", one + "/refuse", self.refuse, OPERATIONS, "json"),
             Route("GET", one + "/files/{file}", self.file, OPERATIONS, "fhir"),
         ]
 
@@ -80,10 +71,10 @@ class ExportsApi:
         await self._held_to_scopes(call, caller, names)
         async with self.pool.acquire() as conn, conn.transaction():
             number = await exports.add(
-                conn, caller, _name(caller), ground, recipient, [type_number(name) for name in dict.fromkeys(names)],
+                conn, caller, name_of(caller), ground, recipient, [type_number(name) for name in dict.fromkeys(names)],
                 call.at,
             )  # fmt: skip
-            await _log(conn, call, number, "export-asked", ground)
+            await noted(conn, caller, number, "export-asked", ground, call.at, call.correlation)
         return Answer(202, headers=(("content-location", f"{call.base_url}/exports/{number}"),))
 
     async def _held_to_scopes(self, call: Call, caller: Caller, names: Sequence[str]) -> None:
@@ -100,28 +91,29 @@ class ExportsApi:
                 await audit.insert_explained(conn, row, "", "")
             raise
 
-    async def listed(self, _: Call) -> Answer:
+    async def listed(self, call: Call) -> Answer:
         """Exports, newest first: who asked, on which ground, for whom, who approved."""
         async with self.pool.acquire() as conn:
-            rows = await exports.listed(conn, LISTED)
+            rows = await exports.listed(conn, call.at, LISTED)
         return Answer(200, encode({"exports": [_told(row) for row in rows]}), "application/json")
 
     async def approve(self, call: Call) -> Answer:
-        """One human's approval: never that of a system, of who asked, or of the same human twice, under whichever number."""
-        caller, export = _caller(call), await self._export(call)
-        if caller.kind != "practitioner" or not caller.digest:
-            raise Refusal(403, "an export is approved by a person who is logged in", where="approve")
-        if export.ended_at is not None:
-            raise Refusal(410, "this export is ended", where="number")
-        async with self.pool.acquire() as conn, conn.transaction():
-            await exports.approve(conn, export.number, caller, _name(caller), call.at)
-            await _log(conn, call, export.number, "export-approved", export.ground)
-        return Answer(200, encode(_told(await self._export(call))), "application/json")
+        """One human's approval, for a `reason`: never that of a system, of who asked, or of the same human twice, under
+        whichever number."""
+        number, why = (await self._export(call)).number, dict(call.form).get("reason", "")
+        export = await Approvals(self.pool).approve(_caller(call), number, why, call.at, call.correlation)
+        return Answer(200, encode(_told(export)), "application/json")
+
+    async def refuse(self, call: Call) -> Answer:
+        """Refused for good by one person, for a `reason`: no file is given, or none any more."""
+        number, why = (await self._export(call)).number, dict(call.form).get("reason", "")
+        export = await Approvals(self.pool).refuse(_caller(call), number, why, call.at, call.correlation)
+        return Answer(200, encode(_told(export)), "application/json")
 
     async def status(self, call: Call) -> Answer:
         """202 while approvals are missing, then the manifest."""
         export = await self._mine(call)
-        if export.opened_at is None or not export.is_open:
+        if export.opened_at is None or export.missing:
             told = f"{export.missing} approvals are missing"
             return Answer(202, headers=(("x-progress", told), ("retry-after", "60")))
         output = [
@@ -147,13 +139,13 @@ class ExportsApi:
         export = await self._mine(call)
         async with self.pool.acquire() as conn, conn.transaction():
             await exports.end(conn, export.number, call.at)
-            await _log(conn, call, export.number, "export-ended", export.ground)
+            await noted(conn, _caller(call), export.number, "export-ended", export.ground, call.at, call.correlation)
         return Answer(202)
 
     async def file(self, call: Call) -> Answer:
         """One type of some patients, one resource on each line."""
         export = await self._mine(call)
-        if not export.is_open:
+        if export.opened_at is None or export.missing:
             raise Refusal(403, "this export is not approved yet", where="number")
         name, _, place = call.parameters["file"].rpartition("-")
         known = name in self.types and type_number(name) in export.types and place.isdigit() and len(place) < 10
@@ -194,18 +186,18 @@ class ExportsApi:
     async def _export(self, call: Call) -> Export:
         text = call.parameters["number"]
         async with self.pool.acquire() as conn:
-            found = await exports.one(conn, int(text)) if text.isdigit() and len(text) <= 16 else None
+            found = await exports.one(conn, int(text), call.at) if text.isdigit() and len(text) <= 16 else None
         if found is None:
-            raise Refusal(404, "no export has this number", where="number")
+            raise no_export()
         return found
 
     async def _mine(self, call: Call) -> Export:
         """An export belongs to who asked for it; to anybody else it is not there."""
         export, caller = await self._export(call), _caller(call)
         if (export.client, export.asked_by) != (caller.client, caller.digest):
-            raise Refusal(404, "no export has this number", where="number")
-        if export.ended_at is not None or (export.opened_at is not None and export.opened_at + LIFE <= call.at):
-            raise Refusal(410, "this export is over", where="number", todo="Ask for a new one.")
+            raise no_export()
+        if export.state not in ("waiting", "open"):
+            raise Refusal(410, f"this export is over: {export.state}", where="number", todo="Ask for a new one.")
         return export
 
 
@@ -248,24 +240,17 @@ def _told(row: Export) -> dict[str, Any]:
         "ground": row.ground,
         "recipient": row.recipient,
         "types": [type_name(type_) for type_ in row.types],
-        "approvals": list(row.approvals),
+        "approvals": [one.name for one in row.approvals],
+        "state": row.state,
         "openedAt": row.opened_at.isoformat() if row.opened_at else "",
+        "refusedBy": row.refused_by,
+        "refusedWhy": row.refused_why,
         "endedAt": row.ended_at.isoformat() if row.ended_at else "",
     }
     return {name: value for name, value in told.items() if value != ""}
-
-
-async def _log(conn: Connection, call: Call, export: int, deed: str, ground: str) -> None:
-    """The platform's own row: an export was asked for, approved or ended, and by whom."""
-    row = audit.of_nobody(_caller(call), SERVICE, "export", deed, LAW, SAYS[deed], call.at, call.correlation)
-    await audit.insert_explained(conn, row, f"export/{export}", ground)
 
 
 def _caller(call: Call) -> Caller:
     if call.caller is None:
         raise Refusal(401, "an export needs somebody who asks for it")
     return call.caller
-
-
-def _name(caller: Caller) -> str:
-    return caller.name or caller.client
