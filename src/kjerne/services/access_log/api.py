@@ -36,6 +36,8 @@ from kjerne.store.sealed_id import SealedIds
 
 BASE: Final = "/fhir/R4"
 AT: Final = BASE + "/AuditEvent"
+LINKS: Final = AT + "#mark"
+"""What page links are made for; one of before they held a mark belongs to another search."""
 NEEDS: Final = f"kjerne:insight {AUDIT}"
 KEPT: Final = timedelta(days=3660)
 """The log is kept for ten years."""
@@ -119,7 +121,7 @@ class AccessLogApi:
         async def use(grant: Grant) -> Answer:
             asked, after = pairs, None
             if token is not None:
-                cursor = self.cursors.open(token, grant, AT)
+                cursor = self.cursors.open(token, grant, LINKS)
                 asked, after = tuple((key, value) for key, value in cursor.pairs), cursor.after
             search = self.parse_search("AuditEvent", asked, passing_over)
             if search.includes or search.revincludes:
@@ -154,7 +156,7 @@ class AccessLogApi:
             events, total, rest = await self._looked_through(grant, search, found, until, after, told)
         links = [("self", self_url(f"{call.base_url}{AT}", asked, search))]
         if rest is not None:
-            onward = self.cursors.make(grant, AT, asked, [until.isoformat(), *rest])
+            onward = self.cursors.make(grant, LINKS, asked, [until.isoformat(), *rest])
             links.append(("next", f"{call.base_url}{AT}?_cursor={onward}"))
         entries = [(f"{call.base_url}{AT}/{one['id']}", shown(encode(one), search), "match") for one in events]
         return Answer(200, searchset(entries, links, total))
