@@ -56,6 +56,9 @@ class Label(IntFlag):
     RESTRICTED_HERE = 64
     """As `RESTRICTED`, where the patient chose it here and not at the source: lifting it leaves the source's own."""
 
+    WITHDRAWN_WITH_REPORT = 1 << 23
+    """A result whose every report was withdrawn (`store.pointing`): hidden from nobody, and valid to nobody. Beyond the parts."""
+
 
 NO_LABEL: Final = Label(0)
 FIRST_PART: Final = 128

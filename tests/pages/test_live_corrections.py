@@ -12,6 +12,7 @@ from uuid import UUID
 import pytest
 
 from kjerne.access import Label
+from kjerne.fhir.encode import encode
 from kjerne.pages import live_desk
 from pages.test_live import DAY, a_report, blocked, by_fhir, filed, seen, send, tab, text
 from platform_fixture import Standing
@@ -412,3 +413,84 @@ def test_what_lies_in_the_specimen_counts_for_the_results_that_point_to_it(platf
             assert row and "<del>materiale Serum</del>" in row[1]
             assert re.search(r"<del>tatt 20\.11\.2026\D+08:00</del>", row[1])
     assert not platform.rows("SELECT 1 FROM notice WHERE id = ANY($1::uuid[])", [UUID(held), UUID(other)])
+
+
+def a_report_of(*results: str, status: str = "final", name: str = "Svar") -> dict[str, Any]:
+    named = [{"reference": f"Observation/{one}"} for one in results]
+    return {"resourceType": "DiagnosticReport", "status": status, "code": {"text": name}, "result": named}
+
+
+def test_results_whose_every_report_is_withdrawn_by_fhir_do_not_stand_and_are_told(platform: Standing) -> None:
+    nin, mark = platform.nin("citizen"), secrets.token_hex(4)
+    names = [f"P-Prøve {mark} {place}" for place in ("alene", "delt")]
+    alone, shared = (by_fhir(platform, name, "140") for name in names)
+    first = filed(platform, a_report_of(alone, shared, name=f"Panel {mark}"))
+    second = filed(platform, a_report_of(shared))
+    with tab(platform, "gp") as it, tab(platform, "citizen", "me") as own:
+        assert mark in text(it.type(nin))
+        filed(platform, a_report_of(alone, shared, status="entered-in-error", name=f"Panel {mark}"), first)
+        desk = text(it.get("/clinician"))
+        assert re.search(rf"{names[0]} trukket Du så 140 mmol/L {DAY}. Svaret er trukket tilbake", desk)
+        assert names[1] not in desk, "another live report keeps it"
+        for page in (it.type(nin), own.get("/me/results")):
+            assert re.search(rf"{names[0][2:]}(?:(?!</tr>).)*?<del>140</del>", page.text, re.DOTALL), page.url
+            assert not re.search(rf"{names[1][2:]}(?:(?!</tr>|</li>).)*?<del>140</del>", page.text, re.DOTALL)
+        filed(platform, a_report_of(shared, status="cancelled"), second)
+        desk = text(it.get("/clinician"))
+        assert re.search(rf"{names[1]} trukket Du så 140 mmol/L {DAY}. Svaret er trukket tilbake", desk)
+        filed(platform, a_report_of(alone))
+        desk = text(it.get("/clinician"))
+        told = rf"{names[0]} rettet Svaret var trukket tilbake da du så det {DAY}. Det gjelder nå igjen 140 mmol/L"
+        assert re.search(told, desk)
+        row = re.search(rf"{names[0]}</a>(.*?)</tr>", it.type(nin).text, re.DOTALL)
+        assert row and "<del>140" not in row[1]
+
+
+def test_a_result_that_is_taken_back_with_its_report_and_stands_again_before_she_looks_is_not_told(
+    platform: Standing,
+) -> None:
+    nin, name = platform.nin("citizen"), f"P-Prøve {secrets.token_hex(4)}"
+    id_ = by_fhir(platform, name, "140")
+    report = filed(platform, a_report_of(id_))
+    with tab(platform, "gp") as it:
+        assert name in text(it.type(nin))
+        filed(platform, a_report_of(id_, status="entered-in-error"), report)
+        filed(platform, a_report_of(id_))
+        assert name not in text(it.get("/clinician"))
+    assert not platform.rows("SELECT 1 FROM notice WHERE id = $1 AND seen_at IS NULL", UUID(id_))
+
+
+def test_a_result_that_was_taken_back_with_its_report_is_none_that_was_already_done(platform: Standing) -> None:
+    code = {"coding": [{"system": "urn:oid:2.16.578.1.12.4.1.1.7280", "code": "NPU19763"}], "text": "P-Ferritin"}
+    day = f"{platform.clock.now():%Y-%m-%dT00:00:00Z}"
+    for _ in range(2):  # the sandbox may have one of its own
+        before = verdict(platform)
+        id_ = by_fhir(platform, "", "40", code=code, effectiveDateTime=day)
+        report = filed(platform, a_report_of(id_))
+        assert id_ in verdict(platform)
+        filed(platform, a_report_of(id_, status="entered-in-error"), report)
+        assert verdict(platform) == before
+
+
+def test_a_report_that_is_imported_takes_back_and_lets_stand_as_one_that_is_created_does(platform: Standing) -> None:
+    id_ = by_fhir(platform, f"P-Prøve {secrets.token_hex(4)}", "140")
+
+    def marked_after(status: str) -> bool:
+        answer = platform.client.call(
+            "POST", "/fhir/R4/$import", as_="lab", patient=platform.nin("citizen"),
+            body=encode(a_report_of(id_, status=status)), headers={"content-type": "application/x-ndjson"},
+        )  # fmt: skip
+        assert answer.status_code == 200, answer.text
+        (row,) = platform.rows("SELECT labels FROM record WHERE id = $1", UUID(id_))
+        return bool(row["labels"] & Label.WITHDRAWN_WITH_REPORT)
+
+    assert [marked_after(status) for status in ("entered-in-error", "final")] == [True, False]
+
+
+def verdict(platform: Standing) -> str:
+    answer = platform.client.call(
+        "POST", "/pps/v2/already-done", as_="gp", patient=platform.nin("citizen"),
+        form=(("code", "urn:oid:2.16.578.1.12.4.1.1.7280|NPU19763"),),
+    )  # fmt: skip
+    assert answer.status_code == 200, answer.text
+    return re.sub(r"urn:uuid:[0-9a-f-]+", "", answer.text)

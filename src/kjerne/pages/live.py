@@ -17,7 +17,7 @@ from uuid import UUID
 
 import msgspec
 
-from kjerne.access import Action, Attestation, Caller, CallerKind, Coded, Grant
+from kjerne.access import Action, Attestation, Caller, CallerKind, Coded, Grant, Label
 from kjerne.clock import Clock
 from kjerne.errors import Refusal
 from kjerne.exchange import PatientRef, granted
@@ -49,7 +49,7 @@ from kjerne.policy.people import HEALTH_MAJORITY, age, norwegian_day
 from kjerne.registries.protection import is_protected
 from kjerne.services.results import points, reuse, values
 from kjerne.services.results.answers import attached_to, former_files_of
-from kjerne.services.results.former import with_former, with_former_files
+from kjerne.services.results.former import taken_back, with_former, with_former_files
 from kjerne.services.results.reuse_api import Asker
 from kjerne.services.standards import types_by_service
 from kjerne.store import files, followup, logins, registers, subjects
@@ -414,11 +414,9 @@ def uuid_of(text: str, where: str) -> UUID:
 
 
 def tree_of(record: Record) -> Resource:
-    """A record as the pages read it."""
-    return decode(record.raw) | {
-        "id": str(record.id),
-        "meta": decode(record.served)["meta"],
-    }
+    """A record as the pages read it; a result whose every report was withdrawn as one that was taken back itself."""
+    tree = decode(record.raw) | {"id": str(record.id), "meta": decode(record.served)["meta"]}
+    return taken_back(tree) if record.labels & Label.WITHDRAWN_WITH_REPORT else tree
 
 
 def as_read(

@@ -14,7 +14,7 @@ from datetime import datetime
 from typing import Final, Literal
 from uuid import UUID
 
-from kjerne.access import Grant
+from kjerne.access import NO_LABEL, Grant
 from kjerne.exchange import Denied, PatientRef
 from kjerne.fhir.circumstances import ALL, Circumstance, with_time
 from kjerne.fhir.corrections import analysis, lost_files, lost_results, moved
@@ -24,7 +24,7 @@ from kjerne.pages.house import Changed, Identity, Listed, Notice, Resource, Visi
 from kjerne.pages.live import REPORT, SERVICE, LivePages, tree_of, uuid_of
 from kjerne.services.results import points, values
 from kjerne.services.results.answers import conclusion_of, former_files_of, name_of
-from kjerne.services.results.former import beside, with_former_files
+from kjerne.services.results.former import beside, taken_back, with_former_files
 from kjerne.services.results.points import Absent, Aside, Mark, Part
 from kjerne.services.results.values import Value
 from kjerne.store import files, followup
@@ -135,6 +135,7 @@ class DeskPages(LivePages):
         name, found = seen or ("", [])
         by_id = {str(n.id): n for n in group}
         of_open = [by_id[one.now["id"]] for one in found]
+        found = [_as_known(one, n) for one, n in zip(found, of_open, strict=True)]
         changes = [(n, change) for n, one in zip(of_open, found, strict=True) if (change := changed(one, n.read_at))]
         told, shut = [n for n, _ in changes], [n for n in group if n not in of_open]
         rows = [_notice(told, patient, name, tuple(change for _, change in changes))] if told else []
@@ -167,7 +168,8 @@ class DeskPages(LivePages):
                 records = await self.reader.as_read(conn, grant, wanted) if wanted else []
                 replaced = await files.replaced(conn, grant, self.reader) if wanted else []
                 name = (await self.person(conn, patient)).name
-                seen = [_seen(now, then, replaced) for now, then in records]
+                # How it stood by its reports then, no version says: the notice does.
+                seen = [_seen(now, then and then._replace(labels=NO_LABEL), replaced) for now, then in records]
                 return name, await self._with_specimens(conn, grant, seen, looked or {})
 
         try:
@@ -226,6 +228,13 @@ def _notice(
     return Notice(number, told[0].kind, made_at, read_at, patient, name, changes)
 
 
+def _as_known(seen: Seen, notice: followup.Notice) -> Seen:
+    """What she saw, taken back where it was by then with its reports: its own version does not say that."""
+    if seen.then is None:
+        return seen
+    return replace(seen, then=taken_back(seen.then) if notice.was_withdrawn else seen.then)
+
+
 def _gathered(rows: Sequence[followup.Notice]) -> list[list[followup.Notice]]:
     """All that is told of each patient: the patient with the newest change first, and of her the newest.
 
@@ -233,7 +242,13 @@ def _gathered(rows: Sequence[followup.Notice]) -> list[list[followup.Notice]]:
     one result the newest counts, which knows what she saw last.
     """
     ordered = sorted(rows, key=lambda row: row.made_at, reverse=True)
-    newest = {(row.patient, row.kind, row.type, row.id): row for row in reversed(ordered)}
+    newest: dict[tuple[int, str, int, UUID], followup.Notice] = {}
+    for row in reversed(ordered):
+        place = row.patient, row.kind, row.type, row.id
+        before = newest.get(place)
+        # What stood before the first change that she has not looked at since is what she knows.
+        known = before.was_withdrawn if before and before.made_at > row.read_at else row.was_withdrawn
+        newest[place] = replace(row, was_withdrawn=known)
     groups: dict[tuple[int, str], list[followup.Notice]] = {}
     for row in sorted(newest.values(), key=lambda row: row.made_at, reverse=True):
         groups.setdefault(_patient_of(row), []).append(row)

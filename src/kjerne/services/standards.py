@@ -36,14 +36,15 @@ from kjerne.fhir.search import Search
 from kjerne.fhir.subset import shown
 from kjerne.registries.identifiers import stands_in
 from kjerne.registries.naming import check_header, check_subject, number_in, patient_of
-from kjerne.store import marking
-from kjerne.store.changing import Changer, Next, check_valid
+from kjerne.store import marking, pointing
+from kjerne.store.changing import Changer, Next, check_valid, settle
 from kjerne.store.cursors import Cursors, token_in
 from kjerne.store.finding import Finder
 from kjerne.store.limits import must_hold
 from kjerne.store.pool import Connection, Pool
+from kjerne.store.proofs import note
 from kjerne.store.reading import History, Reader, Record, Span
-from kjerne.store.records import Change, Current, Records, Written
+from kjerne.store.records import Change, Current, Records, Written, hold
 from kjerne.store.sealed_id import SealedIds
 
 BASE: Final = "/fhir/R4"
@@ -244,7 +245,15 @@ class StandardsApi:
                 change = Change(type_, id_, call.body, version.indexed, shut.labels, shut.opens, kinds=version.kinds)
                 types = types_by_service()[grant.service]
                 create = partial(self.records.create, conn, grant, change)
-                return await marking.filing(conn, grant, self.reader, types, create)
+                file = partial(marking.filing, conn, grant, self.reader, types, create)
+                if not pointing.leads_to(version.tree):
+                    return await file()
+                await note(conn, grant.once)
+                async with conn.transaction():
+                    await hold(conn, grant)
+                    written = await file()
+                    await settle(conn, grant, self.reader, None, version.tree)
+                return written
 
         patient = self._patient(call, number_in(version.tree))
         try:

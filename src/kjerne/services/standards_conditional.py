@@ -34,7 +34,7 @@ from kjerne.fhir.search import Search
 from kjerne.registries.identifiers import stands_in
 from kjerne.registries.naming import check_header, check_subject, number_in, patient_of
 from kjerne.store import audit, limits, marking
-from kjerne.store.changing import Changer, Next, check_valid
+from kjerne.store.changing import Changer, Next, check_valid, settle
 from kjerne.store.finding import Finder
 from kjerne.store.matching import Match, at_key, the_one
 from kjerne.store.pool import Connection, Pool
@@ -196,6 +196,7 @@ class ConditionalApi:
         )
         put = partial(self.records.put, conn, grant, [change])
         (written,) = await marking.filing(conn, grant, self.reader, self.types[grant.service], put)
+        await settle(conn, grant, self.reader, None, version.tree)
         return Made(str(id_), written.version, written.at, version.raw)
 
     async def _changed(

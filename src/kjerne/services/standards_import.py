@@ -24,15 +24,17 @@ from kjerne.access import Grant
 from kjerne.errors import Fault, Refusal
 from kjerne.exchange import Answer, Call, Denied, PatientRef, Route, Stale, not_filed, noted
 from kjerne.fhir.definitions import type_name, type_number
-from kjerne.fhir.encode import encode
+from kjerne.fhir.encode import decode, encode
 from kjerne.fhir.index import Indexed, index
 from kjerne.fhir.negotiation import check_accepted
 from kjerne.fhir.prefer import wanted
 from kjerne.fhir.validate import check
 from kjerne.registries.naming import check_names, number_in
 from kjerne.registries.withholding import kinds_of, withheld
-from kjerne.store import marking
+from kjerne.store import marking, pointing
 from kjerne.store.bulk import Bulk, Filing, Fresh
+from kjerne.store.codec import split
+from kjerne.store.followup import tell_readers
 from kjerne.store.limits import must_hold
 from kjerne.store.pool import Connection, Pool
 from kjerne.store.reading import Reader
@@ -266,14 +268,26 @@ class StandardsImport:
     async def _written(self, conn: Connection, filings: list[Filing]) -> list[list[UUID]]:
         """The new ids. Where patients have restricted parts or single records, their marks are settled with the writing."""
         concerned = [grant for grant, _ in filings if marking.concerns(grant)]
-        if not concerned:
+        reported = [filing.grant for filing in filings if any(one.type == pointing.REPORT for one in filing.fresh)]
+        if not concerned and not reported:
             return await self._bulk.write(conn, filings)
         async with conn.transaction():
             ids = await self._bulk.write(conn, filings)
             for grant in concerned:
                 types = [type_ for type_, service in self._service_by_type.items() if service == grant.service]
                 await marking.settle(conn, grant, self._reader, types)
+            for filing in filings:
+                await self._settle_results(conn, filing)
         return ids
+
+    async def _settle_results(self, conn: Connection, filing: Filing) -> None:
+        """As of a create: what the new reports take back, or let stand again, and who is told."""
+        trees = [decode(split(one.kept)[0]) for one in filing.fresh if one.type == pointing.REPORT]
+        for tree in trees:
+            if pointing.touches(None, tree) or await pointing.any_marked(conn, filing.grant, tree):
+                changed = await pointing.settle(conn, filing.grant, self._reader)
+                await tell_readers(conn, filing.grant, "corrected", changed, with_report=True)
+                return
 
     async def _read(self, at: datetime, lines: list[bytes]) -> list[Understood]:
         if len(lines) > INLINE_LINES:

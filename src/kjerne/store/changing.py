@@ -91,6 +91,7 @@ class Changer:
         (written,) = await marking.filing(conn, grant, self.reader, self.types, put)
         if change.corrects:
             await self._tell(conn, grant, written)
+        await settle(conn, grant, self.reader, was, made.tree)
         return made, written
 
     async def _tell(self, conn: Connection, grant: Grant, corrected: Written) -> None:
@@ -125,4 +126,16 @@ class Changer:
         (gone,) = await marking.filing(conn, grant, self.reader, self.types, remove)
         if type_name(type_) in RESULTS:
             await tell_readers(conn, grant, "withdrawn", [(type_, id_, gone.version)])
+        was = decode(before.raw)
+        await settle(conn, grant, self.reader, was, was | {"status": "entered-in-error"})
         return gone
+
+
+async def settle(conn: Connection, grant: Grant, reader: Reader, before: Tree | None, after: Tree) -> None:
+    """Takes back the results whose every report was withdrawn, lets others stand again, and tells their readers.
+
+    After a write that made `after` of `before` (None: it is new), in its transaction.
+    """
+    if pointing.touches(before, after) or await pointing.any_marked(conn, grant, after):
+        changed = await pointing.settle(conn, grant, reader)
+        await tell_readers(conn, grant, "corrected", changed, with_report=True)

@@ -13,6 +13,7 @@ from kjerne.errors import Refusal
 from kjerne.store import audit
 from kjerne.store.chains import WITHDRAWN_RULE
 from kjerne.store.codec import Wrap
+from kjerne.store.pointing import MARK
 from kjerne.store.pool import Connection
 from kjerne.store.records import Beside
 
@@ -31,14 +32,18 @@ class Notice:
     made_at: datetime
     read_at: datetime
     read_version: int
+    was_withdrawn: bool = False
+    """Whether the result was taken back with its reports before this change."""
 
 
 # Of the versions in her last look the newest is what she took for the result. That look's row is opened once it is found: many
 # results were looked at many times.
-_TELL = """
-INSERT INTO notice (patient, number, hpr, kind, type, id, version, made_at, read_at, read_version)
+_TELL = f"""
+INSERT INTO notice (patient, number, hpr, kind, type, id, version, made_at, read_at, read_version, was_withdrawn)
 SELECT $1::bigint, gen_random_uuid(), l.hpr, $3, l.type, l.id, l.version, $4::timestamptz, l.at,
-  (SELECT max(v.version) FROM unnest(a.types, a.ids, a.versions) AS v(type, id, version) WHERE v.type = l.type AND v.id = l.id)
+  (SELECT max(v.version) FROM unnest(a.types, a.ids, a.versions) AS v(type, id, version) WHERE v.type = l.type AND v.id = l.id),
+  $8::boolean <> EXISTS (SELECT FROM record r WHERE r.patient = ANY($2::bigint[]) AND r.type = l.type AND r.id = l.id
+    AND r.labels & {MARK} <> 0)
 FROM (
   SELECT DISTINCT ON (a.caller_hpr, n.type, n.id) a.caller_hpr AS hpr, n.type, n.id, n.version, a.patient, a.at, a.number
   FROM unnest($5::smallint[], $6::uuid[], $7::integer[]) AS n(type, id, version)
@@ -47,7 +52,7 @@ FROM (
   ORDER BY a.caller_hpr, n.type, n.id, a.at DESC
 ) l JOIN audit a ON a.patient = l.patient AND a.at = l.at AND a.number = l.number
 WHERE NOT EXISTS (SELECT FROM notice o WHERE o.patient = $1 AND o.hpr = l.hpr AND o.kind = $3 AND o.made_at = $4
-  AND o.id = ANY($8::uuid[]))"""
+  AND o.id = ANY($9::uuid[]))"""
 
 
 async def tell_readers(
@@ -56,16 +61,18 @@ async def tell_readers(
     kind: Literal["corrected", "withdrawn"],
     changed: Sequence[tuple[int, UUID, int]],
     *,
+    with_report: bool = False,
     unless_told_of: Sequence[UUID] = (),
 ) -> None:
     """One notice for each reader, by the audit log, and each changed record (type, id, new version) she had opened.
 
-    Who was told of one of `unless_told_of` by the same change hears it once.
+    `with_report` says that what changed is whether it stands by its reports (`store.pointing`). Who was told of one of
+    `unless_told_of` by the same change hears it once.
     """
     if changed:
         await conn.execute(
             _TELL, grant.subject.patient, list(grant.subject.keys), kind, grant.at, [c[0] for c in changed],
-            [c[1] for c in changed], [c[2] for c in changed], list(unless_told_of),
+            [c[1] for c in changed], [c[2] for c in changed], with_report, list(unless_told_of),
         )  # fmt: skip
 
 
@@ -122,7 +129,7 @@ async def opened_by(conn: Connection, grant: Grant, at: datetime) -> list[Opened
 async def notices(conn: Connection, hpr: str, limit: int = 50) -> list[Notice]:
     """What this reader has not yet marked as seen, newest first. Names records; opening them takes a `Grant`."""
     rows = await conn.fetch(
-        "SELECT patient, number, kind, type, id, version, made_at, read_at, read_version FROM notice "
+        "SELECT patient, number, kind, type, id, version, made_at, read_at, read_version, was_withdrawn FROM notice "
         "WHERE hpr = $1 AND seen_at IS NULL ORDER BY made_at DESC LIMIT $2",
         hpr,
         limit,

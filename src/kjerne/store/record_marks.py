@@ -9,8 +9,9 @@ from uuid import UUID
 from kjerne.access import NO_LABEL, SHUT_BY_PATIENT, Choice, Grant, Label, part_label
 
 # Whole numbers: `~` of an IntFlag keeps the bits alone that have a name, and those of the parts have none.
-CARRIED: Final = Label(int(SHUT_BY_PATIENT) & ~int(Label.RESTRICTED))
-"""What a new version keeps of the version before: the source's own labels come with the version, the patient's do not."""
+CARRIED: Final = Label((int(SHUT_BY_PATIENT) & ~int(Label.RESTRICTED)) | int(Label.WITHDRAWN_WITH_REPORT))
+"""What a new version keeps of the version before: the source's own labels come with the version; the patient's, and what
+became of its reports, do not."""
 
 
 def marks_of(grant: Grant, kinds: Collection[str]) -> Label:

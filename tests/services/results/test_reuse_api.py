@@ -10,7 +10,7 @@ from uuid import UUID, uuid4
 import httpx
 
 from kjerne.access import Label
-from kjerne.fhir.encode import encode
+from kjerne.fhir.encode import decode, encode
 from platform_fixture import Answered, Standing
 
 from .kith.conftest import Kith
@@ -83,6 +83,30 @@ def test_an_old_result_makes_the_analysis_due(platform: Standing) -> None:
 
 def test_one_code_answers_for_the_other_codes_of_its_analysis(platform: Standing) -> None:
     assert told(ask(platform, "NPU27547"))["verdict"] == "done"
+
+
+def test_results_dated_ahead_take_no_earlier_ones_place(platform: Standing) -> None:
+    nin = platform.nin("new-mother")
+    code = {"coding": [{"system": NLK, "code": "NPU19763"}]}
+
+    def filed(at: str) -> str:
+        tree = {
+            "resourceType": "Observation", "status": "final", "code": code, "effectiveDateTime": at,
+            "valueQuantity": {"value": 40, "unit": "ug/L"},
+        }  # fmt: skip
+        answer = platform.client.call(
+            "POST", "/fhir/R4/Observation", as_="lab", patient=nin, body=encode(tree),
+            headers={"content-type": "application/fhir+json"},
+        )  # fmt: skip
+        assert answer.status_code == 201, answer.text
+        return str(decode(answer.content)["id"])
+
+    taken = filed(f"{platform.clock.now() - timedelta(days=1):%Y-%m-%d}")
+    for place in range(5):
+        filed(f"2099-01-0{place + 1}")
+    answer = told(ask(platform, f"{NLK}|NPU19763", about="new-mother"))
+    assert answer["verdict"] == "done"
+    assert answer["earlier"][0] == {"reference": f"Observation/{taken}"}
 
 
 def test_what_was_never_taken_and_what_has_no_interval_are_told_apart(platform: Standing) -> None:

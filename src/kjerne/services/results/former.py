@@ -39,6 +39,11 @@ def with_former(current: Resource, former: Sequence[Resource], specimens: Specim
     return states[0] | {"extension": [*found, *current.get("extension", ())]}
 
 
+def taken_back(tree: Resource) -> Resource:
+    """A result whose every report was withdrawn, as it is read: like one that was taken back itself."""
+    return tree | {"status": "entered-in-error"}
+
+
 def beside(tree: Resource, specimen: Mapping[str, Any] | None) -> Resource:
     """A result with what its specimen says of it: what it is of, and when it was collected."""
     if specimen is None:

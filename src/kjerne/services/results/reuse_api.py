@@ -62,7 +62,8 @@ class Asker:
         number = uuid.uuid4()
         async with self.pool.acquire() as conn:
             # What is known of her newborn, or of a donor, says nothing about when she was tested.
-            own = replace(grant, hides=grant.hides | Label.NOT_THE_MOTHERS)
+            # Neither is a result that was taken back with its reports.
+            own = replace(grant, hides=grant.hides | Label.NOT_THE_MOTHERS | Label.WITHDRAWN_WITH_REPORT)
             # Exactly what the answer names stands in the patient's log; what it leaves out was read by nobody.
             counts = partial(_counts, system, code, grant.at)
             records = await self.finder.newest(conn, own, search, reuse.EARLIER_LIMIT, counts)
