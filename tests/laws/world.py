@@ -27,7 +27,8 @@ from kjerne.wire.edge import Edge
 from participating import a_row
 from services.results.conftest import LAB, NOW, THIRD_LAB, Ward, fresh_number
 
-from .oracle import Answer, Attest, Bond, Membership, Situation, Will, answer
+from .oracle import answer
+from .situation import Answer, Attest, Bond, Membership, Situation, Will
 
 LONG_AGO: Final = datetime(2020, 1, 1, tzinfo=UTC)
 YESTERDAY: Final = NOW - timedelta(days=1)
@@ -176,6 +177,7 @@ ACTORS: Final = (
     Actor("proxy from tomorrow", SELF, "coming proxy"),
     Actor("proxy of another area", SELF, "proxy of another area"),
     Actor("guardian", SELF, "guardian"),
+    Actor("guardian of a minor", SELF, "guardian of a minor"),
     Actor("stranger", SELF, "stranger"),
     Actor("unregistered", replace(SELF, is_registered=False), "nobody at all"),
     Actor("laboratory", Situation("system", "search", NOW, scopes=READ, level=0, legal_entity=LAB.organisation)),
@@ -193,6 +195,7 @@ KIN: Final[Mapping[str, PersonDetail]] = {
     "coming proxy": PersonDetail("Prøve Person", birth_date=date(1990, 2, 3), address="Gata 2"),
     "proxy of another area": PersonDetail("Prøve Person", birth_date=date(1990, 2, 3), address="Gata 2"),
     "guardian": PersonDetail("Prøve Person", birth_date=date(1990, 2, 3), address="Gata 2"),
+    "guardian of a minor": PersonDetail("Prøve Person", birth_date=date(1990, 2, 3), address="Gata 2"),
     "stranger": PersonDetail("Prøve Person", birth_date=date(1990, 2, 3), address="Gata 2"),
 }
 BONDS: Final = (
@@ -209,8 +212,18 @@ BONDS: Final = (
     (Bond("proxy", covers=("innsyn",), first_day=TOMORROW.date()), "coming proxy"),
     (Bond("proxy", covers=("digitaleHelsetjenester",)), "proxy of another area"),
     (Bond("guardian", covers=("personligeInteresser",), form="voksen"), "guardian"),
+    (Bond("guardian", covers=("personligeInteresser",), form="mindreaarig"), "guardian of a minor"),
 )
-"""What binds somebody to every patient, and to whom of `KIN`."""
+"""What binds somebody to every patient, and to whom of `KIN`; the few who have no parents aside (`bonds_of`)."""
+
+
+def bonds_of(patient: str) -> tuple[tuple[Bond, str], ...]:
+    """Those of one patient: where she has no parents, somebody's responsibility has ended and nobody else has it."""
+    if not patient.endswith("without parents"):
+        return BONDS
+    return tuple(
+        (bond, whom) for bond, whom in BONDS if bond.kind != "parent" or bond.day_after_last is not None
+    )  # fmt: skip
 
 
 def aged(years: int, *, days: int = 0) -> dict[str, Any]:
@@ -265,7 +278,18 @@ PATIENTS: Final[Mapping[str, dict[str, Any]]] = {
     "child of 8, address unknown": aged(8) | {"a_parent_lives_with_child": None},
     "child of 8, protected": aged(8) | {"address": "fortrolig"},
     "child of 12 tomorrow": aged(12, days=-1),
+    "child of 8, without parents": aged(8),
+    "child of 8, restricted, without parents": aged(8) | {"wills": (Will("restriction"),)},
+    "child of 12, without parents": aged(12),
     "child of 12 today": aged(12),
+    "child of 12, permitted": aged(12) | {"wills": (Will("youth-access"),)},
+    "youth of 13 tomorrow, permitted": aged(13, days=-1) | {"wills": (Will("youth-access"),)},
+    "youth of 13 today": aged(13),
+    "youth of 13 today, permitted": aged(13) | {"wills": (Will("youth-access"),)},
+    "youth of 15, permitted and restricting": aged(15) | {"wills": (Will("youth-access"), Will("restriction"))},
+    "youth of 15, permitted until now": aged(15) | {"wills": (Will("youth-access", begins=LONG_AGO, ends=NOW),)},
+    "youth of 15, protected, permitted": aged(15) | {"address": "fortrolig", "wills": (Will("youth-access"),)},
+    "youth of 16 tomorrow, permitted": aged(16, days=-1) | {"wills": (Will("youth-access"),)},
     "youth of 16 tomorrow": aged(16, days=-1),
     "youth of 16 today": aged(16),
     "youth of 17": aged(17),
@@ -303,7 +327,7 @@ class World:
         told = replace(actor.situation, **PATIENTS[patient])
         bonds = tuple(
             replace(bond, helper=whom == actor.person) if whom else bond
-            for bond, whom in BONDS
+            for bond, whom in bonds_of(patient)
         )  # fmt: skip
         attest = replace(told.attest, purpose=purpose) if told.attest and purpose else told.attest
         kin = KIN.get(actor.person)
@@ -369,20 +393,8 @@ async def built(ward: Ward) -> World:
                 new.identifiers[0].digest,
             )
             world.kin[name] = (key, digest)
-        ties = tuple(
-            Tie(
-                bond.kind,
-                bond.hpr,
-                bond.place,
-                world.kin[whom][0] if whom else 0,
-                bond.first_day,
-                bond.day_after_last,
-                bond.covers,
-                bond.form,
-            )  # type: ignore[arg-type]
-            for bond, whom in BONDS
-        )
         for name, facts in PATIENTS.items():
+            ties = _ties(world, name)
             shuts = any(will.kind in SHUTTING for will in facts.get("wills", ()))
             for among in (world.patients, world.empty) if shuts else (world.patients,):
                 new = _person(ward, _detail(facts), ties)
@@ -397,6 +409,16 @@ async def built(ward: Ward) -> World:
     for patient in world.empty.values():
         await _leave_empty(world, patient)
     return world
+
+
+def _ties(world: World, patient: str) -> tuple[Tie, ...]:
+    return tuple(
+        Tie(
+            bond.kind, bond.hpr, bond.place, world.kin[whom][0] if whom else 0, bond.first_day,  # type: ignore[arg-type]
+            bond.day_after_last, bond.covers, bond.form,
+        )
+        for bond, whom in bonds_of(patient)
+    )  # fmt: skip
 
 
 async def _leave_empty(world: World, patient: Patient) -> None:
