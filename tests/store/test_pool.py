@@ -32,6 +32,7 @@ async def test_a_second_connection_does_not_ask_the_server_of_types_again(dsn: s
 async def test_an_array_is_told_by_being_a_list_or_a_tuple(dsn: str) -> None:
     # The names are the driver's own: where it has others one day, arrays are as dear as they were, and this tells.
     assert driver.IterableABC == driver.SizedABC == (list, tuple)  # type: ignore[attr-defined]
+    assert driver.MappingABC is dict  # type: ignore[attr-defined]
     pool = await open_pool(dsn, 1)
     found = await pool.fetchrow("SELECT $1::text[] AS plain, $2::integer[] AS nested", ("a", "b"), [[1, 2], [3, 4]])
     await pool.close()

@@ -28,8 +28,8 @@ else:
 
 # Of every element of every array the driver asks whether it is an array itself, through abstract classes: some 0.3 us each,
 # and a report's statements hold hundreds. What this program gives as an array is a list or a tuple.
-for _name in ("IterableABC", "SizedABC"):
-    setattr(driver, _name, (list, tuple))
+for _name, _kinds in (("IterableABC", (list, tuple)), ("SizedABC", (list, tuple)), ("MappingABC", dict)):
+    setattr(driver, _name, _kinds)
 
 # Every statement here finds its rows by a key, so the plan made once is the plan for every value; making a new one for
 # each call costs more than running it.

@@ -264,7 +264,7 @@ class Files:
         if not fresh:
             await self._mark(conn, grant, changes, marks, kinds)
             return
-        beside = repeats.note(self._store, grant, key, state.report.requester, trees, fresh, current)
+        beside = repeats.note(self._store, grant, key, state.report.requester, trees, ids, fresh, current)
         if requester := _requester(trees):
             beside.append(followup.put_in_inbox(requester, REPORT_TYPE, _moment(state.issued, grant.at)))
         written = await self._store.records.write(conn, grant, fresh, beside, key)

@@ -49,14 +49,14 @@ class Sample:
 
 
 def note(
-    store: Store, grant: Grant, key: DataKey, requester: Actor | None, trees: Trees, changes: Sequence[Change],
-    former: Former,
+    store: Store, grant: Grant, key: DataKey, requester: Actor | None, trees: Trees, ids: Mapping[str, UUID],
+    changes: Sequence[Change], former: Former,
 ) -> list[Beside]:  # fmt: skip
     """What notes the repeats among the `changes` of one report, beside the write that files them; nothing where none can
     be.
 
-    `key` is the service's about whom the grant addresses, `trees` are all resources of the report, `former` what the
-    changes replace.
+    `key` is the service's about whom the grant addresses, `trees` are all resources of the report and `ids` their ids by
+    how those are written, `former` is what the changes replace.
     """
     samples = _samples(trees, changes, former) if _open_to_staff(grant.subject, grant.at) else []
     if not samples:
@@ -70,7 +70,7 @@ def note(
         )
         for one in samples
     ]  # fmt: skip
-    own = [UUID(tree["id"]) for tree in trees if tree["resourceType"] == "Observation"]
+    own = [ids[tree["id"]] for tree in trees if tree["resourceType"] == "Observation"]
     keys = Unwrapped(grant, store.wrap, key)
     return [repeats.note(grant, keys, store.messages, OBSERVATION_TYPE, made, _usable(), own)]
 
