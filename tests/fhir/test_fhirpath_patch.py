@@ -19,7 +19,7 @@ Tree = dict[str, Any]
 RESULT: Tree = {
     "resourceType": "Observation",
     "status": "final",
-    "code": {"coding": [{"system": "a", "code": "1"}, {"system": "b", "code": "2"}]},
+    "code": {"coding": [{"system": "urn:a", "code": "1"}, {"system": "urn:b", "code": "2"}]},
     "effectiveDateTime": "2026-03-02",
     "valueQuantity": {"value": Decimal("1.10"), "unit": "mmol/L"},
 }

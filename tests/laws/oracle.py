@@ -472,7 +472,7 @@ def system(s: Situation) -> Answer:
 EVERYTHING = frozenset({
     "restricted", "withheld from citizen", "withheld from parents", "withheld from youth", "not the mother's",
     "withdrawn", "restricted here",
-})  # fmt: skip
+}) | {f"part {number}" for number in range(16)}  # fmt: skip
 
 
 def registrar(s: Situation) -> Answer:

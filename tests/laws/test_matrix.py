@@ -159,7 +159,7 @@ def subject_of(s: Situation) -> Subject:
             )
             for bond in s.bonds
         ),
-        caller_key=key if s.is_registered and s.kind == "citizen" else None,
+        caller_key=key if s.is_registered and s.kind != "system" else None,
         synthetic=True,
         digests=frozenset({b"the patient", b"the patient's former number"}),
         caller_protection=s.own_address,
@@ -179,7 +179,7 @@ def in_the_oracles_words(decision: Grant | Denial) -> Answer:
         return Answer(given=False, outcome=decision.outcome, tells_address=decision.rule == "address-protected")
     if decision.instead_of is not None:
         return Answer(given=False, looks_empty=not decision.subject.keys)
-    hidden = frozenset(WORDS[label] for label in Label if label in decision.hides)
+    hidden = frozenset(word for label, word in WORDS.items() if label in decision.hides)
     hidden |= {f"part {slot}" for slot in range(PARTS) if part_label(slot) in decision.hides}
     opens = dict(decision.windows)
     too_old = frozenset(one for one in SHELF if opens and not _is_open(opens, *one))

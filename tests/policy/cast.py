@@ -6,8 +6,10 @@ from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-from kjerne.access import PORTAL, Attestation, Caller, Choice, Errand, Part, Subject, Tie
+from kjerne.access import PORTAL, Attestation, Caller, Choice, Errand, Label, Part, Subject, Tie
 
+SHUTTING = [label for label in Label if label != Label.WITHDRAWN_WITH_REPORT]
+"""What shuts a record to somebody."""
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 HOSPITAL, WARD, CLINIC = "983658725", "974760673", "993467049"
 CONSUMER = Part("results", "consumer", NOW - timedelta(days=400), None)

@@ -26,6 +26,7 @@ from .cast import (
     PATIENT,
     PROXY,
     RELATIVE,
+    SHUTTING,
     SOURCE,
     WARD,
     at_a_portal,
@@ -388,7 +389,7 @@ def test_what_opens_a_rejected_message_opens_no_labelled_record() -> None:
     for action in ("examine", "trace"):
         answer = ask(laboratory(scopes=OPERATIONS), patient(), action)  # type: ignore[arg-type]
         assert isinstance(answer, Grant)
-        assert all(label in answer.hides for label in Label)
+        assert all(label in answer.hides for label in SHUTTING)
 
 
 def test_what_no_rule_mentions_is_refused() -> None:

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import html.entities
 import re
-from functools import lru_cache
 from typing import Final
 
 from lxml import etree
+
+from kjerne.xml_door import parsed
 
 NAMESPACE: Final = "{http://www.w3.org/1999/xhtml}"
 
@@ -57,11 +58,6 @@ def is_safe(text: str) -> bool:
     return root is not None and root.tag == NAMESPACE + "div" and _only_listed(root) and _has_content(root)
 
 
-@lru_cache(maxsize=64)
-def _parser() -> etree.XMLParser:
-    return etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False, recover=False)
-
-
 def _read(text: str) -> etree._Element | None:
     """The tree; HTML's named characters are allowed, a document type is not."""
     if "<!DOCTYPE" in text or "<!ENTITY" in text or "<?" in text:
@@ -72,7 +68,7 @@ def _read(text: str) -> etree._Element | None:
         return found[0] if name in _XML_ENTITIES else html.entities.html5.get(f"{name};", found[0])
 
     try:
-        return etree.fromstring(_ENTITY.sub(one, text).strip().encode(), _parser())
+        return parsed(_ENTITY.sub(one, text).strip().encode())
     except (etree.XMLSyntaxError, ValueError):
         return None
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from kjerne.access import Action, CallerKind, Label
+from kjerne.access import FIRST_PART, SHUT_BY_PATIENT, Action, CallerKind, Label
 from kjerne.policy.facts import Case
 
 NOTHING: Final = Label(0)
@@ -81,7 +81,8 @@ BREAK_GLASS: Final = frozenset({"BTG"})
 ELEVATED: Final = frozenset({"FORHOYET_SAMTYKKE", "FORHOYET_AKUTT"})
 ELEVATED_EMERGENCY: Final = frozenset({"FORHOYET_AKUTT"})
 
-EVERY_LABEL: Final = ~NOTHING
+EVERY_LABEL: Final = SHUT_BY_PATIENT | Label(FIRST_PART - 1)
+"""Every mark that shuts a record to somebody, the patient's own parts among them."""
 FROM_STAFF: Final = Label.RESTRICTED | Label.RESTRICTED_HERE | Label.WITHDRAWN
 FROM_CITIZEN: Final = Label.WITHHELD_FROM_CITIZEN | Label.WITHDRAWN
 FROM_PARENT: Final = FROM_CITIZEN | Label.WITHHELD_FROM_PARENTS

@@ -280,6 +280,8 @@ class StandardsApi:
         version = Next.of(call.body, tree, call.at)
 
         async def use(grant: Grant) -> Written | None:
+            must_hold(call.caller, named[0], version.indexed.tokens, "u")
+
             def make(_: Current) -> Next:
                 # Only to the one who filed it: to anybody else this would tell whose record it is.
                 check_subject(tree, grant, self.identify)

@@ -25,6 +25,7 @@ OBSERVATION: Final = type_number("Observation")
 REPORT: Final = type_number("DiagnosticReport")
 SPECIMEN: Final = type_number("Specimen")
 MARK: Final = int(Label.WITHDRAWN_WITH_REPORT)
+ON_A_WRONG_PERSON: Final = int(Label.WITHDRAWN)
 
 Tree = Mapping[str, Any]
 Named = tuple[int, UUID, int]
@@ -34,11 +35,11 @@ Named = tuple[int, UUID, int]
 # the last that it said stands in its history.
 _ROWS: Final = f"""
 SELECT {OUTER}, false FROM record r
-WHERE r.patient = ANY($1::bigint[]) AND r.type = ANY($2::smallint[]) AND r.labels & {int(Label.WITHDRAWN)} = 0
+WHERE r.patient = ANY($1::bigint[]) AND r.type = ANY($2::smallint[]) AND r.labels & {ON_A_WRONG_PERSON} = 0
 UNION ALL
 (SELECT DISTINCT ON (r.id) {OUTER}, true FROM record_history r
 WHERE r.patient = ANY($1::bigint[]) AND r.type = {REPORT} AND r.type = ANY($2::smallint[]) AND NOT r.deleted
-  AND r.labels & {int(Label.WITHDRAWN)} = 0
+  AND r.labels & {ON_A_WRONG_PERSON} = 0
   AND NOT EXISTS (SELECT FROM record c WHERE c.patient = r.patient AND c.type = r.type AND c.id = r.id)
 ORDER BY r.id, r.version DESC)"""
 

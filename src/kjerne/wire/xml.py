@@ -15,6 +15,7 @@ from typing import Any, Final, NamedTuple
 from lxml import etree
 
 from kjerne.errors import Fault, Refusal
+from kjerne.xml_door import parsed
 
 DEPTH: Final = 200
 """A Svarrapport in its envelope is some ten deep before the first result; results stand in results as a sender likes."""
@@ -64,7 +65,7 @@ def document(raw: bytes, *, depth: int = DEPTH, limit_bytes: int = LIMIT_BYTES) 
     if _DOCTYPE.match(utf8):
         raise _refused("The message has a document type (DTD), which is never accepted.", "line 1")
     try:
-        root = etree.fromstring(utf8, _parser())
+        root = parsed(utf8)
     except etree.XMLSyntaxError as error:
         raise _refused(_reason(error), f"line {error.lineno or 1}") from None
     too_deep: Any = _deeper_than(depth)(root)
@@ -166,19 +167,6 @@ def _without_declaration(raw: bytes) -> bytes:
     if match is None:
         return raw
     return b"\n" * match[0].count(b"\n") + raw[match.end() :]
-
-
-@lru_cache(maxsize=1)
-def _parser() -> etree.XMLParser:
-    return etree.XMLParser(
-        resolve_entities=False,
-        load_dtd=False,
-        no_network=True,
-        huge_tree=False,
-        remove_comments=True,
-        remove_pis=True,
-        encoding="utf-8",
-    )
 
 
 @lru_cache(maxsize=8)

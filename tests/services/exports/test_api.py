@@ -126,7 +126,7 @@ async def linked(ward: Ward, one: int, other: int) -> None:
 
 
 async def approve(ward: Ward, place: str, *callers: Caller) -> list[int]:
-    return [(await call(ward, one, "POST", f"{place}/approve")).status_code for one in callers]
+    return [(await decided(ward, one, place)).status_code for one in callers]
 
 
 async def test_one_human_with_two_numbers_is_one_approver(ward: Ward) -> None:

@@ -4,25 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-import secrets
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from kjerne.access import Choice, Grant, Label, Once
-from kjerne.app import is_synthetic
-from kjerne.errors import Refusal
+from kjerne.access import Choice, Grant, Label
 from kjerne.exchange import Denied, PatientRef
 from kjerne.fhir.definitions import type_number
 from kjerne.fhir.encode import decode
 from kjerne.services.results import intake
-from kjerne.services.results.intake import Intake, Taken
-from kjerne.store import followup, messages
-from kjerne.store.proofs import note_values
+from kjerne.services.results.intake import Taken
+from kjerne.store import followup
 
 from .conftest import LAB, NOW, Ward, fresh_number
 
@@ -206,86 +201,6 @@ async def test_a_message_about_nobody_known_makes_a_person_where_the_settings_sa
         "SELECT patient FROM person_identifier WHERE digest = $1", ward.house.digest(number)
     )
     assert await ward.house.store.pool.fetchval("SELECT count(*) FROM record WHERE patient = $1", key) > 0
-
-
-async def test_a_number_that_is_not_synthetic_is_refused_in_a_sandbox(ward: Ward, kith: Kith) -> None:
-    real = "02013299997"  # a published test vector without a raised month
-    (taken,) = await take(ward, kith.message(kith.report(patient=kith.person(kith.item(), number=real)), id_="real"))
-    assert (taken.accepted, taken.status) == (False, 422)
-    assert "synthetic" in taken.faults[0].says
-    assert real.encode() not in taken.receipt
-
-
-@pytest.mark.parametrize(
-    ("raw", "status"),
-    [
-        (b"", 400),
-        (b"not xml", 400),
-        (b"<a/>", 422),
-        (b"<!DOCTYPE a [<!ENTITY b 'c'>]><a>&b;</a>", 400),
-        (b"<?xml version='1.0' encoding='UTF-8'?><a>\xe6</a>", 400),
-    ],
-)
-async def test_what_is_no_message_is_refused_with_a_receipt_and_kept_in_the_queue(
-    ward: Ward, raw: bytes, status: int
-) -> None:
-    (taken,) = await take(ward, raw)
-    assert (taken.accepted, taken.status) == (False, status)
-    assert b"AppRec" in taken.receipt
-    async with ward.house.store.pool.acquire() as conn:
-        queue = await messages.rejected(conn, LAB.organisation)
-    assert taken.faults[0].says in {fault.says for one in queue for fault in one.faults}
-
-
-async def test_of_a_message_with_one_good_and_one_bad_report_nothing_is_filed(
-    ward: Ward, kith: Kith, number: str
-) -> None:
-    await ward.person(number)
-    good = kith.report(patient=kith.person(kith.item(), number=number), id_="G")
-    bad = kith.report(patient=kith.person(kith.item(), number="123"), id_="B")
-    (taken,) = await take(ward, kith.message(good + bad, id_=f"two-{number[-5:]}", version="1.3"))
-    assert not taken.accepted
-    assert "line" in taken.faults[0].where
-    assert await opened(ward, number) == []
-
-
-async def test_a_refused_message_can_be_sent_again_under_the_same_id(ward: Ward, kith: Kith, number: str) -> None:
-    await ward.person(number)
-    good = a_report(kith, number, kith.item())
-    bad = good.replace(f"<OffId>{number}".encode(), b"<OffId>123")
-    first, second = await take(ward, bad, good)
-    assert (first.accepted, second.accepted) == (False, True)
-
-
-async def test_a_sender_without_the_right_to_file_gets_nothing_filed(ward: Ward, kith: Kith, number: str) -> None:
-    await ward.person(number)
-    gateway = type(LAB)("system", "gateway", frozenset({"nhn:pmd/write"}), organisation="100000999")
-    taken = await ward.house.intake.take(a_report(kith, number, kith.item()), gateway, ward.admit(gateway))
-    assert (taken.accepted, taken.status) == (False, 403)
-    assert await opened(ward, number) == []
-
-
-async def test_a_sender_outside_does_not_learn_who_is_registered(ward: Ward, kith: Kith, number: str) -> None:
-    """Where unknown persons are refused, that is said to those alone who may file."""
-    await ward.person(number)
-    house, unknown = ward.house, fresh_number()
-    strict = house.settings.model_copy(update={"unknown_person": "refuse"})
-    intake = Intake(house.store, house.clock, strict, house.read, house.digest, is_synthetic)
-    outside = replace(LAB, organisation="100000032")
-    told = {
-        (taken.status, taken.faults, taken.rule)
-        for whom in (number, unknown)
-        for taken in [await intake.take(a_report(kith, whom, kith.item()), outside, ward.admit(outside))]
-    }
-    ((status, faults, rule),) = told
-    assert (status, rule) == (403, "sender-takes-no-part")
-    assert faults[0].says.startswith(
-        "Virksomheten som ville sende inn, deltar ikke i delingen av disse opplysningene. Den står ikke"
-    )
-    inside = await intake.take(a_report(kith, unknown, kith.item()), LAB, ward.admit())
-    assert (inside.status, inside.faults[0].says) == (422, "no register knows this person")
-    async with house.store.pool.acquire() as conn:
-        assert await house.store.people.key_of(conn, house.digest(unknown)) is None
 
 
 async def test_a_newborns_result_is_filed_with_its_label(ward: Ward, kith: Kith, number: str) -> None:
@@ -511,70 +426,6 @@ async def test_a_report_costs_the_same_few_statements_however_many_results_it_ha
     # A look, a beginning, a claim, the chain, the records with what stands beside them, an end. Once the new person, once
     # the facts about her, which are remembered.
     assert counts[6:] == [7, 7, 6, 6, 6, 6]
-
-
-async def test_of_a_request_whose_proof_was_used_nothing_is_filed_and_nothing_kept(
-    ward: Ward, kith: Kith, number: str
-) -> None:
-    async def refuse() -> Any:
-        raise Refusal(401, "used before")
-
-    async def sent(raw: bytes, once: Once) -> Taken:
-        return await ward.house.intake.take(raw, LAB, ward.admit(), once=once)
-
-    await ward.person(number)
-    proofs = [note_values(secrets.token_bytes(16), int(NOW.timestamp())) for _ in range(2)]
-    broken = a_report(kith, number, kith.item(), id_="M-0")[:-30]
-    assert (await sent(a_report(kith, number, kith.item()), Once(proofs[0], refuse))).accepted
-    assert (await sent(broken, Once(proofs[1], refuse))).status == 400
-    stolen = [a_report(kith, number, kith.item(), id_=id_, report=id_) for id_ in ("M-2", "M-3")]
-    for raw, used in itertools.product((*stolen, broken[:-30]), proofs):
-        with pytest.raises(Refusal, match="used before"):
-            await sent(raw, Once(used, refuse))
-    kept = await ward.house.store.pool.fetchval(
-        "SELECT count(*) FROM message_in WHERE message LIKE $1", f"{number[-5:]}%"
-    )
-    assert (kept, len(await opened(ward, number))) == (2, 1)
-
-
-async def test_a_sender_without_the_right_to_file_registers_nobody(ward: Ward, kith: Kith, number: str) -> None:
-    gateway = type(LAB)("system", "gateway", frozenset({"nhn:pmd/write"}), organisation="100000999")
-    taken = await ward.house.intake.take(a_report(kith, number, kith.item()), gateway, ward.admit(gateway))
-    assert taken.status == 403
-    async with ward.house.store.pool.acquire() as conn:
-        assert await ward.house.store.people.key_of(conn, ward.house.digest(number)) is None
-
-
-async def test_a_mistyped_number_is_refused_in_the_sandbox_too(ward: Ward, kith: Kith, number: str) -> None:
-    wrong = number[:-1] + str((int(number[-1]) + 1) % 10)
-    (taken,) = await take(ward, a_report(kith, wrong, kith.item()))
-    assert (taken.status, "OffId line" in taken.faults[0].where) == (422, True)
-
-
-async def test_a_message_from_the_future_is_refused_with_element_and_line(ward: Ward, kith: Kith, number: str) -> None:
-    await ward.person(number)
-    soon = a_report(kith, number, kith.item(), id_="soon", generated="2026-03-06T12:00:00Z")
-    far = a_report(kith, number, kith.item(), id_="far", generated="2026-03-06T12:00:01Z")
-    accepted, refused = await take(ward, soon, far)
-    assert accepted.accepted
-    assert (refused.status, refused.faults[0].where) == (422, "Message/GenDate line 3")
-
-
-async def test_a_good_message_ends_the_unreadable_one_with_its_id(ward: Ward, kith: Kith, number: str) -> None:
-    await ward.person(number)
-    good = a_report(kith, number, kith.item(), id_="M/1")
-
-    async def waiting() -> list[str]:
-        async with ward.house.store.pool.acquire() as conn:
-            return [
-                one.message for one in await messages.rejected(conn, LAB.organisation) if number[-5:] in one.message
-            ]
-
-    neighbour = good.replace(b"M/1<", b"M/10<")[:-30]
-    await take(ward, good[:-30], neighbour)
-    assert len(await waiting()) == 2
-    await take(ward, good)
-    assert [name.partition(".")[0] for name in await waiting()] == [f"{number[-5:]}-M/10"]
 
 
 async def test_the_sender_learns_where_a_moved_report_was_opened_and_not_by_whom(
