@@ -494,3 +494,17 @@ def verdict(platform: Standing) -> str:
     )  # fmt: skip
     assert answer.status_code == 200, answer.text
     return re.sub(r"urn:uuid:[0-9a-f-]+", "", answer.text)
+
+
+def test_a_value_that_is_corrected_while_it_was_taken_back_keeps_its_former_one(platform: Standing) -> None:
+    nin, name = platform.nin("citizen"), f"P-Prøve {secrets.token_hex(4)}"
+    id_ = by_fhir(platform, name, "140")
+    report = filed(platform, a_report_of(id_))
+    filed(platform, a_report_of(id_, status="entered-in-error"), report)
+    by_fhir(platform, name, "150", id_, 1, status="corrected")
+    with tab(platform, "gp") as it:
+        row = re.search(rf"{name}</a>(.*?)</tr>", it.type(nin).text, re.DOTALL)
+        assert row and "<del>150</del>" in row[1], "what it said last is what was taken back"
+        filed(platform, a_report_of(id_))
+        row = re.search(rf"{name}</a>(.*?)</tr>", it.type(nin).text, re.DOTALL)
+        assert row and re.search(r"150.*<del>140", row[1], re.DOTALL), row[1]

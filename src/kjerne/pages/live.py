@@ -415,26 +415,31 @@ def uuid_of(text: str, where: str) -> UUID:
 
 def tree_of(record: Record) -> Resource:
     """A record as the pages read it; a result whose every report was withdrawn as one that was taken back itself."""
-    tree = decode(record.raw) | {"id": str(record.id), "meta": decode(record.served)["meta"]}
+    tree = _said(record)
     return taken_back(tree) if record.labels & Label.WITHDRAWN_WITH_REPORT else tree
 
 
+def _said(record: Record) -> Resource:
+    """What a version says itself. A former one that was kept while its reports were withdrawn had been read before that."""
+    return decode(record.raw) | {"id": str(record.id), "meta": decode(record.served)["meta"]}
+
+
 def as_read(
-    versions: Sequence[Resource], replaced: Sequence[Replaced], specimens: Mapping[str, Sequence[Resource]]
+    versions: Sequence[Record], replaced: Sequence[Replaced], specimens: Mapping[str, Sequence[Resource]]
 ) -> Resource:
     """A record as the pages show it: with what its former versions said, and a report with the files that it had."""
-    current, former = versions[0], versions[1:]
+    current, *former = map(_said, versions)
     if current["resourceType"] == "DiagnosticReport":
         current = with_former_files(current, former, replaced)
-    return with_former(current, former, specimens)
+    return with_former(current, former, specimens, with_report=bool(versions[0].labels & Label.WITHDRAWN_WITH_REPORT))
 
 
 def _trees(found: Sequence[tuple[Record, Sequence[Record]]], replaced: Sequence[Replaced]) -> dict[str, list[Resource]]:
     """The resources of each type, with what they and their specimens said before."""
-    versions: dict[str, list[list[Resource]]] = {name: [] for name in TYPES}
+    versions: dict[str, list[list[Record]]] = {name: [] for name in TYPES}
     for record, former in found:
-        versions[type_name(record.type)].append([tree_of(record), *map(tree_of, former)])
-    specimens = {str(one[0]["id"]): one for one in versions["Specimen"]}
+        versions[type_name(record.type)].append([record, *former])
+    specimens = {str(one[0].id): [*map(_said, one)] for one in versions["Specimen"]}
     return {name: [as_read(one, replaced, specimens) for one in held] for name, held in versions.items()}
 
 

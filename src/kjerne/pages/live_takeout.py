@@ -11,7 +11,7 @@ from kjerne.access import Grant
 from kjerne.fhir.definitions import type_number
 from kjerne.fhir.encode import decode
 from kjerne.pages.house import File, Identity, Resource, Visit
-from kjerne.pages.live import BINARY, TYPES, as_read, tree_of
+from kjerne.pages.live import BINARY, TYPES, as_read
 from kjerne.pages.live_inquiries import InquiryPages
 from kjerne.pages.my_house import Copied, Copy
 from kjerne.registries.identifiers import without_others
@@ -44,7 +44,7 @@ class TakeoutPages(InquiryPages):
                 replaced = await files.replaced(conn, grant, self.reader)
             own = self._is_own(grant)
             sent = tuple(_without_others(decode(record.served), own) for record, _ in found)
-            read = (as_read([tree_of(one) for one in (record, *former)], replaced, {}) for record, former in found)
+            read = (as_read([record, *former], replaced, {}) for record, former in found)
             return Copied(sent, (), onward, tuple(_without_others(tree, own) for tree in read))
 
         return await self.under(who, visit, "download", use)

@@ -26,9 +26,16 @@ Specimens = Mapping[str, Sequence[Resource]]
 _NONE: Final[Specimens] = {}
 
 
-def with_former(current: Resource, former: Sequence[Resource], specimens: Specimens = _NONE) -> Resource:
-    """The current version, with what its `former` ones said as changes of it; all newest first."""
+def with_former(
+    current: Resource, former: Sequence[Resource], specimens: Specimens = _NONE, *, with_report: bool = False
+) -> Resource:
+    """The current version, with what its `former` ones said as changes of it; all newest first.
+
+    `with_report` says that it was taken back with its reports: what it says itself is then the newest of its former contents.
+    """
     states = _states([current, *former], specimens)
+    if with_report:
+        states.insert(0, taken_back(states[0]))
     found = [
         _change(older, newer)
         for newer, older in pairwise(states)
@@ -118,8 +125,9 @@ def _change(older: Resource, newer: Resource) -> Resource:
     """What `newer` did to `older`. The code stands in it where it was another analysis, as in a message's change."""
     kind = "withdrawn" if _is_void(newer) else "replaced" if older.get("status") in UNFINISHED else "corrected"
     inside: list[Resource] = [{"url": "kind", "valueCode": kind}]
-    at = max(_since(newer), _since(newer.get("specimen", {})) if isinstance(newer.get("specimen"), dict) else "")
-    inside += [{"url": "at", "valueDateTime": at}] if at else []
+    at = _at(newer)
+    # What was taken back with its reports got no version by that, and so no time.
+    inside += [{"url": "at", "valueDateTime": at}] if at != _at(older) else []
     said = {name: value for name, value in older.items() if name.startswith("value")}
     if conclusion := conclusion_of(older):
         said = {"valueString": conclusion}
@@ -131,6 +139,11 @@ def _change(older: Resource, newer: Resource) -> Resource:
         inside += change_of(with_time(older, newer), _told(older, newer, said))
     inside.append({"url": "status", "valueCode": str(older.get("status", ""))})
     return {"url": codes.CHANGE, "extension": inside}
+
+
+def _at(state: Resource) -> str:
+    """Since when a result has said what it says with its specimen."""
+    return max(_since(state), _since(state["specimen"]) if isinstance(state.get("specimen"), dict) else "")
 
 
 def _told(older: Resource, newer: Resource, said: Mapping[str, Any]) -> frozenset[Circumstance]:
