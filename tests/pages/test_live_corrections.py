@@ -12,7 +12,7 @@ from uuid import UUID
 import pytest
 
 from kjerne.access import Label
-from kjerne.fhir.encode import encode
+from kjerne.fhir.encode import decode, encode
 from kjerne.pages import live_desk
 from pages.test_live import DAY, a_report, blocked, by_fhir, filed, seen, send, tab, text
 from platform_fixture import Standing
@@ -508,3 +508,45 @@ def test_a_value_that_is_corrected_while_it_was_taken_back_keeps_its_former_one(
         filed(platform, a_report_of(id_))
         row = re.search(rf"{name}</a>(.*?)</tr>", it.type(nin).text, re.DOTALL)
         assert row and re.search(r"150.*<del>140", row[1], re.DOTALL), row[1]
+
+
+@pytest.mark.parametrize(("way", "looks"), [("deleted", False), ("withdrawn", False), ("withdrawn", True)])
+def test_a_message_of_a_report_that_was_taken_back_by_fhir_lets_its_results_stand_again(
+    platform: Standing, way: str, looks: bool
+) -> None:
+    nin, mark = platform.nin("citizen"), secrets.token_hex(4)
+    name = f"P-Prøve {mark}"
+    send(platform, a_report(nin, mark, "140", analysis=name))
+    with tab(platform, "gp") as it:
+        assert mark in text(it.type(nin))
+        report, tree = the_report_of(platform, name)
+        if way == "deleted":
+            platform_deletes(platform, f"DiagnosticReport/{report}")
+        else:
+            filed(platform, tree | {"status": "entered-in-error"}, report)
+        looked = text(it.get("/clinician")) if looks else ""
+        assert bool(re.search(rf"{name} trukket Du så 140 mmol/L", looked)) is looks
+        send(platform, a_report(nin, mark, "151", corrects=True, analysis=name))
+        was = "Svaret var trukket tilbake da du så det" if looks else "Du så 140 mmol/L"
+        now = "Det gjelder nå igjen" if looks else "Svaret er nå"
+        desk = text(it.get("/clinician"))
+        assert re.search(rf"{name} rettet {was} {DAY}. {now} 151 mmol/L", desk), desk[desk.find(name) - 200 :][:600]
+        row = re.search(rf"{name}</a>(.*?)</tr>", it.type(nin).text, re.DOTALL)
+        assert row and re.search(r"151.*<del>140", row[1], re.DOTALL), row[1]
+
+
+def the_report_of(platform: Standing, name: str) -> tuple[str, dict[str, Any]]:
+    """The id and body of the report that a result of this name is in, as its sender's system reads it."""
+    found = []
+    for kind in ("Observation", "DiagnosticReport"):
+        answer = platform.client.call("GET", f"/fhir/R4/{kind}?_count=200", as_="gp", patient=platform.nin("citizen"))
+        assert answer.status_code == 200, answer.text
+        found.append([entry["resource"] for entry in decode(answer.content)["entry"]])
+    (own,) = (one["id"] for one in found[0] if one["code"].get("text") == name)
+    (report,) = (one for one in found[1] if f"Observation/{own}" in str(one.get("result")))
+    return report["id"], report
+
+
+def platform_deletes(platform: Standing, path: str) -> None:
+    answer = platform.client.call("DELETE", f"/fhir/R4/{path}", as_="lab", headers={"if-match": 'W/"1"'})
+    assert answer.status_code in (200, 204), answer.text

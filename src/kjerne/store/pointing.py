@@ -64,11 +64,11 @@ def touches(before: Tree | None, after: Tree) -> bool:
     type_ = after.get("resourceType")
     if type_ not in ("DiagnosticReport", "Observation"):
         return False
-    void = _is_void(after)
+    void = is_void(after)
     if before is None:
         return type_ == "DiagnosticReport" and void
     lost = not leads_to(before) <= leads_to(after)
-    return void != _is_void(before) or lost
+    return void != is_void(before) or lost
 
 
 async def any_marked(conn: Connection, grant: Grant, tree: Tree) -> bool:
@@ -100,13 +100,13 @@ def withdrawn(opened: Sequence[tuple[Record, Tree]], sources: Mapping[tuple[int,
     for one, tree in opened:
         if one.type == REPORT:
             reached = _reached(leads_to(tree), members)
-            if _is_void(tree):
+            if is_void(tree):
                 own = sources.get((REPORT, one.id))
                 void |= {id_ for id_ in reached if own and sources.get((OBSERVATION, id_)) == own}
             else:
                 live |= reached
     # One that says itself that it was taken back needs no report to say it.
-    said = {one.id for one, tree in opened if one.type == OBSERVATION and _is_void(tree)}
+    said = {one.id for one, tree in opened if one.type == OBSERVATION and is_void(tree)}
     return void - live - said
 
 
@@ -124,7 +124,8 @@ def _reached(roots: set[UUID], members: Mapping[UUID, set[UUID]]) -> set[UUID]:
     return found
 
 
-def _is_void(tree: Tree) -> bool:
+def is_void(tree: Tree) -> bool:
+    """Whether a version says itself that it was taken back."""
     return tree.get("status") in WITHDRAWN
 
 

@@ -46,11 +46,13 @@ class Change(NamedTuple):
 
 
 class Present(NamedTuple):
-    """A current version: the bytes as received, and what its source withholds it by."""
+    """A current version: the bytes as received, what its source withholds it by, and whether it was taken back with its
+    reports (`store.pointing`)."""
 
     raw: bytes
     labels: Label
     release_at: datetime | None
+    with_report: bool = False
 
 
 class Current(NamedTuple):
@@ -226,7 +228,9 @@ class Records:
         """
         named = [change.type for change in changes], [change.id for change in changes]
         return {
-            (type_, id_): Present(raw, Label(labels & ~CARRIED_LABELS), moment(release_at))
+            (type_, id_): Present(
+                raw, Label(labels & ~CARRIED_LABELS), moment(release_at), bool(labels & Label.WITHDRAWN_WITH_REPORT)
+            )
             for type_, id_, raw, labels, release_at, _, _ in await self._bodies(conn, grant, *named, key)
         }
 

@@ -20,13 +20,14 @@ from kjerne.fhir.index import index
 from kjerne.registries.withholding import kinds_of
 from kjerne.services.results import following, release, repeats
 from kjerne.services.results.kith import chain, codes, kin, lineage, mapping
-from kjerne.store import followup, marking
+from kjerne.store import followup, marking, pointing
 from kjerne.store.arrivals import Sent
 from kjerne.store.chains import Chains, Source, Version
 from kjerne.store.codec import DataKey
 from kjerne.store.house import Store
 from kjerne.store.people import Newcomer
 from kjerne.store.pool import Connection
+from kjerne.store.reading import Reader
 from kjerne.store.record_marks import CARRIED, has_marks, is_restricted, marks_of
 from kjerne.store.records import Change, Present, Written
 
@@ -71,6 +72,7 @@ class Files:
         self._store = store
         self._chains = chains
         self._digest = digest
+        self._reader = Reader(store.wrap, store.dictionaries)
 
     async def file(self, conn: Connection, filing: Filing, message: str, key: DataKey) -> None:
         """One version into its chain, and the chain's state into the record of whoever the newest version names.
@@ -255,12 +257,7 @@ class Files:
         changes = [_change(tree, ids[tree["id"]], opens, withheld, kinds) for tree in trees]
         await self._remove_gone(conn, grant, report, before, {(change.type, change.id) for change in changes})
         current = await self._store.records.present(conn, grant, changes, key) if before else {}
-        fresh = [
-            change
-            for change in changes
-            if current.get((change.type, change.id))
-            != Present(change.raw, Label(int(change.labels) & ~int(CARRIED)), change.release_at)
-        ]
+        fresh = [change for change in changes if not _is_as_before(change, current.get((change.type, change.id)))]
         if not fresh:
             await self._mark(conn, grant, changes, marks, kinds)
             return
@@ -273,6 +270,9 @@ class Files:
         if seen_before:
             corrected = [(w.type, w.id, w.version) for w in seen_before if _is_corrected(w, trees, current)]
             await followup.tell_readers(conn, grant, "corrected", corrected)
+        if before and _was_taken_back(changes, current):
+            stands = await pointing.settle(conn, grant, self._reader)
+            await followup.tell_readers(conn, grant, "corrected", stands, with_report=True)
 
     async def _mark(
         self, conn: Connection, grant: Grant, changes: Sequence[Change], marks: Label | None, kinds: frozenset[str]
@@ -369,6 +369,19 @@ def _change(tree: dict[str, Any], id_: UUID, opens: datetime | None, withheld: L
     raw = encode({name: value for name, value in tree.items() if name != "id"})
     labels = withheld | Label.NOT_THE_MOTHERS if mapping.not_the_patients(tree) else withheld
     return Change(type_number(tree["resourceType"]), id_, raw, index(tree), labels, opens, kinds=kinds)
+
+
+def _is_as_before(change: Change, was: Present | None) -> bool:
+    labels = Label(int(change.labels) & ~int(CARRIED))
+    return was is not None and (was.raw, was.labels, was.release_at) == (change.raw, labels, change.release_at)
+
+
+def _was_taken_back(changes: Sequence[Change], current: Mapping[tuple[int, UUID], Present]) -> bool:
+    """Whether the report that a message gave was withdrawn or deleted by FHIR before this one, or results of it with theirs."""
+    if any(one.with_report for one in current.values()):
+        return True
+    reports = [current.get((change.type, change.id)) for change in changes if change.type == REPORT_TYPE]
+    return any(one is None or pointing.is_void(decode(one.raw)) for one in reports)
 
 
 def _is_corrected(
