@@ -52,6 +52,24 @@ def test_a_result_that_is_waited_for_is_on_the_pages_of_clinician_and_citizen(
         assert re.search(rf"{name}</td><td>{WAITS}", copy)
 
 
+@pytest.mark.parametrize("status", ["cancelled", "entered-in-error"])
+def test_what_was_waited_for_and_is_called_off_stays_as_taken_back(platform: Standing, status: str) -> None:
+    name = f"P-Prøve {secrets.token_hex(4)}"
+    tree = {
+        "resourceType": "Observation", "status": "registered", "code": {"text": name},
+        "effectiveDateTime": "2026-11-20T08:00:00+01:00",
+    }  # fmt: skip
+    id_ = filed(platform, tree)
+    with tab(platform, "gp") as it, tab(platform, "citizen", "me") as own:
+        assert name in text(it.type(platform.nin("citizen")))
+        filed(platform, tree | {"status": status}, id_)
+        assert re.search(rf"{name} trukket", text(it.get("/clinician"))), "who saw it waiting is told"
+        assert re.search(rf"{name} – – trukket", text(it.type(platform.nin("citizen"))))
+        assert re.search(rf"{name[2:]}.{{0,60}} – .{{0,40}}trukket", text(own.get("/me/results")))
+        copy = taken(own).read("index.html").decode()
+        assert re.search(rf"{name}</td><td>[^<]*trukket", copy)
+
+
 def test_a_report_that_nobody_has_answered_says_so_whether_or_not_it_names_what_was_asked_for(
     platform: Standing,
 ) -> None:

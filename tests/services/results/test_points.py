@@ -81,7 +81,7 @@ def test_a_reason_in_words_alone_is_told_in_those_words() -> None:
     assert ([one.absent for one in both.parts], both.notes) == (["unknown"], ("Diastolisk: Støy",))
 
 
-@pytest.mark.parametrize("status", ["final", "amended", "corrected"])
+@pytest.mark.parametrize("status", ["final", "amended", "corrected", "unknown"])
 @pytest.mark.parametrize(
     "value",
     [{}, {"valueQuantity": {"unit": "mmol/L"}}, {"valueCodeableConcept": {"extension": [{"url": "x"}]}}],
@@ -92,8 +92,12 @@ def test_a_finished_result_without_a_value_stands_in_the_table_as_without(status
     assert (row.name, row.latest.absent, row.latest.when) == ("P-Kalium", "unknown", values.When(date(2026, 11, 20)))
 
 
-def test_what_was_taken_back_is_no_missing_value() -> None:
-    assert points.point_of(r.observation("1", "P-Kalium", "", "2026-11-20", status="entered-in-error")) is None
+@pytest.mark.parametrize("status", ["entered-in-error", "cancelled"])
+def test_what_was_called_off_before_it_was_answered_is_no_missing_value(status: str) -> None:
+    gone = r.observation("1", "P-Kalium", "", "2026-11-20", status=status)
+    (row,) = trends.series([gone])
+    assert (row.name, row.latest.mark, row.latest.absent, row.latest.old) == ("P-Kalium", "withdrawn", "", None)
+    assert points.point_of(gone | {"hasMember": [{"reference": "Observation/2"}]}) is None, "its members say theirs"
 
 
 @pytest.mark.parametrize("status", ["registered", "preliminary"])

@@ -31,7 +31,7 @@ Mark = Literal["", "corrected", "withdrawn", "preliminary", "not-repeated", "awa
 """`awaited` is a report's alone: asked for, or its samples taken, and nothing of it answered yet."""
 Absent = Literal["", "not-performed", "waiting", "unknown"]
 """Why a result has no value; `waiting` where it was asked for, or its sample taken, and is not answered; `unknown` where its
-laboratory sent it as finished without one and gave no reason."""
+laboratory sent it as finished, or as of unknown status, without one and gave no reason."""
 
 CHANGE: Final = "/StructureDefinition/change"
 FOCUS: Final = "/StructureDefinition/observation-focusCode"
@@ -43,7 +43,7 @@ _WITHDRAWN: Final = frozenset({"cancelled", "entered-in-error"})
 _CORRECTED: Final = frozenset({"amended", "corrected"})
 _ABSENT: Final[dict[str, Absent]] = {"not-performed": "not-performed", "temp-unknown": "waiting"}
 _PRELIMINARY: Final = frozenset({"preliminary", "registered"})
-_FINISHED: Final = frozenset({"final"}) | _CORRECTED
+_FINISHED: Final = frozenset({"final", "unknown"}) | _CORRECTED
 _BELOW: Final = frozenset({"<", "<="})
 _ABOVE: Final = frozenset({">", ">="})
 _EXCLUDES: Final = re.compile(r"\s*(?:[<>](?!\s*=)|under\b|mindre enn\b|over\b|større enn\b)", re.IGNORECASE)
@@ -413,7 +413,8 @@ def is_awaited(observation: Resource) -> bool:
 
 
 def is_bare(observation: Resource) -> bool:
-    """Whether it is finished, and has neither a value nor anything in its place: no reason, member, part or comment.
+    """Whether it is finished, or of unknown status, and has neither a value nor anything in its place: no reason, member,
+    part or comment.
 
     A message's result always has a reason where one is missed (docs/results-mapping.md): one of no report by message only.
     """
@@ -423,6 +424,16 @@ def is_bare(observation: Resource) -> bool:
         and not own_report(observation)
         and value_of(observation) is None
         and not any(observation.get(name) for name in said)
+    )
+
+
+def is_called_off(observation: Resource) -> bool:
+    """Whether it was taken back and says nothing: by FHIR, what was asked for and cancelled. A group's members say theirs."""
+    return (
+        observation.get("status") in _WITHDRAWN
+        and not own_report(observation)
+        and value_of(observation) is None
+        and not observation.get("hasMember")
     )
 
 
@@ -450,7 +461,8 @@ def notes_of(observation: Resource) -> tuple[str, ...]:
 def point_of(
     observation: Resource, performer: str = "", report: str = "", *, first_missing: bool = False
 ) -> Point | None:
-    """One result as a point, or None where it says nothing: no value now or before, no comment, no reason for that."""
+    """One result as a point, or None where it says nothing: no value now or before, no comment, no reason for that, and
+    not that it was called off."""
     sent, changes, notes = value_of(observation), changes_of(observation), notes_of(observation)
     parts, mark = parts_of(observation), mark_of(observation, changes)
     # By FHIR, what was taken back may still say what it said; it is a former content from then on.
@@ -461,7 +473,8 @@ def point_of(
         absent = "unknown"
     former = _former(value, parts_now, changes)
     old, was, old_parts = former if any(former) or not void else (sent, "", parts)
-    if value is None and old is None and not absent and not notes and not (parts or old_parts):
+    told = absent or notes or parts or old_parts or is_called_off(observation)
+    if value is None and old is None and not told:
         return None
     if mark == "withdrawn":
         # What was taken back may well have been performed; what only waited, and was then left out, was never taken back.

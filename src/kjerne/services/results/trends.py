@@ -23,6 +23,7 @@ from kjerne.services.results.points import (
     display_of,
     first_missing,
     is_bare,
+    is_called_off,
     left_behind,
     materials_of,
     notes_of,
@@ -168,7 +169,8 @@ def is_table_value(observation: Resource) -> bool:
     value = value_of(observation) or next((c.value for c in changes if c.value), None)
     if value is None:
         parts = parts_of(observation) or any(change.parts for change in changes)
-        return bool(parts or absent_of(observation) or notes_of(observation)) or is_bare(observation)
+        said = parts or absent_of(observation) or notes_of(observation)
+        return bool(said) or is_bare(observation) or is_called_off(observation)
     return value.number is not None or ("\n" not in value.text and len(value.text) <= SHORT_TEXT_LENGTH)
 
 
