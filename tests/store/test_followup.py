@@ -10,7 +10,7 @@ from uuid import UUID
 import pytest
 from cryptography.exceptions import InvalidTag
 
-from kjerne.access import Grant
+from kjerne.access import Grant, Label
 from kjerne.errors import Refusal
 from kjerne.fhir.encode import decode
 from kjerne.fhir.index import index
@@ -131,6 +131,21 @@ async def test_a_report_waits_for_its_requester_until_she_signs_this_version(sto
         assert await followup.waiting_ids(conn, grant) == {report[1]: 2}
         waiting = [one for one in await followup.waiting(conn, mine, 500) if one[0] == grant.subject.patient]
     assert waiting == [(grant.subject.patient, report[1], 2, NOW + timedelta(days=1))]
+
+
+async def test_a_report_that_is_gone_waits_for_nobody(store: Store, grant: Grant) -> None:
+    """Nobody could sign it. One that was filed on a wrong person is not hers to sign either."""
+    deleted, moved, stands = a_record(), a_record(), a_record()
+    for one in (deleted, moved, stands):
+        await asked_for(store, grant, grant.caller.hpr, one, NOW)
+    async with store.pool.acquire() as conn:
+        await store.records.remove(conn, grant, [deleted[:2]])
+        await conn.execute("UPDATE record SET labels = $2 WHERE id = $1", moved[1], int(Label.WITHDRAWN))
+        assert await followup.waiting_ids(conn, grant) == {stands[1]: 1}
+        waiting = [
+            one for one in await followup.waiting(conn, grant.caller.hpr, 500) if one[0] == grant.subject.patient
+        ]
+    assert [one[1] for one in waiting] == [stands[1]]
 
 
 async def test_anothers_inbox_is_not_mine(store: Store, grant: Grant) -> None:

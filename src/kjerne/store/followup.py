@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Literal
 from uuid import UUID
 
-from kjerne.access import Grant
+from kjerne.access import Grant, Label
 from kjerne.errors import Refusal
 from kjerne.store import audit
 from kjerne.store.chains import WITHDRAWN_RULE
@@ -191,9 +191,12 @@ def _inbox(first: int) -> str:
 )"""
 
 
-_UNREAD = """
+# A report that is gone, or was filed on a wrong person, can be signed by nobody.
+_UNREAD = f"""
 FROM requester_inbox i WHERE i.hpr = $1 AND NOT EXISTS (SELECT 1 FROM acknowledgement a WHERE a.patient = i.patient
-  AND a.type = i.type AND a.id = i.id AND a.hpr = i.hpr AND a.version >= i.version)"""
+  AND a.type = i.type AND a.id = i.id AND a.hpr = i.hpr AND a.version >= i.version)
+AND EXISTS (SELECT 1 FROM record r WHERE r.patient = i.patient AND r.type = i.type AND r.id = i.id
+  AND r.labels & {int(Label.WITHDRAWN)} = 0)"""
 
 
 async def waiting(conn: Connection, hpr: str, limit: int) -> list[tuple[int, UUID, int, datetime]]:
