@@ -9,6 +9,7 @@ import pytest
 
 from kjerne.pages.house import Changed
 from kjerne.pages.live_desk import Seen, changed
+from kjerne.services.results import points
 from pages import resources as r
 
 READ = datetime(2026, 11, 20, 9, tzinfo=UTC)
@@ -94,6 +95,18 @@ def test_what_a_reading_hangs_on_is_told_where_the_value_is_the_same_and_beside_
     another = told(old, result("151", low="130", high="145"))
     assert another and another.kind == "replaced"
     assert [now.what for _, now in another.asides] == ["flag", "range"]
+
+
+def test_what_a_message_undid_of_a_correction_by_fhir_is_told_though_its_own_changes_do_not_say_it() -> None:
+    by_message = ({"url": points.REPORT_OF, "valueReference": {"reference": "DiagnosticReport/r"}},)
+    then, now = (result("140", flag=flag, extension=by_message) for flag in ("1", "2"))
+    found = told(then, now)
+    assert found and [one.what for one, _ in found.asides] == ["flag"]
+    untimed = told(result("140", extension=by_message), now | {"effectiveDateTime": "2026-11-21", "interpretation": []})
+    assert untimed is None
+    collected = {"specimen": {"beside": True, "collection": {"collectedDateTime": "2026-11-21"}}}
+    timed = told(then, then | {"effectiveDateTime": "2026-11-21"} | collected)
+    assert timed and [one.what for one, _ in timed.asides] == ["taken"]
 
 
 def test_of_several_values_one_whose_flag_is_another_is_told() -> None:

@@ -294,7 +294,8 @@ def changed(seen: Seen, read_at: datetime) -> Changed | None:
     then = _said(seen.then) if seen.then else None
     if then is not None and seen.then is not None:
         another = analysis(seen.then).isdisjoint(analysis(seen.now))
-    asides = _asides(seen) if "withdrawn" not in (now.mark, then.mark if then else "") else ()
+    same_value = then is not None and then.value == now.value
+    asides = _asides(seen, same_value=same_value) if "withdrawn" not in (now.mark, then.mark if then else "") else ()
     kind = _kind(then, now, another=another)
     if kind is None:
         lost = _lost(seen, read_at) if "withdrawn" not in (now.mark, then.mark if then else "") else None
@@ -310,17 +311,20 @@ def changed(seen: Seen, read_at: datetime) -> Changed | None:
     )  # fmt: skip
 
 
-def _asides(seen: Seen) -> tuple[tuple[Aside, Aside], ...]:
+def _asides(seen: Seen, *, same_value: bool) -> tuple[tuple[Aside, Aside], ...]:
     """What the reading hung on when she saw it, and hangs on now, where that is another.
 
-    A message's result says itself which of its circumstances were corrected: what is not told there (the date of a report
-    that says no time of its sample) is another without being a correction.
+    A message's result says itself which of its circumstances were corrected: what is not told there may be another without
+    being a correction (a flag that comes with another value, the date of a report that says no time of its sample).
     """
     if seen.then is None:
         return ()
     names: frozenset[Circumstance] = moved(seen.then, seen.now)
     if points.own_report(seen.now):
-        names &= {name for change in points.changes_of(seen.now) for name in change.circumstances}
+        untold = names - {name for change in points.changes_of(seen.now) for name in change.circumstances}
+        if same_value:
+            untold &= frozenset() if "collection" in seen.now.get("specimen", {}) else {"taken"}
+        names -= untold
     then, now = dict(with_time(seen.then, seen.now)), dict(with_time(seen.now, seen.then))
     return tuple((points.aside_of(then, name), points.aside_of(now, name)) for name in ALL if name in names)
 

@@ -90,22 +90,9 @@ class Changer:
         put = partial(self.records.put, conn, grant, [change])
         (written,) = await marking.filing(conn, grant, self.reader, self.types, put)
         if change.corrects:
-            await self._tell(conn, grant, written)
+            await tell(conn, grant, self.reader, written)
         await settle(conn, grant, self.reader, was, made.tree)
         return made, written
-
-    async def _tell(self, conn: Connection, grant: Grant, corrected: Written) -> None:
-        """Tells who had read what is corrected. A file is a part of the reports that show it, and a specimen of the results
-        that point to it: who had read one of those hears of it by their name, whether or not she had opened the file."""
-        named = (corrected.type, corrected.id, corrected.version)
-        if corrected.type == pointing.SPECIMEN:
-            results = await pointing.of_specimen(conn, grant, self.reader, corrected.id)
-            await tell_readers(conn, grant, "corrected", results)
-            return
-        is_file = corrected.type == files.BINARY
-        reports = await files.showing(conn, grant, self.reader, corrected.id) if is_file else []
-        await tell_readers(conn, grant, "corrected", reports)
-        await tell_readers(conn, grant, "corrected", [named], unless_told_of=[id_ for _, id_, _ in reports])
 
     async def take_away(
         self, conn: Connection, grant: Grant, named: tuple[int, UUID], expected: int | None,
@@ -129,6 +116,20 @@ class Changer:
         was = decode(before.raw)
         await settle(conn, grant, self.reader, was, was | {"status": "entered-in-error"})
         return gone
+
+
+async def tell(conn: Connection, grant: Grant, reader: Reader, corrected: Written) -> None:
+    """Tells who had read what is corrected. A file is a part of the reports that show it, and a specimen of the results
+    that point to it: who had read one of those hears of it by their name, whether or not she had opened the file."""
+    named = (corrected.type, corrected.id, corrected.version)
+    if corrected.type == pointing.SPECIMEN:
+        results = await pointing.of_specimen(conn, grant, reader, corrected.id)
+        await tell_readers(conn, grant, "corrected", results)
+        return
+    is_file = corrected.type == files.BINARY
+    reports = await files.showing(conn, grant, reader, corrected.id) if is_file else []
+    await tell_readers(conn, grant, "corrected", reports)
+    await tell_readers(conn, grant, "corrected", [named], unless_told_of=[id_ for _, id_, _ in reports])
 
 
 async def settle(conn: Connection, grant: Grant, reader: Reader, before: Tree | None, after: Tree) -> None:

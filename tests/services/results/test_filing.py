@@ -9,9 +9,15 @@ from typing import Any, Final
 import pytest
 
 from kjerne.access import Choice, Label
+from kjerne.exchange import PatientRef
 from kjerne.fhir.definitions import type_number
-from kjerne.fhir.encode import decode
+from kjerne.fhir.encode import decode, encode
+from kjerne.pages.live import tree_of
+from kjerne.services.results import points
+from kjerne.services.results.former import with_former
 from kjerne.store import followup, migrate
+from kjerne.store.changing import Changer, Next
+from kjerne.store.records import Current
 
 from .conftest import LAB, NOW, Ward, fresh_number
 
@@ -52,6 +58,31 @@ class Lab:
         for raw in raws:
             taken = await self.ward.house.intake.take(raw, LAB, self.ward.admit())
             assert taken.accepted, taken.faults
+
+    async def correct(self, who: str, **fields: Any) -> None:
+        """The laboratory corrects the only result, or what `type_` names, by FHIR."""
+        type_ = fields.pop("type_", OBSERVATION)
+        grant = await self.ward.admit(LAB)(
+            PatientRef(digest=self.ward.house.digest(self.numbers[who])), "results", "file"
+        )
+        store, reader = self.ward.house.store, self.ward.house.reader
+        row = "SELECT id FROM record WHERE patient = $1 AND type = $2"
+        [id_] = [one["id"] for one in await store.pool.fetch(row, grant.subject.patient, type_)]
+
+        def make(current: Current) -> Next:
+            tree = decode(current.raw) | fields
+            return Next.of(encode(tree), tree, NOW)
+
+        async with store.pool.acquire() as conn, conn.transaction():
+            assert await Changer(store.records, reader, [type_]).change(conn, grant, (type_, id_), None, make)
+
+    async def former(self, who: str) -> list[str]:
+        """The values that the page lays beside the only result, newest first."""
+        grant = await self.ward.grant(self.numbers[who])
+        async with self.ward.house.store.pool.acquire() as conn:
+            [(now, former)] = await self.ward.house.reader.all_of(conn, grant, [OBSERVATION], 1000)
+        tree = with_former(tree_of(now), [tree_of(one) for one in former])
+        return [str(change.value.number) for change in points.changes_of(tree) if change.value]
 
     async def results(self, who: str) -> list[tuple[Any, ...]]:
         """What a doctor sees: value or status, sample time, and the former values."""
@@ -148,6 +179,30 @@ async def test_a_corrected_patient_number_leaves_what_the_correction_does_not_re
     assert await lab.results("bea") == [("31", MORNING[:16])]
     assert await lab.told() == {"withdrawn"}
     assert len(await lab.withdrawn()) == 1
+
+
+async def test_what_a_message_says_in_the_place_of_a_correction_by_fhir_keeps_it_in_sight_and_is_told(lab: Lab) -> None:
+    await lab.take(lab.version("ann", "31"))
+    await lab.correct("ann", valueQuantity={"value": 33, "unit": "pmol/L"})
+    assert (await lab.results("ann"), await lab.told()) == ([("33", MORNING[:16])], set())
+    await lab.take(lab.version("ann", "31", service="M", day=3))
+    assert await lab.results("ann") == [("31", MORNING[:16])]
+    assert (await lab.former("ann"), await lab.told()) == (["33", "31"], {"corrected"})
+
+
+async def test_what_a_message_says_of_a_material_that_was_corrected_by_fhir_is_told(lab: Lab) -> None:
+    await lab.take(lab.version("ann", "31"))
+    await lab.correct("ann", type_=type_number("Specimen"), type={"text": "Plasma"})
+    assert await lab.results("ann")
+    await lab.take(lab.version("ann", "31", service="M", day=3))
+    assert await lab.told() == {"corrected"}
+
+
+async def test_a_correction_by_message_is_in_sight_once(lab: Lab) -> None:
+    await lab.take(lab.version("ann", "31"), lab.version("ann", "32", service="M", day=3))
+    await lab.correct("ann", note=[{"text": "Ringt"}])
+    await lab.take(lab.version("ann", "33", service="M", day=4))
+    assert await lab.former("ann") == ["32", "31"]
 
 
 async def test_files_and_words_about_the_first_patient_do_not_move(lab: Lab) -> None:

@@ -6,21 +6,21 @@ now corrected or withdrawn are told.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 from uuid import UUID
 
 from kjerne.access import Grant, Label
-from kjerne.fhir.corrections import lost_files
+from kjerne.fhir.corrections import corrects, lost_files
 from kjerne.fhir.definitions import type_number
 from kjerne.fhir.encode import decode, encode
 from kjerne.fhir.index import index
 from kjerne.registries.withholding import kinds_of
 from kjerne.services.results import following, release, repeats
 from kjerne.services.results.kith import chain, codes, kin, lineage, mapping
-from kjerne.store import followup, marking, pointing
+from kjerne.store import changing, followup, marking, pointing
 from kjerne.store.arrivals import Sent
 from kjerne.store.chains import Chains, Source, Version
 from kjerne.store.codec import DataKey
@@ -244,8 +244,9 @@ class Files:
 
         `marks`: what the patient had put on what this goes on with; None where she has marked nothing.
         """
+        made = self._made(grant, report, before) if before else {}
         if not after:
-            await self._remove_gone(conn, grant, report, before, set())
+            await self._remove(conn, grant, made.keys())
             return
         state = chain.fold(after)
         ids: dict[str, UUID] = {}
@@ -255,9 +256,13 @@ class Files:
             withheld |= Label.RESTRICTED_HERE
         kinds = frozenset(kind for tree in trees for kind in kinds_of(tree))
         changes = [_change(tree, ids[tree["id"]], opens, withheld, kinds) for tree in trees]
-        await self._remove_gone(conn, grant, report, before, {(change.type, change.id) for change in changes})
+        await self._remove(conn, grant, made.keys() - {(change.type, change.id) for change in changes})
         current = await self._store.records.present(conn, grant, changes, key) if before else {}
-        fresh = [change for change in changes if not _is_as_before(change, current.get((change.type, change.id)))]
+        fresh = [
+            change._replace(corrects=_undoes(tree, stood, made.get((change.type, change.id))))
+            for change, tree in zip(changes, trees, strict=True)
+            if not _is_as_before(change, stood := current.get((change.type, change.id)))
+        ]
         if not fresh:
             await self._mark(conn, grant, changes, marks, kinds)
             return
@@ -266,9 +271,13 @@ class Files:
             beside.append(followup.put_in_inbox(requester, REPORT_TYPE, _moment(state.issued, grant.at)))
         written = await self._store.records.write(conn, grant, fresh, beside, key)
         await self._mark(conn, grant, changes, marks, kinds)
+        undone = [w for w, change in zip(written, fresh, strict=True) if change.corrects]
+        for one in undone:
+            await changing.tell(conn, grant, self._reader, one)
         seen_before = [w for w in written if w.version > 1 and w.type in (OBSERVATION_TYPE, REPORT_TYPE)]
         if seen_before:
-            corrected = [(w.type, w.id, w.version) for w in seen_before if _is_corrected(w, trees, current)]
+            rest = (w for w in seen_before if w not in undone)
+            corrected = [(w.type, w.id, w.version) for w in rest if _is_corrected(w, trees, current)]
             await followup.tell_readers(conn, grant, "corrected", corrected)
         if before and _was_taken_back(changes, current):
             stands = await pointing.settle(conn, grant, self._reader)
@@ -282,19 +291,19 @@ class Files:
             named = [(change.type, change.id) for change in changes]
             await marking.lay_on(conn, grant, named, Label(int(marks) | int(marks_of(grant, kinds))))
 
-    async def _remove_gone(
-        self, conn: Connection, grant: Grant, report: bytes, before: Versions, now: set[tuple[int, UUID]]
-    ) -> None:
+    async def _remove(self, conn: Connection, grant: Grant, gone: Collection[tuple[int, UUID]]) -> None:
         """What the chain gave before its latest version came, and does not give any more, is taken out."""
-        if before:
-            gone = self._named(grant, report, before) - now
-            if gone:
-                await self._store.records.remove(conn, grant, sorted(gone, key=str))
+        if gone:
+            await self._store.records.remove(conn, grant, sorted(gone, key=str))
 
     def _named(self, grant: Grant, report: bytes, versions: Versions) -> set[tuple[int, UUID]]:
+        return set(self._made(grant, report, versions))
+
+    def _made(self, grant: Grant, report: bytes, versions: Versions) -> dict[tuple[int, UUID], dict[str, Any]]:
+        """The resources that some versions of a report give."""
         ids: dict[str, UUID] = {}
         trees = mapping.resources(chain.fold(versions), self._numberer(grant.subject.patient, report, ids))
-        return {(type_number(tree["resourceType"]), ids[tree["id"]]) for tree in trees}
+        return {(type_number(tree["resourceType"]), ids[tree["id"]]): tree for tree in trees}
 
     def _numberer(self, patient: int, report: bytes, ids: dict[str, UUID]) -> Callable[[str, str], str]:
         """Gives the resources of a chain their ids as text, and notes in `ids` what each text stands for."""
@@ -366,7 +375,7 @@ def source_of(version: chain.Versioned) -> Source:
 
 
 def _change(tree: dict[str, Any], id_: UUID, opens: datetime | None, withheld: Label, kinds: frozenset[str]) -> Change:
-    raw = encode({name: value for name, value in tree.items() if name != "id"})
+    raw = _raw(tree)
     labels = withheld | Label.NOT_THE_MOTHERS if mapping.not_the_patients(tree) else withheld
     return Change(type_number(tree["resourceType"]), id_, raw, index(tree), labels, opens, kinds=kinds)
 
@@ -382,6 +391,22 @@ def _was_taken_back(changes: Sequence[Change], current: Mapping[tuple[int, UUID]
         return True
     reports = [current.get((change.type, change.id)) for change in changes if change.type == REPORT_TYPE]
     return any(one is None or pointing.is_void(decode(one.raw)) for one in reports)
+
+
+def _raw(tree: Mapping[str, Any]) -> bytes:
+    return encode({name: value for name, value in tree.items() if name != "id"})
+
+
+def _undoes(tree: Mapping[str, Any], stood: Present | None, was: Mapping[str, Any] | None) -> bool:
+    """Whether a record says something else than what stood there by FHIR; `was` is what the versions before had made.
+
+    What they had made themselves stays in sight by the report's own changes (`codes.CHANGE`).
+    """
+    if stood is None or (was is not None and stood.raw == _raw(was)):
+        return False
+    before = decode(stood.raw)
+    by_fhir = was is None or corrects(was, before) or corrects(before, was)
+    return by_fhir and corrects(before, tree)
 
 
 def _is_corrected(
