@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 from pages.test_live import tab, text
+from pages.test_live_review import authorised  # noqa: F401
 from platform_fixture import Standing
 
 WHY = "Vedtaket er lest og dekker uttrekket"
@@ -42,6 +43,20 @@ def test_a_person_approves_once_with_her_reason_in_the_log_and_may_still_refuse(
         ("export-approved", name, WHY), ("export-refused", name, "Vedtaket gjelder noe annet")
     ]  # fmt: skip
     assert {row["patient"] for row in rows} == {0}
+
+
+def test_an_approval_under_the_operators_hpr_number_is_her_own_whatever_number_she_was_logged_in_with(
+    platform: Standing, authorised: str,  # noqa: F811
+) -> None:
+    number = asked(platform)
+    platform.rows(
+        "INSERT INTO export_approval (export, person, hpr, name, why, at) VALUES ($1, $2, $3, 'En annen', $4, $5) "
+        "RETURNING 1",
+        int(number), b"another number of hers", authorised, WHY, platform.clock.now(),
+    )  # fmt: skip
+    path = f"/operations/exports/{number}"
+    with tab(platform, "administrator", "operations") as it:
+        assert it.post(it.get(path), path, verdict="approve", reason=WHY).status_code == 409
 
 
 def test_an_export_that_is_not_there_is_no_page_and_nonsense_is_no_verdict(platform: Standing) -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 from uuid import UUID, uuid4
 
 import httpx
 import pytest
 
+from kjerne.sandbox.sts import mint
 from kjerne.store import audit
 from pages.test_live import Tab, tab, text
 from platform_fixture import Standing
@@ -132,6 +134,31 @@ def test_a_line_about_a_protected_person_is_shut_without_saying_why_and_can_be_j
         page = it.get(address(listed(it), number))
         noted = it.post(page, f"/operations/readings/{number}/verdict", verdict="reported", **hidden(page))
         assert "Notert: meldt til virksomheten." in text(noted)
+
+
+@pytest.fixture
+def authorised(platform: Standing, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The HPR number that the provider now says of the operator: the doctor's whom `citizen` blocks by name."""
+    hpr, said = platform.persona("blocked-doctor").hpr, mint._person
+
+    def with_hpr(login: Any) -> dict[str, Any]:
+        named = {"helseid://claims/hpr/hpr_number": hpr} if login.persona.name == "administrator" else {}
+        return said(login) | named
+
+    monkeypatch.setattr(mint, "_person", with_hpr)
+    return hpr
+
+
+def test_whom_the_patient_blocks_by_name_does_not_review_what_is_about_her(platform: Standing, authorised: str) -> None:
+    number = broken_glass(platform)
+    with tab(platform, "administrator", "operations") as it:
+        answer = opened(it, number)
+    assert (answer.status_code, "Du kan ikke åpne denne linjen" in text(answer)) == (403, True)
+    (row,) = platform.rows(
+        "SELECT outcome, rule, caller_hpr FROM audit WHERE patient = $1 AND action = 'review' ORDER BY at DESC LIMIT 1",
+        key_of(platform, platform.nin("citizen")),
+    )
+    assert (row["outcome"], row["rule"], row["caller_hpr"]) == (1, "review-by-a-blocked", authorised)
 
 
 def test_nobody_reviews_a_reading_of_her_own(platform: Standing) -> None:

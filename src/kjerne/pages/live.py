@@ -127,7 +127,8 @@ class LivePages:
             if held.level < HIGH_LEVEL:
                 raise Refusal(403, "The login is not at security level 4.", where="level")
             carry = msgspec.structs.replace(carry, organisation=held.organisation)
-            return Identity("operator", held.name, carry=_packed(carry))
+            # Her patients block her by name, and she approves as one human, under her HPR number here too.
+            return Identity("operator", held.name, hpr=held.hpr, carry=_packed(carry))
         known = await registers.practitioner_by_digest(self.store.pool, digest)
         if known is None:
             raise Refusal(403, "The register of health personnel does not know you.", where="hpr")
