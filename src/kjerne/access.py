@@ -286,6 +286,8 @@ class Subject:
     """Digests of all identifiers of all `keys`: an attestation must name one of them and nobody else (ATT-4)."""
     destroyed: tuple[tuple[str, ...] | None, ...] = ()
     """For each of `keys` the services whose key was destroyed, once for each time; None: sealed as before 0013."""
+    caller_linked: tuple[int, ...] = ()
+    """The caller's other keys as a person: what a register says of her under another of her numbers lies there."""
     caller_protection: str = ""
     """Address protection of the caller as a person: who lives under one represents nobody."""
     caller_birth_date: date | None = None

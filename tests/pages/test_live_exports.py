@@ -46,7 +46,8 @@ def test_a_person_approves_once_with_her_reason_in_the_log_and_may_still_refuse(
 
 
 def test_an_approval_under_the_operators_hpr_number_is_her_own_whatever_number_she_was_logged_in_with(
-    platform: Standing, authorised: str,  # noqa: F811
+    platform: Standing,
+    authorised: str,  # noqa: F811
 ) -> None:
     number = asked(platform)
     platform.rows(

@@ -178,6 +178,34 @@ def test_nobody_reviews_a_reading_of_her_own(platform: Standing) -> None:
     assert all("Ingen vurderer sine egne oppslag" in text(answer) for answer in answers)
 
 
+def test_nobody_reviews_what_she_read_under_another_of_her_numbers(platform: Standing) -> None:
+    """By HPR number, and by what the register of persons links to the number that she is logged in with."""
+    people, store = platform.population, platform.application._edge.store
+    own, other = (key_of(platform, one.nin) for one in (people.operator, people.people[-2]))
+
+    async def linked(undo: bool) -> None:
+        async with store.pool.acquire() as conn:
+            if undo:
+                await store.people.unlink(conn, own, other, "test", platform.clock.now())
+            else:
+                await store.people.link(conn, own, other, "test", "one human", platform.clock.now())
+
+    (row,) = platform.rows("SELECT digest FROM person_identifier WHERE patient = $1", other)
+    number = copied(platform, broken_glass(platform), caller_digest=row["digest"], caller_hpr="")
+    with tab(platform, "administrator", "operations") as it:
+        page = it.get(address(listed(it), number))
+        platform.run(linked(undo=False))
+        try:
+            answers = [
+                it.post(page, f"/operations/readings/{number}{more}", reason=REASON, verdict="in-order", **hidden(page))
+                for more in ("", "/verdict")
+            ]
+        finally:
+            platform.run(linked(undo=True))
+        assert [answer.status_code for answer in answers] == [403, 403]
+        assert opened(it, number).status_code == 200
+
+
 def test_what_is_not_on_the_list_or_not_in_the_period_is_not_opened(platform: Standing) -> None:
     read = platform.search("Observation", [("_count", "1")], as_="gp")
     (row,) = platform.audited(read.response)

@@ -76,6 +76,8 @@ REVIEWED = [
     (patient(age=8, caller_key=7, ties=(PARENT,)), "review-own"),
     (patient(caller_key=7, ties=(PROXY,)), "review-own"),
     (patient(caller_key=7, ties=(GUARDIAN,)), "review-own"),
+    (patient(age=8, caller_key=8, caller_linked=(7,), ties=(PARENT,)), "review-own"),
+    (patient(age=8, caller_key=8, ties=(PARENT,)), "log-line-opened"),
     (patient(choices=(choice("block", hpr="9144900"),), protection="fortrolig"), "review-by-a-blocked"),
     (patient(protection="fortrolig"), "review-protected"),
 ]

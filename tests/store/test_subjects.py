@@ -147,3 +147,27 @@ async def test_everybody_with_parental_responsibility_is_known_to_who_stands_in_
     found = await facts(desk, child, caller)
     assert {(one.key, one.until) for one in found.parents} == {(mother, None), (father, until)}
     assert (await facts(desk, guardian, caller)).parents == ()
+
+
+async def test_a_parent_whose_death_is_registered_on_another_of_her_numbers_has_no_responsibility(desk: Desk) -> None:
+    digest = secrets.token_bytes(16)
+    guardian = await registered(desk, PLAIN, digest)
+    mother, former = await registered(desk, PersonDetail()), await registered(desk, PersonDetail(died_on=OTHER))
+    child = await registered(
+        desk, PersonDetail(birth_date=OTHER), b"", Tie("guardian", key=guardian), Tie("parent", key=mother)
+    )
+    caller = Caller("citizen", "portal", frozenset({"kjerne:citizen"}), digest=digest, level=4)
+    assert [one.key for one in (await facts(desk, child, caller)).parents] == [mother]
+    await joined(desk, mother, former)
+    assert (await facts(desk, child, caller)).parents == ()
+
+
+async def test_what_a_register_says_of_the_caller_under_another_of_her_numbers_is_among_the_facts(desk: Desk) -> None:
+    digest = secrets.token_bytes(16)
+    own, former = await registered(desk, PLAIN, digest), await registered(desk, PLAIN)
+    child = await registered(desk, PersonDetail(birth_date=OTHER), b"", Tie("parent", key=former))
+    caller = Caller("practitioner", "desk", frozenset({"kjerne:operations"}), digest=digest, level=4)
+    assert (await facts(desk, child, caller)).ties == ()
+    await joined(desk, own, former)
+    found = await facts(desk, child, caller)
+    assert (found.caller_key, found.caller_linked, [one.key for one in found.ties]) == (own, (former,), [former])

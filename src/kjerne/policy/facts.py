@@ -42,6 +42,7 @@ from kjerne.registries.protection import is_protected
 
 CITIZEN_PURPOSES: Final = frozenset({"", "PATRQT", "FAMRQT", "PWATRNY"})
 LOOKING: Final[frozenset[Action]] = frozenset({"read", "search", "history"})
+STANDING_IN: Final = frozenset({"parent", "proxy", "guardian"})
 WRITING: Final[frozenset[Action]] = frozenset({"file", "correct"})
 OPENING_BASES: Final = frozenset({"SAMTYKKE", "AKUTT", "FORHOYET_SAMTYKKE", "FORHOYET_AKUTT"})
 BASES: Final = OPENING_BASES | {"", "UNNTAK"}
@@ -536,8 +537,9 @@ def is_guardian(case: Case) -> bool:
 
 
 def is_near(case: Case) -> bool:
-    """the caller is the patient, or is registered today as her parent, proxy or guardian"""
-    return case.own or is_parent(case) or is_proxy(case) or is_guardian(case)
+    """the caller is the patient, or is registered today, under any of her numbers, as her parent, proxy or guardian"""
+    keys = (case.subject.caller_key, *case.subject.caller_linked)
+    return case.own or any(tie.kind in STANDING_IN and tie.key in keys for tie in case.ties)
 
 
 # What a citizen came to a portal for

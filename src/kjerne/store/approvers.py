@@ -1,4 +1,4 @@
-"""Who asked for an export and who approved it, counted as humans and not as numbers (docs/law.md K53)."""
+"""Who asked for an export, who approved it and who reviews the log, as humans and not as numbers (docs/law.md K53, K56)."""
 
 from __future__ import annotations
 
@@ -54,4 +54,9 @@ async def of_export(conn: Connection, number: int) -> tuple[Signature, ...]:
 
 
 async def of_caller(conn: Connection, caller: Caller) -> Signature:
-    return Signature(caller.digest, caller.hpr, frozenset(await conn.fetchval(_OF_ONE, caller.digest)))
+    return await of_number(conn, caller.digest, caller.hpr)
+
+
+async def of_number(conn: Connection, digest: bytes, hpr: str) -> Signature:
+    """Of whoever has this number and HPR number: as they stand in a row of the log."""
+    return Signature(digest, hpr, frozenset(await conn.fetchval(_OF_ONE, digest)))

@@ -48,10 +48,13 @@ SELECT p.patient, p.linked, p.stamp, p.wrapped_key, p.detail, p.synthetic,
   (SELECT array_agg(ROW(t.kind, t.hpr, t.organisation, t.other, t.since, t.until, t.areas, t.form))
      FROM person_tie t WHERE (t.patient = p.patient OR t.patient = ANY(p.linked))
       AND ((t.hpr <> '' AND t.hpr = $2) OR (t.organisation <> '' AND t.organisation = ANY($3::text[]))
-           OR t.other = ANY(SELECT i.patient FROM person_identifier i WHERE i.digest = $4))),
+           OR t.other = ANY(SELECT k.key FROM person_identifier i JOIN person c ON c.patient = i.patient,
+                unnest(c.patient || c.linked) AS k(key) WHERE i.digest = $4))),
   (SELECT i.patient FROM person_identifier i WHERE i.digest = $4 ORDER BY i.valid_from DESC LIMIT 1),
   (SELECT array_agg(i.digest) FROM person_identifier i WHERE i.patient = p.patient OR i.patient = ANY(p.linked)),
-  p.destroyed
+  p.destroyed,
+  (SELECT array_agg(k.key) FROM person_identifier i JOIN person c ON c.patient = i.patient, unnest(c.linked) AS k(key)
+     WHERE i.digest = $4)
 FROM person p WHERE p.patient = """
 _BY_KEY = _FACTS + "$1"
 _BY_DIGEST = _FACTS + (
@@ -121,12 +124,14 @@ async def load(
 
 _KIN = """
 SELECT p.wrapped_key, p.detail, p.patient, (p.patient = $1 OR p.patient = ANY(c.linked)) AS hers, k.other IS NOT NULL AS parent,
+  p.linked,
   (SELECT array_agg(ROW(t.other, t.since, t.until)) FROM person_tie t WHERE t.patient = ANY($2::bigint[]) AND t.kind = 'parent')
     AS parents
 FROM person c JOIN person p ON p.wrapped_key IS NOT NULL LEFT JOIN LATERAL (SELECT t.other FROM person_tie t
   WHERE t.patient = ANY($2::bigint[]) AND t.kind = 'parent' AND t.other = p.patient LIMIT 1) k ON true
 WHERE c.patient = $1 AND (p.patient = $1 OR p.patient = ANY(c.linked) OR p.patient IN
-  (SELECT other FROM person_tie WHERE patient = ANY($2::bigint[]) AND kind = 'parent'))"""
+  (SELECT unnest(o.patient || o.linked) FROM person_tie t JOIN person o ON o.patient = t.other
+     WHERE t.patient = ANY($2::bigint[]) AND t.kind = 'parent'))"""
 
 
 async def _with_kin(conn: Connection, subject: Subject, addresses: Collection[str], wrap: PersonWrap) -> Subject:
@@ -138,7 +143,9 @@ async def _with_kin(conn: Connection, subject: Subject, addresses: Collection[st
     homes = {one.address for one, _, parent in opened if parent}
     caller = [one for one, hers, _ in opened if hers]
     together = homes.issuperset(addresses) if addresses and homes else None
-    dead = {row[2] for row, (detail, _, _) in zip(rows, opened, strict=True) if detail.died_on is not None}
+    gone = [row for row, (detail, _, _) in zip(rows, opened, strict=True) if detail.died_on is not None]
+    # A death is registered on one number of hers, and parenthood may stand on another.
+    dead = {key for row in gone for key in (row["patient"], *row["linked"])}
     ties = rows[0]["parents"] or () if rows else ()
     parents = tuple(Tie("parent", key=key, since=since, until=until) for key, since, until in ties if key not in dead)
     subject = replace(subject, lives_with_parent=together, parents=parents)
@@ -169,7 +176,7 @@ def _tie(kind: Any, hpr: str, organisation: str, key: int, since: Any, until: An
 
 def _subject(row: tuple[Any, ...], wrap: PersonWrap) -> tuple[Subject, list[PersonDetail]]:
     """One human under all her keys, and what is known of her by each; first the one that was asked for."""
-    patient, _, stamp, wrapped, sealed, synthetic, others, choices, ties, caller_key, digests, destroyed = row
+    patient, _, stamp, wrapped, sealed, synthetic, others, choices, ties, caller_key, digests, destroyed, linked = row
     known = [open_detail(wrap, patient, wrapped, sealed)]
     keys, wraps, gone = [patient], [wrapped], [destroyed]
     for other, other_stamp, other_wrapped, other_destroyed, other_sealed in others or ():
@@ -191,6 +198,7 @@ def _subject(row: tuple[Any, ...], wrap: PersonWrap) -> tuple[Subject, list[Pers
         choices=tuple(choice_of(choice) for choice in choices or ()),
         ties=tuple(_tie(*tie) for tie in ties or ()),
         caller_key=caller_key,
+        caller_linked=tuple(linked or ()),
         synthetic=synthetic,
         digests=frozenset(digests or ()),
         destroyed=tuple(None if one is None else tuple(one) for one in gone),

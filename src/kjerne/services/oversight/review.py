@@ -21,6 +21,7 @@ from kjerne.fhir.definitions import type_name
 from kjerne.registries import wording
 from kjerne.store import audit, log_pages, registers, subjects, verdicts
 from kjerne.store.anomalies import KINDS, Busy, Standing, Wanted, busy_days, organisations, standing_out
+from kjerne.store.approvers import of_caller, of_number
 from kjerne.store.house import Store
 from kjerne.store.looks import Place
 from kjerne.store.pool import Connection
@@ -134,10 +135,10 @@ class Reviewer:
         said = wording.reason(reason, "The patient reads it in her log.")
         async with self._store.pool.acquire() as conn:
             line = await self._line(conn, period, number)
+            await _must_be_anothers(conn, caller, line)
         if isinstance(line.of, Busy):
             raise Refusal(409, "a day of many patients is judged by its figures", where="volume")
         standing = line.of
-        _must_be_anothers(caller, standing.reader)
 
         async def use(grant: Grant) -> Opened:
             async with self._store.pool.acquire() as conn, conn.transaction():
@@ -161,7 +162,7 @@ class Reviewer:
             raise Refusal(400, "there is no such verdict", where="verdict")
         async with self._store.pool.acquire() as conn, conn.transaction():
             line = await self._line(conn, period, number)
-            _must_be_anothers(caller, line.of.reader)
+            await _must_be_anothers(conn, caller, line)
             if not await verdicts.note(conn, number, after, verdict, at, caller.digest, caller.name):
                 raise Refusal(409, "somebody else has just judged this line", where="line")
             row = audit.of_nobody(caller, "", "review", JUDGED_RULE, LAW, JUDGED_SAYS, at, correlation)
@@ -201,8 +202,10 @@ def _counted(row: Mapping[str, Any]) -> tuple[tuple[str, int], ...]:
     return tuple(sorted(Counter(type_name(type_) for type_, _ in seen).items()))
 
 
-def _must_be_anothers(caller: Caller, reader: bytes) -> None:
-    if caller.digest and caller.digest == reader:
+async def _must_be_anothers(conn: Connection, caller: Caller, line: Line) -> None:
+    """`Refusal` 403 where the reader is the caller, under whichever of her numbers she read or is logged in."""
+    reader = await of_number(conn, line.of.reader, line.of.hpr)
+    if (await of_caller(conn, caller)).is_the_same_human(reader):
         raise Refusal(403, "nobody reviews a reading of her own", where="own_line")
 
 
