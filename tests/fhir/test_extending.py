@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from counting import growth
 from kjerne.fhir.validate import check
 
 HL7 = "http://hl7.org/fhir/StructureDefinition/"
@@ -80,3 +81,16 @@ def test_parts_of_another_versions_element_are_called_as_elements_are() -> None:
     animal = {"url": "http://hl7.org/fhir/1.0/StructureDefinition/extension-Patient.animal"}
     assert broken(extension=[animal | {"extension": [{"url": "breed", "valueString": "x"}]}]) == []
     assert broken(extension=[animal | {"extension": [{"url": "x-breed", "valueString": "x"}]}]) == ["extension-part"]
+
+
+def test_the_work_grows_with_the_depth_of_an_extension_that_is_out_of_its_place_and_does_not_double_with_each_step() -> (
+    None
+):
+    def nested(depth: int) -> list[str]:
+        inner: dict[str, Any] = BIRTH_TIME
+        for _ in range(depth):
+            inner = {"url": "urn:x", "extension": [inner]}
+        return broken(extension=[inner])
+
+    assert nested(12) == ["extension-context"]
+    assert growth(nested, 7) < 3

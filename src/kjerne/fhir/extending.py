@@ -117,14 +117,17 @@ def _parts(value: dict[str, Any], known: Extension) -> Faults:
 
 def _out_of_context(contexts: tuple[str, ...]) -> Any:
     def broken(resource: dict[str, Any], where: str) -> bool:
-        names = set(_names(resource, where))
+        names = set(_names(resource, where, contexts))
         return bool(names) and names.isdisjoint(contexts)
 
     return broken
 
 
-def _names(resource: dict[str, Any], where: str) -> Iterator[str]:
-    """Every name by which a context may mean the element that has the extension at `where`; none where it is not sure."""
+def _names(resource: dict[str, Any], where: str, contexts: tuple[str, ...]) -> Iterator[str]:
+    """Names by which a context may mean the element that has the extension at `where`; none where it is not sure.
+
+    Every step may be spelled in two ways: only what one of the contexts begins with is spelled on.
+    """
     steps = _STEP.findall(where)
     while steps and steps[-1][0] not in ("extension", "modifierExtension"):
         steps.pop()
@@ -147,7 +150,8 @@ def _names(resource: dict[str, Any], where: str) -> Iterator[str]:
             paths = {of}
         else:
             spelled = {f"{path}.{bare}" for path in paths}
-            paths = spelled | {f"{path}[x]" for path in spelled} | {of}
+            spelled |= {f"{path}[x]" for path in spelled}
+            paths = {one for one in spelled if any(context.startswith(one) for context in contexts)} | {of}
         type_ = of
     yield from paths
     yield from _plain_names(type_)
