@@ -55,6 +55,23 @@ def test_a_plain_result_is_right() -> None:
     assert faults() == []
 
 
+@pytest.mark.parametrize("text", ["pO2 < base excess", "a < form > b", "<12", "x </ script", "<basement", "<linked>"])
+def test_text_that_compares_is_no_html(text: str) -> None:
+    assert faults(note=[{"text": text}]) == []
+
+
+@pytest.mark.parametrize("text", ["<script>", "a<SCRIPT src=x>", "</script>", "<base/>", "<iframe\nsrc=x>", "<object"])
+def test_a_tag_that_does_something_is_no_text(text: str) -> None:
+    assert faults(note=[{"text": text}]) == ["Observation.note[0].text"]
+
+
+def test_a_text_of_spaces_is_looked_at_once() -> None:
+    before = time.process_time()
+    assert faults(note=[{"text": "<" + " " * 30_000 + "x"}]) == []
+    # It took over a minute where every space could begin the rest anew.
+    assert time.process_time() - before < 10
+
+
 @pytest.mark.parametrize(
     ("changes", "where"),
     [

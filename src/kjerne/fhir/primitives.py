@@ -27,8 +27,9 @@ _INSTANT: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,12})?(?:Z
 _TIME: Final = re.compile(r"(?:[01]\d|2[0-3]):[0-5]\d:(?:[0-5]\d|60)(?:\.\d{1,12})?", re.ASCII)
 _SAMPLE = r"(?:-?(?:0|[1-9][0-9]{0,29})(?:\.[0-9]{1,30})?(?:[eE][-+]?[0-9]{1,2})?|[EUL])"
 _SAMPLES: Final = re.compile(rf"{_SAMPLE}(?: {_SAMPLE})*+")
-_ACTIVE: Final = re.compile(r"<\s*/?\s*(?:script|iframe|object|embed|applet|form|link|meta|base)\b", re.IGNORECASE)
-"""HTML that does something, in text that is no HTML: somebody is trying."""
+_ACTIVE: Final = re.compile(r"</?(?:script|iframe|object|embed|applet|form|link|meta|base)(?:[\s/>]|\Z)", re.IGNORECASE)
+"""HTML that does something, in text that is no HTML: somebody is trying. No space stands before a tag's name: `pO2 < base
+excess` is no tag."""
 
 Check = Callable[[Any], bool]
 
