@@ -175,12 +175,26 @@ def test_what_an_operation_leaves_empty_is_taken_away() -> None:
         (operation("delete", "Observation.subject.resolve().name"), 400, "resolve is not understood"),
         (operation("delete", "Observation.code.coding.where(code ~ 'x')"), 400, "not one that is understood"),
         (operation("delete", "Observation" + ".code" * 70), 400, "at most 64 steps"),
+        (operation("delete", "a." + "a.where(" * 249), 400, "at most 4 conditions"),
     ],
 )
 def test_a_refusal_names_the_operation_and_its_path(sent: Tree, status: int, says: str) -> None:
     told = refusal(RESULT, operation("replace", "Observation.status", value={"valueCode": "final"}), sent)
     assert (told.status, says in told.says) == (status, True), told.says
     assert told.says.startswith("operation 2: ") and told.where.startswith("operation 2")
+
+
+NAMELESS: Tree = {"_name": {"extension": [{"url": "urn:x", "valueString": "y"}]}, "valueString": "x"}
+
+
+@pytest.mark.parametrize("held", [[NAMELESS], [{"name": "value", "part": [NAMELESS]}]])
+def test_a_part_without_a_name_is_refused(held: list[Tree]) -> None:
+    sent = operation("add", "Observation.code", name="coding")
+    sent["part"] += held
+    assert check(parameters(sent), "Parameters") == []
+    told = refusal(RESULT, sent)
+    assert (told.status, told.where) == (400, "operation 1, Observation.code")
+    assert "has no name" in told.says
 
 
 def test_what_stands_in_quotes_is_not_repeated() -> None:
@@ -220,3 +234,53 @@ def test_a_move_back_and_a_deletion_after_an_insertion_undo(given_codes: list[st
     assert patched(tree, inserted, operation("delete", f"{path}[{at}]")) == tree
     replaced = operation("replace", f"{path}[{source}].code", value={"valueCode": "z"})
     assert patched(tree, replaced) == patched(tree, replaced, replaced)
+
+
+names = st.sampled_from(["type", "path", "name", "value", "index", "source", "destination", "x"])
+texts = st.sampled_from(
+    ["add", "insert", "delete", "replace", "move", "Patient", "Patient.name", "Patient.name.given", "Patient.birthDate",
+     "Patient.name[0].given[1]", "Patient.name.where(a.where(b = 1).exists())", "Patient.name.extension('x')", "given",
+     "name", "birthDate", "extension", "contained", "deceased", "x", "Patient.deceased", "Patient.name.ofType(HumanName)"]
+)  # fmt: skip
+_extended = st.just({"extension": [{"url": "urn:x", "valueString": "y"}]})
+_simple = st.one_of(
+    st.fixed_dictionaries({"valueString": texts}),
+    st.fixed_dictionaries({"valueCode": texts.filter(str.isalpha)}),
+    st.fixed_dictionaries({"valueInteger": st.integers(-1, 3)}),
+    st.fixed_dictionaries({"_valueString": _extended}),
+    st.just({"valueHumanName": {"family": "A", "_given": [{"id": "g"}]}}),
+    st.just({"resource": {"resourceType": "Device", "id": "d"}}),
+    st.just({"valueBoolean": True}),
+)
+_named = st.one_of(st.fixed_dictionaries({"name": names}), st.fixed_dictionaries({"_name": _extended}))
+part = st.recursive(
+    st.tuples(_named, _simple).map(lambda pair: pair[0] | pair[1]),
+    lambda inner: st.tuples(_named, st.lists(inner, min_size=1, max_size=3)).map(
+        lambda pair: pair[0] | {"part": pair[1]}
+    ),
+    max_leaves=4,
+)
+whole = st.builds(
+    lambda type_, path, name, index, value, more: {
+        "name": "operation",
+        "part": [{"name": "type", "valueCode": type_}, {"name": "path", "valueString": path},
+                 {"name": "name", "valueString": name}, {"name": "index", "valueInteger": index},
+                 {"name": "source", "valueInteger": index}, {"name": "destination", "valueInteger": 0},
+                 {**{key: one for key, one in value.items() if key != "_name"}, "name": "value"}, *more],
+    },
+    st.sampled_from(["add", "insert", "delete", "replace", "move"]), texts, texts, st.integers(0, 2), part,
+    st.lists(part.filter(lambda one: one.get("name") == "x"), max_size=1),
+)  # fmt: skip
+loose = st.fixed_dictionaries({"name": st.just("operation"), "part": st.lists(part, min_size=1, max_size=5)})
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@given(st.lists(st.one_of(whole, loose), min_size=1, max_size=4))
+def test_whatever_a_valid_body_holds_is_done_or_refused(sent: list[Tree]) -> None:
+    body = parameters(*sent)
+    if check(body, "Parameters"):
+        return
+    try:
+        encode(apply(deepcopy(PERSON), read(body)))
+    except Refusal as told:
+        assert told.status in (400, 422)

@@ -183,3 +183,30 @@ def test_any_patch_is_done_or_refused_and_nothing_else(document: Any, several: l
     except Refusal as refusal:
         assert refusal.status in (400, 409, 413, 422)
         assert refusal.where.startswith("operation ")
+
+
+pointers: st.SearchStrategy[Any] = st.sampled_from(
+    ["", "/", "/status", "/code/coding", "/code/coding/0", "/code/coding/-", "/code/coding/1/code", "/valueQuantity/value",
+     "/code/coding/99999999999", "/~0", "/~2", "x", "/code/coding/0/code/x", None, 1, []]
+)  # fmt: skip
+values = st.recursive(
+    st.sampled_from([None, True, 1, Decimal("1.0"), "x"]),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.sampled_from(["a", "code"]), inner, max_size=2),
+    max_leaves=4,
+)
+members = {
+    "op": st.sampled_from(["add", "remove", "replace", "move", "copy", "test", "x", None, 1, [], {}]),
+    "path": pointers,
+    "from": pointers,
+    "value": values,
+}
+sent_operations = st.one_of(st.fixed_dictionaries({}, optional=members), st.fixed_dictionaries(members), values)
+
+
+@settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
+@given(st.lists(sent_operations, max_size=5))
+def test_whatever_is_sent_is_done_or_refused(operations: list[Any]) -> None:
+    try:
+        encode(patched(RESULT, *operations))
+    except Refusal as told:
+        assert told.status in (400, 409, 422)

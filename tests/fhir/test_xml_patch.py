@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from lxml import etree
 
 from kjerne.errors import Refusal
@@ -63,6 +65,7 @@ def test_text_between_elements_stays_when_one_is_taken_away() -> None:
         ('<remove sel="f:Observation[count(//*) &gt; 1]"/>', 400, "not a selector"),
         ("<remove sel=\"document('file:///etc/hostname')\"/>", 400, "not a selector"),
         ("<remove/>", 400, "not a selector"),
+        ('<add sel="f:Observation" type="namespace::x">not a uri % ^</add>', 400, "none that XML can have"),
         ('<merge sel="f:Observation"/>', 400, "an operation is one of"),
     ],
 )
@@ -79,3 +82,35 @@ def test_a_patch_has_at_least_one_operation_and_not_too_many() -> None:
         with pytest.raises(Refusal) as caught:
             patched(*['<remove sel="f:Observation/f:note"/>'] * count)
         assert caught.value.status == status
+
+
+selectors = st.sampled_from(
+    ["f:Observation", "f:Observation/f:status", "f:Observation/f:status/@value", "*", "*/*[1]", "*/f:code/text()",
+     "*/f:code/*[2]", "*/f:code/f:coding[2]/@id", "h:x", "*/*[.='']", "*/f:code/f:coding[f:code/@value='1']", "@id"]
+)  # fmt: skip
+kinds = st.sampled_from(
+    ["", "@value", "@q:value", "@f:x", "@xml:lang", "@xmlns", "namespace::x", "namespace::ns0", "namespace::xml",
+     "namespace::xmlns", "namespace::f", "text"]
+)  # fmt: skip
+contents = st.sampled_from(
+    ["", "x", "urn:x", "not a uri % ^", " ", "http://www.w3.org/2000/xmlns/", "<status/>", "a<x/>b<y/>c", "&#x85;"]
+)
+one_operation = st.builds(
+    lambda name, sel, kind, place, content: (
+        f'<{name} sel="{sel}"' + (f' type="{kind}"' if kind else "") + f"{place}>{content}</{name}>"
+    ),
+    st.sampled_from(["add", "replace", "remove"]),
+    selectors,
+    kinds,
+    st.sampled_from(["", ' pos="before"', ' pos="after"', ' pos="prepend"']),
+    contents,
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(one_operation, min_size=1, max_size=4))
+def test_whatever_is_sent_is_done_or_refused(operations: list[str]) -> None:
+    try:
+        patched(*operations)
+    except Refusal as told:
+        assert told.status in (400, 422)

@@ -57,10 +57,13 @@ def read(parameters: Mapping[str, Any]) -> tuple[Operation, ...]:
 
 
 def _operation(number: int, parts: Sequence[Tree]) -> Operation:
-    by_name = {part["name"]: part for part in parts}
+    by_name = {part.get("name", ""): part for part in parts}
     type_, path = by_name.get("type", {}).get("valueCode"), by_name.get("path", {}).get("valueString")
+    told = path if isinstance(path, str) else ""
+    if "" in by_name:
+        raise _malformed(number, told, "a part has no name")
     if len(by_name) != len(parts):
-        raise _malformed(number, "", "a part stands twice")
+        raise _malformed(number, told, "a part stands twice")
     if type_ not in OPERATIONS:
         raise _malformed(number, "", f"type is a valueCode, one of {', '.join(OPERATIONS)}")
     if not isinstance(path, str):
@@ -92,6 +95,8 @@ def _index(number: int, path: str, part: Tree, name: str) -> int:
 
 def _value(number: int, path: str, part: Tree) -> Value:
     if "part" in part:
+        if any("name" not in one for one in part["part"]):
+            raise _malformed(number, path, "a part of the value has no name")
         return Value(parts=tuple((one["name"], _value(number, path, one)) for one in part["part"]))
     if "resource" in part:
         return Value(str(part["resource"]["resourceType"]), part["resource"])

@@ -19,6 +19,8 @@ from kjerne.fhir.definitions import TYPES, Element, elements, table
 Tree = dict[str, Any]
 STEPS_LIMIT: Final = 64
 CHARACTERS_LIMIT: Final = 2_000
+NESTED_LIMIT: Final = 4
+"""How many conditions may stand in one another: nobody needs more, and each takes a part of Python's stack."""
 _TOKENS: Final = re.compile(
     r"\s*(`[A-Za-z]\w*`|[A-Za-z_]\w*|'(?:[^'\\]|\\.)*'|@[0-9T:.+\-Z]+|[0-9]+(?:\.[0-9]+)?|[().=\[\]])", re.ASCII
 )
@@ -96,6 +98,7 @@ class _Reader:
             self._tokens.append(token[1])
             at = token.end()
         self._at = 0
+        self._nested = 0
 
     def peek(self) -> str:
         return self._tokens[self._at] if self._at < len(self._tokens) else ""
@@ -142,12 +145,19 @@ class _Reader:
         if name == "extension":
             return Step("extension", _text(self.take()))
         if name == "where":
-            conditions = [self._condition()]
-            while self.peek() == "and":
-                self.take()
-                conditions.append(self._condition())
-            return Step("where", conditions=tuple(conditions))
+            return Step("where", conditions=tuple(self._conditions()))
         raise ValueError(f"the function {name} is not understood here")
+
+    def _conditions(self) -> list[Condition]:
+        self._nested += 1
+        if self._nested > NESTED_LIMIT:
+            raise ValueError(f"at most {NESTED_LIMIT} conditions stand in one another")
+        found = [self._condition()]
+        while self.peek() == "and":
+            self.take()
+            found.append(self._condition())
+        self._nested -= 1
+        return found
 
     def _condition(self) -> Condition:
         begin = (Step("member", self.name()),)

@@ -98,7 +98,10 @@ def _add(root: Node, one: Operation, found: Any) -> Node:
         found.set(name, one.node.text or "")
         return root
     if namespace := _ADDED_NAMESPACE.fullmatch(kind):
-        return _declared(root, found, namespace[1], (one.node.text or "").strip())
+        try:
+            return _declared(root, found, namespace[1], (one.node.text or "").strip())
+        except ValueError:
+            raise _malformed(one.number, one.path, "the prefix or its namespace is none that XML can have") from None
     if kind:
         raise _malformed(one.number, one.path, "type is @name or namespace::prefix")
     if where in ("before", "after") and found is root:
