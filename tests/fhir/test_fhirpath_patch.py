@@ -197,6 +197,16 @@ def test_a_part_without_a_name_is_refused(held: list[Tree]) -> None:
     assert "has no name" in told.says
 
 
+@pytest.mark.parametrize("type_", ["add", "replace"])
+def test_operations_can_be_applied_again(type_: str) -> None:
+    path = {"add": "Observation", "replace": "Observation.code"}[type_]
+    name, value = {"add": "bodySite", "replace": "code"}[type_], {"valueCodeableConcept": {"coding": [{"code": "x"}]}}
+    first = operation(type_, path, name=name, value=value)
+    more = operation("add", f"Observation.{name}", name="coding", value={"valueCoding": {"code": "y"}})
+    operations = read(parameters(first, more))
+    assert encode(apply(deepcopy(RESULT), operations)) == encode(apply(deepcopy(RESULT), operations))
+
+
 def test_what_stands_in_quotes_is_not_repeated() -> None:
     told = refusal(
         RESULT,

@@ -185,6 +185,20 @@ def test_any_patch_is_done_or_refused_and_nothing_else(document: Any, several: l
         assert refusal.where.startswith("operation ")
 
 
+@pytest.mark.parametrize(
+    "operation",
+    [
+        {"op": "add", "path": "/note", "value": {"a": [1]}},
+        {"op": "replace", "path": "/code", "value": {"a": [1]}},
+        {"op": "replace", "path": "", "value": {"a": [1]}},
+    ],
+)
+def test_operations_can_be_applied_again(operation: dict[str, Any]) -> None:
+    inside = operation["path"] + "/a/-"
+    operations = read([operation, {"op": "add", "path": inside, "value": 2}])
+    assert encode(apply(deepcopy(RESULT), operations)) == encode(apply(deepcopy(RESULT), operations))
+
+
 pointers: st.SearchStrategy[Any] = st.sampled_from(
     ["", "/", "/status", "/code/coding", "/code/coding/0", "/code/coding/-", "/code/coding/1/code", "/valueQuantity/value",
      "/code/coding/99999999999", "/~0", "/~2", "x", "/code/coding/0/code/x", None, 1, []]

@@ -7,6 +7,7 @@ knows no empty object.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from copy import deepcopy
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, Final
@@ -210,7 +211,8 @@ def _built(type_: str, element: Element, value: Value) -> Value:
     fits = sent == "primitive-type" if primitive else value.type in (type_, *element.types)
     if not fits and not (type_ == "Resource" and sent == "resource"):
         raise ValueError(f"{element.name} has no value of this type")
-    return value
+    # A copy: what later operations do to it must not be in this one when it is applied again.
+    return deepcopy(value)
 
 
 @cache

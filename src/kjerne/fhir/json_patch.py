@@ -79,7 +79,8 @@ def _steps(number: int, pointer: Any) -> Pointer:
 
 
 def apply(tree: Any, operations: Sequence[Operation]) -> Any:
-    """The tree after all operations, in their order. `tree` itself is changed, and half changed where this is refused.
+    """The tree after all operations, in their order. `tree` itself is changed, and half changed where this is refused; what the
+    operations bring goes in as copies, so that they can be applied again.
 
     `Refusal` 409 where a test fails, 422 where an operation cannot be done.
     """
@@ -90,7 +91,7 @@ def apply(tree: Any, operations: Sequence[Operation]) -> Any:
 
 
 def _add(tree: Any, one: Operation, _: Growth) -> Any:
-    return _put(tree, one, one.value)
+    return _put(tree, one, deepcopy(one.value))
 
 
 def _put(tree: Any, one: Operation, value: Any) -> Any:
@@ -123,14 +124,15 @@ def _taken(tree: Any, one: Operation, steps: Pointer) -> tuple[Any, Any]:
 
 
 def _replace(tree: Any, one: Operation, _: Growth) -> Any:
+    value = deepcopy(one.value)
     if not one.steps:
-        return one.value
+        return value
     holder, last = _found(tree, one, one.steps[:-1]), one.steps[-1]
     if isinstance(holder, list):
-        holder[_place(holder, one, last, len(holder) - 1)] = one.value
+        holder[_place(holder, one, last, len(holder) - 1)] = value
     elif isinstance(holder, dict) and last in holder:
         # In its own place: the order of members stays as it was.
-        holder[last] = one.value
+        holder[last] = value
     else:
         raise refused(one.number, one.path, _NOTHING)
     return tree
