@@ -417,7 +417,8 @@ def test_what_lies_in_the_specimen_counts_for_the_results_that_point_to_it(platf
 
 def a_report_of(*results: str, status: str = "final", name: str = "Svar") -> dict[str, Any]:
     named = [{"reference": f"Observation/{one}"} for one in results]
-    return {"resourceType": "DiagnosticReport", "status": status, "code": {"text": name}, "result": named}
+    tree = {"resourceType": "DiagnosticReport", "status": status, "code": {"text": name}}
+    return tree | ({"result": named} if named else {})
 
 
 def test_results_whose_every_report_is_withdrawn_by_fhir_do_not_stand_and_are_told(platform: Standing) -> None:
@@ -481,10 +482,66 @@ def test_a_report_that_is_imported_takes_back_and_lets_stand_as_one_that_is_crea
             body=encode(a_report_of(id_, status=status)), headers={"content-type": "application/x-ndjson"},
         )  # fmt: skip
         assert answer.status_code == 200, answer.text
-        (row,) = platform.rows("SELECT labels FROM record WHERE id = $1", UUID(id_))
-        return bool(row["labels"] & Label.WITHDRAWN_WITH_REPORT)
+        return is_marked(platform, id_)
 
     assert [marked_after(status) for status in ("entered-in-error", "final")] == [True, False]
+
+
+def changed(platform: Standing, path: str, version: int, tree: dict[str, Any] | None) -> None:
+    """A new version of a record by its sender, or none of it any more."""
+    headers = {"content-type": "application/fhir+json", "if-match": f'W/"{version}"'}
+    body = encode(tree | {"id": path.partition("/")[2]}) if tree else b""
+    answer = platform.client.call(
+        "PUT" if tree else "DELETE", f"/fhir/R4/{path}", as_="lab", body=body, headers=headers
+    )
+    assert answer.status_code in (200, 204), answer.text
+
+
+def is_marked(platform: Standing, id_: str) -> bool:
+    (row,) = platform.rows("SELECT labels FROM record WHERE id = $1", UUID(id_))
+    return bool(row["labels"] & Label.WITHDRAWN_WITH_REPORT)
+
+
+VOID_STATUS = {"status": "entered-in-error"}
+
+
+@pytest.mark.parametrize("first", ["group", "report", "tidied"])
+def test_what_was_taken_back_stays_so_whatever_is_tidied_up_and_in_whichever_order(
+    platform: Standing, first: str
+) -> None:
+    name = f"P-Prøve {secrets.token_hex(4)}"
+    member = by_fhir(platform, name, "140")
+    named = {"hasMember": [{"reference": f"Observation/{member}"}]}
+    group = {"resourceType": "Observation", "status": "final", "code": {"text": f"{name} panel"}}
+    held = filed(platform, group | named)
+    report = filed(platform, a_report_of(held))
+    of_group, of_report = f"Observation/{held}", f"DiagnosticReport/{report}"
+    if first == "group":
+        changed(platform, of_group, 1, None)
+        assert not is_marked(platform, member)
+        changed(platform, of_report, 1, None)
+    elif first == "report":
+        changed(platform, of_report, 1, a_report_of() | VOID_STATUS)
+        assert is_marked(platform, member), "the withdrawal need not name what it takes back"
+        changed(platform, of_group, 1, None)
+        assert is_marked(platform, member)
+        changed(platform, of_report, 2, None)
+    else:
+        changed(platform, of_report, 1, a_report_of(held) | VOID_STATUS)
+        changed(platform, of_group, 1, group)
+        assert is_marked(platform, member)
+        changed(platform, of_report, 2, a_report_of() | VOID_STATUS)
+    assert is_marked(platform, member)
+    filed(platform, a_report_of(member))
+    assert not is_marked(platform, member)
+
+
+def test_what_a_report_let_go_while_it_stood_is_not_taken_back_with_it(platform: Standing) -> None:
+    kept, let_go, dropped = (by_fhir(platform, f"P-Prøve {secrets.token_hex(4)}", "140") for _ in range(3))
+    report = filed(platform, a_report_of(kept, let_go, dropped))
+    changed(platform, f"DiagnosticReport/{report}", 1, a_report_of(kept, dropped))
+    changed(platform, f"DiagnosticReport/{report}", 2, a_report_of(kept) | VOID_STATUS)
+    assert [is_marked(platform, one) for one in (kept, let_go, dropped)] == [True, False, True]
 
 
 def verdict(platform: Standing) -> str:
@@ -521,7 +578,7 @@ def test_a_message_of_a_report_that_was_taken_back_by_fhir_lets_its_results_stan
         assert mark in text(it.type(nin))
         report, tree = the_report_of(platform, name)
         if way == "deleted":
-            platform_deletes(platform, f"DiagnosticReport/{report}")
+            changed(platform, f"DiagnosticReport/{report}", 1, None)
         else:
             filed(platform, tree | {"status": "entered-in-error"}, report)
         looked = text(it.get("/clinician")) if looks else ""
@@ -545,8 +602,3 @@ def the_report_of(platform: Standing, name: str) -> tuple[str, dict[str, Any]]:
     (own,) = (one["id"] for one in found[0] if one["code"].get("text") == name)
     (report,) = (one for one in found[1] if f"Observation/{own}" in str(one.get("result")))
     return report["id"], report
-
-
-def platform_deletes(platform: Standing, path: str) -> None:
-    answer = platform.client.call("DELETE", f"/fhir/R4/{path}", as_="lab", headers={"if-match": 'W/"1"'})
-    assert answer.status_code in (200, 204), answer.text

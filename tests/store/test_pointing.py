@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -63,6 +64,53 @@ def test_nobody_takes_back_anothers_result_and_anothers_live_report_keeps_it() -
     assert pointing.withdrawn(given_up, SENT | {(REPORT, S): OTHER}) == {A}
 
 
+def since(hours: int, one: tuple[Record, dict[str, Any]], version: int) -> tuple[Record, dict[str, Any]]:
+    return one[0]._replace(version=version, at=NOW + timedelta(hours=hours)), one[1]
+
+
+GONE = {"status": VOID}
+GROUP, MEMBER, TIDY = result(A, B), result(B), result(A)
+
+
+@pytest.mark.parametrize(
+    ("records", "void"),
+    [
+        ([since(0, report(R, A), 1), since(1, report(R, status=VOID), 2)], {A, B}),
+        (
+            [since(0, report(R, A), 1), since(1, report(R, A, status=VOID), 2), since(2, report(R, status=VOID), 3)],
+            {A, B},
+        ),
+        ([since(0, report(R, A), 1), since(1, report(R), 2), since(2, report(R, status=VOID), 3)], set()),
+        ([since(0, report(R), 1), since(1, report(R, status=VOID), 2), since(2, report(R, A, status=VOID), 3)], {A, B}),
+        ([since(0, report(R, A), 1), since(1, (report(R)[0], GONE), 2)], {A, B}),
+        (
+            [since(0, report(R, A), 1), since(1, report(R, A, status=VOID), 2), since(2, (report(R)[0], GONE), 3)],
+            {A, B},
+        ),
+        ([since(0, report(R, A), 1), since(1, report(R, status=VOID), 2), report(S, B)], {A}),
+    ],
+    ids=["left out", "tidied", "let go before", "named since", "deleted", "withdrawn and deleted", "kept by another"],
+)
+def test_a_withdrawn_report_leads_to_what_it_led_to_while_it_stood(records: list[Any], void: set[UUID]) -> None:
+    assert pointing.withdrawn([*records, GROUP, MEMBER], SENT) == void
+
+
+@pytest.mark.parametrize(
+    ("group", "taken"),
+    [
+        ([since(0, GROUP, 1), since(2, TIDY, 2)], True),
+        ([since(0, GROUP, 1), since(2, (TIDY[0], GONE), 2)], True),
+        ([since(-2, GROUP, 1), since(-1, (TIDY[0], GONE), 2)], True),
+        ([since(-2, GROUP, 1), since(-1, TIDY, 2)], False),
+        ([since(-2, GROUP, 1), since(-1, result(A, status=VOID), 2)], True),
+    ],
+    ids=["tidied", "deleted after it", "deleted before it", "let go before", "taken back itself before"],
+)
+def test_a_group_of_a_withdrawn_report_leads_to_what_it_led_to_then(group: list[Any], taken: bool) -> None:
+    reports = [since(-3, report(R, A), 1), since(1, report(R, A, status=VOID), 2)]
+    assert (B in pointing.withdrawn([*reports, *group, MEMBER], SENT)) is taken
+
+
 @pytest.mark.parametrize(
     ("before", "after", "touches"),
     [
@@ -72,6 +120,8 @@ def test_nobody_takes_back_anothers_result_and_anothers_live_report_keeps_it() -
         (report(R, A, B)[1], report(R, A)[1], True),
         (report(R, A)[1], report(R, A, status=VOID)[1], True),
         (result(A, B)[1], result(A)[1], True),
+        (report(R, A, status=VOID)[1], report(R, A, B, status=VOID)[1], True),
+        (report(R, A, status=VOID)[1], report(R, A, status="cancelled")[1], False),
         (None, {"resourceType": "Specimen"}, False),
     ],
 )

@@ -8,7 +8,7 @@ audit row.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, Final
 from uuid import UUID
 
@@ -17,7 +17,7 @@ from kjerne.fhir.corrections import WITHDRAWN
 from kjerne.fhir.definitions import type_number
 from kjerne.fhir.encode import decode
 from kjerne.store import audit
-from kjerne.store.pool import Connection
+from kjerne.store.pool import Connection, columns
 from kjerne.store.reading import OUTER, Reader, Record
 from kjerne.store.sealed_id import SealedIds
 
@@ -30,18 +30,21 @@ ON_A_WRONG_PERSON: Final = int(Label.WITHDRAWN)
 Tree = Mapping[str, Any]
 Named = tuple[int, UUID, int]
 """Type, id and version of a record."""
+Place = tuple[int, UUID]
+Opened = tuple[Record, Tree]
+_DELETED: Final[Tree] = {"status": "entered-in-error"}
 
-# What was filed on a wrong person is nobody's. A report that was deleted took its results back as one that is withdrawn does:
-# the last that it said stands in its history.
+# What was filed on a wrong person is nobody's.
 _ROWS: Final = f"""
-SELECT {OUTER}, false FROM record r
-WHERE r.patient = ANY($1::bigint[]) AND r.type = ANY($2::smallint[]) AND r.labels & {ON_A_WRONG_PERSON} = 0
-UNION ALL
-(SELECT DISTINCT ON (r.id) {OUTER}, true FROM record_history r
-WHERE r.patient = ANY($1::bigint[]) AND r.type = {REPORT} AND r.type = ANY($2::smallint[]) AND NOT r.deleted
-  AND r.labels & {ON_A_WRONG_PERSON} = 0
-  AND NOT EXISTS (SELECT FROM record c WHERE c.patient = r.patient AND c.type = r.type AND c.id = r.id)
-ORDER BY r.id, r.version DESC)"""
+SELECT {OUTER} FROM record r
+WHERE r.patient = ANY($1::bigint[]) AND r.type = ANY($2::smallint[]) AND r.labels & {ON_A_WRONG_PERSON} = 0"""
+_GONE: Final = f"""
+SELECT DISTINCT r.type, r.id FROM record_history r
+WHERE r.patient = ANY($1::bigint[]) AND r.type = {REPORT} AND r.deleted AND r.labels & {ON_A_WRONG_PERSON} = 0
+  AND NOT EXISTS (SELECT FROM record c WHERE c.patient = r.patient AND c.type = r.type AND c.id = r.id)"""
+_FORMER: Final = f"""
+SELECT {OUTER}, r.deleted FROM record_history r JOIN unnest($2::smallint[], $3::uuid[]) AS n(type, id) USING (type, id)
+WHERE r.patient = ANY($1::bigint[]) AND r.labels & {ON_A_WRONG_PERSON} = 0"""
 
 
 # Who filed the first version of each record.
@@ -67,8 +70,8 @@ def touches(before: Tree | None, after: Tree) -> bool:
     void = is_void(after)
     if before is None:
         return type_ == "DiagnosticReport" and void
-    lost = not leads_to(before) <= leads_to(after)
-    return void != is_void(before) or lost
+    led, leads = leads_to(before), leads_to(after)
+    return void != is_void(before) or not led <= leads or (void and led != leads)
 
 
 async def any_marked(conn: Connection, grant: Grant, tree: Tree) -> bool:
@@ -84,7 +87,8 @@ async def settle(conn: Connection, grant: Grant, reader: Reader) -> list[Named]:
     """
     opened = await _opened(conn, grant, reader, [REPORT, OBSERVATION])
     results = {one.id: (one, tree) for one, tree in opened if one.type == OBSERVATION}
-    void = withdrawn(opened, await _sources(conn, grant))
+    former = await _former(conn, grant, reader, opened)
+    void = withdrawn([*opened, *former], await _sources(conn, grant))
     changed = [one for one, _ in results.values() if bool(one.labels & MARK) != (one.id in void)]
     if changed:
         keys, ids = list(grant.subject.keys), [one.id for one in changed]
@@ -92,22 +96,60 @@ async def settle(conn: Connection, grant: Grant, reader: Reader) -> list[Named]:
     return [(one.type, one.id, one.version) for one in changed]
 
 
-def withdrawn(opened: Sequence[tuple[Record, Tree]], sources: Mapping[tuple[int, UUID], tuple[str, str]]) -> set[UUID]:
-    """The results that reports lead to, all of them withdrawn, one at least by the result's own source."""
-    members = {one.id: leads_to(tree) for one, tree in opened if one.type == OBSERVATION}
+def withdrawn(opened: Sequence[Opened], sources: Mapping[Place, tuple[str, str]]) -> set[UUID]:
+    """The results that reports lead to, all of them withdrawn, one at least by the result's own source.
+
+    A withdrawn report, or one that was deleted, leads to what it led to while it stood last, and to what it names now:
+    whoever tidies up what was taken back lets nothing stand by that. So does a group.
+    """
+    versions = _by_place(opened)
+    now = {id_: _named_now(held) for (type_, id_), held in versions.items() if type_ == OBSERVATION}
     live: set[UUID] = set()
     void: set[UUID] = set()
-    for one, tree in opened:
-        if one.type == REPORT:
-            reached = _reached(leads_to(tree), members)
-            if is_void(tree):
-                own = sources.get((REPORT, one.id))
-                void |= {id_ for id_ in reached if own and sources.get((OBSERVATION, id_)) == own}
-            else:
-                live |= reached
+    for place, held in versions.items():
+        if place[0] != REPORT:
+            continue
+        reached = _reached(_named_now(held), lambda id_: now.get(id_, set()))
+        if not is_void(held[0][1]):
+            live |= reached
+        elif own := sources.get(place):
+            reached |= _reached_then(held, versions)
+            void |= {id_ for id_ in reached if sources.get((OBSERVATION, id_)) == own}
     # One that says itself that it was taken back needs no report to say it.
-    said = {one.id for one, tree in opened if one.type == OBSERVATION and is_void(tree)}
+    said = {id_ for (type_, id_), held in versions.items() if type_ == OBSERVATION and is_void(held[0][1])}
     return void - live - said
+
+
+def _by_place(opened: Sequence[Opened]) -> dict[Place, list[Opened]]:
+    """The versions of each record, the newest first."""
+    found: dict[Place, list[Opened]] = {}
+    for one in sorted(opened, key=lambda one: one[0].version, reverse=True):
+        found.setdefault((one[0].type, one[0].id), []).append(one)
+    return found
+
+
+def _last_live(held: Sequence[Opened]) -> int:
+    """The place of the newest version that was not taken back; how many there are where none is such."""
+    return next((place for place, (_, tree) in enumerate(held) if not is_void(tree)), len(held))
+
+
+def _named_now(held: Sequence[Opened]) -> set[UUID]:
+    """What a report or group names; one that was taken back or deleted also what it named before that."""
+    return leads_to(held[0][1]).union(*(leads_to(tree) for _, tree in held[_last_live(held) :][:1]))
+
+
+def _reached_then(held: Sequence[Opened], versions: Mapping[Place, Sequence[Opened]]) -> set[UUID]:
+    """What a withdrawn report led to when it was withdrawn, by the groups as they stood last until then."""
+    last = _last_live(held)
+    if last == len(held):
+        return set()
+    ended = held[last - 1][0].at
+
+    def members(id_: UUID) -> set[UUID]:
+        stood = [one for one in versions.get((OBSERVATION, id_), ()) if one[0].at <= ended]
+        return leads_to(stood[place][1]) if (place := _last_live(stood)) < len(stood) else set()
+
+    return _reached(leads_to(held[last][1]), members)
 
 
 def leads_to(tree: Tree) -> set[UUID]:
@@ -116,10 +158,10 @@ def leads_to(tree: Tree) -> set[UUID]:
     return {id_ for one in named if (id_ := reference_of(one))}
 
 
-def _reached(roots: set[UUID], members: Mapping[UUID, set[UUID]]) -> set[UUID]:
+def _reached(roots: set[UUID], members: Callable[[UUID], set[UUID]]) -> set[UUID]:
     found, waiting = set(roots), set(roots)
     while waiting:
-        waiting = {one for id_ in waiting for one in members.get(id_, ())} - found
+        waiting = {one for id_ in waiting for one in members(id_)} - found
         found |= waiting
     return found
 
@@ -149,12 +191,51 @@ def reference_of(reference: Any) -> UUID | None:
     return SealedIds.parse(text.partition("/_history/")[0].rpartition("/")[2])
 
 
-async def _opened(conn: Connection, grant: Grant, reader: Reader, types: Sequence[int]) -> list[tuple[Record, Tree]]:
+async def _opened(conn: Connection, grant: Grant, reader: Reader, types: Sequence[int]) -> list[Opened]:
     keys = reader.unwrapped(grant)
     rows = await conn.fetch(_ROWS, list(grant.subject.keys), list(types))
-    found: list[tuple[Record, Tree]] = []
-    for *outer, gone in rows:
-        record = reader.open_row(keys, tuple(outer))
-        tree = decode(record.raw)
-        found.append((record, tree | {"status": "entered-in-error"} if gone else tree))
+    opened = (reader.open_row(keys, tuple(row)) for row in rows)
+    return [(record, decode(record.raw)) for record in opened]
+
+
+async def _former(conn: Connection, grant: Grant, reader: Reader, opened: Sequence[Opened]) -> list[Opened]:
+    """Former versions of the reports that were withdrawn or deleted, and of those results below that are others since.
+
+    Of nobody else's: most patients have no such report, and a result that was not touched since leads where it led.
+    """
+    found: list[Opened] = []
+    asked: set[Place] = set()
+    wanted = {(one.type, one.id) for one, tree in opened if one.type == REPORT and is_void(tree)}
+    wanted |= {(row[0], row[1]) for row in await conn.fetch(_GONE, list(grant.subject.keys))}
+    while wanted:
+        asked |= wanted
+        found += await _versions(conn, grant, reader, wanted)
+        wanted = _changed_since(_by_place([*opened, *found])) - asked
+    return found
+
+
+def _changed_since(versions: Mapping[Place, Sequence[Opened]]) -> set[Place]:
+    """Results that reports lead to and that are gone, taken back, or others than when the first report was withdrawn."""
+    void = [held for (type_, _), held in versions.items() if type_ == REPORT and is_void(held[0][1])]
+    ended = min(held[max(_last_live(held) - 1, 0)][0].at for held in void)
+    named = {(OBSERVATION, id_) for held in versions.values() for _, tree in held for id_ in leads_to(tree)}
+    every = {id_: set().union(*(leads_to(tree) for _, tree in held)) for (_, id_), held in versions.items()}
+    roots: set[UUID] = set().union(*(leads_to(tree) for held in void for _, tree in held))
+    below = {(OBSERVATION, id_) for id_ in _reached(roots, lambda id_: every.get(id_, set()))}
+    lost = {one for one in named if one not in versions or is_void(versions[one][0][1])}
+    return lost | {one for one in below & versions.keys() if versions[one][0][0].at > ended}
+
+
+async def _versions(conn: Connection, grant: Grant, reader: Reader, wanted: Collection[Place]) -> list[Opened]:
+    """The former versions of some records; a deletion is one that was taken back and names nothing."""
+    keys = reader.unwrapped(grant)
+    rows = await conn.fetch(_FORMER, list(grant.subject.keys), *columns(list(wanted), 2))
+    found: list[Opened] = []
+    for *outer, deleted in rows:
+        if deleted:
+            patient, type_, id_, version, labels, _, at, _, _ = outer
+            found.append((Record(patient, type_, id_, version, Label(labels), at, None, b"", ()), _DELETED))
+        else:
+            record = reader.open_row(keys, tuple(outer))
+            found.append((record, decode(record.raw)))
     return found
