@@ -5,15 +5,18 @@ from __future__ import annotations
 import re
 import secrets
 from base64 import b64encode
+from collections.abc import Iterator
+from contextlib import contextmanager
 from html import unescape
 from typing import Any
 from uuid import UUID
 
 import pytest
 
-from kjerne.access import Label
+from kjerne.access import Choice, Label
 from kjerne.fhir.encode import decode, encode
 from kjerne.pages import live_desk
+from kjerne.registries.identifiers import digest
 from pages.test_live import DAY, a_report, blocked, by_fhir, filed, seen, send, tab, text
 from platform_fixture import Standing
 
@@ -602,3 +605,84 @@ def the_report_of(platform: Standing, name: str) -> tuple[str, dict[str, Any]]:
     (own,) = (one["id"] for one in found[0] if one["code"].get("text") == name)
     (report,) = (one for one in found[1] if f"Observation/{own}" in str(one.get("result")))
     return report["id"], report
+
+
+def deleted(platform: Standing, type_: str, id_: str) -> None:
+    answer = platform.client.call("DELETE", f"/fhir/R4/{type_}/{id_}", as_="lab", patient="")
+    assert answer.status_code in (200, 204), answer.text
+
+
+@contextmanager
+def restricted(platform: Standing, record: str) -> Iterator[None]:
+    """While the citizen has restricted this record by itself."""
+    store = platform.application._edge.store
+
+    async def begin() -> tuple[int, int]:
+        async with store.pool.acquire() as conn:
+            key = await store.people.key_of(conn, digest(store.keys.derived("identifier"), platform.nin("citizen")))
+            choice = Choice("record", "", "", "", platform.clock.now(), None, record=UUID(record))
+            return key, await store.people.add_choice(conn, key, choice)
+
+    async def end(key: int, number: int) -> None:
+        async with store.pool.acquire() as conn:
+            await store.people.end_choice(conn, key, number, platform.clock.now())
+
+    key, number = platform.run(begin())
+    yield
+    platform.run(end(key, number))
+
+
+def test_what_is_deleted_by_fhir_is_told_as_taken_back_with_name_and_what_was_read(platform: Standing) -> None:
+    nin, mark = platform.nin("citizen"), secrets.token_hex(4)
+    names = [f"P-Prøve {mark} {place}" for place in range(2)]
+    ids = [by_fhir(platform, name, "140") for name in names]
+    with tab(platform, "gp") as it:
+        assert mark in text(it.type(nin))
+        platform.rows("UPDATE notice SET seen_at = made_at WHERE seen_at IS NULL RETURNING 1")
+        by_fhir(platform, names[0], "151", ids[0], 1, status="corrected")
+        for id_ in ids:
+            deleted(platform, "Observation", id_)
+        since = platform.clock.now()
+        desk = it.get("/clinician")
+        for name in names:
+            assert re.search(rf"{name} trukket Du så 140 mmol/L {DAY}. Svaret er trukket tilbake", text(desk))
+        assert "feil pasient" not in text(desk)
+        assert "Et svar du åpnet" not in text(desk), "the correction that she had not read goes with it"
+        (row,) = platform.rows("SELECT ids, versions FROM audit WHERE at >= $1 AND $2 = ANY(ids)", since, UUID(ids[0]))
+        named = [(str(id_), version) for id_, version in zip(row["ids"], row["versions"], strict=True)]
+        assert sorted(named) == sorted([(ids[0], 1), (ids[0], 2), (ids[1], 1)]), "what she is told is in the log"
+        assert mark not in text(seen(it, desk, names[0]))
+
+
+def test_a_report_that_is_deleted_is_told_with_its_name_and_its_words(platform: Standing) -> None:
+    name = f"Epikrise {secrets.token_hex(4)}"
+    report = {"resourceType": "DiagnosticReport", "status": "final", "code": {"text": name}, "conclusion": "Normalt"}
+    id_ = filed(platform, report)
+    with tab(platform, "gp") as it:
+        visit = it.type(platform.nin("citizen"))
+        assert name in text(it.get(f"{visit.url.path}/report/{id_}"))
+        deleted(platform, "DiagnosticReport", id_)
+        told = rf"{name} trukket Du så Normalt {DAY}. Svaret er trukket tilbake"
+        assert re.search(told, text(it.get("/clinician")))
+
+
+@pytest.mark.parametrize("how", ["before", "after", "block"])
+def test_what_the_patient_shut_is_told_without_a_name_when_it_is_deleted(platform: Standing, how: str) -> None:
+    nin, name = platform.nin("citizen"), f"P-Prøve {secrets.token_hex(4)}"
+    id_ = by_fhir(platform, name, "140")
+    with tab(platform, "gp") as it:
+        assert name in text(it.type(nin))
+        if how == "before":
+            platform.rows("UPDATE record SET labels = $2 WHERE id = $1 RETURNING 1", UUID(id_), int(Label.RESTRICTED))
+        deleted(platform, "Observation", id_)
+        if how == "block":
+            with blocked(platform, "citizen", "gp"):
+                said = text(it.get("/clinician"))
+        elif how == "after":
+            other = by_fhir(platform, f"P-Annen {name[-8:]}", "7")
+            with restricted(platform, other):
+                said = text(it.get("/clinician"))
+        else:
+            said = text(it.get("/clinician"))
+    assert name not in said
+    assert "Et svar du åpnet" in said

@@ -280,7 +280,7 @@ def test_who_had_read_a_result_is_told_that_it_was_deleted(platform: Standing, n
     assert read(platform, f"Observation/{id_}", about=WHO).status == 200
     ask(platform, "DELETE", f"{AT}/{id_}")
     (notice,) = platform.rows("SELECT kind, read_version, version FROM notice WHERE id = $1", UUID(id_))
-    assert tuple(notice.values()) == ("withdrawn", 1, 2)
+    assert tuple(notice.values()) == ("corrected", 1, 2)
 
 
 def test_the_capability_statement_tells_what_is_conditional(platform: Standing) -> None:

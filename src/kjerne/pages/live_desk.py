@@ -24,10 +24,10 @@ from kjerne.pages.house import Changed, Identity, Listed, Notice, Resource, Visi
 from kjerne.pages.live import REPORT, SERVICE, LivePages, tree_of, uuid_of
 from kjerne.services.results import points, values
 from kjerne.services.results.answers import conclusion_of, former_files_of, name_of
-from kjerne.services.results.former import beside, taken_back, with_former_files
+from kjerne.services.results.former import beside, gone, taken_back, with_former_files
 from kjerne.services.results.points import Absent, Aside, Mark, Part
 from kjerne.services.results.values import Value
-from kjerne.store import files, followup
+from kjerne.store import deleted, files, followup
 from kjerne.store.files import Replaced
 from kjerne.store.pool import Connection
 from kjerne.store.reading import Record
@@ -43,6 +43,7 @@ PATIENTS_READ: Final = 10
 TEXT_LENGTH: Final = 160
 SPECIMEN: Final = type_number("Specimen")
 
+_NONE: Final[Mapping[UUID, int]] = {}
 NO_VERSION: Final = 0
 """Where no former version is asked for: versions begin at 1."""
 
@@ -129,7 +130,8 @@ class DeskPages(LivePages):
         """
         patient, kind = _patient_of(group[0])
         wanted = [(n.type, n.id, n.read_version) for n in group] if kind == "corrected" else []
-        seen = await self._seen(who, patient, wanted, {str(n.id): n.read_at for n in group})
+        marks = {n.id: n.version for n in group}
+        seen = await self._seen(who, patient, wanted, {str(n.id): n.read_at for n in group}, marks)
         if seen and kind == "withdrawn":
             return _Told((_notice(group, patient, seen[0]),), ())
         name, found = seen or ("", [])
@@ -154,11 +156,13 @@ class DeskPages(LivePages):
         patient: int,
         wanted: Sequence[tuple[int, UUID, int]],
         looked: Mapping[str, datetime] | None = None,
+        marks: Mapping[UUID, int] = _NONE,
     ) -> tuple[str, list[Seen]] | None:
         """(her name, those of the records that are open), in one audited read; None where the law does not open her.
 
-        `looked` is when she saw them, by id: their specimens are read too, as they were then. Asked first
-        without a trace: a list that is shown is no attempt to open whom it leaves out.
+        `looked` is when she saw them, by id: their specimens are read too, as they were then. Of those that are gone what
+        they said last is read, where the deletion is the version in `marks`. Asked first without a trace: a list that is
+        shown is no attempt to open whom it leaves out.
         """
         if not await self._opens(who, patient):
             return None
@@ -167,9 +171,15 @@ class DeskPages(LivePages):
             async with self.store.pool.acquire() as conn:
                 records = await self.reader.as_read(conn, grant, wanted) if wanted else []
                 replaced = await files.replaced(conn, grant, self.reader) if wanted else []
+                there = {now.id for now, _ in records}
+                left = [(*one, marks[one[1]]) for one in wanted if one[1] in marks and one[1] not in there]
+                lost = await deleted.as_read(conn, grant, self.reader, left)
                 name = (await self.person(conn, patient)).name
                 # How it stood by its reports then, no version says: the notice does.
-                seen = [_seen(now, then and then._replace(labels=NO_LABEL), replaced) for now, then in records]
+                seen = [
+                    _seen(now, then and then._replace(labels=NO_LABEL), replaced) for now, then in (*records, *lost)
+                ]
+                seen = [replace(one, now=gone(one.now)) if UUID(one.now["id"]) not in there else one for one in seen]
                 return name, await self._with_specimens(conn, grant, seen, looked or {})
 
         try:

@@ -100,8 +100,8 @@ class Changer:
     ) -> Written | None:  # fmt: skip
         """The record leaves the current ones and its versions stay in history; None as in `change`.
 
-        `check` is done for the one who filed it alone. Who had read a result is told that it is withdrawn. Call in a
-        transaction.
+        `check` is done for the one who filed it alone. Who had read a result is told, as of a correction, that it is taken
+        back. Call in a transaction.
         """
         type_, id_ = named
         if await self.records.marks(conn, grant, type_, id_, "d") is None:
@@ -109,10 +109,10 @@ class Changer:
         check()
         before = await self.records.current(conn, grant, *named)
         expect(expected, before.version)
+        if type_name(type_) in RESULTS:
+            await self._tell(conn, grant, Written(type_, id_, before.version + 1, grant.at))
         remove = partial(self.records.remove, conn, grant, [named])
         (gone,) = await marking.filing(conn, grant, self.reader, self.types, remove)
-        if type_name(type_) in RESULTS:
-            await tell_readers(conn, grant, "withdrawn", [(type_, id_, gone.version)])
         was = decode(before.raw)
         await settle(conn, grant, self.reader, was, was | {"status": "entered-in-error"})
         return gone

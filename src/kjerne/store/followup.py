@@ -20,8 +20,8 @@ from kjerne.store.records import Beside
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """Tells a reader that what she saw, at `read_at` for the last time in version `read_version`, was corrected or
-    withdrawn."""
+    """Tells a reader that what she saw, at `read_at` for the last time in version `read_version`, was corrected or deleted,
+    or `withdrawn` from a patient whom it was not about. `version` is the new one, of a deletion the one that marks it."""
 
     patient: int
     number: UUID

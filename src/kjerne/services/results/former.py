@@ -51,6 +51,11 @@ def taken_back(tree: Resource) -> Resource:
     return tree | {"status": "entered-in-error"}
 
 
+def gone(tree: Resource) -> Resource:
+    """A record that was deleted, as who had read it is told of it: taken back, and a file no more."""
+    return taken_back({name: value for name, value in tree.items() if name != "data"})
+
+
 def beside(tree: Resource, specimen: Mapping[str, Any] | None) -> Resource:
     """A result with what its specimen says of it: what it is of, and when it was collected."""
     if specimen is None:
