@@ -107,6 +107,65 @@ def test_the_report_is_marked_with_the_time_and_leads_to_the_former_file_for_cli
                 assert reader.get(f"{at}/report/{report}/file/{wrong}").status_code == 404, wrong
 
 
+def deleted(platform: Standing, type_: str, id_: str) -> None:
+    answer = platform.client.call("DELETE", f"/fhir/R4/{type_}/{id_}", as_="lab", patient="")
+    assert answer.status_code in (200, 204), answer.text
+
+
+def test_a_file_that_is_deleted_is_told_to_who_had_read_the_report_and_leads_to_what_it_was(platform: Standing) -> None:
+    name, report, binary = scanned(platform)
+    put(platform, a_file(b"%PDF-2"), binary, 1)
+    with tab(platform, "gp") as it, tab(platform, "citizen", "me") as own:
+        root = it.type(platform.nin("citizen")).url.path
+        it.get(f"{root}/report/{report}")
+        deleted(platform, "Binary", binary)
+        desk = text(it.get("/clinician"))
+        assert re.search(name + TOLD, desk)
+        assert "Vedlegg rettet" not in desk and "feil pasient" not in desk
+        for reader, at in ((it, root), (own, "/me")):
+            page = reader.get(f"{at}/report/{report}")
+            assert re.search(rf"{name} rettet .*?Et vedlegg ble byttet ut eller tatt bort .*?(?:{WHEN})", text(page))
+            assert "Filen er trukket tilbake av avsenderen" in text(page)
+            assert f'/file/{binary}"' not in page.text, "no link leads to what is gone"
+            assert [reader.get(link).content for link in links(page.text)] == [b"%PDF-2", b"%PDF-1"]
+            assert logged(platform) == sorted([(report, 1), (binary, 1)])
+            assert reader.get(f"{at}/report/{report}/file/{binary}").status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("label", "readers"),
+    [(Label.WITHHELD_FROM_CITIZEN, (200, 404)), (Label.RESTRICTED, (404, 200)), (Label(0), (200, 200))],
+    ids=["kept from the citizen", "restricted", "open"],
+)
+def test_a_file_that_is_deleted_is_shut_where_it_was_or_its_report_is(
+    platform: Standing, label: Label, readers: tuple[int, int]
+) -> None:
+    shut = "UPDATE record SET labels = $2 WHERE id = $1 RETURNING 1"
+    with tab(platform, "gp") as it, tab(platform, "citizen", "me") as own:
+        root = it.type(platform.nin("citizen")).url.path
+        for what in ("file", "report"):
+            _, report, binary = scanned(platform)
+            former = f"report/{report}/file/{binary}/former/1"
+            if what == "file":
+                platform.rows(shut, UUID(binary), int(label))
+            deleted(platform, "Binary", binary)
+            if what == "report":
+                platform.rows(shut, UUID(report), int(label))
+            assert (it.get(f"{root}/{former}").status_code, own.get(f"/me/{former}").status_code) == readers, what
+
+
+def test_who_had_opened_the_file_alone_is_told_that_it_was_deleted(platform: Standing) -> None:
+    _, report, binary = scanned(platform)
+    with tab(platform, "gp") as it:
+        visit = it.type(platform.nin("citizen"))
+        assert platform.get(f"Binary/{binary}", as_="gp").status == 200
+        deleted(platform, "DiagnosticReport", report)
+        platform.rows("UPDATE notice SET seen_at = made_at WHERE seen_at IS NULL RETURNING 1")
+        deleted(platform, "Binary", binary)
+        assert visit.status_code == 200
+        assert re.search("Vedlegg" + TOLD, text(it.get("/clinician")))
+
+
 def test_every_file_that_a_report_lost_is_led_to_the_last_first(platform: Standing) -> None:
     """One that lay in the report, one in a Binary that the report left for another, and that Binary's former version."""
     name, binary, other = (

@@ -49,7 +49,7 @@ from kjerne.policy.people import HEALTH_MAJORITY, age, norwegian_day
 from kjerne.registries.protection import is_protected
 from kjerne.services.results import points, reuse, values
 from kjerne.services.results.answers import attached_to, former_files_of
-from kjerne.services.results.former import taken_back, with_former, with_former_files
+from kjerne.services.results.former import taken_back, with_former, with_former_files, without_gone_files
 from kjerne.services.results.reuse_api import Asker
 from kjerne.services.standards import types_by_service
 from kjerne.store import files, followup, logins, registers, subjects
@@ -431,7 +431,7 @@ def as_read(
     """A record as the pages show it: with what its former versions said, and a report with the files that it had."""
     current, *former = map(_said, versions)
     if current["resourceType"] == "DiagnosticReport":
-        current = with_former_files(current, former, replaced)
+        current = without_gone_files(with_former_files(current, former, replaced), replaced)
     return with_former(current, former, specimens, with_report=bool(versions[0].labels & Label.WITHDRAWN_WITH_REPORT))
 
 

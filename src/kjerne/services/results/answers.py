@@ -112,6 +112,8 @@ class Attached:
     """What the sender says it is, as a media type; the bytes may say something else."""
     size_bytes: int | None
     at: When | None
+    gone: bool = False
+    """Whether its sender has deleted it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -338,6 +340,7 @@ def _attached(place: int, form: Resource) -> Attached:
         type=str(form.get("contentType", "")).partition(";")[0].strip().lower(),
         size_bytes=int(size) if size is not None else len(data) * 3 // 4 or None,
         at=values.when(form.get("creation")),
+        gone=bool(form.get("gone")),
     )
 
 

@@ -103,6 +103,21 @@ def with_former_files(current: Resource, former: Sequence[Resource], replaced: I
     return current | {"extension": [*found, *current.get("extension", ())]} if found else current
 
 
+def without_gone_files(current: Resource, replaced: Iterable[Replaced]) -> Resource:
+    """A report whose files that were deleted lead nowhere: they stand in their places, and say that they were taken back."""
+    gone = {one.id for one in replaced if one.gone}
+    forms = current.get("presentedForm", [])
+    if gone.isdisjoint(files_of(forms)):
+        return current
+    return current | {
+        "presentedForm": [form if gone.isdisjoint(files_of([form])) else _emptied(form) for form in forms]
+    }
+
+
+def _emptied(form: Resource) -> Resource:
+    return {name: value for name, value in form.items() if name not in ("url", "size")} | {"gone": True}
+
+
 def _left_out(older: Resource, newer: Resource) -> Iterator[Resource]:
     """Files of the version before that the next one does not show."""
     kept, at = newer.get("presentedForm", ()), newer.get("meta", {}).get("lastUpdated", "")
