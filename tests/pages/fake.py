@@ -316,6 +316,7 @@ _CORRECTED = (
     Changed("P-Fosfat", "emptied", _READ_AT, _amount("0.4", "mmol/L"), None, "corrected", "not-performed"),
     Changed("P-Natrium", "given", _READ_AT, None, _amount("140", "mmol/L"), "corrected"),
     Changed("P-CRP", "not-repeated", _READ_AT, _SAME, _SAME, "not-repeated"),
+    Changed("P-Urat", "repeated", _READ_AT, _SAME, _SAME),
     Changed("CT thorax", "replaced", _READ_AT, Value(text="Ingen brudd."), Value(text="Brudd i ribben."), "corrected"),
     Changed("Blodtrykk", "replaced", _READ_AT, mark="corrected", old_parts=(_BEFORE,), new_parts=(_AFTER,)),
 )

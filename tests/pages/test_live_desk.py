@@ -39,6 +39,7 @@ LEFT_OUT = result("140", extension=(r.change("not-repeated", AT, valueQuantity=r
         (result("140"), result("140", status="entered-in-error"), "withdrawn", "140", ""),
         (result("140", status="entered-in-error"), result("140"), "stands", "", "140"),
         (result("140"), LEFT_OUT, "not-repeated", "140", "140"),
+        (LEFT_OUT, result("140"), "repeated", "140", "140"),
         (None, result("151"), "opened", "", "151"),
         (None, UNDONE, "emptied", "", ""),
         (None, result("151", status="entered-in-error"), "withdrawn", "", ""),

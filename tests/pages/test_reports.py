@@ -262,6 +262,7 @@ async def test_a_notice_says_in_sentences_what_she_saw_and_what_it_is_now(browse
         "P-Fosfat rettet Du så 0,4 mmol/L 14.11.2026. Svaret har nå ingen verdi ( ikke utført ).",
         "P-Natrium rettet Svaret hadde ingen verdi da du så det 14.11.2026. Det er nå 140 mmol/L .",
         "P-CRP ikke gjentatt Du så 0,4 mg/L 14.11.2026. Det står ikke i den nyeste versjonen av svaret.",
+        "P-Urat rettet Svaret sto ikke i den nyeste versjonen da du så det 14.11.2026. Nå er det med igjen: 0,4 mg/L .",
         "CT thorax rettet Du så Ingen brudd. 14.11.2026. Svaret er nå Brudd i ribben.",
         "Blodtrykk rettet Du så Systolisk 151 mmHg 14.11.2026. Svaret er nå Systolisk 141 mmHg .",
     ):

@@ -185,14 +185,24 @@ class Changed:
     """One result as the reader saw it, at `read_at` for the last time, and as it is now: what is told of it.
 
     `kind`: it says something else (`replaced`), has no value any more (`emptied`) or has one now (`given`), was taken back
-    (`withdrawn`) or stands again (`stands`), is left out of a newer version (`not-repeated`), has another file (`file`) or
-    fewer results (`fewer`) and the same words, hangs on other circumstances (`aside`), or cannot be compared, since what
-    she saw is shut today (`opened`). `asides` are those circumstances as they were and as they are.
+    (`withdrawn`) or stands again (`stands`), is left out of a newer version (`not-repeated`) or in it again (`repeated`), has
+    another file (`file`) or fewer results (`fewer`) and the same words, hangs on other circumstances (`aside`), or cannot be
+    compared, since what she saw is shut today (`opened`). `asides` are those circumstances as they were and as they are.
     """
 
     what: str
     kind: Literal[
-        "replaced", "emptied", "given", "withdrawn", "stands", "not-repeated", "opened", "file", "fewer", "aside"
+        "replaced",
+        "emptied",
+        "given",
+        "withdrawn",
+        "stands",
+        "not-repeated",
+        "repeated",
+        "opened",
+        "file",
+        "fewer",
+        "aside",
     ]
     read_at: datetime
     old: Value | None = None

@@ -48,7 +48,17 @@ NO_VERSION: Final = 0
 """Where no former version is asked for: versions begin at 1."""
 
 Kind = Literal[
-    "replaced", "emptied", "given", "withdrawn", "stands", "not-repeated", "opened", "file", "fewer", "aside"
+    "replaced",
+    "emptied",
+    "given",
+    "withdrawn",
+    "stands",
+    "not-repeated",
+    "repeated",
+    "opened",
+    "file",
+    "fewer",
+    "aside",
 ]
 
 
@@ -355,7 +365,9 @@ def _kind(then: _Said | None, now: _Said, *, another: bool) -> Kind | None:
     if "withdrawn" in (now.mark, then.mark):
         return None if now.mark == then.mark else "withdrawn" if now.mark == "withdrawn" else "stands"
     if not another and then.value == now.value and not _others(then.parts, now.parts) + _others(now.parts, then.parts):
-        return "not-repeated" if now.mark == "not-repeated" and then.mark != "not-repeated" else None
+        if "not-repeated" not in (now.mark, then.mark) or now.mark == then.mark:
+            return None
+        return "not-repeated" if now.mark == "not-repeated" else "repeated"
     if now.empty:
         return "emptied"
     return "given" if then.empty else "replaced"

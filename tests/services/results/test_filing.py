@@ -198,6 +198,17 @@ async def test_what_a_message_says_of_a_material_that_was_corrected_by_fhir_is_t
     assert await lab.told() == {"corrected"}
 
 
+async def test_who_read_that_a_result_was_left_out_is_told_that_it_is_there_again(lab: Lab) -> None:
+    one, both = (
+        lab.kith.item("NPU03579", id_="1"),
+        lab.kith.item("NPU03579", id_="1") + lab.kith.item("NPU01944", id_="2"),
+    )
+    await lab.take(lab.version("ann", items=both), lab.version("ann", items=one, service="M", day=3))
+    assert len(await lab.results("ann")) == 2
+    await lab.take(lab.version("ann", items=both, service="M", day=4))
+    assert await lab.told() == {"corrected"}
+
+
 async def test_a_correction_by_message_is_in_sight_once(lab: Lab) -> None:
     await lab.take(lab.version("ann", "31"), lab.version("ann", "32", service="M", day=3))
     await lab.correct("ann", note=[{"text": "Ringt"}])

@@ -36,6 +36,9 @@ OBSERVATION_TYPE: Final = type_number("Observation")
 KIN_LIMIT: Final = 50
 """Chains that share a request or an issue time. Where a laboratory calls more than these the same, it says nothing."""
 
+_LEFT_OUT: Final = encode("not-repeated")
+"""How a record says that a newer version leaves it out (`codes.CHANGE`)."""
+
 Digest = Callable[[str], bytes]
 Versions = list[chain.Versioned]
 
@@ -412,12 +415,14 @@ def _undoes(tree: Mapping[str, Any], stood: Present | None, was: Mapping[str, An
 def _is_corrected(
     written: Written, trees: Sequence[Mapping[str, Any]], current: Mapping[tuple[int, UUID], Present]
 ) -> bool:
-    """Whether a result says that it said something else before, or a report has lost a file that it had."""
+    """Whether a result says that it said something else before, or was left out before, or a report has lost a file."""
     tree = next((one for one in trees if one["id"] == str(written.id)), {})
+    before = current.get((written.type, written.id))
     if written.type == REPORT_TYPE:
-        before = current.get((written.type, written.id))
         return before is not None and lost_files(decode(before.raw), tree)
-    return any(one.get("url") == codes.CHANGE for one in tree.get("extension", ()))
+    if any(one.get("url") == codes.CHANGE for one in tree.get("extension", ())):
+        return True
+    return before is not None and _LEFT_OUT in before.raw
 
 
 def _requester(trees: Sequence[Mapping[str, Any]]) -> str:

@@ -229,6 +229,37 @@ def test_a_final_result_that_a_change_leaves_out_stays_and_is_marked(kith: Any) 
     assert [change.kind for change in folded.results[1].changes] == ["not-repeated"]
 
 
+def test_a_result_that_is_repeated_again_is_no_longer_left_out(kith: Any) -> None:
+    def both(minute: int, number: str = "140") -> chain.Versioned:
+        other = kith.item(B, kith.number(number), id_="2", service="M")
+        return version(kith, minute, kith.item(A, id_="1", service="H") + other, service="M")
+
+    def one(minute: int) -> chain.Versioned:
+        return version(kith, minute, kith.item(A, id_="1", service="H"), service="M")
+
+    first = version(kith, 1, kith.item(A, id_="1") + kith.item(B, id_="2"))
+    again = state(kith, first, one(2), both(3))
+    assert again.results[1].changes == ()
+    corrected = state(kith, first, one(2), both(3, "141"))
+    assert [(c.kind, digits(c.value)) for c in corrected.results[1].changes] == [("corrected", "140")]
+    twice = state(kith, first, one(2), both(3), one(4))
+    assert [(c.kind, c.at[14:16]) for c in twice.results[1].changes] == [("not-repeated", "04")]
+
+
+def test_what_an_unfinished_result_said_before_it_was_left_out_stays_where_it_says_another_now(kith: Any) -> None:
+    def last(number: str) -> chain.State:
+        unfinished = kith.item(A, id_="1") + kith.item(B, id_="2", state="2")
+        return state(
+            kith,
+            version(kith, 1, unfinished, status="P"),
+            version(kith, 2, kith.item(A, id_="1")),
+            version(kith, 3, kith.item(A, id_="1") + kith.item(B, kith.number(number), id_="2")),
+        )
+
+    assert [(c.kind, digits(c.value)) for c in last("141").results[1].changes] == [("replaced", "140")]
+    assert (last("140").results[1].changes, told(last("140"))[B]) == ((), ("final", "140"))
+
+
 def test_an_unfinished_result_that_the_final_report_leaves_out_waits_no_longer(kith: Any) -> None:
     folded = state(
         kith,

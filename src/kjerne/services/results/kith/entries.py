@@ -126,7 +126,7 @@ class Entries:
     def apply(self, report: Report, generated: str) -> None:
         """Lay one version on the results; versions come in the order of their GenDate."""
         before = list(self._entries)
-        said = {entry.key: (entry.said(), len(entry.changes)) for entry in before}
+        said = {entry.key: (entry.said(), len(_lasting(entry))) for entry in before}
         laid = _laid(report, before)
         for wave in _waves(report.items, laid.targets, fresh=not before):
             if before:
@@ -315,6 +315,7 @@ def _renew(entry: _Entry, item: Item, service: str, status: str, generated: str)
         _withdraw(entry, "withdrawn", generated, was)
         entry.item = item
         return
+    _take_in_again(entry, item, generated)
     same_value = _same(entry.value, item.value)
     unchanged = same_value and _content(entry.item) == _content(item)
     if service == "H" and same_value and (status == "unknown" or (unchanged and entry.status != "cancelled")):
@@ -336,7 +337,7 @@ def _keep_circumstances(entry: _Entry, was: Said, changes: int, generated: str) 
     names, parts = others(was, now, same_value=_same(was.value, now.value)), has_other_parts(was, now)
     if not names and not parts:
         return
-    made = entry.changes[changes:] and entry.changes[-1].kind in ("corrected", "replaced")
+    made = _lasting(entry)[changes:] and entry.changes[-1].kind in ("corrected", "replaced")
     kind: ChangeKind = "replaced" if was.status in UNFINISHED else "corrected"
     change = entry.changes.pop() if made else Change(kind, generated, was.value, was.status, was.issued)
     told = tuple(name for name in ALL if name in names)
@@ -377,6 +378,21 @@ def _leave_out(entry: _Entry, report: Report, generated: str) -> None:
             _withdraw(entry, "not-repeated", generated)
     elif report.service == "M" and not any(change.kind == "not-repeated" for change in entry.changes):
         entry.changes.append(Change("not-repeated", generated, entry.value, entry.status, entry.issued))
+
+
+def _take_in_again(entry: _Entry, item: Item, generated: str) -> None:
+    """What a newer version repeats is no longer left out. What it said while unfinished stays, where it says another now."""
+    left = next((change for change in entry.changes if change.kind == "not-repeated"), None)
+    if left is None:
+        return
+    entry.changes = _lasting(entry)
+    if left.status in UNFINISHED and _says_something(left.value) and not _same(left.value, item.value):
+        entry.changes.append(msgspec.structs.replace(left, kind="replaced", at=generated))
+
+
+def _lasting(entry: _Entry) -> list[Change]:
+    """The changes that stay whatever comes."""
+    return [change for change in entry.changes if change.kind != "not-repeated"]
 
 
 def _content(item: Item) -> Item:
