@@ -10,6 +10,7 @@ import pytest
 from kjerne.fhir.corrections import corrects
 
 Tree = dict[str, Any]
+CODED: Tree = {"system": "s", "code": "1"}
 
 
 def observation(value: str = "140", **more: Any) -> Tree:
@@ -67,6 +68,17 @@ def pressure(value: int, **more: Any) -> Tree:
         (observation(effectivePeriod={"start": "2026-11-20"}), observation(effectivePeriod={"start": "2026-11-19"})),
         (observation(), observation(effectiveDateTime="2026-11-21")),
         (observation(method={"text": "Gammel"}), observation(method={"text": "Ny"})),
+        (
+            observation(method={"text": "ELISA", "coding": [CODED]}),
+            observation(method={"text": "ELISA", "coding": [CODED | {"code": "2"}]}),
+        ),
+        (observation(method={"text": "ELISA", "coding": [CODED]}), observation(method={"text": "PCR"})),
+        (observation(interpretation=[{"text": "Høy"}]), observation(interpretation=[{"text": "Lav", **flag("L")}])),
+        (
+            observation(interpretation=[{"text": "Utenfor", **flag("H")}]),
+            observation(interpretation=[{"text": "Utenfor", **flag("L")}]),
+        ),
+        (observation("", valueString="a\nb"), observation("", valueString="a b")),
         (observation(specimen={"reference": "Specimen/a"}), observation(specimen={"reference": "Specimen/b"})),
         (pressure(151), pressure(151, interpretation=[flag("H")])),
         (report("Normalt", effectiveDateTime="2026-11-20"), report("Normalt", effectiveDateTime="2026-11-21")),
@@ -113,6 +125,22 @@ def test_what_says_something_else_is_a_correction(before: Tree, after: Tree) -> 
         ),
         (observation(specimen={"reference": "Specimen/a"}), observation(specimen={"reference": "/fhir/R4/Specimen/a"})),
         (observation(status="preliminary"), observation(interpretation=[flag("H")])),
+        (observation(method={"text": "ELISA"}), observation(method={"text": "ELISA", "coding": [CODED]})),
+        (specimen(type={"text": "Serum", "coding": [CODED]}), specimen(type={"text": " serum"})),
+        (
+            observation(interpretation=[{"text": "Høy"}]),
+            observation(interpretation=[{"text": "Høy", **flag("H")}]),
+        ),
+        (
+            observation(referenceRange=[{"low": {"value": 100}}, {"text": "gravide"}]),
+            observation(referenceRange=[{"low": {"value": 100}}]),
+        ),
+        (observation("", valueString="Ingen vekst"), observation("", valueString="Ingen  vekst ")),
+        (
+            observation("", valueCodeableConcept={"text": "Ingen vekst"}),
+            observation("", valueCodeableConcept={"text": "Ingen vekst "}),
+        ),
+        (report("Normalt"), report("Normalt ")),
         (observation("", status="registered"), observation("", status="registered", effectiveDateTime="2026-11-21")),
         (specimen(type={"text": "Serum"}), specimen(type={"text": "Serum"}, note=[{"text": "x"}])),
         (

@@ -85,6 +85,14 @@ def test_of_several_values_only_the_others_are_told() -> None:
     ]
 
 
+def test_of_several_values_one_that_is_gone_is_told_as_gone() -> None:
+    def pressure(*names: str) -> Tree:
+        return result() | {"component": [{"code": {"text": name}, "valueInteger": 84} for name in names]}
+
+    found = told(pressure("Systolisk", "Diastolisk"), pressure("Systolisk"))
+    assert found and (found.kind, [part.name for part in found.old_parts]) == ("fewer", ["Diastolisk"])
+
+
 def test_what_a_reading_hangs_on_is_told_where_the_value_is_the_same_and_beside_another() -> None:
     old, new = result("140", flag="1", low="137", high="145"), result("140", low="130", high="145")
     found = told(old, new)

@@ -47,32 +47,44 @@ def with_time(tree: Tree, other: Tree) -> Tree:
 
 def beside_part(part: Tree) -> Any:
     """Flag and range of one of several values, to be compared."""
-    return _flags(part), _ranges(part)
+    return _flag_names(_flags(part)), _range_of(part)
 
 
 def _differs(name: Circumstance, before: Tree, after: Tree) -> bool:
     if name != "taken":
         said, says = _SAID[name](before), _SAID[name](after)
-        return bool(said != says)
+        return not (_same_flags(said, says) if name == "flag" else _same(said, says))
     was, now = _times(before), _times(after)
     # Of what is told twice, in the result and in its specimen, each is compared with its own.
     return was.keys() != now.keys() or any(_apart(was[place], now[place]) for place in was)
 
 
-def _flags(tree: Tree) -> frozenset[str]:
-    found: set[str] = set()
+def _flags(tree: Tree) -> tuple[Any, ...]:
+    found = []
     for concept in tree.get("interpretation", ()):
         codes = {str(one["code"]).upper() for one in concept.get("coding", ()) if one.get("code")}
-        found |= {_FLAGS.get(code, code) for code in codes} or {_words(concept)}
-    return frozenset(found)
+        found.append((frozenset(_FLAGS.get(code, code) for code in codes), _words(concept)))
+    return tuple(one for one in found if any(one))
 
 
-def _ranges(tree: Tree) -> tuple[Any, ...]:
-    return tuple(_range(one) for one in tree.get("referenceRange", ()))
+def _flag_names(flags: tuple[Any, ...]) -> frozenset[str]:
+    return frozenset().union(*(codes or {words} for codes, words in flags))
 
 
-def _range(one: Tree) -> Any:
-    """The limits; the words too where they say whether a limit is inside, and where there are no limits."""
+def _same_flags(one: tuple[Any, ...], other: tuple[Any, ...]) -> bool:
+    if _flag_names(one) == _flag_names(other):
+        return True
+    return len(one) == len(other) and all(map(_same, one, other))
+
+
+def _range_of(tree: Tree) -> Any:
+    """The limits; the words too where they say whether a limit is inside, and where there are no limits.
+
+    Only of the first range, which is the one a result is read by.
+    """
+    if not tree.get("referenceRange"):
+        return ()
+    one = tree["referenceRange"][0]
     text = "".join(str(one.get("text", "")).split()).casefold()
     low, high = (_limit(one.get(end)) for end in ("low", "high"))
     return low, high, text if (low is None and high is None) or text.startswith(_COMPARED) else ""
@@ -93,7 +105,7 @@ def _material(tree: Tree) -> Any:
         return ""
     if "reference" in specimen and not specimen.get("beside"):
         return str(specimen["reference"]).rpartition("/")[2]
-    return _concept(specimen.get("type")) or str(specimen.get("display", "")).strip().casefold()
+    return _concept(specimen.get("type")) or _concept({"text": specimen.get("display", "")})
 
 
 def _method(tree: Tree) -> Any:
@@ -104,11 +116,22 @@ def _concept(concept: Tree | None) -> Any:
     codes = frozenset(
         (str(one.get("system", "")), str(one["code"])) for one in (concept or {}).get("coding", ()) if one.get("code")
     )
-    return codes or _words(concept)
+    words = _words(concept)
+    return (codes, words) if codes or words else ()
+
+
+def _same(one: Any, other: Any) -> bool:
+    """Whether two concepts are one: by their codes; by their words where the one has codes that the other lacks."""
+    if one == other:
+        return True
+    if not one or not other or isinstance(one, str) or isinstance(other, str) or len(one) != 2:
+        return False
+    (codes, words), (others, says) = one, other
+    return bool(codes == others and codes) or bool(words and words == says and (codes <= others or others <= codes))
 
 
 def _words(concept: Tree | None) -> str:
-    return str((concept or {}).get("text", "")).strip().casefold()
+    return " ".join(str((concept or {}).get("text", "")).split()).casefold()
 
 
 def _times(tree: Tree) -> dict[str, Any]:
@@ -142,4 +165,4 @@ def _interval(text: str) -> Interval | None:
         return None
 
 
-_SAID: Final = {"flag": _flags, "range": _ranges, "material": _material, "method": _method}
+_SAID: Final = {"flag": _flags, "range": _range_of, "material": _material, "method": _method}

@@ -86,9 +86,19 @@ def _results(tree: Mapping[str, Any]) -> frozenset[str]:
     return frozenset(str(one.get("reference", "")).rpartition("/")[2] for one in tree.get("result", ()))
 
 
+def _spelt(value: Any) -> Any:
+    """A value as it is read: spaces around and between words say nothing. Line breaks do, in a table made of signs."""
+    if isinstance(value, str):
+        lines = (" ".join(line.split()) for line in value.strip().splitlines())
+        return "\n".join(lines)
+    if isinstance(value, Mapping) and isinstance(value.get("text"), str):
+        return {**value, "text": _spelt(value["text"])}
+    return value
+
+
 def _content(tree: Mapping[str, Any]) -> list[Any]:
     """Every value, and a report's conclusion; of no content for what has none."""
-    found = [(name, value) for name, value in sorted(tree.items()) if name.startswith(("value", "conclusion"))]
+    found = [(name, _spelt(value)) for name, value in sorted(tree.items()) if name.startswith(("value", "conclusion"))]
     parts = [
         (sorted(analysis(part)), _content(part), circumstances.beside_part(part)) for part in tree.get("component", ())
     ]

@@ -323,6 +323,8 @@ def changed(seen: Seen, read_at: datetime) -> Changed | None:
             return None
         kind = lost or "aside"
     old = then or _Said("", None, (), "", "")
+    if kind == "replaced" and now.value is None and not _others(now.parts, old.parts):
+        kind = "fewer"  # of several values some are gone, and the rest is what it was
     told_of = (None, None) if kind in ("file", "fewer") else (_short(old.value), _short(now.value))
     return Changed(
         now.name, kind, read_at, *told_of, now.mark, now.absent, old.name if another else "",
