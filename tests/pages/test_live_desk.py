@@ -118,6 +118,19 @@ def test_what_a_message_undid_of_a_correction_by_fhir_is_told_though_its_own_cha
     assert timed and [one.what for one, _ in timed.asides] == ["taken"]
 
 
+def test_when_a_specimen_was_collected_is_told_of_a_result_without_a_time_of_its_own_alone() -> None:
+    def collected(tree: Tree, day: str) -> Tree:
+        return tree | {"specimen": {"beside": True, "collection": {"collectedDateTime": day}}}
+
+    days = ("2026-11-20", "2026-11-18")
+    assert told(*(collected(result("140"), day) for day in days)) is None
+    undated = {name: value for name, value in result("140").items() if name != "effectiveDateTime"}
+    found = told(*(collected(undated, day) for day in days))
+    assert found and [one.at.day.isoformat() for pair in found.asides for one in pair if one.at] == list(days)
+    own = told(collected(undated, days[1]), undated | {"effectiveDateTime": days[0]})
+    assert own and [one.at.day.isoformat() for pair in own.asides for one in pair if one.at] == [days[1], days[0]]
+
+
 def test_of_several_values_one_whose_flag_is_another_is_told() -> None:
     def pressure(*flags: Tree) -> Tree:
         return result() | {"component": [{"code": {"text": "Systolisk"}, "valueInteger": 151, "interpretation": flags}]}

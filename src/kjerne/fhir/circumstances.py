@@ -34,15 +34,7 @@ def others(before: Tree, after: Tree) -> frozenset[Circumstance]:
 
 def has(tree: Tree, name: Circumstance) -> bool:
     """Whether a resource says this of itself."""
-    return bool(_times(tree) if name == "taken" else _SAID[name](tree))
-
-
-def with_time(tree: Tree, other: Tree) -> Tree:
-    """A version with the time that sets it apart from another: its own, else, where both have the same, its specimen's."""
-    was, now = _times(tree).get("own"), _times(other).get("own")
-    if was is None or now is None or _apart(was, now):
-        return tree
-    return {name: value for name, value in tree.items() if name not in _TIMES}
+    return bool(_time(tree) if name == "taken" else _SAID[name](tree))
 
 
 def beside_part(part: Tree) -> Any:
@@ -54,9 +46,7 @@ def _differs(name: Circumstance, before: Tree, after: Tree) -> bool:
     if name != "taken":
         said, says = _SAID[name](before), _SAID[name](after)
         return not (_same_flags(said, says) if name == "flag" else _same(said, says))
-    was, now = _times(before), _times(after)
-    # Of what is told twice, in the result and in its specimen, each is compared with its own.
-    return was.keys() != now.keys() or any(_apart(was[place], now[place]) for place in was)
+    return _apart(_time(before), _time(after))
 
 
 def _flags(tree: Tree) -> tuple[Any, ...]:
@@ -134,13 +124,12 @@ def _words(concept: Tree | None) -> str:
     return " ".join(str((concept or {}).get("text", "")).split()).casefold()
 
 
-def _times(tree: Tree) -> dict[str, Any]:
-    """Each time that is told: the resource's own, and when its specimen was collected."""
-    found = {"own": sent} if (sent := next((tree[name] for name in _TIMES if tree.get(name)), None)) else {}
+def _time(tree: Tree) -> Any:
+    """The resource's own time, which counts alone; where it has none, when its specimen was collected."""
+    own = next((tree[name] for name in _TIMES if tree.get(name)), None)
     specimen = tree if tree.get("resourceType") == "Specimen" else tree.get("specimen") or {}
     collection = specimen.get("collection", {}) if isinstance(specimen, Mapping) else {}
-    collected = collection.get("collectedDateTime") or collection.get("collectedPeriod")
-    return found | ({"collected": collected} if collected else {})
+    return own or collection.get("collectedDateTime") or collection.get("collectedPeriod")
 
 
 def _apart(one: Any, other: Any) -> bool:

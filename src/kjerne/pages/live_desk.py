@@ -16,7 +16,7 @@ from uuid import UUID
 
 from kjerne.access import NO_LABEL, Grant
 from kjerne.exchange import Denied, PatientRef
-from kjerne.fhir.circumstances import ALL, Circumstance, with_time
+from kjerne.fhir.circumstances import ALL, Circumstance
 from kjerne.fhir.corrections import analysis, lost_files, lost_results, moved
 from kjerne.fhir.definitions import type_number
 from kjerne.pages import paging
@@ -347,8 +347,7 @@ def _asides(seen: Seen, *, same_value: bool) -> tuple[tuple[Aside, Aside], ...]:
         if same_value:
             untold &= frozenset() if "collection" in seen.now.get("specimen", {}) else {"taken"}
         names -= untold
-    then, now = dict(with_time(seen.then, seen.now)), dict(with_time(seen.now, seen.then))
-    return tuple((points.aside_of(then, name), points.aside_of(now, name)) for name in ALL if name in names)
+    return tuple((points.aside_of(seen.then, name), points.aside_of(seen.now, name)) for name in ALL if name in names)
 
 
 def _lost(seen: Seen, read_at: datetime) -> Literal["file", "fewer"] | None:

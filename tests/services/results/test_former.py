@@ -186,6 +186,9 @@ def test_what_a_reading_hung_on_stays_with_the_value_that_it_was_read_by() -> No
 def test_what_a_specimen_said_before_it_was_corrected_stays_with_each_result_that_points_to_it() -> None:
     current = version("140", specimen={"reference": "Specimen/s"})
     specimens = {"s": [tube("Plasma", LATER, LATER), tube("Serum", AT)]}
+    dated = points.point_of(with_former(current, [], specimens))
+    assert dated and [one.what for one in dated.asides] == ["material"], "its own time counts alone"
+    del current["effectiveDateTime"]
     found = points.point_of(with_former(current, [], specimens))
     assert found and found.mark == "corrected"
     assert [(one.what, one.words) for one in found.asides] == [("taken", ""), ("material", "Serum")]
@@ -206,6 +209,14 @@ def test_another_specimen_of_the_same_material_and_time_is_no_correction() -> No
     assert found and (found.mark, found.asides) == ("", ())
     found = points.point_of(with_former(versions[0], versions[1:], specimens | {"t": [tube("Plasma", AT)]}))
     assert found and [one.words for one in found.asides] == ["Serum"]
+
+
+def test_another_specimen_says_nothing_of_the_time_of_a_result_that_has_its_own() -> None:
+    one, other = ({"reference": f"Specimen/{id_}"} for id_ in "st")
+    versions = [at(version("140", specimen=other), LATER), version("140", specimen=one)]
+    undated = {name: value for name, value in tube("Plasma", AT).items() if name != "collection"} | {"id": "t"}
+    found = points.point_of(with_former(versions[0], versions[1:], {"s": [tube("Serum", AT)], "t": [undated]}))
+    assert found and [(one.what, one.words) for one in found.asides] == [("material", "Serum")]
 
 
 def test_a_result_without_a_time_of_its_own_was_taken_when_its_specimen_was_collected() -> None:

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import Any, Final
 
-from kjerne.fhir.circumstances import Circumstance, has, with_time
+from kjerne.fhir.circumstances import Circumstance, has
 from kjerne.fhir.corrections import UNFINISHED, WITHDRAWN, analysis, corrects, files_of, moved
 from kjerne.services.results.answers import conclusion_of
 from kjerne.services.results.circumstances import change_of, former_part
@@ -156,7 +156,7 @@ def _change(older: Resource, newer: Resource) -> Resource:
     if analysis(older).isdisjoint(analysis(newer)):
         inside.append({"url": "code", "valueCodeableConcept": older.get("code", {})})
     if kind != "withdrawn":
-        inside += change_of(with_time(older, newer), _told(older, newer, said))
+        inside += change_of(older, _told(older, newer, said))
     inside.append({"url": "status", "valueCode": str(older.get("status", ""))})
     return {"url": codes.CHANGE, "extension": inside}
 
