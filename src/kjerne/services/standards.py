@@ -36,7 +36,7 @@ from kjerne.fhir.search import Search
 from kjerne.fhir.subset import shown
 from kjerne.registries.identifiers import stands_in
 from kjerne.registries.naming import check_header, check_subject, number_in, patient_of
-from kjerne.store import marking, pointing
+from kjerne.store import marking, pointing, spreading
 from kjerne.store.changing import Changer, Next, check_valid, settle
 from kjerne.store.cursors import Cursors, token_in
 from kjerne.store.finding import Finder
@@ -246,12 +246,15 @@ class StandardsApi:
                 types = types_by_service()[grant.service]
                 create = partial(self.records.create, conn, grant, change)
                 file = partial(marking.filing, conn, grant, self.reader, types, create)
-                if not pointing.leads_to(version.tree):
+                lays = type_ == pointing.REPORT and spreading.spreads(version.tree, shut.labels, shut.opens, grant.at)
+                if not lays and not pointing.leads_to(version.tree):
                     return await file()
                 await note(conn, grant.once)
                 async with conn.transaction():
                     await hold(conn, grant)
                     written = await file()
+                    if lays:
+                        await spreading.settle(conn, grant, self.reader, types)
                     await settle(conn, grant, self.reader, None, version.tree)
                 return written
 

@@ -33,7 +33,7 @@ from kjerne.fhir.prefer import wanted
 from kjerne.fhir.search import Search
 from kjerne.registries.identifiers import stands_in
 from kjerne.registries.naming import check_header, check_subject, number_in, patient_of
-from kjerne.store import audit, limits, marking
+from kjerne.store import audit, limits, marking, pointing, spreading
 from kjerne.store.changing import Changer, Next, check_valid, settle
 from kjerne.store.finding import Finder
 from kjerne.store.matching import Match, at_key, the_one
@@ -196,6 +196,9 @@ class ConditionalApi:
         )
         put = partial(self.records.put, conn, grant, [change])
         (written,) = await marking.filing(conn, grant, self.reader, self.types[grant.service], put)
+        is_report = change.type == pointing.REPORT
+        if is_report and spreading.spreads(version.tree, shut.labels, shut.opens, grant.at):
+            await spreading.settle(conn, grant, self.reader, self.types[grant.service])
         await settle(conn, grant, self.reader, None, version.tree)
         return Made(str(id_), written.version, written.at, version.raw)
 

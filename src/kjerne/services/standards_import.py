@@ -31,7 +31,7 @@ from kjerne.fhir.prefer import wanted
 from kjerne.fhir.validate import check
 from kjerne.registries.naming import check_names, number_in
 from kjerne.registries.withholding import kinds_of, withheld
-from kjerne.store import marking, pointing
+from kjerne.store import marking, pointing, spreading
 from kjerne.store.bulk import Bulk, Filing, Fresh
 from kjerne.store.codec import split
 from kjerne.store.followup import tell_readers
@@ -277,8 +277,17 @@ class StandardsImport:
                 types = [type_ for type_, service in self._service_by_type.items() if service == grant.service]
                 await marking.settle(conn, grant, self._reader, types)
             for filing in filings:
+                await self._settle_withheld(conn, filing)
                 await self._settle_results(conn, filing)
         return ids
+
+    async def _settle_withheld(self, conn: Connection, filing: Filing) -> None:
+        """As of a create: what withholds the new reports is laid on what they show."""
+        at, trees = filing.grant.at, [decode(split(one.kept)[0]) for one in filing.fresh if one.type == pointing.REPORT]
+        shut = [(tree, withheld(tree, at)) for tree in trees]
+        if any(spreading.spreads(tree, one.labels, one.opens, at) for tree, one in shut):
+            types = [type_ for type_, service in self._service_by_type.items() if service == filing.grant.service]
+            await spreading.settle(conn, filing.grant, self._reader, types)
 
     async def _settle_results(self, conn: Connection, filing: Filing) -> None:
         """As of a create: what the new reports take back, or let stand again, and who is told."""

@@ -22,7 +22,7 @@ from kjerne.fhir.lines import with_lines
 from kjerne.fhir.validate import check
 from kjerne.registries.naming import check_kept, check_names
 from kjerne.registries.withholding import Withheld, kinds_of, withheld
-from kjerne.store import files, limits, marking, pointing
+from kjerne.store import files, limits, marking, pointing, spreading
 from kjerne.store.followup import tell_readers
 from kjerne.store.pool import Connection
 from kjerne.store.reading import Reader
@@ -91,6 +91,8 @@ class Changer:
         (written,) = await marking.filing(conn, grant, self.reader, self.types, put)
         if change.corrects:
             await tell(conn, grant, self.reader, written)
+        if spreading.spreads(made.tree, labels, opens, grant.at):
+            await spreading.settle(conn, grant, self.reader, self.types)
         await settle(conn, grant, self.reader, was, made.tree)
         return made, written
 
@@ -110,7 +112,7 @@ class Changer:
         before = await self.records.current(conn, grant, *named)
         expect(expected, before.version)
         if type_name(type_) in RESULTS:
-            await self._tell(conn, grant, Written(type_, id_, before.version + 1, grant.at))
+            await tell(conn, grant, self.reader, Written(type_, id_, before.version + 1, grant.at))
         remove = partial(self.records.remove, conn, grant, [named])
         (gone,) = await marking.filing(conn, grant, self.reader, self.types, remove)
         was = decode(before.raw)

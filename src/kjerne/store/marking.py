@@ -227,7 +227,7 @@ async def _gone_on_with(
 ) -> set[Named]:
     rows = await conn.fetch(_MARKED, list(grant.subject.keys), REPORT, int(label_of(choice)))
     marked = {(REPORT, row[0]) for row in rows}
-    groups = _groups(trees)
+    groups = groups_of(trees)
     return {one for name in marked & trees.keys() if kinds_of(trees[name]) for one in groups[name]}
 
 
@@ -247,7 +247,7 @@ async def _trees(
 
 def _about(choice: Choice, trees: Mapping[Named, Mapping[str, Any]]) -> list[Named]:
     """The records that a choice of a kind, or of a single record, is about."""
-    groups = _groups(trees)
+    groups = groups_of(trees)
     if choice.record is not None:
         own = [name for name in trees if name[1] == choice.record]
         return sorted({*own, *(other for name in own if name[0] == REPORT for other in groups[name])}, key=str)
@@ -259,10 +259,10 @@ def _about(choice: Choice, trees: Mapping[Named, Mapping[str, Any]]) -> list[Nam
     return [name for name, tree in trees.items() if choice.part in (found := kinds[name] | kinds_of(tree)) or not found]
 
 
-def _groups(trees: Mapping[Named, Mapping[str, Any]]) -> dict[Named, set[Named]]:
+def groups_of(trees: Mapping[Named, Mapping[str, Any]]) -> dict[Named, set[Named]]:
     """Each record with everything that it leads to, but for other reports."""
     by_id = {str(name[1]): name for name in trees}
-    leads = {name: {by_id[id_] for id_ in _references(tree) if id_ in by_id} for name, tree in trees.items()}
+    leads = {name: {by_id[id_] for id_ in references(tree) if id_ in by_id} for name, tree in trees.items()}
     found = {}
     for root in trees:
         group, waiting = {root}, {root}
@@ -273,7 +273,7 @@ def _groups(trees: Mapping[Named, Mapping[str, Any]]) -> dict[Named, set[Named]]
     return found
 
 
-def _references(value: Any) -> Iterator[str]:
+def references(value: Any) -> Iterator[str]:
     """Ids of the records that a resource points to, at any depth: by a reference, or by the address of an attached file."""
     if isinstance(value, Mapping):
         for name in _POINTERS:
@@ -281,7 +281,7 @@ def _references(value: Any) -> Iterator[str]:
             if isinstance(text, str) and (found := _NAMED_BY.fullmatch(text)) and SealedIds.parse(id_ := found["id"]):
                 yield id_.lower()
         for one in value.values():
-            yield from _references(one)
+            yield from references(one)
     elif isinstance(value, list):
         for one in value:
-            yield from _references(one)
+            yield from references(one)

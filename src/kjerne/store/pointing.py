@@ -88,7 +88,7 @@ async def settle(conn: Connection, grant: Grant, reader: Reader) -> list[Named]:
     opened = await _opened(conn, grant, reader, [REPORT, OBSERVATION])
     results = {one.id: (one, tree) for one, tree in opened if one.type == OBSERVATION}
     former = await _former(conn, grant, reader, opened)
-    void = withdrawn([*opened, *former], await _sources(conn, grant))
+    void = withdrawn([*opened, *former], await sources_of(conn, grant, [REPORT, OBSERVATION]))
     changed = [one for one, _ in results.values() if bool(one.labels & MARK) != (one.id in void)]
     if changed:
         keys, ids = list(grant.subject.keys), [one.id for one in changed]
@@ -171,8 +171,9 @@ def is_void(tree: Tree) -> bool:
     return tree.get("status") in WITHDRAWN
 
 
-async def _sources(conn: Connection, grant: Grant) -> dict[tuple[int, UUID], tuple[str, str]]:
-    rows = await conn.fetch(_SOURCES, list(grant.subject.keys), audit.GIVEN, [REPORT, OBSERVATION])
+async def sources_of(conn: Connection, grant: Grant, types: Sequence[int]) -> dict[tuple[int, UUID], tuple[str, str]]:
+    """Who filed the patient's records of these types: an organisation, or a client that has none."""
+    rows = await conn.fetch(_SOURCES, list(grant.subject.keys), audit.GIVEN, list(types))
     return {(row[0], row[1]): (row[2], row[3]) for row in rows}
 
 

@@ -1,0 +1,84 @@
+"""What a source withholds with a report is withheld of all that the report shows: its results, its files, what those lead to.
+
+Labels and opening time are laid on the rows as they are filed, so that a read asks nothing more. Only what the report's own
+source filed is shut by them: nobody withholds another's result. Nothing is ever taken off, as from one version to the next
+(law, K66). What is looked at here does not leave: the program alone reads it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final
+from uuid import UUID
+
+from kjerne.access import NO_LABEL, Grant, Label
+from kjerne.fhir.encode import decode
+from kjerne.store import pointing
+from kjerne.store.marking import groups_of, references
+from kjerne.store.pool import Connection, columns, moment
+from kjerne.store.reading import OUTER, Reader, Record
+
+OF_SOURCE: Final = (
+    Label.RESTRICTED | Label.WITHHELD_FROM_CITIZEN | Label.WITHHELD_FROM_PARENTS | Label.WITHHELD_FROM_YOUTH
+)
+"""What a source withholds by; that a result is not the mother's is said of that result alone."""
+
+Named = tuple[int, UUID]
+
+_ROWS: Final = f"SELECT {OUTER} FROM record r WHERE r.patient = ANY($1::bigint[]) AND r.type = ANY($2::smallint[])"
+_WITHHELD: Final = """
+SELECT coalesce(bit_or(r.labels & $4), 0), max(r.release_at)
+FROM record r JOIN unnest($2::smallint[], $3::uuid[]) AS n(type, id) USING (type, id) WHERE r.patient = ANY($1::bigint[])"""
+_LAY: Final = """
+UPDATE record r SET labels = r.labels | n.labels, release_at = greatest(r.release_at, n.release_at),
+  xid = pg_current_xact_id()
+FROM unnest($2::smallint[], $3::uuid[], $4::integer[], $5::timestamptz[]) AS n(type, id, labels, release_at)
+WHERE r.patient = ANY($1::bigint[]) AND r.type = n.type AND r.id = n.id
+  AND (r.labels & n.labels <> n.labels OR n.release_at > coalesce(r.release_at, '-infinity'))"""
+
+
+def spreads(tree: Mapping[str, Any], labels: Label, opens: datetime | None, at: datetime) -> bool:
+    """Whether what withholds a record, as it was just filed, is or may be a report's, and is to be laid on what it names."""
+    return bool(labels & OF_SOURCE or _yet(opens, at)) and next(references(tree), None) is not None
+
+
+async def settle(conn: Connection, grant: Grant, reader: Reader, types: Sequence[int]) -> None:
+    """Lays what withholds each report on what it shows; call after a write, in its transaction."""
+    keys = reader.unwrapped(grant)
+    rows = await conn.fetch(_ROWS, list(grant.subject.keys), list(types))
+    records = {(one.type, one.id): one for one in (reader.open_row(keys, tuple(row)) for row in rows)}
+    sources = await pointing.sources_of(conn, grant, types)
+    found: dict[Named, tuple[Label, datetime | None]] = {}
+    shown = groups_of({name: decode(one.raw) for name, one in records.items()})
+    for name, report in records.items():
+        if name[0] == pointing.REPORT and (report.labels & OF_SOURCE or _yet(report.release_at, grant.at)):
+            own = sources.get(name)
+            for one in shown[name]:
+                if own and sources.get(one) == own:
+                    found[one] = _both(found.get(one), report, grant.at)
+    await lay_on(conn, grant, found)
+
+
+async def lay_on(conn: Connection, grant: Grant, found: Mapping[Named, tuple[Label, datetime | None]]) -> None:
+    """Withholds these records no less than this, and until no sooner."""
+    if found:
+        rows = [(*name, int(labels), opens) for name, (labels, opens) in found.items()]
+        await conn.execute(_LAY, list(grant.subject.keys), *columns(rows, 4))
+
+
+async def withheld_by(conn: Connection, grant: Grant, reports: Sequence[Named]) -> tuple[Label, datetime | None]:
+    """What withholds any of these records, and until when."""
+    row = await conn.fetchrow(_WITHHELD, list(grant.subject.keys), *columns(reports, 2), int(OF_SOURCE))
+    return (Label(row[0]), moment(row[1])) if row else (NO_LABEL, None)
+
+
+def _both(one: tuple[Label, datetime | None] | None, report: Record, at: datetime) -> tuple[Label, datetime | None]:
+    labels, opens = one or (NO_LABEL, None)
+    times = [moment for moment in (opens, _yet(report.release_at, at)) if moment]
+    return labels | report.labels & OF_SOURCE, max(times, default=None)
+
+
+def _yet(opens: datetime | None, at: datetime) -> datetime | None:
+    """An opening time that lies ahead: what has opened delays nothing, and must not stand for a result's own delay."""
+    return opens if opens and opens > at else None
