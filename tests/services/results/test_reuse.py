@@ -114,6 +114,14 @@ def test_a_time_of_any_precision_is_read_or_left_out(effective: str) -> None:
     assert verdict(observed(1) | {"effectiveDateTime": effective}) in ("done", "due", "never")
 
 
+@pytest.mark.parametrize("field", ["effectiveInstant", "start", "end"])
+def test_an_instant_and_either_end_of_a_period_date_a_result(field: str) -> None:
+    result, old = (observed(days) for days in (1, 60))
+    at = result.pop("effectiveDateTime")
+    result |= {field: at} if field == "effectiveInstant" else {"effectivePeriod": {field: at}}
+    assert verdict(result, old) == "done"
+
+
 def test_every_interval_has_a_name_days_and_codes_of_its_own() -> None:
     kept = reuse.intervals()
     codes = [(one.system, code) for one in kept for code in one.codes]

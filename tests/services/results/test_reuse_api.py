@@ -85,25 +85,34 @@ def test_one_code_answers_for_the_other_codes_of_its_analysis(platform: Standing
     assert told(ask(platform, "NPU27547"))["verdict"] == "done"
 
 
+def dated(platform: Standing, npu: str, **time: Any) -> str:
+    """The id of a result of the new mother's by FHIR."""
+    tree = {
+        "resourceType": "Observation", "status": "final", "code": {"coding": [{"system": NLK, "code": npu}]},
+        "valueQuantity": {"value": 40, "unit": "ug/L"}, **time,
+    }  # fmt: skip
+    answer = platform.client.call(
+        "POST", "/fhir/R4/Observation", as_="lab", patient=platform.nin("new-mother"), body=encode(tree),
+        headers={"content-type": "application/fhir+json"},
+    )  # fmt: skip
+    assert answer.status_code == 201, answer.text
+    return str(decode(answer.content)["id"])
+
+
+def test_an_instant_and_the_end_of_a_period_answer_too(platform: Standing) -> None:
+    first, second = (platform.clock.now() - timedelta(days=days) for days in (2, 1))
+    ended = dated(platform, "NPU01566", effectivePeriod={"end": f"{first:%Y-%m-%dT%H:%M:%SZ}"})
+    answer = told(ask(platform, f"{NLK}|NPU01566", about="new-mother"))
+    assert (answer["verdict"], answer["earlier"][0]) == ("done", {"reference": f"Observation/{ended}"})
+    taken = dated(platform, "NPU01566", effectiveInstant=f"{second:%Y-%m-%dT%H:%M:%SZ}")
+    answer = told(ask(platform, f"{NLK}|NPU01566", about="new-mother"))
+    assert [one["reference"] for one in answer["earlier"]][:2] == [f"Observation/{id_}" for id_ in (taken, ended)]
+
+
 def test_results_dated_ahead_take_no_earlier_ones_place(platform: Standing) -> None:
-    nin = platform.nin("new-mother")
-    code = {"coding": [{"system": NLK, "code": "NPU19763"}]}
-
-    def filed(at: str) -> str:
-        tree = {
-            "resourceType": "Observation", "status": "final", "code": code, "effectiveDateTime": at,
-            "valueQuantity": {"value": 40, "unit": "ug/L"},
-        }  # fmt: skip
-        answer = platform.client.call(
-            "POST", "/fhir/R4/Observation", as_="lab", patient=nin, body=encode(tree),
-            headers={"content-type": "application/fhir+json"},
-        )  # fmt: skip
-        assert answer.status_code == 201, answer.text
-        return str(decode(answer.content)["id"])
-
-    taken = filed(f"{platform.clock.now() - timedelta(days=1):%Y-%m-%d}")
+    taken = dated(platform, "NPU19763", effectiveDateTime=f"{platform.clock.now() - timedelta(days=1):%Y-%m-%d}")
     for place in range(5):
-        filed(f"2099-01-0{place + 1}")
+        dated(platform, "NPU19763", effectiveDateTime=f"2099-01-0{place + 1}")
     answer = told(ask(platform, f"{NLK}|NPU19763", about="new-mother"))
     assert answer["verdict"] == "done"
     assert answer["earlier"][0] == {"reference": f"Observation/{taken}"}

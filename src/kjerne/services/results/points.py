@@ -219,9 +219,9 @@ def issued(resource: Resource) -> When | None:
 
 def _sample_time(resource: Resource) -> str:
     """Its own time; where it has none, when the specimen beside it (`former.beside`) was collected."""
-    start = resource.get("effectivePeriod", {}).get("start")
-    own = resource.get("effectiveDateTime") or resource.get("effectiveInstant") or start
-    return str(own or _collected(resource.get("specimen")))
+    period = resource.get("effectivePeriod", {})
+    own = resource.get("effectiveDateTime") or resource.get("effectiveInstant")
+    return str(own or period.get("start") or period.get("end") or _collected(resource.get("specimen")))
 
 
 def _collected(specimen: Any) -> str:

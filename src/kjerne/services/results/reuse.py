@@ -133,8 +133,11 @@ def _matching(observations: Iterable[dict[str, Any]], system: str, codes: Sequen
 
 
 def taken_at(observation: dict[str, Any]) -> datetime | None:
-    """When the sample was taken or the examination made; a date alone counts from its midnight in UTC."""
-    text = observation.get("effectiveDateTime") or observation.get("effectivePeriod", {}).get("start")
+    """When the sample was taken or the examination made, a period's end where it has no start; a date alone counts from its
+    midnight in UTC."""
+    period = observation.get("effectivePeriod", {})
+    own = observation.get("effectiveDateTime") or observation.get("effectiveInstant")
+    text = own or period.get("start") or period.get("end")
     if not text:
         return None
     try:
