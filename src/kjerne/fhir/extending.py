@@ -14,6 +14,7 @@ from typing import Any, Final
 from kjerne.errors import Fault
 from kjerne.fhir import definitions
 from kjerne.fhir.definitions import TYPES
+from kjerne.fhir.effort import spend
 from kjerne.fhir.faults import Faults, Pending, fault
 from kjerne.fhir.fhirpath.navigating import is_type, members
 from kjerne.fhir.fhirpath.values import Node
@@ -24,6 +25,9 @@ _OTHER_VERSION: Final = re.compile(r"http://hl7\.org/fhir/[1-5]\.0/StructureDefi
 _ELEMENT: Final = re.compile(r"[A-Za-z][A-Za-z0-9]{0,63}(?:\[x\])?")
 _STEP: Final = re.compile(r"\.(_?\w+)((?:\[\d+\])?)")
 _TYPE_SET: Final = frozenset(TYPES)
+
+STEP_STEPS: Final = 8
+"""What one step of the path to an extension costs."""
 
 
 def extension(value: Any, on: str, *, modifier: bool = False) -> Faults:
@@ -132,6 +136,7 @@ def _names(resource: dict[str, Any], where: str, contexts: tuple[str, ...]) -> I
     while steps and steps[-1][0] not in ("extension", "modifierExtension"):
         steps.pop()
     steps = steps[:-1]
+    spend(STEP_STEPS * (1 + len(steps)))
     value: Any = resource
     type_ = str(resource.get("resourceType"))
     paths = {type_}

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from kjerne.errors import Fault
+from kjerne.fhir.effort import spend
 
 Faults = list[Fault] | None
 """What a checker answers: nothing, where all is right."""
 
 Rule = Callable[[Any], Faults]
 """One rule on an element that has passed by shape or not: it looks before it reads."""
+
+MOVING_STEPS: Final = 2
+"""What it costs to hand one fault up to the element around."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +37,7 @@ def fault(says: str, where: str = "", code: str = "structure", rule: str = "") -
 
 def under(step: str, faults: list[Fault]) -> list[Fault]:
     """The faults of a member, seen from the element that has it."""
+    spend(MOVING_STEPS * len(faults))
     return [one.moved(step) if isinstance(one, Pending) else _moved(one, step) for one in faults]
 
 

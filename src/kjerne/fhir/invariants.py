@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from kjerne.fhir import definitions
 from kjerne.fhir.dates import interval
+from kjerne.fhir.effort import kept, spend
 from kjerne.fhir.fhirpath.calling import Environment, Expression
 from kjerne.fhir.fhirpath.compiling import compiled
 from kjerne.fhir.fhirpath.navigating import members, root
@@ -25,6 +26,9 @@ from kjerne.fhir.rulebook import Constraint, rules
 Look = Callable[[dict[str, Any]], bool]
 """A look at one element."""
 Sets = list[frozenset[str]]
+
+EVALUATION_STEPS: Final = 5
+"""What an expression on one element costs, however little it finds."""
 
 MENDED: Final = {
     "que-7": "operator = 'exists' implies (answer is boolean)",
@@ -85,6 +89,7 @@ def _evaluated(type: str, expression: Expression) -> Look:
 
     def broken(element: dict[str, Any]) -> bool:
         node = Node(element, type)
+        spend(EVALUATION_STEPS)
         try:
             return truth(expression([node], Environment(node, node, context=[node]))) is False
         except Misuse:
@@ -95,8 +100,9 @@ def _evaluated(type: str, expression: Expression) -> Look:
 
 def _within(type: str, expression: Expression) -> Callable[[dict[str, Any], dict[str, Any]], bool]:
     def holds(element: dict[str, Any], resource: dict[str, Any]) -> bool:
+        spend(EVALUATION_STEPS)
         node, around = Node(element, type), root(resource)
-        environment = Environment(around, around, context=[node], resolve=lambda text: _contained(resource, text))
+        environment = Environment(around, around, context=[node], resolve=lambda text: _led_to(resource, text))
         try:
             return truth(expression([node], environment)) is not False
         except Misuse:
@@ -105,14 +111,20 @@ def _within(type: str, expression: Expression) -> Callable[[dict[str, Any], dict
     return holds
 
 
-def _contained(resource: dict[str, Any], reference: str) -> Node | None:
+def _led_to(resource: dict[str, Any], reference: str) -> Node | None:
     """What a reference leads to without leaving the resource, or just its type where the reference tells it."""
     if reference.startswith("#"):
-        inner = resource.get("contained")
-        found = [one for one in inner if type(one) is dict] if type(inner) is list else []
-        return next((root(one) for one in found if one.get("id") == reference[1:]), None)
+        found = kept(resource, _contained).get(reference[1:])
+        return None if found is None else root(found)
     name = reference.split("/_history/", maxsplit=1)[0].rpartition("/")[0].rpartition("/")[2]
     return root({"resourceType": name}) if name in definitions.TYPES else None
+
+
+def _contained(resource: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """What a resource contains, by its id; of one id the first."""
+    inner = resource.get("contained")
+    found = [one for one in inner if type(one) is dict] if type(inner) is list else []
+    return {one["id"]: one for one in reversed(found) if type(one.get("id")) is str}
 
 
 def _triggered(broken: Look, needed: Sets | None) -> Look:

@@ -16,6 +16,7 @@ from typing import Any, Final
 from kjerne.errors import Fault
 from kjerne.fhir import attachments, bundles, codings, conformance, definitions, extending, invariants, rulebook
 from kjerne.fhir.definitions import TYPES, Element
+from kjerne.fhir.effort import TooCostly, limited
 from kjerne.fhir.faults import Faults, Pending, Rule, fault, settled, under
 from kjerne.fhir.invariants import Invariant
 from kjerne.fhir.primitives import CHECKS, NARROWER, SAYS, Check
@@ -49,9 +50,13 @@ def check(tree: dict[str, Any], type: str) -> list[Fault]:
     """The faults of a resource that should be a `type`; empty where it is right. `where` is an element path."""
     if tree.get("resourceType") != type:
         return [Fault(f"resourceType must be {type}.", where="resourceType", code="structure")]
-    found = _structure(type)(tree) or []
-    if found or "contained" in tree:
-        found = _resolved(tree, found)
+    try:
+        with limited():
+            found = _structure(type)(tree) or []
+            if found or "contained" in tree:
+                found = _resolved(tree, found)
+    except TooCostly:
+        return [Fault("The resource is too costly to validate.", type, "too-costly", "validation-steps")]
     return [replace(one, where=f"{type}{one.where}") for one in found[:FAULTS_LIMIT]]
 
 

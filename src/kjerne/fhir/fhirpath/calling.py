@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
+from kjerne.fhir.effort import spend
 from kjerne.fhir.fhirpath.navigating import known_type
-from kjerne.fhir.fhirpath.reading import Term
+from kjerne.fhir.fhirpath.reading import Term, is_fixed
 from kjerne.fhir.fhirpath.values import Items, Node
 
 
@@ -24,6 +25,7 @@ class Environment:
     variables: dict[str, Items] = field(default_factory=dict)
     now: datetime | None = None
     resolve: Callable[[str], Node | None] = lambda _: None
+    kept: dict[Any, Any] = field(default_factory=dict)
 
 
 Expression = Callable[[Items, Environment], Items]
@@ -51,6 +53,10 @@ class Arguments:
         """The closure of one argument."""
         return self.compile(self.terms[place])
 
+    def is_fixed(self, place: int) -> bool:
+        """Whether one argument is the same throughout an evaluation."""
+        return is_fixed(self.terms[place])
+
     def type_name(self, place: int) -> str:
         """The type that one argument names."""
         term, words = self.terms[place], list[str]()
@@ -63,9 +69,25 @@ class Arguments:
         return name
 
 
+Found = TypeVar("Found")
+
+
+def once(inner: Callable[[Items, Environment], Found]) -> Callable[[Items, Environment], Found]:
+    """What is the same throughout an evaluation, computed at first use: elsewhere it would be for each item of a list."""
+
+    def kept(this: Items, env: Environment) -> Found:
+        if inner not in env.kept:
+            env.kept[inner] = inner(this, env)
+        found: Found = env.kept[inner]
+        return found
+
+    return kept
+
+
 def each(inner: Expression, focus: Items, env: Environment) -> list[tuple[Any, Items]]:
     """A criterion on each item of the focus; `$index` says which."""
     outer, found = env.index, []
+    spend(len(focus))
     for place, one in enumerate(focus):
         env.index = place
         found.append((one, inner([one], env)))

@@ -12,13 +12,14 @@ from functools import lru_cache
 from typing import Final
 
 from kjerne.fhir.definitions import TYPES
+from kjerne.fhir.effort import spend
 from kjerne.fhir.fhirpath import operators
-from kjerne.fhir.fhirpath.calling import Arguments, Environment, Expression, Invocation
+from kjerne.fhir.fhirpath.calling import Arguments, Environment, Expression, Invocation, once
 from kjerne.fhir.fhirpath.functions import FUNCTIONS
-from kjerne.fhir.fhirpath.navigating import is_type, known_type, step
+from kjerne.fhir.fhirpath.navigating import FREE_ITEMS, is_type, known_type, step
 from kjerne.fhir.fhirpath.operators import Misuse
-from kjerne.fhir.fhirpath.reading import Term, parse
-from kjerne.fhir.fhirpath.values import Items, Node
+from kjerne.fhir.fhirpath.reading import Term, is_fixed, parse
+from kjerne.fhir.fhirpath.values import Items, Node, plain
 
 _RESOURCES: Final = frozenset(TYPES)
 _ADDRESSES: Final = {
@@ -40,8 +41,9 @@ def evaluate(text: str, node: Node, now: datetime | None = None) -> Items:
 
 
 def _expression(term: Term) -> Expression:
-    """The closure of one node of the tree."""
-    return _MAKERS[term.kind](term)
+    """The closure of one node of the tree. What no item of a list can change is computed once in an evaluation."""
+    made = _MAKERS[term.kind](term)
+    return once(made) if term.kind in ("dot", "operator") and is_fixed(term) else made
 
 
 def _dot(term: Term) -> Expression:
@@ -137,8 +139,39 @@ def _operator(term: Term) -> Expression:
             return joined(one, operators.truth(right(this, env)))
 
         return logical
-    binary = operators.BINARY[name]
-    return lambda this, env: binary(left(this, env), right(this, env))
+    if name in ("contains", "in"):
+        return _held(name, term, left, right)
+    return _counted(name, left, right)
+
+
+def _counted(name: str, left: Expression, right: Expression) -> Expression:
+    """An operator on two collections; what is alike is sought in the other one, item by item."""
+    binary, crosses = operators.BINARY[name], name in ("~", "!~")
+
+    def both(this: Items, env: Environment) -> Items:
+        one, two = left(this, env), right(this, env)
+        if len(one) + len(two) > FREE_ITEMS:
+            spend(len(one) * len(two) if crosses else len(one) + len(two))
+        return binary(one, two)
+
+    return both
+
+
+def _held(name: str, term: Term, left: Expression, right: Expression) -> Expression:
+    """`contains` and `in`. A text is looked up where the list stays the same: it is not gone through for each text."""
+    at = 0 if name == "contains" else 1
+    many, sought = (left, right) if name == "contains" else (right, left)
+    contains = _counted("contains", many, sought)
+    if not is_fixed(term.parts[at]):
+        return contains
+    texts = once(lambda this, env: {value for one in many(this, env) if type(value := plain(one)) is str})
+
+    def held(this: Items, env: Environment) -> Items:
+        wanted = sought(this, env)
+        text = plain(wanted[0]) if len(wanted) == 1 else None
+        return [text in texts(this, env)] if type(text) is str else contains(this, env)
+
+    return held
 
 
 def _invocation(term: Term) -> Invocation:

@@ -7,8 +7,9 @@ from collections.abc import Callable
 from functools import cmp_to_key, lru_cache
 from typing import Any, Final
 
+from kjerne.fhir.effort import spend
 from kjerne.fhir.fhirpath import calendar
-from kjerne.fhir.fhirpath.calling import Arguments, Environment, Expression, Invocation, each
+from kjerne.fhir.fhirpath.calling import Arguments, Environment, Expression, Invocation, each, once
 from kjerne.fhir.fhirpath.converting import CONVERSIONS, NUMBERS, TEXTS
 from kjerne.fhir.fhirpath.navigating import children, descendants, is_type, step, type_of
 from kjerne.fhir.fhirpath.operators import Misuse, distinct, order, single, truth, union
@@ -25,7 +26,12 @@ def _plain(work: Callable[[Items], Items]) -> Maker:
 
     def make(arguments: Arguments) -> Invocation:
         arguments.between(0, 0)
-        return lambda focus, this, env: work(focus)
+
+        def called(focus: Items, this: Items, env: Environment) -> Items:
+            spend(len(focus))
+            return work(focus)
+
+        return called
 
     return make
 
@@ -36,7 +42,36 @@ def _with(work: Callable[[Items, Items], Items]) -> Maker:
     def make(arguments: Arguments) -> Invocation:
         arguments.between(1, 1)
         inner = arguments.expression(0)
-        return lambda focus, this, env: work(focus, inner(this, env))
+
+        def called(focus: Items, this: Items, env: Environment) -> Items:
+            other = inner(this, env)
+            spend(len(focus) + len(other))
+            return work(focus, other)
+
+        return called
+
+    return make
+
+
+def _beside(work: Callable[[Items, set[Any]], Items]) -> Maker:
+    """A function of its focus and the keys of what one argument finds; made once where that stays the same."""
+
+    def make(arguments: Arguments) -> Invocation:
+        arguments.between(1, 1)
+        inner = arguments.expression(0)
+
+        def names(this: Items, env: Environment) -> set[Any]:
+            found = inner(this, env)
+            spend(len(found))
+            return _keys(found)
+
+        known = once(names) if arguments.is_fixed(0) else names
+
+        def called(focus: Items, this: Items, env: Environment) -> Items:
+            spend(len(focus))
+            return work(focus, known(this, env))
+
+        return called
 
     return make
 
@@ -159,6 +194,7 @@ def _resolve(arguments: Arguments) -> Invocation:
 
     def resolve(focus: Items, this: Items, env: Environment) -> Items:
         found = []
+        spend(len(focus))
         for one in focus:
             value = one.value if type(one) is Node else one
             text = value.get("reference") if type(value) is dict else value
@@ -232,13 +268,11 @@ def _skip(focus: Items, count: Items) -> Items:
     return focus[max(0, number) :]
 
 
-def _exclude(focus: Items, other: Items) -> Items:
-    names = _keys(other)
+def _exclude(focus: Items, names: set[Any]) -> Items:
     return [one for one in focus if key(one) not in names]
 
 
-def _intersect(focus: Items, other: Items) -> Items:
-    names = _keys(other)
+def _intersect(focus: Items, names: set[Any]) -> Items:
     return distinct([one for one in focus if key(one) in names])
 
 
@@ -391,8 +425,8 @@ FUNCTIONS: Final[dict[str, Maker]] = {
     "isDistinct": _plain(_is_distinct),
     "subsetOf": _with(_subset),
     "supersetOf": _with(lambda focus, other: _subset(other, focus)),
-    "intersect": _with(_intersect),
-    "exclude": _with(_exclude),
+    "intersect": _beside(_intersect),
+    "exclude": _beside(_exclude),
     "union": _with(union),
     "combine": _combine,
     "iif": _iif,

@@ -6,6 +6,7 @@ from functools import cache
 from typing import Any, Final
 
 from kjerne.fhir import definitions
+from kjerne.fhir.effort import spend
 from kjerne.fhir.fhirpath.values import PRIMITIVES, Item, Items, Node, Quantity, Temporal
 
 _TYPES: Final = frozenset(definitions.TYPES)
@@ -21,6 +22,11 @@ _COMPLEX_PARENTS: Final = {
     **dict.fromkeys(("Dosage", "Timing", "ElementDefinition"), "BackboneElement"),
 }
 _SYSTEM_NAMES: Final = frozenset("Boolean String Integer Decimal Date DateTime Time Quantity".split())
+
+FREE_ITEMS: Final = 8
+"""A path through fewer is a part of what its expression costs anyway."""
+CHILDREN_STEPS: Final = 4
+"""Every element that a type has is asked for."""
 
 
 @cache
@@ -50,6 +56,8 @@ def step(items: Items, name: str) -> Items:
     for item in items:
         if type(item) is Node:
             _member(item, name, found)
+    if len(items) + len(found) > FREE_ITEMS:
+        spend(len(items) + len(found))
     return found
 
 
@@ -96,6 +104,7 @@ def children(items: Items) -> Items:
         elif type(item.beside) is dict:
             for name in ("id", "extension"):
                 _member(item, name, found)
+        spend(CHILDREN_STEPS)
     return found
 
 

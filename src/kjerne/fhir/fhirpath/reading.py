@@ -63,6 +63,16 @@ def parse(text: str) -> Term:
     return term
 
 
+def is_fixed(term: Term) -> bool:
+    """Whether a term is the same throughout an evaluation, whatever `$this` is: it starts from a variable or a literal."""
+    if term.kind == "variable":
+        return bool(term.value.startswith("%"))
+    if term.kind == "dot":
+        invoked = term.parts[1]
+        return is_fixed(term.parts[0]) and invoked.kind != "variable" and all(is_fixed(one) for one in invoked.parts)
+    return term.kind not in ("name", "call") and all(is_fixed(one) for one in term.parts)
+
+
 def variables(text: str) -> set[str]:
     """The names of the variables (`%name`) that an expression uses; `ValueError` where it is none."""
     found, rest = set[str](), [parse(text)]
