@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 
 from kjerne.errors import Fault
 from kjerne.fhir.lines import with_lines
@@ -47,3 +48,11 @@ def test_a_body_on_one_line_has_one_line() -> None:
 def test_a_body_that_is_deep_is_read_without_recursion() -> None:
     deep = b'{"x":' * 5000 + b"1" + b"}" * 5000
     assert line("Observation" + ".x" * 3, deep) == 1
+
+
+def test_a_name_as_long_as_the_body_is_not_spelled_for_each_element_below_it() -> None:
+    body = json.dumps({"x" * 2_000_000: [0] * 50_000, "status": "final"}).encode()
+    before = time.process_time()
+    assert line("Observation.colour", body) == 1
+    # It took most of a minute: the name was copied for every number.
+    assert time.process_time() - before < 5

@@ -32,9 +32,12 @@ def _line(path: str, found: dict[str, int]) -> int:
 
 
 def _lines(text: str, type: str, wanted: set[str]) -> dict[str, int]:
-    """The lines of the wanted paths. Iterative: depth is the sender's. The text has been parsed before, so it is JSON."""
+    """The lines of the wanted paths. Iterative: depth is the sender's. The text has been parsed before, so it is JSON.
+
+    Below what is not wanted nothing is, and no path is spelled there: a name may be as long as the body.
+    """
     found: dict[str, int] = {}
-    # One frame for each open object or list: its path, and its place in the list (-1: an object).
+    # One frame for each open object or list: its path (empty: not wanted), and its place in the list (-1: an object).
     frames: list[list[str | int]] = []
     path, key, line, last = type, "", 1, 0
     for token in _TOKEN.finditer(text):
@@ -50,11 +53,13 @@ def _lines(text: str, type: str, wanted: set[str]) -> dict[str, int]:
         elif frames and frames[-1][1] == -1 and not key:
             key = sign[1:-1]
         else:
-            if frames:
+            if frames and not frames[-1][0]:
+                path = ""
+            elif frames:
                 path = f"{frames[-1][0]}.{key}" if frames[-1][1] == -1 else f"{frames[-1][0]}[{frames[-1][1]}]"
             if path in wanted:
                 found.setdefault(path, line)
             if sign in ("{", "["):
-                frames.append([path, -1 if sign == "{" else 0])
+                frames.append([path if path in wanted else "", -1 if sign == "{" else 0])
             key = ""
     return found
