@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from counting import growth
 from kjerne.fhir.validate import FAULTS_LIMIT, check
 
 BASE = "http://example.org"
@@ -126,3 +127,29 @@ def test_a_large_bundle_costs_time_by_its_size() -> None:
     found = broken(document(entry(composition(), "c"), AUTHOR, *many))
     assert len(found) == FAULTS_LIMIT
     assert time.process_time() - started < 5
+
+
+def test_entries_of_one_address_are_not_tied_each_to_each() -> None:
+    def same(size: int) -> list[tuple[str, str]]:
+        led = OBSERVATION | {"hasMember": [{"reference": "Observation/o"}] * 2}
+        entries = [entry(led, "o") for _ in range(size)]
+        return broken(
+            document(entry(composition(section=[{"entry": [{"reference": "Observation/o"}]}]), "c"), *entries)
+        )
+
+    assert {rule for _, rule in same(3)} == {"bdl-7", "bundle-reference"}
+    assert growth(same, 60) < 2.5
+
+
+def test_a_long_address_is_not_spelled_for_each_reference() -> None:
+    base = "http://example.org/" + "x" * 4_000_000
+    many = {"resourceType": "Observation", "status": "final", "code": {"text": "x"}}
+    many["hasMember"] = [{"reference": "Observation/o"}] * 20_000
+    entries = [{"fullUrl": f"{base}/Observation/{one}", "resource": many | {"id": one}} for one in ("n", "o")]
+    first = {
+        "fullUrl": f"{base}/Composition/c",
+        "resource": composition(author=[{"reference": "Observation/n"}]) | {"id": "c"},
+    }
+    before = time.process_time()
+    assert "bundle-connected" not in [rule for _, rule in broken(document(first, *entries))]
+    assert time.process_time() - before < 6

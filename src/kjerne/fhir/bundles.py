@@ -13,6 +13,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from kjerne.errors import Fault
 from kjerne.fhir.definitions import TYPES
+from kjerne.fhir.effort import spend
 from kjerne.fhir.faults import Faults, fault
 
 ENTRIES_LIMIT: Final = 10_000
@@ -30,20 +31,31 @@ _NEEDED: Final = {
 }
 
 
+Key = tuple[str | int, str, str]
+"""How an address is looked up: one as a REST server has it by the number of its base, by type and by id; others whole."""
+
+
 class _Entries:
-    """The entries of one bundle, found by address and by type and id."""
+    """The entries of one bundle, found by address and by type and id.
+
+    A base stands in the body once and may be meant by every reference: it is compared once, and known by a number then.
+    """
 
     def __init__(self, value: dict[str, Any]) -> None:
         inner = value.get("entry")
         rows = inner[:ENTRIES_LIMIT] if type(inner) is list else []
         self.rows = [one if type(one) is dict else {} for one in rows]
-        self.by_address: dict[str, list[int]] = {}
+        self.by_address: dict[Key, list[int]] = {}
+        self._bases: dict[str, int] = {}
+        self._own: list[int | None] = []
         # Without a server's address an entry is known by its type and id alone.
         self.by_id: dict[tuple[str, str], list[int]] = {}
         for place, one in enumerate(self.rows):
             address, resource = one.get("fullUrl"), self.resource(place)
+            rest = _REST.fullmatch(address) if type(address) is str else None
+            self._own.append(self._base(rest[1]) if rest and rest[1] else None)
             if type(address) is str:
-                self.by_address.setdefault(address, []).append(place)
+                self.by_address.setdefault(self._key(rest, address), []).append(place)
                 name, id_ = resource.get("resourceType"), resource.get("id")
                 if _ABSOLUTE.match(address) is None and type(name) is str and type(id_) is str:
                     self.by_id.setdefault((name, id_), []).append(place)
@@ -53,22 +65,31 @@ class _Entries:
         found = self.rows[place].get("resource")
         return found if type(found) is dict else {}
 
+    def _base(self, base: str) -> int:
+        return self._bases.setdefault(base, len(self._bases))
+
+    def _key(self, rest: re.Match[str] | None, address: str) -> Key:
+        if rest is None or not rest[1] or rest[4]:
+            return "", "", address
+        return self._base(rest[1]), rest[2], rest[3]
+
     def found(self, reference: str, place: int) -> list[int]:
         """The entries that a reference from entry `place` means (R4 bundle.html#references)."""
-        rest = _REST.fullmatch(reference)
-        if rest is None or _ABSOLUTE.match(reference) is None:
-            address = reference
-            if rest is not None:
-                own = _REST.fullmatch(str(self.rows[place].get("fullUrl", "")))
-                base = own[1] if own and own[1] else None
-                address = f"{base}/{rest[2]}/{rest[3]}" if base else ""
-        else:
-            address = f"{rest[1]}/{rest[2]}/{rest[3]}"
-        places = self.by_address.get(address, [])
-        if not places and rest is not None and _ABSOLUTE.match(reference) is None:
-            places = self.by_id.get((rest[2], rest[3]), [])
-        version = rest[4] if rest is not None else None
+        places, version = self.meant(reference, place)
+        spend(len(places))
         return [at for at in places if version is None or self._version(at) == version]
+
+    def meant(self, reference: str, place: int) -> tuple[list[int], str | None]:
+        """The entries of the address that a reference means, and the version that it asks for: one list for each address."""
+        rest = _REST.fullmatch(reference)
+        if rest is None:
+            return self.by_address.get(("", "", reference), []), None
+        relative = _ABSOLUTE.match(reference) is None
+        base = self._own[place] if relative else self._bases.get(rest[1])
+        places = self.by_address.get((base, rest[2], rest[3]), []) if base is not None else []
+        if not places and relative:
+            places = self.by_id.get((rest[2], rest[3]), [])
+        return places, rest[4]
 
     def _version(self, place: int) -> Any:
         meta = self.resource(place).get("meta")
@@ -186,11 +207,20 @@ def _references(value: Any, steps: list[str], where: str) -> Iterator[tuple[str,
 def _connected(entries: _Entries) -> Iterator[Fault]:
     """Every entry is reached from the first along references, forwards or backwards."""
     around: list[set[int]] = [set() for _ in entries.rows]
+    # Between a reference and all entries of one address and version stands a hub: not each is tied to each.
+    hubs: dict[tuple[int, str | None], int] = {}
     for place in range(len(entries.rows)):
         for reference in _texts(entries.resource(place)):
-            for other in entries.found(reference, place):
-                around[place].add(other)
-                around[other].add(place)
+            places, version = entries.meant(reference, place)
+            hub = hubs.setdefault((id(places), version), len(around)) if places else place
+            if hub == len(around):
+                around.append(set())
+                for other in entries.found(reference, place):
+                    around[hub].add(other)
+                    around[other].add(hub)
+            if hub != place and around[hub]:
+                around[place].add(hub)
+                around[hub].add(place)
     reached, rest = {0}, [0]
     while rest:
         fresh = around[rest.pop()] - reached
