@@ -16,6 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kjerne.errors import Refusal
+from kjerne.fhir import definitions
 from kjerne.fhir.from_xml import read
 from kjerne.fhir.index import index
 from kjerne.fhir.validate import FAULTS_LIMIT, check
@@ -359,3 +360,49 @@ def test_a_right_resource_with_one_thing_broken_is_never_taken_for_right(data: s
     where, name = data.draw(st.sampled_from(places))
     where[name] = data.draw(st.sampled_from([None, {}, [], "", [[]], {"x": 1}, [None]]))
     assert check(tree, "Observation")
+
+
+CODINGS: dict[str, Any] = {"component": [{"code": {"coding": [[]]}}]}
+INNER_BUNDLE: dict[str, Any] = {"contained": [{"resourceType": "Bundle", "id": "b", "type": {}, "entry": [{}]}]}
+LISTED_LINK: dict[str, Any] = {"status": "draft", "item": [{"linkId": ["x"], "type": "string"}, {"linkId": ["x"]}]}
+BRACED: dict[str, Any] = {
+    "status": "draft",
+    "compose": {
+        "include": [
+            {
+                "system": "http://snomed.info/sct",
+                "filter": [{"property": "constraint", "op": "=", "value": "<404684003:" + "{ " * 4_000}],
+            }
+        ]
+    },
+}
+
+
+@pytest.mark.parametrize(
+    ("type", "changes", "where"),
+    [
+        ("Observation", CODINGS, "Observation.component[0].code.coding[0]"),
+        ("Observation", INNER_BUNDLE, "Observation.contained[0].type"),
+        ("Questionnaire", LISTED_LINK, "Questionnaire.item[0].linkId"),
+        ("ValueSet", BRACED, "ValueSet.compose.include[0].filter[0].value"),
+    ],
+)
+def test_what_has_no_shape_is_a_fault_of_the_body_and_no_error_of_ours(
+    type: str, changes: dict[str, Any], where: str
+) -> None:
+    assert where in faults(type, **changes)
+
+
+ODD: Any = st.recursive(
+    st.sampled_from([None, True, 0, -1, "", "#", "x", Decimal("1E+300"), [], {}]),
+    lambda inner: st.one_of(st.lists(inner, max_size=2), st.dictionaries(st.just("coding"), inner, max_size=1)),
+    max_leaves=3,
+)
+
+
+@given(st.sampled_from(["Observation", "Questionnaire", "Bundle", "ValueSet", "StructureDefinition"]), st.data())
+@settings(max_examples=150, deadline=None)
+def test_members_of_any_shape_are_faults_at_most(type: str, data: st.DataObject) -> None:
+    names = sorted(element.name for element in definitions.elements(type).values())
+    tree = {"resourceType": type} | data.draw(st.dictionaries(st.sampled_from(names), ODD, max_size=4))
+    assert check(tree, type)

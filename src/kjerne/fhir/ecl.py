@@ -100,7 +100,11 @@ class _Reader:
             self._at += 1
         if self._is("sign", "{"):
             self._at += 1
+            self._depth += 1
+            if self._depth > DEPTH_LIMIT:
+                raise ValueError("too deep")
             self._refinement()
+            self._depth -= 1
             self._take("sign", "}")
             return
         if self._is("reverse"):

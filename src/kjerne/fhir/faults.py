@@ -18,6 +18,9 @@ Rule = Callable[[Any], Faults]
 MOVING_STEPS: Final = 2
 """What it costs to hand one fault up to the element around."""
 
+UNREADABLE: Final = (TypeError, AttributeError, LookupError, ValueError, ArithmeticError, RecursionError)
+"""What a rule ends with on something that has not the shape it is made for."""
+
 
 @dataclass(frozen=True)
 class Pending(Fault):
@@ -51,6 +54,14 @@ def settled(resource: dict[str, Any], found: list[Fault]) -> list[Fault]:
     for one in found:
         if not isinstance(one, Pending):
             kept.append(one)
-        elif one.broken(resource, one.where):
+        elif _is_broken(one, resource):
             kept.append(Fault(one.says, one.where, one.code, one.rule))
     return kept
+
+
+def _is_broken(one: Pending, resource: dict[str, Any]) -> bool:
+    """Whether a pending fault is one; it is, where the resource has no shape that would tell."""
+    try:
+        return one.broken(resource, one.where)
+    except UNREADABLE:
+        return True

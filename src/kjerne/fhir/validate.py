@@ -17,7 +17,7 @@ from kjerne.errors import Fault
 from kjerne.fhir import attachments, bundles, codings, conformance, definitions, extending, invariants, rulebook
 from kjerne.fhir.definitions import TYPES, Element
 from kjerne.fhir.effort import TooCostly, limited
-from kjerne.fhir.faults import Faults, Pending, Rule, fault, settled, under
+from kjerne.fhir.faults import UNREADABLE, Faults, Pending, Rule, fault, settled, under
 from kjerne.fhir.invariants import Invariant
 from kjerne.fhir.primitives import CHECKS, NARROWER, SAYS, Check
 
@@ -119,8 +119,12 @@ def _object(
                 if _enough(faults):
                     return faults
         for wrong, explained in checks:
-            if wrong(value):
-                faults += explained(value) or ()
+            try:
+                if wrong(value):
+                    faults += explained(value) or ()
+            except UNREADABLE:
+                # A rule is made for what has its shape: where it has not, that has been told.
+                faults += () if _told(faults) else fault("cannot be held against R4's rules", code="structure")
         if len(value) < 2 and (not value or "id" in value):
             faults += fault("must not be empty (ele-1)", code="invariant", rule="ele-1")
         return faults
@@ -161,6 +165,10 @@ def _broken(invariant: Invariant, value: dict[str, Any]) -> Faults:
         return None if not value else fault(invariant.says, code="invariant", rule=invariant.key)
     says = f"The element {invariant.says}."
     return [Pending(says, "", "invariant", invariant.key, broken=lambda resource, _: not within(value, resource))]
+
+
+def _told(faults: list[Fault]) -> bool:
+    return any(one.code != _LOCAL and not isinstance(one, Pending) for one in faults)
 
 
 def _enough(faults: list[Fault]) -> bool:
