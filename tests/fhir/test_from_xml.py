@@ -63,18 +63,40 @@ def test_a_list_of_primitives_keeps_its_holes() -> None:
         "<active/>",
         '<gender value="male"/><active value="true"/>',
         '<active value="true"><id value="x"/></active>',
+        '<active value="true"/><active value="false"/>',
+        '<active value="true"/><active><extension url="urn:x"><valueCode value="y"/></extension></active>',
         "<contained/>",
+        "<contained><Patient/><Patient/></contained>",
+        "<contained>text<Patient/></contained>",
+        '<contained id="x"><Patient/></contained>',
         '<x:active xmlns:x="urn:x" value="true"/>',
     ],
 )
 def test_what_r4s_xml_has_not_is_refused(inner: str) -> None:
     with pytest.raises(Refusal) as refused:
         read(parse(f'<Patient xmlns="http://hl7.org/fhir">\n{inner}</Patient>'.encode()))
-    assert refused.value.status == 400
+    assert refused.value.status == 422
     assert refused.value.where.startswith("line ")
 
 
-@pytest.mark.parametrize("inner", ['<active value="yes"/>', '<active value="true"/><active value="false"/>'])
+@pytest.mark.parametrize("document", ["<Patient/>", '<x xmlns="http://hl7.org/fhir"/>'])
+def test_what_is_no_resource_is_refused(document: str) -> None:
+    with pytest.raises(Refusal) as refused:
+        read(parse(document.encode()))
+    assert (refused.value.status, refused.value.where) == (422, "line 1")
+
+
+@pytest.mark.parametrize(
+    "inner",
+    [
+        '<active value="yes"/>',
+        '<multipleBirthInteger value="1_0"/>',
+        '<multipleBirthInteger value="\u0661"/>',
+        '<multipleBirthInteger value=" 1 "/>',
+        '<extension url="urn:x"><valueDecimal value="1_0"/></extension>',
+        '<extension url="urn:x"><valueDecimal value=" 1.5 "/></extension>',
+    ],
+)
 def test_what_the_tree_shows_is_left_to_the_validator(inner: str) -> None:
     tree = read(parse(f'<Patient xmlns="http://hl7.org/fhir">{inner}</Patient>'.encode())).tree
     assert check(tree, "Patient")

@@ -35,7 +35,7 @@ class Read:
 
 
 def read(document: etree._Element) -> Read:
-    """The tree of a document's root; `Refusal` (400) where it is no FHIR."""
+    """The tree of a document's root; `Refusal` (422) where it is no FHIR."""
     read_ = Read({})
     name = _name(document)
     read_.tree.update(_resource(document, read_.lines, name))
@@ -54,7 +54,8 @@ def _line(element: etree._Element) -> int:
 
 
 def _refused(says: str, element: etree._Element) -> Refusal:
-    return Refusal(400, says, where=f"line {element.sourceline}", code="structure")
+    # What a patch has put in has no line.
+    return Refusal(422, says, where=f"line {_line(element)}" if _line(element) else "body", code="structure")
 
 
 def _resource(element: etree._Element, lines: dict[str, int], where: str) -> dict[str, Any]:
@@ -74,8 +75,7 @@ def _structure(element: etree._Element, type_: str, lines: dict[str, int], where
             tree["url"] = value
         else:
             raise _refused("an attribute is not known in R4", element)
-    if (element.text or "").strip() or any((one.tail or "").strip() for one in element):
-        raise _refused("text stands between elements", element)
+    _check_no_text(element)
     order = _order(type_)
     last = -1
     counts: dict[str, int] = {}
@@ -90,8 +90,16 @@ def _structure(element: etree._Element, type_: str, lines: dict[str, int], where
         if place < last:
             raise _refused("an element stands out of its order", child)
         last = place
+        if name in counts and not many:
+            raise _refused("an element stands more than once", child)
         _member(tree, child, name, of, many, lines, f"{where}.{name}", counts)
-    return tree
+    # A list of which only what stands beside it is known has no list of values in JSON.
+    return {name: one for name, one in tree.items() if type(one) is not list or any(item is not None for item in one)}
+
+
+def _check_no_text(element: etree._Element) -> None:
+    if (element.text or "").strip() or any((one.tail or "").strip() for one in element):
+        raise _refused("text stands between elements", element)
 
 
 def _order(type_: str) -> dict[str, tuple[int, str, bool]]:
@@ -125,6 +133,9 @@ def _member(
             _put(tree, f"_{name}", beside or None, many, place)
         return
     if of == "Resource":
+        _check_no_text(child)
+        if child.attrib:
+            raise _refused("an attribute is not known in R4", child)
         inner = [one for one in child if isinstance(one.tag, str)]
         if len(inner) != 1:
             raise _refused("one resource must stand here", child)
@@ -135,17 +146,11 @@ def _member(
 
 
 def _put(tree: dict[str, Any], name: str, value: Any, many: bool, place: int) -> None:
-    """A list for what may be repeated; so too for what may not and is, and the validator says so."""
     if many:
         found = tree.setdefault(name, [])
         found.extend([None] * (place - len(found)))
         found.append(value)
-    elif value is None:
-        return
-    elif name in tree:
-        former = tree[name]
-        tree[name] = [*former, value] if type(former) is list else [former, value]
-    else:
+    elif value is not None:
         tree[name] = value
 
 
@@ -158,8 +163,7 @@ def _primitive(element: etree._Element, of: str, lines: dict[str, int], where: s
             beside["id"] = value
         elif attribute != "value":
             raise _refused("an attribute is not known in R4", element)
-    if (element.text or "").strip() or any((one.tail or "").strip() for one in element):
-        raise _refused("text stands in a primitive", element)
+    _check_no_text(element)
     children = [one for one in element if isinstance(one.tag, str)]
     for child in children:
         if _name(child) != "extension":

@@ -18,11 +18,12 @@ from kjerne.exchange import Answer, Call, PatientRef, Route
 from kjerne.fhir import fhirpath_patch, json_patch, smart, xml_patch
 from kjerne.fhir.capability import PATCH_FORMATS
 from kjerne.fhir.encode import decode, encode
+from kjerne.fhir.from_xml import read as read_xml
 from kjerne.fhir.interaction import Made, absent, answer_of, demanded_version, hidden_as_absent
 from kjerne.fhir.negotiation import JSON, check_accepted, media_type
 from kjerne.fhir.splice import served, splice
 from kjerne.fhir.validate import check
-from kjerne.fhir.xml_format import from_xml, to_xml
+from kjerne.fhir.xml_format import to_xml
 from kjerne.registries.naming import check_header, check_subject
 from kjerne.store.changing import Changer, Next, check_valid
 from kjerne.store.pool import Pool
@@ -101,7 +102,7 @@ class PatchApi:
             return lambda tree: fhirpath_patch.apply(tree, steps)
         if sent == xml_patch.MEDIA_TYPE:
             document = xml_patch.read(self.parse_xml(call.body))
-            return lambda tree: from_xml(xml_patch.apply(to_xml(tree, self.parse_xml), document))
+            return lambda tree: read_xml(xml_patch.apply(to_xml(tree, self.parse_xml), document)).tree
         takes = f"{json_patch.MEDIA_TYPE}, {xml_patch.MEDIA_TYPE}, or application/fhir+json (Parameters)"
         raise Refusal(
             415, f"a patch is sent as {takes}", where="content-type", code="not-supported",
