@@ -59,3 +59,13 @@ def test_xml_is_judged_too_and_a_fault_has_its_line(settings: Settings, tmp_path
 def test_what_is_no_resource_is_refused(raw: bytes, settings: Settings, tmp_path: Path) -> None:
     with pytest.raises(Refusal):
         judged(settings, file(tmp_path, raw), [])
+
+
+@pytest.mark.parametrize("count", [40, 190])
+def test_a_resource_that_nests_is_judged_or_refused(count: int, settings: Settings, tmp_path: Path) -> None:
+    nested = '<extension url="urn:x">' * count + '<valueCode value="y"/>' + "</extension>" * count
+    raw = f'<Observation xmlns="http://hl7.org/fhir">{nested}<status value="final"/><code><text value="x"/></code></Observation>'
+    try:
+        assert judged(settings, file(tmp_path, raw.encode()), [])["right"]
+    except Refusal as refused:
+        assert (count, refused.status) == (190, 400)

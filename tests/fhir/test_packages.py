@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import gzip
+import io
 import json
+import tarfile
+import tracemalloc
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +53,7 @@ def test_a_version_once_kept_does_not_change(tmp_path: Path) -> None:
         archive({"package/package.json": json.dumps({"name": "../x", "version": "1"}).encode()}),
         archive({"package/package.json": json.dumps({"name": "x", "version": "../../1"}).encode()}),
         package(fhir="5.0.0"),
+        archive({"package/package.json": json.dumps({"name": "x", "version": "1", "fhirVersions": 4}).encode()}),
         package()[:60],
     ],
 )
@@ -55,6 +61,66 @@ def test_what_is_no_package_is_refused_and_not_kept(raw: bytes, tmp_path: Path) 
     with pytest.raises(Refusal):
         packages.add(tmp_path / "packages", raw)
     assert packages.names(tmp_path / "packages") == []
+
+
+def test_a_resource_whose_type_is_no_text_is_passed_over() -> None:
+    odd = archive(
+        {
+            "package/package.json": json.dumps({"name": "x", "version": "1"}).encode(),
+            "package/a.json": json.dumps({"resourceType": ["ValueSet"], "url": "urn:v"}).encode(),
+        }
+    )
+    assert packages.read(odd).resources == ()
+
+
+def bomb(header: tarfile.TarInfo, begins: bytes, length: int) -> bytes:
+    """A .tgz whose one header says `length` bytes, which are there: zeros, behind what it begins with."""
+    out = io.BytesIO()
+    with gzip.GzipFile(fileobj=out, mode="wb", compresslevel=1) as packed:
+        header.size = length
+        packed.write(header.tobuf(tarfile.USTAR_FORMAT) + begins)
+        for _ in range(0, length, 1_000_000):
+            packed.write(bytes(1_000_000))
+    return out.getvalue()
+
+
+def named(name: str, type_: bytes = tarfile.REGTYPE) -> tarfile.TarInfo:
+    made = tarfile.TarInfo(name)
+    made.type = type_
+    return made
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        lambda: bomb(named("x", tarfile.XHDTYPE), b"", 30_000_000),
+        lambda: bomb(named("x", tarfile.GNUTYPE_LONGNAME), b"", 30_000_000),
+        lambda: bomb(named("package/x.json"), b"[", 30_000_000),
+        lambda: bomb(named("package/x.bin"), b"", 50_000_000),
+        lambda: archive({"package/x.json": b"[" + b"{}," * 3_000_000 + b"{}]"}),
+        lambda: archive({f"package/{number}.json": b"[" + b"{}," * 1_000_000 + b"{}]" for number in range(3)}),
+    ],
+    ids=["pax header", "long name", "one file", "in all", "values of one file", "values of all"],
+)
+def test_a_package_that_would_fill_the_memory_is_refused_before_it_does(
+    made: Callable[[], bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(packages, "UNPACKED_LIMIT_BYTES", 40_000_000)
+    raw = made()
+    tracemalloc.start()
+    try:
+        with pytest.raises(Refusal) as refused:
+            packages.read(raw)
+        assert tracemalloc.get_traced_memory()[1] < 160_000_000
+    finally:
+        tracemalloc.stop()
+    assert refused.value.status == 413
+
+
+def test_a_version_of_thousands_of_digits_is_a_version(tmp_path: Path) -> None:
+    two = [value_set("urn:v") | {"version": one} for one in ("1", "9" * 5_000)]
+    library = packages.joined(iter([packages.Package("x", "1", tuple(two))]))
+    assert library.find("urn:v") == two[1]
 
 
 def test_a_value_set_is_listed_where_its_definition_lists_it() -> None:

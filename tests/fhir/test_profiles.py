@@ -204,3 +204,36 @@ def test_examples_of_the_packages_keep_to_their_profiles_but_for_what_is_written
                     wrong[file.stem] = wrong.get(file.stem, 0) + bool(profiles.check(tree, one))
     assert {name: count for name, count in wrong.items() if count} == EXCEPTIONS
     assert judged > 200
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"snapshot": []},
+        {"snapshot": {"element": {}}},
+        {"snapshot": {"element": ["x"]}},
+        {"snapshot": {"element": [{}]}},
+        {"snapshot": {"element": [{"id": "Observation", "path": "Observation"}, {"id": "Observation.code"}]}},
+        {"snapshot": {"element": [{"path": "Observation", "max": "many"}]}},
+        {"snapshot": {"element": [{"path": "Observation", "min": "few"}]}},
+        {"snapshot": {"element": [{"path": "Observation", "type": [{}]}]}},
+        {"snapshot": {"element": [{"path": "Observation", "slicing": []}]}},
+        {"snapshot": {"element": [{"path": "Observation", "constraint": [{"severity": "error", "expression": "1"}]}]}},
+        {"type": ["Observation"]},
+    ],
+)
+def test_what_has_not_the_form_of_a_profile_is_refused(wrong: dict[str, Any]) -> None:
+    known = Profiles(packages.joined(iter([packages.read(package(profile("Observation") | wrong))])))
+    with pytest.raises(Refusal) as refused:
+        known.check({"resourceType": "Observation"}, "http://example.org/profile")
+    assert refused.value.status == 422
+
+
+@pytest.mark.parametrize("call", ["'('", "'a', 1", "'(?<a>'", "'a', '${b}'"])
+def test_an_invariant_whose_pattern_is_none_is_not_held_against_anybody(call: str) -> None:
+    call = call if "," in call else f"{call}, 'b'"
+    rule = {"key": "x-1", "severity": "error", "human": "x", "expression": f"'aaa'.replaceMatches({call}) = 'c'"}
+    top = {"id": "Observation", "path": "Observation", "constraint": [rule]}
+    made = profile("Observation") | {"snapshot": {"element": [top]}}
+    known = Profiles(packages.joined(iter([packages.read(package(made))])))
+    assert known.check({"resourceType": "Observation"}, "http://example.org/profile") == []

@@ -16,6 +16,8 @@ from kjerne.settings import Settings
 from kjerne.wire import json, xml
 
 RESOURCE_LIMIT_BYTES: Final = 50_000_000
+XML_DEPTH: Final = 64
+"""As JSON: what is deeper is no resource, and is deeper than the checks can walk."""
 
 
 def folder(settings: Settings) -> Path:
@@ -87,7 +89,7 @@ def _named(tree: dict[str, Any]) -> list[str]:
 
 def _tree(raw: bytes) -> tuple[dict[str, Any], dict[str, int]]:
     if raw.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] == b"<":
-        found = read(xml.parse(raw, limit_bytes=RESOURCE_LIMIT_BYTES))
+        found = read(xml.parse(raw, depth=XML_DEPTH, limit_bytes=RESOURCE_LIMIT_BYTES))
         return found.tree, found.lines
     return json.parse(raw, limit_bytes=RESOURCE_LIMIT_BYTES), {}
 

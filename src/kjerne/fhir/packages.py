@@ -6,6 +6,7 @@ code systems are found by their canonical address, with `|version` or in the new
 
 from __future__ import annotations
 
+import gzip
 import io
 import json
 import re
@@ -21,10 +22,15 @@ from kjerne.errors import Refusal
 ARCHIVE_LIMIT_BYTES: Final = 100_000_000
 UNPACKED_LIMIT_BYTES: Final = 500_000_000
 FILES_LIMIT: Final = 20_000
+FILE_LIMIT_BYTES: Final = 16_000_000
+HEADER_LIMIT_BYTES: Final = 1_000_000
+"""What may stand between two files: tar's own headers say how long they are, and one may say gigabytes."""
+VALUES_LIMIT: Final = 5_000_000
+"""Values in all JSON of a package, some 150 MB of it as guides are written: `[{},{},...]` takes thirty times its length."""
 
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9.\-]{0,99}")
 _VERSION: Final = re.compile(r"[0-9A-Za-z][0-9A-Za-z.+\-]{0,49}")
-_NUMBERS: Final = re.compile(r"\d+")
+_NUMBERS: Final = re.compile(r"\d{1,18}", re.ASCII)
 _KEPT: Final = frozenset(("StructureDefinition", "ValueSet", "CodeSystem"))
 
 
@@ -60,9 +66,14 @@ def read(archive: bytes) -> Package:
     """A package from its bytes; `Refusal` (422) where it is none for R4, or too large."""
     if len(archive) > ARCHIVE_LIMIT_BYTES:
         raise Refusal(413, f"The package is larger than {ARCHIVE_LIMIT_BYTES} bytes.")
-    files = dict(_files(archive))
-    manifest = files.pop("package.json", None)
-    if not isinstance(manifest, dict):
+    manifest: dict[str, Any] | None = None
+    kept: list[dict[str, Any]] = []
+    for file, found in _files(archive):
+        if file == "package.json":
+            manifest = found
+        elif _is_kept(found):
+            kept.append(found)
+    if manifest is None:
         raise Refusal(422, "The file is no FHIR package: package/package.json is missing.")
     name, version = manifest.get("name"), manifest.get("version")
     if not (
@@ -70,25 +81,66 @@ def read(archive: bytes) -> Package:
     ):
         raise Refusal(422, "The package's name or version is none.", where="package.json")
     versions = manifest.get("fhirVersions") or manifest.get("fhir-version-list") or ["4.0.1"]
-    if not any(str(one).startswith("4.0") for one in versions):
+    if not isinstance(versions, list) or not any(str(one).startswith("4.0") for one in versions):
         raise Refusal(422, "The package is not for FHIR R4.", where="package.json")
-    kept = tuple(one for one in files.values() if one.get("resourceType") in _KEPT and isinstance(one.get("url"), str))
-    return Package(name, version, kept)
+    return Package(name, version, tuple(kept))
+
+
+def _is_kept(found: dict[str, Any]) -> bool:
+    type_ = found.get("resourceType")
+    return isinstance(type_, str) and type_ in _KEPT and isinstance(found.get("url"), str)
+
+
+class _Unpacked:
+    """The bytes of a .tgz as tar reads them, counted: in all, and since `allow`."""
+
+    def __init__(self, archive: bytes) -> None:
+        self._file = gzip.GzipFile(fileobj=io.BytesIO(archive))
+        self._left = UNPACKED_LIMIT_BYTES
+        self._allowed = HEADER_LIMIT_BYTES
+
+    def allow(self, count: int) -> None:
+        """What the file that begins here takes, and the headers of the next."""
+        self._allowed = count + HEADER_LIMIT_BYTES
+
+    def read(self, size: int) -> bytes:
+        raw = self._file.read(size)
+        self._left -= len(raw)
+        self._allowed -= len(raw)
+        if self._left < 0 or self._allowed < 0:
+            raise _too_large()
+        return raw
+
+
+def _too_large() -> Refusal:
+    return Refusal(
+        413,
+        f"The package has over {FILES_LIMIT} files, {UNPACKED_LIMIT_BYTES} bytes or {VALUES_LIMIT} values, or a file of over "
+        f"{FILE_LIMIT_BYTES} bytes.",
+    )
 
 
 def _files(archive: bytes) -> Iterator[tuple[str, dict[str, Any]]]:
-    """The JSON objects in `package/`, not those in folders of it (examples, templates)."""
-    size = 0
+    """The JSON objects in `package/`, not those in folders of it (examples, templates). Read as a stream, so that no header
+    makes anything be read that is not counted."""
+    values = 0
+    unpacked: Any = _Unpacked(archive)
     try:
-        with tarfile.open(fileobj=io.BytesIO(archive), mode="r:gz") as package:
+        with tarfile.open(fileobj=unpacked, mode="r|") as package:
             for number, member in enumerate(package):
-                size += member.size
-                if number >= FILES_LIMIT or size > UNPACKED_LIMIT_BYTES:
-                    raise Refusal(413, f"The package has over {FILES_LIMIT} files or {UNPACKED_LIMIT_BYTES} bytes.")
+                if number >= FILES_LIMIT or member.issparse():
+                    raise _too_large()
+                unpacked.allow(member.size)
                 name = member.name.removeprefix("./").removeprefix("package/")
                 file = package.extractfile(member) if member.isfile() and "/" not in name else None
                 if file is not None and name.endswith(".json") and not name.startswith("."):
-                    found = json.load(file)
+                    if member.size > FILE_LIMIT_BYTES:
+                        raise _too_large()
+                    raw = file.read()
+                    values += sum(map(raw.count, (b"{", b"[", b",")))
+                    if values > VALUES_LIMIT:
+                        raise _too_large()
+                    found = json.loads(raw)
                     if isinstance(found, dict):
                         yield name, found
     except (tarfile.TarError, zlib.error, EOFError, OSError, ValueError, RecursionError):

@@ -81,7 +81,7 @@ class Profiles:
         if canonical not in self._made:
             definition = self._library.find(canonical)
             usable = definition is not None and definition.get("resourceType") == "StructureDefinition"
-            self._made[canonical] = _made(definition, self._library) if definition is not None and usable else None
+            self._made[canonical] = _read(definition, self._library) if definition is not None and usable else None
         return self._made[canonical]
 
     def check(self, tree: dict[str, Any], canonical: str) -> list[Fault]:
@@ -118,6 +118,14 @@ def _value_at(tree: Any, where: str) -> Any:
     return tree
 
 
+def _read(definition: dict[str, Any], library: Library) -> Profile:
+    """A profile made ready; `Refusal` (422) where it, or a value set that it names, has not the form that R4 gives it."""
+    try:
+        return _made(definition, library)
+    except (AttributeError, LookupError, TypeError, ValueError, RecursionError):
+        raise Refusal(422, "The profile has not the form of one in R4.", where=str(definition.get("url"))) from None
+
+
 def _made(definition: dict[str, Any], library: Library) -> Profile:
     rows = definition.get("snapshot", {}).get("element", [])
     if not rows:
@@ -138,6 +146,8 @@ def _made(definition: dict[str, Any], library: Library) -> Profile:
             above[sliced] = slot
         elif parent in slots:
             slots[parent].members[slot.name] = slot
+    if not isinstance(definition["type"], str):
+        raise TypeError
     return Profile(definition["url"], definition["type"], slots[rows[0].get("id", rows[0]["path"])], tuple(unjudged))
 
 
@@ -148,7 +158,7 @@ def _slot(row: dict[str, Any], definition: dict[str, Any], library: Library, unj
     return Slot(
         name=row["path"].rpartition(".")[2].removesuffix("[x]"),
         slice=row.get("sliceName", ""),
-        least=row.get("min", 0),
+        least=int(row.get("min", 0)),
         most=None if row.get("max", "*") == "*" else int(row["max"]),
         value=row.get(fixed) if fixed else None,
         is_pattern=fixed.startswith("pattern"),
@@ -156,7 +166,7 @@ def _slot(row: dict[str, Any], definition: dict[str, Any], library: Library, unj
         profiles=tuple(profile for one in types for profile in one.get("profile", ())),
         listed=_listed(row, library, unjudged),
         rules=tuple(_rules(row, definition, unjudged)),
-        discriminators=tuple((one["type"], one["path"]) for one in slicing.get("discriminator", ())),
+        discriminators=tuple((str(one["type"]), str(one["path"])) for one in slicing.get("discriminator", ())),
         closed=slicing.get("rules") == "closed",
     )
 
@@ -184,7 +194,7 @@ def _rules(row: dict[str, Any], definition: dict[str, Any], unjudged: list[str])
         ):
             continue
         try:
-            yield Rule(one["key"], str(one.get("human", one["key"])), compiled(one["expression"]))
+            yield Rule(str(one["key"]), str(one.get("human", one["key"])), compiled(one["expression"]))
         except ValueError:
             unjudged.append(f"{row['path']}: {one['key']}")
 

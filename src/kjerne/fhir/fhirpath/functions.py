@@ -321,8 +321,13 @@ def _replace_matches(arguments: Arguments) -> Invocation:
             return []
         if wanted == "":
             return [text]
+        if not (type(text) is type(wanted) is type(new) is str):
+            raise Misuse("replaceMatches() is for text")
         changed = re.sub(r"\$\{?(\w+)\}?", r"\\g<\1>", new.replace("\\", "\\\\"))
-        return [_pattern(wanted).sub(changed, text)]
+        try:
+            return [_pattern(wanted).sub(changed, text)]
+        except (re.error, IndexError):
+            raise Misuse("not a regular expression, or a group that it does not have") from None
 
     return replace
 
