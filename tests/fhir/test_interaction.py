@@ -58,6 +58,14 @@ def test_a_version_is_demanded_of_a_change() -> None:
         assert caught.value.status == status
 
 
+@pytest.mark.parametrize("sent", ["*", 'W/"1", W/"2"', 'W/"x"'])
+def test_what_is_no_one_version_is_refused_with_what_is_taken(sent: str) -> None:
+    with pytest.raises(Refusal) as refused:
+        sent_version({"if-match": sent})
+    assert (refused.value.status, refused.value.code) == (400, "value")
+    assert "one ETag" in refused.value.says
+
+
 def call(prefer: str = "") -> Call:
     return Call("POST", "/fhir/R4/Observation", AT, "c", None, None, {"type": "Observation"}, headers={"prefer": prefer},  # type: ignore[arg-type]
                 base_url="http://x")  # fmt: skip

@@ -47,7 +47,10 @@ def sent_version(headers: Mapping[str, str]) -> int | None:
     if not text:
         return None
     if not VERSION.fullmatch(text):
-        raise _no_version(400)
+        # A list or `*` (RFC 9110 section 13.1.1) would change a version that nobody says she has seen.
+        raise _no_version(
+            400, says="If-Match takes one ETag, of the version you change: no list, and not *", code="value"
+        )
     return int(text)
 
 
@@ -59,10 +62,12 @@ def demanded_version(headers: Mapping[str, str]) -> int:
     return version
 
 
-def _no_version(status: int, headers: Pairs = ()) -> Refusal:
+def _no_version(
+    status: int, headers: Pairs = (), *, says: str = "the version you change is missing", code: str = "required"
+) -> Refusal:
     return Refusal(
-        status, "the version you change is missing", where="If-Match",
-        todo='Read the record and send its ETag, such as W/"3".', code="required", headers=headers,
+        status, says, where="If-Match",
+        todo='Read the record and send its ETag, such as W/"3".', code=code, headers=headers,
     )  # fmt: skip
 
 
