@@ -86,6 +86,26 @@ async def test_a_notice_knows_the_version_that_its_reader_saw_last(store: Store,
     assert (notice.read_version, notice.version) == (3, 4)
 
 
+@pytest.mark.parametrize("many", [1, 1000])
+async def test_many_changes_tell_what_few_do(
+    store: Store, grant: Grant, many: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(followup, "MANY", many)
+    one, other, unseen = a_record(), a_record(), a_record()
+    looks = [replace(grant, at=NOW + timedelta(hours=hour)) for hour in range(4)]
+    await opened(store, looks[0], one, other)
+    await opened(store, looks[1], (one[0], one[1], 2), other)
+    await opened(store, looks[2], (one[0], one[1], 3), (one[0], one[1], 2))
+    async with store.pool.acquire() as conn:
+        await followup.tell_readers(
+            conn, looks[3], "corrected", [(type_, id_, 4) for type_, id_, _ in (one, other, unseen)]
+        )
+        told = {n.id: (n.version, n.read_at, n.read_version) for n in await followup.notices(conn, grant.caller.hpr)}
+    assert {id_: told.get(id_) for id_ in (one[1], other[1], unseen[1])} == {
+        one[1]: (4, looks[2].at, 3), other[1]: (4, looks[1].at, 1), unseen[1]: None,
+    }  # fmt: skip
+
+
 async def test_to_have_seen_the_newest_notice_of_a_result_is_to_have_seen_them_all(store: Store, grant: Grant) -> None:
     seen, other = a_record(), a_record()
     await opened(store, grant, seen, other)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
+from typing import Final, Literal
 from uuid import UUID
 
 from kjerne.access import Grant, Label
@@ -36,23 +36,42 @@ class Notice:
     """Whether the result was taken back with its reports before this change."""
 
 
-# Of the versions in her last look the newest is what she took for the result. That look's row is opened once it is found: many
-# results were looked at many times.
-_TELL = f"""
+_TELL: Final = f"""
 INSERT INTO notice (patient, number, hpr, kind, type, id, version, made_at, read_at, read_version, was_withdrawn)
-SELECT $1::bigint, gen_random_uuid(), l.hpr, $3, l.type, l.id, l.version, $4::timestamptz, l.at,
-  (SELECT max(v.version) FROM unnest(a.types, a.ids, a.versions) AS v(type, id, version) WHERE v.type = l.type AND v.id = l.id),
+SELECT $1::bigint, gen_random_uuid(), l.hpr, $3, l.type, l.id, l.version, $4::timestamptz, l.at, l.seen,
   $8::boolean <> EXISTS (SELECT FROM record r WHERE r.patient = ANY($2::bigint[]) AND r.type = l.type AND r.id = l.id
     AND r.labels & {MARK} <> 0)
+FROM ({{last_looks}}) l
+WHERE NOT EXISTS (SELECT FROM notice o WHERE o.patient = $1 AND o.hpr = l.hpr AND o.kind = $3 AND o.made_at = $4
+  AND o.id = ANY($9::uuid[]))"""
+_LOOKS: Final = (
+    "a.patient = ANY($2::bigint[]) AND a.outcome = 0 AND a.caller_hpr <> '' AND a.caller_kind = 'practitioner'"
+)
+# Of the versions in her last look the newest is what she took for the result. That look's row is opened once it is found: many
+# results were looked at many times.
+_OF_FEW: Final = f"""
+SELECT l.hpr, l.type, l.id, l.version, l.at,
+  (SELECT max(v.version) FROM unnest(a.types, a.ids, a.versions) AS v(type, id, version) WHERE v.type = l.type AND v.id = l.id)
+  AS seen
 FROM (
   SELECT DISTINCT ON (a.caller_hpr, n.type, n.id) a.caller_hpr AS hpr, n.type, n.id, n.version, a.patient, a.at, a.number
   FROM unnest($5::smallint[], $6::uuid[], $7::integer[]) AS n(type, id, version)
-  JOIN audit a ON a.patient = ANY($2::bigint[]) AND a.outcome = 0 AND a.caller_hpr <> ''
-    AND a.caller_kind = 'practitioner' AND n.id = ANY(a.ids)
+  JOIN audit a ON {_LOOKS} AND n.id = ANY(a.ids)
   ORDER BY a.caller_hpr, n.type, n.id, a.at DESC
-) l JOIN audit a ON a.patient = l.patient AND a.at = l.at AND a.number = l.number
-WHERE NOT EXISTS (SELECT FROM notice o WHERE o.patient = $1 AND o.hpr = l.hpr AND o.kind = $3 AND o.made_at = $4
-  AND o.id = ANY($9::uuid[]))"""
+) l JOIN audit a ON a.patient = l.patient AND a.at = l.at AND a.number = l.number"""
+# Of many changes each look is opened once for all, and of looks at the same records the last one alone.
+_OF_MANY: Final = f"""
+SELECT DISTINCT ON (a.caller_hpr, n.type, n.id) a.caller_hpr AS hpr, n.type, n.id, n.version, a.at, v.version AS seen
+FROM (
+  SELECT DISTINCT ON (a.caller_hpr, hash_array_extended(a.ids, 0)) a.caller_hpr, a.at, a.types, a.ids, a.versions
+  FROM audit a WHERE {_LOOKS} ORDER BY a.caller_hpr, hash_array_extended(a.ids, 0), a.at DESC
+) a CROSS JOIN LATERAL unnest(a.types, a.ids, a.versions) AS v(type, id, version)
+JOIN unnest($5::smallint[], $6::uuid[], $7::integer[]) AS n(type, id, version) ON n.type = v.type AND n.id = v.id
+ORDER BY a.caller_hpr, n.type, n.id, a.at DESC, v.version DESC"""
+_TELL_FEW: Final = _TELL.format(last_looks=_OF_FEW)
+_TELL_MANY: Final = _TELL.format(last_looks=_OF_MANY)
+MANY: Final = 30
+"""From so many changes on it is cheaper to open every look than to search it for each change."""
 
 
 async def tell_readers(
@@ -70,8 +89,9 @@ async def tell_readers(
     `unless_told_of` by the same change hears it once.
     """
     if changed:
+        statement = _TELL_FEW if len(changed) < MANY else _TELL_MANY
         await conn.execute(
-            _TELL, grant.subject.patient, list(grant.subject.keys), kind, grant.at, [c[0] for c in changed],
+            statement, grant.subject.patient, list(grant.subject.keys), kind, grant.at, [c[0] for c in changed],
             [c[1] for c in changed], [c[2] for c in changed], with_report, list(unless_told_of),
         )  # fmt: skip
 
