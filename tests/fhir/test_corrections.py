@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from kjerne.fhir.corrections import corrects
+from kjerne.fhir.corrections import corrects, moved
 
 Tree = dict[str, Any]
 CODED: Tree = {"system": "s", "code": "1"}
@@ -145,9 +145,17 @@ def test_what_says_something_else_is_a_correction(before: Tree, after: Tree) -> 
         (specimen(type={"text": "Serum"}), specimen(type={"text": "Serum"}, note=[{"text": "x"}])),
         (
             {"resourceType": "Specimen", "status": "available"},
-            {"resourceType": "Specimen", "status": "entered-in-error"},
+            {"resourceType": "Specimen", "status": "unavailable"},
         ),
     ],
 )
 def test_what_says_the_same_or_only_waited_is_none(before: Tree, after: Tree) -> None:
     assert not corrects(before, after)
+
+
+@pytest.mark.parametrize("status", ["entered-in-error", "unsatisfactory"])
+def test_that_a_specimen_is_no_good_is_told_and_that_it_is_good_after_all(status: str) -> None:
+    good, spoiled = specimen(status="available"), specimen(status=status)
+    assert corrects(good, spoiled) and corrects(spoiled, good)
+    unfinished = observation(status="preliminary", specimen={"beside": True, "status": "available"})
+    assert moved(unfinished, unfinished | {"specimen": {"beside": True, "status": status}}) == {"sample"}

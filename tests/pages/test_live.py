@@ -233,8 +233,8 @@ def test_samples_that_are_no_numbers_are_refused_by_every_door(platform: Standin
         assert "valueSampledData.data" in answer.text
 
 
-def filed(platform: Standing, tree: dict[str, Any], id_: str = "") -> str:
-    """The id of a new resource of the citizen's, or of its second version."""
+def filed(platform: Standing, tree: dict[str, Any], id_: str = "", of: str = "citizen") -> str:
+    """The id of a new resource of the citizen's (or `of` another's), or of its second version."""
     headers = {"content-type": "application/fhir+json"} | ({"if-match": 'W/"1"'} if id_ else {})
     path = f"/fhir/R4/{tree['resourceType']}/{id_}".rstrip("/")
     body = encode(tree | ({"id": id_} if id_ else {}))
@@ -242,7 +242,7 @@ def filed(platform: Standing, tree: dict[str, Any], id_: str = "") -> str:
         "PUT" if id_ else "POST",
         path,
         as_="lab",
-        patient="" if id_ else platform.nin("citizen"),
+        patient="" if id_ else platform.nin(of),
         body=body,
         headers=headers,
     )

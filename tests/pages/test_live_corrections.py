@@ -416,6 +416,34 @@ def test_what_lies_in_the_specimen_counts_for_the_results_that_point_to_it(platf
     assert not platform.rows("SELECT 1 FROM notice WHERE id = ANY($1::uuid[])", [UUID(held), UUID(other)])
 
 
+@pytest.mark.parametrize("how", ["deleted", "entered-in-error", "unsatisfactory"])
+def test_a_specimen_that_is_taken_back_or_no_good_is_told_and_its_results_keep_what_it_said(
+    platform: Standing, how: str
+) -> None:
+    nin, name = platform.nin("new-mother"), f"P-Prøve {secrets.token_hex(4)}"
+    tube = {"resourceType": "Specimen", "type": {"text": "Serum"}, "collection": {"collectedDateTime": MORNING}}
+    held = filed(platform, tube, of="new-mother")
+    filed(platform, a_result(name) | {"specimen": {"reference": f"Specimen/{held}"}}, of="new-mother")
+    says = "prøven var uegnet" if how == "unsatisfactory" else "prøven er trukket tilbake"
+    with tab(platform, "gp") as it, tab(platform, "new-mother", "me") as own:
+        assert name in text(it.type(nin))
+        if how == "deleted":
+            deleted(platform, "Specimen", held)
+        else:
+            filed(platform, tube | {"status": how}, held)
+        told = rf"{name} rettet Du så 140 mmol/L {DAY}. Siden er rettet: prøven i orden , nå {says}"
+        assert re.search(told, text(it.get("/clinician")))
+        page = it.type(nin).text
+        row = re.search(rf"{name}</a>(.*?)</tr>", page, re.DOTALL)
+        assert row and says in row[1] and "<del>prøven i orden</del>" in row[1]
+        assert "uten dato" not in row[1]
+        listed = own.get("/me/results")
+        trend = re.search(rf'href="(/me/trend/\w+)"[^>]*>(?:(?!</a>).)*{name[2:]}', listed.text, re.DOTALL)
+        assert trend
+        said = text(own.get(trend[1]))
+        assert "Spør den som behandler deg hva det betyr" in said and "20. november 2026" in said
+
+
 def a_report_of(*results: str, status: str = "final", name: str = "Svar") -> dict[str, Any]:
     named = [{"reference": f"Observation/{one}"} for one in results]
     tree = {"resourceType": "DiagnosticReport", "status": status, "code": {"text": name}}

@@ -1,4 +1,4 @@
-"""What the reading of a value hangs on beside the value: its flag, reference range, sample time, material and method.
+"""What the reading of a value hangs on beside the value: its flag, reference range, sample time, material, method and sample.
 
 The same number is another finding in another material, and another news with another flag. Two versions are compared
 here, whichever way they came. Another spelling, or a time that is only more exact, is no other circumstance.
@@ -11,13 +11,15 @@ from typing import Any, Final, Literal
 
 from kjerne.fhir.dates import Interval, interval
 
-Circumstance = Literal["flag", "range", "taken", "material", "method"]
-ALL: Final[tuple[Circumstance, ...]] = ("flag", "range", "taken", "material", "method")
+Circumstance = Literal["flag", "range", "taken", "material", "method", "sample"]
+ALL: Final[tuple[Circumstance, ...]] = ("flag", "range", "taken", "material", "method", "sample")
 OF_TYPE: Final[Mapping[str, tuple[Circumstance, ...]]] = {
     "Observation": ALL,
     "DiagnosticReport": ("taken",),
-    "Specimen": ("taken", "material"),
+    "Specimen": ("taken", "material", "sample"),
 }
+SPOILED: Final = frozenset({"unsatisfactory", "entered-in-error"})
+"""What a specimen says of itself where its results cannot be trusted for it."""
 _FLAGS: Final = {"1": "H", "2": "L", "3": "A"}
 """Volven 8244 as HL7's letters: who sends the one or the other, or both, says the same."""
 _COMPARED: Final = ("<", ">", "≤", "≥")
@@ -102,6 +104,13 @@ def _method(tree: Tree) -> Any:
     return _concept(tree.get("method"))
 
 
+def spoiled(tree: Tree) -> str:
+    """Of a specimen, or of the one that lies beside a result, why it is no good; empty where it says nothing of that."""
+    held = tree if tree.get("resourceType") == "Specimen" else tree.get("specimen")
+    status = str(held.get("status", "")) if isinstance(held, Mapping) else ""
+    return status if status in SPOILED else ""
+
+
 def _concept(concept: Tree | None) -> Any:
     codes = frozenset(
         (str(one.get("system", "")), str(one["code"])) for one in (concept or {}).get("coding", ()) if one.get("code")
@@ -154,4 +163,4 @@ def _interval(text: str) -> Interval | None:
         return None
 
 
-_SAID: Final = {"flag": _flags, "range": _range_of, "material": _material, "method": _method}
+_SAID: Final = {"flag": _flags, "range": _range_of, "material": _material, "method": _method, "sample": spoiled}

@@ -42,13 +42,14 @@ def corrects(before: Mapping[str, Any], after: Mapping[str, Any]) -> bool:
 def moved(before: Mapping[str, Any], after: Mapping[str, Any]) -> frozenset[circumstances.Circumstance]:
     """What the reading of the value in `before` hung on, and is another in `after`.
 
-    Without a value there is none to read. What an unfinished result did not say yet is no correction when it comes.
+    Without a value there is none to read. What an unfinished result did not say yet is no correction when it comes;
+    that its sample is no good is.
     """
     if before.get("resourceType") == "Observation" and not _content(before):
         return frozenset()
     found = circumstances.others(before, after)
     if before.get("status") in UNFINISHED:
-        found = frozenset(name for name in found if circumstances.has(before, name))
+        found = frozenset(name for name in found if name == "sample" or circumstances.has(before, name))
     return found
 
 

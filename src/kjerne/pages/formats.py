@@ -95,6 +95,8 @@ def aside(found: Aside, language: Language) -> str:
     """One circumstance of a value in words: "materiale Serum", "merket høy", "uten referanseområde"."""
     if found.none:
         return say(language, f"aside.no_{found.what}")
+    if found.what == "sample":
+        return say(language, f"aside.sample_{found.words}")
     flag = say(language, f"value.{found.flag.kind}") if found.flag else ""
     said = flag or found.words or (moment(found.at, language) if found.at else span(found.range, language))
     return say(language, f"aside.{found.what}", said=said)

@@ -49,10 +49,10 @@ from kjerne.policy.people import HEALTH_MAJORITY, age, norwegian_day
 from kjerne.registries.protection import is_protected
 from kjerne.services.results import points, reuse, values
 from kjerne.services.results.answers import attached_to, former_files_of
-from kjerne.services.results.former import taken_back, with_former, with_former_files, without_gone_files
+from kjerne.services.results.former import gone, taken_back, with_former, with_former_files, without_gone_files
 from kjerne.services.results.reuse_api import Asker
 from kjerne.services.standards import types_by_service
-from kjerne.store import files, followup, logins, registers, subjects
+from kjerne.store import deleted, files, followup, logins, registers, subjects
 from kjerne.store.files import Replaced
 from kjerne.store.house import Store
 from kjerne.store.pool import Connection
@@ -69,6 +69,7 @@ TYPES = ("DiagnosticReport", "Observation", "ServiceRequest", "Specimen", "Pract
 REPORT = files.REPORT
 OBSERVATION = type_number("Observation")
 BINARY = files.BINARY
+SPECIMEN = type_number("Specimen")
 NOBODY = b"nobody"
 """Whom the page attests where a typed number belongs to nobody: the law then answers as about a stranger."""
 CARE_RELATION = "urn:AuditEventHL7Norway/CodeSystem/carerelation"
@@ -268,7 +269,8 @@ class LivePages:
                 found = await self.reader.all_of(conn, grant, [type_number(name) for name in TYPES], CHART_LIMIT)
                 records = [record for record, _ in found]
                 whole = await self._whole(conn, grant, records)
-                trees = _trees(found, await files.replaced(conn, grant, self.reader))
+                lost = await deleted.last_of(conn, grant, self.reader, SPECIMEN)
+                trees = _trees(found, await files.replaced(conn, grant, self.reader), lost)
                 locked, releases = await self.reader.shut(conn, grant, REPORT)
                 acknowledged = await followup.acknowledged(conn, grant)
                 waiting = await followup.waiting_ids(conn, grant)
@@ -435,13 +437,28 @@ def as_read(
     return with_former(current, former, specimens, with_report=bool(versions[0].labels & Label.WITHDRAWN_WITH_REPORT))
 
 
-def _trees(found: Sequence[tuple[Record, Sequence[Record]]], replaced: Sequence[Replaced]) -> dict[str, list[Resource]]:
-    """The resources of each type, with what they and their specimens said before."""
+def gone_tree(record: Record, at: datetime) -> Resource:
+    """The last version of a record that was deleted at this time: what it said last, taken back."""
+    tree = gone(tree_of(record))
+    return tree | {"meta": tree["meta"] | {"lastUpdated": decode(record._replace(at=at).served)["meta"]["lastUpdated"]}}
+
+
+def _trees(
+    found: Sequence[tuple[Record, Sequence[Record]]],
+    replaced: Sequence[Replaced],
+    lost: Sequence[tuple[Record, datetime]],
+) -> dict[str, list[Resource]]:
+    """The resources of each type, with what they and their specimens said before; specimens that were deleted too, since
+    results point to them."""
     versions: dict[str, list[list[Record]]] = {name: [] for name in TYPES}
     for record, former in found:
         versions[type_name(record.type)].append([record, *former])
     specimens = {str(one[0].id): [*map(_said, one)] for one in versions["Specimen"]}
-    return {name: [as_read(one, replaced, specimens) for one in held] for name, held in versions.items()}
+    deleted = {str(record.id): [gone_tree(record, at), _said(record)] for record, at in lost}
+    specimens |= deleted
+    trees = {name: [as_read(one, replaced, specimens) for one in held] for name, held in versions.items()}
+    trees["Specimen"] += [with_former(current, former, specimens) for current, *former in deleted.values()]
+    return trees
 
 
 def _chart(

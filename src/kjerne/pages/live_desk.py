@@ -18,10 +18,9 @@ from kjerne.access import NO_LABEL, Grant
 from kjerne.exchange import Denied, PatientRef
 from kjerne.fhir.circumstances import ALL, Circumstance
 from kjerne.fhir.corrections import analysis, lost_files, lost_results, moved
-from kjerne.fhir.definitions import type_number
 from kjerne.pages import paging
 from kjerne.pages.house import Changed, Identity, Listed, Notice, Resource, Visit, Waiting
-from kjerne.pages.live import REPORT, SERVICE, LivePages, tree_of, uuid_of
+from kjerne.pages.live import REPORT, SERVICE, SPECIMEN, LivePages, gone_tree, tree_of, uuid_of
 from kjerne.services.results import points, values
 from kjerne.services.results.answers import conclusion_of, former_files_of, name_of
 from kjerne.services.results.former import beside, gone, taken_back, with_former_files
@@ -41,7 +40,6 @@ WAITING_LOOKED_AT: Final = 500
 PATIENTS_READ: Final = 10
 """Patients of one part of the list whose waiting reports are read for their discipline; each of them gets a line in her log."""
 TEXT_LENGTH: Final = 160
-SPECIMEN: Final = type_number("Specimen")
 
 _NONE: Final[Mapping[UUID, int]] = {}
 NO_VERSION: Final = 0
@@ -206,12 +204,17 @@ class DeskPages(LivePages):
         named = sorted({(id_, moment) for id_, moment in wanted if id_ and moment}, key=str)
         if not named:
             return list(seen)
-        found = await self.reader.standing(conn, grant, SPECIMEN, named)
+        standing = await self.reader.standing(conn, grant, SPECIMEN, named)
+        found = {id_: [(one.at, tree_of(one)) for one in versions] for id_, versions in standing.items()}
+        for last, gone_at in await deleted.last_of(conn, grant, self.reader, SPECIMEN):
+            found[last.id] = [(gone_at, gone_tree(last, gone_at)), (last.at, tree_of(last))]
 
         def held(tree: Resource, moment: datetime | None) -> Resource:
             versions = found.get(id_, []) if (id_ := _specimen(tree)) else []
-            stood = [one for one in versions if moment is None or one.at <= moment] or versions[-1:]
-            return beside(tree, tree_of(stood[0]) if stood else None)
+            stood = [one for since, one in versions if moment is None or since <= moment] or [
+                one for _, one in versions[-1:]
+            ]
+            return beside(tree, stood[0] if stood else None)
 
         return [Seen(held(one.now, None), held(one.then, at.get(one.now["id"])) if one.then else None) for one in seen]
 

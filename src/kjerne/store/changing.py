@@ -111,7 +111,7 @@ class Changer:
         check()
         before = await self.records.current(conn, grant, *named)
         expect(expected, before.version)
-        if type_name(type_) in RESULTS:
+        if type_name(type_) in RESULTS or type_ == pointing.SPECIMEN:
             await tell(conn, grant, self.reader, Written(type_, id_, before.version + 1, grant.at))
         remove = partial(self.records.remove, conn, grant, [named])
         (gone,) = await marking.filing(conn, grant, self.reader, self.types, remove)

@@ -15,7 +15,7 @@ from kjerne.access import Grant
 from kjerne.fhir.dates import EARLIEST
 from kjerne.store import audit
 from kjerne.store.marking import label_of
-from kjerne.store.pool import Connection, columns
+from kjerne.store.pool import Connection, columns, moment
 from kjerne.store.reading import ALLOWED, ALLOWED_FORMER, OUTER, STAMPED, Reader, Record, audited, door, gathered
 from kjerne.store.record_marks import in_force
 
@@ -62,6 +62,23 @@ async def as_read(
         (last, next((one for one in (last, *former) if one.version == asked[last.id]), None))
         for last, former in gathered(reader.opened(grant, rows))
     ]
+
+
+_LAST: Final = f"""
+WITH {STAMPED}, r AS MATERIALIZED (
+  SELECT {OUTER}, d.at AS gone_at FROM s, record_history r, record_history d
+  WHERE s.ok AND r.type = $6 AND {last_allowed("$7")}
+), {audited("r", 8, "s.ok AND n.ids <> '{}'")}
+SELECT s.ok, r.* FROM s LEFT JOIN r ON true"""
+
+
+async def last_of(conn: Connection, grant: Grant, reader: Reader, type_: int) -> list[tuple[Record, datetime]]:
+    """The last version of each record of a type that was deleted and the grant opens, and when it was. Raises `Stale`."""
+    if grant.caller.limits is not None:
+        return []
+    rows = await conn.fetch(_LAST, *door(grant), type_, open_since(grant), *audit.given(grant))
+    records = reader.opened(grant, [tuple(row)[:-1] for row in rows])
+    return list(zip(records, (moment(row[-1]) or row[-1] for row in rows), strict=False))
 
 
 def open_since(grant: Grant) -> datetime:

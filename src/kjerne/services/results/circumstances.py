@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any, Final
 
-from kjerne.fhir.circumstances import ALL, Circumstance, has
+from kjerne.fhir.circumstances import ALL, Circumstance, has, spoiled
 from kjerne.services.results.values import Resource
 
 _TIMES: Final = {
@@ -24,6 +24,7 @@ WORDS: Final = "reference-range-text"
 TAKEN: Final = "effective"
 MATERIAL: Final = "material"
 METHOD: Final = "method"
+SAMPLE: Final = "sample"
 LACKED: Final = "lacked"
 COMPONENT: Final = "component"
 
@@ -62,9 +63,11 @@ def read(inside: Iterable[Mapping[str, Any]]) -> tuple[Resource, tuple[Circumsta
         elif url == TAKEN:
             tree |= {name: one[value] for name, value in _TIMES.items() if value in one}
         elif url == MATERIAL:
-            tree["specimen"] = {"beside": True, "type": one.get("valueCodeableConcept", {})}
+            tree.setdefault("specimen", {"beside": True})["type"] = one.get("valueCodeableConcept", {})
         elif url == METHOD:
             tree["method"] = one.get("valueCodeableConcept", {})
+        elif url == SAMPLE:
+            tree.setdefault("specimen", {"beside": True})["status"] = one.get("valueCode", "")
     return tree, tuple(name for name in ALL if name in lacked or has(tree, name))
 
 
@@ -102,4 +105,10 @@ def _method(tree: Mapping[str, Any]) -> list[Resource]:
     return [{"url": METHOD, "valueCodeableConcept": tree["method"]}]
 
 
-_WRITERS: Final = {"flag": _flags, "range": _ranges, "taken": _taken, "material": _material, "method": _method}
+def _sample(tree: Mapping[str, Any]) -> list[Resource]:
+    return [{"url": SAMPLE, "valueCode": spoiled(tree)}]
+
+
+_WRITERS: Final = {
+    "flag": _flags, "range": _ranges, "taken": _taken, "material": _material, "method": _method, "sample": _sample,
+}  # fmt: skip

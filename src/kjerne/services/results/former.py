@@ -57,10 +57,10 @@ def gone(tree: Resource) -> Resource:
 
 
 def beside(tree: Resource, specimen: Mapping[str, Any] | None) -> Resource:
-    """A result with what its specimen says of it: what it is of, and when it was collected."""
+    """A result with what its specimen says of it: what it is of, when it was collected, and how it stands."""
     if specimen is None:
         return tree
-    held = {name: specimen[name] for name in ("type", "collection", "meta") if name in specimen}
+    held = {name: specimen[name] for name in ("type", "collection", "meta", "status") if name in specimen}
     return tree | {"specimen": {**tree.get("specimen", {}), **held, "beside": True}}
 
 

@@ -12,7 +12,7 @@ from datetime import datetime, time, timedelta
 from decimal import Decimal
 from typing import Any, Final, Literal
 
-from kjerne.fhir.circumstances import Circumstance
+from kjerne.fhir.circumstances import Circumstance, spoiled
 from kjerne.services.results import circumstances
 from kjerne.services.results.kith.times import FIRST_YEAR, LAST_YEAR
 from kjerne.services.results.values import (
@@ -173,6 +173,8 @@ class Point:
     """The sample time that was sent, where it cannot be."""
     asides: tuple[Aside, ...] = ()
     """What its reading hung on before that was corrected, each as it was last."""
+    sample: str = ""
+    """Why its sample is no good: `unsatisfactory`, or `entered-in-error` where it was taken back."""
 
     @property
     def tells(self) -> bool:
@@ -338,6 +340,8 @@ def aside_of(resource: Resource, what: Circumstance) -> Aside:
         return Aside(what, words=concept_text(specimen.get("type")) or str(specimen.get("display", "")))
     if what == "method":
         return Aside(what, words=concept_text(resource.get("method")))
+    if what == "sample":
+        return Aside(what, words=spoiled(resource))
     return _flagged(resource)
 
 
@@ -489,6 +493,7 @@ def point_of(
         str(observation.get("id", "")), taken(observation), value, span, flag, mark, old, performer, report, notes,
         issued(observation), first_missing, absent, was, parts=parts_now, old_parts=old_parts,
         misdated=misdated(observation), asides=() if mark == "withdrawn" else asides_of(changes),
+        sample=spoiled(observation),
     )  # fmt: skip
 
 
