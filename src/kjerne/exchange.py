@@ -34,7 +34,8 @@ class Admit(Protocol):
     remembered from an earlier request will do; a refusal is never given from memory. `newcomer` is a person whom no
     register knows, as she will stand once the transaction that uses the grant has registered her. `asked` is the search,
     for the log to keep sealed. `piece` is what of a FHIR type the grant is used for where the action does not say it: `Consent.s`
-    or `Specimen.s`, which the token's SMART scopes must leave; with `!` behind it, all of it.
+    or `Specimen.s`, which the token's SMART scopes must leave; with `!` behind it, all of it; with `?`, the caller has looked
+    for it among what its own organisation filed, and found none.
     """
 
     async def __call__(
@@ -146,10 +147,14 @@ async def granted(
     raise unsettled()
 
 
-async def noted(admit: Admit, patient: PatientRef, service: str, action: Action, piece: str) -> None:
-    """Has the law refuse what a room has found that the token's SMART scopes do not leave: so it stands in the log."""
+async def noted(
+    admit: Admit, patient: PatientRef, service: str, action: Action, piece: str, found: Literal["!", "?"] = "!",
+    *, asked: str = "",
+) -> None:  # fmt: skip
+    """Has the law refuse what a room has found that the token's SMART scopes do not leave (`!`), or that the caller has filed
+    nothing of (`?`): so it stands in the log."""
     with contextlib.suppress(Denied):
-        await admit(patient, service, action, piece=f"{piece}!")
+        await admit(patient, service, action, piece=f"{piece}{found}", asked=asked)
 
 
 def unsettled() -> Refusal:

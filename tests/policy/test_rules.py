@@ -360,6 +360,8 @@ def test_a_laboratory_files_and_nothing_else() -> None:
     assert ask(laboratory(), OPTED_OUT, "file").rule == "filed-after-opt-out"
     assert ask(laboratory(), patient(), "correct").rule == "filed"
     assert ask(laboratory(), OPTED_OUT, "correct").rule == "corrected-after-opt-out"
+    for subject in (patient(), OPTED_OUT):
+        assert ask(laboratory(), subject, "correct", piece="Observation.d?").rule == "nothing-of-its-own"
     actions: tuple[Action, ...] = ("read", "search", "history", "write", "insight", "choose")
     for action in actions:
         assert ask(laboratory(), patient(), action).rule == "scope-missing"

@@ -35,6 +35,7 @@ def test_every_rule_decides_some_story() -> None:
         "filed",
         "filed-after-opt-out",
         "corrected-after-opt-out",
+        "nothing-of-its-own",
         "citizen-purpose-unknown",
         "sender-takes-no-part",
         "scope-narrower",

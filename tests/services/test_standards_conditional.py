@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Any, Final
 from uuid import UUID, uuid4
 
+import httpx
 import pytest
 
-from kjerne.access import Label
+from kjerne.access import Choice, Label
+from kjerne.registries.identifiers import digest
 from platform_fixture import Answered, Standing, Tree
+from services.results.conftest import fresh_number
+from services.results.kith.conftest import Kith
+from services.results.test_intake_api import key_of
 from services.test_standards import FHIR, label, observation, read
 from services.test_standards_patch import STATUS, WHO, patch
 
@@ -188,6 +194,148 @@ def test_nothing_is_filed_by_a_condition_about_who_has_opted_out(platform: Stand
         ask(platform, "PUT", f"{AT}?{criteria}", tree, about="opted-out"),
     ]
     assert {(one.status, one.issue["diagnostics"]) for one in answers} == {(403, plain.issue["diagnostics"])}
+
+
+NOTHING: Final = {
+    "a deletion": ("DELETE", {}, {}),
+    "a deletion that is told of": ("DELETE", {}, {"prefer": "return=OperationOutcome"}),
+    "a deletion of a version": ("DELETE", {}, {"if_match": 'W/"1"'}),
+    "an update with an id": ("PUT", {"id": "mine"}, {}),
+    "an update of a version": ("PUT", {}, {"if_match": 'W/"1"'}),
+    "an update about another": ("PUT", {"subject": {"identifier": {"system": SYSTEM, "value": Kith.NUMBER}}}, {}),
+    "a creation about another": ("POST", {"subject": {"identifier": {"system": SYSTEM, "value": Kith.NUMBER}}}, {}),
+    "a conditional creation about another": (
+        "POST", {"subject": {"identifier": {"system": SYSTEM, "value": Kith.NUMBER}}}, {"if_none_exist": "code=nothing"},
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", NOTHING)
+def test_where_nothing_is_found_an_opt_out_a_stranger_and_anybody_are_one(platform: Standing, what: str) -> None:
+    method, more, headers = NOTHING[what]
+    path = AT if method == "POST" else f"{AT}?identifier={uuid4()}"
+    tree = None if method == "DELETE" else numbered("1", **more)
+    told, rules = [], set()
+    for number in (platform.nin("opted-out"), fresh_number(), platform.nin("renumbered")):
+        sent = {name.replace("_", "-"): value for name, value in headers.items()}
+        answer = platform.client.call(
+            method, path, as_="lab", patient=number, body=json.dumps(tree).encode() if tree else b"",
+            headers=sent | ({"content-type": FHIR} if tree else {}),
+        )  # fmt: skip
+        heard = {name: value for name, value in answer.headers.items() if name != "x-correlation-id"}
+        told.append((answer.status_code, answer.content, heard))
+        rules |= {(row["rule"], row["outcome"], len(row["ids"])) for row in platform.audited(answer)}
+    assert told[0] == told[1] == told[2]
+    assert {(rule, 1, 0) for rule, _, _ in rules} == rules, "refused, and never what was granted"
+    assert ("nothing-of-its-own", 1, 0) in rules or method != "DELETE"
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT"])
+def test_a_token_for_other_codes_hears_the_same_of_an_opt_out_as_of_anybody(platform: Standing, method: str) -> None:
+    path = AT if method == "POST" else f"{AT}?identifier={uuid4()}"
+    told = {
+        (answer.status_code, answer.content)
+        for number in (platform.nin("opted-out"), fresh_number(), platform.nin("renumbered"))
+        for answer in [
+            platform.client.call(
+                method, path, as_="lab", patient=number, body=json.dumps(numbered("1")).encode(),
+                headers={"content-type": FHIR}, narrower="system/Observation.cu?code=other",
+            )
+        ]
+    }  # fmt: skip
+    assert len(told) == 1 and next(iter(told))[0] == 403
+
+
+@pytest.fixture
+def regretting(platform: Standing) -> Iterator[Callable[[], None]]:
+    """Has `WHO` opt out, until the end of the test."""
+    store, made = platform.application._edge.store, list[tuple[int, int]]()
+
+    async def begin() -> None:
+        async with store.pool.acquire() as conn:
+            key = await store.people.key_of(conn, digest(store.keys.derived("identifier"), platform.nin(WHO)))
+            choice = Choice("opt-out", "results", "", "", platform.clock.now(), None)
+            made.append((key, await store.people.add_choice(conn, key, choice)))
+
+    async def end(key: int, number: int) -> None:
+        async with store.pool.acquire() as conn:
+            await store.people.end_choice(conn, key, number, platform.clock.now())
+
+    yield lambda: platform.run(begin())
+    for key, number in made:
+        platform.run(end(key, number))
+
+
+def test_a_source_puts_right_its_own_record_of_somebody_who_has_opted_out_and_files_nothing_new(
+    platform: Standing, number: str, regretting: Callable[[], None]
+) -> None:
+    id_ = id_of(create(platform, number))
+    regretting()
+    answers = [
+        ask(platform, "PUT", f"{AT}/{id_}", numbered(number, id=id_, status="amended"), if_match='W/"1"'),
+        patch(platform, id_, [{"op": "replace", "path": "/status", "value": "corrected"}], "2"),
+        update(platform, number, numbered(number, status="amended"), if_match='W/"3"'),
+    ]
+    assert [one.status for one in answers] == [200, 200, 200], [one.tree for one in answers]
+    rows = [row for one in answers for row in platform.audited(one.response)]
+    assert [(row["rule"], row["action"], row["versions"]) for row in rows] == [
+        ("corrected-after-opt-out", "correct", [version]) for version in (2, 3, 4)
+    ]
+    assert read(platform, f"Observation/{id_}", about=WHO).status != 200, "it is still closed"
+    assert update(platform, str(uuid4())).status == 403
+    others = [
+        ask(platform, method, f"{AT}/{id_}", tree, as_="hospital-lab", about="", **headers).status
+        for method, tree, headers in (
+            ("PUT", numbered(number, id=id_), {"if_match": 'W/"4"'}), ("DELETE", None, {}),
+        )
+    ]  # fmt: skip
+    assert others == [404, 404]
+    assert ask(platform, "DELETE", f"{AT}/{id_}").status == 204
+
+
+CHANGING: Final = {
+    "PUT": lambda platform, id_, **more: changing(platform, "PUT", id_, numbered("1", id=id_), **more),
+    "PATCH": lambda platform, id_, **more: changing(platform, "PATCH", id_, [STATUS], **more),
+    "DELETE": lambda platform, id_, **more: changing(platform, "DELETE", id_, None, **more),
+}
+
+
+def changing(platform: Standing, method: str, id_: str, body: Any, **more: Any) -> httpx.Response:
+    sent = {"content-type": "application/json-patch+json" if method == "PATCH" else FHIR, "if-match": 'W/"1"'}
+    return platform.client.call(
+        method, f"{AT}/{id_}", body=json.dumps(body).encode() if body else b"",
+        headers=sent if body else {"if-match": 'W/"1"'}, **more,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("method", CHANGING)
+def test_a_change_of_what_is_not_the_senders_own_is_refused_in_the_patients_log(
+    platform: Standing, number: str, method: str
+) -> None:
+    id_ = id_of(create(platform, number))
+    for more, rule in (
+        ({"as_": "hospital-lab"}, "nothing-of-its-own"),
+        ({"as_": "lab", "narrower": "system/Observation.ud?code=other"}, "scope-narrower"),
+    ):
+        answer = CHANGING[method](platform, id_, **more)
+        (row,) = platform.audited(answer)
+        assert answer.status_code in (403, 404)
+        assert (row["rule"], row["outcome"], row["action"], row["ids"]) == (rule, 1, "correct", [])
+        assert row["patient"] == key_of(platform, platform.nin(WHO))
+
+
+@pytest.mark.parametrize("method", CHANGING)
+@pytest.mark.parametrize("narrower", ["", "system/Observation.c"])
+def test_an_id_that_is_none_is_refused_in_the_platforms_own_log_as_one_that_nobody_has(
+    platform: Standing, method: str, narrower: str
+) -> None:
+    told = set()
+    for id_ in ("1", str(uuid4())):
+        answer = CHANGING[method](platform, id_, as_="lab", narrower=narrower)
+        (row,) = platform.audited(answer)
+        told.add((answer.status_code, answer.content, row["patient"], row["outcome"]))
+    assert len(told) == 1
+    assert next(iter(told))[::2] == (403 if narrower else 404, 0)
 
 
 def test_what_is_deleted_is_gone_and_its_versions_stay_shut(platform: Standing, number: str) -> None:

@@ -53,7 +53,7 @@ def test_a_patch_makes_a_version_and_keeps_the_digits_that_were_sent(platform: S
     assert read(platform, f"Observation/{made}/_history/1", about=WHO).tree["status"] == "final"
     (row,) = platform.audited(answer.response)
     assert (row["action"], row["outcome"], [str(one) for one in row["ids"]], row["versions"]) == (
-        "file",
+        "correct",
         0,
         [made],
         [2],

@@ -325,13 +325,16 @@ def with_id(ask: Ask, id_: str) -> Ask:
     return replace(ask, path=ask.path.replace("{id}", id_), form=form, body=ask.body.replace("{id}", id_))
 
 
-def change_of(type_: str) -> Ask:
-    """An update by a laboratory that did not file the record."""
+def changes_of(type_: str) -> Iterator[Ask]:
+    """What a laboratory that did not file the record tries on it by id, or with the id in its body."""
     tree = {"resourceType": type_, "id": "{id}", "status": "final", "code": {"text": "Prøve"}}
-    return Ask(
-        "PUT", f"/fhir/R4/{type_}/{{id}}", headers=(("if-match", 'W/"1"'), ("content-type", "application/fhir+json")),
-        body=json.dumps(tree),
-    )  # fmt: skip
+    path, seen, fhir = f"/fhir/R4/{type_}/{{id}}", ("if-match", 'W/"1"'), ("content-type", "application/fhir+json")
+    yield Ask("PUT", path, headers=(seen, fhir), body=json.dumps(tree))
+    patch = [{"op": "replace", "path": "/status", "value": "amended"}]
+    yield Ask("PATCH", path, headers=(seen, ("content-type", "application/json-patch+json")), body=json.dumps(patch))
+    yield Ask("DELETE", path)
+    yield Ask("PUT", f"/fhir/R4/{type_}?_id={{id}}", headers=(fhir,), body=json.dumps(tree))
+    yield Ask("DELETE", f"/fhir/R4/{type_}?_id={{id}}")
 
 
 def absent(made: Record) -> str:

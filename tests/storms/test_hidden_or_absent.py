@@ -38,7 +38,7 @@ from .shut import (
     Record,
     absent,
     by_id,
-    change_of,
+    changes_of,
     heard,
     of_nobody,
     record,
@@ -130,10 +130,14 @@ async def test_to_another_laboratory_a_record_is_as_absent_as_one_that_is_not_th
     another = replace(LAB, client="another", organisation="100000999")
     async with ward.client(another) as client:
         for type_ in ("Observation", "DiagnosticReport"):
-            id_, ask = made.open[type_], change_of(type_)
-            told = [await heard(client, with_id(ask, one), "", (one,)) for one in (id_, absent(made), of_nobody())]
-            assert told[0] == told[1] == told[2]
-            assert told[0][0][0] == 404
+            id_ = made.open[type_]
+            for ask in changes_of(type_):
+                ids = id_, absent(made), of_nobody()
+                whom = made.number if "?" in ask.path else ""
+                told = [await heard(client, with_id(ask, one), whom, (one,)) for one in ids]
+                assert told[0] == told[1] == told[2], str(ask)
+                by_criteria = 400 if ask.method == "PUT" else 204
+                assert told[0][0][0] == (by_criteria if whom else 404), told
 
 
 SHUT_WHOLE: Final = {

@@ -9,11 +9,11 @@ import re
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
 from email.utils import parsedate_to_datetime
-from typing import Final, NamedTuple, TypeVar
+from typing import Final, NamedTuple, NoReturn, TypeVar
 
 from kjerne.access import Action, Grant
 from kjerne.errors import Refusal
-from kjerne.exchange import Answer, Call, Denied, Pairs, PatientRef, granted
+from kjerne.exchange import Answer, Call, Denied, Pairs, PatientRef, granted, noted
 from kjerne.fhir import smart
 from kjerne.fhir.encode import encode
 from kjerne.fhir.prefer import wanted
@@ -24,6 +24,8 @@ _TAG: Final = re.compile(r'\s*(?:W/)?"?([^",]*)"?\s*')
 _DAYS: Final = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
+CHANGES: Final = "ud"
+"""The letters of `cruds` that change what is there."""
 T = TypeVar("T")
 
 
@@ -101,11 +103,12 @@ async def hidden_as_absent(
 ) -> T | None:  # fmt: skip
     """What `use` gives for the record of an address, or None where the law gives nothing: refused and absent are one.
 
-    `letter` of `cruds` is what the token's SMART scopes must leave of the type. What is wrong with the caller is said.
+    `letter` of `cruds` is what the token's SMART scopes must leave of the type. What is wrong with the caller is said. A
+    change that finds no record which the caller filed is a refusal in the patient's log.
     """
     name = call.parameters["type"]
     try:
-        return await granted(
+        found = await granted(
             call.admit, patient, service, action, use, basis=basis, proven=True, piece=f"{name}.{letter}"
         )
     except Denied as denied:
@@ -113,6 +116,19 @@ async def hidden_as_absent(
         if denied.denial.of_caller:
             raise
         return None
+    if found is None and letter in CHANGES:
+        await noted(call.admit, patient, service, action, f"{name}.{letter}", "?")
+    return found
+
+
+async def no_such_id(call: Call, service: str, action: Action, letter: str) -> NoReturn:
+    """`Refusal` 404 for an id that is none, as for the id of nobody: asked and refused, with its row in the platform's log."""
+
+    async def nothing(_: Grant) -> None:
+        return None
+
+    await hidden_as_absent(call, PatientRef(), service, action, letter, nothing)
+    raise absent(call)
 
 
 class Made(NamedTuple):

@@ -10,7 +10,7 @@ from typing import Final
 
 from kjerne.access import Action
 from kjerne.fhir import smart
-from kjerne.policy.facts import Case
+from kjerne.policy.facts import NOT_FOUND, Case
 from kjerne.policy.services import SERVICES
 
 RESULT_TYPES: Final = SERVICES["results"].types
@@ -46,9 +46,10 @@ def smart_scopes_leave_nothing(case: Case) -> bool:
     if case.action in WHOLE:
         return not types or any(smart.left(caller, type_, WHOLE[case.action]) is not None for type_ in types)
     named, _, letter = case.piece.partition(".")
-    if letter.endswith(ALL_OF):
+    # Whether what was not found is another's or not left, nobody has looked: a token that leaves only some is the reason.
+    if letter.endswith((ALL_OF, NOT_FOUND)):
         of = types if named == "*" else (named,)
-        return any(smart.left(caller, type_, one) is not None for type_ in of for one in letter.rstrip(ALL_OF))
+        return any(smart.left(caller, type_, one) is not None for type_ in of for one in letter[:-1])
     if case.action in OF_EVERY_SERVICE:
         type_, letters = OF_EVERY_SERVICE[case.action]
         return any(smart.left(caller, type_, one) is not None for one in letter or letters)

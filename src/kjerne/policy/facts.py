@@ -42,6 +42,8 @@ from kjerne.registries.protection import is_protected
 
 CITIZEN_PURPOSES: Final = frozenset({"", "PATRQT", "FAMRQT", "PWATRNY"})
 LOOKING: Final[frozenset[Action]] = frozenset({"read", "search", "history"})
+NOT_FOUND: Final = "?"
+"""Ends a piece that the room has looked for among what the caller filed, and not found."""
 STANDING_IN: Final = frozenset({"parent", "proxy", "guardian"})
 WRITING: Final[frozenset[Action]] = frozenset({"file", "correct"})
 OPENING_BASES: Final = frozenset({"SAMTYKKE", "AKUTT", "FORHOYET_SAMTYKKE", "FORHOYET_AKUTT"})
@@ -273,6 +275,11 @@ def caller_is_not_described(case: Case) -> bool:
 def organisation_is_no_consumer(case: Case) -> bool:
     """no row in force of the register of participation has the caller's organisation as consumer where she works"""
     return not takes_part(case.caller, case.service, "consumer", case.now)
+
+
+def has_filed_nothing_of_this(case: Case) -> bool:
+    """the caller's organisation has filed nothing here that this could change"""
+    return case.piece.endswith(NOT_FOUND)
 
 
 def organisation_is_no_source(case: Case) -> bool:

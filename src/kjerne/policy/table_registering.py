@@ -101,6 +101,23 @@ SENDERS: Final = Section(
     ),
 )
 
+ITS_OWN: Final = Section(
+    title="What a sender changes must be its own",
+    kinds=SYSTEM,
+    services=EVERY_SERVICE,
+    actions=CORRECT,
+    rules=(
+        # Said before the choices are: what there is not, nobody's opt-out keeps.
+        Rule(
+            id="nothing-of-its-own",
+            effect="deny",
+            law="personvernforordningen artikkel 5 nr. 1 bokstav f; pasientjournalloven § 22",
+            says="En avsender ville rette eller slette noe den ikke har sendt inn her. Ingenting ble endret.",
+            when=(facts.has_filed_nothing_of_this,),
+        ),
+    ),
+)
+
 TAKING_IN: Final = Section(
     title="What sources send in that is new",
     kinds=SYSTEM,

@@ -13,7 +13,15 @@ from typing import Final
 from kjerne.access import NO_LABEL, Label
 from kjerne.policy.rule import Rule, Section
 from kjerne.policy.services import SERVICES, STAFF_PURPOSES, Service
-from kjerne.policy.table_registering import CONTACT_POINT, PUTTING_RIGHT, REGISTERING, SENDERS, SENDING_IN, TAKING_IN
+from kjerne.policy.table_registering import (
+    CONTACT_POINT,
+    ITS_OWN,
+    PUTTING_RIGHT,
+    REGISTERING,
+    SENDERS,
+    SENDING_IN,
+    TAKING_IN,
+)
 from kjerne.policy.table_staff import STAFF_GIVEN, STAFF_ON_THEMSELVES, STAFF_PROOF, STAFF_REFUSED
 
 ONLY: Final[Mapping[str, Callable[[Service], bool]]] = {
@@ -52,6 +60,7 @@ def of_each() -> Iterator[Section]:
     yield from _made(REGISTERING, (one for one in SERVICES.values() if one.registers))
     sources = [one for one in SERVICES.values() if one.sources]
     yield from _made(SENDERS, sources)
+    yield from _made(ITS_OWN, sources)
     for section in (TAKING_IN, PUTTING_RIGHT, SENDING_IN):
         yield from _made(section, (one for one in sources if one.name != "results"))
     yield from _made(CONTACT_POINT, (one for one in SERVICES.values() if one.contact_point))

@@ -354,6 +354,10 @@ _NN_EN: Final[Mapping[str, tuple[str, str]]] = {
         "Eit dokument vart ikkje teke imot, fordi det er sperra der det vart skrive.",
         "A document was not taken in, because it is restricted where it was written.",
     ),
+    "nothing-of-its-own": (
+        "Ein avsendar ville rette eller slette noko han ikkje har sendt inn her. Ingenting vart endra.",
+        "A sender wanted to correct or delete something that it has not sent in here. Nothing was changed.",
+    ),
     "put-right-after-opt-out": (
         "Opplysningar som låg her før reservasjonen, vart retta eller trekte tilbake. Dei er framleis lukka.",
         "Information that was here before the opt-out was corrected or taken back. It is still closed.",

@@ -7,7 +7,7 @@ address: references are searched for, followed and put into links.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any, Final
 
 from kjerne.access import Grant
@@ -75,8 +75,13 @@ def check_kept(name: str, before: Mapping[str, Any], after: Mapping[str, Any]) -
 
 def check_subject(tree: Mapping[str, Any], grant: Grant, identify: Callable[[str], PatientRef]) -> None:
     """`Refusal` 422 where a resource names another person in its body than the one whose record it would be in."""
+    check_about(tree, grant.subject.digests, identify)
+
+
+def check_about(tree: Mapping[str, Any], digests: Collection[bytes], identify: Callable[[str], PatientRef]) -> None:
+    """As `check_subject`, of a person by the digests of her numbers."""
     number = number_in(tree)
-    if number and identify(number).digest not in grant.subject.digests:
+    if number and identify(number).digest not in digests:
         raise Refusal(422, "the body is about another person", where=f"{tree['resourceType']}.subject.identifier")
 
 

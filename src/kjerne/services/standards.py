@@ -13,9 +13,9 @@ from functools import cache, partial
 from typing import Any, Final
 from uuid import UUID
 
-from kjerne.access import Grant
+from kjerne.access import Action, Grant
 from kjerne.errors import Refusal
-from kjerne.exchange import Answer, Call, Denied, Pairs, PatientRef, Route, granted, not_filed
+from kjerne.exchange import Answer, Call, Denied, Pairs, PatientRef, Route, granted
 from kjerne.fhir import smart
 from kjerne.fhir.bundle import FURTHER, Version, history, search_line, searchset, self_url
 from kjerne.fhir.dates import Interval, interval
@@ -27,6 +27,7 @@ from kjerne.fhir.interaction import (
     answer_of,
     demanded_version,
     hidden_as_absent,
+    no_such_id,
     unchanged,
     version_headers,
 )
@@ -37,7 +38,7 @@ from kjerne.fhir.subset import shown
 from kjerne.registries.identifiers import stands_in
 from kjerne.registries.naming import check_header, check_subject, number_in, patient_of
 from kjerne.store import marking, pointing, spreading
-from kjerne.store.changing import Changer, Next, check_valid, settle
+from kjerne.store.changing import Changer, Next, check_valid, not_written, settle
 from kjerne.store.cursors import Cursors, token_in
 from kjerne.store.finding import Finder
 from kjerne.store.limits import must_hold
@@ -103,7 +104,7 @@ class StandardsApi:
 
     async def read(self, call: Call) -> Answer:
         """One resource by id; absent, hidden and refused are one answer (404), so an id guessed tells nothing."""
-        type_, id_ = self._place(call, "r")
+        type_, id_ = await self._place(call, "r")
         asked = self._asked_to_see(call)
 
         async def use(grant: Grant) -> Record | None:
@@ -122,7 +123,7 @@ class StandardsApi:
 
     async def vread(self, call: Call) -> Answer:
         """One version of a resource."""
-        type_, id_ = self._place(call, "r")
+        type_, id_ = await self._place(call, "r")
         asked = self._asked_to_see(call)
         text = call.parameters["version"]
         if not VERSION.fullmatch(text):
@@ -145,7 +146,7 @@ class StandardsApi:
 
         Of `_since` and `_at` those answer that R4 http.html#history says.
         """
-        type_, id_ = self._place(call, "r")
+        type_, id_ = await self._place(call, "r")
         at = f"{BASE}/{call.parameters['type']}/{id_}/_history"
         check_accepted(call)
         token = _page_link(call.query)
@@ -264,8 +265,7 @@ class StandardsApi:
                 call.admit, patient, SERVICE_BY_TYPE[name], "file", use, proven=True, piece=f"{name}.c"
             )
         except Denied as denied:
-            smart.demand(call.caller, name, "c")
-            raise not_filed(denied) from denied
+            raise not_written(call, denied, patient, version, (type_, "c"), self.identify) from denied
         return self._written(call, written, 201)
 
     async def update(self, call: Call) -> Answer:
@@ -274,7 +274,7 @@ class StandardsApi:
         `If-Match` is demanded, so no update is lost unseen. To any other sender the resource is absent. Who had read what
         the new version corrects or takes back is told, as of a correction that comes as a message.
         """
-        named = _, id_ = self._place(call, "u")
+        named = _, id_ = await self._place(call, "u")
         name = call.parameters["type"]
         tree = self._checked(call, name)
         if tree.get("id") != call.parameters["id"]:
@@ -296,8 +296,10 @@ class StandardsApi:
                 changed = await changer.change(conn, grant, named, expected, make)
             return changed[1] if changed else None
 
-        written = await self._hidden_as_absent(call, id_, "file", use)
+        written = await self._hidden_as_absent(call, id_, "correct", use)
         if written is None:
+            # As where the law lets the caller look for its record: it hears of its token before it hears of the record.
+            must_hold(call.caller, named[0], version.indexed.tokens, "u")
             raise absent(call)
         return self._written(call, written, 200)
 
@@ -332,13 +334,13 @@ class StandardsApi:
             span = span._replace(first=at[0], last=at[1])
         return self.parse_search(call.parameters["type"], of_each, False), span
 
-    def _place(self, call: Call, letter: str) -> tuple[int, UUID]:
+    async def _place(self, call: Call, letter: str) -> tuple[int, UUID]:
         """Type and id of the address; `letter` of `cruds` is what the token's SMART scopes must leave of the type."""
         type_ = type_of(call.parameters["type"])
         id_ = self.ids.parse(call.parameters["id"])
         if id_ is None:
-            smart.demand(call.caller, call.parameters["type"], letter)
-            raise absent(call)
+            action: Action = "correct" if letter == "u" else "read"
+            await no_such_id(call, SERVICE_BY_TYPE[call.parameters["type"]], action, letter)
         return type_, id_
 
     def _patient(self, call: Call, number: str = "") -> PatientRef:
@@ -349,7 +351,7 @@ class StandardsApi:
 
     async def _hidden_as_absent(self, call: Call, id_: UUID, action: Any, use: Any) -> Any:
         patient, service = PatientRef(key=self.ids.patient(id_)), SERVICE_BY_TYPE[call.parameters["type"]]
-        letter = "u" if action == "file" else "r"
+        letter = "u" if action == "correct" else "r"
         return await hidden_as_absent(call, patient, service, action, letter, use, basis=_basis(call))
 
 

@@ -15,7 +15,7 @@ from uuid import UUID
 
 from kjerne.access import Grant
 from kjerne.errors import Refusal
-from kjerne.exchange import Answer, Call, Denied, Pairs, PatientRef, Route, granted, not_filed
+from kjerne.exchange import Answer, Call, Denied, Pairs, PatientRef, Route, granted, not_filed, noted
 from kjerne.fhir import smart
 from kjerne.fhir.bundle import search_line
 from kjerne.fhir.interaction import (
@@ -24,6 +24,7 @@ from kjerne.fhir.interaction import (
     answer_of,
     etag,
     hidden_as_absent,
+    no_such_id,
     sent_version,
     told,
     unseen,
@@ -34,7 +35,7 @@ from kjerne.fhir.search import Search
 from kjerne.registries.identifiers import stands_in
 from kjerne.registries.naming import check_header, check_subject, number_in, patient_of
 from kjerne.store import audit, limits, marking, pointing, spreading
-from kjerne.store.changing import Changer, Next, check_valid, settle
+from kjerne.store.changing import Changer, Next, check_valid, not_written, settle
 from kjerne.store.finding import Finder
 from kjerne.store.matching import Match, at_key, the_one
 from kjerne.store.pool import Connection, Pool
@@ -103,8 +104,7 @@ class ConditionalApi:
                 asked=search_line(name, pairs),
             )  # fmt: skip
         except Denied as denied:
-            smart.demand(call.caller, name, "c")
-            raise not_filed(denied) from denied
+            raise not_written(call, denied, patient, version, (self.type_of(name), "c"), self.identify) from denied
         return answer_of(call, BASE, made, status, "version 1 was written" if status == 201 else _SAYS_THERE)
 
     async def update(self, call: Call) -> Answer:
@@ -113,7 +113,7 @@ class ConditionalApi:
         `If-Match` is demanded where there is one, as of any update: what stands there is not replaced unseen.
         """
         name = call.parameters["type"]
-        self.type_of(name)
+        type_ = self.type_of(name)
         check_accepted(call)
         check_sent(call)
         pairs = _in_address(call)
@@ -122,18 +122,29 @@ class ConditionalApi:
         check_valid(call.body, tree, name)
         version, expected = Next.of(call.body, tree, call.at), sent_version(call.headers)
 
-        async def use(grant: Grant) -> tuple[Made, int]:
+        async def use(grant: Grant) -> tuple[Made, int] | None:
+            limits.must_hold(call.caller, type_, version.indexed.tokens, "u")
             check_subject(tree, grant, self.identify)
             async with self.pool.acquire() as conn, conn.transaction():
                 await hold(conn, grant)
                 found = await the_one(conn, grant, self.finder, search, "u")
-                if found is None:
-                    _check_new(name, tree, expected)
-                    return await self._created(conn, grant, name, version), 201
-                return await self._changed(conn, grant, name, version, found, expected), 200
+                if found is not None:
+                    return await self._changed(conn, grant, name, version, found, expected), 200
+                if grant.action != "file":
+                    return None
+                _check_new(name, tree, expected)
+                return await self._created(conn, grant, name, version), 201
 
         patient = self._patient(call, number_in(tree))
-        made, status = await self._put_in(call, patient, "file", "u", use, pairs)
+        try:
+            # What lies there is put right also where nothing new is filed (K19), so that is asked first.
+            done = await self._asked(call, patient, "correct", "u", use, pairs)
+            made, status = done or await self._asked(call, patient, "file", "u", use, pairs)
+        except Denied as denied:
+            refusal = not_written(call, denied, patient, version, (type_, "u"), self.identify)
+            if not denied.denial.of_caller:
+                _check_new(name, tree, expected)
+            raise refusal from denied
         return answer_of(call, BASE, made, status, f"version {made.version} was written")
 
     async def delete_found(self, call: Call) -> Answer:
@@ -149,12 +160,21 @@ class ConditionalApi:
                 await hold(conn, grant)
                 found = await the_one(conn, grant, self.finder, search, "d")
                 if found is None:
-                    await audit.insert(conn, audit.given(grant))
                     return None
                 changer = self._changer(grant)
                 return await changer.take_away(conn, at_key(grant, found.patient), (type_, found.id), expected)
 
-        gone = await self._put_in(call, self._patient(call, ""), "correct", "d", use, pairs)
+        patient, gone = self._patient(call, ""), None
+        try:
+            gone = await self._asked(call, patient, "correct", "d", use, pairs)
+            if gone is None:
+                asked = search_line(name, pairs)
+                await noted(call.admit, patient, self.served[name], "correct", f"{name}.d", "?", asked=asked)
+        except Denied as denied:
+            smart.demand(call.caller, name, "d")
+            # Of whom no register knows there is nothing to delete, as of anybody else (K13).
+            if denied.denial.of_caller:
+                raise not_filed(denied) from denied
         return _deleted(call, gone)
 
     async def delete(self, call: Call) -> Answer:
@@ -164,22 +184,22 @@ class ConditionalApi:
         check_accepted(call)
         id_, expected = self.ids.parse(call.parameters["id"]), sent_version(call.headers)
         if id_ is None:
-            smart.demand(call.caller, name, "d")
-            raise absent(call)
+            await no_such_id(call, self.served[name], "correct", "d")
         if call.query:
             raise Refusal(400, "a deletion by id has no parameter", where="query", code="not-supported")
 
-        async def use(grant: Grant) -> tuple[Written | None, bool]:
+        async def use(grant: Grant) -> tuple[Written | None] | None:
             check = partial(check_header, call, grant, self.identify)
             async with self.pool.acquire() as conn, conn.transaction():
                 gone = await self._changer(grant).take_away(conn, grant, (type_, id_), expected, check)
-                return gone, gone is not None or await self.records.is_taken_away(conn, grant, type_, id_)
+                known = gone is not None or await self.records.is_taken_away(conn, grant, type_, id_)
+                return (gone,) if known else None
 
         patient = PatientRef(key=self.ids.patient(id_))
-        gone, known = await hidden_as_absent(call, patient, self.served[name], "correct", "d", use) or (None, False)
-        if not known:
+        done = await hidden_as_absent(call, patient, self.served[name], "correct", "d", use)
+        if done is None:
             raise absent(call)
-        return _deleted(call, gone)
+        return _deleted(call, done[0])
 
     async def _created(self, conn: Connection, grant: Grant, name: str, version: Next) -> Made:
         id_ = self.ids.make(grant.subject.patient)
@@ -219,19 +239,15 @@ class ConditionalApi:
     def _changer(self, grant: Grant) -> Changer:
         return Changer(self.records, self.reader, self.types[grant.service])
 
-    async def _put_in(
+    async def _asked(
         self, call: Call, patient: PatientRef, action: Any, letter: str, use: Callable[[Grant], Any], pairs: Pairs
     ) -> Any:
-        """What `use` gives; whom the law refuses learns that nothing is filed here about this person, as of a create."""
+        """What `use` gives under the law, with the criteria in the log."""
         name = call.parameters["type"]
-        try:
-            return await granted(
-                call.admit, patient, self.served[name], action, use, proven=True, piece=f"{name}.{letter}",
-                asked=search_line(name, pairs),
-            )  # fmt: skip
-        except Denied as denied:
-            smart.demand(call.caller, name, letter)
-            raise not_filed(denied) from denied
+        return await granted(
+            call.admit, patient, self.served[name], action, use, proven=True, piece=f"{name}.{letter}",
+            asked=search_line(name, pairs),
+        )  # fmt: skip
 
     def _criteria(self, name: str, pairs: Pairs, where: str) -> Search:
         """A search that says which record is meant; `Refusal` 400 for none, and for what only shapes an answer."""

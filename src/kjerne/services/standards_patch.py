@@ -15,11 +15,11 @@ from lxml import etree
 from kjerne.access import Grant
 from kjerne.errors import Refusal
 from kjerne.exchange import Answer, Call, PatientRef, Route
-from kjerne.fhir import fhirpath_patch, json_patch, smart, xml_patch
+from kjerne.fhir import fhirpath_patch, json_patch, xml_patch
 from kjerne.fhir.capability import PATCH_FORMATS
 from kjerne.fhir.encode import decode, encode
 from kjerne.fhir.from_xml import read as read_xml
-from kjerne.fhir.interaction import Made, absent, answer_of, demanded_version, hidden_as_absent
+from kjerne.fhir.interaction import Made, absent, answer_of, demanded_version, hidden_as_absent, no_such_id
 from kjerne.fhir.negotiation import JSON, check_accepted, media_type
 from kjerne.fhir.splice import served, splice
 from kjerne.fhir.validate import check
@@ -66,8 +66,7 @@ class PatchApi:
         expected = demanded_version(call.headers)
         id_ = self.ids.parse(call.parameters["id"])
         if id_ is None:
-            smart.demand(call.caller, name, "u")
-            raise absent(call)
+            await no_such_id(call, self.served[name], "correct", "u")
 
         async def use(grant: Grant) -> tuple[Next, Written] | None:
             def make(current: Current) -> Next:
@@ -79,7 +78,7 @@ class PatchApi:
                 return await changer.change(conn, grant, (type_, id_), expected, make)
 
         patient = PatientRef(key=self.ids.patient(id_))
-        changed = await hidden_as_absent(call, patient, self.served[name], "file", "u", use)
+        changed = await hidden_as_absent(call, patient, self.served[name], "correct", "u", use)
         if changed is None:
             raise absent(call)
         after, written = changed

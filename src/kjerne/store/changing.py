@@ -14,13 +14,15 @@ from uuid import UUID
 
 from kjerne.access import Grant
 from kjerne.errors import Refusal
+from kjerne.exchange import Call, Denied, PatientRef, not_filed
+from kjerne.fhir import smart
 from kjerne.fhir.corrections import RESULTS, corrects
 from kjerne.fhir.definitions import type_name
 from kjerne.fhir.encode import decode
 from kjerne.fhir.index import Indexed, index
 from kjerne.fhir.lines import with_lines
 from kjerne.fhir.validate import check
-from kjerne.registries.naming import check_kept, check_names
+from kjerne.registries.naming import check_about, check_kept, check_names
 from kjerne.registries.withholding import Withheld, kinds_of, withheld
 from kjerne.store import files, limits, marking, pointing, spreading
 from kjerne.store.followup import tell_readers
@@ -54,6 +56,21 @@ class Next(NamedTuple):
     def of(cls, raw: bytes, tree: Tree, at: datetime) -> Next:
         """From bytes received at `at` and what they say."""
         return cls(raw, tree, index(tree), withheld(tree, at), kinds_of(tree))
+
+
+def not_written(
+    call: Call, denied: Denied, patient: PatientRef, version: Next, written: tuple[int, str],
+    identify: Callable[[str], PatientRef],
+) -> Refusal:  # fmt: skip
+    """What a sender hears where the law lets nothing be filed. Its token and its body are held to what they would be held to
+    where it does, by `written`, type and letter: else the one refusal would tell that the other's patient has opted out."""
+    type_, letter = written
+    smart.demand(call.caller, type_name(type_), letter)
+    if not denied.denial.of_caller:
+        limits.must_hold(call.caller, type_, version.indexed.tokens, letter)
+        subject = denied.denial.subject
+        check_about(version.tree, subject.digests if subject else (patient.digest,), identify)
+    return not_filed(denied)
 
 
 @dataclass(frozen=True, slots=True)
