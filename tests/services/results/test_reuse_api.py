@@ -218,7 +218,10 @@ def filed(platform: Standing, code: str, taken: datetime, **said: Any) -> None:
 
 def test_an_answer_that_was_shown_is_followed_once(platform: Standing) -> None:
     number = number_of(ask(platform, TSH))
-    assert tell(platform, number, "followed").status_code == 204
+    kept = tell(platform, number, "followed")
+    assert kept.status_code == 204
+    (row,) = platform.audited(kept)
+    assert (row["outcome"], row["ids"], row["about"]) == (0, [], f"already-done/{number}")
     assert shown(platform, number) == ["shown", "followed"]
     assert tell(platform, number, "followed").status_code == 404
     assert tell(platform, number, "overridden", "Klinikken er en annen").status_code == 404

@@ -25,7 +25,7 @@ from kjerne.fhir.search import Search
 from kjerne.registries.naming import patient_of
 from kjerne.services.results import reuse
 from kjerne.services.results.api import SCOPE, SERVICE, basis_of, check_form, check_role
-from kjerne.store import followup, repeats
+from kjerne.store import audit, followup, repeats
 from kjerne.store.codec import Wrap
 from kjerne.store.finding import Finder
 from kjerne.store.pool import Pool
@@ -80,8 +80,9 @@ class Asker:
             raise Refusal(400, "an override needs a reason", where="reason")
         if len(reason) > REASON_LIMIT_CHARACTERS:
             raise Refusal(400, f"a reason has at most {REASON_LIMIT_CHARACTERS} characters", where="reason")
-        async with self.pool.acquire() as conn:
+        async with self.pool.acquire() as conn, conn.transaction():
             await followup.keep_outcome(conn, grant, self.wrap, number, outcome, reason)
+            await audit.insert_explained(conn, audit.given(grant), f"already-done/{number}", "")
 
 
 @dataclass(frozen=True)
