@@ -492,6 +492,22 @@ def test_a_contained_patient_is_held_to_the_header_as_an_identifier_is(
     assert create(platform, observation(contained=[inside], subject=both)).status == status
 
 
+def test_every_patient_whom_the_subject_may_mean_is_the_one_whose_record_it_is(platform: Standing, made: str) -> None:
+    own, other = (
+        {"system": "urn:oid:2.16.578.1.12.4.1.4.1", "value": platform.nin(who)} for who in ("renumbered", "parent")
+    )
+    her, another = ({"resourceType": "Patient", "id": "p", "identifier": [one]} for one in (own, other))
+    both = [{"resourceType": "Patient", "id": "p", "identifier": [own, other]}]
+    for inside, where in (
+        ([her, another], "Observation.contained[1].id"),
+        ([another, her], "Observation.contained[1].id"),
+        (both, "Observation.subject.identifier"),
+    ):
+        body = observation(contained=inside, subject={"reference": "#p"})
+        for answer in (create(platform, body), update(platform, made, body | {"id": made}, "1")):
+            assert (answer.status, answer.issue["expression"]) == (422, [where])
+
+
 def test_a_reference_to_the_senders_own_patient_is_kept_as_it_came(platform: Standing) -> None:
     answer = create(platform, observation(subject={"reference": "Patient/lab-77"}))
     assert answer.status == 201

@@ -159,6 +159,16 @@ def test_a_line_about_another_person_than_the_header_names_is_refused(platform: 
     assert records(platform) == before + 2
 
 
+def test_a_line_whose_patient_has_two_numbers_is_refused(platform: Standing) -> None:
+    numbers = [
+        {"system": "urn:oid:2.16.578.1.12.4.1.4.1", "value": platform.nin(who)} for who in ("parent", "renumbered")
+    ]
+    inside = {"resourceType": "Patient", "id": "p", "identifier": numbers}
+    answer = send(platform, [potassium(contained=[inside], subject={"reference": "#p"})])
+    says = "the line names its person by more than one number"
+    assert (answer.status_code, issues(answer)) == (422, [(says, "['line 1: Observation.subject']")])
+
+
 def test_a_patient_who_has_opted_out_stops_the_whole_import(platform: Standing) -> None:
     before = records(platform)
     nobody = send(platform, [potassium(platform.nin("citizen")), potassium(Kith.NUMBER)])

@@ -164,6 +164,20 @@ def test_a_patch_neither_takes_the_subject_away_nor_names_another(platform: Stan
     assert patch(platform, id_, [STATUS], **{"person-id": platform.nin(WHO)}).status == 200
 
 
+def test_a_patch_puts_no_second_person_beside_the_subject(platform: Standing, made: str) -> None:
+    own, other = (
+        {"system": "urn:oid:2.16.578.1.12.4.1.4.1", "value": platform.nin(who)} for who in (WHO, "renumbered")
+    )
+    her, another, both = (
+        {"resourceType": "Patient", "id": "p", "identifier": ids} for ids in ([own], [other], [own, other])
+    )
+    subject = {"op": "add", "path": "/subject", "value": {"reference": "#p"}}
+    for inside in ([her, another], [another, her], [both]):
+        answer = patch(platform, made, [{"op": "add", "path": "/contained", "value": inside}, subject])
+        assert answer.status == 422
+    assert patch(platform, made, [{"op": "add", "path": "/contained", "value": [her]}, subject]).status == 200
+
+
 def test_to_another_sender_a_record_is_absent_whatever_the_patch_asks(platform: Standing, made: str) -> None:
     """Neither the outcome of a test, nor a version, nor what is wrong with a path tells of a record of somebody else's."""
     bodies = [[STATUS], [{"op": "test", "path": "/status", "value": "final"}], [{"op": "remove", "path": "/nothing"}]]

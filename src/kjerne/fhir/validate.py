@@ -384,6 +384,9 @@ def _resolved(tree: dict[str, Any], faults: list[Fault]) -> list[Fault]:
             kept.append(one)
         elif one.says and one.says not in ids:
             kept += fault("must point at a contained resource (ref-1)", one.where, "invariant", "ref-1")
+    for place in _repeated(contained):
+        says = "must be the id of one contained resource alone"
+        kept += fault(says, f".contained[{place}].id", "duplicate", "contained-id")
     if contained:
         named = set(_local_names(tree))
         for place, held in enumerate(contained):
@@ -391,6 +394,18 @@ def _resolved(tree: dict[str, Any], faults: list[Fault]) -> list[Fault]:
                 says = "must be referred to from the resource that contains it (dom-3)"
                 kept += fault(says, f".contained[{place}]", code="invariant")
     return kept
+
+
+def _repeated(contained: list[dict[str, Any]]) -> list[int]:
+    """The places whose id stands before: what `#id` means would be the reader's choice (R4 references.html#contained)."""
+    seen: set[str] = set()
+    found: list[int] = []
+    for place, one in enumerate(contained):
+        id_ = one.get("id")
+        if type(id_) is str:
+            found += [place] if id_ in seen else []
+            seen.add(id_)
+    return found
 
 
 def _local_names(value: Any) -> Iterator[str]:

@@ -30,6 +30,11 @@ def number_in(tree: Mapping[str, Any]) -> str:
     return number or next(iter(_contained(tree)), "")
 
 
+def numbers_in(tree: Mapping[str, Any]) -> frozenset[str]:
+    """Every national number by which a resource names its subject: the contained Patient may have several."""
+    return frozenset({number_in(tree), *_contained(tree)} - {""})
+
+
 def check_names(raw: bytes, tree: Mapping[str, Any]) -> None:
     """`Refusal` 422 where a resource (`raw`, parsed as `tree`) names its people in a way that cannot be trusted.
 
@@ -80,8 +85,7 @@ def check_subject(tree: Mapping[str, Any], grant: Grant, identify: Callable[[str
 
 def check_about(tree: Mapping[str, Any], digests: Collection[bytes], identify: Callable[[str], PatientRef]) -> None:
     """As `check_subject`, of a person by the digests of her numbers."""
-    number = number_in(tree)
-    if number and identify(number).digest not in digests:
+    if any(identify(number).digest not in digests for number in numbers_in(tree)):
         raise Refusal(422, "the body is about another person", where=f"{tree['resourceType']}.subject.identifier")
 
 

@@ -29,7 +29,7 @@ from kjerne.fhir.index import Indexed, index
 from kjerne.fhir.negotiation import check_accepted
 from kjerne.fhir.prefer import wanted
 from kjerne.fhir.validate import check
-from kjerne.registries.naming import check_names, number_in
+from kjerne.registries.naming import check_names, number_in, numbers_in
 from kjerne.registries.withholding import kinds_of, withheld
 from kjerne.store import marking, pointing, spreading
 from kjerne.store.bulk import Bulk, Filing, Fresh
@@ -121,6 +121,8 @@ def _read_together(parse: Parse, types: Mapping[str, int], at: datetime, raws: S
         if faults := check(line.tree, name):
             raise Refusal(422, faults[0].says, faults=tuple(faults))
         check_names(line.raw, line.tree)
+        if len(numbers_in(line.tree)) > 1:
+            raise Refusal(422, "the line names its person by more than one number", where=f"{name}.subject")
         line.type = type_
 
     def indexed(line: _Line) -> None:
