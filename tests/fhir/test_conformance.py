@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from counting import steps
+from kjerne.fhir.conformance import structure_definition
 from kjerne.fhir.validate import check
 
 PARAMETER = {
@@ -102,3 +104,14 @@ def test_a_code_system_without_content_lists_none() -> None:
     system = {"resourceType": "CodeSystem", "url": "urn:x", "status": "draft", "content": "not-present"}
     assert broken(system) == []
     assert broken(system | {"concept": [{"code": "x"}]}) == [("concept", "content")]
+
+
+def test_a_long_path_is_gone_along_and_not_through_all_that_a_type_has_at_each_step() -> None:
+    def known(length: int) -> bool:
+        path = "Patient" + ".extension" * length + ".nothing"
+        tree = {"type": "Patient", "derivation": "constraint", "differential": {"element": [{"path": path}]}}
+        return not structure_definition(tree)
+
+    assert not known(10)
+    # A type has some sixty members.
+    assert steps(lambda: known(2_000)) < 2_000 * 60

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any, Final
 
 from kjerne.errors import Fault
@@ -67,22 +67,28 @@ def _has_path(type_: str, path: str) -> bool:
     first, *steps = _SLICE.sub("", path).split(".")
     if first != type_:
         return False
-    at = {type_}
+    at = frozenset((type_,))
     for step in steps:
-        name = step.removesuffix("[x]")
-        inner: set[str] = set()
-        for one in at:
-            known = members(one)
-            if not known:
-                return True
-            inner |= {of for _, of in known.get(name, ())}
-            inner |= {of for found in known.values() for json, of in found if json == name}
+        inner = _below(at, step.removesuffix("[x]"))
+        if inner is None:
+            return True
         if not inner:
             return False
-        if "Resource" in inner:
-            return True
         at = inner
     return True
+
+
+@lru_cache(maxsize=4096)
+def _below(at: frozenset[str], name: str) -> frozenset[str] | None:
+    """The types of what stands by a name below any of the types; None where that may be anything. A path may be long."""
+    inner: set[str] = set()
+    for one in at:
+        known = members(one)
+        if not known:
+            return None
+        inner |= {of for _, of in known.get(name, ())}
+        inner |= {of for found in known.values() for json, of in found if json == name}
+    return None if "Resource" in inner else frozenset(inner)
 
 
 def questionnaire(value: Any) -> Faults:

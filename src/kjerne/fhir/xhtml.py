@@ -102,6 +102,9 @@ def _only_listed(root: etree._Element) -> bool:
             if not isinstance(element, etree._Comment):  # noqa: SLF001  lxml has no other name for the type
                 return False
             continue
+        # To read all takes a step for each pair of them; more than may stand here are not all allowed.
+        if len(element.attrib) > len(allowed):
+            return False
         for attribute, value in element.items():
             judge = _JUDGED.get(str(attribute))
             if attribute not in allowed or (judge is not None and not judge(_PASSED_OVER.sub("", str(value)))):
