@@ -35,7 +35,7 @@ def test_a_date_stands_for_all_of_its_precision(text: str, start: datetime, widt
     "text",
     """
     2024-00 2024-13 2024-02-30 2023-02-29 0000 24 2024-3-1 2024-03-14T25:00:00Z 2024-03-14T10 2024-03-14T10:00:61Z
-    2024-03-14T10:00:00+15:00 2024-03-14T10:00:00+01 ２０２４
+    2024-03-14T10:00:00+15:00 2024-03-14T10:00+05:60 2024-03-14T10:00:00+01 ２０２４
     """.split(),
 )
 def test_what_is_no_date_is_an_error(text: str) -> None:

@@ -55,7 +55,7 @@ def _moment(text: str, *, leap: bool) -> datetime:
     start = datetime.fromisoformat(text.replace(":60", ":59", 1) if leap else text) + timedelta(seconds=leap)
     if start.tzinfo is None:
         return start.replace(tzinfo=OSLO)
-    if text[-1] != "Z" and text[-5:] > "14:00":
+    if text[-1] != "Z" and (text[-5:] > "14:00" or text[-2:] > "59"):
         raise ValueError("no such time zone")
     return start
 

@@ -116,8 +116,8 @@ def is_instant(value: Any) -> bool:
         datetime.fromisoformat(value)
     except ValueError:
         return _on_calendar(value)
-    # fromisoformat takes any offset; the world's clocks end at +14:00.
-    return value[-1] == "Z" or value[-5:] <= "14:00"
+    # fromisoformat takes any offset; the world's clocks end at +14:00, and no hour has 60 minutes.
+    return value[-1] == "Z" or (value[-5:] <= "14:00" and value[-2:] <= "59")
 
 
 def _on_calendar(text: str) -> bool:

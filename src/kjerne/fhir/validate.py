@@ -334,13 +334,22 @@ def _reference(targets: frozenset[str]) -> Checker:
         aims = relative[1] if relative else value.get("type", "")
         if relative and relative[1] not in _TYPE_SET:
             return fault("must name a resource type of R4", ".reference", code="value")
-        if targets and aims in _TYPE_SET and aims not in targets:
-            return fault(f"must point at {' or '.join(sorted(targets))}", code="value")
+        if wrong := _aimed(value, aims, targets):
+            return wrong
         if not relative and text and ":" not in text:
             return fault("must be Type/id, an address or #id", ".reference", code="value")
         return None
 
     return checker
+
+
+def _aimed(value: dict[str, Any], aims: str, targets: frozenset[str]) -> Faults:
+    """The type that a reference says or names: one of those it may, and the same by both (R4 references.html#Reference)."""
+    if aims in _TYPE_SET and value.get("type", aims) in _TYPE_SET - {aims}:
+        return fault("must be the type that the reference names", ".type", code="value")
+    if targets and aims in _TYPE_SET and aims not in targets:
+        return fault(f"must point at {' or '.join(sorted(targets))}", code="value")
+    return None
 
 
 def _resource_type(value: Any) -> Faults:
