@@ -1,4 +1,4 @@
-"""What a source withholds with a report is withheld of all that the report shows: its results, its files, what those lead to.
+"""What a source withholds with a report is withheld of what the report shows: its results, those of its groups, its files.
 
 Labels and opening time are laid on the rows as they are filed, so that a read asks nothing more. Only what the report's own
 source filed is shut by them: nobody withholds another's result. Nothing is ever taken off, as from one version to the next
@@ -14,8 +14,7 @@ from uuid import UUID
 
 from kjerne.access import NO_LABEL, Grant, Label
 from kjerne.fhir.encode import decode
-from kjerne.store import pointing
-from kjerne.store.marking import groups_of, references
+from kjerne.store import files, pointing
 from kjerne.store.pool import Connection, columns, moment
 from kjerne.store.reading import OUTER, Reader, Record
 
@@ -40,7 +39,7 @@ WHERE r.patient = ANY($1::bigint[]) AND r.type = n.type AND r.id = n.id
 
 def spreads(tree: Mapping[str, Any], labels: Label, opens: datetime | None, at: datetime) -> bool:
     """Whether what withholds a record, as it was just filed, is or may be a report's, and is to be laid on what it names."""
-    return bool(labels & OF_SOURCE or _yet(opens, at)) and next(references(tree), None) is not None
+    return bool(labels & OF_SOURCE or _yet(opens, at)) and bool(_shown(tree))
 
 
 async def settle(conn: Connection, grant: Grant, reader: Reader, types: Sequence[int]) -> None:
@@ -50,11 +49,11 @@ async def settle(conn: Connection, grant: Grant, reader: Reader, types: Sequence
     records = {(one.type, one.id): one for one in (reader.open_row(keys, tuple(row)) for row in rows)}
     sources = await pointing.sources_of(conn, grant, types)
     found: dict[Named, tuple[Label, datetime | None]] = {}
-    shown = groups_of({name: decode(one.raw) for name, one in records.items()})
+    leads = {name: _shown(decode(one.raw)) for name, one in records.items()}
     for name, report in records.items():
         if name[0] == pointing.REPORT and (report.labels & OF_SOURCE or _yet(report.release_at, grant.at)):
             own = sources.get(name)
-            for one in shown[name]:
+            for one in _reached(name, leads):
                 if own and sources.get(one) == own:
                     found[one] = _both(found.get(one), report, grant.at)
     await lay_on(conn, grant, found)
@@ -71,6 +70,22 @@ async def withheld_by(conn: Connection, grant: Grant, reports: Sequence[Named]) 
     """What withholds any of these records, and until when."""
     row = await conn.fetchrow(_WITHHELD, list(grant.subject.keys), *columns(reports, 2), int(OF_SOURCE))
     return (Label(row[0]), moment(row[1])) if row else (NO_LABEL, None)
+
+
+def _shown(tree: Mapping[str, Any]) -> set[Named]:
+    """The results and files that a report or a group of results names."""
+    ids = (pointing.reference_of({"reference": one.get("url", "")}) for one in tree.get("presentedForm", ()))
+    return {(pointing.OBSERVATION, id_) for id_ in pointing.leads_to(tree)} | {
+        (files.BINARY, id_) for id_ in ids if id_
+    }
+
+
+def _reached(report: Named, leads: Mapping[Named, set[Named]]) -> set[Named]:
+    found, waiting = set(leads[report]), set(leads[report])
+    while waiting:
+        waiting = {one for name in waiting for one in leads.get(name, ())} - found
+        found |= waiting
+    return found
 
 
 def _both(one: tuple[Label, datetime | None] | None, report: Record, at: datetime) -> tuple[Label, datetime | None]:

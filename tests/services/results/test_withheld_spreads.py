@@ -35,6 +35,20 @@ async def seen(record: Record, type_: str) -> tuple[int, int]:
     return await record.seen(type_), await record.seen_by_doctor(type_)
 
 
+@pytest.mark.parametrize("address", ["Binary/{}", "Binary/{}/_history/1", "http://kjerne.example/fhir/R4/Binary/{}"])
+async def test_a_file_is_shut_however_it_is_addressed(record: Record, address: str) -> None:
+    file = await record.file(FILE)
+    await record.file(report("NORN_ALL", "", presentedForm=[{"url": address.format(file)}]))
+    assert await seen(record, "Binary") == (0, 1)
+
+
+async def test_a_specimen_that_other_results_share_stays_open(record: Record) -> None:
+    specimen = await record.file({"resourceType": "Specimen", "status": "available"})
+    result = await record.file(resource("Observation", specimen={"reference": f"Specimen/{specimen}"}))
+    await record.file(report("NORN_ALL", "", result))
+    assert (await seen(record, "Specimen"), await seen(record, "Observation")) == ((1, 1), (0, 1))
+
+
 @pytest.mark.parametrize("door", DOORS)
 @pytest.mark.parametrize(("code", "discipline", "shut"), SHUT)
 async def test_results_and_files_are_shut_with_the_report_that_names_them(
