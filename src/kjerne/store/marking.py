@@ -41,6 +41,9 @@ Over = tuple[Grant, Sequence[int], Choice]
 T = TypeVar("T")
 
 _ROWS: Final = f"SELECT {OUTER} FROM record r WHERE r.patient = ANY($1::bigint[]) AND r.type = ANY($2::smallint[])"
+_FORMER: Final = f"""
+SELECT {OUTER} FROM record_history r JOIN unnest($2::smallint[], $3::uuid[]) AS n(type, id) USING (type, id)
+WHERE r.patient = ANY($1::bigint[]) AND NOT r.deleted"""
 _SENT_BY: Final = """
 SELECT DISTINCT n.type, n.id FROM audit a, unnest(a.types, a.ids) AS n(type, id)
 WHERE a.patient = ANY($1::bigint[]) AND a.action IN ('file', 'correct') AND a.outcome = $2 AND a.organisation = $3"""
@@ -91,7 +94,8 @@ async def _named_by(
     if choice.source:
         sent = await conn.fetch(_SENT_BY, list(grant.subject.keys), audit.GIVEN, choice.source)
         return [(row[0], row[1]) for row in sent]
-    return _about(choice, await _trees(conn, grant, reader, types))
+    trees = await _trees(conn, grant, reader, types)
+    return _about(choice, trees, await _kinds(conn, grant, reader, trees))
 
 
 async def marks_on(conn: Connection, grant: Grant, named: Iterable[Named]) -> Label:
@@ -214,10 +218,11 @@ async def settle(conn: Connection, grant: Grant, reader: Reader, types: Sequence
     says its kind and is marked all the same was corrected to be of another: it goes on marked, with all that it holds.
     """
     trees = await _trees(conn, grant, reader, types)
+    kinds = await _kinds(conn, grant, reader, trees)
     for choice in in_force(grant):
         if choice.kind == "record" or (choice.part and choice.slot >= 0):
-            about = {*_about(choice, trees), *await _gone_on_with(conn, grant, choice, trees)}
-            silent = {name for name, tree in trees.items() if choice.part and not kinds_of(tree)}
+            about = {*_about(choice, trees, kinds), *await _gone_on_with(conn, grant, choice, trees)}
+            silent = {name for name in trees if choice.part and not kinds[name]}
             rows = [(*name, name in about) for name in about | silent]
             await conn.execute(_SETTLE, list(grant.subject.keys), int(label_of(choice)), *columns(rows, 3))
 
@@ -227,7 +232,7 @@ async def _gone_on_with(
 ) -> set[Named]:
     rows = await conn.fetch(_MARKED, list(grant.subject.keys), REPORT, int(label_of(choice)))
     marked = {(REPORT, row[0]) for row in rows}
-    groups = groups_of(trees)
+    groups = _groups(trees)
     return {one for name in marked & trees.keys() if kinds_of(trees[name]) for one in groups[name]}
 
 
@@ -245,24 +250,38 @@ async def _trees(
     return {(one.type, one.id): decode(one.raw) for one in opened}
 
 
-def _about(choice: Choice, trees: Mapping[Named, Mapping[str, Any]]) -> list[Named]:
-    """The records that a choice of a kind, or of a single record, is about."""
-    groups = groups_of(trees)
+async def _kinds(
+    conn: Connection, grant: Grant, reader: Reader, trees: Mapping[Named, Mapping[str, Any]]
+) -> dict[Named, frozenset[str]]:
+    """The kinds that any version of each record said: a former version is read through the current one (law, K68)."""
+    kinds = {name: kinds_of(tree) for name, tree in trees.items()}
+    keys = reader.unwrapped(grant)
+    rows = await conn.fetch(_FORMER, list(grant.subject.keys), *columns(sorted(trees, key=str), 2))
+    for one in (reader.open_row(keys, tuple(row)) for row in rows):
+        kinds[one.type, one.id] |= kinds_of(decode(one.raw))
+    return kinds
+
+
+def _about(
+    choice: Choice, trees: Mapping[Named, Mapping[str, Any]], said: Mapping[Named, frozenset[str]]
+) -> list[Named]:
+    """The records that a choice of a kind, or of a single record, is about; `said` are the kinds of each by itself."""
+    groups = _groups(trees)
     if choice.record is not None:
         own = [name for name in trees if name[1] == choice.record]
         return sorted({*own, *(other for name in own if name[0] == REPORT for other in groups[name])}, key=str)
     kinds: dict[Named, set[str]] = {name: set() for name in trees}
     for group in groups.values():
-        together = {kind for name in group for kind in kinds_of(trees[name])}
+        together = {kind for name in group for kind in said[name]}
         for name in group:
             kinds[name] |= together
-    return [name for name, tree in trees.items() if choice.part in (found := kinds[name] | kinds_of(tree)) or not found]
+    return [name for name in trees if choice.part in (found := kinds[name] | said[name]) or not found]
 
 
-def groups_of(trees: Mapping[Named, Mapping[str, Any]]) -> dict[Named, set[Named]]:
+def _groups(trees: Mapping[Named, Mapping[str, Any]]) -> dict[Named, set[Named]]:
     """Each record with everything that it leads to, but for other reports."""
     by_id = {str(name[1]): name for name in trees}
-    leads = {name: {by_id[id_] for id_ in references(tree) if id_ in by_id} for name, tree in trees.items()}
+    leads = {name: {by_id[id_] for id_ in _references(tree) if id_ in by_id} for name, tree in trees.items()}
     found = {}
     for root in trees:
         group, waiting = {root}, {root}
@@ -273,7 +292,7 @@ def groups_of(trees: Mapping[Named, Mapping[str, Any]]) -> dict[Named, set[Named
     return found
 
 
-def references(value: Any) -> Iterator[str]:
+def _references(value: Any) -> Iterator[str]:
     """Ids of the records that a resource points to, at any depth: by a reference, or by the address of an attached file."""
     if isinstance(value, Mapping):
         for name in _POINTERS:
@@ -281,7 +300,7 @@ def references(value: Any) -> Iterator[str]:
             if isinstance(text, str) and (found := _NAMED_BY.fullmatch(text)) and SealedIds.parse(id_ := found["id"]):
                 yield id_.lower()
         for one in value.values():
-            yield from references(one)
+            yield from _references(one)
     elif isinstance(value, list):
         for one in value:
-            yield from references(one)
+            yield from _references(one)

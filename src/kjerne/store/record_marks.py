@@ -36,6 +36,11 @@ def has_marks(grant: Grant) -> bool:
     return bool(grant.subject.choices) and any(one.slot >= 0 or one.kind == "record" for one in in_force(grant))
 
 
+def has_single(grant: Grant) -> bool:
+    """Whether the patient has restricted a single record."""
+    return bool(grant.subject.choices) and any(one.kind == "record" for one in in_force(grant))
+
+
 def is_restricted(grant: Grant, ids: Iterable[UUID]) -> bool:
     """Whether the patient has restricted one of these records by itself."""
     restricted = {choice.record for choice in in_force(grant) if choice.kind == "record"}

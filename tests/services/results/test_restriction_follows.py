@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import secrets
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from kjerne.access import SHUT_BY_PATIENT, Wish
+from kjerne.access import SHUT_BY_PATIENT, Label, Wish
+from kjerne.fhir.definitions import type_number
+from kjerne.fhir.encode import decode
 
-from .conftest import LAB, Worker
+from .conftest import LAB, NOW, Worker, fresh_number
 from .kith.conftest import Kith
 from .test_preferences_reach import filed, opens
 
@@ -139,3 +142,89 @@ async def test_an_update_that_says_no_kind_any_more_opens_nothing(workers: tuple
     await filed(one, number, "DiagnosticReport", "laboratory", result=[{"reference": f"Observation/{own}"}])
     assert await opens(other, number, "Observation", own) == {False}
     assert await opens(other, number, "Observation", plain) == {True}
+
+
+async def result_of(worker: Worker, number: str, value: str) -> str:
+    """The id of the only result with this value."""
+    grant = replace(await worker.grant(number), hides=Label(0))
+    async with worker.house.store.pool.acquire() as conn:
+        found = await worker.house.reader.current_of(conn, grant, [type_number("Observation")], 100)
+    (own,) = [one.id for one in found if str(decode(one.raw).get("valueQuantity", {}).get("value")) == value]
+    return str(own)
+
+
+@pytest.mark.parametrize("wish", ["result", "report"])
+async def test_a_result_that_is_restricted_by_itself_stays_so_in_another_discipline(
+    workers: tuple[Worker, Worker], number: str, wish: str
+) -> None:
+    one, other = workers
+    await one.person(number)
+    id_ = secrets.token_hex(6)
+    await one.take(version(number, "LAB", "7.7", "6.6", id_=id_))
+    restricted = await (result_of(one, number, "7.7") if wish == "result" else one.report_of(number, "7.7"))
+    held = await one.choose(number, Wish("record", record=restricted))
+    await other.take(version(number, "CLIN", "8.8", "6.6", "5.5", service="M", id_=id_))
+    assert "8.8" not in await one.sees(number)
+    await one.lift(number, held)
+    assert "8.8" in await other.sees(number)
+
+
+@pytest.mark.parametrize("wish", ["result", "report"])
+async def test_a_change_under_its_own_number_opens_nothing_that_is_restricted_by_itself(
+    workers: tuple[Worker, Worker], number: str, wish: str
+) -> None:
+    one, other = workers
+    await one.person(number)
+    request = f"<ServReq><Id>{secrets.token_hex(5)}</Id></ServReq>"
+    old = {"head": request, "issued": "2026-01-02T08:00:00"}
+    await one.take(version(number, "CLIN", "7.7", id_=secrets.token_hex(6), **old))
+    restricted = await (result_of(one, number, "7.7") if wish == "result" else one.report_of(number, "7.7"))
+    await one.choose(number, Wish("record", record=restricted))
+    await other.take(version(number, "CLIN", "8.8", service="M", id_=secrets.token_hex(6), head=request))
+    assert await one.sees(number) == []
+
+
+@pytest.mark.parametrize("wish", ["result", "report"])
+@pytest.mark.parametrize("same_number", [True, False])
+async def test_what_is_restricted_by_itself_stays_so_in_a_change_under_another_number_of_hers(
+    workers: tuple[Worker, Worker], number: str, wish: str, same_number: bool
+) -> None:
+    one, other = workers
+    newer, id_ = fresh_number(), secrets.token_hex(6)
+    keys = await one.person(number), await one.person(newer)
+    async with one.house.store.pool.acquire() as conn:
+        await one.house.store.people.link(conn, *keys, "register", "same", NOW)
+    request = f"<ServReq><Id>{secrets.token_hex(5)}</Id></ServReq>"
+    await one.take(version(number, "CLIN", "7.7", id_=id_, head=request, issued="2026-01-02T08:00:00"))
+    restricted = await (result_of(one, number, "7.7") if wish == "result" else one.report_of(number, "7.7"))
+    await one.choose(number, Wish("record", record=restricted))
+    changed = id_ if same_number else secrets.token_hex(6)
+    await other.take(version(newer, "CLIN", "8.8", service="M", id_=changed, head=request))
+    assert await one.sees(newer) == []
+
+
+@pytest.mark.parametrize("again", [False, True])
+async def test_a_record_is_of_every_kind_that_any_of_its_versions_said(
+    workers: tuple[Worker, Worker], number: str, again: bool
+) -> None:
+    one, other = workers
+    await one.person(number)
+    own, plain = [await filed(one, number, "Observation", kind) for kind in ("genetics", "laboratory")]
+    code = {"system": "urn:oid:2.16.578.1.12.4.1.1.8202", "code": "CLIN"}
+    tree = {"resourceType": "Observation", "id": own, "status": "corrected", "code": {"text": "Prøve"}}
+    async with one.client(LAB) as client:
+        answer = await client.put(
+            f"/fhir/R4/Observation/{own}", json=tree | {"category": [{"coding": [code]}]},
+            headers={"if-match": 'W/"1"', "person-id": number},
+        )  # fmt: skip
+    assert answer.status_code == 200, answer.text
+    assert await opens(other, number, "Observation", own) == {True}
+    held = await one.choose(number, Wish("restriction", part="genetics"))
+    if again:
+        await filed(one, number, "Observation", "laboratory")
+    assert await opens(other, number, "Observation", own) == {False}
+    assert await opens(other, number, "Observation", plain) == {True}
+    async with one.client(one.doctor(number)) as client:
+        assert (await client.get(f"/fhir/R4/Observation/{own}/_history/1")).status_code == 404
+    await one.lift(number, held)
+    assert await opens(other, number, "Observation", own) == {True}

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 from uuid import UUID
 
-from kjerne.access import Grant, Label
+from kjerne.access import NO_LABEL, Grant, Label
 from kjerne.fhir.corrections import corrects, lost_files
 from kjerne.fhir.definitions import type_number
 from kjerne.fhir.encode import decode, encode
@@ -20,15 +20,16 @@ from kjerne.fhir.index import index
 from kjerne.registries.withholding import kinds_of
 from kjerne.services.results import following, release, repeats
 from kjerne.services.results.kith import chain, codes, kin, lineage, mapping
-from kjerne.store import changing, followup, marking, pointing
+from kjerne.store import changing, followup, marking, pointing, spreading
 from kjerne.store.arrivals import Sent
 from kjerne.store.chains import Chains, Source, Version
 from kjerne.store.codec import DataKey
 from kjerne.store.house import Store
+from kjerne.store.matching import at_key
 from kjerne.store.people import Newcomer
 from kjerne.store.pool import Connection
 from kjerne.store.reading import Reader
-from kjerne.store.record_marks import CARRIED, has_marks, is_restricted, marks_of
+from kjerne.store.record_marks import CARRIED, has_marks, has_single, is_restricted, marks_of
 from kjerne.store.records import Change, Present, Written
 
 REPORT_TYPE: Final = type_number("DiagnosticReport")
@@ -41,6 +42,8 @@ _LEFT_OUT: Final = encode("not-repeated")
 
 Digest = Callable[[str], bytes]
 Versions = list[chain.Versioned]
+Held = tuple[Label | None, Label, datetime | None]
+_NOTHING: Final[Held] = (None, NO_LABEL, None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,33 +208,72 @@ class Files:
     ) -> None:  # fmt: skip
         """The reports whose versions are others than before; one that has become a part of another is taken out."""
         changed = [one for one in sorted(before.keys() | after.keys()) if before.get(one, []) != after.get(one, [])]
-        marks = await self._carried(conn, grant, sender, before, {one: after.get(one, []) for one in changed})
+        went_on = {one: after[one] for one in changed if after.get(one)}
+        beside = {one: await self._beside(conn, grant, sender, one, versions) for one, versions in went_on.items()}
+        held = {one: await self._carried(conn, grant, before, one, went_on[one], beside[one]) for one in went_on}
         for report in changed:
-            await self._write(
-                conn, grant, key, report, before.get(report, []), after.get(report, []), marks.get(report)
-            )
+            held_by = held.get(report, _NOTHING)
+            await self._write(conn, grant, key, report, before.get(report, []), after.get(report, []), *held_by)
+        for report, versions in went_on.items():
+            if any((*held[report][1:], *release.withheld(versions, grant.at))):
+                await self._spread(conn, grant, sender, report, versions, beside[report])
+
+    async def _beside(
+        self, conn: Connection, grant: Grant, sender: str, report: bytes, versions: Versions
+    ) -> set[following.Chain]:
+        """The chains that a report goes on with beside its own: what had its number in another discipline, or under another
+        of the patient's keys; of a change that names no report those of the same request or issue time."""
+        found = {
+            (patient, self._number(sender, key))
+            for key, own in following.numbers(versions).items()
+            for patient in grant.subject.keys
+            if not own or patient != grant.subject.patient
+        }
+        if kin.is_orphan(versions):
+            anchors = [self._anchor(sender, one) for one in following.anchors(versions)]
+            found |= await following.near(conn, grant, self._chains, anchors)
+        return found - {(grant.subject.patient, report)}
 
     async def _carried(
-        self, conn: Connection, grant: Grant, sender: str, before: Mapping[bytes, Versions], after: Mapping[bytes, Versions]
-    ) -> dict[bytes, Label]:  # fmt: skip
-        """The patient's marks that go along into each report, read before anything is taken out; none where she has none."""
+        self, conn: Connection, grant: Grant, before: Mapping[bytes, Versions], report: bytes, versions: Versions,
+        beside: Collection[following.Chain],
+    ) -> Held:  # fmt: skip
+        """What a report goes on with, read before anything is taken out: the patient's marks (None where she has none), and
+        what its source withholds, until when."""
+        ids = self._store.ids
+        near = [following.report_id(ids, *one) for one in sorted(beside)]
+        shut = await spreading.withheld_by(conn, grant, near) if near else (NO_LABEL, None)
         if not has_marks(grant):
-            return {}
-        found = {}
-        for report, versions in after.items():
-            if not versions:
-                continue
-            was = [(one, before[one]) for one in following.sources_of(versions, {**before})]
-            gone = set().union(*(self._named(grant, one, old) for one, old in was)) - self._named(
-                grant, report, versions
-            )
-            reports = [following.report_id(self._store.ids, grant.subject.patient, one) for one, _ in was]
-            numbers = [self._number(sender, key) for key in following.elsewhere(versions)]
-            anchors = [self._anchor(sender, one) for one in following.anchors_elsewhere(versions)]
-            found[report] = await following.carried(
-                conn, grant, self._chains, self._store.ids, {*reports, *gone}, numbers, anchors
-            )
-        return found
+            return None, *shut
+        was = [(one, before[one]) for one in following.sources_of(versions, before)]
+        gone = set().union(*(self._named(grant, one, old) for one, old in was)) - self._named(grant, report, versions)
+        reports = [following.report_id(ids, grant.subject.patient, one) for one, _ in was]
+        single = await self._lying(conn, grant, beside) if has_single(grant) else set()
+        return await marking.marks_on(conn, grant, {*reports, *near, *gone, *single}), *shut
+
+    async def _spread(
+        self, conn: Connection, grant: Grant, sender: str, report: bytes, versions: Versions,
+        beside: Collection[following.Chain],
+    ) -> None:  # fmt: skip
+        """What withholds a report is laid on what goes on with it and came before it: in whatever order versions come, the
+        same is withheld."""
+        own = following.report_id(self._store.ids, grant.subject.patient, report)
+        labels, opens = await spreading.withheld_by(conn, grant, [own])
+        if labels or (opens and opens > grant.at):
+            anchors = [self._anchor(sender, one) for one in following.anchors(versions)]
+            orphans = await following.near(conn, grant, self._chains, anchors, orphans=True)
+            named = await self._lying(conn, grant, {*beside, *orphans} - {(grant.subject.patient, report)})
+            await spreading.lay_on(conn, grant, dict.fromkeys(named, (labels, opens)))
+
+    async def _lying(self, conn: Connection, grant: Grant, found: Collection[following.Chain]) -> set[tuple[int, UUID]]:
+        """The records that these chains give."""
+        named: set[tuple[int, UUID]] = set()
+        for patient in grant.subject.keys:
+            there, names = at_key(grant, patient), sorted(name for key, name in found if key == patient)
+            for name, sources in (await self._chains.sources(conn, there, names)).items():
+                if sources:
+                    named |= self._named(there, name, [chain.unpack(one.raw) for one in sources])
+        return named
 
     async def _write(
         self,
@@ -242,10 +284,13 @@ class Files:
         before: Versions,
         after: Versions,
         marks: Label | None,
+        carried: Label,
+        until: datetime | None,
     ) -> None:
         """A report's present state as records: what is new or changed, nothing else. `before`: its versions until now.
 
-        `marks`: what the patient had put on what this goes on with; None where she has marked nothing.
+        `marks`: what the patient had put on what this goes on with; None where she has marked nothing. `carried` and
+        `until`: what its source withholds that by.
         """
         made = self._made(grant, report, before) if before else {}
         if not after:
@@ -255,6 +300,8 @@ class Files:
         ids: dict[str, UUID] = {}
         trees = mapping.resources(state, self._numberer(grant.subject.patient, report, ids))
         withheld, opens = release.withheld(after, _moment(state.first_issued, grant.at))
+        withheld |= carried
+        opens = max((moment for moment in (opens, until) if moment), default=None)
         if is_restricted(grant, (ids[tree["id"]] for tree in trees if tree["resourceType"] == "DiagnosticReport")):
             withheld |= Label.RESTRICTED_HERE
         kinds = frozenset(kind for tree in trees for kind in kinds_of(tree))

@@ -1,28 +1,31 @@
-"""What a patient has restricted follows its chain of versions: a correction never takes a restriction away (law, K50).
+"""What a patient has restricted, or a source withholds, follows its chain of versions: no correction takes it away (K50, K67).
 
 A report's number stands within its discipline, so a correction into another discipline has a chain of its own; and what a
-laboratory sends under other numbers moves from chain to chain. The marks go along, whatever the new version says it is.
+laboratory sends under other numbers moves from chain to chain. The marks go along, whatever the new version says it is, and
+under whichever of her numbers it comes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 from uuid import UUID
 
-from kjerne.access import NO_LABEL, Grant, Label
+from kjerne.access import Grant
 from kjerne.fhir.definitions import type_number
 from kjerne.registries.withholding import RESTRICTABLE
 from kjerne.services.results.kith import chain, kin
 from kjerne.services.results.kith.model import Report
-from kjerne.store import marking
 from kjerne.store.chains import Chains
+from kjerne.store.matching import at_key
 from kjerne.store.pool import Connection
 from kjerne.store.sealed_id import SealedIds
 
 REPORT: Final = type_number("DiagnosticReport")
 
 Named = tuple[int, UUID]
+Chain = tuple[int, bytes]
+"""A chain under one of the patient's keys."""
 Versions = Sequence[chain.Versioned]
 
 
@@ -37,41 +40,35 @@ def sources_of(after: Versions, before: Mapping[bytes, Versions]) -> list[bytes]
     return [report for report, versions in before.items() if not own.isdisjoint(map(_name, versions))]
 
 
-def elsewhere(versions: Versions) -> list[tuple[str, ...]]:
-    """The keys that these versions would have had in other disciplines."""
-    return [
-        (chain.laboratory(report), code, report.id)
+def numbers(versions: Versions) -> dict[tuple[str, ...], bool]:
+    """The keys that these versions have, or would have had in other disciplines; and whether a key is in their own."""
+    return {
+        (chain.laboratory(report), code, report.id): code == report.discipline.code
         for report in (version.report for version in versions)
         if report.id
-        for code in _others(report)
-    ]
+        for code in _disciplines(report)
+    }
 
 
-def anchors_elsewhere(versions: Versions) -> list[tuple[str, ...]]:
-    """What an orphan would share with the report it changes, were that of another discipline; nothing for any other."""
-    if not kin.is_orphan(versions):
-        return []
+def anchors(versions: Versions) -> list[tuple[str, ...]]:
+    """What a report shares with a change of it that names it by no number, in whatever discipline that comes."""
     reports = [version.report for version in versions]
-    return [one for report in reports for code in _others(report) for one in kin.anchors(report, code)]
+    return sorted({one for report in reports for code in _disciplines(report) for one in kin.anchors(report, code)})
 
 
-async def carried(
-    conn: Connection, grant: Grant, chains: Chains, ids: SealedIds, named: Iterable[Named], numbers: Iterable[bytes],
-    anchors: Sequence[bytes],
-) -> Label:  # fmt: skip
-    """The marks that a new version gets from what it goes on with: from the records `named`, from reports that had one of
-    these numbers in another discipline, and from those that share an anchor there."""
-    found = list(named)
-    for patient in grant.subject.keys:
-        found += [report_id(ids, patient, number) for number in numbers]
-    if anchors:
-        near = await chains.relatives(conn, grant, anchors)
-        found += [report_id(ids, grant.subject.patient, report) for report in near]
-    return await marking.marks_on(conn, grant, found) if found else NO_LABEL
+async def near(
+    conn: Connection, grant: Grant, chains: Chains, anchors: Sequence[bytes], *, orphans: bool = False
+) -> set[Chain]:
+    """The chains under any of the patient's keys that share an anchor; of `orphans` those alone that hold nothing but changes."""
+    found: set[Chain] = set()
+    for patient in grant.subject.keys if anchors else ():
+        shared = await chains.relatives(conn, at_key(grant, patient), anchors)
+        found |= {(patient, report) for report, changes in shared.items() if changes or not orphans}
+    return found
 
 
-def _others(report: Report) -> list[str]:
-    return sorted({*RESTRICTABLE, ""} - {report.discipline.code})
+def _disciplines(report: Report) -> set[str]:
+    return {*RESTRICTABLE, "", report.discipline.code}
 
 
 def _name(version: chain.Versioned) -> tuple[str, str, int]:
