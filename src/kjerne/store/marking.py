@@ -22,6 +22,7 @@ from kjerne.fhir.definitions import type_number
 from kjerne.fhir.encode import decode
 from kjerne.registries.withholding import kinds_of
 from kjerne.store import audit
+from kjerne.store.pointing import sources_of
 from kjerne.store.pool import Connection, columns, together
 from kjerne.store.proofs import note
 from kjerne.store.reading import ALLOWED, OUTER, STAMPED, Reader, door
@@ -44,6 +45,10 @@ _ROWS: Final = f"SELECT {OUTER} FROM record r WHERE r.patient = ANY($1::bigint[]
 _FORMER: Final = f"""
 SELECT {OUTER} FROM record_history r JOIN unnest($2::smallint[], $3::uuid[]) AS n(type, id) USING (type, id)
 WHERE r.patient = ANY($1::bigint[]) AND NOT r.deleted"""
+_DELETED: Final = f"""
+SELECT {OUTER} FROM record_history r WHERE r.patient = ANY($1::bigint[]) AND r.type = ANY($2::smallint[])
+AND NOT r.deleted AND r.labels & $3 <> 0
+AND NOT EXISTS (SELECT FROM record c WHERE c.patient = r.patient AND c.type = r.type AND c.id = r.id)"""
 _SENT_BY: Final = """
 SELECT DISTINCT n.type, n.id FROM audit a, unnest(a.types, a.ids) AS n(type, id)
 WHERE a.patient = ANY($1::bigint[]) AND a.action IN ('file', 'correct') AND a.outcome = $2 AND a.organisation = $3"""
@@ -222,6 +227,8 @@ async def settle(conn: Connection, grant: Grant, reader: Reader, types: Sequence
     for choice in in_force(grant):
         if choice.kind == "record" or (choice.part and choice.slot >= 0):
             about = {*_about(choice, trees, kinds), *await _gone_on_with(conn, grant, choice, trees)}
+            if choice.kind == "record":
+                about |= await _come_again(conn, grant, reader, types, trees)
             silent = {name for name in trees if choice.part and not kinds[name]}
             rows = [(*name, name in about) for name in about | silent]
             await conn.execute(_SETTLE, list(grant.subject.keys), int(label_of(choice)), *columns(rows, 3))
@@ -234,6 +241,30 @@ async def _gone_on_with(
     marked = {(REPORT, row[0]) for row in rows}
     groups = _groups(trees)
     return {one for name in marked & trees.keys() if kinds_of(trees[name]) for one in groups[name]}
+
+
+async def _come_again(
+    conn: Connection, grant: Grant, reader: Reader, types: Sequence[int], trees: Mapping[Named, Mapping[str, Any]]
+) -> set[Named]:
+    """What has an identifier of a record that was restricted by itself when its source deleted it: that has come again."""
+    keys = reader.unwrapped(grant)
+    rows = await conn.fetch(_DELETED, list(grant.subject.keys), list(types), int(Label.RESTRICTED_HERE))
+    gone = [(one.type, one.id, decode(one.raw)) for one in (reader.open_row(keys, tuple(row)) for row in rows)]
+    if not gone:
+        return set()
+    sources, groups = await sources_of(conn, grant, types), _groups(trees)
+    shut = {(type_, sources.get((type_, id_)), one) for type_, id_, tree in gone for one in _identifiers(tree)}
+    again = [
+        name for name, tree in trees.items()
+        if any((name[0], sources.get(name), one) in shut for one in _identifiers(tree))
+    ]  # fmt: skip
+    return {one for name in again for one in (groups[name] if name[0] == REPORT else {name})}
+
+
+def _identifiers(tree: Mapping[str, Any]) -> set[tuple[str, str]]:
+    found = tree.get("identifier", ())
+    several = found if isinstance(found, list) else [found]
+    return {(one.get("system", ""), one["value"]) for one in several if "value" in one}
 
 
 def label_of(choice: Choice) -> Label:

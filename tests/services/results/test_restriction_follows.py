@@ -228,3 +228,31 @@ async def test_a_record_is_of_every_kind_that_any_of_its_versions_said(
         assert (await client.get(f"/fhir/R4/Observation/{own}/_history/1")).status_code == 404
     await one.lift(number, held)
     assert await opens(other, number, "Observation", own) == {True}
+
+
+@pytest.mark.parametrize("way", ["update", "create"])
+async def test_what_is_deleted_and_filed_again_by_its_identifier_stays_restricted_by_itself(
+    workers: tuple[Worker, Worker], number: str, way: str
+) -> None:
+    one, _ = workers
+    await one.person(number)
+    named, person = {"identifier": [{"system": "urn:lab", "value": "N1"}]}, {"person-id": number}
+    own, plain = (
+        await filed(one, number, "Observation", "laboratory", **named),
+        {"status": "final", "code": {"text": "x"}},
+    )
+    held = await one.choose(number, Wish("record", record=own))
+    tree = {"resourceType": "Observation"} | plain | named
+    async with one.client(LAB) as client:
+        assert (await client.delete(f"/fhir/R4/Observation/{own}", headers=person)).status_code == 204
+        if way == "update":
+            answer = await client.put("/fhir/R4/Observation?identifier=urn:lab|N1", json=tree, headers=person)
+        else:
+            answer = await client.post("/fhir/R4/Observation", json=tree, headers=person)
+    assert answer.status_code == 201, answer.text
+    again, another = answer.json()["id"], await filed(one, number, "Observation", "laboratory")
+    async with one.client(one.doctor(number)) as client:
+        assert (await client.get(f"/fhir/R4/Observation/{again}")).status_code == 404
+        assert (await client.get(f"/fhir/R4/Observation/{another}")).status_code == 200
+        await one.lift(number, held)
+        assert (await client.get(f"/fhir/R4/Observation/{again}")).status_code == 200
