@@ -200,7 +200,9 @@ def the_report_of(platform: Standing, name: str) -> tuple[str, dict[str, Any]]:
     """The id and body of the report that a result of this name is in, as its sender's system reads it."""
     found = []
     for kind in ("Observation", "DiagnosticReport"):
-        answer = platform.client.call("GET", f"/fhir/R4/{kind}?_count=200", as_="gp", patient=platform.nin("citizen"))
+        answer = platform.client.call(
+            "GET", f"/fhir/R4/{kind}?_count=200&_sort=-_lastUpdated", as_="gp", patient=platform.nin("citizen")
+        )
         assert answer.status_code == 200, answer.text
         found.append([entry["resource"] for entry in decode(answer.content)["entry"]])
     (own,) = (one["id"] for one in found[0] if one["code"].get("text") == name)

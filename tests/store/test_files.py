@@ -88,7 +88,7 @@ async def test_what_a_file_was_is_told_with_the_time_to_whom_it_is_open_now_and_
 ) -> None:
     await case.made(label=Label.WITHHELD_FROM_CITIZEN)
     doctor, citizen = await desk.grant(case.patient), await desk.grant(case.patient, hides=Label.WITHHELD_FROM_CITIZEN)
-    assert await case.replaced(doctor) == [(str(case.file), 1, NOW + timedelta(minutes=1))]
+    assert await case.replaced(doctor) == [(str(case.file), 1, NOW + timedelta(minutes=1), False)]
     assert await case.replaced(citizen) == []
     assert await case.opened(1, hides=Label.WITHHELD_FROM_CITIZEN) == ([1], "")
     await desk.store.pool.execute("UPDATE record SET labels = $2 WHERE id = $1", case.file, int(Label.WITHDRAWN))

@@ -16,7 +16,7 @@ MADE_OF_LITERALS = {
     "self.add", "one.column", "one.operator", "column", "sign", "moment", "last", "order.column", "direction",
     "audit.placeholders", "source", "numbered", "noting", "stamped_and_noted", "rest", "shown", "first",
     *(f"first + {place}" for place in range(1, 10)), "_CREATE.format", "number", "locks", "messages.claiming",
-    "where", "where.known", "where.asked", "where.behind", "place", "bound", "newer",
+    "last_allowed", "since", "where", "where.known", "where.asked", "where.behind", "place", "bound", "newer",
 }  # fmt: skip
 
 

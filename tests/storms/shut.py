@@ -22,7 +22,7 @@ from kjerne.fhir.encode import decode
 from kjerne.fhir.searchparams import SearchParameter, parameters
 from kjerne.store.people import Identifier, NewPerson
 from kjerne.store.subjects import PersonDetail
-from services.results.conftest import HOSPITAL, LAB, NOW, Ward, fresh_number
+from services.results.conftest import HOSPITAL, LAB, NOW, OTHER_LAB, Ward, fresh_number
 
 TYPES: Final = ("Observation", "DiagnosticReport", "ServiceRequest", "Specimen", "PractitionerRole")
 NLK: Final = "urn:oid:2.16.578.1.12.4.1.1.7280"
@@ -78,8 +78,8 @@ class Record:
     open: dict[str, str] = field(default_factory=dict)
     shut: dict[str, str] = field(default_factory=dict)
 
-    async def file(self, tree: Tree, *, on: str = "") -> str:
-        async with self.ward.client(replace(LAB, scopes=LAB.scopes)) as client:
+    async def file(self, tree: Tree, *, on: str = "", by: Caller = LAB) -> str:
+        async with self.ward.client(by) as client:
             headers = {"person-id": on or self.number}
             answer = await client.post("/fhir/R4/" + tree["resourceType"], json=tree, headers=headers)
         assert answer.status_code == 201, answer.text
@@ -92,10 +92,16 @@ class Record:
             self.open.update(made)
 
     async def fill_shut(self, hidden: Hidden) -> None:
-        """The same kinds again, hidden: newer than all, of the same code and of one that nothing open has."""
+        """The same kinds again, hidden: newer than all, of the same code and of one that nothing open has.
+
+        Of another source: what one's own withheld report shows is withheld with it (K66).
+        """
+        other_lab = replace(LAB, organisation=OTHER_LAB)
         on, every = self.other if hidden.elsewhere else "", list[str]()
         for code, value in (("NPU27300", 99), ("NPU99999", 77)):
-            self.shut = await self._filed(self.open, code=code, day=3, value=value, marks=hidden.marks, on=on)
+            self.shut = await self._filed(
+                self.open, code=code, day=3, value=value, marks=hidden.marks, on=on, by=other_lab
+            )
             every += self.shut.values()
         if hidden.label:
             async with self.ward.house.store.pool.acquire() as conn:
@@ -103,7 +109,15 @@ class Record:
                 await conn.execute(labelled, int(hidden.label), self.key, every)
 
     async def _filed(
-        self, towards: Mapping[str, str], *, code: str, day: int, value: int, marks: Marks = (), on: str = ""
+        self,
+        towards: Mapping[str, str],
+        *,
+        code: str,
+        day: int,
+        value: int,
+        marks: Marks = (),
+        on: str = "",
+        by: Caller = LAB,
     ) -> dict[str, str]:
         """One of each type. References go to what is filed with it, and to what is open already (`towards`)."""
         at, meta = f"2026-03-0{day}T08:00:00+01:00", {"meta": {"security": list(marks)}} if marks else {}
@@ -112,16 +126,18 @@ class Record:
         ids["PractitionerRole"] = await self.file(
             {"resourceType": "PractitionerRole", "active": True, "practitioner": {"display": f"Lege {day}"}} | meta,
             on=on,
+            by=by,
         )
         ids["Specimen"] = await self.file(
             {"resourceType": "Specimen", "status": "available", "type": {"text": "Serum"}, "receivedTime": at} | meta,
             on=on,
+            by=by,
         )
         ids["ServiceRequest"] = await self.file(
             {
                 "resourceType": "ServiceRequest", "status": "completed", "intent": "order", "code": coded, "authoredOn": at,
                 "subject": {"display": "Prøve"}, "requester": {"reference": f"PractitionerRole/{ids['PractitionerRole']}"},
-            } | meta, on=on,
+            } | meta, on=on, by=by,
         )  # fmt: skip
         members = [{"reference": f"Observation/{towards['Observation']}"}] if "Observation" in towards else []
         ids["Observation"] = await self.file(
@@ -129,10 +145,10 @@ class Record:
                 "resourceType": "Observation", "status": "final", "code": coded, "effectiveDateTime": at,
                 "issued": at, "valueQuantity": {"value": value, "unit": "mmol/mol"}, "category": [{"text": "lab"}],
                 "specimen": {"reference": f"Specimen/{towards.get('Specimen', ids['Specimen'])}"},
-            } | ({"hasMember": members} if members else {}) | meta, on=on,
+            } | ({"hasMember": members} if members else {}) | meta, on=on, by=by,
         )  # fmt: skip
         ids["Binary"] = await self.file(
-            {"resourceType": "Binary", "contentType": "image/png", "data": "iVBORw0K"} | meta, on=on
+            {"resourceType": "Binary", "contentType": "image/png", "data": "iVBORw0K"} | meta, on=on, by=by
         )
         results = [ids["Observation"], *([towards["Observation"]] if "Observation" in towards else [])]
         ids["DiagnosticReport"] = await self.file(
@@ -142,7 +158,7 @@ class Record:
                 "basedOn": [{"reference": f"ServiceRequest/{towards.get('ServiceRequest', ids['ServiceRequest'])}"}],
                 "result": [{"reference": f"Observation/{one}"} for one in results],
                 "presentedForm": [{"contentType": "image/png", "title": "Bilde", "url": f"Binary/{ids['Binary']}"}],
-            } | meta, on=on,
+            } | meta, on=on, by=by,
         )  # fmt: skip
         return ids
 

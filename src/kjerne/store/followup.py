@@ -8,12 +8,12 @@ from datetime import datetime
 from typing import Final, Literal
 from uuid import UUID
 
-from kjerne.access import Grant, Label
+from kjerne.access import Grant
 from kjerne.errors import Refusal
 from kjerne.store import audit
 from kjerne.store.chains import WITHDRAWN_RULE
 from kjerne.store.codec import Wrap
-from kjerne.store.pointing import MARK
+from kjerne.store.pointing import MARK, ON_A_WRONG_PERSON
 from kjerne.store.pool import Connection
 from kjerne.store.records import Beside
 
@@ -216,7 +216,7 @@ _UNREAD = f"""
 FROM requester_inbox i WHERE i.hpr = $1 AND NOT EXISTS (SELECT 1 FROM acknowledgement a WHERE a.patient = i.patient
   AND a.type = i.type AND a.id = i.id AND a.hpr = i.hpr AND a.version >= i.version)
 AND EXISTS (SELECT 1 FROM record r WHERE r.patient = i.patient AND r.type = i.type AND r.id = i.id
-  AND r.labels & {int(Label.WITHDRAWN)} = 0)"""
+  AND r.labels & {ON_A_WRONG_PERSON} = 0)"""
 
 
 async def waiting(conn: Connection, hpr: str, limit: int) -> list[tuple[int, UUID, int, datetime]]:
