@@ -171,22 +171,14 @@ class House:
         reuse = ReuseApi(self.asker, self.identify)
         parse_json = partial(strict_json.parse, depth=self.settings.json_depth)
         shared = (self.store.pool, self.store.ids, self.reader, self.store.records)
-        conditional = ConditionalApi(
-            *shared,
-            self.finder,
-            SERVICE_BY_TYPE,
-            types_by_service(),
-            type_of,
-            parse_json,
-            self.parse_search,
-            self.identify,
-        )
+        kept = (SERVICE_BY_TYPE, types_by_service(), type_of, parse_json)
+        conditional = ConditionalApi(*shared, self.finder, *kept, self.parse_search, self.identify)
         standards = StandardsApi(
             *shared, self.finder, self.cursors, parse_json,
             self.parse_search, self.identify, conditional.create,
         )  # fmt: skip
         patches = PatchApi(
-            *shared, SERVICE_BY_TYPE, types_by_service(), type_of, parse_json,
+            *shared, *kept,
             partial(strict_json.parse_list, depth=self.settings.json_depth),
             partial(xml.parse, depth=self.settings.xml_depth, limit_bytes=self.settings.body_limit_bytes), self.identify,
         )  # fmt: skip
@@ -200,17 +192,15 @@ class House:
             AccessLog(self.store), self.store.ids, self.cursors, self.parse_search, self.identify,
             self.settings.candidate_limit,
         )  # fmt: skip
+        disclosures = DisclosuresApi(
+            self.store.pool, self.reader, Sealer(self.store.keys.derived("disclosures")), tuple(SERVICE_BY_TYPE),
+            self.settings.tells_choices,
+        )  # fmt: skip
         routes = [
             Route("GET", "/healthz", self.alive, PUBLIC, "json"),
             Route("GET", "/readyz", self.ready, PUBLIC, "json"),
             *OversightApi(self.store).routes(),
-            *DisclosuresApi(
-                self.store.pool,
-                self.reader,
-                Sealer(self.store.keys.derived("disclosures")),
-                tuple(SERVICE_BY_TYPE),
-                self.settings.tells_choices,
-            ).routes(),
+            *disclosures.routes(),
             *OpeningApi(Opener(self.store, self.read, self.digest), self.store).routes(),
             *PersonsApi(Linker(self.store, types_by_service()), self.identify).routes(),
             *ParticipationApi(self.register, self.store.pool).routes(),

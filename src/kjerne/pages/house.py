@@ -180,6 +180,11 @@ class Waiting:
     corrected: bool = False
 
 
+ChangeKind = Literal[
+    "replaced", "emptied", "given", "withdrawn", "stands", "not-repeated", "repeated", "opened", "file", "fewer", "aside",
+]  # fmt: skip
+
+
 @dataclass(frozen=True, slots=True)
 class Changed:
     """One result as the reader saw it, at `read_at` for the last time, and as it is now: what is told of it.
@@ -191,19 +196,7 @@ class Changed:
     """
 
     what: str
-    kind: Literal[
-        "replaced",
-        "emptied",
-        "given",
-        "withdrawn",
-        "stands",
-        "not-repeated",
-        "repeated",
-        "opened",
-        "file",
-        "fewer",
-        "aside",
-    ]
+    kind: ChangeKind
     read_at: datetime
     old: Value | None = None
     new: Value | None = None

@@ -19,7 +19,7 @@ from kjerne.exchange import Denied, PatientRef
 from kjerne.fhir.circumstances import ALL, Circumstance
 from kjerne.fhir.corrections import analysis, lost_files, lost_results, moved
 from kjerne.pages import paging
-from kjerne.pages.house import Changed, Identity, Listed, Notice, Resource, Visit, Waiting
+from kjerne.pages.house import Changed, ChangeKind, Identity, Listed, Notice, Resource, Visit, Waiting
 from kjerne.pages.live import REPORT, SERVICE, SPECIMEN, LivePages, gone_tree, tree_of, uuid_of
 from kjerne.services.results import points, values
 from kjerne.services.results.answers import conclusion_of, former_files_of, name_of
@@ -44,20 +44,6 @@ TEXT_LENGTH: Final = 160
 _NONE: Final[Mapping[UUID, int]] = {}
 NO_VERSION: Final = 0
 """Where no former version is asked for: versions begin at 1."""
-
-Kind = Literal[
-    "replaced",
-    "emptied",
-    "given",
-    "withdrawn",
-    "stands",
-    "not-repeated",
-    "repeated",
-    "opened",
-    "file",
-    "fewer",
-    "aside",
-]
 
 
 @dataclass(frozen=True, slots=True)
@@ -363,7 +349,7 @@ def _lost(seen: Seen, read_at: datetime) -> Literal["file", "fewer"] | None:
     return "fewer" if lost_results(seen.then, seen.now) else None
 
 
-def _kind(then: _Said | None, now: _Said, *, another: bool) -> Kind | None:
+def _kind(then: _Said | None, now: _Said, *, another: bool) -> ChangeKind | None:
     if then is None:
         return "withdrawn" if now.mark == "withdrawn" else "emptied" if now.empty else "opened"
     if "withdrawn" in (now.mark, then.mark):
