@@ -69,6 +69,7 @@ _WORDS: Final = (
     "read", "results", "official-need", "pasientjournalloven § 19", "Helsepersonell med tjenstlig behov ser opplysningene.",
     "TREAT", "", "practitioner", b"0" * 16, "Kari Nordmann", "000000000", "LE", "900000001", "900000002", "",
     "journal-system", "0123456789abcdef0123456789abcdef", "0123456789abcdef", False, "0123456789abcdef0123456789abcdef", b"",
+    "", "", "900000003", "900000004", datetime(2026, 1, 1, tzinfo=UTC),
 )  # fmt: skip
 
 Headers = Sequence[tuple[bytes, bytes]]
