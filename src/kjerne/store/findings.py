@@ -17,6 +17,7 @@ SAYS: Final = {
     "rows-exchanged": "a row stands in the place of another",
     "row-moved": "a row was moved from the place where it was sealed",
     "row-ahead": "a row bears a transaction number that no transaction has had yet",
+    "row-unplaced": "a row has no transaction number or none of its own, and no seal can cover it",
     "rows-uncovered": "rows lie where no seal covers them",
     "seal-edited": "the seal's own row is not as it was made",
     "seal-missing": "a seal is not there",

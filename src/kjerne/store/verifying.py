@@ -32,7 +32,7 @@ BEHIND: Final = timedelta(minutes=1)
 """The sealer is at most some two seconds behind; a minute says that it does not run."""
 
 # Whoever may change a table may also drop what its columns demand: neither NULL nor infinity stops the comparison. A row
-# without its place is then one that is missing.
+# without its place is then one that is missing, or one that was put in, which no seal's range would ever meet.
 _PLACED: Final = f"{ROWS} WHERE xid IS NOT NULL AND number IS NOT NULL {ORDERED}"
 _SEALS: Final = """
 SELECT shard, number, coalesce(format, 0::smallint) AS format, coalesce(from_xid, '0') AS from_xid,
@@ -49,6 +49,10 @@ _UNSEALED: Final = """
 SELECT count(*) AS rows, min(told) AS oldest, count(*) FILTER (WHERE xid >= $2) AS ahead,
 min(told) FILTER (WHERE xid >= $2) AS first, max(told) FILTER (WHERE xid >= $2) AS last
 FROM audit, least(greatest(at, '0001-01-02 00:00:00+00'), '9999-12-30 00:00:00+00') AS told WHERE xid >= $1"""
+_UNPLACED: Final = """
+SELECT count(*) AS rows, min(told) AS first, max(told) AS last
+FROM audit, least(greatest(at, '0001-01-02 00:00:00+00'), '9999-12-30 00:00:00+00') AS told
+WHERE xid IS NULL OR number IS NULL"""
 _HEADS: Final = """
 SELECT number, coalesce(last_row, 0) AS last_row, coalesce(head, '') AS head, coalesce(first_row, 0) AS first_row,
 least(greatest(sealed_at, '0001-01-02 00:00:00+00'), '9999-12-30 00:00:00+00') AS sealed_at FROM audit_seal
@@ -100,6 +104,10 @@ async def verify(
         assert unsealed is not None
         if unsealed["ahead"]:
             findings.tell(Finding("row-ahead", since=unsealed["first"], until=unsealed["last"]))
+        unplaced = await conn.fetchrow(_UNPLACED)
+        assert unplaced is not None
+        if unplaced["rows"]:
+            findings.tell(Finding("row-unplaced", since=unplaced["first"], until=unplaced["last"]))
         unsigned = await signed.missing(checkpoints, known_bytes)
     return Verdict(
         stands["seals"], stands["rows"], signed.lines, unsealed["rows"], unsealed["oldest"], unsigned, findings.all(),
