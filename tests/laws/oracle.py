@@ -8,6 +8,7 @@ and systems meet in the services beside results is in `services_oracle`.
 
 from __future__ import annotations
 
+import unicodedata
 from dataclasses import replace
 
 from .days import birthday, day_in_norway
@@ -261,7 +262,9 @@ ROLES_BY_CONSENT = ("JO", "FA1", "FA2", "PS", "TL", "VP", "FT", "MT", "KI")
 
 
 def gives_reason(s: Situation) -> bool:
-    return s.attest is not None and s.attest.reason.strip() != ""
+    """K78: three letters or figures that are seen; what Unicode draws as nothing is neither."""
+    seen = [sign for sign in (s.attest.reason if s.attest else "") if unicodedata.category(sign)[0] in "LN"]
+    return len([sign for sign in seen if "FILLER" not in unicodedata.name(sign, "")]) >= 3
 
 
 def breaking_glass(s: Situation, purpose: str) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
-from .situation import Attest, Bond, Membership, Situation, Will
+from .situation import UNSEEN, Attest, Bond, Membership, Situation, Will
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
@@ -38,7 +38,7 @@ def attested(**changes: object) -> Attest:
 
 CALLERS = {
     "gp": GP,
-    "gp without reason": replace(GP, attest=attested(reason=" ")),
+    "gp without reason": replace(GP, attest=attested(reason=UNSEEN)),
     "former gp": replace(GP, bonds=(replace(GP.bonds[0], day_after_last=NOW.date()),)),
     "hospital doctor": replace(GP, bonds=IN_CARE),
     "doctor at the entity in care": replace(GP, bonds=(Bond("care", place=ENTITY),)),

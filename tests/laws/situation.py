@@ -8,6 +8,10 @@ from datetime import date, datetime
 LOOKING = ("read", "search", "history")
 
 
+UNSEEN = "\u200b. \u3164"
+"""A reason that nobody sees: a space without width, a dot, and a letter that is drawn as nothing."""
+
+
 @dataclass(frozen=True)
 class Attest:
     """What the employer vouches for. `about` are patients: "this" one or another."""

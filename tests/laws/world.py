@@ -28,7 +28,7 @@ from participating import a_row
 from services.results.conftest import LAB, NOW, THIRD_LAB, Ward, fresh_number
 
 from .oracle import answer
-from .situation import Answer, Attest, Bond, Membership, Situation, Will
+from .situation import UNSEEN, Answer, Attest, Bond, Membership, Situation, Will
 
 LONG_AGO: Final = datetime(2020, 1, 1, tzinfo=UTC)
 YESTERDAY: Final = NOW - timedelta(days=1)
@@ -144,7 +144,9 @@ class Actor:
 IN_CARE: Final = replace(DOCTOR, legal_entity=HOSPITAL, unit=UNIT)
 ACTORS: Final = (
     Actor("gp", replace(DOCTOR, hpr=GP, legal_entity=OFFICE, unit=OFFICE)),
-    Actor("gp without reason", replace(DOCTOR, hpr=GP, legal_entity=OFFICE, unit=OFFICE, attest=attested(reason=" "))),
+    Actor(
+        "gp without reason", replace(DOCTOR, hpr=GP, legal_entity=OFFICE, unit=OFFICE, attest=attested(reason=UNSEEN))
+    ),
     Actor("former gp", replace(DOCTOR, hpr=FORMER_GP, legal_entity=OFFICE, unit=OFFICE)),
     Actor("hospital doctor", IN_CARE),
     Actor("doctor with a course of her own", replace(DOCTOR, hpr=OWN_COURSE)),

@@ -17,6 +17,7 @@ from kjerne.pages import attached, paging, trend_data
 from kjerne.pages.desk import Page, outside
 from kjerne.pages.house import AlreadyDone, Analysis, Basis, Purpose, Visit
 from kjerne.pages.reading import COLUMN_LIMIT, PERIOD_DAYS, Reading, read
+from kjerne.registries.wording import says_something
 from kjerne.services.results import trends
 from kjerne.services.results.points import Point
 from kjerne.services.results.trends import Series, Table
@@ -82,7 +83,7 @@ async def open_patient(page: Page) -> Response:
     purpose, basis, reason = form.get("purpose", ""), form.get("basis", ""), _reason(form)
     if purpose not in PURPOSES or basis not in BASES:
         return await _choose(page, page.say("choose.purpose_missing"), 400)
-    if (purpose in ("BTG", "COC") or basis == "AKUTT") and len(reason) < REASON_LENGTH:
+    if (purpose in ("BTG", "COC") or basis == "AKUTT") and _is_no_reason(reason):
         return await _choose(page, page.say("choose.reason_missing"), 400)
     try:
         key = await _asked_for(page)
@@ -101,6 +102,10 @@ async def open_patient(page: Page) -> Response:
         self_declared=form.get("declared") == "1",
     )
     return page.go(f"/clinician/v/{visit.id}", session=page.with_visit(visit))
+
+
+def _is_no_reason(reason: str) -> bool:
+    return len(reason) < REASON_LENGTH or not says_something(reason)
 
 
 def _reason(form: Mapping[str, str]) -> str:
@@ -291,7 +296,7 @@ async def unlock(page: Page) -> Response:
     """Open the patient's lock on declared consent or emergency, for a limited time."""
     form = page.checked(fresh=True)
     basis, reason = form.get("basis", ""), _reason(form)
-    if basis not in ("SAMTYKKE", "AKUTT") or len(reason) < REASON_LENGTH:
+    if basis not in ("SAMTYKKE", "AKUTT") or _is_no_reason(reason):
         return await _lock(page, page.say("unlock.missing"), 400)
     visit = replace(
         page.visit,
@@ -307,7 +312,7 @@ async def declare(page: Page) -> Response:
     """No register ties her to the patient: she states her need herself, and the patient sees that she did (ATT-48)."""
     form = page.checked(fresh=True)
     reason = _reason(form)
-    if len(reason) < REASON_LENGTH:
+    if _is_no_reason(reason):
         raise Refusal(400, "A need that is stated must be stated in words.", where="declared")
     visit = replace(page.visit, id=uuid4().hex, reason=reason, self_declared=True)
     return page.go(f"/clinician/v/{visit.id}", session=page.with_visit(visit))

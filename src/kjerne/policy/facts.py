@@ -39,6 +39,7 @@ from kjerne.policy.people import (
 from kjerne.policy.services import SERVICES, STAFF_PURPOSES, Role
 from kjerne.policy.taking_part import takes_part
 from kjerne.registries.protection import is_protected
+from kjerne.registries.wording import says_something
 
 CITIZEN_PURPOSES: Final = frozenset({"", "PATRQT", "FAMRQT", "PWATRNY"})
 LOOKING: Final[frozenset[Action]] = frozenset({"read", "search", "history"})
@@ -320,7 +321,7 @@ def attestation_has_expired(case: Case) -> bool:
 def reason_is_missing(case: Case) -> bool:
     """the attestation gives no reason in words"""
     attestation = case.caller.attestation
-    return attestation is None or not attestation.decision_text.strip()
+    return attestation is None or not says_something(attestation.decision_text)
 
 
 def role_may_not_break_glass(case: Case) -> bool:

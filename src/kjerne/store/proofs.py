@@ -7,6 +7,7 @@ hold nobody knows whether it was used, so it is not said to be: it is refused as
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -30,6 +31,7 @@ ON CONFLICT DO NOTHING RETURNING true
 FRESH: Final = "SELECT EXISTS (SELECT 1 FROM note) AS fresh"
 """Whether the CTE `noting` has noted a proof that nobody had used."""
 _HELD = "SELECT EXISTS (SELECT FROM proof WHERE minute = $1 AND digest = $2)"
+_PARAMETER = re.compile(r"\$(\d)")
 _REMEMBER = "INSERT INTO proof_memory (since) VALUES ($1) ON CONFLICT DO NOTHING"
 
 
@@ -40,7 +42,7 @@ def note_values(digest: bytes, signed_at: int) -> tuple[int, bytes, int]:
 
 def noting(first: int) -> str:
     """`NOTE` as the CTE `note` of a larger statement, its parameters numbered from `first`."""
-    numbered = NOTE.replace("$3", f"${first + 2}").replace("$2", f"${first + 1}").replace("$1", f"${first}")
+    numbered = _PARAMETER.sub(lambda place: f"${first + int(place[1]) - 1}", NOTE)
     return f"note AS ({numbered})"
 
 

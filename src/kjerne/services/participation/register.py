@@ -15,14 +15,12 @@ from zoneinfo import ZoneInfo
 
 from kjerne.access import Caller
 from kjerne.errors import Refusal
-from kjerne.exchange import CONTROL
-from kjerne.registries.identifiers import numbers_in, organisation_number
+from kjerne.registries import wording
+from kjerne.registries.identifiers import organisation_number
 from kjerne.store import audit, participation
 from kjerne.store.participation import Participation, Phase, Reach, Role
 from kjerne.store.pool import Connection, Pool, locked
 
-WORDS_CHARACTERS: Final = (8, 500)
-"""Fewest and most of a basis or a reason: both are read by whoever goes through the register later."""
 AREAS_LIMIT: Final = 400
 """There are some 360 municipalities."""
 PHASES: Final[tuple[Phase, ...]] = get_args(Phase)
@@ -186,13 +184,7 @@ def author_of(caller: Caller) -> str:
 
 def words_of(fields: Mapping[str, str], name: str) -> str:
     """A basis or a reason, fit to stand in the register; `Refusal` 400 where it is missing or names somebody."""
-    said = fields.get(name, "").strip()
-    fewest, most = WORDS_CHARACTERS
-    if not fewest <= len(said) <= most or CONTROL.search(said):
-        raise Refusal(400, f"{name} is one line of {fewest} to {most} characters", where=name)
-    if numbers_in(said):
-        raise Refusal(400, f"{name} names nobody by number", where=name)
-    return said
+    return wording.reason(fields.get(name, ""), where=name)
 
 
 def organisation_of(fields: Mapping[str, str]) -> str:

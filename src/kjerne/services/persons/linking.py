@@ -14,9 +14,9 @@ from typing import Final, Literal, TypeVar
 
 from kjerne.access import REGRET, Caller, Grant
 from kjerne.errors import Refusal
-from kjerne.exchange import CONTROL, Admit, Denied, PatientRef, Stale
+from kjerne.exchange import Admit, Denied, PatientRef, Stale
 from kjerne.jobs import plan
-from kjerne.registries.identifiers import numbers_in
+from kjerne.registries import wording
 from kjerne.registries.protection import is_protected
 from kjerne.store import audit, erasing, linking, marking, subjects
 from kjerne.store.house import Store
@@ -27,7 +27,6 @@ from kjerne.store.records import hold
 from kjerne.store.registers import organisation_names
 
 SERVICE: Final = "persons"
-REASON_CHARACTERS: Final = (8, 500)
 LISTED: Final = 100
 
 Agreement = Literal["same", "differs", "unknown"]
@@ -222,13 +221,4 @@ def author_of(caller: Caller) -> str:
 
 def checked(reason: str) -> str:
     """A reason fit to stand in a person's log; `Refusal` 400 where it is missing or names somebody by number."""
-    said = reason.strip()
-    fewest, most = REASON_CHARACTERS
-    if not fewest <= len(said) <= most:
-        raise Refusal(
-            400, f"this is done for a written reason of {fewest} to {most} characters", where="reason",
-            todo="Both persons read it in their logs.",
-        )  # fmt: skip
-    if numbers_in(said) or CONTROL.search(said):
-        raise Refusal(400, "a reason is one line of plain text and names nobody by number", where="reason")
-    return said
+    return wording.reason(reason, "Both persons read it in their logs.")

@@ -13,8 +13,9 @@ from typing import Final, TypeVar
 
 from kjerne.access import Action, Caller, Grant
 from kjerne.errors import Refusal
-from kjerne.exchange import CONTROL, Admit, Call, Denied, PatientRef, Stale
-from kjerne.registries.identifiers import numbers_in, without_numbers
+from kjerne.exchange import Admit, Call, Denied, PatientRef, Stale
+from kjerne.registries import wording
+from kjerne.registries.identifiers import without_numbers
 from kjerne.registries.protection import is_protected
 from kjerne.services.results.filing import moved_mark
 from kjerne.services.results.intake import SERVICE, Digest, Read, digest_name
@@ -26,8 +27,6 @@ from kjerne.store.pool import Connection
 from kjerne.store.records import hold
 from kjerne.store.registers import organisation_names
 
-REASON_CHARACTERS: Final = (8, 500)
-"""Fewest and most: a word is no reason, and a reason is no report."""
 MOVED_LIMIT: Final = 10_000
 
 UNREAD_RULE: Final = "rejected-opened-of-nobody"
@@ -170,16 +169,7 @@ class Opener:
 
 def reason_of(form: Mapping[str, str]) -> str:
     """The reason in a form, fit to stand in a patient's log; `Refusal` 400 where it is missing or names somebody."""
-    reason = form.get("reason", "").strip()
-    fewest, most = REASON_CHARACTERS
-    if not fewest <= len(reason) <= most:
-        says = f"this is opened for a written reason of {fewest} to {most} characters"
-        raise Refusal(400, says, where="reason", todo="The patient reads it in her log.")
-    if numbers_in(reason):
-        raise Refusal(400, "a reason names nobody by number", where="reason")
-    if CONTROL.search(reason):
-        raise Refusal(400, "a reason is plain text in one line", where="reason")
-    return reason
+    return wording.reason(form.get("reason", ""), "The patient reads it in her log.")
 
 
 def _shut() -> Refusal:
