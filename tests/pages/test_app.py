@@ -304,6 +304,22 @@ async def test_the_look_up_box_answers_and_counts_what_was_done_with_it(browser:
     assert "ingen tidligere svar som du kan se" in text(never)
 
 
+@pytest.mark.parametrize(
+    ("asked", "offered"), [("Hb", "B-HbA1c"), ("ferritin", "P-Ferritin"), ("b-hba1c dcct", "B-HbA1c")]
+)
+async def test_a_word_that_is_no_analysis_is_answered_with_a_choice_and_never_guessed_at(
+    browser: Browser, house: FakeHouse, asked: str, offered: str
+) -> None:
+    await browser.clinician()
+    page = await browser.open("Kari Nordvik")
+    answer = await browser.post(page, f"{page.url.path}/done", asked=asked)
+    assert "Mente du en av disse?" in text(answer)
+    assert f'name="asked" value="{offered}"' in answer.text
+    assert "er tatt og kan brukes" not in text(answer)
+    unknown = await browser.post(page, f"{page.url.path}/done", asked="x")
+    assert "Mente du" not in text(unknown)
+
+
 async def test_a_notice_of_a_corrected_result_waits_at_login_until_it_is_seen(browser: Browser) -> None:
     page = await browser.clinician()
     assert "P-Kalium" in text(page)

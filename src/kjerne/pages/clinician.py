@@ -136,7 +136,9 @@ async def results(page: Page) -> Response:
     return await _results(page)
 
 
-async def _results(page: Page, done: AlreadyDone | None = None, asked: str = "", fault: str = "") -> Response:
+async def _results(
+    page: Page, done: AlreadyDone | None = None, asked: str = "", fault: str = "", near: tuple[Analysis, ...] = ()
+) -> Response:
     reading = await _reading(page)
     wanted = page.request.query_params.get("period", "365")
     period = wanted if wanted in PERIOD_DAYS else "365"
@@ -162,6 +164,7 @@ async def _results(page: Page, done: AlreadyDone | None = None, asked: str = "",
         done=done,
         asked=asked,
         fault=fault,
+        near=near,
     )
 
 
@@ -251,20 +254,27 @@ async def acknowledge(page: Page) -> Response:
 
 
 async def already_done(page: Page) -> Response:
-    """Has the analysis been done lately enough?"""
+    """Has the analysis been done lately enough? A word that may mean several, or another, is answered with a choice."""
     form = page.checked()
-    asked = form.get("asked", "")
-    analysis = _analysis(await page.house.analyses(), asked)
-    if analysis is None:
-        return await _results(page, asked=asked, fault=page.say("done.unknown"))
-    return await _results(page, await page.house.already_done(page.who, page.visit, analysis), asked)
+    asked = form.get("asked", "").strip()
+    known = await page.house.analyses()
+    analysis = next((one for one in known if asked.casefold() in _called(one)), None)
+    if analysis is not None:
+        return await _results(page, await page.house.already_done(page.who, page.visit, analysis), asked)
+    near = _near(known, asked)
+    return await _results(page, asked=asked, fault=page.say("done.which" if near else "done.unknown"), near=near)
 
 
-def _analysis(known: tuple[Analysis, ...], asked: str) -> Analysis | None:
+def _called(analysis: Analysis) -> set[str]:
+    return {name.casefold() for name in (analysis.name, analysis.code, *analysis.also)}
+
+
+def _near(known: tuple[Analysis, ...], asked: str) -> tuple[Analysis, ...]:
+    """Those whose name has the word in it, or that the word has in it (`P-Kalium`). Never taken for what was meant."""
     wanted = asked.casefold()
-    exact = [a for a in known if wanted in (a.name.casefold(), a.code.casefold())]
-    near = [a for a in known if wanted and wanted in a.name.casefold()]
-    return exact[0] if exact else near[0] if len(near) == 1 else None
+    return tuple(
+        one for one in known if len(wanted) > 1 and (wanted in one.name.casefold() or one.name.casefold() in wanted)
+    )
 
 
 async def answer_done(page: Page) -> Response:

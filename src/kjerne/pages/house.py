@@ -228,11 +228,12 @@ class Notice:
 
 @dataclass(frozen=True, slots=True)
 class Analysis:
-    """Something that can be asked about in the "already done" box: a code and its name."""
+    """Something that can be asked about in the "already done" box: a code, its name, and what else it is called by."""
 
     code: str
     system: str
     name: str
+    also: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

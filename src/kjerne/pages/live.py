@@ -344,7 +344,9 @@ class LivePages:
 
     async def analyses(self) -> tuple[Analysis, ...]:
         """Every analysis an interval is kept for."""
-        return tuple(Analysis(one.codes[0], one.system, one.name) for one in reuse.intervals())
+        return tuple(
+            Analysis(one.codes[0], one.system, one.name, (*one.codes[1:], *one.also)) for one in reuse.intervals()
+        )
 
     async def already_done(self, who: Identity, visit: Visit, asked: Analysis) -> AlreadyDone:
         """Has it been done within its interval, by what this reader may see."""

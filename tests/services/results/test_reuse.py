@@ -127,3 +127,5 @@ def test_every_interval_has_a_name_days_and_codes_of_its_own() -> None:
     codes = [(one.system, code) for one in kept for code in one.codes]
     assert len(codes) == len(set(codes)) and len({one.name for one in kept}) == len(kept)
     assert all(0 < one.days < 1000 for one in kept)
+    words = [word.casefold() for one in kept for word in (one.name, *one.codes, *one.also)]
+    assert len(words) == len(set(words)), "a short name means one analysis"

@@ -38,12 +38,13 @@ Verdict = Literal["done", "due", "never", "no-rule"]
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """An analysis or examination and the days within which a repeat seldom tells anything new."""
+    """An analysis or examination and the days within which a repeat seldom tells anything new. `also`: its short names."""
 
     name: str
     days: int
     system: str
     codes: tuple[str, ...]
+    also: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +71,7 @@ def intervals() -> tuple[Interval, ...]:
     """Every interval kept, by name."""
     table = tomllib.loads(files("kjerne.services.results").joinpath("intervals.toml").read_text("utf-8"))
     return tuple(
-        Interval(row["name"], row["days"], row.get("system", NLK), tuple(row["codes"]))
+        Interval(row["name"], row["days"], row.get("system", NLK), tuple(row["codes"]), tuple(row.get("also", ())))
         for row in sorted(table["analysis"], key=lambda row: row["name"])
     )
 
