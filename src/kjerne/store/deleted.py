@@ -85,3 +85,13 @@ def open_since(grant: Grant) -> datetime:
     """What was deleted after this may be opened by the grant: since then the patient has shut nothing from its caller."""
     marking = (one for one in in_force(grant) if one.kind == "record" or one.slot >= 0)
     return max((one.made_at for one in marking if int(label_of(one)) & int(grant.hides)), default=EARLIEST)
+
+
+_IDS: Final = """
+SELECT DISTINCT d.id FROM record_history d WHERE d.patient = ANY($1::bigint[]) AND d.type = $2 AND d.deleted
+AND NOT EXISTS (SELECT FROM record n WHERE n.patient = d.patient AND n.type = d.type AND n.id = d.id)"""
+
+
+async def ids_of(conn: Connection, grant: Grant, type_: int) -> frozenset[UUID]:
+    """Which records of a type are gone, for the program to compare with: nothing of them leaves."""
+    return frozenset(row[0] for row in await conn.fetch(_IDS, list(grant.subject.keys), type_))

@@ -8,6 +8,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import httpx
+import pytest
 
 from kjerne.access import Label
 from kjerne.fhir.encode import decode, encode
@@ -204,16 +205,49 @@ def test_results_that_cannot_be_used_stand_in_neither_answer_nor_log_and_hide_no
     assert [f"Observation/{id_}" for id_ in row["ids"]] == [named["reference"]]
 
 
-def filed(platform: Standing, code: str, taken: datetime, **said: Any) -> None:
+@pytest.mark.parametrize("gone", ["unsatisfactory", "entered-in-error", "deleted"])
+def test_a_sample_that_is_no_good_answers_nothing(platform: Standing, gone: str) -> None:
+    """The page says beside the result that the sample was no good; a new one is due."""
+    code, person = "NPU10267", patient_with(platform, "NPU03230", days_ago=1)
+    specimen = {"resourceType": "Specimen", "status": "available", "type": {"text": "Serum"}}
+    made = at_lab(platform, "POST", "/fhir/R4/Specimen", person, specimen)
+    place = f"Specimen/{decode(made.content)['id']}"
+    filed(
+        platform, code, platform.clock.now() - timedelta(days=2), person, valueInteger=70, specimen={"reference": place}
+    )
+    assert told(ask(platform, f"{NLK}|{code}", about=person))["verdict"] == "done"
+    stands = {"if-match": made.headers["etag"]}
+    if gone == "deleted":
+        at_lab(platform, "DELETE", f"/fhir/R4/{place}", person, None, stands)
+    else:
+        changed = {**specimen, "id": place.partition("/")[2], "status": gone}
+        at_lab(platform, "PUT", f"/fhir/R4/{place}", person, changed, stands)
+    assert told(ask(platform, f"{NLK}|{code}", about=person))["verdict"] == "never"
+
+
+def filed(platform: Standing, code: str, taken: datetime, person: str = "", **said: Any) -> None:
     tree = {
         "resourceType": "Observation", "status": "final", "code": {"coding": [{"system": NLK, "code": code}]},
         "effectiveDateTime": taken.isoformat(timespec="seconds"), **said,
     }  # fmt: skip
+    at_lab(platform, "POST", "/fhir/R4/Observation", person or platform.nin("citizen"), tree)
+
+
+def at_lab(
+    platform: Standing,
+    method: str,
+    path: str,
+    number: str,
+    tree: dict[str, Any] | None,
+    more: dict[str, str] | None = None,
+) -> httpx.Response:
+    """What the laboratory's system is answered."""
     answer = platform.client.call(
-        "POST", "/fhir/R4/Observation", as_="lab", patient=platform.nin("citizen"), body=encode(tree),
-        headers={"content-type": "application/fhir+json"},
+        method, path, as_="lab", patient=number, body=encode(tree) if tree else None,
+        headers={"content-type": "application/fhir+json", **(more or {})},
     )  # fmt: skip
-    assert answer.status_code == 201, answer.text
+    assert answer.status_code in (200, 201, 204), answer.text
+    return answer
 
 
 def test_an_answer_that_was_shown_is_followed_once(platform: Standing) -> None:

@@ -29,7 +29,8 @@ _NOT_DONE: Final = re.compile(
 )
 """How laboratories write that there is no result where a result should stand."""
 _WITHDRAWN: Final = re.compile(
-    r"kan ikk(?:j?e) brukes?|feil (?:prøve|pasient|glass)|ikk(?:j?e) utf[øo]rt", re.IGNORECASE
+    r"kan ikk(?:j?e) (?:bruk|vurder)|feil (?:prøve|pasient|glass)|ikk(?:j?e) (?:utf[øo]rt|gyldig|påliteleg|pålitelig)|ugyldig",
+    re.IGNORECASE,
 )
 """How a comment beside a value says that the value is none."""
 

@@ -19,18 +19,23 @@ from kjerne.access import Grant, Label
 from kjerne.errors import Refusal
 from kjerne.exchange import Answer, Call, Denied, Pairs, PatientRef, Route, granted
 from kjerne.fhir import smart
+from kjerne.fhir.circumstances import SPOILED
+from kjerne.fhir.definitions import type_number
 from kjerne.fhir.encode import decode, encode
 from kjerne.fhir.negotiation import check_accepted
 from kjerne.fhir.search import Search
 from kjerne.registries.naming import patient_of
 from kjerne.services.results import reuse
 from kjerne.services.results.api import SCOPE, SERVICE, basis_of, check_form, check_role
-from kjerne.store import audit, followup, repeats
+from kjerne.store import audit, deleted, followup, repeats
 from kjerne.store.codec import Wrap
 from kjerne.store.finding import Finder
-from kjerne.store.pool import Pool
+from kjerne.store.pointing import reference_of
+from kjerne.store.pool import Connection, Pool
+from kjerne.store.proofs import note
 from kjerne.store.reading import Record
 
+SPECIMEN_TYPE: Final = type_number("Specimen")
 OUTCOMES: Final = ("followed", "overridden")
 REASON_LIMIT_CHARACTERS: Final = 500
 COUNTED_DAYS: Final = 90
@@ -65,12 +70,22 @@ class Asker:
             # Neither is a result that was taken back with its reports.
             own = replace(grant, hides=grant.hides | Label.NOT_THE_MOTHERS | Label.WITHDRAWN_WITH_REPORT)
             # Exactly what the answer names stands in the patient's log; what it leaves out was read by nobody.
-            counts = partial(_counts, system, code, grant.at)
+            counts = partial(_counts, system, code, grant.at, await self._spoiled(conn, own))
             records = await self.finder.newest(conn, own, search, reuse.EARLIER_LIMIT, counts)
             answer = reuse.answer(system, code, map(_tree, records), grant.at)
             if answer.verdict == "done":
                 await followup.keep_shown(conn, grant, number, within, code)
         return number, answer
+
+    async def _spoiled(self, conn: Connection, own: Grant) -> frozenset[UUID]:
+        """The samples that are no good, or were taken back. Compared and never told, whatever the token's SMART scopes leave:
+        they can only make a "done" a "due"."""
+        await note(conn, own.once)
+        unbound = replace(own, caller=replace(own.caller, limits=None))
+        search = self.parse("Specimen", (("status", ",".join(sorted(SPOILED))),), False)
+        async with conn.transaction():
+            found = await self.finder.matching(conn, unbound, search, "")
+            return frozenset(id_ for _, _, id_ in found) | await deleted.ids_of(conn, own, SPECIMEN_TYPE)
 
     async def tell(self, grant: Grant, number: UUID, outcome: str, reason: str) -> None:
         """What was done with a shown answer; `Refusal` 400 where outcome or reason is missing."""
@@ -173,9 +188,10 @@ def _tree(record: Record) -> dict[str, Any]:
     return decode(record.raw) | {"id": str(record.id)}
 
 
-def _counts(system: str, code: str, at: datetime, record: Record) -> bool:
+def _counts(system: str, code: str, at: datetime, spoiled: frozenset[UUID], record: Record) -> bool:
     """Whether one result by itself is named in the answer."""
-    return bool(reuse.answer(system, code, [_tree(record)], at).earlier)
+    tree = _tree(record)
+    return reference_of(tree.get("specimen")) not in spoiled and bool(reuse.answer(system, code, [tree], at).earlier)
 
 
 def counted_months(at: datetime) -> tuple[date, date]:
