@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from kjerne.services.results import answers, points, trends, values
+from kjerne.services.results.kith import codes
 from pages import resources as r
 
 RECEIVED = "2026-11-20T12:00:00+01:00"
@@ -90,6 +91,13 @@ def test_a_reason_in_words_alone_is_told_in_those_words() -> None:
 def test_a_finished_result_without_a_value_stands_in_the_table_as_without(status: str, value: dict[str, Any]) -> None:
     (row,) = trends.series([r.observation("1", "P-Kalium", "", "2026-11-20", status=status) | value])
     assert (row.name, row.latest.absent, row.latest.when) == ("P-Kalium", "unknown", values.When(date(2026, 11, 20)))
+
+
+def test_a_change_of_what_was_only_waited_for_corrects_nothing() -> None:
+    whole = r.observation("1", "P-Kalium", "", "2026-11-20", status="amended")
+    assert points.mark_of(whole) == "corrected"
+    completed = whole | {"extension": [{"url": codes.COMPLETES, "valueBoolean": True}]}
+    assert points.mark_of(completed) == ""
 
 
 @pytest.mark.parametrize("status", ["entered-in-error", "cancelled"])

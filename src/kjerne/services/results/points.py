@@ -35,6 +35,7 @@ laboratory sent it as finished, or as of unknown status, without one and gave no
 
 CHANGE: Final = "/StructureDefinition/change"
 FOCUS: Final = "/StructureDefinition/observation-focusCode"
+COMPLETES: Final = "/StructureDefinition/completes"
 READING_NOTE: Final = "/StructureDefinition/reading-note"
 REPORT_OF: Final = "/StructureDefinition/nilar-diagnostic-report-ref"
 FIRST_MISSING: Final = "The first version of this report has not been received."
@@ -376,9 +377,14 @@ def mark_of(resource: Resource, changes: Sequence[Change] = ()) -> Mark:
     kinds = {change.kind for change in changes}
     if "not-repeated" in kinds:
         return "not-repeated"
-    if status in _CORRECTED or "corrected" in kinds:
+    if "corrected" in kinds or (status in _CORRECTED and not _completes(resource)):
         return "corrected"
     return "preliminary" if status in _PRELIMINARY else ""
+
+
+def _completes(resource: Resource) -> bool:
+    """Whether a change was sent of what was only waited for: a laboratory sends the whole of a preliminary answer as one."""
+    return any(extension.get("valueBoolean") is True for extension in extensions(resource, COMPLETES))
 
 
 def another_person(observation: Resource) -> str:

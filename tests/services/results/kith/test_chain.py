@@ -68,7 +68,28 @@ def test_partial_answers_grow_into_one_report(kith: Any) -> None:
         ),
     )
     assert told(folded) == {A: ("final", "140"), B: ("final", "140"), C: ("final", "140")}
-    assert folded.status == "amended"
+    assert (folded.status, folded.completes) == ("amended", True)
+
+
+def test_what_was_only_waited_for_is_completed_by_a_change_and_not_corrected(kith: Any) -> None:
+    """A laboratory sends the whole of a preliminary answer as a change: M on the report, or on each result too."""
+    waited = version(kith, 1, kith.item(A, kith.number("5"), id_="1", state="2"), status="P")
+    whole = kith.item(A, kith.number("6"), id_="1", service="M") + kith.item(B, id_="2", service="M")
+    folded = state(kith, waited, version(kith, 2, whole, service="M"))
+    assert folded.completes
+    assert [(one.status, one.finished) for one in folded.results] == [("amended", False)] * 2
+    again = state(kith, waited, version(kith, 2, whole, service="M"), version(kith, 3, whole, service="M"))
+    assert not again.completes
+    assert all(one.finished for one in again.results)
+
+
+def test_of_a_report_whose_beginning_is_not_known_nothing_is_said_to_be_completed(kith: Any) -> None:
+    whole = kith.item(A, kith.number("6"), id_="1", service="M")
+    headless = state(kith, version(kith, 2, whole, service="M"))
+    named_another = chain.absent(version(kith, 1, whole, status="P"))
+    for folded in (headless, state(kith, named_another, version(kith, 2, whole, service="M"))):
+        assert all(one.finished for one in folded.results)
+    assert not headless.completes
 
 
 def test_a_corrected_result_keeps_its_old_value(kith: Any) -> None:

@@ -26,7 +26,7 @@ from kjerne.services.results.kith.entries import Entries, Result
 from kjerne.services.results.kith.kept_files import Kept
 from kjerne.services.results.kith.model import AnalysedSubject, Message, Patient, Report, Request
 from kjerne.services.results.kith.read_actors import identifier_of
-from kjerne.services.results.kith.statuses import report_status
+from kjerne.services.results.kith.statuses import REPORT_WAITING, report_status
 from kjerne.services.results.kith.taken import around
 
 RANK: Final = {"N": 0, "H": 1, "A": 2, "M": 3, "C": 4}
@@ -65,6 +65,8 @@ class State(msgspec.Struct, frozen=True, array_like=True):
     results: tuple[Result, ...]
     notes: tuple[str, ...]
     files: tuple[Kept, ...] = ()
+    completes: bool = False
+    """Whether the newest version is sent as a change and finishes what was only waited for: nothing that stood was corrected."""
 
 
 def versions(message: Message) -> list[Versioned]:
@@ -151,7 +153,8 @@ def fold(reports: Sequence[Versioned]) -> State:
     """What holds after all of `reports`, which are versions of one chain in any order. Some of them are not `absent`."""
     every = ordered(reports)
     laid = [version for version in every if not is_absent(version)]
-    entries = Entries()
+    headless = every[0].report.service in ("M", "C", "A")
+    entries = Entries(headless=headless or len(laid) < len(every))
     notes: dict[str, None] = {}
     shown = laid[0].report
     subjects: dict[str, AnalysedSubject] = {}
@@ -166,12 +169,13 @@ def fold(reports: Sequence[Versioned]) -> State:
         if report.service != "C" or report.items:
             shown = _carried(shown, report)
         files = kept_files.after(files, shown.attachments, version.generated)
-    if every[0].report.service in ("M", "C", "A"):
+    if headless:
         notes["The first version of this report has not been received."] = None
     newest = laid[-1]
     if newest.report.service == "C":
         words = newest.report.comment or shown.comment
         shown = msgspec.structs.replace(shown, comment=words, cancellation=newest.report.cancellation)
+    before = {one.report.status for one in every if one is not newest}
     return State(
         status=report_status(newest.report.status, newest.report.service),
         message=newest.message,
@@ -183,6 +187,7 @@ def fold(reports: Sequence[Versioned]) -> State:
         results=entries.results(),
         notes=tuple(notes),
         files=files,
+        completes=not headless and REPORT_WAITING.issuperset(before),
     )
 
 

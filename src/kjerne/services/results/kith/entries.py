@@ -15,7 +15,7 @@ from kjerne.services.results.kith.circumstances import Around, Said, has_other_p
 from kjerne.services.results.kith.codes import canonical
 from kjerne.services.results.kith.matching import Face, face, match
 from kjerne.services.results.kith.model import Code, Item, Report, Value
-from kjerne.services.results.kith.statuses import UNFINISHED, observation_status
+from kjerne.services.results.kith.statuses import UNFINISHED, WAITING, observation_status
 
 ChangeKind = Literal["corrected", "replaced", "withdrawn", "not-repeated"]
 
@@ -55,7 +55,7 @@ class Change(msgspec.Struct, frozen=True, array_like=True):
 
 class Result(msgspec.Struct, frozen=True, array_like=True):
     """One result as it holds now. `parent` and `target` are keys; `value` is None where there is none or it is
-    withdrawn."""
+    withdrawn. `finished`: an earlier version had said it as finished, and not only while it was waited for."""
 
     key: str
     item: Item
@@ -66,6 +66,7 @@ class Result(msgspec.Struct, frozen=True, array_like=True):
     target: str = ""
     history: bool = False
     changes: tuple[Change, ...] = ()
+    finished: bool = False
 
 
 @dataclass(slots=True)
@@ -81,6 +82,8 @@ class _Entry:
     history: bool = False
     changes: list[Change] = field(default_factory=list)
     around: Around = NOWHERE
+    finished: bool = False
+    waits: bool = False
 
     def said(self) -> Said:
         return Said(self.item, self.value, self.status, self.issued, self.around)
@@ -106,9 +109,10 @@ class _Laid:
 
 
 class Entries:
-    """The results so far; `apply` lays the next version on them."""
+    """The results so far; `apply` lays the next version on them. `headless`: what the first version said is not known."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, headless: bool = False) -> None:
+        self._headless = headless
         self._entries: list[_Entry] = []
         self._keys: set[str] = set()
         self._numbers: dict[str, int] = {}
@@ -118,7 +122,16 @@ class Entries:
         """The results in the order of the newest full version, what it left out behind."""
         return tuple(
             Result(
-                e.key, e.item, e.status, e.issued, e.value, e.parent, e.target, e.history, tuple(reversed(e.changes))
+                e.key,
+                e.item,
+                e.status,
+                e.issued,
+                e.value,
+                e.parent,
+                e.target,
+                e.history,
+                tuple(reversed(e.changes)),
+                e.finished,
             )
             for e in self._entries
         )
@@ -161,12 +174,15 @@ class Entries:
     def _lay(self, index: int, laid: _Laid, generated: str) -> None:
         item, entry, service = laid.items[index], laid.held[index], laid.services[index]
         status = observation_status(laid.states[index], service)
+        waits = laid.states[index] in WAITING
         if entry is not None:
             _renew(entry, item, service, status, generated)
+            entry.waits = waits
             return
         parent, target = _key_at(item.parent, laid.held, ""), laid.target_of(index, laid.beyond[index])
         known = face(item, service, parent, target, laid.times[index])
         entry = _Entry(self._new_key(known), known, item, status, generated, item.value, history=service == "H")
+        entry.finished, entry.waits = self._headless, waits
         laid.held[index] = entry
         self._entries.append(entry)
         if service == "C":
@@ -311,6 +327,7 @@ def _settle(laid: _Laid) -> None:
 def _renew(entry: _Entry, item: Item, service: str, status: str, generated: str) -> None:
     """Let a newer version of a result take its place, and keep what it replaces where the value is another."""
     was = entry.item.investigations if _another_analysis(entry.item, item) else ()
+    entry.finished |= not entry.waits
     if service == "C":
         _withdraw(entry, "withdrawn", generated, was)
         entry.item = item

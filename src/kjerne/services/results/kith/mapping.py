@@ -171,6 +171,8 @@ def _extensions(state: State) -> list[Tree]:
         if not attachment.data:
             found.append(_comment(_missing(attachment)))
     found += [known for information in report.information if (known := _information(information))]
+    if state.status == "amended" and state.completes:
+        found.append(extension(codes.COMPLETES, "valueBoolean", True))
     notes = [*state.notes, *_unit_notes(state)]
     found += [extension(codes.READING_NOTE, "valueString", note) for note in notes]
     return found

@@ -42,6 +42,10 @@ OBSERVATION: Final = {
 
 UNFINISHED: Final = frozenset({"registered", "preliminary"})
 
+WAITING: Final = frozenset(code for code, row in OBSERVATION.items() if row[0] in UNFINISHED)
+"""What is not finished by its laboratory's own word, also where it is sent as a change."""
+REPORT_WAITING: Final = frozenset(code for code, row in REPORT.items() if row[0] in UNFINISHED)
+
 
 def report_status(status: str, service: str) -> str:
     """DiagnosticReport.status; a code outside the tables gives `unknown`, a cancellation always `cancelled`."""
