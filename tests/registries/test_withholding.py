@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from kjerne.access import Label
+from kjerne.errors import Refusal
 from kjerne.fhir.dates import LAST_DAY
-from kjerne.registries.withholding import UNDATED_DELAY_DAYS, is_label_system, withheld
+from kjerne.registries.withholding import UNDATED_DELAY_DAYS, is_label_system, kinds_of, withheld
 
 NOW = datetime(2026, 3, 5, 12, tzinfo=UTC)
 LABELS = "urn:oid:2.16.578.1.12.4.1.1.9603"
@@ -37,9 +38,43 @@ def test_every_spelling_of_the_code_system_counts(system: str) -> None:
     assert withheld(marked(system), NOW).labels == Label.RESTRICTED
 
 
-def test_labels_of_other_systems_are_none_of_these() -> None:
-    assert withheld(marked("http://terminology.hl7.org/CodeSystem/v3-Confidentiality", "R"), NOW).labels == Label(0)
+def test_labels_of_other_systems_that_ask_for_nothing_are_taken() -> None:
+    """docs/law.md, K79."""
+    assert withheld(marked("http://terminology.hl7.org/CodeSystem/v3-Confidentiality", "N"), NOW).labels == Label(0)
+    assert withheld(marked("http://terminology.hl7.org/CodeSystem/v3-ActReason", "HTEST"), NOW).labels == Label(0)
     assert withheld({"resourceType": "Observation"}, NOW) == (Label(0), None, None)
+
+
+@pytest.mark.parametrize(
+    ("system", "code"),
+    [
+        ("", "NORS"), (LABELS + "|1.0", "NORS"), ("https://volven.no/9603", "NORS"), (LABELS[:-1] + "2", "NORS"),
+        ("http://fhir.ehelse.no/CodeSystem/9603", "NORN_ALL"),
+        ("http://terminology.hl7.org/CodeSystem/v3-Confidentiality", "V"),
+        ("http://terminology.hl7.org/CodeSystem/v3-ActCode", "NODSCLCD"),
+    ],
+)  # fmt: skip
+def test_a_label_that_would_not_be_kept_is_refused_and_never_dropped(system: str, code: str) -> None:
+    """Its sender means to hide something: to take it in open to all would be the worst answer."""
+    with pytest.raises(Refusal, match="not kept here") as refused:
+        withheld(marked(system, code), NOW)
+    assert (refused.value.status, refused.value.where) == (422, "Observation.meta.security")
+
+
+@pytest.mark.parametrize(
+    ("coding", "kind"),
+    [
+        ({"system": "http://terminology.hl7.org/CodeSystem/v2-0074", "code": "SP"}, "pathology"),
+        ({"system": "http://terminology.hl7.org/CodeSystem/v2-0074", "code": "GE"}, "genetics"),
+        ({"code": "MGEN"}, "genetics"),
+    ],
+)
+def test_a_discipline_by_hl7s_code_or_without_a_system_delays_as_the_national_one(
+    coding: dict[str, str], kind: str
+) -> None:
+    tree = {"resourceType": "DiagnosticReport", "category": [{"coding": [coding]}]}
+    assert withheld(tree, NOW).opens == NOW + timedelta(days=14)
+    assert kinds_of(tree) == {kind}
 
 
 def test_a_delay_without_a_date_waits_its_days_from_the_arrival() -> None:

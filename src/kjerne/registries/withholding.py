@@ -46,6 +46,21 @@ _KIND_BY_DISCIPLINE: Final = {
 RESTRICTABLE: Final = frozenset(_KIND_BY_DISCIPLINE)
 """Codes of 8202 that say of which kind a report is."""
 
+_DISCIPLINE_BY_SECTION: Final = {
+    "SP": "HIST", "CP": "CYTO", "PAT": "PAT", "GE": "MGEN", "CG": "MGEN", "LAB": "LAB", "CH": "CLIN", "HM": "CLIN",
+    "SR": "CLIN", "MB": "MBIO", "MCB": "MBIO", "VR": "MBIO", "MYC": "MBIO", "PAR": "MBIO", "TX": "FARM", "IMM": "IMTR",
+    "BLB": "IMTR", "RAD": "RAD", "RX": "RTG", "CT": "CT", "NMR": "MR", "NMS": "NUK", "RUS": "UL", "CUS": "UL", "VUS": "UL",
+    "OUS": "UL",
+}  # fmt: skip
+"""HL7's diagnostic service sections (v2-0074, R4's own binding of a report's category) as the codes of 8202."""
+_SECTIONS: Final = "http://terminology.hl7.org/CodeSystem/v2-0074"
+_SECURITY: Final = {
+    "http://terminology.hl7.org/CodeSystem/v3-Confidentiality": frozenset({"U", "L", "M", "N"}),
+    "http://terminology.hl7.org/CodeSystem/v3-ActReason": frozenset({"HTEST"}),
+    "http://terminology.hl7.org/CodeSystem/v3-ObservationValue": frozenset({"SUBSETTED"}),
+}
+"""Security labels of other systems that ask for nothing beyond what holds for everything here (docs/law.md, K79)."""
+
 _LABELS: Final = "9603"
 _DISCIPLINES: Final = "8202"
 _DISCIPLINE_PLACES: Final = ("category", "code", "type")
@@ -86,10 +101,16 @@ class Withheld(NamedTuple):
 
 
 def withheld(tree: Mapping[str, Any], at: datetime) -> Withheld:
-    """What a valid resource says of itself, received at `at`. `Refusal` 422 for a code of 9603 that nobody knows."""
+    """What a valid resource says of itself, received at `at`. `Refusal` 422 for a label that nobody knows, or would keep."""
     name = tree["resourceType"]
     codings = tree.get("meta", {}).get("security", ())
     marks = [one for one in codings if _number(one) == _LABELS]
+    for other in codings:
+        if _number(other) != _LABELS and other.get("code", "") not in _SECURITY.get(other.get("system", ""), ()):
+            raise Refusal(
+                422, "the record asks to be withheld by a label that is not kept here", where=f"{name}.meta.security",
+                todo="Labels are of code system 9603 (urn:oid:2.16.578.1.12.4.1.1.9603); docs/law.md, K79, has the others.",
+            )  # fmt: skip
     labels, asked, undated = Label(0), None, False
     for mark in marks:
         code = mark.get("code", "").upper()
@@ -157,12 +178,22 @@ def _discipline_days(tree: Mapping[str, Any]) -> int:
 
 def _disciplines(tree: Mapping[str, Any]) -> list[str]:
     return [
-        coding.get("code", "").upper()
+        code
         for place in _DISCIPLINE_PLACES
         for concept in _several(tree.get(place))
         for coding in concept.get("coding", ())
-        if _number(coding) == _DISCIPLINES
+        if (code := _discipline(coding))
     ]
+
+
+def _discipline(coding: Mapping[str, Any]) -> str:
+    """The code of 8202 that a coding means: its own, HL7's for the same, or one that delays and names no system."""
+    code, system = coding.get("code", "").upper(), coding.get("system", "")
+    if _number(coding) == _DISCIPLINES:
+        return code  # type: ignore[no-any-return]
+    if system == _SECTIONS:
+        return _DISCIPLINE_BY_SECTION.get(code, "")
+    return code if not system and code in DELAY_DAYS else ""
 
 
 def _several(value: Any) -> Iterable[Mapping[str, Any]]:
