@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from datetime import date, datetime, timedelta
+from functools import cache
 
 
+@cache
 def day_in_norway(now: datetime) -> date:
     """Central European time, an hour more between the last Sundays of March and October, from 01:00 UTC."""
     spring, autumn = (_last_sunday(now.year, month) for month in (3, 10))
