@@ -74,7 +74,7 @@ def test_a_copy_holds_every_record_that_may_be_seen_and_the_log_names_each(platf
     "change", [f"labels = {int(Label.WITHHELD_FROM_CITIZEN)}", "release_at = now() + interval '9 days'"]
 )
 def test_what_is_kept_from_her_is_in_no_part_of_the_file(platform: Standing, change: str) -> None:
-    with tab(platform, "citizen", "me") as it:
+    with tab(platform, "pregnant", "me") as it:
         before = records(taken(it))
         one = next(tree for tree in before if tree["resourceType"] == "Observation")
         with hidden(platform, one["id"], change):
@@ -121,7 +121,8 @@ def test_files_come_as_they_were_sent(platform: Standing) -> None:
 
 
 def test_batches_meet_every_record_once(platform: Standing, monkeypatch: pytest.MonkeyPatch) -> None:
-    with tab(platform, "citizen", "me") as it:
+    # Each record is a batch here: of somebody for whom other tests send little.
+    with tab(platform, "pregnant", "me") as it:
         whole = [tree["id"] for tree in records(taken(it))]
         monkeypatch.setattr(takeout, "BATCH_ROWS", 3)
         by_rows = [tree["id"] for tree in records(taken(it))]
