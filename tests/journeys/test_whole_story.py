@@ -34,7 +34,8 @@ def open_patient(it: Tab, name: str) -> None:
 def test_what_a_laboratory_sends_is_read_by_the_doctor_and_seen_by_the_citizen_with_who_looked(
     opened: Browser, where: Site, platform: Standing, width: int
 ) -> None:
-    doctor, citizen = platform.persona("gp"), platform.persona("citizen")
+    # Somebody whose pages no other test fills.
+    doctor, citizen = platform.persona("gp"), platform.persona("pregnant")
     with tab(opened, where, width) as it:
         log_in(it, "clinician", doctor.person_name)
         it.holds()

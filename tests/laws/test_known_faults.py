@@ -10,7 +10,8 @@ import ast
 import dataclasses
 import inspect
 import re
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
+from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -74,12 +75,15 @@ async def searched(here: Clinic, *form: tuple[str, str], type_: str = "Observati
     return await here.send(here.sent(f"/fhir/R4/{type_}/_search"), form, person_id=PATIENT)
 
 
-def imported(path: Path) -> Iterator[str]:
+@cache
+def imported(path: Path) -> frozenset[str]:
+    found = set[str]()
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
-            yield from (one.name for one in node.names)
+            found |= {one.name for one in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
-            yield from (f"{node.module}.{one.name}" for one in node.names)
+            found |= {f"{node.module}.{one.name}" for one in node.names}
+    return frozenset(found)
 
 
 def importers(*names: str) -> set[str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from html import unescape
@@ -12,9 +11,9 @@ import httpx
 import pytest
 
 from kjerne.access import Tie
-from kjerne.store.participation import REMEMBERED_SECONDS
 from pages.test_live import Tab, tab, text
 from platform_fixture import Standing
+from services.participation.test_api import forgotten
 from services.results.test_intake_api import a_message, key_of
 
 WROTE = "Jeg har aldri vært pasient der. Hun er naboen min."
@@ -167,17 +166,18 @@ def outside(platform: Standing, who: str) -> Iterator[None]:
         "RETURNING number", organisation,
     )  # fmt: skip
     assert ended
+    forgotten(platform)
     yield
     platform.rows(
         "UPDATE participation SET until = NULL WHERE number = ANY($1) RETURNING 1", [row["number"] for row in ended]
     )
+    forgotten(platform)
 
 
 def test_of_a_source_that_takes_no_part_any_more_the_operator_answers(platform: Standing) -> None:
     told = corrected(platform)
     number = listed(platform, told)
     with outside(platform, "lab"):
-        time.sleep(REMEMBERED_SECONDS + 0.1)
         assert platform.client.call("GET", "/pps/in/corrections", as_="lab").status_code == 403
         opened = platform.client.call("POST", f"/pps/in/corrections/{number}", as_="lab", form=[("reason", REASON)])
         assert opened.status_code == 403
@@ -193,7 +193,6 @@ def test_of_a_source_that_takes_no_part_any_more_the_operator_answers(platform: 
             assert "kilden deltar ikke nå: driften svarer" in text(page)
             before = it.get(f"/operations/inquiries/{number}")
             assert WRONG in text(it.post(before, f"/operations/inquiries/{number}", reason=REASON))
-    time.sleep(REMEMBERED_SECONDS + 0.1)
 
 
 def test_of_a_person_with_a_protected_address_the_operator_is_told_no_place(

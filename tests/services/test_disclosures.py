@@ -26,9 +26,9 @@ def fetched(platform: Standing, cursor: str = "", *, as_: str = "lab", since: st
 
 def now(platform: Standing, as_: str = "lab") -> str:
     """A cursor behind everything that is in the log."""
-    cursor = ""
+    cursor, since = "", platform.clock.now().isoformat()
     while True:
-        told = fetched(platform, cursor, as_=as_).json()
+        told = fetched(platform, cursor, as_=as_, since=since).json()
         cursor = told["cursor"]
         if not told["further"]:
             return str(cursor)
