@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -24,6 +24,7 @@ from attested import (
     refused,
 )
 from kjerne.access import Attestation, Coded
+from kjerne.clock import FixedClock
 from kjerne.errors import Refusal
 from kjerne.policy.caller import DEMANDS, Registered, must_be_fresh
 from kjerne.policy.caller import _texts as texts_of
@@ -197,6 +198,17 @@ async def test_an_attestation_lives_less_than_an_hour(age_seconds: int, taken: b
 )
 async def test_an_hpr_number_that_the_register_does_not_hold_for_her_is_refused(registered: Registered | None) -> None:
     assert (await refused(claims(), registered)).rule == "ATT-29"
+
+
+async def test_an_authorisation_begins_and_ends_at_norwegian_midnight() -> None:
+    after_midnight = datetime(2026, 11, 22, 23, 30, tzinfo=UTC)  # the 23rd in Norway
+    said = claims(details() | {"toa": int(after_midnight.timestamp())})
+    begun = replace(REGISTERED, valid_from=NOW.date())
+    ended = replace(REGISTERED, valid_to=NOW.date())
+    assert await made(said, begun, FixedClock(after_midnight))
+    with pytest.raises(Refusal) as caught:
+        await made(said, ended, FixedClock(after_midnight))
+    assert caught.value.rule == "ATT-29"
 
 
 async def test_whoever_has_no_hpr_number_is_attested_without_one() -> None:

@@ -213,7 +213,9 @@ class LivePages:
         carry = msgspec.msgpack.decode(bytes.fromhex(who.carry), type=Carry)
         places = [place for place in {carry.organisation, carry.point_of_care} if place]
         async with self.store.pool.acquire() as conn:
-            tied = await self.store.people.tied_to(conn, who.hpr, places, self.clock.now().date(), OWN_LIMIT + 1)
+            tied = await self.store.people.tied_to(
+                conn, who.hpr, places, norwegian_day(self.clock.now()), OWN_LIMIT + 1
+            )
             why = dict(tied[:OWN_LIMIT])
             details = await subjects.details(conn, list(why), self.store.wrap)
             named = sorted((d.name, key) for key, d in details.items() if not is_protected(d.protection))

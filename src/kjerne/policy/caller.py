@@ -23,6 +23,7 @@ from kjerne.exchange import CONTROL
 from kjerne.fhir import smart
 from kjerne.policy.claims import Claims, Code, Identifier, Patient, TrustFramework
 from kjerne.policy.errand import basis_of, errand_of
+from kjerne.policy.people import norwegian_day
 from kjerne.settings import Settings
 
 CITIZEN_SCOPE: Final = "kjerne:citizen"
@@ -109,11 +110,14 @@ def _in_register(case: _Case) -> bool:
     """An HPR number is one that the register has today, and it is this very person's."""
     if not case.said.practitioner.hpr_nr.id:
         return True
-    known = case.registered
-    today = case.now.date()
+    return _is_registered(case.registered, case.digest(case.claims.pid), case.now)
+
+
+def _is_registered(known: Registered | None, digest: bytes, at: datetime) -> bool:
+    today = norwegian_day(at)
     return (
         known is not None
-        and known.digest == case.digest(case.claims.pid)
+        and known.digest == digest
         and known.valid_from <= today
         and (known.valid_to is None or today < known.valid_to)
     )
