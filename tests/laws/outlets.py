@@ -12,6 +12,7 @@ import re
 import zipfile
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
+from datetime import date
 from itertools import cycle
 from typing import Any, Final, NoReturn
 
@@ -79,6 +80,13 @@ class Pages:
         )  # fmt: skip
         app = pages_app(live, FakeDoor(one.clock), key=KEY, clock=one.clock, secure=False)
         self.http = httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=URL)
+
+    async def registered(self, caller: Caller, until: date | None = None) -> None:
+        """She stands in the register of health personnel as who she is here; several of the world share a number."""
+        row = (caller.hpr, caller.digest, caller.name, [caller.authorization], date(2000, 1, 1), until)
+        async with self.house.store.pool.acquire() as conn:
+            await conn.execute("DELETE FROM practitioner WHERE hpr = $1 OR digest = $2", caller.hpr, caller.digest)
+            await conn.execute("INSERT INTO practitioner VALUES ($1, $2, $3, $4, $5, $6)", *row)
 
     def tab(self, caller: Caller, patient: Patient, purpose: str, basis: str) -> Tab:
         """As after a login and the choice of a patient, whoever she is."""

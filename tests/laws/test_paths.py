@@ -23,6 +23,7 @@ import pytest
 from kjerne.access import Caller
 from kjerne.app import House
 from kjerne.clock import FixedClock
+from kjerne.policy.people import norwegian_day
 from kjerne.settings import Settings
 from kjerne.store.embedded import PROGRAM
 from kjerne.store.house import open_store
@@ -200,7 +201,10 @@ async def test_what_stands_on_a_page_is_what_the_law_lets_stand_there(
         said = world.law(
             actor, patient, purpose if actor.situation.attest else "", basis, path.action, jurisdiction=jurisdiction
         )
-        tab = pages.tab(world.caller(actor, world.patients[patient], purpose), world.patients[patient], purpose, basis)
+        caller = world.caller(actor, world.patients[patient], purpose)
+        if caller.kind == "practitioner":
+            await pages.registered(caller)
+        tab = pages.tab(caller, world.patients[patient], purpose, basis)
         told = await path.ask(tab)
         place = f"{actor.name} / {patient} / {purpose} {basis} / {path.name}"
         faults += [f"{place}: {one}" for one in wrong(path, patient, said, told)]
@@ -210,6 +214,21 @@ async def test_what_stands_on_a_page_is_what_the_law_lets_stand_there(
             faults.append(f"{place}: another page than of a patient with nothing")
         opened, cells = opened + len(told.kinds), cells + len(path.about)
     all_right(faults, opened, cells)
+
+
+async def test_no_page_opens_to_one_whose_authorisation_ended_today(world: World) -> None:
+    pages, house = Pages(world.ward.house), world.ward.house
+    staff = next(actor for actor in LOGGED_IN if actor.name == "gp")
+    patient = world.patients["adult"]
+    caller = world.caller(staff, patient, "TREAT")
+    for until in (None, norwegian_day(house.clock.now())):
+        await pages.registered(caller, until)
+        answers, kinds = set[int](), set[str]()
+        for purpose, path in product(("TREAT", "BTG"), (*CLINICIANS, *OF_ONE)):
+            tab = pages.tab(caller, patient, purpose, "")
+            kinds |= (await path.ask(tab)).kinds
+            answers |= {tab.answers[-1].status_code}
+        assert (200 in answers and bool(kinds)) if until is None else (answers, kinds) == ({403}, set())
 
 
 async def test_an_event_of_the_log_names_what_its_reader_may_know_of(world: World) -> None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 import secrets
 from base64 import b64encode
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import date
 from html import unescape
 from typing import Any
 
@@ -14,9 +15,12 @@ import httpx
 import pytest
 
 from kjerne.access import Choice
+from kjerne.errors import Refusal
 from kjerne.fhir.definitions import type_number
 from kjerne.fhir.encode import decode, encode
 from kjerne.pages import live, live_desk, paging
+from kjerne.policy.claims import Claims
+from kjerne.policy.people import norwegian_day
 from kjerne.registries.identifiers import digest
 from platform_fixture import Standing
 from services.results.kith.conftest import Kith
@@ -29,17 +33,22 @@ def text(page: httpx.Response) -> str:
     return unescape(re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", page.text)))
 
 
+def logged_in(platform: Standing, http: httpx.Client, persona: str, to: str) -> httpx.Response:
+    """Where a persona's way past the provider ends."""
+    chooser = http.get(f"{platform.url}/login/start?to={to}")
+    hidden = re.findall(r'<input type="hidden" name="(\w+)" value="([^"]+)"', chooser.text)
+    action = re.search(r'action="([^"]+)"', chooser.text)
+    assert action, chooser.text[:300]
+    fields = {name: unescape(value) for name, value in hidden} | {"persona": persona}
+    return http.post(str(chooser.url.join(unescape(action[1]))), data=fields)
+
+
 class Tab:
     """A browser of one persona, past the provider's login."""
 
     def __init__(self, platform: Standing, http: httpx.Client, persona: str, to: str) -> None:
         self.http, self.platform = http, platform
-        chooser = self.get(f"/login/start?to={to}")
-        hidden = re.findall(r'<input type="hidden" name="(\w+)" value="([^"]+)"', chooser.text)
-        action = re.search(r'action="([^"]+)"', chooser.text)
-        assert action, chooser.text[:300]
-        fields = {name: unescape(value) for name, value in hidden} | {"persona": persona}
-        self.home = http.post(str(chooser.url.join(unescape(action[1]))), data=fields)
+        self.home = logged_in(platform, http, persona, to)
         assert self.home.url.path == f"/{to}", text(self.home)[:300]
 
     def get(self, path: str) -> httpx.Response:
@@ -111,6 +120,75 @@ def with_a_file(raw: bytes, data: bytes) -> bytes:
 
 def send(platform: Standing, raw: bytes) -> None:
     assert platform.send(raw).status_code == 200
+
+
+def test_no_page_opens_to_health_personnel_whose_authorisation_has_ended(platform: Standing) -> None:
+    with httpx.Client(trust_env=False, timeout=30, follow_redirects=True) as http:
+        refused = logged_in(platform, http, "retired-doctor", "clinician")
+        assert (refused.status_code, refused.url.path) == (403, "/login/return")
+        assert "ingen autorisasjon som gjelder for deg i dag" in text(refused)
+        assert http.get(f"{platform.url}/clinician").url.path == "/login"
+    by_api = platform.client.call(
+        "POST", "/pps/v2/Observation/_search", as_="retired-doctor", patient=platform.nin("citizen")
+    )
+    assert by_api.status_code == 403
+
+
+@contextmanager
+def registered_as(platform: Standing, persona: str, column: str, value: Any) -> Iterator[None]:
+    """While the register of health personnel says something else of her."""
+    change = f"UPDATE practitioner SET {column} = $1 WHERE hpr = $2 RETURNING hpr"
+    hpr = platform.persona(persona).hpr
+    (before,) = platform.rows(f"SELECT {column} FROM practitioner WHERE hpr = $1", hpr)
+    assert platform.rows(change, value, hpr)
+    try:
+        yield
+    finally:
+        platform.rows(change, before[column], hpr)
+
+
+@pytest.mark.parametrize(
+    ("column", "of_today"),
+    [("valid_to", lambda day: day), ("authorizations", lambda _: ["SP"])],
+    ids=["ended", "other"],
+)
+def test_an_authorisation_that_ends_during_a_login_ends_every_page_of_it(
+    platform: Standing, column: str, of_today: Callable[[date], Any]
+) -> None:
+    with tab(platform, "gp") as it:
+        page = it.type(platform.nin("citizen"))
+        assert page.status_code == 200
+        report = re.search(r'href="(/clinician/v/[^"]+/report/[^"]+)"', page.text)
+        assert report
+        with registered_as(platform, "gp", column, of_today(norwegian_day(platform.clock.now()))):
+            for path in ("/clinician", page.url.path, f"{page.url.path}/print", report[1]):
+                refused = it.get(path)
+                assert (refused.status_code, platform.persona("citizen").person_name in refused.text) == (403, False), (
+                    path
+                )
+            broken = {
+                "purpose": "BTG",
+                "reason": "Livet står på spill",
+                "number": platform.nin("citizen"),
+                "patient": "",
+            }
+            assert it.post(page, "/clinician/open", basis="", **broken).status_code >= 400
+        assert it.get(page.url.path).status_code == 200
+
+
+@pytest.mark.parametrize("scope", ["nhn:pps/provesvar-read", "kjerne:citizen", "kjerne:operations"])
+def test_a_login_below_level_four_opens_no_page(platform: Standing, scope: str) -> None:
+    store, hpr = platform.application._edge.store, platform.persona("gp").hpr
+    held = Claims("s", "kjerne-pages", frozenset({scope}), "j", 2**31, pid=platform.nin("gp"), hpr=hpr, level=3)
+
+    async def verify(_: bytes) -> Claims:
+        return held
+
+    nothing: Any = None
+    pages = live.LivePages(store, platform.clock, nothing, nothing, verify, nothing, lambda pid: pid.encode())
+    with pytest.raises(Refusal) as caught:
+        platform.run(pages.sign_in({}, ""))
+    assert caught.value.rule == "ATT-9"
 
 
 @pytest.mark.parametrize("patient", ["citizen", "protected", "opted-out", "restricted"])

@@ -41,7 +41,7 @@ from kjerne.pages.house import (
     Source,
     Visit,
 )
-from kjerne.policy.caller import HIGH_LEVEL
+from kjerne.policy.caller import Registered, must_be_high, must_be_registered
 from kjerne.policy.choosing import Choosing
 from kjerne.policy.claims import Claims
 from kjerne.policy.door import Door
@@ -57,6 +57,7 @@ from kjerne.store.files import Replaced
 from kjerne.store.house import Store
 from kjerne.store.pool import Connection
 from kjerne.store.reading import Reader, Record
+from kjerne.store.registers import PractitionerRow
 
 T = TypeVar("T")
 SERVICE = "results"
@@ -119,20 +120,18 @@ class LivePages:
     async def sign_in(self, claims: Mapping[str, Any], access_token: str) -> Identity:
         """An identity of a finished login; the access token says what the provider vouches for."""
         held = await self._verify(access_token.encode())
+        must_be_high(held)
         digest = self._digest(held.pid)
         carry = Carry(digest, sorted(held.scopes), held.client, held.level, held.jti)
         if "kjerne:citizen" in held.scopes:
             return Identity("citizen", held.name, carry=_packed(carry))
         if "kjerne:operations" in held.scopes:
-            # No patient is asked for on these pages, so no rule of the law would ask the level (ATT-9).
-            if held.level < HIGH_LEVEL:
-                raise Refusal(403, "The login is not at security level 4.", where="level")
             carry = msgspec.structs.replace(carry, organisation=held.organisation)
             # Her patients block her by name, and she approves as one human, under her HPR number here too.
             return Identity("operator", held.name, hpr=held.hpr, carry=_packed(carry))
         known = await registers.practitioner_by_digest(self.store.pool, digest)
-        if known is None:
-            raise Refusal(403, "The register of health personnel does not know you.", where="hpr")
+        self._must_be_registered(known, digest, "")
+        assert known is not None, "nobody was let in"
         organisation = str(claims.get("helseid://claims/client/claims/orgnr_parent", "") or held.organisation)
         place = str(claims.get("helseid://claims/client/claims/orgnr_child", "") or held.suborganisation)
         # As of an attestation (`policy.caller`): a care relation is the unit's, and only the register says whose unit it is.
@@ -155,8 +154,14 @@ class LivePages:
         return await logins.has_ended(self.store.pool, login)
 
     async def caller(self, who: Identity, visit: Visit | None) -> Caller:
-        """The caller of one request; with a visit, attested for that patient alone."""
+        """The caller of one request; with a visit, attested for that patient alone.
+
+        Health personnel are looked up in the register anew: an authorisation that ends while she is logged in ends here too.
+        """
         carry = msgspec.msgpack.decode(bytes.fromhex(who.carry), type=Carry)
+        if who.kind == "practitioner":
+            known = await registers.practitioner(self.store.pool, who.hpr)
+            self._must_be_registered(known, carry.digest, carry.authorization)
         attestation = await self._attestation(who, carry, visit) if visit and who.kind == "practitioner" else None
         kind: CallerKind = "citizen" if who.kind == "citizen" else "practitioner"
         return Caller(
@@ -174,6 +179,10 @@ class LivePages:
             attestation=attestation,
             limits=smart.limits(carry.scopes, kind),
         )
+
+    def _must_be_registered(self, row: PractitionerRow | None, digest: bytes, authorization: str) -> None:
+        known = Registered(row.digest, frozenset(row.authorizations), row.valid_from, row.valid_to) if row else None
+        must_be_registered(known, digest, authorization, self.clock.now())
 
     async def _attestation(self, who: Identity, carry: Carry, visit: Visit) -> Attestation:
         """What the page vouches for: this practitioner, this patient, this purpose, since the patient was opened."""

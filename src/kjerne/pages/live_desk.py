@@ -140,6 +140,7 @@ class DeskPages(LivePages):
 
     async def see_notice(self, who: Identity, number: str) -> None:
         """She has seen the notice, with all that it told."""
+        await self.caller(who, None)
         numbers = [uuid_of(one, "number") for one in number.split(_BETWEEN)]
         async with self.store.pool.acquire() as conn:
             await followup.see_notices(conn, who.hpr, numbers, self.clock.now())

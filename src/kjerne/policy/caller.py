@@ -212,6 +212,12 @@ EXPIRED: Final = Demand(
     _fresh,
     "Make a new attestation.",
 )
+UNREGISTERED: Final = Demand(
+    "ATT-29", "practitioner.hpr_nr", "The HPR number is not this person's, or not valid today.", _in_register
+)
+UNAUTHORIZED: Final = Demand(
+    "ATT-32", "practitioner.authorization", "The register does not hold this authorization.", _authorized
+)
 DEMANDS: Final = (
     Demand(
         "ATT-10",
@@ -232,8 +238,8 @@ DEMANDS: Final = (
         _hpr_has_its_system,
     ),
     Demand("ATT-29", "practitioner.hpr_nr", "The HPR number must be given, and be the login's.", _same_hpr),
-    Demand("ATT-29", "practitioner.hpr_nr", "The HPR number is not this person's, or not valid today.", _in_register),
-    Demand("ATT-32", "practitioner.authorization", "The register does not hold this authorization.", _authorized),
+    UNREGISTERED,
+    UNAUTHORIZED,
     Demand(
         "ATT-15",
         "practitioner.legal_entity",
@@ -340,14 +346,8 @@ async def caller(
     the HPR look-up, `part_of` asks the register of organisations.
     """
     kind = _kind(claims)
-    if kind != "system" and claims.level < HIGH_LEVEL:
-        raise Refusal(
-            403,
-            "The login is not at security level 4.",
-            where="security_level",
-            todo="Log in again at level 4 (assurance high).",
-            rule="ATT-9",
-        )
+    if kind != "system":
+        must_be_high(claims)
     errand = errand_of(claims, kind, digest)
     attestation = None
     if claims.attestations:
@@ -372,6 +372,29 @@ async def caller(
         errand=errand,
         basis=basis_of(claims, kind),
     )
+
+
+def must_be_high(claims: Claims) -> None:
+    """`Refusal` 403 where a person's login is below security level 4 (ATT-9)."""
+    if claims.level < HIGH_LEVEL:
+        raise Refusal(
+            403,
+            "The login is not at security level 4.",
+            where="security_level",
+            todo="Log in again at level 4 (assurance high).",
+            rule="ATT-9",
+        )
+
+
+def must_be_registered(known: Registered | None, digest: bytes, authorization: str, now: datetime) -> None:
+    """`Refusal` 403 where the register no longer holds her, or this authorization: a login may outlive it (K76).
+
+    As an attestation is held to the register (ATT-29, ATT-32), for her of whom no attestation is sent: who reads on the pages.
+    """
+    if known is None or not _is_registered(known, digest, now):
+        raise _refused(UNREGISTERED)
+    if authorization and authorization not in known.authorizations:
+        raise _refused(UNAUTHORIZED)
 
 
 def _kind(claims: Claims) -> CallerKind:
