@@ -14,7 +14,7 @@ from datetime import datetime
 from typing import Final, Literal
 from uuid import UUID
 
-from kjerne.access import NO_LABEL, Grant
+from kjerne.access import NO_LABEL, Denial, Grant, Label
 from kjerne.exchange import Denied, PatientRef
 from kjerne.fhir.circumstances import ALL, Circumstance
 from kjerne.fhir.corrections import analysis, lost_files, lost_results, moved
@@ -37,8 +37,6 @@ NOTICES_LOOKED_AT: Final = 500
 """Unseen notices looked at for those that are shown; one change of a report makes one for each of its results."""
 WAITING_LOOKED_AT: Final = 500
 """Newest answers that wait for one requester and are listed; the law is asked about each of their patients."""
-PATIENTS_READ: Final = 10
-"""Patients of one part of the list whose waiting reports are read for their discipline; each of them gets a line in her log."""
 TEXT_LENGTH: Final = 160
 
 _NONE: Final[Mapping[UUID, int]] = {}
@@ -60,34 +58,39 @@ class DeskPages(LivePages):
     async def waiting(self, who: Identity, wanted: str) -> Listed[Waiting]:
         """Reports that wait for this requester, newest first: whose, since when, and of which discipline.
 
-        Those alone are counted whose patient the law would open to her today. Only the reports themselves are read, once for
-        each of the first `PATIENTS_READ` patients of the part; further ones have their date alone. How many results are outside
+        Those alone are counted that the law would open to her today: their patients, and by their labels the reports
+        themselves. One part is read at a time, and each of its patients gets a line in her log. How many results are outside
         is not told here: it would take every result of patients whom she may not open today, and put each in their logs.
         """
-        async with self.store.pool.acquire() as conn:
-            found = await followup.waiting(conn, who.hpr, WAITING_LOOKED_AT + 1)
-        newest = found[:WAITING_LOOKED_AT]
-        opens = {patient: await self._opens(who, patient) for patient in dict.fromkeys(row[0] for row in newest)}
-        rows = [row for row in newest if opens[row[0]]]
-        part = paging.part(len(rows), wanted, paging.PEOPLE)
-        listed = await self._told(who, paging.cut(rows, part))
-        return Listed(tuple(listed), part, beyond=len(found) > WAITING_LOOKED_AT)
+        answers: dict[int, Grant | Denial] = {}
+        rows: list[followup.Unread] = []
+        after, more = 0, True
+        while more and len(rows) <= WAITING_LOOKED_AT:
+            async with self.store.pool.acquire() as conn:
+                found = await followup.waiting(conn, who.hpr, WAITING_LOOKED_AT, after)
+            for patient in dict.fromkeys(row.patient for row in found):
+                answers[patient] = answers.get(patient) or await self._asked(who, patient)
+            rows += [row for row in found if _is_open(answers[row.patient], row.labels)]
+            after, more = after + len(found), len(found) == WAITING_LOOKED_AT
+        newest = rows[:WAITING_LOOKED_AT]
+        part = paging.part(len(newest), wanted, paging.PEOPLE)
+        listed = await self._told(who, paging.cut(newest, part))
+        return Listed(tuple(listed), part, beyond=len(rows) > WAITING_LOOKED_AT)
 
-    async def _told(self, who: Identity, rows: Sequence[tuple[int, UUID, int, datetime]]) -> list[Waiting]:
+    async def _told(self, who: Identity, rows: Sequence[followup.Unread]) -> list[Waiting]:
         """Rows with the names of their patients; one whose report is no longer open to her is left out."""
         listed: list[Waiting] = []
-        for place, patient in enumerate(dict.fromkeys(row[0] for row in rows)):
-            own = [row for row in rows if row[0] == patient]
-            wanted = [(REPORT, id_, NO_VERSION) for _, id_, _, _ in own] if place < PATIENTS_READ else []
-            seen = await self._seen(who, patient, wanted)
+        for patient in dict.fromkeys(row.patient for row in rows):
+            own = [row for row in rows if row.patient == patient]
+            seen = await self._seen(who, patient, [(REPORT, row.id, NO_VERSION) for row in own])
             if seen is None:
                 continue
             name, found = seen
             trees = {one.now["id"]: one.now for one in found}
             listed += [
-                Waiting(patient, name, name_of(trees.get(str(id_), {})), at, version > 1)
-                for _, id_, version, at in own
-                if not wanted or str(id_) in trees
+                Waiting(patient, name, name_of(trees[str(row.id)]), row.at, row.version > 1)
+                for row in own
+                if str(row.id) in trees
             ]
         return sorted(listed, key=lambda one: one.at, reverse=True)
 
@@ -207,8 +210,12 @@ class DeskPages(LivePages):
 
     async def _opens(self, who: Identity, patient: int) -> bool:
         """Whether the law would open her to this reader today; leaves no trace."""
+        return isinstance(await self._asked(who, patient), Grant)
+
+    async def _asked(self, who: Identity, patient: int) -> Grant | Denial:
+        """What the law would answer this reader today; leaves no trace."""
         caller = await self.caller(who, self._visit(patient))
-        return await self.door.would_open(caller, PatientRef(key=patient), SERVICE, "read")
+        return await self.door.would(caller, PatientRef(key=patient), SERVICE, "read")
 
     def _visit(self, patient: int) -> Visit:
         return Visit("desk", patient, "TREAT", self.clock.now())
@@ -224,6 +231,10 @@ class _Told:
 
     rows: tuple[Notice, ...]
     closed: tuple[UUID, ...]
+
+
+def _is_open(answer: Grant | Denial, labels: Label) -> bool:
+    return isinstance(answer, Grant) and not labels & answer.hides
 
 
 def _patient_of(notice: followup.Notice) -> tuple[int, Literal["corrected", "withdrawn"]]:

@@ -12,8 +12,8 @@ T = TypeVar("T")
 ROWS: Final = 200
 """Rows of one page. A year of a very sick patient fits; a message of five thousand results does not."""
 
-PEOPLE: Final = 50
-"""Patients, or answers that wait, in one part of a list beside others."""
+PEOPLE: Final = 10
+"""Patients, or answers that wait, in one part of a list beside others: each patient gets a line in her log when it is shown."""
 
 IN_CELL: Final = 6
 """Results of one moment in one cell; the row's own page has them all."""

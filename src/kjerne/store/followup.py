@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 from uuid import UUID
 
-from kjerne.access import Grant
+from kjerne.access import Grant, Label
 from kjerne.errors import Refusal
 from kjerne.store import audit
 from kjerne.store.chains import WITHDRAWN_RULE
@@ -213,18 +213,31 @@ def _inbox(first: int) -> str:
 
 # A report that is gone, or was filed on a wrong person, can be signed by nobody.
 _UNREAD = f"""
-FROM requester_inbox i WHERE i.hpr = $1 AND NOT EXISTS (SELECT 1 FROM acknowledgement a WHERE a.patient = i.patient
-  AND a.type = i.type AND a.id = i.id AND a.hpr = i.hpr AND a.version >= i.version)
-AND EXISTS (SELECT 1 FROM record r WHERE r.patient = i.patient AND r.type = i.type AND r.id = i.id
-  AND r.labels & {ON_A_WRONG_PERSON} = 0)"""
+FROM requester_inbox i JOIN record r ON r.patient = i.patient AND r.type = i.type AND r.id = i.id
+  AND r.labels & {ON_A_WRONG_PERSON} = 0
+WHERE i.hpr = $1 AND NOT EXISTS (SELECT 1 FROM acknowledgement a WHERE a.patient = i.patient
+  AND a.type = i.type AND a.id = i.id AND a.hpr = i.hpr AND a.version >= i.version)"""
 
 
-async def waiting(conn: Connection, hpr: str, limit: int) -> list[tuple[int, UUID, int, datetime]]:
-    """(person key, report, version, since) of what a requester has not acknowledged, newest first."""
+class Unread(NamedTuple):
+    """A report that its requester has not acknowledged. Whether she may know of it, `labels` and the law say together."""
+
+    patient: int
+    id: UUID
+    version: int
+    at: datetime
+    labels: Label
+
+
+async def waiting(conn: Connection, hpr: str, limit: int, after: int = 0) -> list[Unread]:
+    """What a requester has not acknowledged, newest first, after so many."""
     rows = await conn.fetch(
-        f"SELECT i.patient, i.id, i.version, i.at {_UNREAD} ORDER BY i.at DESC LIMIT $2", hpr, limit
+        f"SELECT i.patient, i.id, i.version, i.at, r.labels {_UNREAD} ORDER BY i.at DESC, i.id LIMIT $2 OFFSET $3",
+        hpr,
+        limit,
+        after,
     )
-    return [(row[0], row[1], row[2], row[3]) for row in rows]
+    return [Unread(row[0], row[1], row[2], row[3], Label(row[4])) for row in rows]
 
 
 async def waiting_ids(conn: Connection, grant: Grant) -> dict[UUID, int]:
