@@ -264,3 +264,54 @@ def test_an_examination_without_a_value_of_its_own_is_no_missing_answer() -> Non
     report = r.report("rep", "CT", "CT", "2026-10-14", ("1",), category="BLD")
     (one,) = answers.answers([report], [bare])
     assert (one.title, one.findings) == ("CT thorax", ())
+
+
+def test_a_number_that_others_refer_to_is_in_the_table_with_its_trend() -> None:
+    numbers = [
+        r.observation("1", "P-Kreatinin", "NPU04998", "2026-11-20", value=r.quantity("87", "umol/L"), members=("2",)),
+        r.observation("2", "eGFR", "NPU99999", "2026-11-20", value=r.quantity("61", "mL/min")),
+        r.observation("3", "P-Kreatinin", "NPU04998", "2026-10-20", value=r.quantity("80", "umol/L")),
+        r.observation("4", "Antall", "", "2026-11-20", members=("2",)) | {"valueInteger": 7},
+    ]
+    for kind in ("CLIN", "MBIO"):
+        reports = [r.report("rep", kind, "Svar", "2026-11-20", ("1", "4"))]
+        read = answers.answers(reports, numbers)
+        out = answers.in_answers(read, reports, numbers)
+        found = trends.series(numbers, reports=reports, leave_out=out)
+        told = {one.name: [(str(p.value.number), p.report) for p in one.points] for one in found}
+        assert told == {
+            "Antall": [("7", "rep")],
+            "P-Kreatinin": [("80", ""), ("87", "rep")],
+            "eGFR": [("61", "rep")],
+        }
+
+
+def test_a_number_that_was_taken_back_stays_in_its_row_though_others_refer_to_it() -> None:
+    gone = r.change("withdrawn", "2026-11-21", valueQuantity=r.quantity("87", "umol/L"))
+    void = r.observation("1", "P-Kreatinin", "", "2026-11-20", status="cancelled", members=("2",), extension=(gone,))
+    (series,) = trends.series([void])
+    assert [(point.mark, str(point.old.number)) for point in series.points if point.old] == [("withdrawn", "87")]
+
+
+def test_a_growth_with_a_number_says_how_much_beside_its_susceptibilities() -> None:
+    growth = r.observation(
+        "g", "U-Bakterier", "NPU1", "2026-11-19", value=r.quantity("100000", "CFU/mL"), members=("1",)
+    )
+    tested = r.susceptibility("1", "Ampicillin", "S", "2026-11-19")
+    reports = [r.report("rep", "MBIO", "Mikrobiologi", "2026-11-19", ("g",))]
+    (one,) = answers.answers(reports, [growth, tested])
+    (organism,) = one.organisms
+    said = [(d.heading, str(d.value.number), d.value.unit) for d in organism.details]
+    assert (organism.name, said) == ("U-Bakterier", [("U-Bakterier", "100000", "CFU/mL")])
+    out = answers.in_answers([one], reports, [growth, tested])
+    assert [s.name for s in trends.series([growth, tested], leave_out=out)] == ["U-Bakterier"]
+
+
+@pytest.mark.parametrize("kind", ["CLIN", "MBIO"])
+def test_a_concentration_alone_is_told_with_its_letter(kind: str) -> None:
+    mic = r.observation("1", "Mecillinam", "", "2026-11-12", value=r.quantity("0.25", "mg/L", comparator="<"))
+    mic["interpretation"] = [{"coding": [{"system": r.SUSCEPTIBILITY, "code": "S"}]}]
+    reports = [r.report("rep", kind, "Svar", "2026-11-12", ("1",))]
+    (one,) = answers.answers(reports, [mic])
+    assert [(f.heading, f.value.text) for f in one.findings] == [("Mecillinam", "S – <0.25 mg/L")]
+    assert answers.in_answers([one], reports, [mic]) == {"1"}

@@ -211,13 +211,18 @@ def in_answers(read: Iterable[Answer], reports: Iterable[Resource], observations
     for report in reports:
         kind = kinds.get(str(report.get("id", "")), "laboratory")
         for own in _tree(report, by_id):
-            value = values.value_of(by_id[own])
-            numeric = value is not None and value.number is not None
-            if not numeric and (kind != "laboratory" or not is_table_value(by_id[own])):
-                found.add(own)
-            if _is_tested(by_id[own]):
+            if not _in_table(by_id[own], kind):
                 found.add(own)
     return frozenset(found)
+
+
+def _in_table(observation: Resource, kind: Kind) -> bool:
+    """Whether a result stands in the table, and so is not told again as text: what is in neither would be seen by nobody."""
+    if _is_tested(observation):
+        return False
+    value = values.value_of(observation)
+    numeric = value is not None and value.number is not None
+    return numeric or (kind == "laboratory" and is_table_value(observation))
 
 
 def unreported(reports: Iterable[Resource], observations: Iterable[Resource]) -> tuple[Resource, ...]:
@@ -408,15 +413,18 @@ class _Walk:
 
 
 def _finding(observation: Resource, depth: int, kind: Kind) -> Finding | None:
-    value, whose = values.value_of(observation), points.another_person(observation)
+    whose = points.another_person(observation)
     # What is in the table is not told again; another person's material is in no table, so it is told here.
-    numeric = value is not None and value.number is not None
-    if not whose and (numeric or (kind == "laboratory" and is_table_value(observation))):
+    if not whose and _in_table(observation, kind):
         return None
     point = points.point_of(observation)
     # An examination without a value of its own is named by the report; its text stands in what refers to it.
     if point is None or (kind != "laboratory" and points.is_bare(observation) and not (point.old or point.old_parts)):
         return None
+    level = _level_of(observation) if _is_tested(observation) else None
+    if level and level.letter and "valueCodeableConcept" not in observation:
+        # A MIC as a number, with its letter as interpretation: together they are the answer, and no number to compare.
+        point = replace(point, value=Value(text=f"{level.letter} – {level.measured}"))
     return _told(observation, point, depth, whose)
 
 
@@ -433,16 +441,26 @@ def _organism(observation: Resource, members: Sequence[Resource], origin: str) -
     value, old = (point.value, point.old) if point else (Value(), None)
     former = old.text if old else ""
     tested = tuple(_tested(member) for member in members if _is_tested(member))
+    details = [detail for member in members if not _is_tested(member) and (detail := _detail(member))]
+    if point and (own := _beside_name(point)):
+        details.insert(0, _told(observation, own, 0, ""))
     return Organism(
         name=value.text or former or values.concept_text(observation.get("code")),
         isolate=0,
-        details=tuple(detail for member in members if not _is_tested(member) and (detail := _detail(member))),
+        details=tuple(details),
         tested=tested,
         mark=point.mark if point else "",
         old=former if value.text else "",
         notes=point.notes if point else (),
         origin=origin,
     )
+
+
+def _beside_name(point: Point) -> Point | None:
+    """What a growth says beside what grew: how much, as a number, and its further values. Its words are its name."""
+    own, old = (None if value is None or value.text else value for value in (point.value, point.old))
+    said = (own and own.told) or old or point.parts or point.old_parts
+    return replace(point, value=own or Value(), old=old, was="", notes=()) if said else None
 
 
 def _detail(member: Resource) -> Finding | None:

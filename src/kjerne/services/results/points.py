@@ -538,9 +538,17 @@ def materials_of(specimens: Iterable[Resource]) -> dict[str, str]:
     return {str(s.get("id", "")): concept_text(s.get("type")) for s in specimens}
 
 
-def report_of_results(reports: Iterable[Resource]) -> dict[str, str]:
-    """Observation id -> id of the report that names it."""
-    return {reference_id(ref): str(r.get("id", "")) for r in reports for ref in r.get("result", [])}
+def report_of_results(reports: Iterable[Resource], observations: Iterable[Resource]) -> dict[str, str]:
+    """Observation id -> id of the report that names it, else of the one that leads to it by its groups."""
+    found = {reference_id(ref): str(r.get("id", "")) for r in reports for ref in r.get("result", [])}
+    groups = {str(o.get("id", "")): members for o in observations if (members := o.get("hasMember"))}
+    waiting = [own for own in found if own in groups]
+    while waiting:
+        group = waiting.pop()
+        inside = [own for ref in groups[group] if (own := reference_id(ref)) not in found]
+        found |= dict.fromkeys(inside, found[group])
+        waiting += [own for own in inside if own in groups]
+    return found
 
 
 def own_report(observation: Resource) -> str:

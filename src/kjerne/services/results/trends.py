@@ -159,14 +159,15 @@ def _key(observation: Resource, materials: Mapping[str, str]) -> _Key:
 
 
 def is_table_value(observation: Resource) -> bool:
-    """Whether a result belongs in a table: a number, a code or a short text, and not a container of others.
+    """Whether a result belongs in a table: a number, a code or a short text. Of what has members a number alone: the
+    short text of a group is its name.
 
     One without a value belongs where its value would be, with why there is none.
     """
-    if observation.get("hasMember"):
-        return False
     changes = changes_of(observation)
     value = value_of(observation) or next((c.value for c in changes if c.value), None)
+    if observation.get("hasMember"):
+        return value is not None and value.number is not None
     if value is None:
         parts = parts_of(observation) or any(change.parts for change in changes)
         said = parts or absent_of(observation) or notes_of(observation)
@@ -186,8 +187,8 @@ def series(
 
     `leave_out` are ids read elsewhere (texts). Results of a newborn, fetus or donor are never the patient's: left out.
     """
-    reports = tuple(reports)
-    materials, holder = materials_of(specimens), report_of_results(reports)
+    reports, observations = tuple(reports), tuple(observations)
+    materials, holder = materials_of(specimens), report_of_results(reports, observations)
     headless = {str(report.get("id", "")) for report in reports if first_missing(report)}
     points: dict[_Key, list[Point]] = defaultdict(list)
     behind: list[tuple[_Key, str, Point]] = []
