@@ -315,3 +315,30 @@ def test_a_concentration_alone_is_told_with_its_letter(kind: str) -> None:
     (one,) = answers.answers(reports, [mic])
     assert [(f.heading, f.value.text) for f in one.findings] == [("Mecillinam", "S – <0.25 mg/L")]
     assert answers.in_answers([one], reports, [mic]) == {"1"}
+
+
+CIRCLES = [("2", "1"), ("1", "2"), ("2", "2")]
+"""What the first and the second result hold: each other, themselves, and the second both."""
+
+
+@pytest.mark.parametrize("named", [(), ("1",), ("1", "2")])
+@pytest.mark.parametrize("holds", CIRCLES)
+def test_results_that_hold_each_other_in_a_circle_are_each_shown(
+    holds: tuple[str, str], named: tuple[str, ...]
+) -> None:
+    one = r.observation("1", "A", "", "2026-10-14", text="Funn A.", members=(holds[0],))
+    two = r.observation("2", "B", "", "2026-10-14", text=LONG, members=(holds[1],))
+    reports = [r.report("rep", "CLIN", "Biokjemi", "2026-10-14", named)] if named else []
+    every = [*reports, *answers.unreported(reports, [one, two])]
+    found = answers.answers(every, [one, two])
+    assert sorted(f.heading for a in found for f in a.findings) == ["A", "B"]
+
+
+def test_findings_deeper_than_is_followed_are_told_all_the_same() -> None:
+    depth = 3 * answers.DEPTH_LIMIT
+    nested = [
+        r.observation(str(n), f"Funn {n}", "", "2026-10-14", text=LONG, members=(str(n + 1),)) for n in range(depth)
+    ]
+    report = r.report("rep", "HIST", "Histologi", "2026-10-14", ("0",))
+    (one,) = answers.answers([report], nested)
+    assert [f.heading for f in one.findings] == [f"Funn {n}" for n in range(depth)]

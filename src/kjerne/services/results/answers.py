@@ -21,7 +21,7 @@ from kjerne.services.results.values import Resource, Value, When
 Kind = Literal["radiology", "pathology", "microbiology", "genetics", "laboratory"]
 
 DEPTH_LIMIT: Final = 8
-"""Deepest nesting of findings that is followed; the samples need four."""
+"""Deepest nesting of findings that is followed from one root, before the rest begins anew; the samples need four."""
 # Volven 8202 (expertise and kind of report), as it stands in category and code of reports and observations.
 _KINDS: Final[tuple[tuple[Kind, frozenset[str]], ...]] = (
     ("radiology", frozenset({"BLD", "RAD", "RTG", "CT", "MR", "UL", "NUK", "ANG", "MAM"})),
@@ -234,6 +234,12 @@ def unreported(reports: Iterable[Resource], observations: Iterable[Resource]) ->
     named = {own for report in reports for own in _tree(report, by_id)}
     held = {points.reference_id(ref) for one in by_id.values() for ref in one.get("hasMember", [])}
     roots = [one for own, one in by_id.items() if own not in named and own not in held]
+    found = named | {own for one in roots if one.get("hasMember") for own in _tree(_alone(one), by_id)}
+    for own, one in by_id.items():
+        # Of a circle that nothing leads to the first stands for all.
+        if own in held and own not in found:
+            roots.append(one)
+            found.update(_tree(_alone(one), by_id))
     # A device's numbers come by the thousand, and none of them is read: told apart before anything is made of them.
     made = [_alone(one) for one in roots if one.get("hasMember") or _finding(one, 0, kind_of(one))]
     desk = _Desk(by_id, {}, {}, {})
@@ -271,6 +277,9 @@ def _answer(report: Resource, desk: _Desk) -> Answer:
     for own in ids:
         if own not in members:
             walk.down(desk.observations[own], 0, DEPTH_LIMIT, "")
+    # What no root leads to stands for itself: results that hold each other in a circle, or lie deeper than is followed.
+    for own in ids:
+        walk.down(desk.observations[own], 0, DEPTH_LIMIT, "")
     moments = [at for own in ids if (at := points.taken(desk.observations[own]))]
     request = next((desk.requests.get(points.reference_id(ref)) for ref in report.get("basedOn", [])), None) or {}
     materials = {desk.materials.get(points.reference_id(desk.observations[own].get("specimen")), "") for own in ids}

@@ -203,6 +203,20 @@ def test_a_reference_to_no_result_is_noted(kith: Any) -> None:
     assert report.notes == ("A result refers to a result that the report does not hold.",)
 
 
+def test_results_that_refer_to_each_other_in_a_circle_are_noted(kith: Any) -> None:
+    inner = kith.item("NPU2", id_="2")
+    circles = (
+        kith.item("NPU1", id_="1", ref="2") + kith.item("NPU2", id_="2", ref="1"),
+        kith.item("NPU1", id_="1", ref="1"),
+        kith.item("NPU1", id_="1", ref="2", inside=inner),
+    )
+    for items in circles:
+        [report] = kith.understood(kith.message(kith.report(items))).reports
+        assert report.notes == ("Results refer to each other in a circle, or one to itself; each is shown.",)
+    [report] = kith.understood(kith.message(kith.report(kith.item("NPU1", id_="1", ref="2") + inner))).reports
+    assert report.notes == ()
+
+
 def test_two_specimens_with_one_number_are_noted(kith: Any) -> None:
     [report] = kith.understood(kith.message(kith.report(kith.item(), subjects=kith.SAMPLE * 2))).reports
     assert len(report.subjects) == 2

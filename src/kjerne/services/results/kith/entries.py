@@ -5,6 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from graphlib import CycleError, TopologicalSorter
 from typing import Final, Literal
 
 import msgspec
@@ -257,6 +258,21 @@ def targets(items: Sequence[Item]) -> list[int]:
         else:
             found.append(next((i for i in candidates[:2] if i != index), -1))
     return found
+
+
+def circular(items: Sequence[Item]) -> bool:
+    """Whether results hold and refer to each other in a circle, or one refers to itself."""
+    referred = targets(items)
+    if any(item.ref and item.ref == item.id and target < 0 for item, target in zip(items, referred, strict=True)):
+        return True
+    if all(target < index for index, target in enumerate(referred)):
+        return False
+    above = {i: {j for j in (item.parent, referred[i]) if j >= 0} for i, item in enumerate(items)}
+    try:
+        TopologicalSorter(above).prepare()
+    except CycleError:
+        return True
+    return False
 
 
 def _waves(items: Sequence[Item], targets: Sequence[int], *, fresh: bool) -> list[Sequence[int]]:

@@ -15,7 +15,7 @@ from lxml import etree
 
 from kjerne.services.results.kith import whose as kin
 from kjerne.services.results.kith.codes import is_known
-from kjerne.services.results.kith.entries import targets
+from kjerne.services.results.kith.entries import circular, targets
 from kjerne.services.results.kith.identity import NATIONAL, NUMBER_WRONG, patient
 from kjerne.services.results.kith.model import (
     Actor,
@@ -175,6 +175,8 @@ def _report(element: Element, made: Stamp, extra: Sequence[Attachment], noted: S
     attachments = (*(file for e in here.get("RefDoc", ()) for file in files(e)), *extra)
     _not_too_entangled(holder, found_items)
     _note_oddities(here, found_items, found_subjects, attachments, notes)
+    if circular(found_items):
+        notes.add("Results refer to each other in a circle, or one to itself; each is shown.")
     taken = (*(sample.collected for sample in found_subjects), *(item.investigated for item in found_items))
     if any(is_after(time, made) for time in taken):
         notes.add("A sample or examination is dated after the message; the date is not used for its results.")
