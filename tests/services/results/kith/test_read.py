@@ -8,6 +8,9 @@ from typing import Any
 import pytest
 
 from kjerne.errors import Refusal
+from kjerne.services.results.kith.nodes import EXPONENT_LIMIT
+from kjerne.services.results.values import decimal_of
+from kjerne.wire import json
 
 
 def refused(kith: Any, raw: bytes) -> Refusal:
@@ -260,3 +263,20 @@ def test_a_tangle_of_references_ends_in_a_refusal(kith: Any) -> None:
 def test_no_more_reports_than_the_limit(kith: Any) -> None:
     raw = kith.message(kith.report() * 201, version="1.3")
     assert "200" in refused(kith, raw).says
+
+
+@pytest.mark.parametrize("number", ["1e300", "1e400", "1e-400", "-1E65", "1.5e-64"])
+def test_a_number_beyond_all_measure_is_refused_as_by_fhir(kith: Any, number: str) -> None:
+    low = f"<Interval><Low V='{number}'/></Interval>"
+    for value, name in ((kith.number(number), "NumResultValue"), (low, "Low")):
+        refusal = refused(kith, kith.message(kith.report(kith.item(value=value))))
+        assert refusal.says == f"{name} is longer or larger than any measurement."
+        assert re.search(rf"/{name} line [0-9]+$", refusal.where)
+    assert EXPONENT_LIMIT == json.EXPONENT_LIMIT
+
+
+@pytest.mark.parametrize("number", ["1e64", "1e-64", "9" * 30])
+def test_a_number_that_is_accepted_can_be_shown(kith: Any, number: str) -> None:
+    [report] = kith.understood(kith.message(kith.report(kith.item(value=kith.number(number))))).reports
+    value = report.items[0].value
+    assert decimal_of(value.amount.number) == Decimal(number)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Final, NoReturn
 
 from lxml import etree
@@ -27,6 +27,8 @@ _BLANKS: Final = "[ \xa0\u202f]"
 _GROUPED: Final = re.compile(
     rf"[+-]?[0-9]{{1,3}}(?:(?:{_BLANKS}[0-9]{{3}})+(?:[.,][0-9]{{1,30}})?|(?:\.[0-9]{{3}})+,[0-9]{{1,30}})"
 )
+EXPONENT_LIMIT: Final = 64
+"""As of a number by FHIR (`wire.json`): pages read no further, and what is accepted is shown."""
 _INTEGER: Final = re.compile(r"[+-]?[0-9]{1,18}")
 _UNSET: Final = re.compile(r"0001-01-01(?:T00:00:00(?:\.0+)?)?Z?")
 """The first moment of .NET's calendar: what its programs write where a time was never set."""
@@ -155,7 +157,7 @@ def flag(here: Parts, name: str) -> bool | None:
 
 def amount_of(element: Element, notes: Notes) -> Amount | None:
     """The decimal in V with its unit; None where V is empty. A decimal comma is read and noted; other text is
-    refused."""
+    refused, and so is a number beyond all measure."""
     sent = (element.get("V") or element.text or "").strip()
     unit = (element.get("U") or "").strip()
     if not sent:
@@ -168,10 +170,10 @@ def amount_of(element: Element, notes: Notes) -> Amount | None:
         sent = sent.replace(",", ".")
     if not _DECIMAL.fullmatch(sent):
         refuse(f"{name_of(element)} is no number.", element, todo="Send a result that is no number as TextResult.")
-    try:
-        return Amount(Decimal(sent), unit)
-    except InvalidOperation:
-        refuse(f"{name_of(element)} is no number.", element)
+    number = Decimal(sent)
+    if abs(int(number.as_tuple().exponent)) > EXPONENT_LIMIT:
+        refuse(f"{name_of(element)} is longer or larger than any measurement.", element)
+    return Amount(number, unit)
 
 
 def whole_number(element: Element) -> int | None:
