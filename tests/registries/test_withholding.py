@@ -10,7 +10,7 @@ import pytest
 from kjerne.access import Label
 from kjerne.errors import Refusal
 from kjerne.fhir.dates import LAST_DAY
-from kjerne.registries.withholding import UNDATED_DELAY_DAYS, is_label_system, kinds_of, withheld
+from kjerne.registries.withholding import UNDATED_DELAY_DAYS, is_anothers, is_label_system, kinds_of, withheld
 
 NOW = datetime(2026, 3, 5, 12, tzinfo=UTC)
 LABELS = "urn:oid:2.16.578.1.12.4.1.1.9603"
@@ -101,6 +101,29 @@ def test_a_delay_ends_with_the_calendar(date: str) -> None:
     tree = {"resourceType": "Observation", "category": [DISCIPLINE], "effectiveDateTime": date}
     assert withheld(tree, NOW).opens == LAST_DAY
     assert withheld(marked(code="NORU", display=date), NOW).opens <= LAST_DAY
+
+
+NUMBER = {"system": "urn:oid:2.16.578.1.12.4.1.4.1", "value": "01825110190"}
+
+
+@pytest.mark.parametrize(
+    ("focus", "subject", "anothers"),
+    [
+        ({"reference": "Patient/lab-77"}, {"reference": "Patient/lab-77"}, False),
+        ({"identifier": NUMBER}, {"identifier": NUMBER | {"use": "official"}}, False),
+        ({"reference": "Patient/lab-78"}, {"reference": "Patient/lab-77"}, True),
+        ({"reference": "Patient/lab-78", "identifier": NUMBER}, {"identifier": NUMBER}, True),
+        ({"identifier": NUMBER | {"system": "urn:x"}}, {"identifier": NUMBER}, True),
+        ({"display": "Foster"}, {"display": "Foster"}, True),
+        ({"reference": "Patient/lab-77"}, {}, True),
+    ],
+)
+def test_a_focus_is_the_patient_where_it_is_named_as_the_subject_is(
+    focus: dict[str, Any], subject: dict[str, Any], anothers: bool
+) -> None:
+    tree = {"resourceType": "Observation", "focus": [focus], "subject": subject}
+    assert is_anothers(tree) == anothers
+    assert is_anothers(tree | {"focus": [subject, focus]}) == (anothers or "display" in subject)
 
 
 def test_what_is_about_somebody_else_says_so() -> None:

@@ -239,3 +239,15 @@ def test_no_more_faults_are_told_than_a_person_reads() -> None:
 
 def test_what_was_understood_shows_no_number() -> None:
     assert "13819012345" not in repr(understood(PARSE, TYPES, NOW, 1, [potassium("13819012345")]))
+
+
+def test_what_an_unknown_modifier_extension_turns_is_refused_with_its_line(platform: Standing) -> None:
+    number = platform.nin("renumbered")
+    turned = potassium(number, modifierExtension=[{"url": "http://example.org/not", "valueBoolean": True}])
+    before = records(platform)
+    answer = send(platform, [potassium(number), turned])
+    ((says, where),) = issues(answer)
+    assert (answer.status_code, records(platform)) == (422, before)
+    assert "changes the meaning" in says
+    assert "line 2" in where
+    assert "modifierExtension[0]" in where

@@ -143,8 +143,21 @@ def is_label_system(system: str) -> bool:
 
 
 def is_anothers(tree: Mapping[str, Any]) -> bool:
-    """Whether the resource is about a newborn, a fetus, a donor or anything else than the patient herself."""
-    return bool(tree.get("focus")) or any(one.get("url") in _ANOTHERS for one in tree.get("extension", ()))
+    """Whether the resource is about a newborn, a fetus, a donor or anything else than the patient herself.
+
+    A `focus` is herself where it is named as the resource's own `subject` is.
+    """
+    if any(one.get("url") in _ANOTHERS for one in tree.get("extension", ())):
+        return True
+    return any(not _is_subject(one, tree.get("subject", {})) for one in _several(tree.get("focus")))
+
+
+def _is_subject(reference: Mapping[str, Any], subject: Mapping[str, Any]) -> bool:
+    """Whether two references name one by the same address, or by the same number of the same kind."""
+    if reference.get("reference"):
+        return bool(reference["reference"] == subject.get("reference"))
+    own, hers = reference.get("identifier", {}), subject.get("identifier", {})
+    return bool(own.get("value")) and all(own.get(name) == hers.get(name) for name in ("system", "value"))
 
 
 def opening(text: str) -> datetime | None:

@@ -28,6 +28,7 @@ from kjerne.fhir.encode import decode, encode
 from kjerne.fhir.index import Indexed, index
 from kjerne.fhir.negotiation import check_accepted
 from kjerne.fhir.prefer import wanted
+from kjerne.fhir.understood import not_understood
 from kjerne.fhir.validate import check
 from kjerne.registries.naming import check_names, number_in, numbers_in
 from kjerne.registries.withholding import kinds_of, withheld
@@ -118,7 +119,7 @@ def _read_together(parse: Parse, types: Mapping[str, int], at: datetime, raws: S
         type_ = types.get(name) if isinstance(name, str) else None
         if type_ is None or not isinstance(name, str):
             raise Refusal(422, f"only these types are taken: {', '.join(sorted(types))}", where="resourceType")
-        if faults := check(line.tree, name):
+        if faults := check(line.tree, name) or not_understood(line.raw, line.tree):
             raise Refusal(422, faults[0].says, faults=tuple(faults))
         check_names(line.raw, line.tree)
         if len(numbers_in(line.tree)) > 1:

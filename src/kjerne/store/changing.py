@@ -21,6 +21,7 @@ from kjerne.fhir.definitions import type_name
 from kjerne.fhir.encode import decode
 from kjerne.fhir.index import Indexed, index
 from kjerne.fhir.lines import with_lines
+from kjerne.fhir.understood import not_understood
 from kjerne.fhir.validate import check
 from kjerne.registries.naming import check_about, check_kept, check_names
 from kjerne.registries.withholding import Withheld, kinds_of, withheld
@@ -37,7 +38,7 @@ def check_valid(raw: bytes, tree: Tree, name: str) -> None:
     """`Refusal` where bytes parsed as `tree` are not a `name` that may be filed: 400 of another type, 422 with all faults."""
     if tree.get("resourceType") != name:
         raise Refusal(400, f"the body is not a {name}", where="resourceType")
-    if found := check(tree, name):
+    if found := check(tree, name) or not_understood(raw, tree):
         first, *rest = with_lines(found, raw, name)
         raise Refusal(422, first.says, where=first.where, code="invalid", fault=first, faults=tuple(rest))
     check_names(raw, tree)

@@ -127,3 +127,30 @@ def test_what_waits_and_says_no_time_has_waited_since_it_came() -> None:
     point, answered = points.point_of(waits), points.point_of(waits | {"status": "final", "valueInteger": 4})
     assert point and point.when and point.when.day.day == 21
     assert answered and answered.when is None
+
+
+@pytest.mark.parametrize(
+    ("more", "whose"),
+    [
+        ({"focus": [{"reference": "Patient/5"}]}, "other"),
+        ({"focus": [{"reference": "Patient/5"}], "subject": {"reference": "Patient/5"}}, ""),
+        ({"extension": [r.focus("newborn")]}, "newborn"),
+        ({"extension": [{"url": r.FOCUS, "valueCodeableConcept": {"text": "Foster"}}]}, "other"),
+        ({"extension": [r.focus("133931009")]}, "other"),
+    ],
+)
+def test_a_result_of_another_is_marked_and_kept_out_of_her_trends(more: dict[str, Any], whose: str) -> None:
+    one = r.observation("1", "P-CRP", "NPU19748", "2026-10-14", value=r.quantity("3", "mg/L")) | more
+    assert points.another_person(one) == whose
+    assert [s.name for s in trends.series([one])] == ([] if whose else ["P-CRP"])
+    made = answers.answers(answers.unreported([], [one]), [one])
+    assert [finding.whose for answer in made for finding in answer.findings] == ([whose] if whose else [])
+
+
+def test_a_growth_of_another_says_so() -> None:
+    tested = r.susceptibility("1", "Ampicillin", "S", "2026-11-12")
+    growth = r.observation("g", "Dyrkning", "", "2026-11-12", text="E. coli", members=("1",))
+    growth["focus"] = [{"display": "Giver"}]
+    report = r.report("rep", "MBIO", "Mikrobiologi", "2026-11-12", ("g",))
+    ((organism,),) = [a.organisms for a in answers.answers([report], [growth, tested])]
+    assert organism.whose == "other"

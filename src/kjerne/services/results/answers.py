@@ -71,7 +71,7 @@ class Finding:
     old: Value | None
     depth: int
     whose: str
-    """`newborn`, `fetus`, `donor` or `related` where it is not the patient's own material, else empty."""
+    """`newborn`, `fetus`, `donor`, `related` or `other` where it is not the patient's own material, else empty."""
     notes: tuple[str, ...]
     absent: Absent = ""
     was: str = ""
@@ -97,6 +97,8 @@ class Organism:
     old: str = ""
     notes: tuple[str, ...] = ()
     origin: str = ""
+    whose: str = ""
+    """As of a finding."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -462,6 +464,7 @@ def _organism(observation: Resource, members: Sequence[Resource], origin: str) -
         old=former if value.text else "",
         notes=point.notes if point else (),
         origin=origin,
+        whose=points.another_person(observation),
     )
 
 

@@ -13,6 +13,7 @@ from decimal import Decimal
 from typing import Any, Final, Literal
 
 from kjerne.fhir.circumstances import Circumstance, spoiled
+from kjerne.registries.withholding import is_anothers
 from kjerne.services.results import circumstances
 from kjerne.services.results.kith.times import FIRST_YEAR, LAST_YEAR
 from kjerne.services.results.values import (
@@ -42,6 +43,7 @@ FIRST_MISSING: Final = "The first version of this report has not been received."
 """The reading note of a chain that begins with a change (`kith.chain.fold`)."""
 _WITHDRAWN: Final = frozenset({"cancelled", "entered-in-error"})
 _CORRECTED: Final = frozenset({"amended", "corrected"})
+_WHOSE: Final = frozenset({"newborn", "fetus", "donor", "related"})
 _ABSENT: Final[dict[str, Absent]] = {"not-performed": "not-performed", "temp-unknown": "waiting"}
 _PRELIMINARY: Final = frozenset({"preliminary", "registered"})
 _FINISHED: Final = frozenset({"final", "unknown"}) | _CORRECTED
@@ -388,11 +390,13 @@ def _completes(resource: Resource) -> bool:
 
 
 def another_person(observation: Resource) -> str:
-    """Whose material it is where it is not the patient's own (`newborn`, `fetus`, `donor`, `related`), else empty."""
+    """Whose material it is where it is not the patient's own (`newborn`, `fetus`, `donor`, `related`; `other` where it is
+    another's and does not say by code whose), else empty."""
     for extension in extensions(observation, FOCUS):
         for coding in extension.get("valueCodeableConcept", {}).get("coding", []):
-            return str(coding.get("code", ""))
-    return ""
+            if (code := str(coding.get("code", ""))) in _WHOSE:
+                return code
+    return "other" if is_anothers(observation) else ""
 
 
 def absent_of(observation: Resource) -> Absent:
