@@ -37,3 +37,13 @@ def test_a_name_that_is_spelled_by_code_points_is_found_too() -> None:
         "modifierE", "modifier\\u0045"
     )
     assert not_understood(raw.encode(), json.loads(raw))
+
+
+@pytest.mark.parametrize("type_", ["Observation", "QuestionnaireResponse", "Media"])
+def test_a_finding_that_is_contained_is_named_and_who_or_what_is_not(type_: str) -> None:
+    inside = [{"resourceType": "Specimen", "id": "s"}, {"resourceType": type_, "id": "c"}]
+    tree = {"resourceType": "DiagnosticReport", "contained": inside, "result": [{"reference": "#c"}]}
+    (found,) = not_understood(json.dumps(tree).encode(), tree)
+    assert (found.where, found.rule) == ("DiagnosticReport.contained[1]", "contained-finding")
+    del inside[1]
+    assert not_understood(json.dumps(tree).encode(), tree) == []

@@ -25,7 +25,11 @@ _FLAGS: Final = {"1": "H", "2": "L", "3": "A"}
 _COMPARED: Final = ("<", ">", "≤", "≥")
 _TIMES: Final = ("effectiveDateTime", "effectiveInstant", "effectivePeriod", "effectiveTiming")
 
+BESIDE: Final = ("type", "collection", "meta", "status")
+"""What counts of a specimen for its results."""
+
 Tree = Mapping[str, Any]
+_NOTHING: Final[Tree] = {}
 
 
 def others(before: Tree, after: Tree) -> frozenset[Circumstance]:
@@ -88,13 +92,23 @@ def _limit(quantity: Tree | None) -> Any:
     return quantity["value"], quantity.get("code") or quantity.get("unit", "")
 
 
+def specimen_of(tree: Tree) -> Tree:
+    """What a result says of its specimen: by the reference, and by what lies beside that or is contained in the result."""
+    held = tree.get("specimen") or {}
+    if not isinstance(held, Mapping):  # a report has many, and its results say which
+        return _NOTHING
+    place = str(held.get("reference", ""))
+    if not place.startswith("#"):
+        return held
+    inside = next((one for one in tree.get("contained", ()) if one.get("id") == place[1:]), _NOTHING)
+    return {**held, **{name: inside[name] for name in BESIDE if name in inside}, "beside": True}
+
+
 def _material(tree: Tree) -> Any:
     """Of a specimen its type; of a result that of its specimen where it lies beside it, else which specimen it is."""
     if tree.get("resourceType") == "Specimen":
         return _concept(tree.get("type"))
-    specimen = tree.get("specimen") or {}
-    if not isinstance(specimen, Mapping):  # a report has many, and its results say which
-        return ""
+    specimen = specimen_of(tree)
     if "reference" in specimen and not specimen.get("beside"):
         return str(specimen["reference"]).rpartition("/")[2]
     return _concept(specimen.get("type")) or _concept({"text": specimen.get("display", "")})
@@ -106,8 +120,8 @@ def _method(tree: Tree) -> Any:
 
 def spoiled(tree: Tree) -> str:
     """Of a specimen, or of the one that lies beside a result, why it is no good; empty where it says nothing of that."""
-    held = tree if tree.get("resourceType") == "Specimen" else tree.get("specimen")
-    status = str(held.get("status", "")) if isinstance(held, Mapping) else ""
+    held = tree if tree.get("resourceType") == "Specimen" else specimen_of(tree)
+    status = str(held.get("status", ""))
     return status if status in SPOILED else ""
 
 
@@ -136,8 +150,8 @@ def _words(concept: Tree | None) -> str:
 def _time(tree: Tree) -> Any:
     """The resource's own time, which counts alone; where it has none, when its specimen was collected."""
     own = next((tree[name] for name in _TIMES if tree.get(name)), None)
-    specimen = tree if tree.get("resourceType") == "Specimen" else tree.get("specimen") or {}
-    collection = specimen.get("collection", {}) if isinstance(specimen, Mapping) else {}
+    specimen = tree if tree.get("resourceType") == "Specimen" else specimen_of(tree)
+    collection = specimen.get("collection", {})
     return own or collection.get("collectedDateTime") or collection.get("collectedPeriod")
 
 

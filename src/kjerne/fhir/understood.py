@@ -1,7 +1,9 @@
-"""What a valid resource says that nobody here could act on: it is refused on write, since it would be filed and misread.
+"""What a valid resource says that nobody here could act on: it is refused on write, or it would be misread or unseen.
 
-An element in `modifierExtension` may turn the meaning of what is around it ("this is not", "of another"), and whoever does
-not know it must not process that (R4 extensibility.html#modifierExtension). None is known here.
+A finding that is contained in another resource would be on no page, under no law of its own and found by no search: it must
+be a record, which a Specimen, a Patient or a Practitioner need not be. An element in `modifierExtension` may turn the
+meaning of what is around it ("this is not", "of another"), and whoever does not know it must not process that (R4
+extensibility.html#modifierExtension). None is known here.
 """
 
 from __future__ import annotations
@@ -12,8 +14,13 @@ from typing import Any, Final
 
 from kjerne.errors import Fault
 
-_IN_DOUBT: Final = re.compile(rb"modifierExtension|\\u")
+_IN_DOUBT: Final = re.compile(rb"modifierExtension|contained|\\u")
 """Bytes that may name such an element; a name may be spelled by its code points."""
+_FINDINGS: Final = frozenset(
+    {"DiagnosticReport", "DocumentReference", "ImagingStudy", "Media", "MolecularSequence", "Observation"}
+    | {"QuestionnaireResponse"}
+)
+"""What `result`, `hasMember`, `derivedFrom` and `media` may lead to."""
 
 
 def not_understood(raw: bytes, tree: Mapping[str, Any]) -> list[Fault]:
@@ -21,7 +28,14 @@ def not_understood(raw: bytes, tree: Mapping[str, Any]) -> list[Fault]:
     if not _IN_DOUBT.search(raw):
         return []
     says = "The element changes the meaning of what it stands in, by an extension that is not known here."
-    return [Fault(says, where, "extension", "modifier-extension") for where in _modifiers(tree)]
+    found = [Fault(says, where, "extension", "modifier-extension") for where in _modifiers(tree)]
+    says = "What was found must be a record of its own, and not be contained in another."
+    found += [
+        Fault(says, f"{tree['resourceType']}.contained[{place}]", "not-supported", "contained-finding")
+        for place, one in enumerate(tree.get("contained", ()))
+        if one.get("resourceType") in _FINDINGS
+    ]
+    return found
 
 
 def _modifiers(tree: Mapping[str, Any]) -> Iterator[str]:

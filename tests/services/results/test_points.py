@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from kjerne.fhir.circumstances import others
 from kjerne.services.results import answers, points, trends, values
 from kjerne.services.results.kith import codes
 from pages import resources as r
@@ -154,3 +155,39 @@ def test_a_growth_of_another_says_so() -> None:
     report = r.report("rep", "MBIO", "Mikrobiologi", "2026-11-12", ("g",))
     ((organism,),) = [a.organisms for a in answers.answers([report], [growth, tested])]
     assert organism.whose == "other"
+
+
+def of_specimen(specimen: dict[str, Any], **more: Any) -> r.Resource:
+    made = r.observation("1", "P-CRP", "NPU19748", "2026-10-14", value=r.quantity("3", "mg/L"))
+    return made | {"specimen": specimen} | more
+
+
+def contained(words: str, **more: Any) -> list[dict[str, Any]]:
+    return [{"resourceType": "Specimen", "id": "s", "type": {"text": words}, **more}]
+
+
+def test_what_is_of_another_material_is_another_row_however_that_is_said() -> None:
+    results = [
+        of_specimen({"reference": "Specimen/1"}),
+        of_specimen({"reference": "#s"}, contained=contained("Urin")),
+        of_specimen({"display": "Spinalvæske"}),
+        of_specimen({"reference": "Specimen/1", "display": "Rør 7"}),
+        of_specimen({"reference": "#s"}, contained=contained("Serum")),
+    ]
+    specimens = [{"resourceType": "Specimen", "id": "1", "type": {"text": "Serum"}}]
+    found = trends.series(results, specimens=specimens)
+    assert {one.material: len(one.points) for one in found} == {"Serum": 3, "Urin": 1, "Spinalvæske": 1}
+    report = r.report("rep", "CLIN", "Svar", "2026-10-14", ("1",))
+    (answer,) = answers.answers([report], [results[1]])
+    assert answer.material == "Urin"
+
+
+def test_a_contained_specimen_says_when_it_was_taken_and_that_it_is_no_good() -> None:
+    collection = {"collectedDateTime": "2026-10-12"}
+    inside = contained("Urin", status="unsatisfactory", collection=collection)
+    result = of_specimen({"reference": "#s"}, contained=inside, effectiveDateTime=None)
+    point = points.point_of(result)
+    assert point is not None
+    assert (point.when, point.sample) == (values.when("2026-10-12"), "unsatisfactory")
+    before = of_specimen({"reference": "#s"}, contained=contained("Serum", collection=collection))
+    assert "material" in others(before, of_specimen({"reference": "#s"}, contained=contained("Urin")))

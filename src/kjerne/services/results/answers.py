@@ -284,7 +284,7 @@ def _answer(report: Resource, desk: _Desk) -> Answer:
         walk.down(desk.observations[own], 0, DEPTH_LIMIT, "")
     moments = [at for own in ids if (at := points.taken(desk.observations[own]))]
     request = next((desk.requests.get(points.reference_id(ref)) for ref in report.get("basedOn", [])), None) or {}
-    materials = {desk.materials.get(points.reference_id(desk.observations[own].get("specimen")), "") for own in ids}
+    materials = {points.material_of(desk.observations[own], desk.materials) for own in ids}
     former_files = former_files_of(report)
     mark = points.mark_of(report, points.changes_of(report)) or ("corrected" if former_files else "")
     if mark == "preliminary" and not _is_answered(report, desk):

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any, Final
 
-from kjerne.fhir.circumstances import ALL, Circumstance, has, spoiled
+from kjerne.fhir.circumstances import ALL, Circumstance, has, specimen_of, spoiled
 from kjerne.services.results.values import Resource
 
 _TIMES: Final = {
@@ -85,18 +85,14 @@ def _ranges(tree: Mapping[str, Any]) -> list[Resource]:
 
 def _taken(tree: Mapping[str, Any]) -> list[Resource]:
     """Its own time, else when its specimen was collected."""
-    collection = (tree.get("specimen") or {}).get("collection", {}) if _has_specimen(tree) else {}
+    collection = specimen_of(tree).get("collection", {})
     own = {name: tree[name] for name in _TIMES if name in tree}
     own = own or {name: collection[sent] for sent, name in _COLLECTED.items() if sent in collection}
     return [{"url": TAKEN, _TIMES[name]: value} for name, value in own.items()]
 
 
-def _has_specimen(tree: Mapping[str, Any]) -> bool:
-    return isinstance(tree.get("specimen"), Mapping)
-
-
 def _material(tree: Mapping[str, Any]) -> list[Resource]:
-    specimen = tree["specimen"] if _has_specimen(tree) else {}
+    specimen = specimen_of(tree)
     concept = specimen.get("type") or ({"text": specimen["display"]} if specimen.get("display") else {})
     return [{"url": MATERIAL, "valueCodeableConcept": concept}] if concept else []
 

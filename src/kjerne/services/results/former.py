@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import Any, Final
 
-from kjerne.fhir.circumstances import Circumstance, has
+from kjerne.fhir.circumstances import BESIDE, Circumstance, has
 from kjerne.fhir.corrections import UNFINISHED, WITHDRAWN, analysis, corrects, files_of, moved
 from kjerne.services.results.answers import conclusion_of
 from kjerne.services.results.circumstances import change_of, former_part
@@ -60,7 +60,7 @@ def beside(tree: Resource, specimen: Mapping[str, Any] | None) -> Resource:
     """A result with what its specimen says of it: what it is of, when it was collected, and how it stands."""
     if specimen is None:
         return tree
-    held = {name: specimen[name] for name in ("type", "collection", "meta", "status") if name in specimen}
+    held = {name: specimen[name] for name in BESIDE if name in specimen}
     return tree | {"specimen": {**tree.get("specimen", {}), **held, "beside": True}}
 
 

@@ -12,7 +12,7 @@ from datetime import datetime, time, timedelta
 from decimal import Decimal
 from typing import Any, Final, Literal
 
-from kjerne.fhir.circumstances import Circumstance, spoiled
+from kjerne.fhir.circumstances import Circumstance, specimen_of, spoiled
 from kjerne.registries.withholding import is_anothers
 from kjerne.services.results import circumstances
 from kjerne.services.results.kith.times import FIRST_YEAR, LAST_YEAR
@@ -223,14 +223,14 @@ def issued(resource: Resource) -> When | None:
 
 
 def _sample_time(resource: Resource) -> str:
-    """Its own time; where it has none, when the specimen beside it (`former.beside`) was collected."""
+    """Its own time; where it has none, when the specimen beside it (`former.beside`) or contained in it was collected."""
     period = resource.get("effectivePeriod", {})
     own = resource.get("effectiveDateTime") or resource.get("effectiveInstant")
-    return str(own or period.get("start") or period.get("end") or _collected(resource.get("specimen")))
+    return str(own or period.get("start") or period.get("end") or _collected(specimen_of(resource)))
 
 
-def _collected(specimen: Any) -> str:
-    collection = specimen.get("collection", {}) if isinstance(specimen, Mapping) else {}
+def _collected(specimen: Mapping[str, Any]) -> str:
+    collection = specimen.get("collection", {})
     return str(collection.get("collectedDateTime") or collection.get("collectedPeriod", {}).get("start") or "")
 
 
@@ -339,7 +339,7 @@ def aside_of(resource: Resource, what: Circumstance) -> Aside:
         text = _sample_time(resource)
         return Aside(what, at=when(text), words="" if when(text) else text)
     if what == "material":
-        specimen = resource.get("specimen", {})
+        specimen = specimen_of(resource)
         return Aside(what, words=concept_text(specimen.get("type")) or str(specimen.get("display", "")))
     if what == "method":
         return Aside(what, words=concept_text(resource.get("method")))
@@ -540,6 +540,13 @@ def reference_id(reference: Mapping[str, Any] | None) -> str:
 def materials_of(specimens: Iterable[Resource]) -> dict[str, str]:
     """Specimen id -> the words of its material."""
     return {str(s.get("id", "")): concept_text(s.get("type")) for s in specimens}
+
+
+def material_of(observation: Resource, materials: Mapping[str, str]) -> str:
+    """The words of what a result is of: the type of its specimen, which may be contained in it; else what it calls that."""
+    specimen = specimen_of(observation)
+    known = materials.get(reference_id(specimen)) or concept_text(specimen.get("type"))
+    return known or str(specimen.get("display", ""))
 
 
 def report_of_results(reports: Iterable[Resource], observations: Iterable[Resource]) -> dict[str, str]:

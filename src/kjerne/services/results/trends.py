@@ -25,12 +25,12 @@ from kjerne.services.results.points import (
     is_bare,
     is_called_off,
     left_behind,
+    material_of,
     materials_of,
     notes_of,
     own_report,
     parts_of,
     point_of,
-    reference_id,
     report_of_results,
     worst,
 )
@@ -154,8 +154,9 @@ def _key(observation: Resource, materials: Mapping[str, str]) -> _Key:
     if not unit:
         # A withdrawn result has lost its value, and with it its unit: it belongs where it was.
         unit = next((c.quantity_code or c.value.unit for c in changes_of(observation) if c.value), "")
-    material = materials.get(reference_id(observation.get("specimen")), "")
-    return _Key(code_of(observation), unit, material, concept_text(observation.get("method")))
+    return _Key(
+        code_of(observation), unit, material_of(observation, materials), concept_text(observation.get("method"))
+    )
 
 
 def is_table_value(observation: Resource) -> bool:
