@@ -46,12 +46,13 @@ class Change(NamedTuple):
 
 
 class Present(NamedTuple):
-    """A current version: the bytes as received, what its source withholds it by, and whether it was taken back with its
-    reports (`store.pointing`)."""
+    """A current version: the bytes as received, what its source withholds it by, when it came, and whether it was taken back
+    with its reports (`store.pointing`)."""
 
     raw: bytes
     labels: Label
     release_at: datetime | None
+    at: datetime
     with_report: bool = False
 
 
@@ -114,6 +115,12 @@ _BODIES = """
 SELECT r.type, r.id, r.dictionary, r.body, r.labels, r.release_at, r.version, r.at
 FROM record r JOIN unnest($2::smallint[], $3::uuid[]) AS n(type, id) USING (type, id)
 WHERE r.patient = $1 AND r.labels & $4 = 0"""
+
+_TAKEN_OUT = """
+SELECT h.type, h.id, max(h.at) FROM record_history h JOIN unnest($2::smallint[], $3::uuid[]) AS n(type, id) USING (type, id)
+WHERE h.patient = $1 AND h.deleted
+  AND NOT EXISTS (SELECT FROM record r WHERE r.patient = $1 AND r.type = h.type AND r.id = h.id)
+GROUP BY 1, 2"""
 
 _GONE = """
 WITH gone AS (
@@ -229,15 +236,24 @@ class Records:
         named = [change.type for change in changes], [change.id for change in changes]
         return {
             (type_, id_): Present(
-                raw, Label(labels & ~CARRIED_LABELS), moment(release_at), bool(labels & Label.WITHDRAWN_WITH_REPORT)
+                raw, Label(labels & ~CARRIED_LABELS), moment(release_at), at, bool(labels & Label.WITHDRAWN_WITH_REPORT)
             )
-            for type_, id_, raw, labels, release_at, _, _ in await self._bodies(conn, grant, *named, key)
+            for type_, id_, raw, labels, release_at, _, at in await self._bodies(conn, grant, *named, key)
         }
 
     async def current(self, conn: Connection, grant: Grant, type_: int, id_: UUID) -> Current:
         """As `present`, of one record that is there."""
         ((_, _, raw, _, _, version, at),) = await self._bodies(conn, grant, [type_], [id_])
         return Current(raw, version, at)
+
+    async def taken_out(
+        self, conn: Connection, grant: Grant, named: Sequence[tuple[int, UUID]]
+    ) -> dict[tuple[int, UUID], datetime]:
+        """When those of these records were deleted that are gone; one that is withdrawn from a wrong person is not."""
+        if not named:
+            return {}
+        rows = await conn.fetch(_TAKEN_OUT, grant.subject.patient, [one[0] for one in named], [one[1] for one in named])
+        return {(row[0], row[1]): row[2] for row in rows}
 
     async def _bodies(
         self, conn: Connection, grant: Grant, types: Sequence[int], ids: Sequence[UUID], key: DataKey | None = None

@@ -185,7 +185,7 @@ async def test_what_a_message_says_in_the_place_of_a_correction_by_fhir_keeps_it
     await lab.take(lab.version("ann", "31"))
     await lab.correct("ann", valueQuantity={"value": 33, "unit": "pmol/L"})
     assert (await lab.results("ann"), await lab.told()) == ([("33", MORNING[:16])], set())
-    await lab.take(lab.version("ann", "31", service="M", day=3))
+    await lab.take(lab.version("ann", "31", service="M", day=6))
     assert await lab.results("ann") == [("31", MORNING[:16])]
     assert (await lab.former("ann"), await lab.told()) == (["33", "31"], {"corrected"})
 
@@ -194,7 +194,7 @@ async def test_what_a_message_says_of_a_material_that_was_corrected_by_fhir_is_t
     await lab.take(lab.version("ann", "31"))
     await lab.correct("ann", type_=type_number("Specimen"), type={"text": "Plasma"})
     assert await lab.results("ann")
-    await lab.take(lab.version("ann", "31", service="M", day=3))
+    await lab.take(lab.version("ann", "31", service="M", day=6))
     assert await lab.told() == {"corrected"}
 
 
@@ -212,7 +212,7 @@ async def test_who_read_that_a_result_was_left_out_is_told_that_it_is_there_agai
 async def test_a_correction_by_message_is_in_sight_once(lab: Lab) -> None:
     await lab.take(lab.version("ann", "31"), lab.version("ann", "32", service="M", day=3))
     await lab.correct("ann", note=[{"text": "Ringt"}])
-    await lab.take(lab.version("ann", "33", service="M", day=4))
+    await lab.take(lab.version("ann", "33", service="M", day=6))
     assert await lab.former("ann") == ["32", "31"]
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, Final
 from uuid import UUID
 
@@ -18,7 +19,7 @@ from kjerne.fhir.definitions import type_number
 from kjerne.fhir.encode import decode, encode
 from kjerne.fhir.index import index
 from kjerne.registries.withholding import kinds_of
-from kjerne.services.results import following, release, repeats
+from kjerne.services.results import following, keeping, release, repeats
 from kjerne.services.results.kith import chain, codes, kin, lineage, mapping
 from kjerne.store import changing, followup, marking, pointing, spreading
 from kjerne.store.arrivals import Sent
@@ -298,7 +299,8 @@ class Files:
             return
         state = chain.fold(after)
         ids: dict[str, UUID] = {}
-        trees = mapping.resources(state, self._numberer(grant.subject.patient, report, ids))
+        number = self._numberer(grant.subject.patient, report, ids)
+        trees = mapping.resources(state, number)
         withheld, opens = release.withheld(after, _moment(state.first_issued, grant.at))
         withheld |= carried
         opens = max((moment for moment in (opens, until) if moment), default=None)
@@ -308,9 +310,13 @@ class Files:
         changes = [_change(tree, ids[tree["id"]], opens, withheld, kinds) for tree in trees]
         await self._remove(conn, grant, made.keys() - {(change.type, change.id) for change in changes})
         current = await self._store.records.present(conn, grant, changes, key) if before else {}
+        said = partial(keeping.Said.of, state, [one for one in after if one not in before], number)
+        both = list(zip(changes, trees, strict=True))
+        laid = await keeping.beside_fhir(conn, grant, self._store.records, both, current, made, said)
+        trees = [tree for _, tree in laid]
         fresh = [
             change._replace(corrects=_undoes(tree, stood, made.get((change.type, change.id))))
-            for change, tree in zip(changes, trees, strict=True)
+            for change, tree in laid
             if not _is_as_before(change, stood := current.get((change.type, change.id)))
         ]
         if not fresh:
@@ -425,7 +431,7 @@ def source_of(version: chain.Versioned) -> Source:
 
 
 def _change(tree: dict[str, Any], id_: UUID, opens: datetime | None, withheld: Label, kinds: frozenset[str]) -> Change:
-    raw = _raw(tree)
+    raw = keeping.raw_of(tree)
     labels = withheld | Label.NOT_THE_MOTHERS if mapping.not_the_patients(tree) else withheld
     return Change(type_number(tree["resourceType"]), id_, raw, index(tree), labels, opens, kinds=kinds)
 
@@ -443,16 +449,12 @@ def _was_taken_back(changes: Sequence[Change], current: Mapping[tuple[int, UUID]
     return any(one is None or pointing.is_void(decode(one.raw)) for one in reports)
 
 
-def _raw(tree: Mapping[str, Any]) -> bytes:
-    return encode({name: value for name, value in tree.items() if name != "id"})
-
-
 def _undoes(tree: Mapping[str, Any], stood: Present | None, was: Mapping[str, Any] | None) -> bool:
     """Whether a record says something else than what stood there by FHIR; `was` is what the versions before had made.
 
     What they had made themselves stays in sight by the report's own changes (`codes.CHANGE`).
     """
-    if stood is None or (was is not None and stood.raw == _raw(was)):
+    if stood is None or (was is not None and stood.raw == keeping.raw_of(was)):
         return False
     before = decode(stood.raw)
     by_fhir = was is None or corrects(was, before) or corrects(before, was)

@@ -56,7 +56,8 @@ class Change(msgspec.Struct, frozen=True, array_like=True):
 
 class Result(msgspec.Struct, frozen=True, array_like=True):
     """One result as it holds now. `parent` and `target` are keys; `value` is None where there is none or it is
-    withdrawn. `finished`: an earlier version had said it as finished, and not only while it was waited for."""
+    withdrawn. `finished`: an earlier version had said it as finished, and not only while it was waited for. `named` is the newest
+    version that says something of it itself: repeats, changes or withdraws it."""
 
     key: str
     item: Item
@@ -68,6 +69,7 @@ class Result(msgspec.Struct, frozen=True, array_like=True):
     history: bool = False
     changes: tuple[Change, ...] = ()
     finished: bool = False
+    named: str = ""
 
 
 @dataclass(slots=True)
@@ -85,6 +87,7 @@ class _Entry:
     around: Around = NOWHERE
     finished: bool = False
     waits: bool = False
+    named: str = ""
 
     def said(self) -> Said:
         return Said(self.item, self.value, self.status, self.issued, self.around)
@@ -123,19 +126,11 @@ class Entries:
         """The results in the order of the newest full version, what it left out behind."""
         return tuple(
             Result(
-                e.key,
-                e.item,
-                e.status,
-                e.issued,
-                e.value,
-                e.parent,
-                e.target,
-                e.history,
-                tuple(reversed(e.changes)),
-                e.finished,
+                e.key, e.item, e.status, e.issued, e.value, e.parent, e.target, e.history, tuple(reversed(e.changes)),
+                e.finished, e.named,
             )
             for e in self._entries
-        )
+        )  # fmt: skip
 
     def apply(self, report: Report, generated: str) -> None:
         """Lay one version on the results; versions come in the order of their GenDate."""
@@ -149,6 +144,8 @@ class Entries:
                 self._lay(index, laid, generated)
         _settle(laid)
         repeated = [entry for entry in laid.held if entry is not None]
+        for entry in self._entries if report.service == "C" else repeated:
+            entry.named = generated
         self._repeated = {entry.key: said.get(entry.key) for entry in repeated}
         if not before:
             self._entries = repeated

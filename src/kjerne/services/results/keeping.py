@@ -1,0 +1,130 @@
+"""What was changed or deleted by FHIR after its messages: only a newer message that says something of it takes its place.
+
+What counts is when a message was made (GenDate) and when the write by FHIR was received: so the end is the same in whatever
+order they come (decision 31). Everything else that a version brings is laid beside what stands, and takes nothing back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Final
+from uuid import UUID
+
+from kjerne.access import Grant
+from kjerne.fhir.corrections import WITHDRAWN
+from kjerne.fhir.encode import decode, encode
+from kjerne.fhir.index import index
+from kjerne.registries.withholding import kinds_of
+from kjerne.services.results.kith import chain
+from kjerne.services.results.kith.map_request import request_keys
+from kjerne.store.pool import Connection
+from kjerne.store.records import Change, Present, Records
+
+Tree = dict[str, Any]
+Place = tuple[int, UUID]
+Laid = tuple[Change, Tree]
+
+NEVER: Final = datetime.min.replace(tzinfo=UTC)
+
+_LISTS: Final = ("result", "hasMember", "presentedForm")
+"""Where a report or a group says what belongs to it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What the versions that have just come say themselves: by id when the newest of those that name it was made, and when
+    the newest of all was."""
+
+    by_id: Mapping[str, datetime]
+    newest: datetime
+
+    @classmethod
+    def of(cls, state: chain.State, fresh: Sequence[chain.Versioned], number: Callable[[str, str], str]) -> Said:
+        """`state` is all versions folded, `fresh` those that were not there before, `number` gives the ids."""
+        found: dict[str, datetime] = {}
+        made: dict[str, datetime] = {}
+        for one in chain.ordered([one for one in fresh if not chain.is_absent(one)]):
+            report, at = one.report, one.generated_at
+            made[one.generated] = at
+            # An addition says what it adds, and nothing of the report that was there.
+            keys = [("DiagnosticReport", "report")] if report.service != "A" else []
+            keys += [("Specimen", key) for key in chain.keyed(report.subjects)]
+            keys += [("ServiceRequest", key) for key in request_keys(report.requests)]
+            sent = {file.data for file in report.attachments}
+            keys += [("Binary", kept.key) for kept in state.files if kept.file.data in sent]
+            found |= {number(*key): at for key in keys}
+        found |= {number("Observation", one.key): made[one.named] for one in state.results if one.named in made}
+        return cls(found, max(made.values(), default=NEVER))
+
+    def takes_place(self, tree: Tree, since: datetime) -> bool:
+        """Whether this may take the place of what was written by FHIR at `since`. A role has its actor in its id: whoever
+        names the actor says all of it."""
+        at = self.newest if tree["resourceType"] == "PractitionerRole" else self.by_id.get(tree["id"])
+        return at is not None and at > since
+
+
+async def beside_fhir(
+    conn: Connection, grant: Grant, records: Records, laid: list[Laid], current: Mapping[Place, Present],
+    made: Mapping[Place, Tree], said: Callable[[], Said],
+) -> list[Laid]:  # fmt: skip
+    """What is to stand: `laid` is what all versions say together. What was written or deleted by FHIR goes on as that left
+    it where no newer version says something of it. `current` stands now, `made` is what the versions before had made."""
+    by_fhir = {
+        place: current.get(place)
+        for change, _ in laid
+        if _is_by_fhir(change, current.get(place := (change.type, change.id)), made.get(place))
+    }
+    if not by_fhir:
+        return laid
+    says = said()
+    gone = await records.taken_out(conn, grant, [place for place, stood in by_fhir.items() if stood is None])
+    found = []
+    for change, tree in laid:
+        stood, deleted = by_fhir.get(place := (change.type, change.id)), gone.get(place)
+        if stood and not says.takes_place(tree, stood.at):
+            found.append(_left(change, tree, stood, made[place], says))
+        elif deleted is None or says.takes_place(tree, deleted):
+            found.append((change, tree))
+    return found
+
+
+def _is_by_fhir(change: Change, stood: Present | None, was: Tree | None) -> bool:
+    """Whether what stands, or that nothing does, is neither what is to be written nor what the versions before had made
+    (`was`, None: nothing)."""
+    if was is None:
+        return False
+    return stood is None or (stood.raw != change.raw and stood.raw != raw_of(was))
+
+
+def _left(change: Change, tree: Tree, stood: Present, was: Tree, said: Said) -> Laid:
+    """What stands by FHIR as it goes on: with what is new and belongs to it, withheld no less.
+
+    What is added to a report after it was taken back does not go with it.
+    """
+    before = decode(stood.raw)
+    new: Tree = {}
+    if before.get("status") not in WITHDRAWN or said.newest <= stood.at:
+        new = {name: [*before.get(name, ()), *found] for name in _LISTS if (found := _new(name, tree, was, before))}
+    after = before | new | {"id": tree["id"]}
+    opens = max((moment for moment in (change.release_at, stood.release_at) if moment), default=None)
+    kept = change._replace(
+        raw=raw_of(after) if new else stood.raw, indexed=index(after), labels=change.labels | stood.labels,
+        release_at=opens, kinds=change.kinds | kinds_of(after),
+    )  # fmt: skip
+    return kept, after
+
+
+def _new(name: str, tree: Tree, was: Tree, before: Tree) -> list[Any]:
+    known = {_place(one) for one in (*was.get(name, ()), *before.get(name, ()))}
+    return [one for one in tree.get(name, ()) if _place(one) not in known]
+
+
+def _place(named: Mapping[str, Any]) -> str:
+    return str(named.get("reference") or named.get("url"))
+
+
+def raw_of(tree: Mapping[str, Any]) -> bytes:
+    """A resource as it is kept."""
+    return encode({name: value for name, value in tree.items() if name != "id"})

@@ -1,0 +1,173 @@
+"""What was changed or deleted by FHIR stands until a newer message says something of it, in whatever order they come."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from kjerne.access import Label
+from kjerne.exchange import PatientRef
+from kjerne.fhir.definitions import type_number
+from kjerne.fhir.encode import decode, encode
+from kjerne.store.changing import Changer, Next
+from kjerne.store.records import Current
+
+from .conftest import LAB, NOW, Ward
+from .test_filing import Kith, Lab, new_lab
+
+OBSERVATION, REPORT = type_number("Observation"), type_number("DiagnosticReport")
+SIX: Final = {"valueQuantity": {"value": 6, "unit": "pmol/L"}}
+VOID: Final = {"status": "entered-in-error"}
+BEFORE, SINCE = 3, 6
+"""Days of March on which a message is older and newer than what is written by FHIR, at noon of the fifth."""
+
+
+@pytest.fixture
+async def lab(ward: Ward, kith: Kith) -> Lab:
+    return await new_lab(ward, kith)
+
+
+def one(lab: Lab, value: str, day: int, service: str = "N", *, other: str = "", status: str = "F") -> bytes:
+    """A version of the report with the first result, another one where `other` has a value, or both."""
+    kith, kind = lab.kith, service if service in ("M", "C") else "N"
+    state = "2" if status == "P" else "3"
+    items = kith.item("NPU03579", kith.number(value, "pmol/L"), id_="1", service=kind, state=state) if value else ""
+    items += kith.item("NPU01944", kith.number(other), id_="2", service=kind, state=state) if other else ""
+    return lab.version("ann", items=items, day=day, service=service, status=status)
+
+
+async def written(lab: Lab, of: int, fields: dict[str, Any] | None) -> None:
+    """The report, or its first result, corrected by FHIR; deleted where `fields` is None."""
+    grant = await lab.ward.admit(LAB)(
+        PatientRef(digest=lab.ward.house.digest(lab.numbers["ann"])), "results", "correct"
+    )
+    store, reader = lab.ward.house.store, lab.ward.house.reader
+    first = next(id_ for id_, tree in (await _records(lab)).items() if _is(tree, of))
+    changer = Changer(store.records, reader, [of])
+
+    def make(current: Current) -> Next:
+        tree = decode(current.raw) | (fields or {})
+        return Next.of(encode(tree), tree, NOW)
+
+    async with store.pool.acquire() as conn, conn.transaction():
+        if fields is None:
+            assert await changer.take_away(conn, grant, (of, first), None)
+        else:
+            assert await changer.change(conn, grant, (of, first), None, make)
+
+
+def _is(tree: dict[str, Any], of: int) -> bool:
+    return type_number(tree["resourceType"]) == of and (of == REPORT or "NPU03579" in str(tree["code"]))
+
+
+async def _records(lab: Lab) -> dict[Any, dict[str, Any]]:
+    grant = await lab.ward.grant(lab.numbers["ann"])
+    async with lab.ward.house.store.pool.acquire() as conn:
+        found = [one for one, _ in await lab.ward.house.reader.all_of(conn, grant, [OBSERVATION, REPORT], 1000)]
+    return {one.id: decode(one.raw) | {"marked": bool(one.labels & Label.WITHDRAWN_WITH_REPORT)} for one in found}
+
+
+async def state(lab: Lab) -> dict[str, str]:
+    """What stands of each result, and of the report with the number of its results."""
+    found = {}
+    for tree in (await _records(lab)).values():
+        void = tree["marked"] or tree["status"] in ("entered-in-error", "cancelled")
+        if tree["resourceType"] == "DiagnosticReport":
+            found["report"] = ("void " if void else "") + str(len(tree["result"]))
+        else:
+            name = "first" if _is(tree, OBSERVATION) else "other"
+            found[name] = "void" if void else str(tree["valueQuantity"]["value"])
+    return found
+
+
+@pytest.mark.parametrize(
+    ("of", "by_fhir", "comes", "stands"),
+    [
+        (REPORT, VOID, ("4", 1, "N", "", "P"), {"report": "void 1", "first": "void"}),
+        (REPORT, VOID, ("4", 1, "N", "9", "P"), {"report": "void 2", "first": "void", "other": "void"}),
+        (REPORT, VOID, ("", SINCE, "A", "9", "A"), {"report": "void 1", "first": "void", "other": "9"}),
+        (REPORT, VOID, ("5", SINCE, "M", "", "F"), {"report": "1", "first": "5"}),
+        (REPORT, None, ("4", 1, "N", "", "P"), {"first": "void"}),
+        (REPORT, None, ("5", SINCE, "M", "", "F"), {"report": "1", "first": "5"}),
+        (REPORT, {"conclusion": "Sett"}, ("", SINCE, "A", "9", "A"), {"report": "2", "first": "5", "other": "9"}),
+        (OBSERVATION, VOID, ("", SINCE, "A", "9", "A"), {"report": "2", "first": "void", "other": "9"}),
+        (OBSERVATION, VOID, ("5", BEFORE, "M", "", "F"), {"report": "1", "first": "void"}),
+        (OBSERVATION, VOID, ("5", SINCE, "M", "", "F"), {"report": "1", "first": "5"}),
+        (OBSERVATION, SIX, ("4", 1, "N", "", "P"), {"report": "1", "first": "6"}),
+        (OBSERVATION, SIX, ("", SINCE, "A", "9", "A"), {"report": "2", "first": "6", "other": "9"}),
+        (OBSERVATION, SIX, ("", SINCE, "M", "9", "F"), {"report": "2", "first": "6", "other": "9"}),
+        (OBSERVATION, SIX, ("7", SINCE, "M", "", "F"), {"report": "1", "first": "7"}),
+        (OBSERVATION, SIX, ("", SINCE, "C", "", "F"), {"report": "void 1", "first": "void"}),
+        (OBSERVATION, None, ("4", 1, "N", "", "P"), {"report": "1"}),
+        (OBSERVATION, None, ("", SINCE, "A", "9", "A"), {"report": "2", "other": "9"}),
+        (OBSERVATION, None, ("7", SINCE, "M", "", "F"), {"report": "1", "first": "7"}),
+    ],
+)
+async def test_only_a_newer_message_that_says_something_of_it_takes_the_place_of_what_was_written_by_fhir(
+    lab: Lab, of: int, by_fhir: dict[str, Any] | None, comes: tuple[Any, ...], stands: dict[str, str]
+) -> None:
+    await lab.take(one(lab, "5", 2))
+    await written(lab, of, by_fhir)
+    value, day, service, other, status = comes
+    await lab.take(one(lab, value, day, service, other=other, status=status))
+    assert await state(lab) == stands
+
+
+async def test_what_an_addition_leaves_as_it_was_is_told_to_nobody(lab: Lab) -> None:
+    await lab.take(one(lab, "5", 2))
+    await written(lab, REPORT, {"conclusion": "Sett"})
+    await written(lab, OBSERVATION, SIX)
+    await state(lab)  # somebody reads
+    count = "SELECT count(*) FROM notice WHERE hpr = '9144889'"
+    before = await lab.ward.house.store.pool.fetchval(count)
+    await lab.take(one(lab, "", SINCE, "A", other="9", status="A"))
+    [report] = [tree for tree in (await _records(lab)).values() if "conclusion" in tree]
+    assert (report["conclusion"], report["status"], len(report["result"])) == ("Sett", "final", 2)
+    assert await lab.ward.house.store.pool.fetchval(count) == before
+
+
+OLD: Final = {
+    "preliminary": ("4", 1, "N", "", "P"), "new": ("5", 2, "N", "", "F"), "added": ("", 3, "A", "9", "A"),
+    "changed": ("7", 4, "M", "", "F"),
+}  # fmt: skip
+NEW: Final = {"added since": ("", 6, "A", "8", "A"), "changed since": ("3", 6, "M", "", "F")}
+WRITES: Final = {
+    "corrected": (OBSERVATION, SIX), "taken back": (OBSERVATION, VOID), "deleted": (OBSERVATION, None),
+    "report taken back": (REPORT, VOID),
+}  # fmt: skip
+
+
+@settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck))
+@given(data=st.data())
+async def test_the_end_is_by_when_each_was_made_and_not_by_the_order_of_arrival(
+    ward: Ward, kith: Kith, data: st.DataObject
+) -> None:
+    """What was made before the write by FHIR comes around it in any order, what was made since after it."""
+    write = data.draw(st.sampled_from(sorted(WRITES)))
+    lists = st.lists(st.sampled_from(sorted(OLD)), unique=True, min_size=1)
+    names = data.draw(lists.filter(lambda found: {"new", "preliminary", "changed"} & {*found}))
+    since = data.draw(st.sampled_from([[], ["added since"], ["changed since"]]))
+    late = data.draw(st.permutations(names))
+    # Before the write came what it was written on.
+    least = 1 + min(late.index(name) for name in names if name != "added")
+    reached = data.draw(st.integers(least, len(late)))
+    ends = []
+    for order, place in ((sorted(names, key=[*OLD].index), len(names)), (late, reached)):
+        lab = await new_lab(ward, kith)
+        for name in order[:place]:
+            await lab.take(one(lab, *OLD[name][:3], other=OLD[name][3], status=OLD[name][4]))
+        await written(lab, *WRITES[write])
+        for name in (*order[place:], *since):
+            told = OLD.get(name) or NEW[name]
+            await lab.take(one(lab, *told[:3], other=told[3], status=told[4]))
+        ends.append(await state(lab))
+    assert ends[0] == ends[1]
+    if "changed since" in since:
+        assert ends[0]["first"] == "3"
+    elif write == "corrected":
+        assert ends[0]["first"] == "6"
+    else:
+        assert ends[0].get("first", "void") == "void"
