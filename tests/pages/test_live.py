@@ -7,7 +7,7 @@ import secrets
 from base64 import b64encode
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from html import unescape
 from typing import Any
 from uuid import UUID
@@ -96,17 +96,23 @@ def blocked(platform: Standing, patient: str, persona: str) -> Iterator[None]:
 
 
 def a_report(
-    patient: str, mark: str, value: str, *, corrects: bool = False, analysis: str = "P-Prøvestoff", day: int = 21
-) -> bytes:
-    """A report of one result, or a later version of it, sent on this day of November."""
+    patient: str, mark: str, value: str, *, corrects: bool = False, analysis: str = "P-Prøvestoff", day: int = 21,
+    made: str = "",
+) -> bytes:  # fmt: skip
+    """A report of one result, or a later version of it, sent on this day of November or when it is said to be `made`."""
     code = f"NPU9{int(mark, 16) % 10_000:04}"
     result = Kith.item(code, Kith.number(value), id_="1", service="M" if corrects else "N")
     result = result.replace(f"Analyse {code}", analysis)
     whole = Kith.report(
         patient=Kith.person(Kith.SAMPLE + result, number=patient), id_=f"R-{mark}", service="M" if corrects else "N"
     )
-    made = f"2026-11-{day}T12:00:05" if corrects else "2026-11-20T12:00:05"
+    made = made or (f"2026-11-{day}T12:00:05" if corrects else "2026-11-20T12:00:05")
     return Kith.message(whole, id_=f"M-{mark}-{value}-{made[8:10]}", generated=made)
+
+
+def since(platform: Standing) -> str:
+    """A time after all that was written by FHIR, as a message says when it was made."""
+    return f"{platform.clock.now() + timedelta(hours=1):%Y-%m-%dT%H:%M:%SZ}"
 
 
 def with_a_file(raw: bytes, data: bytes) -> bytes:

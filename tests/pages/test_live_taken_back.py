@@ -14,7 +14,7 @@ import pytest
 from kjerne.access import Choice, Label
 from kjerne.fhir.encode import decode, encode
 from kjerne.registries.identifiers import digest
-from pages.test_live import DAY, a_report, blocked, by_fhir, filed, seen, send, tab, text
+from pages.test_live import DAY, a_report, blocked, by_fhir, filed, seen, send, since, tab, text
 from pages.test_live_corrections import deleted
 from platform_fixture import Standing
 
@@ -89,6 +89,28 @@ def test_a_report_that_is_imported_takes_back_and_lets_stand_as_one_that_is_crea
         return is_marked(platform, id_)
 
     assert [marked_after(status) for status in ("entered-in-error", "final")] == [True, False]
+
+
+@pytest.mark.parametrize("way", ["created", "imported", "a group within"])
+def test_a_live_report_that_leads_to_a_result_by_its_groups_lets_it_stand(platform: Standing, way: str) -> None:
+    id_ = by_fhir(platform, f"P-Prøve {secrets.token_hex(4)}", "140")
+    filed(platform, a_report_of(id_, status="entered-in-error"))
+    assert is_marked(platform, id_)
+    group = by_fhir(platform, "Gruppe", "1", hasMember=[{"reference": f"Observation/{id_}"}])
+    assert is_marked(platform, id_), "no report leads to the group yet"
+    if way == "a group within":
+        outer = by_fhir(platform, "Ytre", "1")
+        filed(platform, a_report_of(outer))
+        assert is_marked(platform, id_)
+        by_fhir(platform, "Ytre", "1", outer, 1, hasMember=[{"reference": f"Observation/{group}"}])
+    elif way == "created":
+        filed(platform, a_report_of(group))
+    else:
+        platform.client.call(
+            "POST", "/fhir/R4/$import", as_="lab", patient=platform.nin("citizen"), body=encode(a_report_of(group)),
+            headers={"content-type": "application/x-ndjson"},
+        )  # fmt: skip
+    assert not is_marked(platform, id_)
 
 
 def changed(platform: Standing, path: str, version: int, tree: dict[str, Any] | None) -> None:
@@ -187,7 +209,7 @@ def test_a_message_of_a_report_that_was_taken_back_by_fhir_lets_its_results_stan
             filed(platform, tree | {"status": "entered-in-error"}, report)
         looked = text(it.get("/clinician")) if looks else ""
         assert bool(re.search(rf"{name} trukket Du så 140 mmol/L", looked)) is looks
-        send(platform, a_report(nin, mark, "151", corrects=True, analysis=name))
+        send(platform, a_report(nin, mark, "151", corrects=True, analysis=name, made=since(platform)))
         was = "Svaret var trukket tilbake da du så det" if looks else "Du så 140 mmol/L"
         now = "Det gjelder nå igjen" if looks else "Svaret er nå"
         desk = text(it.get("/clinician"))

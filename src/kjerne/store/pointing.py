@@ -54,8 +54,7 @@ FROM audit a, unnest(a.types, a.ids, a.versions) AS n(type, id, version)
 WHERE a.patient = ANY($1::bigint[]) AND a.action IN ('file', 'correct') AND a.outcome = $2 AND n.version = 1
   AND n.type = ANY($3::smallint[])"""
 _MARKED: Final = f"""
-SELECT EXISTS (SELECT FROM record r WHERE r.patient = ANY($1::bigint[]) AND r.type = {OBSERVATION}
-  AND r.id = ANY($2::uuid[]) AND r.labels & {MARK} <> 0)"""
+SELECT EXISTS (SELECT FROM record r WHERE r.patient = ANY($1::bigint[]) AND r.type = {OBSERVATION} AND r.labels & {MARK} <> 0)"""
 _SETTLE: Final = f"""
 UPDATE record r SET xid = pg_current_xact_id(),
   labels = CASE WHEN r.id = ANY($3::uuid[]) THEN r.labels | {MARK} ELSE r.labels & ~{MARK} END
@@ -75,9 +74,9 @@ def touches(before: Tree | None, after: Tree) -> bool:
 
 
 async def any_marked(conn: Connection, grant: Grant, tree: Tree) -> bool:
-    """Whether a report or group leads to a result that is marked: that may stand again."""
-    named = sorted(leads_to(tree))
-    return bool(named) and bool(await conn.fetchval(_MARKED, list(grant.subject.keys), named))
+    """Whether a report or group leads to results while one of the patient's is marked: that may stand again. Which one it leads
+    to by its groups is not looked for: a patient with such a result is rare."""
+    return bool(leads_to(tree)) and bool(await conn.fetchval(_MARKED, list(grant.subject.keys)))
 
 
 async def settle(conn: Connection, grant: Grant, reader: Reader) -> list[Named]:
