@@ -8,6 +8,8 @@ WORKERS ?= 2
 
 .DEFAULT_GOAL := help
 STORM ?= 10000
+# Tests start the program over and over, and pytest rewrites their own files: without bytecode all that is compiled each time.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help setup up test storm laws coverage mutants lint assets definitions wheel bench lock clean
 
