@@ -1,11 +1,13 @@
 """Databases for the tests: servers of the oldest and the newest PostgreSQL, a fresh database for each test module. And one
-command line in this process, and what is written of answers."""
+command line in this process, what is written of answers, and the order in which workers take the files."""
 
 from __future__ import annotations
 
 import asyncio
+import importlib.util
 import os
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator, MutableMapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +27,10 @@ from platform_fixture import platform
 
 __all__ = ["platform"]
 
+# httpx asks for it at every request that goes straight to an application, and each time Python looks through all its folders.
+if importlib.util.find_spec("sniffio") is None:
+    sys.modules["sniffio"] = None  # type: ignore[assignment]
+
 # The wheel's programs, and Debian's: the newest and the oldest version that the store promises to run on.
 SUPPLIERS: Final = {"18": "", "15": "/usr/lib/postgresql/15/bin"}
 TEMPLATE: Final = "migrated"
@@ -38,6 +44,41 @@ FAST: Final = {
     "max_wal_size": "512MB",
     "autovacuum": "off",
 }
+
+
+# Files of the tests that take longest, longest first (`--durations`); what is not here takes less.
+LONGEST: Final = (
+    "laws/test_paths.py",
+    "journeys/test_clinician.py",
+    "storms/test_forged_over_http.py",
+    "journeys/test_me.py",
+    "laws/test_matrix.py",
+    "journeys/test_whole_story.py",
+    "journeys/test_oversight.py",
+    "journeys/test_operations.py",
+    "journeys/test_inquiries.py",
+    "journeys/test_up.py",
+    "test_docs.py",
+    "journeys/test_youth.py",
+    "laws/test_services.py",
+    "test_package.py",
+)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """With several workers xdist would hand out the files with most tests first, and end with one that waits for a long file."""
+    if hasattr(config.option, "loadscopereorder"):
+        config.option.loadscopereorder = False
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """The files that take longest come first, then those with most tests; within a file nothing moves."""
+    if not hasattr(config, "workerinput"):
+        return
+    here, many = Path(__file__).parent, Counter(item.path for item in items)
+    place = {here / name: place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: (place.get(item.path, len(place)), -many[item.path]))
 
 
 @dataclass(frozen=True)
@@ -55,9 +96,9 @@ class Cluster:
         self.create_empty(name, TEMPLATE)
 
     def create_empty(self, name: str, template: str = "template1") -> None:
-        """A fresh database with no table in it."""
+        """A fresh database with no table in it. Copied file by file: through the WAL it takes twice as long."""
         self.drop(name)
-        self.run(f'CREATE DATABASE "{name}" TEMPLATE {template} OWNER {OWNER}')
+        self.run(f'CREATE DATABASE "{name}" TEMPLATE {template} OWNER {OWNER} STRATEGY file_copy')
 
     def drop(self, name: str) -> None:
         self.run(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
