@@ -45,19 +45,20 @@ GROUND: Final = "Helseregisterloven § 19 e, vedtak 2026/117"
 class Tab(Ask):
     """A browser in which `caller` is logged in and has the patient open."""
 
+    http: httpx.AsyncClient = field(kw_only=True)
     cookie: str = ""
     token: str = ""
     root: str = ""
 
     async def get(self, path: str) -> httpx.Response:
-        self.answers.append(await self.client.get(self.root + path, headers={"cookie": self.cookie}))
-        self.client.cookies.clear()
+        self.answers.append(await self.http.get(self.root + path, headers={"cookie": self.cookie}))
+        self.http.cookies.clear()
         return self.answers[-1]
 
     async def post(self, path: str) -> httpx.Response:
         headers = {"cookie": self.cookie, "origin": URL, "sec-fetch-site": "same-origin"}
-        answer = await self.client.post(self.root + path, data={"token": self.token}, headers=headers)
-        self.client.cookies.clear()
+        answer = await self.http.post(self.root + path, data={"token": self.token}, headers=headers)
+        self.http.cookies.clear()
         return answer
 
 
@@ -66,6 +67,7 @@ class Pages:
     """The pages of one house."""
 
     house: House
+    application: Any = field(init=False)
     http: httpx.AsyncClient = field(init=False)
 
     def __post_init__(self) -> None:
@@ -78,8 +80,8 @@ class Pages:
             one.store, one.clock, one.reader, one.asker, verify, one.identify, one.digest,
             tells_choices=one.settings.tells_choices,
         )  # fmt: skip
-        app = pages_app(live, FakeDoor(one.clock), key=KEY, clock=one.clock, secure=False)
-        self.http = httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=URL)
+        self.application = pages_app(live, FakeDoor(one.clock), key=KEY, clock=one.clock, secure=False)
+        self.http = httpx.AsyncClient(transport=httpx.ASGITransport(self.application), base_url=URL)
 
     async def registered(self, caller: Caller, until: date | None = None) -> None:
         """She stands in the register of health personnel as who she is here; several of the world share a number."""
@@ -107,7 +109,8 @@ class Pages:
         seal, login = Seal(KEY), Session("a login", who, NOW, NOW.replace(hour=NOW.hour + 1), visit)
         root = f"/clinician/v/{COURSE}" if staff else "/me"
         cookie = f"kjerne_session={seal.seal('session', login)}"
-        return Tab(self.http, patient, basis, [], cookie, session.form_token(seal, login, NOW), root)
+        token = session.form_token(seal, login, NOW)
+        return Tab(self.application, patient, basis, [], cookie, token, root, http=self.http)
 
 
 def on_page(path: str) -> Callable[[Ask], Awaitable[Told]]:

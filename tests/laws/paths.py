@@ -13,8 +13,7 @@ from itertools import cycle
 from typing import Any, Final
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
-import httpx
-
+from .straight import Heard, sent
 from .world import CODES, HUB, KINDS, TOGETHER, Kind, Patient, code, sign
 
 FORM: Final = {"content-type": "application/x-www-form-urlencoded"}
@@ -36,17 +35,18 @@ class Told:
 class Ask:
     """Who is asked about, as whom and on which basis."""
 
-    client: httpx.AsyncClient
+    application: Any
     patient: Patient
     basis: str
-    answers: list[httpx.Response] = field(default_factory=list)
+    answers: list[Any] = field(default_factory=list)
 
-    async def get(self, path: str) -> httpx.Response:
-        self.answers.append(await self.client.get(path, headers=self._headers()))
+    async def get(self, path: str) -> Heard:
+        self.answers.append(await sent(self.application, "GET", path, self._headers()))
         return self.answers[-1]
 
-    async def search(self, path: str, *form: tuple[str, str]) -> httpx.Response:
-        self.answers.append(await self.client.post(path, content=urlencode(form), headers=self._headers() | FORM))
+    async def search(self, path: str, *form: tuple[str, str]) -> Heard:
+        body = urlencode(form).encode()
+        self.answers.append(await sent(self.application, "POST", path, self._headers() | FORM, body))
         return self.answers[-1]
 
     def heard(self) -> list[Any]:
@@ -55,7 +55,7 @@ class Ask:
         return [
             (
                 one.status_code,
-                [pair for pair in one.headers.items() if pair[0] != "content-length"],
+                [pair for pair in one.headers if pair[0] != "content-length"],
                 _alike(one.text, ids),
             )
             for one in self.answers
@@ -96,17 +96,17 @@ class Path:
         return (self.more if more else 0) + (0 if self.leads else known)
 
 
-def signs_in(answers: Sequence[httpx.Response], patient: Patient) -> frozenset[str]:
+def signs_in(answers: Sequence[Heard], patient: Patient) -> frozenset[str]:
     text = "".join(one.text + str(one.headers) for one in answers)
     return frozenset(kind.name for kind in KINDS if sign(kind, patient.name) in text)
 
 
-def outcome_of(answer: httpx.Response) -> str:
+def outcome_of(answer: Heard) -> str:
     found = re.search(r'pvk-outcome-cs","code":"(\w+)"', answer.text)
     return found[1] if found else ""
 
 
-def total_of(answer: httpx.Response) -> int | None:
+def total_of(answer: Heard) -> int | None:
     found = re.search(r'"total":(\d+)', answer.text)
     return int(found[1]) if found else None
 
@@ -125,7 +125,7 @@ def page_by_page(path: str, *form: tuple[str, str]) -> Callable[[Ask], Awaitable
     """A search whose pages are followed to the last."""
 
     async def ask(ask: Ask) -> Told:
-        answers, pairs = list[httpx.Response](), form
+        answers, pairs = list[Heard](), form
         while len(answers) < 2 * len(KINDS):
             answers.append(await ask.search(path, *pairs))
             link = re.search(r'"relation":"next","url":"([^"]+)"', answers[-1].text)

@@ -295,7 +295,7 @@ async def asked(
     """What a path tells of one patient, and all that was heard on the way."""
     actor, _, purpose, basis = question
     anybody.caller = world.caller(actor, patient, purpose)
-    ask = Ask(anybody.http, patient, basis)
+    ask = Ask(anybody.edge, patient, basis)
     return await path.ask(ask), ask.heard()
 
 

@@ -373,9 +373,11 @@ class Anybody:
 
     def __init__(self, house: House) -> None:
         self.caller: Caller = LAB
-        edge = Edge(house.settings, house.store, house.routes(), self._authenticate, clock=house.clock)
+        self.edge = Edge(house.settings, house.store, house.routes(), self._authenticate, clock=house.clock)
         url = f"http://127.0.0.1:{house.settings.port}"
-        self.http = httpx.AsyncClient(transport=httpx.ASGITransport(edge), base_url=url, headers={"cid": "the-same"})
+        self.http = httpx.AsyncClient(
+            transport=httpx.ASGITransport(self.edge), base_url=url, headers={"cid": "the-same"}
+        )
 
     async def _authenticate(self, *_: Any) -> tuple[Caller, Once]:
         return self.caller, Once((0, b"", 0), self._refuse, noted=True)
@@ -403,8 +405,9 @@ async def built(ward: Ward) -> World:
                 (key,) = await people.register(conn, [new], NOW)
                 among[name] = Patient(name, new.identifiers[0].value, key, new.identifiers[0].digest)
         await _let_in(conn)
+    laboratory = Anybody(ward.house)
     for patient in world.patients.values():
-        await _fill(world, patient)
+        await _fill(world, laboratory, patient)
     for patient in world.patients.values():
         for will in PATIENTS[patient.name].get("wills", ()):
             await _choose(world, patient, will)
@@ -495,9 +498,9 @@ def about(discipline: str) -> list[dict[str, Any]]:
     return [{"coding": [{"system": DISCIPLINES, "code": discipline}]}]
 
 
-async def _fill(world: World, patient: Patient) -> None:
+async def _fill(world: World, laboratory: Anybody, patient: Patient) -> None:
     """Of each kind an Observation, a report and a file; one open specimen and one open report that all of them lead to."""
-    filed = _Filing(world.ward, patient)
+    filed = _Filing(laboratory, patient)
     root = await filed.one({"resourceType": "Specimen", "status": "available", "type": {"text": "Serum"}})
     for place, kind in enumerate(KINDS):
         at = f"2026-03-03T08:{place:02}:00+01:00"
@@ -536,17 +539,16 @@ async def _fill(world: World, patient: Patient) -> None:
 class _Filing:
     """The laboratory files what a patient has before she chooses anything."""
 
-    ward: Ward
+    laboratory: Anybody
     patient: Patient
 
     async def one(self, tree: dict[str, Any], kind: Kind | None = None) -> str:
         type_ = tree["resourceType"]
         meta = {"meta": {"security": list(kind.marks)}} if kind and kind.marks else {}
-        sender = replace(LAB, organisation=kind.sender) if kind else LAB
-        async with self.ward.client(sender) as client:
-            answer = await client.post(
-                f"/fhir/R4/{type_}", json=tree | meta, headers={"person-id": self.patient.number}
-            )
+        self.laboratory.caller = replace(LAB, organisation=kind.sender) if kind else LAB
+        answer = await self.laboratory.http.post(
+            f"/fhir/R4/{type_}", json=tree | meta, headers={"person-id": self.patient.number}
+        )
         assert answer.status_code == 201, answer.text
         id_ = str(decode(answer.content)["id"])
         if kind:
