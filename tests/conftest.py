@@ -53,6 +53,7 @@ LONGEST: Final = (
     "storms/test_forged_over_http.py",
     "journeys/test_me.py",
     "laws/test_matrix.py",
+    "storms/test_hidden_or_absent.py",
     "journeys/test_whole_story.py",
     "journeys/test_oversight.py",
     "journeys/test_operations.py",
