@@ -234,12 +234,13 @@ class StandardsApi:
         name = call.parameters["type"]
         type_ = type_of(name)
         version = Next.of(call.body, self._checked(call, name), call.at)
+        identify = cache(self.identify)  # header and body name the same number
         if "if-none-exist" in call.headers:
             return await self.create_if_none(call, version)
 
         async def use(grant: Grant) -> Written:
             must_hold(call.caller, type_, version.indexed.tokens, "c")
-            check_subject(version.tree, grant, self.identify)
+            check_subject(version.tree, grant, identify)
             async with self.pool.acquire() as conn:
                 id_ = self.ids.make(grant.subject.patient)
                 shut = version.shut
@@ -259,13 +260,14 @@ class StandardsApi:
                     await settle(conn, grant, self.reader, None, version.tree)
                 return written
 
-        patient = self._patient(call, number_in(version.tree))
+        # The body is held to the header's person later.
+        patient = patient_of(call, identify, "" if call.headers.get("person-id") else number_in(version.tree))
         try:
             written = await granted(
                 call.admit, patient, SERVICE_BY_TYPE[name], "file", use, proven=True, piece=f"{name}.c"
             )
         except Denied as denied:
-            raise not_written(call, denied, patient, version, (type_, "c"), self.identify) from denied
+            raise not_written(call, denied, patient, version, (type_, "c"), identify) from denied
         return self._written(call, written, 201)
 
     async def update(self, call: Call) -> Answer:
@@ -343,11 +345,10 @@ class StandardsApi:
             await no_such_id(call, SERVICE_BY_TYPE[call.parameters["type"]], action, letter)
         return type_, id_
 
-    def _patient(self, call: Call, number: str = "") -> PatientRef:
-        """Whom the header, the form, or else the body (`number`) names; the body is held to the header's person later."""
+    def _patient(self, call: Call) -> PatientRef:
+        """Whom the header or the form names."""
         in_form = (value.rpartition("|")[2] for key, value in call.form if key in BY_NUMBER)
-        in_body = "" if call.headers.get("person-id") else number
-        return patient_of(call, self.identify, in_body, *in_form)
+        return patient_of(call, self.identify, *in_form)
 
     async def _hidden_as_absent(self, call: Call, id_: UUID, action: Any, use: Any) -> Any:
         patient, service = PatientRef(key=self.ids.patient(id_)), SERVICE_BY_TYPE[call.parameters["type"]]

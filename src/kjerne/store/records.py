@@ -73,13 +73,14 @@ class Written(NamedTuple):
     at: datetime
 
 
-STAMP_STANDS: Final = "(SELECT sum(stamp) FROM person WHERE patient = ANY({keys}::bigint[])) = {stamp}::numeric"
+_STANDS: Final = "(SELECT sum(stamp) FROM person WHERE patient = ANY($13::bigint[])) = $14::numeric"
+_ONE_STANDS: Final = "(SELECT stamp FROM person WHERE patient = $13::bigint) = $14::bigint"
 
 _ROW = 'patient, id, type, version, labels, dictionary, at, date_from, date_to, release_at, tokens, "values", body'
 
 _CREATE = f"""r AS (
   INSERT INTO record ({_ROW})
-  SELECT $1, $2, $3, 1, $4, $5, $6, $7, $8, $9, $10, $11, $12 WHERE {STAMP_STANDS.format(keys="$13", stamp="$14")} {{fresh}}
+  SELECT $1, $2, $3, 1, $4, $5, $6, $7, $8, $9, $10, $11, $12 WHERE {_STANDS} {{fresh}}
   ON CONFLICT DO NOTHING RETURNING version
 ), a AS (
   INSERT INTO audit ({audit.COLUMNS}, types, ids, versions)
@@ -90,6 +91,9 @@ _CREATE_NOTING = (
     f"WITH {noting(15 + audit.WIDTH)}, {_CREATE.format(fresh='AND EXISTS (SELECT 1 FROM note)')} "
     "SELECT EXISTS (SELECT 1 FROM note), (SELECT version FROM r)"
 )
+# For a person under one key, as nearly all are, nothing is summed.
+_CREATE_PLAIN_ALONE = _CREATE_PLAIN.replace(_STANDS, _ONE_STANDS)
+_CREATE_NOTING_ALONE = _CREATE_NOTING.replace(_STANDS, _ONE_STANDS)
 
 # Who filed the first version stands in its audit row, which has the version's own moment.
 _MARKS = """
@@ -291,9 +295,13 @@ class Records:
         """A new record with a new id and its audit row, in one statement."""
         limits.must_hold(grant.caller, change.type, change.indexed.tokens, "c")
         row = self.row(self.key(grant), grant.subject.patient, change, grant.at, marks_of(grant, change.kinds))
-        subject = grant.subject
-        values = (*row, list(subject.keys), subject.stamp, *audit.given(grant, noting=True))
-        made = await fetched(conn, grant.once, _CREATE_PLAIN, _CREATE_NOTING, values)
+        keys, stamp = grant.subject.keys, grant.subject.stamp
+        told = audit.given(grant, noting=True)
+        if len(keys) == 1:
+            values = (*row, keys[0], stamp, *told)
+            made = await fetched(conn, grant.once, _CREATE_PLAIN_ALONE, _CREATE_NOTING_ALONE, values)
+        else:
+            made = await fetched(conn, grant.once, _CREATE_PLAIN, _CREATE_NOTING, (*row, list(keys), stamp, *told))
         if not made or made[0][0] is None:
             raise Stale
         return Written(change.type, change.id, 1, grant.at)

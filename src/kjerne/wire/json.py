@@ -153,7 +153,8 @@ def _integer(digits: str) -> int:
 
 def _decimal(digits: str) -> Decimal:
     number = Decimal(digits) if len(digits) <= DECIMAL_CHARACTERS_LIMIT else None
-    if number is None or abs(int(number.as_tuple().exponent)) > EXPONENT_LIMIT:
+    # Written without an exponent, a number that is short enough has none that is too large.
+    if number is None or ("e" in digits.lower() and abs(int(number.as_tuple().exponent)) > EXPONENT_LIMIT):
         raise _Unfit("A number is longer or larger than any measurement.", digits)
     return number
 
