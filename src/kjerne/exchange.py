@@ -5,9 +5,11 @@ from __future__ import annotations
 import contextlib
 import re
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Literal, Protocol, TypeVar
+
+import msgspec
 
 from kjerne.access import Action, Caller, Denial, Grant, Once, Subject
 from kjerne.errors import Refusal, sentences
@@ -74,8 +76,7 @@ def not_filed(denied: Denied, where: str = "") -> Refusal:
     return Refusal(403, "results about this person are not filed here", where=where, rule=denial.rule)
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(msgspec.Struct, frozen=True):
     """One request, decoded under limits. Header names are lower case; `form` is a urlencoded body's pairs.
 
     `body` is empty where the wire consumed it as a form. `correlation` is the caller's correlation id or one made here.
@@ -87,17 +88,16 @@ class Call:
     correlation: str
     caller: Caller | None
     admit: Admit
-    parameters: Mapping[str, str] = field(default_factory=dict)
+    parameters: Mapping[str, str] = {}
     query: Pairs = ()
     form: Pairs = ()
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = {}
     body: bytes = b""
     base_url: str = ""
     once: Once | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(msgspec.Struct, frozen=True):
     """What goes out: status, bytes and headers (lower case names)."""
 
     status: int

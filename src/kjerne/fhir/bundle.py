@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from functools import lru_cache
 from typing import Final, NamedTuple
 from urllib.parse import urlencode
 
+from kjerne.exchange import Pairs
 from kjerne.fhir.encode import encode
 from kjerne.fhir.search import Search
 
@@ -42,8 +44,7 @@ FURTHER: Final = (("_cursor", "..."),)
 
 def search_line(type_: str, pairs: Iterable[tuple[str, str]]) -> str:
     """A search in one line, for the log: as it came, but for values in which a person number may stand."""
-    kept = [(name, value) for name, value in pairs if not _NUMBER.search(name + value)]
-    return f"{type_}?{urlencode(kept)}"
+    return f"{type_}?{_encoded(tuple(_without_numbers(pairs)))}"
 
 
 def self_url(address: str, pairs: Iterable[tuple[str, str]], search: Search) -> str:
@@ -51,8 +52,18 @@ def self_url(address: str, pairs: Iterable[tuple[str, str]], search: Search) -> 
 
     A value in which a person number may stand is left out, since an address never holds one.
     """
-    used = [(name, value) for name, value in pairs if name not in search.ignored and not _NUMBER.search(name + value)]
-    return f"{address}?{urlencode(used)}" if used else address
+    used = tuple(pair for pair in _without_numbers(pairs) if pair[0] not in search.ignored)
+    return f"{address}?{_encoded(used)}" if used else address
+
+
+def _without_numbers(pairs: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
+    return [(name, value) for name, value in pairs if not _NUMBER.search(name + value)]
+
+
+@lru_cache(maxsize=256)
+def _encoded(pairs: Pairs) -> str:
+    """Kept, since a search is spelled out twice, for its log and for its answer, and many ask the same."""
+    return urlencode(pairs)
 
 
 _NUMBER: Final = re.compile(r"(?<!\d)\d{6}[\s.-]*\d{5}(?!\d)")
@@ -86,5 +97,5 @@ def _version(one: Version) -> bytes:
 
 def _entry(entry: Entry) -> bytes:
     url, resource, mode = entry
-    address = b'"fullUrl":' + encode(url) + b"," if url else b""
-    return b"{" + address + b'"resource":' + resource + b',"search":{"mode":"' + mode.encode() + b'"}}'
+    address = b'"fullUrl":%b,' % encode(url) if url else b""
+    return b'{%b"resource":%b,"search":{"mode":"%b"}}' % (address, resource, mode.encode())

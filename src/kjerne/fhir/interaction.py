@@ -85,8 +85,10 @@ def unchanged(headers: Mapping[str, str], version: int, at: datetime) -> bool:
     """
     if (tags := headers.get("if-none-match")) is not None:
         return tags.strip() == "*" or str(version) in {one[1] for one in _TAG.finditer(tags)}
+    if (sent := headers.get("if-modified-since")) is None:
+        return False
     try:
-        since = parsedate_to_datetime(headers.get("if-modified-since", ""))
+        since = parsedate_to_datetime(sent)
     except ValueError:
         return False
     # Last-Modified has whole seconds, and is what the caller sends back.

@@ -25,6 +25,7 @@ QUERY_LIMIT_BYTES: Final = 8_000
 CORRELATION_HEADERS: Final = (
     "cid", "correlation-id", "x-correlation-id", "x-request-id", "request-id", "nhn-event-id", "traceparent",
 )  # fmt: skip
+_CORRELATING: Final = frozenset(CORRELATION_HEADERS)
 CORRELATION: Final = "kjerne.correlation"
 """Where a mounted application finds its request's correlation id in the ASGI scope."""
 _CORRELATION = re.compile(r"[A-Za-z0-9_.:\-]{1,128}")
@@ -65,7 +66,7 @@ def host_of(scope: Scope) -> str:
 
 def correlation_of(headers: Mapping[str, str]) -> str:
     """The caller's correlation id where it is a plain word of up to 128 characters, else a new one."""
-    for name in CORRELATION_HEADERS:
+    for name in () if _CORRELATING.isdisjoint(headers) else CORRELATION_HEADERS:
         # What is spelled as a person number could be one that a client misplaced: it must not reach any log.
         if (value := headers.get(name)) and _CORRELATION.fullmatch(value) and not _PERSON_LIKE.search(value):
             return value

@@ -34,7 +34,7 @@ class Router:
 
     def __init__(self, routes: Sequence[Route]) -> None:
         self._exact: dict[str, dict[str, Route]] = {}
-        self._parts: dict[int, list[tuple[re.Pattern[str], str, dict[str, Route]]]] = {}
+        self._parts: dict[int, list[tuple[str, re.Pattern[str], str, dict[str, Route]]]] = {}
         for route in routes:
             methods = self._methods(route.path)
             if route.method in methods:
@@ -45,12 +45,12 @@ class Router:
         if "{" not in path:
             return self._exact.setdefault(path, {})
         beside = self._parts.setdefault(path.count("/"), [])
-        for _, known, methods in beside:
+        for _, _, known, methods in beside:
             if known == path:
                 return methods
         pattern = re.compile(re.sub(r"\\{(\w+)\\}", r"(?P<\1>[^/]+)", re.escape(path)))
         made: dict[str, Route] = {}
-        beside.append((pattern, path, made))
+        beside.append((path.partition("{")[0], pattern, path, made))
         return made
 
     def find(self, method: str, path: str) -> tuple[Route, dict[str, str]]:
@@ -61,8 +61,8 @@ class Router:
             if route := _chosen(exact, method):
                 return route, {}
             allowed |= exact
-        for pattern, _, methods in self._parts.get(path.count("/"), ()):
-            if match := pattern.fullmatch(path):
+        for beginning, pattern, _, methods in self._parts.get(path.count("/"), ()):
+            if path.startswith(beginning) and (match := pattern.fullmatch(path)):
                 if route := _chosen(methods, method):
                     return route, match.groupdict()
                 allowed |= methods
