@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Final
 
@@ -52,7 +52,8 @@ def kith(kjerne: Kjerne, people: int, seed: int) -> Filed:
     chains = defaultdict[str, list[bytes]](list)
     for report in life.reports(population, seed, today):
         if report.patient.number not in refused:
-            chains[report.patient.number].append(write(report))
+            # A laboratory does not use a number twice: each population has a series of its own.
+            chains[report.patient.number].append(write(replace(report, id=f"{seed}{report.id}")))
     requests: list[list[Request]] = [[] for _ in range(LANES)]
     for number, raw in enumerate(chains.values()):
         requests[number % LANES] += [Request("POST", "/pps/in", XML, one) for one in raw]

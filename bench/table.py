@@ -90,7 +90,7 @@ def _inflow(report: Report) -> Iterator[str]:
         filed = taken.filed
         rate, results = filed.reports / filed.seconds, filed.resources / filed.seconds
         used = f"server {taken.server_us:,.0f} us, PostgreSQL {taken.postgres_us:,.0f} us"
-        told = f"with {results:,.0f} results/s; {_cost(filed)}; {used}"
+        told = f"with {results:,.0f} results/s, each report new to the platform; {_cost(filed)}; {used}"
         yield f"| KITH reports through POST /pps/in, {name} | {rate:,.0f}/s | {told} |"
     if filed := report.bulk:
         rate = filed.resources / filed.seconds
