@@ -20,6 +20,7 @@ from kjerne.store import audit
 from kjerne.store.codec import DataKey
 from kjerne.store.pool import Connection, columns
 from kjerne.store.records import Records
+from kjerne.store.spreading import Named, Shut, shut_by, withholding, withholding_values
 
 REPORT: Final = 1
 """Kind of locator: a report's chain. The look-up answers the program, never a caller."""
@@ -46,7 +47,7 @@ JOIN LATERAL (SELECT * FROM report_source WHERE patient = $1 AND report = n.repo
 ORDER BY s.made_at, s.message"""
 
 _KIN: Final = """
-SELECT l.digest, bool_and(right(s.message, 1) = '?') FROM report_source s
+SELECT l.digest, bool_and(right(s.message, 1) = '?') AS changes FROM report_source s
 JOIN LATERAL (SELECT digest, patient FROM locator WHERE kind = $4 AND digest = decode(left(s.message, 32), 'hex') LIMIT 1) l
   ON l.patient = $1
 WHERE s.patient = $1 AND s.report = ANY($2::bytea[]) AND s.made_at = $3 GROUP BY l.digest"""
@@ -68,7 +69,8 @@ WITH own AS (
     AS n(number, made_at, message, patient, trace)
   ON CONFLICT (number, made_at, message, patient) DO UPDATE SET chain = excluded.chain
 )
-{_KIN}"""
+SELECT (SELECT array_agg(ROW(k.digest, k.changes)) FROM ({_KIN}) AS k), w.labels, w.opens
+FROM ({withholding(16)}) AS w"""
 
 _SHRINK: Final = zstandard.ZstdCompressor(level=3)
 
@@ -124,21 +126,21 @@ class Chains:
 
     async def keep(
         self, conn: Connection, grant: Grant, report: bytes, sources: Sequence[Source], anchors: Sequence[bytes],
-        orphan: bool, versions: Sequence[Version] = (), key: DataKey | None = None,
-    ) -> dict[bytes, bool]:  # fmt: skip
+        orphan: bool, versions: Sequence[Version] = (), key: DataKey | None = None, beside: Sequence[Named] = (),
+    ) -> tuple[dict[bytes, bool], Shut]:  # fmt: skip
         """Keeps versions under the patient's key, each once; the chain belongs to this patient from now on.
 
         Notes which `versions` are laid in the chain, and what it shares with other chains of hers (`anchors`), and gives
-        those as `relatives` does.
+        those as `relatives` does; with them what withholds the records `beside` it.
         """
         seal, shrink = (key or self._records.key(grant)).seal, _SHRINK.compress
         rows = [(source.made_at, source.message, seal(shrink(source.raw), report)) for source in sources]
         mark = report.hex() + ("?" if orphan else "")
-        found = await conn.fetch(
+        shared, *shut = await conn.fetchrow(
             _KEEP, grant.subject.patient, list(anchors), MARKER_TIME, REPORT, report, *columns(rows, 3), mark, NO_ID,
-            *columns(versions, 5),
-        )  # fmt: skip
-        return {row[0]: row[1] for row in found if row[0] != report}
+            *columns(versions, 5), *withholding_values(grant, beside),
+        )  # type: ignore[misc]  # fmt: skip  # a sum over no rows is a row
+        return {name: changes for name, changes in shared or () if name != report}, shut_by(*shut)
 
     async def take_apart(self, conn: Connection, grant: Grant, report: bytes) -> None:
         """Takes a chain of the patient's away, to be made anew from its versions, here or elsewhere."""

@@ -23,12 +23,12 @@ OF_SOURCE: Final = (
 )
 """What a source withholds by; that a result is not the mother's is said of that result alone."""
 
+_SOURCE_LABELS: Final = int(OF_SOURCE)
 Named = tuple[int, UUID]
+Shut = tuple[Label, datetime | None]
+"""What withholds something, and until when."""
 
 _ROWS: Final = f"SELECT {OUTER} FROM record r WHERE r.patient = ANY($1::bigint[]) AND r.type = ANY($2::smallint[])"
-_WITHHELD: Final = """
-SELECT coalesce(bit_or(r.labels & $4), 0), max(r.release_at)
-FROM record r JOIN unnest($2::smallint[], $3::uuid[]) AS n(type, id) USING (type, id) WHERE r.patient = ANY($1::bigint[])"""
 _LAY: Final = """
 UPDATE record r SET labels = r.labels | n.labels, release_at = greatest(r.release_at, n.release_at),
   xid = pg_current_xact_id()
@@ -48,7 +48,7 @@ async def settle(conn: Connection, grant: Grant, reader: Reader, types: Sequence
     rows = await conn.fetch(_ROWS, list(grant.subject.keys), list(types))
     records = {(one.type, one.id): one for one in (reader.open_row(keys, tuple(row)) for row in rows)}
     sources = await pointing.sources_of(conn, grant, types)
-    found: dict[Named, tuple[Label, datetime | None]] = {}
+    found: dict[Named, Shut] = {}
     leads = {name: _shown(decode(one.raw)) for name, one in records.items()}
     for name, report in records.items():
         if name[0] == pointing.REPORT and (report.labels & OF_SOURCE or _yet(report.release_at, grant.at)):
@@ -59,17 +59,39 @@ async def settle(conn: Connection, grant: Grant, reader: Reader, types: Sequence
     await lay_on(conn, grant, found)
 
 
-async def lay_on(conn: Connection, grant: Grant, found: Mapping[Named, tuple[Label, datetime | None]]) -> None:
+async def lay_on(conn: Connection, grant: Grant, found: Mapping[Named, Shut]) -> None:
     """Withholds these records no less than this, and until no sooner."""
     if found:
         rows = [(*name, int(labels), opens) for name, (labels, opens) in found.items()]
         await conn.execute(_LAY, list(grant.subject.keys), *columns(rows, 4))
 
 
-async def withheld_by(conn: Connection, grant: Grant, reports: Sequence[Named]) -> tuple[Label, datetime | None]:
+def withholding(first: int) -> str:
+    """The statement of what withholds some records, numbered from its first parameter; it has one row, of two columns. A part
+    of another statement too, which takes what stood before that."""
+    return f"""
+SELECT coalesce(bit_or(r.labels & {_SOURCE_LABELS}), 0) AS labels, max(r.release_at) AS opens
+FROM unnest(${first}::bigint[]) AS k(patient), unnest(${first + 1}::smallint[], ${first + 2}::uuid[]) AS n(type, id)
+JOIN LATERAL (SELECT labels, release_at FROM record WHERE patient = k.patient AND type = n.type AND id = n.id LIMIT 1) r
+  ON true"""
+
+
+def withholding_values(grant: Grant, reports: Sequence[Named]) -> tuple[list[Any], ...]:
+    """The values of `withholding`."""
+    return list(grant.subject.keys), *columns(reports, 2)
+
+
+def shut_by(labels: int, opens: datetime | None) -> Shut:
+    """From the columns of `withholding`."""
+    return Label(labels), moment(opens)
+
+
+_WITHHELD: Final = withholding(1)
+
+
+async def withheld_by(conn: Connection, grant: Grant, reports: Sequence[Named]) -> Shut:
     """What withholds any of these records, and until when."""
-    row = await conn.fetchrow(_WITHHELD, list(grant.subject.keys), *columns(reports, 2), int(OF_SOURCE))
-    return (Label(row[0]), moment(row[1])) if row else (NO_LABEL, None)
+    return shut_by(*await conn.fetchrow(_WITHHELD, *withholding_values(grant, reports)))  # type: ignore[misc]
 
 
 def _shown(tree: Mapping[str, Any]) -> set[Named]:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 from kjerne.access import NO_LABEL, Grant, Label
@@ -44,7 +44,15 @@ _LEFT_OUT: Final = encode("not-repeated")
 Digest = Callable[[str], bytes]
 Versions = list[chain.Versioned]
 Held = tuple[Label | None, Label, datetime | None]
-_NOTHING: Final[Held] = (None, NO_LABEL, None)
+NOT_SHUT: Final[spreading.Shut] = (NO_LABEL, None)
+_NOTHING: Final[Held] = (None, *NOT_SHUT)
+
+
+class _Looked(NamedTuple):
+    """The chains that a report goes on with beside its own, and what withholds their reports."""
+
+    beside: set[following.Chain]
+    shut: spreading.Shut
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,20 +108,18 @@ class Files:
         after = [*before, filing.version]
         fresh = [source_of(filing.version)]
         orphan = kin.is_orphan(after)
-        near = await self._chains.keep(
-            conn,
-            filing.grant,
-            report,
-            fresh,
-            self._anchors(filing.sender, after),
-            orphan,
-            self._noted(filing, [filing.mark]),
-            key,
-        )
+        # What a change of no report goes on with is looked for; of any other it is known, and one statement does both.
+        beside = set[following.Chain]() if orphan else self._numbered(filing.grant, filing.sender, report, after)
+        near, shut = await self._chains.keep(
+            conn, filing.grant, report, fresh, self._anchors(filing.sender, after), orphan,
+            self._noted(filing, [filing.mark]), key,
+            [following.report_id(self._store.ids, *one) for one in sorted(beside)],
+        )  # fmt: skip
         concerned = orphan or kin.is_orphan(before) or any(near.values())
         others = await self._kin(conn, filing.grant, key, filing.sender, near, {report}) if concerned else {}
         was, now = kin.gather({**others, report: before}), kin.gather({**others, report: after})
-        await self._rewrite(conn, filing.grant, key, filing.sender, was, now)
+        looked = None if concerned else _Looked(beside, shut)
+        await self._rewrite(conn, filing.grant, key, filing.sender, was, now, looked)
 
     async def _regroup(self, conn: Connection, filing: Filing, message: str) -> None:
         """A version that changes which versions are one report, or whose one is: all that this concerns is made anew."""
@@ -148,10 +154,11 @@ class Files:
             conn, grant, self._anchors(filing.sender, [version for versions in before.values() for version in versions])
         )
         for report, versions in after.items():
-            near |= await self._chains.keep(
+            shared, _ = await self._chains.keep(
                 conn, grant, report, [source_of(one) for one in versions], self._anchors(filing.sender, versions),
                 kin.is_orphan(versions), self._noted(filing, plan.after[report].marks), key,
             )  # fmt: skip
+            near |= shared
         near = {name: changes for name, changes in near.items() if name not in before and name not in after}
         concerned = any(near.values()) or any(map(kin.is_orphan, (*before.values(), *after.values())))
         others = await self._kin(conn, grant, key, filing.sender, near, {*before, *after}) if concerned else {}
@@ -205,52 +212,58 @@ class Files:
 
     async def _rewrite(
         self, conn: Connection, grant: Grant, key: DataKey, sender: str, before: Mapping[bytes, Versions],
-        after: Mapping[bytes, Versions],
+        after: Mapping[bytes, Versions], looked: _Looked | None = None,
     ) -> None:  # fmt: skip
-        """The reports whose versions are others than before; one that has become a part of another is taken out."""
+        """The reports whose versions are others than before; one that has become a part of another is taken out. `looked`: what
+        is known beside the only one."""
         changed = [one for one in sorted(before.keys() | after.keys()) if before.get(one, []) != after.get(one, [])]
         went_on = {one: after[one] for one in changed if after.get(one)}
-        beside = {one: await self._beside(conn, grant, sender, one, versions) for one, versions in went_on.items()}
-        held = {one: await self._carried(conn, grant, before, one, went_on[one], beside[one]) for one in went_on}
+        known = {
+            one: looked or await self._look(conn, grant, sender, one, versions) for one, versions in went_on.items()
+        }
+        held = {one: await self._carried(conn, grant, before, one, went_on[one], known[one]) for one in went_on}
         for report in changed:
             held_by = held.get(report, _NOTHING)
             await self._write(conn, grant, key, report, before.get(report, []), after.get(report, []), *held_by)
         for report, versions in went_on.items():
             if any((*held[report][1:], *release.withheld(versions, grant.at))):
-                await self._spread(conn, grant, sender, report, versions, beside[report])
+                await self._spread(conn, grant, sender, report, versions, known[report].beside)
 
-    async def _beside(
-        self, conn: Connection, grant: Grant, sender: str, report: bytes, versions: Versions
-    ) -> set[following.Chain]:
-        """The chains that a report goes on with beside its own: what had its number in another discipline, or under another
-        of the patient's keys; of a change that names no report those of the same request or issue time."""
+    async def _look(self, conn: Connection, grant: Grant, sender: str, report: bytes, versions: Versions) -> _Looked:
+        """The chains that a report goes on with beside its own, and what withholds theirs: what `_numbered` gives, and of a
+        change that names no report those of the same request or issue time."""
+        found = self._numbered(grant, sender, report, versions)
+        if kin.is_orphan(versions):
+            anchors = [self._anchor(sender, one) for one in following.anchors(versions)]
+            found |= await following.near(conn, grant, self._chains, anchors) - {(grant.subject.patient, report)}
+        near = [following.report_id(self._store.ids, *one) for one in sorted(found)]
+        return _Looked(found, await spreading.withheld_by(conn, grant, near) if near else NOT_SHUT)
+
+    def _numbered(self, grant: Grant, sender: str, report: bytes, versions: Versions) -> set[following.Chain]:
+        """What had a report's number in another discipline, or under another of the patient's keys."""
         found = {
             (patient, self._number(sender, key))
             for key, own in following.numbers(versions).items()
             for patient in grant.subject.keys
             if not own or patient != grant.subject.patient
         }
-        if kin.is_orphan(versions):
-            anchors = [self._anchor(sender, one) for one in following.anchors(versions)]
-            found |= await following.near(conn, grant, self._chains, anchors)
         return found - {(grant.subject.patient, report)}
 
     async def _carried(
         self, conn: Connection, grant: Grant, before: Mapping[bytes, Versions], report: bytes, versions: Versions,
-        beside: Collection[following.Chain],
+        looked: _Looked,
     ) -> Held:  # fmt: skip
         """What a report goes on with, read before anything is taken out: the patient's marks (None where she has none), and
         what its source withholds, until when."""
         ids = self._store.ids
-        near = [following.report_id(ids, *one) for one in sorted(beside)]
-        shut = await spreading.withheld_by(conn, grant, near) if near else (NO_LABEL, None)
         if not has_marks(grant):
-            return None, *shut
+            return None, *looked.shut
+        near = [following.report_id(ids, *one) for one in sorted(looked.beside)]
         was = [(one, before[one]) for one in following.sources_of(versions, before)]
         gone = set().union(*(self._named(grant, one, old) for one, old in was)) - self._named(grant, report, versions)
         reports = [following.report_id(ids, grant.subject.patient, one) for one, _ in was]
-        single = await self._lying(conn, grant, beside) if has_single(grant) else set()
-        return await marking.marks_on(conn, grant, {*reports, *near, *gone, *single}), *shut
+        single = await self._lying(conn, grant, looked.beside) if has_single(grant) else set()
+        return await marking.marks_on(conn, grant, {*reports, *near, *gone, *single}), *looked.shut
 
     async def _spread(
         self, conn: Connection, grant: Grant, sender: str, report: bytes, versions: Versions,
