@@ -44,6 +44,7 @@ $(VENV)/.test-tools: requirements/test.txt $(VENV)/.installed
 definitions: $(VENV)/.installed
 	@$(BIN)/python tools/build_definitions.py
 	@$(BIN)/python tools/build_rules.py
+	@$(BIN)/python tools/build_concepts.py
 
 assets: $(VENV)/.installed
 	@command -v npm >/dev/null || test -x $(BIN)/npm || $(PIP) install --require-hashes -r requirements/node.txt

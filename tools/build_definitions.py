@@ -94,7 +94,7 @@ def build(archive: bytes) -> Table:
     for resource in resources(archive):
         found.setdefault(resource["resourceType"], []).append(resource)
     structures = [one for one in found["StructureDefinition"] if is_type(one)]
-    codes = _CodeLists(found["ValueSet"], found["CodeSystem"])
+    codes = CodeLists(found["ValueSet"], found["CodeSystem"])
     elements: dict[str, tuple[Element, ...]] = {}
     for structure in structures:
         elements |= _elements(structure, codes)
@@ -123,7 +123,7 @@ def is_type(structure: dict[str, Any]) -> bool:
     return structure.get("derivation") != "constraint" and structure["kind"] != "logical"
 
 
-def _elements(structure: dict[str, Any], codes: _CodeLists) -> dict[str, tuple[Element, ...]]:
+def _elements(structure: dict[str, Any], codes: CodeLists) -> dict[str, tuple[Element, ...]]:
     """A type and the nested structures in it, each under its path."""
     rows = structure["snapshot"]["element"]
     paths = {row["path"] for row in rows}
@@ -174,7 +174,7 @@ def _targets(row: dict[str, Any]) -> tuple[str, ...]:
     return () if "Resource" in names else tuple(sorted(names))
 
 
-class _CodeLists:
+class CodeLists:
     """Required value sets as lists of codes; one that cannot be listed (MIME types, languages) is left out."""
 
     def __init__(self, value_sets: list[dict[str, Any]], code_systems: list[dict[str, Any]]) -> None:
@@ -185,13 +185,14 @@ class _CodeLists:
     def use(self, address: str) -> tuple[str, str]:
         """The list's name in the table (empty when it cannot be listed) and its only code system (or empty)."""
         if address and address not in self.used:
-            listed = self._value_set(address)
+            listed = self.value_set(address)
             if listed:
                 self.used[address] = {system: frozenset(codes) for system, codes in sorted(listed.items())}
         systems = self.used.get(address, {})
         return (address if systems else ""), (next(iter(systems)) if len(systems) == 1 else "")
 
-    def _value_set(self, address: str) -> dict[str, set[str]] | None:
+    def value_set(self, address: str) -> dict[str, set[str]] | None:
+        """The codes of a value set by system; None where the package alone cannot list them."""
         compose = self._value_sets.get(address, {}).get("compose", {})
         if not compose.get("include") or compose.get("exclude"):
             return None
@@ -208,7 +209,7 @@ class _CodeLists:
         if "filter" in include or ("valueSet" in include and "system" in include):
             return None
         if "valueSet" in include:
-            parts = [self._value_set(address.split("|")[0]) for address in include["valueSet"]]
+            parts = [self.value_set(address.split("|")[0]) for address in include["valueSet"]]
             return parts[0] if len(parts) == 1 else None
         if "concept" in include:
             return {include["system"]: {concept["code"] for concept in include["concept"]}}

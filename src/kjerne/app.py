@@ -68,7 +68,7 @@ from kjerne.services.results.opening_api import OpeningApi
 from kjerne.services.results.reuse_api import Asker, ReuseApi
 from kjerne.services.smart_configuration import Provider as Told
 from kjerne.services.smart_configuration import SmartConfiguration, no_provider
-from kjerne.services.standards import SERVICE_BY_TYPE, StandardsApi, type_of, types_by_service
+from kjerne.services.standards import SERVICE_BY_TYPE, StandardsApi, reachable, type_of, types_by_service
 from kjerne.services.standards_conditional import ConditionalApi
 from kjerne.services.standards_import import Crew, StandardsImport
 from kjerne.services.standards_patch import PatchApi
@@ -148,10 +148,10 @@ class House:
         )
 
     def parse_search(self, type_: str, pairs: Pairs, lenient: bool) -> Search:
-        """Typed search from form pairs, under the limits of the settings."""
+        """Typed search from form pairs, under the limits of the settings, with chains among what one service keeps."""
         return search.parse(
             type_, pairs, lenient=lenient, page_size=self.settings.page_size,
-            page_size_limit=self.settings.page_size_limit,
+            page_size_limit=self.settings.page_size_limit, reachable=reachable(type_),
         )  # fmt: skip
 
     async def registered(self, hpr: str) -> Registered | None:

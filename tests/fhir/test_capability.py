@@ -38,6 +38,13 @@ def test_a_statement_tells_the_routes_of_its_own_base() -> None:
     assert "DiagnosticReport:result" in observation["searchRevInclude"]
     assert not {"Observation:subject", "Observation:patient"}.intersection(observation.get("searchInclude", ()))
     assert not {"subject", "patient"}.intersection(one["name"] for one in observation["searchParam"])
+    told = {one["name"]: one.get("documentation", "") for one in observation["searchParam"]}
+    assert told["code"] == "Modifiers: above, below, in, missing, not, not-in, text."
+    assert "of-type" in told["identifier"]
+    assert (told["_id"], told["code-value-quantity"]) == ("", "")
+    assert {"patient", "subject", "_list", "_query"} <= set(
+        observation["documentation"].replace(",", "").replace(".", "").split()
+    )
     assert "patchFormat" not in made
     security = made["rest"][0]["security"]
     assert security["service"][0]["coding"][0]["code"] == "OAuth"

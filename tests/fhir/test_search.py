@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from kjerne.fhir.index import index
-from kjerne.fhir.search import Include, Plan, ordered, plan, references, reverse_tokens
+from kjerne.fhir.search import Include, Order, Plan, ordered, plan, references, reverse_tokens
 from kjerne.wire.search import parse
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -184,13 +184,19 @@ def test_several_id_criteria_leave_what_they_share() -> None:
     assert planned([]).ids is None
 
 
+def sorted_by(order: tuple[Order, ...], rows: list[tuple[int, bytes, Tree]]) -> list[int]:
+    def key(one: Order, values: bytes, tree: Tree) -> Any:
+        return one.key(values) if one.key else one.tree_key(tree) if one.tree_key else None
+
+    return ordered([(tuple(key(one, values, tree) for one in order), number) for number, values, tree in rows], order)
+
+
 def test_rows_are_sorted_with_unknown_values_last_both_ways() -> None:
     trees = [potassium("4"), observation(), potassium("300", "umol/L"), potassium("5")]
-    rows = [(number, index(tree).values) for number, tree in enumerate(trees)]
+    rows = [(number, index(tree).values, tree) for number, tree in enumerate(trees)]
     for direction, expected in (("value-quantity", [2, 0, 3, 1]), ("-value-quantity", [3, 0, 2, 1])):
         order = planned([("_sort", direction)]).order
-        done = ordered(rows, order, lambda row, column: None, lambda row: row[1])
-        assert [number for number, _ in done] == expected
+        assert sorted_by(order, rows) == expected
 
 
 def test_includes_follow_the_references_of_one_parameter() -> None:

@@ -34,6 +34,19 @@ OPEN_START, OPEN_END = "0001-01-01T00:00:00", "9999-12-31T23:59:59.999999"
 
 UCUM = "http://unitsofmeasure.org"
 STATUS = "http://hl7.org/fhir/observation-status"
+TYPES = "http://terminology.hl7.org/CodeSystem/v2-0203"
+# Value set -> its codes, and code -> what stands under it and over it (with itself), by hand from R4's own pages.
+LISTS = {
+    "http://hl7.org/fhir/ValueSet/identifier-type|4.0.1": {
+        f"{TYPES}|{code}" for code in "DL PPN BRN MR MCN EN TAX NIIP PRN MD DR ACSN UDI SNO SB PLAC FILL JHN".split()
+    },
+    "http://hl7.org/fhir/ValueSet/observation-status": {
+        f"{STATUS}|{code}"
+        for code in "registered preliminary final amended corrected cancelled entered-in-error unknown".split()
+    },
+}
+UNDER = {f"{STATUS}|amended": {f"{STATUS}|amended", f"{STATUS}|corrected"}, f"{STATUS}|final": {f"{STATUS}|final"}}
+OVER = {f"{STATUS}|corrected": {f"{STATUS}|corrected", f"{STATUS}|amended"}, f"{STATUS}|final": {f"{STATUS}|final"}}
 # Unit -> what it measures, and how many of the base unit.
 UNITS = {
     "mmol/L": ("amount", Decimal("0.001")),
@@ -61,7 +74,7 @@ def _criterion(tree: Tree, name: str, modifier: str, alternatives: list[str]) ->
         return (not values) == (alternatives == ["true"])
     judge = _JUDGES[name]
     any_found = any(judge(value, asked, modifier) for value in values for asked in alternatives)
-    return not any_found if modifier == "not" else any_found
+    return not any_found if modifier in ("not", "not-in") else any_found
 
 
 def _values(tree: Tree, name: str) -> list[Any]:
@@ -80,7 +93,10 @@ def _values(tree: Tree, name: str) -> list[Any]:
         "value-string": [tree.get("valueString"), tree.get("valueCodeableConcept", {}).get("text")],
         "value-quantity": [tree.get("valueQuantity")],
         "combo-value-quantity": [tree.get("valueQuantity"), *(one.get("valueQuantity") for one in components)],
+        "_profile": tree.get("meta", {}).get("profile", []),
         "component-code-value-quantity": components,
+        "code-value-quantity": [tree],
+        "combo-code-value-quantity": [tree, *components],
     }
     return [value for value in places[name] if value is not None]
 
@@ -93,6 +109,13 @@ def _token(value: Any, asked: str, modifier: str) -> bool:
             *(one.get("display", "") for one in value.get("coding", [])),
         ]
         return any(asked.lower() in text.lower() for text in texts)
+    if modifier == "of-type":
+        *kind, own = asked.split("|")
+        typed = [[one.get("system", ""), one["code"]] for one in value.get("type", {}).get("coding", [])]
+        return kind in typed and value["value"] == own
+    if modifier in ("in", "not-in", "below", "above"):
+        listed = {"in": LISTS, "not-in": LISTS, "below": UNDER, "above": OVER}[modifier][asked]
+        return any(_token(value, one, "") for one in listed)
     if isinstance(value, str):
         pairs = [(STATUS, value)]
     elif "coding" in value or "text" in value:
@@ -114,8 +137,17 @@ def _reference(value: Any, asked: str, modifier: str) -> bool:
     return asked == text or (text.count("/") == 1 and asked == text.split("/")[1])
 
 
+def _uri(value: str, asked: str, modifier: str) -> bool:
+    steps, wanted = value.split("|", maxsplit=1)[0].split("/"), asked.split("/")
+    if modifier == "below":
+        return steps[: len(wanted)] == wanted
+    return wanted[: len(steps)] == steps if modifier == "above" else asked in (value, value.split("|", maxsplit=1)[0])
+
+
 def _split(asked: str) -> tuple[str, str]:
-    return (asked[:2], asked[2:]) if asked[:2] in ("eq", "ne", "lt", "le", "gt", "ge", "sa", "eb") else ("eq", asked)
+    return (
+        (asked[:2], asked[2:]) if asked[:2] in ("eq", "ne", "lt", "le", "gt", "ge", "sa", "eb", "ap") else ("eq", asked)
+    )
 
 
 def _date(value: Any, asked: str, modifier: str) -> bool:
@@ -175,6 +207,7 @@ def _compared(prefix: str, number: Decimal, half: Decimal, has: Decimal, compara
     below, above = comparator in ("<", "<="), comparator in (">", ">=")
     itself = comparator not in ("<", ">")
     within = not below and not above and number - half <= has < number + half
+    near_above, near_below = number + abs(number) / 10, number - abs(number) / 10
     reaches_above = above or has > number
     reaches_below = below or has < number
     answers = {
@@ -186,6 +219,8 @@ def _compared(prefix: str, number: Decimal, half: Decimal, has: Decimal, compara
         "le": reaches_below or (has == number and itself),
         "sa": not below and (has > number or (has == number and comparator == ">")),
         "eb": not above and (has < number or (has == number and comparator == "<")),
+        "ap": (above or has > near_below or (has == near_below and itself))
+        and (below or has < near_above or (has == near_above and itself)),
     }
     return answers[prefix]
 
@@ -206,7 +241,8 @@ _JUDGES = {
     **dict.fromkeys(("date", "value-date"), _date),
     "value-string": _string,
     **dict.fromkeys(("value-quantity", "combo-value-quantity"), _quantity),
-    "component-code-value-quantity": _pair,
+    **dict.fromkeys(("component-code-value-quantity", "code-value-quantity", "combo-code-value-quantity"), _pair),
+    "_profile": _uri,
 }
 
 
@@ -226,10 +262,12 @@ CODING = st.builds(
 )
 CONCEPT = sometimes(coding=st.lists(CODING, max_size=2), text=st.sampled_from(["kalium", "panel"]))
 IDENTIFIER = st.builds(
-    lambda system, value: {"value": value} | ({"system": system} if system else {}),
+    lambda system, value, kind: {"value": value} | ({"system": system} if system else {}) | kind,
     st.sampled_from(SYSTEMS),
     st.sampled_from(CODES),
+    sometimes(type=st.sampled_from([{"coding": [{"system": TYPES, "code": "MR"}]}, {"coding": [{"code": "MR"}]}])),
 )
+PROFILES = ["http://x.example/p", "http://x.example/p/1", "http://x.example/p/1|2", "http://x.example/pp", "urn:x:p"]
 DATE = st.sampled_from(sorted(DATES))
 PERIOD = sometimes(start=st.just("2024-03"), end=st.sampled_from(["2024-03-31", "2025-01-01T00:00:00+01:00"])).filter(
     bool
@@ -250,8 +288,11 @@ COMPONENT = sometimes(code=CONCEPT.filter(bool), valueQuantity=QUANTITY)
 OBSERVATION = st.builds(
     lambda base, effective, value: {"resourceType": "Observation"} | base | effective | value,
     sometimes(
-        status=st.sampled_from(["final", "amended"]),
-        meta=sometimes(tag=st.lists(CODING, min_size=1, max_size=2)),
+        status=st.sampled_from(["final", "amended", "corrected"]),
+        meta=sometimes(
+            tag=st.lists(CODING, min_size=1, max_size=2),
+            profile=st.lists(st.sampled_from(PROFILES), min_size=1, max_size=2),
+        ),
         code=CONCEPT.filter(bool),
         category=st.lists(CONCEPT.filter(bool), min_size=1, max_size=2),
         identifier=st.lists(IDENTIFIER, min_size=1, max_size=2),
@@ -274,10 +315,15 @@ OBSERVATION = st.builds(
 )
 
 TOKEN = st.sampled_from(CODES) | st.builds("{}|{}".format, st.sampled_from(SYSTEMS), st.sampled_from(CODES))
+TYPED = st.builds(f"{TYPES}|{{}}|{{}}".format, st.sampled_from(["MR", "DL"]), st.sampled_from(CODES))
+PAIRED = ["component-code-value-quantity", "code-value-quantity", "combo-code-value-quantity"]
 PREFIXES = ["", "eq", "ne", "lt", "le", "gt", "ge", "sa", "eb"]
+OF_NUMBERS = [*PREFIXES, "ap"]
 PREFIX = st.sampled_from(PREFIXES)
 UNIT = st.sampled_from(["", "||mmol/L", f"|{UCUM}|umol/L", f"|{UCUM}|g/dL", f"|{UCUM}|mmol/L"])
-NUMBER = st.builds("{}{}{}".format, PREFIX, st.sampled_from(["4.10", "4.1", "4", "4100", "0.41", "4.0"]), UNIT)
+NUMBER = st.builds(
+    "{}{}{}".format, st.sampled_from(OF_NUMBERS), st.sampled_from(["4.10", "4.1", "4", "4100", "0.41", "4.0"]), UNIT
+)
 
 
 def asking(
@@ -290,12 +336,17 @@ CRITERION = st.one_of(
     asking(["code", "combo-code", "category", "identifier", "_tag"], ["", "not"], TOKEN | st.just("http://loinc.org|")),
     asking(["code", "category", "_tag"], ["text"], st.sampled_from(["kalium", "PANEL", "i plasma"])),
     asking(["status"], ["", "not"], st.sampled_from(["final", f"{STATUS}|amended", "x|final"])),
+    asking(["status", "code"], ["in", "not-in"], st.sampled_from(sorted(LISTS))),
+    asking(["status", "code"], ["below"], st.sampled_from(sorted(UNDER))),
+    asking(["status", "code"], ["above"], st.sampled_from(sorted(OVER))),
+    asking(["identifier"], ["of-type"], TYPED),
+    asking(["_profile"], ["", "above", "below"], st.sampled_from([one for one in PROFILES if "|" not in one])),
     asking(["specimen", "performer"], [""], st.sampled_from(["Specimen/1", "1", "2", "http://other.example/fhir/Specimen/1"])),
     asking(["specimen", "performer"], ["Specimen"], st.sampled_from(["1", "2"])),
     asking(["specimen", "performer"], ["identifier"], TOKEN),
     asking(["date", "value-date"], [""], st.builds("{}{}".format, PREFIX, DATE)),
     asking(["value-quantity", "combo-value-quantity"], [""], NUMBER),
-    asking(["component-code-value-quantity"], [""], st.builds("{}${}".format, TOKEN, NUMBER)),
+    asking(PAIRED, [""], st.builds("{}${}".format, TOKEN, NUMBER)),
     asking(["value-string"], ["", "contains", "exact"], st.sampled_from(["Påvist", "påv", "Blåbær"])),
     st.tuples(
         st.sampled_from(["code", "date", "specimen", "value-quantity", "value-string", "_tag", "status", "combo-code"]),
@@ -315,7 +366,7 @@ def test_every_date_is_compared_with_every_date(finds: Finds, name: str, prefix:
         assert finds([(name, prefix + asked)], tree) == judged(tree, [(name, "", [prefix + asked])]), (value, asked)
 
 
-@pytest.mark.parametrize("prefix", PREFIXES)
+@pytest.mark.parametrize("prefix", OF_NUMBERS)
 def test_every_quantity_is_compared_with_every_number(finds: Finds, prefix: str) -> None:
     written = product(["4.10", "4100", "0.41"], ["mmol/L", "g/dL"], [None, "<", "<=", ">", ">="])
     asked = ["4.1", "4", "4100", f"4100|{UCUM}|umol/L", f"4.1|{UCUM}|g/L", f"41|{UCUM}|g/L", "4.10||g/dL"]

@@ -99,7 +99,7 @@ def test_a_condition_that_several_answer_is_refused(platform: Standing) -> None:
     [
         ("", 400), ("?", 400), ("_count=1", 400), ("identifier=x&_sort=date", 400), ("identifier", 400),
         ("Observation?identifier=x", 400), ("nothing=x", 400), ("identifier=", 400), ("subject=Patient/1", 400),
-        ("&".join(["code=x"] * 65), 400),
+        ("&".join(["code=x"] * 65), 400), ("specimen.status=available", 400), ("_has:DiagnosticReport:result:status=final", 400),
     ],
 )  # fmt: skip
 def test_criteria_that_are_none_are_refused(platform: Standing, criteria: str, status: int) -> None:

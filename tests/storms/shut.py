@@ -266,7 +266,8 @@ VALUES: Final[Mapping[str, tuple[str, ...]]] = {
 def searches(made: Record) -> Iterator[Ask]:
     """A search by each parameter of each type, in its modifiers; sorted, counted, included and paged in every way."""
     for type_ in TYPES:
-        forms = [*(one for known in parameters(type_).values() for one in _by(known, made)), *_results(type_)]
+        plain = (one for known in parameters(type_).values() for one in _by(known, made))
+        forms = [*plain, *_results(type_), *_linked(type_)]
         for place, form in enumerate(forms):
             path = f"/pps/v2/{type_}/_search" if place % 2 else f"/fhir/R4/{type_}/_search"
             yield Ask("POST", path, form)
@@ -289,11 +290,38 @@ def _by(known: SearchParameter, made: Record) -> Iterator[tuple[tuple[str, str],
         yield ((f"{known.code}:missing", "true"),)
     if known.kind == "token":
         yield ((f"{known.code}:not", "final"),)
+        yield ((f"{known.code}:not-in", "http://hl7.org/fhir/ValueSet/observation-status"),)
+        yield ((f"{known.code}:below", "http://hl7.org/fhir/observation-status|final"),)
     values = VALUES.get(known.kind, ())
     if known.kind == "reference":
         values = tuple(f"{target}/{made.open[target]}" for target in known.targets if target in made.open)
     for value in values:
         yield ((known.code, value),)
+
+
+FAR: Final = (("code", "NPU27300"), ("code", "NPU99999"), ("code:not", "NPU27300"), ("value-quantity", "gt50"),
+              ("status:missing", "false"), ("_lastUpdated", "ge2020"), ("date", "2026-03-03"))  # fmt: skip
+
+
+def _linked(type_: str) -> Iterator[tuple[tuple[str, str], ...]]:
+    """What is asked over references, both ways, and over two of them: counted and sorted too."""
+    for known in parameters(type_).values():
+        if known.kind == "reference" and known.code not in ("patient", "subject"):
+            for name, value in FAR:
+                yield ((f"{known.code}.{name}", value),)
+                yield ((f"{known.code}.{name}", value), ("_total", "accurate"), ("_count", "1"), ("_sort", "-date"))
+            yield ((f"{known.code}.specimen.status", "available"),)
+    for source in TYPES:
+        for known in parameters(source).values():
+            if (
+                known.kind == "reference"
+                and known.code not in ("patient", "subject")
+                and type_ in (known.targets or TYPES)
+            ):
+                for name, value in FAR:
+                    yield ((f"_has:{source}:{known.code}:{name}", value),)
+                yield ((f"_has:{source}:{known.code}:status", "final"), ("_summary", "count"))
+                yield ((f"_has:{source}:{known.code}:_has:DiagnosticReport:result:code", "NPU99999"),)
 
 
 def _results(type_: str) -> Iterator[tuple[tuple[str, str], ...]]:

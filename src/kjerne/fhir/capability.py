@@ -9,6 +9,7 @@ from typing import Any, Final
 from kjerne.exchange import PUBLIC, SESSION, Route
 from kjerne.fhir import json_patch, xml_patch
 from kjerne.fhir.definitions import TYPES
+from kjerne.fhir.search import NOT_ANSWERED, modifiers
 from kjerne.fhir.searchparams import COLUMN_CODES, SUBJECT_CODES, SearchParameter, parameters
 
 # (method, path behind the base; T stands for the type, I for the id) -> interaction.
@@ -67,7 +68,8 @@ def statement(
                 conditions.setdefault(type, {})[name] = value
     rest: dict[str, Any] = {
         "mode": "server",
-        "documentation": "A search is about one patient, whom the header person-id names.",
+        "documentation": "A search is about one patient, whom the header person-id names. Chains and _has go over the "
+        "references of the types that are served here. A modifier that its parameter does not name is refused.",
         "resource": [
             _resource(type, interactions, types, conditions.get(type, {}))
             for type, interactions in sorted(found.items())
@@ -144,6 +146,11 @@ def _resource(type: str, interactions: set[str], types: Sequence[str], condition
         if type in types and bringing:
             resource["searchRevInclude"] = sorted(bringing)
         only = ONLY.get(type)
+        if type in types:
+            refused = sorted(one.code for one in parameters(type).values() if not answered(one))
+            resource["documentation"] = (
+                f"Refused by name: the search parameters {', '.join((*refused, *NOT_ANSWERED))}."
+            )
         resource["searchParam"] = [
             _parameter(one) for one in parameters(type).values() if answered(one) and (only is None or one.code in only)
         ]
@@ -162,4 +169,7 @@ def answered(parameter: SearchParameter) -> bool:
 
 
 def _parameter(one: SearchParameter) -> dict[str, str]:
-    return {"name": one.code, "definition": one.url, "type": one.kind}
+    told = {"name": one.code, "definition": one.url, "type": one.kind}
+    if taken := sorted(modifiers(one)):
+        told["documentation"] = f"Modifiers: {', '.join(taken)}."
+    return told

@@ -68,7 +68,16 @@ class QuantityValue:
     code: str
 
 
-Single = TokenValue | ReferenceValue | StringValue | UriValue | DateValue | NumberValue | QuantityValue
+@dataclass(frozen=True, slots=True)
+class TypedValue:
+    """An identifier by its type (`:of-type`): a coding of the type, and the identifier's own value."""
+
+    system: str
+    code: str
+    value: str
+
+
+Single = TokenValue | TypedValue | ReferenceValue | StringValue | UriValue | DateValue | NumberValue | QuantityValue
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,3 +99,44 @@ class Criterion:
     modifier: str
     values: tuple[Value, ...]
     missing: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Chained:
+    """A reference of parameter `code` leads to a resource of one of the types, which answers what is asked of its type."""
+
+    code: str
+    steps: tuple[tuple[str, Asked], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Pointed:
+    """`_has`: a resource of type `source` that answers `asked` points here by its parameter `code`."""
+
+    source: str
+    code: str
+    asked: Asked
+
+
+@dataclass(frozen=True, slots=True)
+class Reaching:
+    """A chain once its far end was looked for: a reference of parameter `code` is one of these, each `Type/id`."""
+
+    code: str
+    targets: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Among:
+    """A `_has` once its far end was looked for: the resource's id is one of these."""
+
+    ids: frozenset[str]
+
+
+Asked = Criterion | Chained | Pointed | Reaching | Among
+"""One criterion of a search. A search is answered once no `Chained` and no `Pointed` is left in it."""
+
+
+def is_linked(asked: Asked) -> bool:
+    """Whether other resources have to be looked for before this can be answered."""
+    return isinstance(asked, (Chained, Pointed))

@@ -15,7 +15,7 @@ from fractions import Fraction
 from functools import lru_cache
 from typing import Any, Final, Literal
 
-from kjerne.fhir.criteria import DateValue, QuantityValue, ReferenceValue, Value
+from kjerne.fhir.criteria import DateValue, QuantityValue, ReferenceValue, TypedValue, Value
 from kjerne.fhir.dates import EARLIEST, LATEST, microseconds
 from kjerne.fhir.index import EXTRACTORS, UCUM, codings, intervals, reference_forms, unpack
 from kjerne.fhir.searchparams import Component, Leaf, Node, walk
@@ -263,14 +263,41 @@ def _coded(leaf: Leaf, found: Any, modifier: str, value: Any) -> bool:
         wanted = fold(value.text)
         return any(wanted in fold(text) for text in _labels(found))
     if leaf.kind == "reference":
+        if modifier == "identifier":
+            return isinstance(found, dict) and _is_code(codings(_IDENTIFIER, found.get("identifier")), value)
         text = found.get("reference") if isinstance(found, dict) else found
         return isinstance(text, str) and reference_text(value) in reference_forms(text)
     if leaf.kind == "uri":
-        return any(code == value.uri for _, code in codings(leaf, found))
+        return any(_uri(code, value.uri, modifier) for _, code in codings(leaf, found))
+    if isinstance(value, TypedValue):
+        return _of_type(leaf, found, value)
+    return _is_code(codings(leaf, found), value)
+
+
+def _is_code(found: list[tuple[str, str]], value: Any) -> bool:
     return any(
         (value.system is None or value.system == system) and (not value.code or value.code == code)
-        for system, code in codings(leaf, found)
+        for system, code in found
     )
+
+
+_IDENTIFIER: Final = Leaf(0, "identifier", "Identifier", "token", "", many=False)
+_CONCEPT: Final = Leaf(0, "type", "CodeableConcept", "token", "", many=False)
+
+
+def _of_type(leaf: Leaf, found: Any, value: TypedValue) -> bool:
+    """An identifier is of a type and has a value (`:of-type`)."""
+    if leaf.type != "Identifier" or not isinstance(found, dict) or found.get("value") != value.value:
+        return False
+    return _is_code(codings(_CONCEPT, found.get("type")), value)
+
+
+def _uri(found: str, asked: str, modifier: str) -> bool:
+    """`:below`: the address itself and what stands under it, whole steps of a path; `:above` the other way round."""
+    if not modifier:
+        return found == asked
+    under, over = (found, asked) if modifier == "below" else (asked, found)
+    return under == over or under.startswith(over if over.endswith("/") else over + "/")
 
 
 def _labels(found: Any) -> list[str]:

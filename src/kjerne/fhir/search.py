@@ -11,9 +11,32 @@ from datetime import datetime
 from typing import Any, Final, Literal, TypeVar
 
 from kjerne.fhir import match
-from kjerne.fhir.criteria import CompositeValue, Criterion, DateValue, ReferenceValue, TokenValue, UriValue, Value
-from kjerne.fhir.index import asked_text, identifier_texts, plain_text, token, unpack
-from kjerne.fhir.searchparams import SUBJECT_CODES, Leaf, SearchParameter, TypeSearch, type_search, walk
+from kjerne.fhir.criteria import (
+    Among,
+    Asked,
+    CompositeValue,
+    Criterion,
+    DateValue,
+    Reaching,
+    ReferenceValue,
+    TokenValue,
+    UriValue,
+    Value,
+)
+from kjerne.fhir.index import asked_text, identifier_texts, plain_text, reference_forms, token, unpack
+from kjerne.fhir.searchparams import (
+    COLUMN_CODES,
+    SUBJECT_CODES,
+    Leaf,
+    Node,
+    SearchParameter,
+    TypeSearch,
+    type_search,
+    walk,
+)
+
+TOKENS_LIMIT: Final = 200
+"""Records at the end of a chain that SQL looks for by their tokens."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +62,7 @@ class Search:
     """A whole search of one type. `ignored` names parameters that lenient handling passed over."""
 
     type: str
-    criteria: tuple[Criterion, ...] = ()
+    criteria: tuple[Asked, ...] = ()
     sort: tuple[Sort, ...] = ()
     count: int = 50
     total: Literal["none", "estimate", "accurate"] | None = None
@@ -65,11 +88,15 @@ Bounds = tuple[tuple[Bound, ...], ...]
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """One sort key: a column of the row, or (column empty) a key taken from `values`. Rows without it come last."""
+    """One sort key: a column of the row, or (column empty) a key taken from `values` or, by `tree_key`, from the resource.
+
+    Rows without it come last.
+    """
 
     column: Literal["date_from", "at", "id", ""]
     descending: bool
     key: Callable[[bytes], Any] | None = None
+    tree_key: Callable[[dict[str, Any]], Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +122,16 @@ class Plan:
     def exact_in_sql(self) -> bool:
         """Whether page and total can come from SQL."""
         return self.match is None and self.match_tree is None and all(one.column for one in self.order)
+
+    @property
+    def looks_at_values(self) -> bool:
+        """Whether a row's values must be opened."""
+        return self.match is not None or any(one.key is not None for one in self.order)
+
+    @property
+    def looks_at_tree(self) -> bool:
+        """Whether the resource itself must be opened."""
+        return self.match_tree is not None or any(one.tree_key is not None for one in self.order)
 
 
 def plan(search: Search, *, at: datetime) -> Plan:
@@ -138,7 +175,28 @@ class _Draft:
     on_tree: list[Callable[[dict[str, Any]], bool]]
 
 
-def _add(draft: _Draft, types: TypeSearch, criterion: Criterion, at: datetime) -> None:
+def _add(draft: _Draft, types: TypeSearch, asked: Asked, at: datetime) -> None:
+    if isinstance(asked, Among):
+        draft.ids.append(tuple(sorted(asked.ids)))
+    elif isinstance(asked, Reaching):
+        _add_reaching(draft, types.parameters[asked.code], asked)
+    else:
+        assert isinstance(asked, Criterion), "chains are looked up before a search is planned"
+        _add_criterion(draft, types, asked, at)
+
+
+def _add_reaching(draft: _Draft, parameter: SearchParameter, asked: Reaching) -> None:
+    """Tokens in SQL while they are few; more are looked for on the resource, since SQL compares each with each row."""
+    if len(asked.targets) <= TOKENS_LIMIT:
+        leaves = parameter.leaves
+        texts = (plain_text(leaf.number, one) for one in sorted(asked.targets) for leaf in leaves)
+        draft.all_of.append(tuple(token(text) for text in texts))
+        return
+    tree, targets = parameter.tree, asked.targets
+    draft.on_tree.append(lambda found: not targets.isdisjoint(_pointed_at(tree, found)))
+
+
+def _add_criterion(draft: _Draft, types: TypeSearch, criterion: Criterion, at: datetime) -> None:
     parameter = types.parameters[criterion.code]
     numbers = frozenset(leaf.number for leaf in parameter.leaves)
     if criterion.code == "_id":
@@ -160,9 +218,9 @@ def _add(draft: _Draft, types: TypeSearch, criterion: Criterion, at: datetime) -
 
 
 def _add_tokens(draft: _Draft, parameter: SearchParameter, criterion: Criterion) -> None:
-    """Tokens in SQL; texts and whole code systems on the resource, since no token holds them."""
+    """Tokens in SQL; texts, parts of addresses and whole code systems on the resource, since no token holds them."""
     whole_system = any(isinstance(value, TokenValue) and not value.code for value in criterion.values)
-    if criterion.modifier == "text" or whole_system:
+    if criterion.modifier in _ON_TREE or whole_system:
         negated = criterion.modifier == "not"
         test = match.on_leaf(criterion.kind, "" if negated else criterion.modifier, criterion.values)
         tree = parameter.tree
@@ -180,6 +238,9 @@ def _add_tokens(draft: _Draft, parameter: SearchParameter, criterion: Criterion)
         draft.none_of.extend(hashes)
     else:
         draft.all_of.append(hashes)
+
+
+_ON_TREE: Final = frozenset(("text", "above", "below", "of-type"))
 
 
 def _text(leaf: Leaf, criterion: Criterion, value: Value) -> str | None:
@@ -246,22 +307,48 @@ def _order(types: TypeSearch, sort: Sort) -> Order:
     return Order("", sort.descending, match.sort_key(numbers, parameter.kind, descending=sort.descending))
 
 
+NOT_ANSWERED: Final = (
+    "_content", "_contained", "_containedType", "_filter", "_list", "_query", "_score", "_text", "_type",
+)  # fmt: skip
+"""What R4 lets a search of any type ask, and is refused by name."""
+
+MODIFIERS: Final = {
+    "token": frozenset(("missing", "not", "text", "in", "not-in", "above", "below", "of-type")),
+    "string": frozenset(("missing", "exact", "contains")),
+    "reference": frozenset(("missing", "identifier")),
+    "uri": frozenset(("missing", "above", "below")),
+    "date": frozenset(("missing",)),
+    "number": frozenset(("missing",)),
+    "quantity": frozenset(("missing",)),
+}
+"""By kind of parameter; a composite has none."""
+
+
+def modifiers(known: SearchParameter) -> frozenset[str]:
+    """The modifiers that a parameter is answered with; a reference takes a type as well."""
+    if known.code in COLUMN_CODES:
+        return frozenset()
+    taken = {"missing"} if known.code in SUBJECT_CODES else set()
+    if not any(leaf.type == "Identifier" for leaf in known.leaves):
+        taken |= {"of-type"}
+    return MODIFIERS.get(known.kind, frozenset()) - taken
+
+
 SORTABLE_KINDS: Final = frozenset(("date", "string", "number", "quantity"))
 
 Row = TypeVar("Row")
 
 
-def ordered(
-    rows: list[Row], order: tuple[Order, ...], column: Callable[[Row, str], Any], values: Callable[[Row], bytes]
-) -> list[Row]:
-    """The rows in order; those without a key come last, whichever way it runs."""
-    for one in reversed(order):
-        keyed = [(column(row, one.column) if one.key is None else one.key(values(row)), row) for row in rows]
-        there = sorted(
-            (pair for pair in keyed if pair[0] is not None), key=lambda pair: pair[0], reverse=one.descending
-        )
-        rows = [row for _, row in there] + [row for key, row in keyed if key is None]
-    return rows
+def ordered(rows: list[tuple[tuple[Any, ...], Row]], order: tuple[Order, ...]) -> list[Row]:
+    """The rows in order, each given with a key for each of `order`; those without a key come last, whichever way it runs.
+
+    Rows that are alike in every key stay as they were given.
+    """
+    for place, one in reversed(list(enumerate(order))):
+        there = [pair for pair in rows if pair[0][place] is not None]
+        there.sort(key=lambda pair, place=place: pair[0][place], reverse=one.descending)  # type: ignore[misc]
+        rows = there + [pair for pair in rows if pair[0][place] is None]
+    return [row for _, row in rows]
 
 
 def references(tree: dict[str, Any], param: str) -> list[str]:
@@ -269,12 +356,14 @@ def references(tree: dict[str, Any], param: str) -> list[str]:
     parameter = type_search(tree["resourceType"]).parameters.get(param)
     if parameter is None or parameter.kind != "reference":
         return []
-    found = []
-    for _, value in walk(parameter.tree, tree):
-        text = value.get("reference") if isinstance(value, dict) else value
-        if isinstance(text, str) and not text.startswith("#"):
-            found.append(text)
-    return list(dict.fromkeys(found))
+    found = (value.get("reference") if isinstance(value, dict) else value for _, value in walk(parameter.tree, tree))
+    return list(dict.fromkeys(text for text in found if isinstance(text, str) and not text.startswith("#")))
+
+
+def _pointed_at(tree: Node, found: dict[str, Any]) -> set[str]:
+    """What the references at these places name, each `Type/id`."""
+    values = (value.get("reference") if isinstance(value, dict) else value for _, value in walk(tree, found))
+    return {form for text in values if isinstance(text, str) for form in reference_forms(text)}
 
 
 def reverse_tokens(include: Include, references: list[str]) -> list[int]:

@@ -66,6 +66,13 @@ def types_by_service() -> dict[str, list[int]]:
     return dict(found)
 
 
+@cache
+def reachable(type_: str) -> frozenset[str]:
+    """The types that a search of one may lead to: those of the same service, since a grant opens one service alone."""
+    service = SERVICE_BY_TYPE.get(type_)
+    return frozenset(name for name, of in SERVICE_BY_TYPE.items() if of == service)
+
+
 # The parameters that name the patient by number; they are taken from a form alone.
 BY_NUMBER: Final = frozenset(f"{name}{sign}identifier" for name in ("patient", "subject") for sign in (".", ":"))
 RESOURCE_LIMIT_BYTES: Final = 2_000_000

@@ -18,6 +18,7 @@ from kjerne.errors import Refusal
 from kjerne.exchange import Answer, Call, Denied, Pairs, PatientRef, Route, granted, not_filed, noted
 from kjerne.fhir import smart
 from kjerne.fhir.bundle import search_line
+from kjerne.fhir.criteria import is_linked
 from kjerne.fhir.interaction import (
     Made,
     absent,
@@ -256,6 +257,9 @@ class ConditionalApi:
             raise Refusal(400, "no criteria say which record is meant", where=where, code="required")
         if len(search.criteria) != len(pairs):
             raise Refusal(400, "a condition has criteria alone", where=where, code="not-supported")
+        if any(is_linked(one) for one in search.criteria):
+            # What is at the far end may be another source's, of which no condition tells.
+            raise Refusal(400, "a condition has no chain", where=where, code="not-supported")
         return search
 
     def _patient(self, call: Call, number: str) -> PatientRef:

@@ -7,8 +7,10 @@ names all of it are one transaction.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 from uuid import UUID
@@ -16,10 +18,12 @@ from uuid import UUID
 from kjerne.access import Grant
 from kjerne.errors import Refusal
 from kjerne.exchange import Stale
+from kjerne.fhir.criteria import Asked, is_linked
 from kjerne.fhir.definitions import type_number
+from kjerne.fhir.effort import TooCostly, limited, spend
 from kjerne.fhir.encode import decode
 from kjerne.fhir.search import Order, Plan, Search, ordered, plan, references, reverse_tokens
-from kjerne.store import audit, limits
+from kjerne.store import audit, joining, limits
 from kjerne.store.codec import bound, parted
 from kjerne.store.pool import Connection, moment
 from kjerne.store.proofs import note
@@ -37,6 +41,13 @@ from kjerne.store.reading import (
 )
 from kjerne.store.sealed_id import SealedIds
 
+STEPS_LIMIT: Final = 1_000_000
+"""How much one search may look at, in steps of some microsecond: a second of the processor, shared with all others."""
+ROW_STEPS: Final = 10
+"""What it takes to open a row's values; the resource itself takes thrice that, and more with its length."""
+BYTES_IN_A_STEP: Final = 200
+ROWS_AT_ONCE: Final = 100
+"""Rows that are looked at before others have their turn."""
 INCLUDE_ROUNDS: Final = 3
 """How far `:iterate` goes on; deeper chains than this are nobody's page."""
 INCLUDED_LIMIT: Final = 5_000
@@ -56,7 +67,7 @@ class Page:
 
 
 class Row(NamedTuple):
-    """A candidate: the columns of `OUTER`, its main date, and its index values.
+    """A candidate: the columns of `OUTER`, its main date, its index values, and a key for each order of the search.
 
     As fetched, `values` are sealed, and empty where they lie under the body's seal, as they do since migration 0005.
     """
@@ -65,6 +76,7 @@ class Row(NamedTuple):
     date_from: datetime | None
     date_to: datetime | None
     values: bytes
+    keys: tuple[Any, ...] = ()
 
     @property
     def id(self) -> UUID:
@@ -121,6 +133,8 @@ class Finder:
 
         Raises `Stale`; `Refusal` 422 too-costly where the search would look at too many records.
         """
+        if any(is_linked(one) for one in search.criteria):
+            return await self._in_steps(conn, grant, search, None, after, skip)
         found = _planned(grant, search)
         simple = found.exact_in_sql and len(found.order) <= 1 and not (search.includes or search.revincludes or skip)
         # A place that is a number was made by `_in_steps` (after a skip), which alone can go on from it.
@@ -169,7 +183,8 @@ class Finder:
 
         `letter` as in `Conditions`. Call in a transaction that holds the patient's row.
         """
-        rows = await self._matching(conn, grant, _planned(grant, search), self._reader.unwrapped(grant), letter)
+        async with _counted():
+            rows = await self._matching(conn, grant, _planned(grant, search), self._reader.unwrapped(grant), letter)
         return [row.outer[:3] for row in rows]
 
     async def _at_once(
@@ -200,12 +215,15 @@ class Finder:
         return Page(records, [], total, _place(order, records[-1], last[-1]) if more and records else None)
 
     async def _in_steps(
-        self, conn: Connection, grant: Grant, search: Search, found: Plan, after: list[Any] | None, skip: int
+        self, conn: Connection, grant: Grant, search: Search, found: Plan | None, after: list[Any] | None, skip: int
     ) -> Page:
+        """`found` is None where chains have to be looked up before the search can be planned."""
         await note(conn, grant.once)
-        async with conn.transaction():
+        async with conn.transaction(), _counted():
             keys = self._reader.unwrapped(grant)
-            rows = self._sorted(await self._matching(conn, grant, found, keys), found)
+            if found is None:
+                found = _planned(grant, await self._joined(conn, grant, search, keys))
+            rows = _sorted(await self._matching(conn, grant, found, keys), found)
             start = skip if after is None else _resumed(rows, after)
             page = [] if search.summary == "count" else rows[start : start + search.count]
             records = [self._reader.open_row(keys, row.outer) for row in page]
@@ -234,18 +252,49 @@ WHERE s.ok AND {where.text} ORDER BY r.id LIMIT {limit}"""
                 todo="Narrow it with a code or a date.",
             )
         candidates = [Row(tuple(row)[:-3], row[-3], row[-2], row[-1] or b"") for row in rows]
-        if found.match is None and found.match_tree is None and all(one.key is None for one in found.order):
-            return candidates
-        opened = [row._replace(values=_values(keys, row)) for row in candidates]
-        if found.match is not None:
-            opened = [row for row in opened if found.match(row.values)]
-        if found.match_tree is not None:
-            tree_of = found.match_tree
-            opened = [row for row in opened if tree_of(decode(self._reader.open_row(keys, row.outer).raw))]
-        return opened
+        kept = []
+        for place, row in enumerate(candidates):
+            answering = self._answering(row, found, keys)
+            if answering is not None:
+                kept.append(answering)
+            if place % ROWS_AT_ONCE == ROWS_AT_ONCE - 1:
+                await asyncio.sleep(0)
+        return kept
 
-    def _sorted(self, rows: list[Row], found: Plan) -> list[Row]:
-        return ordered(rows, found.order or (NEWEST_FIRST,), _column, lambda row: row.values)
+    def _answering(self, row: Row, found: Plan, keys: Unwrapped) -> Row | None:
+        """The candidate with its keys where it answers all that SQL could not decide, else None."""
+        values = b""
+        if found.looks_at_values:
+            spend(ROW_STEPS)
+            values = _values(keys, row)
+            if found.match is not None and not found.match(values):
+                return None
+        tree: dict[str, Any] = {}
+        if found.looks_at_tree:
+            tree = self._tree(row, keys)
+            if found.match_tree is not None and not found.match_tree(tree):
+                return None
+        order = found.order or (NEWEST_FIRST,)
+        return row._replace(keys=tuple(_key(row, one, values, tree) for one in order))
+
+    def _tree(self, row: Row, keys: Unwrapped) -> dict[str, Any]:
+        """The resource as it is served."""
+        served = self._reader.open_row(keys, row.outer).served
+        spend(3 * ROW_STEPS + len(served) // BYTES_IN_A_STEP)
+        return decode(served)
+
+    async def _joined(self, conn: Connection, grant: Grant, search: Search, keys: Unwrapped) -> Search:
+        """The search with the far ends of its chains looked up: under the same grant, so what it hides ends no chain."""
+
+        async def find(type_: str, asked: Asked) -> list[Row]:
+            return await self._matching(conn, grant, _planned(grant, Search(type_, (asked,))), keys)
+
+        def tree(row: Row) -> dict[str, Any]:
+            return self._tree(row, keys)
+
+        return replace(
+            search, criteria=tuple([await joining.met(search.type, one, find, tree) for one in search.criteria])
+        )
 
     async def _included(
         self, conn: Connection, grant: Grant, search: Search, matches: list[Record], keys: Unwrapped
@@ -344,8 +393,27 @@ def _resumed(rows: list[Row], after: list[Any]) -> int:
     return int(reached)
 
 
-def _column(row: Row, name: str) -> Any:
-    return {"date_from": moment(row.date_from), "at": row.outer[6], "id": row.id}[name]
+def _sorted(rows: list[Row], found: Plan) -> list[Row]:
+    return ordered([(row.keys, row) for row in rows], found.order or (NEWEST_FIRST,))
+
+
+def _key(row: Row, order: Order, values: bytes, tree: dict[str, Any]) -> Any:
+    if order.key is not None:
+        return order.key(values)
+    if order.tree_key is not None:
+        return order.tree_key(tree)
+    return {"date_from": moment(row.date_from), "at": row.outer[6], "id": row.id}[order.column]
+
+
+@asynccontextmanager
+async def _counted() -> AsyncIterator[None]:
+    """`Refusal` 422 where the block looks at more than one search may."""
+    try:
+        with limited(STEPS_LIMIT):
+            yield
+    except TooCostly:
+        says = f"the search would take more than {STEPS_LIMIT} steps"
+        raise Refusal(422, says, code="too-costly", todo="Narrow it with a code or a date, or ask for less.") from None
 
 
 def _values(keys: Unwrapped, row: Row) -> bytes:

@@ -184,7 +184,8 @@ class AccessLogApi:
         events = [_Event(entry, tree, index(tree)) for entry in page.entries for tree in (told(entry),)]
         matching = [event for event in events if _answers(event, found)]
         order = found.order or (Order("date_from", descending=True),)
-        sorted_ = ordered(matching, order, _column, lambda event: event.indexed.values)
+        keyed = [(tuple(_key(event, one) for one in order), event) for event in matching]
+        sorted_ = ordered(keyed, order)
         start = int(after[2]) if after else 0
         reached = start + (0 if search.summary == "count" else search.count)
         rest = [page.mark, reached] if start < reached < len(sorted_) else None
@@ -251,8 +252,12 @@ def _answers(event: _Event, found: Plan) -> bool:
     )
 
 
-def _column(event: _Event, name: str) -> Any:
-    return event.tree["id"] if name == "id" else event.entry.at
+def _key(event: _Event, order: Order) -> Any:
+    if order.key is not None:
+        return order.key(event.indexed.values)
+    if order.tree_key is not None:
+        return order.tree_key(event.tree)
+    return event.tree["id"] if order.column == "id" else event.entry.at
 
 
 def _absent() -> Refusal:

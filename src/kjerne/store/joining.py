@@ -1,0 +1,47 @@
+"""Chains and `_has`: which records stand at the far end of a link, so that a search can be planned on what is near.
+
+What is looked up is found by the same search, under the same grant and the same token: a record that the caller may not
+see ends no chain, as one that does not exist. Nothing of it leaves, so the audit row names none of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any, Protocol, TypeVar
+from uuid import UUID
+
+from kjerne.fhir.criteria import Among, Asked, Chained, Pointed, Reaching
+from kjerne.fhir.index import reference_forms
+from kjerne.fhir.search import references
+
+
+class Row(Protocol):
+    """A record that was found."""
+
+    @property
+    def id(self) -> UUID: ...
+
+
+R = TypeVar("R", bound=Row)
+
+
+async def met(
+    type_: str, asked: Asked, find: Callable[[str, Asked], Awaitable[list[R]]], tree: Callable[[R], dict[str, Any]]
+) -> Asked:
+    """A criterion on `type_` with the far ends of its links looked up. `find` gives the records that answer one of a type."""
+    if isinstance(asked, Chained):
+        targets = set[str]()
+        for target, inner in asked.steps:
+            rows = await find(target, await met(target, inner, find, tree))
+            targets |= {f"{target}/{row.id}" for row in rows}
+        return Reaching(asked.code, frozenset(targets))
+    if isinstance(asked, Pointed):
+        rows = await find(asked.source, await met(asked.source, asked.asked, find, tree))
+        texts = {text for row in rows for text in references(tree(row), asked.code)}
+        return Among(frozenset(_ids(type_, texts)))
+    return asked
+
+
+def _ids(type_: str, texts: set[str]) -> set[str]:
+    whole = (reference_forms(text)[0].partition("/") for text in texts)
+    return {id_ for name, _, id_ in whole if name == type_}
