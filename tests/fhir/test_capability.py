@@ -46,6 +46,7 @@ def test_a_statement_tells_the_routes_of_its_own_base() -> None:
         observation["documentation"].replace(",", "").replace(".", "").split()
     )
     assert "patchFormat" not in made
+    assert [one["name"] for one in made["rest"][0]["searchParam"]] == ["_content", "_filter", "_text"]
     security = made["rest"][0]["security"]
     assert security["service"][0]["coding"][0]["code"] == "OAuth"
     assert "DPoP" in security["description"] and "scope" in security["description"]

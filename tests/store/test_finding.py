@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from dataclasses import replace
 from datetime import date, timedelta
 from typing import Any
@@ -14,7 +15,7 @@ from kjerne.exchange import Stale
 from kjerne.fhir.definitions import type_number
 from kjerne.fhir.encode import decode, encode
 from kjerne.fhir.index import index
-from kjerne.store import finding
+from kjerne.store import finding, including
 from kjerne.store.finding import Finder, Page
 from kjerne.store.reading import Reader, Record
 from kjerne.store.records import Change
@@ -139,6 +140,127 @@ async def test_includes_follow_references_and_are_named_in_the_audit_row(desk: D
     assert set(await last_audit(desk, patient)) == {report, member, specimen, role}
     back = await find(desk, grant, "Observation", ("_revinclude", "DiagnosticReport:result"))
     assert [str(record.id) for record in back.included] == [report]
+
+
+async def chain_of(desk: Desk, patient: int, length: int) -> list[str]:
+    """Observations of which each has the one before as its member."""
+    made: list[str] = []
+    for day in range(length):
+        more = {"hasMember": [{"reference": f"Observation/{made[-1]}"}]} if made else {}
+        made += await file(desk, patient, observation("NPU03230", day, **more))
+    return made
+
+
+async def test_a_star_brings_what_any_reference_leads_to_and_back(desk: Desk) -> None:
+    patient = await desk.person()
+    (specimen,) = await file(desk, patient, {"resourceType": "Specimen"})
+    first, second, third = await chain_of(desk, patient, 3)
+    (other,) = await file(desk, patient, observation("x", 1, specimen={"reference": f"Specimen/{specimen}"}))
+    grant = await desk.grant(patient, "search")
+
+    async def brought(*pairs: tuple[str, str]) -> set[str]:
+        page = await find(desk, grant, "Observation", *pairs)
+        assert set(await last_audit(desk, patient)) == {*ids(page), *(str(one.id) for one in page.included)}
+        return {str(one.id) for one in page.included}
+
+    assert await brought(("_id", second), ("_include", "*")) == {first}
+    assert await brought(("_id", third), ("_include", "*")) == {second}
+    assert await brought(("_id", third), ("_include:iterate", "*")) == {first, second}
+    assert await brought(("_id", first), ("_revinclude", "*")) == {second}
+    assert await brought(("_id", first), ("_revinclude:iterate", "*")) == {second, third}
+    assert await brought(("_id", second), ("_include", "*"), ("_revinclude", "*")) == {first, third}
+    assert await brought(("_id", other), ("_include", "Observation:*:Specimen")) == {specimen}
+
+
+@pytest.mark.parametrize("few", [True, False])
+async def test_what_points_at_a_page_is_found_by_tokens_and_where_they_are_many_by_looking(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, few: bool
+) -> None:
+    patient = await desk.person()
+    first, second, third = await chain_of(desk, patient, 3)
+    monkeypatch.setattr(including, "TOKENS_LIMIT", 200 if few else 0)
+    page = await find(desk, await desk.grant(patient, "search"), "Observation", ("_id", f"{first},{second}"),
+                      ("_revinclude", "Observation:has-member"))  # fmt: skip
+    assert [str(one.id) for one in page.included] == [third]
+
+
+@pytest.mark.parametrize("name", ["_include:iterate", "_revinclude:iterate"])
+async def test_includes_go_on_to_a_limit_that_is_told(desk: Desk, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    patient = await desk.person()
+    made = await chain_of(desk, patient, including.INCLUDE_STEPS_LIMIT + 2)
+    grant = await desk.grant(patient, "search")
+    asked = (name, "Observation:has-member")
+    ends = made[::-1] if name.startswith("_include") else made
+    page = await find(desk, grant, "Observation", ("_id", ends[1]), asked)
+    assert {str(one.id) for one in page.included} == set(ends[2:])
+    with pytest.raises(Refusal, match="more than 8 steps") as refused:
+        await find(desk, grant, "Observation", ("_id", ends[0]), asked)
+    assert (refused.value.status, refused.value.code) == (422, "too-costly")
+    monkeypatch.setattr(including, "INCLUDED_LIMIT", 3)
+    with pytest.raises(Refusal, match="more than 3 records"):
+        await find(desk, grant, "Observation", ("_id", ends[1]), asked)
+
+
+KEYS = {
+    "code": lambda tree: tree["code"]["coding"][0]["code"],
+    "status": lambda tree: tree["status"],
+    "specimen": lambda tree: tree.get("specimen", {}).get("reference"),
+    "_profile": lambda tree: tree.get("meta", {}).get("profile", [None])[0],
+    "value-string": lambda tree: tree.get("valueString", "").lower() or None,
+    "value-quantity": lambda tree: tree.get("valueQuantity", {}).get("value"),
+    "date": lambda tree: tree.get("effectiveDateTime"),
+}  # fmt: skip
+
+
+async def test_a_search_is_sorted_by_any_parameter_ties_by_the_next_and_by_id(desk: Desk) -> None:
+    patient, draw = await desk.person(), random.Random(7)
+    trees = [
+        observation(
+            draw.choice("abc"), draw.randrange(3), draw.choice([1, 2]), status=draw.choice(["final", "amended"])
+        )
+        | draw.choice([{}, {"specimen": {"reference": f"Specimen/{draw.randrange(3)}"}}])
+        | draw.choice([{}, {"meta": {"profile": [f"http://x.example/{draw.randrange(2)}"]}}])
+        for _ in range(25)
+    ]
+    filed = dict(zip(await file(desk, patient, *trees), trees, strict=True))
+    grant = await desk.grant(patient, "search")
+    for keys in [*((name,) for name in KEYS), *(tuple(draw.sample(sorted(KEYS), 2)) for _ in range(12))]:
+        signed = [draw.choice(["", "-"]) + name for name in keys]
+        wanted = sorted(filed)
+        for one in reversed(signed):
+            key = KEYS[one.removeprefix("-")]
+            there = [id_ for id_ in wanted if key(filed[id_]) is not None]
+            there.sort(key=lambda id_, key=key: key(filed[id_]), reverse=one.startswith("-"))
+            wanted = there + [id_ for id_ in wanted if key(filed[id_]) is None]
+        assert ids(await find(desk, grant, "Observation", ("_sort", ",".join(signed)))) == wanted, signed
+
+
+async def test_words_are_looked_for_in_narratives_and_in_all_texts(desk: Desk) -> None:
+    patient = await desk.person()
+    told = {"text": {"status": "generated", "div": '<div xmlns="http://www.w3.org/1999/xhtml">Funn i lever</div>'}}
+    first, second = await file(
+        desk, patient, observation("a", 1, **told), observation("b", 2, note=[{"text": "Lever, galle"}])
+    )
+    grant = await desk.grant(patient, "search")
+    assert ids(await find(desk, grant, "Observation", ("_text", "lever"))) == [first]
+    assert ids(await find(desk, grant, "Observation", ("_content", "lever"), ("_sort", "date"))) == [first, second]
+    assert ids(await find(desk, grant, "Observation", ("_content", "lever galle"))) == [second]
+
+
+async def test_a_filter_reads_id_and_time_as_they_are_served_and_goes_over_links(desk: Desk) -> None:
+    patient = await desk.person()
+    first, second, third = await chain_of(desk, patient, 3)
+    grant = await desk.grant(patient, "search")
+
+    async def filtered(text: str) -> set[str]:
+        return set(ids(await find(desk, grant, "Observation", ("_filter", text))))
+
+    assert await filtered(f"_id eq {first} or _id eq {third}") == {first, third}
+    assert await filtered(f"not(_id eq {first})") == {second, third}
+    assert await filtered(f"_id ne {first} and date lt 2026-01-03") == {second}
+    assert await filtered("_lastUpdated lt 2000-01-01 or date ge 2026-01-03") == {third}
+    assert await filtered(f"has-member._id eq {first} or date ge 2026-01-03") == {second, third}
+    assert await filtered("not(has-member.code eq NPU03230)") == {first}
 
 
 @pytest.mark.parametrize("sort", ["-date", "date"])

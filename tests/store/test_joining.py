@@ -12,7 +12,6 @@ import pytest
 from kjerne.access import Label
 from kjerne.errors import Refusal
 from kjerne.fhir import smart
-from kjerne.store import finding
 
 from .conftest import CALLER, Desk
 from .test_finding import file, find, ids, last_audit, observation
@@ -254,7 +253,7 @@ async def test_a_search_that_takes_too_many_steps_is_stopped(
     members = await file(desk, patient, *(observation("NPU1", day) for day in range(4)))
     await file(desk, patient, observation("x", 1, hasMember=to("Observation", *members)))
     assert ids(await find(desk, await desk.grant(patient, "search"), "Observation", pair))
-    monkeypatch.setattr(finding, "STEPS_LIMIT", 20)
+    monkeypatch.setattr("kjerne.fhir.search.STEPS_LIMIT", 20)
     with pytest.raises(Refusal, match="more than 20 steps") as refused:
         await find(desk, await desk.grant(patient, "search"), "Observation", pair)
     assert (refused.value.status, refused.value.code) == (422, "too-costly")

@@ -333,6 +333,17 @@ def _results(type_: str) -> Iterator[tuple[tuple[str, str], ...]]:
         yield (("_sort", order), ("_count", "1"))
         yield (("_sort", order), ("_count", "1"), ("_total", "accurate"))
     yield (("_elements", "id"),)
+    for order in ("-code", "specimen,-date", "-based-on", "_tag,code"):
+        yield (("_sort", order), ("_count", "1"), ("_total", "accurate"))
+    for text in ("code eq NPU99999 or date eq 2026-03-03", "not(status pr false)", "result.code eq NPU99999 or _id pr true",
+                 "specimen.status eq available or based-on.code eq NPU99999", "not(has-member.code eq NPU99999)"):  # fmt: skip
+        yield (("_filter", text),)
+    for words in ("analyse", "NPU99999", "lege or npu27300"):
+        yield (("_content", words), ("_total", "accurate"))
+        yield (("_text", words),)
+    for star in ("_include", "_include:iterate", "_revinclude", "_revinclude:iterate"):
+        yield ((star, "*"), ("_count", "1"))
+        yield (("_include:iterate", "*"), (star, f"{type_}:*"))
     for name in ("_include", "_revinclude"):
         for path in ("Observation:has-member", "Observation:specimen", "DiagnosticReport:result", "DiagnosticReport:based-on",
                      "ServiceRequest:requester"):  # fmt: skip

@@ -111,6 +111,30 @@ def test_parameters_of_the_result_are_typed() -> None:
     assert search.elements == ("code", "value", "status")
 
 
+def test_a_star_is_every_reference_of_what_is_served() -> None:
+    search = read_served(("_include", "*"), ("_revinclude", "*"))
+    assert {one.source for one in search.includes} == {"Observation"}
+    assert {"specimen", "has-member", "based-on"} <= {one.code for one in search.includes}
+    back = {(one.source, one.code, one.target, one.iterate) for one in search.revincludes}
+    assert ("DiagnosticReport", "result", "Observation", False) in back
+    assert ("DiagnosticReport", "specimen", "Observation", False) not in back
+    onward = read_served(("_include:iterate", "*"), ("_revinclude:iterate", "*"))
+    assert {one.source for one in onward.includes} == {"Observation", "Specimen", "DiagnosticReport"}
+    assert ("DiagnosticReport", "specimen", "", True) in {
+        (one.source, one.code, one.target, one.iterate) for one in onward.revincludes
+    }
+    assert all(one.iterate for one in (*onward.includes, *onward.revincludes))
+    own = read_served(("_include", "DiagnosticReport:*"), ("_include", "Observation:*:Specimen")).includes
+    assert Include("DiagnosticReport", "result") in own
+    assert Include("Observation", "specimen", "Specimen") in own
+    assert not [one for one in own if one.source == "Observation" and one.code == "device"]
+
+
+def read_served(*pairs: tuple[str, str]) -> Search:
+    served = ("Observation", "Specimen", "DiagnosticReport")
+    return parse("Observation", pairs, page_size=50, page_size_limit=1000, reachable=served)
+
+
 def test_a_page_is_never_larger_than_the_limit() -> None:
     assert read(("_count", "999999999")).count == 1000
     assert read().count == 50
@@ -162,8 +186,6 @@ def test_neither_a_value_nor_a_name_like_a_person_number_is_repeated() -> None:
         ("specimen", "Nothing/1"),
         ("specimen:Specimen", "Device/1"),
         ("specimen:identifier", "urn:oid:1.2|"),
-        ("_text", "x"),
-        ("_content", "x"),
         ("_filter", "x"),
         ("_id", "a b"),
         ("_id:not", "a"),
@@ -175,9 +197,22 @@ def test_neither_a_value_nor_a_name_like_a_person_number_is_repeated() -> None:
         ("_count", "ten"),
         ("_total", "some"),
         ("_summary", "all"),
-        ("_sort", "code"),
+        ("_text", ""),
+        ("_text", "(x"),
+        ("_content", "x and"),
+        ("_content", "..."),
+        ("_list", "1"),
+        ("_type", "Observation"),
+        ("_query", "x"),
+        ("_contained", "both"),
+        ("_score", "1"),
+        ("_sort", "code-value-quantity"),
+        ("_sort", "subject"),
+        ("_sort", "_score"),
+        ("_include", "*:*"),
+        ("_include", "Nothing:*"),
+        ("_revinclude", "Observation:*:Patient"),
         ("_sort", ""),
-        ("_include", "*"),
         ("_include", "Observation:code"),
         ("_include", "Observation:specimen:Nothing"),
         ("_revinclude", "DiagnosticReport:result:Patient"),
@@ -231,6 +266,10 @@ NAMES = st.sampled_from(
     [
         *parameters("Observation"),
         "_sort",
+        "_filter",
+        "_text",
+        "_content",
+        "_include:iterate",
         "_count",
         "_include",
         "_revinclude",
@@ -263,7 +302,17 @@ MODIFIERS = st.sampled_from(
         ":",
     ]
 )
-TEXTS = st.text("0123456789-T:+.,$|\\eglnsab Zz/*å\x00\ud800", max_size=24)
+TEXTS = st.sampled_from(
+    [
+        "*",
+        "Observation:*",
+        'code eq K or not(status ne "x")',
+        "specimen.type eq x",
+        "date po 2024",
+        "(a or b) and c",
+        "-code,status",
+    ]
+) | st.text("0123456789-T:+.,$|\\eglnsab Zz/*å\x00\ud800", max_size=24)
 
 
 @given(st.lists(st.tuples(st.builds("{}{}".format, NAMES, MODIFIERS), TEXTS), max_size=3), st.booleans())

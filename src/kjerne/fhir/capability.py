@@ -35,6 +35,13 @@ _BY_HEADER: Final = frozenset({"conditionalRead", "conditionalCreate"})
 """These have no address of their own: the route says that its handler heeds the header."""
 SECURITY_SERVICE: Final = "http://terminology.hl7.org/CodeSystem/restful-security-service"
 OPERATIONS: Final = "http://kjerne.example/fhir/OperationDefinition/"
+SEARCH_PARAMETERS: Final = "http://hl7.org/fhir/SearchParameter/"
+OF_EVERY_TYPE: Final = (
+    ("_content", "Resource-content", "string"),
+    ("_filter", "filter", "special"),
+    ("_text", "DomainResource-text", "string"),
+)
+"""Search parameters that have no path: name, R4's definition, type."""
 ONLY: Final = {"Consent": frozenset({"status"})}
 """Types that are not looked through by every parameter of theirs, and what they are looked through by."""
 PATCH_FORMATS: Final = (json_patch.MEDIA_TYPE, xml_patch.MEDIA_TYPE, "application/fhir+json")
@@ -75,6 +82,11 @@ def statement(
             for type, interactions in sorted(found.items())
         ],
     }
+    if any("search-type" in one for one in found.values()):
+        rest["searchParam"] = [
+            {"name": name, "definition": SEARCH_PARAMETERS + definition, "type": kind}
+            for name, definition, kind in OF_EVERY_TYPE
+        ]
     if needs := _needs(told, base):
         rest["security"] = _security(needs)
     operations = _operations(told, base)

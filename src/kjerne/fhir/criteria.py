@@ -43,9 +43,9 @@ class UriValue:
 
 @dataclass(frozen=True, slots=True)
 class DateValue:
-    """The half-open interval [start, end) that the written precision stands for."""
+    """The half-open interval [start, end) that the written precision stands for. `po` (of `_filter` alone): they overlap."""
 
-    prefix: Prefix
+    prefix: Prefix | Literal["po"]
     start: datetime
     end: datetime
 
@@ -133,10 +133,52 @@ class Among:
     ids: frozenset[str]
 
 
-Asked = Criterion | Chained | Pointed | Reaching | Among
+@dataclass(frozen=True, slots=True)
+class Phrase:
+    """Words that follow one another, folded, with one space before, between and after them."""
+
+    spelled: str
+
+
+@dataclass(frozen=True, slots=True)
+class Every:
+    """All of these stand in a text."""
+
+    parts: tuple[Wanted, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Either:
+    """One of these stands in a text."""
+
+    parts: tuple[Wanted, ...]
+
+
+Wanted = Phrase | Every | Either
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """`_text` (in the narrative) or `_content` (in any text)."""
+
+    narrative: bool
+    wanted: Wanted
+
+
+@dataclass(frozen=True, slots=True)
+class Combined:
+    """What `_filter` joins: all of the parts, one of them, or not the only one."""
+
+    sign: Literal["and", "or", "not"]
+    parts: tuple[Asked, ...]
+
+
+Asked = Criterion | Chained | Pointed | Reaching | Among | Words | Combined
 """One criterion of a search. A search is answered once no `Chained` and no `Pointed` is left in it."""
 
 
 def is_linked(asked: Asked) -> bool:
     """Whether other resources have to be looked for before this can be answered."""
+    if isinstance(asked, Combined):
+        return any(is_linked(one) for one in asked.parts)
     return isinstance(asked, (Chained, Pointed))

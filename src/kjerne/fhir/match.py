@@ -17,6 +17,7 @@ from typing import Any, Final, Literal
 
 from kjerne.fhir.criteria import DateValue, QuantityValue, ReferenceValue, TypedValue, Value
 from kjerne.fhir.dates import EARLIEST, LATEST, microseconds
+from kjerne.fhir.effort import spend
 from kjerne.fhir.index import EXTRACTORS, UCUM, codings, intervals, reference_forms, unpack
 from kjerne.fhir.searchparams import Component, Leaf, Node, walk
 from kjerne.fhir.ucum import canonical
@@ -51,6 +52,7 @@ def date_rule(value: DateValue, at: datetime) -> Rule:
         "le": ((("start", "<", first),), *within),
         "sa": ((("start", ">=", last),),),
         "eb": ((("end", "<=", first),),),
+        "po": ((("start", "<", last), ("end", ">", first)),),
     }
     if value.prefix != "ap":
         return rules[value.prefix]
@@ -71,6 +73,7 @@ def on_values(leaves: frozenset[int], kind: str, modifier: str, values: tuple[Va
 
     def test(_: bytes, fields: dict[int, list[Any]]) -> bool:
         found = [one for leaf in leaves for one in fields.get(leaf, ())]
+        spend(len(found) * len(tests))
         return any(single(one) for one in found for single in tests)
 
     return test
@@ -107,6 +110,7 @@ def composite(
     def test(tree: dict[str, Any]) -> bool:
         roots = [tree] if root.leaves else []
         roots += [found for _, found in walk(root, tree) if isinstance(found, dict)]
+        spend(len(roots) * len(asked) * len(components))
         return any(all(_any_leaf(one, *part) for part in parts) for one in roots for parts in asked)
 
     return test
@@ -128,6 +132,24 @@ def sort_key(leaves: frozenset[int], kind: str, *, descending: bool) -> Callable
     return key
 
 
+def tree_sort_key(tree: Node, kind: str, *, descending: bool) -> Callable[[dict[str, Any]], Any]:
+    """As `sort_key`, from the resource, for what a row's values do not hold: codes, then their systems; references; addresses."""
+    choose = max if descending else min
+
+    def key(resource: dict[str, Any]) -> Any:
+        found = [one for leaf, value in walk(tree, resource) for one in _spelled(kind, leaf, value)]
+        return choose(found, default=None)
+
+    return key
+
+
+def _spelled(kind: str, leaf: Leaf, value: Any) -> list[tuple[str, str]]:
+    if kind != "reference":
+        return [(code, system) for system, code in codings(leaf, value)]
+    text = value.get("reference") if isinstance(value, dict) else value
+    return [(text, "")] if isinstance(text, str) and not text.startswith("#") else []
+
+
 def _sortable(kind: str, found: Any) -> Any:
     if kind == "string":
         return fold(found)
@@ -145,7 +167,7 @@ def _single(kind: str, modifier: str, value: Any, at: datetime) -> Callable[[Any
     if kind == "string":
         return _string(value.text, modifier)
     if kind == "date":
-        return _date(value, at)
+        return on_interval(value, at)
     if kind == "number":
         number = _number(value.prefix, value.number)
         return lambda found: number(found[0], found[1], _ONE)
@@ -159,16 +181,24 @@ def fold(text: str) -> str:
     return " ".join("".join(one for one in spread if not unicodedata.combining(one)).split())
 
 
+EQUALS: Final = "equals"
+
+
 def _string(text: str, modifier: str) -> Callable[[str], bool]:
     if modifier == "exact":
         return lambda found: found == text
     wanted = fold(text)
     if modifier == "contains":
         return lambda found: wanted in fold(found)
+    if modifier == EQUALS:
+        return lambda found: wanted == fold(found)
+    if modifier == "ends":
+        return lambda found: fold(found).endswith(wanted)
     return lambda found: fold(found).startswith(wanted)
 
 
-def _date(value: DateValue, at: datetime) -> Callable[[tuple[int, int]], bool]:
+def on_interval(value: Any, at: datetime) -> Callable[[tuple[int, int]], bool]:
+    """A test of a found [start, end) in microseconds."""
     rule = [
         [(0 if side == "start" else 1, _COMPARE[sign], microseconds(moment)) for side, sign, moment in together]
         for together in date_rule(value, at)

@@ -5,15 +5,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final, Literal, TypeVar
 
+from kjerne.errors import Refusal
 from kjerne.fhir import match
+from kjerne.fhir.answering import UNEQUAL, answers
 from kjerne.fhir.criteria import (
     Among,
     Asked,
+    Combined,
     CompositeValue,
     Criterion,
     DateValue,
@@ -23,12 +27,12 @@ from kjerne.fhir.criteria import (
     UriValue,
     Value,
 )
-from kjerne.fhir.index import asked_text, identifier_texts, plain_text, reference_forms, token, unpack
+from kjerne.fhir.effort import TooCostly, limited
+from kjerne.fhir.index import asked_text, identifier_texts, plain_text, token, unpack
 from kjerne.fhir.searchparams import (
     COLUMN_CODES,
     SUBJECT_CODES,
     Leaf,
-    Node,
     SearchParameter,
     TypeSearch,
     type_search,
@@ -37,6 +41,21 @@ from kjerne.fhir.searchparams import (
 
 TOKENS_LIMIT: Final = 200
 """Records at the end of a chain that SQL looks for by their tokens."""
+
+
+STEPS_LIMIT: Final = 1_000_000
+"""How much one search may look at, in steps of some microsecond: a second of the processor that all share."""
+
+
+@contextmanager
+def counted() -> Iterator[None]:
+    """`Refusal` 422 where the block takes more steps than one search may."""
+    try:
+        with limited(STEPS_LIMIT):
+            yield
+    except TooCostly:
+        says = f"the search would take more than {STEPS_LIMIT} steps"
+        raise Refusal(422, says, code="too-costly", todo="Narrow it with a code or a date, or ask for less.") from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,22 +197,17 @@ class _Draft:
 def _add(draft: _Draft, types: TypeSearch, asked: Asked, at: datetime) -> None:
     if isinstance(asked, Among):
         draft.ids.append(tuple(sorted(asked.ids)))
-    elif isinstance(asked, Reaching):
-        _add_reaching(draft, types.parameters[asked.code], asked)
-    else:
-        assert isinstance(asked, Criterion), "chains are looked up before a search is planned"
+    elif isinstance(asked, Reaching) and len(asked.targets) <= TOKENS_LIMIT:
+        # More are looked for on the resource, since SQL compares each with each row.
+        leaves, targets = types.parameters[asked.code].leaves, sorted(asked.targets)
+        draft.all_of.append(tuple(token(plain_text(leaf.number, one)) for leaf in leaves for one in targets))
+    elif isinstance(asked, Criterion) and asked.modifier != UNEQUAL:
         _add_criterion(draft, types, asked, at)
-
-
-def _add_reaching(draft: _Draft, parameter: SearchParameter, asked: Reaching) -> None:
-    """Tokens in SQL while they are few; more are looked for on the resource, since SQL compares each with each row."""
-    if len(asked.targets) <= TOKENS_LIMIT:
-        leaves = parameter.leaves
-        texts = (plain_text(leaf.number, one) for one in sorted(asked.targets) for leaf in leaves)
-        draft.all_of.append(tuple(token(text) for text in texts))
-        return
-    tree, targets = parameter.tree, asked.targets
-    draft.on_tree.append(lambda found: not targets.isdisjoint(_pointed_at(tree, found)))
+    elif isinstance(asked, Combined) and asked.sign == "and":
+        for part in asked.parts:
+            _add(draft, types, part, at)
+    else:
+        draft.on_tree.append(answers(types, asked, at))
 
 
 def _add_criterion(draft: _Draft, types: TypeSearch, criterion: Criterion, at: datetime) -> None:
@@ -210,26 +224,23 @@ def _add_criterion(draft: _Draft, types: TypeSearch, criterion: Criterion, at: d
     elif criterion.kind == "date" and types.main_exact and numbers == types.main_leaves:
         draft.bounds.append(_dated(criterion, at, updated=False))
     elif criterion.kind in ("token", "uri", "reference"):
-        _add_tokens(draft, parameter, criterion)
+        _add_tokens(draft, types, criterion, at)
     elif criterion.kind == "composite":
         _add_composite(draft, types, parameter, criterion, at)
     else:
         draft.on_values.append(match.on_values(numbers, criterion.kind, criterion.modifier, criterion.values, at))
 
 
-def _add_tokens(draft: _Draft, parameter: SearchParameter, criterion: Criterion) -> None:
+def _add_tokens(draft: _Draft, types: TypeSearch, criterion: Criterion, at: datetime) -> None:
     """Tokens in SQL; texts, parts of addresses and whole code systems on the resource, since no token holds them."""
     whole_system = any(isinstance(value, TokenValue) and not value.code for value in criterion.values)
     if criterion.modifier in _ON_TREE or whole_system:
-        negated = criterion.modifier == "not"
-        test = match.on_leaf(criterion.kind, "" if negated else criterion.modifier, criterion.values)
-        tree = parameter.tree
-        draft.on_tree.append(lambda found: any(test(leaf, value) for leaf, value in walk(tree, found)) != negated)
+        draft.on_tree.append(answers(types, criterion, at))
         return
     hashes = tuple(
         dict.fromkeys(
             token(text)
-            for leaf in parameter.leaves
+            for leaf in types.parameters[criterion.code].leaves
             for value in criterion.values
             if (text := _text(leaf, criterion, value)) is not None
         )
@@ -268,7 +279,7 @@ def _add_composite(
         values = tuple(value.parts[place] for value in criterion.values if isinstance(value, CompositeValue))
         part = Criterion(component.code, component.kind, "", values)
         if own and own.leaves and component.kind == "token" and all(_is_code(value) for value in values):
-            _add_tokens(draft, own, part)
+            _add_tokens(draft, types, part, at)
 
 
 def _is_code(value: Value) -> bool:
@@ -304,12 +315,13 @@ def _order(types: TypeSearch, sort: Sort) -> Order:
     numbers = frozenset(leaf.number for leaf in parameter.leaves)
     if numbers == types.main_leaves and numbers:
         return Order("date_from", sort.descending)
-    return Order("", sort.descending, match.sort_key(numbers, parameter.kind, descending=sort.descending))
+    if parameter.kind in VALUE_KINDS:
+        return Order("", sort.descending, match.sort_key(numbers, parameter.kind, descending=sort.descending))
+    tree_key = match.tree_sort_key(parameter.tree, parameter.kind, descending=sort.descending)
+    return Order("", sort.descending, tree_key=tree_key)
 
 
-NOT_ANSWERED: Final = (
-    "_content", "_contained", "_containedType", "_filter", "_list", "_query", "_score", "_text", "_type",
-)  # fmt: skip
+NOT_ANSWERED: Final = ("_contained", "_containedType", "_list", "_query", "_score", "_type")
 """What R4 lets a search of any type ask, and is refused by name."""
 
 MODIFIERS: Final = {
@@ -334,7 +346,14 @@ def modifiers(known: SearchParameter) -> frozenset[str]:
     return MODIFIERS.get(known.kind, frozenset()) - taken
 
 
-SORTABLE_KINDS: Final = frozenset(("date", "string", "number", "quantity"))
+VALUE_KINDS: Final = frozenset(("date", "string", "number", "quantity"))
+"""What a row's values hold; by anything else but a composite is sorted on the resource."""
+
+
+def is_sortable(known: SearchParameter) -> bool:
+    """Whether a search can be sorted by this parameter."""
+    return known.code in COLUMN_CODES or (bool(known.leaves) and known.code not in SUBJECT_CODES)
+
 
 Row = TypeVar("Row")
 
@@ -358,12 +377,6 @@ def references(tree: dict[str, Any], param: str) -> list[str]:
         return []
     found = (value.get("reference") if isinstance(value, dict) else value for _, value in walk(parameter.tree, tree))
     return list(dict.fromkeys(text for text in found if isinstance(text, str) and not text.startswith("#")))
-
-
-def _pointed_at(tree: Node, found: dict[str, Any]) -> set[str]:
-    """What the references at these places name, each `Type/id`."""
-    values = (value.get("reference") if isinstance(value, dict) else value for _, value in walk(tree, found))
-    return {form for text in values if isinstance(text, str) for form in reference_forms(text)}
 
 
 def reverse_tokens(include: Include, references: list[str]) -> list[int]:

@@ -8,8 +8,7 @@ names all of it are one transaction.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final, NamedTuple
@@ -20,11 +19,11 @@ from kjerne.errors import Refusal
 from kjerne.exchange import Stale
 from kjerne.fhir.criteria import Asked, is_linked
 from kjerne.fhir.definitions import type_number
-from kjerne.fhir.effort import TooCostly, limited, spend
-from kjerne.fhir.encode import decode
-from kjerne.fhir.search import Order, Plan, Search, ordered, plan, references, reverse_tokens
-from kjerne.store import audit, joining, limits
+from kjerne.fhir.effort import spend
+from kjerne.fhir.search import Order, Plan, Search, counted, ordered, plan
+from kjerne.store import audit, including, joining, limits
 from kjerne.store.codec import bound, parted
+from kjerne.store.including import tree_of
 from kjerne.store.pool import Connection, moment
 from kjerne.store.proofs import note
 from kjerne.store.reading import (
@@ -41,16 +40,10 @@ from kjerne.store.reading import (
 )
 from kjerne.store.sealed_id import SealedIds
 
-STEPS_LIMIT: Final = 1_000_000
-"""How much one search may look at, in steps of some microsecond: a second of the processor, shared with all others."""
-ROW_STEPS: Final = 10
-"""What it takes to open a row's values; the resource itself takes thrice that, and more with its length."""
-BYTES_IN_A_STEP: Final = 200
+VALUES_STEPS: Final = 10
+"""What it takes to open a row's values."""
 ROWS_AT_ONCE: Final = 100
 """Rows that are looked at before others have their turn."""
-INCLUDE_ROUNDS: Final = 3
-"""How far `:iterate` goes on; deeper chains than this are nobody's page."""
-INCLUDED_LIMIT: Final = 5_000
 LOOKED_AT_ONCE: Final = 50
 """Records that are looked at in one step for those that are kept (`Finder.newest`)."""
 NEWEST_FIRST: Final = Order("date_from", descending=True)
@@ -183,7 +176,7 @@ class Finder:
 
         `letter` as in `Conditions`. Call in a transaction that holds the patient's row.
         """
-        async with _counted():
+        with counted():
             rows = await self._matching(conn, grant, _planned(grant, search), self._reader.unwrapped(grant), letter)
         return [row.outer[:3] for row in rows]
 
@@ -219,7 +212,17 @@ class Finder:
     ) -> Page:
         """`found` is None where chains have to be looked up before the search can be planned."""
         await note(conn, grant.once)
-        async with conn.transaction(), _counted():
+        async with conn.transaction():
+            page = await self._page(conn, grant, search, found, after, skip)
+            named = [(record.type, record.id, record.version) for record in (*page.records, *page.included)]
+            await self._stand(conn, grant)
+            await audit.insert(conn, audit.given(grant), named)
+        return page
+
+    async def _page(
+        self, conn: Connection, grant: Grant, search: Search, found: Plan | None, after: list[Any] | None, skip: int
+    ) -> Page:
+        with counted():
             keys = self._reader.unwrapped(grant)
             if found is None:
                 found = _planned(grant, await self._joined(conn, grant, search, keys))
@@ -227,10 +230,7 @@ class Finder:
             start = skip if after is None else _resumed(rows, after)
             page = [] if search.summary == "count" else rows[start : start + search.count]
             records = [self._reader.open_row(keys, row.outer) for row in page]
-            included = await self._included(conn, grant, search, records, keys)
-            named = [(record.type, record.id, record.version) for record in (*records, *included)]
-            await self._stand(conn, grant)
-            await audit.insert(conn, audit.given(grant), named)
+            included = await including.included(conn, grant, self._reader, search, records, self._limit)
         reached = start + len(page)
         more = bool(page) and reached < len(rows)
         return Page(records, included, len(rows), [str(page[-1].id), reached] if more else None)
@@ -265,7 +265,7 @@ WHERE s.ok AND {where.text} ORDER BY r.id LIMIT {limit}"""
         """The candidate with its keys where it answers all that SQL could not decide, else None."""
         values = b""
         if found.looks_at_values:
-            spend(ROW_STEPS)
+            spend(VALUES_STEPS)
             values = _values(keys, row)
             if found.match is not None and not found.match(values):
                 return None
@@ -278,10 +278,7 @@ WHERE s.ok AND {where.text} ORDER BY r.id LIMIT {limit}"""
         return row._replace(keys=tuple(_key(row, one, values, tree) for one in order))
 
     def _tree(self, row: Row, keys: Unwrapped) -> dict[str, Any]:
-        """The resource as it is served."""
-        served = self._reader.open_row(keys, row.outer).served
-        spend(3 * ROW_STEPS + len(served) // BYTES_IN_A_STEP)
-        return decode(served)
+        return tree_of(self._reader.open_row(keys, row.outer))
 
     async def _joined(self, conn: Connection, grant: Grant, search: Search, keys: Unwrapped) -> Search:
         """The search with the far ends of its chains looked up: under the same grant, so what it hides ends no chain."""
@@ -295,50 +292,6 @@ WHERE s.ok AND {where.text} ORDER BY r.id LIMIT {limit}"""
         return replace(
             search, criteria=tuple([await joining.met(search.type, one, find, tree) for one in search.criteria])
         )
-
-    async def _included(
-        self, conn: Connection, grant: Grant, search: Search, matches: list[Record], keys: Unwrapped
-    ) -> list[Record]:
-        there = {(record.type, record.id) for record in matches}
-        included: list[Record] = []
-        frontier = matches
-        for step in range(INCLUDE_ROUNDS):
-            rows = await self._reached(conn, grant, search, frontier, keys, first=step == 0)
-            frontier = []
-            for row in rows:
-                record = self._reader.open_row(keys, row)
-                if (record.type, record.id) not in there:
-                    there.add((record.type, record.id))
-                    frontier.append(record)
-            included += frontier
-            if not frontier:
-                break
-            if len(included) > INCLUDED_LIMIT:
-                raise Refusal(422, f"the includes reach more than {INCLUDED_LIMIT} records", code="too-costly")
-        return included
-
-    async def _reached(
-        self, conn: Connection, grant: Grant, search: Search, frontier: list[Record], keys: Unwrapped, *, first: bool
-    ) -> list[tuple[Any, ...]]:
-        """Rows one step from `frontier`: pointed at by `_include`, pointing at it by `_revinclude`."""
-        ids, tokens = set[UUID](), dict[str, set[int]]()
-        for record in frontier:
-            tree = decode(record.raw)
-            name = tree["resourceType"]
-            for include in search.includes:
-                if include.source == name and (first or include.iterate):
-                    ids |= _targets(references(tree, include.code), include.target)
-            for include in search.revincludes:
-                if (first or include.iterate) and (not include.target or include.target == name):
-                    own = reverse_tokens(include, [f"{name}/{record.id}"])
-                    tokens.setdefault(include.source, set()).update(own)
-        rows: list[tuple[Any, ...]] = []
-        if ids:
-            rows += await _fetch(conn, grant, keys, "r.id = ANY($6::uuid[])", sorted(ids))
-        for source, hashes in tokens.items():
-            both = "r.type = $7 AND r.tokens LIKE ANY($6::bytea[])"
-            rows += await _fetch(conn, grant, keys, both, keys.patterns(sorted(hashes)), type_number(source))
-        return rows
 
     async def _stand(self, conn: Connection, grant: Grant) -> None:
         stamp = await conn.fetchval(
@@ -405,40 +358,9 @@ def _key(row: Row, order: Order, values: bytes, tree: dict[str, Any]) -> Any:
     return {"date_from": moment(row.date_from), "at": row.outer[6], "id": row.id}[order.column]
 
 
-@asynccontextmanager
-async def _counted() -> AsyncIterator[None]:
-    """`Refusal` 422 where the block looks at more than one search may."""
-    try:
-        with limited(STEPS_LIMIT):
-            yield
-    except TooCostly:
-        says = f"the search would take more than {STEPS_LIMIT} steps"
-        raise Refusal(422, says, code="too-costly", todo="Narrow it with a code or a date, or ask for less.") from None
-
-
 def _values(keys: Unwrapped, row: Row) -> bytes:
     patient, type_, id_, *_, dictionary, _, _, body = row.outer
     place = bound(patient, type_, id_)
     if row.values:
         return keys[patient].open(row.values, place)
     return parted(dictionary, keys[patient].open(body, place))[0]
-
-
-def _targets(found: list[str], wanted: str) -> set[UUID]:
-    ids = set()
-    for reference in found:
-        name, _, rest = reference.partition("/")
-        id_ = SealedIds.parse(rest.partition("/")[0])
-        if id_ and wanted in ("", name):
-            ids.add(id_)
-    return ids
-
-
-async def _fetch(
-    conn: Connection, grant: Grant, keys: Unwrapped, condition: str, *values: Any
-) -> list[tuple[Any, ...]]:
-    # Ordered, or what is included would come as the rows lie, and rows that are hidden could be told by it.
-    statement = f"WITH {STAMPED} SELECT {OUTER} FROM record r, s WHERE s.ok AND {ALLOWED} AND {condition} ORDER BY r.id"
-    statement, all_values = limits.narrowed(grant, keys, statement, ALLOWED, (*door(grant), *values))
-    rows = await conn.fetch(statement, *all_values)
-    return [tuple(row) for row in rows]

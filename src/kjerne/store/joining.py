@@ -7,10 +7,11 @@ see ends no chain, as one that does not exist. Nothing of it leaves, so the audi
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import Any, Protocol, TypeVar
 from uuid import UUID
 
-from kjerne.fhir.criteria import Among, Asked, Chained, Pointed, Reaching
+from kjerne.fhir.criteria import Among, Asked, Chained, Combined, Pointed, Reaching
 from kjerne.fhir.index import reference_forms
 from kjerne.fhir.search import references
 
@@ -39,6 +40,8 @@ async def met(
         rows = await find(asked.source, await met(asked.source, asked.asked, find, tree))
         texts = {text for row in rows for text in references(tree(row), asked.code)}
         return Among(frozenset(_ids(type_, texts)))
+    if isinstance(asked, Combined):
+        return replace(asked, parts=tuple([await met(type_, one, find, tree) for one in asked.parts]))
     return asked
 
 

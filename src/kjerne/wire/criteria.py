@@ -59,6 +59,10 @@ def refuse(name: str, says: str, *, code: str = "value", todo: str = "", status:
     )
 
 
+Read = Callable[[SearchParameter, str, str, str], Asked]
+"""A criterion from its parameter, the name it was asked by, modifier and value."""
+
+
 @dataclass
 class Scope:
     """What the criteria of one search may lead to: `reachable` types, and how many more steps (`links`)."""
@@ -66,25 +70,28 @@ class Scope:
     reachable: frozenset[str]
     links: int = LINKS_LIMIT
 
-    def asked(self, type: str, name: str, value: str, *, depth: int = 0) -> Asked:
-        """One criterion on a type: plain, chained (`result.code`), or the other way round (`_has:Type:parameter:...`)."""
+    def asked(self, type: str, name: str, value: str, *, read: Read | None = None, depth: int = 0) -> Asked:
+        """One criterion on a type: plain, chained (`result.code`), or the other way round (`_has:Type:parameter:...`).
+
+        `read` makes the criterion at the far end; `typed` does where there is none.
+        """
         if name.startswith("_has"):
             return self._pointed(type, name, value, depth)
         step, dot, rest = name.partition(".")
         if dot and step.partition(":")[0] in parameters(type):
-            return self._chained(type, step, rest, value, depth)
+            return self._chained(type, step, rest, value, read, depth)
         code, colon, modifier = name.partition(":")
         known = parameters(type).get(code)
         if known is None:
             todo = "" if depth else "Leave it out, or send Prefer: handling=lenient."
             raise refuse(name, f"{type} has no such parameter", code="not-supported", todo=todo)
-        if depth and code in SUBJECT_CODES:
+        if (depth or read) and code in SUBJECT_CODES:
             raise refuse(name, "the patient is named by the header person-id", code="not-supported")
         if colon and not modifier:
             raise refuse(name, "the modifier is empty")
-        return typed(known, name, modifier, value)
+        return (read or typed)(known, name, modifier, value)
 
-    def _chained(self, type: str, step: str, rest: str, value: str, depth: int) -> Asked:
+    def _chained(self, type: str, step: str, rest: str, value: str, read: Read | None, depth: int) -> Asked:
         code, colon, target = step.partition(":")
         known = parameters(type)[code]
         if known.kind != "reference" or not known.leaves or (colon and target not in TYPES):
@@ -98,7 +105,7 @@ class Scope:
         if not able:
             raise refuse(rest, f"{' or '.join(targets)} has no such parameter", code="not-supported")
         self._count(step, depth, len(able))
-        return Chained(code, tuple((one, self.asked(one, rest, value, depth=depth + 1)) for one in able))
+        return Chained(code, tuple((one, self.asked(one, rest, value, read=read, depth=depth + 1)) for one in able))
 
     def _pointed(self, type: str, name: str, value: str, depth: int) -> Asked:
         parts = name.split(":", 3)

@@ -10,10 +10,12 @@ from dataclasses import dataclass, field
 from typing import Final, Literal
 
 from kjerne.errors import Refusal
-from kjerne.fhir.criteria import Asked
+from kjerne.fhir import words
+from kjerne.fhir.criteria import Asked, Words
 from kjerne.fhir.definitions import TYPES, elements, type_number
-from kjerne.fhir.search import NOT_ANSWERED, SORTABLE_KINDS, Include, Search, Sort
-from kjerne.fhir.searchparams import COLUMN_CODES, parameters
+from kjerne.fhir.search import NOT_ANSWERED, Include, Search, Sort, is_sortable
+from kjerne.fhir.searchparams import SUBJECT_CODES, parameters
+from kjerne.wire import filters
 from kjerne.wire.criteria import Scope, refuse
 
 PARAMETERS_LIMIT: Final = 64
@@ -89,6 +91,12 @@ def parse(
 
 
 def _criterion(draft: _Draft, name: str, value: str) -> None:
+    if name == filters.NAME:
+        draft.criteria.append(filters.understood(draft.scope, draft.type, value))
+        return
+    if name in ("_text", "_content"):
+        draft.criteria.append(_words(name, value))
+        return
     code = name.partition(":")[0]
     if code in NOT_ANSWERED:
         raise refuse(name, "this kind of search is not supported", code="not-supported")
@@ -96,6 +104,13 @@ def _criterion(draft: _Draft, name: str, value: str) -> None:
         draft.ignored.append(name)
         return
     draft.criteria.append(draft.scope.asked(draft.type, name, value))
+
+
+def _words(name: str, value: str) -> Words:
+    try:
+        return Words(name == "_text", words.understood(value))
+    except ValueError as error:
+        raise refuse(name, str(error)) from None
 
 
 def _count(draft: _Draft, name: str, value: str) -> None:
@@ -131,31 +146,55 @@ def _sort(draft: _Draft, name: str, value: str) -> None:
     for text in value.split(","):
         code = text.removeprefix("-")
         known = parameters(draft.type).get(code)
-        if known is None or not (known.kind in SORTABLE_KINDS or code in COLUMN_CODES):
+        if known is None or not is_sortable(known):
             raise refuse(name, f"{draft.type} cannot be sorted by one of these")
         keys.append(Sort(code, text.startswith("-")))
     draft.sort = tuple(keys)
 
 
 def _include(draft: _Draft, name: str, value: str) -> None:
-    draft.includes.append(_included(name, value))
+    iterate = name.endswith(":iterate")
+    if value != "*":
+        draft.includes += _included(name, value, iterate=iterate)
+        return
+    # Forwards from the matches alone, unless it goes on from what they bring.
+    sources = sorted(draft.scope.reachable) if iterate else [draft.type]
+    draft.includes += [one for source in sources for one in _all(source, "", iterate=iterate)]
 
 
 def _revinclude(draft: _Draft, name: str, value: str) -> None:
-    found = _included(name, value)
-    if found.target and found.target != draft.type:
+    iterate = name.endswith(":iterate")
+    target = "" if iterate else draft.type
+    if value == "*":
+        found = [one for source in sorted(draft.scope.reachable) for one in _all(source, target, iterate=iterate)]
+        draft.revincludes += [one for one in found if one.code not in SUBJECT_CODES]
+        return
+    found = _included(name, value, iterate=iterate)
+    if not iterate and any(one.target not in ("", draft.type) for one in found):
         raise refuse(name, f"it must point at {draft.type}")
-    draft.revincludes.append(found)
+    draft.revincludes += found
 
 
-def _included(name: str, value: str) -> Include:
-    parts = value.split(":")
-    if len(parts) not in (2, 3) or parts[0] not in TYPES or (len(parts) == 3 and parts[2] not in TYPES):
-        raise refuse(name, "it is Type:parameter or Type:parameter:Type")
-    known = parameters(parts[0]).get(parts[1])
+def _included(name: str, value: str, *, iterate: bool) -> list[Include]:
+    source, *rest = value.split(":")
+    if len(rest) not in (1, 2) or source not in TYPES or (len(rest) == 2 and rest[1] not in TYPES):
+        raise refuse(name, "it is Type:parameter, Type:parameter:Type, Type:* or *")
+    target = rest[1] if len(rest) == 2 else ""
+    if rest[0] == "*":
+        return _all(source, target, iterate=iterate)
+    known = parameters(source).get(rest[0])
     if known is None or known.kind != "reference":
-        raise refuse(name, f"{parts[0]} has no such reference parameter")
-    return Include(parts[0], parts[1], parts[2] if len(parts) == 3 else "", iterate=":" in name)
+        raise refuse(name, f"{source} has no such reference parameter")
+    return [Include(source, rest[0], target, iterate)]
+
+
+def _all(source: str, target: str, *, iterate: bool) -> list[Include]:
+    """Every reference parameter of a type that may point at `target` (empty: at anything)."""
+    return [
+        Include(source, one.code, target, iterate)
+        for one in parameters(source).values()
+        if one.kind == "reference" and one.leaves and (not target or not one.targets or target in one.targets)
+    ]
 
 
 def _format(_: _Draft, name: str, value: str) -> None:

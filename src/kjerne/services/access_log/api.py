@@ -23,7 +23,7 @@ from kjerne.fhir.encode import encode
 from kjerne.fhir.index import Indexed, index
 from kjerne.fhir.negotiation import check_accepted
 from kjerne.fhir.prefer import lenient
-from kjerne.fhir.search import Order, Plan, Search, ordered, plan
+from kjerne.fhir.search import Order, Plan, Search, counted, ordered, plan
 from kjerne.fhir.subset import shown
 from kjerne.registries.identifiers import stands_in
 from kjerne.registries.naming import patient_of
@@ -182,9 +182,10 @@ class AccessLogApi:
             says = f"the search would look at more than {self.candidate_limit} lines of the log"
             raise Refusal(422, says, code="too-costly", todo="Narrow it with a date.")
         events = [_Event(entry, tree, index(tree)) for entry in page.entries for tree in (told(entry),)]
-        matching = [event for event in events if _answers(event, found)]
         order = found.order or (Order("date_from", descending=True),)
-        keyed = [(tuple(_key(event, one) for one in order), event) for event in matching]
+        with counted():
+            matching = [event for event in events if _answers(event, found)]
+            keyed = [(tuple(_key(event, one) for one in order), event) for event in matching]
         sorted_ = ordered(keyed, order)
         start = int(after[2]) if after else 0
         reached = start + (0 if search.summary == "count" else search.count)

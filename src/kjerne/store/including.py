@@ -1,0 +1,153 @@
+"""What a page brings along: `_include` and `_revinclude`, step by step, under the page's own grant.
+
+Only includes that are `:iterate` go on from what was brought. Limits are told by name (422), never kept in silence.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+from uuid import UUID
+
+from kjerne.access import Grant
+from kjerne.errors import Refusal
+from kjerne.fhir.definitions import TYPES, type_name, type_number
+from kjerne.fhir.effort import spend
+from kjerne.fhir.encode import decode
+from kjerne.fhir.index import reference_forms
+from kjerne.fhir.search import TOKENS_LIMIT, Search, references, reverse_tokens
+from kjerne.store import limits
+from kjerne.store.pool import Connection
+from kjerne.store.reading import ALLOWED, OUTER, STAMPED, Reader, Record, Unwrapped, door
+from kjerne.store.sealed_id import SealedIds
+
+INCLUDE_STEPS_LIMIT: Final = 8
+"""How far `:iterate` goes on; deeper chains than this are nobody's page."""
+INCLUDED_LIMIT: Final = 5_000
+RECORD_STEPS: Final = 30
+"""What it takes to open a record and read it, beside what its length takes."""
+BYTES_IN_A_STEP: Final = 100
+
+Place = tuple[int, UUID]
+"""Type and id of a record."""
+
+
+def tree_of(record: Record) -> dict[str, Any]:
+    """The resource as it is served."""
+    served = record.served
+    spend(RECORD_STEPS + len(served) // BYTES_IN_A_STEP)
+    return decode(served)
+
+
+async def included(
+    conn: Connection, grant: Grant, reader: Reader, search: Search, matches: list[Record], candidate_limit: int
+) -> list[Record]:
+    """What the includes of a search bring along for these matches, each once and none that matches itself."""
+    if not matches or not (search.includes or search.revincludes):
+        return []
+    door_of = _Door(conn, grant, reader, candidate_limit)
+    there = {(record.type, record.id) for record in matches}
+    found: list[Record] = []
+    frontier, step = matches, 0
+    while frontier:
+        reached = await _reached(door_of, search, frontier, first=step == 0, most=INCLUDED_LIMIT + len(there) + 1)
+        frontier = [record for place, record in reached.items() if place not in there]
+        step += 1
+        if frontier and step > INCLUDE_STEPS_LIMIT:
+            raise _too_costly(f"the includes go on for more than {INCLUDE_STEPS_LIMIT} steps")
+        there.update(reached)
+        found += frontier
+        if len(found) > INCLUDED_LIMIT:
+            raise _too_costly(f"the includes reach more than {INCLUDED_LIMIT} records")
+    return found
+
+
+def _too_costly(says: str) -> Refusal:
+    return Refusal(422, says, code="too-costly", todo="Ask for fewer includes, or for a smaller page.")
+
+
+class _Door:
+    """The rows of one grant."""
+
+    def __init__(self, conn: Connection, grant: Grant, reader: Reader, candidate_limit: int) -> None:
+        self._conn = conn
+        self._grant = grant
+        self._reader = reader
+        self._limit = candidate_limit
+        self.keys: Unwrapped = reader.unwrapped(grant)
+
+    async def named(self, places: set[Place], most: int) -> list[Record]:
+        """The records of these types and ids."""
+        types, ids = sorted({type_ for type_, _ in places}), sorted(id_ for _, id_ in places)
+        condition = "r.id = ANY($6::uuid[]) AND r.type = ANY($7::smallint[])"
+        records = await self._fetch(condition, most, ids, types)
+        return [record for record in records if (record.type, record.id) in places]
+
+    async def pointing(self, source: str, hashes: set[int], most: int) -> list[Record]:
+        """The records of a type that have one of the tokens."""
+        condition = "r.type = $6 AND r.tokens LIKE ANY($7::bytea[])"
+        return await self._fetch(condition, most, type_number(source), self.keys.patterns(sorted(hashes)))
+
+    async def all_of(self, source: str) -> list[Record]:
+        """All records of a type, where more tokens would be looked for than SQL compares in good time."""
+        records = await self._fetch("r.type = $6", self._limit + 1, type_number(source))
+        if len(records) > self._limit:
+            raise _too_costly(f"the includes would look at more than {self._limit} records")
+        return records
+
+    async def _fetch(self, condition: str, most: int, *values: Any) -> list[Record]:
+        # Ordered, or what is included would come as the rows lie, and rows that are hidden could be told by it.
+        statement = (
+            f"WITH {STAMPED} SELECT {OUTER} FROM record r, s WHERE s.ok AND {ALLOWED} AND {condition} "
+            f"ORDER BY r.id LIMIT {int(most)}"
+        )
+        statement, every = limits.narrowed(self._grant, self.keys, statement, ALLOWED, (*door(self._grant), *values))
+        rows = await self._conn.fetch(statement, *every)
+        return [self._reader.open_row(self.keys, tuple(row)) for row in rows]
+
+
+async def _reached(
+    door_of: _Door, search: Search, frontier: list[Record], *, first: bool, most: int
+) -> dict[Place, Record]:
+    """The records one step from `frontier`: pointed at by `_include`, pointing at it by `_revinclude`."""
+    forwards = [one for one in search.includes if first or one.iterate]
+    places = set[Place]()
+    for record in frontier if forwards else ():
+        tree = tree_of(record)
+        for include in forwards:
+            if include.source == tree["resourceType"]:
+                places |= _targets(references(tree, include.code), include.target)
+    found = await door_of.named(places, most) if places else []
+    found += await _backwards(door_of, search, frontier, first=first, most=most)
+    return {(record.type, record.id): record for record in found}
+
+
+async def _backwards(door_of: _Door, search: Search, frontier: list[Record], *, first: bool, most: int) -> list[Record]:
+    names = [(name := type_name(record.type), f"{name}/{record.id}") for record in frontier]
+    wanted: dict[str, list[tuple[str, set[str], set[int]]]] = {}
+    for include in search.revincludes:
+        own = [text for name, text in names if include.target in ("", name)]
+        if own and (first or include.iterate):
+            hashes = set(reverse_tokens(include, own))
+            wanted.setdefault(include.source, []).append((include.code, set(own), hashes))
+    found: list[Record] = []
+    for source, asked in wanted.items():
+        hashes = set[int]().union(*(each for _, _, each in asked))
+        if len(hashes) <= TOKENS_LIMIT:
+            found += await door_of.pointing(source, hashes, most)
+        else:
+            found += [record for record in await door_of.all_of(source) if _points(tree_of(record), asked)]
+    return found
+
+
+def _points(tree: dict[str, Any], asked: list[tuple[str, set[str], set[int]]]) -> bool:
+    return any(reference_forms(text)[0] in own for code, own, _ in asked for text in references(tree, code))
+
+
+def _targets(found: list[str], wanted: str) -> set[Place]:
+    places = set[Place]()
+    for reference in found:
+        name, _, rest = reference.partition("/")
+        id_ = SealedIds.parse(rest.partition("/")[0])
+        if id_ and name in TYPES and wanted in ("", name):
+            places.add((type_number(name), id_))
+    return places
