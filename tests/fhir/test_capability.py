@@ -61,6 +61,8 @@ def test_versions_and_operations_are_told() -> None:
         ("PUT", "/fhir/R4/{type}/{id}"),
         ("PATCH", "/fhir/R4/{type}/{id}"),
         ("POST", "/fhir/R4/$import"),
+        ("GET", "/fhir/R4/Observation/$lastn"),
+        ("POST", "/fhir/R4/Observation/$lastn"),
     ]
     made = statement(
         [Route(method, path, handler, "scope", "fhir") for method, path in paths],
@@ -77,3 +79,5 @@ def test_versions_and_operations_are_told() -> None:
     assert rest["resource"][0]["versioning"] == "versioned-update"
     assert "searchInclude" not in rest["resource"][0]
     assert [one["name"] for one in rest["operation"]] == ["import"]
+    own = {"name": "lastn", "definition": "http://hl7.org/fhir/OperationDefinition/Observation-lastn"}
+    assert rest["resource"][0]["operation"] == [own]

@@ -263,6 +263,40 @@ async def test_a_filter_reads_id_and_time_as_they_are_served_and_goes_over_links
     assert await filtered("not(has-member.code eq NPU03230)") == {first}
 
 
+async def last(desk: Desk, grant: Grant, most: int, *pairs: tuple[str, str]) -> Page:
+    search = wire_search.parse("Observation", pairs, page_size=50, page_size_limit=1000)
+    async with desk.store.pool.acquire() as conn:
+        return await Finder(Reader(desk.store.wrap, desk.store.dictionaries), 20_000).latest(conn, grant, search, most)
+
+
+async def test_the_last_of_each_kind_leave_with_what_they_include_and_are_named_alone(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    patient = await desk.person()
+    (specimen,) = await file(desk, patient, {"resourceType": "Specimen"})
+    taken = {"specimen": {"reference": f"Specimen/{specimen}"}}
+    filed = await file(desk, patient, *(observation("A", day) for day in (1, 2, 3)), observation("B", 2, **taken))
+    filed += await file(desk, patient, observation("A", 9), labels=Label.RESTRICTED)
+    undated = {key: value for key, value in observation("C", 0).items() if key != "effectiveDateTime"}
+    filed += await file(desk, patient, undated, observation("A", 2))
+    grant = await desk.grant(patient, "search", hides=Label.RESTRICTED)
+    page = await last(desk, grant, 1, ("code", "A,B,C"), ("_include", "Observation:specimen"))
+    assert ids(page) == [filed[2], filed[3], filed[5]]
+    assert [str(one.id) for one in page.included] == [specimen]
+    assert sorted(await last_audit(desk, patient)) == sorted([filed[2], filed[3], filed[5], specimen])
+    assert page.total == 3
+    tied = await last(desk, grant, 2, ("code", "A"))
+    assert ids(tied) == [filed[2], *sorted([filed[1], filed[6]])], "two of the same day tie with the second"
+    narrowed = await last(
+        desk, grant, 2, ("code", "A"), ("date", "lt2026-01-04"), ("_has:DiagnosticReport:result:code", "x")
+    )
+    assert ids(narrowed) == []
+    monkeypatch.setattr(finding, "LATEST_LIMIT", 2)
+    with pytest.raises(Refusal, match="more than 2 would be given") as refused:
+        await last(desk, grant, 2, ("code", "A"))
+    assert (refused.value.status, refused.value.code) == (422, "too-costly")
+
+
 @pytest.mark.parametrize("sort", ["-date", "date"])
 @pytest.mark.parametrize("more", [(), (("_total", "accurate"),), (("value-quantity", "gt1"),)])
 async def test_a_period_that_is_open_at_one_end_is_found_and_sorted_whichever_way_the_search_goes(

@@ -273,6 +273,8 @@ def searches(made: Record) -> Iterator[Ask]:
             yield Ask("POST", path, form)
     for code in ("NPU27300", "NPU99999"):
         yield Ask("POST", "/pps/v2/already-done", (("code", f"{NLK}|{code}"),))
+    for asked in ("code=NPU27300&max=2", "code=NPU99999", "code:not=x&max=3&_revinclude=*", "category:missing=false"):
+        yield Ask("POST", "/fhir/R4/Observation/$lastn", tuple(parse_qsl(asked)))
     for type_ in (*TYPES, "Binary"):
         yield Ask("GET", f"/fhir/R4/{type_}")
         yield Ask("GET", f"/fhir/R4/{type_}", (("_count", "1"), ("_total", "accurate")))

@@ -34,6 +34,7 @@ _CONDITIONAL: Final = {
 _BY_HEADER: Final = frozenset({"conditionalRead", "conditionalCreate"})
 """These have no address of their own: the route says that its handler heeds the header."""
 SECURITY_SERVICE: Final = "http://terminology.hl7.org/CodeSystem/restful-security-service"
+R4_OPERATIONS: Final = {("Observation", "lastn"): "http://hl7.org/fhir/OperationDefinition/Observation-lastn"}
 OPERATIONS: Final = "http://kjerne.example/fhir/OperationDefinition/"
 SEARCH_PARAMETERS: Final = "http://hl7.org/fhir/SearchParameter/"
 OF_EVERY_TYPE: Final = (
@@ -64,12 +65,15 @@ def statement(
     """
     found: dict[str, set[str]] = {}
     conditions: dict[str, dict[str, Any]] = {}
+    operations_of: dict[str, set[str]] = {}
     told = list(routes)
     for route in told:
         own, shape = _place(route, base, types)
         for type in own:
             if interaction := _INTERACTIONS.get((route.method, shape)):
                 found.setdefault(type, set()).add(interaction)
+            if shape.startswith("T/$"):
+                operations_of.setdefault(type, set()).add(shape.removeprefix("T/$"))
             name, value = _CONDITIONAL.get((route.method, shape), ("", None))
             if name and (route.conditional or name not in _BY_HEADER):
                 conditions.setdefault(type, {})[name] = value
@@ -79,6 +83,7 @@ def statement(
         "references of the types that are served here. A modifier that its parameter does not name is refused.",
         "resource": [
             _resource(type, interactions, types, conditions.get(type, {}))
+            | _of_type(type, operations_of.get(type, set()))
             for type, interactions in sorted(found.items())
         ],
     }
@@ -138,6 +143,11 @@ def _operations(routes: Iterable[Route], base: str) -> list[str]:
     """Names of the operations on the whole system."""
     prefix = base.rstrip("/") + "/$"
     return sorted({route.path.removeprefix(prefix) for route in routes if route.path.startswith(prefix)})
+
+
+def _of_type(type: str, names: set[str]) -> dict[str, Any]:
+    told = [{"name": name, "definition": R4_OPERATIONS.get((type, name), OPERATIONS + name)} for name in sorted(names)]
+    return {"operation": told} if told else {}
 
 
 def _resource(type: str, interactions: set[str], types: Sequence[str], conditions: dict[str, Any]) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from kjerne.errors import Refusal
 from kjerne.exchange import Answer, Call, Denied, Pairs, PatientRef, Route, granted
 from kjerne.fhir import smart
 from kjerne.fhir.bundle import FURTHER, Version, history, search_line, searchset, self_url
+from kjerne.fhir.criteria import Criterion
 from kjerne.fhir.dates import Interval, interval
 from kjerne.fhir.definitions import type_name, type_number
 from kjerne.fhir.interaction import (
@@ -40,7 +41,7 @@ from kjerne.registries.naming import check_header, check_subject, number_in, pat
 from kjerne.store import marking, pointing, spreading
 from kjerne.store.changing import Changer, Next, check_valid, not_written, settle
 from kjerne.store.cursors import Cursors, token_in
-from kjerne.store.finding import Finder
+from kjerne.store.finding import Finder, Page
 from kjerne.store.limits import must_hold
 from kjerne.store.pool import Connection, Pool
 from kjerne.store.proofs import note
@@ -49,6 +50,10 @@ from kjerne.store.records import Change, Current, Records, Written, hold
 from kjerne.store.sealed_id import SealedIds
 
 BASE: Final = "/fhir/R4"
+LAST: Final = BASE + "/Observation/$lastn"
+MOST_OF_A_KIND: Final = 100
+BY_CODE: Final = ("category", "code", "combo-code", "component-code")
+"""How the parameters begin of which `$lastn` wants one."""
 READ: Final = "nhn:pps/provesvar-read"
 WRITE: Final = "nhn:pps/provesvar-write"
 # Which service's law holds for a type. A type that is not here is not served yet: 404 names it.
@@ -102,6 +107,8 @@ class StandardsApi:
         return [
             Route("GET", at, self.search, READ, "fhir", notes_proof=True, for_citizens=True),
             Route("POST", at + "/_search", self.search, READ, "fhir", notes_proof=True, for_citizens=True),
+            Route("GET", LAST, self.last, READ, "fhir", notes_proof=True, for_citizens=True),
+            Route("POST", LAST, self.last, READ, "fhir", notes_proof=True, for_citizens=True),
             Route("GET", at + "/{id}", self.read, READ, "fhir", notes_proof=True, for_citizens=True, conditional=True),
             Route("GET", at + "/{id}/_history", self.history, READ, "fhir", for_citizens=True),
             Route("GET", at + "/{id}/_history/{version}", self.vread, READ, "fhir", for_citizens=True),
@@ -193,17 +200,9 @@ class StandardsApi:
         """A search inside one patient, by GET where no number is needed, by POST with a form else."""
         name = call.parameters["type"]
         type_of(name)
-        check_accepted(call)
-        if any(key in BY_NUMBER or (key != "_cursor" and stands_in(value)) for key, value in call.query):
-            says = "a person number never stands in an address"
-            raise Refusal(400, says, where="query", todo="Use POST _search with a form.")
-        pairs = tuple(pair for pair in (*call.query, *call.form) if pair[0] not in BY_NUMBER and pair[0] != "_cursor")
-        token = token_in((*call.query, *call.form))
-        patient = self._patient(call)
+        pairs, token, patient = self._search_asked(call)
         # A page link goes on with a search that was taken before, lenient or not.
         passing_over = token is not None or lenient(call.headers)
-        if call.body:
-            raise Refusal(415, "a search is sent as application/x-www-form-urlencoded", where="content-type")
         if token is not None and pairs:
             raise _not_alone()
 
@@ -215,17 +214,11 @@ class StandardsApi:
             search = self.parse_search(name, asked, passing_over)
             async with self.pool.acquire() as conn:
                 page = await self.finder.search(conn, grant, search, after=after)
-            base, address = f"{call.base_url}{BASE}", f"{call.base_url}{call.path}".removesuffix("/_search")
-            links = [("self", self_url(address, asked, search))]
+            links = []
             if page.after is not None:
                 next_token = self.cursors.make(grant, f"{BASE}/{name}", asked, page.after)
-                links.append(("next", f"{base}/{name}?_cursor={next_token}"))
-            entries = [
-                (f"{base}/{_named(record)}", shown(record.served, search), mode)
-                for mode, records in (("match", page.records), ("include", page.included))
-                for record in records
-            ]
-            return Answer(200, searchset(entries, links, page.total))
+                links.append(("next", f"{call.base_url}{BASE}/{name}?_cursor={next_token}"))
+            return _found(call, search, asked, page, links)
 
         try:
             return await granted(
@@ -235,6 +228,43 @@ class StandardsApi:
         except Denied:
             smart.demand(call.caller, name, "s")
             raise
+
+    async def last(self, call: Call) -> Answer:
+        """The last Observations of each kind: R4's operation `$lastn`, by a search's own parameters and `max` (one)."""
+        pairs, token, patient = self._search_asked(call)
+        if token is not None:
+            raise Refusal(400, "the answer has one page", where="_cursor", code="not-supported")
+        most = _most([value for key, value in pairs if key == "max"])
+        asked = tuple(pair for pair in pairs if pair[0] != "max")
+        search = self.parse_search("Observation", asked, lenient(call.headers))
+        _check_last(search, asked)
+
+        async def use(grant: Grant) -> Answer:
+            async with self.pool.acquire() as conn:
+                page = await self.finder.latest(conn, grant, search, most)
+            return _found(call, search, pairs, page, [])
+
+        try:
+            return await granted(
+                call.admit, patient, SERVICE_BY_TYPE["Observation"], "search", use, basis=_basis(call), proven=True,
+                asked=search_line("Observation/$lastn", pairs), piece="Observation.s",
+            )  # fmt: skip
+        except Denied:
+            smart.demand(call.caller, "Observation", "s")
+            raise
+
+    def _search_asked(self, call: Call) -> tuple[Pairs, str | None, PatientRef]:
+        """What a search asks, the token of a page link, and about whom it is."""
+        check_accepted(call)
+        if any(key in BY_NUMBER or (key != "_cursor" and stands_in(value)) for key, value in call.query):
+            says = "a person number never stands in an address"
+            raise Refusal(400, says, where="query", todo="Use POST _search with a form.")
+        every = (*call.query, *call.form)
+        pairs = tuple(pair for pair in every if pair[0] not in BY_NUMBER and pair[0] != "_cursor")
+        token, patient = token_in(every), self._patient(call)
+        if call.body:
+            raise Refusal(415, "a search is sent as application/x-www-form-urlencoded", where="content-type")
+        return pairs, token, patient
 
     async def create(self, call: Call) -> Answer:
         """A new resource; the server makes the id, an `id` in the body is replaced (R4 http.html#create)."""
@@ -401,6 +431,36 @@ def _page_link(pairs: Pairs) -> str | None:
 
 def _not_alone() -> Refusal:
     return Refusal(400, "a page link stands alone; it holds the search it goes on with", where="_cursor")
+
+
+def _found(call: Call, search: Search, asked: Pairs, page: Page, links: list[tuple[str, str]]) -> Answer:
+    """A page as a searchset, with a link to itself before the others."""
+    base, address = f"{call.base_url}{BASE}", f"{call.base_url}{call.path}".removesuffix("/_search")
+    entries = [
+        (f"{base}/{_named(record)}", shown(record.served, search), mode)
+        for mode, records in (("match", page.records), ("include", page.included))
+        for record in records
+    ]
+    return Answer(200, searchset(entries, [("self", self_url(address, asked, search)), *links], page.total))
+
+
+def _most(texts: list[str]) -> int:
+    text = texts[0] if len(texts) == 1 else "" if texts else "1"
+    if not (text.isascii() and text.isdecimal()) or not 1 <= int(text[:9]) <= MOST_OF_A_KIND:
+        raise Refusal(400, f"max is one number from 1 to {MOST_OF_A_KIND}", where="max")
+    return int(text)
+
+
+def _check_last(search: Search, asked: Pairs) -> None:
+    """R4 demands a category or a code; what orders, pages or counts has no meaning here."""
+    for name in ("_sort", "_count", "_total"):
+        if any(key == name for key, _ in asked):
+            raise Refusal(400, f"$lastn takes no {name}", where=name, code="not-supported")
+    if search.summary == "count":
+        raise Refusal(400, "$lastn has no count", where="_summary", code="not-supported")
+    codes = {one.code for one in search.criteria if isinstance(one, Criterion)}
+    if not any(code.startswith(BY_CODE) for code in codes):
+        raise Refusal(400, "$lastn wants a category or a code", where="category", code="required")
 
 
 def _as_asked(record: Record, asked: Search | None) -> Answer:

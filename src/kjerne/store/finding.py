@@ -20,6 +20,7 @@ from kjerne.exchange import Stale
 from kjerne.fhir.criteria import Asked, is_linked
 from kjerne.fhir.definitions import type_number
 from kjerne.fhir.effort import spend
+from kjerne.fhir.latest import kinds, latest
 from kjerne.fhir.search import Order, Plan, Search, counted, ordered, plan
 from kjerne.store import audit, including, joining, limits
 from kjerne.store.codec import bound, parted
@@ -47,6 +48,9 @@ ROWS_AT_ONCE: Final = 100
 LOOKED_AT_ONCE: Final = 50
 """Records that are looked at in one step for those that are kept (`Finder.newest`)."""
 NEWEST_FIRST: Final = Order("date_from", descending=True)
+BY_KIND: Final = Order("", descending=False, tree_key=kinds)
+LATEST_LIMIT: Final = 5_000
+"""Observations in one answer of `$lastn`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +172,29 @@ class Finder:
             await self._stand(conn, grant)
             await audit.insert(conn, audit.given(grant), [(one.type, one.id, one.version) for one in kept])
         return kept
+
+    async def latest(self, conn: Connection, grant: Grant, search: Search, most: int) -> Page:
+        """Of each kind of Observation that a search finds the last so many (`fhir.latest`), with what they include.
+
+        One audit row names all of it. Raises as `search`, and `Refusal` 422 where more than a page may hold would leave.
+        """
+        await note(conn, grant.once)
+        async with conn.transaction():
+            keys = self._reader.unwrapped(grant)
+            with counted():
+                found = _planned(grant, await self._joined(conn, grant, search, keys))
+                rows = await self._matching(conn, grant, replace(found, order=(NEWEST_FIRST, BY_KIND)), keys)
+                newest_first = _sorted(rows, replace(found, order=(NEWEST_FIRST,)))
+                chosen = latest([(row.keys[0], row.keys[1], row) for row in newest_first], most)
+                if len(chosen) > LATEST_LIMIT:
+                    says = f"more than {LATEST_LIMIT} would be given"
+                    raise Refusal(422, says, code="too-costly", todo="Narrow it with a code, or lower max.")
+                records = [self._reader.open_row(keys, row.outer) for row in chosen]
+                brought = await including.included(conn, grant, self._reader, search, records, self._limit)
+            named = [(record.type, record.id, record.version) for record in (*records, *brought)]
+            await self._stand(conn, grant)
+            await audit.insert(conn, audit.given(grant), named)
+        return Page(records, brought, len(records), None)
 
     async def matching(
         self, conn: Connection, grant: Grant, search: Search, letter: str

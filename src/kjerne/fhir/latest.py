@@ -1,0 +1,61 @@
+"""The last of each kind of Observation (FHIR R4, operation `$lastn`): which are of one kind, and which of them are the last.
+
+Observations are of one kind where their codes share a coding, also by a third that shares one with each; where a code has no
+coding, by its text. Of each kind those of the newest times are chosen, and all that tie with the last of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from typing import Any, TypeVar
+
+from kjerne.fhir.match import fold
+
+Row = TypeVar("Row")
+Kinds = tuple[tuple[str, str], ...]
+"""The codings of a code, each (system, code); or its text alone, as ("", text)."""
+
+
+def kinds(tree: dict[str, Any]) -> Kinds:
+    """What an Observation's code says that it is."""
+    code = tree.get("code")
+    if not isinstance(code, dict):
+        return (("", ""),)
+    codings = [one for one in code.get("coding", ()) if isinstance(one, dict) and isinstance(one.get("code"), str)]
+    found = tuple((str(one.get("system", "")), one["code"]) for one in codings)
+    return found or (("text", fold(str(code.get("text", "")))),)
+
+
+def latest(rows: Sequence[tuple[Hashable | None, Kinds, Row]], most: int) -> list[Row]:
+    """At most so many of each kind, and those that tie with the last of them: kind by kind, each newest first.
+
+    `rows` are (time, kinds, row), newest first and those without a time behind. Without a time nothing ties.
+    """
+    first_of = _Joined()
+    for _, own, _ in rows:
+        for one in own:
+            first_of.join(own[0], one)
+    groups: dict[tuple[str, str], list[tuple[Hashable | None, Row]]] = {}
+    for time, own, row in rows:
+        group = groups.setdefault(first_of.of(own[0]), [])
+        if len(group) < most or (time is not None and group[-1][0] == time):
+            group.append((time, row))
+    return [row for group in groups.values() for _, row in group]
+
+
+class _Joined:
+    """Which codings are one kind, each named by one of its own."""
+
+    def __init__(self) -> None:
+        self._towards: dict[tuple[str, str], tuple[str, str]] = {}
+
+    def of(self, coding: tuple[str, str]) -> tuple[str, str]:
+        path = [coding]
+        while (onward := self._towards.get(path[-1], path[-1])) != path[-1]:
+            path.append(onward)
+        for one in path:
+            self._towards[one] = path[-1]
+        return path[-1]
+
+    def join(self, one: tuple[str, str], other: tuple[str, str]) -> None:
+        self._towards[self.of(other)] = self.of(one)
