@@ -95,6 +95,15 @@ def good(platform: Standing) -> list[Request]:
         Request("POST", f"/pps/v2/already-done/{id_}", "gp", b"", form, b"outcome=followed", forms),
         Request("POST", "/fhir/R4/Observation/_search", "gp", b"", form, b"code=NPU27300", forms),
         Request("GET", "/fhir/R4/Observation", "gp", b"date=ge2020&_count=2", about),
+        *(
+            Request("POST", "/fhir/R4/Observation/_search", "gp", b"", form, asked + b"&_count=2", forms)
+            for asked in (
+                b"specimen.type%3Atext=blod&_has%3ADiagnosticReport%3Aresult%3Astatus=final",
+                b"_filter=code+eq+NPU27300+or+not(value-quantity+gt+5)&_sort=code%2C-status",
+                b"_content=a+or+(b+and+c)&_include=*&_revinclude%3Aiterate=*",
+            )
+        ),
+        Request("POST", "/fhir/R4/Observation/$lastn", "gp", b"", form, b"category%3Amissing=false&max=2", forms),
         Request("GET", at, "gp", b"", about),
         Request("GET", f"{at}/_history", "gp", b"", about),
         Request("GET", f"{at}/_history/1", "gp", b"", about),

@@ -131,7 +131,7 @@ def test_a_star_is_every_reference_of_what_is_served() -> None:
 
 
 def read_served(*pairs: tuple[str, str]) -> Search:
-    served = ("Observation", "Specimen", "DiagnosticReport")
+    served = frozenset(("Observation", "Specimen", "DiagnosticReport"))
     return parse("Observation", pairs, page_size=50, page_size_limit=1000, reachable=served)
 
 

@@ -195,14 +195,14 @@ class _Draft:
 
 
 def _add(draft: _Draft, types: TypeSearch, asked: Asked, at: datetime) -> None:
-    if isinstance(asked, Among):
+    if isinstance(asked, Criterion) and asked.modifier != UNEQUAL:
+        _add_criterion(draft, types, asked, at)
+    elif isinstance(asked, Among):
         draft.ids.append(tuple(sorted(asked.ids)))
     elif isinstance(asked, Reaching) and len(asked.targets) <= TOKENS_LIMIT:
         # More are looked for on the resource, since SQL compares each with each row.
         leaves, targets = types.parameters[asked.code].leaves, sorted(asked.targets)
         draft.all_of.append(tuple(token(plain_text(leaf.number, one)) for leaf in leaves for one in targets))
-    elif isinstance(asked, Criterion) and asked.modifier != UNEQUAL:
-        _add_criterion(draft, types, asked, at)
     elif isinstance(asked, Combined) and asked.sign == "and":
         for part in asked.parts:
             _add(draft, types, part, at)

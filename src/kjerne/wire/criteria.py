@@ -75,6 +75,9 @@ class Scope:
 
         `read` makes the criterion at the far end; `typed` does where there is none.
         """
+        known = parameters(type).get(name)
+        if known is not None and read is None and not depth:
+            return typed(known, name, "", value)
         if name.startswith("_has"):
             return self._pointed(type, name, value, depth)
         step, dot, rest = name.partition(".")

@@ -5,7 +5,7 @@ FHIR R4 search.html. A refusal names the parameter and never its value, which ma
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
@@ -23,6 +23,7 @@ PARAMETERS_LIMIT: Final = 64
 
 VALUE_CHARACTERS_LIMIT: Final = 2_000
 
+EVERY_TYPE: Final = frozenset(TYPES)
 _FORMATS: Final = frozenset(("json", "application/json", "application/fhir+json"))
 
 
@@ -52,7 +53,7 @@ def parse(
     lenient: bool = False,
     page_size: int,
     page_size_limit: int,
-    reachable: Collection[str] = TYPES,
+    reachable: frozenset[str] = EVERY_TYPE,
 ) -> Search:
     """A typed search from decoded name-value pairs. Raises `Refusal` (400) naming the parameter.
 
@@ -60,7 +61,7 @@ def parse(
     value or modifier is refused all the same. `reachable` are the types that a chain may lead to.
     """
     type_number(type)
-    draft = _Draft(type, lenient, page_size_limit, Scope(frozenset(reachable)), count=page_size)
+    draft = _Draft(type, lenient, page_size_limit, Scope(reachable), count=page_size)
     seen: set[str] = set()
     for number, (name, value) in enumerate(pairs):
         if number >= PARAMETERS_LIMIT:
@@ -91,6 +92,9 @@ def parse(
 
 
 def _criterion(draft: _Draft, name: str, value: str) -> None:
+    if name in parameters(draft.type):
+        draft.criteria.append(draft.scope.asked(draft.type, name, value))
+        return
     if name == filters.NAME:
         draft.criteria.append(filters.understood(draft.scope, draft.type, value))
         return
