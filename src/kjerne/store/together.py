@@ -16,7 +16,7 @@ from kjerne.store.pool import GONE, Connection, Pool, locked
 AT_ONCE: Final = 2
 """Transactions under way: one that waits for somebody's lock does not stop all."""
 MOST: Final = 8
-"""A patient's row is held until the last of them is done, some 50 ms."""
+"""A patient's row is held until the last of them is done."""
 
 Work = Callable[[Connection], Awaitable[None]]
 
