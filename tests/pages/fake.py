@@ -35,6 +35,7 @@ from kjerne.pages.house import (
     Listed,
     Notice,
     OwnChoice,
+    OwnList,
     OwnPatient,
     Participants,
     Patient,
@@ -131,13 +132,16 @@ class FakeHouse(Linked, FakeDoors, FakeOversight):
     async def has_ended(self, login: str) -> bool:
         return login in self.ended
 
-    async def own_patients(self, who: Identity, wanted: str) -> Listed[OwnPatient]:
+    async def own_patients(self, who: Identity, after: int) -> OwnList:
         rows = [
             OwnPatient(p.key, p.name, p.birth_date, p.sex, p.masked, "practice-list" if p.key % 2 else "care")
             for p in patients().values()
             if p.key not in UNTIED
         ]
-        return self._listed(rows, wanted)
+        start = next((place for place, row in enumerate(rows, 1) if row.key == after), 0)
+        shown = rows[start : start + paging.PEOPLE]
+        more = shown[-1].key if len(rows) > start + len(shown) else 0
+        return OwnList(tuple(shown), start > 0, more, self.beyond)
 
     def _listed(self, rows: list[T], wanted: str) -> Listed[T]:
         part = paging.part(len(rows), wanted, paging.PEOPLE)

@@ -446,18 +446,44 @@ def test_every_patient_of_a_long_list_is_reached_by_name_and_none_with_a_protect
     platform: Standing, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with tab(platform, "gp") as it:
-        whole, count, _ = _panel(it.get("/clinician"), "own")
-        assert (whole == sorted(whole), count) == (True, str(len(whole)))
+        monkeypatch.setattr(paging, "PEOPLE", 1_000)
+        whole, counts = _walked(it, "own")
+        assert (whole == sorted(whole), counts) == (True, {""})
         assert len(whole) > 2
         monkeypatch.setattr(paging, "PEOPLE", 2)
         seen, address = [], "/clinician"
         while address:
-            names, count, address = _panel(it.get(address), "own")
+            since = platform.clock.now()
+            page = it.get(address)
+            assert ("Fra begynnelsen" in text(page)) is (address != "/clinician")
+            names, _, address = _panel(page, "own")
+            assert len(names) <= 2 and set(names) <= names_read(platform, "gp", since)
             seen += names
-            assert count == str(len(whole))
         assert seen == whole
-        monkeypatch.setattr(live, "OWN_LIMIT", 2)
+        monkeypatch.setattr(live_desk, "OWN_ASKED", 3)
+        assert _walked(it, "own")[0] == whole
+        elsewhere = it.get("/clinician?own=bm9ib2R5IHNlYWxlZCB0aGlzIHRleHQ")
+        assert _panel(elsewhere, "own")[0] == whole[:2]
+        monkeypatch.setattr(live_desk, "OWN_LIMIT", 2)
         assert "Du har flere; finn dem med fødselsnummer" in text(it.get("/clinician"))
+
+
+def test_the_own_list_of_a_doctor_names_nobody_who_has_blocked_her(
+    platform: Standing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(paging, "PEOPLE", 2)
+    citizen, hpr = platform.persona("citizen").person_name, platform.persona("gp").hpr
+    with tab(platform, "gp") as it:
+        whole = _walked(it, "own")[0]
+        assert citizen in whole
+        with blocked(platform, "citizen", "gp"):
+            since = platform.clock.now()
+            assert _walked(it, "own")[0] == [name for name in whole if name != citizen]
+            key = platform.run(key_of(platform, "citizen"))
+            told = "SELECT FROM audit WHERE patient = $1 AND caller_hpr = $2 AND at >= $3"
+            assert platform.rows(told, key, hpr, since) == []
+    with tab(platform, "blocked-doctor") as it:
+        assert citizen not in _walked(it, "own")[0]
 
 
 def test_waiting_answers_are_counted_without_those_of_whom_the_law_does_not_open(

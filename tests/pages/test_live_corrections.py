@@ -13,7 +13,7 @@ import pytest
 
 from kjerne.access import Label
 from kjerne.pages import live_desk
-from pages.test_live import DAY, a_report, blocked, by_fhir, filed, seen, send, tab, text
+from pages.test_live import DAY, a_report, blocked, by_fhir, filed, key_of, seen, send, tab, text
 from platform_fixture import Standing
 
 
@@ -279,15 +279,25 @@ def test_a_reader_with_no_standing_ground_hears_of_a_correction_without_a_name(
         assert "rettet" in text(it.type(nin, reason="Henvist fra legevakten", **ground))
 
 
-def test_a_report_moved_from_the_wrong_patient_is_told_to_reader_and_patient(platform: Standing) -> None:
+def test_a_report_moved_from_the_wrong_patient_is_told_to_reader_and_patient(
+    platform: Standing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live_desk, "OWN_LIMIT", 0)  # the notice alone names her without a record
     wrong, right, mark = platform.nin("citizen"), platform.nin("new-mother"), secrets.token_hex(4)
     send(platform, a_report(wrong, mark, "140", analysis=f"P-Flyttet {mark}"))
     name = platform.persona("citizen").person_name
     with tab(platform, "gp") as it:
         assert mark in text(it.type(wrong))
         send(platform, a_report(right, mark, "141", corrects=True, analysis=f"P-Flyttet {mark}"))
+        since = platform.clock.now()
         said = text(it.get("/clinician"))
         assert re.search(rf"{name} [\d. :]+ Svaret lå på feil pasient og er trukket tilbake", said)
+        assert platform.rows(
+            "SELECT number FROM audit WHERE patient = $1 AND caller_hpr = $2 AND at >= $3 AND ids = '{}' AND outcome = 0",
+            platform.run(key_of(platform, "citizen")),
+            platform.persona("gp").hpr,
+            since,
+        ), "her name alone is a look too"
         assert mark not in said, "what it was about is another's"
     with tab(platform, "citizen", "me") as it:
         log = text(it.get("/me/log?show=all"))

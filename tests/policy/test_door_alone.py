@@ -247,4 +247,6 @@ async def test_where_no_choice_may_be_told_a_patient_is_named_as_if_she_had_made
         assert await one.may_name(declared, HER, "results", "search") is True
         assert await one.may_name(doctor(), HER, "results", "search") is False
         assert await one.would_open(declared, HER, "results", "search") is (not choices)
+        assert await one.may_list(declared, HER, "results", "search") is True
+        assert await told.may_list(declared, HER, "results", "search") is (not choices)
     assert await told.may_name(declared, HER, "results", "search") is False

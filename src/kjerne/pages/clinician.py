@@ -50,7 +50,8 @@ async def choose(page: Page) -> Response:
 
 async def _choose(page: Page, fault: str = "", status: int = 200) -> Response:
     asked = page.request.query_params
-    own = await page.house.own_patients(page.who, asked.get("own", ""))
+    after = _after(page, asked.get("own", ""))
+    own = await page.house.own_patients(page.who, after)
     waiting = await page.house.waiting(page.who, asked.get("waiting", ""))
     notices = await page.house.notices(page.who, asked.get("notices", ""))
     listed = (
@@ -61,6 +62,8 @@ async def _choose(page: Page, fault: str = "", status: int = 200) -> Response:
         status=status,
         title=page.say("choose.title"),
         own=own,
+        own_here=asked["own"] if after else "",
+        own_next=page.desk.seal.seal("own", _key(page, own.last)) if own.last else "",
         waiting=waiting,
         notices=notices,
         sealed={key: _sealed(page, key) for key in listed},
@@ -73,8 +76,18 @@ async def _choose(page: Page, fault: str = "", status: int = 200) -> Response:
 
 
 def _sealed(page: Page, key: int) -> str:
+    return page.desk.seal.seal("patient", _key(page, key))
+
+
+def _key(page: Page, key: int) -> PatientKey:
     assert page.session is not None, "routed without a login"
-    return page.desk.seal.seal("patient", PatientKey(page.session.id, key))
+    return PatientKey(page.session.id, key)
+
+
+def _after(page: Page, text: str) -> int:
+    """After whom a part of her own list begins. Sealed otherwise than who can be opened: the law may not have named her."""
+    found = page.desk.seal.open("own", text, PatientKey) if text else None
+    return found.key if found and found == _key(page, found.key) else 0
 
 
 async def open_patient(page: Page) -> Response:

@@ -167,6 +167,17 @@ class OwnPatient:
 
 
 @dataclass(frozen=True, slots=True)
+class OwnList:
+    """One part of the reader's own list, by name. `goes_on` says that others come before it, `last` is the person key after
+    whom the next part begins, 0 where there is none. How many there are in all is not told: the law is asked part by part."""
+
+    rows: tuple[OwnPatient, ...]
+    goes_on: bool = False
+    last: int = 0
+    beyond: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Waiting:
     """A report this reader asked for and has not acknowledged, on any of her patients.
 
@@ -431,8 +442,8 @@ class PagesHouse(MyHouse, OversightHouse, Protocol):
         """Whether this login was ended."""
         ...
 
-    async def own_patients(self, who: Identity, wanted: str) -> Listed[OwnPatient]:
-        """The wanted part of the reader's own list, by name."""
+    async def own_patients(self, who: Identity, after: int) -> OwnList:
+        """The part of the reader's own list that comes after this person key, by name; the first where it is none of hers."""
         ...
 
     async def find(self, who: Identity, number: str) -> int:

@@ -24,7 +24,6 @@ from kjerne.exchange import PatientRef, granted
 from kjerne.fhir import smart
 from kjerne.fhir.definitions import type_name, type_number
 from kjerne.fhir.encode import decode
-from kjerne.pages import paging
 from kjerne.pages.house import (
     AlreadyDone,
     Analysis,
@@ -33,8 +32,6 @@ from kjerne.pages.house import (
     Done,
     File,
     Identity,
-    Listed,
-    OwnPatient,
     Patient,
     Represented,
     Resource,
@@ -62,8 +59,6 @@ from kjerne.store.registers import PractitionerRow
 T = TypeVar("T")
 SERVICE = "results"
 CLIENT = "kjerne-pages"
-OWN_LIMIT = 5_000
-"""Patients of one reader's own list: a practice has some 1,200. All are opened, since names cannot be sorted while sealed."""
 CHART_LIMIT = 20_000
 """Newest records of each type that are drawn: an intensive stay of months fits. Where there are more, the pages say so."""
 TYPES = ("DiagnosticReport", "Observation", "ServiceRequest", "Specimen", "PractitionerRole")
@@ -213,25 +208,6 @@ class LivePages:
         return await granted(admit, ref, SERVICE, action, use, basis=basis, purpose=visit.purpose)
 
     # Patients
-
-    async def own_patients(self, who: Identity, wanted: str) -> Listed[OwnPatient]:
-        """Those on the reader's practice list, or in an open care course where she works, by name.
-
-        Nobody with a protected address is named, or counted.
-        """
-        carry = msgspec.msgpack.decode(bytes.fromhex(who.carry), type=Carry)
-        places = [place for place in {carry.organisation, carry.point_of_care} if place]
-        async with self.store.pool.acquire() as conn:
-            tied = await self.store.people.tied_to(
-                conn, who.hpr, places, norwegian_day(self.clock.now()), OWN_LIMIT + 1
-            )
-            why = dict(tied[:OWN_LIMIT])
-            details = await subjects.details(conn, list(why), self.store.wrap)
-            named = sorted((d.name, key) for key, d in details.items() if not is_protected(d.protection))
-            part = paging.part(len(named), wanted, paging.PEOPLE)
-            people = [await self.person(conn, key) for _, key in paging.cut(named, part)]
-        rows = [OwnPatient(p.key, p.name, p.birth_date, p.sex, p.masked, why[p.key], p.synthetic) for p in people]
-        return Listed(tuple(rows), part, beyond=len(tied) > OWN_LIMIT)
 
     async def find(self, who: Identity, number: str) -> int:
         """The person key of a typed number; 0, which nobody has, where it is unknown."""

@@ -14,24 +14,44 @@ from datetime import datetime
 from typing import Final, Literal
 from uuid import UUID
 
+import msgspec
+
 from kjerne.access import NO_LABEL, Denial, Grant, Label
 from kjerne.exchange import Denied, PatientRef
 from kjerne.fhir.circumstances import ALL, Circumstance
 from kjerne.fhir.corrections import analysis, lost_files, lost_results, moved
 from kjerne.pages import paging
-from kjerne.pages.house import Changed, ChangeKind, Identity, Listed, Notice, Resource, Visit, Waiting
-from kjerne.pages.live import REPORT, SERVICE, SPECIMEN, LivePages, gone_tree, tree_of, uuid_of
+from kjerne.pages.house import (
+    Changed,
+    ChangeKind,
+    Identity,
+    Listed,
+    Notice,
+    OwnList,
+    OwnPatient,
+    Patient,
+    Resource,
+    Visit,
+    Waiting,
+)
+from kjerne.pages.live import REPORT, SERVICE, SPECIMEN, Carry, LivePages, gone_tree, tree_of, uuid_of
+from kjerne.policy.people import norwegian_day
+from kjerne.registries.protection import is_protected
 from kjerne.services.results import points, values
 from kjerne.services.results.answers import conclusion_of, former_files_of, name_of
 from kjerne.services.results.former import beside, gone, taken_back, with_former_files
 from kjerne.services.results.points import Absent, Aside, Mark, Part
 from kjerne.services.results.values import Value
-from kjerne.store import deleted, files, followup
+from kjerne.store import audit, deleted, files, followup, subjects
 from kjerne.store.files import Replaced
 from kjerne.store.pool import Connection
 from kjerne.store.reading import Record
 from kjerne.store.sealed_id import SealedIds
 
+OWN_LIMIT = 5_000
+"""Patients of one reader's own list: a practice has some 1,200. All are opened, since names cannot be sorted while sealed."""
+OWN_ASKED: Final = 100
+"""Patients of her own list about whom the law is asked for one part of it; the next part goes on after them."""
 NOTICES_SHOWN: Final = 10
 NOTICES_LOOKED_AT: Final = 500
 """Unseen notices looked at for those that are shown; one change of a report makes one for each of its results."""
@@ -54,6 +74,49 @@ class Seen:
 
 class DeskPages(LivePages):
     """Implements what `pages.house.PagesHouse` shows beside the choice of patient."""
+
+    async def own_patients(self, who: Identity, after: int) -> OwnList:
+        """Those on the reader's practice list, or in an open care course where she works, by name.
+
+        Nobody with a protected address is named, nor whom the law would not open to her today (K77); and none of them is
+        counted, so that the list has no length. Each of those that are shown gets a line in her log.
+        """
+        carry = msgspec.msgpack.decode(bytes.fromhex(who.carry), type=Carry)
+        places = [place for place in {carry.organisation, carry.point_of_care} if place]
+        day = norwegian_day(self.clock.now())
+        async with self.store.pool.acquire() as conn:
+            tied = await self.store.people.tied_to(conn, who.hpr, places, day, OWN_LIMIT + 1)
+            why = dict(tied[:OWN_LIMIT])
+            details = await subjects.details(conn, list(why), self.store.wrap)
+        named = sorted((d.name, key) for key, d in details.items() if not is_protected(d.protection))
+        keys = [key for _, key in named]
+        start = keys.index(after) + 1 if after in keys else 0
+        asked = keys[start : start + OWN_ASKED]
+        found: list[int] = []
+        for key in asked:
+            if len(found) <= paging.PEOPLE and await self._may_list(who, key):
+                found.append(key)
+        people = [one for key in found[: paging.PEOPLE] if (one := await self._on_list(who, key))]
+        rows = [OwnPatient(p.key, p.name, p.birth_date, p.sex, p.masked, why[p.key], p.synthetic) for p in people]
+        last = found[paging.PEOPLE - 1] if len(found) > paging.PEOPLE else asked[-1] if keys[start + OWN_ASKED :] else 0
+        return OwnList(tuple(rows), start > 0, last, beyond=len(tied) > OWN_LIMIT)
+
+    async def _may_list(self, who: Identity, patient: int) -> bool:
+        caller = await self.caller(who, self._visit(patient))
+        return await self.door.may_list(caller, PatientRef(key=patient), SERVICE, "search")
+
+    async def _on_list(self, who: Identity, patient: int) -> Patient | None:
+        """A patient of her own list, once it stands in the log that she was shown; None where the law is another by now."""
+
+        async def use(grant: Grant) -> Patient:
+            async with self.store.pool.acquire() as conn:
+                await audit.insert(conn, audit.given(grant))
+                return await self.person(conn, patient)
+
+        try:
+            return await self.under(who, self._visit(patient), "search", use)
+        except Denied:
+            return None
 
     async def waiting(self, who: Identity, wanted: str) -> Listed[Waiting]:
         """Reports that wait for this requester, newest first: whose, since when, and of which discipline.
@@ -167,6 +230,9 @@ class DeskPages(LivePages):
 
         async def use(grant: Grant) -> tuple[str, list[Seen]]:
             async with self.store.pool.acquire() as conn:
+                if not wanted:
+                    # Of a report that was moved from her nothing is read, and her name is told all the same.
+                    await audit.insert(conn, audit.given(grant))
                 records = await self.reader.as_read(conn, grant, wanted) if wanted else []
                 replaced = await files.replaced(conn, grant, self.reader) if wanted else []
                 there = {now.id for now, _ in records}

@@ -115,6 +115,16 @@ class Door:
         subject = loaded[0] if loaded else None
         return decide(taker, subject, service, action, now=self._clock.now())
 
+    async def may_list(self, caller: Caller, patient: PatientRef, service: str, action: Action) -> bool:
+        """Whether the patient may be named on a list of the caller's own (K77); leaves no row, so ask `admit` for who is shown.
+
+        Where the law opens her now, and where no choice may be told, where it would had she made none.
+        """
+        answer = await self.would(caller, patient, service, action)
+        if isinstance(answer, Denial) and not self._tells_choices:
+            answer = unsaid(answer)
+        return isinstance(answer, Grant)
+
     async def may_name(self, caller: Caller, patient: PatientRef, service: str, action: Action) -> bool:
         """Whether the caller may be told who a typed number belongs to.
 
@@ -124,10 +134,7 @@ class Door:
         """
         if not takes_part(await self._takers.told(caller), service, "consumer", self._clock.now()):
             return False
-        answer = await self.would(caller, patient, service, action)
-        if isinstance(answer, Denial) and not self._tells_choices:
-            answer = unsaid(answer)
-        if isinstance(answer, Grant):
+        if await self.may_list(caller, patient, service, action):
             return True
         async with self._store.pool.acquire() as conn:
             loaded = await subjects.load(conn, patient, caller, self._store.wrap)
