@@ -13,7 +13,8 @@ import pytest
 
 from kjerne.access import Label
 from kjerne.pages import live_desk
-from pages.test_live import DAY, a_report, blocked, by_fhir, filed, key_of, seen, send, tab, text
+from pages.test_live import DAY, a_report, blocked, by_fhir, filed, seen, send, tab, text
+from pages.test_live_lists import key_of
 from platform_fixture import Standing
 
 
