@@ -47,6 +47,7 @@ from kjerne.policy.claims import Claims
 from kjerne.policy.privacy import deletion_of
 from kjerne.policy.services import IN_USE
 from kjerne.registries import identifiers
+from kjerne.registries.homes import SERVICE_BY_TYPE
 from kjerne.services.access_log.api import AccessLogApi
 from kjerne.services.consents import ConsentsApi
 from kjerne.services.disclosures import DisclosuresApi

@@ -24,7 +24,7 @@ from kjerne.exchange import PUBLIC, Route
 from kjerne.fhir.encode import decode
 from kjerne.fhir.searchparams import parameters
 from kjerne.pages.desk import HEADERS
-from kjerne.services.standards import SERVICE_BY_TYPE
+from kjerne.registries.homes import SERVICE_BY_TYPE
 from kjerne.store.embedded import PROGRAM
 from kjerne.store.finding import Finder
 from kjerne.store.reading import Reader

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from kjerne.pages import words
+from kjerne.registries.homes import SERVICE_BY_TYPE
 from kjerne.services.results import panels
-from kjerne.services.standards import SERVICE_BY_TYPE
 
 PAGES = Path(words.__file__).parents[1]
 

@@ -11,9 +11,9 @@ from kjerne.clock import FixedClock
 from kjerne.errors import Refusal
 from kjerne.fhir.smart import understood
 from kjerne.policy.bounds import RESULT_TYPES
+from kjerne.registries.homes import SERVICE_BY_TYPE
 from kjerne.services.results.intake_api import FILED
 from kjerne.services.smart_configuration import no_provider
-from kjerne.services.standards import SERVICE_BY_TYPE
 from kjerne.wire.jwks import RETRY_SECONDS, Provider
 from platform_fixture import Standing
 from wire.test_jwks import NOW

@@ -36,6 +36,7 @@ from kjerne.fhir.negotiation import check_accepted, check_sent
 from kjerne.fhir.prefer import lenient
 from kjerne.fhir.search import Search
 from kjerne.fhir.subset import shown
+from kjerne.registries.homes import SERVICE_BY_TYPE, not_served
 from kjerne.registries.identifiers import stands_in
 from kjerne.registries.naming import check_header, check_subject, number_in, patient_of
 from kjerne.store import marking, pointing, spreading
@@ -56,10 +57,6 @@ BY_CODE: Final = ("category", "code", "combo-code", "component-code")
 """How the parameters begin of which `$lastn` wants one."""
 READ: Final = "nhn:pps/provesvar-read"
 WRITE: Final = "nhn:pps/provesvar-write"
-# Which service's law holds for a type. A type that is not here is not served yet: 404 names it.
-SERVICE_BY_TYPE: Final = dict.fromkeys(
-    ("DiagnosticReport", "Observation", "ServiceRequest", "Specimen", "PractitionerRole", "Binary"), "results"
-)
 
 
 @cache
@@ -394,9 +391,9 @@ class StandardsApi:
 
 
 def type_of(name: str) -> int:
-    """The number of a type that is served; `Refusal` 404 for others."""
+    """The number of a type that is served; `Refusal` 404 for others, with their home."""
     if name not in SERVICE_BY_TYPE:
-        raise Refusal(404, "this type is not served here", where="path", todo=f"Served: {', '.join(SERVICE_BY_TYPE)}.")
+        raise not_served(name)
     return type_number(name)
 
 

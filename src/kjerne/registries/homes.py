@@ -1,0 +1,147 @@
+"""Where each resource type of R4 has its home: with one patient, in a registry, in a space, or nowhere, and why.
+
+A type of a patient belongs to one service, whose law is asked and whose key seals it (`store.records`): a type in two
+services would lie under two keys. docs/types.md is made from this table, and the answer about a type that is not served
+(404) is read from it. The law of each service itself is `policy.services`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Final, Literal, NamedTuple
+
+from kjerne.errors import Refusal
+from kjerne.fhir.definitions import TYPES
+
+Kind = Literal["patient", "registry", "space", "none"]
+
+
+class Home(NamedTuple):
+    """`service` is whose law holds for a patient's type; `served` says that it is there under `/fhir/R4` as a record."""
+
+    kind: Kind
+    service: str = ""
+    served: bool = False
+    why: str = ""
+
+
+def _of(home: Home, types: str) -> Iterator[tuple[str, Home]]:
+    for name in types.split():
+        yield name, home
+
+
+def _table(*parts: Iterable[tuple[str, Home]]) -> dict[str, Home]:
+    found: dict[str, Home] = {}
+    for name, home in (pair for part in parts for pair in part):
+        assert name not in found, name
+        found[name] = home
+    return {name: found[name] for name in TYPES}
+
+
+HOMES: Final[Mapping[str, Home]] = _table(
+    _of(Home("patient", "results", served=True), "DiagnosticReport Observation ServiceRequest Specimen Binary"),
+    _of(
+        Home("patient", "results", served=True, why="who asked, as a message said it; the national register is no part of it"),
+        "PractitionerRole",
+    ),
+    _of(Home("patient", "results", why="a picture comes as a file of a report so far"), "ImagingStudy Media"),
+    _of(Home("patient", "results", why="genetics comes as a report so far"), "MolecularSequence"),
+    _of(
+        Home("patient", "critical-information", why="its law stands; not served yet"),
+        "AllergyIntolerance Condition DeviceUseStatement Procedure Flag",
+    ),
+    _of(
+        Home("patient", "documents", why="the law stands; the documents lie with their sources, and the room is not built"),
+        "DocumentReference DocumentManifest Composition",
+    ),
+    _of(Home("patient", "choices", why="a view of a choice, served by a room of its own"), "Consent"),
+    _of(Home("patient", "log", why="a view of the log, served by a room of its own"), "AuditEvent"),
+    _of(Home("patient", "record", why="belongs to the service of the record that it tells of"), "Provenance"),
+    _of(
+        Home("patient", "record", why="no service for the structured record has its law written yet"),
+        """AdverseEvent Appointment AppointmentResponse BodyStructure CarePlan CareTeam ClinicalImpression Communication
+        CommunicationRequest DetectedIssue Device DeviceMetric DeviceRequest Encounter EpisodeOfCare FamilyMemberHistory Goal
+        GuidanceResponse Immunization ImmunizationEvaluation ImmunizationRecommendation List MedicationAdministration
+        MedicationDispense MedicationRequest MedicationStatement NutritionOrder QuestionnaireResponse RequestGroup
+        RiskAssessment SupplyDelivery SupplyRequest Task VisionPrescription""",
+    ),
+    _of(
+        Home("registry", why="the register of persons; a person is named by number, and the register is not served"),
+        "Patient Person RelatedPerson",
+    ),
+    _of(
+        Home("registry", why="national register, not about one patient; not served yet"),
+        """Practitioner Organization OrganizationAffiliation Location HealthcareService Endpoint InsurancePlan Schedule Slot
+        VerificationResult""",
+    ),
+    _of(
+        Home("registry", why="what medicines, substances and devices are, not who uses them; not served yet"),
+        """Medication MedicationKnowledge MedicinalProduct MedicinalProductAuthorization MedicinalProductContraindication
+        MedicinalProductIndication MedicinalProductIngredient MedicinalProductInteraction MedicinalProductManufactured
+        MedicinalProductPackaged MedicinalProductPharmaceutical MedicinalProductUndesirableEffect Substance
+        SubstanceNucleicAcid SubstancePolymer SubstanceProtein SubstanceReferenceInformation SubstanceSourceMaterial
+        SubstanceSpecification BiologicallyDerivedProduct DeviceDefinition CatalogEntry""",
+    ),
+    _of(
+        Home("space", why="terminology; the store for it is not built"),
+        "CodeSystem ConceptMap NamingSystem TerminologyCapabilities ValueSet",
+    ),
+    _of(
+        Home("space", why="conformance; packages are loaded by `kjerne ig add`, and not served"),
+        """CompartmentDefinition ExampleScenario GraphDefinition ImplementationGuide MessageDefinition OperationDefinition
+        SearchParameter StructureDefinition StructureMap TestReport TestScript""",
+    ),
+    _of(Home("space", why="made from the route table at `/fhir/R4/metadata`, and not kept"), "CapabilityStatement"),
+    _of(
+        Home("space", why="a definition that many patients' records are made by; not served yet"),
+        """ActivityDefinition ChargeItemDefinition EventDefinition Library Measure ObservationDefinition PlanDefinition
+        Questionnaire SpecimenDefinition""",
+    ),
+    _of(
+        Home("space", why="evidence and study plans, about no patient; not served yet"),
+        """EffectEvidenceSynthesis Evidence EvidenceVariable ResearchDefinition ResearchElementDefinition ResearchStudy
+        RiskEvidenceSynthesis""",
+    ),
+    _of(Home("space", why="a client's own; not built"), "Subscription"),
+    _of(Home("none", why="the form of a request or an answer, and no record"), "Bundle OperationOutcome Parameters"),
+    _of(Home("none", why="the head of a message, which is taken in and not kept as a resource"), "MessageHeader"),
+    _of(Home("none", why="names several patients, and a record here is about one"), "Group Linkage MeasureReport"),
+    _of(Home("none", why="does not say what it is, so nobody can say which law holds for it"), "Basic"),
+    _of(
+        Home("none", why="money and contracts: no service here has a ground to keep them"),
+        """Account ChargeItem Claim ClaimResponse Contract Coverage CoverageEligibilityRequest CoverageEligibilityResponse
+        EnrollmentRequest EnrollmentResponse ExplanationOfBenefit Invoice PaymentNotice PaymentReconciliation""",
+    ),
+    _of(Home("none", why="research on named patients: no service here has a ground to keep it"), "ResearchSubject"),
+)  # fmt: skip
+"""Every type of R4 -> its one home. The abstract Resource and DomainResource are no types of records."""
+
+SERVICE_BY_TYPE: Final[Mapping[str, str]] = {name: home.service for name, home in HOMES.items() if home.served}
+"""The types that are served as records -> the service whose law holds for each."""
+_SAYS: Final[Mapping[Kind, str]] = {
+    "patient": "its home is with the patient",
+    "registry": "its home is a registry",
+    "space": "its home is a space",
+    "none": "it has no home here",
+}
+
+
+def types_of(service: str) -> tuple[str, ...]:
+    """The types of records that a service keeps and serves."""
+    return tuple(name for name, of in SERVICE_BY_TYPE.items() if of == service)
+
+
+def not_served(name: str) -> Refusal:
+    """The answer about a type that is not served: 404 with its home, and why it is not there."""
+    home = HOMES.get(name)
+    if home is None:
+        return Refusal(404, "R4 has no such type", where="path", todo=_served())
+    of = f", in the service {home.service}" if home.service else ""
+    return Refusal(
+        404, f"{name} is not served here: {_SAYS[home.kind]}{of} ({home.why})", where="path", code="not-supported",
+        todo=_served(),
+    )  # fmt: skip
+
+
+def _served() -> str:
+    return f"Served: {', '.join(SERVICE_BY_TYPE)}."
