@@ -94,6 +94,7 @@ _COLUMNS: Final[Mapping[str, Callable[[Service], str]]] = {
     ),
     "sent in by systems": lambda one: "yes" if one.sources else "–",
     "asked for by a contact point": lambda one: "yes" if one.contact_point else "–",
+    "parts that she can restrict": lambda one: _list(one.parts),
     "ages of documents": _windows,
 }
 

@@ -342,6 +342,8 @@ class Grant:
     instead_of: Denial | None = None
     """The refusal that is not told (`policy.unsaid`): the grant opens nobody's records, and the log's row is the refusal's."""
     windows: tuple[tuple[str, date | None], ...] = ()
+    registers: frozenset[str] | None = None
+    """The kinds of content that it lets be written or taken away, where the service says who registers what; None: any."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from __future__ import annotations
 import contextlib
 import gc
 import json
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, Final, NoReturn, TypeVar
@@ -45,9 +45,9 @@ from kjerne.policy.caller import caller as caller_of
 from kjerne.policy.choosing import Choosing
 from kjerne.policy.claims import Claims
 from kjerne.policy.privacy import deletion_of
-from kjerne.policy.services import IN_USE
+from kjerne.policy.services import IN_USE, SERVICES, Service
 from kjerne.registries import identifiers
-from kjerne.registries.homes import SERVICE_BY_TYPE
+from kjerne.registries.homes import SERVICE_BY_TYPE, types_of
 from kjerne.services.access_log.api import AccessLogApi
 from kjerne.services.consents import ConsentsApi
 from kjerne.services.disclosures import DisclosuresApi
@@ -68,8 +68,8 @@ from kjerne.services.results.opening import Opener
 from kjerne.services.results.opening_api import OpeningApi
 from kjerne.services.results.reuse_api import Asker, ReuseApi
 from kjerne.services.smart_configuration import Provider as Told
-from kjerne.services.smart_configuration import SmartConfiguration, no_provider
-from kjerne.services.standards import SERVICE_BY_TYPE, StandardsApi, reachable, type_of, types_by_service
+from kjerne.services.smart_configuration import SmartConfiguration, no_provider, scopes
+from kjerne.services.standards import StandardsApi, reachable, type_of, types_by_service
 from kjerne.services.standards_conditional import ConditionalApi
 from kjerne.services.standards_import import Crew, StandardsImport
 from kjerne.services.standards_patch import PatchApi
@@ -95,7 +95,7 @@ log = structlog.get_logger("kjerne")
 CALLERS_REMEMBERED = 10_000
 COLLECT_AFTER: Final = 10_000
 """New objects that outlive others before the youngest are looked through; Python begins at 700."""
-AUDIENCES: Final = ("nhn:pps", "kjerne")
+AUDIENCES: Final = ("nhn:pps", "nhn:critical-information", "kjerne")
 PAGES: Final = ("/", "/clinician", "/me", "/operations", "/login", "/logout", "/language", "/static")
 _IDENTITY: Final = (
     "openid profile helseid://scopes/identity/pid helseid://scopes/identity/security_level "
@@ -172,29 +172,32 @@ class House:
         reuse = ReuseApi(self.asker, self.identify)
         parse_json = partial(strict_json.parse, depth=self.settings.json_depth)
         shared = (self.store.pool, self.store.ids, self.reader, self.store.records)
+        reads, writes = needed(lambda law: law.scopes), needed(lambda law: law.filing_scopes)
+        sent_in = {name: service for name, service in SERVICE_BY_TYPE.items() if SERVICES[service].sources}
         kept = (SERVICE_BY_TYPE, types_by_service(), type_of, parse_json)
-        conditional = ConditionalApi(*shared, self.finder, *kept, self.parse_search, self.identify)
+        conditional = ConditionalApi(*shared, self.finder, *kept, self.parse_search, self.identify, writes)
         standards = StandardsApi(
             *shared, self.finder, self.cursors, parse_json,
-            self.parse_search, self.identify, conditional.create,
+            self.parse_search, self.identify, conditional.create, reads, writes,
         )  # fmt: skip
         patches = PatchApi(
             *shared, *kept,
             partial(strict_json.parse_list, depth=self.settings.json_depth),
             partial(xml.parse, depth=self.settings.xml_depth, limit_bytes=self.settings.body_limit_bytes), self.identify,
+            writes,
         )  # fmt: skip
         choosing = Choosing(self.store, self.reader, types_by_service())
         consents = ConsentsApi(choosing, self.store.ids, parse_json, self.identify, deletion_of)
         bulk = Bulk(self.store.wrap, self.store.dictionaries, self.store.ids)
         imports = StandardsImport(
-            self.store.pool, bulk, self.reader, self.crew, SERVICE_BY_TYPE, parse_json, self.identify
+            self.store.pool, bulk, self.reader, self.crew, sent_in, writes, parse_json, self.identify
         )
         access_log = AccessLogApi(
             AccessLog(self.store), self.store.ids, self.cursors, self.parse_search, self.identify,
             self.settings.candidate_limit,
         )  # fmt: skip
         disclosures = DisclosuresApi(
-            self.store.pool, self.reader, Sealer(self.store.keys.derived("disclosures")), tuple(SERVICE_BY_TYPE),
+            self.store.pool, self.reader, Sealer(self.store.keys.derived("disclosures")), sent_in,
             self.settings.tells_choices,
         )  # fmt: skip
         routes = [
@@ -215,12 +218,17 @@ class House:
             *patches.routes(),
             *conditional.routes(),
             *imports.routes(),
-            *ExportsApi(self.store.pool, self.reader, tuple(SERVICE_BY_TYPE), parse_json).routes(),
-            *SmartConfiguration(self.told_by_provider, ("/fhir/R4", "/pps/v2"), tuple(SERVICE_BY_TYPE)).routes(),
+            *ExportsApi(self.store.pool, self.reader, types_of("results"), parse_json).routes(),
+            *SmartConfiguration(
+                self.told_by_provider, ("/fhir/R4", "/pps/v2"), scopes(SERVICE_BY_TYPE, sent_in)
+            ).routes(),
             *CorrectionsApi(Desk(self.store.wrap, self.reader), self.store).routes(),
         ]
+        results_alone = dict.fromkeys(TYPES, "results")
         for method in ("GET", "POST"):
-            routes.append(Route(method, "/pps/v2/metadata", self._metadata("/pps/v2", routes, TYPES), PUBLIC, "fhir"))
+            routes.append(
+                Route(method, "/pps/v2/metadata", self._metadata("/pps/v2", routes, results_alone), PUBLIC, "fhir")
+            )
         routes.append(
             Route("GET", "/fhir/R4/metadata", self._metadata("/fhir/R4", routes, SERVICE_BY_TYPE), PUBLIC, "fhir")
         )
@@ -230,13 +238,13 @@ class House:
         """The discovery document of the provider that this house was opened for."""
         return await self.provider()
 
-    def _metadata(self, base: str, routes: Sequence[Route], served: Iterable[str]) -> Handler:
+    def _metadata(self, base: str, routes: Sequence[Route], served: Mapping[str, str]) -> Handler:
         async def metadata(call: Call) -> Answer:
             check_accepted(call)
             told = capability.statement(
                 routes,
                 base,
-                types=tuple(served),
+                types=served,
                 url=f"{call.base_url}{base}",
                 software_version=__version__,
                 made_at=call.at,
@@ -294,6 +302,11 @@ class House:
 
     async def _caller(self, claims: Claims) -> Caller:
         return await caller_of(claims, self.clock, self.settings, self.digest, self.registered, self.part_of)
+
+
+def needed(scopes_of: Callable[[Service], frozenset[str]]) -> Mapping[str, str]:
+    """The scopes that each served type asks for (`Route.by_type`), as its service's law has them."""
+    return {name: " ".join(sorted(scopes_of(SERVICES[service]))) for name, service in SERVICE_BY_TYPE.items()}
 
 
 def is_synthetic(number: str) -> bool:

@@ -18,12 +18,15 @@ from kjerne.clock import Clock, SystemClock
 from kjerne.errors import Refusal
 from kjerne.openid import Held, Login
 from kjerne.registries import identifiers
+from kjerne.registries.homes import SERVICE_BY_TYPE
 from kjerne.wire.jws import SigningKey
 
 EARLY_SECONDS: Final = 30
 """A token this close to its end is fetched anew, so that it does not expire on the way."""
 IDENTITY: Final = ("openid", "profile", "helseid://scopes/identity/pid", "helseid://scopes/identity/security_level")
-AUDIENCE_BY_PATH: Final[Mapping[str, str]] = {"/pps": "nhn:pps", "/fhir": "nhn:pps", "/pmd": "nhn:pmd"}
+AUDIENCE_BY_PATH: Final[Mapping[str, str]] = {"pps": "nhn:pps", "fhir": "nhn:pps", "pmd": "nhn:pmd"}
+AUDIENCE_BY_SERVICE: Final[Mapping[str, str]] = {"critical-information": "nhn:critical-information"}
+"""Of the services whose types lie under `/fhir/R4` beside those of results."""
 PORTAL_ROLE: Final = "citizen-portal"
 POLICY_BY_PURPOSE: Final[Mapping[str, str]] = {"PATRQT": "0", "FAMRQT": "1", "PWATRNY": "2"}
 """The national access policy (ACP) that a citizen's purpose goes with."""
@@ -206,10 +209,14 @@ class Client:
         return {name: value for name, value in said.items() if value}
 
     def _scopes(self, as_: str, path: str) -> str:
-        audience = AUDIENCE_BY_PATH.get("/" + path.strip("/").partition("/")[0], "kjerne")
+        audience = _audience(path)
         persona = self._persona(as_)
         own = [scope for scope in self._client(persona.client).scopes if "://" not in scope and ":" in scope]
-        return " ".join([scope for scope in own if scope.startswith((audience + "/", audience + ":"))] or own)
+        # A token is for one audience; where none of the client's is the address's own, it is asked with what opens results.
+        for one in (audience, "nhn:pps"):
+            if fitting := [scope for scope in own if scope.startswith((one + "/", one + ":"))]:
+                return " ".join(fitting)
+        return " ".join(own)
 
     def _login(self, persona: Known) -> Login:
         if persona.client not in self._logins:
@@ -233,6 +240,13 @@ class Client:
             answer = self._http.get(self._url + "/sandbox/personas.json").raise_for_status()
             self._sandbox = msgspec.json.decode(answer.content, type=_Sandbox)
         return self._sandbox
+
+
+def _audience(path: str) -> str:
+    """Whose token an address asks for: under `/fhir/R4` that of the service which keeps the type."""
+    first, *rest = path.partition("?")[0].strip("/").split("/")
+    service = SERVICE_BY_TYPE.get(rest[1], "") if first == "fhir" and len(rest) > 1 else ""
+    return AUDIENCE_BY_SERVICE.get(service) or AUDIENCE_BY_PATH.get(first, "kjerne")
 
 
 def errand(patient: str, citizen: str, purpose: str) -> dict[str, Any]:

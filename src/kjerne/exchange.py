@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import re
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final, Literal, Protocol, TypeVar
 
@@ -37,7 +37,8 @@ class Admit(Protocol):
     register knows, as she will stand once the transaction that uses the grant has registered her. `asked` is the search,
     for the log to keep sealed. `piece` is what of a FHIR type the grant is used for where the action does not say it: `Consent.s`
     or `Specimen.s`, which the token's SMART scopes must leave; with `!` behind it, all of it; with `?`, the caller has looked
-    for it among what its own organisation filed, and found none.
+    for it among what its own organisation filed, and found none. `what` is the kind of content that is registered, several with
+    spaces between, or `ANY_KIND`.
     """
 
     async def __call__(
@@ -52,11 +53,25 @@ class Admit(Protocol):
         newcomer: Subject | None = None,
         asked: str = "",
         piece: str = "",
+        what: str = "",
     ) -> Grant: ...
 
 
 class Stale(Exception):
     """A fact about the patient changed after the `Grant` was made (raised by the store): ask the law again."""
+
+
+ANY_KIND: Final = "*"
+"""The kind of content of what is to be corrected or taken away, before it is found: the law is asked about its own after that."""
+
+
+class OtherKind(Exception):
+    """What lies there is of a kind of content that the `Grant` does not let be written (raised by the store): ask the law about
+    that kind."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__("another kind of content")
+        self.what = what
 
 
 class Denied(Exception):
@@ -124,37 +139,48 @@ async def granted(
     proven: bool = False,
     asked: str = "",
     piece: str = "",
+    what: str = "",
 ) -> T:
-    """Asks the law and uses its answer; where a fact changed in between, asks once more.
+    """Asks the law and uses its answer; where a fact changed in between, or what lies there is of another kind, asks once more.
 
-    `proven` (for the first time round), `asked` and `piece` as in `Admit`. Where `use` finds that the token's SMART scopes do not
-    leave what is to be written, the law's no stands in the patient's log too.
+    `proven` (for the first time round), `asked`, `piece` and `what` as in `Admit`. Where `use` finds that the token's SMART
+    scopes do not leave what is to be written, the law's no stands in the patient's log too.
     Raises `Denied`; `Refusal` 503 when the facts keep changing.
     """
     for attempt in range(ATTEMPTS):
         try:
             again = proven and attempt == 0
             grant = await admit(
-                patient, service, action, basis=basis, purpose=purpose, proven=again, asked=asked, piece=piece
+                patient,
+                service,
+                action,
+                basis=basis,
+                purpose=purpose,
+                proven=again,
+                asked=asked,
+                piece=piece,
+                what=what,
             )
             return await use(grant)
         except Stale:
             continue
+        except OtherKind as other:
+            what = other.what
         except Refusal as refusal:
             if refusal.rule == SCOPES:
-                await noted(admit, patient, service, action, piece)
+                await noted(admit, patient, service, action, piece, basis=basis, what=what)
             raise
     raise unsettled()
 
 
 async def noted(
     admit: Admit, patient: PatientRef, service: str, action: Action, piece: str, found: Literal["!", "?"] = "!",
-    *, asked: str = "",
+    *, basis: str = "", asked: str = "", what: str = "",
 ) -> None:  # fmt: skip
     """Has the law refuse what a room has found that the token's SMART scopes do not leave (`!`), or that the caller has filed
     nothing of (`?`): so it stands in the log."""
     with contextlib.suppress(Denied):
-        await admit(patient, service, action, piece=f"{piece}{found}", asked=asked)
+        await admit(patient, service, action, basis=basis, piece=f"{piece}{found}", asked=asked, what=what)
 
 
 def unsettled() -> Refusal:
@@ -177,7 +203,8 @@ class Route:
     of this API's refusals. `notes_proof` says that the handler's first statement notes the request's proof, which saves a
     round trip; any other handler begins after that.
     `conditional` says that the handler heeds the headers by which R4 makes a read or a create depend on what is there.
-    `for_citizens` says that a citizen portal may call it too, with `kjerne:portal` instead of `needs`.
+    `for_citizens` says that a citizen portal may call it too, with `kjerne:portal` instead of `needs`. `by_type` are the scopes,
+    as in `needs`, of each type that its path's part `{type}` can be: those that stand instead of `needs` there.
     """
 
     method: str
@@ -189,6 +216,16 @@ class Route:
     notes_proof: bool = False
     for_citizens: bool = False
     conditional: bool = False
+    by_type: Mapping[str, str] = field(default_factory=dict, hash=False)
+
+    def needed(self, parameters: Mapping[str, str]) -> str:
+        """The scopes of which a token must hold one, for the address with these parts."""
+        return self.by_type.get(parameters.get("type", ""), self.needs)
+
+
+def any_of(scopes: Mapping[str, str]) -> str:
+    """All the scopes of some types (`Route.by_type`), for what is no one type's."""
+    return " ".join(dict.fromkeys(one for each in scopes.values() for one in each.split()))
 
 
 PUBLIC = "public"

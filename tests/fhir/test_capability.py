@@ -25,7 +25,7 @@ def test_a_statement_tells_the_routes_of_its_own_base() -> None:
     made = statement(
         [Route(method, path, handler, "scope", "fhir") for method, path in paths],
         "/pps/v2",
-        types=("DiagnosticReport", "Observation"),
+        types={"DiagnosticReport": "results", "Observation": "results"},
         url="http://localhost/pps/v2",
         software_version="1",
         made_at=datetime(2026, 1, 1, tzinfo=UTC),
@@ -67,7 +67,7 @@ def test_versions_and_operations_are_told() -> None:
     made = statement(
         [Route(method, path, handler, "scope", "fhir") for method, path in paths],
         "/fhir/R4",
-        types=("Observation",),
+        types={"Observation": "results"},
         url="http://localhost/fhir/R4",
         software_version="1",
         made_at=datetime(2026, 1, 1, tzinfo=UTC),
@@ -81,3 +81,22 @@ def test_versions_and_operations_are_told() -> None:
     assert [one["name"] for one in rest["operation"]] == ["import"]
     own = {"name": "lastn", "definition": "http://hl7.org/fhir/OperationDefinition/Observation-lastn"}
     assert rest["resource"][0]["operation"] == [own]
+
+
+def test_a_search_brings_along_nothing_of_another_service() -> None:
+    made = statement(
+        [Route("GET", "/fhir/R4/{type}", handler, "scope", "fhir")],
+        "/fhir/R4",
+        types={
+            "Observation": "results",
+            "DiagnosticReport": "results",
+            "Condition": "else",
+            "AllergyIntolerance": "else",
+        },
+        url="http://localhost/fhir/R4",
+        software_version="1",
+        made_at=datetime(2026, 1, 1, tzinfo=UTC),
+    )
+    told = {one["type"]: one for one in made["rest"][0]["resource"]}
+    assert told["DiagnosticReport"]["searchInclude"] == ["DiagnosticReport:result"]
+    assert "Condition:evidence-detail" not in told["Observation"]["searchRevInclude"]

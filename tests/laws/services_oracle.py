@@ -1,4 +1,4 @@
-"""The law of the services beside results a second time, from docs/law.md (K38 to K49); imports nothing of the product.
+"""The law of the services beside results a second time, from docs/law.md (K38 to K49, K71 to K75); imports none of the product.
 
 Citizens, operators and keepers of the log meet the same law in every service and are answered by `oracle`. Here is what
 personnel and systems meet: each law by itself says whether it speaks against, and what is told of the patient comes last.
@@ -248,14 +248,20 @@ KINDS = (
 
 
 def may_register(s: Situation) -> bool:
-    """A doctor everything, and she alone verifies; a nurse three treatments; a psychologist a crisis plan."""
+    """A doctor everything, and she alone verifies; a nurse three treatments; a psychologist a crisis plan. All of what is of
+    several kinds must be hers (K71); what is to be changed has no kind before it is found (K73)."""
+    hers: tuple[str, ...] = ()
     if s.service == "maternity":
-        return s.what == "record"
-    if s.role == "LE":
-        return s.what in (*KINDS, "verification")
-    if s.role == "SP":
-        return s.what in ("radiotherapy", "cytostatics", "dialysis")
-    return s.role == "PS" and s.what == "crisis-plan"
+        hers = ("record",)
+    elif s.role == "LE":
+        hers = (*KINDS, "verification")
+    elif s.role == "SP":
+        hers = ("radiotherapy", "cytostatics", "dialysis")
+    elif s.role == "PS":
+        hers = ("crisis-plan",)
+    if s.what == "*":
+        return s.action == "correct" and hers != ()
+    return s.what != "" and all(kind in hers for kind in s.what.split())
 
 
 # Systems

@@ -63,7 +63,8 @@ LOOKS = (
 WRITES = (
     ("radiotherapy", "TREAT", ""), ("crisis-plan", "TREAT", "SAMTYKKE"), ("verification", "ETREAT", "AKUTT"), ("record", "", ""),
     ("restricted-at-source", "", ""), ("", "BTG", ""), ("record", "TREAT", "FORHOYET_AKUTT"),
-    ("drug-reaction", "COC", "SAMTYKKE"),
+    ("drug-reaction", "COC", "SAMTYKKE"), ("drug-reaction verification", "TREAT", ""), ("cytostatics dialysis", "TREAT", ""),
+    ("crisis-plan dialysis", "TREAT", ""), ("*", "TREAT", ""),
 )  # fmt: skip
 ELSE = (
     "insight",

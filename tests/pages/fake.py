@@ -256,8 +256,9 @@ class FakeHouse(Linked, FakeDoors, FakeOversight):
     async def health_worker(self, who: Identity, visit: Visit, hpr: str) -> Blockable | None:
         return next((one for one in await self.blockable(who, visit) if one.hpr == hpr), None)
 
-    async def places(self, who: Identity, visit: Visit) -> tuple[Place, ...]:
-        return Place("983974899", "Prøvelaboratoriet", True), Place("100000008", "Haukeland", False)
+    async def places(self, who: Identity, visit: Visit, service: str) -> tuple[Place, ...]:
+        laboratory = Place("983974899", "Prøvelaboratoriet", service == "results", False)
+        return laboratory, Place("100000008", "Haukeland", service != "results", True)
 
     async def choose(self, who: Identity, visit: Visit, wish: Wish) -> None:
         if wish.source == "999999999":
@@ -266,7 +267,7 @@ class FakeHouse(Linked, FakeDoors, FakeOversight):
             OwnChoice(
                 f"m{len(self.made)}", wish.kind, self.clock.now(), wish.hpr and "Siri Vik",  # type: ignore[arg-type]
                 wish.organisation, self.clock.now() + timedelta(days=30) if wish.kind == "opt-out" else wish.until,
-                wish.role, wish.part, wish.source, wish.course, wish.record,
+                wish.role, wish.part, wish.source, wish.course, wish.record, service=wish.service,
             )
         )  # fmt: skip
 

@@ -133,3 +133,42 @@ async def test_no_effect_is_told_of_restricting_an_answer_that_she_does_not_have
     other = "5a1f0f9e-6f0c-4d53-9f0e-0c5d1f1f7b11"
     refused = [await browser.post(page, "/me/privacy/preview", kind="record", record=id_) for id_ in (other, "x", "")]
     assert {(one.status_code, "Du har ikke et slikt svar her." in text(one)) for one in refused} == {(404, True)}
+
+
+async def test_choices_are_about_one_service_at_a_time(browser: Browser, house: FakeHouse) -> None:
+    await browser.citizen()
+    page = await browser.get("/me/privacy?service=critical-information")
+    assert 'href="/me/privacy?service=critical-information" aria-current="page"' in page.text
+    assert "Tor Eide" not in page.text, "what she chose about results"
+    assert "Sperr kritisk informasjon" in text(page) and "radiology" not in page.text
+    for whom in ("Registrert av Haukeland", "All kritisk informasjon"):
+        assert whom in text(page)
+    wish = {"kind": "restriction", "service": "critical-information", "of": "from:100000008"}
+    preview = await browser.post(page, "/me/privacy/preview", **wish)
+    assert "Hva Registrert av Haukeland" in text(preview)
+    assert "ikke tåler et legemiddel" not in text(preview) and "samme sted registrerer senere" in text(preview)
+    saved = await browser.post(preview, "/me/privacy/save", **wish)
+    assert [(one.service, one.source) for one in house.made] == [("critical-information", "100000008")]
+    assert "Sperret: Registrert av 100000008" in text(saved)
+    assert "Sperret: Registrert" not in text(await browser.get("/me/privacy"))
+    lifted = await browser.post(saved, "/me/privacy/lift", number="m0", service="critical-information")
+    assert "Sperr kritisk informasjon" in text(lifted) and house.made == []
+
+
+@pytest.mark.parametrize("service", ["documents", "horoscopes"])
+async def test_a_service_that_is_not_in_use_cannot_be_chosen_for(
+    browser: Browser, house: FakeHouse, service: str
+) -> None:
+    await browser.citizen()
+    assert (await browser.get(f"/me/privacy?service={service}")).status_code == 404
+    page = await browser.get("/me/privacy")
+    answer = await browser.post(page, "/me/privacy/save", kind="opt-out", service=service)
+    assert (answer.status_code, house.made) == (404, [])
+
+
+async def test_a_part_of_results_is_none_of_critical_information(browser: Browser, house: FakeHouse) -> None:
+    await browser.citizen()
+    page = await browser.get("/me/privacy")
+    wish = {"kind": "restriction", "service": "critical-information", "of": "radiology"}
+    answer = await browser.post(page, "/me/privacy/save", **wish)
+    assert (answer.status_code, house.made) == (400, [])

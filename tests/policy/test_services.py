@@ -131,6 +131,11 @@ STORIES = [
     ("a nurse does not", CRITICAL, staff(CRITICAL, **NURSE), IN_CARE, "correct", "", "verification", "register-kind"),
     ("a nurse on dialysis", CRITICAL, staff(CRITICAL, **NURSE), IN_CARE, "file", "", "dialysis", "registered"),
     ("a nurse on a reaction", CRITICAL, staff(CRITICAL, **NURSE), IN_CARE, "file", "", "drug-reaction", "register-kind"),
+    ("two of hers", CRITICAL, staff(CRITICAL, **NURSE), IN_CARE, "file", "", "cytostatics dialysis", "registered"),
+    ("one of two", CRITICAL, staff(CRITICAL, **NURSE), IN_CARE, "file", "", "dialysis verification", "register-kind"),
+    ("before it is found", CRITICAL, staff(CRITICAL, **NURSE), IN_CARE, "correct", "", "*", "registered"),
+    ("anything new", CRITICAL, staff(CRITICAL), IN_CARE, "file", "", "*", "register-kind"),
+    ("by who registers nothing", CRITICAL, staff(CRITICAL, authorization="AA"), IN_CARE, "correct", "", "*", "register-kind"),
     ("a crisis plan", CRITICAL, staff(CRITICAL, **PSYCHOLOGIST), IN_CARE, "file", "SAMTYKKE", "crisis-plan", "registered"),
     ("without her consent", CRITICAL, staff(CRITICAL, **PSYCHOLOGIST), IN_CARE, "file", "", "crisis-plan", "consent-missing"),
     ("an unknown kind", CRITICAL, staff(CRITICAL), listed(), "file", "", "horoscope", "register-kind"),
@@ -280,7 +285,7 @@ def test_the_law_of_every_service_fits_together() -> None:
 
 
 def test_only_services_in_use_can_be_chosen_for() -> None:
-    assert privacy.SERVICES == IN_USE == {"results"}
+    assert privacy.SERVICES == IN_USE == {"results", CRITICAL}
 
 
 def test_an_opt_out_deletes_as_its_service_has_it() -> None:
@@ -290,3 +295,21 @@ def test_an_opt_out_deletes_as_its_service_has_it() -> None:
     assert privacy.deletion_of(will("opt-out", DOCUMENTS)) is None
     made = will("opt-out", MATERNITY)
     assert privacy.deletion_of(made) == made.made_at
+
+
+def test_a_grant_to_write_says_which_kinds_and_no_other_grant_does() -> None:
+    nurse = ask(CRITICAL, staff(CRITICAL, **NURSE), IN_CARE, "correct", what="*")
+    assert isinstance(nurse, Grant) and nurse.registers == {"radiotherapy", "cytostatics", "dialysis"}
+    look = ask(CRITICAL, staff(CRITICAL, **NURSE), IN_CARE)
+    filed = ask("results", laboratory(), IN_CARE, "file")
+    assert isinstance(look, Grant) and isinstance(filed, Grant)
+    assert look.registers is filed.registers is None
+
+
+def test_who_would_change_what_her_organisation_has_not_registered_is_refused_in_the_log() -> None:
+    found = decide(staff(CRITICAL), listed(), CRITICAL, "correct", now=NOW, what="*", piece="Flag.d?")
+    assert isinstance(found, Denial) and found.rule == "nothing-of-its-own"
+
+
+def test_only_results_can_be_restricted_by_kind_of_content() -> None:
+    assert {name for name, one in SERVICES.items() if one.parts} == {"results"}

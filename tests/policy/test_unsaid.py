@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
-from kjerne.access import Caller, Denial, Grant, Subject
+from kjerne.access import Caller, Denial, Grant, Part, Subject
 from kjerne.policy.rules import decide
-from kjerne.policy.unsaid import unsaid
+from kjerne.policy.services import SERVICES
+from kjerne.policy.unsaid import LAW, NOT_REGISTERED, SAYS, unsaid
 from kjerne.store import audit
 
 from .cast import COURSE, GP_LIST, NOW, choice, doctor, laboratory, patient
@@ -91,3 +94,19 @@ def test_another_refusal_and_one_to_a_system_stay_as_they_are() -> None:
         assert unsaid(denial) is denial
     nobody = decide(doctor(), None, "results", "search", now=NOW)
     assert isinstance(nobody, Denial) and unsaid(nobody) is nobody
+
+
+def test_who_would_register_hears_no_without_its_reason_whatever_the_patient_chose() -> None:
+    """A look is answered as if nothing were there; what is written so would be lost."""
+    service = "critical-information"
+    parts = tuple(Part(service, role, NOW - timedelta(days=1), None) for role in ("consumer", "source"))
+    gp = replace(doctor(), scopes=SERVICES[service].scopes, parts=parts)
+    heard = []
+    for kind in ("opt-out", "restriction", "block"):
+        hers = choice(kind, service=service, hpr=gp.hpr if kind == "block" else "")
+        denial = decide(gp, patient(ties=(GP_LIST,), choices=(hers,)), service, "file", now=NOW, what="dialysis")
+        assert isinstance(denial, Denial) and denial.outcome
+        answer = unsaid(denial)
+        assert isinstance(answer, Denial)
+        heard.append((answer.rule, answer.says, answer.law, answer.outcome))
+    assert set(heard) == {(NOT_REGISTERED, SAYS, LAW, "")}

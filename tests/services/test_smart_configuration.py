@@ -11,7 +11,7 @@ from kjerne.clock import FixedClock
 from kjerne.errors import Refusal
 from kjerne.fhir.smart import understood
 from kjerne.policy.bounds import RESULT_TYPES
-from kjerne.registries.homes import SERVICE_BY_TYPE
+from kjerne.registries.homes import SERVICE_BY_TYPE, types_of
 from kjerne.services.results.intake_api import FILED
 from kjerne.services.smart_configuration import no_provider
 from kjerne.wire.jwks import RETRY_SECONDS, Provider
@@ -39,7 +39,7 @@ def test_the_capability_statement_names_smart(platform: Standing) -> None:
 
 
 def test_law_service_and_intake_speak_of_the_same_types() -> None:
-    assert set(RESULT_TYPES) == set(SERVICE_BY_TYPE) == set(FILED)
+    assert set(RESULT_TYPES) == set(types_of("results")) == set(FILED)
 
 
 async def test_a_house_without_a_provider_says_so() -> None:

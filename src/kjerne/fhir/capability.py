@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
@@ -53,7 +53,7 @@ def statement(
     routes: Iterable[Route],
     base: str,
     *,
-    types: Sequence[str],
+    types: Mapping[str, str],
     url: str,
     software_version: str,
     made_at: datetime,
@@ -61,14 +61,15 @@ def statement(
     """The CapabilityStatement of the routes under `base` (a path such as `/pps/v2`).
 
     A route whose path has a part like `{type}` in the type's place counts for all `types`. Parameters that the program
-    knows but cannot answer are left out. A search may bring along what `types` refer to, and are referred to by.
+    knows but cannot answer are left out. `types` say of each type which service keeps it: a search may bring along what types of
+    the same service refer to, and are referred to by.
     """
     found: dict[str, set[str]] = {}
     conditions: dict[str, dict[str, Any]] = {}
     operations_of: dict[str, set[str]] = {}
     told = list(routes)
     for route in told:
-        own, shape = _place(route, base, types)
+        own, shape = _place(route, base, tuple(types))
         for type in own:
             if interaction := _INTERACTIONS.get((route.method, shape)):
                 found.setdefault(type, set()).add(interaction)
@@ -150,7 +151,10 @@ def _of_type(type: str, names: set[str]) -> dict[str, Any]:
     return {"operation": told} if told else {}
 
 
-def _resource(type: str, interactions: set[str], types: Sequence[str], conditions: dict[str, Any]) -> dict[str, Any]:
+def _resource(
+    type: str, interactions: set[str], types: Mapping[str, str], conditions: dict[str, Any]
+) -> dict[str, Any]:
+    beside = [name for name, service in types.items() if service == types.get(type)]
     resource: dict[str, Any] = {
         "type": type,
         "interaction": [{"code": code} for code in _ORDER if code in interactions],
@@ -160,8 +164,8 @@ def _resource(type: str, interactions: set[str], types: Sequence[str], condition
         resource["versioning"] = "versioned-update" if "update" in interactions else "versioned"
     resource |= conditions
     if "search-type" in interactions:
-        brought = [f"{type}:{one.code}" for one in _references(type) if not set(one.targets).isdisjoint(types)]
-        bringing = [f"{source}:{one.code}" for source in types for one in _references(source) if type in one.targets]
+        brought = [f"{type}:{one.code}" for one in _references(type) if not set(one.targets).isdisjoint(beside)]
+        bringing = [f"{source}:{one.code}" for source in beside for one in _references(source) if type in one.targets]
         # What is made from the log lies beside the records: neither brings the other along.
         if type in types and brought:
             resource["searchInclude"] = sorted(brought)

@@ -24,6 +24,8 @@ _TAG: Final = re.compile(r'\s*(?:W/)?"?([^",]*)"?\s*')
 _DAYS: Final = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
+REGISTER_KIND: Final = "register-kind"
+"""The rule that is about the caller's role and the kind of content she sends, whoever the patient is."""
 CHANGES: Final = "ud"
 """The letters of `cruds` that change what is there."""
 T = TypeVar("T")
@@ -95,41 +97,47 @@ def unchanged(headers: Mapping[str, str], version: int, at: datetime) -> bool:
     return since.tzinfo is not None and at.replace(microsecond=0) <= since
 
 
+def basis_of(call: Call) -> str:
+    """The access basis that the request declares."""
+    return call.headers.get("access-basis", "").upper()
+
+
 def absent(call: Call) -> Refusal:
     return Refusal(404, f"no {call.parameters['type']} with this id that you may see", where="id")
 
 
 async def hidden_as_absent(
     call: Call, patient: PatientRef, service: str, action: Action, letter: str,
-    use: Callable[[Grant], Awaitable[T]], *, basis: str = "",
+    use: Callable[[Grant], Awaitable[T]], *, basis: str = "", what: str = "",
 ) -> T | None:  # fmt: skip
     """What `use` gives for the record of an address, or None where the law gives nothing: refused and absent are one.
 
-    `letter` of `cruds` is what the token's SMART scopes must leave of the type. What is wrong with the caller is said. A
-    change that finds no record which the caller filed is a refusal in the patient's log.
+    `letter` of `cruds` is what the token's SMART scopes must leave of the type, `what` the kind of content as in `Admit`. What is
+    wrong with the caller is said, and that her role may not register it. A change that finds no record which the caller filed is
+    a refusal in the patient's log.
     """
     name = call.parameters["type"]
     try:
         found = await granted(
-            call.admit, patient, service, action, use, basis=basis, proven=True, piece=f"{name}.{letter}"
+            call.admit, patient, service, action, use, basis=basis, proven=True, piece=f"{name}.{letter}", what=what
         )
     except Denied as denied:
         smart.demand(call.caller, name, letter)
-        if denied.denial.of_caller:
+        if denied.denial.of_caller or denied.denial.rule == REGISTER_KIND:
             raise
         return None
     if found is None and letter in CHANGES:
-        await noted(call.admit, patient, service, action, f"{name}.{letter}", "?")
+        await noted(call.admit, patient, service, action, f"{name}.{letter}", "?", basis=basis, what=what)
     return found
 
 
-async def no_such_id(call: Call, service: str, action: Action, letter: str) -> NoReturn:
+async def no_such_id(call: Call, service: str, action: Action, letter: str, what: str = "") -> NoReturn:
     """`Refusal` 404 for an id that is none, as for the id of nobody: asked and refused, with its row in the platform's log."""
 
     async def nothing(_: Grant) -> None:
         return None
 
-    await hidden_as_absent(call, PatientRef(), service, action, letter, nothing)
+    await hidden_as_absent(call, PatientRef(), service, action, letter, nothing, what=what)
     raise absent(call)
 
 

@@ -1,4 +1,4 @@
-"""The citizen's page of choices: what holds now, what can be chosen, and what a choice does before it is saved.
+"""The citizen's page of choices about one service: what holds now, what can be chosen, and what a choice does before it is saved.
 
 Two steps for each: a form says what is wished, the next page tells its effect, and only its button saves. Works without
 script; what cannot be is told on the page in the reader's words.
@@ -18,8 +18,9 @@ from kjerne.errors import Refusal
 from kjerne.pages.desk import Page
 from kjerne.pages.reader import person_of
 from kjerne.pages.reading import read
+from kjerne.pages.words import knows
 from kjerne.policy.privacy import GROUPS
-from kjerne.registries.withholding import CONTENT_KINDS
+from kjerne.policy.services import IN_USE, SERVICES
 from kjerne.services.results.values import OSLO
 
 KINDS: Final = ("block", "restriction", "consent", "record", "opt-out")
@@ -38,11 +39,11 @@ class Shown:
 
 async def privacy(page: Page) -> Response:
     """Choices in force, and what can be chosen."""
-    return await _privacy(page)
+    return await _privacy(page, _service(page.request.query_params))
 
 
-async def _privacy(page: Page, fault: str = "", status: int = 200) -> Response:
-    choices = await page.house.choices(page.who, page.visit)
+async def _privacy(page: Page, service: str, fault: str = "", status: int = 200) -> Response:
+    choices = [one for one in await page.house.choices(page.who, page.visit) if one.service == service]
     return page.render(
         "me/privacy.html",
         status=status,
@@ -52,8 +53,10 @@ async def _privacy(page: Page, fault: str = "", status: int = 200) -> Response:
         can=await page.house.may_choose(page.who, page.visit),
         opted_out=any(choice.kind == "opt-out" for choice in choices),
         blockable=await page.house.blockable(page.who, page.visit),
-        places=await page.house.places(page.who, page.visit),
-        kinds=CONTENT_KINDS,
+        places=await page.house.places(page.who, page.visit, service),
+        kinds=SERVICES[service].parts,
+        service=service,
+        services=[name for name in SERVICES if name in IN_USE],
         groups=GROUPS,
         saved=page.request.query_params.get("saved", ""),
         fault=fault,
@@ -70,12 +73,14 @@ async def preview(page: Page) -> Response:
         return await _refused(page, refusal)
     return page.render(
         "me/privacy_preview.html",
-        title=page.say(f"privacy.{wish.kind}_title"),
+        title=page.say(_key(wish.service, f"{wish.kind}_title")),
+        service=wish.service,
         person=await person_of(page),
         wish=wish,
         form=form,
         shown=shown,
         effects=_effects(wish),
+        save=_key(wish.service, f"{wish.kind}_save"),
         deletion=page.now + REGRET,
     )
 
@@ -84,10 +89,11 @@ async def save(page: Page) -> Response:
     """Put a choice in force, once its effect was shown."""
     form = page.checked(fresh=True)
     try:
-        await page.house.choose(page.who, page.visit, _wish(form, page.now))
+        wish = _wish(form, page.now)
+        await page.house.choose(page.who, page.visit, wish)
     except Refusal as refusal:
         return await _refused(page, refusal)
-    return page.go("/me/privacy?saved=made")
+    return page.go(f"/me/privacy?service={wish.service}&saved=made")
 
 
 async def lift(page: Page) -> Response:
@@ -97,7 +103,7 @@ async def lift(page: Page) -> Response:
         await page.house.lift(page.who, page.visit, form.get("number", ""))
     except Refusal as refusal:
         return await _refused(page, refusal)
-    return page.go("/me/privacy?saved=lifted")
+    return page.go(f"/me/privacy?service={_service(form)}&saved=lifted")
 
 
 async def _refused(page: Page, refusal: Refusal) -> Response:
@@ -105,7 +111,21 @@ async def _refused(page: Page, refusal: Refusal) -> Response:
     if refusal.status not in (400, 404, 409, 422):
         raise refusal
     place = "again" if refusal.rule == "choice-in-force" else refusal.where if refusal.where in FAULTS else "other"
-    return await _privacy(page, page.say(f"privacy.fault_{place}"), refusal.status)
+    return await _privacy(page, _service(page.form), page.say(f"privacy.fault_{place}"), refusal.status)
+
+
+def _service(said: Mapping[str, str]) -> str:
+    """The service that an address or a form names, results where it names none; `Refusal` 404 for one that is not in use."""
+    name = said.get("service") or "results"
+    if name not in IN_USE:
+        raise Refusal(404, "There is no such service to choose for.", where="service")
+    return name
+
+
+def _key(service: str, name: str) -> str:
+    """The key of a text that speaks of the service's own content, where it has one."""
+    own = f"privacy-{service}.{name}"
+    return own if knows(own) else f"privacy.{name}"
 
 
 def _wish(form: Mapping[str, str], now: datetime) -> Wish:
@@ -116,21 +136,22 @@ def _wish(form: Mapping[str, str], now: datetime) -> Wish:
     hpr = (form.get("typed", "").strip() or form.get("hpr", "")).strip()
     if kind == "block" and not hpr:
         raise Refusal(400, "Nobody is named.", where="hpr")
-    part, source = _part(form.get("of", ""))
+    service = _service(form)
+    part, source = _part(form.get("of", ""), service)
     role, organisation = _whom(form.get("whom", ""))
     if kind == "consent" and not organisation:
         raise Refusal(400, "Nobody is named.", where="organisation")
     return Wish(
-        kind, hpr=hpr if kind == "block" else "", organisation=organisation, until=_until(form.get("until", ""), now),
+        kind, service, hpr=hpr if kind == "block" else "", organisation=organisation, until=_until(form.get("until", ""), now),
         role=role, part=part, source=source, course=form.get("course", "").strip(), record=form.get("record", ""),
     )  # fmt: skip
 
 
-def _part(text: str) -> tuple[str, str]:
+def _part(text: str, service: str) -> tuple[str, str]:
     """(kind of content, sending organisation) of a select: `radiology`, `from:983974899`, or nothing for all."""
     if text.startswith("from:"):
         return "", text.removeprefix("from:")
-    if text and text not in CONTENT_KINDS:
+    if text and text not in SERVICES[service].parts:
         raise Refusal(400, "There is no such kind of content.", where="of")
     return text, ""
 
@@ -162,7 +183,7 @@ async def _shown(page: Page, wish: Wish) -> Shown:
     """The names of what and whom it is about; `Refusal` where the page offers no such place, person or answer."""
     places: dict[str, str] = {}
     if wish.source or wish.organisation:
-        places = {place.number: place.name for place in await page.house.places(page.who, page.visit)}
+        places = {place.number: place.name for place in await page.house.places(page.who, page.visit, wish.service)}
     for number, where in ((wish.source, "of"), (wish.organisation, "whom")):
         if number and number not in places:
             raise Refusal(400, "There is no such place to choose.", where=where)
@@ -182,12 +203,12 @@ async def _shown(page: Page, wish: Wish) -> Shown:
         return Shown()
     what = page.say(f"privacy.part_{wish.part}") if wish.part else ""
     if wish.source:
-        what = page.say("privacy.part_from", who=places[wish.source])
+        what = page.say(_key(wish.service, "part_from"), who=places[wish.source])
     whom = page.say(f"privacy.group_{wish.role}") if wish.role else places.get(wish.organisation, "")
-    return Shown(what or page.say("privacy.part_all"), whom or page.say("privacy.group_all"))
+    return Shown(what or page.say(_key(wish.service, "part_all")), whom or page.say("privacy.group_all"))
 
 
 def _effects(wish: Wish) -> tuple[str, ...]:
     """Keys of the sentences that tell what it does."""
     kind = "part" if wish.kind == "restriction" and (wish.part or wish.source) else wish.kind
-    return tuple(f"privacy.{kind}_effect{number}" for number in (1, 2, 3))
+    return tuple(_key(wish.service, f"{kind}_effect{number}") for number in (1, 2, 3))

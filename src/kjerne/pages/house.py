@@ -312,6 +312,7 @@ class LogRow:
     """A copy was taken, not only looked at."""
     seen: tuple[Seen, ...] = field(default=(), compare=False)
     """Which records `what` counts."""
+    service: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -335,6 +336,7 @@ class OwnChoice:
     record: str = ""
     by: Setter = "self"
     may_lift: bool = True
+    service: str = "results"
 
     @property
     def last_moment(self) -> datetime | None:
@@ -357,11 +359,15 @@ Standing = Literal["self", "parent", "proxy", "guardian"]
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """An organisation that has sent her results, or looked at them: what a restriction or a consent can name."""
+    """An organisation that has sent in something about her, or looked: what a restriction or a consent can name.
+
+    `has_sent` something to the service in question; `treats`: personnel there have looked or registered.
+    """
 
     number: str
     name: str
     has_sent: bool
+    treats: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -519,8 +525,8 @@ class PagesHouse(MyHouse, OversightHouse, Protocol):
         """Who has this HPR number, None where nobody has: shown before she is blocked."""
         ...
 
-    async def places(self, who: Identity, visit: Visit) -> tuple[Place, ...]:
-        """Organisations that stand in her log, by name."""
+    async def places(self, who: Identity, visit: Visit, service: str) -> tuple[Place, ...]:
+        """Organisations that stand in her log, by name, as they are to one service."""
         ...
 
     async def choose(self, who: Identity, visit: Visit, wish: Wish) -> None:

@@ -10,6 +10,7 @@ from kjerne.access import Grant, Held, Wish
 from kjerne.errors import Refusal
 from kjerne.pages import live_representing
 from kjerne.pages.house import Blockable, Identity, OwnChoice, Place, Representations, RuleLanguage, Visit
+from kjerne.pages.live import SERVICE
 from kjerne.pages.live_youth import YouthPages
 from kjerne.policy import insight, privacy
 from kjerne.policy.choosing import NOT_THERE
@@ -62,16 +63,16 @@ class CitizenPages(YouthPages):
 
         return await self.under(who, visit, "choose", use)
 
-    async def places(self, who: Identity, visit: Visit) -> tuple[Place, ...]:
-        """Those who have filed, and those who have looked."""
+    async def places(self, who: Identity, visit: Visit, service: str) -> tuple[Place, ...]:
+        """Those who have filed in the service, and those who have looked."""
 
         async def use(grant: Grant) -> tuple[Place, ...]:
             async with self.store.pool.acquire() as conn, conn.transaction():
                 hidden = [UUID(one) for one in await audit.hidden_from(conn, grant)]
-                rows = await conn.fetch(_PLACES, list(grant.subject.keys), sorted(insight.FILING), hidden)
+                rows = await conn.fetch(_PLACES, list(grant.subject.keys), sorted(insight.FILING), hidden, service)
                 await audit.insert(conn, audit.given(grant))
             names = await registers.organisation_names(self.store.pool, [row[0] for row in rows])
-            found = [Place(number, names.get(number, number), sent) for number, sent in rows]
+            found = [Place(number, names.get(number, number), sent, treats) for number, sent, treats in rows]
             return tuple(sorted(found, key=lambda place: place.name))
 
         return await self.under(who, visit, "choose", use)
@@ -111,11 +112,12 @@ def _own_choice(one: Held, grant: Grant, names: Mapping[str, str], places: Mappi
         record=str(choice.record or ""),
         by=setter(one),
         may_lift=may_lift(grant, one),
+        service=choice.service or SERVICE,
     )
 
 
 _PLACES = """
-SELECT organisation, bool_or(action = 'file') FROM audit
+SELECT organisation, bool_or(action = 'file' AND service = $4), bool_or(caller_kind = 'practitioner') FROM audit
 WHERE patient = ANY($1::bigint[]) AND organisation <> '' AND outcome = 0
 AND NOT (action = ANY($2::text[]) AND ids <> '{}' AND ids <@ $3::uuid[]) GROUP BY organisation ORDER BY 1 LIMIT 200"""
 """Who filed nothing but what is kept from the reader is not offered."""

@@ -150,6 +150,7 @@ def row_of(entry: LogEntry) -> LogRow:
         handle=handle(entry),
         took=entry.action == "download",
         seen=entry.seen,
+        service=entry.service,
     )
 
 

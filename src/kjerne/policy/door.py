@@ -60,6 +60,7 @@ class Door:
             newcomer: Subject | None = None,
             asked: str = "",
             piece: str = "",
+            what: str = "",
         ) -> Grant:
             now = self._clock.now()
             taker = await self._takers.told(caller)
@@ -67,7 +68,7 @@ class Door:
             if known is not None:
                 answer = decide(
                     taker, known, service, action, basis=basis, purpose=purpose, now=now, correlation=correlation,
-                    once=once, piece=piece,
+                    once=once, piece=piece, what=what,
                 )  # fmt: skip
                 if isinstance(answer, Grant):
                     # What was remembered may be of before something of hers was deleted.
@@ -78,7 +79,7 @@ class Door:
                 subject = loaded[0] if loaded else None
                 answer = decide(
                     taker, subject, service, action, basis=basis, purpose=purpose, now=now, correlation=correlation,
-                    asked=patient.digest, piece=piece,
+                    asked=patient.digest, piece=piece, what=what,
                 )  # fmt: skip
                 if isinstance(answer, Denial):
                     refused = audit.with_words(answer, self._store.wrap, asked)

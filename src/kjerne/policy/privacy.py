@@ -21,8 +21,8 @@ from kjerne.errors import Refusal
 from kjerne.policy.facts import OTHERS, ROLE_GROUPS
 from kjerne.policy.reach import ChoiceKind, may_lift, reach
 from kjerne.policy.services import IN_USE, deleted_after
+from kjerne.policy.services import SERVICES as SERVICES_BY_NAME
 from kjerne.registries.identifiers import hpr_number, organisation_number
-from kjerne.registries.withholding import CONTENT_KINDS
 
 KINDS: Final[Mapping[str, ChoiceKind]] = {
     "restriction": "restriction",
@@ -191,7 +191,7 @@ def _check_narrowed(kind: ChoiceKind, wish: Wish) -> None:
     restricting, consenting = kind == "restriction", kind == "consent"
     for name, value, fits in (
         ("role", wish.role, restricting and wish.role in GROUPS),
-        ("part", wish.part, restricting and wish.part in CONTENT_KINDS),
+        ("part", wish.part, restricting and wish.part in SERVICES_BY_NAME[wish.service].parts),
         ("source", wish.source, restricting and not wish.part),
         ("course", wish.course, consenting and len(wish.course) <= COURSE_CHARACTERS and wish.course.isprintable()),
         ("since", wish.since, consenting),

@@ -16,7 +16,7 @@ from kjerne.access import NO_LABEL, Action, Caller, CallerKind, Denial, Grant, L
 from kjerne.policy import taking_part
 from kjerne.policy.facts import Case, case_of, is_guardian, is_own, is_parent, is_proxy, shut_parts
 from kjerne.policy.rule import Mark, Rule, Section
-from kjerne.policy.services_asked import windows
+from kjerne.policy.services_asked import registrable, windows
 from kjerne.policy.table import NO_RULE, RULES, SECTIONS, UNKNOWN_PERSON
 
 Key = tuple[CallerKind, str, Action]
@@ -67,8 +67,9 @@ def decide(
     `basis` is what the caller declares (SAMTYKKE, AKUTT ...); `purpose` stands for the attestation's where an API lets
     the caller say so. `once` is the request's proof of possession, for whatever uses the grant to note. `subject` None
     means that no person was found by the identifier digest `asked`. `what` is the kind of content that is registered or sent
-    in, `piece` the letter of a FHIR type that is used (`Consent.s`), where one is. A service without rules of its own has
-    those that hold for every service: the log and the choices.
+    in (several with spaces between, `exchange.ANY_KIND` before it is known), `piece` the letter of a
+    FHIR type that is used (`Consent.s`), where one is. A service without rules of its own has those that hold for every
+    service: the log and the choices.
     """
     case = case_of(
         caller,
@@ -182,6 +183,7 @@ def _yes(rule: Rule, case: Case, correlation: str, once: Once | None) -> Grant:
         correlation=correlation,
         once=once,
         windows=windows(case),
+        registers=registrable(case),
     )
 
 

@@ -13,6 +13,8 @@ from datetime import timedelta
 from typing import Final, Literal
 
 from kjerne.access import REGRET
+from kjerne.registries.contents import VERIFICATION
+from kjerne.registries.withholding import CONTENT_KINDS
 
 STAFF_PURPOSES: Final = frozenset({"TREAT", "ETREAT", "COC", "BTG"})
 
@@ -66,7 +68,8 @@ class Service:
     are the FHIR types that SMART scopes can narrow. `agreement` is the patient's consent to the service itself, without
     which nobody on the professional side sees or registers anything. `registers` says which kinds of content an
     authorisation may register, `sources` that systems send in. `windows` hold for tokens without `unlimited_scope`: a
-    class of document that is not among them is shut, one with years only while it is younger than that.
+    class of document that is not among them is shut, one with years only while it is younger than that. `parts` are the kinds of
+    content that the patient can restrict by themselves.
     """
 
     name: str
@@ -89,6 +92,7 @@ class Service:
     shut_at_source: str = ""
     contact_point: str = ""
     unlimited_scope: str = ""
+    parts: tuple[str, ...] = ()
     windows: Mapping[str, int | None] = field(default_factory=dict)
 
 
@@ -138,8 +142,6 @@ _RESERVATION: Final = Closing(
     stays="the records kept by those who treated her; the log without content",
 )
 
-VERIFICATION: Final = "verification"
-"""Not a kind of content but the act of verifying one."""
 _CRITICAL: Final = frozenset(
     {
         "drug-reaction", "other-allergen", "critical-condition", "infection", "intubation-problem", "anaesthesia-problem",
@@ -164,11 +166,12 @@ _RESULTS: Final = Service(
     retention="until she opts out",
     sources=True,
     sight=_EVERYBODY | {"youth"},
+    parts=CONTENT_KINDS,
 )
 _CRITICAL_INFORMATION: Final = Service(
     name="critical-information",
     title="Critical information",
-    in_use=False,
+    in_use=True,
     ground=_KJERNEJOURNAL,
     roles=_KJERNEJOURNAL_ROLES,
     scopes=frozenset({"nhn:critical-information/api"}),

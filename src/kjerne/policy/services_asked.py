@@ -9,7 +9,8 @@ from collections.abc import Mapping
 from datetime import date, timedelta
 from typing import Final
 
-from kjerne.policy.facts import LOOKING, OPENING_BASES, Case, has_opted_out, has_protected_address
+from kjerne.exchange import ANY_KIND
+from kjerne.policy.facts import LOOKING, OPENING_BASES, WRITING, Case, has_opted_out, has_protected_address
 from kjerne.policy.services import SERVICES, Opens
 
 OPENING: Final[Mapping[Opens, frozenset[str]]] = {
@@ -53,7 +54,11 @@ def basis_is_missing(case: Case) -> bool:
 
 def role_may_not_register_this(case: Case) -> bool:
     """the authorisation may not register this kind of content"""
-    return case.what not in SERVICES[case.service].registers.get(case.caller.authorization, ())
+    may = SERVICES[case.service].registers.get(case.caller.authorization, frozenset())
+    if case.what == ANY_KIND and case.action == "correct":
+        return not may
+    kinds = case.what.split()
+    return not kinds or not may.issuperset(kinds)
 
 
 def is_restricted_at_source(case: Case) -> bool:
@@ -68,6 +73,14 @@ def has_shut_anything(case: Case) -> bool:
         or has_opted_out(case)
         or any(choice.kind == "restriction" for choice in case.choices)
     )
+
+
+def registrable(case: Case) -> frozenset[str] | None:
+    """The kinds of content that a grant lets personnel write; None where the service does not divide them."""
+    law = SERVICES.get(case.service)
+    if law is None or not law.registers or case.action not in WRITING:
+        return None
+    return law.registers.get(case.caller.authorization, frozenset())
 
 
 def windows(case: Case) -> tuple[tuple[str, date | None], ...]:

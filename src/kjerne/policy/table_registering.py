@@ -35,6 +35,14 @@ _AS_A_SOURCE: Final = Rule(
     when=(facts.organisation_is_no_source,),
 )
 
+_NOTHING_OF_ITS_OWN: Final = Rule(
+    id="nothing-of-its-own",
+    effect="deny",
+    law="personvernforordningen artikkel 5 nr. 1 bokstav f; pasientjournalloven § 22",
+    says="En avsender ville rette eller slette noe den ikke har sendt inn her. Ingenting ble endret.",
+    when=(facts.has_filed_nothing_of_this,),
+)
+
 REGISTERING: Final = Section(
     title="What personnel register",
     kinds=STAFF,
@@ -65,6 +73,7 @@ REGISTERING: Final = Section(
         ),
         # She who registers must know what stands there already: what shuts a look shuts this.
         *(rule for rule in STAFF_REFUSED.rules if rule.id not in _OF_OTHER_PURPOSES),
+        _NOTHING_OF_ITS_OWN,
         Rule(
             id="registered-behind-restriction",
             effect="grant",
@@ -106,16 +115,8 @@ ITS_OWN: Final = Section(
     kinds=SYSTEM,
     services=EVERY_SERVICE,
     actions=CORRECT,
-    rules=(
-        # Said before the choices are: what there is not, nobody's opt-out keeps.
-        Rule(
-            id="nothing-of-its-own",
-            effect="deny",
-            law="personvernforordningen artikkel 5 nr. 1 bokstav f; pasientjournalloven § 22",
-            says="En avsender ville rette eller slette noe den ikke har sendt inn her. Ingenting ble endret.",
-            when=(facts.has_filed_nothing_of_this,),
-        ),
-    ),
+    # Said before the choices are: what there is not, nobody's opt-out keeps.
+    rules=(_NOTHING_OF_ITS_OWN,),
 )
 
 TAKING_IN: Final = Section(

@@ -47,7 +47,7 @@ HOMES: Final[Mapping[str, Home]] = _table(
     _of(Home("patient", "results", why="a picture comes as a file of a report so far"), "ImagingStudy Media"),
     _of(Home("patient", "results", why="genetics comes as a report so far"), "MolecularSequence"),
     _of(
-        Home("patient", "critical-information", why="its law stands; not served yet"),
+        Home("patient", "critical-information", served=True),
         "AllergyIntolerance Condition DeviceUseStatement Procedure Flag",
     ),
     _of(

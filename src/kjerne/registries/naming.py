@@ -1,4 +1,4 @@
-"""How a request names its patient: by the header `person-id`, or in a resource's `subject`.
+"""How a request names its patient: by the header `person-id`, or in a resource's `subject` (some types call it `patient`).
 
 A number stands where it is meant to be read, in an identifier. In a literal reference (`Patient/<number>`) it would be an
 address: references are searched for, followed and put into links.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping
+from functools import cache
 from typing import Any, Final
 
 from kjerne.access import Grant
@@ -23,9 +24,21 @@ _IN_DOUBT: Final = re.compile(rb'"reference"\s*:\s*"[^"]*[0-9]{6}[ .-]?[0-9]{5}|
 _PERSON: Final = re.compile(r"(?:^|/)(?:Patient|Person|RelatedPerson)/[0-9]{11}(?:/|$)")
 
 
+@cache
+def subject_element(name: str) -> str:
+    """What the element is called by which a type names whom it is about."""
+    own = parameters(name)
+    return "patient" if "patient" in own and "subject" not in own else "subject"
+
+
+def _subject(tree: Mapping[str, Any]) -> Mapping[str, Any]:
+    found: Mapping[str, Any] = tree.get("subject", tree.get("patient", {}))  # no type has both
+    return found
+
+
 def number_in(tree: Mapping[str, Any]) -> str:
     """The national number by which a resource names its subject, there or in the contained Patient; empty for none."""
-    identifier = tree.get("subject", {}).get("identifier", {})
+    identifier = _subject(tree).get("identifier", {})
     number = str(identifier.get("value", "")) if identifier.get("system", "") in NATIONAL_SYSTEMS else ""
     return number or next(iter(_contained(tree)), "")
 
@@ -50,13 +63,14 @@ def check_names(raw: bytes, tree: Mapping[str, Any]) -> None:
                     422, "a person number never stands in a reference", where=where,
                     todo="Name the person by an identifier (reference.identifier).",
                 )  # fmt: skip
-    name = tree["resourceType"]
+    element = subject_element(tree["resourceType"])
+    where = f"{tree['resourceType']}.{element}"
     for one in _inside(tree):
-        if one["resourceType"] not in parameters(name)["subject"].targets:
-            raise Refusal(422, f"the subject is a contained {one['resourceType']}", where=f"{name}.subject")
+        if one["resourceType"] not in parameters(tree["resourceType"])[element].targets:
+            raise Refusal(422, f"the {element} is a contained {one['resourceType']}", where=where)
     contained = _contained(tree)
     if contained and number_in(tree) not in contained:
-        raise Refusal(422, "the subject and the contained Patient are two persons", where=f"{name}.subject")
+        raise Refusal(422, f"the {element} and the contained Patient are two persons", where=where)
 
 
 def check_kept(name: str, before: Mapping[str, Any], after: Mapping[str, Any]) -> None:
@@ -66,15 +80,15 @@ def check_kept(name: str, before: Mapping[str, Any], after: Mapping[str, Any]) -
     """
     if number_in(after):
         return
-    held, sent = _faces(before), _faces(after)
+    held, sent, element = _faces(before), _faces(after), subject_element(name)
     if number_in(before) or (held and not sent):
         raise Refusal(
-            422, "the update takes the subject away", where=f"{name}.subject",
-            todo="Send the subject as it stands in the version before.",
+            422, f"the update takes the {element} away", where=f"{name}.{element}",
+            todo=f"Send the {element} as it stands in the version before.",
         )  # fmt: skip
     if held and not held & sent:
         raise Refusal(
-            422, "the update names another subject than the version before", where=f"{name}.subject",
+            422, f"the update names another {element} than the version before", where=f"{name}.{element}",
             todo="Mark this record entered-in-error and file the result on whom it is about.",
         )  # fmt: skip
 
@@ -87,7 +101,8 @@ def check_subject(tree: Mapping[str, Any], grant: Grant, identify: Callable[[str
 def check_about(tree: Mapping[str, Any], digests: Collection[bytes], identify: Callable[[str], PatientRef]) -> None:
     """As `check_subject`, of a person by the digests of her numbers."""
     if any(identify(number).digest not in digests for number in numbers_in(tree)):
-        raise Refusal(422, "the body is about another person", where=f"{tree['resourceType']}.subject.identifier")
+        name = tree["resourceType"]
+        raise Refusal(422, "the body is about another person", where=f"{name}.{subject_element(name)}.identifier")
 
 
 def check_header(call: Call, grant: Grant, identify: Callable[[str], PatientRef]) -> None:
@@ -99,7 +114,7 @@ def check_header(call: Call, grant: Grant, identify: Callable[[str], PatientRef]
 
 def _faces(tree: Mapping[str, Any]) -> set[tuple[str, str]]:
     """What tells a subject from another where no national number does: its address, or its local numbers."""
-    subject = tree.get("subject", {})
+    subject = _subject(tree)
     identifiers = [subject.get("identifier", {}), *(i for one in _inside(tree) for i in one.get("identifier", ()))]
     faces = {(str(i.get("system", "")), str(i["value"])) for i in identifiers if i.get("value")}
     reference = str(subject.get("reference", ""))
@@ -118,7 +133,7 @@ def _contained(tree: Mapping[str, Any]) -> list[str]:
 
 def _inside(tree: Mapping[str, Any]) -> list[dict[str, Any]]:
     """The contained resource that `subject` points at."""
-    place = tree.get("subject", {}).get("reference", "")
+    place = _subject(tree).get("reference", "")
     return [one for one in tree.get("contained", ()) if one.get("id") == place[1:]] if place[:1] == "#" else []
 
 

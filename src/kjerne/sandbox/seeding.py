@@ -94,18 +94,24 @@ async def take_part(house: House, population: Population) -> None:
 
 
 def participants(population: Population, now: datetime) -> list[Participation]:
-    """Laboratories as sources, everybody who treats as consumers; radiology is a pilot in one municipality."""
+    """Laboratories as sources, everybody who treats as consumers; radiology is a pilot in one municipality. Of critical
+    information those who treat are sources too, since personnel register it."""
 
-    def row(unit: str, part: Role, phase: Phase = "national", areas: tuple[str, ...] = ()) -> Participation:
+    def row(
+        unit: str, part: Role, phase: Phase = "national", areas: tuple[str, ...] = (), service: str = "results"
+    ) -> Participation:
         number, basis = population.units[unit].number, BASIS_BY_PHASE[phase]
-        return Participation(0, number, "results", part, areas, phase, now - TOOK_PART, None, basis, "kjerne up", now)
+        return Participation(0, number, service, part, areas, phase, now - TOOK_PART, None, basis, "kjerne up", now)
 
+    parts: tuple[Role, ...] = ("consumer", "source")
     offices = sorted(unit for unit in population.units if unit.startswith("office-"))
+    treating = ("trust", "municipality", "pharmacy-owner", *offices)
     return [
         row("private-lab-owner", "source"),
         *(row(unit, "source", "rollout", (HOME_MUNICIPALITY[:2],)) for unit in HOSPITAL_LABORATORIES),
         row("radiology", "source", "pilot", (HOME_MUNICIPALITY,)),
-        *(row(unit, "consumer") for unit in ("trust", "municipality", "pharmacy-owner", *offices)),
+        *(row(unit, "consumer") for unit in treating),
+        *(row(unit, part, service="critical-information") for unit in treating for part in parts),
     ]
 
 

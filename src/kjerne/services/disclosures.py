@@ -51,7 +51,7 @@ Names = Mapping[UUID, list[dict[str, str]]]
 @dataclass(frozen=True)
 class DisclosuresApi:
     """The handler. `sealer` seals cursors under a key that never changes: a source may come back after a year. `types` are what
-    sources send in.
+    sources send in, each with its service: what personnel register themselves is told nobody's system.
 
     A source is a healthcare provider too: where it may hear of no patient's choice (not `tells_choices`), it hears the purpose
     alone of a reading's ground, since basis and rule would tell that something was opened.
@@ -60,7 +60,7 @@ class DisclosuresApi:
     pool: Pool
     reader: Reader
     sealer: Sealer
-    types: Sequence[str]
+    types: Mapping[str, str]
     tells_choices: bool = True
 
     def routes(self) -> list[Route]:
@@ -73,7 +73,7 @@ class DisclosuresApi:
         async with self.pool.acquire() as conn:
             after = await self._after(conn, call, source)
             found, reached, further = await disclosed(
-                conn, source.organisation, after, scan=SCAN_ROWS, limit=READINGS_LIMIT
+                conn, source.organisation, set(self.types.values()), after, scan=SCAN_ROWS, limit=READINGS_LIMIT
             )
         by_person = sorted(found, key=lambda one: (one.patient, one.service))
         told: dict[Reached, dict[str, Any]] = {}

@@ -36,11 +36,11 @@ async def no_provider() -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class SmartConfiguration:
-    """The handler for the APIs under `bases`. `types` are served."""
+    """The handler for the APIs under `bases`. `scopes` are the SMART scopes that are understood."""
 
     provider: Provider
     bases: Sequence[str]
-    types: Sequence[str]
+    scopes: Sequence[str]
 
     def routes(self) -> list[Route]:
         return [Route("GET", base + PATH, self.tell, PUBLIC, "fhir") for base in self.bases]
@@ -50,13 +50,14 @@ class SmartConfiguration:
         found = await self.provider()
         told: dict[str, Any] = {"issuer": found.get("issuer", "")}
         told |= {name: found[name] for name in PROVIDERS_OWN if name in found}
-        told |= {"scopes_supported": scopes(self.types), "capabilities": list(CAPABILITIES)}
+        told |= {"scopes_supported": list(self.scopes), "capabilities": list(CAPABILITIES)}
         return Answer(200, encode(told), "application/json")
 
 
-def scopes(types: Iterable[str]) -> list[str]:
+def scopes(types: Iterable[str], sent_in: Iterable[str]) -> list[str]:
     """The SMART scopes that can take something away from a token with a national scope: letters may be left out, and
-    codes demanded."""
-    kept = sorted(types)
-    of_people = [f"{context}/{type_}.rs" for context in ("patient", "user") for type_ in kept]
-    return [*of_people, *(f"system/{type_}.cu" for type_ in kept)]
+    codes demanded. Of `types`, systems send in those in `sent_in`, and personnel register the others."""
+    kept, sent = sorted(types), sorted(sent_in)
+    of_people = [f"patient/{type_}.rs" for type_ in kept]
+    of_people += [f"user/{type_}.{'rs' if type_ in sent else 'cruds'}" for type_ in kept]
+    return [*of_people, *(f"system/{type_}.cu" for type_ in sent)]

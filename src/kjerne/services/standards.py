@@ -7,7 +7,7 @@ in the body's `subject.identifier`; never in an address, so a search with a pers
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from functools import cache, partial
 from typing import Any, Final
@@ -15,7 +15,7 @@ from uuid import UUID
 
 from kjerne.access import Action, Grant
 from kjerne.errors import Refusal
-from kjerne.exchange import Answer, Call, Denied, Pairs, PatientRef, Route, granted
+from kjerne.exchange import ANY_KIND, Answer, Call, Denied, Pairs, PatientRef, Route, any_of, granted
 from kjerne.fhir import smart
 from kjerne.fhir.bundle import FURTHER, Version, history, search_line, searchset, self_url
 from kjerne.fhir.criteria import Criterion
@@ -26,6 +26,7 @@ from kjerne.fhir.interaction import (
     Made,
     absent,
     answer_of,
+    basis_of,
     demanded_version,
     hidden_as_absent,
     no_such_id,
@@ -36,6 +37,7 @@ from kjerne.fhir.negotiation import check_accepted, check_sent
 from kjerne.fhir.prefer import lenient
 from kjerne.fhir.search import Search
 from kjerne.fhir.subset import shown
+from kjerne.registries.contents import must_register
 from kjerne.registries.homes import SERVICE_BY_TYPE, not_served
 from kjerne.registries.identifiers import stands_in
 from kjerne.registries.naming import check_header, check_subject, number_in, patient_of
@@ -55,8 +57,6 @@ LAST: Final = BASE + "/Observation/$lastn"
 MOST_OF_A_KIND: Final = 100
 BY_CODE: Final = ("category", "code", "combo-code", "component-code")
 """How the parameters begin of which `$lastn` wants one."""
-READ: Final = "nhn:pps/provesvar-read"
-WRITE: Final = "nhn:pps/provesvar-write"
 
 
 @cache
@@ -86,7 +86,7 @@ OF_A_HISTORY: Final = OF_A_READ | {"_count", "_since", "_at"}
 @dataclass(frozen=True)
 class StandardsApi:
     """Handlers. `parse_json` is strict, `parse_search` makes a typed search, `identify` a reference from a number;
-    `create_if_none` answers a create with `If-None-Exist`."""
+    `create_if_none` answers a create with `If-None-Exist`. `reads` and `writes` are the scopes that each type asks for."""
 
     pool: Pool
     ids: SealedIds
@@ -98,19 +98,23 @@ class StandardsApi:
     parse_search: Callable[[str, Pairs, bool], Search]
     identify: Callable[[str], PatientRef]
     create_if_none: Callable[[Call, Next], Awaitable[Answer]]
+    reads: Mapping[str, str]
+    writes: Mapping[str, str]
 
     def routes(self) -> list[Route]:
-        at = BASE + "/{type}"
+        at, read, write = BASE + "/{type}", any_of(self.reads), any_of(self.writes)
+        looks = partial(Route, needs=read, errors="fhir", for_citizens=True, by_type=self.reads)
+        files = partial(Route, needs=write, errors="fhir", body_limit_bytes=RESOURCE_LIMIT_BYTES, by_type=self.writes)
         return [
-            Route("GET", at, self.search, READ, "fhir", notes_proof=True, for_citizens=True),
-            Route("POST", at + "/_search", self.search, READ, "fhir", notes_proof=True, for_citizens=True),
-            Route("GET", LAST, self.last, READ, "fhir", notes_proof=True, for_citizens=True),
-            Route("POST", LAST, self.last, READ, "fhir", notes_proof=True, for_citizens=True),
-            Route("GET", at + "/{id}", self.read, READ, "fhir", notes_proof=True, for_citizens=True, conditional=True),
-            Route("GET", at + "/{id}/_history", self.history, READ, "fhir", for_citizens=True),
-            Route("GET", at + "/{id}/_history/{version}", self.vread, READ, "fhir", for_citizens=True),
-            Route("POST", at, self.create, WRITE, "fhir", RESOURCE_LIMIT_BYTES, notes_proof=True, conditional=True),
-            Route("PUT", at + "/{id}", self.update, WRITE, "fhir", RESOURCE_LIMIT_BYTES),
+            looks("GET", at, self.search, notes_proof=True),
+            looks("POST", at + "/_search", self.search, notes_proof=True),
+            Route("GET", LAST, self.last, self.reads["Observation"], "fhir", notes_proof=True, for_citizens=True),
+            Route("POST", LAST, self.last, self.reads["Observation"], "fhir", notes_proof=True, for_citizens=True),
+            looks("GET", at + "/{id}", self.read, notes_proof=True, conditional=True),
+            looks("GET", at + "/{id}/_history", self.history),
+            looks("GET", at + "/{id}/_history/{version}", self.vread),
+            files("POST", at, self.create, notes_proof=True, conditional=True),
+            files("PUT", at + "/{id}", self.update),
         ]
 
     async def read(self, call: Call) -> Answer:
@@ -219,7 +223,7 @@ class StandardsApi:
 
         try:
             return await granted(
-                call.admit, patient, SERVICE_BY_TYPE[name], "search", use, basis=_basis(call), proven=True,
+                call.admit, patient, SERVICE_BY_TYPE[name], "search", use, basis=basis_of(call), proven=True,
                 asked=search_line(name, pairs if token is None else FURTHER), piece=f"{name}.s",
             )  # fmt: skip
         except Denied:
@@ -243,7 +247,7 @@ class StandardsApi:
 
         try:
             return await granted(
-                call.admit, patient, SERVICE_BY_TYPE["Observation"], "search", use, basis=_basis(call), proven=True,
+                call.admit, patient, SERVICE_BY_TYPE["Observation"], "search", use, basis=basis_of(call), proven=True,
                 asked=search_line("Observation/$lastn", pairs), piece="Observation.s",
             )  # fmt: skip
         except Denied:
@@ -274,6 +278,7 @@ class StandardsApi:
 
         async def use(grant: Grant) -> Written:
             must_hold(call.caller, type_, version.indexed.tokens, "c")
+            must_register(grant.registers, version.content)
             check_subject(version.tree, grant, identify)
             async with self.pool.acquire() as conn:
                 id_ = self.ids.make(grant.subject.patient)
@@ -298,8 +303,9 @@ class StandardsApi:
         patient = patient_of(call, identify, "" if call.headers.get("person-id") else number_in(version.tree))
         try:
             written = await granted(
-                call.admit, patient, SERVICE_BY_TYPE[name], "file", use, proven=True, piece=f"{name}.c"
-            )
+                call.admit, patient, SERVICE_BY_TYPE[name], "file", use, basis=basis_of(call), proven=True, piece=f"{name}.c",
+                what=version.what,
+            )  # fmt: skip
         except Denied as denied:
             raise not_written(call, denied, patient, version, (type_, "c"), identify) from denied
         return self._written(call, written, 201)
@@ -332,7 +338,7 @@ class StandardsApi:
                 changed = await changer.change(conn, grant, named, expected, make)
             return changed[1] if changed else None
 
-        written = await self._hidden_as_absent(call, id_, "correct", use)
+        written = await self._hidden_as_absent(call, id_, "correct", use, version.what)
         if written is None:
             # As where the law lets the caller look for its record: it hears of its token before it hears of the record.
             must_hold(call.caller, named[0], version.indexed.tokens, "u")
@@ -376,7 +382,8 @@ class StandardsApi:
         id_ = self.ids.parse(call.parameters["id"])
         if id_ is None:
             action: Action = "correct" if letter == "u" else "read"
-            await no_such_id(call, SERVICE_BY_TYPE[call.parameters["type"]], action, letter)
+            what = ANY_KIND if letter == "u" else ""
+            await no_such_id(call, SERVICE_BY_TYPE[call.parameters["type"]], action, letter, what)
         return type_, id_
 
     def _patient(self, call: Call) -> PatientRef:
@@ -384,10 +391,10 @@ class StandardsApi:
         in_form = (value.rpartition("|")[2] for key, value in call.form if key in BY_NUMBER)
         return patient_of(call, self.identify, *in_form)
 
-    async def _hidden_as_absent(self, call: Call, id_: UUID, action: Any, use: Any) -> Any:
+    async def _hidden_as_absent(self, call: Call, id_: UUID, action: Any, use: Any, what: str = "") -> Any:
         patient, service = PatientRef(key=self.ids.patient(id_)), SERVICE_BY_TYPE[call.parameters["type"]]
         letter = "u" if action == "correct" else "r"
-        return await hidden_as_absent(call, patient, service, action, letter, use, basis=_basis(call))
+        return await hidden_as_absent(call, patient, service, action, letter, use, basis=basis_of(call), what=what)
 
 
 def type_of(name: str) -> int:
@@ -478,7 +485,3 @@ def _told(call: Call, found: History, search: Search) -> list[Version]:
 
 def _named(record: Record) -> str:
     return f"{type_name(record.type)}/{record.id}"
-
-
-def _basis(call: Call) -> str:
-    return call.headers.get("access-basis", "").upper()

@@ -15,7 +15,7 @@ from uuid import UUID
 
 from kjerne.access import Grant
 from kjerne.errors import Refusal
-from kjerne.exchange import Answer, Call, Denied, Pairs, PatientRef, Route, granted, not_filed, noted
+from kjerne.exchange import ANY_KIND, Answer, Call, Denied, Pairs, PatientRef, Route, any_of, granted, not_filed, noted
 from kjerne.fhir import smart
 from kjerne.fhir.bundle import search_line
 from kjerne.fhir.criteria import is_linked
@@ -23,6 +23,7 @@ from kjerne.fhir.interaction import (
     Made,
     absent,
     answer_of,
+    basis_of,
     etag,
     hidden_as_absent,
     no_such_id,
@@ -33,6 +34,7 @@ from kjerne.fhir.interaction import (
 from kjerne.fhir.negotiation import check_accepted, check_sent
 from kjerne.fhir.prefer import wanted
 from kjerne.fhir.search import Search
+from kjerne.registries.contents import must_register
 from kjerne.registries.identifiers import stands_in
 from kjerne.registries.naming import check_header, check_subject, number_in, patient_of
 from kjerne.store import audit, limits, marking, pointing, spreading
@@ -46,7 +48,6 @@ from kjerne.store.records import Change, Records, Written, expect, hold
 from kjerne.store.sealed_id import SealedIds
 
 BASE: Final = "/fhir/R4"
-SCOPE: Final = "nhn:pps/provesvar-write"
 RESOURCE_LIMIT_BYTES: Final = 2_000_000
 CRITERIA_LIMIT: Final = 64
 _SAYS_THERE: Final = "a record answers the criteria already, and nothing was written"
@@ -55,7 +56,8 @@ Tree = dict[str, Any]
 
 @dataclass(frozen=True)
 class ConditionalApi:
-    """Handlers. `served` says which service's law holds for a type, `types` what each service keeps."""
+    """Handlers. `served` says which service's law holds for a type, `types` what each service keeps, `writes` the scopes that
+    each type asks for."""
 
     pool: Pool
     ids: SealedIds
@@ -68,13 +70,15 @@ class ConditionalApi:
     parse_json: Callable[[bytes], Tree]
     parse_search: Callable[[str, Pairs, bool], Search]
     identify: Callable[[str], PatientRef]
+    writes: Mapping[str, str]
 
     def routes(self) -> list[Route]:
         at = BASE + "/{type}"
+        changes = partial(Route, needs=any_of(self.writes), errors="fhir", by_type=self.writes)
         return [
-            Route("PUT", at, self.update, SCOPE, "fhir", RESOURCE_LIMIT_BYTES),
-            Route("DELETE", at, self.delete_found, SCOPE, "fhir"),
-            Route("DELETE", at + "/{id}", self.delete, SCOPE, "fhir"),
+            changes("PUT", at, self.update, body_limit_bytes=RESOURCE_LIMIT_BYTES),
+            changes("DELETE", at, self.delete_found),
+            changes("DELETE", at + "/{id}", self.delete),
         ]
 
     async def create(self, call: Call, version: Next) -> Answer:
@@ -85,6 +89,7 @@ class ConditionalApi:
 
         async def use(grant: Grant) -> tuple[Made, int]:
             limits.must_hold(call.caller, self.type_of(name), version.indexed.tokens, "c")
+            must_register(grant.registers, version.content)
             check_subject(version.tree, grant, self.identify)
             async with self.pool.acquire() as conn:
                 await note(conn, grant.once)
@@ -101,8 +106,8 @@ class ConditionalApi:
         patient = self._patient(call, number_in(version.tree))
         try:
             made, status = await granted(
-                call.admit, patient, self.served[name], "file", use, proven=True, piece=f"{name}.c",
-                asked=search_line(name, pairs),
+                call.admit, patient, self.served[name], "file", use, basis=basis_of(call), proven=True, piece=f"{name}.c",
+                asked=search_line(name, pairs), what=version.what,
             )  # fmt: skip
         except Denied as denied:
             raise not_written(call, denied, patient, version, (self.type_of(name), "c"), self.identify) from denied
@@ -125,6 +130,7 @@ class ConditionalApi:
 
         async def use(grant: Grant) -> tuple[Made, int] | None:
             limits.must_hold(call.caller, type_, version.indexed.tokens, "u")
+            must_register(grant.registers, version.content)
             check_subject(tree, grant, self.identify)
             async with self.pool.acquire() as conn, conn.transaction():
                 await hold(conn, grant)
@@ -139,8 +145,8 @@ class ConditionalApi:
         patient = self._patient(call, number_in(tree))
         try:
             # What lies there is put right also where nothing new is filed (K19), so that is asked first.
-            done = await self._asked(call, patient, "correct", "u", use, pairs)
-            made, status = done or await self._asked(call, patient, "file", "u", use, pairs)
+            done = await self._asked(call, patient, "correct", "u", use, pairs, version.what)
+            made, status = done or await self._asked(call, patient, "file", "u", use, pairs, version.what)
         except Denied as denied:
             refusal = not_written(call, denied, patient, version, (type_, "u"), self.identify)
             if not denied.denial.of_caller:
@@ -167,11 +173,16 @@ class ConditionalApi:
 
         patient, gone = self._patient(call, ""), None
         try:
-            gone = await self._asked(call, patient, "correct", "d", use, pairs)
+            gone = await self._asked(call, patient, "correct", "d", use, pairs, ANY_KIND)
             if gone is None:
                 asked = search_line(name, pairs)
-                await noted(call.admit, patient, self.served[name], "correct", f"{name}.d", "?", asked=asked)
+                await noted(
+                    call.admit, patient, self.served[name], "correct", f"{name}.d", "?", basis=basis_of(call), asked=asked,
+                    what=ANY_KIND,
+                )  # fmt: skip
         except Denied as denied:
+            if denied.denial.caller.kind == "practitioner":
+                raise
             smart.demand(call.caller, name, "d")
             # Of whom no register knows there is nothing to delete, as of anybody else (K13).
             if denied.denial.of_caller:
@@ -185,7 +196,7 @@ class ConditionalApi:
         check_accepted(call)
         id_, expected = self.ids.parse(call.parameters["id"]), sent_version(call.headers)
         if id_ is None:
-            await no_such_id(call, self.served[name], "correct", "d")
+            await no_such_id(call, self.served[name], "correct", "d", ANY_KIND)
         if call.query:
             raise Refusal(400, "a deletion by id has no parameter", where="query", code="not-supported")
 
@@ -197,7 +208,9 @@ class ConditionalApi:
                 return (gone,) if known else None
 
         patient = PatientRef(key=self.ids.patient(id_))
-        done = await hidden_as_absent(call, patient, self.served[name], "correct", "d", use)
+        done = await hidden_as_absent(
+            call, patient, self.served[name], "correct", "d", use, basis=basis_of(call), what=ANY_KIND
+        )
         if done is None:
             raise absent(call)
         return _deleted(call, done[0])
@@ -241,13 +254,20 @@ class ConditionalApi:
         return Changer(self.records, self.reader, self.types[grant.service])
 
     async def _asked(
-        self, call: Call, patient: PatientRef, action: Any, letter: str, use: Callable[[Grant], Any], pairs: Pairs
+        self,
+        call: Call,
+        patient: PatientRef,
+        action: Any,
+        letter: str,
+        use: Callable[[Grant], Any],
+        pairs: Pairs,
+        what: str,
     ) -> Any:
-        """What `use` gives under the law, with the criteria in the log."""
+        """What `use` gives under the law, asked about `what` kind of content, with the criteria in the log."""
         name = call.parameters["type"]
         return await granted(
-            call.admit, patient, self.served[name], action, use, proven=True, piece=f"{name}.{letter}",
-            asked=search_line(name, pairs),
+            call.admit, patient, self.served[name], action, use, basis=basis_of(call), proven=True,
+            piece=f"{name}.{letter}", asked=search_line(name, pairs), what=what,
         )  # fmt: skip
 
     def _criteria(self, name: str, pairs: Pairs, where: str) -> Search:

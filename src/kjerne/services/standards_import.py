@@ -22,7 +22,7 @@ from uuid import UUID
 
 from kjerne.access import Grant
 from kjerne.errors import Fault, Refusal
-from kjerne.exchange import Answer, Call, Denied, PatientRef, Route, Stale, not_filed, noted
+from kjerne.exchange import Answer, Call, Denied, PatientRef, Route, Stale, any_of, not_filed, noted
 from kjerne.fhir.definitions import type_name, type_number
 from kjerne.fhir.encode import decode, encode
 from kjerne.fhir.index import Indexed, index
@@ -40,7 +40,6 @@ from kjerne.store.limits import must_hold
 from kjerne.store.pool import Connection, Pool
 from kjerne.store.reading import Reader
 
-SCOPE: Final = "nhn:pps/provesvar-write"
 MEDIA_TYPES: Final = frozenset({"application/fhir+ndjson", "application/x-ndjson", "application/ndjson"})
 IMPORT_LIMIT_BYTES: Final = 64_000_000
 LINE_LIMIT: Final = 50_000
@@ -200,11 +199,12 @@ def _follow_parent() -> None:
 
 
 class StandardsImport:
-    """The handler. `served` says which service's law holds for a type; `identify` makes a reference from a number."""
+    """The handler. `served` says which service's law holds for a type that systems send in, `writes` the scopes that each asks
+    for; `identify` makes a reference from a number."""
 
     def __init__(
-        self, pool: Pool, bulk: Bulk, reader: Reader, crew: Crew, served: Mapping[str, str], parse_json: Parse,
-        identify: Callable[[str], PatientRef],
+        self, pool: Pool, bulk: Bulk, reader: Reader, crew: Crew, served: Mapping[str, str],
+        writes: Mapping[str, str], parse_json: Parse, identify: Callable[[str], PatientRef],
     ) -> None:  # fmt: skip
         self._pool = pool
         self._bulk = bulk
@@ -212,12 +212,13 @@ class StandardsImport:
         self._crew = crew
         self._service_by_type = {type_number(name): service for name, service in served.items()}
         self._types = {name: type_number(name) for name in served}
+        self._needs = any_of({name: writes[name] for name in served})
         self._parse = parse_json
         self._identify = identify
         self._running = 0
 
     def routes(self) -> list[Route]:
-        return [Route("POST", "/fhir/R4/$import", self.take, SCOPE, "fhir", IMPORT_LIMIT_BYTES)]
+        return [Route("POST", "/fhir/R4/$import", self.take, self._needs, "fhir", IMPORT_LIMIT_BYTES)]
 
     async def take(self, call: Call) -> Answer:
         """Parameters: how many resources and patients were written, and the location of each line's resource."""

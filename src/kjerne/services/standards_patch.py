@@ -14,12 +14,12 @@ from lxml import etree
 
 from kjerne.access import Grant
 from kjerne.errors import Refusal
-from kjerne.exchange import Answer, Call, PatientRef, Route
+from kjerne.exchange import ANY_KIND, Answer, Call, PatientRef, Route, any_of
 from kjerne.fhir import fhirpath_patch, json_patch, xml_patch
 from kjerne.fhir.capability import PATCH_FORMATS
 from kjerne.fhir.encode import decode, encode
 from kjerne.fhir.from_xml import read as read_xml
-from kjerne.fhir.interaction import Made, absent, answer_of, demanded_version, hidden_as_absent, no_such_id
+from kjerne.fhir.interaction import Made, absent, answer_of, basis_of, demanded_version, hidden_as_absent, no_such_id
 from kjerne.fhir.negotiation import JSON, check_accepted, media_type
 from kjerne.fhir.splice import served, splice
 from kjerne.fhir.validate import check
@@ -32,7 +32,6 @@ from kjerne.store.records import Current, Records, Written
 from kjerne.store.sealed_id import SealedIds
 
 BASE: Final = "/fhir/R4"
-SCOPE: Final = "nhn:pps/provesvar-write"
 PATCH_LIMIT_BYTES: Final = 1_000_000
 Tree = dict[str, Any]
 Patch = Callable[[Tree], Any]
@@ -40,7 +39,8 @@ Patch = Callable[[Tree], Any]
 
 @dataclass(frozen=True)
 class PatchApi:
-    """The handler. `served` says which service's law holds for a type, `types` what each service keeps."""
+    """The handler. `served` says which service's law holds for a type, `types` what each service keeps, `writes` the scopes that
+    each type asks for."""
 
     pool: Pool
     ids: SealedIds
@@ -53,9 +53,12 @@ class PatchApi:
     parse_list: Callable[[bytes], list[Any]]
     parse_xml: Callable[[bytes], etree._Element]
     identify: Callable[[str], PatientRef]
+    writes: Mapping[str, str]
 
     def routes(self) -> list[Route]:
-        return [Route("PATCH", BASE + "/{type}/{id}", self.patch, SCOPE, "fhir", PATCH_LIMIT_BYTES)]
+        needs = any_of(self.writes)
+        at = BASE + "/{type}/{id}"
+        return [Route("PATCH", at, self.patch, needs, "fhir", PATCH_LIMIT_BYTES, by_type=self.writes)]
 
     async def patch(self, call: Call) -> Answer:
         """A new version of a record, from the organisation that filed it; `If-Match` is demanded, as of an update."""
@@ -66,7 +69,7 @@ class PatchApi:
         expected = demanded_version(call.headers)
         id_ = self.ids.parse(call.parameters["id"])
         if id_ is None:
-            await no_such_id(call, self.served[name], "correct", "u")
+            await no_such_id(call, self.served[name], "correct", "u", ANY_KIND)
 
         async def use(grant: Grant) -> tuple[Next, Written] | None:
             def make(current: Current) -> Next:
@@ -78,7 +81,9 @@ class PatchApi:
                 return await changer.change(conn, grant, (type_, id_), expected, make)
 
         patient = PatientRef(key=self.ids.patient(id_))
-        changed = await hidden_as_absent(call, patient, self.served[name], "correct", "u", use)
+        changed = await hidden_as_absent(
+            call, patient, self.served[name], "correct", "u", use, basis=basis_of(call), what=ANY_KIND
+        )
         if changed is None:
             raise absent(call)
         after, written = changed

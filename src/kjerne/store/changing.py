@@ -23,6 +23,7 @@ from kjerne.fhir.index import Indexed, index
 from kjerne.fhir.lines import with_lines
 from kjerne.fhir.understood import not_understood
 from kjerne.fhir.validate import check
+from kjerne.registries.contents import check_content, content_of, must_register, what_of
 from kjerne.registries.naming import check_about, check_kept, check_names
 from kjerne.registries.withholding import Withheld, kinds_of, withheld
 from kjerne.store import files, limits, marking, pointing, spreading
@@ -52,19 +53,33 @@ class Next(NamedTuple):
     indexed: Indexed
     shut: Withheld
     kinds: frozenset[str]
+    content: frozenset[str]
+    """What the law asks about who registers it: its kinds of critical information (`registries.contents`)."""
 
     @classmethod
     def of(cls, raw: bytes, tree: Tree, at: datetime) -> Next:
         """From bytes received at `at` and what they say."""
-        return cls(raw, tree, index(tree), withheld(tree, at), kinds_of(tree))
+        content = content_of(tree)
+        check_content(tree, content)
+        return cls(raw, tree, index(tree), withheld(tree, at), kinds_of(tree), content)
+
+    @property
+    def what(self) -> str:
+        """As the law is asked about it."""
+        return what_of(self.content)
 
 
 def not_written(
     call: Call, denied: Denied, patient: PatientRef, version: Next, written: tuple[int, str],
     identify: Callable[[str], PatientRef],
 ) -> Refusal:  # fmt: skip
-    """What a sender hears where the law lets nothing be filed. Its token and its body are held to what they would be held to
-    where it does, by `written`, type and letter: else the one refusal would tell that the other's patient has opted out."""
+    """What a sender hears where the law lets nothing be filed; personnel hear the law's own words (`Denied`).
+
+    Its token and its body are held to what they would be held to where it does, by `written`, type and letter: else the one
+    refusal would tell that the other's patient has opted out.
+    """
+    if denied.denial.caller.kind == "practitioner":
+        raise denied
     type_, letter = written
     smart.demand(call.caller, type_name(type_), letter)
     if not denied.denial.of_caller:
@@ -89,7 +104,8 @@ class Changer:
         """A new version, withheld no less than the one before; None where the caller's organisation has filed no such record.
 
         `make` gets the version before. Call in a transaction: what stands there is held until its end, so that `expected`
-        (`Refusal` 412) is compared with what is replaced. Who had read what is corrected is told.
+        (`Refusal` 412) is compared with what is replaced. Who had read what is corrected is told. `OtherKind` where what stood
+        there or comes is not of the grant's kinds.
         """
         type_, id_ = named
         marks = await self.records.marks(conn, grant, type_, id_)
@@ -100,6 +116,7 @@ class Changer:
         made = make(before)
         limits.must_hold(grant.caller, type_, made.indexed.tokens, "u")
         was = decode(before.raw)
+        must_register(grant.registers, made.content | content_of(was))
         check_kept(type_name(type_), was, made.tree)
         labels, opens = made.shut.after(*marks)
         change = Change(
@@ -128,12 +145,13 @@ class Changer:
             return None
         check()
         before = await self.records.current(conn, grant, *named)
+        was = decode(before.raw)
+        must_register(grant.registers, content_of(was))
         expect(expected, before.version)
         if type_name(type_) in RESULTS or type_ == pointing.SPECIMEN:
             await tell(conn, grant, self.reader, Written(type_, id_, before.version + 1, grant.at))
         remove = partial(self.records.remove, conn, grant, [named])
         (gone,) = await marking.filing(conn, grant, self.reader, self.types, remove)
-        was = decode(before.raw)
         await settle(conn, grant, self.reader, was, was | {"status": "entered-in-error"})
         return gone
 

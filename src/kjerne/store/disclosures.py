@@ -6,7 +6,7 @@ does (`store.feed`), so that a row that commits late is not passed by.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, NamedTuple
@@ -61,6 +61,7 @@ WITH seen AS MATERIALIZED (
   FROM audit a, unnest(a.types, a.ids, a.versions) AS n(type, id, version)
   WHERE a.xid >= $1 AND a.xid <= $3 AND (a.xid, a.number) > ($1, $2) AND (a.xid, a.number) <= ($3, $4)
     AND a.outcome = 0 AND (a.caller_kind = 'practitioner' OR a.action = 'export') AND a.action IN {audit.OPENING_SQL}
+    AND a.service = ANY($7::text[])
 ), own AS MATERIALIZED (
   SELECT DISTINCT n.id FROM (SELECT DISTINCT patient FROM seen) s JOIN person p USING (patient)
   JOIN audit f ON f.patient = ANY(p.patient || p.linked) AND f.action IN ('file', 'correct') AND f.outcome = 0
@@ -82,9 +83,10 @@ async def beginning_at(conn: Connection, since: datetime) -> Reached:
 
 
 async def disclosed(
-    conn: Connection, organisation: str, after: Reached, *, scan: int, limit: int
+    conn: Connection, organisation: str, services: Collection[str], after: Reached, *, scan: int, limit: int
 ) -> tuple[Sequence[Disclosure], Reached, bool]:
-    """(readings by personnel of what the organisation filed, how far the log was looked through, whether it goes on).
+    """(readings by personnel of what the organisation filed in these services, how far the log was looked through, whether it
+    goes on).
 
     Looks at most at `scan` rows behind `after`, and stops at the reading that is number `limit`.
     """
@@ -92,7 +94,7 @@ async def disclosed(
     if end is None:
         return (), after, False
     reached, further = Reached(int(end[0]), end[1]), end[2] == scan
-    rows = await conn.fetch(_FOUND, *after, *reached, organisation, limit)
+    rows = await conn.fetch(_FOUND, *after, *reached, organisation, limit, list(services))
     found = [Disclosure(Reached(int(row[0]), row[1]), tuple(map(tuple, row[2])), *tuple(row)[3:]) for row in rows]
     if len(found) == limit:
         return found, found[-1].place, True

@@ -15,6 +15,7 @@ from kjerne.fhir.effort import spend
 from kjerne.fhir.encode import decode
 from kjerne.fhir.index import reference_forms
 from kjerne.fhir.search import TOKENS_LIMIT, Search, references, reverse_tokens
+from kjerne.registries.homes import types_of
 from kjerne.store import limits
 from kjerne.store.pool import Connection
 from kjerne.store.reading import ALLOWED, OUTER, STAMPED, Reader, Record, Unwrapped, door
@@ -95,12 +96,16 @@ class _Door:
         return records
 
     async def _fetch(self, condition: str, most: int, *values: Any) -> list[Record]:
-        # Ordered, or what is included would come as the rows lie, and rows that are hidden could be told by it.
+        # Ordered, or what is included would come as the rows lie, and rows that are hidden could be told by it. A record of
+        # another service is not this grant's to open, and lies under another key.
+        own = f"r.type = ANY(${6 + len(values)}::smallint[])"
         statement = (
-            f"WITH {STAMPED} SELECT {OUTER} FROM record r, s WHERE s.ok AND {ALLOWED} AND {condition} "
+            f"WITH {STAMPED} SELECT {OUTER} FROM record r, s WHERE s.ok AND {ALLOWED} AND {condition} AND {own} "
             f"ORDER BY r.id LIMIT {int(most)}"
         )
-        statement, every = limits.narrowed(self._grant, self.keys, statement, ALLOWED, (*door(self._grant), *values))
+        types = [type_number(name) for name in types_of(self._grant.service)]
+        given = (*door(self._grant), *values, types)
+        statement, every = limits.narrowed(self._grant, self.keys, statement, ALLOWED, given)
         rows = await self._conn.fetch(statement, *every)
         return [self._reader.open_row(self.keys, tuple(row)) for row in rows]
 

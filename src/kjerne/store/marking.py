@@ -51,13 +51,14 @@ AND NOT r.deleted AND r.labels & $3 <> 0
 AND NOT EXISTS (SELECT FROM record c WHERE c.patient = r.patient AND c.type = r.type AND c.id = r.id)"""
 _SENT_BY: Final = """
 SELECT DISTINCT n.type, n.id FROM audit a, unnest(a.types, a.ids) AS n(type, id)
-WHERE a.patient = ANY($1::bigint[]) AND a.action IN ('file', 'correct') AND a.outcome = $2 AND a.organisation = $3"""
+WHERE a.patient = ANY($1::bigint[]) AND a.action IN ('file', 'correct') AND a.outcome = $2 AND a.organisation = $3
+  AND n.type = ANY($4::smallint[])"""
 _OPEN: Final = f"""
 WITH {STAMPED} SELECT EXISTS (
   SELECT FROM record r, s WHERE s.ok AND {ALLOWED} AND r.type = ANY($6::smallint[]) AND r.id = $7)"""
 _CLEAR: Final = """
 UPDATE record SET labels = labels & ~$2::integer, xid = pg_current_xact_id()
-WHERE patient = ANY($1::bigint[]) AND labels & $2 <> 0"""
+WHERE patient = ANY($1::bigint[]) AND labels & $2 <> 0 AND ($3::smallint[] IS NULL OR type = ANY($3))"""
 _MARK: Final = """
 UPDATE record r SET labels = labels | $2, xid = pg_current_xact_id()
 FROM unnest($3::smallint[], $4::uuid[]) AS n(type, id)
@@ -87,7 +88,7 @@ async def put_on(conn: Connection, grant: Grant, reader: Reader, types: Sequence
         return 0
     keys = list(grant.subject.keys)
     if choice.slot >= 0:
-        await conn.execute(_CLEAR, keys, int(label_of(choice)))
+        await conn.execute(_CLEAR, keys, int(label_of(choice)), None)
     named = columns(await _named_by(conn, grant, reader, types, choice), 2)
     return int((await conn.execute(_MARK, keys, int(label_of(choice)), *named)).split()[-1])
 
@@ -97,7 +98,7 @@ async def _named_by(
 ) -> list[Named]:
     """The records that a choice would mark if it were made now."""
     if choice.source:
-        sent = await conn.fetch(_SENT_BY, list(grant.subject.keys), audit.GIVEN, choice.source)
+        sent = await conn.fetch(_SENT_BY, list(grant.subject.keys), audit.GIVEN, choice.source, list(types))
         return [(row[0], row[1]) for row in sent]
     trees = await _trees(conn, grant, reader, types)
     return _about(choice, trees, await _kinds(conn, grant, reader, trees))
@@ -125,11 +126,12 @@ async def take_off(
     conn: Connection, grant: Grant, reader: Reader, types: Sequence[int], choice: Choice, left: Iterable[Choice]
 ) -> None:
     """Takes a choice's marks away; `left` are those still in force, which may be about the same records or, of a number
-    that was linked later, have the same mark."""
+    that was linked later, have the same mark. Those about another service say nothing here (law, K48)."""
     if choice.kind != "record" and choice.slot < 0:
         return
     label = label_of(choice)
-    same = [one for one in left if (one.kind == "record" or one.slot >= 0) and label_of(one) == label]
+    marking = [one for one in left if one.service == choice.service and (one.kind == "record" or one.slot >= 0)]
+    same = [one for one in marking if label_of(one) == label]
     everything = frozenset(grant.subject.keys)
     left_on = [(under(grant, frozenset(one.marked) or everything), types, one) for one in same]
     await _cleared(conn, reader, everything, label, [(grant, types, choice)], left_on)
@@ -141,7 +143,8 @@ async def _cleared(
     """Takes a mark off. Where others with the same one are left, only from what the `ended` are about and those are not: what
     went on with a marked record by a correction is about none by itself, and nobody can say whose mark it has."""
     if not left:
-        await conn.execute(_CLEAR, sorted(keys), int(label))
+        types = sorted({type_ for _, own, _ in ended for type_ in own})
+        await conn.execute(_CLEAR, sorted(keys), int(label), types or None)
         return
     of_ended, of_left = [
         {name for grant, types, choice in found for name in await _named_by(conn, grant, reader, types, choice)}

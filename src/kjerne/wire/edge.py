@@ -120,12 +120,13 @@ class Edge:
                 scope["method"], base_url + http.sent_path(scope), scope["headers"], scope.get("query_string", b"")
             )
             as_portal = route.for_citizens and PORTAL in caller.scopes
-            if caller.scopes.isdisjoint(route.needs.split()) and not as_portal:
+            needs = route.needed(parameters)
+            if caller.scopes.isdisjoint(needs.split()) and not as_portal:
                 raise Refusal(
                     403,
-                    f"the token lacks the scope {' or '.join(route.needs.split())}",
+                    f"the token lacks the scope {' or '.join(needs.split())}",
                     where="scope",
-                    headers=(("www-authenticate", f'DPoP error="insufficient_scope", scope="{route.needs}"'),),
+                    headers=(("www-authenticate", f'DPoP error="insufficient_scope", scope="{needs}"'),),
                 )
         body = await http.body_of(receive, headers, route.body_limit_bytes) if scope["method"] in _WITH_BODY else b""
         form = http.pairs_of(body, "form") if http.is_form(headers) else ()
