@@ -24,7 +24,7 @@ from kjerne.exchange import PUBLIC, Route
 from kjerne.fhir.encode import decode
 from kjerne.fhir.searchparams import parameters
 from kjerne.pages.desk import HEADERS
-from kjerne.registries.homes import SERVICE_BY_TYPE
+from kjerne.registries.homes import types_of
 from kjerne.store.embedded import PROGRAM
 from kjerne.store.finding import Finder
 from kjerne.store.reading import Reader
@@ -97,7 +97,7 @@ def importers(*names: str) -> set[str]:
 
 async def test_fault_1_no_resource_class_is_outside_the_patient(here: Clinic) -> None:
     """OpenEMR CVE-2026-24487: one class forgot the compartment, and a patient's token read everybody's."""
-    assert set(BLOOD) == set(SERVICE_BY_TYPE)
+    assert set(BLOOD) == set(types_of("results"))
     for type_, tree in BLOOD.items():
         own, anothers = await here.file(tree), await here.file(tree, about=SECOND)
         assert (await got(here, f"/fhir/R4/{type_}/{own}")).status_code == 200

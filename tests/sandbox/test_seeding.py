@@ -15,12 +15,15 @@ def test_every_organisation_takes_part_but_the_one_outside() -> None:
     rows = participants(population, NOW)
     named = {row.organisation for row in rows}
     assert all(row.is_in_force(NOW) for row in rows)
-    assert len({(row.organisation, row.part) for row in rows}) == len(rows)
+    assert len({(row.organisation, row.part, row.service) for row in rows}) == len(rows)
     for one in population.practitioners:
         outside = one.organisation == population.units["outside"].number
         laboratory = one.organisation == population.units["private-lab-owner"].number
         consumes = any(row.organisation == one.organisation and row.part == "consumer" for row in rows)
         assert consumes == (not outside and not laboratory)
+        own = {(row.service, row.part) for row in rows if row.organisation == one.organisation}
+        registers = {("critical-information", "consumer"), ("critical-information", "source")}
+        assert own >= registers if consumes else not own & registers
     assert population.units["outside"].number not in named
 
 

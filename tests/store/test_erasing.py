@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 from uuid import uuid4
@@ -25,7 +26,7 @@ from kjerne.store.shares import Destroyed
 
 from .conftest import NOW, Desk
 
-OBSERVATION = type_number("Observation")
+OBSERVATION, ALLERGY = type_number("Observation"), type_number("AllergyIntolerance")
 REGRET = timedelta(days=30)
 EVERYTHING = (
     "record", "record_history", "report_source", "report_version", "requester_inbox", "notice", "acknowledgement", "reuse_answer",
@@ -157,6 +158,28 @@ async def test_nothing_is_deleted_a_second_too_early(desk: Desk, eraser: Eraser,
     clock.at = NOW + REGRET - timedelta(seconds=1)
     await eraser.erase(job)
     assert await kept(desk, patient) == before
+
+
+async def test_what_each_service_keeps_goes_with_its_own_key_and_no_other(desk: Desk, clock: FixedClock) -> None:
+    """Records of two services lie side by side under one person, each under a key of its own."""
+    patient, store = await desk.person(), desk.store
+    await filled(desk, patient)
+    theirs = await desk.grant(patient, "file")
+    grant = replace(theirs, service="other")
+    raw = b'{"resourceType":"AllergyIntolerance","code":{"text":"Penicillin"},"patient":{"display":"-"}}'
+    change = Change(ALLERGY, store.ids.make(patient), raw, index(decode(raw)))
+    async with store.pool.acquire() as conn:
+        await store.records.create(conn, grant, change)
+        observations = await conn.fetchval(
+            "SELECT count(*) FROM record WHERE patient = $1 AND type = $2", patient, OBSERVATION
+        )
+        eraser = Eraser(store.pool, clock, {"results": [OBSERVATION], "other": [ALLERGY]}, store.wrap.shares)
+        await eraser.erase(await opted_out(desk, patient, "other"))
+        left = await conn.fetch("SELECT type, count(*) FROM record WHERE patient = $1 GROUP BY type", patient)
+    assert [tuple(row) for row in left] == [(OBSERVATION, observations)]
+    with pytest.raises(Destroyed):
+        store.wrap.of_service(grant.subject, "other")
+    store.wrap.of_service(theirs.subject, "results")
 
 
 async def test_an_opt_out_of_one_service_leaves_another_alone(desk: Desk, eraser: Eraser) -> None:
