@@ -255,3 +255,43 @@ def test_a_kind_of_results_is_no_part_of_critical_information(platform: Standing
         body=json.dumps(consent("restriction", code=[part])).encode(),
     )  # fmt: skip
     assert answer.status_code == 422
+
+
+def choose(platform: Standing, tree: Tree, about: str, withdrawn: bool = False) -> Tree:
+    """A choice made, or withdrawn, by the patient herself."""
+    made = platform.client.call(
+        "PUT" if withdrawn else "POST", "/fhir/R4/Consent" + (f"/{tree['id']}" if withdrawn else ""), as_=about,
+        patient=platform.nin(about), headers={"content-type": FHIR}, body=json.dumps(tree).encode(),
+    )  # fmt: skip
+    assert made.status_code in (200, 201), made.text
+    answered: Tree = made.json()
+    return answered
+
+
+def of_results(tree: Tree) -> Tree:
+    other = json.loads(json.dumps(tree).replace("critical-information", "results"))
+    assert isinstance(other, dict)
+    return other
+
+
+def test_a_single_record_that_she_restricts_is_hidden_until_that_choice_is_lifted_and_no_other(
+    platform: Standing,
+) -> None:
+    about = "parent"
+    id_ = registered(platform, allergy(platform, about), about=about, **NEED)
+    filed = send(platform, "POST", "Observation", observation(subject=person(platform, about)), as_="lab", about=about)
+    result = str(filed.tree["id"])
+
+    def record(one: str) -> Tree:
+        return consent("record", data=[{"meaning": "instance", "reference": {"identifier": {"value": one}}}])
+
+    def seen() -> tuple[int, int]:
+        paths = (f"AllergyIntolerance/{id_}", f"Observation/{result}")
+        return tuple(platform.get(path, about=about, **NEED).status for path in paths)  # type: ignore[return-value]
+
+    of_allergy, of_result = choose(platform, record(id_), about), choose(platform, of_results(record(result)), about)
+    assert seen() == (404, 404)
+    choose(platform, of_result | {"status": "inactive"}, about, withdrawn=True)
+    assert seen() == (404, 200)
+    choose(platform, of_allergy | {"status": "inactive"}, about, withdrawn=True)
+    assert seen() == (200, 200)
