@@ -13,7 +13,7 @@ from kjerne.jobs import Job, Worker
 from kjerne.notifying import Notifier
 from kjerne.services.standards import types_by_service
 from kjerne.settings import Settings
-from kjerne.store import erasing, logins, repeats, restoring
+from kjerne.store import erasing, followup, logins, repeats, restoring
 from kjerne.store.checkpoints import Checkpoints
 from kjerne.store.keys import Keys
 from kjerne.store.keys import Sealer as MessageSealer
@@ -68,7 +68,11 @@ def worker(pool: Pool, clock: Clock, checkpoints: Checkpoints, keys: Keys, share
             counted = await repeats.count(conn, noted)
         return clock.now() if counted >= repeats.AT_ONCE else clock.now() + COUNT_EVERY
 
+    async def tell_late(job: Job) -> datetime | None:
+        return await followup.tell_late(pool, job, clock.now())
+
     handlers = {
+        followup.TELL_LATE: tell_late,
         PROOF_SWEEP: sweep, AUDIT_SEAL: seal, REPEAT_COUNT: count, LOGIN_SWEEP: sweep_logins, erasing.KIND: eraser.erase,
     }  # fmt: skip
     return Worker(pool, clock, handlers, recurring=(PROOF_SWEEP, AUDIT_SEAL, REPEAT_COUNT, LOGIN_SWEEP))

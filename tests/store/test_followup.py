@@ -11,9 +11,11 @@ import pytest
 from cryptography.exceptions import InvalidTag
 
 from kjerne.access import Grant, Label
+from kjerne.clock import FixedClock
 from kjerne.errors import Refusal
 from kjerne.fhir.encode import decode
 from kjerne.fhir.index import index
+from kjerne.jobs import Worker
 from kjerne.store import audit, followup
 from kjerne.store.house import Store
 from kjerne.store.records import Change
@@ -62,6 +64,61 @@ async def test_who_had_opened_a_record_is_told_once_and_marks_it_seen(store: Sto
         with pytest.raises(Refusal) as refused:
             await followup.see_notices(conn, grant.caller.hpr, [notice.number], NOW)
     assert refused.value.status == 404
+
+
+@pytest.mark.parametrize("asked", ["for the row", "for nothing"])
+async def test_who_was_reading_while_a_result_was_corrected_is_told_once_her_row_is_in_the_log(
+    store: Store, grant: Grant, asked: str
+) -> None:
+    """She saw the version before: her transaction began first and ends after the correction."""
+    type_, id_, version = a_record()
+    clock = FixedClock(grant.at)
+    worker = Worker(
+        store.pool, clock, {followup.TELL_LATE: lambda job: followup.tell_late(store.pool, job, clock.now())}
+    )
+    none = f"DELETE FROM job WHERE kind = '{followup.TELL_LATE}'"
+    await store.pool.execute(none)
+
+    async def told() -> list[int]:
+        async with store.pool.acquire() as conn:
+            found = await followup.notices(conn, grant.caller.hpr, 1000)
+        return [one.read_version for one in found if one.id == id_]
+
+    async with store.pool.acquire() as reading:
+        transaction = reading.transaction()
+        await transaction.start()
+        if asked == "for the row":
+            await audit.insert(reading, audit.given(grant), [(type_, id_, version)])
+        async with store.pool.acquire() as conn, conn.transaction():
+            await followup.tell_readers(conn, grant, "corrected", [(type_, id_, version + 1)])
+        if asked == "for nothing":  # her row is written when the correction is there
+            await audit.insert(reading, audit.given(grant), [(type_, id_, version)])
+        clock.move(followup.LATE)
+        await worker.run_due(2)
+        assert await told() == [], "her look is not in the log yet"
+        await transaction.commit()
+    for _ in range(2):  # the second time nothing is left to do
+        clock.move(followup.LOOKED_AGAIN)
+        await worker.run_due()
+        assert await told() == [version]
+    assert not await store.pool.fetchval(f"SELECT count(*) FROM job WHERE kind = '{followup.TELL_LATE}'")
+
+
+@pytest.mark.parametrize("version", [1, 2, 3])
+async def test_who_is_told_late_saw_what_was_before_the_change(store: Store, grant: Grant, version: int) -> None:
+    type_, id_, _ = a_record()
+    await store.pool.execute(f"DELETE FROM job WHERE kind = '{followup.TELL_LATE}'")
+    async with store.pool.acquire() as conn:
+        await followup.tell_readers(conn, grant, "corrected", [(type_, id_, 2)])
+    await opened(store, replace(grant, at=grant.at + timedelta(seconds=2)), (type_, id_, version))
+    clock = FixedClock(grant.at + followup.LATE)
+    worker = Worker(
+        store.pool, clock, {followup.TELL_LATE: lambda job: followup.tell_late(store.pool, job, clock.now())}
+    )
+    await worker.run_due()
+    async with store.pool.acquire() as conn:
+        found = [one for one in await followup.notices(conn, grant.caller.hpr, 1000) if one.id == id_]
+    assert [one.read_version for one in found] == ([1] if version == 1 else [])
 
 
 async def test_of_one_change_of_a_report_those_are_seen_that_were_told_and_no_other(store: Store, grant: Grant) -> None:

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final, Literal, NamedTuple
-from uuid import UUID
+from uuid import UUID, uuid4
+
+import msgspec
 
 from kjerne.access import Grant, Label
 from kjerne.errors import Refusal
-from kjerne.store import audit
+from kjerne.jobs import Job, plan
+from kjerne.store import audit, feed
 from kjerne.store.chains import WITHDRAWN_RULE
 from kjerne.store.codec import Wrap
 from kjerne.store.pointing import MARK, ON_A_WRONG_PERSON
-from kjerne.store.pool import Connection
+from kjerne.store.pool import Connection, Pool
 from kjerne.store.records import Beside
 
 
@@ -43,7 +46,12 @@ SELECT $1::bigint, gen_random_uuid(), l.hpr, $3, l.type, l.id, l.version, $4::ti
     AND r.labels & {MARK} <> 0)
 FROM ({{last_looks}}) l
 WHERE NOT EXISTS (SELECT FROM notice o WHERE o.patient = $1 AND o.hpr = l.hpr AND o.kind = $3 AND o.made_at = $4
-  AND o.id = ANY($9::uuid[]))"""
+  AND o.id = ANY($9::uuid[])){{late}}"""
+# Of looks that were not in the log yet: what she saw is older than the change. Where a change makes no version her time says it.
+_LATE: Final = """
+AND (l.seen < l.version OR (($8 OR l.version = 0) AND l.at < $4::timestamptz + make_interval(secs => 1)))
+AND NOT EXISTS (SELECT FROM notice o WHERE o.patient = $1 AND o.hpr = l.hpr AND o.kind = $3 AND o.made_at = $4
+  AND o.type = l.type AND o.id = l.id AND o.version = l.version)"""
 _LOOKS: Final = (
     "a.patient = ANY($2::bigint[]) AND a.outcome = 0 AND a.caller_hpr <> '' AND a.caller_kind = 'practitioner'"
 )
@@ -68,8 +76,9 @@ FROM (
 ) a CROSS JOIN LATERAL unnest(a.types, a.ids, a.versions) AS v(type, id, version)
 JOIN unnest($5::smallint[], $6::uuid[], $7::integer[]) AS n(type, id, version) ON n.type = v.type AND n.id = v.id
 ORDER BY a.caller_hpr, n.type, n.id, a.at DESC, v.version DESC"""
-_TELL_FEW: Final = _TELL.format(last_looks=_OF_FEW)
-_TELL_MANY: Final = _TELL.format(last_looks=_OF_MANY)
+_TELL_FEW: Final = _TELL.format(last_looks=_OF_FEW, late="")
+_TELL_MANY: Final = _TELL.format(last_looks=_OF_MANY, late="")
+_TELL_LATE: Final = _TELL.format(last_looks=_OF_FEW, late=_LATE)
 MANY: Final = 30
 """From so many changes on it is cheaper to open every look than to search it for each change."""
 
@@ -85,15 +94,56 @@ async def tell_readers(
 ) -> None:
     """One notice for each reader, by the audit log, and each changed record (type, id, new version) she had opened.
 
-    `with_report` says that what changed is whether it stands by its reports (`store.pointing`). Who was told of one of
-    `unless_told_of` by the same change hears it once.
+    Who was reading just then is told a minute later (`tell_late`). `with_report` says that what changed is whether it stands
+    by its reports (`store.pointing`). Who was told of one of `unless_told_of` by the same change hears it once.
     """
     if changed:
-        statement = _TELL_FEW if len(changed) < MANY else _TELL_MANY
-        await conn.execute(
-            statement, grant.subject.patient, list(grant.subject.keys), kind, grant.at, [c[0] for c in changed],
+        told = _Told(
+            grant.subject.patient, list(grant.subject.keys), kind, grant.at, [c[0] for c in changed],
             [c[1] for c in changed], [c[2] for c in changed], with_report, list(unless_told_of),
         )  # fmt: skip
+        await conn.execute(_TELL_FEW if len(changed) < MANY else _TELL_MANY, *msgspec.structs.astuple(told))
+        await plan(conn, TELL_LATE, str(uuid4()), grant.at + LATE, _PACK.encode(told))
+
+
+class _Told(msgspec.Struct, frozen=True, array_like=True):
+    """What `_TELL` is asked with, as a job keeps it until the readers of that moment are in the log."""
+
+    patient: int
+    keys: list[int]
+    kind: Literal["corrected", "withdrawn"]
+    at: datetime
+    types: list[int]
+    ids: list[UUID]
+    versions: list[int]
+    with_report: bool
+    unless: list[UUID]
+
+
+TELL_LATE: Final = "tell-late"
+LATE: Final = timedelta(minutes=1)
+"""A statement that began before a change was there is over by then, or has written its row of the log: none runs for so long."""
+LOOKED_AGAIN: Final = timedelta(seconds=10)
+_PACK: Final = msgspec.msgpack.Encoder()
+_UNPACK: Final = msgspec.msgpack.Decoder(_Told)
+
+
+async def tell_late(pool: Pool, job: Job, now: datetime) -> datetime | None:
+    """Tells who was reading while the change was made, and whose row of the log was not there when its readers were told.
+
+    A job of two steps. The first notes which transactions are begun; once they all are over, the second looks again. It may
+    be done again: who was told is not told twice.
+    """
+    name, _, until = job.key.partition("/")
+    async with pool.acquire() as conn:
+        if not until:
+            begun = await conn.fetchval("SELECT pg_current_xact_id()::text")  # above all that are begun
+            await plan(conn, TELL_LATE, f"{name}/{begun}", now, job.payload)
+            return None
+        if await feed.horizon(conn) < int(until):
+            return now + LOOKED_AGAIN
+        await conn.execute(_TELL_LATE, *msgspec.structs.astuple(_UNPACK.decode(job.payload)))
+    return None
 
 
 _OPENED = """
