@@ -148,6 +148,15 @@ def test_where_one_type_stands_alone_nothing_is_chained() -> None:
     assert refused("_has:Provenance:entity:_id", "x", "AuditEvent", frozenset()).code == "not-supported"
 
 
+def test_values_have_a_limit_all_together() -> None:
+    scope, many = Scope(SERVED), ",".join("x" * 400)
+    for name in ("code", "_has:DiagnosticReport:result:code"):
+        scope.asked("Observation", name, many)
+    with pytest.raises(Refusal, match="at most 1000 values") as caught:
+        scope.asked("Observation", "specimen.type:not", many)
+    assert caught.value.code == "too-costly"
+
+
 def test_chains_have_a_limit_each_and_all_together() -> None:
     def chain(steps: int) -> str:
         return "has-member:Observation." * steps + "code"

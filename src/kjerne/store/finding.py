@@ -7,7 +7,6 @@ names all of it are one transaction.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -24,7 +23,7 @@ from kjerne.fhir.latest import kinds, latest
 from kjerne.fhir.search import Order, Plan, Search, counted, ordered, plan
 from kjerne.store import audit, including, joining, limits
 from kjerne.store.codec import bound, parted
-from kjerne.store.including import tree_of
+from kjerne.store.including import OPENING_STEPS, tree_of
 from kjerne.store.pool import Connection, moment
 from kjerne.store.proofs import note
 from kjerne.store.reading import (
@@ -40,11 +39,10 @@ from kjerne.store.reading import (
     under,
 )
 from kjerne.store.sealed_id import SealedIds
+from kjerne.store.turns import in_turns
 
 VALUES_STEPS: Final = 10
 """What it takes to open a row's values."""
-ROWS_AT_ONCE: Final = 100
-"""Rows that are looked at before others have their turn."""
 LOOKED_AT_ONCE: Final = 50
 """Records that are looked at in one step for those that are kept (`Finder.newest`)."""
 NEWEST_FIRST: Final = Order("date_from", descending=True)
@@ -280,12 +278,10 @@ WHERE s.ok AND {where.text} ORDER BY r.id LIMIT {limit}"""
             )
         candidates = [Row(tuple(row)[:-3], row[-3], row[-2], row[-1] or b"") for row in rows]
         kept = []
-        for place, row in enumerate(candidates):
+        async for row in in_turns(candidates):
             answering = self._answering(row, found, keys)
             if answering is not None:
                 kept.append(answering)
-            if place % ROWS_AT_ONCE == ROWS_AT_ONCE - 1:
-                await asyncio.sleep(0)
         return kept
 
     def _answering(self, row: Row, found: Plan, keys: Unwrapped) -> Row | None:
@@ -305,6 +301,7 @@ WHERE s.ok AND {where.text} ORDER BY r.id LIMIT {limit}"""
         return row._replace(keys=tuple(_key(row, one, values, tree) for one in order))
 
     def _tree(self, row: Row, keys: Unwrapped) -> dict[str, Any]:
+        spend(OPENING_STEPS)
         return tree_of(self._reader.open_row(keys, row.outer))
 
     async def _joined(self, conn: Connection, grant: Grant, search: Search, keys: Unwrapped) -> Search:

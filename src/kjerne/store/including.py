@@ -20,12 +20,14 @@ from kjerne.store import limits
 from kjerne.store.pool import Connection
 from kjerne.store.reading import ALLOWED, OUTER, STAMPED, Reader, Record, Unwrapped, door
 from kjerne.store.sealed_id import SealedIds
+from kjerne.store.turns import in_turns
 
 INCLUDE_STEPS_LIMIT: Final = 8
 """How far `:iterate` goes on; deeper chains than this are nobody's page."""
 INCLUDED_LIMIT: Final = 5_000
-RECORD_STEPS: Final = 30
-"""What it takes to open a record and read it, beside what its length takes."""
+OPENING_STEPS: Final = 20
+READING_STEPS: Final = 20
+"""What it takes to open a record, and to read it, beside what its length takes."""
 BYTES_IN_A_STEP: Final = 100
 
 Place = tuple[int, UUID]
@@ -35,7 +37,7 @@ Place = tuple[int, UUID]
 def tree_of(record: Record) -> dict[str, Any]:
     """The resource as it is served."""
     served = record.served
-    spend(RECORD_STEPS + len(served) // BYTES_IN_A_STEP)
+    spend(READING_STEPS + len(served) // BYTES_IN_A_STEP)
     return decode(served)
 
 
@@ -107,7 +109,8 @@ class _Door:
         given = (*door(self._grant), *values, types)
         statement, every = limits.narrowed(self._grant, self.keys, statement, ALLOWED, given)
         rows = await self._conn.fetch(statement, *every)
-        return [self._reader.open_row(self.keys, tuple(row)) for row in rows]
+        spend(OPENING_STEPS * len(rows))
+        return [self._reader.open_row(self.keys, tuple(row)) async for row in in_turns(rows)]
 
 
 async def _reached(
@@ -116,7 +119,7 @@ async def _reached(
     """The records one step from `frontier`: pointed at by `_include`, pointing at it by `_revinclude`."""
     forwards = [one for one in search.includes if first or one.iterate]
     places = set[Place]()
-    for record in frontier if forwards else ():
+    async for record in in_turns(frontier if forwards else ()):
         tree = tree_of(record)
         for include in forwards:
             if include.source == tree["resourceType"]:
@@ -140,7 +143,8 @@ async def _backwards(door_of: _Door, search: Search, frontier: list[Record], *, 
         if len(hashes) <= TOKENS_LIMIT:
             found += await door_of.pointing(source, hashes, most)
         else:
-            found += [record for record in await door_of.all_of(source) if _points(tree_of(record), asked)]
+            every = in_turns(await door_of.all_of(source))
+            found += [record async for record in every if _points(tree_of(record), asked)]
     return found
 
 

@@ -14,6 +14,7 @@ from uuid import UUID
 from kjerne.fhir.criteria import Among, Asked, Chained, Combined, Pointed, Reaching
 from kjerne.fhir.index import reference_forms
 from kjerne.fhir.search import references
+from kjerne.store.turns import in_turns
 
 
 class Row(Protocol):
@@ -38,7 +39,7 @@ async def met(
         return Reaching(asked.code, frozenset(targets))
     if isinstance(asked, Pointed):
         rows = await find(asked.source, await met(asked.source, asked.asked, find, tree))
-        texts = {text for row in rows for text in references(tree(row), asked.code)}
+        texts = {text async for row in in_turns(rows) for text in references(tree(row), asked.code)}
         return Among(frozenset(_ids(type_, texts)))
     if isinstance(asked, Combined):
         return replace(asked, parts=tuple([await met(type_, one, find, tree) for one in asked.parts]))

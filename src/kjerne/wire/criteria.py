@@ -39,6 +39,9 @@ from kjerne.fhir.searchparams import COLUMN_CODES, SUBJECT_CODES, SearchParamete
 ALTERNATIVES_LIMIT: Final = 500
 """Values of one parameter, and codes of one value set: enough for a page of ids, too few for a query of death."""
 
+VALUES_LIMIT: Final = 1_000
+"""Values of all parameters of a search together: each is compared with each row, in the database too."""
+
 CHAIN_LIMIT: Final = 4
 """Steps of one chain, forwards and backwards: each is a search."""
 
@@ -65,10 +68,11 @@ Read = Callable[[SearchParameter, str, str, str], Asked]
 
 @dataclass
 class Scope:
-    """What the criteria of one search may lead to: `reachable` types, and how many more steps (`links`)."""
+    """What the criteria of one search may lead to: `reachable` types, and how many more steps (`links`) and values."""
 
     reachable: frozenset[str]
     links: int = LINKS_LIMIT
+    values: int = VALUES_LIMIT
 
     def asked(self, type: str, name: str, value: str, *, read: Read | None = None, depth: int = 0) -> Asked:
         """One criterion on a type: plain, chained (`result.code`), or the other way round (`_has:Type:parameter:...`).
@@ -77,7 +81,7 @@ class Scope:
         """
         known = parameters(type).get(name)
         if known is not None and read is None and not depth:
-            return typed(known, name, "", value)
+            return self._within(name, typed(known, name, "", value))
         if name.startswith("_has"):
             return self._pointed(type, name, value, depth)
         step, dot, rest = name.partition(".")
@@ -92,7 +96,14 @@ class Scope:
             raise refuse(name, "the patient is named by the header person-id", code="not-supported")
         if colon and not modifier:
             raise refuse(name, "the modifier is empty")
-        return (read or typed)(known, name, modifier, value)
+        return self._within(name, (read or typed)(known, name, modifier, value))
+
+    def _within(self, name: str, asked: Asked) -> Asked:
+        if isinstance(asked, Criterion):
+            self.values -= len(asked.values)
+        if self.values < 0:
+            raise refuse(name, f"the parameters of a search have at most {VALUES_LIMIT} values", code="too-costly")
+        return asked
 
     def _chained(self, type: str, step: str, rest: str, value: str, read: Read | None, depth: int) -> Asked:
         code, colon, target = step.partition(":")

@@ -1,0 +1,23 @@
+"""Long work leaves turns for others."""
+
+from __future__ import annotations
+
+import asyncio
+
+from kjerne.store.turns import ROWS_AT_ONCE, in_turns
+
+
+async def test_others_have_their_turn_after_every_hundred_rows() -> None:
+    turns = 0
+
+    async def other() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    beside = asyncio.create_task(other())
+    rows = [row async for row in in_turns(range(5 * ROWS_AT_ONCE + 1))]
+    beside.cancel()
+    assert rows == list(range(5 * ROWS_AT_ONCE + 1))
+    assert turns == 5
