@@ -38,7 +38,7 @@ async def told(
     desk: Desk, after: Reached, *, by: str = LAB, scan: int = 1000, limit: int = 100
 ) -> tuple[list[Disclosure], Reached, bool]:
     async with desk.store.pool.acquire() as conn:
-        found, reached, further = await disclosures.disclosed(conn, by, after, scan=scan, limit=limit)
+        found, reached, further = await disclosures.disclosed(conn, by, {"results"}, after, scan=scan, limit=limit)
     return list(found), reached, further
 
 
@@ -130,3 +130,14 @@ async def test_a_time_to_begin_at_is_the_seal_that_holds_it(desk: Desk) -> None:
         starts = [(await disclosures.beginning_at(conn, NOW + timedelta(days=day))).xid for day in (101, 200, 201)]
         await made.rollback()
     assert starts == [(10**9 + 1) * 1000, (10**9 + 1) * 1000, (10**9 + 2) * 1000]
+
+
+async def test_a_reading_in_another_service_is_not_the_sources_to_hear_of(desk: Desk) -> None:
+    patient = await desk.person()
+    own, start = await filed(desk, patient), await here(desk)
+    grant = replace(await desk.grant(patient), service="critical-information")
+    async with desk.store.pool.acquire() as conn:
+        await audit.insert(conn, audit.given(grant), [(OBSERVATION, own, 1)])
+    assert (await told(desk, start))[0] == []
+    await read(desk, patient, own)
+    assert len((await told(desk, start))[0]) == 1
