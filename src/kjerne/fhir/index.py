@@ -19,6 +19,7 @@ from kjerne.errors import Refusal
 from kjerne.fhir.dates import EARLIEST, LATEST, Interval, interval, microseconds, period
 from kjerne.fhir.definitions import type_number
 from kjerne.fhir.searchparams import Leaf, type_search, walk
+from kjerne.fhir.systems import canonical
 
 _ENCODER: Final = msgspec.msgpack.Encoder()
 _DECODER: Final = msgspec.msgpack.Decoder(tuple[bytes, dict[int, list[Any]]])
@@ -115,8 +116,8 @@ _OPEN_SYSTEM: Final = frozenset(("CodeableConcept", "Coding", "Identifier"))
 
 
 def token_texts(leaf: int, system: str, code: str) -> tuple[str, str]:
-    """The two texts that are hashed for a code: alone, and with its system (empty: the code has none)."""
-    return plain_text(leaf, code), f"{leaf}\x1f{system}\x1f{code}"
+    """The two texts that are hashed for a code: alone, and with its system, however that is spelled (empty: it has none)."""
+    return plain_text(leaf, code), f"{leaf}\x1f{canonical(system)}\x1f{code}"
 
 
 def asked_text(leaf: Leaf, system: str | None, code: str) -> str | None:
@@ -135,7 +136,7 @@ def plain_text(leaf: int, code: str) -> str:
 
 def identifier_texts(leaf: int, system: str, value: str) -> tuple[str, str]:
     """As `token_texts`, for the identifier in a logical reference (modifier `:identifier`)."""
-    return f"{leaf}\x1c{value}", f"{leaf}\x1d{system}\x1d{value}"
+    return f"{leaf}\x1c{value}", f"{leaf}\x1d{canonical(system)}\x1d{value}"
 
 
 def codings(leaf: Leaf, value: Any) -> list[tuple[str, str]]:

@@ -15,6 +15,7 @@ from fractions import Fraction
 from functools import lru_cache
 from typing import Any, Final, Literal
 
+from kjerne.fhir import systems
 from kjerne.fhir.criteria import DateValue, QuantityValue, ReferenceValue, TypedValue, Value
 from kjerne.fhir.dates import EARLIEST, LATEST, microseconds
 from kjerne.fhir.effort import spend
@@ -305,9 +306,9 @@ def _coded(leaf: Leaf, found: Any, modifier: str, value: Any) -> bool:
 
 
 def _is_code(found: list[tuple[str, str]], value: Any) -> bool:
+    wanted = None if value.system is None else systems.canonical(value.system)
     return any(
-        (value.system is None or value.system == system) and (not value.code or value.code == code)
-        for system, code in found
+        wanted in (None, systems.canonical(system)) and (not value.code or value.code == code) for system, code in found
     )
 
 

@@ -111,7 +111,7 @@ def test_an_unknown_basis_is_refused_and_the_obsolete_header_understood(platform
         ([("_sort", "nonsense")], "_sort"),
         ([("_count", "many")], "_count"),
         ([("_include", "Observation:nonsense")], "_include"),
-        ([("_has:Observation:subject:code", "x")], "_has:Observation:subject:code"),
+        ([("_has:Observation:subject:code", "x")], "_has"),
         ([("skip", "-1")], "skip"),
         ([("skip", "1"), ("skip", "2")], "skip"),
         ([("_format", "xml")], "_format"),
@@ -188,6 +188,25 @@ def test_an_observation_brings_the_report_that_points_at_it(platform: Standing) 
     found = platform.search("Observation", form)
     (report,) = found.resources("include")
     assert f"Observation/{found.ids()[0]}" in {one["reference"] for one in report["result"]}
+
+
+@pytest.mark.parametrize(
+    "spelled",
+    [
+        "http://ehelse.no/fhir/CodeSystem/no-kodeverk-7280-nlk", "http://helsedir.no/fhir/CodeSystem/no-kodeverk-7280-nlk",
+        "2.16.578.1.12.4.1.1.7280", "urn:oid:2.16.578.1.12.4.1.1.7230",
+    ],
+)  # fmt: skip
+def test_every_spelling_of_a_code_system_finds_the_same(platform: Standing, spelled: str) -> None:
+    """A "nothing registered" for want of a spelling would be believed."""
+    code, count = "NPU27300", ("_count", "1000")
+    known = platform.search("Observation", [("code", f"urn:oid:2.16.578.1.12.4.1.1.7280|{code}"), count]).ids()
+    assert known
+    assert platform.search("Observation", [("code", f"{spelled}|{code}"), count]).ids() == known
+    assert platform.search("Observation", [("code:not", f"{spelled}|{code}"), count]).ids() != known
+    form = [("code", f"{spelled}|{code}")]
+    answer = platform.client.call("POST", "/pps/v2/already-done", as_="gp", patient=platform.nin("citizen"), form=form)
+    assert {one["name"]: one for one in answer.json()["parameter"]}["verdict"]["valueCode"] != "no-rule"
 
 
 def test_nested_observations_are_found_by_the_tag_that_names_their_codes(platform: Standing) -> None:

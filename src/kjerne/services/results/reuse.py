@@ -16,6 +16,7 @@ from importlib.resources import files
 from typing import Any, Final, Literal
 
 from kjerne.fhir.dates import later
+from kjerne.fhir.systems import canonical
 from kjerne.registries.withholding import is_anothers
 
 NLK: Final = "urn:oid:2.16.578.1.12.4.1.1.7280"
@@ -79,8 +80,9 @@ def intervals() -> tuple[Interval, ...]:
 
 def interval_of(system: str, code: str) -> Interval | None:
     """The interval that holds for a code; None where none is kept."""
+    known = canonical(system)
     for interval in intervals():
-        if code in interval.codes and system in ("", interval.system):
+        if code in interval.codes and known in ("", interval.system):
             return interval
     return None
 
@@ -125,12 +127,13 @@ def _may_be_text(value: Any) -> bool:
 
 
 def _matching(observations: Iterable[dict[str, Any]], system: str, codes: Sequence[str]) -> Iterable[Earlier]:
+    known = canonical(system)
     for observation in observations:
         if not is_usable(observation) or is_anothers(observation):
             continue
         at = taken_at(observation)
         codings = observation.get("code", {}).get("coding", ())
-        if at and any(c.get("code") in codes and system in ("", c.get("system")) for c in codings):
+        if at and any(c.get("code") in codes and known in ("", canonical(c.get("system", ""))) for c in codings):
             yield Earlier(observation.get("id", ""), at, observation)
 
 

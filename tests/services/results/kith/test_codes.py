@@ -14,7 +14,6 @@ from kjerne.services.results.kith.codes import (
     VOLVEN,
     canonical,
     is_known,
-    spellings,
 )
 
 SPELLINGS = {
@@ -70,10 +69,3 @@ def test_a_result_in_an_unknown_system_is_kept_and_noted(kith: Any) -> None:
     assert [fault for fault in faults if "system" in fault.where] == []
     notes = kith.extensions(kith.only(trees, "DiagnosticReport"), READING_NOTE)
     assert any("LABKODE 7" in note["valueString"] for note in notes)
-
-
-def test_a_client_may_ask_by_any_spelling() -> None:
-    asked = spellings("http://ehelse.no/fhir/CodeSystem/no-kodeverk-7280-nlk")
-    assert asked[0] == NLK
-    assert {canonical(spelled) for spelled in asked} == {NLK}
-    assert "http://helsedir.no/fhir/CodeSystem/no-kodeverk-7280-nlk" in asked

@@ -1,9 +1,4 @@
-"""Addresses of code systems, identifiers and extensions, and the one spelling of each that leaves this package.
-
-Norwegian code systems are written as `urn:oid:`; laboratories, guides and registers spell the same system as bare
-OID, as `http://ehelse.no/...` and as `http://helsedir.no/...` (NILAR 1.5.0, no-kodeverk 0.6.0), some with obsolete
-OIDs.
-"""
+"""Addresses of code systems, identifiers and extensions, and the one spelling of each that leaves this package."""
 
 from __future__ import annotations
 
@@ -12,9 +7,13 @@ from functools import lru_cache
 from typing import Final
 from urllib.parse import quote
 
-VOLVEN: Final = "urn:oid:2.16.578.1.12.4.1.1."
-NLK: Final = VOLVEN + "7280"
-NLK_OLD: Final = VOLVEN + "7230"
+from kjerne.fhir import systems
+
+VOLVEN: Final = systems.VOLVEN
+NLK: Final = systems.NLK
+NLK_OLD: Final = systems.NLK_OLD
+PERSON: Final = systems.PERSON
+UCUM: Final = systems.UCUM
 NCRP: Final = VOLVEN + "7270"
 NORPAT: Final = VOLVEN + "7010"
 PATHOLOGY: Final = VOLVEN + "8219"
@@ -24,7 +23,6 @@ TEXT_REASON: Final = VOLVEN + "8231"
 TEXT_HEADING: Final = VOLVEN + "8243"
 DEVIATION: Final = VOLVEN + "8244"
 SUSCEPTIBILITY: Final = VOLVEN + "8271"
-UCUM: Final = "http://unitsofmeasure.org"
 
 NATIONAL: Final = (NLK, NCRP, NORPAT, PATHOLOGY)
 """Systems whose codes mean the same in every laboratory, in the order they are shown."""
@@ -45,7 +43,6 @@ TEXT_UNIT: Final = OURS + "unit"
 FURTHER_SPECIMEN: Final = OURS + "further-specimen"
 SPECIMEN_MATERIAL_OF: Final = OURS + "material-of"
 
-PERSON: Final = "urn:oid:2.16.578.1.12.4.1.4."
 IDENTIFIER_SYSTEM: Final = {
     "FNR": PERSON + "1",
     "DNR": PERSON + "2",
@@ -59,29 +56,10 @@ IDENTIFIER_SYSTEM: Final = {
 }
 """Kinds of code system 8268 that have an address of their own; the others are local to whoever made them."""
 
-_ALIASES: Final = {
-    NLK_OLD: NLK,
-    "http://hl7.org/fhir/sid/icd-10-no": VOLVEN + "7110",
-    "http://hl7.org/fhir/sid/icpc-2": VOLVEN + "7170",
-    VOLVEN + "7180": "http://www.whocc.no/atc",
-    "urn:oid:2.16.840.1.113883.6.73": "http://www.whocc.no/atc",
-    "urn:oid:2.16.840.1.113883.6.96": "http://snomed.info/sct",
-    "urn:oid:2.16.840.1.113883.6.1": "http://loinc.org",
-    "urn:oid:2.16.840.1.113883.6.8": UCUM,
-    "urn:oid:2.16.578.1.12.4.1.2.101": PERSON + "101",
-    "urn:oid:2.16.578.1.12.4.1.2.102": PERSON + "102",
-}
-"""Addresses that are another name of a system, beside the regular spellings below. The last two OIDs were wrong in
-no-basis until 2020-04 and still occur."""
-
 _OID: Final = re.compile(r"[0-2](?:\.(?:0|[1-9][0-9]*))+")
 _ADDRESS: Final = re.compile(r"(?:https?://|urn:(?!oid:)[A-Za-z0-9][A-Za-z0-9-]{1,31}:)[!-~]+")
 UNADDRESSED: Final = "urn:kjerne:code-system:"
 """Before what a sender calls a system by where that is no address: FHIR wants a URI in its place."""
-_KODEVERK: Final = re.compile(
-    r"https?://(?:www\.)?(?:ehelse|helsedir|helsedirektoratet|hl7)\.no/fhir/(?:CodeSystem|codesystem)/no-kodeverk-"
-    r"(?P<number>[0-9]{4})(?:-(?:nlk|ncrp|norpat))?(?:\.codesystem)?"
-)
 
 
 @lru_cache(maxsize=1024)
@@ -95,10 +73,7 @@ def canonical(system: str) -> str:
     >>> canonical("2.16.578.1.12.4.1.1.7230")
     'urn:oid:2.16.578.1.12.4.1.1.7280'
     """
-    spelled = as_sent(system)
-    if match := _KODEVERK.fullmatch(spelled):
-        spelled = VOLVEN + match["number"]
-    return _ALIASES.get(spelled, spelled)
+    return systems.canonical(as_sent(system))
 
 
 @lru_cache(maxsize=1024)
@@ -119,20 +94,7 @@ def is_known(system: str) -> bool:
 
 
 _VOLVEN_TABLE: Final = re.compile(re.escape(VOLVEN) + "[0-9]{4}")
-_KNOWN: Final = frozenset({*_ALIASES.values(), *IDENTIFIER_SYSTEM.values()})
-
-
-def spellings(system: str) -> tuple[str, ...]:
-    """Every address by which a client may ask for `system`, the canonical one first."""
-    first = canonical(system)
-    found = [first, *(alias for alias, target in _ALIASES.items() if target == first)]
-    if first.startswith(VOLVEN):
-        number = first.removeprefix(VOLVEN)
-        ending = {"7280": "-nlk", "7270": "-ncrp", "7010": "-norpat"}.get(number, "")
-        found += [f"http://{house}.no/fhir/CodeSystem/no-kodeverk-{number}{ending}" for house in ("ehelse", "helsedir")]
-    if first.startswith("urn:oid:"):
-        found.append(first.removeprefix("urn:oid:"))
-    return tuple(found)
+_KNOWN: Final = frozenset({*systems.ALIASES.values(), *IDENTIFIER_SYSTEM.values()})
 
 
 MAIN_DISCIPLINE: Final = {

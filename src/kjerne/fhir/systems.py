@@ -1,0 +1,64 @@
+"""The one spelling of a code system's or identifier's address, whichever of its names somebody writes.
+
+Norwegian code systems are written as `urn:oid:`; laboratories, guides and registers spell the same system as bare OID, as
+`http://ehelse.no/...` and as `http://helsedir.no/...` (NILAR 1.5.0, no-kodeverk 0.6.0), some with obsolete OIDs. A resource is
+served as it was sent; it is found, and asked for, under this one spelling.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from typing import Final
+
+VOLVEN: Final = "urn:oid:2.16.578.1.12.4.1.1."
+NLK: Final = VOLVEN + "7280"
+NLK_OLD: Final = VOLVEN + "7230"
+UCUM: Final = "http://unitsofmeasure.org"
+PERSON: Final = "urn:oid:2.16.578.1.12.4.1.4."
+
+ALIASES: Final = {
+    NLK_OLD: NLK,
+    "http://hl7.org/fhir/sid/icd-10-no": VOLVEN + "7110",
+    "http://hl7.org/fhir/sid/icpc-2": VOLVEN + "7170",
+    VOLVEN + "7180": "http://www.whocc.no/atc",
+    "urn:oid:2.16.840.1.113883.6.73": "http://www.whocc.no/atc",
+    "urn:oid:2.16.840.1.113883.6.96": "http://snomed.info/sct",
+    "urn:oid:2.16.840.1.113883.6.1": "http://loinc.org",
+    "urn:oid:2.16.840.1.113883.6.8": UCUM,
+    "urn:oid:2.16.578.1.12.4.1.2.101": PERSON + "101",
+    "urn:oid:2.16.578.1.12.4.1.2.102": PERSON + "102",
+}
+"""Addresses that are another name of a system, beside the regular spellings below. The last two OIDs were wrong in
+no-basis until 2020-04 and still occur."""
+
+_OID: Final = re.compile(r"(?:urn:oid:)?([0-2](?:\.(?:0|[1-9][0-9]*))+)", re.IGNORECASE)
+_KODEVERK: Final = re.compile(
+    r"https?://(?:www\.)?(?:ehelse|helsedir|helsedirektoratet|hl7)\.no/fhir/(?:CodeSystem|codesystem)/no-kodeverk-"
+    r"(?P<number>[0-9]{4})(?:-(?:nlk|ncrp|norpat))?(?:\.codesystem)?"
+)
+_LONGEST: Final = 200
+"""No address that has another spelling is longer; longer ones are not kept in memory."""
+
+
+def canonical(system: str) -> str:
+    """The one spelling of an address; one we do not know stays as it is.
+
+    >>> canonical("http://ehelse.no/fhir/CodeSystem/no-kodeverk-7280-nlk")
+    'urn:oid:2.16.578.1.12.4.1.1.7280'
+    >>> canonical("2.16.578.1.12.4.1.1.7230")
+    'urn:oid:2.16.578.1.12.4.1.1.7280'
+    """
+    return _canonical(system) if len(system) <= _LONGEST else system
+
+
+@lru_cache(maxsize=4096)
+def _canonical(system: str) -> str:
+    spelled = system.strip()
+    if found := _OID.fullmatch(spelled):
+        spelled = "urn:oid:" + found[1]
+    elif found := _KODEVERK.fullmatch(spelled):
+        spelled = VOLVEN + found["number"]
+    else:
+        return ALIASES.get(spelled, system)
+    return ALIASES.get(spelled, spelled)

@@ -1,0 +1,30 @@
+"""Addresses of code systems: every name of a system is one, and what nobody knows stays as it is."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kjerne.fhir.index import token_texts
+from kjerne.fhir.systems import NLK, canonical
+
+
+@pytest.mark.parametrize(
+    "spelled",
+    [
+        NLK, NLK.removeprefix("urn:oid:"), NLK.upper(), "http://ehelse.no/fhir/CodeSystem/no-kodeverk-7280-nlk",
+        "https://hl7.no/fhir/codesystem/no-kodeverk-7280.codesystem", "urn:oid:2.16.578.1.12.4.1.1.7230",
+    ],
+)  # fmt: skip
+def test_every_name_of_a_system_is_one(spelled: str) -> None:
+    assert canonical(spelled) == NLK
+    assert token_texts(7, spelled, "NPU1") == token_texts(7, NLK, "NPU1")
+
+
+@given(st.text(max_size=300))
+def test_one_spelling_is_its_own_and_another_system_is_never_taken_for_it(system: str) -> None:
+    once = canonical(system)
+    assert canonical(once) == once
+    if not system.strip().isascii() or "." not in system:
+        assert once == system
