@@ -174,7 +174,7 @@ def test_nobody_registers_outside_treatment_and_a_stranger_is_told_what_she_is_t
     assert (answer.status, rules(platform, answer)) == (403, [("critical-information", "registering-purpose", 1)])
 
 
-@pytest.mark.parametrize("id_", [str(uuid4()), "1"])
+@pytest.mark.parametrize("id_", [str(uuid4()), "1"], ids=["random", "short"])
 def test_an_id_of_nobodys_is_absent_whoever_asks(platform: Standing, id_: str) -> None:
     assert send(platform, "DELETE", f"Flag/{id_}").status == 404
     assert platform.get(f"Flag/{id_}").status == 404
