@@ -63,6 +63,7 @@ from kjerne.services.results.api import TYPES, ResultsApi
 from kjerne.services.results.intake import Intake
 from kjerne.services.results.intake_api import IntakeApi
 from kjerne.services.results.kith import read as kith
+from kjerne.services.results.kith.apprec import Heard, heard
 from kjerne.services.results.kith.model import Message
 from kjerne.services.results.opening import Opener
 from kjerne.services.results.opening_api import OpeningApi
@@ -123,7 +124,7 @@ class House:
         self.asker = Asker(store.pool, store.wrap, self.finder, self.parse_search)
         self.crew = Crew()
         self.register = Register(store.pool, IN_USE)
-        self.intake = Intake(store, clock, settings, self.read, self.digest, is_synthetic)
+        self.intake = Intake(store, clock, settings, self.read, self.digest, is_synthetic, self.hear)
 
     def digest(self, number: str) -> bytes:
         """The look-up form of a person number."""
@@ -147,6 +148,11 @@ class House:
             sender=head.sender if head else None,
             now=self.clock.now(),
         )
+
+    def hear(self, raw: bytes) -> Heard:
+        """What a refused message tells of itself and of its sender, who is to get the receipt."""
+        limits = {"depth": self.settings.xml_depth, "limit_bytes": self.settings.body_limit_bytes}
+        return heard(raw)._replace(sender=msghead.sender(raw, **limits))
 
     def parse_search(self, type_: str, pairs: Pairs, lenient: bool) -> Search:
         """Typed search from form pairs, under the limits of the settings, with chains among what one service keeps."""

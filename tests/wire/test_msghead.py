@@ -6,7 +6,7 @@ from typing import Final
 import pytest
 
 from kjerne.errors import Refusal
-from kjerne.services.results.kith.model import Identifier
+from kjerne.services.results.kith.model import Actor, Identifier
 from kjerne.wire import msghead
 
 HEAD: Final = "http://www.kith.no/xmlstds/msghead/2006-05-24"
@@ -167,3 +167,23 @@ def test_another_patient_in_the_envelope_refuses_the_message() -> None:
     with pytest.raises(Refusal) as caught:
         read(body, patient_numbers=(Identifier("12345", "HNR"),))
     assert caught.value.faults[0].code == "E31"
+
+
+SERVED: Final = (
+    "<Message><ServReport><ServProvider><HCP><Inst><Name>Inne</Name><Id>33</Id><TypeId V='HER'/></Inst></HCP></ServProvider>"
+    "</ServReport></Message>"
+)
+
+
+@pytest.mark.parametrize("content", [SERVED, boxed(SERVED.encode())], ids=["element", "base64"])
+def test_the_sender_of_a_refused_message_is_its_envelopes_else_its_reports(content: str) -> None:
+    raw = envelope(document(content))
+    assert msghead.sender(raw).organisation_ids == (Identifier("11", "HER"),)
+    nameless = raw.replace(party("Lab", "11").encode(), b"")
+    assert msghead.sender(nameless).organisation_ids == (Identifier("33", "HER"),)
+    assert msghead.sender(SERVED.encode()).organisation == "Inne"
+
+
+@pytest.mark.parametrize("raw", [b"", b"<a", b"<a/>", envelope(), envelope(document("")), b"<!DOCTYPE a><a/>"])
+def test_a_message_that_names_no_sender_or_is_none_has_none(raw: bytes) -> None:
+    assert msghead.sender(raw.replace(party("Lab", "11").encode(), b"")) == Actor()

@@ -15,6 +15,7 @@ from lxml import etree
 
 from kjerne.errors import Fault, Refusal
 from kjerne.services.results.kith.model import Actor, Attachment, Identifier
+from kjerne.services.results.kith.read_actors import actor
 from kjerne.services.results.kith.read_files import embedded
 from kjerne.services.results.kith.times import stamp
 from kjerne.wire import xml
@@ -71,6 +72,25 @@ def opened(raw: bytes, *, depth: int = xml.DEPTH, limit_bytes: int = xml.LIMIT_B
     body, inner_notes = _message(chosen, depth, limit_bytes)
     attachments = tuple(file for document in documents if document is not chosen for file in _attachments(document))
     return Envelope(body, _head(root), attachments, notes + inner_notes)
+
+
+def sender(raw: bytes, *, depth: int = xml.DEPTH, limit_bytes: int = xml.LIMIT_BYTES) -> Actor:
+    """Who sent a message that is refused, so that its receipt can be routed: the envelope's sender, else the first report's
+    ServProvider. Names nobody where the message cannot be parsed or says neither."""
+    try:
+        root = xml.parse(raw, depth=depth, limit_bytes=limit_bytes)
+        enveloped = root.tag == _M + "MsgHead"
+        if enveloped and _is_named(known := _party(root.find(f"{_M}MsgInfo/{_M}Sender"))):
+            return known
+        document = root.find(_M + "Document") if enveloped else None
+        body = root if document is None else _message(document, depth, limit_bytes)[0]
+    except Refusal:
+        return Actor()
+    return actor(body.find("{*}ServReport/{*}ServProvider"))
+
+
+def _is_named(who: Actor) -> bool:
+    return bool(who.organisation or who.organisation_ids or who.person)
 
 
 def _is_message(document: etree._Element, depth: int, limit_bytes: int) -> bool:

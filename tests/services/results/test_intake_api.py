@@ -14,6 +14,8 @@ from lxml import etree
 from kjerne.errors import Refusal
 from kjerne.registries.identifiers import digest
 from kjerne.services.results.intake import Intake
+from kjerne.services.results.kith import apprec
+from kjerne.wire import xml
 from platform_fixture import Standing
 
 from .kith.conftest import Kith
@@ -265,3 +267,19 @@ def test_the_list_of_moved_reports_is_the_senders_own(platform: Standing) -> Non
     assert answer.status_code == 200
     assert answer.json().keys() == {"sender", "withdrawn"}
     assert platform.client.call("GET", "/pps/in/withdrawn", as_="device-gateway").status_code == 403
+
+
+@pytest.mark.parametrize("version", ["1.3", "1.4"])
+def test_a_rejection_names_its_sender_as_an_acceptance_does(platform: Standing, version: str) -> None:
+    mark = secrets.token_hex(6)
+
+    def answered(number: str) -> apprec.Receipt:
+        inside = Kith.person(Kith.SAMPLE + Kith.item(value=Kith.number(number)), number=platform.nin(WHOM))
+        raw = Kith.message(Kith.report(patient=inside, id_=f"R-{mark}"), id_=f"M-{mark}-{number}", version=version)
+        return apprec.parse(xml.parse(platform.send(raw).content))
+
+    accepted, rejected = answered("5"), answered("x5")
+    assert (accepted.status, rejected.status) == ("1", "2")
+    assert rejected.receiver == accepted.receiver
+    assert rejected.receiver.organisation_ids
+    assert rejected.about.generated == accepted.about.generated

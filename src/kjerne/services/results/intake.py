@@ -52,6 +52,7 @@ EARLIEST: Final = date(1900, 1, 1)
 SEXES: Final = {"1": "male", "2": "female"}
 
 Read = Callable[[bytes], Message]
+Hear = Callable[[bytes], apprec.Heard]
 Digest = Callable[[str], bytes]
 IsSynthetic = Callable[[str], bool]
 
@@ -101,17 +102,20 @@ class Withdrawn:
 
 
 class Intake:
-    """Takes messages for one house. `read` understands bytes, `digest` hides identifiers."""
+    """Takes messages for one house. `read` understands bytes, `hear` what can be made out of those that it refuses,
+    `digest` hides identifiers."""
 
     def __init__(
-        self, store: Store, clock: Clock, settings: Settings, read: Read, digest: Digest, is_synthetic: IsSynthetic
-    ) -> None:
+        self, store: Store, clock: Clock, settings: Settings, read: Read, digest: Digest, is_synthetic: IsSynthetic,
+        hear: Hear = apprec.heard,
+    ) -> None:  # fmt: skip
         self._store = store
         self._clock = clock
         self._settings = settings
         self._read = read
         self._digest = digest
         self._is_synthetic = is_synthetic
+        self._hear = hear
         self._chains = Chains(store.records)
         self._files = Files(store, self._chains, digest)
         self._together = Together(store.pool)
@@ -175,7 +179,7 @@ class Intake:
         A message that shows somebody who has opted out is receipted and not kept, whatever it was refused for.
         """
         now = self._clock.now()
-        heard = apprec.heard(raw)
+        heard = self._hear(raw)
         receipt = apprec.build(message or heard, apprec.faults_of(refusal), now)
         faults = _faults(refusal)
         mark = self._digest(raw.hex()).hex()[:8]

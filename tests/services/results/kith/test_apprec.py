@@ -62,6 +62,7 @@ def test_what_could_not_be_read_is_still_answered(kith: Any) -> None:
     assert (heard.id, heard.version, heard.type.code) == ("M-1", "1.3", "SVAR_LAB")
     receipt = read(apprec.build(heard, (Fault("ødelagt", "line 1", "T01"),), AT))
     assert (receipt.version, receipt.about.id, receipt.status) == ("1.0", "M-1", "2")
+    assert receipt.about.generated == "2026-03-02T12:00:05+01:00"
 
 
 @pytest.mark.parametrize("raw", [b"", b"\x00\xff\xfe", b"<MsgId></MsgId>", b"PK\x03\x04", b"<GenDate V='2026-99-99'/>"])

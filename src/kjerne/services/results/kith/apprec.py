@@ -131,10 +131,11 @@ def heard(raw: bytes) -> Heard:
     ids = _ID.findall(head)
     type_code = _TYPE.search(head)
     generated = _GENERATED.search(head)
+    made = stamp(generated[1]) if generated else None
     return Heard(
         id=ids[-1].strip() if ids else "",
         type=Code(type_code[1]) if type_code else Code(),
-        generated=generated[1] if generated and stamp(generated[1]) else "",
+        generated=made.text if made else "",
         version="1.3" if "labsvar/2008-12-01" in head else "1.4",
         envelope_id=ids[0].strip() if len(ids) > 1 else "",
     )
