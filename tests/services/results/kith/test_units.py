@@ -29,7 +29,7 @@ KNOWN = {
     "[IU]/L": ("IU/L", "IE/L", "int.enh./L"),
     "m[IU]/L": ("mIU/L", "mIE/L"),
     "kU/L": ("kU/L",),
-    "U/L": ("U/L",),
+    "U/L": ("U/L", "E/L", "E/l"),
     "mm[Hg]": ("mmHg", "mm Hg"),
     "mm/h": ("mm/h", "mm/t", "mm/time"),
     "g/dL": ("g/dL", "g/dl", "g/100mL"),

@@ -42,7 +42,7 @@ _PREFIXED: Final = {
 }  # fmt: skip
 _WHOLE: Final = {
     "%": "%", "prosent": "%", "‰": "[ppth]", "mmHg": "mm[Hg]", "mm Hg": "mm[Hg]", "°C": "Cel", "grader": "deg",
-    "pH": "[pH]",
+    "pH": "[pH]", "E": "U",
     "h": "h", "t": "h", "time": "h", "timer": "h", "min": "min", "min.": "min", "sek": "s", "sek.": "s", "sec": "s",
     "d": "d", "døgn": "d", "24t": "d", "24h": "d", "24timer": "d", "dag": "d", "dager": "d", "uke": "wk", "uker": "wk",
     "mnd": "mo", "år": "a", "100mL": "dL", "100ml": "dL", "ppm": "[ppm]", "INR": "{INR}", "ratio": "{ratio}",
