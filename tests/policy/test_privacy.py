@@ -78,7 +78,7 @@ def test_a_consent_is_for_one_course_and_may_begin_later() -> None:
     assert (made.course, made.made_at, made.ended_at) == ("hofteoperasjon", LATER, LATER + REGRET)
     assert in_force((made,), NOW) == ()
     with pytest.raises(Refusal, match="already"):
-        make(choosing(made), course)
+        make(choosing(made), course, held=[Held(1, 5, made)])
     ended = lift(choosing(made), Held(1, 5, made)).choice
     assert in_force((ended,), LATER) == ()
 
@@ -249,20 +249,63 @@ def test_a_number_that_is_none_is_refused(number: str) -> None:
 
 
 def test_the_same_choice_twice_is_refused_while_the_first_holds() -> None:
+    wish = Wish("block", hpr="9144900")
     held = choice("block", hpr="09144900")
     with pytest.raises(Refusal) as refusal:
-        make(choosing(held), Wish("block", hpr="9144900"), is_registered=True)
+        make(choosing(), wish, held=[Held(1, 5, held)], is_registered=True)
     assert (refusal.value.status, refusal.value.rule) == (409, "choice-in-force")
     lifted = replace(held, ended_at=NOW)
-    assert make(choosing(lifted), Wish("block", hpr="9144900"), is_registered=True).op == "make"
+    assert make(choosing(), wish, held=[Held(1, 5, lifted)], is_registered=True).op == "make"
     others = (
         choice("block", hpr="7012345"),
         choice("block", hpr="9144900", service="documents"),
         choice("consent", hpr="9144900"),
         choice("restriction", organisation=HOSPITAL),
     )
-    assert make(choosing(*others), Wish("block", hpr="9144900"), is_registered=True).op == "make"
-    assert make(choosing(*others), Wish("restriction")).op == "make"
+    beside = [Held(1, number, one) for number, one in enumerate(others)]
+    assert make(choosing(), wish, held=beside, is_registered=True).op == "make"
+    assert make(choosing(), Wish("restriction"), held=beside).op == "make"
+
+
+@pytest.mark.parametrize(("caller", "subject", "rule", "_"), LIMITED, ids=[row[2] for row in LIMITED])
+def test_what_another_made_and_could_lift_does_not_stand_in_the_way_of_her_own(
+    caller: Caller, subject: Subject, rule: str, _: set[str]
+) -> None:
+    own = Wish("restriction")
+    assert make(choosing(), own, held=[Held(1, 5, choice("restriction"), set_by=rule)]).op == "make"
+    theirs = decide(caller, subject, "results", "choose", now=NOW)
+    assert isinstance(theirs, Grant)
+    for by in ("", "own-choices", rule):
+        with pytest.raises(Refusal) as refusal:
+            make(theirs, own, held=[Held(1, 5, choice("restriction"), set_by=by)])
+        assert refusal.value.rule == "choice-in-force"
+
+
+# the end of the one held, the end of the new one, whether the new one is let in
+ENDS = [
+    (LATER, None, True),
+    (LATER, LATER + REGRET, True),
+    (LATER, LATER, False),
+    (None, LATER, False),
+    (None, None, False),
+]
+
+
+@pytest.mark.parametrize(("held_until", "until", "is_let_in"), ENDS)
+def test_a_choice_that_would_last_longer_is_made_while_the_shorter_one_stands(
+    held_until: datetime | None, until: datetime | None, is_let_in: bool
+) -> None:
+    held = Held(1, 5, choice("restriction", ended_at=held_until), set_by="own-choices")
+    if is_let_in:
+        assert make(choosing(), Wish("restriction", until=until), held=[held]).choice.ended_at == until
+        return
+    with pytest.raises(Refusal, match="already"):
+        make(choosing(), Wish("restriction", until=until), held=[held])
+
+
+def test_a_consent_is_made_now_where_the_same_begins_later() -> None:
+    coming = Held(1, 5, choice("consent", organisation=HOSPITAL, made_at=LATER), set_by="own-choices")
+    assert make(choosing(), Wish("consent", organisation=HOSPITAL), held=[coming]).choice.made_at == NOW
 
 
 def test_a_lifted_choice_stays_on_record_until_the_instant_it_ended() -> None:

@@ -10,7 +10,7 @@ Nothing is written here; the store applies a `ChoiceChange`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final, Literal
@@ -19,7 +19,7 @@ from uuid import UUID
 from kjerne.access import PARTS, Choice, Grant, Held, Wish
 from kjerne.errors import Refusal
 from kjerne.policy.facts import OTHERS, ROLE_GROUPS
-from kjerne.policy.reach import ChoiceKind, may_lift, reach
+from kjerne.policy.reach import ChoiceKind, lifters, may_lift, reach
 from kjerne.policy.services import IN_USE, deleted_after
 from kjerne.policy.services import SERVICES as SERVICES_BY_NAME
 from kjerne.registries.identifiers import hpr_number, organisation_number
@@ -59,11 +59,11 @@ class ChoiceChange:
     cancels_deletion: bool = False
 
 
-def make(grant: Grant, wish: Wish, *, is_registered: bool = False) -> ChoiceChange:
+def make(grant: Grant, wish: Wish, *, held: Collection[Held] = (), is_registered: bool = False) -> ChoiceChange:
     """The change that puts `wish` in force from `grant.at`; `Refusal` 403, 409 or 422 where it cannot be.
 
-    `is_registered` says that the personnel register has `wish.hpr`: blocking a number that nobody has would look like
-    protection and be none.
+    `held` are the choices she has, each with who made it. `is_registered` says that the personnel register has
+    `wish.hpr`: blocking a number that nobody has would look like protection and be none.
     """
     _must_choose(grant)
     choice = _checked(wish, grant.at)
@@ -77,7 +77,7 @@ def make(grant: Grant, wish: Wish, *, is_registered: bool = False) -> ChoiceChan
         )
     if choice.kind == "block" and not is_registered:
         raise _wrong("hpr", "The personnel register has nobody with this number.", "Choose the person from the log.")
-    if any(_is_same(choice, other) and stands(other, grant.at) for other in grant.subject.choices):
+    if any(stands(one.choice, grant.at) and _is_all_of(one, choice, grant.rule) for one in held):
         raise Refusal(409, "This choice is already in force.", where="kind", rule="choice-in-force")
     if choice.part or choice.source:
         choice = replace(choice, slot=_free_slot(grant))
@@ -235,8 +235,12 @@ def _check_end(kind: ChoiceKind, until: datetime, at: datetime) -> None:
         raise _wrong("until", "The end must be a time in the future, with its time zone.", "Give a later time.")
 
 
-def _is_same(one: Choice, other: Choice) -> bool:
-    return _named(one) == _named(other)
+def _is_all_of(held: Held, choice: Choice, rule: str) -> bool:
+    """Whether a choice that is held does all that a new one would: the same, as long, and lifted by nobody who could not
+    lift the new one. Else the new one stands beside it (docs/law.md, K65)."""
+    one, end = held.choice, choice.ended_at
+    is_as_long = one.made_at <= choice.made_at and (one.ended_at is None or (end is not None and end <= one.ended_at))
+    return _named(one) == _named(choice) and is_as_long and lifters(held.set_by) <= lifters(rule)
 
 
 def _named(choice: Choice) -> tuple[object, ...]:

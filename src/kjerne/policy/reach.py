@@ -62,6 +62,11 @@ def may_lift(grant: Grant, held: Held) -> bool:
     return held.choice.kind in EVERYTHING and (lifts is None or held.set_by in lifts)
 
 
+def lifters(set_by: str) -> frozenset[str]:
+    """The rules by which a choice can be lifted that was made by this one; of nobody named it is the person's own."""
+    return frozenset(rule for rule, one in REACH.items() if one.lifts is None or set_by in one.lifts)
+
+
 def may_be_told(grant: Grant) -> bool:
     """Whether a profile of notification is hers to have."""
     return grant.rule in TOLD

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import timedelta
 from random import Random
@@ -11,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from kjerne.access import SHUT_BY_PATIENT, Caller, Grant, Held, Wish
+from kjerne.access import SHUT_BY_PATIENT, Caller, Grant, Held, Tie, Wish
 from kjerne.clock import FixedClock
 from kjerne.errors import Refusal
 from kjerne.exchange import PatientRef, granted
@@ -134,6 +135,29 @@ async def test_what_is_lifted_is_not_lifted_again(workers: tuple[Worker, Worker]
     with pytest.raises(Refusal) as refusal:
         await one.lift(number, held)
     assert (refusal.value.status, refusal.value.where) == (404, "number")
+
+
+async def test_her_own_restriction_stands_when_the_proxy_lifts_the_same_of_hers(
+    workers: tuple[Worker, Worker], number: str
+) -> None:
+    one, other = workers
+    proxy = fresh_number()
+    key, acting = await one.person(number), await one.person(proxy)
+    tie = Tie("proxy", key=acting, areas=("innsyn", "digitaleHelsetjenester"))
+    async with one.house.store.pool.acquire() as conn:
+        await one.house.store.people.add_ties(conn, [(key, tie)])
+    caller = Caller("citizen", "app", frozenset({"kjerne:citizen"}), digest=one.house.digest(proxy), level=4)
+    ref = PatientRef(digest=one.house.digest(number))
+
+    async def as_proxy(use: Callable[[Grant], Awaitable[Held]]) -> Held:
+        return await granted(one.admit(caller), ref, "results", "choose", use)
+
+    theirs = await as_proxy(lambda grant: one.choosing.make(grant, Wish("restriction")))
+    own = await other.choose(number, Wish("restriction"))
+    await as_proxy(lambda grant: one.choosing.lift(grant, theirs.number))
+    assert await one.sees(number) == "restricted"
+    await other.lift(number, own)
+    assert await one.sees(number) == []
 
 
 async def test_a_record_of_nobody_or_of_another_cannot_be_restricted(
