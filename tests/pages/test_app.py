@@ -128,6 +128,18 @@ async def test_a_wrong_choice_is_told_on_the_form(browser: Browser, fields: dict
     answer = await browser.post(page, "/clinician/open", **({"basis": "", "patient": ""} | fields))
     assert answer.status_code == 400
     assert says in text(answer)
+    kept = re.search(r'<input [^>]*id="number"[^>]*>', answer.text)
+    assert kept
+    assert f'value="{fields["number"]}"' in kept[0], "what she typed is not to be typed again"
+    assert answer.headers["cache-control"] == "no-store"
+    assert fields["number"] not in str(answer.url)
+
+
+async def test_what_must_be_justified_says_so_before_it_is_sent(browser: Browser) -> None:
+    page = await browser.clinician()
+    fields = dict(re.findall(r'name="purpose" value="(\w+)".*?<span class="quiet">(.*?)</span>', page.text))
+    assert {purpose for purpose, told in fields.items() if "Må begrunnes" in told} == {"COC", "BTG"}
+    assert "Akutt situasjon (må begrunnes)" in text(page)
 
 
 async def test_a_post_from_a_tab_opened_for_another_patient_is_refused(house: FakeHouse, browser: Browser) -> None:
@@ -265,6 +277,8 @@ async def test_a_lock_opens_on_declared_consent_with_a_reason_and_only_so(browse
     locked = await browser.open("Liv Moen")
     page = await browser.get(f"{locked.url.path}/unlock")
     assert "Pasienten får se at du åpnet sperren" in text(page)
+    assert "Administrasjon" not in text(page), "its form has no such choice"
+    assert "Skriv minst 8 tegn" in text(page)
     for fields in ({}, {"basis": "SAMTYKKE"}, {"basis": "UNNTAK", "reason": "trenger svarene nå"}):
         assert (await browser.post(page, f"{locked.url.path}/unlock", **fields)).status_code == 400
     opened = await browser.post(page, f"{locked.url.path}/unlock", basis="SAMTYKKE", reason="Avklart med pasienten")
