@@ -78,6 +78,20 @@ async def test_a_login_ends_by_itself_and_says_so(browser: Browser, house: FakeH
     assert "Du er logget ut." in text(page)
 
 
+async def test_a_first_visit_is_told_of_no_login_that_ended(browser: Browser) -> None:
+    page = await browser.get("/clinician")
+    assert page.url.query == b"to=clinician"
+    assert 'role="status"' not in page.text
+
+
+async def test_who_is_logged_in_as_another_is_told_that_the_page_needs_another_login(browser: Browser) -> None:
+    await browser.clinician()
+    page = await browser.get("/operations")
+    assert "Siden krever en annen innlogging." in text(page)
+    assert "Du er logget ut" not in text(page)
+    assert (await browser.get("/clinician")).url.path == "/clinician", "she is still logged in"
+
+
 async def test_a_house_that_does_not_know_her_lets_nobody_in(
     house_and_browser: tuple[FakeHouse, Browser, FakeDoor],
 ) -> None:

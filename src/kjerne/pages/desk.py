@@ -194,7 +194,7 @@ async def _login(page: Page) -> Session | None:
 
 async def _ran(page: Page, handler: PageHandler, kind: Kind | None) -> Response:
     if kind and (page.session is None or page.who.kind != kind):
-        return RedirectResponse(f"/login?to={ENTRANCE[kind]}&ended=1", 303)
+        return RedirectResponse(f"/login?to={ENTRANCE[kind]}{_why_login(page)}", 303)
     if not page.route:
         return await handler(page)
     if page.request.method == "POST":
@@ -206,6 +206,13 @@ async def _ran(page: Page, handler: PageHandler, kind: Kind | None) -> Response:
     if opened and (page.session is None or page.session.visit is None or page.session.visit.id != opened):
         raise Refusal(409, "Another patient is open in this login.", where="patient")
     return await handler(page)
+
+
+def _why_login(page: Page) -> str:
+    """What the page of login tells her: she is logged in as somebody else, her login is over, or nothing at a first visit."""
+    if page.session:
+        return "&other=1"
+    return "&ended=1" if page.desk.cookie in page.request.cookies else ""
 
 
 async def _no(page: Page, no: Refusal | Denied) -> Response:

@@ -39,8 +39,8 @@ async def front(page: Page) -> Response:
 async def login(page: Page) -> Response:
     """What happens now, and the way to the provider."""
     to = page.request.query_params.get("to", "")
-    ended = "ended" in page.request.query_params
-    return page.render("login.html", title=page.say("login.title"), to=to if to in _PLACES else "", ended=ended)
+    told = next((why for why in ("other", "ended") if why in page.request.query_params), "")
+    return page.render("login.html", title=page.say("login.title"), to=to if to in _PLACES else "", told=told)
 
 
 async def start(page: Page) -> Response:
