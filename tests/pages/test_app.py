@@ -149,6 +149,7 @@ async def test_a_post_from_a_tab_opened_for_another_patient_is_refused(house: Fa
     answer = await browser.post(kari, f"{kari.url.path}/acknowledge", report="rep-urine")
     assert answer.status_code == 409
     assert "En annen pasient er åpen" in text(answer)
+    assert "fortsette med den pasienten" in text(answer), "he may be a man"
     crossed = await browser.post(kari, f"{per.url.path}/acknowledge", report="rep-urine")
     assert crossed.status_code == 409
     assert house.done == []

@@ -11,7 +11,7 @@ import pytest
 
 from kjerne.pages.house import Chart, Identity, Visit
 from pages import resources as r
-from pages.browser import Browser, text
+from pages.browser import Browser, later, text
 from pages.fake import HEMOLYSED, STALE_SAMPLE, WRONG_SAMPLE, FakeHouse
 
 
@@ -382,3 +382,26 @@ async def test_of_several_values_the_one_that_was_corrected_is_still_seen(browse
     )
     assert trend
     assert "Før rettelsen sto det: Systolisk 160 mmHg" in text(await browser.get(trend[1]))
+
+
+async def test_the_legend_of_a_trend_explains_the_shapes_that_are_in_it(browser: Browser) -> None:
+    page = await opened(browser)
+    legends = {}
+    for name in ("P-Glukose", "P-Kolesterol"):
+        key = search(r"/trend/([0-9a-f]+)", row(page, name))
+        assert key
+        shown = await browser.get(f"{page.url.path}/trend/{key[1]}")
+        legend = search(r"<figcaption>(.*?)</figcaption>", shown.text, DOTALL)
+        assert legend
+        legends[name] = set(findall(r'<span class="flag (\w+)">', legend[1]))
+    assert legends == {"P-Glukose": {"high"}, "P-Kolesterol": set()}
+
+
+async def test_where_only_the_period_is_empty_nothing_says_that_there_are_no_analyses(
+    browser: Browser, house: FakeHouse
+) -> None:
+    later(house, 60 * 24 * 365 * 3)
+    page = await opened(browser)
+    assert "Ingen målte verdier i denne perioden. Vis alle" in text(page)
+    assert "Alle analyser" not in text(page)
+    assert "Alle analyser" in text(await browser.get(f"{page.url.path}?period=all"))

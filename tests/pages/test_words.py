@@ -79,6 +79,8 @@ def test_one_is_told_of_as_one(language: words.Language, one: str, two: str) -> 
 def test_one_of_many_keeps_what_else_the_text_fills_in() -> None:
     assert words.many("en", "results.flagged_text", 1, n=0, all=1).startswith("Showing 0 of 1 analysis")
     assert words.many("nb", "patient.days", 1) == "1 dag"
+    assert words.many("nb", "done.again", 1, days=1, date="i dag").startswith("Gjentak innen én dag ")
+    assert [words.many("nb", "seals.seconds", n) for n in (1, 2)] == ["1 sekund", "2 sekunder"]
     assert words.many("nb", "me.new_more", 1) == "Se 1 til", "where there is no other text for one"
 
 
