@@ -155,6 +155,10 @@ class Limit:
     tokens: tuple[tuple[int, ...], ...] = ()
 
 
+COMMAND_LINE: Final = "command line"
+"""The client of a caller who works on the machine itself; her name has the machine's name for her."""
+
+
 @dataclass(frozen=True, slots=True)
 class Caller:
     """Who asks, as proven by token, proof of possession and attestation; holds no person number.

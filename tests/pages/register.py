@@ -117,8 +117,8 @@ def _state(row: Participation, now: datetime) -> str:
 def queue() -> tuple[Rejected, ...]:
     where = "Message/ServReport/Patient/OffId line 4"
     faults = (
-        Fault("The person number's control digits are wrong.", where),
-        Fault("unknown code system", "Result line 40"),
+        Fault("The person number's control digits are wrong.", where, "E31"),
+        Fault("unknown code system", "Result line 40", "code-invalid"),
     )
     return tuple(
         Rejected(sender, f"b7c0a5d2-{number}-4b1e-9d5c-0f2a7c1b6e{number:02}", NOW - timedelta(hours=number),

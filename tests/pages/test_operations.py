@@ -188,7 +188,9 @@ async def test_the_rejected_queue_says_whose_when_and_where_what_is_wrong(browse
     page = await browser.get("/operations/rejected")
     told = text(page)
     assert "Fürst medisinsk laboratorium" in told
-    assert "Message/ServReport/Patient/OffId line 4" in told
+    assert "Pasientens personnummer kan ikke brukes. Message/ServReport/Patient/OffId linje 4" in told
+    assert "Meldingen kunne ikke tas imot. Result linje 40" in told, "of a fault without words of its own"
+    assert '<span lang="en">unknown code system</span>' in page.text
     assert "Avviste meldinger 3" in told
     assert 'href="/operations/rejected?after=2.0"' in page.text
     assert "999999999" in text(await browser.get("/operations/rejected?after=2.0"))

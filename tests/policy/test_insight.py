@@ -8,7 +8,7 @@ from uuid import UUID
 
 import pytest
 
-from kjerne.access import Grant, Subject
+from kjerne.access import COMMAND_LINE, Grant, Subject
 from kjerne.errors import Refusal
 from kjerne.policy.insight import LogEntry, Seen, entries
 from kjerne.policy.rules import decide
@@ -93,6 +93,13 @@ CHILDS = patient(age=8, caller_key=7, ties=(PARENT,), lives_with_parent=True)
 def read(*rows: dict[str, Any], grant: Grant | None = None, **how: Any) -> tuple[LogEntry, ...]:
     known: dict[str, Any] = {"organisations": NAMES, "type_name": TYPES.__getitem__, "hidden": frozenset()}
     return entries(rows, grant or reading(), **(known | how))
+
+
+def test_who_used_the_command_line_is_named_as_the_operator_and_not_by_the_machines_user() -> None:
+    linked = row(caller_kind="system", client=COMMAND_LINE, caller_name="command line root", action="link")
+    assert [read(linked, language=language)[0].who for language in ("nb", "nn", "en")] == [
+        "Drift av plattformen", "Drift av plattforma", "Operation of the platform",
+    ]  # fmt: skip
 
 
 def test_she_reads_who_where_when_why_and_which() -> None:

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Final, TypeVar
 from uuid import uuid4
 
-from kjerne.access import Caller
+from kjerne.access import COMMAND_LINE, Caller
 from kjerne.clock import SystemClock
 from kjerne.errors import Refusal
 from kjerne.policy.services import IN_USE
@@ -90,7 +90,7 @@ def author() -> Caller:
         user = getpass.getuser()
     except (OSError, KeyError, ImportError):
         user = ""
-    return Caller("system", "command line", frozenset(), name=f"command line {user}".strip())
+    return Caller("system", COMMAND_LINE, frozenset(), name=f"{COMMAND_LINE} {user}".strip())
 
 
 def _run(settings: Settings, use: Callable[[Pool], Awaitable[T]]) -> T:

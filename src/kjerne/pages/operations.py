@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -19,6 +20,7 @@ from kjerne.services.participation.register import PHASES, Asked, Kind
 from kjerne.services.results.values import OSLO
 from kjerne.store.participation import Participation, Role, Wanted
 
+_LINE: Final = re.compile(r"(?:^| )line (\d+)$")
 STATES: Final = ("in-force", "coming", "ended")
 FIELDS: Final[Mapping[Kind, tuple[str, ...]]] = {
     "open": ("organisation", "service", "part", "areas", "phase", "since", "until", "basis"),
@@ -136,7 +138,19 @@ async def save(page: Page) -> Response:
 async def rejected(page: Page) -> Response:
     """What could not be taken in, of all senders: who, when, and what is wrong where. Nothing of the content."""
     queue = await page.house.rejected(page.who, page.request.query_params.get("after", ""))
-    return page.render("operations/rejected.html", title=page.say("operations.rejected"), queue=queue)
+    return page.render(
+        "operations/rejected.html", title=page.say("operations.rejected"), queue=queue, place_of=place_of
+    )
+
+
+def place_of(where: str) -> tuple[str, str]:
+    """(element path, line) of a fault's place.
+
+    >>> place_of("Message/MsgId line 4"), place_of("line 1"), place_of("body")
+    (('Message/MsgId', '4'), ('', '1'), ('body', ''))
+    """
+    found = _LINE.search(where)
+    return (where[: found.start()].strip(), found[1]) if found else (where, "")
 
 
 async def log_state(page: Page) -> Response:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 from uuid import UUID
 
-from kjerne.access import Coded, Grant
+from kjerne.access import COMMAND_LINE, Coded, Grant
 from kjerne.errors import Refusal
 from kjerne.exchange import CONTROL
 from kjerne.policy.rules import mark_of
@@ -139,7 +139,7 @@ def _entry(row: Mapping[str, Any], reading: _Reading) -> LogEntry:
     return LogEntry(
         at=row["at"],
         by=by,
-        who=without_numbers(row["caller_name"]),
+        who=_who(row, reading),
         role=row["caller_role"],
         organisation=_place(row["organisation"], reading),
         point_of_care=_place(row["point_of_care"], reading),
@@ -164,6 +164,18 @@ def _entry(row: Mapping[str, Any], reading: _Reading) -> LogEntry:
         patient_department=_place(row["patient_department"].rpartition("|")[2], reading),
         origin=_origin(row, reading),
     )
+
+
+_OPERATOR: Final[Mapping[Language, str]] = {
+    "nb": "Drift av plattformen", "nn": "Drift av plattforma", "en": "Operation of the platform",
+}  # fmt: skip
+"""Who used the platform's command line: the machine's name for her says nothing to the patient, and stays with the log."""
+
+
+def _who(row: Mapping[str, Any], reading: _Reading) -> str:
+    if row["client"] == COMMAND_LINE and row["caller_kind"] == "system" and reading.grant.caller.kind != "system":
+        return _OPERATOR[reading.language]
+    return without_numbers(row["caller_name"])
 
 
 def _origin(row: Mapping[str, Any], reading: _Reading) -> Origin:
