@@ -405,3 +405,27 @@ async def test_where_only_the_period_is_empty_nothing_says_that_there_are_no_ana
     assert "Ingen målte verdier i denne perioden. Vis alle" in text(page)
     assert "Alle analyser" not in text(page)
     assert "Alle analyser" in text(await browser.get(f"{page.url.path}?period=all"))
+
+
+async def test_earlier_values_that_are_not_shown_say_how_many_are_outside_and_lead_to_the_trend(
+    browser: Browser, house: FakeHouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn = house.chart
+    older = tuple(
+        r.observation(
+            f"hba1c-{number}", "B-HbA1c", "NPU27300", f"2023-0{number}-10T08:00:00+01:00",
+            value=r.quantity("60" if number < 3 else "40", "mmol/mol"), flag="1" if number < 3 else "",
+        )
+        for number in range(1, 6)
+    )  # fmt: skip
+
+    async def chart(who: Identity, visit: Visit) -> Chart:
+        found = await drawn(who, visit)
+        return replace(found, observations=(*found.observations, *older))
+
+    monkeypatch.setattr(house, "chart", chart)
+    page = await opened(browser)
+    page = await browser.get(f"{page.url.path}?period=all")
+    more = search(r'<a class="stack-more" href="([^"]+)">og 5 til, 2 utenfor</a>', page.text)
+    assert more
+    assert "B-HbA1c" in text(await browser.get(more[1]))
