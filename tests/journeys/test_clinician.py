@@ -62,6 +62,19 @@ def test_the_dates_stay_over_their_columns_while_the_numbers_scroll(opened: Brow
         assert abs(head["y"] - box["y"]) <= 2
 
 
+def test_a_table_higher_than_its_frame_says_so_until_its_end_is_seen(opened: Browser, where: Site) -> None:
+    with tab(opened, where, java_script_enabled=False) as it:
+        start(it)
+        choose(it, "Kari Nordvik")
+        more = it.page.get_by_role("link", name=re.compile("Rull nedover i den for resten"))
+        expect(more).to_be_in_viewport()
+        more.click()
+        expect(more).to_be_hidden()
+        expect(it.page.get_by_role("region", name="Målte verdier").get_by_role("row").last).to_be_in_viewport()
+        it.page.set_viewport_size({"width": 1280, "height": 3000})
+        expect(more).to_be_hidden()
+
+
 @pytest.mark.parametrize("width", WIDTHS)
 def test_what_is_outside_stands_alone_at_one_press(opened: Browser, where: Site, width: int) -> None:
     with tab(opened, where, width) as it:
