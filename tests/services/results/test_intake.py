@@ -502,3 +502,17 @@ async def test_a_reservation_of_the_requests_own_code_table_withholds_nothing(
     assert {
         r["labels"] for r in await ward.house.store.pool.fetch("SELECT labels FROM record WHERE patient = $1", key)
     } == {0}
+
+
+@pytest.mark.parametrize(
+    ("sent", "kept"),
+    [
+        ("Lind, Kari Marie", "Kari Marie Lind"),
+        ("Kari Marie Lind", "Kari Marie Lind"),
+        ("Lind,", "Lind,"),
+        ("Lind, Kari, død", "Lind, Kari, død"),
+        ("", ""),
+    ],
+)
+def test_who_is_registered_by_a_message_is_named_forename_first_as_registers_name(sent: str, kept: str) -> None:
+    assert intake.forename_first(sent) == kept

@@ -478,13 +478,23 @@ def bodies(message: Message) -> list[bytes]:
     ]
 
 
+def forename_first(name: str) -> str:
+    """A name in the one order that registers give names in; laboratories send either.
+
+    >>> forename_first("Lind, Kari Marie"), forename_first("Kari Marie Lind")
+    ('Kari Marie Lind', 'Kari Marie Lind')
+    """
+    surname, comma, forename = (part.strip() for part in name.partition(","))
+    return f"{forename} {surname}" if comma and forename and surname and "," not in forename else name
+
+
 def _detail(patient: Patient) -> PersonDetail:
     """What the message says of a person no register knows."""
     try:
         born = date.fromisoformat(patient.born[:10])
     except ValueError:
         born = None
-    return PersonDetail(name=patient.name, birth_date=born, sex=SEXES.get(patient.sex, ""))
+    return PersonDetail(name=forename_first(patient.name), birth_date=born, sex=SEXES.get(patient.sex, ""))
 
 
 def _faults(refusal: Refusal) -> tuple[Fault, ...]:
