@@ -429,3 +429,22 @@ async def test_earlier_values_that_are_not_shown_say_how_many_are_outside_and_le
     more = search(r'<a class="stack-more" href="([^"]+)">og 5 til, 2 utenfor</a>', page.text)
     assert more
     assert "B-HbA1c" in text(await browser.get(more[1]))
+
+
+async def test_a_date_in_a_list_says_what_it_is_of_and_is_the_samples_where_that_is_known(browser: Browser) -> None:
+    page = await opened(browser)
+    desk, report = await browser.get("/clinician"), await browser.get(f"{page.url.path}/report/rep-urine")
+    await browser.citizen()
+    home = await browser.get("/me")
+    lists = {
+        "desk": (desk, r'<span class="quiet num">([^<]*\d{4})</span></span></button>'),
+        "unread": (page, r'<li class="unread">.*?</strong><span>([^<]*\d{4})'),
+        "texts": (page, r'<strong>[^<]*</strong><span><span class="num">([^<]*)</span> ·'),
+        "reports": (report, r'<strong>[^<]*</strong><span class="num">([^<]*\d{4})'),
+        "home": (home, r'<span class="card-date">([^<]*)</span>'),
+    }
+    for name, (shown, where) in lists.items():
+        dates = findall(where, shown.text, DOTALL)
+        assert dates, name
+        for date in dates:
+            assert date.startswith("sendt " if name == "desk" else ("tatt ", "sendt ", "uten dato")), (name, date)
