@@ -309,6 +309,7 @@ async def test_the_look_up_box_answers_and_counts_what_was_done_with_it(browser:
     page = await browser.open("Kari Nordvik")
     answer = await browser.post(page, f"{page.url.path}/done", asked="b-hba1c")
     assert "B-HbA1c: er tatt og kan brukes" in text(answer)
+    assert f'<a href="{page.url.path}" aria-current="page">Prøvesvar</a>' in answer.text, "she is on the same tab"
     assert "18.02.2027" in text(answer)
     assert "47,5 mmol/mol" in text(answer), "as the reader writes numbers"
     await browser.post(answer, f"{page.url.path}/done/answer", number="q1", outcome="overridden", reason="")

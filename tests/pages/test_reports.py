@@ -448,3 +448,13 @@ async def test_a_date_in_a_list_says_what_it_is_of_and_is_the_samples_where_that
         assert dates, name
         for date in dates:
             assert date.startswith("sendt " if name == "desk" else ("tatt ", "sendt ", "uten dato")), (name, date)
+
+
+async def test_beside_a_report_stand_few_others_and_the_rest_unfolds_where_it_is_one_of_them(browser: Browser) -> None:
+    page = await opened(browser)
+    first = await browser.get(f"{page.url.path}/report/rep-blood-3")
+    listed = findall(r'href="[^"]*/report/([^"]+)"', first.text[first.text.index('aria-labelledby="reports"') :])
+    assert len(listed) > 6
+    for report, unfolded in ((listed[0], False), (listed[-1], True)):
+        shown = await browser.get(f"{page.url.path}/report/{report}")
+        assert ('<details class="more" open>' in shown.text) is unfolded
