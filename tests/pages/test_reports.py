@@ -458,3 +458,28 @@ async def test_beside_a_report_stand_few_others_and_the_rest_unfolds_where_it_is
     for report, unfolded in ((listed[0], False), (listed[-1], True)):
         shown = await browser.get(f"{page.url.path}/report/{report}")
         assert ('<details class="more" open>' in shown.text) is unfolded
+
+
+async def test_a_line_that_was_emptied_does_not_read_as_if_the_growth_below_were_withdrawn(
+    browser: Browser, house: FakeHouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at = "2026-11-20T08:00:00+01:00"
+    emptied = r.observation("empty", "Anaerob blodkultur", "", at, status="cancelled")
+    culture = r.observation("root", "Anaerob blodkultur", "", at, members=("growth",))
+    growth = r.observation("growth", "Funn", "", at, text="Staphylococcus aureus", members=("s1", "s2"))
+    tested = (r.susceptibility("s1", "Ampicillin", "R", at), r.susceptibility("s2", "Mecillinam", "S", at))
+    report = r.report("rep-culture", "MBIO", "Mikrobiologi", at, ("empty", "root"))
+    told = [emptied, culture, growth, *tested]
+    drawn = house.chart
+
+    async def chart(who: Identity, visit: Visit) -> Chart:
+        return replace(await drawn(who, visit), observations=tuple(told), reports=(report,))
+
+    monkeypatch.setattr(house, "chart", chart)
+    page = await opened(browser)
+    said = text(await browser.get(f"{page.url.path}/report/rep-culture"))
+    assert "En tidligere svarlinje uten verdi er trukket tilbake. Funnet under resistensbestemmelsen gjelder." in said
+    assert "R: resistent." in said and "MIC" not in said, "no number stands behind any letter"
+    told[-1] = r.susceptibility("s2", "Mecillinam", "S", at, "0.25")
+    said = text(await browser.get(f"{page.url.path}/report/rep-culture"))
+    assert "Sensitiv 0,25" in said and "Tallet er MIC eller sone." in said

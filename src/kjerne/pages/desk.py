@@ -387,6 +387,7 @@ def _looks(page: Page) -> dict[str, Any]:
         "clock": bound(formats.clock),
         "moment": bound(formats.moment),
         "value": bound(formats.value),
+        "measured": bound(formats.measured),
         "size": bound(formats.size),
         "span": bound(formats.span),
         "aside": bound(formats.aside),

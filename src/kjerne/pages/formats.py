@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Final
@@ -30,6 +31,18 @@ def number(value: Decimal, language: Language) -> str:
     """
     text = format(value, "f").replace("-", "\N{MINUS SIGN}")
     return text if language == "en" else text.replace(".", ",")
+
+
+_MEASURED: Final = re.compile(r"([<>=\u2264\u2265]{0,2} ?\d+)\.(\d+)(?![\d.])")
+
+
+def measured(text: str, language: Language) -> str:
+    """A MIC or zone as it was written, with the language's decimal sign where it begins with a number.
+
+    >>> measured("<=0.125 mg/L", "nb"), measured("0.125", "en"), measured("1.2.2026", "nb")
+    ('<=0,125 mg/L', '0.125', '1.2.2026')
+    """
+    return text if language == "en" else _MEASURED.sub(r"\1,\2", text, count=1) if _MEASURED.match(text) else text
 
 
 def value(found: Value, language: Language) -> str:

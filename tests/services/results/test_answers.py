@@ -342,3 +342,13 @@ def test_findings_deeper_than_is_followed_are_told_all_the_same() -> None:
     report = r.report("rep", "HIST", "Histologi", "2026-10-14", ("0",))
     (one,) = answers.answers([report], nested)
     assert [f.heading for f in one.findings] == [f"Funn {n}" for n in range(depth)]
+
+
+def test_a_text_under_the_heading_of_a_group_has_no_heading() -> None:
+    def of(code: str, words: str) -> str:
+        text = r.observation("t", words, "", "2026-10-14", text="R: Normale forhold.")
+        text["code"]["coding"] = [{"system": "urn:oid:2.16.578.1.12.4.1.1.8243", "code": code, "display": words}]
+        report = r.report("rep", "CT", "CT", "2026-10-14", ("t",), category="BLD")
+        return answers.answers([report], [text])[0].findings[0].heading
+
+    assert [of("GR", "Gruppe"), of("VU", "Vurdering")] == ["", "Vurdering"]

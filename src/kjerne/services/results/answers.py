@@ -439,8 +439,14 @@ def _finding(observation: Resource, depth: int, kind: Kind) -> Finding | None:
     return _told(observation, point, depth, whose)
 
 
+_GROUP: Final = "GR"
+"""The heading (8243) that only says that what follows is a group: above a text it says nothing."""
+
+
 def _told(observation: Resource, point: Point, depth: int, whose: str) -> Finding:
-    heading = values.concept_text(observation.get("code"))
+    code = observation.get("code", {})
+    group = any(c.get("code") == _GROUP and values.HEADING in c.get("system", "") for c in code.get("coding", []))
+    heading = "" if group else values.concept_text(code)
     return Finding(
         heading, point.value, point.mark, point.old, depth, whose, point.notes, point.absent, point.was, point.parts,
         point.old_parts, point.asides,
