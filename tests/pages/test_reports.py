@@ -466,10 +466,11 @@ async def test_a_line_that_was_emptied_does_not_read_as_if_the_growth_below_were
     at = "2026-11-20T08:00:00+01:00"
     emptied = r.observation("empty", "Anaerob blodkultur", "", at, status="cancelled")
     culture = r.observation("root", "Anaerob blodkultur", "", at, members=("growth",))
-    growth = r.observation("growth", "Funn", "", at, text="Staphylococcus aureus", members=("s1", "s2"))
+    growth = r.observation("growth", "Funn", "", at, text="Staphylococcus aureus", members=("s1", "s2", "mic"))
+    mic = r.observation("mic", "Penicillin G (MIC)", "", at, text="0.125")
     tested = (r.susceptibility("s1", "Ampicillin", "R", at), r.susceptibility("s2", "Mecillinam", "S", at))
     report = r.report("rep-culture", "MBIO", "Mikrobiologi", at, ("empty", "root"))
-    told = [emptied, culture, growth, *tested]
+    told = [emptied, culture, growth, mic, *tested]
     drawn = house.chart
 
     async def chart(who: Identity, visit: Visit) -> Chart:
@@ -479,7 +480,8 @@ async def test_a_line_that_was_emptied_does_not_read_as_if_the_growth_below_were
     page = await opened(browser)
     said = text(await browser.get(f"{page.url.path}/report/rep-culture"))
     assert "En tidligere svarlinje uten verdi er trukket tilbake. Funnet under resistensbestemmelsen gjelder." in said
-    assert "R: resistent." in said and "MIC" not in said, "no number stands behind any letter"
+    assert "Penicillin G (MIC) 0,125" in said
+    assert "R: resistent." in said and "MIC eller sone" not in said, "no number stands behind any letter"
     told[-1] = r.susceptibility("s2", "Mecillinam", "S", at, "0.25")
     said = text(await browser.get(f"{page.url.path}/report/rep-culture"))
     assert "Sensitiv 0,25" in said and "Tallet er MIC eller sone." in said
