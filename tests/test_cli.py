@@ -20,7 +20,7 @@ from kjerne import __version__
 from kjerne.commands import asking, console
 from kjerne.commands.sending import kith_files
 from kjerne.errors import Refusal
-from kjerne.sandbox.up import Standing
+from kjerne.sandbox.up import Standing, other_number
 from kjerne.settings import Settings
 from test_cli_settings import PRODUCTION
 
@@ -396,6 +396,21 @@ def test_commands_to_try_find_the_platform_that_has_just_started(
     ]
     assert len(commands) == 2
     assert all(command.startswith(f"{before}kjerne ") for command in commands)
+
+
+@pytest.mark.parametrize(
+    ("asked", "told"),
+    [({}, False), ({"people": 40}, False), ({"people": 500}, True)],
+)
+def test_a_number_of_people_that_the_data_do_not_have_is_told(
+    capsys: pytest.CaptureFixture[str], asked: dict[str, int], told: bool
+) -> None:
+    note = other_number(Settings(**asked), 40)
+    assert ("have 40 people" in note and "(500)" in note) is told
+    for as_json in (True, False):
+        console.standing(as_json=as_json)(Standing(HOME, 40, 1.0, NIN, note))
+        said = capsys.readouterr().out
+        assert (json.loads(said).get("note", "") == note) if as_json else (note in said)
 
 
 @pytest.mark.parametrize(

@@ -37,13 +37,15 @@ def standing(*, as_json: bool) -> Callable[[Standing], None]:
                         "seconds": round(told.seconds, 1),
                         "patient": told.patient,
                         "try": _first_call(told),
+                        **({"note": told.note} if told.note else {}),
                     }
                 ),
                 flush=True,
             )
             return
+        note = f"{told.note}\n" if told.note else ""
         print(
-            f"kjerne stands after {told.seconds:.1f} s with {told.people} synthetic people\n\n"
+            f"kjerne stands after {told.seconds:.1f} s with {told.people} synthetic people\n{note}\n"
             f"  clinician   {told.url}/clinician\n"
             f"  citizen     {told.url}/me\n"
             f"  operator    {told.url}/operations\n"

@@ -44,6 +44,8 @@ class Standing:
     seconds: float
     patient: str
     """The synthetic number of the citizen whose record has something to show."""
+    note: str = ""
+    """What was asked for and is not as it stands."""
 
 
 async def run(settings: Settings, progress: Progress, standing: Callable[[Standing], None]) -> None:
@@ -56,7 +58,8 @@ async def run(settings: Settings, progress: Progress, standing: Callable[[Standi
             async def tell() -> None:
                 url = connected.public_url or f"http://{connected.host}:{connected.port}"
                 patient = await _demo_patient(url)
-                standing(Standing(url, people, (datetime.now(UTC) - begun).total_seconds(), patient))
+                seconds = (datetime.now(UTC) - begun).total_seconds()
+                standing(Standing(url, people, seconds, patient, other_number(settings, people)))
 
             async with _at_work(connected):
                 await _while_it_stands(server, serve(platform.build(connected), listener, tell))
@@ -140,6 +143,13 @@ async def _peopled(settings: Settings, progress: Progress) -> int:
         async with app.opened(settings, Keys.in_folder(data), clock) as house:
             await seeding.take_part(house, known.population())
     return known.people
+
+
+def other_number(settings: Settings, people: int) -> str:
+    """A sentence where another number of people was asked for than the data have."""
+    if "people" not in settings.model_fields_set or settings.people == people:
+        return ""
+    return f"The data have {people} people already: the number asked for ({settings.people}) holds for a first start only."
 
 
 async def _demo_patient(url: str) -> str:
