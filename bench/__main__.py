@@ -7,15 +7,28 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import json
 import sys
+from typing import NoReturn
 
 import host
 import run
 import table
 
 
+class _Parser(argparse.ArgumentParser):
+    """Says what was written wrongly as JSON where JSON was asked for."""
+
+    def error(self, message: str) -> NoReturn:
+        if "--json" not in sys.argv:
+            super().error(message)
+        told = {"error": {"says": message, "todo": " ".join(self.format_usage().split()), "status": 400}}
+        sys.stdout.write(json.dumps(told) + "\n")
+        self.exit(2)
+
+
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="kjerne bench", description=__doc__)
+    parser = _Parser(prog="kjerne bench", description=__doc__)
     parser.add_argument("--short", action="store_true", help="one round of a second: figures that mean little")
     parser.add_argument("--rounds", type=int, default=0, help="rounds of each comparison")
     parser.add_argument("--seconds", type=float, default=0.0, help="seconds of each round")

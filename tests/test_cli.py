@@ -148,6 +148,33 @@ def test_command_written_wrongly_is_exit_2(run: Any, arguments: tuple[str, ...])
     assert run(*arguments)[0] == 2
 
 
+def test_patient_number_that_can_be_none_is_exit_2_as_a_persona_that_is_none(run: Any, platform: Any) -> None:
+    for patient in ("12345678901", "nobody"):
+        client = platform()
+        code, out, _ = run("call", "GET", "/x", "--patient", patient, "--json")
+        assert (code, json.loads(out)["error"]["where"], client.asked) == (2, "--patient", [])
+
+
+def test_benchmarks_answer_a_wrong_argument_with_json_too() -> None:
+    bench = Path(__file__).parents[1] / "bench"
+    left = subprocess.run([sys.executable, bench, "--json", "--nosuch"], capture_output=True, text=True, check=False)
+    assert (left.returncode, left.stderr) == (2, "")
+    assert "--nosuch" in json.loads(left.stdout)["error"]["says"]
+
+
+def test_packages_are_counted_where_there_is_none(run: Any, tmp_path: Path) -> None:
+    assert run("ig", "list", "--data", str(tmp_path)) == (0, "0 packages\n", "")
+
+
+def test_progress_is_told_every_few_seconds_on_standard_error_alone(capsys: pytest.CaptureFixture[str]) -> None:
+    times = iter((0.0, 1.0, 6.0, 6.0, 7.0, 12.0, 12.0))
+    step = console._lines(lambda: next(times))
+    for done in (1, 2, 3, 4):
+        step(done, 9, "results")
+    said = capsys.readouterr()
+    assert (said.out, said.err) == ("", "kjerne: 2 of 9 results\nkjerne: 4 of 9 results\n")
+
+
 def test_version_is_shown(run: Any) -> None:
     assert run("--version") == (0, f"kjerne {__version__}\n", "")
 
@@ -156,7 +183,9 @@ def test_check_says_what_is_there(run: Any, tmp_path: Path) -> None:
     _, out, _ = run("check", "--json", "--data", str(tmp_path))
     checks = {one["what"]: one for one in json.loads(out)["checks"]}
     assert checks["PostgreSQL"]["ok"]
-    assert set(checks) == {"Python", "FHIR definitions", "page assets", "PostgreSQL"}
+    assert set(checks) == {"Python", "FHIR definitions", "page assets", "PostgreSQL", "database"}
+    assert checks["database"]["ok"] is None
+    assert "not looked at" in checks["database"]["says"]
 
 
 def test_call_prints_the_numbers_digit_for_digit(run: Any, platform: Any) -> None:
@@ -461,7 +490,7 @@ def test_up_on_a_taken_port_makes_nothing(run: Any, tmp_path: Path) -> None:
 
 def test_load_of_a_folder_without_messages_says_so(run: Any, tmp_path: Path) -> None:
     code, _, err = run("load", "kith", str(tmp_path))
-    assert code == 1
+    assert code == 2
     assert "no file to send" in err
 
 

@@ -115,7 +115,7 @@ def up(
 
     settings = _settings(mode="sandbox", port=port, data=data, people=people)
     log_to(level=30)
-    with peopling(quiet=json_) as progress:
+    with peopling() as progress:
         run_program(run(settings, progress, standing(as_json=json_)))
 
 
@@ -260,9 +260,10 @@ def check(data: Data = None, json_: Json = False) -> int:
     from kjerne.commands.checking import findings
 
     found = findings(_settings(data=data))
-    lines = [f"{'ok     ' if one.ok else 'missing'}  {one.what}: {one.says}" for one in found]
+    marks = {True: "ok     ", False: "missing", None: "unknown"}
+    lines = [f"{marks[one.ok]}  {one.what}: {one.says}" for one in found]
     _say({"checks": [one.told() for one in found]}, as_json=json_, text="\n".join(lines))
-    return 0 if all(one.ok for one in found) else REFUSED
+    return REFUSED if any(one.ok is False for one in found) else 0
 
 
 @guides.command("add")
@@ -285,7 +286,8 @@ def guides_list(data: Data = None, json_: Json = False) -> None:
     from kjerne.commands.guides import kept
 
     found = kept(_settings(data=data))
-    _say({"packages": found}, as_json=json_, text="\n".join(f"{one['name']} {one['version']}" for one in found))
+    lines = [f"{one['name']} {one['version']}" for one in found]
+    _say({"packages": found}, as_json=json_, text="\n".join([*lines, f"{len(found)} packages"]))
 
 
 @guides.command("validate")

@@ -100,6 +100,12 @@ def test_what_cannot_be_used_is_said_with_its_place(
     assert said in err
 
 
+def test_one_number_given_twice_is_refused(run: Any, two: tuple[str, str]) -> None:
+    code, out, err = run("link", *REASON, "--plan", numbers=(two[0], two[0]))
+    assert (code, out) == (1, "")
+    assert "one number was given twice" in err
+
+
 def test_a_link_that_is_not_there_is_told(run: Any, two: tuple[str, str]) -> None:
     code, _, err = run("unlink", "7", *REASON)
     assert code != 0

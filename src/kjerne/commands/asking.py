@@ -15,6 +15,7 @@ import msgspec
 
 from kjerne.client import Client
 from kjerne.errors import Refusal
+from kjerne.registries import identifiers
 
 HOME: Final = "http://127.0.0.1:8000"
 INTAKE: Final = "/pps/in"
@@ -210,8 +211,14 @@ def _home() -> str:
 def _number(client: Client, patient: str) -> str:
     """The person number of the persona with that name, or the number that was given."""
     digits = patient.replace(" ", "")
-    if not digits or (digits.isascii() and digits.isdigit() and len(digits) == 11):
+    if not digits:
         return digits
+    if digits.isascii() and digits.isdigit() and len(digits) == 11:
+        try:
+            # Examples in public documentation have wrong control digits, and may be filed.
+            return identifiers.parse(digits, strict=False).value
+        except Refusal as refusal:
+            raise Refusal(400, refusal.says, where="--patient", todo=refusal.todo) from None
     numbers = {one.name: one.nin for one in client.personas() if one.nin}
     if patient not in numbers:
         raise Refusal(

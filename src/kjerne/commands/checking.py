@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that was looked at."""
+    """One thing that was looked at; `ok` is None where it could not be."""
 
     what: str
-    ok: bool
+    ok: bool | None
     says: str
 
     def told(self) -> dict[str, Any]:
@@ -87,17 +87,20 @@ def _production(settings: Settings) -> list[Finding]:
 
 
 def _sandbox(settings: Settings) -> list[Finding]:
-    """Who takes part in the sandbox of the data directory; nothing where it does not stand."""
+    """The database of the data directory and who takes part there, or why they were not looked at."""
     from kjerne.store.embedded import PROGRAM, Embedded
     from kjerne.store.pool import UNREACHED
 
     server = Embedded(settings.data, settings.postgres_bin)
     if not server.cluster.exists():
-        return []
+        return [Finding("database", None, f"not looked at: KJERNE_DSN names none, and {settings.data} has none yet")]
+    standing = settings.model_copy(update={"dsn": server.dsn(PROGRAM)})
     try:
-        return [_participants(server.dsn(PROGRAM))]
+        participants = _participants(standing.dsn)
     except UNREACHED:
-        return []
+        says = f"not looked at: KJERNE_DSN names none, and no `kjerne up` runs in {settings.data}"
+        return [Finding("database", None, says)]
+    return [_database(standing), participants]
 
 
 def _keys(settings: Settings) -> Finding:

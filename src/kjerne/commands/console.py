@@ -6,9 +6,10 @@ import contextlib
 import json
 import shutil
 import sys
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
@@ -17,6 +18,10 @@ from kjerne.commands.asking import HOME
 
 if TYPE_CHECKING:  # `kjerne load` needs the bar, not the sandbox
     from kjerne.sandbox.up import Standing
+
+
+LINE_SECONDS: Final = 5.0
+"""Between two lines that say how far a long work has come, where nobody sees a bar."""
 
 
 def standing(*, as_json: bool) -> Callable[[Standing], None]:
@@ -60,9 +65,13 @@ def standing(*, as_json: bool) -> Callable[[Standing], None]:
 
 
 @contextlib.contextmanager
-def peopling(*, quiet: bool) -> Iterator[Callable[[int, int, str], None]]:
-    """A bar for making the synthetic people, called with done, total and what; shown only to a person."""
-    with _bar(quiet=quiet) as bar:
+def peopling() -> Iterator[Callable[[int, int, str], None]]:
+    """Progress of making the synthetic people on standard error, called with done, total and what: a bar for a person, else a
+    line every few seconds."""
+    if not sys.stderr.isatty():
+        yield _lines(time.monotonic)
+        return
+    with _bar(quiet=False) as bar:
         tasks: dict[str, TaskID] = {}
 
         def step(done: int, total: int, what: str) -> None:
@@ -105,6 +114,18 @@ def persona_table(personas: Sequence[Mapping[str, str]]) -> str:
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = ("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows)
     return "\n".join(lines)
+
+
+def _lines(clock: Callable[[], float]) -> Callable[[int, int, str], None]:
+    told = clock()
+
+    def step(done: int, total: int, what: str) -> None:
+        nonlocal told
+        if clock() - told >= LINE_SECONDS:
+            told = clock()
+            print(f"kjerne: {done} of {total} {what}", file=sys.stderr, flush=True)
+
+    return step
 
 
 def _bar(*, quiet: bool) -> Progress:

@@ -54,7 +54,8 @@ def kith_files(paths: Sequence[Path]) -> list[Path]:
     for path in paths:
         found.extend(_below(path) if path.is_dir() else [path])
     if not found:
-        raise Refusal(404, "there is no file to send in what was named", todo="Name *.xml files or a folder with some.")
+        todo = "Name *.xml files or a folder with some."
+        raise Refusal(404, "there is no file to send in what was named", where="PATH", todo=todo)
     return found
 
 

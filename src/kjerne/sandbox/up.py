@@ -149,7 +149,9 @@ def other_number(settings: Settings, people: int) -> str:
     """A sentence where another number of people was asked for than the data have."""
     if "people" not in settings.model_fields_set or settings.people == people:
         return ""
-    return f"The data have {people} people already: the number asked for ({settings.people}) holds for a first start only."
+    return (
+        f"The data have {people} people already: the number asked for ({settings.people}) holds for a first start only."
+    )
 
 
 async def _demo_patient(url: str) -> str:

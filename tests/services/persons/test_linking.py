@@ -278,7 +278,10 @@ def test_a_number_that_nobody_has_is_told_of_and_logged(platform: Standing) -> N
 
 
 def test_one_person_is_not_linked_to_herself(platform: Standing) -> None:
-    assert ask(platform, **pair(platform, "proxy", "proxy")).status_code == 409
+    for path in ("", "/compare"):
+        answer = ask(platform, path, **pair(platform, "proxy", "proxy"))
+        assert (answer.status_code, answer.json()["where"]) == (400, "other")
+        assert not platform.audited(answer)
 
 
 @pytest.mark.parametrize("as_", ["gp", "citizen", "lab"])

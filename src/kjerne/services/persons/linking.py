@@ -74,6 +74,7 @@ class Linker:
 
     async def compare(self, admit: Admit, pair: tuple[PatientRef, PatientRef], reason: str) -> Compared:
         """Whether the register has the same birth date and sex for both."""
+        _distinct(pair)
 
         async def use(conn: Connection, grants: Sequence[Grant]) -> Compared:
             return await self._compared(conn, grants)
@@ -85,6 +86,7 @@ class Linker:
     ) -> tuple[int, Compared]:
         """The link's number, and what was compared before it was made; it holds from the next request on every host."""
         why = checked(reason)
+        _distinct(pair)
 
         async def use(conn: Connection, grants: Sequence[Grant]) -> tuple[int, Compared]:
             one, other = grants
@@ -197,6 +199,12 @@ async def _admitted(admit: Admit, one: PatientRef, where: str) -> Grant:
         if denied.denial.subject is None:
             raise Refusal(404, "nobody is registered here with this number", where=where) from None
         raise
+
+
+def _distinct(pair: tuple[PatientRef, PatientRef]) -> None:
+    """Refuses one number given twice, before anything stands in a log."""
+    if pair[0] == pair[1]:
+        raise Refusal(400, "one number was given twice", where="other", todo="Give the two numbers of the person.")
 
 
 def _refs(of: Link) -> tuple[PatientRef, PatientRef]:
