@@ -368,29 +368,6 @@ async def test_many_at_once_about_nobody_known_make_one_person(ward: Ward, kith:
     assert len(await opened_by_lab(ward, number)) == 5
 
 
-async def test_of_many_at_once_one_that_is_overtaken_is_refused_and_the_rest_are_filed_once(
-    ward: Ward, kith: Kith, number: str
-) -> None:
-    others, admit = [fresh_number() for _ in range(5)], ward.admit()
-    keys = {whose: await ward.person(whose) for whose in (number, *others)}
-
-    async def overtaken(patient: PatientRef, *asked: Any, **more: Any) -> Grant:
-        grant = await admit(patient, *asked, **more)
-        if grant.subject.patient == keys[number] and not grant.subject.choices:
-            async with ward.house.store.pool.acquire() as conn:
-                choice = Choice("opt-out", "results", "", "", NOW, None)
-                await ward.house.store.people.add_choice(conn, keys[number], choice)
-        return grant
-
-    raws = [a_report(kith, whose, kith.item()) for whose in keys]
-    taken = await asyncio.gather(*(ward.house.intake.take(raw, LAB, overtaken) for raw in raws))
-    assert [one.status for one in taken] == [403, *[200] * 5]
-    assert len({one.receipt for one in taken}) == 6
-    written = "SELECT patient FROM audit WHERE patient = ANY($1) AND action = 'file' AND ids <> '{}'"
-    rows = await ward.house.store.pool.fetch(written, list(keys.values()))
-    assert sorted(row["patient"] for row in rows) == sorted(keys[whose] for whose in others)
-
-
 async def test_both_reports_of_one_message_about_nobody_known_are_filed_on_one_person(
     ward: Ward, kith: Kith, number: str
 ) -> None:

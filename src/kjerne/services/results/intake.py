@@ -2,12 +2,13 @@
 
 One look tells whether the message came before, whom it names and whose its reports are; then the law is asked. One
 transaction holds the claim on the message id, the registration of whom no register knew, each report's chain, its records,
-the audit rows, the notices to those who had read what is now changed, and the receipt; messages that wait share one. The same
-message again gets the same receipt and changes nothing.
+the audit rows, the notices to those who had read what is now changed, and the receipt. The same message again gets the same
+receipt and changes nothing.
 """
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import hashlib
 from collections.abc import Callable, Collection, Iterable, Sequence
@@ -35,11 +36,10 @@ from kjerne.store.arrivals import Arrival, Sent, claim, look
 from kjerne.store.chains import Chains, moved
 from kjerne.store.house import Store
 from kjerne.store.people import Identifier, Newcomer, NewPerson
-from kjerne.store.pool import BUSY, GONE, Connection
+from kjerne.store.pool import BUSY, GONE, locked
 from kjerne.store.proofs import note
 from kjerne.store.registers import organisation_names
 from kjerne.store.subjects import PersonDetail
-from kjerne.store.together import Together
 
 log = structlog.get_logger("kjerne.intake")
 
@@ -118,7 +118,8 @@ class Intake:
         self._hear = hear
         self._chains = Chains(store.records)
         self._files = Files(store, self._chains, digest)
-        self._together = Together(store.pool)
+        # Messages about one report wait for each other, each with a connection: never with all of them.
+        self._turns = asyncio.Semaphore(max(1, settings.pool_size // 2))
 
     async def take(
         self, raw: bytes, caller: Caller, admit: Admit, correlation: str = "", once: Once | None = None
@@ -207,7 +208,8 @@ class Intake:
                 return known
             filings, refusal = await self._admitted(sender, named, arrivals, admit, proven=attempt == 0)
             try:
-                return await self._filed(raw, sender, message, filings, refusal)
+                async with self._turns:
+                    return await self._filed(raw, sender, message, filings, refusal)
             except Stale:
                 continue
         raise Refusal(503, "the patient's facts are being changed at this moment", todo="Send the message again.")
@@ -392,10 +394,7 @@ class Intake:
     async def _filed(
         self, raw: bytes, sender: str, message: Message, filings: Sequence[Filing], refusal: Refusal | None
     ) -> Taken:
-        """Does what the filings say, together with the message's own row: accepted, or with a `refusal` rejected.
-
-        Beside other messages it is done anew by itself where one of them fails: what is done changes nothing but the database.
-        """
+        """Does what the filings say, together with the message's own row: accepted, or with a `refusal` rejected."""
         now, name = self._clock.now(), name_of(message)
         receipt = apprec.build(message, (), now)
         observations = sum(len(report.items) for report in message.reports)
@@ -413,17 +412,13 @@ class Intake:
         unknown = [one.person.identifiers[0].digest for one in newcomers.values()]
         asked = [grant for filing in filings for grant in filing.grants]
         known = [grant for grant in asked if grant.subject.patient not in newcomers]
-
-        async def work(conn: Connection) -> None:
+        async with self._store.pool.acquire() as conn, locked(conn, [*numbers, *unknown]):
             now_known = await claim(conn, row, {message.id, message.envelope_id} - {""}, known, numbers, unknown)
             if newcomers:
                 await self._store.people.enter(conn, list(newcomers.values()), now)
             for filing in filings:
                 key = keys[filing.grant.subject.patient]
                 await self._files.file(conn, self._anew(filing, now_known.get(filing.number, ())), name, key)
-
-        lowest = min(key for grant in asked for key in grant.subject.keys)
-        await self._together.do([*numbers, *unknown], lowest, work)
         return taken
 
 
