@@ -55,10 +55,16 @@ _DISCIPLINE_BY_SECTION: Final = {
 """HL7's diagnostic service sections (v2-0074, R4's own binding of a report's category) as the codes of 8202."""
 _SECTIONS: Final = "http://terminology.hl7.org/CodeSystem/v2-0074"
 _SECURITY: Final = {
-    "http://terminology.hl7.org/CodeSystem/v3-Confidentiality": frozenset({"U", "L", "M", "N"}),
+    **dict.fromkeys(
+        (
+            "http://terminology.hl7.org/CodeSystem/v3-Confidentiality", "http://hl7.org/fhir/v3/Confidentiality",
+            "urn:oid:2.16.840.1.113883.5.25",
+        ),
+        frozenset({"U", "L", "M", "N"}),
+    ),
     "http://terminology.hl7.org/CodeSystem/v3-ActReason": frozenset({"HTEST"}),
     "http://terminology.hl7.org/CodeSystem/v3-ObservationValue": frozenset({"SUBSETTED"}),
-}
+}  # fmt: skip
 """Security labels of other systems that ask for nothing beyond what holds for everything here (docs/law.md, K79)."""
 
 _LABELS: Final = "9603"
@@ -106,7 +112,9 @@ def withheld(tree: Mapping[str, Any], at: datetime) -> Withheld:
     codings = tree.get("meta", {}).get("security", ())
     marks = [one for one in codings if _number(one) == _LABELS]
     for other in codings:
-        if _number(other) != _LABELS and other.get("code", "") not in _SECURITY.get(other.get("system", ""), ()):
+        if _number(other) != _LABELS and other.get("code", "") not in _SECURITY.get(
+            other.get("system", "").strip(), ()
+        ):
             raise Refusal(
                 422, "the record asks to be withheld by a label that is not kept here", where=f"{name}.meta.security",
                 todo="Labels are of code system 9603 (urn:oid:2.16.578.1.12.4.1.1.9603); docs/law.md, K79, has the others.",

@@ -99,6 +99,7 @@ def test_a_change_of_what_was_only_waited_for_corrects_nothing() -> None:
     assert points.mark_of(whole) == "corrected"
     completed = whole | {"extension": [{"url": codes.COMPLETES, "valueBoolean": True}]}
     assert points.mark_of(completed) == ""
+    assert points.mark_of(completed | {"status": "corrected"}) == "corrected"
 
 
 @pytest.mark.parametrize("status", ["entered-in-error", "cancelled"])

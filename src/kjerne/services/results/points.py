@@ -379,7 +379,7 @@ def mark_of(resource: Resource, changes: Sequence[Change] = ()) -> Mark:
     kinds = {change.kind for change in changes}
     if "not-repeated" in kinds:
         return "not-repeated"
-    if "corrected" in kinds or (status in _CORRECTED and not _completes(resource)):
+    if "corrected" in kinds or status == "corrected" or (status == "amended" and not _completes(resource)):
         return "corrected"
     return "preliminary" if status in _PRELIMINARY else ""
 

@@ -77,10 +77,35 @@ def test_what_was_only_waited_for_is_completed_by_a_change_and_not_corrected(kit
     whole = kith.item(A, kith.number("6"), id_="1", service="M") + kith.item(B, id_="2", service="M")
     folded = state(kith, waited, version(kith, 2, whole, service="M"))
     assert folded.completes
-    assert [(one.status, one.finished) for one in folded.results] == [("amended", False)] * 2
+    assert [(one.status, one.waited) for one in folded.results] == [("amended", True)] * 2
     again = state(kith, waited, version(kith, 2, whole, service="M"), version(kith, 3, whole, service="M"))
     assert not again.completes
-    assert all(one.finished for one in again.results)
+    assert not any(one.waited for one in again.results)
+
+
+def test_a_finished_result_of_a_preliminary_report_is_corrected_and_so_is_the_report(kith: Any) -> None:
+    first = version(kith, 1, kith.item(A, kith.number("5"), id_="1"), status="P")
+    for changed in (kith.item(A, kith.number("7"), id_="1", service="M"), kith.item(A, id_="1", service="C")):
+        folded = state(kith, first, version(kith, 2, changed, service="M"))
+        assert not folded.completes
+        assert not any(one.waited for one in folded.results)
+
+
+def test_what_a_change_brings_under_another_number_and_code_completes_nothing(kith: Any) -> None:
+    first = version(kith, 1, kith.item(A, kith.number("5"), id_="1"))
+    folded = state(kith, first, version(kith, 2, kith.item(B, kith.number("5"), id_="9", service="M"), service="M"))
+    assert [one.waited for one in folded.results if one.status == "amended"] == [False]
+
+
+def test_a_preliminary_value_sent_as_a_change_is_replaced_and_not_corrected(kith: Any) -> None:
+    folded = state(
+        kith,
+        version(kith, 1, kith.item(A, kith.number("5"), id_="1", state="2"), status="P"),
+        version(kith, 2, kith.item(A, kith.number("6"), id_="1", state="2", service="M"), status="P", service="M"),
+        version(kith, 3, kith.item(A, kith.number("7"), id_="1", service="M"), service="M"),
+    )
+    (result,) = folded.results
+    assert ([change.kind for change in result.changes], result.waited) == (["replaced", "replaced"], True)
 
 
 def test_of_a_report_whose_beginning_is_not_known_nothing_is_said_to_be_completed(kith: Any) -> None:
@@ -88,7 +113,7 @@ def test_of_a_report_whose_beginning_is_not_known_nothing_is_said_to_be_complete
     headless = state(kith, version(kith, 2, whole, service="M"))
     named_another = chain.absent(version(kith, 1, whole, status="P"))
     for folded in (headless, state(kith, named_another, version(kith, 2, whole, service="M"))):
-        assert all(one.finished for one in folded.results)
+        assert not any(one.waited for one in folded.results)
     assert not headless.completes
 
 

@@ -175,7 +175,10 @@ def fold(reports: Sequence[Versioned]) -> State:
     if newest.report.service == "C":
         words = newest.report.comment or shown.comment
         shown = msgspec.structs.replace(shown, comment=words, cancellation=newest.report.cancellation)
-    before = {one.report.status for one in every if one is not newest}
+    results = entries.results()
+    completes = not headless and _completes(every, newest, results)
+    if completes:
+        results = tuple(msgspec.structs.replace(one, waited=not one.finished) for one in results)
     return State(
         status=report_status(newest.report.status, newest.report.service),
         message=newest.message,
@@ -184,11 +187,19 @@ def fold(reports: Sequence[Versioned]) -> State:
         versions=len(every),
         report=shown,
         subjects=subjects,
-        results=entries.results(),
+        results=results,
         notes=tuple(notes),
         files=files,
-        completes=not headless and REPORT_WAITING.issuperset(before),
+        completes=completes,
     )
+
+
+def _completes(every: Sequence[Versioned], newest: Versioned, results: Sequence[Result]) -> bool:
+    """Whether all before the newest version was waited for, or stands in it as it was."""
+    if not REPORT_WAITING.issuperset(one.report.status for one in every if one is not newest):
+        return False
+    at = newest.generated
+    return not any(one.finished and (one.issued == at or any(c.at == at for c in one.changes)) for one in results)
 
 
 def ordered(reports: Sequence[Versioned]) -> list[Versioned]:

@@ -56,8 +56,8 @@ class Change(msgspec.Struct, frozen=True, array_like=True):
 
 class Result(msgspec.Struct, frozen=True, array_like=True):
     """One result as it holds now. `parent` and `target` are keys; `value` is None where there is none or it is
-    withdrawn. `finished`: an earlier version had said it as finished, and not only while it was waited for. `named` is the newest
-    version that says something of it itself: repeats, changes or withdraws it."""
+    withdrawn. `finished`: an earlier version had said it as finished. `waited`: it was known before, or its report was, and
+    only as waited for. `named` is the newest version that says something of it itself: repeats, changes or withdraws it."""
 
     key: str
     item: Item
@@ -70,6 +70,7 @@ class Result(msgspec.Struct, frozen=True, array_like=True):
     changes: tuple[Change, ...] = ()
     finished: bool = False
     named: str = ""
+    waited: bool = False
 
 
 @dataclass(slots=True)
@@ -87,6 +88,7 @@ class _Entry:
     around: Around = NOWHERE
     finished: bool = False
     waits: bool = False
+    known: bool = False
     named: str = ""
 
     def said(self) -> Said:
@@ -127,7 +129,7 @@ class Entries:
         return tuple(
             Result(
                 e.key, e.item, e.status, e.issued, e.value, e.parent, e.target, e.history, tuple(reversed(e.changes)),
-                e.finished, e.named,
+                e.finished, e.named, e.known and not e.finished,
             )
             for e in self._entries
         )  # fmt: skip
@@ -135,6 +137,8 @@ class Entries:
     def apply(self, report: Report, generated: str) -> None:
         """Lay one version on the results; versions come in the order of their GenDate."""
         before = list(self._entries)
+        for entry in before:
+            entry.finished, entry.known = entry.finished or not entry.waits, True
         said = {entry.key: (entry.said(), len(_lasting(entry))) for entry in before}
         laid = _laid(report, before)
         for wave in _waves(report.items, laid.targets, fresh=not before):
@@ -340,7 +344,6 @@ def _settle(laid: _Laid) -> None:
 def _renew(entry: _Entry, item: Item, service: str, status: str, generated: str) -> None:
     """Let a newer version of a result take its place, and keep what it replaces where the value is another."""
     was = entry.item.investigations if _another_analysis(entry.item, item) else ()
-    entry.finished |= not entry.waits
     if service == "C":
         _withdraw(entry, "withdrawn", generated, was)
         entry.item = item
@@ -351,7 +354,7 @@ def _renew(entry: _Entry, item: Item, service: str, status: str, generated: str)
     if service == "H" and same_value and (status == "unknown" or (unchanged and entry.status != "cancelled")):
         status = entry.status
     if (was or not same_value) and _says_something(entry.value):
-        kind: ChangeKind = "replaced" if entry.status in UNFINISHED else "corrected"
+        kind: ChangeKind = "replaced" if entry.waits or entry.status in UNFINISHED else "corrected"
         entry.changes.append(Change(kind, generated, entry.value, entry.status, entry.issued, was))
     if not unchanged or status != entry.status:
         entry.issued = generated

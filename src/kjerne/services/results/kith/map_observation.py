@@ -171,7 +171,7 @@ def _extensions(result: Result, around: Around) -> list[Tree]:
         found.append({"url": codes.FURTHER_SPECIMEN, "valueReference": reference})
     if result.key in around.woven.materials:
         found.append(extension(codes.FOCUS, "valueCodeableConcept", material(*around.woven.materials[result.key])))
-    if result.status == "amended" and not result.finished:
+    if result.status == "amended" and result.waited:
         found.append(extension(codes.COMPLETES, "valueBoolean", True))
     found += [_change(change) for change in result.changes]
     return found
