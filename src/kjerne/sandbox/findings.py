@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, NamedTuple
 
 from kjerne.sandbox.reports import Culture, Imaging, Tissue, examination, topography
 
@@ -38,29 +38,103 @@ CT_CHEST: Final = Imaging(
     "om 12 måneder foreslås.",
     examination("ZTX0EA", "Intravenøs kontrast"),
 )  # fmt: skip
+RIGHT, LEFT = (
+    examination("ZTX0XA", "Høyresidig bildediagnostisk undersøkelse"),
+    examination("ZTX0XB", "Venstresidig bildediagnostisk undersøkelse"),
+)
+KNEE_X_RAY, KNEE_MR = examination("SNG0AA", "RG Kne"), examination("SNG0AG", "MR Kne")
+FOOT, CHEST, ABDOMEN = (
+    examination("SNH0AA", "RG Fot"), examination("SGX0AA", "RG Thorax"), examination("SJX0AK", "UL Abdomen"),
+)  # fmt: skip
+
+
+class Seen(NamedTuple):
+    """An image with the complaint it was taken for, and whom it is seen in: ages [from_age, to_age) in years, and how often
+    beside the others."""
+
+    reason: str
+    image: Imaging
+    from_age: int
+    to_age: int
+    weight: int
+
+
 IMAGES: Final = (
-    Imaging(
-        "RTG", examination("SNG0AA", "RG Kne"),
-        "Belastede bilder. Lett redusert leddspalte medialt og små randpålagringer. Ingen frie leddlegemer.",
-        "Lett medial artrose.", examination("ZTX0XA", "Høyresidig bildediagnostisk undersøkelse"),
-    ),
-    Imaging(
-        "RTG", examination("SGX0AA", "RG Thorax"),
-        "Lungene er uten fortetninger. Hjertet har normal størrelse. Ingen pleuravæske og ingen stuvning.",
+    Seen("Fall, smerter i foten", Imaging(
+        "RTG", FOOT, "Ingen frakturlinje. Vekstsonene er upåfallende. Normale leddforhold.", "Ingen påvist skjelettskade.",
+        RIGHT,
+    ), 3, 15, 4),
+    Seen("Fall, smerter i foten", Imaging(
+        "RTG", FOOT, "Fin, uforskjøvet bruddlinje i femte metatars' basis. Vekstsonene er åpne.",
+        "Uforskjøvet fraktur i femte metatars.", LEFT,
+    ), 8, 15, 2),
+    Seen("Vridd foten", Imaging(
+        "RTG", FOOT, "Ingen brudd. Bløtdelshevelse lateralt. Normale leddspalter.", "Ingen påvist skjelettskade.", LEFT,
+    ), 15, 70, 4),
+    Seen("Smerter i forfoten", Imaging(
+        "RTG", FOOT, "Avsmalnet leddspalte i stortåas grunnledd med små randpålagringer.", "Artrose i stortåas grunnledd.", RIGHT,
+    ), 50, 200, 3),
+    Seen("Langvarig hoste", Imaging(
+        "RTG", CHEST, "Lungene er uten fortetninger. Hjertet har normal størrelse. Ingen pleuravæske og ingen stuvning.",
         "Normale funn.",
-    ),
-    Imaging(
-        "UL", examination("SJX0AK", "UL Abdomen"),
-        "Lever med normal størrelse og ekko. Galleblæren inneholder flere konkrementer, det største 9 mm, uten "
+    ), 1, 200, 8),
+    Seen("Feber og hoste", Imaging(
+        "RTG", CHEST, "Fortetning perihilært på høyre side, ellers god luftholdighet. Fri sinus på begge sider.",
+        "Infiltrat perihilært på høyre side, som ved pneumoni.",
+    ), 1, 15, 2),
+    Seen("Tungpust", Imaging(
+        "RTG", CHEST, "Hyperinflaterte lunger med avflatet diafragma. Hjertet er ikke forstørret. Ingen fortetninger.",
+        "Forandringer som ved kronisk obstruktiv lungesykdom.",
+    ), 55, 200, 4),
+    Seen("Tungpust og hovne ankler", Imaging(
+        "RTG", CHEST, "Lett forstørret hjerte. Fordelt karmarkering til overlappene og litt væske i begge sinus.",
+        "Lett forstørret hjerte med tegn til stuvning.",
+    ), 65, 200, 4),
+    Seen("Magesmerter", Imaging(
+        "UL", ABDOMEN, "Lever, galleveier, milt og nyrer er uten påfallende funn. Ingen fri væske.", "Normale funn.",
+    ), 4, 200, 6),
+    Seen("Magesmerter", Imaging(
+        "UL", ABDOMEN, "Flere lymfeknuter i høyre fossa, de største 8 mm. Blindtarmen er slank. Ingen fri væske.",
+        "Reaktive lymfeknuter, ingen tegn til blindtarmbetennelse.",
+    ), 4, 15, 3),
+    Seen("Smerter under høyre ribbensbue", Imaging(
+        "UL", ABDOMEN, "Lever med normal størrelse og ekko. Galleblæren inneholder flere konkrementer, det største 9 mm, uten "
         "veggfortykkelse. Gallegangene er slanke. Nyrene er like store, uten hydronefrose.",
         "Gallesteiner uten tegn til betennelse.",
-    ),
-    Imaging(
-        "MR", examination("SNG0AG", "MR Kne"),
-        "Horisontal ruptur i mediale menisks bakhorn. Korsbånd og sidebånd er hele. Lett væske i leddet.",
-        "Degenerativ ruptur i mediale menisk.",
-    ),
+    ), 30, 200, 4),
+    Seen("Forhøyede leverprøver", Imaging(
+        "UL", ABDOMEN, "Leveren har økt ekko i forhold til nyren, uten fokale forandringer. Galleblæren er uten stein.",
+        "Fettlever.",
+    ), 35, 200, 4),
+    Seen("Flankesmerter", Imaging(
+        "UL", ABDOMEN, "Enkel cyste på 22 mm i høyre nyres nedre pol. Ingen stein og ingen hydronefrose.",
+        "Enkel nyrecyste, uten behov for kontroll.",
+    ), 50, 200, 3),
+    Seen("Smerter i kneet", Imaging(
+        "RTG", KNEE_X_RAY, "Normale leddspalter. Ingen brudd og ingen frie leddlegemer.", "Normale funn.", LEFT,
+    ), 10, 60, 4),
+    Seen("Smerter i kneet ved belastning", Imaging(
+        "RTG", KNEE_X_RAY, "Belastede bilder. Lett redusert leddspalte medialt og små randpålagringer. Ingen frie leddlegemer.",
+        "Lett medial artrose.", RIGHT,
+    ), 45, 200, 5),
+    Seen("Stivt og smertefullt kne", Imaging(
+        "RTG", KNEE_X_RAY, "Belastede bilder. Opphevet leddspalte medialt med subkondral sklerose og kraftige randpålagringer.",
+        "Uttalt medial artrose.", LEFT,
+    ), 62, 200, 3),
+    Seen("Kneskade ved idrett", Imaging(
+        "MR", KNEE_MR, "Menisker, korsbånd og sidebånd er hele. Brusken er jevn. Ingen væske i leddet.", "Normale funn.", RIGHT,
+    ), 13, 55, 3),
+    Seen("Kneskade ved idrett", Imaging(
+        "MR", KNEE_MR, "Fullstendig ruptur av fremre korsbånd, benmargsødem lateralt. Meniskene er hele. Væske i leddet.",
+        "Ruptur av fremre korsbånd.", LEFT,
+    ), 16, 45, 2),
+    Seen("Smerter og låsninger i kneet", Imaging(
+        "MR", KNEE_MR, "Horisontal ruptur i mediale menisks bakhorn. Korsbånd og sidebånd er hele. Lett væske i leddet.",
+        "Degenerativ ruptur i mediale menisk.", RIGHT,
+    ), 40, 80, 3),
 )  # fmt: skip
+"""At every age from `IMAGED_FROM_AGE` something can be seen, and at every age an image can be normal."""
+IMAGED_FROM_AGE: Final = 4
 
 COLON_ADENOMA: Final = Tissue(
     "Colon sigmoideum", "Tubulært adenom med lavgradig dysplasi. Fri reseksjonsrand.",
@@ -84,4 +158,5 @@ NAEVUS: Final = Tissue(
     "Dermale reder av modne nevusceller uten atypi. Fri rand.",
     topography("T01000", "Hud"), topography("M87500", "Intradermalt nevus"),
 )  # fmt: skip
-TISSUES: Final = (NAEVUS, NAEVUS, BASAL_CELL, COLON_ADENOMA)
+TISSUES: Final = ((NAEVUS, 18, 2), (BASAL_CELL, 50, 1), (COLON_ADENOMA, 45, 1))
+"""With the age from which each is found, and how often beside the others."""

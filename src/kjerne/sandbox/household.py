@@ -12,8 +12,25 @@ from kjerne.sandbox.names import FAMILY_NAMES, PLACES, STREETS, given_names
 from kjerne.sandbox.numbers import DayFull, person_number
 from kjerne.sandbox.people import Address, DatedNumber, Person, Protection, Sex
 
-SINGLE, COUPLE, FAMILY = 0.38, 0.62, 0.90
+SINGLE, COUPLE, FAMILY = 0.48, 0.77, 0.95
 """Cumulative share of households: one adult, a couple alone, a couple with children; the rest one parent."""
+AGES_ALONE: Final = (
+    (19, 30, 13),
+    (30, 40, 6),
+    (40, 50, 5),
+    (50, 60, 11),
+    (60, 70, 11),
+    (70, 80, 9),
+    (80, 90, 5),
+    (90, 100, 1),
+)
+"""From and to what age, and weight, of adults without children at home: with the parents and children of the others, ages lie
+near Norway's (11 % under 10, 13 % from 70)."""
+PARENT_AGES: Final = (24, 54)
+PARENT_FROM, PARENT_TO = 6940, 16430
+"""Days a parent has lived when a child is born: 19 to 45 years, less some days that a birth date may move."""
+CHILDHOOD: Final = 6570
+"""Days: whoever is older has moved out."""
 CHILDREN: Final = (1, 1, 2, 2, 2, 3)
 TWINS: Final = 0.03
 DAYS_BETWEEN_CHILDREN: Final = (480, 1600)
@@ -88,7 +105,7 @@ def _household(rng: Random, key: int, today: date, taken: set[str]) -> Household
     protection: Protection = rng.choice(("fortrolig", "strengtFortrolig")) if rng.random() < PROTECTED else "ugradert"
     drawn = rng.random()
     with_children = drawn >= COUPLE
-    first_age = rng.randrange(24, 50) if with_children else min(rng.randrange(19, 96), rng.randrange(19, 102))
+    first_age = rng.randrange(*PARENT_AGES) if with_children else _age_alone(rng)
     first_sex: Sex = "female" if rng.random() < 0.5 else "male"
     other_sex: Sex = "male" if first_sex == "female" else "female"
     adults = [_adult(rng, key, first_age, first_sex, family, home, protection, today, taken)]
@@ -100,10 +117,16 @@ def _household(rng: Random, key: int, today: date, taken: set[str]) -> Household
         adults.append(_adult(rng, key + 1, other_age, other_sex, name, other_home, protection, today, taken))
     people = list(adults)
     if with_children:
-        oldest = min(17, min(one.age(today) for one in adults) - 20)
-        people += _children(rng, key + len(adults), max(0, oldest), family, home, protection, today, taken)
+        lived = [(today - one.birth_date).days for one in adults]
+        ages = range(max(1, max(lived) - PARENT_TO), min(CHILDHOOD, min(lived) - PARENT_FROM))
+        people += _children(rng, key + len(adults), ages, family, home, protection, today, taken)
     parents = tuple((child.key, adult.key) for child in people[len(adults) :] for adult in adults)
     return Household(tuple(people), parents)
+
+
+def _age_alone(rng: Random) -> int:
+    ((low, high, _),) = rng.choices(AGES_ALONE, weights=[weight for _, _, weight in AGES_ALONE])
+    return rng.randrange(low, high)
 
 
 def _adult(
@@ -126,15 +149,19 @@ def _adult(
 
 
 def _children(
-    rng: Random, key: int, oldest: int, family: str, home: Address, protection: Protection,
+    rng: Random, key: int, ages: range, family: str, home: Address, protection: Protection,
     today: date, taken: set[str],
 ) -> Iterator[Person]:  # fmt: skip
-    age_days = rng.randrange((oldest + 1) * 365)
-    for number in range(rng.choice(CHILDREN)):
+    """Children at home, oldest first, none of an age (in days) outside `ages`."""
+    if not ages:
+        return
+    children = rng.choice(CHILDREN)
+    age_days = max(rng.choice(ages) for _ in range(children))
+    for number in range(children):
         sex: Sex = "female" if rng.random() < 0.5 else "male"
         if number and rng.random() >= TWINS:
             age_days -= rng.randrange(*DAYS_BETWEEN_CHILDREN)
-        if age_days < 1:
+        if age_days not in ages:
             return
         born = today - timedelta(days=age_days)
         yield person(rng, key + number, born, sex, family, home, taken, protection=protection)

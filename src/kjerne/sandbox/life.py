@@ -7,12 +7,13 @@ everybody else's are drawn here. A person's messages come in the order in which 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import date, timedelta
 from typing import Final, NamedTuple
 
 from kjerne.sandbox import story
 from kjerne.sandbox.chart import Chart, Directory
-from kjerne.sandbox.findings import CULTURES, IMAGES, TISSUES
+from kjerne.sandbox.findings import CULTURES, IMAGED_FROM_AGE, IMAGES, TISSUES
 from kjerne.sandbox.people import Person, Population
 from kjerne.sandbox.reports import (
     blood,
@@ -29,8 +30,9 @@ YEAR: Final = 365
 CHECKED_FROM_AGE: Final = 16
 CORRECTED, CANCELLED = 0.02, 0.024
 """Cumulative share of blood reports with potassium in them that are corrected later, and of any that are taken back."""
-BORN_DAYS: Final = 4
-"""Nothing is drawn from the days around birth, so that a sample moved to a working day is not older than the child."""
+BORN_DAYS: Final = 60
+"""Nothing is drawn from the first weeks, when blood has ranges of its own by the day; nor is a sample that is moved to a
+working day older than the child."""
 
 
 class Condition(NamedTuple):
@@ -121,15 +123,27 @@ def _drawn(chart: Chart) -> Iterator[Report]:
             yield from _bled(chart, days_ago, visit.panel, visit.reason, visit.effects, hospital=visit.hospital)
     if _strikes(chart, 0.12, 15, 200, "female"):
         yield from _urine(chart)
-    if _strikes(chart, 0.12, 10, 200):
+    if _strikes(chart, 0.12, IMAGED_FROM_AGE + 1, 200):
         days_ago = chart.random.randrange(4, YEAR)
         if _alive(person, days_ago, chart.today):
-            yield imaging(chart, chart.order(days_ago, "radiology", "Smerter"), chart.random.choice(IMAGES))
+            yield _imaged(chart, days_ago)
     if _strikes(chart, 0.05, 30, 200):
         days_ago = chart.random.randrange(20, YEAR)
         if _alive(person, days_ago, chart.today):
             order = chart.order(days_ago, "pathology", "Fjernet forandring, histologi ønskes")
-            yield from histology(chart, order, chart.random.choice(TISSUES), preliminary=chart.random.random() < 0.3)
+            age = person.age(order.collected.date())
+            fitting = [(tissue, weight) for tissue, from_age, weight in TISSUES if from_age <= age]
+            tissue = chart.random.choices([one for one, _ in fitting], [weight for _, weight in fitting])[0]
+            yield from histology(chart, order, tissue, preliminary=chart.random.random() < 0.3)
+
+
+def _imaged(chart: Chart, days_ago: int) -> Report:
+    """An image of what somebody of this age is examined for."""
+    order = chart.order(days_ago, "radiology", "")
+    age = chart.person.age(order.collected.date())
+    fitting = [seen for seen in IMAGES if seen.from_age <= age < seen.to_age]
+    seen = chart.random.choices(fitting, [one.weight for one in fitting])[0]
+    return imaging(chart, replace(order, reason=seen.reason), seen.image)
 
 
 def _year(chart: Chart) -> list[Report]:

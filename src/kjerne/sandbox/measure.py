@@ -7,11 +7,10 @@ from math import exp
 from typing import Final
 
 from kjerne.sandbox.chart import Chart, Order
-from kjerne.sandbox.panels import ANALYSES, HOSPITAL, PRIVATE, Analysis, Band, Laboratory, band
+from kjerne.sandbox.panels import ADULT, ANALYSES, HOSPITAL, PRIVATE, Analysis, Band, Laboratory, band
 from kjerne.sandbox.svarrapport import LOCAL, NLK_OLD, Code, Item, Number, Sample
 
 STYLE: Final = {"private-lab": PRIVATE, "biochemistry": HOSPITAL}
-ADULT: Final = 18
 CKD_EPI: Final = {"female": (61.9, -0.329, 1.018), "male": (79.6, -0.411, 1.0)}
 """CKD-EPI 2009 for creatinine in µmol/L: kappa, alpha and factor by sex (Levey et al., Ann Intern Med 2009)."""
 

@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 
 from kjerne.sandbox.chart import Chart, Order
 from kjerne.sandbox.measure import Effects, panel
-from kjerne.sandbox.panels import PANELS, SEMIQUANTITATIVE, URINE, URINE_STRIP
+from kjerne.sandbox.panels import PANELS, URINE, URINE_STRIP
 from kjerne.sandbox.svarrapport import (
     LOCAL,
     NCRP,
@@ -118,12 +118,12 @@ def urine_strip(chart: Chart, order: Order, levels: tuple[int, int, int, int, in
         Item(
             id=f"{order.report_id}-{number:02d}",
             codes=(code,),
-            result=Text(SEMIQUANTITATIVE[level].name, "LR", (SEMIQUANTITATIVE[level],)),
+            result=Text(answers[level].name, "LR", (answers[level],)),
             reference="Negativ",
             deviation="3" if level else "",
             sample=sample.id,
         )
-        for number, (code, level) in enumerate(zip(URINE_STRIP, levels, strict=True), 1)
+        for number, ((code, answers), level) in enumerate(zip(URINE_STRIP, levels, strict=True), 1)
     )
     patient = chart.patient(order.collected.date(), (sample,), items)
     return chart.report(order, "CLIN", patient, order.received + timedelta(hours=1))
