@@ -54,7 +54,7 @@ def test_a_pilot_lives_its_life_on_the_command_line(run: Any) -> None:
 
 def test_what_is_wrong_is_said_with_its_place(run: Any) -> None:
     code, _, err = run(*OPENING[:-1], "kort")
-    assert (code, "basis is one line" in err) == (1, True)
+    assert (code, "written basis of" in err) == (1, True)
     assert run("participation", "close", "999", "--why", "Avtalen er sagt opp")[0] == 1
     assert run("participation", "open", HOSPITAL)[0] == 2
 
