@@ -81,7 +81,11 @@ def test_an_operator_finds_rows_and_rejected_messages(opened: Browser, where: Si
         it.page.get_by_role("button", name="Vis").click()
         it.holds()
         it.page.get_by_role("link", name="Avviste meldinger").click()
-        expect(it.page.get_by_text("Message/ServReport/Patient/OffId line 4").first).to_be_visible()
+        fault = it.page.get_by_role("listitem").filter(has_text="Message/ServReport/Patient/OffId").first
+        expect(fault).to_contain_text("linje 4")
+        expect(fault.get_by_text("control digits")).to_be_hidden()
+        fault.get_by_text("Teknisk").click()
+        expect(fault.get_by_text("control digits")).to_be_visible()
         it.holds()
 
 
