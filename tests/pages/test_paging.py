@@ -114,7 +114,7 @@ async def test_of_many_results_of_one_moment_the_rest_is_counted_and_linked(
     monkeypatch.setattr(paging, "IN_CELL", 2)
     await browser.clinician()
     page = await browser.open("Kari Nordvik")
-    (more,) = findall(r'href="([^"]+/trend/[0-9a-f]+)">og 1 til<', page.text)
+    (more,) = findall(r'<span class="result"><a href="([^"]+/trend/[0-9a-f]+)">og 1 til<', page.text)
     assert "P-Glukose" in text(await browser.get(more))
 
 
