@@ -109,6 +109,9 @@ class FakeDoors:
         self.sent.append(Opened(made, told, (Step(now, "received", ""),), LOOK if kind == "misuse" else None))
         return made.reference
 
+    async def may_copy(self, who: Identity, visit: Visit) -> None:
+        return None
+
     async def begin_copy(self, who: Identity, visit: Visit) -> Copy:
         return Copy((await self.chart(who, visit)).patient, self.clock.now(), ("DiagnosticReport", "Observation"))
 

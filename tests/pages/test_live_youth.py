@@ -47,7 +47,8 @@ def test_without_consent_a_youth_has_her_log_and_her_settings_and_no_result(plat
         assert youth.post(settings, "/me/privacy/save", kind="opt-out").status_code == 403
         for path in ("/me/inquiries", "/me/download"):
             assert path not in youth.get("/me/more").text
-        assert youth.get("/me/inquiries").status_code == 403
+            assert youth.get(path).status_code == 403
+        assert "Du får alt" not in text(youth.get("/me/download"))
 
 
 def test_a_parent_consents_the_youth_sees_her_own_and_the_parent_nothing(platform: Standing) -> None:

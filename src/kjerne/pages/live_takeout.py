@@ -24,6 +24,14 @@ ABOUT: Final = "download"
 class TakeoutPages(InquiryPages):
     """Implements the download of `pages.my_house.MyHouse`."""
 
+    async def may_copy(self, who: Identity, visit: Visit) -> None:
+        """Opens nothing: a no has its row in the log, a yes gets one when the copy is begun."""
+
+        async def use(_: Grant) -> None:
+            return None
+
+        await self.under(who, visit, "download", use)
+
     async def begin_copy(self, who: Identity, visit: Visit) -> Copy:
         """That a copy is taken stands in the log before its first byte leaves."""
 

@@ -39,7 +39,8 @@ class _Told:
 
 
 async def offer(page: Page) -> Response:
-    """What the file holds, and what to mind."""
+    """What the file holds, and what to mind; whoever may not take it is refused already here (docs/law.md, K36)."""
+    await page.house.may_copy(page.who, page.visit)
     return page.render("me/download.html", title=page.say("download.title"), person=await person_of(page))
 
 

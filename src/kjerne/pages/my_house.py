@@ -184,6 +184,10 @@ class MyHouse(Protocol):
         """Set it under way, or answer it. `Refusal` 409 where somebody did something with it after `step`."""
         ...
 
+    async def may_copy(self, who: Identity, visit: Visit) -> None:
+        """Ask the law whether the reader may take a copy, before one is offered; a no is raised."""
+        ...
+
     async def begin_copy(self, who: Identity, visit: Visit) -> Copy:
         """Begin a copy of all the reader may see; that she does stands in the log first."""
         ...
