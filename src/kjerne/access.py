@@ -168,7 +168,8 @@ class Caller:
     organisation, read by `policy.door`; without it she takes part in nothing. `limits` are what the token's SMART scopes
     leave of what the law gives (`fhir.smart`): None where it has no such scope, and nothing is taken away. Of a citizen who
     comes through a portal, `client` and `organisation` are the portal's and `errand` what she came for. `basis` is the basis
-    that was signed, where one was; no header stands against it.
+    that was signed, where one was; no header stands against it. `above` and `below` are the units over and under where she
+    works, by the register of organisations, read with `parts`.
     """
 
     kind: CallerKind
@@ -188,6 +189,12 @@ class Caller:
     limits: tuple[Limit, ...] | None = None
     errand: Errand | None = None
     basis: str = ""
+    above: frozenset[str] = frozenset()
+    below: frozenset[str] = frozenset()
+
+    def is_within(self, organisation: str) -> bool:
+        """Whether she works in it: in the organisation or unit itself, or in one below it at any depth (law, K80)."""
+        return organisation in (self.organisation, self.point_of_care) or organisation in self.above
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,11 +11,12 @@ NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
 YESTERDAY = NOW - timedelta(days=1)
 TOMORROW = NOW + timedelta(days=1)
-ENTITY, UNIT, ELSEWHERE = "983658725", "974760673", "993467049"
+ENTITY, UNIT, ELSEWHERE, CLINIC = "983658725", "974760673", "993467049", "100000148"
 
 READ = frozenset({"nhn:pps/provesvar-read"})
 GP = Situation(
     "practitioner", "search", NOW, scopes=READ, hpr="9144900", role="LE", legal_entity=ENTITY, unit=UNIT,
+    above=(CLINIC, ENTITY),
     attest=Attest(reason="time i dag"), bonds=(Bond("practice-list", hpr="9144900"),),
     memberships=(Membership("consumer", begins=LONG_AGO),),
 )  # fmt: skip
@@ -171,6 +172,7 @@ PATIENTS: dict[str, dict[str, object]] = {
     "adult": {},
     "restricted": {"wills": (Will("restriction"),)},
     "restricted for the unit": {"wills": (Will("restriction", place=UNIT),)},
+    "restricted for the clinic": {"wills": (Will("restriction", place=CLINIC),)},
     "restricted elsewhere": {"wills": (Will("restriction", place=ELSEWHERE),)},
     "doctors restricted": {"wills": (Will("restriction", group="doctors"),)},
     "others restricted": {

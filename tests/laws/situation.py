@@ -88,6 +88,7 @@ class Situation:
     role: str = ""
     legal_entity: str = ""
     unit: str = ""
+    above: tuple[str, ...] = ()
     attest: Attest | None = None
     is_the_patient: bool = False
     is_registered: bool = True

@@ -24,6 +24,7 @@ from .days import day_in_norway
 from .people import (
     ASYLUM,
     CALLERS,
+    CLINIC,
     ELSEWHERE,
     ENTITY,
     GP,
@@ -94,6 +95,7 @@ def caller_of(s: Situation) -> Caller:
             for line in s.memberships
         ),
         limits=limits(s.smart, s.kind),  # type: ignore[arg-type]
+        above=frozenset(s.above),
     )
 
 
@@ -400,6 +402,7 @@ OPTIONS: dict[str, tuple[object, ...]] = {
     "role": ("LE", "SP", "JO", "PS", "HE", ""),
     "legal_entity": (ENTITY, ENTITY, ""),
     "unit": (UNIT, ""),
+    "above": ((), (CLINIC,), (CLINIC, ENTITY)),
     "is_the_patient": (False, False, True),
     "is_registered": (True, True, False),
     "own_address": ("", "ugradert", "fortrolig"),
@@ -415,7 +418,7 @@ DAYS = (None, *(date(2026, 11, 23) + timedelta(days=count) for count in (-1, 0, 
 NUMBERS = ("", "9144900", "1234567", "0009144900")
 KINDS = ("block", "restriction", "restriction", "opt-out", "consent", "record", "youth-access", "youth-access")
 GROUPS = ("", "", "doctors", "nurses", "acute", "midwives", "psychologists", "others", "nobody")
-PLACES = ("", ENTITY, UNIT, ELSEWHERE)
+PLACES = ("", ENTITY, UNIT, CLINIC, ELSEWHERE)
 
 
 COVERED = (

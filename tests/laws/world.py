@@ -20,8 +20,9 @@ from kjerne.exchange import PatientRef, granted
 from kjerne.fhir.encode import decode
 from kjerne.policy.choosing import Choosing
 from kjerne.services.standards import types_by_service
-from kjerne.store import participation
+from kjerne.store import participation, registers
 from kjerne.store.people import Identifier, NewPerson
+from kjerne.store.registers import OrganisationRow
 from kjerne.store.subjects import PersonDetail
 from kjerne.wire.edge import Edge
 from participating import a_row
@@ -40,6 +41,11 @@ OFFICE, HOSPITAL, UNIT, OTHER, OUTSIDE, GONE, COMING = (
 )  # fmt: skip
 """Where people work: a GP's office; a hospital and its ward that treats the patients; a hospital that does not; three that
 take no part, never, no longer and not yet."""
+CLINIC: Final = "100000148"
+"""The register has it in the hospital, and the ward in it."""
+PLACES: Final = ((HOSPITAL, ""), (CLINIC, HOSPITAL), (UNIT, CLINIC), (OTHER, ""), (THIRD_LAB, ""))
+"""What the register of organisations has, each with what it lies below."""
+ABOVE: Final = {UNIT: (CLINIC, HOSPITAL), CLINIC: (HOSPITAL,)}
 MEMBERS: Final[Mapping[str, tuple[Membership, ...]]] = {
     OFFICE: (Membership("consumer", begins=LONG_AGO),),
     HOSPITAL: (Membership("consumer", begins=LONG_AGO),),
@@ -239,6 +245,8 @@ PATIENTS: Final[Mapping[str, dict[str, Any]]] = {
     "adult": {},
     "restricted": {"wills": (Will("restriction"),)},
     "restricted for the unit": {"wills": (Will("restriction", place=UNIT),)},
+    "restricted for the clinic": {"wills": (Will("restriction", place=CLINIC),)},
+    "radiology restricted for the clinic": {"wills": (Will("restriction", place=CLINIC, content="radiology", mark=0),)},
     "restricted elsewhere": {"wills": (Will("restriction", place=OUTSIDE),)},
     "restriction lifted": {"wills": (Will("restriction", begins=LONG_AGO, ends=NOW),)},
     "restricted from now": {"wills": (Will("restriction", service="", begins=NOW, ends=TOMORROW),)},
@@ -336,6 +344,7 @@ class World:
         return replace(
             told, basis=basis, attest=attest, bonds=bonds, is_the_patient=actor.person == "the patient",
             own_address=kin.protection if kin else "", memberships=MEMBERS.get(told.legal_entity, ()),
+            above=ABOVE.get(told.unit, ()),
         )  # fmt: skip
 
     def law(self, actor: Actor, patient: str, purpose: str, basis: str, action: str, **more: str) -> Answer:
@@ -465,6 +474,7 @@ async def _let_in(conn: Any) -> None:
         for line in lines
     ]
     await participation.add(conn, rows)
+    await registers.fill(conn, [], [OrganisationRow(*one, "Prøvested", "", "", "", "") for one in PLACES])
 
 
 def _detail(facts: Mapping[str, Any]) -> PersonDetail:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -12,7 +13,8 @@ from hypothesis import strategies as st
 
 from kjerne.access import PARTS, REGRET, Caller, Choice, Grant, Held, Subject, Wish
 from kjerne.errors import Refusal
-from kjerne.policy.privacy import KINDS, ChoiceChange, deletion_of, in_force, lift, make
+from kjerne.policy import privacy
+from kjerne.policy.privacy import KINDS, ChoiceChange, deletion_of, in_force, lift
 from kjerne.policy.reach import REACH, may_be_told, setter
 from kjerne.policy.rules import decide
 from kjerne.policy.words import CHOICE_EFFECTS
@@ -34,6 +36,14 @@ from .cast import (
 
 LATER = NOW + timedelta(days=7)
 RECORD = UUID(int=7)
+
+
+PLACES = {HOSPITAL, "100000008", "983974899", "974760673"}
+"""What the register of organisations has."""
+
+
+def make(grant: Grant, wish: Wish, **more: Any) -> ChoiceChange:
+    return privacy.make(grant, wish, **{"organisations": PLACES, **more})
 
 
 def choosing(*choices: Choice) -> Grant:
@@ -238,6 +248,15 @@ def test_a_block_of_a_number_that_nobody_has_is_refused() -> None:
     with pytest.raises(Refusal) as refusal:
         make(choosing(), Wish("block", hpr="9144900"))
     assert refusal.value.where == "hpr"
+
+
+@pytest.mark.parametrize(
+    ("kind", "where"), [("restriction", "organisation"), ("restriction", "source"), ("consent", "organisation")]
+)
+def test_a_place_that_the_register_does_not_have_is_refused(kind: str, where: str) -> None:
+    with pytest.raises(Refusal) as refusal:
+        make(choosing(), Wish(kind, **{where: "123456785"}))
+    assert (refusal.value.status, refusal.value.where, refusal.value.rule) == (422, where, "choice-invalid")
 
 
 @pytest.mark.parametrize("number", ["12 34", "0", "1234567890", "LEGE"])

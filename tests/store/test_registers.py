@@ -33,6 +33,14 @@ async def filled(desk: Desk) -> Desk:
     return desk
 
 
+async def test_a_place_has_the_units_above_and_below_it_at_any_depth(filled: Desk) -> None:
+    pool = filled.store.pool
+    assert await registers.around(pool, "900000001", "900000003") == ({"900000001", "900000002"}, {"900000004"})
+    assert await registers.around(pool, "900000001", "") == (set(), {"900000002", "900000003", "900000004"})
+    assert await registers.around(pool, "900000008", "") == ({"900000009"}, set())
+    assert await registers.around(pool, "900000005", "") == ({"900000005", "900000006"},) * 2
+
+
 @pytest.mark.parametrize(
     ("unit", "owner", "below"),
     [

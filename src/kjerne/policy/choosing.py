@@ -40,10 +40,12 @@ class Choosing:
     async def make(self, grant: Grant, wish: Wish) -> Held:
         """Puts a choice in force. `Refusal` where it cannot be; `Stale` where a fact changed meanwhile."""
         known = await registers.practitioner(self._store.pool, wish.hpr.strip().lstrip("0")) if wish.hpr else None
+        numbers = [one.replace(" ", "") for one in (wish.organisation, wish.source) if one]
+        places = await registers.organisation_names(self._store.pool, numbers)
         async with self._store.pool.acquire() as conn, conn.transaction():
             await hold(conn, grant)
             held = await self._store.people.choices(conn, grant)
-            change = privacy.make(grant, wish, held=held, is_registered=known is not None)
+            change = privacy.make(grant, wish, held=held, is_registered=known is not None, organisations=places)
             choice = change.choice
             if choice.kind == "record" or choice.slot >= 0:
                 types = self._types_by_service[choice.service]

@@ -59,11 +59,19 @@ class ChoiceChange:
     cancels_deletion: bool = False
 
 
-def make(grant: Grant, wish: Wish, *, held: Collection[Held] = (), is_registered: bool = False) -> ChoiceChange:
+def make(
+    grant: Grant,
+    wish: Wish,
+    *,
+    held: Collection[Held] = (),
+    is_registered: bool = False,
+    organisations: Collection[str] = (),
+) -> ChoiceChange:
     """The change that puts `wish` in force from `grant.at`; `Refusal` 403, 409 or 422 where it cannot be.
 
     `held` are the choices she has, each with who made it. `is_registered` says that the personnel register has
-    `wish.hpr`: blocking a number that nobody has would look like protection and be none.
+    `wish.hpr`, `organisations` are those that the register of organisations has: to shut out a number that nobody has would
+    look like protection and be none.
     """
     _must_choose(grant)
     choice = _checked(wish, grant.at)
@@ -77,6 +85,9 @@ def make(grant: Grant, wish: Wish, *, held: Collection[Held] = (), is_registered
         )
     if choice.kind == "block" and not is_registered:
         raise _wrong("hpr", "The personnel register has nobody with this number.", "Choose the person from the log.")
+    for name, number in (("organisation", choice.organisation), ("source", choice.source)):
+        if number and number not in organisations:
+            raise _wrong(name, "The register of organisations has nothing with this number.", "Check the number.")
     if any(stands(one.choice, grant.at) and _is_all_of(one, choice, grant.rule) for one in held):
         raise Refusal(409, "This choice is already in force.", where="kind", rule="choice-in-force")
     if choice.part or choice.source:

@@ -49,10 +49,20 @@ _DELETED: Final = f"""
 SELECT {OUTER} FROM record_history r WHERE r.patient = ANY($1::bigint[]) AND r.type = ANY($2::smallint[])
 AND NOT r.deleted AND r.labels & $3 <> 0
 AND NOT EXISTS (SELECT FROM record c WHERE c.patient = r.patient AND c.type = r.type AND c.id = r.id)"""
+# UNION and not UNION ALL: a register in which two units lie below each other ends all the same.
 _SENT_BY: Final = """
+WITH RECURSIVE above AS (
+  SELECT parent AS unit FROM organisation WHERE number = $3
+  UNION SELECT o.parent FROM organisation o JOIN above u ON o.number = u.unit
+), within AS (
+  SELECT $3::text AS unit UNION SELECT o.number FROM organisation o JOIN within u ON o.parent = u.unit
+)
 SELECT DISTINCT n.type, n.id FROM audit a, unnest(a.types, a.ids) AS n(type, id)
-WHERE a.patient = ANY($1::bigint[]) AND a.action IN ('file', 'correct') AND a.outcome = $2 AND a.organisation = $3
-  AND n.type = ANY($4::smallint[])"""
+WHERE a.patient = ANY($1::bigint[]) AND a.action IN ('file', 'correct') AND a.outcome = $2 AND a.organisation <> ''
+AND n.type = ANY($4::smallint[])
+AND (a.organisation IN (SELECT unit FROM within) OR a.point_of_care IN (SELECT unit FROM within)
+  OR coalesce(nullif(a.point_of_care, ''), a.organisation) IN (SELECT unit FROM above))"""
+"""What a source or a unit below it has sent, or one above it that did not say by which of its own (`record_marks`)."""
 _OPEN: Final = f"""
 WITH {STAMPED} SELECT EXISTS (
   SELECT FROM record r, s WHERE s.ok AND {ALLOWED} AND r.type = ANY($6::smallint[]) AND r.id = $7)"""

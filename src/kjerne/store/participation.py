@@ -15,6 +15,7 @@ from datetime import datetime
 from typing import Any, Final, Literal
 
 from kjerne.access import Caller, Part
+from kjerne.store import registers
 from kjerne.store.pool import Connection, Pool
 
 REMEMBERED_SECONDS: Final = 2
@@ -23,6 +24,8 @@ REMEMBERED: Final = 20_000
 CALLERS_REMEMBERED: Final = 1_000
 
 Role = Literal["source", "consumer"]
+_Place = tuple[tuple[Part, ...], frozenset[str], frozenset[str]]
+"""A place's rows, and the units above and below it."""
 Phase = Literal["pilot", "rollout", "national"]
 
 
@@ -91,12 +94,12 @@ class Takers:
         self._changes = 0
         """Times that something new was noticed: answers to looks can overtake each other, this only grows."""
         self._looked_at = float("-inf")
-        self._known: dict[tuple[str, str], tuple[Part, ...]] = {}
+        self._known: dict[tuple[str, str], _Place] = {}
         # The caller of a token is one value for as long as the token is remembered; it is copied once.
         self._told: dict[int, tuple[Caller, Caller]] = {}
 
     async def told(self, caller: Caller) -> Caller:
-        """The caller with what the register has of her organisation; a citizen needs none, and has none."""
+        """The caller with what the registers have of her organisation; a citizen needs none, and has none."""
         if caller.kind == "citizen" or not caller.organisation:
             return caller
         if self._ticks() - self._looked_at >= REMEMBERED_SECONDS:
@@ -108,12 +111,12 @@ class Takers:
         known = self._known.get(place)
         if known is None:
             changes = self._changes
-            known = await parts(self._pool, *place)
+            known = await parts(self._pool, *place), *await registers.around(self._pool, *place)
             # Kept only if no change was noticed meanwhile: what was read may be from before it.
             if changes != self._changes:
-                return replace(caller, parts=known)
+                return _placed(caller, known)
             _keep(self._known, place, known, REMEMBERED)
-        told = replace(caller, parts=known)
+        told = _placed(caller, known)
         _keep(self._told, id(caller), (caller, told), CALLERS_REMEMBERED)
         return told
 
@@ -126,6 +129,10 @@ class Takers:
             self._stamp = stamp
             self._changes += 1
         self._looked_at = max(self._looked_at, begun)
+
+
+def _placed(caller: Caller, known: _Place) -> Caller:
+    return replace(caller, parts=known[0], above=known[1], below=known[2])
 
 
 def _keep(memory: dict[Any, Any], key: Any, value: Any, limit: int) -> None:

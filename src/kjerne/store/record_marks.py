@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Iterator
 from typing import Final
 from uuid import UUID
 
-from kjerne.access import NO_LABEL, SHUT_BY_PATIENT, Choice, Grant, Label, part_label
+from kjerne.access import NO_LABEL, SHUT_BY_PATIENT, Caller, Choice, Grant, Label, part_label
 
 # Whole numbers: `~` of an IntFlag keeps the bits alone that have a name, and those of the parts have none.
 CARRIED: Final = Label((int(SHUT_BY_PATIENT) & ~int(Label.RESTRICTED)) | int(Label.WITHDRAWN_WITH_REPORT))
@@ -25,10 +25,15 @@ def marks_of(grant: Grant, kinds: Collection[str]) -> Label:
     for choice in in_force(grant):
         if choice.slot >= 0 and (
             (choice.part and (not kinds or choice.part in kinds))
-            or (choice.source and choice.source == grant.caller.organisation)
+            or (choice.source and _is_from(grant.caller, choice.source))
         ):
             marks |= part_label(choice.slot)
     return marks
+
+
+def _is_from(caller: Caller, source: str) -> bool:
+    """Whether it is sent by this source or a unit below it, or by one above it that does not say by which of its own."""
+    return caller.is_within(source) or source in caller.below
 
 
 def has_marks(grant: Grant) -> bool:

@@ -76,6 +76,27 @@ async def is_part_of(pool: Pool, unit: str, owner: str) -> bool:
     return bool(await pool.fetchval(_PART_OF, unit, owner))
 
 
+_ABOVE = """
+WITH RECURSIVE above AS (
+  SELECT o.parent FROM organisation o WHERE o.number = ANY($1::text[])
+  UNION SELECT o.parent FROM organisation o JOIN above a ON o.number = a.parent
+)
+SELECT parent FROM above WHERE parent <> ''"""
+_BELOW = """
+WITH RECURSIVE below AS (
+  SELECT o.number FROM organisation o WHERE o.parent = $1
+  UNION SELECT o.number FROM organisation o JOIN below b ON o.parent = b.number
+)
+SELECT number FROM below"""
+
+
+async def around(pool: Pool, organisation: str, point_of_care: str) -> tuple[frozenset[str], frozenset[str]]:
+    """The units above a legal entity and its point of care, and those below where the caller is, at any depth."""
+    above = await pool.fetch(_ABOVE, [one for one in (organisation, point_of_care) if one])
+    below = await pool.fetch(_BELOW, point_of_care or organisation)
+    return frozenset(row[0] for row in above), frozenset(row[0] for row in below)
+
+
 async def fill(
     conn: Connection, practitioners: Sequence[PractitionerRow], organisations: Sequence[OrganisationRow]
 ) -> None:

@@ -28,7 +28,7 @@ from kjerne.store.keys import Keys
 from kjerne.store.participation import Role
 from kjerne.store.people import Identifier, NewPerson
 from kjerne.store.reading import Record
-from kjerne.store.registers import PractitionerRow, fill
+from kjerne.store.registers import OrganisationRow, PractitionerRow, fill
 from kjerne.store.shares import NAME, Shares
 from kjerne.store.subjects import PersonDetail
 from kjerne.wire.edge import Edge
@@ -127,6 +127,12 @@ async def ward(dsn: str, shares: Shares) -> AsyncIterator[Ward]:
 TYPES = [type_number(name) for name in ("DiagnosticReport", "Observation")]
 OTHERS = replace(LAB, organisation=THIRD_LAB)
 DOCTORS = ("9144889", "9144900")
+CLINIC, CLINIC_WARD, LAB_UNIT, ANOTHER_UNIT = "100000148", "100000075", "100000210", "100000288"
+UNITS = [
+    (HOSPITAL, ""), (CLINIC, HOSPITAL), (CLINIC_WARD, CLINIC), (THIRD_LAB, ""), (LAB_UNIT, THIRD_LAB),
+    (ANOTHER_UNIT, THIRD_LAB),
+]  # fmt: skip
+"""What the register of organisations has: each with what it lies below."""
 T = TypeVar("T")
 
 
@@ -142,8 +148,11 @@ class Worker(Ward):
         """The values that a hospital's health worker sees of somebody, or the rule that refused. Facts are remembered."""
         caller = self.doctor(number, hpr)
         attestation = replace(caller.attestation, **{"purpose": "ETREAT", **more})  # type: ignore[type-var]
-        caller = replace(caller, attestation=attestation, authorization=attestation.authorization)
-        as_whom = hpr, attestation.authorization, attestation.decision_id
+        caller = replace(
+            caller, attestation=attestation, authorization=attestation.authorization,
+            point_of_care=attestation.point_of_care,
+        )  # fmt: skip
+        as_whom = hpr, attestation.authorization, attestation.decision_id, attestation.point_of_care
         admit = self.doors.setdefault(as_whom, self.admit(caller))
 
         async def use(grant: Grant) -> list[Record]:
@@ -197,7 +206,7 @@ async def workers(ward: Ward, dsn: str, shares: Shares, tmp_path: Path) -> Async
             PractitionerRow(hpr, secrets.token_bytes(16), "Navn", ("LE",), date(2000, 1, 1), None) for hpr in DOCTORS
         ]
         async with ward.house.store.pool.acquire() as conn:
-            await fill(conn, rows, [])
+            await fill(conn, rows, [OrganisationRow(*one, f"Sted {one[0]}", "", "", "", "") for one in UNITS])
     store = await open_store(dsn, keys, Shares(tmp_path / NAME, keys), pool_size=4)
     settings = Settings(data=Path("unused"), dsn=dsn)
     yield Worker(ward.house), Worker(House(settings, store, ward.house.clock))

@@ -21,7 +21,21 @@ from kjerne.services.standards import types_by_service
 from kjerne.store.erasing import KIND, Eraser
 from kjerne.store.reading import Span
 
-from .conftest import DOCTORS, LAB, NOW, OTHERS, TYPES, Worker, fresh_number, message
+from .conftest import (
+    ANOTHER_UNIT,
+    CLINIC,
+    CLINIC_WARD,
+    DOCTORS,
+    LAB,
+    LAB_UNIT,
+    NOW,
+    OTHERS,
+    THIRD_LAB,
+    TYPES,
+    Worker,
+    fresh_number,
+    message,
+)  # fmt: skip
 
 REGRET = timedelta(days=30)
 
@@ -70,6 +84,60 @@ async def test_what_one_laboratory_sent_is_restricted_against_one_profession(
     await other.take(message(number, "5.6"), OTHERS)
     assert await one.sees(number) == ["4.1", "5.5", "5.6"]
     assert await one.sees(number, authorization="SP") == ["4.1"]
+
+
+async def test_a_restriction_against_a_unit_is_against_those_who_work_below_it(
+    workers: tuple[Worker, Worker], number: str
+) -> None:
+    one, other = workers
+    await one.person(number)
+    await one.take(message(number, "4.1"))
+    held = await one.choose(number, Wish("restriction", organisation=CLINIC))
+    assert (
+        await other.sees(number, point_of_care=CLINIC_WARD)
+        == await one.sees(number, point_of_care=CLINIC)
+        == "restricted"
+    )
+    assert await one.sees(number) == ["4.1"]
+    await one.lift(number, held)
+    assert await other.sees(number, point_of_care=CLINIC_WARD) == ["4.1"]
+
+
+# the source she names, and which is shut of what was sent by a unit, by its owner without a unit, by another unit of
+# the owner's and by another laboratory
+SOURCES = [(THIRD_LAB, {"4.1", "4.2", "4.3"}), (LAB_UNIT, {"4.1", "4.2"}), (CLINIC, set())]
+
+
+@pytest.mark.parametrize(("source", "shut"), SOURCES)
+async def test_what_a_source_and_its_units_sent_is_restricted_before_and_after(
+    workers: tuple[Worker, Worker], number: str, source: str, shut: set[str]
+) -> None:
+    one, other = workers
+    await one.person(number)
+
+    async def sent() -> None:
+        await one.take(message(number, "4.1"), replace(OTHERS, point_of_care=LAB_UNIT))
+        await one.take(message(number, "4.2"), OTHERS)
+        await one.take(message(number, "4.3"), replace(OTHERS, point_of_care=ANOTHER_UNIT))
+        await one.take(message(number, "5.5"))
+
+    await sent()
+    await one.choose(number, Wish("restriction", source=source))
+    left = sorted({"4.1", "4.2", "4.3", "5.5"} - shut)
+    assert await other.sees(number) == left
+    await sent()
+    assert await other.sees(number) == sorted([*left, *left])
+
+
+@pytest.mark.parametrize("name", ["organisation", "source"])
+async def test_a_place_that_nobody_registered_is_not_restricted(
+    workers: tuple[Worker, Worker], number: str, name: str
+) -> None:
+    one, _ = workers
+    await one.person(number)
+    with pytest.raises(Refusal) as refusal:
+        await one.choose(number, Wish("restriction", **{name: "123456785"}))
+    assert (refusal.value.status, refusal.value.where) == (422, name)
 
 
 async def test_a_restricted_report_stays_so_over_corrections_and_new_results(
