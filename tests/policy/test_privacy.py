@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -118,6 +118,27 @@ def test_a_parent_of_a_small_child_chooses_for_it() -> None:
     grant = decide(citizen(RELATIVE), child, "results", "choose", now=NOW)
     assert isinstance(grant, Grant)
     assert make(grant, Wish("restriction")).rule == "parent-choices"
+
+
+# days until she turns 12, from a Norwegian midnight, and whether a parent may still opt her out
+BEFORE_TWELVE = [(60, True), (31, True), (30, True), (29, False), (1, False)]
+
+
+@pytest.mark.parametrize(("days", "may"), BEFORE_TWELVE)
+def test_a_parent_opts_a_child_out_only_while_it_can_be_taken_back_until_it_deletes(days: int, may: bool) -> None:
+    midnight = datetime(2026, 11, 22, 23, tzinfo=UTC)
+    twelve = (NOW + timedelta(days=days)).date()
+    born = twelve.replace(year=twelve.year - 12)
+    child = replace(patient(age=8, caller_key=7, ties=(PARENT,), lives_with_parent=True), birth_date=born)
+    grant = decide(citizen(RELATIVE), child, "results", "choose", now=midnight)
+    assert isinstance(grant, Grant)
+    assert make(grant, Wish("restriction")).rule == "parent-choices"
+    if may:
+        assert make(grant, Wish("opt-out")).delete_at == grant.at + REGRET
+        return
+    with pytest.raises(Refusal) as refusal:
+        make(grant, Wish("opt-out"))
+    assert (refusal.value.status, refusal.value.where, refusal.value.rule) == (409, "regret", "choice-beyond-regret")
 
 
 ACTING = replace(PROXY, areas=("innsyn", "digitaleHelsetjenester"))

@@ -24,7 +24,9 @@ from kjerne.policy.services import IN_USE, SERVICES
 from kjerne.services.results.values import OSLO
 
 KINDS: Final = ("block", "restriction", "consent", "record", "opt-out")
-FAULTS: Final = frozenset({"hpr", "until", "source", "organisation", "course", "record", "kind", "part", "of", "whom"})
+FAULTS: Final = frozenset(
+    {"hpr", "until", "source", "organisation", "course", "record", "kind", "part", "of", "whom", "regret"}
+)
 """Places in a form that a fault is told for in words of its own; any other has the general ones."""
 
 

@@ -12,13 +12,14 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final, Literal
 from uuid import UUID
 
 from kjerne.access import PARTS, Choice, Grant, Held, Wish
 from kjerne.errors import Refusal
 from kjerne.policy.facts import OTHERS, ROLE_GROUPS
+from kjerne.policy.people import PARENTS_UNTIL, birthday, norwegian_day
 from kjerne.policy.reach import ChoiceKind, lifters, may_lift, reach
 from kjerne.policy.services import IN_USE, deleted_after
 from kjerne.policy.services import SERVICES as SERVICES_BY_NAME
@@ -85,6 +86,14 @@ def make(
         )
     if choice.kind == "block" and not is_registered:
         raise _wrong("hpr", "The personnel register has nobody with this number.", "Choose the person from the log.")
+    if choice.kind == "opt-out" and not _can_be_regretted(grant, choice):
+        raise Refusal(
+            409,
+            "The child turns 12 before the time to take this back is over.",
+            where="regret",
+            todo="Restrict everything instead: it shuts, and deletes nothing.",
+            rule="choice-beyond-regret",
+        )
     for name, number in (("organisation", choice.organisation), ("source", choice.source)):
         if number and number not in organisations:
             raise _wrong(name, "The register of organisations has nothing with this number.", "Check the number.")
@@ -165,6 +174,15 @@ def deletion_of(choice: Choice) -> datetime | None:
         return None
     regret = deleted_after(choice.service)
     return None if regret is None else choice.made_at + regret
+
+
+def _can_be_regretted(grant: Grant, choice: Choice) -> bool:
+    """Whether who opts out may take it back until what lies here is deleted: from 12 to 16 nobody may for a child, and she
+    would meet it deleted when she may decide herself (docs/law.md, K81)."""
+    due, born = deletion_of(choice), grant.subject.birth_date
+    if due is None or grant.rule != "parent-choices":
+        return True
+    return born is not None and norwegian_day(due - timedelta.resolution) < birthday(born, PARENTS_UNTIL)
 
 
 def _must_choose(grant: Grant) -> None:
