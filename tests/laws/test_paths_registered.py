@@ -54,6 +54,7 @@ from .world import (
     _person,
     _ties,
     mark,
+    placed,
 )  # fmt: skip
 
 SERVICE: Final = "critical-information"
@@ -156,6 +157,7 @@ async def built(ward: Ward) -> World:
             for role in ROLES
         ]
         await participation.add(conn, [*rows, a_row(LAB.organisation, "source")])
+        await placed(conn)
     await filled(world)
     for name, patient in world.patients.items():
         for will in wills_of(name):

@@ -474,6 +474,11 @@ async def _let_in(conn: Any) -> None:
         for line in lines
     ]
     await participation.add(conn, rows)
+    await placed(conn)
+
+
+async def placed(conn: Any) -> None:
+    """The register of organisations: what lies below what."""
     await registers.fill(conn, [], [OrganisationRow(*one, "Prøvested", "", "", "", "") for one in PLACES])
 
 

@@ -15,6 +15,7 @@ from services.test_standards import FHIR, observation
 SCOPE = "nhn:critical-information/api"
 NEED: dict[str, Any] = {"self_selected": True, "reason": "Behandling"}
 HL7 = "http://terminology.hl7.org/CodeSystem/"
+LABELS = "urn:oid:2.16.578.1.12.4.1.1.9603"
 
 
 def person(platform: Standing, about: str) -> Tree:
@@ -295,3 +296,42 @@ def test_a_single_record_that_she_restricts_is_hidden_until_that_choice_is_lifte
     assert seen() == (404, 200)
     choose(platform, of_allergy | {"status": "inactive"}, about, withdrawn=True)
     assert seen() == (200, 200)
+
+
+@pytest.mark.parametrize("withheld", ["by the patient", "at its source"])
+def test_what_is_hidden_from_a_reader_is_absent_to_whoever_would_change_it(platform: Standing, withheld: str) -> None:
+    """A patch that changes nothing would give the whole of it back."""
+    about, secret = "parent", {"note": [{"text": "Holdes skjult"}]}
+    marks = {} if withheld == "by the patient" else {"meta": {"security": [{"system": LABELS, "code": "NORS"}]}}
+    id_ = registered(platform, treatment(platform, "radiotherapy", about, **secret, **marks), about=about, **NEED)
+    chosen = consent("record", data=[{"meaning": "instance", "reference": {"identifier": {"value": id_}}}])
+    if not marks:
+        chosen = choose(platform, chosen, about)
+    path = f"Procedure/{id_}"
+    patch = json.dumps([{"op": "add", "path": "/status", "value": "in-progress"}]).encode()
+    answer = platform.client.call(
+        "PATCH", f"/fhir/R4/{path}", as_="gp", patient=platform.nin(about), body=patch, **NEED,
+        headers={"content-type": "application/json-patch+json", "if-match": 'W/"1"'},
+    )  # fmt: skip
+    assert (answer.status_code, "Holdes skjult" in answer.text) == (404, False)
+    tree = treatment(platform, "radiotherapy", about, id=id_)
+    assert send(platform, "PUT", path, tree, about=about, version=1, **NEED).status == 404
+    assert send(platform, "PUT", path, tree, about=about, version=9, **NEED).status == 404
+    assert send(platform, "DELETE", path, about=about, version=1, **NEED).status == 404
+    if not marks:
+        choose(platform, chosen | {"status": "inactive"}, about, withdrawn=True)
+        assert send(platform, "PUT", path, tree, about=about, version=1, **NEED).status == 200
+
+
+def test_a_kind_that_it_cannot_be_of_or_that_nobody_knows_is_refused(platform: Standing) -> None:
+    for other in ("critical-condition", "nonsense"):
+        tree = treatment(platform, "radiotherapy")
+        tree["category"]["coding"].append({"system": KINDS_SYSTEM, "code": other})
+        assert send(platform, "POST", "Procedure", tree, **NEED).status == 422
+
+
+@pytest.mark.parametrize("subject", [{"reference": "Location/1"}, {"type": "Group", "identifier": {"value": "1"}}])
+def test_what_is_about_no_patient_is_no_record_of_hers(platform: Standing, subject: Tree) -> None:
+    tree = treatment(platform, "radiotherapy", subject=subject)
+    answer = send(platform, "POST", "Procedure", tree, **NEED)
+    assert (answer.status, answer.issue["expression"]) == (422, ["Procedure.subject"])

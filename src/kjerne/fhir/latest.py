@@ -10,6 +10,7 @@ from collections.abc import Hashable, Sequence
 from typing import Any, TypeVar
 
 from kjerne.fhir.match import fold
+from kjerne.fhir.systems import canonical
 
 Row = TypeVar("Row")
 Kinds = tuple[tuple[str, str], ...]
@@ -22,7 +23,7 @@ def kinds(tree: dict[str, Any]) -> Kinds:
     if not isinstance(code, dict):
         return (("", ""),)
     codings = [one for one in code.get("coding", ()) if isinstance(one, dict) and isinstance(one.get("code"), str)]
-    found = tuple((str(one.get("system", "")), one["code"]) for one in codings)
+    found = tuple((canonical(str(one.get("system", ""))), one["code"]) for one in codings)
     return found or (("text", fold(str(code.get("text", "")))),)
 
 

@@ -146,7 +146,7 @@ def tree_sort_key(tree: Node, kind: str, *, descending: bool) -> Callable[[dict[
 
 def _spelled(kind: str, leaf: Leaf, value: Any) -> list[tuple[str, str]]:
     if kind != "reference":
-        return [(code, system) for system, code in codings(leaf, value)]
+        return [(code, systems.canonical(system)) for system, code in codings(leaf, value)]
     text = value.get("reference") if isinstance(value, dict) else value
     return [(text, "")] if isinstance(text, str) and not text.startswith("#") else []
 

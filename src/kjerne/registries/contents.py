@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from kjerne.errors import Refusal
 from kjerne.exchange import OtherKind
+from kjerne.fhir.systems import canonical
 
 Tree = Mapping[str, Any]
 
@@ -63,7 +64,11 @@ def content_of(tree: Tree) -> frozenset[str]:
     name = tree["resourceType"]
     if name not in _OF_TYPE:
         return frozenset()
-    found = frozenset(_said(name, tree)) & _OF_TYPE[name]
+    found = frozenset(_said(name, tree))
+    if not found <= _OF_TYPE[name]:
+        return (
+            frozenset()
+        )  # a kind that it cannot be of, or that nobody knows: which of them is meant is not guessed at
     return found | {VERIFICATION} if found and _is_verified(tree) else found
 
 
@@ -126,7 +131,7 @@ def _treatments(tree: Tree, categories: list[tuple[str, str]], *, says_ongoing: 
 def _codings(value: Any) -> Iterator[tuple[str, str]]:
     for concept in value if isinstance(value, list) else [value] if value else []:
         for coding in concept.get("coding", ()):
-            yield coding.get("system", ""), coding.get("code", "")
+            yield canonical(coding.get("system", "")), coding.get("code", "")
 
 
 def _is_verified(tree: Tree) -> bool:

@@ -93,13 +93,26 @@ def check_kept(name: str, before: Mapping[str, Any], after: Mapping[str, Any]) -
         )  # fmt: skip
 
 
+_NOBODY: Final = frozenset(
+    {"Group", "Device", "Location", "Organization", "Medication", "Procedure", "Practitioner", "Substance"}
+)
+"""What R4 lets `subject` be beside a patient, where a record here is one patient's (docs/types.md)."""
+
+
 def check_subject(tree: Mapping[str, Any], grant: Grant, identify: Callable[[str], PatientRef]) -> None:
     """`Refusal` 422 where a resource names another person in its body than the one whose record it would be in."""
     check_about(tree, grant.subject.digests, identify)
 
 
 def check_about(tree: Mapping[str, Any], digests: Collection[bytes], identify: Callable[[str], PatientRef]) -> None:
-    """As `check_subject`, of a person by the digests of her numbers."""
+    """As `check_subject`, of a person by the digests of her numbers. A group, a place or a device is nobody."""
+    subject = _subject(tree)
+    kind = subject.get("type") or str(subject.get("reference", "")).partition("/")[0]
+    if kind in _NOBODY:
+        name = tree["resourceType"]
+        raise Refusal(
+            422, f"a record is about one patient, and this is about a {kind}", where=f"{name}.{subject_element(name)}"
+        )
     if any(identify(number).digest not in digests for number in numbers_in(tree)):
         name = tree["resourceType"]
         raise Refusal(422, "the body is about another person", where=f"{name}.{subject_element(name)}.identifier")

@@ -275,12 +275,13 @@ class Records:
     ) -> tuple[Label, datetime | None] | None:
         """What withholds a current record that the caller's organisation filed: its next version is withheld no less.
 
-        None where there is no such record, it was withdrawn, or another source filed it, or the token's SMART scopes do not
-        leave this `letter` of it. Holds the patient's row (call in a transaction).
+        None where there is no such record, it was withdrawn, another source filed it, the grant hides it (what is restricted,
+        from personnel), or the token's SMART scopes do not leave this `letter` of it. Holds the patient's row (call in a
+        transaction).
         """
         await hold(conn, grant)
         source = grant.caller.organisation, grant.caller.client
-        values = [grant.subject.patient, type_, id_, int(Label.WITHDRAWN), audit.GIVEN, *source]
+        values = [grant.subject.patient, type_, id_, int(grant.hides | Label.WITHDRAWN), audit.GIVEN, *source]
         statement = limits.of_one(grant, self.key(grant), _MARKS, values, letter)
         row = await conn.fetchrow(statement, *values)
         return (Label(row["labels"]), moment(row["release_at"])) if row else None
