@@ -78,7 +78,7 @@ class Path:
     """One way out. `action` is what it is to the law, `about` the kinds it asks about, of one `type`.
 
     `more` is how many open records it finds beside those of the kinds, `leads` whether it finds that many alone and comes
-    to the kinds from there. `beside`: what it shows is not only what it is asked about.
+    to the kinds from there. `beside`: what it shows is not only what it is asked about. `counts`: what it answers says how many.
     """
 
     name: str
@@ -90,6 +90,7 @@ class Path:
     leads: bool = False
     tells: bool = False
     beside: bool = False
+    counts: bool = False
 
     def count(self, known: int, *, more: bool) -> int:
         """What it may say that it found, where so many records of the kinds may be known of, and the others or not."""
@@ -172,8 +173,8 @@ PPS: Final = "/pps/v2/{}/_search"
 FHIR: Final = "/fhir/R4/{}/_search"
 
 WIDE: Final = (
-    Path("search", "search", plainly(PPS.format("Observation")), tells=True),
-    Path("count", "search", plainly(FHIR.format("Observation"), ("_summary", "count"))),
+    Path("search", "search", plainly(PPS.format("Observation")), tells=True, counts=True),
+    Path("count", "search", plainly(FHIR.format("Observation"), ("_summary", "count")), counts=True),
 )
 """Asked by everybody, for every purpose, on every basis."""
 
@@ -181,17 +182,34 @@ WIDE: Final = (
 def _many() -> Iterator[Path]:
     observations, reports, specimens = (FHIR.format(name) for name in ("Observation", "DiagnosticReport", "Specimen"))
     by_pps = PPS.format("Observation")
-    yield Path("search, standard", "search", plainly(reports, ("status", "final")), type="DiagnosticReport", more=1)
-    yield Path("pages", "search", page_by_page(observations, ("_count", "1"), ("_total", "accurate")))
-    yield Path("sorted", "search", in_order(by_pps, ("_sort", "date"), ("_total", "accurate")))
-    yield Path("not", "search", plainly(observations, ("status:not", "amended")))
-    yield Path("value", "search", plainly(by_pps, ("value-quantity", "ge40")))
+    yield Path(
+        "search, standard",
+        "search",
+        plainly(reports, ("status", "final")),
+        type="DiagnosticReport",
+        more=1,
+        counts=True,
+    )
+    yield Path("pages", "search", page_by_page(observations, ("_count", "1"), ("_total", "accurate")), counts=True)
+    yield Path("sorted", "search", in_order(by_pps, ("_sort", "date"), ("_total", "accurate")), counts=True)
+    yield Path("not", "search", plainly(observations, ("status:not", "amended")), counts=True)
+    yield Path("value", "search", plainly(by_pps, ("value-quantity", "ge40")), counts=True)
     hub, included = ("code", f"{CODES}|{HUB}"), ("_include", "DiagnosticReport:result")
-    yield Path("include", "search", plainly(reports, hub, included), about=TOGETHER, more=1, leads=True)
+    yield Path("include", "search", plainly(reports, hub, included), about=TOGETHER, more=1, leads=True, counts=True)
     back = ("_revinclude", "Observation:specimen")
-    yield Path("revinclude", "search", plainly(PPS.format("Specimen"), back), about=TOGETHER, more=1, leads=True)
+    yield Path(
+        "revinclude", "search", plainly(PPS.format("Specimen"), back), about=TOGETHER, more=1, leads=True, counts=True
+    )
     on = ("_revinclude:iterate", "DiagnosticReport:result")
-    yield Path("revinclude of a revinclude", "search", plainly(specimens, back, on), about=TOGETHER, more=1, leads=True)
+    yield Path(
+        "revinclude of a revinclude",
+        "search",
+        plainly(specimens, back, on),
+        about=TOGETHER,
+        more=1,
+        leads=True,
+        counts=True,
+    )
 
 
 def _single() -> Iterator[Path]:
@@ -202,10 +220,10 @@ def _single() -> Iterator[Path]:
         yield Path(f"read {type_}", "read", by_address(at, type_, kind), (kind,), type_)
         yield Path(f"{place} of {type_}", "history", by_address(at + place, type_, kind), (kind,), type_)
         if type_ == "Observation":
-            yield Path("its id", "search", by_own_id(FHIR.format(type_), type_, kind), (kind,), type_)
+            yield Path("its id", "search", by_own_id(FHIR.format(type_), type_, kind), (kind,), type_, counts=True)
         else:
             by_code = plainly(PPS.format("Observation"), ("code", f"{CODES}|{code(kind)}"))
-            yield Path("its code", "search", by_code, (kind,))
+            yield Path("its code", "search", by_code, (kind,), counts=True)
 
 
 SEARCHED: Final = tuple(_many())

@@ -114,7 +114,8 @@ def wrong(path: Path, patient: str, said: Answer, told: Told) -> list[str]:
     shown = {kind.name for kind in KINDS if may_leave(kind, patient, said)} if path.beside else may
     leaks = [f"leak of {one}" for one in sorted(told.kinds - shown)]
     more = may_leave(KINDS[0], patient, said)
-    counted = told.total is None or told.total == path.count(len(may), more=more)
+    known = path.count(len(may), more=more)
+    counted = told.total == known if told.total is not None else not (path.counts and said.given)
     is_count = path.name == "count"
     denials = [] if is_count else [f"wrong denial of {one}" for one in sorted(may - told.kinds)]
     if path.tells and told.outcome != said.outcome:
