@@ -120,6 +120,17 @@ def on_page(path: str) -> Callable[[Ask], Awaitable[Told]]:
     return ask
 
 
+def on_trends(path: str) -> Callable[[Ask], Awaitable[Told]]:
+    """The trends that a page leads to; what that page itself shows does not count."""
+
+    async def ask(ask: Ask) -> Told:
+        listed = await ask.get(path)
+        found = sorted(set(re.findall(r'href="(?:/me|/clinician/v/\w+)(/trend/\w+)"', listed.text)))
+        return Told(signs_in([await ask.get(one) for one in found], ask.patient))
+
+    return ask
+
+
 def file_of(kind: Kind) -> Callable[[Ask], Awaitable[Told]]:
     async def ask(ask: Ask) -> Told:
         ids = {type_: by_kind[kind.name] for type_, by_kind in ask.patient.ids.items()}
@@ -144,6 +155,11 @@ def _of_one_kind() -> Iterator[Path]:
 
 CLINICIANS: Final = _whole("?period=all", "/print")
 CITIZENS: Final = _whole("/results")
+OVERVIEW: Final = Path("page of what is new", "search", on_page(""), about=(), beside=True)
+"""It shows a choice of what may be shown: nothing that may not."""
+STAFF_TRENDS, OWN_TRENDS = (
+    Path(f"trends from {path}", "search", on_trends(path)) for path in ("?period=all", "/results")
+)
 OF_ONE: Final = tuple(_of_one_kind())
 """Of each kind its report or its file."""
 

@@ -31,7 +31,20 @@ from kjerne.store.keys import Keys
 from kjerne.store.shares import NAME, Shares
 from services.results.conftest import NOW, Ward
 
-from .outlets import CITIZENS, CLINICIANS, OF_ONE, TYPES, Pages, copied, events, exported, named_in
+from .outlets import (
+    CITIZENS,
+    CLINICIANS,
+    OF_ONE,
+    OVERVIEW,
+    OWN_TRENDS,
+    STAFF_TRENDS,
+    TYPES,
+    Pages,
+    copied,
+    events,
+    exported,
+    named_in,
+)
 from .paths import NAMED, SEARCHED, WIDE, Ask, Path, Told
 from .situation import Answer, Attest, Situation
 from .world import ACTORS, KINDS, PATIENTS, Actor, Anybody, Patient, World, built, may_leave
@@ -187,7 +200,7 @@ def page_questions(jurisdiction: str) -> Iterator[tuple[Actor, str, tuple[str, s
             for reason, path in product(ON_PAGES, CLINICIANS):
                 yield actor, patient, reason, path
         if jurisdiction == "NO":
-            for path in OF_ONE if staff else (*CITIZENS, *OF_ONE):
+            for path in (STAFF_TRENDS, *OF_ONE) if staff else (*CITIZENS, OVERVIEW, OWN_TRENDS, *OF_ONE):
                 yield actor, patient, ON_PAGES[0], path
 
 
