@@ -27,13 +27,19 @@ OTHER = replace(CALLER, organisation="888888888", digest=b"other-digest-016")
 
 
 async def found(
-    desk: Desk, patient: int, *, caller: Caller = CALLER, search: Search = SEARCH, hides: Label = NO_LABEL
+    desk: Desk,
+    patient: int,
+    *,
+    caller: Caller = CALLER,
+    search: Search = SEARCH,
+    hides: Label = NO_LABEL,
+    limit: int = 100,
 ) -> Match | None:
     reader = Reader(desk.store.wrap, desk.store.dictionaries)
     grant = await desk.grant(patient, "file", caller=caller, hides=hides)
     async with desk.store.pool.acquire() as conn, conn.transaction():
         await hold(conn, grant)
-        return await the_one(conn, grant, Finder(reader, 100), search, "u")
+        return await the_one(conn, grant, Finder(reader, limit), search, "u")
 
 
 async def test_what_the_organisation_filed_answers_it_and_nobody_else(desk: Desk) -> None:
@@ -53,6 +59,16 @@ async def test_a_value_that_is_sealed_answers_as_a_code_does(desk: Desk) -> None
     high = await create(desk, patient, potassium("5.1"))
     one = await found(desk, patient, search=BY_VALUE)
     assert one is not None and one.id == high.id
+
+
+async def test_no_limit_counts_what_others_have_filed(desk: Desk) -> None:
+    """A refusal for too much work would tell how much there is, and by words looked for what it says."""
+    patient = await desk.person()
+    for _ in range(4):
+        await create(desk, patient, potassium("6.1"))
+    with pytest.raises(Refusal, match="more than 2 records"):
+        await found(desk, patient, search=BY_VALUE, limit=2)
+    assert await found(desk, patient, search=BY_VALUE, limit=2, caller=OTHER) is None
 
 
 async def test_two_that_answer_are_refused_and_what_is_hidden_is_not_counted(desk: Desk) -> None:

@@ -195,14 +195,17 @@ class Finder:
         return Page(records, brought, len(records), None)
 
     async def matching(
-        self, conn: Connection, grant: Grant, search: Search, letter: str
+        self, conn: Connection, grant: Grant, search: Search, letter: str, *, own: bool = False
     ) -> list[tuple[int, int, UUID]]:
         """Patient, type and id of all that a search finds under the grant, for a write that depends on it: none of it leaves.
 
-        `letter` as in `Conditions`. Call in a transaction that holds the patient's row.
+        `letter` as in `Conditions`. With `own`, of what the caller's organisation filed alone: what others have sent in is
+        neither looked at nor counted towards a limit, so no refusal tells of it. Call in a transaction that holds the
+        patient's row.
         """
+        found, keys = _planned(grant, search), self._reader.unwrapped(grant)
         with counted():
-            rows = await self._matching(conn, grant, _planned(grant, search), self._reader.unwrapped(grant), letter)
+            rows = await self._matching(conn, grant, found, keys, letter, own=own)
         return [row.outer[:3] for row in rows]
 
     async def _at_once(
@@ -261,9 +264,11 @@ class Finder:
         return Page(records, included, len(rows), [str(page[-1].id), reached] if more else None)
 
     async def _matching(
-        self, conn: Connection, grant: Grant, found: Plan, keys: Unwrapped, letter: str = ""
+        self, conn: Connection, grant: Grant, found: Plan, keys: Unwrapped, letter: str = "", *, own: bool = False
     ) -> list[Row]:
         where = Conditions(grant, found, keys, letter)
+        if own:
+            where.texts.append(_own(where, grant))
         limit = where.add(self._limit + 1)
         statement = f"""
 WITH {STAMPED} SELECT {OUTER}, r.date_from, r.date_to, r."values" FROM record r, s
@@ -323,6 +328,17 @@ WHERE s.ok AND {where.text} ORDER BY r.id LIMIT {limit}"""
         )
         if stamp != grant.subject.stamp:
             raise Stale
+
+
+def _own(where: Conditions, grant: Grant) -> str:
+    """That the caller's organisation filed the first version, which stands in its audit row (as `records.marks` finds it)."""
+    given, organisation, client = map(where.add, (audit.GIVEN, grant.caller.organisation, grant.caller.client))
+    return f"""EXISTS (
+  SELECT FROM audit a, unnest(a.types, a.ids, a.versions) AS n(type, id, version)
+  WHERE a.patient = r.patient AND a.action IN ('file', 'correct') AND a.outcome = {given} AND n.type = r.type AND n.id = r.id
+    AND n.version = 1 AND a.organisation = {organisation} AND (a.organisation <> '' OR a.client = {client})
+    AND a.at = coalesce((SELECT h.at FROM record_history h
+      WHERE h.patient = r.patient AND h.type = r.type AND h.id = r.id AND h.version = 1), r.at))"""
 
 
 def _planned(grant: Grant, search: Search) -> Plan:
