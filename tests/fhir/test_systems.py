@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kjerne.fhir.index import token_texts
-from kjerne.fhir.systems import NLK, canonical
+from kjerne.fhir.index import index, token_texts
+from kjerne.fhir.search import plan
+from kjerne.fhir.systems import NLK, UCUM, canonical
+from kjerne.wire.search import parse
 
 
 @pytest.mark.parametrize(
@@ -28,3 +32,12 @@ def test_one_spelling_is_its_own_and_another_system_is_never_taken_for_it(system
     assert canonical(once) == once
     if not system.strip().isascii() or "." not in system:
         assert once == system
+
+
+def test_a_quantity_in_ucum_is_found_by_either_of_its_names() -> None:
+    oid = "urn:oid:2.16.840.1.113883.6.8"
+    for stored, asked in ((oid, UCUM), (UCUM, oid)):
+        tree = {"resourceType": "Observation", "valueQuantity": {"value": 5, "system": stored, "code": "mg/L"}}
+        search = parse("Observation", [("value-quantity", f"0.005|{asked}|g/L")], page_size=1, page_size_limit=1)
+        matches = plan(search, at=datetime(2026, 1, 1, tzinfo=UTC)).match
+        assert matches is not None and matches(index(tree).values)

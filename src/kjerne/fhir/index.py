@@ -19,14 +19,13 @@ from kjerne.errors import Refusal
 from kjerne.fhir.dates import EARLIEST, LATEST, Interval, interval, microseconds, period
 from kjerne.fhir.definitions import type_number
 from kjerne.fhir.searchparams import Leaf, type_search, walk
-from kjerne.fhir.systems import canonical
+from kjerne.fhir.systems import UCUM, canonical
 
 _ENCODER: Final = msgspec.msgpack.Encoder()
 _DECODER: Final = msgspec.msgpack.Decoder(tuple[bytes, dict[int, list[Any]]])
 _HALF_RANGE: Final = 1 << 63
 
 CURRENCY: Final = "urn:iso:std:iso:4217"
-UCUM: Final = "http://unitsofmeasure.org"
 
 _Quantity = tuple[str | None, str | None, str | int, str, str]
 
@@ -266,7 +265,7 @@ def _quantities(type: str, value: Any) -> list[_Quantity]:
     low = None if comparator in ("<", "<=") else ">" + number if comparator == ">" else number
     high = None if comparator in (">", ">=") else "<" + number if comparator == "<" else number
     code, unit = _text(value, "code"), _text(value, "unit")
-    system = _text(value, "system")
+    system = canonical(_text(value, "system"))
     return [(low, high, 1 if system == UCUM else system, code, "" if unit == code else unit)]
 
 

@@ -19,7 +19,7 @@ from kjerne.fhir import systems
 from kjerne.fhir.criteria import DateValue, QuantityValue, ReferenceValue, TypedValue, Value
 from kjerne.fhir.dates import EARLIEST, LATEST, microseconds
 from kjerne.fhir.effort import spend
-from kjerne.fhir.index import EXTRACTORS, UCUM, codings, intervals, reference_forms, unpack
+from kjerne.fhir.index import EXTRACTORS, codings, intervals, reference_forms, unpack
 from kjerne.fhir.searchparams import Component, Leaf, Node, walk
 from kjerne.fhir.ucum import canonical
 
@@ -226,14 +226,15 @@ def _number(prefix: str, number: Decimal) -> Callable[[str | None, str | None, F
 
 def _quantity(value: QuantityValue) -> Callable[[Any], bool]:
     number = _number(value.prefix, value.number)
+    asked = None if value.system is None else systems.canonical(value.system)
 
     def test(found: Any) -> bool:
         low, high, system, code, unit = found
         if not value.code:
             return number(low, high, _ONE)
-        if value.system is None:
+        if asked is None:
             return value.code in (code, unit) and number(low, high, _ONE)
-        if value.system != (UCUM if system == 1 else system):
+        if asked != (systems.UCUM if system == 1 else system):
             return False
         times = _ONE if value.code == code else _times(code, value.code) if system == 1 else None
         return times is not None and number(low, high, times)
