@@ -56,6 +56,14 @@ class Present(NamedTuple):
     with_report: bool = False
 
 
+class TakenOut(NamedTuple):
+    """A record that was deleted: when, and what its source had withheld it by."""
+
+    at: datetime
+    labels: Label
+    release_at: datetime | None
+
+
 class Current(NamedTuple):
     """The version of a record that stands now: the bytes as received, its number, and when it came."""
 
@@ -121,10 +129,10 @@ FROM record r JOIN unnest($2::smallint[], $3::uuid[]) AS n(type, id) USING (type
 WHERE r.patient = $1 AND r.labels & $4 = 0"""
 
 _TAKEN_OUT = """
-SELECT h.type, h.id, max(h.at) FROM record_history h JOIN unnest($2::smallint[], $3::uuid[]) AS n(type, id) USING (type, id)
-WHERE h.patient = $1 AND h.deleted
-  AND NOT EXISTS (SELECT FROM record r WHERE r.patient = $1 AND r.type = h.type AND r.id = h.id)
-GROUP BY 1, 2"""
+SELECT h.type, h.id, max(h.at) FILTER (WHERE h.deleted), bit_or(h.labels), max(h.release_at)
+FROM record_history h JOIN unnest($2::smallint[], $3::uuid[]) AS n(type, id) USING (type, id)
+WHERE h.patient = $1 AND NOT EXISTS (SELECT FROM record r WHERE r.patient = $1 AND r.type = h.type AND r.id = h.id)
+GROUP BY 1, 2 HAVING bool_or(h.deleted)"""
 
 _GONE = """
 WITH gone AS (
@@ -252,12 +260,15 @@ class Records:
 
     async def taken_out(
         self, conn: Connection, grant: Grant, named: Sequence[tuple[int, UUID]]
-    ) -> dict[tuple[int, UUID], datetime]:
-        """When those of these records were deleted that are gone; one that is withdrawn from a wrong person is not."""
+    ) -> dict[tuple[int, UUID], TakenOut]:
+        """Those of these records that were deleted and are gone; one that is withdrawn from a wrong person is not."""
         if not named:
             return {}
         rows = await conn.fetch(_TAKEN_OUT, grant.subject.patient, [one[0] for one in named], [one[1] for one in named])
-        return {(row[0], row[1]): row[2] for row in rows}
+        return {
+            (type_, id_): TakenOut(at, Label(labels & ~CARRIED_LABELS), moment(release_at))
+            for type_, id_, at, labels, release_at in rows
+        }
 
     async def _bodies(
         self, conn: Connection, grant: Grant, types: Sequence[int], ids: Sequence[UUID], key: DataKey | None = None

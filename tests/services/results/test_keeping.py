@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any, Final
 
 import pytest
@@ -12,7 +13,9 @@ from kjerne.access import Label
 from kjerne.exchange import PatientRef
 from kjerne.fhir.definitions import type_number
 from kjerne.fhir.encode import decode, encode
+from kjerne.store import spreading
 from kjerne.store.changing import Changer, Next
+from kjerne.store.pool import moment
 from kjerne.store.records import Current
 
 from .conftest import LAB, NOW, Ward
@@ -127,6 +130,69 @@ async def test_what_an_addition_leaves_as_it_was_is_told_to_nobody(lab: Lab) -> 
     [report] = [tree for tree in (await _records(lab)).values() if "conclusion" in tree]
     assert (report["conclusion"], report["status"], len(report["result"])) == ("Sett", "final", 2)
     assert await lab.ward.house.store.pool.fetchval(count) == before
+
+
+async def shut(lab: Lab, of: int) -> set[tuple[int, datetime | None]]:
+    """What the source withholds the patient's records of a type by, and until when."""
+    rows = await lab.ward.house.store.pool.fetch(
+        "SELECT r.labels, r.release_at FROM record r JOIN person_identifier i USING (patient) "
+        "WHERE i.digest = $1 AND r.type = $2",
+        lab.ward.house.digest(lab.numbers["ann"]), of,
+    )  # fmt: skip
+    return {(row[0] & int(spreading.OF_SOURCE), moment(row[1])) for row in rows}
+
+
+async def taken_away(lab: Lab, of: int) -> None:
+    """The only record of a type deleted by FHIR."""
+    who = PatientRef(digest=lab.ward.house.digest(lab.numbers["ann"]))
+    grant = await lab.ward.admit(LAB)(who, "results", "correct")
+    store = lab.ward.house.store
+    [row] = await store.pool.fetch("SELECT id FROM record WHERE patient = $1 AND type = $2", grant.subject.patient, of)
+    async with store.pool.acquire() as conn, conn.transaction():
+        assert await Changer(store.records, lab.ward.house.reader, [of]).take_away(conn, grant, (of, row["id"]), None)
+
+
+ORDER: Final = "<ServReq><Id>Q1</Id></ServReq>"
+FILE: Final = (
+    "<RefDoc><MsgType V='A'/><MimeType>application/pdf</MimeType><Description>Svar</Description><Content><Base64Container "
+    "xmlns='http://www.kith.no/xmlstds/base64container'>JVBERi0xLjQ=</Base64Container></Content></RefDoc>"
+)
+KINDS: Final = [*map(type_number, ("Observation", "DiagnosticReport", "Specimen", "ServiceRequest", "Binary"))]
+OPENS: Final = datetime(2026, 11, 30, 23, tzinfo=UTC)
+
+
+@pytest.mark.parametrize("deleted", [False, True])
+@pytest.mark.parametrize("of", KINDS)
+@pytest.mark.parametrize(
+    ("code", "label", "opens"),
+    [("NORS", Label.RESTRICTED, None), ("NORN_FFL", Label.WITHHELD_FROM_CITIZEN, None), ("NORU", 0, OPENS)],
+)
+async def test_what_fhir_withholds_no_message_takes_off(
+    lab: Lab, of: int, code: str, label: int, opens: datetime | None, deleted: bool
+) -> None:
+    def message(value: str, day: int, service: str) -> bytes:
+        return lab.version("ann", value, day=day, service=service, head=ORDER, tail=FILE)
+
+    await lab.take(message("5", 2, "N"))
+    named = {"system": "urn:oid:2.16.578.1.12.4.1.1.9603", "code": code, "display": "2026-12-01"}
+    await lab.correct("ann", type_=of, meta={"security": [named]})
+    if deleted:
+        await taken_away(lab, of)
+    for value in ("7", "8"):
+        await lab.take(message(value, SINCE, "M"))
+        assert await shut(lab, of) == {(int(label), opens)}
+
+
+@pytest.mark.parametrize(("service", "day"), [("A", BEFORE), ("A", SINCE), ("M", SINCE)])
+async def test_a_result_that_a_message_brings_is_withheld_with_the_report_that_fhir_withheld(
+    lab: Lab, service: str, day: int
+) -> None:
+    await lab.take(one(lab, "5", 2))
+    named = {"system": "urn:oid:2.16.578.1.12.4.1.1.9603", "code": "NORS"}
+    await lab.correct("ann", type_=REPORT, meta={"security": [named]})
+    await lab.take(one(lab, "", day, service, other="9"))
+    assert len(await _records(lab)) == 0
+    assert await shut(lab, OBSERVATION) == await shut(lab, REPORT) == {(int(Label.RESTRICTED), None)}
 
 
 OLD: Final = {

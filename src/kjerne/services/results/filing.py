@@ -325,6 +325,9 @@ class Files:
         current = await self._store.records.present(conn, grant, changes, key) if before else {}
         said = partial(keeping.Said.of, state, [one for one in after if one not in before], number)
         both = list(zip(changes, trees, strict=True))
+        if current:
+            was = release.withheld(before, _moment(chain.first_issued(chain.ordered(before)), grant.at))
+            both = keeping.as_shut(both, current, made, was, grant.at)
         laid = await keeping.beside_fhir(conn, grant, self._store.records, both, current, made, said)
         trees = [tree for _, tree in laid]
         fresh = [

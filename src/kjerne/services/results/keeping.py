@@ -9,18 +9,22 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import reduce
+from operator import or_
 from typing import Any, Final
 from uuid import UUID
 
-from kjerne.access import Grant
+from kjerne.access import NO_LABEL, Grant, Label
 from kjerne.fhir.corrections import WITHDRAWN
 from kjerne.fhir.encode import decode, encode
 from kjerne.fhir.index import index
 from kjerne.registries.withholding import kinds_of
-from kjerne.services.results.kith import chain
+from kjerne.services.results.kith import chain, mapping
 from kjerne.services.results.kith.map_request import request_keys
+from kjerne.store import files, pointing, spreading
 from kjerne.store.pool import Connection
 from kjerne.store.records import Change, Present, Records
+from kjerne.store.spreading import Shut
 
 Tree = dict[str, Any]
 Place = tuple[int, UUID]
@@ -85,9 +89,51 @@ async def beside_fhir(
         stood, deleted = by_fhir.get(place := (change.type, change.id)), gone.get(place)
         if stood and not says.takes_place(tree, stood.at):
             found.append(_left(change, tree, stood, made[place], says))
-        elif deleted is None or says.takes_place(tree, deleted):
+        elif stood:
+            found.append((shut_no_less(change, (stood.labels, stood.release_at)), tree))
+        elif deleted is None:
             found.append((change, tree))
+        elif says.takes_place(tree, deleted.at):
+            found.append((shut_no_less(change, (deleted.labels, deleted.release_at)), tree))
     return found
+
+
+def as_shut(
+    laid: Sequence[Laid], current: Mapping[Place, Present], made: Mapping[Place, Tree], by_messages: Shut, at: datetime
+) -> list[Laid]:
+    """What all versions say together, withheld no less than what stands: what FHIR withholds a record by, no message takes
+    off. `by_messages` is what the versions before withheld all of it by; what came beside that was laid on.
+
+    What withholds the report so is laid on its results and files, new ones too.
+    """
+    more = {place: _more(stood, made.get(place), by_messages) for place, stood in current.items()}
+    spread = [
+        (labels & spreading.OF_SOURCE, opens if opens and opens > at else None)
+        for (type_, _), (labels, opens) in more.items()
+        if type_ == pointing.REPORT
+    ]
+    found = []
+    for change, tree in laid:
+        beside = spread if change.type in (pointing.OBSERVATION, files.BINARY) else []
+        own = more.get((change.type, change.id), (NO_LABEL, None))
+        found.append((shut_no_less(change, own, *beside), tree))
+    return found
+
+
+def _more(stood: Present, was: Tree | None, by_messages: Shut) -> Shut:
+    """What a record is withheld by beyond what the versions before said of all, and in `was` of it."""
+    labels, opens = by_messages
+    if was is not None and mapping.not_the_patients(was):
+        labels |= Label.NOT_THE_MOTHERS
+    later = stood.release_at if stood.release_at and (opens is None or stood.release_at > opens) else None
+    return Label(int(stood.labels) & ~int(labels)), later
+
+
+def shut_no_less(change: Change, *by: Shut) -> Change:
+    """A change that is withheld by these too, and opens no sooner."""
+    opens = [moment for moment in (change.release_at, *(until for _, until in by)) if moment]
+    labels = reduce(or_, (labels for labels, _ in by), change.labels)
+    return change._replace(labels=labels, release_at=max(opens, default=None))
 
 
 def _is_by_fhir(change: Change, stood: Present | None, was: Tree | None) -> bool:
@@ -108,12 +154,9 @@ def _left(change: Change, tree: Tree, stood: Present, was: Tree, said: Said) -> 
     if before.get("status") not in WITHDRAWN or said.newest <= stood.at:
         new = {name: [*before.get(name, ()), *found] for name in _LISTS if (found := _new(name, tree, was, before))}
     after = before | new | {"id": tree["id"]}
-    opens = max((moment for moment in (change.release_at, stood.release_at) if moment), default=None)
-    kept = change._replace(
-        raw=raw_of(after) if new else stood.raw, indexed=index(after), labels=change.labels | stood.labels,
-        release_at=opens, kinds=change.kinds | kinds_of(after),
-    )  # fmt: skip
-    return kept, after
+    raw = raw_of(after) if new else stood.raw
+    kept = change._replace(raw=raw, indexed=index(after), kinds=change.kinds | kinds_of(after))
+    return shut_no_less(kept, (stood.labels, stood.release_at)), after
 
 
 def _new(name: str, tree: Tree, was: Tree, before: Tree) -> list[Any]:

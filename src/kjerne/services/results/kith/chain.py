@@ -182,7 +182,7 @@ def fold(reports: Sequence[Versioned]) -> State:
     return State(
         status=report_status(newest.report.status, newest.report.service),
         message=newest.message,
-        first_issued=next((v.report.issued for v in every if v.report.issued), every[0].generated),
+        first_issued=first_issued(every),
         issued=newest.generated,
         versions=len(every),
         report=shown,
@@ -200,6 +200,11 @@ def _completes(every: Sequence[Versioned], newest: Versioned, results: Sequence[
         return False
     at = newest.generated
     return not any(one.finished and (one.issued == at or any(c.at == at for c in one.changes)) for one in results)
+
+
+def first_issued(every: Sequence[Versioned]) -> str:
+    """The first issue date of `ordered` versions."""
+    return next((v.report.issued for v in every if v.report.issued), every[0].generated)
 
 
 def ordered(reports: Sequence[Versioned]) -> list[Versioned]:
