@@ -195,6 +195,20 @@ async def test_a_result_that_a_message_brings_is_withheld_with_the_report_that_f
     assert await shut(lab, OBSERVATION) == await shut(lab, REPORT) == {(int(Label.RESTRICTED), None)}
 
 
+@pytest.mark.parametrize("first", ["cancelled", "corrected"])
+async def test_a_result_that_was_corrected_by_fhir_goes_with_a_report_whose_older_cancellation_comes(
+    lab: Lab, first: str
+) -> None:
+    await lab.take(one(lab, "5", 2, other="9"))
+    cancellation = one(lab, "", BEFORE, "C")
+    if first == "cancelled":
+        await lab.take(cancellation)
+    await written(lab, OBSERVATION, SIX | {"status": "corrected"})
+    if first == "corrected":
+        await lab.take(cancellation)
+    assert await state(lab) == {"report": "void 2", "first": "void", "other": "void"}
+
+
 OLD: Final = {
     "preliminary": ("4", 1, "N", "", "P"), "new": ("5", 2, "N", "", "F"), "added": ("", 3, "A", "9", "A"),
     "changed": ("7", 4, "M", "", "F"),

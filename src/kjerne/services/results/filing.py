@@ -351,7 +351,7 @@ class Files:
             rest = (w for w in seen_before if w not in undone)
             corrected = [(w.type, w.id, w.version) for w in rest if _is_corrected(w, trees, current)]
             await followup.tell_readers(conn, grant, "corrected", corrected)
-        if before and _was_taken_back(changes, current):
+        if before and (_was_taken_back(changes, current) or _takes_back_more(trees, current)):
             stands = await pointing.settle(conn, grant, self._reader)
             await followup.tell_readers(conn, grant, "corrected", stands, with_report=True)
 
@@ -463,6 +463,15 @@ def _was_taken_back(changes: Sequence[Change], current: Mapping[tuple[int, UUID]
         return True
     reports = [current.get((change.type, change.id)) for change in changes if change.type == REPORT_TYPE]
     return any(one is None or pointing.is_void(decode(one.raw)) for one in reports)
+
+
+def _takes_back_more(trees: Sequence[Mapping[str, Any]], current: Mapping[tuple[int, UUID], Present]) -> bool:
+    """Whether the report is void now over results that do not say so themselves: what FHIR wrote of them stands."""
+    if not any(tree["resourceType"] == "DiagnosticReport" and pointing.is_void(tree) for tree in trees):
+        return False
+    said = {tree["id"] for tree in trees if pointing.is_void(tree)}
+    led = (pointing.leads_to(tree) for tree in (*trees, *(decode(one.raw) for one in current.values())))
+    return any(str(id_) not in said for named in led for id_ in named)
 
 
 def _undoes(tree: Mapping[str, Any], stood: Present | None, was: Mapping[str, Any] | None) -> bool:
