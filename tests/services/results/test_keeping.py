@@ -33,13 +33,17 @@ async def lab(ward: Ward, kith: Kith) -> Lab:
     return await new_lab(ward, kith)
 
 
-def one(lab: Lab, value: str, day: int, service: str = "N", *, other: str = "", status: str = "F") -> bytes:
-    """A version of the report with the first result, another one where `other` has a value, or both."""
+def one(
+    lab: Lab, value: str, day: int, service: str = "N", *, other: str = "", status: str = "F", ids: bool = True
+) -> bytes:
+    """A version of the report with the first result, another one where `other` has a value, or both; with `ids` of them."""
     kith, kind = lab.kith, service if service in ("M", "C") else "N"
     state = "2" if status == "P" else "3"
-    items = kith.item("NPU03579", kith.number(value, "pmol/L"), id_="1", service=kind, state=state) if value else ""
-    items += kith.item("NPU01944", kith.number(other), id_="2", service=kind, state=state) if other else ""
-    return lab.version("ann", items=items, day=day, service=service, status=status)
+    items = (
+        kith.item("NPU03579", kith.number(value, "pmol/L"), id_="1" * ids, service=kind, state=state) if value else ""
+    )
+    items += kith.item("NPU01944", kith.number(other), id_="2" * ids, service=kind, state=state) if other else ""
+    return lab.version("ann", value, items=items, day=day, service=service, status=status)
 
 
 async def written(lab: Lab, of: int, fields: dict[str, Any] | None) -> None:
@@ -209,15 +213,71 @@ async def test_a_result_that_was_corrected_by_fhir_goes_with_a_report_whose_olde
     assert await state(lab) == {"report": "void 2", "first": "void", "other": "void"}
 
 
+LABELLED: Final = {"meta": {"security": [{"system": "urn:oid:2.16.578.1.12.4.1.1.9603", "code": "NORN_FFL"}]}}
+SHUT: Final = (int(Label.WITHHELD_FROM_CITIZEN), None)
+
+
+@pytest.mark.parametrize(
+    ("of", "by_fhir", "stands"),
+    [
+        (OBSERVATION, SIX, {"report": "1", "first": "6"}),
+        (OBSERVATION, VOID, {"report": "1", "first": "void"}),
+        (OBSERVATION, None, {"report": "1"}),
+        (OBSERVATION, LABELLED, {"report": "1", "first": "5"}),
+        (REPORT, VOID, {"report": "void 1", "first": "void"}),
+        (REPORT, {"conclusion": "Sett"}, {"report": "1", "first": "5"}),
+    ],
+)
+@pytest.mark.parametrize("number", ["17", "18"])
+async def test_what_fhir_wrote_of_a_result_goes_along_where_an_older_message_gives_it_another_id(
+    lab: Lab, of: int, by_fhir: dict[str, Any] | None, stands: dict[str, str], number: str
+) -> None:
+    """Of the same number without ids of results; of another number, where what was there changes this."""
+
+    def message(value: str, day: int, service: str) -> bytes:
+        named = number if service == "N" else "17"
+        items = lab.kith.item(
+            "NPU03579", lab.kith.number(value, "pmol/L"), id_="" if (named, day) == ("17", 1) else "1",
+            service=service,
+        )  # fmt: skip
+        return lab.version("ann", items=items, day=day, service=service, request="Q1", number=named)
+
+    await lab.take(message("5", BEFORE, "M"))
+    before = set(await _records(lab))
+    await written(lab, of, by_fhir)
+    for day in (2, 1):
+        await lab.take(message("4", day, "N"))
+        assert await state(lab) == stands
+    assert by_fhir is None or before - set(await _records(lab))
+    if by_fhir is LABELLED:
+        assert await shut(lab, OBSERVATION) == {SHUT}
+    await lab.take(message("7", SINCE, "M"))
+    assert await state(lab) == {"report": "1", "first": "7"}
+
+
+async def test_a_result_of_a_deleted_report_does_not_stand_again_under_another_id(lab: Lab) -> None:
+    await lab.take(one(lab, "5", 2))
+    await written(lab, REPORT, None)
+    await lab.take(one(lab, "4", 1, status="P", ids=False))
+    assert await state(lab) == {}
+    await lab.take(one(lab, "7", SINCE, "M"))
+    assert await state(lab) == {"report": "1", "first": "7"}
+
+
 OLD: Final = {
-    "preliminary": ("4", 1, "N", "", "P"), "new": ("5", 2, "N", "", "F"), "added": ("", 3, "A", "9", "A"),
-    "changed": ("7", 4, "M", "", "F"),
+    "bare": ("2", 1, "N", "", "P"), "preliminary": ("4", 1, "N", "", "P"), "new": ("5", 2, "N", "", "F"),
+    "added": ("", 3, "A", "9", "A"), "changed": ("7", 4, "M", "", "F"),
 }  # fmt: skip
 NEW: Final = {"added since": ("", 6, "A", "8", "A"), "changed since": ("3", 6, "M", "", "F")}
 WRITES: Final = {
     "corrected": (OBSERVATION, SIX), "taken back": (OBSERVATION, VOID), "deleted": (OBSERVATION, None),
     "report taken back": (REPORT, VOID),
 }  # fmt: skip
+
+
+def told(lab: Lab, name: str) -> bytes:
+    value, day, service, other, status = (OLD | NEW)[name]
+    return one(lab, value, day, service, other=other, status=status, ids=name != "bare")
 
 
 @settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck))
@@ -228,7 +288,7 @@ async def test_the_end_is_by_when_each_was_made_and_not_by_the_order_of_arrival(
     """What was made before the write by FHIR comes around it in any order, what was made since after it."""
     write = data.draw(st.sampled_from(sorted(WRITES)))
     lists = st.lists(st.sampled_from(sorted(OLD)), unique=True, min_size=1)
-    names = data.draw(lists.filter(lambda found: {"new", "preliminary", "changed"} & {*found}))
+    names = data.draw(lists.filter(lambda found: {*OLD} - {"added"} & {*found}))
     since = data.draw(st.sampled_from([[], ["added since"], ["changed since"]]))
     late = data.draw(st.permutations(names))
     # Before the write came what it was written on.
@@ -238,11 +298,10 @@ async def test_the_end_is_by_when_each_was_made_and_not_by_the_order_of_arrival(
     for order, place in ((sorted(names, key=[*OLD].index), len(names)), (late, reached)):
         lab = await new_lab(ward, kith)
         for name in order[:place]:
-            await lab.take(one(lab, *OLD[name][:3], other=OLD[name][3], status=OLD[name][4]))
+            await lab.take(told(lab, name))
         await written(lab, *WRITES[write])
         for name in (*order[place:], *since):
-            told = OLD.get(name) or NEW[name]
-            await lab.take(one(lab, *told[:3], other=told[3], status=told[4]))
+            await lab.take(told(lab, name))
         ends.append(await state(lab))
     assert ends[0] == ends[1]
     if "changed since" in since:

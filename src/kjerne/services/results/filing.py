@@ -19,9 +19,9 @@ from kjerne.fhir.definitions import type_number
 from kjerne.fhir.encode import decode, encode
 from kjerne.fhir.index import index
 from kjerne.registries.withholding import kinds_of
-from kjerne.services.results import following, keeping, release, repeats
+from kjerne.services.results import following, keeping, release, renamed, repeats
 from kjerne.services.results.kith import chain, codes, kin, lineage, mapping
-from kjerne.store import changing, followup, marking, pointing, spreading
+from kjerne.store import changing, files, followup, marking, pointing, spreading
 from kjerne.store.arrivals import Sent
 from kjerne.store.chains import Chains, Source, Version
 from kjerne.store.codec import DataKey
@@ -222,9 +222,11 @@ class Files:
             one: looked or await self._look(conn, grant, sender, one, versions) for one, versions in went_on.items()
         }
         held = {one: await self._carried(conn, grant, before, one, went_on[one], known[one]) for one in went_on}
+        gone = before.keys() - after.keys()
+        others = {one: await self._renamed(conn, grant, key, one, before, went_on[one], gone) for one in went_on}
         for report in changed:
-            held_by = held.get(report, _NOTHING)
-            await self._write(conn, grant, key, report, before.get(report, []), after.get(report, []), *held_by)
+            held_by, other = held.get(report, _NOTHING), others.get(report, renamed.NOTHING)
+            await self._write(conn, grant, key, report, before.get(report, []), after.get(report, []), *held_by, other)
         for report, versions in went_on.items():
             if any((*held[report][1:], *release.withheld(versions, grant.at))):
                 await self._spread(conn, grant, sender, report, versions, known[report].beside)
@@ -300,11 +302,12 @@ class Files:
         marks: Label | None,
         carried: Label,
         until: datetime | None,
+        other: renamed.Renamed,
     ) -> None:
         """A report's present state as records: what is new or changed, nothing else. `before`: its versions until now.
 
         `marks`: what the patient had put on what this goes on with; None where she has marked nothing. `carried` and
-        `until`: what its source withholds that by.
+        `until`: what its source withholds that by. `other`: what has another id from now on.
         """
         made = self._made(grant, report, before) if before else {}
         if not after:
@@ -323,26 +326,41 @@ class Files:
         changes = [_change(tree, ids[tree["id"]], opens, withheld, kinds) for tree in trees]
         await self._remove(conn, grant, made.keys() - {(change.type, change.id) for change in changes})
         current = await self._store.records.present(conn, grant, changes, key) if before else {}
+        seen, was = other.seen(current), other.was(made)
         said = partial(keeping.Said.of, state, [one for one in after if one not in before], number)
         both = list(zip(changes, trees, strict=True))
-        if current:
-            was = release.withheld(before, _moment(chain.first_issued(chain.ordered(before)), grant.at))
-            both = keeping.as_shut(both, current, made, was, grant.at)
-        laid = await keeping.beside_fhir(conn, grant, self._store.records, both, current, made, said)
+        if seen:
+            versions = [*before, *other.versions]
+            by_messages = release.withheld(versions, _moment(chain.first_issued(chain.ordered(versions)), grant.at))
+            both = keeping.as_shut(both, seen, was, by_messages, grant.at)
+        laid = await keeping.beside_fhir(conn, grant, self._store.records, both, seen, was, said, other.gone)
+        if let_go := other.let_go(both, laid):
+            await self._store.records.write(conn, grant, let_go, key=key)
+            await self._remove(conn, grant, [(change.type, change.id) for change in let_go])
         trees = [tree for _, tree in laid]
         fresh = [
-            change._replace(corrects=_undoes(tree, stood, made.get((change.type, change.id))))
+            change._replace(corrects=_undoes(tree, seen.get(place), was.get(place)))
             for change, tree in laid
-            if not _is_as_before(change, stood := current.get((change.type, change.id)))
+            if not _is_as_before(change, current.get(place := (change.type, change.id)))
         ]
         if not fresh:
             await self._mark(conn, grant, changes, marks, kinds)
             return
-        beside = repeats.note(self._store, grant, key, state.report.requester, trees, ids, fresh, current)
+        beside = repeats.note(self._store, grant, key, state.report.requester, trees, ids, fresh, seen)
         if requester := _requester(trees):
             beside.append(followup.put_in_inbox(requester, REPORT_TYPE, _moment(state.issued, grant.at)))
         written = await self._store.records.write(conn, grant, fresh, beside, key)
         await self._mark(conn, grant, changes, marks, kinds)
+        await self._tell(conn, grant, written, fresh, trees, current)
+        if (before or other.ids) and (_was_taken_back(changes, seen) or _takes_back_more(trees, seen)):
+            stands = await pointing.settle(conn, grant, self._reader)
+            await followup.tell_readers(conn, grant, "corrected", stands, with_report=True)
+
+    async def _tell(
+        self, conn: Connection, grant: Grant, written: Sequence[Written], fresh: Sequence[Change],
+        trees: Sequence[dict[str, Any]], current: Mapping[tuple[int, UUID], Present],
+    ) -> None:  # fmt: skip
+        """Tells who had read what is now corrected or withdrawn."""
         undone = [w for w, change in zip(written, fresh, strict=True) if change.corrects]
         for one in undone:
             await changing.tell(conn, grant, self._reader, one)
@@ -351,9 +369,46 @@ class Files:
             rest = (w for w in seen_before if w not in undone)
             corrected = [(w.type, w.id, w.version) for w in rest if _is_corrected(w, trees, current)]
             await followup.tell_readers(conn, grant, "corrected", corrected)
-        if before and (_was_taken_back(changes, current) or _takes_back_more(trees, current)):
-            stands = await pointing.settle(conn, grant, self._reader)
-            await followup.tell_readers(conn, grant, "corrected", stands, with_report=True)
+
+    async def _renamed(
+        self, conn: Connection, grant: Grant, key: DataKey, report: bytes, before: Mapping[bytes, Versions],
+        after: Versions, gone: Collection[bytes],
+    ) -> renamed.Renamed:  # fmt: skip
+        """What has another id in a report from now on, read before anything is taken out: of its own where an older version
+        came, and of those that are `gone` into it."""
+        others = [one for one in following.sources_of(after, before) if one in gone and one != report]
+        own = before.get(report, [])
+        if not others and not renamed.is_late(own, after):
+            return renamed.NOTHING
+        new = self._numbered_all(grant, report, after)
+        olds = [self._numbered_all(grant, one, before[one]) for one in (*([report] if own else []), *others)]
+        ids = {place: now for old in olds for place, now in renamed.ids_after(old, new).items()}
+        if own:  # a report that is there stays the report
+            ids = {place: now for place, now in ids.items() if place[0] in (OBSERVATION_TYPE, files.BINARY)}
+        if not ids:
+            return renamed.NOTHING
+        made = renamed.places(olds)
+        named = [_change(tree, place[1], None, NO_LABEL, frozenset()) for place, tree in made.items()]
+        current = await self._store.records.present(conn, grant, named, key)
+        lost = await self._store.records.taken_out(conn, grant, [one for one in made if one not in current])
+        return renamed.renamed(ids, made, current, lost, [one for name in others for one in before[name]])
+
+    def _numbered_all(self, grant: Grant, report: bytes, versions: Versions) -> renamed.Numbered:
+        """What some versions of a report give, with what each id is of."""
+        ids: dict[str, UUID] = {}
+        known: dict[tuple[str, str], UUID] = {}
+        number = self._numberer(grant.subject.patient, report, ids)
+
+        def noting(type_: str, key: str) -> str:
+            text = number(type_, key)
+            known[type_, key] = ids[text]
+            return text
+
+        state = chain.fold(versions)
+        trees = mapping.resources(state, noting)
+        return renamed.Numbered(
+            state, known, {(type_number(tree["resourceType"]), ids[tree["id"]]): tree for tree in trees}
+        )
 
     async def _mark(
         self, conn: Connection, grant: Grant, changes: Sequence[Change], marks: Label | None, kinds: frozenset[str]

@@ -23,7 +23,7 @@ from kjerne.services.results.kith import chain, mapping
 from kjerne.services.results.kith.map_request import request_keys
 from kjerne.store import files, pointing, spreading
 from kjerne.store.pool import Connection
-from kjerne.store.records import Change, Present, Records
+from kjerne.store.records import Change, Present, Records, TakenOut
 from kjerne.store.spreading import Shut
 
 Tree = dict[str, Any]
@@ -71,10 +71,11 @@ class Said:
 
 async def beside_fhir(
     conn: Connection, grant: Grant, records: Records, laid: list[Laid], current: Mapping[Place, Present],
-    made: Mapping[Place, Tree], said: Callable[[], Said],
+    made: Mapping[Place, Tree], said: Callable[[], Said], lost: Mapping[Place, TakenOut],
 ) -> list[Laid]:  # fmt: skip
     """What is to stand: `laid` is what all versions say together. What was written or deleted by FHIR goes on as that left
-    it where no newer version says something of it. `current` stands now, `made` is what the versions before had made."""
+    it where no newer version says something of it. `current` stands now, `made` is what the versions before had made, `lost`
+    what was deleted under another id."""
     by_fhir = {
         place: current.get(place)
         for change, _ in laid
@@ -83,7 +84,9 @@ async def beside_fhir(
     if not by_fhir:
         return laid
     says = said()
-    gone = await records.taken_out(conn, grant, [place for place, stood in by_fhir.items() if stood is None])
+    gone = {**lost} | await records.taken_out(
+        conn, grant, [one for one, stood in by_fhir.items() if not stood and one not in lost]
+    )
     found = []
     for change, tree in laid:
         stood, deleted = by_fhir.get(place := (change.type, change.id)), gone.get(place)
