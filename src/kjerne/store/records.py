@@ -160,6 +160,7 @@ class Beside(NamedTuple):
 
 
 CARRIED_LABELS: Final = int(CARRIED)
+_NOT_THE_SOURCES: Final = CARRIED_LABELS | int(Label.WITHDRAWN)
 # One statement for all records of a change. A record that was taken out and comes again goes on counting where its history
 # ended. The caller holds the patient's row, so the versions found are the current ones until the transaction ends.
 _WRITE: Final = f"""
@@ -238,19 +239,25 @@ class Records:
         )
 
     async def present(
-        self, conn: Connection, grant: Grant, changes: Sequence[Change], key: DataKey | None = None
-    ) -> dict[tuple[int, UUID], Present]:
+        self, conn: Connection, grant: Grant, changes: Sequence[Change], key: DataKey | None = None, *,
+        withdrawn: bool = False,
+    ) -> dict[tuple[int, UUID], Present]:  # fmt: skip
         """The current versions of what is about to be changed, for the program to compare.
 
-        They do not leave: what is written because of the comparison has its audit row. A withdrawn record counts as
-        absent, so that a report that comes back is written anew.
+        They do not leave: what is written because of the comparison has its audit row. A record that is
+        withdrawn from a wrong person counts as absent, unless `withdrawn` asks for it.
         """
         named = [change.type for change in changes], [change.id for change in changes]
+        without = NO_LABEL if withdrawn else Label.WITHDRAWN
         return {
             (type_, id_): Present(
-                raw, Label(labels & ~CARRIED_LABELS), moment(release_at), at, bool(labels & Label.WITHDRAWN_WITH_REPORT)
+                raw,
+                Label(labels & ~_NOT_THE_SOURCES),
+                moment(release_at),
+                at,
+                bool(labels & Label.WITHDRAWN_WITH_REPORT),
             )
-            for type_, id_, raw, labels, release_at, _, at in await self._bodies(conn, grant, *named, key)
+            for type_, id_, raw, labels, release_at, _, at in await self._bodies(conn, grant, *named, key, without)
         }
 
     async def current(self, conn: Connection, grant: Grant, type_: int, id_: UUID) -> Current:
@@ -266,14 +273,15 @@ class Records:
             return {}
         rows = await conn.fetch(_TAKEN_OUT, grant.subject.patient, [one[0] for one in named], [one[1] for one in named])
         return {
-            (type_, id_): TakenOut(at, Label(labels & ~CARRIED_LABELS), moment(release_at))
+            (type_, id_): TakenOut(at, Label(labels & ~_NOT_THE_SOURCES), moment(release_at))
             for type_, id_, at, labels, release_at in rows
         }
 
     async def _bodies(
-        self, conn: Connection, grant: Grant, types: Sequence[int], ids: Sequence[UUID], key: DataKey | None = None
-    ) -> list[tuple[Any, ...]]:
-        rows = await conn.fetch(_BODIES, grant.subject.patient, types, ids, int(Label.WITHDRAWN))
+        self, conn: Connection, grant: Grant, types: Sequence[int], ids: Sequence[UUID], key: DataKey | None = None,
+        without: Label = Label.WITHDRAWN,
+    ) -> list[tuple[Any, ...]]:  # fmt: skip
+        rows = await conn.fetch(_BODIES, grant.subject.patient, types, ids, int(without))
         key = key or self.key(grant)
         found = []
         for type_, id_, dictionary, body, *rest in rows:

@@ -213,6 +213,24 @@ async def test_a_result_that_was_corrected_by_fhir_goes_with_a_report_whose_olde
     assert await state(lab) == {"report": "void 2", "first": "void", "other": "void"}
 
 
+@pytest.mark.parametrize("place", [1, 2, 3])
+@pytest.mark.parametrize(("by_fhir", "first"), [(VOID, "void"), (SIX, "6"), (None, "gone")])
+async def test_what_fhir_wrote_stands_though_the_report_was_another_persons_for_a_while(
+    lab: Lab, by_fhir: dict[str, Any] | None, first: str, place: int
+) -> None:
+    messages = [
+        lab.version(who, "5", day=day, service=service)
+        for who, day, service in (("ann", 2, "N"), ("bea", 3, "M"), ("ann", 4, "M"))
+    ]
+    order = messages if place != 2 else [messages[0], messages[2], messages[1]]
+    await lab.take(*order[:place])
+    await written(lab, OBSERVATION, by_fhir)
+    await lab.take(*order[place:])
+    assert (await state(lab)).get("first", "gone") == first
+    await lab.take(lab.version("ann", "7", day=SINCE, service="M"))
+    assert await state(lab) == {"report": "1", "first": "7"}
+
+
 LABELLED: Final = {"meta": {"security": [{"system": "urn:oid:2.16.578.1.12.4.1.1.9603", "code": "NORN_FFL"}]}}
 SHUT: Final = (int(Label.WITHHELD_FROM_CITIZEN), None)
 

@@ -168,15 +168,26 @@ class Files:
             if any(mark.person == patient and mark.name in gone for mark in plan.before[report].marks):
                 await self._chains.note_move(conn, grant, moved_mark(self._digest, filing.sender), message)
                 if report in was and report not in now:
-                    await self._withdraw(conn, grant, report, was.pop(report))
-        await self._rewrite(conn, grant, key, filing.sender, was, now)
+                    await self._withdraw(conn, grant, report, was.pop(report), key)
+        away = {self._away(report): report for report in now.keys() - was.keys() if report in plan.before}
+        lay = await self._chains.sources(conn, grant, sorted(away), key)
+        back = {away[name]: [chain.unpack(one.raw) for one in sources] for name, sources in lay.items() if sources}
+        back = {report: versions for report, versions in back.items() if versions != now[report]}
+        await self._rewrite(conn, grant, key, filing.sender, {**was, **back}, now, back=back.keys())
 
-    async def _withdraw(self, conn: Connection, grant: Grant, report: bytes, versions: Versions) -> None:
-        """Shuts a report in the wrong person's record, and tells everybody who had opened it there."""
+    async def _withdraw(self, conn: Connection, grant: Grant, report: bytes, versions: Versions, key: DataKey) -> None:
+        """Shuts a report in the wrong person's record, and tells everybody who had opened it there. What its versions were is
+        kept: if it comes back, what FHIR wrote of it is seen by them."""
+        away = self._away(report)
+        await self._chains.take_apart(conn, grant, away)
+        await self._chains.set_aside(conn, grant, away, [source_of(one) for one in versions], key)
         named = sorted(self._named(grant, report, versions), key=str)
         shut = await self._chains.withdraw(conn, grant, named)
         told = [(type_, id_, 0) for type_, id_ in shut if type_ in (REPORT_TYPE, OBSERVATION_TYPE)]
         await followup.tell_readers(conn, grant, "withdrawn", told)
+
+    def _away(self, report: bytes) -> bytes:
+        return self._digest(f"away|{report.hex()}")
 
     def _noted(self, filing: Filing, marks: Iterable[lineage.Mark]) -> list[Version]:
         seal = self._store.messages.seal
@@ -212,10 +223,10 @@ class Files:
 
     async def _rewrite(
         self, conn: Connection, grant: Grant, key: DataKey, sender: str, before: Mapping[bytes, Versions],
-        after: Mapping[bytes, Versions], looked: _Looked | None = None,
+        after: Mapping[bytes, Versions], looked: _Looked | None = None, back: Collection[bytes] = (),
     ) -> None:  # fmt: skip
         """The reports whose versions are others than before; one that has become a part of another is taken out. `looked`: what
-        is known beside the only one."""
+        is known beside the only one. `back`: those that were withdrawn from here, and come back."""
         changed = [one for one in sorted(before.keys() | after.keys()) if before.get(one, []) != after.get(one, [])]
         went_on = {one: after[one] for one in changed if after.get(one)}
         known = {
@@ -226,7 +237,8 @@ class Files:
         others = {one: await self._renamed(conn, grant, key, one, before, went_on[one], gone) for one in went_on}
         for report in changed:
             held_by, other = held.get(report, _NOTHING), others.get(report, renamed.NOTHING)
-            await self._write(conn, grant, key, report, before.get(report, []), after.get(report, []), *held_by, other)
+            was, now = before.get(report, []), after.get(report, [])
+            await self._write(conn, grant, key, report, was, now, *held_by, other, back=report in back)
         for report, versions in went_on.items():
             if any((*held[report][1:], *release.withheld(versions, grant.at))):
                 await self._spread(conn, grant, sender, report, versions, known[report].beside)
@@ -292,22 +304,14 @@ class Files:
         return named
 
     async def _write(
-        self,
-        conn: Connection,
-        grant: Grant,
-        key: DataKey,
-        report: bytes,
-        before: Versions,
-        after: Versions,
-        marks: Label | None,
-        carried: Label,
-        until: datetime | None,
-        other: renamed.Renamed,
-    ) -> None:
+        self, conn: Connection, grant: Grant, key: DataKey, report: bytes, before: Versions, after: Versions,
+        marks: Label | None, carried: Label, until: datetime | None, other: renamed.Renamed, *, back: bool,
+    ) -> None:  # fmt: skip
         """A report's present state as records: what is new or changed, nothing else. `before`: its versions until now.
 
         `marks`: what the patient had put on what this goes on with; None where she has marked nothing. `carried` and
-        `until`: what its source withholds that by. `other`: what has another id from now on.
+        `until`: what its source withholds that by. `other`: what has another id from now on. `back`: it was
+        withdrawn from here as of a wrong person, and is hers after all; what it gives no more stays withdrawn.
         """
         made = self._made(grant, report, before) if before else {}
         if not after:
@@ -324,8 +328,9 @@ class Files:
             withheld |= Label.RESTRICTED_HERE
         kinds = frozenset(kind for tree in trees for kind in kinds_of(tree))
         changes = [_change(tree, ids[tree["id"]], opens, withheld, kinds) for tree in trees]
-        await self._remove(conn, grant, made.keys() - {(change.type, change.id) for change in changes})
-        current = await self._store.records.present(conn, grant, changes, key) if before else {}
+        if not back:
+            await self._remove(conn, grant, made.keys() - {(change.type, change.id) for change in changes})
+        current = await self._store.records.present(conn, grant, changes, key, withdrawn=back) if before else {}
         seen, was = other.seen(current), other.was(made)
         said = partial(keeping.Said.of, state, [one for one in after if one not in before], number)
         both = list(zip(changes, trees, strict=True))
@@ -341,7 +346,7 @@ class Files:
         fresh = [
             change._replace(corrects=_undoes(tree, seen.get(place), was.get(place)))
             for change, tree in laid
-            if not _is_as_before(change, current.get(place := (change.type, change.id)))
+            if not _is_as_before(change, current.get(place := (change.type, change.id))) or back
         ]
         if not fresh:
             await self._mark(conn, grant, changes, marks, kinds)
