@@ -236,7 +236,10 @@ def test_a_result_that_is_taken_back_by_fhir_is_told_and_stays_struck(platform: 
             assert row, page.url
 
 
-def test_what_the_patient_shuts_after_a_correction_by_fhir_shows_neither_value(platform: Standing) -> None:
+def test_what_the_patient_shuts_after_a_correction_by_fhir_shows_neither_value(
+    platform: Standing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live_desk, "OWN_LIMIT", 0)  # her name on the doctor's list is a look of its own
     nin, name = platform.nin("citizen"), f"P-Prøve {secrets.token_hex(4)}"
     id_ = by_fhir(platform, name, "140")
     with tab(platform, "gp") as it:
@@ -272,7 +275,10 @@ def test_a_reader_with_no_standing_ground_hears_of_a_correction_without_a_name(
         assert re.search(r"Et svar du åpnet \d\d\.\d\d\.\d{4}, er endret\.", said)
         for told in (mark, person.person_name, nin[:6]):
             assert told not in said
-        assert not platform.rows("SELECT 1 FROM audit WHERE at >= $1 AND caller_hpr <> ''", since)
+        key = platform.run(key_of(platform, "citizen"))
+        assert not platform.rows(
+            "SELECT 1 FROM audit WHERE at >= $1 AND caller_hpr <> '' AND patient = $2", since, key
+        ), "of others she sees her own list"
         number = re.search(r'name="number" value="([^"]+)"', desk.text)
         assert number
         after = it.post(desk, "/clinician/notice", number=number[1])

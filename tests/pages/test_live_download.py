@@ -50,7 +50,7 @@ def hidden(platform: Standing, id_: str, change: str) -> Iterator[None]:
 
 def test_a_copy_holds_every_record_that_may_be_seen_and_the_log_names_each(platform: Standing) -> None:
     key = key_of(platform, platform.nin("citizen"))
-    (began,) = platform.rows("SELECT now() AS at")
+    began = platform.clock.now()
     with tab(platform, "citizen", "me") as it:
         got = records(taken(it))
     kept = platform.rows(
@@ -59,7 +59,7 @@ def test_a_copy_holds_every_record_that_may_be_seen_and_the_log_names_each(platf
     )  # fmt: skip
     rows = platform.rows(
         "SELECT ids::text[] AS ids, rule, about FROM audit WHERE patient = $1 AND action = 'download' AND at >= $2 ORDER BY at",
-        key, began["at"],
+        key, began,
     )  # fmt: skip
     named = {id_ for row in rows for id_ in row["ids"]}
     assert {one["id"] for one in got} <= {row["id"] for row in kept} == named

@@ -38,7 +38,9 @@ from .shut import Hidden, Record, absent, mark, of_nobody, record
 
 URL: Final = "http://kjerne.test"
 HPR: Final = "9144889"
-DIFFERS: Final = re.compile(r'name="(?:token|number|patient)" value="[^"]*"|/v/[0-9A-Za-z_-]+|[0-9a-f-]{36}-[0-9]+')
+DIFFERS: Final = re.compile(
+    r'name="(?:token|number|patient)" value="[^"]*"|/v/[0-9A-Za-z_-]+|own=[0-9A-Za-z_-]+|[0-9a-f-]{36}-[0-9]+'
+)
 LOCK: Final = re.compile(
     r'<div class="message locked wide">.*?</div>|<p><strong>[^<]*(?:sperr|lås)[^<]*</strong></p>', re.DOTALL
 )

@@ -40,7 +40,8 @@ class Choosing:
     async def make(self, grant: Grant, wish: Wish) -> Held:
         """Puts a choice in force. `Refusal` where it cannot be; `Stale` where a fact changed meanwhile."""
         known = await registers.practitioner(self._store.pool, wish.hpr.strip().lstrip("0")) if wish.hpr else None
-        numbers = [one.replace(" ", "") for one in (wish.organisation, wish.source) if one]
+        named = (one.replace(" ", "") for one in (wish.organisation, wish.source))
+        numbers = [one for one in named if one.isascii() and one.isdigit()]  # anything else no register has
         places = await registers.organisation_names(self._store.pool, numbers)
         async with self._store.pool.acquire() as conn, conn.transaction():
             await hold(conn, grant)

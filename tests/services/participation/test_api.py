@@ -29,9 +29,9 @@ def operated(platform: Standing, method: str, path: str = "", as_: str = "operat
 
 
 def of(platform: Standing, unit: str, part: str) -> int:
-    """The row in force of a unit of the sandbox."""
-    number = platform.population.units[unit].number
-    rows = operated(platform, "GET", f"?organisation={number}&part={part}&state=in-force").json()["participation"]
+    """The row in force of a unit of the sandbox, in results."""
+    asked = f"?organisation={platform.population.units[unit].number}&service=results&part={part}&state=in-force"
+    rows = operated(platform, "GET", asked).json()["participation"]
     return int(rows[0]["number"])
 
 
@@ -87,7 +87,7 @@ def test_a_reader_outside_is_told_so_the_same_of_every_patient_by_every_door(pla
         ("state=zzz", "state is one of in-force, coming, ended"),
         ("part=zzz", "part is one of source, consumer"),
         ("phase=zzz", "phase is one of pilot, rollout, national"),
-        ("service=zzz", "service is one of results"),
+        ("service=zzz", "service is one of critical-information, results"),
         ("organisation=123", "nine digits"),
     ],
 )
