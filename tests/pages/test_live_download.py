@@ -14,7 +14,9 @@ from typing import Any
 import pytest
 
 from kjerne.access import Label
+from kjerne.fhir.definitions import type_number
 from kjerne.registries import identifiers
+from kjerne.registries.homes import types_of
 from kjerne.store import takeout
 from pages.test_live import Tab, a_report, by_fhir, send, tab, text, with_a_file
 from pages.test_live_inquiries import proxied  # noqa: F401
@@ -54,8 +56,9 @@ def test_a_copy_holds_every_record_that_may_be_seen_and_the_log_names_each(platf
     with tab(platform, "citizen", "me") as it:
         got = records(taken(it))
     kept = platform.rows(
-        "SELECT id::text FROM record WHERE patient = $1 AND labels & $2 = 0 AND (release_at IS NULL OR release_at <= now())",
-        key, int(Label.WITHHELD_FROM_CITIZEN | Label.WITHDRAWN),
+        "SELECT id::text FROM record WHERE patient = $1 AND labels & $2 = 0 AND (release_at IS NULL OR release_at <= now()) "
+        "AND type = ANY($3::smallint[])",
+        key, int(Label.WITHHELD_FROM_CITIZEN | Label.WITHDRAWN), [type_number(name) for name in types_of("results")],
     )  # fmt: skip
     rows = platform.rows(
         "SELECT ids::text[] AS ids, rule, about FROM audit WHERE patient = $1 AND action = 'download' AND at >= $2 ORDER BY at",

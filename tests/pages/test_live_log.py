@@ -69,6 +69,7 @@ def test_who_has_opted_out_reads_her_log_without_names_and_is_refused_nothing_by
 
 
 def test_a_parent_narrows_the_childs_log(platform: Standing) -> None:
+    platform.search("Observation", [("_count", "1")], about="child")
     with tab(platform, "parent", "me") as it:
         home = opened(it, platform.population.by_key[platform.population.cast["child"]].name)
         assert "Du ser opplysningene til" in text(home)

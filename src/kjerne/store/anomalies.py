@@ -82,14 +82,19 @@ class Busy:
 # The keys of the patient, and those of the caller as a person; family is who is registered as such, on whatever day.
 _STANDING = f"""
 WITH staff AS (SELECT DISTINCT a.caller_digest, a.organisation FROM audit a WHERE {_READ}),
-household AS (SELECT * FROM unnest($3::bytea[], $4::bigint[]) AS h(caller_digest, patient))
+household AS (SELECT * FROM unnest($3::bytea[], $4::bigint[]) AS h(caller_digest, patient)),
+-- Most readings are like others of the same day by the same reader: each is judged once.
+looks AS MATERIALIZED (
+  SELECT DISTINCT a.patient, a.caller_digest, a.caller_hpr, a.organisation, a.point_of_care, a.purpose, a.self_selected,
+    (a.at AT TIME ZONE 'Europe/Oslo')::date AS day
+  FROM audit a WHERE {_READ} AND ($8::uuid IS NULL OR a.number = $8) AND ($6 = '' OR a.organisation = $6)),
+judged AS MATERIALIZED (
 SELECT array_remove(ARRAY[
   CASE WHEN a.purpose = 'BTG' THEN 'break-glass' END,
   CASE WHEN a.self_selected AND NOT EXISTS (
     SELECT FROM person_tie t WHERE t.patient = ANY(k.keys) AND t.kind IN ('practice-list', 'care')
       AND (t.hpr = a.caller_hpr OR t.organisation IN (a.organisation, a.point_of_care)) AND (t.hpr <> '' OR t.organisation <> '')
-      AND (t.since IS NULL OR t.since <= (a.at AT TIME ZONE 'Europe/Oslo')::date)
-      AND (t.until IS NULL OR t.until > (a.at AT TIME ZONE 'Europe/Oslo')::date)) THEN 'self-declared' END,
+      AND (t.since IS NULL OR t.since <= a.day) AND (t.until IS NULL OR t.until > a.day)) THEN 'self-declared' END,
   CASE WHEN me.keys && k.keys THEN 'own-record' END,
   CASE WHEN EXISTS (
     SELECT FROM person_tie t WHERE t.kind IN ('parent', 'proxy', 'guardian')
@@ -103,14 +108,18 @@ SELECT array_remove(ARRAY[
     SELECT FROM person_identifier i JOIN practitioner r ON r.digest = i.digest
       JOIN staff s ON s.caller_digest = i.digest AND s.organisation = a.organisation
       WHERE i.patient = ANY(k.keys)) THEN 'colleague' END
-], NULL) AS kinds, a.number, a.at, a.caller_name, a.caller_hpr, a.caller_role, a.organisation, a.point_of_care, a.purpose,
-a.basis, a.rule, a.decision, cardinality(a.ids), a.patient, a.caller_digest, a.service
-FROM audit a JOIN person p ON p.patient = a.patient
+], NULL) AS kinds, a.*
+FROM looks a JOIN person p ON p.patient = a.patient
 CROSS JOIN LATERAL (SELECT p.patient || p.linked AS keys) k
 LEFT JOIN LATERAL (
   SELECT c.patient || c.linked AS keys FROM person_identifier i JOIN person c ON c.patient = i.patient
-  WHERE i.digest = a.caller_digest AND a.caller_digest <> '' LIMIT 1) me ON true
-WHERE {_READ} AND ($8::uuid IS NULL OR a.number = $8) AND ($6 = '' OR a.organisation = $6)"""
+  WHERE i.digest = a.caller_digest AND a.caller_digest <> '' LIMIT 1) me ON true)
+SELECT j.kinds, a.number, a.at, a.caller_name, a.caller_hpr, a.caller_role, a.organisation, a.point_of_care, a.purpose,
+a.basis, a.rule, a.decision, cardinality(a.ids), a.patient, a.caller_digest, a.service
+FROM audit a JOIN judged j ON j.patient = a.patient AND j.caller_digest = a.caller_digest AND j.caller_hpr = a.caller_hpr
+  AND j.organisation = a.organisation AND j.point_of_care = a.point_of_care AND j.purpose = a.purpose
+  AND j.self_selected = a.self_selected AND j.day = (a.at AT TIME ZONE 'Europe/Oslo')::date
+WHERE j.kinds <> '{{}}' AND {_READ} AND ($8::uuid IS NULL OR a.number = $8) AND ($6 = '' OR a.organisation = $6)"""
 _LISTED = f"""
 SELECT one.* FROM ({_STANDING}) one
 WHERE kinds <> '{{}}' AND ($7 = '' OR $7 = ANY(kinds)) AND ($9 = '' OR $9 = coalesce(
