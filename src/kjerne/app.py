@@ -230,15 +230,15 @@ class House:
             ).routes(),
             *CorrectionsApi(Desk(self.store.wrap, self.reader), self.store).routes(),
         ]
-        results_alone = dict.fromkeys(TYPES, "results")
-        for method in ("GET", "POST"):
-            routes.append(
-                Route(method, "/pps/v2/metadata", self._metadata("/pps/v2", routes, results_alone), PUBLIC, "fhir")
-            )
-        routes.append(
-            Route("GET", "/fhir/R4/metadata", self._metadata("/fhir/R4", routes, SERVICE_BY_TYPE), PUBLIC, "fhir")
-        )
-        return routes
+        return [*routes, *self._statements(routes)]
+
+    def _statements(self, routes: list[Route]) -> list[Route]:
+        """Where each interface tells what it can, made from the routes it has."""
+        pps = self._metadata("/pps/v2", routes, dict.fromkeys(TYPES, "results"))
+        return [
+            *(Route(method, "/pps/v2/metadata", pps, PUBLIC, "fhir") for method in ("GET", "POST")),
+            Route("GET", "/fhir/R4/metadata", self._metadata("/fhir/R4", routes, SERVICE_BY_TYPE), PUBLIC, "fhir"),
+        ]
 
     async def told_by_provider(self) -> dict[str, Any]:
         """The discovery document of the provider that this house was opened for."""

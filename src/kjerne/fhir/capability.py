@@ -89,10 +89,7 @@ def statement(
         ],
     }
     if any("search-type" in one for one in found.values()):
-        rest["searchParam"] = [
-            {"name": name, "definition": SEARCH_PARAMETERS + definition, "type": kind}
-            for name, definition, kind in OF_EVERY_TYPE
-        ]
+        rest["searchParam"] = _of_every_type()
     if needs := _needs(told, base):
         rest["security"] = _security(needs)
     operations = _operations(told, base)
@@ -144,6 +141,13 @@ def _operations(routes: Iterable[Route], base: str) -> list[str]:
     """Names of the operations on the whole system."""
     prefix = base.rstrip("/") + "/$"
     return sorted({route.path.removeprefix(prefix) for route in routes if route.path.startswith(prefix)})
+
+
+def _of_every_type() -> list[dict[str, str]]:
+    return [
+        {"name": name, "definition": SEARCH_PARAMETERS + definition, "type": kind}
+        for name, definition, kind in OF_EVERY_TYPE
+    ]
 
 
 def _of_type(type: str, names: set[str]) -> dict[str, Any]:
