@@ -17,8 +17,10 @@ HEAD: Final = """# Where each type has its home
 Made by `tools/build_types.py` from `src/kjerne/registries/homes.py`; a test fails when the two differ. Every type of R4 has one
 home. A *patient's* type belongs to one service: that service's law ([law.md](law.md)) is asked about it, and its records are
 sealed with that service's key about the patient, so that an opt-out deletes them and nothing else. A *registry's* is about no
-one patient, a *space's* is the same for all who use one installation. What is not served under `/fhir/R4` is answered with
-404, its home and the reason below. The abstract types Resource and DomainResource have no records."""
+one patient, a *space's* is the same for all who use one installation: both lie open to everybody who may read anything here,
+and who may change a record is the source that wrote it ([decision 33](decisions/0033-records-about-no-patient.md)). What is not
+served under `/fhir/R4` is answered with 404, its home and the reason below. The abstract types Resource and DomainResource have
+no records."""
 TITLES: Final[dict[Kind, str]] = {
     "patient": "With the patient",
     "registry": "In a registry",
@@ -47,10 +49,14 @@ def _table(kind: Kind, homes: list[Home]) -> Iterator[str]:
         for home in homes:
             yield f"| {home.service} | {_types(home)} | {'yes' if home.served else 'no'} | {home.why} |"
         return
-    yield "| types | why they are not served |" if kind != "none" else "| types | why they have no home |"
-    yield "|---|---|"
-    for home in homes:
-        yield f"| {_types(home)} | {home.why} |"
+    if kind == "none":
+        yield "| types | why they have no home |"
+        yield "|---|---|"
+        yield from (f"| {_types(home)} | {home.why} |" for home in homes)
+        return
+    yield "| types | served as records | what they are, or why they are not served |"
+    yield "|---|---|---|"
+    yield from (f"| {_types(home)} | {'yes' if home.served else 'no'} | {home.why} |" for home in homes)
 
 
 def _types(home: Home) -> str:

@@ -30,7 +30,7 @@ from kjerne import __version__, housekeeping
 from kjerne.access import Caller, Once
 from kjerne.clock import Clock, SystemClock
 from kjerne.errors import Refusal
-from kjerne.exchange import PUBLIC, Answer, Call, Handler, Pairs, PatientRef, Route
+from kjerne.exchange import PUBLIC, Answer, Call, Handler, Pairs, PatientRef, Route, any_of
 from kjerne.fhir import capability
 from kjerne.fhir.encode import encode
 from kjerne.fhir.negotiation import check_accepted
@@ -47,7 +47,7 @@ from kjerne.policy.claims import Claims
 from kjerne.policy.privacy import deletion_of
 from kjerne.policy.services import IN_USE, SERVICES, Service
 from kjerne.registries import identifiers
-from kjerne.registries.homes import SERVICE_BY_TYPE, types_of
+from kjerne.registries.homes import SERVICE_BY_TYPE, SHARED_TYPES, types_of
 from kjerne.services.access_log.api import AccessLogApi
 from kjerne.services.consents import ConsentsApi
 from kjerne.services.disclosures import DisclosuresApi
@@ -68,6 +68,7 @@ from kjerne.services.results.kith.model import Message
 from kjerne.services.results.opening import Opener
 from kjerne.services.results.opening_api import OpeningApi
 from kjerne.services.results.reuse_api import Asker, ReuseApi
+from kjerne.services.shared_records import SharedRecords
 from kjerne.services.smart_configuration import Provider as Told
 from kjerne.services.smart_configuration import SmartConfiguration, no_provider, scopes
 from kjerne.services.standards import StandardsApi, reachable, type_of, types_by_service
@@ -97,6 +98,8 @@ CALLERS_REMEMBERED = 10_000
 COLLECT_AFTER: Final = 10_000
 """New objects that outlive others before the youngest are looked through; Python begins at 700."""
 AUDIENCES: Final = ("nhn:pps", "nhn:critical-information", "kjerne")
+SHARED: Final = dict.fromkeys(sorted(SHARED_TYPES), "")
+"""The types that are about no patient, which belong to no service."""
 PAGES: Final = ("/", "/clinician", "/me", "/operations", "/login", "/logout", "/language", "/static")
 _IDENTITY: Final = (
     "openid profile helseid://scopes/identity/pid helseid://scopes/identity/security_level "
@@ -192,6 +195,10 @@ class House:
             partial(xml.parse, depth=self.settings.xml_depth, limit_bytes=self.settings.body_limit_bytes), self.identify,
             writes,
         )  # fmt: skip
+        registries = SharedRecords(
+            self.store.pool, self.cursors, self.settings.candidate_limit, parse_json, self.parse_search, patches.read,
+            f"{any_of(reads)} {any_of(writes)}",
+        )  # fmt: skip
         choosing = Choosing(self.store, self.reader, types_by_service())
         consents = ConsentsApi(choosing, self.store.ids, parse_json, self.identify, deletion_of)
         bulk = Bulk(self.store.wrap, self.store.dictionaries, self.store.ids)
@@ -220,9 +227,7 @@ class House:
             *consents.routes(),
             # Before the types of records: an event's address has the same shape.
             *access_log.routes(),
-            *standards.routes(),
-            *patches.routes(),
-            *conditional.routes(),
+            *map(registries.beside, (*standards.routes(), *patches.routes(), *conditional.routes())),
             *imports.routes(),
             *ExportsApi(self.store.pool, self.reader, types_of("results"), parse_json).routes(),
             *SmartConfiguration(
@@ -237,7 +242,13 @@ class House:
         pps = self._metadata("/pps/v2", routes, dict.fromkeys(TYPES, "results"))
         return [
             *(Route(method, "/pps/v2/metadata", pps, PUBLIC, "fhir") for method in ("GET", "POST")),
-            Route("GET", "/fhir/R4/metadata", self._metadata("/fhir/R4", routes, SERVICE_BY_TYPE), PUBLIC, "fhir"),
+            Route(
+                "GET",
+                "/fhir/R4/metadata",
+                self._metadata("/fhir/R4", routes, {**SERVICE_BY_TYPE, **SHARED}),
+                PUBLIC,
+                "fhir",
+            ),
         ]
 
     async def told_by_provider(self) -> dict[str, Any]:

@@ -23,7 +23,8 @@ def searchset(entries: Iterable[Entry], links: Sequence[tuple[str, str]], total:
 
 
 class Version(NamedTuple):
-    """One version of a resource in its history: where it lives, its type, its bytes as served, and when it came."""
+    """One version of a resource in its history: where it lives, its type, its bytes as served (none: it was deleted), and when
+    it came."""
 
     url: str
     type: str
@@ -83,16 +84,17 @@ def _joined(type: str, entries: Iterable[bytes], links: Sequence[tuple[str, str]
 
 
 def _version(one: Version) -> bytes:
-    first = one.number == 1
+    method, status = ("POST", "201") if one.number == 1 else ("PUT", "200") if one.resource else ("DELETE", "204")
     made = {
-        "request": {"method": "POST", "url": one.type} if first else {"method": "PUT", "url": f"{one.type}/{one.id}"},
+        "request": {"method": method, "url": one.type if method == "POST" else f"{one.type}/{one.id}"},
         "response": {
-            "status": "201" if first else "200",
+            "status": status,
             "etag": f'W/"{one.number}"',
             "lastModified": one.at.isoformat(timespec="milliseconds"),
         },
     }
-    return b'{"fullUrl":' + encode(one.url) + b',"resource":' + one.resource + b"," + encode(made)[1:]
+    resource = b',"resource":' + one.resource if one.resource else b""
+    return b'{"fullUrl":' + encode(one.url) + resource + b"," + encode(made)[1:]
 
 
 def _entry(entry: Entry) -> bytes:

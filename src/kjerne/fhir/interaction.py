@@ -10,13 +10,14 @@ from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
 from email.utils import parsedate_to_datetime
 from typing import Final, NamedTuple, NoReturn, TypeVar
+from urllib.parse import parse_qsl
 
 from kjerne.access import Action, Grant
 from kjerne.errors import Refusal
 from kjerne.exchange import Answer, Call, Denied, Pairs, PatientRef, granted, noted
 from kjerne.fhir import smart
 from kjerne.fhir.encode import encode
-from kjerne.fhir.prefer import wanted
+from kjerne.fhir.prefer import lenient, wanted
 from kjerne.fhir.splice import served, splice
 
 VERSION: Final = re.compile(r"[1-9][0-9]{0,8}", re.ASCII)
@@ -95,6 +96,45 @@ def unchanged(headers: Mapping[str, str], version: int, at: datetime) -> bool:
         return False
     # Last-Modified has whole seconds, and is what the caller sends back.
     return since.tzinfo is not None and at.replace(microsecond=0) <= since
+
+
+OF_A_READ: Final = frozenset({"_format", "_pretty", "_summary", "_elements"})
+"""What R4 http.html lets a read ask for beside the resource."""
+OF_A_HISTORY: Final = OF_A_READ | {"_count", "_since", "_at"}
+CRITERIA_LIMIT: Final = 64
+
+
+def known(call: Call, pairs: Pairs, names: frozenset[str]) -> Pairs:
+    """The parameters of an address that is no search; `Refusal` 400 for any other, which lenient handling passes over."""
+    if not lenient(call.headers) and any(name not in names for name, _ in pairs):
+        takes = ", ".join(sorted(names))
+        raise Refusal(
+            400, f"this address takes {takes} and no other parameter", where="query", code="not-supported",
+            todo="Leave the others out, or send Prefer: handling=lenient.",
+        )  # fmt: skip
+    return tuple(pair for pair in pairs if pair[0] in names)
+
+
+def criteria_in_header(call: Call) -> Pairs:
+    """The criteria of `If-None-Exist` (R4 http.html#ccreate)."""
+    text = call.headers["if-none-exist"].strip().removeprefix("?")
+    try:
+        return tuple(parse_qsl(text, keep_blank_values=True, strict_parsing=True, max_num_fields=CRITERIA_LIMIT))
+    except ValueError:
+        says = "the criteria cannot be read"
+        raise Refusal(
+            400, says, where="If-None-Exist", todo="Send name=value, with & between, as in an address."
+        ) from None
+
+
+def deleted(call: Call, version: int) -> Answer:
+    """The answer to a deletion that made `version`; 0 where there was nothing to delete."""
+    headers = (("etag", etag(version)),) if version else ()
+    if wanted(call.headers) == "OperationOutcome":
+        return Answer(
+            200, told("the record was deleted" if version else "there was nothing to delete"), headers=headers
+        )
+    return Answer(204, headers=headers)
 
 
 def basis_of(call: Call) -> str:

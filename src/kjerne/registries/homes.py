@@ -17,7 +17,8 @@ Kind = Literal["patient", "registry", "space", "none"]
 
 
 class Home(NamedTuple):
-    """`service` is whose law holds for a patient's type; `served` says that it is there under `/fhir/R4` as a record."""
+    """`service` is whose law holds for a patient's type; `served` says that it is there under `/fhir/R4` as a record, `why` what
+    it is or why it is not."""
 
     kind: Kind
     service: str = ""
@@ -70,35 +71,34 @@ HOMES: Final[Mapping[str, Home]] = _table(
         "Patient Person RelatedPerson",
     ),
     _of(
-        Home("registry", why="national register, not about one patient; not served yet"),
-        """Practitioner Organization OrganizationAffiliation Location HealthcareService Endpoint InsurancePlan Schedule Slot
-        VerificationResult""",
+        Home("registry", served=True, why="who and where in the health service"),
+        "Practitioner Organization OrganizationAffiliation Location HealthcareService Endpoint InsurancePlan Schedule Slot",
     ),
+    _of(Home("registry", why="says of anything who has checked it, of a patient's record too"), "VerificationResult"),
     _of(
-        Home("registry", why="what medicines, substances and devices are, not who uses them; not served yet"),
+        Home("registry", served=True, why="what medicines, substances and devices are, not who uses them"),
         """Medication MedicationKnowledge MedicinalProduct MedicinalProductAuthorization MedicinalProductContraindication
         MedicinalProductIndication MedicinalProductIngredient MedicinalProductInteraction MedicinalProductManufactured
         MedicinalProductPackaged MedicinalProductPharmaceutical MedicinalProductUndesirableEffect Substance
         SubstanceNucleicAcid SubstancePolymer SubstanceProtein SubstanceReferenceInformation SubstanceSourceMaterial
-        SubstanceSpecification BiologicallyDerivedProduct DeviceDefinition CatalogEntry""",
+        SubstanceSpecification DeviceDefinition CatalogEntry""",
     ),
+    _of(Home("registry", why="made of one donor"), "BiologicallyDerivedProduct"),
+    _of(Home("space", served=True, why="terminology"), "CodeSystem ConceptMap NamingSystem ValueSet"),
+    _of(Home("space", why="what this server's own terminology can do; not made yet"), "TerminologyCapabilities"),
     _of(
-        Home("space", why="terminology; the store for it is not built"),
-        "CodeSystem ConceptMap NamingSystem TerminologyCapabilities ValueSet",
-    ),
-    _of(
-        Home("space", why="conformance; packages are loaded by `kjerne ig add`, and not served"),
+        Home("space", served=True, why="conformance; packages are loaded by `kjerne ig add`, and lie beside these"),
         """CompartmentDefinition ExampleScenario GraphDefinition ImplementationGuide MessageDefinition OperationDefinition
         SearchParameter StructureDefinition StructureMap TestReport TestScript""",
     ),
     _of(Home("space", why="made from the route table at `/fhir/R4/metadata`, and not kept"), "CapabilityStatement"),
     _of(
-        Home("space", why="a definition that many patients' records are made by; not served yet"),
+        Home("space", served=True, why="a definition that many patients' records are made by"),
         """ActivityDefinition ChargeItemDefinition EventDefinition Library Measure ObservationDefinition PlanDefinition
         Questionnaire SpecimenDefinition""",
     ),
     _of(
-        Home("space", why="evidence and study plans, about no patient; not served yet"),
+        Home("space", served=True, why="evidence and study plans, about no patient"),
         """EffectEvidenceSynthesis Evidence EvidenceVariable ResearchDefinition ResearchElementDefinition ResearchStudy
         RiskEvidenceSynthesis""",
     ),
@@ -116,8 +116,12 @@ HOMES: Final[Mapping[str, Home]] = _table(
 )  # fmt: skip
 """Every type of R4 -> its one home. The abstract Resource and DomainResource are no types of records."""
 
-SERVICE_BY_TYPE: Final[Mapping[str, str]] = {name: home.service for name, home in HOMES.items() if home.served}
-"""The types that are served as records -> the service whose law holds for each."""
+SERVICE_BY_TYPE: Final[Mapping[str, str]] = {
+    name: home.service for name, home in HOMES.items() if home.served and home.service
+}
+"""The types of a patient that are served as records -> the service whose law holds for each."""
+SHARED_TYPES: Final = frozenset(name for name, home in HOMES.items() if home.served and not home.service)
+"""The types that are about no patient and served as records of a registry or a space."""
 _SAYS: Final[Mapping[Kind, str]] = {
     "patient": "its home is with the patient",
     "registry": "its home is a registry",
@@ -144,4 +148,4 @@ def not_served(name: str) -> Refusal:
 
 
 def _served() -> str:
-    return f"Served: {', '.join(SERVICE_BY_TYPE)}."
+    return f"Served of a patient: {', '.join(SERVICE_BY_TYPE)}; about no patient: what metadata lists."

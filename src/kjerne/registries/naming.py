@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from kjerne.access import Grant
 from kjerne.errors import Refusal
-from kjerne.exchange import Call, PatientRef
+from kjerne.exchange import Call, Pairs, PatientRef
 from kjerne.fhir.searchparams import parameters
 from kjerne.registries import identifiers
 
@@ -174,3 +174,11 @@ def patient_of(call: Call, identify: Callable[[str], PatientRef], *also: str) ->
     if not named:
         raise Refusal(400, "the patient's number is missing", where="person-id", todo="Send it as header person-id.")
     return identify(named.pop())
+
+
+def in_address(call: Call) -> Pairs:
+    """The parameters of an address; `Refusal` 400 where a person number stands in one."""
+    if any(identifiers.stands_in(value) for _, value in call.query):
+        says = "a person number never stands in an address"
+        raise Refusal(400, says, where="query", todo="Name the patient by the header person-id.")
+    return call.query

@@ -74,6 +74,9 @@ SYSTEMS: Final = (
     _System("hospital-lab", "Sykehuslaboratorium som sender svar", "laboratory", "biochemistry"),
     _System("operator", "Drift av plattformen", "operations", "monitoring"),
     _System("audit-repository", "Den dataansvarliges arkiv for logger", "audit-repository", "monitoring"),
+    _System(
+        "registry", "Kilde for registre: virksomheter, helsepersonell, legemidler, kodeverk", "registry", "monitoring"
+    ),
     _System("citizen-portal", "Innbyggerportal, for den som er logget inn der", "citizen-portal", "portal"),
     _System("device-gateway", "Mottak for målinger hjemmefra", "device-gateway", "monitoring"),
 )

@@ -22,6 +22,8 @@ from kjerne.fhir.criteria import Criterion
 from kjerne.fhir.dates import Interval, interval
 from kjerne.fhir.definitions import type_name, type_number
 from kjerne.fhir.interaction import (
+    OF_A_HISTORY,
+    OF_A_READ,
     VERSION,
     Made,
     absent,
@@ -29,6 +31,7 @@ from kjerne.fhir.interaction import (
     basis_of,
     demanded_version,
     hidden_as_absent,
+    known,
     no_such_id,
     unchanged,
     version_headers,
@@ -38,7 +41,7 @@ from kjerne.fhir.prefer import lenient
 from kjerne.fhir.search import Search
 from kjerne.fhir.subset import shown
 from kjerne.registries.contents import must_register
-from kjerne.registries.homes import SERVICE_BY_TYPE, not_served
+from kjerne.registries.homes import SERVICE_BY_TYPE, SHARED_TYPES, not_served
 from kjerne.registries.identifiers import stands_in
 from kjerne.registries.naming import check_header, check_subject, number_in, patient_of
 from kjerne.store import marking, pointing, spreading
@@ -70,7 +73,10 @@ def types_by_service() -> dict[str, list[int]]:
 
 @cache
 def reachable(type_: str) -> frozenset[str]:
-    """The types that a search of one may lead to: those of the same service, since a grant opens one service alone."""
+    """The types that a search of one may lead to: those of the same service, since a grant opens one service alone; from a
+    type about no patient all such types."""
+    if type_ in SHARED_TYPES:
+        return SHARED_TYPES
     service = SERVICE_BY_TYPE.get(type_)
     return frozenset(name for name, of in SERVICE_BY_TYPE.items() if of == service)
 
@@ -78,9 +84,6 @@ def reachable(type_: str) -> frozenset[str]:
 # The parameters that name the patient by number; they are taken from a form alone.
 BY_NUMBER: Final = frozenset(f"{name}{sign}identifier" for name in ("patient", "subject") for sign in (".", ":"))
 RESOURCE_LIMIT_BYTES: Final = 2_000_000
-OF_A_READ: Final = frozenset({"_format", "_pretty", "_summary", "_elements"})
-"""What R4 http.html lets a read ask for beside the resource."""
-OF_A_HISTORY: Final = OF_A_READ | {"_count", "_since", "_at"}
 
 
 @dataclass(frozen=True)
@@ -165,7 +168,7 @@ class StandardsApi:
         at = f"{BASE}/{call.parameters['type']}/{id_}/_history"
         check_accepted(call)
         token = _page_link(call.query)
-        first = _known(call, call.query, OF_A_HISTORY) if token is None else ()
+        first = known(call, call.query, OF_A_HISTORY) if token is None else ()
         asked = self._versions_asked(call, first)
 
         async def use(grant: Grant) -> Answer | None:
@@ -361,7 +364,7 @@ class StandardsApi:
         check_accepted(call)
         if not call.query:
             return None
-        search = self.parse_search(call.parameters["type"], _known(call, call.query, OF_A_READ), False)
+        search = self.parse_search(call.parameters["type"], known(call, call.query, OF_A_READ), False)
         if search.summary == "count":
             raise Refusal(400, "a read has no count", where="_summary")
         return search
@@ -402,17 +405,6 @@ def type_of(name: str) -> int:
     if name not in SERVICE_BY_TYPE:
         raise not_served(name)
     return type_number(name)
-
-
-def _known(call: Call, pairs: Pairs, names: frozenset[str]) -> Pairs:
-    """The parameters of an address that is no search; `Refusal` 400 for any other, which lenient handling passes over."""
-    if not lenient(call.headers) and any(name not in names for name, _ in pairs):
-        takes = ", ".join(sorted(names))
-        raise Refusal(
-            400, f"this address takes {takes} and no other parameter", where="query", code="not-supported",
-            todo="Leave the others out, or send Prefer: handling=lenient.",
-        )  # fmt: skip
-    return tuple(pair for pair in pairs if pair[0] in names)
 
 
 def _period(pairs: Pairs, name: str) -> Interval | None:

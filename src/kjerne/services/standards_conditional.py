@@ -10,7 +10,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
-from urllib.parse import parse_qsl
 from uuid import UUID
 
 from kjerne.access import Grant
@@ -24,19 +23,17 @@ from kjerne.fhir.interaction import (
     absent,
     answer_of,
     basis_of,
-    etag,
+    criteria_in_header,
+    deleted,
     hidden_as_absent,
     no_such_id,
     sent_version,
-    told,
     unseen,
 )
 from kjerne.fhir.negotiation import check_accepted, check_sent
-from kjerne.fhir.prefer import wanted
 from kjerne.fhir.search import Search
 from kjerne.registries.contents import must_register
-from kjerne.registries.identifiers import stands_in
-from kjerne.registries.naming import check_header, check_subject, number_in, patient_of
+from kjerne.registries.naming import check_header, check_subject, in_address, number_in, patient_of
 from kjerne.store import audit, limits, marking, pointing, spreading
 from kjerne.store.changing import Changer, Next, check_valid, not_written, settle
 from kjerne.store.finding import Finder
@@ -49,7 +46,6 @@ from kjerne.store.sealed_id import SealedIds
 
 BASE: Final = "/fhir/R4"
 RESOURCE_LIMIT_BYTES: Final = 2_000_000
-CRITERIA_LIMIT: Final = 64
 _SAYS_THERE: Final = "a record answers the criteria already, and nothing was written"
 Tree = dict[str, Any]
 
@@ -84,7 +80,7 @@ class ConditionalApi:
     async def create(self, call: Call, version: Next) -> Answer:
         """A new record, if none answers `If-None-Exist`; the one that does is told by its address, and nothing is written."""
         name = call.parameters["type"]
-        pairs = _in_header(call.headers["if-none-exist"])
+        pairs = criteria_in_header(call)
         search = self._criteria(name, pairs, "If-None-Exist")
 
         async def use(grant: Grant) -> tuple[Made, int]:
@@ -122,7 +118,7 @@ class ConditionalApi:
         type_ = self.type_of(name)
         check_accepted(call)
         check_sent(call)
-        pairs = _in_address(call)
+        pairs = in_address(call)
         search = self._criteria(name, pairs, "query")
         tree = self.parse_json(call.body)
         check_valid(call.body, tree, name)
@@ -159,7 +155,7 @@ class ConditionalApi:
         name = call.parameters["type"]
         type_ = self.type_of(name)
         check_accepted(call)
-        pairs = _in_address(call)
+        pairs = in_address(call)
         search, expected = self._criteria(name, pairs, "query"), sent_version(call.headers)
 
         async def use(grant: Grant) -> Written | None:
@@ -187,7 +183,7 @@ class ConditionalApi:
             # Of whom no register knows there is nothing to delete, as of anybody else (K13).
             if denied.denial.of_caller:
                 raise not_filed(denied) from denied
-        return _deleted(call, gone)
+        return deleted(call, gone.version if gone else 0)
 
     async def delete(self, call: Call) -> Answer:
         """Deletes a record that the caller's organisation filed; once more is the same. To any other it is absent (404)."""
@@ -213,7 +209,7 @@ class ConditionalApi:
         )
         if done is None:
             raise absent(call)
-        return _deleted(call, done[0])
+        return deleted(call, done[0].version if done[0] else 0)
 
     async def _created(self, conn: Connection, grant: Grant, name: str, version: Next) -> Made:
         id_ = self.ids.make(grant.subject.patient)
@@ -287,26 +283,6 @@ class ConditionalApi:
         return patient_of(call, self.identify, "" if call.headers.get("person-id") else number)
 
 
-def _in_header(text: str) -> Pairs:
-    try:
-        pairs = parse_qsl(
-            text.strip().removeprefix("?"), keep_blank_values=True, strict_parsing=True, max_num_fields=CRITERIA_LIMIT
-        )
-    except ValueError:
-        says = "the criteria cannot be read"
-        raise Refusal(
-            400, says, where="If-None-Exist", todo="Send name=value, with & between, as in an address."
-        ) from None
-    return tuple(pairs)
-
-
-def _in_address(call: Call) -> Pairs:
-    if any(stands_in(value) for _, value in call.query):
-        says = "a person number never stands in an address"
-        raise Refusal(400, says, where="query", todo="Name the patient by the header person-id.")
-    return call.query
-
-
 def _check_new(name: str, tree: Tree, expected: int | None) -> None:
     """A record that no criteria find is new: it can have neither an id nor a version that was seen."""
     if expected is not None:
@@ -314,10 +290,3 @@ def _check_new(name: str, tree: Tree, expected: int | None) -> None:
     if "id" in tree:
         says = "no record answers the criteria, and the server makes the id of a new one"
         raise Refusal(400, says, where=f"{name}.id", todo="Leave the id out.")
-
-
-def _deleted(call: Call, gone: Written | None) -> Answer:
-    headers = (("etag", etag(gone.version)),) if gone else ()
-    if wanted(call.headers) == "OperationOutcome":
-        return Answer(200, told("the record was deleted" if gone else "there was nothing to delete"), headers=headers)
-    return Answer(204, headers=headers)

@@ -65,7 +65,7 @@ class PatchApi:
         name = call.parameters["type"]
         type_ = self.type_of(name)
         check_accepted(call)
-        patch = self._read(call)
+        patch = self.read(call)
         expected = demanded_version(call.headers)
         id_ = self.ids.parse(call.parameters["id"])
         if id_ is None:
@@ -90,7 +90,7 @@ class PatchApi:
         made = Made(str(written.id), written.version, written.at, after.raw)
         return answer_of(call, BASE, made, 200, f"version {written.version} was written")
 
-    def _read(self, call: Call) -> Patch:
+    def read(self, call: Call) -> Patch:
         """The patch of a body, by what it says that it is; `Refusal` 415 for any other."""
         sent = media_type(call.headers.get("content-type", ""))
         if sent == json_patch.MEDIA_TYPE:

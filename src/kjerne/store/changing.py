@@ -36,13 +36,18 @@ Tree = dict[str, Any]
 
 
 def check_valid(raw: bytes, tree: Tree, name: str) -> None:
+    """As `check_form`, and the people that it names are named as they must be."""
+    check_form(raw, tree, name)
+    check_names(raw, tree)
+
+
+def check_form(raw: bytes, tree: Tree, name: str) -> None:
     """`Refusal` where bytes parsed as `tree` are not a `name` that may be filed: 400 of another type, 422 with all faults."""
     if tree.get("resourceType") != name:
         raise Refusal(400, f"the body is not a {name}", where="resourceType")
     if found := check(tree, name) or not_understood(raw, tree):
         first, *rest = with_lines(found, raw, name)
         raise Refusal(422, first.says, where=first.where, code="invalid", fault=first, faults=tuple(rest))
-    check_names(raw, tree)
 
 
 class Next(NamedTuple):

@@ -9,12 +9,12 @@ import base64
 import binascii
 from collections.abc import Iterable
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 from cryptography.exceptions import InvalidTag
 
-from kjerne.access import Grant
+from kjerne.access import Caller, Grant
 from kjerne.errors import Refusal
 from kjerne.exchange import Pairs
 from kjerne.store.keys import Sealer
@@ -27,6 +27,13 @@ class Cursor(msgspec.Struct, frozen=True, array_like=True):
     pairs: list[tuple[str, str]]
     after: list[Any]
     dies_at: datetime
+
+
+class Unbound(NamedTuple):
+    """In a grant's place, where what is searched is about no patient: the link is its caller's all the same."""
+
+    caller: Caller
+    at: datetime
 
 
 def token_in(pairs: Iterable[tuple[str, str]]) -> str | None:
@@ -45,13 +52,13 @@ class Cursors:
         self._sealer = Sealer(key)
         self._life = timedelta(minutes=minutes)
 
-    def make(self, grant: Grant, place: str, pairs: Pairs, after: list[Any]) -> str:
+    def make(self, grant: Grant | Unbound, place: str, pairs: Pairs, after: list[Any]) -> str:
         """A token for the page after `after`, bound to caller, SMART scopes, patient, attestation and the search's address."""
         cursor = Cursor(place, list(pairs), after, grant.at + self._life)
         sealed = self._sealer.seal(msgspec.msgpack.encode(cursor), _bound_to(grant))
         return base64.urlsafe_b64encode(sealed).rstrip(b"=").decode()
 
-    def open(self, token: str, grant: Grant, place: str) -> Cursor:
+    def open(self, token: str, grant: Grant | Unbound, place: str) -> Cursor:
         """Raises `Refusal` 400 for a link of another caller, patient, attestation or search, 410 for one that is old."""
         try:
             sealed = base64.b64decode(token + "=" * (-len(token) % 4), altchars=b"-_", validate=True)
@@ -74,7 +81,7 @@ class Cursors:
         return cursor
 
 
-def _bound_to(grant: Grant) -> bytes:
+def _bound_to(grant: Grant | Unbound) -> bytes:
     caller = grant.caller
     decision = caller.attestation.decision_id if caller.attestation else ""
     parts = (
@@ -82,9 +89,7 @@ def _bound_to(grant: Grant) -> bytes:
         caller.client,
         caller.hpr,
         caller.digest.hex(),
-        str(grant.subject.patient),
-        decision,
-        grant.purpose,
+        *((str(grant.subject.patient), decision, grant.purpose) if isinstance(grant, Grant) else ("", "", "")),
         *(limit.scope for limit in caller.limits or ()),
     )
     return "\x1f".join(parts).encode()

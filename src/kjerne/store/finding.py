@@ -20,7 +20,7 @@ from kjerne.fhir.criteria import Asked, is_linked
 from kjerne.fhir.definitions import type_number
 from kjerne.fhir.effort import spend
 from kjerne.fhir.latest import kinds, latest
-from kjerne.fhir.search import Order, Plan, Search, counted, ordered, plan
+from kjerne.fhir.search import Bounds, Order, Plan, Search, counted, ordered, plan
 from kjerne.store import audit, including, joining, limits
 from kjerne.store.codec import bound, parted
 from kjerne.store.including import OPENING_STEPS, tree_of
@@ -97,13 +97,7 @@ class Conditions:
             self.texts.append(f"r.tokens LIKE ANY({self.add(keys.patterns(alternatives))}::bytea[])")
         if found.none_of:
             self.texts.append(f"NOT r.tokens LIKE ANY({self.add(keys.patterns(found.none_of))}::bytea[])")
-        for bounds in found.bounds:
-            # Column and operator come from a closed list of literals in `fhir.search.Bound`, never from a request.
-            either = (
-                " AND ".join(f"r.{one.column} {one.operator} {self.add(one.moment)}" for one in together)
-                for together in bounds
-            )
-            self.texts.append("(" + " OR ".join(f"({text})" for text in either) + ")")
+        self.texts += (within(self.add, bounds) for bounds in found.bounds)
 
     def add(self, value: Any) -> str:
         self.values.append(value)
@@ -112,6 +106,15 @@ class Conditions:
     @property
     def text(self) -> str:
         return " AND ".join(self.texts)
+
+
+def within(add: Callable[[Any], str], bounds: Bounds) -> str:
+    """Alternatives of bounds as a condition; `add` takes a value and gives its place in the statement."""
+    # Column and operator come from a closed list of literals in `fhir.search.Bound`, never from a request.
+    either = (
+        " AND ".join(f"r.{one.column} {one.operator} {add(one.moment)}" for one in together) for together in bounds
+    )
+    return "(" + " OR ".join(f"({text})" for text in either) + ")"
 
 
 class Finder:

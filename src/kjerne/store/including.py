@@ -5,7 +5,7 @@ Only includes that are `:iterate` go on from what was brought. Limits are told b
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any, Final, Protocol
 from uuid import UUID
 
 from kjerne.access import Grant
@@ -34,7 +34,14 @@ Place = tuple[int, UUID]
 """Type and id of a record."""
 
 
-def tree_of(record: Record) -> dict[str, Any]:
+class Served(Protocol):
+    """A record as it goes out."""
+
+    @property
+    def served(self) -> bytes: ...
+
+
+def tree_of(record: Served) -> dict[str, Any]:
     """The resource as it is served."""
     served = record.served
     spend(READING_STEPS + len(served) // BYTES_IN_A_STEP)
@@ -56,15 +63,15 @@ async def included(
         frontier = [record for place, record in reached.items() if place not in there]
         step += 1
         if frontier and step > INCLUDE_STEPS_LIMIT:
-            raise _too_costly(f"the includes go on for more than {INCLUDE_STEPS_LIMIT} steps")
+            raise too_costly(f"the includes go on for more than {INCLUDE_STEPS_LIMIT} steps")
         there.update(reached)
         found += frontier
         if len(found) > INCLUDED_LIMIT:
-            raise _too_costly(f"the includes reach more than {INCLUDED_LIMIT} records")
+            raise too_costly(f"the includes reach more than {INCLUDED_LIMIT} records")
     return found
 
 
-def _too_costly(says: str) -> Refusal:
+def too_costly(says: str) -> Refusal:
     return Refusal(422, says, code="too-costly", todo="Ask for fewer includes, or for a smaller page.")
 
 
@@ -94,7 +101,7 @@ class _Door:
         """All records of a type, where more tokens would be looked for than SQL compares in good time."""
         records = await self._fetch("r.type = $6", self._limit + 1, type_number(source))
         if len(records) > self._limit:
-            raise _too_costly(f"the includes would look at more than {self._limit} records")
+            raise too_costly(f"the includes would look at more than {self._limit} records")
         return records
 
     async def _fetch(self, condition: str, most: int, *values: Any) -> list[Record]:

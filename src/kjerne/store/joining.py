@@ -21,7 +21,7 @@ class Row(Protocol):
     """A record that was found."""
 
     @property
-    def id(self) -> UUID: ...
+    def id(self) -> UUID | str: ...
 
 
 R = TypeVar("R", bound=Row)

@@ -35,6 +35,7 @@ SYSTEM_SCOPES: Final[Mapping[str, tuple[str, ...]]] = {
     "device-gateway": ("nhn:pmd/write",),
     "operations": OPERATOR_SCOPES,
     "audit-repository": ("kjerne:audit",),
+    "registry": ("kjerne:registries", "kjerne:registries-write"),
 }
 OPERATOR_ROLE: Final = "operations"
 PORTAL_ROLE: Final = "citizen-portal"

@@ -1,0 +1,123 @@
+"""Records about no patient: registers, and what is the same for all (`registries.homes`). They lie open and need no `Grant`.
+
+Who may change one is the source that wrote its first version. Each version has its row, with who wrote it. How they are
+searched is `store.shared_finding`.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Final, NamedTuple
+
+from kjerne.fhir.index import Indexed
+from kjerne.fhir.splice import served, splice
+from kjerne.store.pool import Connection
+
+COLUMNS: Final = "r.type, r.id, r.version, r.at, r.body"
+_LOCK: Final = 0x73686172  # "shar"; with the type's number, what conditional writes of one type wait for
+
+
+class Source(NamedTuple):
+    """Who writes: its organisation, or, where it has none, its client."""
+
+    organisation: str
+    client: str
+
+    def is_of(self, other: Source) -> bool:
+        return self.organisation == other.organisation and (bool(self.organisation) or self.client == other.client)
+
+
+class Shared(NamedTuple):
+    """One version of one record. `raw` are the bytes as received, None where this version is its deletion."""
+
+    type: int
+    id: str
+    version: int
+    at: datetime
+    raw: bytes | None
+
+    @property
+    def served(self) -> bytes:
+        """The bytes that go out: those received, with `id` and `meta` put in."""
+        raw = self.raw or b"{}"
+        return served(raw, splice(raw), self.id, self.version, self.at)
+
+
+class Held(NamedTuple):
+    """What stands at an address while it is changed; `version` 0: nothing has been there."""
+
+    version: int
+    source: Source
+    raw: bytes | None
+
+
+def opened(row: Any) -> Shared:
+    """A version from the columns of `COLUMNS`."""
+    return Shared(row["type"], row["id"], row["version"], row["at"], row["body"])
+
+
+async def read(conn: Connection, type_: int, id_: str) -> Shared | None:
+    """The current version, a deletion too."""
+    row = await conn.fetchrow(f"SELECT {COLUMNS} FROM shared_record r WHERE r.type = $1 AND r.id = $2", type_, id_)
+    return opened(row) if row else None
+
+
+async def version(conn: Connection, type_: int, id_: str, number: int) -> Shared | None:
+    """One version."""
+    statement = f"SELECT {COLUMNS} FROM shared_version r WHERE r.type = $1 AND r.id = $2 AND r.version = $3"
+    row = await conn.fetchrow(statement, type_, id_, number)
+    return opened(row) if row else None
+
+
+async def history(conn: Connection, type_: int, id_: str, below: int, limit: int) -> tuple[list[Shared], int]:
+    """So many versions older than `below` (0: all), newest first, and how many there are."""
+    statement = (
+        f"SELECT {COLUMNS} FROM shared_version r WHERE r.type = $1 AND r.id = $2 AND ($3 = 0 OR r.version < $3) "
+        "ORDER BY r.version DESC LIMIT $4"
+    )
+    rows = await conn.fetch(statement, type_, id_, below, limit)
+    total = await conn.fetchval("SELECT count(*) FROM shared_version WHERE type = $1 AND id = $2", type_, id_)
+    return [opened(row) for row in rows], total
+
+
+async def hold(conn: Connection, type_: int, id_: str) -> Held:
+    """What stands at an address, held until the transaction ends."""
+    statement = "SELECT version, organisation, client, body FROM shared_record WHERE type = $1 AND id = $2 FOR UPDATE"
+    row = await conn.fetchrow(statement, type_, id_)
+    if row is None:
+        return Held(0, Source("", ""), None)
+    return Held(row["version"], Source(row["organisation"], row["client"]), row["body"])
+
+
+async def hold_type(conn: Connection, type_: int) -> None:
+    """Lets writes that depend on what a search finds come one after the other, until the transaction ends."""
+    await conn.execute("SELECT pg_advisory_xact_lock($1, $2)", _LOCK, type_)
+
+
+async def write(
+    conn: Connection, type_: int, id_: str, before: Held, raw: bytes | None, indexed: Indexed, source: Source,
+    at: datetime, correlation: str,
+) -> Shared | None:  # fmt: skip
+    """The next version after `before` (from `hold`), in its transaction; None where another was faster."""
+    new = before.version + 1
+    values = (
+        type_, id_, new, at, indexed.date_from, indexed.date_to, indexed.tokens, indexed.values, source.organisation,
+        source.client, raw, before.version,
+    )  # fmt: skip
+    written = await conn.fetchval(_WRITE, *values)
+    if not written:
+        return None
+    await conn.execute(_KEEP, type_, id_, new, at, source.organisation, source.client, correlation, raw)
+    return Shared(type_, id_, new, at, raw)
+
+
+# The source stays that of the first version; who wrote each is said in `shared_version`.
+_WRITE: Final = """
+INSERT INTO shared_record AS r
+  (type, id, version, at, date_from, date_to, tokens, "values", organisation, client, body)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+ON CONFLICT (type, id) DO UPDATE SET version = $3, at = $4, date_from = $5, date_to = $6, tokens = $7, "values" = $8, body = $11
+  WHERE r.version = $12
+RETURNING true
+"""
+_KEEP: Final = "INSERT INTO shared_version VALUES ($1, $2, $3, $4, $5, $6, $7, $8)"
