@@ -106,9 +106,11 @@ def build(archive: bytes) -> Table:
     return Table(_stamp(), elements, kinds, codes.used, parameters)
 
 
-def resources(archive: bytes) -> Iterator[dict[str, Any]]:
-    """The package's definitions, one after another."""
-    wanted = ("StructureDefinition-", "SearchParameter-", "ValueSet-", "CodeSystem-")
+def resources(
+    archive: bytes, types: tuple[str, ...] = ("StructureDefinition", "SearchParameter", "ValueSet", "CodeSystem")
+) -> Iterator[dict[str, Any]]:
+    """The package's definitions of these types, one after another."""
+    wanted = tuple(f"{type_}-" for type_ in types)
     with tarfile.open(fileobj=io.BytesIO(archive), mode="r:gz") as package:
         for member in package:
             name = member.name.removeprefix("package/")

@@ -68,13 +68,14 @@ from kjerne.services.results.kith.model import Message
 from kjerne.services.results.opening import Opener
 from kjerne.services.results.opening_api import OpeningApi
 from kjerne.services.results.reuse_api import Asker, ReuseApi
-from kjerne.services.shared_records import SharedRecords
+from kjerne.services.shared_records import READS, SharedRecords
 from kjerne.services.smart_configuration import Provider as Told
 from kjerne.services.smart_configuration import SmartConfiguration, no_provider, scopes
 from kjerne.services.standards import StandardsApi, reachable, type_of, types_by_service
 from kjerne.services.standards_conditional import ConditionalApi
 from kjerne.services.standards_import import Crew, StandardsImport
 from kjerne.services.standards_patch import PatchApi
+from kjerne.services.terminology import Terminology
 from kjerne.settings import Settings
 from kjerne.store import registers
 from kjerne.store.bulk import Bulk
@@ -195,9 +196,13 @@ class House:
             partial(xml.parse, depth=self.settings.xml_depth, limit_bytes=self.settings.body_limit_bytes), self.identify,
             writes,
         )  # fmt: skip
+        anything = " ".join(dict.fromkeys(f"{any_of(reads)} {any_of(writes)}".split()))
         registries = SharedRecords(
             self.store.pool, self.cursors, self.settings.candidate_limit, parse_json, self.parse_search, patches.read,
-            f"{any_of(reads)} {any_of(writes)}",
+            anything,
+        )  # fmt: skip
+        terms = Terminology(
+            self.store.pool, parse_json, self.parse_search, self.settings.candidate_limit, f"{anything} {READS}"
         )  # fmt: skip
         choosing = Choosing(self.store, self.reader, types_by_service())
         consents = ConsentsApi(choosing, self.store.ids, parse_json, self.identify, deletion_of)
@@ -229,6 +234,7 @@ class House:
             *access_log.routes(),
             *map(registries.beside, (*standards.routes(), *patches.routes(), *conditional.routes())),
             *imports.routes(),
+            *terms.routes(),
             *ExportsApi(self.store.pool, self.reader, types_of("results"), parse_json).routes(),
             *SmartConfiguration(
                 self.told_by_provider, ("/fhir/R4", "/pps/v2"), scopes(SERVICE_BY_TYPE, sent_in)

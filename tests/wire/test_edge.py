@@ -44,6 +44,47 @@ class Sent:
         return self.route.partition(" ")[0]
 
 
+def about_nobody(platform: Standing) -> list[Sent]:
+    """Requests about records of no patient, and to the operations on terminology."""
+    at, sex = "/fhir/R4", "http://hl7.org/fhir/administrative-gender"
+    headers, place = {"content-type": "application/fhir+json"}, {"resourceType": "Location", "name": "x"}
+    kept = platform.client.call(
+        "POST", f"{at}/Location", as_="registry", body=json.dumps(place).encode(), headers=headers
+    )
+    found = [
+        Sent("GET /fhir/R4/{type}", f"{at}/Location?name=x", about=""),
+        Sent("GET /fhir/R4/{type}/{id}", f"{at}/Location/{kept.json()['id']}", about=""),
+        Sent("POST /fhir/R4/{type}", f"{at}/Location", "registry", "", json.dumps(place).encode(), headers, 201),
+    ]
+    asked = {
+        "CodeSystem/$lookup": {"system": sex, "code": "male"},
+        "CodeSystem/$validate-code": {"url": sex, "code": "male"},
+        "CodeSystem/$subsumes": {"system": sex, "codeA": "male", "codeB": "female"},
+        "ValueSet/$expand": {"url": "http://hl7.org/fhir/ValueSet/administrative-gender"},
+        "ValueSet/$validate-code": {
+            "url": "http://hl7.org/fhir/ValueSet/administrative-gender", "system": sex, "code": "male",
+        },
+        "ConceptMap/$translate": {
+            "url": "http://hl7.org/fhir/ConceptMap/cm-administrative-gender-v3", "system": sex, "code": "male",
+        },
+    }  # fmt: skip
+    for operation, values in asked.items():
+        parameter = [{"name": name, "valueString": value} for name, value in values.items()]
+        body = json.dumps({"resourceType": "Parameters", "parameter": parameter}).encode()
+        type_, _, name = operation.partition("/")
+        for way, address, status in (
+            (operation, operation, 200),
+            (f"{type_}/{{id}}/{name}", f"{type_}/none/{name}", 404),
+        ):
+            if way == "CodeSystem/{id}/$lookup":
+                continue
+            found.append(Sent(f"GET /fhir/R4/{way}", f"{at}/{address}?{urlencode(values)}", about="", status=status))
+            found.append(
+                Sent(f"POST /fhir/R4/{way}", f"{at}/{address}", about="", body=body, headers=headers, status=status)
+            )
+    return found
+
+
 def proven(platform: Standing, sent: Sent) -> Callable[[Sent], httpx.Response]:
     """Sends requests to the address of `sent`, all of them under one proof."""
     patient = platform.nin(sent.about) if sent.about else ""
@@ -263,7 +304,7 @@ def requests(platform: Standing) -> Iterator[tuple[Sent, Sent]]:
         *asked_by_an_operator(platform),
         *asked_of_persons_and_exports(),
     ]
-    yield from ((one, one) for one in once)
+    yield from ((one, one) for one in (*once, *about_nobody(platform)))
     yield from followed_by_another(platform, made)
 
 

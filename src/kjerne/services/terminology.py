@@ -1,0 +1,437 @@
+"""Operations on code systems, value sets and concept maps: `$lookup $validate-code $subsumes $expand $translate` (R4).
+
+What is at hand: code systems that were loaded, then the CodeSystem, ValueSet and ConceptMap records
+of this installation, then R4's own. It is about no patient.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache, partial
+from typing import Any, Final
+from uuid import NAMESPACE_URL, uuid5
+
+from kjerne.errors import Refusal
+from kjerne.exchange import Answer, Call, Pairs, Route
+from kjerne.fhir import smart
+from kjerne.fhir.definitions import type_number
+from kjerne.fhir.encode import decode, encode
+from kjerne.fhir.negotiation import JSON, check_accepted, media_type
+from kjerne.fhir.search import Search, counted
+from kjerne.fhir.terminology import core
+from kjerne.fhir.terminology.asked import Values, codings, number, text, truth, understood
+from kjerne.fhir.terminology.concept import Codes, Concept
+from kjerne.fhir.terminology.concept_map import Translated, translated
+from kjerne.fhir.terminology.listed import Listed
+from kjerne.fhir.terminology.value_set import Composed, Member
+from kjerne.fhir.validate import check
+from kjerne.registries.naming import in_address
+from kjerne.store import shared, terminology
+from kjerne.store.pool import Connection, Pool
+from kjerne.store.shared import Shared
+from kjerne.store.shared_finding import SharedFinder
+
+BASE: Final = "/fhir/R4"
+BODY_LIMIT_BYTES: Final = 2_000_000
+EXPANSION_LIMIT: Final = 10_000
+"""Codes in one answer of `$expand`; more are asked for page by page (`offset`, `count`)."""
+Resource = Mapping[str, Any]
+Operation = Callable[["_Asking", Values], Awaitable[dict[str, Any]]]
+
+
+@dataclass(frozen=True)
+class Terminology:
+    """The handlers. `needs` are the scopes of which any lets them be asked."""
+
+    pool: Pool
+    parse_json: Callable[[bytes], dict[str, Any]]
+    parse_search: Callable[[str, Pairs, bool], Search]
+    candidate_limit: int
+    needs: str
+
+    def routes(self) -> list[Route]:
+        found = []
+        for type_, name, takes, operation, of_one in OPERATIONS:
+            answer = partial(self._answer, type_, takes, operation)
+            at = f"{BASE}/{type_}/${name}"
+            route = partial(Route, handler=answer, needs=self.needs, errors="fhir", body_limit_bytes=BODY_LIMIT_BYTES)
+            found += [route("GET", at), route("POST", at)]
+            if of_one:
+                at = f"{BASE}/{type_}/{{id}}/${name}"
+                found += [route("GET", at), route("POST", at)]
+        return found
+
+    async def _answer(self, type_: str, takes: Sequence[str], operation: Operation, call: Call) -> Answer:
+        check_accepted(call)
+        smart.demand(call.caller, type_, "r")
+        asked = understood(in_address(call), self._parameters(call), takes)
+        async with self.pool.acquire() as conn:
+            asking = _Asking(conn, call, self)
+            with counted():
+                return Answer(200, encode(await operation(asking, asked)))
+
+    def _parameters(self, call: Call) -> dict[str, Any] | None:
+        if call.method == "GET":
+            return None
+        if call.form or media_type(call.headers.get("content-type", "")) not in JSON:
+            raise Refusal(
+                415, "the operation takes a Parameters resource as application/fhir+json", where="content-type"
+            )
+        tree = self.parse_json(call.body)
+        if faults := check(tree, "Parameters"):
+            raise Refusal(400, faults[0].says, where=faults[0].where, code="invalid", faults=tuple(faults[1:]))
+        return tree
+
+
+class _Asking:
+    """One request: what is at hand, over its connection."""
+
+    def __init__(self, conn: Connection, call: Call, api: Terminology) -> None:
+        self.conn = conn
+        self.call = call
+        self._api = api
+        self._systems: dict[tuple[str, str], Codes | None] = {}
+
+    async def resource(self, type_: str, canonical: str) -> Resource | None:
+        """A record of this installation, else R4's own."""
+        address, _, version = canonical.partition("|")
+        pairs = (("url", address), *((("version", version),) if version else ()))
+        found = await self._records(type_, pairs)
+        return decode(found[0].raw or b"{}") if found else core.find(type_, canonical)
+
+    async def _records(self, type_: str, pairs: Pairs) -> list[Shared]:
+        """The records that answer, newest first."""
+        if any("," in value or "|" in value for _, value in pairs):
+            return []
+        finder = SharedFinder(self.conn, self.call.at, lambda _: None, self._api.candidate_limit)
+        return [row.record for row in await finder.matching(self._api.parse_search(type_, pairs, False))]
+
+    async def the_resource(self, type_: str, asked: Values, *names: str) -> Resource:
+        """What the operation is about: the record of the address, one that was sent, or what an address in a parameter names."""
+        id_ = self.call.parameters.get("id")
+        if id_ is not None:
+            record = await shared.read(self.conn, type_number(type_), id_)
+            if record is None or record.raw is None:
+                raise Refusal(404, f"no {type_} with this id", where="id")
+            return decode(record.raw)
+        for name in names:
+            for sent in asked.get(name, ()):
+                if not isinstance(sent, dict) or sent.get("resourceType") != type_:
+                    raise Refusal(400, f"{name} is a {type_}", where=name)
+                return sent
+        url = text(asked, "url")
+        if not url:
+            raise Refusal(
+                400, f"the {type_} is not named", where="url", code="required", todo="Send url, or its id in the path."
+            )
+        version = text(asked, "valueSetVersion" if type_ == "ValueSet" else "conceptMapVersion")
+        found = await self.resource(type_, f"{url}|{version}" if version else url)
+        if found is None:
+            raise Refusal(404, f"the {type_} is not at hand", where="url", code="not-found")
+        return found
+
+    async def system(self, url: str, version: str) -> Codes | None:
+        """A code system: loaded, a record of this installation, or R4's own."""
+        if (url, version) not in self._systems:
+            self._systems[url, version] = await self._system(url, version)
+        return self._systems[url, version]
+
+    async def _system(self, url: str, version: str) -> Codes | None:
+        loaded = await terminology.loaded(self.conn, url, version)
+        if loaded is not None:
+            return loaded
+        pairs = (("url", url), *((("version", version),) if version else ()))
+        found = await self._records("CodeSystem", pairs)
+        more = await self._records("CodeSystem", (("supplements", url),))
+        if found:
+            return _of_records(found[0], tuple(more))
+        known = core.find("CodeSystem", f"{url}|{version}" if version else url)
+        if known is None:
+            return None
+        return Listed(known, [decode(one.raw or b"{}") for one in more]) if more else _of_core(url)
+
+    async def demanded(self, url: str, version: str) -> Codes:
+        """As `system`; `Refusal` 404 where it is not at hand."""
+        if not url:
+            raise Refusal(400, "the code system is not named", where="system", code="required")
+        codes = await self.system(url, version)
+        if codes is None:
+            raise Refusal(404, "the code system is not at hand in this version", where="system", code="not-found")
+        return codes
+
+    def composed(self) -> Composed:
+        async def find(canonical: str) -> Resource | None:
+            return await self.resource("ValueSet", canonical)
+
+        return Composed(find, self.system)
+
+
+@lru_cache(maxsize=32)
+def _of_records(record: Shared, supplements: tuple[Shared, ...]) -> Listed:
+    """Kept by version: a code system of thousands of codes is not read anew for each question."""
+    return Listed(decode(record.raw or b"{}"), [decode(one.raw or b"{}") for one in supplements])
+
+
+@lru_cache(maxsize=64)
+def _of_core(url: str) -> Listed:
+    return Listed(core.find("CodeSystem", url) or {})
+
+
+async def lookup(asking: _Asking, asked: Values) -> dict[str, Any]:
+    """What a code means (R4 codesystem-operation-lookup.html)."""
+    (coding,) = codings(asked)[:1]
+    codes = await asking.demanded(coding.get("system", ""), coding.get("version", ""))
+    concept = await codes.concept(coding["code"])
+    if concept is None:
+        raise Refusal(404, "the code system has no such code", where="code", code="not-found")
+    wanted = asked.get("property", [])
+    told = [_part("name", "valueString", codes.name or codes.url)]
+    told += [_part("version", "valueString", codes.version)] if codes.version else []
+    display = concept.named(text(asked, "displayLanguage"))
+    told.append(_part("display", "valueString", display or concept.code))
+    if concept.definition:
+        told.append(_part("definition", "valueString", concept.definition))
+    if not wanted or "designation" in wanted:
+        told += [_designation(one.language, one.use, one.value) for one in concept.designations]
+    properties: list[tuple[str, str, Any]] = [("inactive", "valueBoolean", not concept.active)]
+    properties += [("parent", "valueCode", one) for one in concept.parents]
+    if not wanted or "child" in wanted:
+        properties += [
+            ("child", "valueCode", one) for one in sorted(await codes.under(concept.code, next_only=True))[:1000]
+        ]
+    properties += [one for one in concept.properties if one[0] not in ("inactive", "parent", "child")]
+    told += [
+        {"name": "property", "part": [_part("code", "valueCode", name), {"name": "value", element: value}]}
+        for name, element, value in properties
+        if not wanted or name in wanted
+    ]
+    return _parameters(told)
+
+
+async def validate_in_system(asking: _Asking, asked: Values) -> dict[str, Any]:
+    """Whether a code is one of a code system's (R4 codesystem-operation-validate-code.html)."""
+    url = text(asked, "url")
+    for sent in asked.get("codeSystem", ()):
+        if not isinstance(sent, dict) or sent.get("resourceType") != "CodeSystem":
+            raise Refusal(400, "codeSystem is a CodeSystem", where="codeSystem")
+        return _judged([(one, await Listed(sent).concept(one["code"])) for one in codings(asked, "url")], asked)
+    if "id" in asking.call.parameters:
+        listed = Listed(await asking.the_resource("CodeSystem", asked))
+        return _judged([(one, await listed.concept(one["code"])) for one in codings(asked, "url")], asked)
+    found = []
+    for coding in codings(asked, "url"):
+        codes = await asking.demanded(url or coding.get("system", ""), coding.get("version", ""))
+        concept = await codes.concept(coding["code"])
+        if concept is None and not codes.complete:
+            raise Refusal(422, "the code system is not at hand with all its codes", where="url", code="not-found")
+        found.append((coding, concept))
+    return _judged(found, asked)
+
+
+async def validate_in_value_set(asking: _Asking, asked: Values) -> dict[str, Any]:
+    """Whether a value set means a code (R4 valueset-operation-validate-code.html)."""
+    value_set = await asking.the_resource("ValueSet", asked, "valueSet")
+    composed = asking.composed()
+    found = []
+    for coding in codings(asked):
+        system = coding.get("system", "")
+        if not system and not truth(asked, "inferSystem") and "code" in asked and "context" not in asked:
+            raise Refusal(
+                400,
+                "the code system is not named",
+                where="system",
+                code="required",
+                todo="Send system, or inferSystem.",
+            )
+        found.append((coding, await composed.contains(value_set, system, coding["code"])))
+    return _judged(found, asked)
+
+
+def _judged(found: Sequence[tuple[dict[str, Any], Concept | None]], asked: Values) -> dict[str, Any]:
+    """A concept is right by any of its codings; a display, where one is sent, must be a name of the code."""
+    language = text(asked, "displayLanguage")
+    for coding, concept in found:
+        if concept is None:
+            continue
+        if not concept.active and text(asked, "activeOnly") == "true":
+            continue
+        right, display = True, coding.get("display", "")
+        names = {concept.display, *(one.value for one in concept.designations)} - {""}
+        if display and names and display.casefold() not in {one.casefold() for one in names}:
+            right = False
+        told = [_part("result", "valueBoolean", right)]
+        told += [] if right else [_part("message", "valueString", "The display is no name of this code.")]
+        shown = concept.named(language)
+        return _parameters([*told, *([_part("display", "valueString", shown)] if shown else [])])
+    return _parameters(
+        [_part("result", "valueBoolean", False), _part("message", "valueString", "The code is not among them.")]
+    )
+
+
+async def subsumes(asking: _Asking, asked: Values) -> dict[str, Any]:
+    """How two codes of a system stand to each other (R4 codesystem-operation-subsumes.html)."""
+    pair = []
+    for letter in "AB":
+        given = asked.get(f"coding{letter}", [None])[0]
+        pair.append(
+            given
+            if isinstance(given, dict)
+            else {"code": text(asked, f"code{letter}"), "system": text(asked, "system")}
+        )
+    systems = {one.get("system", "") for one in pair}
+    if len(systems) > 1 or not all(one.get("code") for one in pair):
+        raise Refusal(400, "two codes of one system are compared", where="codeA", code="required")
+    if "id" in asking.call.parameters:
+        codes: Codes = Listed(await asking.the_resource("CodeSystem", asked))
+    else:
+        codes = await asking.demanded(systems.pop(), text(asked, "version"))
+    found = [await codes.concept(one["code"]) for one in pair]
+    if found[0] is None or found[1] is None:
+        raise Refusal(
+            404, "the code system has no such code", where="codeA" if found[0] is None else "codeB", code="not-found"
+        )
+    first, second = found[0].code, found[1].code
+    outcome = "equivalent" if first == second else "not-subsumed"
+    if first != second and first in await codes.over(second):
+        outcome = "subsumes"
+    elif first != second and second in await codes.over(first):
+        outcome = "subsumed-by"
+    return _parameters([_part("outcome", "valueCode", outcome)])
+
+
+async def expand(asking: _Asking, asked: Values) -> dict[str, Any]:
+    """Which codes a value set means, page by page (R4 valueset-operation-expand.html)."""
+    value_set = await asking.the_resource("ValueSet", asked, "valueSet")
+    offset, count = number(asked, "offset", 0), number(asked, "count", EXPANSION_LIMIT)
+    words, active_only = text(asked, "filter").casefold().split(), truth(asked, "activeOnly")
+    composed, total, page = asking.composed(), 0, list[Member]()
+    async for member in composed.expand(value_set):
+        if (active_only and not member.concept.active) or not _named_with(member.concept, words):
+            continue
+        if offset <= total < offset + min(count, EXPANSION_LIMIT):
+            page.append(member)
+        total += 1
+    if total > EXPANSION_LIMIT and "count" not in asked:
+        raise Refusal(
+            422, f"the value set means more than {EXPANSION_LIMIT} codes", code="too-costly",
+            todo="Ask page by page with offset and count, or narrow it with filter.",
+        )  # fmt: skip
+    language, with_names = text(asked, "displayLanguage"), truth(asked, "includeDesignations")
+    told = [{"name": "used-codesystem", "valueUri": one} for one in sorted(composed.used)]
+    told += [
+        {"name": name, "valueString": text(asked, name)} for name in ("filter", "displayLanguage") if name in asked
+    ]
+    seed = f"{value_set.get('url', '')}|{value_set.get('version', '')}|{asking.call.at.isoformat()}"
+    expansion: dict[str, Any] = {
+        "identifier": f"urn:uuid:{uuid5(NAMESPACE_URL, seed)}",
+        "timestamp": asking.call.at.isoformat(timespec="seconds"),
+        "total": total,
+        "offset": offset,
+        **({"parameter": told} if told else {}),
+    }
+    if page:
+        expansion["contains"] = [_contained(one, language, with_names=with_names) for one in page]
+    kept = {
+        name: value
+        for name, value in value_set.items()
+        if name not in ("text", "compose", "expansion", "contained", "id", "meta")
+    }
+    return {**kept, "resourceType": "ValueSet", "status": value_set.get("status", "unknown"), "expansion": expansion}
+
+
+_NOT_OF_AN_EXPANSION: Final = frozenset({"text", "compose", "expansion", "contained", "id", "meta"})
+
+
+def _named_with(concept: Concept, words: Sequence[str]) -> bool:
+    if not words:
+        return True
+    names = [concept.code, concept.display, *(one.value for one in concept.designations)]
+    return any(all(word in name.casefold() for word in words) for name in names)
+
+
+def _contained(member: Member, language: str, *, with_names: bool) -> dict[str, Any]:
+    concept = member.concept
+    told: dict[str, Any] = {"system": member.system} if member.system else {}
+    told |= {"version": member.version} if member.version else {}
+    told |= {"abstract": True} if concept.abstract else {}
+    told |= {} if concept.active else {"inactive": True}
+    told["code"] = concept.code
+    if display := concept.named(language):
+        told["display"] = display
+    if with_names and concept.designations:
+        told["designation"] = [
+            {
+                **({"language": one.language} if one.language else {}),
+                **({"use": one.use} if one.use else {}),
+                "value": one.value,
+            }
+            for one in concept.designations
+        ]
+    return told
+
+
+async def translate(asking: _Asking, asked: Values) -> dict[str, Any]:
+    """What a code is in another system (R4 conceptmap-operation-translate.html)."""
+    maps = [await asking.the_resource("ConceptMap", asked, "conceptMap")]
+    backwards, target = truth(asked, "reverse"), text(asked, "targetsystem")
+    found: list[tuple[Translated, str]] = []
+    for concept_map in maps:
+        for coding in codings(asked):
+            answers = translated(concept_map, coding.get("system", ""), coding["code"], target, backwards=backwards)
+            found += [(one, str(concept_map.get("url", ""))) for one in answers]
+    matched = any(one.is_match for one, _ in found)
+    told = [_part("result", "valueBoolean", matched)]
+    if not matched:
+        told.append(_part("message", "valueString", "The map has nothing that matches this code."))
+    return _parameters([*told, *(_match(one, source) for one, source in found)])
+
+
+def _match(one: Translated, source: str) -> dict[str, Any]:
+    parts = [_part("equivalence", "valueCode", one.equivalence)]
+    if one.code:
+        concept = {"system": one.system, "version": one.version, "code": one.code, "display": one.display}
+        parts.append({"name": "concept", "valueCoding": {name: value for name, value in concept.items() if value}})
+    parts += [_part("source", "valueUri", source)] if source else []
+    return {"name": "match", "part": parts}
+
+
+def _designation(language: str, use: Mapping[str, Any], value: str) -> dict[str, Any]:
+    parts = [_part("language", "valueCode", language)] if language else []
+    parts += [{"name": "use", "valueCoding": use}] if use else []
+    return {"name": "designation", "part": [*parts, _part("value", "valueString", value)]}
+
+
+def _part(name: str, element: str, value: Any) -> dict[str, Any]:
+    return {"name": name, element: value}
+
+
+def _parameters(told: list[dict[str, Any]]) -> dict[str, Any]:
+    return {"resourceType": "Parameters", "parameter": told}
+
+
+_ABOUT: Final = ("code", "system", "version", "display", "coding", "codeableConcept", "displayLanguage")
+OPERATIONS: Final[Sequence[tuple[str, str, Sequence[str], Operation, bool]]] = (
+    ("CodeSystem", "lookup", ("code", "system", "version", "coding", "displayLanguage", "property", "date"), lookup, False),
+    ("CodeSystem", "validate-code", (*_ABOUT, "url", "codeSystem", "date", "abstract"), validate_in_system, True),
+    ("CodeSystem", "subsumes", ("codeA", "codeB", "system", "version", "codingA", "codingB"), subsumes, True),
+    (
+        "ValueSet", "expand",
+        (
+            "url", "valueSet", "valueSetVersion", "filter", "offset", "count", "includeDesignations", "activeOnly",
+            "displayLanguage", "excludeNested", "date",
+        ),
+        expand, True,
+    ),
+    (
+        "ValueSet", "validate-code",
+        (*_ABOUT, "url", "valueSet", "valueSetVersion", "inferSystem", "date", "activeOnly", "abstract"),
+        validate_in_value_set, True,
+    ),
+    (
+        "ConceptMap", "translate",
+        (*_ABOUT, "url", "conceptMap", "conceptMapVersion", "targetsystem", "reverse", "source", "target"),
+        translate, True,
+    ),
+)  # fmt: skip
+"""Type, name, what it takes, the answer, and whether it can be asked of one record by its id."""

@@ -1,0 +1,333 @@
+"""Operations on terminology: what is loaded, what this installation keeps, and R4's own; about no patient."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Any
+from urllib.parse import urlencode
+from uuid import uuid4
+
+import asyncpg
+import pytest
+
+from kjerne.fhir.terminology.concept import Concept, Designation
+from kjerne.store import terminology
+from platform_fixture import Standing, Tree
+from services.test_shared_records import ask
+
+SEX = "http://hl7.org/fhir/administrative-gender"
+NULLS = "http://terminology.hl7.org/CodeSystem/v3-NullFlavor"
+
+
+def called(platform: Standing, path: str, asked: Tree | None = None, *, as_: str = "gp", **more: str) -> Tree:
+    """What an operation answers: by an address, or by Parameters."""
+    if asked is None:
+        answer = ask(platform, "GET", f"{path}?{urlencode(more)}" if more else path, as_=as_)
+    else:
+        answer = ask(platform, "POST", path, asked, as_=as_)
+    assert answer.status == 200, answer.response.text
+    return answer.tree
+
+
+def said(tree: Tree, name: str) -> Any:
+    """The value of the first parameter of this name; None where there is none."""
+    found = [one for one in tree["parameter"] if one["name"] == name]
+    return next((value for key, value in found[0].items() if key.startswith("value")), None) if found else None
+
+
+def parts(tree: Tree, name: str) -> list[dict[str, Any]]:
+    """The parts of every parameter of this name, by their names."""
+    return [
+        {part["name"]: next(value for key, value in part.items() if key != "name") for part in one["part"]}
+        for one in tree["parameter"]
+        if one["name"] == name
+    ]
+
+
+def codes(tree: Tree) -> list[str]:
+    return [one["code"] for one in tree["expansion"].get("contains", ())]
+
+
+@pytest.fixture(scope="module")
+def system(platform: Standing) -> str:
+    """The address of a code system of animals, kept as a record."""
+    url = f"http://animals.example/{uuid4().hex}"
+    concept = [
+        {
+            "code": "mammal", "display": "Mammal", "property": [{"code": "notSelectable", "valueBoolean": True}],
+            "concept": [
+                {"code": "dog", "display": "Dog", "definition": "It barks.", "property": [{"code": "legs", "valueInteger": 4}],
+                 "designation": [{"language": "nb", "value": "Hund"}],
+                 "concept": [{"code": "poodle", "display": "Poodle"}]},
+                {"code": "whale", "display": "Whale", "property": [{"code": "legs", "valueInteger": 0}]},
+            ],
+        },
+        {"code": "bird", "display": "Bird", "concept": [{"code": "dodo", "display": "Dodo",
+         "property": [{"code": "inactive", "valueBoolean": True}]}]},
+    ]  # fmt: skip
+    kept = {"resourceType": "CodeSystem", "url": url, "version": "1", "name": "Animals", "status": "active",
+            "content": "complete", "hierarchyMeaning": "is-a", "concept": concept}  # fmt: skip
+    assert ask(platform, "POST", "CodeSystem", kept).status == 201
+    return url
+
+
+def value_set(platform: Standing, **compose: Any) -> str:
+    url = f"http://sets.example/{uuid4().hex}"
+    kept = {"resourceType": "ValueSet", "url": url, "status": "active", "compose": compose}
+    assert ask(platform, "POST", "ValueSet", kept).status == 201
+    return url
+
+
+def test_a_code_of_r4_is_looked_up_by_address_and_by_parameters(platform: Standing) -> None:
+    told = called(platform, "CodeSystem/$lookup", system=SEX, code="female")
+    assert (said(told, "display"), said(told, "version")) == ("Female", "4.0.1")
+    coding = {"system": SEX, "code": "female"}
+    sent = {"resourceType": "Parameters", "parameter": [{"name": "coding", "valueCoding": coding}]}
+    assert called(platform, "CodeSystem/$lookup", sent) == told
+
+
+def test_a_code_tells_its_names_levels_and_properties(platform: Standing, system: str) -> None:
+    told = called(platform, "CodeSystem/$lookup", system=system, code="dog", displayLanguage="nb-NO")
+    assert (said(told, "display"), said(told, "definition"), said(told, "name")) == ("Hund", "It barks.", "Animals")
+    assert {"language": "nb", "value": "Hund"} in parts(told, "designation")
+    found = {(one["code"], one["value"]) for one in parts(told, "property")}
+    assert found == {("parent", "mammal"), ("child", "poodle"), ("legs", 4), ("inactive", False)}
+    only = called(platform, "CodeSystem/$lookup", system=system, code="dog", property="legs")
+    assert [one["code"] for one in parts(only, "property")] == ["legs"]
+
+
+@pytest.mark.parametrize(
+    ("asked", "status"), [("system=nowhere&code=x", 404), (f"system={SEX}&code=none", 404), ("code=x", 400)]
+)
+def test_what_is_not_at_hand_is_told(platform: Standing, asked: str, status: int) -> None:
+    assert ask(platform, "GET", f"CodeSystem/$lookup?{asked}", as_="gp").status == status
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "outcome"),
+    [
+        ("mammal", "poodle", "subsumes"),
+        ("poodle", "mammal", "subsumed-by"),
+        ("dog", "dog", "equivalent"),
+        ("dog", "bird", "not-subsumed"),
+    ],
+)
+def test_codes_stand_to_each_other_as_their_levels_say(
+    platform: Standing, system: str, first: str, second: str, outcome: str
+) -> None:
+    told = called(platform, "CodeSystem/$subsumes", system=system, codeA=first, codeB=second)
+    assert said(told, "outcome") == outcome
+
+
+def test_a_code_system_says_whether_a_code_is_one_of_its_own(platform: Standing, system: str) -> None:
+    assert said(called(platform, "CodeSystem/$validate-code", url=system, code="dog"), "result") is True
+    assert said(called(platform, "CodeSystem/$validate-code", url=system, code="cat"), "result") is False
+    wrong = called(platform, "CodeSystem/$validate-code", url=system, code="dog", display="Cat")
+    assert (said(wrong, "result"), said(wrong, "display")) == (False, "Dog")
+    assert said(called(platform, "CodeSystem/$validate-code", url=system, code="dog", display="hund"), "result") is True
+
+
+@pytest.mark.parametrize(
+    ("include", "expected"),
+    [
+        ({}, ["mammal", "dog", "poodle", "whale", "bird", "dodo"]),
+        ({"concept": [{"code": "whale"}, {"code": "dog", "display": "Best friend"}]}, ["whale", "dog"]),
+        ({"filter": [{"property": "concept", "op": "is-a", "value": "dog"}]}, ["dog", "poodle"]),
+        ({"filter": [{"property": "concept", "op": "descendent-of", "value": "mammal"}]}, ["dog", "poodle", "whale"]),
+        ({"filter": [{"property": "concept", "op": "is-not-a", "value": "mammal"}]}, ["bird", "dodo"]),
+        ({"filter": [{"property": "concept", "op": "generalizes", "value": "poodle"}]}, ["mammal", "dog", "poodle"]),
+        ({"filter": [{"property": "legs", "op": "=", "value": "4"}]}, ["dog"]),
+        ({"filter": [{"property": "legs", "op": "exists", "value": "true"}]}, ["dog", "whale"]),
+        ({"filter": [{"property": "legs", "op": "in", "value": "0,2"}]}, ["whale"]),
+        ({"filter": [{"property": "parent", "op": "=", "value": "mammal"}]}, ["dog", "whale"]),
+        (
+            {
+                "filter": [
+                    {"property": "concept", "op": "is-a", "value": "mammal"},
+                    {"property": "legs", "op": "exists", "value": "false"},
+                ]
+            },
+            ["mammal", "poodle"],
+        ),
+    ],
+    ids=lambda one: "-".join(one) if isinstance(one, list) else "",
+)
+def test_a_value_set_means_what_its_definition_says_one_by_one_and_all_together(
+    platform: Standing, system: str, include: Tree, expected: list[str]
+) -> None:
+    url = value_set(platform, include=[{"system": system, **include}])
+    assert codes(called(platform, "ValueSet/$expand", url=url)) == expected
+    for code in ("mammal", "dog", "poodle", "whale", "bird", "dodo", "cat"):
+        told = called(platform, "ValueSet/$validate-code", url=url, system=system, code=code)
+        assert said(told, "result") is (code in expected), code
+
+
+def test_value_sets_may_be_made_of_others_and_exclude(platform: Standing, system: str) -> None:
+    mammals = value_set(
+        platform, include=[{"system": system, "filter": [{"property": "concept", "op": "is-a", "value": "mammal"}]}]
+    )
+    both = value_set(
+        platform,
+        include=[{"valueSet": [mammals]}, {"system": SEX}],
+        exclude=[{"system": system, "concept": [{"code": "whale"}]}],
+    )
+    told = called(platform, "ValueSet/$expand", url=both)
+    assert codes(told) == ["mammal", "dog", "poodle", "male", "female", "other", "unknown"]
+    assert [one["code"] for one in told["expansion"]["contains"] if one.get("abstract")] == ["mammal"]
+    assert {one["valueUri"] for one in told["expansion"]["parameter"]} == {f"{system}|1", f"{SEX}|4.0.1"}
+    narrow = value_set(platform, include=[{"system": system, "valueSet": [both]}])
+    assert codes(called(platform, "ValueSet/$expand", url=narrow)) == ["mammal", "dog", "poodle"]
+    assert said(called(platform, "ValueSet/$validate-code", url=narrow, system=SEX, code="male"), "result") is False
+
+
+def test_an_expansion_comes_in_pages_and_by_words(platform: Standing, system: str) -> None:
+    url = value_set(platform, include=[{"system": system}])
+    page = called(platform, "ValueSet/$expand", url=url, offset="2", count="2")
+    assert (codes(page), page["expansion"]["total"], page["expansion"]["offset"]) == (["poodle", "whale"], 6, 2)
+    assert codes(called(platform, "ValueSet/$expand", url=url, filter="hun")) == ["dog"]
+    assert "dodo" not in codes(called(platform, "ValueSet/$expand", url=url, activeOnly="true"))
+    assert codes(called(platform, "ValueSet/$expand", url=url, count="0")) == []
+
+
+def test_a_value_set_can_be_sent_with_the_question_and_kept_by_nobody(platform: Standing, system: str) -> None:
+    sent = {
+        "resourceType": "Parameters",
+        "parameter": [
+            {"name": "valueSet", "resource": {"resourceType": "ValueSet", "status": "draft",
+             "compose": {"include": [{"system": system, "concept": [{"code": "dog"}]}]}}},
+            {"name": "includeDesignations", "valueBoolean": True},
+        ],
+    }  # fmt: skip
+    (only,) = called(platform, "ValueSet/$expand", sent)["expansion"]["contains"]
+    assert only["designation"] == [{"language": "nb", "value": "Hund"}]
+
+
+def test_value_sets_that_lead_to_themselves_end(platform: Standing) -> None:
+    url = f"http://sets.example/{uuid4().hex}"
+    kept = {"resourceType": "ValueSet", "url": url, "status": "active", "compose": {"include": [{"valueSet": [url]}]}}
+    ask(platform, "POST", "ValueSet", kept)
+    answer = ask(platform, "GET", f"ValueSet/$expand?url={url}", as_="gp")
+    assert (answer.status, answer.tree["issue"][0]["code"]) == (422, "too-costly")
+
+
+@pytest.mark.parametrize(
+    "filter_",
+    [{"property": "code", "op": "regex", "value": ".*"}, {"property": "constraint", "op": "=", "value": "<1"}],
+)
+def test_filters_that_are_not_answered_are_refused_by_name(platform: Standing, system: str, filter_: Tree) -> None:
+    url = value_set(platform, include=[{"system": system, "filter": [filter_]}])
+    answer = ask(platform, "GET", f"ValueSet/$expand?url={url}", as_="gp")
+    assert (answer.status, answer.tree["issue"][0]["code"]) == (422, "not-supported")
+
+
+def test_what_is_kept_elsewhere_is_not_said_to_mean_nothing(platform: Standing) -> None:
+    url = value_set(platform, include=[{"system": "http://nowhere.example"}])
+    for path in (
+        f"ValueSet/$expand?url={url}",
+        f"ValueSet/$validate-code?url={url}&system=http://nowhere.example&code=x",
+    ):
+        answer = ask(platform, "GET", path, as_="gp")
+        assert (answer.status, answer.tree["issue"][0]["code"]) == (422, "not-found")
+
+
+def test_r4s_own_value_sets_and_maps_are_answered(platform: Standing) -> None:
+    told = called(platform, "ValueSet/$expand", url="http://hl7.org/fhir/ValueSet/administrative-gender")
+    assert codes(told) == ["male", "female", "other", "unknown"]
+    found = called(
+        platform, "ConceptMap/$translate", url="http://hl7.org/fhir/ConceptMap/cm-administrative-gender-v3",
+        system=SEX, code="female",
+    )  # fmt: skip
+    assert said(found, "result") is True
+    (match,) = parts(found, "match")
+    assert (match["equivalence"], match["concept"]["code"]) == ("equal", "F")
+
+
+def test_a_map_is_followed_both_ways_and_says_what_it_has_not(platform: Standing, system: str) -> None:
+    group = {"source": system, "target": SEX, "element": [
+        {"code": "dog", "target": [{"code": "male", "equivalence": "wider"}]},
+        {"code": "whale", "target": [{"equivalence": "unmatched"}]},
+    ], "unmapped": {"mode": "fixed", "code": "unknown"}}  # fmt: skip
+    url = f"http://maps.example/{uuid4().hex}"
+    kept = {"resourceType": "ConceptMap", "url": url, "status": "active", "group": [group]}
+    id_ = ask(platform, "POST", "ConceptMap", kept).tree["id"]
+    there = called(platform, f"ConceptMap/{id_}/$translate", system=system, code="dog")
+    assert [(one["equivalence"], one["concept"]["code"]) for one in parts(there, "match")] == [("wider", "male")]
+    back = called(platform, "ConceptMap/$translate", url=url, system=SEX, code="male", reverse="true")
+    assert [(one["equivalence"], one["concept"]["code"]) for one in parts(back, "match")] == [("narrower", "dog")]
+    assert said(called(platform, "ConceptMap/$translate", url=url, system=system, code="whale"), "result") is False
+    rest = called(platform, "ConceptMap/$translate", url=url, system=system, code="bird")
+    assert [one["concept"]["code"] for one in parts(rest, "match")] == ["unknown"]
+
+
+def test_a_supplement_adds_names(platform: Standing) -> None:
+    concept = [{"code": "UNK", "designation": [{"language": "nn", "value": "ukjend"}]}]
+    kept = {"resourceType": "CodeSystem", "url": f"http://more.example/{uuid4().hex}", "status": "active",
+            "content": "supplement", "supplements": NULLS, "concept": concept}  # fmt: skip
+    assert ask(platform, "POST", "CodeSystem", kept).status == 201
+    assert (
+        said(called(platform, "CodeSystem/$lookup", system=NULLS, code="UNK", displayLanguage="nn"), "display")
+        == "ukjend"
+    )
+
+
+def test_a_new_version_of_a_record_is_asked_from_the_next_question_on(platform: Standing) -> None:
+    url = f"http://fresh.example/{uuid4().hex}"
+    kept: Tree = {
+        "resourceType": "CodeSystem",
+        "url": url,
+        "status": "active",
+        "content": "complete",
+        "concept": [{"code": "a"}],
+    }
+    made = ask(platform, "POST", "CodeSystem", kept).tree
+    assert said(called(platform, "CodeSystem/$validate-code", url=url, code="b"), "result") is False
+    kept |= {"id": made["id"], "concept": [{"code": "a"}, {"code": "b"}]}
+    assert ask(platform, "PUT", f"CodeSystem/{made['id']}", kept, if_match='W/"1"').status == 200
+    assert said(called(platform, "CodeSystem/$validate-code", url=url, code="b"), "result") is True
+
+
+def test_a_loaded_system_is_asked_before_any_record_and_by_its_version(platform: Standing) -> None:
+    url = f"http://loaded.example/{uuid4().hex}"
+
+    async def load(version: str, *concepts: Concept) -> int:
+        conn = await asyncpg.connect(platform.dsn)
+        try:
+            return await terminology.load(conn, url, version, "Loaded", iter(concepts), platform.clock.now())
+        finally:
+            await conn.close()
+
+    root = Concept("1", "Root", designations=(Designation("nb", {}, "Rot"),))
+    assert (
+        asyncio.run(load("2024", root, Concept("2", "Under", parents=("1",)), Concept("3", "Deep", parents=("2",))))
+        == 3
+    )
+    assert asyncio.run(load("2025", root, Concept("2", "Under", parents=("1",)))) == 2
+    assert said(called(platform, "CodeSystem/$lookup", system=url, code="1", displayLanguage="nb"), "display") == "Rot"
+    told = called(platform, "CodeSystem/$subsumes", system=url, version="2024", codeA="1", codeB="3")
+    assert said(told, "outcome") == "subsumes"
+    set_ = value_set(platform, include=[{"system": url, "version": "2024",
+                                         "filter": [{"property": "concept", "op": "descendent-of", "value": "1"}]}])  # fmt: skip
+    assert codes(called(platform, "ValueSet/$expand", url=set_)) == ["2", "3"]
+    assert ask(platform, "GET", f"CodeSystem/$lookup?system={url}&code=3", as_="gp").status == 404
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("CodeSystem/$lookup?nonsense=1", None),
+        ("ValueSet/$expand?count=many", None),
+        ("ValueSet/$expand", {"resourceType": "Patient"}),
+        ("ValueSet/$expand", {"resourceType": "Parameters", "parameter": [{"name": "valueSet", "valueString": "x"}]}),
+        (
+            "CodeSystem/$validate-code",
+            {"resourceType": "Parameters", "parameter": [{"name": "coding", "valueString": "x"}]},
+        ),
+        ("CodeSystem/$subsumes?codeA=1", None),
+        ("ValueSet/none/$expand", None),
+    ],
+)
+def test_a_wrong_question_is_refused(platform: Standing, path: str, body: Tree | None) -> None:
+    answer = ask(platform, "POST" if body else "GET", path, body, as_="gp")
+    assert answer.status in (400, 404)
+    assert json.dumps(answer.tree).count("issue") >= 1
