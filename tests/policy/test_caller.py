@@ -26,7 +26,7 @@ from attested import (
 from kjerne.access import Attestation, Coded
 from kjerne.clock import FixedClock
 from kjerne.errors import Refusal
-from kjerne.policy.caller import DEMANDS, Registered, must_be_fresh
+from kjerne.policy.caller import DEMANDS, Registered, must_be_fresh, must_be_registered
 from kjerne.policy.caller import _texts as texts_of
 from kjerne.settings import Settings
 from kjerne.wire import attestation
@@ -252,6 +252,21 @@ async def test_a_remembered_caller_is_held_to_the_age_of_her_attestation() -> No
                 must_be_fresh(who, now, settings)
             assert (caught.value.status, caught.value.code, caught.value.rule) == (403, "expired", "ATT-58")
     must_be_fresh(await made(claims(attestations=())), NOW + timedelta(days=1), Settings())
+
+
+def test_whoever_is_logged_in_reads_only_as_the_register_has_her_now() -> None:
+    own, today = digest(DOCTOR), NOW.date()
+    must_be_registered(REGISTERED, own, "LE", NOW)
+    must_be_registered(REGISTERED, own, "", NOW)
+    for known, authorization, rule in (
+        (None, "LE", "ATT-29"),
+        (replace(REGISTERED, digest=digest(OTHER)), "LE", "ATT-29"),
+        (replace(REGISTERED, valid_to=today), "", "ATT-29"),
+        (REGISTERED, "SP", "ATT-32"),
+    ):
+        with pytest.raises(Refusal) as caught:
+            must_be_registered(known, own, authorization, NOW)
+        assert (caught.value.status, caught.value.rule) == (403, rule)
 
 
 async def test_an_authorization_needs_an_hpr_number() -> None:

@@ -372,6 +372,21 @@ def test_what_is_not_hers_or_not_in_force_cannot_be_lifted() -> None:
         assert (refusal.value.status, refusal.value.rule) == (404, "choice-not-in-force")
 
 
+def test_a_choice_is_lifted_under_the_number_it_was_made_under() -> None:
+    block = choice("block", hpr="9144900")
+    joined = {"keys": (1, 2), "wrapped": (b"", b""), "choices": (block,)}
+    for own, made_under, rule in ((1, 1, ""), (2, 2, ""), (2, 1, "choice-of-another-number")):
+        grant = decide(citizen(), patient(caller_key=own, **joined), "privacy", "choose", now=NOW)
+        assert isinstance(grant, Grant)
+        held = Held(made_under, 1, block, block.made_at)
+        if not rule:
+            assert lift(grant, held).patient == made_under
+            continue
+        with pytest.raises(Refusal) as caught:
+            lift(grant, held)
+        assert (caught.value.status, caught.value.rule) == (409, rule)
+
+
 def test_every_kind_of_choice_has_its_effect_in_words() -> None:
     assert set(CHOICE_EFFECTS) == set(KINDS)
 
