@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Final
+from uuid import UUID
 
 # HTTP status -> FHIR R4 issue-type (http://hl7.org/fhir/R4/valueset-issue-type.html), where the raiser names none.
 ISSUE_BY_STATUS: Final = {
@@ -49,7 +50,8 @@ class Refusal(Exception):
     `status` is an HTTP status (4xx, or 503/504 when a source fails), `code` a FHIR issue-type, `where` the element path,
     parameter or line, `todo` what the sender can do. `rule` names the access rule when a law refused. `faults` holds
     further things that are wrong in the same request; `fault` is the one that the refusal itself tells. `headers` go
-    out with the answer (WWW-Authenticate, DPoP-Nonce).
+    out with the answer (WWW-Authenticate, DPoP-Nonce). `looked_at` are the records (type, id, version) that were looked at
+    before it, for the log; None where the patient's log has no row of it.
     """
 
     def __init__(
@@ -64,6 +66,7 @@ class Refusal(Exception):
         faults: tuple[Fault, ...] = (),
         fault: Fault | None = None,
         headers: tuple[tuple[str, str], ...] = (),
+        looked_at: tuple[tuple[int, UUID, int], ...] | None = None,
     ) -> None:
         super().__init__(says)
         self.status = status
@@ -75,6 +78,7 @@ class Refusal(Exception):
         self.faults = faults
         self.fault = fault
         self.headers = headers
+        self.looked_at = looked_at
 
     def __str__(self) -> str:
         return sentences(f"{self.says} ({self.where})" if self.where else self.says, self.todo)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final, Literal, Protocol, TypeVar
+from uuid import UUID
 
 import msgspec
 
@@ -15,6 +16,8 @@ from kjerne.access import Action, Caller, Denial, Grant, Once, Subject
 from kjerne.errors import Refusal, sentences
 
 Pairs = tuple[tuple[str, str], ...]
+Named = tuple[tuple[int, UUID, int], ...]
+"""Records as a row of the log names them: type, id and version."""
 
 CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 """What no text for a page or a log holds: line ends, and signs that turn the direction of what follows."""
@@ -37,8 +40,9 @@ class Admit(Protocol):
     register knows, as she will stand once the transaction that uses the grant has registered her. `asked` is the search,
     for the log to keep sealed. `piece` is what of a FHIR type the grant is used for where the action does not say it: `Consent.s`
     or `Specimen.s`, which the token's SMART scopes must leave; with `!` behind it, all of it; with `?`, the caller has looked
-    for it among what its own organisation filed, and found none. `what` is the kind of content that is registered, several with
-    spaces between, or `ANY_KIND`.
+    for it among what its own organisation filed, and found none; with `=`, what stands there, or whose the choice is, did not let
+    it be. `what` is the kind of content that is registered, several with spaces between, or `ANY_KIND`. `named` are records that
+    were looked at already, which the row of a refusal names.
     """
 
     async def __call__(
@@ -54,6 +58,7 @@ class Admit(Protocol):
         asked: str = "",
         piece: str = "",
         what: str = "",
+        named: Named = (),
     ) -> Grant: ...
 
 
@@ -72,6 +77,18 @@ class OtherKind(Exception):
     def __init__(self, what: str) -> None:
         super().__init__("another kind of content")
         self.what = what
+        self.looked_at: Named | None = None
+
+
+@contextlib.contextmanager
+def looking_at(*named: tuple[int, UUID, int]) -> Iterator[None]:
+    """What is refused inside is refused after these records were looked at, or after none was found to look at: a try to
+    write that the patient's log has a row of (law, K82)."""
+    try:
+        yield
+    except (Refusal, OtherKind) as refused:
+        refused.looked_at = named
+        raise
 
 
 class Denied(Exception):
@@ -144,9 +161,10 @@ async def granted(
     """Asks the law and uses its answer; where a fact changed in between, or what lies there is of another kind, asks once more.
 
     `proven` (for the first time round), `asked`, `piece` and `what` as in `Admit`. Where `use` finds that the token's SMART
-    scopes do not leave what is to be written, the law's no stands in the patient's log too.
-    Raises `Denied`; `Refusal` 503 when the facts keep changing.
+    scopes do not leave what is to be written, or that what stands there does not let it be (`looking_at`), that stands in the
+    patient's log too. Raises `Denied`; `Refusal` 503 when the facts keep changing.
     """
+    named: Named = ()
     for attempt in range(ATTEMPTS):
         try:
             again = proven and attempt == 0
@@ -160,27 +178,33 @@ async def granted(
                 asked=asked,
                 piece=piece,
                 what=what,
+                named=named,
             )
             return await use(grant)
         except Stale:
             continue
         except OtherKind as other:
-            what = other.what
+            what, named = other.what, other.looked_at or ()
         except Refusal as refusal:
+            seen = refusal.looked_at
             if refusal.rule == SCOPES:
-                await noted(admit, patient, service, action, piece, basis=basis, what=what)
+                await noted(admit, patient, service, action, piece, basis=basis, what=what, named=seen or ())
+            elif seen is not None:
+                await noted(
+                    admit, patient, service, action, piece, "=", basis=basis, asked=asked, what=what, named=seen
+                )
             raise
     raise unsettled()
 
 
 async def noted(
-    admit: Admit, patient: PatientRef, service: str, action: Action, piece: str, found: Literal["!", "?"] = "!",
-    *, basis: str = "", asked: str = "", what: str = "",
+    admit: Admit, patient: PatientRef, service: str, action: Action, piece: str, found: Literal["!", "?", "="] = "!",
+    *, basis: str = "", asked: str = "", what: str = "", named: Named = (),
 ) -> None:  # fmt: skip
-    """Has the law refuse what a room has found that the token's SMART scopes do not leave (`!`), or that the caller has filed
-    nothing of (`?`): so it stands in the log."""
+    """Has the law refuse what a room has found that the token's SMART scopes do not leave (`!`), that the caller has filed
+    nothing of (`?`), or that what stands there does not let be (`=`): so it stands in the log, with the records `named`."""
     with contextlib.suppress(Denied):
-        await admit(patient, service, action, basis=basis, piece=f"{piece}{found}", asked=asked, what=what)
+        await admit(patient, service, action, basis=basis, piece=f"{piece}{found}", asked=asked, what=what, named=named)
 
 
 def unsettled() -> Refusal:

@@ -101,6 +101,9 @@ def test_the_page_tells_whom_one_may_act_for_and_who_may_act_for_oneself(platfor
     assert f"{name(platform, 'youth')} Foreldreansvar Når barnet er mellom 12 og 16 år" in hers
 
 
+_TRIES = "SELECT outcome FROM audit WHERE rule = 'choice-refused'"
+
+
 def test_a_proxy_who_may_act_closes_and_lifts_what_was_closed_in_the_citizens_stead_alone(platform: Standing) -> None:
     with tab(platform, "proxy", "me") as proxy:
         opened(proxy, proxy.home, name(platform, "citizen"))
@@ -111,6 +114,7 @@ def test_a_proxy_who_may_act_closes_and_lifts_what_was_closed_in_the_citizens_st
         made = proxy.post(page, "/me/privacy/save", kind="restriction", of="genetics")
         assert "Valget er lagret" in text(made)
         assert 'aria-label="Opphev: Sperret Genetiske svar' in made.text
+        before = len(platform.rows(_TRIES))
         for wish in ({"kind": "opt-out"}, {"kind": "consent", "whom": "at:100000008"}):
             assert proxy.post(made, "/me/privacy/save", **wish).status_code in (400, 403)
         assert proxy.get("/me/notify").status_code == 403
@@ -123,6 +127,10 @@ def test_a_proxy_who_may_act_closes_and_lifts_what_was_closed_in_the_citizens_st
             assert block
         refused = proxy.post(made, "/me/privacy/lift", number=block[1])
         assert refused.status_code == 403
+        tries = [row["outcome"] for row in platform.rows(_TRIES)][before:]
+        assert tries == [1, 1, 1], "an opt-out, a consent, and what is not a proxy's to lift"
+        with tab(platform, "citizen", "me") as citizen:
+            assert "Et valg om innsyn ble forsøkt gjort eller opphevet" in text(citizen.get("/me/log?show=refused"))
         number = re.search(r'name="number" value="(\d+)"', made.text)
         assert number
         lifted = proxy.post(made, "/me/privacy/lift", number=number[1])

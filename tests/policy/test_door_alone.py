@@ -49,7 +49,7 @@ def stored(monkeypatch: pytest.MonkeyPatch) -> Stored:
         conn.asked.append((ref, once))
         return (conn.known, None) if conn.known and ref == HER else None
 
-    async def insert(conn: Stored, row: Any) -> None:
+    async def insert(conn: Stored, row: Any, named: Any = ()) -> None:
         conn.written.append(row)
 
     monkeypatch.setattr(subjects, "load", load)

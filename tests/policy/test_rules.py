@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from kjerne.access import Action, Caller, Denial, Grant, Label, Subject, Tie, part_label
+from kjerne.access import Action, Caller, Denial, Grant, Label, Limit, Subject, Tie, part_label
 from kjerne.policy.people import OSLO, age, norwegian_day
 from kjerne.policy.privacy import GROUPS
 from kjerne.policy.rules import decide, mark_of, told
@@ -362,6 +362,11 @@ def test_a_laboratory_files_and_nothing_else() -> None:
     assert ask(laboratory(), OPTED_OUT, "correct").rule == "corrected-after-opt-out"
     for subject in (patient(), OPTED_OUT):
         assert ask(laboratory(), subject, "correct", piece="Observation.d?").rule == "nothing-of-its-own"
+        assert ask(laboratory(), subject, "correct", piece="Observation.u=").rule == "refused-as-it-stands"
+        assert ask(laboratory(), subject, "file", piece="Observation.u=").rule == "refused-as-it-stands"
+    narrow = laboratory(limits=(Limit("system/Observation.u", "Observation", "u"),))
+    assert ask(narrow, patient(), "correct", piece="Observation.u=").rule == "refused-as-it-stands"
+    assert ask(narrow, patient(), "correct", piece="Observation.d=").rule == "scope-narrower"
     actions: tuple[Action, ...] = ("read", "search", "history", "write", "insight", "choose")
     for action in actions:
         assert ask(laboratory(), patient(), action).rule == "scope-missing"

@@ -36,6 +36,8 @@ def test_every_rule_decides_some_story() -> None:
         "filed-after-opt-out",
         "corrected-after-opt-out",
         "nothing-of-its-own",
+        "refused-as-it-stands",
+        "choice-refused",
         "citizen-purpose-unknown",
         "sender-takes-no-part",
         "scope-narrower",

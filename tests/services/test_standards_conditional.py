@@ -91,7 +91,40 @@ def test_a_condition_that_several_answer_is_refused(platform: Standing) -> None:
         ask(platform, "DELETE", f"{AT}?identifier={number}"),
     ):
         assert (answer.status, answer.issue["code"]) == (412, "conflict")
+        (row,) = platform.audited(answer.response)
+        assert (row["rule"], row["outcome"], row["versions"]) == ("refused-as-it-stands", 1, [1, 1])
+        assert {str(one) for one in row["ids"]} == set(held(platform, number))
     assert len(held(platform, number)) == 2
+
+
+@pytest.mark.parametrize("method", ["PUT", "DELETE"])
+def test_what_stands_in_the_way_of_a_write_is_named_in_the_log_though_nothing_changed(
+    platform: Standing, number: str, method: str
+) -> None:
+    """Which version there is, is told by a refusal; so the try is in her log (law, K82). One that works has its one row."""
+    id_ = id_of(create(platform, number))
+    put = numbered(number, id=id_) if method == "PUT" else None
+    tries = [
+        ask(platform, method, f"{AT}/{id_}", put, if_match='W/"7"'),
+        ask(platform, method, f"{AT}/{id_}", put, if_match='W/"1"', about="citizen"),
+        ask(platform, method, f"{AT}?identifier={number}", put, if_match='W/"7"'),
+    ]
+    if method == "PUT":
+        tries.append(update(platform, number))
+        tries.append(ask(platform, method, f"{AT}?identifier={number}", {**put, "id": "x"}, if_match='W/"1"'))  # type: ignore[dict-item]
+    assert [one.status for one in tries] == [412, 422, 412, 428, 400][: len(tries)]
+    for answer in tries:
+        (row,) = platform.audited(answer.response)
+        assert (row["rule"], row["action"], row["outcome"]) == ("refused-as-it-stands", "correct", 1)
+        assert ([str(one) for one in row["ids"]], row["versions"]) == ([id_], [1])
+    done = ask(platform, method, f"{AT}/{id_}", put, if_match='W/"1"')
+    assert [row["outcome"] for row in platform.audited(done.response)] == [0]
+
+
+def test_that_no_record_answers_is_a_row_too_where_a_write_is_refused_for_it(platform: Standing, number: str) -> None:
+    answer = update(platform, number, if_match='W/"1"')
+    (row,) = platform.audited(answer.response)
+    assert (answer.status, row["rule"], row["action"], row["ids"]) == (412, "refused-as-it-stands", "file", [])
 
 
 @pytest.mark.parametrize(

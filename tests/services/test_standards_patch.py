@@ -102,6 +102,39 @@ def test_a_patch_that_cannot_be_is_refused_and_changes_nothing(
     assert read(platform, f"Observation/{made}", about=WHO).tree["meta"]["versionId"] == "1"
 
 
+@pytest.mark.parametrize(
+    ("body", "version", "status"),
+    [
+        ([{"op": "test", "path": "/status", "value": "registered"}, STATUS], "1", 409),
+        ([{"op": "test", "path": "/status", "value": "final"}, {"op": "remove", "path": "/note"}], "1", 422),
+        ([{"op": "remove", "path": "/code"}], "1", 422),
+        ([{"op": "replace", "path": "", "value": []}], "1", 400),
+        ([STATUS], "2", 412),
+    ],
+)
+def test_a_patch_that_what_stands_there_does_not_let_be_is_in_the_log_by_what_was_looked_at(
+    platform: Standing, made: str, body: Any, version: str, status: int
+) -> None:
+    """By the `test` of a patch a sender would else read its own record without a trace (law, K82)."""
+    answer = patch(platform, made, body, version)
+    assert answer.status == status
+    (row,) = platform.audited(answer.response)
+    assert (row["rule"], row["action"], row["outcome"]) == ("refused-as-it-stands", "correct", 1)
+    assert ([str(one) for one in row["ids"]], row["versions"]) == ([made], [1])
+    asked = f"/fhir/R4/AuditEvent?date={row['at']:%Y-%m-%dT%H:%M:%S.%fZ}".replace(" ", "T")
+    told = Answered(platform.client.call("GET", asked, as_=WHO))
+    (event,) = [one for one in told.resources() if made in str(one["entity"])]
+    assert (event["outcome"], event["action"]) == ("8", "U")
+    assert f"Observation/{made}/_history/1" in [
+        one["what"].get("reference") for one in event["entity"] if "what" in one
+    ]
+
+
+def test_a_patch_that_is_none_looks_at_nothing_and_leaves_no_row(platform: Standing, made: str) -> None:
+    for body, version in (([], "1"), ([STATUS], "")):
+        assert platform.audited(patch(platform, made, body, version).response) == []
+
+
 def test_an_xml_patch_makes_a_version_too(platform: Standing, made: str) -> None:
     body = b"""<diff xmlns:f="http://hl7.org/fhir"><replace sel="f:Observation/f:status/@value">amended</replace>
       <add sel="f:Observation" xmlns="http://hl7.org/fhir"><note><text value="seen"/></note></add></diff>"""

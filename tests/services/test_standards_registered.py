@@ -125,6 +125,9 @@ def test_a_new_version_is_made_by_the_organisation_that_registered_it_and_by_a_r
     for method, tree, headers in (("PUT", changed, {}), ("PATCH", confirmed, patch), ("DELETE", None, {})):
         answer = send(platform, method, at, tree, as_="nurse", version=1, headers=headers, **NEED)  # type: ignore[arg-type]
         assert (answer.status, rules(platform, answer)) == (403, [("critical-information", "register-kind", 1)]), method
+        assert [str(one) for row in platform.audited(answer.response) for one in row["ids"]] == (
+            [] if method == "PUT" else [id_]
+        )
     # Another organisation's doctor: to her it is not there to be changed.
     for method, tree, headers in (("PUT", changed, {}), ("PATCH", confirmed, patch), ("DELETE", None, {})):
         answer = send(platform, method, at, tree, version=1, headers=headers)  # type: ignore[arg-type]

@@ -10,7 +10,7 @@ from typing import Final
 
 from kjerne.access import Action
 from kjerne.fhir import smart
-from kjerne.policy.facts import NOT_FOUND, Case
+from kjerne.policy.facts import NOT_FOUND, NOT_LET, Case
 from kjerne.policy.services import SERVICES
 
 RESULT_TYPES: Final = SERVICES["results"].types
@@ -45,7 +45,7 @@ def smart_scopes_leave_nothing(case: Case) -> bool:
     types = TYPES_BY_SERVICE.get(case.service, ())
     if case.action in WHOLE:
         return not types or any(smart.left(caller, type_, WHOLE[case.action]) is not None for type_ in types)
-    named, _, letter = case.piece.partition(".")
+    named, _, letter = case.piece.removesuffix(NOT_LET).partition(".")
     # Whether what was not found is another's or not left, nobody has looked: a token that leaves only some is the reason.
     if letter.endswith((ALL_OF, NOT_FOUND)):
         of = types if named == "*" else (named,)

@@ -7,7 +7,7 @@ from typing import Final
 
 from kjerne.access import Action, Caller, Denial, Grant, Once, Subject
 from kjerne.clock import Clock
-from kjerne.exchange import Admit, Denied, PatientRef
+from kjerne.exchange import Admit, Denied, Named, PatientRef
 from kjerne.policy.facts import case_of, has_care_course, is_on_practice_list
 from kjerne.policy.rules import decide, told
 from kjerne.policy.taking_part import takes_part
@@ -61,6 +61,7 @@ class Door:
             asked: str = "",
             piece: str = "",
             what: str = "",
+            named: Named = (),
         ) -> Grant:
             now = self._clock.now()
             taker = await self._takers.told(caller)
@@ -86,7 +87,7 @@ class Door:
                     instead = answer if self._tells_choices else unsaid(refused, basis=basis, purpose=purpose)
                     if isinstance(instead, Grant):
                         return instead
-                    await audit.insert(conn, audit.refused(refused))
+                    await audit.insert(conn, audit.refused(refused), named)
                     raise Denied(told(instead))
                 self._remember(patient, caller, answer.subject)
             return audit.with_words(answer, self._store.wrap, asked)

@@ -45,6 +45,8 @@ CITIZEN_PURPOSES: Final = frozenset({"", "PATRQT", "FAMRQT", "PWATRNY"})
 LOOKING: Final[frozenset[Action]] = frozenset({"read", "search", "history"})
 NOT_FOUND: Final = "?"
 """Ends a piece that the room has looked for among what the caller filed, and not found."""
+NOT_LET: Final = "="
+"""Ends a piece that what stands there, or whose the choice is, did not let be written."""
 STANDING_IN: Final = frozenset({"parent", "proxy", "guardian"})
 WRITING: Final[frozenset[Action]] = frozenset({"file", "correct"})
 OPENING_BASES: Final = frozenset({"SAMTYKKE", "AKUTT", "FORHOYET_SAMTYKKE", "FORHOYET_AKUTT"})
@@ -281,6 +283,11 @@ def organisation_is_no_consumer(case: Case) -> bool:
 def has_filed_nothing_of_this(case: Case) -> bool:
     """the caller's organisation has filed nothing here that this could change"""
     return case.piece.endswith(NOT_FOUND)
+
+
+def stood_in_the_way(case: Case) -> bool:
+    """what stands here does not let it be, as the room has found after it was let in"""
+    return case.piece.endswith(NOT_LET)
 
 
 def organisation_is_no_source(case: Case) -> bool:

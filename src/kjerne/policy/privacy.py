@@ -83,6 +83,7 @@ def make(
             where="kind",
             todo="Choose a restriction, a block or a single record; the rest is the person's own to choose.",
             rule="choice-not-covered",
+            looked_at=(),
         )
     if choice.kind == "block" and not is_registered:
         raise _wrong("hpr", "The personnel register has nobody with this number.", "Choose the person from the log.")
@@ -119,6 +120,7 @@ def lift(grant: Grant, held: Held) -> ChoiceChange:
             where="number",
             todo="Only who made it can lift it here, and the person herself from 16.",
             rule="choice-of-somebody-else",
+            looked_at=(),
         )
     if held.patient != _chosen_by(grant):
         raise Refusal(

@@ -117,6 +117,40 @@ _EVERY_PERSON: Final = Section(
     ),
 )
 
+_NOT_LET: Final = (
+    Section(
+        title="What was let in, and refused for what stands here",
+        kinds=ANYBODY,
+        services=EVERY_SERVICE,
+        actions=FILE,
+        rules=(
+            Rule(
+                id="refused-as-it-stands",
+                effect="deny",
+                law="pasientjournalloven § 22",
+                says="Et forsøk på å registrere, endre eller slette noe ble avvist på grunn av det som ligger her. "
+                "Ingenting ble endret.",
+                when=(facts.stood_in_the_way,),
+            ),
+        ),
+    ),
+    Section(
+        title="What was let in, and refused for what stands here",
+        kinds=ANYBODY,
+        services=EVERY_SERVICE,
+        actions=CHOOSE,
+        rules=(
+            Rule(
+                id="choice-refused",
+                effect="deny",
+                law="pasient- og brukerrettighetsloven § 5-3",
+                says="Et valg om innsyn ble forsøkt gjort eller opphevet av en som ikke kan gjøre det. Ingenting ble endret.",
+                when=(facts.stood_in_the_way,),
+            ),
+        ),
+    ),
+)
+
 _CITIZEN_REFUSED: Final = Section(
     title="Citizens: what shuts the record",
     kinds=CITIZEN,
@@ -486,6 +520,7 @@ _LOG_KEPT: Final = Section(
 SECTIONS: Final = (
     _EVERY_PERSON_AND_SYSTEM,
     _EVERY_PERSON,
+    *_NOT_LET,
     *of_each(),
     _CITIZEN_REFUSED,
     REPRESENTATIVES_REFUSED,

@@ -358,6 +358,14 @@ _NN_EN: Final[Mapping[str, tuple[str, str]]] = {
         "Ein avsendar ville rette eller slette noko han ikkje har sendt inn her. Ingenting vart endra.",
         "A sender wanted to correct or delete something that it has not sent in here. Nothing was changed.",
     ),
+    "refused-as-it-stands": (
+        "Eit forsøk på å registrere, endre eller slette noko vart avvist på grunn av det som ligg her. Ingenting vart endra.",
+        "An attempt to register, change or delete something was refused because of what is here. Nothing was changed.",
+    ),
+    "choice-refused": (
+        "Nokon som ikkje kan det, freista å gjere eller oppheve eit val om innsyn. Ingenting vart endra.",
+        "Somebody who may not tried to make or lift a choice about access. Nothing was changed.",
+    ),
     "put-right-after-opt-out": (
         "Opplysningar som låg her før reservasjonen, vart retta eller trekte tilbake. Dei er framleis lukka.",
         "Information that was here before the opt-out was corrected or taken back. It is still closed.",

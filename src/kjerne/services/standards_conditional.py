@@ -14,7 +14,20 @@ from uuid import UUID
 
 from kjerne.access import Grant
 from kjerne.errors import Refusal
-from kjerne.exchange import ANY_KIND, Answer, Call, Denied, Pairs, PatientRef, Route, any_of, granted, not_filed, noted
+from kjerne.exchange import (
+    ANY_KIND,
+    Answer,
+    Call,
+    Denied,
+    Pairs,
+    PatientRef,
+    Route,
+    any_of,
+    granted,
+    looking_at,
+    not_filed,
+    noted,
+)
 from kjerne.fhir import smart
 from kjerne.fhir.bundle import search_line
 from kjerne.fhir.criteria import is_linked
@@ -135,7 +148,8 @@ class ConditionalApi:
                     return await self._changed(conn, grant, name, version, found, expected), 200
                 if grant.action != "file":
                     return None
-                _check_new(name, tree, expected)
+                with looking_at():
+                    _check_new(name, tree, expected)
                 return await self._created(conn, grant, name, version), 201
 
         patient = self._patient(call, number_in(tree))
@@ -235,11 +249,12 @@ class ConditionalApi:
     async def _changed(
         self, conn: Connection, grant: Grant, name: str, version: Next, found: Match, expected: int | None
     ) -> Made:
-        if version.tree.get("id", str(found.id)) != str(found.id):
-            says = "the id in the body is not that of the record which answers the criteria"
-            raise Refusal(400, says, where=f"{name}.id")
-        if expected is None:
-            raise unseen(found.version)
+        with looking_at((self.type_of(name), found.id, found.version)):
+            if version.tree.get("id", str(found.id)) != str(found.id):
+                says = "the id in the body is not that of the record which answers the criteria"
+                raise Refusal(400, says, where=f"{name}.id")
+            if expected is None:
+                raise unseen(found.version)
         there = at_key(grant, found.patient)
         named: tuple[int, UUID] = self.type_of(name), found.id
         changed = await self._changer(there).change(conn, there, named, expected, lambda _: version)

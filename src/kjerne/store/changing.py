@@ -12,9 +12,9 @@ from functools import partial
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from kjerne.access import Grant
+from kjerne.access import Grant, Label
 from kjerne.errors import Refusal
-from kjerne.exchange import Call, Denied, PatientRef, not_filed
+from kjerne.exchange import Call, Denied, PatientRef, looking_at, not_filed
 from kjerne.fhir import smart
 from kjerne.fhir.corrections import RESULTS, corrects
 from kjerne.fhir.definitions import type_name
@@ -110,15 +110,21 @@ class Changer:
 
         `make` gets the version before. Call in a transaction: what stands there is held until its end, so that `expected`
         (`Refusal` 412) is compared with what is replaced. Who had read what is corrected is told. `OtherKind` where what stood
-        there or comes is not of the grant's kinds.
+        there or comes is not of the grant's kinds. Whatever refuses it then, the log names the version before (law, K82).
         """
-        type_, id_ = named
-        marks = await self.records.marks(conn, grant, type_, id_)
+        marks = await self.records.marks(conn, grant, *named)
         if marks is None:
             return None
         before = await self.records.current(conn, grant, *named)
-        expect(expected, before.version)
-        made = make(before)
+        with looking_at((*named, before.version)):
+            expect(expected, before.version)
+            return await self._changed(conn, grant, named, marks, before, make(before))
+
+    async def _changed(
+        self, conn: Connection, grant: Grant, named: tuple[int, UUID], marks: tuple[Label, datetime | None],
+        before: Current, made: Next,
+    ) -> tuple[Next, Written]:  # fmt: skip
+        type_, id_ = named
         limits.must_hold(grant.caller, type_, made.indexed.tokens, "u")
         was = decode(before.raw)
         must_register(grant.registers, made.content | content_of(was))
@@ -145,16 +151,21 @@ class Changer:
         `check` is done for the one who filed it alone. Who had read a result is told, as of a correction, that it is taken
         back. Call in a transaction.
         """
-        type_, id_ = named
-        if await self.records.marks(conn, grant, type_, id_, "d") is None:
+        if await self.records.marks(conn, grant, *named, "d") is None:
             return None
-        check()
         before = await self.records.current(conn, grant, *named)
-        was = decode(before.raw)
-        must_register(grant.registers, content_of(was))
-        expect(expected, before.version)
+        with looking_at((*named, before.version)):
+            check()
+            must_register(grant.registers, content_of(was := decode(before.raw)))
+            expect(expected, before.version)
+            return await self._taken_away(conn, grant, named, before.version, was)
+
+    async def _taken_away(
+        self, conn: Connection, grant: Grant, named: tuple[int, UUID], version: int, was: Tree
+    ) -> Written:
+        type_, id_ = named
         if type_name(type_) in RESULTS or type_ == pointing.SPECIMEN:
-            await tell(conn, grant, self.reader, Written(type_, id_, before.version + 1, grant.at))
+            await tell(conn, grant, self.reader, Written(type_, id_, version + 1, grant.at))
         remove = partial(self.records.remove, conn, grant, [named])
         (gone,) = await marking.filing(conn, grant, self.reader, self.types, remove)
         await settle(conn, grant, self.reader, was, was | {"status": "entered-in-error"})

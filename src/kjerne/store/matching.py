@@ -14,14 +14,16 @@ from uuid import UUID
 
 from kjerne.access import Grant, Label
 from kjerne.errors import Refusal
+from kjerne.exchange import looking_at
 from kjerne.fhir.search import Search
 from kjerne.store.finding import Finder
 from kjerne.store.pool import Connection, columns
 
 _STANDS: Final = """
-SELECT r.patient, r.id, r.version, r.at FROM record r
+SELECT r.patient, r.id, r.version, r.at, r.type FROM record r
 JOIN unnest($1::bigint[], $2::smallint[], $3::uuid[]) AS m(patient, type, id) USING (patient, type, id)
-WHERE r.labels & $4 = 0 ORDER BY r.id LIMIT 2"""
+WHERE r.labels & $4 = 0 ORDER BY r.id LIMIT 500"""
+"""As many as the row of a refusal names where several answer."""
 
 
 class Match(NamedTuple):
@@ -44,8 +46,9 @@ async def the_one(conn: Connection, grant: Grant, finder: Finder, search: Search
         return None
     found = await conn.fetch(_STANDS, *columns(matching, 3), int(Label.WITHDRAWN))
     if len(found) > 1:
-        raise Refusal(412, "more than one record answers the criteria", todo="Add to them until one is left.")
-    return Match(*found[0]) if found else None
+        with looking_at(*((row["type"], row["id"], row["version"]) for row in found)):
+            raise Refusal(412, "more than one record answers the criteria", todo="Add to them until one is left.")
+    return Match(*tuple(found[0])[:-1]) if found else None
 
 
 def at_key(grant: Grant, patient: int) -> Grant:
