@@ -11,6 +11,7 @@ from __future__ import annotations
 import functools
 import operator
 import re
+from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -35,6 +36,11 @@ REPORT: Final = type_number("DiagnosticReport")
 _POINTERS: Final = ("reference", "url")
 _NAMED_BY: Final = re.compile(r"(?:.*/)?[A-Z][A-Za-z]+/(?P<id>[0-9A-Fa-f-]{36})(?:/_history/[0-9]+)?")
 """An address of a record, relative or whole, of the current version or of one."""
+
+LOCAL_NUMBERS: Final = frozenset(
+    ("AnalysedSubjectId", "AnalysedSubjectIdByRequester", "ResultItemId", "ServReqId", "ServReqIdByServProvider", "")
+)
+"""Systems of the numbers in laboratories' messages, and of none: too short and too often used again to go by (law, K83)."""
 
 Named = tuple[int, UUID]
 Over = tuple[Grant, Sequence[int], Choice]
@@ -111,7 +117,8 @@ async def _named_by(
         sent = await conn.fetch(_SENT_BY, list(grant.subject.keys), audit.GIVEN, choice.source, list(types))
         return [(row[0], row[1]) for row in sent]
     trees = await _trees(conn, grant, reader, types)
-    return _about(choice, trees, await _kinds(conn, grant, reader, trees))
+    twins = await _twins(conn, grant, types, trees)
+    return _about(choice, trees, await _kinds(conn, grant, reader, trees, twins), twins)
 
 
 async def marks_on(conn: Connection, grant: Grant, named: Iterable[Named]) -> Label:
@@ -236,10 +243,11 @@ async def settle(conn: Connection, grant: Grant, reader: Reader, types: Sequence
     says its kind and is marked all the same was corrected to be of another: it goes on marked, with all that it holds.
     """
     trees = await _trees(conn, grant, reader, types)
-    kinds = await _kinds(conn, grant, reader, trees)
+    twins = await _twins(conn, grant, types, trees)
+    kinds = await _kinds(conn, grant, reader, trees, twins)
     for choice in in_force(grant):
         if choice.kind == "record" or (choice.part and choice.slot >= 0):
-            about = {*_about(choice, trees, kinds), *await _gone_on_with(conn, grant, choice, trees)}
+            about = {*_about(choice, trees, kinds, twins), *await _gone_on_with(conn, grant, choice, trees)}
             if choice.kind == "record":
                 about |= await _come_again(conn, grant, reader, types, trees)
             silent = {name for name in trees if choice.part and not kinds[name]}
@@ -280,6 +288,24 @@ def _identifiers(tree: Mapping[str, Any]) -> set[tuple[str, str]]:
     return {(one.get("system", ""), one["value"]) for one in several if "value" in one}
 
 
+async def _twins(
+    conn: Connection, grant: Grant, types: Sequence[int], trees: Mapping[Named, Mapping[str, Any]]
+) -> Mapping[Named, set[Named]]:
+    """Of each record those that are the same filed once more: its source's, of its type, with an identifier in common."""
+    having = defaultdict[tuple[int, tuple[str, str]], set[Named]](set)
+    for name, tree in trees.items():
+        for one in _identifiers(tree):
+            if one[0] not in LOCAL_NUMBERS:
+                having[name[0], one].add(name)
+    shared = [names for names in having.values() if len(names) > 1]
+    found = defaultdict[Named, set[Named]](set)
+    sources = await sources_of(conn, grant, types) if shared else {}
+    for names in shared:
+        for name in names & sources.keys():
+            found[name] |= {one for one in names if sources.get(one) == sources[name]}
+    return found
+
+
 def label_of(choice: Choice) -> Label:
     """The mark of a choice of a part or of a single record."""
     return Label.RESTRICTED_HERE if choice.kind == "record" else part_label(choice.slot)
@@ -295,25 +321,33 @@ async def _trees(
 
 
 async def _kinds(
-    conn: Connection, grant: Grant, reader: Reader, trees: Mapping[Named, Mapping[str, Any]]
-) -> dict[Named, frozenset[str]]:
-    """The kinds that any version of each record said: a former version is read through the current one (law, K68)."""
+    conn: Connection, grant: Grant, reader: Reader, trees: Mapping[Named, Mapping[str, Any]],
+    twins: Mapping[Named, set[Named]],
+) -> dict[Named, frozenset[str]]:  # fmt: skip
+    """The kinds that any version of each record said, or of what is the same: a former version is read through the current
+    one (law, K68), and what is filed once more is as a version (K83)."""
     kinds = {name: kinds_of(tree) for name, tree in trees.items()}
     keys = reader.unwrapped(grant)
     rows = await conn.fetch(_FORMER, list(grant.subject.keys), *columns(sorted(trees, key=str), 2))
     for one in (reader.open_row(keys, tuple(row)) for row in rows):
         kinds[one.type, one.id] |= kinds_of(decode(one.raw))
-    return kinds
+    together = {name: [kinds[one] for one in same] for name, same in twins.items()}
+    return kinds | {name: kinds[name].union(*of_same) for name, of_same in together.items()}
 
 
 def _about(
-    choice: Choice, trees: Mapping[Named, Mapping[str, Any]], said: Mapping[Named, frozenset[str]]
-) -> list[Named]:
+    choice: Choice, trees: Mapping[Named, Mapping[str, Any]], said: Mapping[Named, frozenset[str]],
+    twins: Mapping[Named, set[Named]],
+) -> list[Named]:  # fmt: skip
     """The records that a choice of a kind, or of a single record, is about; `said` are the kinds of each by itself."""
     groups = _groups(trees)
     if choice.record is not None:
-        own = [name for name in trees if name[1] == choice.record]
-        return sorted({*own, *(other for name in own if name[0] == REPORT for other in groups[name])}, key=str)
+        about, waiting = set[Named](), {name for name in trees if name[1] == choice.record}
+        while waiting:
+            about |= waiting
+            held = {one for name in waiting if name[0] == REPORT for one in groups[name]}
+            waiting = {one for name in waiting | held for one in (name, *twins.get(name, ()))} - about
+        return sorted(about, key=str)
     kinds: dict[Named, set[str]] = {name: set() for name in trees}
     for group in groups.values():
         together = {kind for name in group for kind in said[name]}

@@ -12,7 +12,7 @@ from kjerne.access import SHUT_BY_PATIENT, Label, Wish
 from kjerne.fhir.definitions import type_number
 from kjerne.fhir.encode import decode
 
-from .conftest import LAB, NOW, Worker, fresh_number
+from .conftest import LAB, NOW, OTHER_LAB, Worker, fresh_number
 from .kith.conftest import Kith
 from .test_preferences_reach import filed, opens
 
@@ -228,6 +228,49 @@ async def test_a_record_is_of_every_kind_that_any_of_its_versions_said(
         assert (await client.get(f"/fhir/R4/Observation/{own}/_history/1")).status_code == 404
     await one.lift(number, held)
     assert await opens(other, number, "Observation", own) == {True}
+
+
+IDENTIFIED = {"identifier": [{"system": "urn:lab", "value": "N1"}]}
+
+
+@pytest.mark.parametrize("first", [True, False])
+@pytest.mark.parametrize("wish", [{"kind": "record"}, {"kind": "restriction", "part": "genetics"}])
+async def test_what_is_filed_once_more_by_its_identifier_is_restricted_as_the_first_is(
+    workers: tuple[Worker, Worker], number: str, wish: dict[str, str], first: bool
+) -> None:
+    """The sender names it by a number of its own and another kind; whether it is there before the choice is the same."""
+    one, other = workers
+    await one.person(number)
+    # Genetics is not yet hers to see, and so not hers to restrict by itself.
+    own = await filed(one, number, "Observation", wish.get("part", "laboratory"), **IDENTIFIED)
+    choose = Wish(**wish | ({"record": own} if wish["kind"] == "record" else {}))  # type: ignore[arg-type]
+    held = await one.choose(number, choose) if first else None
+    again = await filed(one, number, "Observation", "laboratory", **IDENTIFIED)
+    plain = await filed(one, number, "Observation", "laboratory", identifier=[{"system": "urn:lab", "value": "N2"}])
+    local = await filed(
+        one, number, "Observation", "laboratory", identifier=[{"system": "ResultItemId", "value": "N1"}]
+    )
+    held = held or await one.choose(number, choose)
+    for id_, shown in ((own, False), (again, False), (plain, True), (local, True)):
+        assert await opens(other, number, "Observation", id_) == {shown}
+    await filed(one, number, "Observation", "laboratory")
+    assert await opens(other, number, "Observation", again) == {False}, "the next write opens nothing"
+    await one.lift(number, held)
+    assert await opens(other, number, "Observation", again) == {True}
+
+
+async def test_another_sources_record_of_the_same_identifier_is_another(
+    workers: tuple[Worker, Worker], number: str
+) -> None:
+    one, other = workers
+    await one.person(number)
+    own = await filed(one, number, "Observation", "laboratory", **IDENTIFIED)
+    await one.choose(number, Wish("record", record=own))
+    tree = {"resourceType": "Observation", "status": "final", "code": {"text": "x"}} | IDENTIFIED
+    async with one.client(replace(LAB, organisation=OTHER_LAB)) as client:
+        answer = await client.post("/fhir/R4/Observation", json=tree, headers={"person-id": number})
+    assert answer.status_code == 201, answer.text
+    assert await opens(other, number, "Observation", answer.json()["id"]) == {True}
 
 
 @pytest.mark.parametrize("way", ["update", "create"])
