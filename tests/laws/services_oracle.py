@@ -236,8 +236,11 @@ def registering(s: Situation) -> Answer:
         return Answer(given=False, outcome="Specific")
     if goes_too_far(s, purpose) or snooping(s, purpose):
         return NO
+    # What shuts a look shuts registering, part by part (K86).
     hides = frozenset({"withdrawn", "restricted", "restricted here"})
-    mark = "restriction-opened" if is_restricted(s) else ""
+    hides = hides if opens_what_is_shut(s) else hides | restricted_parts(s)
+    behind = is_restricted(s) or (restricted_parts(s) and opens_what_is_shut(s))
+    mark = "restriction-opened" if behind else ""
     return shut_by_the_patient(s, purpose) or Answer(given=True, hidden=hides, marked=mark, purpose=purpose)
 
 

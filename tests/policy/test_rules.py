@@ -544,6 +544,7 @@ def test_what_sets_aside_or_opens_is_marked_and_ordinary_care_is_not() -> None:
         "restriction-opened": "restriction-opened",
         "part-opened": "restriction-opened",
         "registered-behind-restriction": "restriction-opened",
+        "registered-behind-part": "restriction-opened",
         "break-glass": "break-glass",
         "sent-opened": "break-glass",
         "rejected-opened": "break-glass",

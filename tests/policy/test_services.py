@@ -72,6 +72,7 @@ def will(kind: Any, service: str, **changes: Any) -> Choice:
 
 
 BY_KJERNEJOURNAL: dict[str, Any] = {"scopes": frozenset({f"{SECTION_45}/kjernejournalforskriften"})}
+A_PART = will("restriction", CRITICAL, source="983658725", slot=3, marked=(1,))
 MIDWIFE: dict[str, Any] = {"authorization": "JO", "hpr": "7012345"}
 NURSE: dict[str, Any] = {"authorization": "SP"}
 PSYCHOLOGIST: dict[str, Any] = {"authorization": "PS"}
@@ -152,6 +153,8 @@ STORIES = [
         "registered-behind-restriction",
     ),
     ("restricted", CRITICAL, staff(CRITICAL), listed(will("restriction", CRITICAL)), "file", "", "dialysis", "restricted"),
+    ("beside a part", CRITICAL, staff(CRITICAL), listed(A_PART), "correct", "", "dialysis", "registered"),
+    ("behind a part", CRITICAL, staff(CRITICAL), listed(A_PART), "correct", "AKUTT", "dialysis", "registered-behind-part"),
     ("a doctor asks abroad", ABROAD, staff(ABROAD), listed(TO_ABROAD), "read", "", "", "gp"),
     ("without her consent", ABROAD, staff(ABROAD), listed(), "read", "AKUTT", "", "service-not-agreed-to"),
     ("to break glass", ABROAD, staff(ABROAD, purpose="BTG"), listed(TO_ABROAD), "read", "", "", "purpose-not-covered"),
@@ -180,6 +183,14 @@ def test_each_service_by_its_own_law(
     service: str, caller: Caller, subject: Subject, action: Any, basis: str, what: str, rule: str
 ) -> None:
     assert ask(service, caller, subject, action, basis, what).rule == rule
+
+
+@pytest.mark.parametrize("action", ["read", "file", "correct"])
+@pytest.mark.parametrize(("basis", "shut"), [("", True), ("UNNTAK", True), ("SAMTYKKE", False), ("AKUTT", False)])
+def test_a_part_is_shut_to_who_registers_as_to_who_looks(action: Any, basis: str, shut: bool) -> None:
+    grant = ask(CRITICAL, staff(CRITICAL), listed(A_PART), action, basis, "dialysis")
+    assert isinstance(grant, Grant)
+    assert bool(grant.hides & part_label(3)) is shut
 
 
 @pytest.mark.parametrize("service", [name for name in SERVICES if name != ABROAD])

@@ -16,6 +16,7 @@ SCOPE = "nhn:critical-information/api"
 NEED: dict[str, Any] = {"self_selected": True, "reason": "Behandling"}
 HL7 = "http://terminology.hl7.org/CodeSystem/"
 LABELS = "urn:oid:2.16.578.1.12.4.1.1.9603"
+ORGANISATIONS = "urn:oid:2.16.578.1.12.4.1.4.101"
 
 
 def person(platform: Standing, about: str) -> Tree:
@@ -324,6 +325,59 @@ def test_what_is_hidden_from_a_reader_is_absent_to_whoever_would_change_it(platf
     if not marks:
         choose(platform, chosen | {"status": "inactive"}, about, withdrawn=True)
         assert send(platform, "PUT", path, tree, about=about, version=1, **NEED).status == 200
+
+
+@pytest.mark.parametrize("against", ["everybody", "doctors"])
+def test_what_one_organisation_registered_and_she_restricted_is_absent_to_whoever_would_change_it(
+    platform: Standing, against: str
+) -> None:
+    """No patch, condition or deletion tells it; what opens it for a look opens it to be changed; what is new is taken."""
+    about, number = "parent", str(uuid4())
+    tree = allergy(
+        platform, about, identifier=[{"system": "urn:epj", "value": number}], note=[{"text": "Holdes skjult"}]
+    )
+    id_ = registered(platform, tree, about=about, **NEED)
+    role = (
+        []
+        if against == "everybody"
+        else [actor("PractitionerRole", "http://kjerne.example/fhir/CodeSystem/role-group", against)]
+    )
+    sender = actor("Organization", ORGANISATIONS, platform.persona("gp").organisation, "AUT")
+    chosen = choose(platform, consent("restriction", actor=[sender, *role]), about)
+    path, found = f"AllergyIntolerance/{id_}", f"AllergyIntolerance?identifier=urn:epj|{number}"
+    patch = [{"op": "add", "path": "/criticality", "value": "low"}]
+    as_patch = {"content-type": "application/json-patch+json"}
+    try:
+        for method, at, body, headers in (
+            ("PATCH", path, patch, as_patch), ("PUT", path, tree | {"id": id_}, {}), ("DELETE", path, None, {}),
+        ):  # fmt: skip
+            for version in (1, 9):
+                answer = send(platform, method, at, body, about=about, version=version, headers=headers, **NEED)  # type: ignore[arg-type]
+                assert (answer.status, "Holdes skjult" in answer.response.text) == (404, False), method
+                assert "etag" not in answer.response.headers
+        assert send(platform, "PUT", found, tree | {"id": id_}, about=about, version=1, **NEED).status == 412
+        assert send(platform, "DELETE", found, about=about, **NEED).status == 204
+        once = {"if-none-exist": f"identifier=urn:epj|{number}"}
+        another = send(platform, "POST", "AllergyIntolerance", tree, about=about, headers=once, **NEED)
+        assert (another.status, another.tree["id"] == id_) == (201, False)
+        opened = send(
+            platform, "PATCH", path, patch, about=about, version=1, headers=as_patch, basis="SAMTYKKE", **NEED
+        )  # type: ignore[arg-type]
+        assert (opened.status, rules(platform, opened)) == (
+            200,
+            [("critical-information", "registered-behind-part", 0)],
+        )
+        assert send(platform, "DELETE", path, about=about, basis="SAMTYKKE", **NEED).status == 204
+        assert send(platform, "DELETE", path, about=about, **NEED).status == 404
+    finally:
+        choose(platform, chosen | {"status": "inactive"}, about, withdrawn=True)
+
+
+def actor(type_: str, system: str, value: str, role: str = "IRCP") -> Tree:
+    return {
+        "role": {"coding": [{"system": f"{HL7}v3-ParticipationType", "code": role}]},
+        "reference": {"type": type_, "identifier": {"system": system, "value": value}},
+    }
 
 
 def test_a_kind_that_it_cannot_be_of_or_that_nobody_knows_is_refused(platform: Standing) -> None:

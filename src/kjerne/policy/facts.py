@@ -212,8 +212,9 @@ def _is_whole(choice: Choice, subject: Subject) -> bool:
 
 
 def shut_parts(case: Case) -> Label:
-    """The marks of those parts that the patient has restricted against this caller, who looks as a health worker."""
-    if not case.parts or case.caller.kind != "practitioner" or case.own or case.action not in LOOKING:
+    """The marks of those parts that the patient has restricted against this caller, who looks or registers as a health
+    worker: to change what is shut would tell it (law, K86)."""
+    if not case.parts or case.caller.kind != "practitioner" or case.own or case.action not in LOOKING | WRITING:
         return NO_LABEL
     return Label(case.parts)
 

@@ -82,6 +82,17 @@ REGISTERING: Final = Section(
             when=(facts.is_restricted,),
             hides=FROM_STAFF,
             mark="restriction-opened",
+            opens_parts=True,
+        ),
+        Rule(
+            id="registered-behind-part",
+            effect="grant",
+            law="{filing}; pasientjournalloven § 17",
+            says="Helsepersonell registrerte opplysninger her. En sperret del ble åpnet med samtykke eller i en nødssituasjon.",
+            when=(facts.basis_opens, facts.is_partly_restricted),
+            hides=FROM_STAFF,
+            mark="restriction-opened",
+            opens_parts=True,
         ),
         Rule(
             id="registered",

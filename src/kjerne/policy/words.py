@@ -346,6 +346,10 @@ _NN_EN: Final[Mapping[str, tuple[str, str]]] = {
         "Helsepersonell registrerte opplysningar her. Sperringa vart opna med samtykke eller i ein naudsituasjon.",
         "A health worker registered information here. The restriction was opened with consent or in an emergency.",
     ),
+    "registered-behind-part": (
+        "Helsepersonell registrerte opplysningar her. Ein sperra del vart opna med samtykke eller i ein naudsituasjon.",
+        "A health worker registered information here. A part that was restricted was opened with consent or in an emergency.",
+    ),
     "registered": (
         "Helsepersonell registrerte opplysningar her.",
         "A health worker registered information here.",

@@ -119,7 +119,7 @@ SELECT EXISTS (
   JOIN record_history f ON f.patient = d.patient AND f.type = d.type AND f.id = d.id AND f.version = 1
   JOIN audit a ON a.patient = d.patient AND a.at = f.at AND a.action IN ('file', 'correct') AND a.outcome = $4
   JOIN LATERAL unnest(a.types, a.ids, a.versions) AS n(type, id, version) ON n.type = $2 AND n.id = $3 AND n.version = 1
-  WHERE d.patient = $1 AND d.type = $2 AND d.id = $3 AND d.deleted AND a.organisation = $5
+  WHERE d.patient = $1 AND d.type = $2 AND d.id = $3 AND d.deleted AND d.labels & $7 = 0 AND a.organisation = $5
     AND (a.organisation <> '' OR a.client = $6)
 ) AND NOT EXISTS (SELECT FROM record WHERE patient = $1 AND type = $2 AND id = $3)"""
 
@@ -306,9 +306,9 @@ class Records:
         return (Label(row["labels"]), moment(row["release_at"])) if row else None
 
     async def is_taken_away(self, conn: Connection, grant: Grant, type_: int, id_: UUID) -> bool:
-        """Whether a record that the caller's organisation filed was deleted."""
+        """Whether a record that the caller's organisation filed was deleted, and was not hidden from the caller then."""
         source = grant.caller.organisation, grant.caller.client
-        values = (grant.subject.patient, type_, id_, audit.GIVEN, *source)
+        values = (grant.subject.patient, type_, id_, audit.GIVEN, *source, int(grant.hides))
         return bool(await conn.fetchval(_TAKEN_AWAY, *values))
 
     async def create(self, conn: Connection, grant: Grant, change: Change) -> Written:
