@@ -16,7 +16,7 @@ from kjerne.fhir.definitions import type_number
 from kjerne.fhir.encode import decode
 from kjerne.fhir.index import index
 from kjerne.jobs import Job
-from kjerne.store import audit, followup, inquiries, messages
+from kjerne.store import audit, followup, inquiries, messages, notifying
 from kjerne.store.chains import Chains, Source, Version
 from kjerne.store.erasing import KIND, Eraser
 from kjerne.store.inquiries import Inquiry, Told
@@ -61,9 +61,9 @@ async def filled(desk: Desk, patient: int) -> None:
 TOLD = Told("Kari Prøve", "22.11.2026, Ola Hagen", "no-care", "Jeg var ikke der den dagen.", "here")
 
 
-async def asked(desk: Desk, patient: int) -> Inquiry:
+async def asked(desk: Desk, patient: int, service: str = "results") -> Inquiry:
     """A look that she has reported."""
-    made = Inquiry(patient, uuid4(), "misuse", NOW, "999999999", look=Place(NOW, uuid4()))
+    made = Inquiry(patient, uuid4(), "misuse", NOW, "999999999", look=Place(NOW, uuid4()), service=service)
     async with desk.store.pool.acquire() as conn, conn.transaction():
         await inquiries.add(conn, await desk.grant(patient, "ask"), desk.store.wrap, made, TOLD)
     return made
@@ -259,6 +259,49 @@ async def test_what_she_wrote_of_her_results_goes_with_them_and_that_she_wrote_s
         key = desk.store.wrap.of_service((await desk.grant(patient, "ask")).subject, "results")
     with pytest.raises(InvalidTag):
         key.open(backup["told"], b"inquiry" + patient.to_bytes(8, "big") + made[patient].number.bytes)
+
+
+@pytest.mark.parametrize(("out_of", "left"), [("results", ["", "other"]), ("other", ["", "results"])])
+async def test_what_she_wrote_of_another_service_or_of_her_log_stays_and_opens(
+    desk: Desk, eraser: Eraser, out_of: str, left: list[str]
+) -> None:
+    patient = await desk.person()
+    for service in ("results", "other", ""):
+        made = await asked(desk, patient, service)
+        async with desk.store.pool.acquire() as conn, conn.transaction():
+            step = inquiries.Step(NOW, "answered", "Drift", f"Svar om {service}.")
+            await inquiries.move(conn, await desk.grant(patient, "handle"), desk.store.wrap, made, step)
+    await eraser.erase(await opted_out(desk, patient, out_of))
+    async with desk.store.pool.acquire() as conn:
+        rows = await inquiries.of_patient(conn, await desk.grant(patient, "ask"), desk.store.wrap)
+        answers = await conn.fetchval("SELECT count(*) FROM inquiry_step WHERE patient = $1 AND answer <> ''", patient)
+    assert sorted((one.service, told, steps[-1].answer) for one, told, steps in rows) == [
+        (service, TOLD, f"Svar om {service}.") for service in left
+    ]
+    assert answers == 2
+    assert len(await log_of(desk, patient)) == 1
+
+
+async def test_what_she_is_told_by_goes_with_the_last_service_and_not_before(desk: Desk, eraser: Eraser) -> None:
+    patient, store = await desk.person(), desk.store
+    async with store.pool.acquire() as conn, conn.transaction():
+        grant = await desk.grant(patient, "insight")
+        herself = replace(grant, subject=replace(grant.subject, caller_key=patient))
+        chosen = notifying.Profile("daily", "email", "kari@example.test", "nb", NOW)
+        await notifying.choose(conn, herself, store.wrap, chosen)
+
+    async def profiles() -> int:
+        return int(await store.pool.fetchval("SELECT count(*) FROM notify_profile WHERE patient = $1", patient))
+
+    first = await opted_out(desk, patient)
+    await eraser.erase(first)
+    assert await profiles() == 1
+    async with store.pool.acquire() as conn:
+        await store.people.end_choice(conn, patient, int(first.key.split(":")[1]), NOW + REGRET)
+    await eraser.erase(await opted_out(desk, patient, "other"))
+    assert await profiles() == 1, "she has taken results back"
+    await eraser.erase(await opted_out(desk, patient))
+    assert await profiles() == 0
 
 
 async def test_why_she_was_tested_again_opens_from_no_backup_of_before(desk: Desk, eraser: Eraser) -> None:

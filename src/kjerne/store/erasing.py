@@ -19,6 +19,7 @@ import structlog
 
 from kjerne.clock import Clock
 from kjerne.jobs import Job
+from kjerne.store import notifying
 from kjerne.store.pool import Pool
 from kjerne.store.shares import MESSAGES, Gone, Shares
 
@@ -61,6 +62,7 @@ class Eraser:
             rows = await conn.fetch(_ERASE, patient, number, service, types, now, RULE, LAW, SAYS)
             gone = [Gone(service, row["patient"], row["generation"], now, row["opted_out_at"]) for row in rows]
             gone += [Gone(MESSAGES, share, 0, now) for row in rows for share in row["message_shares"]]
+            await notifying.forget(conn, [row["patient"] for row in rows], self._types_by_service, now)
             if gone:
                 await asyncio.to_thread(self._shares.destroy, gone)
         if gone:

@@ -1,7 +1,7 @@
 """What citizens say is wrong, and what is done with it: rows that are added to and never changed.
 
 A list tells when, of which kind, whom it concerns and how far it has come, and nothing of the patient. What she wrote
-opens under a `Grant` alone, and is deleted with the results after an opt-out: that she wrote stays.
+opens under a `Grant` alone, and is deleted with the service that it is about after an opt-out: that she wrote stays.
 """
 
 from __future__ import annotations
@@ -23,7 +23,6 @@ from kjerne.store.pool import Connection
 Kind = Literal["misuse", "correction"]
 Status = Literal["received", "under-way", "answered"]
 STATUSES: Final[tuple[Status, ...]] = get_args(Status)
-SERVICE: Final = "results"
 _BOUND: Final = b"inquiry"
 
 
@@ -49,7 +48,8 @@ class Named:
 
 @dataclass(frozen=True, slots=True)
 class Inquiry:
-    """One of them, without what it says. `organisation` is whose look it was, or the source that owns what is wrong."""
+    """One of them, without what it says. `organisation` is whose look it was, or the source that owns what is wrong, `service`
+    the one that it was in: empty for a look into the log, which is of none."""
 
     patient: int = field(repr=False)
     number: UUID
@@ -61,6 +61,7 @@ class Inquiry:
     changed_at: datetime | None = None
     look: Place | None = None
     record: Named | None = None
+    service: str = "results"
 
     @property
     def reference(self) -> str:
@@ -92,11 +93,11 @@ async def add(conn: Connection, grant: Grant, wrap: Wrap, made: Inquiry, told: T
     """Lays it in with its first step, in the caller's transaction."""
     look, record = made.look, made.record
     await conn.execute(
-        "INSERT INTO inquiry (patient, number, kind, made_at, organisation, look_at, look, type, record, version, told) "
-        "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
+        "INSERT INTO inquiry (patient, number, kind, made_at, organisation, look_at, look, type, record, version, told, "
+        "service) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
         made.patient, made.number, made.kind, made.made_at, made.organisation, look.at if look else None,
         look.number if look else None, record.type if record else None, record.id if record else None,
-        record.version if record else None, _sealed(grant, wrap, made, msgspec.msgpack.encode(told)),
+        record.version if record else None, _sealed(grant, wrap, made, msgspec.msgpack.encode(told)), made.service,
     )  # fmt: skip
     await _step(conn, made, 1, Step(made.made_at, "received", ""), b"")
 
@@ -120,7 +121,7 @@ async def _step(conn: Connection, held: Inquiry, number: int, step: Step, answer
 
 
 _ROW: Final = """SELECT i.patient, i.number, i.kind, i.made_at, i.organisation, i.look_at, i.look, i.type, i.record, i.version,
-s.step, s.status, s.at, i.told FROM (SELECT * FROM inquiry WHERE told <> '') i
+i.service, s.step, s.status, s.at, i.told FROM (SELECT * FROM inquiry WHERE told <> '') i
 CROSS JOIN LATERAL (SELECT step, status, at FROM inquiry_step s WHERE s.patient = i.patient AND s.number = i.number
 ORDER BY step DESC LIMIT 1) s"""
 
@@ -179,7 +180,23 @@ async def source_of(conn: Connection, grant: Grant, record: UUID) -> str:
 
 
 def _inquiry(row: Any) -> Inquiry:
-    patient, number, kind, made_at, organisation, look_at, look, type_, record, version, step, status, at, _ = row
+    (
+        patient,
+        number,
+        kind,
+        made_at,
+        organisation,
+        look_at,
+        look,
+        type_,
+        record,
+        version,
+        service,
+        step,
+        status,
+        at,
+        _,
+    ) = row
     return Inquiry(
         patient=patient,
         number=number,
@@ -191,12 +208,13 @@ def _inquiry(row: Any) -> Inquiry:
         changed_at=at,
         look=Place(look_at, look) if look else None,
         record=Named(type_, record, version) if record else None,
+        service=service,
     )
 
 
 async def _opened(conn: Connection, grant: Grant, wrap: Wrap, row: Any) -> tuple[Inquiry, Told, list[Step]]:
     inquiry = _inquiry(row)
-    told = msgspec.msgpack.decode(_unsealed(grant, wrap, inquiry, row[13]), type=Told)
+    told = msgspec.msgpack.decode(_unsealed(grant, wrap, inquiry, row["told"]), type=Told)
     steps = await conn.fetch(
         "SELECT at, status, made_by, answer FROM inquiry_step WHERE patient = $1 AND number = $2 ORDER BY step",
         inquiry.patient, inquiry.number,
@@ -222,5 +240,6 @@ def _unsealed(grant: Grant, wrap: Wrap, held: Inquiry, sealed: bytes) -> bytes:
 
 
 def _key(grant: Grant, wrap: Wrap, held: Inquiry) -> DataKey:
-    """The results' key about her: what she wrote of them goes with them, from backups too."""
-    return wrap.of_service(grant.subject, SERVICE, grant.subject.keys.index(held.patient))
+    """The service's key about her: what she wrote of it goes with it, from backups too. Her own where it is of no service."""
+    of, place = grant.subject, grant.subject.keys.index(held.patient)
+    return wrap.of_service(of, held.service, place) if held.service else wrap.unwrap(held.patient, of.wrapped[place])

@@ -132,6 +132,25 @@ async def stop(conn: Connection, grant: Grant) -> None:
     await conn.execute(f"DELETE FROM notify_outbox o WHERE {_OF_GROUP} AND sent_at IS NULL", *group)
 
 
+_FORGET: Final = """
+WITH none_left AS MATERIALIZED (
+  SELECT h.patient FROM person h WHERE h.patient = ANY($1::bigint[]) AND NOT EXISTS (
+    SELECT FROM unnest($2::text[]) AS s(service) WHERE NOT EXISTS (
+      SELECT FROM destroyed_key d JOIN privacy_choice c ON c.number = d.choice AND c.kind = 'opt-out'
+      WHERE d.patient = h.patient AND d.service = s.service AND (c.patient = h.patient OR c.patient = ANY(h.linked))
+        AND (c.ended_at IS NULL OR c.ended_at > $3)))
+), gone AS (
+  DELETE FROM notify_profile p USING none_left n WHERE p.patient = n.patient
+)
+DELETE FROM notify_outbox o USING none_left n WHERE o.patient = n.patient"""
+
+
+async def forget(conn: Connection, patients: Collection[int], services: Collection[str], now: datetime) -> None:
+    """Takes away what these are told by, where every service is deleted after an opt-out that holds: being told is of no one
+    service, and goes with the last of them. In the transaction that deletes."""
+    await conn.execute(_FORGET, list(patients), list(services), now)
+
+
 # One message for each who looked and each hour, and at once where it was an emergency or specially marked whatever is
 # chosen; else one for the day, sent the next morning in Norway.
 _DERIVE: Final = f"""

@@ -19,6 +19,8 @@ import asyncpg
 import structlog
 
 from kjerne.errors import Refusal
+from kjerne.fhir.dates import EARLIEST
+from kjerne.store import notifying
 from kjerne.store.erasing import LAW
 from kjerne.store.keys import Keys
 from kjerne.store.pool import SESSION, Connection, reaching
@@ -122,6 +124,8 @@ async def _replay(conn: Connection, shares: Shares, types_by_service: Mapping[st
             await conn.fetchrow(_ERASE, gone.index, number, gone.service, types, gone.at, RULE, LAW, SAYS)
             if gone.opted_out_at:
                 await conn.execute(_CHOICE, gone.index, number, gone.service, gone.opted_out_at, RULE)
+        services, last = sorted(types_by_service), max((gone.at for gone in waiting), default=EARLIEST)
+        await notifying.forget(conn, [gone.index for gone in waiting], services, last)
         await _empty_messages(conn, [gone.index for gone in shares.listed() if gone.service == MESSAGES])
     log.info("erased again after a restore", keys=len(waiting))
 

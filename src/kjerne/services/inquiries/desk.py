@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 from uuid import uuid4
 
@@ -100,7 +100,7 @@ class Desk:
         row = await log_pages.one(conn, grant, self._wrap, look)
         if row is None or row["caller_kind"] != "practitioner" or row["caller_digest"] in grant.subject.digests:
             raise Refusal(404, "there is no such look by personnel in the log", where="look")
-        made = _made(grant, "misuse", row["organisation"], look=look)
+        made = replace(_made(grant, "misuse", row["organisation"], look=look), service=row["service"])
         return await self._taken_in(conn, grant, made, about, form)
 
     async def correction(self, conn: Connection, grant: Grant, record: Named, about: str, form: Written) -> Inquiry:
