@@ -70,6 +70,11 @@ def test_a_label_that_would_not_be_kept_is_refused_and_never_dropped(system: str
     [
         ({"system": "http://terminology.hl7.org/CodeSystem/v2-0074", "code": "SP"}, "pathology"),
         ({"system": "http://terminology.hl7.org/CodeSystem/v2-0074", "code": "GE"}, "genetics"),
+        ({"system": "http://hl7.org/fhir/v2/0074", "code": "GE"}, "genetics"),
+        ({"system": "urn:oid:2.16.840.1.113883.12.74", "code": "SP"}, "pathology"),
+        ({"system": "2.16.840.1.113883.12.74", "code": "sp"}, "pathology"),
+        ({"system": " http://terminology.hl7.org/CodeSystem/v2-0074|2.9", "code": "GE"}, "genetics"),
+        ({"system": "urn:oid:2.16.578.1.12.4.1.1.8202|1", "code": "MGEN"}, "genetics"),
         ({"code": "MGEN"}, "genetics"),
     ],
 )

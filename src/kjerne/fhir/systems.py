@@ -15,6 +15,8 @@ VOLVEN: Final = "urn:oid:2.16.578.1.12.4.1.1."
 NLK: Final = VOLVEN + "7280"
 NLK_OLD: Final = VOLVEN + "7230"
 UCUM: Final = "http://unitsofmeasure.org"
+SECTIONS: Final = "http://terminology.hl7.org/CodeSystem/v2-0074"
+"""HL7's diagnostic service sections, R4's own binding of a report's category."""
 PERSON: Final = "urn:oid:2.16.578.1.12.4.1.4."
 
 ALIASES: Final = {
@@ -26,6 +28,8 @@ ALIASES: Final = {
     "urn:oid:2.16.840.1.113883.6.96": "http://snomed.info/sct",
     "urn:oid:2.16.840.1.113883.6.1": "http://loinc.org",
     "urn:oid:2.16.840.1.113883.6.8": UCUM,
+    "urn:oid:2.16.840.1.113883.12.74": SECTIONS,
+    **dict.fromkeys(("http://hl7.org/fhir/v2/0074", "https://terminology.hl7.org/CodeSystem/v2-0074"), SECTIONS),
     "urn:oid:2.16.578.1.12.4.1.2.101": PERSON + "101",
     "urn:oid:2.16.578.1.12.4.1.2.102": PERSON + "102",
 }

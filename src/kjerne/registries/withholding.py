@@ -15,6 +15,7 @@ from typing import Any, Final, NamedTuple
 from kjerne.access import Label
 from kjerne.errors import Refusal
 from kjerne.fhir.dates import LAST_DAY, interval, later
+from kjerne.fhir.systems import SECTIONS, canonical
 
 LABEL_BY_CODE: Final = {
     "NORS": Label.RESTRICTED,
@@ -53,7 +54,6 @@ _DISCIPLINE_BY_SECTION: Final = {
     "OUS": "UL",
 }  # fmt: skip
 """HL7's diagnostic service sections (v2-0074, R4's own binding of a report's category) as the codes of 8202."""
-_SECTIONS: Final = "http://terminology.hl7.org/CodeSystem/v2-0074"
 _SECURITY: Final = {
     **dict.fromkeys(
         (
@@ -209,10 +209,11 @@ def _disciplines(tree: Mapping[str, Any]) -> list[str]:
 
 def _discipline(coding: Mapping[str, Any]) -> str:
     """The code of 8202 that a coding means: its own, HL7's for the same, or one that delays and names no system."""
-    code, system = coding.get("code", "").upper(), coding.get("system", "")
-    if _number(coding) == _DISCIPLINES:
+    # A version that stands in the address makes no other system of it.
+    code, system = coding.get("code", "").strip().upper(), coding.get("system", "").partition("|")[0].strip()
+    if _number({"system": system}) == _DISCIPLINES:
         return code  # type: ignore[no-any-return]
-    if system == _SECTIONS:
+    if canonical(system).rstrip("/") == SECTIONS:
         return _DISCIPLINE_BY_SECTION.get(code, "")
     return code if not system and code in DELAY_DAYS else ""
 
