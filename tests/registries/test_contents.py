@@ -22,6 +22,13 @@ def coded(code: str, system: str = KINDS_SYSTEM) -> list[dict[str, Any]]:
     return [{"coding": [{"system": system, "code": code}]}]
 
 
+def several(*codes: str) -> dict[str, Any]:
+    return {"coding": [{"system": "http://snomed.info/sct", "code": code} for code in codes]}
+
+
+ONGOING = coded("6", f"{KJ}CodeSystem/Category")[0]
+
+
 def profile(name: str) -> dict[str, Any]:
     return {"profile": [f"{KJ}StructureDefinition/{name}|1.0"]}
 
@@ -42,6 +49,16 @@ def profile(name: str) -> dict[str, Any]:
         (a("Procedure", category=coded("265764009", "http://snomed.info/sct")[0]), {"dialysis"}),
         (a("Procedure", category=coded("6", f"{KJ}CodeSystem/Category")[0]), {"other-treatment"}),
         (a("Procedure", meta=profile("KjProcedure"), code=coded("367336001", "http://snomed.info/sct")[0]), {"cytostatics"}),
+        (a("Procedure", category=ONGOING, code=several("182764009", "265764009")), {"dialysis", "other-treatment"}),
+        (
+            a("Procedure", category={"coding": [*ONGOING["coding"], *several("265764009")["coding"]]}, code=several("182764009")),
+            {"dialysis", "other-treatment"},
+        ),
+        (
+            a("Procedure", meta=profile("KjProcedure"), code={"coding": [*several("71192002")["coding"], {"code": "B01AA03"}]}),
+            {"dialysis", "other-treatment"},
+        ),
+        (a("Procedure", category=ONGOING, code=several("71192002", "367336001")), {"dialysis", "cytostatics"}),
         (a("Flag", category=coded("9", f"{KJ}CodeSystem/Category")), {"procedure-change"}),
         (a("Flag", category=coded("crisis-plan")), {"crisis-plan"}),
         (a("Observation", category=coded("dialysis")), set()),

@@ -16,6 +16,7 @@ SCOPE = "nhn:critical-information/api"
 NEED: dict[str, Any] = {"self_selected": True, "reason": "Behandling"}
 HL7 = "http://terminology.hl7.org/CodeSystem/"
 LABELS = "urn:oid:2.16.578.1.12.4.1.1.9603"
+SNOMED = "http://snomed.info/sct"
 ORGANISATIONS = "urn:oid:2.16.578.1.12.4.1.4.101"
 
 
@@ -88,6 +89,12 @@ def test_a_nurse_registers_what_is_hers_to_register_and_is_refused_the_rest_by_t
     assert "yrkesgruppen" in refused.issue["diagnostics"]
     assert rules(platform, refused) == [("critical-information", "register-kind", 1)]
     assert send(platform, "POST", "Procedure", treatment(platform, "dialysis"), as_="nurse", **NEED).status == 201
+    beside = treatment(
+        platform, "dialysis", code={"coding": [{"system": SNOMED, "code": one} for one in ("265764009", "182764009")]}
+    )
+    beside["category"]["coding"] = [{"system": "http://nhn.no/kj/fhir/CodeSystem/Category", "code": "6"}]
+    answer = send(platform, "POST", "Procedure", beside, as_="nurse", **NEED)
+    assert (answer.status, rules(platform, answer)) == (403, [("critical-information", "register-kind", 1)])
     for kind in ("other-treatment", "verification"):
         answer = send(platform, "POST", "Procedure", treatment(platform, kind), as_="nurse", **NEED)
         assert answer.status == (403 if kind == "other-treatment" else 422)

@@ -120,11 +120,14 @@ def _said(name: str, tree: Tree) -> Iterator[str]:
 
 
 def _treatments(tree: Tree, categories: list[tuple[str, str]], *, says_ongoing: bool) -> Iterator[str]:
-    """Which treatment it is, by its code; one that goes on and is none of the three is another, which doctors register."""
+    """Which treatments it is, by its codes; what goes on and is none of the three is another, which doctors register, whatever
+    stands beside it: two codings of one concept are taken for two treatments, since nobody can say that they are one."""
     codes = [*categories, *_codings(tree.get("code"))]
     found = {_BY_TREATMENT[code] for system, code in codes if system == _SNOMED and code in _BY_TREATMENT}
     yield from found
-    if says_ongoing and not found:
+    others = [one for one in codes if one[0] != KINDS_SYSTEM and not one[0].startswith(_KJ)]
+    named = any(system != _SNOMED or code not in _BY_TREATMENT for system, code in others)
+    if says_ongoing and (named or not found):
         yield "other-treatment"
 
 
