@@ -72,6 +72,7 @@ from kjerne.services.shared_records import READS, SharedRecords
 from kjerne.services.smart_configuration import Provider as Told
 from kjerne.services.smart_configuration import SmartConfiguration, no_provider, scopes
 from kjerne.services.standards import StandardsApi, reachable, type_of, types_by_service
+from kjerne.services.standards_batch import BUNDLE_LIMIT_BYTES, BatchApi
 from kjerne.services.standards_conditional import ConditionalApi
 from kjerne.services.standards_import import Crew, StandardsImport
 from kjerne.services.standards_patch import PatchApi
@@ -86,11 +87,13 @@ from kjerne.store.keys import Keys, Sealer
 from kjerne.store.pool import reached
 from kjerne.store.proofs import ProofTable, note_values
 from kjerne.store.reading import Reader
-from kjerne.wire import http, msghead, saml, search, xml
+from kjerne.wire import http, journal, msghead, saml, search, xml
 from kjerne.wire import json as strict_json
 from kjerne.wire.edge import Authenticate, Edge, Mount
 from kjerne.wire.jwks import FetchedKeys, FixedKeys, Provider, from_issuer
 from kjerne.wire.oauth import Verifier
+from kjerne.wire.problems import refusal_answer
+from kjerne.wire.routing import Router
 from kjerne.wire.saml import Assertions
 from kjerne.wire.saml_trust import Trusted, trusted
 
@@ -101,6 +104,8 @@ COLLECT_AFTER: Final = 10_000
 AUDIENCES: Final = ("nhn:pps", "nhn:critical-information", "kjerne")
 SHARED: Final = dict.fromkeys(sorted(SHARED_TYPES), "")
 """The types that are about no patient, which belong to no service."""
+BUNDLE_DEPTH: Final = 3
+"""How much deeper an entry's resource lies in its Bundle than by itself."""
 PAGES: Final = ("/", "/clinician", "/me", "/operations", "/login", "/logout", "/language", "/static")
 _IDENTITY: Final = (
     "openid profile helseid://scopes/identity/pid helseid://scopes/identity/security_level "
@@ -241,7 +246,17 @@ class House:
             ).routes(),
             *CorrectionsApi(Desk(self.store.wrap, self.reader), self.store).routes(),
         ]
+        routes += self._bundles(routes, conditional, any_of({"read": any_of(reads), "write": any_of(writes)}))
         return [*routes, *self._statements(routes)]
+
+    def _bundles(self, routes: list[Route], conditional: ConditionalApi, needs: str) -> list[Route]:
+        """Where many requests come in one, each of which goes to one of `routes`."""
+        depth = self.settings.json_depth + BUNDLE_DEPTH
+        return BatchApi(
+            self.store.pool, self.store.ids, needs, Router(routes).find,
+            partial(strict_json.parse, depth=depth, limit_bytes=BUNDLE_LIMIT_BYTES), http.query_in, journal.heard,
+            partial(refusal_answer, shape="fhir"), self.identify, conditional.named,
+        ).routes()  # fmt: skip
 
     def _statements(self, routes: list[Route]) -> list[Route]:
         """Where each interface tells what it can, made from the routes it has."""

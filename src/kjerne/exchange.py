@@ -5,14 +5,15 @@ from __future__ import annotations
 import contextlib
 import re
 from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Final, Literal, Protocol, TypeVar
+from typing import Any, Final, Literal, Protocol, TypeVar
 from uuid import UUID
 
 import msgspec
 
-from kjerne.access import Action, Caller, Denial, Grant, Once, Subject
+from kjerne.access import PORTAL, Action, Caller, Denial, Grant, Once, Subject
 from kjerne.errors import Refusal, sentences
 
 Pairs = tuple[tuple[str, str], ...]
@@ -31,6 +32,19 @@ class PatientRef:
     key: int = 0
 
 
+class Asks(Protocol):
+    """What gives a connection for the time of a block: the pool, or a transaction that the request is a part of."""
+
+    def acquire(self) -> AbstractAsyncContextManager[Any]: ...
+
+
+class Joined(Asks, Protocol):
+    """A transaction that several requests are parts of: all of them come about, or none (`store.joined`)."""
+
+    def refused(self, row: tuple[Any, ...], named: Named) -> None:
+        """Keeps the row of a refusal, with the records that it names: it is written whatever becomes of the transaction."""
+
+
 class Admit(Protocol):
     """Asks the law. Returns a `Grant`, or raises `Denied`; handlers have no other way to a patient.
 
@@ -42,7 +56,8 @@ class Admit(Protocol):
     or `Specimen.s`, which the token's SMART scopes must leave; with `!` behind it, all of it; with `?`, the caller has looked
     for it among what its own organisation filed, and found none; with `=`, what stands there, or whose the choice is, did not let
     it be. `what` is the kind of content that is registered, several with spaces between, or `ANY_KIND`. `named` are records that
-    were looked at already, which the row of a refusal names.
+    were looked at already, which the row of a refusal names. `joined` is the
+    transaction that the request is a part of.
     """
 
     async def __call__(
@@ -59,6 +74,7 @@ class Admit(Protocol):
         piece: str = "",
         what: str = "",
         named: Named = (),
+        joined: Joined | None = None,
     ) -> Grant: ...
 
 
@@ -112,6 +128,8 @@ class Call(msgspec.Struct, frozen=True):
     """One request, decoded under limits. Header names are lower case; `form` is a urlencoded body's pairs.
 
     `body` is empty where the wire consumed it as a form. `correlation` is the caller's correlation id or one made here.
+    `joined` is the transaction that the request is a part of, and `new_id` the id that what it creates is to have: others in it
+    refer to that. Where the patient turns out to be another than the id was made for, it is `Stale`.
     """
 
     method: str
@@ -127,6 +145,12 @@ class Call(msgspec.Struct, frozen=True):
     body: bytes = b""
     base_url: str = ""
     once: Once | None = None
+    joined: Joined | None = None
+    new_id: UUID | None = None
+
+    def connection(self, pool: Asks) -> AbstractAsyncContextManager[Any]:
+        """A connection for a block: of the pool, or the one of the transaction that the request is a part of."""
+        return (self.joined or pool).acquire()
 
 
 class Answer(msgspec.Struct, frozen=True):
@@ -228,7 +252,8 @@ class Route:
     round trip; any other handler begins after that.
     `conditional` says that the handler heeds the headers by which R4 makes a read or a create depend on what is there.
     `for_citizens` says that a citizen portal may call it too, with `kjerne:portal` instead of `needs`. `by_type` are the scopes,
-    as in `needs`, of each type that its path's part `{type}` can be: those that stand instead of `needs` there.
+    as in `needs`, of each type that its path's part `{type}` can be: those that stand instead of `needs` there. `joins` says that
+    the handler does its work through `Call.connection`, so that it can be a part of a transaction.
     """
 
     method: str
@@ -241,10 +266,22 @@ class Route:
     for_citizens: bool = False
     conditional: bool = False
     by_type: Mapping[str, str] = field(default_factory=dict, hash=False)
+    joins: bool = False
 
     def needed(self, parameters: Mapping[str, str]) -> str:
         """The scopes of which a token must hold one, for the address with these parts."""
         return self.by_type.get(parameters.get("type", ""), self.needs)
+
+    def check_scope(self, caller: Caller, parameters: Mapping[str, str]) -> None:
+        """`Refusal` 403 where the caller's token holds no scope that this address asks for."""
+        needs = self.needed(parameters)
+        if caller.scopes.isdisjoint(needs.split()) and not (self.for_citizens and PORTAL in caller.scopes):
+            raise Refusal(
+                403,
+                f"the token lacks the scope {' or '.join(needs.split())}",
+                where="scope",
+                headers=(("www-authenticate", f'DPoP error="insufficient_scope", scope="{needs}"'),),
+            )
 
 
 def any_of(scopes: Mapping[str, str]) -> str:

@@ -15,7 +15,7 @@ import pytest
 
 from kjerne.access import Caller, Subject
 from kjerne.clock import FixedClock
-from kjerne.exchange import Denied, PatientRef
+from kjerne.exchange import Denied, Joined, PatientRef
 from kjerne.policy import door
 from kjerne.policy.door import Door
 from kjerne.store import audit, subjects
@@ -57,7 +57,7 @@ def stored(monkeypatch: pytest.MonkeyPatch) -> Stored:
     monkeypatch.setattr(audit, "refused", lambda denial: denial)
     monkeypatch.setattr(audit, "with_words", lambda answer, wrap, asked: answer)
 
-    async def told(_: Takers, who: Caller) -> Caller:
+    async def told(_: Takers, who: Caller, joined: Joined | None = None) -> Caller:
         return who
 
     monkeypatch.setattr(Takers, "told", told)

@@ -264,11 +264,19 @@ def followed_by_another(platform: Standing, made: str) -> Iterator[tuple[Sent, S
     none = {**FHIR, "if-none-exist": "identifier=for-a-condition"}
     again = Sent("POST /fhir/R4/{type}", "/fhir/R4/Observation", "lab", body=body, headers=none)
     yield again, replace(again, headers=FHIR)
+    for base in ("/fhir/R4", "/fhir/R4/"):
+        several = Sent(f"POST {base}", base, "lab", body=a_batch(line), headers=FHIR)
+        yield several, replace(several, body=a_batch(line.replace(b"140", b"141")))
     away = Sent("DELETE /fhir/R4/{type}", at, "lab", status=204)
     yield away, away
     gone = Sent("DELETE /fhir/R4/{type}/{id}", f"/fhir/R4/Observation/{made}", "lab", "", status=204)
     yield gone, gone
     yield from of_choices(platform)
+
+
+def a_batch(line: bytes) -> bytes:
+    request = b'{"method":"POST","url":"Observation"}'
+    return b'{"resourceType":"Bundle","type":"batch","entry":[{"request":%b,"resource":%b}]}' % (request, line)
 
 
 def of_choices(platform: Standing) -> Iterator[tuple[Sent, Sent]]:

@@ -92,6 +92,8 @@ def statement(
         rest["searchParam"] = _of_every_type()
     if needs := _needs(told, base):
         rest["security"] = _security(needs)
+    if any((one.method, one.path) == ("POST", base) for one in told):
+        rest["interaction"] = [{"code": "transaction"}, {"code": "batch"}]
     operations = _operations(told, base)
     if operations:
         rest["operation"] = [{"name": name, "definition": OPERATIONS + name} for name in operations]

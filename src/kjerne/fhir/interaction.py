@@ -115,16 +115,14 @@ def known(call: Call, pairs: Pairs, names: frozenset[str]) -> Pairs:
     return tuple(pair for pair in pairs if pair[0] in names)
 
 
-def criteria_in_header(call: Call) -> Pairs:
-    """The criteria of `If-None-Exist` (R4 http.html#ccreate)."""
-    text = call.headers["if-none-exist"].strip().removeprefix("?")
+def criteria_in(text: str, where: str = "If-None-Exist") -> Pairs:
+    """The criteria of a condition that stands by itself (R4 http.html#ccreate)."""
+    text = text.strip().removeprefix("?")
     try:
         return tuple(parse_qsl(text, keep_blank_values=True, strict_parsing=True, max_num_fields=CRITERIA_LIMIT))
     except ValueError:
         says = "the criteria cannot be read"
-        raise Refusal(
-            400, says, where="If-None-Exist", todo="Send name=value, with & between, as in an address."
-        ) from None
+        raise Refusal(400, says, where=where, todo="Send name=value, with & between, as in an address.") from None
 
 
 def deleted(call: Call, version: int) -> Answer:

@@ -7,7 +7,7 @@ from typing import Final
 
 from kjerne.access import Action, Caller, Denial, Grant, Once, Subject
 from kjerne.clock import Clock
-from kjerne.exchange import Admit, Denied, Named, PatientRef
+from kjerne.exchange import Admit, Denied, Joined, Named, PatientRef
 from kjerne.policy.facts import case_of, has_care_course, is_on_practice_list
 from kjerne.policy.rules import decide, told
 from kjerne.policy.taking_part import takes_part
@@ -62,9 +62,10 @@ class Door:
             piece: str = "",
             what: str = "",
             named: Named = (),
+            joined: Joined | None = None,
         ) -> Grant:
             now = self._clock.now()
-            taker = await self._takers.told(caller)
+            taker = await self._takers.told(caller, joined)
             known = newcomer or (self._remembered.get(_meeting(patient, caller)) if proven else None)
             if known is not None:
                 answer = decide(
@@ -75,7 +76,7 @@ class Door:
                     # What was remembered may be of before something of hers was deleted.
                     with contextlib.suppress(Destroyed):
                         return audit.with_words(answer, self._store.wrap, asked)
-            async with self._store.pool.acquire() as conn:
+            async with (joined or self._store.pool).acquire() as conn:
                 loaded = await subjects.load(conn, patient, caller, self._store.wrap, once)
                 subject = loaded[0] if loaded else None
                 answer = decide(
@@ -87,7 +88,10 @@ class Door:
                     instead = answer if self._tells_choices else unsaid(refused, basis=basis, purpose=purpose)
                     if isinstance(instead, Grant):
                         return instead
-                    await audit.insert(conn, audit.refused(refused), named)
+                    if joined is None:
+                        await audit.insert(conn, audit.refused(refused), named)
+                    else:
+                        joined.refused(audit.refused(refused), named)
                     raise Denied(told(instead))
                 self._remember(patient, caller, answer.subject)
             return audit.with_words(answer, self._store.wrap, asked)

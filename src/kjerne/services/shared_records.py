@@ -28,7 +28,7 @@ from kjerne.fhir.interaction import (
     Made,
     absent,
     answer_of,
-    criteria_in_header,
+    criteria_in,
     deleted,
     demanded_version,
     known,
@@ -104,7 +104,7 @@ class SharedRecords:
         """One record by id; 410 for one that was deleted."""
         check_accepted(call)
         search = self._of_each(call, known(call, call.query, OF_A_READ))
-        async with self.pool.acquire() as conn:
+        async with call.connection(self.pool) as conn:
             await note(conn, call.once)
             record = await shared.read(conn, *_place(call))
         there = _there(call, record)
@@ -119,7 +119,7 @@ class SharedRecords:
         text = call.parameters["version"]
         if not VERSION.fullmatch(text):
             raise absent(call)
-        async with self.pool.acquire() as conn:
+        async with call.connection(self.pool) as conn:
             record = await shared.version(conn, *_place(call), int(text))
         there = _there(call, record)
         return Answer(200, shown(there.served, search), headers=version_headers(there.version, there.at))
@@ -135,7 +135,7 @@ class SharedRecords:
             pairs, below = _pairs(cursor.pairs), int(cursor.after[0])
         search = self._of_each(call, pairs)
         limit = 0 if search.summary == "count" else search.count
-        async with self.pool.acquire() as conn:
+        async with call.connection(self.pool) as conn:
             versions, total = await shared.history(conn, *_place(call), below, limit + 1)
         if not total:
             raise absent(call)
@@ -164,7 +164,7 @@ class SharedRecords:
             cursor = self.cursors.open(token, holder, f"{BASE}/{name}")
             asked, (after, reached) = _pairs(cursor.pairs), cursor.after
         search = self.parse_search(name, asked, token is not None or lenient(call.headers))
-        async with self.pool.acquire() as conn:
+        async with call.connection(self.pool) as conn:
             await note(conn, call.once)
             page = await self._finder(conn, call, "s").search(search, after=after, skip=int(reached))
         address = f"{call.base_url}{call.path}".removesuffix("/_search")
@@ -184,8 +184,12 @@ class SharedRecords:
         """A new record with an id made here; with `If-None-Exist`, if none answers that."""
         _, indexed = self._checked(call, "c")
         name = call.parameters["type"]
-        search = self._criteria(name, criteria_in_header(call)) if "if-none-exist" in call.headers else None
-        async with self.pool.acquire() as conn:
+        search = (
+            self._criteria(name, criteria_in(call.headers["if-none-exist"]))
+            if "if-none-exist" in call.headers
+            else None
+        )
+        async with call.connection(self.pool) as conn:
             await note(conn, call.once)
             async with conn.transaction():
                 if search is not None:
@@ -195,7 +199,7 @@ class SharedRecords:
                         return answer_of(
                             call, BASE, made, 200, "a record answers the criteria already, and nothing was written"
                         )
-                written = await self._write(conn, call, str(uuid4()), _NEW, call.body, indexed)
+                written = await self._write(conn, call, str(call.new_id or uuid4()), _NEW, call.body, indexed)
         return _written(call, written, 201)
 
     async def update(self, call: Call) -> Answer:
@@ -206,7 +210,7 @@ class SharedRecords:
             raise Refusal(400, "the id in the body is not the id in the address", where=f"{call.parameters['type']}.id")
         if stands_in(id_):
             raise Refusal(400, "a person number never stands in an address", where="id")
-        async with self.pool.acquire() as conn, conn.transaction():
+        async with call.connection(self.pool) as conn, conn.transaction():
             before = await shared.hold(conn, type_, id_)
             if before.raw is None:
                 expect(sent_version(call.headers), before.version)
@@ -221,7 +225,7 @@ class SharedRecords:
         tree, indexed = self._checked(call, "u")
         name, expected = call.parameters["type"], sent_version(call.headers)
         search = self._criteria(name, in_address(call))
-        async with self.pool.acquire() as conn, conn.transaction():
+        async with call.connection(self.pool) as conn, conn.transaction():
             found = await self._the_one(conn, call, search, "u")
             if found is None:
                 expect(expected, 0)
@@ -246,7 +250,7 @@ class SharedRecords:
         check_accepted(call)
         patch, expected = self.read_patch(call), demanded_version(call.headers)
         type_, id_ = _place(call)
-        async with self.pool.acquire() as conn, conn.transaction():
+        async with call.connection(self.pool) as conn, conn.transaction():
             before = await shared.hold(conn, type_, id_)
             if before.raw is None:
                 raise _gone(call, before.version)
@@ -263,7 +267,7 @@ class SharedRecords:
         if call.query:
             raise Refusal(400, "a deletion by id has no parameter", where="query", code="not-supported")
         type_, id_ = _place(call)
-        async with self.pool.acquire() as conn, conn.transaction():
+        async with call.connection(self.pool) as conn, conn.transaction():
             before = await shared.hold(conn, type_, id_)
             if not before.version:
                 raise absent(call)
@@ -273,7 +277,7 @@ class SharedRecords:
         """Takes away the record that answers the criteria of the address; where none does there is nothing to do."""
         check_accepted(call)
         search = self._criteria(call.parameters["type"], in_address(call))
-        async with self.pool.acquire() as conn, conn.transaction():
+        async with call.connection(self.pool) as conn, conn.transaction():
             found = await self._the_one(conn, call, search, "d")
             if found is None:
                 return deleted(call, 0)

@@ -15,7 +15,7 @@ from uuid import UUID
 
 from kjerne.access import Action, Grant
 from kjerne.errors import Refusal
-from kjerne.exchange import ANY_KIND, Answer, Call, Denied, Pairs, PatientRef, Route, any_of, granted
+from kjerne.exchange import ANY_KIND, Answer, Call, Denied, Pairs, PatientRef, Route, Stale, any_of, granted
 from kjerne.fhir import smart
 from kjerne.fhir.bundle import FURTHER, Version, history, search_line, searchset, self_url
 from kjerne.fhir.criteria import Criterion
@@ -106,13 +106,15 @@ class StandardsApi:
 
     def routes(self) -> list[Route]:
         at, read, write = BASE + "/{type}", any_of(self.reads), any_of(self.writes)
-        looks = partial(Route, needs=read, errors="fhir", for_citizens=True, by_type=self.reads)
-        files = partial(Route, needs=write, errors="fhir", body_limit_bytes=RESOURCE_LIMIT_BYTES, by_type=self.writes)
+        each = partial(Route, errors="fhir", joins=True)
+        looks = partial(each, needs=read, for_citizens=True, by_type=self.reads)
+        files = partial(each, needs=write, body_limit_bytes=RESOURCE_LIMIT_BYTES, by_type=self.writes)
+        last = partial(each, path=LAST, handler=self.last, needs=self.reads["Observation"], for_citizens=True)
         return [
             looks("GET", at, self.search, notes_proof=True),
             looks("POST", at + "/_search", self.search, notes_proof=True),
-            Route("GET", LAST, self.last, self.reads["Observation"], "fhir", notes_proof=True, for_citizens=True),
-            Route("POST", LAST, self.last, self.reads["Observation"], "fhir", notes_proof=True, for_citizens=True),
+            last("GET", notes_proof=True),
+            last("POST", notes_proof=True),
             looks("GET", at + "/{id}", self.read, notes_proof=True, conditional=True),
             looks("GET", at + "/{id}/_history", self.history),
             looks("GET", at + "/{id}/_history/{version}", self.vread),
@@ -126,7 +128,7 @@ class StandardsApi:
         asked = self._asked_to_see(call)
 
         async def use(grant: Grant) -> Record | None:
-            async with self.pool.acquire() as conn:
+            async with call.connection(self.pool) as conn:
                 found = await self.reader.read(conn, grant, type_, id_)
                 if found is None:
                     await self._check_gone(conn, grant, type_, id_)
@@ -148,7 +150,7 @@ class StandardsApi:
             raise absent(call)
 
         async def use(grant: Grant) -> Record | None:
-            async with self.pool.acquire() as conn:
+            async with call.connection(self.pool) as conn:
                 found = await self.reader.version(conn, grant, type_, id_, int(text))
                 if found is None:
                     await self._check_gone(conn, grant, type_, id_)
@@ -179,7 +181,7 @@ class StandardsApi:
                 search, span = self._versions_asked(call, pairs)
                 span = span._replace(below=int(cursor.after[0]))
             limit = 0 if search.summary == "count" else search.count
-            async with self.pool.acquire() as conn:
+            async with call.connection(self.pool) as conn:
                 found = await self.reader.history(conn, grant, type_, id_, span, limit)
                 if found is None:
                     await self._check_gone(conn, grant, type_, id_)
@@ -216,7 +218,7 @@ class StandardsApi:
                 cursor = self.cursors.open(token, grant, f"{BASE}/{name}")
                 asked, after = tuple((key, value) for key, value in cursor.pairs), cursor.after
             search = self.parse_search(name, asked, passing_over)
-            async with self.pool.acquire() as conn:
+            async with call.connection(self.pool) as conn:
                 page = await self.finder.search(conn, grant, search, after=after)
             links = []
             if page.after is not None:
@@ -244,7 +246,7 @@ class StandardsApi:
         _check_last(search, asked)
 
         async def use(grant: Grant) -> Answer:
-            async with self.pool.acquire() as conn:
+            async with call.connection(self.pool) as conn:
                 page = await self.finder.latest(conn, grant, search, most)
             return _found(call, search, pairs, page, [])
 
@@ -283,8 +285,8 @@ class StandardsApi:
             must_hold(call.caller, type_, version.indexed.tokens, "c")
             must_register(grant.registers, version.content)
             check_subject(version.tree, grant, identify)
-            async with self.pool.acquire() as conn:
-                id_ = self.ids.make(grant.subject.patient)
+            async with call.connection(self.pool) as conn:
+                id_ = self._new_id(call, grant)
                 shut = version.shut
                 change = Change(type_, id_, call.body, version.indexed, shut.labels, shut.opens, kinds=version.kinds)
                 types = types_by_service()[grant.service]
@@ -337,7 +339,7 @@ class StandardsApi:
                 return version
 
             changer = Changer(self.records, self.reader, types_by_service()[grant.service])
-            async with self.pool.acquire() as conn, conn.transaction():
+            async with call.connection(self.pool) as conn, conn.transaction():
                 changed = await changer.change(conn, grant, named, expected, make)
             return changed[1] if changed else None
 
@@ -347,6 +349,13 @@ class StandardsApi:
             must_hold(call.caller, named[0], version.indexed.tokens, "u")
             raise absent(call)
         return self._written(call, written, 200)
+
+    def _new_id(self, call: Call, grant: Grant) -> UUID:
+        if call.new_id is None:
+            return self.ids.make(grant.subject.patient)
+        if self.ids.patient(call.new_id) != grant.subject.patient:
+            raise Stale
+        return call.new_id
 
     def _checked(self, call: Call, name: str) -> dict[str, Any]:
         check_accepted(call)

@@ -36,7 +36,7 @@ from kjerne.fhir.interaction import (
     absent,
     answer_of,
     basis_of,
-    criteria_in_header,
+    criteria_in,
     deleted,
     hidden_as_absent,
     no_such_id,
@@ -46,6 +46,7 @@ from kjerne.fhir.interaction import (
 from kjerne.fhir.negotiation import check_accepted, check_sent
 from kjerne.fhir.search import Search
 from kjerne.registries.contents import must_register
+from kjerne.registries.identifiers import stands_in
 from kjerne.registries.naming import check_header, check_subject, in_address, number_in, patient_of
 from kjerne.store import audit, limits, marking, pointing, spreading
 from kjerne.store.changing import Changer, Next, check_valid, not_written, settle
@@ -83,7 +84,7 @@ class ConditionalApi:
 
     def routes(self) -> list[Route]:
         at = BASE + "/{type}"
-        changes = partial(Route, needs=any_of(self.writes), errors="fhir", by_type=self.writes)
+        changes = partial(Route, needs=any_of(self.writes), errors="fhir", by_type=self.writes, joins=True)
         return [
             changes("PUT", at, self.update, body_limit_bytes=RESOURCE_LIMIT_BYTES),
             changes("DELETE", at, self.delete_found),
@@ -93,14 +94,14 @@ class ConditionalApi:
     async def create(self, call: Call, version: Next) -> Answer:
         """A new record, if none answers `If-None-Exist`; the one that does is told by its address, and nothing is written."""
         name = call.parameters["type"]
-        pairs = criteria_in_header(call)
+        pairs = criteria_in(call.headers["if-none-exist"])
         search = self._criteria(name, pairs, "If-None-Exist")
 
         async def use(grant: Grant) -> tuple[Made, int]:
             limits.must_hold(call.caller, self.type_of(name), version.indexed.tokens, "c")
             must_register(grant.registers, version.content)
             check_subject(version.tree, grant, self.identify)
-            async with self.pool.acquire() as conn:
+            async with call.connection(self.pool) as conn:
                 await note(conn, grant.once)
                 async with conn.transaction():
                     await hold(conn, grant)
@@ -141,7 +142,7 @@ class ConditionalApi:
             limits.must_hold(call.caller, type_, version.indexed.tokens, "u")
             must_register(grant.registers, version.content)
             check_subject(tree, grant, self.identify)
-            async with self.pool.acquire() as conn, conn.transaction():
+            async with call.connection(self.pool) as conn, conn.transaction():
                 await hold(conn, grant)
                 found = await the_one(conn, grant, self.finder, search, "u")
                 if found is not None:
@@ -173,7 +174,7 @@ class ConditionalApi:
         search, expected = self._criteria(name, pairs, "query"), sent_version(call.headers)
 
         async def use(grant: Grant) -> Written | None:
-            async with self.pool.acquire() as conn, conn.transaction():
+            async with call.connection(self.pool) as conn, conn.transaction():
                 await hold(conn, grant)
                 found = await the_one(conn, grant, self.finder, search, "d")
                 if found is None:
@@ -199,6 +200,46 @@ class ConditionalApi:
                 raise not_filed(denied) from denied
         return deleted(call, gone.version if gone else 0)
 
+    async def named(self, call: Call, text: str, number: str) -> str:
+        """`Type/id` of the record that a conditional reference (`Specimen?identifier=...`) means, of those that the caller's
+        organisation filed about who is meant by header or `number`; `Refusal` 412 where it is not one."""
+        name, _, criteria = text.partition("?")
+        type_ = self.type_of(name)
+        pairs = criteria_in(criteria, "reference")
+        search, asked = self._criteria(name, pairs, "reference"), search_line(name, pairs)
+        if any(stands_in(value) for _, value in pairs):
+            raise Refusal(422, "a person number never stands in a reference", where="reference")
+
+        async def use(grant: Grant) -> Match | None:
+            async with call.connection(self.pool) as conn, conn.transaction():
+                await hold(conn, grant)
+                found = await the_one(conn, grant, self.finder, search, "s")
+                if found is not None:
+                    await audit.insert(conn, audit.given(grant), [(type_, found.id, found.version)])
+                return found
+
+        patient, found = self._patient(call, number), None
+        law = partial(
+            granted, call.admit, patient, self.served[name], "correct", use, basis=basis_of(call), proven=True
+        )
+        try:
+            found = await law(piece=f"{name}.s", asked=asked, what=ANY_KIND)
+            if found is None:
+                await noted(
+                    call.admit, patient, self.served[name], "correct", f"{name}.s", "?", basis=basis_of(call), asked=asked,
+                    what=ANY_KIND,
+                )  # fmt: skip
+        except Denied as denied:
+            if denied.denial.caller.kind == "practitioner":
+                raise
+            smart.demand(call.caller, name, "s")
+            if denied.denial.of_caller:
+                raise not_filed(denied) from denied
+        if found is None:
+            says = "no record that you have filed answers a reference"
+            raise Refusal(412, says, where="reference", todo="File it first, or in the same transaction.")
+        return f"{name}/{found.id}"
+
     async def delete(self, call: Call) -> Answer:
         """Deletes a record that the caller's organisation filed; once more is the same. To any other it is absent (404)."""
         name = call.parameters["type"]
@@ -212,7 +253,7 @@ class ConditionalApi:
 
         async def use(grant: Grant) -> tuple[Written | None] | None:
             check = partial(check_header, call, grant, self.identify)
-            async with self.pool.acquire() as conn, conn.transaction():
+            async with call.connection(self.pool) as conn, conn.transaction():
                 gone = await self._changer(grant).take_away(conn, grant, (type_, id_), expected, check)
                 known = gone is not None or await self.records.is_taken_away(conn, grant, type_, id_)
                 return (gone,) if known else None

@@ -58,7 +58,7 @@ class PatchApi:
     def routes(self) -> list[Route]:
         needs = any_of(self.writes)
         at = BASE + "/{type}/{id}"
-        return [Route("PATCH", at, self.patch, needs, "fhir", PATCH_LIMIT_BYTES, by_type=self.writes)]
+        return [Route("PATCH", at, self.patch, needs, "fhir", PATCH_LIMIT_BYTES, by_type=self.writes, joins=True)]
 
     async def patch(self, call: Call) -> Answer:
         """A new version of a record, from the organisation that filed it; `If-Match` is demanded, as of an update."""
@@ -77,7 +77,7 @@ class PatchApi:
                 return self._patched(call, grant, current, patch)
 
             changer = Changer(self.records, self.reader, self.types[grant.service])
-            async with self.pool.acquire() as conn, conn.transaction():
+            async with call.connection(self.pool) as conn, conn.transaction():
                 return await changer.change(conn, grant, (type_, id_), expected, make)
 
         patient = PatientRef(key=self.ids.patient(id_))

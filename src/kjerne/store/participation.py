@@ -15,6 +15,7 @@ from datetime import datetime
 from typing import Any, Final, Literal
 
 from kjerne.access import Caller, Part
+from kjerne.exchange import Joined
 from kjerne.store import registers
 from kjerne.store.pool import Connection, Pool
 
@@ -75,7 +76,7 @@ FROM participation p, place WHERE p.organisation = $1 OR ($1 IN (SELECT number F
   AND p.organisation IN (SELECT number FROM above))"""
 
 
-async def parts(pool: Pool, organisation: str, point_of_care: str) -> tuple[Part, ...]:
+async def parts(pool: Pool | Connection, organisation: str, point_of_care: str) -> tuple[Part, ...]:
     """Every row that names the legal entity, or the point of care or a unit above it, and whether it covers the place.
 
     A unit that the register of organisations does not have below the legal entity lends it nothing.
@@ -98,12 +99,21 @@ class Takers:
         # The caller of a token is one value for as long as the token is remembered; it is copied once.
         self._told: dict[int, tuple[Caller, Caller]] = {}
 
-    async def told(self, caller: Caller) -> Caller:
-        """The caller with what the registers have of her organisation; a citizen needs none, and has none."""
+    async def told(self, caller: Caller, joined: Joined | None = None) -> Caller:
+        """The caller with what the registers have of her organisation; a citizen needs none, and has none.
+
+        A transaction (`joined`) never waits for a connection of the pool: whoever holds those may wait for it.
+        """
+        if joined is None:
+            return await self._told_by(caller, self._pool)
+        async with joined.acquire() as conn:
+            return await self._told_by(caller, conn)
+
+    async def _told_by(self, caller: Caller, asked: Pool | Connection) -> Caller:
         if caller.kind == "citizen" or not caller.organisation:
             return caller
         if self._ticks() - self._looked_at >= REMEMBERED_SECONDS:
-            await self._look()
+            await self._look(asked)
         before = self._told.get(id(caller))
         if before is not None and before[0] is caller:
             return before[1]
@@ -111,7 +121,7 @@ class Takers:
         known = self._known.get(place)
         if known is None:
             changes = self._changes
-            known = await parts(self._pool, *place), *await registers.around(self._pool, *place)
+            known = await parts(asked, *place), *await registers.around(asked, *place)
             # Kept only if no change was noticed meanwhile: what was read may be from before it.
             if changes != self._changes:
                 return _placed(caller, known)
@@ -120,9 +130,9 @@ class Takers:
         _keep(self._told, id(caller), (caller, told), CALLERS_REMEMBERED)
         return told
 
-    async def _look(self) -> None:
+    async def _look(self, asked: Pool | Connection) -> None:
         begun = self._ticks()
-        stamp = int(await self._pool.fetchval("SELECT stamp FROM participation_stamp"))
+        stamp = int(await asked.fetchval("SELECT stamp FROM participation_stamp"))
         if stamp != self._stamp:
             self._known.clear()
             self._told.clear()

@@ -90,7 +90,9 @@ WITH RECURSIVE below AS (
 SELECT number FROM below"""
 
 
-async def around(pool: Pool, organisation: str, point_of_care: str) -> tuple[frozenset[str], frozenset[str]]:
+async def around(
+    pool: Pool | Connection, organisation: str, point_of_care: str
+) -> tuple[frozenset[str], frozenset[str]]:
     """The units above a legal entity and its point of care, and those below where the caller is, at any depth."""
     above = await pool.fetch(_ABOVE, [one for one in (organisation, point_of_care) if one])
     below = await pool.fetch(_BELOW, point_of_care or organisation)

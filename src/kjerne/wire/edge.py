@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from kjerne.access import PORTAL, Caller, Once
+from kjerne.access import Caller, Once
 from kjerne.clock import Clock, SystemClock
 from kjerne.errors import Refusal
 from kjerne.exchange import PUBLIC, Answer, Call, Denied, Route
@@ -119,15 +119,7 @@ class Edge:
             caller, once = await self._authenticate(
                 scope["method"], base_url + http.sent_path(scope), scope["headers"], scope.get("query_string", b"")
             )
-            as_portal = route.for_citizens and PORTAL in caller.scopes
-            needs = route.needed(parameters)
-            if caller.scopes.isdisjoint(needs.split()) and not as_portal:
-                raise Refusal(
-                    403,
-                    f"the token lacks the scope {' or '.join(needs.split())}",
-                    where="scope",
-                    headers=(("www-authenticate", f'DPoP error="insufficient_scope", scope="{needs}"'),),
-                )
+            route.check_scope(caller, parameters)
         body = await http.body_of(receive, headers, route.body_limit_bytes) if scope["method"] in _WITH_BODY else b""
         form = http.pairs_of(body, "form") if http.is_form(headers) else ()
         return Call(

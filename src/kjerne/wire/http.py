@@ -157,7 +157,11 @@ def pairs_of(raw: bytes, where: str) -> Pairs:
 
 def query_of(scope: Scope) -> Pairs:
     """The query of the address."""
-    raw = scope.get("query_string", b"")
+    return query_in(scope.get("query_string", b""))
+
+
+def query_in(raw: bytes) -> Pairs:
+    """A query as (name, value) pairs, under its limit."""
     if len(raw) > QUERY_LIMIT_BYTES:
         raise Refusal(
             400, f"the query is longer than {QUERY_LIMIT_BYTES} bytes", where="query", todo="Use POST _search."

@@ -11,8 +11,10 @@ import traceback
 import structlog
 
 from kjerne.errors import Refusal
+from kjerne.exchange import Denied
 from kjerne.registries.identifiers import without_numbers
 from kjerne.store.pool import BUSY, GONE
+from kjerne.wire.problems import denied_refusal
 
 log = structlog.get_logger("kjerne")
 
@@ -21,6 +23,15 @@ def answered(correlation: str, route: str, status: int, rule: str = "") -> None:
     """Notes an answer; the rule is there where one refused."""
     told = {"rule": rule} if rule else {}
     log.info("answered", correlation=correlation, route=route, status=status, **told)
+
+
+def heard(error: Exception, correlation: str, route: str) -> Refusal:
+    """What the caller hears of any error at all: a refusal and a no of the law in their own words, others as they were `met`."""
+    if isinstance(error, Refusal):
+        return error
+    if isinstance(error, Denied):
+        return denied_refusal(error.denial)
+    return met(error, correlation, route)
 
 
 def met(error: Exception, correlation: str, route: str) -> Refusal:

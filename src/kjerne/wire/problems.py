@@ -31,7 +31,11 @@ def refusal_answer(refusal: Refusal, shape: ErrorShape) -> Answer:
 
 
 def denied_answer(denial: Denial, shape: ErrorShape) -> Answer:
+    """A no of the law in the shape of the API that was called."""
+    return refusal_answer(denied_refusal(denial), shape)
+
+
+def denied_refusal(denial: Denial) -> Refusal:
     """A no of the law in its own words, with its law; one about the caller's organisation says since when."""
     says, law = sentences(denial.says or "Access is not given.", denial.of_caller), denial.law
-    refusal = Refusal(403, f"{says} ({law or denial.rule})", code="forbidden", rule=denial.rule)
-    return refusal_answer(refusal, shape)
+    return Refusal(403, f"{says} ({law or denial.rule})", code="forbidden", rule=denial.rule)

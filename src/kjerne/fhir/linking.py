@@ -1,0 +1,99 @@
+"""How the entries of a transaction refer to one another (R4 bundle.html#references, http.html#trules)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Final
+from urllib.parse import parse_qsl
+
+from kjerne.errors import Refusal
+from kjerne.fhir.entries import Entry
+from kjerne.fhir.links import relinked
+
+Tree = dict[str, Any]
+
+_REST: Final = re.compile(r"(.+)/[A-Z][A-Za-z]+/[A-Za-z0-9.\-]{1,64}")
+_RELATIVE: Final = re.compile(r"[A-Z][A-Za-z]+/[A-Za-z0-9.\-]{1,64}")
+_CONDITIONAL: Final = re.compile(r"([A-Z][A-Za-z]+)\?(.*)", re.DOTALL)
+_MADE: Final = frozenset({"POST", "PUT", "PATCH"})
+_MARKS: Final = (b'"reference"', b"urn:", b"href", b"src", b"://", b"\\u")
+"""Bytes without which a resource has no link."""
+
+
+class Addresses:
+    """What entries are known by until they have an address of their own."""
+
+    def __init__(self, entries: Iterable[Entry]) -> None:
+        self._by_address: dict[str, int] = {}
+        self._base: dict[int, str] = {}
+        for one in entries:
+            if not one.full_url:
+                continue
+            if rest := _REST.fullmatch(one.full_url):
+                self._base[one.place] = rest[1]
+            if one.method in _MADE:
+                if one.full_url in self._by_address:
+                    where = f"Bundle.entry[{one.place}].fullUrl"
+                    raise Refusal(400, "two entries have one address", where=where, code="duplicate")
+                self._by_address[one.full_url] = one.place
+
+    def meant(self, text: str, entry: Entry) -> int | None:
+        """The place of the entry that a link from another means."""
+        found = self._by_address.get(text)
+        if found is None and entry.place in self._base and _RELATIVE.fullmatch(text):
+            found = self._by_address.get(f"{self._base[entry.place]}/{text}")
+        return found
+
+
+class Links:
+    """What one entry's resource links to: entries of the same transaction, by place, and conditional references."""
+
+    def __init__(self, entry: Entry, tree: Tree, addresses: Addresses) -> None:
+        self.to: set[int] = set()
+        self.conditional: set[str] = set()
+        self._entry, self._tree, self._addresses = entry, tree, addresses
+        if any(mark in entry.raw for mark in _MARKS):
+            relinked(tree, self._look)
+
+    def _look(self, text: str, is_reference: bool) -> None:
+        place = self._addresses.meant(text, self._entry)
+        if place is not None:
+            self.to.add(place)
+        elif is_reference and text.startswith("urn:"):
+            where = f"Bundle.entry[{self._entry.place}].resource"
+            says = "a reference leads to an entry that is not in the transaction"
+            raise Refusal(422, says, where=where, code="not-found", todo="Send both in one transaction.")
+        elif is_reference and _CONDITIONAL.fullmatch(text):
+            self.conditional.add(text)
+
+    def followed(self, addresses: Mapping[int, str], found: Mapping[str, str]) -> Tree:
+        """The resource with `Type/id` wherever it links to an entry, or refers by a condition."""
+        if not self.to and not self.conditional:
+            return self._tree
+
+        def replace(text: str, is_reference: bool) -> str | None:
+            if is_reference and text in found:
+                return found[text]
+            place = self._addresses.meant(text, self._entry)
+            return addresses.get(place) if place is not None else None
+
+        return relinked(self._tree, replace)
+
+
+def by_number(tree: Tree, is_number: Callable[[str, str], bool]) -> Tree:
+    """The resource with every reference `Patient?identifier=system|number` as an identifier: here a person is named by number,
+    and has no address. `is_number` says of system and value whether they are one."""
+
+    def replace(text: str, is_reference: bool) -> Tree | None:
+        asked = _CONDITIONAL.fullmatch(text) if is_reference else None
+        if asked is None or asked[1] != "Patient":
+            return None
+        pairs = parse_qsl(asked[2], keep_blank_values=True)
+        system, bar, value = pairs[0][1].rpartition("|") if len(pairs) == 1 else ("", "", "")
+        if len(pairs) != 1 or pairs[0][0] != "identifier" or not is_number(system, value):
+            says = "a Patient is referred to by identifier=system|number, with a national number and its system"
+            raise Refusal(422, says, where="reference", code="not-supported")
+        return {"type": "Patient", "identifier": {"system": system, "value": value} if bar else {"value": value}}
+
+    return relinked(tree, replace)

@@ -1,0 +1,328 @@
+"""`POST /fhir/R4`: several requests in one, as a batch or as a transaction (R4 http.html#transaction).
+
+Each entry is made the request that it stands for and goes to the same handler by the same table of routes: scope, law,
+attestation, validation, conditions and audit row are the single request's own. A batch's entries are answered one by one. A
+transaction's work with one connection in one transaction of the database (`Call.joined`); what it creates has its id before
+anything is written, so that others can refer to it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import re
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cache, partial
+from typing import Any, Final
+from urllib.parse import unquote
+from uuid import UUID
+
+import msgspec
+
+from kjerne.errors import Fault, Refusal
+from kjerne.exchange import Answer, Call, Denied, Pairs, PatientRef, Route
+from kjerne.fhir.encode import encode
+from kjerne.fhir.entries import Entry, entries_of, placed, response, too_many
+from kjerne.fhir.faults import UNREADABLE
+from kjerne.fhir.linking import Addresses, Links, by_number
+from kjerne.fhir.negotiation import JSON, check_accepted, check_sent
+from kjerne.registries.naming import NATIONAL_SYSTEMS, number_in
+from kjerne.store.joined import Concerned, OneTransaction, concerned, in_one
+from kjerne.store.pool import Pool
+from kjerne.store.sealed_id import SealedIds
+
+BASE: Final = "/fhir/R4"
+BUNDLE_LIMIT_BYTES: Final = 10_000_000
+ENTRIES_LIMIT: Final = 1_000
+WRITES_LIMIT: Final = 500
+"""What one transaction holds its patients for stays within a second or two."""
+READS_LIMIT: Final = 50
+"""Reads and searches of one transaction, which holds its patients meanwhile."""
+BATCH_SECONDS: Final = 20
+"""After so long no further entry of a batch is begun: well before the request's own time is up, since what is done is done."""
+ANSWER_LIMIT_BYTES: Final = 20_000_000
+FAULTS_LIMIT: Final = 100
+AT_ONCE: Final = 20
+"""Entries that are read before others have their turn."""
+
+Tree = dict[str, Any]
+Find = Callable[[str, str], tuple[Route, dict[str, str]]]
+_RANK: Final = {"DELETE": 0, "POST": 1, "PUT": 2, "PATCH": 2, "GET": 3}
+_OF_THE_WHOLE: Final = ("if-", "content-", "accept")
+"""How the headers begin that are about the Bundle; all others count for each entry."""
+_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
+_LOCATION: Final = re.compile(r"/([A-Za-z]+/[^/]+)/_history/[0-9]+$")
+
+
+@dataclass(frozen=True)
+class Step:
+    """An entry with the route that it goes to; in a transaction also what it links to, and the id that it is to make."""
+
+    entry: Entry
+    route: Route
+    parameters: Mapping[str, str]
+    query: Pairs
+    number: str = ""
+    links: Links | None = None
+    new_id: UUID | None = None
+
+    @property
+    def target(self) -> str:
+        """`Type/id` of what it changes, where that is known; empty else."""
+        if self.new_id is not None:
+            return f"{self.parameters['type']}/{self.new_id}"
+        return f"{self.parameters['type']}/{self.parameters['id']}" if "id" in self.parameters else ""
+
+    @property
+    def writes(self) -> bool:
+        return self.entry.method != "GET"
+
+
+@dataclass(frozen=True)
+class BatchApi:
+    """The handler. `find` is the table of routes, `pairs` reads a query, `refusal` makes what a caller hears of any error (with
+    its correlation id and route), `answer` that in FHIR's shape, `named` finds what a conditional reference means."""
+
+    pool: Pool
+    ids: SealedIds
+    needs: str
+    find: Find
+    parse: Callable[[bytes], Tree]
+    pairs: Callable[[bytes], Pairs]
+    refusal: Callable[[Exception, str, str], Refusal]
+    answer: Callable[[Refusal], Answer]
+    identify: Callable[[str], PatientRef]
+    named: Callable[[Call, str, str], Awaitable[str]]
+
+    def routes(self) -> list[Route]:
+        return [Route("POST", at, self.take, self.needs, "fhir", BUNDLE_LIMIT_BYTES) for at in (BASE, BASE + "/")]
+
+    async def take(self, call: Call) -> Answer:
+        """The Bundle of answers, in the order of the requests."""
+        check_accepted(call)
+        check_sent(call)
+        if any(name != "_format" or value not in ("json", *JSON) for name, value in call.query):
+            raise Refusal(400, "this address takes no parameter but _format=json", where="query", code="not-supported")
+        base = f"{call.base_url}{BASE}"
+        kind, entries = entries_of(self.parse(call.body), call.body, base, ENTRIES_LIMIT)
+        if kind == "batch":
+            answers = await self._batch(call, entries)
+        else:
+            answers = await self._transaction(call, _all_read(entries))
+        return Answer(200, response(kind, answers))
+
+    async def _batch(self, call: Call, entries: Sequence[Entry | Refusal]) -> list[Answer]:
+        """Each by itself, in their order, as if they had been sent one after another."""
+        answers: list[Answer] = []
+        size, until = 0, asyncio.get_running_loop().time() + BATCH_SECONDS
+        for place, entry in enumerate(entries):
+            if isinstance(entry, Refusal):
+                answer = self.answer(entry)
+            elif asyncio.get_running_loop().time() > until:
+                answer = self._not_begun(place, 503, f"the batch has taken more than {BATCH_SECONDS} seconds")
+            elif size > ANSWER_LIMIT_BYTES:
+                answer = self._not_begun(place, 422, f"the answers before are longer than {ANSWER_LIMIT_BYTES} bytes")
+            else:
+                answer = await self._alone(call, entry)
+            size += len(answer.body)
+            answers.append(answer)
+            if place % AT_ONCE == 0:
+                await asyncio.sleep(0)
+        return answers
+
+    def _not_begun(self, place: int, status: int, says: str) -> Answer:
+        where, todo = f"Bundle.entry[{place}]", "Nothing was done; send this entry in another batch."
+        return self.answer(Refusal(status, says, where=where, todo=todo, code="too-costly"))
+
+    async def _alone(self, call: Call, entry: Entry) -> Answer:
+        route = ""
+        try:
+            step = self._step(call, entry)
+            route = step.route.path
+            # A batch's entries may not lean on one another, so what one is known by in the Bundle leads nowhere.
+            return await step.route.handler(_request(call, step, entry.raw))
+        except Exception as error:  # noqa: BLE001 - made an answer, as at the edge
+            return self.answer(placed(self.refusal(error, call.correlation, route), entry))
+
+    def _step(self, call: Call, entry: Entry) -> Step:
+        """The entry with its route; `Refusal` where no such request is taken, or the token lacks its scope."""
+        path = unquote(entry.path) if "%" in entry.path else entry.path
+        if _CONTROL.search(path):
+            raise Refusal(400, "the address holds a character that no address has", where="path")
+        if not path[:1].isupper():
+            says = "an entry's address begins with a type: what is about the whole server is no entry's"
+            raise Refusal(405, says, where="path", code="not-supported", todo="Send it by itself.")
+        route, parameters = self.find(entry.method, f"{BASE}/{path}")
+        assert call.caller is not None
+        route.check_scope(call.caller, parameters)
+        return Step(entry, route, parameters, self.pairs(entry.query.encode("utf-8")))
+
+    async def _transaction(self, call: Call, entries: Sequence[Entry]) -> list[Answer]:
+        for what, method, limit in (("writes", False, WRITES_LIMIT), ("reads", True, READS_LIMIT)):
+            if (count := sum((one.method == "GET") == method for one in entries)) > limit:
+                raise too_many(count, limit, f"{what} in a transaction")
+        addresses = Addresses(entries)
+        steps = []
+        for place, entry in enumerate(entries):
+            with _placing(self, entry):
+                steps.append(self._part(call, entry, addresses))
+            if place % AT_ONCE == 0:
+                await asyncio.sleep(0)
+        _check_targets(steps)
+        who = await self._concerned(call, steps)
+        steps = [self._with_id(step, who) for step in steps]
+        return await in_one(self.pool, who.held, call.at, call.correlation, partial(self._work, call, steps))
+
+    def _part(self, call: Call, entry: Entry, addresses: Addresses) -> Step:
+        """As `_step`, of an entry that can be a part of a transaction: with whom it names and what it links to."""
+        step = self._step(call, entry)
+        if not step.route.joins:
+            says = f"{step.route.path.removeprefix(BASE + '/')} is no part of a transaction"
+            raise Refusal(405, says, where="path", code="not-supported", todo="Send it in a batch, or by itself.")
+        if not entry.tree or entry.headers.get("content-type") not in JSON:
+            return step
+        try:
+            tree = by_number(entry.tree, self._is_number) if b"Patient?" in entry.raw else entry.tree
+            links = Links(entry, tree, addresses)
+            number = call.headers.get("person-id", "") or number_in(tree)
+        except UNREADABLE:
+            # Its shape is wrong; the handler says how.
+            return step
+        return replace(step, number=number, links=links)
+
+    def _is_number(self, system: str, value: str) -> bool:
+        return system in NATIONAL_SYSTEMS and self._digest(value) is not None
+
+    def _digest(self, number: str) -> bytes | None:
+        try:
+            return self.identify(number).digest
+        except Refusal:
+            return None
+
+    async def _concerned(self, call: Call, steps: Sequence[Step]) -> Concerned:
+        digest = cache(self._digest)
+        numbers = {call.headers.get("person-id", ""), *(step.number for step in steps)} - {""}
+        ids = (self.ids.parse(step.parameters["id"]) for step in steps if "id" in step.parameters)
+        digests = {found for number in numbers if (found := digest(number)) is not None}
+        return await concerned(self.pool, digests, {self.ids.patient(id_) for id_ in ids if id_ is not None})
+
+    def _with_id(self, step: Step, who: Concerned) -> Step:
+        """With the id of what it creates, unless a condition decides that."""
+        creates = step.entry.method == "POST" and step.route.path == f"{BASE}/{{type}}"
+        if not creates or not step.number or "if-none-exist" in step.entry.headers:
+            return step
+        digest = self._digest(step.number)
+        patient = who.by_digest.get(digest) if digest is not None else None
+        return step if patient is None else replace(step, new_id=self.ids.make(patient))
+
+    async def _work(self, call: Call, steps: Sequence[Step], joined: OneTransaction) -> list[Answer]:
+        """Carries all out, in the order of R4; among writes what a condition decides comes before what refers to it."""
+        answers: dict[int, Answer] = {}
+        addresses = {step.entry.place: step.target for step in steps if step.target}
+        written: dict[str, int] = {}
+        waiting, size = sorted(steps, key=lambda one: (_RANK[one.entry.method], one.entry.place)), 0
+        whole = _within(call, joined)
+        while waiting:
+            step = _next(waiting, addresses)
+            waiting.remove(step)
+            with _placing(self, step.entry):
+                answer = await step.route.handler(await self._following(whole, step, addresses))
+                if step.writes and (made := _address_of(answer)):
+                    addresses[step.entry.place] = made
+                    if written.setdefault(made, step.entry.place) != step.entry.place:
+                        raise _same_twice(step.entry.place)
+            answers[step.entry.place] = answer
+            if (size := size + len(answer.body)) > ANSWER_LIMIT_BYTES:
+                says = f"the answers are longer than {ANSWER_LIMIT_BYTES} bytes"
+                raise Refusal(422, says, where=f"Bundle.entry[{step.entry.place}]", code="too-costly")
+        return [answers[step.entry.place] for step in steps]
+
+    async def _following(self, call: Call, step: Step, addresses: Mapping[int, str]) -> Call:
+        """The request of an entry, its links followed."""
+        links = step.links
+        if links is None:
+            return _request(call, step, step.entry.raw)
+        found = {}
+        for text in sorted(links.conditional):
+            found[text] = await self.named(_request(call, step, b""), text, step.number)
+        tree = links.followed(addresses, found)
+        return _request(call, step, step.entry.raw if tree is step.entry.tree else encode(tree))
+
+
+def _request(call: Call, step: Step, body: bytes) -> Call:
+    headers = {name: value for name, value in call.headers.items() if not name.startswith(_OF_THE_WHOLE)}
+    return Call(
+        method=step.entry.method,
+        path=f"{BASE}/{step.entry.path}",
+        at=call.at,
+        correlation=call.correlation,
+        caller=call.caller,
+        admit=call.admit,
+        parameters=step.parameters,
+        query=step.query,
+        headers=headers | dict(step.entry.headers),
+        body=body,
+        base_url=call.base_url,
+        once=call.once,
+        joined=call.joined,
+        new_id=step.new_id,
+    )
+
+
+def _within(call: Call, joined: OneTransaction) -> Call:
+    """The request as its entries are made from it: the law's questions go by the transaction's connection too."""
+    return msgspec.structs.replace(call, admit=partial(call.admit, joined=joined), joined=joined)
+
+
+@contextlib.contextmanager
+def _placing(api: BatchApi, entry: Entry) -> Iterator[None]:
+    """What is refused in the block is refused with its place in the Bundle."""
+    try:
+        yield
+    except (Refusal, Denied) as error:
+        raise placed(api.refusal(error, "", ""), entry) from error
+
+
+def _all_read(entries: Sequence[Entry | Refusal]) -> list[Entry]:
+    """All entries of a transaction; `Refusal` with whatever is wrong with any of them."""
+    wrong = [one for one in entries if isinstance(one, Refusal)]
+    if wrong:
+        first, *rest = wrong
+        faults = tuple(Fault(one.says, one.where, one.code) for one in rest[:FAULTS_LIMIT])
+        raise Refusal(
+            first.status, first.says, where=first.where, todo=first.todo, code=first.code, faults=faults
+        ) from first
+    return [one for one in entries if isinstance(one, Entry)]
+
+
+def _check_targets(steps: Sequence[Step]) -> None:
+    seen: set[str] = set()
+    for step in steps:
+        if step.writes and step.target:
+            if step.target in seen:
+                raise _same_twice(step.entry.place)
+            seen.add(step.target)
+
+
+def _same_twice(place: int) -> Refusal:
+    says = "two entries of a transaction write the same record"
+    return Refusal(400, says, where=f"Bundle.entry[{place}]", code="duplicate", todo="Send one of them afterwards.")
+
+
+def _next(waiting: Sequence[Step], addresses: Mapping[int, str]) -> Step:
+    """The first that refers to nothing whose address is still to be found; reads come last."""
+    if not waiting[0].writes:
+        return waiting[0]
+    for step in waiting:
+        if step.writes and (step.links is None or step.links.to <= addresses.keys()):
+            return step
+    says = "what conditions find or make refers to itself in a circle"
+    raise Refusal(422, says, where=f"Bundle.entry[{waiting[0].entry.place}].resource", code="processing")
+
+
+def _address_of(answer: Answer) -> str:
+    """`Type/id` of what a write has made, changed or met; empty where it does not say."""
+    location = next((value for name, value in answer.headers if name == "location"), "")
+    found = _LOCATION.search(location)
+    return found[1] if found else ""
