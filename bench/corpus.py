@@ -6,6 +6,7 @@ Made from a seed, with no word of any real record in them; about 1.3 kB of JSON 
 from __future__ import annotations
 
 import random
+import uuid
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, NamedTuple
@@ -51,6 +52,33 @@ def observations(subject: dict[str, Any], seed: int, each: int) -> Iterator[byte
         day = FIRST_DAY + timedelta(days=number * 9 + chance.randrange(6), minutes=chance.randrange(480))
         for analysis in ANALYSES:
             yield msgspec.json.encode(observation(subject, analysis, day, chance))
+
+
+def transactions(subject: dict[str, Any], seed: int, count: int) -> Iterator[bytes]:
+    """`count` transactions for one patient, each a report and the twenty results that it names: 21 entries."""
+    results, chance = observations(subject, seed, 2 * count), random.Random(seed)
+    for _ in range(count):
+        own = [(f"urn:uuid:{uuid.UUID(int=chance.getrandbits(128))}", next(results)) for _ in range(2 * len(ANALYSES))]
+        report = {
+            "resourceType": "DiagnosticReport",
+            "status": "final",
+            "code": {"text": "Klinisk kjemi"},
+            "subject": subject,
+            "issued": FIRST_DAY.isoformat(),
+            "result": [{"reference": name} for name, _ in own],
+        }
+        entries = [
+            _post("DiagnosticReport", f"urn:uuid:{uuid.UUID(int=chance.getrandbits(128))}", msgspec.Raw(_json(report)))
+        ]
+        entries += [_post("Observation", name, msgspec.Raw(result)) for name, result in own]
+        yield _json({"resourceType": "Bundle", "type": "transaction", "entry": entries})
+
+
+_json: Final = msgspec.json.encode
+
+
+def _post(type_: str, name: str, resource: msgspec.Raw) -> dict[str, Any]:
+    return {"fullUrl": name, "resource": resource, "request": {"method": "POST", "url": type_}}
 
 
 def observation(subject: dict[str, Any], analysis: Analysis, day: datetime, chance: random.Random) -> dict[str, Any]:

@@ -115,9 +115,9 @@ class Asked:
 
     def lanes(self, what: str) -> list[Lane]:
         """One client system for each patient, with a living token."""
-        if what == "create":
-            lab = self.kjerne.client.token("lab", path="/fhir")
-            return [_lane(lab, _creates(person, -person.key, 10)) for person in self.others]
+        if what in ("create", "transaction"):
+            lab, made = self.kjerne.client.token("lab", path="/fhir"), _creates if what == "create" else _transactions
+            return [_lane(lab, made(person, -person.key, 10)) for person in self.others]
         return [
             _lane(
                 self.kjerne.client.token("gp", patient=person.nin, path="/fhir"),
@@ -175,6 +175,11 @@ def _filled(kjerne: Kjerne, people: Sequence[Person], each: int) -> list[list[st
 def _creates(person: Person, seed: int, each: int) -> list[Request]:
     headers = {"content-type": "application/fhir+json", "person-id": person.nin}
     return [Request("POST", BASE, headers, body) for body in corpus.observations(subject(person), seed, each)]
+
+
+def _transactions(person: Person, seed: int, count: int) -> list[Request]:
+    headers = {"content-type": "application/fhir+json", "person-id": person.nin}
+    return [Request("POST", "/fhir/R4", headers, body) for body in corpus.transactions(subject(person), seed, count)]
 
 
 def _searches(person: Person) -> list[Request]:

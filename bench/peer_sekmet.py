@@ -94,7 +94,14 @@ def lanes(what: str, paths: list[list[str]]) -> list[Lane]:
             Lane([Request("GET", f"{BASE}?{urlencode({'patient': f'Patient/{p}', **asked})}") for asked in searches()])
             for p in range(len(paths))
         ]
+    if what == "transaction":
+        return [Lane(_transactions(1000 + patient, 10)) for patient in range(len(paths))]
     return [Lane(_creates(1000 + patient, 10)) for patient in range(len(paths))]
+
+
+def _transactions(patient: int, count: int) -> list[Request]:
+    bodies = corpus.transactions({"reference": f"Patient/{patient}"}, patient, count)
+    return [Request("POST", "/fhir", JSON, body) for body in bodies]
 
 
 def _creates(patient: int, each: int) -> list[Request]:

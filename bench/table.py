@@ -8,12 +8,13 @@ from typing import Final
 import msgspec
 from corpus import ANALYSES
 from inflow import Filed
-from run import CREATE, READ, SEARCH, Report
+from run import CREATE, READ, SEARCH, TRANSACTION, Report
 
 ROW: Final = {
     READ: "read one Observation",
     SEARCH: "a patient's 20 Observations by code, sorted by date",
     CREATE: "create an Observation",
+    TRANSACTION: "a transaction of 21 entries: a report and its results",
 }
 BUSY_LOAD: Final = 0.5
 ROUNDS_WANTED: Final = 3

@@ -253,7 +253,7 @@ class House:
         """Where many requests come in one, each of which goes to one of `routes`."""
         depth = self.settings.json_depth + BUNDLE_DEPTH
         return BatchApi(
-            self.store.pool, self.store.ids, needs, Router(routes).find,
+            self.store.pool, self.store.ids, self.store.records, needs, Router(routes).find,
             partial(strict_json.parse, depth=depth, limit_bytes=BUNDLE_LIMIT_BYTES), http.query_in, journal.heard,
             partial(refusal_answer, shape="fhir"), self.identify, conditional.named,
         ).routes()  # fmt: skip

@@ -44,6 +44,10 @@ class Joined(Asks, Protocol):
     def refused(self, row: tuple[Any, ...], named: Named) -> None:
         """Keeps the row of a refusal, with the records that it names: it is written whatever becomes of the transaction."""
 
+    def file(self, grant: Grant, change: Any) -> Any:
+        """Files a new record that nothing else has to follow (`store.records.Change`): written with others of its kind before
+        anything else is done by the connection."""
+
 
 class Admit(Protocol):
     """Asks the law. Returns a `Grant`, or raises `Denied`; handlers have no other way to a patient.

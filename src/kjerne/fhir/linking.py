@@ -17,8 +17,11 @@ _REST: Final = re.compile(r"(.+)/[A-Z][A-Za-z]+/[A-Za-z0-9.\-]{1,64}")
 _RELATIVE: Final = re.compile(r"[A-Z][A-Za-z]+/[A-Za-z0-9.\-]{1,64}")
 _CONDITIONAL: Final = re.compile(r"([A-Z][A-Za-z]+)\?(.*)", re.DOTALL)
 _MADE: Final = frozenset({"POST", "PUT", "PATCH"})
-_MARKS: Final = (b'"reference"', b"urn:", b"href", b"src", b"://", b"\\u")
-"""Bytes without which a resource has no link."""
+URN: Final = len("urn:uuid:")
+MARKS_LIMIT: Final = 20
+"""Different beginnings of addresses that are looked for by themselves; with more every resource is looked through."""
+_MARKS: Final = frozenset((b'"reference"', b"href", b"src", b"\\u"))
+"""Bytes without which a resource has no link but of one kind: an element of type uri that holds an address whole."""
 
 
 class Addresses:
@@ -27,6 +30,7 @@ class Addresses:
     def __init__(self, entries: Iterable[Entry]) -> None:
         self._by_address: dict[str, int] = {}
         self._base: dict[int, str] = {}
+        marks = set(_MARKS)
         for one in entries:
             if not one.full_url:
                 continue
@@ -37,6 +41,12 @@ class Addresses:
                     where = f"Bundle.entry[{one.place}].fullUrl"
                     raise Refusal(400, "two entries have one address", where=where, code="duplicate")
                 self._by_address[one.full_url] = one.place
+                marks.add((rest[1] if rest else one.full_url[:URN]).encode())
+        self._marks = tuple(marks)
+
+    def may_link(self, raw: bytes) -> bool:
+        """Whether a resource may link to anything, by its bytes: most results do not."""
+        return len(self._marks) > MARKS_LIMIT or any(mark in raw for mark in self._marks)
 
     def meant(self, text: str, entry: Entry) -> int | None:
         """The place of the entry that a link from another means."""
@@ -53,7 +63,7 @@ class Links:
         self.to: set[int] = set()
         self.conditional: set[str] = set()
         self._entry, self._tree, self._addresses = entry, tree, addresses
-        if any(mark in entry.raw for mark in _MARKS):
+        if addresses.may_link(entry.raw):
             relinked(tree, self._look)
 
     def _look(self, text: str, is_reference: bool) -> None:

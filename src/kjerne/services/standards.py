@@ -285,15 +285,18 @@ class StandardsApi:
             must_hold(call.caller, type_, version.indexed.tokens, "c")
             must_register(grant.registers, version.content)
             check_subject(version.tree, grant, identify)
+            id_, shut = self._new_id(call, grant), version.shut
+            change = Change(type_, id_, call.body, version.indexed, shut.labels, shut.opens, kinds=version.kinds)
+            types = types_by_service()[grant.service]
+            lays = type_ == pointing.REPORT and spreading.spreads(version.tree, shut.labels, shut.opens, grant.at)
+            alone = not lays and not pointing.leads_to(version.tree)
+            if call.joined is not None and alone and not marking.concerns(grant):
+                filed: Written = call.joined.file(grant, change)
+                return filed
             async with call.connection(self.pool) as conn:
-                id_ = self._new_id(call, grant)
-                shut = version.shut
-                change = Change(type_, id_, call.body, version.indexed, shut.labels, shut.opens, kinds=version.kinds)
-                types = types_by_service()[grant.service]
                 create = partial(self.records.create, conn, grant, change)
                 file = partial(marking.filing, conn, grant, self.reader, types, create)
-                lays = type_ == pointing.REPORT and spreading.spreads(version.tree, shut.labels, shut.opens, grant.at)
-                if not lays and not pointing.leads_to(version.tree):
+                if alone:
                     return await file()
                 await note(conn, grant.once)
                 async with conn.transaction():

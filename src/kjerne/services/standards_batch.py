@@ -30,6 +30,7 @@ from kjerne.fhir.negotiation import JSON, check_accepted, check_sent
 from kjerne.registries.naming import NATIONAL_SYSTEMS, number_in
 from kjerne.store.joined import Concerned, OneTransaction, concerned, in_one
 from kjerne.store.pool import Pool
+from kjerne.store.records import Records
 from kjerne.store.sealed_id import SealedIds
 
 BASE: Final = "/fhir/R4"
@@ -86,6 +87,7 @@ class BatchApi:
 
     pool: Pool
     ids: SealedIds
+    records: Records
     needs: str
     find: Find
     parse: Callable[[bytes], Tree]
@@ -172,7 +174,9 @@ class BatchApi:
         _check_targets(steps)
         who = await self._concerned(call, steps)
         steps = [self._with_id(step, who) for step in steps]
-        return await in_one(self.pool, who.held, call.at, call.correlation, partial(self._work, call, steps))
+        return await in_one(
+            self.pool, self.records, who.held, call.at, call.correlation, partial(self._work, call, steps)
+        )
 
     def _part(self, call: Call, entry: Entry, addresses: Addresses) -> Step:
         """As `_step`, of an entry that can be a part of a transaction: with whom it names and what it links to."""

@@ -7,18 +7,18 @@ else a transaction that is made to fail would tell what is there without a line.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Sequence
-from contextlib import AbstractAsyncContextManager, nullcontext
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any, Final, NamedTuple, TypeVar
+from typing import Any, Final, NamedTuple, Self, TypeVar
 
 import asyncpg
 
-from kjerne.access import OPENING
+from kjerne.access import OPENING, Grant
 from kjerne.errors import Refusal
 from kjerne.exchange import ATTEMPTS, Denied, Named, Stale
-from kjerne.store import audit
+from kjerne.store import audit, limits
 from kjerne.store.pool import Connection, Pool, columns
+from kjerne.store.records import Change, Records, Written
 
 T = TypeVar("T")
 
@@ -29,8 +29,8 @@ SELECT d.digest, p.patient, p.linked FROM unnest($1::bytea[]) AS d(digest) JOIN 
 UNION ALL
 SELECT NULL, p.patient, p.linked FROM person p WHERE p.patient = ANY($2::bigint[])"""
 _HOLD: Final = """
-SELECT 1 FROM (SELECT key FROM unnest($1::bigint[]) AS n(key) ORDER BY key) k
-JOIN LATERAL (SELECT FROM person WHERE patient = k.key FOR NO KEY UPDATE) p ON true"""
+SELECT k.key, p.stamp FROM (SELECT key FROM unnest($1::bigint[]) AS n(key) ORDER BY key) k
+JOIN LATERAL (SELECT stamp FROM person WHERE patient = k.key FOR NO KEY UPDATE) p ON true"""
 _READ: Final = f"""
 SELECT {audit.COLUMNS}, types, ids, versions FROM audit
 WHERE patient = ANY($1::bigint[]) AND at >= $2 AND correlation = $3 AND action = ANY($4::text[])"""
@@ -58,35 +58,62 @@ async def concerned(pool: Pool, digests: Iterable[bytes], keys: Iterable[int]) -
 
 
 class OneTransaction:
-    """The transaction, as the requests that are its parts know it (`exchange.Joined`)."""
+    """The transaction, as the requests that are its parts know it (`exchange.Joined`). It holds the persons of `stamps`."""
 
-    def __init__(self, conn: Connection) -> None:
+    def __init__(self, conn: Connection, records: Records, stamps: Mapping[int, int]) -> None:
         self._conn = conn
+        self._records = records
+        self._stamps = stamps
+        self._fresh: list[tuple[Grant, Change]] = []
         self.rows: list[tuple[tuple[Any, ...], Named]] = []
 
-    def acquire(self) -> AbstractAsyncContextManager[Connection]:
-        """The one connection; it is not given back before the transaction ends."""
-        return nullcontext(self._conn)
+    def acquire(self) -> Self:
+        """The one connection, for a block that sees all that was done before; it is not given back before the end."""
+        return self
+
+    async def __aenter__(self) -> Connection:
+        await self.written()
+        return self._conn
+
+    async def __aexit__(self, *_: object) -> None:
+        return None
 
     def refused(self, row: tuple[Any, ...], named: Named) -> None:
         self.rows.append((row, named))
 
+    def file(self, grant: Grant, change: Change) -> Written:
+        """Raises `Stale` where a fact is another than the grant was made from; none changes before the end."""
+        limits.must_hold(grant.caller, change.type, change.indexed.tokens, "c")
+        if sum(self._stamps.get(key, 0) for key in grant.subject.keys) != grant.subject.stamp:
+            raise Stale
+        self._fresh.append((grant, change))
+        return Written(change.type, change.id, 1, grant.at)
+
+    async def written(self) -> None:
+        """Writes what was filed."""
+        if self._fresh:
+            fresh, self._fresh = self._fresh, []
+            await self._records.create_many(self._conn, fresh)
+
 
 async def in_one(
-    pool: Pool, held: Sequence[int], at: datetime, correlation: str, work: Callable[[OneTransaction], Awaitable[T]]
-) -> T:
+    pool: Pool, records: Records, held: Sequence[int], at: datetime, correlation: str,
+    work: Callable[[OneTransaction], Awaitable[T]],
+) -> T:  # fmt: skip
     """What `work` gives, done whole or not at all. It is begun anew where a fact changed, or the server had to stop it.
 
     `at` and `correlation` are those of the request, by which its lines in the log are found.
     """
     for _ in range(ATTEMPTS):
         async with pool.acquire() as conn:
-            joined = OneTransaction(conn)
             transaction = conn.transaction()
             await transaction.start()
+            joined = OneTransaction(conn, records, {})
             try:
-                await conn.fetch(_HOLD, held)
+                stamps = {row["key"]: row["stamp"] for row in await conn.fetch(_HOLD, held)}
+                joined = OneTransaction(conn, records, stamps)
                 made = await work(joined)
+                await joined.written()
                 for row, named in joined.rows:
                     await audit.insert(conn, row, named)
             except (Refusal, Denied):
