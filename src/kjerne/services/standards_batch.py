@@ -48,6 +48,7 @@ AT_ONCE: Final = 20
 """Entries that are read before others have their turn."""
 
 Tree = dict[str, Any]
+Digest = Callable[[str], "bytes | None"]
 Find = Callable[[str, str], tuple[Route, dict[str, str]]]
 _RANK: Final = {"DELETE": 0, "POST": 1, "PUT": 2, "PATCH": 2, "GET": 3}
 _OF_THE_WHOLE: Final = ("if-", "content-", "accept")
@@ -172,8 +173,9 @@ class BatchApi:
             if place % AT_ONCE == 0:
                 await asyncio.sleep(0)
         _check_targets(steps)
-        who = await self._concerned(call, steps)
-        steps = [self._with_id(step, who) for step in steps]
+        digest = cache(self._digest)
+        who = await self._concerned(call, steps, digest)
+        steps = [self._with_id(step, who, digest) for step in steps]
         return await in_one(
             self.pool, self.records, who.held, call.at, call.correlation, partial(self._work, call, steps)
         )
@@ -204,20 +206,19 @@ class BatchApi:
         except Refusal:
             return None
 
-    async def _concerned(self, call: Call, steps: Sequence[Step]) -> Concerned:
-        digest = cache(self._digest)
+    async def _concerned(self, call: Call, steps: Sequence[Step], digest: Digest) -> Concerned:
         numbers = {call.headers.get("person-id", ""), *(step.number for step in steps)} - {""}
         ids = (self.ids.parse(step.parameters["id"]) for step in steps if "id" in step.parameters)
         digests = {found for number in numbers if (found := digest(number)) is not None}
         return await concerned(self.pool, digests, {self.ids.patient(id_) for id_ in ids if id_ is not None})
 
-    def _with_id(self, step: Step, who: Concerned) -> Step:
+    def _with_id(self, step: Step, who: Concerned, digest: Digest) -> Step:
         """With the id of what it creates, unless a condition decides that."""
         creates = step.entry.method == "POST" and step.route.path == f"{BASE}/{{type}}"
         if not creates or not step.number or "if-none-exist" in step.entry.headers:
             return step
-        digest = self._digest(step.number)
-        patient = who.by_digest.get(digest) if digest is not None else None
+        found = digest(step.number)
+        patient = who.by_digest.get(found) if found is not None else None
         return step if patient is None else replace(step, new_id=self.ids.make(patient))
 
     async def _work(self, call: Call, steps: Sequence[Step], joined: OneTransaction) -> list[Answer]:

@@ -15,7 +15,7 @@ from datetime import datetime
 from typing import Any, Final, Literal
 
 from kjerne.access import Caller, Part
-from kjerne.exchange import Joined
+from kjerne.exchange import Asks, Joined
 from kjerne.store import registers
 from kjerne.store.pool import Connection, Pool
 
@@ -104,16 +104,10 @@ class Takers:
 
         A transaction (`joined`) never waits for a connection of the pool: whoever holds those may wait for it.
         """
-        if joined is None:
-            return await self._told_by(caller, self._pool)
-        async with joined.acquire() as conn:
-            return await self._told_by(caller, conn)
-
-    async def _told_by(self, caller: Caller, asked: Pool | Connection) -> Caller:
         if caller.kind == "citizen" or not caller.organisation:
             return caller
         if self._ticks() - self._looked_at >= REMEMBERED_SECONDS:
-            await self._look(asked)
+            await self._look(joined or self._pool)
         before = self._told.get(id(caller))
         if before is not None and before[0] is caller:
             return before[1]
@@ -121,7 +115,8 @@ class Takers:
         known = self._known.get(place)
         if known is None:
             changes = self._changes
-            known = await parts(asked, *place), *await registers.around(asked, *place)
+            async with (joined or self._pool).acquire() as conn:
+                known = await parts(conn, *place), *await registers.around(conn, *place)
             # Kept only if no change was noticed meanwhile: what was read may be from before it.
             if changes != self._changes:
                 return _placed(caller, known)
@@ -130,9 +125,10 @@ class Takers:
         _keep(self._told, id(caller), (caller, told), CALLERS_REMEMBERED)
         return told
 
-    async def _look(self, asked: Pool | Connection) -> None:
+    async def _look(self, asked: Asks) -> None:
         begun = self._ticks()
-        stamp = int(await asked.fetchval("SELECT stamp FROM participation_stamp"))
+        async with asked.acquire() as conn:
+            stamp = int(await conn.fetchval("SELECT stamp FROM participation_stamp"))
         if stamp != self._stamp:
             self._known.clear()
             self._told.clear()

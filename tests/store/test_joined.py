@@ -1,0 +1,145 @@
+"""Several requests in one transaction: whole or not at all, with the log of what was refused or read all the same."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import asyncpg
+import pytest
+
+from kjerne.errors import Refusal
+from kjerne.exchange import Stale
+from kjerne.store import audit
+from kjerne.store.joined import OneTransaction, concerned, in_one
+from kjerne.store.reading import Reader
+
+from .conftest import NOW, Desk
+from .test_records import OBSERVATION, audit_of, change, create, potassium, read
+
+
+async def one(desk: Desk, held: list[int], work: Any) -> Any:
+    return await in_one(desk.store.pool, desk.store.records, held, NOW, "corr-1", work)
+
+
+async def test_what_is_filed_together_is_as_if_filed_alone(desk: Desk) -> None:
+    patient, raw = await desk.person(), potassium("4.10")
+    alone = await create(desk, patient, raw)
+    fresh, grant = change(desk.store, patient, raw), await desk.grant(patient, "file")
+
+    async def work(joined: OneTransaction) -> None:
+        joined.file(grant, fresh)
+        async with joined.acquire() as conn:
+            assert await conn.fetchval("SELECT count(*) FROM record WHERE patient = $1", patient) == 2, (
+                "the block sees it"
+            )
+
+    await one(desk, [patient], work)
+    rows = await desk.store.pool.fetch("SELECT * FROM record WHERE patient = $1", patient)
+    own = {"id", "body", "xid"}
+    first, second = ({name: value for name, value in row.items() if name not in own} for row in rows)
+    assert first == second
+    found = await read(desk, await desk.grant(patient), fresh.id)
+    assert found is not None and found.raw == raw
+    logged = [
+        (row["action"], row["ids"], row["types"], row["versions"], row["at"]) for row in await audit_of(desk, patient)
+    ]
+    assert logged[:2] == [("file", [id_], [OBSERVATION], [1], NOW) for id_ in (alone.id, fresh.id)]
+
+
+async def test_a_refusal_takes_all_back_but_the_lines_of_what_was_refused_and_read(desk: Desk) -> None:
+    patient = await desk.person()
+    there = await create(desk, patient, potassium("4.1"))
+    fresh, files, reads = (
+        change(desk.store, patient, potassium("4.2")),
+        await desk.grant(patient, "file"),
+        await desk.grant(patient),
+    )
+    reader = Reader(desk.store.wrap, desk.store.dictionaries)
+
+    async def work(joined: OneTransaction) -> None:
+        joined.file(files, fresh)
+        async with joined.acquire() as conn:
+            assert await reader.read(conn, reads, OBSERVATION, there.id)
+        joined.refused(audit.of_nobody(files.caller, "results", "read", "a-rule", "", "", NOW, "corr-1", refused=True))
+        raise Refusal(404, "nothing here")
+
+    with pytest.raises(Refusal):
+        await one(desk, [patient], work)
+    assert await read(desk, await desk.grant(patient), fresh.id) is None
+    rows = await audit_of(desk, patient)
+    assert [(row["action"], row["ids"]) for row in rows[:2]] == [("file", [there.id]), ("read", [there.id])]
+    assert await desk.store.pool.fetchval("SELECT count(*) FROM audit WHERE patient = 0 AND rule = 'a-rule'") == 1
+
+
+async def test_the_line_of_a_refusal_that_failed_nothing_is_written_with_the_rest(desk: Desk) -> None:
+    patient = await desk.person()
+    grant = await desk.grant(patient, "file")
+
+    async def work(joined: OneTransaction) -> None:
+        joined.refused(
+            audit.of_nobody(grant.caller, "results", "correct", "b-rule", "", "", NOW, "corr-1", refused=True)
+        )
+
+    await one(desk, [patient], work)
+    assert await desk.store.pool.fetchval("SELECT count(*) FROM audit WHERE patient = 0 AND rule = 'b-rule'") == 1
+
+
+async def test_a_fact_that_changed_is_seen_and_all_is_begun_anew(desk: Desk) -> None:
+    patient = await desk.person()
+    old = await desk.grant(patient, "file")
+    await desk.store.pool.execute("UPDATE person SET stamp = stamp + 1 WHERE patient = $1", patient)
+    seen: list[str] = []
+
+    async def work(joined: OneTransaction) -> str:
+        grant = old if not seen else await desk.grant(patient, "file")
+        seen.append("begun")
+        joined.file(grant, change(desk.store, patient, potassium("4.1")))
+        return "done"
+
+    assert await one(desk, [patient], work) == "done"
+    assert len(seen) == 2
+    assert await desk.store.pool.fetchval("SELECT count(*) FROM record WHERE patient = $1", patient) == 1
+
+
+async def test_what_goes_on_changing_is_refused_and_a_fault_takes_all_back(desk: Desk) -> None:
+    patient = await desk.person()
+
+    async def changing(_: OneTransaction) -> None:
+        raise Stale
+
+    with pytest.raises(Refusal) as told:
+        await one(desk, [patient], changing)
+    assert told.value.status == 503
+    grant = await desk.grant(patient, "file")
+
+    async def at_fault(joined: OneTransaction) -> None:
+        joined.file(grant, change(desk.store, patient, potassium("4.1")))
+        async with joined.acquire() as conn:
+            await conn.execute("SELECT 1 / 0")
+
+    with pytest.raises(asyncpg.DivisionByZeroError):
+        await one(desk, [patient], at_fault)
+    assert await desk.store.pool.fetchval("SELECT count(*) FROM record WHERE patient = $1", patient) == 0
+
+
+async def test_those_about_the_same_persons_wait_in_one_order(desk: Desk) -> None:
+    """Named in whatever order, and by others' keys: none waits for one that waits for it."""
+    people = [await desk.person() for _ in range(4)]
+    at_work: list[int] = []
+
+    async def work(_: OneTransaction) -> None:
+        at_work.append(1)
+        assert len(at_work) == 1, "nobody else is at work on them"
+        await asyncio.sleep(0.01)
+        at_work.pop()
+
+    await asyncio.gather(*(one(desk, people[turn:] + people[:turn], work) for turn in range(4)))
+
+
+async def test_who_is_concerned_is_found_by_number_and_by_key(desk: Desk) -> None:
+    patient, other = await desk.person(), await desk.person()
+    digest = await desk.store.pool.fetchval("SELECT digest FROM person_identifier WHERE patient = $1", patient)
+    found = await concerned(desk.store.pool, [digest, b"nobody's number."], [other, 5])
+    assert found.by_digest == {digest: patient}
+    assert found.held == sorted([patient, other])
