@@ -297,6 +297,25 @@ def test_a_batch_answers_one_by_one(platform: Standing, number: str, made: str) 
     assert held(platform, number) == []
 
 
+def test_the_entries_of_a_batch_do_not_refer_to_one_another(platform: Standing, made: str) -> None:
+    own, there = f"urn:uuid:{uuid4()}", f"{platform.url}/fhir/R4/Observation/{made}"
+    answer = send(
+        platform,
+        bundle(
+            "batch",
+            entry("POST", "DiagnosticReport", report(own)),
+            entry("POST", "Observation", observation(), own),
+            entry(
+                "POST", "DiagnosticReport", report(f"Observation/{made}"), f"{platform.url}/fhir/R4/DiagnosticReport/1"
+            ),
+            entry("PUT", f"Observation/{made}", observation(id=made, status="amended"), there, ifMatch='W/"1"'),
+        ),
+        about=WHO,
+    )
+    assert statuses(answer) == [422, 201, 201, 200]
+    assert told(answer, 0)["expression"] == ["Bundle.entry[0].resource"]
+
+
 def test_reads_and_searches_are_answered(platform: Standing, made: str) -> None:
     for kind in ("batch", "transaction"):
         answer = send(

@@ -30,6 +30,8 @@ class Addresses:
     def __init__(self, entries: Iterable[Entry]) -> None:
         self._by_address: dict[str, int] = {}
         self._base: dict[int, str] = {}
+        self._twice: list[int] = []
+        self._created: set[int] = set()
         marks = set(_MARKS)
         for one in entries:
             if not one.full_url:
@@ -37,12 +39,18 @@ class Addresses:
             if rest := _REST.fullmatch(one.full_url):
                 self._base[one.place] = rest[1]
             if one.method in _MADE:
-                if one.full_url in self._by_address:
-                    where = f"Bundle.entry[{one.place}].fullUrl"
-                    raise Refusal(400, "two entries have one address", where=where, code="duplicate")
-                self._by_address[one.full_url] = one.place
+                if self._by_address.setdefault(one.full_url, one.place) != one.place:
+                    self._twice.append(one.place)
+                if one.method == "POST":
+                    self._created.add(one.place)
                 marks.add((rest[1] if rest else one.full_url[:URN]).encode())
         self._marks = tuple(marks)
+
+    def check_apart(self) -> None:
+        """`Refusal` 400 where two entries of a transaction have one address."""
+        if self._twice:
+            where = f"Bundle.entry[{self._twice[0]}].fullUrl"
+            raise Refusal(400, "two entries have one address", where=where, code="duplicate")
 
     def may_link(self, raw: bytes) -> bool:
         """Whether a resource may link to anything, by its bytes: most results do not."""
@@ -54,6 +62,18 @@ class Addresses:
         if found is None and entry.place in self._base and _RELATIVE.fullmatch(text):
             found = self._by_address.get(f"{self._base[entry.place]}/{text}")
         return found
+
+    def leans(self, entry: Entry) -> bool:
+        """Whether an entry's resource links to what an entry is still to create."""
+        found: list[int] = []
+
+        def look(text: str, _: bool) -> None:
+            if (place := self.meant(text, entry)) in self._created and place is not None:
+                found.append(place)
+
+        if self._created and self.may_link(entry.raw):
+            relinked(entry.tree, look)
+        return bool(found)
 
 
 class Links:

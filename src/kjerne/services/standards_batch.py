@@ -118,6 +118,7 @@ class BatchApi:
     async def _batch(self, call: Call, entries: Sequence[Entry | Refusal]) -> list[Answer]:
         """Each by itself, in their order, as if they had been sent one after another."""
         answers: list[Answer] = []
+        addresses = Addresses(one for one in entries if isinstance(one, Entry))
         size, until = 0, asyncio.get_running_loop().time() + BATCH_SECONDS
         for place, entry in enumerate(entries):
             if isinstance(entry, Refusal):
@@ -127,7 +128,7 @@ class BatchApi:
             elif size > ANSWER_LIMIT_BYTES:
                 answer = self._not_begun(place, 422, f"the answers before are longer than {ANSWER_LIMIT_BYTES} bytes")
             else:
-                answer = await self._alone(call, entry)
+                answer = await self._alone(call, entry, addresses)
             size += len(answer.body)
             answers.append(answer)
             if place % AT_ONCE == 0:
@@ -138,12 +139,14 @@ class BatchApi:
         where, todo = f"Bundle.entry[{place}]", "Nothing was done; send this entry in another batch."
         return self.answer(Refusal(status, says, where=where, todo=todo, code="too-costly"))
 
-    async def _alone(self, call: Call, entry: Entry) -> Answer:
+    async def _alone(self, call: Call, entry: Entry, addresses: Addresses) -> Answer:
         route = ""
         try:
             step = self._step(call, entry)
             route = step.route.path
-            # A batch's entries may not lean on one another, so what one is known by in the Bundle leads nowhere.
+            if addresses.leans(entry):
+                says = "the entries of a batch do not refer to one another"
+                raise Refusal(422, says, where="body", todo="Send them as a transaction.")
             return await step.route.handler(_request(call, step, entry.raw))
         except Exception as error:  # noqa: BLE001 - made an answer, as at the edge
             return self.answer(placed(self.refusal(error, call.correlation, route), entry))
@@ -166,6 +169,7 @@ class BatchApi:
             if (count := sum((one.method == "GET") == method for one in entries)) > limit:
                 raise too_many(count, limit, f"{what} in a transaction")
         addresses = Addresses(entries)
+        addresses.check_apart()
         steps = []
         for place, entry in enumerate(entries):
             with _placing(self, entry):
