@@ -12,7 +12,8 @@ import pytest
 from guide_packages import element, package, profile
 from kjerne.errors import Refusal
 from kjerne.fhir import packages
-from kjerne.fhir.profiles import Profiles, without_known
+from kjerne.fhir.judging import EXTENSIBLE
+from kjerne.fhir.profiles import Profile, Profiles, without_known
 from kjerne.fhir.validate import check
 
 SHARED = Path(__file__).parents[3] / "shared" / "data" / "packages"
@@ -165,6 +166,66 @@ def test_an_extension_of_a_package_is_known_and_held_against_its_definition() ->
     assert [one.rule for one in faults] == ["known-extension"]
     assert without_known(faults, right, profiles) == []
     assert without_known(faults, right, known()) == faults
+
+
+def test_an_extension_within_others_is_looked_at_once_however_deep_it_stands() -> None:
+    class Counting(Profiles):
+        asked = 0
+
+        def find(self, canonical: str) -> Profile | None:
+            self.asked += 1
+            return super().find(canonical)
+
+    by = {"discriminator": [{"type": "value", "path": "url"}], "rules": "open"}
+    own = element("Extension.extension:own", type=[{"code": "Extension", "profile": ["urn:deep"]}])
+    deep = profile("Extension", element("Extension.extension", slicing=by), own, url="urn:deep")
+    asked = [element("Observation.extension", slicing=by), element("Observation.extension:x", type=own["type"])]
+    value: dict[str, Any] = {"url": "urn:deep", "valueString": "x"}
+    for _ in range(3):
+        value = {"url": "urn:deep", "extension": [value]}
+    raw = package(profile("Observation", *asked), deep)
+    profiles = Counting(packages.joined(iter([packages.read(raw)])))
+    assert profiles.check(OBSERVATION | {"extension": [value]}, URL) == []
+    assert profiles.asked == 1 + 4  # the profile itself, and each extension's own
+
+
+@pytest.mark.parametrize("kind", ["type", "profile"])
+def test_a_slice_by_what_stands_at_the_end_of_a_reference_is_not_judged(kind: str) -> None:
+    aimed = {"code": "Reference", "targetProfile": ["http://hl7.org/fhir/StructureDefinition/Organization"]}
+    asked = [
+        element("Observation.performer", slicing={"discriminator": [{"type": kind, "path": "resolve()"}]}),
+        element("Observation.performer:who", 1, "1", type=[aimed]),
+    ]
+    assert broken(*asked, performer=[{"reference": "Organization/1"}]) == []
+
+
+def test_a_code_beside_an_extensible_value_set_is_advised_against_and_no_fault() -> None:
+    included = [{"system": "urn:s", "concept": [{"code": "a"}]}]
+    listed = {"resourceType": "ValueSet", "url": "urn:v", "compose": {"include": included}}
+    profiles = known(
+        profile("Observation", element("Observation.code", binding={"strength": "extensible", "valueSet": "urn:v"})),
+        listed,
+    )
+    for code, advised in (
+        (CODE, []),
+        ({"text": "x"}, []),
+        ({"coding": [{"system": "urn:s", "code": "b"}]}, [EXTENSIBLE]),
+    ):
+        judged = profiles.judge(OBSERVATION | {"code": code}, URL)
+        assert judged.faults == []
+        assert [one.rule for one in judged.advice] == advised
+
+
+def test_what_is_too_costly_to_hold_against_a_profile_is_refused() -> None:
+    by = {"discriminator": [{"type": "value", "path": "url"}], "rules": "open"}
+    addresses = [f"urn:{number}" for number in range(50)]
+    slices = [
+        element(f"Observation.extension:s{place}", 0, "1", type=[{"code": "Extension", "profile": [one]}])
+        for place, one in enumerate(addresses)
+    ]
+    many = [{"url": "urn:other", "valueString": "x"}] * 10_000
+    found = broken(element("Observation.extension", slicing=by), *slices, extension=many)
+    assert found == [("Observation", "validation-steps")]
 
 
 def test_a_profile_that_is_not_there_or_not_for_the_type_is_told() -> None:

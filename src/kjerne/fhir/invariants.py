@@ -102,7 +102,7 @@ def _within(type: str, expression: Expression) -> Callable[[dict[str, Any], dict
     def holds(element: dict[str, Any], resource: dict[str, Any]) -> bool:
         spend(EVALUATION_STEPS)
         node, around = Node(element, type), root(resource)
-        environment = Environment(around, around, context=[node], resolve=lambda text: _led_to(resource, text))
+        environment = Environment(around, around, context=[node], resolve=lambda text: led_to(resource, text))
         try:
             return truth(expression([node], environment)) is not False
         except Misuse:
@@ -111,7 +111,7 @@ def _within(type: str, expression: Expression) -> Callable[[dict[str, Any], dict
     return holds
 
 
-def _led_to(resource: dict[str, Any], reference: str) -> Node | None:
+def led_to(resource: dict[str, Any], reference: str) -> Node | None:
     """What a reference leads to without leaving the resource, or just its type where the reference tells it."""
     if reference.startswith("#"):
         found = kept(resource, _contained).get(reference[1:])

@@ -15,7 +15,7 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from kjerne.errors import Refusal
 
@@ -41,6 +41,13 @@ class Package:
     name: str
     version: str
     resources: tuple[dict[str, Any], ...]
+
+
+class Definitions(Protocol):
+    """Where definitions are found by canonical address."""
+
+    def find(self, canonical: str) -> dict[str, Any] | None:
+        """The resource of a canonical address: the version it names, or the newest."""
 
 
 @dataclass(frozen=True)

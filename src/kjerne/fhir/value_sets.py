@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from kjerne.fhir import definitions
-from kjerne.fhir.packages import Library
+from kjerne.fhir.packages import Definitions
 from kjerne.fhir.rulebook import rules
 
 DEPTH_LIMIT: Final = 10
@@ -15,7 +15,7 @@ Codes = dict[str, frozenset[str]]
 """By code system."""
 
 
-def codes(library: Library, canonical: str, depth: int = 0) -> Codes | None:
+def codes(library: Definitions, canonical: str, depth: int = 0) -> Codes | None:
     """The codes; None where the definition is not at hand or cannot be listed (filters, systems that are elsewhere)."""
     if depth > DEPTH_LIMIT:
         return None
@@ -35,7 +35,7 @@ def codes(library: Library, canonical: str, depth: int = 0) -> Codes | None:
     return {system: frozenset(listed) for system, listed in found.items()}
 
 
-def _included(library: Library, include: dict[str, Any], depth: int) -> Codes | None:
+def _included(library: Definitions, include: dict[str, Any], depth: int) -> Codes | None:
     if "filter" in include:
         return None
     system = include.get("system")
@@ -50,7 +50,7 @@ def _included(library: Library, include: dict[str, Any], depth: int) -> Codes | 
     return None if listed is None else {system: listed}
 
 
-def _system(library: Library, address: str) -> frozenset[str] | None:
+def _system(library: Definitions, address: str) -> frozenset[str] | None:
     known = rules().systems.get(address)
     resource = library.find(address)
     if known is not None or resource is None or resource.get("content") != "complete":

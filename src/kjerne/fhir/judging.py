@@ -1,0 +1,357 @@
+"""A profile's elements made into closures: what each asks is decided once, and an element that asks nothing is not walked to.
+
+Made from the slots that `fhir.profiles` reads, for the FHIR type that stands in a place. A look is given one value and says what
+is wrong with it, seen from there; where all is right it makes no path and no node.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from kjerne.errors import Fault
+from kjerne.fhir import definitions
+from kjerne.fhir.definitions import TYPES
+from kjerne.fhir.effort import spend
+from kjerne.fhir.faults import Faults, fault, under
+from kjerne.fhir.fhirpath.calling import Environment
+from kjerne.fhir.fhirpath.navigating import is_type, members
+from kjerne.fhir.fhirpath.operators import Misuse, truth
+from kjerne.fhir.fhirpath.values import PRIMITIVES, Node
+from kjerne.fhir.invariants import EVALUATION_STEPS, led_to
+from kjerne.fhir.slices import Test, fitting, held, in_list, reaching, told_apart
+
+if TYPE_CHECKING:
+    from kjerne.fhir.profiles import Profile, Rule, Slot
+
+EXTENSION_DEPTH: Final = 5
+NESTED_STEPS: Final = 10
+"""What it costs to hold a part of a resource against a profile of its own."""
+EXTENSIBLE: Final = "extensible-binding"
+"""The rule of what is advised against and not wrong: a code beside those of an extensible value set."""
+
+
+class Run:
+    """One resource (or a part with a profile of its own) while it is held against a profile."""
+
+    __slots__ = ("depth", "find", "look", "resource")
+
+    def __init__(
+        self,
+        find: Callable[[str], Profile | None],
+        look: Callable[[Slot, str], Look | None],
+        resource: Node,
+        depth: int,
+    ) -> None:
+        self.find = find
+        self.look = look
+        self.resource = resource
+        self.depth = depth
+
+    def within(self, resource: Node | None = None) -> Run:
+        """The same one profile deeper, about a part where that is given."""
+        spend(NESTED_STEPS)
+        return Run(self.find, self.look, self.resource if resource is None else resource, self.depth + 1)
+
+    def environment(self, node: Node) -> Environment:
+        """What an expression on an element may look at."""
+        resource = self.resource.value
+        return Environment(
+            self.resource, self.resource, context=[node],
+            resolve=lambda text: led_to(resource, text) if type(resource) is dict else None,
+        )  # fmt: skip
+
+
+Look = Callable[[Any, Any, Run], Faults]
+"""What is wrong with a value and the `_name` beside it."""
+
+
+class Value(NamedTuple):
+    """One value of an element: the member that it stands under, its place in a list or -1, and its type."""
+
+    key: str
+    place: int
+    value: Any
+    beside: Any
+    of: str
+
+    @property
+    def where(self) -> str:
+        return f".{self.key}" if self.place < 0 else f".{self.key}[{self.place}]"
+
+
+Judge = Callable[[list[Value], Run], Faults]
+"""What is wrong with all values of an element together."""
+
+
+def look_at(slot: Slot, of: str) -> Look | None:
+    """The look at one value of type `of` under an element of a profile; None where nothing is asked of it."""
+    own, below = _own(slot, of), _below(slot, of)
+    if not own and below is None:
+        return None
+    if below is None and len(own) == 1:
+        return own[0]
+
+    def look(value: Any, beside: Any, run: Run) -> Faults:
+        found: list[Fault] = []
+        for one in own:
+            found += one(value, beside, run) or ()
+        if below is not None:
+            found += below(value, beside, run) or ()
+        return found
+
+    return look
+
+
+def _below(slot: Slot, of: str) -> Look | None:
+    """What stands below a value: its own members or, of a primitive, those of the `_name` beside it."""
+    primitive = of in PRIMITIVES
+    looks = [
+        one for name, inner in slot.members.items() if (one := _member(inner, name, "Element" if primitive else of))
+    ]
+    if not looks:
+        return None
+
+    def below(value: Any, beside: Any, run: Run) -> Faults:
+        parent = beside if primitive else value
+        if type(parent) is not dict:
+            return None
+        found: list[Fault] = []
+        for one in looks:
+            found += one(parent, run) or ()
+        return found
+
+    return below
+
+
+@cache
+def _rows(type: str, name: str) -> tuple[tuple[str, str, str], ...]:
+    """JSON name, the name beside it and FHIR type of a member, which may be named whole (`value`) or by one type
+    (`valueQuantity`)."""
+    known = members(type) if type in definitions.table().elements else {}
+    keys = known.get(name) or tuple(pair for pairs in known.values() for pair in pairs if pair[0] == name)
+    return tuple((key, f"_{key}", of) for key, of in keys)
+
+
+Rows = tuple[tuple[str, str, str], ...]
+
+
+def _values(parent: dict[str, Any], rows: Rows) -> list[Value]:
+    found: list[Value] = []
+    for key, shadow, of in rows:
+        value, beside = parent.get(key), parent.get(shadow)
+        if type(value) is list or type(beside) is list:
+            many, shadows = (one if type(one) is list else [] for one in (value, beside))
+            for place in range(max(len(many), len(shadows))):
+                one = many[place] if place < len(many) else None
+                found.append(Value(key, place, one, shadows[place] if place < len(shadows) else None, _type(one, of)))
+        elif value is not None or beside is not None:
+            found.append(Value(key, -1, value, beside, _type(value, of)))
+    return found
+
+
+_TYPES: Final = frozenset(TYPES)
+
+
+def _type(value: Any, of: str) -> str:
+    if of != "Resource" or type(value) is not dict:
+        return of
+    named = value.get("resourceType")
+    return named if type(named) is str and named in _TYPES else ""
+
+
+def _member(slot: Slot, name: str, type: str) -> Callable[[dict[str, Any], Run], Faults] | None:
+    """What is asked of a member of an object; None where nothing is that R4 does not ask itself."""
+    rows = _rows(type, name)
+    judge = _judge(slot, frozenset(of for _, _, of in rows), name)
+    many = any(one.many for one in definitions.elements(type).values() if one.name == slot.name) if rows else False
+    counts = slot.least > 0 or (slot.most is not None and (slot.most == 0 or many))
+    if judge is None and not counts:
+        return None
+    by_name = {one: row for row in rows for one in row[:2]}
+    names = frozenset(by_name)
+
+    def counted(parent: dict[str, Any]) -> tuple[list[Value], list[Fault]]:
+        # A choice has up to fifty names, and an object few members.
+        named = rows if len(rows) < 4 else tuple(dict.fromkeys(by_name[one] for one in parent if one in names))
+        values = _values(parent, named)
+        return values, _counted(slot, len(values), f".{name}") or []
+
+    def judged(parent: dict[str, Any], run: Run) -> Faults:
+        if names.isdisjoint(parent):
+            return missing
+        values, found = counted(parent)
+        return found + (judge(values, run) or []) if judge is not None else found
+
+    # Most elements are absent, and what that breaks is the same in every resource.
+    missing = _absent(slot, judge, f".{name}")
+    if judge is None and not many and slot.most != 0:
+        return lambda parent, _run: missing if names.isdisjoint(parent) else None
+    return judged
+
+
+def _absent(slot: Slot, judge: Judge | None, where: str) -> Faults:
+    """What is wrong where an element has no value."""
+    nobody = Run(lambda _: None, lambda _slot, _of: None, Node({}, ""), 0)
+    return (_counted(slot, 0, where) or []) + ((judge([], nobody) or []) if judge is not None else []) or None
+
+
+def _counted(slot: Slot, count: int, where: str) -> Faults:
+    must = f"must have the slice {slot.slice}" if slot.slice else "must be there"
+    if count < slot.least:
+        return fault(f"{must} {slot.least} times or more", where, "required", "profile-cardinality")
+    if slot.most is not None and count > slot.most:
+        says = f"{must} {slot.most} times at most" if slot.most else must.replace("must", "must not", 1)
+        return fault(says, where, "structure", "profile-cardinality")
+    return None
+
+
+def _judge(slot: Slot, ofs: frozenset[str], name: str) -> Judge | None:
+    """What is asked of the values of an element, one by one and as slices. `ofs` are the types that can stand there."""
+    types = slot.types - {"Resource", "DomainResource"}
+    sliced = _sliced(slot, ofs, name)
+    fixed = "Resource" not in ofs
+    looks = {of: look_at(slot, of) for of in ofs} if fixed else {}
+    wrong = {of for of in ofs if fixed and types and not _is_one(of, types)}
+    if fixed and not wrong and sliced is None and not any(looks.values()):
+        return None
+    if not fixed and not types and sliced is None and not slot.members and not _own(slot, "Resource"):
+        return None
+
+    def judge(values: list[Value], run: Run) -> Faults:
+        found: list[Fault] = []
+        for one in values:
+            of = one.of
+            if of in wrong if fixed else types and not _is_one(of, types):
+                found += fault(f"must be one of {', '.join(sorted(types))}", one.where, "structure", "profile-type")
+            look = looks[of] if fixed else run.look(slot, of)
+            if look is not None and (inner := look(one.value, one.beside, run)):
+                found += under(one.where, inner)
+        if sliced is not None:
+            found += sliced(values, run) or ()
+        return found
+
+    return judge
+
+
+@cache
+def _is_one(of: str, types: frozenset[str]) -> bool:
+    return any(is_type(Node(None, of), one) for one in types)
+
+
+def _sliced(slot: Slot, ofs: frozenset[str], name: str) -> Judge | None:
+    """Each value in its slice. A slice that cannot be told from others is not judged, nor what may be of it."""
+    told = [(one, tests) for one in slot.slices.values() if (tests := told_apart(slot, one, conforms)) is not None]
+    closed = slot.closed and len(told) == len(slot.slices)
+    if not slot.slices or (not told and not closed):
+        return None
+    reaches = [reaching(path) for _, path in slot.discriminators]
+    every = [tests for _, tests in told]
+    judges = [(one, judge, _absent(one, judge, f".{name}")) for one, _ in told for judge in [_judge(one, ofs, name)]]
+    if not closed and not any(judge is not None or one.least or one.most is not None for one, judge, _ in judges):
+        return None
+
+    def sliced(values: list[Value], run: Run) -> Faults:
+        found: list[Fault] = []
+        taken: list[list[Value]] = [[] for _ in judges]
+        if len(values) > 1:
+            spend(len(values) * len(judges))
+        for value in values:
+            node = Node(value.value, value.of, value.beside)
+            reached = [reach(node, run) for reach in reaches]
+            for place, tests in enumerate(every):
+                if all(test(nodes, run) for test, nodes in zip(tests, reached, strict=True)):
+                    taken[place].append(value)
+                    break
+            else:
+                if closed:
+                    found += fault("must be one of the profile's slices", value.where, "structure", "profile-slice")
+        for (one, judge, missing), own in zip(judges, taken, strict=True):
+            if not own:
+                found += missing or ()
+                continue
+            found += _counted(one, len(own), f".{name}") or ()
+            if judge is not None:
+                found += judge(own, run) or ()
+        return found
+
+    return sliced
+
+
+def _own(slot: Slot, of: str) -> list[Look]:
+    """What is asked of a value itself."""
+    looks: list[Look] = []
+    if slot.value is not None:
+        looks.append(_as_fixed(slot))
+    if slot.listed is not None:
+        looks.append(_as_listed(slot, of))
+    looks += [_as_ruled(rule, of) for rule in slot.rules]
+    if of == "Extension" and not slot.slice and slot.name != "Extension":
+        # A value of a slice has been looked at as one of its element, and the top of a definition is where this leads to.
+        looks.append(_as_defined)
+    return looks
+
+
+def _as_fixed(slot: Slot) -> Look:
+    fits = fitting(slot)
+    kind = "have the pattern" if slot.is_pattern else "be the value"
+    wrong = fault(f"must {kind} of the profile", "", "value", "profile-value")
+    return lambda value, _beside, _run: None if fits(value) else wrong
+
+
+def _as_listed(slot: Slot, of: str) -> Look:
+    assert slot.listed is not None
+    test = in_list(slot.listed, of)
+    if slot.extensible:
+        # A text alone is right, and so is a code of a system that the list knows nothing of where it has none for it.
+        advice = fault("should have a code of the profile's value set", "", "code-invalid", EXTENSIBLE)
+        return lambda value, _beside, _run: advice if held(value, of) and not test(value) else None
+    wrong = fault("must have a code of the profile's value set", "", "code-invalid", "required-binding")
+    return lambda value, _beside, _run: None if test(value) else wrong
+
+
+def _as_ruled(rule: Rule, of: str) -> Look:
+    wrong = fault(f"must hold: {rule.says} ({rule.key})", "", "invariant", rule.key)
+    needed, expression = rule.needs(of), rule.expression
+
+    def look(value: Any, beside: Any, run: Run) -> Faults:
+        if type(value) is dict and any(one.isdisjoint(value) for one in needed):
+            return None
+        spend(EVALUATION_STEPS)
+        node = Node(value, of, beside)
+        try:
+            return wrong if truth(expression([node], run.environment(node))) is False else None
+        except Misuse:
+            return None
+
+    return look
+
+
+def _as_defined(value: Any, beside: Any, run: Run) -> Faults:
+    """An extension's own definition, where a package has it."""
+    address = value.get("url") if type(value) is dict else None
+    profile = run.find(address) if type(address) is str and run.depth < EXTENSION_DEPTH else None
+    if profile is None or profile.type != "Extension":
+        return None
+    look = run.look(profile.top, "Extension")
+    return look(value, beside, run.within()) if look is not None else None
+
+
+def conforms(slot: Slot) -> Test:
+    """Whether what stands here is of one of a slot's profiles; of a base type, whether it is one."""
+    core = "http://hl7.org/fhir/StructureDefinition/"
+    addresses = slot.profiles or tuple(core + name for name in slot.types)
+
+    def test(node: Node, run: Run) -> bool:
+        for address in addresses:
+            if address.startswith(core) and is_type(node, address.removeprefix(core)):
+                return True
+            profile = run.find(address)
+            if profile is not None and is_type(node, profile.type) and run.depth < EXTENSION_DEPTH:
+                look = run.look(profile.top, node.type)
+                found = look(node.value, node.beside, run.within(node)) if look is not None else None
+                return all(one.rule == EXTENSIBLE for one in found or ())
+        return False
+
+    return test
