@@ -5,7 +5,12 @@ from __future__ import annotations
 import io
 import json
 import tarfile
+from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
+
+from kjerne.fhir import packages
+from kjerne.fhir.packages import Package
 
 
 def package(*resources: dict[str, Any], name: str = "test.guide", version: str = "1.0.0", fhir: str = "4.0.1") -> bytes:
@@ -40,3 +45,24 @@ def element(id: str, least: int = 0, most: str = "*", **more: Any) -> dict[str, 
     path = ".".join(step.partition(":")[0] for step in id.split("."))
     named = {"sliceName": id.rpartition(":")[2]} if ":" in id.rpartition(".")[2] else {}
     return {"id": id, "path": path, "min": least, "max": most} | named | more
+
+
+@dataclass(frozen=True)
+class Held:
+    """What packages define, held in memory."""
+
+    by_address: dict[str, dict[str, dict[str, Any]]]
+
+    def find(self, canonical: str) -> dict[str, Any] | None:
+        address, _, version = canonical.partition("|")
+        versions = self.by_address.get(address, {})
+        return versions.get(version or max(versions, key=packages.order, default=""))
+
+
+def joined(every: Iterable[Package]) -> Held:
+    """What packages define together."""
+    found: dict[str, dict[str, dict[str, Any]]] = {}
+    for one in every:
+        for resource in one.resources:
+            found.setdefault(resource["url"], {})[str(resource.get("version") or one.version)] = resource
+    return Held(found)

@@ -47,6 +47,7 @@ from kjerne.policy.claims import Claims
 from kjerne.policy.privacy import deletion_of
 from kjerne.policy.services import IN_USE, SERVICES, Service
 from kjerne.registries import identifiers
+from kjerne.registries.guides import Guides
 from kjerne.registries.homes import SERVICE_BY_TYPE, SHARED_TYPES, types_of
 from kjerne.services.access_log.api import AccessLogApi
 from kjerne.services.consents import ConsentsApi
@@ -77,6 +78,7 @@ from kjerne.services.standards_conditional import ConditionalApi
 from kjerne.services.standards_import import Crew, StandardsImport
 from kjerne.services.standards_patch import PatchApi
 from kjerne.services.terminology import Terminology
+from kjerne.services.validating import VALIDATED_LIMIT_BYTES, ValidateApi
 from kjerne.settings import Settings
 from kjerne.store import registers
 from kjerne.store.bulk import Bulk
@@ -132,6 +134,7 @@ class House:
         self.provider: Told = no_provider
         self.asker = Asker(store.pool, store.wrap, self.finder, self.parse_search)
         self.crew = Crew()
+        self.guides = Guides.of(settings)
         self.register = Register(store.pool, IN_USE)
         self.intake = Intake(store, clock, settings, self.read, self.digest, is_synthetic, self.hear)
 
@@ -190,21 +193,21 @@ class House:
         reads, writes = needed(lambda law: law.scopes), needed(lambda law: law.filing_scopes)
         sent_in = {name: service for name, service in SERVICE_BY_TYPE.items() if SERVICES[service].sources}
         kept = (SERVICE_BY_TYPE, types_by_service(), type_of, parse_json)
-        conditional = ConditionalApi(*shared, self.finder, *kept, self.parse_search, self.identify, writes)
+        conditional = ConditionalApi(*shared, self.finder, *kept, self.parse_search, self.identify, writes, self.guides)
         standards = StandardsApi(
             *shared, self.finder, self.cursors, parse_json,
-            self.parse_search, self.identify, conditional.create, reads, writes,
+            self.parse_search, self.identify, conditional.create, reads, writes, self.guides,
         )  # fmt: skip
         patches = PatchApi(
             *shared, *kept,
             partial(strict_json.parse_list, depth=self.settings.json_depth),
             partial(xml.parse, depth=self.settings.xml_depth, limit_bytes=self.settings.body_limit_bytes), self.identify,
-            writes,
+            writes, self.guides,
         )  # fmt: skip
         anything = " ".join(dict.fromkeys(f"{any_of(reads)} {any_of(writes)}".split()))
         registries = SharedRecords(
             self.store.pool, self.cursors, self.settings.candidate_limit, parse_json, self.parse_search, patches.read,
-            anything,
+            anything, self.guides,
         )  # fmt: skip
         terms = Terminology(
             self.store.pool, parse_json, self.parse_search, self.settings.candidate_limit, f"{anything} {READS}"
@@ -213,8 +216,13 @@ class House:
         consents = ConsentsApi(choosing, self.store.ids, parse_json, self.identify, deletion_of)
         bulk = Bulk(self.store.wrap, self.store.dictionaries, self.store.ids)
         imports = StandardsImport(
-            self.store.pool, bulk, self.reader, self.crew, sent_in, writes, parse_json, self.identify
+            self.store.pool, bulk, self.reader, self.crew, sent_in, writes, parse_json, self.identify, self.guides
         )
+        validating = ValidateApi(
+            self.store.pool, self.store.ids, self.store.records, self.guides, type_of, parse_json,
+            partial(xml.parse, depth=self.settings.json_depth, limit_bytes=VALIDATED_LIMIT_BYTES),
+            any_of({"read": any_of(reads), "write": any_of(writes)}),
+        )  # fmt: skip
         access_log = AccessLogApi(
             AccessLog(self.store), self.store.ids, self.cursors, self.parse_search, self.identify,
             self.settings.candidate_limit,
@@ -237,6 +245,7 @@ class House:
             *consents.routes(),
             # Before the types of records: an event's address has the same shape.
             *access_log.routes(),
+            *validating.routes(),
             *map(registries.beside, (*standards.routes(), *patches.routes(), *conditional.routes())),
             *imports.routes(),
             *terms.routes(),
@@ -285,6 +294,7 @@ class House:
                 types=served,
                 url=f"{call.base_url}{base}",
                 software_version=__version__,
+                supported=self.guides.supported() if base == "/fhir/R4" else {},
                 made_at=call.at,
             )
             return Answer(200, encode(told))

@@ -290,6 +290,20 @@ def guides_list(data: Data = None, json_: Json = False) -> None:
     _say({"packages": found}, as_json=json_, text="\n".join([*lines, f"{len(found)} packages"]))
 
 
+@guides.command("remove")
+def guides_remove(
+    name: Annotated[str, typer.Argument(help="The package's name.")],
+    version: Annotated[str, typer.Argument(help="Which version of it.")],
+    data: Data = None,
+    json_: Json = False,
+) -> None:
+    """Keep a version of a package no more."""
+    from kjerne.commands.guides import removed
+
+    found = removed(_settings(data=data), name, version)
+    _say(found, as_json=json_, text=f"{name} {version} is kept no more")
+
+
 @guides.command("validate")
 def guides_validate(
     resource: Annotated[Path, typer.Argument(help="A FHIR resource, JSON or XML.")],

@@ -27,7 +27,10 @@ class Settings(BaseSettings):
     host: str = Field("127.0.0.1", description="address to listen on; a proxy with TLS stands in front in production")
     port: int = Field(8000, description="port to listen on", ge=1, le=65535)
     public_url: str = Field("", description="the address clients use, for DPoP htu and links; empty: http://host:port")
-    data: Path = Field(Path("data"), description="the sandbox's data directory (embedded PostgreSQL, keys)")
+    data: Path = Field(
+        Path("data"),
+        description="data directory: packages of implementation guides, and of a sandbox the embedded PostgreSQL and keys",
+    )
     dsn: str = Field("", description="PostgreSQL address of the program's role; empty: the embedded server")
     owner_dsn: str = Field("", description="PostgreSQL address of the owner role, for migrations only")
     postgres_bin: str = Field("", description="folder with another supplier's PostgreSQL programs (initdb, postgres)")
@@ -81,6 +84,13 @@ class Settings(BaseSettings):
     candidate_limit: int = Field(
         20_000, description="most rows one search may look at before it is too costly (422)", ge=100
     )
+    profiles: str = Field(
+        "",
+        description="file of profile sets: which profiles are asked of what is written; empty: packages/profiles.toml in `data`",
+    )
+    named_profiles: Literal["required", "warn", "off"] = Field(
+        "required", description="whether a resource must keep to the profiles it names itself, where a package has them"
+    )
     cursor_minutes: int = Field(60, description="how long a page link lives", ge=1, le=1_440)
     attestation_minutes: int = Field(
         60, description="how old an attestation may be (Tillitsrammeverket v1.1, ATT-58)", ge=1, le=60
@@ -109,6 +119,16 @@ class Settings(BaseSettings):
         if url and (parts.scheme not in ("http", "https") or not parts.hostname):
             raise ValueError("an address begins with https:// (or http:// on this machine) and names a host")
         return url
+
+    @property
+    def packages(self) -> Path:
+        """Where packages of implementation guides lie."""
+        return self.data / "packages"
+
+    @property
+    def profile_sets(self) -> Path:
+        """The file of profile sets."""
+        return Path(self.profiles) if self.profiles else self.packages / "profiles.toml"
 
     @property
     def tells_choices(self) -> bool:

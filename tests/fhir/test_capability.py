@@ -61,6 +61,8 @@ def test_versions_and_operations_are_told() -> None:
         ("PUT", "/fhir/R4/{type}/{id}"),
         ("PATCH", "/fhir/R4/{type}/{id}"),
         ("POST", "/fhir/R4/$import"),
+        ("POST", "/fhir/R4/$validate"),
+        ("POST", "/fhir/R4/{type}/$validate"),
         ("GET", "/fhir/R4/Observation/$lastn"),
         ("POST", "/fhir/R4/Observation/$lastn"),
     ]
@@ -71,16 +73,20 @@ def test_versions_and_operations_are_told() -> None:
         url="http://localhost/fhir/R4",
         software_version="1",
         made_at=datetime(2026, 1, 1, tzinfo=UTC),
+        supported={"Observation": ["http://example.org/profile|1.0.0"], "Patient": ["http://example.org/other"]},
     )
     assert check(parse(encode(made)), "CapabilityStatement") == []
     (rest,) = made["rest"]
+    assert [one["supportedProfile"] for one in rest["resource"]] == [["http://example.org/profile|1.0.0"]]
     assert "patch" in {one["code"] for one in rest["resource"][0]["interaction"]}
     assert made["patchFormat"] == ["application/json-patch+json", "application/xml-patch+xml", "application/fhir+json"]
     assert rest["resource"][0]["versioning"] == "versioned-update"
     assert "searchInclude" not in rest["resource"][0]
-    assert [one["name"] for one in rest["operation"]] == ["import"]
+    assert [one["name"] for one in rest["operation"]] == ["import", "validate"]
+    of_all = {"name": "validate", "definition": "http://hl7.org/fhir/OperationDefinition/Resource-validate"}
+    assert rest["operation"][1] == of_all
     own = {"name": "lastn", "definition": "http://hl7.org/fhir/OperationDefinition/Observation-lastn"}
-    assert rest["resource"][0]["operation"] == [own]
+    assert rest["resource"][0]["operation"] == [own, of_all]
 
 
 def test_a_search_brings_along_nothing_of_another_service() -> None:

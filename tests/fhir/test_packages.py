@@ -13,9 +13,10 @@ from typing import Any
 
 import pytest
 
-from guide_packages import archive, package
+from guide_packages import archive, joined, package
 from kjerne.errors import Refusal
 from kjerne.fhir import packages
+from kjerne.fhir.shelf import Shelf
 from kjerne.fhir.value_sets import codes
 
 SHARED = Path(__file__).parents[3] / "shared" / "data" / "packages"
@@ -29,7 +30,7 @@ def test_versions_lie_side_by_side_and_the_newest_is_found(tmp_path: Path) -> No
     for version in ("1.9.0", "1.10.0"):
         packages.add(tmp_path, package(value_set("urn:v", include=[{"system": version}]), version=version))
     assert packages.names(tmp_path) == [("test.guide", "1.10.0"), ("test.guide", "1.9.0")]
-    library = packages.library(tmp_path)
+    library = Shelf(tmp_path)
     found = [library.find(name) for name in ("urn:v", "urn:v|1.9.0", "urn:v|2", "urn:other")]
     assert [one and one["compose"]["include"][0]["system"] for one in found] == ["1.10.0", "1.9.0", None, None]
 
@@ -124,7 +125,7 @@ def test_a_package_that_would_fill_the_memory_is_refused_before_it_does(
 
 def test_a_version_of_thousands_of_digits_is_a_version(tmp_path: Path) -> None:
     two = [value_set("urn:v") | {"version": one} for one in ("1", "9" * 5_000)]
-    library = packages.joined(iter([packages.Package("x", "1", tuple(two))]))
+    library = joined(iter([packages.Package("x", "1", tuple(two))]))
     assert library.find("urn:v") == two[1]
 
 
@@ -139,7 +140,7 @@ def test_a_value_set_is_listed_where_its_definition_lists_it() -> None:
             value_set("urn:round", include=[{"valueSet": ["urn:round"]}]),
         )
     )
-    library = packages.joined(iter([made]))
+    library = joined(iter([made]))
     assert codes(library, "urn:all") == {"urn:s": frozenset("ab"), "urn:t": frozenset("x")}
     assert [codes(library, name) for name in ("urn:filtered", "urn:round", "urn:nothing")] == [None] * 3
     assert codes(library, "http://hl7.org/fhir/ValueSet/observation-status|4.0.1")

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from guide_packages import element, package, profile
+from guide_packages import element, joined, package, profile
 from kjerne.errors import Refusal
 from kjerne.fhir import packages
 from kjerne.fhir.judging import EXTENSIBLE
@@ -23,7 +23,7 @@ CODE = {"coding": [{"system": "urn:s", "code": "a"}]}
 
 
 def known(*resources: dict[str, Any]) -> Profiles:
-    return Profiles(packages.joined(iter([packages.read(package(*resources))])))
+    return Profiles(joined(iter([packages.read(package(*resources))])))
 
 
 def broken(*elements: dict[str, Any], **members: Any) -> list[tuple[str, str]]:
@@ -184,7 +184,7 @@ def test_an_extension_within_others_is_looked_at_once_however_deep_it_stands() -
     for _ in range(3):
         value = {"url": "urn:deep", "extension": [value]}
     raw = package(profile("Observation", *asked), deep)
-    profiles = Counting(packages.joined(iter([packages.read(raw)])))
+    profiles = Counting(joined(iter([packages.read(raw)])))
     assert profiles.check(OBSERVATION | {"extension": [value]}, URL) == []
     assert profiles.asked == 1 + 4  # the profile itself, and each extension's own
 
@@ -248,7 +248,7 @@ EXCEPTIONS = {
 @pytest.mark.skipif(not SHARED.exists(), reason="../shared is not beside the checkout")
 def test_examples_of_the_packages_keep_to_their_profiles_but_for_what_is_written_down() -> None:
     files = sorted(SHARED.glob("*.tgz"))
-    profiles = Profiles(packages.joined(packages.read(file.read_bytes()) for file in files))
+    profiles = Profiles(joined(packages.read(file.read_bytes()) for file in files))
     wrong: dict[str, int] = {}
     judged = 0
     for file in files:
@@ -284,7 +284,7 @@ def test_examples_of_the_packages_keep_to_their_profiles_but_for_what_is_written
     ],
 )
 def test_what_has_not_the_form_of_a_profile_is_refused(wrong: dict[str, Any]) -> None:
-    known = Profiles(packages.joined(iter([packages.read(package(profile("Observation") | wrong))])))
+    known = Profiles(joined(iter([packages.read(package(profile("Observation") | wrong))])))
     with pytest.raises(Refusal) as refused:
         known.check({"resourceType": "Observation"}, "http://example.org/profile")
     assert refused.value.status == 422
@@ -296,5 +296,5 @@ def test_an_invariant_whose_pattern_is_none_is_not_held_against_anybody(call: st
     rule = {"key": "x-1", "severity": "error", "human": "x", "expression": f"'aaa'.replaceMatches({call}) = 'c'"}
     top = {"id": "Observation", "path": "Observation", "constraint": [rule]}
     made = profile("Observation") | {"snapshot": {"element": [top]}}
-    known = Profiles(packages.joined(iter([packages.read(package(made))])))
+    known = Profiles(joined(iter([packages.read(package(made))])))
     assert known.check({"resourceType": "Observation"}, "http://example.org/profile") == []

@@ -8,6 +8,7 @@ import signal
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -15,6 +16,7 @@ import pytest
 
 from kjerne.errors import Refusal
 from kjerne.fhir.definitions import type_number
+from kjerne.registries.guides import Guides
 from kjerne.services.standards_import import CHUNK_LINES, INLINE_LINES, TOGETHER, Crew, understood
 from kjerne.wire import json as strict_json
 from platform_fixture import Standing
@@ -22,6 +24,7 @@ from services.results.kith.conftest import Kith
 
 TYPES = {"Observation": type_number("Observation"), "Specimen": type_number("Specimen")}
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
+GUIDES = Guides(Path("none"), Path("none"))
 PARSE = partial(strict_json.parse, depth=64)
 NUMBER = "urn:oid:2.16.578.1.12.4.1.4.1"
 
@@ -205,14 +208,14 @@ def test_a_long_import_is_read_by_processes_of_its_own_in_the_order_of_its_lines
 
 async def test_a_process_that_is_lost_breaks_one_import_off_and_no_more(crew: Crew) -> None:
     lines = [potassium()] * 3
-    (part,) = await crew.understood(PARSE, TYPES, NOW, lines)
+    (part,) = await crew.understood(PARSE, TYPES, GUIDES, NOW, lines)
     assert len(part.fresh) == 3
     assert crew._pool is not None
     for pid in list(crew._pool._processes):
         os.kill(pid, signal.SIGKILL)
     with pytest.raises(Refusal, match="broken off"):
-        await crew.understood(PARSE, TYPES, NOW, lines)
-    assert len((await crew.understood(PARSE, TYPES, NOW, lines))[0].fresh) == 3
+        await crew.understood(PARSE, TYPES, GUIDES, NOW, lines)
+    assert len((await crew.understood(PARSE, TYPES, GUIDES, NOW, lines))[0].fresh) == 3
 
 
 def test_faults_are_told_in_the_order_of_the_lines_whichever_step_finds_them() -> None:
@@ -223,7 +226,7 @@ def test_faults_are_told_in_the_order_of_the_lines_whichever_step_finds_them() -
         2 * TOGETHER: b"[]",
     }
     lines = [wrong.get(number, potassium("13819012345")) for number in range(1, 2 * TOGETHER + 9)]
-    part = understood(PARSE, TYPES, NOW, 1, lines)
+    part = understood(PARSE, TYPES, GUIDES, NOW, 1, lines)
     told = [int(fault.where.removeprefix("line ").partition(":")[0]) for fault in part.faults]
     assert told == sorted(told)
     assert set(told) == set(wrong)
@@ -232,13 +235,13 @@ def test_faults_are_told_in_the_order_of_the_lines_whichever_step_finds_them() -
 
 
 def test_no_more_faults_are_told_than_a_person_reads() -> None:
-    part = understood(PARSE, TYPES, NOW, 1, [b"{}"] * 1000)
+    part = understood(PARSE, TYPES, GUIDES, NOW, 1, [b"{}"] * 1000)
     assert len(part.faults) == 100
     assert part.faults[99].where == "line 100: resourceType"
 
 
 def test_what_was_understood_shows_no_number() -> None:
-    assert "13819012345" not in repr(understood(PARSE, TYPES, NOW, 1, [potassium("13819012345")]))
+    assert "13819012345" not in repr(understood(PARSE, TYPES, GUIDES, NOW, 1, [potassium("13819012345")]))
 
 
 def test_what_an_unknown_modifier_extension_turns_is_refused_with_its_line(platform: Standing) -> None:

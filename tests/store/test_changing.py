@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -18,6 +19,7 @@ from kjerne.errors import Refusal
 from kjerne.fhir.encode import decode, encode
 from kjerne.fhir.index import index
 from kjerne.fhir.json_patch import apply, read
+from kjerne.registries.guides import Guides
 from kjerne.store import audit
 from kjerne.store.changing import Changer, Next, check_valid
 from kjerne.store.reading import Reader
@@ -27,6 +29,7 @@ from .conftest import CALLER, NOW, Desk
 from .test_records import OBSERVATION, create, potassium
 
 Make = Callable[[Current], Next]
+GUIDES = Guides(Path("none"), Path("none"))
 RACES = settings(
     max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 )
@@ -44,7 +47,7 @@ def noted(text: str) -> Make:
         patch: list[Any] = [] if "note" in tree else [{"op": "add", "path": "/note", "value": []}]
         after = apply(tree, read([*patch, {"op": "add", "path": "/note/-", "value": {"text": text}}]))
         raw = encode(after)
-        check_valid(raw, after, "Observation")
+        check_valid(raw, after, "Observation", GUIDES)
         return Next.of(raw, after, NOW)
 
     return make

@@ -137,6 +137,10 @@ def asked_of_a_record(made: str) -> list[Sent]:
         search("POST /fhir/R4/{type}/_search", f"{at}/_search", _include="Observation:specimen"),
         Sent("GET /fhir/R4/Observation/$lastn", f"{at}/$lastn?category=laboratory"),
         search("POST /fhir/R4/Observation/$lastn", f"{at}/$lastn", code="NPU27300"),
+        *(
+            Sent(f"POST /fhir/R4/{path}$validate", f"/fhir/R4/{given}$validate", body=line, headers=FHIR)
+            for path, given in (("", ""), ("{type}/", "Observation/"), ("{type}/{id}/", f"Observation/{made}/"))
+        ),
         Sent("GET /fhir/R4/{type}", f"{at}?specimen.status=available"),
         Sent("GET /fhir/R4/{type}", f"{at}?_filter=not(status%20eq%20final)&_sort=code"),
         search("POST /fhir/R4/{type}/_search", f"{at}/_search", **{"_has:DiagnosticReport:result:status": "final"}),

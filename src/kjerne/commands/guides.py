@@ -6,12 +6,14 @@ from pathlib import Path
 from typing import Any, Final
 
 from kjerne.errors import Fault, Refusal
-from kjerne.fhir import packages
+from kjerne.fhir import packages, shelf
 from kjerne.fhir.definitions import TYPES
 from kjerne.fhir.from_xml import read
 from kjerne.fhir.lines import with_lines
 from kjerne.fhir.profiles import Profiles, without_known
+from kjerne.fhir.shelf import Shelf
 from kjerne.fhir.validate import check
+from kjerne.registries.guides import Guides, packages_asked
 from kjerne.settings import Settings
 from kjerne.wire import json, xml
 
@@ -20,14 +22,9 @@ XML_DEPTH: Final = 64
 """As JSON: what is deeper is no resource, and is deeper than the checks can walk."""
 
 
-def folder(settings: Settings) -> Path:
-    """Where packages lie, each a file `name#version.tgz`."""
-    return settings.data / "packages"
-
-
 def added(settings: Settings, path: Path) -> dict[str, Any]:
     """Keep a package, and say what it holds."""
-    package = packages.add(folder(settings), _bytes(path))
+    package = shelf.add(settings.packages, _bytes(path))
     kinds = [one["resourceType"] for one in package.resources]
     counts = {kind: kinds.count(kind) for kind in ("StructureDefinition", "ValueSet", "CodeSystem")}
     return {"name": package.name, "version": package.version, "definitions": counts}
@@ -35,7 +32,20 @@ def added(settings: Settings, path: Path) -> dict[str, Any]:
 
 def kept(settings: Settings) -> list[dict[str, str]]:
     """Every package that is kept."""
-    return [{"name": name, "version": version} for name, version in packages.names(folder(settings))]
+    return [{"name": name, "version": version} for name, version in packages.names(settings.packages)]
+
+
+def removed(settings: Settings, name: str, version: str) -> dict[str, str]:
+    """A package kept no more; `Refusal` (409) where a profile set asks something of it."""
+    if f"{name}#{version}" in packages_asked(Guides.of(settings)):
+        raise Refusal(
+            409,
+            "A profile set asks a profile of this package.",
+            where=str(settings.profile_sets),
+            todo="Take it out there first.",
+        )
+    shelf.remove(settings.packages, name, version)
+    return {"name": name, "version": version}
 
 
 def judged(settings: Settings, path: Path, profiles: list[str]) -> dict[str, Any]:
@@ -45,36 +55,46 @@ def judged(settings: Settings, path: Path, profiles: list[str]) -> dict[str, Any
     type_ = tree.get("resourceType")
     if not isinstance(type_, str) or type_ not in TYPES:
         raise Refusal(422, "The file is no FHIR resource.", where=str(path))
-    known = Profiles(packages.library(folder(settings)))
+    known = Profiles(Shelf(settings.packages))
     faults = without_known(check(tree, type_), tree, known)
     wanted, unknown, unjudged = profiles, list[str](), list[str]()
     if not profiles:
         named = _named(tree)
         wanted = [one for one in named if known.find(one) is not None]
         unknown = [one for one in named if one not in wanted]
+    advice = list[Fault]()
     for one in wanted if not faults else ():
-        faults += known.check(tree, one)
+        judged_ = known.judge(tree, one)
+        faults += judged_.faults
+        advice += judged_.advice
         found = known.find(one)
         unjudged += found.unjudged if found is not None else ()
-    placed = [_at(fault, lines) for fault in faults] if lines else with_lines(faults, raw, type_)
+    every = [*faults, *advice]
+    placed = [_at(fault, lines) for fault in every] if lines else with_lines(every, raw, type_)
     return {
         "right": not faults,
         "profiles": wanted,
         "unknown": unknown,
         "unjudged": unjudged,
-        "issues": [{"expression": one.where, "rule": one.rule, "line": one.line, "says": one.says} for one in placed],
+        "issues": [_told(one) for one in placed[: len(faults)]],
+        "advice": [_told(one) for one in placed[len(faults) :]],
     }
 
 
 def told(found: dict[str, Any]) -> str:
     """As lines for a terminal."""
     lines = [
-        f"line {one['line']}: {one['expression']}: {one['says']}{' [' + one['rule'] + ']' if one['rule'] else ''}"
-        for one in found["issues"]
+        f"{begin}line {one['line']}: {one['expression']}: {one['says']}{' [' + one['rule'] + ']' if one['rule'] else ''}"
+        for begin, of in (("", "issues"), ("advice: ", "advice"))
+        for one in found[of]
     ]
     lines += [f"not at hand: {one}" for one in found["unknown"]]
     lines += [f"not judged: {one}" for one in found["unjudged"]]
     return "\n".join([*lines, "right" if found["right"] else f"{len(found['issues'])} faults"])
+
+
+def _told(fault: Fault) -> dict[str, Any]:
+    return {"expression": fault.where, "rule": fault.rule, "line": fault.line, "says": fault.says}
 
 
 def _at(fault: Fault, lines: dict[str, int]) -> Fault:

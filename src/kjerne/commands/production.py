@@ -15,6 +15,7 @@ from uvicorn.supervisors import Multiprocess
 from kjerne import app, housekeeping, server
 from kjerne.clock import SystemClock
 from kjerne.errors import Fault, Refusal
+from kjerne.registries.guides import Guides
 from kjerne.settings import Settings
 from kjerne.store import audit, key_marks, migrate
 from kjerne.store.checkpoints import Checkpoints, read_keys
@@ -51,6 +52,7 @@ def checked(settings: Settings) -> Settings:
     if faults:
         said = "; ".join(fault.says for fault in faults)
         raise Refusal(422, f"production cannot start: {said}", faults=tuple(faults))
+    Guides.of(settings).state()
     return settings
 
 

@@ -34,7 +34,10 @@ _CONDITIONAL: Final = {
 _BY_HEADER: Final = frozenset({"conditionalRead", "conditionalCreate"})
 """These have no address of their own: the route says that its handler heeds the header."""
 SECURITY_SERVICE: Final = "http://terminology.hl7.org/CodeSystem/restful-security-service"
-R4_OPERATIONS: Final = {("Observation", "lastn"): "http://hl7.org/fhir/OperationDefinition/Observation-lastn"}
+R4_OPERATIONS: Final = {
+    ("Observation", "lastn"): "http://hl7.org/fhir/OperationDefinition/Observation-lastn",
+    ("", "validate"): "http://hl7.org/fhir/OperationDefinition/Resource-validate",
+}
 OPERATIONS: Final = "http://kjerne.example/fhir/OperationDefinition/"
 SEARCH_PARAMETERS: Final = "http://hl7.org/fhir/SearchParameter/"
 OF_EVERY_TYPE: Final = (
@@ -57,12 +60,13 @@ def statement(
     url: str,
     software_version: str,
     made_at: datetime,
+    supported: Mapping[str, Sequence[str]] | None = None,
 ) -> dict[str, Any]:
     """The CapabilityStatement of the routes under `base` (a path such as `/pps/v2`).
 
     A route whose path has a part like `{type}` in the type's place counts for all `types`. Parameters that the program
-    knows but cannot answer are left out. `types` say of each type which service keeps it: a search may bring along what types of
-    the same service refer to, and are referred to by.
+    knows but cannot answer are left out. `supported` are the profiles of each type that are asked here. `types` say of each type
+    which service keeps it: a search may bring along what types of the same service refer to, and are referred to by.
     """
     found: dict[str, set[str]] = {}
     conditions: dict[str, dict[str, Any]] = {}
@@ -85,6 +89,7 @@ def statement(
         "resource": [
             _resource(type, interactions, types, conditions.get(type, {}))
             | _of_type(type, operations_of.get(type, set()))
+            | _supported((supported or {}).get(type, ()))
             for type, interactions in sorted(found.items())
         ],
     }
@@ -96,7 +101,7 @@ def statement(
         rest["interaction"] = [{"code": "transaction"}, {"code": "batch"}]
     operations = _operations(told, base)
     if operations:
-        rest["operation"] = [{"name": name, "definition": OPERATIONS + name} for name in operations]
+        rest["operation"] = [{"name": name, "definition": _defined("", name)} for name in operations]
     told_of_patches = {"patchFormat": list(PATCH_FORMATS)} if any("patch" in one for one in found.values()) else {}
     return {
         "resourceType": "CapabilityStatement",
@@ -152,8 +157,17 @@ def _of_every_type() -> list[dict[str, str]]:
     ]
 
 
+def _defined(type: str, name: str) -> str:
+    """The definition of an operation: R4's own, of the type or of every type, or ours."""
+    return R4_OPERATIONS.get((type, name)) or R4_OPERATIONS.get(("", name)) or OPERATIONS + name
+
+
+def _supported(profiles: Sequence[str]) -> dict[str, Any]:
+    return {"supportedProfile": list(profiles)} if profiles else {}
+
+
 def _of_type(type: str, names: set[str]) -> dict[str, Any]:
-    told = [{"name": name, "definition": R4_OPERATIONS.get((type, name), OPERATIONS + name)} for name in sorted(names)]
+    told = [{"name": name, "definition": _defined(type, name)} for name in sorted(names)]
     return {"operation": told} if told else {}
 
 

@@ -6,17 +6,18 @@ Sources: R4 http.html#concurrency and #cread, RFC 9110 section 13.
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
 from email.utils import parsedate_to_datetime
 from typing import Final, NamedTuple, NoReturn, TypeVar
 from urllib.parse import parse_qsl
 
 from kjerne.access import Action, Grant
-from kjerne.errors import Refusal
+from kjerne.errors import Fault, Refusal
 from kjerne.exchange import Answer, Call, Denied, Pairs, PatientRef, granted, noted
 from kjerne.fhir import smart
 from kjerne.fhir.encode import encode
+from kjerne.fhir.outcome import advised
 from kjerne.fhir.prefer import lenient, wanted
 from kjerne.fhir.splice import served, splice
 
@@ -188,8 +189,11 @@ class Made(NamedTuple):
     raw: bytes = b""
 
 
-def answer_of(call: Call, base: str, made: Made, status: int, says: str) -> Answer:
-    """The answer to a write, as much of it as `Prefer` asks for: the resource, nothing, or `says` in an OperationOutcome.
+def answer_of(
+    call: Call, base: str, made: Made, status: int, says: str, advice: Sequence[Fault] = ()
+) -> Answer:  # fmt: skip
+    """The answer to a write, as much of it as `Prefer` asks for: the resource, nothing, or `says` in an OperationOutcome, with
+    the `advice` of profiles.
 
     Where nobody says, it is the resource, or `says` where its bytes do not leave.
     """
@@ -199,11 +203,11 @@ def answer_of(call: Call, base: str, made: Made, status: int, says: str) -> Answ
     if want == "minimal":
         return Answer(status, headers=headers)
     if want == "OperationOutcome" or not made.raw:
-        return Answer(status, told(says), headers=headers)
+        return Answer(status, told(says, advice), headers=headers)
     return Answer(status, served(made.raw, splice(made.raw), made.id, made.version, made.at), headers=headers)
 
 
-def told(says: str) -> bytes:
+def told(says: str, advice: Sequence[Fault] = ()) -> bytes:
     """An OperationOutcome for what went well."""
     issue = {"severity": "information", "code": "informational", "diagnostics": says}
-    return encode({"resourceType": "OperationOutcome", "issue": [issue]})
+    return encode({"resourceType": "OperationOutcome", "issue": [issue, *map(advised, advice)]})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 from kjerne.errors import ISSUE_BY_STATUS, Fault, Refusal, sentences
@@ -22,6 +23,18 @@ def operation_outcome(refusal: Refusal) -> bytes:
 def _fault(fault: Fault, refusal: Refusal) -> dict[str, Any]:
     code = fault.code or ISSUE_BY_STATUS.get(refusal.status, "invalid")
     return _issue(fault.says, code, fault.where, "") | _more(fault)
+
+
+def judged(faults: Sequence[Fault], advice: Sequence[Fault], says: Sequence[str]) -> dict[str, Any]:
+    """The OperationOutcome of a check that was made: what is wrong, what is advised against, and what is said beside."""
+    told = [{"severity": "information", "code": "informational", "diagnostics": one} for one in says]
+    wrong = [_issue(one.says, one.code or "invalid", one.where, "") | _more(one) for one in faults]
+    return {"resourceType": "OperationOutcome", "issue": [*wrong, *map(advised, advice), *told]}
+
+
+def advised(fault: Fault) -> dict[str, Any]:
+    """An issue that keeps nothing out."""
+    return _issue(fault.says, fault.code or "invalid", fault.where, "") | _more(fault) | {"severity": "warning"}
 
 
 def _more(fault: Fault | None) -> dict[str, Any]:

@@ -13,7 +13,7 @@ import re
 import tarfile
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Protocol
 
@@ -50,22 +50,8 @@ class Definitions(Protocol):
         """The resource of a canonical address: the version it names, or the newest."""
 
 
-@dataclass(frozen=True)
-class Library:
-    """What loaded packages define, by canonical address and version."""
-
-    by_address: dict[str, dict[str, dict[str, Any]]] = field(default_factory=dict)
-
-    def find(self, canonical: str) -> dict[str, Any] | None:
-        """The resource of a canonical address: the version it names, or the newest."""
-        address, _, version = canonical.partition("|")
-        versions = self.by_address.get(address, {})
-        if version:
-            return versions.get(version)
-        return versions[max(versions, key=_order)] if versions else None
-
-
-def _order(version: str) -> tuple[int, ...]:
+def order(version: str) -> tuple[int, ...]:
+    """Versions by their numbers: 1.10 is newer than 1.9."""
     return tuple(int(one) for one in _NUMBERS.findall(version))
 
 
@@ -175,18 +161,3 @@ def names(folder: Path) -> list[tuple[str, str]]:
     """(name, version) of every package that is kept."""
     found = (path.stem.partition("#") for path in sorted(folder.glob("*#*.tgz")))
     return [(name, version) for name, _, version in found]
-
-
-def library(folder: Path) -> Library:
-    """Everything that the kept packages define."""
-    return joined(read(path.read_bytes()) for path in sorted(folder.glob("*#*.tgz")))
-
-
-def joined(packages: Iterator[Package]) -> Library:
-    """What packages define together."""
-    made = Library()
-    for package in packages:
-        for resource in package.resources:
-            version = str(resource.get("version") or package.version)
-            made.by_address.setdefault(resource["url"], {})[version] = resource
-    return made

@@ -20,6 +20,7 @@ import msgspec
 from kjerne import app, housekeeping
 from kjerne.clock import SystemClock
 from kjerne.errors import Refusal
+from kjerne.registries.guides import Guides
 from kjerne.sandbox import platform, seeding
 from kjerne.sandbox.seeding import Made, Progress
 from kjerne.server import listening, serve
@@ -51,6 +52,7 @@ class Standing:
 async def run(settings: Settings, progress: Progress, standing: Callable[[Standing], None]) -> None:
     """Start everything, call `standing` when it answers, and stop everything when told to."""
     begun = datetime.now(UTC)
+    Guides.of(settings).state()
     async with _database(settings) as (connected, server):
         with contextlib.closing(listening(connected)) as listener:
             people = await _peopled(connected, progress)

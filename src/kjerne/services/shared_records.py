@@ -15,7 +15,7 @@ from typing import Any, Final
 from uuid import uuid4
 
 from kjerne.access import Caller, Limit
-from kjerne.errors import Refusal
+from kjerne.errors import Fault, Refusal
 from kjerne.exchange import Answer, Call, Handler, Pairs, Route
 from kjerne.fhir import smart
 from kjerne.fhir.bundle import Version, history, searchset, self_url
@@ -41,6 +41,7 @@ from kjerne.fhir.negotiation import check_accepted, check_sent
 from kjerne.fhir.prefer import lenient
 from kjerne.fhir.search import Search, counted
 from kjerne.fhir.subset import shown
+from kjerne.registries.guides import Guides
 from kjerne.registries.homes import SHARED_TYPES
 from kjerne.registries.identifiers import stands_in
 from kjerne.registries.naming import in_address
@@ -62,6 +63,7 @@ OF_A_HISTORY: Final = OF_A_READ | {"_count"}
 NOTHING: Final = Indexed([], b"", None, None)
 _ID: Final = re.compile(r"[A-Za-z0-9.\-]{1,64}", re.ASCII)
 Tree = dict[str, Any]
+Advice = tuple[Fault, ...]
 
 
 @dataclass(frozen=True)
@@ -76,6 +78,7 @@ class SharedRecords:
     parse_search: Callable[[str, Pairs, bool], Search]
     read_patch: Callable[[Call], Callable[[Tree], Any]]
     reads: str
+    guides: Guides
 
     def beside(self, route: Route) -> Route:
         """The route of a patient's records, that of shared records too."""
@@ -182,7 +185,7 @@ class SharedRecords:
 
     async def create(self, call: Call) -> Answer:
         """A new record with an id made here; with `If-None-Exist`, if none answers that."""
-        _, indexed = self._checked(call, "c")
+        _, indexed, advice = self._checked(call, "c")
         name = call.parameters["type"]
         search = (
             self._criteria(name, criteria_in(call.headers["if-none-exist"]))
@@ -200,11 +203,11 @@ class SharedRecords:
                             call, BASE, made, 200, "a record answers the criteria already, and nothing was written"
                         )
                 written = await self._write(conn, call, str(call.new_id or uuid4()), _NEW, call.body, indexed)
-        return _written(call, written, 201)
+        return _written(call, written, 201, advice)
 
     async def update(self, call: Call) -> Answer:
         """A new version; or the first, under an id that its sender chose (R4 http.html#upsert)."""
-        tree, indexed = self._checked(call, "u")
+        tree, indexed, advice = self._checked(call, "u")
         type_, id_ = _place(call)
         if tree.get("id") != id_:
             raise Refusal(400, "the id in the body is not the id in the address", where=f"{call.parameters['type']}.id")
@@ -218,11 +221,11 @@ class SharedRecords:
                 expect(demanded_version(call.headers), before.version)
             self._must_own(call, before)
             written = await self._write(conn, call, id_, before, call.body, indexed)
-        return _written(call, written, 200 if before.raw is not None else 201)
+        return _written(call, written, 200 if before.raw is not None else 201, advice)
 
     async def update_found(self, call: Call) -> Answer:
         """A new version of the record that answers the criteria of the address, or a new record where none does."""
-        tree, indexed = self._checked(call, "u")
+        tree, indexed, advice = self._checked(call, "u")
         name, expected = call.parameters["type"], sent_version(call.headers)
         search = self._criteria(name, in_address(call))
         async with call.connection(self.pool) as conn, conn.transaction():
@@ -243,7 +246,7 @@ class SharedRecords:
                 expect(expected, before.version)
             self._must_own(call, before)
             written = await self._write(conn, call, id_, before, call.body, indexed)
-        return _written(call, written, 200 if before.raw is not None else 201)
+        return _written(call, written, 200 if before.raw is not None else 201, advice)
 
     async def patch(self, call: Call) -> Answer:
         """A new version made of the one before; `If-Match` is demanded, as of an update."""
@@ -256,9 +259,9 @@ class SharedRecords:
                 raise _gone(call, before.version)
             self._must_own(call, before)
             expect(expected, before.version)
-            raw, indexed = self._patched(call, Shared(type_, id_, before.version, call.at, before.raw), patch)
+            raw, indexed, advice = self._patched(call, Shared(type_, id_, before.version, call.at, before.raw), patch)
             written = await self._write(conn, call, id_, before, raw, indexed)
-        return _written(call, written, 200)
+        return _written(call, written, 200, advice)
 
     async def delete(self, call: Call) -> Answer:
         """Takes a record away, its versions stay; once more is the same."""
@@ -294,22 +297,22 @@ class SharedRecords:
             raise Refusal(400, "a read has no count", where="_summary")
         return search
 
-    def _checked(self, call: Call, letter: str) -> tuple[Tree, Indexed]:
+    def _checked(self, call: Call, letter: str) -> tuple[Tree, Indexed, Advice]:
         """The body as a valid record about nobody, that the token's scopes leave, and what a search finds it by."""
         check_accepted(call)
         check_sent(call)
         tree = self.parse_json(call.body)
-        return tree, self._taken(call, call.body, tree, letter)
+        return tree, *self._taken(call, call.body, tree, letter)
 
-    def _taken(self, call: Call, raw: bytes, tree: Tree, letter: str) -> Indexed:
+    def _taken(self, call: Call, raw: bytes, tree: Tree, letter: str) -> tuple[Indexed, Advice]:
         name = call.parameters["type"]
-        check_form(raw, tree, name)
+        advice = check_form(raw, tree, name, self.guides)
         check_of_nobody(tree)
         indexed = index(tree)
         must_hold(call.caller, type_number(name), indexed.tokens, letter)
-        return indexed
+        return indexed, advice
 
-    def _patched(self, call: Call, before: Shared, patch: Callable[[Tree], Any]) -> tuple[bytes, Indexed]:
+    def _patched(self, call: Call, before: Shared, patch: Callable[[Tree], Any]) -> tuple[bytes, Indexed, Advice]:
         name = call.parameters["type"]
         try:
             raw = encode(patch(decode(before.served)))
@@ -318,7 +321,7 @@ class SharedRecords:
         tree = self.parse_json(raw)
         if tree.get("resourceType") != name or tree.get("id") != before.id:
             raise Refusal(422, "a patch changes neither type nor id of a record", where=f"{name}.id")
-        return raw, self._taken(call, raw, tree, "u")
+        return raw, *self._taken(call, raw, tree, "u")
 
     def _criteria(self, name: str, pairs: Pairs) -> Search:
         """A search that says which record is meant; `Refusal` 400 for none, and for what only shapes an answer."""
@@ -423,6 +426,6 @@ def _url(call: Call, record: Shared) -> str:
     return f"{call.base_url}{BASE}/{type_name(record.type)}/{record.id}"
 
 
-def _written(call: Call, written: Shared, status: int) -> Answer:
+def _written(call: Call, written: Shared, status: int, advice: Advice) -> Answer:
     made = Made(written.id, written.version, written.at, written.raw or b"")
-    return answer_of(call, BASE, made, status, f"version {written.version} was written")
+    return answer_of(call, BASE, made, status, f"version {written.version} was written", advice)

@@ -14,7 +14,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from kjerne.access import Action, Grant
-from kjerne.errors import Refusal
+from kjerne.errors import Fault, Refusal
 from kjerne.exchange import ANY_KIND, Answer, Call, Denied, Pairs, PatientRef, Route, Stale, any_of, granted
 from kjerne.fhir import smart
 from kjerne.fhir.bundle import FURTHER, Version, history, search_line, searchset, self_url
@@ -41,6 +41,7 @@ from kjerne.fhir.prefer import lenient
 from kjerne.fhir.search import Search
 from kjerne.fhir.subset import shown
 from kjerne.registries.contents import must_register
+from kjerne.registries.guides import Guides
 from kjerne.registries.homes import SERVICE_BY_TYPE, SHARED_TYPES, not_served
 from kjerne.registries.identifiers import stands_in
 from kjerne.registries.naming import check_header, check_subject, number_in, patient_of
@@ -103,6 +104,7 @@ class StandardsApi:
     create_if_none: Callable[[Call, Next], Awaitable[Answer]]
     reads: Mapping[str, str]
     writes: Mapping[str, str]
+    guides: Guides
 
     def routes(self) -> list[Route]:
         at, read, write = BASE + "/{type}", any_of(self.reads), any_of(self.writes)
@@ -276,7 +278,8 @@ class StandardsApi:
         """A new resource; the server makes the id, an `id` in the body is replaced (R4 http.html#create)."""
         name = call.parameters["type"]
         type_ = type_of(name)
-        version = Next.of(call.body, self._checked(call, name), call.at)
+        tree, advice = self._checked(call, name)
+        version = Next.of(call.body, tree, call.at, advice)
         identify = cache(self.identify)  # header and body name the same number
         if "if-none-exist" in call.headers:
             return await self.create_if_none(call, version)
@@ -316,7 +319,7 @@ class StandardsApi:
             )  # fmt: skip
         except Denied as denied:
             raise not_written(call, denied, patient, version, (type_, "c"), identify) from denied
-        return self._written(call, written, 201)
+        return self._written(call, written, 201, version.advice)
 
     async def update(self, call: Call) -> Answer:
         """A new version of a resource, from the organisation that filed it, about the same subject and withheld no less.
@@ -326,11 +329,11 @@ class StandardsApi:
         """
         named = _, id_ = await self._place(call, "u")
         name = call.parameters["type"]
-        tree = self._checked(call, name)
+        tree, advice = self._checked(call, name)
         if tree.get("id") != call.parameters["id"]:
             raise Refusal(400, "the id in the body is not the id in the address", where=f"{name}.id")
         expected = demanded_version(call.headers)
-        version = Next.of(call.body, tree, call.at)
+        version = Next.of(call.body, tree, call.at, advice)
 
         async def use(grant: Grant) -> Written | None:
             must_hold(call.caller, named[0], version.indexed.tokens, "u")
@@ -351,7 +354,7 @@ class StandardsApi:
             # As where the law lets the caller look for its record: it hears of its token before it hears of the record.
             must_hold(call.caller, named[0], version.indexed.tokens, "u")
             raise absent(call)
-        return self._written(call, written, 200)
+        return self._written(call, written, 200, version.advice)
 
     def _new_id(self, call: Call, grant: Grant) -> UUID:
         if call.new_id is None:
@@ -360,16 +363,15 @@ class StandardsApi:
             raise Stale
         return call.new_id
 
-    def _checked(self, call: Call, name: str) -> dict[str, Any]:
+    def _checked(self, call: Call, name: str) -> tuple[dict[str, Any], tuple[Fault, ...]]:
         check_accepted(call)
         check_sent(call)
         tree = self.parse_json(call.body)
-        check_valid(call.body, tree, name)
-        return tree
+        return tree, check_valid(call.body, tree, name, self.guides)
 
-    def _written(self, call: Call, written: Written, status: int) -> Answer:
+    def _written(self, call: Call, written: Written, status: int, advice: tuple[Fault, ...]) -> Answer:
         made = Made(str(written.id), written.version, written.at, call.body)
-        return answer_of(call, BASE, made, status, f"version {written.version} was written")
+        return answer_of(call, BASE, made, status, f"version {written.version} was written", advice)
 
     def _asked_to_see(self, call: Call) -> Search | None:
         """What of a resource a read asks for, None for all of it. `Refusal` 400 for a parameter that no read has."""

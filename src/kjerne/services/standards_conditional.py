@@ -46,6 +46,7 @@ from kjerne.fhir.interaction import (
 from kjerne.fhir.negotiation import check_accepted, check_sent
 from kjerne.fhir.search import Search
 from kjerne.registries.contents import must_register
+from kjerne.registries.guides import Guides
 from kjerne.registries.identifiers import stands_in
 from kjerne.registries.naming import check_header, check_subject, in_address, number_in, patient_of
 from kjerne.store import audit, limits, marking, pointing, spreading
@@ -81,6 +82,7 @@ class ConditionalApi:
     parse_search: Callable[[str, Pairs, bool], Search]
     identify: Callable[[str], PatientRef]
     writes: Mapping[str, str]
+    guides: Guides
 
     def routes(self) -> list[Route]:
         at = BASE + "/{type}"
@@ -121,7 +123,8 @@ class ConditionalApi:
             )  # fmt: skip
         except Denied as denied:
             raise not_written(call, denied, patient, version, (self.type_of(name), "c"), self.identify) from denied
-        return answer_of(call, BASE, made, status, "version 1 was written" if status == 201 else _SAYS_THERE)
+        says, advice = ("version 1 was written", version.advice) if status == 201 else (_SAYS_THERE, ())
+        return answer_of(call, BASE, made, status, says, advice)
 
     async def update(self, call: Call) -> Answer:
         """A new version of the record that answers the criteria of the address, or a new record where none does.
@@ -135,8 +138,8 @@ class ConditionalApi:
         pairs = in_address(call)
         search = self._criteria(name, pairs, "query")
         tree = self.parse_json(call.body)
-        check_valid(call.body, tree, name)
-        version, expected = Next.of(call.body, tree, call.at), sent_version(call.headers)
+        advice = check_valid(call.body, tree, name, self.guides)
+        version, expected = Next.of(call.body, tree, call.at, advice), sent_version(call.headers)
 
         async def use(grant: Grant) -> tuple[Made, int] | None:
             limits.must_hold(call.caller, type_, version.indexed.tokens, "u")
@@ -163,7 +166,7 @@ class ConditionalApi:
             if not denied.denial.of_caller:
                 _check_new(name, tree, expected)
             raise refusal from denied
-        return answer_of(call, BASE, made, status, f"version {made.version} was written")
+        return answer_of(call, BASE, made, status, f"version {made.version} was written", advice)
 
     async def delete_found(self, call: Call) -> Answer:
         """Deletes the record that answers the criteria of the address; where none does there is nothing to do."""

@@ -30,6 +30,7 @@ from kjerne.fhir.negotiation import check_accepted
 from kjerne.fhir.prefer import wanted
 from kjerne.fhir.understood import not_understood
 from kjerne.fhir.validate import check
+from kjerne.registries.guides import Guides
 from kjerne.registries.naming import check_names, number_in, numbers_in
 from kjerne.registries.withholding import kinds_of, withheld
 from kjerne.store import marking, pointing, spreading
@@ -69,7 +70,9 @@ class Understood:
     status: int = 0
 
 
-def understood(parse: Parse, types: Mapping[str, int], at: datetime, first: int, lines: Sequence[bytes]) -> Understood:
+def understood(
+    parse: Parse, types: Mapping[str, int], guides: Guides, at: datetime, first: int, lines: Sequence[bytes]
+) -> Understood:  # fmt: skip
     """Reads lines received at `at`, the first of which is number `first`. Any process can do it: it has values alone."""
     fresh: list[Fresh] = []
     persons: list[str] = []
@@ -77,7 +80,7 @@ def understood(parse: Parse, types: Mapping[str, int], at: datetime, first: int,
     status = 0
     for begin in range(0, len(lines), TOGETHER):
         some = lines[begin : begin + TOGETHER]
-        for number, one in enumerate(_read_together(parse, types, at, some), first + begin):
+        for number, one in enumerate(_read_together(parse, types, guides, at, some), first + begin):
             if one.fresh is not None:
                 fresh.append(one.fresh)
                 persons.append(one.person)
@@ -103,7 +106,9 @@ class _Line:
     refusal: Refusal | None = None
 
 
-def _read_together(parse: Parse, types: Mapping[str, int], at: datetime, raws: Sequence[bytes]) -> list[_Line]:
+def _read_together(
+    parse: Parse, types: Mapping[str, int], guides: Guides, at: datetime, raws: Sequence[bytes]
+) -> list[_Line]:  # fmt: skip
     """Some lines, taken through one step after another.
 
     All steps for each line in turn take a third more time (measured 2026-11-26): their code does not fit into the
@@ -118,7 +123,8 @@ def _read_together(parse: Parse, types: Mapping[str, int], at: datetime, raws: S
         type_ = types.get(name) if isinstance(name, str) else None
         if type_ is None or not isinstance(name, str):
             raise Refusal(422, f"only these types are taken: {', '.join(sorted(types))}", where="resourceType")
-        if faults := check(line.tree, name) or not_understood(line.raw, line.tree):
+        faults = guides.settled(check(line.tree, name), line.tree) or not_understood(line.raw, line.tree)
+        if faults or (faults := guides.on_write(line.tree, name).faults):
             raise Refusal(422, faults[0].says, faults=tuple(faults))
         check_names(line.raw, line.tree)
         if len(numbers_in(line.tree)) > 1:
@@ -159,7 +165,7 @@ class Crew:
         self._pool: ProcessPoolExecutor | None = None
 
     async def understood(
-        self, parse: Parse, types: Mapping[str, int], at: datetime, lines: Sequence[bytes]
+        self, parse: Parse, types: Mapping[str, int], guides: Guides, at: datetime, lines: Sequence[bytes]
     ) -> list[Understood]:
         """All lines in order, in parts. Refusal 503 where a process was lost, as it is when memory runs out."""
         if self._pool is None:
@@ -169,7 +175,7 @@ class Crew:
         try:
             parts = [
                 loop.run_in_executor(
-                    self._pool, understood, parse, types, at, 1 + begin, lines[begin : begin + CHUNK_LINES]
+                    self._pool, understood, parse, types, guides, at, 1 + begin, lines[begin : begin + CHUNK_LINES]
                 )
                 for begin in range(0, len(lines), CHUNK_LINES)
             ]
@@ -204,7 +210,7 @@ class StandardsImport:
 
     def __init__(
         self, pool: Pool, bulk: Bulk, reader: Reader, crew: Crew, served: Mapping[str, str],
-        writes: Mapping[str, str], parse_json: Parse, identify: Callable[[str], PatientRef],
+        writes: Mapping[str, str], parse_json: Parse, identify: Callable[[str], PatientRef], guides: Guides,
     ) -> None:  # fmt: skip
         self._pool = pool
         self._bulk = bulk
@@ -215,6 +221,7 @@ class StandardsImport:
         self._needs = any_of({name: writes[name] for name in served})
         self._parse = parse_json
         self._identify = identify
+        self._guides = guides
         self._running = 0
 
     def routes(self) -> list[Route]:
@@ -304,8 +311,8 @@ class StandardsImport:
 
     async def _read(self, at: datetime, lines: list[bytes]) -> list[Understood]:
         if len(lines) > INLINE_LINES:
-            return await self._crew.understood(self._parse, self._types, at, lines)
-        return [understood(self._parse, self._types, at, 1, lines)]
+            return await self._crew.understood(self._parse, self._types, self._guides, at, lines)
+        return [understood(self._parse, self._types, self._guides, at, 1, lines)]
 
     async def _filings(
         self, call: Call, fresh: Sequence[Fresh], persons: Sequence[str]

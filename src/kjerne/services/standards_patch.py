@@ -24,6 +24,7 @@ from kjerne.fhir.negotiation import JSON, check_accepted, media_type
 from kjerne.fhir.splice import served, splice
 from kjerne.fhir.validate import check
 from kjerne.fhir.xml_format import to_xml
+from kjerne.registries.guides import Guides
 from kjerne.registries.naming import check_header, check_subject
 from kjerne.store.changing import Changer, Next, check_valid
 from kjerne.store.pool import Pool
@@ -54,6 +55,7 @@ class PatchApi:
     parse_xml: Callable[[bytes], etree._Element]
     identify: Callable[[str], PatientRef]
     writes: Mapping[str, str]
+    guides: Guides
 
     def routes(self) -> list[Route]:
         needs = any_of(self.writes)
@@ -88,7 +90,7 @@ class PatchApi:
             raise absent(call)
         after, written = changed
         made = Made(str(written.id), written.version, written.at, after.raw)
-        return answer_of(call, BASE, made, 200, f"version {written.version} was written")
+        return answer_of(call, BASE, made, 200, f"version {written.version} was written", after.advice)
 
     def read(self, call: Call) -> Patch:
         """The patch of a body, by what it says that it is; `Refusal` 415 for any other."""
@@ -125,6 +127,6 @@ class PatchApi:
         tree = self.parse_json(raw)
         if tree.get("resourceType") != name or tree.get("id") != id_:
             raise Refusal(422, "a patch changes neither type nor id of a record", where=f"{name}.id")
-        check_valid(raw, tree, name)
+        advice = check_valid(raw, tree, name, self.guides)
         check_subject(tree, grant, self.identify)
-        return Next.of(raw, tree, call.at)
+        return Next.of(raw, tree, call.at, advice)

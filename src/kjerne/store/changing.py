@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from kjerne.access import Grant, Label
-from kjerne.errors import Refusal
+from kjerne.errors import Fault, Refusal
 from kjerne.exchange import Call, Denied, PatientRef, looking_at, not_filed
 from kjerne.fhir import smart
 from kjerne.fhir.corrections import RESULTS, corrects
@@ -22,8 +22,9 @@ from kjerne.fhir.encode import decode
 from kjerne.fhir.index import Indexed, index
 from kjerne.fhir.lines import with_lines
 from kjerne.fhir.understood import not_understood
-from kjerne.fhir.validate import check
+from kjerne.fhir.validate import FAULTS_LIMIT, check
 from kjerne.registries.contents import check_content, content_of, must_register, what_of
+from kjerne.registries.guides import Guides
 from kjerne.registries.naming import check_about, check_kept, check_names
 from kjerne.registries.withholding import Withheld, kinds_of, withheld
 from kjerne.store import files, limits, marking, pointing, spreading
@@ -35,19 +36,27 @@ from kjerne.store.records import Change, Current, Records, Written, expect
 Tree = dict[str, Any]
 
 
-def check_valid(raw: bytes, tree: Tree, name: str) -> None:
+def check_valid(raw: bytes, tree: Tree, name: str, guides: Guides) -> tuple[Fault, ...]:
     """As `check_form`, and the people that it names are named as they must be."""
-    check_form(raw, tree, name)
+    advice = check_form(raw, tree, name, guides)
     check_names(raw, tree)
+    return advice
 
 
-def check_form(raw: bytes, tree: Tree, name: str) -> None:
-    """`Refusal` where bytes parsed as `tree` are not a `name` that may be filed: 400 of another type, 422 with all faults."""
+def check_form(raw: bytes, tree: Tree, name: str, guides: Guides) -> tuple[Fault, ...]:
+    """`Refusal` where bytes parsed as `tree` are not a `name` that may be filed: 400 of another type, 422 with all faults.
+
+    What the profiles that are asked of it only advise against comes back.
+    """
     if tree.get("resourceType") != name:
         raise Refusal(400, f"the body is not a {name}", where="resourceType")
-    if found := check(tree, name) or not_understood(raw, tree):
-        first, *rest = with_lines(found, raw, name)
+    found, advice = guides.settled(check(tree, name), tree) or not_understood(raw, tree), list[Fault]()
+    if not found:
+        found, advice, *_ = guides.on_write(tree, name)
+    if found:
+        first, *rest = with_lines(found[:FAULTS_LIMIT], raw, name)
         raise Refusal(422, first.says, where=first.where, code="invalid", fault=first, faults=tuple(rest))
+    return tuple(with_lines(advice[:FAULTS_LIMIT], raw, name)) if advice else ()
 
 
 class Next(NamedTuple):
@@ -60,13 +69,15 @@ class Next(NamedTuple):
     kinds: frozenset[str]
     content: frozenset[str]
     """What the law asks about who registers it: its kinds of critical information (`registries.contents`)."""
+    advice: tuple[Fault, ...] = ()
+    """What profiles advise against in it (`check_valid`)."""
 
     @classmethod
-    def of(cls, raw: bytes, tree: Tree, at: datetime) -> Next:
+    def of(cls, raw: bytes, tree: Tree, at: datetime, advice: tuple[Fault, ...] = ()) -> Next:
         """From bytes received at `at` and what they say."""
         content = content_of(tree)
         check_content(tree, content)
-        return cls(raw, tree, index(tree), withheld(tree, at), kinds_of(tree), content)
+        return cls(raw, tree, index(tree), withheld(tree, at), kinds_of(tree), content, advice)
 
     @property
     def what(self) -> str:

@@ -1,0 +1,216 @@
+"""Which profiles of which packages are asked of what is written: the packages of the data directory and the profile sets.
+
+Both are looked at anew where a file has changed, so that neither a package nor a set needs a restart. A set that cannot be read
+then changes nothing, and is in the log; at a start it stops the program.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Final, Literal, NamedTuple
+
+import structlog
+
+from kjerne.errors import Fault, Refusal
+from kjerne.fhir.profiles import Profiles, without_known
+from kjerne.fhir.shelf import Shelf
+from kjerne.registries.homes import SERVICE_BY_TYPE
+from kjerne.settings import Settings
+
+Named = Literal["required", "warn", "off"]
+Strength = Literal["required", "warn"]
+SETTING: Final = "KJERNE_PROFILES"
+STRENGTHS: Final = ("required", "warn")
+NAMED_LIMIT: Final = 20
+"""Profiles of `meta.profile` that are asked; more are more than anybody means."""
+_KEYS: Final = frozenset(("service", "type", "profile", "strength"))
+_CORE: Final = "http://hl7.org/fhir/StructureDefinition/"
+
+log = structlog.get_logger("kjerne")
+Tree = Mapping[str, Any]
+
+
+class Ask(NamedTuple):
+    """One row of a profile set: this profile is asked of every resource of the type that is written in the service."""
+
+    service: str
+    type: str
+    profile: str
+    strength: Strength
+
+
+class Found(NamedTuple):
+    """What profiles find: `faults` keep a resource out, `advice` does not. `asked` were held, `unknown` are places of
+    `meta.profile` whose profile is not at hand."""
+
+    faults: list[Fault]
+    advice: list[Fault]
+    asked: list[str]
+    unknown: list[int]
+
+
+class State(NamedTuple):
+    """The packages and sets of one moment."""
+
+    shelf: Shelf
+    profiles: Profiles
+    asks: tuple[Ask, ...]
+
+
+class Guides:
+    """Packages in `folder`, profile sets in the file `sets`; `named` says what becomes of a profile that a resource names.
+
+    It can be sent to another process, which reads the same files.
+    """
+
+    def __init__(self, folder: Path, sets: Path, named: Named = "required") -> None:
+        self._folder = folder
+        self._sets = sets
+        self._named = named
+        self._stamp: tuple[int, int] = (-1, -1)
+        self._state = State(Shelf(), Profiles(Shelf()), ())
+
+    @classmethod
+    def of(cls, settings: Settings) -> Guides:
+        """Those that an installation's settings name."""
+        return cls(settings.packages, settings.profile_sets, settings.named_profiles)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _opened, (self._folder, self._sets, self._named)
+
+    def state(self) -> State:
+        """The packages and sets as they are now. `Refusal` 422 at the first time, where they cannot be read."""
+        stamp = _changed(self._folder), _changed(self._sets)
+        if stamp != self._stamp:
+            first, self._stamp = self._stamp == (-1, -1), stamp
+            try:
+                shelf = Shelf(self._folder)
+                profiles = Profiles(shelf)
+                self._state = State(shelf, profiles, tuple(_read(self._sets, profiles)))
+            except Refusal as refusal:
+                if first:
+                    self._stamp = (-1, -1)
+                    raise
+                log.warning("profile sets", refused=str(refusal))
+        return self._state
+
+    def asked_of(self, name: str) -> list[Ask]:
+        """The rows about a type."""
+        return [ask for ask in self.state().asks if ask.type == name]
+
+    def supported(self) -> dict[str, list[str]]:
+        """By type the profiles that are asked of it on write, or that resources are held against where they name them."""
+        state = self.state()
+        held = state.shelf.profiles if self._named != "off" else {}
+        found = {
+            name: {*held.get(name, ()), *(ask.profile for ask in state.asks if ask.type == name)}
+            for name in SERVICE_BY_TYPE
+        }
+        return {name: sorted(listed) for name, listed in found.items() if listed}
+
+    def settled(self, faults: list[Fault], tree: dict[str, Any]) -> list[Fault]:
+        """R4's faults but those of extensions that a package defines."""
+        profiles = self.state().profiles
+        return without_known(faults, tree, profiles) if faults and len(self.state().shelf) else faults
+
+    def on_write(self, tree: dict[str, Any], name: str) -> Found:
+        """A resource that R4 has nothing against, held against what is asked of it on write."""
+        wanted: dict[str, Strength] = {}
+        known, unknown = self.named(tree)
+        if self._named != "off":
+            wanted = dict.fromkeys(known, self._named)
+        for ask in self.asked_of(name):
+            wanted[ask.profile] = "required" if "required" in (ask.strength, wanted.get(ask.profile)) else "warn"
+        return self.judge(tree, wanted)._replace(unknown=unknown)
+
+    def judge(self, tree: dict[str, Any], wanted: Mapping[str, Strength]) -> Found:
+        """A resource under profiles. `Refusal` 503 where one that is asked is not at hand any more: it was, at the start."""
+        profiles = self.state().profiles
+        faults: list[Fault] = []
+        advice: list[Fault] = []
+        for canonical, strength in wanted.items():
+            if profiles.find(canonical) is None:
+                raise Refusal(503, "a profile that is asked here is not at hand", where=canonical)
+            judged = profiles.judge(tree, canonical)
+            (faults if strength == "required" else advice).extend(judged.faults)
+            advice += judged.advice
+        return Found(faults, advice, list(wanted), [])
+
+    def named(self, tree: Tree) -> tuple[list[str], list[int]]:
+        """The profiles of `meta.profile` that are at hand, and the places of those that are not. R4's own types are none."""
+        known, unknown = list[str](), list[int]()
+        for place, one in enumerate(_named(tree)[:NAMED_LIMIT]):
+            if one == f"{_CORE}{tree.get('resourceType')}":
+                continue
+            if self.has(one):
+                known.append(one)
+            else:
+                unknown.append(place)
+        return known, unknown
+
+    def has(self, canonical: str) -> bool:
+        """Whether a profile is at hand and can be used."""
+        try:
+            return self.state().profiles.find(canonical) is not None
+        except Refusal:
+            return False
+
+
+@lru_cache(maxsize=4)
+def _opened(folder: Path, sets: Path, named: Named) -> Guides:
+    """The guides of another process, once in this one."""
+    return Guides(folder, sets, named)
+
+
+def _changed(path: Path) -> int:
+    try:
+        return path.stat().st_mtime_ns
+    except OSError:
+        return 0
+
+
+def _named(tree: Tree) -> list[str]:
+    meta = tree.get("meta")
+    named = meta.get("profile") if isinstance(meta, dict) else None
+    return [one for one in named if isinstance(one, str)] if isinstance(named, list) else []
+
+
+def _read(path: Path, profiles: Profiles) -> Iterator[Ask]:
+    try:
+        rows = tomllib.loads(path.read_text("utf-8")).get("ask", [])
+    except FileNotFoundError:
+        return
+    except (OSError, ValueError) as error:
+        raise _wrong(f"the file of profile sets cannot be read: {type(error).__name__}") from None
+    if not isinstance(rows, list):
+        raise _wrong("a profile set is written as [[ask]]")
+    for number, row in enumerate(rows, 1):
+        yield _ask(row, number, profiles)
+
+
+def _ask(row: Any, number: int, profiles: Profiles) -> Ask:
+    if not isinstance(row, dict) or set(row) != _KEYS or not all(isinstance(one, str) for one in row.values()):
+        raise _wrong(f"ask {number} has not service, type, profile and strength, each a text")
+    ask = Ask(**row)
+    if ask.service not in SERVICE_BY_TYPE.values() or SERVICE_BY_TYPE.get(ask.type) != ask.service:
+        raise _wrong(f"ask {number}: the service {ask.service} keeps no {ask.type}")
+    if ask.strength not in STRENGTHS:
+        raise _wrong(f"ask {number}: strength is {' or '.join(STRENGTHS)}")
+    found = profiles.find(ask.profile)
+    if found is None or found.type != ask.type:
+        says = "no package has its profile" if found is None else f"its profile is of {found.type}"
+        raise _wrong(f"ask {number}: {says}")
+    return ask
+
+
+def _wrong(says: str) -> Refusal:
+    return Refusal(422, says, where=SETTING, todo="See docs/validation.md.")
+
+
+def packages_asked(guides: Guides) -> Sequence[str]:
+    """`name#version` of the packages that the profile sets need."""
+    state = guides.state()
+    return [state.shelf.package_of(ask.profile) for ask in state.asks]

@@ -1,0 +1,111 @@
+"""Profile sets: what is asked of which type, how it is read, and when it is read anew."""
+
+from __future__ import annotations
+
+import os
+import pickle
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from guide_packages import element, package, profile
+from kjerne.errors import Refusal
+from kjerne.fhir import shelf
+from kjerne.registries.guides import Guides, Named
+
+URL = "http://example.org/profile"
+OBSERVATION = {"resourceType": "Observation", "status": "final", "code": {"text": "x"}}
+NAMING = OBSERVATION | {"meta": {"profile": [URL]}}
+LACKS = ["profile-cardinality"]
+
+
+def guide(*, version: str = "1.0.0", type_: str = "Observation") -> bytes:
+    return package(profile(type_, element(f"{type_}.subject", 1)), version=version)
+
+
+def ask(**more: str) -> str:
+    row = {"service": "results", "type": "Observation", "profile": URL, "strength": "required"} | more
+    return "[[ask]]\n" + "".join(f'{name} = "{value}"\n' for name, value in row.items())
+
+
+def guides(folder: Path, sets: str = "", named: Named = "required") -> Guides:
+    if sets:
+        folder.mkdir(exist_ok=True)
+        write(folder / "profiles.toml", sets)
+    return Guides(folder, folder / "profiles.toml", named)
+
+
+def write(path: Path, text: str) -> None:
+    """Written at a time of its own: two writes may fall within one tick of the disk's clock."""
+    earlier = path.stat().st_mtime_ns if path.exists() else 0
+    path.write_text(text, "utf-8")
+    os.utime(path, ns=(earlier + 10**9, earlier + 10**9))
+
+
+def rules(known: Guides, tree: dict[str, Any]) -> tuple[list[str], list[str]]:
+    found = known.on_write(tree, "Observation")
+    return [one.rule for one in found.faults], [one.rule for one in found.advice]
+
+
+def test_nothing_is_asked_where_nothing_is_loaded(tmp_path: Path) -> None:
+    assert rules(guides(tmp_path / "none"), NAMING) == ([], [])
+
+
+@pytest.mark.parametrize(("strength", "found"), [("required", (LACKS, [])), ("warn", ([], LACKS))])
+def test_a_set_asks_every_resource_of_its_type(tmp_path: Path, strength: str, found: Any) -> None:
+    shelf.add(tmp_path, guide())
+    known = guides(tmp_path, ask(strength=strength))
+    assert rules(known, OBSERVATION) == found
+    assert rules(known, OBSERVATION | {"subject": {"display": "x"}}) == ([], [])
+    assert known.supported() == {"Observation": sorted({URL, f"{URL}|1.0.0"})}
+
+
+@pytest.mark.parametrize(("named", "found"), [("required", (LACKS, [])), ("warn", ([], LACKS)), ("off", ([], []))])
+def test_a_profile_that_is_named_is_asked_as_the_setting_says(tmp_path: Path, named: Named, found: Any) -> None:
+    shelf.add(tmp_path, guide())
+    assert rules(guides(tmp_path, named=named), NAMING) == found
+    assert rules(guides(tmp_path, named=named), OBSERVATION) == ([], [])
+
+
+def test_what_is_required_by_one_is_not_made_less_by_the_other(tmp_path: Path) -> None:
+    shelf.add(tmp_path, guide())
+    assert rules(guides(tmp_path, ask(strength="warn")), NAMING) == (LACKS, [])
+    assert rules(guides(tmp_path, ask(strength="required"), "warn"), NAMING) == (LACKS, [])
+
+
+def test_a_set_means_the_version_it_names(tmp_path: Path) -> None:
+    shelf.add(tmp_path, guide())
+    shelf.add(tmp_path, package(profile("Observation"), version="2.0.0"))
+    assert rules(guides(tmp_path, ask()), OBSERVATION) == ([], [])
+    assert rules(guides(tmp_path, ask(profile=f"{URL}|1.0.0")), OBSERVATION) == (LACKS, [])
+
+
+def test_packages_and_sets_are_read_anew_where_they_change_and_kept_where_they_cannot_be_read(tmp_path: Path) -> None:
+    known = guides(tmp_path)
+    assert rules(known, OBSERVATION) == ([], [])
+    shelf.add(tmp_path, guide())
+    write(tmp_path / "profiles.toml", ask())
+    assert rules(known, OBSERVATION) == (LACKS, [])
+    write(tmp_path / "profiles.toml", "[[ask]")
+    assert rules(known, OBSERVATION) == (LACKS, [])
+    shelf.remove(tmp_path, "test.guide", "1.0.0")
+    with pytest.raises(Refusal) as refused:
+        rules(pickle.loads(pickle.dumps(guides(tmp_path, ask()))), OBSERVATION)
+    assert refused.value.status == 422
+    write(tmp_path / "profiles.toml", " ")
+    assert rules(known, OBSERVATION) == ([], [])
+
+
+@pytest.mark.parametrize(
+    "sets",
+    [
+        "x", "ask = 1", '[[ask]]\nservice = "results"', ask(service="critical-information"), ask(type="Basic"),
+        ask(strength="perhaps"), ask(profile="http://example.org/other"), ask(type="Specimen"), ask(colour="red"),
+    ],
+)  # fmt: skip
+def test_a_set_that_cannot_be_meant_stops_a_start_with_the_name_of_its_setting(tmp_path: Path, sets: str) -> None:
+    shelf.add(tmp_path, guide())
+    with pytest.raises(Refusal) as refused:
+        guides(tmp_path, sets).state()
+    assert (refused.value.status, refused.value.where) == (422, "KJERNE_PROFILES")

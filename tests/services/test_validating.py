@@ -1,0 +1,248 @@
+"""`$validate`: the check is told whatever it found, and the request itself is refused where it is wrong."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+from lxml import etree
+
+from guide_packages import element, package, profile
+from kjerne.fhir import shelf
+from kjerne.fhir.from_xml import read as read_xml
+from kjerne.fhir.validate import check
+from platform_fixture import Answered, Standing
+
+from .test_standards import FHIR, create, observation
+
+URL = "http://example.org/validating"
+XML = "application/fhir+xml"
+PATIENT_XML = b'<Patient xmlns="http://hl7.org/fhir">\n<gender value="%s"/></Patient>'
+
+
+@pytest.fixture(scope="module", autouse=True)
+def guide(platform: Standing) -> Iterator[None]:
+    """A package whose profile wants a subject; it lies there for these tests alone."""
+    folder = platform.application._edge.settings.packages
+    made = package(profile("Observation", element("Observation.note", 1), url=URL), name="validating.guide")
+    shelf.add(folder, made)
+    yield
+    shelf.remove(folder, "validating.guide", "1.0.0")
+
+
+def asked(platform: Standing, path: str, body: Any, *, as_: str = "lab", **headers: str) -> Answered:
+    raw = body if isinstance(body, bytes) else json.dumps(body, indent=1).encode()
+    sent = {"content-type": FHIR} | {name.replace("_", "-"): value for name, value in headers.items()}
+    return Answered(platform.client.call("POST", f"/fhir/R4/{path}", as_=as_, body=raw, headers=sent))
+
+
+def found(answer: Answered) -> list[tuple[str, str, str]]:
+    """(severity, place, rule) of each issue, of an answer that is an OperationOutcome of R4."""
+    assert (answer.status, answer.tree["resourceType"]) == (200, "OperationOutcome")
+    assert check(answer.tree, "OperationOutcome") == []
+    rules = [one.get("details", {}).get("coding", [{}])[0].get("code", "") for one in answer.tree["issue"]]
+    return [
+        (one["severity"], one.get("expression", [""])[0], rule)
+        for one, rule in zip(answer.tree["issue"], rules, strict=True)
+    ]
+
+
+def parameters(resource: Any = None, **said: str) -> dict[str, Any]:
+    rows: list[dict[str, Any]] = [
+        {"name": name, "valueCode" if name == "mode" else "valueUri": value} for name, value in said.items()
+    ]
+    rows += [] if resource is None else [{"name": "resource", "resource": resource}]
+    return {"resourceType": "Parameters", "parameter": rows}
+
+
+RIGHT = [("information", "", "")]
+
+
+def test_a_right_resource_of_any_type_is_said_to_be_right(platform: Standing) -> None:
+    assert found(asked(platform, "Observation/$validate", observation())) == RIGHT
+    assert found(asked(platform, "$validate", {"resourceType": "Claim"}))[0][0] == "error"
+    assert found(asked(platform, "$validate", {"resourceType": "Basic", "code": {"text": "x"}})) == RIGHT
+    assert (
+        found(asked(platform, "Basic/$validate", {"resourceType": "Basic", "code": {"text": "x"}}, as_="gp")) == RIGHT
+    )
+
+
+def test_what_is_wrong_is_told_with_place_line_and_rule(platform: Standing) -> None:
+    wrong = observation(status="done", referenceRange=[{"type": {"text": "x"}}])
+    answer = asked(platform, "Observation/$validate", wrong)
+    assert found(answer) == [
+        ("error", "Observation.status", ""), ("error", "Observation.referenceRange[0]", "obs-3"),
+    ]  # fmt: skip
+    lines = [one["extension"][0]["valueInteger"] for one in answer.tree["issue"]]
+    body = json.dumps(wrong, indent=1).split("\n")
+    assert ['"done"' in body[lines[0] - 1], "{" in body[lines[1] - 1]] == [True, True]
+
+
+def test_another_type_than_the_address_names_is_an_error_and_a_type_that_is_none_is_refused(platform: Standing) -> None:
+    assert found(asked(platform, "Observation/$validate", {"resourceType": "Basic"})) == [("error", "resourceType", "")]
+    assert found(asked(platform, "$validate", {"resourceType": "Thing"})) == [("error", "resourceType", "")]
+    assert asked(platform, "Thing/$validate", observation()).status == 404
+
+
+def test_xml_is_taken_and_given(platform: Standing) -> None:
+    right = asked(platform, "Patient/$validate", PATIENT_XML % b"female", content_type=XML, accept=XML)
+    assert (right.status, right.response.headers["content-type"].partition(";")[0]) == (200, XML)
+    tree = read_xml(etree.fromstring(right.response.content)).tree
+    assert [one["severity"] for one in tree["issue"]] == ["information"]
+    wrong = asked(platform, "Patient/$validate", PATIENT_XML % b"woman", content_type=XML)
+    assert found(wrong) == [("error", "Patient.gender", "")]
+    assert wrong.tree["issue"][0]["extension"][0]["valueInteger"] == 2
+    unknown = asked(platform, "$validate", b'<Patient xmlns="http://hl7.org/fhir"><x/></Patient>', content_type=XML)
+    assert found(unknown) == [("error", "", "")]
+    assert asked(platform, "Patient/$validate?_format=xml", PATIENT_XML % b"male", content_type=XML).status == 200
+
+
+def test_parameters_hold_the_resource_and_its_lines_are_those_of_the_body(platform: Standing) -> None:
+    body = parameters(observation(status="done"))
+    answer = asked(platform, "Observation/$validate", body)
+    assert found(answer) == [("error", "Observation.status", "")]
+    line = answer.tree["issue"][0]["extension"][0]["valueInteger"]
+    assert '"done"' in json.dumps(body, indent=1).split("\n")[line - 1]
+    alone = {"resourceType": "Parameters", "parameter": [{"name": "x", "valueString": "y"}]}
+    assert found(asked(platform, "Parameters/$validate", alone)) == RIGHT
+
+
+def test_a_profile_is_asked_by_address_by_parameters_and_by_the_resource_itself(platform: Standing) -> None:
+    lacking = [("error", "Observation.note", "profile-cardinality")]
+    named = observation(meta={"profile": [URL]})
+    assert found(asked(platform, f"Observation/$validate?profile={URL}", observation())) == lacking
+    assert found(asked(platform, f"$validate?profile={URL}|1.0.0", observation())) == lacking
+    assert found(asked(platform, "$validate", parameters(observation(), mode="profile", profile=URL))) == lacking
+    assert found(asked(platform, "$validate", named)) == lacking
+    assert found(asked(platform, "$validate", named | {"note": [{"text": "x"}]})) == RIGHT
+    other = asked(platform, "$validate", observation(meta={"profile": ["http://example.org/nowhere"]}))
+    assert [one[0] for one in found(other)] == ["information", "information"]
+    assert "Observation.meta.profile[0]" in other.tree["issue"][1]["diagnostics"]
+    core = "http://hl7.org/fhir/StructureDefinition/"
+    assert found(asked(platform, f"$validate?profile={core}Observation", observation())) == RIGHT
+    assert found(asked(platform, f"$validate?profile={core}Patient", observation()))[0][2] == "profile-type"
+
+
+def test_the_modes_say_what_a_write_would_be_refused_for(platform: Standing) -> None:
+    basic = {"resourceType": "Basic", "code": {"text": "x"}}
+    (issue,) = found(asked(platform, "$validate?mode=create", basic))
+    assert issue[0] == "error"
+    assert found(asked(platform, "$validate?mode=create", observation())) == RIGHT
+    assert found(asked(platform, "$validate?mode=update", observation())) == [("error", "Observation.id", "")]
+    assert found(asked(platform, "Observation/x/$validate?mode=update", observation(id="y")))[0][1] == "Observation.id"
+    modified = observation(modifierExtension=[{"url": "urn:x", "valueString": "y"}])
+    assert found(asked(platform, "$validate", modified)) == RIGHT
+    assert found(asked(platform, "$validate?mode=create", modified))[0][2] == "modifier-extension"
+    numbered = observation(subject={"reference": "Patient/13819012345"})
+    assert found(asked(platform, "$validate?mode=create", numbered))[0][1] == "Observation.subject.reference"
+
+
+def test_whether_a_record_could_be_deleted_is_asked_under_a_grant_and_stands_in_the_log(platform: Standing) -> None:
+    made = create(platform, observation()).tree["id"]
+    answer = asked(platform, f"Observation/{made}/$validate?mode=delete", b"")
+    assert found(answer) == RIGHT
+    (row,) = platform.audited(answer.response)
+    assert ([str(one) for one in row["ids"]], row["action"]) == ([made], "correct")
+    assert platform.get(f"Observation/{made}", about="renumbered").status == 200
+    assert asked(platform, f"Observation/{made}/$validate", parameters(mode="delete"), as_="gp").status in (403, 404)
+    assert asked(platform, "Observation/nobody/$validate?mode=delete", b"").status == 404
+    assert asked(platform, "$validate?mode=delete", b"").status == 400
+    assert found(asked(platform, "Basic/x/$validate?mode=delete", b""))[0][0] == "error"
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "status"),
+    [
+        ("$validate", b"", 400), ("$validate", b"{", 400), ("$validate", b"[]", 400), ("$validate", b"null", 400),
+        ("$validate?mode=read", observation(), 400), ("$validate?mode=profile", observation(), 400),
+        ("$validate?colour=red", observation(), 400), ("$validate?mode=create&mode=update", observation(), 400),
+        ("$validate?profile=http://example.org/nowhere", observation(), 422), ("$validate?_format=text", observation(), 400),
+        ("$validate", {"resourceType": "Parameters", "parameter": 1}, 400),
+        ("$validate", {"resourceType": "Parameters", "parameter": [1]}, 400),
+        ("$validate", {"resourceType": "Parameters", "parameter": [{"name": "resource"}]}, 400),
+        ("$validate", {"resourceType": "Parameters", "parameter": [{"name": "resource", "resource": [1]}]}, 400),
+        ("$validate", parameters(observation(), colour="red"), 400), ("$validate", parameters(mode="create"), 400),
+        ("$validate?mode=update", parameters(observation(), mode="create"), 400),
+        ("$validate", {"resourceType": "Parameters", "parameter": [parameters(observation())["parameter"][0]] * 2}, 400),
+    ],
+)  # fmt: skip
+def test_a_request_that_is_none_is_refused(platform: Standing, path: str, body: Any, status: int) -> None:
+    answer = asked(platform, path, body)
+    assert (answer.status, answer.tree["resourceType"]) == (status, "OperationOutcome")
+
+
+def test_a_body_of_another_kind_and_an_answer_of_another_are_refused(platform: Standing) -> None:
+    assert asked(platform, "$validate", b"a,b", content_type="text/csv").status == 415
+    assert asked(platform, "$validate", observation(), accept="text/html").status == 406
+    assert asked(platform, "$validate", b"<Patient", content_type=XML).status == 400
+
+
+def test_no_patient_is_named_and_no_log_is_written(platform: Standing) -> None:
+    answer = asked(platform, "Observation/$validate", observation())
+    assert platform.audited(answer.response) == []
+
+
+def test_others_are_answered_while_what_is_costly_is_looked_at(platform: Standing) -> None:
+    links = [{"relation": "self", "url": f"urn:{number}"} for number in range(10_000)]
+    costly = {
+        "resourceType": "Bundle",
+        "type": "document",
+        "link": links,
+        "entry": [{"resource": observation()}] * 2_000,
+    }
+    with ThreadPoolExecutor(1) as other:
+        work = other.submit(asked, platform, "$validate", json.dumps(costly).encode())
+        waits = []
+        while not work.done():
+            begun = time.perf_counter()
+            assert platform.http.get(platform.url + "/healthz").status_code == 200
+            waits.append(time.perf_counter() - begun)
+        assert found(work.result())[0][0] == "error"
+    assert len(waits) > 3
+
+
+NAMING = {"meta": {"profile": [URL]}}
+NOTED = {"note": [{"text": "x"}]}
+
+
+def test_what_a_resource_names_is_asked_by_every_way_to_a_version(platform: Standing) -> None:
+    refused = create(platform, observation(**NAMING))
+    assert (refused.status, refused.tree["issue"][0]["expression"]) == (422, ["Observation.note"])
+    named = observation(**NAMING, **NOTED)
+    made = create(platform, named)
+    assert made.status == 201
+    id_ = made.tree["id"]
+    about = {"as_": "lab", "patient": platform.nin("renumbered")}
+    at, match = f"/fhir/R4/Observation/{id_}", {"content-type": FHIR, "if-match": 'W/"1"'}
+    lacking = json.dumps(observation(**NAMING, id=id_)).encode()
+    assert platform.client.call("PUT", at, body=lacking, headers=match, **about).status_code == 422
+    patch, as_patch = b'[{"op":"remove","path":"/note"}]', {**match, "content-type": "application/json-patch+json"}
+    assert platform.client.call("PATCH", at, body=patch, headers=as_patch, **about).status_code == 422
+    where = f"/fhir/R4/Observation?_id={id_}"
+    assert platform.client.call("PUT", where, body=lacking, headers=match, **about).status_code == 422
+    once = {"content-type": FHIR, "if-none-exist": "identifier=urn:x|none"}
+    lacking = json.dumps(observation(**NAMING)).encode()
+    assert platform.client.call("POST", "/fhir/R4/Observation", body=lacking, headers=once, **about).status_code == 422
+    lines = {"content-type": "application/ndjson"}
+    answer = platform.client.call("POST", "/fhir/R4/$import", body=lacking, headers=lines, **about)
+    assert (answer.status_code, answer.json()["issue"][0]["expression"]) == (422, ["line 1: Observation.note"])
+
+
+def test_what_a_set_warns_of_is_written_and_told_to_whoever_asks(platform: Standing) -> None:
+    sets = platform.application._edge.settings.profile_sets
+    sets.write_text(f'[[ask]]\nservice="results"\ntype="Observation"\nprofile="{URL}"\nstrength="warn"\n', "utf-8")
+    try:
+        answer = create(platform, observation(), prefer="return=OperationOutcome")
+        supported = platform.http.get(f"{platform.url}/fhir/R4/metadata").json()["rest"][0]["resource"]
+    finally:
+        sets.unlink()
+    assert answer.status == 201
+    assert [(one["severity"], one.get("expression")) for one in answer.tree["issue"]] == [
+        ("information", None), ("warning", ["Observation.note"]),
+    ]  # fmt: skip
+    (told,) = [one["supportedProfile"] for one in supported if one["type"] == "Observation"]
+    assert URL in told
