@@ -249,7 +249,7 @@ class House:
             *map(registries.beside, (*standards.routes(), *patches.routes(), *conditional.routes())),
             *imports.routes(),
             *terms.routes(),
-            *ExportsApi(self.store.pool, self.reader, types_of("results"), parse_json).routes(),
+            *ExportsApi(self.store.pool, self.reader, types_of("results"), parse_json, self.guides).routes(),
             *SmartConfiguration(
                 self.told_by_provider, ("/fhir/R4", "/pps/v2"), scopes(SERVICE_BY_TYPE, sent_in)
             ).routes(),

@@ -321,6 +321,26 @@ def guides_validate(
     return 0 if found["right"] else REFUSED
 
 
+@guides.command("check")
+def guides_check(
+    number: Annotated[int, typer.Argument(help="An export that was approved (POST /fhir/R4/$export).")],
+    caller: As = "operator",
+    state: Annotated[
+        Path | None,
+        typer.Option("--state", help="Keeps what was done, so that a run can go on where it was broken off."),
+    ] = None,
+    json_: Json = False,
+) -> int:
+    """Hold the stored records of an export against R4 and the profiles of today: counts and ids, nothing of what they hold."""
+    from kjerne.commands.console import comparing
+    from kjerne.commands.rechecking import checked, told
+
+    with comparing(quiet=json_) as step:
+        found = checked(number, caller, state, step)
+    _say(found, as_json=json_, text=told(found))
+    return REFUSED if found["wrong"] else 0
+
+
 @participation.command("list")
 def participation_list(
     service: Annotated[str, typer.Option("--service", help="Of this service only.")] = "",

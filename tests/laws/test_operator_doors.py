@@ -12,6 +12,7 @@ OPENS_A_RECORD = {
     "POST /pps/operations/rejected/content",  # for a reason, under the choices of everybody it names (K16)
     "POST /pps/operations/withdrawn",  # names of readers, for a reason (K17)
     "GET /exports/{number}/files/{file}",  # on a named ground, after two approvals (K34)
+    "GET /exports/{number}/files/{file}/validation",  # the same records, of which their ids leave
 }
 """Tested where they are built; the law is asked, and each patient's log has the row."""
 OF_NOBODY = {

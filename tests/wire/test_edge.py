@@ -233,7 +233,10 @@ def asked_of_persons_and_exports() -> list[Sent]:
         Sent("DELETE /exports/{number}", export, **operator, status=404),
         Sent("POST /exports/{number}/approve", f"{export}/approve", **operator, body=form(reason=REASON), status=404),
         Sent("POST /exports/{number}/refuse", f"{export}/refuse", **operator, body=form(reason=REASON), status=404),
-        Sent("GET /exports/{number}/files/{file}", f"{export}/files/Observation-0", **operator, status=404),
+        *(
+            Sent(f"GET /exports/{{number}}/files/{{file}}{end}", f"{export}/files/Observation-0{end}", **operator, status=404)
+            for end in ("", "/validation")
+        ),
     ]  # fmt: skip
 
 

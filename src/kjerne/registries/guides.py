@@ -43,13 +43,11 @@ class Ask(NamedTuple):
 
 
 class Found(NamedTuple):
-    """What profiles find: `faults` keep a resource out, `advice` does not. `asked` were held, `unknown` are places of
-    `meta.profile` whose profile is not at hand."""
+    """What the profiles that were `asked` find: `faults` keep a resource out, `advice` does not."""
 
     faults: list[Fault]
     advice: list[Fault]
     asked: list[str]
-    unknown: list[int]
 
 
 class State(NamedTuple):
@@ -118,13 +116,16 @@ class Guides:
 
     def on_write(self, tree: dict[str, Any], name: str) -> Found:
         """A resource that R4 has nothing against, held against what is asked of it on write."""
+        return self.judge(tree, self.wanted(tree, name))
+
+    def wanted(self, tree: Tree, name: str) -> dict[str, Strength]:
+        """The profiles that are asked of a resource on write, each as strictly as the strictest that asks it."""
         wanted: dict[str, Strength] = {}
-        known, unknown = self.named(tree)
         if self._named != "off":
-            wanted = dict.fromkeys(known, self._named)
+            wanted = dict.fromkeys(self.named(tree)[0], self._named)
         for ask in self.asked_of(name):
             wanted[ask.profile] = "required" if "required" in (ask.strength, wanted.get(ask.profile)) else "warn"
-        return self.judge(tree, wanted)._replace(unknown=unknown)
+        return wanted
 
     def judge(self, tree: dict[str, Any], wanted: Mapping[str, Strength]) -> Found:
         """A resource under profiles. `Refusal` 503 where one that is asked is not at hand any more: it was, at the start."""
@@ -137,7 +138,7 @@ class Guides:
             judged = profiles.judge(tree, canonical)
             (faults if strength == "required" else advice).extend(judged.faults)
             advice += judged.advice
-        return Found(faults, advice, list(wanted), [])
+        return Found(faults, advice, list(wanted))
 
     def named(self, tree: Tree) -> tuple[list[str], list[int]]:
         """The profiles of `meta.profile` that are at hand, and the places of those that are not. R4's own types are none."""

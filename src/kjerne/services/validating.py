@@ -160,7 +160,7 @@ class ValidateApi:
             return judged([Fault("resourceType must be a resource type of R4.", "resourceType", "structure")], [], [])
         found = self._found(call, tree, type_, asked)
         faults, advice = found.faults[:FAULTS_LIMIT], found.advice[:FAULTS_LIMIT]
-        says = _beside(found, type_) if not faults else []
+        says = _beside(found, self.guides.named(tree)[1], type_) if not faults else []
         placed = _placed([*faults, *advice], body, call.body, asked.within, type_)
         return judged(placed[: len(faults)], placed[len(faults) :], says)
 
@@ -170,20 +170,18 @@ class ValidateApi:
         if not faults and asked.mode in ("create", "update"):
             faults = _refused_on_write(call, tree, type_, asked.mode)
         if faults:
-            return Found(faults, [], [], [])
-        on_write = asked.mode in ("create", "update")
-        if on_write:
+            return Found(faults, [], [])
+        if asked.mode in ("create", "update"):
             found = self.guides.on_write(tree, type_)
         else:
-            known, unknown = self.guides.named(tree)
-            found = self.guides.judge(tree, dict.fromkeys(known, "required"))._replace(unknown=unknown)
+            found = self.guides.judge(tree, dict.fromkeys(self.guides.named(tree)[0], "required"))
         if not asked.profile or asked.profile in found.asked:
             return found
         if _is_core(asked.profile):
             wrong = [] if asked.profile.rpartition("/")[2] == type_ else [_not_of(asked.profile)]
             return found._replace(faults=found.faults + wrong)
         own = self.guides.judge(tree, {asked.profile: "required"})
-        return Found(found.faults + own.faults, found.advice + own.advice, found.asked + own.asked, found.unknown)
+        return Found(found.faults + own.faults, found.advice + own.advice, found.asked + own.asked)
 
     async def _deletable(self, call: Call, name: str) -> Tree:
         """Whether the caller could delete the record of the address: under a Grant for a correction, with a row in the log."""
@@ -307,10 +305,10 @@ def _not_of(profile: str) -> Fault:
     return Fault(f"resourceType must be {profile.rpartition('/')[2]}.", "resourceType", "structure", "profile-type")
 
 
-def _beside(found: Found, type_: str) -> list[str]:
+def _beside(found: Found, unknown: list[int], type_: str) -> list[str]:
     """What is said of a resource in which nothing is wrong."""
     said = [f"Nothing is wrong by R4{' and ' + str(len(found.asked)) + ' profiles' if found.asked else ''}."]
-    places = ", ".join(f"{type_}.meta.profile[{place}]" for place in found.unknown)
+    places = ", ".join(f"{type_}.meta.profile[{place}]" for place in unknown)
     return [*said, *([f"Not asked, since no package that is loaded has the profile: {places}."] if places else [])]
 
 

@@ -52,7 +52,7 @@ def check_form(raw: bytes, tree: Tree, name: str, guides: Guides) -> tuple[Fault
         raise Refusal(400, f"the body is not a {name}", where="resourceType")
     found, advice = guides.settled(check(tree, name), tree) or not_understood(raw, tree), list[Fault]()
     if not found:
-        found, advice, *_ = guides.on_write(tree, name)
+        found, advice, _ = guides.on_write(tree, name)
     if found:
         first, *rest = with_lines(found[:FAULTS_LIMIT], raw, name)
         raise Refusal(422, first.says, where=first.where, code="invalid", fault=first, faults=tuple(rest))

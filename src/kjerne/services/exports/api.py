@@ -7,6 +7,7 @@ patient has shut since is left out, each one in it has her row in the log with t
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -18,12 +19,14 @@ from kjerne.fhir import smart
 from kjerne.fhir.definitions import type_name, type_number
 from kjerne.fhir.encode import encode
 from kjerne.fhir.prefer import preferred
+from kjerne.registries.guides import Guides
 from kjerne.registries.identifiers import numbers_in
 from kjerne.services.exports.approving import LAW, SAYS, SERVICE, Approvals, name_of, no_export, noted
+from kjerne.services.exports.rechecking import report
 from kjerne.store import audit, exports
 from kjerne.store.exports import LIFE, Export
 from kjerne.store.pool import Pool
-from kjerne.store.reading import Reader
+from kjerne.store.reading import Reader, Record
 
 LISTED: Final = 100
 RECORDS_LIMIT: Final = 20_000
@@ -41,6 +44,7 @@ class ExportsApi:
     reader: Reader
     types: Sequence[str]
     parse_json: Callable[[bytes], dict[str, Any]]
+    guides: Guides
 
     def routes(self) -> list[Route]:
         one = "/exports/{number}"
@@ -52,6 +56,7 @@ class ExportsApi:
             Route("POST", one + "/approve", self.approve, OPERATIONS, "json"),
             Route("POST", one + "/refuse", self.refuse, OPERATIONS, "json"),
             Route("GET", one + "/files/{file}", self.file, OPERATIONS, "fhir"),
+            Route("GET", one + "/files/{file}/validation", self.validation, OPERATIONS, "json"),
         ]
 
     async def ask(self, call: Call) -> Answer:
@@ -144,6 +149,17 @@ class ExportsApi:
 
     async def file(self, call: Call) -> Answer:
         """One type of some patients, one resource on each line."""
+        found = await self._of_file(call)
+        return Answer(200, b"".join(_one_line(record.served) + b"\n" for record in found), NDJSON)
+
+    async def validation(self, call: Call) -> Answer:
+        """The same records held against R4 and the profiles of today: what is wrong, by kind, with the ids of records."""
+        found = await self._of_file(call)
+        made = await asyncio.to_thread(report, found, self.guides)
+        return Answer(200, encode({"file": call.parameters["file"]} | made), "application/json")
+
+    async def _of_file(self, call: Call) -> list[Record]:
+        """The records of one file, each person's with her row in the log."""
         export = await self._mine(call)
         if export.opened_at is None or export.missing:
             raise Refusal(403, "this export is not approved yet", where="number")
@@ -156,10 +172,9 @@ class ExportsApi:
         for _ in range(ATTEMPTS):
             grants = [one for key in keys if (one := await self._admitted(call, PatientRef(key=key)))]
             try:
-                lines = await self._lines(export, grants, name)
+                return await self._records(export, grants, name)
             except Stale:
                 continue
-            return Answer(200, b"".join(line + b"\n" for line in lines), NDJSON)
         raise unsettled()
 
     async def _admitted(self, call: Call, patient: PatientRef) -> Grant | None:
@@ -171,17 +186,17 @@ class ExportsApi:
                 return None
             raise
 
-    async def _lines(self, export: Export, grants: Sequence[Grant], name: str) -> list[bytes]:
+    async def _records(self, export: Export, grants: Sequence[Grant], name: str) -> list[Record]:
         """Everybody's records of one type, each with her log's row: all of it or, where the file is refused, none."""
-        lines: list[bytes] = []
+        records: list[Record] = []
         async with self.pool.acquire() as conn, conn.transaction():
             for grant in grants:
                 found = await self.reader.current_of(conn, grant, [type_number(name)], RECORDS_LIMIT + 1)
                 if len(found) > RECORDS_LIMIT:
                     raise Refusal(422, "a patient has more records than an export holds", code="too-costly")
                 await audit.insert_explained(conn, audit.given(grant), f"export/{export.number}", export.ground)
-                lines += [_one_line(record.served) for record in found]
-        return lines
+                records += found
+        return records
 
     async def _export(self, call: Call) -> Export:
         text = call.parameters["number"]

@@ -1,0 +1,65 @@
+"""What is stored, held against R4 and the profiles of today: a report of counts and record ids, with nothing of what they hold.
+
+Records were checked when they were written, by the rules of that day and the packages of that day; messages by the mapping
+alone. The report is made file by file of an export that was approved, under its ground and its law.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import Any, Final
+
+from kjerne.errors import Fault
+from kjerne.fhir.definitions import type_name
+from kjerne.fhir.encode import decode
+from kjerne.fhir.understood import not_understood
+from kjerne.fhir.validate import check
+from kjerne.registries.guides import Guides
+from kjerne.store.reading import Record
+
+IDS_LISTED: Final = 100
+"""Of one kind of fault in one file; its count is whole."""
+_PLACES: Final = re.compile(r"\[\d+\]")
+_R4: Final = ""
+Kind = tuple[str, str, str, str]
+"""How grave, by which profile (empty: by R4), which rule or code, and at which element."""
+
+
+def report(records: Sequence[Record], guides: Guides) -> dict[str, Any]:
+    """Counts by kind of fault, with the ids of the records."""
+    found: dict[Kind, dict[str, None]] = defaultdict(dict)
+    wrong = 0
+    for record in records:
+        kinds = _kinds(record, guides)
+        wrong += any(kind[0] == "error" for kind in kinds)
+        for kind in kinds:
+            found[kind][str(record.id)] = None
+    return {
+        "records": len(records),
+        "wrong": wrong,
+        "kinds": [
+            {"severity": severity, "profile": profile, "rule": rule, "expression": place, "count": len(ids)}
+            | {"ids": list(ids)[:IDS_LISTED]}
+            for (severity, profile, rule, place), ids in sorted(found.items())
+        ],
+    }
+
+
+def _kinds(record: Record, guides: Guides) -> set[Kind]:
+    tree, name = decode(record.served), type_name(record.type)
+    faults = guides.settled(check(tree, name), tree) or not_understood(record.served, tree)
+    if faults:
+        return {_kind("error", _R4, one) for one in faults}
+    kinds: set[Kind] = set()
+    for profile, strength in guides.wanted(tree, name).items():
+        judged = guides.judge(tree, {profile: strength})
+        kinds |= {_kind("error", profile, one) for one in judged.faults}
+        kinds |= {_kind("warning", profile, one) for one in judged.advice}
+    return kinds
+
+
+def _kind(severity: str, profile: str, fault: Fault) -> Kind:
+    """An element by its path without the places in lists, so that records can be counted together."""
+    return severity, profile, fault.rule or fault.code, _PLACES.sub("", fault.where)
