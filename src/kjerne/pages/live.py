@@ -471,6 +471,7 @@ def _chart(
         requests=tuple(trees["ServiceRequest"]),
         specimens=tuple(trees["Specimen"]),
         names={role["id"]: _role_name(role) for role in trees["PractitionerRole"]},
+        laboratories={role["id"]: _laboratory(role) for role in trees["PractitionerRole"]},
         locked=locked,
         unread=frozenset(str(id_) for id_ in waiting if id_ in versions and str(id_) not in signed),
         acknowledged=signed,
@@ -482,6 +483,11 @@ def _chart(
 def _role_name(role: Resource) -> str:
     parts = [role.get("practitioner", {}).get("display", ""), role.get("organization", {}).get("display", "")]
     return ", ".join(part for part in parts if part)
+
+
+def _laboratory(role: Resource) -> str:
+    organisation = role.get("organization", {})
+    return str(organisation.get("identifier", {}).get("value") or organisation.get("display", ""))
 
 
 def _done(earlier: reuse.Earlier) -> Done:

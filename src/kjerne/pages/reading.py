@@ -120,7 +120,12 @@ def read(chart: Chart) -> Reading:
     )
     texts = answers.in_answers(found, reports, chart.observations)
     lines = trends.series(
-        chart.observations, specimens=chart.specimens, reports=chart.reports, names=chart.names, leave_out=texts
+        chart.observations,
+        specimens=chart.specimens,
+        reports=chart.reports,
+        names=chart.names,
+        laboratories=chart.laboratories,
+        leave_out=texts,
     )
     measured = {point.report for line in lines for point in line.points} | _emptied(chart)
     return Reading(chart, lines, found, tuple(a for a in found if a.read or a.id not in measured))

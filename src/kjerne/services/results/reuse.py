@@ -18,6 +18,7 @@ from typing import Any, Final, Literal
 from kjerne.fhir.dates import later
 from kjerne.fhir.systems import canonical
 from kjerne.registries.withholding import is_anothers
+from kjerne.services.results.kith.codes import is_shared
 
 NLK: Final = "urn:oid:2.16.578.1.12.4.1.1.7280"
 EARLIER_LIMIT: Final = 5
@@ -92,7 +93,7 @@ def answer(system: str, code: str, observations: Iterable[dict[str, Any]], now: 
 
     Counted are usable results (final or amended, with something in them) of the patient herself, not of her newborn or a
     donor, by when the sample was taken; one that is dated ahead counts for nothing. The newest few (`EARLIER_LIMIT`) come
-    back, newest first.
+    back, newest first. A local code names none: it is another analysis at another laboratory.
     """
     interval = interval_of(system, code)
     codes = interval.codes if interval else (code,)
@@ -133,8 +134,12 @@ def _matching(observations: Iterable[dict[str, Any]], system: str, codes: Sequen
             continue
         at = taken_at(observation)
         codings = observation.get("code", {}).get("coding", ())
-        if at and any(c.get("code") in codes and known in ("", canonical(c.get("system", ""))) for c in codings):
+        if at and any(c.get("code") in codes and _is_of(c.get("system", ""), known) for c in codings):
             yield Earlier(observation.get("id", ""), at, observation)
+
+
+def _is_of(system: str, asked: str) -> bool:
+    return is_shared(system) and asked in ("", canonical(system))
 
 
 def taken_at(observation: dict[str, Any]) -> datetime | None:

@@ -1,7 +1,8 @@
 """One analysis over time, and the cumulative table of analysis x date.
 
 A series holds only what may be joined: the same code, unit, material and method (specs/pages.md 8: "do not invent a
-trend"). Each point keeps its own reference range, because laboratories differ and change them.
+trend"), and of a local code the same laboratory, since another means another analysis by it. Each point keeps its own
+reference range, because laboratories differ and change them.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from datetime import date
 from typing import Final, Literal
 
 from kjerne.services.results import panels
+from kjerne.services.results.kith import codes
 from kjerne.services.results.points import (
     Flag,
     Point,
@@ -31,6 +33,7 @@ from kjerne.services.results.points import (
     own_report,
     parts_of,
     point_of,
+    reference_id,
     report_of_results,
     worst,
 )
@@ -43,8 +46,7 @@ from kjerne.services.results.values import (
     value_of,
 )
 
-NLK: Final = "2.16.578.1.12.4.1.1.7280"
-Difference = Literal["unit", "material", "method", "code", "local-code"]
+Difference = Literal["unit", "material", "method", "code", "local-code", "laboratory"]
 SHORT_TEXT_LENGTH: Final = 40
 """Longest text that is a value in a table ("Negativ", "Ikke påvist"); longer ones are read as answers."""
 
@@ -52,6 +54,7 @@ SHORT_TEXT_LENGTH: Final = 40
 @dataclass(frozen=True, slots=True)
 class Series:
     """One analysis with one unit, material and method. `key` is short and fit for an address; `unit` as it is shown.
+    `owner` is whose a local code is: a laboratory, where none is known the name it stands under; empty for all others.
 
     Points stand oldest first; at one sample time what was taken back or has no value first and the newest version last.
     """
@@ -63,6 +66,7 @@ class Series:
     material: str
     method: str
     points: tuple[Point, ...]
+    owner: str = ""
 
     @property
     def latest(self) -> Point:
@@ -71,6 +75,11 @@ class Series:
         """
         told = [point for point in reversed(self.points) if point.tells]
         return next((point for point in told if not point.misdated), next(iter(told), self.points[-1]))
+
+    @property
+    def laboratory(self) -> str:
+        """The name of the laboratory that a local code belongs to."""
+        return self.latest.performer if self.owner else ""
 
     @property
     def newer(self) -> tuple[Point, ...]:
@@ -135,28 +144,52 @@ class Table:
 @dataclass(frozen=True, slots=True)
 class _Key:
     code: str
+    owner: str
     unit: str
     material: str
     method: str
 
 
 def code_of(observation: Resource) -> str:
-    """`system|code` of the analysis: the NLK coding where there is one, else the first, else the name itself."""
+    """`system|code` of the analysis: the NLK coding where there is one, else the first that every laboratory shares, else
+    the first, else the name itself."""
     codings = [c for c in observation.get("code", {}).get("coding", []) if c.get("code")]
-    codings.sort(key=lambda c: NLK not in c.get("system", ""))
+    codings.sort(key=lambda c: (codes.NLK not in c.get("system", ""), not codes.is_shared(c.get("system", ""))))
     if codings:
         return f"{codings[0].get('system', '')}|{codings[0]['code']}"
     return "|" + concept_text(observation.get("code")).lower()
 
 
-def _key(observation: Resource, materials: Mapping[str, str]) -> _Key:
+def laboratory_of(observation: Resource, laboratories: Mapping[str, str]) -> str:
+    """What tells a result's laboratory from others: its number, else its name, else where the reference leads.
+
+    `laboratories` are those of PractitionerRoles, whose display may name a person of it.
+    """
+    performers = observation.get("performer", [])
+    for one in sorted(performers, key=lambda one: "Organization" not in (one.get("type") or one.get("reference", ""))):
+        number, place = one.get("identifier", {}).get("value", ""), reference_id(one)
+        if found := laboratories.get(place) or number or one.get("display") or place:
+            return str(found)
+    return ""
+
+
+def _owner(concept: Resource, laboratory: str) -> str:
+    """Whose the code of an analysis is; a heading (8243), which every text has, is the analysis that it is named."""
+    system, _, _ = code_of({"code": concept}).rpartition("|")
+    if not concept.get("coding") or codes.is_shared(system):
+        return ""
+    name = concept_text(concept).lower()
+    return name if codes.canonical(system) == codes.TEXT_HEADING else laboratory or name
+
+
+def _key(observation: Resource, materials: Mapping[str, str], laboratories: Mapping[str, str]) -> _Key:
     unit = unit_code(observation.get("valueQuantity", {}))
     if not unit:
         # A withdrawn result has lost its value, and with it its unit: it belongs where it was.
         unit = next((c.quantity_code or c.value.unit for c in changes_of(observation) if c.value), "")
-    return _Key(
-        code_of(observation), unit, material_of(observation, materials), concept_text(observation.get("method"))
-    )
+    owner = _owner(observation.get("code", {}), laboratory_of(observation, laboratories))
+    material, method = material_of(observation, materials), concept_text(observation.get("method"))
+    return _Key(code_of(observation), owner, unit, material, method)
 
 
 def is_table_value(observation: Resource) -> bool:
@@ -182,6 +215,7 @@ def series(
     specimens: Iterable[Resource] = (),
     reports: Iterable[Resource] = (),
     names: Mapping[str, str] | None = None,
+    laboratories: Mapping[str, str] | None = None,
     leave_out: Collection[str] = (),
 ) -> tuple[Series, ...]:
     """Every series that the observations make, by name.
@@ -201,32 +235,33 @@ def series(
         who = display_of(observation.get("performer", []), names or {})
         report = holder.get(own) or own_report(observation)
         if point := point_of(observation, who, report, first_missing=report in headless):
-            key = _key(observation, materials)
+            key = _key(observation, materials, laboratories or {})
             points[key].append(point)
             titles[key] = concept_text(observation.get("code"))
-            behind += _behind(observation, key, point)
+            behind += _behind(observation, key, point, laboratory_of(observation, laboratories or {}))
     for key, title, point in behind:
         home = _home(key, points)
         points[home].append(point)
         titles.setdefault(home, title)
     _house(points)
     made = [_series(key, titles[key], found) for key, found in points.items()]
-    return tuple(sorted(made, key=lambda s: (s.name.lower(), s.unit, s.material, s.method)))
+    return tuple(sorted(made, key=lambda s: (s.name.lower(), s.unit, s.material, s.method, s.code, s.owner)))
 
 
-def _behind(observation: Resource, key: _Key, point: Point) -> list[tuple[_Key, str, Point]]:
+def _behind(observation: Resource, key: _Key, point: Point, laboratory: str) -> list[tuple[_Key, str, Point]]:
     """Where the analysis was corrected: the row that the old value stood in, its name, and what is left there."""
     found = []
     for change, left in left_behind(observation, point):
         code, unit = code_of({"code": change.code}), change.quantity_code or (left.old.unit if left.old else "")
         if code != key.code:
-            found.append((replace(key, code=code, unit=unit), concept_text(change.code), left))
+            was = replace(key, code=code, owner=_owner(dict(change.code), laboratory), unit=unit)
+            found.append((was, concept_text(change.code), left))
     return found
 
 
 def _home(key: _Key, points: Mapping[_Key, list[Point]]) -> _Key:
     """The row of a value whose material and method of the time are not known: its own, or the only one of its analysis."""
-    alike = [other for other in points if (other.code, other.unit) == (key.code, key.unit)]
+    alike = [other for other in points if (other.code, other.owner, other.unit) == (key.code, key.owner, key.unit)]
     return alike[0] if len(alike) == 1 else key
 
 
@@ -240,12 +275,12 @@ def _house(points: dict[_Key, list[Point]]) -> None:
 
 def _series(key: _Key, name: str, points: list[Point]) -> Series:
     ordered = tuple(sorted(points, key=_order))
-    spelled = f"{key.code}\x1f{key.unit}\x1f{key.material}\x1f{key.method}"
+    spelled = f"{key.code}\x1f{key.unit}\x1f{key.material}\x1f{key.method}\x1f{key.owner}"
     digest = hashlib.blake2b(spelled.encode(), digest_size=8).hexdigest()
     sent = next((p.value.unit for p in reversed(ordered) if p.value.unit), "") or next(
         (p.old.unit for p in reversed(ordered) if p.old and p.old.unit), ""
     )
-    return Series(digest, name, key.code, unit_shown(key.unit, sent), key.material, key.method, ordered)
+    return Series(digest, name, key.code, unit_shown(key.unit, sent), key.material, key.method, ordered, key.owner)
 
 
 def _order(point: Point) -> tuple[tuple[date, float], bool, tuple[date, float]]:
@@ -305,31 +340,38 @@ def flagged(table: Table) -> Table:
 
 
 def same_analysis(one: Series, other: Series) -> bool:
-    """Whether two series are one analysis to a reader: the same code, or the same component under another."""
-    return one.code == other.code or panels.component(one.name) == panels.component(other.name)
+    """Whether two series are one analysis to a reader: the same code, a local one of the same laboratory, or the same
+    component under another."""
+    return (one.code, one.owner) == (other.code, other.owner) or panels.component(one.name) == panels.component(
+        other.name
+    )
 
 
 class _Twins:
     """Rows of one analysis to a reader, by code and by name, with all that they have: what parts a row is looked up in it."""
 
     def __init__(self, shown: Iterable[Series]) -> None:
-        self._by: dict[tuple[str, str], tuple[set[str], set[str], set[str], set[str]]] = {}
+        self._by: dict[tuple[str, ...], tuple[set[str], set[str], set[str], set[str], set[str]]] = {}
         for one in shown:
             for kin in _kin(one):
-                units, materials, methods, codes = self._by.setdefault(kin, (set(), set(), set(), set()))
+                said = self._by.setdefault(kin, (set(), set(), set(), set(), set()))
+                units, materials, methods, coded, owners = said
                 units.add(one.unit)
                 materials.add(one.material)
                 methods.add(one.method)
-                codes.add(one.code)
+                coded.add(one.code)
+                owners |= {one.owner} - {""}
 
     def apart(self, one: Series) -> tuple[tuple[Difference, str], ...]:
         system, _, code = one.code.rpartition("|")
-        kind: Difference = "code" if NLK in system or not code else "local-code"
+        kind: Difference = "code" if codes.NLK in system or not code else "local-code"
         said: list[tuple[Difference, str]] = [("unit", one.unit), ("material", one.material), ("method", one.method)]
         said.append((kind, code if system else ""))
+        if one.owner:
+            said.append(("laboratory", one.laboratory))
         groups = [self._by[kin] for kin in _kin(one)]
         return tuple(own for place, own in enumerate(said) if any(len(group[place]) > 1 for group in groups))
 
 
-def _kin(one: Series) -> tuple[tuple[str, str], tuple[str, str]]:
-    return ("code", one.code), ("name", one.name.lower())
+def _kin(one: Series) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    return ("code", one.code, one.owner), ("name", one.name.lower())

@@ -93,6 +93,21 @@ def is_known(system: str) -> bool:
     return bool(_VOLVEN_TABLE.fullmatch(first)) or first in _KNOWN
 
 
+@lru_cache(maxsize=1024)
+def is_shared(system: str) -> bool:
+    """Whether a code of this system is the same analysis whichever laboratory writes it: national and international
+    systems. A local code (8212, an address we do not know, none) is its laboratory's own.
+
+    >>> is_shared("2.16.578.1.12.4.1.1.7280"), is_shared("http://loinc.org"), is_shared(LOCAL), is_shared("")
+    (True, True, False, False)
+    """
+    known = canonical(system)
+    return known not in _OF_ONE_LABORATORY and (is_known(known) or known.startswith(_INTERNATIONAL))
+
+
+_OF_ONE_LABORATORY: Final = frozenset({"", LOCAL, TEXT_HEADING})
+"""A heading (8243) says what kind of text an item is; what is told under it is named by its laboratory."""
+_INTERNATIONAL: Final = ("http://terminology.hl7.org/", "http://hl7.org/fhir/", "urn:iso:std:iso:11073:")
 _VOLVEN_TABLE: Final = re.compile(re.escape(VOLVEN) + "[0-9]{4}")
 _KNOWN: Final = frozenset({*systems.ALIASES.values(), *IDENTIFIER_SYSTEM.values()})
 

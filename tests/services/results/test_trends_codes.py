@@ -1,0 +1,104 @@
+"""Which codes are one analysis: a national one in every laboratory, a local one in its own."""
+
+from __future__ import annotations
+
+import pytest
+
+from kjerne.services.results import reuse, trends
+from kjerne.services.results.kith import codes
+from pages import resources as r
+from services.results.test_reuse import NOW, observed
+
+
+def coded(number: str, name: str, code: str, system: str, *, lab: str = "", role: str = "", day: int = 1) -> r.Resource:
+    made = r.observation(number, name, "", f"2026-10-{day:02}", value=r.quantity("4", "mmol/L"), lab=lab)
+    made["code"]["coding"] = [{"system": system, "code": code}] if system else [{"code": code}]
+    by = ({"reference": f"PractitionerRole/{role}"} if role else {}) | ({"display": lab} if lab else {})
+    return made | {"performer": [by] if by else []}
+
+
+def sizes(*rows: r.Resource, laboratories: dict[str, str] | None = None) -> dict[str, list[int]]:
+    found: dict[str, list[int]] = {}
+    for one in trends.series(rows, laboratories=laboratories):
+        found.setdefault(one.name, []).append(len(one.points))
+    return found
+
+
+@pytest.mark.parametrize("system", [codes.LOCAL, "http://lab.example/codes", "urn:kjerne:code-system:X", ""])
+def test_a_local_code_is_its_laboratorys_own(system: str) -> None:
+    north = [coded(str(day), "P-Kalium", "K", system, lab="Lab Nord", day=day) for day in (1, 3)]
+    south = coded("2", "P-Kreatinin", "K", system, lab="Lab Sør", day=2)
+    assert sizes(*north, south) == {"P-Kalium": [2], "P-Kreatinin": [1]}
+
+
+def test_a_laboratory_is_known_by_its_number_whoever_of_it_answers() -> None:
+    rows = [
+        coded("1", "P-Kalium", "K", codes.LOCAL, lab="Lege Lege, Lab Nord", role="a"),
+        coded("2", "P-Kalium", "K", codes.LOCAL, lab="Lab Nord", role="b", day=2),
+        coded("3", "P-Kreatinin", "K", codes.LOCAL, lab="Lab Nord", role="c", day=3),
+    ]
+    assert sizes(*rows, laboratories={"a": "77001", "b": "77001", "c": "77002"}) == {
+        "P-Kalium": [2],
+        "P-Kreatinin": [1],
+    }
+
+
+def test_where_no_laboratory_is_told_the_name_tells_local_codes_apart() -> None:
+    rows = [coded("1", "P-Kalium", "K", codes.LOCAL), coded("2", "P-Kreatinin", "K", codes.LOCAL, day=2)]
+    again = coded("3", "P-Kalium", "K", codes.LOCAL, day=3)
+    assert sizes(*rows, again) == {"P-Kalium": [2], "P-Kreatinin": [1]}
+
+
+@pytest.mark.parametrize("system", [codes.NLK, codes.NCRP, "http://loinc.org", "http://snomed.info/sct"])
+def test_a_shared_code_is_one_analysis_in_every_laboratory(system: str) -> None:
+    rows = [
+        coded("1", "P-Kalium", "X", system, lab="Lab Nord"),
+        coded("2", "P-Kalium", "X", system, lab="Lab Sør", day=2),
+    ]
+    assert sizes(*rows) == {"P-Kalium": [2]}
+
+
+def test_a_shared_code_counts_before_a_local_one_beside_it() -> None:
+    one, other = (
+        coded("1", "P-Kalium", "K", codes.LOCAL, lab="A"),
+        coded("2", "P-Kalium", "C", codes.LOCAL, lab="B", day=2),
+    )
+    for row in (one, other):
+        row["code"]["coding"].append({"system": "http://loinc.org", "code": "2823-3"})
+    assert sizes(one, other) == {"P-Kalium": [2]}
+
+
+def test_what_stands_under_a_heading_is_the_analysis_that_it_is_named() -> None:
+    rows = [
+        coded("1", "Kalium", "LR", codes.TEXT_HEADING, lab="A"),
+        coded("2", "Natrium", "LR", codes.TEXT_HEADING, lab="A"),
+    ]
+    assert sizes(*rows) == {"Kalium": [1], "Natrium": [1]}
+
+
+def test_rows_of_one_name_and_two_laboratories_say_whose_each_is() -> None:
+    rows = [coded("1", "P-Kalium", "K", codes.LOCAL, lab="Nord"), coded("2", "P-Kalium", "K", codes.LOCAL, lab="Sør")]
+    found = trends.series(rows)
+    assert [row.apart for row in trends.cumulative(found).rows] == [(("laboratory", "Nord"),), (("laboratory", "Sør"),)]
+    assert trends.same_analysis(*found)
+
+
+def test_the_same_local_code_of_another_laboratory_is_not_shown_as_the_same_analysis() -> None:
+    rows = [coded("1", "P-Kalium", "K", codes.LOCAL, lab="A"), coded("2", "P-Kreatinin", "K", codes.LOCAL, lab="B")]
+    one, other = trends.series(rows)
+    assert not trends.same_analysis(one, other)
+
+
+def test_a_corrected_local_analysis_leaves_its_old_value_in_its_laboratorys_row() -> None:
+    former = r.change("corrected", "2026-10-04T08:00:00+02:00", valueQuantity=r.quantity("9", "mmol/L"))
+    was = r.renamed(former, "P-Kalium", "K")
+    was["extension"][-1]["valueCodeableConcept"]["coding"][0]["system"] = codes.LOCAL
+    row = coded("1", "P-Kreatinin", "KREA", codes.LOCAL, lab="A", day=3) | {"extension": [was], "status": "amended"}
+    others = [coded("2", "P-Kalium", "K", codes.LOCAL, lab="A"), coded("3", "Kobber", "K", codes.LOCAL, lab="B")]
+    assert sizes(row, *others) == {"P-Kalium": [2], "P-Kreatinin": [1], "Kobber": [1]}
+
+
+@pytest.mark.parametrize("system", ["", codes.LOCAL, "http://lab.example/codes"])
+def test_already_done_names_no_result_by_a_local_code(system: str) -> None:
+    answer = reuse.answer(system, "K", [observed(1, "K", system=codes.LOCAL), observed(2, "K", system=system)], NOW)
+    assert (answer.verdict, answer.earlier) == ("no-rule", ())
