@@ -10,7 +10,7 @@ import pytest
 
 from kjerne.pages import charts, formats
 from kjerne.pages.words import COMPLETE, Language
-from kjerne.services.results.points import Range
+from kjerne.services.results.judging import Range
 from kjerne.services.results.values import Value, When
 
 

@@ -23,6 +23,8 @@ SPOILED: Final = frozenset({"unsatisfactory", "entered-in-error"})
 _FLAGS: Final = {"1": "H", "2": "L", "3": "A"}
 """Volven 8244 as HL7's letters: who sends the one or the other, or both, says the same."""
 _COMPARED: Final = ("<", ">", "≤", "≥")
+_NORMAL: Final = frozenset({"", "normal", "normal range", "normalområde", "referanseområde"})
+"""What the type of a range is called in words where it says no more than that it is one."""
 _TIMES: Final = ("effectiveDateTime", "effectiveInstant", "effectivePeriod", "effectiveTiming")
 
 BESIDE: Final = ("type", "collection", "meta", "status")
@@ -74,16 +76,37 @@ def _same_flags(one: tuple[Any, ...], other: tuple[Any, ...]) -> bool:
 
 
 def _range_of(tree: Tree) -> Any:
-    """The limits; the words too where they say whether a limit is inside, and where there are no limits.
+    """The limits; the words too where they say whether a limit is inside, and where there are no limits; and for whom.
 
-    Only of the first range, which is the one a result is read by.
+    Only of the range that a result is judged by; where there is none, of the first.
     """
-    if not tree.get("referenceRange"):
+    one = range_told(tree)
+    if not one:
         return ()
-    one = tree["referenceRange"][0]
     text = "".join(str(one.get("text", "")).split()).casefold()
     low, high = (_limit(one.get(end)) for end in ("low", "high"))
-    return low, high, text if (low is None and high is None) or text.startswith(_COMPARED) else ""
+    said = text if (low is None and high is None) or text.startswith(_COMPARED) else ""
+    return low, high, said, () if is_for_all(one) else _whom(one)
+
+
+def range_told(tree: Tree) -> Tree:
+    """The first range that is for everybody; where there is none, the first."""
+    ranges = tree.get("referenceRange") or [_NOTHING]
+    return next((one for one in ranges if is_for_all(one)), ranges[0])
+
+
+def is_for_all(one: Tree) -> bool:
+    """Whether a range says what is normal in everybody: one for an age, for the pregnant, or of a treatment, may not be hers."""
+    kind = one.get("type") or _NOTHING
+    codes = {str(coding["code"]).lower() for coding in kind.get("coding", ()) if coding.get("code")}
+    normal = "normal" in codes or (not codes and _words(kind) in _NORMAL)
+    return normal and not one.get("appliesTo") and not one.get("age")
+
+
+def _whom(one: Tree) -> Any:
+    age = one.get("age") or _NOTHING
+    whom = tuple(_concept(concept) for concept in one.get("appliesTo", ()))
+    return whom, _limit(age.get("low")), _limit(age.get("high")), _concept(one.get("type"))
 
 
 def _limit(quantity: Tree | None) -> Any:

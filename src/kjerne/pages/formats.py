@@ -10,8 +10,9 @@ from typing import Final
 from babel import Locale
 from babel.dates import format_date, format_skeleton, format_time
 
-from kjerne.pages.words import Language, many, say
-from kjerne.services.results.points import Aside, Range
+from kjerne.pages.words import Language, knows, many, say
+from kjerne.services.results.judging import OtherRange, Range
+from kjerne.services.results.points import Aside
 from kjerne.services.results.values import OSLO, Value, When
 
 _LOCALES: Final[dict[Language, Locale]] = {
@@ -91,7 +92,29 @@ def _side(end: Value | None, language: Language) -> str:
 
 
 def span(found: Range, language: Language) -> str:
-    """A reference range in the reader's way of writing; the laboratory's own words where it gave no numbers."""
+    """A reference range in the reader's way of writing; the laboratory's own words where it gave no numbers. What the
+    value is not judged by stands behind it, with its unit and for whom it is.
+    """
+    told = (_limits(found, language), *(_other(one, language) for one in found.others))
+    return "; ".join(one for one in told if one)
+
+
+def _other(found: OtherRange, language: Language) -> str:
+    limits = _limits(found, language)
+    limits = limits if limits == found.text else f"{limits} {found.unit}".strip()
+    *others, kind = (*found.whom, "") if not found.meaning else found.whom
+    kind = say(language, f"range.{found.meaning}") if knows(f"range.{found.meaning}") else kind
+    age = say(language, "range.age", age=_age_of(found.age, language)) if found.age else ""
+    whom = ", ".join(one for one in (*others, age, kind) if one)
+    return f"{whom}: {limits}" if whom and limits else whom or limits
+
+
+def _age_of(found: Value, language: Language) -> str:
+    unit = say(language, f"range.unit_{found.unit}") if knows(f"range.unit_{found.unit}") else found.unit
+    return f"{value(found, language)} {unit}".strip()
+
+
+def _limits(found: Range | OtherRange, language: Language) -> str:
     if found.low is not None and found.high is not None:
         return f"{number(found.low, language)}\N{EN DASH}{number(found.high, language)}"
     if found.text:

@@ -14,7 +14,7 @@ from kjerne.pages import formats, words
 from kjerne.pages.desk import Page
 from kjerne.pages.house import LogRow, OwnChoice, Resource
 from kjerne.pages.my_house import Copy, Inquiries
-from kjerne.services.results import answers, points, values
+from kjerne.services.results import answers, judging, points, values
 from kjerne.services.results.points import Part, Point
 from kjerne.services.results.values import Value
 
@@ -83,7 +83,7 @@ def result(page: Page, tree: Resource) -> str:
     name = values.concept_text(tree.get("code"))
     name = f"{name} ({page.say(f'whose.{whose}')})" if words.knows(f"whose.{whose}") else name
     told = _told(page, point) if point else escape(_mark(page, points.mark_of(tree)) or "–")
-    return _row(_moment(page, points.taken(tree)), name, told, formats.span(points.range_of(tree), page.reads_as))
+    return _row(_moment(page, points.taken(tree)), name, told, formats.span(judging.range_of(tree), page.reads_as))
 
 
 def _told(page: Page, point: Point) -> Markup:

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kjerne.services.results import points, trends, values
+from kjerne.services.results import judging, points, trends, values
+from kjerne.services.results.judging import Flag
 from kjerne.services.results.kith import ranges
-from kjerne.services.results.points import Flag
 from kjerne.services.results.values import Value
 from pages import resources as r
 
@@ -365,9 +365,9 @@ def judged(value: str, text: str) -> tuple[Flag | None, bool]:
         sign, number = sign + "=", number[1:]
     limits = ranges.limits(text)
     assert limits is not None
-    span = points.Range(limits.low, limits.high, text)
+    span = judging.Range(limits.low, limits.high, text)
     one = values.Value(Decimal(number), sign)
-    return points.flag_of({}, one, span), span.holds(one)
+    return judging.flag_of({}, one, span), span.holds(one)
 
 
 HIGH, LOW = Flag("high", ours=True), Flag("low", ours=True)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from kjerne.fhir.encode import decode
-from kjerne.services.results import answers, points, trends, values
+from kjerne.services.results import answers, judging, points, trends, values
 from kjerne.services.results.values import Value, When
 from pages import resources as r
 
@@ -90,7 +90,7 @@ def test_a_number_that_would_fill_the_page_is_no_value(number: str) -> None:
     assert values.value_of({"valueRange": {"low": far}}) is None
     assert values.value_of({"valueRatio": {"numerator": far, "denominator": far}}) is None
     assert values.value_of({"valueSampledData": factor}) is None
-    assert points.range_of({"referenceRange": [{"low": far, "high": far}]}) == points.Range()
+    assert judging.range_of({"referenceRange": [{"low": far, "high": far}]}) == judging.Range()
 
 
 def test_samples_that_are_far_out_only_together_are_no_value() -> None:
@@ -123,7 +123,7 @@ def test_a_result_of_several_values_has_each_with_name_unit_flag_and_reason() ->
         ("Diastolisk", Decimal(84), "mm[Hg]", ""),
         ("Middeltrykk", None, "", "not-performed"),
     ]
-    assert point.parts[0].flag == point.flag == points.Flag("high", ours=False)
+    assert point.parts[0].flag == point.flag == judging.Flag("high", ours=False)
     assert point.parts[0].range.high == Decimal(140)
 
 

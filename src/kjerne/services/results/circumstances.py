@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any, Final
 
-from kjerne.fhir.circumstances import ALL, Circumstance, has, specimen_of, spoiled
-from kjerne.services.results.values import Resource
+from kjerne.fhir.circumstances import ALL, Circumstance, has, is_for_all, range_told, specimen_of, spoiled
+from kjerne.services.results.values import Resource, concept_text
 
 _TIMES: Final = {
     "effectiveDateTime": "valueDateTime",
@@ -76,11 +76,27 @@ def _flags(tree: Mapping[str, Any]) -> list[Resource]:
 
 
 def _ranges(tree: Mapping[str, Any]) -> list[Resource]:
-    found: list[Resource] = []
-    for one in tree.get("referenceRange", ()):
-        found.append({"url": RANGE, "valueRange": {end: one[end] for end in ("low", "high") if end in one}})
-        found += [{"url": WORDS, "valueString": one["text"]}] if one.get("text") else []
-    return found
+    """The range that the value was judged by; where it was none, what the first said, as words that hold for those alone."""
+    one = range_told(tree)
+    if not one:
+        return []
+    if not is_for_all(one):
+        words = ": ".join(filter(None, (", ".join(whom_of(one)), one.get("text") or _limits(one))))
+        return [{"url": RANGE, "valueRange": {}}, {"url": WORDS, "valueString": words}]
+    told = {"url": RANGE, "valueRange": {end: one[end] for end in ("low", "high") if end in one}}
+    return [told, *([{"url": WORDS, "valueString": one["text"]}] if one.get("text") else [])]
+
+
+def whom_of(one: Mapping[str, Any]) -> tuple[str, ...]:
+    """For whom a range is, in its laboratory's words; its type last."""
+    concepts = (*one.get("appliesTo", ()), one.get("type"))
+    return tuple(words for concept in concepts if (words := concept_text(concept)))
+
+
+def _limits(one: Mapping[str, Any]) -> str:
+    low, high = (one.get(end) or {} for end in ("low", "high"))
+    unit = next((str(end["unit"]) for end in (low, high) if end.get("unit")), "")
+    return f"{low.get('value', '')}\N{EN DASH}{high.get('value', '')} {unit}".strip("\N{EN DASH} ")
 
 
 def _taken(tree: Mapping[str, Any]) -> list[Resource]:

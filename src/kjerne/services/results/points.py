@@ -5,16 +5,15 @@ The shapes are those of docs/results-mapping.md.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, time, timedelta
-from decimal import Decimal
 from typing import Any, Final, Literal
 
 from kjerne.fhir.circumstances import Circumstance, specimen_of, spoiled
 from kjerne.registries.withholding import is_anothers
 from kjerne.services.results import circumstances
+from kjerne.services.results.judging import FLAGS, NO_RANGE, Flag, Range, flag_of, range_of
 from kjerne.services.results.kith.times import FIRST_YEAR, LAST_YEAR
 from kjerne.services.results.values import (
     OSLO,
@@ -22,7 +21,6 @@ from kjerne.services.results.values import (
     Value,
     When,
     concept_text,
-    decimal_of,
     extensions,
     value_of,
     when,
@@ -47,71 +45,6 @@ _WHOSE: Final = frozenset({"newborn", "fetus", "donor", "related"})
 _ABSENT: Final[dict[str, Absent]] = {"not-performed": "not-performed", "temp-unknown": "waiting"}
 _PRELIMINARY: Final = frozenset({"preliminary", "registered"})
 _FINISHED: Final = frozenset({"final", "unknown"}) | _CORRECTED
-_BELOW: Final = frozenset({"<", "<="})
-_ABOVE: Final = frozenset({">", ">="})
-_EXCLUDES: Final = re.compile(r"\s*(?:[<>](?!\s*=)|under\b|mindre enn\b|over\b|større enn\b)", re.IGNORECASE)
-"""How a laboratory's words begin where the limit itself is outside; "<=", "inntil" and "minst" have it inside."""
-# Volven 8244 (deviation indicator), and HL7's own letters where a FHIR system wrote the resource.
-_FLAGS: Final[dict[str, Literal["high", "low", "outside"]]] = {
-    "1": "high",
-    "2": "low",
-    "3": "outside",
-    "H": "high",
-    "HH": "high",
-    "L": "low",
-    "LL": "low",
-    "A": "outside",
-    "AA": "outside",
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Range:
-    """The reference range of one point, as its laboratory gave it. What is asked of it is asked of all a value can be."""
-
-    low: Decimal | None = None
-    high: Decimal | None = None
-    text: str = ""
-
-    @property
-    def excludes(self) -> bool:
-        """Whether the limit itself is outside ("< 14"). FHIR's limits are inside, so only the laboratory's words tell."""
-        return (self.low is None) != (self.high is None) and bool(_EXCLUDES.match(self.text))
-
-    def exceeded_by(self, value: Value) -> bool:
-        """Whether the value is over the range for certain: 16 and ">15" are over 11-15, "<20" is not."""
-        number, high = value.number, self.high
-        if number is None or high is None or value.comparator in _BELOW:
-            return False
-        return number > high or (number == high and (value.comparator == ">" or self.excludes))
-
-    def missed_by(self, value: Value) -> bool:
-        """Whether the value is under the range for certain: "<5" is under 5-100, ">2" is not."""
-        number, low = value.number, self.low
-        if number is None or low is None or value.comparator in _ABOVE:
-            return False
-        return number < low or (number == low and (value.comparator == "<" or self.excludes))
-
-    def holds(self, value: Value) -> bool:
-        """Whether the value is within the range for certain: "<20" is not in 11-15, and "<5" is within "< 5"."""
-        number, low, high, sign = value.number, self.low, self.high, value.comparator
-        if number is None or (low is None and high is None):
-            return False
-        fits_low = low is None or (
-            sign not in _BELOW and (number > low or (number == low and (sign == ">" or not self.excludes)))
-        )
-        fits_high = high is None or (
-            sign not in _ABOVE and (number < high or (number == high and (sign == "<" or not self.excludes)))
-        )
-        return fits_low and fits_high
-
-
-@dataclass(frozen=True, slots=True)
-class Flag:
-    """Outside the range. `ours` when the laboratory gave no flag and we compared with its own range."""
-
-    kind: Literal["high", "low", "outside"]
-    ours: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,13 +56,13 @@ class Aside:
 
     what: Circumstance
     flag: Flag | None = None
-    range: Range = Range()
+    range: Range = NO_RANGE
     at: When | None = None
     words: str = ""
 
     @property
     def none(self) -> bool:
-        return not (self.flag or self.range != Range() or self.at or self.words)
+        return not (self.flag or self.range != NO_RANGE or self.at or self.words)
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +71,7 @@ class Part:
 
     name: str
     value: Value
-    range: Range = Range()
+    range: Range = NO_RANGE
     flag: Flag | None = None
     absent: Absent = ""
 
@@ -252,29 +185,6 @@ def _can_be(at: When, resource: Resource) -> bool:
     return begins <= received.moment + timedelta(days=1)
 
 
-def range_of(observation: Resource) -> Range:
-    """The reference range beside the value; only the first, which is the one the laboratory reports by."""
-    ranges = observation.get("referenceRange") or [{}]
-    low, high = (ranges[0].get(end, {}).get("value") for end in ("low", "high"))
-    return Range(decimal_of(low), decimal_of(high), str(ranges[0].get("text", "")))
-
-
-def flag_of(observation: Resource, value: Value, span: Range) -> Flag | None:
-    """The laboratory's own flag; where it gave none, ours by its own range.
-
-    "<5" is only low if all it can be is below the range, and ">100" only high if all it can be is above.
-    """
-    for concept in observation.get("interpretation", []):
-        for coding in concept.get("coding", []):
-            if kind := _FLAGS.get(coding.get("code", "")):
-                return Flag(kind, ours=False)
-    if observation.get("interpretation"):
-        return None
-    if span.exceeded_by(value):
-        return Flag("high", ours=True)
-    return Flag("low", ours=True) if span.missed_by(value) else None
-
-
 _SEVERITY: Final = ("high", "low", "outside")
 
 
@@ -315,6 +225,8 @@ def changes_of(observation: Resource) -> tuple[Change, ...]:
         kind, was = str(parts.get("kind", {}).get("valueCode", "")), parts.get("code", {})
         further = tuple(_former_part(part) for part in inside if part.get("url") == "component")
         before, names = circumstances.read(inside)
+        if "valueQuantity" in value:
+            before["valueQuantity"] = value["valueQuantity"]
         found.append(
             Change(
                 kind, at, value_of(value), code, concept, was.get("valueCodeableConcept", {}), further, names, before
@@ -327,7 +239,7 @@ def _former_part(component: Mapping[str, Any]) -> Part:
     parts = {str(part.get("url", "")): dict(part) for part in component.get("extension", [])}
     name = concept_text(parts.get("code", {}).get("valueCodeableConcept"))
     value, (before, _) = value_of(parts.get("value", {})) or Value(), circumstances.read(component.get("extension", []))
-    span = range_of(before)
+    span = range_of(before | parts.get("value", {}))
     return Part(name, value, span, flag_of(before, value, span))
 
 
@@ -352,7 +264,7 @@ def _flagged(resource: Resource) -> Aside:
     """The laboratory's own flag; with an arrow where it says no more than that."""
     sent = resource.get("interpretation", [])
     found = {str(coding.get("code", "")) for concept in sent for coding in concept.get("coding", [])}
-    plain = next((kind for code, kind in _FLAGS.items() if code in found and found <= _PLAIN_FLAGS), None)
+    plain = next((kind for code, kind in FLAGS.items() if code in found and found <= _PLAIN_FLAGS), None)
     if plain:
         return Aside("flag", flag=Flag(plain, ours=False))
     return Aside("flag", words=", ".join(text for concept in sent if (text := concept_text(concept))))

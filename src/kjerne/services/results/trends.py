@@ -15,9 +15,9 @@ from datetime import date
 from typing import Final, Literal
 
 from kjerne.services.results import panels
+from kjerne.services.results.judging import Flag
 from kjerne.services.results.kith import codes
 from kjerne.services.results.points import (
-    Flag,
     Point,
     absent_of,
     another_person,

@@ -132,7 +132,7 @@ def _number(quantity: Mapping[str, Any] | None) -> Value | None:
     number = decimal_of((quantity or {}).get("value"))
     if quantity is None or number is None:
         return None
-    return Value(number, str(quantity.get("comparator", "")), _unit(quantity))
+    return Value(number, str(quantity.get("comparator", "")), unit_of(quantity))
 
 
 def _text(text: str) -> Value | None:
@@ -197,10 +197,11 @@ def _samples(sampled: Mapping[str, Any]) -> Value | None:
         return None
     single = dimensions == 1 and bool(numbers)
     ends = (Value(min(numbers)), Value(max(numbers))) if single else None
-    return Value(unit=_unit(origin) if single else "", ends=ends, joint="samples", count=len(sent) // dimensions)
+    return Value(unit=unit_of(origin) if single else "", ends=ends, joint="samples", count=len(sent) // dimensions)
 
 
-def _unit(quantity: Mapping[str, Any]) -> str:
+def unit_of(quantity: Mapping[str, Any]) -> str:
+    """The unit as it is shown."""
     # "1" is how a ratio (INR) says that it has no unit; beside a number it would read as part of it.
     unit = unit_shown(unit_code(quantity), str(quantity.get("unit") or quantity.get("code") or ""))
     return "" if unit == "1" else unit
