@@ -135,7 +135,7 @@ def test_of_several_values_one_whose_flag_is_another_is_told() -> None:
     def pressure(*flags: Tree) -> Tree:
         return result() | {"component": [{"code": {"text": "Systolisk"}, "valueInteger": 151, "interpretation": flags}]}
 
-    found = told(pressure({"coding": [{"code": "H"}]}), pressure())
+    found = told(pressure({"coding": [{"system": r.DEVIATION, "code": "1"}]}), pressure())
     assert found and found.kind == "replaced"
     assert [part.flag and part.flag.kind for part in (*found.old_parts, *found.new_parts)] == ["high", None]
 

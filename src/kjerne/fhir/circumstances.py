@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final, Literal
 
+from kjerne.fhir import systems
 from kjerne.fhir.dates import Interval, interval
 
 Circumstance = Literal["flag", "range", "taken", "material", "method", "sample"]
@@ -20,6 +21,8 @@ OF_TYPE: Final[Mapping[str, tuple[Circumstance, ...]]] = {
 }
 SPOILED: Final = frozenset({"unsatisfactory", "entered-in-error"})
 """What a specimen says of itself where its results cannot be trusted for it."""
+_FLAG_SYSTEMS: Final = frozenset({systems.DEVIATION, systems.INTERPRETATION, systems.INTERPRETATION_V2})
+"""Whose codes are flags that we know; in another system 1 may be "inside", and H what a haemolysed sample is given."""
 _FLAGS: Final = {"1": "H", "2": "L", "3": "A"}
 """Volven 8244 as HL7's letters: who sends the one or the other, or both, says the same."""
 _COMPARED: Final = ("<", ">", "≤", "≥")
@@ -60,9 +63,22 @@ def _differs(name: Circumstance, before: Tree, after: Tree) -> bool:
 def _flags(tree: Tree) -> tuple[Any, ...]:
     found = []
     for concept in tree.get("interpretation", ()):
-        codes = {str(one["code"]).upper() for one in concept.get("coding", ()) if one.get("code")}
-        found.append((frozenset(_FLAGS.get(code, code) for code in codes), _words(concept)))
+        codes = (flag_letter(one) or _foreign(one) for one in concept.get("coding", ()))
+        found.append((frozenset(code for code in codes if code), _words(concept)))
     return tuple(one for one in found if any(one))
+
+
+def flag_letter(coding: Tree) -> str:
+    """HL7's letter of a flag; empty where its code system is none that we know."""
+    if systems.canonical(str(coding.get("system", ""))) not in _FLAG_SYSTEMS:
+        return ""
+    code = str(coding.get("code", "")).upper()
+    return _FLAGS.get(code, code)
+
+
+def _foreign(coding: Tree) -> str:
+    code = str(coding.get("code", "")).upper()
+    return f"{systems.canonical(str(coding.get('system', '')))}|{code}" if code else ""
 
 
 def _flag_names(flags: tuple[Any, ...]) -> frozenset[str]:

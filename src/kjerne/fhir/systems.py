@@ -17,6 +17,10 @@ NLK_OLD: Final = VOLVEN + "7230"
 UCUM: Final = "http://unitsofmeasure.org"
 SECTIONS: Final = "http://terminology.hl7.org/CodeSystem/v2-0074"
 """HL7's diagnostic service sections, R4's own binding of a report's category."""
+DEVIATION: Final = VOLVEN + "8244"
+SUSCEPTIBILITY: Final = VOLVEN + "8271"
+INTERPRETATION: Final = "http://terminology.hl7.org/CodeSystem/v3-ObservationInterpretation"
+INTERPRETATION_V2: Final = "http://terminology.hl7.org/CodeSystem/v2-0078"
 PERSON: Final = "urn:oid:2.16.578.1.12.4.1.4."
 
 ALIASES: Final = {
@@ -30,6 +34,10 @@ ALIASES: Final = {
     "urn:oid:2.16.840.1.113883.6.8": UCUM,
     "urn:oid:2.16.840.1.113883.12.74": SECTIONS,
     **dict.fromkeys(("http://hl7.org/fhir/v2/0074", "https://terminology.hl7.org/CodeSystem/v2-0074"), SECTIONS),
+    "http://hl7.org/fhir/v3/ObservationInterpretation": INTERPRETATION,
+    "urn:oid:2.16.840.1.113883.5.83": INTERPRETATION,
+    "http://hl7.org/fhir/v2/0078": INTERPRETATION_V2,
+    "urn:oid:2.16.840.1.113883.12.78": INTERPRETATION_V2,
     "urn:oid:2.16.578.1.12.4.1.2.101": PERSON + "101",
     "urn:oid:2.16.578.1.12.4.1.2.102": PERSON + "102",
 }

@@ -166,10 +166,13 @@ _SHAPES: Final = {"high": "m0-6 5.500 9.500h-11z", "low": "m0 6 5.500-9.500h-11z
 
 
 def _mark(dot: _Dot, language: Language) -> Markup:
-    kind = dot.point.flag.kind if dot.point.flag else ""
-    kinds = ["dot", kind, "open" if dot.open else "", dot.point.mark]
+    flag = dot.point.flag
+    kind = flag.kind if flag else ""
+    kinds = ["dot", kind, "critical" if flag and flag.critical else "", "open" if dot.open else "", dot.point.mark]
     text = f"{formats.day(dot.point.when, language)}: {formats.value(dot.point.value, language)}"
-    text += f" ({say(language, f'value.{kind}')})" if kind else ""
+    said = [say(language, f"value.{flag.name}")] if flag else []
+    said += [dot.point.words] if dot.point.words else []
+    text += f" ({', '.join(said)})" if said else ""
     named = " ".join(k for k in kinds if k)
     if kind and not dot.open:
         return Markup('<path class="{}" d="M{} {}{}"><title>{}</title></path>').format(

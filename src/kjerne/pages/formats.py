@@ -133,7 +133,7 @@ def aside(found: Aside, language: Language) -> str:
         return say(language, f"aside.no_{found.what}")
     if found.what == "sample":
         return say(language, f"aside.sample_{found.words}")
-    flag = say(language, f"value.{found.flag.kind}") if found.flag else ""
+    flag = say(language, f"value.{found.flag.name}") if found.flag else ""
     said = flag or found.words or (moment(found.at, language) if found.at else span(found.range, language))
     return say(language, f"aside.{found.what}", said=said)
 

@@ -93,7 +93,12 @@ def _told(page: Page, point: Point) -> Markup:
     if point.mark == "withdrawn":
         parts = [_struck(escape(old))] if old else []
     else:
-        parts = [escape(now or "–"), *([_before(page, escape(old))] if old and point.mark == "corrected" else [])]
+        flag = page.say(f"value.{point.flag.name}") if point.flag and not point.flag.ours else ""
+        flags = ", ".join(one for one in (flag, point.words) if one)
+        parts = [
+            escape(f"{now or '–'} ({flags})" if flags else now or "–"),
+            *([_before(page, escape(old))] if old and point.mark == "corrected" else []),
+        ]
         parts += [_before(page, formats.aside(one, page.reads_as)) for one in point.asides]
     return Markup(" ").join((*parts, *(escape(one) for one in (_mark(page, point.mark), *point.notes) if one)))
 

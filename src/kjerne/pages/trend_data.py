@@ -22,7 +22,8 @@ def plot(series: Series, language: Language) -> str:
         "flags": [p.flag.kind if p.flag else "" for p in points],
         "labels": [
             f"{formats.day(p.when, language)}: {formats.value(p.value, language)} {series.unit}"
-            + (f" – {say(language, f'value.{p.flag.kind}')}" if p.flag else "")
+            + (f" – {say(language, f'value.{p.flag.name}')}" if p.flag else "")
+            + (f" – {p.words}" if p.words else "")
             for p in points
         ],
         "comma": language != "en",

@@ -8,12 +8,16 @@ import pytest
 
 from kjerne.fhir.corrections import corrects
 from kjerne.pages import formats
+from kjerne.pages.words import say
 from kjerne.services.results import points, trends
 from kjerne.services.results.judging import Flag, OtherRange, Range, range_of
+from kjerne.services.results.kith.map_values import deviation
+from kjerne.services.results.kith.model import Code
 from pages import resources as r
 
 NORMAL = {"low": {"value": Decimal(135)}, "high": {"value": Decimal(145)}}
 TYPE = "http://terminology.hl7.org/CodeSystem/referencerange-meaning"
+V3 = "http://terminology.hl7.org/CodeSystem/v3-ObservationInterpretation"
 YEARS = {"unit": "år", "system": "http://unitsofmeasure.org", "code": "a"}
 
 
@@ -94,3 +98,80 @@ def test_the_range_that_judges_is_the_one_whose_correction_is_told() -> None:
 def test_what_a_conditional_range_is_called_stays_its_laboratorys_words() -> None:
     sent = {"referenceRange": [{"text": "10-20", "appliesTo": [{"coding": [{"display": "Gravide"}]}]}]}
     assert range_of(sent) == Range(others=(OtherRange(text="10-20", whom=("Gravide",)),))
+
+
+def flagged(*codings: r.Resource, text: str = "") -> r.Resource:
+    concept: r.Resource = {"coding": list(codings)} if codings else {}
+    return sodium(NORMAL, interpretation=[concept | ({"text": text} if text else {})])
+
+
+@pytest.mark.parametrize(
+    ("system", "code"),
+    [
+        (r.DEVIATION, "1"),
+        ("2.16.578.1.12.4.1.1.8244", "1"),
+        ("http://ehelse.no/fhir/CodeSystem/no-kodeverk-8244", "1"),
+        (V3, "H"),
+        ("http://hl7.org/fhir/v3/ObservationInterpretation", "H"),
+        ("urn:oid:2.16.840.1.113883.5.83", "H"),
+        ("http://terminology.hl7.org/CodeSystem/v2-0078", "H"),
+    ],
+)
+def test_a_flag_of_a_system_that_we_know_is_an_arrow_however_that_is_spelled(system: str, code: str) -> None:
+    found = only(flagged({"system": system, "code": code}))
+    assert (found.flag, found.words) == (Flag("high", ours=False), "")
+
+
+@pytest.mark.parametrize(
+    ("coding", "told"),
+    [
+        ({"system": "urn:lokal", "code": "1", "display": "Innenfor"}, "Innenfor"),
+        ({"system": "urn:lokal", "code": "H", "display": "Hemolyse"}, "Hemolyse"),
+        ({"code": "H"}, "H"),
+        ({"system": V3, "code": "POS", "display": "Positiv"}, "Positiv"),
+    ],
+)
+def test_a_flag_of_another_system_is_shown_as_its_laboratory_calls_it(coding: r.Resource, told: str) -> None:
+    found = only(flagged(coding) | {"valueQuantity": r.quantity("150", "mmol/L")})
+    assert (found.flag, found.words, found.inside) == (None, told, False)
+
+
+def test_a_flag_in_words_is_shown_as_it_is_and_is_not_told_to_be_inside() -> None:
+    found = only(flagged(text="Kritisk høy"))
+    assert (found.flag, found.words, found.inside) == (None, "Kritisk høy", False)
+
+
+def test_words_that_only_repeat_the_code_say_nothing_more_and_others_are_kept() -> None:
+    high = {"system": V3, "code": "H", "display": "High"}
+    assert only(flagged(high, text="High")).words == ""
+    assert only(flagged(high, text="Ring lege")).words == "Ring lege"
+    assert only(flagged({"system": V3, "code": "N"})).inside
+
+
+@pytest.mark.parametrize(("code", "kind"), [("HH", "high"), ("LL", "low"), ("AA", "outside")])
+def test_a_critical_flag_is_called_so(code: str, kind: str) -> None:
+    flag = only(flagged({"system": V3, "code": code})).flag
+    assert flag
+    assert (flag.kind, flag.name) == (kind, f"critical-{kind}")
+    for language in ("nb", "nn", "en"):
+        assert say(language, f"value.{flag.name}") != say(language, f"value.{kind}")
+        assert say(language, f"plain.{flag.name}") != say(language, f"plain.{kind}")
+
+
+def test_a_critical_flag_is_graver_than_any_other() -> None:
+    both = ({"system": r.DEVIATION, "code": "1"}, {"system": V3, "code": "AA"})
+    assert only(flagged(*both)).flag == Flag("outside", ours=False, critical=True)
+
+
+def test_a_local_flag_that_becomes_a_national_one_is_corrected() -> None:
+    local, national = flagged({"system": "urn:lokal", "code": "1"}), flagged({"system": r.DEVIATION, "code": "1"})
+    assert corrects(local, national)
+    assert not corrects(national, flagged({"system": "http://hl7.org/fhir/v3/ObservationInterpretation", "code": "H"}))
+
+
+def test_a_messages_flag_of_another_system_keeps_that() -> None:
+    assert (
+        deviation(Code("1", "http://lab.example/flags", "Innenfor"))["coding"][0]["system"]
+        == "http://lab.example/flags"
+    )
+    assert deviation(Code("1"))["coding"][0]["system"] == r.DEVIATION

@@ -426,7 +426,9 @@ def test_what_is_told_of_a_value_is_true_of_all_that_it_can_be(
 def test_a_laboratory_that_calls_the_limit_normal_is_not_contradicted() -> None:
     normal = hb("1", "2026-01-01", "14", high="14")
     normal["referenceRange"][0]["text"] = "< 14"
-    normal["interpretation"] = [{"coding": [{"code": "N"}]}]
+    normal["interpretation"] = [
+        {"coding": [{"system": "http://terminology.hl7.org/CodeSystem/v3-ObservationInterpretation", "code": "N"}]}
+    ]
     (one,) = trends.series([normal])
     assert (one.latest.flag, one.latest.inside) == (None, False)
 

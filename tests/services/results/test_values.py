@@ -109,7 +109,10 @@ def pressure(**more: Any) -> dict[str, Any]:
     def part(name: str, number: str, **inside: Any) -> dict[str, Any]:
         return {"code": {"text": name}, "valueQuantity": amount(number, "mm[Hg]")} | inside
 
-    high = {"interpretation": [{"coding": [{"code": "H"}]}], "referenceRange": [{"high": amount("140")}]}
+    high = {
+        "interpretation": [{"coding": [{"system": r.DEVIATION, "code": "1"}]}],
+        "referenceRange": [{"high": amount("140")}],
+    }
     unread = {"code": {"text": "Middeltrykk"}, "dataAbsentReason": {"coding": [{"code": "not-performed"}]}}
     made = r.observation("bp", "Blodtrykk", "", "2026-11-20T09:00:00+01:00")
     return made | {"component": [part("Systolisk", "151", **high), part("Diastolisk", "84"), unread]} | more

@@ -8,27 +8,26 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Final, Literal
 
-from kjerne.fhir.circumstances import is_for_all
+from kjerne.fhir.circumstances import flag_letter, is_for_all
+from kjerne.fhir.systems import SUSCEPTIBILITY, canonical
 from kjerne.services.results import circumstances
 from kjerne.services.results.kith.units import UNITY
-from kjerne.services.results.values import Resource, Value, decimal_of, unit_code, unit_of, value_of
+from kjerne.services.results.values import Resource, Value, concept_text, decimal_of, unit_code, unit_of, value_of
 
 _BELOW: Final = frozenset({"<", "<="})
 _ABOVE: Final = frozenset({">", ">="})
 _EXCLUDES: Final = re.compile(r"\s*(?:[<>](?!\s*=)|under\b|mindre enn\b|over\b|større enn\b)", re.IGNORECASE)
 """How a laboratory's words begin where the limit itself is outside; "<=", "inntil" and "minst" have it inside."""
-# Volven 8244 (deviation indicator), and HL7's own letters where a FHIR system wrote the resource.
-FLAGS: Final[dict[str, Literal["high", "low", "outside"]]] = {
-    "1": "high",
-    "2": "low",
-    "3": "outside",
-    "H": "high",
-    "HH": "high",
-    "L": "low",
-    "LL": "low",
-    "A": "outside",
-    "AA": "outside",
-}
+Kind = Literal["high", "low", "outside"]
+_FLAGS: Final[dict[str, Kind]] = {
+    "H": "high", "HU": "high", "HX": "high", "HH": "high",
+    "L": "low", "LU": "low", "LX": "low", "LL": "low",
+    "A": "outside", "AA": "outside",
+}  # fmt: skip
+"""HL7's letters, which those of 8244 are read as (`circumstances.flag_letter`)."""
+_CRITICAL: Final = frozenset({"HH", "LL", "AA"})
+_PLAIN: Final = frozenset({"normal", "high", "low", "abnormal", "høy", "høg", "lav", "låg", "avvik"})
+"""Words of a laboratory that say no more than its code does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,10 +94,17 @@ NO_RANGE: Final = Range()
 
 @dataclass(frozen=True, slots=True)
 class Flag:
-    """Outside the range. `ours` when the laboratory gave no flag and we compared with its own range."""
+    """Outside the range. `ours` when the laboratory gave no flag and we compared with its own range; `critical` when the
+    laboratory says that the patient is in danger by it (HH, LL, AA)."""
 
-    kind: Literal["high", "low", "outside"]
+    kind: Kind
     ours: bool
+    critical: bool = False
+
+    @property
+    def name(self) -> str:
+        """What it is called, and its sign."""
+        return f"critical-{self.kind}" if self.critical else self.kind
 
 
 def range_of(observation: Resource) -> Range:
@@ -141,12 +147,41 @@ def flag_of(observation: Resource, value: Value, span: Range) -> Flag | None:
 
     "<5" is only low if all it can be is below the range, and ">100" only high if all it can be is above.
     """
-    for concept in observation.get("interpretation", []):
-        for coding in concept.get("coding", []):
-            if kind := FLAGS.get(coding.get("code", "")):
-                return Flag(kind, ours=False)
     if observation.get("interpretation"):
-        return None
+        return sent_flag(observation)
     if span.exceeded_by(value):
         return Flag("high", ours=True)
     return Flag("low", ours=True) if span.missed_by(value) else None
+
+
+def sent_flag(observation: Resource) -> Flag | None:
+    """The gravest of the laboratory's own flags that are codes we know; what it says in other ways is in `flag_words`."""
+    codings = (coding for concept in observation.get("interpretation", []) for coding in concept.get("coding", []))
+    letters = {flag_letter(coding) for coding in codings} & _FLAGS.keys()
+    found = (Flag(_FLAGS[letter], ours=False, critical=letter in _CRITICAL) for letter in letters)
+    return min(found, key=gravity, default=None)
+
+
+def gravity(flag: Flag) -> tuple[bool, int, bool]:
+    """Sorts the gravest first: critical, then over and under before "outside", the laboratory's own before ours."""
+    return not flag.critical, ("high", "low", "outside").index(flag.kind), flag.ours
+
+
+def flag_words(observation: Resource) -> str:
+    """What the laboratory's flags say in words, or by codes of a system that we do not know: shown as it is, without an arrow.
+
+    A susceptibility has its letter (`answers`), and words that only repeat a code that we know say nothing more.
+    """
+    said = (_words_of(concept) for concept in observation.get("interpretation", []))
+    return ", ".join(dict.fromkeys(words for words in said if words))
+
+
+def _words_of(concept: Mapping[str, Any]) -> str:
+    codings = concept.get("coding", [])
+    if any(canonical(str(one.get("system", ""))) == SUSCEPTIBILITY for one in codings):
+        return ""
+    if not {flag_letter(one) for one in codings} & {"N", *_FLAGS}:
+        return concept_text(concept)
+    text = str(concept.get("text", ""))
+    known = _PLAIN | {str(one.get(name, "")).casefold() for one in codings for name in ("code", "display")}
+    return "" if text.strip().casefold() in known else text

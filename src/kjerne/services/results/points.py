@@ -13,7 +13,7 @@ from typing import Any, Final, Literal
 from kjerne.fhir.circumstances import Circumstance, specimen_of, spoiled
 from kjerne.registries.withholding import is_anothers
 from kjerne.services.results import circumstances
-from kjerne.services.results.judging import FLAGS, NO_RANGE, Flag, Range, flag_of, range_of
+from kjerne.services.results.judging import NO_RANGE, Flag, Range, flag_of, flag_words, gravity, range_of, sent_flag
 from kjerne.services.results.kith.times import FIRST_YEAR, LAST_YEAR
 from kjerne.services.results.values import (
     OSLO,
@@ -74,6 +74,8 @@ class Part:
     range: Range = NO_RANGE
     flag: Flag | None = None
     absent: Absent = ""
+    words: str = ""
+    """What the laboratory's flag says in words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +111,8 @@ class Point:
     """The sample time that was sent, where it cannot be."""
     asides: tuple[Aside, ...] = ()
     """What its reading hung on before that was corrected, each as it was last."""
+    words: str = ""
+    """What the laboratory's flag says in words, or by a code that we do not know: shown as it is."""
     sample: str = ""
     """Why its sample is no good: `unsatisfactory`, or `entered-in-error` where it was taken back."""
 
@@ -125,7 +129,7 @@ class Point:
     @property
     def inside(self) -> bool:
         """Whether the value is certainly within its range: said to a citizen only then ("<20" in 11-15 is not)."""
-        return not self.flag and self.mark != "withdrawn" and self.range.holds(self.value)
+        return not (self.flag or self.words) and self.mark != "withdrawn" and self.range.holds(self.value)
 
 
 def taken(resource: Resource) -> When | None:
@@ -185,13 +189,9 @@ def _can_be(at: When, resource: Resource) -> bool:
     return begins <= received.moment + timedelta(days=1)
 
 
-_SEVERITY: Final = ("high", "low", "outside")
-
-
 def worst(found: Iterable[Point | Part]) -> Flag | None:
-    """The gravest flag of several results: over and under before "outside", the laboratory's own before ours."""
-    flags = [one.flag for one in found if one.flag]
-    return min(flags, key=lambda flag: (_SEVERITY.index(flag.kind), flag.ours), default=None)
+    """The gravest flag of several results."""
+    return min((one.flag for one in found if one.flag), key=gravity, default=None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,7 +240,7 @@ def _former_part(component: Mapping[str, Any]) -> Part:
     name = concept_text(parts.get("code", {}).get("valueCodeableConcept"))
     value, (before, _) = value_of(parts.get("value", {})) or Value(), circumstances.read(component.get("extension", []))
     span = range_of(before | parts.get("value", {}))
-    return Part(name, value, span, flag_of(before, value, span))
+    return Part(name, value, span, flag_of(before, value, span), words=flag_words(before))
 
 
 def aside_of(resource: Resource, what: Circumstance) -> Aside:
@@ -262,15 +262,11 @@ def aside_of(resource: Resource, what: Circumstance) -> Aside:
 
 def _flagged(resource: Resource) -> Aside:
     """The laboratory's own flag; with an arrow where it says no more than that."""
-    sent = resource.get("interpretation", [])
-    found = {str(coding.get("code", "")) for concept in sent for coding in concept.get("coding", [])}
-    plain = next((kind for code, kind in FLAGS.items() if code in found and found <= _PLAIN_FLAGS), None)
-    if plain:
-        return Aside("flag", flag=Flag(plain, ours=False))
-    return Aside("flag", words=", ".join(text for concept in sent if (text := concept_text(concept))))
-
-
-_PLAIN_FLAGS: Final = frozenset({"1", "2", "3", "H", "L", "A"})
+    flag, words = sent_flag(resource), flag_words(resource)
+    if flag and not words:
+        return Aside("flag", flag=flag)
+    sent = (concept_text(concept) for concept in resource.get("interpretation", []))
+    return Aside("flag", words=words or ", ".join(text for text in sent if text))
 
 
 def asides_of(changes: Sequence[Change]) -> tuple[Aside, ...]:
@@ -369,7 +365,8 @@ def parts_of(observation: Resource) -> tuple[Part, ...]:
     for component in observation.get("component", []):
         value, span = value_of(component) or Value(), range_of(component)
         absent = "" if value.told else absent_of(component) or "unknown"
-        found.append(Part(concept_text(component.get("code")), value, span, flag_of(component, value, span), absent))
+        name, flag = concept_text(component.get("code")), flag_of(component, value, span)
+        found.append(Part(name, value, span, flag, absent, flag_words(component)))
     return tuple(found)
 
 
@@ -415,7 +412,7 @@ def point_of(
         str(observation.get("id", "")), taken(observation), value, span, flag, mark, old, performer, report, notes,
         issued(observation), first_missing, absent, was, parts=parts_now, old_parts=old_parts,
         misdated=misdated(observation), asides=() if mark == "withdrawn" else asides_of(changes),
-        sample=spoiled(observation),
+        words="" if mark == "withdrawn" else flag_words(observation), sample=spoiled(observation),
     )  # fmt: skip
 
 
@@ -437,7 +434,7 @@ def left_behind(observation: Resource, point: Point) -> tuple[tuple[Change, Poin
     """What a result was said to be before its analysis was corrected: it stays there, taken back, and says what it became."""
     name = concept_text(observation.get("code"))
     return tuple(
-        (change, replace(point, id=f"{point.id}-{place}", value=Value(), range=Range(), flag=None, mark="withdrawn",
+        (change, replace(point, id=f"{point.id}-{place}", value=Value(), range=Range(), flag=None, words="", mark="withdrawn",
                          old=change.value, notes=(), absent="", was="", became=name, asides=()))
         for place, change in enumerate(changes_of(observation))
         if change.code and change.value

@@ -21,13 +21,13 @@ LOCAL: Final = VOLVEN + "8212"
 DISCIPLINE: Final = VOLVEN + "8202"
 TEXT_REASON: Final = VOLVEN + "8231"
 TEXT_HEADING: Final = VOLVEN + "8243"
-DEVIATION: Final = VOLVEN + "8244"
-SUSCEPTIBILITY: Final = VOLVEN + "8271"
+DEVIATION: Final = systems.DEVIATION
+SUSCEPTIBILITY: Final = systems.SUSCEPTIBILITY
 
 NATIONAL: Final = (NLK, NCRP, NORPAT, PATHOLOGY)
 """Systems whose codes mean the same in every laboratory, in the order they are shown."""
 
-INTERPRETATION: Final = "http://terminology.hl7.org/CodeSystem/v3-ObservationInterpretation"
+INTERPRETATION: Final = systems.INTERPRETATION
 ABSENT: Final = "http://terminology.hl7.org/CodeSystem/data-absent-reason"
 MATERIAL_OF: Final = "http://kjerne.example/fhir/CodeSystem/material-of"
 

@@ -174,9 +174,11 @@ def range_of(text: str, unit: str) -> Tree:
 
 
 def deviation(code: Code) -> Tree:
-    """The laboratory's flag (8244) with HL7's letter behind it."""
+    """The laboratory's flag (8244) with HL7's letter behind it; a flag of another system as it was sent."""
     if not code.code:
         return {"text": code.words}
+    if code.system and codes.canonical(code.system) != codes.DEVIATION:
+        return {"coding": [coding(code)]}
     name = code.name or DEVIATION_NAME.get(code.code, code.code)
     codings = [{"system": codes.DEVIATION, "code": code.code, "display": name}]
     letter = DEVIATION_LETTER.get(code.code)
