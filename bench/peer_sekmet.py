@@ -1,8 +1,8 @@
 """The peer: `sekmet-fhir` from PyPI, a FHIR R4 server in Python on SQLite, in a virtual environment of its own.
 
 Its checks are off (authentication, validation, traffic log, simulator, access log) and it runs on uvicorn with uvloop, as
-fast as it can be set; its SQLite commits are durable (WAL, synchronous FULL, SQLite's default). One process: its version
-numbers live in memory.
+fast as it can be set; its SQLite commits are durable (WAL, synchronous FULL, SQLite's default). One process: it has no option
+for more, and the number that orders its versions is counted in memory (`fhir/store.py`), so that two would give one number twice.
 """
 
 from __future__ import annotations

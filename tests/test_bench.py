@@ -69,3 +69,22 @@ async def test_the_floors_three_statements_run_on_the_tables_as_they_are_now(
     await conn.close()
     events.put_nowait({"type": "lifespan.shutdown"})
     await living
+
+
+def test_the_table_says_what_two_workers_are_to_the_peer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(BENCH))
+    run, table = importlib.import_module("run"), importlib.import_module("table")
+    rates = {"kjerne": 300.0, "sekmet": 200.0, "floor": 600.0, "floor x2": 800.0, "kjerne x2": 500.0}
+    rounds = {("read", name): [run.Round(rate, 1, 1, 1, 1, 1)] for name, rate in rates.items()}
+    lines = table.markdown(run.Report("a machine", 0.0, run.Extent(), rounds)).splitlines()
+    first = next(place for place, line in enumerate(lines) if line.startswith("| answers a second"))
+    head, rule, read = (line.strip("|").split("|") for line in lines[first : first + 3])
+    assert len(head) == len(rule) == len(read)
+    told = dict(zip(map(str.strip, head), map(str.strip, read), strict=True))
+    ratios = {name: told[name] for name in told if " / " in name}
+    assert ratios == {
+        "kjerne / sekmet": "1.50",
+        "kjerne x2 / sekmet": "2.50",
+        "kjerne / floor": "0.50",
+        "kjerne x2 / floor x2": "0.62",
+    }

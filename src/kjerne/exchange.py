@@ -24,8 +24,7 @@ CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066
 """What no text for a page or a log holds: line ends, and signs that turn the direction of what follows."""
 
 
-@dataclass(frozen=True, slots=True)
-class PatientRef:
+class PatientRef(msgspec.Struct, frozen=True):
     """How a request names its patient: by identifier digest, or by person key (from a sealed id)."""
 
     digest: bytes = b""

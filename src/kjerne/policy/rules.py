@@ -15,7 +15,7 @@ from typing import Final, get_args
 from kjerne.access import NO_LABEL, Action, Caller, CallerKind, Denial, Grant, Label, Once, Subject
 from kjerne.policy import taking_part
 from kjerne.policy.facts import Case, case_of, is_guardian, is_own, is_parent, is_proxy, shut_parts
-from kjerne.policy.rule import Mark, Rule, Section
+from kjerne.policy.rule import Condition, Mark, Rule, Section
 from kjerne.policy.services_asked import registrable, windows
 from kjerne.policy.table import NO_RULE, RULES, SECTIONS, UNKNOWN_PERSON
 
@@ -146,21 +146,28 @@ def told(denial: Denial) -> Denial:
 
 def _first_that_fits(case: Case) -> Rule:
     """The first row whose conditions all hold. Spelled as loops: this runs on every request."""
-    for rule in _applicable(case.caller.kind, case.service, case.action, case.purpose, case.basis):
-        for condition in rule.when:
-            if not condition(case):
-                break
-        else:
-            return rule
+    for first, others, rule in _applicable(case.caller.kind, case.service, case.action, case.purpose, case.basis):
+        if first(case):
+            for condition in others:
+                if not condition(case):
+                    break
+            else:
+                return rule
     return NO_RULE
 
 
+def _always(_: Case) -> bool:
+    return True
+
+
 @lru_cache(maxsize=1024)
-def _applicable(kind: CallerKind, service: str, action: Action, purpose: str, basis: str) -> tuple[Rule, ...]:
-    """The rows for this kind of request that name no purpose and basis, or these."""
+def _applicable(
+    kind: CallerKind, service: str, action: Action, purpose: str, basis: str
+) -> tuple[tuple[Condition, tuple[Condition, ...], Rule], ...]:
+    """The rows for this kind of request that name no purpose and basis, or these: its first condition, the others, the row."""
     rules = _RULES_FOR.get((kind, service, action)) or _RULES_FOR.get((kind, "", action), ())
     return tuple(
-        rule
+        (rule.when[0] if rule.when else _always, rule.when[1:], rule)
         for rule in rules
         if (not rule.purposes or purpose in rule.purposes) and (not rule.bases or basis in rule.bases)
     )

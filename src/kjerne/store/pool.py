@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final
@@ -134,13 +134,38 @@ Kinds = dict[tuple[int, ...], Any]
 
 
 class _Taught(Connection):
-    """A connection that knows what another one of its pool has asked of types.
+    """A connection that knows what another one of its pool has asked of types, and goes straight to a prepared statement.
 
     The driver asks each connection anew what an array's elements are, a recursive look through the catalog of 2 to 7 ms of
     the server's time, some four times before it has filed its first report. Types do not change while the program runs.
     """
 
     kinds: Kinds
+    _check_open: Callable[[], None]
+    _drop_global_statement_cache: Callable[[], None]
+    _protocol: Any
+    _query_loggers: Any
+    _stmt_cache: Any
+    _stmt_exclusive_section: Any
+
+    async def fetch(self, query: str, *args: Any, timeout: float | None = None, record_class: Any = None) -> Any:  # noqa: ASYNC109
+        """As the driver's: where it holds the statement already, without the four calls on its way to it (10 us of a read)."""
+        self._check_open()
+        state = self._stmt_cache.get((query, asyncpg.Record, False))
+        if state is None or record_class is not None or self._query_loggers:
+            return await super().fetch(query, *args, timeout=timeout, record_class=record_class)
+        try:
+            with self._stmt_exclusive_section:
+                return await self._protocol.bind_execute(state, args, "", 0, False, timeout)
+        except asyncpg.InvalidCachedStatementError:
+            # A table was changed under it: it is prepared anew, save in a transaction, which the error has ended.
+            self._drop_global_statement_cache()
+            if self.is_in_transaction():
+                raise
+            return await super().fetch(query, *args, timeout=timeout)
+        except asyncpg.OutdatedSchemaCacheError:
+            await self.reload_schema_state()
+            raise
 
     async def _introspect_types(self, typeoids: Iterable[int], *how: Any) -> Any:
         asked = tuple(sorted(typeoids))

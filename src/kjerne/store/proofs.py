@@ -63,7 +63,7 @@ async def fetched(
     if not rows or not rows[0][0]:
         once.noted = False  # by this request, that is: whoever meets the refusal on its way asks, and is refused again
         await once.refuse()
-    return [tuple(row)[1:] for row in rows]
+    return [row[1:] for row in rows]
 
 
 async def note(conn: Connection, once: Once | None) -> None:

@@ -385,7 +385,7 @@ class Reader:
         if not rows or not rows[0][0]:
             raise Stale
         keys = self.unwrapped(grant)
-        return [self.open_row(keys, tuple(row)[1:]) for row in rows if row[1] is not None]
+        return [self.open_row(keys, row[1:]) for row in rows if row[1] is not None]
 
     def unwrapped(self, grant: Grant) -> Unwrapped:
         """The service's keys that a grant's rows open with."""

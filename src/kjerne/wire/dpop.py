@@ -31,8 +31,7 @@ class NonceWanted(NotGenuine):
     """The proof holds, but without the server's current nonce (RFC 9449 section 8)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Proof:
+class Proof(msgspec.Struct, frozen=True):
     """A proof that holds for this request. `digest` and `signed_at` (unix seconds) name it in the replay table."""
 
     key: PublicKey
@@ -164,6 +163,7 @@ def proof(key: jws.SigningKey, method: str, url: str, *, jti: str, at: int, toke
     return jws.sign(key, {"typ": "dpop+jwt", "jwk": key.public_jwk()}, said)
 
 
+@lru_cache(maxsize=1024)
 def token_hash(token: bytes) -> str:
-    """`ath`: the access token's SHA-256 in base64url."""
+    """`ath`: the access token's SHA-256 in base64url. A client sends the same token in every request, so it is hashed once."""
     return jws.encoded(sha256(token).digest())

@@ -180,7 +180,9 @@ def is_plain_address(scope: Scope) -> bool:
 
     A path is decoded here, so a NUL in it would reach a store that takes none as text.
     """
-    return not _CONTROL.search(scope["path"]) and bool(scope.get("query_string", b"").isascii())
+    path = scope["path"]
+    plain = (path.isascii() and path.isprintable()) or not _CONTROL.search(path)
+    return plain and bool(scope.get("query_string", b"").isascii())
 
 
 def is_form(headers: Mapping[str, str]) -> bool:

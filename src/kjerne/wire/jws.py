@@ -7,6 +7,7 @@ again as the signature itself. The tests hold each function against joserfc.
 from __future__ import annotations
 
 import binascii
+import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ import msgspec
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
-from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
+from cryptography.hazmat.primitives.asymmetric.utils import Prehashed, decode_dss_signature, encode_dss_signature
 
 T = TypeVar("T")
 
@@ -39,6 +40,10 @@ _CURVES: Final[dict[str, tuple[ec.EllipticCurve, int, str]]] = {
 }
 _COORDINATE_BYTES: Final = {algorithm: length for _, length, algorithm in _CURVES.values()}
 _ECDSA: Final = {f"ES{size}": ec.ECDSA(digest) for size, digest in _HASH.items()}
+# What is signed is hashed here, and the library told so: given it whole, it asks twice whether the algorithm is one of hashing.
+_HASHED: Final = {
+    f"ES{size}": (getattr(hashlib, f"sha{size}"), ec.ECDSA(Prehashed(digest))) for size, digest in _HASH.items()
+}
 _RSA_ALGORITHMS: Final = frozenset(f"{family}{size}" for family in ("RS", "PS") for size in _HASH)
 ALGORITHMS: Final = tuple(sorted(_RSA_ALGORITHMS | _ECDSA.keys()))
 """What may sign a token or a proof. Not `none` nor the HMAC family: a public key must never serve as a secret."""
@@ -192,7 +197,8 @@ def verify(key: PublicKey, algorithm: str, signed: bytes, signature: bytes) -> N
             fill = padding.PKCS1v15() if algorithm[0] == "R" else padding.PSS(padding.MGF1(digest), digest.digest_size)
             cast("rsa.RSAPublicKey", key.key).verify(signature, signed, fill, digest)
         else:
-            cast("ec.EllipticCurvePublicKey", key.key).verify(_der(signature, length), signed, _ECDSA[algorithm])
+            hashed, ecdsa = _HASHED[algorithm]
+            cast("ec.EllipticCurvePublicKey", key.key).verify(_der(signature, length), hashed(signed).digest(), ecdsa)
     except InvalidSignature as error:
         raise NotGenuine("the signature does not hold") from error
 
