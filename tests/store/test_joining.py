@@ -244,6 +244,44 @@ async def test_the_far_end_of_a_chain_has_the_limit_of_candidates_too(desk: Desk
 
 
 @pytest.mark.parametrize(
+    ("pairs", "most"),
+    [
+        ([("has-member:Observation.status", "final")] * 8, 1_500),
+        ([("_has:Observation:has-member:status", "final")] * 8, 4_000),
+        ([("method:missing", "true")] * 60, 800),
+        ([("_filter", " or ".join(["method pr true"] * 50))], 2_000),
+        ([("_content", "nothing")], 1_000),
+        ([("_sort", "value-quantity,-value-quantity,value-quantity,-value-quantity")], 900),
+        ([("status", ",".join([*(f"x{one}-{place}" for place in range(14)), "final"])) for one in range(10)], 180),
+    ],
+)
+async def test_work_that_finds_nothing_is_counted_row_by_row(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, pairs: list[tuple[str, str]], most: int
+) -> None:
+    """Fetched rows, far ends, what is compared in SQL: each takes at least so many steps over ten records."""
+    patient = await desk.person()
+    await file(desk, patient, *(observation("NPU1", day) for day in range(10)))
+    monkeypatch.setattr("kjerne.fhir.search.STEPS_LIMIT", most)
+    with pytest.raises(Refusal, match="steps") as refused:
+        await find(desk, await desk.grant(patient, "search"), "Observation", *pairs)
+    assert (refused.value.status, refused.value.code) == (422, "too-costly")
+
+
+async def test_what_is_hidden_from_the_reader_counts_for_no_refusal(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    patient = await desk.person()
+    (seen,) = await file(desk, patient, observation("NPU1", 1))
+    await file(desk, patient, *(observation("NPU1", day) for day in range(50)), labels=Label.RESTRICTED)
+    monkeypatch.setattr("kjerne.fhir.search.STEPS_LIMIT", 130)
+    asked = [("status", ",".join([*(f"x{one}-{place}" for place in range(14)), "final"])) for one in range(10)]
+    grant = await desk.grant(patient, "search", hides=Label.WITHDRAWN | Label.RESTRICTED)
+    assert ids(await find(desk, grant, "Observation", *asked)) == [seen]
+    with pytest.raises(Refusal, match="steps"):
+        await find(desk, await desk.grant(patient, "search"), "Observation", *asked)
+
+
+@pytest.mark.parametrize(
     "pair", [("value-quantity", "gt1"), ("code:text", "npu"), ("_has:Observation:has-member:code", "x")]
 )
 async def test_a_search_that_takes_too_many_steps_is_stopped(

@@ -28,10 +28,10 @@ def answers(types: TypeSearch, asked: Asked, at: datetime) -> Test:
     if isinstance(asked, Words):
         return words.test(asked)
     if isinstance(asked, Among):
-        return lambda tree: tree.get("id") in asked.ids
+        return _weighed(1, lambda tree: tree.get("id") in asked.ids)
     if isinstance(asked, Reaching):
         node, targets = types.parameters[asked.code].tree, asked.targets
-        return lambda tree: not targets.isdisjoint(pointed_at(node, tree))
+        return _weighed(_STEPS_OF_A_LOOK, lambda tree: not targets.isdisjoint(pointed_at(node, tree)))
     assert isinstance(asked, Criterion), "chains are looked up before a search is planned"
     return _criterion(types, asked, at)
 
@@ -45,24 +45,37 @@ def _combined(asked: Combined, tests: list[Test]) -> Test:
 def _criterion(types: TypeSearch, asked: Criterion, at: datetime) -> Test:
     if asked.code == "_id":
         ids = {value.code for value in asked.values if isinstance(value, TokenValue)}
-        return lambda tree: tree.get("id") in ids
+        return _weighed(1, lambda tree: tree.get("id") in ids)
     if asked.code == "_lastUpdated":
         return _updated(asked, at)
     parameter = types.parameters[asked.code]
     if parameter.composite is not None:
         return match.composite(*parameter.composite, asked.values, at)
     if asked.missing is not None:
-        return lambda tree: bool(walk(parameter.tree, tree)) != asked.missing
+        return _weighed(_STEPS_OF_A_LOOK, lambda tree: bool(walk(parameter.tree, tree)) != asked.missing)
     negated, each = asked.modifier == "not", asked.modifier == UNEQUAL
     modifier = "" if negated else EQUALS if each and asked.kind == "string" else "" if each else asked.modifier
     test = match.on_leaf(asked.kind, modifier, asked.values, at)
+    weight = match.STEPS_OF_A_CODE + len(asked.values) * match.STEPS_TO_COMPARE.get(asked.kind, match.STEPS_OF_A_CODE)
 
     def answered(tree: Tree) -> bool:
         found = walk(parameter.tree, tree)
-        spend(len(found) * len(asked.values))
+        spend(_STEPS_OF_A_LOOK + len(found) * weight)
         return any(test(leaf, value) != each for leaf, value in found) != negated
 
     return answered
+
+
+_STEPS_OF_A_LOOK: Final = 3
+"""What it takes to look for a parameter in a resource, whether or not it is there."""
+
+
+def _weighed(steps: int, test: Test) -> Test:
+    def weighed(tree: Tree) -> bool:
+        spend(steps)
+        return test(tree)
+
+    return weighed
 
 
 EQUALS: Final = match.EQUALS
@@ -74,6 +87,7 @@ def _updated(asked: Criterion, at: datetime) -> Test:
     tests = [match.on_interval(value, at) for value in asked.values]
 
     def answered(tree: Tree) -> bool:
+        spend(match.STEPS_OF_A_CODE + len(tests))
         found = intervals("instant", tree.get("meta", {}).get("lastUpdated"))
         # A point: to the microsecond, where what is written stands for a second or a thousandth of one.
         starts = [microseconds(start) for start, _ in found]

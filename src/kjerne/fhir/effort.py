@@ -51,6 +51,12 @@ def spend(steps: int) -> None:
             raise TooCostly
 
 
+def left() -> int:
+    """How many steps there are left; none are counted outside `limited`."""
+    effort = _now.get()
+    return effort.left if effort is not None else 0
+
+
 def kept(of: Any, make: Callable[[Any], Any]) -> Any:
     """What `make` makes of a part of the resource, once for each check."""
     effort = _now.get()

@@ -23,6 +23,11 @@ from kjerne.fhir.index import EXTRACTORS, codings, intervals, reference_forms, u
 from kjerne.fhir.searchparams import Component, Leaf, Node, walk
 from kjerne.fhir.ucum import canonical
 
+STEPS_TO_COMPARE: Final = {"quantity": 7, "number": 7, "date": 2, "string": 2}
+"""By kind of parameter what one found value and one asked one take to be compared."""
+STEPS_OF_A_CODE: Final = 4
+"""The same on the resource itself, where codes and their texts are taken out of it each time."""
+
 ValuesTest = Callable[[bytes, dict[int, list[Any]]], bool]
 LeafTest = Callable[[Leaf, Any], bool]
 Sign = Literal["<", "<=", ">", ">="]
@@ -65,16 +70,22 @@ def date_rule(value: DateValue, at: datetime) -> Rule:
 
 def missing(leaves: frozenset[int], wanted: bool) -> ValuesTest:
     """`:missing`: true finds rows without any value."""
-    return lambda present, _: leaves.isdisjoint(present) == wanted
+
+    def test(present: bytes, _: dict[int, list[Any]]) -> bool:
+        spend(1)
+        return leaves.isdisjoint(present) == wanted
+
+    return test
 
 
 def on_values(leaves: frozenset[int], kind: str, modifier: str, values: tuple[Value, ...], at: datetime) -> ValuesTest:
     """A test of a row's values: any found value of these leaves answers any asked one."""
     tests = [_single(kind, modifier, value, at) for value in values]
+    each = len(tests) * STEPS_TO_COMPARE[kind]
 
     def test(_: bytes, fields: dict[int, list[Any]]) -> bool:
         found = [one for leaf in leaves for one in fields.get(leaf, ())]
-        spend(len(found) * len(tests))
+        spend(1 + len(found) * each)
         return any(single(one) for one in found for single in tests)
 
     return test
@@ -111,7 +122,7 @@ def composite(
     def test(tree: dict[str, Any]) -> bool:
         roots = [tree] if root.leaves else []
         roots += [found for _, found in walk(root, tree) if isinstance(found, dict)]
-        spend(len(roots) * len(asked) * len(components))
+        spend(2 + len(roots) * len(asked) * len(components) * STEPS_TO_COMPARE["quantity"])
         return any(all(_any_leaf(one, *part) for part in parts) for one in roots for parts in asked)
 
     return test
@@ -121,11 +132,16 @@ def _any_leaf(root: dict[str, Any], tree: Node, test: LeafTest) -> bool:
     return any(test(leaf, value) for leaf, value in walk(tree, root))
 
 
+STEPS_TO_SORT: Final = 20
+"""What it takes to make a row's key and to find its place by it among thousands; fractions are the dearest."""
+
+
 def sort_key(leaves: frozenset[int], kind: str, *, descending: bool) -> Callable[[bytes], Any]:
     """A key from a row's values: the lowest found, or the highest when descending; None where there is none."""
     choose = max if descending else min
 
     def key(values: bytes) -> Any:
+        spend(STEPS_TO_SORT)
         fields = unpack(values)[1]
         found = [_sortable(kind, one) for leaf in leaves for one in fields.get(leaf, ())]
         return choose((one for one in found if one is not None), default=None)
@@ -138,6 +154,7 @@ def tree_sort_key(tree: Node, kind: str, *, descending: bool) -> Callable[[dict[
     choose = max if descending else min
 
     def key(resource: dict[str, Any]) -> Any:
+        spend(STEPS_TO_SORT)
         found = [one for leaf, value in walk(tree, resource) for one in _spelled(kind, leaf, value)]
         return choose(found, default=None)
 
@@ -211,15 +228,18 @@ def _number(prefix: str, number: Decimal) -> Callable[[str | None, str | None, F
     """A test of a found [low, high], either end open, that is `times` as large in the asked unit."""
     asked, half = Fraction(number), precision(number)
     margin = abs(asked) / 10
+    # Made once: each sum of two fractions costs as much as a comparison.
+    exact, low_side, high_side = (asked, 0), (asked - half, 0), (asked + half, 0)
+    nearly_low, nearly_high = (asked - margin, 0), (asked + margin, 0)
 
     def test(low: str | None, high: str | None, times: Fraction) -> bool:
         first, last = _low(low, times), _high(high, times)
         if prefix in _PREFIXES:
             side, compare = _PREFIXES[prefix]
-            return compare(first if side == "first" else last, (asked, 0))
+            return compare(first if side == "first" else last, exact)
         if prefix == "ap":
-            return first <= (asked + margin, 0) and last >= (asked - margin, 0)
-        return ((asked - half, 0) <= first and last < (asked + half, 0)) == (prefix == "eq")
+            return first <= nearly_high and last >= nearly_low
+        return (low_side <= first and last < high_side) == (prefix == "eq")
 
     return test
 

@@ -44,7 +44,7 @@ TOKENS_LIMIT: Final = 200
 
 
 STEPS_LIMIT: Final = 1_000_000
-"""How much one search may look at, in steps of one to three microseconds of the processor that all share."""
+"""How much one search may look at, in steps of some microsecond of the processor that all share."""
 
 
 @contextmanager

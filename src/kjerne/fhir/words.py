@@ -19,7 +19,9 @@ NESTING_LIMIT: Final = 10
 _PIECE: Final = re.compile(r'\s*(?:([()])|"([^"]*)"|([^\s()"]+))')
 _WORD: Final = re.compile(r"\w+")
 _TAG: Final = re.compile(r"<[^>]*>")
-_CHARACTERS_IN_A_STEP: Final = 10
+_CHARACTERS_IN_A_STEP: Final = 6
+_STEPS_OF_A_TEXT: Final = 4
+"""What it takes to spell a text, however short it is."""
 _NO_WORDS: Final = frozenset(("data", "div", "reference", "id", "url", "system"))
 """What holds bytes, addresses and ids, and the narrative, whose tags are taken away first."""
 
@@ -85,19 +87,20 @@ def test(asked: Words) -> Callable[[dict[str, Any]], bool]:
 
 def _has(wanted: Phrase | Every | Either, text: str) -> bool:
     if isinstance(wanted, Phrase):
-        spend(len(text) // _CHARACTERS_IN_A_STEP**3)
+        spend(1 + len(text) // 1_000)
         return wanted.spelled in text
     return (all if isinstance(wanted, Every) else any)(_has(one, text) for one in wanted.parts)
 
 
 def _spelled(text: str) -> str:
     """The words of a text with one space before, between and after them; a bar parts texts, and is no word."""
-    spend(len(text) // _CHARACTERS_IN_A_STEP)
+    spend(_STEPS_OF_A_TEXT + len(text) // _CHARACTERS_IN_A_STEP)
     # Not through `fold`'s memory, which is for short texts that come again.
     return f" {' '.join(_WORD.findall(fold.__wrapped__(text)))} "
 
 
 def _narrative(tree: dict[str, Any]) -> str:
+    spend(2)
     text = tree.get("text")
     div = text.get("div") if isinstance(text, dict) else None
     return _spelled(_shown(div)) if isinstance(div, str) else ""
@@ -114,11 +117,14 @@ def _content(tree: dict[str, Any]) -> str:
 def _texts(tree: dict[str, Any]) -> Iterator[str]:
     """Every text of a resource but its narrative; iterative, since depth is the sender's."""
     rest: list[tuple[str, Any]] = list(tree.items())
+    looked = 0
     while rest:
         name, value = rest.pop()
+        looked += 1
         if isinstance(value, dict):
             rest += value.items()
         elif isinstance(value, list):
             rest += [(name, one) for one in value]
         elif isinstance(value, str) and name not in _NO_WORDS:
             yield value
+    spend(looked // 2)

@@ -41,6 +41,11 @@ from kjerne.store.reading import (
 from kjerne.store.sealed_id import SealedIds
 from kjerne.store.turns import in_turns
 
+ROW_STEPS: Final = 20
+"""What it takes to fetch a row and to lay it beside the others, whatever is asked of it."""
+COMPARED_UNCOUNTED: Final = 100
+"""What PostgreSQL compares each row with before its work is counted: counting the rows costs as much as a short search."""
+COMPARED_IN_A_STEP: Final = 8
 VALUES_STEPS: Final = 10
 """What it takes to open a row's values."""
 LOOKED_AT_ONCE: Final = 50
@@ -86,10 +91,14 @@ class Conditions:
 
     def __init__(self, grant: Grant, found: Plan, keys: Unwrapped, letter: str = "") -> None:
         self.values: list[Any] = [*door(grant)]
+        tokens = sum(map(len, found.all_of)) + len(found.none_of)
+        self.compared = tokens * len(grant.subject.keys) + sum(map(len, found.bounds))
         self.texts = [
             ALLOWED + limits.condition(grant, keys, self.add, letter),
             f"r.type = {self.add(type_number(found.type))}",
         ]
+        self.of_type = " AND ".join(self.texts), tuple(self.values)
+        """Which rows of the type the grant opens, by themselves: text and values."""
         if found.ids is not None:
             ids = [id_ for text in found.ids if (id_ := SealedIds.parse(text))]
             self.texts.append(f"r.id = ANY({self.add(ids)}::uuid[])")
@@ -217,6 +226,10 @@ class Finder:
         order = found.order[0] if found.order else NEWEST_FIRST
         keys = self._reader.unwrapped(grant)
         where = Conditions(grant, found, keys)
+        if where.compared > COMPARED_UNCOUNTED:
+            await note(conn, grant.once)
+            with counted():
+                await self._weigh(conn, where)
         if after is not None:
             where.texts.append(_beyond(where, order, after))
         limit = where.add(search.count)
@@ -272,6 +285,7 @@ class Finder:
         where = Conditions(grant, found, keys, letter)
         if own:
             where.texts.append(_own(where, grant))
+        await self._weigh(conn, where)
         limit = where.add(self._limit + 1)
         statement = f"""
 WITH {STAMPED} SELECT {OUTER}, r.date_from, r.date_to, r."values" FROM record r, s
@@ -284,13 +298,23 @@ WHERE s.ok AND {where.text} ORDER BY r.id LIMIT {limit}"""
                 code="too-costly",
                 todo="Narrow it with a code or a date.",
             )
-        candidates = [Row(tuple(row)[:-3], row[-3], row[-2], row[-1] or b"") for row in rows]
+        spend(ROW_STEPS * len(rows))
         kept = []
-        async for row in in_turns(candidates):
+        async for one in in_turns(rows):
+            row = Row(tuple(one)[:-3], one[-3], one[-2], one[-1] or b"")
             answering = self._answering(row, found, keys)
             if answering is not None:
                 kept.append(answering)
         return kept
+
+    async def _weigh(self, conn: Connection, where: Conditions) -> None:
+        """Counts what PostgreSQL will compare, where that is much: each row that the grant opens with each value."""
+        if where.compared > COMPARED_UNCOUNTED:
+            # What is hidden is not counted, or the refusal would tell of it.
+            condition, values = where.of_type
+            statement = f"WITH {STAMPED} SELECT count(*) FROM record r, s WHERE s.ok AND {condition}"
+            rows = await conn.fetchval(statement, *values)
+            spend(rows * where.compared // COMPARED_IN_A_STEP)
 
     def _answering(self, row: Row, found: Plan, keys: Unwrapped) -> Row | None:
         """The candidate with its keys where it answers all that SQL could not decide, else None."""

@@ -26,9 +26,11 @@ INCLUDE_STEPS_LIMIT: Final = 8
 """How far `:iterate` goes on; deeper chains than this are nobody's page."""
 INCLUDED_LIMIT: Final = 5_000
 OPENING_STEPS: Final = 20
-READING_STEPS: Final = 20
+READING_STEPS: Final = 40
 """What it takes to open a record, and to read it, beside what its length takes."""
 BYTES_IN_A_STEP: Final = 100
+FOLLOWING_STEPS: Final = 5
+"""What it takes to look for one include's references in a resource."""
 
 Place = tuple[int, UUID]
 """Type and id of a record."""
@@ -128,6 +130,7 @@ async def _reached(
     places = set[Place]()
     async for record in in_turns(frontier if forwards else ()):
         tree = tree_of(record)
+        spend(FOLLOWING_STEPS * len(forwards))
         for include in forwards:
             if include.source == tree["resourceType"]:
                 places |= _targets(references(tree, include.code), include.target)
@@ -156,6 +159,7 @@ async def _backwards(door_of: _Door, search: Search, frontier: list[Record], *, 
 
 
 def _points(tree: dict[str, Any], asked: list[tuple[str, set[str], set[int]]]) -> bool:
+    spend(FOLLOWING_STEPS * len(asked))
     return any(reference_forms(text)[0] in own for code, own, _ in asked for text in references(tree, code))
 
 

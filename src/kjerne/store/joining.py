@@ -8,13 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
-from typing import Any, Protocol, TypeVar
+from typing import Any, Final, Protocol, TypeVar
 from uuid import UUID
 
 from kjerne.fhir.criteria import Among, Asked, Chained, Combined, Pointed, Reaching
+from kjerne.fhir.effort import spend
 from kjerne.fhir.index import reference_forms
 from kjerne.fhir.search import references
 from kjerne.store.turns import in_turns
+
+LINKING_STEPS: Final = 5
+"""What it takes to name a record at the far end of a link."""
 
 
 class Row(Protocol):
@@ -35,10 +39,12 @@ async def met(
         targets = set[str]()
         for target, inner in asked.steps:
             rows = await find(target, await met(target, inner, find, tree))
+            spend(LINKING_STEPS * len(rows))
             targets |= {f"{target}/{row.id}" for row in rows}
         return Reaching(asked.code, frozenset(targets))
     if isinstance(asked, Pointed):
         rows = await find(asked.source, await met(asked.source, asked.asked, find, tree))
+        spend(LINKING_STEPS * len(rows))
         texts = {text async for row in in_turns(rows) for text in references(tree(row), asked.code)}
         return Among(frozenset(_ids(type_, texts)))
     if isinstance(asked, Combined):
