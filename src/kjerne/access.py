@@ -196,6 +196,10 @@ class Caller:
         """Whether she works in it: in the organisation or unit itself, or in one below it at any depth (law, K80)."""
         return organisation in (self.organisation, self.point_of_care) or organisation in self.above
 
+    def may_be_within(self, organisation: str) -> bool:
+        """Whether she works in it, or in one above it without saying in which of its own: nobody can say that she does not."""
+        return self.is_within(organisation) or organisation in self.below
+
 
 @dataclass(frozen=True, slots=True)
 class Choice:

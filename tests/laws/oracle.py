@@ -110,8 +110,8 @@ def restrictions_against_this_one(s: Situation) -> list[Will]:
     """Against everybody, against those who work at one place, or against a group of professions (pbrl § 5-3)."""
     found = []
     for will in wills_now(s, "restriction"):
-        # A unit is all that lies below it, by the register of organisations (K80).
-        place = will.place in ("", s.legal_entity, s.unit, *s.above)
+        # A unit is all that lies below it, by the register of organisations, and who names a place above it may be in it (K80).
+        place = will.place in ("", s.legal_entity, s.unit, *s.above, *s.below)
         group = will.group == "" or will.group == GROUP_OF_ROLE.get(s.role, "others")
         if place and group:
             found.append(will)

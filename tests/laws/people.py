@@ -43,6 +43,10 @@ CALLERS = {
     "former gp": replace(GP, bonds=(replace(GP.bonds[0], day_after_last=NOW.date()),)),
     "hospital doctor": replace(GP, bonds=IN_CARE),
     "doctor at the entity in care": replace(GP, bonds=(Bond("care", place=ENTITY),)),
+    "doctor of the entity, of no unit": replace(
+        GP, unit="", above=(), below=(CLINIC, UNIT), bonds=(Bond("care", place=ENTITY),)
+    ),
+    "gp of the clinic": replace(GP, unit=CLINIC, above=(ENTITY,), below=(UNIT,)),
     "doctor elsewhere": replace(GP, bonds=(Bond("care", place=ELSEWHERE, hpr="9144900"),)),
     "doctor with a course of her own": replace(GP, bonds=(Bond("care", hpr="9144900"),)),
     "doctor before the course": replace(GP, bonds=(Bond("care", place=UNIT, first_day=TOMORROW.date()),)),

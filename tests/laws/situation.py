@@ -89,6 +89,7 @@ class Situation:
     legal_entity: str = ""
     unit: str = ""
     above: tuple[str, ...] = ()
+    below: tuple[str, ...] = ()
     attest: Attest | None = None
     is_the_patient: bool = False
     is_registered: bool = True

@@ -96,6 +96,7 @@ def caller_of(s: Situation) -> Caller:
         ),
         limits=limits(s.smart, s.kind),  # type: ignore[arg-type]
         above=frozenset(s.above),
+        below=frozenset(s.below),
     )
 
 
@@ -403,6 +404,7 @@ OPTIONS: dict[str, tuple[object, ...]] = {
     "legal_entity": (ENTITY, ENTITY, ""),
     "unit": (UNIT, ""),
     "above": ((), (CLINIC,), (CLINIC, ENTITY)),
+    "below": ((), (), (CLINIC,), (CLINIC, UNIT)),
     "is_the_patient": (False, False, True),
     "is_registered": (True, True, False),
     "own_address": ("", "ugradert", "fortrolig"),

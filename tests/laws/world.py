@@ -46,6 +46,7 @@ CLINIC: Final = "100000148"
 PLACES: Final = ((HOSPITAL, ""), (CLINIC, HOSPITAL), (UNIT, CLINIC), (OTHER, ""), (THIRD_LAB, ""))
 """What the register of organisations has, each with what it lies below."""
 ABOVE: Final = {UNIT: (CLINIC, HOSPITAL), CLINIC: (HOSPITAL,)}
+BELOW: Final = {HOSPITAL: (CLINIC, UNIT), CLINIC: (UNIT,)}
 MEMBERS: Final[Mapping[str, tuple[Membership, ...]]] = {
     OFFICE: (Membership("consumer", begins=LONG_AGO),),
     HOSPITAL: (Membership("consumer", begins=LONG_AGO),),
@@ -155,6 +156,7 @@ ACTORS: Final = (
     ),
     Actor("former gp", replace(DOCTOR, hpr=FORMER_GP, legal_entity=OFFICE, unit=OFFICE)),
     Actor("hospital doctor", IN_CARE),
+    Actor("doctor of no ward", replace(IN_CARE, unit="", attest=attested(self_authorised=True))),
     Actor("doctor with a course of her own", replace(DOCTOR, hpr=OWN_COURSE)),
     Actor("nurse in care", replace(IN_CARE, role="SP")),
     Actor("midwife in care", replace(IN_CARE, role="JO", hpr="7012345")),
@@ -344,7 +346,7 @@ class World:
         return replace(
             told, basis=basis, attest=attest, bonds=bonds, is_the_patient=actor.person == "the patient",
             own_address=kin.protection if kin else "", memberships=MEMBERS.get(told.legal_entity, ()),
-            above=ABOVE.get(told.unit, ()),
+            above=ABOVE.get(told.unit, ()), below=BELOW.get(told.unit or told.legal_entity, ()),
         )  # fmt: skip
 
     def law(self, actor: Actor, patient: str, purpose: str, basis: str, action: str, **more: str) -> Answer:

@@ -589,3 +589,16 @@ def test_a_newborn_whose_day_has_not_come_here_is_a_child_all_the_same() -> None
 def test_an_address_is_protected_unless_it_is_known_not_to_be() -> None:
     assert [is_protected(word) for word in ("", "ugradert", "klientadresse")] == [False] * 3
     assert [is_protected(word) for word in ("fortrolig", "strengtFortrolig", "6", "ukjent")] == [True] * 4
+
+
+@pytest.mark.parametrize(("names", "shut"), [("the ward", True), ("its hospital", True), ("another ward", False)])
+def test_a_restriction_against_a_unit_holds_against_who_names_only_what_lies_over_it(names: str, shut: bool) -> None:
+    """Nobody can say that she does not work in it (law, K80)."""
+    shuts = patient(ties=(GP_LIST,), choices=(choice("restriction", organisation="974760673"),))
+    who = {
+        "the ward": doctor(point_of_care="974760673"),
+        "its hospital": doctor(point_of_care="", below=frozenset({"974760673", "974760681"})),
+        "another ward": doctor(point_of_care="974760681"),
+    }[names]
+    assert (ask(who, shuts).rule == "restricted") is shut
+    assert ask(who, shuts, basis="SAMTYKKE").rule == ("restriction-opened" if shut else "gp")

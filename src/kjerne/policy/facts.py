@@ -195,7 +195,7 @@ def _restricted(choices: tuple[Choice, ...], caller: Caller, subject: Subject) -
     for choice in choices:
         if (
             choice.kind != "restriction"
-            or (choice.organisation and not caller.is_within(choice.organisation))
+            or (choice.organisation and not caller.may_be_within(choice.organisation))
             or not _is_among(choice.role, caller)
         ):
             continue

@@ -33,7 +33,7 @@ def marks_of(grant: Grant, kinds: Collection[str]) -> Label:
 
 def _is_from(caller: Caller, source: str) -> bool:
     """Whether it is sent by this source or a unit below it, or by one above it that does not say by which of its own."""
-    return caller.is_within(source) or source in caller.below
+    return caller.may_be_within(source)
 
 
 def has_marks(grant: Grant) -> bool:
