@@ -152,7 +152,7 @@ class FakeHouse(Linked, FakeDoors, FakeOversight):
             raise Refusal(400, "Not a person number.", where="number")
         return 9 if number == PROTECTED else NUMBERS.get(number, 0)
 
-    async def patient(self, who: Identity, visit: Visit) -> Patient | None:
+    async def patient(self, who: Identity, visit: Visit, *, refused: bool = False) -> Patient | None:
         return None if visit.patient in UNTIED else patients()[visit.patient]
 
     async def chart(self, who: Identity, visit: Visit) -> Chart:

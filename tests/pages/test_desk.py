@@ -116,7 +116,7 @@ async def test_where_the_identity_bar_cannot_be_read_either_the_refusal_is_told_
     opened = await browser.open("Jon Berge")
     assert opened.status_code == 503
 
-    async def patient(who: Identity, visit: Visit) -> None:
+    async def patient(who: Identity, visit: Visit, *, refused: bool) -> None:
         raise ConnectionRefusedError
 
     monkeypatch.setattr(house, "patient", patient)

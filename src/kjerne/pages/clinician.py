@@ -24,6 +24,8 @@ from kjerne.services.results.trends import Series, Table
 
 PURPOSES: Final = ("TREAT", "ETREAT", "COC", "BTG")
 BASES: Final = ("", "SAMTYKKE", "AKUTT")
+UNLOCKING: Final = ("SAMTYKKE", "AKUTT", "FORHOYET_SAMTYKKE", "FORHOYET_AKUTT")
+"""By which a lock is opened; the elevated ones open single records too, restricted here or at their source (K25)."""
 BASIS_MINUTES: Final = 60
 """How long a declared consent or emergency opens a lock: as long as an attestation may live (ATT-58)."""
 REASON_LENGTH: Final = 8
@@ -96,7 +98,7 @@ async def open_patient(page: Page) -> Response:
     purpose, basis, reason = form.get("purpose", ""), form.get("basis", ""), _reason(form)
     if purpose not in PURPOSES or basis not in BASES:
         return await _choose(page, page.say("choose.purpose_missing"), 400)
-    if (purpose in ("BTG", "COC") or basis == "AKUTT") and _is_no_reason(reason):
+    if (purpose in ("BTG", "COC") or basis) and _is_no_reason(reason):
         return await _choose(page, page.say("choose.reason_missing"), 400)
     try:
         key = await _asked_for(page)
@@ -112,7 +114,6 @@ async def open_patient(page: Page) -> Response:
         cast("Basis", basis),
         page.now + timedelta(minutes=BASIS_MINUTES) if basis else None,
         reason,
-        self_declared=form.get("declared") == "1",
     )
     return page.go(f"/clinician/v/{visit.id}", session=page.with_visit(visit))
 
@@ -311,7 +312,12 @@ async def lock(page: Page) -> Response:
 async def _lock(page: Page, fault: str = "", status: int = 200) -> Response:
     patient = await page.house.patient(page.who, page.visit)
     return page.render(
-        "clinician/unlock.html", status=status, title=page.say("unlock.title"), patient=patient, fault=fault
+        "clinician/unlock.html",
+        status=status,
+        title=page.say("unlock.title"),
+        patient=patient,
+        fault=fault,
+        grounds=[one for one in UNLOCKING if one.startswith("FORHOYET") or not page.visit.basis],
     )
 
 
@@ -319,7 +325,7 @@ async def unlock(page: Page) -> Response:
     """Open the patient's lock on declared consent or emergency, for a limited time."""
     form = page.checked(fresh=True)
     basis, reason = form.get("basis", ""), _reason(form)
-    if basis not in ("SAMTYKKE", "AKUTT") or _is_no_reason(reason):
+    if basis not in UNLOCKING or _is_no_reason(reason):
         return await _lock(page, page.say("unlock.missing"), 400)
     visit = replace(
         page.visit,

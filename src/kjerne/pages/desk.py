@@ -226,7 +226,7 @@ async def _no(page: Page, no: Refusal | Denied) -> Response:
     silent = isinstance(no, Refusal) and no.status in (503, 504)
     if (silent or isinstance(no, Denied)) and page.session and page.session.visit:
         try:
-            patient = await page.house.patient(page.who, page.visit)
+            patient = await page.house.patient(page.who, page.visit, refused=isinstance(no, Denied))
         except (Refusal, Denied):
             patient = None
         denial = no.denial if isinstance(no, Denied) else None

@@ -35,7 +35,7 @@ Resource = dict[str, Any]
 """A FHIR R4 resource as parsed JSON, numbers as `Decimal`."""
 
 Purpose = Literal["TREAT", "ETREAT", "COC", "BTG", "PATRQT"]
-Basis = Literal["", "SAMTYKKE", "AKUTT", "UNNTAK"]
+Basis = Literal["", "SAMTYKKE", "AKUTT", "UNNTAK", "FORHOYET_SAMTYKKE", "FORHOYET_AKUTT"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -461,8 +461,11 @@ class PagesHouse(MyHouse, OversightHouse, Protocol):
         """
         ...
 
-    async def patient(self, who: Identity, visit: Visit) -> Patient | None:
-        """The identity bar where the results themselves are refused; None where she may not know whom she asked for."""
+    async def patient(self, who: Identity, visit: Visit, *, refused: bool = False) -> Patient | None:
+        """The identity bar where no results are shown; None where she may not know whom she asked for.
+
+        Her log has a line for it, which was written with the refusal where one of this request brought her here (`refused`).
+        """
         ...
 
     async def chart(self, who: Identity, visit: Visit) -> Chart:

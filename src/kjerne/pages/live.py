@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import contextlib
 import secrets
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
@@ -20,7 +21,7 @@ import msgspec
 from kjerne.access import Action, Attestation, Caller, CallerKind, Coded, Grant, Label
 from kjerne.clock import Clock
 from kjerne.errors import Refusal
-from kjerne.exchange import PatientRef, granted
+from kjerne.exchange import Denied, PatientRef, granted
 from kjerne.fhir import smart
 from kjerne.fhir.definitions import type_name, type_number
 from kjerne.fhir.encode import decode
@@ -49,7 +50,7 @@ from kjerne.services.results.answers import attached_to, former_files_of
 from kjerne.services.results.former import gone, taken_back, with_former, with_former_files, without_gone_files
 from kjerne.services.results.reuse_api import Asker
 from kjerne.services.standards import types_by_service
-from kjerne.store import deleted, files, followup, logins, registers, subjects
+from kjerne.store import audit, deleted, files, followup, logins, registers, subjects
 from kjerne.store.files import Replaced
 from kjerne.store.house import Store
 from kjerne.store.pool import Connection
@@ -216,8 +217,17 @@ class LivePages:
             found = await subjects.load(conn, ref, await self.caller(who, None), self.store.wrap)
         return found[0].patient if found else 0
 
-    async def patient(self, who: Identity, visit: Visit) -> Patient | None:
-        """The identity bar, from the register of persons, for whom a tie or the law lets know."""
+    async def patient(self, who: Identity, visit: Visit, *, refused: bool = False) -> Patient | None:
+        """The identity bar, from the register of persons, for whom a tie or the law lets know; a line in the log beside it."""
+
+        async def use(grant: Grant) -> Patient:
+            async with self.store.pool.acquire() as conn:
+                await audit.insert(conn, audit.given(grant))
+                return await self.person(conn, visit.patient)
+
+        if not refused:
+            with contextlib.suppress(Denied):
+                return await self.under(who, visit, "search", use)
         caller = await self.caller(who, visit)
         if not await self.door.may_name(caller, PatientRef(key=visit.patient), SERVICE, "search"):
             return None

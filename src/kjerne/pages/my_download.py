@@ -197,7 +197,8 @@ def _choice(one: Any) -> dict[str, Any]:
         "part": one.part,
         "source": one.source,
         "course": one.course,
-        "record": f"DiagnosticReport/{one.record}" if one.record else "",
+        "service": one.service,
+        "record": one.record,
         "setBy": "" if one.by == "self" else one.by,
         "endsAt": ends,
     }

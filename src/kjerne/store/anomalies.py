@@ -137,7 +137,9 @@ WITH days AS (
   SELECT (a.at AT TIME ZONE 'Europe/Oslo')::date AS day, max(a.caller_name) AS name, a.caller_hpr AS hpr,
     max(a.caller_role) AS role, a.organisation, count(DISTINCT a.patient) AS patients,
     (array_agg(a.caller_digest))[1] AS reader
-  FROM audit a WHERE {_READ} GROUP BY day, a.caller_hpr, a.organisation)
+  -- Who is named on her own list alone, and whose records are not opened, is none that she has read.
+  FROM audit a WHERE {_READ} AND (cardinality(a.ids) > 0 OR a.client <> 'kjerne-pages')
+  GROUP BY day, a.caller_hpr, a.organisation)
 SELECT d.day, d.name, d.hpr, d.role, d.organisation, d.patients, m.usual, d.reader
 FROM days d, (SELECT percentile_disc(0.5) WITHIN GROUP (ORDER BY patients) AS usual FROM days) m
 WHERE d.patients >= $3 AND d.patients >= $4 * m.usual AND ($6 = '' OR d.organisation = $6)
