@@ -69,6 +69,46 @@ def test_what_is_not_a_usable_result_counts_for_nothing(status: str) -> None:
         {"valueQuantity": {}},
         {"note": [{"text": "uten verdi"}]},
         {"valueQuantity": {"value": 140}, "note": [{"text": "Feil prøve, svaret kan ikke brukes"}]},
+        {"valueQuantity": {"unit": "mmol/L"}},
+        {"valueCodeableConcept": {"coding": [{"system": "urn:lokal", "code": "9", "display": "Ikke utført"}]}},
+        {"component": [{"code": {"text": "a"}, "dataAbsentReason": {"text": "unknown"}}]},
+        *(
+            {"valueString": text}
+            for text in (
+                "Uegnet prøve",
+                "Ikke egnet prøvemateriale",
+                "Prøve ikke tatt",
+                "Prøve mangler",
+                "Kansellert",
+                "Avvist",
+                "Svar følger",
+                "Til analyse",
+                "Se kommentar",
+                "Ikke undersøkt",
+                "Analysefeil",
+                "Not performed",
+                "-",
+                "?",
+                "OK",
+            )
+        ),
+        *(
+            {"valueQuantity": {"value": 140}, "note": [{"text": text}]}
+            for text in (
+                "Resultatet er upålitelig",
+                "Skal ikke brukes",
+                "Svar trukket tilbake",
+                "Prøven er forbyttet",
+            )
+        ),
+        *(
+            {
+                "valueInteger": 4,
+                "specimen": {"reference": "#s"},
+                "contained": [{"resourceType": "Specimen", "id": "s", "status": status}],
+            }
+            for status in ("unsatisfactory", "entered-in-error")
+        ),
     ],
 )
 def test_a_result_with_nothing_to_use_in_it_is_none(more: dict[str, Any]) -> None:
@@ -82,6 +122,15 @@ def test_a_result_with_nothing_to_use_in_it_is_none(more: dict[str, Any]) -> Non
         {"valueCodeableConcept": {"text": "Negativ"}},
         {"valueQuantity": {"value": 5, "comparator": "<"}},
         {"valueInteger": 3},
+        {"valueInteger": 0},
+        {"valueQuantity": {"value": 0, "unit": "mmol/L"}},
+        {"valueString": "Ikke påvist"},
+        {"valueString": ">60"},
+        {
+            "valueString": "Ingen tegn til lungeemboli. Hjertet er normalt stort og mediastinum er uten anmerkning i dag."
+        },
+        {"valueCodeableConcept": {"coding": [{"system": "urn:lokal", "code": "9"}]}},
+        {"component": [{"code": {"text": "a"}, "valueInteger": 4}, {"code": {"text": "b"}}]},
         {"valueQuantity": {"value": 4.1}, "note": [{"text": "Svakt hemolysert, tolkes med forsiktighet"}]},
         {"hasMember": [{"reference": "Observation/1"}]},
     ],

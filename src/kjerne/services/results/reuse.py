@@ -15,6 +15,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any, Final, Literal
 
+from kjerne.fhir.circumstances import spoiled
 from kjerne.fhir.dates import later
 from kjerne.fhir.systems import canonical
 from kjerne.registries.withholding import is_anothers
@@ -26,12 +27,21 @@ USABLE: Final = frozenset({"final", "amended", "corrected", "appended"})
 _NOT_DONE: Final = re.compile(
     r"ikkj?e (utf[øo]rt|analysert|målbar|måleleg|mulig|mogleg|besvart|mottatt|motteke|bruk)"
     r"|kan ikkj?e (bruk|måle|analyse|besvare|svare)"
+    r"|ikkj?e (egn|gjennomf[øo]rt|unders[øo]k|tatt|teke|sendt)|uegn|mangler|manglar|kansell|avvist|avlyst|f[øo]lger|følgjer"
+    r"|til analyse|se kommentar|sjå kommentar|analysefeil|not (performed|done|tested|suitable)|rejected|cancelled|pending"
     r"|hemolys|koagulert|feil (prøve|glass|rør|merk)|ny prøve|utgår|avbestilt|for lite (materiale|prøve)",
     re.IGNORECASE,
 )
 """How laboratories write that there is no result where a result should stand."""
+_TELLS: Final = re.compile(
+    r"[0-9]|negativ|positiv|påvist|normal|patologisk|funn|spor|reaktiv|detected|vekst|rikelig|sparsom|lett|moderat|uttalt"
+    r"|\S+(\s+\S+){11}",
+    re.IGNORECASE,
+)
+"""What a text has that is a result: a figure, a finding's word, or a description of a dozen words."""
 _WITHDRAWN: Final = re.compile(
-    r"kan ikk(?:j?e) (?:bruk|vurder)|feil (?:prøve|pasient|glass)|ikk(?:j?e) (?:utf[øo]rt|gyldig|påliteleg|pålitelig)|ugyldig",
+    r"(?:kan|skal) ikk(?:j?e) (?:bruk|vurder)|upålit|upåliteleg|trukket tilbake|trekt tilbake|forbytt|forveksl|forveksla|"
+    r"feil (?:prøve|pasient|glass)|ikk(?:j?e) (?:utf[øo]rt|gyldig|påliteleg|pålitelig)|ugyldig",
     re.IGNORECASE,
 )
 """How a comment beside a value says that the value is none."""
@@ -115,16 +125,39 @@ def is_usable(observation: Mapping[str, Any]) -> bool:
     """
     if observation.get("status") not in USABLE or "dataAbsentReason" in observation:
         return False
-    values = [value for key, value in observation.items() if key.startswith("value") and value]
-    texts = [value if isinstance(value, str) else value.get("text", "") for value in values if _may_be_text(value)]
     notes = [note.get("text", "") for note in observation.get("note", ())]
-    if any(map(_NOT_DONE.search, texts)) or any(map(_WITHDRAWN.search, notes)):
+    if spoiled(dict(observation)) or any(map(_WITHDRAWN.search, notes)):
         return False
-    return bool(values) or "hasMember" in observation or "component" in observation
+    told = [_tells(part) for part in (observation, *observation.get("component", ()))]
+    if "no" in told:
+        return False
+    return "yes" in told or "hasMember" in observation
 
 
-def _may_be_text(value: Any) -> bool:
-    return isinstance(value, (str, Mapping))
+def _tells(part: Mapping[str, Any]) -> Literal["yes", "no", "nothing"]:
+    """Whether a result, or a component of one, has a value that says something; `no` where it says that there is none."""
+    if "dataAbsentReason" in part:
+        return "nothing"
+    for key, value in part.items():
+        if key in ("valueString", "valueCodeableConcept"):
+            texts = [value] if isinstance(value, str) else [value.get("text", ""), *_displays(value)]
+            if any(map(_NOT_DONE.search, texts)):
+                return "no"
+            named = any(map(_TELLS.search, texts)) or (not any(texts) and bool(_codes(value)))
+            return "yes" if named else "nothing"
+        if key.startswith("value") and key[5:6].isupper():
+            # A number may be nought, and a quantity that has a unit alone has none.
+            amount = value.get("value") if key == "valueQuantity" else value
+            return "nothing" if amount in (None, "", {}) else "yes"
+    return "nothing"
+
+
+def _displays(concept: Mapping[str, Any]) -> list[str]:
+    return [str(one.get("display", "")) for one in concept.get("coding", ())]
+
+
+def _codes(value: Any) -> list[str]:
+    return [one["code"] for one in value.get("coding", ()) if "code" in one] if isinstance(value, Mapping) else []
 
 
 def _matching(observations: Iterable[dict[str, Any]], system: str, codes: Sequence[str]) -> Iterable[Earlier]:

@@ -44,6 +44,8 @@ COUNTING_TIME: Final = timedelta(days=1)
 """After a month is over, what was filed in it is counted within this time."""
 FEWEST: Final = 5
 """A smaller count of repeats is not told."""
+ASKED_AT_ONCE: Final = 40
+"""Samples in one search for what was made of them."""
 COUNTS_SCOPE: Final = "kjerne:operations"
 
 
@@ -84,8 +86,17 @@ class Asker:
         unbound = replace(own, caller=replace(own.caller, limits=None))
         search = self.parse("Specimen", (("status", ",".join(sorted(SPOILED))),), False)
         async with conn.transaction():
-            found = await self.finder.matching(conn, unbound, search, "")
-            return frozenset(id_ for _, _, id_ in found) | await deleted.ids_of(conn, own, SPECIMEN_TYPE)
+            found = {id_ for _, _, id_ in await self.finder.matching(conn, unbound, search, "")}
+            found |= await deleted.ids_of(conn, own, SPECIMEN_TYPE)
+            made_of = sorted(found)
+            while made_of:
+                # What was made of a sample that is no good is no better.
+                asked = ",".join(f"Specimen/{id_}" for id_ in made_of[:ASKED_AT_ONCE])
+                search = self.parse("Specimen", (("parent", asked),), False)
+                new = {id_ for _, _, id_ in await self.finder.matching(conn, unbound, search, "")} - found
+                made_of = [*made_of[ASKED_AT_ONCE:], *sorted(new)]
+                found |= new
+            return frozenset(found)
 
     async def tell(self, grant: Grant, number: UUID, outcome: str, reason: str) -> None:
         """What was done with a shown answer; `Refusal` 400 where outcome or reason is missing."""
