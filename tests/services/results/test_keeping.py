@@ -213,6 +213,22 @@ async def test_a_result_that_was_corrected_by_fhir_goes_with_a_report_whose_olde
     assert await state(lab) == {"report": "void 2", "first": "void", "other": "void"}
 
 
+@pytest.mark.parametrize("first", ["cancelled", "written"])
+async def test_a_report_that_fhir_wrote_on_goes_with_its_results_when_an_older_cancellation_comes(
+    lab: Lab, first: str
+) -> None:
+    await lab.take(one(lab, "5", 2))
+    cancellation = one(lab, "", BEFORE, "C")
+    if first == "cancelled":
+        await lab.take(cancellation)
+    await written(lab, REPORT, {"conclusion": "Sett"})
+    if first == "written":
+        await lab.take(cancellation)
+    assert await state(lab) == {"report": "void 1", "first": "void"}
+    reports = [one for one in (await _records(lab)).values() if one["resourceType"] == "DiagnosticReport"]
+    assert [one["conclusion"] for one in reports] == ["Sett"]
+
+
 @pytest.mark.parametrize("place", [1, 2, 3])
 @pytest.mark.parametrize(("by_fhir", "first"), [(VOID, "void"), (SIX, "6"), (None, "gone")])
 async def test_what_fhir_wrote_stands_though_the_report_was_another_persons_for_a_while(

@@ -154,8 +154,11 @@ def _left(change: Change, tree: Tree, stood: Present, was: Tree, said: Said) -> 
     """
     before = decode(stood.raw)
     new: Tree = {}
+    if change.type == pointing.REPORT and tree.get("status") in WITHDRAWN and was.get("status") not in WITHDRAWN:
+        # A cancellation that comes late has taken the results: half a report would be read as a whole one.
+        new = {"status": tree["status"]}
     if before.get("status") not in WITHDRAWN or said.newest <= stood.at:
-        new = {name: [*before.get(name, ()), *found] for name in _LISTS if (found := _new(name, tree, was, before))}
+        new |= {name: [*before.get(name, ()), *found] for name in _LISTS if (found := _new(name, tree, was, before))}
     after = before | new | {"id": tree["id"]}
     raw = raw_of(after) if new else stood.raw
     kept = change._replace(raw=raw, indexed=index(after), kinds=change.kinds | kinds_of(after))
