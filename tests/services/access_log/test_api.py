@@ -207,6 +207,19 @@ def test_pages_hold_every_event_once_and_the_total_is_theirs(platform: Standing)
     assert asked(platform, "?_summary=count").tree.get("entry") is None
 
 
+def test_a_search_that_would_look_through_too_many_lines_is_refused_and_one_by_date_is_not(
+    platform: Standing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for _ in range(3):
+        looked(platform)
+    assert asked(platform, "?outcome=0").status == 200
+    monkeypatch.setattr("kjerne.services.access_log.api.LINES_LIMIT", 2)
+    refused = asked(platform, "?outcome=0")
+    assert (refused.status, refused.issue["code"]) == (422, "too-costly")
+    assert "more than 2 lines" in refused.issue["diagnostics"]
+    assert asked(platform, "?date=ge2020-01-01").status == 200
+
+
 @pytest.mark.parametrize("query", ["date=ge2020-01-01", "_sort=date", "outcome=0"])
 def test_a_line_that_is_written_late_moves_no_page_that_is_being_read(platform: Standing, query: str) -> None:
     """Its request was before the first page, its transaction ends after: no event twice, none left out, one total."""
