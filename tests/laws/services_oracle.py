@@ -236,12 +236,10 @@ def registering(s: Situation) -> Answer:
         return Answer(given=False, outcome="Specific")
     if goes_too_far(s, purpose) or snooping(s, purpose):
         return NO
-    # What shuts a look shuts registering, part by part (K86).
-    hides = frozenset({"withdrawn", "restricted", "restricted here"})
-    hides = hides if opens_what_is_shut(s) else hides | restricted_parts(s)
+    # What shuts a look shuts registering, part by part and record by record, and the same opens it (K86).
     behind = is_restricted(s) or (restricted_parts(s) and opens_what_is_shut(s))
-    mark = "restriction-opened" if behind else ""
-    return shut_by_the_patient(s, purpose) or Answer(given=True, hidden=hides, marked=mark, purpose=purpose)
+    mark = "restriction-opened" if behind or s.basis.startswith("FORHOYET") else ""
+    return shut_by_the_patient(s, purpose) or Answer(given=True, hidden=hidden(s), marked=mark, purpose=purpose)
 
 
 KINDS = (

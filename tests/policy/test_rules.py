@@ -543,6 +543,7 @@ def test_what_sets_aside_or_opens_is_marked_and_ordinary_care_is_not() -> None:
         "elevated": "restriction-opened",
         "restriction-opened": "restriction-opened",
         "part-opened": "restriction-opened",
+        "registered-with-all-opened": "restriction-opened",
         "registered-behind-restriction": "restriction-opened",
         "registered-behind-part": "restriction-opened",
         "break-glass": "break-glass",

@@ -153,6 +153,7 @@ STORIES = [
         "registered-behind-restriction",
     ),
     ("restricted", CRITICAL, staff(CRITICAL), listed(will("restriction", CRITICAL)), "file", "", "dialysis", "restricted"),
+    ("all opened", CRITICAL, staff(CRITICAL), listed(), "correct", "FORHOYET_AKUTT", "dialysis", "registered-with-all-opened"),
     ("beside a part", CRITICAL, staff(CRITICAL), listed(A_PART), "correct", "", "dialysis", "registered"),
     ("behind a part", CRITICAL, staff(CRITICAL), listed(A_PART), "correct", "AKUTT", "dialysis", "registered-behind-part"),
     ("a doctor asks abroad", ABROAD, staff(ABROAD), listed(TO_ABROAD), "read", "", "", "gp"),
@@ -191,6 +192,17 @@ def test_a_part_is_shut_to_who_registers_as_to_who_looks(action: Any, basis: str
     grant = ask(CRITICAL, staff(CRITICAL), listed(A_PART), action, basis, "dialysis")
     assert isinstance(grant, Grant)
     assert bool(grant.hides & part_label(3)) is shut
+
+
+@pytest.mark.parametrize("action", ["read", "file", "correct"])
+@pytest.mark.parametrize(
+    ("basis", "shut"), [("SAMTYKKE", True), ("FORHOYET_SAMTYKKE", False), ("FORHOYET_AKUTT", False)]
+)
+def test_what_opens_a_single_record_for_a_look_opens_it_to_be_corrected(action: Any, basis: str, shut: bool) -> None:
+    grant = ask(CRITICAL, staff(CRITICAL), listed(), action, basis, "dialysis")
+    assert isinstance(grant, Grant)
+    assert bool(grant.hides & Label.RESTRICTED_HERE) is bool(grant.hides & Label.RESTRICTED) is shut
+    assert grant.hides & Label.WITHDRAWN
 
 
 @pytest.mark.parametrize("service", [name for name in SERVICES if name != ABROAD])

@@ -329,9 +329,17 @@ def test_what_is_hidden_from_a_reader_is_absent_to_whoever_would_change_it(platf
     assert send(platform, "PUT", path, tree, about=about, version=1, **NEED).status == 404
     assert send(platform, "PUT", path, tree, about=about, version=9, **NEED).status == 404
     assert send(platform, "DELETE", path, about=about, version=1, **NEED).status == 404
+    basis = {"basis": "FORHOYET_SAMTYKKE"}
+    assert platform.get(path, about=about, **NEED, **basis).status == 200
+    opened = send(platform, "PUT", path, tree | marks, about=about, version=1, **NEED, **basis)
+    assert (opened.status, rules(platform, opened)) == (
+        200,
+        [("critical-information", "registered-with-all-opened", 0)],
+    )
+    assert platform.get(path, about=about, **NEED).status == 404, "her restriction stays on the new version"
     if not marks:
         choose(platform, chosen | {"status": "inactive"}, about, withdrawn=True)
-        assert send(platform, "PUT", path, tree, about=about, version=1, **NEED).status == 200
+        assert send(platform, "PUT", path, tree, about=about, version=2, **NEED).status == 200
 
 
 @pytest.mark.parametrize("against", ["everybody", "doctors"])

@@ -12,6 +12,7 @@ from kjerne.policy import facts, services_asked
 from kjerne.policy.rule import (
     CORRECT,
     DISCLOSE,
+    ELEVATED,
     EVERY_SERVICE,
     FILE,
     FROM_STAFF,
@@ -74,6 +75,17 @@ REGISTERING: Final = Section(
         # She who registers must know what stands there already: what shuts a look shuts this.
         *(rule for rule in STAFF_REFUSED.rules if rule.id not in _OF_OTHER_PURPOSES),
         _NOTHING_OF_ITS_OWN,
+        # As of a look: the ground opens single records too, so who may see what stands there may put it right.
+        Rule(
+            id="registered-with-all-opened",
+            effect="grant",
+            law="{filing}; pasient- og brukerrettighetsloven § 5-3; ACP 2.16.578.1.12.4.1.7.2.1.5 og .7",
+            says="Helsepersonell registrerte opplysninger her. Med samtykke eller i en nødssituasjon var det sperrede åpent.",
+            bases=ELEVATED,
+            hides=Label.WITHDRAWN,
+            mark="restriction-opened",
+            opens_parts=True,
+        ),
         Rule(
             id="registered-behind-restriction",
             effect="grant",

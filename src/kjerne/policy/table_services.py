@@ -41,6 +41,7 @@ ONLY: Final[Mapping[str, Callable[[Service], bool]]] = {
     "elevated": lambda one: one.opens != "nothing",
     "restriction-opened": lambda one: one.opens == "declared",
     "part-opened": lambda one: one.opens == "declared",
+    "registered-with-all-opened": lambda one: one.opens != "nothing",
     "registered-behind-part": lambda one: one.opens == "declared",
     "break-glass": lambda one: "BTG" in one.purposes,
     "break-glass-role": lambda one: "BTG" in one.purposes,

@@ -342,6 +342,10 @@ _NN_EN: Final[Mapping[str, tuple[str, str]]] = {
         "Denne yrkesgruppa kan ikkje registrere dette.",
         "This profession cannot register this.",
     ),
+    "registered-with-all-opened": (
+        "Helsepersonell registrerte opplysningar her. Med samtykke eller i ein naudsituasjon var det sperra ope.",
+        "A health worker registered information here. By consent or in an emergency what is restricted was open.",
+    ),
     "registered-behind-restriction": (
         "Helsepersonell registrerte opplysningar her. Sperringa vart opna med samtykke eller i ein naudsituasjon.",
         "A health worker registered information here. The restriction was opened with consent or in an emergency.",
