@@ -66,6 +66,29 @@ def test_a_label_that_would_not_be_kept_is_refused_and_never_dropped(system: str
 
 
 @pytest.mark.parametrize(
+    "tag",
+    [
+        {"system": LABELS, "code": "NORS"}, {"system": "http://ehelse.no/fhir/CodeSystem/no-kodeverk-9603", "code": "NORU"},
+        {"system": LABELS}, {"code": "NORS"}, {"code": "noru"},
+        {"system": "http://terminology.hl7.org/CodeSystem/v3-Confidentiality", "code": "V"},
+    ],
+)  # fmt: skip
+def test_a_label_among_the_tags_is_refused_and_not_taken_in_open(tag: dict[str, str]) -> None:
+    with pytest.raises(Refusal, match="tags withhold nothing") as refused:
+        withheld({"resourceType": "Observation", "meta": {"tag": [{"system": "urn:x", "code": "y"}, tag]}}, NOW)
+    assert (refused.value.status, refused.value.where) == (422, "Observation.meta.tag")
+
+
+def test_other_tags_say_nothing_of_who_may_see() -> None:
+    tags = [
+        {"system": "urn:x", "code": "NORS"}, {"display": "for kvalitetssikring"},
+        {"system": "http://terminology.hl7.org/CodeSystem/v3-ObservationValue", "code": "SUBSETTED"},
+        {"system": "http://terminology.hl7.org/CodeSystem/v3-Confidentiality", "code": "N"},
+    ]  # fmt: skip
+    assert withheld({"resourceType": "Observation", "meta": {"tag": tags}}, NOW) == (Label(0), None, None)
+
+
+@pytest.mark.parametrize(
     ("coding", "kind"),
     [
         ({"system": "http://terminology.hl7.org/CodeSystem/v2-0074", "code": "SP"}, "pathology"),

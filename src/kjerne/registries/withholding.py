@@ -54,14 +54,12 @@ _DISCIPLINE_BY_SECTION: Final = {
     "OUS": "UL",
 }  # fmt: skip
 """HL7's diagnostic service sections (v2-0074, R4's own binding of a report's category) as the codes of 8202."""
+_CONFIDENTIALITY: Final = (
+    "http://terminology.hl7.org/CodeSystem/v3-Confidentiality", "http://hl7.org/fhir/v3/Confidentiality",
+    "urn:oid:2.16.840.1.113883.5.25",
+)  # fmt: skip
 _SECURITY: Final = {
-    **dict.fromkeys(
-        (
-            "http://terminology.hl7.org/CodeSystem/v3-Confidentiality", "http://hl7.org/fhir/v3/Confidentiality",
-            "urn:oid:2.16.840.1.113883.5.25",
-        ),
-        frozenset({"U", "L", "M", "N"}),
-    ),
+    **dict.fromkeys(_CONFIDENTIALITY, frozenset({"U", "L", "M", "N"})),
     "http://terminology.hl7.org/CodeSystem/v3-ActReason": frozenset({"HTEST"}),
     "http://terminology.hl7.org/CodeSystem/v3-ObservationValue": frozenset({"SUBSETTED"}),
 }  # fmt: skip
@@ -109,7 +107,13 @@ class Withheld(NamedTuple):
 def withheld(tree: Mapping[str, Any], at: datetime) -> Withheld:
     """What a valid resource says of itself, received at `at`. `Refusal` 422 for a label that nobody knows, or would keep."""
     name = tree["resourceType"]
-    codings = tree.get("meta", {}).get("security", ())
+    meta = tree.get("meta", {})
+    codings = meta.get("security", ())
+    if any(_asks_to_hide(one) for one in meta.get("tag", ())):
+        raise Refusal(
+            422, "a tag asks that the record be withheld, and tags withhold nothing", where=f"{name}.meta.tag",
+            todo="Send the label in meta.security.",
+        )  # fmt: skip
     marks = [one for one in codings if _number(one) == _LABELS]
     for other in codings:
         if _number(other) != _LABELS and other.get("code", "") not in _SECURITY.get(
@@ -134,6 +138,15 @@ def withheld(tree: Mapping[str, Any], at: datetime) -> Withheld:
     if undated:
         rule = _later(rule, later(at, UNDATED_DELAY_DAYS))
     return Withheld(labels, rule, asked)
+
+
+def _asks_to_hide(tag: Mapping[str, Any]) -> bool:
+    """Whether a tag is a label in the wrong place: of 9603, one of its codes without a system, or a confidentiality that is
+    not taken as one."""
+    system, code = tag.get("system", "").strip(), tag.get("code", "")
+    if _number(tag) == _LABELS or (not system and code.upper() in (*LABEL_BY_CODE, DELAYED)):
+        return True
+    return system in _CONFIDENTIALITY and code not in _SECURITY[system]
 
 
 def label_of(code: str, where: str) -> Label:
