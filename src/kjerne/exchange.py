@@ -292,5 +292,7 @@ def any_of(scopes: Mapping[str, str]) -> str:
     return " ".join(dict.fromkeys(one for each in scopes.values() for one in each.split()))
 
 
+NOT_REGISTERED: Final = "not-registered-here"
+"""The rule that who would register hears where no choice of a patient's may be told (`policy.unsaid`)."""
 PUBLIC = "public"
 SESSION = "session"

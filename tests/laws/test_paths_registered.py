@@ -226,6 +226,11 @@ async def reading(world: World, chance: Random, wrong: list[str]) -> int:
     return opened
 
 
+def without(s: Situation) -> Situation:
+    """The same, had she shut nothing."""
+    return replace(s, wills=tuple(one for one in s.wills if one.kind not in ("block", "restriction", "opt-out")))
+
+
 async def registering(world: World, chance: Random, wrong: list[str]) -> int:
     """How many were let in, under the law of Norway and where no choice may be told."""
     house, let_in = world.ward.house, 0
@@ -245,6 +250,16 @@ async def registering(world: World, chance: Random, wrong: list[str]) -> int:
                 wrong.append(
                     f"{actor.name} / {name} / {what} {purpose} {basis}: {answer(s)}, {made.status_code} {made.text}"
                 )
-            if jurisdiction == "EHDS" and (SAYS in made.text) != bool(answer(s).outcome):
+            # Who would be refused whatever she had chosen hears that, as of anybody (K5).
+            by_her_choice = bool(answer(s).outcome) and answer(without(s)).given
+            if jurisdiction == "EHDS" and (SAYS in made.text) != by_her_choice:
                 wrong.append(f"{actor.name} / {name} / {what} {purpose} {basis}: of her choice is told {made.text}")
+            if jurisdiction == "EHDS" and s.kind == "practitioner":
+                # What no record answers is deleted of her as of whom has shut nothing.
+                gone = await client.http.delete("/fhir/R4/AllergyIntolerance?identifier=urn:x|none", headers=headers)
+                law = answer(replace(without(s), action="correct", what="*"))
+                if gone.status_code != (204 if law.given else 403):
+                    wrong.append(
+                        f"{actor.name} / {name} / delete {purpose} {basis}: {law}, {gone.status_code} {gone.text}"
+                    )
     return let_in

@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 
 from kjerne.access import Caller, Denial, Grant, Part, Subject
+from kjerne.exchange import NOT_REGISTERED
 from kjerne.policy.rules import decide
 from kjerne.policy.services import SERVICES
-from kjerne.policy.unsaid import LAW, NOT_REGISTERED, SAYS, unsaid
+from kjerne.policy.unsaid import LAW, SAYS, unsaid
 from kjerne.store import audit
 
 from .cast import COURSE, GP_LIST, NOW, choice, doctor, laboratory, patient
@@ -106,7 +107,19 @@ def test_who_would_register_hears_no_without_its_reason_whatever_the_patient_cho
         hers = choice(kind, service=service, hpr=gp.hpr if kind == "block" else "")
         denial = decide(gp, patient(ties=(GP_LIST,), choices=(hers,)), service, "file", now=NOW, what="dialysis")
         assert isinstance(denial, Denial) and denial.outcome
-        answer = unsaid(denial)
+        answer = unsaid(denial, what="dialysis")
         assert isinstance(answer, Denial)
         heard.append((answer.rule, answer.says, answer.law, answer.outcome))
     assert set(heard) == {(NOT_REGISTERED, SAYS, LAW, "")}
+
+
+def test_who_would_register_without_a_need_hears_what_she_hears_of_anybody() -> None:
+    service = "critical-information"
+    parts = tuple(Part(service, role, NOW - timedelta(days=1), None) for role in ("consumer", "source"))
+    stranger = replace(doctor(), scopes=SERVICES[service].scopes, parts=parts)
+    heard = []
+    for choices in ((), (choice("block", service=service, hpr=stranger.hpr),)):
+        denial = decide(stranger, patient(choices=choices), service, "file", now=NOW, what="dialysis")
+        assert isinstance(denial, Denial)
+        heard.append(answered(unsaid(denial, what="dialysis")))
+    assert heard == ["no-relation", "no-relation"]

@@ -85,7 +85,9 @@ class Door:
                 )  # fmt: skip
                 if isinstance(answer, Denial):
                     refused = audit.with_words(answer, self._store.wrap, asked)
-                    instead = answer if self._tells_choices else unsaid(refused, basis=basis, purpose=purpose)
+                    instead = (
+                        answer if self._tells_choices else unsaid(refused, basis=basis, purpose=purpose, what=what)
+                    )
                     if isinstance(instead, Grant):
                         return instead
                     if joined is None:

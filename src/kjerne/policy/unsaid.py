@@ -10,34 +10,34 @@ from dataclasses import replace
 from typing import Final
 
 from kjerne.access import Denial, Grant
+from kjerne.exchange import NOT_REGISTERED
 from kjerne.policy.facts import WRITING
 from kjerne.policy.rules import decide
 
-NOT_REGISTERED: Final = "not-registered-here"
 LAW: Final = "forordning (EU) 2025/327 artikkel 8"
 SAYS: Final = "Opplysninger om denne personen registreres ikke her."
 """What personnel hear who would register: nothing can be written under nobody's name, so there is a no, without its reason."""
 SHUTTING: Final = frozenset({"block", "restriction", "opt-out"})
 
 
-def unsaid(denial: Denial, *, basis: str = "", purpose: str = "") -> Grant | Denial:
+def unsaid(denial: Denial, *, basis: str = "", purpose: str = "", what: str = "") -> Grant | Denial:
     """A grant that opens nobody's records, or the refusal that the same caller would hear without the patient's choices.
 
-    Of what she would write it is a refusal without its reason. The row in the log is that of `denial`. A refusal for
+    Of `what` she would write it is a refusal without its reason. The row in the log is that of `denial`. A refusal for
     another reason is left as it is; so is one to a system, which is not told the reason anyhow (`exchange.not_filed`).
     """
     subject = denial.subject
     if subject is None or not denial.outcome or denial.caller.kind != "practitioner":
         return denial
-    if denial.action in WRITING:
-        return replace(denial, rule=NOT_REGISTERED, law=LAW, says=SAYS, outcome="")
     open_to_all = replace(subject, choices=tuple(one for one in subject.choices if one.kind not in SHUTTING))
     answer = decide(
         denial.caller, open_to_all, denial.service, denial.action, basis=basis, purpose=purpose, now=denial.at,
-        correlation=denial.correlation,
+        correlation=denial.correlation, what=what,
     )  # fmt: skip
     if isinstance(answer, Denial):
         return answer
+    if denial.action in WRITING:
+        return replace(denial, rule=NOT_REGISTERED, law=LAW, says=SAYS, outcome="")
     # Under no key lies no record, and what does not exist does not change: the statement finds nothing, and its facts stand.
     nobody = replace(subject, keys=(), wrapped=(), destroyed=(), stamp=0)
     return replace(answer, subject=nobody, instead_of=denial)

@@ -16,6 +16,7 @@ from kjerne.access import Grant
 from kjerne.errors import Refusal
 from kjerne.exchange import (
     ANY_KIND,
+    NOT_REGISTERED,
     Answer,
     Call,
     Denied,
@@ -195,7 +196,8 @@ class ConditionalApi:
                     what=ANY_KIND,
                 )  # fmt: skip
         except Denied as denied:
-            if denied.denial.caller.kind == "practitioner":
+            # Where no choice may be told nothing is there, and so there is nothing to delete: no write is lost by saying so.
+            if denied.denial.caller.kind == "practitioner" and denied.denial.rule != NOT_REGISTERED:
                 raise
             smart.demand(call.caller, name, "d")
             # Of whom no register knows there is nothing to delete, as of anybody else (K13).
