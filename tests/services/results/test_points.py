@@ -192,3 +192,25 @@ def test_a_contained_specimen_says_when_it_was_taken_and_that_it_is_no_good() ->
     assert (point.when, point.sample) == (values.when("2026-10-12"), "unsatisfactory")
     before = of_specimen({"reference": "#s"}, contained=contained("Serum", collection=collection))
     assert "material" in others(before, of_specimen({"reference": "#s"}, contained=contained("Urin")))
+
+
+@pytest.mark.parametrize("status", ["final", "amended", "preliminary"])
+def test_a_withdrawn_result_that_comes_again_otherwise_is_corrected_and_keeps_what_was_withdrawn(status: str) -> None:
+    taken_back = r.change("withdrawn", RECEIVED, valueQuantity=r.quantity("5", "mmol/L"))
+    found = points.point_of(sent("2026-11-20", status=status, extension=[taken_back]))
+    assert found and found.old
+    assert (found.mark, found.old.number, found.value.number) == ("corrected", 5, 140)
+
+
+def test_a_withdrawn_result_that_comes_again_as_it_was_is_no_correction() -> None:
+    taken_back = r.change("withdrawn", RECEIVED, valueQuantity=r.quantity("140", "mmol/L"))
+    found = points.point_of(sent("2026-11-20", extension=[taken_back]))
+    assert found and (found.mark, found.old) == ("", None)
+
+
+@pytest.mark.parametrize(("now", "mark"), [("Ingen tegn til pneumoni.", "corrected"), ("Pneumoni.", "")])
+def test_so_is_what_a_report_concludes(now: str, mark: str) -> None:
+    report = r.report("r", "RAD", "Røntgen thorax", "2026-11-20", (), category="BLD") | {"conclusion": now}
+    report["extension"] = [r.change("withdrawn", RECEIVED, valueString="Pneumoni.")]
+    (found,) = answers.answers([report], [])
+    assert found.mark == mark

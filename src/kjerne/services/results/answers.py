@@ -286,7 +286,8 @@ def _answer(report: Resource, desk: _Desk) -> Answer:
     request = next((desk.requests.get(points.reference_id(ref)) for ref in report.get("basedOn", [])), None) or {}
     materials = {points.material_of(desk.observations[own], desk.materials) for own in ids}
     former_files = former_files_of(report)
-    mark = points.mark_of(report, points.changes_of(report)) or ("corrected" if former_files else "")
+    says = values.Value(text=conclusion_of(report))
+    mark = points.mark_of(report, points.changes_of(report), says) or ("corrected" if former_files else "")
     if mark == "preliminary" and not _is_answered(report, desk):
         mark = "awaited"
     return Answer(

@@ -279,14 +279,20 @@ def asides_of(changes: Sequence[Change]) -> tuple[Aside, ...]:
     return tuple(found.values())
 
 
-def mark_of(resource: Resource, changes: Sequence[Change] = ()) -> Mark:
-    """How far a result or report can be trusted, by its status and by what happened to it."""
+def mark_of(resource: Resource, changes: Sequence[Change] = (), says: Value | None = None) -> Mark:
+    """How far a result or report can be trusted, by its status and by what happened to it.
+
+    What was taken back and came again otherwise was corrected. `says` is what a report concludes.
+    """
     status = resource.get("status", "")
     if status in _WITHDRAWN:
         return "withdrawn"
     kinds = {change.kind for change in changes}
     if "not-repeated" in kinds:
         return "not-repeated"
+    taken_back = [change for change in changes if change.kind == "withdrawn"]
+    if taken_back and any(_former(says or value_of(resource), parts_of(resource), taken_back)):
+        return "corrected"
     if "corrected" in kinds or status == "corrected" or (status == "amended" and not _completes(resource)):
         return "corrected"
     return "preliminary" if status in _PRELIMINARY else ""
