@@ -166,7 +166,9 @@ def spoiled(tree: Tree) -> str:
 
 def _concept(concept: Tree | None) -> Any:
     codes = frozenset(
-        (str(one.get("system", "")), str(one["code"])) for one in (concept or {}).get("coding", ()) if one.get("code")
+        (systems.canonical(str(one.get("system", ""))), str(one["code"]))
+        for one in (concept or {}).get("coding", ())
+        if one.get("code")
     )
     words = _words(concept)
     return (codes, words) if codes or words else ()

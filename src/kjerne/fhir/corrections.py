@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from kjerne.fhir import circumstances
+from kjerne.fhir.systems import canonical
 
 WITHDRAWN: Final = frozenset({"cancelled", "entered-in-error"})
 UNFINISHED: Final = frozenset({"registered", "partial", "preliminary"})
@@ -56,7 +57,8 @@ def moved(before: Mapping[str, Any], after: Mapping[str, Any]) -> frozenset[circ
 def analysis(tree: Mapping[str, Any]) -> frozenset[tuple[str, str]]:
     """What a resource is about: its codes, else its words."""
     code = tree.get("code", {})
-    codes = frozenset((str(c.get("system", "")), str(c["code"])) for c in code.get("coding", ()) if c.get("code"))
+    sent = ((str(c.get("system", "")), str(c["code"])) for c in code.get("coding", ()) if c.get("code"))
+    codes = frozenset((canonical(system), one) for system, one in sent)
     return codes or frozenset({("", str(code.get("text", "")).strip().casefold())})
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from kjerne.services.results import reuse, trends
+from kjerne.fhir.corrections import corrects
+from kjerne.services.results import reuse, trends, values
 from kjerne.services.results.kith import codes
 from pages import resources as r
 from services.results.test_reuse import NOW, observed
@@ -102,3 +103,39 @@ def test_a_corrected_local_analysis_leaves_its_old_value_in_its_laboratorys_row(
 def test_already_done_names_no_result_by_a_local_code(system: str) -> None:
     answer = reuse.answer(system, "K", [observed(1, "K", system=codes.LOCAL), observed(2, "K", system=system)], NOW)
     assert (answer.verdict, answer.earlier) == ("no-rule", ())
+
+
+SPELLED = [
+    codes.NLK,
+    "http://ehelse.no/fhir/CodeSystem/no-kodeverk-7280-nlk",
+    "https://www.helsedir.no/fhir/CodeSystem/no-kodeverk-7280",
+    codes.NLK_OLD,
+    codes.NLK.upper(),
+]
+
+
+def test_every_spelling_of_a_code_system_is_one_row() -> None:
+    rows = [coded(str(day), "B-HbA1c", "NPU27300", system, day=day) for day, system in enumerate(SPELLED, 1)]
+    assert sizes(*rows) == {"B-HbA1c": [5]}
+
+
+def test_ucum_by_its_oid_is_the_same_unit() -> None:
+    rows = [coded(str(day), "P-Natrium", "NPU03429", codes.NLK, day=day) for day in (1, 2)]
+    for row, system in zip(rows, ("http://unitsofmeasure.org", "urn:oid:2.16.840.1.113883.6.8"), strict=True):
+        row["valueQuantity"] = {"value": 140, "unit": "millimol", "system": system, "code": "mmol/L"}
+    assert sizes(*rows) == {"P-Natrium": [2]}
+
+
+@pytest.mark.parametrize("number", ["8243", "8271"])
+def test_a_heading_and_a_susceptibility_by_address_are_read_as_by_oid(number: str) -> None:
+    by_oid, by_address = (
+        values.value_of({"valueCodeableConcept": {"coding": [{"system": system, "code": "R"}], "text": "Negativ"}})
+        for system in (codes.VOLVEN + number, f"http://ehelse.no/fhir/CodeSystem/no-kodeverk-{number}")
+    )
+    assert by_oid and by_oid == by_address
+
+
+def test_another_spelling_of_an_analysis_or_method_is_no_correction() -> None:
+    one, other = (coded("1", "P-CRP", "NPU19748", system) for system in SPELLED[:2])
+    method = [{"method": {"coding": [{"system": system, "code": "M"}]}} for system in SPELLED[:2]]
+    assert not corrects(one | method[0], other | method[1])

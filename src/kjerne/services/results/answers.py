@@ -387,7 +387,7 @@ def name_of(report: Resource) -> str:
 def _examination(observation: Resource) -> str:
     # An assessment or a group has its heading (8243) as code: no name of an examination.
     codings = observation.get("code", {}).get("coding", [])
-    heading = any(values.HEADING in c.get("system", "") for c in codings)
+    heading = any(values.is_of(c, values.HEADING) for c in codings)
     return "" if heading else values.concept_text(observation.get("code"))
 
 
@@ -446,7 +446,7 @@ _GROUP: Final = "GR"
 
 def _told(observation: Resource, point: Point, depth: int, whose: str) -> Finding:
     code = observation.get("code", {})
-    group = any(c.get("code") == _GROUP and values.HEADING in c.get("system", "") for c in code.get("coding", []))
+    group = any(c.get("code") == _GROUP and values.is_of(c, values.HEADING) for c in code.get("coding", []))
     heading = "" if group else values.concept_text(code)
     return Finding(
         heading, point.value, point.mark, point.old, depth, whose, point.notes, point.absent, point.was, point.parts,
@@ -532,7 +532,7 @@ def _concepts(observation: Resource) -> tuple[Mapping[str, Any], ...]:
 def _coded(concepts: Iterable[Mapping[str, Any]]) -> tuple[str, str] | None:
     for concept in concepts:
         for coding in concept.get("coding", []):
-            if values.SUSCEPTIBILITY in coding.get("system", ""):
+            if values.is_of(coding, values.SUSCEPTIBILITY):
                 return str(coding.get("code", "")), str(coding.get("display", ""))
     return None
 

@@ -9,10 +9,19 @@ from decimal import Decimal
 from typing import Any, Final, Literal
 
 from kjerne.fhir.circumstances import flag_letter, is_for_all
-from kjerne.fhir.systems import SUSCEPTIBILITY, canonical
 from kjerne.services.results import circumstances
 from kjerne.services.results.kith.units import UNITY
-from kjerne.services.results.values import Resource, Value, concept_text, decimal_of, unit_code, unit_of, value_of
+from kjerne.services.results.values import (
+    SUSCEPTIBILITY,
+    Resource,
+    Value,
+    concept_text,
+    decimal_of,
+    is_of,
+    unit_code,
+    unit_of,
+    value_of,
+)
 
 _BELOW: Final = frozenset({"<", "<="})
 _ABOVE: Final = frozenset({">", ">="})
@@ -178,7 +187,7 @@ def flag_words(observation: Resource) -> str:
 
 def _words_of(concept: Mapping[str, Any]) -> str:
     codings = concept.get("coding", [])
-    if any(canonical(str(one.get("system", ""))) == SUSCEPTIBILITY for one in codings):
+    if any(is_of(one, SUSCEPTIBILITY) for one in codings):
         return ""
     if not {flag_letter(one) for one in codings} & {"N", *_FLAGS}:
         return concept_text(concept)

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 from typing import Final, Literal
 
+from kjerne.fhir.systems import canonical
 from kjerne.services.results import panels
 from kjerne.services.results.judging import Flag
 from kjerne.services.results.kith import codes
@@ -153,10 +154,11 @@ class _Key:
 def code_of(observation: Resource) -> str:
     """`system|code` of the analysis: the NLK coding where there is one, else the first that every laboratory shares, else
     the first, else the name itself."""
-    codings = [c for c in observation.get("code", {}).get("coding", []) if c.get("code")]
-    codings.sort(key=lambda c: (codes.NLK not in c.get("system", ""), not codes.is_shared(c.get("system", ""))))
-    if codings:
-        return f"{codings[0].get('system', '')}|{codings[0]['code']}"
+    codings = observation.get("code", {}).get("coding", [])
+    sent = [(canonical(c.get("system", "")), str(c["code"])) for c in codings if c.get("code")]
+    if sent:
+        sent.sort(key=lambda one: (one[0] != codes.NLK, not codes.is_shared(one[0])))
+        return "|".join(sent[0])
     return "|" + concept_text(observation.get("code")).lower()
 
 
@@ -364,7 +366,7 @@ class _Twins:
 
     def apart(self, one: Series) -> tuple[tuple[Difference, str], ...]:
         system, _, code = one.code.rpartition("|")
-        kind: Difference = "code" if codes.NLK in system or not code else "local-code"
+        kind: Difference = "code" if system == codes.NLK or not code else "local-code"
         said: list[tuple[Difference, str]] = [("unit", one.unit), ("material", one.material), ("method", one.method)]
         said.append((kind, code if system else ""))
         if one.owner:

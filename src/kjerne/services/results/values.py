@@ -14,6 +14,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Any, Final, Literal
 from zoneinfo import ZoneInfo
 
+from kjerne.fhir import systems
 from kjerne.fhir.dates import local
 from kjerne.services.results.kith import units
 from kjerne.services.results.kith.times import FIRST_YEAR, LAST_YEAR
@@ -21,10 +22,9 @@ from kjerne.services.results.kith.times import FIRST_YEAR, LAST_YEAR
 Resource = dict[str, Any]
 
 OSLO: Final = ZoneInfo("Europe/Oslo")
-HEADING: Final = "2.16.578.1.12.4.1.1.8243"
-SUSCEPTIBILITY: Final = "2.16.578.1.12.4.1.1.8271"
+HEADING: Final = systems.VOLVEN + "8243"
+SUSCEPTIBILITY: Final = systems.SUSCEPTIBILITY
 UNIT_OF_TEXT: Final = "/StructureDefinition/unit"
-_UCUM: Final = "http://unitsofmeasure.org"
 _PLAIN_UNIT: Final = re.compile(r"(?:10\*(?P<power>[0-9]{1,2})|(?P<micro>u)?(?P<rest>[A-Za-z]+))(?P<below>/[A-Za-z]+)?")
 _RAISED: Final = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 POWER_LIMIT: Final = 150
@@ -95,6 +95,11 @@ def concept_text(concept: Mapping[str, Any] | None) -> str:
     codings = concept.get("coding", [])
     displays = [c["display"] for c in codings if c.get("display")] or [c["code"] for c in codings if c.get("code")]
     return str(concept.get("text") or (displays[0] if displays else ""))
+
+
+def is_of(coding: Mapping[str, Any], system: str) -> bool:
+    """Whether a coding is of a code system, by any spelling of its address."""
+    return systems.canonical(str(coding.get("system", ""))) == system
 
 
 def value_of(observation: Resource) -> Value | None:
@@ -213,7 +218,7 @@ def unit_code(quantity: Mapping[str, Any]) -> str:
     >>> unit_code({"unit": "10E9/L"}), unit_code({"unit": "x10*9/l", "code": "10*9/L"}), unit_code({"unit": "poeng"})
     ('10*9/L', '10*9/L', 'poeng')
     """
-    if quantity.get("code") and quantity.get("system", _UCUM) == _UCUM:
+    if quantity.get("code") and systems.canonical(quantity.get("system", systems.UCUM)) == systems.UCUM:
         return str(quantity["code"])
     unit = str(quantity.get("unit") or quantity.get("code") or "")
     return units.ucum(unit) or unit
@@ -234,8 +239,8 @@ def unit_shown(code: str, sent: str) -> str:
 
 def _concept_value(concept: Mapping[str, Any]) -> Value | None:
     # The heading (8243) says what kind of text it is ("laboratory result"), not what was found.
-    codings = [c for c in concept.get("coding", []) if HEADING not in c.get("system", "")]
-    lettered = [c for c in codings if c.get("display") or SUSCEPTIBILITY in c.get("system", "")]
+    codings = [c for c in concept.get("coding", []) if not is_of(c, HEADING)]
+    lettered = [c for c in codings if c.get("display") or is_of(c, SUSCEPTIBILITY)]
     words = dict.fromkeys(str(c.get("display") or c.get("code", "")) for c in lettered)
     text = both(", ".join(words), str(concept.get("text", "")))
     # Codes without words (NORPAT's, say) are for those who know them: last, and not before a pathologist's text.
