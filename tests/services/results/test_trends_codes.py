@@ -139,3 +139,30 @@ def test_another_spelling_of_an_analysis_or_method_is_no_correction() -> None:
     one, other = (coded("1", "P-CRP", "NPU19748", system) for system in SPELLED[:2])
     method = [{"method": {"coding": [{"system": system, "code": "M"}]}} for system in SPELLED[:2]]
     assert not corrects(one | method[0], other | method[1])
+
+
+def of_material(*kinds: r.Resource) -> tuple[list[r.Resource], list[r.Resource]]:
+    specimens = [{"resourceType": "Specimen", "id": f"s{place}", "type": kind} for place, kind in enumerate(kinds)]
+    rows = [coded(str(place), "P-Bilirubin", "NPU01370", codes.NLK, day=place + 1) for place in range(len(kinds))]
+    return [row | {"specimen": {"reference": f"Specimen/s{place}"}} for place, row in enumerate(rows)], specimens
+
+
+def material(code: str, word: str, number: str = "8351") -> r.Resource:
+    return {"coding": [{"system": codes.VOLVEN + number, "code": code, "display": word}]}
+
+
+def test_one_material_by_its_code_is_one_row_however_it_is_called() -> None:
+    words = ("Serum", "serum", "SERUM", "Blodserum")
+    rows, specimens = of_material(*(material("S", word) for word in words), {"text": "Serum"})
+    (one,) = trends.series([*rows, rows[0] | {"id": "w", "specimen": {"display": "blodserum"}}], specimens=specimens)
+    assert (len(one.points), one.material.casefold()) == (6, "blodserum")
+
+
+def test_two_materials_are_two_rows_though_they_are_called_the_same() -> None:
+    rows, specimens = of_material(material("S", "Blod"), material("P", "Blod"))
+    assert [len(one.points) for one in trends.series(rows, specimens=specimens)] == [1, 1]
+
+
+def test_a_material_in_words_or_by_a_local_code_is_what_it_is_called() -> None:
+    rows, specimens = of_material({"text": "Kalk"}, {"text": "kalk"}, {"text": "Sten"}, material("1", "Kalk", "8212"))
+    assert sorted(len(one.points) for one in trends.series(rows, specimens=specimens)) == [1, 3]

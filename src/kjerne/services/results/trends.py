@@ -18,6 +18,7 @@ from kjerne.fhir.systems import canonical
 from kjerne.services.results import panels
 from kjerne.services.results.judging import Flag
 from kjerne.services.results.kith import codes
+from kjerne.services.results.materials import Materials
 from kjerne.services.results.points import (
     Point,
     absent_of,
@@ -28,8 +29,6 @@ from kjerne.services.results.points import (
     is_bare,
     is_called_off,
     left_behind,
-    material_of,
-    materials_of,
     notes_of,
     own_report,
     parts_of,
@@ -184,13 +183,13 @@ def _owner(concept: Resource, laboratory: str) -> str:
     return name if codes.canonical(system) == codes.TEXT_HEADING else laboratory or name
 
 
-def _key(observation: Resource, materials: Mapping[str, str], laboratories: Mapping[str, str]) -> _Key:
+def _key(observation: Resource, materials: Materials, laboratories: Mapping[str, str]) -> _Key:
     unit = unit_code(observation.get("valueQuantity", {}))
     if not unit:
         # A withdrawn result has lost its value, and with it its unit: it belongs where it was.
         unit = next((c.quantity_code or c.value.unit for c in changes_of(observation) if c.value), "")
     owner = _owner(observation.get("code", {}), laboratory_of(observation, laboratories))
-    material, method = material_of(observation, materials), concept_text(observation.get("method"))
+    material, method = materials.key(observation), concept_text(observation.get("method"))
     return _Key(code_of(observation), owner, unit, material, method)
 
 
@@ -225,11 +224,12 @@ def series(
     `leave_out` are ids read elsewhere (texts). Results of a newborn, fetus or donor are never the patient's: left out.
     """
     reports, observations = tuple(reports), tuple(observations)
-    materials, holder = materials_of(specimens), report_of_results(reports, observations)
+    materials, holder = Materials(specimens, observations), report_of_results(reports, observations)
     headless = {str(report.get("id", "")) for report in reports if first_missing(report)}
     points: dict[_Key, list[Point]] = defaultdict(list)
     behind: list[tuple[_Key, str, Point]] = []
     titles: dict[_Key, str] = {}
+    called = {"": ""}
     for observation in observations:
         own = str(observation.get("id", ""))
         if own in leave_out or another_person(observation) or not is_table_value(observation):
@@ -240,13 +240,14 @@ def series(
             key = _key(observation, materials, laboratories or {})
             points[key].append(point)
             titles[key] = concept_text(observation.get("code"))
+            called[key.material] = materials.words(observation)
             behind += _behind(observation, key, point, laboratory_of(observation, laboratories or {}))
     for key, title, point in behind:
         home = _home(key, points)
         points[home].append(point)
         titles.setdefault(home, title)
     _house(points)
-    made = [_series(key, titles[key], found) for key, found in points.items()]
+    made = [_series(key, titles[key], called[key.material], found) for key, found in points.items()]
     return tuple(sorted(made, key=lambda s: (s.name.lower(), s.unit, s.material, s.method, s.code, s.owner)))
 
 
@@ -275,14 +276,14 @@ def _house(points: dict[_Key, list[Point]]) -> None:
             points[kin[0]] += points.pop(key)
 
 
-def _series(key: _Key, name: str, points: list[Point]) -> Series:
+def _series(key: _Key, name: str, material: str, points: list[Point]) -> Series:
     ordered = tuple(sorted(points, key=_order))
     spelled = f"{key.code}\x1f{key.unit}\x1f{key.material}\x1f{key.method}\x1f{key.owner}"
     digest = hashlib.blake2b(spelled.encode(), digest_size=8).hexdigest()
     sent = next((p.value.unit for p in reversed(ordered) if p.value.unit), "") or next(
         (p.old.unit for p in reversed(ordered) if p.old and p.old.unit), ""
     )
-    return Series(digest, name, key.code, unit_shown(key.unit, sent), key.material, key.method, ordered, key.owner)
+    return Series(digest, name, key.code, unit_shown(key.unit, sent), material, key.method, ordered, key.owner)
 
 
 def _order(point: Point) -> tuple[tuple[date, float], bool, tuple[date, float]]:
