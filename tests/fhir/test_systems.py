@@ -19,11 +19,19 @@ from kjerne.wire.search import parse
     [
         NLK, NLK.removeprefix("urn:oid:"), NLK.upper(), "http://ehelse.no/fhir/CodeSystem/no-kodeverk-7280-nlk",
         "https://hl7.no/fhir/codesystem/no-kodeverk-7280.codesystem", "urn:oid:2.16.578.1.12.4.1.1.7230",
+        "HTTP://ehelse.no/fhir/CodeSystem/no-kodeverk-7280-nlk", "http://Ehelse.no/fhir/codeSystem/no-kodeverk-7280/",
     ],
 )  # fmt: skip
 def test_every_name_of_a_system_is_one(spelled: str) -> None:
     assert canonical(spelled) == NLK
     assert token_texts(7, spelled, "NPU1") == token_texts(7, NLK, "NPU1")
+
+
+@pytest.mark.parametrize(
+    "spelled", ["HTTP://unitsofmeasure.org", "http://unitsofmeasure.org/", "http://UnitsOfMeasure.org"]
+)
+def test_capitals_and_a_slash_behind_make_no_other_system(spelled: str) -> None:
+    assert canonical(spelled) == UCUM
 
 
 @given(st.text(max_size=300))

@@ -47,8 +47,13 @@ no-basis until 2020-04 and still occur."""
 _OID: Final = re.compile(r"(?:urn:oid:)?([0-2](?:\.(?:0|[1-9][0-9]*))+)", re.IGNORECASE)
 _KODEVERK: Final = re.compile(
     r"https?://(?:www\.)?(?:ehelse|helsedir|helsedirektoratet|hl7)\.no/fhir/(?:CodeSystem|codesystem)/no-kodeverk-"
-    r"(?P<number>[0-9]{4})(?:-(?:nlk|ncrp|norpat))?(?:\.codesystem)?"
+    r"(?P<number>[0-9]{4})(?:-(?:nlk|ncrp|norpat))?(?:\.codesystem)?/?",
+    re.IGNORECASE,
 )
+_LOWERED: Final = {known.lower(): known for known in ALIASES.values()} | {
+    one.lower(): to for one, to in ALIASES.items()
+}
+"""Every address that we know, as it is looked up: capitals and a slash behind it make no other."""
 _LONGEST: Final = 200
 """No address that has another spelling is longer; longer ones are not kept in memory."""
 
@@ -72,5 +77,5 @@ def _canonical(system: str) -> str:
     elif found := _KODEVERK.fullmatch(spelled):
         spelled = VOLVEN + found["number"]
     else:
-        return ALIASES.get(spelled, system)
+        return _LOWERED.get(spelled.lower().removesuffix("/"), system)
     return ALIASES.get(spelled, spelled)

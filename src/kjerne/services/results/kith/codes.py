@@ -57,7 +57,7 @@ IDENTIFIER_SYSTEM: Final = {
 """Kinds of code system 8268 that have an address of their own; the others are local to whoever made them."""
 
 _OID: Final = re.compile(r"[0-2](?:\.(?:0|[1-9][0-9]*))+")
-_ADDRESS: Final = re.compile(r"(?:https?://|urn:(?!oid:)[A-Za-z0-9][A-Za-z0-9-]{1,31}:)[!-~]+")
+_ADDRESS: Final = re.compile(r"(?:https?://|urn:(?!oid:)[A-Za-z0-9][A-Za-z0-9-]{1,31}:)[!-~]+", re.IGNORECASE)
 UNADDRESSED: Final = "urn:kjerne:code-system:"
 """Before what a sender calls a system by where that is no address: FHIR wants a URI in its place."""
 

@@ -50,6 +50,8 @@ _WHOLE: Final = {
     "cells": "{cells}",
     "titer": "{titer}", "bpm": "/min", "MMOL": "mmol", "UMOL": "umol", "NMOL": "nmol", "PMOL": "pmol", "MG": "mg",
     "1.73m2": "{1.73_m2}", "m2": "m2", "cm2": "cm2", "kg": "kg", "mill": "10*6", "mill.": "10*6",
+    "mia": "10*9", "mia.": "10*9", "giga": "10*9", "Gpt": "10*9", "Tpt": "10*12",
+    "106": "10*6", "109": "10*9", "1012": "10*12", "x106": "10*6", "x109": "10*9", "x1012": "10*12",
 }  # fmt: skip
 
 
