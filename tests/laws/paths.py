@@ -6,6 +6,7 @@ nothing else. A count says how many. What the law lets leave is for `test_paths`
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -17,6 +18,9 @@ from .straight import Heard, sent
 from .world import CODES, HUB, KINDS, TOGETHER, Kind, Patient, code, sign
 
 FORM: Final = {"content-type": "application/x-www-form-urlencoded"}
+
+
+JSON: Final = {"content-type": "application/fhir+json"}
 
 
 @dataclass(frozen=True)
@@ -47,6 +51,12 @@ class Ask:
     async def search(self, path: str, *form: tuple[str, str]) -> Heard:
         body = urlencode(form).encode()
         self.answers.append(await sent(self.application, "POST", path, self._headers() | FORM, body))
+        return self.answers[-1]
+
+    async def bundle(self, url: str) -> Heard:
+        entry = {"request": {"method": "GET", "url": url}}
+        body = json.dumps({"resourceType": "Bundle", "type": "transaction", "entry": [entry]}).encode()
+        self.answers.append(await sent(self.application, "POST", "/fhir/R4", self._headers() | JSON, body))
         return self.answers[-1]
 
     def heard(self) -> list[Any]:
@@ -122,6 +132,16 @@ def plainly(path: str, *form: tuple[str, str]) -> Callable[[Ask], Awaitable[Told
     return ask
 
 
+def bundled(url: str) -> Callable[[Ask], Awaitable[Told]]:
+    """A search as the entry of a transaction."""
+
+    async def ask(ask: Ask) -> Told:
+        answer = await ask.bundle(url)
+        return Told(signs_in([answer], ask.patient), total_of(answer))
+
+    return ask
+
+
 def page_by_page(path: str, *form: tuple[str, str]) -> Callable[[Ask], Awaitable[Told]]:
     """A search whose pages are followed to the last."""
 
@@ -191,6 +211,7 @@ def _many() -> Iterator[Path]:
         counts=True,
     )
     yield Path("pages", "search", page_by_page(observations, ("_count", "1"), ("_total", "accurate")), counts=True)
+    yield Path("in a transaction", "search", bundled("Observation?_total=accurate"), counts=True)
     yield Path("sorted", "search", in_order(by_pps, ("_sort", "date"), ("_total", "accurate")), counts=True)
     yield Path("not", "search", plainly(observations, ("status:not", "amended")), counts=True)
     yield Path("value", "search", plainly(by_pps, ("value-quantity", "ge40")), counts=True)

@@ -99,7 +99,8 @@ class BatchApi:
     named: Callable[[Call, str, str], Awaitable[str]]
 
     def routes(self) -> list[Route]:
-        return [Route("POST", at, self.take, self.needs, "fhir", BUNDLE_LIMIT_BYTES) for at in (BASE, BASE + "/")]
+        each = partial(Route, needs=self.needs, errors="fhir", body_limit_bytes=BUNDLE_LIMIT_BYTES, for_citizens=True)
+        return [each("POST", at, self.take) for at in (BASE, BASE + "/")]
 
     async def take(self, call: Call) -> Answer:
         """The Bundle of answers, in the order of the requests."""
