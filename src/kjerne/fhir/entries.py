@@ -10,9 +10,9 @@ import base64
 import binascii
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
-from typing import Any, Final
+from functools import lru_cache
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
@@ -42,6 +42,7 @@ _NO_RESOURCE: Final = frozenset({"DELETE", "GET"})
 _ABSOLUTE: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*:\S+")
 _SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*:|/")
 _JSON: Final = "application/fhir+json"
+_NOTHING: Final[Tree] = {}
 
 
 class _Slice(msgspec.Struct):
@@ -56,8 +57,7 @@ _slices = msgspec.json.Decoder(_Slices).decode
 _slice = msgspec.json.Decoder(_Slice).decode
 
 
-@dataclass(frozen=True)
-class Entry:
+class Entry(NamedTuple):
     """One request: `path` and `query` of its url, relative to the base; `tree` is the resource as parsed, `raw` as it came."""
 
     place: int
@@ -65,9 +65,9 @@ class Entry:
     path: str
     query: str
     full_url: str = ""
-    tree: Tree = field(default_factory=dict, repr=False)
-    raw: bytes = field(default=b"", repr=False)
-    headers: Mapping[str, str] = field(default_factory=dict)
+    tree: Tree = _NOTHING
+    raw: bytes = b""
+    headers: Mapping[str, str] = _NOTHING
 
     @property
     def name(self) -> str:
@@ -259,11 +259,17 @@ def _answered(answer: Answer) -> bytes:
         if header in headers:
             told[name] = headers[header]
     if at := headers.get("last-modified"):
-        told["lastModified"] = parsedate_to_datetime(at).isoformat().replace("+00:00", "Z")
+        told["lastModified"] = _instant(at)
     if answer.body.startswith(_OUTCOME):
         return b'{"response":%b,"outcome":%b}}' % (encode(told)[:-1], answer.body)
     resource = b'"resource":%b,' % answer.body if answer.body else b""
     return b'{%b"response":%b}' % (resource, encode(told))
+
+
+@lru_cache(maxsize=64)
+def _instant(text: str) -> str:
+    """HTTP's date as an instant; what is written together was written in one second or two."""
+    return parsedate_to_datetime(text).isoformat().replace("+00:00", "Z")
 
 
 _OUTCOME: Final = b'{"resourceType":"OperationOutcome"'

@@ -12,9 +12,9 @@ import asyncio
 import contextlib
 import re
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache, partial
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 from urllib.parse import unquote
 from uuid import UUID
 
@@ -58,8 +58,7 @@ _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
 _LOCATION: Final = re.compile(r"/([A-Za-z]+/[^/]+)/_history/[0-9]+$")
 
 
-@dataclass(frozen=True)
-class Step:
+class Step(NamedTuple):
     """An entry with the route that it goes to; in a transaction also what it links to, and the id that it is to make."""
 
     entry: Entry
@@ -201,7 +200,7 @@ class BatchApi:
         except UNREADABLE:
             # Its shape is wrong; the handler says how.
             return step
-        return replace(step, number=number, links=links)
+        return step._replace(number=number, links=links)
 
     def _is_number(self, system: str, value: str) -> bool:
         return system in NATIONAL_SYSTEMS and self._digest(value) is not None
@@ -225,7 +224,7 @@ class BatchApi:
             return step
         found = digest(step.number)
         patient = who.by_digest.get(found) if found is not None else None
-        return step if patient is None else replace(step, new_id=self.ids.make(patient))
+        return step if patient is None else step._replace(new_id=self.ids.make(patient))
 
     async def _work(self, call: Call, steps: Sequence[Step], joined: OneTransaction) -> list[Answer]:
         """Carries all out, in the order of R4; among writes what a condition decides comes before what refers to it."""
