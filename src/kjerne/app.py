@@ -219,7 +219,8 @@ class House:
             self.store.pool, bulk, self.reader, self.crew, sent_in, writes, parse_json, self.identify, self.guides
         )
         validating = ValidateApi(
-            self.store.pool, self.store.ids, self.store.records, self.guides, type_of, parse_json,
+            self.store.pool, self.store.ids, self.store.records, self.guides, type_of,
+            partial(strict_json.parse, depth=self.settings.json_depth, limit_bytes=VALIDATED_LIMIT_BYTES),
             partial(xml.parse, depth=self.settings.json_depth, limit_bytes=VALIDATED_LIMIT_BYTES),
             any_of({"read": any_of(reads), "write": any_of(writes)}),
         )  # fmt: skip

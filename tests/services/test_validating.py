@@ -192,7 +192,7 @@ def test_others_are_answered_while_what_is_costly_is_looked_at(platform: Standin
         "resourceType": "Bundle",
         "type": "document",
         "link": links,
-        "entry": [{"resource": observation()}] * 2_000,
+        "entry": [{"resource": observation()}] * 4_000,
     }
     with ThreadPoolExecutor(1) as other:
         work = other.submit(asked, platform, "$validate", json.dumps(costly).encode())

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
 from kjerne.errors import Fault
 from kjerne.fhir import definitions
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from kjerne.fhir.profiles import Profile, Rule, Slot
 
 EXTENSION_DEPTH: Final = 5
+_TYPES: Final = frozenset(TYPES)
 NESTED_STEPS: Final = 10
 """What it costs to hold a part of a resource against a profile of its own."""
 EXTENSIBLE: Final = "extensible-binding"
@@ -33,9 +34,12 @@ EXTENSIBLE: Final = "extensible-binding"
 
 
 class Run:
-    """One resource (or a part with a profile of its own) while it is held against a profile."""
+    """One resource (or a part with a profile of its own) while it is held against a profile.
 
-    __slots__ = ("depth", "find", "look", "resource")
+    `found` keeps what a part is found to lack under a profile: slices ask the same of it that their elements do.
+    """
+
+    __slots__ = ("depth", "find", "found", "look", "resource")
 
     def __init__(
         self,
@@ -48,11 +52,18 @@ class Run:
         self.look = look
         self.resource = resource
         self.depth = depth
+        self.found: dict[tuple[int, str, int], list[Fault]] = {}
 
-    def within(self, resource: Node | None = None) -> Run:
-        """The same one profile deeper, about a part where that is given."""
-        spend(NESTED_STEPS)
-        return Run(self.find, self.look, self.resource if resource is None else resource, self.depth + 1)
+    def under(self, profile: Profile, part: Node) -> list[Fault]:
+        """What is wrong with a part under a profile, one deeper; of a resource within another, about itself."""
+        key = id(part.value), profile.address, self.depth
+        if key not in self.found:
+            spend(NESTED_STEPS)
+            look = self.look(profile.top, part.type)
+            within = Run(self.find, self.look, part if part.type in _TYPES else self.resource, self.depth + 1)
+            within.found = self.found
+            self.found[key] = (look(part.value, part.beside, within) if look is not None else None) or []
+        return self.found[key]
 
     def environment(self, node: Node) -> Environment:
         """What an expression on an element may look at."""
@@ -67,18 +78,14 @@ Look = Callable[[Any, Any, Run], Faults]
 """What is wrong with a value and the `_name` beside it."""
 
 
-class Value(NamedTuple):
-    """One value of an element: the member that it stands under, its place in a list or -1, and its type."""
+Value = tuple[str, int, Any, Any, str]
+"""One value of an element: the member that it stands under, its place in a list or -1, it, the `_name` beside it, and its type.
+A bare tuple, since it is made for each value that is looked at."""
 
-    key: str
-    place: int
-    value: Any
-    beside: Any
-    of: str
 
-    @property
-    def where(self) -> str:
-        return f".{self.key}" if self.place < 0 else f".{self.key}[{self.place}]"
+def _where(value: Value) -> str:
+    key, place = value[:2]
+    return f".{key}" if place < 0 else f".{key}[{place}]"
 
 
 Judge = Callable[[list[Value], Run], Faults]
@@ -141,17 +148,19 @@ def _values(parent: dict[str, Any], rows: Rows) -> list[Value]:
     found: list[Value] = []
     for key, shadow, of in rows:
         value, beside = parent.get(key), parent.get(shadow)
-        if type(value) is list or type(beside) is list:
+        if beside is None and type(value) is list:
+            if of == "Resource":
+                found += [(key, place, one, None, _type(one, of)) for place, one in enumerate(value)]
+            else:
+                found += [(key, place, one, None, of) for place, one in enumerate(value)]
+        elif type(value) is list or type(beside) is list:
             many, shadows = (one if type(one) is list else [] for one in (value, beside))
             for place in range(max(len(many), len(shadows))):
                 one = many[place] if place < len(many) else None
-                found.append(Value(key, place, one, shadows[place] if place < len(shadows) else None, _type(one, of)))
+                found.append((key, place, one, shadows[place] if place < len(shadows) else None, _type(one, of)))
         elif value is not None or beside is not None:
-            found.append(Value(key, -1, value, beside, _type(value, of)))
+            found.append((key, -1, value, beside, _type(value, of)))
     return found
-
-
-_TYPES: Final = frozenset(TYPES)
 
 
 def _type(value: Any, of: str) -> str:
@@ -222,12 +231,12 @@ def _judge(slot: Slot, ofs: frozenset[str], name: str) -> Judge | None:
     def judge(values: list[Value], run: Run) -> Faults:
         found: list[Fault] = []
         for one in values:
-            of = one.of
+            of = one[4]
             if of in wrong if fixed else types and not _is_one(of, types):
-                found += fault(f"must be one of {', '.join(sorted(types))}", one.where, "structure", "profile-type")
+                found += fault(f"must be one of {', '.join(sorted(types))}", _where(one), "structure", "profile-type")
             look = looks[of] if fixed else run.look(slot, of)
-            if look is not None and (inner := look(one.value, one.beside, run)):
-                found += under(one.where, inner)
+            if look is not None and (inner := look(one[2], one[3], run)):
+                found += under(_where(one), inner)
         if sliced is not None:
             found += sliced(values, run) or ()
         return found
@@ -258,7 +267,7 @@ def _sliced(slot: Slot, ofs: frozenset[str], name: str) -> Judge | None:
         if len(values) > 1:
             spend(len(values) * len(judges))
         for value in values:
-            node = Node(value.value, value.of, value.beside)
+            node = Node(value[2], value[4], value[3])
             reached = [reach(node, run) for reach in reaches]
             for place, tests in enumerate(every):
                 if all(test(nodes, run) for test, nodes in zip(tests, reached, strict=True)):
@@ -266,7 +275,7 @@ def _sliced(slot: Slot, ofs: frozenset[str], name: str) -> Judge | None:
                     break
             else:
                 if closed:
-                    found += fault("must be one of the profile's slices", value.where, "structure", "profile-slice")
+                    found += fault("must be one of the profile's slices", _where(value), "structure", "profile-slice")
         for (one, judge, missing), own in zip(judges, taken, strict=True):
             if not own:
                 found += missing or ()
@@ -287,6 +296,8 @@ def _own(slot: Slot, of: str) -> list[Look]:
     if slot.listed is not None:
         looks.append(_as_listed(slot, of))
     looks += [_as_ruled(rule, of) for rule in slot.rules]
+    if of not in _BY_ADDRESS and (profiles := slot.by_type.get(of)):
+        looks.append(_as_profiled(profiles, of))
     if of == "Extension" and not slot.slice and slot.name != "Extension":
         # A value of a slice has been looked at as one of its element, and the top of a definition is where this leads to.
         looks.append(_as_defined)
@@ -328,14 +339,34 @@ def _as_ruled(rule: Rule, of: str) -> Look:
     return look
 
 
+_BY_ADDRESS: Final = frozenset(("Extension", "Reference"))
+"""An extension is known by its own address, and what a reference leads to stands elsewhere."""
+
+
+def _as_profiled(profiles: tuple[str, ...], of: str) -> Look:
+    """A value whose type has profiles keeps to one of them; those that are not at hand are not judged."""
+
+    def look(value: Any, beside: Any, run: Run) -> Faults:
+        known = [one for one in map(run.find, profiles) if one is not None and is_type(Node(None, of), one.type)]
+        if len(known) < len(profiles) or run.depth >= EXTENSION_DEPTH:
+            return None
+        tried = [run.under(one, Node(value, of, beside)) for one in known]
+        right = next((one for one in tried if all(each.rule == EXTENSIBLE for each in one)), None)
+        if right is not None:
+            return right
+        says = "must keep to one of the profiles of its type"
+        return tried[0] if len(tried) == 1 else fault(says, rule="profile-type")
+
+    return look
+
+
 def _as_defined(value: Any, beside: Any, run: Run) -> Faults:
     """An extension's own definition, where a package has it."""
     address = value.get("url") if type(value) is dict else None
     profile = run.find(address) if type(address) is str and run.depth < EXTENSION_DEPTH else None
     if profile is None or profile.type != "Extension":
         return None
-    look = run.look(profile.top, "Extension")
-    return look(value, beside, run.within()) if look is not None else None
+    return run.under(profile, Node(value, "Extension", beside))
 
 
 def conforms(slot: Slot) -> Test:
@@ -349,9 +380,7 @@ def conforms(slot: Slot) -> Test:
                 return True
             profile = run.find(address)
             if profile is not None and is_type(node, profile.type) and run.depth < EXTENSION_DEPTH:
-                look = run.look(profile.top, node.type)
-                found = look(node.value, node.beside, run.within(node)) if look is not None else None
-                return all(one.rule == EXTENSIBLE for one in found or ())
+                return all(one.rule == EXTENSIBLE for one in run.under(profile, node))
         return False
 
     return test

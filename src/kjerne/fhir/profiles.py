@@ -23,7 +23,7 @@ from kjerne.fhir.invariants import triggers
 from kjerne.fhir.judging import EXTENSIBLE, Look, Run, look_at
 from kjerne.fhir.packages import Definitions
 from kjerne.fhir.rulebook import rules
-from kjerne.fhir.value_sets import Codes, codes
+from kjerne.fhir.value_sets import Codes, Listed, Terminology
 
 CORE: Final = "http://hl7.org/fhir/StructureDefinition/"
 STRENGTHS: Final = ("required", "extensible")
@@ -57,6 +57,7 @@ class Slot:
     is_pattern: bool = False
     types: frozenset[str] = frozenset()
     profiles: tuple[str, ...] = ()
+    by_type: dict[str, tuple[str, ...]] = field(default_factory=dict)
     listed: Codes | None = None
     extensible: bool = False
     rules: tuple[Rule, ...] = ()
@@ -86,8 +87,9 @@ class Judged(NamedTuple):
 class Profiles:
     """The profiles of a library, each made ready when it is first asked for."""
 
-    def __init__(self, library: Definitions) -> None:
+    def __init__(self, library: Definitions, terminology: Terminology | None = None) -> None:
         self._library = library
+        self._terminology = terminology or Listed(library)
         self._made: dict[str, Profile | None] = {}
         self._looks: dict[tuple[int, str], Look | None] = {}
 
@@ -96,7 +98,7 @@ class Profiles:
         if canonical not in self._made:
             definition = self._library.find(canonical)
             usable = definition is not None and definition.get("resourceType") == "StructureDefinition"
-            self._made[canonical] = _read(definition, self._library) if definition is not None and usable else None
+            self._made[canonical] = _read(definition, self._terminology) if definition is not None and usable else None
         return self._made[canonical]
 
     def check(self, tree: dict[str, Any], canonical: str) -> list[Fault]:
@@ -156,22 +158,22 @@ def _value_at(tree: Any, where: str) -> Any:
     return tree
 
 
-def _read(definition: dict[str, Any], library: Definitions) -> Profile:
+def _read(definition: dict[str, Any], terminology: Terminology) -> Profile:
     """A profile made ready; `Refusal` (422) where it, or a value set that it names, has not the form that R4 gives it."""
     try:
-        return _made(definition, library)
+        return _made(definition, terminology)
     except (AttributeError, LookupError, TypeError, ValueError, RecursionError):
         raise Refusal(422, "The profile has not the form of one in R4.", where=str(definition.get("url"))) from None
 
 
-def _made(definition: dict[str, Any], library: Definitions) -> Profile:
+def _made(definition: dict[str, Any], terminology: Terminology) -> Profile:
     rows = definition.get("snapshot", {}).get("element", [])
     if not rows:
         raise Refusal(422, "The profile has no snapshot.", where=str(definition.get("url")))
     unjudged: list[str] = []
     slots: dict[str, Slot] = {}
     for row in rows:
-        slot = _slot(row, definition, library, unjudged)
+        slot = _slot(row, definition, terminology, unjudged)
         path = row["id"] if "id" in row else row["path"]
         parent, _, last = path.rpartition(".")
         slots[path] = slot
@@ -189,7 +191,7 @@ def _made(definition: dict[str, Any], library: Definitions) -> Profile:
     return Profile(definition["url"], definition["type"], slots[rows[0].get("id", rows[0]["path"])], tuple(unjudged))
 
 
-def _slot(row: dict[str, Any], definition: dict[str, Any], library: Definitions, unjudged: list[str]) -> Slot:
+def _slot(row: dict[str, Any], definition: dict[str, Any], terminology: Terminology, unjudged: list[str]) -> Slot:
     fixed = next((name for name in row if name.startswith(("fixed", "pattern"))), "")
     types = row.get("type", [])
     slicing = row.get("slicing", {})
@@ -202,7 +204,8 @@ def _slot(row: dict[str, Any], definition: dict[str, Any], library: Definitions,
         is_pattern=fixed.startswith("pattern"),
         types=frozenset(one["code"] for one in types if "/" not in one["code"]),
         profiles=tuple(profile for one in types for profile in one.get("profile", ())),
-        listed=_listed(row, library, unjudged),
+        by_type={one["code"]: tuple(one["profile"]) for one in types if one.get("profile")},
+        listed=_listed(row, terminology, unjudged),
         extensible=row.get("binding", {}).get("strength") == "extensible",
         rules=tuple(_rules(row, definition, unjudged)),
         discriminators=tuple((str(one["type"]), str(one["path"])) for one in slicing.get("discriminator", ())),
@@ -210,12 +213,12 @@ def _slot(row: dict[str, Any], definition: dict[str, Any], library: Definitions,
     )
 
 
-def _listed(row: dict[str, Any], library: Definitions, unjudged: list[str]) -> Codes | None:
+def _listed(row: dict[str, Any], terminology: Terminology, unjudged: list[str]) -> Codes | None:
     binding = row.get("binding", {})
     address = binding.get("valueSet")
     if binding.get("strength") not in STRENGTHS or not isinstance(address, str):
         return None
-    found = codes(library, address)
+    found = terminology.codes(address)
     if found is None and binding["strength"] == "required":
         unjudged.append(f"{row['path']}: {address}")
     return found

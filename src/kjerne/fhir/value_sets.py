@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, Final
+from dataclasses import dataclass
+from typing import Any, Final, Protocol
 
 from kjerne.fhir import definitions
 from kjerne.fhir.packages import Definitions
@@ -13,6 +14,24 @@ DEPTH_LIMIT: Final = 10
 
 Codes = dict[str, frozenset[str]]
 """By code system."""
+
+
+class Terminology(Protocol):
+    """Where profiles find the codes of a value set: the definitions at hand, or a store of terminology."""
+
+    def codes(self, canonical: str) -> Codes | None:
+        """The codes; None where they cannot be told, and then nobody is judged by them."""
+
+
+@dataclass(frozen=True)
+class Listed:
+    """What R4's own package and loaded packages list by code."""
+
+    library: Definitions
+
+    def codes(self, canonical: str) -> Codes | None:
+        """As `Terminology.codes`."""
+        return codes(self.library, canonical)
 
 
 def codes(library: Definitions, canonical: str, depth: int = 0) -> Codes | None:

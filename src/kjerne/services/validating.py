@@ -307,7 +307,9 @@ def _not_of(profile: str) -> Fault:
 
 def _beside(found: Found, unknown: list[int], type_: str) -> list[str]:
     """What is said of a resource in which nothing is wrong."""
-    said = [f"Nothing is wrong by R4{' and ' + str(len(found.asked)) + ' profiles' if found.asked else ''}."]
+    count = len(found.asked)
+    of_profiles = f" and {count} profile{'' if count == 1 else 's'}" if count else ""
+    said = [f"Nothing is wrong by R4{of_profiles}."]
     places = ", ".join(f"{type_}.meta.profile[{place}]" for place in unknown)
     return [*said, *([f"Not asked, since no package that is loaded has the profile: {places}."] if places else [])]
 
