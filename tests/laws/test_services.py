@@ -32,7 +32,7 @@ from .services_oracle import (
     is_young_enough,
 )
 from .situation import Bond, Membership, Situation, Will
-from .test_matrix import any_situation, caller_of, product_answers, subject_of
+from .test_matrix import ENOUGH, any_situation, caller_of, product_answers, subject_of
 
 ALL = "KJERNE_LAWS" in os.environ
 SHARE = 0.1
@@ -154,7 +154,9 @@ def test_no_cell_of_another_service_leaks_and_none_is_wrongly_refused(service: s
         given_away += expected.given
         if expected != got:
             wrong.append(f"{who} / {whom} / {s.action} {s.what} {s.purpose} {s.basis}: law {expected}, rules {got}")
-    assert not wrong, f"{len(wrong)} of {counted} cells differ (KJERNE_LAWS_SEED={seed}):\n" + "\n".join(wrong[:20])
+        if len(wrong) == ENOUGH:
+            break
+    assert not wrong, f"{len(wrong)} of {counted} cells differ (KJERNE_LAWS_SEED={seed}):\n" + "\n".join(wrong)
     assert counted > (150_000 if ALL else 15_000)
     assert 0.01 < given_away / counted < 0.5
 

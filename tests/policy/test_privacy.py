@@ -343,6 +343,14 @@ def test_a_choice_that_would_last_longer_is_made_while_the_shorter_one_stands(
         make(choosing(), Wish("restriction", until=until), held=[held])
 
 
+def test_a_consent_for_one_course_is_none_for_another() -> None:
+    held = [Held(1, 5, choice("consent", organisation=HOSPITAL, course="1"), set_by="own-choices")]
+    assert make(choosing(), Wish("consent", organisation=HOSPITAL, course="2"), held=held).choice.course == "2"
+    with pytest.raises(Refusal) as refusal:
+        make(choosing(), Wish("consent", organisation=HOSPITAL, course="1"), held=held)
+    assert refusal.value.rule == "choice-in-force"
+
+
 def test_a_consent_is_made_now_where_the_same_begins_later() -> None:
     coming = Held(1, 5, choice("consent", organisation=HOSPITAL, made_at=LATER), set_by="own-choices")
     assert make(choosing(), Wish("consent", organisation=HOSPITAL), held=[coming]).choice.made_at == NOW

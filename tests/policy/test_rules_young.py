@@ -8,7 +8,7 @@ import pytest
 
 from kjerne.access import Action, Caller, Subject, Tie
 
-from .cast import GUARDIAN, MINORS_GUARDIAN, NOW, PARENT, PROXY, RELATIVE, choice, citizen, patient
+from .cast import GUARDIAN, MINORS_GUARDIAN, NOW, PARENT, PATIENT, PROXY, RELATIVE, choice, citizen, doctor, patient
 from .test_rules import ask
 
 RELATION = citizen(RELATIVE)
@@ -54,6 +54,11 @@ YOUNG_AND_THEIRS = [
     ("a proxy of a youth of 15", RELATION, patient(age=15, caller_key=7, ties=(PROXY,)), "read", "proxy-of-under-16"),
     ("a guardian of a youth of 17", RELATION, patient(age=17, caller_key=7, ties=(GUARDIAN,)), "search",
      "guardian-of-16-to-18"),
+    ("a parent who says for a child of 12 that something is wrong", RELATION,
+     patient(age=12, caller_key=7, ties=(PARENT,), lives_with_parent=True), "ask", "parent-of-12-to-16"),
+    ("a proxy reads an older version", RELATION, RELATIVES, "history", "proxy"),
+    ("a doctor of 15 on herself", doctor(digest=PATIENT), patient(age=15, caller_key=1), "search", "own-not-as-staff"),
+    ("a doctor of 16 on herself", doctor(digest=PATIENT), patient(age=16, caller_key=1), "search", "own-as-staff"),
 ]  # fmt: skip
 
 

@@ -320,9 +320,33 @@ def test_an_opt_out_deletes_as_its_service_has_it() -> None:
     assert privacy.deletion_of(made) == made.made_at
 
 
+EVERY_KIND = {
+    "drug-reaction", "other-allergen", "critical-condition", "infection", "intubation-problem", "anaesthesia-problem",
+    "transplant", "implant", "radiotherapy", "cytostatics", "dialysis", "other-treatment", "procedure-change", "crisis-plan",
+    "verification",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("service", "types"),
+    [
+        ("results", {"DiagnosticReport", "Observation", "ServiceRequest", "Specimen", "PractitionerRole", "Binary"}),
+        (CRITICAL, {"AllergyIntolerance", "Condition", "DeviceUseStatement", "Procedure", "Flag"}),
+        (DOCUMENTS, {"DocumentReference", "Binary"}),
+        (MEASUREMENTS, {"Observation"}),
+        (MATERNITY, set()),
+        (ABROAD, {"DocumentReference", "Binary"}),
+    ],
+)
+def test_a_service_holds_its_types_and_no_others(service: str, types: set[str]) -> None:
+    assert set(SERVICES[service].types) == types
+
+
 def test_a_grant_to_write_says_which_kinds_and_no_other_grant_does() -> None:
     nurse = ask(CRITICAL, staff(CRITICAL, **NURSE), IN_CARE, "correct", what="*")
     assert isinstance(nurse, Grant) and nurse.registers == {"radiotherapy", "cytostatics", "dialysis"}
+    doctors = ask(CRITICAL, staff(CRITICAL), IN_CARE, "correct", what="*")
+    assert isinstance(doctors, Grant) and doctors.registers == EVERY_KIND
     look = ask(CRITICAL, staff(CRITICAL, **NURSE), IN_CARE)
     filed = ask("results", laboratory(), IN_CARE, "file")
     assert isinstance(look, Grant) and isinstance(filed, Grant)
