@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 import secrets
@@ -13,9 +14,9 @@ import pytest
 from kjerne.access import Choice, Grant
 from kjerne.errors import Fault
 from kjerne.exchange import Stale
-from kjerne.store import arrivals, chains, followup, messages, records
-from kjerne.store.arrivals import Arrival, Sent, claim, look
-from kjerne.store.chains import Chains, Source, Version
+from kjerne.store import arrivals, chains, followup, messages, people, records
+from kjerne.store.arrivals import Arrival, Claim, Sent, claim, look
+from kjerne.store.chains import Chains, Kept, Source, Version
 from kjerne.store.pool import locked
 
 from .conftest import NOW, Desk
@@ -37,7 +38,7 @@ async def kept(desk: Desk, grant: Grant, number: bytes, name: str) -> Sent:
     patient = grant.subject.patient
     source, version = Source(NOW, name, b"<the report/>"), Version(number, NOW, name, patient, b"sealed")
     async with desk.store.pool.acquire() as conn:
-        await Chains(desk.store.records).keep(conn, grant, number, [source], [], orphan=False, versions=[version])
+        await Chains(desk.store.records).keep(conn, grant, Kept(number, [source], [], False, [version]))
     return Sent(NOW, name, patient, number, patient, b"sealed")
 
 
@@ -48,7 +49,7 @@ async def claimed(
     async with desk.store.pool.acquire() as conn:
         try:
             async with locked(conn, [number, *newcomers]):
-                known = await claim(conn, row(desk, name), [name], grants, [number], newcomers)
+                known = await claim(conn, Claim(row(desk, name), [name], grants, [number], newcomers))
         except Stale:
             return None
     return known.get(number, ())
@@ -127,6 +128,22 @@ async def test_what_fails_inside_a_locked_transaction_leaves_no_row_and_a_usable
     assert seen is None
 
 
+async def test_who_waits_for_a_person_sees_what_was_done_to_her_until_then(desk: Desk) -> None:
+    one, number = await desk.person(), secrets.token_bytes(16)
+    grant = await desk.grant(one, "file")
+
+    async def filed(name: str) -> int:
+        """How many versions of the report lay there before this one, which came under a number of its own."""
+        async with desk.store.pool.acquire() as conn, locked(conn, [name.encode() * 8], [one]):
+            version = Kept(number, [Source(NOW, name, b"<the report/>")], [], orphan=False)
+            known = await Chains(desk.store.records).sources(conn, grant, [number])
+            await asyncio.sleep(0.05)
+            await Chains(desk.store.records).keep(conn, grant, version)
+            return len(known[number])
+
+    assert sorted(await asyncio.gather(*(filed(name) for name in "abc"))) == [0, 1, 2]
+
+
 def steps(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
     """A plan's own step and all below it."""
     yield plan
@@ -134,11 +151,19 @@ def steps(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
         yield from steps(inner)
 
 
+BEFORE = (
+    (arrivals._claiming, arrivals._seen, 17), (people._entering, people._nothing, 11), (chains._kept, chains._found, 16),
+)  # fmt: skip
+
+
 @pytest.mark.parametrize(
     "statement",
-    [arrivals._LOOK, arrivals._CLAIM, chains._KEEP, records._HOLD, records._write((followup._inbox, 3))],
-    ids=["look", "claim", "keep", "hold", "write"],
-)
+    [
+        arrivals._LOOK, arrivals._CLAIM, chains._KEEP, records._HOLD, records._write((followup._inbox, 3)),
+        records._write_if(BEFORE, (followup._inbox, 3)),
+    ],
+    ids=["look", "claim", "keep", "hold", "write", "all at once"],
+)  # fmt: skip
 async def test_a_message_finds_its_rows_by_their_whole_keys_though_the_plan_was_made_on_empty_tables(
     desk: Desk, statement: str
 ) -> None:

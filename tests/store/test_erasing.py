@@ -17,7 +17,7 @@ from kjerne.fhir.encode import decode
 from kjerne.fhir.index import index
 from kjerne.jobs import Job
 from kjerne.store import audit, followup, inquiries, messages, notifying
-from kjerne.store.chains import Chains, Source, Version
+from kjerne.store.chains import Chains, Kept, Source, Version
 from kjerne.store.erasing import KIND, Eraser
 from kjerne.store.inquiries import Inquiry, Told
 from kjerne.store.looks import Place
@@ -47,7 +47,7 @@ async def filled(desk: Desk, patient: int) -> None:
             await desk.store.records.put(conn, grant, [Change(OBSERVATION, id_, raw, index(decode(raw)))], [waits])
         source = Source(NOW, f"message-{patient}", b"<the report/>")
         version = Version(report, NOW, source.message, patient, b"sealed")
-        await chains.keep(conn, grant, report, [source], [], orphan=False, versions=[version])
+        await chains.keep(conn, grant, Kept(report, [source], [], orphan=False, versions=[version]))
         name = f"message-{patient}.0a1b2c3d"
         copy = desk.store.copies.taken("1", name, b"<all/>", [desk.store.records.key(grant)])
         row = messages.row(copy, sender="1", message=name, raw=b"<all/>", at=NOW, receipt=b"ok")

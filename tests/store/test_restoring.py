@@ -27,7 +27,7 @@ from kjerne.fhir.index import index
 from kjerne.jobs import Job
 from kjerne.settings import Settings
 from kjerne.store import messages, migrate, restoring
-from kjerne.store.chains import Chains, Source
+from kjerne.store.chains import Chains, Kept, Source
 from kjerne.store.codec import Wrap, bound
 from kjerne.store.embedded import OWNER, PROGRAM, Embedded
 from kjerne.store.erasing import KIND, Eraser
@@ -122,7 +122,7 @@ async def file(desk: Desk, patient: int, text: bytes = SECRET) -> UUID:
             await desk.store.records.put(conn, grant, [Change(OBSERVATION, id_, body, index(decode(body)))])
         source = Source(THEN, name, b"<report>" + text + b"</report>")
         report = patient.to_bytes(16, "big")
-        await Chains(desk.store.records).keep(conn, grant, report, [source], [], orphan=False)
+        await Chains(desk.store.records).keep(conn, grant, Kept(report, [source], [], orphan=False))
         copy = desk.store.copies.taken("1", name, raw, [desk.store.records.key(grant)])
         await messages.keep(conn, messages.row(copy, sender="1", message=name, raw=raw, at=THEN, receipt=b"ok"))
         refused = desk.store.copies.refused(

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from decimal import Decimal
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -43,19 +43,17 @@ def index(tree: dict[str, Any]) -> Indexed:
     """Extract everything searchable from one resource. Values that are not of their type's form are passed over."""
     type = tree.get("resourceType")
     type_number(type if isinstance(type, str) else "")
-    plan = type_search(str(type))
+    plan, takers = type_search(str(type)), _takers(str(type))
     tokens: set[int] = set()
     present: set[int] = set()
     values: dict[int, list[Any]] = {}
     date_from, date_to = LATEST, EARLIEST
     for leaf, value in walk(plan.tree, tree):
-        number, kind = leaf.number, leaf.kind
+        number = leaf.number
         present.add(number)
-        if kind == "reference":
-            tokens.update(_reference_tokens(leaf, value))
-        elif kind in _CODED:
-            tokens.update(_coded_tokens(leaf, value))
-        elif kind == "date":
+        if take := takers.get(number):
+            tokens.update(take(leaf, value))
+        elif leaf.kind == "date":
             for start, end in intervals(leaf.type, value):
                 if number in plan.main_leaves:
                     date_from, date_to = min(date_from, start), max(date_to, end)
@@ -63,11 +61,24 @@ def index(tree: dict[str, Any]) -> Indexed:
                         continue
                 values.setdefault(number, []).append((microseconds(start), microseconds(end)))
         else:
-            found = EXTRACTORS[kind](leaf.type, value)
+            found = EXTRACTORS[leaf.kind](leaf.type, value)
             if found:
                 values.setdefault(number, []).extend(found)
     dated = date_from < date_to
     return Indexed(sorted(tokens), _packed(present, values), date_from if dated else None, date_to if dated else None)
+
+
+@cache
+def _takers(type: str) -> dict[int, Callable[[Leaf, Any], Sequence[int]]]:
+    """How the tokens of each leaf that has them are taken."""
+    found = {}
+    for parameter in type_search(type).parameters.values():
+        for leaf in parameter.leaves:
+            if leaf.kind in _CODED:
+                found[leaf.number] = _TAKERS.get(leaf.type, _coded_tokens)
+            elif leaf.kind == "reference":
+                found[leaf.number] = _reference_tokens
+    return found
 
 
 def _packed(present: set[int], values: dict[int, list[Any]]) -> bytes:
@@ -108,6 +119,32 @@ def _coded_tokens(leaf: Leaf, value: Any) -> Sequence[int]:
     return [one for system, code in found for one in hashed(leaf.number, system, code)]
 
 
+def _concept_tokens(leaf: Leaf, value: Any) -> Sequence[int]:
+    """As `_coded_tokens`, of a CodeableConcept: nearly all have one code."""
+    if type(value) is not dict or type(inner := value.get("coding")) is not list:
+        return ()
+    if len(inner) == 1:
+        return _coding_tokens(leaf, inner[0])
+    return [one for coding in inner for one in _coding_tokens(leaf, coding)]
+
+
+def _coding_tokens(leaf: Leaf, value: Any) -> Sequence[int]:
+    if type(value) is not dict or type(code := value.get("code")) is not str:
+        return ()
+    system = value.get("system")
+    return _code_tokens(leaf.number, system if type(system) is str else "", code)
+
+
+def _written_tokens(leaf: Leaf, value: Any) -> Sequence[int]:
+    """As `_coded_tokens`, of a code whose place says its system."""
+    return _code_tokens(leaf.number, None, value) if type(value) is str else _coded_tokens(leaf, value)
+
+
+_TAKERS: Final[dict[str, Callable[[Leaf, Any], Sequence[int]]]] = {
+    "CodeableConcept": _concept_tokens,
+    "Coding": _coding_tokens,
+    "code": _written_tokens,
+}
 _REPEATED: Final = frozenset(("CodeableConcept", "Coding", "code", "canonical", "boolean"))
 """Types whose values come again in most resources, so their hashes are kept; an identifier's never are."""
 _OPEN_SYSTEM: Final = frozenset(("CodeableConcept", "Coding", "Identifier"))

@@ -162,7 +162,7 @@ def served(raw: bytes, splices: Splices, id: str, version: int, last_updated: da
     utc = last_updated if last_updated.tzinfo is UTC else last_updated.astimezone(UTC)
     updated = _INSTANT % (utc.year, utc.month, utc.day, utc.hour, utc.minute, utc.second, utc.microsecond // 1000)
     values = {b"id": id.encode(), b"version": b"%d" % version, b"updated": updated}
-    parts = []
+    parts: list[bytes] = []
     at = 0
     for start, end, form in splices:
         parts += (raw[at:start], FORMS[form] % values)

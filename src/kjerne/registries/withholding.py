@@ -222,13 +222,22 @@ def _disciplines(tree: Mapping[str, Any]) -> list[str]:
 
 def _discipline(coding: Mapping[str, Any]) -> str:
     """The code of 8202 that a coding means: its own, HL7's for the same, or one that delays and names no system."""
+    code, system = coding.get("code", ""), coding.get("system", "")
+    return (_known_meaning if len(code) + len(system) <= _SYSTEM_LIMIT else _meaning)(code, system)
+
+
+def _meaning(sent: str, sent_system: str) -> str:
     # A version that stands in the address makes no other system of it.
-    code, system = coding.get("code", "").strip().upper(), coding.get("system", "").partition("|")[0].strip()
+    code, system = sent.strip().upper(), sent_system.partition("|")[0].strip()
     if _number({"system": system}) == _DISCIPLINES:
-        return code  # type: ignore[no-any-return]
+        return code
     if canonical(system).rstrip("/") == SECTIONS:
         return _DISCIPLINE_BY_SECTION.get(code, "")
     return code if not system and code in DELAY_DAYS else ""
+
+
+_known_meaning: Final = lru_cache(maxsize=4096)(_meaning)
+"""Kept, since reports are of the same few thousand codes."""
 
 
 def _several(value: Any) -> Iterable[Mapping[str, Any]]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any, Final, NamedTuple
 
 from xxhash import xxh3_128_digest
@@ -18,8 +19,9 @@ from kjerne.exchange import Stale
 from kjerne.store import messages
 from kjerne.store.chains import REPORT
 from kjerne.store.messages import Received
-from kjerne.store.pool import Connection
+from kjerne.store.pool import Connection, numbered_from
 from kjerne.store.proofs import fetched, noting
+from kjerne.store.records import Before
 
 VERSIONS_LOOKED_AT: Final = 200
 """Versions under one number that are looked at. A number with more of them is none of a report; see `Arrival.crowded`."""
@@ -84,47 +86,73 @@ async def look(
 
 
 _SHARES: Final = "$11::bigint[] || coalesce((SELECT array_agg(n) FROM ended, unnest(ended.shares) n), '{}')"
-_CLAIM: Final = f"""
-WITH ended AS (
+_CLAIMING: Final = f"""ended AS (
   DELETE FROM message_in m USING unnest($13::text[]) AS i(id)
   WHERE m.sender = $1 AND m.message > i.id || '.unread.' AND m.message < i.id || '.unread/' AND m.status = 'rejected'
   RETURNING m.shares
 ), claimed AS ({messages.claiming(_SHARES)}), held AS (
   SELECT p.patient, p.stamp FROM (SELECT key FROM unnest($14::bigint[]) AS n(key) ORDER BY key) k
   JOIN LATERAL (SELECT patient, stamp FROM person WHERE patient = k.key FOR NO KEY UPDATE) p ON true
-)
-SELECT EXISTS (SELECT 1 FROM claimed), (SELECT array_agg(ROW(patient, stamp)) FROM held),
+)"""
+_SEEN: Final = """EXISTS (SELECT 1 FROM claimed), (SELECT array_agg(ROW(patient, stamp)) FROM held),
   (SELECT array_agg(ROW(v.number, v.made_at, v.message, v.patient, v.chain, l.patient, v.trace))
    FROM unnest($16::bytea[]) AS n(number)
    JOIN LATERAL (SELECT * FROM report_version WHERE number = n.number OFFSET 0) v ON true
    JOIN LATERAL (SELECT patient FROM locator WHERE kind = $15 AND digest = v.chain LIMIT 1) l ON true),
   EXISTS (SELECT 1 FROM unnest($17::bytea[]) AS n(digest)
    JOIN LATERAL (SELECT 1 FROM person_identifier WHERE digest = n.digest LIMIT 1) i ON true)"""
+_CLAIM: Final = f"WITH {_CLAIMING} SELECT {_SEEN}"
 
 
-async def claim(
-    conn: Connection, row: tuple[Any, ...], ids: Iterable[str], grants: Sequence[Grant],
-    numbers: Sequence[bytes], newcomers: Sequence[bytes],
-) -> dict[bytes, tuple[Sent, ...]]:  # fmt: skip
-    """Keeps the message (`row` from `messages.row`) and takes the rows of everybody it is about, until the transaction ends.
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What is claimed for a message, and held until its transaction ends: its name (`row` from `messages.row`), and the rows of
+    everybody it is about.
 
-    Reports about one patient are filed one after another. What could not be read and showed one of `ids` leaves the
-    sender's queue: a good message has come in its place. Call with the reports' `numbers` and the newcomers' locked. Gives
-    what has come under each number of a report by now. Raises `Stale` where the message was taken, a newcomer's number
-    found its person, or a fact about any of the patients changed, since it was looked at.
+    What could not be read and showed one of `ids` leaves the sender's queue: a good message has come in its place. Call
+    with the reports' `numbers` and the `newcomers` locked.
     """
-    keys = {key for grant in grants for key in grant.subject.keys}
-    claimed, held, versions, named = await conn.fetchrow(
-        _CLAIM, *row, list(ids), list(keys), REPORT, list(numbers), list(newcomers)
-    )  # type: ignore[misc]  # a SELECT without FROM has one row
-    stamps: dict[int, int] = dict(held or ())
-    if (
-        not claimed
-        or named
-        or any(sum(stamps.get(key, 0) for key in grant.subject.keys) != grant.subject.stamp for grant in grants)
-    ):
-        raise Stale
-    known: dict[bytes, tuple[Sent, ...]] = {}
-    for number, *sent in versions or ():
-        known[number] = (*known.get(number, ()), Sent(*sent))
-    return known
+
+    row: tuple[Any, ...]
+    ids: Iterable[str]
+    grants: Sequence[Grant]
+    numbers: Sequence[bytes]
+    newcomers: Sequence[bytes]
+
+    @property
+    def keys(self) -> set[int]:
+        """Of everybody it is about and who is registered."""
+        return {key for grant in self.grants for key in grant.subject.keys}
+
+    @property
+    def values(self) -> tuple[Any, ...]:
+        return (*self.row, list(self.ids), list(self.keys), REPORT, list(self.numbers), list(self.newcomers))
+
+    def before(self) -> Before:
+        """The claim in the same statement as a write; its columns are to be `judged` behind it. The statement sees what others
+        did if they had to end before it: call with the persons of `keys` locked too."""
+        return Before(_claiming, _seen, 4, self.values)
+
+    def judged(self, claimed: bool, held: Any, versions: Any, named: bool) -> dict[bytes, tuple[Sent, ...]]:
+        """What has come under each number of a report by now. Raises `Stale` where the message was taken, a newcomer's number
+        found its person, or a fact about any of the patients changed, since it was looked at."""
+        stamps: dict[int, int] = dict(held or ())
+        if (
+            not claimed
+            or named
+            or any(sum(stamps.get(key, 0) for key in one.subject.keys) != one.subject.stamp for one in self.grants)
+        ):
+            raise Stale
+        known: dict[bytes, tuple[Sent, ...]] = {}
+        for number, *sent in versions or ():
+            known[number] = (*known.get(number, ()), Sent(*sent))
+        return known
+
+
+_claiming: Final = partial(numbered_from, part=_CLAIMING)
+_seen: Final = partial(numbered_from, part=_SEEN)
+
+
+async def claim(conn: Connection, one: Claim) -> dict[bytes, tuple[Sent, ...]]:
+    """Claims by itself: what has come under each number of a report by now, or `Stale`."""
+    return one.judged(*await conn.fetchrow(_CLAIM, *one.values))  # type: ignore[misc]  # no FROM: one row

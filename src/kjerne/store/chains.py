@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from typing import Final, NamedTuple
+from functools import partial
+from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 import zstandard
@@ -18,9 +19,9 @@ import zstandard
 from kjerne.access import Grant, Label
 from kjerne.store import audit
 from kjerne.store.codec import DataKey
-from kjerne.store.pool import Connection, columns
-from kjerne.store.records import Records
-from kjerne.store.spreading import Named, Shut, shut_by, withholding, withholding_values
+from kjerne.store.pool import Connection, columns, numbered_from
+from kjerne.store.records import Before, Beside, Change, Records, Written
+from kjerne.store.spreading import WITHHELD_AT_ALL
 
 REPORT: Final = 1
 """Kind of locator: a report's chain. The look-up answers the program, never a caller."""
@@ -52,14 +53,15 @@ JOIN LATERAL (SELECT digest, patient FROM locator WHERE kind = $4 AND digest = d
   ON l.patient = $1
 WHERE s.patient = $1 AND s.report = ANY($2::bytea[]) AND s.made_at = $3 GROUP BY l.digest"""
 
-_KEEP: Final = f"""
-WITH own AS (
+# The rows that keep versions; `near` are the chains that share something with theirs, and `may` says whether nothing that is
+# near can concern the report: then its records are those of its own versions.
+_KEPT: Final = f"""owned AS (
   INSERT INTO locator (kind, digest, patient, type, id) VALUES ($4, $5, $1, 0, $10)
   ON CONFLICT (kind, digest) DO UPDATE SET patient = excluded.patient WHERE locator.patient <> excluded.patient
 ), sent AS (
   INSERT INTO report_source (patient, report, made_at, message, sealed)
   SELECT $1, $5, n.* FROM unnest($6::timestamptz[], $7::text[], $8::bytea[]) AS n ON CONFLICT DO NOTHING
-), noted AS (
+), shared AS (
   INSERT INTO report_source (patient, report, made_at, message, sealed)
   SELECT $1, anchor, $3, $9, '' FROM unnest($2::bytea[]) AS anchor ON CONFLICT DO NOTHING
 ), counted AS (
@@ -68,9 +70,13 @@ WITH own AS (
   FROM unnest($11::bytea[], $12::timestamptz[], $13::text[], $14::bigint[], $15::bytea[])
     AS n(number, made_at, message, patient, trace)
   ON CONFLICT (number, made_at, message, patient) DO UPDATE SET chain = excluded.chain
-)
-SELECT (SELECT array_agg(ROW(k.digest, k.changes)) FROM ({_KIN}) AS k), w.labels, w.opens
-FROM ({withholding(16)}) AS w"""
+), near AS MATERIALIZED ({_KIN}), shut AS MATERIALIZED (SELECT {WITHHELD_AT_ALL} AS withheld), may AS MATERIALIZED (
+  SELECT withheld, NOT withheld AND NOT EXISTS (SELECT FROM near WHERE changes AND digest <> $5) AS ok FROM shut
+)"""
+_FOUND: Final = "(SELECT array_agg(ROW(digest, changes)) FROM near), (SELECT withheld FROM may)"
+_KEEP: Final = f"WITH {_KEPT} SELECT {_FOUND}"
+_kept: Final = partial(numbered_from, part=_KEPT)
+_found: Final = partial(numbered_from, part=_FOUND)
 
 _SHRINK: Final = zstandard.ZstdCompressor(level=3)
 
@@ -92,6 +98,25 @@ class Version(NamedTuple):
     message: str
     patient: int
     trace: bytes
+
+
+class Kept(NamedTuple):
+    """Versions to be kept in a chain: what the chain shares with others (`anchors`), whether it holds nothing but changes, and
+    what is noted of each version."""
+
+    report: bytes
+    sources: Sequence[Source]
+    anchors: Sequence[bytes]
+    orphan: bool
+    versions: Sequence[Version] = ()
+
+
+class Near(NamedTuple):
+    """The patient's chains that share something with a report's, and whether all that each holds is changes; and whether the
+    source of any report of hers withholds it."""
+
+    chains: dict[bytes, bool]
+    withheld: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,23 +149,37 @@ class Chains:
             found[report].append(Source(made_at, message, raw))
         return found
 
-    async def keep(
-        self, conn: Connection, grant: Grant, report: bytes, sources: Sequence[Source], anchors: Sequence[bytes],
-        orphan: bool, versions: Sequence[Version] = (), key: DataKey | None = None, beside: Sequence[Named] = (),
-    ) -> tuple[dict[bytes, bool], Shut]:  # fmt: skip
+    async def keep(self, conn: Connection, grant: Grant, kept: Kept, key: DataKey | None = None) -> Near:
         """Keeps versions under the patient's key, each once; the chain belongs to this patient from now on.
 
-        Notes which `versions` are laid in the chain, and what it shares with other chains of hers (`anchors`), and gives
-        those as `relatives` does; with them what withholds the records `beside` it.
+        Notes which versions are laid in the chain, and what it shares with other chains of hers, and gives those.
         """
+        shared, withheld = await conn.fetchrow(_KEEP, *self._values(grant, kept, key))  # type: ignore[misc]  # one row
+        return _near(kept, shared, withheld)
+
+    async def keep_and_write(
+        self, conn: Connection, grant: Grant, before: Sequence[Before], kept: Kept, changes: Sequence[Change],
+        beside: Sequence[Beside], key: DataKey,
+    ) -> tuple[list[list[Any]], Near, list[Written] | None]:  # fmt: skip
+        """As `keep`, and in the same statement `Records.write` of what the versions give, behind what comes `before`.
+
+        Nothing is written, and None given, where a change that came under another number may be one of this report, or
+        where a source withholds any report of hers, which may go for this one: then more must be known first.
+        """
+        own = Before(_kept, _found, 2, self._values(grant, kept, key))
+        (*found, (shared, withheld)), written = await self._records.write_if(
+            conn, grant, [*before, own], changes, beside, key
+        )
+        return found, _near(kept, shared, withheld), written
+
+    def _values(self, grant: Grant, kept: Kept, key: DataKey | None) -> tuple[Any, ...]:
         seal, shrink = (key or self._records.key(grant)).seal, _SHRINK.compress
-        rows = [(source.made_at, source.message, seal(shrink(source.raw), report)) for source in sources]
-        mark = report.hex() + ("?" if orphan else "")
-        shared, *shut = await conn.fetchrow(
-            _KEEP, grant.subject.patient, list(anchors), MARKER_TIME, REPORT, report, *columns(rows, 3), mark, NO_ID,
-            *columns(versions, 5), *withholding_values(grant, beside),
-        )  # type: ignore[misc]  # fmt: skip  # a sum over no rows is a row
-        return {name: changes for name, changes in shared or () if name != report}, shut_by(*shut)
+        rows = [(source.made_at, source.message, seal(shrink(source.raw), kept.report)) for source in kept.sources]
+        mark = kept.report.hex() + ("?" if kept.orphan else "")
+        return (
+            grant.subject.patient, list(kept.anchors), MARKER_TIME, REPORT, kept.report, *columns(rows, 3), mark, NO_ID,
+            *columns(kept.versions, 5), list(grant.subject.keys),
+        )  # fmt: skip
 
     async def take_apart(self, conn: Connection, grant: Grant, report: bytes) -> None:
         """Takes a chain of the patient's away, to be made anew from its versions, here or elsewhere."""
@@ -196,6 +235,10 @@ class Chains:
         told = replace(grant, rule=WITHDRAWN_RULE, says=WITHDRAWN_SAYS)
         await audit.insert(conn, audit.given(told), [(row[0], row[1], row[2]) for row in rows])
         return [(row[0], row[1]) for row in rows]
+
+
+def _near(kept: Kept, shared: Sequence[tuple[bytes, bool]] | None, withheld: bool) -> Near:
+    return Near({name: changes for name, changes in shared or () if name != kept.report}, withheld)
 
 
 async def moved(conn: Connection, sender: bytes, limit: int = 100) -> list[Moved]:

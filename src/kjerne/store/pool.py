@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
@@ -110,14 +111,25 @@ def moment(read: datetime | None) -> datetime | None:
     return read if read is None or read.tzinfo else read.replace(tzinfo=UTC)
 
 
+_PARAMETER: Final = re.compile(r"\$(\d+)")
+
+
+def numbered_from(first: int, part: str) -> str:
+    """A part of a statement as a part of a larger one, its parameters numbered from `first`."""
+    return _PARAMETER.sub(lambda place: f"${first + int(place[1]) - 1}", part)
+
+
 @contextlib.asynccontextmanager
-async def locked(conn: Connection, digests: Iterable[bytes]) -> AsyncIterator[None]:
-    """A transaction that holds, from its first moment, whatever `digests` name: others who want the same wait for its end.
+async def locked(conn: Connection, digests: Iterable[bytes], persons: Iterable[int] = ()) -> AsyncIterator[None]:
+    """A transaction that holds, from its first moment, whatever `digests` name, and then the rows of these `persons`: others who
+    want the same wait for its end, and its next statement sees whatever they did.
 
     One word to the server begins it and takes the locks, all in one order, so that two never wait for each other.
     """
     numbers = sorted({int.from_bytes(digest[:8], "big", signed=True) for digest in digests})
     locks = ", ".join(f"pg_advisory_xact_lock({number})" for number in numbers)
+    if keys := ", ".join(f"{key:d}" for key in sorted(set(persons))):
+        locks += f"; SELECT FROM person WHERE patient IN ({keys}) ORDER BY patient FOR NO KEY UPDATE"
     try:
         await conn.execute(f"BEGIN; SELECT {locks}")
         yield

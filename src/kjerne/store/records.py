@@ -162,16 +162,25 @@ class Beside(NamedTuple):
     values: tuple[Any, ...]
 
 
+class Before(NamedTuple):
+    """What is done first in the same statement as a write: a part of its WITH and the columns it gives, both numbered from their
+    first parameter, how many columns those are, and the values. One of them says in `may.ok` whether the records are written."""
+
+    part: Callable[[int], str]
+    gives: Callable[[int], str]
+    columns: int
+    values: tuple[Any, ...]
+
+
 CARRIED_LABELS: Final = int(CARRIED)
 _NOT_THE_SOURCES: Final = CARRIED_LABELS | int(Label.WITHDRAWN)
 # One statement for all records of a change. A record that was taken out and comes again goes on counting where its history
 # ended. The caller holds the patient's row, so the versions found are the current ones until the transaction ends.
-_WRITE: Final = f"""
-WITH n AS MATERIALIZED (
+_GIVEN: Final = """
   SELECT * FROM unnest($4::uuid[], $5::smallint[], $6::integer[], $7::timestamptz[], $8::timestamptz[], $9::timestamptz[],
     $10::bytea[], $11::bytea[], $12::boolean[])
-    AS n(id, type, labels, date_from, date_to, release_at, tokens, body, corrects)
-), known AS MATERIALIZED (
+    AS n(id, type, labels, date_from, date_to, release_at, tokens, body, corrects)"""
+_PUT: Final = f"""known AS MATERIALIZED (
   SELECT n.type, n.id, n.corrects, r.version, coalesce(r.version, (SELECT max(h.version) FROM record_history h
     WHERE h.patient = $1 AND h.type = n.type AND h.id = n.id), 0) AS reached
   FROM n LEFT JOIN LATERAL (
@@ -193,6 +202,7 @@ WITH n AS MATERIALIZED (
 ), told AS (
   INSERT INTO audit ({audit.COLUMNS}, types, ids, versions)
   SELECT {audit.placeholders(13)}, array_agg(type), array_agg(id), array_agg(reached + 1) FROM known
+  HAVING count(*) > 0
 )"""
 _HOLD: Final = """
 SELECT p.stamp FROM (SELECT key FROM unnest($1::bigint[]) AS n(key) ORDER BY key) k
@@ -200,14 +210,34 @@ JOIN LATERAL (SELECT stamp FROM person WHERE patient = k.key FOR NO KEY UPDATE) 
 _WRITTEN: Final = "SELECT type, id, coalesce(version, 0), reached + 1 FROM known"
 
 
+Placed = tuple[Callable[[int], str], int]
+"""A part of a statement, by its first parameter, and how many it takes."""
+
+
 @cache
-def _write(*beside: tuple[Callable[[int], str], int]) -> str:
-    """The statement with what stands beside it: each part, and how many values it takes."""
-    parts, first = [_WRITE], 13 + audit.WIDTH
-    for part, count in beside:
-        parts.append(part(first))
+def _write(*beside: Placed) -> str:
+    """The statement with what stands beside it."""
+    return f"WITH n AS MATERIALIZED ({_GIVEN}), {_PUT}{_numbered(13 + audit.WIDTH, beside)} {_WRITTEN}"
+
+
+@cache
+def _write_if(before: tuple[tuple[Callable[[int], str], Callable[[int], str], int], ...], *beside: Placed) -> str:
+    """As `_write`, behind what comes `before`: one row, of what that gives and of all that was written."""
+    first, parts, gives = 13 + audit.WIDTH, "", ""
+    for part, given, count in before:
+        parts += f"{part(first)}, "
+        gives += f"{said}, " if (said := given(first)) else ""
         first += count
-    return f"{', '.join(parts)} {_WRITTEN}"
+    put = f"n AS MATERIALIZED ({_GIVEN} WHERE (SELECT ok FROM may)), {_PUT}{_numbered(first, beside)}"
+    return f"WITH {parts}{put} SELECT {gives}(SELECT array_agg(ROW(w.*)) FROM ({_WRITTEN}) w)"
+
+
+def _numbered(first: int, beside: Sequence[Placed]) -> str:
+    parts = []
+    for part, count in beside:
+        parts.append(f", {part(first)}")
+        first += count
+    return "".join(parts)
 
 
 class Records:
@@ -361,24 +391,38 @@ class Records:
     ) -> list[Written]:  # fmt: skip
         """As `put`, inside a transaction that holds the patient's row (`hold`); with what is to be done beside it, under
         the service's `key` about her where the caller has it."""
-        patient, key = grant.subject.patient, key or self.key(grant)
+        statement = _write(*((one.part, len(one.values)) for one in beside))
+        found = await conn.fetch(statement, *self._values(grant, changes, beside, key or self.key(grant)))
+        return _as_written(grant, changes, found)
+
+    async def write_if(
+        self, conn: Connection, grant: Grant, before: Sequence[Before], changes: Sequence[Change],
+        beside: Sequence[Beside], key: DataKey,
+    ) -> tuple[list[list[Any]], list[Written] | None]:  # fmt: skip
+        """As `write`, with what comes `before` in the same statement: the columns that each of those gives, and what was written
+        (None where nothing was, since it may not)."""
+        statement = _write_if(
+            tuple((one.part, one.gives, len(one.values)) for one in before),
+            *((one.part, len(one.values)) for one in beside),
+        )
+        row = await conn.fetchrow(statement, *self._values(grant, changes, (*before, *beside), key))
+        *columns, written = row or (None,)
+        found = [[columns.pop(0) for _ in range(one.columns)] for one in before]
+        return found, _as_written(grant, changes, written) if written else None
+
+    def _values(
+        self, grant: Grant, changes: Sequence[Change], beside: Sequence[Before | Beside], key: DataKey
+    ) -> tuple[Any, ...]:
+        """The values of a write, in their order."""
+        patient = grant.subject.patient
         rows, dictionary = [], PLAIN  # one dictionary for all: nothing is awaited between them
         for change in changes:
             _, id_, type_, labels, dictionary, _, *dates, tokens, _, body = self.row(
                 key, patient, change, grant.at, marks_of(grant, change.kinds)
             )
             rows.append((id_, type_, labels, *dates, tokens, body, change.corrects))
-        statement = _write(*((one.part, len(one.values)) for one in beside))
         more = chain.from_iterable(one.values for one in beside)
-        found = await conn.fetch(
-            statement, patient, grant.at, dictionary, *columns(rows, 9), *audit.given(grant), *more
-        )
-        versions = {(type_, id_): (current, new) for type_, id_, current, new in found}
-        for change in changes:
-            current = versions[change.type, change.id][0]
-            limits.must_hold(grant.caller, change.type, change.indexed.tokens, "u" if current else "c")
-            expect(change.expected, current)
-        return [Written(one.type, one.id, versions[one.type, one.id][1], grant.at) for one in changes]
+        return patient, grant.at, dictionary, *columns(rows, 9), *audit.given(grant), *more
 
     async def remove(self, conn: Connection, grant: Grant, named: Sequence[tuple[int, UUID]]) -> list[Written]:
         """Takes records out of the current ones; their versions, the last of them a mark of deletion, stay in history."""
@@ -390,6 +434,16 @@ class Records:
             gone = [Written(row[0], row[1], row[2], grant.at) for row in rows]
             await audit.insert(conn, audit.given(grant), [(w.type, w.id, w.version) for w in gone])
         return gone
+
+
+def _as_written(grant: Grant, changes: Sequence[Change], found: Sequence[Any]) -> list[Written]:
+    """What a write gave, judged by what the caller's token allows and demanded; a refusal undoes it with its transaction."""
+    versions = {(type_, id_): (current, new) for type_, id_, current, new in found}
+    for change in changes:
+        current = versions[change.type, change.id][0]
+        limits.must_hold(grant.caller, change.type, change.indexed.tokens, "u" if current else "c")
+        expect(change.expected, current)
+    return [Written(one.type, one.id, versions[one.type, one.id][1], grant.at) for one in changes]
 
 
 def expect(expected: int | None, current: int) -> None:

@@ -72,7 +72,7 @@ def _note(first: int) -> str:
 ), noted AS (
   INSERT INTO repeat_noted (number, sealed) SELECT m.number, m.sealed
   FROM unnest(${first + 8}::uuid[], ${first + 9}::bytea[]) WITH ORDINALITY AS m(number, sealed, place)
-  JOIN repeated f ON f.place = m.place
+  JOIN repeated f ON f.place = m.place WHERE EXISTS (SELECT FROM known)
 )"""
 
 

@@ -31,7 +31,7 @@ class SealedIds:
     def make(self, patient: int, number: int | None = None) -> UUID:
         """A new id for a record of `patient`; `number` (64 bits) makes it repeatable, else it is random."""
         number = secrets.randbits(64) if number is None else number
-        return _uuid(self._seal(patient.to_bytes(8, "big") + number.to_bytes(8, "big")))
+        return self._sealed(patient, number.to_bytes(8, "big"))
 
     def make_many(self, patient: int, count: int) -> list[UUID]:
         """As `make`, for many at once: one call of the cipher, and one for its random numbers."""
@@ -43,7 +43,10 @@ class SealedIds:
         """The same id every time for the same patient and name: a report's items keep their ids over its versions."""
         # Keyed, since a sender chooses the parts: she must not be able to hit another sender's id.
         name = blake2b("\x1f".join(parts).encode(), digest_size=8, key=self._key)
-        return self.make(patient, int.from_bytes(name.digest(), "big"))
+        return self._sealed(patient, name.digest())
+
+    def _sealed(self, patient: int, number: bytes) -> UUID:
+        return _uuid(self._seal(patient.to_bytes(8, "big") + number))
 
     def patient(self, id_: UUID) -> int:
         """The person key inside; nonsense (but no error) for an id made elsewhere."""

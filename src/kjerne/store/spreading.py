@@ -66,32 +66,23 @@ async def lay_on(conn: Connection, grant: Grant, found: Mapping[Named, Shut]) ->
         await conn.execute(_LAY, list(grant.subject.keys), *columns(rows, 4))
 
 
-def withholding(first: int) -> str:
-    """The statement of what withholds some records, numbered from its first parameter; it has one row, of two columns. A part
-    of another statement too, which takes what stood before that."""
-    return f"""
-SELECT coalesce(bit_or(r.labels & {_SOURCE_LABELS}), 0) AS labels, max(r.release_at) AS opens
-FROM unnest(${first}::bigint[]) AS k(patient), unnest(${first + 1}::smallint[], ${first + 2}::uuid[]) AS n(type, id)
+_WITHHELD: Final = f"""
+SELECT coalesce(bit_or(r.labels & {_SOURCE_LABELS}), 0), max(r.release_at)
+FROM unnest($1::bigint[]) AS k(patient), unnest($2::smallint[], $3::uuid[]) AS n(type, id)
 JOIN LATERAL (SELECT labels, release_at FROM record WHERE patient = k.patient AND type = n.type AND id = n.id LIMIT 1) r
   ON true"""
-
-
-def withholding_values(grant: Grant, reports: Sequence[Named]) -> tuple[list[Any], ...]:
-    """The values of `withholding`."""
-    return list(grant.subject.keys), *columns(reports, 2)
-
-
-def shut_by(labels: int, opens: datetime | None) -> Shut:
-    """From the columns of `withholding`."""
-    return Label(labels), moment(opens)
-
-
-_WITHHELD: Final = withholding(1)
+# By an index of those few alone (`record_withheld`), so that of nearly everybody it is one look into it.
+WITHHELD_AT_ALL: Final = f"""EXISTS (
+  SELECT FROM unnest($16::bigint[]) AS k(patient) JOIN LATERAL (
+    SELECT FROM record r WHERE r.patient = k.patient AND r.type = {pointing.REPORT}
+      AND (r.labels & {_SOURCE_LABELS} <> 0 OR r.release_at IS NOT NULL) LIMIT 1) w ON true)"""
+"""Whether the source of any of a patient's reports withholds it, or did until a time: a part of `chains`' own statement."""
 
 
 async def withheld_by(conn: Connection, grant: Grant, reports: Sequence[Named]) -> Shut:
     """What withholds any of these records, and until when."""
-    return shut_by(*await conn.fetchrow(_WITHHELD, *withholding_values(grant, reports)))  # type: ignore[misc]
+    labels, opens = await conn.fetchrow(_WITHHELD, list(grant.subject.keys), *columns(reports, 2))  # type: ignore[misc]
+    return Label(labels), moment(opens)
 
 
 def _shown(tree: Mapping[str, Any]) -> set[Named]:

@@ -423,9 +423,9 @@ async def test_a_report_costs_the_same_few_statements_however_many_results_it_ha
         taken = await ward.house.intake.take(raw, LAB, admit)
         assert (taken.accepted, taken.observations) == (True, results)
         counts.append(len(said) - before)
-    # A look, a beginning, a claim, the chain with what is withheld under its number elsewhere, the records with what stands
-    # beside them, an end. Once the new person, once the facts about her, which are remembered.
-    assert counts[6:] == [7, 7, 6, 6, 6, 6]
+    # A look, a beginning, the filing with all that belongs to it (the new person too), an end; once the facts about the person
+    # who is known, which are remembered.
+    assert counts[6:] == [4, 5, 4, 4, 4, 4]
 
 
 async def test_the_sender_learns_where_a_moved_report_was_opened_and_not_by_whom(

@@ -8,30 +8,30 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import partial
 from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 from kjerne.access import NO_LABEL, Grant, Label
+from kjerne.exchange import Stale
 from kjerne.fhir.corrections import corrects, lost_files
 from kjerne.fhir.definitions import type_number
 from kjerne.fhir.encode import decode, encode
-from kjerne.fhir.index import index
-from kjerne.registries.withholding import kinds_of
 from kjerne.services.results import following, keeping, release, renamed, repeats
+from kjerne.services.results.given import Given, change_of, laid_out, moment_of, numberer
 from kjerne.services.results.kith import chain, codes, kin, lineage, mapping
 from kjerne.store import changing, files, followup, marking, pointing, spreading
-from kjerne.store.arrivals import Sent
-from kjerne.store.chains import Chains, Source, Version
+from kjerne.store.arrivals import Claim, Sent
+from kjerne.store.chains import Chains, Kept, Near, Source, Version
 from kjerne.store.codec import DataKey
 from kjerne.store.house import Store
 from kjerne.store.matching import at_key
 from kjerne.store.people import Newcomer
 from kjerne.store.pool import Connection
 from kjerne.store.reading import Reader
-from kjerne.store.record_marks import CARRIED, has_marks, has_single, is_restricted, marks_of
-from kjerne.store.records import Change, Present, Written
+from kjerne.store.record_marks import CARRIED, has_marks, has_single, marks_of
+from kjerne.store.records import Before, Beside, Change, Present, Written
 
 REPORT_TYPE: Final = type_number("DiagnosticReport")
 OBSERVATION_TYPE: Final = type_number("Observation")
@@ -105,21 +105,55 @@ class Files:
         [(report, _)] = filing.plan.after.items()
         lying = await self._chains.sources(conn, filing.grant, [report] if filing.plan.before else [], key)
         before = [chain.unpack(one.raw) for one in lying.get(report, ())]
-        after = [*before, filing.version]
-        fresh = [source_of(filing.version)]
-        orphan = kin.is_orphan(after)
-        # What a change of no report goes on with is looked for; of any other it is known, and one statement does both.
-        beside = set[following.Chain]() if orphan else self._numbered(filing.grant, filing.sender, report, after)
-        near, shut = await self._chains.keep(
-            conn, filing.grant, report, fresh, self._anchors(filing.sender, after), orphan,
-            self._noted(filing, [filing.mark]), key,
-            [following.report_id(self._store.ids, *one) for one in sorted(beside)],
-        )  # fmt: skip
-        concerned = orphan or kin.is_orphan(before) or any(near.values())
-        others = await self._kin(conn, filing.grant, key, filing.sender, near, {report}) if concerned else {}
+        kept = self._kept(filing, report, [*before, filing.version])
+        near = await self._chains.keep(conn, filing.grant, kept, key)
+        await self._go_on(conn, filing, key, before, kept, near)
+
+    async def _go_on(
+        self, conn: Connection, filing: Filing, key: DataKey, before: Versions, kept: Kept, near: Near
+    ) -> None:
+        """The records of a report whose version is kept, with all that is near to it."""
+        report, after = kept.report, [*before, filing.version]
+        concerned = kept.orphan or kin.is_orphan(before) or any(near.chains.values())
+        others = await self._kin(conn, filing.grant, key, filing.sender, near.chains, {report}) if concerned else {}
         was, now = kin.gather({**others, report: before}), kin.gather({**others, report: after})
-        looked = None if concerned else _Looked(beside, shut)
-        await self._rewrite(conn, filing.grant, key, filing.sender, was, now, looked)
+        await self._rewrite(conn, filing.grant, key, filing.sender, was, now)
+
+    def _kept(self, filing: Filing, report: bytes, after: Versions) -> Kept:
+        return Kept(
+            report, [source_of(filing.version)], self._anchors(filing.sender, after), kin.is_orphan(after),
+            self._noted(filing, [filing.mark]),
+        )  # fmt: skip
+
+    def is_new(self, filing: Filing) -> bool:
+        """Whether it is the first version of a report that nothing withholds, by itself or by a choice of the patient's."""
+        plan, versions = filing.plan, [filing.version]
+        if not plan.only_adds or plan.before or kin.is_orphan(versions) or has_marks(filing.grant):
+            return False
+        return not any(release.withheld(versions, filing.grant.at))
+
+    async def file_new(
+        self, conn: Connection, filing: Filing, key: DataKey, claim: Claim, entering: Sequence[Before]
+    ) -> None:
+        """As `file`, of what `is_new`: claimed, kept and written in one statement, which registers whom it names too. `Stale`
+        where the claim does not hold, or more has come under the number.
+
+        Where more must be known before its records can be written, they come in statements of their own.
+        """
+        [(report, _)] = filing.plan.after.items()
+        grant, kept = filing.grant, self._kept(filing, report, [filing.version])
+        made = laid_out(self._store.ids, grant, report, [filing.version], NOT_SHUT)
+        # Of whom nobody knew there is nothing that could be repeated.
+        beside = self._beside(grant, key, made, [] if entering else made.changes, {})
+        (seen, *_), near, written = await self._chains.keep_and_write(
+            conn, grant, [claim.before(), *entering], kept, made.changes, beside, key
+        )
+        if frozenset(claim.judged(*seen).get(filing.number, ())) != filing.known:
+            raise Stale
+        if written is None:
+            await self._go_on(conn, filing, key, [], kept, near)
+        else:
+            await self._tell(conn, grant, written, made.changes, made.trees, {})
 
     async def _regroup(self, conn: Connection, filing: Filing, message: str) -> None:
         """A version that changes which versions are one report, or whose one is: all that this concerns is made anew."""
@@ -154,11 +188,11 @@ class Files:
             conn, grant, self._anchors(filing.sender, [version for versions in before.values() for version in versions])
         )
         for report, versions in after.items():
-            shared, _ = await self._chains.keep(
-                conn, grant, report, [source_of(one) for one in versions], self._anchors(filing.sender, versions),
-                kin.is_orphan(versions), self._noted(filing, plan.after[report].marks), key,
+            kept = Kept(
+                report, [source_of(one) for one in versions], self._anchors(filing.sender, versions),
+                kin.is_orphan(versions), self._noted(filing, plan.after[report].marks),
             )  # fmt: skip
-            near |= shared
+            near |= (await self._chains.keep(conn, grant, kept, key)).chains
         near = {name: changes for name, changes in near.items() if name not in before and name not in after}
         concerned = any(near.values()) or any(map(kin.is_orphan, (*before.values(), *after.values())))
         others = await self._kin(conn, grant, key, filing.sender, near, {*before, *after}) if concerned else {}
@@ -223,15 +257,13 @@ class Files:
 
     async def _rewrite(
         self, conn: Connection, grant: Grant, key: DataKey, sender: str, before: Mapping[bytes, Versions],
-        after: Mapping[bytes, Versions], looked: _Looked | None = None, back: Collection[bytes] = (),
+        after: Mapping[bytes, Versions], back: Collection[bytes] = (),
     ) -> None:  # fmt: skip
-        """The reports whose versions are others than before; one that has become a part of another is taken out. `looked`: what
-        is known beside the only one. `back`: those that were withdrawn from here, and come back."""
+        """The reports whose versions are others than before; one that has become a part of another is taken out. `back`: those
+        that were withdrawn from here, and come back."""
         changed = [one for one in sorted(before.keys() | after.keys()) if before.get(one, []) != after.get(one, [])]
         went_on = {one: after[one] for one in changed if after.get(one)}
-        known = {
-            one: looked or await self._look(conn, grant, sender, one, versions) for one, versions in went_on.items()
-        }
+        known = {one: await self._look(conn, grant, sender, one, versions) for one, versions in went_on.items()}
         held = {one: await self._carried(conn, grant, before, one, went_on[one], known[one]) for one in went_on}
         gone = before.keys() - after.keys()
         others = {one: await self._renamed(conn, grant, key, one, before, went_on[one], gone) for one in went_on}
@@ -317,26 +349,18 @@ class Files:
         if not after:
             await self._remove(conn, grant, made.keys())
             return
-        state = chain.fold(after)
-        ids: dict[str, UUID] = {}
-        number = self._numberer(grant.subject.patient, report, ids)
-        trees = mapping.resources(state, number)
-        withheld, opens = release.withheld(after, _moment(state.first_issued, grant.at))
-        withheld |= carried
-        opens = max((moment for moment in (opens, until) if moment), default=None)
-        if is_restricted(grant, (ids[tree["id"]] for tree in trees if tree["resourceType"] == "DiagnosticReport")):
-            withheld |= Label.RESTRICTED_HERE
-        kinds = frozenset(kind for tree in trees for kind in kinds_of(tree))
-        changes = [_change(tree, ids[tree["id"]], opens, withheld, kinds) for tree in trees]
+        given = laid_out(self._store.ids, grant, report, after, (carried, until))
+        state, changes, kinds = given.state, given.changes, given.kinds
         if not back:
             await self._remove(conn, grant, made.keys() - {(change.type, change.id) for change in changes})
         current = await self._store.records.present(conn, grant, changes, key, withdrawn=back) if before else {}
         seen, was = other.seen(current), other.was(made)
+        number = numberer(self._store.ids, grant.subject.patient, report, given.ids)
         said = partial(keeping.Said.of, state, [one for one in after if one not in before], number)
-        both = list(zip(changes, trees, strict=True))
+        both = list(zip(changes, given.trees, strict=True))
         if seen:
             versions = [*before, *other.versions]
-            by_messages = release.withheld(versions, _moment(chain.first_issued(chain.ordered(versions)), grant.at))
+            by_messages = release.withheld(versions, moment_of(chain.first_issued(chain.ordered(versions)), grant.at))
             both = keeping.as_shut(both, seen, was, by_messages, grant.at)
         laid = await keeping.beside_fhir(conn, grant, self._store.records, both, seen, was, said, other.gone)
         if let_go := other.let_go(both, laid):
@@ -351,15 +375,28 @@ class Files:
         if not fresh:
             await self._mark(conn, grant, changes, marks, kinds)
             return
-        beside = repeats.note(self._store, grant, key, state.report.requester, trees, ids, fresh, seen)
-        if requester := _requester(trees):
-            beside.append(followup.put_in_inbox(requester, REPORT_TYPE, _moment(state.issued, grant.at)))
+        beside = self._beside(grant, key, given._replace(trees=trees), fresh, seen)
         written = await self._store.records.write(conn, grant, fresh, beside, key)
         await self._mark(conn, grant, changes, marks, kinds)
         await self._tell(conn, grant, written, fresh, trees, current)
         if (before or other.ids) and (_was_taken_back(changes, seen) or _takes_back_more(trees, seen)):
             stands = await pointing.settle(conn, grant, self._reader)
             await followup.tell_readers(conn, grant, "corrected", stands, with_report=True)
+
+    def _beside(
+        self,
+        grant: Grant,
+        key: DataKey,
+        given: Given,
+        fresh: Sequence[Change],
+        seen: Mapping[tuple[int, UUID], Present],
+    ) -> list[Beside]:
+        """What is done with the write of `fresh`, of which `seen` stood before: repeats are noted, the inbox is filled."""
+        requester = given.state.report.requester
+        beside = repeats.note(self._store, grant, key, requester, given.trees, given.ids, fresh, seen)
+        if hpr := _requester(given.trees):
+            beside.append(followup.put_in_inbox(hpr, REPORT_TYPE, moment_of(given.state.issued, grant.at)))
+        return beside
 
     async def _tell(
         self, conn: Connection, grant: Grant, written: Sequence[Written], fresh: Sequence[Change],
@@ -393,7 +430,7 @@ class Files:
         if not ids:
             return renamed.NOTHING
         made = renamed.places(olds)
-        named = [_change(tree, place[1], None, NO_LABEL, frozenset()) for place, tree in made.items()]
+        named = [change_of(tree, place[1], None, NO_LABEL, frozenset()) for place, tree in made.items()]
         current = await self._store.records.present(conn, grant, named, key)
         lost = await self._store.records.taken_out(conn, grant, [one for one in made if one not in current])
         return renamed.renamed(ids, made, current, lost, [one for name in others for one in before[name]])
@@ -402,7 +439,7 @@ class Files:
         """What some versions of a report give, with what each id is of."""
         ids: dict[str, UUID] = {}
         known: dict[tuple[str, str], UUID] = {}
-        number = self._numberer(grant.subject.patient, report, ids)
+        number = numberer(self._store.ids, grant.subject.patient, report, ids)
 
         def noting(type_: str, key: str) -> str:
             text = number(type_, key)
@@ -434,20 +471,8 @@ class Files:
     def _made(self, grant: Grant, report: bytes, versions: Versions) -> dict[tuple[int, UUID], dict[str, Any]]:
         """The resources that some versions of a report give."""
         ids: dict[str, UUID] = {}
-        trees = mapping.resources(chain.fold(versions), self._numberer(grant.subject.patient, report, ids))
+        trees = mapping.resources(chain.fold(versions), numberer(self._store.ids, grant.subject.patient, report, ids))
         return {(type_number(tree["resourceType"]), ids[tree["id"]]): tree for tree in trees}
-
-    def _numberer(self, patient: int, report: bytes, ids: dict[str, UUID]) -> Callable[[str, str], str]:
-        """Gives the resources of a chain their ids as text, and notes in `ids` what each text stands for."""
-        name = report.hex()
-
-        def number(type_: str, key: str) -> str:
-            id_ = self._store.ids.named(patient, name, type_, key)
-            text = str(id_)
-            ids[text] = id_
-            return text
-
-        return number
 
 
 def number_of(digest: Digest, sender: str, key: tuple[str, ...]) -> bytes:
@@ -504,12 +529,6 @@ class _Pool:
 def source_of(version: chain.Versioned) -> Source:
     """A version as it is kept."""
     return Source(version.generated_at, version.message, chain.pack(version))
-
-
-def _change(tree: dict[str, Any], id_: UUID, opens: datetime | None, withheld: Label, kinds: frozenset[str]) -> Change:
-    raw = keeping.raw_of(tree)
-    labels = withheld | Label.NOT_THE_MOTHERS if mapping.not_the_patients(tree) else withheld
-    return Change(type_number(tree["resourceType"]), id_, raw, index(tree), labels, opens, kinds=kinds)
 
 
 def _is_as_before(change: Change, was: Present | None) -> bool:
@@ -569,11 +588,3 @@ def _requester(trees: Sequence[Mapping[str, Any]]) -> str:
             if identifier.get("system") == codes.IDENTIFIER_SYSTEM["HPR"]:
                 return str(identifier.get("value", ""))
     return ""
-
-
-def _moment(text: str, otherwise: datetime) -> datetime:
-    try:
-        at = datetime.fromisoformat(text)
-    except ValueError:
-        return otherwise
-    return at if at.tzinfo else at.replace(tzinfo=UTC)

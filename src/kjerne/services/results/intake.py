@@ -32,7 +32,7 @@ from kjerne.services.results.kith.model import Message, Patient
 from kjerne.services.results.shown import NUMBERS_LIMIT, shown_numbers
 from kjerne.settings import Settings
 from kjerne.store import followup, messages, subjects
-from kjerne.store.arrivals import Arrival, Sent, claim, look
+from kjerne.store.arrivals import Arrival, Claim, Sent, claim, look
 from kjerne.store.chains import Chains, moved
 from kjerne.store.house import Store
 from kjerne.store.people import Identifier, Newcomer, NewPerson
@@ -48,6 +48,8 @@ SCOPE: Final = "nhn:pps/provesvar-write"
 NATIONAL: Final = frozenset({"FNR", "DNR", "FHN"})
 VERSIONS_LIMIT: Final = 100
 """Versions of one report; each message folds them all. The longest chain seen in samples has three."""
+ATTEMPTS: Final = 4
+"""The first believes what was looked at; those after it plan anew while they hold the number, as others send under it."""
 EARLIEST: Final = date(1900, 1, 1)
 SEXES: Final = {"1": "male", "2": "female"}
 
@@ -201,7 +203,7 @@ class Intake:
 
     async def _file(self, raw: bytes, sender: str, message: Message, admit: Admit, once: Once | None) -> Taken:
         named = [self._named(sender, message, version) for version in chain.versions(message)]
-        for attempt in range(3):
+        for attempt in range(ATTEMPTS):
             seen, named, arrivals = await self._looked(raw, sender, message, named, once)
             known = _as_before(seen)
             if known is not None:
@@ -209,7 +211,7 @@ class Intake:
             filings, refusal = await self._admitted(sender, named, arrivals, admit, proven=attempt == 0)
             try:
                 async with self._turns:
-                    return await self._filed(raw, sender, message, filings, refusal)
+                    return await self._filed(raw, sender, message, filings, refusal, alone=attempt == 0)
             except Stale:
                 continue
         raise Refusal(503, "the patient's facts are being changed at this moment", todo="Send the message again.")
@@ -392,9 +394,19 @@ class Intake:
         ]
 
     async def _filed(
-        self, raw: bytes, sender: str, message: Message, filings: Sequence[Filing], refusal: Refusal | None
+        self,
+        raw: bytes,
+        sender: str,
+        message: Message,
+        filings: Sequence[Filing],
+        refusal: Refusal | None,
+        *,
+        alone: bool,
     ) -> Taken:
-        """Does what the filings say, together with the message's own row: accepted, or with a `refusal` rejected."""
+        """Does what the filings say, together with the message's own row: accepted, or with a `refusal` rejected.
+
+        `alone`: nobody else is known to send under the same number now, so that what was looked at will nearly always hold.
+        """
         now, name = self._clock.now(), name_of(message)
         receipt = apprec.build(message, (), now)
         observations = sum(len(report.items) for report in message.reports)
@@ -412,10 +424,20 @@ class Intake:
         unknown = [one.person.identifiers[0].digest for one in newcomers.values()]
         asked = [grant for filing in filings for grant in filing.grants]
         known = [grant for grant in asked if grant.subject.patient not in newcomers]
-        async with self._store.pool.acquire() as conn, locked(conn, [*numbers, *unknown]):
-            now_known = await claim(conn, row, {message.id, message.envelope_id} - {""}, known, numbers, unknown)
-            if newcomers:
-                await self._store.people.enter(conn, list(newcomers.values()), now)
+        one = Claim(row, {message.id, message.envelope_id} - {""}, known, numbers, unknown)
+        people, entered = self._store.people, list(newcomers.values())
+        at_once = alone and len(filings) == 1 and not refusal and self._files.is_new(filings[0])
+        async with (
+            self._store.pool.acquire() as conn,
+            locked(conn, [*numbers, *unknown], one.keys if at_once else ()),
+        ):
+            if at_once:
+                entering = [people.entering(entered, now)] if entered else []
+                await self._files.file_new(conn, filings[0], keys[filings[0].grant.subject.patient], one, entering)
+                return taken
+            now_known = await claim(conn, one)
+            if entered:
+                await people.enter(conn, entered, now)
             for filing in filings:
                 key = keys[filing.grant.subject.patient]
                 await self._files.file(conn, self._anew(filing, now_known.get(filing.number, ())), name, key)
