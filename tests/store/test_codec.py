@@ -86,6 +86,8 @@ def test_a_search_token_tells_nothing_without_the_persons_key() -> None:
         assert token not in other.tokens(hashes)
         assert token != plain.to_bytes(8, "little", signed=True)[:TOKEN_BYTES]
     assert one.tokens([]) == b""
+    assert one.tokens_of_many([hashes, [], hashes[1:]]) == [own, b"", own[TOKEN_BYTES:]]
+    assert one.tokens_of_many([]) == []
 
 
 def test_a_pattern_names_its_token_whatever_bytes_that_has() -> None:

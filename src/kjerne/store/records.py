@@ -414,13 +414,19 @@ class Records:
         self, grant: Grant, changes: Sequence[Change], beside: Sequence[Before | Beside], key: DataKey
     ) -> tuple[Any, ...]:
         """The values of a write, in their order."""
-        patient = grant.subject.patient
-        rows, dictionary = [], PLAIN  # one dictionary for all: nothing is awaited between them
-        for change in changes:
-            _, id_, type_, labels, dictionary, _, *dates, tokens, _, body = self.row(
-                key, patient, change, grant.at, marks_of(grant, change.kinds)
+        patient, shrink = grant.subject.patient, self._dictionaries.shrink
+        # Step by step for all: a step is quicker right behind itself. One dictionary for all, since nothing is awaited.
+        packed = [shrink(with_splices(change.raw)) for change in changes]
+        tokens = key.tokens_of_many([change.indexed.tokens for change in changes])
+        rows = [
+            (
+                change.id, change.type, int(change.labels) | int(marks_of(grant, change.kinds)), change.indexed.date_from,
+                change.indexed.date_to, change.release_at, own,
+                key.seal(joined(change.indexed.values, body), bound(patient, change.type, change.id)), change.corrects,
             )
-            rows.append((id_, type_, labels, *dates, tokens, body, change.corrects))
+            for change, own, (_, body) in zip(changes, tokens, packed, strict=True)
+        ]  # fmt: skip
+        dictionary = packed[0][0] if packed else PLAIN
         more = chain.from_iterable(one.values for one in beside)
         return patient, grant.at, dictionary, *columns(rows, 9), *audit.given(grant), *more
 

@@ -43,9 +43,8 @@ def laid_out(ids: SealedIds, grant: Grant, report: bytes, versions: list[chain.V
     if is_restricted(grant, (named[tree["id"]] for tree in trees if tree["resourceType"] == "DiagnosticReport")):
         withheld |= Label.RESTRICTED_HERE
     kinds = frozenset(kind for tree in trees for kind in kinds_of(tree))
-    return Given(
-        state, named, trees, [change_of(tree, named[tree["id"]], opens, withheld, kinds) for tree in trees], kinds
-    )
+    changes = [change_of(tree, named[tree["id"]], opens, withheld, kinds) for tree in trees]
+    return Given(state, named, trees, changes, kinds)
 
 
 def numberer(ids: SealedIds, patient: int, report: bytes, named: dict[str, UUID]) -> Callable[[str, str], str]:

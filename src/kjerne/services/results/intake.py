@@ -14,6 +14,7 @@ import hashlib
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
+from functools import partial
 from typing import Any, Final
 
 import msgspec
@@ -83,11 +84,11 @@ class Taken:
 class Named:
     """One report as it is looked up: the laboratory's number of it, and the digest of whom it names.
 
-    `narrow` is a number that is used for no other report, where so much came under `number` that it says nothing.
+    `narrow` gives a number that is used for no other report, where so much came under `number` that it says nothing.
     """
 
     number: bytes
-    narrow: bytes
+    narrow: Callable[[], bytes]
     version: chain.Versioned
     person: bytes
     trace: lineage.Trace
@@ -225,7 +226,7 @@ class Intake:
             seen, arrivals = await look(conn, sender, name_of(message), raw, pairs, once)
             if any(one.crowded for one in arrivals):
                 named = [
-                    replace(one, number=one.narrow) if arrival.crowded else one
+                    replace(one, number=one.narrow()) if arrival.crowded else one
                     for one, arrival in zip(named, arrivals, strict=True)
                 ]
                 pairs = [(one.person, one.number) for one in named]
@@ -234,12 +235,12 @@ class Intake:
 
     def _named(self, sender: str, message: Message, version: chain.Versioned) -> Named:
         report = version.report
-        number, narrow = (
-            number_of(self._digest, sender, key)
-            for key in (chain.report_key(message, report), chain.report_key(message, report, numbered=False))
-        )
+
+        def number(*, numbered: bool) -> bytes:
+            return number_of(self._digest, sender, chain.report_key(message, report, numbered=numbered))
+
         person = self._digest(digest_name(report.patient))
-        return Named(number, narrow, version, person, lineage.trace(report))
+        return Named(number(numbered=True), partial(number, numbered=False), version, person, lineage.trace(report))
 
     async def _admitted(
         self, sender: str, named: Sequence[Named], arrivals: Sequence[Arrival], admit: Admit, *, proven: bool
