@@ -38,9 +38,12 @@ def reference(page: httpx.Response) -> str:
     return found[1]
 
 
-def misused(platform: Standing) -> str:
+def misused(platform: Standing, type_: str = "Observation") -> str:
     """A look by the GP, reported by the citizen; its reference."""
-    platform.search("Observation", as_="gp")
+    if type_ == "Observation":
+        platform.search(type_, as_="gp")
+    else:
+        assert platform.get(type_).status == 200
     with tab(platform, "citizen", "me") as it:
         log = it.get("/me/log?show=seen")
         link = re.search(r'href="(/me/inquiries/misuse/[^"]+)"', log.text)
@@ -66,6 +69,18 @@ def listed(platform: Standing, told: str) -> str:
     assert row, text(page)
     assert "Solheim" not in text(page), "the list names nobody"
     return row[1]
+
+
+def test_what_is_reported_of_a_look_is_of_the_service_that_was_looked_at(platform: Standing) -> None:
+    """So it goes with that service, and its key, after an opt-out of it alone (law, K87)."""
+    told = [misused(platform, type_) for type_ in ("AllergyIntolerance", "Observation")]
+    services = [
+        platform.rows("SELECT service FROM inquiry WHERE number::text LIKE $1", f"{one.replace('-', '').lower()}%")
+        for one in told
+    ]
+    assert [row["service"] for (row,) in services] == ["critical-information", "results"]
+    with tab(platform, "citizen", "me") as it:
+        assert text(it.get("/me/inquiries")).count(WROTE) >= 2
 
 
 def test_reported_misuse_is_opened_for_a_reason_answered_and_read(platform: Standing) -> None:
