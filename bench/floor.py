@@ -23,7 +23,7 @@ import corpus
 import msgspec
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
+from cryptography.hazmat.primitives.asymmetric.utils import Prehashed, encode_dss_signature
 from load import Lane, Request
 from ours import dsn
 
@@ -34,7 +34,7 @@ from kjerne.store.pool import Pool, open_pool
 DATABASE: Final = "bench_floor"
 TYPE: Final = 1
 POOL_SIZE: Final = 16
-_ES256: Final = ec.ECDSA(hashes.SHA256())
+_ES256: Final = ec.ECDSA(Prehashed(hashes.SHA256()))
 _TO_STANDARD: Final = bytes.maketrans(b"-_", b"+/")
 
 # $1 and $2 are the proof, $3 on the audit row, the rest the question.
@@ -147,7 +147,7 @@ def proven(headers: Headers, method: str) -> tuple[int, bytes]:
     head, payload, seal = found[b"dpop"].split(b".")
     raw = _decoded(seal)
     signature = encode_dss_signature(int.from_bytes(raw[:32], "big"), int.from_bytes(raw[32:], "big"))
-    _key(head).verify(signature, head + b"." + payload, _ES256)
+    _key(head).verify(signature, hashlib.sha256(head + b"." + payload).digest(), _ES256)
     said = _payload(_decoded(payload))
     if said.htm != method or _decoded(said.ath.encode()) != hashlib.sha256(found[b"authorization"][5:]).digest():
         raise ValueError("the proof is for another request")

@@ -26,7 +26,7 @@ import msgspec
 import uvloop
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
+from cryptography.hazmat.primitives.asymmetric.utils import Prehashed, decode_dss_signature
 
 from kjerne.wire.jws import SigningKey
 
@@ -36,7 +36,7 @@ GIVE_UP_SECONDS: Final = 60
 _LENGTH: Final = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 _PLACE: Final = re.compile(rb"\r\nlocation: *([^\r]*)", re.IGNORECASE)
 _TO_URL: Final = bytes.maketrans(b"+/", b"-_")
-_ES256: Final = ec.ECDSA(hashes.SHA256())
+_ES256: Final = ec.ECDSA(Prehashed(hashes.SHA256()))
 
 
 class Request(msgspec.Struct, frozen=True):
@@ -113,7 +113,7 @@ class Signer:
         """One proof, for one request, signed now."""
         said = {"jti": secrets.token_hex(12), "htm": method, "htu": url, "iat": int(time.time()), "ath": self._ath}
         signed = self._head + _encoded(msgspec.json.encode(said))
-        r, s = decode_dss_signature(self._sign(signed, _ES256))
+        r, s = decode_dss_signature(self._sign(hashlib.sha256(signed).digest(), _ES256))
         return signed + b"." + _encoded(r.to_bytes(32, "big") + s.to_bytes(32, "big"))
 
 
