@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import asyncpg
 import pytest
@@ -141,6 +143,9 @@ async def test_what_was_read_before_a_change_is_not_remembered_after_it(pool: Po
 
         def __init__(self) -> None:
             self.fetchval = pool.fetchval
+
+        def acquire(self) -> AbstractAsyncContextManager[Any]:
+            return nullcontext(self)
 
         async def fetch(self, statement: str, *values: object) -> object:
             rows = await pool.fetch(statement, *values)
