@@ -583,3 +583,15 @@ def test_a_batch_leaves_what_its_requests_leave_one_by_one(
     together = send(platform, bundle("batch", *(other.asked(*each) for each in asked)), about=WHO)
     assert statuses(together) == singly
     assert one.stands() == other.stands()
+
+
+def test_what_a_token_s_smart_scopes_do_not_leave_is_refused_with_its_line(platform: Standing, number: str) -> None:
+    sent = bundle("transaction", entry("POST", "Observation", numbered(number)), entry("POST", "Specimen", specimen()))
+    answer = platform.client.call(
+        "POST", "/fhir/R4", as_="lab", patient=platform.nin(WHO), body=json.dumps(sent).encode(), headers={"content-type": FHIR},
+        narrower="system/Observation.c",
+    )  # fmt: skip
+    assert answer.status_code == 403
+    assert answer.json()["issue"][0]["expression"] == ["Bundle.entry[1]"]
+    assert [(row["outcome"], list(row["ids"])) for row in platform.audited(answer)] == [(1, [])]
+    assert held(platform, number) == []
