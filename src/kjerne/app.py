@@ -221,7 +221,7 @@ class House:
         validating = ValidateApi(
             self.store.pool, self.store.ids, self.store.records, self.guides, type_of,
             partial(strict_json.parse, depth=self.settings.json_depth, limit_bytes=VALIDATED_LIMIT_BYTES),
-            partial(xml.parse, depth=self.settings.json_depth, limit_bytes=VALIDATED_LIMIT_BYTES),
+            partial(xml.parse, depth=self.settings.json_depth, limit_bytes=VALIDATED_LIMIT_BYTES), self.identify,
             any_of({"read": any_of(reads), "write": any_of(writes)}),
         )  # fmt: skip
         access_log = AccessLogApi(

@@ -16,8 +16,10 @@ from kjerne.fhir import shelf
 from kjerne.fhir.from_xml import read as read_xml
 from kjerne.fhir.validate import check
 from platform_fixture import Answered, Standing
+from services.results.test_intake_api import a_message
 
 from .test_standards import FHIR, create, observation
+from .test_standards_registered import NEED, registered, rules, send, treatment
 
 URL = "http://example.org/validating"
 XML = "application/fhir+xml"
@@ -137,6 +139,8 @@ def test_the_modes_say_what_a_write_would_be_refused_for(platform: Standing) -> 
     modified = observation(modifierExtension=[{"url": "urn:x", "valueString": "y"}])
     assert found(asked(platform, "$validate", modified)) == RIGHT
     assert found(asked(platform, "$validate?mode=create", modified))[0][2] == "modifier-extension"
+    kindless = {"resourceType": "Procedure", "status": "completed", "subject": {"display": "x"}}
+    assert found(asked(platform, "$validate?mode=create", kindless)) == [("error", "Procedure.category", "")]
     numbered = observation(subject={"reference": "Patient/13819012345"})
     assert found(asked(platform, "$validate?mode=create", numbered))[0][1] == "Observation.subject.reference"
 
@@ -152,6 +156,21 @@ def test_whether_a_record_could_be_deleted_is_asked_under_a_grant_and_stands_in_
     assert asked(platform, "Observation/nobody/$validate?mode=delete", b"").status == 404
     assert asked(platform, "$validate?mode=delete", b"").status == 400
     assert found(asked(platform, "Basic/x/$validate?mode=delete", b""))[0][0] == "error"
+
+
+def test_whether_it_could_be_deleted_depends_on_all_that_a_deletion_does(platform: Standing) -> None:
+    made = create(platform, observation()).tree["id"]
+    at = f"Observation/{made}/$validate?mode=delete"
+    assert asked(platform, at, b"", if_match='W/"2"').status == 412
+    assert found(asked(platform, at, b"", if_match='W/"1"')) == RIGHT
+    assert asked(platform, at, b"", person_id=platform.nin("citizen")).status == 422
+    number = registered(platform, treatment(platform, "other-treatment"), as_="hospital-doctor", **NEED)
+    for method, path in (("POST", f"Procedure/{number}/$validate?mode=delete"), ("DELETE", f"Procedure/{number}")):
+        refused = send(platform, method, path, as_="nurse", version=1, **NEED)
+        assert (refused.status, rules(platform, refused)[-1][1]) == (403, "register-kind"), method
+    at = f"Procedure/{number}/$validate?mode=delete"
+    assert send(platform, "POST", at, as_="hospital-doctor", **NEED).status == 200
+    assert send(platform, "POST", at).status == 404  # another organisation's doctor
 
 
 @pytest.mark.parametrize(
@@ -246,3 +265,15 @@ def test_what_a_set_warns_of_is_written_and_told_to_whoever_asks(platform: Stand
     ]  # fmt: skip
     (told,) = [one["supportedProfile"] for one in supported if one["type"] == "Observation"]
     assert URL in told
+
+
+def test_a_message_is_taken_whatever_the_sets_require(platform: Standing) -> None:
+    sets = platform.application._edge.settings.profile_sets
+    sets.write_text(f'[[ask]]\nservice="results"\ntype="Observation"\nprofile="{URL}"\nstrength="required"\n', "utf-8")
+    try:
+        assert create(platform, observation()).status == 422
+        answer = platform.send(a_message(platform))
+    finally:
+        sets.unlink()
+    assert answer.status_code == 200
+    assert b'V="1"' in answer.content

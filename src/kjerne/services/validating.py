@@ -18,9 +18,9 @@ from kjerne.access import Grant
 from kjerne.errors import Fault, Refusal
 from kjerne.exchange import ANY_KIND, Answer, Call, PatientRef, Route
 from kjerne.fhir.definitions import TYPES, type_number
-from kjerne.fhir.encode import encode
+from kjerne.fhir.encode import decode, encode
 from kjerne.fhir.from_xml import read as read_xml
-from kjerne.fhir.interaction import absent, basis_of, hidden_as_absent, no_such_id
+from kjerne.fhir.interaction import absent, basis_of, hidden_as_absent, no_such_id, sent_version
 from kjerne.fhir.lines import with_lines
 from kjerne.fhir.negotiation import JSON, media_type
 from kjerne.fhir.outcome import judged
@@ -28,12 +28,13 @@ from kjerne.fhir.prefer import lenient
 from kjerne.fhir.understood import not_understood
 from kjerne.fhir.validate import FAULTS_LIMIT, check
 from kjerne.fhir.xml_format import to_xml
+from kjerne.registries.contents import check_content, content_of, must_register
 from kjerne.registries.guides import Found, Guides
 from kjerne.registries.homes import SERVICE_BY_TYPE, not_served
-from kjerne.registries.naming import check_names
+from kjerne.registries.naming import check_header, check_names
 from kjerne.store import audit
 from kjerne.store.pool import Pool
-from kjerne.store.records import Records
+from kjerne.store.records import Records, expect
 from kjerne.store.sealed_id import SealedIds
 
 BASE: Final = "/fhir/R4"
@@ -76,6 +77,7 @@ class ValidateApi:
     type_of: Callable[[str], int]
     parse_json: Callable[[bytes], Tree]
     parse_xml: Callable[[bytes], etree._Element]
+    identify: Callable[[str], PatientRef]
     needs: str
 
     def __post_init__(self) -> None:
@@ -184,9 +186,10 @@ class ValidateApi:
         return Found(found.faults + own.faults, found.advice + own.advice, found.asked + own.asked)
 
     async def _deletable(self, call: Call, name: str) -> Tree:
-        """Whether the caller could delete the record of the address: under a Grant for a correction, with a row in the log."""
+        """Whether the caller could delete the record of the address: asked as its deletion is, with a row in the log."""
         if name not in SERVICE_BY_TYPE:
             return judged([_as_fault(not_served(name))], [], [])
+        expected = sent_version(call.headers)
         type_, service, id_ = self.type_of(name), SERVICE_BY_TYPE[name], self.ids.parse(call.parameters["id"])
         if id_ is None:
             await no_such_id(call, service, "correct", "d", ANY_KIND)
@@ -195,7 +198,10 @@ class ValidateApi:
             async with self.pool.acquire() as conn, conn.transaction():
                 if await self.records.marks(conn, grant, type_, id_, "d") is None:
                     return None
+                check_header(call, grant, self.identify)
                 current = await self.records.current(conn, grant, type_, id_)
+                must_register(grant.registers, content_of(decode(current.raw)))
+                expect(expected, current.version)
                 await audit.insert(conn, audit.given(grant), [(type_, id_, current.version)])
                 return True
 
@@ -287,6 +293,7 @@ def _refused_on_write(call: Call, tree: Tree, type_: str, mode: str) -> list[Fau
         faults.append(Fault("The id in the body is not the id in the address.", f"{type_}.id", "value"))
     try:
         check_names(raw, tree)
+        check_content(tree, content_of(tree))
     except Refusal as refusal:
         faults.append(_as_fault(refusal))
     return faults
