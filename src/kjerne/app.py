@@ -205,25 +205,13 @@ class House:
             writes, self.guides,
         )  # fmt: skip
         anything = " ".join(dict.fromkeys(f"{any_of(reads)} {any_of(writes)}".split()))
-        registries = SharedRecords(
-            self.store.pool, self.cursors, self.settings.candidate_limit, parse_json, self.parse_search, patches.read,
-            anything, self.guides,
-        )  # fmt: skip
-        terms = Terminology(
-            self.store.pool, parse_json, self.parse_search, self.settings.candidate_limit, f"{anything} {READS}"
-        )  # fmt: skip
+        registries, terms = self._about_nobody(patches, anything)
         choosing = Choosing(self.store, self.reader, types_by_service())
         consents = ConsentsApi(choosing, self.store.ids, parse_json, self.identify, deletion_of)
         bulk = Bulk(self.store.wrap, self.store.dictionaries, self.store.ids)
         imports = StandardsImport(
             self.store.pool, bulk, self.reader, self.crew, sent_in, writes, parse_json, self.identify, self.guides
         )
-        validating = ValidateApi(
-            self.store.pool, self.store.ids, self.store.records, self.guides, type_of,
-            partial(strict_json.parse, depth=self.settings.json_depth, limit_bytes=VALIDATED_LIMIT_BYTES),
-            partial(xml.parse, depth=self.settings.json_depth, limit_bytes=VALIDATED_LIMIT_BYTES), self.identify,
-            any_of({"read": any_of(reads), "write": any_of(writes)}),
-        )  # fmt: skip
         access_log = AccessLogApi(
             AccessLog(self.store), self.store.ids, self.cursors, self.parse_search, self.identify,
             self.settings.candidate_limit,
@@ -246,7 +234,7 @@ class House:
             *consents.routes(),
             # Before the types of records: an event's address has the same shape.
             *access_log.routes(),
-            *validating.routes(),
+            *self._validating(anything).routes(),
             *map(registries.beside, (*standards.routes(), *patches.routes(), *conditional.routes())),
             *imports.routes(),
             *terms.routes(),
@@ -256,8 +244,16 @@ class House:
             ).routes(),
             *CorrectionsApi(Desk(self.store.wrap, self.reader), self.store).routes(),
         ]
-        routes += self._bundles(routes, conditional, any_of({"read": any_of(reads), "write": any_of(writes)}))
+        routes += self._bundles(routes, conditional, anything)
         return [*routes, *self._statements(routes)]
+
+    def _about_nobody(self, patches: PatchApi, anything: str) -> tuple[SharedRecords, Terminology]:
+        """What is asked of records about no patient, by whoever has a scope for `anything`."""
+        parse_json, most = partial(strict_json.parse, depth=self.settings.json_depth), self.settings.candidate_limit
+        registries = SharedRecords(
+            self.store.pool, self.cursors, most, parse_json, self.parse_search, patches.read, anything, self.guides
+        )
+        return registries, Terminology(self.store.pool, parse_json, self.parse_search, most, f"{anything} {READS}")
 
     def _bundles(self, routes: list[Route], conditional: ConditionalApi, needs: str) -> list[Route]:
         """Where many requests come in one, each of which goes to one of `routes`."""
@@ -267,6 +263,14 @@ class House:
             partial(strict_json.parse, depth=depth, limit_bytes=BUNDLE_LIMIT_BYTES), http.query_in, journal.heard,
             partial(refusal_answer, shape="fhir"), self.identify, conditional.named,
         ).routes()  # fmt: skip
+
+    def _validating(self, needs: str) -> ValidateApi:
+        depth = self.settings.json_depth
+        return ValidateApi(
+            self.store.pool, self.store.ids, self.store.records, self.guides, type_of,
+            partial(strict_json.parse, depth=depth, limit_bytes=VALIDATED_LIMIT_BYTES),
+            partial(xml.parse, depth=depth, limit_bytes=VALIDATED_LIMIT_BYTES), self.identify, needs,
+        )  # fmt: skip
 
     def _statements(self, routes: list[Route]) -> list[Route]:
         """Where each interface tells what it can, made from the routes it has."""

@@ -88,8 +88,7 @@ def statement(
         "references of the types that are served here. A modifier that its parameter does not name is refused.",
         "resource": [
             _resource(type, interactions, types, conditions.get(type, {}))
-            | _of_type(type, operations_of.get(type, set()))
-            | _supported((supported or {}).get(type, ()))
+            | _of_type(type, operations_of.get(type, set()), (supported or {}).get(type, ()))
             for type, interactions in sorted(found.items())
         ],
     }
@@ -162,13 +161,11 @@ def _defined(type: str, name: str) -> str:
     return R4_OPERATIONS.get((type, name)) or R4_OPERATIONS.get(("", name)) or OPERATIONS + name
 
 
-def _supported(profiles: Sequence[str]) -> dict[str, Any]:
-    return {"supportedProfile": list(profiles)} if profiles else {}
-
-
-def _of_type(type: str, names: set[str]) -> dict[str, Any]:
+def _of_type(type: str, names: set[str], profiles: Sequence[str]) -> dict[str, Any]:
+    """Its operations, and the profiles that are asked of it."""
     told = [{"name": name, "definition": _defined(type, name)} for name in sorted(names)]
-    return {"operation": told} if told else {}
+    supported: dict[str, Any] = {"supportedProfile": list(profiles)} if profiles else {}
+    return supported | ({"operation": told} if told else {})
 
 
 def _resource(
