@@ -212,14 +212,7 @@ class House:
         imports = StandardsImport(
             self.store.pool, bulk, self.reader, self.crew, sent_in, writes, parse_json, self.identify, self.guides
         )
-        access_log = AccessLogApi(
-            AccessLog(self.store), self.store.ids, self.cursors, self.parse_search, self.identify,
-            self.settings.candidate_limit,
-        )  # fmt: skip
-        disclosures = DisclosuresApi(
-            self.store.pool, self.reader, Sealer(self.store.keys.derived("disclosures")), sent_in,
-            self.settings.tells_choices,
-        )  # fmt: skip
+        access_log, disclosures = self._of_the_log(sent_in)
         routes = [
             Route("GET", "/healthz", self.alive, PUBLIC, "json"),
             Route("GET", "/readyz", self.ready, PUBLIC, "json"),
@@ -246,6 +239,15 @@ class House:
         ]
         routes += self._bundles(routes, conditional, anything)
         return [*routes, *self._statements(routes)]
+
+    def _of_the_log(self, sent_in: Mapping[str, str]) -> tuple[AccessLogApi, DisclosuresApi]:
+        """What is told of looks: to the patient and the data controller, and to the sources of the types in `sent_in`."""
+        access_log = AccessLogApi(
+            AccessLog(self.store), self.store.ids, self.cursors, self.parse_search, self.identify,
+            self.settings.candidate_limit,
+        )  # fmt: skip
+        seal = Sealer(self.store.keys.derived("disclosures"))
+        return access_log, DisclosuresApi(self.store.pool, self.reader, seal, sent_in, self.settings.tells_choices)
 
     def _about_nobody(self, patches: PatchApi, anything: str) -> tuple[SharedRecords, Terminology]:
         """What is asked of records about no patient, by whoever has a scope for `anything`."""

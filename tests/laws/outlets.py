@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import date
 from itertools import cycle
-from typing import Any, Final, NoReturn
+from typing import Any, Final, Literal, NoReturn
 
 import httpx
 import msgspec
@@ -67,6 +67,7 @@ class Pages:
     """The pages of one house."""
 
     house: House
+    live: OperatorPages = field(init=False)
     application: Any = field(init=False)
     http: httpx.AsyncClient = field(init=False)
 
@@ -76,11 +77,11 @@ class Pages:
         async def verify(_: bytes) -> NoReturn:
             raise AssertionError("nobody logs in here")
 
-        live = OperatorPages(
+        self.live = OperatorPages(
             one.store, one.clock, one.reader, one.asker, verify, one.identify, one.digest,
             tells_choices=one.settings.tells_choices,
         )  # fmt: skip
-        self.application = pages_app(live, FakeDoor(one.clock), key=KEY, clock=one.clock, secure=False)
+        self.application = pages_app(self.live, FakeDoor(one.clock), key=KEY, clock=one.clock, secure=False)
         self.http = httpx.AsyncClient(transport=httpx.ASGITransport(self.application), base_url=URL)
 
     async def registered(self, caller: Caller, until: date | None = None) -> None:
@@ -90,17 +91,19 @@ class Pages:
             await conn.execute("DELETE FROM practitioner WHERE hpr = $1 OR digest = $2", caller.hpr, caller.digest)
             await conn.execute("INSERT INTO practitioner VALUES ($1, $2, $3, $4, $5, $6)", *row)
 
-    def tab(self, caller: Caller, patient: Patient, purpose: str, basis: str) -> Tab:
-        """As after a login and the choice of a patient, whoever she is."""
+    def who(self, caller: Caller) -> Identity:
+        """As after a login, whoever she is."""
         carry = Carry(
             caller.digest, sorted(caller.scopes), caller.client, caller.level, "", caller.authorization, caller.organisation,
             caller.point_of_care,
         )  # fmt: skip
         packed = msgspec.msgpack.encode(carry).hex()
-        staff = caller.kind == "practitioner"
-        who = Identity(
-            "practitioner" if staff else "citizen", caller.name, caller.authorization, "", caller.hpr, packed
-        )
+        kind: Literal["practitioner", "citizen"] = "practitioner" if caller.kind == "practitioner" else "citizen"
+        return Identity(kind, caller.name, caller.authorization, "", caller.hpr, packed)
+
+    def tab(self, caller: Caller, patient: Patient, purpose: str, basis: str) -> Tab:
+        """As after a login and the choice of a patient."""
+        staff, who = caller.kind == "practitioner", self.who(caller)
         said = caller.attestation
         visit = Visit(
             COURSE, patient.key, purpose if staff else "PATRQT", NOW, basis, None, said.decision_text if said else "",  # type: ignore[arg-type]

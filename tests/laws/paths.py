@@ -15,7 +15,7 @@ from typing import Any, Final
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from .straight import Heard, sent
-from .world import CODES, HUB, KINDS, TOGETHER, Kind, Patient, code, sign
+from .world import CODES, HUB, KINDS, PATIENTS, SIGN, TOGETHER, Kind, Patient, code, sign
 
 FORM: Final = {"content-type": "application/x-www-form-urlencoded"}
 
@@ -79,6 +79,7 @@ class Ask:
 def _alike(text: str, ids: Sequence[str]) -> str:
     for id_ in ids:
         text = text.replace(id_, "id")
+    text = re.sub(r"urn:uuid:[0-9a-f-]{36}", "urn:uuid:new", text)  # the number of a question is made when it is asked
     # A link leaves out a query in which a person number may stand, and some ids look like one.
     return re.sub(r'("relation":"self","url":"[^"?]+)\?[^"]*', r"\1", text)
 
@@ -108,8 +109,11 @@ class Path:
 
 
 def signs_in(answers: Sequence[Heard], patient: Patient) -> frozenset[str]:
-    text = "".join(one.text + str(one.headers) for one in answers)
-    return frozenset(kind.name for kind in KINDS if sign(kind, patient.name) in text)
+    """Which kinds of hers came out; fails where anything of somebody else did."""
+    found = {match for one in answers for match in re.findall(SIGN, one.text + str(one.headers))}
+    hers = str(list(PATIENTS).index(patient.name))
+    assert all(whose == hers for _, whose in found), f"of somebody else than {patient.name}"
+    return frozenset(KINDS[int(kind)].name for kind, _ in found)
 
 
 def outcome_of(answer: Heard) -> str:
@@ -189,6 +193,18 @@ def by_own_id(path: str, type_: str, kind: Kind) -> Callable[[Ask], Awaitable[To
     return ask
 
 
+def already_done(kind: Kind) -> Callable[[Ask], Awaitable[Told]]:
+    """Whether the analysis of this kind of record was done already: by which records, named by id."""
+
+    async def ask(ask: Ask) -> Told:
+        answer = await ask.search("/pps/v2/already-done", ("code", f"{CODES}|{code(kind)}"))
+        found = re.findall(r'"reference":"Observation/([^"]+)"', answer.text)
+        named = {id_: name for name, id_ in ask.patient.ids["Observation"].items()}
+        return Told(frozenset(named[id_] for id_ in found))
+
+    return ask
+
+
 PPS: Final = "/pps/v2/{}/_search"
 FHIR: Final = "/fhir/R4/{}/_search"
 
@@ -247,7 +263,14 @@ def _single() -> Iterator[Path]:
             yield Path("its code", "search", by_code, (kind,), counts=True)
 
 
+def _done() -> Iterator[Path]:
+    """What is known of her newborn says nothing about when she was tested: it is never an answer."""
+    for kind in KINDS:
+        about = () if "not the mother's" in kind.withheld else (kind,)
+        yield Path("already done", "search", already_done(kind), about)
+
+
 SEARCHED: Final = tuple(_many())
 """Asked by everybody, in those purposes and on those bases that differ in law."""
-NAMED: Final = tuple(_single())
+NAMED: Final = (*_single(), *_done())
 """Asked by everybody, in planned care, and with the rules set aside and everything opened."""

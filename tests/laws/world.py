@@ -7,9 +7,11 @@ Each caller and each patient is written twice from one description: as a `Situat
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
+from functools import cache
 from typing import Any, Final, NoReturn
 
 import httpx
@@ -336,18 +338,9 @@ class World:
 
     def situation(self, actor: Actor, patient: str, purpose: str, basis: str) -> Situation:
         """The question to the law, in the oracle's words."""
-        told = replace(actor.situation, **PATIENTS[patient])
-        bonds = tuple(
-            replace(bond, helper=whom == actor.person) if whom else bond
-            for bond, whom in bonds_of(patient)
-        )  # fmt: skip
+        told = _the_two(actor, patient)
         attest = replace(told.attest, purpose=purpose) if told.attest and purpose else told.attest
-        kin = KIN.get(actor.person)
-        return replace(
-            told, basis=basis, attest=attest, bonds=bonds, is_the_patient=actor.person == "the patient",
-            own_address=kin.protection if kin else "", memberships=MEMBERS.get(told.legal_entity, ()),
-            above=ABOVE.get(told.unit, ()), below=BELOW.get(told.unit or told.legal_entity, ()),
-        )  # fmt: skip
+        return replace(told, basis=basis, attest=attest)
 
     def law(self, actor: Actor, patient: str, purpose: str, basis: str, action: str, **more: str) -> Answer:
         """What the oracle says of it; `more` may name a `jurisdiction`, or another `service`."""
@@ -377,6 +370,22 @@ class World:
             purpose or s.attest.purpose, Coded("BEHANDLER"), s.attest.treatment, s.attest.reason, s.attest.self_authorised, about,
             NOW - timedelta(minutes=s.attest.minutes_old),
         )  # fmt: skip
+
+
+@cache
+def _the_two(actor: Actor, patient: str) -> Situation:
+    """Whoever asks and whom she asks about, before she says why."""
+    told = replace(actor.situation, **PATIENTS[patient])
+    bonds = tuple(
+        replace(bond, helper=whom == actor.person) if whom else bond
+        for bond, whom in bonds_of(patient)
+    )  # fmt: skip
+    kin = KIN.get(actor.person)
+    return replace(
+        told, bonds=bonds, is_the_patient=actor.person == "the patient",
+        own_address=kin.protection if kin else "", memberships=MEMBERS.get(told.legal_entity, ()),
+        above=ABOVE.get(told.unit, ()), below=BELOW.get(told.unit or told.legal_entity, ()),
+    )  # fmt: skip
 
 
 class Anybody:
@@ -504,6 +513,10 @@ def _person(ward: Ward, detail: PersonDetail, ties: tuple[Tie, ...] = ()) -> New
 def sign(kind: Kind, patient: str) -> str:
     """A word that stands in a record of this kind and nowhere else."""
     return f"merke-{KINDS.index(kind)}-{list(PATIENTS).index(patient)}-slutt"
+
+
+SIGN: Final = re.compile(r"merke-(\d+)-(\d+)-slutt")
+"""Of which kind, and whose."""
 
 
 def code(kind: Kind) -> str:

@@ -266,7 +266,7 @@ def test_whoever_is_logged_in_reads_only_as_the_register_has_her_now() -> None:
     ):
         with pytest.raises(Refusal) as caught:
             must_be_registered(known, own, authorization, NOW)
-        assert (caught.value.status, caught.value.rule) == (403, rule)
+        assert (caught.value.status, caught.value.code, caught.value.rule) == (403, "forbidden", rule)
 
 
 async def test_an_authorization_needs_an_hpr_number() -> None:

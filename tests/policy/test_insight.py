@@ -10,6 +10,7 @@ import pytest
 
 from kjerne.access import COMMAND_LINE, Grant, Subject
 from kjerne.errors import Refusal
+from kjerne.policy import insight
 from kjerne.policy.insight import LogEntry, Seen, entries
 from kjerne.policy.rules import decide
 
@@ -338,3 +339,8 @@ def test_the_log_of_every_service_is_open_to_whom_that_of_one_is() -> None:
     for subject in (PROXYS, patient(caller_key=7), patient(caller_key=7, ties=(replace(PROXY, areas=()),))):
         whole, of_one = (decide(relative, subject, service, "insight", now=NOW) for service in ("", "results"))
         assert (type(whole), whole.rule) == (type(of_one), of_one.rule)
+
+
+def test_what_was_filed_changed_chosen_or_erased_is_a_writing_and_no_deed_of_others_is() -> None:
+    assert {"file", "correct", "choose", "erase"} <= set(insight.SORTING.writing)
+    assert not set(insight.SORTING.writing) & set(insight.SORTING.deeds)

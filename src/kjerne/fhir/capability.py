@@ -51,6 +51,11 @@ ONLY: Final = {"Consent": frozenset({"status"})}
 PATCH_FORMATS: Final = (json_patch.MEDIA_TYPE, xml_patch.MEDIA_TYPE, "application/fhir+json")
 _ORDER: Final = tuple(dict.fromkeys(_INTERACTIONS.values()))
 
+_DOCUMENTATION: Final = (
+    "A search is about one patient, whom the header person-id names, or about none where the type is about none. Chains and _has go "
+    "over the references of the types that are served here. A modifier that its parameter does not name is refused."
+)
+
 
 def statement(
     routes: Iterable[Route],
@@ -84,8 +89,7 @@ def statement(
                 conditions.setdefault(type, {})[name] = value
     rest: dict[str, Any] = {
         "mode": "server",
-        "documentation": "A search is about one patient, whom the header person-id names. Chains and _has go over the "
-        "references of the types that are served here. A modifier that its parameter does not name is refused.",
+        "documentation": _DOCUMENTATION,
         "resource": [
             _resource(type, interactions, types, conditions.get(type, {}))
             | _of_type(type, operations_of.get(type, set()), (supported or {}).get(type, ()))
@@ -98,8 +102,7 @@ def statement(
         rest["security"] = _security(needs)
     if any((one.method, one.path) == ("POST", base) for one in told):
         rest["interaction"] = [{"code": "transaction"}, {"code": "batch"}]
-    operations = _operations(told, base)
-    if operations:
+    if operations := _operations(told, base):
         rest["operation"] = [{"name": name, "definition": _defined("", name)} for name in operations]
     told_of_patches = {"patchFormat": list(PATCH_FORMATS)} if any("patch" in one for one in found.values()) else {}
     return {
