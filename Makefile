@@ -17,7 +17,7 @@ help:
 	@echo "make up      start the platform with synthetic people (PORT=8000 DATA=data PEOPLE=40)"
 	@echo "make test    everything the tests need, then linters and tests"
 	@echo "make storm   $(STORM) bad requests, audited answers, tampered logs, ten times as many forgeries (STORM=10000)"
-	@echo "make laws    every cell of the access matrix on every path, in both jurisdictions; the suite a fortieth"
+	@echo "make laws    every cell of the access matrix on every path, in both jurisdictions; the suite a twentieth"
 	@echo "make coverage  every branch of policy/ is taken by some test, or it fails"
 	@echo "make mutants   policy/ changed in one place at a time; fails where tests notice fewer than 95 % (ONLY=facts.py SAMPLE=100)"
 	@echo "make lint    ruff, import-linter, mypy"
