@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from kjerne.access import Action, Caller, Denial, Grant, Label, Limit, Subject, Tie, part_label
-from kjerne.policy.people import OSLO, age, norwegian_day
 from kjerne.policy.privacy import GROUPS
 from kjerne.policy.rules import decide, mark_of, told
 from kjerne.policy.table import RULES
-from kjerne.registries.protection import is_protected
 
 from .cast import (
     CLINIC,
@@ -556,40 +554,8 @@ def test_what_sets_aside_or_opens_is_marked_and_ordinary_care_is_not() -> None:
     assert mark_of("break-glass") == "break-glass"
 
 
-# The days and years that rules turn on
-
-
-def test_a_day_begins_at_norwegian_midnight_summer_and_winter() -> None:
-    assert norwegian_day(datetime(2026, 6, 30, 21, 59, tzinfo=UTC)) == date(2026, 6, 30)
-    assert norwegian_day(datetime(2026, 6, 30, 22, 0, tzinfo=UTC)) == date(2026, 7, 1)
-    assert norwegian_day(datetime(2026, 12, 31, 22, 59, tzinfo=UTC)) == date(2026, 12, 31)
-    assert norwegian_day(datetime(2026, 12, 31, 23, 0, tzinfo=UTC)) == date(2027, 1, 1)
-    assert norwegian_day(datetime(2026, 3, 1, 0, 30, tzinfo=OSLO)) == date(2026, 3, 1)
-
-
-@pytest.mark.parametrize(
-    ("born", "day", "years"),
-    [
-        (date(2014, 11, 23), date(2026, 11, 22), 11),
-        (date(2014, 11, 23), date(2026, 11, 23), 12),
-        (date(2008, 2, 29), date(2024, 2, 28), 15),
-        (date(2008, 2, 29), date(2024, 2, 29), 16),
-        (date(2008, 2, 29), date(2026, 2, 28), 17),
-        (date(2008, 2, 29), date(2026, 3, 1), 18),
-        (date(2026, 11, 24), date(2026, 11, 23), -1),
-    ],
-)
-def test_age_in_whole_years(born: date, day: date, years: int) -> None:
-    assert age(born, day) == years
-
-
 def test_a_newborn_whose_day_has_not_come_here_is_a_child_all_the_same() -> None:
     assert ask(RELATION, replace(CHILD, birth_date=date(2026, 11, 24))).rule == "parent"
-
-
-def test_an_address_is_protected_unless_it_is_known_not_to_be() -> None:
-    assert [is_protected(word) for word in ("", "ugradert", "klientadresse")] == [False] * 3
-    assert [is_protected(word) for word in ("fortrolig", "strengtFortrolig", "6", "ukjent")] == [True] * 4
 
 
 @pytest.mark.parametrize(("names", "shut"), [("the ward", True), ("its hospital", True), ("another ward", False)])

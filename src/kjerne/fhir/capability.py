@@ -52,7 +52,7 @@ PATCH_FORMATS: Final = (json_patch.MEDIA_TYPE, xml_patch.MEDIA_TYPE, "applicatio
 _ORDER: Final = tuple(dict.fromkeys(_INTERACTIONS.values()))
 
 _DOCUMENTATION: Final = (
-    "A search is about one patient, whom the header person-id names, or about none where the type is about none. Chains and _has go "
+    "A search is about one patient, whom the header person-id names, or none where the type is about none. Chains and _has go "
     "over the references of the types that are served here. A modifier that its parameter does not name is refused."
 )
 
