@@ -31,10 +31,11 @@ ROWS_SHOWN: Final = 200
 PART_MINUTES: Final = 60 * session.DAY_HOURS
 """How long one may read on from a part: as long as a login lives at all."""
 LOG: Final = "/me/log"
-Deed = Literal["examined", "traced", "linked", "disclosed", "exported", "asked", "handled", "reviewed", "permitted"]
+Deed = Literal["examined", "traced", "linked", "disclosed", "exported", "asked", "handled", "reviewed", "permitted", "chose"]
 DEEDS: Final[Mapping[str, Deed]] = {
     "examine": "examined", "trace": "traced", "link": "linked", "disclose": "disclosed", "export": "exported",
     "ask": "asked", "handle": "handled", "review": "reviewed", "permit": "permitted",
+    "choose": "chose",
 }  # fmt: skip
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
