@@ -305,7 +305,17 @@ class LogRow:
     acute: bool = False
     self_declared: bool = False
     deed: Literal[
-        "", "examined", "traced", "linked", "disclosed", "exported", "asked", "handled", "reviewed", "permitted"
+        "",
+        "examined",
+        "traced",
+        "linked",
+        "disclosed",
+        "exported",
+        "asked",
+        "handled",
+        "reviewed",
+        "permitted",
+        "chose",
     ] = ""
     reason: str = ""
     handle: str = ""

@@ -31,7 +31,9 @@ ROWS_SHOWN: Final = 200
 PART_MINUTES: Final = 60 * session.DAY_HOURS
 """How long one may read on from a part: as long as a login lives at all."""
 LOG: Final = "/me/log"
-Deed = Literal["examined", "traced", "linked", "disclosed", "exported", "asked", "handled", "reviewed", "permitted", "chose"]
+Deed = Literal[
+    "examined", "traced", "linked", "disclosed", "exported", "asked", "handled", "reviewed", "permitted", "chose"
+]
 DEEDS: Final[Mapping[str, Deed]] = {
     "examine": "examined", "trace": "traced", "link": "linked", "disclose": "disclosed", "export": "exported",
     "ask": "asked", "handle": "handled", "review": "reviewed", "permit": "permitted",
