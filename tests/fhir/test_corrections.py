@@ -39,6 +39,107 @@ def pressure(value: int, **more: Any) -> Tree:
     return observation("", component=[{"code": {"text": "Systolisk"}, "valueInteger": value} | more])
 
 
+NLK = "urn:oid:2.16.578.1.12.4.1.1.7280"
+NATIONAL: Tree = {"system": NLK, "code": "NPU03429"}
+LOCAL: Tree = {"system": "urn:oid:2.16.578.1.12.4.1.1.8212", "code": "NA"}
+HEADING: Tree = {"system": "urn:oid:2.16.578.1.12.4.1.1.8243", "code": "FU"}
+SUSCEPTIBLE: Tree = {"system": "urn:oid:2.16.578.1.12.4.1.1.8271", "code": "S"}
+UCUM = "http://unitsofmeasure.org"
+
+
+def measured(unit: str = "", code: str = "", value: str = "140") -> Tree:
+    quantity: Tree = {"value": Decimal(value)} | ({"unit": unit} if unit else {})
+    return observation("", valueQuantity=quantity | ({"system": UCUM, "code": code} if code else {}))
+
+
+def coded(*codings: Tree, text: str = "") -> Tree:
+    return observation("", valueCodeableConcept={"coding": [*codings]} | ({"text": text} if text else {}))
+
+
+def about(*codings: Tree, text: str = "", **more: Any) -> Tree:
+    return observation(code={"coding": [*codings]} | ({"text": text} if text else {}), **more)
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (about(NATIONAL), about(NATIONAL | {"system": "http://ehelse.no/fhir/CodeSystem/no-kodeverk-7280-nlk"})),
+        (about(NATIONAL), about(NATIONAL, LOCAL)),
+        (about(NATIONAL | {"display": "Natrium"}), about(NATIONAL)),
+        (about(text="Natrium"), about(NATIONAL, text="Natrium")),
+        (measured("mmol/L"), measured("mmol/L", "mmol/L")),
+        (measured("mmol/L"), measured("mmol/l")),
+        (measured("mmol/l", "mmol/l"), measured("mmol/L", "mmol/L")),
+        (measured("10^9/L"), measured("10*9/L", value="140.0")),
+        (measured("µmol/L", "umol/L"), measured("umol/L", "umol/L")),
+        (coded(LOCAL | {"display": "Ingen vekst"}), coded(LOCAL)),
+        (coded(LOCAL, text="Ingen vekst"), coded(NATIONAL, LOCAL, text="Ingen vekst")),
+        (coded(NATIONAL), coded(NATIONAL | {"system": NLK[8:]}, LOCAL)),
+        (coded(LOCAL | {"display": "Ingen vekst"}), observation("", valueCodeableConcept={"text": "Ingen vekst"})),
+        (pressure(151), observation("", component=[{"code": {"text": " systolisk "}, "valueInteger": 151}])),
+        (
+            observation(referenceRange=[{"low": {"value": 137, "unit": "mmol/l"}}]),
+            observation(referenceRange=[{"low": {"value": 137, "unit": "mmol/L", "code": "mmol/L"}}]),
+        ),
+        (observation(method={"coding": [NATIONAL]}), observation(method={"coding": [NATIONAL | {"system": NLK[8:]}]})),
+        (observation(method={"coding": [NATIONAL]}), observation(method={"coding": [NATIONAL, LOCAL]})),
+        (
+            observation(specimen={"reference": "Specimen/a"}),
+            observation(specimen={"reference": "Specimen/a/_history/2"}),
+        ),
+        (
+            report(result=[{"reference": "Observation/a"}]),
+            report(result=[{"reference": "Observation/a/_history/2"}]),
+        ),
+        (
+            report(conclusionCode=[{"coding": [NATIONAL | {"display": "Brudd"}]}]),
+            report(conclusionCode=[{"coding": [NATIONAL]}]),
+        ),
+    ],
+)
+def test_another_spelling_is_no_correction(before: Tree, after: Tree) -> None:
+    assert not corrects(before, after)
+    assert not corrects(after, before)
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (about(NATIONAL, LOCAL), about(NATIONAL | {"code": "NPU01459"}, LOCAL)),
+        (about(NATIONAL), about(NATIONAL | {"system": LOCAL["system"]})),
+        (about(text="Natrium"), about(LOCAL, text="Kalium")),
+        (measured("mmol/L"), measured("umol/L")),
+        (measured("mmol/L", "mmol/L"), measured("mmol/L", "umol/L")),
+        (measured("mmol/L", "mmol/L"), measured("umol/L", "mmol/L")),
+        (measured("mg/L"), measured("Mg/L")),
+        (measured("mol/L"), measured("mmol/L")),
+        (measured("mmol/L"), measured()),
+        (measured(), measured(code="mmol/L")),
+        (measured("10^9/L"), measured("10^6/L")),
+        (coded(NATIONAL), coded(NATIONAL | {"code": "x"})),
+        (coded(NATIONAL, LOCAL), coded(NATIONAL, LOCAL | {"code": "x"})),
+        (coded(LOCAL | {"display": "Positiv"}), coded(LOCAL | {"display": "Negativ"})),
+        (coded(LOCAL, text="Positiv"), coded(LOCAL, text="Negativ")),
+        (coded(NATIONAL, HEADING), coded(LOCAL, HEADING)),
+        (coded(HEADING), coded(LOCAL, HEADING)),
+        (coded(NATIONAL, text="E. coli"), coded(NATIONAL, SUSCEPTIBLE, text="E. coli")),
+        (coded(SUSCEPTIBLE, text="0.5"), coded(SUSCEPTIBLE)),
+        (pressure(151), observation("", component=[{"code": {"text": "Diastolisk"}, "valueInteger": 151}])),
+        (
+            observation(method={"coding": [NATIONAL, LOCAL]}),
+            observation(method={"coding": [NATIONAL | {"code": "x"}, LOCAL]}),
+        ),
+        (
+            observation(specimen={"reference": "Specimen/a/_history/2"}),
+            observation(specimen={"reference": "Specimen/b/_history/2"}),
+        ),
+    ],
+)
+def test_what_only_looks_like_another_spelling_is_a_correction(before: Tree, after: Tree) -> None:
+    assert corrects(before, after)
+    assert corrects(after, before)
+
+
 @pytest.mark.parametrize(
     ("before", "after"),
     [

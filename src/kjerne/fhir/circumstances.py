@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final, Literal
 
-from kjerne.fhir import systems
+from kjerne.fhir import spelling, systems
 from kjerne.fhir.dates import Interval, interval
 
 Circumstance = Literal["flag", "range", "taken", "material", "method", "sample"]
@@ -56,7 +56,9 @@ def beside_part(part: Tree) -> Any:
 def _differs(name: Circumstance, before: Tree, after: Tree) -> bool:
     if name != "taken":
         said, says = _SAID[name](before), _SAID[name](after)
-        return not (_same_flags(said, says) if name == "flag" else _same(said, says))
+        if name == "flag":
+            return not _same_flags(said, says)
+        return not (_same(said, says) or (name in ("material", "method") and _code_beside(said, says)))
     return _apart(_time(before), _time(after))
 
 
@@ -128,7 +130,7 @@ def _whom(one: Tree) -> Any:
 def _limit(quantity: Tree | None) -> Any:
     if not quantity or quantity.get("value") is None:
         return None
-    return quantity["value"], quantity.get("code") or quantity.get("unit", "")
+    return quantity["value"], spelling.unit(quantity.get("code") or quantity.get("unit", ""))
 
 
 def specimen_of(tree: Tree) -> Tree:
@@ -149,7 +151,7 @@ def _material(tree: Tree) -> Any:
         return _concept(tree.get("type"))
     specimen = specimen_of(tree)
     if "reference" in specimen and not specimen.get("beside"):
-        return str(specimen["reference"]).rpartition("/")[2]
+        return spelling.reference_id(specimen["reference"])
     return _concept(specimen.get("type")) or _concept({"text": specimen.get("display", "")})
 
 
@@ -165,11 +167,7 @@ def spoiled(tree: Tree) -> str:
 
 
 def _concept(concept: Tree | None) -> Any:
-    codes = frozenset(
-        (systems.canonical(str(one.get("system", ""))), str(one["code"]))
-        for one in (concept or {}).get("coding", ())
-        if one.get("code")
-    )
+    codes = spelling.codings(concept)
     words = _words(concept)
     return (codes, words) if codes or words else ()
 
@@ -182,6 +180,16 @@ def _same(one: Any, other: Any) -> bool:
         return False
     (codes, words), (others, says) = one, other
     return bool(codes == others and codes) or bool(words and words == says and (codes <= others or others <= codes))
+
+
+def _code_beside(one: Any, other: Any) -> bool:
+    """Whether two concepts have a code in common, none at odds, and the same words or none: another code stands beside it."""
+    if not (isinstance(one, tuple) and isinstance(other, tuple) and one and other):
+        return False  # none, or which specimen it is
+    (codes, words), (others, says) = one, other
+    if words != says:
+        return False
+    return bool(codes & others) and not spelling.at_odds(codes, others)
 
 
 def _words(concept: Tree | None) -> str:

@@ -1,7 +1,8 @@
 """Whether a new version of a result says something else than the one before it: then who read that must be told.
 
-What says the same in other digits, or adds a comment, is no correction; neither is an answer to what only waited, or
-what an unfinished result did not yet say. What a value hangs on counts as the value does (`circumstances`).
+What says the same in other digits or another spelling (`spelling`), or adds a comment, is no correction; neither is an answer
+to what only waited, or what an unfinished result did not yet say. What a value hangs on counts as the value does
+(`circumstances`).
 """
 
 from __future__ import annotations
@@ -10,8 +11,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-from kjerne.fhir import circumstances
-from kjerne.fhir.systems import canonical
+from kjerne.fhir import circumstances, spelling
 
 WITHDRAWN: Final = frozenset({"cancelled", "entered-in-error"})
 UNFINISHED: Final = frozenset({"registered", "partial", "preliminary"})
@@ -34,10 +34,9 @@ def corrects(before: Mapping[str, Any], after: Mapping[str, Any]) -> bool:
         return was_void != is_void
     if lost_files(before, after) or lost_results(before, after):
         return True
-    said, says = _content(before), _content(after)
-    if said == says and analysis(before) == analysis(after):
+    if same_content(before, after) and _same_analysis(before, after):
         return bool(moved(before, after))
-    return bool(said) or before.get("status") not in UNFINISHED
+    return _says_something(before) or before.get("status") not in UNFINISHED
 
 
 def moved(before: Mapping[str, Any], after: Mapping[str, Any]) -> frozenset[circumstances.Circumstance]:
@@ -46,7 +45,7 @@ def moved(before: Mapping[str, Any], after: Mapping[str, Any]) -> frozenset[circ
     Without a value there is none to read. What an unfinished result did not say yet is no correction when it comes;
     that its sample is no good is.
     """
-    if before.get("resourceType") == "Observation" and not _content(before):
+    if before.get("resourceType") == "Observation" and not _says_something(before):
         return frozenset()
     found = circumstances.others(before, after)
     if before.get("status") in UNFINISHED:
@@ -54,12 +53,25 @@ def moved(before: Mapping[str, Any], after: Mapping[str, Any]) -> frozenset[circ
     return found
 
 
-def analysis(tree: Mapping[str, Any]) -> frozenset[tuple[str, str]]:
-    """What a resource is about: its codes, else its words."""
-    code = tree.get("code", {})
-    sent = ((str(c.get("system", "")), str(c["code"])) for c in code.get("coding", ()) if c.get("code"))
-    codes = frozenset((canonical(system), one) for system, one in sent)
-    return codes or frozenset({("", str(code.get("text", "")).strip().casefold())})
+def another_analysis(before: Mapping[str, Any], after: Mapping[str, Any]) -> bool:
+    """Whether a resource is about something else: no code in common; where one has no codes, no name in common."""
+    one, other = before.get("code", {}), after.get("code", {})
+    if (codes := spelling.codings(one)) and (others := spelling.codings(other)):
+        return codes.isdisjoint(others)
+    called, calls = _called(one), _called(other)
+    return called != calls and called.isdisjoint(calls)
+
+
+def _same_analysis(before: Mapping[str, Any], after: Mapping[str, Any]) -> bool:
+    """Whether it is called the same by every system that both name; a code may stand beside, or be left out."""
+    odd = spelling.at_odds(spelling.codings(before.get("code")), spelling.codings(after.get("code")))
+    return not odd and not another_analysis(before, after)
+
+
+def _called(code: Mapping[str, Any]) -> frozenset[str]:
+    """What an analysis is called, by its text and the names of its codes."""
+    names = (code.get("text"), *(one.get("display") for one in code.get("coding", ())))
+    return frozenset(name for one in names if (name := spelling.words(one).casefold()))
 
 
 def lost_files(before: Mapping[str, Any], after: Mapping[str, Any]) -> bool:
@@ -86,23 +98,26 @@ def _files(tree: Mapping[str, Any]) -> frozenset[tuple[str, str]]:
 
 
 def _results(tree: Mapping[str, Any]) -> frozenset[str]:
-    return frozenset(str(one.get("reference", "")).rpartition("/")[2] for one in tree.get("result", ()))
+    return frozenset(spelling.reference_id(one.get("reference", "")) for one in tree.get("result", ()))
 
 
-def _spelt(value: Any) -> Any:
-    """A value as it is read: spaces around and between words say nothing. Line breaks do, in a table made of signs."""
-    if isinstance(value, str):
-        lines = (" ".join(line.split()) for line in value.strip().splitlines())
-        return "\n".join(lines)
-    if isinstance(value, Mapping) and isinstance(value.get("text"), str):
-        return {**value, "text": _spelt(value["text"])}
-    return value
+def same_content(before: Mapping[str, Any], after: Mapping[str, Any]) -> bool:
+    """Whether every value, and a report's conclusion, is the same in both."""
+    said, says = _values(before), _values(after)
+    parts, others = before.get("component", ()), after.get("component", ())
+    if said.keys() != says.keys() or len(parts) != len(others):
+        return False
+    return all(spelling.same(said[name], says[name]) for name in said) and all(map(_same_part, parts, others))
 
 
-def _content(tree: Mapping[str, Any]) -> list[Any]:
-    """Every value, and a report's conclusion; of no content for what has none."""
-    found = [(name, _spelt(value)) for name, value in sorted(tree.items()) if name.startswith(("value", "conclusion"))]
-    parts = [
-        (sorted(analysis(part)), _content(part), circumstances.beside_part(part)) for part in tree.get("component", ())
-    ]
-    return [*found, *parts]
+def _same_part(part: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    same_beside = circumstances.beside_part(part) == circumstances.beside_part(other)
+    return same_beside and _same_analysis(part, other) and same_content(part, other)
+
+
+def _values(tree: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in tree.items() if name.startswith(("value", "conclusion"))}
+
+
+def _says_something(tree: Mapping[str, Any]) -> bool:
+    return bool(_values(tree) or tree.get("component"))

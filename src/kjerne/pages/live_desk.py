@@ -19,7 +19,7 @@ import msgspec
 from kjerne.access import NO_LABEL, Denial, Grant, Label
 from kjerne.exchange import Denied, PatientRef
 from kjerne.fhir.circumstances import ALL, Circumstance
-from kjerne.fhir.corrections import analysis, lost_files, lost_results, moved
+from kjerne.fhir.corrections import another_analysis, lost_files, lost_results, moved
 from kjerne.pages import paging
 from kjerne.pages.house import (
     Changed,
@@ -380,7 +380,7 @@ def changed(seen: Seen, read_at: datetime) -> Changed | None:
     now, another = _said(seen.now), False
     then = _said(seen.then) if seen.then else None
     if then is not None and seen.then is not None:
-        another = analysis(seen.then).isdisjoint(analysis(seen.now))
+        another = another_analysis(seen.then, seen.now)
     same_value = then is not None and then.value == now.value
     asides = _asides(seen, same_value=same_value) if "withdrawn" not in (now.mark, then.mark if then else "") else ()
     kind = _kind(then, now, another=another)

@@ -12,7 +12,7 @@ from itertools import pairwise
 from typing import Any, Final
 
 from kjerne.fhir.circumstances import BESIDE, Circumstance, has
-from kjerne.fhir.corrections import UNFINISHED, WITHDRAWN, analysis, corrects, files_of, moved
+from kjerne.fhir.corrections import UNFINISHED, WITHDRAWN, another_analysis, corrects, files_of, moved, same_content
 from kjerne.services.results.answers import conclusion_of
 from kjerne.services.results.circumstances import change_of, former_part
 from kjerne.services.results.kith import codes
@@ -153,10 +153,10 @@ def _change(older: Resource, newer: Resource) -> Resource:
         said = {"valueString": conclusion}
     inside += [{"url": "value", **said}] if said else []
     inside += [former_part(part) for part in older.get("component", ())]
-    if analysis(older).isdisjoint(analysis(newer)):
+    if another_analysis(older, newer):
         inside.append({"url": "code", "valueCodeableConcept": older.get("code", {})})
     if kind != "withdrawn":
-        inside += change_of(older, _told(older, newer, said))
+        inside += change_of(older, _told(older, newer))
     inside.append({"url": "status", "valueCode": str(older.get("status", ""))})
     return {"url": codes.CHANGE, "extension": inside}
 
@@ -166,8 +166,7 @@ def _at(state: Resource) -> str:
     return max(_since(state), _since(state["specimen"]) if isinstance(state.get("specimen"), dict) else "")
 
 
-def _told(older: Resource, newer: Resource, said: Mapping[str, Any]) -> frozenset[Circumstance]:
+def _told(older: Resource, newer: Resource) -> frozenset[Circumstance]:
     """The circumstances that were others. A flag that comes with another value is that value's, and says nothing of the old."""
     found = moved(older, newer)
-    same = all(newer.get(name) == value for name, value in said.items())
-    return found if same or has(older, "flag") else found - {"flag"}
+    return found if same_content(older, newer) or has(older, "flag") else found - {"flag"}

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, time, timedelta
 from typing import Any, Final, Literal
 
+from kjerne.fhir import spelling
 from kjerne.fhir.circumstances import Circumstance, specimen_of, spoiled
 from kjerne.registries.withholding import is_anothers
 from kjerne.services.results import circumstances
@@ -448,8 +449,8 @@ def left_behind(observation: Resource, point: Point) -> tuple[tuple[Change, Poin
 
 
 def reference_id(reference: Mapping[str, Any] | None) -> str:
-    """The id at the end of a literal reference (`Specimen/x` and `http://host/Specimen/x` are `x`)."""
-    return str((reference or {}).get("reference", "")).rstrip("/").rpartition("/")[2]
+    """The id at the end of a literal reference (`Specimen/x` and `http://host/Specimen/x/_history/2` are `x`)."""
+    return spelling.reference_id((reference or {}).get("reference", ""))
 
 
 def materials_of(specimens: Iterable[Resource]) -> dict[str, str]:

@@ -164,13 +164,38 @@ def test_the_same_analysis_corrected_says_nothing_of_another(kith: Any) -> None:
     assert [(change.kind, change.investigations) for change in result.changes] == [("corrected", ())]
 
 
-def test_a_change_of_precision_is_a_correction(kith: Any) -> None:
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (("11", ""), ("11.0", "")),
+        (("5", "10^9/L"), ("5", "10*9/L")),
+        (("5", "mmol/l"), ("5.0", "mmol/L")),
+        (("5", "poeng"), ("5", " poeng")),
+    ],
+)
+def test_another_spelling_is_no_correction_and_the_digits_are_kept(
+    kith: Any, before: tuple[str, str], after: tuple[str, str]
+) -> None:
     folded = state(
         kith,
-        version(kith, 1, kith.item(A, kith.number("11"), id_="1")),
-        version(kith, 2, kith.item(A, kith.number("11.0"), id_="1", service="M"), service="M"),
+        version(kith, 1, kith.item(A, kith.number(*before), id_="1")),
+        version(kith, 2, kith.item(A, kith.number(*after), id_="1", service="M"), service="M"),
     )
-    assert [change.kind for change in folded.results[0].changes] == ["corrected"]
+    [result] = folded.results
+    assert (result.changes, digits(result.value), result.status) == ((), after[0], "amended")
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [(("11", ""), ("11.1", "")), (("5", "mmol/L"), ("5", "umol/L")), (("5", "poeng"), ("5", ""))],
+)
+def test_another_number_or_unit_is_a_correction(kith: Any, before: tuple[str, str], after: tuple[str, str]) -> None:
+    folded = state(
+        kith,
+        version(kith, 1, kith.item(A, kith.number(*before), id_="1")),
+        version(kith, 2, kith.item(A, kith.number(*after), id_="1", service="M"), service="M"),
+    )
+    assert [(change.kind, digits(change.value)) for change in folded.results[0].changes] == [("corrected", before[0])]
 
 
 def test_a_withdrawn_result_has_no_value_but_a_past(kith: Any) -> None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import msgspec
 
-from kjerne.fhir import circumstances
+from kjerne.fhir import circumstances, spelling
 from kjerne.fhir.circumstances import Circumstance
+from kjerne.services.results.kith.codes import canonical
 from kjerne.services.results.kith.map_values import (
     Tree,
     concepts,
@@ -14,9 +15,11 @@ from kjerne.services.results.kith.map_values import (
     range_of,
     specimen_type,
     unit_of,
+    value_of,
 )
-from kjerne.services.results.kith.model import AnalysedSubject, Item, Value
+from kjerne.services.results.kith.model import Amount, AnalysedSubject, Code, Item, Structured, Value
 from kjerne.services.results.kith.statuses import UNFINISHED
+from kjerne.services.results.kith.units import ucum
 
 
 class Around(msgspec.Struct, frozen=True, array_like=True):
@@ -53,8 +56,39 @@ def others(was: Said, now: Said, *, same_value: bool) -> frozenset[Circumstance]
 
 def has_other_parts(was: Said, now: Said) -> bool:
     """Whether one of its further values is another, or gone; one that is added takes nothing back."""
-    before, after = (was.item.structured, was.item.further), (now.item.structured, now.item.further)
-    return any(one not in new for old, new in zip(before, after, strict=True) for one in old)
+    facts = {_plain(one) for one in now.item.structured}
+    if any(_plain(one) not in facts for one in was.item.structured):
+        return True
+    return any(not any(same_value(old, new) for new in now.item.further) for old in was.item.further)
+
+
+def same_value(old: Value | None, new: Value | None) -> bool:
+    """Whether two values say the same, compared as their Observations say them."""
+    if old is None or new is None or old == new:
+        return old == new
+    before, after = (value_of(msgspec.structs.replace(one, unit=_unit(one.unit))) for one in (old, new))
+    if before is None or after is None:
+        return before == after
+    return before[0] == after[0] and spelling.same(before[1], after[1])
+
+
+def _plain(one: Structured) -> Structured:
+    """Facts without what only spells them: units by their code, code systems by their one address, codes without names."""
+    return msgspec.structs.replace(
+        one,
+        type=_code(one.type),
+        texts=tuple(map(spelling.words, one.texts)),
+        amounts=tuple(Amount(amount.number, _unit(amount.unit)) for amount in one.amounts),
+        codes=tuple(map(_code, one.codes)),
+    )
+
+
+def _code(code: Code) -> Code:
+    return Code(code.code, canonical(code.system)) if code.code else Code(name=spelling.words(code.words))
+
+
+def _unit(sent: str) -> str:
+    return ucum(sent) or spelling.unit(sent)
 
 
 def tree_of(said: Said) -> Tree:

@@ -12,7 +12,7 @@ import msgspec
 
 from kjerne.fhir.circumstances import ALL, Circumstance
 from kjerne.services.results.kith import sampled
-from kjerne.services.results.kith.circumstances import Around, Said, has_other_parts, others
+from kjerne.services.results.kith.circumstances import Around, Said, has_other_parts, others, same_value
 from kjerne.services.results.kith.codes import canonical
 from kjerne.services.results.kith.matching import Face, face, match
 from kjerne.services.results.kith.model import Code, Item, Report, Value
@@ -434,12 +434,8 @@ def _content(item: Item) -> Item:
 
 
 def _same(old: Value | None, new: Value | None) -> bool:
-    """Whether two values say the same; `11` and `11.0` do not, since the precision was changed."""
-    if old == new:
-        return (old is None or old.amount is None) or str(old.amount.number) == str(
-            new.amount.number if new and new.amount else ""
-        )
-    return not _says_something(old) and not _says_something(new)
+    """Whether two values say the same: `11` and `11.0` do, and `10^9/L` and `10*9/L`."""
+    return same_value(old, new) or not (_says_something(old) or _says_something(new))
 
 
 def _says_something(value: Value | None) -> bool:
