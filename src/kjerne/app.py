@@ -158,13 +158,15 @@ class House:
             envelope_id=head.id if head else "",
             envelope_generated=head.generated if head else "",
             sender=head.sender if head else None,
+            addressed=head.receiver if head else None,
             now=self.clock.now(),
         )
 
     def hear(self, raw: bytes) -> Heard:
-        """What a refused message tells of itself and of its sender, who is to get the receipt."""
+        """What a refused message tells of itself, of its sender, who is to get the receipt, and of whom that sent it to."""
         limits = {"depth": self.settings.xml_depth, "limit_bytes": self.settings.body_limit_bytes}
-        return heard(raw)._replace(sender=msghead.sender(raw, **limits))
+        sender, addressed = msghead.parties(raw, **limits)
+        return heard(raw)._replace(sender=sender, addressed=addressed)
 
     def parse_search(self, type_: str, pairs: Pairs, lenient: bool) -> Search:
         """Typed search from form pairs, under the limits of the settings, with chains among what one service keeps."""

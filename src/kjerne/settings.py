@@ -70,6 +70,12 @@ class Settings(BaseSettings):
         "create",
         description="a message about a valid number that no register knows: file it as a new person, or refuse",
     )
+    organisation_number: str = Field(
+        "",
+        description="organisation number of who receives the messages, for receipts of those that come without a MsgHead, "
+        "which names its receiver; empty: such a receipt has a name alone",
+        pattern="^([0-9]{9})?$",
+    )
     body_limit_bytes: int = Field(
         10_000_000, description="largest message with attachments that a laboratory sends", ge=1_000
     )

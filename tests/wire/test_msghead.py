@@ -178,12 +178,15 @@ SERVED: Final = (
 @pytest.mark.parametrize("content", [SERVED, boxed(SERVED.encode())], ids=["element", "base64"])
 def test_the_sender_of_a_refused_message_is_its_envelopes_else_its_reports(content: str) -> None:
     raw = envelope(document(content))
-    assert msghead.sender(raw).organisation_ids == (Identifier("11", "HER"),)
+    assert [one.organisation_ids for one in msghead.parties(raw)] == [
+        (Identifier("11", "HER"),),
+        (Identifier("22", "HER"),),
+    ]
     nameless = raw.replace(party("Lab", "11").encode(), b"")
-    assert msghead.sender(nameless).organisation_ids == (Identifier("33", "HER"),)
-    assert msghead.sender(SERVED.encode()).organisation == "Inne"
+    assert [one.organisation for one in msghead.parties(nameless)] == ["Inne", "Kjerne"]
+    assert [one.organisation for one in msghead.parties(SERVED.encode())] == ["Inne", ""]
 
 
 @pytest.mark.parametrize("raw", [b"", b"<a", b"<a/>", envelope(), envelope(document("")), b"<!DOCTYPE a><a/>"])
 def test_a_message_that_names_no_sender_or_is_none_has_none(raw: bytes) -> None:
-    assert msghead.sender(raw.replace(party("Lab", "11").encode(), b"")) == Actor()
+    assert msghead.parties(raw.replace(party("Lab", "11").encode(), b""))[0] == Actor()

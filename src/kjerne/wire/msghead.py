@@ -74,19 +74,23 @@ def opened(raw: bytes, *, depth: int = xml.DEPTH, limit_bytes: int = xml.LIMIT_B
     return Envelope(body, _head(root), attachments, notes + inner_notes)
 
 
-def sender(raw: bytes, *, depth: int = xml.DEPTH, limit_bytes: int = xml.LIMIT_BYTES) -> Actor:
-    """Who sent a message that is refused, so that its receipt can be routed: the envelope's sender, else the first report's
-    ServProvider. Names nobody where the message cannot be parsed or says neither."""
+def parties(raw: bytes, *, depth: int = xml.DEPTH, limit_bytes: int = xml.LIMIT_BYTES) -> tuple[Actor, Actor]:
+    """Who sent a message that is refused, so that its receipt can be routed, and whom it was sent to, who answers: the
+    envelope's sender, else the first report's ServProvider, and the envelope's receiver. Names nobody where the message cannot be
+    parsed or says neither."""
+    addressed = Actor()
     try:
         root = xml.parse(raw, depth=depth, limit_bytes=limit_bytes)
         enveloped = root.tag == _M + "MsgHead"
-        if enveloped and _is_named(known := _party(root.find(f"{_M}MsgInfo/{_M}Sender"))):
-            return known
+        if enveloped:
+            addressed = _party(root.find(f"{_M}MsgInfo/{_M}Receiver"))
+            if _is_named(known := _party(root.find(f"{_M}MsgInfo/{_M}Sender"))):
+                return known, addressed
         document = root.find(_M + "Document") if enveloped else None
         body = root if document is None else _message(document, depth, limit_bytes)[0]
     except Refusal:
-        return Actor()
-    return actor(body.find("{*}ServReport/{*}ServProvider"))
+        return Actor(), addressed
+    return actor(body.find("{*}ServReport/{*}ServProvider")), addressed
 
 
 def _is_named(who: Actor) -> bool:

@@ -162,3 +162,19 @@ async def test_a_good_message_ends_the_unreadable_one_with_its_id(ward: Ward, ki
     assert len(await waiting()) == 2
     await take(ward, good)
     assert [name.partition(".")[0] for name in await waiting()] == [f"{number[-5:]}-M/10"]
+
+
+async def test_the_receipt_of_a_bare_message_has_the_organisation_number_of_the_installation(
+    ward: Ward, kith: Kith, number: str
+) -> None:
+    await ward.person(number)
+    house = ward.house
+    settings = house.settings.model_copy(update={"organisation_number": "974631326"})
+    intake = Intake(house.store, house.clock, settings, house.read, house.digest, is_synthetic)
+    taken = [
+        await intake.take(raw, LAB, ward.admit())
+        for raw in (a_report(kith, number, kith.item()), a_report(kith, "123", kith.item()))
+    ]
+    assert [one.accepted for one in taken] == [True, False]
+    for one in taken:
+        assert b'<Id>974631326</Id><TypeId V="ENH"' in one.receipt.partition(b"<Receiver>")[0]

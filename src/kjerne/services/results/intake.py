@@ -121,6 +121,7 @@ class Intake:
         self._hear = hear
         self._chains = Chains(store.records)
         self._files = Files(store, self._chains, digest)
+        self._us = apprec.us_as(settings.organisation_number)
         # Messages about one report wait for each other, each with a connection: never with all of them.
         self._turns = asyncio.Semaphore(max(1, settings.pool_size // 2))
 
@@ -184,7 +185,7 @@ class Intake:
         """
         now = self._clock.now()
         heard = self._hear(raw)
-        receipt = apprec.build(message or heard, apprec.faults_of(refusal), now)
+        receipt = apprec.build(message or heard, apprec.faults_of(refusal), now, us=self._us)
         faults = _faults(refusal)
         mark = self._digest(raw.hex()).hex()[:8]
         name = name_of(message) if message else messages.unread_name(heard.id, mark)
@@ -409,7 +410,7 @@ class Intake:
         `alone`: nobody else is known to send under the same number now, so that what was looked at will nearly always hold.
         """
         now, name = self._clock.now(), name_of(message)
-        receipt = apprec.build(message, (), now)
+        receipt = apprec.build(message, (), now, us=self._us)
         observations = sum(len(report.items) for report in message.reports)
         # The service's keys about everybody it names, made once for all that is sealed.
         keys = {filing.grant.subject.patient: self._store.records.key(filing.grant) for filing in filings}

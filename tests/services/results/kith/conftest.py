@@ -125,6 +125,7 @@ def understood(raw: bytes) -> Message:
         envelope_id=head.id if head else "",
         envelope_generated=head.generated if head else "",
         sender=head.sender if head else None,
+        addressed=head.receiver if head else None,
     )
 
 

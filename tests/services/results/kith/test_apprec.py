@@ -8,7 +8,7 @@ import pytest
 from kjerne.errors import Fault, Refusal
 from kjerne.services.results.kith import apprec
 from kjerne.services.results.kith.model import Actor, Identifier
-from kjerne.wire import xml
+from kjerne.wire import msghead, xml
 
 AT = datetime(2026, 3, 2, 12, 30, tzinfo=UTC)
 
@@ -92,3 +92,37 @@ def test_the_receipt_names_the_envelope_by_its_own_id_and_time(kith: Any, sent: 
     ).encode()
     about = read(apprec.build(kith.understood(raw), (), AT)).about
     assert (about.id, about.generated) == ("E-1", told or AT.isoformat())
+
+
+def test_the_receipt_comes_from_whom_the_envelope_was_sent_to(kith: Any) -> None:
+    raw = addressed(kith.message(kith.report()))
+    for about in (kith.understood(raw), apprec.heard(raw)._replace(addressed=msghead.parties(raw)[1])):
+        sender = read(apprec.build(about, (), AT)).sender
+        assert (sender.organisation, sender.department) == ("Sykehuset", "Laboratoriet")
+        assert sender.organisation_ids == (Identifier("22", "HER"), Identifier("974631326", "ENH"))
+        assert sender.department_ids == (Identifier("229", "HER"),)
+        assert (sender.person, sender.person_ids) == ("", ()), "nobody there has written it"
+
+
+def test_the_receipt_of_a_message_without_envelope_comes_from_us(kith: Any) -> None:
+    message = kith.understood(kith.message(kith.report()))
+    us = apprec.us_as("974631326")
+    assert us.organisation_ids == (Identifier("974631326", "ENH"),)
+    assert read(apprec.build(message, (), AT, us=apprec.us_as(""))).sender == apprec.US
+    assert read(apprec.build(message, (), AT, us=us)).sender == us
+
+
+def addressed(message: bytes) -> bytes:
+    """A message in an envelope to a department of a hospital, and a person there."""
+    ident = "<Ident><Id>{}</Id><TypeId V='{}'/></Ident>".format
+    person = f"<HealthcareProfessional><GivenName>Lise</GivenName>{ident('1', 'HPR')}</HealthcareProfessional>"
+    inner = (
+        f"<Organisation><OrganisationName>Laboratoriet</OrganisationName>{ident('229', 'HER')}{person}</Organisation>"
+    )
+    numbers = ident("22", "HER") + ident("974631326", "ENH")
+    receiver = f"<Organisation><OrganisationName>Sykehuset</OrganisationName>{numbers}{inner}</Organisation>"
+    return (
+        f"<MsgHead xmlns='{msghead.NAMESPACE}'><MsgInfo><GenDate>2026-03-03T09:00:00</GenDate><MsgId>E-1</MsgId>"
+        f"<Receiver>{receiver}</Receiver></MsgInfo><Document><RefDoc><Content>{message.partition(b'?>')[2].decode()}</Content>"
+        "</RefDoc></Document></MsgHead>"
+    ).encode()

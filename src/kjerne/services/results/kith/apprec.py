@@ -74,7 +74,7 @@ _GENERATED: Final = re.compile(r"<(?:[\w.-]{1,20}:)?GenDate(?:\s+V=[\"']|>)([0-9
 
 
 US: Final = Actor(organisation="kjerne")
-"""Who writes the receipts, where the caller of `build` does not say better."""
+"""Who writes the receipts, where neither the message nor the caller of `build` says better."""
 
 _DECLARATION: Final = "<?xml version='1.0' encoding='UTF-8'?>\n"
 _IN_ATTRIBUTE: Final = {'"': "&quot;", "\n": "&#10;", "\t": "&#9;"}
@@ -90,6 +90,7 @@ class Heard(NamedTuple):
     version: str = "1.4"
     sender: Actor = Actor()
     envelope_id: str = ""
+    addressed: Actor = Actor()
 
 
 class Receipt(NamedTuple):
@@ -145,7 +146,8 @@ def build(about: Message | Heard, faults: Sequence[Fault], at: datetime, *, us: 
     """The receipt for a message as an XML document: accepted without `faults`, rejected with them.
 
     The same message and time give the same receipt. It names the envelope's id and time where there is an envelope, since
-    that is what the sender waits for. `at` is aware; `asked` is a version the sender has asked for.
+    that is what the sender waits for, and comes from whom that was sent to, else from `us`. `at` is aware; `asked` is a version
+    the sender has asked for.
     """
     version = version_for(about.version, asked)
     original, made = about.envelope_id or about.id, about.generated
@@ -158,7 +160,7 @@ def build(about: Message | Heard, faults: Sequence[Fault], at: datetime, *, us: 
         _put("MIGversion", MIG_VERSION[version]),
         _put("GenDate", at.isoformat(timespec="seconds")),
         _put("Id", str(uuid5(_ID_SPACE, f"{original}|{at.isoformat()}|{len(faults)}"))),
-        _holder("Sender", _party(us)),
+        _holder("Sender", _party(_addressed(about.addressed) or us)),
         _holder("Receiver", _party(about.sender)),
         _coded("Status", status, STATUS[status]),
         *map(_error, faults),
@@ -170,6 +172,23 @@ def build(about: Message | Heard, faults: Sequence[Fault], at: datetime, *, us: 
         ),
     )
     return f'{_DECLARATION}<AppRec xmlns="{NAMESPACE[version]}">{"".join(inside)}</AppRec>'.encode()
+
+
+def us_as(number: str) -> Actor:
+    """Who writes the receipts, with an organisation number where the installation has one."""
+    return Actor(organisation=US.organisation, organisation_ids=(Identifier(number, "ENH"),)) if number else US
+
+
+def _addressed(who: Actor) -> Actor | None:
+    """The organisation and department that a message was sent to; no person there has written its receipt."""
+    if not who.organisation and not who.organisation_ids:
+        return None
+    return Actor(
+        organisation=who.organisation,
+        organisation_ids=who.organisation_ids,
+        department=who.department,
+        department_ids=who.department_ids,
+    )
 
 
 def _error(fault: Fault) -> str:

@@ -254,8 +254,8 @@ class Message(msgspec.Struct, frozen=True, array_like=True):
     """One received message. `generated_at` orders versions; `generated` is the same as FHIR writes it.
 
     `version` is "1.3" or "1.4". `test` is set where the sender marks it as a test. `sender` is the envelope's, else
-    the first report's laboratory; `receiver` is whom this copy was made for (Requester). `envelope_id` and
-    `envelope_generated` (as sent) are the MsgHead's, empty where there was none.
+    the first report's laboratory; `receiver` is whom this copy was made for (Requester). `envelope_id`,
+    `envelope_generated` (as sent) and `addressed`, whom the sender sent it to, are the MsgHead's, empty where there was none.
     """
 
     id: str
@@ -269,3 +269,4 @@ class Message(msgspec.Struct, frozen=True, array_like=True):
     reports: tuple[Report, ...]
     envelope_id: str = ""
     envelope_generated: str = ""
+    addressed: Actor = Actor()

@@ -94,6 +94,7 @@ def read(
     envelope_id: str = "",
     envelope_generated: str = "",
     sender: Actor | None = None,
+    addressed: Actor | None = None,
     now: datetime | None = None,
 ) -> Message:
     """Read the message under `root`.
@@ -142,6 +143,7 @@ def read(
         reports=reports,
         envelope_id=envelope_id,
         envelope_generated=envelope_generated,
+        addressed=addressed or Actor(),
     )
 
 
