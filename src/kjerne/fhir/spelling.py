@@ -18,7 +18,7 @@ _NOTHING: Final[Tree] = {}
 
 _SIGNS: Final = str.maketrans({"μ": "u", "µ": "u", "×": "x", "⁶": "^6", "⁹": "^9", "²": "2", "³": "3"})
 _POWER: Final = re.compile(r"x?10(?:\*\*|\*|\^|[eE]\^?)(?=[+-]?[0-9])")
-_LITRE: Final = re.compile(r"(?<![A-Za-z\[])([pnumcdhk]?)l(?![A-Za-z\]])")
+_LITRE: Final = re.compile(r"(?<![A-Za-z\[])([fpnumcdhk]?)l(?![A-Za-z\]])")
 _HEADING: Final = systems.VOLVEN + "8243"
 """Headings: what kind of text stands there."""
 _QUANTITY: Final = frozenset({"value", "comparator", "unit", "system", "code", "id", "extension"})
@@ -143,5 +143,5 @@ def _same_unit(one: Tree, other: Tree) -> bool:
     if one.get("code") and other.get("code"):
         of = {systems.canonical(str(held["system"])) for held in (one, other) if held.get("system")}
         return len(of) < 2 and unit(one["code"]) == unit(other["code"])
-    names, others = ({words, unit(held.get("code"))} - {""} for words, held in ((first, one), (second, other)))
+    names, others = ({words, unit(held.get("code"))} - {"", "1"} for words, held in ((first, one), (second, other)))
     return bool(names & others) or not (names or others)
