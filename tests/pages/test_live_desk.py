@@ -168,3 +168,12 @@ def test_a_file_that_is_another_and_results_that_are_gone_are_told_though_the_wo
     found = told(binary | {"data": "QQ=="}, binary | {"data": "Qg=="})
     assert found and found.kind == "file"
     assert told(binary | {"data": "QQ=="}, binary | {"data": "QQ=="}) is None
+
+
+def test_what_says_again_what_she_saw_in_another_spelling_is_not_told() -> None:
+    def grown(**coding: str) -> Tree:
+        return r.observation("o", "Dyrkning", "NPU03429", AT) | {"valueCodeableConcept": {"coding": [coding]}}
+
+    seen = grown(system="urn:oid:2.16.578.1.12.4.1.1.8340", code="1", display="Ingen vekst")
+    assert told(seen, grown(system="2.16.578.1.12.4.1.1.8340", code="1") | {"status": "corrected"}) is None
+    assert told(seen, grown(system="2.16.578.1.12.4.1.1.8340", code="2") | {"status": "corrected"}) is not None

@@ -19,7 +19,7 @@ import msgspec
 from kjerne.access import NO_LABEL, Denial, Grant, Label
 from kjerne.exchange import Denied, PatientRef
 from kjerne.fhir.circumstances import ALL, Circumstance
-from kjerne.fhir.corrections import another_analysis, lost_files, lost_results, moved
+from kjerne.fhir.corrections import another_analysis, lost_files, lost_results, moved, same_content
 from kjerne.pages import paging
 from kjerne.pages.house import (
     Changed,
@@ -381,6 +381,8 @@ def changed(seen: Seen, read_at: datetime) -> Changed | None:
     then = _said(seen.then) if seen.then else None
     if then is not None and seen.then is not None:
         another = another_analysis(seen.then, seen.now)
+        if "withdrawn" not in (now.mark, then.mark) and same_content(seen.then, seen.now):
+            then = replace(then, value=now.value, parts=now.parts)  # another spelling, which is none to be told
     same_value = then is not None and then.value == now.value
     asides = _asides(seen, same_value=same_value) if "withdrawn" not in (now.mark, then.mark if then else "") else ()
     kind = _kind(then, now, another=another)
