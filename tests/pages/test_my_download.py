@@ -69,12 +69,12 @@ async def test_every_choice_is_in_it_for_a_person_and_for_a_machine(browser: Bro
         for one in json.loads(found.read("valg.json"))[1:]
     ]
     assert kept == [
-        {"part": "genetics", "role": "nurses"},
-        {"source": "Prøvelaboratoriet", "organisation": "Haukeland"},
-        {},
-        {"organisation": "Haukeland", "course": "F-17", "endsAt": "2026-12-31T23:00:00+00:00"},
-        {"record": f"DiagnosticReport/{record}", "setBy": "parent"},
-        {"record": "DiagnosticReport/not-in-the-copy"},
+        {"service": "results", "part": "genetics", "role": "nurses"},
+        {"service": "results", "source": "Prøvelaboratoriet", "organisation": "Haukeland"},
+        {"service": "results"},
+        {"service": "results", "organisation": "Haukeland", "course": "F-17", "endsAt": "2026-12-31T23:00:00+00:00"},
+        {"service": "results", "record": f"DiagnosticReport/{record}", "setBy": "parent"},
+        {"service": "results", "record": "DiagnosticReport/not-in-the-copy"},
     ]
     page = found.read("index.html").decode()
     for told in (

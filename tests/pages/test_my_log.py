@@ -166,7 +166,9 @@ def test_a_place_in_the_log_is_read_back_and_what_is_none_is_refused() -> None:
 
 
 def test_every_deed_beside_the_record_has_its_words() -> None:
-    assert live_log.DEEDS.keys() == insight.DEEDS | {"ask"}, "what the citizen asks for is her own deed"
+    assert live_log.DEEDS.keys() == insight.DEEDS | {"ask", "choose"}, (
+        "what the citizen asks for and chooses is her own deed"
+    )
 
 
 async def test_the_log_is_narrowed_by_period_organisation_and_deed(browser: Browser, house: FakeHouse) -> None:

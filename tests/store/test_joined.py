@@ -61,7 +61,9 @@ async def test_a_refusal_takes_all_back_but_the_lines_of_what_was_refused_and_re
         joined.file(files, fresh)
         async with joined.acquire() as conn:
             assert await reader.read(conn, reads, OBSERVATION, there.id)
-        joined.refused(audit.of_nobody(files.caller, "results", "read", "a-rule", "", "", NOW, "corr-1", refused=True))
+        joined.refused(
+            audit.of_nobody(files.caller, "results", "read", "a-rule", "", "", NOW, "corr-1", refused=True), ()
+        )
         raise Refusal(404, "nothing here")
 
     with pytest.raises(Refusal):
@@ -78,7 +80,7 @@ async def test_the_line_of_a_refusal_that_failed_nothing_is_written_with_the_res
 
     async def work(joined: OneTransaction) -> None:
         joined.refused(
-            audit.of_nobody(grant.caller, "results", "correct", "b-rule", "", "", NOW, "corr-1", refused=True)
+            audit.of_nobody(grant.caller, "results", "correct", "b-rule", "", "", NOW, "corr-1", refused=True), ()
         )
 
     await one(desk, [patient], work)

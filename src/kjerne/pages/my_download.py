@@ -198,7 +198,7 @@ def _choice(one: Any) -> dict[str, Any]:
         "source": one.source,
         "course": one.course,
         "service": one.service,
-        "record": one.record,
+        "record": one.record and (f"DiagnosticReport/{one.record}" if one.service == "results" else one.record),
         "setBy": "" if one.by == "self" else one.by,
         "endsAt": ends,
     }

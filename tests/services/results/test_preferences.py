@@ -98,9 +98,10 @@ async def test_a_restriction_against_a_unit_is_against_those_who_work_below_it(
         == await one.sees(number, point_of_care=CLINIC)
         == "restricted"
     )
-    assert await one.sees(number) == ["4.1"]
+    assert await one.sees(number, point_of_care=ANOTHER_UNIT) == ["4.1"]
+    assert await one.sees(number) == "restricted", "who names the whole hospital may work in the unit (K80)"
     await one.lift(number, held)
-    assert await other.sees(number, point_of_care=CLINIC_WARD) == ["4.1"]
+    assert await other.sees(number, point_of_care=CLINIC_WARD) == await one.sees(number) == ["4.1"]
 
 
 # the source she names, and which is shut of what was sent by a unit, by its owner without a unit, by another unit of
