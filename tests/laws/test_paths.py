@@ -346,8 +346,8 @@ STAFF: Final = tuple(actor for actor in LOGGED_IN if actor.situation.attest and 
 
 
 def at_the_desk(world: World, actor: Actor, patient: str, jurisdiction: str) -> tuple[Answer, bool]:
-    """What the law says of a look from the desk, with planned care attested and no more; and whether a register ties the two."""
-    plain = replace(actor, situation=replace(actor.situation, attest=Attest()))
+    """What the law says of a look from the desk, by planned care and no course named; and whether a register ties the two."""
+    plain = replace(actor, situation=replace(actor.situation, attest=Attest(treatment="")))
     said = world.law(plain, patient, "TREAT", "", "search", jurisdiction=jurisdiction)
     return said, treats(world.situation(plain, patient, "TREAT", ""))
 

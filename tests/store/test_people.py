@@ -110,6 +110,20 @@ async def test_a_caller_meets_only_her_own_ties(conn: asyncpg.Connection, people
     assert (await facts(conn, PatientRef(digest=given.digest))).ties == ()
 
 
+async def test_a_list_of_ones_own_has_courses_where_one_works_and_courses_of_ones_own(
+    conn: asyncpg.Connection, people: People
+) -> None:
+    hpr, place, mine = secrets.token_hex(4), secrets.token_hex(4), dict[str, int]()
+    ties = {
+        "on her list": Tie("practice-list", hpr), "where she works": Tie("care", "", place), "her own": Tie("care", hpr),
+        "somebody else's": Tie("care", "123"), "elsewhere": Tie("care", hpr, "another place"),
+    }  # fmt: skip
+    for name, tie in ties.items():
+        mine[name] = (await one_person(conn, people, ties=(tie,)))[0]
+    found = dict(await people.tied_to(conn, hpr, [place], NOW.date(), 10))
+    assert {name for name, key in mine.items() if key in found} == {"on her list", "where she works", "her own"}
+
+
 async def test_linked_persons_are_read_as_one_and_an_unlink_undoes_it(conn: asyncpg.Connection, people: People) -> None:
     one, given = await one_person(conn, people)
     other, second = await one_person(conn, people)

@@ -215,11 +215,11 @@ class People:
     async def tied_to(
         self, conn: Connection, hpr: str, places: Sequence[str], day: date, limit: int
     ) -> list[tuple[int, Literal["practice-list", "care"]]]:
-        """(person key, why) of a health worker's own list: her practice list, and open care courses where she works."""
+        """(person key, why) of a health worker's own list: her practice list, and open courses where she works or her own."""
         rows = await conn.fetch(
             "SELECT DISTINCT ON (patient) patient, kind FROM person_tie "
             "WHERE ((hpr <> '' AND hpr = $1 AND kind = 'practice-list') "
-            "OR (kind = 'care' AND organisation = ANY($2::text[]))) "
+            "OR (kind = 'care' AND (organisation = ANY($2::text[]) OR (organisation = '' AND hpr <> '' AND hpr = $1)))) "
             "AND (since IS NULL OR since <= $3) AND (until IS NULL OR $3 < until) ORDER BY patient, kind DESC LIMIT $4",
             hpr,
             list(places),
