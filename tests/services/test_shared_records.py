@@ -211,6 +211,50 @@ def test_what_leads_to_a_patient_or_names_a_person_by_number_is_refused(
     assert where in json.dumps(answer.tree)
 
 
+@pytest.mark.parametrize(
+    "reference",
+    [
+        {"type": "Patient", "identifier": {"system": "urn:mrn", "value": "A123"}},
+        {"type": "http://hl7.org/fhir/StructureDefinition/Patient", "display": "Kari Nordmann"},
+        {"type": "Group", "display": "Avdelingens pasienter"},
+        {"reference": "Patient?identifier=urn:mrn|A123"},
+        {"reference": "https://x.example/fhir/Patient/123#a"},
+        {"reference": "https://x.example/fhir/Patient/123/"},
+        {"reference": "https://x.example/fhir/P%61tient/123"},
+        {"reference": "Observation/123/_history/2"},
+    ],
+    ids=["by-identifier", "canonical", "group", "condition", "fragment", "slash", "escaped", "version"],
+)
+def test_no_way_of_writing_a_reference_leads_to_a_patient(platform: Standing, reference: Tree) -> None:
+    schedule = {"resourceType": "Schedule", "actor": [reference]}
+    answer = ask(platform, "POST", "Schedule", schedule)
+    assert (answer.status, answer.tree["issue"][0]["expression"]) == (422, ["Schedule.actor[0]"])
+
+
+def test_no_text_and_no_address_holds_a_person_number_or_a_patients_record(platform: Standing, word: str) -> None:
+    number = platform.nin("gp")
+    for more in (
+        {"name": f"Kontor for {number}"},
+        {"alias": [number]},
+        {"contact": [{"name": {"text": f"Kari {number}"}}]},
+        {"identifier": [{"system": "urn:x", "value": f"No{number}"}]},
+        {"extension": [{"url": "http://x.example", "valueString": number}]},
+        {"extension": [{"url": "http://x.example", "valueUri": "Patient/123"}]},
+        {"meta": {"tag": [{"system": "urn:x", "code": number}]}},
+    ):
+        answer = ask(platform, "POST", "Organization", organisation(word) | more)
+        assert answer.status == 422, more
+        assert number not in answer.response.text
+    assert ask(platform, "PUT", f"Organization?name={word}", organisation(word, id=number)).status in (400, 422)
+    assert (
+        ask(platform, "POST", "Organization", organisation(word), if_none_exist=f"identifier=urn:x|{number}").status
+        == 400
+    )
+    codes = {"resourceType": "CodeSystem", "status": "draft", "content": "complete", "concept": [{"code": number}]}
+    assert ask(platform, "POST", "CodeSystem", codes | {"url": f"http://{word}.example"}).status == 201
+    assert ask(platform, "POST", "Organization", organisation("Patient/Person og annet")).status == 201
+
+
 def test_a_practitioner_with_a_synthetic_person_number_under_any_system_is_refused(platform: Standing) -> None:
     number = platform.nin("gp")
     record = {"resourceType": "Practitioner", "identifier": [{"system": "http://local.example", "value": number}]}
@@ -218,7 +262,7 @@ def test_a_practitioner_with_a_synthetic_person_number_under_any_system_is_refus
     assert answer.status == 422
     assert number not in answer.response.text
     assert ask(platform, "GET", f"Practitioner?identifier={number}").status == 400
-    assert ask(platform, "PUT", f"Practitioner/{number}", {"resourceType": "Practitioner", "id": number}).status == 400
+    assert ask(platform, "PUT", f"Practitioner/{number}", {"resourceType": "Practitioner", "id": number}).status == 422
 
 
 def test_a_resource_that_is_not_valid_is_refused_with_its_faults(platform: Standing) -> None:
@@ -240,6 +284,8 @@ def test_smart_scopes_narrow_what_is_read_and_written(platform: Standing, made: 
     assert narrowed("system/Organization.rs", "POST", "Organization", body) == 403
     assert narrowed("system/Organization.c", "POST", "Organization", body) == 201
     assert narrowed("system/Organization.rs?active=true", "GET", f"Organization/{made}") == 404
+    assert narrowed("system/Organization.rs?active=true", "GET", f"Organization/{made}/_history") == 404
+    assert narrowed("system/Organization.rs", "GET", f"Organization/{made}/_history") == 200
 
 
 def test_every_shared_type_can_be_searched_and_is_told_in_the_statement(platform: Standing) -> None:

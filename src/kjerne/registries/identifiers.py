@@ -114,15 +114,22 @@ def without_others(text: str, is_own: Callable[[str], bool]) -> str:
     return _NUMBER_IN_TEXT.sub(masked, text)
 
 
+def holds_a_number(text: str) -> bool:
+    """As `stands_in`, with letters beside it too."""
+    return any(_is_number(first + last) for first, last in _NUMBER_IN_TEXT.findall(text))
+
+
+def _is_number(digits: str) -> bool:
+    try:
+        parse(digits)
+    except Refusal:
+        return False
+    return True
+
+
 def stands_in(text: str) -> bool:
     """Whether a person number stands in a text by itself, however it is spelled, with control digits that hold."""
-    for first, last in _ALONE.findall(text):
-        try:
-            parse(first + last)
-        except Refusal:
-            continue
-        return True
-    return False
+    return any(_is_number(first + last) for first, last in _ALONE.findall(text))
 
 
 def digest(key: bytes, number: str) -> bytes:

@@ -1,6 +1,7 @@
 """That a record of a registry or a space is about no patient: what would lead to one, or name one, is refused.
 
-Such records lie open to everybody who may read anything here, so what stands in them is told to all.
+Such records lie open to everybody who may read anything here, so what stands in them is told to all. Looked at are references,
+whatever is written as an address, and every text; not what is packed in an attachment's data.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
+from urllib.parse import unquote
 
 from kjerne.errors import Fault, Refusal
 from kjerne.registries import identifiers
@@ -15,17 +17,26 @@ from kjerne.registries.homes import HOMES, SHARED_TYPES
 from kjerne.registries.naming import NATIONAL_SYSTEMS
 
 PEOPLE: Final = frozenset({"Patient", "Person", "RelatedPerson", "Group", "ResearchSubject"})
-_TYPE: Final = re.compile(r"(?:^|/)([A-Z][A-Za-z]+)(?:/[A-Za-z0-9.\-]{1,64})?(?:/_history/.*)?$")
+OF_PATIENTS: Final = PEOPLE | {name for name, home in HOMES.items() if home.kind == "patient"}
+_REFERENCE: Final = frozenset({"reference", "type", "identifier", "display", "id", "extension"})
+_ADDRESS: Final = re.compile(
+    r"(?:\S+/)?([A-Z][A-Za-z]+)/[A-Za-z.\-]*[0-9][A-Za-z0-9.\-]*(?:/_history/\S+)?[/#]?\S{0,64}"
+)
+"""A text that is an address of a record, which has a figure in its id."""
 _NUMBERED: Final = NATIONAL_SYSTEMS - {""}
+_OF_CODES: Final = frozenset({"CodeSystem", "ValueSet", "ConceptMap", "NamingSystem"})
+"""Types whose codes are figures by the thousand, of which some look like a person's number."""
 
 
 def check_of_nobody(tree: Mapping[str, Any]) -> None:
     """`Refusal` 422 with every place where a valid resource leads to a patient's record, or holds a person number."""
+    name = str(tree["resourceType"])
     found = [
-        *(_fault(f"{tree['resourceType']}.contained[{place}]", "a record of hers is contained in it") for place, one
-          in enumerate(tree.get("contained", ())) if one.get("resourceType") not in SHARED_TYPES),
-        *_faults(str(tree["resourceType"]), tree),
-    ]  # fmt: skip
+        _fault(f"{name}.contained[{place}]", "a record of hers is contained in it")
+        for place, one in enumerate(tree.get("contained", ()))
+        if one.get("resourceType") not in SHARED_TYPES
+    ]
+    found += _faults(name, tree, of_codes=name in _OF_CODES)
     if found:
         first, *rest = found
         raise Refusal(
@@ -34,36 +45,41 @@ def check_of_nobody(tree: Mapping[str, Any]) -> None:
         )  # fmt: skip
 
 
-def _faults(where: str, value: Any) -> Iterator[Fault]:
+def _faults(where: str, value: Any, *, of_codes: bool) -> Iterator[Fault]:
     if isinstance(value, list):
         for place, one in enumerate(value):
-            yield from _faults(f"{where}[{place}]", one)
+            yield from _faults(f"{where}[{place}]", one, of_codes=of_codes)
     elif isinstance(value, dict):
         if _leads_to_a_patient(value):
             yield _fault(where, "it leads to a patient or to what is filed on one")
-        if _is_a_number(value):
+        if value.get("system") in _NUMBERED and "value" in value:
             yield _fault(where, "a person number stands in it")
         for name, one in value.items():
-            if isinstance(one, (dict, list)):
-                yield from _faults(f"{where}.{name}", one)
+            if isinstance(one, str):
+                if not (of_codes and name == "code") and identifiers.holds_a_number(one):
+                    yield _fault(f"{where}.{name}", "a person number stands in it")
+                elif name != "reference" and (found := _ADDRESS.fullmatch(unquote(one))) and found[1] in OF_PATIENTS:
+                    yield _fault(f"{where}.{name}", "it leads to a patient or to what is filed on one")
+            else:
+                yield from _faults(f"{where}.{name}", one, of_codes=of_codes)
 
 
 def _leads_to_a_patient(value: Mapping[str, Any]) -> bool:
-    reference = value.get("reference")
-    if not isinstance(reference, str):
+    """Of a reference: by its address, or by the type that it says."""
+    if not value.keys() <= _REFERENCE or value.keys() <= {"type", "id", "extension"}:
         return False
-    found = _TYPE.search(reference)
-    names = [value.get("type", ""), found[1] if found else ""]
-    return identifiers.stands_in(reference) or any(
-        name in PEOPLE or (name in HOMES and HOMES[name].kind == "patient") for name in names
-    )
+    named, reference = value.get("type"), value.get("reference")
+    types = {named.rpartition("/")[2]} if isinstance(named, str) else set()
+    if isinstance(reference, str):
+        types.add(_type_in(unquote(reference)))
+    return not types.isdisjoint(OF_PATIENTS)
 
 
-def _is_a_number(value: Mapping[str, Any]) -> bool:
-    """Of an identifier: in a system of person numbers, or by its digits. A long code elsewhere may look like one."""
-    if "value" not in value or not isinstance(value["value"], str):
-        return False
-    return value.get("system") in _NUMBERED or identifiers.stands_in(value["value"])
+def _type_in(reference: str) -> str:
+    """The type in `Type/id`, `Type?criteria` or an address that ends so."""
+    path, asks, _ = reference.partition("#")[0].partition("?")
+    steps = path.partition("/_history/")[0].rstrip("/").split("/")
+    return steps[-1] if asks or len(steps) == 1 else steps[-2]
 
 
 def _fault(where: str, says: str) -> Fault:

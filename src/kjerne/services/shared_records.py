@@ -60,6 +60,8 @@ BASE: Final = "/fhir/R4"
 READS: Final = "kjerne:registries"
 WRITES: Final = "kjerne:registries-write"
 OF_A_HISTORY: Final = OF_A_READ | {"_count"}
+HISTORY_LIMIT: Final = 1_000
+"""Versions that are looked through for a token that opens only some."""
 NOTHING: Final = Indexed([], b"", None, None)
 _ID: Final = re.compile(r"[A-Za-z0-9.\-]{1,64}", re.ASCII)
 Tree = dict[str, Any]
@@ -140,6 +142,10 @@ class SharedRecords:
         limit = 0 if search.summary == "count" else search.count
         async with call.connection(self.pool) as conn:
             versions, total = await shared.history(conn, *_place(call), below, limit + 1)
+            if _narrowed(call) is not None:
+                every, _ = await shared.history(conn, *_place(call), 0, HISTORY_LIMIT)
+                left = [one for one in every if _is_left(call, one)]
+                versions, total = [one for one in left if not below or one.version < below], len(left)
         if not total:
             raise absent(call)
         shown_here = versions[:limit]
@@ -217,6 +223,8 @@ class SharedRecords:
             before = await shared.hold(conn, type_, id_)
             if before.raw is None:
                 expect(sent_version(call.headers), before.version)
+            elif call.headers.get("if-none-match", "").strip() == "*":
+                raise Refusal(412, "a record is there already", where="If-None-Match")
             else:
                 expect(demanded_version(call.headers), before.version)
             self._must_own(call, before)
@@ -328,6 +336,8 @@ class SharedRecords:
         search = self.parse_search(name, pairs, False)
         if not search.criteria or len(search.criteria) != len(pairs):
             raise Refusal(400, "a condition has criteria, and has them alone", where="query", code="required")
+        if any(stands_in(value) for _, value in pairs):
+            raise Refusal(400, "a person number never stands in an address", where="query")
         return search
 
     async def _the_one(self, conn: Connection, call: Call, search: Search, letter: str) -> Shared | None:
@@ -408,10 +418,19 @@ def _there(call: Call, record: Shared | None) -> Shared:
         raise absent(call)
     if record.raw is None:
         raise _gone(call, record.version)
-    left: tuple[Limit, ...] | None = smart.left(_caller(call), call.parameters["type"], "r")
-    if left is not None and not smart.holds(left, index(decode(record.raw)).tokens):
+    if not _is_left(call, record):
         raise absent(call)
     return record
+
+
+def _narrowed(call: Call) -> tuple[Limit, ...] | None:
+    return smart.left(_caller(call), call.parameters["type"], "r")
+
+
+def _is_left(call: Call, record: Shared) -> bool:
+    """Whether the token's SMART scopes leave a version; a deletion says nothing of a record."""
+    left = _narrowed(call)
+    return left is None or (record.raw is not None and smart.holds(left, index(decode(record.raw)).tokens))
 
 
 def _gone(call: Call, version: int) -> Refusal:
