@@ -25,13 +25,14 @@ def bundle(kind: str, *entries: Tree) -> Tree:
 
 
 def send(
-    platform: Standing, tree: Tree | bytes, *, as_: str = "lab", about: str = "", headers: Mapping[str, str] | None = None
+    platform: Standing, tree: Tree | bytes, *, as_: str = "lab", about: str = "", headers: Mapping[str, str] | None = None,
+    **more: Any,
 ) -> Answered:  # fmt: skip
     """The Bundle, to the base of the server, with `about` (a persona or a number) in the header."""
     body = tree if isinstance(tree, bytes) else json.dumps(tree).encode()
     patient = about if not about or about.isdigit() else platform.nin(about)
     sent = {"content-type": FHIR} | dict(headers or {})
-    return Answered(platform.client.call("POST", "/fhir/R4", as_=as_, patient=patient, body=body, headers=sent))
+    return Answered(platform.client.call("POST", "/fhir/R4", as_=as_, patient=patient, body=body, headers=sent, **more))
 
 
 def statuses(answer: Answered) -> list[int]:

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from functools import cache, partial
 from typing import Any, Final, NamedTuple
 from urllib.parse import unquote
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import msgspec
 
@@ -27,6 +27,7 @@ from kjerne.fhir.entries import Entry, entries_of, placed, response, too_many
 from kjerne.fhir.faults import UNREADABLE
 from kjerne.fhir.linking import Addresses, Links, by_number
 from kjerne.fhir.negotiation import JSON, check_accepted, check_sent
+from kjerne.registries.homes import SHARED_TYPES
 from kjerne.registries.naming import NATIONAL_SYSTEMS, number_in
 from kjerne.store.joined import Concerned, OneTransaction, concerned, in_one
 from kjerne.store.pool import Pool
@@ -79,6 +80,11 @@ class Step(NamedTuple):
     @property
     def writes(self) -> bool:
         return self.entry.method != "GET"
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether it is about no patient: the person of the header is nothing to it."""
+        return self.parameters.get("type") in SHARED_TYPES
 
 
 @dataclass(frozen=True)
@@ -196,7 +202,7 @@ class BatchApi:
         try:
             tree = by_number(entry.tree, self._is_number) if b"Patient?" in entry.raw else entry.tree
             links = Links(entry, tree, addresses)
-            number = call.headers.get("person-id", "") or number_in(tree)
+            number = "" if step.is_shared else call.headers.get("person-id", "") or number_in(tree)
         except UNREADABLE:
             # Its shape is wrong; the handler says how.
             return step
@@ -212,15 +218,21 @@ class BatchApi:
             return None
 
     async def _concerned(self, call: Call, steps: Sequence[Step], digest: Digest) -> Concerned:
-        numbers = {call.headers.get("person-id", ""), *(step.number for step in steps)} - {""}
-        ids = (self.ids.parse(step.parameters["id"]) for step in steps if "id" in step.parameters)
+        of_patients = [step for step in steps if not step.is_shared]
+        named = call.headers.get("person-id", "") if of_patients else ""
+        numbers = {named, *(step.number for step in of_patients)} - {""}
+        ids = (self.ids.parse(step.parameters["id"]) for step in of_patients if "id" in step.parameters)
         digests = {found for number in numbers if (found := digest(number)) is not None}
         return await concerned(self.pool, digests, {self.ids.patient(id_) for id_ in ids if id_ is not None})
 
     def _with_id(self, step: Step, who: Concerned, digest: Digest) -> Step:
-        """With the id of what it creates, unless a condition decides that."""
+        """With the id of what it creates, unless a condition decides that. That of a shared record tells of nobody."""
         creates = step.entry.method == "POST" and step.route.path == f"{BASE}/{{type}}"
-        if not creates or not step.number or "if-none-exist" in step.entry.headers:
+        if not creates or "if-none-exist" in step.entry.headers:
+            return step
+        if step.is_shared:
+            return step._replace(new_id=uuid4())
+        if not step.number:
             return step
         found = digest(step.number)
         patient = who.by_digest.get(found) if found is not None else None
@@ -257,6 +269,9 @@ class BatchApi:
             return _request(call, step, step.entry.raw)
         found = {}
         for text in sorted(links.conditional):
+            if step.is_shared and text.partition("?")[0] not in SHARED_TYPES:
+                # Left as it is, and so refused by its handler: a record about nobody leads to no patient's.
+                continue
             found[text] = await self.named(_request(call, step, b""), text, step.number)
         tree = links.followed(addresses, found)
         return _request(call, step, step.entry.raw if tree is step.entry.tree else encode(tree))

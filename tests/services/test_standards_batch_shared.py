@@ -1,0 +1,88 @@
+"""Transactions that write records about no patient, alone or beside a patient's: what they take, and what they never tell."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+
+from bundles import bundle, entry, places, send, statuses
+from kjerne.sandbox.sts import provider
+from kjerne.services import standards_batch
+from kjerne.store.joined import Concerned
+from platform_fixture import Answered, Standing, Tree
+from services.test_shared_records import ask, organisation
+from services.test_standards import observation
+
+WHO = "parent"
+UNKNOWN = "13116900216"
+BOTH = "kjerne:registries kjerne:registries-write"
+
+
+@pytest.fixture
+def mixed(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Tokens of any scopes: a source that keeps registers too is no client of the sandbox."""
+    monkeypatch.setattr(provider, "scopes_of", lambda _, asked: tuple(asked.split()))
+    monkeypatch.setattr(provider, "audience_of", lambda *_: "nhn:pps")
+    yield
+
+
+def sent(platform: Standing, *entries: Tree, about: str = "", **more: Any) -> Answered:
+    """A transaction of the laboratory, whose token opens registers too."""
+    return send(platform, bundle("transaction", *entries), about=about, narrower=BOTH, **more)
+
+
+@pytest.fixture
+def word() -> str:
+    return f"W{uuid4().hex[:12]}"
+
+
+@pytest.mark.usefixtures("mixed")
+def test_an_id_of_a_record_about_nobody_tells_nothing_of_the_header_s_number(
+    platform: Standing, word: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found: list[Concerned] = []
+
+    async def concerned(*given: Any) -> Concerned:
+        found.append(await standing(*given))
+        return found[-1]
+
+    standing = standards_batch.concerned
+    monkeypatch.setattr(standards_batch, "concerned", concerned)
+    for about in (WHO, "opted-out", UNKNOWN):
+        answer = sent(platform, entry("POST", "Organization", organisation(word)), about=about)
+        made = UUID(places(answer)[0].split("/")[1])
+        assert (made.version, made.variant) == (4, "specified in RFC 4122")
+        assert platform.audited(answer.response) == []
+    assert found == [Concerned({}, [])] * 3
+
+
+@pytest.mark.usefixtures("mixed")
+def test_records_about_nobody_refer_to_one_another_in_a_circle_and_a_patient_s_to_them(
+    platform: Standing, word: str
+) -> None:
+    one, two = (f"urn:uuid:{uuid4()}" for _ in range(2))
+    answer = sent(
+        platform,
+        entry("POST", "Organization", organisation(word, partOf={"reference": two}), one),
+        entry("POST", "Organization", organisation(word, partOf={"reference": one}), two),
+        entry("POST", "Observation", observation(performer=[{"reference": one}])),
+        about=WHO,
+    )
+    assert statuses(answer) == [201, 201, 201]
+    first, second, observed = places(answer)
+    assert ask(platform, "GET", first).tree["partOf"] == {"reference": second}
+    assert ask(platform, "GET", second).tree["partOf"] == {"reference": first}
+    assert answer.tree["entry"][2]["resource"]["performer"] == [{"reference": first}]
+    (row,) = platform.audited(answer.response)
+    assert [str(id_) for id_ in row["ids"]] == [observed.split("/")[1]]
+
+
+@pytest.mark.usefixtures("mixed")
+def test_a_record_about_nobody_looks_for_no_record_of_a_patient_s(platform: Standing, word: str) -> None:
+    refers = organisation(word, partOf={"reference": f"Observation?identifier={word}"})
+    answer = sent(platform, entry("POST", "Organization", refers), about=WHO)
+    assert answer.status == 422
+    assert platform.audited(answer.response) == []
