@@ -45,23 +45,23 @@ def check_of_nobody(tree: Mapping[str, Any]) -> None:
         )  # fmt: skip
 
 
-def _faults(where: str, value: Any, *, of_codes: bool) -> Iterator[Fault]:
+def _faults(where: str, value: Any, *, of_codes: bool, name: str = "") -> Iterator[Fault]:
+    """The faults of a value and of what is in it; `name` is the element that it is in."""
     if isinstance(value, list):
         for place, one in enumerate(value):
-            yield from _faults(f"{where}[{place}]", one, of_codes=of_codes)
+            yield from _faults(f"{where}[{place}]", one, of_codes=of_codes, name=name)
     elif isinstance(value, dict):
         if _leads_to_a_patient(value):
             yield _fault(where, "it leads to a patient or to what is filed on one")
         if value.get("system") in _NUMBERED and "value" in value:
             yield _fault(where, "a person number stands in it")
-        for name, one in value.items():
-            if isinstance(one, str):
-                if not (of_codes and name == "code") and identifiers.holds_a_number(one):
-                    yield _fault(f"{where}.{name}", "a person number stands in it")
-                elif name != "reference" and (found := _ADDRESS.fullmatch(unquote(one))) and found[1] in OF_PATIENTS:
-                    yield _fault(f"{where}.{name}", "it leads to a patient or to what is filed on one")
-            else:
-                yield from _faults(f"{where}.{name}", one, of_codes=of_codes)
+        for inner, one in value.items():
+            yield from _faults(f"{where}.{inner}", one, of_codes=of_codes, name=inner)
+    elif isinstance(value, str):
+        if not (of_codes and name == "code") and identifiers.holds_a_number(value):
+            yield _fault(where, "a person number stands in it")
+        elif name != "reference" and (found := _ADDRESS.fullmatch(unquote(value))) and found[1] in OF_PATIENTS:
+            yield _fault(where, "it leads to a patient or to what is filed on one")
 
 
 def _leads_to_a_patient(value: Mapping[str, Any]) -> bool:
