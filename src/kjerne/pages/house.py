@@ -472,10 +472,8 @@ class PagesHouse(MyHouse, OversightHouse, Protocol):
         ...
 
     async def patient(self, who: Identity, visit: Visit, *, refused: bool = False) -> Patient | None:
-        """The identity bar where no results are shown; None where she may not know whom she asked for.
-
-        Her log has a line for it, which was written with the refusal where one of this request brought her here (`refused`).
-        """
+        """The identity bar where no results are shown; None where she may not know whom she asked for. A line in the log is
+        written with it, or was with the refusal of this request (`refused`)."""
         ...
 
     async def chart(self, who: Identity, visit: Visit) -> Chart:
