@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
 
 from counting import growth
-from kjerne.fhir.effort import STEPS_LIMIT, TooCostly, kept, limited, spend
+from kjerne.fhir.effort import STEPS_AT_ONCE, STEPS_LIMIT, TooCostly, kept, limited, spend, work
 from kjerne.fhir.validate import check
 
 NOTHING: dict[str, Any] = {"resourceType": "Observation", "status": "final", "code": {"text": "x"}}
@@ -123,3 +124,23 @@ def test_more_faults_than_the_steps_allow_are_too_costly() -> None:
 
 def test_a_great_result_costs_nothing_like_it() -> None:
     assert rules(NOTHING | {"component": [{"code": {"text": "x"}, "valueQuantity": {"value": 1}}] * 20_000}) == []
+
+
+def test_work_lets_others_have_their_turn_and_ends() -> None:
+    turns = 0
+
+    async def other() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    async def both() -> None:
+        beside = asyncio.create_task(other())
+        with limited(STEPS_AT_ONCE * 10), pytest.raises(TooCostly):
+            while True:
+                await work(7)
+        beside.cancel()
+
+    asyncio.run(both())
+    assert 9 <= turns <= 12

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache, partial
+from datetime import datetime
+from functools import partial
 from typing import Any, Final
 from uuid import NAMESPACE_URL, uuid5
 
@@ -16,9 +17,10 @@ from kjerne.errors import Refusal
 from kjerne.exchange import Answer, Call, Pairs, Route
 from kjerne.fhir import smart
 from kjerne.fhir.definitions import type_number
+from kjerne.fhir.effort import TooCostly, limited, spend, work
 from kjerne.fhir.encode import decode, encode
 from kjerne.fhir.negotiation import JSON, check_accepted, media_type
-from kjerne.fhir.search import Search, counted
+from kjerne.fhir.search import STEPS_LIMIT, Search
 from kjerne.fhir.terminology import core
 from kjerne.fhir.terminology.asked import Values, codings, number, text, truth, understood
 from kjerne.fhir.terminology.concept import Codes, Concept
@@ -36,6 +38,20 @@ BASE: Final = "/fhir/R4"
 BODY_LIMIT_BYTES: Final = 2_000_000
 EXPANSION_LIMIT: Final = 10_000
 """Codes in one answer of `$expand`; more are asked for page by page (`offset`, `count`)."""
+SYSTEMS_LIMIT: Final = 50
+"""Code systems that one operation asks."""
+VALUE_SETS_LIMIT: Final = 200
+"""Value sets that one operation asks."""
+SENT_CONCEPTS_LIMIT: Final = 10_000
+"""Codes of a CodeSystem that is sent with the question."""
+WORDS_LIMIT: Final = 10
+FILTER_CHARACTERS_LIMIT: Final = 200
+"""Words and characters of the `filter` of `$expand`."""
+KEPT_LIMIT: Final = 64
+"""Code systems that a process keeps read."""
+_BYTES_OF_A_STEP: Final = 100
+_MATCH_STEPS: Final = 10
+_CHARACTERS_OF_A_STEP: Final = 50
 Resource = Mapping[str, Any]
 Operation = Callable[["_Asking", Values], Awaitable[dict[str, Any]]]
 
@@ -68,8 +84,12 @@ class Terminology:
         asked = understood(in_address(call), self._parameters(call), takes)
         async with self.pool.acquire() as conn:
             asking = _Asking(conn, call, self)
-            with counted():
-                return Answer(200, encode(await operation(asking, asked)))
+            try:
+                with limited(STEPS_LIMIT):
+                    return Answer(200, encode(await operation(asking, asked)))
+            except TooCostly:
+                says = f"the operation would take more than {STEPS_LIMIT} steps"
+                raise Refusal(422, says, code="too-costly", todo="Ask of fewer codes, or with fewer filters.") from None
 
     def _parameters(self, call: Call) -> dict[str, Any] | None:
         if call.method == "GET":
@@ -92,13 +112,22 @@ class _Asking:
         self.call = call
         self._api = api
         self._systems: dict[tuple[str, str], Codes | None] = {}
+        self._value_sets: dict[str, Resource | None] = {}
 
     async def resource(self, type_: str, canonical: str) -> Resource | None:
         """A record of this installation, else R4's own."""
         address, _, version = canonical.partition("|")
         pairs = (("url", address), *((("version", version),) if version else ()))
         found = await self._records(type_, pairs)
-        return decode(found[0].raw or b"{}") if found else core.find(type_, canonical)
+        return _read(found[0]) if found else core.find(type_, canonical)
+
+    async def value_set(self, canonical: str) -> Resource | None:
+        """A value set that another names, asked for once."""
+        if canonical not in self._value_sets:
+            if len(self._value_sets) == VALUE_SETS_LIMIT:
+                raise Refusal(422, f"more than {VALUE_SETS_LIMIT} value sets are asked", code="too-costly")
+            self._value_sets[canonical] = await self.resource("ValueSet", canonical)
+        return self._value_sets[canonical]
 
     async def _records(self, type_: str, pairs: Pairs) -> list[Shared]:
         """The records that answer, newest first."""
@@ -111,10 +140,7 @@ class _Asking:
         """What the operation is about: the record of the address, one that was sent, or what an address in a parameter names."""
         id_ = self.call.parameters.get("id")
         if id_ is not None:
-            record = await shared.read(self.conn, type_number(type_), id_)
-            if record is None or record.raw is None:
-                raise Refusal(404, f"no {type_} with this id", where="id")
-            return decode(record.raw)
+            return _read(await self.own_record(type_))
         for name in names:
             for sent in asked.get(name, ()):
                 if not isinstance(sent, dict) or sent.get("resourceType") != type_:
@@ -131,9 +157,17 @@ class _Asking:
             raise Refusal(404, f"the {type_} is not at hand", where="url", code="not-found")
         return found
 
+    async def own_record(self, type_: str) -> Shared:
+        record = await shared.read(self.conn, type_number(type_), self.call.parameters["id"])
+        if record is None or record.raw is None:
+            raise Refusal(404, f"no {type_} with this id", where="id")
+        return record
+
     async def system(self, url: str, version: str) -> Codes | None:
         """A code system: loaded, a record of this installation, or R4's own."""
         if (url, version) not in self._systems:
+            if len(self._systems) == SYSTEMS_LIMIT:
+                raise Refusal(422, f"more than {SYSTEMS_LIMIT} code systems are asked", code="too-costly")
             self._systems[url, version] = await self._system(url, version)
         return self._systems[url, version]
 
@@ -145,11 +179,15 @@ class _Asking:
         found = await self._records("CodeSystem", pairs)
         more = await self._records("CodeSystem", (("supplements", url),))
         if found:
-            return _of_records(found[0], tuple(more))
+            return await _of_records(found[0], more)
         known = core.find("CodeSystem", f"{url}|{version}" if version else url)
         if known is None:
             return None
-        return Listed(known, [decode(one.raw or b"{}") for one in more]) if more else _of_core(url)
+        return await _listed((url, *map(_key, more)), lambda: known, more)
+
+    async def own_system(self) -> Codes:
+        """The code system of the address."""
+        return await _of_records(await self.own_record("CodeSystem"), [])
 
     async def demanded(self, url: str, version: str) -> Codes:
         """As `system`; `Refusal` 404 where it is not at hand."""
@@ -161,21 +199,50 @@ class _Asking:
         return codes
 
     def composed(self) -> Composed:
-        async def find(canonical: str) -> Resource | None:
-            return await self.resource("ValueSet", canonical)
-
-        return Composed(find, self.system)
+        return Composed(self.value_set, self.system)
 
 
-@lru_cache(maxsize=32)
-def _of_records(record: Shared, supplements: tuple[Shared, ...]) -> Listed:
+def _read(record: Shared) -> Resource:
+    raw = record.raw or b"{}"
+    spend(len(raw) // _BYTES_OF_A_STEP)
+    return decode(raw)
+
+
+def _key(record: Shared) -> tuple[str, int, datetime]:
+    return record.id, record.version, record.at
+
+
+async def _of_records(record: Shared, supplements: Sequence[Shared]) -> Listed:
+    return await _listed((_key(record), *map(_key, supplements)), lambda: _read(record), supplements)
+
+
+_kept: dict[Any, Listed] = {}
+
+
+async def _listed(key: Any, resource: Callable[[], Resource], supplements: Sequence[Shared]) -> Listed:
     """Kept by version: a code system of thousands of codes is not read anew for each question."""
-    return Listed(decode(record.raw or b"{}"), [decode(one.raw or b"{}") for one in supplements])
+    found = _kept.pop(key, None) or await Listed.of(resource(), [_read(one) for one in supplements])
+    _kept[key] = found
+    while len(_kept) > KEPT_LIMIT:
+        del _kept[next(iter(_kept))]
+    return found
 
 
-@lru_cache(maxsize=64)
-def _of_core(url: str) -> Listed:
-    return Listed(core.find("CodeSystem", url) or {})
+async def _sent(resource: Any) -> Listed:
+    """A code system that is sent with the question: read once, and kept by nobody."""
+    if not isinstance(resource, dict) or resource.get("resourceType") != "CodeSystem":
+        raise Refusal(400, "codeSystem is a CodeSystem", where="codeSystem")
+    waiting, count = [resource], 0
+    while waiting:
+        under = waiting.pop().get("concept", ())
+        waiting += under
+        count += len(under)
+    if count > SENT_CONCEPTS_LIMIT:
+        raise Refusal(
+            422, f"the CodeSystem that is sent has more than {SENT_CONCEPTS_LIMIT} codes", where="codeSystem",
+            code="too-costly",
+        )  # fmt: skip
+    return await Listed.of(resource)
 
 
 async def lookup(asking: _Asking, asked: Values) -> dict[str, Any]:
@@ -185,7 +252,7 @@ async def lookup(asking: _Asking, asked: Values) -> dict[str, Any]:
     concept = await codes.concept(coding["code"])
     if concept is None:
         raise Refusal(404, "the code system has no such code", where="code", code="not-found")
-    wanted = asked.get("property", [])
+    wanted = {one for one in asked.get("property", ()) if isinstance(one, str)}
     told = [_part("name", "valueString", codes.name or codes.url)]
     told += [_part("version", "valueString", codes.version)] if codes.version else []
     display = concept.named(text(asked, "displayLanguage"))
@@ -212,12 +279,8 @@ async def lookup(asking: _Asking, asked: Values) -> dict[str, Any]:
 async def validate_in_system(asking: _Asking, asked: Values) -> dict[str, Any]:
     """Whether a code is one of a code system's (R4 codesystem-operation-validate-code.html)."""
     url = text(asked, "url")
-    for sent in asked.get("codeSystem", ()):
-        if not isinstance(sent, dict) or sent.get("resourceType") != "CodeSystem":
-            raise Refusal(400, "codeSystem is a CodeSystem", where="codeSystem")
-        return _judged([(one, await Listed(sent).concept(one["code"])) for one in codings(asked, "url")], asked)
-    if "id" in asking.call.parameters:
-        listed = Listed(await asking.the_resource("CodeSystem", asked))
+    if "codeSystem" in asked or "id" in asking.call.parameters:
+        listed = await _sent(asked["codeSystem"][0]) if "codeSystem" in asked else await asking.own_system()
         return _judged([(one, await listed.concept(one["code"])) for one in codings(asked, "url")], asked)
     found = []
     for coding in codings(asked, "url"):
@@ -283,7 +346,7 @@ async def subsumes(asking: _Asking, asked: Values) -> dict[str, Any]:
     if len(systems) > 1 or not all(one.get("code") for one in pair):
         raise Refusal(400, "two codes of one system are compared", where="codeA", code="required")
     if "id" in asking.call.parameters:
-        codes: Codes = Listed(await asking.the_resource("CodeSystem", asked))
+        codes = await asking.own_system()
     else:
         codes = await asking.demanded(systems.pop(), text(asked, "version"))
     found = [await codes.concept(one["code"]) for one in pair]
@@ -304,10 +367,10 @@ async def expand(asking: _Asking, asked: Values) -> dict[str, Any]:
     """Which codes a value set means, page by page (R4 valueset-operation-expand.html)."""
     value_set = await asking.the_resource("ValueSet", asked, "valueSet")
     offset, count = number(asked, "offset", 0), number(asked, "count", EXPANSION_LIMIT)
-    words, active_only = text(asked, "filter").casefold().split(), truth(asked, "activeOnly")
+    words, active_only = _words(asked), truth(asked, "activeOnly")
     composed, total, page = asking.composed(), 0, list[Member]()
     async for member in composed.expand(value_set):
-        if (active_only and not member.concept.active) or not _named_with(member.concept, words):
+        if (active_only and not member.concept.active) or not await _named_with(member.concept, words):
             continue
         if offset <= total < offset + min(count, EXPANSION_LIMIT):
             page.append(member)
@@ -343,10 +406,23 @@ async def expand(asking: _Asking, asked: Values) -> dict[str, Any]:
 _NOT_OF_AN_EXPANSION: Final = frozenset({"text", "compose", "expansion", "contained", "id", "meta"})
 
 
-def _named_with(concept: Concept, words: Sequence[str]) -> bool:
+def _words(asked: Values) -> list[str]:
+    """The words that a name must have."""
+    wanted = text(asked, "filter")
+    words = wanted.casefold().split() if len(wanted) <= FILTER_CHARACTERS_LIMIT else None
+    if words is None or len(words) > WORDS_LIMIT:
+        raise Refusal(
+            422, f"filter has at most {WORDS_LIMIT} words, of {FILTER_CHARACTERS_LIMIT} characters together",
+            where="filter", code="too-costly",
+        )  # fmt: skip
+    return words
+
+
+async def _named_with(concept: Concept, words: Sequence[str]) -> bool:
     if not words:
         return True
     names = [concept.code, concept.display, *(one.value for one in concept.designations)]
+    await work(len(names) + len(words) * sum(map(len, names)) // _CHARACTERS_OF_A_STEP)
     return any(all(word in name.casefold() for word in words) for name in names)
 
 
@@ -379,7 +455,10 @@ async def translate(asking: _Asking, asked: Values) -> dict[str, Any]:
     for concept_map in maps:
         for coding in codings(asked):
             answers = translated(concept_map, coding.get("system", ""), coding["code"], target, backwards=backwards)
-            found += [(one, str(concept_map.get("url", ""))) for one in answers]
+            for one in answers:
+                await work(_MATCH_STEPS)
+                found.append((one, str(concept_map.get("url", ""))))
+            await work(1)
     matched = any(one.is_match for one, _ in found)
     told = [_part("result", "valueBoolean", matched)]
     if not matched:

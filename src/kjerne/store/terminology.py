@@ -9,10 +9,13 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from kjerne.errors import Refusal
+from kjerne.fhir.effort import spend
 from kjerne.fhir.terminology.concept import Concept, Designation
 from kjerne.store.pool import Connection
 
 ROWS_AT_ONCE: Final = 1_000
+_ASKING_STEPS: Final = 50
+"""What a question to the database takes of the process, beside its rows."""
 _COLUMNS: Final = "c.code, c.display, c.active, c.rest"
 _PARENTS: Final = "coalesce((SELECT array_agg(p.parent ORDER BY p.parent) FROM concept_parent p "
 _PARENTS_OF: Final = f"{_PARENTS}WHERE p.system = c.system AND p.code = c.code), '{{}}') AS parents"
@@ -41,6 +44,7 @@ class Loaded:
 
     async def concept(self, code: str) -> Concept | None:
         statement = f"SELECT {_COLUMNS}, {_PARENTS_OF} FROM concept c WHERE c.system = $1 AND c.code = $2"
+        spend(_ASKING_STEPS)
         row = await self._conn.fetchrow(statement, self._number, code)
         return _concept(row) if row else None
 
@@ -51,6 +55,7 @@ class Loaded:
         )
         place, wanted = -1, None if codes is None else list(codes)
         while rows := await self._conn.fetch(statement, self._number, place, wanted, ROWS_AT_ONCE):
+            spend(_ASKING_STEPS + len(rows))
             for row in rows:
                 yield _concept(row)
             place = rows[-1]["place"]
@@ -62,7 +67,9 @@ class Loaded:
         return await self._reached(code, _RIGHT_UNDER if next_only else _UNDER)
 
     async def _reached(self, code: str, statement: str) -> frozenset[str]:
+        spend(_ASKING_STEPS)
         rows = await self._conn.fetch(statement, self._number, code)
+        spend(len(rows))
         return frozenset(row[0] for row in rows)
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from typing import Any
+from typing import Any, Final
 
 from kjerne.errors import Refusal
 
+CODINGS_LIMIT: Final = 20
+"""Codings of one codeableConcept."""
 Values = Mapping[str, list[Any]]
 
 
@@ -82,4 +84,6 @@ def codings(asked: Values, system: str = "system") -> list[dict[str, Any]]:
     found = [one for one in every if isinstance(one, dict) and isinstance(one.get("code"), str)]
     if not found:
         raise Refusal(400, "what is asked about has no code", where=ways[0], code="required")
+    if len(found) > CODINGS_LIMIT:
+        raise Refusal(422, f"more than {CODINGS_LIMIT} codings are asked about", where=ways[0], code="too-costly")
     return found

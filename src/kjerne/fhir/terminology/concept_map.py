@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
+from kjerne.fhir.effort import spend
+
 _REVERSED: Final = {
     "wider": "narrower", "narrower": "wider", "subsumes": "specializes", "specializes": "subsumes",
 }  # fmt: skip
@@ -31,6 +33,7 @@ def translated(
 ) -> Iterator[Translated]:
     """What a map says of a code; `target` narrows to one system."""
     for group in concept_map.get("group", ()):
+        spend(1)
         from_, to = ("target", "source") if backwards else ("source", "target")
         if (system and group.get(from_, system) != system) or (target and group.get(to) != target):
             continue
@@ -42,6 +45,7 @@ def translated(
 
 
 def _forwards(group: Mapping[str, Any], code: str, system: str, version: str) -> Iterator[Translated]:
+    spend(len(group.get("element", ())))
     for element in group.get("element", ()):
         if element.get("code") == code:
             for one in element.get("target", ()):
@@ -53,6 +57,7 @@ def _forwards(group: Mapping[str, Any], code: str, system: str, version: str) ->
 
 def _backwards(group: Mapping[str, Any], code: str, system: str, version: str) -> Iterator[Translated]:
     for element in group.get("element", ()):
+        spend(1 + len(element.get("target", ())))
         for one in element.get("target", ()):
             if one.get("code") == code:
                 said = str(one.get("equivalence", "equivalent"))

@@ -3,25 +3,58 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from kjerne.errors import Refusal
+from kjerne.fhir.effort import work
 from kjerne.fhir.terminology.concept import Codes, Concept
 
 OPERATORS: Final = ("=", "is-a", "descendent-of", "is-not-a", "in", "not-in", "generalizes", "exists")
 """R4's, without `regex`: an expression of the author's would be run over every code, as long as it likes."""
 _ON_CODES: Final = frozenset({"concept", "code"})
 Filter = Mapping[str, Any]
+FILTERS_LIMIT: Final = 50
+"""Filters of one include or exclude."""
+_MEETING_STEPS: Final = 6
+_CHARACTERS_OF_A_STEP: Final = 20
 
 
-async def narrowed(codes: Codes, filters: list[Filter]) -> frozenset[str] | None:
-    """The codes that the filters leave, where the levels of the system say it; None where every code must be looked at."""
-    found: frozenset[str] | None = None
-    for one in filters:
-        some = await _by_levels(codes, one)
-        if some is not None:
-            found = some if found is None else found & some
+class Narrowed(NamedTuple):
+    """What the levels of a system say of filters: `only` these codes (None: all) but `without` those; `rest` is to be met."""
+
+    only: frozenset[str] | None
+    without: frozenset[str]
+    rest: list[Filter]
+
+
+def of(include: Mapping[str, Any]) -> list[Filter]:
+    """The filters of an include or exclude; `Refusal` 422 where they are too many."""
+    found = list(include.get("filter", ()))
+    if len(found) > FILTERS_LIMIT:
+        raise Refusal(
+            422, f"an include has more than {FILTERS_LIMIT} filters", where="ValueSet.compose.include.filter",
+            code="too-costly",
+        )  # fmt: skip
     return found
+
+
+async def narrowed(codes: Codes, filters: list[Filter]) -> Narrowed:
+    """Asks the levels once for each filter, so that they are not asked for each code."""
+    only: frozenset[str] | None = None
+    without, rest = frozenset[str](), list[Filter]()
+    for one in filters:
+        operator, value = _understood(one)
+        if operator == "is-not-a":
+            some = await codes.under(value) | {value}
+            without |= some
+        elif (levels := await _by_levels(codes, one)) is not None:
+            some = levels
+            only = some if only is None else only & some
+        else:
+            rest.append(one)
+            continue
+        await work(len(some) + len(without))
+    return Narrowed(only, without, rest)
 
 
 async def _by_levels(codes: Codes, one: Filter) -> frozenset[str] | None:
@@ -43,6 +76,7 @@ async def meets(codes: Codes, concept: Concept, one: Filter) -> bool:
     """Whether a code is among those that a filter leaves."""
     operator, value = _understood(one)
     name = str(one["property"])
+    await work(_MEETING_STEPS + len(value) // _CHARACTERS_OF_A_STEP + len(concept.properties))
     if operator in ("is-a", "descendent-of", "is-not-a"):
         below = value in await codes.over(concept.code)
         is_it = concept.code == value

@@ -2,44 +2,58 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Collection, Iterator, Mapping
-from typing import Any, Final
+from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping
+from typing import Any, Final, Self
 
+from kjerne.fhir.effort import spend, work
 from kjerne.fhir.terminology.concept import Concept, Designation
 
 _PARENTS: Final = ("parent", "subsumedBy")
 _RETIRED: Final = frozenset({"retired", "deprecated"})
+_MAKING_STEPS: Final = 5
+_ROWS_AT_ONCE: Final = 100
 
 
 class Listed:
-    """From a CodeSystem as it is; `supplements` add designations and properties to its codes."""
+    """Made by `of`, which counts its steps: a resource may be large."""
 
-    def __init__(self, resource: Mapping[str, Any], supplements: Collection[Mapping[str, Any]] = ()) -> None:
+    def __init__(self, resource: Mapping[str, Any]) -> None:
         self.url = str(resource.get("url", ""))
         self.version = str(resource.get("version", ""))
         self.name = str(resource.get("title") or resource.get("name") or "")
         self.complete = resource.get("content") == "complete"
         self._folds = resource.get("caseSensitive") is False
         self._concepts: dict[str, Concept] = {}
-        for concept, above in _levels(resource.get("concept", ()), ()):
-            made = _concept(concept, above)
-            # A code that stands in two places is one code with two parents.
-            there = self._concepts.get(self._key(made.code))
-            parents = tuple(dict.fromkeys((*(there.parents if there else ()), *made.parents)))
-            self._concepts[self._key(made.code)] = made._replace(parents=parents)
-        for one in supplements:
-            self._supplement(one)
         self._children: dict[str, list[str]] = {}
-        for made in self._concepts.values():
-            for parent in made.parents:
-                self._children.setdefault(parent, []).append(made.code)
+
+    @classmethod
+    async def of(cls, resource: Mapping[str, Any], supplements: Collection[Mapping[str, Any]] = ()) -> Self:
+        """From a CodeSystem as it is; `supplements` add designations and properties to its codes."""
+        made = cls(resource)
+        for concept, above in _levels(resource.get("concept", ()), ()):
+            await made._add(_concept(concept, above))
+        for one in supplements:
+            await made._supplement(one)
+        for one_code in made._concepts.values():
+            await work(1 + len(one_code.parents))
+            for parent in one_code.parents:
+                made._children.setdefault(parent, []).append(one_code.code)
+        return made
+
+    async def _add(self, made: Concept) -> None:
+        # A code that stands in two places is one code with two parents.
+        there = self._concepts.get(self._key(made.code))
+        await work(_MAKING_STEPS + len(made.designations) + len(made.properties) + (len(there.parents) if there else 0))
+        parents = tuple(dict.fromkeys((*(there.parents if there else ()), *made.parents)))
+        self._concepts[self._key(made.code)] = made._replace(parents=parents)
 
     def _key(self, code: str) -> str:
         return code.casefold() if self._folds else code
 
-    def _supplement(self, resource: Mapping[str, Any]) -> None:
+    async def _supplement(self, resource: Mapping[str, Any]) -> None:
         for concept, above in _levels(resource.get("concept", ()), ()):
             there = self._concepts.get(self._key(concept["code"]))
+            await work(_MAKING_STEPS + (len(there.designations) + len(there.properties) if there else 0))
             if there is not None:
                 more = _concept(concept, above)
                 self._concepts[self._key(there.code)] = there._replace(
@@ -51,28 +65,34 @@ class Listed:
         return self._concepts.get(self._key(code))
 
     async def concepts(self, codes: Collection[str] | None = None) -> AsyncIterator[Concept]:
-        for one in self._concepts.values():
+        for place, one in enumerate(self._concepts.values()):
+            if place % _ROWS_AT_ONCE == 0:
+                await work(_ROWS_AT_ONCE)
             if codes is None or one.code in codes:
                 yield one
 
     async def over(self, code: str) -> frozenset[str]:
-        return _reached(
+        return await _reached(
             code, lambda one: self._concepts[self._key(one)].parents if self._key(one) in self._concepts else ()
         )
 
     async def under(self, code: str, *, next_only: bool = False) -> frozenset[str]:
         if next_only:
+            spend(1 + len(self._children.get(code, ())))
             return frozenset(self._children.get(code, ()))
-        return _reached(code, lambda one: self._children.get(one, ()))
+        return await _reached(code, lambda one: self._children.get(one, ()))
 
 
-def _reached(code: str, step: Any) -> frozenset[str]:
+async def _reached(code: str, step: Callable[[str], Collection[str]]) -> frozenset[str]:
     found, rest = set[str](), list(step(code))
+    await work(1 + len(rest))
     while rest:
         one = rest.pop()
         if one not in found:
             found.add(one)
-            rest += step(one)
+            more = step(one)
+            await work(1 + len(more))
+            rest += more
     return frozenset(found)
 
 

@@ -7,13 +7,20 @@ from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
 from kjerne.errors import Refusal
-from kjerne.fhir.effort import spend
+from kjerne.fhir.effort import work
+from kjerne.fhir.terminology import filters
 from kjerne.fhir.terminology.concept import Codes, Concept
 from kjerne.fhir.terminology.filters import meets, narrowed
 
 DEPTH_LIMIT: Final = 10
 CODES_LIMIT: Final = 200_000
 """Codes that one expansion looks at."""
+INCLUDES_LIMIT: Final = 200
+"""Includes of one value set, and excludes."""
+_STEPS: Final = 2
+_ASKING_STEPS: Final = 4
+_HANDING_STEPS: Final = 8
+"""What a code takes that one value set hands on to another."""
 Resource = Mapping[str, Any]
 
 
@@ -42,17 +49,25 @@ class Composed:
         _check(depth)
         compose = value_set.get("compose")
         if not isinstance(compose, Mapping):
-            return _in_expansion(value_set, system, code)
-        for include in compose.get("include", ()):
+            return await _in_expansion(value_set, system, code)
+        includes, excludes = _parts(compose)
+        for include in includes:
             concept = await self._meant(include, system, code, depth)
             if concept is None or (compose.get("inactive") is False and not concept.active):
                 continue
             of = str(include.get("system", system))
-            if not [one for one in compose.get("exclude", ()) if await self._meant(one, of, code, depth)]:
+            if not await self._any_means(excludes, of, code, depth):
                 return concept
         return None
 
+    async def _any_means(self, excludes: list[Mapping[str, Any]], system: str, code: str, depth: int) -> bool:
+        for one in excludes:
+            if await self._meant(one, system, code, depth) is not None:
+                return True
+        return False
+
     async def _meant(self, include: Mapping[str, Any], system: str, code: str, depth: int) -> Concept | None:
+        await work(_ASKING_STEPS)
         own = include.get("system")
         if own is not None and system and own != system:
             return None
@@ -65,12 +80,12 @@ class Composed:
             return found
         listed = include.get("concept")
         if listed is not None:
-            spend(len(listed))
+            await work(len(listed))
             given = next((one for one in listed if one["code"] == code), None)
             return await self._given(include, given) if given else None
         codes = await self._codes(include)
         concept = await codes.concept(code)
-        if concept is None or not all([await meets(codes, concept, one) for one in include.get("filter", ())]):
+        if concept is None or not await _meets_all(codes, concept, filters.of(include)):
             return None
         return concept
 
@@ -79,17 +94,19 @@ class Composed:
         _check(depth)
         compose = value_set.get("compose")
         if not isinstance(compose, Mapping):
-            for one in _all_in_expansion(value_set):
+            for one in await _all_in_expansion(value_set):
                 yield one
             return
         seen = set[tuple[str, str]]()
-        for include in compose.get("include", ()):
+        includes, excludes = _parts(compose)
+        for include in includes:
             async for member in self._included(include, depth):
+                await work(_HANDING_STEPS if depth else _STEPS)
                 place = (member.system, member.concept.code)
                 if place in seen or (compose.get("inactive") is False and not member.concept.active):
                     continue
                 seen.add(place)
-                if not [one for one in compose.get("exclude", ()) if await self._meant(one, *place, depth)]:
+                if not await self._any_means(excludes, *place, depth):
                     yield member
 
     async def _included(self, include: Mapping[str, Any], depth: int) -> AsyncIterator[Member]:
@@ -108,18 +125,19 @@ class Composed:
         url = str(include["system"])
         if "concept" in include:
             for one in include["concept"]:
-                self._look()
+                await self._look()
                 yield Member(url, str(include.get("version", "")), await self._given(include, one))
             return
         codes = await self._codes(include)
-        filters = list(include.get("filter", ()))
-        async for concept in codes.concepts(await narrowed(codes, filters)):
-            self._look()
-            if all([await meets(codes, concept, one) for one in filters]):
+        chosen = await narrowed(codes, filters.of(include))
+        async for concept in codes.concepts(chosen.only):
+            await self._look()
+            if concept.code not in chosen.without and await _meets_all(codes, concept, chosen.rest):
                 yield Member(url, codes.version, concept)
 
     async def _given(self, include: Mapping[str, Any], one: Mapping[str, Any]) -> Concept:
         """A code that a value set lists: what its system says of it, under the value set's name where it gives one."""
+        await work(_ASKING_STEPS)
         codes = await self.system(str(include["system"]), str(include.get("version", "")))
         if codes is not None:
             self.used.add(f"{codes.url}|{codes.version}" if codes.version else codes.url)
@@ -140,6 +158,7 @@ class Composed:
         return codes
 
     async def _named(self, address: str) -> Resource:
+        await work(_STEPS)
         found = await self.find(address)
         if found is None:
             raise Refusal(
@@ -150,9 +169,9 @@ class Composed:
             )
         return found
 
-    def _look(self) -> None:
+    async def _look(self) -> None:
         self._looked_at += 1
-        spend(1)
+        await work(1)
         if self._looked_at > CODES_LIMIT:
             raise Refusal(
                 422, f"the expansion would look at more than {CODES_LIMIT} codes", code="too-costly",
@@ -165,20 +184,35 @@ def _check(depth: int) -> None:
         raise Refusal(422, f"value sets lead to each other over more than {DEPTH_LIMIT} steps", code="too-costly")
 
 
-def _in_expansion(value_set: Resource, system: str, code: str) -> Concept | None:
-    for one in _all_in_expansion(value_set):
+def _parts(compose: Mapping[str, Any]) -> tuple[list[Mapping[str, Any]], list[Mapping[str, Any]]]:
+    """What is included and excluded."""
+    found = list(compose.get("include", ())), list(compose.get("exclude", ()))
+    if max(map(len, found)) > INCLUDES_LIMIT:
+        raise Refusal(
+            422, f"a value set has more than {INCLUDES_LIMIT} includes or excludes", where="ValueSet.compose",
+            code="too-costly",
+        )  # fmt: skip
+    return found
+
+
+async def _meets_all(codes: Codes, concept: Concept, wanted: list[filters.Filter]) -> bool:
+    return all([await meets(codes, concept, one) for one in wanted])
+
+
+async def _in_expansion(value_set: Resource, system: str, code: str) -> Concept | None:
+    for one in await _all_in_expansion(value_set):
         if one.concept.code == code and system in ("", one.system):
             return one.concept
     return None
 
 
-def _all_in_expansion(value_set: Resource) -> list[Member]:
+async def _all_in_expansion(value_set: Resource) -> list[Member]:
     """What a value set without a definition lists itself."""
     waiting, found = list(reversed(value_set.get("expansion", {}).get("contains", ()))), list[Member]()
     while waiting:
         one = waiting.pop()
         waiting += reversed(one.get("contains", ()))
-        spend(1)
+        await work(_STEPS)
         if "code" in one:
             concept = Concept(one["code"], str(one.get("display", "")), active=not one.get("inactive", False))
             found.append(Member(str(one.get("system", "")), str(one.get("version", "")), concept))
