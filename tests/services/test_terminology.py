@@ -421,3 +421,73 @@ def test_a_code_system_that_is_sent_is_read_once_for_all_its_codings(
     codings = {"coding": [{"system": "urn:sent", "code": f"none{number}"} for number in range(20)]}
     told = called(platform, "CodeSystem/$validate-code", sending(codeSystem=sent, codeableConcept=codings))
     assert (said(told, "result"), len(read)) == (False, 100)
+
+
+def put(platform: Standing, resource: Tree) -> str:
+    """The id of a record that is written."""
+    answer = ask(platform, "POST", resource["resourceType"], resource)
+    assert answer.status == 201, answer.response.text
+    return str(answer.tree["id"])
+
+
+def give_to_another(platform: Standing, id_: str) -> None:
+    """Makes a code system that of another source."""
+
+    async def give() -> None:
+        conn = await asyncpg.connect(platform.dsn)
+        try:
+            await conn.execute("UPDATE shared_record SET organisation = '999999999' WHERE id = $1", id_)
+        finally:
+            await conn.close()
+
+    asyncio.run(give())
+
+
+def test_a_record_does_not_take_the_place_of_r4s_own(platform: Standing) -> None:
+    other = a_system({"code": "female", "display": "Other"}, url=SEX, version="4.0.1")
+    gender = "http://hl7.org/fhir/ValueSet/administrative-gender"
+    ids = [
+        put(platform, other),
+        put(platform, {**composed({"system": SEX, "concept": [{"code": "male"}]}), "url": gender}),
+    ]
+    assert said(called(platform, "CodeSystem/$lookup", system=SEX, code="female"), "display") == "Female"
+    assert said(called(platform, "CodeSystem/$validate-code", url=SEX, code="male"), "result") is True
+    assert ask(platform, "GET", f"CodeSystem/$lookup?system={SEX}&version=9&code=female", as_="gp").status == 404
+    assert codes(called(platform, "ValueSet/$expand", url=gender)) == ["male", "female", "other", "unknown"]
+    for type_, id_ in zip(("CodeSystem", "ValueSet"), ids, strict=True):
+        assert ask(platform, "DELETE", f"{type_}/{id_}").status == 204
+
+
+def test_a_record_may_have_all_codes_of_what_r4_has_in_part(platform: Standing) -> None:
+    url = "http://terminology.hl7.org/CodeSystem/insurance-plan-type"
+    assert ask(platform, "GET", f"CodeSystem/$validate-code?url={url}&code=ours", as_="gp").status == 422
+    id_ = put(platform, a_system({"code": "ours"}, url=url))
+    assert said(called(platform, "CodeSystem/$validate-code", url=url, code="ours"), "result") is True
+    assert ask(platform, "DELETE", f"CodeSystem/{id_}").status == 204
+
+
+def test_an_address_is_the_sources_that_wrote_there_first(platform: Standing) -> None:
+    url = f"http://first.example/{uuid4().hex}"
+    elsewhere = a_system({"code": "a", "display": "Second"}, url=f"{url}/elsewhere")
+    moved = put(platform, elsewhere)
+    put(platform, a_system({"code": "a", "display": "First"}, url=url, version="1"))
+    give_to_another(platform, put(platform, a_system({"code": "a", "display": "Second"}, url=url, version="2")))
+    there = {**elsewhere, "id": moved, "url": url}
+    assert ask(platform, "PUT", f"CodeSystem/{moved}", there, if_match='W/"1"').status == 200
+    give_to_another(platform, moved)
+    assert said(called(platform, "CodeSystem/$lookup", system=url, code="a"), "display") == "First"
+    put(platform, a_system({"code": "a", "display": "First again"}, url=url, version="3"))
+    assert said(called(platform, "CodeSystem/$lookup", system=url, code="a"), "display") == "First again"
+
+
+def test_what_is_retired_or_no_supplement_is_not_asked(platform: Standing, system: str) -> None:
+    concept = {"code": "dog", "designation": [{"language": "nn", "value": "bikkje"}]}
+    for more in ({"status": "retired", "content": "supplement"}, {"content": "fragment"}, {"status": "draft"}):
+        kept = a_system(concept, url=f"urn:{uuid4()}", supplements=system) | {"content": "supplement"} | more
+        put(platform, kept)
+    told = called(platform, "CodeSystem/$lookup", system=system, code="dog", displayLanguage="nn")
+    assert said(told, "display") == "Dog"
+    url = f"http://retired.example/{uuid4().hex}"
+    put(platform, a_system({"code": "a"}, url=url, status="retired"))
+    put(platform, a_system({"code": "a"}, url=url, content="supplement", supplements=system))
+    assert ask(platform, "GET", f"CodeSystem/$lookup?system={url}&code=a", as_="gp").status == 404

@@ -1,7 +1,7 @@
 """Operations on code systems, value sets and concept maps: `$lookup $validate-code $subsumes $expand $translate` (R4).
 
-What is at hand: code systems that were loaded, then the CodeSystem, ValueSet and ConceptMap records
-of this installation, then R4's own. It is about no patient.
+What is at hand: code systems that were loaded, then R4's own, then the CodeSystem, ValueSet and ConceptMap records
+of this installation, under an address those of the source that wrote there first. It is about no patient.
 """
 
 from __future__ import annotations
@@ -115,11 +115,20 @@ class _Asking:
         self._value_sets: dict[str, Resource | None] = {}
 
     async def resource(self, type_: str, canonical: str) -> Resource | None:
-        """A record of this installation, else R4's own."""
+        """R4's own, else a record of this installation: what anybody writes takes nobody's address."""
         address, _, version = canonical.partition("|")
-        pairs = (("url", address), *((("version", version),) if version else ()))
-        found = await self._records(type_, pairs)
-        return _read(found[0]) if found else core.find(type_, canonical)
+        if core.find(type_, address) is not None:
+            return core.find(type_, canonical)
+        found = await self._named(type_, address, version)
+        return _read(found) if found else None
+
+    async def _named(self, type_: str, address: str, version: str) -> Shared | None:
+        """The newest record with an address, of the source that wrote one first; none that is retired."""
+        pairs = [("url", address), ("status:not", "retired")]
+        pairs += [("version", version)] if version else []
+        pairs += [("content-mode:not", "supplement")] if type_ == "CodeSystem" else []
+        found = await shared.by_first_writer(self.conn, await self._records(type_, tuple(pairs)), address)
+        return found[0] if found else None
 
     async def value_set(self, canonical: str) -> Resource | None:
         """A value set that another names, asked for once."""
@@ -164,7 +173,7 @@ class _Asking:
         return record
 
     async def system(self, url: str, version: str) -> Codes | None:
-        """A code system: loaded, a record of this installation, or R4's own."""
+        """A code system: loaded, R4's own where it has all its codes, a record of this installation, or what R4 has of it."""
         if (url, version) not in self._systems:
             if len(self._systems) == SYSTEMS_LIMIT:
                 raise Refusal(422, f"more than {SYSTEMS_LIMIT} code systems are asked", code="too-costly")
@@ -175,11 +184,11 @@ class _Asking:
         loaded = await terminology.loaded(self.conn, url, version)
         if loaded is not None:
             return loaded
-        pairs = (("url", url), *((("version", version),) if version else ()))
-        found = await self._records("CodeSystem", pairs)
-        more = await self._records("CodeSystem", (("supplements", url),))
-        if found:
-            return await _of_records(found[0], more)
+        supplements = (("supplements", url), ("content-mode", "supplement"), ("status", "active"))
+        more = await self._records("CodeSystem", supplements)
+        whole = (core.find("CodeSystem", url) or {}).get("content") == "complete"
+        if not whole and (found := await self._named("CodeSystem", url, version)):
+            return await _of_records(found, more)
         known = core.find("CodeSystem", f"{url}|{version}" if version else url)
         if known is None:
             return None

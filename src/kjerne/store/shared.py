@@ -6,6 +6,7 @@ searched is `store.shared_finding`.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 
@@ -87,6 +88,20 @@ async def hold(conn: Connection, type_: int, id_: str) -> Held:
     if row is None:
         return Held(0, Source("", ""), None)
     return Held(row["version"], Source(row["organisation"], row["client"]), row["body"])
+
+
+async def by_first_writer(conn: Connection, records: Sequence[Shared], address: str) -> list[Shared]:
+    """Of records of one type that say one address, in their order, those of the source that said it first."""
+    statement = """
+      SELECT r.id, r.organisation, r.client, coalesce((SELECT min(v.at) FROM shared_version v
+        WHERE v.type = r.type AND v.id = r.id AND position($3::bytea IN v.body) > 0), r.at) AS since
+      FROM shared_record r WHERE r.type = $1 AND r.id = ANY($2::text[]) ORDER BY since, r.id"""
+    if len(records) < 2:
+        return list(records)
+    rows = await conn.fetch(statement, records[0].type, [one.id for one in records], f'"{address}"'.encode())
+    sources = {row["id"]: Source(row["organisation"], row["client"]) for row in rows}
+    first = next(iter(sources.values()), None)
+    return [one for one in records if first is not None and one.id in sources and sources[one.id].is_of(first)]
 
 
 async def hold_type(conn: Connection, type_: int) -> None:
