@@ -368,6 +368,11 @@ def a_map(*element: Tree) -> Tree:
             "group": [{"source": "urn:s", "target": "urn:t", "element": list(element)}]}  # fmt: skip
 
 
+def coding(system: str, code: str, version: str = "") -> Tree:
+    """A codeableConcept of one coding."""
+    return {"coding": [{"system": system, "code": code, **({"version": version} if version else {})}]}
+
+
 def many_codings(number: int) -> Tree:
     return {"coding": [{"system": "urn:sent", "code": "AALVC"}] * number}
 
@@ -491,3 +496,102 @@ def test_what_is_retired_or_no_supplement_is_not_asked(platform: Standing, syste
     put(platform, a_system({"code": "a"}, url=url, status="retired"))
     put(platform, a_system({"code": "a"}, url=url, content="supplement", supplements=system))
     assert ask(platform, "GET", f"CodeSystem/$lookup?system={url}&code=a", as_="gp").status == 404
+
+
+def test_what_is_not_all_of_a_system_does_not_say_that_a_code_is_none(platform: Standing) -> None:
+    part = a_system({"code": "a"}, url=f"urn:{uuid4()}", content="fragment")
+    id_ = put(platform, part)
+    for path in (f"CodeSystem/{id_}/$validate-code", f"CodeSystem/$validate-code?url={part['url']}"):
+        answer = ask(platform, "GET", f"{path}{'&' if '?' in path else '?'}code=b", as_="gp")
+        assert (answer.status, answer.tree["issue"][0]["code"]) == (422, "not-found")
+    sent = sending(codeSystem=part, codeableConcept=coding(part["url"], "b"))
+    assert ask(platform, "POST", "CodeSystem/$validate-code", sent, as_="gp").status == 422
+    assert said(called(platform, f"CodeSystem/{id_}/$validate-code", code="a"), "result") is True
+
+
+def test_a_code_is_its_systems_and_versions_and_no_others(platform: Standing) -> None:
+    own = a_system({"code": "a"}, url=f"urn:{uuid4()}", version="1")
+    id_ = put(platform, own)
+    path = "CodeSystem/$validate-code"
+    asked = {"resourceType": "Parameters", "parameter": [
+        {"name": "url", "valueUri": SEX}, {"name": "coding", "valueCoding": {"system": "urn:else", "code": "male"}},
+    ]}  # fmt: skip
+    assert said(called(platform, path, asked), "result") is False
+    elsewhere = sending(codeSystem=own, codeableConcept=coding("urn:else", "a"))
+    assert said(called(platform, path, elsewhere), "result") is False
+    assert said(called(platform, f"CodeSystem/{id_}/$validate-code", code="a", url="urn:else"), "result") is False
+    assert said(called(platform, f"CodeSystem/{id_}/$validate-code", code="a", version="1"), "result") is True
+    for wrong in (
+        f"CodeSystem/{id_}/$validate-code?code=a&version=9.9",
+        f"CodeSystem/$validate-code?url={own['url']}&code=a&version=9.9",
+        f"CodeSystem/{id_}/$subsumes?codeA=a&codeB=a&version=9.9",
+        f"ValueSet/$validate-code?url=http://hl7.org/fhir/ValueSet/administrative-gender&system={SEX}&code=male&version=9",
+    ):
+        assert ask(platform, "GET", wrong, as_="gp").status == 404, wrong
+
+
+def test_a_value_set_means_codes_of_the_version_that_it_names(platform: Standing) -> None:
+    for include in ({"version": "3.0.0"}, {"version": "3.0.0", "concept": [{"code": "male"}]}):
+        means = composed({"system": SEX, **include})
+        asked = sending(valueSet=means, codeableConcept=coding(SEX, "male", "4.0.1"))
+        assert said(called(platform, "ValueSet/$validate-code", asked), "result") is False
+    means = composed({"system": SEX, "concept": [{"code": "male"}]})
+    asked = sending(valueSet=means, codeableConcept=coding(SEX, "male", "4.0.1"))
+    assert said(called(platform, "ValueSet/$validate-code", asked), "result") is True
+
+
+def test_an_abstract_code_is_none_where_it_is_asked_so(platform: Standing, system: str) -> None:
+    for path, more in (("CodeSystem", {"url": system}), ("ValueSet", {"url": value_set(platform, include=[{"system": system}]),
+                                                                        "system": system})):  # fmt: skip
+        for code, abstract, expected in (("mammal", "false", False), ("mammal", "true", True), ("dog", "false", True)):
+            told = called(platform, f"{path}/$validate-code", code=code, abstract=abstract, **more)
+            assert said(told, "result") is expected, (path, code, abstract)
+
+
+def test_a_translation_that_depends_on_other_elements_is_no_match(platform: Standing) -> None:
+    depending = {"code": "b", "equivalence": "equal", "dependsOn": [{"property": "urn:sex", "value": "female"}]}
+    making = {
+        "code": "c",
+        "equivalence": "equal",
+        "product": [{"property": "urn:part", "system": "urn:p", "value": "d"}],
+    }
+    mapped = a_map({"code": "a", "target": [depending]}, {"code": "e", "target": [depending, making]})
+    path = "ConceptMap/$translate"
+    told = called(platform, path, sending(conceptMap=mapped, codeableConcept=coding("urn:s", "a")))
+    assert (said(told, "result"), parts(told, "match")) == (False, [])
+    told = called(platform, path, sending(conceptMap=mapped, codeableConcept=coding("urn:s", "e")))
+    (match,) = parts(told, "match")
+    assert (said(told, "result"), match["concept"]["code"]) == (True, "c")
+    assert [one["part"] for one in next(one for one in told["parameter"] if one["name"] == "match")["part"]
+            if one["name"] == "product"] == [
+        [{"name": "element", "valueUri": "urn:part"}, {"name": "concept", "valueCoding": {"system": "urn:p", "code": "d"}}]
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("path", "name"),
+    [
+        ("CodeSystem/$lookup", "date"), ("CodeSystem/$validate-code", "date"), ("ValueSet/$expand", "date"),
+        ("ValueSet/$validate-code", "date"), ("ConceptMap/$translate", "source"), ("ConceptMap/$translate", "target"),
+    ],
+)  # fmt: skip
+def test_a_parameter_that_nothing_is_done_with_is_refused_by_its_name(platform: Standing, path: str, name: str) -> None:
+    answer = ask(platform, "GET", f"{path}?{name}=2020", as_="gp")
+    (issue,) = answer.tree["issue"]
+    assert (answer.status, issue["code"], issue["expression"]) == (400, "not-supported", [name])
+
+
+def test_smart_scopes_bound_what_is_asked(platform: Standing, system: str) -> None:
+    def narrowed(scope: str, path: str) -> int:
+        return platform.client.call("GET", f"/fhir/R4/{path}", as_="registry", narrower=scope).status_code
+
+    draft = a_system({"code": "dog"}, url=f"urn:{uuid4()}", status="draft")
+    drafted, active = put(platform, draft), put(platform, a_system({"code": "dog"}, url=f"urn:{uuid4()}"))
+    scope = "system/CodeSystem.rs?status=draft"
+    assert narrowed(scope, f"CodeSystem/$lookup?system={draft['url']}&code=dog") == 200
+    assert narrowed(scope, f"CodeSystem/$lookup?system={system}&code=dog") == 404
+    assert narrowed(scope, f"CodeSystem/{drafted}/$validate-code?code=dog") == 200
+    assert narrowed(scope, f"CodeSystem/{active}/$validate-code?code=dog") == 404
+    gender = "CodeSystem/$lookup?system=http://hl7.org/fhir/administrative-gender&code=male"
+    assert narrowed("system/CodeSystem.rs?status=active", gender) == 200
+    assert narrowed("system/CodeSystem.rs?status=draft", gender) == 404

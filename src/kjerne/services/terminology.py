@@ -6,19 +6,21 @@ of this installation, under an address those of the source that wrote there firs
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any, Final
 from uuid import NAMESPACE_URL, uuid5
 
+from kjerne.access import Limit
 from kjerne.errors import Refusal
 from kjerne.exchange import Answer, Call, Pairs, Route
 from kjerne.fhir import smart
 from kjerne.fhir.definitions import type_number
 from kjerne.fhir.effort import TooCostly, limited, spend, work
 from kjerne.fhir.encode import decode, encode
+from kjerne.fhir.index import index
 from kjerne.fhir.negotiation import JSON, check_accepted, media_type
 from kjerne.fhir.search import STEPS_LIMIT, Search
 from kjerne.fhir.terminology import core
@@ -118,16 +120,31 @@ class _Asking:
         """R4's own, else a record of this installation: what anybody writes takes nobody's address."""
         address, _, version = canonical.partition("|")
         if core.find(type_, address) is not None:
-            return core.find(type_, canonical)
+            return self._own_of_r4(type_, canonical)
         found = await self._named(type_, address, version)
         return _read(found) if found else None
+
+    def _left(self, type_: str) -> tuple[Limit, ...] | None:
+        """What the caller's token leaves of a type."""
+        assert self.call.caller is not None, "the route asks for a scope"
+        return smart.left(self.call.caller, type_, "r")
+
+    def _own_of_r4(self, type_: str, canonical: str) -> Resource | None:
+        left = self._left(type_)
+        return (
+            core.find(type_, canonical) if left is None or smart.holds(left, _tokens_of_r4(type_, canonical)) else None
+        )
 
     async def _named(self, type_: str, address: str, version: str) -> Shared | None:
         """The newest record with an address, of the source that wrote one first; none that is retired."""
         pairs = [("url", address), ("status:not", "retired")]
         pairs += [("version", version)] if version else []
         pairs += [("content-mode:not", "supplement")] if type_ == "CodeSystem" else []
-        found = await shared.by_first_writer(self.conn, await self._records(type_, tuple(pairs)), address)
+        every = await self._records(type_, tuple(pairs), whole=True)
+        found = await shared.by_first_writer(self.conn, every, address)
+        if found and self._left(type_) is not None:
+            left = {one.id for one in await self._records(type_, tuple(pairs))}
+            found = [one for one in found if one.id in left]
         return found[0] if found else None
 
     async def value_set(self, canonical: str) -> Resource | None:
@@ -138,11 +155,13 @@ class _Asking:
             self._value_sets[canonical] = await self.resource("ValueSet", canonical)
         return self._value_sets[canonical]
 
-    async def _records(self, type_: str, pairs: Pairs) -> list[Shared]:
-        """The records that answer, newest first."""
+    async def _records(self, type_: str, pairs: Pairs, *, whole: bool = False) -> list[Shared]:
+        """The records that answer, newest first: those that the token leaves, or `whole` all of them."""
         if any("," in value or "|" in value for _, value in pairs):
             return []
-        finder = SharedFinder(self.conn, self.call.at, lambda _: None, self._api.candidate_limit)
+        finder = SharedFinder(
+            self.conn, self.call.at, (lambda _: None) if whole else self._left, self._api.candidate_limit
+        )
         return [row.record for row in await finder.matching(self._api.parse_search(type_, pairs, False))]
 
     async def the_resource(self, type_: str, asked: Values, *names: str) -> Resource:
@@ -170,6 +189,9 @@ class _Asking:
         record = await shared.read(self.conn, type_number(type_), self.call.parameters["id"])
         if record is None or record.raw is None:
             raise Refusal(404, f"no {type_} with this id", where="id")
+        left = self._left(type_)
+        if left is not None and not smart.holds(left, index(decode(record.raw)).tokens):
+            raise Refusal(404, f"no {type_} with this id", where="id")
         return record
 
     async def system(self, url: str, version: str) -> Codes | None:
@@ -183,13 +205,14 @@ class _Asking:
     async def _system(self, url: str, version: str) -> Codes | None:
         loaded = await terminology.loaded(self.conn, url, version)
         if loaded is not None:
-            return loaded
+            # It has no resource of which a limit's conditions could hold.
+            return loaded if self._left("CodeSystem") is None else None
         supplements = (("supplements", url), ("content-mode", "supplement"), ("status", "active"))
         more = await self._records("CodeSystem", supplements)
         whole = (core.find("CodeSystem", url) or {}).get("content") == "complete"
         if not whole and (found := await self._named("CodeSystem", url, version)):
             return await _of_records(found, more)
-        known = core.find("CodeSystem", f"{url}|{version}" if version else url)
+        known = self._own_of_r4("CodeSystem", f"{url}|{version}" if version else url)
         if known is None:
             return None
         return await _listed((url, *map(_key, more)), lambda: known, more)
@@ -204,11 +227,21 @@ class _Asking:
             raise Refusal(400, "the code system is not named", where="system", code="required")
         codes = await self.system(url, version)
         if codes is None:
-            raise Refusal(404, "the code system is not at hand in this version", where="system", code="not-found")
+            raise _not_at_hand()
         return codes
 
     def composed(self) -> Composed:
         return Composed(self.value_set, self.system)
+
+
+@lru_cache(maxsize=256)
+def _tokens_of_r4(type_: str, canonical: str) -> Collection[int]:
+    found = core.find(type_, canonical)
+    return index(dict(found)).tokens if found is not None else ()
+
+
+def _not_at_hand() -> Refusal:
+    return Refusal(404, "the code system is not at hand in this version", where="system", code="not-found")
 
 
 def _read(record: Shared) -> Resource:
@@ -257,7 +290,7 @@ async def _sent(resource: Any) -> Listed:
 async def lookup(asking: _Asking, asked: Values) -> dict[str, Any]:
     """What a code means (R4 codesystem-operation-lookup.html)."""
     (coding,) = codings(asked)[:1]
-    codes = await asking.demanded(coding.get("system", ""), coding.get("version", ""))
+    codes = await asking.demanded(coding.get("system", ""), coding.get("version") or text(asked, "version"))
     concept = await codes.concept(coding["code"])
     if concept is None:
         raise Refusal(404, "the code system has no such code", where="code", code="not-found")
@@ -288,12 +321,19 @@ async def lookup(asking: _Asking, asked: Values) -> dict[str, Any]:
 async def validate_in_system(asking: _Asking, asked: Values) -> dict[str, Any]:
     """Whether a code is one of a code system's (R4 codesystem-operation-validate-code.html)."""
     url = text(asked, "url")
+    given: Codes | None = None
     if "codeSystem" in asked or "id" in asking.call.parameters:
-        listed = await _sent(asked["codeSystem"][0]) if "codeSystem" in asked else await asking.own_system()
-        return _judged([(one, await listed.concept(one["code"])) for one in codings(asked, "url")], asked)
-    found = []
+        given = await _sent(asked["codeSystem"][0]) if "codeSystem" in asked else await asking.own_system()
+    found = list[tuple[dict[str, Any], Concept | None]]()
     for coding in codings(asked, "url"):
-        codes = await asking.demanded(url or coding.get("system", ""), coding.get("version", ""))
+        version = coding.get("version") or text(asked, "version")
+        systems = {one for one in (coding.get("system"), text(asked, "system"), url) if one}
+        if len(systems | ({given.url} if given and given.url else set())) > 1:
+            found.append((coding, None))
+            continue
+        if given is not None and version not in ("", given.version):
+            raise _not_at_hand()
+        codes = given or await asking.demanded(systems.pop() if systems else "", version)
         concept = await codes.concept(coding["code"])
         if concept is None and not codes.complete:
             raise Refusal(422, "the code system is not at hand with all its codes", where="url", code="not-found")
@@ -316,7 +356,10 @@ async def validate_in_value_set(asking: _Asking, asked: Values) -> dict[str, Any
                 code="required",
                 todo="Send system, or inferSystem.",
             )
-        found.append((coding, await composed.contains(value_set, system, coding["code"])))
+        version = coding.get("version") or text(asked, "version")
+        if system and version and await asking.system(system, version) is None and await asking.system(system, ""):
+            raise _not_at_hand()
+        found.append((coding, await composed.contains(value_set, system, coding["code"], version=version)))
     return _judged(found, asked)
 
 
@@ -327,6 +370,8 @@ def _judged(found: Sequence[tuple[dict[str, Any], Concept | None]], asked: Value
         if concept is None:
             continue
         if not concept.active and text(asked, "activeOnly") == "true":
+            continue
+        if concept.abstract and "abstract" in asked and not truth(asked, "abstract"):
             continue
         right, display = True, coding.get("display", "")
         names = {concept.display, *(one.value for one in concept.designations)} - {""}
@@ -352,12 +397,15 @@ async def subsumes(asking: _Asking, asked: Values) -> dict[str, Any]:
             else {"code": text(asked, f"code{letter}"), "system": text(asked, "system")}
         )
     systems = {one.get("system", "") for one in pair}
-    if len(systems) > 1 or not all(one.get("code") for one in pair):
+    versions = {one["version"] for one in pair if one.get("version")} | ({text(asked, "version")} - {""})
+    if len(systems) > 1 or len(versions) > 1 or not all(one.get("code") for one in pair):
         raise Refusal(400, "two codes of one system are compared", where="codeA", code="required")
     if "id" in asking.call.parameters:
         codes = await asking.own_system()
+        if not systems <= {"", codes.url} or not versions <= {codes.version}:
+            raise _not_at_hand()
     else:
-        codes = await asking.demanded(systems.pop(), text(asked, "version"))
+        codes = await asking.demanded(systems.pop(), versions.pop() if versions else "")
     found = [await codes.concept(one["code"]) for one in pair]
     if found[0] is None or found[1] is None:
         raise Refusal(
@@ -463,16 +511,23 @@ async def translate(asking: _Asking, asked: Values) -> dict[str, Any]:
     found: list[tuple[Translated, str]] = []
     for concept_map in maps:
         for coding in codings(asked):
-            answers = translated(concept_map, coding.get("system", ""), coding["code"], target, backwards=backwards)
+            answers = translated(
+                concept_map, coding.get("system", ""), coding["code"], target,
+                version=coding.get("version") or text(asked, "version"), backwards=backwards,
+            )  # fmt: skip
             for one in answers:
-                await work(_MATCH_STEPS)
+                await work(_MATCH_STEPS + len(one.products))
                 found.append((one, str(concept_map.get("url", ""))))
             await work(1)
     matched = any(one.is_match for one, _ in found)
     told = [_part("result", "valueBoolean", matched)]
     if not matched:
-        told.append(_part("message", "valueString", "The map has nothing that matches this code."))
-    return _parameters([*told, *(_match(one, source) for one, source in found)])
+        depends = any(one.conditional for one, _ in found)
+        says = (
+            "matches this code only with what other elements say" if depends else "has nothing that matches this code"
+        )
+        told.append(_part("message", "valueString", f"The map {says}."))
+    return _parameters([*told, *(_match(one, source) for one, source in found if not one.conditional)])
 
 
 def _match(one: Translated, source: str) -> dict[str, Any]:
@@ -480,6 +535,10 @@ def _match(one: Translated, source: str) -> dict[str, Any]:
     if one.code:
         concept = {"system": one.system, "version": one.version, "code": one.code, "display": one.display}
         parts.append({"name": "concept", "valueCoding": {name: value for name, value in concept.items() if value}})
+    for product in one.products:
+        coding = {"system": product.get("system"), "code": product["value"], "display": product.get("display")}
+        told = _part("concept", "valueCoding", {name: value for name, value in coding.items() if value})
+        parts.append({"name": "product", "part": [_part("element", "valueUri", product["property"]), told]})
     parts += [_part("source", "valueUri", source)] if source else []
     return {"name": "match", "part": parts}
 
@@ -500,25 +559,28 @@ def _parameters(told: list[dict[str, Any]]) -> dict[str, Any]:
 
 _ABOUT: Final = ("code", "system", "version", "display", "coding", "codeableConcept", "displayLanguage")
 OPERATIONS: Final[Sequence[tuple[str, str, Sequence[str], Operation, bool]]] = (
-    ("CodeSystem", "lookup", ("code", "system", "version", "coding", "displayLanguage", "property", "date"), lookup, False),
-    ("CodeSystem", "validate-code", (*_ABOUT, "url", "codeSystem", "date", "abstract"), validate_in_system, True),
+    ("CodeSystem", "lookup", ("code", "system", "version", "coding", "displayLanguage", "property"), lookup, False),
+    ("CodeSystem", "validate-code", (*_ABOUT, "url", "codeSystem", "abstract"), validate_in_system, True),
     ("CodeSystem", "subsumes", ("codeA", "codeB", "system", "version", "codingA", "codingB"), subsumes, True),
     (
         "ValueSet", "expand",
         (
             "url", "valueSet", "valueSetVersion", "filter", "offset", "count", "includeDesignations", "activeOnly",
-            "displayLanguage", "excludeNested", "date",
+            "displayLanguage", "excludeNested",
         ),
         expand, True,
     ),
     (
         "ValueSet", "validate-code",
-        (*_ABOUT, "url", "valueSet", "valueSetVersion", "inferSystem", "date", "activeOnly", "abstract"),
+        (*_ABOUT, "url", "valueSet", "valueSetVersion", "inferSystem", "activeOnly", "abstract"),
         validate_in_value_set, True,
     ),
     (
         "ConceptMap", "translate",
-        (*_ABOUT, "url", "conceptMap", "conceptMapVersion", "targetsystem", "reverse", "source", "target"),
+        (
+            "code", "system", "version", "coding", "codeableConcept", "url", "conceptMap", "conceptMapVersion",
+            "targetsystem", "reverse",
+        ),
         translate, True,
     ),
 )  # fmt: skip

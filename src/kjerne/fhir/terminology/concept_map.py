@@ -22,20 +22,31 @@ class Translated(NamedTuple):
     version: str
     code: str
     display: str
+    conditional: bool = False
+    products: tuple[Mapping[str, Any], ...] = ()
+    """`conditional`: only where other elements have what `dependsOn` says; `products`: other elements that come of it."""
 
     @property
     def is_match(self) -> bool:
-        return self.equivalence not in _NONE
+        return self.equivalence not in _NONE and not self.conditional
 
 
 def translated(
-    concept_map: Mapping[str, Any], system: str, code: str, target: str = "", *, backwards: bool = False
+    concept_map: Mapping[str, Any],
+    system: str,
+    code: str,
+    target: str = "",
+    *,
+    version: str = "",
+    backwards: bool = False,
 ) -> Iterator[Translated]:
     """What a map says of a code; `target` narrows to one system."""
     for group in concept_map.get("group", ()):
         spend(1)
         from_, to = ("target", "source") if backwards else ("source", "target")
         if (system and group.get(from_, system) != system) or (target and group.get(to) != target):
+            continue
+        if version and group.get(f"{from_}Version", version) != version:
             continue
         place = str(group.get(to, "")), str(group.get(f"{to}Version", ""))
         found = list(_backwards(group, code, *place) if backwards else _forwards(group, code, *place))
@@ -48,10 +59,11 @@ def _forwards(group: Mapping[str, Any], code: str, system: str, version: str) ->
     spend(len(group.get("element", ())))
     for element in group.get("element", ()):
         if element.get("code") == code:
+            spend(len(element.get("target", ())))
             for one in element.get("target", ()):
                 yield Translated(
                     str(one.get("equivalence", "equivalent")), system, version, str(one.get("code", "")),
-                    str(one.get("display", "")),
+                    str(one.get("display", "")), bool(one.get("dependsOn")), tuple(one.get("product", ())),
                 )  # fmt: skip
 
 
@@ -67,6 +79,7 @@ def _backwards(group: Mapping[str, Any], code: str, system: str, version: str) -
                     version,
                     str(element.get("code", "")),
                     str(element.get("display", "")),
+                    bool(one.get("dependsOn") or one.get("product")),
                 )
 
 

@@ -44,46 +44,53 @@ class Composed:
     used: set[str] = field(default_factory=set)
     _looked_at: int = 0
 
-    async def contains(self, value_set: Resource, system: str, code: str, depth: int = 0) -> Concept | None:
-        """The code, where the value set means it. `system` empty: in whichever of its systems."""
+    async def contains(
+        self, value_set: Resource, system: str, code: str, depth: int = 0, version: str = ""
+    ) -> Concept | None:
+        """The code, where the value set means it. `system` empty: in whichever of its systems; `version` so of that."""
         _check(depth)
         compose = value_set.get("compose")
         if not isinstance(compose, Mapping):
-            return await _in_expansion(value_set, system, code)
+            return await _in_expansion(value_set, system, code, version)
         includes, excludes = _parts(compose)
         for include in includes:
-            concept = await self._meant(include, system, code, depth)
+            concept = await self._meant(include, system, code, depth, version)
             if concept is None or (compose.get("inactive") is False and not concept.active):
                 continue
             of = str(include.get("system", system))
-            if not await self._any_means(excludes, of, code, depth):
+            if not await self._any_means(excludes, of, code, depth, version):
                 return concept
         return None
 
-    async def _any_means(self, excludes: list[Mapping[str, Any]], system: str, code: str, depth: int) -> bool:
+    async def _any_means(
+        self, excludes: list[Mapping[str, Any]], system: str, code: str, depth: int, version: str = ""
+    ) -> bool:
         for one in excludes:
-            if await self._meant(one, system, code, depth) is not None:
+            if await self._meant(one, system, code, depth, version) is not None:
                 return True
         return False
 
-    async def _meant(self, include: Mapping[str, Any], system: str, code: str, depth: int) -> Concept | None:
+    async def _meant(
+        self, include: Mapping[str, Any], system: str, code: str, depth: int, version: str
+    ) -> Concept | None:
         await work(_ASKING_STEPS)
         own = include.get("system")
-        if own is not None and system and own != system:
+        if own is not None and ((system and own != system) or (version and include.get("version", version) != version)):
             return None
         found: Concept | None = None
         for address in include.get("valueSet", ()):
-            found = await self.contains(await self._named(address), str(own or system), code, depth + 1)
+            found = await self.contains(await self._named(address), str(own or system), code, depth + 1, version)
             if found is None:
                 return None
         if own is None:
             return found
+        as_of = {"version": version} if version else {}
         listed = include.get("concept")
         if listed is not None:
             await work(len(listed))
             given = next((one for one in listed if one["code"] == code), None)
-            return await self._given(include, given) if given else None
-        codes = await self._codes(include)
+            return await self._given({**include, **as_of}, given) if given else None
+        codes = await self._codes({**include, **as_of})
         concept = await codes.concept(code)
         if concept is None or not await _meets_all(codes, concept, filters.of(include)):
             return None
@@ -199,9 +206,9 @@ async def _meets_all(codes: Codes, concept: Concept, wanted: list[filters.Filter
     return all([await meets(codes, concept, one) for one in wanted])
 
 
-async def _in_expansion(value_set: Resource, system: str, code: str) -> Concept | None:
+async def _in_expansion(value_set: Resource, system: str, code: str, version: str) -> Concept | None:
     for one in await _all_in_expansion(value_set):
-        if one.concept.code == code and system in ("", one.system):
+        if one.concept.code == code and system in ("", one.system) and (not version or one.version in ("", version)):
             return one.concept
     return None
 
