@@ -157,7 +157,7 @@ class _Asking:
 
     async def _records(self, type_: str, pairs: Pairs, *, whole: bool = False) -> list[Shared]:
         """The records that answer, newest first: those that the token leaves, or `whole` all of them."""
-        if any("," in value or "|" in value for _, value in pairs):
+        if any(sign in value for _, value in pairs for sign in ",|\\"):
             return []
         finder = SharedFinder(
             self.conn, self.call.at, (lambda _: None) if whole else self._left, self._api.candidate_limit
@@ -242,6 +242,10 @@ def _tokens_of_r4(type_: str, canonical: str) -> Collection[int]:
 
 def _not_at_hand() -> Refusal:
     return Refusal(404, "the code system is not at hand in this version", where="system", code="not-found")
+
+
+def _not_whole() -> Refusal:
+    return Refusal(422, "the code system is not at hand with all its codes", where="url", code="not-found")
 
 
 def _read(record: Shared) -> Resource:
@@ -336,7 +340,7 @@ async def validate_in_system(asking: _Asking, asked: Values) -> dict[str, Any]:
         codes = given or await asking.demanded(systems.pop() if systems else "", version)
         concept = await codes.concept(coding["code"])
         if concept is None and not codes.complete:
-            raise Refusal(422, "the code system is not at hand with all its codes", where="url", code="not-found")
+            raise _not_whole()
         found.append((coding, concept))
     return _judged(found, asked)
 
@@ -407,6 +411,8 @@ async def subsumes(asking: _Asking, asked: Values) -> dict[str, Any]:
     else:
         codes = await asking.demanded(systems.pop(), versions.pop() if versions else "")
     found = [await codes.concept(one["code"]) for one in pair]
+    if None in found and not codes.complete:
+        raise _not_whole()
     if found[0] is None or found[1] is None:
         raise Refusal(
             404, "the code system has no such code", where="codeA" if found[0] is None else "codeB", code="not-found"

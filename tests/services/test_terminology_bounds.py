@@ -1,0 +1,72 @@
+"""What an operation on terminology may take of the process that serves everybody."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import pytest
+
+from kjerne.fhir.terminology.concept import Concept
+from kjerne.fhir.terminology.listed import Listed
+from platform_fixture import Standing, Tree
+from services.test_shared_records import ask
+from services.test_terminology import a_map, a_system, called, composed, said, sending
+
+ACTS = "http://terminology.hl7.org/CodeSystem/v3-ActCode"
+MANY = [{"property": "concept", "op": "is-not-a", "value": str(number)} for number in range(51)]
+
+
+def many_codings(number: int) -> Tree:
+    return {"coding": [{"system": "urn:sent", "code": "AALVC"}] * number}
+
+
+@pytest.mark.parametrize(
+    ("path", "asked"),
+    [
+        ("ValueSet/$expand", sending(valueSet=composed({"system": ACTS, "filter": MANY}))),
+        ("ValueSet/$expand", sending(valueSet=composed({"system": ACTS}, exclude=[{"system": ACTS, "filter": MANY}]))),
+        ("ValueSet/$expand", sending(valueSet=composed(*[{"system": ACTS}] * 201))),
+        (
+            "ValueSet/$expand",
+            sending(valueSet=composed({"system": ACTS}, exclude=[{"system": ACTS, "filter": MANY[:50]}] * 200)),
+        ),
+        ("ValueSet/$expand", sending(valueSet=composed(*({"system": f"urn:{n}", "concept": [{"code": "x"}]}
+                                                         for n in range(51))))),
+        ("ValueSet/$expand", sending(valueSet=composed({"system": ACTS}), filter="a " * 11)),
+        ("ValueSet/$expand", sending(valueSet=composed({"system": ACTS}), filter="a" * 201)),
+        ("ValueSet/$validate-code", sending(valueSet=composed({"system": ACTS}), codeableConcept=many_codings(21))),
+        ("CodeSystem/$validate-code", sending(codeSystem=a_system({"code": "a"}), codeableConcept=many_codings(21))),
+        (
+            "CodeSystem/$validate-code",
+            sending(codeSystem=a_system(*({"code": str(n)} for n in range(10_001))), codeableConcept=many_codings(1)),
+        ),
+        ("ConceptMap/$translate", sending(conceptMap=a_map({"code": "a"}), codeableConcept=many_codings(21))),
+    ],
+    ids=["filters", "filters-of-excludes", "includes", "excludes-all-together", "systems", "words", "characters",
+         "codings", "codings-of-a-system", "codes", "codings-of-a-map"],
+)  # fmt: skip
+def test_a_question_that_would_take_the_process_from_others_is_refused(
+    platform: Standing, path: str, asked: Tree
+) -> None:
+    since = time.process_time()
+    answer = ask(platform, "POST", path, asked, as_="gp")
+    assert (answer.status, answer.tree["issue"][0]["code"]) == (422, "too-costly"), answer.response.text[:200]
+    assert time.process_time() - since < 5
+
+
+def test_a_code_system_that_is_sent_is_read_once_for_all_its_codings(
+    platform: Standing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[Any] = []
+    add = Listed._add
+
+    async def counting(self: Listed, made: Concept) -> None:
+        read.append(made)
+        await add(self, made)
+
+    monkeypatch.setattr(Listed, "_add", counting)
+    sent = a_system(*({"code": str(number)} for number in range(100)))
+    codings = {"coding": [{"system": "urn:sent", "code": f"none{number}"} for number in range(20)]}
+    told = called(platform, "CodeSystem/$validate-code", sending(codeSystem=sent, codeableConcept=codings))
+    assert (said(told, "result"), len(read)) == (False, 100)
