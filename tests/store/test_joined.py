@@ -11,15 +11,18 @@ import pytest
 from kjerne.errors import Refusal
 from kjerne.exchange import Stale
 from kjerne.store import audit
-from kjerne.store.joined import OneTransaction, concerned, in_one
+from kjerne.store.joined import OneTransaction, Try, concerned, in_one
 from kjerne.store.reading import Reader
 
 from .conftest import NOW, Desk
 from .test_records import OBSERVATION, audit_of, change, create, potassium, read
 
 
-async def one(desk: Desk, held: list[int], work: Any) -> Any:
-    return await in_one(desk.store.pool, desk.store.records, held, NOW, "corr-1", work)
+async def one(desk: Desk, held: list[int], work: Any, tries: list[Try] | None = None) -> Any:
+    async def told(_: OneTransaction, tried: Try) -> None:
+        (tries if tries is not None else []).append(tried)
+
+    return await in_one(desk.store.pool, desk.store.records, held, NOW, "corr-1", work, told)
 
 
 async def test_what_is_filed_together_is_as_if_filed_alone(desk: Desk) -> None:
@@ -72,6 +75,27 @@ async def test_a_refusal_takes_all_back_but_the_lines_of_what_was_refused_and_re
     rows = await audit_of(desk, patient)
     assert [(row["action"], row["ids"]) for row in rows[:2]] == [("file", [there.id]), ("read", [there.id])]
     assert await desk.store.pool.fetchval("SELECT count(*) FROM audit WHERE patient = 0 AND rule = 'a-rule'") == 1
+
+
+async def test_what_was_let_in_to_write_is_told_of_as_a_try_by_what_stands_and_not_by_what_was_made(desk: Desk) -> None:
+    patient = await desk.person()
+    there, fresh = await create(desk, patient, potassium("4.1")), change(desk.store, patient, potassium("4.2"))
+    files, corrects = await desk.grant(patient, "file"), await desk.grant(patient, "correct")
+    tries: list[Try] = []
+
+    async def work(joined: OneTransaction) -> None:
+        joined.file(files, fresh)
+        async with joined.acquire() as conn:
+            await audit.insert(conn, audit.given(corrects), [(OBSERVATION, there.id, 2)])
+        raise Refusal(422, "wrong")
+
+    before = await audit_of(desk, patient)
+    with pytest.raises(Refusal):
+        await one(desk, [patient], work, tries)
+    tried = [one for one in tries if one.action == "correct"]
+    assert tried == [Try(NOW, "correct", "results", ((OBSERVATION, there.id, 1),))]
+    assert all(named == ((OBSERVATION, there.id, 1),) for *_, named in tries)
+    assert await audit_of(desk, patient) == before, "what is written of them is the law's"
 
 
 async def test_the_line_of_a_refusal_that_failed_nothing_is_written_with_the_rest(desk: Desk) -> None:

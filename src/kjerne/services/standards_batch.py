@@ -13,15 +13,17 @@ import contextlib
 import re
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cache, partial
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, cast
 from urllib.parse import unquote
 from uuid import UUID, uuid4
 
 import msgspec
 
+from kjerne.access import OPENING, Action, Grant
 from kjerne.errors import Fault, Refusal
-from kjerne.exchange import Answer, Call, Denied, Pairs, PatientRef, Route
+from kjerne.exchange import Admit, Answer, Call, Denied, Pairs, PatientRef, Route, noted
 from kjerne.fhir.encode import encode
 from kjerne.fhir.entries import Entry, entries_of, placed, response, too_many
 from kjerne.fhir.faults import UNREADABLE
@@ -29,7 +31,7 @@ from kjerne.fhir.linking import Addresses, Links, by_number
 from kjerne.fhir.negotiation import JSON, check_accepted, check_sent
 from kjerne.registries.homes import SHARED_TYPES
 from kjerne.registries.naming import NATIONAL_SYSTEMS, number_in
-from kjerne.store.joined import Concerned, OneTransaction, concerned, in_one
+from kjerne.store.joined import Concerned, OneTransaction, Try, concerned, in_one
 from kjerne.store.pool import Pool
 from kjerne.store.records import Records
 from kjerne.store.sealed_id import SealedIds
@@ -85,6 +87,32 @@ class Step(NamedTuple):
     def is_shared(self) -> bool:
         """Whether it is about no patient: the person of the header is nothing to it."""
         return self.parameters.get("type") in SHARED_TYPES
+
+
+class Asks:
+    """The law as a transaction's entries ask it, each question to write kept: what is taken back is told of as a try."""
+
+    def __init__(self, admit: Admit) -> None:
+        self._admit = admit
+        self._asked: dict[tuple[datetime, str, str], tuple[PatientRef, Mapping[str, Any]]] = {}
+
+    async def __call__(self, patient: PatientRef, service: str, action: Action, **more: Any) -> Grant:
+        grant = await self._admit(patient, service, action, **more)
+        if action not in OPENING:
+            self._asked[grant.at, action, service] = patient, more
+        return grant
+
+    async def told(self, joined: OneTransaction, tried: Try) -> None:
+        """Has the law refuse for what stands here what it had let in (K82), in the words that it was asked in."""
+        asked = self._asked.get((tried.at, tried.action, tried.service))
+        if asked is None:
+            # Of another request under the same correlation id: it stands by itself.
+            return
+        patient, more = asked
+        said = {name: more[name] for name in ("basis", "asked", "what") if name in more}
+        action = cast("Action", tried.action)
+        law, piece = partial(self._admit, joined=joined), str(more.get("piece", ""))
+        await noted(law, patient, tried.service, action, piece, "=", named=tried.named, **said)
 
 
 @dataclass(frozen=True)
@@ -187,9 +215,9 @@ class BatchApi:
         digest = cache(self._digest)
         who = await self._concerned(call, steps, digest)
         steps = [self._with_id(step, who, digest) for step in steps]
-        return await in_one(
-            self.pool, self.records, who.held, call.at, call.correlation, partial(self._work, call, steps)
-        )
+        asks = Asks(call.admit)
+        work = partial(self._work, msgspec.structs.replace(call, admit=asks), steps)
+        return await in_one(self.pool, self.records, who.held, call.at, call.correlation, work, asks.told)
 
     def _part(self, call: Call, entry: Entry, addresses: Addresses) -> Step:
         """As `_step`, of an entry that can be a part of a transaction: with whom it names and what it links to."""

@@ -1,8 +1,9 @@
 """Several requests in ONE transaction of the database: what they read and write goes by one connection, or none of it stands.
 
 Whoever is concerned is held from the beginning, in the order of their keys, so that two such transactions wait for each other in
-one order alone. What was refused, and what had been read before something failed, stands in the log whatever becomes of the rest:
-else a transaction that is made to fail would tell what is there without a line.
+one order alone. What was refused, and what had been read before something failed, stands in the log whatever becomes of the rest,
+and so does what was changed or met, as a try (law, K82): else a transaction that is made to fail would tell what is there without
+a line.
 """
 
 from __future__ import annotations
@@ -31,9 +32,15 @@ SELECT NULL, p.patient, p.linked FROM person p WHERE p.patient = ANY($2::bigint[
 _HOLD: Final = """
 SELECT k.key, p.stamp FROM (SELECT key FROM unnest($1::bigint[]) AS n(key) ORDER BY key) k
 JOIN LATERAL (SELECT stamp FROM person WHERE patient = k.key FOR NO KEY UPDATE) p ON true"""
-_READ: Final = f"""
+_LOGGED: Final = f"""
 SELECT {audit.COLUMNS}, types, ids, versions FROM audit
-WHERE patient = ANY($1::bigint[]) AND at >= $2 AND correlation = $3 AND action = ANY($4::text[])"""
+WHERE patient = ANY($1::bigint[]) AND at >= $2 AND correlation = $3 ORDER BY at"""
+_STANDS: Final = """
+SELECT DISTINCT ON (type, id) type, id, version FROM (
+  SELECT type, id, version FROM record WHERE patient = ANY($1::bigint[]) AND id = ANY($2::uuid[])
+  UNION ALL
+  SELECT type, id, version FROM record_history WHERE patient = ANY($1::bigint[]) AND id = ANY($2::uuid[])
+) s ORDER BY type, id, version DESC"""
 _AGAIN: Final = (
     f"INSERT INTO audit ({audit.COLUMNS}, types, ids, versions) VALUES ({audit.placeholders(1)}, "
     f"${audit.WIDTH + 1}, ${audit.WIDTH + 2}, ${audit.WIDTH + 3}) ON CONFLICT DO NOTHING"
@@ -55,6 +62,19 @@ async def concerned(pool: Pool, digests: Iterable[bytes], keys: Iterable[int]) -
     rows = await pool.fetch(_WHO, list(digests), list(keys))
     by_digest = {row["digest"]: row["patient"] for row in rows if row["digest"] is not None}
     return Concerned(by_digest, sorted({key for row in rows for key in (row["patient"], *row["linked"])}))
+
+
+class Try(NamedTuple):
+    """What an entry was let in to, and the records that it looked at, as they stand."""
+
+    at: datetime
+    action: str
+    service: str
+    named: Named
+
+
+Told = Callable[["OneTransaction", Try], Awaitable[None]]
+"""Has the law refuse a try, so that it is among the transaction's `rows`."""
 
 
 class OneTransaction:
@@ -89,6 +109,10 @@ class OneTransaction:
         self._fresh.append((grant, change))
         return Written(change.type, change.id, 1, grant.at)
 
+    def taken_back(self) -> None:
+        """What was filed and not written yet never is."""
+        self._fresh = []
+
     async def written(self) -> None:
         """Writes what was filed."""
         if self._fresh:
@@ -98,29 +122,34 @@ class OneTransaction:
 
 async def in_one(
     pool: Pool, records: Records, held: Sequence[int], at: datetime, correlation: str,
-    work: Callable[[OneTransaction], Awaitable[T]],
+    work: Callable[[OneTransaction], Awaitable[T]], told: Told,
 ) -> T:  # fmt: skip
     """What `work` gives, done whole or not at all. It is begun anew where a fact changed, or the server had to stop it.
 
-    `at` and `correlation` are those of the request, by which its lines in the log are found.
+    `at` and `correlation` are those of the request, by which its lines in the log are found. Where `work` is refused, `told` has
+    the law refuse each try that had looked at a record, while the persons are still held.
     """
     for _ in range(ATTEMPTS):
         async with pool.acquire() as conn:
             transaction = conn.transaction()
             await transaction.start()
-            joined = OneTransaction(conn, records, {})
+            refused: Refusal | Denied | None = None
             try:
                 stamps = {row["key"]: row["stamp"] for row in await conn.fetch(_HOLD, held)}
                 joined = OneTransaction(conn, records, stamps)
-                made = await work(joined)
-                await joined.written()
-                for row, named in joined.rows:
-                    await audit.insert(conn, row, named)
-            except (Refusal, Denied):
-                read = [tuple(row) for row in await conn.fetch(_READ, held, at, correlation, sorted(OPENING))]
-                await transaction.rollback()
-                await conn.executemany(_AGAIN, [*((*row, *columns(named, 3)) for row, named in joined.rows), *read])
-                raise
+                entries = conn.transaction()
+                await entries.start()
+                try:
+                    made = await work(joined)
+                    await joined.written()
+                except (Refusal, Denied) as no:
+                    refused, logged = no, await conn.fetch(_LOGGED, held, at, correlation)
+                    await entries.rollback()
+                    await _log_all_the_same(conn, joined, held, logged, told)
+                else:
+                    await entries.commit()
+                    for row, named in joined.rows:
+                        await audit.insert(conn, row, named)
             except (Stale, asyncpg.DeadlockDetectedError, asyncpg.SerializationError):
                 await transaction.rollback()
                 continue
@@ -129,7 +158,31 @@ async def in_one(
                     await transaction.rollback()
                 raise
             await transaction.commit()
+            if refused is not None:
+                raise refused
             return made
     raise Refusal(
         503, "the records of these patients are being changed at this moment", todo="Send the transaction again."
     )
+
+
+async def _log_all_the_same(
+    conn: Connection, joined: OneTransaction, held: Sequence[int], logged: Sequence[Any], told: Told
+) -> None:
+    """What stays in the log of a transaction that was taken back: reads and refusals as they were, and all else that names what
+    stands here as a try. What the transaction itself had made was never there, and is named by none."""
+    ids = {id_ for row in logged for id_ in row["ids"]}
+    stands = {(row["type"], row["id"]): row["version"] for row in await conn.fetch(_STANDS, held, list(ids))}
+    joined.taken_back()
+    again = []
+    for row in logged:
+        named = tuple(
+            (type_, id_, stands[type_, id_])
+            for type_, id_ in zip(row["types"], row["ids"], strict=True)
+            if (type_, id_) in stands
+        )
+        if row["action"] in OPENING or row["outcome"] == audit.REFUSED:
+            again.append((*tuple(row)[: audit.WIDTH], *columns(named, 3)))
+        elif named:
+            await told(joined, Try(row["at"], row["action"], row["service"], named))
+    await conn.executemany(_AGAIN, [*((*row, *columns(named, 3)) for row, named in joined.rows), *again])
