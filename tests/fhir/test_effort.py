@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from counting import growth
-from kjerne.fhir.effort import STEPS_AT_ONCE, STEPS_LIMIT, TooCostly, kept, limited, spend, work
+from kjerne.fhir.effort import STEPS_AT_ONCE, STEPS_LIMIT, TooCostly, kept, limited, spend, summed, work
 from kjerne.fhir.validate import check
 
 NOTHING: dict[str, Any] = {"resourceType": "Observation", "status": "final", "code": {"text": "x"}}
@@ -24,6 +24,19 @@ def test_steps_are_spent_until_there_are_none() -> None:
         with pytest.raises(TooCostly):
             spend(1)
     spend(10 * STEPS_LIMIT)
+
+
+def test_several_checks_are_summed_and_none_is_cut_short_by_it() -> None:
+    with summed(5) as effort:
+        with limited(4):
+            spend(3)
+        assert effort.left == 2
+        with pytest.raises(TooCostly), limited(4):
+            spend(5)
+        assert effort.left == -3
+    with limited(4):
+        spend(4)
+    assert effort.left == -3
 
 
 def test_what_is_kept_is_made_once_for_each_check() -> None:

@@ -32,17 +32,41 @@ class _Effort:
         self.kept: dict[int, Any] = {}
 
 
+class Sum:
+    """What is left to several checks together."""
+
+    __slots__ = ("left",)
+
+    def __init__(self, steps: int) -> None:
+        self.left = steps
+
+
 _now: ContextVar[_Effort | None] = ContextVar("effort", default=None)
+_of_all: ContextVar[Sum | None] = ContextVar("effort of all", default=None)
 
 
 @contextmanager
 def limited(steps: int = STEPS_LIMIT) -> Iterator[None]:
     """The block ends with `TooCostly` where it takes more steps."""
-    token = _now.set(_Effort(steps))
+    effort = _Effort(steps)
+    token = _now.set(effort)
     try:
         yield
     finally:
         _now.reset(token)
+        if (of_all := _of_all.get()) is not None:
+            of_all.left -= steps - effort.left
+
+
+@contextmanager
+def summed(steps: int) -> Iterator[Sum]:
+    """Counts what all checks of the block take together. None is cut short by it: who makes them looks at what is left."""
+    of_all = Sum(steps)
+    token = _of_all.set(of_all)
+    try:
+        yield of_all
+    finally:
+        _of_all.reset(token)
 
 
 def spend(steps: int) -> None:

@@ -46,7 +46,7 @@ from kjerne.registries.homes import SERVICE_BY_TYPE, SHARED_TYPES, not_served
 from kjerne.registries.identifiers import stands_in
 from kjerne.registries.naming import check_header, check_subject, number_in, patient_of
 from kjerne.store import marking, pointing, spreading
-from kjerne.store.changing import Changer, Next, check_valid, not_written, settle
+from kjerne.store.changing import Changer, Next, checked, not_written, settle
 from kjerne.store.cursors import Cursors, token_in
 from kjerne.store.finding import Finder, Page
 from kjerne.store.limits import must_hold
@@ -278,7 +278,7 @@ class StandardsApi:
         """A new resource; the server makes the id, an `id` in the body is replaced (R4 http.html#create)."""
         name = call.parameters["type"]
         type_ = type_of(name)
-        tree, advice = self._checked(call, name)
+        tree, advice = await self._checked(call, name)
         version = Next.of(call.body, tree, call.at, advice)
         identify = cache(self.identify)  # header and body name the same number
         if "if-none-exist" in call.headers:
@@ -329,7 +329,7 @@ class StandardsApi:
         """
         named = _, id_ = await self._place(call, "u")
         name = call.parameters["type"]
-        tree, advice = self._checked(call, name)
+        tree, advice = await self._checked(call, name)
         if tree.get("id") != call.parameters["id"]:
             raise Refusal(400, "the id in the body is not the id in the address", where=f"{name}.id")
         expected = demanded_version(call.headers)
@@ -363,11 +363,11 @@ class StandardsApi:
             raise Stale
         return call.new_id
 
-    def _checked(self, call: Call, name: str) -> tuple[dict[str, Any], tuple[Fault, ...]]:
+    async def _checked(self, call: Call, name: str) -> tuple[dict[str, Any], tuple[Fault, ...]]:
         check_accepted(call)
         check_sent(call)
         tree = self.parse_json(call.body)
-        return tree, check_valid(call.body, tree, name, self.guides)
+        return tree, await checked(call.body, tree, name, self.guides)
 
     def _written(self, call: Call, written: Written, status: int, advice: tuple[Fault, ...]) -> Answer:
         made = Made(str(written.id), written.version, written.at, call.body)

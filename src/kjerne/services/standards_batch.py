@@ -24,6 +24,7 @@ import msgspec
 from kjerne.access import OPENING, Action, Grant
 from kjerne.errors import Fault, Refusal
 from kjerne.exchange import Admit, Answer, Call, Denied, Pairs, PatientRef, Route, noted
+from kjerne.fhir.effort import Sum, summed
 from kjerne.fhir.encode import encode
 from kjerne.fhir.entries import Entry, entries_of, placed, response, too_many
 from kjerne.fhir.faults import UNREADABLE
@@ -48,8 +49,9 @@ BATCH_SECONDS: Final = 20
 """After so long no further entry of a batch is begun: well before the request's own time is up, since what is done is done."""
 ANSWER_LIMIT_BYTES: Final = 20_000_000
 FAULTS_LIMIT: Final = 100
-AT_ONCE: Final = 20
-"""Entries that are gone through before others have their turn."""
+STEPS_OF_ALL: Final = 2_000_000
+"""What the checks and searches of one Bundle may take together, in steps (`fhir.effort`): some four seconds. After that no
+further entry is begun."""
 
 Tree = dict[str, Any]
 Digest = Callable[[str], "bytes | None"]
@@ -144,13 +146,14 @@ class BatchApi:
             raise Refusal(400, "this address takes no parameter but _format=json", where="query", code="not-supported")
         base = f"{call.base_url}{BASE}"
         kind, entries = entries_of(self.parse(call.body), call.body, base, ENTRIES_LIMIT)
-        if kind == "batch":
-            answers = await self._batch(call, entries)
-        else:
-            answers = await self._transaction(call, _all_read(entries))
+        with summed(STEPS_OF_ALL) as effort:
+            if kind == "batch":
+                answers = await self._batch(call, entries, effort)
+            else:
+                answers = await self._transaction(call, _all_read(entries), effort)
         return Answer(200, response(kind, answers))
 
-    async def _batch(self, call: Call, entries: Sequence[Entry | Refusal]) -> list[Answer]:
+    async def _batch(self, call: Call, entries: Sequence[Entry | Refusal], effort: Sum) -> list[Answer]:
         """Each by itself, in their order, as if they had been sent one after another."""
         answers: list[Answer] = []
         addresses = Addresses(one for one in entries if isinstance(one, Entry))
@@ -160,14 +163,16 @@ class BatchApi:
                 answer = self.answer(entry)
             elif asyncio.get_running_loop().time() > until:
                 answer = self._not_begun(place, 503, f"the batch has taken more than {BATCH_SECONDS} seconds")
+            elif effort.left <= 0:
+                answer = self._not_begun(place, 422, f"the entries before took more than {STEPS_OF_ALL} steps")
             elif size > ANSWER_LIMIT_BYTES:
                 answer = self._not_begun(place, 422, f"the answers before are longer than {ANSWER_LIMIT_BYTES} bytes")
             else:
                 answer = await self._alone(call, entry, addresses)
             size += len(answer.body)
             answers.append(answer)
-            if place % AT_ONCE == 0:
-                await asyncio.sleep(0)
+            # Others have their turn.
+            await asyncio.sleep(0)
         return answers
 
     def _not_begun(self, place: int, status: int, says: str) -> Answer:
@@ -199,24 +204,24 @@ class BatchApi:
         route.check_scope(call.caller, parameters)
         return Step(entry, route, parameters, self.pairs(entry.query.encode("utf-8")))
 
-    async def _transaction(self, call: Call, entries: Sequence[Entry]) -> list[Answer]:
+    async def _transaction(self, call: Call, entries: Sequence[Entry], effort: Sum) -> list[Answer]:
         for what, method, limit in (("writes", False, WRITES_LIMIT), ("reads", True, READS_LIMIT)):
             if (count := sum((one.method == "GET") == method for one in entries)) > limit:
                 raise too_many(count, limit, f"{what} in a transaction")
         addresses = Addresses(entries)
         addresses.check_apart()
         steps = []
-        for place, entry in enumerate(entries):
+        for entry in entries:
             with _placing(self, entry):
                 steps.append(self._part(call, entry, addresses))
-            if place % AT_ONCE == 0:
-                await asyncio.sleep(0)
+            # Others have their turn.
+            await asyncio.sleep(0)
         _check_targets(steps)
         digest = cache(self._digest)
         who = await self._concerned(call, steps, digest)
         steps = [self._with_id(step, who, digest) for step in steps]
         asks = Asks(call.admit)
-        work = partial(self._work, msgspec.structs.replace(call, admit=asks), steps)
+        work = partial(self._work, msgspec.structs.replace(call, admit=asks), steps, effort)
         return await in_one(self.pool, self.records, who.held, call.at, call.correlation, work, asks.told)
 
     def _part(self, call: Call, entry: Entry, addresses: Addresses) -> Step:
@@ -266,7 +271,7 @@ class BatchApi:
         patient = who.by_digest.get(found) if found is not None else None
         return step if patient is None else step._replace(new_id=self.ids.make(patient))
 
-    async def _work(self, call: Call, steps: Sequence[Step], joined: OneTransaction) -> list[Answer]:
+    async def _work(self, call: Call, steps: Sequence[Step], effort: Sum, joined: OneTransaction) -> list[Answer]:
         """Carries all out, in the order of R4; among writes what a condition decides comes before what refers to it."""
         answers: dict[int, Answer] = {}
         addresses = {step.entry.place: step.target for step in steps if step.target}
@@ -276,6 +281,9 @@ class BatchApi:
         while waiting:
             step = _next(waiting, addresses)
             waiting.remove(step)
+            if effort.left <= 0:
+                says = f"the entries before took more than {STEPS_OF_ALL} steps"
+                raise _too_much(step, says)
             with _placing(self, step.entry):
                 answer = await step.route.handler(await self._following(whole, step, addresses))
                 if step.writes and (made := _address_of(answer)):
@@ -283,11 +291,9 @@ class BatchApi:
                     if written.setdefault(made, step.entry.place) != step.entry.place:
                         raise _same_twice(step.entry.place)
             answers[step.entry.place] = answer
-            if len(answers) % AT_ONCE == 0:
-                await asyncio.sleep(0)
+            await asyncio.sleep(0)
             if (size := size + len(answer.body)) > ANSWER_LIMIT_BYTES:
-                says = f"the answers are longer than {ANSWER_LIMIT_BYTES} bytes"
-                raise Refusal(422, says, where=f"Bundle.entry[{step.entry.place}]", code="too-costly")
+                raise _too_much(step, f"the answers are longer than {ANSWER_LIMIT_BYTES} bytes")
         return [answers[step.entry.place] for step in steps]
 
     async def _following(self, call: Call, step: Step, addresses: Mapping[int, str]) -> Call:
@@ -363,6 +369,12 @@ def _check_targets(steps: Sequence[Step]) -> None:
 def _same_twice(place: int) -> Refusal:
     says = "two entries of a transaction write the same record"
     return Refusal(400, says, where=f"Bundle.entry[{place}]", code="duplicate", todo="Send one of them afterwards.")
+
+
+def _too_much(step: Step, says: str) -> Refusal:
+    return Refusal(
+        422, says, where=f"Bundle.entry[{step.entry.place}]", code="too-costly", todo="Send several Bundles."
+    )
 
 
 def _next(waiting: Sequence[Step], addresses: Mapping[int, str]) -> Step:

@@ -51,7 +51,7 @@ from kjerne.registries.guides import Guides
 from kjerne.registries.identifiers import stands_in
 from kjerne.registries.naming import check_header, check_subject, in_address, number_in, patient_of
 from kjerne.store import audit, limits, marking, pointing, spreading
-from kjerne.store.changing import Changer, Next, check_valid, not_written, settle
+from kjerne.store.changing import Changer, Next, checked, not_written, settle
 from kjerne.store.finding import Finder
 from kjerne.store.matching import Match, at_key, the_one
 from kjerne.store.pool import Connection, Pool
@@ -139,7 +139,7 @@ class ConditionalApi:
         pairs = in_address(call)
         search = self._criteria(name, pairs, "query")
         tree = self.parse_json(call.body)
-        advice = check_valid(call.body, tree, name, self.guides)
+        advice = await checked(call.body, tree, name, self.guides)
         version, expected = Next.of(call.body, tree, call.at, advice), sent_version(call.headers)
 
         async def use(grant: Grant) -> tuple[Made, int] | None:

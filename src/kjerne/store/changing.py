@@ -5,11 +5,14 @@ Every way to a new version by FHIR comes through here: a body that replaces it, 
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 from kjerne.access import Grant, Label
@@ -34,6 +37,19 @@ from kjerne.store.reading import Reader
 from kjerne.store.records import Change, Current, Records, Written, expect
 
 Tree = dict[str, Any]
+LARGE_BYTES: Final = 20_000
+"""A body from this size on is checked in a thread: some 20 milliseconds of work."""
+_THREADS: Final = ThreadPoolExecutor(2, "form")
+
+
+async def checked(raw: bytes, tree: Tree, name: str, guides: Guides) -> tuple[Fault, ...]:
+    """As `check_valid`; what may take long is done in a thread, so that others are answered meanwhile."""
+    meta = tree.get("meta")
+    named = isinstance(meta, dict) and "profile" in meta
+    if len(raw) < LARGE_BYTES and not named and not guides.asked_of(name):
+        return check_valid(raw, tree, name, guides)
+    work = partial(copy_context().run, check_valid, raw, tree, name, guides)
+    return await asyncio.get_running_loop().run_in_executor(_THREADS, work)
 
 
 def check_valid(raw: bytes, tree: Tree, name: str, guides: Guides) -> tuple[Fault, ...]:
