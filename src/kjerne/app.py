@@ -70,6 +70,7 @@ from kjerne.services.results.opening import Opener
 from kjerne.services.results.opening_api import OpeningApi
 from kjerne.services.results.reuse_api import Asker, ReuseApi
 from kjerne.services.shared_records import READS, SharedRecords
+from kjerne.services.shared_references import SharedReferences
 from kjerne.services.smart_configuration import Provider as Told
 from kjerne.services.smart_configuration import SmartConfiguration, no_provider, scopes
 from kjerne.services.standards import StandardsApi, reachable, type_of, types_by_service
@@ -266,6 +267,7 @@ class House:
             self.store.pool, self.store.ids, self.store.records, needs, Router(routes).find,
             partial(strict_json.parse, depth=depth, limit_bytes=BUNDLE_LIMIT_BYTES), http.query_in, journal.heard,
             partial(refusal_answer, shape="fhir"), self.identify, conditional.named,
+            SharedReferences(self.store.pool, self.parse_search, self.settings.candidate_limit).named,
         ).routes()  # fmt: skip
 
     def _validating(self, needs: str) -> ValidateApi:

@@ -86,3 +86,38 @@ def test_a_record_about_nobody_looks_for_no_record_of_a_patient_s(platform: Stan
     answer = sent(platform, entry("POST", "Organization", refers), about=WHO)
     assert answer.status == 422
     assert platform.audited(answer.response) == []
+
+
+def test_a_patient_s_record_refers_by_condition_to_a_record_about_nobody_of_any_source(
+    platform: Standing, word: str
+) -> None:
+    there = ask(platform, "POST", "Organization", organisation(word)).tree["id"]
+    performer = [{"reference": f"Organization?name={word}"}]
+    filed = entry("POST", "Observation", observation(performer=performer))
+    answer = send(platform, bundle("transaction", filed), about=WHO)
+    assert answer.status == 200
+    (made,) = answer.tree["entry"]
+    assert made["resource"]["performer"] == [{"reference": f"Organization/{there}"}]
+
+
+@pytest.mark.parametrize(
+    ("criteria", "many", "status"),
+    [("name={word}", 0, 412), ("name={word}", 2, 412), ("", 0, 400), ("name={word}&_sort=name", 1, 400),
+     ("identifier=" + UNKNOWN, 0, 422)],
+)  # fmt: skip
+def test_a_condition_that_means_not_one_record_about_nobody_is_refused_in_its_place(
+    platform: Standing, word: str, criteria: str, many: int, status: int
+) -> None:
+    for _ in range(many):
+        ask(platform, "POST", "Organization", organisation(word))
+    performer = [{"reference": f"Organization?{criteria.format(word=word)}"}]
+    filed = entry("POST", "Observation", observation(performer=performer))
+    answer = send(platform, bundle("transaction", filed), about=WHO)
+    assert (answer.status, answer.issue["expression"]) == (status, ["Bundle.entry[0].resource"])
+
+
+def test_a_condition_finds_no_more_than_the_token_s_smart_scopes_leave(platform: Standing, word: str) -> None:
+    ask(platform, "POST", "Organization", organisation(word))
+    filed = entry("POST", "Observation", observation(performer=[{"reference": f"Organization?name={word}"}]))
+    answer = send(platform, bundle("transaction", filed), about=WHO, narrower="system/Observation.c")
+    assert answer.status == 403

@@ -120,7 +120,8 @@ class Asks:
 @dataclass(frozen=True)
 class BatchApi:
     """The handler. `find` is the table of routes, `pairs` reads a query, `refusal` makes what a caller hears of any error (with
-    its correlation id and route), `answer` that in FHIR's shape, `named` finds what a conditional reference means."""
+    its correlation id and route), `answer` that in FHIR's shape, `named` finds what a conditional reference means of a patient's
+    records, `named_shared` of those about nobody."""
 
     pool: Pool
     ids: SealedIds
@@ -133,6 +134,7 @@ class BatchApi:
     answer: Callable[[Refusal], Answer]
     identify: Callable[[str], PatientRef]
     named: Callable[[Call, str, str], Awaitable[str]]
+    named_shared: Callable[[Call, str], Awaitable[str]]
 
     def routes(self) -> list[Route]:
         each = partial(Route, needs=self.needs, errors="fhir", body_limit_bytes=BUNDLE_LIMIT_BYTES, for_citizens=True)
@@ -303,10 +305,11 @@ class BatchApi:
             return _request(call, step, step.entry.raw)
         found = {}
         for text in sorted(links.conditional):
-            if step.is_shared and text.partition("?")[0] not in SHARED_TYPES:
-                # Left as it is, and so refused by its handler: a record about nobody leads to no patient's.
-                continue
-            found[text] = await self.named(_request(call, step, b""), text, step.number)
+            if text.partition("?")[0] in SHARED_TYPES:
+                found[text] = await self.named_shared(_request(call, step, b""), text)
+            elif not step.is_shared:
+                found[text] = await self.named(_request(call, step, b""), text, step.number)
+            # Else it is left as it is, and so refused by its handler: a record about nobody leads to no patient's.
         tree = links.followed(addresses, found)
         return _request(call, step, step.entry.raw if tree is step.entry.tree else encode(tree))
 
