@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 from uuid import UUID, uuid4
 
+import asyncpg
 import pytest
 
 from bundles import bundle, entry, places, send, statuses
+from kjerne.fhir.definitions import type_number
 from kjerne.sandbox.sts import provider
 from kjerne.services import standards_batch
+from kjerne.store import shared
 from kjerne.store.joined import Concerned
 from platform_fixture import Answered, Standing, Tree
 from services.test_shared_records import ask, organisation
@@ -121,3 +127,39 @@ def test_a_condition_finds_no_more_than_the_token_s_smart_scopes_leave(platform:
     filed = entry("POST", "Observation", observation(performer=[{"reference": f"Organization?name={word}"}]))
     answer = send(platform, bundle("transaction", filed), about=WHO, narrower="system/Observation.c")
     assert answer.status == 403
+
+
+@pytest.mark.usefixtures("mixed")
+def test_a_type_is_held_before_any_record_of_it_as_a_single_condition_holds_it(platform: Standing, word: str) -> None:
+    """Else the one would hold the record and wait for the type, the other hold the type and wait for the record."""
+    made = places(sent(platform, entry("POST", "Organization", organisation(word))))[0].split("/")[1]
+    number = type_number("Organization")
+
+    async def at_odds(transaction: Future[Answered]) -> None:
+        conn = await asyncpg.connect(platform.dsn)
+        try:
+            async with conn.transaction():
+                await shared.hold_type(conn, number)
+                begin.set()
+                while not await conn.fetchval(
+                    "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
+                ):
+                    assert not transaction.done()
+                    await asyncio.sleep(0.01)
+                await conn.execute("SET LOCAL lock_timeout = '300ms'")
+                await shared.hold(conn, number, made)
+        finally:
+            await conn.close()
+
+    begin = threading.Event()
+
+    def work() -> Answered:
+        begin.wait(10)
+        named = entry("PUT", f"Organization?name={uuid4()}", organisation(word))
+        put = entry("PUT", f"Organization/{made}", organisation(word, id=made), ifMatch='W/"1"')
+        return sent(platform, put, named)
+
+    with ThreadPoolExecutor(1) as other:
+        transaction = other.submit(work)
+        platform.run(at_odds(transaction))
+        assert statuses(transaction.result(10)) == [200, 201]

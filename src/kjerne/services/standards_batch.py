@@ -24,6 +24,7 @@ import msgspec
 from kjerne.access import OPENING, Action, Grant
 from kjerne.errors import Fault, Refusal
 from kjerne.exchange import Admit, Answer, Call, Denied, Pairs, PatientRef, Route, noted
+from kjerne.fhir.definitions import type_number
 from kjerne.fhir.effort import Sum, summed
 from kjerne.fhir.encode import encode
 from kjerne.fhir.entries import Entry, entries_of, placed, response, too_many
@@ -84,6 +85,11 @@ class Step(NamedTuple):
     @property
     def writes(self) -> bool:
         return self.entry.method != "GET"
+
+    @property
+    def holds(self) -> bool:
+        """Whether it changes, or asks a condition about, a record about nobody that may be there: new ones wait for no one."""
+        return self.is_shared and self.writes and (self.entry.method != "POST" or "if-none-exist" in self.entry.headers)
 
     @property
     def is_shared(self) -> bool:
@@ -224,7 +230,8 @@ class BatchApi:
         steps = [self._with_id(step, who, digest) for step in steps]
         asks = Asks(call.admit)
         work = partial(self._work, msgspec.structs.replace(call, admit=asks), steps, effort)
-        return await in_one(self.pool, self.records, who.held, call.at, call.correlation, work, asks.told)
+        types = sorted({type_number(step.parameters["type"]) for step in steps if step.holds})
+        return await in_one(self.pool, self.records, who.held, call.at, call.correlation, work, asks.told, types=types)
 
     def _part(self, call: Call, entry: Entry, addresses: Addresses) -> Step:
         """As `_step`, of an entry that can be a part of a transaction: with whom it names and what it links to."""

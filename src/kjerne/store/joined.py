@@ -17,7 +17,7 @@ import asyncpg
 from kjerne.access import OPENING, Grant
 from kjerne.errors import Refusal
 from kjerne.exchange import ATTEMPTS, Denied, Named, Stale
-from kjerne.store import audit, limits
+from kjerne.store import audit, limits, shared
 from kjerne.store.pool import Connection, Pool, columns
 from kjerne.store.records import Change, Records, Written
 
@@ -123,8 +123,12 @@ class OneTransaction:
 async def in_one(
     pool: Pool, records: Records, held: Sequence[int], at: datetime, correlation: str,
     work: Callable[[OneTransaction], Awaitable[T]], told: Told,
+    *, types: Sequence[int] = (),
 ) -> T:  # fmt: skip
     """What `work` gives, done whole or not at all. It is begun anew where a fact changed, or the server had to stop it.
+
+    `types` are those about nobody of which something is changed or a condition asked, in the order of their numbers: held before
+    any record is, as a single conditional write holds its type.
 
     `at` and `correlation` are those of the request, by which its lines in the log are found. Where `work` is refused, `told` has
     the law refuse each try that had looked at a record, while the persons are still held.
@@ -136,6 +140,8 @@ async def in_one(
             refused: Refusal | Denied | None = None
             try:
                 stamps = {row["key"]: row["stamp"] for row in await conn.fetch(_HOLD, held)}
+                for type_ in types:
+                    await shared.hold_type(conn, type_)
                 joined = OneTransaction(conn, records, stamps)
                 entries = conn.transaction()
                 await entries.start()
