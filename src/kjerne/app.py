@@ -69,7 +69,7 @@ from kjerne.services.results.kith.model import Message
 from kjerne.services.results.opening import Opener
 from kjerne.services.results.opening_api import OpeningApi
 from kjerne.services.results.reuse_api import Asker, ReuseApi
-from kjerne.services.shared_records import READS, SharedRecords
+from kjerne.services.shared_records import READS, WRITES, SharedRecords
 from kjerne.services.shared_references import SharedReferences
 from kjerne.services.smart_configuration import Provider as Told
 from kjerne.services.smart_configuration import SmartConfiguration, no_provider, scopes
@@ -240,7 +240,7 @@ class House:
             ).routes(),
             *CorrectionsApi(Desk(self.store.wrap, self.reader), self.store).routes(),
         ]
-        routes += self._bundles(routes, conditional, anything)
+        routes += self._bundles(routes, conditional, f"{anything} {READS} {WRITES}")
         return [*routes, *self._statements(routes)]
 
     def _of_the_log(self, sent_in: Mapping[str, str]) -> tuple[AccessLogApi, DisclosuresApi]:
@@ -275,7 +275,7 @@ class House:
         return ValidateApi(
             self.store.pool, self.store.ids, self.store.records, self.guides, type_of,
             partial(strict_json.parse, depth=depth, limit_bytes=VALIDATED_LIMIT_BYTES),
-            partial(xml.parse, depth=depth, limit_bytes=VALIDATED_LIMIT_BYTES), self.identify, needs,
+            partial(xml.parse, depth=depth, limit_bytes=VALIDATED_LIMIT_BYTES), self.identify, needs, (READS, WRITES),
         )  # fmt: skip
 
     def _statements(self, routes: list[Route]) -> list[Route]:

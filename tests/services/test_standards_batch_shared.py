@@ -163,3 +163,12 @@ def test_a_type_is_held_before_any_record_of_it_as_a_single_condition_holds_it(p
         transaction = other.submit(work)
         platform.run(at_odds(transaction))
         assert statuses(transaction.result(10)) == [200, 201]
+
+
+def test_who_keeps_registers_alone_sends_bundles_of_them_and_opens_nothing_else(platform: Standing, word: str) -> None:
+    written = entry("POST", "Organization", organisation(word))
+    assert statuses(send(platform, bundle("transaction", written), as_="registry")) == [201]
+    answer = send(
+        platform, bundle("batch", written, entry("POST", "Observation", observation())), as_="registry", about=WHO
+    )
+    assert statuses(answer) == [201, 403]

@@ -277,3 +277,38 @@ def test_a_message_is_taken_whatever_the_sets_require(platform: Standing) -> Non
         sets.unlink()
     assert answer.status_code == 200
     assert b'V="1"' in answer.content
+
+
+def test_records_about_nobody_are_looked_at_as_their_writes_are(platform: Standing) -> None:
+    named = {"resourceType": "Organization", "name": "Legekontoret"}
+    for as_ in ("registry", "lab"):
+        assert found(asked(platform, "$validate?mode=create", named, as_=as_)) == RIGHT
+    assert found(asked(platform, "Organization/x/$validate?mode=update", named | {"id": "x"}, as_="registry")) == RIGHT
+    assert found(asked(platform, "$validate?mode=update", named, as_="registry")) == [("error", "Organization.id", "")]
+    number = {"value": platform.nin("citizen")}
+    (issue,) = found(asked(platform, "$validate?mode=create", named | {"identifier": [number]}, as_="registry"))
+    assert issue[:2] == ("error", "Organization.identifier[0]")
+
+
+def test_whether_a_record_about_nobody_could_be_deleted_is_for_its_source(platform: Standing) -> None:
+    body = json.dumps({"resourceType": "Organization", "name": "Legekontoret"}).encode()
+    made = platform.client.call(
+        "POST", "/fhir/R4/Organization", as_="registry", body=body, headers={"content-type": FHIR}
+    )
+    at = f"Organization/{made.json()['id']}/$validate?mode=delete"
+    answer = asked(platform, at, b"", as_="registry")
+    assert found(answer) == RIGHT
+    assert platform.audited(answer.response) == []
+    assert asked(platform, at, b"", as_="registry", if_match='W/"2"').status == 412
+    assert asked(platform, at, b"").status == 403
+    for absent in ("nowhere", "x_y"):
+        assert asked(platform, f"Organization/{absent}/$validate?mode=delete", b"", as_="registry").status == 404
+    platform.rows("UPDATE shared_record SET organisation = 'other' WHERE id = $1", made.json()["id"])
+    assert asked(platform, at, b"", as_="registry").status == 403
+
+
+def test_who_keeps_registers_alone_asks_about_no_patient_s_record(platform: Standing) -> None:
+    made = create(platform, observation()).tree["id"]
+    answer = asked(platform, f"Observation/{made}/$validate?mode=delete", b"", as_="registry")
+    assert answer.status == 403
+    assert platform.audited(answer.response) == []

@@ -8,8 +8,10 @@ check runs in a thread of its own and is held to the validator's limit of steps:
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Final, NamedTuple, TypeVar
 
 from lxml import etree
@@ -17,9 +19,11 @@ from lxml import etree
 from kjerne.access import Grant
 from kjerne.errors import Fault, Refusal
 from kjerne.exchange import ANY_KIND, Answer, Call, PatientRef, Route
+from kjerne.fhir import smart
 from kjerne.fhir.definitions import TYPES, type_number
 from kjerne.fhir.encode import decode, encode
 from kjerne.fhir.from_xml import read as read_xml
+from kjerne.fhir.index import index
 from kjerne.fhir.interaction import absent, basis_of, hidden_as_absent, no_such_id, sent_version
 from kjerne.fhir.lines import with_lines
 from kjerne.fhir.negotiation import JSON, media_type
@@ -30,9 +34,11 @@ from kjerne.fhir.validate import FAULTS_LIMIT, check
 from kjerne.fhir.xml_format import to_xml
 from kjerne.registries.contents import check_content, content_of, must_register
 from kjerne.registries.guides import Found, Guides
-from kjerne.registries.homes import SERVICE_BY_TYPE, not_served
+from kjerne.registries.homes import SERVICE_BY_TYPE, SHARED_TYPES, not_served
 from kjerne.registries.naming import check_header, check_names
-from kjerne.store import audit
+from kjerne.registries.nobody import check_of_nobody
+from kjerne.store import audit, shared
+from kjerne.store.limits import must_hold
 from kjerne.store.pool import Pool
 from kjerne.store.records import Records, expect
 from kjerne.store.sealed_id import SealedIds
@@ -44,6 +50,7 @@ AT_ONCE: Final = 2
 XML: Final = frozenset({"application/fhir+xml", "application/xml", "text/xml"})
 MODES: Final = ("create", "update", "delete", "profile")
 OF_THE_ADDRESS: Final = frozenset({"profile", "mode", "_format", "_pretty"})
+_ID: Final = re.compile(r"[A-Za-z0-9.\-]{1,64}", re.ASCII)
 _PARTS: Final = frozenset({"resource", "mode", "profile"})
 Tree = dict[str, Any]
 T = TypeVar("T")
@@ -68,7 +75,8 @@ class Body(NamedTuple):
 
 @dataclass
 class ValidateApi:
-    """The handlers. `needs` are the scopes of which a caller must have one."""
+    """The handlers. `needs` are the scopes of which a caller must have one; at the address of a record about nobody, and of none,
+    one of `shared` will do, the last of which deletes such a record."""
 
     pool: Pool
     ids: SealedIds
@@ -79,15 +87,19 @@ class ValidateApi:
     parse_xml: Callable[[bytes], etree._Element]
     identify: Callable[[str], PatientRef]
     needs: str
+    shared: tuple[str, ...]
 
     def __post_init__(self) -> None:
         self._turns = asyncio.Semaphore(AT_ONCE)
 
     def routes(self) -> list[Route]:
-        paths = (BASE, BASE + "/{type}", BASE + "/{type}/{id}")
+        needs = " ".join((self.needs, *self.shared))
+        each = partial(Route, "POST", errors="fhir", body_limit_bytes=VALIDATED_LIMIT_BYTES, handler=self.validate)
         return [
-            Route("POST", f"{path}/$validate", self.validate, self.needs, "fhir", VALIDATED_LIMIT_BYTES)
-            for path in paths
+            each(f"{BASE}/$validate", needs=needs),
+            each(f"{BASE}/{{type}}/$validate", needs=needs),
+            # By a record's address a patient's record can be asked about: that takes a scope of its own.
+            each(f"{BASE}/{{type}}/{{id}}/$validate", needs=needs, by_type=dict.fromkeys(SERVICE_BY_TYPE, self.needs)),
         ]
 
     async def validate(self, call: Call) -> Answer:
@@ -187,6 +199,8 @@ class ValidateApi:
 
     async def _deletable(self, call: Call, name: str) -> Tree:
         """Whether the caller could delete the record of the address: asked as its deletion is, with a row in the log."""
+        if name in SHARED_TYPES:
+            return await self._shared_deletable(call, name)
         if name not in SERVICE_BY_TYPE:
             return judged([_as_fault(not_served(name))], [], [])
         expected = sent_version(call.headers)
@@ -208,6 +222,27 @@ class ValidateApi:
         patient = PatientRef(key=self.ids.patient(id_))
         if not await hidden_as_absent(call, patient, service, "correct", "d", use, basis=basis_of(call), what=ANY_KIND):
             raise absent(call)
+        return judged([], [], ["The record could be deleted."])
+
+    async def _shared_deletable(self, call: Call, name: str) -> Tree:
+        """As `_deletable`, of a record about nobody: by its source alone, and in nobody's log."""
+        caller, id_ = call.caller, call.parameters["id"]
+        assert caller is not None, "the route asks for a scope"
+        if self.shared[-1] not in caller.scopes:
+            raise Refusal(403, f"the token lacks the scope {self.shared[-1]}", where="scope")
+        smart.demand(caller, name, "d")
+        if not _ID.fullmatch(id_):
+            raise absent(call)
+        async with self.pool.acquire() as conn:
+            there = await shared.hold(conn, type_number(name), id_)
+        if not there.version:
+            raise absent(call)
+        if not there.source.is_of(shared.Source(caller.organisation, caller.client)):
+            raise Refusal(403, "another source keeps this record", where="id")
+        if there.raw is not None:
+            if caller.limits is not None:
+                must_hold(caller, type_number(name), index(decode(there.raw)).tokens, "d")
+            expect(sent_version(call.headers), there.version)
         return judged([], [], ["The record could be deleted."])
 
 
@@ -283,7 +318,7 @@ def _unwrapped(tree: Tree, asked: Asked) -> Asked:
 
 def _refused_on_write(call: Call, tree: Tree, type_: str, mode: str) -> list[Fault]:
     """What a create or an update would be refused for, of a resource that is one of R4."""
-    if type_ not in SERVICE_BY_TYPE:
+    if type_ not in SERVICE_BY_TYPE and type_ not in SHARED_TYPES:
         return [_as_fault(not_served(type_))]
     raw = encode(tree)
     faults = not_understood(raw, tree)
@@ -292,10 +327,13 @@ def _refused_on_write(call: Call, tree: Tree, type_: str, mode: str) -> list[Fau
     elif mode == "update" and call.parameters.get("id", tree["id"]) != tree["id"]:
         faults.append(Fault("The id in the body is not the id in the address.", f"{type_}.id", "value"))
     try:
+        if type_ in SHARED_TYPES:
+            check_of_nobody(tree)
+            return faults
         check_names(raw, tree)
         check_content(tree, content_of(tree))
     except Refusal as refusal:
-        faults.append(_as_fault(refusal))
+        faults += [_as_fault(refusal), *refusal.faults]
     return faults
 
 
