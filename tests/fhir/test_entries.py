@@ -73,3 +73,14 @@ def test_the_answers_are_joined_in_order() -> None:
         ],
     }  # fmt: skip
     assert json.loads(response("transaction", [])) == {"resourceType": "Bundle", "type": "transaction-response"}
+
+
+@pytest.mark.parametrize(
+    ("url", "says"), [("Observation", "a POST brings a resource"), ("Observation/1/$validate", "")]
+)
+def test_what_is_to_be_made_comes_along_and_what_an_operation_brings_is_its_own_business(url: str, says: str) -> None:
+    tree = {"resourceType": "Bundle", "type": "batch", "entry": [{"request": {"method": "POST", "url": url}}]}
+    (one,) = entries_of(tree, json.dumps(tree).encode(), BASE, 9)[1]
+    assert (one.says if isinstance(one, Refusal) else "") == says
+    if isinstance(one, Refusal):
+        assert (one.status, one.where) == (400, "Bundle.entry[0].resource")

@@ -24,7 +24,10 @@ def entry(place: int, full_url: str, *references: str, method: str = "POST") -> 
     [
         ("urn:uuid:1", "urn:uuid:2", 1), ("", "urn:uuid:2", 1), (f"{BASE}/Observation/9", "Specimen/3", 2),
         ("http://other.example/Observation/9", "Specimen/3", None), ("urn:uuid:1", "Specimen/3", None),
-        ("urn:uuid:1", f"{BASE}/Specimen/3", 2), (f"{BASE}/Observation/9", "Specimen/3/_history/1", None),
+        ("urn:uuid:1", f"{BASE}/Specimen/3", 2), (f"{BASE}/Observation/9", "Specimen/3/_history/1", 2),
+        ("urn:uuid:1", f"{BASE}/Specimen/3/_history/1", 2), ("urn:uuid:1", f"{BASE}/Specimen/3#a", 2),
+        ("urn:uuid:1", "urn:uuid:2#a", 1), ("urn:uuid:1", "#a", None), ("urn:uuid:1", f"{BASE}/Specimen/3/other", None),
+        ("urn:uuid:1", "", None),
         ("urn:uuid:1", "urn:uuid:4", None),
     ],
 )  # fmt: skip
@@ -71,3 +74,17 @@ def test_any_other_condition_on_a_patient_is_refused(text: str) -> None:
     with pytest.raises(Refusal) as told:
         by_number({"resourceType": "Observation", "subject": {"reference": text}}, lambda _, value: value == "1")
     assert (told.value.status, "1" in told.value.says) == (422, False)
+
+
+def test_a_version_is_not_taken_over_and_a_place_only_where_no_reference_stands() -> None:
+    tree = {
+        "resourceType": "Observation",
+        "derivedFrom": [{"reference": f"{BASE}/Observation/7/_history/1"}, {"reference": f"{BASE}/Observation/7#a"}],
+        "text": {"div": f'<div xmlns="http://www.w3.org/1999/xhtml"><a href="{BASE}/Observation/7#a">x</a></div>'},
+    }
+    own = Entry(0, "POST", "Observation", "", "", tree, json.dumps(tree).encode())
+    links = Links(own, tree, Addresses([own, entry(1, f"{BASE}/Observation/7")]))
+    assert links.to == {1}
+    made = links.followed({1: "Observation/new"}, {})
+    assert made["derivedFrom"] == [{"reference": "Observation/new"}] * 2
+    assert '<a href="Observation/new#a">' in made["text"]["div"]

@@ -132,7 +132,8 @@ def _read(value: Any, place: int, raw: bytes, base: str) -> Entry:
     path, query = _address(url, base, f"{where}.request.url")
     if resource is not None and type(resource) is not dict:
         raise Refusal(400, "the resource is no object", where=f"{where}.resource", code="structure")
-    if resource is None and method in _NEEDS_RESOURCE:
+    # A POST behind a type is an operation, or a search: what that brings is its own business.
+    if resource is None and (method in _NEEDS_RESOURCE or (method == "POST" and "/" not in path)):
         raise Refusal(400, f"a {method} brings a resource", where=f"{where}.resource", code="required")
     if resource is not None and method in _NO_RESOURCE:
         raise Refusal(400, f"a {method} brings no resource", where=f"{where}.resource", code="structure")

@@ -15,6 +15,8 @@ Tree = dict[str, Any]
 
 _REST: Final = re.compile(r"(.+)/[A-Z][A-Za-z]+/[A-Za-z0-9.\-]{1,64}")
 _RELATIVE: Final = re.compile(r"[A-Z][A-Za-z]+/[A-Za-z0-9.\-]{1,64}")
+_BEHIND: Final = re.compile(r"([^#]+?)(?:/_history/[A-Za-z0-9.\-]{1,64})?(#.*)?", re.DOTALL)
+"""A link with what stands behind the address that it leads to: a version of where it comes from, a place in the resource."""
 _CONDITIONAL: Final = re.compile(r"([A-Z][A-Za-z]+)\?(.*)", re.DOTALL)
 _MADE: Final = frozenset({"POST", "PUT", "PATCH"})
 URN: Final = len("urn:uuid:")
@@ -57,10 +59,12 @@ class Addresses:
         return len(self._marks) > MARKS_LIMIT or any(mark in raw for mark in self._marks)
 
     def meant(self, text: str, entry: Entry) -> int | None:
-        """The place of the entry that a link from another means."""
+        """The place of the entry that a link from another means, whatever version or place in it the link names."""
         found = self._by_address.get(text)
-        if found is None and entry.place in self._base and _RELATIVE.fullmatch(text):
-            found = self._by_address.get(f"{self._base[entry.place]}/{text}")
+        if found is None and (bare := _BEHIND.fullmatch(text)):
+            found = self._by_address.get(bare[1])
+            if found is None and entry.place in self._base and _RELATIVE.fullmatch(bare[1]):
+                found = self._by_address.get(f"{self._base[entry.place]}/{bare[1]}")
         return found
 
     def leans(self, entry: Entry) -> bool:
@@ -98,7 +102,10 @@ class Links:
             self.conditional.add(text)
 
     def followed(self, addresses: Mapping[int, str], found: Mapping[str, str]) -> Tree:
-        """The resource with `Type/id` wherever it links to an entry, or refers by a condition."""
+        """The resource with `Type/id` wherever it links to an entry, or refers by a condition.
+
+        A version that it had elsewhere is none here. A place in it stays in what is followed by a reader; no reference has one.
+        """
         if not self.to and not self.conditional:
             return self._tree
 
@@ -106,7 +113,9 @@ class Links:
             if is_reference and text in found:
                 return found[text]
             place = self._addresses.meant(text, self._entry)
-            return addresses.get(place) if place is not None else None
+            made = addresses.get(place) if place is not None else None
+            behind = "" if is_reference else text.partition("#")[2]
+            return f"{made}#{behind}" if made and behind else made
 
         return relinked(self._tree, replace)
 
