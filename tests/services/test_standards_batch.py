@@ -419,7 +419,7 @@ def test_a_reference_to_no_entry_and_a_circle_of_conditions_are_refused(platform
         platform, bundle("transaction", entry("POST", "Observation", itself, own, ifNoneExist=f"identifier={number}")), about=WHO
     )  # fmt: skip
     assert (circle.status, circle.issue["code"]) == (422, "processing")
-    elsewhere = report("Practitioner?identifier=http://x.example|1")
+    elsewhere = report("Encounter?identifier=http://x.example|1")
     assert send(platform, bundle("transaction", entry("POST", "DiagnosticReport", elsewhere)), about=WHO).status == 404
 
 
