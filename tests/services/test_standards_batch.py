@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from typing import Any, Final
@@ -560,8 +561,12 @@ class World:
             for place in range(4)
             for one in read(self.platform, f"Observation?identifier={self.tag}-{place}", about=WHO).resources()
         ]
-        logged = [(self.ids.index(str(row["ids"][0])), row["versions"], row["action"], row["outcome"]) for row in rows]
-        return [sorted(left), logged]
+        return [sorted(left), [self.logged(row) for row in rows]]
+
+    def logged(self, row: Mapping[str, Any]) -> tuple[Any, ...]:
+        """A line of the log, with the places of those ids that both worlds know: a refusal may name what was made in between."""
+        places = sorted(self.ids.index(str(one)) for one in row["ids"] if str(one) in self.ids)
+        return places, sorted(row["versions"]), row["action"], row["outcome"]
 
 
 ASKED: Final = st.tuples(

@@ -287,7 +287,7 @@ def test_records_about_nobody_are_looked_at_as_their_writes_are(platform: Standi
     assert found(asked(platform, "$validate?mode=update", named, as_="registry")) == [("error", "Organization.id", "")]
     number = {"value": platform.nin("citizen")}
     (issue,) = found(asked(platform, "$validate?mode=create", named | {"identifier": [number]}, as_="registry"))
-    assert issue[:2] == ("error", "Organization.identifier[0]")
+    assert issue[:2] == ("error", "Organization.identifier[0].value")
 
 
 def test_whether_a_record_about_nobody_could_be_deleted_is_for_its_source(platform: Standing) -> None:
