@@ -66,8 +66,7 @@ TELLING: Final = (
 )  # fmt: skip
 """Purposes and bases that differ in law."""
 FEW: Final = (("TREAT", ""), ("BTG", "FORHOYET_AKUTT"))
-ON_PAGES: Final = (("TREAT", ""), ("ETREAT", "SAMTYKKE"), ("BTG", "AKUTT"))
-"""Pages take no elevated basis."""
+ON_PAGES: Final = (("TREAT", ""), ("ETREAT", "SAMTYKKE"), ("TREAT", "FORHOYET_SAMTYKKE"), ("BTG", "AKUTT"))
 
 Question = tuple[Actor, str, str, str]
 T = TypeVar("T")
@@ -171,6 +170,8 @@ CHANCE: Final = Random(os.environ.get("KJERNE_LAWS_SEED"))
 SOURCE: Final = frozenset({"kjerne:disclosures"})
 SOME: Final = 25
 """Of the further ways out (`outlets`) so many of each are asked where not all are."""
+LOOKED_AT: Final = 2_000
+"""Of how many questions the law is asked before some are drawn."""
 INSIGHT: Final = frozenset({"kjerne:insight"})
 CONTROLLER: Final = Actor(
     "data controller", Situation("system", "search", NOW, scopes=frozenset({"kjerne:audit"}), level=0)
@@ -196,6 +197,8 @@ def drawn(every: Sequence[T], is_open: Callable[[T], bool] | None = None) -> Seq
     chance = Random(seed)
     if is_open is None:
         return chance.sample(every, SOME)
+    if len(every) > LOOKED_AT:  # the law is asked of each
+        every = chance.sample(every, LOOKED_AT)
     shut = [one for one in every if not is_open(one)]
     return chance.sample([one for one in every if is_open(one)], SOME // 2) + chance.sample(shut, SOME - SOME // 2)
 
@@ -249,10 +252,14 @@ async def test_what_stands_on_a_page_is_what_the_law_lets_stand_there(
     house = world.ward.house
     pages = Pages(House(house.settings.model_copy(update={"jurisdiction": jurisdiction}), house.store, house.clock))
     faults, opened, cells = list[str](), 0, 0
-    for actor, patient, (purpose, basis), path in drawn([*page_questions(jurisdiction)]):
-        said = world.law(
-            actor, patient, purpose if actor.situation.attest else "", basis, path.action, jurisdiction=jurisdiction
-        )
+
+    def answered(actor: Actor, patient: str, why: tuple[str, str], path: Any) -> Answer:
+        purpose = why[0] if actor.situation.attest else ""
+        return world.law(actor, patient, purpose, why[1], path.action, jurisdiction=jurisdiction)
+
+    for question in drawn([*page_questions(jurisdiction)], lambda one: answered(*one).given):
+        actor, patient, (purpose, basis), path = question
+        said = answered(*question)
         caller = world.caller(actor, world.patients[patient], purpose)
         if caller.kind == "practitioner":
             await pages.registered(caller)

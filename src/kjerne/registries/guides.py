@@ -111,12 +111,15 @@ class Guides:
 
     def settled(self, faults: list[Fault], tree: dict[str, Any]) -> list[Fault]:
         """R4's faults but those of extensions that a package defines."""
-        profiles = self.state().profiles
-        return without_known(faults, tree, profiles) if faults and len(self.state().shelf) else faults
+        if not faults:
+            return faults
+        state = self.state()
+        return without_known(faults, tree, state.profiles) if len(state.shelf) else faults
 
     def on_write(self, tree: dict[str, Any], name: str) -> Found:
         """A resource that R4 has nothing against, held against what is asked of it on write."""
-        return self.judge(tree, self.wanted(tree, name))
+        wanted = self.wanted(tree, name)
+        return self.judge(tree, wanted) if wanted else Found([], [], [])
 
     def wanted(self, tree: Tree, name: str) -> dict[str, Strength]:
         """The profiles that are asked of a resource on write, each as strictly as the strictest that asks it."""
