@@ -544,11 +544,8 @@ class World:
         body = json.dumps(resource).encode() if resource else b""
         if resource.get("resourceType") == "Binary":
             headers["content-type"], body = resource["contentType"], base64.b64decode(resource["data"])
-        path = f"/fhir/R4/{request['url']}"
-        found = self.platform.client.call(
-            request["method"], path, as_="lab", patient=self.platform.nin(WHO), body=body, headers=headers
-        )
-        return found.status_code
+        path, nin, call = f"/fhir/R4/{request['url']}", self.platform.nin(WHO), self.platform.client.call
+        return call(request["method"], path, as_="lab", patient=nin, body=body, headers=headers).status_code
 
     def stands(self) -> list[Any]:
         """All that is left of it, without what is different between two worlds."""
