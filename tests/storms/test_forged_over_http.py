@@ -48,7 +48,7 @@ AHEAD_SECONDS: Final = 60
 """The workers' clocks go on while a request is on its way: what lies ahead of them lies this much further."""
 # A law that is quoted beside a refusal's words is meant to be read; a rule's own name is not.
 NEVER_TOLD: Final = re.compile(
-    r"[0-9]{11}|(?<!Tillitsrammeverket )(?<!, )ATT-|section 5|Kari|Poliklinikk|valueQuantity|"
+    r"(?<![0-9a-z])[0-9]{11}(?![0-9a-z])|(?<!Tillitsrammeverket )(?<!, )ATT-|section 5|Kari|Poliklinikk|valueQuantity|"
     r"invalid_|attestation-of|scope-missing|errand-(?:about|without)|portal-(?:act|err|pat|pur|acc|sco)"
 )
 
