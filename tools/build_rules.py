@@ -1,20 +1,16 @@
 """Make src/kjerne/fhir/data/rules.msgpack.zst: R4's invariants, extensions and code systems, from the same CC0 package.
 
-Beside `tools/build_definitions.py`, which finds the package and pins its digest. Does nothing when the table stands already.
+From the package that `tools/fhir_package.py` finds. Does nothing when the table stands already.
 """
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import msgspec
-import zstandard
-
-from build_definitions import SHA256, archive_bytes, is_type, resources
-from kjerne.fhir.rulebook import PATH, UNPACKED_LIMIT_BYTES, Constraint, Extension, Part, Rules
+from fhir_package import is_type, make, resources
+from kjerne.fhir.rulebook import PATH, Constraint, Extension, Part, Rules
 
 FHIR = "http://hl7.org/fhir/"
 SHAPED = frozenset(FHIR + f"ValueSet/{name}" for name in ("mimetypes", "currencies", "ucum-units"))
@@ -23,35 +19,15 @@ GENERAL = ("Element", "DomainResource", "Extension")
 
 
 def main() -> None:
-    stamp = _stamp()
-    if PATH.exists() and _built_from(PATH) == stamp:
-        print(f"{PATH.name} stands")
-        return
-    rules = build(archive_bytes(), stamp)
-    PATH.parent.mkdir(parents=True, exist_ok=True)
-    part = PATH.with_suffix(".part")
-    part.write_bytes(zstandard.ZstdCompressor(level=19).compress(msgspec.msgpack.encode(rules)))
-    part.replace(PATH)
-    print(
-        f"{PATH.name}: {sum(map(len, rules.constraints.values()))} invariants, {len(rules.extensions)} extensions, "
+    sources = Path(__file__), PATH.parents[1] / "rulebook.py"
+    make(PATH, Rules, sources, build, _told)
+
+
+def _told(rules: Rules) -> str:
+    return (
+        f"{sum(map(len, rules.constraints.values()))} invariants, {len(rules.extensions)} extensions, "
         f"{len(rules.systems)} code systems"
     )
-
-
-def _stamp() -> str:
-    """Changes with the source, these programs and the table's shape, so that an old table is made anew."""
-    digest = hashlib.sha256(SHA256.encode())
-    for source in (Path(__file__), Path(__file__).with_name("build_definitions.py"), PATH.parents[1] / "rulebook.py"):
-        digest.update(source.read_bytes())
-    return digest.hexdigest()
-
-
-def _built_from(path: Path) -> str:
-    try:
-        unpacked = zstandard.ZstdDecompressor().decompress(path.read_bytes(), max_output_size=UNPACKED_LIMIT_BYTES)
-        return msgspec.msgpack.decode(unpacked, type=Rules).source_sha256
-    except (zstandard.ZstdError, msgspec.MsgspecError):
-        return ""
 
 
 def build(archive: bytes, stamp: str) -> Rules:

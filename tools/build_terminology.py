@@ -1,20 +1,16 @@
 """Make src/kjerne/fhir/data/terminology.msgpack.zst: R4's own code systems, value sets and concept maps, as they are asked.
 
-Beside `tools/build_definitions.py`, which finds the package and pins its digest. Does nothing when the table stands already.
+From the package that `tools/fhir_package.py` finds. Does nothing when the table stands already.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
 from pathlib import Path
 from typing import Any, Final
 
-import msgspec
-import zstandard
-
-from build_definitions import SHA256, archive_bytes, resources
-from kjerne.fhir.terminology.core import PATH, TYPES, UNPACKED_LIMIT_BYTES, Table
+from fhir_package import make, resources
+from kjerne.fhir.terminology.core import PATH, TYPES, Table
 
 LEFT_OUT: Final = frozenset(
     ("text", "meta", "extension", "contact", "publisher", "jurisdiction", "useContext", "copyright")
@@ -23,33 +19,12 @@ LEFT_OUT: Final = frozenset(
 
 
 def main() -> None:
-    stamp = _stamp()
-    if PATH.exists() and _built_from(PATH) == stamp:
-        print(f"{PATH.name} stands")
-        return
-    found = build(archive_bytes(), stamp)
-    PATH.parent.mkdir(parents=True, exist_ok=True)
-    part = PATH.with_suffix(".part")
-    part.write_bytes(zstandard.ZstdCompressor(level=19).compress(msgspec.msgpack.encode(found)))
-    part.replace(PATH)
-    print(f"{PATH.name}: " + ", ".join(f"{len(some)} {type_}" for type_, some in found.resources.items()))
+    sources = Path(__file__), PATH.parents[1] / "terminology" / "core.py"
+    make(PATH, Table, sources, build, _told)
 
 
-def _stamp() -> str:
-    """Changes with the source, these programs and the table's shape, so that an old table is made anew."""
-    digest = hashlib.sha256(SHA256.encode())
-    own = Path(__file__), Path(__file__).with_name("build_definitions.py"), PATH.parents[1] / "terminology" / "core.py"
-    for source in own:
-        digest.update(source.read_bytes())
-    return digest.hexdigest()
-
-
-def _built_from(path: Path) -> str:
-    try:
-        unpacked = zstandard.ZstdDecompressor().decompress(path.read_bytes(), max_output_size=UNPACKED_LIMIT_BYTES)
-        return msgspec.msgpack.decode(unpacked, type=Table).source_sha256
-    except (zstandard.ZstdError, msgspec.MsgspecError):
-        return ""
+def _told(table: Table) -> str:
+    return ", ".join(f"{len(some)} {type_}" for type_, some in table.resources.items())
 
 
 def build(archive: bytes, stamp: str) -> Table:
