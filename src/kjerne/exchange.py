@@ -256,7 +256,8 @@ class Route:
     `conditional` says that the handler heeds the headers by which R4 makes a read or a create depend on what is there.
     `for_citizens` says that a citizen portal may call it too, with `kjerne:portal` instead of `needs`. `by_type` are the scopes,
     as in `needs`, of each type that its path's part `{type}` can be: those that stand instead of `needs` there. `joins` says that
-    the handler does its work through `Call.connection`, so that it can be a part of a transaction.
+    the handler does its work through `Call.connection`, so that it can be a part of a transaction. `reads_xml` says that it
+    reads a body in FHIR's XML itself, and does not get it as JSON.
     """
 
     method: str
@@ -270,6 +271,7 @@ class Route:
     conditional: bool = False
     by_type: Mapping[str, str] = field(default_factory=dict, hash=False)
     joins: bool = False
+    reads_xml: bool = False
 
     def needed(self, parameters: Mapping[str, str]) -> str:
         """The scopes of which a token must hold one, for the address with these parts."""

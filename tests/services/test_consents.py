@@ -147,7 +147,7 @@ def test_nobody_else_and_nothing_else_is_answered(platform: Standing) -> None:
     for path, asked, status in (
         ("Consent?status=", {}, 400),
         ("Consent/nothing?_summary=true", {}, 400),
-        ("Consent", {"accept": "application/fhir+xml"}, 406),
+        ("Consent", {"accept": "text/turtle"}, 406),
     ):
         answer = platform.client.call(
             "GET", f"/fhir/R4/{path}", as_="citizen", patient=platform.nin("citizen"), headers=asked
@@ -155,7 +155,7 @@ def test_nobody_else_and_nothing_else_is_answered(platform: Standing) -> None:
         assert answer.status_code == status
     sent = platform.client.call(
         "POST", "/fhir/R4/Consent", as_="citizen", patient=platform.nin("citizen"), body=b"<Consent/>",
-        headers={"content-type": "application/fhir+xml"},
+        headers={"content-type": "text/turtle"},
     )  # fmt: skip
     assert sent.status_code == 415
     other = platform.application._edge.store.ids.make(5, 5)

@@ -340,34 +340,34 @@ def test_a_read_shows_as_much_as_is_asked_for(platform: Standing, made: str, end
     assert part["meta"]["tag"][-1]["code"] == "SUBSETTED"
     assert "valueQuantity" in read(platform, f"Observation/{made}{end}?_summary=false&_format=json&_pretty=true").tree
     assert "code" in read(platform, f"Observation/{made}{end}?_summary=text").tree
-    for query, status in (("_summary=count", 400), ("code=x", 400), ("_elements=nothing", 400), ("_format=xml", 406)):
+    for query, status in (("_summary=count", 400), ("code=x", 400), ("_elements=nothing", 400), ("_format=ttl", 406)):
         assert read(platform, f"Observation/{made}{end}?{query}").status == status, query
     assert read(platform, f"Observation/{made}{end}?x=1", headers={"prefer": "handling=lenient"}).status == 200
 
 
 @pytest.mark.parametrize("end", ["", "/_history", "/_history/1"])
-def test_who_takes_no_json_is_told_so(platform: Standing, made: str, end: str) -> None:
-    xml = {"accept": "application/fhir+xml"}
-    assert read(platform, f"Observation/{made}{end}", headers=xml).status == 406
-    assert platform.get("Observation", headers=xml).status == 406
-    assert platform.search("Observation", headers=xml).status == 406
+def test_who_takes_neither_json_nor_xml_is_told_so(platform: Standing, made: str, end: str) -> None:
+    turtle = {"accept": "text/turtle"}
+    assert read(platform, f"Observation/{made}{end}", headers=turtle).status == 406
+    assert platform.get("Observation", headers=turtle).status == 406
+    assert platform.search("Observation", headers=turtle).status == 406
     for path, as_ in (("/pps/v2/already-done", "gp"), ("/fhir/R4/$import", "lab")):
         sent = {"content-type": "application/ndjson"} if as_ == "lab" else {}
         form = [("code", "x")] if as_ == "gp" else []
         answer = platform.client.call(
-            "POST", path, as_=as_, patient=platform.nin("renumbered"), form=form, headers=xml | sent
+            "POST", path, as_=as_, patient=platform.nin("renumbered"), form=form, headers=turtle | sent
         )
         assert answer.status_code == 406
-    assert platform.http.get(f"{platform.url}/fhir/R4/metadata", headers=xml).status_code == 406
+    assert platform.http.get(f"{platform.url}/fhir/R4/metadata", headers=turtle).status_code == 406
 
 
-def test_a_body_that_says_it_is_no_json_is_refused_as_such(platform: Standing, made: str) -> None:
-    for type_ in ("text/plain", "application/fhir+xml"):
+def test_a_body_that_says_it_is_neither_is_refused_as_such(platform: Standing, made: str) -> None:
+    for type_ in ("text/plain", "text/turtle"):
         sent = {"content-type": type_}
         assert create(platform, observation(), **sent).status == 415
         assert update(platform, made, observation(id=made), "1", **sent).status == 415
     assert create(platform, observation(), **{"content-type": "application/json; charset=utf-8"}).status == 201
-    assert create(platform, observation(), accept="application/fhir+xml").status == 406
+    assert create(platform, observation(), accept="text/turtle").status == 406
 
 
 def test_the_law_refuses_a_search_in_words(platform: Standing) -> None:

@@ -179,7 +179,7 @@ def test_whether_it_could_be_deleted_depends_on_all_that_a_deletion_does(platfor
         ("$validate", b"", 400), ("$validate", b"{", 400), ("$validate", b"[]", 400), ("$validate", b"null", 400),
         ("$validate?mode=read", observation(), 400), ("$validate?mode=profile", observation(), 400),
         ("$validate?colour=red", observation(), 400), ("$validate?mode=create&mode=update", observation(), 400),
-        ("$validate?profile=http://example.org/nowhere", observation(), 422), ("$validate?_format=text", observation(), 400),
+        ("$validate?profile=http://example.org/nowhere", observation(), 422), ("$validate?_format=text", observation(), 406),
         ("$validate", {"resourceType": "Parameters", "parameter": 1}, 400),
         ("$validate", {"resourceType": "Parameters", "parameter": [1]}, 400),
         ("$validate", {"resourceType": "Parameters", "parameter": [{"name": "resource"}]}, 400),

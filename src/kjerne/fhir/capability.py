@@ -9,6 +9,7 @@ from typing import Any, Final
 from kjerne.exchange import PUBLIC, SESSION, Route
 from kjerne.fhir import json_patch, xml_patch
 from kjerne.fhir.definitions import TYPES
+from kjerne.fhir.negotiation import JSON_TYPE, XML_TYPE, speaks_xml
 from kjerne.fhir.search import NOT_ANSWERED, modifiers
 from kjerne.fhir.searchparams import COLUMN_CODES, SUBJECT_CODES, SearchParameter, parameters
 
@@ -113,7 +114,7 @@ def statement(
         "software": {"name": "kjerne", "version": software_version},
         "implementation": {"description": "kjerne", "url": url},
         "fhirVersion": "4.0.1",
-        "format": ["application/fhir+json", "json"],
+        "format": [JSON_TYPE, "json", *((XML_TYPE, "xml") if speaks_xml(base) else ())],
         **told_of_patches,
         "rest": [rest],
     }

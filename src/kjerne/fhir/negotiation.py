@@ -1,4 +1,5 @@
-"""Which representation a request sends and takes back (R4 http.html#mime-type): JSON, and no other."""
+"""Which representation a request sends and takes back (R4 http.html#mime-type). The handlers know JSON alone; where XML is
+spoken too, `wire.representation` does it."""
 
 from __future__ import annotations
 
@@ -7,24 +8,37 @@ from typing import Final
 from kjerne.errors import Refusal
 from kjerne.exchange import Call
 
-JSON: Final = frozenset({"application/fhir+json", "application/json"})
+JSON_TYPE: Final = "application/fhir+json"
+XML_TYPE: Final = "application/fhir+xml"
+JSON: Final = frozenset({JSON_TYPE, "application/json"})
+XML: Final = frozenset({XML_TYPE, "application/xml", "text/xml"})
+XML_BASE: Final = "/fhir/R4"
+"""What speaks XML beside JSON. The national interfaces speak JSON alone, as they are documented."""
 _TAKEN: Final = JSON | {"*/*", "application/*"}
 
 
 def check_accepted(call: Call) -> None:
     """`Refusal` 406 where the caller takes no JSON. A parameter `_format` counts before the header, and is read elsewhere."""
     accept = call.headers.get("accept", "")
-    if accept in ("", "*/*", "application/fhir+json") or any(map(_is_taken, accept.lower().split(","))):
+    if accept in ("", "*/*", JSON_TYPE) or any(map(_is_taken, accept.lower().split(","))):
         return
     if not any(name == "_format" for name, _ in (*call.query, *call.form)):
-        raise Refusal(406, "answers are application/fhir+json", where="accept", code="not-supported")
+        raise Refusal(406, f"answers are {_spoken(call)}", where="accept", code="not-supported")
 
 
 def check_sent(call: Call) -> None:
     """`Refusal` 415 where a body says that it is something else than JSON."""
     if media_type(call.headers.get("content-type", "")) not in ("", *JSON):
-        says = "a resource is sent as application/fhir+json"
-        raise Refusal(415, says, where="content-type", code="not-supported")
+        raise Refusal(415, f"a resource is sent as {_spoken(call)}", where="content-type", code="not-supported")
+
+
+def speaks_xml(path: str) -> bool:
+    """Whether what lies at a path of a route is spoken in XML too."""
+    return path.startswith(XML_BASE)
+
+
+def _spoken(call: Call) -> str:
+    return f"{JSON_TYPE} or {XML_TYPE}" if speaks_xml(call.path) else JSON_TYPE
 
 
 def _is_taken(part: str) -> bool:

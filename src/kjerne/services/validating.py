@@ -26,12 +26,11 @@ from kjerne.fhir.from_xml import read as read_xml
 from kjerne.fhir.index import index
 from kjerne.fhir.interaction import absent, basis_of, hidden_as_absent, no_such_id, sent_version
 from kjerne.fhir.lines import with_lines
-from kjerne.fhir.negotiation import JSON, media_type
+from kjerne.fhir.negotiation import JSON, XML, check_accepted, media_type
 from kjerne.fhir.outcome import judged
 from kjerne.fhir.prefer import lenient
 from kjerne.fhir.understood import not_understood
 from kjerne.fhir.validate import FAULTS_LIMIT, check
-from kjerne.fhir.xml_format import to_xml
 from kjerne.registries.contents import check_content, content_of, must_register
 from kjerne.registries.guides import Found, Guides
 from kjerne.registries.homes import SERVICE_BY_TYPE, SHARED_TYPES, not_served
@@ -47,7 +46,6 @@ BASE: Final = "/fhir/R4"
 VALIDATED_LIMIT_BYTES: Final = 2_000_000
 AT_ONCE: Final = 2
 """Checks in work in one worker, each some half second at most."""
-XML: Final = frozenset({"application/fhir+xml", "application/xml", "text/xml"})
 MODES: Final = ("create", "update", "delete", "profile")
 OF_THE_ADDRESS: Final = frozenset({"profile", "mode", "_format", "_pretty"})
 _ID: Final = re.compile(r"[A-Za-z0-9.\-]{1,64}", re.ASCII)
@@ -94,7 +92,9 @@ class ValidateApi:
 
     def routes(self) -> list[Route]:
         needs = " ".join((self.needs, *self.shared))
-        each = partial(Route, "POST", errors="fhir", body_limit_bytes=VALIDATED_LIMIT_BYTES, handler=self.validate)
+        each = partial(
+            Route, "POST", errors="fhir", body_limit_bytes=VALIDATED_LIMIT_BYTES, reads_xml=True, handler=self.validate
+        )
         return [
             each(f"{BASE}/$validate", needs=needs),
             each(f"{BASE}/{{type}}/$validate", needs=needs),
@@ -104,7 +104,7 @@ class ValidateApi:
 
     async def validate(self, call: Call) -> Answer:
         """200 with an OperationOutcome where the check could be made, whatever it found."""
-        as_xml = _takes_xml(call)
+        check_accepted(call)
         name = call.parameters.get("type", "")
         if name:
             type_number(name)
@@ -114,16 +114,12 @@ class ValidateApi:
             outcome = await self._deletable(call, name)
         else:
             outcome = await self._in_turn(self._judged, call, name, body, asked)
-        raw = await self._in_turn(self._written, outcome) if as_xml else encode(outcome)
-        return Answer(200, raw, "application/fhir+xml" if as_xml else "application/fhir+json")
+        return Answer(200, encode(outcome))
 
     async def _in_turn(self, work: Callable[..., T], *given: Any) -> T:
         """Work done in a thread, `AT_ONCE` at a time."""
         async with self._turns:
             return await asyncio.to_thread(work, *given)
-
-    def _written(self, outcome: Tree) -> bytes:
-        return etree.tostring(to_xml(outcome, self.parse_xml), encoding="UTF-8", xml_declaration=True)
 
     def _read(self, call: Call, name: str, in_address: Mapping[str, str]) -> tuple[Body, Asked]:
         """The body, and what is asked of which resource in it. `Refusal` 400 or 415 where that cannot be told."""
@@ -244,26 +240,6 @@ class ValidateApi:
                 must_hold(caller, type_number(name), index(decode(there.raw)).tokens, "d")
             expect(sent_version(call.headers), there.version)
         return judged([], [], ["The record could be deleted."])
-
-
-def _takes_xml(call: Call) -> bool:
-    """Whether the answer is XML; `Refusal` 406 where the caller takes neither that nor JSON."""
-    asked = next((value for key, value in call.query if key == "_format"), "")
-    if asked:
-        if asked.lower().replace(" ", "+") in XML | {"xml"}:
-            return True
-        if asked.lower().replace(" ", "+") in JSON | {"json"}:
-            return False
-        raise Refusal(400, "_format is json or xml", where="_format", code="not-supported")
-    for part in call.headers.get("accept", "*/*").lower().split(","):
-        media = media_type(part)
-        if media in XML:
-            return True
-        if media in JSON or media in ("", "*/*", "application/*"):
-            return False
-    raise Refusal(
-        406, "answers are application/fhir+json or application/fhir+xml", where="accept", code="not-supported"
-    )
 
 
 def _in_address(call: Call) -> dict[str, str]:

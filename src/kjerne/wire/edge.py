@@ -7,6 +7,7 @@ it is given. `kjerne.app` tells the whole way of a request.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -14,7 +15,8 @@ from typing import Any, Final
 from kjerne.access import Caller, Once
 from kjerne.clock import Clock, SystemClock
 from kjerne.errors import Refusal
-from kjerne.exchange import PUBLIC, Answer, Call, Denied, Route
+from kjerne.exchange import PUBLIC, Answer, Call, Denied, Pairs, Route
+from kjerne.fhir.negotiation import speaks_xml
 from kjerne.policy.door import Door
 from kjerne.settings import Settings
 from kjerne.store.house import Store
@@ -22,6 +24,7 @@ from kjerne.store.proofs import note
 from kjerne.wire import http, journal
 from kjerne.wire.deadline import Deadlines
 from kjerne.wire.problems import denied_answer, refusal_answer
+from kjerne.wire.representation import Representations
 from kjerne.wire.routing import Router, prefixed
 
 AsgiApp = Callable[[Any, Any, Any], Awaitable[None]]
@@ -58,6 +61,7 @@ class Edge:
         self._clock = clock or SystemClock()
         self._door = Door(store, self._clock, tells_choices=settings.tells_choices)
         self._deadlines = Deadlines(settings.request_seconds)
+        self._representations = Representations(settings.xml_depth)
 
     async def __call__(self, scope: http.Scope, receive: http.Receive, send: http.Send) -> None:
         sent = scope["path"]
@@ -82,6 +86,8 @@ class Edge:
         method = scope["method"]
         route: Route | None = None
         correlation = rule = ""
+        headers: Mapping[str, str] = {}
+        form: Pairs = ()
         try:
             headers = http.headers_of(scope["headers"])
             correlation = http.correlation_of(headers)
@@ -90,6 +96,7 @@ class Edge:
                     raise Refusal(400, "the address holds a character that no address has", where="path")
                 route, parameters = self._router.find(method, path)
                 call = await self._call(scope, receive, headers, correlation, route, parameters)
+                form = call.form
                 answer = await self._handled(route, call)
         except Refusal as refusal:
             correlation, rule = correlation or http.correlation_of({}), refusal.rule
@@ -101,6 +108,8 @@ class Edge:
             # The one place where a fault of our own is met: the trace goes to the log, the caller gets its number.
             told = journal.met(error, correlation, route.path if route else "")
             answer = refusal_answer(told, route.errors if route else "fhir")
+        if speaks_xml(path):
+            answer = await self._represented(answer, headers.get("accept", ""), (*_query(scope), *form), correlation)
         journal.answered(correlation, route.path if route else "", answer.status, rule)
         await http.send_answer(send, answer, correlation, head=method == "HEAD")
 
@@ -146,12 +155,18 @@ class Edge:
         if not route.notes_proof:
             await self._note(call)
         try:
-            answer = await route.handler(call)
+            answer = await route.handler(await self._representations.heard(route, call))
         except Refusal:
             await self._note(call)
             raise
         await self._note(call)
         return answer
+
+    async def _represented(self, answer: Answer, accept: str, asked: Pairs, correlation: str) -> Answer:
+        try:
+            return await self._representations.told(answer, accept, asked)
+        except Exception as error:  # noqa: BLE001 - noted with its trace
+            return refusal_answer(journal.met(error, correlation, "representation"), "fhir")
 
     async def _note(self, call: Call) -> None:
         if call.once is not None and not call.once.noted:
@@ -166,6 +181,14 @@ class Edge:
             if port == str(self.settings.port) and (name in ("localhost", "127.0.0.1") or name.endswith(".localhost")):
                 return f"http://{host}"
         return own
+
+
+def _query(scope: http.Scope) -> Pairs:
+    """What an answer's representation can be asked by; nothing where the query is what was refused."""
+    if b"_format" in scope.get("query_string", b""):
+        with contextlib.suppress(Refusal):
+            return http.query_of(scope)
+    return ()
 
 
 async def _mounted(application: AsgiApp, scope: dict[str, Any], receive: http.Receive, send: http.Send) -> None:
