@@ -4,21 +4,37 @@ Exit codes: 0 done; 1 refused, or part of it was; 2 the command was written wron
 database); 4 not allowed to this caller; 5 in use by another process; 6 (`verify`) nothing wrong was found, but the
 sealer does not run; 130 stopped by Ctrl-C.
 With `--json` the answer is one JSON document on standard output, a refusal too: `{"error": {"says", "where", "todo"}}`.
-Client commands (`call`, `load`, `personas`, `token`) speak to the platform that `KJERNE_URL` names.
+Client commands (`call`, `load`, `personas`, `proxy`, `token`) speak to the platform that `KJERNE_URL` names.
 """
 
 from __future__ import annotations
 
-import os
 import re
 import sys
 from collections.abc import Sequence
 from io import TextIOWrapper
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 
 import typer
 
+from kjerne.commands.options import (
+    As,
+    Data,
+    Decision,
+    Declared,
+    Json,
+    Patient,
+    People,
+    Port,
+    Portal,
+    Purpose,
+    Reason,
+    SelfSelected,
+    say,
+    settings_of,
+)
+from kjerne.commands.registers import participation, persons
 from kjerne.errors import Refusal
 
 REFUSED: Final = 1
@@ -37,34 +53,6 @@ _HEADER_NAME: Final = re.compile(r"[a-z0-9!#$%&'*+.^_`|~-]+")
 _HEADER_VALUE: Final = re.compile(r"[ -~\t]*")
 _MADE_HEADERS: Final = frozenset({"authorization", "dpop", "content-length", "transfer-encoding", "connection"})
 
-Json = Annotated[bool, typer.Option("--json", help="Answer with one JSON document.")]
-Data = Annotated[Path | None, typer.Option("--data", help="The data directory (made if it is not there).")]
-Port = Annotated[int | None, typer.Option("--port", min=1, max=65535, help="The port to listen on.")]
-People = Annotated[
-    int | None,
-    typer.Option("--people", min=15, max=1_000_000, help="Synthetic people to make on the first start."),
-]
-As = Annotated[str, typer.Option("--as", help="Who calls: a name from `kjerne personas`.")]
-Patient = Annotated[str, typer.Option("--patient", help="The patient: a number, or a persona with one.")]
-Purpose = Annotated[str, typer.Option("--purpose", help="What for: TREAT, ETREAT, COC, BTG; PATRQT, FAMRQT, PWATRNY.")]
-Basis = Annotated[str, typer.Option("--basis", help="Law or agreement, in words.")]
-Areas = Annotated[
-    str | None,
-    typer.Option("--areas", help="Municipalities (4 digits) and counties (2), with commas; '' is everywhere."),
-]
-Phase = Annotated[str | None, typer.Option("--phase", help="pilot, rollout or national.")]
-Until = Annotated[str | None, typer.Option("--until", help="A day or an instant; '' is for good.")]
-Plan = Annotated[bool, typer.Option("--plan", help="Only tell what it would do.")]
-Reason = Annotated[str, typer.Option("--reason", help="Why, in words the patient will read.")]
-SelfSelected = Annotated[bool, typer.Option("--self-selected", help="The caller gave herself the access.")]
-Decision = Annotated[
-    str,
-    typer.Option(
-        "--decision", help="The decision's id in the caller's system. A page link opens to the same one alone."
-    ),
-]
-Portal = Annotated[bool, typer.Option("--portal", help="As a citizen through the citizen portal (token exchange).")]
-
 kjerne = typer.Typer(
     name="kjerne",
     help="A national health record layer, and the synthetic sandbox to build and test against.",
@@ -74,9 +62,7 @@ kjerne = typer.Typer(
 )
 load = typer.Typer(help="Send files to the platform.")
 kjerne.add_typer(load, name="load")
-participation = typer.Typer(help="The register of participation: who takes part in which service, and where.")
 kjerne.add_typer(participation, name="participation")
-persons = typer.Typer(help="Two person numbers of one human: linked, and a wrong link undone.")
 kjerne.add_typer(persons, name="persons")
 guides = typer.Typer(help="Packages of implementation guides, and resources held against their profiles.")
 kjerne.add_typer(guides, name="ig")
@@ -113,7 +99,7 @@ def up(
     from kjerne.server import log_to
     from kjerne.server import run as run_program
 
-    settings = _settings(mode="sandbox", port=port, data=data, people=people)
+    settings = settings_of(mode="sandbox", port=port, data=data, people=people)
     log_to(level=30)
     with peopling() as progress:
         run_program(run(settings, progress, standing(as_json=json_)))
@@ -128,7 +114,7 @@ def serve(
     """Run in production, on the database and keys that the settings name; knows no sandbox, takes none of its keys."""
     from kjerne.commands.production import checked, run
 
-    run(checked(_settings(mode="production", port=port)), workers, as_json=json_)
+    run(checked(settings_of(mode="production", port=port)), workers, as_json=json_)
 
 
 @kjerne.command()
@@ -139,8 +125,8 @@ def work(
     """Do the work by the clock: what is due in the job table, until Ctrl-C."""
     from kjerne.commands.production import work_off
 
-    done = work_off(_settings(), once=once)
-    _say({"done": done}, as_json=json_, text=f"{done} jobs done")
+    done = work_off(settings_of(), once=once)
+    say({"done": done}, as_json=json_, text=f"{done} jobs done")
 
 
 @load.command("kith")
@@ -159,7 +145,7 @@ def load_kith(
     refused = [one for one in outcomes if one.status == "refused"]
     lines = [f"{one.file}: {one.reason}" for one in refused]
     lines.append(f"{len(outcomes) - len(refused)} accepted, {len(refused)} refused")
-    _say({"files": [one.told() for one in outcomes]}, as_json=json_, text="\n".join(lines))
+    say({"files": [one.told() for one in outcomes]}, as_json=json_, text="\n".join(lines))
     return _exit_of_many({_EXIT_BY_STATUS.get(one.code, REFUSED) for one in refused})
 
 
@@ -174,7 +160,7 @@ def call(
     self_selected: SelfSelected = False,
     decision: Decision = "",
     portal: Portal = False,
-    basis: Annotated[str, typer.Option("--basis", help="What is declared: SAMTYKKE, AKUTT, UNNTAK.")] = "",
+    basis: Declared = "",
     form: Annotated[list[str] | None, typer.Option("--form", help="A form field name=value; may be repeated.")] = None,
     body: Annotated[str, typer.Option("--body", help="The body; @FILE reads a file, @- standard input.")] = "",
     header: Annotated[
@@ -199,8 +185,33 @@ def call(
         raise typer.BadParameter(says, param_hint="--form")
     asked = Asked(method, path, basis, fields, _body(body), _headers(header or ()), saml)
     answer = ask(asked, caller, Attested(patient, purpose, reason, self_selected, decision, portal), follow=all_)
-    _say(answer.told(), as_json=json_, text=answer.readable())
+    say(answer.told(), as_json=json_, text=answer.readable())
     return 0 if answer.status < 400 else _EXIT_BY_STATUS.get(answer.status, REFUSED)
+
+
+@kjerne.command()
+def proxy(
+    caller: As = "gp",
+    patient: Patient = "",
+    purpose: Purpose = "TREAT",
+    reason: Reason = "",
+    self_selected: SelfSelected = False,
+    decision: Decision = "",
+    portal: Portal = False,
+    basis: Declared = "",
+    port: Annotated[int, typer.Option("--port", min=1, max=65535, help="The port to listen on.")] = 8100,
+    json_: Json = False,
+) -> None:
+    """Let any FHIR client in as somebody: what it sends to this port goes on with token, proof and attestation."""
+    from kjerne.commands.asking import Attested
+    from kjerne.commands.proxying import stand
+
+    def told(own: str) -> None:
+        text = f"{own}/fhir/R4 answers as {caller}, until Ctrl-C"
+        say({"url": own, "fhir": f"{own}/fhir/R4", "as": caller}, as_json=json_, text=text)
+        sys.stdout.flush()
+
+    stand(caller, Attested(patient, purpose, reason, self_selected, decision, portal), basis, port, told)
 
 
 @kjerne.command()
@@ -210,7 +221,7 @@ def personas(json_: Json = False) -> None:
     from kjerne.commands.console import persona_table
 
     told = asked()
-    _say({"personas": told}, as_json=json_, text=persona_table(told))
+    say({"personas": told}, as_json=json_, text=persona_table(told))
 
 
 @kjerne.command()
@@ -229,7 +240,7 @@ def token(
     from kjerne.commands.asking import token as asked
 
     told = asked(caller, Attested(patient, purpose, reason, self_selected, decision, portal))
-    _say(told, as_json=json_, text=str(told["access_token"]))
+    say(told, as_json=json_, text=str(told["access_token"]))
 
 
 @kjerne.command()
@@ -247,10 +258,10 @@ def verify(
     from kjerne.commands.verifying import verified
 
     place = {} if data is None else {"dsn" if "://" in data else "data": data}
-    settings = _settings(audit_checkpoints=checkpoints, **place)
+    settings = settings_of(audit_checkpoints=checkpoints, **place)
     with comparing(quiet=json_) as step:
         told = verified(settings, step, "--data" if "dsn" in place else "KJERNE_DSN")
-    _say(told.json(), as_json=json_, text=told.readable())
+    say(told.json(), as_json=json_, text=told.readable())
     return {"whole": 0, "behind": BEHIND}.get(told.state, REFUSED)
 
 
@@ -259,10 +270,10 @@ def check(data: Data = None, json_: Json = False) -> int:
     """Look whether everything a start needs is there: settings, PostgreSQL, definitions, page assets, database."""
     from kjerne.commands.checking import findings
 
-    found = findings(_settings(data=data))
+    found = findings(settings_of(data=data))
     marks = {True: "ok     ", False: "missing", None: "unknown"}
     lines = [f"{marks[one.ok]}  {one.what}: {one.says}" for one in found]
-    _say({"checks": [one.told() for one in found]}, as_json=json_, text="\n".join(lines))
+    say({"checks": [one.told() for one in found]}, as_json=json_, text="\n".join(lines))
     return REFUSED if any(one.ok is False for one in found) else 0
 
 
@@ -275,9 +286,9 @@ def guides_add(
     """Keep a package in the data directory, beside other versions of it."""
     from kjerne.commands.guides import added
 
-    found = added(_settings(data=data), package)
+    found = added(settings_of(data=data), package)
     counts = ", ".join(f"{count} {kind}" for kind, count in found["definitions"].items())
-    _say(found, as_json=json_, text=f"{found['name']} {found['version']}: {counts}")
+    say(found, as_json=json_, text=f"{found['name']} {found['version']}: {counts}")
 
 
 @guides.command("list")
@@ -285,9 +296,9 @@ def guides_list(data: Data = None, json_: Json = False) -> None:
     """Show the packages that are kept."""
     from kjerne.commands.guides import kept
 
-    found = kept(_settings(data=data))
+    found = kept(settings_of(data=data))
     lines = [f"{one['name']} {one['version']}" for one in found]
-    _say({"packages": found}, as_json=json_, text="\n".join([*lines, f"{len(found)} packages"]))
+    say({"packages": found}, as_json=json_, text="\n".join([*lines, f"{len(found)} packages"]))
 
 
 @guides.command("remove")
@@ -300,8 +311,8 @@ def guides_remove(
     """Keep a version of a package no more."""
     from kjerne.commands.guides import removed
 
-    found = removed(_settings(data=data), name, version)
-    _say(found, as_json=json_, text=f"{name} {version} is kept no more")
+    found = removed(settings_of(data=data), name, version)
+    say(found, as_json=json_, text=f"{name} {version} is kept no more")
 
 
 @guides.command("validate")
@@ -316,8 +327,8 @@ def guides_validate(
     """Hold a resource against R4 and against profiles of the packages that are kept."""
     from kjerne.commands.guides import judged, told
 
-    found = judged(_settings(data=data), resource, profile or [])
-    _say(found, as_json=json_, text=told(found))
+    found = judged(settings_of(data=data), resource, profile or [])
+    say(found, as_json=json_, text=told(found))
     return 0 if found["right"] else REFUSED
 
 
@@ -337,124 +348,8 @@ def guides_check(
 
     with comparing(quiet=json_) as step:
         found = checked(number, caller, state, step)
-    _say(found, as_json=json_, text=told(found))
+    say(found, as_json=json_, text=told(found))
     return REFUSED if found["wrong"] else 0
-
-
-@participation.command("list")
-def participation_list(
-    service: Annotated[str, typer.Option("--service", help="Of this service only.")] = "",
-    part: Annotated[str, typer.Option("--part", help="source or consumer.")] = "",
-    phase: Annotated[str, typer.Option("--phase", help="pilot, rollout or national.")] = "",
-    organisation: Annotated[str, typer.Option("--organisation", help="Of this number only.")] = "",
-    state: Annotated[str, typer.Option("--state", help="in-force, coming or ended; '' is all.")] = "in-force",
-    data: Data = None,
-    json_: Json = False,
-) -> None:
-    """Show who takes part."""
-    from kjerne.commands.participating import listed, table
-
-    asked = {"service": service, "part": part, "phase": phase, "organisation": organisation, "state": state}
-    rows = listed(_settings(data=data), asked)
-    _say({"participation": rows}, as_json=json_, text=table(rows))
-
-
-@participation.command("open")
-def participation_open(
-    organisation: Annotated[str, typer.Argument(help="Organisation number of a legal entity, or a unit of one.")],
-    part: Annotated[str, typer.Option("--part", help="source (sends in) or consumer (looks).")],
-    basis: Basis,
-    service: Annotated[str, typer.Option("--service", help="The service.")] = "results",
-    phase: Phase = "pilot",
-    areas: Areas = "",
-    since: Annotated[str, typer.Option("--since", help="A day or an instant; '' is now.")] = "",
-    until: Until = "",
-    plan: Plan = False,
-    data: Data = None,
-    json_: Json = False,
-) -> None:
-    """Take an organisation in."""
-    given = {"organisation": organisation, "service": service, "part": part, "phase": phase, "areas": areas,
-             "since": since, "until": until, "basis": basis}  # fmt: skip
-    _participation("open", 0, given, plan=plan, data=data, json_=json_)
-
-
-@participation.command("widen")
-def participation_widen(
-    number: Annotated[int, typer.Argument(help="The row, from `participation list`.")],
-    basis: Basis,
-    phase: Phase = None,
-    areas: Areas = None,
-    until: Until = None,
-    plan: Plan = False,
-    data: Data = None,
-    json_: Json = False,
-) -> None:
-    """End a row and begin a wider one; what is not named stays as it is."""
-    given = {"phase": phase, "areas": areas, "until": until, "basis": basis}
-    _participation("widen", number, given, plan=plan, data=data, json_=json_)
-
-
-@participation.command("close")
-def participation_close(
-    number: Annotated[int, typer.Argument(help="The row, from `participation list`.")],
-    why: Annotated[str, typer.Option("--why", help="The reason, in words.")],
-    at: Annotated[str, typer.Option("--at", help="A day or an instant; '' is now.")] = "",
-    plan: Plan = False,
-    data: Data = None,
-    json_: Json = False,
-) -> None:
-    """Give a row its end; it holds on every worker within two seconds."""
-    _participation("close", number, {"at": at, "why": why}, plan=plan, data=data, json_=json_)
-
-
-def _participation(
-    kind: str, number: int, given: dict[str, str | None], *, plan: bool, data: Path | None, json_: bool
-) -> None:
-    from kjerne.commands.participating import change, sentence, told
-    from kjerne.services.participation.register import Asked
-
-    fields = {name: value for name, value in given.items() if value is not None}
-    number, made = change(_settings(data=data), Asked(kind, fields, number), plan=plan)  # type: ignore[arg-type]
-    _say(told(number, made), as_json=json_, text=sentence(number, made, plan=plan))
-
-
-@persons.command("links")
-def persons_links(data: Data = None, json_: Json = False) -> None:
-    """Show which links were made and undone, and why."""
-    from kjerne.commands.linking_persons import listed, table
-
-    rows = listed(_settings(data=data))
-    _say({"links": rows}, as_json=json_, text=table(rows))
-
-
-@persons.command("link")
-def persons_link(
-    reason: Annotated[str, typer.Option("--reason", help="Why, in words; both persons read it in their logs.")],
-    plan: Plan = False,
-    data: Data = None,
-    json_: Json = False,
-) -> None:
-    """Say that two person numbers are one human. The numbers are asked for, or two lines of standard input."""
-    from kjerne.commands.linking_persons import compared, link, two_numbers
-
-    told = link(_settings(data=data), two_numbers(), reason, plan=plan)
-    _say(told, as_json=json_, text=compared(told, plan=plan))
-
-
-@persons.command("unlink")
-def persons_unlink(
-    number: Annotated[int, typer.Argument(help="The link, from `persons links`.")],
-    reason: Annotated[str, typer.Option("--reason", help="Why, in words; both persons read it in their logs.")],
-    plan: Plan = False,
-    data: Data = None,
-    json_: Json = False,
-) -> None:
-    """Undo a link, and say what was shown over it."""
-    from kjerne.commands.linking_persons import meanwhile, unlink
-
-    told = unlink(_settings(data=data), number, reason, plan=plan)
-    _say(told, as_json=json_, text=meanwhile(told, plan=plan))
 
 
 @kjerne.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
@@ -482,22 +377,6 @@ def _nothing_asked(
     if context.invoked_subcommand is None:
         print(context.get_help())
         raise typer.Exit(USAGE)
-
-
-def _settings(**given: Any) -> Any:
-    """The settings: the command's own options over the environment over the defaults."""
-    from pydantic import ValidationError
-
-    from kjerne.settings import Settings
-
-    try:
-        return Settings(**{name: value for name, value in given.items() if value is not None})
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        name = "_".join(str(part) for part in first["loc"])
-        raise Refusal(
-            400, f"the setting {name} cannot be used: {first['msg']}", where=f"KJERNE_{name.upper()}"
-        ) from error
 
 
 def _exit_of_many(codes: set[int]) -> int:
@@ -541,23 +420,10 @@ def _body(text: str) -> bytes:
         raise typer.BadParameter(f"{text[1:]} cannot be read: {error.strerror}", param_hint="--body") from error
 
 
-def _say(value: object, *, as_json: bool, text: str) -> None:
-    import msgspec
-
-    try:
-        if as_json:  # JSON is UTF-8 whatever the terminal speaks
-            sys.stdout.buffer.write(msgspec.json.format(msgspec.json.encode(value), indent=2) + b"\n")
-        else:
-            print(text)
-        sys.stdout.flush()
-    except BrokenPipeError:  # whoever reads us (`head`) has read enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
 def _refused(refusal: Refusal) -> int:
     if "--json" in sys.argv:
         told = {"says": refusal.says, "where": refusal.where, "todo": refusal.todo, "status": refusal.status}
-        _say({"error": {name: value for name, value in told.items() if value}}, as_json=True, text="")
+        say({"error": {name: value for name, value in told.items() if value}}, as_json=True, text="")
     else:
         print(f"kjerne: {refusal}", file=sys.stderr)
     if refusal.where in _WRITTEN_BY_HAND and refusal.status in (400, 404):

@@ -104,7 +104,7 @@ def ask(asked: Asked, caller: str, attested: Attested, *, follow: bool = False) 
     """One request as the persona `caller`; with `follow` all its pages as one answer, or the first that was refused."""
     asked = replace(asked, path=_path(asked.path))
     with connected() as client:
-        said = asdict(attested) | {"patient": _number(client, attested.patient)}
+        said = asdict(attested) | {"patient": number_of(client, attested.patient)}
         pages = [_answered(client, asked, caller, said)]
         while follow and (link := pages[-1].next_page()):
             method = "POST" if link.partition("?")[0].endswith("/_search") else "GET"
@@ -158,14 +158,14 @@ def personas() -> list[dict[str, str]]:
 def token(caller: str, attested: Attested) -> dict[str, Any]:
     """An access token as `caller`, with the private key that it is bound to."""
     with connected() as client:
-        held = client.token(caller, **asdict(attested) | {"patient": _number(client, attested.patient)})
+        held = client.token(caller, **asdict(attested) | {"patient": number_of(client, attested.patient)})
     return {**held.answer, "dpop_key": held.key.private_jwk()}
 
 
 @contextlib.contextmanager
 def connected() -> Iterator[Client]:
     """A client of the platform; what goes wrong between the two becomes a refusal that names `KJERNE_URL`."""
-    url = _home()
+    url = home_address()
     try:
         with httpx.Client(trust_env=False, timeout=60) as http:
             yield Client(url, http=http)
@@ -185,7 +185,7 @@ def connected() -> Iterator[Client]:
 
 def _path(given: str) -> str:
     """The path of a request; a link of the platform's own may be given whole."""
-    home = _home().rstrip("/")
+    home = home_address().rstrip("/")
     path = given.removeprefix(home)
     if not path.startswith("/"):
         todo = f"A whole address begins with {home}."
@@ -197,7 +197,8 @@ def _path(given: str) -> str:
     return path
 
 
-def _home() -> str:
+def home_address() -> str:
+    """The platform's address; `Refusal` 400 where `KJERNE_URL` is none."""
     url = os.environ.get("KJERNE_URL") or HOME
     try:
         parts = httpx.URL(url)
@@ -208,7 +209,7 @@ def _home() -> str:
     return url
 
 
-def _number(client: Client, patient: str) -> str:
+def number_of(client: Client, patient: str) -> str:
     """The person number of the persona with that name, or the number that was given."""
     digits = patient.replace(" ", "")
     if not digits:
