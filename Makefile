@@ -11,7 +11,7 @@ STORM ?= 10000
 # Tests start the program over and over, and pytest rewrites their own files: without bytecode all that is compiled each time.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup up test storm laws coverage mutants lint assets definitions wheel bench lock clean
+.PHONY: help setup up test storm laws coverage mutants judge-clients lint assets definitions wheel bench lock clean
 
 help:
 	@echo "make up      start the platform with synthetic people (PORT=8000 DATA=data PEOPLE=40)"
@@ -20,6 +20,7 @@ help:
 	@echo "make laws    every cell of the access matrix on every path, in both jurisdictions; the suite a twentieth"
 	@echo "make coverage  every branch of policy/ is taken by some test, or it fails"
 	@echo "make mutants   policy/ changed in one place at a time; fails where tests notice fewer than 95 % (ONLY=facts.py SAMPLE=100)"
+	@echo "make judge-clients   four published FHIR clients run a story against this checkout"
 	@echo "make lint    ruff, import-linter, mypy"
 	@echo "make bench   the benchmarks, beside their floor"
 	@echo "make wheel   an installable package in dist/, assets and definitions inside"
@@ -79,6 +80,9 @@ coverage: setup $(VENV)/.test-tools
 
 mutants: setup $(VENV)/.test-tools
 	$(BIN)/python tools/mutants.py $(if $(ONLY),--only $(ONLY)) $(if $(SAMPLE),--sample $(SAMPLE))
+
+judge-clients: setup
+	$(BIN)/python tools/judge_clients
 
 wheel: setup
 	@$(BIN)/python -m hatchling build -t wheel
