@@ -19,6 +19,7 @@ from kjerne.errors import Refusal
 from kjerne.fhir import definitions
 from kjerne.fhir.from_xml import read
 from kjerne.fhir.index import index
+from kjerne.fhir.lengths import NAME_LIMIT_CHARACTERS
 from kjerne.fhir.validate import FAULTS_LIMIT, check
 from kjerne.wire.json import parse
 from kjerne.wire.xml import parse as parse_xml
@@ -54,6 +55,35 @@ def faults(type: str = "Observation", **changes: Any) -> list[str]:
 
 def test_a_plain_result_is_right() -> None:
     assert faults() == []
+
+
+def named(name: str) -> dict[str, Any]:
+    coding = {"system": "urn:oid:1.2", "code": "x"}
+    return {
+        "code.text": {"code": {"text": name}},
+        "code.coding[0].code": {"code": {"coding": [coding | {"code": name}]}},
+        "code.coding[0].display": {"code": {"coding": [coding | {"display": name}]}},
+        "method.text": {"method": {"text": name}},
+        "valueQuantity.unit": {"valueQuantity": {"value": 1, "unit": name}},
+        "valueQuantity.code": {"valueQuantity": {"value": 1, "system": "urn:oid:1.2", "code": name}},
+        "component[0].code.text": {"component": [{"code": {"text": name}}]},
+        "performer[0].display": {"performer": [{"display": name}]},
+        "valueCodeableConcept.coding[0].display": {
+            "valueQuantity": None,
+            "valueCodeableConcept": {"coding": [coding | {"display": name}]},
+        },
+    }
+
+
+@pytest.mark.parametrize("where", named(""))
+def test_a_name_that_no_page_can_show_is_refused(where: str) -> None:
+    assert faults(**named("x" * NAME_LIMIT_CHARACTERS)[where]) == []
+    assert faults(**named("x" * (NAME_LIMIT_CHARACTERS + 1))[where]) == [f"Observation.{where}"]
+
+
+def test_a_text_that_is_the_answer_may_be_long() -> None:
+    assert faults(valueQuantity=None, valueCodeableConcept={"text": "Røntgen thorax. " * 5_000}) == []
+    assert faults(note=[{"text": "Kommentar. " * 5_000}]) == []
 
 
 @pytest.mark.parametrize("text", ["pO2 < base excess", "a < form > b", "<12", "x </ script", "<basement", "<linked>"])

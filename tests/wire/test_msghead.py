@@ -187,6 +187,21 @@ def test_the_sender_of_a_refused_message_is_its_envelopes_else_its_reports(conte
     assert [one.organisation for one in msghead.parties(SERVED.encode())] == ["Inne", ""]
 
 
+@pytest.mark.parametrize(
+    ("sent", "name", "length"), [(b">Lab<", "OrganisationName", 1_001), (b"'HER' S='1.2'", "TypeId", 201)]
+)
+def test_a_name_in_the_envelope_that_is_too_long_refuses_it_and_is_in_no_receipt(
+    sent: bytes, name: str, length: int
+) -> None:
+    long = sent.replace(b"Lab", b"x" * length).replace(b"HER", b"x" * length)
+    raw = envelope(document(INNER)).replace(sent, long)
+    with pytest.raises(Refusal) as caught:
+        msghead.opened(raw)
+    assert (caught.value.status, [fault.code for fault in caught.value.faults]) == (422, ["T02"])
+    assert name in caught.value.says and "line 1" in caught.value.where
+    assert not msghead.parties(raw)[0].organisation
+
+
 @pytest.mark.parametrize("raw", [b"", b"<a", b"<a/>", envelope(), envelope(document("")), b"<!DOCTYPE a><a/>"])
 def test_a_message_that_names_no_sender_or_is_none_has_none(raw: bytes) -> None:
     assert msghead.parties(raw.replace(party("Lab", "11").encode(), b""))[0] == Actor()

@@ -14,7 +14,17 @@ from functools import cache, partial
 from typing import Any, Final
 
 from kjerne.errors import Fault
-from kjerne.fhir import attachments, bundles, codings, conformance, definitions, extending, invariants, rulebook
+from kjerne.fhir import (
+    attachments,
+    bundles,
+    codings,
+    conformance,
+    definitions,
+    extending,
+    invariants,
+    lengths,
+    rulebook,
+)
 from kjerne.fhir.definitions import TYPES, Element
 from kjerne.fhir.effort import TooCostly, limited
 from kjerne.fhir.faults import UNREADABLE, Faults, Pending, Rule, fault, settled, under
@@ -142,11 +152,13 @@ def _member(name: str, value: dict[str, Any], paired: dict[str, tuple[Checker, b
 
 
 def _checks(type: str, required: dict[str, frozenset[str]], choices: list[frozenset[str]]) -> tuple[Wrong, ...]:
-    """What is looked at in a whole element: what must be there, one type of a choice, invariants, and RULES."""
+    """What is looked at in a whole element: what must be there, one type of a choice, invariants, RULES, lengths of names."""
     found: list[Wrong] = [(names.isdisjoint, _absent(name)) for name, names in required.items()]
     found += [(_more_than_one(names), partial(_several, names)) for names in choices]
     found += [(one.broken, partial(_broken, one)) for one in invariants.of_type(type)]
     found += [(rule, rule) for rule in RULES.get(type, ())]
+    if long := lengths.RULES.get(type):
+        found.append((long, long))
     return tuple(found)
 
 

@@ -15,6 +15,7 @@ from lxml import etree
 
 from kjerne.errors import Fault, Refusal
 from kjerne.services.results.kith.model import Actor, Attachment, Identifier
+from kjerne.services.results.kith.nodes import CODE_LIMIT_CHARACTERS, NAME_LIMIT_CHARACTERS
 from kjerne.services.results.kith.read_actors import actor
 from kjerne.services.results.kith.read_files import embedded
 from kjerne.services.results.kith.times import stamp
@@ -88,9 +89,9 @@ def parties(raw: bytes, *, depth: int = xml.DEPTH, limit_bytes: int = xml.LIMIT_
                 return known, addressed
         document = root.find(_M + "Document") if enveloped else None
         body = root if document is None else _message(document, depth, limit_bytes)[0]
+        return actor(body.find("{*}ServReport/{*}ServProvider")), addressed
     except Refusal:
         return Actor(), addressed
-    return actor(body.find("{*}ServReport/{*}ServProvider")), addressed
 
 
 def _is_named(who: Actor) -> bool:
@@ -197,12 +198,19 @@ def _identifiers(holder: etree._Element) -> tuple[Identifier, ...]:
 
 
 def _text(parent: etree._Element, name: str) -> str:
-    return (parent.findtext(_M + name) or "").strip()
+    return _no_longer((parent.findtext(_M + name) or "").strip(), NAME_LIMIT_CHARACTERS, parent, name)
+
+
+def _no_longer(words: str, limit: int, parent: etree._Element, name: str) -> str:
+    """Receipts say again who sent a message and to whom."""
+    if len(words) > limit:
+        raise _refused(f"{name} is longer than {limit} signs.", parent)
+    return words
 
 
 def _value(parent: etree._Element, name: str) -> str:
     element = parent.find(_M + name)
-    return "" if element is None else (element.get("V") or "").strip()
+    return "" if element is None else _no_longer((element.get("V") or "").strip(), CODE_LIMIT_CHARACTERS, parent, name)
 
 
 def _refused(says: str, element: etree._Element, todo: str = "") -> Refusal:

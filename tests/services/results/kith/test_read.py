@@ -8,7 +8,12 @@ from typing import Any
 import pytest
 
 from kjerne.errors import Refusal
-from kjerne.services.results.kith.nodes import EXPONENT_LIMIT
+from kjerne.services.results.kith.nodes import (
+    CODE_LIMIT_CHARACTERS,
+    EXPONENT_LIMIT,
+    NAME_LIMIT_CHARACTERS,
+    TEXT_LIMIT_CHARACTERS,
+)
 from kjerne.services.results.values import decimal_of
 from kjerne.wire import json
 
@@ -125,6 +130,51 @@ def test_refused_whole_with_element_and_line(kith: Any, pattern: str, instead: s
     assert re.search(rf"{element} line \d+$", refusal.where), refusal.where
     assert [fault.code for fault in refusal.faults] == [code]
     assert kith.NUMBER not in str(refusal)
+
+
+CODE, NAME, TEXT = CODE_LIMIT_CHARACTERS, NAME_LIMIT_CHARACTERS, TEXT_LIMIT_CHARACTERS
+LONG: dict[str, tuple[str, str, int, str]] = {
+    "a code": ("<Id V='NPU03429'", "<Id V='{}'", CODE, "Id"),
+    "a code system": ("<Id V='NPU03429' S='[^']*'", "<Id V='NPU03429' S='{}'", NAME, "Id"),
+    "a code's name": ("DN='Analyse NPU03429'", "DN='{}'", NAME, "Id"),
+    "a code's original text": ("DN='Analyse NPU03429'", "OT='{}'", NAME, "Id"),
+    "a unit": ("U='mmol/L'", "U='{}'", NAME, "NumResultValue"),
+    "a person's name": ("<Name>Prøve, Person</Name>", "<Name>{}</Name>", NAME, "Name"),
+    "a laboratory's name": ("<Name>Prøvelaboratoriet</Name>", "<Name>{}</Name>", NAME, "Name"),
+    "a name in pieces": ("<Name>Prøve, Person</Name>", "<Name><b>{}</b></Name>", NAME, "Name"),
+    "a result's number": ("<StatusInv", "<IdResultItem>{}</IdResultItem><StatusInv", NAME, "IdResultItem"),
+    "a status": ("<StatusInvestigation V='3'", "<StatusInvestigation V='{}'", CODE, "StatusInvestigation"),
+    "a comment": ("<StatusInv", "<Comment>{}</Comment><StatusInv", TEXT, "Comment"),
+    "a reference range": ("<StatusInv", "<RefInterval><Descr>{}</Descr></RefInterval><StatusInv", TEXT, "Descr"),
+    "a text": (
+        "<NumResult>.*</NumResult>",
+        "<TextResult><TextResultValue>{}</TextResultValue></TextResult>",
+        TEXT,
+        "TextResultValue",
+    ),
+    "a text in XHTML": (
+        "<NumResult>.*</NumResult>",
+        "<TextResult><TextResultValue><p>{}</p></TextResultValue></TextResult>",
+        TEXT,
+        "TextResultValue",
+    ),
+}
+
+
+@pytest.mark.parametrize(("pattern", "instead", "limit", "element"), LONG.values(), ids=LONG)
+def test_what_is_longer_than_its_limit_is_refused_with_element_and_line(
+    kith: Any, pattern: str, instead: str, limit: int, element: str
+) -> None:
+    raw = kith.message(kith.report(kith.item()))
+    longest, longer = (
+        re.sub(pattern, lambda _: instead.format("x" * length), raw.decode(), flags=re.DOTALL).encode()  # noqa: B023
+        for length in (limit, limit + 1)
+    )
+    kith.understood(longest)
+    refusal = refused(kith, longer)
+    assert (refusal.status, [fault.code for fault in refusal.faults]) == (422, ["T02"])
+    assert re.search(rf"{element} line \d+$", refusal.where), refusal.where
+    assert str(limit) in refusal.says and "xxx" not in str(refusal)
 
 
 def test_no_more_items_than_the_limit(kith: Any) -> None:

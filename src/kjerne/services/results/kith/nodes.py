@@ -38,6 +38,16 @@ _LINE_ENDS: Final = frozenset(
 _XHTML: Final = "{http://www.w3.org/1999/xhtml}"
 _NOTE_LIMIT: Final = 50
 
+CODE_LIMIT_CHARACTERS: Final = 200
+NAME_LIMIT_CHARACTERS: Final = 1_000
+"""A name, number, unit, or address of a code system: pages show each beside every result."""
+TEXT_LIMIT_CHARACTERS: Final = 100_000
+"""One text of a report or a comment; the longest of radiology and pathology have some tens of thousands."""
+_TEXTS: Final = frozenset(
+    "Comment ReqComment CollectorComment Logistics SampleHandling Descr Text TextResultValue".split()
+)
+"""Elements that hold text for a reader; any other holds a name, number or unit."""
+
 
 @dataclass(slots=True)
 class Notes:
@@ -86,6 +96,9 @@ def text_of(element: Element) -> str:
     if len(element) or (words and "\r" in words):
         words = prose(element)
     trimmed = words.strip() if words else ""
+    if len(trimmed) > NAME_LIMIT_CHARACTERS:
+        limit = TEXT_LIMIT_CHARACTERS if name_of(element) in _TEXTS else NAME_LIMIT_CHARACTERS
+        _no_longer(trimmed, limit, element)
     return "" if trimmed == "NULL" else trimmed
 
 
@@ -100,8 +113,16 @@ def texts(here: Parts, name: str) -> tuple[str, ...]:
 
 def value_of(element: Element) -> str:
     """Attribute V, trimmed."""
-    sent = element.get("V")
-    return sent.strip() if sent else ""
+    return attribute(element, "V", CODE_LIMIT_CHARACTERS)
+
+
+def attribute(element: Element, name: str, limit: int) -> str:
+    """An attribute, trimmed; refused where it is longer than `limit`."""
+    sent = element.get(name)
+    trimmed = sent.strip() if sent else ""
+    if len(trimmed) > limit:
+        _no_longer(trimmed, limit, element, f" ({name})")
+    return trimmed
 
 
 def value(here: Parts, name: str) -> str:
@@ -110,10 +131,9 @@ def value(here: Parts, name: str) -> str:
 
 
 def code_of(element: Element) -> Code:
-    get = element.get
-    return Code(
-        (get("V") or "").strip(), (get("S") or "").strip(), (get("DN") or "").strip(), (get("OT") or "").strip()
-    )
+    limit = NAME_LIMIT_CHARACTERS
+    named = (attribute(element, name, limit) for name in ("S", "DN", "OT"))
+    return Code(attribute(element, "V", CODE_LIMIT_CHARACTERS), *named)
 
 
 NO_CODE: Final = Code()
@@ -159,7 +179,7 @@ def amount_of(element: Element, notes: Notes) -> Amount | None:
     """The decimal in V with its unit; None where V is empty. A decimal comma is read and noted; other text is
     refused, and so is a number beyond all measure."""
     sent = (element.get("V") or element.text or "").strip()
-    unit = (element.get("U") or "").strip()
+    unit = attribute(element, "U", NAME_LIMIT_CHARACTERS)
     if not sent:
         return None
     if _GROUPED.fullmatch(sent):
@@ -194,11 +214,12 @@ def prose(element: Element) -> str:
     """
     if len(element) == 0:
         words: str = element.text or ""
-        return words.replace("\r\n", "\n").replace("\r", "\n").strip() if "\r" in words else words.strip()
+        lasting = words.replace("\r\n", "\n").replace("\r", "\n").strip() if "\r" in words else words.strip()
+        return _no_longer(lasting, TEXT_LIMIT_CHARACTERS, element)
     pieces: list[str] = []
     _collect(element, pieces, own_lines=True)
     lines = (" ".join(line.split()) for line in "".join(pieces).replace("\r", "\n").split("\n"))
-    return "\n".join(line for line in lines if line)
+    return _no_longer("\n".join(line for line in lines if line), TEXT_LIMIT_CHARACTERS, element)
 
 
 def _collect(element: Element, pieces: list[str], *, own_lines: bool) -> None:
@@ -229,6 +250,12 @@ def _flowing(words: str | None, own_lines: bool) -> str:
 def line_of(element: Element) -> int:
     line = element.sourceline
     return line if isinstance(line, int) else 0
+
+
+def _no_longer(words: str, limit: int, element: Element, part: str = "") -> str:
+    if len(words) > limit:
+        refuse(f"{name_of(element)}{part} is longer than {limit} signs.", element)
+    return words
 
 
 def where(element: Element, name: str = "") -> str:

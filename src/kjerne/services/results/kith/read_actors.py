@@ -8,7 +8,17 @@ from __future__ import annotations
 from typing import Final
 
 from kjerne.services.results.kith.model import Actor, Code, Identifier
-from kjerne.services.results.kith.nodes import Element, Parts, code, first, parts, text, value
+from kjerne.services.results.kith.nodes import (
+    NAME_LIMIT_CHARACTERS,
+    Element,
+    Parts,
+    attribute,
+    code,
+    first,
+    parts,
+    text,
+    value,
+)
 
 _UNKNOWN_PERSON: Final = frozenset({"", "."})
 
@@ -86,7 +96,7 @@ def _telecom(here: Parts) -> tuple[str, ...]:
     address = first(here, "Address")
     if address is None:
         return ()
-    found = ((element.get("V") or "").strip() for element in parts(address).get("TeleAddress", ()))
+    found = (attribute(element, "V", NAME_LIMIT_CHARACTERS) for element in parts(address).get("TeleAddress", ()))
     return tuple(url for url in found if len(url) > len("mailto:.") or (url and ":" not in url))
 
 
