@@ -1,9 +1,9 @@
 """Four FHIR clients that others made run a small story against this checkout (`make judge-clients`).
 
 npm `fhir-kit-client` and `fhirclient`, PyPI `fhirpy` and `fhirclient`, each as it is published: a laboratory files, corrects,
-patches and deletes, a doctor reads, searches and pages. They know nothing of tokens and proofs, so each comes by `kjerne proxy`, as
-one of the sandbox's personas. The clients are put into `.cache/judges`, the first time from their registries. Exits with 1 unless
-every step of every client is well.
+patches and deletes, a doctor reads, searches and pages. They know nothing of tokens and proofs, so each comes by `kjerne proxy`,
+as one of the sandbox's personas. The clients are put into `.cache/judges`, the first time from their registries. Exits with 1
+unless every step of every client is well.
 """
 
 from __future__ import annotations

@@ -76,19 +76,34 @@ def same_concept(one: Tree, other: Tree) -> bool:
     named_alike = bool(_names(one) & _names(other))
     if said != says and not named_alike:
         return False
-    return _same_codes(codings(one), codings(other), named_alike=named_alike)
+    return _same_codes(one, other)
 
 
-def _same_codes(some: frozenset[tuple[str, str]], others: frozenset[tuple[str, str]], *, named_alike: bool) -> bool:
-    """Whether the codes are the same by every system that is in both: some that is more than a heading, or both have the
-    same name. A letter of susceptibility stands beside an answer, and is no other code of it."""
+def _same_codes(one: Tree, other: Tree) -> bool:
+    """Whether the codes are the same by every system that is in both: some that is more than a heading, or what only the one has
+    is called what the other says. A letter of susceptibility stands beside an answer, and is no other code of it; a code
+    without a name, or with a name of its own, that comes to the same text or leaves it, is another answer.
+    """
+    some, others = codings(one), codings(other)
     first, second = _by_system(some), _by_system(others)
     shared = first.keys() & second.keys()
     if any(first[system] != second[system] for system in shared):
         return False
     if (systems.SUSCEPTIBILITY in first) != (systems.SUSCEPTIBILITY in second):
         return False
-    return some == others or named_alike or bool(shared - {_HEADING, systems.SUSCEPTIBILITY})
+    if shared - {_HEADING, systems.SUSCEPTIBILITY}:
+        return True
+    return _called_so(one, some - others, other) and _called_so(other, others - some, one)
+
+
+def _called_so(one: Tree, codes: frozenset[tuple[str, str]], other: Tree) -> bool:
+    """Whether each of these codes of `one`, headings apart, has a name by which `other` calls itself."""
+    names = {words(other.get("text")).casefold(), *(_shown(code) for code in other.get("coding", ()))} - {""}
+    return all(
+        _shown(code) in names
+        for code in one.get("coding", ())
+        if code.get("code") and coding(code) in codes and coding(code)[0] != _HEADING
+    )
 
 
 def same(one: Any, other: Any) -> bool:

@@ -198,6 +198,20 @@ def test_another_number_or_unit_is_a_correction(kith: Any, before: tuple[str, st
     assert [(change.kind, digits(change.value)) for change in folded.results[0].changes] == [("corrected", before[0])]
 
 
+@pytest.mark.parametrize("added", [True, False])
+def test_a_finding_beside_the_same_text_that_comes_or_goes_is_a_correction(kith: Any, added: bool) -> None:
+    code = f"<TextCode V='S1' S='{kith.OID}8340' DN='Salmonella påvist'/>"
+    first, then = kith.text("Dyrkning avsluttet"), kith.text("Dyrkning avsluttet", codes=code)
+    if not added:
+        first, then = then, first
+    folded = state(
+        kith,
+        version(kith, 1, kith.item(A, first, id_="1")),
+        version(kith, 2, kith.item(A, then, id_="1", service="M"), service="M"),
+    )
+    assert [change.kind for change in folded.results[0].changes] == ["corrected"]
+
+
 def test_a_withdrawn_result_has_no_value_but_a_past(kith: Any) -> None:
     folded = state(
         kith,
