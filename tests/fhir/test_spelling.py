@@ -8,7 +8,11 @@ import pytest
 
 from kjerne.fhir.spelling import same_concept
 
-FINDINGS, SNOMED, HEADING = "urn:oid:2.16.578.1.12.4.1.1.8340", "http://snomed.info/sct", "urn:oid:2.16.578.1.12.4.1.1.8243"
+FINDINGS, SNOMED, HEADING = (
+    "urn:oid:2.16.578.1.12.4.1.1.8340",
+    "http://snomed.info/sct",
+    "urn:oid:2.16.578.1.12.4.1.1.8243",
+)
 
 
 def concept(text: str = "", *codes: tuple[str, str, str]) -> dict[str, Any]:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import uuid
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from uuid import UUID
 
 import pytest
 from cryptography.exceptions import InvalidTag
 
-from kjerne.access import Grant, Label
+from kjerne.access import Grant, Label, Tie
 from kjerne.clock import FixedClock
 from kjerne.errors import Refusal
 from kjerne.fhir.encode import decode
@@ -20,9 +20,24 @@ from kjerne.store import audit, followup
 from kjerne.store.house import Store
 from kjerne.store.records import Change
 
-from .conftest import NOW, Desk
+from .conftest import CALLER, NOW, Desk
 
 Named = tuple[int, UUID, int]
+TODAY = NOW.date()
+
+
+async def waiting_for(store: Store, grant: Grant, day: date = TODAY) -> list[followup.Unread]:
+    """What waits for the caller of a grant, of its patient alone: others' tests file too."""
+    async with store.pool.acquire() as conn:
+        found = await followup.waiting(conn, grant.caller.hpr, [grant.caller.organisation], day, 500)
+    return [one for one in found if one.patient == grant.subject.patient]
+
+
+async def tied(desk: Desk, patient: int, *ties: Tie) -> Grant:
+    """A grant about somebody with these ties: a tie ends the grants of before."""
+    async with desk.store.pool.acquire() as conn:
+        await desk.store.people.add_ties(conn, [(patient, tie) for tie in ties])
+    return await desk.grant(patient)
 
 
 @pytest.fixture
@@ -194,8 +209,9 @@ async def test_what_nobody_opened_is_told_to_nobody(store: Store, grant: Grant) 
         assert not await conn.fetchval("SELECT count(*) FROM notice WHERE id = $1", unseen[1])
 
 
-async def test_a_report_waits_for_its_requester_until_she_signs_this_version(store: Store, grant: Grant) -> None:
-    report, mine = a_record(), grant.caller.hpr
+async def test_a_report_waits_for_its_requester_until_she_signs_this_version(store: Store, desk: Desk) -> None:
+    report, mine = a_record(), CALLER.hpr
+    grant = await tied(desk, await desk.person(), Tie("practice-list", hpr=mine))
     await asked_for(store, grant, mine, report, NOW)
     async with store.pool.acquire() as conn:
         assert await followup.waiting_ids(conn, grant) == {report[1]: 1}
@@ -206,23 +222,39 @@ async def test_a_report_waits_for_its_requester_until_she_signs_this_version(sto
     await asked_for(store, grant, mine, (report[0], report[1], 2), NOW + timedelta(days=1))
     async with store.pool.acquire() as conn:
         assert await followup.waiting_ids(conn, grant) == {report[1]: 2}
-        waiting = [one for one in await followup.waiting(conn, mine, 500) if one[0] == grant.subject.patient]
+    waiting = await waiting_for(store, grant)
     assert [one[:4] for one in waiting] == [(grant.subject.patient, report[1], 2, NOW + timedelta(days=1))]
 
 
-async def test_a_report_that_is_gone_waits_for_nobody(store: Store, grant: Grant) -> None:
+async def test_a_report_that_is_gone_waits_for_nobody(store: Store, desk: Desk) -> None:
     """Nobody could sign it. One that was filed on a wrong person is not hers to sign either."""
     deleted, moved, stands = a_record(), a_record(), a_record()
+    grant = await tied(desk, await desk.person(), Tie("care", organisation=CALLER.organisation))
     for one in (deleted, moved, stands):
         await asked_for(store, grant, grant.caller.hpr, one, NOW)
     async with store.pool.acquire() as conn:
         await store.records.remove(conn, grant, [deleted[:2]])
         await conn.execute("UPDATE record SET labels = $2 WHERE id = $1", moved[1], int(Label.WITHDRAWN))
         assert await followup.waiting_ids(conn, grant) == {stands[1]: 1}
-        waiting = [
-            one for one in await followup.waiting(conn, grant.caller.hpr, 500) if one[0] == grant.subject.patient
-        ]
+    waiting = await waiting_for(store, grant)
     assert [one[1] for one in waiting] == [stands[1]]
+
+
+async def test_only_those_who_are_hers_that_day_wait_also_by_another_number_of_theirs(store: Store, desk: Desk) -> None:
+    """Of others nothing is open to her, and whoever sends can name her as requester without end."""
+    mine, report = CALLER.hpr, a_record()
+    grant = await tied(
+        desk, await desk.person(),
+        Tie("practice-list", hpr="1234567"), Tie("care", organisation="123456785"), Tie("parent", hpr=mine),
+        Tie("practice-list", hpr=mine, since=TODAY, until=TODAY + timedelta(days=1)),
+    )  # fmt: skip
+    await asked_for(store, grant, mine, report, NOW)
+    assert [len(await waiting_for(store, grant, TODAY + timedelta(days=days))) for days in (-1, 0, 1)] == [0, 1, 0]
+    other = await desk.person()
+    await tied(desk, other, Tie("practice-list", hpr=mine, since=TODAY + timedelta(days=1)))
+    async with store.pool.acquire() as conn:
+        await store.people.link(conn, grant.subject.patient, other, "operator", "Samme person", NOW)
+    assert [one.id for one in await waiting_for(store, grant, TODAY + timedelta(days=1))] == [report[1]]
 
 
 async def test_anothers_inbox_is_not_mine(store: Store, grant: Grant) -> None:

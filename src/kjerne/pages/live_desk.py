@@ -81,9 +81,7 @@ class DeskPages(LivePages):
         Nobody with a protected address is named, nor whom the law would not open to her today (K77); and none of them is
         counted, so that the list has no length. Each of those that are shown gets a line in her log.
         """
-        carry = msgspec.msgpack.decode(bytes.fromhex(who.carry), type=Carry)
-        places = [place for place in {carry.organisation, carry.point_of_care} if place]
-        day = norwegian_day(self.clock.now())
+        places, day = _places(who), norwegian_day(self.clock.now())
         async with self.store.pool.acquire() as conn:
             tied = await self.store.people.tied_to(conn, who.hpr, places, day, OWN_LIMIT + 1)
             why = dict(tied[:OWN_LIMIT])
@@ -127,10 +125,11 @@ class DeskPages(LivePages):
         """
         answers: dict[int, Grant | Denial] = {}
         rows: list[followup.Unread] = []
+        places, day = _places(who), norwegian_day(self.clock.now())
         after, more = 0, True
         while more and len(rows) <= WAITING_LOOKED_AT:
             async with self.store.pool.acquire() as conn:
-                found = await followup.waiting(conn, who.hpr, WAITING_LOOKED_AT, after)
+                found = await followup.waiting(conn, who.hpr, places, day, WAITING_LOOKED_AT, after)
             for patient in dict.fromkeys(row.patient for row in found):
                 answers[patient] = answers.get(patient) or await self._asked(who, patient)
             rows += [row for row in found if _is_open(answers[row.patient], row.labels)]
@@ -297,6 +296,12 @@ class _Told:
 
     rows: tuple[Notice, ...]
     closed: tuple[UUID, ...]
+
+
+def _places(who: Identity) -> list[str]:
+    """The organisation and the unit that she works for."""
+    carry = msgspec.msgpack.decode(bytes.fromhex(who.carry), type=Carry)
+    return [place for place in {carry.organisation, carry.point_of_care} if place]
 
 
 def _is_open(answer: Grant | Denial, labels: Label) -> bool:

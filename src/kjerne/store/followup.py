@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Final, Literal, NamedTuple
 from uuid import UUID, uuid4
 
@@ -16,6 +16,7 @@ from kjerne.jobs import Job, plan
 from kjerne.store import audit, feed
 from kjerne.store.chains import WITHDRAWN_RULE
 from kjerne.store.codec import Wrap
+from kjerne.store.people import TIED
 from kjerne.store.pointing import MARK, ON_A_WRONG_PERSON
 from kjerne.store.pool import Connection, Pool
 from kjerne.store.records import Beside
@@ -279,14 +280,17 @@ class Unread(NamedTuple):
     labels: Label
 
 
-async def waiting(conn: Connection, hpr: str, limit: int, after: int = 0) -> list[Unread]:
-    """What a requester has not acknowledged, newest first, after so many."""
+async def waiting(
+    conn: Connection, hpr: str, places: Sequence[str], day: date, limit: int, after: int = 0
+) -> list[Unread]:  # fmt: skip
+    """What a requester has not acknowledged of those who are on her list that day, or in an open course where she works, newest
+    first, after so many. Of others nothing is open to her, and there is no end to them."""
     rows = await conn.fetch(
-        f"SELECT i.patient, i.id, i.version, i.at, r.labels {_UNREAD} ORDER BY i.at DESC, i.id LIMIT $2 OFFSET $3",
-        hpr,
-        limit,
-        after,
-    )
+        f"SELECT i.patient, i.id, i.version, i.at, r.labels {_UNREAD} AND EXISTS (SELECT 1 FROM person p "
+        f"JOIN person_tie t ON t.patient = ANY(p.linked || p.patient) WHERE p.patient = i.patient AND {TIED}) "
+        "ORDER BY i.at DESC, i.id LIMIT $4 OFFSET $5",
+        hpr, places, day, limit, after,
+    )  # fmt: skip
     return [Unread(row[0], row[1], row[2], row[3], Label(row[4])) for row in rows]
 
 

@@ -104,6 +104,13 @@ _REPRESENTATIVES: Final = (
     f"WHERE patient = ANY($1::bigint[]) AND other <> 0 AND {_STANDS_IN}"
 )
 
+TIED: Final = (
+    "((t.hpr <> '' AND t.hpr = $1 AND t.kind = 'practice-list') OR (t.kind = 'care' "
+    "AND (t.organisation = ANY($2::text[]) OR (t.organisation = '' AND t.hpr <> '' AND t.hpr = $1)))) "
+    "AND (t.since IS NULL OR t.since <= $3) AND (t.until IS NULL OR $3 < t.until)"
+)
+"""That a tie `t` holds on the day $3 for the health worker $1 who works at the places $2."""
+
 
 class People:
     """Writes persons. Holds the keys that seal names and numbers."""
@@ -217,10 +224,8 @@ class People:
     ) -> list[tuple[int, Literal["practice-list", "care"]]]:
         """(person key, why) of a health worker's own list: her practice list, and open courses where she works or her own."""
         rows = await conn.fetch(
-            "SELECT DISTINCT ON (patient) patient, kind FROM person_tie "
-            "WHERE ((hpr <> '' AND hpr = $1 AND kind = 'practice-list') "
-            "OR (kind = 'care' AND (organisation = ANY($2::text[]) OR (organisation = '' AND hpr <> '' AND hpr = $1)))) "
-            "AND (since IS NULL OR since <= $3) AND (until IS NULL OR $3 < until) ORDER BY patient, kind DESC LIMIT $4",
+            f"SELECT DISTINCT ON (t.patient) t.patient, t.kind FROM person_tie t WHERE {TIED} "
+            "ORDER BY t.patient, t.kind DESC LIMIT $4",
             hpr,
             list(places),
             day,

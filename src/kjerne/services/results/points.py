@@ -27,8 +27,9 @@ from kjerne.services.results.values import (
     when,
 )
 
-Mark = Literal["", "corrected", "withdrawn", "preliminary", "not-repeated", "awaited"]
-"""`awaited` is a report's alone: asked for, or its samples taken, and nothing of it answered yet."""
+Mark = Literal["", "corrected", "withdrawn", "preliminary", "not-repeated", "unsettled", "awaited"]
+"""`unsettled` has a value and a status that its laboratory left unknown (corrected and not signed, say). `awaited` is a report's
+alone: asked for, or its samples taken, and nothing of it answered yet."""
 Absent = Literal["", "not-performed", "waiting", "unknown"]
 """Why a result has no value; `waiting` where it was asked for, or its sample taken, and is not answered; `unknown` where its
 laboratory sent it as finished, or as of unknown status, without one and gave no reason."""
@@ -286,7 +287,7 @@ def mark_of(resource: Resource, changes: Sequence[Change] = (), says: Value | No
     What was taken back and came again otherwise was corrected. `says` is what a report concludes.
     """
     status = resource.get("status", "")
-    if status in _WITHDRAWN:
+    if status in _WITHDRAWN or _is_deleted(resource, changes):
         return "withdrawn"
     kinds = {change.kind for change in changes}
     if "not-repeated" in kinds:
@@ -296,7 +297,15 @@ def mark_of(resource: Resource, changes: Sequence[Change] = (), says: Value | No
         return "corrected"
     if "corrected" in kinds or status == "corrected" or (status == "amended" and not _completes(resource)):
         return "corrected"
-    return "preliminary" if status in _PRELIMINARY else ""
+    if status in _PRELIMINARY:
+        return "preliminary"
+    return "unsettled" if status == "unknown" and resource.get("resourceType") == "Observation" else ""
+
+
+def _is_deleted(resource: Resource, changes: Sequence[Change]) -> bool:
+    """Whether the laboratory deleted the examination (8245: 14), whose status is unknown by the national table."""
+    newest = changes[0].kind if changes else ""
+    return resource.get("status") == "unknown" and newest == "withdrawn" and value_of(resource) is None
 
 
 def _completes(resource: Resource) -> bool:
@@ -410,7 +419,7 @@ def point_of(
         # What was taken back may well have been performed; what only waited, and was then left out, was never taken back.
         left_out = bool(absent) and old is None and bool(changes) and changes[0].kind == "not-repeated"
         mark, absent = ("not-repeated", "unknown") if left_out else ("withdrawn", "")
-    elif absent == "waiting" and mark == "preliminary":
+    elif (absent == "waiting" and mark == "preliminary") or (absent and mark == "unsettled"):
         mark = ""
     value, span = value or Value(), range_of(observation)
     own = None if mark == "withdrawn" else flag_of(observation, value, span)

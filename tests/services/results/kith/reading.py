@@ -191,8 +191,10 @@ def shown(tree: Tree, place: dict[str, int], samples: dict[str, str]) -> Tree:
         held["valueReference"]["reference"] for held in tree["extension"] if held["url"].endswith("further-specimen")
     ]
     first = [tree["specimen"]["reference"]] if "specimen" in tree else []
+    # What was taken back, or deleted (8245: 14, unknown by the table), says what it said as a former value alone.
+    gone = tree["status"] == "cancelled" or was.get("kind", {}).get("valueCode") == "withdrawn"
     return {
-        "value": content(was.get("value", {}) if tree["status"] == "cancelled" else tree),
+        "value": content(was.get("value", {}) if gone else tree),
         "status": tree["status"],
         "codes": Counter(bare(code["code"]) for code in codings if "code" in code),
         "name": bare(tree["code"]["text"]),

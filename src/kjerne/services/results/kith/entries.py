@@ -16,7 +16,7 @@ from kjerne.services.results.kith.circumstances import Around, Said, has_other_p
 from kjerne.services.results.kith.codes import canonical
 from kjerne.services.results.kith.matching import Face, face, match
 from kjerne.services.results.kith.model import Code, Item, Report, Value
-from kjerne.services.results.kith.statuses import UNFINISHED, WAITING, observation_status
+from kjerne.services.results.kith.statuses import DELETED, UNFINISHED, WAITING, observation_status
 
 ChangeKind = Literal["corrected", "replaced", "withdrawn", "not-repeated"]
 
@@ -178,7 +178,7 @@ class Entries:
         status = observation_status(laid.states[index], service)
         waits = laid.states[index] in WAITING
         if entry is not None:
-            _renew(entry, item, service, status, generated)
+            _renew(entry, item, service, status, generated, deleted=laid.states[index] == DELETED)
             entry.waits = waits
             return
         parent, target = _key_at(item.parent, laid.held, ""), laid.target_of(index, laid.beyond[index])
@@ -187,8 +187,8 @@ class Entries:
         entry.finished, entry.waits = self._headless, waits
         laid.held[index] = entry
         self._entries.append(entry)
-        if service == "C":
-            _withdraw(entry, "withdrawn", generated)
+        if service == "C" or laid.states[index] == DELETED:
+            _withdraw(entry, "withdrawn", generated, status=status)
 
     def _new_key(self, known: Face) -> str:
         """A key that lasts: the laboratory's id, else place and codes; numbered where it is not alone."""
@@ -341,11 +341,11 @@ def _settle(laid: _Laid) -> None:
             entry.face = entry.face._replace(parent=entry.parent, target=entry.target)
 
 
-def _renew(entry: _Entry, item: Item, service: str, status: str, generated: str) -> None:
+def _renew(entry: _Entry, item: Item, service: str, status: str, generated: str, *, deleted: bool) -> None:
     """Let a newer version of a result take its place, and keep what it replaces where the value is another."""
     was = entry.item.investigations if _another_analysis(entry.item, item) else ()
-    if service == "C":
-        _withdraw(entry, "withdrawn", generated, was)
+    if service == "C" or deleted:
+        _withdraw(entry, "withdrawn", generated, was, status)
         entry.item = item
         return
     _take_in_again(entry, item, generated)
@@ -363,7 +363,7 @@ def _renew(entry: _Entry, item: Item, service: str, status: str, generated: str)
 
 def _keep_circumstances(entry: _Entry, was: Said, changes: int, generated: str) -> None:
     """What a version corrected beside the value, in the change that it made of the value, or in one of its own."""
-    gone = "cancelled" in (was.status, entry.status)
+    gone = "cancelled" in (was.status, entry.status) or _is_gone(entry)
     if gone or not (_says_something(was.value) or was.item.structured or was.item.further):
         return
     now = entry.said()
@@ -388,13 +388,25 @@ def _another_analysis(old: Item, new: Item) -> bool:
     return old.investigations[0].words.strip().casefold() != new.investigations[0].words.strip().casefold()
 
 
-def _withdraw(entry: _Entry, kind: ChangeKind, generated: str, was: tuple[Code, ...] = ()) -> None:
-    if entry.status == "cancelled" and entry.value is None:
+def _withdraw(
+    entry: _Entry, kind: ChangeKind, generated: str, was: tuple[Code, ...] = (), status: str = "cancelled"
+) -> None:
+    """Takes back what a result says; from then on it has this `status`, which is another where it was deleted."""
+    if _is_gone(entry):
+        entry.status = status
         return
     value = entry.value if _says_something(entry.value) else None
-    status = "unknown" if entry.status == "cancelled" else entry.status
-    entry.changes.append(Change(kind, generated, value, status, entry.issued, was))
-    entry.status, entry.value, entry.issued, entry.history = "cancelled", None, generated, False
+    before = "unknown" if entry.status == "cancelled" else entry.status
+    entry.changes.append(Change(kind, generated, value, before, entry.issued, was))
+    entry.status, entry.value, entry.issued, entry.history = status, None, generated, False
+
+
+def _is_gone(entry: _Entry) -> bool:
+    """Whether it was taken back, by a cancellation or a deletion, and nothing came in its place."""
+    if entry.value is not None:
+        return False
+    deleted = entry.status == "unknown" and bool(entry.changes) and entry.changes[-1].kind == "withdrawn"
+    return entry.status == "cancelled" or deleted
 
 
 def _leave_out(entry: _Entry, report: Report, generated: str) -> None:
@@ -404,7 +416,7 @@ def _leave_out(entry: _Entry, report: Report, generated: str) -> None:
     without meaning to withdraw them, and no answer may vanish. An unfinished one has been superseded once the report
     is changed or final, and would otherwise wait for ever.
     """
-    if entry.status == "cancelled":
+    if entry.status == "cancelled" or _is_gone(entry):
         return
     if entry.status in UNFINISHED:
         if report.service == "M" or report.status == "F":

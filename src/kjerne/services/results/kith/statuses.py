@@ -40,6 +40,9 @@ OBSERVATION: Final = {
 }
 """ResultItem.StatusInvestigation (8245) by ResultItem.ServType (8270) -> Observation.status."""
 
+DELETED: Final = "14"
+"""The laboratory deleted the examination: its status is unknown by the table, and what it had said is taken back."""
+
 UNFINISHED: Final = frozenset({"registered", "preliminary"})
 
 WAITING: Final = frozenset(code for code, row in OBSERVATION.items() if row[0] in UNFINISHED)
