@@ -90,6 +90,15 @@ def test_what_is_not_a_usable_result_counts_for_nothing(status: str) -> None:
                 "-",
                 "?",
                 "OK",
+                "Prøve sendt 12.11.2026",
+                "Mottatt 20.11.2026",
+                "Svar kommer senere, 14 dager",
+                "Ettersendes 1 uke",
+                "Utgått, 5 dager gammel",
+                "Ring lab tlf 22334455",
+                "Se vedlegg 2",
+                "12.11.2026",
+                "Normalprøve sendt videre",
             )
         ),
         *(
@@ -99,6 +108,10 @@ def test_what_is_not_a_usable_result_counts_for_nothing(status: str) -> None:
                 "Skal ikke brukes",
                 "Svar trukket tilbake",
                 "Prøven er forbyttet",
+                "Svaret må ikke brukes",
+                "Makuleres",
+                "annullert",
+                "Tatt av feil person",
             )
         ),
         *(
@@ -126,6 +139,10 @@ def test_a_result_with_nothing_to_use_in_it_is_none(more: dict[str, Any]) -> Non
         {"valueQuantity": {"value": 0, "unit": "mmol/L"}},
         {"valueString": "Ikke påvist"},
         {"valueString": ">60"},
+        *({"valueString": text} for text in ("<0,4 mmol/L", "12-14", "1:80", "5,2 %", "≥ 90")),
+        {
+            "valueString": "Prøven ble sendt og mottatt i går, og viser rikelig vekst av gule stafylokokker i alle skåler."
+        },
         {
             "valueString": "Ingen tegn til lungeemboli. Hjertet er normalt stort og mediastinum er uten anmerkning i dag."
         },

@@ -33,15 +33,25 @@ _NOT_DONE: Final = re.compile(
     re.IGNORECASE,
 )
 """How laboratories write that there is no result where a result should stand."""
+_ON_ITS_WAY: Final = re.compile(
+    r"\b(?:sendt?|mottatt|motteke|kommer|kjem|ettersend\w*|utgått|ring|tlf|telefon|vedlegg|av?vent\w*|purr\w*|kontakt|"
+    r"dag(?:er|ar)?|uker?|veker?)\b",
+    re.IGNORECASE,
+)
+"""How a short text says where the sample or its answer is. A description of many words may hold any of them."""
+_NUMBER: Final = r"[-+]?[0-9]+(?:[.,][0-9]+)?"
 _TELLS: Final = re.compile(
-    r"[0-9]|negativ|positiv|påvist|normal|patologisk|funn|spor|reaktiv|detected|vekst|rikelig|sparsom|lett|moderat|uttalt"
+    rf"^\s*(?:[<>≤≥]=?\s*)?{_NUMBER}(?:\s*[-–:/x^]\s*{_NUMBER})*\s*[^\s0-9]{{0,15}}\s*$"
+    r"|negativ|positiv|påvist|normal|patologisk|funn|spor|reaktiv|detected|vekst|rikelig|sparsom|lett|moderat|uttalt"
     r"|\S+(\s+\S+){11}",
     re.IGNORECASE,
 )
-"""What a text has that is a result: a figure, a finding's word, or a description of a dozen words."""
+"""What a text has that is a result: a figure that is all of it, a finding's word, or a description of a dozen words."""
+DESCRIPTION_WORDS: Final = 12
 _WITHDRAWN: Final = re.compile(
-    r"(?:kan|skal) ikk(?:j?e) (?:bruk|vurder)|upålit|upåliteleg|trukket tilbake|trekt tilbake|forbytt|forveksl|forveksla|"
-    r"feil (?:prøve|pasient|glass)|ikk(?:j?e) (?:utf[øo]rt|gyldig|påliteleg|pålitelig)|ugyldig",
+    r"(?:kan|skal|må|bør) ikk(?:j?e) (?:bruk|nytt|vurder|tolk)|upålit|trukket tilbake|trekt tilbake|tilbakekal|forbytt|forveksl|"
+    r"feil (?:prøve|pasient|person|navn|namn|glass|rør|merk|ident)|ikk(?:j?e) (?:utf[øo]rt|gyldig|påliteleg|pålitelig)|ugyldig|"
+    r"makul|annul|\bslett(?:et|es|a|ast)?\b|s(?:e|jå) bort fr[aå]",
     re.IGNORECASE,
 )
 """How a comment beside a value says that the value is none."""
@@ -141,7 +151,7 @@ def _tells(part: Mapping[str, Any]) -> Literal["yes", "no", "nothing"]:
     for key, value in part.items():
         if key in ("valueString", "valueCodeableConcept"):
             texts = [value] if isinstance(value, str) else [value.get("text", ""), *_displays(value)]
-            if any(map(_NOT_DONE.search, texts)):
+            if any(map(_says_none, texts)):
                 return "no"
             named = any(map(_TELLS.search, texts)) or (not any(texts) and bool(_codes(value)))
             return "yes" if named else "nothing"
@@ -150,6 +160,12 @@ def _tells(part: Mapping[str, Any]) -> Literal["yes", "no", "nothing"]:
             amount = value.get("value") if key == "valueQuantity" else value
             return "nothing" if amount in (None, "", {}) else "yes"
     return "nothing"
+
+
+def _says_none(text: str) -> bool:
+    """Whether a text says that there is no result, or none yet."""
+    is_short = len(text.split()) < DESCRIPTION_WORDS
+    return bool(_NOT_DONE.search(text) or (is_short and _ON_ITS_WAY.search(text)))
 
 
 def _displays(concept: Mapping[str, Any]) -> list[str]:
