@@ -70,6 +70,12 @@ def test_even_noise_gets_a_receipt(raw: bytes) -> None:
     assert read(apprec.build(apprec.heard(raw), (Fault("støy"),), AT)).status == "2"
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "utf-16-le", "utf-16-be"])
+def test_what_was_refused_is_named_in_its_receipt_in_whatever_encoding_it_came(kith: Any, encoding: str) -> None:
+    text = kith.message(kith.report()).decode().partition("?>")[2] or kith.message(kith.report()).decode()
+    assert apprec.heard(text.lstrip().encode(encoding)).id == apprec.heard(text.encode()).id != ""
+
+
 def test_control_signs_of_a_hostile_message_do_not_break_the_receipt() -> None:
     heard = apprec.Heard(id="a\x00b\x1b", sender=Actor(organisation="Lab\x07"))
     assert read(apprec.build(heard, (Fault("\x00feil"),), AT)).about.id == "ab"

@@ -126,9 +126,14 @@ def faults_of(refusal: Refusal) -> tuple[Fault, ...]:
     return tuple(found)
 
 
+_WIDE: Final = {b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16", b"<\0": "utf-16-le", b"\0<": "utf-16-be"}
+"""How a document in UTF-16 begins, with a byte order mark or without."""
+
+
 def heard(raw: bytes) -> Heard:
     """What `raw` tells of itself, found without parsing: it was refused, so nothing in it is trusted further."""
-    head = _UNWRITABLE.sub("\ufffd", raw[:_HEAD_BYTES].decode("utf-8", "replace"))
+    encoding = next((name for begins, name in _WIDE.items() if raw.startswith(begins)), "utf-8")
+    head = _UNWRITABLE.sub("\ufffd", raw[:_HEAD_BYTES].decode(encoding, "replace"))
     ids = _ID.findall(head)
     type_code = _TYPE.search(head)
     generated = _GENERATED.search(head)
