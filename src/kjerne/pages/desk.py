@@ -351,7 +351,16 @@ def _environment() -> jinja2.Environment:
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
+        finalize=_in_reading_order,
     )
+
+
+_TURNING: Final = dict.fromkeys((*range(0x202A, 0x202F), *range(0x2066, 0x206A)))
+"""Signs that turn what stands beside them around: in a name or a unit they could show a value backwards."""
+
+
+def _in_reading_order(shown: Any) -> Any:
+    return shown.translate(_TURNING) if isinstance(shown, str) and not shown.isascii() else shown
 
 
 def _looks(page: Page) -> dict[str, Any]:
