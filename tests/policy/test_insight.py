@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import Any, get_args
 from uuid import UUID
 
 import pytest
 
-from kjerne.access import COMMAND_LINE, Grant, Subject
+from kjerne.access import COMMAND_LINE, Action, Grant, Subject
 from kjerne.errors import Refusal
 from kjerne.policy import insight
 from kjerne.policy.insight import LogEntry, Seen, entries
@@ -342,5 +342,10 @@ def test_the_log_of_every_service_is_open_to_whom_that_of_one_is() -> None:
 
 
 def test_what_was_filed_changed_chosen_or_erased_is_a_writing_and_no_deed_of_others_is() -> None:
-    assert {"file", "correct", "choose", "erase"} <= set(insight.SORTING.writing)
+    assert set(insight.SORTING.writing) == {"file", "write", "correct", "choose", "erase"}
     assert not set(insight.SORTING.writing) & set(insight.SORTING.deeds)
+
+
+def test_every_other_action_than_hers_and_a_look_is_a_deed_of_others() -> None:
+    looks_and_hers = {"read", "search", "history", "insight", "ask", "download"}
+    assert set(get_args(Action)) - set(insight.SORTING.writing) - looks_and_hers == set(insight.SORTING.deeds)

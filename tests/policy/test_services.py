@@ -342,6 +342,24 @@ def test_a_service_holds_its_types_and_no_others(service: str, types: set[str]) 
     assert set(SERVICES[service].types) == types
 
 
+@pytest.mark.parametrize(
+    ("service", "looking", "filing"),
+    [
+        ("results", {"nhn:pps/provesvar-read"}, {"nhn:pps/provesvar-write"}),
+        (CRITICAL, {"nhn:critical-information/api"}, {"nhn:critical-information/api"}),
+        (
+            DOCUMENTS, {SECTION_45, "nhn:phr/mhd/read-documentreferences/kjernejournalforskriften"},
+            {"nhn:phr/mhd/create-documents-with-reference"},
+        ),
+        (MEASUREMENTS, {"nhn:pmd/read"}, {"nhn:pmd/write"}),
+        (MATERNITY, {"nhn:maternity-record/api"}, {"nhn:maternity-record/api"}),
+        (ABROAD, {"kjerne:cross-border"}, set()),
+    ],
+)  # fmt: skip
+def test_a_service_is_opened_by_its_own_scopes_and_no_others(service: str, looking: set[str], filing: set[str]) -> None:
+    assert (SERVICES[service].scopes, SERVICES[service].filing_scopes) == (looking, filing)
+
+
 def test_a_grant_to_write_says_which_kinds_and_no_other_grant_does() -> None:
     nurse = ask(CRITICAL, staff(CRITICAL, **NURSE), IN_CARE, "correct", what="*")
     assert isinstance(nurse, Grant) and nurse.registers == {"radiotherapy", "cytostatics", "dialysis"}

@@ -6,12 +6,15 @@ import subprocess
 import sys
 from pathlib import Path
 
-from kjerne.access import Denial, Label
+import pytest
+
+from kjerne.access import PARTS, Denial, Label, part_label
 from kjerne.policy.facts import ROLES, SCOPES
+from kjerne.policy.rule import Rule
 from kjerne.policy.table import NO_RULE, RULES, SECTIONS, UNKNOWN_PERSON
 from kjerne.policy.words import CHOICE_EFFECTS, RULE_WORDS, says
 
-from .cast import DOCTOR, doctor, patient
+from .cast import DOCTOR, SHUTTING, doctor, patient
 from .test_rules import AT_A_PORTAL, ATTESTED, CITIZENS, EXAMINED, PERSONNEL, ask
 from .test_rules_systems import EXPORTED, REVIEWED
 from .test_rules_young import YOUNG_AND_THEIRS
@@ -73,6 +76,31 @@ def test_every_grant_hides_what_was_filed_on_a_wrong_person_save_the_log_and_fil
         "own-log", "youth-log", "parent-log", "proxy-log", "guardian-log", "guardian-of-minor-log", "log-controlled",
         "disclosed-to-source", "filed", "corrected-after-opt-out", "sent-in", "put-right-after-opt-out",
     }  # fmt: skip
+
+
+EVERY_MARK = Label(sum(SHUTTING) + sum(map(part_label, range(PARTS))))
+IN_WHOSE_STEAD = {"own": "PATRQT", "youth": "PATRQT", "parent": "FAMRQT", "proxy": "PWATRNY", "guardian": "PWATRNY"}
+WITHHELD = {
+    "own": Label.WITHHELD_FROM_CITIZEN,
+    "youth": Label.WITHHELD_FROM_CITIZEN | Label.WITHHELD_FROM_YOUTH,
+    "parent": Label.WITHHELD_FROM_CITIZEN | Label.WITHHELD_FROM_PARENTS,
+    "proxy": Label.WITHHELD_FROM_CITIZEN,
+    "guardian": Label.WITHHELD_FROM_CITIZEN,
+    "guardian-of-minor": Label.WITHHELD_FROM_CITIZEN | Label.WITHHELD_FROM_PARENTS,
+}
+
+
+@pytest.mark.parametrize(
+    "rule", [one for one in RULES if one.effect == "grant" and one.purpose], ids=lambda one: one.id
+)
+def test_who_is_let_in_as_a_citizen_is_so_in_one_role_and_sees_nothing_that_is_withheld_from_it(rule: Rule) -> None:
+    role = rule.id.partition("-")[0]
+    assert rule.purpose == IN_WHOSE_STEAD[role]
+    if rule.id.endswith("-permits"):
+        assert rule.hides == EVERY_MARK, "who consents is shown nothing of the record"
+        return
+    withheld = WITHHELD["guardian-of-minor" if rule.id.startswith("guardian-of-minor") else role]
+    assert rule.hides == withheld | (Label(0) if rule.id.endswith("-log") else Label.WITHDRAWN)
 
 
 def test_roles_and_scopes_name_only_services_that_have_rules() -> None:

@@ -136,7 +136,7 @@ class Case(msgspec.Struct, frozen=True):
     whole: bool
     parts: int
     what: str
-    piece: str = ""
+    piece: str
 
 
 def case_of(

@@ -1,0 +1,30 @@
+"""The questions that rules ask, where a story of the table does not tell one answer from another."""
+
+from __future__ import annotations
+
+import pytest
+
+from kjerne.policy.facts import case_of
+from kjerne.policy.privacy import GROUPS
+
+from .cast import COURSE, NOW, choice, citizen, doctor, patient
+from .test_rules import ask
+
+GROUP_OF = {
+    "LE": "doctors", "SP": "nurses", "AA": "acute", "PM": "acute", "JO": "midwives", "PS": "psychologists", "FT": "others",
+    "VP": "others",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("group", GROUPS)
+def test_a_restriction_against_a_group_is_met_by_those_who_are_of_it_and_by_nobody_else(group: str) -> None:
+    shuts = patient(ties=(COURSE,), choices=(choice("restriction", role=group),))
+    met = {code for code in GROUP_OF if ask(doctor(authorization=code), shuts, basis="SAMTYKKE").rule != "care"}
+    assert met == {code for code, its in GROUP_OF.items() if its == group}
+
+
+def test_what_a_request_does_not_say_is_what_was_signed_or_nothing() -> None:
+    asked = {"service": "results", "action": "read", "basis": "", "purpose": "", "now": NOW}
+    signed = case_of(doctor(basis="AKUTT"), patient(), **asked)  # type: ignore[arg-type]
+    assert (signed.purpose, signed.basis, signed.what, signed.piece) == ("TREAT", "AKUTT", "", "")
+    assert case_of(citizen(), patient(), **asked).purpose == ""  # type: ignore[arg-type]
