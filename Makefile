@@ -19,8 +19,8 @@ help:
 	@echo "make storm   $(STORM) bad requests, audited answers, tampered logs, ten times as many forgeries (STORM=10000)"
 	@echo "make laws    every cell of the access matrix on every path, in both jurisdictions; the suite a twentieth"
 	@echo "make coverage  every branch of policy/ is taken by some test, or it fails"
-	@echo "make mutants   policy/ changed in one place at a time; fails where tests notice fewer than 95 % (ONLY=facts.py SAMPLE=100)"
 	@echo "make judge-clients   four published FHIR clients run a story against this checkout"
+	@echo "make mutants   policy/ changed in one place at a time; fails where tests notice fewer than 95 % (ONLY=facts.py SAMPLE=100 MINUTES=30 QUICK=1)"
 	@echo "make lint    ruff, import-linter, mypy"
 	@echo "make bench   the benchmarks, beside their floor"
 	@echo "make wheel   an installable package in dist/, assets and definitions inside"
@@ -79,7 +79,8 @@ coverage: setup $(VENV)/.test-tools
 	$(BIN)/coverage report --show-missing --fail-under=100
 
 mutants: setup $(VENV)/.test-tools
-	$(BIN)/python tools/mutants.py $(if $(ONLY),--only $(ONLY)) $(if $(SAMPLE),--sample $(SAMPLE))
+	$(BIN)/python tools/mutants.py $(if $(ONLY),--only $(ONLY)) $(if $(SAMPLE),--sample $(SAMPLE)) \
+		$(if $(MINUTES),--minutes $(MINUTES)) $(if $(QUICK),--quick)
 
 judge-clients: setup
 	$(BIN)/python tools/judge_clients

@@ -55,6 +55,9 @@ QUICK: Final = (
     "test_services.py", "test_rules_young.py", "test_taking_part.py", "test_people.py",
     "test_facts.py",
 )  # fmt: skip
+OF_CLAIMS: Final = frozenset({"test_caller.py", "test_errand.py"})
+CLAIMS: Final = frozenset({"caller", "claims", "errand", "people"})
+"""These tests make callers out of claims, and meet no other module of the law."""
 UNMOVED: Final = ("-k", "not law_page and not made_in_one_place")
 """Tests that read files and so cannot see a mutant."""
 ANYTHING: Final = ("tests/laws/test_matrix.py::test_any_situation_at_all_has_one_law",)
@@ -138,12 +141,14 @@ def _prose_in(node: ast.AST) -> Sequence[ast.AST | None]:
         return [node] if node.name == "__repr__" else [*annotations, *([node.returns] if node.returns else [])]
     if isinstance(node, ast.ClassDef):
         return [*node.decorator_list, *(one.value for one in node.keywords)]
+    return _of_a_name(node)
+
+
+def _of_a_name(node: ast.AST) -> list[ast.AST | None]:
+    """What only names something: types, imports, and `__all__`, since nobody imports by a star."""
     if isinstance(node, ast.Assign):
-        return [node.value] if ast.unparse(node.value).startswith(("Literal", "Callable", "tuple[")) else []
-    return _annotation_or_import(node)
-
-
-def _annotation_or_import(node: ast.AST) -> list[ast.AST | None]:
+        types = ast.unparse(node.value).startswith(("Literal", "Callable", "tuple["))
+        return [node.value] if types or ast.unparse(node.targets[0]) == "__all__" else []
     if isinstance(node, ast.AnnAssign):
         told = ast.unparse(node.target).strip("_").lower() in PROSE
         words = node.value.values if isinstance(node.value, ast.Dict) else [node.value]
@@ -318,13 +323,13 @@ def _stages(module: str, *, quick: bool) -> dict[str, tuple[str, ...]]:
     """The tests in the order in which they are asked, by what they prove."""
     name = module.rpartition(".")[2]
     first = MIRRORS.get(name, "test_rules.py")
+    others = [one for one in QUICK if one != first and (name in CLAIMS or one not in OF_CLAIMS)]
     stages = {
         "its own tests": (f"tests/policy/{first}",),
-        "other quick tests": tuple(f"tests/policy/{one}" for one in QUICK if one != first),
-        "any situation": ANYTHING,
-        **({"a store": STORED[name]} if name in STORED else {}),
+        "other quick tests": tuple(f"tests/policy/{one}" for one in others),
     }
-    return stages if quick else stages | {"the matrix": SLOW}
+    of_a_store = {"a store": STORED[name]} if name in STORED else {}
+    return stages | of_a_store if quick else stages | {"any situation": ANYTHING} | of_a_store | {"the matrix": SLOW}
 
 
 def _judged(mutants: Sequence[Mutant], judge: _Judge, *, quick: bool, minutes: float) -> list[str]:
@@ -372,7 +377,7 @@ def main() -> int:
     parser.add_argument(
         "--minutes", type=float, default=0, help="stop after so many, and tell of those that were asked"
     )
-    parser.add_argument("--quick", action="store_true", help="without what takes long of the matrix of the law")
+    parser.add_argument("--quick", action="store_true", help="without the matrix of the law")
     given = parser.parse_args()
     os.chdir(ROOT)
     sys.path[:0] = [str(ROOT / "src"), str(ROOT / "tests")]

@@ -23,6 +23,11 @@ def test_a_restriction_against_a_group_is_met_by_those_who_are_of_it_and_by_nobo
     assert met == {code for code, its in GROUP_OF.items() if its == group}
 
 
+def test_a_choice_that_what_stands_here_does_not_let_be_made_is_refused_by_its_own_rule() -> None:
+    for piece, rule in (("Consent.u=", "choice-refused"), ("Consent.u", "own-choices"), ("", "own-choices")):
+        assert ask(citizen(), patient(caller_key=1), "choose", piece=piece).rule == rule
+
+
 def test_what_a_request_does_not_say_is_what_was_signed_or_nothing() -> None:
     asked = {"service": "results", "action": "read", "basis": "", "purpose": "", "now": NOW}
     signed = case_of(doctor(basis="AKUTT"), patient(), **asked)  # type: ignore[arg-type]

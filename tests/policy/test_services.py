@@ -279,6 +279,37 @@ def test_a_row_means_the_same_in_every_service_but_for_its_law() -> None:
     assert all(len(meanings) == 1 for meanings in by_name.values())
 
 
+NOT_ABROAD = set(SERVICES) - {ABROAD}
+DECLARED = {"results", CRITICAL, MATERNITY}
+OF_SOME_SERVICES: list[tuple[set[str], tuple[str, ...]]] = [
+    (
+        NOT_ABROAD,
+        (
+            "own-as-staff", "own-takes-no-part", "restricted", "everything-opened", "elevated", "break-glass",
+            "break-glass-role", "break-glass-reason", "case-handling", "case-handling-reason",
+        ),
+    ),
+    ({ABROAD}, ("purpose-not-covered", "restricted-to-all")),
+    (DECLARED, ("restriction-opened", "part-opened")),
+    ({CRITICAL, MATERNITY}, ("registered-behind-part", "registered-with-all-opened")),
+    ({"results", CRITICAL}, ("consent-missing",)),
+    ({DOCUMENTS}, ("consent-missing-by-kjernejournal", "basis-missing", "objected", "restricted-at-source")),
+    (set(SERVICES) - {DOCUMENTS}, ("opted-out",)),
+    ({MATERNITY}, ("of-the-dead",)),
+    ({MATERNITY, ABROAD}, ("service-not-agreed-to",)),
+    ({MEASUREMENTS}, ("not-kept-after-opt-out", "put-right-after-opt-out")),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("services", "rows"), OF_SOME_SERVICES, ids=[rows[0] for _, rows in OF_SOME_SERVICES])
+def test_a_service_whose_law_has_nothing_of_the_kind_has_no_row_about_it(
+    services: set[str], rows: tuple[str, ...]
+) -> None:
+    for row in rows:
+        having = [section.services for section in SECTIONS if row in {rule.id for rule in section.rules}]
+        assert set().union(*having) == services, row
+
+
 @pytest.mark.parametrize("service", SERVICES)
 def test_no_request_meets_a_row_twice(service: str) -> None:
     kinds: tuple[CallerKind, ...] = get_args(CallerKind)

@@ -70,6 +70,15 @@ def test_a_refusal_carries_no_permission_and_a_grant_no_outcome() -> None:
             assert rule.released_only == (rule.purpose != "")
 
 
+def test_a_refusal_tells_of_a_choice_where_a_choice_made_it_and_of_nothing_else() -> None:
+    told = {rule.id: rule.outcome for rule in RULES if rule.outcome}
+    assert told == {
+        "blocked-by-name": "Specific",
+        **dict.fromkeys(("restricted", "restricted-to-all", "objected"), "General"),
+        **dict.fromkeys(("opted-out", "filed-after-opt-out", "not-kept-after-opt-out"), "Reservation"),
+    }
+
+
 def test_every_grant_hides_what_was_filed_on_a_wrong_person_save_the_log_and_filing() -> None:
     open_to_withdrawn = {rule.id for rule in RULES if rule.effect == "grant" and Label.WITHDRAWN not in rule.hides}
     assert open_to_withdrawn == {
