@@ -43,17 +43,18 @@ MIRRORS: Final = {
     "people": "test_people.py",
     "caller": "test_caller.py", "claims": "test_caller.py", "insight": "test_insight.py", "privacy": "test_privacy.py",
     "door": "test_door_alone.py", "access_log": "test_access_log_alone.py", "errand": "test_errand.py",
+    "bounds": "test_bounds.py", "table_asking": "test_ages.py",
     "unsaid": "test_unsaid.py",
     "services": "test_services.py", "services_asked": "test_services.py", "table_services": "test_services.py",
     "table_registering": "test_services.py", "reach": "test_privacy.py", "taking_part": "test_taking_part.py",
-    "table_youth": "test_rules_young.py", "representing": "test_rules_young.py", "table_representing": "test_rules_young.py",
+    "table_youth": "test_ages.py", "representing": "test_representing.py", "table_representing": "test_ages.py",
 }  # fmt: skip
 """The test file that mirrors a module is asked first; where none is named, `test_rules.py` tells the rule's stories."""
 QUICK: Final = (
     "test_rules.py", "test_rules_systems.py", "test_table.py", "test_caller.py", "test_privacy.py", "test_insight.py",
     "test_door_alone.py", "test_access_log_alone.py", "test_errand.py", "test_unsaid.py",
     "test_services.py", "test_rules_young.py", "test_taking_part.py", "test_people.py",
-    "test_facts.py",
+    "test_facts.py", "test_ages.py", "test_bounds.py", "test_representing.py",
 )  # fmt: skip
 OF_CLAIMS: Final = frozenset({"test_caller.py", "test_errand.py"})
 CLAIMS: Final = frozenset({"caller", "claims", "errand", "people"})

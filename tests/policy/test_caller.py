@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -28,6 +28,7 @@ from kjerne.clock import FixedClock
 from kjerne.errors import Refusal
 from kjerne.policy.caller import DEMANDS, Registered, must_be_fresh, must_be_registered
 from kjerne.policy.caller import _texts as texts_of
+from kjerne.policy.claims import Claims, Representation
 from kjerne.settings import Settings
 from kjerne.wire import attestation
 
@@ -138,6 +139,23 @@ async def test_what_an_attestation_does_not_say_is_empty() -> None:
     assert who.attestation is not None and who.attestation.decision_text == ""
 
 
+def test_what_a_token_does_not_say_is_empty() -> None:
+    bare = Claims("s", "c", frozenset(), "j", 1)
+    said = ("subject", "client", "jti", "expires_at")
+    assert not any(getattr(bare, one.name) for one in fields(bare) if one.name not in said)
+    assert set(texts_of(Representation())) == {""}
+
+
+@pytest.mark.parametrize(("length", "holds"), [(500, True), (501, False)])
+async def test_a_text_of_an_attestation_is_at_most_500_characters(length: int, holds: bool) -> None:
+    said = details()
+    said["care_relationship"]["decision_ref"]["description"] = "a" * length
+    if holds:
+        assert (await made(claims(said))).attestation
+    else:
+        assert (await refused(claims(said))).rule == "section 5.1"
+
+
 async def test_the_whole_attestation_is_typed() -> None:
     said = details()
     detail = {"code": "9", "text": "Vakt", "system": "urn:oid:2.16.578.1.12.4.1.1.9151"}
@@ -230,8 +248,10 @@ async def test_a_patient_is_treated_at_a_unit_of_her_practitioners_own() -> None
     for unit in ("999999901", "999999902"):
         said = details()
         said["patients"][0]["point_of_care"] = {"id": unit, "system": "urn:oid:2.16.578.1.12.4.1.4.101"}
-        said["patients"][0]["department"] = {"id": "7A"}
-        assert (await made(claims(said))).attestation
+        said["patients"][0]["department"] = {"id": "7A", "system": "urn:x:units"}
+        attested = (await made(claims(said))).attestation
+        assert attested is not None
+        assert (attested.patient_point_of_care, attested.patient_department) == (unit, "urn:x:units|7A")
 
 
 async def test_a_remembered_caller_is_held_to_the_age_of_her_attestation() -> None:

@@ -6,6 +6,7 @@ import pytest
 
 from kjerne.policy.facts import case_of
 from kjerne.policy.privacy import GROUPS
+from kjerne.policy.rules import decide
 
 from .cast import COURSE, NOW, choice, citizen, doctor, patient
 from .test_rules import ask
@@ -33,3 +34,5 @@ def test_what_a_request_does_not_say_is_what_was_signed_or_nothing() -> None:
     signed = case_of(doctor(basis="AKUTT"), patient(), **asked)  # type: ignore[arg-type]
     assert (signed.purpose, signed.basis, signed.what, signed.piece) == ("TREAT", "AKUTT", "", "")
     assert case_of(citizen(), patient(), **asked).purpose == ""  # type: ignore[arg-type]
+    plain = decide(doctor(), patient(ties=(COURSE,)), "results", "read", now=NOW)
+    assert (plain.correlation, plain.rule) == ("", "care")

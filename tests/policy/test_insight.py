@@ -182,6 +182,28 @@ def test_whoever_keeps_the_log_reads_it_whole() -> None:
     assert (entry.origin.hpr, entry.origin.patient_department, other.by) == ("9144900", "4.102|12", "representative")
 
 
+def test_whoever_keeps_the_log_reads_who_used_the_command_line_and_a_person_is_never_named_as_the_operator() -> None:
+    linked = row(caller_kind="system", client=COMMAND_LINE, caller_name="command line root", action="link")
+    keeper = decide(laboratory(scopes=frozenset({"kjerne:audit"})), patient(), "", "insight", now=NOW)
+    assert isinstance(keeper, Grant)
+    assert read(linked, grant=keeper)[0].who == "command line root"
+    assert read(row(client=COMMAND_LINE))[0].who == "Kari Lege"
+    assert read(linked | {"client": "journal"})[0].who == "command line root"
+
+
+def test_an_attested_code_keeps_its_words_on_one_line() -> None:
+    (entry,) = read(row(purpose_details="9151|9", details_text="Vakt\u202e\nnatt"))
+    assert entry.purpose_details is not None
+    assert (entry.purpose_details.system, entry.purpose_details.code) == ("9151", "9")
+    assert entry.purpose_details.text.split() == ["Vakt", "natt"]
+
+
+def test_a_row_whose_records_do_not_fit_together_stops_the_reading() -> None:
+    for short in ({"versions": [1]}, {"types": [1]}):
+        with pytest.raises(ValueError, match="argument"):
+            read(row(**short))
+
+
 def test_an_id_in_which_digits_happen_to_follow_each_other_stays_whole_and_a_person_number_does_not_stand() -> None:
     (entry,) = read(row(decision="a12345678901f", correlation="8d12345678901e"))
     assert (entry.origin.decision, entry.origin.correlation) == ("a12345678901f", "8d12345678901e")

@@ -93,6 +93,11 @@ def test_a_consent_is_for_one_course_and_may_begin_later() -> None:
     assert in_force((ended,), LATER) == ()
 
 
+def test_a_consent_may_begin_at_this_instant_and_name_its_course_at_some_length() -> None:
+    made = make(choosing(), Wish("consent", organisation=HOSPITAL, course="a" * 100, since=NOW)).choice
+    assert (made.course, made.made_at) == ("a" * 100, NOW)
+
+
 def test_a_restricted_part_gets_a_mark_that_no_other_has() -> None:
     parts = ("laboratory", "pathology", "genetics", "radiology")
     held: list[Choice] = []
@@ -247,6 +252,8 @@ WRONG = [
     (Wish("block", hpr="9144900", role="nurses"), "role"),
     (Wish("consent", hpr="9144900", part="radiology"), "part"),
     (Wish("consent", hpr="9144900", course="a\nb"), "course"),
+    (Wish("consent", hpr="9144900", course="a" * 101), "course"),
+    (Wish("consent", hpr="9144900", since=LATER.replace(tzinfo=None)), "since"),
     (Wish("consent", hpr="9144900", since=NOW - timedelta(seconds=1)), "since"),
     (Wish("consent", hpr="9144900", since=LATER, until=LATER), "until"),
     (Wish("record"), "record"),

@@ -142,6 +142,7 @@ STORIES = [
     ("an unknown kind", CRITICAL, staff(CRITICAL), listed(), "file", "", "horoscope", "register-kind"),
     ("of herself", CRITICAL, staff(CRITICAL, digest=PATIENT), listed(), "file", "", "dialysis", "own-not-registered"),
     ("no relation", CRITICAL, staff(CRITICAL), patient(), "file", "", "dialysis", "no-relation"),
+    ("glass broken", CRITICAL, staff(CRITICAL, purpose="BTG"), listed(), "file", "", "dialysis", "registering-purpose"),
     ("in a case", CRITICAL, staff(CRITICAL, purpose="COC"), listed(), "file", "", "dialysis", "registering-purpose"),
     (
         "a consumer alone", CRITICAL, staff(CRITICAL, parts=(part(CRITICAL, "consumer"),)), listed(), "file", "", "dialysis",

@@ -10,7 +10,7 @@ import pytest
 
 from kjerne.access import PARTS, Denial, Label, part_label
 from kjerne.policy.facts import ROLES, SCOPES
-from kjerne.policy.rule import Rule
+from kjerne.policy.rule import CITIZEN, Rule
 from kjerne.policy.table import NO_RULE, RULES, SECTIONS, UNKNOWN_PERSON
 from kjerne.policy.words import CHOICE_EFFECTS, RULE_WORDS, says
 
@@ -77,6 +77,39 @@ def test_a_refusal_tells_of_a_choice_where_a_choice_made_it_and_of_nothing_else(
         **dict.fromkeys(("restricted", "restricted-to-all", "objected"), "General"),
         **dict.fromkeys(("opted-out", "filed-after-opt-out", "not-kept-after-opt-out"), "Reservation"),
     }
+
+
+def test_what_opens_a_restriction_opens_the_parts_too_and_nothing_else_does() -> None:
+    assert {rule.id for rule in RULES if rule.opens_parts} == {
+        "everything-opened", "elevated", "restriction-opened", "part-opened", "registered-with-all-opened",
+        "registered-behind-restriction", "registered-behind-part",
+    }  # fmt: skip
+
+
+SEEN_BY_HER = {"results", "critical-information", "documents", "measurements", "maternity"}
+SEEN_BY = {
+    **dict.fromkeys(("own", "own-youth"), SEEN_BY_HER),
+    "parent": SEEN_BY_HER - {"maternity"},
+    **dict.fromkeys(
+        (
+            "proxy", "guardian", "guardian-of-minor", "proxy-choices", "guardian-choices", "guardian-of-minor-choices",
+        ),
+        SEEN_BY_HER - {"maternity", "measurements"},
+    ),
+    **dict.fromkeys(
+        ("proxy-log", "guardian-log", "guardian-of-minor-log"), (SEEN_BY_HER - {"maternity", "measurements"}) | {""}
+    ),
+    **dict.fromkeys(
+        ("youth", "youth-without-consent", "permit-elsewhere", "parent-permits", "guardian-permits"),
+        frozenset({"results"}),
+    ),
+    **dict.fromkeys(("own-download", "parent-download"), frozenset({"results"})),
+}  # fmt: skip
+
+
+def test_a_citizens_row_is_of_the_services_that_show_her_something_or_of_every_service() -> None:
+    of = {rule.id: section.services for section in SECTIONS if section.kinds == CITIZEN for rule in section.rules}
+    assert {rule: set(services) for rule, services in of.items() if services} == SEEN_BY
 
 
 def test_every_grant_hides_what_was_filed_on_a_wrong_person_save_the_log_and_filing() -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -64,6 +66,28 @@ def test_the_refusal_says_until_when_it_took_part_and_the_log_only_that_it_does_
     assert denial.rule == "organisation-takes-no-part"
     assert denial.of_caller == "Den deltok til 2026-11-22T12:00:00Z."
     assert "2026" not in denial.says
+
+
+OUTSIDE = [
+    ("own-takes-no-part", "results", doctor(digest=PATIENT), "read", "consumer"),
+    ("organisation-takes-no-part", "results", doctor(), "read", "consumer"),
+    ("sender-takes-no-part", "results", laboratory(), "file", "source"),
+    ("answerer-takes-no-part", "results", laboratory(), "handle", "source"),
+    ("registrar-takes-no-part", "critical-information",
+     doctor(scopes=frozenset({"nhn:critical-information/api"})), "file", "source"),
+    ("contact-point-takes-no-part", "cross-border", laboratory(scopes=frozenset({"kjerne:contact-point"})), "read",
+     "consumer"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("rule", "service", "caller", "action", "role"), OUTSIDE, ids=[row[0] for row in OUTSIDE])
+def test_each_refusal_tells_of_the_role_that_was_wanting(
+    rule: str, service: str, caller: Any, action: Any, role: Any
+) -> None:
+    ended = Part(service, role, NOW - 9 * DAY, NOW - DAY)
+    denial = decide(replace(caller, parts=(ended,)), patient(ties=(GP_LIST,)), service, action, now=NOW)
+    assert isinstance(denial, Denial)
+    assert (denial.rule, denial.of_caller) == (rule, "Den deltok til 2026-11-22T12:00:00Z.")
 
 
 def test_one_that_was_narrowed_is_not_told_that_it_takes_part_nowhere() -> None:
