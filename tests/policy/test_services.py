@@ -122,6 +122,14 @@ STORIES = [
         "a consent to one person", MATERNITY, staff(MATERNITY), listed(will("consent", MATERNITY, hpr="9144900")), "read", "", "",
         "service-not-agreed-to",
     ),
+    (
+        "a consent to one place", MATERNITY, staff(MATERNITY), listed(will("consent", MATERNITY, organisation="983658725")),
+        "read", "", "", "service-not-agreed-to",
+    ),
+    (
+        "a consent for one course", MATERNITY, staff(MATERNITY), listed(will("consent", MATERNITY, course="1")), "read", "", "",
+        "service-not-agreed-to",
+    ),
     ("withdrawn", MATERNITY, staff(MATERNITY), WITHDRAWN, "file", "", "record", "service-not-agreed-to"),
     ("dead", MATERNITY, staff(MATERNITY), listed(AGREED, deceased=True), "read", "", "", "of-the-dead"),
     ("kode 6", MATERNITY, staff(MATERNITY), listed(AGREED, protection="strengtFortrolig"), "read", "", "", "address-protected"),
@@ -159,6 +167,8 @@ STORIES = [
     ("behind a part", CRITICAL, staff(CRITICAL), listed(A_PART), "correct", "AKUTT", "dialysis", "registered-behind-part"),
     ("a doctor asks abroad", ABROAD, staff(ABROAD), listed(TO_ABROAD), "read", "", "", "gp"),
     ("without her consent", ABROAD, staff(ABROAD), listed(), "read", "AKUTT", "", "service-not-agreed-to"),
+    ("in haste", ABROAD, staff(ABROAD, purpose="ETREAT"), listed(TO_ABROAD), "read", "", "", "gp"),
+    ("in a case", ABROAD, staff(ABROAD, purpose="COC"), listed(TO_ABROAD), "read", "", "", "purpose-not-covered"),
     ("to break glass", ABROAD, staff(ABROAD, purpose="BTG"), listed(TO_ABROAD), "read", "", "", "purpose-not-covered"),
     (
         "restricted", ABROAD, staff(ABROAD), listed(TO_ABROAD, will("restriction", ABROAD)), "read", "FORHOYET_SAMTYKKE", "",
@@ -185,6 +195,38 @@ def test_each_service_by_its_own_law(
     service: str, caller: Caller, subject: Subject, action: Any, basis: str, what: str, rule: str
 ) -> None:
     assert ask(service, caller, subject, action, basis, what).rule == rule
+
+
+CODES = ("LE", "SP", "AA", "PM", "FA1", "FA2", "FT", "JO", "KI", "MT", "PS", "TL", "VP", "VE")
+
+
+@pytest.mark.parametrize(
+    ("service", "looking", "breaking"),
+    [
+        (MEASUREMENTS, {"LE", "SP", "AA", "PM", "VP"}, {"LE", "SP", "AA", "PM"}),
+        (MATERNITY, {"LE", "SP", "JO"}, {"LE", "SP", "JO"}),
+        (ABROAD, {"LE"}, set()),
+    ],
+)
+def test_who_looks_without_consent_and_who_breaks_the_glass_by_profession(
+    service: str, looking: set[str], breaking: set[str]
+) -> None:
+    in_care = patient(ties=(COURSE,), choices=(will("consent", service),))
+    given = {code for code in CODES if ask(service, staff(service, authorization=code), in_care).rule == "care"}
+    glass = {
+        code
+        for code in CODES
+        if isinstance(ask(service, staff(service, authorization=code, purpose="BTG"), in_care), Grant)
+    }
+    assert (given, glass) == (looking, breaking)
+
+
+def test_each_who_looks_at_maternity_writes_in_it() -> None:
+    in_care = patient(ties=(COURSE,), choices=(AGREED,))
+    writing = {
+        code: ask(MATERNITY, staff(MATERNITY, authorization=code), in_care, "file", "", "record").rule for code in CODES
+    }
+    assert {code for code, rule in writing.items() if rule == "registered"} == {"LE", "SP", "JO"}
 
 
 @pytest.mark.parametrize("action", ["read", "file", "correct"])

@@ -112,6 +112,12 @@ def test_a_citizens_row_is_of_the_services_that_show_her_something_or_of_every_s
     assert {rule: set(services) for rule, services in of.items() if services} == SEEN_BY
 
 
+def test_only_what_concerns_every_request_is_asked_of_whoever_it_is() -> None:
+    assert {section.title for section in SECTIONS if not section.kinds} == {
+        "Every request", "What was let in, and refused for what stands here",
+    }  # fmt: skip
+
+
 def test_every_grant_hides_what_was_filed_on_a_wrong_person_save_the_log_and_filing() -> None:
     open_to_withdrawn = {rule.id for rule in RULES if rule.effect == "grant" and Label.WITHDRAWN not in rule.hides}
     assert open_to_withdrawn == {
