@@ -16,6 +16,8 @@ from kjerne.policy.rule import Rule
 from kjerne.policy.rules import decide
 from kjerne.policy.services import IN_USE, SERVICES, STAFF_PURPOSES, deleted_after
 from kjerne.policy.table import RULES, SECTIONS
+from kjerne.policy.table_registering import REGISTERING
+from kjerne.policy.table_services import _made
 
 from .cast import (
     COURSE,
@@ -351,6 +353,23 @@ def test_a_service_whose_law_has_nothing_of_the_kind_has_no_row_about_it(
     for row in rows:
         having = [section.services for section in SECTIONS if row in {rule.id for rule in section.rules}]
         assert set().union(*having) == services, row
+
+
+@pytest.mark.parametrize(
+    ("opens", "rows"),
+    [
+        ("declared", {"registered-with-all-opened", "registered-behind-part"}),
+        ("weighty", {"registered-with-all-opened"}),
+        ("nothing", set()),
+    ],
+)
+def test_a_service_to_come_in_which_personnel_register_has_the_rows_that_its_restriction_leaves(
+    opens: Any, rows: set[str]
+) -> None:
+    (section,) = _made(REGISTERING, [replace(SERVICES[CRITICAL], opens=opens)])
+    ids = {rule.id for rule in section.rules}
+    assert ids & {"registered-with-all-opened", "registered-behind-part"} == rows
+    assert not ids & {"break-glass-role", "break-glass-reason", "case-handling-reason"}, "nobody registers for these"
 
 
 @pytest.mark.parametrize("service", SERVICES)

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from kjerne.access import PARTS, Denial, Label, part_label
+from kjerne.policy import facts, representing
 from kjerne.policy.facts import ROLES, SCOPES
 from kjerne.policy.rule import CITIZEN, Rule
 from kjerne.policy.table import NO_RULE, RULES, SECTIONS, UNKNOWN_PERSON
@@ -110,6 +111,18 @@ SEEN_BY = {
 def test_a_citizens_row_is_of_the_services_that_show_her_something_or_of_every_service() -> None:
     of = {rule.id: section.services for section in SECTIONS if section.kinds == CITIZEN for rule in section.rules}
     assert {rule: set(services) for rule, services in of.items() if services} == SEEN_BY
+
+
+FOR_ANOTHER = {facts.is_parent, facts.is_proxy, facts.is_guardian, facts.either_has_protected_address} | {
+    representing.power_covers_this, representing.power_covers_choosing, representing.guardian_for_health,
+    representing.guards_a_minor_for_health, representing.caller_is_deceased,
+}  # fmt: skip
+
+
+def test_a_row_on_who_stands_in_for_another_says_so_itself_and_leans_on_none_above_it() -> None:
+    rows = [rule for rule in RULES if FOR_ANOTHER.intersection(rule.when)]
+    assert len(rows) > 20
+    assert [rule.id for rule in rows if facts.is_another not in rule.when] == []
 
 
 def test_only_what_concerns_every_request_is_asked_of_whoever_it_is() -> None:

@@ -203,7 +203,7 @@ async def test_what_is_lifted_is_not_lifted_again(workers: tuple[Worker, Worker]
     await other.lift(number, held)
     with pytest.raises(Refusal) as refusal:
         await one.lift(number, held)
-    assert (refusal.value.status, refusal.value.where) == (404, "number")
+    assert (refusal.value.status, refusal.value.where, refusal.value.rule) == (404, "number", "choice-not-in-force")
 
 
 async def test_her_own_restriction_stands_when_the_proxy_lifts_the_same_of_hers(
@@ -240,7 +240,7 @@ async def test_a_record_of_nobody_or_of_another_cannot_be_restricted(
     for id_ in (await one.report_of(others, "4.1"), str(one.house.store.ids.make(7))):
         with pytest.raises(Refusal) as refusal:
             await one.choose(number, Wish("record", record=id_))
-        assert (refusal.value.status, refusal.value.where) == (404, "record")
+        assert (refusal.value.status, refusal.value.where, refusal.value.rule) == (404, "record", "choice-invalid")
 
 
 async def test_while_another_key_of_hers_is_not_marked_all_is_shut(workers: tuple[Worker, Worker], number: str) -> None:
