@@ -16,6 +16,7 @@ import pytest
 from kjerne.access import Caller, Subject
 from kjerne.clock import FixedClock
 from kjerne.exchange import Denied, Joined, PatientRef
+from kjerne.fhir.smart import limits
 from kjerne.policy import door
 from kjerne.policy.door import Door
 from kjerne.store import audit, subjects
@@ -87,6 +88,23 @@ async def test_a_refusal_is_written_before_it_is_raised(stored: Stored) -> None:
         await the_door(stored).admit(doctor(), "c-2")(HER, "results", "search", basis="", purpose="TREAT")
     assert stored.written == [denied.value.denial]
     assert (denied.value.denial.rule, denied.value.denial.correlation) == ("no-relation", "c-2")
+
+
+async def test_what_no_words_were_asked_in_is_logged_without_and_narrowed_by_no_type(
+    stored: Stored, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    logged: list[str] = []
+
+    def with_words(answer: Any, wrap: Any, asked: str) -> Any:
+        logged.append(asked)
+        return answer
+
+    monkeypatch.setattr(audit, "with_words", with_words)
+    narrow = doctor(limits=limits(["user/Observation.s"], "practitioner"))
+    admit = the_door(stored).admit(narrow, "c-2")
+    assert (await admit(HER, "results", "search")).rule == "gp"
+    assert (await admit(HER, "results", "search", asked="code=1")).rule == "gp"
+    assert logged == ["", "code=1"]
 
 
 async def test_a_refusal_goes_by_what_was_declared(stored: Stored) -> None:
