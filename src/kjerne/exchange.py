@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Hashable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -46,6 +46,9 @@ class Joined(Asks, Protocol):
     def file(self, grant: Grant, change: Any) -> Any:
         """Files a new record that nothing else has to follow (`store.records.Change`): written with others of its kind before
         anything else is done by the connection."""
+
+    def at_the_end(self, key: Hashable, work: Callable[[Any], Awaitable[None]]) -> None:
+        """Has `work` done by the connection after the last write; of several with one `key` the last alone."""
 
 
 class Admit(Protocol):

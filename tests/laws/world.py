@@ -32,6 +32,7 @@ from services.results.conftest import LAB, NOW, THIRD_LAB, Ward, fresh_number
 
 from .oracle import answer
 from .situation import UNSEEN, Answer, Attest, Bond, Membership, Situation, Will
+from .together import showing, together
 
 LONG_AGO: Final = datetime(2020, 1, 1, tzinfo=UTC)
 YESTERDAY: Final = NOW - timedelta(days=1)
@@ -529,7 +530,7 @@ def about(discipline: str) -> list[dict[str, Any]]:
 
 
 async def _fill(world: World, laboratory: Anybody, patient: Patient) -> None:
-    """Of each kind an Observation, a report and a file; one open specimen and one open report that all of them lead to."""
+    """Of each kind a report, an Observation and a file; one open specimen and one open report that all of them lead to."""
     filed = _Filing(laboratory, patient)
     root = await filed.one({"resourceType": "Specimen", "status": "available", "type": {"text": "Serum"}})
     for place, kind in enumerate(KINDS):
@@ -541,12 +542,13 @@ async def _fill(world: World, laboratory: Anybody, patient: Patient) -> None:
         observation: dict[str, Any] = {"valueQuantity": {"value": 40 + place, "unit": "mmol/L"}}
         if kind in TOGETHER:
             observation["specimen"] = {"reference": f"Specimen/{root}"}
-        seen = await filed.one({"resourceType": "Observation"} | own | observation, kind)
         data = base64.b64encode(sign(kind, patient.name).encode()).decode()
-        file = await filed.one({"resourceType": "Binary", "contentType": "image/png", "data": data}, kind)
-        shown = [{"contentType": "image/png", "title": "Bilde", "url": f"Binary/{file}"}]
-        result = [{"reference": f"Observation/{seen}"}]
-        await filed.one({"resourceType": "DiagnosticReport", "result": result, "presentedForm": shown} | own, kind)
+        await filed.shown(
+            {"resourceType": "DiagnosticReport"} | own,
+            {"resourceType": "Observation"} | own | observation,
+            {"resourceType": "Binary", "contentType": "image/png", "data": data},
+            kind,
+        )
     every = [{"reference": f"Observation/{patient.ids['Observation'][kind.name]}"} for kind in TOGETHER]
     hub = {
         "status": "final", "code": {"coding": [{"system": CODES, "code": HUB}]}, "result": every,
@@ -584,3 +586,14 @@ class _Filing:
         if kind:
             self.patient.ids.setdefault(type_, {})[kind.name] = id_
         return id_
+
+    async def shown(self, report: dict[str, Any], result: dict[str, Any], file: dict[str, Any], kind: Kind) -> None:
+        """A report with what it shows; where its source withholds it, it alone says so and stands before them (K66)."""
+        if not kind.marks:
+            seen, shown = await self.one(result, kind), await self.one(file, kind)
+            await self.one(showing(report, f"Observation/{seen}", f"Binary/{shown}"), kind)
+            return
+        self.laboratory.caller = replace(LAB, organisation=kind.sender)
+        marked = report | {"meta": {"security": list(kind.marks)}}
+        for type_, id_ in (await together(self.laboratory.http, self.patient.number, marked, result, file)).items():
+            self.patient.ids.setdefault(type_, {})[kind.name] = id_

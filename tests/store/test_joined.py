@@ -50,6 +50,22 @@ async def test_what_is_filed_together_is_as_if_filed_alone(desk: Desk) -> None:
     assert logged[:2] == [("file", [id_], [OBSERVATION], [1], NOW) for id_ in (alone.id, fresh.id)]
 
 
+async def test_what_waits_for_the_last_write_is_done_once_and_sees_it(desk: Desk) -> None:
+    patient, counted = await desk.person(), list[int]()
+    grant = await desk.grant(patient, "file")
+
+    async def count(conn: Any) -> None:
+        counted.append(await conn.fetchval("SELECT count(*) FROM record WHERE patient = $1", patient))
+
+    async def work(joined: OneTransaction) -> None:
+        for value in ("4.1", "4.2"):
+            joined.at_the_end("the same", count)
+            joined.file(grant, change(desk.store, patient, potassium(value)))
+
+    await one(desk, [patient], work)
+    assert counted == [2]
+
+
 async def test_a_refusal_takes_all_back_but_the_lines_of_what_was_refused_and_read(desk: Desk) -> None:
     patient = await desk.person()
     there = await create(desk, patient, potassium("4.1"))

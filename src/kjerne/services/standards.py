@@ -45,8 +45,8 @@ from kjerne.registries.guides import Guides
 from kjerne.registries.homes import SERVICE_BY_TYPE, SHARED_TYPES, not_served
 from kjerne.registries.identifiers import stands_in
 from kjerne.registries.naming import check_header, check_subject, number_in, patient_of
-from kjerne.store import marking, pointing, spreading
-from kjerne.store.changing import Changer, Next, checked, not_written, settle
+from kjerne.store import marking, pointing
+from kjerne.store.changing import Changer, Next, checked, lays_on_others, not_written, settle_new
 from kjerne.store.cursors import Cursors, token_in
 from kjerne.store.finding import Finder, Page
 from kjerne.store.limits import must_hold
@@ -291,8 +291,7 @@ class StandardsApi:
             id_, shut = self._new_id(call, grant), version.shut
             change = Change(type_, id_, call.body, version.indexed, shut.labels, shut.opens, kinds=version.kinds)
             types = types_by_service()[grant.service]
-            lays = type_ == pointing.REPORT and spreading.spreads(version.tree, shut.labels, shut.opens, grant.at)
-            alone = not lays and not pointing.leads_to(version.tree)
+            alone = not lays_on_others(version, grant) and not pointing.leads_to(version.tree)
             if call.joined is not None and alone and not marking.concerns(grant):
                 filed: Written = call.joined.file(grant, change)
                 return filed
@@ -305,9 +304,7 @@ class StandardsApi:
                 async with conn.transaction():
                     await hold(conn, grant)
                     written = await file()
-                    if lays:
-                        await spreading.settle(conn, grant, self.reader, types)
-                    await settle(conn, grant, self.reader, None, version.tree)
+                    await settle_new(conn, grant, self.reader, types, version, call.joined)
                 return written
 
         # The body is held to the header's person later.

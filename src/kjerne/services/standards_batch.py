@@ -290,6 +290,9 @@ class BatchApi:
         while waiting:
             step = _next(waiting, addresses)
             waiting.remove(step)
+            if not step.writes:
+                # Reads come last, and see what is withheld by then.
+                await joined.settled()
             if effort.left <= 0:
                 says = f"the entries before took more than {STEPS_OF_ALL} steps"
                 raise _too_much(step, says)

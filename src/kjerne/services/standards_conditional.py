@@ -20,6 +20,7 @@ from kjerne.exchange import (
     Answer,
     Call,
     Denied,
+    Joined,
     Pairs,
     PatientRef,
     Route,
@@ -50,8 +51,8 @@ from kjerne.registries.contents import must_register
 from kjerne.registries.guides import Guides
 from kjerne.registries.identifiers import stands_in
 from kjerne.registries.naming import check_header, check_subject, in_address, number_in, patient_of
-from kjerne.store import audit, limits, marking, pointing, spreading
-from kjerne.store.changing import Changer, Next, checked, not_written, settle
+from kjerne.store import audit, limits, marking
+from kjerne.store.changing import Changer, Next, checked, not_written, settle_new
 from kjerne.store.finding import Finder
 from kjerne.store.matching import Match, at_key, the_one
 from kjerne.store.pool import Connection, Pool
@@ -110,7 +111,7 @@ class ConditionalApi:
                     await hold(conn, grant)
                     found = await the_one(conn, grant, self.finder, search, "c")
                     if found is None:
-                        return await self._created(conn, grant, name, version), 201
+                        return await self._created(conn, grant, name, version, call.joined), 201
                     # Nothing was filed. Its line names what answered, and so is hidden from whom that is.
                     named = [(self.type_of(name), found.id, found.version)]
                     await audit.insert(conn, audit.given(grant), named)
@@ -155,7 +156,7 @@ class ConditionalApi:
                     return None
                 with looking_at():
                     _check_new(name, tree, expected)
-                return await self._created(conn, grant, name, version), 201
+                return await self._created(conn, grant, name, version, call.joined), 201
 
         patient = self._patient(call, number_in(tree))
         try:
@@ -271,7 +272,7 @@ class ConditionalApi:
             raise absent(call)
         return deleted(call, done[0].version if done[0] else 0)
 
-    async def _created(self, conn: Connection, grant: Grant, name: str, version: Next) -> Made:
+    async def _created(self, conn: Connection, grant: Grant, name: str, version: Next, joined: Joined | None) -> Made:
         id_ = self.ids.make(grant.subject.patient)
         shut = version.shut
         change = Change(
@@ -286,10 +287,7 @@ class ConditionalApi:
         )
         put = partial(self.records.put, conn, grant, [change])
         (written,) = await marking.filing(conn, grant, self.reader, self.types[grant.service], put)
-        is_report = change.type == pointing.REPORT
-        if is_report and spreading.spreads(version.tree, shut.labels, shut.opens, grant.at):
-            await spreading.settle(conn, grant, self.reader, self.types[grant.service])
-        await settle(conn, grant, self.reader, None, version.tree)
+        await settle_new(conn, grant, self.reader, self.types[grant.service], version, joined)
         return Made(str(id_), written.version, written.at, version.raw)
 
     async def _changed(

@@ -17,7 +17,7 @@ from uuid import UUID
 
 from kjerne.access import Grant, Label
 from kjerne.errors import Fault, Refusal
-from kjerne.exchange import Call, Denied, PatientRef, looking_at, not_filed
+from kjerne.exchange import Call, Denied, Joined, PatientRef, looking_at, not_filed
 from kjerne.fhir import smart
 from kjerne.fhir.corrections import RESULTS, corrects
 from kjerne.fhir.definitions import type_name
@@ -219,5 +219,37 @@ async def settle(conn: Connection, grant: Grant, reader: Reader, before: Tree | 
     After a write that made `after` of `before` (None: it is new), in its transaction.
     """
     if pointing.touches(before, after) or await pointing.any_marked(conn, grant, after):
-        changed = await pointing.settle(conn, grant, reader)
-        await tell_readers(conn, grant, "corrected", changed, with_report=True)
+        await _take_back(conn, grant, reader)
+
+
+async def settle_new(
+    conn: Connection, grant: Grant, reader: Reader, types: Sequence[int], version: Next, joined: Joined | None
+) -> None:
+    """As `settle`, of a new record, and what withholds a report is laid on what it shows.
+
+    Among the requests of one transaction (`joined`) after the last write: what a report names may be filed behind it.
+    """
+    lays = lays_on_others(version, grant)
+    if joined is None:
+        if lays:
+            await spreading.settle(conn, grant, reader, types)
+        await settle(conn, grant, reader, None, version.tree)
+        return
+    whose = grant.subject.keys, grant.service
+    if lays:
+        joined.at_the_end((whose, "withheld"), partial(spreading.settle, grant=grant, reader=reader, types=types))
+    if pointing.touches(None, version.tree):
+        joined.at_the_end((whose, "taken back"), partial(_take_back, grant=grant, reader=reader))
+    else:
+        await settle(conn, grant, reader, None, version.tree)
+
+
+def lays_on_others(version: Next, grant: Grant) -> bool:
+    """Whether a new record is a report that is withheld, and shows something."""
+    is_report = version.tree["resourceType"] == type_name(pointing.REPORT)
+    return is_report and spreading.spreads(version.tree, version.shut.labels, version.shut.opens, grant.at)
+
+
+async def _take_back(conn: Connection, grant: Grant, reader: Reader) -> None:
+    changed = await pointing.settle(conn, grant, reader)
+    await tell_readers(conn, grant, "corrected", changed, with_report=True)

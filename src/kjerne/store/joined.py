@@ -8,7 +8,7 @@ a line.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Hashable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final, NamedTuple, Self, TypeVar
 
@@ -85,6 +85,7 @@ class OneTransaction:
         self._records = records
         self._stamps = stamps
         self._fresh: list[tuple[Grant, Change]] = []
+        self._due: dict[Hashable, Callable[[Connection], Awaitable[None]]] = {}
         self.rows: list[tuple[tuple[Any, ...], Named]] = []
 
     def acquire(self) -> Self:
@@ -109,6 +110,9 @@ class OneTransaction:
         self._fresh.append((grant, change))
         return Written(change.type, change.id, 1, grant.at)
 
+    def at_the_end(self, key: Hashable, work: Callable[[Connection], Awaitable[None]]) -> None:
+        self._due[key] = work
+
     def taken_back(self) -> None:
         """What was filed and not written yet never is."""
         self._fresh = []
@@ -118,6 +122,13 @@ class OneTransaction:
         if self._fresh:
             fresh, self._fresh = self._fresh, []
             await self._records.create_many(self._conn, fresh)
+
+    async def settled(self) -> None:
+        """Does what waits for the last write: before that a report may name results that are not there yet."""
+        await self.written()
+        due, self._due = self._due, {}
+        for work in due.values():
+            await work(self._conn)
 
 
 async def in_one(
@@ -147,7 +158,7 @@ async def in_one(
                 await entries.start()
                 try:
                     made = await work(joined)
-                    await joined.written()
+                    await joined.settled()
                 except (Refusal, Denied) as no:
                     refused, logged = no, await conn.fetch(_LOGGED, held, at, correlation)
                     await entries.rollback()
