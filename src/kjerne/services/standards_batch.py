@@ -50,6 +50,8 @@ BATCH_SECONDS: Final = 20
 """After so long no further entry of a batch is begun: well before the request's own time is up, since what is done is done."""
 ANSWER_LIMIT_BYTES: Final = 20_000_000
 FAULTS_LIMIT: Final = 100
+NOBODY: Final = 0
+"""The key of no person, under which nothing is ever filed."""
 STEPS_OF_ALL: Final = 2_000_000
 """What the checks and searches of one Bundle may take together, in steps (`fhir.effort`): some four seconds. After that no
 further entry is begun."""
@@ -268,17 +270,18 @@ class BatchApi:
         return await concerned(self.pool, digests, {self.ids.patient(id_) for id_ in ids if id_ is not None})
 
     def _with_id(self, step: Step, who: Concerned, digest: Digest) -> Step:
-        """With the id of what it creates, unless a condition decides that. That of a shared record tells of nobody."""
+        """With the id of what it creates, unless a condition decides that. That of a shared record tells of nobody.
+
+        Whom no register knows, and who is not named, has one too: nothing is done in another order for it before the law says no.
+        """
         creates = step.entry.method == "POST" and step.route.path == f"{BASE}/{{type}}"
         if not creates or "if-none-exist" in step.entry.headers:
             return step
         if step.is_shared:
             return step._replace(new_id=uuid4())
-        if not step.number:
-            return step
-        found = digest(step.number)
-        patient = who.by_digest.get(found) if found is not None else None
-        return step if patient is None else step._replace(new_id=self.ids.make(patient))
+        found = digest(step.number) if step.number else None
+        patient = who.by_digest.get(found, NOBODY) if found is not None else NOBODY
+        return step._replace(new_id=self.ids.make(patient))
 
     async def _work(self, call: Call, steps: Sequence[Step], effort: Sum, joined: OneTransaction) -> list[Answer]:
         """Carries all out, in the order of R4; among writes what a condition decides comes before what refers to it."""

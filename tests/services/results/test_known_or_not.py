@@ -15,7 +15,10 @@ from typing import Any, Final
 from uuid import uuid4
 
 import httpx
+import pytest
 
+from bundles import about as naming
+from bundles import bundle, entry
 from kjerne.access import Caller, Choice, Tie
 from kjerne.store.people import Identifier, NewPerson
 from kjerne.store.subjects import PersonDetail
@@ -55,6 +58,32 @@ async def imported(client: httpx.AsyncClient, number: str) -> httpx.Response:
     return await client.post("/fhir/R4/$import", content=json.dumps(RESOURCE), headers=headers)
 
 
+def bundled(*entries: dict[str, Any], by_header: bool = True) -> Ask:
+    """A transaction about one patient, whom the header names or else each body."""
+
+    async def ask(client: httpx.AsyncClient, number: str) -> httpx.Response:
+        if by_header:
+            return await client.post("/fhir/R4", json=bundle("transaction", *entries), headers={"person-id": number})
+        named = [one | {"resource": one["resource"] | naming(number)} for one in entries]
+        return await client.post("/fhir/R4", json=bundle("transaction", *named))
+
+    return ask
+
+
+ONE, TWO = (f"urn:uuid:{uuid4()}" for _ in range(2))
+TO_ONE, TO_TWO = (RESOURCE | {"derivedFrom": [{"reference": one}]} for one in (ONE, TWO))
+CIRCLE: Final = (entry("POST", "Observation", TO_TWO, ONE), entry("POST", "Observation", TO_ONE, TWO))
+LINKED: Final = (
+    entry("POST", "Observation", RESOURCE | {"specimen": {"reference": TWO}}, ONE),
+    entry("POST", "Specimen", {"resourceType": "Specimen", "status": "available"}, TWO),
+)
+CONDITIONED: Final = (CIRCLE[0], entry("POST", "Observation", RESOURCE, TWO, ifNoneExist="identifier=none"))
+BUNDLED: Final = tuple(
+    bundled(*some, by_header=by_header) for some in (CIRCLE, LINKED, CONDITIONED) for by_header in (True, False)
+)
+"""What links its entries: in which order they are done must not depend on whether somebody is registered."""
+
+
 def answered(number: str) -> Ask:
     return searched(f"/pps/v2/already-done/{number}", ("outcome", "followed"))
 
@@ -70,6 +99,7 @@ ASKED: Final[Sequence[Ask]] = (
     named_in_the_form,
     created,
     imported,
+    *BUNDLED,
 )
 
 
@@ -142,6 +172,22 @@ async def test_a_known_number_and_an_unknown_one_are_answered_alike(ward: Ward, 
         other = await heard(ward, shut_out(ward, unknown, Random(seed)), ask, unknown)
         assert one == other
         assert one[0] == 403
+
+
+@pytest.mark.parametrize("ask", BUNDLED)
+async def test_a_laboratory_cannot_tell_an_opt_out_from_a_number_of_nobody_by_a_transaction(
+    ward: Ward, kith: type[Kith], ask: Ask
+) -> None:
+    gone, unknown = await registered(ward, kith, choice="opt-out"), fresh_number()
+    one, other = await heard(ward, LAB, ask, gone), await heard(ward, LAB, ask, unknown)
+    assert one == other and one[0] == 403
+
+
+async def test_a_transaction_s_circle_is_none_whoever_it_is_about(ward: Ward, kith: type[Kith]) -> None:
+    """What is refused before the law is asked is refused alike, and leaves no row."""
+    wrong = [one | {"resource": one["resource"] | {"status": "x"}} for one in CIRCLE]
+    heard_of = [await heard(ward, LAB, bundled(*wrong), one) for one in (await registered(ward, kith), fresh_number())]
+    assert heard_of[0] == heard_of[1] and b"Bundle.entry[0].resource.status" in heard_of[0][1]
 
 
 async def test_an_id_of_somebody_and_an_id_of_nobody_are_answered_alike(ward: Ward, kith: type[Kith]) -> None:
