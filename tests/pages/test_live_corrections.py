@@ -61,6 +61,25 @@ def test_a_corrected_analysis_is_told_with_both_names_and_units_as_the_tables_wr
     assert f"før rettelsen: P-Feil {mark} 88 mg/L rettet" in said
 
 
+def test_a_correction_to_another_unit_is_shown_with_no_unit_but_its_own_on_every_page(platform: Standing) -> None:
+    nin, mark = platform.nin("citizen"), secrets.token_hex(4)
+    name = f"P-Prøve {mark}"
+    send(platform, a_report(nin, mark, "70", analysis=name).replace(b"mmol/L", b"%"))
+    with tab(platform, "gp") as it, tab(platform, "citizen", "me") as own:
+        sheet = it.type(nin)
+        old = re.search(rf'href="([^"]+/trend/[^"]+)"[^>]*>{name}', sheet.text)
+        send(platform, a_report(nin, mark, "2.5", corrects=True, analysis=name).replace(b"U='mmol/L'", b"U='0'"))
+        sheet = it.get(sheet.url.path)
+        new = re.search(rf'href="([^"]+)/trend/([^"]+)"[^>]*>{name}', sheet.text)
+        assert old and new and old[1] != f"{new[1]}/trend/{new[2]}", "another unit is another row"
+        trend = it.get(f"{new[1]}/trend/{new[2]}")
+        for page in (sheet, trend, it.get(f"{new[1]}/print"), own.get(f"/me/trend/{new[2]}")):
+            said = text(page)
+            assert re.search(rf"{name[2:]}.*?2,5(?! ?%).*?70 %", said), page.url
+            assert not re.search(rf"{name[2:]} %", said), page.url
+        assert 'data-unit="%"' not in trend.text
+
+
 def test_of_two_corrections_one_is_told_from_what_was_read_to_what_is(platform: Standing) -> None:
     nin, mark = platform.nin("citizen"), secrets.token_hex(4)
     name = f"P-Prøve {mark}"

@@ -23,6 +23,7 @@ from kjerne.services.results.values import (
     When,
     concept_text,
     extensions,
+    unit_key,
     value_of,
     when,
 )
@@ -203,7 +204,8 @@ class Change:
     kind: str
     at: When | None
     value: Value | None
-    quantity_code: str
+    unit: str
+    """That of the former value, as rows are told apart by it (`values.unit_key`)."""
     concept: Mapping[str, Any]
     """The former `valueCodeableConcept` as it stood, empty where the value was another kind."""
     code: Mapping[str, Any]
@@ -221,7 +223,6 @@ def changes_of(observation: Resource) -> tuple[Change, ...]:
         inside = extension.get("extension", [])
         parts = {str(part.get("url", "")): part for part in inside}
         value = parts.get("value", {})
-        code = str(value.get("valueQuantity", {}).get("code", ""))
         at = when(parts.get("at", {}).get("valueDateTime"))
         concept = value.get("valueCodeableConcept", {})
         kind, was = str(parts.get("kind", {}).get("valueCode", "")), parts.get("code", {})
@@ -231,7 +232,15 @@ def changes_of(observation: Resource) -> tuple[Change, ...]:
             before["valueQuantity"] = value["valueQuantity"]
         found.append(
             Change(
-                kind, at, value_of(value), code, concept, was.get("valueCodeableConcept", {}), further, names, before
+                kind,
+                at,
+                value_of(value),
+                unit_key(value),
+                concept,
+                was.get("valueCodeableConcept", {}),
+                further,
+                names,
+                before,
             )
         )
     return tuple(found)

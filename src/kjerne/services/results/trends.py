@@ -18,6 +18,7 @@ from kjerne.fhir.systems import canonical
 from kjerne.services.results import panels
 from kjerne.services.results.judging import Flag
 from kjerne.services.results.kith import codes
+from kjerne.services.results.kith.units import UNITY
 from kjerne.services.results.materials import Materials
 from kjerne.services.results.points import (
     Point,
@@ -41,12 +42,12 @@ from kjerne.services.results.values import (
     Resource,
     When,
     concept_text,
-    unit_code,
+    unit_key,
     unit_shown,
     value_of,
 )
 
-Difference = Literal["unit", "material", "method", "code", "local-code", "laboratory"]
+Difference = Literal["unit", "unitless", "material", "method", "code", "local-code", "laboratory"]
 SHORT_TEXT_LENGTH: Final = 40
 """Longest text that is a value in a table ("Negativ", "Ikke påvist"); longer ones are read as answers."""
 
@@ -67,6 +68,8 @@ class Series:
     method: str
     points: tuple[Point, ...]
     owner: str = ""
+    unit_key: str = ""
+    """What all its values share (`values.unit_key`); where it is empty no unit was given, where it is 1 there is none."""
 
     @property
     def latest(self) -> Point:
@@ -183,11 +186,17 @@ def _owner(concept: Resource, laboratory: str) -> str:
     return name if codes.canonical(system) == codes.TEXT_HEADING else laboratory or name
 
 
-def _key(observation: Resource, materials: Materials, laboratories: Mapping[str, str]) -> _Key:
-    unit = unit_code(observation.get("valueQuantity", {}))
-    if not unit:
-        # A withdrawn result has lost its value, and with it its unit: it belongs where it was.
-        unit = next((c.quantity_code or c.value.unit for c in changes_of(observation) if c.value), "")
+def _unit(observation: Resource, point: Point) -> str:
+    """The unit of what a point shows: of its value, none being a unit too. What has lost its value, or never had one, belongs
+    where it was.
+    """
+    if point.value.told:
+        return unit_key(observation)
+    return next((change.unit for change in changes_of(observation) if change.value), unit_key(observation))
+
+
+def _key(observation: Resource, point: Point, materials: Materials, laboratories: Mapping[str, str]) -> _Key:
+    unit = _unit(observation, point)
     owner = _owner(observation.get("code", {}), laboratory_of(observation, laboratories))
     material, method = materials.key(observation), concept_text(observation.get("method"))
     return _Key(code_of(observation), owner, unit, material, method)
@@ -237,7 +246,7 @@ def series(
         who = display_of(observation.get("performer", []), names or {})
         report = holder.get(own) or own_report(observation)
         if point := point_of(observation, who, report, first_missing=report in headless):
-            key = _key(observation, materials, laboratories or {})
+            key = _key(observation, point, materials, laboratories or {})
             points[key].append(point)
             titles[key] = concept_text(observation.get("code"))
             called[key.material] = materials.words(observation)
@@ -255,9 +264,9 @@ def _behind(observation: Resource, key: _Key, point: Point, laboratory: str) -> 
     """Where the analysis was corrected: the row that the old value stood in, its name, and what is left there."""
     found = []
     for change, left in left_behind(observation, point):
-        code, unit = code_of({"code": change.code}), change.quantity_code or (left.old.unit if left.old else "")
+        code = code_of({"code": change.code})
         if code != key.code:
-            was = replace(key, code=code, owner=_owner(dict(change.code), laboratory), unit=unit)
+            was = replace(key, code=code, owner=_owner(dict(change.code), laboratory), unit=change.unit)
             found.append((was, concept_text(change.code), left))
     return found
 
@@ -280,10 +289,11 @@ def _series(key: _Key, name: str, material: str, points: list[Point]) -> Series:
     ordered = tuple(sorted(points, key=_order))
     spelled = f"{key.code}\x1f{key.unit}\x1f{key.material}\x1f{key.method}\x1f{key.owner}"
     digest = hashlib.blake2b(spelled.encode(), digest_size=8).hexdigest()
-    sent = next((p.value.unit for p in reversed(ordered) if p.value.unit), "") or next(
-        (p.old.unit for p in reversed(ordered) if p.old and p.old.unit), ""
-    )
-    return Series(digest, name, key.code, unit_shown(key.unit, sent), material, key.method, ordered, key.owner)
+    # An old value beside one that stands may have had another unit: only where none stands is it of this row.
+    told = [p.value for p in ordered if p.value.told] or [p.old for p in ordered if p.old]
+    sent = next((value.unit for value in reversed(told) if value.unit), "")
+    unit = unit_shown(key.unit, sent)
+    return Series(digest, name, key.code, unit, material, key.method, ordered, key.owner, key.unit)
 
 
 def _order(point: Point) -> tuple[tuple[date, float], bool, tuple[date, float]]:
@@ -359,7 +369,7 @@ class _Twins:
             for kin in _kin(one):
                 said = self._by.setdefault(kin, (set(), set(), set(), set(), set()))
                 units, materials, methods, coded, owners = said
-                units.add(one.unit)
+                units.add(one.unit_key)
                 materials.add(one.material)
                 methods.add(one.method)
                 coded.add(one.code)
@@ -368,7 +378,10 @@ class _Twins:
     def apart(self, one: Series) -> tuple[tuple[Difference, str], ...]:
         system, _, code = one.code.rpartition("|")
         kind: Difference = "code" if system == codes.NLK or not code else "local-code"
-        said: list[tuple[Difference, str]] = [("unit", one.unit), ("material", one.material), ("method", one.method)]
+        unit: tuple[Difference, str] = ("unit", one.unit or one.unit_key)
+        if one.unit_key == UNITY:
+            unit = ("unitless", "")
+        said: list[tuple[Difference, str]] = [unit, ("material", one.material), ("method", one.method)]
         said.append((kind, code if system else ""))
         if one.owner:
             said.append(("laboratory", one.laboratory))

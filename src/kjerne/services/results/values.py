@@ -72,6 +72,13 @@ class Value:
         """Whether there is anything to show."""
         return bool(self.text or self.on or self.joint) or self.number is not None or self.truth is not None
 
+    @property
+    def bare(self) -> bool:
+        """Whether it is measured and has no unit, so that it would be read with the one of what stands beside it."""
+        ends = [end for end in self.ends or () if end and self.joint != "ratio"]
+        measured = [end for end in (self, *ends) if end.number is not None]
+        return bool(measured) and not self.unit and not any(end.unit for end in ends)
+
 
 def when(text: str | None) -> When | None:
     """Read a FHIR date or dateTime; None where there is none or it is only a year. At the ends of the calendar, where it
@@ -224,6 +231,22 @@ def unit_code(quantity: Mapping[str, Any]) -> str:
     return units.ucum(unit) or unit
 
 
+def unit_key(holder: Mapping[str, Any]) -> str:
+    """What values must share to stand in one row: the unit of whichever `value[x]` there is, as `unit_code` has it.
+
+    Empty where it has none, as a text or a titre. Ends of a range that have each their own are no unit of either.
+    """
+    if "valueCodeableConcept" in holder:
+        return unit_code({"unit": _text_unit(holder["valueCodeableConcept"])})
+    if ratio := holder.get("valueRatio"):
+        sides = [unit_code(ratio.get(side, {})) for side in ("numerator", "denominator")]
+        return " : ".join(sides) if set(sides) - {"", units.UNITY} else ""
+    span = holder.get("valueRange", {})
+    one = holder.get("valueQuantity") or holder.get("valueSampledData", {}).get("origin", {})
+    quantities = [span[end] for end in ("low", "high") if span.get(end)] or [one]
+    return " \N{EN DASH} ".join(dict.fromkeys(map(unit_code, quantities)))
+
+
 def unit_shown(code: str, sent: str) -> str:
     """One spelling for all that share a code: 10⁹/L and µmol/L whatever was sent; other units as the newest was sent.
 
@@ -246,8 +269,11 @@ def _concept_value(concept: Mapping[str, Any]) -> Value | None:
     # Codes without words (NORPAT's, say) are for those who know them: last, and not before a pathologist's text.
     bare = [str(c["code"]) for c in codings if c not in lettered and c.get("code") and str(c["code"]) not in text]
     text = f"{text} ({', '.join(bare)})" if text and bare else text or ", ".join(bare)
-    unit = next((str(e.get("valueString", "")) for e in extensions(concept, UNIT_OF_TEXT)), "")
-    return Value(text=text, unit=unit) if text else None
+    return Value(text=text, unit=unit_of({"unit": _text_unit(concept)})) if text else None
+
+
+def _text_unit(concept: Mapping[str, Any]) -> str:
+    return next((str(e.get("valueString", "")) for e in extensions(concept, UNIT_OF_TEXT)), "")
 
 
 def both(coded: str, text: str) -> str:

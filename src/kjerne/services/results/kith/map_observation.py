@@ -133,7 +133,9 @@ def _add_rest(found: Tree, result: Result, around: Around) -> None:
     if specimens:
         found["specimen"] = {"reference": f"Specimen/{around.specimen(specimens[0])}"}
     if item.ranges:
-        unit = next((u for value in (result.value, *(c.value for c in result.changes)) if (u := unit_of(value))), "")
+        # Of what lost its value, by the one it had; a value that is there may have no unit, and says so itself.
+        told = next((v for v in (result.value, *(c.value for c in result.changes)) if v and value_of(v)), None)
+        unit = unit_of(told)
         found["referenceRange"] = [range_of(text, unit) for text in item.ranges]
     members = around.woven.members.get(key)
     if members:
