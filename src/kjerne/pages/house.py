@@ -129,7 +129,7 @@ class Chart:
     specimens: tuple[Resource, ...] = ()
     names: Mapping[str, str] = field(default_factory=dict)
     laboratories: Mapping[str, str] = field(default_factory=dict)
-    """What tells the organisation of each PractitionerRole from others (`trends.laboratory_of`), by the role's id."""
+    """What tells the organisation of each PractitionerRole from others (`trends.laboratory_key`), by the role's id."""
     whole: int = 0
     """How many results there are, where `observations` are only the newest of them; else 0."""
     locked: int = 0

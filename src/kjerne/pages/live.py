@@ -45,7 +45,7 @@ from kjerne.policy.claims import Claims
 from kjerne.policy.door import Door
 from kjerne.policy.people import HEALTH_MAJORITY, age, norwegian_day
 from kjerne.registries.protection import is_protected
-from kjerne.services.results import points, reuse, values
+from kjerne.services.results import points, reuse, trends, values
 from kjerne.services.results.answers import attached_to, former_files_of
 from kjerne.services.results.former import gone, taken_back, with_former, with_former_files, without_gone_files
 from kjerne.services.results.reuse_api import Asker
@@ -481,7 +481,9 @@ def _chart(
         requests=tuple(trees["ServiceRequest"]),
         specimens=tuple(trees["Specimen"]),
         names={role["id"]: _role_name(role) for role in trees["PractitionerRole"]},
-        laboratories={role["id"]: _laboratory(role) for role in trees["PractitionerRole"]},
+        laboratories={
+            role["id"]: trends.laboratory_key(role.get("organization", {})) for role in trees["PractitionerRole"]
+        },
         locked=locked,
         unread=frozenset(str(id_) for id_ in waiting if id_ in versions and str(id_) not in signed),
         acknowledged=signed,
@@ -493,11 +495,6 @@ def _chart(
 def _role_name(role: Resource) -> str:
     parts = [role.get("practitioner", {}).get("display", ""), role.get("organization", {}).get("display", "")]
     return ", ".join(part for part in parts if part)
-
-
-def _laboratory(role: Resource) -> str:
-    organisation = role.get("organization", {})
-    return str(organisation.get("identifier", {}).get("value") or organisation.get("display", ""))
 
 
 def _done(earlier: reuse.Earlier) -> Done:

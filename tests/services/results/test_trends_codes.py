@@ -6,7 +6,8 @@ import pytest
 
 from kjerne.fhir.corrections import corrects
 from kjerne.services.results import reuse, trends, values
-from kjerne.services.results.kith import codes
+from kjerne.services.results.kith import codes, map_actors
+from kjerne.services.results.kith.model import Actor, Identifier
 from pages import resources as r
 from services.results.test_reuse import NOW, observed
 
@@ -42,6 +43,58 @@ def test_a_laboratory_is_known_by_its_number_whoever_of_it_answers() -> None:
         "P-Kalium": [2],
         "P-Kreatinin": [1],
     }
+
+
+def by_organisation(number: str, day: int, organisation: r.Resource) -> r.Resource:
+    made = coded(number, "P-Glukose", "GLU", codes.LOCAL, day=day)
+    return made | {"performer": [{"type": "Organization"} | organisation]}
+
+
+def numbered(value: str, system: str = "", name: str = "") -> r.Resource:
+    identifier = {"value": value} | ({"system": system} if system else {})
+    return {"identifier": identifier} | ({"display": name} if name else {})
+
+
+HER, RSH, ENH = (codes.IDENTIFIER_SYSTEM[kind] for kind in ("HER", "RSH", "ENH"))
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "rows"),
+    [
+        (numbered("1", name="Sykehus A"), numbered("1", name="Sykehus B"), [1, 1]),
+        (numbered("1", name="Sykehus A"), numbered("1", name="Sykehus A"), [2]),
+        (numbered("59", HER), numbered("59", RSH), [1, 1]),
+        (numbered("1", "https://a.example"), numbered("1", "https://b.example"), [1, 1]),
+        (numbered("59", HER, "Sykehus A"), numbered("59", HER, "Sykehus A HF"), [2]),
+    ],
+    ids=["local, two names", "local, one name", "two registers", "two systems", "one number"],
+)
+def test_a_number_tells_a_laboratory_only_in_the_register_that_gave_it(
+    one: r.Resource, other: r.Resource, rows: list[int]
+) -> None:
+    found = [by_organisation("1", 1, one), by_organisation("2", 2, other)]
+    assert sizes(*found) == {"P-Glukose": rows}
+    roles = {"a": trends.laboratory_key(one), "b": trends.laboratory_key(other)}
+    by_roles = [
+        coded(str(day), "P-Glukose", "GLU", codes.LOCAL, role=role, day=day) for day, role in ((1, "a"), (2, "b"))
+    ]
+    assert sizes(*by_roles, laboratories=roles) == {"P-Glukose": rows}
+
+
+def test_a_local_number_without_a_name_tells_no_laboratory() -> None:
+    assert [trends.laboratory_key(one) for one in (numbered("1"), {}, {"reference": "Organization/o"})] == ["", "", "o"]
+
+
+def test_an_institution_is_one_laboratory_whichever_department_answers() -> None:
+    ids = (Identifier("999999999", "ENH"),)
+    departments = ((), (Identifier("77002", "HER"),), (Identifier("1", "LOK"),))
+    actors = [Actor(organisation="Sykehus A", organisation_ids=ids, department_ids=one) for one in departments]
+    roles = map_actors.Roles(lambda _, key: key, actors[0])
+    for one in actors:
+        roles.reference(one)
+    organisations = [role["organization"] for role in roles.resources()]
+    assert {one["identifier"]["value"] for one in organisations} == {"999999999", "77002"}, "as NILAR has it"
+    assert {trends.laboratory_key(one) for one in organisations} == {f"{ENH}|999999999"}
 
 
 def test_where_no_laboratory_is_told_the_name_tells_local_codes_apart() -> None:

@@ -12,7 +12,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 from kjerne.fhir.systems import canonical
 from kjerne.services.results import panels
@@ -42,11 +42,13 @@ from kjerne.services.results.values import (
     Resource,
     When,
     concept_text,
+    extensions,
     unit_key,
     unit_shown,
     value_of,
 )
 
+INSTITUTION: Final = "/StructureDefinition/institution"
 Difference = Literal["unit", "unitless", "material", "method", "code", "local-code", "laboratory"]
 SHORT_TEXT_LENGTH: Final = 40
 """Longest text that is a value in a table ("Negativ", "Ikke påvist"); longer ones are read as answers."""
@@ -165,16 +167,28 @@ def code_of(observation: Resource) -> str:
 
 
 def laboratory_of(observation: Resource, laboratories: Mapping[str, str]) -> str:
-    """What tells a result's laboratory from others: its number, else its name, else where the reference leads.
+    """What tells a result's laboratory from others, as `laboratory_key` has it.
 
     `laboratories` are those of PractitionerRoles, whose display may name a person of it.
     """
     performers = observation.get("performer", [])
     for one in sorted(performers, key=lambda one: "Organization" not in (one.get("type") or one.get("reference", ""))):
-        number, place = one.get("identifier", {}).get("value", ""), reference_id(one)
-        if found := laboratories.get(place) or number or one.get("display") or place:
-            return str(found)
+        if found := laboratories.get(reference_id(one)) or laboratory_key(one):
+            return found
     return ""
+
+
+def laboratory_key(organisation: Mapping[str, Any]) -> str:
+    """What tells an organisation from others: its number in the register that gave it, the whole's before a department's.
+
+    A number of no register is its own maker's, so it counts with the name alone; else the name, else where the reference leads.
+    """
+    whole = (one.get("valueIdentifier", {}) for one in extensions(organisation, INSTITUTION))
+    number = next(whole, organisation.get("identifier", {}))
+    system, value, name = canonical(number.get("system", "")), number.get("value", ""), organisation.get("display", "")
+    if value and (system or name):
+        return f"{system}|{value}" if system else f"{value}|{name.casefold()}"
+    return str(name or reference_id(organisation))
 
 
 def _owner(concept: Resource, laboratory: str) -> str:

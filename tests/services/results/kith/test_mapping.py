@@ -496,3 +496,13 @@ def test_a_change_of_analysis_names_the_one_it_was(kith: Any) -> None:
     [code] = [part["valueCodeableConcept"] for part in change["extension"] if part["url"] == "code"]
     assert (code["text"], code["coding"][0]["code"]) == ("Analyse NPU19748", "NPU19748")
     assert check(tree | {"id": "n1"}, "Observation") == []
+
+
+def test_a_value_that_comes_without_unit_gets_no_range_in_the_unit_of_the_one_before(kith: Any) -> None:
+    span = "<RefInterval><Descr>11 - 15</Descr></RefInterval>"
+    was = kith.item(value=kith.number("14", "g/dL"), id_="w1", extra=span)
+    now = kith.item(value="<NumResult><NumResultValue V='140'/></NumResult>", id_="w1", service="M", extra=span)
+    first = kith.message(kith.report(was), id_="M-1", generated="2026-03-02T12:01:00")
+    second = kith.message(kith.report(now, service="M"), id_="M-2", generated="2026-03-02T12:02:00")
+    [tree] = kith.observations(kith.mapped(first, second))
+    assert tree["referenceRange"] == [{"low": {"value": 11}, "high": {"value": 15}, "text": "11 - 15"}]

@@ -40,6 +40,8 @@ COMPLETES: Final = OURS + "completes"
 FORMER_FILE: Final = OURS + "former-file"
 READING_NOTE: Final = OURS + "reading-note"
 TEXT_UNIT: Final = OURS + "unit"
+INSTITUTION: Final = OURS + "institution"
+"""On an organisation that is named by the number of its department: the number of the whole."""
 FURTHER_SPECIMEN: Final = OURS + "further-specimen"
 SPECIMEN_MATERIAL_OF: Final = OURS + "material-of"
 

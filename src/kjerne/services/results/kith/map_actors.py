@@ -12,12 +12,14 @@ from typing import Final
 from kjerne.services.results.kith import codes
 from kjerne.services.results.kith.map_values import Tree, coding, is_coded
 from kjerne.services.results.kith.model import Actor, Identifier
+from kjerne.services.results.kith.read_actors import identifier_of
 
 Numbering = Callable[[str, str], str]
 
 _PROFESSION: Final = codes.VOLVEN + "9060"
 _PERSON_KINDS: Final = ("HPR", "HER")
 _ORGANISATION_KINDS: Final = ("HER", "RSH", "ENH", "AKO")
+_INSTITUTION_KINDS: Final = ("ENH", "HER", "RSH", "AKO")
 _NEVER: Final = frozenset({"FNR", "DNR", "FHN", "HNR"})
 _CONTACT: Final = {"tel": "phone", "mailto": "email", "fax": "fax", "http": "url", "https": "url"}
 
@@ -93,13 +95,19 @@ def _person(actor: Actor) -> Tree:
 
 
 def _organisation(actor: Actor) -> Tree:
-    """Institution and department as one: names joined, the department's id before the institution's."""
+    """Institution and department as one: names joined, the department's id before the institution's (NILAR).
+
+    The institution's own number stands beside it: what a laboratory calls its own is the institution's.
+    """
     found: Tree = {}
     identifier = _chosen(actor.department_ids, _ORGANISATION_KINDS, public_only=True)
     identifier = identifier or _chosen(actor.organisation_ids, _ORGANISATION_KINDS, public_only=True)
     identifier = identifier or _chosen(actor.department_ids + actor.organisation_ids, ())
     if identifier is not None:
         found["identifier"] = _identifier(identifier)
+    whole = identifier_of(_INSTITUTION_KINDS, actor.organisation_ids)
+    if whole is not None and whole != identifier:
+        found["extension"] = [{"url": codes.INSTITUTION, "valueIdentifier": _identifier(whole)}]
     names = ", ".join(name for name in (actor.organisation.strip(" ,"), actor.department.strip(" ,")) if name)
     if names:
         found["display"] = names
