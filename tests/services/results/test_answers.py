@@ -7,8 +7,8 @@ import inspect
 import pytest
 
 from kjerne.services.results import answers, points, trends
-from kjerne.services.results.answers import Level
 from kjerne.services.results.kith import chain
+from kjerne.services.results.susceptibility import Level
 from pages import resources as r
 
 

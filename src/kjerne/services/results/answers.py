@@ -10,11 +10,12 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
 from kjerne.services.results import points, values
 from kjerne.services.results.kith import codes
 from kjerne.services.results.points import Absent, Aside, Mark, Part, Point
+from kjerne.services.results.susceptibility import Susceptibility, is_tested, level_of, susceptibility_of
 from kjerne.services.results.trends import is_table_value
 from kjerne.services.results.values import Resource, Value, When
 
@@ -35,30 +36,6 @@ _FORMER_URL: Final = re.compile(
     r"(?:Binary/(?P<file>[0-9a-f-]{36})|DiagnosticReport/[0-9a-f-]{36}#(?P<place>[0-9]{1,4}))"
     r"(?:/_history/(?P<of>[0-9]{1,9}))?"
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Level:
-    """How sensitive: `letter` is S, I or R, `measured` a MIC or zone where it was given; each empty where it was not."""
-
-    letter: str
-    meaning: str
-    measured: str
-
-
-@dataclass(frozen=True, slots=True)
-class Susceptibility:
-    """One antibiotic against one organism. `level` is None where it was taken back or is waited for, `old` what it was."""
-
-    antibiotic: str
-    level: Level | None
-    mark: Mark = ""
-    old: Level | None = None
-    notes: tuple[str, ...] = ()
-    absent: Absent = ""
-    was: str = ""
-    """The antibiotic that the old level was said to be of, where that was corrected too."""
-    asides: tuple[Aside, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,7 +197,7 @@ def in_answers(read: Iterable[Answer], reports: Iterable[Resource], observations
 
 def _in_table(observation: Resource, kind: Kind) -> bool:
     """Whether a result stands in the table, and so is not told again as text: what is in neither would be seen by nobody."""
-    if _is_tested(observation):
+    if is_tested(observation):
         return False
     value = values.value_of(observation)
     numeric = value is not None and value.number is not None
@@ -367,7 +344,7 @@ def _title(report: Resource, ids: Sequence[str], kind: Kind, desk: _Desk) -> str
         found = [desk.observations[own] for own in ids]
         if kind == "microbiology":
             members = {points.reference_id(ref) for one in found for ref in one.get("hasMember", [])}
-            found = [one for one in found if one.get("id") not in members and not _is_tested(one)]
+            found = [one for one in found if one.get("id") not in members and not is_tested(one)]
         named = [name for one in found if (name := _examination(one))]
         if named := list(dict.fromkeys(named)):
             return ", ".join(named[:3])
@@ -411,7 +388,7 @@ class _Walk:
         self.told.add(own)
         named = [points.reference_id(ref) for ref in observation.get("hasMember", [])]
         members = [self.desk.observations[one] for one in named if one in self.desk.observations]
-        if any(_is_tested(member) for member in members):
+        if any(is_tested(member) for member in members):
             self.organisms.append(_organism(observation, members, origin))
             self.told |= {str(member.get("id", "")) for member in members if not member.get("hasMember")}
         elif finding := _finding(observation, depth, self.kind):
@@ -433,7 +410,7 @@ def _finding(observation: Resource, depth: int, kind: Kind) -> Finding | None:
     # An examination without a value of its own is named by the report; its text stands in what refers to it.
     if point is None or (kind != "laboratory" and points.is_bare(observation) and not (point.old or point.old_parts)):
         return None
-    level = _level_of(observation) if _is_tested(observation) else None
+    level = level_of(observation) if is_tested(observation) else None
     if level and level.letter and "valueCodeableConcept" not in observation:
         # A MIC as a number, with its letter as interpretation: together they are the answer, and no number to compare.
         point = replace(point, value=Value(text=f"{level.letter} – {level.measured}"))
@@ -458,8 +435,8 @@ def _organism(observation: Resource, members: Sequence[Resource], origin: str) -
     point = points.point_of(observation)
     value, old = (point.value, point.old) if point else (Value(), None)
     former = old.text if old else ""
-    tested = tuple(_tested(member) for member in members if _is_tested(member))
-    details = [detail for member in members if not _is_tested(member) and (detail := _detail(member))]
+    tested = tuple(susceptibility_of(member) for member in members if is_tested(member))
+    details = [detail for member in members if not is_tested(member) and (detail := _detail(member))]
     if point and (own := _beside_name(point)):
         details.insert(0, _told(observation, own, 0, ""))
     return Organism(
@@ -489,87 +466,12 @@ def _detail(member: Resource) -> Finding | None:
     return _told(member, point, 0, "")
 
 
-def _tested(member: Resource) -> Susceptibility:
-    """One antibiotic with what it was before: a level that was corrected or taken back is clinical news."""
-    name, level = _antibiotic(values.concept_text(member.get("code"))), _level_of(member)
-    changes = points.changes_of(member)
-    earlier = ((_former_level(member, change), change.code) for change in changes)
-    old, code = next(((former, code) for former, code in earlier if former and (former != level or code)), (None, {}))
-    mark = points.mark_of(member, changes)
-    if mark == "withdrawn":
-        # By FHIR, what was taken back may still say what it said.
-        level, old = None, old or level
-    absent = points.absent_of(member) if level is None and mark != "withdrawn" else ""
-    return Susceptibility(
-        name, level, mark, old, points.notes_of(member), absent, _antibiotic(values.concept_text(code)),
-        () if mark == "withdrawn" else tuple(one for one in points.asides_of(changes) if one.what != "flag"),
-    )  # fmt: skip
-
-
 def _numbered(organisms: Sequence[Organism]) -> tuple[Organism, ...]:
     names = [one.name for one in organisms]
     return tuple(
         replace(one, isolate=names[: place + 1].count(one.name) if names.count(one.name) > 1 else 0)
         for place, one in enumerate(organisms)
     )
-
-
-def _is_tested(observation: Resource) -> bool:
-    """Whether it says, or said before, how sensitive something is."""
-    if _coded(_concepts(observation)):
-        return True
-    return any(_coded(_former_concepts(change)) for change in points.changes_of(observation))
-
-
-def _former_concepts(change: points.Change) -> tuple[Mapping[str, Any], ...]:
-    return change.concept, *change.before.get("interpretation", [])
-
-
-def _concepts(observation: Resource) -> tuple[Mapping[str, Any], ...]:
-    return observation.get("valueCodeableConcept", {}), *observation.get("interpretation", [])
-
-
-def _coded(concepts: Iterable[Mapping[str, Any]]) -> tuple[str, str] | None:
-    for concept in concepts:
-        for coding in concept.get("coding", []):
-            if values.is_of(coding, values.SUSCEPTIBILITY):
-                return str(coding.get("code", "")), str(coding.get("display", ""))
-    return None
-
-
-def _level_of(observation: Resource) -> Level | None:
-    value, said = observation.get("valueCodeableConcept", {}), values.value_of(observation)
-    interpretation = observation.get("interpretation", [])
-    return _measured(said, interpretation) if said and not value else _level(value, interpretation)
-
-
-def _measured(said: Value, interpretation: Sequence[Mapping[str, Any]]) -> Level:
-    """The MIC as a number, with its letter as interpretation."""
-    sign = f"{said.comparator}{said.number} {said.unit}".strip() if said.number is not None else said.text
-    letter, meaning = _coded(interpretation) or ("", "")
-    return Level(letter, meaning, sign)
-
-
-def _former_level(member: Resource, change: points.Change) -> Level | None:
-    """What the level was: the letter in the value, or beside it, where a change names it; else the one that still stands."""
-    named = change.before if "flag" in change.circumstances else member
-    interpretation = named.get("interpretation", [])
-    if change.value and not change.concept:
-        return _measured(change.value, interpretation)
-    return _level(change.concept, interpretation) if change.concept else None
-
-
-def _level(value: Mapping[str, Any], interpretation: Sequence[Mapping[str, Any]]) -> Level | None:
-    letter, meaning = _coded((value, *interpretation)) or ("", "")
-    # A MIC stands as the concept's own text beside the code; a text that only repeats the code's words is none.
-    displays = {coding.get("display") for coding in value.get("coding", [])}
-    measured = str(value.get("text", ""))
-    measured = "" if measured in displays else measured
-    return Level(letter, meaning, measured) if letter or measured else None
-
-
-def _antibiotic(name: str) -> str:
-    return re.sub(r"^(Us|Isol|X)-", "", name)
 
 
 def conclusion_of(report: Resource) -> str:

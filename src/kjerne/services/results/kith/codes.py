@@ -42,6 +42,8 @@ READING_NOTE: Final = OURS + "reading-note"
 TEXT_UNIT: Final = OURS + "unit"
 INSTITUTION: Final = OURS + "institution"
 """On an organisation that is named by the number of its department: the number of the whole."""
+FURTHER: Final = "Ytterligere svar"
+"""What the second value of one item is called, which has no name of its own."""
 FURTHER_SPECIMEN: Final = OURS + "further-specimen"
 SPECIMEN_MATERIAL_OF: Final = OURS + "material-of"
 

@@ -396,8 +396,10 @@ def _withdraw(
         entry.status = status
         return
     value = entry.value if _says_something(entry.value) else None
-    before = "unknown" if entry.status == "cancelled" else entry.status
-    entry.changes.append(Change(kind, generated, value, before, entry.issued, was))
+    held = "unknown" if entry.status == "cancelled" else entry.status
+    parts = bool(entry.item.structured or entry.item.further)
+    before = entry.said() if parts else None
+    entry.changes.append(Change(kind, generated, value, held, entry.issued, was, before, parts=parts))
     entry.status, entry.value, entry.issued, entry.history = status, None, generated, False
 
 

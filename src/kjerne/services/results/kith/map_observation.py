@@ -230,7 +230,7 @@ def _integer(number: int) -> tuple[str, Any]:
 def _further(value: Value) -> Tree:
     """What an item says beside its value."""
     made = value_of(value) or ("dataAbsentReason", _absent("unknown"))
-    return {"code": {"text": "Ytterligere svar"}, made[0]: made[1]}
+    return {"code": {"text": codes.FURTHER}, made[0]: made[1]}
 
 
 def _absent(reason: str) -> Tree:

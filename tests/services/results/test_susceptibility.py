@@ -1,0 +1,111 @@
+"""How sensitive what grew is: the letter, and the number beside it however it was sent, now and before."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from kjerne.services.results import answers
+from kjerne.services.results.points import Part
+from kjerne.services.results.susceptibility import Level, Susceptibility, susceptibility_of
+from kjerne.services.results.values import Value
+from pages import resources as r
+from services.results.kith.conftest import Kith
+
+LETTERS = {"S": "Sensitiv", "R": "Resistent"}
+
+
+def version(letter: str, *numbers: str, service: str = "N", made: str = "2026-03-02T12:00:05") -> bytes:
+    """A growth with one antibiotic: its letter, and further values beside it."""
+    code = f"<TextCode V='{letter}' S='{Kith.OID}8271' DN='{LETTERS[letter]}'/>"
+    said = f"<TextResult><Heading V='RSB'/>{code}</TextResult>" + "".join(Kith.number(one, "mg/L") for one in numbers)
+    said = "" if service == "C" else said
+    antibiotic = Kith.item("NPU1", said, id_="2", service=service)
+    growth = Kith.item("NPU2", Kith.text("E. coli"), id_="1", inside=antibiotic)
+    whole = Kith.report(growth, discipline="MBIO", service="N" if service == "N" else "M")
+    return Kith.message(whole, id_=f"M-{made}", generated=made)
+
+
+def read(*versions: bytes) -> Susceptibility:
+    trees = Kith.mapped(*versions)
+    (one,) = answers.answers([Kith.only(trees, "DiagnosticReport")], Kith.observations(trees))
+    ((tested,),) = [organism.tested for organism in one.organisms]
+    return tested
+
+
+S, R = Level("S", "Sensitiv", ""), Level("R", "Resistent", "")
+
+
+def mic(level: Level, number: str) -> Level:
+    return Level(level.letter, level.meaning, f"{number} mg/L")
+
+
+def test_a_number_sent_beside_the_letter_is_its_concentration() -> None:
+    assert read(version("S", "0.25")).level == mic(S, "0.25")
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "level", "old"),
+    [
+        (("S", "0.25"), ("S", "8"), mic(S, "8"), mic(S, "0.25")),
+        (("S", "0.25"), ("R", "8"), mic(R, "8"), mic(S, "0.25")),
+        (("S", "0.25"), ("R", "0.25"), mic(R, "0.25"), S),
+        (("S", "0.25"), ("S",), S, mic(S, "0.25")),
+        (("S",), ("S", "8"), mic(S, "8"), None),
+        (("S",), ("R", "8"), mic(R, "8"), S),
+        (("S", "0.25"), ("S", "0.25"), mic(S, "0.25"), None),
+    ],
+    ids=str,
+)
+def test_a_corrected_concentration_is_told_with_what_it_was(
+    before: tuple[str, ...], after: tuple[str, ...], level: Level, old: Level | None
+) -> None:
+    found = read(version(*before), version(*after, service="M", made="2026-03-03T12:00:05"))
+    assert (found.level, found.old) == (level, old)
+    assert (found.parts, found.old_parts) == ((), ())
+
+
+def test_a_letter_that_is_taken_back_keeps_its_concentration_in_sight() -> None:
+    found = read(version("S", "0.25"), version("S", service="C", made="2026-03-03T12:00:05"))
+    assert (found.mark, found.level, found.old) == ("withdrawn", None, mic(S, "0.25"))
+
+
+def test_a_third_value_stands_beside_the_level() -> None:
+    found = read(version("S", "0.25", "22"))
+    assert (found.level, [part.value.number for part in found.parts]) == (mic(S, "0.25"), [Decimal(22)])
+
+
+def by_fhir(value: str, *former: str, status: str = "final") -> r.Resource:
+    def component(number: str) -> dict[str, Any]:
+        return {"code": {"text": "MIC"}, "valueQuantity": r.quantity(number, "mg/L")}
+
+    def was(number: str) -> r.Resource:
+        change = r.change("corrected", "", **letter)
+        part = [{"url": "code", "valueCodeableConcept": {"text": "MIC"}}, {"url": "value", **component(number)}]
+        return change | {"extension": [*change["extension"], {"url": "component", "extension": part}]}
+
+    letter = {"valueCodeableConcept": {"coding": [{"system": r.SUSCEPTIBILITY, "code": "S"}]}}
+    made = r.observation("1", "Mecillinam", "", "2026-11-12", status=status, extension=tuple(map(was, former)))
+    return made | letter | {"component": [component(value)]}
+
+
+def named(number: str) -> Part:
+    return Part("MIC", Value(Decimal(number), "", "mg/L"))
+
+
+@pytest.mark.parametrize(
+    ("sent", "parts", "old_parts"),
+    [
+        (by_fhir("0.25"), (named("0.25"),), ()),
+        (by_fhir("8", "0.25"), (named("8"),), (named("0.25"),)),
+        (by_fhir("0.25", status="entered-in-error"), (), (named("0.25"),)),
+    ],
+    ids=["one", "corrected", "taken back"],
+)
+def test_a_component_with_a_name_stands_beside_the_letter_by_that(
+    sent: r.Resource, parts: tuple[Part, ...], old_parts: tuple[Part, ...]
+) -> None:
+    found = susceptibility_of(sent)
+    assert (found.parts, found.old_parts) == (parts, old_parts)
