@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kjerne.services.results import trends
+from kjerne.services.results import trends, values
 from kjerne.services.results.kith import map_values
 from kjerne.services.results.kith.model import Amount
 from kjerne.services.results.values import Value
@@ -153,3 +153,37 @@ def test_rows_that_show_no_unit_say_why() -> None:
 )
 def test_a_measure_that_has_no_unit_is_told_from_what_needs_none(value: Value, bare: bool) -> None:
     assert value.bare is bare
+
+
+AT_ODDS = r.quantity("180", "mg/dL", code="mmol/L")
+
+
+def test_a_unit_that_is_at_odds_with_its_code_is_shown_as_both_and_joined_with_neither() -> None:
+    sound = [r.quantity("10", "mmol/L", code="mmol/L"), r.quantity("180", "mg/dL", code="mg/dL")]
+    sent = [result(str(day), {"valueQuantity": one}, day=day) for day, one in enumerate([*sound, AT_ODDS, AT_ODDS], 1)]
+    assert rows(*sent) == {"mmol/L": ["1"], "mg/dL": ["2"], "mg/dL (UCUM mmol/L)": ["3", "4"]}
+
+
+def test_a_unit_that_is_at_odds_with_its_code_is_judged_by_no_range_of_either() -> None:
+    sent = result("1", {"valueQuantity": AT_ODDS})
+    sent["referenceRange"] = [{"high": r.quantity("7", "mmol/L", code="mmol/L")}]
+    (one,) = trends.series([sent])
+    assert (one.latest.flag, one.latest.inside, one.latest.range.others[0].unit) == (None, False, "mmol/L")
+
+
+@pytest.mark.parametrize(
+    ("unit", "code"),
+    [
+        ("10E9/L", "10*9/L"),
+        ("mmHg", "mm[Hg]"),
+        ("beats/minute", "/min"),
+        ("INR", "1"),
+        ("E/L", "U/L"),
+        ("mcg/L", "ug/L"),
+        ("mL/min/1,73 m2", "mL/min/{1.73_m2}"),
+        ("poeng", "{score}"),
+        ("grader", "Cel"),
+    ],
+)
+def test_another_spelling_of_a_unit_is_not_at_odds_with_its_code(unit: str, code: str) -> None:
+    assert values.unit_code(r.quantity("7", unit, code=code)) == code

@@ -14,7 +14,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Any, Final, Literal
 from zoneinfo import ZoneInfo
 
-from kjerne.fhir import systems
+from kjerne.fhir import systems, ucum
 from kjerne.fhir.dates import local
 from kjerne.services.results.kith import units
 from kjerne.services.results.kith.times import FIRST_YEAR, LAST_YEAR
@@ -214,21 +214,41 @@ def _samples(sampled: Mapping[str, Any]) -> Value | None:
 
 def unit_of(quantity: Mapping[str, Any]) -> str:
     """The unit as it is shown."""
+    known = unit_code(quantity)
     # "1" is how a ratio (INR) says that it has no unit; beside a number it would read as part of it.
-    unit = unit_shown(unit_code(quantity), str(quantity.get("unit") or quantity.get("code") or ""))
+    unit = (
+        known if _is_at_odds(quantity) else unit_shown(known, str(quantity.get("unit") or quantity.get("code") or ""))
+    )
     return "" if unit == "1" else unit
 
 
 def unit_code(quantity: Mapping[str, Any]) -> str:
     """What two values must share to be compared: the UCUM code, else the unit as sent where we do not know it.
 
+    Both where they are two units by themselves: which of them the number was measured in nobody can tell.
+
     >>> unit_code({"unit": "10E9/L"}), unit_code({"unit": "x10*9/l", "code": "10*9/L"}), unit_code({"unit": "poeng"})
     ('10*9/L', '10*9/L', 'poeng')
     """
-    if quantity.get("code") and systems.canonical(quantity.get("system", systems.UCUM)) == systems.UCUM:
+    if _is_at_odds(quantity):
+        return f"{quantity['unit']} (UCUM {quantity['code']})"
+    if _is_coded(quantity):
         return str(quantity["code"])
     unit = str(quantity.get("unit") or quantity.get("code") or "")
     return units.ucum(unit) or unit
+
+
+def _is_coded(quantity: Mapping[str, Any]) -> bool:
+    return bool(quantity.get("code")) and systems.canonical(quantity.get("system", systems.UCUM)) == systems.UCUM
+
+
+def _is_at_odds(quantity: Mapping[str, Any]) -> bool:
+    """Whether the unit in words is known to be another than the code beside it: mg/dL and `mmol/L`."""
+    unit = str(quantity.get("unit") or "")
+    if not unit or not _is_coded(quantity) or unit == quantity["code"]:
+        return False
+    said, coded = ucum.canonical(units.ucum(unit) or unit), ucum.canonical(str(quantity["code"]))
+    return said is not None and coded is not None and said != coded
 
 
 def unit_key(holder: Mapping[str, Any]) -> str:
