@@ -18,6 +18,11 @@ def observation(value: str = "140", **more: Any) -> Tree:
     return made | ({"valueQuantity": {"value": Decimal(value)}} if value else {}) | more
 
 
+def up_to(words: str) -> Tree:
+    """Judged by a range that ends at 14, as its laboratory words that."""
+    return observation(referenceRange=[{"high": {"value": 14}} | ({"text": words} if words else {})])
+
+
 def report(conclusion: str = "", **more: Any) -> Tree:
     made: Tree = {"resourceType": "DiagnosticReport", "status": "final", "code": {"text": "CT"}}
     return made | ({"conclusion": conclusion} if conclusion else {}) | more
@@ -168,6 +173,9 @@ def test_what_only_looks_like_another_spelling_is_a_correction(before: Tree, aft
         (observation(interpretation=[flag("H")]), observation(interpretation=[flag("HH")])),
         (observation(referenceRange=[{"low": {"value": 137}}]), observation(referenceRange=[{"low": {"value": 130}}])),
         (observation(referenceRange=[{"text": "< 12"}]), observation(referenceRange=[{"text": "<= 12"}])),
+        (up_to("under 14"), up_to("inntil 14")),
+        (up_to("mindre enn 14"), up_to("<= 14")),
+        (up_to("< 14"), up_to("")),
         (observation(effectiveDateTime="2026-11-20"), observation(effectiveDateTime="2026-11-21")),
         (observation(effectivePeriod={"start": "2026-11-20"}), observation(effectivePeriod={"start": "2026-11-19"})),
         (observation(), observation(effectiveDateTime="2026-11-21")),
@@ -218,6 +226,8 @@ def test_what_says_something_else_is_a_correction(before: Tree, after: Tree) -> 
             observation(interpretation=[flag("1", "urn:oid:2.16.578.1.12.4.1.1.8244")]),
         ),
         (observation(referenceRange=[{"text": "28 - 40"}]), observation(referenceRange=[{"text": "28-40"}])),
+        (up_to("under 14"), up_to("< 14")),
+        (up_to("inntil 14"), up_to("<= 14")),
         (
             observation(referenceRange=[{"low": {"value": Decimal(5)}}]),
             observation(referenceRange=[{"low": {"value": Decimal("5.0")}, "text": "fra 5"}]),

@@ -6,6 +6,7 @@ here, whichever way they came. Another spelling, or a time that is only more exa
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any, Final, Literal
 
@@ -25,7 +26,8 @@ _FLAG_SYSTEMS: Final = frozenset({systems.DEVIATION, systems.INTERPRETATION, sys
 """Whose codes are flags that we know; in another system 1 may be "inside", and H what a haemolysed sample is given."""
 _FLAGS: Final = {"1": "H", "2": "L", "3": "A"}
 """Volven 8244 as HL7's letters: who sends the one or the other, or both, says the same."""
-_COMPARED: Final = ("<", ">", "≤", "≥")
+_EXCLUDES: Final = re.compile(r"\s*(?:[<>](?!\s*=)|under\b|mindre enn\b|over\b|større enn\b)", re.IGNORECASE)
+"""How a laboratory's words begin where the limit itself is outside; "<=", "inntil" and "minst" have it inside."""
 _NORMAL: Final = frozenset({"", "normal", "normal range", "normalområde", "referanseområde"})
 """What the type of a range is called in words where it says no more than that it is one."""
 _TIMES: Final = ("effectiveDateTime", "effectiveInstant", "effectivePeriod", "effectiveTiming")
@@ -94,17 +96,22 @@ def _same_flags(one: tuple[Any, ...], other: tuple[Any, ...]) -> bool:
 
 
 def _range_of(tree: Tree) -> Any:
-    """The limits; the words too where they say whether a limit is inside, and where there are no limits; and for whom.
+    """The limits, and whether a single one is outside itself; the words where there are no limits; and for whom.
 
     Only of the range that a result is judged by; where there is none, of the first.
     """
     one = range_told(tree)
     if not one:
         return ()
-    text = "".join(str(one.get("text", "")).split()).casefold()
+    text = str(one.get("text", ""))
     low, high = (_limit(one.get(end)) for end in ("low", "high"))
-    said = text if (low is None and high is None) or text.startswith(_COMPARED) else ""
-    return low, high, said, () if is_for_all(one) else _whom(one)
+    words = "".join(text.split()).casefold() if low is None and high is None else ""
+    return low, high, words, (low is None) != (high is None) and excludes(text), () if is_for_all(one) else _whom(one)
+
+
+def excludes(text: str) -> bool:
+    """Whether the words of a range have its limit itself outside: "< 14" and "under 14", but not "inntil 14"."""
+    return bool(_EXCLUDES.match(text))
 
 
 def range_told(tree: Tree) -> Tree:

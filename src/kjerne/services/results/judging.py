@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Final, Literal
 
-from kjerne.fhir.circumstances import flag_letter, is_for_all
+from kjerne.fhir.circumstances import excludes, flag_letter, is_for_all
 from kjerne.services.results import circumstances
 from kjerne.services.results.kith.units import UNITY
 from kjerne.services.results.values import (
@@ -25,8 +24,6 @@ from kjerne.services.results.values import (
 
 _BELOW: Final = frozenset({"<", "<="})
 _ABOVE: Final = frozenset({">", ">="})
-_EXCLUDES: Final = re.compile(r"\s*(?:[<>](?!\s*=)|under\b|mindre enn\b|over\b|større enn\b)", re.IGNORECASE)
-"""How a laboratory's words begin where the limit itself is outside; "<=", "inntil" and "minst" have it inside."""
 Kind = Literal["high", "low", "outside"]
 _FLAGS: Final[dict[str, Kind]] = {
     "H": "high", "HU": "high", "HX": "high", "HH": "high",
@@ -68,7 +65,7 @@ class Range:
     @property
     def excludes(self) -> bool:
         """Whether the limit itself is outside ("< 14"). FHIR's limits are inside, so only the laboratory's words tell."""
-        return (self.low is None) != (self.high is None) and bool(_EXCLUDES.match(self.text))
+        return (self.low is None) != (self.high is None) and excludes(self.text)
 
     def exceeded_by(self, value: Value) -> bool:
         """Whether the value is over the range for certain: 16 and ">15" are over 11-15, "<20" is not."""

@@ -64,6 +64,11 @@ CHANGED = {"service": "M"}
     ("before", "after", "told"),
     [
         ((result(FLAG), {}), (result(service="M"), CHANGED), ("flag", "high")),
+        (
+            (result(RANGE.format("under 14")), {}),
+            (result(RANGE.format("inntil 14"), service="M"), CHANGED),
+            ("range", "under 14"),
+        ),
         ((result(), {}), (result(FLAG, service="M"), CHANGED), ("flag", "-")),
         (
             (result(RANGE.format("137 - 145")), {}),
