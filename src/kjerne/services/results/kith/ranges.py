@@ -16,6 +16,8 @@ _ONE_SIDED: Final = re.compile(
     re.IGNORECASE,
 )
 _UPPER: Final = frozenset({"<", "<=", "=<", "≤", "under", "mindre enn", "inntil"})
+_THOUSANDS: Final = re.compile(r"[+-]?[1-9][0-9]{0,2}\.[0-9]{3}")
+"""A number that may be thousands or thousandths: where a dot stands apart, only the laboratory knows."""
 _LONGEST: Final = 60
 
 
@@ -33,7 +35,8 @@ class Limits(NamedTuple):
 
 @lru_cache(maxsize=4096)
 def limits(text: str) -> Limits | None:
-    """The limits that `text` states, or None where it states more than one range, a condition, or no range.
+    """The limits that `text` states, or None where it states more than one range, a condition, or no range, or where its
+    numbers can be read in two ways ("1.000 - 2.000").
 
     >>> limits("3,5 - 11,0 mmol/L")
     Limits(low=Decimal('3.5'), high=Decimal('11.0'), unit='mmol/L')
@@ -52,11 +55,19 @@ def limits(text: str) -> Limits | None:
     if unit is None:
         return None
     sides = match.groupdict()
+    if _is_ambiguous([sides[name] for name in ("low", "high", "limit") if name in sides]):
+        return None
     if "sign" not in sides:
         low, high = _decimal(sides["low"]), _decimal(sides["high"])
         return Limits(low, high, unit) if low <= high else None
     limit = _decimal(sides["limit"])
     return Limits(None, limit, unit) if sides["sign"].lower() in _UPPER else Limits(limit, None, unit)
+
+
+def _is_ambiguous(numbers: list[str]) -> bool:
+    """Whether a dot may stand between thousands; another limit that has it before other decimals says what it is."""
+    pointed = [number for number in numbers if "." in number]
+    return bool(pointed) and all(_THOUSANDS.fullmatch(number) for number in pointed)
 
 
 def _decimal(text: str) -> Decimal:
