@@ -45,6 +45,18 @@ def test_a_laboratory_is_known_by_its_number_whoever_of_it_answers() -> None:
     }
 
 
+def test_a_code_without_a_system_is_told_as_a_code_and_a_name_alone_as_none() -> None:
+    bare = coded("3", "P-Kalium", "", "", lab="Lab Nord", day=3)
+    bare["code"].pop("coding")
+    found = trends.series(
+        [coded("1", "P-Kalium", "K", "", lab="Lab Nord"), coded("2", "P-Kalium", "NPU1", codes.NLK), bare]
+    )
+    told = {row.series.latest.id: dict(row.apart) for row in trends.cumulative(found).rows}
+    assert told["1"]["local-code"] == "K"
+    assert told["2"] == {"code": "NPU1"}
+    assert told["3"]["local-code"] == ""
+
+
 def by_organisation(number: str, day: int, organisation: r.Resource) -> r.Resource:
     made = coded(number, "P-Glukose", "GLU", codes.LOCAL, day=day)
     return made | {"performer": [{"type": "Organization"} | organisation]}

@@ -157,9 +157,9 @@ class _Key:
 
 def code_of(observation: Resource) -> str:
     """`system|code` of the analysis: the NLK coding where there is one, else the first that every laboratory shares, else
-    the first, else the name itself."""
+    the first, else the name itself, which stands alone; a code without a system has one of ours."""
     codings = observation.get("code", {}).get("coding", [])
-    sent = [(canonical(c.get("system", "")), str(c["code"])) for c in codings if c.get("code")]
+    sent = [(canonical(c.get("system", "")) or codes.UNADDRESSED, str(c["code"])) for c in codings if c.get("code")]
     if sent:
         sent.sort(key=lambda one: (one[0] != codes.NLK, not codes.is_shared(one[0])))
         return "|".join(sent[0])
