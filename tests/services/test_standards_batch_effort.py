@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import threading
 from typing import Any
 from uuid import uuid4
@@ -10,10 +11,11 @@ from uuid import uuid4
 import pytest
 
 from bundles import bundle, entry, send, statuses, told
-from kjerne.services import standards_batch
+from kjerne.services import standards_batch, standards_patch
 from kjerne.store import changing
 from platform_fixture import Standing
-from services.test_standards import observation, read
+from services.test_standards import create, observation, read
+from services.test_standards_patch import patch
 
 WHO = "parent"
 
@@ -56,6 +58,26 @@ def test_what_may_take_long_is_checked_beside_what_others_do(
 
     loop = platform.run(here())
     assert [one == loop for one in at_work] == [True, False, False]
+
+
+def test_a_patch_is_made_and_checked_beside_what_others_do(platform: Standing, monkeypatch: pytest.MonkeyPatch) -> None:
+    at_work: list[int] = []
+    check = standards_patch.check_valid
+
+    def checked(*given: Any) -> Any:
+        at_work.append(threading.get_ident())
+        return check(*given)
+
+    monkeypatch.setattr(standards_patch, "check_valid", checked)
+    made = create(platform, json.dumps(observation()).encode(), about=WHO)
+    assert (
+        patch(platform, str(made.tree["id"]), [{"op": "add", "path": "/note", "value": [{"text": "x"}]}]).status == 200
+    )
+
+    async def here() -> int:
+        return threading.get_ident()
+
+    assert at_work != [platform.run(here())]
 
 
 def test_others_have_their_turn_after_each_entry(platform: Standing, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from kjerne.errors import Refusal
 from kjerne.fhir.definitions import Element, table
+from kjerne.fhir.effort import spend
 from kjerne.fhir.patching import check_count, refused
 from kjerne.fhir.places import Place, Step, element_of, json_names, members, parse, root_of, walk
 
@@ -316,6 +317,7 @@ def _renamed(owner: Tree, old: str, new: str) -> None:
 
 def _tidy(tree: Tree) -> None:
     """Takes away what has become empty, at any depth."""
+    spend(1)
     for name, value in list(tree.items()):
         items = value if isinstance(value, list) else [value]
         for item in items:

@@ -6,15 +6,21 @@ A patch is taken whole or not at all: whoever applies one works on a tree of her
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Any, Final
 
 from kjerne.errors import Refusal
-from kjerne.fhir.encode import encode
+from kjerne.fhir.effort import TooCostly, limited, spend
+from kjerne.fhir.encode import decode, encode
 
 OPERATIONS_LIMIT: Final = 100
 """A change of more places than this is a new version, and is sent as one."""
-GROWTH_LIMIT_BYTES: Final = 1_000_000
+GROWTH_LIMIT_VALUES: Final = 5_000
+GROWTH_LIMIT_CHARACTERS: Final = 200_000
 """What the copies of one patch may hold together: each may be of what the one before it made."""
+STEPS_OF_A_COPY: Final = 5
+"""Of each value that a copy adds: it is copied, written, read and validated."""
+BYTES_OF_A_STEP: Final = 20
 SHOWN_CHARACTERS: Final = 200
 
 _QUOTED: Final = re.compile(r"'(?:[^'\\]|\\.)*'?")
@@ -45,10 +51,39 @@ class Growth:
     """Counts what copies add, so that a short patch cannot make a document that fills the memory."""
 
     def __init__(self) -> None:
-        self._left = GROWTH_LIMIT_BYTES
+        self._values, self._characters = GROWTH_LIMIT_VALUES, GROWTH_LIMIT_CHARACTERS
 
     def take(self, number: int, path: str, value: Any) -> None:
-        """`Refusal` 413 once the copies of a patch hold more than `GROWTH_LIMIT_BYTES` together."""
-        self._left -= len(encode(value))
-        if self._left < 0:
-            raise refused(number, path, "the copies of this patch are too large", status=413, code="too-long")
+        """`Refusal` 413 once the copies of a patch hold too much together, before anything is copied."""
+        waiting = [value]
+        while waiting:
+            one = waiting.pop()
+            spend(STEPS_OF_A_COPY)
+            self._values -= 1
+            if isinstance(one, dict):
+                self._characters -= sum(map(len, one))
+                waiting += one.values()
+            elif isinstance(one, list):
+                waiting += one
+            elif isinstance(one, str):
+                self._characters -= len(one)
+            if self._values < 0 or self._characters < 0:
+                raise refused(number, path, "the copies of this patch are too large", status=413, code="too-long")
+
+
+def outcome(before: bytes, patch: Callable[[Any], Any]) -> bytes:
+    """What comes of a patch of a record, its operations held to one sum of steps.
+
+    `Refusal` 422 too-costly beyond that, and for what is nested too deep.
+    """
+    try:
+        with limited():
+            spend(len(before) // BYTES_OF_A_STEP)
+            raw = encode(patch(decode(before)))
+            spend(len(raw) // BYTES_OF_A_STEP)
+            return raw
+    except TooCostly:
+        says, todo = "the patch takes more steps than one may", "Send the new version by PUT."
+        raise Refusal(422, says, where="body", code="too-costly", todo=todo) from None
+    except RecursionError:
+        raise Refusal(422, "what comes of the patch is nested too deep", where="body", code="structure") from None

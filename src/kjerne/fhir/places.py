@@ -1,8 +1,8 @@
 """Where in a resource a FHIRPath leads, as places that can be written to, not as values (R4 fhirpatch.html).
 
 A small language, enough to name one place: `Observation.component[0].code`, `.first()`, `.last()`, `.where(use = 'home' and
-period.exists())`, `.extension('url')`, `.ofType(Quantity)`. Nothing in it can leave the resource or run for long: each step
-looks at every place that the one before it found once. Anything else is a `ValueError`.
+period.exists())`, `.extension('url')`, `.ofType(Quantity)`. Nothing in it can leave the resource: each step looks at every place
+that the one before it found once, and each look is counted (`effort`). Anything else is a `ValueError`.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from functools import lru_cache
 from typing import Any, Final
 
 from kjerne.fhir.definitions import TYPES, Element, elements, table
+from kjerne.fhir.effort import spend
 
 Tree = dict[str, Any]
 STEPS_LIMIT: Final = 64
@@ -211,7 +212,9 @@ def walk(places: Sequence[Place], steps: Sequence[Step]) -> list[Place]:
     """Where the steps lead from some places. `ValueError` for an element that a type does not have."""
     found = list(places)
     for step in steps:
+        spend(1 + len(found))
         found = _WALKED[step.kind](found, step)
+        spend(len(found))
     return found
 
 

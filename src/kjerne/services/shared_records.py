@@ -20,7 +20,7 @@ from kjerne.exchange import Answer, Call, Handler, Pairs, Route
 from kjerne.fhir import smart
 from kjerne.fhir.bundle import Version, history, searchset, self_url
 from kjerne.fhir.definitions import type_name, type_number
-from kjerne.fhir.encode import decode, encode
+from kjerne.fhir.encode import decode
 from kjerne.fhir.index import Indexed, index
 from kjerne.fhir.interaction import (
     OF_A_READ,
@@ -38,6 +38,7 @@ from kjerne.fhir.interaction import (
     version_headers,
 )
 from kjerne.fhir.negotiation import check_accepted, check_sent
+from kjerne.fhir.patching import outcome
 from kjerne.fhir.prefer import lenient
 from kjerne.fhir.search import Search, counted
 from kjerne.fhir.subset import shown
@@ -47,7 +48,7 @@ from kjerne.registries.identifiers import stands_in
 from kjerne.registries.naming import in_address
 from kjerne.registries.nobody import check_of_nobody
 from kjerne.store import shared
-from kjerne.store.changing import check_form
+from kjerne.store.changing import check_form, in_thread
 from kjerne.store.cursors import Cursors, Unbound, token_in
 from kjerne.store.limits import must_hold
 from kjerne.store.pool import Connection, Pool
@@ -267,7 +268,8 @@ class SharedRecords:
                 raise _gone(call, before.version)
             self._must_own(call, before)
             expect(expected, before.version)
-            raw, indexed, advice = self._patched(call, Shared(type_, id_, before.version, call.at, before.raw), patch)
+            was = Shared(type_, id_, before.version, call.at, before.raw)
+            raw, indexed, advice = await in_thread(partial(self._patched, call, was, patch))
             written = await self._write(conn, call, id_, before, raw, indexed)
         return _written(call, written, 200, advice)
 
@@ -322,10 +324,7 @@ class SharedRecords:
 
     def _patched(self, call: Call, before: Shared, patch: Callable[[Tree], Any]) -> tuple[bytes, Indexed, Advice]:
         name = call.parameters["type"]
-        try:
-            raw = encode(patch(decode(before.served)))
-        except RecursionError:
-            raise Refusal(422, "what comes of the patch is nested too deep", where="body", code="structure") from None
+        raw = outcome(before.served, patch)
         tree = self.parse_json(raw)
         if tree.get("resourceType") != name or tree.get("id") != before.id:
             raise Refusal(422, "a patch changes neither type nor id of a record", where=f"{name}.id")

@@ -17,10 +17,10 @@ from kjerne.errors import Refusal
 from kjerne.exchange import ANY_KIND, Answer, Call, PatientRef, Route, any_of
 from kjerne.fhir import fhirpath_patch, json_patch, xml_patch
 from kjerne.fhir.capability import PATCH_FORMATS
-from kjerne.fhir.encode import decode, encode
 from kjerne.fhir.from_xml import read as read_xml
 from kjerne.fhir.interaction import Made, absent, answer_of, basis_of, demanded_version, hidden_as_absent, no_such_id
 from kjerne.fhir.negotiation import JSON, check_accepted, media_type
+from kjerne.fhir.patching import outcome
 from kjerne.fhir.splice import served, splice
 from kjerne.fhir.validate import check
 from kjerne.fhir.xml_format import to_xml
@@ -80,7 +80,7 @@ class PatchApi:
 
             changer = Changer(self.records, self.reader, self.types[grant.service])
             async with call.connection(self.pool) as conn, conn.transaction():
-                return await changer.change(conn, grant, (type_, id_), expected, make)
+                return await changer.change(conn, grant, (type_, id_), expected, make, aside=True)
 
         patient = PatientRef(key=self.ids.patient(id_))
         changed = await hidden_as_absent(
@@ -118,11 +118,7 @@ class PatchApi:
     def _patched(self, call: Call, grant: Grant, current: Current, patch: Patch) -> Next:
         """The version that comes of the patch; `Refusal` where it is none that an update would be let in with."""
         name, id_ = call.parameters["type"], call.parameters["id"]
-        before = decode(served(current.raw, splice(current.raw), id_, current.version, current.at))
-        try:
-            raw = encode(patch(before))
-        except RecursionError:
-            raise Refusal(422, "what comes of the patch is nested too deep", where="body", code="structure") from None
+        raw = outcome(served(current.raw, splice(current.raw), id_, current.version, current.at), patch)
         # Read again as any body is: depth and size are held to what may come in.
         tree = self.parse_json(raw)
         if tree.get("resourceType") != name or tree.get("id") != id_:

@@ -12,7 +12,7 @@ from contextvars import copy_context
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeVar
 from uuid import UUID
 
 from kjerne.access import Grant, Label
@@ -40,6 +40,7 @@ Tree = dict[str, Any]
 LARGE_BYTES: Final = 20_000
 """A body from this size on is checked in a thread: some 20 milliseconds of work."""
 _THREADS: Final = ThreadPoolExecutor(2, "form")
+Done = TypeVar("Done")
 
 
 async def checked(raw: bytes, tree: Tree, name: str, guides: Guides) -> tuple[Fault, ...]:
@@ -48,8 +49,12 @@ async def checked(raw: bytes, tree: Tree, name: str, guides: Guides) -> tuple[Fa
     named = isinstance(meta, dict) and "profile" in meta
     if len(raw) < LARGE_BYTES and not named and not guides.asked_of(name):
         return check_valid(raw, tree, name, guides)
-    work = partial(copy_context().run, check_valid, raw, tree, name, guides)
-    return await asyncio.get_running_loop().run_in_executor(_THREADS, work)
+    return await in_thread(partial(check_valid, raw, tree, name, guides))
+
+
+async def in_thread(work: Callable[[], Done]) -> Done:
+    """What `work` makes, in a thread."""
+    return await asyncio.get_running_loop().run_in_executor(_THREADS, copy_context().run, work)
 
 
 def check_valid(raw: bytes, tree: Tree, name: str, guides: Guides) -> tuple[Fault, ...]:
@@ -131,13 +136,14 @@ class Changer:
 
     async def change(
         self, conn: Connection, grant: Grant, named: tuple[int, UUID], expected: int | None,
-        make: Callable[[Current], Next],
+        make: Callable[[Current], Next], *, aside: bool = False,
     ) -> tuple[Next, Written] | None:  # fmt: skip
         """A new version, withheld no less than the one before; None where the caller's organisation has filed no such record.
 
-        `make` gets the version before. Call in a transaction: what stands there is held until its end, so that `expected`
-        (`Refusal` 412) is compared with what is replaced. Who had read what is corrected is told. `OtherKind` where what stood
-        there or comes is not of the grant's kinds. Whatever refuses it then, the log names the version before (law, K82).
+        `make` gets the version before, and is done in a thread where it is to be done `aside`. Call in a transaction: what stands
+        there is held until its end, so that `expected` (`Refusal` 412) is compared with what is replaced. Who had read what is
+        corrected is told. `OtherKind` where what stood there or comes is not of the grant's kinds. Whatever refuses it then, the
+        log names the version before (law, K82).
         """
         marks = await self.records.marks(conn, grant, *named)
         if marks is None:
@@ -145,7 +151,8 @@ class Changer:
         before = await self.records.current(conn, grant, *named)
         with looking_at((*named, before.version)):
             expect(expected, before.version)
-            return await self._changed(conn, grant, named, marks, before, make(before))
+            made = await in_thread(partial(make, before)) if aside else make(before)
+            return await self._changed(conn, grant, named, marks, before, made)
 
     async def _changed(
         self, conn: Connection, grant: Grant, named: tuple[int, UUID], marks: tuple[Label, datetime | None],
