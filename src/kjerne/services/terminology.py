@@ -162,7 +162,8 @@ class _Asking:
         finder = SharedFinder(
             self.conn, self.call.at, (lambda _: None) if whole else self._left, self._api.candidate_limit
         )
-        return [row.record for row in await finder.matching(self._api.parse_search(type_, pairs, False))]
+        rows = await finder.matching(self._api.parse_search(type_, pairs, False))
+        return await finder.whole(row.record for row in rows)
 
     async def the_resource(self, type_: str, asked: Values, *names: str) -> Resource:
         """What the operation is about: the record of the address, one that was sent, or what an address in a parameter names."""

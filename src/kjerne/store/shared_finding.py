@@ -1,8 +1,11 @@
-"""Searches among shared records, as inside a patient: SQL narrows by tokens and dates, the rest is matched in the program."""
+"""Searches among shared records, as inside a patient: SQL narrows by tokens and dates, the rest is matched in the program.
+
+Where SQL decides all, it counts and pages too. Bodies are fetched for the page alone, or a few at a time for what only they tell.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final, NamedTuple
@@ -19,9 +22,14 @@ from kjerne.store.finding import VALUES_STEPS, within
 from kjerne.store.including import INCLUDE_STEPS_LIMIT, INCLUDED_LIMIT, OPENING_STEPS, too_costly, tree_of
 from kjerne.store.pool import Connection, moment
 from kjerne.store.shared import COLUMNS, Shared, opened
-from kjerne.store.turns import in_turns
+from kjerne.store.turns import ROWS_AT_ONCE, in_turns
 
 NEWEST_FIRST: Final = Order("at", descending=True)
+PAGE_LIMIT_BYTES: Final = 20_000_000
+"""What a page may hold: it ends early, and the next goes on from there."""
+_HEADS: Final = (
+    'r.type, r.id, r.version, r.at, NULL::bytea AS body, octet_length(r.body) AS length, r.date_from, r."values"'
+)
 Left = Callable[[str], tuple[Limit, ...] | None]
 """What a token's SMART scopes leave of a type; None for all of it."""
 
@@ -36,9 +44,10 @@ class Found(NamedTuple):
 
 
 class Row(NamedTuple):
-    """A candidate, and a key for each order of the search."""
+    """A candidate, and a key for each order of the search. Its record has no body but while that is looked at."""
 
     record: Shared
+    length: int
     date_from: datetime | None
     values: bytes
     keys: tuple[Any, ...] = ()
@@ -63,39 +72,96 @@ class SharedFinder:
         `Refusal` 422 too-costly where the search would look at too many records.
         """
         with counted():
-            rows = await self.matching(search)
-            start = next((place for place, row in enumerate(rows, start=1) if row.id == after), skip)
-            page = [row.record for row in rows[start : start + search.count]] if search.summary != "count" else []
+            found = await self._planned(search)
+            count = search.count if search.summary != "count" else 0
+            if found.exact_in_sql:
+                rows, total, start = await self._at_once(found, count, after, skip)
+            else:
+                every = await self._matching(found)
+                start = next((place for place, row in enumerate(every, start=1) if row.id == after), skip)
+                rows, total = every[start : start + count], len(every)
+            page = await self.whole(row.record for row in _of_a_page(rows))
             included = await self._included(search, page)
-        return Found(page, included, len(rows), bool(page) and start + len(page) < len(rows))
+        return Found(page, included, total, bool(page) and start + len(page) < total)
 
     async def matching(self, search: Search) -> list[Row]:
-        """All that answer, in order. Call inside `fhir.search.counted`."""
+        """All that answer, in order, without their bodies. Call inside `fhir.search.counted`."""
+        return await self._matching(await self._planned(search))
+
+    async def whole(self, records: Iterable[Shared]) -> list[Shared]:
+        """Records of one type with their bodies, in their order, but what has been deleted meanwhile."""
+        wanted = list(records)
+        if not wanted:
+            return []
+        rows = await self._conn.fetch(
+            f"SELECT {COLUMNS} FROM shared_record r WHERE r.type = $1 AND r.id = ANY($2::text[]) AND r.body IS NOT NULL",
+            wanted[0].type, [one.id for one in wanted],
+        )  # fmt: skip
+        there = {row["id"]: opened(row) for row in rows}
+        return [there[one.id] for one in wanted if one.id in there]
+
+    async def _planned(self, search: Search) -> Plan:
         if any(is_linked(one) for one in search.criteria):
             met = [await joining.met(search.type, one, self._far_end, _tree) for one in search.criteria]
             search = replace(search, criteria=tuple(met))
         found = plan(search, at=self._at)
         if found.patients:
             raise Refusal(400, f"{search.type} is about no patient", where="patient", code="not-supported")
-        looked_at = [_answering(row, found) async for row in in_turns(await self._rows(found))]
-        return ordered([(row.keys, row) for row in looked_at if row is not None], found.order or (NEWEST_FIRST,))
+        return found
+
+    async def _at_once(self, found: Plan, count: int, after: str, skip: int) -> tuple[list[Row], int, int]:
+        """So many rows, how many there are, and how many stand before them, all of it by SQL."""
+        where, sorting = _Conditions(found, self._left(found.type)), _sorting(found.order or (NEWEST_FIRST,))
+        total = await self._conn.fetchval(f"SELECT count(*) FROM shared_record r WHERE {where.text}", *where.values)
+        start = skip
+        if after:
+            numbered = (
+                f"SELECT r.id, row_number() OVER (ORDER BY {sorting}) AS n FROM shared_record r WHERE {where.text}"
+            )
+            at = f"${len(where.values) + 1}"
+            place = await self._conn.fetchval(f"SELECT n FROM ({numbered}) m WHERE m.id = {at}", *where.values, after)
+            start = place if place is not None else skip
+        limit, offset = where.add(count), where.add(start)
+        rows = await self._conn.fetch(
+            f"SELECT {_HEADS} FROM shared_record r WHERE {where.text} ORDER BY {sorting} LIMIT {limit} OFFSET {offset}",
+            *where.values,
+        )
+        return [_row(row) for row in rows], total, start
+
+    async def _matching(self, found: Plan) -> list[Row]:
+        rows, kept = await self._rows(found), list[Row]()
+        begin = 0
+        while begin < len(rows):
+            some = _of_a_page(rows[begin : begin + ROWS_AT_ONCE])
+            begin += len(some)
+            if found.looks_at_tree:
+                some = await self._with_bodies(some)
+            async for row in in_turns(some):
+                if (answering := _answering(row, found)) is not None:
+                    kept.append(answering._replace(record=answering.record._replace(raw=None)))
+        return ordered([(row.keys, row) for row in kept], found.order or (NEWEST_FIRST,))
+
+    async def _with_bodies(self, rows: Sequence[Row]) -> list[Row]:
+        there = {one.id: one for one in await self.whole(row.record for row in rows)}
+        return [row._replace(record=there[row.id]) for row in rows if row.id in there]
 
     async def _far_end(self, type_: str, asked: Asked) -> list[Row]:
-        return await self.matching(Search(type_, (asked,)))
+        rows = await self.matching(Search(type_, (asked,)))
+        _check_length(rows, "what the chain leads over is")
+        return await self._with_bodies(rows)
 
     async def _rows(self, found: Plan) -> list[Row]:
         where = _Conditions(found, self._left(found.type))
         limit = where.add(self._limit + 1)
         rows = await self._conn.fetch(
-            f'SELECT {COLUMNS}, r.date_from, r."values" FROM shared_record r WHERE {where.text} ORDER BY r.id LIMIT {limit}',
-            *where.values,
+            f"SELECT {_HEADS} FROM shared_record r WHERE {where.text} ORDER BY r.id LIMIT {limit}", *where.values
         )
         if len(rows) > self._limit:
             raise Refusal(
                 422, f"the search would look at more than {self._limit} records", code="too-costly",
                 todo="Narrow it with a code, a name or an identifier.",
             )  # fmt: skip
-        return [Row(opened(row), moment(row["date_from"]), row["values"]) for row in rows]
+        return [_row(row) for row in rows]
 
     async def _included(self, search: Search, matches: list[Shared]) -> list[Shared]:
         """What the includes bring along, each once and none that matches itself; `:iterate` goes on from there."""
@@ -133,13 +199,20 @@ class SharedFinder:
                 if name in TYPES and include.target in ("", name):
                     ids.setdefault(name, set()).add(id_)
         return [
-            row.record for name, some in ids.items() for row in await self._rows(_plain(name, ids=tuple(sorted(some))))
+            record
+            for name, some in ids.items()
+            for record in await self._brought(_plain(name, ids=tuple(sorted(some))))
         ]
 
     async def _pointing_at(self, include: Include, frontier: list[Shared]) -> list[Shared]:
         named = [f"{type_name(one.type)}/{one.id}" for one in frontier if include.target in ("", type_name(one.type))]
         hashes = reverse_tokens(include, named)
-        return [row.record for row in await self._rows(_plain(include.source, any_of=hashes))] if hashes else []
+        return await self._brought(_plain(include.source, any_of=hashes)) if hashes else []
+
+    async def _brought(self, found: Plan) -> list[Shared]:
+        rows = await self._rows(found)
+        _check_length(rows, "what the includes reach is")
+        return await self.whole(row.record for row in rows)
 
 
 class _Conditions:
@@ -175,6 +248,33 @@ class _Conditions:
 def _plain(type_: str, ids: tuple[str, ...] | None = None, any_of: Sequence[int] = ()) -> Plan:
     """A plan that SQL decides alone."""
     return Plan(type_, ids, (tuple(any_of),) if any_of else (), (), (), (), None, None, ())
+
+
+def _row(row: Any) -> Row:
+    return Row(opened(row), row["length"], moment(row["date_from"]), row["values"])
+
+
+def _of_a_page(rows: Sequence[Row]) -> list[Row]:
+    """The first rows, as many as a page can hold; one at least."""
+    length, fitting = 0, list[Row]()
+    for row in rows:
+        length += row.length
+        if fitting and length > PAGE_LIMIT_BYTES:
+            break
+        fitting.append(row)
+    return fitting
+
+
+def _check_length(rows: Sequence[Row], what: str) -> None:
+    if sum(row.length for row in rows) > PAGE_LIMIT_BYTES:
+        raise too_costly(f"{what} longer than {PAGE_LIMIT_BYTES} bytes")
+
+
+def _sorting(order: Sequence[Order]) -> str:
+    """As `ordered` puts rows: by column, what has none last, and what is alike by id."""
+    # The column comes from a closed list of literals in `fhir.search.Order`, never from a request.
+    keys = [f"r.{one.column} {'DESC' if one.descending else 'ASC'} NULLS LAST" for one in order]
+    return ", ".join([*keys, "r.id"])
 
 
 def _answering(row: Row, found: Plan) -> Row | None:
