@@ -33,6 +33,7 @@ from kjerne.errors import Refusal
 from kjerne.exchange import PUBLIC, Answer, Call, Handler, Pairs, PatientRef, Route, any_of
 from kjerne.fhir import capability
 from kjerne.fhir.encode import encode
+from kjerne.fhir.interaction import OF_A_WRITE, known
 from kjerne.fhir.negotiation import check_accepted
 from kjerne.fhir.search import Search
 from kjerne.pages.app import pages_app
@@ -47,7 +48,7 @@ from kjerne.policy.claims import Claims
 from kjerne.policy.privacy import deletion_of
 from kjerne.policy.services import IN_USE, SERVICES, Service
 from kjerne.registries import identifiers
-from kjerne.registries.guides import Guides
+from kjerne.registries.guides import Guides, State
 from kjerne.registries.homes import SERVICE_BY_TYPE, SHARED_TYPES, types_of
 from kjerne.services.access_log.api import AccessLogApi
 from kjerne.services.consents import ConsentsApi
@@ -107,6 +108,8 @@ COLLECT_AFTER: Final = 10_000
 AUDIENCES: Final = ("nhn:pps", "nhn:critical-information", "kjerne")
 SHARED: Final = dict.fromkeys(sorted(SHARED_TYPES), "")
 """The types that are about no patient, which belong to no service."""
+STATEMENTS_KEPT: Final = 8
+"""CapabilityStatements of one interface that are kept: one for each address that it is asked at."""
 BUNDLE_DEPTH: Final = 3
 """How much deeper an entry's resource lies in its Bundle than by itself."""
 PAGES: Final = ("/", "/clinician", "/me", "/operations", "/login", "/logout", "/language", "/static")
@@ -297,18 +300,26 @@ class House:
         return await self.provider()
 
     def _metadata(self, base: str, routes: Sequence[Route], served: Mapping[str, str]) -> Handler:
+        kept: dict[str, tuple[State, bytes]] = {}
+
         async def metadata(call: Call) -> Answer:
             check_accepted(call)
-            told = capability.statement(
-                routes,
-                base,
-                types=served,
-                url=f"{call.base_url}{base}",
-                software_version=__version__,
-                supported=self.guides.supported() if base == "/fhir/R4" else {},
-                made_at=call.at,
-            )
-            return Answer(200, encode(told))
+            known(call, call.query, OF_A_WRITE)
+            packages, url = self.guides.state(), f"{call.base_url}{base}"
+            if url not in kept or kept[url][0] is not packages:
+                told = capability.statement(
+                    routes,
+                    base,
+                    types=served,
+                    url=url,
+                    software_version=__version__,
+                    supported=self.guides.supported() if base == "/fhir/R4" else {},
+                    made_at=call.at,
+                )
+                if len(kept) >= STATEMENTS_KEPT:
+                    kept.clear()
+                kept[url] = packages, encode(told)
+            return Answer(200, kept[url][1])
 
         return metadata
 

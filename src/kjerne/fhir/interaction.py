@@ -48,7 +48,15 @@ def version_headers(version: int, at: datetime) -> Pairs:
 
 
 def sent_version(headers: Mapping[str, str]) -> int | None:
-    """The version that `If-Match` demands, None where there is no such header; `Refusal` 400 for what is no version."""
+    """The version that `If-Match` demands, None where there is no such header; `Refusal` 400 for what is no version.
+
+    With `If-None-Match: *` it is 0: none may be there (RFC 9110 section 13.1.2).
+    """
+    if (none := headers.get("if-none-match")) is not None:
+        if none.strip() != "*":
+            says, todo = "If-None-Match of a write takes * alone", "Name the version you change by If-Match."
+            raise Refusal(400, says, where="If-None-Match", todo=todo, code="value")
+        return 0
     text = headers.get("if-match", "").strip().removeprefix("W/").strip('"')
     if not text:
         return None
@@ -101,6 +109,8 @@ def unchanged(headers: Mapping[str, str], version: int, at: datetime) -> bool:
 
 OF_A_READ: Final = frozenset({"_format", "_pretty", "_summary", "_elements"})
 """What R4 http.html lets a read ask for beside the resource."""
+OF_A_WRITE: Final = frozenset({"_format", "_pretty"})
+"""What an address may ask for that neither searches nor shows a part of a resource."""
 OF_A_HISTORY: Final = OF_A_READ | {"_count", "_since", "_at"}
 CRITERIA_LIMIT: Final = 64
 
@@ -108,12 +118,19 @@ CRITERIA_LIMIT: Final = 64
 def known(call: Call, pairs: Pairs, names: frozenset[str]) -> Pairs:
     """The parameters of an address that is no search; `Refusal` 400 for any other, which lenient handling passes over."""
     if not lenient(call.headers) and any(name not in names for name, _ in pairs):
-        takes = ", ".join(sorted(names))
-        raise Refusal(
-            400, f"this address takes {takes} and no other parameter", where="query", code="not-supported",
-            todo="Leave the others out, or send Prefer: handling=lenient.",
-        )  # fmt: skip
+        raise _not_heeded(names, "Leave the others out, or send Prefer: handling=lenient.")
     return tuple(pair for pair in pairs if pair[0] in names)
+
+
+def heeded(call: Call, names: frozenset[str]) -> None:
+    """`Refusal` 400 for any other parameter, even where handling is lenient."""
+    if any(name not in names for name, _ in call.query):
+        raise _not_heeded(names, "Leave the others out.")
+
+
+def _not_heeded(names: frozenset[str], todo: str) -> Refusal:
+    says = f"this address takes {', '.join(sorted(names))} and no other parameter"
+    return Refusal(400, says, where="query", code="not-supported", todo=todo)
 
 
 def criteria_in(text: str, where: str = "If-None-Exist") -> Pairs:

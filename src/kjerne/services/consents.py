@@ -18,6 +18,7 @@ from kjerne.exchange import Answer, Call, Denied, PatientRef, Route, granted
 from kjerne.fhir import smart
 from kjerne.fhir.bundle import searchset
 from kjerne.fhir.encode import encode
+from kjerne.fhir.interaction import OF_A_WRITE, known
 from kjerne.fhir.negotiation import check_accepted, check_sent
 from kjerne.fhir.validate import check
 from kjerne.registries.naming import patient_of
@@ -169,6 +170,7 @@ class ConsentsApi:
 
     def _checked(self, call: Call) -> Tree:
         check_accepted(call)
+        known(call, call.query, OF_A_WRITE)
         check_sent(call)
         tree = self.parse_json(call.body)
         if tree.get("resourceType") != "Consent":

@@ -24,6 +24,7 @@ from kjerne.fhir.encode import decode
 from kjerne.fhir.index import Indexed, index
 from kjerne.fhir.interaction import (
     OF_A_READ,
+    OF_A_WRITE,
     VERSION,
     Made,
     absent,
@@ -192,6 +193,7 @@ class SharedRecords:
 
     async def create(self, call: Call) -> Answer:
         """A new record with an id made here; with `If-None-Exist`, if none answers that."""
+        known(call, call.query, OF_A_WRITE)
         _, indexed, advice = self._checked(call, "c")
         name = call.parameters["type"]
         search = (
@@ -214,6 +216,7 @@ class SharedRecords:
 
     async def update(self, call: Call) -> Answer:
         """A new version; or the first, under an id that its sender chose (R4 http.html#upsert)."""
+        known(call, call.query, OF_A_WRITE)
         tree, indexed, advice = self._checked(call, "u")
         type_, id_ = _place(call)
         if tree.get("id") != id_:
@@ -223,9 +226,7 @@ class SharedRecords:
         async with call.connection(self.pool) as conn, conn.transaction():
             before = await shared.hold(conn, type_, id_)
             if before.raw is None:
-                expect(sent_version(call.headers), before.version)
-            elif call.headers.get("if-none-match", "").strip() == "*":
-                raise Refusal(412, "a record is there already", where="If-None-Match")
+                expect(sent_version(call.headers) or None, before.version)
             else:
                 expect(demanded_version(call.headers), before.version)
             self._must_own(call, before)
@@ -260,6 +261,7 @@ class SharedRecords:
     async def patch(self, call: Call) -> Answer:
         """A new version made of the one before; `If-Match` is demanded, as of an update."""
         check_accepted(call)
+        known(call, call.query, OF_A_WRITE)
         patch, expected = self.read_patch(call), demanded_version(call.headers)
         type_, id_ = _place(call)
         async with call.connection(self.pool) as conn, conn.transaction():
@@ -277,8 +279,7 @@ class SharedRecords:
         """Takes a record away, its versions stay; once more is the same."""
         check_accepted(call)
         smart.demand(call.caller, call.parameters["type"], "d")
-        if call.query:
-            raise Refusal(400, "a deletion by id has no parameter", where="query", code="not-supported")
+        known(call, call.query, OF_A_WRITE)
         type_, id_ = _place(call)
         async with call.connection(self.pool) as conn, conn.transaction():
             before = await shared.hold(conn, type_, id_)

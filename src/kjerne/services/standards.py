@@ -24,6 +24,7 @@ from kjerne.fhir.definitions import type_name, type_number
 from kjerne.fhir.interaction import (
     OF_A_HISTORY,
     OF_A_READ,
+    OF_A_WRITE,
     VERSION,
     Made,
     absent,
@@ -362,6 +363,7 @@ class StandardsApi:
 
     async def _checked(self, call: Call, name: str) -> tuple[dict[str, Any], tuple[Fault, ...]]:
         check_accepted(call)
+        known(call, call.query, OF_A_WRITE)
         check_sent(call)
         tree = self.parse_json(call.body)
         return tree, await checked(call.body, tree, name, self.guides)

@@ -34,6 +34,7 @@ from kjerne.fhir import smart
 from kjerne.fhir.bundle import search_line
 from kjerne.fhir.criteria import is_linked
 from kjerne.fhir.interaction import (
+    OF_A_WRITE,
     Made,
     absent,
     answer_of,
@@ -41,6 +42,7 @@ from kjerne.fhir.interaction import (
     criteria_in,
     deleted,
     hidden_as_absent,
+    known,
     no_such_id,
     sent_version,
     unseen,
@@ -254,8 +256,7 @@ class ConditionalApi:
         id_, expected = self.ids.parse(call.parameters["id"]), sent_version(call.headers)
         if id_ is None:
             await no_such_id(call, self.served[name], "correct", "d", ANY_KIND)
-        if call.query:
-            raise Refusal(400, "a deletion by id has no parameter", where="query", code="not-supported")
+        known(call, call.query, OF_A_WRITE)
 
         async def use(grant: Grant) -> tuple[Written | None] | None:
             check = partial(check_header, call, grant, self.identify)

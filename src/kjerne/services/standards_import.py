@@ -26,6 +26,7 @@ from kjerne.exchange import Answer, Call, Denied, PatientRef, Route, Stale, any_
 from kjerne.fhir.definitions import type_name, type_number
 from kjerne.fhir.encode import decode, encode
 from kjerne.fhir.index import Indexed, index
+from kjerne.fhir.interaction import OF_A_WRITE, heeded
 from kjerne.fhir.negotiation import check_accepted
 from kjerne.fhir.prefer import wanted
 from kjerne.fhir.understood import not_understood
@@ -230,6 +231,7 @@ class StandardsImport:
     async def take(self, call: Call) -> Answer:
         """Parameters: how many resources and patients were written, and the location of each line's resource."""
         check_accepted(call)
+        heeded(call, OF_A_WRITE)
         if call.headers.get("content-type", "").partition(";")[0].strip().lower() not in MEDIA_TYPES:
             raise Refusal(415, "an import is sent as application/fhir+ndjson", where="content-type")
         if self._running >= AT_ONCE:

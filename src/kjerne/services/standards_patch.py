@@ -18,7 +18,17 @@ from kjerne.exchange import ANY_KIND, Answer, Call, PatientRef, Route, any_of
 from kjerne.fhir import fhirpath_patch, json_patch, xml_patch
 from kjerne.fhir.capability import PATCH_FORMATS
 from kjerne.fhir.from_xml import read as read_xml
-from kjerne.fhir.interaction import Made, absent, answer_of, basis_of, demanded_version, hidden_as_absent, no_such_id
+from kjerne.fhir.interaction import (
+    OF_A_WRITE,
+    Made,
+    absent,
+    answer_of,
+    basis_of,
+    demanded_version,
+    hidden_as_absent,
+    known,
+    no_such_id,
+)
 from kjerne.fhir.negotiation import JSON, check_accepted, media_type
 from kjerne.fhir.patching import outcome
 from kjerne.fhir.splice import served, splice
@@ -67,6 +77,7 @@ class PatchApi:
         name = call.parameters["type"]
         type_ = self.type_of(name)
         check_accepted(call)
+        known(call, call.query, OF_A_WRITE)
         patch = self.read(call)
         expected = demanded_version(call.headers)
         id_ = self.ids.parse(call.parameters["id"])

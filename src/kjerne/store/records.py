@@ -453,7 +453,9 @@ def _as_written(grant: Grant, changes: Sequence[Change], found: Sequence[Any]) -
 
 
 def expect(expected: int | None, current: int) -> None:
-    """`Refusal` 412 where a change was made against another version than the current one."""
+    """`Refusal` 412 where a change was made against another version than the current one; 0: against none."""
+    if expected == 0 and current:
+        raise Refusal(412, "a record is there already", where="If-None-Match")
     if expected is not None and expected != current:
         raise Refusal(
             412,

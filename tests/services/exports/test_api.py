@@ -280,6 +280,13 @@ async def test_what_is_asked_wrongly_is_refused_with_its_place(ward: Ward, more:
     assert answer.json()["issue"][0]["expression"] == [where]
 
 
+@pytest.mark.parametrize("query", ["_type=Specimen&_since=2020-01-01", "foo=1"])
+async def test_what_stands_in_the_address_of_an_export_is_refused_and_not_passed_over(ward: Ward, query: str) -> None:
+    for prefer in ("respond-async", "respond-async, handling=lenient"):
+        answer = await call(ward, ASKING, "POST", f"/fhir/R4/$export?{query}", body(), prefer=prefer)
+        assert (answer.status_code, answer.json()["issue"][0]["expression"]) == (400, ["query"])
+
+
 async def test_an_export_is_asynchronous_and_the_operators(ward: Ward) -> None:
     assert (await call(ward, ASKING, "POST", "/fhir/R4/$export", body())).status_code == 400
     for other in (ward.doctor(fresh_number()), Caller("citizen", "app", frozenset({"kjerne:citizen"}), level=4)):

@@ -18,6 +18,7 @@ from kjerne.exchange import ATTEMPTS, CONTROL, Answer, Call, Denied, PatientRef,
 from kjerne.fhir import smart
 from kjerne.fhir.definitions import type_name, type_number
 from kjerne.fhir.encode import encode
+from kjerne.fhir.interaction import OF_A_WRITE, heeded
 from kjerne.fhir.prefer import preferred
 from kjerne.registries.guides import Guides
 from kjerne.registries.identifiers import numbers_in
@@ -63,6 +64,8 @@ class ExportsApi:
         """202, with where its state is read. Body: Parameters `ground`, `recipient`, and if wanted `_type`."""
         if "respond-async" not in preferred(call.headers):
             raise Refusal(400, "an export is asked for with Prefer: respond-async", where="prefer")
+        # Whoever is lenient too: what narrows an export and is passed over gives more than was asked for.
+        heeded(call, OF_A_WRITE)
         said = _parameters(self.parse_json(call.body))
         ground, recipient = _text(said, "ground"), _text(said, "recipient")
         if "§" not in ground and "artikkel" not in ground.lower():
