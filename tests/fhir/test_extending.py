@@ -94,3 +94,20 @@ def test_the_work_grows_with_the_depth_of_an_extension_that_is_out_of_its_place_
 
     assert nested(12) == ["extension-context"]
     assert growth(nested, 7) < 3
+
+
+def test_what_r4s_own_snapshots_say_of_elements_may_stand_there() -> None:
+    normative = {"url": f"{HL7}structuredefinition-normative-version", "valueCode": "4.0.0"}
+    regex = {"url": f"{HL7}regex", "valueString": "[A-Z]+"}
+    fhir_type = {"url": f"{HL7}structuredefinition-fhir-type", "valueUrl": "string"}
+    code = "http://hl7.org/fhirpath/System.String"
+    element = {"id": "Basic.id", "path": "Basic.id", "min": 0, "max": "1"}
+    typed = element | {"type": [{"extension": [fhir_type, regex], "code": code}], "extension": [normative]}
+    whole = {"id": "Basic", "path": "Basic", "min": 0, "max": "*"}
+    tree = {
+        "resourceType": "StructureDefinition", "url": "http://x.example/Basic", "name": "B", "status": "draft",
+        "kind": "resource", "abstract": True, "type": "Basic", "differential": {"element": [whole, typed]},
+    }  # fmt: skip
+    assert [fault.rule for fault in check(tree, "StructureDefinition")] == []
+    misplaced = tree | {"contact": [{"extension": [normative]}]}
+    assert [fault.rule for fault in check(misplaced, "StructureDefinition")] == ["extension-context"]

@@ -66,8 +66,13 @@ def _plain_names(type_: str) -> frozenset[str]:
     return frozenset({type_, "Element", *general})
 
 
-ALSO: Final = {"http://hl7.org/fhir/StructureDefinition/structuredefinition-fhir-type": ("ElementDefinition.type",)}
-"""Where R4's own definitions put an extension that they allow elsewhere alone."""
+_STRUCTURES: Final = "http://hl7.org/fhir/StructureDefinition/"
+ALSO: Final = {
+    f"{_STRUCTURES}structuredefinition-fhir-type": ("ElementDefinition.type",),
+    f"{_STRUCTURES}structuredefinition-normative-version": ("ElementDefinition",),
+    f"{_STRUCTURES}regex": ("ElementDefinition.type",),
+}
+"""Where R4's own definitions, and every snapshot that is made of them, put an extension that is allowed elsewhere alone."""
 
 
 def _other_version(value: dict[str, Any]) -> Faults:
