@@ -288,7 +288,8 @@ def guides_add(
 
     found = added(settings_of(data=data), package)
     counts = ", ".join(f"{count} {kind}" for kind, count in found["definitions"].items())
-    say(found, as_json=json_, text=f"{found['name']} {found['version']}: {counts}")
+    lines = [f"no snapshot, so nothing is held against it: {url}" for url in found["withoutSnapshot"]]
+    say(found, as_json=json_, text="\n".join([f"{found['name']} {found['version']}: {counts}", *lines]))
 
 
 @guides.command("list")

@@ -39,6 +39,13 @@ def test_a_package_is_kept_and_its_profile_asked(settings: Settings, tmp_path: P
     assert told(found).endswith("1 faults")
 
 
+def test_a_profile_without_a_snapshot_is_told_when_its_package_comes(settings: Settings, tmp_path: Path) -> None:
+    bare = {name: value for name, value in profile("Observation").items() if name != "snapshot"}
+    assert added(settings, file(tmp_path, package(bare)))["withoutSnapshot"] == [URL]
+    with pytest.raises(Refusal, match="no snapshot"):
+        judged(settings, file(tmp_path, json.dumps(OBSERVATION).encode()), [])
+
+
 def test_a_profile_that_is_not_at_hand_is_told_and_one_that_is_asked_for_refused(
     settings: Settings, tmp_path: Path
 ) -> None:

@@ -27,7 +27,8 @@ def test_a_definition_is_found_by_address_and_version(tmp_path: Path) -> None:
 def test_an_index_that_is_missing_or_damaged_is_made_anew(tmp_path: Path) -> None:
     shelf.add(tmp_path, package(profile("Observation")))
     index = tmp_path / "test.guide#1.0.0.index"
-    for raw in (None, b"", b"{}", b'{"size":1,"rows":[]}\n'):
+    size = (tmp_path / "test.guide#1.0.0.tgz").stat().st_size
+    for raw in (None, b"", b"{}", b'{"size":1,"rows":[]}\n', b'{"size":%d,"rows":[]}\n' % size):
         index.unlink()
         if raw is not None:
             index.write_bytes(raw)

@@ -109,3 +109,41 @@ def test_a_set_that_cannot_be_meant_stops_a_start_with_the_name_of_its_setting(t
     with pytest.raises(Refusal) as refused:
         guides(tmp_path, sets).state()
     assert (refused.value.status, refused.value.where) == (422, "KJERNE_PROFILES")
+
+
+def bare() -> dict[str, Any]:
+    """A profile that tells its differences alone."""
+    return {name: value for name, value in profile("Observation").items() if name != "snapshot"}
+
+
+@pytest.mark.parametrize(
+    ("named", "found"), [("required", (["profile-unusable"], [])), ("warn", ([], ["profile-unusable"]))]
+)
+def test_a_profile_that_nothing_can_be_held_against_is_not_promised_and_not_passed_over(
+    tmp_path: Path, named: Named, found: Any
+) -> None:
+    shelf.add(tmp_path, package(bare()))
+    known = guides(tmp_path, named=named)
+    assert known.supported() == {}
+    assert rules(known, NAMING) == found
+    assert rules(known, NAMING) == found
+    assert rules(known, OBSERVATION) == ([], [])
+
+
+@pytest.mark.parametrize("named", ["required", "warn", "off"])
+def test_more_profiles_than_are_asked_are_not_passed_over(tmp_path: Path, named: Named) -> None:
+    many = OBSERVATION | {"meta": {"profile": [f"http://x.example/{place}" for place in range(21)]}}
+    found = guides(tmp_path, named=named).on_write(many, "Observation")
+    wrong = [one.where for one in {"required": found.faults, "warn": found.advice}.get(named, [])]
+    assert wrong == ([] if named == "off" else ["Observation.meta.profile"])
+    assert not (found.faults if named != "required" else found.advice)
+
+
+def test_a_set_asks_a_type_about_no_patient_as_well(tmp_path: Path) -> None:
+    shelf.add(tmp_path, package(profile("Organization", element("Organization.telecom", 1))))
+    known = guides(tmp_path, ask(service="registry", type="Organization"))
+    found = known.on_write({"resourceType": "Organization", "name": "Nord"}, "Organization")
+    assert [one.rule for one in found.faults] == LACKS
+    assert known.supported() == {"Organization": sorted({URL, f"{URL}|1.0.0"})}
+    with pytest.raises(Refusal):
+        guides(tmp_path, ask(service="space", type="Organization")).state()

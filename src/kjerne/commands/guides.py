@@ -27,7 +27,8 @@ def added(settings: Settings, path: Path) -> dict[str, Any]:
     package = shelf.add(settings.packages, _bytes(path))
     kinds = [one["resourceType"] for one in package.resources]
     counts = {kind: kinds.count(kind) for kind in ("StructureDefinition", "ValueSet", "CodeSystem")}
-    return {"name": package.name, "version": package.version, "definitions": counts}
+    unusable = [one["url"] for one in package.resources if shelf.constrains(one) and not shelf.has_snapshot(one)]
+    return {"name": package.name, "version": package.version, "definitions": counts, "withoutSnapshot": unusable}
 
 
 def kept(settings: Settings) -> list[dict[str, str]]:
@@ -60,7 +61,7 @@ def judged(settings: Settings, path: Path, profiles: list[str]) -> dict[str, Any
     wanted, unknown, unjudged = profiles, list[str](), list[str]()
     if not profiles:
         named = _named(tree)
-        wanted = [one for one in named if known.find(one) is not None]
+        wanted = [one for one in named if _is_there(known, one)]
         unknown = [one for one in named if one not in wanted]
     advice = list[Fault]()
     for one in wanted if not faults else ():
@@ -79,6 +80,14 @@ def judged(settings: Settings, path: Path, profiles: list[str]) -> dict[str, Any
         "issues": [_told(one) for one in placed[: len(faults)]],
         "advice": [_told(one) for one in placed[len(faults) :]],
     }
+
+
+def _is_there(known: Profiles, canonical: str) -> bool:
+    """Whether a package has it. One that is of no use is there too, and refused with the reason when it is asked."""
+    try:
+        return known.find(canonical) is not None
+    except Refusal:
+        return True
 
 
 def told(found: dict[str, Any]) -> str:

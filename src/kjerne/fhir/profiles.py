@@ -90,16 +90,29 @@ class Profiles:
     def __init__(self, library: Definitions, terminology: Terminology | None = None) -> None:
         self._library = library
         self._terminology = terminology or Listed(library)
-        self._made: dict[str, Profile | None] = {}
+        self._made: dict[str, Profile | Refusal | None] = {}
         self._looks: dict[tuple[int, str], Look | None] = {}
 
     def find(self, canonical: str) -> Profile | None:
-        """A profile by its address; None where no package has it."""
+        """A profile by its address; None where no package has it. `Refusal` 422 for one that nothing can be held against."""
         if canonical not in self._made:
             definition = self._library.find(canonical)
-            usable = definition is not None and definition.get("resourceType") == "StructureDefinition"
-            self._made[canonical] = _read(definition, self._terminology) if definition is not None and usable else None
-        return self._made[canonical]
+            if definition is None:
+                # Not kept: whoever writes can name as many as she likes.
+                return None
+            self._made[canonical] = self._read(definition)
+        found = self._made[canonical]
+        if isinstance(found, Refusal):
+            raise Refusal(found.status, found.says, where=found.where)
+        return found
+
+    def _read(self, definition: dict[str, Any]) -> Profile | Refusal | None:
+        if definition.get("resourceType") != "StructureDefinition":
+            return None
+        try:
+            return _read(definition, self._terminology)
+        except Refusal as refusal:
+            return refusal
 
     def check(self, tree: dict[str, Any], canonical: str) -> list[Fault]:
         """The faults of a resource against a profile; `Refusal` (422) where there is no such profile."""

@@ -19,10 +19,13 @@ from kjerne.fhir import packages
 from kjerne.fhir.packages import Package
 
 HEAD_LIMIT_BYTES: Final = 16_000_000
+FORM: Final = 1
+"""Of an index. One of another form is made anew."""
 
 
 class Row(msgspec.Struct, frozen=True, array_like=True):
-    """One definition: its address and version, which type it is a profile of (empty: it is none), and where it lies."""
+    """One definition: its address and version, which type it is a profile of (empty: it is none, or none that can be asked),
+    and where it lies."""
 
     url: str
     version: str
@@ -36,6 +39,7 @@ class Head(msgspec.Struct, frozen=True):
 
     size: int
     rows: list[Row]
+    form: int = 0
 
 
 class Place(NamedTuple):
@@ -53,7 +57,7 @@ class Shelf:
     def __init__(self, folder: Path | None = None) -> None:
         self._places: dict[str, dict[str, Place]] = {}
         self.profiles: dict[str, list[str]] = {}
-        """By type the profiles of it, each with its version; extensions and data types too."""
+        """By type the profiles of it that have a snapshot, each with its version; extensions and data types too."""
         for path in sorted(folder.glob("*#*.tgz") if folder is not None else ()):
             head, offset = _opened(path)
             index = _index(path)
@@ -131,7 +135,7 @@ def _read(path: Path) -> tuple[Head, int] | None:
         with _index(path).open("rb") as index:
             line = index.readline(HEAD_LIMIT_BYTES)
         head = msgspec.json.decode(line, type=Head)
-        return (head, len(line)) if head.size == path.stat().st_size else None
+        return (head, len(line)) if (head.size, head.form) == (path.stat().st_size, FORM) else None
     except (OSError, msgspec.DecodeError):
         return None
 
@@ -146,7 +150,7 @@ def _written(path: Path, package: Package) -> None:
         rows.append(Row(resource["url"], version, profiled, start, len(part)))
         parts.append(part)
         start += len(part)
-    head = msgspec.json.encode(Head(path.stat().st_size, rows))
+    head = msgspec.json.encode(Head(path.stat().st_size, rows, FORM))
     half = _index(path).with_suffix(".part")
     half.write_bytes(b"".join([head, b"\n", *parts]))
     half.replace(_index(path))
@@ -154,6 +158,16 @@ def _written(path: Path, package: Package) -> None:
 
 def _definitions(package: Package) -> Iterator[tuple[dict[str, Any], str]]:
     for resource in package.resources:
-        constrains = resource["resourceType"] == "StructureDefinition" and resource.get("derivation") == "constraint"
         type_ = resource.get("type")
-        yield resource, type_ if constrains and isinstance(type_, str) else ""
+        yield resource, type_ if constrains(resource) and has_snapshot(resource) and isinstance(type_, str) else ""
+
+
+def constrains(definition: dict[str, Any]) -> bool:
+    """Whether it is a profile."""
+    return definition["resourceType"] == "StructureDefinition" and definition.get("derivation") == "constraint"
+
+
+def has_snapshot(profile: dict[str, Any]) -> bool:
+    """Whether a profile says of each element what holds: nothing can be held against one that tells its differences alone."""
+    snapshot = profile.get("snapshot")
+    return isinstance(snapshot, dict) and bool(snapshot.get("element"))

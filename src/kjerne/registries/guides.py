@@ -17,7 +17,7 @@ import structlog
 from kjerne.errors import Fault, Refusal
 from kjerne.fhir.profiles import Profiles, without_known
 from kjerne.fhir.shelf import Shelf
-from kjerne.registries.homes import SERVICE_BY_TYPE
+from kjerne.registries.homes import HOMES, SERVICE_BY_TYPE, SHARED_TYPES
 from kjerne.settings import Settings
 
 Named = Literal["required", "warn", "off"]
@@ -25,7 +25,7 @@ Strength = Literal["required", "warn"]
 SETTING: Final = "KJERNE_PROFILES"
 STRENGTHS: Final = ("required", "warn")
 NAMED_LIMIT: Final = 20
-"""Profiles of `meta.profile` that are asked; more are more than anybody means."""
+"""Profiles that a resource may name in `meta.profile`: each is asked."""
 _KEYS: Final = frozenset(("service", "type", "profile", "strength"))
 _CORE: Final = "http://hl7.org/fhir/StructureDefinition/"
 
@@ -105,7 +105,7 @@ class Guides:
         held = state.shelf.profiles if self._named != "off" else {}
         found = {
             name: {*held.get(name, ()), *(ask.profile for ask in state.asks if ask.type == name)}
-            for name in SERVICE_BY_TYPE
+            for name in (*SERVICE_BY_TYPE, *SHARED_TYPES)
         }
         return {name: sorted(listed) for name, listed in found.items() if listed}
 
@@ -118,8 +118,18 @@ class Guides:
 
     def on_write(self, tree: dict[str, Any], name: str) -> Found:
         """A resource that R4 has nothing against, held against what is asked of it on write."""
-        wanted = self.wanted(tree, name)
-        return self.judge(tree, wanted) if wanted else Found([], [], [])
+        wanted, too_many = self.wanted(tree, name), self.too_many(tree, name) if self._named != "off" else []
+        found = self.judge(tree, wanted) if wanted else Found([], [], [])
+        if not too_many:
+            return found
+        (found.faults if self._named == "required" else found.advice).extend(too_many)
+        return found
+
+    def too_many(self, tree: Tree, name: str) -> list[Fault]:
+        """The fault of a resource that names more profiles than are asked."""
+        if len(_named(tree)) <= NAMED_LIMIT:
+            return []
+        return [Fault(f"The resource must name at most {NAMED_LIMIT} profiles.", f"{name}.meta.profile", "too-costly")]
 
     def wanted(self, tree: Tree, name: str) -> dict[str, Strength]:
         """The profiles that are asked of a resource on write, each as strictly as the strictest that asks it."""
@@ -131,17 +141,31 @@ class Guides:
         return wanted
 
     def judge(self, tree: dict[str, Any], wanted: Mapping[str, Strength]) -> Found:
-        """A resource under profiles. `Refusal` 503 where one that is asked is not at hand any more: it was, at the start."""
+        """A resource under profiles. `Refusal` 503 where one that is asked is not at hand any more: it was, at the start.
+
+        One that nothing can be held against is a fault: a resource does not keep to what nobody can say.
+        """
         profiles = self.state().profiles
         faults: list[Fault] = []
         advice: list[Fault] = []
         for canonical, strength in wanted.items():
-            if profiles.find(canonical) is None:
-                raise Refusal(503, "a profile that is asked here is not at hand", where=canonical)
-            judged = profiles.judge(tree, canonical)
-            (faults if strength == "required" else advice).extend(judged.faults)
-            advice += judged.advice
+            own, more = self._judged(tree, canonical, profiles)
+            (faults if strength == "required" else advice).extend(own)
+            advice += more
         return Found(faults, advice, list(wanted))
+
+    def _judged(self, tree: dict[str, Any], canonical: str, profiles: Profiles) -> tuple[list[Fault], list[Fault]]:
+        try:
+            found = profiles.find(canonical)
+        except Refusal as refusal:
+            where = f"{tree.get('resourceType')}.meta.profile"
+            return [
+                Fault(f"{refusal.says} Nothing is held against it.", where, "not-supported", "profile-unusable")
+            ], []
+        if found is None:
+            raise Refusal(503, "a profile that is asked here is not at hand", where=canonical)
+        judged = profiles.judge(tree, canonical)
+        return judged.faults, judged.advice
 
     def named(self, tree: Tree) -> tuple[list[str], list[int]]:
         """The profiles of `meta.profile` that are at hand, and the places of those that are not. R4's own types are none."""
@@ -156,11 +180,11 @@ class Guides:
         return known, unknown
 
     def has(self, canonical: str) -> bool:
-        """Whether a profile is at hand and can be used."""
+        """Whether a package has a profile. One that is of no use is there too: whoever names it is told so."""
         try:
             return self.state().profiles.find(canonical) is not None
         except Refusal:
-            return False
+            return True
 
 
 @lru_cache(maxsize=4)
@@ -199,7 +223,7 @@ def _ask(row: Any, number: int, profiles: Profiles) -> Ask:
     if not isinstance(row, dict) or set(row) != _KEYS or not all(isinstance(one, str) for one in row.values()):
         raise _wrong(f"ask {number} has not service, type, profile and strength, each a text")
     ask = Ask(**row)
-    if ask.service not in SERVICE_BY_TYPE.values() or SERVICE_BY_TYPE.get(ask.type) != ask.service:
+    if _keeper(ask.type) != ask.service:
         raise _wrong(f"ask {number}: the service {ask.service} keeps no {ask.type}")
     if ask.strength not in STRENGTHS:
         raise _wrong(f"ask {number}: strength is {' or '.join(STRENGTHS)}")
@@ -208,6 +232,11 @@ def _ask(row: Any, number: int, profiles: Profiles) -> Ask:
         says = "no package has its profile" if found is None else f"its profile is of {found.type}"
         raise _wrong(f"ask {number}: {says}")
     return ask
+
+
+def _keeper(type_: str) -> str:
+    """The service that keeps a type, or `registry` or `space` for one about no patient; empty for none."""
+    return SERVICE_BY_TYPE.get(type_, HOMES[type_].kind if type_ in SHARED_TYPES else "")
 
 
 def _wrong(says: str) -> Refusal:

@@ -185,6 +185,7 @@ class ValidateApi:
             found = self.guides.on_write(tree, type_)
         else:
             found = self.guides.judge(tree, dict.fromkeys(self.guides.named(tree)[0], "required"))
+            found.faults.extend(self.guides.too_many(tree, type_))
         if not asked.profile or asked.profile in found.asked:
             return found
         if _is_core(asked.profile):
