@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from kjerne.fhir.bundle import Version, history, self_url
 from kjerne.fhir.search import Search
 from kjerne.fhir.validate import check
+from kjerne.registries.identifiers import is_number
 from kjerne.wire.json import parse
 
 AT = datetime(2026, 3, 5, 12, 0, 0, 123456, tzinfo=UTC)
@@ -27,9 +28,15 @@ def test_each_version_in_a_history_says_which_request_made_it() -> None:
     assert "search" not in newest
 
 
+def test_what_merely_looks_like_a_number_stays_in_the_address_of_a_search() -> None:
+    pairs = [("identifier", "urn:gtin|12817510079"), ("code", "20260101 12345")]
+    used = self_url("http://kjerne.example/x", pairs, Search("Device"), is_number)
+    assert used == "http://kjerne.example/x?identifier=urn%3Agtin%7C12817510079&code=20260101+12345"
+
+
 def test_the_address_of_a_search_holds_what_was_used_and_no_number() -> None:
-    numbers = [("identifier", "urn:x|12817510078"), ("identifier", "128175 10078"), ("code", "a,12817510078")]
+    numbers = [("identifier", "urn:x|12817510130"), ("identifier", "128175 10130"), ("code", "a,12817510130")]
     pairs = [("code", "NPU03429"), ("strange", "1"), ("date", "ge2026-01-01"), *numbers]
-    used = self_url("http://kjerne.example/x", pairs, Search("Observation", ignored=("strange",)))
+    used = self_url("http://kjerne.example/x", pairs, Search("Observation", ignored=("strange",)), is_number)
     assert used == "http://kjerne.example/x?code=NPU03429&date=ge2026-01-01"
-    assert self_url("http://kjerne.example/x", (), Search("Observation")) == "http://kjerne.example/x"
+    assert self_url("http://kjerne.example/x", (), Search("Observation"), is_number) == "http://kjerne.example/x"

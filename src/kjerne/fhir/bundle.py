@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from functools import lru_cache
 from typing import Final, NamedTuple
@@ -44,16 +44,22 @@ FURTHER: Final = (("_cursor", "..."),)
 
 
 def search_line(type_: str, pairs: Iterable[tuple[str, str]]) -> str:
-    """A search in one line, for the log: as it came, but for values in which a person number may stand."""
+    """A search in one line, for the log: as it came, but for values in which a person number may stand, right or mistyped."""
     return f"{type_}?{_encoded(tuple(_without_numbers(pairs)))}"
 
 
-def self_url(address: str, pairs: Iterable[tuple[str, str]], search: Search) -> str:
+def self_url(address: str, pairs: Iterable[tuple[str, str]], search: Search, is_number: Callable[[str], bool]) -> str:
     """The address of a search with the parameters it used (R4 search.html#conformance).
 
-    A value in which a person number may stand is left out, since an address never holds one.
+    A parameter in which a person number stands is left out, since an address never holds one; `is_number` says of eleven digits
+    whether they are one.
     """
-    used = tuple(pair for pair in _without_numbers(pairs) if pair[0] not in search.ignored)
+    used = tuple(
+        (name, value)
+        for name, value in pairs
+        if name not in search.ignored
+        and not any(is_number("".join(found.groups())) for found in _NUMBER.finditer(name + value))
+    )
     return f"{address}?{_encoded(used)}" if used else address
 
 
@@ -67,7 +73,7 @@ def _encoded(pairs: Pairs) -> str:
     return urlencode(pairs)
 
 
-_NUMBER: Final = re.compile(r"(?<!\d)\d{6}[\s.-]*\d{5}(?!\d)")
+_NUMBER: Final = re.compile(r"(?<!\d)(\d{6})[\s.-]*(\d{5})(?!\d)")
 
 
 def _joined(type: str, entries: Iterable[bytes], links: Sequence[tuple[str, str]], total: int | None) -> bytes:

@@ -143,9 +143,12 @@ def criteria_in(text: str, where: str = "If-None-Exist") -> Pairs:
         raise Refusal(400, says, where=where, todo="Send name=value, with & between, as in an address.") from None
 
 
-def deleted(call: Call, version: int) -> Answer:
-    """The answer to a deletion that made `version`; 0 where there was nothing to delete."""
-    headers = (("etag", etag(version)),) if version else ()
+def deleted(call: Call, version: int, at: str = "") -> Answer:
+    """The answer to a deletion that made `version`; 0 where there was nothing to delete. `at` is the record's address, where the
+    request did not say it."""
+    headers: Pairs = (("etag", etag(version)),) if version else ()
+    if version and at:
+        headers = (("location", f"{call.base_url}{at}/_history/{version}"), *headers)
     if wanted(call.headers) == "OperationOutcome":
         return Answer(
             200, told("the record was deleted" if version else "there was nothing to delete"), headers=headers

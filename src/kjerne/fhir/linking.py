@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Final
 from urllib.parse import parse_qsl
+
+import msgspec
 
 from kjerne.errors import Refusal
 from kjerne.fhir.entries import Entry
@@ -18,6 +20,7 @@ _RELATIVE: Final = re.compile(r"[A-Z][A-Za-z]+/[A-Za-z0-9.\-]{1,64}")
 _BEHIND: Final = re.compile(r"([^#]+?)(?:/_history/[A-Za-z0-9.\-]{1,64})?(#.*)?", re.DOTALL)
 """A link with what stands behind the address that it leads to: a version of where it comes from, a place in the resource."""
 _CONDITIONAL: Final = re.compile(r"([A-Z][A-Za-z]+)\?(.*)", re.DOTALL)
+_QUOTED: Final = re.compile(r"\"([^\"<>]*)\"|'([^'<>]*)'")
 _MADE: Final = frozenset({"POST", "PUT", "PATCH"})
 URN: Final = len("urn:uuid:")
 MARKS_LIMIT: Final = 20
@@ -58,6 +61,10 @@ class Addresses:
         """Whether a resource may link to anything, by its bytes: most results do not."""
         return len(self._marks) > MARKS_LIMIT or any(mark in raw for mark in self._marks)
 
+    def are_in(self, patch: bytes) -> bool:
+        """Whether a JSON or XML Patch holds the address of an entry, as a text of its own."""
+        return any(text.strip() in self._by_address for text in _texts(patch))
+
     def meant(self, text: str, entry: Entry) -> int | None:
         """The place of the entry that a link from another means, whatever version or place in it the link names."""
         found = self._by_address.get(text)
@@ -78,6 +85,20 @@ class Addresses:
         if self._created and self.may_link(entry.raw):
             relinked(entry.tree, look)
         return bool(found)
+
+
+def _texts(patch: bytes) -> Iterator[str]:
+    try:
+        waiting = [msgspec.json.decode(patch)]
+    except (msgspec.DecodeError, RecursionError):
+        yield from (found[1] or found[2] for found in _QUOTED.finditer(patch.decode("utf-8", "replace")))
+        return
+    while waiting:
+        one = waiting.pop()
+        if isinstance(one, str):
+            yield one
+        elif isinstance(one, (list, dict)):
+            waiting += one.values() if isinstance(one, dict) else one
 
 
 class Links:

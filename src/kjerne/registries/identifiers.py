@@ -116,10 +116,11 @@ def without_others(text: str, is_own: Callable[[str], bool]) -> str:
 
 def holds_a_number(text: str) -> bool:
     """As `stands_in`, with letters beside it too."""
-    return any(_is_number(first + last) for first, last in _NUMBER_IN_TEXT.findall(text))
+    return any(is_number(first + last) for first, last in _NUMBER_IN_TEXT.findall(text))
 
 
-def _is_number(digits: str) -> bool:
+def is_number(digits: str) -> bool:
+    """Whether eleven digits are a person number, with control digits that hold."""
     try:
         parse(digits)
     except Refusal:
@@ -129,7 +130,7 @@ def _is_number(digits: str) -> bool:
 
 def stands_in(text: str) -> bool:
     """Whether a person number stands in a text by itself, however it is spelled, with control digits that hold."""
-    return any(_is_number(first + last) for first, last in _ALONE.findall(text))
+    return any(is_number(first + last) for first, last in _ALONE.findall(text))
 
 
 def digest(key: bytes, number: str) -> bytes:

@@ -45,7 +45,7 @@ from kjerne.fhir.search import Search, counted
 from kjerne.fhir.subset import shown
 from kjerne.registries.guides import Guides
 from kjerne.registries.homes import SHARED_TYPES
-from kjerne.registries.identifiers import stands_in
+from kjerne.registries.identifiers import is_number, stands_in
 from kjerne.registries.naming import in_address
 from kjerne.registries.nobody import check_of_nobody
 from kjerne.store import shared
@@ -155,7 +155,7 @@ class SharedRecords:
             Version(_url(call, one), call.parameters["type"], one.id, one.version, one.at,
                     shown(one.served, search) if one.raw is not None else b"") for one in shown_here
         ]  # fmt: skip
-        links = [("self", self_url(f"{call.base_url}{call.path}", pairs, search))]
+        links = [("self", self_url(f"{call.base_url}{call.path}", pairs, search, is_number))]
         if len(versions) > limit and shown_here:
             onward = self.cursors.make(holder, at, pairs, [shown_here[-1].version])
             links.append(("next", f"{call.base_url}{at}?_cursor={onward}"))
@@ -179,7 +179,7 @@ class SharedRecords:
             await note(conn, call.once)
             page = await self._finder(conn, call, "s").search(search, after=after, skip=int(reached))
         address = f"{call.base_url}{call.path}".removesuffix("/_search")
-        links = [("self", self_url(address, asked, search))]
+        links = [("self", self_url(address, asked, search, is_number))]
         if page.more:
             place = [page.records[-1].id, int(reached) + len(page.records)]
             onward = self.cursors.make(holder, f"{BASE}/{name}", asked, place)
@@ -355,7 +355,8 @@ class SharedRecords:
         self._must_own(call, before)
         expect(sent_version(call.headers), before.version)
         gone = await self._write(conn, call, id_, before, None, NOTHING)
-        return deleted(call, gone.version)
+        by_criteria = "id" not in call.parameters
+        return deleted(call, gone.version, f"{BASE}/{call.parameters['type']}/{id_}" if by_criteria else "")
 
     def _must_own(self, call: Call, before: Held) -> None:
         """`Refusal` 403 where another source keeps the record, or the token's scopes do not leave it as it stands."""

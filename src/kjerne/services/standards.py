@@ -44,7 +44,7 @@ from kjerne.fhir.subset import shown
 from kjerne.registries.contents import must_register
 from kjerne.registries.guides import Guides
 from kjerne.registries.homes import SERVICE_BY_TYPE, SHARED_TYPES, not_served
-from kjerne.registries.identifiers import stands_in
+from kjerne.registries.identifiers import is_number, stands_in
 from kjerne.registries.naming import check_header, check_subject, number_in, patient_of
 from kjerne.store import marking, pointing
 from kjerne.store.changing import Changer, Next, checked, lays_on_others, not_written, settle_new
@@ -189,7 +189,7 @@ class StandardsApi:
                 if found is None:
                     await self._check_gone(conn, grant, type_, id_)
                     return None
-            links = [("self", self_url(f"{call.base_url}{call.path}", pairs, search))]
+            links = [("self", self_url(f"{call.base_url}{call.path}", pairs, search, is_number))]
             if found.more and found.versions:
                 onward = self.cursors.make(grant, at, pairs, [found.versions[-1].version])
                 links.append(("next", f"{call.base_url}{at}?_cursor={onward}"))
@@ -450,7 +450,7 @@ def _found(call: Call, search: Search, asked: Pairs, page: Page, links: list[tup
         for mode, records in (("match", page.records), ("include", page.included))
         for record in records
     ]
-    return Answer(200, searchset(entries, [("self", self_url(address, asked, search)), *links], page.total))
+    return Answer(200, searchset(entries, [("self", self_url(address, asked, search, is_number)), *links], page.total))
 
 
 def _most(texts: list[str]) -> int:

@@ -241,7 +241,12 @@ class BatchApi:
         if not step.route.joins:
             says = f"{step.route.path.removeprefix(BASE + '/')} is no part of a transaction"
             raise Refusal(405, says, where="path", code="not-supported", todo="Send it in a batch, or by itself.")
-        if not entry.tree or entry.headers.get("content-type") not in JSON:
+        if not entry.tree:
+            return step
+        if entry.headers.get("content-type") not in JSON:
+            if addresses.are_in(entry.raw):
+                todo = "Send a FHIRPath Patch, or the record by PUT."
+                raise Refusal(422, "a link in a JSON or XML Patch is not followed", where="body", todo=todo)
             return step
         try:
             tree = by_number(entry.tree, self._is_number) if b"Patient?" in entry.raw else entry.tree
@@ -301,7 +306,7 @@ class BatchApi:
                 raise _too_much(step, says)
             with _placing(self, step.entry):
                 answer = await step.route.handler(await self._following(whole, step, addresses))
-                if step.writes and (made := _address_of(answer)):
+                if step.writes and (made := _address_of(answer) or step.target):
                     addresses[step.entry.place] = made
                     if written.setdefault(made, step.entry.place) != step.entry.place:
                         raise _same_twice(step.entry.place)
@@ -374,12 +379,14 @@ def _all_read(entries: Sequence[Entry | Refusal]) -> list[Entry]:
 
 
 def _check_targets(steps: Sequence[Step]) -> None:
-    seen: set[str] = set()
+    seen: set[object] = set()
     for step in steps:
-        if step.writes and step.target:
-            if step.target in seen:
+        # The second of two deletions by the same criteria would find nothing, as if they were about different records.
+        found = (step.parameters["type"], frozenset(step.query)) if step.entry.method == "DELETE" and step.query else ""
+        if step.writes and (target := step.target or found):
+            if target in seen:
                 raise _same_twice(step.entry.place)
-            seen.add(step.target)
+            seen.add(target)
 
 
 def _same_twice(place: int) -> Refusal:

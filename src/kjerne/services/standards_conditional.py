@@ -206,7 +206,7 @@ class ConditionalApi:
             # Of whom no register knows there is nothing to delete, as of anybody else (K13).
             if denied.denial.of_caller:
                 raise not_filed(denied) from denied
-        return deleted(call, gone.version if gone else 0)
+        return deleted(call, gone.version, f"{BASE}/{name}/{gone.id}") if gone else deleted(call, 0)
 
     async def named(self, call: Call, text: str, number: str) -> str:
         """`Type/id` of the record that a conditional reference (`Specimen?identifier=...`) means, of those that the caller's

@@ -25,7 +25,7 @@ from kjerne.fhir.negotiation import check_accepted
 from kjerne.fhir.prefer import lenient
 from kjerne.fhir.search import Order, Plan, Search, counted, ordered, plan
 from kjerne.fhir.subset import shown
-from kjerne.registries.identifiers import stands_in
+from kjerne.registries.identifiers import is_number, stands_in
 from kjerne.registries.naming import patient_of
 from kjerne.services.access_log.mapping import audit_event
 from kjerne.store.cursors import Cursors, token_in
@@ -158,7 +158,7 @@ class AccessLogApi:
             events, total, rest = await self._by_date(grant, search, found, until, after, told)
         else:
             events, total, rest = await self._looked_through(grant, search, found, until, after, told)
-        links = [("self", self_url(f"{call.base_url}{AT}", asked, search))]
+        links = [("self", self_url(f"{call.base_url}{AT}", asked, search, is_number))]
         if rest is not None:
             onward = self.cursors.make(grant, LINKS, asked, [until.isoformat(), *rest])
             links.append(("next", f"{call.base_url}{AT}?_cursor={onward}"))

@@ -21,6 +21,7 @@ from kjerne.fhir.negotiation import check_accepted
 from kjerne.fhir.prefer import lenient
 from kjerne.fhir.search import Search
 from kjerne.fhir.subset import shown
+from kjerne.registries.identifiers import is_number
 from kjerne.registries.naming import patient_of
 from kjerne.services.results import outcome
 from kjerne.store.cursors import Cursors, token_in
@@ -95,7 +96,7 @@ class ResultsApi:
     def _bundle(self, call: Call, grant: Grant, search: Search, asked: Asked, pairs: Pairs, page: Page) -> Answer:
         address = f"{call.base_url}{call.path}"
         skipped = (("skip", str(asked.skip)),) if asked.skip else ()
-        links = [("self", self_url(address, (*pairs, *skipped), search))]
+        links = [("self", self_url(address, (*pairs, *skipped), search, is_number))]
         if page.after is not None:
             token = self.cursors.make(grant, f"{BASE}/{search.type}", pairs, page.after)
             links.append(("next", f"{address}?_cursor={token}"))
