@@ -46,7 +46,7 @@ from kjerne.policy.caller import caller as caller_of
 from kjerne.policy.choosing import Choosing
 from kjerne.policy.claims import Claims
 from kjerne.policy.privacy import deletion_of
-from kjerne.policy.services import IN_USE, SERVICES, Service
+from kjerne.policy.services import IN_USE, SERVICES, Service, kept_by_law
 from kjerne.registries import identifiers
 from kjerne.registries.guides import Guides, State
 from kjerne.registries.homes import SERVICE_BY_TYPE, SHARED_TYPES, types_of
@@ -225,7 +225,7 @@ class House:
             *OversightApi(self.store).routes(),
             *disclosures.routes(),
             *OpeningApi(Opener(self.store, self.read, self.digest), self.store).routes(),
-            *PersonsApi(Linker(self.store, types_by_service()), self.identify).routes(),
+            *PersonsApi(Linker(self.store, types_by_service(), kept_by_law()), self.identify).routes(),
             *ParticipationApi(self.register, self.store.pool).routes(),
             *IntakeApi(self.intake, store=self.store, limit_bytes=self.settings.body_limit_bytes).routes(),
             *results.routes(),

@@ -25,7 +25,10 @@ EARLY_SECONDS: Final = 30
 """A token this close to its end is fetched anew, so that it does not expire on the way."""
 IDENTITY: Final = ("openid", "profile", "helseid://scopes/identity/pid", "helseid://scopes/identity/security_level")
 AUDIENCE_BY_PATH: Final[Mapping[str, str]] = {"pps": "nhn:pps", "fhir": "nhn:pps", "pmd": "nhn:pmd"}
-AUDIENCE_BY_SERVICE: Final[Mapping[str, str]] = {"critical-information": "nhn:critical-information"}
+AUDIENCE_BY_SERVICE: Final[Mapping[str, str]] = {
+    "critical-information": "nhn:critical-information",
+    "record": "kjerne",
+}
 """Of the services whose types lie under `/fhir/R4` beside those of results."""
 PORTAL_ROLE: Final = "citizen-portal"
 POLICY_BY_PURPOSE: Final[Mapping[str, str]] = {"PATRQT": "0", "FAMRQT": "1", "PWATRNY": "2"}

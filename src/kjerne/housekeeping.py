@@ -11,6 +11,7 @@ from typing import Final
 from kjerne.clock import Clock
 from kjerne.jobs import Job, Worker
 from kjerne.notifying import Notifier
+from kjerne.policy.services import kept_by_law
 from kjerne.services.standards import types_by_service
 from kjerne.settings import Settings
 from kjerne.store import erasing, followup, logins, repeats, restoring
@@ -47,7 +48,7 @@ def worker(pool: Pool, clock: Clock, checkpoints: Checkpoints, keys: Keys, share
 
     The pool needs two connections for each worker: a job's row is held on one while the job is done on the other.
     """
-    proofs, eraser = ProofTable(pool, clock), erasing.Eraser(pool, clock, types_by_service(), shares)
+    proofs, eraser = ProofTable(pool, clock), erasing.Eraser(pool, clock, types_by_service(), shares, kept_by_law())
     sealer, noted = Sealer(pool, clock, checkpoints), MessageSealer(keys.derived("message"))
 
     async def sweep(_: Job) -> datetime:

@@ -37,9 +37,17 @@ TYPES = {
     "results": RESULT_TYPES,
     "critical-information": {"AllergyIntolerance", "Condition", "DeviceUseStatement", "Procedure", "Flag"},
     "documents": {"DocumentReference", "Binary"},
+    "record": {
+        "Encounter", "EpisodeOfCare", "CarePlan", "CareTeam", "Goal", "ClinicalImpression", "DetectedIssue", "RiskAssessment",
+        "FamilyMemberHistory", "AdverseEvent", "BodyStructure", "GuidanceResponse", "RequestGroup", "List",
+        "MedicationRequest", "MedicationStatement", "MedicationAdministration", "MedicationDispense", "Immunization",
+        "ImmunizationEvaluation", "ImmunizationRecommendation", "NutritionOrder", "VisionPrescription", "Device",
+        "DeviceRequest", "SupplyRequest", "SupplyDelivery", "Appointment", "AppointmentResponse", "Task", "Communication",
+        "CommunicationRequest", "QuestionnaireResponse",
+    },
     "measurements": {"Observation"},
     "cross-border": {"DocumentReference", "Binary"},
-}
+}  # fmt: skip
 """Maternity speaks no FHIR: no such scope leaves anything of it."""
 
 
@@ -357,8 +365,8 @@ def may_ask(s: Situation) -> bool:
     return "kjerne:citizen" in s.scopes and (seen or (s.service, s.action) == ("results", "download"))
 
 
-SEEN_BY_PROXIES = ("results", "critical-information", "documents")
-"""What proxies and guardians see (K28, K47)."""
+SEEN_BY_PROXIES = ("results", "critical-information", "documents", "record")
+"""What proxies and guardians see (K28, K47, K88)."""
 
 
 def in_whose_name(s: Situation) -> str:

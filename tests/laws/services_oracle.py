@@ -1,4 +1,4 @@
-"""The law of the services beside results a second time, from docs/law.md (K38 to K49, K71 to K75); imports none of the product.
+"""The law of the services beside results a second time, from docs/law.md (K38 to K49, K71 to K75, K88), without the product.
 
 Citizens, operators and keepers of the log meet the same law in every service and are answered by `oracle`. Here is what
 personnel and systems meet: each law by itself says whether it speaks against, and what is told of the patient comes last.
@@ -30,7 +30,7 @@ from .oracle import (
 from .oracle import answer as answer_of_results
 from .situation import LOOKING, Answer, Situation
 
-OTHERS = ("critical-information", "documents", "measurements", "maternity", "cross-border")
+OTHERS = ("critical-information", "documents", "record", "measurements", "maternity", "cross-border")
 NO = Answer(given=False)
 
 SECTION_45 = "nhn:phr/mhd/read-documentreferences"
@@ -38,17 +38,27 @@ BY_KJERNEJOURNAL = f"{SECTION_45}/kjernejournalforskriften"
 TO_LOOK = {
     "critical-information": {"nhn:critical-information/api"},
     "documents": {SECTION_45, BY_KJERNEJOURNAL},
+    "record": {"kjerne:record-read"},
     "measurements": {"nhn:pmd/read"},
     "maternity": {"nhn:maternity-record/api"},
     "cross-border": {"kjerne:cross-border"},
 }
-TO_REGISTER = {"critical-information": "nhn:critical-information/api", "maternity": "nhn:maternity-record/api"}
-TO_SEND = {"documents": "nhn:phr/mhd/create-documents-with-reference", "measurements": "nhn:pmd/write"}
+TO_REGISTER = {
+    "critical-information": "nhn:critical-information/api",
+    "record": "kjerne:record-write",
+    "maternity": "nhn:maternity-record/api",
+}
+TO_SEND = {
+    "documents": "nhn:phr/mhd/create-documents-with-reference",
+    "record": "kjerne:record-write",
+    "measurements": "nhn:pmd/write",
+}
 WITH_CONSENT = ("FA1", "FA2", "FT", "JO", "KI", "MT", "PS", "TL", "VP")
 """Kjernejournal's other groups."""
 ROLES = {
     "critical-information": ROLES_WITHOUT_CONSENT + WITH_CONSENT,
     "documents": ROLES_WITHOUT_CONSENT + WITH_CONSENT,
+    "record": ROLES_WITHOUT_CONSENT + WITH_CONSENT,
     "measurements": (*ROLES_WITHOUT_CONSENT, "VP"),
     "maternity": ("LE", "SP", "JO"),
     "cross-border": ("LE",),
@@ -154,9 +164,10 @@ def shut_by_the_patient(s: Situation, purpose: str) -> Answer | None:
 
 
 def by_her_will(s: Situation) -> Answer | None:
-    """An opt-out, which is an objection where the service is documents (K40); a restriction that is not opened."""
+    """An opt-out, which is an objection where the law is § 45 and what is shared is the record (K40, K88); a restriction that
+    is not opened."""
     opted_out = wills_now(s, "opt-out")
-    if opted_out and s.service != "documents":
+    if opted_out and s.service not in ("documents", "record"):
         return Answer(given=False, outcome="Reservation")
     if (opted_out or is_restricted(s)) and not opens_what_is_shut(s):
         return Answer(given=False, outcome="General")
@@ -250,9 +261,10 @@ KINDS = (
 
 def may_register(s: Situation) -> bool:
     """A doctor everything, and she alone verifies; a nurse three treatments; a psychologist a crisis plan. All of what is of
-    several kinds must be hers (K71); what is to be changed has no kind before it is found (K73)."""
+    several kinds must be hers (K71); what is to be changed has no kind before it is found (K73). The structured record is
+    kept by everybody who may look there (K88)."""
     hers: tuple[str, ...] = ()
-    if s.service == "maternity":
+    if s.service in ("maternity", "record"):
         hers = ("record",)
     elif s.role == "LE":
         hers = (*KINDS, "verification")
@@ -269,13 +281,14 @@ def may_register(s: Situation) -> bool:
 
 
 def source(s: Situation) -> Answer:
-    """A source sends in documents or measurements. A document restricted where it was written never comes (K41); of an
-    opt-out from measurements nothing new is kept, and what lies there is put right (K42, as K19)."""
+    """A source sends in documents, measurements or the record. A document restricted where it was written never comes (K41); of
+    an opt-out from measurements nothing new is kept, and what lies there is put right (K42, as K19). To the record an
+    objection is none to be kept: who treats her must write it down (K88)."""
     if TO_SEND.get(s.service) not in s.scopes or not takes_part(s, "source"):
         return NO
     if s.service == "documents":
         return NO if s.action == "file" and s.what == "restricted-at-source" else Answer(given=True, purpose=s.purpose)
-    if s.action == "file" and wills_now(s, "opt-out"):
+    if s.service == "measurements" and s.action == "file" and wills_now(s, "opt-out"):
         return Answer(given=False, outcome="Reservation")
     return Answer(given=True, purpose=s.purpose)
 

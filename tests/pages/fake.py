@@ -50,6 +50,7 @@ from kjerne.pages.house import (
     Waiting,
 )
 from kjerne.pages.login import Ending, Pending, To, Tokens
+from kjerne.policy.services import deleted_after
 from kjerne.policy.taking_part import Absence
 from kjerne.services.participation.register import Asked, Change
 from kjerne.services.results.points import Part
@@ -263,10 +264,12 @@ class FakeHouse(Linked, FakeDoors, FakeOversight):
     async def choose(self, who: Identity, visit: Visit, wish: Wish) -> None:
         if wish.source == "999999999":
             raise Refusal(400, "no organisation has this number", where="source")
+        regret = deleted_after(wish.service)
+        deleted = self.clock.now() + regret if regret is not None else None
         self.made.append(
             OwnChoice(
                 f"m{len(self.made)}", wish.kind, self.clock.now(), wish.hpr and "Siri Vik",  # type: ignore[arg-type]
-                wish.organisation, self.clock.now() + timedelta(days=30) if wish.kind == "opt-out" else wish.until,
+                wish.organisation, deleted if wish.kind == "opt-out" else wish.until,
                 wish.role, wish.part, wish.source, wish.course, wish.record, service=wish.service,
             )
         )  # fmt: skip

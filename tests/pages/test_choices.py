@@ -155,6 +155,23 @@ async def test_choices_are_about_one_service_at_a_time(browser: Browser, house: 
     assert "Sperr kritisk informasjon" in text(lifted) and house.made == []
 
 
+async def test_an_objection_to_the_record_promises_no_deletion_and_is_taken_back(
+    browser: Browser, house: FakeHouse
+) -> None:
+    await browser.citizen()
+    page = await browser.get("/me/privacy?service=record")
+    assert "Du motsetter deg at journalen din deles her. Ingenting slettes." in text(page)
+    assert 'value="consent"' not in page.text, "nobody asks her first"
+    preview = await browser.post(page, "/me/privacy/preview", kind="opt-out", service="record")
+    assert "uttrykkelig" in text(preview) and "må føre journal" in text(preview)
+    assert "Opplysningene slettes" not in text(preview) and "30 dager" not in text(preview)
+    saved = await browser.post(preview, "/me/privacy/save", kind="opt-out", service="record")
+    assert [(one.kind, one.service, one.ends_at) for one in house.made] == [("opt-out", "record", None)]
+    assert "Angre reservasjonen" in text(saved) and "slettes" not in text(saved)
+    lifted = await browser.post(saved, "/me/privacy/lift", number="m0", service="record")
+    assert "Valget er opphevet" in text(lifted)
+
+
 @pytest.mark.parametrize("service", ["documents", "horoscopes"])
 async def test_a_service_that_is_not_in_use_cannot_be_chosen_for(
     browser: Browser, house: FakeHouse, service: str

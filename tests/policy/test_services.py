@@ -14,10 +14,11 @@ from kjerne.policy import privacy
 from kjerne.policy.facts import ROLES, SCOPES
 from kjerne.policy.rule import Rule
 from kjerne.policy.rules import decide
-from kjerne.policy.services import IN_USE, SERVICES, STAFF_PURPOSES, deleted_after
+from kjerne.policy.services import IN_USE, SERVICES, STAFF_PURPOSES, deleted_after, kept_by_law
 from kjerne.policy.table import RULES, SECTIONS
 from kjerne.policy.table_registering import REGISTERING
 from kjerne.policy.table_services import _made
+from kjerne.registries.homes import types_of
 
 from .cast import (
     COURSE,
@@ -38,7 +39,7 @@ from .cast import (
 
 SECTION_45 = "nhn:phr/mhd/read-documentreferences"
 CRITICAL, DOCUMENTS, MEASUREMENTS = "critical-information", "documents", "measurements"
-MATERNITY, ABROAD = "maternity", "cross-border"
+MATERNITY, ABROAD, RECORD = "maternity", "cross-border", "record"
 
 
 def part(service: str, role: Any) -> Part:
@@ -83,6 +84,7 @@ IN_CARE = patient(ties=(COURSE,))
 WITHDRAWN = listed(replace(AGREED, ended_at=NOW))
 POINT = system(ABROAD, "kjerne:contact-point")
 SENDER = system(DOCUMENTS, "nhn:phr/mhd/create-documents-with-reference")
+JOURNAL = system(RECORD, "kjerne:record-write")
 GATEWAY = system(MEASUREMENTS, "nhn:pmd/write")
 
 # story, service, caller, patient, action, basis, what, the rule that decides
@@ -108,6 +110,22 @@ STORIES = [
     ("restricted there later", DOCUMENTS, SENDER, patient(), "correct", "", "restricted-at-source", "sent-in"),
     ("of her who objects", DOCUMENTS, SENDER, listed(will("opt-out", DOCUMENTS)), "file", "", "", "sent-in"),
     ("from outside", DOCUMENTS, replace(SENDER, parts=()), patient(), "file", "", "", "sender-takes-no-part"),
+    ("a midwife reads", RECORD, staff(RECORD, **MIDWIFE), IN_CARE, "read", "", "", "care"),
+    ("a pharmacist writes", RECORD, staff(RECORD, authorization="FA1"), IN_CARE, "file", "", "record", "registered"),
+    ("one of no such profession", RECORD, staff(RECORD, authorization="HE"), IN_CARE, "read", "", "", "role-not-listed"),
+    ("about a case", RECORD, staff(RECORD, purpose="COC"), listed(), "file", "", "record", "registering-purpose"),
+    ("of a kind of another service", RECORD, staff(RECORD), listed(), "file", "", "dialysis", "register-kind"),
+    ("before it is found", RECORD, staff(RECORD), listed(), "correct", "", "*", "registered"),
+    ("objected to", RECORD, staff(RECORD), listed(will("opt-out", RECORD)), "read", "SAMTYKKE", "", "objected"),
+    ("for weight", RECORD, staff(RECORD), listed(will("opt-out", RECORD)), "read", "FORHOYET_SAMTYKKE", "", "elevated"),
+    ("glass broken", RECORD, staff(RECORD, purpose="BTG"), listed(will("opt-out", RECORD)), "read", "", "", "objected"),
+    ("written against an objection", RECORD, staff(RECORD), listed(will("opt-out", RECORD)), "file", "", "record", "objected"),
+    ("restricted", RECORD, staff(RECORD), listed(will("restriction", RECORD)), "read", "AKUTT", "", "restricted"),
+    ("opted out of another", RECORD, staff(RECORD), listed(will("opt-out", "results")), "read", "", "", "gp"),
+    ("a system sends in", RECORD, JOURNAL, patient(), "file", "", "record", "sent-in"),
+    ("of her who objects", RECORD, JOURNAL, listed(will("opt-out", RECORD)), "file", "", "record", "sent-in"),
+    ("a system reads", RECORD, JOURNAL, listed(), "read", "", "", "scope-missing"),
+    ("from outside", RECORD, replace(JOURNAL, parts=()), patient(), "file", "", "record", "sender-takes-no-part"),
     ("a social educator", MEASUREMENTS, staff(MEASUREMENTS, authorization="VP"), IN_CARE, "read", "", "", "care"),
     ("a midwife", MEASUREMENTS, staff(MEASUREMENTS, **MIDWIFE), IN_CARE, "read", "SAMTYKKE", "", "role-not-listed"),
     (
@@ -401,13 +419,14 @@ def test_the_law_of_every_service_fits_together() -> None:
 
 
 def test_only_services_in_use_can_be_chosen_for() -> None:
-    assert privacy.SERVICES == IN_USE == {"results", CRITICAL}
+    assert privacy.SERVICES == IN_USE == {"results", CRITICAL, RECORD}
 
 
 def test_an_opt_out_deletes_as_its_service_has_it() -> None:
     assert deleted_after("results") == deleted_after("") == deleted_after(CRITICAL) == timedelta(days=30)
     assert deleted_after(MATERNITY) == timedelta(0)
-    assert deleted_after(DOCUMENTS) is None
+    assert deleted_after(DOCUMENTS) is deleted_after(RECORD) is None
+    assert kept_by_law() == {RECORD}
     assert privacy.deletion_of(will("opt-out", DOCUMENTS)) is None
     made = will("opt-out", MATERNITY)
     assert privacy.deletion_of(made) == made.made_at
@@ -426,6 +445,7 @@ EVERY_KIND = {
         ("results", {"DiagnosticReport", "Observation", "ServiceRequest", "Specimen", "PractitionerRole", "Binary"}),
         (CRITICAL, {"AllergyIntolerance", "Condition", "DeviceUseStatement", "Procedure", "Flag"}),
         (DOCUMENTS, {"DocumentReference", "Binary"}),
+        (RECORD, set(types_of(RECORD))),
         (MEASUREMENTS, {"Observation"}),
         (MATERNITY, set()),
         (ABROAD, {"DocumentReference", "Binary"}),
@@ -462,6 +482,15 @@ def test_a_grant_to_write_says_which_kinds_and_no_other_grant_does() -> None:
     filed = ask("results", laboratory(), IN_CARE, "file")
     assert isinstance(look, Grant) and isinstance(filed, Grant)
     assert look.registers is filed.registers is None
+
+
+def test_a_source_writes_whatever_it_has_where_personnel_register_by_profession() -> None:
+    doctors, systems = (
+        ask(RECORD, staff(RECORD), listed(), "correct", what="*"),
+        ask(RECORD, JOURNAL, listed(), "correct"),
+    )
+    assert isinstance(doctors, Grant) and isinstance(systems, Grant)
+    assert (doctors.registers, systems.registers) == ({"record"}, None)
 
 
 def test_who_would_change_what_her_organisation_has_not_registered_is_refused_in_the_log() -> None:

@@ -12,7 +12,7 @@ from kjerne.fhir.definitions import TYPES
 from kjerne.policy.services import SERVICES
 from kjerne.registries.homes import HOMES, SERVICE_BY_TYPE, not_served, types_of
 
-BESIDE_THE_SERVICES = {"choices", "log", "record"}
+BESIDE_THE_SERVICES = {"choices", "log"}
 
 
 def test_every_type_has_one_home_and_what_is_not_served_says_why() -> None:
@@ -40,7 +40,7 @@ def test_a_service_in_use_serves_every_type_that_its_law_names() -> None:
 @pytest.mark.parametrize(
     ("name", "says"),
     [
-        ("Encounter", "with the patient, in the service record"),
+        ("DeviceMetric", "with the patient, in the service record"),
         ("Practitioner", "a registry"),
         ("ValueSet", "a space"),
         ("Claim", "no home here"),

@@ -8,8 +8,10 @@ from typing import Any
 import pytest
 
 from kjerne.errors import Refusal
+from kjerne.fhir.searchparams import parameters
 from kjerne.fhir.validate import check
-from kjerne.registries.naming import check_kept, check_names, number_in
+from kjerne.registries.homes import SERVICE_BY_TYPE
+from kjerne.registries.naming import check_kept, check_names, number_in, subject_element, subject_parameter
 
 NUMBER = {"system": "urn:oid:2.16.578.1.12.4.1.4.1", "value": "13897512345"}
 
@@ -38,6 +40,7 @@ def checked(tree: dict[str, Any]) -> str:
     [
         {"resourceType": "Bundle", "type": "collection", "identifier": {"value": "1"}},
         {"resourceType": "QuestionnaireResponse", "status": "completed", "identifier": NUMBER},
+        {"resourceType": "Location", "identifier": [{"system": "urn:x", "value": "77"}]},
     ],
     ids=lambda inside: str(inside["resourceType"]),
 )
@@ -52,7 +55,6 @@ def test_what_can_be_nobodys_record_is_no_subject(inside: dict[str, Any]) -> Non
     [
         ({"resourceType": "Patient", "identifier": [NUMBER]}, NUMBER["value"]),
         ({"resourceType": "Patient"}, ""),
-        ({"resourceType": "Location", "identifier": [{"system": "urn:x", "value": "77"}]}, ""),
     ],
 )
 def test_a_contained_subject_names_the_patient_where_it_has_her_number(inside: dict[str, Any], number: str) -> None:
@@ -101,3 +103,80 @@ def test_an_update_that_loses_or_changes_the_subject_is_refused(
 )
 def test_an_update_may_name_the_same_subject_better(before: dict[str, Any], after: dict[str, Any]) -> None:
     check_kept("Observation", before, after)
+
+
+NOT_OF_A_SUBJECT = {"Binary", "PractitionerRole"}
+
+
+@pytest.mark.parametrize("name", sorted(SERVICE_BY_TYPE.keys() - NOT_OF_A_SUBJECT))
+def test_whom_a_type_is_about_stands_where_its_own_search_parameter_looks(name: str) -> None:
+    found = {leaf.path.partition("[")[0] for leaf in parameters(name)[subject_parameter(name)].leaves}
+    assert found == {subject_element(name)}
+    assert "Patient" in parameters(name)[subject_parameter(name)].targets
+
+
+def test_a_type_without_an_element_for_its_patient_is_not_served() -> None:
+    assert {
+        name for name in SERVICE_BY_TYPE if not parameters(name).keys() & {"patient", "subject"}
+    } == NOT_OF_A_SUBJECT
+
+
+def meeting(*actors: dict[str, Any], **more: Any) -> dict[str, Any]:
+    """A valid Appointment of these."""
+    met = [{"actor": one, "status": "accepted"} for one in actors]
+    tree = {"resourceType": "Appointment", "status": "proposed", "participant": met} | more
+    assert check(tree, "Appointment") == []
+    return tree
+
+
+PATIENT = {"type": "Patient", "identifier": NUMBER}
+DOCTOR = {"type": "Practitioner", "identifier": NUMBER | {"value": "13897512426"}}
+UNKNOWN = {"identifier": NUMBER | {"value": "13897512426"}}
+CONTAINED = {"resourceType": "Patient", "id": "p", "identifier": [NUMBER]}
+ROOM = {"identifier": {"value": "77"}, "display": "Room 7"}
+
+
+@pytest.mark.parametrize(
+    ("tree", "number"),
+    [
+        (meeting(DOCTOR, PATIENT, ROOM), NUMBER["value"]),
+        (meeting(DOCTOR, ROOM), ""),
+        (meeting(ROOM, UNKNOWN), UNKNOWN["identifier"]["value"]),
+        (meeting(DOCTOR, {"reference": "https://a.example/Patient/1", "identifier": NUMBER}), NUMBER["value"]),
+        (meeting({"reference": "#p"}, contained=[CONTAINED]), NUMBER["value"]),
+        ({"resourceType": "Task", "for": PATIENT, "focus": {"reference": "Encounter/1"}}, NUMBER["value"]),
+        ({"resourceType": "AppointmentResponse", "actor": PATIENT}, NUMBER["value"]),
+        ({"resourceType": "SupplyRequest", "deliverTo": PATIENT}, NUMBER["value"]),
+        ({"resourceType": "Device", "patient": PATIENT}, NUMBER["value"]),
+    ],
+)  # fmt: skip
+def test_the_patient_is_found_where_the_type_names_her(tree: dict[str, Any], number: str) -> None:
+    assert checked(tree) == number
+
+
+@pytest.mark.parametrize(
+    ("tree", "says"),
+    [
+        (meeting(PATIENT, {"type": "Patient", "display": "a second"}), "two or more"),
+        (meeting(PATIENT, UNKNOWN), "two or more"),
+        ({"resourceType": "Task", "for": {"reference": "Organization/1"}}, "about Organization"),
+        ({"resourceType": "Task", "for": {"reference": "https://a.example/fhir/Encounter/1/_history/2"}}, "about Encounter"),
+        ({"resourceType": "AppointmentResponse", "actor": {"type": "Practitioner"}}, "about Practitioner"),
+        ({"resourceType": "SupplyRequest", "deliverTo": {"reference": "Location/ward"}}, "about Location"),
+        ({"resourceType": "List", "subject": {"type": "Group", "identifier": NUMBER}}, "about Group"),
+        ({"resourceType": "AdverseEvent", "subject": {"reference": "RelatedPerson/1"}}, "about RelatedPerson"),
+    ],
+)  # fmt: skip
+def test_what_is_about_no_one_patient_is_refused_at_the_element_that_says_so(tree: dict[str, Any], says: str) -> None:
+    with pytest.raises(Refusal) as refused:
+        checked(tree)
+    name = tree["resourceType"]
+    assert (refused.value.status, refused.value.where) == (422, f"{name}.{subject_element(name)}")
+    assert says in refused.value.says
+    assert NUMBER["value"] not in refused.value.says + refused.value.todo
+
+
+def test_a_new_version_of_an_appointment_keeps_its_patient() -> None:
+    check_kept("Appointment", meeting(PATIENT, DOCTOR), meeting(DOCTOR, ROOM, PATIENT))
+    with pytest.raises(Refusal, match=r"takes the participant\.actor away"):
+        check_kept("Appointment", meeting(PATIENT, DOCTOR), meeting(DOCTOR, ROOM))

@@ -138,6 +138,10 @@ def test_a_delay_ends_with_the_calendar(date: str) -> None:
 NUMBER = {"system": "urn:oid:2.16.578.1.12.4.1.4.1", "value": "01825110190"}
 
 
+def test_what_a_task_works_on_makes_it_nobody_elses() -> None:
+    assert not is_anothers({"resourceType": "Task", "focus": {"reference": "MedicationRequest/1"}})
+
+
 @pytest.mark.parametrize(
     ("focus", "subject", "anothers"),
     [

@@ -190,6 +190,24 @@ async def test_an_opt_out_of_one_service_leaves_another_alone(desk: Desk, eraser
     assert await kept(desk, patient) == before
 
 
+async def test_an_opt_out_of_everything_leaves_a_service_that_the_law_keeps(desk: Desk, clock: FixedClock) -> None:
+    """A record that must be kept: it is shut, and neither it nor its key goes, whichever choice the job is for."""
+    patient, store = await desk.person(), desk.store
+    await filled(desk, patient)
+    grant = replace(await desk.grant(patient, "file"), service="other")
+    raw = b'{"resourceType":"AllergyIntolerance","code":{"text":"Penicillin"},"patient":{"display":"-"}}'
+    change = Change(ALLERGY, store.ids.make(patient), raw, index(decode(raw)))
+    types = {"results": [OBSERVATION], "other": [ALLERGY]}
+    eraser = Eraser(store.pool, clock, types, store.wrap.shares, kept=["other"])
+    async with store.pool.acquire() as conn:
+        await store.records.create(conn, grant, change)
+        for service in ("other", ""):
+            await eraser.erase(await opted_out(desk, patient, service))
+        left = await conn.fetch("SELECT type, count(*) FROM record WHERE patient = $1 GROUP BY type", patient)
+    assert [tuple(row) for row in left] == [(ALLERGY, 1)]
+    store.wrap.of_service(grant.subject, "other")
+
+
 async def test_a_person_with_two_linked_keys_is_deleted_under_both(desk: Desk, eraser: Eraser) -> None:
     one, other = await desk.person(), await desk.person()
     await filled(desk, one)

@@ -23,6 +23,7 @@ from kjerne.commands.participating import author
 from kjerne.errors import Refusal
 from kjerne.exchange import Admit
 from kjerne.policy.door import Door
+from kjerne.policy.services import kept_by_law
 from kjerne.services.persons.api import identified, told_of, told_of_meanwhile, told_of_pair
 from kjerne.services.persons.linking import Linker
 from kjerne.services.standards import types_by_service
@@ -128,6 +129,6 @@ def _run(settings: Settings, use: Work[T]) -> T:
             with reaching():
                 house = await open_.enter_async_context(app.opened(few, keys, clock))
             admit = Door(house.store, clock).admit(caller, uuid4().hex)
-            return await use(house, Linker(house.store, types_by_service()), admit, caller)
+            return await use(house, Linker(house.store, types_by_service(), kept_by_law()), admit, caller)
 
     return asyncio.run(run())

@@ -13,14 +13,14 @@ from typing import Final
 
 from starlette.responses import Response
 
-from kjerne.access import REGRET, Wish
+from kjerne.access import Wish
 from kjerne.errors import Refusal
 from kjerne.pages.desk import Page
 from kjerne.pages.reader import person_of
 from kjerne.pages.reading import read
 from kjerne.pages.words import knows
 from kjerne.policy.privacy import GROUPS
-from kjerne.policy.services import IN_USE, SERVICES
+from kjerne.policy.services import IN_USE, SERVICES, deleted_after
 from kjerne.services.results.values import OSLO
 
 KINDS: Final = ("block", "restriction", "consent", "record", "opt-out")
@@ -59,6 +59,7 @@ async def _privacy(page: Page, service: str, fault: str = "", status: int = 200)
         kinds=SERVICES[service].parts,
         service=service,
         services=[name for name in SERVICES if name in IN_USE],
+        asks_consent=any(role.needs_consent for role in SERVICES[service].roles.values()),
         groups=GROUPS,
         saved=page.request.query_params.get("saved", ""),
         fault=fault,
@@ -83,7 +84,7 @@ async def preview(page: Page) -> Response:
         shown=shown,
         effects=_effects(wish),
         save=_key(wish.service, f"{wish.kind}_save"),
-        deletion=page.now + REGRET,
+        deletion=page.now + regret if (regret := deleted_after(wish.service)) is not None else None,
     )
 
 

@@ -17,7 +17,7 @@ from kjerne.pages.live import SERVICE
 from kjerne.pages.live_answers import operator
 from kjerne.pages.live_exports import ExportPages
 from kjerne.pages.oversight_house import LogState
-from kjerne.policy.services import IN_USE
+from kjerne.policy.services import IN_USE, kept_by_law
 from kjerne.policy.taking_part import Absence, absence, takes_part
 from kjerne.services.participation.register import Asked, Change, Register
 from kjerne.services.persons.api import identified
@@ -116,7 +116,7 @@ class OperatorPages(ExportPages):
         await self._linker().undo(self._admit(author), author, number, reason)
 
     def _linker(self) -> Linker:
-        return Linker(self.store, types_by_service())
+        return Linker(self.store, types_by_service(), kept_by_law())
 
     def _admit(self, author: Caller) -> Admit:
         return self.door.admit(author, f"page-{uuid4().hex}")

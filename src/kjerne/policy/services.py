@@ -13,7 +13,7 @@ from datetime import timedelta
 from typing import Final, Literal
 
 from kjerne.access import REGRET
-from kjerne.registries.contents import VERIFICATION
+from kjerne.registries.contents import RECORD, VERIFICATION
 from kjerne.registries.withholding import CONTENT_KINDS
 
 STAFF_PURPOSES: Final = frozenset({"TREAT", "ETREAT", "COC", "BTG"})
@@ -104,6 +104,10 @@ _KJERNEJOURNAL_ROLES: Final[Mapping[str, Role]] = {
     **dict.fromkeys(("FA1", "FA2", "FT", "JO", "KI", "MT", "PS", "TL", "VP"), _BY_CONSENT),
 }
 """Doctors, nurses and the acute chain need no consent; the others need it."""
+_ON_NEED: Final[Mapping[str, Role]] = {
+    code: role if role == _FREE else _LIMITED for code, role in _KJERNEJOURNAL_ROLES.items()
+}
+"""The same professions where need in treatment is the ground and she can object: none asks her first."""
 _EVERYBODY: Final[frozenset[Sight]] = frozenset({"own", "parent", "representative"})
 """Kjernejournal: after an opt-out the data lie closed this long, and the patient can take it back with nothing lost."""
 _AT_ONCE: Final = timedelta(0)
@@ -120,6 +124,13 @@ _SECTION_45: Final = Ground(
     roles="pasientjournalloven § 19; helsepersonelloven § 45",
     part="pasientjournalloven § 19; registeret over deltakere",
     filing="pasientjournalloven § 19; helsepersonelloven § 45",
+    address="nhn.no om kode 6 og 7, brukt tilsvarende",
+)
+_SHARED_CARE: Final = Ground(
+    looking="pasientjournalloven § 19; helsepersonelloven § 25, § 45",
+    roles="pasientjournalloven § 19; helsepersonelloven § 25, § 45",
+    part="pasientjournalloven § 19; registeret over deltakere",
+    filing="pasientjournalloven § 19; helsepersonelloven § 39, § 45",
     address="nhn.no om kode 6 og 7, brukt tilsvarende",
 )
 _TRIAL: Final = Ground(
@@ -149,7 +160,7 @@ _CRITICAL: Final = frozenset(
         "crisis-plan",
     }
 )  # fmt: skip
-_RECORD: Final = frozenset({"record"})
+_RECORD: Final = frozenset({RECORD})
 _RECORD_45: Final = "nhn:phr/mhd/read-documentreferences"
 
 _RESULTS: Final = Service(
@@ -209,6 +220,33 @@ _DOCUMENTS: Final = Service(
     shut_at_source="restricted-at-source",
     unlimited_scope=_RECORD_45,
     windows={"A00-1": None, "C00-1": 1, "D00-1": 5, "E00-1": 5, "I00-1": 1},
+)
+_STRUCTURED: Final = Service(
+    name="record",
+    title="Structured record",
+    in_use=True,
+    ground=_SHARED_CARE,
+    roles=_ON_NEED,
+    scopes=frozenset({"kjerne:record-read"}),
+    filing_scopes=frozenset({"kjerne:record-write"}),
+    types=tuple(
+        """AdverseEvent Appointment AppointmentResponse BodyStructure CarePlan CareTeam ClinicalImpression Communication
+        CommunicationRequest DetectedIssue Device DeviceRequest Encounter EpisodeOfCare FamilyMemberHistory Goal
+        GuidanceResponse Immunization ImmunizationEvaluation ImmunizationRecommendation List MedicationAdministration
+        MedicationDispense MedicationRequest MedicationStatement NutritionOrder QuestionnaireResponse RequestGroup
+        RiskAssessment SupplyDelivery SupplyRequest Task VisionPrescription""".split()
+    ),
+    opt_out=Closing(
+        law="pasient- og brukerrettighetsloven § 5-3; pasientjournalloven § 17",
+        deleted_after=None,
+        stays="everything: who treats her must keep a record, and an objection deletes nothing of it",
+        yields=True,
+    ),
+    opens="weighty",
+    retention="as long as the source has it",
+    sources=True,
+    registers=dict.fromkeys(_ON_NEED, _RECORD),
+    sight=_EVERYBODY,
 )
 _MEASUREMENTS: Final = Service(
     name="measurements",
@@ -277,9 +315,10 @@ _CROSS_BORDER: Final = Service(
     contact_point="kjerne:contact-point",
 )
 
-SERVICES: Final[Mapping[str, Service]] = {
-    one.name: one for one in (_RESULTS, _CRITICAL_INFORMATION, _DOCUMENTS, _MEASUREMENTS, _MATERNITY, _CROSS_BORDER)
-}
+_ALL: Final = (
+    _RESULTS, _CRITICAL_INFORMATION, _DOCUMENTS, _STRUCTURED, _MEASUREMENTS, _MATERNITY, _CROSS_BORDER,
+)  # fmt: skip
+SERVICES: Final[Mapping[str, Service]] = {one.name: one for one in _ALL}
 IN_USE: Final = frozenset(name for name, one in SERVICES.items() if one.in_use)
 """Those that are built: organisations take part in them, and a patient can choose about them."""
 
@@ -287,6 +326,11 @@ IN_USE: Final = frozenset(name for name, one in SERVICES.items() if one.in_use)
 def seen_by(sight: Sight) -> frozenset[str]:
     """The services that a citizen sees: her own, her child's, of the one she stands in for, or as a youth with consent."""
     return frozenset(name for name, one in SERVICES.items() if sight in one.sight)
+
+
+def kept_by_law() -> frozenset[str]:
+    """The services in use whose records no opt-out deletes."""
+    return frozenset(name for name in IN_USE if SERVICES[name].opt_out.deleted_after is None)
 
 
 def deleted_after(service: str) -> timedelta | None:

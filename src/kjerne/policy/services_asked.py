@@ -76,9 +76,9 @@ def has_shut_anything(case: Case) -> bool:
 
 
 def registrable(case: Case) -> frozenset[str] | None:
-    """The kinds of content that a grant lets personnel write; None where the service does not divide them."""
+    """The kinds of content that a grant lets personnel write; None where the service does not divide them, and for a source."""
     law = SERVICES.get(case.service)
-    if law is None or not law.registers or case.action not in WRITING:
+    if law is None or not law.registers or case.action not in WRITING or case.caller.kind != "practitioner":
         return None
     return law.registers.get(case.caller.authorization, frozenset())
 

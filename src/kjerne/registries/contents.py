@@ -1,8 +1,8 @@
-"""Which kind of critical information a resource is, read from what it says: who may register it hangs on that (law, K45, K72).
+"""Which kind of content a resource is, read from what it says: who may register it hangs on that (law, K45, K72, K88).
 
 Sources: the profiles of kjernejournal (`http://nhn.no/kj/fhir/StructureDefinition/Kj...`) and the numbers of their
 categories, as published; an own code system for the kinds that have no code there. A resource that does not say its kind is
-refused: an unknown kind is nobody's to register.
+refused: an unknown kind is nobody's to register. The structured record has one kind, whatever a resource of it says.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import Any, Final
 from kjerne.errors import Refusal
 from kjerne.exchange import OtherKind
 from kjerne.fhir.systems import canonical
+from kjerne.registries.homes import SERVICE_BY_TYPE
 
 Tree = Mapping[str, Any]
 
@@ -21,6 +22,8 @@ _KJ: Final = "http://nhn.no/kj/fhir/"
 _PROFILES: Final = f"{_KJ}StructureDefinition/"
 _SNOMED: Final = "http://snomed.info/sct"
 
+RECORD: Final = "record"
+"""The one kind of content of the service of that name."""
 VERIFICATION: Final = "verification"
 """Not a kind of content but the act of verifying one."""
 _OF_TYPE: Final[Mapping[str, frozenset[str]]] = {
@@ -63,7 +66,7 @@ def content_of(tree: Tree) -> frozenset[str]:
     it does not say."""
     name = tree["resourceType"]
     if name not in _OF_TYPE:
-        return frozenset()
+        return frozenset({RECORD}) if SERVICE_BY_TYPE.get(name) == RECORD else frozenset()
     found = frozenset(_said(name, tree))
     if not found <= _OF_TYPE[name]:
         return (
@@ -78,7 +81,7 @@ def check_content(tree: Tree, content: Collection[str]) -> None:
     if name in _OF_TYPE and not content:
         raise Refusal(
             422, "the resource does not say which kind of critical information it is", where=f"{name}.category",
-            code="required", todo=_TODO.get(name, f"Send a category of {KINDS_SYSTEM}: {_kinds(name)}."),
+            code="required", todo=_TODO.get(name, f"Send a category of {KINDS_SYSTEM}: {_kinds(name)}.") + _ELSE.get(name, ""),
         )  # fmt: skip
 
 
@@ -97,6 +100,9 @@ def _kinds(name: str) -> str:
     return ", ".join(sorted(_OF_TYPE[name]))
 
 
+_ELSE: Final = dict.fromkeys(
+    ("Condition", "Procedure"), " What is not critical is filed with its Encounter: coded there, or contained."
+)
 _TODO: Final = {"AllergyIntolerance": f"Send a category: {', '.join(_BY_ALLERGEN)}."}
 
 

@@ -59,12 +59,20 @@ HOMES: Final[Mapping[str, Home]] = _table(
     _of(Home("patient", "log", why="a view of the log, served by a room of its own"), "AuditEvent"),
     _of(Home("patient", "record", why="belongs to the service of the record that it tells of"), "Provenance"),
     _of(
-        Home("patient", "record", why="no service for the structured record has its law written yet"),
-        """AdverseEvent Appointment AppointmentResponse BodyStructure CarePlan CareTeam ClinicalImpression Communication
-        CommunicationRequest DetectedIssue Device DeviceMetric DeviceRequest Encounter EpisodeOfCare FamilyMemberHistory Goal
-        GuidanceResponse Immunization ImmunizationEvaluation ImmunizationRecommendation List MedicationAdministration
-        MedicationDispense MedicationRequest MedicationStatement NutritionOrder QuestionnaireResponse RequestGroup
-        RiskAssessment SupplyDelivery SupplyRequest Task VisionPrescription""",
+        Home("patient", "record", served=True),
+        """AdverseEvent BodyStructure CarePlan CareTeam ClinicalImpression Communication CommunicationRequest DetectedIssue
+        DeviceRequest Encounter EpisodeOfCare FamilyMemberHistory Goal GuidanceResponse Immunization ImmunizationEvaluation
+        ImmunizationRecommendation List MedicationAdministration MedicationDispense MedicationRequest MedicationStatement
+        NutritionOrder QuestionnaireResponse RequestGroup RiskAssessment SupplyDelivery VisionPrescription""",
+    ),
+    _of(Home("patient", "record", served=True, why="of the one patient among those who meet"), "Appointment"),
+    _of(Home("patient", "record", served=True, why="the answer of the patient herself, as `actor`"), "AppointmentResponse"),
+    _of(Home("patient", "record", served=True, why="one that is in or with the patient, not the ward's"), "Device"),
+    _of(Home("patient", "record", served=True, why="what is delivered to the patient, as `deliverTo`"), "SupplyRequest"),
+    _of(Home("patient", "record", served=True, why="the patient is whom it is `for`"), "Task"),
+    _of(
+        Home("patient", "record", why="names the device that measures and never the patient, so whose it is cannot be told"),
+        "DeviceMetric",
     ),
     _of(
         Home("registry", why="the register of persons; a person is named by number, and the register is not served"),
@@ -108,7 +116,7 @@ HOMES: Final[Mapping[str, Home]] = _table(
     _of(Home("none", why="names several patients, and a record here is about one"), "Group Linkage MeasureReport"),
     _of(Home("none", why="does not say what it is, so nobody can say which law holds for it"), "Basic"),
     _of(
-        Home("none", why="money and contracts: no service here has a ground to keep them"),
+        Home("none", why="money and contracts: a record is shared for care, and nothing here has a ground to keep who pays"),
         """Account ChargeItem Claim ClaimResponse Contract Coverage CoverageEligibilityRequest CoverageEligibilityResponse
         EnrollmentRequest EnrollmentResponse ExplanationOfBenefit Invoice PaymentNotice PaymentReconciliation""",
     ),

@@ -1,4 +1,4 @@
-"""How a request names its patient: by the header `person-id`, or in a resource's `subject` (some types call it `patient`).
+"""How a request names its patient: by the header `person-id`, or in a resource's `subject` (types have other names for it too).
 
 A number stands where it is meant to be read, in an identifier. In a literal reference (`Patient/<number>`) it would be an
 address: references are searched for, followed and put into links.
@@ -14,6 +14,7 @@ from typing import Any, Final
 from kjerne.access import Grant
 from kjerne.errors import Refusal
 from kjerne.exchange import Call, Pairs, PatientRef
+from kjerne.fhir.definitions import TYPES
 from kjerne.fhir.searchparams import parameters
 from kjerne.registries import identifiers
 
@@ -21,26 +22,76 @@ NATIONAL_SYSTEMS: Final = frozenset({"", *identifiers.SYSTEM_BY_KIND.values()})
 
 _IN_DOUBT: Final = re.compile(rb'"reference"\s*:\s*"[^"]*[0-9]{6}[ .-]?[0-9]{5}|\\u')
 """Bytes in which a reference may hold a number, or in which anything may be spelled by its code point."""
+_TO: Final = re.compile(r"(?:^|/)(?P<type>[A-Z][A-Za-z]+)/[A-Za-z0-9.\-]{1,64}(?:/_history/[^/]*)?$")
+"""The type that an address leads to."""
+_TYPES: Final = frozenset(TYPES)
 _PERSON: Final = re.compile(r"(?:^|/)(?:Patient|Person|RelatedPerson)/[0-9]{11}(?:/|$)")
 
 
 @cache
 def subject_element(name: str) -> str:
     """What the element is called by which a type names whom it is about."""
+    if name in _ELSEWHERE:
+        return ".".join(_ELSEWHERE[name])
+    return subject_parameter(name)
+
+
+@cache
+def subject_parameter(name: str) -> str:
+    """The search parameter of that element."""
     own = parameters(name)
     return "patient" if "patient" in own and "subject" not in own else "subject"
 
 
+_ELSEWHERE: Final[Mapping[str, tuple[str, ...]]] = {
+    "Appointment": ("participant", "actor"),
+    "AppointmentResponse": ("actor",),
+    "SupplyRequest": ("deliverTo",),
+    "Task": ("for",),
+}
+"""The types whose element is neither `subject` nor `patient`, as R4's own search parameters have it."""
+
+
 def _subject(tree: Mapping[str, Any]) -> Mapping[str, Any]:
-    found: Mapping[str, Any] = tree.get("subject", tree.get("patient", {}))  # no type has both
-    return found
+    place = _ELSEWHERE.get(tree.get("resourceType", ""))
+    if place is None:
+        found: Mapping[str, Any] = tree.get("subject", tree.get("patient", {}))  # no type has both
+        return found
+    if place == _ELSEWHERE["Appointment"]:
+        return next(iter(_patients(tree)), {})
+    (name,) = place
+    return tree.get(name) or {}
+
+
+def _patients(tree: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The patients among those who meet. Who is named by a person number alone may be any of them, and counts as one."""
+    actors = [one.get("actor", {}) for one in tree.get("participant", ())]
+    return [one for one in actors if "Patient" in (kinds := _kinds(tree, one)) or (not kinds and _has_number(one))]
+
+
+def _has_number(reference: Mapping[str, Any]) -> bool:
+    identifier = reference.get("identifier", {})
+    system, value = identifier.get("system", ""), str(identifier.get("value", ""))
+    return system in NATIONAL_SYSTEMS and bool(system or identifiers.stands_in(value))
+
+
+def _kinds(tree: Mapping[str, Any], reference: Mapping[str, Any]) -> set[str]:
+    """The types of R4 that a reference says it leads to, by its `type`, its address or what is contained."""
+    text = str(reference.get("reference", ""))
+    said = {str(reference.get("type", ""))} | {one["type"] for one in _TO.finditer(text)}
+    if text[:1] == "#":
+        said |= {one.get("resourceType", "") for one in tree.get("contained", ()) if one.get("id") == text[1:]}
+    return said & _TYPES
+
+
+def _national(identifier: Mapping[str, Any]) -> str:
+    """The number of an identifier that may be a national one."""
+    return str(identifier.get("value", "")) if identifier.get("system", "") in NATIONAL_SYSTEMS else ""
 
 
 def number_in(tree: Mapping[str, Any]) -> str:
     """The national number by which a resource names its subject, there or in the contained Patient; empty for none."""
-    identifier = _subject(tree).get("identifier", {})
-    number = str(identifier.get("value", "")) if identifier.get("system", "") in NATIONAL_SYSTEMS else ""
-    return number or next(iter(_contained(tree)), "")
+    return _national(_subject(tree).get("identifier", {})) or next(iter(_contained(tree)), "")
 
 
 def numbers_in(tree: Mapping[str, Any]) -> frozenset[str]:
@@ -52,8 +103,8 @@ def check_names(raw: bytes, tree: Mapping[str, Any]) -> None:
     """`Refusal` 422 where a resource (`raw`, parsed as `tree`) names its people in a way that cannot be trusted.
 
     That is a person number in a literal reference, a contained subject that is no subject (R4 lets a Bundle be contained,
-    but be nobody's record), or one who is not the one that `subject` names. A reference to a Patient elsewhere says
-    nothing that could be checked here, and is kept as it came.
+    but be nobody's record), one who is not the one that `subject` names, a subject that is no patient, or two of them. A
+    reference to a Patient elsewhere says nothing that could be checked here, and is kept as it came.
     """
     # Most results name others by identifiers alone, and to look for two words costs a twentieth of the expression.
     if (b'"reference"' in raw or b"\\u" in raw) and _IN_DOUBT.search(raw):
@@ -63,11 +114,20 @@ def check_names(raw: bytes, tree: Mapping[str, Any]) -> None:
                     422, "a person number never stands in a reference", where=where,
                     todo="Name the person by an identifier (reference.identifier).",
                 )  # fmt: skip
-    element = subject_element(tree["resourceType"])
-    where = f"{tree['resourceType']}.{element}"
+    name = tree["resourceType"]
+    element = subject_element(name)
+    where = f"{name}.{element}"
     for one in _inside(tree):
-        if one["resourceType"] not in parameters(tree["resourceType"])[element].targets:
+        if one["resourceType"] not in parameters(name)[subject_parameter(name)].targets:
             raise Refusal(422, f"the {element} is a contained {one['resourceType']}", where=where)
+    if kinds := _kinds(tree, _subject(tree)) - {"Patient"}:
+        says = f"a record is about one patient, and this is about {min(kinds)}"
+        raise Refusal(422, says, where=where)
+    if name == "Appointment" and len(_patients(tree)) > 1:
+        raise Refusal(
+            422, "a record is about one patient, and two or more meet here", where=where,
+            todo="Send one Appointment for each patient; say Practitioner or another type of who is none.",
+        )  # fmt: skip
     contained = _contained(tree)
     if contained and number_in(tree) not in contained:
         raise Refusal(422, f"the {element} and the contained Patient are two persons", where=where)
@@ -93,26 +153,13 @@ def check_kept(name: str, before: Mapping[str, Any], after: Mapping[str, Any]) -
         )  # fmt: skip
 
 
-_NOBODY: Final = frozenset(
-    {"Group", "Device", "Location", "Organization", "Medication", "Procedure", "Practitioner", "Substance"}
-)
-"""What R4 lets `subject` be beside a patient, where a record here is one patient's (docs/types.md)."""
-
-
 def check_subject(tree: Mapping[str, Any], grant: Grant, identify: Callable[[str], PatientRef]) -> None:
     """`Refusal` 422 where a resource names another person in its body than the one whose record it would be in."""
     check_about(tree, grant.subject.digests, identify)
 
 
 def check_about(tree: Mapping[str, Any], digests: Collection[bytes], identify: Callable[[str], PatientRef]) -> None:
-    """As `check_subject`, of a person by the digests of her numbers. A group, a place or a device is nobody."""
-    subject = _subject(tree)
-    kind = subject.get("type") or str(subject.get("reference", "")).partition("/")[0]
-    if kind in _NOBODY:
-        name = tree["resourceType"]
-        raise Refusal(
-            422, f"a record is about one patient, and this is about a {kind}", where=f"{name}.{subject_element(name)}"
-        )
+    """As `check_subject`, of a person by the digests of her numbers."""
     if any(identify(number).digest not in digests for number in numbers_in(tree)):
         name = tree["resourceType"]
         raise Refusal(422, "the body is about another person", where=f"{name}.{subject_element(name)}.identifier")

@@ -166,10 +166,12 @@ def is_label_system(system: str) -> bool:
 def is_anothers(tree: Mapping[str, Any]) -> bool:
     """Whether the resource is about a newborn, a fetus, a donor or anything else than the patient herself.
 
-    A `focus` is herself where it is named as the resource's own `subject` is.
+    A `focus` is herself where it is named as the resource's own `subject` is; that of a Task is what is worked on, and nobody.
     """
     if any(one.get("url") in _ANOTHERS for one in tree.get("extension", ())):
         return True
+    if tree.get("resourceType") == "Task":
+        return False
     return any(not _is_subject(one, tree.get("subject", {})) for one in _several(tree.get("focus")))
 
 

@@ -72,6 +72,7 @@ CITIZENS: Final = (
 SYSTEMS: Final = (
     _System("lab", "Laboratorium som sender svar", "laboratory", "private-lab"),
     _System("hospital-lab", "Sykehuslaboratorium som sender svar", "laboratory", "biochemistry"),
+    _System("journal-system", "Sykehusets journalsystem, som sender inn journalopplysninger", "journal", "hospital"),
     _System("operator", "Drift av plattformen", "operations", "monitoring"),
     _System("audit-repository", "Den dataansvarliges arkiv for logger", "audit-repository", "monitoring"),
     _System(

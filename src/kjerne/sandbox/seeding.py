@@ -36,6 +36,8 @@ OPTED_OUT = "filed-after-opt-out"
 WRITE = "nhn:pps/provesvar-write"
 TOOK_PART = timedelta(days=1000)
 """How long the organisations have taken part."""
+REGISTERED = ("critical-information", "record")
+"""The services that personnel register in themselves."""
 HOSPITAL_LABORATORIES = ("biochemistry", "microbiology", "pathology")
 BASIS_BY_PHASE: Mapping[Phase, str] = {
     "pilot": "Avtale om utprøving av deling av radiologisvar (oppdiktet)",
@@ -95,7 +97,7 @@ async def take_part(house: House, population: Population) -> None:
 
 def participants(population: Population, now: datetime) -> list[Participation]:
     """Laboratories as sources, everybody who treats as consumers; radiology is a pilot in one municipality. Of critical
-    information those who treat are sources too, since personnel register it."""
+    information and of the structured record those who treat are sources too, since they register it."""
 
     def row(
         unit: str, part: Role, phase: Phase = "national", areas: tuple[str, ...] = (), service: str = "results"
@@ -111,7 +113,7 @@ def participants(population: Population, now: datetime) -> list[Participation]:
         *(row(unit, "source", "rollout", (HOME_MUNICIPALITY[:2],)) for unit in HOSPITAL_LABORATORIES),
         row("radiology", "source", "pilot", (HOME_MUNICIPALITY,)),
         *(row(unit, "consumer") for unit in treating),
-        *(row(unit, part, service="critical-information") for unit in treating for part in parts),
+        *(row(unit, part, service=one) for one in REGISTERED for unit in treating for part in parts),
     ]
 
 

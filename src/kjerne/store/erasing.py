@@ -37,15 +37,17 @@ _ERASE: Final = "SELECT * FROM erase_after_opt_out($1, $2, $3, $4::smallint[], $
 
 
 class Eraser:
-    """Does the job. `types_by_service` says which types of records a service keeps."""
+    """Does the job. `types_by_service` says which types of records a service keeps, `kept` which services no opt-out deletes."""
 
     def __init__(
-        self, pool: Pool, clock: Clock, types_by_service: Mapping[str, Collection[int]], shares: Shares
-    ) -> None:
+        self, pool: Pool, clock: Clock, types_by_service: Mapping[str, Collection[int]], shares: Shares,
+        kept: Collection[str] = (),
+    ) -> None:  # fmt: skip
         self._pool = pool
         self._clock = clock
         self._types_by_service = types_by_service
         self._shares = shares
+        self._deleted = sorted(types_by_service.keys() - set(kept))
 
     async def erase(self, job: Job) -> None:
         """Deletes, if the choice still holds and its time is up; the second time there is nothing left to delete."""
@@ -53,8 +55,9 @@ class Eraser:
         service = await self._pool.fetchval(_SERVICE, patient, number)
         if service is None:
             return
-        for one in [service] if service else sorted(self._types_by_service):
-            await self._erase(patient, number, one)
+        for one in self._deleted:
+            if service in ("", one):
+                await self._erase(patient, number, one)
 
     async def _erase(self, patient: int, number: int, service: str) -> None:
         types, now = sorted(self._types_by_service[service]), self._clock.now()

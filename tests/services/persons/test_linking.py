@@ -19,6 +19,7 @@ from platform_fixture import Standing
 from registries_at_hand import key_of
 from services.results.conftest import fresh_number
 from services.test_standards import create, observation
+from services.test_standards_registered import consent
 
 REASON = "Fikk nytt nummer, meldt av registeret"
 BASE = "/persons/links"
@@ -251,6 +252,21 @@ def test_a_link_to_somebody_who_opted_out_plans_the_deletion_of_the_other_too(pl
     )  # fmt: skip
     ask(platform, f"/{number}/undo", reason="De er to personer")
     assert [row["after"].days for row in jobs] == [30]
+
+
+def test_a_link_to_somebody_who_objects_to_sharing_her_record_plans_no_deletion(
+    platform: Standing, alike: None
+) -> None:
+    objection = json.loads(json.dumps(consent("opt-out")).replace("critical-information", "record"))
+    choice = asked(platform, "proxy", "POST", "/fhir/R4/Consent", objection).json()
+    number = str(ask(platform, **pair(platform, "proxy", "guardian")).json()["number"])
+    jobs = platform.rows(
+        "SELECT key FROM job WHERE kind = 'delete-after-opt-out' AND (key LIKE $1 || ':%' OR key LIKE $2 || ':%')",
+        str(key_of(platform, "proxy")), str(key_of(platform, "guardian")),
+    )  # fmt: skip
+    ask(platform, f"/{number}/undo", reason="De er to personer")
+    assert lifted(platform, "proxy", choice).status_code == 200
+    assert jobs == []
 
 
 @pytest.mark.parametrize(

@@ -26,12 +26,15 @@ IDENTITY_SCOPES: Final = (
     "helseid://scopes/hpr/hpr_number",
     "helseid://scopes/client/info",
 )
-STAFF_SCOPES: Final = ("nhn:pps/provesvar-read", "nhn:critical-information/api")
+STAFF_SCOPES: Final = (
+    "nhn:pps/provesvar-read", "nhn:critical-information/api", "kjerne:record-read", "kjerne:record-write",
+)  # fmt: skip
 CITIZEN_SCOPES: Final = ("kjerne:citizen", "kjerne:insight")
 OPERATOR_SCOPES: Final = ("kjerne:operations",)
 PORTAL_SCOPES: Final = (*CITIZEN_SCOPES, "kjerne:portal")
 SYSTEM_SCOPES: Final[Mapping[str, tuple[str, ...]]] = {
     "laboratory": ("nhn:pps/provesvar-write", "kjerne:disclosures"),
+    "journal": ("kjerne:record-write",),
     "device-gateway": ("nhn:pmd/write",),
     "operations": OPERATOR_SCOPES,
     "audit-repository": ("kjerne:audit",),

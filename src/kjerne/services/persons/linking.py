@@ -7,7 +7,7 @@ of every comparison, link and undoing, with the operator's reason.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Literal, TypeVar
@@ -65,12 +65,14 @@ class Meanwhile:
 
 
 class Linker:
-    """Links and unlinks for one house. `types_by_service` says which records each service keeps."""
+    """Links and unlinks for one house. `types_by_service` says which records each service keeps, `kept` which services no
+    opt-out deletes."""
 
-    def __init__(self, store: Store, types_by_service: Mapping[str, Sequence[int]]) -> None:
+    def __init__(self, store: Store, types_by_service: Mapping[str, Sequence[int]], kept: Collection[str]) -> None:
         self._store = store
         self._reader = Reader(store.wrap, store.dictionaries)
         self._types_by_service = types_by_service
+        self._kept = kept
 
     async def compare(self, admit: Admit, pair: tuple[PatientRef, PatientRef], reason: str) -> Compared:
         """Whether the register has the same birth date and sex for both."""
@@ -136,7 +138,8 @@ class Linker:
         """Deletes what lies under the other's numbers as well, where this one has opted out: with a whole regret period from
         the link, in which a wrong one is undone with nothing lost."""
         for one in await self._store.people.choices(conn, grant):
-            if one.choice.kind == "opt-out" and marking.holds_at(one.choice, grant.at):
+            deletes = one.choice.kind == "opt-out" and one.choice.service not in self._kept
+            if deletes and marking.holds_at(one.choice, grant.at):
                 await plan(conn, erasing.KIND, f"{one.patient}:{one.number}:{number}", grant.at + REGRET)
 
     async def _part(self, conn: Connection, of: Link, grant: Grant) -> None:
