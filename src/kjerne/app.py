@@ -198,6 +198,7 @@ class House:
         shared = (self.store.pool, self.store.ids, self.reader, self.store.records)
         reads, writes = needed(lambda law: law.scopes), needed(lambda law: law.filing_scopes)
         sent_in = {name: service for name, service in SERVICE_BY_TYPE.items() if SERVICES[service].sources}
+        registered = {name for name, service in SERVICE_BY_TYPE.items() if SERVICES[service].registers}
         kept = (SERVICE_BY_TYPE, types_by_service(), type_of, parse_json)
         conditional = ConditionalApi(*shared, self.finder, *kept, self.parse_search, self.identify, writes, self.guides)
         standards = StandardsApi(
@@ -239,7 +240,7 @@ class House:
             *terms.routes(),
             *ExportsApi(self.store.pool, self.reader, types_of("results"), parse_json, self.guides).routes(),
             *SmartConfiguration(
-                self.told_by_provider, ("/fhir/R4", "/pps/v2"), scopes(SERVICE_BY_TYPE, sent_in)
+                self.told_by_provider, ("/fhir/R4", "/pps/v2"), scopes(SERVICE_BY_TYPE, sent_in, registered)
             ).routes(),
             *CorrectionsApi(Desk(self.store.wrap, self.reader), self.store).routes(),
         ]

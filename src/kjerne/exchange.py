@@ -127,7 +127,8 @@ def not_filed(denied: Denied, where: str = "") -> Refusal:
     denial = denied.denial
     if denial.of_caller:
         return Refusal(403, f"{sentences(denial.says, denial.of_caller)} ({denial.law})", rule=denial.rule)
-    return Refusal(403, "results about this person are not filed here", where=where, rule=denial.rule)
+    what = "results" if denial.service == "results" else "records"
+    return Refusal(403, f"{what} about this person are not filed here", where=where, rule=denial.rule)
 
 
 class Call(msgspec.Struct, frozen=True):

@@ -30,6 +30,16 @@ def test_the_configuration_names_the_providers_addresses_and_scopes_we_understan
     assert told["code_challenge_methods_supported"] == ["S256"]
     assert "permission-v2" in told["capabilities"]
     assert {understood(scope).type for scope in told["scopes_supported"]} == set(SERVICE_BY_TYPE)
+    # Results are sent in, critical information is registered by personnel, the record is both.
+    of_each = {
+        "user/Specimen.rs",
+        "user/Flag.cruds",
+        "user/Encounter.cruds",
+        "system/Specimen.cu",
+        "system/Encounter.cu",
+    }
+    assert of_each <= set(told["scopes_supported"])
+    assert not {"user/Specimen.cruds", "system/Flag.cu"} & set(told["scopes_supported"])
 
 
 def test_the_capability_statement_names_smart(platform: Standing) -> None:

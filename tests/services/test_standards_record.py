@@ -306,3 +306,30 @@ def test_a_check_says_of_the_record_what_a_create_would(platform: Standing) -> N
         ["Appointment.participant.actor"],
     )
     assert send(platform, "POST", "Appointment", two, as_=SYSTEM).issue["expression"] == bad.issue["expression"]
+
+
+@pytest.mark.parametrize(("as_", "more"), [(SYSTEM, {}), ("nurse", NEED)])
+def test_a_condition_finds_what_the_writers_own_organisation_filed(platform: Standing, as_: str, more: Any) -> None:
+    number = str(uuid4())
+    tree = prescribed(platform, identifier=[{"system": "urn:epj", "value": number}])
+    once = {"if-none-exist": f"identifier=urn:epj|{number}"}
+    made = [send(platform, "POST", "MedicationRequest", tree, as_=as_, headers=once, **more) for _ in range(2)]
+    assert [one.status for one in made] == [201, 200]
+    at = f"MedicationRequest?identifier=urn:epj|{number}"
+    put = send(platform, "PUT", at, tree | {"status": "stopped"}, as_=as_, version=1, **more)
+    assert (put.status, put.tree["status"]) == (200, "stopped"), put.response.text
+    assert send(platform, "DELETE", at, as_="gp").status == 204, "to another organisation there is nothing"
+    assert platform.get(at).tree["total"] == 1
+    assert send(platform, "DELETE", at, as_=as_, **more).status == 204
+    assert platform.get(at).tree["total"] == 0
+
+
+def test_what_a_source_withholds_stays_hidden_and_what_is_delayed_waits(platform: Standing) -> None:
+    def shut(code: str, **more: Any) -> Tree:
+        label = {"system": "urn:oid:2.16.578.1.12.4.1.1.9603", "code": code}
+        return prescribed(platform) | {"meta": {"security": [label | more]}}
+
+    for code, gp, citizen in (("NORS", 404, 200), ("NORN_FFL", 200, 404), ("NORU", 200, 404)):
+        at = f"MedicationRequest/{sent_in(platform, shut(code))}"
+        assert platform.get(at).status == gp, code
+        assert platform.get(at, as_="citizen", portal=True).status == citizen, code

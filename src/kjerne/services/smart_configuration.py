@@ -5,7 +5,7 @@ SMART App Launch 2.2, conformance. The addresses are the identity provider's own
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -54,10 +54,10 @@ class SmartConfiguration:
         return Answer(200, encode(told), "application/json")
 
 
-def scopes(types: Iterable[str], sent_in: Iterable[str]) -> list[str]:
+def scopes(types: Iterable[str], sent_in: Iterable[str], registered: Collection[str]) -> list[str]:
     """The SMART scopes that can take something away from a token with a national scope: letters may be left out, and
-    codes demanded. Of `types`, systems send in those in `sent_in`, and personnel register the others."""
+    codes demanded. Of `types`, systems send in those in `sent_in`, and personnel register those in `registered`."""
     kept, sent = sorted(types), sorted(sent_in)
     of_people = [f"patient/{type_}.rs" for type_ in kept]
-    of_people += [f"user/{type_}.{'rs' if type_ in sent else 'cruds'}" for type_ in kept]
+    of_people += [f"user/{type_}.{'cruds' if type_ in registered else 'rs'}" for type_ in kept]
     return [*of_people, *(f"system/{type_}.cu" for type_ in sent)]
