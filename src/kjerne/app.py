@@ -262,7 +262,8 @@ class House:
         registries = SharedRecords(
             self.store.pool, self.cursors, most, parse_json, self.parse_search, patches.read, anything, self.guides
         )
-        return registries, Terminology(self.store.pool, parse_json, self.parse_search, most, f"{anything} {READS}")
+        asked = (self.store.pool, parse_json, self.parse_search, most, f"{anything} {READS}", self.guides)
+        return registries, Terminology(*asked)
 
     def _bundles(self, routes: list[Route], conditional: ConditionalApi, needs: str) -> list[Route]:
         """Where many requests come in one, each of which goes to one of `routes`."""

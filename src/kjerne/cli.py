@@ -4,7 +4,7 @@ Exit codes: 0 done; 1 refused, or part of it was; 2 the command was written wron
 database); 4 not allowed to this caller; 5 in use by another process; 6 (`verify`) nothing wrong was found, but the
 sealer does not run; 130 stopped by Ctrl-C.
 With `--json` the answer is one JSON document on standard output, a refusal too: `{"error": {"says", "where", "todo"}}`.
-Client commands (`call`, `load`, `personas`, `proxy`, `token`) speak to the platform that `KJERNE_URL` names.
+Client commands (`call`, `load kith`, `personas`, `proxy`, `token`) speak to the platform that `KJERNE_URL` names.
 """
 
 from __future__ import annotations
@@ -147,6 +147,26 @@ def load_kith(
     lines.append(f"{len(outcomes) - len(refused)} accepted, {len(refused)} refused")
     say({"files": [one.told() for one in outcomes]}, as_json=json_, text="\n".join(lines))
     return _exit_of_many({_EXIT_BY_STATUS.get(one.code, REFUSED) for one in refused})
+
+
+@load.command("terminology")
+def load_terminology(
+    paths: Annotated[
+        list[Path] | None, typer.Argument(exists=True, help="Files, folders or zips; none: show what is loaded.")
+    ] = None,
+    address: Annotated[str, typer.Option("--address", help="The address, where a file does not say it.")] = "",
+    version: Annotated[str, typer.Option("--version", help="The version, where a file does not say it.")] = "",
+    remove: Annotated[str, typer.Option("--remove", help="ADDRESS|VERSION: keep it no more.")] = "",
+    data: Data = None,
+    json_: Json = False,
+) -> None:
+    """Keep code systems and value sets: SNOMED CT RF2, LOINC, ClaML, ATC, FEST, NLK, NPU, Shorthand, FHIR JSON."""
+    from kjerne.commands.terminology import done, told
+
+    if paths and remove:
+        raise typer.BadParameter("it is removed, or files are loaded", param_hint="--remove")
+    found = done(settings_of(data=data), paths or [], address, version, remove, quiet=json_)
+    say({"terminology": found}, as_json=json_, text=told(found))
 
 
 @kjerne.command()

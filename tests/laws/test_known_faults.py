@@ -234,10 +234,13 @@ async def test_fault_9_a_document_with_a_dtd_is_refused(here: Clinic) -> None:
 def test_fault_10_no_archive_is_unpacked_anywhere() -> None:
     """CVE-2023-24057 and CVE-2023-28465: a package wrote outside its folder, twice."""
     found = importers("zipfile", "tarfile", "shutil.unpack_archive", "py7zr", "rarfile")
-    assert found == {"pages/zipped.py", "fhir/packages.py"}
+    assert found == {"pages/zipped.py", "fhir/packages.py", "registries/code_files/sources.py"}
     # A package of profiles is read by an operator's command, in memory: no member's name becomes a path.
     reader = (SOURCE / "fhir" / "packages.py").read_text(encoding="utf-8")
     assert re.findall(r"tarfile\.open\(([^)]*)", reader) == ['fileobj=unpacked, mode="r|"']
+    # Files of code systems are read by an operator's command too, member by member as streams.
+    reader = (SOURCE / "registries" / "code_files" / "sources.py").read_text(encoding="utf-8")
+    assert "extract" not in reader and "zipfile.ZipFile(self.path).open(self.member)" in reader
     assert not re.search(r"extractall|\.extract\(|ExFileObject", reader)
     # A citizen's copy of her own is written as a ZIP: to a stream, and none is read.
     writer = (SOURCE / "pages" / "zipped.py").read_text(encoding="utf-8")

@@ -12,7 +12,7 @@ import asyncpg
 import pytest
 
 from kjerne.fhir.terminology.concept import Concept, Designation
-from kjerne.store import terminology
+from kjerne.store import loading
 from platform_fixture import Standing, Tree
 from services.test_shared_records import ask
 
@@ -299,7 +299,8 @@ def test_a_loaded_system_is_asked_before_any_record_and_by_its_version(platform:
     async def load(version: str, *concepts: Concept) -> int:
         conn = await asyncpg.connect(platform.dsn)
         try:
-            return await terminology.load(conn, url, version, "Loaded", iter(concepts), platform.clock.now())
+            of = loading.Of(url, version, "Loaded")
+            return await loading.load(conn, of, loading.parts_of(concepts), platform.clock.now())
         finally:
             await conn.close()
 

@@ -100,6 +100,20 @@ def comparing(*, quiet: bool) -> Iterator[Callable[[int, int], None]]:
         yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
+@contextlib.contextmanager
+def loading(*, quiet: bool) -> Iterator[Callable[[int, int, str], None]]:
+    """Bars for what is loaded from files, called with done, total and what is counted."""
+    with _bar(quiet=quiet) as bar:
+        tasks: dict[str, TaskID] = {}
+
+        def step(done: int, total: int, what: str) -> None:
+            if what not in tasks:
+                tasks[what] = bar.add_task(what, total=total)
+            bar.update(tasks[what], completed=done, total=total)
+
+        yield step
+
+
 def persona_table(personas: Sequence[Mapping[str, str]]) -> str:
     """The personas in columns. Nothing is cut to the terminal's width: a name is there to be copied."""
     head = {

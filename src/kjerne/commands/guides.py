@@ -26,7 +26,7 @@ def added(settings: Settings, path: Path) -> dict[str, Any]:
     """Keep a package, and say what it holds."""
     package = shelf.add(settings.packages, _bytes(path))
     kinds = [one["resourceType"] for one in package.resources]
-    counts = {kind: kinds.count(kind) for kind in ("StructureDefinition", "ValueSet", "CodeSystem")}
+    counts = {kind: kinds.count(kind) for kind in ("StructureDefinition", "ValueSet", "CodeSystem", "ConceptMap")}
     unusable = [one["url"] for one in package.resources if shelf.constrains(one) and not shelf.has_snapshot(one)]
     return {"name": package.name, "version": package.version, "definitions": counts, "withoutSnapshot": unusable}
 

@@ -31,7 +31,7 @@ VALUES_LIMIT: Final = 5_000_000
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9.\-]{0,99}")
 _VERSION: Final = re.compile(r"[0-9A-Za-z][0-9A-Za-z.+\-]{0,49}")
 _NUMBERS: Final = re.compile(r"\d{1,18}", re.ASCII)
-_KEPT: Final = frozenset(("StructureDefinition", "ValueSet", "CodeSystem"))
+_KEPT: Final = frozenset(("StructureDefinition", "ValueSet", "CodeSystem", "ConceptMap"))
 
 
 @dataclass(frozen=True)

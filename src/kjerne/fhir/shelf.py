@@ -19,8 +19,8 @@ from kjerne.fhir import packages
 from kjerne.fhir.packages import Package
 
 HEAD_LIMIT_BYTES: Final = 16_000_000
-FORM: Final = 1
-"""Of an index. One of another form is made anew."""
+FORM: Final = 2
+"""Of an index: one of another form, as before there were concept maps in it, is made anew."""
 
 
 class Row(msgspec.Struct, frozen=True, array_like=True):
@@ -35,7 +35,7 @@ class Row(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Head(msgspec.Struct, frozen=True):
-    """The first line of an index. `size` is that of the package it was made from."""
+    """The first line of an index. `size` is that of the package it was made from, `form` what was looked for in it."""
 
     size: int
     rows: list[Row]

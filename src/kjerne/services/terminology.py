@@ -1,7 +1,7 @@
 """Operations on code systems, value sets and concept maps: `$lookup $validate-code $subsumes $expand $translate` (R4).
 
-What is at hand: code systems that were loaded, then R4's own, then the CodeSystem, ValueSet and ConceptMap records
-of this installation, under an address those of the source that wrote there first. It is about no patient.
+What is at hand: what was loaded from files, then R4's own, then that of packages, then the CodeSystem, ValueSet and ConceptMap
+records of this installation, under an address those of the source that wrote there first. It is about no patient.
 """
 
 from __future__ import annotations
@@ -23,15 +23,19 @@ from kjerne.fhir.encode import decode, encode
 from kjerne.fhir.index import index
 from kjerne.fhir.negotiation import JSON, check_accepted, media_type
 from kjerne.fhir.search import STEPS_LIMIT, Search
-from kjerne.fhir.terminology import core
+from kjerne.fhir.systems import canonical as canonical_system
+from kjerne.fhir.terminology import core, implicit
 from kjerne.fhir.terminology.asked import Values, codings, number, text, truth, understood
 from kjerne.fhir.terminology.concept import Codes, Concept
 from kjerne.fhir.terminology.concept_map import Translated, translated
 from kjerne.fhir.terminology.listed import Listed
+from kjerne.fhir.terminology.told import contained, designation, match, parameters, part
 from kjerne.fhir.terminology.value_set import Composed, Member
 from kjerne.fhir.validate import check
+from kjerne.registries.guides import Guides
 from kjerne.registries.naming import in_address
 from kjerne.store import shared, terminology
+from kjerne.store.at_hand import packages
 from kjerne.store.pool import Connection, Pool
 from kjerne.store.shared import Shared
 from kjerne.store.shared_finding import SharedFinder
@@ -67,6 +71,7 @@ class Terminology:
     parse_search: Callable[[str, Pairs, bool], Search]
     candidate_limit: int
     needs: str
+    guides: Guides
 
     def routes(self) -> list[Route]:
         found = []
@@ -113,16 +118,30 @@ class _Asking:
         self.conn = conn
         self.call = call
         self._api = api
+        self._packages = packages(api.guides.state().shelf)
         self._systems: dict[tuple[str, str], Codes | None] = {}
         self._value_sets: dict[str, Resource | None] = {}
 
     async def resource(self, type_: str, canonical: str) -> Resource | None:
-        """R4's own, else a record of this installation: what anybody writes takes nobody's address."""
+        """Loaded, R4's own, or of a package; else a record: what anybody writes takes nobody's address."""
         address, _, version = canonical.partition("|")
-        if core.find(type_, address) is not None:
+        if type_ == "ValueSet" and (made := implicit.value_set(canonical)) is not None:
+            return made
+        if (loaded := await terminology.definition(self.conn, type_, address, version)) is not None:
+            return self._leave(type_, loaded)
+        if core.find(type_, canonical) is not None:
             return self._own_of_r4(type_, canonical)
+        if (packaged := await self._packages.find(type_, address, version)) is not None:
+            return self._leave(type_, packaged)
+        if core.find(type_, address) is not None:
+            return None
         found = await self._named(type_, address, version)
         return _read(found) if found else None
+
+    def _leave(self, type_: str, resource: Resource) -> Resource | None:
+        """A resource that the caller's token leaves; None of another."""
+        left = self._left(type_)
+        return resource if left is None or smart.holds(left, index(dict(resource)).tokens) else None
 
     def _left(self, type_: str) -> tuple[Limit, ...] | None:
         """What the caller's token leaves of a type."""
@@ -196,7 +215,7 @@ class _Asking:
         return record
 
     async def system(self, url: str, version: str) -> Codes | None:
-        """A code system: loaded, R4's own where it has all its codes, a record of this installation, or what R4 has of it."""
+        """A code system: loaded, R4's own or a package's where they have all its codes, a record, or what R4 has of it."""
         if (url, version) not in self._systems:
             if len(self._systems) == SYSTEMS_LIMIT:
                 raise Refusal(422, f"more than {SYSTEMS_LIMIT} code systems are asked", code="too-costly")
@@ -204,16 +223,24 @@ class _Asking:
         return self._systems[url, version]
 
     async def _system(self, url: str, version: str) -> Codes | None:
-        loaded = await terminology.loaded(self.conn, url, version)
-        if loaded is not None:
-            # It has no resource of which a limit's conditions could hold.
-            return loaded if self._left("CodeSystem") is None else None
+        for spelled in dict.fromkeys((canonical_system(url), url)):
+            if (loaded := await terminology.loaded(self.conn, spelled, version)) is not None:
+                # It has no resource of which a limit's conditions could hold.
+                return loaded if self._left("CodeSystem") is None else None
         supplements = (("supplements", url), ("content-mode", "supplement"), ("status", "active"))
         more = await self._records("CodeSystem", supplements)
+        place = f"{url}|{version}" if version else url
+        own = core.find("CodeSystem", place) or {}
+        packaged = await self._packages.find("CodeSystem", url, version) if own.get("content") != "complete" else None
+        if packaged is not None and packaged.get("content") == "complete":
+            known = self._leave("CodeSystem", packaged)
+            return (
+                await _listed((place, self._packages, *map(_key, more)), lambda: known or {}, more) if known else None
+            )
         whole = (core.find("CodeSystem", url) or {}).get("content") == "complete"
         if not whole and (found := await self._named("CodeSystem", url, version)):
             return await _of_records(found, more)
-        known = self._own_of_r4("CodeSystem", f"{url}|{version}" if version else url)
+        known = self._own_of_r4("CodeSystem", place)
         if known is None:
             return None
         return await _listed((url, *map(_key, more)), lambda: known, more)
@@ -300,14 +327,14 @@ async def lookup(asking: _Asking, asked: Values) -> dict[str, Any]:
     if concept is None:
         raise Refusal(404, "the code system has no such code", where="code", code="not-found")
     wanted = {one for one in asked.get("property", ()) if isinstance(one, str)}
-    told = [_part("name", "valueString", codes.name or codes.url)]
-    told += [_part("version", "valueString", codes.version)] if codes.version else []
+    told = [part("name", "valueString", codes.name or codes.url)]
+    told += [part("version", "valueString", codes.version)] if codes.version else []
     display = concept.named(text(asked, "displayLanguage"))
-    told.append(_part("display", "valueString", display or concept.code))
+    told.append(part("display", "valueString", display or concept.code))
     if concept.definition:
-        told.append(_part("definition", "valueString", concept.definition))
+        told.append(part("definition", "valueString", concept.definition))
     if not wanted or "designation" in wanted:
-        told += [_designation(one.language, one.use, one.value) for one in concept.designations]
+        told += [designation(one.language, one.use, one.value) for one in concept.designations]
     properties: list[tuple[str, str, Any]] = [("inactive", "valueBoolean", not concept.active)]
     properties += [("parent", "valueCode", one) for one in concept.parents]
     if not wanted or "child" in wanted:
@@ -316,11 +343,11 @@ async def lookup(asking: _Asking, asked: Values) -> dict[str, Any]:
         ]
     properties += [one for one in concept.properties if one[0] not in ("inactive", "parent", "child")]
     told += [
-        {"name": "property", "part": [_part("code", "valueCode", name), {"name": "value", element: value}]}
+        {"name": "property", "part": [part("code", "valueCode", name), {"name": "value", element: value}]}
         for name, element, value in properties
         if not wanted or name in wanted
     ]
-    return _parameters(told)
+    return parameters(told)
 
 
 async def validate_in_system(asking: _Asking, asked: Values) -> dict[str, Any]:
@@ -382,12 +409,12 @@ def _judged(found: Sequence[tuple[dict[str, Any], Concept | None]], asked: Value
         names = {concept.display, *(one.value for one in concept.designations)} - {""}
         if display and names and display.casefold() not in {one.casefold() for one in names}:
             right = False
-        told = [_part("result", "valueBoolean", right)]
-        told += [] if right else [_part("message", "valueString", "The display is no name of this code.")]
+        told = [part("result", "valueBoolean", right)]
+        told += [] if right else [part("message", "valueString", "The display is no name of this code.")]
         shown = concept.named(language)
-        return _parameters([*told, *([_part("display", "valueString", shown)] if shown else [])])
-    return _parameters(
-        [_part("result", "valueBoolean", False), _part("message", "valueString", "The code is not among them.")]
+        return parameters([*told, *([part("display", "valueString", shown)] if shown else [])])
+    return parameters(
+        [part("result", "valueBoolean", False), part("message", "valueString", "The code is not among them.")]
     )
 
 
@@ -424,7 +451,7 @@ async def subsumes(asking: _Asking, asked: Values) -> dict[str, Any]:
         outcome = "subsumes"
     elif first != second and second in await codes.over(first):
         outcome = "subsumed-by"
-    return _parameters([_part("outcome", "valueCode", outcome)])
+    return parameters([part("outcome", "valueCode", outcome)])
 
 
 async def expand(asking: _Asking, asked: Values) -> dict[str, Any]:
@@ -458,12 +485,8 @@ async def expand(asking: _Asking, asked: Values) -> dict[str, Any]:
         **({"parameter": told} if told else {}),
     }
     if page:
-        expansion["contains"] = [_contained(one, language, with_names=with_names) for one in page]
-    kept = {
-        name: value
-        for name, value in value_set.items()
-        if name not in ("text", "compose", "expansion", "contained", "id", "meta")
-    }
+        expansion["contains"] = [contained(one, language, with_names=with_names) for one in page]
+    kept = {name: value for name, value in value_set.items() if name not in _NOT_OF_AN_EXPANSION}
     return {**kept, "resourceType": "ValueSet", "status": value_set.get("status", "unknown"), "expansion": expansion}
 
 
@@ -490,27 +513,6 @@ async def _named_with(concept: Concept, words: Sequence[str]) -> bool:
     return any(all(word in name.casefold() for word in words) for name in names)
 
 
-def _contained(member: Member, language: str, *, with_names: bool) -> dict[str, Any]:
-    concept = member.concept
-    told: dict[str, Any] = {"system": member.system} if member.system else {}
-    told |= {"version": member.version} if member.version else {}
-    told |= {"abstract": True} if concept.abstract else {}
-    told |= {} if concept.active else {"inactive": True}
-    told["code"] = concept.code
-    if display := concept.named(language):
-        told["display"] = display
-    if with_names and concept.designations:
-        told["designation"] = [
-            {
-                **({"language": one.language} if one.language else {}),
-                **({"use": one.use} if one.use else {}),
-                "value": one.value,
-            }
-            for one in concept.designations
-        ]
-    return told
-
-
 async def translate(asking: _Asking, asked: Values) -> dict[str, Any]:
     """What a code is in another system (R4 conceptmap-operation-translate.html)."""
     maps = [await asking.the_resource("ConceptMap", asked, "conceptMap")]
@@ -527,41 +529,14 @@ async def translate(asking: _Asking, asked: Values) -> dict[str, Any]:
                 found.append((one, str(concept_map.get("url", ""))))
             await work(1)
     matched = any(one.is_match for one, _ in found)
-    told = [_part("result", "valueBoolean", matched)]
+    told = [part("result", "valueBoolean", matched)]
     if not matched:
         depends = any(one.conditional for one, _ in found)
         says = (
             "matches this code only with what other elements say" if depends else "has nothing that matches this code"
         )
-        told.append(_part("message", "valueString", f"The map {says}."))
-    return _parameters([*told, *(_match(one, source) for one, source in found if not one.conditional)])
-
-
-def _match(one: Translated, source: str) -> dict[str, Any]:
-    parts = [_part("equivalence", "valueCode", one.equivalence)]
-    if one.code:
-        concept = {"system": one.system, "version": one.version, "code": one.code, "display": one.display}
-        parts.append({"name": "concept", "valueCoding": {name: value for name, value in concept.items() if value}})
-    for product in one.products:
-        coding = {"system": product.get("system"), "code": product["value"], "display": product.get("display")}
-        told = _part("concept", "valueCoding", {name: value for name, value in coding.items() if value})
-        parts.append({"name": "product", "part": [_part("element", "valueUri", product["property"]), told]})
-    parts += [_part("source", "valueUri", source)] if source else []
-    return {"name": "match", "part": parts}
-
-
-def _designation(language: str, use: Mapping[str, Any], value: str) -> dict[str, Any]:
-    parts = [_part("language", "valueCode", language)] if language else []
-    parts += [{"name": "use", "valueCoding": use}] if use else []
-    return {"name": "designation", "part": [*parts, _part("value", "valueString", value)]}
-
-
-def _part(name: str, element: str, value: Any) -> dict[str, Any]:
-    return {"name": name, element: value}
-
-
-def _parameters(told: list[dict[str, Any]]) -> dict[str, Any]:
-    return {"resourceType": "Parameters", "parameter": told}
+        told.append(part("message", "valueString", f"The map {says}."))
+    return parameters([*told, *(match(one, source) for one, source in found if not one.conditional)])
 
 
 _ABOUT: Final = ("code", "system", "version", "display", "coding", "codeableConcept", "displayLanguage")

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Collection, Iterable
-from datetime import datetime
+import json
+import zlib
+from collections.abc import AsyncIterator, Collection
 from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from kjerne.errors import Refusal
 from kjerne.fhir.effort import spend
 from kjerne.fhir.terminology.concept import Concept, Designation
+from kjerne.fhir.terminology.parts import SNOMED, USES
 from kjerne.store.pool import Connection
 
 ROWS_AT_ONCE: Final = 1_000
@@ -22,11 +23,11 @@ _PARENTS_OF: Final = f"{_PARENTS}WHERE p.system = c.system AND p.code = c.code),
 
 
 class Rest(NamedTuple):
-    """What of a concept is read with it alone."""
+    """What of a concept is read with it alone. A name has its language, a letter of `USES` or a Coding in JSON, and itself."""
 
     definition: str
     abstract: bool
-    designations: list[tuple[str, dict[str, Any], str]]
+    designations: list[tuple[str, str, str]]
     properties: list[tuple[str, str, Any]]
 
 
@@ -60,6 +61,10 @@ class Loaded:
                 yield _concept(row)
             place = rows[-1]["place"]
 
+    async def members(self, name: str) -> frozenset[str]:
+        """The codes of a set of the system's own; none where it has no such set."""
+        return await self._reached(name, "SELECT code FROM concept_set WHERE system = $1 AND name = $2")
+
     async def over(self, code: str) -> frozenset[str]:
         return await self._reached(code, _OVER)
 
@@ -90,67 +95,50 @@ def _concept(row: Any) -> Concept:
     rest = msgspec.msgpack.decode(row["rest"], type=Rest) if row["rest"] else Rest("", False, [], [])
     return Concept(
         row["code"], row["display"], rest.definition, row["active"], rest.abstract,
-        tuple(Designation(*one) for one in rest.designations), tuple(rest.properties), tuple(row["parents"]),
+        tuple(Designation(language, _use(use), value) for language, use, value in rest.designations),
+        tuple(rest.properties), tuple(row["parents"]),
     )  # fmt: skip
 
 
+def _use(use: str) -> dict[str, Any]:
+    known = USES.get(use)
+    return known if known is not None else json.loads(use)
+
+
 async def loaded(conn: Connection, url: str, version: str) -> Loaded | None:
-    """A system by its address: this version, or the one that was loaded last."""
+    """A system by its address: this version, or the one that was loaded last. SNOMED CT's may name an edition alone."""
     row = await conn.fetchrow(
-        "SELECT number, url, version, name FROM code_system WHERE url = $1 AND ($2 = '' OR version = $2) "
-        "ORDER BY loaded_at DESC, number DESC LIMIT 1",
-        url,
-        version,
-    )
+        "SELECT number, url, version, name FROM code_system WHERE url = $1 AND ($2 = '' OR version = $2 "
+        "OR ($1 = $3 AND starts_with(version, $2 || '/version/'))) ORDER BY loaded_at DESC, number DESC LIMIT 1",
+        url, version, SNOMED,
+    )  # fmt: skip
     return Loaded(conn, row["number"], row["url"], row["version"], row["name"]) if row else None
 
 
-async def every(conn: Connection) -> list[dict[str, Any]]:
-    """What is loaded: address, version, name, number of codes, and since when."""
-    rows = await conn.fetch("SELECT url, version, name, concepts, loaded_at FROM code_system ORDER BY url, loaded_at")
-    return [dict(row) for row in rows]
-
-
-async def load(conn: Connection, url: str, version: str, name: str, concepts: Iterable[Concept], at: datetime) -> int:
-    """Keeps a version of a system, in place of what was loaded as that version; all of it or nothing. Says how many codes.
-
-    `Refusal` 422 where a code comes twice, or there is none.
-    """
-    async with conn.transaction():
-        await conn.execute("DELETE FROM code_system WHERE url = $1 AND version = $2", url, version)
-        number = await conn.fetchval(
-            "INSERT INTO code_system (url, version, name, concepts, loaded_at) VALUES ($1, $2, $3, 0, $4) RETURNING number",
-            url, version, name, at,
-        )  # fmt: skip
-        count, seen, links = 0, set[str](), list[tuple[int, str, str]]()
-        rows = list[tuple[Any, ...]]()
-        for place, one in enumerate(concepts):
-            if one.code in seen:
-                raise Refusal(422, "a code comes twice", where=f"code {one.code}"[:80])
-            seen.add(one.code)
-            rows.append((number, place, one.code, one.display, one.active, _rest(one)))
-            links += ((number, one.code, parent) for parent in dict.fromkeys(one.parents))
-            if len(rows) == ROWS_AT_ONCE:
-                count += await _put(conn, rows, links)
-        count += await _put(conn, rows, links)
-        if not count:
-            raise Refusal(422, "the file has no code", where=url)
-        await conn.execute("UPDATE code_system SET concepts = $2 WHERE number = $1", number, count)
-    return count
-
-
-async def _put(conn: Connection, rows: list[tuple[Any, ...]], links: list[tuple[int, str, str]]) -> int:
-    await conn.copy_records_to_table(
-        "concept", records=rows, columns=["system", "place", "code", "display", "active", "rest"]
+async def has(conn: Connection, url: str, version: str) -> bool:
+    """Whether this very version of a system is loaded."""
+    return bool(
+        await conn.fetchval("SELECT EXISTS (SELECT FROM code_system WHERE url = $1 AND version = $2)", url, version)
     )
-    await conn.copy_records_to_table("concept_parent", records=links, columns=["system", "code", "parent"])
-    count = len(rows)
-    rows.clear()
-    links.clear()
-    return count
 
 
-def _rest(one: Concept) -> bytes | None:
-    designations = [(each.language, each.use, each.value) for each in one.designations]
-    rest = Rest(one.definition, one.abstract, designations, list(one.properties))
-    return msgspec.msgpack.encode(rest) if any(rest) else None
+async def definition(conn: Connection, type_: str, url: str, version: str) -> dict[str, Any] | None:
+    """A ValueSet or ConceptMap that was loaded from a file: this version, or the one that was loaded last."""
+    body = await conn.fetchval(
+        "SELECT body FROM loaded_definition WHERE type = $1 AND url = $2 AND ($3 = '' OR version = $3) "
+        "ORDER BY loaded_at DESC, version DESC LIMIT 1",
+        type_, url, version,
+    )  # fmt: skip
+    if body is None:
+        return None
+    found: dict[str, Any] = json.loads(zlib.decompress(body))
+    return found
+
+
+async def every(conn: Connection) -> list[dict[str, Any]]:
+    """What is loaded: address, version, name, kind of file, number of codes (of a system), and since when."""
+    rows = await conn.fetch(
+        "SELECT url, version, name, kind, concepts, loaded_at FROM code_system UNION ALL "
+        "SELECT url, version, '', type, NULL, loaded_at FROM loaded_definition ORDER BY url, loaded_at"
+    )
+    return [dict(row) for row in rows]

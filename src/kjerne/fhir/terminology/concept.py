@@ -53,6 +53,9 @@ class Codes(Protocol):
     def concepts(self, codes: Collection[str] | None = None) -> AsyncIterator[Concept]:
         """These codes (None: all), in the system's order."""
 
+    async def members(self, name: str) -> frozenset[str]:
+        """The codes of a set of the system's own (a reference set, an answer list); none where it has no such set."""
+
     async def over(self, code: str) -> frozenset[str]:
         """Every code that stands over this one."""
 

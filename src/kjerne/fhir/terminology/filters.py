@@ -8,6 +8,7 @@ from typing import Any, Final, NamedTuple
 from kjerne.errors import Refusal
 from kjerne.fhir.effort import work
 from kjerne.fhir.terminology.concept import Codes, Concept
+from kjerne.fhir.terminology.parts import SNOMED
 
 OPERATORS: Final = ("=", "is-a", "descendent-of", "is-not-a", "in", "not-in", "generalizes", "exists")
 """R4's, without `regex`: an expression of the author's would be run over every code, as long as it likes."""
@@ -59,17 +60,30 @@ async def narrowed(codes: Codes, filters: list[Filter]) -> Narrowed:
 
 async def _by_levels(codes: Codes, one: Filter) -> frozenset[str] | None:
     operator, value = _understood(one)
-    if operator == "is-a":
-        return await codes.under(value) | {value}
-    if operator == "descendent-of":
-        return await codes.under(value)
+    if operator in ("is-a", "descendent-of"):
+        below = await codes.under(value)
+        return below | {value} if operator == "is-a" else below
     if operator == "generalizes":
         return await codes.over(value) | {value}
     if operator == "=" and one["property"] == "parent":
         return await codes.under(value, next_only=True)
-    if operator in ("=", "in") and one["property"] in _ON_CODES:
-        return frozenset(text.strip() for text in value.split(",")) if operator == "in" else frozenset({value})
+    if operator == "=" and one["property"] in _ON_CODES:
+        return frozenset({value})
+    if operator == "in" and one["property"] in _ON_CODES:
+        return await _among(codes, value)
     return None
+
+
+async def _among(codes: Codes, value: str) -> frozenset[str]:
+    """The codes of a set of the system's own, or those that are listed. In SNOMED CT `in` speaks of a reference set alone."""
+    if members := await codes.members(value):
+        return members
+    if codes.url == SNOMED:
+        raise Refusal(
+            422, "SNOMED CT has no such reference set as it is loaded", where="ValueSet.compose.include.filter",
+            code="not-found",
+        )  # fmt: skip
+    return frozenset(text.strip() for text in value.split(","))
 
 
 async def meets(codes: Codes, concept: Concept, one: Filter) -> bool:
@@ -83,6 +97,8 @@ async def meets(codes: Codes, concept: Concept, one: Filter) -> bool:
         return {"is-a": below or is_it, "descendent-of": below, "is-not-a": not (below or is_it)}[operator]
     if operator == "generalizes":
         return concept.code == value or concept.code in await codes.over(value)
+    if operator in ("in", "not-in") and name in _ON_CODES:
+        return (concept.code in await _among(codes, value)) == (operator == "in")
     values = await _values(codes, concept, name)
     if operator == "exists":
         return bool(values) == (value == "true")

@@ -71,6 +71,10 @@ class Listed:
             if codes is None or one.code in codes:
                 yield one
 
+    async def members(self, _: str) -> frozenset[str]:
+        """A resource has no sets of its own but value sets."""
+        return frozenset()
+
     async def over(self, code: str) -> frozenset[str]:
         return await _reached(
             code, lambda one: self._concepts[self._key(one)].parents if self._key(one) in self._concepts else ()
@@ -81,6 +85,12 @@ class Listed:
             spend(1 + len(self._children.get(code, ())))
             return frozenset(self._children.get(code, ()))
         return await _reached(code, lambda one: self._children.get(one, ()))
+
+
+def concepts_of(resource: Mapping[str, Any]) -> Iterator[Concept]:
+    """The codes of a CodeSystem in their order; one in two places comes twice, with what is over it there."""
+    for concept, above in _levels(resource.get("concept", ()), ()):
+        yield _concept(concept, above)
 
 
 async def _reached(code: str, step: Callable[[str], Collection[str]]) -> frozenset[str]:

@@ -1,0 +1,91 @@
+"""FEST (M30), DMP's register of medicines: its substances, its branded medicines, and the ATC that it has in `KatKodeverk`.
+
+A code of a substance or a medicine is its FEST id. What is withdrawn (`Status` other than A) stays, and is not active.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any, Final
+
+from kjerne.fhir.systems import canonical
+from kjerne.fhir.terminology.parts import Known, Named, Part, Under, Valued
+from kjerne.registries.code_files.sources import Source, unmetered
+from kjerne.registries.code_files.trees import child, elements, local, text
+
+ATC: Final = "http://www.whocc.no/atc"
+SUBSTANCES: Final = "http://ehelse.no/FESTSubstance"
+MEDICINES: Final = "http://ehelse.no/FESTMedication"
+ENTRIES: Final = {SUBSTANCES: "OppfVirkestoff", MEDICINES: "OppfLegemiddelMerkevare", ATC: "OppfKodeverk"}
+
+
+def version(source: Source) -> str:
+    """When it was fetched; `Refusal` where it does not say."""
+    for element in elements(source, ("HentetDato",), unmetered):
+        return text(element)
+    raise source.refused("the file does not say when it was fetched (HentetDato)")
+
+
+def holds(source: Source, url: str) -> bool:
+    """Whether the file has anything of a system."""
+    return next(parts(source, unmetered, url), None) is not None
+
+
+def parts(source: Source, meter: Callable[[int], None], url: str) -> Iterator[Part]:
+    """What the file says of one of its systems."""
+    make = {SUBSTANCES: _substance, MEDICINES: _medicine, ATC: _atc}[url]
+    for element in elements(source, (ENTRIES[url],), meter):
+        yield from make(source, element)
+
+
+def levels(code: str) -> str:
+    """The ATC code right over another: 1, 3, 4 and 5 signs; empty over the first."""
+    return next((code[:length] for length in (5, 4, 3, 1) if length < len(code)), "")
+
+
+def _substance(source: Source, entry: Any) -> Iterator[Part]:
+    found = child(entry, "Virkestoff")
+    if found is None:
+        return  # the other kind of entry: a substance with its strength
+    yield from _entry(source, entry, text(found, "Id"), text(found, "Navn"))
+    for name, language in (("Navn", "nb"), ("NavnEngelsk", "en")):
+        if said := text(found, name):
+            yield Named(text(found, "Id"), said, language)
+
+
+def _medicine(source: Source, entry: Any) -> Iterator[Part]:
+    found = child(entry, "LegemiddelMerkevare")
+    code = text(found, "Id") if found is not None else ""
+    yield from _entry(source, entry, code, text(found, "NavnFormStyrke") or text(found, "Varenavn") if code else "")
+    for one in found if found is not None else ():
+        name = local(one)
+        if name == "Atc" and one.get("V"):
+            yield Valued(code, "atc", "valueCode", one.get("V"))
+        elif name == "Varenavn" and text(one):
+            yield Named(code, text(one), "nb")
+        elif name in ("RefVirkestoff", "LegemiddelformKort", "TypeSoknadSlv", "Reseptgruppe"):
+            yield Valued(code, name, "valueString", one.get("DN") or text(one))
+
+
+def _entry(source: Source, entry: Any, code: str, name: str) -> Iterator[Part]:
+    line = entry.sourceline or 0
+    if not code or not name:
+        raise source.refused("the entry has no Id or no name", line)
+    status = child(entry, "Status")
+    yield Known(code, name, active=status is None or status.get("V", "A") == "A", line=line)
+
+
+def _atc(source: Source, entry: Any) -> Iterator[Part]:
+    if canonical(text(entry, "Info", "Id")) != ATC:
+        return
+    for element in entry:
+        if local(element) != "Element":
+            continue
+        code, line = text(element, "Kode"), element.sourceline or 0
+        term = text(element, "Term", "Term") or text(element, "Term", "BeskrivelseTerm") or text(element, "Term")
+        if not code or not term:
+            raise source.refused("the element has no Kode or no Term", line)
+        yield Known(code, term, line=line)
+        yield Named(code, term, "nb")
+        if parent := levels(code):
+            yield Under(code, parent)
