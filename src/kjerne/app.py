@@ -17,6 +17,7 @@ import contextlib
 import gc
 import json
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Final, NoReturn, TypeVar
@@ -32,6 +33,7 @@ from kjerne.clock import Clock, SystemClock
 from kjerne.errors import Refusal
 from kjerne.exchange import PUBLIC, Answer, Call, Handler, Pairs, PatientRef, Route, any_of
 from kjerne.fhir import capability
+from kjerne.fhir.criteria import is_linked
 from kjerne.fhir.encode import encode
 from kjerne.fhir.interaction import OF_A_WRITE, known
 from kjerne.fhir.negotiation import check_accepted
@@ -174,10 +176,12 @@ class House:
 
     def parse_search(self, type_: str, pairs: Pairs, lenient: bool) -> Search:
         """Typed search from form pairs, under the limits of the settings, with chains among what one service keeps."""
-        return search.parse(
+        found = search.parse(
             type_, pairs, lenient=lenient, page_size=self.settings.page_size,
             page_size_limit=self.settings.page_size_limit, reachable=reachable(type_),
         )  # fmt: skip
+        linked = any(is_linked(one) for one in found.criteria)
+        return replace(found, library=self.guides.state().shelf) if linked else found
 
     async def registered(self, hpr: str) -> Registered | None:
         """The personnel register's word on an HPR number."""

@@ -17,8 +17,10 @@ from kjerne.commands import terminology
 from kjerne.fhir import shelf
 from kjerne.registries.code_files.recognising import Given
 from kjerne.settings import Settings
+from kjerne.store import meant
 from platform_fixture import Standing
 from services.test_shared_records import ask
+from services.test_standards import create, observation, read
 from services.test_terminology import called, codes, said, value_set
 
 SCT = "http://snomed.info/sct"
@@ -190,6 +192,104 @@ def test_what_anybody_writes_takes_no_packages_address(platform: Standing) -> No
                             "concept": [{"code": "black"}]}  # fmt: skip
     assert ask(platform, "POST", "CodeSystem", kept).status == 201
     assert said(called(platform, "CodeSystem/$validate-code", url=f"{GUIDE}/colours", code="black"), "result") is False
+
+
+@pytest.fixture(scope="module")
+def findings(platform: Standing) -> dict[str, str]:
+    """The ids of Observations by the SNOMED CT concept that each has as its code."""
+    found = {}
+    for code in (made.FRACTURE, made.OF_ARM, made.OF_LEG, made.ARM):
+        answer = create(platform, observation(code={"coding": [{"system": SCT, "code": code}]}))
+        assert answer.status == 201, answer.response.text
+        found[code] = answer.tree["id"]
+    return found
+
+
+def searched(platform: Standing, ids: dict[str, str], **asked: str) -> set[str]:
+    """The codes of the findings that a search finds."""
+    answer = read(
+        platform, f"Observation?{urlencode({name.replace('__', ':'): value for name, value in asked.items()})}"
+    )
+    assert answer.status == 200, answer.response.text
+    there = {one["resource"]["id"] for one in answer.tree.get("entry", ())}
+    return {code for code, id_ in ids.items() if id_ in there}
+
+
+@pytest.mark.usefixtures("guide")
+@pytest.mark.parametrize(
+    ("asked", "expected"),
+    [
+        ({"code__below": f"{SCT}|{made.FRACTURE}"}, {made.FRACTURE, made.OF_ARM, made.OF_LEG}),
+        ({"code__below": f"urn:oid:2.16.840.1.113883.6.96|{made.OF_ARM}"}, {made.OF_ARM}),
+        ({"code__above": f"{SCT}|{made.OF_ARM}"}, {made.FRACTURE, made.OF_ARM}),
+        ({"code__in": f"{SCT}?fhir_vs=refset/{made.SIMPLE_SET}"}, {made.OF_ARM, made.OF_LEG}),
+        ({"code__in": f"{GUIDE}/broken"}, {made.FRACTURE, made.OF_ARM, made.OF_LEG}),
+        ({"code__not-in": f"{SCT}?fhir_vs=isa/{made.FRACTURE}"}, {made.ARM}),
+        ({"code__below": f"{SCT}|{made.OF_ARM},{SCT}|{made.OF_LEG}"}, {made.OF_ARM, made.OF_LEG}),
+        ({"_filter": f'code in "{SCT}?fhir_vs=isa/{made.OF_ARM}" or code eq {made.ARM}'}, {made.OF_ARM, made.ARM}),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_a_search_asks_what_is_loaded(
+    platform: Standing, findings: dict[str, str], asked: dict[str, str], expected: set[str]
+) -> None:
+    assert searched(platform, findings, **asked) == expected
+
+
+def test_more_codes_than_the_database_compares_are_looked_for_in_the_resource(
+    platform: Standing, findings: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(meant, "IN_SQL_LIMIT", 2)
+    assert searched(platform, findings, code__below=f"{SCT}|{made.FRACTURE}") == {
+        made.FRACTURE,
+        made.OF_ARM,
+        made.OF_LEG,
+    }
+    assert searched(platform, findings, **{"code__not-in": f"{SCT}?fhir_vs=isa/{made.FRACTURE}"}) == {made.ARM}
+    monkeypatch.setattr(meant, "CODES_LIMIT", 2)
+    answer = read(platform, f"Observation?code:below={SCT}%7C{made.FINDING}")
+    assert (answer.status, answer.tree["issue"][0]["code"]) == (400, "too-costly")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("code:in", "http://nowhere.example/vs"), ("code:below", "http://nowhere.example|1"), ("code:below", f"{SCT}|999999999"),
+        ("code:in", f"{SCT}?fhir_vs=ecl/1"), ("code:in", f"{SCT}/{made.NORWAY}?fhir_vs"), ("code:not-in", "x"),
+    ],
+)  # fmt: skip
+def test_a_search_that_asks_what_is_not_at_hand_is_refused_by_its_name(
+    platform: Standing, name: str, value: str
+) -> None:
+    answer = read(platform, f"Observation?{urlencode({name: value})}")
+    assert (answer.status, answer.tree["issue"][0]["expression"]) == (400, [name])
+    assert value not in answer.tree["issue"][0]["diagnostics"] or len(value) == 1
+
+
+def test_a_page_of_such_a_search_leads_to_the_next(platform: Standing, findings: dict[str, str]) -> None:
+    path, found = f"Observation?{urlencode({'code:below': f'{SCT}|{made.FRACTURE}', '_count': '2'})}", set[str]()
+    for _ in range(2):
+        answer = read(platform, path)
+        found |= {one["resource"]["id"] for one in answer.tree["entry"]}
+        following = [one["url"] for one in answer.tree["link"] if one["relation"] == "next"]
+        path = following[0].partition("/fhir/R4/")[2] if following else ""
+    assert len(found) == 3 and path == ""
+
+
+def test_records_about_nobody_and_lines_of_the_log_are_asked_or_refused(platform: Standing) -> None:
+    kept = {"resourceType": "Medication", "code": {"coding": [{"system": SCT, "code": made.OF_ARM}]}}
+    id_ = ask(platform, "POST", "Medication", kept).tree["id"]
+    answer = ask(platform, "GET", f"Medication?{urlencode({'code:below': f'{SCT}|{made.FRACTURE}'})}", as_="gp")
+    assert id_ in {one["resource"]["id"] for one in answer.tree["entry"]}
+    log = platform.client.call(
+        "GET", f"/fhir/R4/AuditEvent?{urlencode({'type:in': 'http://x.example/vs'})}", as_="citizen"
+    )
+    assert log.status_code == 400
+
+
+def test_a_condition_has_no_codes_but_r4s(platform: Standing) -> None:
+    answer = create(platform, observation(), **{"if-none-exist": f"code:below={SCT}%7C{made.FRACTURE}"})
+    assert (answer.status, answer.tree["issue"][0]["code"]) == (400, "not-supported")
 
 
 def test_what_is_loaded_takes_room_in_tables_of_its_own_alone(platform: Standing) -> None:

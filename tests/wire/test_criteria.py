@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from kjerne.errors import Refusal
-from kjerne.fhir.criteria import Asked, Chained, Criterion, Pointed, TokenValue, TypedValue
+from kjerne.fhir.criteria import Asked, Chained, Coded, Criterion, Pointed, Sought, TokenValue, TypedValue, is_linked
 from kjerne.fhir.search import MODIFIERS, modifiers
 from kjerne.fhir.searchparams import parameters
 from kjerne.wire.criteria import CHAIN_LIMIT, LINKS_LIMIT, Scope
@@ -46,6 +46,20 @@ def test_what_stands_under_and_over_a_code_is_spelled_out() -> None:
         assert found == plain("status", "token", *(TokenValue(STATUS, code) for code in codes))
 
 
+def test_what_r4_does_not_list_is_left_to_the_store() -> None:
+    assert asked("code:in", "http://x.example/vs|1") == Coded(
+        "code", "code:in", False, (), (Sought("in", "http://x.example/vs|1"),)
+    )
+    sct = "http://snomed.info/sct"
+    assert asked("code:below", f"{sct}|1,{STATUS}|final") == Coded(
+        "code", "code:below", False, (TokenValue(STATUS, "final"),), (Sought("below", sct, "1"),)
+    )
+    found = asked("code:not-in", f"{sct}?fhir_vs=isa/1")
+    assert isinstance(found, Coded)
+    assert found.negated
+    assert is_linked(found)
+
+
 def test_an_identifier_is_asked_for_by_its_type() -> None:
     assert asked("identifier:of-type", "urn:t|MR|12") == Criterion(
         "identifier", "token", "of-type", (TypedValue("urn:t", "MR", "12"),)
@@ -55,12 +69,10 @@ def test_an_identifier_is_asked_for_by_its_type() -> None:
 @pytest.mark.parametrize(
     ("name", "value", "code"),
     [
-        ("code:in", "http://x.example/vs", "not-supported"),
-        ("code:in", "http://hl7.org/fhir/ValueSet/observation-status|3.0", "not-supported"),
-        ("code:not-in", "http://hl7.org/fhir/ValueSet/observation-codes", "not-supported"),
-        ("code:below", "http://loinc.org|1-2", "not-supported"),
+        ("code:in", "", "not-supported"),
+        ("code:in", ",".join(f"http://x.example/{one}" for one in range(11)), "too-costly"),
         ("code:below", "amended", "not-supported"),
-        ("status:above", f"{STATUS}|none", "not-supported"),
+        ("code:above", "http://loinc.org|", "not-supported"),
         ("code:in", "http://terminology.hl7.org/ValueSet/v3-ActCode", "too-costly"),
         ("code:of-type", "urn:t|MR|12", "not-supported"),
         ("identifier:of-type", "MR|12", "value"),

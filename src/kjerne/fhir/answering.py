@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from kjerne.fhir import match, words
-from kjerne.fhir.criteria import Among, Asked, Combined, Criterion, Reaching, TokenValue, Words
+from kjerne.fhir.criteria import Among, Asked, Coded, Combined, Criterion, Reaching, TokenValue, Words
 from kjerne.fhir.dates import microseconds
 from kjerne.fhir.effort import spend
 from kjerne.fhir.index import intervals, reference_forms
@@ -32,6 +32,8 @@ def answers(types: TypeSearch, asked: Asked, at: datetime) -> Test:
     if isinstance(asked, Reaching):
         node, targets = types.parameters[asked.code].tree, asked.targets
         return _weighed(_STEPS_OF_A_LOOK, lambda tree: not targets.isdisjoint(pointed_at(node, tree)))
+    if isinstance(asked, Coded):
+        raise asked.refused("only terminology that R4 lists is asked here")
     assert isinstance(asked, Criterion), "chains are looked up before a search is planned"
     return _criterion(types, asked, at)
 

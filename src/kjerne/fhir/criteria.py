@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from typing import Literal
+
+from kjerne.errors import Refusal
 
 Prefix = Literal["eq", "ne", "lt", "le", "gt", "ge", "sa", "eb", "ap"]
 
@@ -77,7 +80,24 @@ class TypedValue:
     value: str
 
 
-Single = TokenValue | TypedValue | ReferenceValue | StringValue | UriValue | DateValue | NumberValue | QuantityValue
+@dataclass(frozen=True, slots=True, eq=False)
+class CodeSet:
+    """A code is any of these, by the one spelling of their system: more than a row's tokens are compared with."""
+
+    codes: Mapping[str, frozenset[str]]
+
+
+Single = (
+    TokenValue
+    | CodeSet
+    | TypedValue
+    | ReferenceValue
+    | StringValue
+    | UriValue
+    | DateValue
+    | NumberValue
+    | QuantityValue
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,12 +193,40 @@ class Combined:
     parts: tuple[Asked, ...]
 
 
-Asked = Criterion | Chained | Pointed | Reaching | Among | Words | Combined
-"""One criterion of a search. A search is answered once no `Chained` and no `Pointed` is left in it."""
+@dataclass(frozen=True, slots=True)
+class Sought:
+    """The codes of the value set at an address, or those over or under `code` in the system at it."""
+
+    relation: Literal["in", "above", "below"]
+    address: str
+    code: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Coded:
+    """`:in`, `:not-in`, `:above` or `:below` of a token, where only the store can tell the codes of all alternatives.
+
+    `name` is the parameter as it was asked; `values` are told already.
+    """
+
+    code: str
+    name: str
+    negated: bool
+    values: tuple[TokenValue, ...]
+    sought: tuple[Sought, ...]
+
+    def refused(self, says: str, *, code: str = "not-supported", todo: str = "") -> Refusal:
+        """Names the parameter, and never its value."""
+        says = f"Search parameter {self.name}: {says.removesuffix('.')}."
+        return Refusal(400, says, where=self.name, code=code, todo=todo)
+
+
+Asked = Coded | Criterion | Chained | Pointed | Reaching | Among | Words | Combined
+"""One criterion of a search. A search is answered once no `Chained`, `Pointed` and `Coded` is left in it."""
 
 
 def is_linked(asked: Asked) -> bool:
-    """Whether other resources have to be looked for before this can be answered."""
+    """Whether something else has to be looked for before this can be answered: other resources, or codes."""
     if isinstance(asked, Combined):
         return any(is_linked(one) for one in asked.parts)
-    return isinstance(asked, (Chained, Pointed))
+    return isinstance(asked, (Chained, Pointed, Coded))

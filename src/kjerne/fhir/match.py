@@ -16,7 +16,7 @@ from functools import lru_cache
 from typing import Any, Final, Literal
 
 from kjerne.fhir import systems
-from kjerne.fhir.criteria import DateValue, QuantityValue, ReferenceValue, TypedValue, Value
+from kjerne.fhir.criteria import CodeSet, DateValue, QuantityValue, ReferenceValue, TypedValue, Value
 from kjerne.fhir.dates import EARLIEST, LATEST, microseconds
 from kjerne.fhir.effort import spend
 from kjerne.fhir.index import EXTRACTORS, codings, intervals, reference_forms, unpack
@@ -327,6 +327,8 @@ def _coded(leaf: Leaf, found: Any, modifier: str, value: Any) -> bool:
 
 
 def _is_code(found: list[tuple[str, str]], value: Any) -> bool:
+    if isinstance(value, CodeSet):
+        return any(code in value.codes.get(systems.canonical(system), ()) for system, code in found)
     wanted = None if value.system is None else systems.canonical(value.system)
     return any(
         wanted in (None, systems.canonical(system)) and (not value.code or value.code == code) for system, code in found

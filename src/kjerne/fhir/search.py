@@ -17,6 +17,7 @@ from kjerne.fhir.answering import UNEQUAL, answers
 from kjerne.fhir.criteria import (
     Among,
     Asked,
+    CodeSet,
     Combined,
     CompositeValue,
     Criterion,
@@ -29,6 +30,7 @@ from kjerne.fhir.criteria import (
 )
 from kjerne.fhir.effort import TooCostly, limited
 from kjerne.fhir.index import asked_text, identifier_texts, plain_text, token, unpack
+from kjerne.fhir.packages import Definitions
 from kjerne.fhir.searchparams import (
     COLUMN_CODES,
     SUBJECT_CODES,
@@ -78,7 +80,10 @@ class Sort:
 
 @dataclass(frozen=True, slots=True)
 class Search:
-    """A whole search of one type. `ignored` names parameters that lenient handling passed over."""
+    """A whole search of one type. `ignored` names parameters that lenient handling passed over.
+
+    `library` is where packages define value sets, given where a criterion is `Coded`.
+    """
 
     type: str
     criteria: tuple[Asked, ...] = ()
@@ -90,6 +95,7 @@ class Search:
     elements: tuple[str, ...] = ()
     summary: Literal["", "true", "text", "data", "count", "false"] = ""
     ignored: tuple[str, ...] = ()
+    library: Definitions | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,8 +239,7 @@ def _add_criterion(draft: _Draft, types: TypeSearch, criterion: Criterion, at: d
 
 def _add_tokens(draft: _Draft, types: TypeSearch, criterion: Criterion, at: datetime) -> None:
     """Tokens in SQL; texts, parts of addresses and whole code systems on the resource, since no token holds them."""
-    whole_system = any(isinstance(value, TokenValue) and not value.code for value in criterion.values)
-    if criterion.modifier in _ON_TREE or whole_system:
+    if criterion.modifier in _ON_TREE or any(_is_of_many(value) for value in criterion.values):
         draft.on_tree.append(answers(types, criterion, at))
         return
     hashes = tuple(
@@ -252,6 +257,10 @@ def _add_tokens(draft: _Draft, types: TypeSearch, criterion: Criterion, at: date
 
 
 _ON_TREE: Final = frozenset(("text", "above", "below", "of-type"))
+
+
+def _is_of_many(value: Value) -> bool:
+    return isinstance(value, CodeSet) or (isinstance(value, TokenValue) and not value.code)
 
 
 def _text(leaf: Leaf, criterion: Criterion, value: Value) -> str | None:

@@ -335,7 +335,9 @@ class ConditionalApi:
             raise Refusal(400, "a condition has criteria alone", where=where, code="not-supported")
         if any(is_linked(one) for one in search.criteria):
             # What is at the far end may be another source's, of which no condition tells.
-            raise Refusal(400, "a condition has no chain", where=where, code="not-supported")
+            raise Refusal(
+                400, "a condition has no chain, and no codes but those that R4 lists", where=where, code="not-supported"
+            )
         return search
 
     def _patient(self, call: Call, number: str) -> PatientRef:

@@ -21,7 +21,7 @@ from kjerne.fhir.definitions import type_number
 from kjerne.fhir.effort import spend
 from kjerne.fhir.latest import kinds, latest
 from kjerne.fhir.search import Bounds, Order, Plan, Search, counted, ordered, plan
-from kjerne.store import audit, including, joining, limits
+from kjerne.store import audit, including, joining, limits, meant
 from kjerne.store.codec import bound, parted
 from kjerne.store.including import OPENING_STEPS, tree_of
 from kjerne.store.pool import Connection, moment
@@ -338,6 +338,7 @@ WHERE s.ok AND {where.text} ORDER BY r.id LIMIT {limit}"""
 
     async def _joined(self, conn: Connection, grant: Grant, search: Search, keys: Unwrapped) -> Search:
         """The search with the far ends of its chains looked up: under the same grant, so what it hides ends no chain."""
+        search = await meant.told(conn, search)
 
         async def find(type_: str, asked: Asked) -> list[Row]:
             return await self._matching(conn, grant, _planned(grant, Search(type_, (asked,))), keys)

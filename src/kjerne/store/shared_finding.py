@@ -17,7 +17,7 @@ from kjerne.fhir.definitions import TYPES, type_name, type_number
 from kjerne.fhir.effort import spend
 from kjerne.fhir.index import reference_forms
 from kjerne.fhir.search import Include, Order, Plan, Search, counted, ordered, plan, references, reverse_tokens
-from kjerne.store import joining
+from kjerne.store import joining, meant
 from kjerne.store.finding import VALUES_STEPS, within
 from kjerne.store.including import INCLUDE_STEPS_LIMIT, INCLUDED_LIMIT, OPENING_STEPS, too_costly, tree_of
 from kjerne.store.pool import Connection, moment
@@ -102,8 +102,9 @@ class SharedFinder:
 
     async def _planned(self, search: Search) -> Plan:
         if any(is_linked(one) for one in search.criteria):
-            met = [await joining.met(search.type, one, self._far_end, _tree) for one in search.criteria]
-            search = replace(search, criteria=tuple(met))
+            search = await meant.told(self._conn, search)
+            near = [await joining.met(search.type, one, self._far_end, _tree) for one in search.criteria]
+            search = replace(search, criteria=tuple(near))
         found = plan(search, at=self._at)
         if found.patients:
             raise Refusal(400, f"{search.type} is about no patient", where="patient", code="not-supported")

@@ -16,6 +16,7 @@ from kjerne.fhir import concepts
 from kjerne.fhir.criteria import (
     Asked,
     Chained,
+    Coded,
     CompositeValue,
     Criterion,
     DateValue,
@@ -25,6 +26,7 @@ from kjerne.fhir.criteria import (
     QuantityValue,
     ReferenceValue,
     Single,
+    Sought,
     StringValue,
     TokenValue,
     TypedValue,
@@ -38,6 +40,9 @@ from kjerne.fhir.searchparams import COLUMN_CODES, SUBJECT_CODES, SearchParamete
 
 ALTERNATIVES_LIMIT: Final = 500
 """Values of one parameter, and codes of one value set: enough for a page of ids, too few for a query of death."""
+
+SOUGHT_LIMIT: Final = 10
+"""Value sets, or codes with their levels, that one parameter names and R4 does not list."""
 
 VALUES_LIMIT: Final = 1_000
 """Values of all parameters of a search together: each is compared with each row, in the database too."""
@@ -149,7 +154,7 @@ def _has_parameter(type: str, rest: str) -> bool:
     return code == "_has" or code in parameters(type)
 
 
-def typed(known: SearchParameter, name: str, modifier: str, value: str) -> Criterion:
+def typed(known: SearchParameter, name: str, modifier: str, value: str) -> Criterion | Coded:
     """A criterion on one parameter."""
     if not known.leaves and known.composite is None and known.code not in COLUMN_CODES:
         raise refuse(name, "this parameter is not supported", code="not-supported")
@@ -166,7 +171,7 @@ def typed(known: SearchParameter, name: str, modifier: str, value: str) -> Crite
     if len(texts) > ALTERNATIVES_LIMIT:
         raise refuse(name, f"at most {ALTERNATIVES_LIMIT} values", code="too-costly")
     if modifier in _BY_CODES and known.kind == "token":
-        return Criterion(known.code, known.kind, *_codes(name, modifier, texts))
+        return _codes(known.code, name, modifier, texts)
     values = tuple(_value(known, name, modifier, type, text) for text in texts)
     return Criterion(known.code, known.kind, modifier, values)
 
@@ -174,23 +179,34 @@ def typed(known: SearchParameter, name: str, modifier: str, value: str) -> Crite
 _BY_CODES: Final = frozenset(("in", "not-in", "above", "below"))
 
 
-def _codes(name: str, modifier: str, texts: list[str]) -> tuple[str, tuple[TokenValue, ...]]:
-    """The codes of a value set (R4's own, where its package lists them), or of what stands over or under a code."""
+def _codes(code: str, name: str, modifier: str, texts: list[str]) -> Criterion | Coded:
+    """The codes of a value set, or of what stands over or under a code: R4's own where its package lists them; for others the
+    store is asked."""
     found: dict[TokenValue, None] = {}
+    sought: dict[Sought, None] = {}
     for text in texts:
         if modifier in ("in", "not-in"):
-            listed = concepts.codes(_plain(text))
-            says = "this value set is not at hand as a list of codes"
+            wanted = Sought("in", _plain(text))
+            listed = concepts.codes(wanted.address)
         else:
             asked = _token(name, text)
-            listed = concepts.related(asked.system or "", asked.code, above=modifier == "above")
-            says = "a value is system|code of a code system of R4 that is at hand"
-        if listed is None:
+            wanted = Sought("above" if modifier == "above" else "below", asked.system or "", asked.code)
+            listed = concepts.related(wanted.address, wanted.code, above=modifier == "above")
+        if listed is not None:
+            found |= dict.fromkeys(TokenValue(system, one) for system, codes in listed.items() for one in sorted(codes))
+        elif not wanted.address or (modifier in ("above", "below") and not wanted.code):
+            says = (
+                "a value is system|code" if modifier in ("above", "below") else "a value is the address of a value set"
+            )
             raise refuse(name, says, code="not-supported")
-        found |= dict.fromkeys(TokenValue(system, code) for system, codes in listed.items() for code in sorted(codes))
-    if len(found) > ALTERNATIVES_LIMIT:
-        raise refuse(name, f"it means more than {ALTERNATIVES_LIMIT} codes", code="too-costly")
-    return ("not" if modifier == "not-in" else ""), tuple(found)
+        else:
+            sought[wanted] = None
+    if len(found) > ALTERNATIVES_LIMIT or len(sought) > SOUGHT_LIMIT:
+        most = f"{SOUGHT_LIMIT} value sets or codes with levels" if sought else f"{ALTERNATIVES_LIMIT} codes"
+        raise refuse(name, f"it means more than {most}", code="too-costly")
+    if sought:
+        return Coded(code, name, modifier == "not-in", tuple(found), tuple(sought))
+    return Criterion(code, "token", "not" if modifier == "not-in" else "", tuple(found))
 
 
 def _value(known: SearchParameter, name: str, modifier: str, target: str, text: str) -> Value:

@@ -135,13 +135,19 @@ def _compared(sign: str) -> Callable[[SearchParameter, str, str, str], Asked]:
         if modifier is None or (known.code == "_id" and sign != "eq"):
             raise refuse(name, "a filter does not compare it so", code="not-supported")
         if modifier in _OF_THE_FILTER:
-            return replace(typed(known, name, "", text), modifier=modifier)
+            return replace(_plainly(known, name, text), modifier=modifier)
         return typed(known, name, modifier, text)
 
     return read
 
 
+def _plainly(known: SearchParameter, name: str, text: str) -> Criterion:
+    found = typed(known, name, "", text)
+    assert isinstance(found, Criterion), "only a modifier asks for codes of the store"
+    return found
+
+
 def _overlapping(known: SearchParameter, name: str, text: str) -> Criterion:
     # With its own `eq`, a value that has a prefix is no date.
-    asked = typed(known, name, "", "eq" + text)
+    asked = _plainly(known, name, "eq" + text)
     return replace(asked, values=tuple(replace(one, prefix="po") for one in asked.values if isinstance(one, DateValue)))
