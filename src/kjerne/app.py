@@ -13,6 +13,7 @@ How a request goes through the house:
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import gc
 import json
@@ -85,6 +86,7 @@ from kjerne.services.terminology import Terminology
 from kjerne.services.validating import VALIDATED_LIMIT_BYTES, ValidateApi
 from kjerne.settings import Settings
 from kjerne.store import registers
+from kjerne.store.bindings import Bindings, Stored
 from kjerne.store.bulk import Bulk
 from kjerne.store.cursors import Cursors
 from kjerne.store.finding import Finder
@@ -399,6 +401,8 @@ async def opened(settings: Settings, keys: Keys, clock: Clock | None = None) -> 
         settings.dsn, keys, shares, pool_size=settings.pool_size, request_seconds=settings.request_seconds
     )
     house = House(settings, store, clock)
+    bindings = Bindings(store.pool, asyncio.get_running_loop())
+    house.guides.reach(lambda shelf: Stored(shelf, bindings))
     try:
         yield house
     finally:

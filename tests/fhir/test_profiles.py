@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import json
 import tarfile
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from guide_packages import element, joined, package, profile
+from guide_packages import Held, element, joined, package, profile
 from kjerne.errors import Refusal
 from kjerne.fhir import packages
-from kjerne.fhir.judging import EXTENSIBLE
-from kjerne.fhir.profiles import Profile, Profiles, without_known
+from kjerne.fhir.judging import EXTENSIBLE, UNTOLD
+from kjerne.fhir.profiles import Judged, Profile, Profiles, without_known
 from kjerne.fhir.validate import check
-from kjerne.fhir.value_sets import Codes
+from kjerne.fhir.value_sets import Codes, Has, Listed, OutOfReach
 
 SHARED = Path(__file__).parents[3] / "shared" / "data" / "packages"
 URL = "http://example.org/profile"
@@ -256,6 +257,51 @@ def test_a_code_beside_an_extensible_value_set_is_advised_against_and_no_fault()
         judged = profiles.judge(OBSERVATION | {"code": code}, URL)
         assert judged.faults == []
         assert [one.rule for one in judged.advice] == advised
+
+
+def bound(strength: str) -> Held:
+    """A package whose profile binds the code to a value set that nobody lists."""
+    asked = element("Observation.code", binding={"strength": strength, "valueSet": "urn:unlisted"})
+    return joined([packages.read(package(profile("Observation", asked)))])
+
+
+@dataclass(frozen=True)
+class Told(Listed):
+    """Terminology that has codes behind what is listed: `a` is of each value set, `b` of none, of others nothing is known."""
+
+    def asking(self, canonical: str) -> Has | None:
+        assert canonical == "urn:unlisted"
+        return lambda _system, code: {"a": True, "b": False}.get(code)
+
+
+@pytest.mark.parametrize(
+    ("strength", "code", "faults", "advice"),
+    [
+        ("required", "a", [], []), ("required", "b", ["required-binding"], []), ("required", "c", [], [UNTOLD]),
+        ("extensible", "a", [], []), ("extensible", "b", [], [EXTENSIBLE]), ("extensible", "c", [], [UNTOLD]),
+        ("preferred", "b", [], []),
+    ],
+)  # fmt: skip
+def test_what_no_package_lists_is_asked_of_a_store_and_what_it_cannot_tell_is_said(
+    strength: str, code: str, faults: list[str], advice: list[str]
+) -> None:
+    shelf = bound(strength)
+    judged = Profiles(shelf, Told(shelf)).judge(
+        OBSERVATION | {"code": {"coding": [{"system": "urn:s", "code": code}]}}, URL
+    )
+    assert ([one.rule for one in judged.faults], [one.rule for one in judged.advice]) == (faults, advice)
+
+
+def test_one_coding_that_is_right_is_enough_and_a_text_alone_has_none() -> None:
+    shelf = bound("required")
+    profiles = Profiles(shelf, Told(shelf))
+    codings = [{"system": "urn:s", "code": one} for one in ("b", "c", "a")]
+    assert profiles.judge(OBSERVATION | {"code": {"coding": codings}}, URL) == Judged([], [])
+    for code in ({"text": "x"}, {"coding": [{"code": "a"}]}):
+        assert [one.rule for one in profiles.check(OBSERVATION | {"code": code}, URL)] == ["required-binding"]
+    assert Profiles(shelf).judge(OBSERVATION | {"code": {"text": "x"}}, URL) == Judged([], [])
+    found = Profiles(shelf, OutOfReach(shelf)).judge(OBSERVATION | {"code": {"coding": codings}}, URL)
+    assert [one.rule for one in found.advice] == [UNTOLD]
 
 
 def test_what_is_too_costly_to_hold_against_a_profile_is_refused() -> None:

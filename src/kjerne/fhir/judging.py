@@ -20,17 +20,28 @@ from kjerne.fhir.fhirpath.navigating import is_type, members
 from kjerne.fhir.fhirpath.operators import Misuse, truth
 from kjerne.fhir.fhirpath.values import PRIMITIVES, Node
 from kjerne.fhir.invariants import EVALUATION_STEPS, led_to
-from kjerne.fhir.slices import Test, fitting, held, in_list, reaching, told_apart
+from kjerne.fhir.slices import Test, coded, fitting, held, in_list, reaching, told_apart
 
 if TYPE_CHECKING:
     from kjerne.fhir.profiles import Profile, Rule, Slot
+    from kjerne.fhir.value_sets import Has
 
 EXTENSION_DEPTH: Final = 5
 _TYPES: Final = frozenset(TYPES)
+_CODED: Final = frozenset({"Coding", "CodeableConcept", "Quantity"})
+ASKING_STEPS: Final = 50
+"""What it costs to ask the store of a code."""
+CODINGS_LIMIT: Final = 20
+"""Codings of one element that are asked about."""
 NESTED_STEPS: Final = 10
 """What it costs to hold a part of a resource against a profile of its own."""
 EXTENSIBLE: Final = "extensible-binding"
 """The rule of what is advised against and not wrong: a code beside those of an extensible value set."""
+
+
+UNTOLD: Final = "binding-not-at-hand"
+"""The rule of a code that could not be held against its value set: it is told, and nobody is judged by it."""
+ADVICE: Final = frozenset({EXTENSIBLE, UNTOLD})
 
 
 class Run:
@@ -295,6 +306,8 @@ def _own(slot: Slot, of: str) -> list[Look]:
         looks.append(_as_fixed(slot))
     if slot.listed is not None:
         looks.append(_as_listed(slot, of))
+    elif slot.asked is not None and (of in _CODED or of in PRIMITIVES):
+        looks.append(_as_asked(slot, slot.asked, of))
     looks += [_as_ruled(rule, of) for rule in slot.rules]
     if of not in _BY_ADDRESS and (profiles := slot.by_type.get(of)):
         looks.append(_as_profiled(profiles, of))
@@ -320,6 +333,27 @@ def _as_listed(slot: Slot, of: str) -> Look:
         return lambda value, _beside, _run: advice if held(value, of) and not test(value) else None
     wrong = fault("must have a code of the profile's value set", "", "code-invalid", "required-binding")
     return lambda value, _beside, _run: None if test(value) else wrong
+
+
+def _as_asked(slot: Slot, has: Has, of: str) -> Look:
+    """A binding that only the store of terminology can tell of one code."""
+    says = "should" if slot.extensible else "must"
+    rule = EXTENSIBLE if slot.extensible else "required-binding"
+    wrong = fault(f"{says} have a code of the profile's value set", "", "code-invalid", rule)
+    address = slot.value_set.partition("|")[0]
+    untold = fault(
+        f"was not held against the value set {address}: it is not at hand with its codes", "", "not-found", UNTOLD
+    )
+
+    def look(value: Any, _beside: Any, _run: Run) -> Faults:
+        if value is None or (slot.extensible and not held(value, of)):
+            return None
+        rows = coded(value, of)
+        spend(ASKING_STEPS * len(rows))
+        found = [has(system, code) for system, code in rows[:CODINGS_LIMIT]]
+        return None if True in found else untold if None in found else wrong
+
+    return look
 
 
 def _as_ruled(rule: Rule, of: str) -> Look:
@@ -351,7 +385,7 @@ def _as_profiled(profiles: tuple[str, ...], of: str) -> Look:
         if len(known) < len(profiles) or run.depth >= EXTENSION_DEPTH:
             return None
         tried = [run.under(one, Node(value, of, beside)) for one in known]
-        right = next((one for one in tried if all(each.rule == EXTENSIBLE for each in one)), None)
+        right = next((one for one in tried if all(each.rule in ADVICE for each in one)), None)
         if right is not None:
             return right
         says = "must keep to one of the profiles of its type"
@@ -380,7 +414,7 @@ def conforms(slot: Slot) -> Test:
                 return True
             profile = run.find(address)
             if profile is not None and is_type(node, profile.type) and run.depth < EXTENSION_DEPTH:
-                return all(one.rule == EXTENSIBLE for one in run.under(profile, node))
+                return all(one.rule in ADVICE for one in run.under(profile, node))
         return False
 
     return test

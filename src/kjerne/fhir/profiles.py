@@ -20,10 +20,10 @@ from kjerne.fhir.fhirpath.compiling import compiled
 from kjerne.fhir.fhirpath.navigating import root
 from kjerne.fhir.fhirpath.reading import Term, parse
 from kjerne.fhir.invariants import triggers
-from kjerne.fhir.judging import EXTENSIBLE, Look, Run, look_at
+from kjerne.fhir.judging import ADVICE, Look, Run, look_at
 from kjerne.fhir.packages import Definitions
 from kjerne.fhir.rulebook import rules
-from kjerne.fhir.value_sets import Codes, Listed, Terminology
+from kjerne.fhir.value_sets import Codes, Has, Listed, Terminology
 
 CORE: Final = "http://hl7.org/fhir/StructureDefinition/"
 STRENGTHS: Final = ("required", "extensible")
@@ -59,6 +59,8 @@ class Slot:
     profiles: tuple[str, ...] = ()
     by_type: dict[str, tuple[str, ...]] = field(default_factory=dict)
     listed: Codes | None = None
+    asked: Has | None = None
+    value_set: str = ""
     extensible: bool = False
     rules: tuple[Rule, ...] = ()
     discriminators: tuple[tuple[str, str], ...] = ()
@@ -140,7 +142,7 @@ class Profiles:
             return Judged([], [])
         # A value of a slice is looked at as an element too: what both find is told once.
         told = [Fault(one.says, profile.type + one.where, one.code, one.rule) for one in dict.fromkeys(found)]
-        return Judged([one for one in told if one.rule != EXTENSIBLE], [one for one in told if one.rule == EXTENSIBLE])
+        return Judged([one for one in told if one.rule not in ADVICE], [one for one in told if one.rule in ADVICE])
 
     def _look(self, slot: Slot, of: str) -> Look | None:
         """The look at a slot's values, made once for each type."""
@@ -208,6 +210,7 @@ def _slot(row: dict[str, Any], definition: dict[str, Any], terminology: Terminol
     fixed = next((name for name in row if name.startswith(("fixed", "pattern"))), "")
     types = row.get("type", [])
     slicing = row.get("slicing", {})
+    listed, asked = _bound(row, terminology, unjudged)
     return Slot(
         name=row["path"].rpartition(".")[2].removesuffix("[x]"),
         slice=row.get("sliceName", ""),
@@ -218,7 +221,9 @@ def _slot(row: dict[str, Any], definition: dict[str, Any], terminology: Terminol
         types=frozenset(one["code"] for one in types if "/" not in one["code"]),
         profiles=tuple(profile for one in types for profile in one.get("profile", ())),
         by_type={one["code"]: tuple(one["profile"]) for one in types if one.get("profile")},
-        listed=_listed(row, terminology, unjudged),
+        listed=listed,
+        asked=asked,
+        value_set=str(row.get("binding", {}).get("valueSet", "")),
         extensible=row.get("binding", {}).get("strength") == "extensible",
         rules=tuple(_rules(row, definition, unjudged)),
         discriminators=tuple((str(one["type"]), str(one["path"])) for one in slicing.get("discriminator", ())),
@@ -226,15 +231,17 @@ def _slot(row: dict[str, Any], definition: dict[str, Any], terminology: Terminol
     )
 
 
-def _listed(row: dict[str, Any], terminology: Terminology, unjudged: list[str]) -> Codes | None:
+def _bound(row: dict[str, Any], terminology: Terminology, unjudged: list[str]) -> tuple[Codes | None, Has | None]:
+    """The codes of an element's value set, or how it is asked of one code."""
     binding = row.get("binding", {})
     address = binding.get("valueSet")
     if binding.get("strength") not in STRENGTHS or not isinstance(address, str):
-        return None
+        return None, None
     found = terminology.codes(address)
-    if found is None and binding["strength"] == "required":
+    asked = terminology.asking(address) if found is None else None
+    if found is None and asked is None and binding["strength"] == "required":
         unjudged.append(f"{row['path']}: {address}")
-    return found
+    return found, asked
 
 
 def _rules(row: dict[str, Any], definition: dict[str, Any], unjudged: list[str]) -> Iterator[Rule]:

@@ -209,6 +209,15 @@ def in_list(listed: Codes, of: str) -> Callable[[Any], bool]:
     return test
 
 
+def coded(value: Any, of: str) -> list[tuple[str, str]]:
+    """(system, code) of each coding of a value that has one; of a primitive the code alone."""
+    if of in PRIMITIVES:
+        return [("", value)] if type(value) is str else []
+    rows = [value] if of in ("Coding", "Quantity") else value.get("coding", []) if type(value) is dict else []
+    pairs = [(one.get("system"), one.get("code")) for one in rows if type(one) is dict]
+    return [(system, code) for system, code in pairs if type(system) is str and type(code) is str]
+
+
 def held(value: Any, of: str) -> bool:
     """Whether a value has a code at all."""
     if of in PRIMITIVES:

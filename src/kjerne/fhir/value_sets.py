@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
@@ -16,11 +16,18 @@ Codes = dict[str, frozenset[str]]
 """By code system."""
 
 
+Has = Callable[[str, str], bool | None]
+"""Whether a value set has a code: asked by its system (empty: any) and the code. None where that cannot be told."""
+
+
 class Terminology(Protocol):
     """Where profiles find the codes of a value set: the definitions at hand, or a store of terminology."""
 
     def codes(self, canonical: str) -> Codes | None:
-        """The codes; None where they cannot be told, and then nobody is judged by them."""
+        """The codes; None where they cannot be listed."""
+
+    def asking(self, canonical: str) -> Has | None:
+        """How it is asked of one code, where the codes cannot be listed; None where nobody is judged by them then."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +39,18 @@ class Listed:
     def codes(self, canonical: str) -> Codes | None:
         """As `Terminology.codes`."""
         return codes(self.library, canonical)
+
+    def asking(self, _: str) -> Has | None:
+        """Nothing lies behind the lists."""
+        return None
+
+
+@dataclass(frozen=True)
+class OutOfReach(Listed):
+    """As `Listed` in a process that reaches no store: a code that it would be asked of is told as not held against its set."""
+
+    def asking(self, _: str) -> Has | None:
+        return lambda _system, _code: None
 
 
 def codes(library: Definitions, canonical: str, depth: int = 0) -> Codes | None:

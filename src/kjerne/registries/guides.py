@@ -7,7 +7,7 @@ then changes nothing, and is in the log; at a start it stops the program.
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final, Literal, NamedTuple
@@ -17,6 +17,7 @@ import structlog
 from kjerne.errors import Fault, Refusal
 from kjerne.fhir.profiles import Profiles, without_known
 from kjerne.fhir.shelf import Shelf
+from kjerne.fhir.value_sets import Listed, OutOfReach, Terminology
 from kjerne.registries.homes import HOMES, SERVICE_BY_TYPE, SHARED_TYPES
 from kjerne.settings import Settings
 
@@ -70,11 +71,17 @@ class Guides:
         self._named = named
         self._stamp: tuple[int, int] = (-1, -1)
         self._state = State(Shelf(), Profiles(Shelf()), ())
+        self._terminology: Callable[[Shelf], Terminology] = Listed
 
     @classmethod
     def of(cls, settings: Settings) -> Guides:
         """Those that an installation's settings name."""
         return cls(settings.packages, settings.profile_sets, settings.named_profiles)
+
+    def reach(self, terminology: Callable[[Shelf], Terminology]) -> None:
+        """From now on bindings that the packages do not list are asked of this. Another process has no such reach."""
+        self._terminology = terminology
+        self._stamp = (-1, -1)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _opened, (self._folder, self._sets, self._named)
@@ -86,7 +93,7 @@ class Guides:
             first, self._stamp = self._stamp == (-1, -1), stamp
             try:
                 shelf = Shelf(self._folder)
-                profiles = Profiles(shelf)
+                profiles = Profiles(shelf, self._terminology(shelf))
                 self._state = State(shelf, profiles, tuple(_read(self._sets, profiles)))
             except Refusal as refusal:
                 if first:
@@ -189,8 +196,10 @@ class Guides:
 
 @lru_cache(maxsize=4)
 def _opened(folder: Path, sets: Path, named: Named) -> Guides:
-    """The guides of another process, once in this one."""
-    return Guides(folder, sets, named)
+    """The guides of another process, once in this one, which does not reach that one's store."""
+    made = Guides(folder, sets, named)
+    made.reach(OutOfReach)
+    return made
 
 
 def _changed(path: Path) -> int:

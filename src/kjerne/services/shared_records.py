@@ -49,7 +49,7 @@ from kjerne.registries.identifiers import is_number, stands_in
 from kjerne.registries.naming import in_address
 from kjerne.registries.nobody import check_of_nobody
 from kjerne.store import shared
-from kjerne.store.changing import check_form, in_thread
+from kjerne.store.changing import check_form, checked, in_thread
 from kjerne.store.cursors import Cursors, Unbound, token_in
 from kjerne.store.limits import must_hold
 from kjerne.store.pool import Connection, Pool
@@ -194,7 +194,7 @@ class SharedRecords:
     async def create(self, call: Call) -> Answer:
         """A new record with an id made here; with `If-None-Exist`, if none answers that."""
         known(call, call.query, OF_A_WRITE)
-        _, indexed, advice = self._checked(call, "c")
+        _, indexed, advice = await self._checked(call, "c")
         name = call.parameters["type"]
         search = (
             self._criteria(name, criteria_in(call.headers["if-none-exist"]))
@@ -217,7 +217,7 @@ class SharedRecords:
     async def update(self, call: Call) -> Answer:
         """A new version; or the first, under an id that its sender chose (R4 http.html#upsert)."""
         known(call, call.query, OF_A_WRITE)
-        tree, indexed, advice = self._checked(call, "u")
+        tree, indexed, advice = await self._checked(call, "u")
         type_, id_ = _place(call)
         if tree.get("id") != id_:
             raise Refusal(400, "the id in the body is not the id in the address", where=f"{call.parameters['type']}.id")
@@ -235,7 +235,7 @@ class SharedRecords:
 
     async def update_found(self, call: Call) -> Answer:
         """A new version of the record that answers the criteria of the address, or a new record where none does."""
-        tree, indexed, advice = self._checked(call, "u")
+        tree, indexed, advice = await self._checked(call, "u")
         name, expected = call.parameters["type"], sent_version(call.headers)
         search = self._criteria(name, in_address(call))
         async with call.connection(self.pool) as conn, conn.transaction():
@@ -308,20 +308,20 @@ class SharedRecords:
             raise Refusal(400, "a read has no count", where="_summary")
         return search
 
-    def _checked(self, call: Call, letter: str) -> tuple[Tree, Indexed, Advice]:
+    async def _checked(self, call: Call, letter: str) -> tuple[Tree, Indexed, Advice]:
         """The body as a valid record about nobody, that the token's scopes leave, and what a search finds it by."""
         check_accepted(call)
         check_sent(call)
         tree = self.parse_json(call.body)
-        return tree, *self._taken(call, call.body, tree, letter)
+        advice = await checked(call.body, tree, call.parameters["type"], self.guides, form_alone=True)
+        return tree, self._found_by(call, tree, letter), advice
 
-    def _taken(self, call: Call, raw: bytes, tree: Tree, letter: str) -> tuple[Indexed, Advice]:
-        name = call.parameters["type"]
-        advice = check_form(raw, tree, name, self.guides)
+    def _found_by(self, call: Call, tree: Tree, letter: str) -> Indexed:
+        """What a search finds a valid record by, which must be nobody's and left by the token's scopes."""
         check_of_nobody(tree)
         indexed = index(tree)
-        must_hold(call.caller, type_number(name), indexed.tokens, letter)
-        return indexed, advice
+        must_hold(call.caller, type_number(call.parameters["type"]), indexed.tokens, letter)
+        return indexed
 
     def _patched(self, call: Call, before: Shared, patch: Callable[[Tree], Any]) -> tuple[bytes, Indexed, Advice]:
         name = call.parameters["type"]
@@ -329,7 +329,8 @@ class SharedRecords:
         tree = self.parse_json(raw)
         if tree.get("resourceType") != name or tree.get("id") != before.id:
             raise Refusal(422, "a patch changes neither type nor id of a record", where=f"{name}.id")
-        return raw, *self._taken(call, raw, tree, "u")
+        advice = check_form(raw, tree, name, self.guides)
+        return raw, self._found_by(call, tree, "u"), advice
 
     def _criteria(self, name: str, pairs: Pairs) -> Search:
         """A search that says which record is meant; `Refusal` 400 for none, and for what only shapes an answer."""

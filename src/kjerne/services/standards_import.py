@@ -27,11 +27,12 @@ from kjerne.fhir.definitions import type_name, type_number
 from kjerne.fhir.encode import decode, encode
 from kjerne.fhir.index import Indexed, index
 from kjerne.fhir.interaction import OF_A_WRITE, heeded
+from kjerne.fhir.judging import UNTOLD
 from kjerne.fhir.negotiation import check_accepted
 from kjerne.fhir.prefer import wanted
 from kjerne.fhir.understood import not_understood
 from kjerne.fhir.validate import check
-from kjerne.registries.guides import Guides
+from kjerne.registries.guides import Found, Guides
 from kjerne.registries.naming import check_names, number_in, numbers_in
 from kjerne.registries.withholding import kinds_of, withheld
 from kjerne.store import marking, pointing, spreading
@@ -69,6 +70,8 @@ class Understood:
     persons: list[str] = field(default_factory=list, repr=False)
     faults: list[Fault] = field(default_factory=list)
     status: int = 0
+    untold: list[int] = field(default_factory=list)
+    """The numbers of lines with a code of which only the store of terminology can tell whether its value set has it."""
 
 
 def understood(
@@ -78,20 +81,21 @@ def understood(
     fresh: list[Fresh] = []
     persons: list[str] = []
     faults: list[Fault] = []
-    status = 0
+    status, untold = 0, list[int]()
     for begin in range(0, len(lines), TOGETHER):
         some = lines[begin : begin + TOGETHER]
         for number, one in enumerate(_read_together(parse, types, guides, at, some), first + begin):
             if one.fresh is not None:
                 fresh.append(one.fresh)
                 persons.append(one.person)
+                untold += [number] if one.untold else []
             elif one.refusal is not None and len(faults) < FAULT_LIMIT:
                 status = status or one.refusal.status
                 wrong = one.refusal.faults or (Fault(one.refusal.says, one.refusal.where, one.refusal.code),)
                 faults += [Fault(fault.says, _where(number, fault.where), fault.code) for fault in wrong]
         if len(faults) >= FAULT_LIMIT:
             break
-    return Understood(fresh, persons, faults[:FAULT_LIMIT], status)
+    return Understood(fresh, persons, faults[:FAULT_LIMIT], status, untold)
 
 
 @dataclass(slots=True)
@@ -104,6 +108,7 @@ class _Line:
     indexed: Indexed | None = None
     fresh: Fresh | None = None
     person: str = ""
+    untold: bool = False
     refusal: Refusal | None = None
 
 
@@ -125,8 +130,10 @@ def _read_together(
         if type_ is None or not isinstance(name, str):
             raise Refusal(422, f"only these types are taken: {', '.join(sorted(types))}", where="resourceType")
         faults = guides.settled(check(line.tree, name), line.tree) or not_understood(line.raw, line.tree)
-        if faults or (faults := guides.on_write(line.tree, name).faults):
-            raise Refusal(422, faults[0].says, faults=tuple(faults))
+        found = guides.on_write(line.tree, name) if not faults else Found(faults, [], [])
+        if found.faults:
+            raise Refusal(422, found.faults[0].says, faults=tuple(found.faults))
+        line.untold = any(one.rule == UNTOLD for one in found.advice)
         check_names(line.raw, line.tree)
         if len(numbers_in(line.tree)) > 1:
             raise Refusal(422, "the line names its person by more than one number", where=f"{name}.subject")
@@ -245,7 +252,10 @@ class StandardsImport:
             self._running -= 1
 
     async def _taken(self, call: Call) -> Answer:
-        fresh, persons = _all_right(await self._read(call.at, _lines(call.body)))
+        lines = _lines(call.body)
+        parts = await self._read(call.at, lines)
+        fresh, persons = _all_right(parts)
+        await self._held_to_bindings(lines, [number for part in parts for number in part.untold])
         await self._held_to_scopes(call, fresh, persons)
         for _ in range(TRIES):
             places = await self._filings(call, fresh, persons)
@@ -315,6 +325,21 @@ class StandardsImport:
         if len(lines) > INLINE_LINES:
             return await self._crew.understood(self._parse, self._types, self._guides, at, lines)
         return [understood(self._parse, self._types, self._guides, at, 1, lines)]
+
+    async def _held_to_bindings(self, lines: Sequence[bytes], numbers: Sequence[int]) -> None:
+        """Lines whose codes the store must tell of are held against their profiles once more, in a thread that reaches it."""
+
+        def wrong() -> list[Fault]:
+            found: list[Fault] = []
+            for number in numbers:
+                tree = self._parse(lines[number - 1])
+                faults = self._guides.on_write(tree, tree["resourceType"]).faults
+                found += [Fault(one.says, _where(number, one.where), one.code) for one in faults]
+            return found[:FAULT_LIMIT]
+
+        if numbers and (faults := await asyncio.to_thread(wrong)):
+            first = faults[0]
+            raise Refusal(422, first.says, where=first.where, code=first.code, faults=tuple(faults[1:]))
 
     async def _filings(
         self, call: Call, fresh: Sequence[Fresh], persons: Sequence[str]

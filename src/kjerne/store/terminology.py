@@ -9,12 +9,15 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
+from kjerne.errors import Refusal
 from kjerne.fhir.effort import spend
 from kjerne.fhir.terminology.concept import Concept, Designation
 from kjerne.fhir.terminology.parts import SNOMED, USES
 from kjerne.store.pool import Connection
 
 ROWS_AT_ONCE: Final = 1_000
+LEVELS_LIMIT: Final = 100_000
+"""Codes that one question of what stands under a code gives; the database stops at the next."""
 _ASKING_STEPS: Final = 50
 """What a question to the database takes of the process, beside its rows."""
 _COLUMNS: Final = "c.code, c.display, c.active, c.rest"
@@ -75,6 +78,11 @@ class Loaded:
         spend(_ASKING_STEPS)
         rows = await self._conn.fetch(statement, self._number, code)
         spend(len(rows))
+        if len(rows) > LEVELS_LIMIT:
+            raise Refusal(
+                422, f"more than {LEVELS_LIMIT} codes stand under one that is asked about", code="too-costly",
+                todo="Ask of one code, or with a code further down.",
+            )  # fmt: skip
         return frozenset(row[0] for row in rows)
 
 
@@ -83,11 +91,11 @@ WITH RECURSIVE up(code) AS (
   SELECT parent FROM concept_parent WHERE system = $1 AND code = $2
   UNION SELECT p.parent FROM concept_parent p JOIN up ON p.system = $1 AND p.code = up.code
 ) SELECT code FROM up"""
-_UNDER: Final = """
+_UNDER: Final = f"""
 WITH RECURSIVE down(code) AS (
   SELECT code FROM concept_parent WHERE system = $1 AND parent = $2
   UNION SELECT p.code FROM concept_parent p JOIN down ON p.system = $1 AND p.parent = down.code
-) SELECT code FROM down"""
+) SELECT code FROM down LIMIT {LEVELS_LIMIT + 1}"""
 _RIGHT_UNDER: Final = "SELECT code FROM concept_parent WHERE system = $1 AND parent = $2"
 
 
