@@ -56,9 +56,11 @@ from kjerne.registries.homes import SERVICE_BY_TYPE, SHARED_TYPES, types_of
 from kjerne.services.access_log.api import AccessLogApi
 from kjerne.services.consents import ConsentsApi
 from kjerne.services.disclosures import DisclosuresApi
+from kjerne.services.everything import EverythingApi
 from kjerne.services.exports.api import ExportsApi
 from kjerne.services.inquiries.api import CorrectionsApi
 from kjerne.services.inquiries.desk import Desk
+from kjerne.services.meta import MetaApi
 from kjerne.services.oversight.api import OversightApi
 from kjerne.services.participation.api import ParticipationApi
 from kjerne.services.participation.register import Register
@@ -100,7 +102,7 @@ from kjerne.wire import json as strict_json
 from kjerne.wire.edge import Authenticate, Edge, Mount
 from kjerne.wire.jwks import FetchedKeys, FixedKeys, Provider, from_issuer
 from kjerne.wire.oauth import Verifier
-from kjerne.wire.problems import refusal_answer
+from kjerne.wire.problems import denied_answer, refusal_answer
 from kjerne.wire.routing import Router
 from kjerne.wire.saml import Assertions
 from kjerne.wire.saml_trust import Trusted, trusted
@@ -241,6 +243,15 @@ class House:
             # Before the types of records: an event's address has the same shape.
             *access_log.routes(),
             *self._validating(anything).routes(),
+            *EverythingApi(
+                self.store.pool,
+                self.reader,
+                self.cursors,
+                parse_json,
+                self.identify,
+                reads,
+                lambda denial: denied_answer(denial, "fhir").body,
+            ).routes(),
             *map(registries.beside, (*standards.routes(), *patches.routes(), *conditional.routes())),
             *imports.routes(),
             *terms.routes(),
@@ -250,6 +261,7 @@ class House:
             ).routes(),
             *CorrectionsApi(Desk(self.store.wrap, self.reader), self.store).routes(),
         ]
+        routes += MetaApi(Router(routes).find, f"{anything} {READS}").routes()
         routes += self._bundles(routes, conditional, f"{anything} {READS} {WRITES}")
         return [*routes, *self._statements(routes)]
 

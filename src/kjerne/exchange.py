@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Awaitable, Callable, Hashable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -167,6 +167,8 @@ class Answer(msgspec.Struct, frozen=True):
     body: bytes = b""
     media_type: str = "application/fhir+json"
     headers: Pairs = ()
+    rest: AsyncIterator[bytes] | None = None
+    """Where the body is long: what it is made of, while it is made. `body` is empty then."""
 
 
 T = TypeVar("T")
@@ -261,7 +263,8 @@ class Route:
     `for_citizens` says that a citizen portal may call it too, with `kjerne:portal` instead of `needs`. `by_type` are the scopes,
     as in `needs`, of each type that its path's part `{type}` can be: those that stand instead of `needs` there. `joins` says that
     the handler does its work through `Call.connection`, so that it can be a part of a transaction. `reads_xml` says that it
-    reads a body in FHIR's XML itself, and does not get it as JSON.
+    reads a body in FHIR's XML itself, and does not get it as JSON. `whole` says that an answer is sent when all of it is made;
+    else it may go out in pieces (`Answer.rest`), and is no part of another.
     """
 
     method: str
@@ -276,6 +279,7 @@ class Route:
     by_type: Mapping[str, str] = field(default_factory=dict, hash=False)
     joins: bool = False
     reads_xml: bool = False
+    whole: bool = True
 
     def needed(self, parameters: Mapping[str, str]) -> str:
         """The scopes of which a token must hold one, for the address with these parts."""

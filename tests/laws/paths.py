@@ -162,6 +162,16 @@ def page_by_page(path: str, *form: tuple[str, str]) -> Callable[[Ask], Awaitable
     return ask
 
 
+def everything() -> Callable[[Ask], Awaitable[Told]]:
+    """All of one type, of all that there is of her."""
+
+    async def ask(ask: Ask) -> Told:
+        answer = await ask.search("/fhir/R4/Patient/$everything", ("_type", "Observation"))
+        return Told(signs_in([answer], ask.patient), total_of(answer))
+
+    return ask
+
+
 def in_order(path: str, *form: tuple[str, str]) -> Callable[[Ask], Awaitable[Told]]:
     """A sorted search; fails where the hits stand in another order than their dates (the order of `KINDS`)."""
 
@@ -227,6 +237,7 @@ def _many() -> Iterator[Path]:
         counts=True,
     )
     yield Path("pages", "search", page_by_page(observations, ("_count", "1"), ("_total", "accurate")), counts=True)
+    yield Path("everything", "search", everything(), counts=True)
     yield Path("in a transaction", "search", bundled("Observation?_total=accurate"), counts=True)
     yield Path("sorted", "search", in_order(by_pps, ("_sort", "date"), ("_total", "accurate")), counts=True)
     yield Path("not", "search", plainly(observations, ("status:not", "amended")), counts=True)

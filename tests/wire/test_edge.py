@@ -135,6 +135,9 @@ def asked_of_a_record(made: str) -> list[Sent]:
         search("POST /fhir/R4/{type}/_search", f"{at}/_search", _count="2"),
         search("POST /fhir/R4/{type}/_search", f"{at}/_search", _summary="count"),
         search("POST /fhir/R4/{type}/_search", f"{at}/_search", _include="Observation:specimen"),
+        Sent("GET /fhir/R4/Patient/$everything", "/fhir/R4/Patient/$everything?_count=2"),
+        search("POST /fhir/R4/Patient/$everything", "/fhir/R4/Patient/$everything", _type="Specimen"),
+        Sent("GET /fhir/R4/{type}/{id}/$meta", f"{at}/{made}/$meta"),
         Sent("GET /fhir/R4/Observation/$lastn", f"{at}/$lastn?category=laboratory"),
         search("POST /fhir/R4/Observation/$lastn", f"{at}/$lastn", code="NPU27300"),
         *(

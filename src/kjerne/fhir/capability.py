@@ -38,6 +38,8 @@ SECURITY_SERVICE: Final = "http://terminology.hl7.org/CodeSystem/restful-securit
 R4_OPERATIONS: Final = {
     ("Observation", "lastn"): "http://hl7.org/fhir/OperationDefinition/Observation-lastn",
     ("", "validate"): "http://hl7.org/fhir/OperationDefinition/Resource-validate",
+    ("Patient", "everything"): "http://hl7.org/fhir/OperationDefinition/Patient-everything",
+    ("", "meta"): "http://hl7.org/fhir/OperationDefinition/Resource-meta",
 }
 OPERATIONS: Final = "http://kjerne.example/fhir/OperationDefinition/"
 SEARCH_PARAMETERS: Final = "http://hl7.org/fhir/SearchParameter/"
@@ -83,8 +85,8 @@ def statement(
         for type in own:
             if interaction := _INTERACTIONS.get((route.method, shape)):
                 found.setdefault(type, set()).add(interaction)
-            if shape.startswith("T/$"):
-                operations_of.setdefault(type, set()).add(shape.removeprefix("T/$"))
+            if "/$" in shape:
+                operations_of.setdefault(type, set()).add(shape.rpartition("$")[2])
             name, value = _CONDITIONAL.get((route.method, shape), ("", None))
             if name and (route.conditional or name not in _BY_HEADER):
                 conditions.setdefault(type, {})[name] = value
@@ -94,7 +96,7 @@ def statement(
         "resource": [
             _resource(type, interactions, types, conditions.get(type, {}))
             | _of_type(type, operations_of.get(type, set()), (supported or {}).get(type, ()))
-            for type, interactions in sorted(found.items())
+            for type, interactions in sorted({**{name: set[str]() for name in operations_of}, **found}.items())
         ],
     }
     if any("search-type" in one for one in found.values()):
@@ -176,10 +178,10 @@ def _resource(
     type: str, interactions: set[str], types: Mapping[str, str], conditions: dict[str, Any]
 ) -> dict[str, Any]:
     beside = [name for name, service in types.items() if service == types.get(type)]
-    resource: dict[str, Any] = {
-        "type": type,
-        "interaction": [{"code": code} for code in _ORDER if code in interactions],
-    }
+    resource: dict[str, Any] = {"type": type}
+    # A type that is not served may have an operation all the same (Patient/$everything).
+    if interactions:
+        resource["interaction"] = [{"code": code} for code in _ORDER if code in interactions]
     if "vread" in interactions:
         # Every update here must name the version it changes.
         resource["versioning"] = "versioned-update" if "update" in interactions else "versioned"

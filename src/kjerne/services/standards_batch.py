@@ -210,6 +210,11 @@ class BatchApi:
             says = "an entry's address begins with a type: what is about the whole server is no entry's"
             raise Refusal(405, says, where="path", code="not-supported", todo="Send it by itself.")
         route, parameters = self.find(entry.method, f"{BASE}/{path}")
+        if not route.whole:
+            raise Refusal(
+                405, "its answer may be longer than one of a Bundle", where="path", code="not-supported",
+                todo="Send it by itself.",
+            )  # fmt: skip
         assert call.caller is not None
         route.check_scope(call.caller, parameters)
         return Step(entry, route, parameters, self.pairs(entry.query.encode("utf-8")))

@@ -8,9 +8,11 @@ it is given. `kjerne.app` tells the whole way of a request.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
+
+import msgspec
 
 from kjerne.access import Caller, Once
 from kjerne.clock import Clock, SystemClock
@@ -111,7 +113,24 @@ class Edge:
         if speaks_xml(path):
             answer = await self._represented(answer, headers.get("accept", ""), (*_query(scope), *form), correlation)
         journal.answered(correlation, route.path if route else "", answer.status, rule)
-        await http.send_answer(send, answer, correlation, head=method == "HEAD")
+        if answer.rest is not None:
+            answer = msgspec.structs.replace(answer, rest=self._in_time(answer.rest))
+        try:
+            await http.send_answer(send, answer, correlation, head=method == "HEAD")
+        except Exception as error:
+            # Of an answer that has begun nothing can be taken back: it is broken off, and the connection with it.
+            if answer.rest is None:
+                raise
+            journal.met(error, correlation, route.path if route else "")
+
+    async def _in_time(self, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+        """The pieces of an answer, each of which may take as long as a request may."""
+        while True:
+            with self._deadlines.limit():
+                piece = await anext(rest, None)
+            if piece is None:
+                return
+            yield piece
 
     async def _call(
         self,
@@ -165,6 +184,8 @@ class Edge:
     async def _represented(self, answer: Answer, accept: str, asked: Pairs, correlation: str) -> Answer:
         try:
             return await self._representations.told(answer, accept, asked)
+        except Refusal as refusal:
+            return refusal_answer(refusal, "fhir")
         except Exception as error:  # noqa: BLE001 - noted with its trace
             return refusal_answer(journal.met(error, correlation, "representation"), "fhir")
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import re
 import zlib
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from typing import Any, Final
 from urllib.parse import parse_qsl, quote
 
@@ -190,13 +190,29 @@ def is_form(headers: Mapping[str, str]) -> bool:
 
 
 async def send_answer(send: Send, answer: Answer, correlation: str, *, head: bool = False) -> None:
-    """Sends an answer with the headers every answer has."""
+    """Sends an answer with the headers every answer has; one that is made meanwhile piece by piece."""
+    if answer.rest is not None:
+        await _send_rest(send, answer, answer.rest, correlation, head=head)
+        return
     whole = getattr(send, "whole", None)
     if whole is not None and whole(answer.status, lines_sent(answer, correlation), b"" if head else answer.body):
         return
     headers = headers_sent(answer, correlation)
     await send({"type": "http.response.start", "status": answer.status, "headers": headers})
     await send({"type": "http.response.body", "body": b"" if head else answer.body})
+
+
+async def _send_rest(send: Send, answer: Answer, rest: AsyncIterator[bytes], correlation: str, *, head: bool) -> None:
+    # Its length is not known: HTTP/1.1 sends it in chunks (RFC 9112 section 7.1), and what breaks off is seen to.
+    headers = [one for one in headers_sent(answer, correlation) if one[0] != b"content-length"]
+    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+    if not head:
+        async for piece in rest:
+            if getattr(send, "disconnected", False):
+                # Nobody is there any more: nothing further is read for her.
+                return
+            await send({"type": "http.response.body", "body": piece, "more_body": True})
+    await send({"type": "http.response.body", "body": b""})
 
 
 def lines_sent(answer: Answer, correlation: str) -> bytes:

@@ -8,7 +8,7 @@ threads, few at a time, while other requests go on.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Final, TypeVar
@@ -25,6 +25,7 @@ from kjerne.fhir.xml_format import to_xml
 from kjerne.wire import xml
 
 AT_ONCE: Final = 2
+GATHERED_LIMIT_BYTES: Final = 20_000_000
 _ANY: Final = frozenset(("*/*", "application/*", ""))
 _FORMAT: Final = "_format"
 _AS_XML: Final = XML | {"xml"}
@@ -57,8 +58,15 @@ class Representations:
         return call
 
     async def told(self, answer: Answer, accept: str, asked: Pairs) -> Answer:
-        """An answer in XML, where that was asked for by the header `accept` or by the parameter `_format` among `asked`."""
-        if answer.media_type != JSON_TYPE or not answer.body or not wants_xml(accept, asked):
+        """An answer in XML, where that was asked for by the header `accept` or by the parameter `_format` among `asked`.
+
+        One that would go out in pieces is gathered first; `Refusal` 406 where it is too large for that.
+        """
+        if answer.media_type != JSON_TYPE or not wants_xml(accept, asked):
+            return answer
+        if answer.rest is not None:
+            answer = msgspec.structs.replace(answer, body=await _gathered(answer.rest), rest=None)
+        if not answer.body:
             return answer
         named = any(name == _FORMAT for name, _ in asked)
         body = await self._in_turn(_as_xml, answer.body, partial(xml.parse, depth=self.depth), named)
@@ -67,6 +75,16 @@ class Representations:
     async def _in_turn(self, work: Callable[..., T], *given: Any) -> T:
         async with self._turns:
             return await asyncio.to_thread(work, *given)
+
+
+async def _gathered(rest: AsyncIterator[bytes]) -> bytes:
+    pieces, size = list[bytes](), 0
+    async for piece in rest:
+        pieces.append(piece)
+        size += len(piece)
+        if size > GATHERED_LIMIT_BYTES:
+            raise Refusal(406, "an answer of this size is given in JSON alone", where="accept", code="not-supported")
+    return b"".join(pieces)
 
 
 def wants_xml(accept: str, asked: Iterable[tuple[str, str]]) -> bool:
