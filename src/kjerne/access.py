@@ -16,15 +16,15 @@ from uuid import UUID
 CallerKind = Literal["practitioner", "citizen", "system"]
 Action = Literal[
     "read", "search", "history", "write", "insight", "choose", "file", "correct", "examine", "trace", "disclose", "link",
-    "export", "ask", "handle", "download", "review", "permit",
+    "export", "ask", "handle", "download", "review", "permit", "subscribe", "notify",
 ]  # fmt: skip
 """`file` lays in what is new, `correct` mends or takes out what lies there already. `examine` opens a message that was
 rejected, `trace` tells who had opened what was filed on a wrong person, `disclose` tells a source who was given what it
 sent, `link` says that two numbers are one human, `export` takes out in bulk. `ask` says that something is wrong and reads
 the answer, `handle` answers it. `download` takes a copy of all. `review` tells whom a reading in the log was about. `permit`
-gives or withdraws a parent's consent that a youth sees her own."""
+gives or withdraws a parent's consent that a youth sees her own. `subscribe` asks to be told of what is new, `notify` tells it."""
 
-OPENING: Final[frozenset[Action]] = frozenset({"read", "search", "history", "download", "export"})
+OPENING: Final[frozenset[Action]] = frozenset({"read", "search", "history", "download", "export", "notify"})
 """What hands records to somebody: whoever asks the log who has seen something asks for these. `laws` holds the list to all
 actions there are."""
 OPERATIONS: Final = "kjerne:operations"
@@ -33,6 +33,8 @@ AUDIT: Final = "kjerne:audit"
 """The scope of the data controller's own system for logs: it reads the log about anybody, and no record."""
 DISCLOSURES: Final = "kjerne:disclosures"
 """The scope of a source's system that fetches who was given what the source had sent."""
+SUBSCRIPTIONS: Final = "kjerne:subscriptions"
+"""The scope of a treating organisation's system that is told what is new about its patients."""
 PORTAL: Final = "kjerne:portal"
 """The scope of a citizen portal's token: it is the citizen's, with the portal as actor and the errand said."""
 

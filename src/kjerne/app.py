@@ -29,7 +29,7 @@ from joserfc.errors import JoseError
 from joserfc.jwk import ECKey
 
 from kjerne import __version__, housekeeping
-from kjerne.access import Caller, Once
+from kjerne.access import SUBSCRIPTIONS, Caller, Once
 from kjerne.clock import Clock, SystemClock
 from kjerne.errors import Refusal
 from kjerne.exchange import PUBLIC, Answer, Call, Handler, Pairs, PatientRef, Route, any_of
@@ -50,9 +50,11 @@ from kjerne.policy.choosing import Choosing
 from kjerne.policy.claims import Claims
 from kjerne.policy.privacy import deletion_of
 from kjerne.policy.services import IN_USE, SERVICES, Service, kept_by_law
+from kjerne.policy.table_subscribing import TELLING
 from kjerne.registries import identifiers
 from kjerne.registries.guides import Guides, State
 from kjerne.registries.homes import SERVICE_BY_TYPE, SHARED_TYPES, types_of
+from kjerne.registries.receivers import Receivers
 from kjerne.services.access_log.api import AccessLogApi
 from kjerne.services.consents import ConsentsApi
 from kjerne.services.disclosures import DisclosuresApi
@@ -84,6 +86,7 @@ from kjerne.services.standards_batch import BUNDLE_LIMIT_BYTES, BatchApi
 from kjerne.services.standards_conditional import ConditionalApi
 from kjerne.services.standards_import import Crew, StandardsImport
 from kjerne.services.standards_patch import PatchApi
+from kjerne.services.subscriptions import SubscriptionsApi
 from kjerne.services.terminology import Terminology
 from kjerne.services.validating import VALIDATED_LIMIT_BYTES, ValidateApi
 from kjerne.settings import Settings
@@ -242,6 +245,7 @@ class House:
             *consents.routes(),
             # Before the types of records: an event's address has the same shape.
             *access_log.routes(),
+            *self._subscriptions(reads, parse_json).routes(),
             *self._validating(anything).routes(),
             *EverythingApi(
                 self.store.pool,
@@ -292,6 +296,15 @@ class House:
             partial(refusal_answer, shape="fhir"), self.identify, conditional.named,
             SharedReferences(self.store.pool, self.parse_search, self.settings.candidate_limit).named,
         ).routes()  # fmt: skip
+
+    def _subscriptions(
+        self, reads: Mapping[str, str], parse_json: Callable[[bytes], dict[str, Any]]
+    ) -> SubscriptionsApi:
+        receivers = Receivers(self.settings.subscribers_file, sandbox=self.settings.mode == "sandbox")
+        return SubscriptionsApi(
+            self.store.pool, self.store.ids, self.reader, Sealer(self.store.keys.derived("subscription")), receivers,
+            parse_json, self.parse_search, self.identify, sorted(TELLING), f"{SUBSCRIPTIONS} {any_of(reads)}",
+        )  # fmt: skip
 
     def _validating(self, needs: str) -> ValidateApi:
         depth = self.settings.json_depth

@@ -97,6 +97,10 @@ class Settings(BaseSettings):
     named_profiles: Literal["required", "warn", "off"] = Field(
         "required", description="whether a resource must keep to the profiles it names itself, where a package has them"
     )
+    subscribers: str = Field(
+        "",
+        description="file of the addresses that each client's subscriptions may be told at; empty: subscribers.toml in `data`",
+    )
     cursor_minutes: int = Field(60, description="how long a page link lives", ge=1, le=1_440)
     attestation_minutes: int = Field(
         60, description="how old an attestation may be (Tillitsrammeverket v1.1, ATT-58)", ge=1, le=60
@@ -135,6 +139,11 @@ class Settings(BaseSettings):
     def profile_sets(self) -> Path:
         """The file of profile sets."""
         return Path(self.profiles) if self.profiles else self.packages / "profiles.toml"
+
+    @property
+    def subscribers_file(self) -> Path:
+        """The file of addresses that subscriptions may be told at."""
+        return Path(self.subscribers) if self.subscribers else self.data / "subscribers.toml"
 
     @property
     def tells_choices(self) -> bool:

@@ -27,7 +27,7 @@ def answer(s: Situation) -> Answer:
         return as_told(s, personnel(s))
     if s.kind == "citizen":
         return citizen(s)
-    return system(s)
+    return subscriber(s) if s.action in ("subscribe", "notify") else system(s)
 
 
 # SMART App Launch 2.2: scopes are what the app asked for at most (K26: beside the national scope, never instead)
@@ -63,9 +63,10 @@ def smart_scopes_leave_something(s: Situation) -> bool:
     if s.action in ("insight", "choose"):
         type_, letters = {"insight": ("AuditEvent", "rs"), "choose": ("Consent", "crus")}[s.action]
         return all((type_, letter, "whole") in pieces for letter in letters)
-    letters = {"read": "r", "history": "r", "search": "s", "file": "cu", "correct": "ud", "export": "r"}.get(
-        s.action, ""
-    )
+    letters = {
+        "read": "r", "history": "r", "search": "s", "file": "cu", "correct": "ud", "export": "r",
+        "subscribe": "rs", "notify": "rs",
+    }.get(s.action, "")  # fmt: skip
     wanted = {(type_, letter) for type_ in types for letter in letters}
     return any((type_, letter) in wanted for type_, letter, _ in pieces)
 
@@ -477,6 +478,21 @@ def system(s: Situation) -> Answer:
     if s.action == "file" and wills_now(s, "opt-out"):
         return Answer(given=False, outcome="Reservation")
     return Answer(given=True, purpose=s.purpose)
+
+
+def subscriber(s: Situation) -> Answer:
+    """A system of an organisation that treats her and takes part hears of what is new (K90). It hears nothing while she has shut
+    anything to anybody, since nobody says who reads it there; of that it is not asked when it subscribes, or it would be told."""
+    here = s.service in ("results", "critical-information") and "kjerne:subscriptions" in s.scopes
+    treating = any(bond.place and bond.place in (s.legal_entity, s.unit) for bond in bonds_today(s, "care"))
+    if not (here and treating and takes_part(s, "consumer")):
+        return Answer(given=False)
+    if s.action == "subscribe":
+        return Answer(given=True, hidden=EVERYTHING, purpose=s.purpose)
+    whole = any(not is_only_a_part(will) for will in wills_now(s, "restriction"))
+    if is_protected(s.address) or wills_now(s, "opt-out") or wills_now(s, "block") or whole:
+        return Answer(given=False)
+    return Answer(given=True, hidden=NOT_IN_BULK, purpose=s.purpose)
 
 
 # Those who run the platform

@@ -31,6 +31,10 @@ LAB = Situation(
     "system", "search", NOW, scopes=frozenset({"nhn:pps/provesvar-write"}), level=0,
     memberships=(Membership("source", begins=LONG_AGO),),
 )  # fmt: skip
+SUBSCRIBER = replace(
+    LAB, scopes=frozenset({"kjerne:subscriptions"}), legal_entity=ENTITY, memberships=(Membership("consumer"),),
+    bonds=(Bond("care", place=ENTITY),),
+)  # fmt: skip
 
 
 def attested(**changes: object) -> Attest:
@@ -147,6 +151,14 @@ CALLERS = {
     "laboratory outside": replace(LAB, memberships=()),
     "laboratory as consumer": replace(LAB, memberships=(Membership("consumer"), Membership("source", "documents"))),
     "laboratory whose part ends now": replace(LAB, memberships=(Membership("source", ends=NOW),)),
+    "system that treats her": SUBSCRIBER,
+    "system that treats her, outside": replace(SUBSCRIBER, memberships=()),
+    "system that treats her no more": replace(
+        SUBSCRIBER, bonds=(Bond("care", place=ENTITY, day_after_last=date(2026, 11, 23)),)
+    ),
+    "system of somebody else": replace(
+        SUBSCRIBER, bonds=(Bond("care", hpr="9144900"), Bond("care", place="974760673"))
+    ),
     "operator": replace(LAB, scopes=OPERATIONS, memberships=()),
     "operator in person": replace(GP, scopes=OPERATIONS, attest=None, memberships=()),
     "operator in person, blocked": replace(GP, scopes=OPERATIONS | READ, hpr="1234567", bonds=()),

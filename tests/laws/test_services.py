@@ -75,6 +75,8 @@ ELSE = (
     "examine",
     "trace",
     "disclose",
+    "subscribe",
+    "notify",
     "link",
     "export",
     "handle",

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from kjerne.access import Caller, Denial, Grant, Label, Part, Subject
+from kjerne.access import SHUT_BY_PATIENT, Caller, Denial, Grant, Label, Part, Subject, Tie
 from kjerne.fhir.smart import limits
 
 from .cast import GUARDIAN, PARENT, PROXY, SHUTTING, choice, citizen, doctor, laboratory, patient
@@ -66,6 +66,30 @@ def test_a_source_hears_who_was_given_what_it_sent_whatever_the_patient_has_chos
     )
     for caller in (laboratory(), laboratory(scopes=OPERATIONS), doctor(), citizen()):
         assert ask(caller, ADULT, "disclose").rule == "scope-missing"
+
+
+EHR = laboratory(scopes=frozenset({"kjerne:subscriptions"}), parts=(Part("results", "consumer", LONG_AGO, None),))
+CARE = {"ties": (Tie("care", organisation=EHR.organisation),)}
+
+
+def test_a_system_of_those_who_treat_her_is_told_of_what_is_shut_to_nobody() -> None:
+    answer = ask(EHR, patient(**CARE), "notify")
+    assert isinstance(answer, Grant)
+    assert (answer.rule, answer.hides) == ("told-to-subscriber", SHUT_BY_PATIENT | Label.WITHDRAWN)
+    for shut in (
+        patient(protection="fortrolig", **CARE), patient(choices=(choice("opt-out"),), **CARE),
+        patient(choices=(choice("block", hpr="1"),), **CARE), patient(choices=(choice("restriction", organisation="1"),), **CARE),
+    ):  # fmt: skip
+        assert ask(EHR, shut, "notify").rule == "not-told-to-subscriber"
+        assert ask(EHR, shut, "subscribe").rule == "subscribed", "the answer would tell what she has shut"
+
+
+def test_who_does_not_treat_her_or_takes_no_part_neither_subscribes_nor_is_told() -> None:
+    for action in ("subscribe", "notify"):
+        assert ask(EHR, patient(), action).rule == "subscriber-does-not-treat"
+        assert ask(replace(EHR, parts=()), patient(**CARE), action).rule == "subscriber-takes-no-part"
+        for caller in (laboratory(), doctor(), citizen()):
+            assert ask(caller, patient(**CARE), action).rule == "scope-missing"
 
 
 REVIEWED = [

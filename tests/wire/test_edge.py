@@ -312,6 +312,21 @@ def of_choices(platform: Standing) -> Iterator[tuple[Sent, Sent]]:
         yield one, one
 
 
+def asked_of_subscriptions(platform: Standing) -> list[Sent]:
+    at, who = "/fhir/R4/Subscription", {"as_": "ehr", "about": WHO}
+    none = {"resourceType": "Subscription", "id": "none"}
+    return [
+        Sent(f"GET {at}", at, **who),
+        replace(search(f"POST {at}/_search", f"{at}/_search", status="active"), **who),
+        Sent(f"POST {at}", at, **who, body=json.dumps(none).encode(), headers=FHIR, status=422),
+        Sent(f"GET {at}/{{id}}", f"{at}/none", **who, status=404),
+        Sent(f"PUT {at}/{{id}}", f"{at}/none", **who, body=json.dumps(none).encode(), headers=FHIR, status=422),
+        Sent(f"DELETE {at}/{{id}}", f"{at}/none", **who, status=404),
+        Sent(f"GET {at}/{{id}}/$status", f"{at}/none/$status", **who, status=404),
+        Sent(f"GET {at}/{{id}}/$events", f"{at}/none/$events", **who, status=404),
+    ]
+
+
 def requests(platform: Standing) -> Iterator[tuple[Sent, Sent]]:
     """For each line of the route table at least one request that is answered, and what comes under the same proof."""
     made = str(create(platform, observation()).tree["id"])
@@ -320,6 +335,7 @@ def requests(platform: Standing) -> Iterator[tuple[Sent, Sent]]:
         *asked_of_repeats(platform),
         *asked_by_a_sender(platform),
         *asked_by_an_operator(platform),
+        *asked_of_subscriptions(platform),
         *asked_of_persons_and_exports(),
     ]
     yield from ((one, one) for one in (*once, *about_nobody(platform)))

@@ -22,6 +22,7 @@ from kjerne.store.checkpoints import Checkpoints, read_keys
 from kjerne.store.comparing import Comparer
 from kjerne.store.keys import Keys
 from kjerne.store.pool import Pool, open_pool, reaching
+from kjerne.subscribing import Deliverer, ready
 
 WORKER_PATIENCE_SECONDS: Final = 600.0
 """How long a worker that starts waits for a database that is away: if it gave up, uvicorn would end all of them."""
@@ -132,7 +133,7 @@ def _checkpoints(settings: Settings) -> Checkpoints:
 async def _work(settings: Settings, checkpoints: Checkpoints, done: list[int], *, once: bool) -> None:
     keys = Keys.parse(settings.keys.get_secret_value())
     await _stands(settings)
-    clock, pool = SystemClock(), await open_pool(settings.dsn, 5)
+    clock, pool = SystemClock(), await open_pool(settings.dsn, 7)
     try:
         await key_marks.hold(pool, keys)
         await _only_adds(pool)
@@ -145,9 +146,14 @@ async def _work(settings: Settings, checkpoints: Checkpoints, done: list[int], *
             await worker.start()
             if once:
                 done.append(await worker.run_due(sys.maxsize))
-        if not once:
+        deliverer = await ready(Deliverer(pool, clock, keys, shares, settings))
+        if once:
+            await deliverer.run_due()
+        else:
             comparer = Comparer(pool, clock, checkpoints)
-            await asyncio.gather(*(worker.run_forever() for worker in workers), comparer.run_forever())
+            await asyncio.gather(
+                *(worker.run_forever() for worker in workers), comparer.run_forever(), deliverer.run_forever()
+            )
     finally:
         await pool.close()
 

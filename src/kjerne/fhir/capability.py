@@ -49,7 +49,10 @@ OF_EVERY_TYPE: Final = (
     ("_text", "DomainResource-text", "string"),
 )
 """Search parameters that have no path: name, R4's definition, type."""
-ONLY: Final = {"Consent": frozenset({"status"})}
+ONLY: Final = {
+    "Consent": frozenset({"status"}),
+    "Subscription": frozenset({"status", "type", "url", "criteria", "payload"}),
+}
 """Types that are not looked through by every parameter of theirs, and what they are looked through by."""
 PATCH_FORMATS: Final = (json_patch.MEDIA_TYPE, xml_patch.MEDIA_TYPE, "application/fhir+json")
 _ORDER: Final = tuple(dict.fromkeys(_INTERACTIONS.values()))

@@ -315,6 +315,7 @@ class LogRow:
         "handled",
         "reviewed",
         "permitted",
+        "subscribed",
         "chose",
     ] = ""
     reason: str = ""

@@ -32,12 +32,22 @@ PART_MINUTES: Final = 60 * session.DAY_HOURS
 """How long one may read on from a part: as long as a login lives at all."""
 LOG: Final = "/me/log"
 Deed = Literal[
-    "examined", "traced", "linked", "disclosed", "exported", "asked", "handled", "reviewed", "permitted", "chose"
+    "examined",
+    "traced",
+    "linked",
+    "disclosed",
+    "exported",
+    "asked",
+    "handled",
+    "reviewed",
+    "permitted",
+    "chose",
+    "subscribed",
 ]
 DEEDS: Final[Mapping[str, Deed]] = {
     "examine": "examined", "trace": "traced", "link": "linked", "disclose": "disclosed", "export": "exported",
     "ask": "asked", "handle": "handled", "review": "reviewed", "permit": "permitted",
-    "choose": "chose",
+    "choose": "chose", "subscribe": "subscribed",
 }  # fmt: skip
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)

@@ -23,6 +23,8 @@ LETTERS: Final[Mapping[Action, str]] = {
     "file": "cu",
     "correct": "ud",
     "export": "r",
+    "subscribe": "rs",
+    "notify": "rs",
 }
 """Of these letters at least one must be left of at least one type of the service."""
 OF_EVERY_SERVICE: Final[Mapping[Action, tuple[str, str]]] = {

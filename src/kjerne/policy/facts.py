@@ -18,6 +18,7 @@ from kjerne.access import (
     FIRST_PART,
     NO_LABEL,
     OPERATIONS,
+    SUBSCRIPTIONS,
     Action,
     Caller,
     CallerKind,
@@ -73,6 +74,9 @@ OTHERS: Final = "others"
 CITIZEN: Final = frozenset({"kjerne:citizen"})
 
 
+_TELLING: Final[tuple[Action, ...]] = ("subscribe", "notify")
+
+
 def _scopes() -> Iterator[tuple[tuple[CallerKind, str, Action], frozenset[str]]]:
     """What each service asks of whoever looks, registers or sends in, as its law says."""
     for name, one in SERVICES.items():
@@ -109,6 +113,11 @@ SCOPES: Final[Mapping[tuple[CallerKind, str, Action], frozenset[str]]] = {
     ("system", "results", "handle"): frozenset({"nhn:pps/provesvar-write", OPERATIONS}),
     ("practitioner", "results", "handle"): frozenset({OPERATIONS}),
     ("practitioner", "", "review"): frozenset({OPERATIONS}),
+    **{
+        ("system", service, action): frozenset({SUBSCRIPTIONS})
+        for service in ("results", "critical-information")
+        for action in _TELLING
+    },
 }
 """Who, service (empty: every service), action -> the OAuth scopes of which the token must hold one."""
 
@@ -352,6 +361,11 @@ def has_care_course(case: Case) -> bool:
     return any(tie.kind == "care" and _is_care_by(tie, case.caller) for tie in case.ties)
 
 
+def has_no_care_course(case: Case) -> bool:
+    """the patient has no open care course at the caller's organisation or point of care"""
+    return not has_care_course(case)
+
+
 def _is_care_by(tie: Tie, caller: Caller) -> bool:
     """A course belongs to the place it names; one without a place belongs to the practitioner it names."""
     if tie.organisation:
@@ -405,6 +419,16 @@ def has_blocked_somebody(case: Case) -> bool:
 def has_restricted_the_whole(case: Case) -> bool:
     """the patient has restricted the service, whoever it is against"""
     return any(choice.kind == "restriction" and _is_whole(choice, case.subject) for choice in case.choices)
+
+
+def is_shut_to_somebody(case: Case) -> bool:
+    """the patient has opted out, blocked somebody by name or restricted the service, or her address is protected"""
+    return (
+        has_protected_address(case)
+        or has_opted_out(case)
+        or has_blocked_somebody(case)
+        or has_restricted_the_whole(case)
+    )
 
 
 def has_youth_access(case: Case) -> bool:

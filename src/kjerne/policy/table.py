@@ -49,6 +49,7 @@ from kjerne.policy.table_representing import (
 )
 from kjerne.policy.table_reviewing import REVIEWING
 from kjerne.policy.table_services import of_each
+from kjerne.policy.table_subscribing import SUBSCRIBERS, SUBSCRIBING, TOLD
 from kjerne.policy.table_youth import PERMITTING, YOUTH_CHOICES, YOUTH_LOG, YOUTH_LOOKS, YOUTH_NOT_GIVEN
 
 NO_RULE: Final = Rule(
@@ -550,6 +551,9 @@ SECTIONS: Final = (
     EXPORTING,
     HANDLING,
     REVIEWING,
+    SUBSCRIBERS,
+    SUBSCRIBING,
+    TOLD,
 )
 """In order. What is not here is refused (`NO_RULE`)."""
 

@@ -20,6 +20,7 @@ ROLE_BY_RULE: Final[dict[str, Role]] = {
     "registrar-takes-no-part": "source",
     "answerer-takes-no-part": "source",
     "contact-point-takes-no-part": "consumer",
+    "subscriber-takes-no-part": "consumer",
 }
 """The rules that refuse an organisation, and as what it had to take part."""
 

@@ -110,7 +110,7 @@ HOMES: Final[Mapping[str, Home]] = _table(
         """EffectEvidenceSynthesis Evidence EvidenceVariable ResearchDefinition ResearchElementDefinition ResearchStudy
         RiskEvidenceSynthesis""",
     ),
-    _of(Home("space", why="a client's own; not built"), "Subscription"),
+    _of(Home("space", why="a client's own, served by a room of its own"), "Subscription"),
     _of(Home("none", why="the form of a request or an answer, and no record"), "Bundle OperationOutcome Parameters"),
     _of(Home("none", why="the head of a message, which is taken in and not kept as a resource"), "MessageHeader"),
     _of(Home("none", why="names several patients, and a record here is about one"), "Group Linkage MeasureReport"),

@@ -73,6 +73,7 @@ SYSTEMS: Final = (
     _System("lab", "Laboratorium som sender svar", "laboratory", "private-lab"),
     _System("hospital-lab", "Sykehuslaboratorium som sender svar", "laboratory", "biochemistry"),
     _System("journal-system", "Sykehusets journalsystem, som sender inn journalopplysninger", "journal", "hospital"),
+    _System("ehr", "Helsestasjonens journalsystem, som får beskjed om det som er nytt", "ehr", "health-centre"),
     _System("operator", "Drift av plattformen", "operations", "monitoring"),
     _System("audit-repository", "Den dataansvarliges arkiv for logger", "audit-repository", "monitoring"),
     _System(

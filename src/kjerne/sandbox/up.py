@@ -31,6 +31,7 @@ from kjerne.store.comparing import Comparer
 from kjerne.store.embedded import Embedded
 from kjerne.store.keys import Keys
 from kjerne.store.pool import UNREACHED, open_pool
+from kjerne.subscribing import Deliverer, ready
 
 BEGUN: Final = "people.json.part"
 """In the data directory while the people are put in; named `platform.MADE` when all are there."""
@@ -108,12 +109,15 @@ async def _at_work(settings: Settings) -> AsyncIterator[None]:
     """The work by the clock, beside the requests."""
     clock, keys = SystemClock(), Keys.in_folder(settings.data)
     shares = await housekeeping.shares_of(settings, keys, clock)
-    pool = await open_pool(settings.dsn, 5)
+    pool = await open_pool(settings.dsn, 7)
     checkpoints = Checkpoints(settings.checkpoint_file, made_key(settings.audit_key)).ready()
     worker = housekeeping.worker(pool, clock, checkpoints, keys, shares)
     teller = housekeeping.teller(pool, clock, keys, settings)
     comparer = Comparer(pool, clock, checkpoints)
-    working = asyncio.gather(worker.run_forever(), teller.run_forever(), comparer.run_forever())
+    deliverer = await ready(Deliverer(pool, clock, keys, shares, settings))
+    working = asyncio.gather(
+        worker.run_forever(), teller.run_forever(), comparer.run_forever(), deliverer.run_forever()
+    )
     try:
         yield
     finally:

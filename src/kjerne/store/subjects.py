@@ -101,14 +101,20 @@ async def details(conn: Connection, keys: Sequence[int], wrap: PersonWrap) -> di
 
 
 async def load(
-    conn: Connection, ref: PatientRef, caller: Caller, wrap: PersonWrap, once: Once | None = None
+    conn: Connection,
+    ref: PatientRef,
+    caller: Caller,
+    wrap: PersonWrap,
+    once: Once | None = None,
+    also: Collection[str] = (),
 ) -> tuple[Subject, PersonDetail] | None:
     """The facts about `ref` as `caller` meets them, or None where no person has that identifier or key.
 
     Ties are those that concern this caller: her HPR number, her organisations, her own person key. With `once` the
-    request's proof is noted in the same statement, and refused where it was used before.
+    request's proof is noted in the same statement, and refused where it was used before. `also` are organisations of other
+    callers who are met at the same time.
     """
-    organisations = [number for number in (caller.organisation, caller.point_of_care) if number]
+    organisations = [number for number in (caller.organisation, caller.point_of_care, *also) if number]
     statement, named = (_BY_DIGEST, ref.digest) if ref.digest else (_BY_KEY, ref.key)
     noting_too = _NOTING_BY_DIGEST if ref.digest else _NOTING_BY_KEY
     rows = await fetched(conn, once, statement, noting_too, (named, caller.hpr, organisations, caller.digest))

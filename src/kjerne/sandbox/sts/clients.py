@@ -36,6 +36,7 @@ SYSTEM_SCOPES: Final[Mapping[str, tuple[str, ...]]] = {
     "laboratory": ("nhn:pps/provesvar-write", "kjerne:disclosures"),
     "journal": ("kjerne:record-write",),
     "device-gateway": ("nhn:pmd/write",),
+    "ehr": ("kjerne:subscriptions",),
     "operations": OPERATOR_SCOPES,
     "audit-repository": ("kjerne:audit",),
     "registry": ("kjerne:registries", "kjerne:registries-write"),

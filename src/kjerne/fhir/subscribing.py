@@ -1,0 +1,222 @@
+"""Subscriptions as the R4 backport has them: what one asks for, and the Bundles that tell it something.
+
+Source: http://hl7.org/fhir/uv/subscriptions-backport (1.1.0): the topic's canonical stands in `criteria`, filters, payload and
+heartbeat in extensions, and a message is a Bundle of type `history` that begins with the subscription's status.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, Final, Literal
+from urllib.parse import parse_qsl
+
+from kjerne.errors import Refusal
+from kjerne.exchange import Pairs
+from kjerne.fhir.dates import interval
+from kjerne.fhir.encode import encode
+
+_GUIDE: Final = "http://hl7.org/fhir/uv/subscriptions-backport/StructureDefinition/"
+FILTER: Final = _GUIDE + "backport-filter-criteria"
+PAYLOAD: Final = _GUIDE + "backport-payload-content"
+HEARTBEAT: Final = _GUIDE + "backport-heartbeat-period"
+TIMEOUT: Final = _GUIDE + "backport-timeout"
+MOST: Final = _GUIDE + "backport-max-count"
+STATUS_PROFILE: Final = _GUIDE + "backport-subscription-status-r4"
+TOPIC: Final = "http://kjerne.example/fhir/SubscriptionTopic/"
+"""The beginning of our topics' canonicals; a service's name follows: what is created, changed or deleted in it."""
+
+Content = Literal["empty", "id-only", "full-resource"]
+Told = Literal["handshake", "heartbeat", "event-notification", "query-status", "query-event"]
+FILTERS_LIMIT: Final = 10
+HEADERS_LIMIT: Final = 5
+HEARTBEAT_SECONDS: Final = (60, 86_400)
+TIMEOUT_SECONDS: Final = (1, 30)
+MOST_EVENTS: Final = 20
+JSON: Final = ("application/fhir+json", "application/json")
+_HEADER: Final = re.compile(r"(Authorization|X-[A-Za-z0-9-]{1,60}): ?([\x21-\x7e](?:[\x20-\x7e]{0,1998}[\x21-\x7e])?)")
+_CONTENTS: Final[tuple[Content, ...]] = ("empty", "id-only", "full-resource")
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a Subscription asks for. `filters` are types with their criteria; without any, all of the service."""
+
+    service: str
+    filters: tuple[tuple[str, Pairs], ...]
+    channel: Literal["rest-hook", "websocket"]
+    url: str
+    headers: tuple[tuple[str, str], ...] = field(repr=False)
+    content: Content
+    heartbeat: int
+    timeout: int
+    most: int
+    ends_at: datetime | None
+    off: bool
+
+
+def asked(tree: Mapping[str, Any], services: Sequence[str]) -> Asked:
+    """From a valid Subscription; `Refusal` 422 for what is not done here, with its place."""
+    criteria, channel = str(tree["criteria"]), tree["channel"]
+    service = criteria.removeprefix(TOPIC)
+    if not criteria.startswith(TOPIC) or service not in services:
+        raise _not(
+            "Subscription.criteria", "criteria is the canonical of a topic that is served here",
+            f"One of {', '.join(TOPIC + one for one in services)}.",
+        )  # fmt: skip
+    kind = channel.get("type")
+    if kind != "rest-hook":
+        raise _not("Subscription.channel.type", "messages go by rest-hook alone")
+    if channel.get("payload", JSON[0]) not in JSON:
+        raise _not("Subscription.channel.payload", "messages are application/fhir+json")
+    if "endpoint" not in channel:
+        raise _not("Subscription.channel.endpoint", "a rest-hook has an endpoint")
+    said = channel.get("extension", ())
+    content = _of(channel.get("_payload", {}).get("extension", ()), PAYLOAD, "valueCode", "empty")
+    if content not in _CONTENTS:
+        raise _not("Subscription.channel.payload", f"the content of a payload is one of {', '.join(_CONTENTS)}")
+    return Asked(
+        service, _filters(tree.get("_criteria", {}).get("extension", ())), "rest-hook", str(channel["endpoint"]),
+        _headers(channel.get("header", ())), content, _number(said, HEARTBEAT, "valueUnsignedInt", 0, HEARTBEAT_SECONDS),
+        _number(said, TIMEOUT, "valueUnsignedInt", 10, TIMEOUT_SECONDS),
+        _number(said, MOST, "valuePositiveInt", MOST_EVENTS, (1, MOST_EVENTS)), _end(tree.get("end")),
+        tree["status"] == "off",
+    )  # fmt: skip
+
+
+def _not(where: str, says: str, todo: str = "") -> Refusal:
+    return Refusal(422, says, where=where, todo=todo, code="not-supported")
+
+
+def _of(extensions: Sequence[Mapping[str, Any]], url: str, name: str, else_: Any) -> Any:
+    found = [one.get(name) for one in extensions if one.get("url") == url]
+    if len(found) > 1 or None in found:
+        raise _not("Subscription.channel", f"{url.rpartition('/')[2]} stands once, with {name}")
+    return found[0] if found else else_
+
+
+def _number(said: Sequence[Mapping[str, Any]], url: str, name: str, else_: int, bounds: tuple[int, int]) -> int:
+    found = _of(said, url, name, else_)
+    if found != else_ and not (isinstance(found, int) and bounds[0] <= found <= bounds[1]):
+        raise _not("Subscription.channel", f"{url.rpartition('/')[2]} is from {bounds[0]} to {bounds[1]}")
+    return int(found)
+
+
+def _filters(extensions: Sequence[Mapping[str, Any]]) -> tuple[tuple[str, Pairs], ...]:
+    where = "Subscription.criteria"
+    texts = [one.get("valueString") for one in extensions if one.get("url") == FILTER]
+    if len(texts) > FILTERS_LIMIT:
+        raise _not(where, f"a subscription has at most {FILTERS_LIMIT} filters")
+    found = []
+    for text in texts:
+        name, mark, query = str(text or "").partition("?")
+        try:
+            pairs = (
+                tuple(parse_qsl(query, keep_blank_values=True, strict_parsing=True, max_num_fields=20)) if mark else ()
+            )
+        except ValueError:
+            raise _not(where, "a filter is Type?parameter=value, with & between") from None
+        found.append((name, pairs))
+    return tuple(found)
+
+
+def _headers(texts: Sequence[str]) -> tuple[tuple[str, str], ...]:
+    found = [_HEADER.fullmatch(text) for text in texts]
+    if len(found) > HEADERS_LIMIT or None in found:
+        says = f"a header is Authorization or begins with X-, in one line, and there are at most {HEADERS_LIMIT}"
+        raise _not("Subscription.channel.header", says)
+    return tuple((one[1], one[2]) for one in found if one)
+
+
+def _end(text: Any) -> datetime | None:
+    return interval(str(text))[0] if text is not None else None
+
+
+@dataclass(frozen=True, slots=True)
+class Focus:
+    """What an event is about, as far as it is told: an address, and the resource where that is told too."""
+
+    url: str
+    deleted: bool = False
+    resource: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class Telling:
+    """One event as it is told; without a focus it says that there was one."""
+
+    number: int
+    at: datetime
+    focus: Focus | None = None
+
+
+def message(
+    base: str, id_: str, state: str, told: Told, topic: str, events: int, tellings: Sequence[Telling], at: datetime,
+    fault: str = "",
+) -> bytes:  # fmt: skip
+    """The Bundle that tells a subscription something. `base` is the address of the FHIR API, `events` how many there were."""
+    url = f"{base}/Subscription/{id_}"
+    rows: list[dict[str, Any]] = [
+        {"name": "subscription", "valueReference": {"reference": url}},
+        {"name": "topic", "valueCanonical": topic},
+        {"name": "status", "valueCode": state},
+        {"name": "type", "valueCode": told},
+        {"name": "events-since-subscription-start", "valueString": str(events)},
+        *map(_event, tellings),
+    ]
+    if fault:
+        rows.append({"name": "error", "valueCodeableConcept": {"text": fault}})
+    status = {
+        "resourceType": "Parameters", "id": f"status-{events}", "meta": {"profile": [STATUS_PROFILE]}, "parameter": rows,
+    }  # fmt: skip
+    head = encode({"resourceType": "Bundle", "type": "history", "timestamp": instant(at)})[:-1]
+    made = {"request": {"method": "GET", "url": f"{url}/$status"}, "response": {"status": "200"}}
+    first = encode({"fullUrl": f"{url}/$status", "resource": status} | made)
+    return head + b',"entry":[' + b",".join([first, *_focuses(base, tellings)]) + b"]}"
+
+
+def _event(one: Telling) -> dict[str, Any]:
+    part: list[dict[str, Any]] = [
+        {"name": "event-number", "valueString": str(one.number)},
+        {"name": "timestamp", "valueInstant": instant(one.at)},
+    ]
+    if one.focus is not None and one.focus.url:
+        part.append({"name": "focus", "valueReference": {"reference": one.focus.url}})
+    return {"name": "notification-event", "part": part}
+
+
+def _focuses(base: str, tellings: Sequence[Telling]) -> list[bytes]:
+    """The resources that events are about, each once."""
+    found: dict[str, bytes] = {}
+    for one in tellings:
+        focus = one.focus
+        if focus is None or not (focus.resource or focus.deleted) or not focus.url:
+            continue
+        method = "DELETE" if focus.deleted else "PUT"
+        request = {"method": method, "url": focus.url.removeprefix(f"{base}/")}
+        made = {"request": request, "response": {"status": "204" if focus.deleted else "200"}}
+        resource = b',"resource":' + focus.resource if focus.resource else b""
+        found[focus.url] = b'{"fullUrl":' + encode(focus.url) + resource + b"," + encode(made)[1:]
+    return list(found.values())
+
+
+def instant(at: datetime) -> str:
+    return at.isoformat(timespec="milliseconds")
+
+
+def after(failures: int) -> timedelta:
+    """How long a subscription waits after so many messages that were not taken: doubling from five seconds to an hour."""
+    doubled: timedelta = timedelta(seconds=5) * 2 ** min(failures - 1, 10)
+    return min(timedelta(hours=1), doubled)
+
+
+def content_of(url: str, content: Content, served: bytes | None, *, deleted: bool) -> Focus | None:
+    """What is told of an event's record: `served` are its bytes as the law lets them leave, None where it does not, or where it
+    is gone."""
+    if content == "empty" or (served is None and not deleted):
+        return None
+    if deleted:
+        return Focus(url, deleted=True)
+    return Focus(url, resource=served or b"") if content == "full-resource" else Focus(url)

@@ -1,0 +1,127 @@
+"""The addresses at which clients may be told what is new: those alone that an operator has written into a file.
+
+    [[receiver]]
+    client = "ehr-sundvika"
+    url = "https://ehr.example/kjerne/"     # this address, or where it ends in / everything below it
+    addresses = ["10.20.0.0/16"]            # private networks that its name may lead to; without them public ones alone
+    ca = "/etc/kjerne/ehr-ca.pem"           # the authority that its certificate is held to; without it the machine's own
+
+Read again where the file has changed, so an address that is taken out is told nothing from the next message on.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import tomllib
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import SplitResult, urlsplit
+
+from kjerne.errors import Refusal
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+URL_CHARACTERS: Final = 500
+_LOOPBACK: Final = ("127.0.0.1", "localhost")
+
+
+@dataclass(frozen=True, slots=True)
+class Receiver:
+    """One entry of the file."""
+
+    client: str
+    url: str
+    networks: tuple[Network, ...] = ()
+    ca: str = ""
+
+    def lets(self, address: str) -> bool:
+        """Whether its name may lead to this address: a public one, or one of a network that stands beside it."""
+        found = ipaddress.ip_address(address.partition("%")[0])
+        if isinstance(found, ipaddress.IPv6Address) and found.ipv4_mapped is not None:
+            found = found.ipv4_mapped
+        if any(found.version == one.version and found in one for one in self.networks):
+            return True
+        return found.is_global and not found.is_multicast
+
+    def covers(self, url: str) -> bool:
+        """Whether an address is its own, or lies below it."""
+        own, asked = urlsplit(self.url), _plain(url)
+        if asked is None or _origin(own) != _origin(asked):
+            return False
+        if own.path.endswith("/"):
+            return asked.path.startswith(own.path)
+        return asked.path == own.path and asked.query == own.query
+
+
+def _origin(parts: SplitResult) -> tuple[str, str, int]:
+    return parts.scheme, parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
+
+
+def _plain(url: str) -> SplitResult | None:
+    """The parts of an address without anything in it that two readers may read in two ways."""
+    if not url.isascii() or not url.isprintable() or len(url) > URL_CHARACTERS or any(one in url for one in " \\#@%"):
+        return None
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        return None
+    if parts.scheme not in ("http", "https") or not parts.hostname or port == 0:
+        return None
+    if ".." in parts.path.split("/") or "." in parts.path.split("/") or "//" in parts.path:
+        return None
+    return parts
+
+
+@dataclass
+class Receivers:
+    """The file as it stands. `sandbox` lets an address on this machine do without TLS."""
+
+    path: Path
+    sandbox: bool = False
+    _read_at: tuple[int, int] | None = field(default=None, init=False)
+    _known: tuple[Receiver, ...] = field(default=(), init=False)
+
+    def find(self, client: str, url: str) -> Receiver | None:
+        """The entry that lets a client be told at this address."""
+        return next((one for one in self.all() if one.client == client and one.covers(url)), None)
+
+    def all(self) -> tuple[Receiver, ...]:
+        """Every entry. Of a file that cannot be read there is none: nobody is told at an address that nobody vouches for."""
+        try:
+            stands = self.path.stat()
+        except OSError:
+            self._read_at, self._known = None, ()
+            return ()
+        read_at = (stands.st_mtime_ns, stands.st_size)
+        if read_at != self._read_at:
+            try:
+                self._known = self.read()
+            except Refusal:
+                self._known = ()
+            self._read_at = read_at
+        return self._known
+
+    def read(self) -> tuple[Receiver, ...]:
+        """The entries of the file; `Refusal` 422 for one that cannot be taken, with its number."""
+        try:
+            rows = tomllib.loads(self.path.read_text()).get("receiver", [])
+        except (OSError, ValueError) as error:
+            raise Refusal(422, f"the file cannot be read: {type(error).__name__}", where=str(self.path)) from None
+        return tuple(self._receiver(row, place) for place, row in enumerate(rows, 1))
+
+    def _receiver(self, row: dict[str, Any], place: int) -> Receiver:
+        where = f"{self.path}: receiver {place}"
+        client, url, addresses, ca = (row.get(name) for name in ("client", "url", "addresses", "ca"))
+        if not isinstance(client, str) or not client or set(row) - {"client", "url", "addresses", "ca"}:
+            raise Refusal(422, "a receiver has client and url, and may have addresses and ca", where=where)
+        parts = _plain(url) if isinstance(url, str) else None
+        if parts is None or not parts.path:
+            raise Refusal(422, "url is a whole address with a path, such as https://ehr.example/kjerne/", where=where)
+        if parts.scheme == "http" and not (self.sandbox and parts.hostname in _LOOPBACK):
+            raise Refusal(422, "an address begins with https://", where=where)
+        try:
+            networks = tuple(ipaddress.ip_network(one) for one in addresses or ())
+        except (ValueError, TypeError):
+            raise Refusal(422, "addresses are networks such as 10.20.0.0/16", where=where) from None
+        return Receiver(client, str(url), networks, str(ca or ""))

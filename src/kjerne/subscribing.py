@@ -1,0 +1,432 @@
+"""Subscribers told what is new: weighed by the law when it is told, sent in order, again until it is taken.
+
+A turn reads what has changed (`store.subscriptions.derive`), takes the subscriptions that have something to do, weighs it
+patient by patient in a transaction with a row in the log for each message, sends the messages with no transaction open, and
+writes what became of them. A message may come more than once, and is known by its events' numbers; of one subscription there
+is never more than one on its way.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from functools import cached_property
+from typing import Any, Final
+from uuid import UUID, uuid4
+
+import structlog
+
+from kjerne.access import Caller, Denial, Grant
+from kjerne.clock import Clock
+from kjerne.errors import Refusal
+from kjerne.exchange import ATTEMPTS, Pairs, PatientRef, Stale
+from kjerne.fhir import subscribing
+from kjerne.fhir.definitions import type_name
+from kjerne.fhir.encode import decode
+from kjerne.fhir.subscribing import Asked, Telling, Told, content_of, message
+from kjerne.jobs import AWAY
+from kjerne.policy.rules import decide
+from kjerne.policy.table_subscribing import TELLING
+from kjerne.registries.receivers import Receivers
+from kjerne.services.subscriptions import Kept, action_of, opened
+from kjerne.settings import Settings
+from kjerne.store import audit, subjects, subscriptions
+from kjerne.store.codec import Dictionaries, Wrap
+from kjerne.store.finding import Finder
+from kjerne.store.house import load_dictionaries
+from kjerne.store.keys import Keys, Sealer
+from kjerne.store.participation import Takers
+from kjerne.store.pool import Connection, Pool
+from kjerne.store.reading import Reader, Record
+from kjerne.store.records import hold
+from kjerne.store.shares import Shares
+from kjerne.store.subscriptions import Due, Event, Outcome, Subscription
+from kjerne.wire import search
+from kjerne.wire.hooks import Hooks, NotTaken
+
+log = structlog.get_logger("kjerne.subscribing")
+
+AT_ONCE: Final = 1_000
+LOOK_SECONDS: Final = 0.2
+"""How late what is new may be noticed."""
+SWEEP_EVERY: Final = timedelta(hours=1)
+OFF_AFTER: Final = timedelta(days=3)
+"""How long a receiver may take nothing before its subscription is off."""
+CHANNEL: Final = "rest-hook"
+_AUDIT_COLUMNS: Final = (*audit.COLUMNS.split(", "), "types", "ids", "versions")
+
+
+@dataclass
+class _Turn:
+    """One subscription in one turn: what it asked for, who is told, and what comes of it."""
+
+    one: Subscription
+    kept: Kept
+    asked: Asked
+    caller: Caller
+    answer: Grant | Denial | None = None
+    dues: list[Due] = field(default_factory=list)
+    events: list[Event] = field(default_factory=list)
+    fresh: list[Event] = field(default_factory=list)
+    told: Told | None = None
+    tellings: list[Telling] = field(default_factory=list)
+    more: bool = False
+    """Whether there is something to do again at once."""
+    weighed: bool = True
+
+    @property
+    def grant(self) -> Grant | None:
+        return self.answer if isinstance(self.answer, Grant) else None
+
+
+@dataclass(frozen=True)
+class Deliverer:
+    """Tells the subscribers of one database. It needs two connections."""
+
+    pool: Pool
+    clock: Clock
+    keys: Keys
+    shares: Shares
+    settings: Settings
+    hooks: Hooks = field(default_factory=Hooks)
+
+    @cached_property
+    def wrap(self) -> Wrap:
+        return Wrap(self.keys.derived("wrap"), self.shares)
+
+    @cached_property
+    def dictionaries(self) -> Dictionaries:
+        return Dictionaries()
+
+    @cached_property
+    def reader(self) -> Reader:
+        return Reader(self.wrap, self.dictionaries)
+
+    @cached_property
+    def finder(self) -> Finder:
+        return Finder(self.reader, self.settings.candidate_limit)
+
+    @cached_property
+    def sealer(self) -> Sealer:
+        return Sealer(self.keys.derived("subscription"))
+
+    @cached_property
+    def takers(self) -> Takers:
+        return Takers(self.pool)
+
+    @cached_property
+    def receivers(self) -> Receivers:
+        return Receivers(self.settings.subscribers_file, sandbox=self.settings.mode == "sandbox")
+
+    @property
+    def base(self) -> str:
+        own = self.settings
+        return f"{own.public_url or f'http://{own.host}:{own.port}'}/fhir/R4"
+
+    async def run_forever(self) -> None:
+        """Tell until cancelled. A database that is away is waited for."""
+        swept: datetime | None = None
+        while True:
+            idle = True
+            try:
+                idle = not await self.work()
+                now = self.clock.now()
+                if swept is None or now - swept >= SWEEP_EVERY:
+                    async with self.pool.acquire() as conn:
+                        await subscriptions.sweep(conn, now)
+                    swept = now
+            except AWAY as error:
+                log.warning("database gone", kind=type(error).__name__)
+            except Exception:
+                # The edge of this work, as jobs.Worker is of the others: what was taken is taken up when its lease is over.
+                log.exception("subscribers not told")
+            if idle:
+                await asyncio.sleep(LOOK_SECONDS)
+
+    async def run_due(self) -> None:
+        """Tell what is to be told now."""
+        while await self.work():
+            pass
+
+    async def work(self) -> bool:
+        """One turn; whether there was anything to do."""
+        now = self.clock.now()
+        async with self.pool.acquire() as conn:
+            new, due = await subscriptions.look(conn, CHANNEL, now)
+            if new:
+                await subscriptions.derive(conn, now)
+            taken = await subscriptions.claim(conn, CHANNEL, now, AT_ONCE) if new or due else []
+        if not taken:
+            return new
+        by_patient = defaultdict[int, list[_Turn]](list)
+        for one in taken:
+            try:
+                by_patient[one.patient].append(await self._turn(one))
+            except Exception:
+                # One that cannot be read is passed by until its lease is over, and keeps no other waiting.
+                log.exception("subscription not read")
+        for patient, turns in by_patient.items():
+            await self._weighed(patient, turns, now)
+        outcomes = await asyncio.gather(*(self._sent(turn, now) for turns in by_patient.values() for turn in turns))
+        async with self.pool.acquire() as conn:
+            await subscriptions.settle(conn, outcomes, self.clock.now())
+        return True
+
+    async def _turn(self, one: Subscription) -> _Turn:
+        kept = opened(self.sealer, one.id, one.told)
+        asked = subscribing.asked(decode(kept.raw), sorted(TELLING))
+        return _Turn(one, kept, asked, await self.takers.told(kept.caller))
+
+    async def _weighed(self, patient: int, turns: Sequence[_Turn], now: datetime) -> None:
+        """What the law lets each be told now, with its row in the log: durable before anything is sent."""
+        active = [turn for turn in turns if turn.one.state in ("active", "error") and not _has_ended(turn.one, now)]
+        if not active:
+            return
+        for _ in range(ATTEMPTS):
+            try:
+                async with self.pool.acquire() as conn, conn.transaction():
+                    await self._weigh(conn, patient, active, now)
+            except Stale:
+                pass
+            except KeyError:
+                # A dictionary that came into use since the last look.
+                await ready(self)
+            else:
+                return
+            for turn in active:
+                turn.answer, turn.dues, turn.events, turn.fresh, turn.told, turn.tellings = None, [], [], [], None, []
+        for turn in active:
+            turn.weighed = False
+
+    async def _weigh(self, conn: Connection, patient: int, turns: Sequence[_Turn], now: datetime) -> None:
+        by_id = {turn.one.id: turn for turn in turns}
+        for event in await subscriptions.unsent(
+            conn, patient, [(one.id, one.sent) for one in _of(turns)], subscribing.MOST_EVENTS
+        ):
+            by_id[event.subscription].events.append(event)
+        for due in await subscriptions.pending(conn, patient, list(by_id), subscribing.MOST_EVENTS):
+            turn = by_id[due.subscription]
+            if len(turn.events) + len(turn.dues) < turn.asked.most:
+                turn.dues.append(due)
+            turn.more = turn.more or len(turn.dues) == turn.asked.most or due not in turn.dues
+        turns = [turn for turn in turns if turn.dues or turn.events]
+        if not turns:
+            return
+        await self._ask(conn, patient, turns, now)
+        weighing = _Weighing(conn, self.reader, self.finder, self.settings)
+        told_of = await subscriptions.told_of(conn, patient, [due for turn in turns for due in turn.dues])
+        await weighing.read(turns)
+        rows = []
+        for turn in turns:
+            await self._number(weighing, turn, told_of, now)
+            if turn.grant is None or turn.events:
+                rows.append(await self._told(weighing, turn))
+        fresh = [event for turn in turns for event in turn.fresh]
+        await subscriptions.number(conn, patient, [due for turn in turns for due in turn.dues], fresh)
+        await conn.copy_records_to_table("audit", records=rows, columns=_AUDIT_COLUMNS)
+
+    async def _ask(self, conn: Connection, patient: int, turns: Sequence[_Turn], now: datetime) -> None:
+        """Asks the law for each owner: the patient's facts are read once for all systems, and held until the rows are written."""
+        answers: dict[tuple[bytes, str, str], Grant | Denial] = {}
+        systems = [turn.caller for turn in turns if turn.caller.kind == "system"]
+        places = {place for one in systems for place in (one.organisation, one.point_of_care) if place}
+        shared = await self._subject(conn, patient, systems[0], places) if systems else None
+        held = False
+        for turn in turns:
+            whose = (turn.one.owner, turn.one.service, turn.kept.basis)
+            if whose not in answers:
+                caller = turn.caller
+                subject = shared if caller.kind == "system" else await self._subject(conn, patient, caller, ())
+                answer = decide(caller, subject, turn.one.service, action_of(caller), basis=turn.kept.basis, now=now)
+                if isinstance(answer, Grant) and not held:
+                    await hold(conn, answer)
+                    held = True
+                answers[whose] = answer
+            turn.answer = replace(answers[whose], correlation=uuid4().hex)
+
+    async def _subject(self, conn: Connection, patient: int, caller: Caller, also: Any) -> Any:
+        loaded = await subjects.load(conn, PatientRef(key=patient), caller, self.wrap, also=also)
+        return loaded[0] if loaded else None
+
+    async def _number(
+        self, weighing: _Weighing, turn: _Turn, told_of: dict[tuple[UUID, int, UUID], int], now: datetime
+    ) -> None:
+        """Gives what may be told, and is asked for, its numbers; the rest is as if it had not been."""
+        number = turn.one.events
+        for due in turn.dues if turn.grant else ():
+            before = told_of.get(due[:3])
+            if due.deleted:
+                passes = before is not None and await weighing.is_deleted(turn, due)
+            else:
+                passes = (before is None or due.version > before) and await weighing.passes(turn, due)
+            if passes:
+                number += 1
+                turn.fresh.append(Event(due.subscription, number, now, due.type, due.record, due.version, due.deleted))
+        turn.events = [*turn.events, *turn.fresh][: turn.asked.most]
+
+    async def _told(self, weighing: _Weighing, turn: _Turn) -> tuple[Any, ...]:
+        """What the message tells; the row of the log that names it, or that of a refusal."""
+        named: list[tuple[int, UUID, int]] = []
+        for event in turn.events:
+            record = weighing.record(turn, event.type, event.record)
+            gone = event.deleted and turn.grant is not None and await weighing.is_deleted(turn, event)
+            url = f"{self.base}/{type_name(event.type)}/{event.record}"
+            focus = content_of(url, turn.asked.content, record.served if record else None, deleted=gone)
+            turn.tellings.append(Telling(event.number, event.at, focus))
+            if record is not None or gone:
+                named.append((event.type, event.record, record.version if record else event.version))
+        if turn.events:
+            turn.told = "event-notification"
+        row = audit.given(turn.answer) if isinstance(turn.answer, Grant) else audit.refused(_denial(turn))
+        names = list(dict.fromkeys(named))
+        return (*row, [one[0] for one in names], [one[1] for one in names], [one[2] for one in names])
+
+    async def _sent(self, turn: _Turn, now: datetime) -> Outcome:
+        one = turn.one
+        if _has_ended(one, now):
+            return Outcome(one, one.sent, "off", 0, None, "the subscription has ended", False, None, None)
+        if not turn.weighed:
+            work_at = now + timedelta(seconds=1)
+            return self._outcome(one, one, one.beat_at)._replace(work_at=work_at)
+        if one.state == "requested":
+            # What has been noted meanwhile comes behind it.
+            turn.told, turn.more = "handshake", True
+        elif turn.told is None and one.beat_at is not None and one.beat_at <= now:
+            turn.told = "heartbeat"
+        if turn.told is None:
+            # Whether nothing was there or nothing may be told, is not to be seen: it is silent until its next beat.
+            return self._outcome(one, one, one.beat_at, at_once=now if turn.more else None)
+        try:
+            await self._post(turn, now)
+        except NotTaken as fault:
+            return self._not_taken(one, str(fault), now)
+        sent = turn.events[-1].number if turn.events else one.sent
+        taken = replace(one, sent=sent, state="active", failures=0, failing_since=None, fault="")
+        beat = now + timedelta(seconds=turn.asked.heartbeat) if turn.asked.heartbeat else None
+        return self._outcome(one, taken, beat, at_once=now if turn.more else None)
+
+    def _outcome(
+        self, one: Subscription, after: Subscription, beat_at: datetime | None, at_once: datetime | None = None
+    ) -> Outcome:
+        work_at = min((at for at in (at_once, beat_at, one.ends_at) if at is not None), default=None)
+        return Outcome(
+            one, after.sent, after.state, after.failures, after.failing_since, after.fault, True, beat_at, work_at
+        )
+
+    def _not_taken(self, one: Subscription, fault: str, now: datetime) -> Outcome:
+        since, failures = one.failing_since or now, one.failures + 1
+        if now - since >= OFF_AFTER:
+            log.warning("subscription off", tries=failures)
+            return Outcome(one, one.sent, "off", failures, since, fault, True, None, None)
+        state = "requested" if one.state == "requested" else "error"
+        again = now + subscribing.after(failures)
+        return Outcome(one, one.sent, state, failures, since, fault, True, one.beat_at, again)
+
+    async def _post(self, turn: _Turn, now: datetime) -> None:
+        assert turn.told is not None
+        one, asked = turn.one, turn.asked
+        receiver = self.receivers.find(turn.caller.client, asked.url)
+        if receiver is None:
+            raise NotTaken("its address is not registered any more")
+        events = turn.events[-1].number if turn.events else one.sent
+        state = "requested" if turn.told == "handshake" else "active"
+        topic = subscribing.TOPIC + one.service
+        body = message(self.base, str(one.id), state, turn.told, topic, events, turn.tellings, now)
+        headers = (("content-type", "application/fhir+json"), ("accept", "*/*"), *asked.headers)
+        await self.hooks.post(receiver, asked.url, headers, body, asked.timeout)
+
+
+class _Weighing:
+    """What is read for one patient in one turn; what is the same for many is read once."""
+
+    def __init__(self, conn: Connection, reader: Reader, finder: Finder, settings: Settings) -> None:
+        self._conn = conn
+        self._reader = reader
+        self._finder = finder
+        self._settings = settings
+        self._records: dict[Any, dict[tuple[int, UUID], Record]] = {}
+        self._named: dict[Any, set[tuple[int, UUID]]] = {}
+        self._matching: dict[Any, frozenset[UUID]] = {}
+        self._deleted: dict[Any, bool] = {}
+
+    async def read(self, turns: Sequence[_Turn]) -> None:
+        """The records that are new to any, as far as each kind of grant opens them."""
+        grants: dict[Any, Grant] = {}
+        for turn in turns:
+            if turn.grant is not None:
+                grants.setdefault(_kind(turn.grant), turn.grant)
+                named = self._named.setdefault(_kind(turn.grant), set())
+                named.update((due.type, due.record) for due in turn.dues if not due.deleted)
+                named.update((event.type, event.record) for event in turn.events if not event.deleted)
+        for kind, grant in grants.items():
+            named = self._named[kind]
+            self._records[kind] = await subscriptions.current(self._conn, grant, self._reader, named) if named else {}
+
+    def record(self, turn: _Turn, type_: int, id_: UUID) -> Record | None:
+        return self._records[_kind(turn.grant)].get((type_, id_)) if turn.grant else None
+
+    async def is_deleted(self, turn: _Turn, one: Due | Event) -> bool:
+        """Whether it is gone, and stood open to the grant until then."""
+        assert turn.grant is not None
+        key = (_kind(turn.grant), one.type, one.record)
+        if key not in self._deleted:
+            self._deleted[key] = await self._reader.is_deleted(self._conn, turn.grant, one.type, one.record)
+        return self._deleted[key]
+
+    async def passes(self, turn: _Turn, due: Due) -> bool:
+        """Whether the record is open to the subscriber, and one of its filters asks for it."""
+        if self.record(turn, due.type, due.record) is None:
+            return False
+        name = type_name(due.type)
+        filters = [pairs for of, pairs in turn.asked.filters if of == name]
+        if not turn.asked.filters or () in filters:
+            return True
+        for pairs in filters:
+            if due.record in await self._matched(turn, name, due.type, pairs):
+                return True
+        return False
+
+    async def _matched(self, turn: _Turn, name: str, type_: int, pairs: Pairs) -> frozenset[UUID]:
+        assert turn.grant is not None
+        key = (_kind(turn.grant), name, pairs)
+        if key not in self._matching:
+            ids = sorted(str(id_) for of, id_ in self._records[key[0]] if of == type_)
+            try:
+                asked = search.parse(
+                    name, (*pairs, ("_id", ",".join(ids))), lenient=False, page_size=1, page_size_limit=1,
+                    reachable=frozenset(),
+                )  # fmt: skip
+                found = await self._finder.matching(self._conn, turn.grant, asked, "r")
+            except Refusal:
+                # It was taken when it was made; a limit that has been lowered since lets nothing through.
+                found = []
+            self._matching[key] = frozenset(UUID(str(id_)) for _, _, id_ in found)
+        return self._matching[key]
+
+
+def _of(turns: Sequence[_Turn]) -> list[Subscription]:
+    return [turn.one for turn in turns]
+
+
+def _kind(grant: Grant) -> Any:
+    """What of a patient two grants open alike."""
+    return grant.service, grant.subject.keys, int(grant.hides), grant.released_only, grant.caller.limits
+
+
+def _denial(turn: _Turn) -> Denial:
+    assert isinstance(turn.answer, Denial)
+    return turn.answer
+
+
+def _has_ended(one: Subscription, now: datetime) -> bool:
+    return one.ends_at is not None and one.ends_at <= now
+
+
+async def ready(deliverer: Deliverer) -> Deliverer:
+    """Knows every dictionary that is in use; one that comes later is met when a record needs it."""
+    async with deliverer.pool.acquire() as conn:
+        await load_dictionaries(conn, deliverer.dictionaries)
+    return deliverer

@@ -1,0 +1,379 @@
+"""Subscribers told what is new: by a real receiver, in order, once more where it was not taken, and never of what is hidden."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from kjerne.fhir.subscribing import FILTER, HEARTBEAT, MOST, PAYLOAD, TOPIC
+from kjerne.fhir.validate import check
+from kjerne.subscribing import OFF_AFTER, Deliverer, ready
+from platform_fixture import Answered, Standing, Tree
+from receiving import Inbox, Receiver, status_of
+from services.test_standards import FHIR, create, observation
+
+AT = "/fhir/R4/Subscription"
+WHO = "pregnant"
+"""In care at the health centre, and has shut nothing to anybody."""
+
+
+def wish(url: str, *filters: str, content: str = "full-resource", service: str = "results", **channel: Any) -> Tree:
+    """A Subscription as the backport has it."""
+    said = [{"url": FILTER, "valueString": one} for one in filters]
+    return {
+        "resourceType": "Subscription",
+        "status": "requested",
+        "reason": "to see what is new",
+        "criteria": TOPIC + service,
+        "channel": {
+            "type": "rest-hook",
+            "endpoint": url,
+            "payload": "application/fhir+json",
+            "_payload": {"extension": [{"url": PAYLOAD, "valueCode": content}]},
+        }
+        | channel,
+    } | ({"_criteria": {"extension": said}} if said else {})
+
+
+@dataclass
+class World:
+    """The platform with a deliverer beside it, a receiver, and a file that lets it be told."""
+
+    platform: Standing
+    inbox: Inbox
+    deliverer: Deliverer
+    made: list[str] = field(default_factory=list)
+
+    def call(self, method: str, path: str = "", tree: Tree | None = None, *, as_: str = "ehr", **more: Any) -> Answered:
+        body = json.dumps(tree).encode() if tree is not None else b""
+        headers = {"content-type": FHIR} | more.pop("headers", {})
+        about = more.pop("about", WHO)
+        return Answered(
+            self.platform.client.call(
+                method, AT + path, as_=as_, patient=self.platform.nin(about) if about else "", body=body, headers=headers,
+                **more,
+            )
+        )  # fmt: skip
+
+    def subscribed(self, *filters: str, as_: str = "ehr", about: str = WHO, **more: Any) -> str:
+        answer = self.call("POST", "", wish(self.inbox.url + "/hook", *filters, **more), as_=as_, about=about)
+        assert answer.status == 201, answer.response.text
+        self.made.append(answer.tree["id"])
+        self.work()
+        assert self.state(answer.tree["id"], as_=as_) == "active"
+        return str(answer.tree["id"])
+
+    def state(self, id_: str, **more: Any) -> str:
+        return str(self.call("GET", f"/{id_}", **more).tree["status"])
+
+    def work(self) -> None:
+        self.platform.run(self.deliverer.run_due())
+
+    def told(self) -> list[Tree]:
+        """What was told since the last time."""
+        self.inbox.sent.clear()
+        self.work()
+        return self.inbox.bundles()
+
+
+@pytest.fixture
+def world(platform: Standing) -> Iterator[World]:
+    edge = platform.application._edge
+    deliverer = Deliverer(edge.store.pool, platform.clock, edge.store.keys, edge.store.wrap.shares, edge.settings)
+    with Receiver() as inbox:
+        edge.settings.subscribers_file.write_text(
+            "".join(
+                f'[[receiver]]\nclient = "{client}"\nurl = "{inbox.url}/"\naddresses = ["127.0.0.0/8"]\n'
+                for client in ("ehr", "sandbox-epj")
+            )
+        )
+        found = World(platform, inbox, platform.run(ready(deliverer)))
+        found.work()
+        yield found
+        for as_ in ("ehr", "gp"):
+            for one in found.call("GET", as_=as_).resources():
+                assert found.call("DELETE", f"/{one['id']}", as_=as_).status == 204
+        deliverer.hooks.close()
+        edge.settings.subscribers_file.unlink()
+
+
+def result(world: World, **more: Any) -> str:
+    answer = create(world.platform, observation(**more), about=WHO)
+    assert answer.status == 201
+    return str(answer.tree["id"])
+
+
+def test_a_handshake_comes_first_and_what_is_new_comes_as_it_is_served(world: World) -> None:
+    id_ = world.subscribed("Observation?code=NPU03429")
+    (shake,) = world.inbox.bundles("handshake")
+    assert status_of(shake)["status"] == "requested"
+    assert world.told() == []
+    made = result(world)
+    (bundle,) = world.told()
+    assert check(bundle, "Bundle") == []
+    status = status_of(bundle)
+    assert (status["topic"], status["status"], status["events-since-subscription-start"]) == (
+        TOPIC + "results",
+        "active",
+        "1",
+    )
+    (event,) = status["events"]
+    assert (event["event-number"], event["focus"]["reference"]) == (
+        "1",
+        f"{world.platform.url}/fhir/R4/Observation/{made}",
+    )
+    served = world.platform.get(f"Observation/{made}", about=WHO).tree
+    assert [entry["resource"] for entry in bundle["entry"][1:]] == [served]
+    rows = world.platform.rows(
+        "SELECT rule, ids FROM audit WHERE client = 'ehr' AND action = 'notify' ORDER BY at DESC LIMIT 1"
+    )
+    assert [(row["rule"], [str(one) for one in row["ids"]]) for row in rows] == [("told-to-subscriber", [made])]
+    events = world.call("GET", f"/{id_}/$events?eventsSinceNumber=1&content=id-only")
+    assert (status_of(events.tree)["type"], status_of(events.tree)["events"]) == ("query-event", [event])
+    assert len(events.tree["entry"]) == 1
+    assert status_of(world.call("GET", f"/{id_}/$status").tree)["events-since-subscription-start"] == "1"
+
+
+def test_filters_payload_and_number_of_events_are_as_they_were_asked_for(world: World) -> None:
+    most = {"extension": [{"url": MOST, "valuePositiveInt": 2}]}
+    empty = world.subscribed("Observation?code=NPU03429&status=final", content="empty", **most)
+    result(world, status="preliminary")
+    assert world.told() == []
+    made = [result(world) for _ in range(3)]
+    first, second = world.told()
+    assert [one["event-number"] for one in status_of(first)["events"]] == ["1", "2"]
+    assert [one["event-number"] for one in status_of(second)["events"]] == ["3"]
+    assert all("focus" not in one for one in status_of(first)["events"])
+    assert not any(one in json.dumps([first, second]) for one in made)
+    assert world.call("DELETE", f"/{empty}").status == 204
+    world.subscribed("Observation?code=NPU03429", content="id-only")
+    made = [result(world)]
+    (bundle,) = world.told()
+    assert (len(bundle["entry"]), made[0] in json.dumps(status_of(bundle)["events"])) == (1, True)
+
+
+def test_changes_and_deletions_of_what_was_told_are_told(world: World) -> None:
+    world.subscribed("Observation")
+    made = result(world)
+    other = create(world.platform, observation(), about="renumbered").tree["id"]
+    assert [one["focus"]["reference"][-36:] for one in status_of(world.told()[0])["events"]] == [made]
+    sent = {"content-type": FHIR, "if-match": 'W/"1"'}
+    body = json.dumps(observation(id=made, status="amended")).encode()
+    changed = world.platform.client.call("PUT", f"/fhir/R4/Observation/{made}", as_="lab", body=body, headers=sent)
+    assert changed.status_code == 200
+    (bundle,) = world.told()
+    assert bundle["entry"][1]["resource"]["status"] == "amended"
+    gone = world.platform.client.call("DELETE", f"/fhir/R4/Observation/{made}", as_="lab", headers={})
+    assert gone.status_code == 204
+    (bundle,) = world.told()
+    assert bundle["entry"][1]["request"] == {"method": "DELETE", "url": f"Observation/{made}"}
+    assert "resource" not in bundle["entry"][1]
+    assert other not in json.dumps(bundle)
+
+
+def test_what_is_not_taken_is_sent_again_in_order_and_nothing_is_lost(world: World) -> None:
+    id_ = world.subscribed("Observation", content="id-only")
+    made = [result(world)]
+    world.inbox.else_ = 503
+    assert len(world.told()) == 1
+    tree = world.call("GET", f"/{id_}").tree
+    assert (tree["status"], tree["error"]) == ("error", "it answered 503")
+    made.append(result(world))
+    assert world.told() == [], "not before its time"
+    world.platform.clock.move(timedelta(seconds=6))
+    assert len(world.told()) == 1
+    world.platform.clock.move(timedelta(seconds=6))
+    assert world.told() == [], "it waits twice as long each time"
+    world.inbox.else_ = 204
+    world.platform.clock.move(timedelta(seconds=10))
+    events = [event for bundle in world.told() for event in status_of(bundle)["events"]]
+    assert [(one["event-number"], one["focus"]["reference"][-36:]) for one in events] == [
+        ("1", made[0]),
+        ("2", made[1]),
+    ]
+    assert world.state(id_) == "active"
+
+
+def test_after_days_of_nothing_taken_it_is_off_and_begins_anew_with_all_that_it_missed(world: World) -> None:
+    id_ = world.subscribed("Observation", content="id-only")
+    world.inbox.else_ = 500
+    made = [result(world)]
+    world.told()
+    world.platform.clock.move(OFF_AFTER)
+    world.told()
+    assert world.state(id_) == "off"
+    made.append(result(world))
+    world.inbox.else_ = 200
+    assert world.told() == []
+    tree = wish(world.inbox.url + "/hook", "Observation", content="id-only") | {"id": id_}
+    assert world.call("PUT", f"/{id_}", tree).status == 428
+    assert world.call("PUT", f"/{id_}", tree, headers={"if-match": 'W/"7"'}).status == 412
+    assert world.call("PUT", f"/{id_}", tree, headers={"if-match": 'W/"1"'}).status == 200
+    bundles = world.told()
+    assert len(world.inbox.bundles("handshake")) == 1
+    events = [event for bundle in bundles for event in status_of(bundle)["events"]]
+    assert [one["focus"]["reference"][-36:] for one in events] == made
+    assert world.state(id_) == "active"
+
+
+def choose(platform: Standing, about: str, kind: str, *, ended: bool = False) -> None:
+    """A choice about the results of a persona in force, or ended."""
+    patient = platform.audited(platform.get("Observation?_count=1", about=about).response)[0]["patient"]
+    platform.rows(
+        "WITH s AS (UPDATE person SET stamp = stamp + 1 WHERE patient = $1) "
+        "INSERT INTO privacy_choice (patient, number, kind, service, hpr, made_at) VALUES ($1, 9002, $3, 'results', '1', "
+        "now() - interval '1 day') ON CONFLICT (patient, number) DO UPDATE SET kind = $3, "
+        "ended_at = CASE WHEN $2 THEN now() - interval '1 hour' END RETURNING 1",
+        patient, ended, kind,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", ["restriction", "block", "opt-out"])
+def test_what_is_shut_to_anybody_is_told_to_nobody_and_leaves_no_gap(world: World, kind: str) -> None:
+    world.subscribed("Observation", content="id-only")
+    first = result(world)
+    assert first in json.dumps(world.told())
+    hidden = result(world)
+    choose(world.platform, WHO, kind)
+    try:
+        assert world.told() == []
+        rows = world.platform.rows(
+            "SELECT rule, ids FROM audit WHERE client = 'ehr' AND action = 'notify' ORDER BY at DESC LIMIT 1"
+        )
+        assert [(row["rule"], row["ids"]) for row in rows] == [("not-told-to-subscriber", [])]
+        again = world.call("POST", "", wish(world.inbox.url + "/hook"))
+        assert again.status == 201, "what she has shut is not told by a refusal either"
+    finally:
+        choose(world.platform, WHO, kind, ended=True)
+    after = result(world)
+    events = [event for bundle in world.told() for event in status_of(bundle)["events"]]
+    assert {(one["event-number"], one["focus"]["reference"][-36:]) for one in events} >= {("2", after)}
+    assert hidden not in json.dumps(events)
+
+
+def test_what_was_numbered_and_is_shut_before_it_is_taken_is_told_without_what_it_is_about(world: World) -> None:
+    id_ = world.subscribed("Observation")
+    made = result(world)
+    world.inbox.answers = [500]
+    assert made in json.dumps(world.told())
+    choose(world.platform, WHO, "block")
+    try:
+        world.platform.clock.move(timedelta(seconds=6))
+        (bundle,) = world.told()
+        assert [set(one) for one in status_of(bundle)["events"]] == [{"event-number", "timestamp"}]
+        assert (made in json.dumps(bundle), len(bundle["entry"])) == (False, 1)
+        assert made not in world.call("GET", f"/{id_}/$events").response.text
+    finally:
+        choose(world.platform, WHO, "block", ended=True)
+    assert made in world.call("GET", f"/{id_}/$events").response.text
+
+
+def test_a_beat_comes_when_nothing_has_been_told_and_at_its_own_time(world: World) -> None:
+    world.subscribed("Observation", extension=[{"url": HEARTBEAT, "valueUnsignedInt": 60}])
+    result(world, status="final")
+    world.told()
+    world.platform.clock.move(timedelta(seconds=59))
+    world.told()
+    assert world.inbox.bundles("heartbeat") == []
+    world.platform.clock.move(timedelta(seconds=2))
+    world.told()
+    (beat,) = world.inbox.bundles("heartbeat")
+    assert (status_of(beat)["events"], status_of(beat)["events-since-subscription-start"]) == ([], "1")
+
+
+def test_a_doctor_is_told_under_her_own_law_while_her_attestation_holds(world: World) -> None:
+    id_ = world.subscribed("Observation", as_="gp")
+    made = result(world)
+    (bundle,) = world.told()
+    assert bundle["entry"][1]["resource"]["id"] == made
+    assert world.platform.rows(
+        "SELECT action, rule FROM audit WHERE $1 = ANY(ids) AND outcome = 0 ORDER BY at DESC LIMIT 1", UUID(made)
+    ) == [{"action": "search", "rule": "gp"}]
+    world.platform.clock.move(timedelta(minutes=61))
+    result(world)
+    assert world.told() == []
+    tree = world.call("GET", f"/{id_}", as_="gp").tree
+    assert (tree["status"], tree["error"]) == ("off", "the subscription has ended")
+
+
+def test_nothing_is_sent_to_an_address_that_is_registered_no_more_or_where_one_is_sent_on(world: World) -> None:
+    id_ = world.subscribed("Observation")
+    world.inbox.else_, world.inbox.location = 307, "http://127.0.0.1:1/elsewhere"
+    result(world)
+    world.told()
+    assert "nothing is sent where it points to" in world.call("GET", f"/{id_}").tree["error"]
+    world.platform.application._edge.settings.subscribers_file.write_text("")
+    world.platform.clock.move(timedelta(seconds=6))
+    assert world.told() == []
+    assert world.call("GET", f"/{id_}").tree["error"] == "its address is not registered any more"
+
+
+def test_subscriptions_are_a_clients_own(world: World) -> None:
+    id_ = world.subscribed("Observation")
+    for as_ in ("gp", "hospital-doctor"):
+        for method, path in (("GET", ""), ("DELETE", ""), ("GET", "/$status"), ("GET", "/$events")):
+            assert world.call(method, f"/{id_}{path}", as_=as_).status == 404
+        assert world.call("GET", as_=as_).ids() == []
+    assert world.call("GET").ids() == [id_]
+    assert world.call("GET", "?status=active&type=rest-hook").ids() == [id_]
+    assert world.call("GET", "?status=off").ids() == []
+    assert world.call("GET", "?name=x").status == 400
+    assert world.platform.nin(WHO) not in world.call("GET").response.text
+    assert world.call("DELETE", f"/{id_}").status == 204
+    assert world.call("GET", f"/{id_}").status == 404
+    result(world)
+    assert world.told() == []
+
+
+def test_who_may_not_subscribe_hears_one_thing_of_known_and_unknown(world: World) -> None:
+    tree = wish(world.inbox.url + "/hook", "Observation")
+    answers = [
+        world.call("POST", "", tree, about="protected"),
+        Answered(
+            world.platform.client.call(
+                "POST",
+                AT,
+                as_="ehr",
+                patient=world.platform.nin("protected")[:-1] + "0",
+                body=json.dumps(tree).encode(),
+                headers={"content-type": FHIR},
+            )
+        ),
+    ]
+    assert [one.status for one in answers] in ([403, 403], [403, 400])
+    assert world.call("POST", "", tree, as_="lab").status == 403
+    assert world.call("POST", "", tree, as_="citizen").status == 403
+
+
+@pytest.mark.parametrize(
+    ("changes", "where"),
+    [
+        ({"criteria": "Observation?code=1"}, "Subscription.criteria"),
+        ({"criteria": TOPIC + "documents"}, "Subscription.criteria"),
+        ({"channel": {"type": "email", "endpoint": "mailto:a@b.example"}}, "Subscription.channel.type"),
+        ({"channel": {"type": "rest-hook"}}, "Subscription.channel.endpoint"),
+        ({"channel": {"type": "rest-hook", "endpoint": "https://elsewhere.example/"}}, "Subscription.channel.endpoint"),
+        ({"channel": {"type": "rest-hook", "endpoint": "http://169.254.169.254/"}}, "Subscription.channel.endpoint"),
+        ({"_criteria": {"extension": [{"url": FILTER, "valueString": "Flag?status=active"}]}}, "Subscription.criteria"),
+        ({"_criteria": {"extension": [{"url": FILTER, "valueString": "Observation?specimen.type=x"}]}}, "Subscription.criteria"),
+        ({"_criteria": {"extension": [{"url": FILTER, "valueString": "Observation?_count=3"}]}}, "Subscription.criteria"),
+        ({"end": "2020-01-01T00:00:00Z"}, "Subscription.end"),
+    ],
+)  # fmt: skip
+def test_what_is_not_done_here_is_refused_with_its_place(world: World, changes: Tree, where: str) -> None:
+    answer = world.call("POST", "", wish(world.inbox.url + "/hook") | changes)
+    assert (answer.status, answer.issue.get("expression")) == (422, [where]), answer.response.text
+
+
+def test_headers_are_sent_along_and_hold_no_line_of_their_own(world: World) -> None:
+    world.subscribed("Observation", header=["Authorization: Bearer s3cret"])
+    assert world.inbox.sent[-1][1]["Authorization"] == "Bearer s3cret"
+    for bad in ("Host: x", "X-A: b\r\nX-C: d", "Content-Length: 3", "X-A:", "Cookie: a=b"):
+        answer = world.call("POST", "", wish(world.inbox.url + "/hook", header=[bad]))
+        assert answer.status in (400, 422), bad
