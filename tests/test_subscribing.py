@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 import pytest
 
+from kjerne import subscribing
+from kjerne.access import Label
 from kjerne.fhir.subscribing import FILTER, HEARTBEAT, MOST, PAYLOAD, TOPIC
 from kjerne.fhir.validate import check
+from kjerne.store import subscriptions
 from kjerne.subscribing import OFF_AFTER, Deliverer, ready
+from kjerne.wire.hooks import Hooks
 from platform_fixture import Answered, Standing, Tree
 from receiving import Inbox, Receiver, status_of
 from services.test_standards import FHIR, create, observation
@@ -312,6 +317,85 @@ def test_nothing_is_sent_to_an_address_that_is_registered_no_more_or_where_one_i
     world.platform.clock.move(timedelta(seconds=6))
     assert world.told() == []
     assert world.call("GET", f"/{id_}").tree["error"] == "its address is not registered any more"
+
+
+def test_a_slow_receiver_keeps_no_other_waiting(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(subscribing, "WAIT_SECONDS", 0.05)
+    world.subscribed("Observation", content="id-only")
+    with Receiver() as slow:
+        file = world.platform.application._edge.settings.subscribers_file
+        file.write_text(
+            file.read_text() + f'[[receiver]]\nclient = "ehr"\nurl = "{slow.url}/"\naddresses = ["127.0.0.0/8"]\n'
+        )
+        assert world.call("POST", "", wish(slow.url + "/hook", "Observation")).status == 201
+        world.work()
+        slow.delay = 1.5
+        result(world)
+        world.inbox.sent.clear()
+        world.platform.run(world.deliverer.work())
+        assert len(world.inbox.bundles()) == 1
+        assert slow.bundles() == []
+        result(world)
+        world.platform.run(world.deliverer.work())
+        assert len(world.inbox.bundles()) == 2
+        world.work()
+        assert [status_of(one)["events-since-subscription-start"] for one in slow.bundles()] == ["1", "2"]
+
+
+def test_two_who_tell_tell_each_event_once_and_what_a_crash_left_is_told_when_its_lease_is_over(world: World) -> None:
+    world.subscribed("Observation", content="id-only")
+    edge = world.platform.application._edge
+    other = replace(world.deliverer, hooks=Hooks(), underway=set())
+    world.platform.run(ready(other))
+    for _ in range(3):
+        result(world)
+
+    async def both() -> None:
+        await asyncio.gather(world.deliverer.run_due(), other.run_due())
+
+    world.inbox.sent.clear()
+    world.platform.run(both())
+    numbers = [event["event-number"] for one in world.inbox.bundles() for event in status_of(one)["events"]]
+    assert numbers == ["1", "2", "3"]
+    result(world)
+
+    async def taken() -> int:
+        async with edge.store.pool.acquire() as conn:
+            await subscriptions.derive(conn, world.platform.clock.now())
+            return len(await subscriptions.claim(conn, "rest-hook", world.platform.clock.now(), 10))
+
+    assert world.platform.run(taken()) == 1
+    assert world.told() == []
+    world.platform.clock.move(subscriptions.LEASE)
+    assert [event["event-number"] for one in world.told() for event in status_of(one)["events"]] == ["4"]
+
+
+def test_a_mark_that_is_put_on_or_taken_off_is_no_news(world: World) -> None:
+    world.subscribed("Observation", content="id-only")
+    old = result(world)
+    world.told()
+    world.platform.clock.move(timedelta(minutes=10))
+    world.told()
+    for labels in (Label.RESTRICTED, Label(0)):
+        world.platform.rows(
+            "UPDATE record SET labels = $2, xid = pg_current_xact_id() WHERE id = $1 RETURNING 1",
+            UUID(old),
+            int(labels),
+        )
+        assert world.told() == []
+
+
+def test_a_record_that_is_hidden_is_not_told_and_takes_no_number(world: World) -> None:
+    world.subscribed("Observation", content="id-only")
+    hidden = result(world)
+    world.platform.rows("UPDATE record SET labels = $2 WHERE id = $1 RETURNING 1", UUID(hidden), int(Label.RESTRICTED))
+    shown = result(world)
+    (bundle,) = world.told()
+    assert [(one["event-number"], one["focus"]["reference"][-36:]) for one in status_of(bundle)["events"]] == [
+        ("1", shown)
+    ]
+    world.platform.client.call("DELETE", f"/fhir/R4/Observation/{hidden}", as_="lab")
+    assert world.told() == []
 
 
 def test_subscriptions_are_a_clients_own(world: World) -> None:

@@ -55,6 +55,11 @@ LOOK_SECONDS: Final = 0.2
 SWEEP_EVERY: Final = timedelta(hours=1)
 OFF_AFTER: Final = timedelta(days=3)
 """How long a receiver may take nothing before its subscription is off."""
+WAIT_SECONDS: Final = 1.0
+"""How long the next turn waits for receivers of this one."""
+BEGUN_SECONDS: Final = 60.0
+"""A message that cannot be begun in that time is left for another turn: it ends before its lease does."""
+RECEIVERS_AT_ONCE: Final = 100
 CHANNEL: Final = "rest-hook"
 _AUDIT_COLUMNS: Final = (*audit.COLUMNS.split(", "), "types", "ids", "versions")
 
@@ -92,6 +97,8 @@ class Deliverer:
     shares: Shares
     settings: Settings
     hooks: Hooks = field(default_factory=Hooks)
+    underway: set[asyncio.Task[None]] = field(default_factory=set)
+    """Messages that are being sent, a task for each receiver."""
 
     @cached_property
     def wrap(self) -> Wrap:
@@ -148,17 +155,19 @@ class Deliverer:
 
     async def run_due(self) -> None:
         """Tell what is to be told now."""
-        while await self.work():
-            pass
+        while await self.work() or self.underway:
+            if self.underway:
+                await asyncio.wait(self.underway)
 
     async def work(self) -> bool:
-        """One turn; whether there was anything to do."""
+        """One turn; whether there was anything to do. A receiver that is slow is waited for beside the next turns."""
         now = self.clock.now()
         async with self.pool.acquire() as conn:
             new, due = await subscriptions.look(conn, CHANNEL, now)
             if new:
                 await subscriptions.derive(conn, now)
-            taken = await subscriptions.claim(conn, CHANNEL, now, AT_ONCE) if new or due else []
+            room = len(self.underway) < RECEIVERS_AT_ONCE
+            taken = await subscriptions.claim(conn, CHANNEL, now, AT_ONCE) if room and (new or due) else []
         if not taken:
             return new
         by_patient = defaultdict[int, list[_Turn]](list)
@@ -168,12 +177,28 @@ class Deliverer:
             except Exception:
                 # One that cannot be read is passed by until its lease is over, and keeps no other waiting.
                 log.exception("subscription not read")
+        by_receiver = defaultdict[str, list[_Turn]](list)
         for patient, turns in by_patient.items():
             await self._weighed(patient, turns, now)
-        outcomes = await asyncio.gather(*(self._sent(turn, now) for turns in by_patient.values() for turn in turns))
-        async with self.pool.acquire() as conn:
-            await subscriptions.settle(conn, outcomes, self.clock.now())
+            for turn in turns:
+                by_receiver[turn.asked.url.partition("://")[2].partition("/")[0]].append(turn)
+        begun = [asyncio.create_task(self._told_all(turns, now)) for turns in by_receiver.values()]
+        for task in begun:
+            self.underway.add(task)
+            task.add_done_callback(self.underway.discard)
+        await asyncio.wait(begun, timeout=WAIT_SECONDS)
         return True
+
+    async def _told_all(self, turns: Sequence[_Turn], now: datetime) -> None:
+        """The messages to one receiver, and what became of them."""
+        until = asyncio.get_running_loop().time() + BEGUN_SECONDS
+        outcomes = await asyncio.gather(*(self._sent(turn, now, until) for turn in turns))
+        try:
+            async with self.pool.acquire() as conn:
+                await subscriptions.settle(conn, outcomes, self.clock.now())
+        except AWAY as error:
+            # They are told once more when their lease is over.
+            log.warning("database gone", kind=type(error).__name__)
 
     async def _turn(self, one: Subscription) -> _Turn:
         kept = opened(self.sealer, one.id, one.told)
@@ -284,7 +309,7 @@ class Deliverer:
         names = list(dict.fromkeys(named))
         return (*row, [one[0] for one in names], [one[1] for one in names], [one[2] for one in names])
 
-    async def _sent(self, turn: _Turn, now: datetime) -> Outcome:
+    async def _sent(self, turn: _Turn, now: datetime, until: float) -> Outcome:
         one = turn.one
         if _has_ended(one, now):
             return Outcome(one, one.sent, "off", 0, None, "the subscription has ended", False, None, None)
@@ -300,7 +325,10 @@ class Deliverer:
             # Whether nothing was there or nothing may be told, is not to be seen: it is silent until its next beat.
             return self._outcome(one, one, one.beat_at, at_once=now if turn.more else None)
         try:
-            await self._post(turn, now)
+            await self._post(turn, now, until)
+        except TimeoutError:
+            # Others at this receiver took all the time: it is not this one that was not taken.
+            return self._outcome(one, one, one.beat_at, at_once=self.clock.now())
         except NotTaken as fault:
             return self._not_taken(one, str(fault), now)
         sent = turn.events[-1].number if turn.events else one.sent
@@ -325,7 +353,7 @@ class Deliverer:
         again = now + subscribing.after(failures)
         return Outcome(one, one.sent, state, failures, since, fault, True, one.beat_at, again)
 
-    async def _post(self, turn: _Turn, now: datetime) -> None:
+    async def _post(self, turn: _Turn, now: datetime, until: float) -> None:
         assert turn.told is not None
         one, asked = turn.one, turn.asked
         receiver = self.receivers.find(turn.caller.client, asked.url)
@@ -336,7 +364,7 @@ class Deliverer:
         topic = subscribing.TOPIC + one.service
         body = message(self.base, str(one.id), state, turn.told, topic, events, turn.tellings, now)
         headers = (("content-type", "application/fhir+json"), ("accept", "*/*"), *asked.headers)
-        await self.hooks.post(receiver, asked.url, headers, body, asked.timeout)
+        await self.hooks.post(receiver, asked.url, headers, body, asked.timeout, until)
 
 
 class _Weighing:

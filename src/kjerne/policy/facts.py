@@ -361,11 +361,6 @@ def has_care_course(case: Case) -> bool:
     return any(tie.kind == "care" and _is_care_by(tie, case.caller) for tie in case.ties)
 
 
-def has_no_care_course(case: Case) -> bool:
-    """the patient has no open care course at the caller's organisation or point of care"""
-    return not has_care_course(case)
-
-
 def _is_care_by(tie: Tie, caller: Caller) -> bool:
     """A course belongs to the place it names; one without a place belongs to the practitioner it names."""
     if tie.organisation:
@@ -419,16 +414,6 @@ def has_blocked_somebody(case: Case) -> bool:
 def has_restricted_the_whole(case: Case) -> bool:
     """the patient has restricted the service, whoever it is against"""
     return any(choice.kind == "restriction" and _is_whole(choice, case.subject) for choice in case.choices)
-
-
-def is_shut_to_somebody(case: Case) -> bool:
-    """the patient has opted out, blocked somebody by name or restricted the service, or her address is protected"""
-    return (
-        has_protected_address(case)
-        or has_opted_out(case)
-        or has_blocked_somebody(case)
-        or has_restricted_the_whole(case)
-    )
 
 
 def has_youth_access(case: Case) -> bool:

@@ -10,7 +10,17 @@ from datetime import date, timedelta
 from typing import Final
 
 from kjerne.exchange import ANY_KIND
-from kjerne.policy.facts import LOOKING, OPENING_BASES, WRITING, Case, has_opted_out, has_protected_address
+from kjerne.policy.facts import (
+    LOOKING,
+    OPENING_BASES,
+    WRITING,
+    Case,
+    has_blocked_somebody,
+    has_care_course,
+    has_opted_out,
+    has_protected_address,
+    has_restricted_the_whole,
+)
 from kjerne.policy.services import SERVICES, Opens
 
 OPENING: Final[Mapping[Opens, frozenset[str]]] = {
@@ -72,6 +82,21 @@ def has_shut_anything(case: Case) -> bool:
         has_protected_address(case)
         or has_opted_out(case)
         or any(choice.kind == "restriction" for choice in case.choices)
+    )
+
+
+def has_no_care_course(case: Case) -> bool:
+    """the patient has no open care course at the caller's organisation or point of care"""
+    return not has_care_course(case)
+
+
+def is_shut_to_somebody(case: Case) -> bool:
+    """the patient has opted out, blocked somebody by name or restricted the service, or her address is protected"""
+    return (
+        has_protected_address(case)
+        or has_opted_out(case)
+        or has_blocked_somebody(case)
+        or has_restricted_the_whole(case)
     )
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Final
 
 from kjerne.access import SHUT_BY_PATIENT, Action, Label
-from kjerne.policy import facts
+from kjerne.policy import facts, services_asked
 from kjerne.policy.rule import EVERY_LABEL, SYSTEM, Rule, Section
 
 SUBSCRIBE: Final[frozenset[Action]] = frozenset({"subscribe"})
@@ -36,7 +36,7 @@ SUBSCRIBERS: Final = Section(
             effect="deny",
             law=_LAW,
             says="En virksomhet fikk ikke beskjed om nye opplysninger, fordi den ikke behandler pasienten nå.",
-            when=(facts.has_no_care_course,),
+            when=(services_asked.has_no_care_course,),
         ),
     ),
 )
@@ -66,7 +66,7 @@ TOLD: Final = Section(
             effect="deny",
             law="pasientjournalloven § 17; pasient- og brukerrettighetsloven § 5-3",
             says="Et system fikk ikke beskjed om nye opplysninger, fordi de er stengt for noen som kunne ha lest dem der.",
-            when=(facts.is_shut_to_somebody,),
+            when=(services_asked.is_shut_to_somebody,),
         ),
         Rule(
             id="told-to-subscriber",

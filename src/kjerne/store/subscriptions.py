@@ -185,7 +185,8 @@ scanned AS MATERIALIZED (
 ), last AS (SELECT xid, patient, type, id FROM scanned ORDER BY xid DESC, patient DESC, type DESC, id DESC LIMIT 1),
 moved AS (
   UPDATE subscription_position t
-  SET xid = last.xid, patient = last.patient, type = last.type, id = last.id, read_at = $2 FROM last
+  SET xid = last.xid, patient = last.patient, type = last.type, id = last.id,
+    read_at = CASE WHEN (SELECT count(*) FROM scanned) < $1 THEN $2 ELSE t.read_at END FROM last
 )
 SELECT count(*) FROM scanned"""
 
@@ -200,13 +201,19 @@ SELECT EXISTS (SELECT FROM record r WHERE r.xid >= p.xid AND r.xid < pg_snapshot
     AND (r.xid, r.patient, r.type, r.id) > (p.xid, p.patient, p.type, p.id))
   OR EXISTS (SELECT FROM record_history r WHERE r.deleted AND r.xid >= p.xid AND r.xid < pg_snapshot_xmin(pg_current_snapshot())
     AND (r.xid, r.patient, r.type, r.id) > (p.xid, p.patient, p.type, p.id)),
-  EXISTS (SELECT FROM subscription WHERE work_at <= $1 AND channel = $2 AND (leased_until IS NULL OR leased_until <= $1))
+  EXISTS (SELECT FROM subscription WHERE work_at <= $1 AND channel = $2 AND (leased_until IS NULL OR leased_until <= $1)),
+  p.read_at < $1::timestamptz - $3::interval
 FROM subscription_position p"""
+_QUIET: Final = "UPDATE subscription_position SET read_at = $1"
+QUIET: Final = timedelta(minutes=1)
 
 
 async def look(conn: Connection, channel: str, now: datetime) -> tuple[bool, bool]:
-    """Whether anything has changed since the last reading, and whether anybody is to be told something: nothing is written."""
-    new, due = (await conn.fetch(_LOOK, now, channel))[0]
+    """Whether anything has changed since the last reading, and whether anybody is to be told something. Where nothing has, no
+    more is written than once a minute that it was looked."""
+    new, due, long_ago = (await conn.fetch(_LOOK, now, channel, QUIET))[0]
+    if long_ago and not new:
+        await conn.execute(_QUIET, now)
     return new, due
 
 
@@ -306,7 +313,7 @@ UPDATE subscription s SET sent = greatest(s.sent, n.sent), state = n.state, fail
 FROM unnest($2::bigint[], $3::uuid[], $4::bigint[], $5::text[], $6::integer[], $7::timestamptz[], $8::text[], $9::boolean[],
   $10::timestamptz[], $11::timestamptz[], $12::bigint[], $13::integer[])
   AS n(patient, id, sent, state, failures, failing_since, fault, collects, beat_at, work_at, woken, version)
-WHERE s.patient = n.patient AND s.id = n.id AND s.version = n.version"""
+WHERE s.patient = n.patient AND s.id = n.id AND s.version = n.version RETURNING s.id"""
 _RELEASE: Final = """
 UPDATE subscription s SET leased_until = NULL FROM unnest($1::bigint[], $2::uuid[]) AS n(patient, id)
 WHERE s.patient = n.patient AND s.id = n.id"""
@@ -322,8 +329,9 @@ async def settle(conn: Connection, outcomes: Iterable[Outcome], now: datetime) -
         for one in outcomes
     ]  # fmt: skip
     if rows:
-        await conn.execute(_SETTLE, now, *columns(rows, 12))
-        await conn.execute(_RELEASE, *columns([row[:2] for row in rows], 2))
+        settled = {row[0] for row in await conn.fetch(_SETTLE, now, *columns(rows, 12))}
+        if left := [row[:2] for row in rows if row[1] not in settled]:
+            await conn.execute(_RELEASE, *columns(left, 2))
 
 
 _CURRENT: Final = f"""

@@ -56,8 +56,12 @@ class Hooks:
     def __init__(self) -> None:
         self._places: dict[tuple[str, str, int, Receiver], _Place] = defaultdict(_Place)
 
-    async def post(self, receiver: Receiver, url: str, headers: Sequence[Header], body: bytes, seconds: float) -> None:
-        """Raises `NotTaken` unless the receiver answers with 2xx within the time."""
+    async def post(
+        self, receiver: Receiver, url: str, headers: Sequence[Header], body: bytes, seconds: float,
+        until: float = float("inf"),
+    ) -> None:  # fmt: skip
+        """Raises `NotTaken` unless the receiver answers with 2xx within the time; `TimeoutError` where it could not be begun
+        before the loop's time `until`, since others were in front."""
         parts = urlsplit(url)
         host, port = parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
         path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
@@ -69,6 +73,8 @@ class Hooks:
         )
         place = self._places[parts.scheme, host, port, receiver]
         async with place.room:
+            if asyncio.get_running_loop().time() > until:
+                raise TimeoutError
             try:
                 async with asyncio.timeout(seconds):
                     status = await self._answered(place, receiver, (parts.scheme, host, port), raw)

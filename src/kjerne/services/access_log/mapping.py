@@ -44,6 +44,7 @@ class Shape:
 _READ: Final = Shape("R", "read", outward=True, pattern="PatientRead")
 _SHAPES: Final[Mapping[str, Shape]] = {
     "read": _READ,
+    "notify": _READ,
     "history": Shape("R", "vread", outward=True, pattern="PatientRead"),
     "search": Shape("E", "search-type", pattern="PatientQuery"),
     "insight": Shape("E", "search-type", pattern="PatientQuery"),

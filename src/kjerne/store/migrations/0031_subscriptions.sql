@@ -24,7 +24,9 @@ CREATE TABLE subscription (
     work_at       timestamptz NOT NULL,          -- when there is something to do
     leased_until  timestamptz,
     PRIMARY KEY (patient, id)
-);
+) WITH (toast_tuple_target = 128, fillfactor = 70);
+-- The rows are changed often, and this never with them: it lies apart.
+ALTER TABLE subscription ALTER COLUMN told SET STORAGE EXTERNAL;
 CREATE INDEX subscription_work ON subscription (work_at);
 CREATE INDEX subscription_owner ON subscription (owner);
 
