@@ -11,7 +11,7 @@ STORM ?= 10000
 # Tests start the program over and over, and pytest rewrites their own files: without bytecode all that is compiled each time.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup up test storm laws coverage mutants judge-clients lint assets definitions wheel bench lock clean
+.PHONY: help setup up test storm laws coverage mutants judge-clients judge-sekmet lint assets definitions wheel bench lock clean
 
 help:
 	@echo "make up      start the platform with synthetic people (PORT=8000 DATA=data PEOPLE=40)"
@@ -23,6 +23,7 @@ help:
 	@echo "make mutants   policy/ changed in one place at a time; fails where tests notice fewer than 95 % (ONLY=facts.py SAMPLE=100 MINUTES=30 QUICK=1)"
 	@echo "make lint    ruff, import-linter, mypy"
 	@echo "make bench   the benchmarks, beside their floor"
+	@echo "make judge-sekmet  the scenarios of another program (sekmet-fhir) against our server; fails where any is not green"
 	@echo "make wheel   an installable package in dist/, assets and definitions inside"
 	@echo "make lock    resolve the dependencies anew"
 
@@ -90,6 +91,9 @@ wheel: setup
 
 bench: setup
 	$(BIN)/kjerne bench
+
+judge-sekmet: setup
+	$(BIN)/python tools/judge_sekmet.py
 
 lock:
 	for name in run build node test; do \

@@ -35,6 +35,8 @@ DISCLOSURES: Final = "kjerne:disclosures"
 """The scope of a source's system that fetches who was given what the source had sent."""
 SUBSCRIPTIONS: Final = "kjerne:subscriptions"
 """The scope of a treating organisation's system that is told what is new about its patients."""
+ALL_PATIENTS: Final = "kjerne:all-patients"
+"""The scope of the sandbox's test client: it asks about everybody who is made up. Production takes no token with it."""
 PORTAL: Final = "kjerne:portal"
 """The scope of a citizen portal's token: it is the citizen's, with the portal as actor and the errand said."""
 
@@ -193,6 +195,11 @@ class Caller:
     basis: str = ""
     above: frozenset[str] = frozenset()
     below: frozenset[str] = frozenset()
+
+    @property
+    def asks_about_everybody(self) -> bool:
+        """Whether she is the sandbox's test client."""
+        return self.kind == "system" and ALL_PATIENTS in self.scopes
 
     def is_within(self, organisation: str) -> bool:
         """Whether she works in it: in the organisation or unit itself, or in one below it at any depth (law, K80)."""

@@ -21,7 +21,7 @@ from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any, Final, NoReturn, TypeVar
+from typing import Any, Final, NamedTuple, NoReturn, TypeVar
 
 import httpx
 import structlog
@@ -29,7 +29,7 @@ from joserfc.errors import JoseError
 from joserfc.jwk import ECKey
 
 from kjerne import __version__, housekeeping
-from kjerne.access import SUBSCRIPTIONS, Caller, Once
+from kjerne.access import ALL_PATIENTS, SUBSCRIPTIONS, Caller, Once
 from kjerne.clock import Clock, SystemClock
 from kjerne.errors import Refusal
 from kjerne.exchange import PUBLIC, Answer, Call, Handler, Pairs, PatientRef, Route, any_of
@@ -49,11 +49,11 @@ from kjerne.policy.caller import caller as caller_of
 from kjerne.policy.choosing import Choosing
 from kjerne.policy.claims import Claims
 from kjerne.policy.privacy import deletion_of
-from kjerne.policy.services import IN_USE, SERVICES, Service, kept_by_law
+from kjerne.policy.services import IN_USE, SERVICES, Service, kept_by_law, seen_by
 from kjerne.policy.table_subscribing import TELLING
 from kjerne.registries import identifiers
 from kjerne.registries.guides import Guides, State
-from kjerne.registries.homes import SERVICE_BY_TYPE, SHARED_TYPES, types_of
+from kjerne.registries.homes import PERSON, SERVICE_BY_TYPE, SHARED_TYPES, types_of
 from kjerne.registries.receivers import Receivers
 from kjerne.services.access_log.api import AccessLogApi
 from kjerne.services.consents import ConsentsApi
@@ -66,6 +66,9 @@ from kjerne.services.meta import MetaApi
 from kjerne.services.oversight.api import OversightApi
 from kjerne.services.participation.api import ParticipationApi
 from kjerne.services.participation.register import Register
+from kjerne.services.patients import READS as READS_OF_PERSONS
+from kjerne.services.patients import WRITES as WRITES_OF_PERSONS
+from kjerne.services.patients import Everybody, PatientsApi
 from kjerne.services.persons.api import PersonsApi
 from kjerne.services.persons.linking import Linker
 from kjerne.services.results.api import TYPES, ResultsApi
@@ -81,7 +84,7 @@ from kjerne.services.shared_records import READS, WRITES, SharedRecords
 from kjerne.services.shared_references import SharedReferences
 from kjerne.services.smart_configuration import Provider as Told
 from kjerne.services.smart_configuration import SmartConfiguration, no_provider, scopes
-from kjerne.services.standards import StandardsApi, reachable, type_of, types_by_service
+from kjerne.services.standards import OfAll, StandardsApi, reachable, type_of, types_by_service
 from kjerne.services.standards_batch import BUNDLE_LIMIT_BYTES, BatchApi
 from kjerne.services.standards_conditional import ConditionalApi
 from kjerne.services.standards_import import Crew, StandardsImport
@@ -97,6 +100,7 @@ from kjerne.store.cursors import Cursors
 from kjerne.store.finding import Finder
 from kjerne.store.house import Store, open_store
 from kjerne.store.keys import Keys, Sealer
+from kjerne.store.patients import Patients
 from kjerne.store.pool import reached
 from kjerne.store.proofs import ProofTable, note_values
 from kjerne.store.reading import Reader
@@ -133,6 +137,13 @@ PAGES_SCOPES: Final[Mapping[To, str]] = {
 }
 
 
+class OfTests(NamedTuple):
+    """What the sandbox's test client may do beyond any caller (law, K89): with Patient, and in a search that names nobody."""
+
+    patients: Everybody
+    records: OfAll
+
+
 class House:
     """The parts of one running program over one store; everything that answers is built from here."""
 
@@ -145,6 +156,8 @@ class House:
         self.finder = Finder(self.reader, settings.candidate_limit)
         self.cursors = Cursors(store.keys.derived("cursor"), settings.cursor_minutes)
         self.provider: Told = no_provider
+        self.patients = Patients(store.wrap, store.people.numbers, store.ids)
+        self.of_tests: Callable[[House], OfTests] | None = None
         self.asker = Asker(store.pool, store.wrap, self.finder, self.parse_search)
         self.crew = Crew()
         self.guides = Guides.of(settings)
@@ -207,6 +220,7 @@ class House:
         reuse = ReuseApi(self.asker, self.identify)
         parse_json = partial(strict_json.parse, depth=self.settings.json_depth)
         shared = (self.store.pool, self.store.ids, self.reader, self.store.records)
+        of_tests = self.of_tests(self) if self.of_tests else None
         reads, writes = needed(lambda law: law.scopes), needed(lambda law: law.filing_scopes)
         sent_in = {name: service for name, service in SERVICE_BY_TYPE.items() if SERVICES[service].sources}
         registered = {name for name, service in SERVICE_BY_TYPE.items() if SERVICES[service].registers}
@@ -214,7 +228,8 @@ class House:
         conditional = ConditionalApi(*shared, self.finder, *kept, self.parse_search, self.identify, writes, self.guides)
         standards = StandardsApi(
             *shared, self.finder, self.cursors, parse_json,
-            self.parse_search, self.identify, conditional.create, reads, writes, self.guides,
+            self.parse_search, self.identify, conditional.create, reads, writes, self.guides, self.patients,
+            of_tests.records if of_tests else None,
         )  # fmt: skip
         patches = PatchApi(
             *shared, *kept,
@@ -224,6 +239,7 @@ class House:
         )  # fmt: skip
         anything = " ".join(dict.fromkeys(f"{any_of(reads)} {any_of(writes)}".split()))
         registries, terms = self._about_nobody(patches, anything)
+        persons = self._of_persons(anything, of_tests.patients if of_tests else None)
         choosing = Choosing(self.store, self.reader, types_by_service())
         consents = ConsentsApi(choosing, self.store.ids, parse_json, self.identify, deletion_of)
         bulk = Bulk(self.store.wrap, self.store.dictionaries, self.store.ids)
@@ -256,7 +272,9 @@ class House:
                 reads,
                 lambda denial: denied_answer(denial, "fhir").body,
             ).routes(),
-            *map(registries.beside, (*standards.routes(), *patches.routes(), *conditional.routes())),
+            *map(
+                persons.beside, map(registries.beside, (*standards.routes(), *patches.routes(), *conditional.routes()))
+            ),
             *imports.routes(),
             *terms.routes(),
             *ExportsApi(self.store.pool, self.reader, types_of("results"), parse_json, self.guides).routes(),
@@ -286,6 +304,15 @@ class House:
         )
         asked = (self.store.pool, parse_json, self.parse_search, most, f"{anything} {READS}", self.guides)
         return registries, Terminology(*asked)
+
+    def _of_persons(self, anything: str, everybody: Everybody | None) -> PatientsApi:
+        """Patient: a person of the register, seen under the law of whichever service opens her."""
+        opens = {name: SERVICES[name].scopes for name in sorted(IN_USE, key=list(SERVICES).index)}
+        by_citizens = tuple(name for name in opens if name in seen_by("own"))
+        return PatientsApi(
+            self.store.pool, self.store.ids, self.patients, self.parse_search, self.identify, opens, by_citizens, anything,
+            everybody,
+        )  # fmt: skip
 
     def _bundles(self, routes: list[Route], conditional: ConditionalApi, needs: str) -> list[Route]:
         """Where many requests come in one, each of which goes to one of `routes`."""
@@ -322,7 +349,7 @@ class House:
             Route(
                 "GET",
                 "/fhir/R4/metadata",
-                self._metadata("/fhir/R4", routes, {**SERVICE_BY_TYPE, **SHARED}),
+                self._metadata("/fhir/R4", routes, {**SERVICE_BY_TYPE, **SHARED, PERSON: PERSON}),
                 PUBLIC,
                 "fhir",
             ),
@@ -348,6 +375,7 @@ class House:
                     software_version=__version__,
                     supported=self.guides.supported() if base == "/fhir/R4" else {},
                     made_at=call.at,
+                    narrower={PERSON: READS_OF_PERSONS | (WRITES_OF_PERSONS if self.of_tests else frozenset())},
                 )
                 if len(kept) >= STATEMENTS_KEPT:
                     kept.clear()
@@ -404,6 +432,9 @@ class House:
         return authenticate
 
     async def _caller(self, claims: Claims) -> Caller:
+        if ALL_PATIENTS in claims.scopes and self.of_tests is None:
+            # Whatever the issuer says: here are people.
+            raise Refusal(403, "the scope of the sandbox's test client is taken in the sandbox alone", where="scope")
         return await caller_of(claims, self.clock, self.settings, self.digest, self.registered, self.part_of)
 
 

@@ -50,6 +50,9 @@ class Joined(Asks, Protocol):
     def at_the_end(self, key: Hashable, work: Callable[[Any], Awaitable[None]]) -> None:
         """Has `work` done by the connection after the last write; of several with one `key` the last alone."""
 
+    def registered(self, patient: int, stamp: int) -> None:
+        """A person whom a part of it has registered, or whose facts it has changed, and the stamp that they have now."""
+
 
 class Admit(Protocol):
     """Asks the law. Returns a `Grant`, or raises `Denied`; handlers have no other way to a patient.

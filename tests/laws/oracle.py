@@ -27,7 +27,8 @@ def answer(s: Situation) -> Answer:
         return as_told(s, personnel(s))
     if s.kind == "citizen":
         return citizen(s)
-    return subscriber(s) if s.action in ("subscribe", "notify") else system(s)
+    other = subscriber if s.action in ("subscribe", "notify") else system
+    return test_client(s) or other(s)
 
 
 # SMART App Launch 2.2: scopes are what the app asked for at most (K26: beside the national scope, never instead)
@@ -459,6 +460,27 @@ PERSONAL = ("personligeInteresser", "personligeOgOekonomiskeInteresser")
 
 
 # Systems
+
+
+def test_client(s: Situation) -> Answer | None:
+    """Of the sandbox: everything of whoever is made up and has shut nothing against anybody, in every service; to register also
+    what each of them asks of who sends in (K89)."""
+    if "kjerne:all-patients" not in s.scopes or s.action not in (*LOOKING, "file", "correct"):
+        return None
+    to_send = {
+        "results": "nhn:pps/provesvar-write",
+        "documents": "nhn:phr/mhd/create-documents-with-reference",
+        "measurements": "nhn:pmd/write",
+    }
+    needed = "kjerne:all-patients"
+    if s.action in LOOKING and s.service == "cross-border":
+        needed = "kjerne:contact-point"
+    if s.action not in LOOKING:
+        needed = to_send.get(s.service, needed)
+    shut = is_protected(s.address) or wills_now(s, "restriction") or wills_now(s, "opt-out")
+    if needed not in s.scopes or not s.made_up or shut:
+        return Answer(given=False)
+    return Answer(given=True, hidden=frozenset({"restricted", "restricted here", "withdrawn"}), purpose=s.purpose)
 
 
 def system(s: Situation) -> Answer:

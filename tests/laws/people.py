@@ -27,6 +27,9 @@ PROXY = replace(PARENT, bonds=(Bond("proxy", helper=True, covers=("innsyn",)),))
 ASYLUM = "utlendingssakerPersonligeOgOekonomiskeInteresser"
 WARDSHIP = Bond("guardian", helper=True, covers=("personligeInteresser",), form="voksen")
 OPERATIONS = frozenset({"kjerne:operations"})
+TESTING = frozenset(
+    {"kjerne:all-patients", "nhn:pps/provesvar-write", "nhn:phr/mhd/create-documents-with-reference", "nhn:pmd/write"}
+)
 LAB = Situation(
     "system", "search", NOW, scopes=frozenset({"nhn:pps/provesvar-write"}), level=0,
     memberships=(Membership("source", begins=LONG_AGO),),
@@ -176,6 +179,10 @@ CALLERS = {
     "laboratory that may only read": replace(LAB, smart=("system/*.rs", "user/*.cruds")),
     "operator with narrower scopes": replace(LAB, scopes=OPERATIONS, smart=("system/Observation.r",)),
     "operator with all scopes": replace(LAB, scopes=OPERATIONS, smart=("system/*.read",)),
+    "test client": replace(LAB, scopes=TESTING, memberships=()),
+    "test client of a real person": replace(LAB, scopes=TESTING, made_up=False),
+    "test client that may only look": replace(LAB, scopes=frozenset({"kjerne:all-patients"})),
+    "test client with narrower scopes": replace(LAB, scopes=TESTING, smart=("system/Observation.cr",)),
     "gateway": replace(LAB, scopes=frozenset({"nhn:pmd/write"})),
 }
 

@@ -24,6 +24,7 @@ from .oracle import (
     smart_scopes_leave_something,
     snooping,
     takes_part,
+    test_client,
     treats,
     wills_now,
 )
@@ -81,7 +82,7 @@ def answer(s: Situation) -> Answer:
     if s.smart and not smart_scopes_leave_something(s):
         return NO
     if s.kind == "system":
-        return contact_point(s) if s.action in LOOKING else source(s)
+        return test_client(s) or (contact_point(s) if s.action in LOOKING else source(s))
     if s.level < 4:
         return NO
     return looking(s) if s.action in LOOKING else registering(s)

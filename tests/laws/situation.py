@@ -105,6 +105,7 @@ class Situation:
     memberships: tuple[Membership, ...] = ()
     jurisdiction: str = "NO"
     what: str = ""
+    made_up: bool = True
 
 
 @dataclass(frozen=True)

@@ -169,7 +169,7 @@ def subject_of(s: Situation) -> Subject:
             for bond in s.bonds
         ),
         caller_key=key if s.is_registered and s.kind != "system" else None,
-        synthetic=True,
+        synthetic=s.made_up,
         digests=frozenset({b"the patient", b"the patient's former number"}),
         caller_protection=s.own_address,
         caller_birth_date=s.own_birth,

@@ -119,6 +119,41 @@ def test_a_reading_that_stands_out_is_opened_by_a_person_who_is_nobodys_kin(subj
     assert ask(doctor(scopes=OPERATIONS, level=3), subject, "review").rule == "level-too-low"
 
 
+TESTING = frozenset({"kjerne:all-patients", "nhn:pps/provesvar-write"})
+TESTED = [
+    (patient(), "test-of-a-synthetic-person"),
+    (patient(deceased=True), "test-of-a-synthetic-person"),
+    (patient(age=8), "test-of-a-synthetic-person"),
+    (replace(patient(), synthetic=False), "test-of-a-real-person"),
+    (replace(OPTED_OUT, synthetic=False), "test-of-a-real-person"),
+    (OPTED_OUT, "test-of-what-is-shut"),
+    (RESTRICTED, "test-of-what-is-shut"),
+    (patient(protection="fortrolig"), "test-of-what-is-shut"),
+]
+
+
+@pytest.mark.parametrize(("subject", "rule"), TESTED)
+def test_the_test_client_meets_everybody_who_is_made_up_and_has_shut_nothing(subject: Subject, rule: str) -> None:
+    client = laboratory(scopes=TESTING, parts=())
+    for action in ("read", "search", "history", "file", "correct"):
+        answer = ask(client, subject, action)  # type: ignore[arg-type]
+        assert answer.rule == rule
+        if isinstance(answer, Grant):
+            assert Label.RESTRICTED in answer.hides
+            assert answer.registers is None
+    for action in ("insight", "choose", "trace", "download", "export"):
+        assert ask(client, subject, action).rule == "scope-missing"  # type: ignore[arg-type]
+
+
+def test_the_test_client_changes_what_it_has_filed_itself_alone() -> None:
+    # A choice in one service is none in another (K48).
+    assert ask(laboratory(scopes=TESTING), OPTED_OUT, "read", service="critical-information").rule == TESTED[0][1]
+    found = ask(laboratory(scopes=TESTING, parts=()), patient(), "correct", piece="Observation.u?")
+    assert found.rule == "test-of-what-is-not-its-own"
+    for caller in (doctor(scopes=TESTING), citizen(scopes=TESTING)):
+        assert ask(caller, patient(), "search").rule == "scope-missing"
+
+
 # The table itself
 
 

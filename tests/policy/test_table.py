@@ -17,7 +17,7 @@ from kjerne.policy.words import CHOICE_EFFECTS, RULE_WORDS, says
 
 from .cast import DOCTOR, SHUTTING, doctor, patient
 from .test_rules import AT_A_PORTAL, ATTESTED, CITIZENS, EXAMINED, PERSONNEL, ask
-from .test_rules_systems import EXPORTED, REVIEWED
+from .test_rules_systems import EXPORTED, REVIEWED, TESTED
 from .test_rules_young import YOUNG_AND_THEIRS
 from .test_services import STORIES
 
@@ -60,6 +60,8 @@ def test_every_rule_decides_some_story() -> None:
         "subscriber-takes-no-part",
         "persons-linked",
         *(rule for _, rule in REVIEWED),
+        *(rule for _, rule in TESTED),
+        "test-of-what-is-not-its-own",
         *(rule for _, rule in EXPORTED),
     }
     told |= {row[4] for row in YOUNG_AND_THEIRS}

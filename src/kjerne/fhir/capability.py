@@ -72,12 +72,14 @@ def statement(
     software_version: str,
     made_at: datetime,
     supported: Mapping[str, Sequence[str]] | None = None,
+    narrower: Mapping[str, frozenset[str]] | None = None,
 ) -> dict[str, Any]:
     """The CapabilityStatement of the routes under `base` (a path such as `/pps/v2`).
 
     A route whose path has a part like `{type}` in the type's place counts for all `types`. Parameters that the program
     knows but cannot answer are left out. `supported` are the profiles of each type that are asked here. `types` say of each type
-    which service keeps it: a search may bring along what types of the same service refer to, and are referred to by.
+    which service keeps it: a search may bring along what types of the same service refer to, and are referred to by. `narrower`
+    are the interactions of types that have fewer than the others at their addresses.
     """
     found: dict[str, set[str]] = {}
     conditions: dict[str, dict[str, Any]] = {}
@@ -86,7 +88,10 @@ def statement(
     for route in told:
         own, shape = _place(route, base, tuple(types))
         for type in own:
-            if interaction := _INTERACTIONS.get((route.method, shape)):
+            interaction = _INTERACTIONS.get((route.method, shape))
+            if narrower and type in narrower and (interaction or shape) not in narrower[type]:
+                continue
+            if interaction:
                 found.setdefault(type, set()).add(interaction)
             if "/$" in shape:
                 operations_of.setdefault(type, set()).add(shape.rpartition("$")[2])

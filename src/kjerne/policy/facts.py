@@ -13,6 +13,7 @@ from typing import Final
 import msgspec
 
 from kjerne.access import (
+    ALL_PATIENTS,
     AUDIT,
     DISCLOSURES,
     FIRST_PART,
@@ -118,6 +119,7 @@ SCOPES: Final[Mapping[tuple[CallerKind, str, Action], frozenset[str]]] = {
         for service in ("results", "critical-information")
         for action in _TELLING
     },
+    **{("system", "", action): frozenset({ALL_PATIENTS}) for action in sorted(LOOKING | WRITING)},
 }
 """Who, service (empty: every service), action -> the OAuth scopes of which the token must hold one."""
 

@@ -101,9 +101,10 @@ def is_shut_to_somebody(case: Case) -> bool:
 
 
 def registrable(case: Case) -> frozenset[str] | None:
-    """The kinds of content that a grant lets personnel write; None where the service does not divide them, and for a source."""
+    """The kinds of content that a grant lets personnel write; None where the service does not divide them, and to a system,
+    which no authorisation divides."""
     law = SERVICES.get(case.service)
-    if law is None or not law.registers or case.action not in WRITING or case.caller.kind != "practitioner":
+    if law is None or not law.registers or case.action not in WRITING or case.caller.kind == "system":
         return None
     return law.registers.get(case.caller.authorization, frozenset())
 

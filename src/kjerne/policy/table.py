@@ -38,6 +38,7 @@ from kjerne.policy.rule import (
 )
 from kjerne.policy.services import seen_by
 from kjerne.policy.table_asking import CITIZEN_ASKS, CITIZEN_DOWNLOADS, HANDLING
+from kjerne.policy.table_everybody import EVERYBODY
 from kjerne.policy.table_export import EXPORTING
 from kjerne.policy.table_linking import LINKING
 from kjerne.policy.table_representing import (
@@ -522,6 +523,7 @@ SECTIONS: Final = (
     _EVERY_PERSON_AND_SYSTEM,
     _EVERY_PERSON,
     *_NOT_LET,
+    EVERYBODY,
     *of_each(),
     _CITIZEN_REFUSED,
     REPRESENTATIVES_REFUSED,

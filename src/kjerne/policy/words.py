@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Final, Literal, NamedTuple
 
 from kjerne.policy.table import NO_RULE, RULES, UNKNOWN_PERSON
+from kjerne.policy.words_everybody import NN_EN as EVERYBODY_NN_EN
 from kjerne.policy.words_subscribing import NN_EN as SUBSCRIBING_NN_EN
 from kjerne.policy.words_young import NN_EN as YOUNG_NN_EN
 
@@ -28,6 +29,7 @@ class Words(NamedTuple):
 _NN_EN: Final[Mapping[str, tuple[str, str]]] = {
     **YOUNG_NN_EN,
     **SUBSCRIBING_NN_EN,
+    **EVERYBODY_NN_EN,
     "no-rule": (
         "Ingen regel gav tilgang.",
         "No rule gave access.",

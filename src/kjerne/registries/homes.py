@@ -42,7 +42,7 @@ def _table(*parts: Iterable[tuple[str, Home]]) -> dict[str, Home]:
 HOMES: Final[Mapping[str, Home]] = _table(
     _of(Home("patient", "results", served=True), "DiagnosticReport Observation ServiceRequest Specimen Binary"),
     _of(
-        Home("patient", "results", served=True, why="who asked, as a message said it; the national register is no part of it"),
+        Home("patient", "results", served=True, why="who asked, as a message said it; a register's for the test client alone"),
         "PractitionerRole",
     ),
     _of(Home("patient", "results", why="a picture comes as a file of a report so far"), "ImagingStudy Media"),
@@ -75,8 +75,12 @@ HOMES: Final[Mapping[str, Home]] = _table(
         "DeviceMetric",
     ),
     _of(
-        Home("registry", why="the register of persons; a person is named by number, and the register is not served"),
-        "Patient Person RelatedPerson",
+        Home("registry", served=True, why="a person of the register: seen by whoever may see something of hers"),
+        "Patient",
+    ),
+    _of(
+        Home("registry", why="the register of persons, which is served as Patient alone"),
+        "Person RelatedPerson",
     ),
     _of(
         Home("registry", served=True, why="who and where in the health service"),
@@ -128,7 +132,9 @@ SERVICE_BY_TYPE: Final[Mapping[str, str]] = {
     name: home.service for name, home in HOMES.items() if home.served and home.service
 }
 """The types of a patient that are served as records -> the service whose law holds for each."""
-SHARED_TYPES: Final = frozenset(name for name, home in HOMES.items() if home.served and not home.service)
+PERSON: Final = "Patient"
+"""The type of a person in the register: about one patient, and a record of none of her services."""
+SHARED_TYPES: Final = frozenset(name for name, home in HOMES.items() if home.served and not home.service) - {PERSON}
 """The types that are about no patient and served as records of a registry or a space."""
 _SAYS: Final[Mapping[Kind, str]] = {
     "patient": "its home is with the patient",

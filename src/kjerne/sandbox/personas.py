@@ -80,6 +80,12 @@ SYSTEMS: Final = (
         "registry", "Kilde for registre: virksomheter, helsepersonell, legemidler, kodeverk", "registry", "monitoring"
     ),
     _System("citizen-portal", "Innbyggerportal, for den som er logget inn der", "citizen-portal", "portal"),
+    _System(
+        "all-patients",
+        "Testklient: søker blant alle syntetiske pasienter, og registrerer nye",
+        "test-client",
+        "outside",
+    ),
     _System("device-gateway", "Mottak for målinger hjemmefra", "device-gateway", "monitoring"),
 )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -16,15 +17,18 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from kjerne import app
-from kjerne.app import House, Lifespan
+from kjerne.app import House, Lifespan, OfTests
 from kjerne.clock import Clock
 from kjerne.errors import Refusal
+from kjerne.sandbox.everybody import Everybody
+from kjerne.sandbox.newcomers import Newcomers, TestClient
 from kjerne.sandbox.personas import personas
 from kjerne.sandbox.seeding import Made
 from kjerne.sandbox.sts import app as sts
 from kjerne.sandbox.sts import clients as sts_clients
 from kjerne.settings import Settings
 from kjerne.store.keys import Keys, whole
+from kjerne.wire import json as strict_json
 from kjerne.wire.edge import Edge, Mount
 from kjerne.wire.jwks import FixedKeys, Provider
 from kjerne.wire.oauth import Verifier
@@ -59,8 +63,16 @@ def build(settings: Settings, clock: Clock | None = None) -> Lifespan:
     return Lifespan(opened)
 
 
+def of_tests(house: House) -> OfTests:
+    """What the test client may do in a sandbox."""
+    parse_json = partial(strict_json.parse, depth=house.settings.json_depth)
+    everybody = Everybody(house.store, house.patients, house.cursors, house.parse_search, house.identify)
+    return OfTests(TestClient(everybody, Newcomers(everybody, parse_json, house.guides)), everybody.records)
+
+
 async def _edge(house: House, known: Made, http: httpx.AsyncClient) -> Edge:
     settings, clock = house.settings, house.clock
+    house.of_tests = of_tests
     public_url = settings.public_url or f"http://{settings.host}:{settings.port}"
     people = personas(known.population())
     names = ("provider", *sts_clients.client_ids(people))

@@ -7,10 +7,10 @@ in the body's `subject.identifier`; never in an address, so a search with a pers
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
-from typing import Any, Final
+from typing import Any, Final, Protocol
 from uuid import UUID
 
 from kjerne.access import Action, Grant
@@ -30,27 +30,30 @@ from kjerne.fhir.interaction import (
     absent,
     answer_of,
     basis_of,
-    demanded_version,
     hidden_as_absent,
     known,
     no_such_id,
     unchanged,
     version_headers,
+    version_to_change,
 )
 from kjerne.fhir.negotiation import check_accepted, check_sent
 from kjerne.fhir.prefer import lenient
 from kjerne.fhir.search import Search
+from kjerne.fhir.searchparams import SUBJECT_CODES
 from kjerne.fhir.subset import shown
 from kjerne.registries.contents import must_register
 from kjerne.registries.guides import Guides
 from kjerne.registries.homes import SERVICE_BY_TYPE, SHARED_TYPES, not_served
 from kjerne.registries.identifiers import is_number, stands_in
-from kjerne.registries.naming import check_header, check_subject, number_in, patient_of
+from kjerne.registries.naming import check_header, check_subject, patient_of
 from kjerne.store import marking, pointing
 from kjerne.store.changing import Changer, Next, checked, lays_on_others, not_written, settle_new
 from kjerne.store.cursors import Cursors, token_in
 from kjerne.store.finding import Finder, Page
 from kjerne.store.limits import must_hold
+from kjerne.store.patient_ids import NAMING, AboutWhom, about_whom, check_reference, is_a_number, named_in
+from kjerne.store.patients import TYPE, Held, Patients, answers, is_left
 from kjerne.store.pool import Connection, Pool
 from kjerne.store.proofs import note
 from kjerne.store.reading import History, Reader, Record, Span
@@ -88,6 +91,12 @@ BY_NUMBER: Final = frozenset(f"{name}{sign}identifier" for name in ("patient", "
 RESOURCE_LIMIT_BYTES: Final = 2_000_000
 
 
+class OfAll(Protocol):
+    """The answer to a search that names nobody, of the sandbox's test client: it asks `api` about each by herself."""
+
+    async def __call__(self, call: Call, name: str, pairs: Pairs, token: str | None, api: StandardsApi) -> Answer: ...
+
+
 @dataclass(frozen=True)
 class StandardsApi:
     """Handlers. `parse_json` is strict, `parse_search` makes a typed search, `identify` a reference from a number;
@@ -106,6 +115,8 @@ class StandardsApi:
     reads: Mapping[str, str]
     writes: Mapping[str, str]
     guides: Guides
+    patients: Patients
+    of_all: OfAll | None = None
 
     def routes(self) -> list[Route]:
         at, read, write = BASE + "/{type}", any_of(self.reads), any_of(self.writes)
@@ -212,22 +223,28 @@ class StandardsApi:
         pairs, token, patient = self._search_asked(call)
         # A page link goes on with a search that was taken before, lenient or not.
         passing_over = token is not None or lenient(call.headers)
-        if token is not None and pairs:
+        if token is not None and any(pair[0] not in NAMING for pair in pairs):
             raise _not_alone()
+        if patient is None:
+            assert self.of_all is not None, "who may name nobody has somewhere to ask"
+            return await self.of_all(call, name, pairs, token, self)
 
         async def use(grant: Grant) -> Answer:
             asked, after = pairs, None
             if token is not None:
                 cursor = self.cursors.open(token, grant, f"{BASE}/{name}")
                 asked, after = tuple((key, value) for key, value in cursor.pairs), cursor.after
-            search = self.parse_search(name, asked, passing_over)
-            async with call.connection(self.pool) as conn:
-                page = await self.finder.search(conn, grant, search, after=after)
+            whom = about_whom(self.ids, asked)
+            search = self.parse_search(name, whom.rest, passing_over)
+            find = partial(self.finder.search, after=after)
+            page, brought = await self.within(call, grant, whom, search, find)
             links = []
             if page.after is not None:
+                onward = self_url("", [pair for pair in asked if pair[0] in NAMING], search, is_number)
                 next_token = self.cursors.make(grant, f"{BASE}/{name}", asked, page.after)
-                links.append(("next", f"{call.base_url}{BASE}/{name}?_cursor={next_token}"))
-            return _found(call, search, asked, page, links)
+                sign = "&" if onward else "?"
+                links.append(("next", f"{call.base_url}{BASE}/{name}{onward}{sign}_cursor={next_token}"))
+            return found(call, search, asked, page, brought, links)
 
         try:
             return await granted(
@@ -243,15 +260,17 @@ class StandardsApi:
         pairs, token, patient = self._search_asked(call)
         if token is not None:
             raise Refusal(400, "the answer has one page", where="_cursor", code="not-supported")
+        if patient is None:
+            patient = patient_of(call, self.identify)
         most = _most([value for key, value in pairs if key == "max"])
-        asked = tuple(pair for pair in pairs if pair[0] != "max")
-        search = self.parse_search("Observation", asked, lenient(call.headers))
-        _check_last(search, asked)
+        whom = about_whom(self.ids, tuple(pair for pair in pairs if pair[0] != "max"))
+        search = self.parse_search("Observation", whom.rest, lenient(call.headers))
+        _check_last(search, whom.rest)
 
         async def use(grant: Grant) -> Answer:
-            async with call.connection(self.pool) as conn:
-                page = await self.finder.latest(conn, grant, search, most)
-            return _found(call, search, pairs, page, [])
+            find = partial(self.finder.latest, most=most)
+            page, brought = await self.within(call, grant, whom, search, find)
+            return found(call, search, pairs, page, brought, [])
 
         try:
             return await granted(
@@ -262,15 +281,42 @@ class StandardsApi:
             smart.demand(call.caller, "Observation", "s")
             raise
 
-    def _search_asked(self, call: Call) -> tuple[Pairs, str | None, PatientRef]:
-        """What a search asks, the token of a page link, and about whom it is."""
+    async def within(
+        self, call: Call, grant: Grant, whom: AboutWhom, search: Search, find: Callable[..., Awaitable[Page]]
+    ) -> tuple[Page, list[Held]]:
+        """A page of one patient's records, and her Patient where an include brings it: each that is opened has its row."""
+        if grant.subject.keys and whom.key not in (None, *grant.subject.keys):
+            raise Refusal(400, "the request names more than one patient", where="patient")
+        of_her = self.parse_search(TYPE, whom.of_her, False) if whom.of_her else None
+        async with call.connection(self.pool) as conn:
+            if of_her is None and not _brings_her(search):
+                return await find(conn, grant, search), []
+            await note(conn, grant.once)
+            async with conn.transaction():
+                if of_her is not None and not await self._is_as_asked(conn, grant, of_her):
+                    return Page([], [], 0, None), []
+                page = await find(conn, grant, search)
+                if not (page.records and _brings_her(search)):
+                    return page, []
+                (her, *_) = await self.patients.look(conn, grant)
+                return page, [her] if her.raw is not None and is_left(grant.caller, her, "s") else []
+
+    async def _is_as_asked(self, conn: Connection, grant: Grant, of_her: Search) -> bool:
+        her = (await self.patients.look(conn, grant))[:1]
+        return any(is_left(grant.caller, one, "s") and answers(one, of_her, grant.at) for one in her)
+
+    def _search_asked(self, call: Call) -> tuple[Pairs, str | None, PatientRef | None]:
+        """What a search asks, the token of a page link, and about whom it is; None where it names nobody and may."""
         check_accepted(call)
-        if any(key in BY_NUMBER or (key != "_cursor" and stands_in(value)) for key, value in call.query):
+        if any((key in BY_NUMBER and is_a_number(key, value)) or (key != "_cursor" and stands_in(value))
+               for key, value in call.query):  # fmt: skip
             says = "a person number never stands in an address"
             raise Refusal(400, says, where="query", todo="Use POST _search with a form.")
         every = (*call.query, *call.form)
-        pairs = tuple(pair for pair in every if pair[0] not in BY_NUMBER and pair[0] != "_cursor")
-        token, patient = token_in(every), self._patient(call)
+        pairs = tuple(
+            pair for pair in every if not (pair[0] in BY_NUMBER and is_a_number(*pair)) and pair[0] != "_cursor"
+        )
+        token, patient = token_in(every), self._patient(call, pairs)
         if call.body:
             raise Refusal(415, "a search is sent as application/x-www-form-urlencoded", where="content-type")
         return pairs, token, patient
@@ -289,6 +335,7 @@ class StandardsApi:
             must_hold(call.caller, type_, version.indexed.tokens, "c")
             must_register(grant.registers, version.content)
             check_subject(version.tree, grant, identify)
+            check_reference(self.ids, version.tree, grant.subject.keys)
             id_, shut = self._new_id(call, grant), version.shut
             change = Change(type_, id_, call.body, version.indexed, shut.labels, shut.opens, kinds=version.kinds)
             types = types_by_service()[grant.service]
@@ -308,8 +355,7 @@ class StandardsApi:
                     await settle_new(conn, grant, self.reader, types, version, call.joined)
                 return written
 
-        # The body is held to the header's person later.
-        patient = patient_of(call, identify, "" if call.headers.get("person-id") else number_in(version.tree))
+        patient = named_in(call, identify, self.ids, version.tree)
         try:
             written = await granted(
                 call.admit, patient, SERVICE_BY_TYPE[name], "file", use, basis=basis_of(call), proven=True, piece=f"{name}.c",
@@ -330,7 +376,7 @@ class StandardsApi:
         tree, advice = await self._checked(call, name)
         if tree.get("id") != call.parameters["id"]:
             raise Refusal(400, "the id in the body is not the id in the address", where=f"{name}.id")
-        expected = demanded_version(call.headers)
+        expected = version_to_change(call)
         version = Next.of(call.body, tree, call.at, advice)
 
         async def use(grant: Grant) -> Written | None:
@@ -339,6 +385,7 @@ class StandardsApi:
             def make(_: Current) -> Next:
                 # Only to the one who filed it: to anybody else this would tell whose record it is.
                 check_subject(tree, grant, self.identify)
+                check_reference(self.ids, tree, grant.subject.keys)
                 check_header(call, grant, self.identify)
                 return version
 
@@ -402,9 +449,14 @@ class StandardsApi:
             await no_such_id(call, SERVICE_BY_TYPE[call.parameters["type"]], action, letter, what)
         return type_, id_
 
-    def _patient(self, call: Call) -> PatientRef:
-        """Whom the header or the form names."""
-        in_form = (value.rpartition("|")[2] for key, value in call.form if key in BY_NUMBER)
+    def _patient(self, call: Call, pairs: Pairs) -> PatientRef | None:
+        """Whom the header or the form names, or an address among `pairs`; None where the caller may name nobody and does not."""
+        in_form = [value.rpartition("|")[2] for key, value in call.form if key in BY_NUMBER and is_a_number(key, value)]
+        if not (in_form or call.headers.get("person-id")):
+            if (key := about_whom(self.ids, pairs).key) is not None:
+                return PatientRef(key=key)
+            if self.of_all is not None and call.caller is not None and call.caller.asks_about_everybody:
+                return None
         return patient_of(call, self.identify, *in_form)
 
     async def _hidden_as_absent(self, call: Call, id_: UUID, action: Any, use: Any, what: str = "") -> Any:
@@ -442,15 +494,25 @@ def _not_alone() -> Refusal:
     return Refusal(400, "a page link stands alone; it holds the search it goes on with", where="_cursor")
 
 
-def _found(call: Call, search: Search, asked: Pairs, page: Page, links: list[tuple[str, str]]) -> Answer:
-    """A page as a searchset, with a link to itself before the others."""
+def found(
+    call: Call, search: Search, asked: Pairs, page: Page, brought: Sequence[Held], links: list[tuple[str, str]]
+) -> Answer:
+    """A page as a searchset, with a link to itself before the others; `brought` are the Patients that an include brings."""
     base, address = f"{call.base_url}{BASE}", f"{call.base_url}{call.path}".removesuffix("/_search")
     entries = [
         (f"{base}/{_named(record)}", shown(record.served, search), mode)
         for mode, records in (("match", page.records), ("include", page.included))
         for record in records
     ]
+    entries += [(f"{base}/{TYPE}/{one.id}", shown(one.served, search), "include") for one in brought]
     return Answer(200, searchset(entries, [("self", self_url(address, asked, search, is_number)), *links], page.total))
+
+
+def _brings_her(search: Search) -> bool:
+    """Whether an include leads to the patient herself."""
+    return any(
+        one.source == search.type and one.code in SUBJECT_CODES and one.target in ("", TYPE) for one in search.includes
+    )
 
 
 def _most(texts: list[str]) -> int:

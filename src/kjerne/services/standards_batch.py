@@ -34,6 +34,7 @@ from kjerne.fhir.negotiation import JSON, check_accepted, check_sent
 from kjerne.registries.homes import SHARED_TYPES
 from kjerne.registries.naming import NATIONAL_SYSTEMS, number_in
 from kjerne.store.joined import Concerned, OneTransaction, Try, concerned, in_one
+from kjerne.store.patient_ids import subject_key
 from kjerne.store.pool import Pool
 from kjerne.store.records import Records
 from kjerne.store.sealed_id import SealedIds
@@ -67,7 +68,8 @@ _LOCATION: Final = re.compile(r"/([A-Za-z]+/[^/]+)/_history/[0-9]+$")
 
 
 class Step(NamedTuple):
-    """An entry with the route that it goes to; in a transaction also what it links to, and the id that it is to make."""
+    """An entry with the route that it goes to; in a transaction also what it links to, the id that it is to make, and the key of
+    the patient whom it refers to by her address."""
 
     entry: Entry
     route: Route
@@ -76,6 +78,7 @@ class Step(NamedTuple):
     number: str = ""
     links: Links | None = None
     new_id: UUID | None = None
+    patient: int = 0
 
     @property
     def target(self) -> str:
@@ -257,10 +260,11 @@ class BatchApi:
             tree = by_number(entry.tree, self._is_number) if b"Patient?" in entry.raw else entry.tree
             links = Links(entry, tree, addresses)
             number = "" if step.is_shared else call.headers.get("person-id", "") or number_in(tree)
+            patient = 0 if step.is_shared or number else subject_key(self.ids, tree) or 0
         except UNREADABLE:
             # Its shape is wrong; the handler says how.
             return step
-        return step._replace(number=number, links=links)
+        return step._replace(number=number, links=links, patient=patient)
 
     def _is_number(self, system: str, value: str) -> bool:
         return system in NATIONAL_SYSTEMS and self._digest(value) is not None
@@ -277,7 +281,8 @@ class BatchApi:
         numbers = {named, *(step.number for step in of_patients)} - {""}
         ids = (self.ids.parse(step.parameters["id"]) for step in of_patients if "id" in step.parameters)
         digests = {found for number in numbers if (found := digest(number)) is not None}
-        return await concerned(self.pool, digests, {self.ids.patient(id_) for id_ in ids if id_ is not None})
+        keys = {self.ids.patient(id_) for id_ in ids if id_ is not None} | {step.patient for step in of_patients} - {0}
+        return await concerned(self.pool, digests, keys)
 
     def _with_id(self, step: Step, who: Concerned, digest: Digest) -> Step:
         """With the id of what it creates, unless a condition decides that. That of a shared record tells of nobody.
@@ -289,6 +294,8 @@ class BatchApi:
             return step
         if step.is_shared:
             return step._replace(new_id=uuid4())
+        if step.patient in who.held:
+            return step._replace(new_id=self.ids.make(step.patient))
         found = digest(step.number) if step.number else None
         patient = who.by_digest.get(found, NOBODY) if found is not None else NOBODY
         return step._replace(new_id=self.ids.make(patient))

@@ -52,11 +52,12 @@ from kjerne.fhir.search import Search
 from kjerne.registries.contents import must_register
 from kjerne.registries.guides import Guides
 from kjerne.registries.identifiers import stands_in
-from kjerne.registries.naming import check_header, check_subject, in_address, number_in, patient_of
+from kjerne.registries.naming import check_header, check_subject, in_address, patient_of
 from kjerne.store import audit, limits, marking
 from kjerne.store.changing import Changer, Next, checked, not_written, settle_new
 from kjerne.store.finding import Finder
 from kjerne.store.matching import Match, at_key, the_one
+from kjerne.store.patient_ids import check_reference, named_in
 from kjerne.store.pool import Connection, Pool
 from kjerne.store.proofs import note
 from kjerne.store.reading import Reader
@@ -107,6 +108,7 @@ class ConditionalApi:
             limits.must_hold(call.caller, self.type_of(name), version.indexed.tokens, "c")
             must_register(grant.registers, version.content)
             check_subject(version.tree, grant, self.identify)
+            check_reference(self.ids, version.tree, grant.subject.keys)
             async with call.connection(self.pool) as conn:
                 await note(conn, grant.once)
                 async with conn.transaction():
@@ -119,7 +121,7 @@ class ConditionalApi:
                     await audit.insert(conn, audit.given(grant), named)
                     return Made(str(found.id), found.version, found.at), 200
 
-        patient = self._patient(call, number_in(version.tree))
+        patient = named_in(call, self.identify, self.ids, version.tree)
         try:
             made, status = await granted(
                 call.admit, patient, self.served[name], "file", use, basis=basis_of(call), proven=True, piece=f"{name}.c",
@@ -149,6 +151,7 @@ class ConditionalApi:
             limits.must_hold(call.caller, type_, version.indexed.tokens, "u")
             must_register(grant.registers, version.content)
             check_subject(tree, grant, self.identify)
+            check_reference(self.ids, tree, grant.subject.keys)
             async with call.connection(self.pool) as conn, conn.transaction():
                 await hold(conn, grant)
                 found = await the_one(conn, grant, self.finder, search, "u")
@@ -160,7 +163,7 @@ class ConditionalApi:
                     _check_new(name, tree, expected)
                 return await self._created(conn, grant, name, version, call.joined), 201
 
-        patient = self._patient(call, number_in(tree))
+        patient = named_in(call, self.identify, self.ids, tree)
         try:
             # What lies there is put right also where nothing new is filed (K19), so that is asked first.
             done = await self._asked(call, patient, "correct", "u", use, pairs, version.what)

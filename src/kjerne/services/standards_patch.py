@@ -24,10 +24,10 @@ from kjerne.fhir.interaction import (
     absent,
     answer_of,
     basis_of,
-    demanded_version,
     hidden_as_absent,
     known,
     no_such_id,
+    version_to_change,
 )
 from kjerne.fhir.negotiation import JSON, check_accepted, media_type
 from kjerne.fhir.patching import outcome
@@ -37,6 +37,7 @@ from kjerne.fhir.xml_format import to_xml
 from kjerne.registries.guides import Guides
 from kjerne.registries.naming import check_header, check_subject
 from kjerne.store.changing import Changer, Next, check_valid
+from kjerne.store.patient_ids import check_reference
 from kjerne.store.pool import Pool
 from kjerne.store.reading import Reader
 from kjerne.store.records import Current, Records, Written
@@ -79,7 +80,7 @@ class PatchApi:
         check_accepted(call)
         known(call, call.query, OF_A_WRITE)
         patch = self.read(call)
-        expected = demanded_version(call.headers)
+        expected = version_to_change(call)
         id_ = self.ids.parse(call.parameters["id"])
         if id_ is None:
             await no_such_id(call, self.served[name], "correct", "u", ANY_KIND)
@@ -136,4 +137,5 @@ class PatchApi:
             raise Refusal(422, "a patch changes neither type nor id of a record", where=f"{name}.id")
         advice = check_valid(raw, tree, name, self.guides)
         check_subject(tree, grant, self.identify)
+        check_reference(self.ids, tree, grant.subject.keys)
         return Next.of(raw, tree, call.at, advice)

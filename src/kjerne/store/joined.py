@@ -83,7 +83,7 @@ class OneTransaction:
     def __init__(self, conn: Connection, records: Records, stamps: Mapping[int, int]) -> None:
         self._conn = conn
         self._records = records
-        self._stamps = stamps
+        self._stamps = dict(stamps)
         self._fresh: list[tuple[Grant, Change]] = []
         self._due: dict[Hashable, Callable[[Connection], Awaitable[None]]] = {}
         self.rows: list[tuple[tuple[Any, ...], Named]] = []
@@ -112,6 +112,9 @@ class OneTransaction:
 
     def at_the_end(self, key: Hashable, work: Callable[[Connection], Awaitable[None]]) -> None:
         self._due[key] = work
+
+    def registered(self, patient: int, stamp: int) -> None:
+        self._stamps[patient] = stamp
 
     def taken_back(self) -> None:
         """What was filed and not written yet never is."""

@@ -119,6 +119,11 @@ class People:
         self._wrap = wrap
         self._numbers = numbers
 
+    @property
+    def numbers(self) -> Sealer:
+        """What opens their numbers."""
+        return self._numbers
+
     def newcomer(self, person: NewPerson) -> Newcomer:
         """A person with a new key and data key, whom `enter` registers."""
         key = secrets.randbits(62) + 1

@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Final, Protocol
 from urllib.parse import urlsplit
 
-from kjerne.access import CallerKind
+from kjerne.access import ALL_PATIENTS, CallerKind
+from kjerne.policy.services import IN_USE, SERVICES
 from kjerne.store.keys import whole
 from kjerne.wire.jws import SigningKey
 
@@ -32,6 +33,13 @@ STAFF_SCOPES: Final = (
 CITIZEN_SCOPES: Final = ("kjerne:citizen", "kjerne:insight")
 OPERATOR_SCOPES: Final = ("kjerne:operations",)
 PORTAL_SCOPES: Final = (*CITIZEN_SCOPES, "kjerne:portal")
+TESTING_SCOPES: Final = (
+    ALL_PATIENTS,
+    "kjerne:registries",
+    "kjerne:registries-write",
+    *sorted({scope for name in IN_USE for scope in SERVICES[name].scopes | SERVICES[name].filing_scopes}),
+)
+"""Of the test client: what opens each service, beside what lets it ask about everybody."""
 SYSTEM_SCOPES: Final[Mapping[str, tuple[str, ...]]] = {
     "laboratory": ("nhn:pps/provesvar-write", "kjerne:disclosures"),
     "journal": ("kjerne:record-write",),
@@ -40,6 +48,7 @@ SYSTEM_SCOPES: Final[Mapping[str, tuple[str, ...]]] = {
     "operations": OPERATOR_SCOPES,
     "audit-repository": ("kjerne:audit",),
     "registry": ("kjerne:registries", "kjerne:registries-write"),
+    "test-client": TESTING_SCOPES,
 }
 OPERATOR_ROLE: Final = "operations"
 PORTAL_ROLE: Final = "citizen-portal"

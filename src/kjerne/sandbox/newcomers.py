@@ -1,0 +1,270 @@
+"""People whom the sandbox's test client registers: a Patient becomes a person of the sandbox's register, who is made up (K89).
+
+She gets the synthetic number that the resource names, or one that is generated. What it says beside is kept as it came, and only
+what this client has registered is its to change. Nothing here is part of production.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import secrets
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from random import Random
+from typing import Any, Final, cast
+
+import msgspec
+
+from kjerne.access import Grant
+from kjerne.errors import Fault, Refusal
+from kjerne.exchange import Answer, Call, Joined, Pairs
+from kjerne.fhir import smart
+from kjerne.fhir.definitions import type_number
+from kjerne.fhir.index import index
+from kjerne.fhir.interaction import Made, absent, answer_of, criteria_in, deleted, hidden_as_absent, sent_version
+from kjerne.fhir.negotiation import check_accepted, check_sent
+from kjerne.fhir.patient import born_on, died_on, name_of
+from kjerne.policy.people import norwegian_day
+from kjerne.registries import identifiers
+from kjerne.registries.guides import Guides
+from kjerne.registries.identifiers import SYSTEM_BY_KIND
+from kjerne.sandbox.everybody import SERVICE, Everybody
+from kjerne.sandbox.numbers import DayFull, person_number
+from kjerne.services.patients import BASE, PatientsApi
+from kjerne.store.changing import checked
+from kjerne.store.limits import must_hold
+from kjerne.store.patient_ids import key_of, ref
+from kjerne.store.patients import TYPE, Held, Patients
+from kjerne.store.people import FIRST_STAMP, Identifier, NewPerson
+from kjerne.store.pool import Connection
+from kjerne.store.proofs import note
+from kjerne.store.records import expect, hold
+from kjerne.store.subjects import PersonDetail
+
+REGISTERING: Final = 0x7061746E  # "patn": what registrations wait for one another by
+TRIES: Final = 20
+FIRST_BIRTH: Final = date(1950, 1, 1)
+DAYS_OF_BIRTH: Final = 20_000
+"""From that day on, within so many days, lies the birth date in a number of whom none is said."""
+Tree = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Newcomers:
+    """What changes the register: handlers of create, update and delete of Patient."""
+
+    everybody: Everybody
+    parse_json: Callable[[bytes], Tree]
+    guides: Guides
+    turns: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    @property
+    def patients(self) -> Patients:
+        return self.everybody.patients
+
+    async def create(self, call: Call) -> Answer:
+        """A new person, unless one answers `If-None-Exist`."""
+        tree, advice = await self._checked(call, "c")
+        numbers = _national(tree)
+        pairs = criteria_in(call.headers["if-none-exist"]) if "if-none-exist" in call.headers else ()
+        async with self._in_turn(call) as conn:
+            if pairs and (there := await self._the_one(call, pairs)) is not None:
+                made = Made(str(there.id), there.version, there.at, there.raw or b"")
+                return answer_of(
+                    call, BASE, made, 200, "a Patient answers the criteria already, and nothing was written"
+                )
+            written = await self._registered(call, conn, tree, numbers)
+        return _told(call, written, 201, advice)
+
+    async def update(self, call: Call) -> Answer:
+        """A new version, and the register after it. `If-Match` may be left out."""
+        tree, advice = await self._checked(call, "u")
+        if tree.get("id") != call.parameters["id"]:
+            raise Refusal(400, "the id in the body is not the id in the address", where=f"{TYPE}.id")
+        numbers, expected = _national(tree), sent_version(call.headers)
+
+        async def use(grant: Grant) -> Held:
+            async with call.connection(self.everybody.store.pool) as conn, conn.transaction():
+                before = await self._held(conn, grant)
+                if before.raw is None:
+                    raise Refusal(410, "the Patient was deleted", where="id")
+                expect(expected, before.version)
+                if any(self._digest(number) not in grant.subject.digests for number in numbers):
+                    raise Refusal(422, "the body names another person than the one before", where=f"{TYPE}.identifier")
+                detail = _detail(tree, await self.patients.detail(conn, grant), norwegian_day(call.at))
+                written = await self.patients.write(conn, grant, before.version, call.body, detail)
+                await _tell(conn, call.joined, grant)
+                return written
+
+        return _told(call, await self._changed(call, "u", use), 200, advice)
+
+    async def delete(self, call: Call) -> Answer:
+        """Takes the Patient away; what is filed on her stays, and is found by her number. Once more is the same."""
+        check_accepted(call)
+        smart.demand(call.caller, TYPE, "d")
+        if call.query:
+            raise Refusal(400, "a deletion by id has no parameter", where="query", code="not-supported")
+        expected = sent_version(call.headers)
+
+        async def use(grant: Grant) -> Held | None:
+            async with call.connection(self.everybody.store.pool) as conn, conn.transaction():
+                before = await self._held(conn, grant)
+                if before.raw is None:
+                    return before._replace(version=0)
+                expect(expected, before.version)
+                return await self.patients.write(conn, grant, before.version, None)
+
+        return deleted(call, (await self._changed(call, "d", use)).version)
+
+    async def _changed(self, call: Call, letter: str, use: Callable[[Grant], Any]) -> Held:
+        key = key_of(self.everybody.store.ids, call.parameters["id"])
+        done = await hidden_as_absent(call, ref(key or 0), SERVICE, "correct", letter, use)
+        if done is None:
+            raise absent(call)
+        return cast("Held", done)
+
+    async def _held(self, conn: Connection, grant: Grant) -> Held:
+        """The newest version of a person whom this client has registered, held until the transaction ends."""
+        await hold(conn, grant)
+        written = await conn.fetchval("SELECT count(*) FROM patient_version WHERE patient = $1", grant.subject.patient)
+        if not written:
+            says = "the test client changes the people whom it has registered itself, and no others"
+            raise Refusal(403, says, where="id", todo="Register one by POST Patient.")
+        (newest, *_) = await self.patients.versions(conn, grant)
+        return newest
+
+    async def _checked(self, call: Call, letter: str) -> tuple[Tree, Sequence[Fault]]:
+        check_accepted(call)
+        check_sent(call)
+        smart.demand(call.caller, TYPE, letter)
+        tree = self.parse_json(call.body)
+        advice = await checked(call.body, tree, TYPE, self.guides)
+        assert call.caller is not None, "the route asks for a scope"
+        must_hold(call.caller, type_number(TYPE), index(tree).tokens, letter)
+        return tree, advice
+
+    @contextlib.asynccontextmanager
+    async def _in_turn(self, call: Call) -> AsyncIterator[Connection]:
+        """A transaction in which nobody else registers: two who ask for the same person at once get one."""
+        async with contextlib.AsyncExitStack() as turn:
+            if call.joined is None:
+                # The law is asked by another connection of the pool: only one request may hold its own meanwhile.
+                await turn.enter_async_context(self.turns)
+            conn = await turn.enter_async_context(call.connection(self.everybody.store.pool))
+            await note(conn, call.once)
+            await turn.enter_async_context(conn.transaction())
+            await conn.execute("SELECT pg_advisory_xact_lock($1)", REGISTERING)
+            yield conn
+
+    async def _the_one(self, call: Call, pairs: Pairs) -> Held | None:
+        """The Patient that answers a condition, opened under a grant of hers; `Refusal` 412 where several do."""
+        _, had, _ = await self.everybody.of_people(call, pairs, None)
+        if len(had.matches) > 1:
+            says = "several Patients answer the criteria"
+            raise Refusal(412, says, where="If-None-Exist", code="multiple-matches", todo="Ask for one of them.")
+        return had.matches[0] if had.matches else None
+
+    async def _registered(self, call: Call, conn: Connection, tree: Tree, numbers: Sequence[str]) -> Held:
+        detail = _detail(tree, PersonDetail(), norwegian_day(call.at))
+        given = [identifiers.parse(number) for number in numbers]
+        people = self.everybody.store.people
+        taken = await people.known(conn, [self._digest(one.value) for one in given])
+        if taken:
+            raise Refusal(409, "a person of the sandbox has this number", where=f"{TYPE}.identifier", code="duplicate")
+        if not given:
+            given = [await self._generated(conn, detail)]
+        since = min(detail.birth_date or norwegian_day(call.at), norwegian_day(call.at))
+        named = tuple(Identifier(self._digest(one.value), one.kind, one.value, since) for one in given)
+        newcomer = people.newcomer(NewPerson(detail, named, synthetic=True))
+        grant = await call.admit(ref(newcomer.key), SERVICE, "file", newcomer=newcomer.subject, piece=f"{TYPE}.c")
+        await people.enter(conn, [newcomer], call.at)
+        written = await self.patients.write(conn, grant, 0, call.body)
+        if call.joined is not None:
+            call.joined.registered(newcomer.key, FIRST_STAMP)
+        return written
+
+    async def _generated(self, conn: Connection, detail: PersonDetail) -> identifiers.PersonNumber:
+        """A number that nobody here has, of her birth date and sex where they are said."""
+        chance = Random(secrets.randbits(64))
+        for _ in range(TRIES):
+            born = detail.birth_date or FIRST_BIRTH + timedelta(days=chance.randrange(DAYS_OF_BIRTH))
+            try:
+                number = person_number(chance, born, detail.sex or chance.choice(("male", "female")), set())
+            except (DayFull, StopIteration):
+                break
+            if not await self.everybody.store.people.known(conn, [self._digest(number)]):
+                return identifiers.parse(number)
+        says = "no synthetic number is free for this birth date"
+        raise Refusal(
+            422, says, where=f"{TYPE}.birthDate", code="business-rule", todo="Choose another, or name a number."
+        )
+
+    def _digest(self, number: str) -> bytes:
+        return self.everybody.identify(number).digest
+
+
+@dataclass(frozen=True)
+class TestClient:
+    """All that the test client may do with Patient (`services.patients.Everybody`)."""
+
+    everybody: Everybody
+    newcomers: Newcomers
+
+    async def search(self, call: Call, pairs: Pairs, token: str | None, api: PatientsApi) -> Answer:
+        search, had, onward = await self.everybody.of_people(call, pairs, token)
+        return api.answer(call, search, pairs, had.matches, onward, had.total)
+
+    async def create(self, call: Call) -> Answer:
+        return await self.newcomers.create(call)
+
+    async def update(self, call: Call) -> Answer:
+        return await self.newcomers.update(call)
+
+    async def delete(self, call: Call) -> Answer:
+        return await self.newcomers.delete(call)
+
+
+def _national(tree: Mapping[str, Any]) -> list[str]:
+    """Her national numbers; `Refusal` 422 where one is none, or is not a synthetic one."""
+    found = []
+    for place, one in enumerate(tree.get("identifier", ())):
+        if one.get("system") not in SYSTEM_BY_KIND.values():
+            continue
+        where = f"{TYPE}.identifier[{place}].value"
+        try:
+            number = identifiers.parse(str(one.get("value", "")))
+        except Refusal as refusal:
+            raise Refusal(422, "the number is no person number", where=where, code="value") from refusal
+        if not number.synthetic:
+            todo = "Use a number whose month is raised by 80, or leave it out and have one generated."
+            raise Refusal(422, "the sandbox takes nobody who is not made up", where=where, code="value", todo=todo)
+        found.append(number.value)
+    return found
+
+
+def _detail(tree: Tree, before: PersonDetail, today: date) -> PersonDetail:
+    """What the register says of her, by the resource."""
+    gender, addresses = tree.get("gender", ""), tree.get("address") or [{}]
+    line = ", ".join((*addresses[0].get("line", ()), *filter(None, (addresses[0].get("city"),))))
+    return msgspec.structs.replace(
+        before,
+        name=name_of(tree),
+        birth_date=born_on(tree),
+        sex=gender if gender in ("male", "female") else "",
+        address=str(addresses[0].get("text", "") or line),
+        died_on=died_on(tree, today),
+    )
+
+
+async def _tell(conn: Connection, joined: Joined | None, grant: Grant) -> None:
+    """Tells the transaction that her facts have changed."""
+    if joined is not None:
+        stamp = await conn.fetchval("SELECT stamp FROM person WHERE patient = $1", grant.subject.patient)
+        joined.registered(grant.subject.patient, stamp)
+
+
+def _told(call: Call, written: Held, status: int, advice: Sequence[Fault]) -> Answer:
+    made = Made(str(written.id), written.version, written.at, written.raw or b"")
+    return answer_of(call, BASE, made, status, f"version {written.version} was written", tuple(advice))

@@ -1,0 +1,320 @@
+"""The sandbox's test client: it looks for people without naming one, registers new, and every look is asked of the law."""
+
+from __future__ import annotations
+
+import json
+from concurrent.futures import ThreadPoolExecutor
+from datetime import date
+from random import Random
+from typing import Any
+from urllib.parse import quote, urlencode
+from uuid import uuid4
+
+import pytest
+
+from clinic import clinic, staff
+from kjerne.registries import identifiers
+from kjerne.sandbox.numbers import person_number
+from platform_fixture import Answered, Standing, Tree
+
+FHIR = "application/fhir+json"
+FNR = "urn:oid:2.16.578.1.12.4.1.4.1"
+MRN = "urn:oid:1.2.3.4.5.1"
+
+
+def call(platform: Standing, method: str, path: str, tree: Any = None, **headers: str) -> Answered:
+    body = b"" if tree is None else json.dumps(tree).encode()
+    sent = ({"content-type": FHIR} if body else {}) | {name.replace("_", "-"): value for name, value in headers.items()}
+    return Answered(platform.client.call(method, f"/fhir/R4/{path}", as_="all-patients", body=body, headers=sent))
+
+
+def get(platform: Standing, path: str, **asked: str) -> Answered:
+    return call(platform, "GET", f"{path}?{urlencode(asked)}" if asked else path)
+
+
+def person(mrn: str = "", **more: Any) -> Tree:
+    named = {"identifier": [{"system": MRN, "value": mrn}]} if mrn else {}
+    return {
+        "resourceType": "Patient", "name": [{"family": f"Fam{mrn}", "given": ["Ola"]}], "gender": "male",
+        "birthDate": "1971-02-03", **named, **more,
+    }  # fmt: skip
+
+
+def observation(patient: str, **more: Any) -> Tree:
+    coding = {"system": "urn:oid:2.16.578.1.12.4.1.1.7280", "code": "NPU03429"}
+    return {
+        "resourceType": "Observation", "status": "final", "code": {"coding": [coding]},
+        "subject": {"reference": patient}, **more,
+    }  # fmt: skip
+
+
+@pytest.fixture
+def mrn() -> str:
+    return uuid4().hex[:12]
+
+
+@pytest.fixture
+def made(platform: Standing, mrn: str) -> str:
+    """The address of a new person."""
+    answer = call(platform, "POST", "Patient", person(mrn))
+    assert answer.status == 201, answer.response.text
+    return f"Patient/{answer.tree['id']}"
+
+
+def test_a_new_person_is_served_as_she_came_and_has_a_synthetic_number(platform: Standing, mrn: str) -> None:
+    answer = call(platform, "POST", "Patient", person(mrn))
+    id_ = answer.tree["id"]
+    assert answer.response.headers["location"] == f"{platform.url}/fhir/R4/Patient/{id_}/_history/1"
+    found = get(platform, f"Patient/{id_}")
+    assert {**found.tree, "id": "", "meta": ""} == {**person(mrn), "id": "", "meta": ""}
+    (row,) = platform.audited(answer.response)
+    assert (row["action"], row["rule"], [str(one) for one in row["ids"]]) == (
+        "file",
+        "test-of-a-synthetic-person",
+        [id_],
+    )
+    house = next(one for one in platform.application._edge.routes if one.path == "/healthz").handler.__self__
+    (kept,) = platform.rows("SELECT patient, sealed FROM person_identifier WHERE patient = $1", row["patient"])
+    number = identifiers.parse(
+        house.store.people.numbers.open(kept["sealed"], kept["patient"].to_bytes(8, "big")).decode()
+    )
+    assert (number.synthetic, str(number.birth_date), number.value[2:4]) == (True, "1971-02-03", "82")
+
+
+def test_she_is_changed_and_deleted_by_versions(platform: Standing, made: str, mrn: str) -> None:
+    tree = person(mrn, id=made.partition("/")[2], gender="female", deceasedBoolean=True)
+    assert call(platform, "PUT", made, tree, if_match='W/"2"').status == 412
+    changed = call(platform, "PUT", made, tree, if_match='W/"1"')
+    assert (changed.status, changed.tree["meta"]["versionId"]) == (200, "2")
+    assert get(platform, f"{made}/_history/1").tree["gender"] == "male"
+    assert [one["resource"]["gender"] for one in get(platform, f"{made}/_history").tree["entry"]] == ["female", "male"]
+    assert call(platform, "PUT", made, person(mrn, id=str(uuid4()))).status == 400
+    assert call(platform, "DELETE", made).status == 204
+    assert get(platform, made).status == call(platform, "PUT", made, tree).status == 410
+    assert call(platform, "DELETE", made).status == 204
+    assert get(platform, "Patient", identifier=f"{MRN}|{mrn}").ids() == []
+    assert get(platform, f"{made}/_history").tree["total"] == 3
+
+
+def test_what_is_wrong_is_refused_and_registers_nobody(platform: Standing, mrn: str) -> None:
+    before = platform.rows("SELECT count(*) FROM person")[0]["count"]
+    # A hospital's own kind of number (month + 40), which is nobody's and not of a test population either.
+    real, half = f"034271300{identifiers.control_digits('034271300')}", [{"system": FNR, "value": "123"}]
+    for tree, status in (
+        (person(mrn, notAnElement=True), 422), (person(mrn, gender="man"), 422), ({"resourceType": "Person"}, 400),
+        (person(identifier=half), 422), (person(identifier=[{"system": FNR, "value": platform.nin("citizen")}]), 409),
+        (person(mrn, birthDate="1700-01-01"), 422), (person(mrn, birthDate="2300-01-01"), 422), ([], 400),
+        (person(identifier=[{"system": FNR, "value": real}]), 422),
+    ):  # fmt: skip
+        answer = call(platform, "POST", "Patient", tree)
+        assert answer.status == status, (tree, answer.response.text)
+        assert platform.nin("citizen") not in answer.response.text
+        assert real not in answer.response.text
+    assert platform.rows("SELECT count(*) FROM person")[0]["count"] == before
+
+
+def test_a_number_that_is_named_is_hers(platform: Standing) -> None:
+    number = person_number(Random(7), date(1971, 2, 3), "male", set())
+    made = call(platform, "POST", "Patient", person(identifier=[{"system": FNR, "value": number}]))
+    assert made.status == 201, made.response.text
+    assert number not in made.response.headers["location"]
+    found = Answered(
+        platform.client.call(
+            "POST", "/fhir/R4/Patient/_search", as_="all-patients", form=[("identifier", f"{FNR}|{number}")]
+        )
+    )
+    assert found.ids() == [made.tree["id"]]
+
+
+def test_a_condition_makes_one_person_even_for_many_at_once(platform: Standing, mrn: str) -> None:
+    def send(_: int) -> Answered:
+        return call(platform, "POST", "Patient", person(mrn), if_none_exist=f"identifier={MRN}|{mrn}")
+
+    with ThreadPoolExecutor(4) as many:
+        answers = list(many.map(send, range(4)))
+    assert sorted(one.status for one in answers) == [200, 200, 200, 201]
+    assert len({one.tree["id"] for one in answers}) == 1
+    call(platform, "POST", "Patient", person(mrn))
+    assert send(0).status == 412
+
+
+def test_whoever_it_has_not_registered_it_reads_and_does_not_change(platform: Standing) -> None:
+    (someone, *_) = [
+        one for one in get(platform, "Patient", _count="40").resources() if "HTEST" in str(one.get("meta"))
+    ]
+    path = f"Patient/{someone['id']}"
+    assert get(platform, path).status == 200
+    assert call(platform, "PUT", path, person(id=someone["id"])).status == 403
+    assert call(platform, "DELETE", path).status == 403
+    assert get(platform, path).tree == someone
+
+
+def test_a_search_that_names_nobody_goes_through_all_page_by_page(platform: Standing, made: str) -> None:
+    found: list[str] = []
+    answer = get(platform, "Patient", _count="4")
+    while True:
+        assert len(answer.ids()) <= 4
+        found += answer.ids()
+        if not (link := answer.link("next")):
+            break
+        answer = call(platform, "GET", link.removeprefix(platform.url + "/fhir/R4/"))
+        assert answer.status == 200
+    assert made.partition("/")[2] in found
+    assert len(found) == len(set(found))
+    counted = get(platform, "Patient", _summary="count")
+    assert (counted.tree["total"], counted.ids()) == (len(found), [])
+    assert call(platform, "GET", "Patient?_cursor=x&_count=1").status == 400
+
+
+def test_everybody_is_asked_of_the_law_by_herself_with_a_row_in_her_own_log(platform: Standing) -> None:
+    answer = get(platform, "Patient", _count="200")
+    rows = platform.audited(answer.response)
+    given = {row["patient"]: [str(one) for one in row["ids"]] for row in rows if row["outcome"] == 0}
+    assert sorted(one for ids in given.values() for one in ids) == sorted(answer.ids())
+    assert all(len(ids) == 1 for ids in given.values())
+    shut = [row for row in rows if row["outcome"] == 1]
+    assert {row["rule"] for row in shut} == {"test-of-what-is-shut"}
+    assert given.keys().isdisjoint({row["patient"] for row in shut})
+    for name in ("opted-out", "restricted", "protected"):
+        assert platform.nin(name) not in answer.response.text
+        one = Answered(
+            platform.client.call("GET", "/fhir/R4/Observation", as_="all-patients", patient=platform.nin(name))
+        )
+        assert one.status == 403
+
+
+def test_records_are_found_by_what_her_patient_says_by_her_address_and_by_what_they_refer_to(
+    platform: Standing, made: str, mrn: str
+) -> None:
+    filed = call(platform, "POST", "Observation", observation(made))
+    assert filed.status == 201, filed.response.text
+    id_ = filed.tree["id"]
+    for asked in (
+        {"subject:Patient.family": f"Fam{mrn}"}, {"patient.identifier": f"{MRN}|{mrn}"}, {"patient": made}, {"_id": id_},
+        {"subject:Patient.family": f"fam{mrn}", "code": "NPU03429"},
+    ):  # fmt: skip
+        assert get(platform, "Observation", **asked).ids() == [id_], asked
+    assert get(platform, "Observation", **{"patient.family": f"Fam{mrn}", "code": "x"}).ids() == []
+    both = get(platform, "Observation", **{"patient.family": f"Fam{mrn}", "_include": "Observation:subject"})
+    assert [f"Patient/{one}" for one in both.ids("include")] == [made]
+    report = {
+        "resourceType": "DiagnosticReport", "status": "final", "code": {"text": "x"}, "subject": {"reference": made},
+        "result": [{"reference": f"Observation/{id_}"}],
+    }  # fmt: skip
+    reported = call(platform, "POST", "DiagnosticReport", report)
+    led = get(platform, "DiagnosticReport", result=f"Observation/{id_}")
+    assert led.ids() == [reported.tree["id"]]
+    assert {row["patient"] for row in platform.audited(led.response)} == {
+        row["patient"] for row in platform.audited(filed.response)
+    }
+    wide = get(platform, "Observation", code="NPU03429", _count="1")
+    assert len(wide.ids()) == 1
+    assert get(platform, "Observation", code="NPU03429", _sort="date").status == 400
+
+
+def test_records_of_many_are_paged_without_doubles(platform: Standing, made: str) -> None:
+    other = call(platform, "POST", "Patient", person()).tree["id"]
+    code = {"coding": [{"code": uuid4().hex}]}
+    filed = {call(platform, "POST", "Observation", observation(one, code=code)).tree["id"]
+             for one in (made, made, made, f"Patient/{other}")}  # fmt: skip
+    path, found = f"Observation?code={code['coding'][0]['code']}&_count=2", []
+    while path:
+        answer = call(platform, "GET", path)
+        found += answer.ids()
+        path = answer.link("next").removeprefix(platform.url + "/fhir/R4/")
+    assert sorted(found) == sorted(filed)
+    total = get(platform, "Observation", code=code["coding"][0]["code"], _total="accurate", _count="1")
+    assert total.tree["total"] == len(filed)
+
+
+def test_its_own_records_are_changed_without_saying_which_version_was_seen(platform: Standing, made: str) -> None:
+    filed = call(platform, "POST", "Observation", observation(made)).tree
+    changed = call(platform, "PUT", f"Observation/{filed['id']}", {**filed, "status": "amended"})
+    assert (changed.status, changed.tree["status"]) == (200, "amended")
+    assert call(platform, "PUT", f"Observation/{filed['id']}", filed, if_match='W/"1"').status == 412
+    place = call(platform, "POST", "Location", {"resourceType": "Location", "name": "A"}).tree
+    assert call(platform, "PUT", f"Location/{place['id']}", {**place, "name": "B"}).status == 200
+
+
+def test_a_transaction_makes_a_person_and_what_is_about_her_or_nothing(platform: Standing, mrn: str) -> None:
+    urn = f"urn:uuid:{uuid4()}"
+
+    def bundle(**more: Any) -> Tree:
+        return {
+            "resourceType": "Bundle", "type": "transaction",
+            "entry": [
+                {"resource": observation(urn, **more), "request": {"method": "POST", "url": "Observation"}},
+                {"fullUrl": urn, "resource": person(mrn), "request": {"method": "POST", "url": "Patient"}},
+            ],
+        }  # fmt: skip
+
+    assert call(platform, "POST", "", bundle(status="nonsense")).status == 422
+    assert get(platform, "Patient", identifier=f"{MRN}|{mrn}").ids() == []
+    done = call(platform, "POST", "", bundle())
+    assert done.status == 200, done.response.text
+    assert [one["response"]["status"] for one in done.tree["entry"]] == ["201 Created", "201 Created"]
+    filed, her = (one["resource"]["id"] for one in done.tree["entry"])
+    assert get(platform, "Observation", **{"patient.family": f"Fam{mrn}"}).ids() == [filed]
+    assert get(platform, f"Observation/{filed}").tree["subject"]["reference"] == f"Patient/{her}"
+    more = {
+        "resourceType": "Bundle", "type": "transaction",
+        "entry": [
+            {"resource": person(mrn, id=her, active=False), "request": {"method": "PUT", "url": f"Patient/{her}"}},
+            {"resource": observation(f"Patient/{her}"), "request": {"method": "POST", "url": "Observation"}},
+        ],
+    }  # fmt: skip
+    again = call(platform, "POST", "", more)
+    assert again.status == 200, again.response.text
+    assert len(get(platform, "Observation", patient=f"Patient/{her}").ids()) == 2
+
+
+def test_staff_without_a_patient_lie_among_the_records_about_nobody(platform: Standing) -> None:
+    code = uuid4().hex
+    role = {
+        "resourceType": "PractitionerRole",
+        "active": True,
+        "identifier": [{"system": "urn:oid:1.2.3", "value": code}],
+    }
+    made = call(platform, "POST", "PractitionerRole", role)
+    assert made.status == 201, made.response.text
+    path = f"PractitionerRole/{made.tree['id']}"
+    assert get(platform, path).tree == made.tree
+    assert get(platform, "PractitionerRole", identifier=f"urn:oid:1.2.3|{code}").ids() == [made.tree["id"]]
+    assert platform.audited(made.response) == []
+    assert call(platform, "PUT", path, {**made.tree, "active": False}).tree["active"] is False
+    about = call(platform, "POST", "PractitionerRole", role, person_id=platform.nin("citizen"))
+    assert [row["service"] for row in platform.audited(about.response)] == ["results"]
+    assert get(platform, f"PractitionerRole/{about.tree['id']}").tree == about.tree
+    assert get(platform, f"PractitionerRole/{uuid4()}").status == 404
+    alone = platform.client.call(
+        "POST", "/fhir/R4/PractitionerRole", as_="lab", body=b"{}", headers={"content-type": FHIR}
+    )
+    assert alone.status_code == 400
+
+
+def test_another_callers_token_asks_about_nobody_unnamed(platform: Standing) -> None:
+    for as_ in ("lab", "gp", "registry"):
+        answer = platform.client.call("GET", "/fhir/R4/Observation?code=x", as_=as_)
+        assert answer.status_code in (400, 403), answer.text
+    line = quote(f"{MRN}|1")
+    assert platform.client.call("GET", f"/fhir/R4/Patient?identifier={line}", as_="gp").status_code == 400
+
+
+async def test_production_takes_no_token_with_its_scope(database: Any, tmp_path: Any) -> None:
+    async with clinic(database.dsn, tmp_path) as here:
+        claims = staff(
+            scope="kjerne:all-patients nhn:pps/provesvar-read", authorization_details=None,
+            **{"helseid://claims/identity/pid": None, "helseid://claims/hpr/hpr_number": None},
+        )  # fmt: skip
+        for path, method in (
+            ("/fhir/R4/Patient", "GET"),
+            ("/fhir/R4/Observation", "GET"),
+            ("/fhir/R4/Patient", "POST"),
+        ):
+            answer = await here.client.request(
+                method,
+                here.url + path,
+                headers=[one for one in here.sent(path, method, claims).headers() if one[0] != b"host"],
+            )
+            assert answer.status_code == 403
+            assert "sandbox" in answer.text

@@ -1,0 +1,36 @@
+"""The judges from outside: what is skipped is no step that passed."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parents[1]
+_spec = importlib.util.spec_from_file_location("judge_sekmet", ROOT / "tools" / "judge_sekmet.py")
+assert _spec
+assert _spec.loader
+judge: Any = importlib.util.module_from_spec(_spec)
+_spec.loader.exec_module(judge)
+
+
+def scenario(*steps: tuple[str, str]) -> dict[str, Any]:
+    told = [{"name": f"step {place}", "status": status, "message": why} for place, (status, why) in enumerate(steps)]
+    return {"file": "library/billing_claim.yaml", "steps": told}
+
+
+def test_a_scenario_is_green_where_nothing_failed_and_only_another_role_was_left_out() -> None:
+    payer = "peer does not play role 'payer' (declare peers.ours.roles to test it)"
+    green = judge.judged(scenario(("passed", ""), ("warning", "slow"), ("skipped", payer)))
+    assert (green.name, green.is_green, green.left) == ("billing_claim", True, 1)
+    for wrong in (("skipped", "peer does not advertise format xml"), ("failed", "status"), ("error", "KeyError")):
+        assert not judge.judged(scenario(("passed", ""), wrong)).is_green
+
+
+def test_the_table_ends_with_how_many_are_green_and_says_what_is_wrong() -> None:
+    lines = judge.table(
+        [judge.judged(scenario(("passed", ""))), judge.judged(scenario(("error", "it\nbroke")))]
+    ).splitlines()
+    assert lines[-1] == "1/14"
+    assert "billing_claim: step 0 (error)" in lines
+    assert "  it broke" in lines
