@@ -8,6 +8,9 @@ from uuid import uuid4
 
 import pytest
 
+from clinic import PATIENT, clinic
+from clinic import observation as clinic_observation
+from kjerne.access import Choice
 from kjerne.fhir.definitions import type_number
 from kjerne.fhir.validate import check
 from platform_fixture import Answered, Standing, Tree
@@ -113,6 +116,8 @@ def test_a_search_takes_a_number_in_a_form_and_never_in_an_address(platform: Sta
     assert herself(platform, f"Patient?_id={found.ids()[0]}&family=Nobody").ids() == []
     assert searched(platform, [("identifier", f"{FNR}|{platform.nin('parent')}")]).status == 400
     assert herself(platform, "Patient?family=Moe").status == 400
+    for beside in ("_include=Patient:organization", "_revinclude=Observation:subject"):
+        assert herself(platform, f"Patient?_id={found.ids()[0]}&{beside}").status == 400
 
 
 def test_nobody_but_the_test_client_writes_a_patient(platform: Standing) -> None:
@@ -175,7 +180,40 @@ def test_an_address_of_another_than_the_record_is_about_is_refused(platform: Sta
 def test_metadata_says_what_a_patient_knows(platform: Standing) -> None:
     told = platform.http.get(platform.url + "/fhir/R4/metadata").json()["rest"][0]["resource"]
     (patient,) = [one for one in told if one["type"] == "Patient"]
+    assert patient.keys().isdisjoint({"searchInclude", "searchRevInclude"})
+    (record,) = [one for one in told if one["type"] == "Observation"]
+    assert {"patient", "subject"} <= {one["name"] for one in record["searchParam"]}
+    assert {"Observation:patient", "Observation:subject", "Observation:specimen"} <= set(record["searchInclude"])
+    (place,) = [one for one in told if one["type"] == "Location"]
+    assert "Location:subject" not in place["searchInclude"]
     codes: list[Tree] = patient["interaction"]
     assert {one["code"] for one in codes} == {
         "read", "vread", "history-instance", "search-type", "create", "update", "delete"
     }  # fmt: skip
+
+
+async def test_where_no_choice_may_be_told_she_is_who_she_is_and_nothing_of_hers_is_there(
+    database: Any, tmp_path: Any
+) -> None:
+    """A Patient that was missing would tell that she has shut something (K37)."""
+    for jurisdiction, status in (("EHDS", 200), ("NO", 403)):
+        async with clinic(database.dsn, tmp_path, jurisdiction=jurisdiction) as here:
+            people, at = here.house.store.people, here.clock.now()
+            if jurisdiction == "EHDS":
+                await here.file(clinic_observation())
+            async with here.house.store.pool.acquire() as conn:
+                key = await people.key_of(conn, here.house.digest(PATIENT))
+                assert key
+                if jurisdiction == "EHDS":
+                    await people.add_choice(conn, key, Choice("restriction", "results", "", "", at, None))
+            path = f"/fhir/R4/Patient/{here.house.store.ids.named(key, 'Patient')}"
+            read = await here.send(here.sent(path, "GET"), ())
+            assert read.status_code == (200 if jurisdiction == "EHDS" else 404)
+            searched = await here.send(here.sent("/fhir/R4/Patient/_search"), person_id=PATIENT)
+            assert searched.status_code == status
+            assert (PATIENT in searched.text) == (jurisdiction == "EHDS")
+            row = await here.audited(searched)
+            assert (row["outcome"], row["rule"]) == (1, "restricted")
+            records = await here.send(here.sent("/fhir/R4/Observation/_search"), person_id=PATIENT)
+            assert records.status_code == status
+            assert "valueQuantity" not in records.text

@@ -49,6 +49,8 @@ OF_EVERY_TYPE: Final = (
     ("_text", "DomainResource-text", "string"),
 )
 """Search parameters that have no path: name, R4's definition, type."""
+PERSON: Final = "Patient"
+"""The type of whom a search is about: where it is served, her address names her, and an include brings her."""
 ONLY: Final = {
     "Consent": frozenset({"status"}),
     "Subscription": frozenset({"status", "type", "url", "criteria", "payload"}),
@@ -58,8 +60,9 @@ PATCH_FORMATS: Final = (json_patch.MEDIA_TYPE, xml_patch.MEDIA_TYPE, "applicatio
 _ORDER: Final = tuple(dict.fromkeys(_INTERACTIONS.values()))
 
 _DOCUMENTATION: Final = (
-    "A search is about one patient, whom the header person-id names, or none where the type is about none. Chains and _has go "
-    "over the references of the types that are served here. A modifier that its parameter does not name is refused."
+    "A search is about one patient, whom the header person-id names, or her address where Patient is served "
+    "(patient=Patient/id), or about none where the type is about none. Chains and _has go over the references of the types "
+    "that are served here. A modifier that its parameter does not name is refused."
 )
 
 
@@ -195,21 +198,28 @@ def _resource(
         resource["versioning"] = "versioned-update" if "update" in interactions else "versioned"
     resource |= conditions
     if "search-type" in interactions:
+        of_a_patient = PERSON in types and types.get(type, "") not in ("", PERSON)
+        named = [one for one in parameters(type).values() if one.code in SUBJECT_CODES] if of_a_patient else []
         brought = [f"{type}:{one.code}" for one in _references(type) if not set(one.targets).isdisjoint(beside)]
+        brought += [f"{type}:{one.code}" for one in named]
         bringing = [f"{source}:{one.code}" for source in beside for one in _references(source) if type in one.targets]
         # What is made from the log lies beside the records: neither brings the other along.
+        if type == PERSON:
+            brought, bringing = [], []
         if type in types and brought:
             resource["searchInclude"] = sorted(brought)
         if type in types and bringing:
             resource["searchRevInclude"] = sorted(bringing)
         only = ONLY.get(type)
         if type in types:
-            refused = sorted(one.code for one in parameters(type).values() if not answered(one))
+            refused = sorted(one.code for one in parameters(type).values() if not answered(one) and one not in named)
             resource["documentation"] = (
                 f"Refused by name: the search parameters {', '.join((*refused, *NOT_ANSWERED))}."
             )
         resource["searchParam"] = [
-            _parameter(one) for one in parameters(type).values() if answered(one) and (only is None or one.code in only)
+            _parameter(one)
+            for one in parameters(type).values()
+            if one in named or (answered(one) and (only is None or one.code in only))
         ]
     return resource
 

@@ -26,7 +26,7 @@ from kjerne.store.cursors import Cursors, Unbound
 from kjerne.store.finding import Page
 from kjerne.store.house import Store
 from kjerne.store.patient_ids import about_whom, ref
-from kjerne.store.patients import TYPE, Held, Patients, answers, is_left
+from kjerne.store.patients import TYPE, Held, Patients, answers, check_alone, is_left
 
 SERVICE: Final = "results"
 """Whose law is asked about a Patient: it is the same for the test client in every service."""
@@ -100,6 +100,7 @@ class Everybody:
         """Of Patient: the search, what was found, and the token of the next page."""
         pairs, after = self._resumed(call, TYPE, pairs, token)
         search = self.parse_search(TYPE, pairs, token is not None or lenient(call.headers))
+        check_alone(search)
 
         async def one(key: int, wanted: Search, _: list[Any] | None) -> Some:
             held = await self.look(call, key, search_line(TYPE, pairs if token is None else FURTHER))

@@ -36,7 +36,7 @@ from kjerne.registries.identifiers import is_number, stands_in
 from kjerne.registries.naming import patient_of
 from kjerne.store.cursors import token_in
 from kjerne.store.patient_ids import is_a_number, key_of, ref
-from kjerne.store.patients import TYPE, Held, Patients, answers, is_left
+from kjerne.store.patients import TYPE, Held, Patients, answers, check_alone, is_left
 from kjerne.store.pool import Pool
 from kjerne.store.sealed_id import SealedIds
 
@@ -154,6 +154,7 @@ class PatientsApi:
         key = key_of(self.ids, one_id) if one_id and not named else None
         patient = ref(key) if key is not None else patient_of(call, self.identify, *numbers)
         search = self.parse_search(TYPE, tuple(pair for pair in pairs if not is_a_number(*pair)), lenient(call.headers))
+        check_alone(search)
         found = await self._asked(call, patient, search_line(TYPE, pairs))
         return self.answer(call, search, pairs, [one for one in found[:1] if answers(one, search, call.at)])
 

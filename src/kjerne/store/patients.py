@@ -12,7 +12,8 @@ from hashlib import blake2b
 from typing import Any, Final, NamedTuple
 from uuid import UUID
 
-from kjerne.access import Caller, Grant
+from kjerne.access import Caller, Grant, Subject
+from kjerne.errors import Refusal
 from kjerne.exchange import Stale
 from kjerne.fhir import smart
 from kjerne.fhir.definitions import type_number
@@ -81,10 +82,7 @@ class Patients:
         self._ids = ids
 
     async def look(self, conn: Connection, grant: Grant) -> list[Held]:
-        """Every version of her Patient, newest first, with an audit row that names the newest; none for nobody.
-
-        Raises `Stale`.
-        """
+        """Every version of her Patient, newest first, with an audit row that names the newest. Raises `Stale`."""
         await note(conn, grant.once)
         async with conn.transaction():
             await _stand(conn, grant)
@@ -93,42 +91,40 @@ class Patients:
         return found
 
     async def versions(self, conn: Connection, grant: Grant) -> list[Held]:
-        """As `look`, for a statement that stands beside another with its own row."""
-        if not grant.subject.keys:
+        """As `look`, for a statement that stands beside another with its own row.
+
+        Where a choice of hers is not told (`Grant.instead_of`) she is who she is all the same: none of her records is there, and
+        a Patient that was missing would tell it.
+        """
+        subject = grant.instead_of.subject if grant.instead_of is not None else grant.subject
+        if subject is None or not subject.keys:
             return []
-        key = grant.subject.patient
-        own = self._wrap.unwrap(key, grant.subject.wrapped[0])
-        id_ = id_of(self._ids, key)
-        rows = await conn.fetch(_VERSIONS, key)
+        rows = await conn.fetch(_VERSIONS, subject.patient)
         if not rows:
-            made = await self._registered(conn, grant)
+            made = await self._registered(conn, subject)
             return [] if made is None else [made]
+        own, id_ = self._wrap.unwrap(subject.patient, subject.wrapped[0]), id_of(self._ids, subject.patient)
         return [
-            Held(
-                id_,
-                row["version"],
-                row["at"],
-                own.open(row["body"], _place(row["version"])) if row["body"] is not None else None,
-            )
-            for row in rows
+            Held(id_, version, at, None if body is None else own.open(body, _place(version)))
+            for version, at, body in map(tuple, rows)
         ]
 
-    async def _registered(self, conn: Connection, grant: Grant) -> Held | None:
-        rows = {row["patient"]: row for row in await conn.fetch(_REGISTERED, list(grant.subject.keys))}
-        row = rows.get(grant.subject.patient)
+    async def _registered(self, conn: Connection, subject: Subject) -> Held | None:
+        rows = {row["patient"]: row for row in await conn.fetch(_REGISTERED, list(subject.keys))}
+        row = rows.get(subject.patient)
         if row is None:
             return None
         details = {key: open_detail(self._wrap, key, one["wrapped_key"], one["detail"]) for key, one in rows.items()}
-        own = details[grant.subject.patient]
+        own = details[subject.patient]
         shut = is_protected(strictest(one.protection for one in details.values()))
-        numbers = [one for key in (grant.subject.patient, *sorted(rows.keys() - {grant.subject.patient}))
+        numbers = [one for key in (subject.patient, *sorted(rows.keys() - {subject.patient}))
                    for one in self._opened(key, rows[key]["numbers"])]  # fmt: skip
         known = Known(
             own.name, own.sex, own.birth_date, own.died_on, "" if shut else own.address, bool(row["synthetic"])
         )
         raw = encode(patient(known, numbers))
         version = int.from_bytes(blake2b(raw, digest_size=6).digest(), "big") % VERSIONS + 1
-        return Held(id_of(self._ids, grant.subject.patient), version, row["made_at"], raw)
+        return Held(id_of(self._ids, subject.patient), version, row["made_at"], raw)
 
     def _opened(self, key: int, rows: Sequence[Any] | None) -> list[Number]:
         return [
@@ -183,6 +179,15 @@ def is_left(caller: Caller, held: Held, letter: str) -> bool:
     """Whether the token's SMART scopes leave a version; a deletion says nothing of anybody."""
     left = smart.left(caller, TYPE, letter)
     return left is None or (held.raw is not None and smart.holds(left, index(decode(held.raw)).tokens))
+
+
+def check_alone(search: Search) -> None:
+    """`Refusal` 400 where a search of Patient asks for records beside: those are searched for by her address."""
+    for where, asked in (("_include", search.includes), ("_revinclude", search.revincludes)):
+        if asked:
+            says = "a search of Patient brings nothing along"
+            todo = "Search for the records by patient=Patient/id; _include=Type:subject brings her Patient."
+            raise Refusal(400, says, where=where, code="not-supported", todo=todo)
 
 
 def answers(held: Held, search: Search, at: datetime) -> bool:
