@@ -244,7 +244,16 @@ class House:
         consents = ConsentsApi(choosing, self.store.ids, parse_json, self.identify, deletion_of)
         bulk = Bulk(self.store.wrap, self.store.dictionaries, self.store.ids)
         imports = StandardsImport(
-            self.store.pool, bulk, self.reader, self.crew, sent_in, writes, parse_json, self.identify, self.guides
+            self.store.pool,
+            bulk,
+            self.reader,
+            self.crew,
+            sent_in,
+            writes,
+            parse_json,
+            self.identify,
+            self.guides,
+            self.store.ids,
         )
         access_log, disclosures = self._of_the_log(sent_in)
         routes = [

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import httpx
 import pytest
@@ -21,6 +22,7 @@ from kjerne.services.standards_import import CHUNK_LINES, INLINE_LINES, TOGETHER
 from kjerne.wire import json as strict_json
 from platform_fixture import Standing
 from services.results.kith.conftest import Kith
+from services.test_patients import id_of
 
 TYPES = {"Observation": type_number("Observation"), "Specimen": type_number("Specimen")}
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -160,6 +162,23 @@ def test_a_line_about_another_person_than_the_header_names_is_refused(platform: 
     assert "line 3" in issues(answer)[0][1]
     assert told(send(platform, [potassium(), potassium(citizen)], person_id=citizen))[1] == 1
     assert records(platform) == before + 2
+
+
+def test_a_line_may_name_its_patient_by_her_address_and_never_by_anothers(platform: Standing) -> None:
+    mine, others = (
+        {"subject": {"reference": f"Patient/{id_of(platform, name)}"}} for name in ("renumbered", "citizen")
+    )
+    before = records(platform)
+    assert told(send(platform, [potassium(**mine), potassium(**others)]))[1] == 2
+    with_header = send(platform, [potassium(**mine)], person_id=platform.nin("renumbered"))
+    assert told(with_header)[1] == 1
+    wrong = send(platform, [potassium(**mine), potassium(**others)], person_id=platform.nin("renumbered"))
+    assert wrong.status_code == 422
+    assert "line 2: subject.reference" in issues(wrong)[0][1]
+    elsewhere = {"subject": {"reference": f"Patient/{uuid4()}"}}
+    assert send(platform, [potassium(**elsewhere)]).status_code == 400
+    assert told(send(platform, [potassium(**elsewhere)], person_id=platform.nin("renumbered")))[1] == 1
+    assert records(platform) == before + 4
 
 
 def test_a_line_whose_patient_has_two_numbers_is_refused(platform: Standing) -> None:

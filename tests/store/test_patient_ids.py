@@ -38,11 +38,19 @@ def test_a_resource_that_refers_to_another_as_its_subject_is_refused() -> None:
         return {"resourceType": "Observation", "subject": {"reference": reference}}
 
     assert subject_key(IDS, observation(HERS)) == KEY
+    assert subject_key(IDS, observation(f"Patient/{uuid4()}")) is None
     assert subject_key(IDS, {"resourceType": "AllergyIntolerance", "patient": {"reference": HERS}}) == KEY
-    for taken in (HERS, "Patient/123", "#p", "Device/1"):
+    for taken in (
+        HERS,
+        "Patient/123",
+        "#p",
+        "Device/1",
+        f"Patient/{uuid4()}",
+        f"https://other.example/Patient/{uuid4()}",
+    ):
         check_reference(IDS, observation(taken), [KEY])
     check_reference(IDS, {"resourceType": "Observation"}, [KEY])
-    for wrong in (f"Patient/{id_of(IDS, OTHER)}", f"Patient/{uuid4()}"):
+    for wrong in (f"Patient/{id_of(IDS, OTHER)}", f"Patient/{id_of(IDS, OTHER)}/_history/1"):
         with pytest.raises(Refusal) as refused:
             check_reference(IDS, observation(wrong), [KEY])
         assert (refused.value.status, refused.value.where) == (422, "Observation.subject.reference")

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from multiprocessing import get_context, parent_process
 from multiprocessing.connection import wait
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 from kjerne.access import Grant
@@ -40,8 +40,10 @@ from kjerne.store.bulk import Bulk, Filing, Fresh
 from kjerne.store.codec import split
 from kjerne.store.followup import tell_readers
 from kjerne.store.limits import must_hold
+from kjerne.store.patient_ids import address_in, key_of, ref
 from kjerne.store.pool import Connection, Pool
 from kjerne.store.reading import Reader
+from kjerne.store.sealed_id import SealedIds
 
 MEDIA_TYPES: Final = frozenset({"application/fhir+ndjson", "application/x-ndjson", "application/ndjson"})
 IMPORT_LIMIT_BYTES: Final = 64_000_000
@@ -62,12 +64,25 @@ TRIES: Final = 3
 Parse = Callable[[bytes], dict[str, Any]]
 
 
+class Who(NamedTuple):
+    """How a line names its person: by number, by the address `Patient/{id}`, or both (empty: not)."""
+
+    number: str = ""
+    address: str = ""
+
+    def __repr__(self) -> str:
+        return "Who(...)"
+
+
+NOBODY: Final = Who()
+
+
 @dataclass(frozen=True, slots=True)
 class Understood:
-    """Lines that were read: what is to be written, whose number each names (empty: none), and what is wrong."""
+    """Lines that were read: what is to be written, whom each names, and what is wrong."""
 
     fresh: list[Fresh] = field(default_factory=list, repr=False)
-    persons: list[str] = field(default_factory=list, repr=False)
+    persons: list[Who] = field(default_factory=list, repr=False)
     faults: list[Fault] = field(default_factory=list)
     status: int = 0
     untold: list[int] = field(default_factory=list)
@@ -79,7 +94,7 @@ def understood(
 ) -> Understood:  # fmt: skip
     """Reads lines received at `at`, the first of which is number `first`. Any process can do it: it has values alone."""
     fresh: list[Fresh] = []
-    persons: list[str] = []
+    persons: list[Who] = []
     faults: list[Fault] = []
     status, untold = 0, list[int]()
     for begin in range(0, len(lines), TOGETHER):
@@ -107,7 +122,7 @@ class _Line:
     type: int = 0
     indexed: Indexed | None = None
     fresh: Fresh | None = None
-    person: str = ""
+    person: Who = NOBODY
     untold: bool = False
     refusal: Refusal | None = None
 
@@ -145,7 +160,7 @@ def _read_together(
     def finished(line: _Line) -> None:
         assert line.indexed is not None
         shut = withheld(line.tree, at)
-        line.person = number_in(line.tree)
+        line.person = Who(number_in(line.tree), address_in(line.tree))
         line.fresh = Fresh.of(line.type, line.raw, line.indexed, shut.labels, shut.opens, kinds_of(line.tree))
 
     lines = [_Line(raw) for raw in raws]
@@ -218,7 +233,7 @@ class StandardsImport:
 
     def __init__(
         self, pool: Pool, bulk: Bulk, reader: Reader, crew: Crew, served: Mapping[str, str],
-        writes: Mapping[str, str], parse_json: Parse, identify: Callable[[str], PatientRef], guides: Guides,
+        writes: Mapping[str, str], parse_json: Parse, identify: Callable[[str], PatientRef], guides: Guides, ids: SealedIds,
     ) -> None:  # fmt: skip
         self._pool = pool
         self._bulk = bulk
@@ -230,6 +245,7 @@ class StandardsImport:
         self._parse = parse_json
         self._identify = identify
         self._guides = guides
+        self._ids = ids
         self._running = 0
 
     def routes(self) -> list[Route]:
@@ -272,18 +288,19 @@ class StandardsImport:
             return _answer(call, locations, len(places))
         raise Refusal(503, "the patients' facts are being changed at this moment", todo="Send the import again.")
 
-    async def _held_to_scopes(self, call: Call, fresh: Sequence[Fresh], persons: Sequence[str]) -> None:
+    async def _held_to_scopes(self, call: Call, fresh: Sequence[Fresh], persons: Sequence[Who]) -> None:
         """`Refusal` 403 where the token's SMART scopes do not leave a line; the law's no is in the logs of those it is about."""
-        beyond: dict[tuple[str, int], Refusal] = {}
+        beyond: dict[tuple[Who, int], Refusal] = {}
+        named = call.headers.get("person-id", "")
         for at, one in enumerate(fresh):
             try:
                 must_hold(call.caller, one.type, one.tokens, "c")
             except Refusal as refusal:
-                beyond.setdefault((call.headers.get("person-id", "") or persons[at], at + 1), refusal)
-        noted_of = {person: line for person, line in reversed(beyond) if person}
+                beyond.setdefault((Who(named) if named else persons[at], at + 1), refusal)
+        noted_of = {person: line for person, line in reversed(beyond) if self._names(person)}
         for person, line in noted_of.items():
             type_ = fresh[line - 1].type
-            patient, name = self._identified(person, line), type_name(type_)
+            patient, name = self._meant(person, line), type_name(type_)
             await noted(call.admit, patient, self._service_by_type[type_], "file", f"{name}.c")
         if beyond:
             raise next(iter(beyond.values()))
@@ -342,13 +359,13 @@ class StandardsImport:
             raise Refusal(422, first.says, where=first.where, code=first.code, faults=tuple(faults[1:]))
 
     async def _filings(
-        self, call: Call, fresh: Sequence[Fresh], persons: Sequence[str]
+        self, call: Call, fresh: Sequence[Fresh], persons: Sequence[Who]
     ) -> list[tuple[Grant, list[int]]]:
         """The grants, one for each patient and service, each with the places of its lines."""
         named = call.headers.get("person-id", "")
-        groups: dict[tuple[str, str], list[int]] = {}
+        groups: dict[tuple[Who, str], list[int]] = {}
         for at, (one, person) in enumerate(zip(fresh, persons, strict=True)):
-            groups.setdefault((named or person, self._service_by_type[one.type]), []).append(at)
+            groups.setdefault((Who(named) if named else person, self._service_by_type[one.type]), []).append(at)
         found: dict[tuple[int, str], tuple[Grant, list[int]]] = {}
         asked = list(groups.items())
         for begin in range(0, len(asked), ADMITS_AT_ONCE):
@@ -364,31 +381,52 @@ class StandardsImport:
                 found.setdefault((grant.subject.patient, grant.service), (grant, []))[1].extend(own)
         if named:
             self._check_same(persons, found.values())
+        self._check_addresses(persons, found.values())
         return list(found.values())
 
-    async def _grant(self, call: Call, person: str, service: str, line: int) -> Grant:
-        if not person:
+    def _names(self, person: Who) -> bool:
+        """Whether a line names somebody: an address that is none of ours names nobody."""
+        return bool(person.number) or bool(key_of(self._ids, person.address))
+
+    def _meant(self, person: Who, line: int) -> PatientRef:
+        if person.number:
+            return self._identified(person.number, line)
+        return ref(key_of(self._ids, person.address) or 0)
+
+    async def _grant(self, call: Call, person: Who, service: str, line: int) -> Grant:
+        if not self._names(person):
             raise Refusal(
                 400, "the patient's number is missing", where=_where(line, "subject.identifier.value"),
                 todo="Send it in each line, or for all lines as header person-id.",
             )  # fmt: skip
         try:
-            return await call.admit(self._identified(person, line), service, "file")
+            return await call.admit(self._meant(person, line), service, "file")
         except Denied as denied:
             raise not_filed(denied, _where(line, "")) from denied
 
-    def _check_same(self, persons: Sequence[str], filings: Iterable[tuple[Grant, list[int]]]) -> None:
+    def _check_addresses(self, persons: Sequence[Who], filings: Iterable[tuple[Grant, list[int]]]) -> None:
+        """As `_check_same`, of addresses: each is of the person whose record the line would be in."""
+        for grant, own in filings:
+            for address, at in {persons[at].address: at for at in reversed(own)}.items():
+                if (key_of(self._ids, address) or grant.subject.patient) not in grant.subject.keys:
+                    raise Refusal(
+                        422, "the line refers to another person than it is about",
+                        where=_where(at + 1, "subject.reference"),
+                    )  # fmt: skip
+
+    def _check_same(self, persons: Sequence[Who], filings: Iterable[tuple[Grant, list[int]]]) -> None:
         """A line that names another person than the header does is on its way into the wrong record."""
         for grant, own in filings:
             right: set[str] = {""}
             for at in own:
-                if persons[at] not in right:
-                    if self._identified(persons[at], at + 1).digest not in grant.subject.digests:
+                number = persons[at].number
+                if number not in right:
+                    if self._identified(number, at + 1).digest not in grant.subject.digests:
                         raise Refusal(
                             422, "the line names another person than the header person-id",
                             where=_where(at + 1, "subject.identifier.value"),
                         )  # fmt: skip
-                    right.add(persons[at])
+                    right.add(number)
 
     def _identified(self, number: str, line: int) -> PatientRef:
         try:
@@ -409,7 +447,7 @@ def _lines(body: bytes) -> list[bytes]:
     return lines
 
 
-def _all_right(parts: Sequence[Understood]) -> tuple[list[Fresh], list[str]]:
+def _all_right(parts: Sequence[Understood]) -> tuple[list[Fresh], list[Who]]:
     """Everything, if nothing is wrong in any line."""
     faults = tuple(fault for part in parts for fault in part.faults)[:FAULT_LIMIT]
     if faults:

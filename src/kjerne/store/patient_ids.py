@@ -34,11 +34,18 @@ def key_of(ids: SealedIds, text: str) -> int | None:
     return key if id_of(ids, key) == id_ else 0
 
 
-def subject_key(ids: SealedIds, tree: Mapping[str, Any]) -> int | None:
-    """The person whom a resource refers to as its subject by her address."""
+def address_in(tree: Mapping[str, Any]) -> str:
+    """What a resource refers to as its subject, where it is written as a person's address here may be; empty else."""
     subject = tree.get(subject_element(str(tree["resourceType"])))
     reference = subject.get("reference") if isinstance(subject, dict) else None
-    return key_of(ids, reference) if isinstance(reference, str) and "Patient/" in reference else None
+    is_one = isinstance(reference, str) and "Patient/" in reference and _ADDRESS.fullmatch(reference)
+    return str(reference) if is_one else ""
+
+
+def subject_key(ids: SealedIds, tree: Mapping[str, Any]) -> int | None:
+    """The person whom a resource refers to as its subject by her address; None also for an id that other servers have made."""
+    address = address_in(tree)
+    return (key_of(ids, address) or None) if address else None
 
 
 def check_reference(ids: SealedIds, tree: Mapping[str, Any], keys: Iterable[int]) -> None:
