@@ -491,7 +491,7 @@ def system(s: Situation) -> Answer:
     if s.action == "insight":
         return Answer(given="kjerne:audit" in s.scopes, purpose=s.purpose if "kjerne:audit" in s.scopes else "")
     if s.action == "disclose":
-        told = s.service == "results" and "kjerne:disclosures" in s.scopes and takes_part(s, "source")
+        told = s.service in ("results", "record") and "kjerne:disclosures" in s.scopes and takes_part(s, "source")
         return Answer(given=told, purpose=s.purpose if told else "")
     if s.action not in ("file", "correct") or s.service != "results" or "nhn:pps/provesvar-write" not in s.scopes:
         return Answer(given=False)

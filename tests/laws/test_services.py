@@ -92,6 +92,8 @@ def callers(service: str) -> dict[str, Situation]:
     found["social educator in care"] = replace(found["midwife in care"], role="VP")
     found["contact point"] = replace(found["laboratory as consumer"], scopes=frozenset({"kjerne:contact-point"}))
     found["contact point outside"] = replace(found["contact point"], memberships=())
+    asking = moved(CALLERS["source of what was seen"], service)
+    found["source of what was seen"] = replace(asking, scopes=frozenset({"kjerne:disclosures"}))
     if service == "documents":
         for name in ("gp", "midwife in care", "outsider", "outside doctor breaking glass", "doctor on herself"):
             found[f"{name}, by kjernejournal"] = replace(found[name], scopes=frozenset({BY_KJERNEJOURNAL}))

@@ -333,3 +333,24 @@ def test_what_a_source_withholds_stays_hidden_and_what_is_delayed_waits(platform
         at = f"MedicationRequest/{sent_in(platform, shut(code))}"
         assert platform.get(at).status == gp, code
         assert platform.get(at, as_="citizen", portal=True).status == citizen, code
+
+
+def test_its_source_is_told_to_whom_it_was_given_and_no_laboratory_is(platform: Standing) -> None:
+    before = platform.clock.now().isoformat().replace("+", "%2B")
+    id_ = sent_in(platform, prescribed(platform))
+    assert platform.get(f"MedicationRequest/{id_}").status == 200
+    wanted = f"MedicationRequest/{id_}/_history/1"
+
+    def told(as_: str) -> list[tuple[str, str]]:
+        answer = platform.client.call("GET", f"/disclosures?since={before}", as_=as_)
+        assert answer.status_code == 200, answer.text
+        return [
+            (one["to"].get("organisation", ""), one["ground"]["rule"])
+            for one in answer.json()["disclosures"]
+            if wanted in [record["reference"] for record in one["records"]]
+        ]
+
+    assert told(SYSTEM) == [(platform.persona("gp").organisation, "gp")]
+    assert told("lab") == []
+    log = platform.rows("SELECT service, rule FROM audit WHERE rule = 'disclosed-to-source' AND service = 'record'")
+    assert log

@@ -38,7 +38,7 @@ from kjerne.policy.people import (
     age,
     norwegian_day,
 )
-from kjerne.policy.services import SERVICES, STAFF_PURPOSES, Role
+from kjerne.policy.services import DISCLOSED, SERVICES, STAFF_PURPOSES, Role
 from kjerne.policy.taking_part import takes_part
 from kjerne.registries.protection import is_protected
 from kjerne.registries.wording import says_something
@@ -96,7 +96,7 @@ def _scopes() -> Iterator[tuple[tuple[CallerKind, str, Action], frozenset[str]]]
 
 SCOPES: Final[Mapping[tuple[CallerKind, str, Action], frozenset[str]]] = {
     **dict(sorted(_scopes())),
-    ("system", "results", "disclose"): frozenset({DISCLOSURES}),
+    **{("system", name, "disclose"): frozenset({DISCLOSURES}) for name in sorted(DISCLOSED)},
     ("system", "results", "examine"): frozenset({"nhn:pps/provesvar-write", OPERATIONS}),
     ("practitioner", "results", "examine"): frozenset({OPERATIONS}),
     ("system", "results", "trace"): frozenset({OPERATIONS}),

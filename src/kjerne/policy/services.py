@@ -323,6 +323,10 @@ IN_USE: Final = frozenset(name for name, one in SERVICES.items() if one.in_use)
 """Those that are built: organisations take part in them, and a patient can choose about them."""
 
 
+DISCLOSED: Final = frozenset(name for name in IN_USE if SERVICES[name].sources)
+"""Those whose sources are told to whom their records were given."""
+
+
 def seen_by(sight: Sight) -> frozenset[str]:
     """The services that a citizen sees: her own, her child's, of the one she stands in for, or as a youth with consent."""
     return frozenset(name for name, one in SERVICES.items() if sight in one.sight)

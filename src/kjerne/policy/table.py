@@ -36,7 +36,7 @@ from kjerne.policy.rule import (
     Rule,
     Section,
 )
-from kjerne.policy.services import seen_by
+from kjerne.policy.services import DISCLOSED, seen_by
 from kjerne.policy.table_asking import CITIZEN_ASKS, CITIZEN_DOWNLOADS, HANDLING
 from kjerne.policy.table_everybody import EVERYBODY
 from kjerne.policy.table_export import EXPORTING
@@ -488,9 +488,9 @@ _TRACING: Final = Section(
 )
 
 _DISCLOSING: Final = Section(
-    title="Results: to their source, who was given them",
+    title="To a source, who was given what it sent",
     kinds=SYSTEM,
-    services=RESULTS,
+    services=DISCLOSED,
     actions=DISCLOSE,
     rules=(
         # It answers for what it sent wherever that went, also for what is withheld, withdrawn or closed since.
@@ -498,7 +498,7 @@ _DISCLOSING: Final = Section(
             id="disclosed-to-source",
             effect="grant",
             law="pasientjournalloven § 22; helsepersonelloven § 45",
-            says="Den som sendte inn svaret, fikk vite hvilken virksomhet som har sett det, når og på hvilket grunnlag.",
+            says="Den som sendte inn opplysningene, fikk vite hvilken virksomhet som har sett dem, når og på hvilket grunnlag.",
         ),
     ),
 )

@@ -471,8 +471,8 @@ _NN_EN: Final[Mapping[str, tuple[str, str]]] = {
         "The one who is responsible for the log saw who had opened a result sent in about the wrong person.",
     ),
     "disclosed-to-source": (
-        "Den som sende inn svaret, fekk vite kva verksemd som har sett det, når og på kva grunnlag.",
-        "The one who had sent the result in was told which organisation has seen it, when and on which ground.",
+        "Den som sende inn opplysningane, fekk vite kva verksemd som har sett dei, når og på kva grunnlag.",
+        "The one who had sent the information in was told which organisation has seen it, when and on which ground.",
     ),
     "log-controlled": (
         "Den som har ansvaret for loggen, henta ut kven som har sett opplysningane.",

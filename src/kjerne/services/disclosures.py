@@ -51,7 +51,7 @@ Names = Mapping[UUID, list[dict[str, str]]]
 @dataclass(frozen=True)
 class DisclosuresApi:
     """The handler. `sealer` seals cursors under a key that never changes: a source may come back after a year. `types` are what
-    sources send in, each with its service: what personnel register themselves is told nobody's system.
+    sources send in, each with its service: of a service that systems send nothing into nobody's system is told.
 
     A source is a healthcare provider too: where it may hear of no patient's choice (not `tells_choices`), it hears the purpose
     alone of a reading's ground, since basis and rule would tell that something was opened.
@@ -87,10 +87,11 @@ class DisclosuresApi:
         return Answer(200, encode(answer), "application/json")
 
     async def _held_to_scopes(self, call: Call, source: Caller) -> None:
-        """A reading cannot be told in part: `Refusal` 403 where the token's SMART scopes do not leave all of every type, before
-        anybody's log is read. That it was asked is a row of the platform's own."""
+        """A reading cannot be told in part: `Refusal` 403 where the token's SMART scopes do not leave all of every type of the
+        services that it is a source in, before anybody's log is read. That it was asked is a row of the platform's own."""
+        own = {one.service for one in source.parts if one.part == "source"} or set(self.types.values())
         try:
-            smart.demand_whole(source, self.types, "r")
+            smart.demand_whole(source, [name for name, service in self.types.items() if service in own], "r")
         except Refusal as refusal:
             row = audit.of_nobody(
                 source,
