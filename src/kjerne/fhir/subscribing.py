@@ -59,7 +59,7 @@ class Asked:
 
 def asked(tree: Mapping[str, Any], services: Sequence[str]) -> Asked:
     """From a valid Subscription; `Refusal` 422 for what is not done here, with its place."""
-    criteria, channel = str(tree["criteria"]), tree["channel"]
+    criteria, channel = str(tree.get("criteria", "")), tree["channel"]
     service = criteria.removeprefix(TOPIC)
     if not criteria.startswith(TOPIC) or service not in services:
         raise _not(
@@ -82,7 +82,7 @@ def asked(tree: Mapping[str, Any], services: Sequence[str]) -> Asked:
         _headers(channel.get("header", ())), content, _number(said, HEARTBEAT, "valueUnsignedInt", 0, HEARTBEAT_SECONDS),
         _number(said, TIMEOUT, "valueUnsignedInt", 10, TIMEOUT_SECONDS),
         _number(said, MOST, "valuePositiveInt", MOST_EVENTS, (1, MOST_EVENTS)), _end(tree.get("end")),
-        tree["status"] == "off",
+        tree.get("status") == "off",
     )  # fmt: skip
 
 
@@ -123,7 +123,8 @@ def _filters(extensions: Sequence[Mapping[str, Any]]) -> tuple[tuple[str, Pairs]
 
 
 def _headers(texts: Sequence[str]) -> tuple[tuple[str, str], ...]:
-    found = [_HEADER.fullmatch(text) for text in texts]
+    # A text that R4 lets be an extension alone is none.
+    found = [_HEADER.fullmatch(text or "") for text in texts]
     if len(found) > HEADERS_LIMIT or None in found:
         says = f"a header is Authorization or begins with X-, in one line, and there are at most {HEADERS_LIMIT}"
         raise _not("Subscription.channel.header", says)
