@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser
 
 import kjerne.pages
+from journeys.chromium import Site, tab
+from kjerne.pages.house import Chart, Identity, Visit
+from pages import resources as r
 
 STATIC = Path(kjerne.pages.__file__).parent / "static"
 LONG = "milligrampermilliliterkroppsoverflateareal" * 3
@@ -35,3 +39,48 @@ def test_what_is_long_is_broken(opened: Browser, shape: str) -> None:
         unit, mark = page.locator(".unit").bounding_box(), page.locator(".lost").bounding_box()
         assert unit and mark and mark["y"] >= unit["y"] + unit["height"]
     page.close()
+
+
+BROKEN = """() => [...document.querySelectorAll('.sir th, .sir .tested, .sir .tested *, .sir i')].flatMap((cell) =>
+    [...cell.childNodes].filter((node) => node.nodeType === Node.TEXT_NODE).flatMap((node) =>
+        [...node.data.matchAll(/[^\\s-]+/g)].filter((word) => {
+            const place = document.createRange();
+            place.setStart(node, word.index);
+            place.setEnd(node, word.index + word[0].length);
+            return place.getClientRects().length > 1;
+        }).map((word) => word[0])))"""
+"""The words of a resistance table that stand on more than one line."""
+DRUGS = ("Ciprofloksacin", "Trimetoprim-sulfametoksazol")
+
+
+def cultured(*names: str) -> tuple[r.Resource, ...]:
+    """What grew, each with its susceptibilities, and the report of it last."""
+    at, found = "2026-11-20T08:00:00+01:00", []
+    for name in names:
+        tested = [r.susceptibility(f"{name[:2]}{drug[:2]}", drug, "R", at, "0.25 mg/L") for drug in DRUGS]
+        members = tuple(one["id"] for one in tested)
+        found += [r.observation(name[:2], "U-Bakterier", "", at, text=name, members=members), *tested]
+    return (*found, r.report("rep-culture", "MBIO", "Mikrobiologi", at, tuple(name[:2] for name in names)))
+
+
+@pytest.mark.parametrize(("names", "follows"), [(2, False), (4, True)])
+def test_organisms_side_by_side_break_no_word_and_a_shadow_says_that_more_follow(
+    opened: Browser, where: Site, monkeypatch: pytest.MonkeyPatch, names: int, follows: bool
+) -> None:
+    *found, report = cultured(
+        *("Escherichia coli", "Klebsiella pneumoniae", "Staphylococcus aureus", "Candida")[:names]
+    )
+    drawn = where.house.chart
+
+    async def chart(who: Identity, visit: Visit) -> Chart:
+        return replace(await drawn(who, visit), observations=tuple(found), reports=(report,))
+
+    monkeypatch.setattr(where.house, "chart", chart)
+    with tab(opened, where, 360) as it:
+        it.goto("/login/start?to=me")
+        it.goto("/me/report/rep-culture")
+        it.holds()
+        table = it.page.locator(".organisms > .scroll")
+        assert table.evaluate("it => it.scrollWidth > it.clientWidth") is follows
+        assert table.evaluate("it => getComputedStyle(it).backgroundAttachment") == "local, scroll"
+        assert it.page.evaluate(BROKEN) == []
