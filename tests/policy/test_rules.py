@@ -362,6 +362,7 @@ def test_a_laboratory_files_and_nothing_else() -> None:
         assert ask(laboratory(), subject, "correct", piece="Observation.d?").rule == "nothing-of-its-own"
         assert ask(laboratory(), subject, "correct", piece="Observation.u=").rule == "refused-as-it-stands"
         assert ask(laboratory(), subject, "file", piece="Observation.u=").rule == "refused-as-it-stands"
+        assert ask(doctor(), subject, "search", piece="Observation.s=").rule == "looked-up-and-not-given"
     narrow = laboratory(limits=(Limit("system/Observation.u", "Observation", "u"),))
     assert ask(narrow, patient(), "correct", piece="Observation.u=").rule == "refused-as-it-stands"
     assert ask(narrow, patient(), "correct", piece="Observation.d=").rule == "scope-narrower"

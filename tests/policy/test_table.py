@@ -11,9 +11,11 @@ import pytest
 from kjerne.access import PARTS, Denial, Label, part_label
 from kjerne.policy import facts, representing
 from kjerne.policy.facts import ROLES, SCOPES
-from kjerne.policy.rule import CITIZEN, Rule
+from kjerne.policy.rule import CITIZEN, FILE, Rule
+from kjerne.policy.rules import mark_of
 from kjerne.policy.table import NO_RULE, RULES, SECTIONS, UNKNOWN_PERSON
 from kjerne.policy.words import CHOICE_EFFECTS, RULE_WORDS, says
+from kjerne.store import audit
 
 from .cast import DOCTOR, SHUTTING, doctor, patient
 from .test_rules import AT_A_PORTAL, ATTESTED, CITIZENS, EXAMINED, PERSONNEL, ask
@@ -33,6 +35,13 @@ def test_every_rule_has_a_name_of_its_own_a_law_and_words() -> None:
         assert rule.says.endswith(".")
 
 
+def test_what_was_met_under_a_rule_that_opens_something_restricted_is_marked_as_that_is() -> None:
+    writing = {rule.id for section in SECTIONS if section.actions >= FILE for rule in section.rules if rule.mark}
+    assert writing == audit.OPENED_TO_WRITE
+    assert {mark_of(rule) for rule in (*writing, audit.MET_OPENED)} == {"restriction-opened"}
+    assert mark_of(audit.MET) == ""
+
+
 def test_every_rule_decides_some_story() -> None:
     told = {row[4] for row in PERSONNEL} | {row[2] for row in ATTESTED} | {row[4] for row in CITIZENS}
     told |= {
@@ -41,6 +50,7 @@ def test_every_rule_decides_some_story() -> None:
         "corrected-after-opt-out",
         "nothing-of-its-own",
         "refused-as-it-stands",
+        "looked-up-and-not-given",
         "choice-refused",
         "citizen-purpose-unknown",
         "sender-takes-no-part",

@@ -15,6 +15,7 @@ from bundles import bundle, entry, send
 from kjerne.services.standards_batch import Asks
 from kjerne.store.joined import Try
 from platform_fixture import Answered, Standing, Tree
+from services.test_disclosures import fetched, now
 from services.test_standards import create, observation, read
 
 WHO = "parent"
@@ -83,6 +84,24 @@ def test_what_it_would_have_made_is_named_by_none(platform: Standing) -> None:
     answer = failing(platform, entry("POST", "Observation", observation()))
     assert answer.status == 422
     assert rows(platform, answer) == []
+
+
+def test_what_was_looked_up_and_never_left_is_given_to_nobody(platform: Standing) -> None:
+    """Neither the patient nor the source is told that her record was given."""
+    number = str(uuid4())
+    made = str(create(platform, numbered(number), about=WHO).tree["id"])
+    cursor = now(platform)
+    looked, missed = entry("GET", f"Observation?identifier={number}"), entry("GET", f"Observation/{uuid4()}")
+    nothing = entry("GET", f"Observation?identifier={uuid4()}")
+    answer = send(platform, bundle("transaction", looked, nothing, missed), as_="gp", about=WHO)
+    assert (answer.status, answer.issue["expression"]) == (404, ["Bundle.entry[2].request.url"])
+    told = sorted(rows(platform, answer), key=lambda row: (row[0], row[3]))
+    assert [row[:3] for row in told][1:] == [("search", 1, "looked-up-and-not-given")] * 2
+    assert [row[3] for row in told] == [[], [], [made]]
+    assert fetched(platform, cursor).json()["disclosures"] == []
+    sent = bundle("transaction", looked)
+    assert send(platform, sent, as_="gp", about=WHO).status == 200
+    assert len(fetched(platform, cursor).json()["disclosures"]) == 1
 
 
 async def test_the_row_of_another_request_under_the_same_correlation_id_is_no_try_of_this_one() -> None:

@@ -79,8 +79,9 @@ def test_a_create_that_is_repeated_makes_one_record(platform: Standing, number: 
     assert create(platform, number, prefer="return=minimal").response.content == b""
     assert held(platform, number) == [id_of(first)]
     (row,) = platform.audited(again.response)
-    told = row["action"], row["outcome"], [str(one) for one in row["ids"]], row["versions"]
-    assert told == ("file", 0, [id_of(first)], [1])
+    told = row["rule"], row["outcome"], [str(one) for one in row["ids"]], row["versions"]
+    assert told == ("met-and-not-written", 0, [id_of(first)], [1])
+    assert row["says"].endswith("Ingenting ble registrert eller endret.")
 
 
 def test_a_condition_that_several_answer_is_refused(platform: Standing) -> None:

@@ -150,7 +150,7 @@ def test_whether_a_record_could_be_deleted_is_asked_under_a_grant_and_stands_in_
     answer = asked(platform, f"Observation/{made}/$validate?mode=delete", b"")
     assert found(answer) == RIGHT
     (row,) = platform.audited(answer.response)
-    assert ([str(one) for one in row["ids"]], row["action"]) == ([made], "correct")
+    assert ([str(one) for one in row["ids"]], row["rule"]) == ([made], "met-and-not-written")
     assert platform.get(f"Observation/{made}", about="renumbered").status == 200
     assert asked(platform, f"Observation/{made}/$validate", parameters(mode="delete"), as_="gp").status in (403, 404)
     assert asked(platform, "Observation/nobody/$validate?mode=delete", b"").status == 404

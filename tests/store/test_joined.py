@@ -66,8 +66,8 @@ async def test_what_waits_for_the_last_write_is_done_once_and_sees_it(desk: Desk
     assert counted == [2]
 
 
-async def test_a_refusal_takes_all_back_but_the_lines_of_what_was_refused_and_read(desk: Desk) -> None:
-    patient = await desk.person()
+async def test_a_refusal_takes_all_back_but_the_lines_of_what_was_refused_and_a_look_is_a_try(desk: Desk) -> None:
+    patient, tries = await desk.person(), list[Try]()
     there = await create(desk, patient, potassium("4.1"))
     fresh, files, reads = (
         change(desk.store, patient, potassium("4.2")),
@@ -86,10 +86,16 @@ async def test_a_refusal_takes_all_back_but_the_lines_of_what_was_refused_and_re
         raise Refusal(404, "nothing here")
 
     with pytest.raises(Refusal):
-        await one(desk, [patient], work)
+        await one(desk, [patient], work, tries)
+    assert [one for one in tries if one.action == "read"] == [
+        Try(NOW, "read", "results", ((OBSERVATION, there.id, 1),))
+    ]
     assert await read(desk, await desk.grant(patient), fresh.id) is None
     rows = await audit_of(desk, patient)
-    assert [(row["action"], row["ids"]) for row in rows[:2]] == [("file", [there.id]), ("read", [there.id])]
+    assert [(row["action"], row["ids"]) for row in rows][:1] == [("file", [there.id])]
+    assert sum(row["action"] == "read" for row in rows) == 1, (
+        "the one after it: of what did not leave only the try is told"
+    )
     assert await desk.store.pool.fetchval("SELECT count(*) FROM audit WHERE patient = 0 AND rule = 'a-rule'") == 1
 
 

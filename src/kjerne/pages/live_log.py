@@ -21,7 +21,7 @@ from kjerne.policy import insight
 from kjerne.policy.access_log import AccessLog
 from kjerne.services.results.named import Named, named, with_names
 from kjerne.services.results.values import OSLO
-from kjerne.store import chains
+from kjerne.store import audit, chains
 from kjerne.store.cursors import Cursors
 from kjerne.store.log_entry import LogEntry, Seen
 from kjerne.store.looks import Place, Wanted
@@ -43,6 +43,7 @@ Deed = Literal[
     "permitted",
     "chose",
     "subscribed",
+    "met",
 ]
 DEEDS: Final[Mapping[str, Deed]] = {
     "examine": "examined", "trace": "traced", "link": "linked", "disclose": "disclosed", "export": "exported",
@@ -158,7 +159,7 @@ def row_of(entry: LogEntry) -> LogRow:
         given=entry.given,
         acute=entry.acute,
         self_declared=entry.self_declared,
-        deed=DEEDS.get(entry.action, ""),
+        deed="met" if entry.rule in (audit.MET, audit.MET_OPENED) else DEEDS.get(entry.action, ""),
         reason=entry.reason,
         handle=handle(entry),
         took=entry.action == "download",

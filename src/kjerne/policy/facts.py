@@ -48,7 +48,7 @@ LOOKING: Final[frozenset[Action]] = frozenset({"read", "search", "history"})
 NOT_FOUND: Final = "?"
 """Ends a piece that the room has looked for among what the caller filed, and not found."""
 NOT_LET: Final = "="
-"""Ends a piece that what stands there, or whose the choice is, did not let be written."""
+"""Ends a piece that what stands there, or whose the choice is, did not let be written, or that was read for nothing."""
 STANDING_IN: Final = frozenset({"parent", "proxy", "guardian"})
 WRITING: Final[frozenset[Action]] = frozenset({"file", "correct"})
 OPENING_BASES: Final = frozenset({"SAMTYKKE", "AKUTT", "FORHOYET_SAMTYKKE", "FORHOYET_AKUTT"})

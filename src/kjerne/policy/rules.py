@@ -18,6 +18,7 @@ from kjerne.policy.facts import Case, case_of, is_guardian, is_own, is_parent, i
 from kjerne.policy.rule import Condition, Mark, Rule, Section
 from kjerne.policy.services_asked import registrable, windows
 from kjerne.policy.table import NO_RULE, RULES, SECTIONS, UNKNOWN_PERSON
+from kjerne.store import audit
 
 Key = tuple[CallerKind, str, Action]
 
@@ -226,5 +227,7 @@ def _no(
 
 def mark_of(rule_id: str) -> Mark:
     """What sets a decision apart in the log; a marked one is always told to the patient."""
+    if rule_id == audit.MET_OPENED:
+        return "restriction-opened"
     found = _RULE_BY_ID.get(rule_id)
     return found.mark if found else ""

@@ -137,6 +137,21 @@ _NOT_LET: Final = (
         ),
     ),
     Section(
+        title="What was looked up, and given to nobody",
+        kinds=ANYBODY,
+        services=EVERY_SERVICE,
+        actions=LOOK,
+        rules=(
+            Rule(
+                id="looked-up-and-not-given",
+                effect="deny",
+                law="pasientjournalloven § 22",
+                says="Opplysninger ble slått opp sammen med noe som ble avvist. Ingenting ble gitt ut.",
+                when=(facts.stood_in_the_way,),
+            ),
+        ),
+    ),
+    Section(
         title="What was let in, and refused for what stands here",
         kinds=ANYBODY,
         services=EVERY_SERVICE,

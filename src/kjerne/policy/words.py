@@ -14,6 +14,7 @@ from kjerne.policy.table import NO_RULE, RULES, UNKNOWN_PERSON
 from kjerne.policy.words_everybody import NN_EN as EVERYBODY_NN_EN
 from kjerne.policy.words_subscribing import NN_EN as SUBSCRIBING_NN_EN
 from kjerne.policy.words_young import NN_EN as YOUNG_NN_EN
+from kjerne.store.audit import MET, MET_OPENED, MET_OPENED_SAYS, MET_SAYS
 
 Language = Literal["nb", "nn", "en"]
 
@@ -374,6 +375,10 @@ _NN_EN: Final[Mapping[str, tuple[str, str]]] = {
         "Eit forsøk på å registrere, endre eller slette noko vart avvist på grunn av det som ligg her. Ingenting vart endra.",
         "An attempt to register, change or delete something was refused because of what is here. Nothing was changed.",
     ),
+    "looked-up-and-not-given": (
+        "Opplysningar vart slått opp saman med noko som vart avvist. Ingenting vart gitt ut.",
+        "Information was looked up together with something that was refused. Nothing was given out.",
+    ),
     "choice-refused": (
         "Nokon som ikkje kan det, freista å gjere eller oppheve eit val om innsyn. Ingenting vart endra.",
         "Somebody who may not tried to make or lift a choice about access. Nothing was changed.",
@@ -529,6 +534,19 @@ RULE_WORDS: Final[Mapping[str, Words]] = {
         "Opplysningene ble slettet 30 dager etter at det ble reservert mot lagring her.",
         "Opplysningane vart sletta 30 dagar etter at det vart reservert mot lagring her.",
         "The information was deleted 30 days after an opt-out here.",
+    ),
+    # A grant to write, under which nothing was written (`store.audit.met`).
+    MET: Words(
+        MET_SAYS,
+        "Noko som ligg her, vart funne av den som har sendt det inn. Ingenting vart registrert eller endra.",
+        "Something that is here was found by the one who sent it in. Nothing was registered or changed.",
+    ),
+    MET_OPENED: Words(
+        MET_OPENED_SAYS,
+        "Noko som ligg her, vart funne av den som har registrert det, med samtykke eller i ein naudsituasjon. "
+        "Ingenting vart registrert eller endra.",
+        "Something that is here was found by the one who registered it, by consent or in an emergency. "
+        "Nothing was registered or changed.",
     ),
     # What `store.chains` does when a laboratory corrects whom a report is about.
     "withdrawn-wrong-person": Words(

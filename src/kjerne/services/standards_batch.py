@@ -21,7 +21,7 @@ from uuid import UUID, uuid4
 
 import msgspec
 
-from kjerne.access import OPENING, Action, Grant
+from kjerne.access import Action, Grant
 from kjerne.errors import Fault, Refusal
 from kjerne.exchange import Admit, Answer, Call, Denied, Pairs, PatientRef, Route, noted
 from kjerne.fhir.definitions import type_number
@@ -103,7 +103,7 @@ class Step(NamedTuple):
 
 
 class Asks:
-    """The law as a transaction's entries ask it, each question to write kept: what is taken back is told of as a try."""
+    """The law as a transaction's entries ask it, each question kept: what is taken back is told of as a try."""
 
     def __init__(self, admit: Admit) -> None:
         self._admit = admit
@@ -111,8 +111,7 @@ class Asks:
 
     async def __call__(self, patient: PatientRef, service: str, action: Action, **more: Any) -> Grant:
         grant = await self._admit(patient, service, action, **more)
-        if action not in OPENING:
-            self._asked[grant.at, action, service] = patient, more
+        self._asked[grant.at, action, service] = patient, more
         return grant
 
     async def told(self, joined: OneTransaction, tried: Try) -> None:

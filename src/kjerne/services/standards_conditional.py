@@ -118,7 +118,7 @@ class ConditionalApi:
                         return await self._created(conn, grant, name, version, call.joined), 201
                     # Nothing was filed. Its line names what answered, and so is hidden from whom that is.
                     named = [(self.type_of(name), found.id, found.version)]
-                    await audit.insert(conn, audit.given(grant), named)
+                    await audit.insert(conn, audit.met(grant), named)
                     return Made(str(found.id), found.version, found.at), 200
 
         patient = named_in(call, self.identify, self.ids, version.tree)
@@ -226,7 +226,7 @@ class ConditionalApi:
                 await hold(conn, grant)
                 found = await the_one(conn, grant, self.finder, search, "s")
                 if found is not None:
-                    await audit.insert(conn, audit.given(grant), [(type_, found.id, found.version)])
+                    await audit.insert(conn, audit.met(grant), [(type_, found.id, found.version)])
                 return found
 
         patient, found = self._patient(call, number), None

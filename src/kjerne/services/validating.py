@@ -213,7 +213,7 @@ class ValidateApi:
                 current = await self.records.current(conn, grant, type_, id_)
                 must_register(grant.registers, content_of(decode(current.raw)))
                 expect(expected, current.version)
-                await audit.insert(conn, audit.given(grant), [(type_, id_, current.version)])
+                await audit.insert(conn, audit.met(grant), [(type_, id_, current.version)])
                 return True
 
         patient = PatientRef(key=self.ids.patient(id_))

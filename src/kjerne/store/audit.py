@@ -48,6 +48,18 @@ class Words(NamedTuple):
     asked: str = ""
 
 
+MET: Final = "met-and-not-written"
+MET_SAYS: Final = "Noe som ligger her, ble funnet av den som har sendt det inn. Ingenting ble registrert eller endret."
+MET_OPENED: Final = "met-with-restriction-opened"
+MET_OPENED_SAYS: Final = (
+    "Noe som ligger her, ble funnet av den som har registrert det, med samtykke eller i en nødssituasjon. "
+    "Ingenting ble registrert eller endret."
+)
+OPENED_TO_WRITE: Final = frozenset(
+    {"registered-with-all-opened", "registered-behind-restriction", "registered-behind-part"}
+)
+"""The rules of a write before which something restricted was opened."""
+
 COLUMNS: Final = (
     "patient, at, number, outcome, action, service, rule, law, says, purpose, basis, caller_kind, caller_digest, "
     "caller_name, caller_hpr, caller_role, organisation, point_of_care, department, client, token, decision, "
@@ -132,6 +144,14 @@ def given(grant: Grant, *, noting: bool = False) -> tuple[Any, ...]:
         grant.correlation,
         grant.reason,
         *_care_values(grant.caller),
+    )
+
+
+def met(grant: Grant) -> tuple[Any, ...]:
+    """As `given`, of a grant to write under which a record was found and nothing written."""
+    opened = grant.rule in OPENED_TO_WRITE
+    return given(
+        replace(grant, rule=MET_OPENED, says=MET_OPENED_SAYS) if opened else replace(grant, rule=MET, says=MET_SAYS)
     )
 
 

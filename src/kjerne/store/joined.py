@@ -1,9 +1,8 @@
 """Several requests in ONE transaction of the database: what they read and write goes by one connection, or none of it stands.
 
 Whoever is concerned is held from the beginning, in the order of their keys, so that two such transactions wait for each other in
-one order alone. What was refused, and what had been read before something failed, stands in the log whatever becomes of the rest,
-and so does what was changed or met, as a try (law, K82): else a transaction that is made to fail would tell what is there without
-a line.
+one order alone. What was refused stands in the log whatever becomes of the rest, and so does what had been read, changed or met
+before something failed, as a try (law, K82): else a transaction that is made to fail would tell what is there without a line.
 """
 
 from __future__ import annotations
@@ -189,8 +188,9 @@ async def in_one(
 async def _log_all_the_same(
     conn: Connection, joined: OneTransaction, held: Sequence[int], logged: Sequence[Any], told: Told
 ) -> None:
-    """What stays in the log of a transaction that was taken back: reads and refusals as they were, and all else that names what
-    stands here as a try. What the transaction itself had made was never there, and is named by none."""
+    """What stays in the log of a transaction that was taken back: refusals as they were, looks as tries, since nothing was given
+    to anybody, and all else that names what stands here as a try. What the transaction itself had made was never there, and is
+    named by none."""
     ids = {id_ for row in logged for id_ in row["ids"]}
     stands = {(row["type"], row["id"]): row["version"] for row in await conn.fetch(_STANDS, held, list(ids))}
     joined.taken_back()
@@ -201,8 +201,8 @@ async def _log_all_the_same(
             for type_, id_ in zip(row["types"], row["ids"], strict=True)
             if (type_, id_) in stands
         )
-        if row["action"] in OPENING or row["outcome"] == audit.REFUSED:
+        if row["outcome"] == audit.REFUSED:
             again.append((*tuple(row)[: audit.WIDTH], *columns(named, 3)))
-        elif named:
+        elif named or row["action"] in OPENING:
             await told(joined, Try(row["at"], row["action"], row["service"], named))
     await conn.executemany(_AGAIN, [*((*row, *columns(named, 3)) for row, named in joined.rows), *again])

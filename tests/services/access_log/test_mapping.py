@@ -84,6 +84,13 @@ ACTIONS = [
 ]
 
 
+@pytest.mark.parametrize("action", ["file", "correct"])
+@pytest.mark.parametrize("rule", ["met-and-not-written", "met-with-restriction-opened"])
+def test_what_was_met_and_not_written_is_neither_created_nor_updated(action: str, rule: str) -> None:
+    event = told(replace(LINE, action=action, rule=rule, seen=(BLOOD,), by="system"))
+    assert (event["action"], event["subtype"][0]["code"], event["outcome"]) == ("E", "operation", "0")
+
+
 @pytest.mark.parametrize("by", ["practitioner", "self", "representative", "system"])
 @pytest.mark.parametrize(("action", "seen", "code", "interaction", "pattern"), ACTIONS)
 def test_every_action_has_its_code_and_the_pattern_that_it_fulfils(

@@ -15,6 +15,7 @@ from typing import Any, Final
 
 from kjerne.access import Coded
 from kjerne.registries.identifiers import OID_PERSON, SYSTEM_BY_KIND, parse
+from kjerne.store.audit import MET, MET_OPENED
 from kjerne.store.log_entry import LogEntry, Seen
 
 Tree = dict[str, Any]
@@ -59,6 +60,8 @@ def shape_of(entry: LogEntry) -> Shape:
     """What the line tells of. A filing is an update where any record had a version before."""
     if entry.action == "history" and len(entry.seen) != 1:
         return Shape("R", "history-instance", outward=True)
+    if entry.rule in (MET, MET_OPENED):
+        return _OTHER
     if entry.action in ("file", "write", "correct"):
         fresh = entry.action != "correct" and all(seen.version == 1 for seen in entry.seen)
         return _CREATE if fresh else _UPDATE
