@@ -266,15 +266,31 @@ def test_a_map_is_followed_both_ways_and_says_what_it_has_not(platform: Standing
     assert [one["concept"]["code"] for one in parts(rest, "match")] == ["unknown"]
 
 
-def test_a_supplement_adds_names(platform: Standing) -> None:
-    concept = [{"code": "UNK", "designation": [{"language": "nn", "value": "ukjend"}]}]
-    kept = {"resourceType": "CodeSystem", "url": f"http://more.example/{uuid4().hex}", "status": "active",
-            "content": "supplement", "supplements": NULLS, "concept": concept}  # fmt: skip
-    assert ask(platform, "POST", "CodeSystem", kept).status == 201
-    assert (
-        said(called(platform, "CodeSystem/$lookup", system=NULLS, code="UNK", displayLanguage="nn"), "display")
-        == "ukjend"
-    )
+def test_a_supplement_adds_names_to_a_system_of_its_own_source_alone(platform: Standing, system: str) -> None:
+    def added(code: str, to: str) -> str:
+        concept = {"code": code, "designation": [{"language": "nn", "value": "ukjend"}]}
+        return put(platform, a_system(concept, url=f"urn:{uuid4()}", content="supplement", supplements=to))
+
+    def named(code: str, of: str) -> str:
+        return str(said(called(platform, "CodeSystem/$lookup", system=of, code=code, displayLanguage="nn"), "display"))
+
+    id_ = added("dog", system)
+    assert named("dog", system) == "ukjend"
+    give_to_another(platform, id_)
+    assert named("dog", system) == "Dog"
+    added("UNK", NULLS)
+    assert named("UNK", NULLS) == "unknown"
+
+
+def test_an_address_that_stands_elsewhere_in_a_record_is_not_claimed_by_it(platform: Standing) -> None:
+    url = f"http://owned.example/{uuid4().hex}"
+    before = a_system({"code": "a", "display": "Second"}, url=f"{url}/other", identifier=[{"system": url}])
+    id_ = put(platform, before)
+    put(platform, a_system({"code": "a", "display": "First"}, url=url))
+    there = {**before, "id": id_, "url": url}
+    assert ask(platform, "PUT", f"CodeSystem/{id_}", there, if_match='W/"1"').status == 200
+    give_to_another(platform, id_)
+    assert said(called(platform, "CodeSystem/$lookup", system=url, code="a"), "display") == "First"
 
 
 def test_a_new_version_of_a_record_is_asked_from_the_next_question_on(platform: Standing) -> None:

@@ -227,23 +227,22 @@ class _Asking:
             if (loaded := await terminology.loaded(self.conn, spelled, version)) is not None:
                 # It has no resource of which a limit's conditions could hold.
                 return loaded if self._left("CodeSystem") is None else None
-        supplements = (("supplements", url), ("content-mode", "supplement"), ("status", "active"))
-        more = await self._records("CodeSystem", supplements)
         place = f"{url}|{version}" if version else url
         own = core.find("CodeSystem", place) or {}
         packaged = await self._packages.find("CodeSystem", url, version) if own.get("content") != "complete" else None
         if packaged is not None and packaged.get("content") == "complete":
             known = self._leave("CodeSystem", packaged)
-            return (
-                await _listed((place, self._packages, *map(_key, more)), lambda: known or {}, more) if known else None
-            )
+            return await _listed((place, self._packages), lambda: known or {}, ()) if known else None
         whole = (core.find("CodeSystem", url) or {}).get("content") == "complete"
         if not whole and (found := await self._named("CodeSystem", url, version)):
-            return await _of_records(found, more)
+            supplements = (("supplements", url), ("content-mode", "supplement"), ("status", "active"))
+            more = await self._records("CodeSystem", supplements)
+            # What others write changes nobody's codes: not what they are called, and R4's own have no source here.
+            return await _of_records(found, await shared.of_its_source(self.conn, found, more))
         known = self._own_of_r4("CodeSystem", place)
         if known is None:
             return None
-        return await _listed((url, *map(_key, more)), lambda: known, more)
+        return await _listed((place,), lambda: known, ())
 
     async def own_system(self) -> Codes:
         """The code system of the address."""

@@ -10,12 +10,16 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 
+from kjerne.fhir.effort import spend
+from kjerne.fhir.encode import decode
 from kjerne.fhir.index import Indexed
 from kjerne.fhir.splice import served, splice
 from kjerne.store.pool import Connection
 
 COLUMNS: Final = "r.type, r.id, r.version, r.at, r.body"
 _LOCK: Final = 0x73686172  # "shar"; with the type's number, what conditional writes of one type wait for
+
+_BYTES_OF_A_STEP: Final = 100
 
 
 class Source(NamedTuple):
@@ -91,17 +95,38 @@ async def hold(conn: Connection, type_: int, id_: str) -> Held:
 
 
 async def by_first_writer(conn: Connection, records: Sequence[Shared], address: str) -> list[Shared]:
-    """Of records of one type that say one address, in their order, those of the source that said it first."""
+    """Of records of one type that say one address as their `url`, in their order, those of the source that said it first."""
     statement = """
-      SELECT r.id, r.organisation, r.client, coalesce((SELECT min(v.at) FROM shared_version v
-        WHERE v.type = r.type AND v.id = r.id AND position($3::bytea IN v.body) > 0), r.at) AS since
-      FROM shared_record r WHERE r.type = $1 AND r.id = ANY($2::text[]) ORDER BY since, r.id"""
+      SELECT v.id, v.version FROM shared_version v WHERE v.type = $1 AND v.id = ANY($2::text[])
+        AND (position($3::bytea IN v.body) > 0 OR (v.id, v.version) IN (SELECT * FROM unnest($2::text[], $4::integer[])))
+      ORDER BY v.at, v.id, v.version"""
     if len(records) < 2:
         return list(records)
-    rows = await conn.fetch(statement, records[0].type, [one.id for one in records], f'"{address}"'.encode())
+    type_, ids, now = records[0].type, [one.id for one in records], [one.version for one in records]
+    known = {(one.id, one.version) for one in records}
+    for id_, number in await conn.fetch(statement, type_, ids, f'"{address}"'.encode(), now):
+        # The address may stand elsewhere in what a version said: as an identifier, or in a note.
+        if (id_, number) in known or await _said_url(conn, type_, id_, number) == address:
+            return await of_its_source(conn, next(one for one in records if one.id == id_), records)
+    return []
+
+
+async def _said_url(conn: Connection, type_: int, id_: str, number: int) -> Any:
+    former = await version(conn, type_, id_, number)
+    raw = former.raw if former and former.raw else b"{}"
+    spend(len(raw) // _BYTES_OF_A_STEP)
+    return decode(raw).get("url")
+
+
+async def of_its_source(conn: Connection, record: Shared, others: Sequence[Shared]) -> list[Shared]:
+    """Of other records of its type, in their order, those that its source wrote."""
+    if not others:
+        return []
+    statement = "SELECT id, organisation, client FROM shared_record WHERE type = $1 AND id = ANY($2::text[])"
+    rows = await conn.fetch(statement, record.type, [record.id, *(one.id for one in others)])
     sources = {row["id"]: Source(row["organisation"], row["client"]) for row in rows}
-    first = next(iter(sources.values()), None)
-    return [one for one in records if first is not None and one.id in sources and sources[one.id].is_of(first)]
+    own = sources.get(record.id)
+    return [one for one in others if own is not None and one.id in sources and sources[one.id].is_of(own)]
 
 
 async def hold_type(conn: Connection, type_: int) -> None:
