@@ -181,6 +181,7 @@ def test_whether_it_could_be_deleted_depends_on_all_that_a_deletion_does(platfor
         ("$validate?colour=red", observation(), 400), ("$validate?mode=create&mode=update", observation(), 400),
         ("$validate?profile=http://example.org/nowhere", observation(), 422), ("$validate?_format=text", observation(), 406),
         ("$validate", {"resourceType": "Parameters", "parameter": 1}, 400),
+        ("$validate", {"resourceType": "Parameters", "parameter": [{"name": [{}], "resource": {}}]}, 400),
         ("$validate", {"resourceType": "Parameters", "parameter": [1]}, 400),
         ("$validate", {"resourceType": "Parameters", "parameter": [{"name": "resource"}]}, 400),
         ("$validate", {"resourceType": "Parameters", "parameter": [{"name": "resource", "resource": [1]}]}, 400),

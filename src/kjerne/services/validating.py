@@ -260,7 +260,8 @@ def _in_address(call: Call) -> dict[str, str]:
 def _is_operation(tree: Tree, name: str) -> bool:
     """Whether Parameters are those of the operation, and not the resource that is to be looked at."""
     rows = tree.get("parameter")
-    named = {row.get("name") for row in rows if isinstance(row, dict)} if isinstance(rows, list) else set()
+    rows = [row for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
+    named = {row["name"] for row in rows if isinstance(row.get("name"), str)}
     return name != "Parameters" or not named.isdisjoint(_PARTS)
 
 
