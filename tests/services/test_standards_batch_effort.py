@@ -80,6 +80,29 @@ def test_a_patch_is_made_and_checked_beside_what_others_do(platform: Standing, m
     assert at_work != [platform.run(here())]
 
 
+def test_a_bundle_of_many_tiny_values_is_not_read(platform: Standing, monkeypatch: pytest.MonkeyPatch) -> None:
+    read_too: list[int] = []
+    entries_of = standards_batch.entries_of
+
+    def reading(*given: Any) -> Any:
+        read_too.append(threading.get_ident())
+        return entries_of(*given)
+
+    monkeypatch.setattr(standards_batch, "entries_of", reading)
+    tiny = b'{"a":[]},' * (standards_batch.VALUES_LIMIT // 3)
+    body = b'{"resourceType":"Bundle","type":"batch","entry":[' + tiny + b'{"a":[]}]}'
+    answer = send(platform, body, about=WHO)
+    assert (answer.status, answer.issue["code"], read_too) == (413, "too-long", [])
+
+    async def here() -> int:
+        return threading.get_ident()
+
+    long = observation(note=[{"text": "x" * changing.LARGE_BYTES}])
+    send(platform, bundle("batch", entry("POST", "Observation", long)), about=WHO)
+    send(platform, bundle("batch", entry("POST", "Observation", observation())), about=WHO)
+    assert [one == platform.run(here()) for one in read_too] == [False, True]
+
+
 def test_others_have_their_turn_after_each_entry(platform: Standing, monkeypatch: pytest.MonkeyPatch) -> None:
     given: list[float] = []
     sleep = asyncio.sleep

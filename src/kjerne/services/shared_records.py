@@ -312,6 +312,9 @@ class SharedRecords:
         """The body as a valid record about nobody, that the token's scopes leave, and what a search finds it by."""
         check_accepted(call)
         check_sent(call)
+        return await in_thread(partial(self._form, call, letter))
+
+    def _form(self, call: Call, letter: str) -> tuple[Tree, Indexed, Advice]:
         tree = self.parse_json(call.body)
         advice = await checked(call.body, tree, call.parameters["type"], self.guides, form_alone=True)
         return tree, self._found_by(call, tree, letter), advice

@@ -47,7 +47,7 @@ from kjerne.registries.guides import Guides
 from kjerne.registries.homes import SERVICE_BY_TYPE, SHARED_TYPES, not_served
 from kjerne.registries.identifiers import is_number, stands_in
 from kjerne.registries.naming import check_header, check_subject, patient_of
-from kjerne.store import marking, pointing
+from kjerne.store import changing, marking, pointing
 from kjerne.store.changing import Changer, Next, checked, lays_on_others, not_written, settle_new
 from kjerne.store.cursors import Cursors, token_in
 from kjerne.store.finding import Finder, Page
@@ -412,7 +412,7 @@ class StandardsApi:
         check_accepted(call)
         known(call, call.query, OF_A_WRITE)
         check_sent(call)
-        tree = self.parse_json(call.body)
+        tree = await changing.read(call.body, partial(self.parse_json, call.body))
         return tree, await checked(call.body, tree, name, self.guides)
 
     def _written(self, call: Call, written: Written, status: int, advice: tuple[Fault, ...]) -> Answer:

@@ -33,6 +33,7 @@ from kjerne.fhir.linking import Addresses, Links, by_number
 from kjerne.fhir.negotiation import JSON, check_accepted, check_sent
 from kjerne.registries.homes import SHARED_TYPES
 from kjerne.registries.naming import NATIONAL_SYSTEMS, number_in
+from kjerne.store import changing
 from kjerne.store.joined import Concerned, OneTransaction, Try, concerned, in_one
 from kjerne.store.patient_ids import subject_key
 from kjerne.store.pool import Pool
@@ -42,6 +43,8 @@ from kjerne.store.sealed_id import SealedIds
 BASE: Final = "/fhir/R4"
 BUNDLE_LIMIT_BYTES: Final = 5_000_000
 """What is read in a fifth of a second, others waiting meanwhile."""
+VALUES_LIMIT: Final = 500_000
+"""Counted by the signs that stand before values, in texts too: tiny ones take many times their bytes to read."""
 ENTRIES_LIMIT: Final = 1_000
 WRITES_LIMIT: Final = 500
 """What one transaction holds its patients for stays within a second or two."""
@@ -63,6 +66,7 @@ Find = Callable[[str, str], tuple[Route, dict[str, str]]]
 _RANK: Final = {"DELETE": 0, "POST": 1, "PUT": 2, "PATCH": 2, "GET": 3}
 _OF_THE_WHOLE: Final = ("if-", "content-", "accept")
 """How the headers begin that are about the Bundle; all others count for each entry."""
+_BEFORE_A_VALUE: Final = (b"{", b"[", b",")
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
 _LOCATION: Final = re.compile(r"/([A-Za-z]+/[^/]+)/_history/[0-9]+$")
 
@@ -157,13 +161,19 @@ class BatchApi:
         if any(name != "_format" or value not in ("json", *JSON) for name, value in call.query):
             raise Refusal(400, "this address takes no parameter but _format=json", where="query", code="not-supported")
         base = f"{call.base_url}{BASE}"
-        kind, entries = entries_of(self.parse(call.body), call.body, base, ENTRIES_LIMIT)
+        kind, entries = await changing.read(call.body, partial(self._read, call.body, base))
         with summed(STEPS_OF_ALL) as effort:
             if kind == "batch":
                 answers = await self._batch(call, entries, effort)
             else:
                 answers = await self._transaction(call, _all_read(entries), effort)
         return Answer(200, response(kind, answers))
+
+    def _read(self, body: bytes, base: str) -> tuple[str, list[Entry | Refusal]]:
+        if sum(map(body.count, _BEFORE_A_VALUE)) > VALUES_LIMIT:
+            says, todo = f"the Bundle holds more than {VALUES_LIMIT} values", "Send several Bundles."
+            raise Refusal(413, says, where="Bundle.entry", todo=todo, code="too-long")
+        return entries_of(self.parse(body), body, base, ENTRIES_LIMIT)
 
     async def _batch(self, call: Call, entries: Sequence[Entry | Refusal], effort: Sum) -> list[Answer]:
         """Each by itself, in their order, as if they had been sent one after another."""

@@ -53,7 +53,7 @@ from kjerne.registries.contents import must_register
 from kjerne.registries.guides import Guides
 from kjerne.registries.identifiers import stands_in
 from kjerne.registries.naming import check_header, check_subject, in_address, patient_of
-from kjerne.store import audit, limits, marking
+from kjerne.store import audit, changing, limits, marking
 from kjerne.store.changing import Changer, Next, checked, not_written, settle_new
 from kjerne.store.finding import Finder
 from kjerne.store.matching import Match, at_key, the_one
@@ -143,7 +143,7 @@ class ConditionalApi:
         check_sent(call)
         pairs = in_address(call)
         search = self._criteria(name, pairs, "query")
-        tree = self.parse_json(call.body)
+        tree = await changing.read(call.body, partial(self.parse_json, call.body))
         advice = await checked(call.body, tree, name, self.guides)
         version, expected = Next.of(call.body, tree, call.at, advice), sent_version(call.headers)
 

@@ -52,6 +52,11 @@ async def checked(raw: bytes, tree: Tree, name: str, guides: Guides, *, form_alo
     return await in_thread(partial(check_, raw, tree, name, guides))
 
 
+async def read(raw: bytes, work: Callable[[], Done]) -> Done:
+    """What `work` makes of a body: in a thread where that takes long."""
+    return await in_thread(work) if len(raw) >= LARGE_BYTES else work()
+
+
 async def in_thread(work: Callable[[], Done]) -> Done:
     """What `work` makes, in a thread."""
     return await asyncio.get_running_loop().run_in_executor(_THREADS, copy_context().run, work)
