@@ -418,3 +418,36 @@ async def test_the_newest_that_are_kept_are_looked_for_until_there_are_enough_an
     async with desk.store.pool.acquire() as conn:
         with pytest.raises(Stale):
             await finder.newest(conn, changed, search, 1, lambda _: True)
+
+
+@pytest.mark.parametrize("pairs", [(), (("_total", "accurate"),)], ids=["at once", "in steps"])
+async def test_a_page_ends_early_where_it_would_be_too_long_and_the_log_names_what_is_on_it(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, pairs: tuple[tuple[str, str], ...]
+) -> None:
+    patient = await desk.person()
+    texts = ["".join(random.Random(day).choices("abcdefghijklmnopqrstuvwxyz0123456789", k=4_000)) for day in range(4)]
+    made = await file(desk, patient, *(observation("A", day, note=[{"text": text}]) for day, text in enumerate(texts)))
+    monkeypatch.setattr(finding, "PAGE_LIMIT_BYTES", 9_500)
+    grant, seen, after = await desk.grant(patient), list[str](), None
+    for _ in range(4):
+        page = await find(desk, grant, "Observation", *pairs, after=after)
+        assert 1 <= len(page.records) <= 3
+        if pairs:
+            assert await last_audit(desk, patient) == ids(page)
+        seen += ids(page)
+        after = page.after
+        if after is None:
+            break
+    assert seen == made[::-1]
+
+
+async def test_what_is_brought_along_has_a_length_too(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    patient = await desk.person()
+    (first,) = await file(desk, patient, observation("A", 1, note=[{"text": "x" * 2_000}]))
+    await file(desk, patient, observation("B", 2, derivedFrom=[{"reference": f"Observation/{first}"}]))
+    asked = [("code", "B"), ("_include", "Observation:derived-from")]
+    grant = await desk.grant(patient)
+    assert len((await find(desk, grant, "Observation", *asked)).included) == 1
+    monkeypatch.setattr(including, "INCLUDED_LIMIT_BYTES", 1_000)
+    with pytest.raises(Refusal, match="longer than 1000 bytes"):
+        await find(desk, grant, "Observation", *asked)

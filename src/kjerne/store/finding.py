@@ -7,7 +7,7 @@ names all of it are one transaction.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final, NamedTuple
@@ -50,6 +50,8 @@ VALUES_STEPS: Final = 10
 """What it takes to open a row's values."""
 LOOKED_AT_ONCE: Final = 50
 """Records that are looked at in one step for those that are kept (`Finder.newest`)."""
+PAGE_LIMIT_BYTES: Final = 20_000_000
+"""What a page may hold: it ends early, and the next goes on from there. In SQL it is counted as the records are kept, packed."""
 NEWEST_FIRST: Final = Order("date_from", descending=True)
 BY_KIND: Final = Order("", descending=False, tree_key=kinds)
 LATEST_LIMIT: Final = 5_000
@@ -237,7 +239,10 @@ class Finder:
         rest = f"""m AS MATERIALIZED (
   SELECT {OUTER}, r.date_from, row_number() OVER (ORDER BY {sorting}) AS n FROM record r, s
   WHERE s.ok AND {where.text} ORDER BY {sorting} LIMIT {limit}::bigint + 1
-), r AS MATERIALIZED (SELECT * FROM m WHERE n <= {limit}), {audited("r", len(where.values) + 1)}"""
+), r AS MATERIALIZED (
+  SELECT r.* FROM (SELECT m.*, sum(octet_length(m.body)) OVER (ORDER BY m.n) AS long FROM m) r
+  WHERE r.n <= {limit} AND (r.n = 1 OR r.long <= {PAGE_LIMIT_BYTES})
+), {audited("r", len(where.values) + 1)}"""
         shown = f"s.ok, (SELECT count(*) FROM m), {OUTER}, r.date_from FROM s LEFT JOIN r ON true ORDER BY r.n"
         values = (*where.values, *audit.given(grant, noting=True))
         plain = f"WITH {STAMPED}, {rest} SELECT {shown}"
@@ -245,9 +250,10 @@ class Finder:
         rows = await under(conn, grant, plain, noting_too, values)
         if not rows or not rows[0][0]:
             raise Stale
-        records = [self._reader.open_row(keys, row[2:-1]) for row in rows if row[2] is not None]
-        more = rows[0][1] > search.count
-        last = rows[-1]
+        # What unpacks to more than a page holds stands in the row of the log all the same: it was opened for it.
+        records = self._of_a_page(keys, (row[2:-1] for row in rows if row[2] is not None))
+        more = rows[0][1] > len(records)
+        last = rows[max(len(records), 1) - 1]
         total = None if more or after is not None else len(records)
         return Page(records, [], total, _place(order, records[-1], last[-1]) if more and records else None)
 
@@ -273,11 +279,22 @@ class Finder:
             rows = _sorted(await self._matching(conn, grant, found, keys), found)
             start = skip if after is None else _resumed(rows, after)
             page = [] if search.summary == "count" else rows[start : start + search.count]
-            records = [self._reader.open_row(keys, row.outer) for row in page]
+            records = self._of_a_page(keys, (row.outer for row in page))
             included = await including.included(conn, grant, self._reader, search, records, self._limit)
-        reached = start + len(page)
-        more = bool(page) and reached < len(rows)
-        return Page(records, included, len(rows), [str(page[-1].id), reached] if more else None)
+        reached = start + len(records)
+        more = bool(records) and reached < len(rows)
+        return Page(records, included, len(rows), [str(records[-1].id), reached] if more else None)
+
+    def _of_a_page(self, keys: Unwrapped, rows: Iterable[tuple[Any, ...]]) -> list[Record]:
+        """The first records, as many as a page can hold; one at least."""
+        length, records = 0, list[Record]()
+        for row in rows:
+            record = self._reader.open_row(keys, row)
+            length += len(record.raw)
+            if records and length > PAGE_LIMIT_BYTES:
+                break
+            records.append(record)
+        return records
 
     async def _matching(
         self, conn: Connection, grant: Grant, found: Plan, keys: Unwrapped, letter: str = "", *, own: bool = False

@@ -25,6 +25,7 @@ from kjerne.store.turns import in_turns
 INCLUDE_STEPS_LIMIT: Final = 8
 """How far `:iterate` goes on; deeper chains than this are nobody's page."""
 INCLUDED_LIMIT: Final = 5_000
+INCLUDED_LIMIT_BYTES: Final = 20_000_000
 OPENING_STEPS: Final = 20
 READING_STEPS: Final = 40
 """What it takes to open a record, and to read it, beside what its length takes."""
@@ -70,6 +71,8 @@ async def included(
         found += frontier
         if len(found) > INCLUDED_LIMIT:
             raise too_costly(f"the includes reach more than {INCLUDED_LIMIT} records")
+        if sum(len(record.raw) for record in found) > INCLUDED_LIMIT_BYTES:
+            raise too_costly(f"what the includes reach is longer than {INCLUDED_LIMIT_BYTES} bytes")
     return found
 
 

@@ -119,12 +119,12 @@ class SharedFinder:
             numbered = (
                 f"SELECT r.id, row_number() OVER (ORDER BY {sorting}) AS n FROM shared_record r WHERE {where.text}"
             )
-            at = f"${len(where.values) + 1}"
-            place = await self._conn.fetchval(f"SELECT n FROM ({numbered}) m WHERE m.id = {at}", *where.values, after)
-            start = place if place is not None else skip
-        limit, offset = where.add(count), where.add(start)
+            last = f"${len(where.values) + 1}"
+            stood = await self._conn.fetchval(f"SELECT n FROM ({numbered}) m WHERE m.id = {last}", *where.values, after)
+            start = stood if stood is not None else skip
+        limit, first = where.add(count), where.add(start)
         rows = await self._conn.fetch(
-            f"SELECT {_HEADS} FROM shared_record r WHERE {where.text} ORDER BY {sorting} LIMIT {limit} OFFSET {offset}",
+            f"SELECT {_HEADS} FROM shared_record r WHERE {where.text} ORDER BY {sorting} LIMIT {limit} OFFSET {first}",
             *where.values,
         )
         return [_row(row) for row in rows], total, start
