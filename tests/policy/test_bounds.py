@@ -7,7 +7,9 @@ from typing import Any, get_args
 import pytest
 
 from kjerne.access import Action
+from kjerne.fhir import smart
 from kjerne.fhir.smart import limits
+from kjerne.policy import bounds
 from kjerne.policy.bounds import smart_scopes_leave_nothing
 from kjerne.policy.facts import case_of
 
@@ -30,6 +32,7 @@ def test_one_letter_of_the_action_left_of_one_type_is_something(action: str) -> 
     for letter in "cruds":
         assert leaves([f"system/Specimen.{letter}"], action) is (letter in LETTERS[action])
         assert leaves([f"system/Flag.{letter}"], action) is False
+    assert set(bounds.LETTERS[action]) <= set(smart.LETTERS)  # type: ignore[index]
 
 
 @pytest.mark.parametrize("action", WHOLE)

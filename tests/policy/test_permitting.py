@@ -102,6 +102,7 @@ async def test_it_opens_what_a_youth_sees_until_any_parent_withdraws_it(family: 
     assert (held.choice.kind, held.choice.service, held.choice.made_at, held.choice.ended_at) == (
         "youth-access", "results", NOW, ends_at(date(2012, 5, 17)),
     )  # fmt: skip
+    assert (held.choice.hpr, held.choice.organisation) == ("", ""), "it is to herself, and names nobody"
     with pytest.raises(Refusal) as twice:
         await permitting.give(await family.grant("father", "permit"))
     assert (twice.value.status, twice.value.rule) == (409, "choice-in-force")

@@ -200,7 +200,9 @@ async def test_what_is_lifted_is_not_lifted_again(workers: tuple[Worker, Worker]
     one, other = workers
     await one.person(number)
     held = await one.choose(number, Wish("restriction"))
-    await other.lift(number, held)
+    lifted = await other.lift(number, held)
+    assert (lifted.number, lifted.ended_by) == (held.number, "own-choices")
+    assert lifted.choice.ended_at is not None
     with pytest.raises(Refusal) as refusal:
         await one.lift(number, held)
     assert (refusal.value.status, refusal.value.where, refusal.value.rule) == (404, "number", "choice-not-in-force")
