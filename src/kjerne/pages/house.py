@@ -317,6 +317,7 @@ class LogRow:
         "permitted",
         "subscribed",
         "chose",
+        "met",
     ] = ""
     reason: str = ""
     handle: str = ""

@@ -49,7 +49,7 @@ from kjerne.registries.identifiers import is_number, stands_in
 from kjerne.registries.naming import in_address
 from kjerne.registries.nobody import check_of_nobody
 from kjerne.store import shared
-from kjerne.store.changing import check_form, checked, in_thread
+from kjerne.store.changing import check_form, in_thread
 from kjerne.store.cursors import Cursors, Unbound, token_in
 from kjerne.store.limits import must_hold
 from kjerne.store.pool import Connection, Pool
@@ -316,7 +316,7 @@ class SharedRecords:
 
     def _form(self, call: Call, letter: str) -> tuple[Tree, Indexed, Advice]:
         tree = self.parse_json(call.body)
-        advice = await checked(call.body, tree, call.parameters["type"], self.guides, form_alone=True)
+        advice = check_form(call.body, tree, call.parameters["type"], self.guides)
         return tree, self._found_by(call, tree, letter), advice
 
     def _found_by(self, call: Call, tree: Tree, letter: str) -> Indexed:

@@ -242,7 +242,7 @@ class _Asking:
         known = self._own_of_r4("CodeSystem", place)
         if known is None:
             return None
-        return await _listed((place,), lambda: known, ())
+        return await _listed((url,), lambda: known, ())
 
     async def own_system(self) -> Codes:
         """The code system of the address."""

@@ -43,13 +43,13 @@ _THREADS: Final = ThreadPoolExecutor(2, "form")
 Done = TypeVar("Done")
 
 
-async def checked(raw: bytes, tree: Tree, name: str, guides: Guides, *, form_alone: bool = False) -> tuple[Fault, ...]:
-    """As `check_valid`, or `check_form`; what may take long, or asks for codes, is done in a thread beside other requests."""
-    meta, check_ = tree.get("meta"), check_form if form_alone else check_valid
+async def checked(raw: bytes, tree: Tree, name: str, guides: Guides) -> tuple[Fault, ...]:
+    """As `check_valid`; what may take long, or asks for codes, is done in a thread beside other requests."""
+    meta = tree.get("meta")
     named = isinstance(meta, dict) and "profile" in meta
     if len(raw) < LARGE_BYTES and not named and not guides.asked_of(name):
-        return check_(raw, tree, name, guides)
-    return await in_thread(partial(check_, raw, tree, name, guides))
+        return check_valid(raw, tree, name, guides)
+    return await in_thread(partial(check_valid, raw, tree, name, guides))
 
 
 async def read(raw: bytes, work: Callable[[], Done]) -> Done:
