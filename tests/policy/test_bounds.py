@@ -22,7 +22,10 @@ def leaves(scopes: list[str], action: Any, piece: str = "", service: str = "resu
     return not smart_scopes_leave_nothing(case)
 
 
-LETTERS = {"read": "r", "history": "r", "search": "s", "file": "cu", "correct": "ud", "export": "r"}
+LETTERS = {
+    "read": "r", "history": "r", "search": "s", "file": "cu", "correct": "ud", "export": "r", "subscribe": "rs",
+    "notify": "rs",
+}  # fmt: skip
 WHOLE = ("examine", "trace", "disclose")
 EACH = {"insight": ("AuditEvent", "rs"), "choose": ("Consent", "crus")}
 

@@ -369,5 +369,5 @@ def test_what_was_filed_changed_chosen_or_erased_is_a_writing_and_no_deed_of_oth
 
 
 def test_every_other_action_than_hers_and_a_look_is_a_deed_of_others() -> None:
-    looks_and_hers = {"read", "search", "history", "insight", "ask", "download"}
+    looks_and_hers = {"read", "search", "history", "insight", "ask", "download", "notify"}
     assert set(get_args(Action)) - set(insight.SORTING.writing) - looks_and_hers == set(insight.SORTING.deeds)

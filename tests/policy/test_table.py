@@ -104,7 +104,7 @@ def test_what_opens_a_restriction_opens_the_parts_too_and_nothing_else_does() ->
     }  # fmt: skip
 
 
-SEEN_BY_HER = {"results", "critical-information", "documents", "measurements", "maternity"}
+SEEN_BY_HER = {"results", "critical-information", "documents", "record", "measurements", "maternity"}
 SEEN_BY = {
     **dict.fromkeys(("own", "own-youth"), SEEN_BY_HER),
     "parent": SEEN_BY_HER - {"maternity"},
@@ -144,7 +144,7 @@ def test_a_row_on_who_stands_in_for_another_says_so_itself_and_leans_on_none_abo
 
 def test_only_what_concerns_every_request_is_asked_of_whoever_it_is() -> None:
     assert {section.title for section in SECTIONS if not section.kinds} == {
-        "Every request", "What was let in, and refused for what stands here",
+        "Every request", "What was let in, and refused for what stands here", "What was looked up, and given to nobody",
     }  # fmt: skip
 
 
