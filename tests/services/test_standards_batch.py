@@ -422,8 +422,9 @@ def test_a_reference_to_no_entry_and_a_circle_of_conditions_are_refused(platform
         platform, bundle("transaction", entry("POST", "Observation", itself, own, ifNoneExist=f"identifier={number}")), about=WHO
     )  # fmt: skip
     assert (circle.status, circle.issue["code"]) == (422, "processing")
-    elsewhere = report("Encounter?identifier=http://x.example|1")
-    assert send(platform, bundle("transaction", entry("POST", "DiagnosticReport", elsewhere)), about=WHO).status == 404
+    for type_, status in (("DeviceMetric", 404), ("Encounter", 412)):  # not served; another service's
+        elsewhere = entry("POST", "DiagnosticReport", report(f"{type_}?identifier=http://x.example|1"))
+        assert send(platform, bundle("transaction", elsewhere), about=WHO).status == status
 
 
 def test_limits_are_named(platform: Standing, monkeypatch: pytest.MonkeyPatch) -> None:
