@@ -345,7 +345,7 @@ def test_a_slow_receiver_keeps_no_other_waiting(world: World, monkeypatch: pytes
 def test_two_who_tell_tell_each_event_once_and_what_a_crash_left_is_told_when_its_lease_is_over(world: World) -> None:
     world.subscribed("Observation", content="id-only")
     edge = world.platform.application._edge
-    other = replace(world.deliverer, hooks=Hooks(), underway=set())
+    other = replace(world.deliverer, hooks=Hooks(), underway=set(), read={})
     world.platform.run(ready(other))
     for _ in range(3):
         result(world)

@@ -60,6 +60,7 @@ WAIT_SECONDS: Final = 1.0
 BEGUN_SECONDS: Final = 60.0
 """A message that cannot be begun in that time is left for another turn: it ends before its lease does."""
 RECEIVERS_AT_ONCE: Final = 100
+READ_LIMIT: Final = 10_000
 CHANNEL: Final = "rest-hook"
 _AUDIT_COLUMNS: Final = (*audit.COLUMNS.split(", "), "types", "ids", "versions")
 
@@ -99,6 +100,8 @@ class Deliverer:
     hooks: Hooks = field(default_factory=Hooks)
     underway: set[asyncio.Task[None]] = field(default_factory=set)
     """Messages that are being sent, a task for each receiver."""
+    read: dict[tuple[UUID, int], tuple[Kept, Asked]] = field(default_factory=dict, repr=False)
+    """What subscriptions say, by version: it is opened once."""
 
     @cached_property
     def wrap(self) -> Wrap:
@@ -201,9 +204,13 @@ class Deliverer:
             log.warning("database gone", kind=type(error).__name__)
 
     async def _turn(self, one: Subscription) -> _Turn:
-        kept = opened(self.sealer, one.id, one.told)
-        asked = subscribing.asked(decode(kept.raw), sorted(TELLING))
-        return _Turn(one, kept, asked, await self.takers.told(kept.caller))
+        known = self.read.get((one.id, one.version))
+        if known is None:
+            kept = opened(self.sealer, one.id, one.told)
+            if len(self.read) >= READ_LIMIT:
+                self.read.clear()
+            known = self.read[one.id, one.version] = kept, subscribing.asked(decode(kept.raw), sorted(TELLING))
+        return _Turn(one, *known, await self.takers.told(known[0].caller))
 
     async def _weighed(self, patient: int, turns: Sequence[_Turn], now: datetime) -> None:
         """What the law lets each be told now, with its row in the log: durable before anything is sent."""

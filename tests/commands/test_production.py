@@ -67,6 +67,7 @@ def test_a_role_that_may_change_the_log_is_refused(
 @pytest.mark.parametrize(
     ("mail", "name"),
     [
+        ({"SUBSCRIBERS": "no-such-file.toml"}, "KJERNE_SUBSCRIBERS"),
         ({"SMTP_HOST": "mail.example.test"}, "KJERNE_SMTP_FROM"),
         ({"SMTP_HOST": "mail.example.test", "SMTP_FROM": "a@example.test", "SMTP_TLS": "none"}, "KJERNE_SMTP_TLS"),
     ],

@@ -16,6 +16,7 @@ from kjerne import app, housekeeping, server
 from kjerne.clock import SystemClock
 from kjerne.errors import Fault, Refusal
 from kjerne.registries.guides import Guides
+from kjerne.registries.receivers import Receivers
 from kjerne.settings import Settings
 from kjerne.store import audit, key_marks, migrate
 from kjerne.store.checkpoints import Checkpoints, read_keys
@@ -45,7 +46,7 @@ def checked(settings: Settings) -> Settings:
         )
         if not value
     ]
-    faults += [*_faults_of_keys(settings), *_faults_of_mail(settings)]
+    faults += [*_faults_of_keys(settings), *_faults_of_mail(settings), *_faults_of_receivers(settings)]
     for name, url in (("KJERNE_ISSUER", settings.issuer), ("KJERNE_PUBLIC_URL", settings.public_url)):
         parts = urlsplit(url)
         if url and parts.scheme != "https" and parts.hostname not in _MAY_BE_PLAIN:
@@ -77,6 +78,17 @@ def _faults_of_mail(settings: Settings) -> list[Fault]:
     return faults
 
 
+def _faults_of_receivers(settings: Settings) -> list[Fault]:
+    """A file that is named must be one that can be read: else nobody would be told, and nobody told why."""
+    if not settings.subscribers:
+        return []
+    try:
+        Receivers(settings.subscribers_file).read()
+    except Refusal as refusal:
+        return [Fault(f"KJERNE_SUBSCRIBERS, {refusal}", where="KJERNE_SUBSCRIBERS")]
+    return []
+
+
 def run(settings: Settings, workers: int, *, as_json: bool) -> None:
     """Answer requests until told to stop. The tables must stand at this program's layout."""
     server.log_to()
@@ -105,7 +117,7 @@ def work_off(settings: Settings, *, once: bool) -> int:
     """Do due jobs: all that are due now, or until told to stop; how many were done in the first case."""
     if not settings.dsn:
         raise Refusal(422, "there is no database to work on", where="KJERNE_DSN", todo="`kjerne up` works by itself.")
-    for fault in [*_faults_of_keys(settings), *_faults_of_mail(settings)]:
+    for fault in [*_faults_of_keys(settings), *_faults_of_mail(settings), *_faults_of_receivers(settings)]:
         raise Refusal(422, fault.says, where=fault.where)
     if not settings.key_shares:
         # Whoever starts first makes the file: it must not come to lie where nobody looks for it.
