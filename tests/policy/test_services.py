@@ -39,6 +39,7 @@ from .cast import (
 
 SECTION_45 = "nhn:phr/mhd/read-documentreferences"
 CRITICAL, DOCUMENTS, MEASUREMENTS = "critical-information", "documents", "measurements"
+RECORD = "record"
 MATERNITY, ABROAD, RECORD = "maternity", "cross-border", "record"
 
 

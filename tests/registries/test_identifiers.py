@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 from datetime import date
+from decimal import Decimal
 
 import pytest
 from hypothesis import given
@@ -201,3 +202,24 @@ def test_others_numbers_are_masked_however_they_are_spelled_and_ones_own_stands(
     assert masked == f"{own}, 158779 ***** og 158779 *****; rapport {other}"
     record = f"Observation/2e768930-9228-e53c-6d27-f{valid}"
     assert identifiers.without_others(record, lambda number: number == own) == record
+
+
+@pytest.mark.parametrize(
+    ("value", "is_one"),
+    [
+        (29876837658, True), (Decimal("29876837658.0"), True), (Decimal("2.9876837658E10"), True),
+        (Decimal("298768.37658"), True), (-29876837658, True),
+        (29876837659, False), (Decimal("10.752245412"), False), (Decimal("1E+999999"), False), (10**400, False), (0, False),
+    ],
+)  # fmt: skip
+def test_a_number_of_json_may_be_a_person_number(value: int | Decimal, is_one: bool) -> None:
+    assert identifiers.is_a_number(value) == is_one
+
+
+def test_a_person_number_is_seen_however_its_digits_are_written_and_set_apart() -> None:
+    number = "29876837658"
+    arabic = "".join(chr(0x660 + int(one)) for one in number)
+    for text in (f"x{number}y", "298 768 376 58", ".".join(number), "\u200b".join(number), arabic, "298768 - 37658"):
+        assert identifiers.holds_a_number(text), text
+    for text in ("2987683765", f"{number}9", "29.8.7.6.8.3.7.6.5.8.1.2", "00000000-0000-4298-7683-765800000000"):
+        assert not identifiers.holds_a_number(text), text

@@ -255,6 +255,30 @@ def test_no_text_and_no_address_holds_a_person_number_or_a_patients_record(platf
     assert ask(platform, "POST", "Organization", organisation("Patient/Person og annet")).status == 201
 
 
+def test_neither_a_number_of_json_nor_another_way_of_writing_hides_a_person_number(
+    platform: Standing, word: str
+) -> None:
+    number, seen = platform.nin("gp"), str(uuid4())
+    wide = "".join(chr(0xFF10 + int(one)) for one in number)
+    texts = [f"{number[:3]} {number[3:]}", ".".join(number), " - ".join((number[:6], number[6:])), wide,
+             "\u200b".join(number), f"{number[:2]} {number[2:4]} {number[4:6]} {number[6:]}",
+             f"se Observation/{seen} i journalen"]  # fmt: skip
+    for text in texts:
+        answer = ask(platform, "POST", "Organization", organisation(f"{word} {text}"))
+        assert answer.status == 422, text
+    for longitude in (int(number), float(number), f"{number[:6]}.{number[6:]}"):
+        body = f'{{"resourceType":"Location","position":{{"latitude":1,"longitude":{longitude}}}}}'.encode()
+        answer = ask(platform, "POST", "Location", json.loads(body) if not isinstance(longitude, str) else body)
+        assert (answer.status, answer.tree["issue"][0]["expression"]) == (422, ["Location.position.longitude"])
+    for other in (
+        f"Tlf. +47 22 33 44 55, {seen}",
+        "2.16.578.1.12.4.1.1.9603",
+        "2026-03-04 12:00:05",
+        f"urn:uuid:{seen}",
+    ):
+        assert ask(platform, "POST", "Organization", organisation(f"{word} {other}")).status == 201, other
+
+
 def test_a_practitioner_with_a_synthetic_person_number_under_any_system_is_refused(platform: Standing) -> None:
     number = platform.nin("gp")
     record = {"resourceType": "Practitioner", "identifier": [{"system": "http://local.example", "value": number}]}

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import hmac
 import re
+import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
+from decimal import Decimal
 from operator import mul
 from typing import Final, Literal
 
@@ -97,6 +99,9 @@ def id_without_numbers(text: str) -> str:
     return _ALONE.sub("", text).strip()
 
 
+_DIGITS: Final = 11
+_SET_APART: Final = re.compile(r"\d(?:[\s.,;_/\u2010-\u2015\u2212·'\-]{0,3}\d)*")
+"""Digits with at most three signs between them, as many as there are together."""
 _IDS: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 
 
@@ -115,8 +120,26 @@ def without_others(text: str, is_own: Callable[[str], bool]) -> str:
 
 
 def holds_a_number(text: str) -> bool:
-    """As `stands_in`, with letters beside it too."""
-    return any(is_number(first + last) for first, last in _NUMBER_IN_TEXT.findall(text))
+    """As `stands_in`, with letters beside it too, whatever digits it is written with and however they are set apart."""
+    if sum(map(str.isdecimal, text)) < _DIGITS:
+        return False
+    plain = text if text.isascii() else _plain(text)
+    if any(is_number(first + last) for first, last in _NUMBER_IN_TEXT.findall(plain)):
+        return True
+    digits = ("".join(filter(str.isdigit, run)) for run in _SET_APART.findall(_IDS.sub("", plain)))
+    return any(len(one) == _DIGITS and is_number(one) for one in digits)
+
+
+def is_a_number(value: int | Decimal) -> bool:
+    """Whether a number of JSON has the digits of a person number, of which the first may be a nought that is not written."""
+    whole = int(value) if -(10**_DIGITS) < value < 10**_DIGITS else 0
+    return (value == whole and is_number(str(abs(whole)).zfill(_DIGITS))) or holds_a_number(str(value))
+
+
+def _plain(text: str) -> str:
+    """The text with all digits as 0 to 9, and nothing that is not seen."""
+    seen = (one for one in unicodedata.normalize("NFKC", text) if unicodedata.category(one) not in ("Cf", "Mn"))
+    return "".join(str(unicodedata.decimal(one, one)) for one in seen)
 
 
 def is_number(digits: str) -> bool:

@@ -1,13 +1,14 @@
 """That a record of a registry or a space is about no patient: what would lead to one, or name one, is refused.
 
 Such records lie open to everybody who may read anything here, so what stands in them is told to all. Looked at are references,
-whatever is written as an address, and every text; not what is packed in an attachment's data.
+whatever is written as an address, every text and every number; not what is packed in an attachment's data.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from decimal import Decimal
 from typing import Any, Final
 from urllib.parse import unquote
 
@@ -23,6 +24,8 @@ _ADDRESS: Final = re.compile(
     r"(?:\S+/)?([A-Z][A-Za-z]+)/[A-Za-z.\-]*[0-9][A-Za-z0-9.\-]*(?:/_history/\S+)?[/#]?\S{0,64}"
 )
 """A text that is an address of a record, which has a figure in its id."""
+_WITHIN: Final = re.compile(r"\b([A-Z][A-Za-z]+)/[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}\b")
+"""An address of a record of a patient, as they are here, with other words around it."""
 _NUMBERED: Final = NATIONAL_SYSTEMS - {""}
 _OF_CODES: Final = frozenset({"CodeSystem", "ValueSet", "ConceptMap", "NamingSystem"})
 """Types whose codes are figures by the thousand, of which some look like a person's number."""
@@ -60,8 +63,16 @@ def _faults(where: str, value: Any, *, of_codes: bool, name: str = "") -> Iterat
     elif isinstance(value, str):
         if not (of_codes and name == "code") and identifiers.holds_a_number(value):
             yield _fault(where, "a person number stands in it")
-        elif name != "reference" and (found := _ADDRESS.fullmatch(unquote(value))) and found[1] in OF_PATIENTS:
+        elif name != "reference" and _names_a_record(unquote(value)):
             yield _fault(where, "it leads to a patient or to what is filed on one")
+    elif isinstance(value, (int, Decimal)) and identifiers.is_a_number(value):
+        yield _fault(where, "a person number stands in it")
+
+
+def _names_a_record(text: str) -> bool:
+    """Whether a text is an address of what is filed on a patient, or has one in it that such an id ends."""
+    whole = _ADDRESS.fullmatch(text)
+    return bool(whole and whole[1] in OF_PATIENTS) or any(type_ in OF_PATIENTS for type_ in _WITHIN.findall(text))
 
 
 def _leads_to_a_patient(value: Mapping[str, Any]) -> bool:
