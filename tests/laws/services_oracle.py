@@ -248,7 +248,8 @@ def registering(s: Situation) -> Answer:
         return Answer(given=False, outcome="Specific")
     if goes_too_far(s, purpose) or snooping(s, purpose):
         return NO
-    # What shuts a look shuts registering, part by part and record by record, and the same opens it (K86).
+    # What shuts a look shuts registering, part by part and record by record, and the same opens it (K86). What is new in a
+    # part is taken in and shut with it, to its author too, in either jurisdiction (K84).
     behind = is_restricted(s) or (restricted_parts(s) and opens_what_is_shut(s))
     mark = "restriction-opened" if behind or s.basis.startswith("FORHOYET") else ""
     return shut_by_the_patient(s, purpose) or Answer(given=True, hidden=hidden(s), marked=mark, purpose=purpose)

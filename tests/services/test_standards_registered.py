@@ -375,6 +375,10 @@ def test_what_one_organisation_registered_and_she_restricted_is_absent_to_whoeve
         once = {"if-none-exist": f"identifier=urn:epj|{number}"}
         another = send(platform, "POST", "AllergyIntolerance", tree, about=about, headers=once, **NEED)
         assert (another.status, another.tree["id"] == id_) == (201, False)
+        # K84: shut with the rest, to its author too.
+        own = f"AllergyIntolerance/{another.tree['id']}"
+        assert send(platform, "GET", own, about=about, **NEED).status == 404
+        assert send(platform, "GET", own, about=about, basis="SAMTYKKE", **NEED).status == 200
         opened = send(
             platform, "PATCH", path, patch, about=about, version=1, headers=as_patch, basis="SAMTYKKE", **NEED
         )  # type: ignore[arg-type]
