@@ -17,14 +17,16 @@ from typing import Any, Final
 
 import pytest
 
-from kjerne.access import Caller
+from kjerne.access import Caller, Wish
 from kjerne.app import House
 from kjerne.clock import FixedClock
-from kjerne.exchange import PatientRef
+from kjerne.exchange import PatientRef, granted
 from kjerne.fhir.definitions import type_number
 from kjerne.fhir.index import index
+from kjerne.policy.choosing import Choosing
 from kjerne.policy.unsaid import SAYS
 from kjerne.registries.withholding import withheld
+from kjerne.services.standards import types_by_service
 from kjerne.settings import Settings
 from kjerne.store import participation, subjects
 from kjerne.store.embedded import PROGRAM
@@ -40,6 +42,7 @@ from .situation import Membership, Situation, Will
 from .test_paths import BASES, KEYS, TELLING
 from .world import (
     ACTORS,
+    HOSPITAL,
     KIN,
     MEMBERS,
     PATIENTS,
@@ -253,8 +256,30 @@ async def test_what_leaves_and_what_is_written_is_what_the_law_lets(room: Room, 
     chance, wrong = Random(seed), list[str]()
     looked = await reading(room, world, chance, wrong)
     written = await registering(room, world, chance, wrong)
+    if room == CRITICAL:
+        await authored(room, world, wrong)
     assert not wrong, f"{len(wrong)} differ (KJERNE_LAWS_SEED={seed}):\n" + "\n".join(wrong[:20])
     assert min(looked, written) > 2
+
+
+async def authored(room: Room, world: World, wrong: list[str]) -> None:
+    """K84: what is registered in a restricted part is taken in, absent to its author, and opened by what opens the rest."""
+    house, patient = world.ward.house, world.patients["adult"]
+    herself = Caller("citizen", "portal", frozenset({"kjerne:citizen"}), digest=patient.digest, level=4)
+    choosing = Choosing(house.store, house.reader, types_by_service())
+    ref, wish = PatientRef(digest=patient.digest), Wish("restriction", service=room.service, source=HOSPITAL)
+    await granted(world.ward.admit(herself), ref, room.service, "choose", lambda grant: choosing.make(grant, wish))
+    doctor = next(one for one in ACTORS if one.name == "hospital doctor")
+    for jurisdiction in ("NO", "EHDS"):
+        settings = house.settings.model_copy(update={"jurisdiction": jurisdiction})
+        client = Anybody(House(settings, house.store, house.clock))
+        client.caller = caller(room, world, doctor, patient, "TREAT")
+        headers, body = {"person-id": patient.number, "content-type": "application/fhir+json"}, allergy("Penicillin")
+        made = await client.http.post("/fhir/R4/AllergyIntolerance", content=json.dumps(body), headers=headers)
+        at = f"/fhir/R4/AllergyIntolerance/{made.json().get('id')}"
+        read = [(await client.http.get(at, headers={"access-basis": one})).status_code for one in ("UNNTAK", "AKUTT")]
+        if (made.status_code, read) != (201, [404, 200]):
+            wrong.append(f"{jurisdiction}: registered in a restricted part: {made.status_code}, read {read}")
 
 
 async def reading(room: Room, world: World, chance: Random, wrong: list[str]) -> int:
