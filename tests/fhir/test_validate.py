@@ -245,6 +245,29 @@ def test_a_hostile_resource_has_a_limited_number_of_faults() -> None:
     assert len(check(POTASSIUM | {"note": [{"x": 1}] * 10_000}, "Observation")) <= FAULTS_LIMIT
 
 
+@pytest.mark.parametrize(
+    ("held", "reference", "where"),
+    [
+        ("Specimen", {"reference": "#a"}, []),
+        ("Specimen", {"reference": "#a", "type": "Specimen"}, []),
+        ("Medication", {"reference": "#a"}, ["Observation.specimen"]),
+        ("Specimen", {"reference": "#a", "type": "Medication"}, ["Observation.specimen"]),
+    ],
+)
+def test_a_local_reference_leads_to_a_type_that_it_may_lead_to(held: str, reference: Any, where: list[str]) -> None:
+    tree = {
+        "resourceType": "Observation", "status": "final", "code": {"text": "x"}, "specimen": reference,
+        "contained": [{"resourceType": held, "id": "a"}],
+    }  # fmt: skip
+    assert [one.where for one in check(tree, "Observation")] == where
+
+
+def test_the_system_of_an_identifier_is_a_whole_address() -> None:
+    tree = {"resourceType": "Observation", "status": "final", "code": {"text": "x"}}
+    wrong = check(tree | {"identifier": [{"system": "foo", "value": "1"}]}, "Observation")
+    assert [(one.where, one.rule) for one in wrong] == [("Observation.identifier[0].system", "absolute-system")]
+
+
 def test_many_local_references_hide_no_fault() -> None:
     device = {"resourceType": "Device", "id": "d"}
     tree = POTASSIUM | {"contained": [device], "focus": [{"reference": "#d"}] * 300}

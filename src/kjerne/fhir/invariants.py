@@ -114,10 +114,15 @@ def _within(type: str, expression: Expression) -> Callable[[dict[str, Any], dict
 def led_to(resource: dict[str, Any], reference: str) -> Node | None:
     """What a reference leads to without leaving the resource, or just its type where the reference tells it."""
     if reference.startswith("#"):
-        found = kept(resource, _contained).get(reference[1:])
+        found = contained(resource).get(reference[1:])
         return None if found is None else root(found)
     name = reference.split("/_history/", maxsplit=1)[0].rpartition("/")[0].rpartition("/")[2]
     return root({"resourceType": name}) if name in definitions.TYPES else None
+
+
+def contained(resource: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """As `_contained`, made once for each check."""
+    return kept(resource, _contained)  # type: ignore[no-any-return]
 
 
 def _contained(resource: dict[str, Any]) -> dict[str, dict[str, Any]]:

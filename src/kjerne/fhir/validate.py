@@ -341,7 +341,7 @@ def _reference(targets: frozenset[str]) -> Checker:
         text = value.get("reference", "")
         if text[:1] == "#":
             # Whether it is there is known at the resource's root alone: handed up under a code of its own.
-            return [Fault(text[1:], ".reference", _LOCAL)]
+            return [Fault(text[1:], ".reference", _LOCAL), *_aimed_inside(value, text[1:], targets)]
         relative = _RELATIVE.fullmatch(text)
         aims = relative[1] if relative else value.get("type", "")
         if relative and relative[1] not in _TYPE_SET:
@@ -353,6 +353,19 @@ def _reference(targets: frozenset[str]) -> Checker:
         return None
 
     return checker
+
+
+def _aimed_inside(value: dict[str, Any], id_: str, targets: frozenset[str]) -> list[Fault]:
+    """As `_aimed`, of a reference to what is contained: pending, since its type is known at the resource's root alone."""
+    if not id_ or not (targets or "type" in value):
+        return []
+
+    def broken(resource: dict[str, Any], _: str) -> bool:
+        held = invariants.contained(resource).get(id_)
+        return held is not None and bool(_aimed(value, str(held.get("resourceType")), targets))
+
+    says = "The element must point at a contained resource of a type that it may point at, and names."
+    return [Pending(says, "", "value", broken=broken)]
 
 
 def _aimed(value: dict[str, Any], aims: str, targets: frozenset[str]) -> Faults:
