@@ -94,6 +94,8 @@ def test_a_client_may_choose_the_id_and_then_owns_it(platform: Standing) -> None
     assert ask(platform, "PUT", f"Location/{id_}", body).status == 201
     assert ask(platform, "GET", f"Location/{id_}", as_="gp").tree["name"] == "Ward"
     assert ask(platform, "PUT", "Location/other", body).status == 400
+    request = ask(platform, "GET", f"Location/{id_}/_history").tree["entry"][0]["request"]
+    assert (request["method"], request["url"]) == ("PUT", f"Location/{id_}")
 
 
 def test_what_was_deleted_is_gone_is_found_no_more_and_may_be_put_again(
@@ -140,6 +142,9 @@ def test_conditional_updates_and_deletions_are_about_the_one_that_answers(platfo
     assert ask(platform, "DELETE", f"Organization?name={word}&active=true").status == 204
     assert ask(platform, "DELETE", f"Organization?name={word}&active=true").status == 204
     assert ask(platform, "DELETE", "Organization").status == 400
+    other = str(ask(platform, "POST", "Organization", organisation(word + "b")).tree["id"])
+    misled = ask(platform, "PUT", f"Organization?name:exact={word}c", organisation(word + "c", id=other))
+    assert (misled.status, misled.issue["expression"]) == (409, ["Organization.id"])
 
 
 def test_chains_includes_and_sorting_go_over_shared_records(platform: Standing, word: str) -> None:
@@ -319,5 +324,7 @@ def test_every_shared_type_can_be_searched_and_is_told_in_the_statement(platform
     assert {"read", "vread", "history-instance", "search-type", "create", "update", "patch", "delete"} <= by_type[
         "Organization"
     ]
+    chosen = {one["type"]: one.get("updateCreate", False) for one in told}
+    assert (chosen["Organization"], chosen["Observation"]) == (True, False)
     for name in sorted(SHARED_TYPES):
         assert ask(platform, "GET", f"{name}?_count=1").status == 200, name

@@ -111,6 +111,14 @@ def test_parameters_of_the_result_are_typed() -> None:
     assert search.elements == ("code", "value", "status")
 
 
+def test_an_include_that_goes_on_may_be_repeated_and_counts_once() -> None:
+    asked = [("_include:iterate", "Specimen:parent"), ("_include:iterate", "Observation:specimen")]
+    back = [("_revinclude:iterate", "DiagnosticReport:result"), ("_revinclude:iterate", "Observation:specimen")]
+    search = read(*asked, *asked, *back)
+    assert [one.code for one in search.includes] == ["parent", "specimen"]
+    assert [one.code for one in search.revincludes] == ["result", "specimen"]
+
+
 def test_a_star_is_every_reference_of_what_is_served() -> None:
     search = read_served(("_include", "*"), ("_revinclude", "*"))
     assert {one.source for one in search.includes} == {"Observation"}

@@ -24,7 +24,7 @@ def searchset(entries: Iterable[Entry], links: Sequence[tuple[str, str]], total:
 
 class Version(NamedTuple):
     """One version of a resource in its history: where it lives, its type, its bytes as served (none: it was deleted), and when
-    it came."""
+    it came; `put` where its first version came under an id that its sender had chosen."""
 
     url: str
     type: str
@@ -32,6 +32,7 @@ class Version(NamedTuple):
     number: int
     at: datetime
     resource: bytes
+    put: bool = False
 
 
 def history(versions: Sequence[Version], links: Sequence[tuple[str, str]], total: int) -> bytes:
@@ -90,7 +91,9 @@ def _joined(type: str, entries: Iterable[bytes], links: Sequence[tuple[str, str]
 
 
 def _version(one: Version) -> bytes:
-    method, status = ("POST", "201") if one.number == 1 else ("PUT", "200") if one.resource else ("DELETE", "204")
+    method, status = ("PUT", "200") if one.resource else ("DELETE", "204")
+    if one.number == 1:
+        method, status = "PUT" if one.put else "POST", "201"
     made = {
         "request": {"method": method, "url": one.type if method == "POST" else f"{one.type}/{one.id}"},
         "response": {

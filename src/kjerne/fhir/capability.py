@@ -196,6 +196,9 @@ def _resource(
     if "vread" in interactions:
         # Every update here must name the version it changes.
         resource["versioning"] = "versioned-update" if "update" in interactions else "versioned"
+    if "update" in interactions and types.get(type) == "":
+        # A record about no patient may be put under an id that its sender chooses; a patient's has one that is made here.
+        resource["updateCreate"] = True
     resource |= conditions
     if "search-type" in interactions:
         of_a_patient = PERSON in types and types.get(type, "") not in ("", PERSON)

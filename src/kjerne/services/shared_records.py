@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Final
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 from kjerne.access import Caller, Limit
 from kjerne.errors import Fault, Refusal
@@ -153,7 +153,7 @@ class SharedRecords:
         shown_here = versions[:limit]
         entries = [
             Version(_url(call, one), call.parameters["type"], one.id, one.version, one.at,
-                    shown(one.served, search) if one.raw is not None else b"") for one in shown_here
+                    shown(one.served, search) if one.raw is not None else b"", not _is_ours(one.id)) for one in shown_here
         ]  # fmt: skip
         links = [("self", self_url(f"{call.base_url}{call.path}", pairs, search, is_number))]
         if len(versions) > limit and shown_here:
@@ -251,6 +251,12 @@ class SharedRecords:
                     says = "the id in the body is not that of the record which answers the criteria"
                     raise Refusal(400, says, where=f"{name}.id")
             if before.raw is not None:
+                if found is None:
+                    says, todo = (
+                        "the record with the id of the body does not answer the criteria",
+                        "Send it to its own address.",
+                    )
+                    raise Refusal(409, says, where=f"{name}.id", todo=todo, code="conflict")
                 if expected is None:
                     raise unseen(before.version)
                 expect(expected, before.version)
@@ -451,6 +457,14 @@ def _is_left(call: Call, record: Shared) -> bool:
 
 def _gone(call: Call, version: int) -> Refusal:
     return Refusal(410, "the record was deleted", where="id") if version else absent(call)
+
+
+def _is_ours(id_: str) -> bool:
+    """Whether an id is of the form that is made here; whoever chooses one writes it otherwise, or as if it were made here."""
+    try:
+        return str(made := UUID(id_)) == id_ and made.version == 4
+    except ValueError:
+        return False
 
 
 def _pairs(found: Any) -> Pairs:

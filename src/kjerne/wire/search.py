@@ -71,7 +71,7 @@ def parse(
         if "\x00" in value:
             raise refuse(name, "a value holds a character that no text has")
         if name in _RESULTS:
-            if name in seen and name not in ("_include", "_revinclude"):
+            if name in seen and name.partition(":")[0] not in ("_include", "_revinclude"):
                 raise refuse(name, "it may stand only once")
             seen.add(name)
             _RESULTS[name](draft, name, value)
@@ -83,8 +83,8 @@ def parse(
         sort=draft.sort,
         count=draft.count,
         total=draft.total,
-        includes=tuple(draft.includes),
-        revincludes=tuple(draft.revincludes),
+        includes=tuple(dict.fromkeys(draft.includes)),
+        revincludes=tuple(dict.fromkeys(draft.revincludes)),
         elements=draft.elements,
         summary=draft.summary,
         ignored=tuple(draft.ignored),
