@@ -12,6 +12,7 @@ from lxml import etree
 from kjerne.fhir.encode import decode, encode
 from kjerne.fhir.from_xml import read
 from kjerne.fhir.xml_format import to_xml
+from kjerne.wire import representation
 from kjerne.wire.representation import wants_xml
 from kjerne.xml_door import parsed
 from platform_fixture import Standing
@@ -47,6 +48,19 @@ def test_the_format_counts_before_the_header_and_in_the_header_the_greatest_weig
     accept: str, format_: str, wanted: bool
 ) -> None:
     assert wants_xml(accept, [("_format", format_)] if format_ else []) is wanted
+
+
+def test_a_statement_is_written_in_xml_once(platform: Standing, monkeypatch: pytest.MonkeyPatch) -> None:
+    def asked() -> httpx.Response:
+        answer: httpx.Response = platform.http.get(f"{platform.url}/fhir/R4/metadata?_format=xml")
+        return answer
+
+    def never(*_: Any) -> Any:
+        raise AssertionError("written anew")
+
+    first = asked()
+    monkeypatch.setattr(representation, "_as_xml", never)
+    assert (asked().status_code, asked().content) == (200, first.content)
 
 
 def sent(platform: Standing, method: str, path: str, body: bytes = b"", as_: str = "lab", **headers: str) -> Any:

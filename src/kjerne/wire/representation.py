@@ -27,6 +27,8 @@ from kjerne.wire import xml
 AT_ONCE: Final = 2
 GATHERED_LIMIT_BYTES: Final = 20_000_000
 _ANY: Final = frozenset(("*/*", "application/*", ""))
+STATEMENTS_KEPT: Final = 8
+_STATEMENT: Final = b'{"resourceType":"CapabilityStatement"'
 _FORMAT: Final = "_format"
 _AS_XML: Final = XML | {"xml"}
 _FORMATS: Final = _AS_XML | JSON | {"json"}
@@ -39,6 +41,8 @@ class Representations:
 
     depth: int
     _turns: asyncio.Semaphore = field(default_factory=partial(asyncio.Semaphore, AT_ONCE))
+    _statements: dict[bytes, bytes] = field(default_factory=dict)
+    """What the server can do, in XML by its JSON: it is the same for everybody, and anybody asks."""
 
     async def heard(self, route: Route, call: Call) -> Call:
         """The call as the handlers know it. `Refusal` 400 or 422 where the body is no XML or none of FHIR's, 406 where `_format`
@@ -68,8 +72,15 @@ class Representations:
             answer = msgspec.structs.replace(answer, body=await _gathered(answer.rest), rest=None)
         if not answer.body:
             return answer
-        named = any(name == _FORMAT for name, _ in asked)
-        body = await self._in_turn(_as_xml, answer.body, partial(xml.parse, depth=self.depth), named)
+        is_statement = answer.body.startswith(_STATEMENT)
+        body = self._statements.get(answer.body) if is_statement else None
+        if body is None:
+            named = any(name == _FORMAT for name, _ in asked)
+            body = await self._in_turn(_as_xml, answer.body, partial(xml.parse, depth=self.depth), named)
+            if is_statement:
+                if len(self._statements) >= STATEMENTS_KEPT:
+                    self._statements.clear()
+                self._statements[answer.body] = body
         return msgspec.structs.replace(answer, body=body, media_type=XML_TYPE)
 
     async def _in_turn(self, work: Callable[..., T], *given: Any) -> T:
