@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import timedelta
+
 import pytest
 
+from kjerne.access import Tie
 from kjerne.policy.facts import case_of
 from kjerne.policy.privacy import GROUPS
 from kjerne.policy.rules import decide
 
-from .cast import COURSE, NOW, choice, citizen, doctor, patient
+from .cast import COURSE, GP_LIST, NOW, choice, citizen, doctor, patient
 from .test_rules import ask
 
 GROUP_OF = {
@@ -22,6 +26,16 @@ def test_a_restriction_against_a_group_is_met_by_those_who_are_of_it_and_by_nobo
     shuts = patient(ties=(COURSE,), choices=(choice("restriction", role=group),))
     met = {code for code in GROUP_OF if ask(doctor(authorization=code), shuts, basis="SAMTYKKE").rule != "care"}
     assert met == {code for code, its in GROUP_OF.items() if its == group}
+
+
+@pytest.mark.parametrize("tie", [GP_LIST, COURSE], ids=lambda tie: tie.kind)
+def test_a_tie_holds_from_the_day_it_begins_and_not_on_the_day_it_ends(tie: Tie) -> None:
+    today, day = NOW.date(), timedelta(days=1)
+    for since, until, holds in (
+        (today, None, True), (today + day, None, False), (None, today, False), (None, today + day, True),
+    ):  # fmt: skip
+        tied = patient(ties=(replace(tie, since=since, until=until),))
+        assert (ask(doctor(), tied).rule != "no-relation") is holds
 
 
 def test_a_choice_that_what_stands_here_does_not_let_be_made_is_refused_by_its_own_rule() -> None:

@@ -199,7 +199,8 @@ def test_a_consent_to_youth_access_is_neither_made_nor_lifted_as_a_choice() -> N
 def test_of_who_made_a_choice_the_standing_is_told_and_of_nobody_named_that_it_was_herself() -> None:
     told = {by: setter(Held(1, 5, choice("block"), set_by=by)) for by in ("", "own-choices", "youth-choices")}
     assert set(told.values()) == {"self"}
-    assert setter(Held(1, 5, choice("block"), set_by="parent-choices")) == "parent"
+    for by in ("parent-choices", "parent-permits"):
+        assert setter(Held(1, 5, choice("block"), set_by=by)) == "parent"
     assert setter(Held(1, 5, choice("youth-access"), set_by="guardian-permits")) == "representative"
     assert {by for by in REACH if setter(Held(1, 5, choice("block"), set_by=by)) == "representative"} == {
         "proxy-choices", "guardian-choices", "guardian-of-minor-choices",

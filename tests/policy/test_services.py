@@ -135,6 +135,7 @@ STORIES = [
     ),
     ("measurements come", MEASUREMENTS, GATEWAY, patient(), "file", "", "", "sent-in"),
     ("nothing new", MEASUREMENTS, GATEWAY, listed(will("opt-out", MEASUREMENTS)), "file", "", "", "not-kept-after-opt-out"),
+    ("put right while she takes part", MEASUREMENTS, GATEWAY, patient(), "correct", "", "", "sent-in"),
     ("put right", MEASUREMENTS, GATEWAY, listed(will("opt-out", MEASUREMENTS)), "correct", "", "", "put-right-after-opt-out"),
     ("a midwife", MATERNITY, staff(MATERNITY, **MIDWIFE), patient(ties=(COURSE,), choices=(AGREED,)), "read", "", "", "care"),
     ("without her consent", MATERNITY, staff(MATERNITY), listed(), "read", "FORHOYET_AKUTT", "", "service-not-agreed-to"),

@@ -90,6 +90,24 @@ def test_each_refusal_tells_of_the_role_that_was_wanting(
     assert (denial.rule, denial.of_caller) == (rule, "Den deltok til 2026-11-22T12:00:00Z.")
 
 
+@pytest.mark.parametrize(
+    ("parts", "says"),
+    [
+        ((), "Den står ikke i registeret over deltakere."),
+        ((row(NOW - DAY, here=False),), "Den deltar, men ikke i dette området."),
+        ((row(NOW + DAY),), "Den deltar fra 2026-11-24T12:00:00Z."),
+        ((row(NOW - 2 * DAY, NOW - DAY),), "Den deltok til 2026-11-22T12:00:00Z."),
+        (
+            (row(NOW + DAY), row(NOW - DAY, here=False)),
+            "Den deltar, men i dette området først fra 2026-11-24T12:00:00Z.",
+        ),
+    ],
+)
+def test_each_absence_has_its_sentence(parts: tuple[Part, ...], says: str) -> None:
+    denial = decide(doctor(parts=parts), patient(ties=(GP_LIST,)), "results", "read", now=NOW)
+    assert isinstance(denial, Denial) and denial.of_caller == says
+
+
 def test_one_that_was_narrowed_is_not_told_that_it_takes_part_nowhere() -> None:
     narrowed = doctor(parts=(row(NOW - 9 * DAY, NOW - DAY), row(NOW - DAY, here=False)))
     denial = decide(narrowed, patient(ties=(GP_LIST,)), "results", "read", now=NOW)
