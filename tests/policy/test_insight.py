@@ -356,6 +356,13 @@ def test_who_stands_in_for_her_reads_no_line_of_a_service_that_shows_them_nothin
         assert read(row(service=service))
 
 
+def test_what_she_says_is_wrong_and_who_answers_it_is_between_them_and_no_proxys() -> None:
+    for action in ("ask", "handle"):
+        line = row(action=action)
+        assert read(line, grant=reading(PROXYS, as_relative=True)) == ()
+        assert read(line) and read(line, grant=reading(CHILDS, as_relative=True))
+
+
 def test_the_log_of_every_service_is_open_to_whom_that_of_one_is() -> None:
     relative = citizen(digest=RELATIVE)
     for subject in (PROXYS, patient(caller_key=7), patient(caller_key=7, ties=(replace(PROXY, areas=()),))):
