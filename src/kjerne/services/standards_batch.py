@@ -296,13 +296,16 @@ class BatchApi:
     def _with_id(self, step: Step, who: Concerned, digest: Digest) -> Step:
         """With the id of what it creates, unless a condition decides that. That of a shared record tells of nobody.
 
-        Whom no register knows, and who is not named, has one too: nothing is done in another order for it before the law says no.
+        Whom no register knows has one too: nothing is done in another order for it before the law says no. An entry that names
+        nobody may be about whom the transaction registers first, and gets its id when she has hers.
         """
         creates = step.entry.method == "POST" and step.route.path == f"{BASE}/{{type}}"
         if not creates or "if-none-exist" in step.entry.headers:
             return step
         if step.is_shared:
             return step._replace(new_id=uuid4())
+        if not step.number and not step.patient:
+            return step
         if step.patient in who.held:
             return step._replace(new_id=self.ids.make(step.patient))
         found = digest(step.number) if step.number else None
