@@ -198,10 +198,8 @@ def test_a_conditional_reference_leads_to_what_its_sender_filed(platform: Standi
     answer = send(platform, sent, about=WHO)
     (reported,) = places(answer)
     assert read(platform, reported, about=WHO).tree["result"] == [{"reference": f"Observation/{there}"}]
-    named = {row["rule"]: [str(id_) for id_ in row["ids"]] for row in platform.audited(answer.response)}
-    assert named == {"met-and-not-written": [there], "filed": [reported.split("/")[1]]}, (
-        "that it was found stands in the log"
-    )
+    named = {row["rule"]: [str(one) for one in row["ids"]] for row in platform.audited(answer.response)}
+    assert named == {"met-and-not-written": [there], "filed": [reported.split("/")[1]]}, "what was found has its line"
 
 
 def test_what_another_filed_answers_no_conditional_reference_and_absent_is_the_same(
