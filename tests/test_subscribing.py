@@ -17,7 +17,7 @@ from kjerne.access import Label
 from kjerne.fhir.subscribing import FILTER, HEARTBEAT, MOST, PAYLOAD, TOPIC
 from kjerne.fhir.validate import check
 from kjerne.store import subscriptions
-from kjerne.subscribing import OFF_AFTER, Deliverer, ready
+from kjerne.subscribing import Deliverer, ready
 from kjerne.wire.hooks import Hooks
 from platform_fixture import Answered, Standing, Tree
 from receiving import Inbox, Receiver, status_of
@@ -205,12 +205,16 @@ def test_what_is_not_taken_is_sent_again_in_order_and_nothing_is_lost(world: Wor
     assert world.state(id_) == "active"
 
 
-def test_after_days_of_nothing_taken_it_is_off_and_begins_anew_with_all_that_it_missed(world: World) -> None:
+def test_after_days_of_nothing_taken_it_is_off_and_begins_anew_with_all_that_it_missed(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert timedelta(days=3) == subscribing.OFF_AFTER
+    monkeypatch.setattr(subscribing, "OFF_AFTER", timedelta(minutes=1))
     id_ = world.subscribed("Observation", content="id-only")
     world.inbox.else_ = 500
     made = [result(world)]
     world.told()
-    world.platform.clock.move(OFF_AFTER)
+    world.platform.clock.move(timedelta(minutes=1))
     world.told()
     assert world.state(id_) == "off"
     made.append(result(world))
