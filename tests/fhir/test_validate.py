@@ -262,12 +262,6 @@ def test_a_local_reference_leads_to_a_type_that_it_may_lead_to(held: str, refere
     assert [one.where for one in check(tree, "Observation")] == where
 
 
-def test_the_system_of_an_identifier_is_a_whole_address() -> None:
-    tree = {"resourceType": "Observation", "status": "final", "code": {"text": "x"}}
-    wrong = check(tree | {"identifier": [{"system": "foo", "value": "1"}]}, "Observation")
-    assert [(one.where, one.rule) for one in wrong] == [("Observation.identifier[0].system", "absolute-system")]
-
-
 def test_many_local_references_hide_no_fault() -> None:
     device = {"resourceType": "Device", "id": "d"}
     tree = POTASSIUM | {"contained": [device], "focus": [{"reference": "#d"}] * 300}

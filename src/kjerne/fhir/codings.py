@@ -73,11 +73,9 @@ def _unit(code: Any) -> Faults:
 
 
 def identifier(value: Any) -> Faults:
-    """An identifier's system is a whole address, and so is the identifier where it is said to be one."""
-    inner, system = value.get("value"), value.get("system")
-    if type(system) is str and _ABSOLUTE.match(system) is None:
-        return fault("must be an absolute address", ".system", "code-invalid", "absolute-system")
-    if system == _URI and type(inner) is str and _ABSOLUTE.match(inner) is None:
+    """An identifier that is said to be an address must be a whole one."""
+    inner = value.get("value")
+    if value.get("system") == _URI and type(inner) is str and _ABSOLUTE.match(inner) is None:
         return fault(
             "must be an absolute address where its system says that it is one", ".value", "value", "absolute-uri"
         )
