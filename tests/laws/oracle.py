@@ -471,6 +471,7 @@ def test_client(s: Situation) -> Answer | None:
         "results": "nhn:pps/provesvar-write",
         "documents": "nhn:phr/mhd/create-documents-with-reference",
         "measurements": "nhn:pmd/write",
+        "record": "kjerne:record-write",
     }
     needed = "kjerne:all-patients"
     if s.action in LOOKING and s.service == "cross-border":

@@ -8,6 +8,7 @@ from datetime import timedelta
 import pytest
 
 from kjerne.access import Tie
+from kjerne.fhir.smart import limits
 from kjerne.policy.facts import case_of
 from kjerne.policy.privacy import GROUPS
 from kjerne.policy.rules import decide
@@ -50,3 +51,5 @@ def test_what_a_request_does_not_say_is_what_was_signed_or_nothing() -> None:
     assert case_of(citizen(), patient(), **asked).purpose == ""  # type: ignore[arg-type]
     plain = decide(doctor(), patient(ties=(COURSE,)), "results", "read", now=NOW)
     assert (plain.correlation, plain.rule) == ("", "care")
+    narrow = doctor(limits=limits(["user/Observation.s"], "practitioner"))
+    assert decide(narrow, patient(ties=(COURSE,)), "results", "search", now=NOW).rule == "care"

@@ -217,6 +217,12 @@ def test_of_those_only_the_young_herself_is_told_of_looks(
     assert may_be_told(choosing())
 
 
+def test_a_parent_who_chooses_for_a_child_may_choose_to_be_told_of_looks() -> None:
+    child = patient(age=8, caller_key=7, ties=(PARENT,), lives_with_parent=True)
+    grant = decide(citizen(RELATIVE), child, "results", "choose", now=NOW)
+    assert isinstance(grant, Grant) and may_be_told(grant)
+
+
 def test_a_grant_to_read_is_none_to_choose() -> None:
     grant = decide(doctor(), patient(ties=(GP_LIST,)), "results", "read", now=NOW)
     assert isinstance(grant, Grant)

@@ -308,6 +308,12 @@ def test_documents_by_kjernejournal_have_an_age_and_by_section_45_none() -> None
         assert free.windows == ()
 
 
+def test_of_nobody_a_service_says_what_it_says_of_a_stranger_who_lives() -> None:
+    declared = staff(MATERNITY, user_selected=True)
+    nobody = decide(declared, None, MATERNITY, "read", now=NOW, asked=PATIENT)
+    assert nobody.rule == ask(MATERNITY, declared, patient()).rule == "service-not-agreed-to"
+
+
 def test_on_the_29th_of_february_the_year_of_a_document_is_the_one_that_has_passed_whole() -> None:
     leap_day = datetime(2028, 2, 29, 11, tzinfo=UTC)
     limited = staff(DOCUMENTS, **BY_KJERNEJOURNAL)
