@@ -1,7 +1,7 @@
 """`python bench/codes.py`: a release of made-up SNOMED CT concepts loaded into a database of its own, and what it costs to ask.
 
-Nothing of SNOMED CT is in it: codes, names and levels are drawn by a seed, in the proportions of the international release (five
-names, two parents and two attributes a concept, a depth of some twelve levels, a reference set of a twentieth).
+Nothing of SNOMED CT is in it: codes, names and levels are drawn by a seed, in the proportions of an edition (four names,
+two parents and two attributes a concept, a depth of some ten levels, a reference set of a twentieth).
 """
 
 from __future__ import annotations

@@ -225,6 +225,8 @@ ValueSet: Friends
 Id: friends
 Title: "Friends"
 * ^url = "http://sets.example/friends"
+* ^identifier.system = "urn:ietf:rfc:3986"
+* ^contact.telecom.value = "http://x.example"
 * ^version = "1.0.0"
 * $ANIMALS#dog "Best friend"
 * $ANIMALS#bird

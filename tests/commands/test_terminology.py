@@ -61,6 +61,19 @@ def concept(dsn: str, url: str, code: str, version: str = "") -> Concept | None:
     return asyncio.run(asked())
 
 
+def definition(dsn: str, url: str) -> dict[str, Any]:
+    async def asked() -> dict[str, Any] | None:
+        conn = await asyncpg.connect(dsn)
+        try:
+            return await terminology.definition(conn, "ValueSet", url, "")
+        finally:
+            await conn.close()
+
+    found = asyncio.run(asked())
+    assert found is not None
+    return found
+
+
 def levels(dsn: str, url: str, code: str) -> tuple[set[str], set[str]]:
     async def asked() -> tuple[set[str], set[str]]:
         conn = await asyncpg.connect(dsn)
@@ -328,16 +341,18 @@ def test_shorthand_has_code_systems_and_value_sets(run: Any, dsn: str, tmp_path:
     assert found is not None
     assert (found.display, found.parents, found.named("nb")) == ("Dog", ("mammal",), "Hund")
     assert found.properties == (("legs", "valueInteger", 4),)
+    kept = definition(dsn, "http://sets.example/friends")
+    assert sorted(kept) == ["compose", "name", "resourceType", "status", "title", "url", "version"]
     assert levels(dsn, "http://animals.example/fsh", "mammal")[1] == {"dog", "great dane", "whale"}
 
 
 @pytest.mark.parametrize(
     ("line", "says"),
     [
-        ("* insert Something", "line 46"),
-        ("* include codes from nowhere", "line 46"),
-        ("* $NOBODY#x", "line 46"),
-        ("* ^status =", "line 46"),
+        ("* insert Something", "line 48"),
+        ("* include codes from nowhere", "line 48"),
+        ("* $NOBODY#x", "line 48"),
+        ("* ^status =", "line 48"),
     ],
 )
 def test_shorthand_that_cannot_be_read_is_refused_with_its_line(run: Any, tmp_path: Path, line: str, says: str) -> None:

@@ -28,7 +28,13 @@ ASYLUM = "utlendingssakerPersonligeOgOekonomiskeInteresser"
 WARDSHIP = Bond("guardian", helper=True, covers=("personligeInteresser",), form="voksen")
 OPERATIONS = frozenset({"kjerne:operations"})
 TESTING = frozenset(
-    {"kjerne:all-patients", "nhn:pps/provesvar-write", "nhn:phr/mhd/create-documents-with-reference", "nhn:pmd/write"}
+    {
+        "kjerne:all-patients",
+        "nhn:pps/provesvar-write",
+        "nhn:phr/mhd/create-documents-with-reference",
+        "nhn:pmd/write",
+        "kjerne:record-write",
+    }
 )
 LAB = Situation(
     "system", "search", NOW, scopes=frozenset({"nhn:pps/provesvar-write"}), level=0,

@@ -7,8 +7,12 @@ from typing import Any
 
 import pytest
 
+from kjerne.errors import Refusal
+from kjerne.fhir.effort import limited
+from kjerne.fhir.search import STEPS_LIMIT
 from kjerne.fhir.terminology.concept import Concept
 from kjerne.fhir.terminology.listed import Listed
+from kjerne.fhir.terminology.value_set import Composed
 from platform_fixture import Standing, Tree
 from services.test_shared_records import ask
 from services.test_terminology import a_map, a_system, called, composed, said, sending
@@ -70,3 +74,24 @@ def test_a_code_system_that_is_sent_is_read_once_for_all_its_codings(
     codings = {"coding": [{"system": "urn:sent", "code": f"none{number}"} for number in range(20)]}
     told = called(platform, "CodeSystem/$validate-code", sending(codeSystem=sent, codeableConcept=codings))
     assert (said(told, "result"), len(read)) == (False, 100)
+
+
+async def test_a_system_that_is_too_large_to_be_looked_through_is_refused_before_the_first_code() -> None:
+    class Large(Listed):
+        size = 1_000_000  # type: ignore[assignment]
+
+        async def concepts(self, codes: Any = None) -> Any:
+            raise AssertionError
+            yield
+
+    large = Large({"url": "urn:large", "content": "complete"})
+
+    async def system(_url: str, _version: str) -> Any:
+        return large
+
+    async def none(_: str) -> None:
+        return None
+
+    with limited(STEPS_LIMIT), pytest.raises(Refusal, match="would look at more than"):
+        async for _ in Composed(none, system).expand({"compose": {"include": [{"system": "urn:large"}]}}):
+            pass

@@ -133,6 +133,7 @@ def test_an_edition_that_is_not_loaded_is_not_at_hand(platform: Standing) -> Non
     asked = urlencode({"url": f"{SCT}/{made.NORWAY}?fhir_vs"})
     assert ask(platform, "GET", f"ValueSet/$expand?{asked}", as_="gp").status == 422
     assert ask(platform, "GET", f"CodeSystem/$lookup?system={SCT}&version=1&code=1", as_="gp").status == 404
+    assert ask(platform, "GET", "CodeSystem/$lookup?system=%24NO%20ADDRESS&code=1", as_="gp").status == 404
 
 
 def test_value_sets_filter_by_levels_sets_and_attributes(platform: Standing) -> None:

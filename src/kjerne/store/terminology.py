@@ -16,6 +16,7 @@ from kjerne.fhir.terminology.parts import SNOMED, USES
 from kjerne.store.pool import Connection
 
 ROWS_AT_ONCE: Final = 1_000
+PLACES_AT_ONCE: Final = 10_000
 LEVELS_LIMIT: Final = 100_000
 """Codes that one question of what stands under a code gives; the database stops at the next."""
 _ASKING_STEPS: Final = 50
@@ -39,12 +40,13 @@ class Loaded:
 
     complete = True
 
-    def __init__(self, conn: Connection, number: int, url: str, version: str, name: str) -> None:
+    def __init__(self, conn: Connection, number: int, url: str, version: str, name: str, size: int) -> None:
         self._conn = conn
         self._number = number
         self.url = url
         self.version = version
         self.name = name
+        self.size = size
 
     async def concept(self, code: str) -> Concept | None:
         statement = f"SELECT {_COLUMNS}, {_PARENTS_OF} FROM concept c WHERE c.system = $1 AND c.code = $2"
@@ -53,16 +55,32 @@ class Loaded:
         return _concept(row) if row else None
 
     async def concepts(self, codes: Collection[str] | None = None) -> AsyncIterator[Concept]:
-        statement = (
-            f"SELECT c.place, {_COLUMNS}, {_PARENTS_OF} FROM concept c WHERE c.system = $1 AND c.place > $2 "
-            "AND ($3::text[] IS NULL OR c.code = ANY($3::text[])) ORDER BY c.place LIMIT $4"
-        )
-        place, wanted = -1, None if codes is None else list(codes)
-        while rows := await self._conn.fetch(statement, self._number, place, wanted, ROWS_AT_ONCE):
+        place = -1
+        if codes is not None:
+            async for one in self._these(codes):
+                yield one
+            return
+        while rows := await self._conn.fetch(_ONWARD, self._number, place, ROWS_AT_ONCE):
             spend(_ASKING_STEPS + len(rows))
             for row in rows:
                 yield _concept(row)
             place = rows[-1]["place"]
+
+    async def _these(self, codes: Collection[str]) -> AsyncIterator[Concept]:
+        """These codes, whose places are looked for first: the order of a system is no order of its codes."""
+        found: list[tuple[int, str]] = []
+        wanted = list(codes)
+        for begin in range(0, len(wanted), PLACES_AT_ONCE):
+            rows = await self._conn.fetch(_PLACES, self._number, wanted[begin : begin + PLACES_AT_ONCE])
+            spend(_ASKING_STEPS + len(rows))
+            found += [tuple(row) for row in rows]
+        found.sort()
+        for begin in range(0, len(found), ROWS_AT_ONCE):
+            some = [code for _, code in found[begin : begin + ROWS_AT_ONCE]]
+            rows = await self._conn.fetch(_BY_CODES, self._number, some)
+            spend(_ASKING_STEPS + len(rows))
+            for row in sorted(rows, key=lambda row: row["place"]):
+                yield _concept(row)
 
     async def members(self, name: str) -> frozenset[str]:
         """The codes of a set of the system's own; none where it has no such set."""
@@ -86,6 +104,12 @@ class Loaded:
         return frozenset(row[0] for row in rows)
 
 
+_WHOLE: Final = f"c.place, {_COLUMNS}, {_PARENTS_OF}"
+_ONWARD: Final = f"""
+SELECT {_WHOLE} FROM concept c WHERE c.system = $1 AND c.place > $2 ORDER BY c.place LIMIT $3"""
+_NAMED: Final = "unnest($2::text[]) AS w(code) JOIN concept c ON c.system = $1 AND c.code = w.code"
+_PLACES: Final = f"SELECT c.place, c.code FROM {_NAMED}"
+_BY_CODES: Final = f"SELECT {_WHOLE} FROM {_NAMED}"
 _OVER: Final = """
 WITH RECURSIVE up(code) AS (
   SELECT parent FROM concept_parent WHERE system = $1 AND code = $2
@@ -116,11 +140,11 @@ def _use(use: str) -> dict[str, Any]:
 async def loaded(conn: Connection, url: str, version: str) -> Loaded | None:
     """A system by its address: this version, or the one that was loaded last. SNOMED CT's may name an edition alone."""
     row = await conn.fetchrow(
-        "SELECT number, url, version, name FROM code_system WHERE url = $1 AND ($2 = '' OR version = $2 "
+        "SELECT number, url, version, name, concepts FROM code_system WHERE url = $1 AND ($2 = '' OR version = $2 "
         "OR ($1 = $3 AND starts_with(version, $2 || '/version/'))) ORDER BY loaded_at DESC, number DESC LIMIT 1",
         url, version, SNOMED,
     )  # fmt: skip
-    return Loaded(conn, row["number"], row["url"], row["version"], row["name"]) if row else None
+    return Loaded(conn, row["number"], row["url"], row["version"], row["name"], row["concepts"]) if row else None
 
 
 async def has(conn: Connection, url: str, version: str) -> bool:

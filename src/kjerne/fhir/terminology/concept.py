@@ -46,6 +46,9 @@ class Codes(Protocol):
     def name(self) -> str: ...
     @property
     def complete(self) -> bool: ...
+    @property
+    def size(self) -> int:
+        """How many codes it has."""
 
     async def concept(self, code: str) -> Concept | None:
         """One code, in the spelling of the system; None where it has no such code."""

@@ -47,6 +47,10 @@ class Listed:
         parents = tuple(dict.fromkeys((*(there.parents if there else ()), *made.parents)))
         self._concepts[self._key(made.code)] = made._replace(parents=parents)
 
+    @property
+    def size(self) -> int:
+        return len(self._concepts)
+
     def _key(self, code: str) -> str:
         return code.casefold() if self._folds else code
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
 from kjerne.errors import Refusal
-from kjerne.fhir.effort import work
+from kjerne.fhir.effort import left, work
 from kjerne.fhir.terminology import filters
 from kjerne.fhir.terminology.concept import Codes, Concept
 from kjerne.fhir.terminology.filters import meets, narrowed
@@ -18,6 +18,8 @@ CODES_LIMIT: Final = 200_000
 INCLUDES_LIMIT: Final = 200
 """Includes of one value set, and excludes."""
 _STEPS: Final = 2
+_LEAST_STEPS: Final = 5
+"""What each code of a system takes, whatever is asked of it."""
 _ASKING_STEPS: Final = 4
 _HANDING_STEPS: Final = 8
 """What a code takes that one value set hands on to another."""
@@ -137,6 +139,9 @@ class Composed:
             return
         codes = await self._codes(include)
         chosen = await narrowed(codes, filters.of(include))
+        if (codes.size if chosen.only is None else len(chosen.only)) * _LEAST_STEPS > left() > 0:
+            # It would end so after seconds of work.
+            raise _too_many()
         async for concept in codes.concepts(chosen.only):
             await self._look()
             if concept.code not in chosen.without and await _meets_all(codes, concept, chosen.rest):
@@ -180,10 +185,14 @@ class Composed:
         self._looked_at += 1
         await work(1)
         if self._looked_at > CODES_LIMIT:
-            raise Refusal(
-                422, f"the expansion would look at more than {CODES_LIMIT} codes", code="too-costly",
-                todo="Ask of one code ($validate-code), or for a smaller value set.",
-            )  # fmt: skip
+            raise _too_many()
+
+
+def _too_many() -> Refusal:
+    return Refusal(
+        422, f"the expansion would look at more than {CODES_LIMIT} codes", code="too-costly",
+        todo="Ask of one code ($validate-code), or for a smaller value set.",
+    )  # fmt: skip
 
 
 def _check(depth: int) -> None:

@@ -17,10 +17,14 @@ Tree = dict[str, Any]
 _HEADER: Final = re.compile(
     r"(Alias|Profile|Extension|Invariant|Instance|ValueSet|CodeSystem|RuleSet|Mapping|Logical|Resource)\s*:\s*(.*)"
 )
-_FIELD: Final = re.compile(r"(Id|Title|Description|Parent|Usage|InstanceOf)\s*:\s*(.*)")
+_FIELD: Final = re.compile(r"(Id|Title|Description|Parent|Usage|InstanceOf)\s*:\s*(.*)", re.DOTALL)
 _ALIAS: Final = re.compile(r"(\$?[\w\-.]+)\s*=\s*(\S+)")
 _COMMENT: Final = re.compile(r"(?:^|(?<=\s))//[^\n]*$")
 _STRINGS: Final = re.compile(r'"(?:[^"\\]|\\.)*"')
+_ASKED: Final = frozenset(
+    "resourceType url version name title status experimental date publisher description copyright content caseSensitive "
+    "hierarchyMeaning compositional versionNeeded compose concept".split()
+)
 _OPERATORS: Final = frozenset(
     ("=", "is-a", "descendent-of", "is-not-a", "regex", "in", "not-in", "generalizes", "exists")
 )
@@ -61,7 +65,12 @@ def resources(source: Source, meter: Callable[[int], None], address: str = "") -
         if "url" not in one.tree and (len(found) > 1 or not address):
             raise source.refused("the definition has no ^url: give it by --address", one.line)
         one.tree.setdefault("url", address)
-    return [one.tree for one in found]
+    return [_kept(one.tree) for one in found]
+
+
+def _kept(tree: Tree) -> Tree:
+    """What of a definition is asked for: a path without an index may lead into a list, which no rule says, and is left out."""
+    return {name: value for name, value in tree.items() if name in _ASKED and value != ""}
 
 
 def _statements(source: Source, meter: Callable[[int], None]) -> Iterator[tuple[int, str]]:

@@ -68,7 +68,12 @@ def found(paths: Sequence[Path], given: Given) -> list[Found]:
             else:
                 made += _other(source, head, given)
         if count == len(snomed) + len(lab) + len(made):
-            raise Refusal(422, "there is nothing in it that is known", where=str(path), todo=f"It may be {KNOWN}.")
+            raise Refusal(
+                422,
+                "there is nothing in it that is known",
+                where=str(path),
+                todo=f"It may be {KNOWN}; a package of FHIR goes to kjerne ig add.",
+            )
     return [*_snomed(snomed, given), *_loinc(lab, given), *made]
 
 

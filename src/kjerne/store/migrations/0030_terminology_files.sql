@@ -1,6 +1,9 @@
 -- Where a loaded system came from: which kind of file, and its digest, by which a file that is loaded again changes nothing.
 ALTER TABLE code_system ADD COLUMN kind text NOT NULL DEFAULT '', ADD COLUMN digest bytea;
 
+-- A whole system is read on from a place.
+CREATE INDEX concept_place ON concept (system, place);
+
 -- The sets that a system has of its own: reference sets of SNOMED CT, answer lists of LOINC.
 CREATE TABLE concept_set (
     system integer NOT NULL,
