@@ -387,6 +387,32 @@ def test_what_is_nothing_known_is_refused_by_name(run: Any, tmp_path: Path, raw:
     assert "nothing in it that is known" in err and "what.bin" in err
 
 
+@pytest.mark.parametrize(
+    "spoiled",
+    [
+        {"concept": [{"display": "no code"}]}, {"concept": {"code": "a"}}, {"concept": [{"code": 7}]},
+        {"concept": [{"code": "a\u0000"}]}, {"concept": [{"code": "a", "display": "\ud800"}]}, {"concept": []}, {"url": 7},
+        {"resourceType": "ValueSet", "compose": {"include": ["x"]}},
+        {"resourceType": "ValueSet", "compose": {"include": [{"system": "urn:s", "filter": [{"op": "="}]}]}},
+        {"resourceType": "ConceptMap", "group": [{"element": [{"target": [1]}]}]},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_a_resource_that_has_not_its_shape_is_refused(run: Any, tmp_path: Path, spoiled: dict[str, Any]) -> None:
+    path = tmp_path / "spoiled.json"
+    path.write_text(
+        json.dumps({"resourceType": "CodeSystem", "url": "urn:s", "status": "active", "content": "complete", **spoiled})
+    )
+    assert "spoiled.json" in refused(run, path)
+    assert loaded(run) == []
+
+
+def test_a_table_with_a_character_that_no_text_has_is_refused_with_its_line(run: Any, tmp_path: Path) -> None:
+    path = tmp_path / "ATC 2026.csv"
+    path.write_bytes(made.ATC_CSV.replace(b"Made up", b"Made\0up"))
+    assert "ATC 2026.csv, line 5" in refused(run, path)
+
+
 def test_a_file_that_is_not_there_is_wrong_usage(run: Any, tmp_path: Path) -> None:
     assert run("load", "terminology", str(tmp_path / "none.zip"))[0] == 2
     assert run("load", "terminology", str(tmp_path), "--remove", "x")[0] == 2

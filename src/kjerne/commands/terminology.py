@@ -8,6 +8,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
+import asyncpg
+
 from kjerne.clock import SystemClock
 from kjerne.commands.console import loading as bars
 from kjerne.errors import Refusal
@@ -102,15 +104,16 @@ async def _kept(conn: Connection, one: Found, step: Step) -> dict[str, Any]:
 
 
 async def _read(conn: Connection, one: System, of: loading.Of, step: Step) -> int:
-    meter = Meter(sum(source.size for source in one.used), step)
+    meter, place = Meter(sum(source.size for source in one.used), step), str(one.used[0].path)
     try:
         return await loading.load(conn, of, one.parts(meter), SystemClock().now(), step)
     except Refusal as refusal:
         # What is wrong with all of it together is wrong with these files.
         if refusal.where.startswith(("code ", of.url)):
-            where = f"{one.used[0].path}: {refusal.where}"
-            raise Refusal(422, refusal.says, where=where, todo=refusal.todo) from None
+            raise Refusal(422, refusal.says, where=f"{place}: {refusal.where}", todo=refusal.todo) from None
         raise
+    except (asyncpg.DataError, UnicodeEncodeError):
+        raise Refusal(422, "a code or a text in it has a character that no text has", where=place) from None
 
 
 def _place(one: Found) -> tuple[str, str]:

@@ -14,6 +14,7 @@ from kjerne.fhir.systems import canonical
 from kjerne.fhir.terminology import core, implicit
 from kjerne.fhir.terminology.concept import Codes
 from kjerne.fhir.terminology.listed import Listed
+from kjerne.fhir.terminology.sound import is_sound
 from kjerne.fhir.terminology.value_set import Composed
 from kjerne.store import terminology
 from kjerne.store.pool import Connection
@@ -39,7 +40,8 @@ class Packages:
         name = f"{address}|{version}" if version else address
         if name not in self._read:
             _make_room(self._read)
-            self._read[name] = await asyncio.to_thread(self._shelf.find, name)
+            read = await asyncio.to_thread(self._shelf.find, name)
+            self._read[name] = read if read is not None and is_sound(read) else None
         found = self._read[name]
         return found if found is not None and found.get("resourceType") == type_ else None
 

@@ -11,6 +11,7 @@ from typing import Any, Final
 from kjerne.errors import Refusal
 from kjerne.fhir.systems import canonical
 from kjerne.fhir.terminology.parts import LOINC, SNOMED, Part
+from kjerne.fhir.terminology.sound import is_sound
 from kjerne.registries.code_files import claml, fest, fsh, loinc, resources, rf2, tables, trees, workbook
 from kjerne.registries.code_files.sources import Source, digest, sources
 
@@ -151,6 +152,8 @@ def _defined(source: Source, every: list[dict[str, Any]], kind: str, given: Give
         url = one.get("url")
         if not isinstance(url, str) or not url:
             raise source.refused(f"a {one['resourceType']} has no url")
+        if not is_sound(one):
+            raise source.refused(f"a {one['resourceType']} has not the shape that R4 gives it")
         if given.version:
             one["version"] = given.version
         if one["resourceType"] == "CodeSystem" and one.get("content") == "complete":

@@ -88,6 +88,8 @@ class Source:
                 line = raw.rstrip(b"\r\n")
                 if len(raw) >= LINE_LIMIT_BYTES:
                     raise self.refused("the line has no end", number)
+                if b"\0" in raw:
+                    raise self.refused("the line has a character that no text has", number)
                 if ended and line == raw:
                     raise self.refused("the file is cut off: its last line is not ended", number)
                 try:
@@ -161,6 +163,8 @@ def sources(path: Path) -> list[Source]:
     """The files of a path: itself, those of a folder, or those in a zip, in the order of their names."""
     if path.is_dir():
         found = [one for each in sorted(path.rglob("*")) if each.is_file() for one in sources(each)]
+    elif not path.is_file():
+        raise Refusal(422, "it is no regular file and no folder", where=str(path))
     elif _is_workbook(path) or not zipfile.is_zipfile(path):
         if path.suffix.lower() == ".zip":
             raise Source(path, "", 0).refused("the archive is damaged or cut off")

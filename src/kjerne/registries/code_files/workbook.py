@@ -28,7 +28,8 @@ def rows(source: Source, meter: Callable[[int], None]) -> Iterator[tuple[int, li
     if SHARED in names:
         shared = [text(one) for one in elements(Source(source.path, SHARED, 0), ("si",), unmetered)]
     for row in elements(Source(source.path, SHEET, 0), ("row",), meter):
-        number = int(row.get("r", "0"))
+        said = row.get("r", "0")
+        number = int(said) if said.isascii() and said.isdecimal() and len(said) < 9 else 0
         yield number, _cells(source, row, shared, number)
 
 
