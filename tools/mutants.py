@@ -76,7 +76,7 @@ TELLING: Final = frozenset({"Refusal", "_wrong", "Demand"})
 LAWS: Final = frozenset({"Ground"})
 """What each part of a service stands on, as it is told."""
 UNTESTED: Final = frozenset({"lru_cache", "dataclass", "field", "TypeVar", "cast"})
-WORDS: Final = frozenset({"words.py", "words_subscribing.py", "words_young.py"})
+WORDS: Final = frozenset(path.name for path in POLICY.glob("words*.py"))
 TURNED: Final[dict[type[ast.AST], type[ast.AST]]] = {
     ast.Eq: ast.NotEq, ast.NotEq: ast.Eq, ast.Lt: ast.LtE, ast.LtE: ast.Lt, ast.Gt: ast.GtE, ast.GtE: ast.Gt,
     ast.In: ast.NotIn, ast.NotIn: ast.In, ast.Is: ast.IsNot, ast.IsNot: ast.Is, ast.And: ast.Or, ast.Or: ast.And,

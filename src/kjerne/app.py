@@ -28,16 +28,12 @@ import structlog
 from joserfc.errors import JoseError
 from joserfc.jwk import ECKey
 
-from kjerne import __version__, housekeeping
-from kjerne.access import ALL_PATIENTS, SUBSCRIPTIONS, Caller, Once
+from kjerne import housekeeping
+from kjerne.access import ALL_PATIENTS, SUBSCRIPTIONS, Caller, Denial, Once
 from kjerne.clock import Clock, SystemClock
 from kjerne.errors import Refusal
-from kjerne.exchange import PUBLIC, Answer, Call, Handler, Pairs, PatientRef, Route, any_of
-from kjerne.fhir import capability
+from kjerne.exchange import PUBLIC, Answer, Call, Pairs, PatientRef, Route, any_of
 from kjerne.fhir.criteria import is_linked
-from kjerne.fhir.encode import encode
-from kjerne.fhir.interaction import OF_A_WRITE, known
-from kjerne.fhir.negotiation import check_accepted
 from kjerne.fhir.search import Search
 from kjerne.pages.app import pages_app
 from kjerne.pages.live_operator import OperatorPages
@@ -52,8 +48,8 @@ from kjerne.policy.privacy import deletion_of
 from kjerne.policy.services import IN_USE, SERVICES, Service, kept_by_law, seen_by
 from kjerne.policy.table_subscribing import TELLING
 from kjerne.registries import identifiers
-from kjerne.registries.guides import Guides, State
-from kjerne.registries.homes import PERSON, SERVICE_BY_TYPE, SHARED_TYPES, types_of
+from kjerne.registries.guides import Guides
+from kjerne.registries.homes import SERVICE_BY_TYPE, SHARED_TYPES, types_of
 from kjerne.registries.receivers import Receivers
 from kjerne.services.access_log.api import AccessLogApi
 from kjerne.services.consents import ConsentsApi
@@ -71,7 +67,7 @@ from kjerne.services.patients import WRITES as WRITES_OF_PERSONS
 from kjerne.services.patients import Everybody, PatientsApi
 from kjerne.services.persons.api import PersonsApi
 from kjerne.services.persons.linking import Linker
-from kjerne.services.results.api import TYPES, ResultsApi
+from kjerne.services.results.api import ResultsApi
 from kjerne.services.results.intake import Intake
 from kjerne.services.results.intake_api import IntakeApi
 from kjerne.services.results.kith import read as kith
@@ -89,6 +85,7 @@ from kjerne.services.standards_batch import BUNDLE_LIMIT_BYTES, BatchApi
 from kjerne.services.standards_conditional import ConditionalApi
 from kjerne.services.standards_import import Crew, StandardsImport
 from kjerne.services.standards_patch import PatchApi
+from kjerne.services.statements import Statements
 from kjerne.services.subscriptions import SubscriptionsApi
 from kjerne.services.terminology import Terminology
 from kjerne.services.validating import VALIDATED_LIMIT_BYTES, ValidateApi
@@ -121,8 +118,6 @@ COLLECT_AFTER: Final = 10_000
 AUDIENCES: Final = ("nhn:pps", "nhn:critical-information", "kjerne")
 SHARED: Final = dict.fromkeys(sorted(SHARED_TYPES), "")
 """The types that are about no patient, which belong to no service."""
-STATEMENTS_KEPT: Final = 8
-"""CapabilityStatements of one interface that are kept: one for each address that it is asked at."""
 BUNDLE_DEPTH: Final = 3
 """How much deeper an entry's resource lies in its Bundle than by itself."""
 PAGES: Final = ("/", "/clinician", "/me", "/operations", "/login", "/logout", "/language", "/static")
@@ -244,18 +239,12 @@ class House:
         consents = ConsentsApi(choosing, self.store.ids, parse_json, self.identify, deletion_of)
         bulk = Bulk(self.store.wrap, self.store.dictionaries, self.store.ids)
         imports = StandardsImport(
-            self.store.pool,
-            bulk,
-            self.reader,
-            self.crew,
-            sent_in,
-            writes,
-            parse_json,
-            self.identify,
-            self.guides,
+            self.store.pool, bulk, self.reader, self.crew, sent_in, writes, parse_json, self.identify, self.guides,
             self.store.ids,
-        )
+        )  # fmt: skip
         access_log, disclosures = self._of_the_log(sent_in)
+        everything = EverythingApi(self.store.pool, self.reader, self.cursors, parse_json, self.identify, reads, denied)
+        of_records = (*standards.routes(), *patches.routes(), *conditional.routes())
         routes = [
             Route("GET", "/healthz", self.alive, PUBLIC, "json"),
             Route("GET", "/readyz", self.ready, PUBLIC, "json"),
@@ -272,18 +261,8 @@ class House:
             *access_log.routes(),
             *self._subscriptions(reads, parse_json).routes(),
             *self._validating(anything).routes(),
-            *EverythingApi(
-                self.store.pool,
-                self.reader,
-                self.cursors,
-                parse_json,
-                self.identify,
-                reads,
-                lambda denial: denied_answer(denial, "fhir").body,
-            ).routes(),
-            *map(
-                persons.beside, map(registries.beside, (*standards.routes(), *patches.routes(), *conditional.routes()))
-            ),
+            *everything.routes(),
+            *map(persons.beside, map(registries.beside, of_records)),
             *imports.routes(),
             *terms.routes(),
             *ExportsApi(self.store.pool, self.reader, types_of("results"), parse_json, self.guides).routes(),
@@ -294,7 +273,8 @@ class House:
         ]
         routes += MetaApi(Router(routes).find, f"{anything} {READS}").routes()
         routes += self._bundles(routes, conditional, f"{anything} {READS} {WRITES}")
-        return [*routes, *self._statements(routes)]
+        persons_by = READS_OF_PERSONS | (WRITES_OF_PERSONS if self.of_tests else frozenset())
+        return [*routes, *Statements(self.guides, SHARED, persons_by).routes(routes)]
 
     def _of_the_log(self, sent_in: Mapping[str, str]) -> tuple[AccessLogApi, DisclosuresApi]:
         """What is told of looks: to the patient and the data controller, and to the sources of the types in `sent_in`."""
@@ -350,48 +330,9 @@ class House:
             partial(xml.parse, depth=depth, limit_bytes=VALIDATED_LIMIT_BYTES), self.identify, needs, (READS, WRITES),
         )  # fmt: skip
 
-    def _statements(self, routes: list[Route]) -> list[Route]:
-        """Where each interface tells what it can, made from the routes it has."""
-        pps = self._metadata("/pps/v2", routes, dict.fromkeys(TYPES, "results"))
-        return [
-            *(Route(method, "/pps/v2/metadata", pps, PUBLIC, "fhir") for method in ("GET", "POST")),
-            Route(
-                "GET",
-                "/fhir/R4/metadata",
-                self._metadata("/fhir/R4", routes, {**SERVICE_BY_TYPE, **SHARED, PERSON: PERSON}),
-                PUBLIC,
-                "fhir",
-            ),
-        ]
-
     async def told_by_provider(self) -> dict[str, Any]:
         """The discovery document of the provider that this house was opened for."""
         return await self.provider()
-
-    def _metadata(self, base: str, routes: Sequence[Route], served: Mapping[str, str]) -> Handler:
-        kept: dict[str, tuple[State, bytes]] = {}
-
-        async def metadata(call: Call) -> Answer:
-            check_accepted(call)
-            known(call, call.query, OF_A_WRITE)
-            packages, url = self.guides.state(), f"{call.base_url}{base}"
-            if url not in kept or kept[url][0] is not packages:
-                told = capability.statement(
-                    routes,
-                    base,
-                    types=served,
-                    url=url,
-                    software_version=__version__,
-                    supported=self.guides.supported() if base == "/fhir/R4" else {},
-                    made_at=call.at,
-                    narrower={PERSON: READS_OF_PERSONS | (WRITES_OF_PERSONS if self.of_tests else frozenset())},
-                )
-                if len(kept) >= STATEMENTS_KEPT:
-                    kept.clear()
-                kept[url] = packages, encode(told)
-            return Answer(200, kept[url][1])
-
-        return metadata
 
     async def alive(self, _: Call) -> Answer:
         """The process answers."""
@@ -445,6 +386,11 @@ class House:
             # Whatever the issuer says: here are people.
             raise Refusal(403, "the scope of the sandbox's test client is taken in the sandbox alone", where="scope")
         return await caller_of(claims, self.clock, self.settings, self.digest, self.registered, self.part_of)
+
+
+def denied(denial: Denial) -> bytes:
+    """A no of the law as FHIR tells it, where it is a part of another answer."""
+    return denied_answer(denial, "fhir").body
 
 
 def needed(scopes_of: Callable[[Service], frozenset[str]]) -> Mapping[str, str]:

@@ -84,23 +84,8 @@ def statement(
     which service keeps it: a search may bring along what types of the same service refer to, and are referred to by. `narrower`
     are the interactions of types that have fewer than the others at their addresses.
     """
-    found: dict[str, set[str]] = {}
-    conditions: dict[str, dict[str, Any]] = {}
-    operations_of: dict[str, set[str]] = {}
     told = list(routes)
-    for route in told:
-        own, shape = _place(route, base, tuple(types))
-        for type in own:
-            interaction = _INTERACTIONS.get((route.method, shape))
-            if narrower and type in narrower and (interaction or shape) not in narrower[type]:
-                continue
-            if interaction:
-                found.setdefault(type, set()).add(interaction)
-            if "/$" in shape:
-                operations_of.setdefault(type, set()).add(shape.rpartition("$")[2])
-            name, value = _CONDITIONAL.get((route.method, shape), ("", None))
-            if name and (route.conditional or name not in _BY_HEADER):
-                conditions.setdefault(type, {})[name] = value
+    found, conditions, operations_of = _of_types(told, base, tuple(types), narrower or {})
     rest: dict[str, Any] = {
         "mode": "server",
         "documentation": _DOCUMENTATION,
@@ -131,6 +116,29 @@ def statement(
         **told_of_patches,
         "rest": [rest],
     }
+
+
+def _of_types(
+    routes: Iterable[Route], base: str, types: Sequence[str], narrower: Mapping[str, frozenset[str]]
+) -> tuple[dict[str, set[str]], dict[str, dict[str, Any]], dict[str, set[str]]]:
+    """By type: its interactions, its conditional ones as the statement says them, and its operations."""
+    found: dict[str, set[str]] = {}
+    conditions: dict[str, dict[str, Any]] = {}
+    operations: dict[str, set[str]] = {}
+    for route in routes:
+        own, shape = _place(route, base, types)
+        for type in own:
+            interaction = _INTERACTIONS.get((route.method, shape))
+            if type in narrower and (interaction or shape) not in narrower[type]:
+                continue
+            if interaction:
+                found.setdefault(type, set()).add(interaction)
+            if "/$" in shape:
+                operations.setdefault(type, set()).add(shape.rpartition("$")[2])
+            name, value = _CONDITIONAL.get((route.method, shape), ("", None))
+            if name and (route.conditional or name not in _BY_HEADER):
+                conditions.setdefault(type, {})[name] = value
+    return found, conditions, operations
 
 
 def _place(route: Route, base: str, types: Sequence[str]) -> tuple[Sequence[str], str]:

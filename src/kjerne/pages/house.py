@@ -305,20 +305,9 @@ class LogRow:
     acute: bool = False
     self_declared: bool = False
     deed: Literal[
-        "",
-        "examined",
-        "traced",
-        "linked",
-        "disclosed",
-        "exported",
-        "asked",
-        "handled",
-        "reviewed",
-        "permitted",
-        "subscribed",
-        "chose",
-        "met",
-    ] = ""
+        "", "examined", "traced", "linked", "disclosed", "exported", "asked", "handled", "reviewed", "permitted",
+        "subscribed", "chose", "met",
+    ] = ""  # fmt: skip
     reason: str = ""
     handle: str = ""
     """Names the line where something is said of it."""

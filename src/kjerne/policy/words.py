@@ -12,6 +12,7 @@ from typing import Final, Literal, NamedTuple
 
 from kjerne.policy.table import NO_RULE, RULES, UNKNOWN_PERSON
 from kjerne.policy.words_everybody import NN_EN as EVERYBODY_NN_EN
+from kjerne.policy.words_refused import NN_EN as REFUSED_NN_EN
 from kjerne.policy.words_subscribing import NN_EN as SUBSCRIBING_NN_EN
 from kjerne.policy.words_young import NN_EN as YOUNG_NN_EN
 from kjerne.store.audit import MET, MET_OPENED, MET_OPENED_SAYS, MET_SAYS
@@ -31,6 +32,7 @@ _NN_EN: Final[Mapping[str, tuple[str, str]]] = {
     **YOUNG_NN_EN,
     **SUBSCRIBING_NN_EN,
     **EVERYBODY_NN_EN,
+    **REFUSED_NN_EN,
     "no-rule": (
         "Ingen regel gav tilgang.",
         "No rule gave access.",
@@ -370,18 +372,6 @@ _NN_EN: Final[Mapping[str, tuple[str, str]]] = {
     "nothing-of-its-own": (
         "Ein avsendar ville rette eller slette noko han ikkje har sendt inn her. Ingenting vart endra.",
         "A sender wanted to correct or delete something that it has not sent in here. Nothing was changed.",
-    ),
-    "refused-as-it-stands": (
-        "Eit forsøk på å registrere, endre eller slette noko vart avvist på grunn av det som ligg her. Ingenting vart endra.",
-        "An attempt to register, change or delete something was refused because of what is here. Nothing was changed.",
-    ),
-    "looked-up-and-not-given": (
-        "Opplysningar vart slått opp saman med noko som vart avvist. Ingenting vart gitt ut.",
-        "Information was looked up together with something that was refused. Nothing was given out.",
-    ),
-    "choice-refused": (
-        "Nokon som ikkje kan det, freista å gjere eller oppheve eit val om innsyn. Ingenting vart endra.",
-        "Somebody who may not tried to make or lift a choice about access. Nothing was changed.",
     ),
     "put-right-after-opt-out": (
         "Opplysningar som låg her før reservasjonen, vart retta eller trekte tilbake. Dei er framleis lukka.",
