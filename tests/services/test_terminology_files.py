@@ -229,7 +229,7 @@ def searched(platform: Standing, ids: dict[str, str], **asked: str) -> set[str]:
         ({"code__below": f"{SCT}|{made.OF_ARM},{SCT}|{made.OF_LEG}"}, {made.OF_ARM, made.OF_LEG}),
         ({"_filter": f'code in "{SCT}?fhir_vs=isa/{made.OF_ARM}" or code eq {made.ARM}'}, {made.OF_ARM, made.ARM}),
     ],
-    ids=str,
+    ids=lambda one: str(one) if isinstance(one, dict) else "",
 )  # fmt: skip
 def test_a_search_asks_what_is_loaded(
     platform: Standing, findings: dict[str, str], asked: dict[str, str], expected: set[str]
