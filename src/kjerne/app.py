@@ -67,7 +67,7 @@ from kjerne.services.patients import WRITES as WRITES_OF_PERSONS
 from kjerne.services.patients import Everybody, PatientsApi
 from kjerne.services.persons.api import PersonsApi
 from kjerne.services.persons.linking import Linker
-from kjerne.services.results.api import ResultsApi
+from kjerne.services.results.api import TYPES, ResultsApi
 from kjerne.services.results.intake import Intake
 from kjerne.services.results.intake_api import IntakeApi
 from kjerne.services.results.kith import read as kith
@@ -274,7 +274,7 @@ class House:
         routes += MetaApi(Router(routes).find, f"{anything} {READS}").routes()
         routes += self._bundles(routes, conditional, f"{anything} {READS} {WRITES}")
         persons_by = READS_OF_PERSONS | (WRITES_OF_PERSONS if self.of_tests else frozenset())
-        return [*routes, *Statements(self.guides, SHARED, persons_by).routes(routes)]
+        return [*routes, *Statements(self.guides, TYPES, SHARED, persons_by).routes(routes)]
 
     def _of_the_log(self, sent_in: Mapping[str, str]) -> tuple[AccessLogApi, DisclosuresApi]:
         """What is told of looks: to the patient and the data controller, and to the sources of the types in `sent_in`."""

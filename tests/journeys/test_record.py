@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from kjerne.client import Client
+from kjerne.commands import asking
 from platform_fixture import Standing
 from services.test_standards_record import bodies, person
 from services.test_standards_registered import consent
@@ -22,6 +25,8 @@ ABOUT = "renumbered"
 def told(platform: Standing, run: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Told:
     """The status and the body of one call about her; a tree goes along as the file that a vendor has."""
     monkeypatch.setenv("KJERNE_URL", platform.url)
+    # The platform's clock may have been moved on by then, and a proof is good by that clock.
+    monkeypatch.setattr(asking, "Client", partial(Client, clock=platform.clock))
 
     def call(method: str, path: str, as_: str, *more: str, tree: Any = None) -> tuple[int, Any]:
         words = ["call", method, path, "--as", as_, "--patient", ABOUT, "--json", *more]

@@ -203,7 +203,7 @@ def test_pages_follow_each_other_and_a_link_is_its_callers_alone(platform: Stand
                 "contained": [{"resourceType": "Patient", "id": "p"}],
                 "subjectReference": {"reference": "#p"},
             },
-            "Library.contained[0]",
+            "Library.subject",
         ),
     ],
     ids=["reference", "number", "whole-address", "typed", "contained"],

@@ -129,7 +129,8 @@ def _of_types(
         own, shape = _place(route, base, types)
         for type in own:
             interaction = _INTERACTIONS.get((route.method, shape))
-            if type in narrower and (interaction or shape) not in narrower[type]:
+            # An address that names its type is of that type, whatever it has fewer of.
+            if "{type}" in route.path and type in narrower and (interaction or shape) not in narrower[type]:
                 continue
             if interaction:
                 found.setdefault(type, set()).add(interaction)

@@ -100,8 +100,9 @@ def id_without_numbers(text: str) -> str:
 
 
 _DIGITS: Final = 11
-_SET_APART: Final = re.compile(r"\d(?:[\s.,;_/\u2010-\u2015\u2212·'\-]{0,3}\d)*")
-"""Digits with at most three signs between them, as many as there are together."""
+_APART: Final = r"\d(?:[\s.,;_/\u2010-\u2015\u2212·'\-]{0,3}\d)*"
+_SET_APART: Final = re.compile(_APART), re.compile(rf"(?<!\w){_APART}")
+"""Digits with at most three signs between them, as many as there are together; and those that begin no word's end."""
 _IDS: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 
 
@@ -126,7 +127,9 @@ def holds_a_number(text: str) -> bool:
     plain = text if text.isascii() else _plain(text)
     if any(is_number(first + last) for first, last in _NUMBER_IN_TEXT.findall(plain)):
         return True
-    digits = ("".join(filter(str.isdigit, run)) for run in _SET_APART.findall(_IDS.sub("", plain)))
+    without_ids = _IDS.sub("", plain)
+    runs = (run for pattern in _SET_APART for run in pattern.findall(without_ids))
+    digits = ("".join(filter(str.isdigit, run)) for run in runs)
     return any(len(one) == _DIGITS and is_number(one) for one in digits)
 
 

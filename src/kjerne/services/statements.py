@@ -10,7 +10,6 @@ from kjerne import __version__
 from kjerne.exchange import PUBLIC, Answer, Call, Handler, Route
 from kjerne.fhir import capability
 from kjerne.fhir.capability import PERSON
-from kjerne.fhir.definitions import TYPES
 from kjerne.fhir.encode import encode
 from kjerne.fhir.interaction import OF_A_WRITE, known
 from kjerne.fhir.negotiation import check_accepted
@@ -25,15 +24,17 @@ PPS: Final = "/pps/v2"
 
 @dataclass(frozen=True)
 class Statements:
-    """The statements of both interfaces. `shared` are the types about no patient, `of_persons` what can be done with Patient."""
+    """The statements of both interfaces. `of_results` are the types of the national interface of results, `shared` those about no
+    patient, `of_persons` what can be done with Patient."""
 
     guides: Guides
+    of_results: Sequence[str]
     shared: Mapping[str, str]
     of_persons: frozenset[str]
 
     def routes(self, routes: Sequence[Route]) -> list[Route]:
         """The addresses where they are told, for an installation that has these routes."""
-        pps = self._told(PPS, routes, dict.fromkeys(TYPES, "results"))
+        pps = self._told(PPS, routes, dict.fromkeys(self.of_results, "results"))
         r4 = self._told(R4, routes, {**SERVICE_BY_TYPE, **self.shared, PERSON: PERSON})
         return [
             *(Route(method, f"{PPS}/metadata", pps, PUBLIC, "fhir") for method in ("GET", "POST")),

@@ -260,7 +260,14 @@ def _stands(path: Path) -> tuple[int, int]:
 
 def _read(path: Path, sealer: Sealer) -> _Kept:
     try:
-        return msgspec.msgpack.decode(sealer.open(path.read_bytes(), _BOUND), type=_Kept)
+        stood = _stands(path)
+        try:
+            return msgspec.msgpack.decode(sealer.open(path.read_bytes(), _BOUND), type=_Kept)
+        except InvalidTag:
+            # What was read may be the old file, that another process was writing over just then.
+            if _stands(path) == stood:
+                raise
+            return _read(path, sealer)
     except FileNotFoundError as error:
         raise missing() from error
     except (InvalidTag, msgspec.DecodeError) as error:

@@ -243,7 +243,9 @@ def test_a_line_that_is_written_late_moves_no_page_that_is_being_read(platform: 
         await conn.close()
 
     late = platform.run(written_late(row["at"] - timedelta(milliseconds=1)))
-    page = asked(platform, f"?_count=2&{query}")
+    # A few pages, however many lines others' tests have left.
+    some = asked(platform, f"?_count=1&{query}").tree["total"] // 3
+    page = asked(platform, f"?_count={some}&{query}")
     total, met = page.tree["total"], page.ids()
     platform.run(ended(late))
     while page.link("next"):
