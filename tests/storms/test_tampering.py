@@ -22,7 +22,7 @@ DATABASE: Final = "tampering"
 CHANGES: Final = {
     "bigint": "{0} + 1", "smallint": "1 - {0}", "boolean": "NOT {0}", "text": "{0} || 'x'", "bytea": "{0} || '\\x00'",
     "uuid": "gen_random_uuid()", "xid8": "({0}::text::bigint - 1)::text::xid8", "ARRAY": "{0}[2:]",
-    "timestamp with time zone": "{0} + interval '{1}'",
+    "timestamp with time zone": "coalesce({0}, now()) + interval '{1}'",
 }  # fmt: skip
 _COLUMNS: Final = "SELECT column_name, data_type FROM information_schema.columns WHERE table_name = $1 ORDER BY 1"
 
