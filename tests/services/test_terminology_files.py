@@ -207,10 +207,9 @@ def findings(platform: Standing) -> dict[str, str]:
 
 
 def searched(platform: Standing, ids: dict[str, str], **asked: str) -> set[str]:
-    """The codes of the findings that a search finds."""
-    answer = read(
-        platform, f"Observation?{urlencode({name.replace('__', ':'): value for name, value in asked.items()})}"
-    )
+    """The codes of the findings that a search finds. It is asked of these alone: others' tests file on the same patient."""
+    pairs = {name.replace("__", ":"): value for name, value in asked.items()} | {"_id": ",".join(ids.values())}
+    answer = read(platform, f"Observation?{urlencode(pairs)}")
     assert answer.status == 200, answer.response.text
     there = {one["resource"]["id"] for one in answer.tree.get("entry", ())}
     return {code for code, id_ in ids.items() if id_ in there}
