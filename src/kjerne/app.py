@@ -237,11 +237,6 @@ class House:
         persons = self._of_persons(anything, of_tests.patients if of_tests else None)
         choosing = Choosing(self.store, self.reader, types_by_service())
         consents = ConsentsApi(choosing, self.store.ids, parse_json, self.identify, deletion_of)
-        bulk = Bulk(self.store.wrap, self.store.dictionaries, self.store.ids)
-        imports = StandardsImport(
-            self.store.pool, bulk, self.reader, self.crew, sent_in, writes, parse_json, self.identify, self.guides,
-            self.store.ids,
-        )  # fmt: skip
         access_log, disclosures = self._of_the_log(sent_in)
         everything = EverythingApi(self.store.pool, self.reader, self.cursors, parse_json, self.identify, reads, denied)
         of_records = (*standards.routes(), *patches.routes(), *conditional.routes())
@@ -263,7 +258,7 @@ class House:
             *self._validating(anything).routes(),
             *everything.routes(),
             *map(persons.beside, map(registries.beside, of_records)),
-            *imports.routes(),
+            *self._imports(sent_in, writes).routes(),
             *terms.routes(),
             *ExportsApi(self.store.pool, self.reader, types_of("results"), parse_json, self.guides).routes(),
             *SmartConfiguration(
@@ -275,6 +270,15 @@ class House:
         routes += self._bundles(routes, conditional, f"{anything} {READS} {WRITES}")
         persons_by = READS_OF_PERSONS | (WRITES_OF_PERSONS if self.of_tests else frozenset())
         return [*routes, *Statements(self.guides, TYPES, SHARED, persons_by).routes(routes)]
+
+    def _imports(self, sent_in: Mapping[str, str], writes: Mapping[str, str]) -> StandardsImport:
+        """Many resources of the types in `sent_in` at once."""
+        bulk = Bulk(self.store.wrap, self.store.dictionaries, self.store.ids)
+        parse_json = partial(strict_json.parse, depth=self.settings.json_depth)
+        return StandardsImport(
+            self.store.pool, bulk, self.reader, self.crew, sent_in, writes, parse_json, self.identify, self.guides,
+            self.store.ids,
+        )  # fmt: skip
 
     def _of_the_log(self, sent_in: Mapping[str, str]) -> tuple[AccessLogApi, DisclosuresApi]:
         """What is told of looks: to the patient and the data controller, and to the sources of the types in `sent_in`."""

@@ -222,7 +222,7 @@ class Deliverer:
                 async with self.pool.acquire() as conn, conn.transaction():
                     await self._weigh(conn, patient, active, now)
             except Stale:
-                pass
+                pass  # a choice of hers was made meanwhile: the law is asked again
             except KeyError:
                 # A dictionary that came into use since the last look.
                 await ready(self)

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import asyncio
 import getpass
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final, TypeVar
 from uuid import uuid4
 
 from kjerne.access import COMMAND_LINE, Caller
 from kjerne.clock import SystemClock
-from kjerne.errors import Refusal
+from kjerne.commands.database import on_database
 from kjerne.policy.services import IN_USE
 from kjerne.services.participation.api import LISTED, named, told_of_change, wanted
 from kjerne.services.participation.register import Asked, Change, Register
 from kjerne.settings import Settings
 from kjerne.store import participation
-from kjerne.store.embedded import PROGRAM, Embedded
-from kjerne.store.pool import Pool, open_pool, reaching
+from kjerne.store.pool import Pool
 
 T = TypeVar("T")
 EVERYWHERE: Final = "everywhere"
@@ -32,7 +30,7 @@ def listed(settings: Settings, asked: Mapping[str, str]) -> list[dict[str, Any]]
             rows = await participation.listed(conn, filters, SystemClock().now(), LISTED)
         return await named(pool, rows)
 
-    return _run(settings, use)
+    return on_database(settings, use)
 
 
 def change(settings: Settings, asked: Asked, *, plan: bool) -> tuple[int, Change]:
@@ -45,7 +43,7 @@ def change(settings: Settings, asked: Asked, *, plan: bool) -> tuple[int, Change
             return asked.number, planned
         return await register.save(author(), asked, now, uuid4().hex)
 
-    return _run(settings, use)
+    return on_database(settings, use)
 
 
 def table(rows: Sequence[Mapping[str, Any]]) -> str:
@@ -91,21 +89,3 @@ def author() -> Caller:
     except (OSError, KeyError, ImportError):
         user = ""
     return Caller("system", COMMAND_LINE, frozenset(), name=f"{COMMAND_LINE} {user}".strip())
-
-
-def _run(settings: Settings, use: Callable[[Pool], Awaitable[T]]) -> T:
-    dsn = settings.dsn
-    if not dsn:
-        if not (settings.data / "postgres").exists():
-            raise Refusal(422, "there is no database", where="KJERNE_DSN", todo="Name one, or run it beside kjerne up.")
-        dsn = Embedded(settings.data).dsn(PROGRAM)
-
-    async def run() -> T:
-        with reaching():
-            pool = await open_pool(dsn, 1)
-        try:
-            return await use(pool)
-        finally:
-            await pool.close()
-
-    return asyncio.run(run())

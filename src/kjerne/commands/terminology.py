@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
@@ -12,13 +11,13 @@ import asyncpg
 
 from kjerne.clock import SystemClock
 from kjerne.commands.console import loading as bars
+from kjerne.commands.database import on_database
 from kjerne.errors import Refusal
 from kjerne.registries.code_files.recognising import Definition, Found, Given, System, found
 from kjerne.registries.code_files.sources import Meter, Step
 from kjerne.settings import Settings
 from kjerne.store import loading, terminology
-from kjerne.store.embedded import PROGRAM, Embedded
-from kjerne.store.pool import Connection, open_pool, reaching
+from kjerne.store.pool import Connection, Pool
 
 T = TypeVar("T")
 SECONDS: Final = 3_600.0
@@ -123,19 +122,8 @@ def _place(one: Found) -> tuple[str, str]:
 
 
 def _run(settings: Settings, use: Callable[[Connection], Awaitable[T]]) -> T:
-    dsn = settings.dsn
-    if not dsn:
-        if not (settings.data / "postgres").exists():
-            raise Refusal(422, "there is no database", where="KJERNE_DSN", todo="Name one, or run it beside kjerne up.")
-        dsn = Embedded(settings.data).dsn(PROGRAM)
+    async def work(pool: Pool) -> T:
+        async with pool.acquire() as conn:
+            return await use(conn)
 
-    async def run() -> T:
-        with reaching():
-            pool = await open_pool(dsn, 1, seconds=SECONDS)
-        try:
-            async with pool.acquire() as conn:
-                return await use(conn)
-        finally:
-            await pool.close()
-
-    return asyncio.run(run())
+    return on_database(settings, work, seconds=SECONDS)
