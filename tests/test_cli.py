@@ -8,6 +8,7 @@ import os
 import socket
 import subprocess
 import sys
+import tempfile
 from decimal import Decimal
 from pathlib import Path
 from types import SimpleNamespace
@@ -69,9 +70,9 @@ def platform(monkeypatch: pytest.MonkeyPatch) -> Any:
 def imported_by(code: str) -> set[str]:
     """The modules that are loaded after `code` ran in a fresh interpreter."""
     script = f"{code}\nimport sys, json\nprint(json.dumps(sorted(sys.modules)))"
-    out = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, check=True, env={**os.environ, **PRODUCTION}
-    )
+    with tempfile.TemporaryDirectory() as folder:
+        own = {**os.environ, **PRODUCTION, "KJERNE_DATA": folder}
+        out = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, env=own)
     return set(json.loads(out.stdout.splitlines()[-1]))
 
 
