@@ -389,6 +389,20 @@ def test_a_mark_that_is_put_on_or_taken_off_is_no_news(world: World) -> None:
         assert world.told() == []
 
 
+def test_what_comes_while_nobody_is_to_be_told_is_passed_over_and_what_comes_later_is_told(world: World) -> None:
+    place = "SELECT xid::text::bigint AS xid FROM subscription_position"
+    before = world.platform.rows(place)[0]["xid"]
+    result(world)
+    world.platform.clock.move(subscriptions.QUIET * 2)
+    assert world.told() == []
+    passed = world.platform.rows(place)[0]["xid"]
+    assert passed > before
+    world.subscribed("Observation", content="id-only")
+    result(world)
+    assert [event["event-number"] for one in world.told() for event in status_of(one)["events"]] == ["1"]
+    assert world.platform.rows(place)[0]["xid"] > passed
+
+
 def test_a_record_that_is_hidden_is_not_told_and_takes_no_number(world: World) -> None:
     world.subscribed("Observation", content="id-only")
     hidden = result(world)

@@ -163,16 +163,15 @@ class Deliverer:
                 await asyncio.wait(self.underway)
 
     async def work(self) -> bool:
-        """One turn; whether there was anything to do. A receiver that is slow is waited for beside the next turns."""
+        """One turn; whether there may be more to do at once. A receiver that is slow is waited for beside the next turns."""
         now = self.clock.now()
         async with self.pool.acquire() as conn:
             new, due = await subscriptions.look(conn, CHANNEL, now)
-            if new:
-                await subscriptions.derive(conn, now)
+            looked = await subscriptions.derive(conn, now) if new else 0
             room = len(self.underway) < RECEIVERS_AT_ONCE
             taken = await subscriptions.claim(conn, CHANNEL, now, AT_ONCE) if room and (new or due) else []
         if not taken:
-            return new
+            return looked >= subscriptions.ROWS_AT_ONCE  # else what comes meanwhile is read together
         by_patient = defaultdict[int, list[_Turn]](list)
         for one in taken:
             try:

@@ -156,8 +156,8 @@ async def forget(conn: Connection, patients: Collection[int], services: Collecti
 _DERIVE: Final = f"""
 WITH p AS MATERIALIZED (SELECT xid, number FROM notify_position FOR UPDATE),
 scanned AS MATERIALIZED (
-  SELECT a.* FROM audit a, p WHERE a.xid >= p.xid AND a.xid < pg_snapshot_xmin(pg_current_snapshot())
-  AND (a.xid, a.number) > (p.xid, p.number) ORDER BY a.xid, a.number LIMIT $1
+  SELECT a.* FROM audit a WHERE a.xid >= (SELECT xid FROM p) AND a.xid < pg_snapshot_xmin(pg_current_snapshot())
+  AND (a.xid, a.number) > (SELECT xid, number FROM p) ORDER BY a.xid, a.number LIMIT $1
 ), made AS (
   INSERT INTO notify_outbox (patient, owner, key, made_at, due_at)
   SELECT DISTINCT ON (o.patient, o.owner, w.key) o.patient, o.owner, w.key, $2::timestamptz, w.due

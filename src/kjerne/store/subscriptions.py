@@ -156,18 +156,20 @@ async def of_owner(conn: Connection, owner: bytes, limit: int) -> list[Subscript
     return [_made(row) for row in rows]
 
 
-_DERIVE: Final = """
+# The place is asked for by sub-selects, so that the index on xid is read from there: joined, it is a filter over all that was
+# ever written.
+_SINCE: Final = """r.xid >= (SELECT xid FROM p) AND r.xid < pg_snapshot_xmin(pg_current_snapshot())
+       AND (r.xid, r.patient, r.type, r.id) > (SELECT xid, patient, type, id FROM p)"""
+_DERIVE: Final = f"""
 WITH p AS MATERIALIZED (SELECT * FROM subscription_position FOR UPDATE),
 scanned AS MATERIALIZED (
   SELECT * FROM (
-    (SELECT r.xid, r.patient, r.type, r.id, r.version, r.at, false AS deleted FROM record r, p
-     WHERE r.xid >= p.xid AND r.xid < pg_snapshot_xmin(pg_current_snapshot())
-       AND (r.xid, r.patient, r.type, r.id) > (p.xid, p.patient, p.type, p.id)
+    (SELECT r.xid, r.patient, r.type, r.id, r.version, r.at, false AS deleted FROM record r
+     WHERE {_SINCE}
      ORDER BY r.xid, r.patient, r.type, r.id LIMIT $1)
     UNION ALL
-    (SELECT r.xid, r.patient, r.type, r.id, r.version, r.at, true FROM record_history r, p
-     WHERE r.deleted AND r.xid >= p.xid AND r.xid < pg_snapshot_xmin(pg_current_snapshot())
-       AND (r.xid, r.patient, r.type, r.id) > (p.xid, p.patient, p.type, p.id)
+    (SELECT r.xid, r.patient, r.type, r.id, r.version, r.at, true FROM record_history r
+     WHERE r.deleted AND {_SINCE}
      ORDER BY r.xid, r.patient, r.type, r.id LIMIT $1)
   ) changed ORDER BY xid, patient, type, id LIMIT $1
 ), made AS (
@@ -196,21 +198,25 @@ async def derive(conn: Connection, now: datetime) -> int:
     return int(await conn.fetchval(_DERIVE, ROWS_AT_ONCE, now, LATE))
 
 
-_LOOK: Final = """
-SELECT EXISTS (SELECT FROM record r WHERE r.xid >= p.xid AND r.xid < pg_snapshot_xmin(pg_current_snapshot())
-    AND (r.xid, r.patient, r.type, r.id) > (p.xid, p.patient, p.type, p.id))
-  OR EXISTS (SELECT FROM record_history r WHERE r.deleted AND r.xid >= p.xid AND r.xid < pg_snapshot_xmin(pg_current_snapshot())
-    AND (r.xid, r.patient, r.type, r.id) > (p.xid, p.patient, p.type, p.id)),
+_LOOK: Final = f"""
+WITH p AS MATERIALIZED (SELECT * FROM subscription_position)
+SELECT EXISTS (SELECT FROM subscription WHERE collects) AND (EXISTS (SELECT FROM record r WHERE {_SINCE})
+    OR EXISTS (SELECT FROM record_history r WHERE r.deleted AND {_SINCE})),
   EXISTS (SELECT FROM subscription WHERE work_at <= $1 AND channel = $2 AND (leased_until IS NULL OR leased_until <= $1)),
   p.read_at < $1::timestamptz - $3::interval
-FROM subscription_position p"""
-_QUIET: Final = "UPDATE subscription_position SET read_at = $1"
+FROM p"""
+# Where nobody is to be told, what came until now is passed over: a subscription tells of what comes after it.
+_QUIET: Final = """
+UPDATE subscription_position p SET read_at = $1, (xid, patient, type, id) = (
+  SELECT CASE WHEN o THEN pg_snapshot_xmin(pg_current_snapshot()) ELSE p.xid END, CASE WHEN o THEN -1 ELSE p.patient END,
+    CASE WHEN o THEN -1 ELSE p.type END, CASE WHEN o THEN '00000000-0000-0000-0000-000000000000' ELSE p.id END
+  FROM (SELECT NOT EXISTS (SELECT FROM subscription WHERE collects) AS o) nobody)"""
 QUIET: Final = timedelta(minutes=1)
 
 
 async def look(conn: Connection, channel: str, now: datetime) -> tuple[bool, bool]:
-    """Whether anything has changed since the last reading, and whether anybody is to be told something. Where nothing has, no
-    more is written than once a minute that it was looked."""
+    """Whether anything has changed since the last reading that somebody may be told, and whether anybody is to be told something.
+    Where not, no more is written than once a minute that it was looked."""
     new, due, long_ago = (await conn.fetch(_LOOK, now, channel, QUIET))[0]
     if long_ago and not new:
         await conn.execute(_QUIET, now)
