@@ -263,6 +263,36 @@ def test_a_transaction_of_the_record_is_one_and_its_entries_find_each_other(plat
     assert (answer.status, answer.issue["expression"]) == (422, ["Bundle.entry[1].resource.for"])
 
 
+BY_ADDRESS: Final = ("Appointment", "AppointmentResponse", "SupplyRequest", "Task", "Immunization", "Encounter")
+
+
+def of_address(platform: Standing, name: str, about: str = "citizen") -> Tree:
+    """The least of a type, about one who is named by her address alone."""
+    (found,) = platform.client.call("GET", "/fhir/R4/Patient", as_="gp", patient=platform.nin(about)).json()["entry"]
+    return bodies({"reference": f"Patient/{found['resource']['id']}"})[name]
+
+
+def sent_alone(platform: Standing, path: str, tree: Tree) -> Answered:
+    """By the hospital's own system, with no header that names a patient."""
+    sent: dict[str, Any] = {"as_": SYSTEM, "headers": {"content-type": "application/fhir+json"}}
+    return Answered(platform.client.call("POST", f"/fhir/R4/{path}", body=json.dumps(tree).encode(), **sent))
+
+
+@pytest.mark.parametrize("name", BY_ADDRESS)
+def test_who_is_named_by_her_address_alone_is_known_wherever_the_type_has_it(platform: Standing, name: str) -> None:
+    tree = of_address(platform, name)
+    alone = sent_alone(platform, name, tree)
+    assert alone.status == 201, alone.response.text
+    entry = {"resource": tree, "request": {"method": "POST", "url": name}}
+    done = sent_alone(platform, "", {"resourceType": "Bundle", "type": "transaction", "entry": [entry, entry]})
+    assert done.status == 200, done.response.text
+    made = [alone.tree["id"], *(one["resource"]["id"] for one in done.tree["entry"])]
+    assert set(made) <= set(platform.get(f"{name}?_count=100").ids())
+    another = send(platform, "POST", name, tree, as_=SYSTEM, about="parent")
+    assert another.status == 422, another.response.text
+    assert another.issue["diagnostics"].startswith("the body is about another person")
+
+
 def test_an_import_takes_the_record_and_each_line_is_about_whom_it_names(platform: Standing) -> None:
     of_hers = bodies(person(platform, "citizen"))
     sent: dict[str, Any] = {"as_": SYSTEM, "headers": {"content-type": "application/fhir+ndjson"}}

@@ -56,6 +56,38 @@ def test_a_resource_that_refers_to_another_as_its_subject_is_refused() -> None:
         assert (refused.value.status, refused.value.where) == (422, "Observation.subject.reference")
 
 
+@pytest.mark.parametrize(
+    ("name", "element"), [("AppointmentResponse", "actor"), ("SupplyRequest", "deliverTo"), ("Task", "for")]
+)
+def test_a_subject_is_found_where_its_type_has_it(name: str, element: str) -> None:
+    of_hers = {"resourceType": name, element: {"reference": HERS}}
+    assert subject_key(IDS, of_hers) == KEY
+    check_reference(IDS, of_hers, [KEY])
+    with pytest.raises(Refusal) as refused:
+        check_reference(IDS, of_hers, [OTHER])
+    assert refused.value.where == f"{name}.{element}.reference"
+    for odd in (None, "text", [], [{"reference": HERS}], {"reference": 1}):
+        assert subject_key(IDS, {"resourceType": name, element: odd}) is None
+
+
+def test_the_patient_of_an_appointment_is_found_among_those_who_meet() -> None:
+    def meeting(*actors: object) -> dict[str, object]:
+        return {"resourceType": "Appointment", "participant": [{"actor": one} for one in actors]}
+
+    doctor, her = {"reference": f"Practitioner/{id_of(IDS, OTHER)}"}, {"reference": HERS}
+    assert subject_key(IDS, meeting(doctor, her)) == KEY
+    for nobody in (
+        meeting(doctor),
+        {"resourceType": "Appointment"},
+        {"resourceType": "Appointment", "participant": [{}]},
+    ):
+        assert subject_key(IDS, nobody) is None
+    check_reference(IDS, meeting(doctor, her), [KEY])
+    with pytest.raises(Refusal) as refused:
+        check_reference(IDS, meeting(doctor, {"reference": f"Patient/{id_of(IDS, OTHER)}"}), [KEY])
+    assert (refused.value.status, refused.value.where) == (422, "Appointment.participant.actor.reference")
+
+
 def test_the_parameters_of_a_search_are_taken_apart() -> None:
     whom = about_whom(
         IDS,

@@ -52,7 +52,8 @@ _ELSEWHERE: Final[Mapping[str, tuple[str, ...]]] = {
 """The types whose element is neither `subject` nor `patient`, as R4's own search parameters have it."""
 
 
-def _subject(tree: Mapping[str, Any]) -> Mapping[str, Any]:
+def subject_in(tree: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The reference by which a resource names whom it is about, wherever its type has it; empty where it names nobody."""
     place = _ELSEWHERE.get(tree.get("resourceType", ""))
     if place is None:
         found: Mapping[str, Any] = tree.get("subject", tree.get("patient", {}))  # no type has both
@@ -91,7 +92,7 @@ def _national(identifier: Mapping[str, Any]) -> str:
 
 def number_in(tree: Mapping[str, Any]) -> str:
     """The national number by which a resource names its subject, there or in the contained Patient; empty for none."""
-    return _national(_subject(tree).get("identifier", {})) or next(iter(_contained(tree)), "")
+    return _national(subject_in(tree).get("identifier", {})) or next(iter(_contained(tree)), "")
 
 
 def numbers_in(tree: Mapping[str, Any]) -> frozenset[str]:
@@ -120,7 +121,7 @@ def check_names(raw: bytes, tree: Mapping[str, Any]) -> None:
     for one in _inside(tree):
         if one["resourceType"] not in parameters(name)[subject_parameter(name)].targets:
             raise Refusal(422, f"the {element} is a contained {one['resourceType']}", where=where)
-    if kinds := _kinds(tree, _subject(tree)) - {"Patient"}:
+    if kinds := _kinds(tree, subject_in(tree)) - {"Patient"}:
         says = f"a record is about one patient, and this is about {min(kinds)}"
         raise Refusal(422, says, where=where)
     if name == "Appointment" and len(_patients(tree)) > 1:
@@ -174,7 +175,7 @@ def check_header(call: Call, grant: Grant, identify: Callable[[str], PatientRef]
 
 def _faces(tree: Mapping[str, Any]) -> set[tuple[str, str]]:
     """What tells a subject from another where no national number does: its address, or its local numbers."""
-    subject = _subject(tree)
+    subject = subject_in(tree)
     identifiers = [subject.get("identifier", {}), *(i for one in _inside(tree) for i in one.get("identifier", ()))]
     faces = {(str(i.get("system", "")), str(i["value"])) for i in identifiers if i.get("value")}
     reference = str(subject.get("reference", ""))
@@ -193,7 +194,7 @@ def _contained(tree: Mapping[str, Any]) -> list[str]:
 
 def _inside(tree: Mapping[str, Any]) -> list[dict[str, Any]]:
     """The contained resource that `subject` points at."""
-    place = _subject(tree).get("reference", "")
+    place = subject_in(tree).get("reference", "")
     return [one for one in tree.get("contained", ()) if one.get("id") == place[1:]] if place[:1] == "#" else []
 
 

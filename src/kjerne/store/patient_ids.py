@@ -10,7 +10,7 @@ from uuid import UUID
 from kjerne.errors import Refusal
 from kjerne.exchange import Call, Pairs, PatientRef
 from kjerne.fhir.searchparams import parameters
-from kjerne.registries.naming import NATIONAL_SYSTEMS, number_in, patient_of, subject_element
+from kjerne.registries.naming import NATIONAL_SYSTEMS, number_in, patient_of, subject_element, subject_in
 from kjerne.store.sealed_id import SealedIds
 
 NAMING: Final = frozenset(f"{name}{kind}" for name in ("patient", "subject") for kind in ("", ":Patient"))
@@ -36,7 +36,7 @@ def key_of(ids: SealedIds, text: str) -> int | None:
 
 def address_in(tree: Mapping[str, Any]) -> str:
     """What a resource refers to as its subject, where it is written as a person's address here may be; empty else."""
-    subject = tree.get(subject_element(str(tree["resourceType"])))
+    subject = subject_in(tree)
     reference = subject.get("reference") if isinstance(subject, dict) else None
     is_one = isinstance(reference, str) and "Patient/" in reference and _ADDRESS.fullmatch(reference)
     return str(reference) if is_one else ""
