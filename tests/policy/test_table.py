@@ -92,7 +92,9 @@ def test_a_refusal_tells_of_a_choice_where_a_choice_made_it_and_of_nothing_else(
     told = {rule.id: rule.outcome for rule in RULES if rule.outcome}
     assert told == {
         "blocked-by-name": "Specific",
-        **dict.fromkeys(("restricted", "restricted-to-all", "objected"), "General"),
+        **dict.fromkeys(
+            ("restricted", "restricted-but-for-weighty-reasons", "restricted-to-all", "objected"), "General"
+        ),
         **dict.fromkeys(("opted-out", "filed-after-opt-out", "not-kept-after-opt-out"), "Reservation"),
     }
 

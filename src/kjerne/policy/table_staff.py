@@ -267,6 +267,14 @@ STAFF_REFUSED: Final = Section(
             when=(facts.is_restricted, services_asked.restriction_stays),
             outcome="General",
         ),
+        Rule(
+            id="restricted-but-for-weighty-reasons",
+            effect="deny",
+            law="pasientjournalloven § 17; pasient- og brukerrettighetsloven § 5-3",
+            says="Opplysningene er sperret. De åpnes bare når tungtveiende grunner taler for det.",
+            when=(facts.is_restricted, services_asked.restriction_stays),
+            outcome="General",
+        ),
     ),
 )
 
