@@ -85,4 +85,4 @@ def test_one_of_many_keeps_what_else_the_text_fills_in() -> None:
 
 
 def test_every_kind_of_record_that_is_kept_has_a_word_where_looks_are_counted() -> None:
-    assert {f"seen.{name}" for name in SERVICE_BY_TYPE} <= set(words.catalogue("nb"))
+    assert {f"seen.{name}" for name in (*SERVICE_BY_TYPE, "Patient")} <= set(words.catalogue("nb"))

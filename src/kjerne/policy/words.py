@@ -15,7 +15,7 @@ from kjerne.policy.words_everybody import NN_EN as EVERYBODY_NN_EN
 from kjerne.policy.words_refused import NN_EN as REFUSED_NN_EN
 from kjerne.policy.words_subscribing import NN_EN as SUBSCRIBING_NN_EN
 from kjerne.policy.words_young import NN_EN as YOUNG_NN_EN
-from kjerne.store.audit import MET, MET_OPENED, MET_OPENED_SAYS, MET_SAYS
+from kjerne.store.audit import MET, MET_OPENED, MET_OPENED_SAYS, MET_SAYS, SHOWN, SHOWN_SAYS
 
 Language = Literal["nb", "nn", "en"]
 
@@ -541,6 +541,14 @@ RULE_WORDS: Final[Mapping[str, Words]] = {
         "Ingenting vart registrert eller endra.",
         "Something that is here was found by the one who registered it, by consent or in an emergency. "
         "Nothing was registered or changed.",
+    ),
+    # Who she is, where a choice of hers is not told (`store.audit.shown`).
+    SHOWN: Words(
+        SHOWN_SAYS,
+        "Den som spurde, fekk sjå namn, fødselsdato, fødselsnummer og adresse frå registeret. "
+        "Ingenting av det som er registrert her, vart gitt.",
+        "The one who asked saw name, date of birth, national identity number and address from the register. "
+        "Nothing that is registered here was given.",
     ),
     # What `store.chains` does when a laboratory corrects whom a report is about.
     "withdrawn-wrong-person": Words(

@@ -55,6 +55,12 @@ MET_OPENED_SAYS: Final = (
     "Noe som ligger her, ble funnet av den som har registrert det, med samtykke eller i en nødssituasjon. "
     "Ingenting ble registrert eller endret."
 )
+SHOWN: Final = "shown-who-she-is"
+SHOWN_LAW: Final = "forordning (EU) 2025/327 artikkel 8"
+SHOWN_SAYS: Final = (
+    "Den som spurte, fikk se navn, fødselsdato, fødselsnummer og adresse fra registeret. "
+    "Ingenting av det som er registrert her, ble gitt."
+)
 OPENED_TO_WRITE: Final = frozenset(
     {"registered-with-all-opened", "registered-behind-restriction", "registered-behind-part"}
 )
@@ -153,6 +159,14 @@ def met(grant: Grant) -> tuple[Any, ...]:
     return given(
         replace(grant, rule=MET_OPENED, says=MET_OPENED_SAYS) if opened else replace(grant, rule=MET, says=MET_SAYS)
     )
+
+
+def shown(grant: Grant) -> tuple[Any, ...]:
+    """As `given`, of who she is: that is seen also where a choice of hers is not told (`Grant.instead_of`), and is told her."""
+    denial = grant.instead_of
+    if denial is None or denial.subject is None:
+        return given(grant)
+    return given(replace(grant, subject=denial.subject, instead_of=None, rule=SHOWN, law=SHOWN_LAW, says=SHOWN_SAYS))
 
 
 def of_nobody(

@@ -87,7 +87,7 @@ class Patients:
         async with conn.transaction():
             await _stand(conn, grant)
             found = await self.versions(conn, grant)
-            await audit.insert(conn, audit.given(grant), named(found[:1]))
+            await audit.insert(conn, audit.shown(grant) if found else audit.given(grant), named(found[:1]))
         return found
 
     async def versions(self, conn: Connection, grant: Grant) -> list[Held]:
