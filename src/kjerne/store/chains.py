@@ -1,7 +1,7 @@
 """The versions of a laboratory's report as they came, and who owns the chain.
 
 A chain is kept as its sources, so that the current state can be folded anew whatever order they arrive in. The locator
-says which person the newest version names: a corrected patient number moves the chain, and the old place is withdrawn.
+says whose the report is (`lineage`): a corrected patient number moves the chain, and the old place is withdrawn.
 What came under which number of the laboratory stands in `report_version`: a number may be used again.
 """
 

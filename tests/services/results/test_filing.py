@@ -42,7 +42,8 @@ class Lab:
         kith = self.kith
         if items is None:
             kind = service if service in ("M", "C") else "N"
-            items = kith.item("NPU03579", kith.number(value, "pmol/L"), id_=result, service=kind) if value else ""
+            of = {"id_": result, "service": kind, "state": more.pop("state", "3")}
+            items = kith.item("NPU03579", kith.number(value, "pmol/L"), **of) if value else ""
         head = f"<ServReq><Id>{request}</Id></ServReq>" if request else ""
         head = more.pop("head", head)
         sample = kith.SAMPLE.replace(MORNING, taken)
@@ -234,6 +235,24 @@ async def test_the_same_result_sent_again_for_another_person_moves(lab: Lab) -> 
     assert (await lab.results("ann"), await lab.results("bea")) == ([], [("31", MORNING[:16])])
 
 
+@pytest.mark.parametrize("value", ["", "31"])
+async def test_a_cancellation_for_the_wrong_person_leaves_the_right_one_her_result(lab: Lab, value: str) -> None:
+    await lab.take(lab.version("ann", "31", request="Q1"), lab.version("bea", "31", request="Q1", day=3))
+    assert await lab.results("bea") == [("31", MORNING[:16])]
+    await lab.take(lab.version("ann", value, service="C", request="Q1", day=4))
+    assert await lab.results("bea") == [("31", MORNING[:16])]
+    assert not await lab.results("ann")
+    assert not await lab.told()
+    assert len(await lab.withdrawn()) == 1
+
+
+async def test_a_cancellation_with_a_mistyped_number_leaves_the_result_where_it_is(lab: Lab) -> None:
+    await lab.take(lab.version("ann", "31", request="Q1"), lab.version("bea", service="C", request="Q1", day=3))
+    assert await lab.results("ann") == [("31", MORNING[:16])]
+    assert not await lab.results("bea")
+    assert not await lab.withdrawn()
+
+
 async def test_another_laboratory_under_the_same_sender_has_its_own_numbers(lab: Lab) -> None:
     other = lab.kith.PROVIDER.replace("77001", "77009")
     await lab.take(lab.version("ann", "31"), lab.version("bea", "12", day=3, service="M", provider=other))
@@ -337,6 +356,21 @@ STORIES: Final[dict[str, list[tuple[str, dict[str, Any]]]]] = {
         ("bea", {"value": "12", "request": "Q2", "taken": NOON, "result": "5", "day": 3}),
         ("bea", {"value": "13", "request": "Q2", "taken": NOON, "result": "5", "day": 4, "service": "M"}),
         ("ann", {"request": "Q1", "day": 5, "service": "C"}),
+    ],
+    "cancelled for the wrong one": [
+        ("ann", {"value": "31", "request": "Q1"}),
+        ("bea", {"value": "31", "request": "Q1", "day": 3}),
+        ("ann", {"service": "C", "request": "Q1", "day": 4}),
+    ],
+    "deleted for the wrong one, then changed": [
+        ("ann", {"value": "31", "request": "Q1"}),
+        ("bea", {"value": "31", "request": "Q1", "day": 3}),
+        ("ann", {"value": "31", "service": "M", "state": "14", "request": "Q1", "day": 4}),
+        ("bea", {"value": "32", "service": "M", "request": "Q1", "day": 5}),
+    ],
+    "cancelled for somebody it never was of": [
+        ("ann", {"value": "31", "request": "Q1"}),
+        ("bea", {"service": "C", "request": "Q1", "day": 3}),
     ],
     "one withheld, then moved": [
         ("ann", {"value": "31", "head": "<ServReq><Id>Q1</Id><Reservation V='NORS' S='2.16.578.1.12.4.1.1.9603'/></ServReq>"}),

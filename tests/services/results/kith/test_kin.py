@@ -76,3 +76,11 @@ def test_what_a_change_asks_to_be_withheld_is_withheld_in_each_report_it_may_mea
     labels = {key: release.withheld(found, datetime(2026, 3, 5, tzinfo=UTC))[0] for key, found in gathered.items()}
     assert labels == dict.fromkeys((b"A", b"B", b"M"), Label.RESTRICTED)
     assert [result.changes for key in (b"A", b"B") for result in chain.fold(gathered[key]).results] == [(), ()]
+
+
+def test_a_cancellation_that_names_another_patient_closes_no_report(kith: Any) -> None:
+    own = version(kith, "N", "N", kith.item(id_="118"), head=request("R7"))[b"N"]
+    [other] = version(kith, "N", "C", day=3, head=request("R7"))[b"N"]
+    changed = version(kith, "M", "M", kith.item(id_="118"), day=4, head=request("R7"))
+    assert kin.gather({b"N": [*own, chain.absent(other)]} | changed).keys() == {b"N"}
+    assert kin.gather({b"N": [*own, other]} | changed).keys() == {b"N", b"M"}

@@ -6,6 +6,7 @@ import itertools
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -39,7 +40,7 @@ def mark(trace: Trace, person: int = A, day: int = 0) -> Mark:
 def days(*marks: Mark) -> list[tuple[int, list[int]]]:
     """Each report under the number: whose it is, and the days of its versions, whatever order they are given in."""
     told = [
-        sorted((one[-1].person, [(mark.made_at - START).days for mark in one]) for one in lineage.gathered(order))
+        sorted((lineage.owner(one), [(mark.made_at - START).days for mark in one]) for one in lineage.gathered(order))
         for order in itertools.permutations(marks)
     ]
     assert all(one == told[0] for one in told), "the order of arrival must not matter"
@@ -118,6 +119,64 @@ def test_a_new_report_after_a_cancellation_moves_where_they_share_something(kith
         assert days(first, cancelled, mark(fresh, B, 2)) == found
 
 
+WITHDRAWALS = {
+    "a bare cancellation": {"service": "C", "items": ""},
+    "a cancellation that names its results": {"service": "C"},
+    "a change of nothing but deleted results": {"service": "M", "state": "14"},
+    "a change of nothing but withdrawn results": {"service": "M", "kind": "C"},
+    "a change whose group has deleted results alone": {"service": "M", "state": "14", "group": True},
+}
+
+
+def withdrawal(kith: Any, told: dict[str, Any], **more: Any) -> Trace:
+    told = dict(told)
+    own = kith.item(value="", id_="1", service=told.pop("kind", "M"), state=told.pop("state", "3"))
+    items = kith.item("", "", service="", state="", inside=own) if told.pop("group", False) else own
+    return shown(kith, **{"items": items} | told | more)
+
+
+@pytest.mark.parametrize("told", WITHDRAWALS.values(), ids=WITHDRAWALS)
+@pytest.mark.parametrize("moving", ["N", "M"])
+def test_what_only_withdraws_leaves_a_report_with_whom_it_has_gone_to(
+    kith: Any, told: dict[str, Any], moving: str
+) -> None:
+    first, right = mark(shown(kith, request="Q1")), mark(shown(kith, service=moving, request="Q1"), B, 1)
+    wrong = mark(withdrawal(kith, told, request="Q1"), A, 2)
+    assert days(first, right, wrong) == [(B, [0, 1, 2])]
+    assert days(first, wrong._replace(made_at=START, message="M-0b"), right) == [(B, [0, 0, 1])]
+    unnumbered = withdrawal(kith, told, issued="2026-03-04T10:00:00")
+    assert days(first, right, mark(unnumbered, A, 2)) == [(B, [0, 1, 2])]
+    own = mark(withdrawal(kith, told, request="Q1"), B, 3)
+    assert days(first, right, wrong, own) == [(B, [0, 1, 2, 3])]
+
+
+@pytest.mark.parametrize("told", WITHDRAWALS.values(), ids=WITHDRAWALS)
+def test_what_withdraws_from_somebody_it_never_was_of_stands_alone(kith: Any, told: dict[str, Any]) -> None:
+    first, mistyped = mark(shown(kith, request="Q1")), mark(withdrawal(kith, told, request="Q1"), B, 1)
+    assert days(first, mistyped) == [(A, [0]), (B, [1])]
+    assert days(first, mistyped, mark(shown(kith, request="Q1"), B, 2)) == [(B, [0, 2]), (B, [1])]
+    assert days(mistyped, mark(shown(kith, request="Q1"), A, 2)) == [(A, [2]), (B, [1])]
+
+
+def test_a_report_that_only_the_first_had_cancelled_is_not_taken_from_the_second(kith: Any) -> None:
+    first, right = mark(shown(kith, request="Q1")), mark(shown(kith, request="Q1"), B, 1)
+    cancelled = mark(shown(kith, service="C", items="", request="Q1"), A, 2)
+    third = shown(kith, request="Q1", result="9", taken="2026-03-03T09:00:00", issued="2026-03-04T10:00:00")
+    assert days(first, right, cancelled, mark(third, 3, 3)) == [(B, [0, 1, 2]), (3, [3])]
+
+
+def test_a_change_that_says_something_else_beside_a_deletion_moves_as_any_other(kith: Any) -> None:
+    items = kith.item(value="", id_="1", state="14") + kith.item(id_="2", service="M")
+    assert days(mark(shown(kith)), mark(shown(kith, service="M", items=items), B, 1)) == [(B, [0, 1])]
+
+
+def test_a_trace_of_before_withdrawals_were_noted_says_what_its_kind_says(kith: Any) -> None:
+    known = shown(kith, service="C", items="")
+    old = msgspec.msgpack.encode(msgspec.msgpack.decode(lineage.pack(known))[:-1])
+    assert lineage.unpack(old) == known
+    assert lineage.unpack(old).only_withdraws
+
+
 def test_an_addition_about_another_patient_takes_nothing_from_the_first(kith: Any) -> None:
     assert days(mark(shown(kith)), mark(shown(kith, service="A"), B, 1)) == [(A, [0]), (B, [1])]
     moved = mark(shown(kith, service="M"), B, 1)
@@ -183,3 +242,44 @@ def test_what_stands_after_each_arrival_depends_on_what_arrived_alone(kith: Any,
             grouped.setdefault(one.chain, set()).add((one.name, one.owner))
         ends.append({frozenset(found) for found in grouped.values()})
     assert all(end == ends[0] for end in ends)
+
+
+TWO = st.lists(
+    st.tuples(
+        st.sampled_from(["N", "N", "M", "C", "deleted"]), st.sampled_from([A, B]), st.sampled_from(["", "Q1"]),
+        st.sampled_from(["2026-03-02T12:00:00", "2026-03-03T10:00:00"]),
+    ),
+    min_size=2, max_size=6,
+)  # fmt: skip
+
+
+@given(TWO, st.randoms(use_true_random=False))
+@settings(max_examples=150, deadline=None)
+def test_no_withdrawal_gives_a_result_to_another(kith: Any, drawn: Any, random: Any) -> None:
+    marks = []
+    for day, (kind, person, request, issued) in enumerate(drawn):
+        about = {"request": request, "issued": issued}
+        deleted = kind == "deleted"
+        known = (
+            withdrawal(kith, {"service": "M", "state": "14"}, **about)
+            if deleted
+            else shown(kith, service=kind, **about)
+        )
+        marks.append(mark(known, person, day))
+
+    def owners(versions: list[Mark]) -> dict[Any, int]:
+        random.shuffle(versions)
+        known = [versions[0]._replace(chain=NUMBER, owner=versions[0].person)]
+        for fresh in versions[1:]:
+            plan = lineage.plan(NUMBER, known, fresh)
+            laid = {one.name: (c, s.owner) for c, s in plan.after.items() for one in s.marks}
+            known = [
+                one._replace(chain=laid[one.name][0], owner=laid[one.name][1]) if one.name in laid else one
+                for one in [*known, fresh]
+            ]
+        return {one.name: one.owner for one in known}
+
+    for upto, newest in enumerate(marks[1:], 1):
+        if newest.trace.only_withdraws:
+            before, after = owners(marks[:upto]), owners(marks[: upto + 1])
+            assert {name: after[name] for name in before} == before

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC
 from typing import Final
 
-from kjerne.services.results.kith.chain import Versioned, absent, laboratory, ordered
+from kjerne.services.results.kith.chain import Versioned, absent, is_absent, laboratory, ordered
 from kjerne.services.results.kith.codes import canonical
 from kjerne.services.results.kith.model import Report
 from kjerne.services.results.kith.times import stamp
@@ -83,7 +83,8 @@ def _found(key: bytes, meant: list[bytes], homes: dict[bytes, bytes], doubtful: 
 def _open_to(orphan: Sequence[Versioned], home: Sequence[Versioned]) -> bool:
     """Whether `home` shares something with `orphan`, and was there and not cancelled when that was made."""
     earlier = [version for version in home if version.generated_at <= orphan[0].generated_at]
-    if not earlier or earlier[-1].report.service == "C":
+    own = [version for version in earlier if not is_absent(version)]
+    if not earlier or (own and own[-1].report.service == "C"):
         return False
     return not _all_anchors(orphan).isdisjoint(_all_anchors(home))
 

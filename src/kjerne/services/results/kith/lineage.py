@@ -4,10 +4,12 @@ A laboratory's number of a report (`chain.report_key`) should name one report. R
 another sample, for another patient. So the number only says where to look. A version continues a report when it says so
 itself or shares enough with it; otherwise it is a report of its own.
 
-A report belongs to whoever its newest version names. It moves to another person by a correction (M, C) that shares
-something with it, by a new report (N) after its cancellation that does, or by a new report that plainly is the same one sent
-again. All is made anew from all versions under the number in the order of their GenDate, so the order of arrival cannot
-matter.
+A report belongs to whoever its newest version names, apart from those that only withdraw. It moves to another person by a
+correction (M) that shares something with it, by a new report (N) after its cancellation that does, or by a new report that
+plainly is the same one sent again. What only withdraws (C, or M of nothing but withdrawn results) moves nothing: it belongs
+to a report that names its person or did, else it stands alone. Where that report has gone to another person, what it asks
+for is done already. All is made anew from all versions under the number in the order of their GenDate, so the order of
+arrival cannot matter.
 """
 
 from __future__ import annotations
@@ -27,6 +29,7 @@ from kjerne.services.results.kith.chain import RANK, keyed
 from kjerne.services.results.kith.codes import canonical
 from kjerne.services.results.kith.kin import CHANGES
 from kjerne.services.results.kith.model import Report
+from kjerne.services.results.kith.statuses import DELETED
 
 CONTINUED_WITHIN: Final = timedelta(days=180)
 """Where nothing but the number speaks for it, or result ids that may count within one message, two versions are one report
@@ -50,6 +53,7 @@ class Trace(msgspec.Struct, frozen=True, array_like=True):
 
     `samples` are hashes of specimen and time beside those of the specimen alone, so that one specimen with two times is
     seen. `taken`: result id, code and sample time; `analyses`: code and sample time; `results`: result id and code.
+    `takes_all`: a change that withdraws or deletes every result it names.
     """
 
     service: str = ""
@@ -61,6 +65,12 @@ class Trace(msgspec.Struct, frozen=True, array_like=True):
     results: Hashes = frozenset()
     taken: Hashes = frozenset()
     analyses: Hashes = frozenset()
+    takes_all: bool = False
+
+    @property
+    def only_withdraws(self) -> bool:
+        """Whether it says nothing of anybody, but takes back what was said."""
+        return self.service == "C" or self.takes_all
 
 
 class Mark(NamedTuple):
@@ -145,8 +155,18 @@ def trace(report: Report) -> Trace:
         report.service, sampled.local(report.issued), _sketch(map(_hash, numbers)),
         _sketch(_hash(one.kind, one.value) for one in report.provider.department_ids),
         tuple(sorted(samples)[:SKETCH]), frozenset(sorted(sampled.of_report(report))[:SKETCH]),
-        _sketch(results), _sketch(taken), _sketch(analyses),
+        _sketch(results), _sketch(taken), _sketch(analyses), _takes_all(report),
     )  # fmt: skip
+
+
+def _takes_all(report: Report) -> bool:
+    if report.service != "M" or not report.items:
+        return False
+    gone: list[bool] = []
+    for item in report.items:
+        gone.append(item.service == "C" or item.status == DELETED or (item.parent >= 0 and gone[item.parent]))
+    groups = {item.parent for item in report.items}
+    return all(gone[i] or (i in groups and item.value is None) for i, item in enumerate(report.items))
 
 
 _ENCODER: Final = msgspec.msgpack.Encoder()
@@ -190,7 +210,7 @@ def gathered(marks: Iterable[Mark]) -> list[list[Mark]]:
     reports: list[list[Mark]] = []
     for mark in sorted(marks, key=_order):
         fitting = [
-            (fit, max(_shared(mark.trace, one.trace) for one in report), _order(report[-1]), report)
+            (fit, max(_shared(mark.trace, one.trace) for one in report), _order(_continued(mark, report)[-1]), report)
             for report in reports
             if (fit := _fit(mark, report))
         ]
@@ -199,6 +219,11 @@ def gathered(marks: Iterable[Mark]) -> list[list[Mark]]:
         else:
             reports.append([mark])
     return reports
+
+
+def owner(report: Sequence[Mark]) -> int:
+    """Whose a report is: whom the newest version names that does more than withdraw; where none does, the newest of all."""
+    return next((one.person for one in reversed(report) if not one.trace.only_withdraws), report[-1].person)
 
 
 def _order(mark: Mark) -> tuple[datetime, int, str, int]:
@@ -214,8 +239,12 @@ def _named(number: bytes, reports: Iterable[Sequence[Mark]], known: Iterable[byt
         laid = (mark.chain for mark in marks if mark.chain and mark.chain not in found)
         chain = next(laid, b"") or next(name for name in _names(number, marks[0]) if name not in taken)
         taken.add(chain)
-        found[chain] = Standing(marks[-1].person, tuple(marks))
+        found[chain] = Standing(owner(marks), tuple(marks))
     return found
+
+
+def _of(person: int, marks: Sequence[Mark]) -> Sequence[Mark]:
+    return [mark for mark in marks if mark.person == person]
 
 
 def _names(number: bytes, mark: Mark) -> Iterator[bytes]:
@@ -228,18 +257,30 @@ def _names(number: bytes, mark: Mark) -> Iterator[bytes]:
 
 def _fit(mark: Mark, report: Sequence[Mark]) -> int:
     """How well a version continues a report whose versions are all older."""
-    kind, newest = mark.trace.service, report[-1]
+    kind, hers = mark.trace.service, owner(report)
     if not kind:
         return _PROVEN if any(one.chain == mark.chain for one in report) else _NO
-    near = mark.made_at - newest.made_at <= CONTINUED_WITHIN
-    known = [one.trace for one in report]
-    if newest.person != mark.person:
-        moves = (
-            _corrects(mark.trace, known, near=near) if kind in CHANGES else kind != "A" and _again(mark.trace, known)
-        )
-        return _ELSEWHERE if moves else _NO
+    continued = _continued(mark, report)
+    known = [one.trace for one in continued]
+    bare = all(one.only_withdraws for one in known)
+    elsewhere = hers != mark.person and not mark.trace.only_withdraws
+    if not known or (elsewhere and bare):
+        return _NO
+    near = mark.made_at - continued[-1].made_at <= CONTINUED_WITHIN
+    if elsewhere:
+        if kind in CHANGES:
+            return _ELSEWHERE if _corrects(mark.trace, known, near=near) else _NO
+        cancelled = _of(hers, report)[-1].trace.service == "C"
+        return _ELSEWHERE if kind != "A" and _again(mark.trace, known, cancelled=cancelled) else _NO
     fits = _fits_anew(mark.trace, known) if kind in ("N", "H") else _fits_change(mark.trace, known)
+    if bare:
+        fits = min(fits, _LIKELY)  # what they take back may be another report
     return _NO if fits == _LIKELY and not near else fits
+
+
+def _continued(mark: Mark, report: Sequence[Mark]) -> Sequence[Mark]:
+    """The versions of a report that one goes on with: what only withdraws, with those alone that name whom it names."""
+    return _of(mark.person, report) if mark.trace.only_withdraws else report
 
 
 def _corrects(change: Trace, known: Sequence[Trace], *, near: bool) -> bool:
@@ -250,9 +291,8 @@ def _corrects(change: Trace, known: Sequence[Trace], *, near: bool) -> bool:
     )
 
 
-def _again(fresh: Trace, known: Sequence[Trace]) -> bool:
+def _again(fresh: Trace, known: Sequence[Trace], *, cancelled: bool) -> bool:
     """Whether a new report is this one of another person, sent again: plainly, or after its cancellation."""
-    cancelled = known[-1].service == "C"
     return any(_plainly(fresh, one) or (cancelled and _related(fresh, one)) for one in known)
 
 
