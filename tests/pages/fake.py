@@ -484,7 +484,7 @@ def _urine_culture() -> tuple[list[r.Resource], list[r.Resource]]:
         r.susceptibility("4", "Nitrofurantoin", "S", at),
         r.susceptibility("5", "Ciprofloksacin", "I", at, "0,5"),
     ]
-    amount = r.observation("amount", "Mengde", "", at, text="> 100 000 per mL", lab=MICROBIOLOGY)
+    amount = r.observation("amount", "Mengde", "", at, text=">100.000 pr.ml.", lab=MICROBIOLOGY)
     report = r.report("rep-urine", "MBIO", "U-Bakterier dyrkning", at, ("growth",), lab=MICROBIOLOGY, request="req")
     before = "2026-01-12"
     corrected = r.report("rep-isolate", "MBIO", "U-Bakterie", before, ("g",), lab=MICROBIOLOGY, status="amended")

@@ -29,6 +29,21 @@ def test_numbers_and_dates_follow_the_language(language: Language, number: str, 
     assert formats.moment(at, language) == time
 
 
+@pytest.mark.parametrize(
+    ("sent", "nb"),
+    [
+        (">100.000 pr.ml.", ">100.000 pr.ml."),
+        ("10.000", "10.000"),
+        (">1.024 mg/L", ">1.024 mg/L"),
+        ("0.125", "0,125"),
+        ("1.5 mg/L", "1,5 mg/L"),
+        ("32.25", "32,25"),
+    ],
+)
+def test_a_dot_that_may_stand_before_thousands_is_no_decimal_sign(sent: str, nb: str) -> None:
+    assert formats.measured(sent, "nb") == nb
+
+
 def test_a_date_without_a_time_gets_none() -> None:
     assert formats.moment(When(date(2026, 3, 11)), "nb") == "11.03.2026"
 

@@ -460,6 +460,11 @@ async def test_beside_a_report_stand_few_others_and_the_rest_unfolds_where_it_is
         assert ('<details class="more" open>' in shown.text) is unfolded
 
 
+async def test_how_much_grew_is_told_as_the_laboratory_wrote_it(browser: Browser) -> None:
+    page = await opened(browser)
+    assert "Mengde >100.000 pr.ml." in text(await browser.get(f"{page.url.path}/report/rep-urine"))
+
+
 async def test_a_line_that_was_emptied_does_not_read_as_if_the_growth_below_were_withdrawn(
     browser: Browser, house: FakeHouse, monkeypatch: pytest.MonkeyPatch
 ) -> None:

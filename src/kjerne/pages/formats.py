@@ -34,14 +34,15 @@ def number(value: Decimal, language: Language) -> str:
     return text if language == "en" else text.replace(".", ",")
 
 
-_MEASURED: Final = re.compile(r"([<>=\u2264\u2265]{0,2} ?\d+)\.(\d+)(?![\d.])")
+_MEASURED: Final = re.compile(r"([<>=\u2264\u2265]{0,2} ?(?![1-9]\d{0,2}\.\d{3}(?!\d))\d+)\.(\d+)(?![\d.])")
 
 
 def measured(text: str, language: Language) -> str:
-    """A MIC or zone as it was written, with the language's decimal sign where it begins with a number.
+    """A MIC or zone as it was written, with the language's decimal sign where it begins with a number. A dot that may stand
+    before thousands ("1.024", as `kith.ranges`) stays: only the laboratory knows.
 
-    >>> measured("<=0.125 mg/L", "nb"), measured("0.125", "en"), measured("1.2.2026", "nb")
-    ('<=0,125 mg/L', '0.125', '1.2.2026')
+    >>> measured("<=0.125 mg/L", "nb"), measured("0.125", "en"), measured("1.2.2026", "nb"), measured(">1.024", "nb")
+    ('<=0,125 mg/L', '0.125', '1.2.2026', '>1.024')
     """
     return text if language == "en" else _MEASURED.sub(r"\1,\2", text, count=1) if _MEASURED.match(text) else text
 
