@@ -132,6 +132,45 @@ async def test_a_result_that_no_report_names_is_on_the_pages(browser: Browser, k
     assert "317 mg/L" in became
 
 
+@pytest.fixture
+def flagged(house: FakeHouse, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A report of the made-up house has a newborn's glucose, flagged by its laboratory, and a finding in words."""
+    at, drawn = "2026-11-23T08:00:00+01:00", house.chart
+    found = (
+        r.observation("low", "P-Glukose", "", at, value=r.quantity("1.4", "mmol/L"), low="2.6", high="6.0", flag="2",
+                      extension=(r.focus("newborn"),)),
+        r.observation("found", "Us-Chlamydia DNA", "", at, text="Påvist", flag="3"),
+    )  # fmt: skip
+    report = r.report("rep-flagged", "MBIO", "Mikrobiologi", at, ("low", "found"))
+
+    async def chart(who: Identity, visit: Visit) -> Chart:
+        before = await drawn(who, visit)
+        unread = before.unread | {"rep-flagged"}
+        return replace(
+            before, observations=(*before.observations, *found), reports=(*before.reports, report), unread=unread
+        )
+
+    monkeypatch.setattr(house, "chart", chart)
+
+
+@pytest.mark.usefixtures("flagged")
+async def test_a_flag_on_what_is_told_in_text_is_shown_and_counted(browser: Browser) -> None:
+    await browser.clinician()
+    page = await browser.open("Kari Nordvik")
+    for place in ("unread", "texts"):
+        listed = page.text[page.text.index(f'id="{place}"') :].partition("</section>")[0]
+        (own,) = findall(r'<li[^>]*><a[^>]*rep-flagged".*?</li>', listed.replace("\n", " "))
+        assert "2 utenfor" in own, place
+    for where in (f"{page.url.path}/report/rep-flagged", f"{page.url.path}/print"):
+        said = text(await browser.get(where))
+        assert "lav 1,4 mmol/L Ref. 2,6–6,0" in said, where
+        assert "avvik Påvist" in said, where
+    await browser.citizen()
+    assert "2 utenfor det vanlige" in text(await browser.get("/me"))
+    assert "2 utenfor det vanlige" in text(await browser.get("/me/results"))
+    assert "lav 1,4 mmol/L Ref. 2,6–6,0" in text(await browser.get("/me/report/rep-flagged"))
+
+
 NUMBERS = (
     st.from_regex(r"-?(0|[1-9][0-9]{0,20})(\.[0-9]{1,20})?([eE][-+]?[0-3]?[0-9])?", fullmatch=True)
     | st.sampled_from(["1e64", "9" * 60 + "e64", "-1e-64", "0e-64"])

@@ -81,8 +81,8 @@ class Reading:
     @cached_property
     def gists(self) -> Mapping[str, tuple[tuple[str, ...], int]]:
         """What each report measured and how many are outside, for a list: eight reports of one laboratory look alike."""
-        names: dict[str, dict[str, None]] = {}
-        outside: Counter[str] = Counter()
+        names: dict[str, dict[str, None]] = {one.id: {} for one in self.answers}
+        outside = Counter({one.id: _outside(one) for one in self.answers})
         for one in self.series:
             for point in one.points:
                 names.setdefault(point.report, {})[panels.bare(one.name)] = None
@@ -90,10 +90,14 @@ class Reading:
         return {report: (tuple(found), outside[report]) for report, found in names.items()}
 
     def measured(self, report: str) -> tuple[tuple[str, ...], int, bool]:
-        """What one report measured by its plain names, how many are outside, and whether all are surely inside."""
+        """What one report measured by its plain names, how many results are outside, told in text too, and whether all are
+        surely inside.
+        """
         points = self.points_of(report)
         names = tuple(dict.fromkeys(panels.bare(one.name) for one, _ in points))
-        return names, sum(1 for _, p in points if p.flag), all(p.inside for _, p in points)
+        outside = self.gists.get(report, ((), 0))[1]
+        judged = next((one.judged for one in self.answers if one.id == report), ())
+        return names, outside, all(p.inside for _, p in points) and not any(one.flag or one.words for one in judged)
 
     def table(self, period: str, now: datetime) -> Table:
         """The cumulative table of a period, with all its dates."""
@@ -110,6 +114,10 @@ class Reading:
         """Reports that came or changed lately."""
         since = now.astimezone(OSLO).date() - timedelta(days=NEW_DAYS)
         return tuple(a for a in self.answers if (a.issued.day if a.issued else date.min) >= since)
+
+
+def _outside(answer: Answer) -> int:
+    return sum(1 for one in answer.judged if one.flag)
 
 
 def read(chart: Chart) -> Reading:

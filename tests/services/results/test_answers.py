@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import inspect
+from decimal import Decimal
 
 import pytest
 
 from kjerne.services.results import answers, points, trends
+from kjerne.services.results.judging import Flag
 from kjerne.services.results.kith import chain
 from kjerne.services.results.susceptibility import Level
 from pages import resources as r
@@ -352,3 +354,38 @@ def test_a_text_under_the_heading_of_a_group_has_no_heading() -> None:
         return answers.answers([report], [text])[0].findings[0].heading
 
     assert [of("GR", "Gruppe"), of("VU", "Vurdering")] == ["", "Vurdering"]
+
+
+def test_what_is_told_in_text_keeps_its_flag_its_range_and_the_words_of_its_flag() -> None:
+    at, newborn = "2026-11-19", (r.focus("newborn"),)
+    glucose = r.observation(
+        "g", "P-Glukose", "NPU02192", at, value=r.quantity("1.4", "mmol/L"), low="2.6", high="6.0", flag="2",
+        extension=newborn,
+    )  # fmt: skip
+    told = r.observation("t", "P-Bilirubin", "", at, value=r.quantity("412", "umol/L"), extension=newborn)
+    told["interpretation"] = [{"text": "Faresone"}]
+    gone = r.observation("x", "P-Natrium", "", at, text="Lav", flag="2", status="cancelled", extension=newborn)
+    report = r.report("rep", "CLIN", "Biokjemi", at, ("g", "t", "x"))
+    (one,) = answers.answers([report], [glucose, told, gone])
+    low, words, withdrawn = one.findings
+    assert low.flag == Flag("low", ours=False)
+    assert (low.range.low, low.range.high) == (Decimal("2.6"), Decimal("6.0"))
+    assert (words.flag, words.words) == (None, "Faresone")
+    assert (withdrawn.mark, withdrawn.flag) == ("withdrawn", None)
+    assert sum(1 for it in one.judged if it.flag) == 1
+
+
+def test_a_growth_and_what_stands_beside_it_are_flagged_once_each_and_numbers_in_the_table() -> None:
+    at = "2026-11-19"
+    growth = r.observation("g", "Dyrkning", "", at, text="E. coli", flag="3", members=("a", "n", "s"))
+    growth["component"] = [{"code": {"text": "Ytterligere svar"}, "valueString": "rikelig"}]
+    amount = r.observation("a", "Mengde", "", at, text="> 100 000", flag="3")
+    count = r.observation("n", "Leukocytter", "", at, value=r.quantity("40", "/uL"), high="10")
+    tested = r.susceptibility("s", "Ampicillin", "R", at)
+    (one,) = answers.answers([r.report("rep", "MBIO", "Mikrobiologi", at, ("g",))], [growth, amount, count, tested])
+    (organism,) = one.organisms
+    assert organism.flag == Flag("outside", ours=False)
+    assert [(it.heading, it.flag and it.flag.kind) for it in organism.details] == [
+        ("Dyrkning", None), ("Mengde", "outside"), ("Leukocytter", "high")
+    ]  # fmt: skip
+    assert sum(1 for it in one.judged if it.flag) == 2, "the count stands in the table and is counted there"

@@ -13,6 +13,7 @@ from datetime import date
 from typing import Final, Literal
 
 from kjerne.services.results import points, values
+from kjerne.services.results.judging import NO_RANGE, Flag, Range
 from kjerne.services.results.kith import codes
 from kjerne.services.results.points import Absent, Aside, Mark, Part, Point
 from kjerne.services.results.susceptibility import Susceptibility, is_tested, level_of, susceptibility_of
@@ -57,6 +58,10 @@ class Finding:
     old_parts: tuple[Part, ...] = ()
     asides: tuple[Aside, ...] = ()
     """What its reading hung on before that was corrected."""
+    flag: Flag | None = None
+    range: Range = NO_RANGE
+    words: str = ""
+    """As of a point: what it is judged by goes with it, in a table or out of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +80,9 @@ class Organism:
     notes: tuple[str, ...] = ()
     origin: str = ""
     whose: str = ""
-    """As of a finding."""
+    flag: Flag | None = None
+    words: str = ""
+    """As of a finding; of its name, and in `details` of what stands beside that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +148,16 @@ class Answer:
         """Whether it says something that stands in no table of numbers: text, a file, or that it was taken back."""
         told = self.findings or self.organisms or self.conclusion or self.comments or self.attached
         return bool(told) or self.mark == "withdrawn"
+
+    @property
+    def judged(self) -> tuple[Finding | Organism, ...]:
+        """All that a laboratory may have flagged and that is told here alone: numbers of the patient's own stand in a table."""
+        beside = ((one, detail) for one in self.organisms for detail in one.details)
+        return (
+            *self.findings,
+            *self.organisms,
+            *(detail for one, detail in beside if one.whose or detail.value.number is None),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -427,7 +444,7 @@ def _told(observation: Resource, point: Point, depth: int, whose: str) -> Findin
     heading = "" if group else values.concept_text(code)
     return Finding(
         heading, point.value, point.mark, point.old, depth, whose, point.notes, point.absent, point.was, point.parts,
-        point.old_parts, point.asides,
+        point.old_parts, point.asides, point.flag, point.range, point.words,
     )  # fmt: skip
 
 
@@ -449,6 +466,8 @@ def _organism(observation: Resource, members: Sequence[Resource], origin: str) -
         notes=point.notes if point else (),
         origin=origin,
         whose=points.another_person(observation),
+        flag=point.flag if point and value.text else None,
+        words=point.words if point and value.text else "",
     )
 
 
@@ -456,7 +475,10 @@ def _beside_name(point: Point) -> Point | None:
     """What a growth says beside what grew: how much, as a number, and its further values. Its words are its name."""
     own, old = (None if value is None or value.text else value for value in (point.value, point.old))
     said = (own and own.told) or old or point.parts or point.old_parts
-    return replace(point, value=own or Value(), old=old, was="", notes=()) if said else None
+    if not said:
+        return None
+    alone = replace(point, value=own or Value(), old=old, was="", notes=())
+    return replace(alone, flag=points.worst(point.parts), words="", range=NO_RANGE) if point.value.text else alone
 
 
 def _detail(member: Resource) -> Finding | None:
