@@ -11,6 +11,7 @@ from uuid import uuid4
 import pytest
 
 from kjerne.registries.homes import types_of
+from kjerne.registries.naming import _ELSEWHERE
 from platform_fixture import Answered, Standing, Tree
 from services.test_standards import FHIR, observation
 from services.test_standards_registered import NEED, consent, person, rules, send
@@ -266,7 +267,7 @@ def test_a_transaction_of_the_record_is_one_and_its_entries_find_each_other(plat
     assert (answer.status, answer.issue["expression"]) == (422, ["Bundle.entry[1].resource.for"])
 
 
-BY_ADDRESS: Final = ("Appointment", "AppointmentResponse", "SupplyRequest", "Task", "Immunization", "Encounter")
+BY_ADDRESS: Final = (*_ELSEWHERE, "Immunization", "Encounter")
 
 
 def of_address(platform: Standing, name: str, about: str = "citizen") -> Tree:
@@ -294,6 +295,27 @@ def test_who_is_named_by_her_address_alone_is_known_wherever_the_type_has_it(pla
     another = send(platform, "POST", name, tree, as_=SYSTEM, about="parent")
     assert another.status == 422, another.response.text
     assert another.issue["diagnostics"].startswith("the body is about another person")
+
+
+@pytest.mark.parametrize("name", BY_ADDRESS)
+def test_nothing_is_filed_about_one_that_names_another_by_her_address_alone(platform: Standing, name: str) -> None:
+    tree, number = of_address(platform, name), str(uuid4())
+    identifier = {"system": "urn:epj", "value": number}
+    tree |= {"identifier": [identifier]}
+    entry = {"resource": tree, "request": {"method": "POST", "url": name}}
+    bundle: Tree = {"resourceType": "Bundle", "type": "transaction", "entry": [entry]}
+    ndjson, met = {"content-type": "application/fhir+ndjson"}, {"if-none-exist": f"identifier=urn:epj|{number}"}
+    for answer in (
+        send(platform, "POST", name, tree, as_=SYSTEM, about="parent"),
+        send(platform, "POST", name, tree, as_=SYSTEM, about="parent", headers=met),
+        send(platform, "PUT", f"{name}?identifier=urn:epj|{number}", tree, as_=SYSTEM, about="parent"),
+        send(platform, "POST", "", bundle, as_=SYSTEM, about="parent"),
+        send(platform, "POST", "$import", tree, as_=SYSTEM, about="parent", headers=ndjson),
+    ):
+        assert answer.status == 422, answer.response.text
+        assert "another person" in answer.issue["diagnostics"]
+    # Else this would meet what one of them had filed.
+    assert send(platform, "POST", name, tree, as_=SYSTEM, headers=met).status == 201
 
 
 def test_an_import_takes_the_record_and_each_line_is_about_whom_it_names(platform: Standing) -> None:
