@@ -158,6 +158,15 @@ def test_a_page_link_is_worth_nothing_to_anybody_else_and_stands_alone(platform:
         assert asked(platform, query, **more).status == (403 if "critical" in query else 400), query
 
 
+@pytest.mark.parametrize("query", ["?_count=1", "?_count=1&_type=Observation"])
+def test_a_page_link_goes_on_with_the_service_that_it_was_made_for(platform: Standing, query: str) -> None:
+    link = next(one["url"] for one in asked(platform, query, **CITIZEN).tree["link"] if one["relation"] == "next")
+    service, _, sealed = dict(parse_qsl(urlsplit(link).query))["_cursor"].partition(".")
+    for other in {"results", "record", "critical-information"} - {service}:
+        answer = asked(platform, f"?_cursor={other}.{sealed}", **CITIZEN)
+        assert (answer.status, answer.issue["expression"]) == (400, ["_cursor"])
+
+
 def test_form_and_parameters_ask_the_same(platform: Standing) -> None:
     patient = platform.nin("renumbered")
     create(platform, observation())

@@ -151,13 +151,14 @@ class EverythingApi:
                     smart.demand(call.caller, name, "s")
 
     async def _resumed(self, call: Call, patient: PatientRef, token: str) -> _Walk:
-        """The walk that a page link goes on with. The link names its service in the open, since its seal is that grant's."""
+        """The walk that a page link goes on with. The link names its service in the open, since its seal is that grant's,
+        and holds for that service alone: whatever else it is changed to is refused (400)."""
         service, _, sealed = token.partition(".")
         if service not in SERVICE_BY_TYPE.values():
             raise Refusal(400, "this page link is not one of ours", where="_cursor", todo="Start again.")
 
         async def use(grant: Grant) -> tuple[Pairs, list[Any]]:
-            cursor = self.cursors.open(sealed, grant, AT)
+            cursor = self.cursors.open(sealed, grant, _place(service))
             return tuple((name, value) for name, value in cursor.pairs), cursor.after
 
         asked = search_line("Patient/$everything", FURTHER)
@@ -229,7 +230,9 @@ class _Walk:
         links = [{"relation": "self", "url": _url(own, self._wanted.pairs)}]
         if self._next is not None:
             behind, place = self._next
-            token = self._api.cursors.make(behind, AT, self._wanted.pairs, [place[0], str(place[1])])
+            token = self._api.cursors.make(
+                behind, _place(behind.service), self._wanted.pairs, [place[0], str(place[1])]
+            )
             links.append({"relation": "next", "url": f"{own}?_cursor={behind.service}.{token}"})
         # A page does not count what is on others: to do so would look at them.
         total = {} if self._wanted.page else {"total": self._total}
@@ -309,6 +312,11 @@ def _incomplete(says: str) -> bytes:
 def _outcome(severity: str, code: str, says: str) -> bytes:
     issue = {"severity": severity, "code": code, "diagnostics": says}
     return _entry(encode({"resourceType": "OperationOutcome", "issue": [issue]}), "", "outcome")
+
+
+def _place(service: str) -> str:
+    """What a page link is bound to."""
+    return f"{AT}?{service}"
 
 
 def _url(address: str, pairs: Pairs) -> str:
