@@ -369,6 +369,12 @@ class Grant:
     registers: frozenset[str] | None = None
     """The kinds of content that it lets be written or taken away, where the service says who registers what; None: any."""
 
+    @property
+    def asked_about(self) -> Subject:
+        """Who was asked about, also where the grant opens nobody's records: what says who it is must not tell that."""
+        meant = self.instead_of.subject if self.instead_of is not None else None
+        return meant or self.subject
+
 
 @dataclass(frozen=True, slots=True)
 class Denial:

@@ -6,6 +6,7 @@ one whom no result was ever filed on. Status, headers, body and pages are equal;
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -26,12 +27,13 @@ from kjerne.store.audit import REFUSED
 from kjerne.store.embedded import PROGRAM
 from kjerne.store.house import open_store
 from kjerne.store.keys import Keys
+from kjerne.store.patient_ids import id_of
 from kjerne.store.registers import OrganisationRow, PractitionerRow
 from kjerne.store.shares import NAME, Shares
 from participating import taking_part
 from services.results.conftest import ELSEWHERE, HOSPITAL, LAB, NOW, TAKERS, Ward
 
-from .shut import TYPES, Ask, Record, absent, by_id, heard, mark, record, searches, with_id
+from .shut import TYPES, Ask, Record, absent, by_id, heard, mark, of_nobody, record, searches, with_id
 from .test_hidden_pages import DIFFERS, HPR, Tab, differing
 
 KEYS: Final = Keys(b"w" * 32, b"p" * 32, b"s" * 32)
@@ -123,6 +125,25 @@ async def test_no_id_tells_that_a_record_lies_there(ward: Ward, rule: str) -> No
         id_ = made.open[next(name for name in (*TYPES, "Binary") if f"{name}/{{id}}" in str(ask) or name in ask.path)]
         one, other = await pair(ward, made, with_id(ask, id_), with_id(ask, nobodys), (id_, nobodys))
         assert one == other, str(ask)
+
+
+@EVERY_CHOICE
+async def test_a_question_that_names_another_by_address_is_refused_of_both(ward: Ward, rule: str) -> None:
+    made = await shut(ward, CHOICES[rule])
+    for another in (of_nobody(), str(id_of(ward.house.store.ids, (await shut(ward)).key))):
+        named = ("patient", f"Patient/{another}")
+        entry = {"request": {"method": "GET", "url": f"Observation?patient=Patient/{another}"}}
+        bundle = json.dumps({"resourceType": "Bundle", "type": "batch", "entry": [entry]})
+        for ask, status in (
+            (Ask("GET", "/fhir/R4/Observation", (named,)), 400),
+            (Ask("POST", "/fhir/R4/DiagnosticReport/_search", (("subject", named[1]), ("status", "final"))), 400),
+            (Ask("GET", "/fhir/R4/Observation/$lastn", (named, ("code", "NPU27300"))), 400),
+            (Ask("POST", "/fhir/R4", headers=(("content-type", "application/fhir+json"),), body=bundle), 200),
+        ):
+            one, other = await pair(ward, made, ask)
+            assert one == other, str(ask)
+            assert one[0][0] == status
+            assert "names more than one patient" in one[0][2]
 
 
 async def _key(ward: Ward, number: str) -> int:

@@ -285,7 +285,7 @@ class StandardsApi:
         self, call: Call, grant: Grant, whom: AboutWhom, search: Search, find: Callable[..., Awaitable[Page]]
     ) -> tuple[Page, list[Held]]:
         """A page of one patient's records, and her Patient where an include brings it: each that is opened has its row."""
-        if grant.subject.keys and whom.key not in (None, *grant.subject.keys):
+        if whom.key not in (None, *grant.asked_about.keys):
             raise Refusal(400, "the request names more than one patient", where="patient")
         of_her = self.parse_search(TYPE, whom.of_her, False) if whom.of_her else None
         async with call.connection(self.pool) as conn:

@@ -96,8 +96,8 @@ class Patients:
         Where a choice of hers is not told (`Grant.instead_of`) she is who she is all the same: none of her records is there, and
         a Patient that was missing would tell it.
         """
-        subject = grant.instead_of.subject if grant.instead_of is not None else grant.subject
-        if subject is None or not subject.keys:
+        subject = grant.asked_about
+        if not subject.keys:
             return []
         rows = await conn.fetch(_VERSIONS, subject.patient)
         if not rows:
