@@ -268,6 +268,20 @@ def test_a_transaction_makes_a_person_and_what_is_about_her_or_nothing(platform:
     assert len(get(platform, "Observation", patient=f"Patient/{her}").ids()) == 2
 
 
+def test_whom_a_transaction_that_fails_had_met_has_a_try_in_her_log(platform: Standing, made: str, mrn: str) -> None:
+    about_her = call(platform, "POST", "Observation", observation(made)).tree["id"]
+    entries = [
+        {"request": {"method": "GET", "url": f"Observation?patient.identifier={MRN}|{mrn}"}},
+        {"request": {"method": "GET", "url": f"Observation/{uuid4()}"}},
+    ]
+    answer = call(platform, "POST", "", {"resourceType": "Bundle", "type": "transaction", "entry": entries})
+    assert answer.status == 404
+    rows = [row for row in platform.audited(answer.response) if row["patient"]]
+    assert rows != []
+    assert {row["rule"] for row in rows} == {"looked-up-and-not-given"}
+    assert about_her in {str(id_) for row in rows for id_ in row["ids"]}
+
+
 def test_staff_without_a_patient_lie_among_the_records_about_nobody(platform: Standing) -> None:
     code = uuid4().hex
     role = {

@@ -16,7 +16,8 @@ from kjerne.services.standards_batch import Asks
 from kjerne.store.joined import Try
 from platform_fixture import Answered, Standing, Tree
 from services.test_disclosures import fetched, now
-from services.test_standards import create, observation, read
+from services.test_patients import id_of
+from services.test_standards import FHIR, create, observation, read
 
 WHO = "parent"
 
@@ -102,6 +103,25 @@ def test_what_was_looked_up_and_never_left_is_given_to_nobody(platform: Standing
     sent = bundle("transaction", looked)
     assert send(platform, sent, as_="gp", about=WHO).status == 200
     assert len(fetched(platform, cursor).json()["disclosures"]) == 1
+
+
+@pytest.mark.parametrize("name", ["patient", "subject", "_id"])
+def test_whom_a_search_alone_had_named_hears_of_it_too(platform: Standing, name: str) -> None:
+    """No header, no id of hers in a path and none in a body: by such searches a record would be read without a line."""
+    her, number = id_of(platform, WHO), str(uuid4())
+    made = str(create(platform, numbered(number), about=WHO).tree["id"])
+    asked = f"Patient?_id={her}" if name == "_id" else f"Observation?{name}=Patient/{her}&identifier={number}"
+    search = entry("GET", asked)
+    missed, sent = entry("GET", f"Observation/{uuid4()}"), {"content-type": FHIR, "person-id": ""}
+    for entries in ([search, missed], [search, search, missed]):
+        body = json.dumps(bundle("transaction", *entries)).encode()
+        answer = Answered(
+            platform.client.call("POST", "/fhir/R4", as_="gp", patient=platform.nin(WHO), body=body, headers=sent)
+        )
+        assert answer.status == 404
+        found = [] if name == "_id" else [made]  # who she is is no record
+        tries = [row for row in rows(platform, answer) if row[0] == "search"]
+        assert [(row[2], row[3]) for row in tries] == [("looked-up-and-not-given", found)] * (len(entries) - 1)
 
 
 async def test_the_row_of_another_request_under_the_same_correlation_id_is_no_try_of_this_one() -> None:

@@ -113,8 +113,11 @@ class Asks:
         self._admit = admit
         self._asked: dict[tuple[datetime, str, str], tuple[PatientRef, Mapping[str, Any]]] = {}
 
-    async def __call__(self, patient: PatientRef, service: str, action: Action, **more: Any) -> Grant:
-        grant = await self._admit(patient, service, action, **more)
+    async def __call__(
+        self, patient: PatientRef, service: str, action: Action, *, joined: OneTransaction, **more: Any
+    ) -> Grant:
+        grant = await self._admit(patient, service, action, joined=joined, **more)
+        joined.met.update(grant.asked_about.keys)
         self._asked[grant.at, action, service] = patient, more
         return grant
 

@@ -77,12 +77,14 @@ Told = Callable[["OneTransaction", Try], Awaitable[None]]
 
 
 class OneTransaction:
-    """The transaction, as the requests that are its parts know it (`exchange.Joined`). It holds the persons of `stamps`."""
+    """The transaction, as the requests that are its parts know it (`exchange.Joined`). It holds the persons of `stamps`, and has
+    `met` those whom the law was asked about too, whom a search may have named or found: nobody need hold them."""
 
     def __init__(self, conn: Connection, records: Records, stamps: Mapping[int, int]) -> None:
         self._conn = conn
         self._records = records
         self._stamps = dict(stamps)
+        self.met = set(stamps)
         self._fresh: list[tuple[Grant, Change]] = []
         self._due: dict[Hashable, Callable[[Connection], Awaitable[None]]] = {}
         self.rows: list[tuple[tuple[Any, ...], Named]] = []
@@ -162,9 +164,9 @@ async def in_one(
                     made = await work(joined)
                     await joined.settled()
                 except (Refusal, Denied) as no:
-                    refused, logged = no, await conn.fetch(_LOGGED, held, at, correlation)
+                    refused, logged = no, await conn.fetch(_LOGGED, [*joined.met], at, correlation)
                     await entries.rollback()
-                    await _log_all_the_same(conn, joined, held, logged, told)
+                    await _log_all_the_same(conn, joined, logged, told)
                 else:
                     await entries.commit()
                     for row, named in joined.rows:
@@ -185,14 +187,12 @@ async def in_one(
     )
 
 
-async def _log_all_the_same(
-    conn: Connection, joined: OneTransaction, held: Sequence[int], logged: Sequence[Any], told: Told
-) -> None:
+async def _log_all_the_same(conn: Connection, joined: OneTransaction, logged: Sequence[Any], told: Told) -> None:
     """What stays in the log of a transaction that was taken back: refusals as they were, looks as tries, since nothing was given
     to anybody, and all else that names what stands here as a try. What the transaction itself had made was never there, and is
     named by none."""
     ids = {id_ for row in logged for id_ in row["ids"]}
-    stands = {(row["type"], row["id"]): row["version"] for row in await conn.fetch(_STANDS, held, list(ids))}
+    stands = {(row["type"], row["id"]): row["version"] for row in await conn.fetch(_STANDS, [*joined.met], list(ids))}
     joined.taken_back()
     again = []
     for row in logged:
