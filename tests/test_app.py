@@ -41,7 +41,7 @@ def test_it_says_that_it_is_alive_and_ready(platform: Standing) -> None:
 def test_only_health_and_metadata_are_open_to_all(platform: Standing) -> None:
     routes = platform.application._edge.routes
     assert {route.path for route in routes if route.needs == PUBLIC} == {
-        "/healthz", "/readyz", "/pps/v2/metadata", "/fhir/R4/metadata",
+        "/healthz", "/readyz", "/openapi.json", "/pps/v2/metadata", "/fhir/R4/metadata",
         "/pps/v2/.well-known/smart-configuration", "/fhir/R4/.well-known/smart-configuration",
     }  # fmt: skip
     assert all(":" in route.needs for route in routes if route.needs != PUBLIC)

@@ -51,6 +51,9 @@ class FakeClient:
         self.tokens.append({"as_": caller, **given})
         return SimpleNamespace(answer={"access_token": "t"}, key=SimpleNamespace(private_jwk=lambda: {"kty": "EC"}))
 
+    def openapi(self) -> dict[str, str]:
+        return {"openapi": "3.1.0"}
+
     def personas(self) -> list[SimpleNamespace]:
         names = ("name", "kind", "role", "nin", "hpr", "organisation", "title")
         known = [SimpleNamespace(**{name: f"the {name}" for name in names})]
@@ -521,6 +524,11 @@ def test_personas_and_token_as_documents(run: Any, platform: Any) -> None:
     _, out, _ = run("token", "--as", "gp", "--json")
     assert json.loads(out) == {"access_token": "t", "dpop_key": {"kty": "EC"}}
     assert run("token")[1] == "t\n"
+
+
+def test_the_openapi_document_is_shown_as_the_platform_gives_it(run: Any, platform: Any) -> None:
+    platform()
+    assert json.loads(run("openapi")[1]) == json.loads(run("openapi", "--json")[1]) == {"openapi": "3.1.0"}
 
 
 @pytest.mark.parametrize(("given", "number"), [("the name", "the nin"), (NIN, NIN), ("028250 54321", NIN), ("", "")])

@@ -33,6 +33,7 @@ from kjerne.access import ALL_PATIENTS, SUBSCRIPTIONS, Caller, Denial, Once
 from kjerne.clock import Clock, SystemClock
 from kjerne.errors import Refusal
 from kjerne.exchange import PUBLIC, Answer, Call, Pairs, PatientRef, Route, any_of
+from kjerne.fhir.capability import PERSON
 from kjerne.fhir.criteria import is_linked
 from kjerne.fhir.search import Search
 from kjerne.pages.app import pages_app
@@ -106,6 +107,7 @@ from kjerne.wire import json as strict_json
 from kjerne.wire.edge import Authenticate, Edge, Mount
 from kjerne.wire.jwks import FetchedKeys, FixedKeys, Provider, from_issuer
 from kjerne.wire.oauth import Verifier
+from kjerne.wire.openapi.document import Described
 from kjerne.wire.problems import denied_answer, refusal_answer
 from kjerne.wire.routing import Router
 from kjerne.wire.saml import Assertions
@@ -269,7 +271,8 @@ class House:
         routes += MetaApi(Router(routes).find, f"{anything} {READS}").routes()
         routes += self._bundles(routes, conditional, f"{anything} {READS} {WRITES}")
         persons_by = READS_OF_PERSONS | (WRITES_OF_PERSONS if self.of_tests else frozenset())
-        return [*routes, *Statements(self.guides, TYPES, SHARED, persons_by).routes(routes)]
+        routes += Statements(self.guides, TYPES, SHARED, persons_by).routes(routes)
+        return [*routes, *Described((*SERVICE_BY_TYPE, *SHARED, PERSON), TYPES).routes(routes)]
 
     def _imports(self, sent_in: Mapping[str, str], writes: Mapping[str, str]) -> StandardsImport:
         """Many resources of the types in `sent_in` at once."""

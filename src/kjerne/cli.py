@@ -4,7 +4,7 @@ Exit codes: 0 done; 1 refused, or part of it was; 2 the command was written wron
 database); 4 not allowed to this caller; 5 in use by another process; 6 (`verify`) nothing wrong was found, but the
 sealer does not run; 130 stopped by Ctrl-C.
 With `--json` the answer is one JSON document on standard output, a refusal too: `{"error": {"says", "where", "todo"}}`.
-Client commands (`call`, `load kith`, `personas`, `proxy`, `token`) speak to the platform that `KJERNE_URL` names.
+Client commands (`call`, `load kith`, `openapi`, `personas`, `proxy`, `token`) speak to the platform that `KJERNE_URL` names.
 """
 
 from __future__ import annotations
@@ -242,6 +242,17 @@ def personas(json_: Json = False) -> None:
 
     told = asked()
     say({"personas": told}, as_json=json_, text=persona_table(told))
+
+
+@kjerne.command()
+def openapi(json_: Json = False) -> None:
+    """Show the platform's own description of its addresses, an OpenAPI document."""
+    import json
+
+    from kjerne.commands.asking import openapi as asked
+
+    told = asked()
+    say(told, as_json=json_, text=json.dumps(told, indent=2))
 
 
 @kjerne.command()

@@ -99,6 +99,11 @@ class Client:
         """Everybody one can be."""
         return self._document().personas
 
+    def openapi(self) -> dict[str, Any]:
+        """What the platform says of its own addresses, in OpenAPI; open to everybody."""
+        told: dict[str, Any] = self._http.get(self._url + "/openapi.json").raise_for_status().json()
+        return told
+
     def token(
         self,
         as_: str,

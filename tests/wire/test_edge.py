@@ -1,4 +1,5 @@
-"""A proof of possession is good for one request: on every route a second use is answered 401 and changes nothing."""
+"""A proof of possession is good for one request: on every route a second use is answered 401 and changes nothing. And what
+each line of the route table answers is what the OpenAPI document has of it."""
 
 from __future__ import annotations
 
@@ -9,6 +10,7 @@ from urllib.parse import urlencode
 
 import httpx
 
+from described import undescribed
 from kjerne.exchange import PUBLIC
 from kjerne.fhir.encode import encode
 from pages.test_live_inquiries import corrected, listed
@@ -345,13 +347,16 @@ def requests(platform: Standing) -> Iterator[tuple[Sent, Sent]]:
 def test_on_every_route_a_second_use_of_a_proof_changes_nothing(platform: Standing) -> None:
     """Also where who asks and about whom is remembered, and no look at the patient comes first."""
     platform.search("Observation", about=WHO)
-    met = set()
+    met, told = set(), platform.http.get(f"{platform.url}/openapi.json").json()
     for first, second in requests(platform):
         send = proven(platform, first)
         answer = send(first)
         assert answer.status_code == first.status, (first, answer.text)
         before = rows(platform)
-        assert send(second).status_code == 401, first
+        again = send(second)
+        assert again.status_code == 401, first
+        for one in (answer, again):
+            assert undescribed(told, *first.route.split(" "), one) == "", (first, one.text)
         assert {name: held for name, held in rows(platform).items() if held != before[name]} == {}, first
         met.add(first.route)
     table = platform.application._edge.routes

@@ -155,6 +155,12 @@ def personas() -> list[dict[str, str]]:
         return [{key: str(getattr(persona, key)) for key in shown} for persona in client.personas()]
 
 
+def openapi() -> dict[str, Any]:
+    """What the platform says of its own addresses."""
+    with connected() as client:
+        return client.openapi()
+
+
 def token(caller: str, attested: Attested) -> dict[str, Any]:
     """An access token as `caller`, with the private key that it is bound to."""
     with connected() as client:

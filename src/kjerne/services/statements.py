@@ -45,6 +45,7 @@ class Statements:
         kept: dict[str, tuple[State, bytes]] = {}
 
         async def metadata(call: Call) -> Answer:
+            """The CapabilityStatement, made from the route table."""
             check_accepted(call)
             known(call, call.query, OF_A_WRITE)
             packages, url = self.guides.state(), f"{call.base_url}{base}"

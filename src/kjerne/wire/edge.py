@@ -95,6 +95,8 @@ class Edge:
             correlation = http.correlation_of(headers)
             with self._deadlines.limit():
                 if not plain:
+                    with contextlib.suppress(Refusal):
+                        route, _ = self._router.find(method, path)  # whose shape the refusal has
                     raise Refusal(400, "the address holds a character that no address has", where="path")
                 route, parameters = self._router.find(method, path)
                 call = await self._call(scope, receive, headers, correlation, route, parameters)

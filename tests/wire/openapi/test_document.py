@@ -1,0 +1,92 @@
+"""The OpenAPI document is the route table's: no line is missing, none too many, and each can be read by a program."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import pytest
+
+from described import resolved
+from kjerne.exchange import PUBLIC, Answer, Call, Route
+from kjerne.wire.openapi.document import document
+from kjerne.wire.openapi.operations import KNOWN
+from platform_fixture import Standing
+
+Tree = dict[str, Any]
+
+
+@pytest.fixture
+def told(platform: Standing) -> Tree:
+    answer = platform.http.get(f"{platform.url}/openapi.json")
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "application/json")
+    found: Tree = answer.json()
+    return found
+
+
+def operations(told: Mapping[str, Any]) -> Iterator[tuple[str, Tree]]:
+    for path, methods in told["paths"].items():
+        yield from ((f"{method.upper()} {path}", operation) for method, operation in methods.items())
+
+
+def everything_in(piece: Any) -> Iterator[Any]:
+    yield piece
+    within = piece.values() if isinstance(piece, dict) else piece if isinstance(piece, list) else ()
+    for one in within:
+        yield from everything_in(one)
+
+
+def test_each_line_of_the_table_is_in_the_document_and_nothing_else_is(platform: Standing, told: Tree) -> None:
+    table = {f"{route.method} {route.path}" for route in platform.application._edge.routes}
+    assert dict(operations(told)).keys() == table
+    assert KNOWN.keys() == table
+
+
+def test_operations_have_names_of_their_own_and_say_what_they_do(told: Tree) -> None:
+    names = [operation["operationId"] for _, operation in operations(told)]
+    assert len(set(names)) == len(names)
+    assert [line for line, operation in operations(told) if not operation.get("summary")] == []
+
+
+def test_every_reference_leads_to_a_piece_and_every_piece_is_used(told: Tree) -> None:
+    used = {one["$ref"] for one in everything_in(told) if isinstance(one, dict) and "$ref" in one}
+    assert all(resolved(told, {"$ref": one}) for one in used)
+    kept = {
+        f"#/components/{kind}/{name}"
+        for kind in ("schemas", "headers", "responses")
+        for name in told["components"][kind]
+    }
+    assert kept == used
+
+
+def test_every_part_of_a_path_is_a_parameter_and_no_parameter_stands_twice(told: Tree) -> None:
+    for line, operation in operations(told):
+        places = [(one["in"], one["name"]) for one in operation.get("parameters", ())]
+        assert len(set(places)) == len(places), line
+        assert {name for place, name in places if place == "path"} == {
+            part[1:-1] for part in line.split("/") if part.startswith("{")
+        }, line
+
+
+def test_a_line_says_by_which_scopes_and_in_which_shape(platform: Standing, told: Tree) -> None:
+    for route in platform.application._edge.routes:
+        operation = told["paths"][route.path][route.method.lower()]
+        scopes = {scope for way in operation["security"] for each in way.values() for scope in each}
+        of_types = " ".join(route.by_type.values()).split()
+        assert scopes == ({*route.needs.split(), *of_types} if route.needs != PUBLIC else set())
+        schemas = resolved(told, operation["responses"]["400"])["content"].values()
+        shape = "OperationOutcome" if route.errors == "fhir" else "Error"
+        assert f"#/components/schemas/{shape}" in {one["schema"]["$ref"] for one in schemas}
+
+
+def test_a_line_that_nothing_more_is_said_of_is_told_with_all_it_may_answer() -> None:
+    async def handler(_: Call) -> Answer:
+        """Does something. And more of it."""
+        return Answer(200)
+
+    found = document([Route("POST", "/new/{number}", handler, "kjerne:new", "json")], ("Observation",), ())
+    operation = found["paths"]["/new/{number}"]["post"]
+    assert (operation["summary"], operation["parameters"][0]["name"]) == ("Does something. And more of it.", "number")
+    assert {"200", "201", "204", "400", "401", "403", "404", "409", "413", "422", "503"} <= operation[
+        "responses"
+    ].keys()
