@@ -71,7 +71,8 @@ class Straight(httpx.BaseTransport):
 
     async def _answered(self, request: httpx.Request) -> httpx.Response:
         answer = await self._transport.handle_async_request(request)
-        return httpx.Response(answer.status_code, headers=answer.headers, content=await answer.aread())
+        body = b"".join([piece async for piece in answer.aiter_raw()])  # packed as it is: the client unpacks it
+        return httpx.Response(answer.status_code, headers=answer.headers, content=body)
 
 
 @dataclass(frozen=True)

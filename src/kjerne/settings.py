@@ -106,6 +106,9 @@ class Settings(BaseSettings):
         60, description="how old an attestation may be (Tillitsrammeverket v1.1, ATT-58)", ge=1, le=60
     )
     dpop_seconds: int = Field(10, description="how old a DPoP proof may be, clock skew of 5 s included", ge=6, le=300)
+    compress_from_bytes: int = Field(
+        2_000, description="shortest answer that is packed (gzip, zstd) for who takes it; 0: none is", ge=0
+    )
     request_seconds: float = Field(30.0, description="longest time one request may take", gt=0, le=3_600)
 
     smtp_host: str = Field(

@@ -24,6 +24,7 @@ from kjerne.settings import Settings
 from kjerne.store.house import Store
 from kjerne.store.proofs import note
 from kjerne.wire import http, journal
+from kjerne.wire.codings import Codings
 from kjerne.wire.deadline import Deadlines
 from kjerne.wire.problems import denied_answer, refusal_answer
 from kjerne.wire.representation import Representations
@@ -64,6 +65,7 @@ class Edge:
         self._door = Door(store, self._clock, tells_choices=settings.tells_choices)
         self._deadlines = Deadlines(settings.request_seconds)
         self._representations = Representations(settings.xml_depth)
+        self._codings = Codings(settings.compress_from_bytes)
 
     async def __call__(self, scope: http.Scope, receive: http.Receive, send: http.Send) -> None:
         sent = scope["path"]
@@ -112,8 +114,11 @@ class Edge:
             # The one place where a fault of our own is met: the trace goes to the log, the caller gets its number.
             told = journal.met(error, correlation, route.path if route else "")
             answer = refusal_answer(told, route.errors if route else "fhir")
-        if speaks_xml(path):
+        in_xml = speaks_xml(path)
+        if in_xml:
             answer = await self._represented(answer, headers.get("accept", ""), (*_query(scope), *form), correlation)
+        public, vary = route is not None and route.needs == PUBLIC, "accept" if in_xml else ""
+        answer = await self._codings.packed(answer, headers.get("accept-encoding", ""), public=public, vary=vary)
         journal.answered(correlation, route.path if route else "", answer.status, rule)
         if answer.rest is not None:
             answer = msgspec.structs.replace(answer, rest=self._in_time(answer.rest))

@@ -14,6 +14,7 @@ from urllib.parse import parse_qsl, quote
 
 from kjerne.errors import Refusal
 from kjerne.exchange import Answer, Pairs
+from kjerne.wire.codings import TAKEN, unpacked_zstd
 
 Scope = Mapping[str, Any]
 Receive = Callable[[], Awaitable[Mapping[str, Any]]]
@@ -92,7 +93,7 @@ def scheme_of(raw: Sequence[tuple[bytes, bytes]]) -> bytes:
 
 
 async def body_of(receive: Receive, headers: Mapping[str, str], limit_bytes: int) -> bytes:
-    """The whole body, unpacked when gzip, refused with 413 as soon as it is too long."""
+    """The whole body, unpacked when gzip or zstd, refused with 413 as soon as it is too long."""
     declared = headers.get("content-length", "")
     # Longer than any limit is too long whatever it says; Python itself refuses to read a number of thousands of digits.
     if declared.isdecimal() and (len(declared) > 18 or int(declared) > limit_bytes):
@@ -113,11 +114,18 @@ async def body_of(receive: Receive, headers: Mapping[str, str], limit_bytes: int
 
 
 def unpacked(body: bytes, encoding: str, limit_bytes: int) -> bytes:
-    """Undoes `Content-Encoding: gzip` under the same limit; other encodings are refused with 415."""
-    if encoding in ("", "identity"):
+    """Undoes `Content-Encoding: gzip` or `zstd` under the same limit; other encodings are refused with 415."""
+    coding = encoding.strip().lower()
+    if coding in ("", "identity"):
         return body
-    if encoding != "gzip":
-        raise Refusal(415, "only gzip is taken as content encoding", where="content-encoding")
+    if coding == "zstd":
+        whole = unpacked_zstd(body, limit_bytes)
+        if whole is None:
+            raise _too_long(limit_bytes)
+        return whole
+    if coding not in ("gzip", "x-gzip"):
+        says = "only gzip and zstd are taken as content encoding, one of them"
+        raise Refusal(415, says, where="content-encoding", headers=(("accept-encoding", TAKEN),))
     machine = zlib.decompressobj(wbits=31)
     try:
         plain = machine.decompress(body, limit_bytes + 1)
