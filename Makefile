@@ -11,7 +11,7 @@ STORM ?= 10000
 # Tests start the program over and over, and pytest rewrites their own files: without bytecode all that is compiled each time.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup up test storm laws coverage mutants judge-clients judge-sekmet lint assets definitions wheel bench lock clean
+.PHONY: help setup up test storm laws coverage mutants judge-clients judge-sekmet judge-schemathesis lint assets definitions wheel bench lock clean
 
 help:
 	@echo "make up      start the platform with synthetic people (PORT=8000 DATA=data PEOPLE=40)"
@@ -24,6 +24,7 @@ help:
 	@echo "make lint    ruff, import-linter, mypy"
 	@echo "make bench   the benchmarks, beside their floor"
 	@echo "make judge-sekmet  the scenarios of another program (sekmet-fhir) against our server; fails where any is not green"
+	@echo "make judge-schemathesis  requests made by our OpenAPI document, as seven personas; fails where an answer is not as it says (SECONDS=120 SEED=1)"
 	@echo "make wheel   an installable package in dist/, assets and definitions inside"
 	@echo "make lock    resolve the dependencies anew"
 
@@ -94,6 +95,9 @@ bench: setup
 
 judge-sekmet: setup
 	$(BIN)/python tools/judge_sekmet.py
+
+judge-schemathesis: setup
+	$(BIN)/python tools/judge_schemathesis $(if $(SECONDS),--seconds $(SECONDS)) $(if $(SEED),--seed $(SEED))
 
 lock:
 	for name in run build node test; do \

@@ -91,6 +91,7 @@ def test_every_other_route_refuses_a_stranger_in_its_own_shape(platform: Standin
         ("PATCH", "/fhir/R4/Observation", 405, True),
         ("GET", "/pps/in", 405, False),
         ("GET", "/pps/v2/%00", 400, True),
+        ("GET", "/exports/%00", 400, True),
     ],
 )
 def test_what_is_not_there_is_told_in_the_shape_of_its_api(

@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 import importlib.util
+import re
 from pathlib import Path
 from typing import Any
 
+from platform_fixture import Standing
+
 ROOT = Path(__file__).parents[1]
-_spec = importlib.util.spec_from_file_location("judge_sekmet", ROOT / "tools" / "judge_sekmet.py")
-assert _spec
-assert _spec.loader
-judge: Any = importlib.util.module_from_spec(_spec)
-_spec.loader.exec_module(judge)
+
+
+def tool(name: str, place: str) -> Any:
+    spec = importlib.util.spec_from_file_location(name, ROOT / "tools" / place)
+    assert spec
+    assert spec.loader
+    found = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(found)
+    return found
+
+
+judge: Any = tool("judge_sekmet", "judge_sekmet.py")
 
 
 def scenario(*steps: tuple[str, str]) -> dict[str, Any]:
@@ -34,3 +44,11 @@ def test_the_table_ends_with_how_many_are_green_and_says_what_is_wrong() -> None
     assert lines[-1] == "1/14"
     assert "billing_claim: step 0 (error)" in lines
     assert "  it broke" in lines
+
+
+def test_every_address_is_asked_by_a_persona_that_there_is(platform: Standing) -> None:
+    asking = tool("judge_schemathesis", "judge_schemathesis/__main__.py").PERSONAS
+    assert asking.keys() <= {one.name for one in platform.client.personas()}
+    paths = platform.http.get(f"{platform.url}/openapi.json").json()["paths"]
+    assert [path for path in paths if not any(re.search(one, path) for one in asking.values())] == []
+    assert [one for one in asking.values() if not any(re.search(one, path) for path in paths)] == []

@@ -41,6 +41,10 @@ def test_what_is_not_there_has_the_line_of_what_is_around_it() -> None:
     assert line("Observation.subject") == 1
 
 
+def test_a_name_may_be_empty() -> None:
+    assert line("Observation.status", b'{"": [],\n"": {"": 1},\n"status": 1}') == 3
+
+
 def test_a_body_on_one_line_has_one_line() -> None:
     assert line("Observation.status", json.dumps(json.loads(BODY)).encode()) == 1
 

@@ -39,7 +39,8 @@ def _lines(text: str, type: str, wanted: set[str]) -> dict[str, int]:
     found: dict[str, int] = {}
     # One frame for each open object or list: its path (empty: not wanted), and its place in the list (-1: an object).
     frames: list[list[str | int]] = []
-    path, key, line, last = type, "", 1, 0
+    path, line, last = type, 1, 0
+    key: str | None = None  # none is open; a name may be empty
     for token in _TOKEN.finditer(text):
         sign = token[0]
         line, last = line + text.count("\n", last, token.start()), token.start()
@@ -47,10 +48,10 @@ def _lines(text: str, type: str, wanted: set[str]) -> dict[str, int]:
             frames.pop()
         elif sign == "," and frames:
             frames[-1][1] = int(frames[-1][1]) + 1 if int(frames[-1][1]) >= 0 else -1
-            key = ""
+            key = None
         elif sign == ":":
             continue
-        elif frames and frames[-1][1] == -1 and not key:
+        elif frames and frames[-1][1] == -1 and key is None:
             key = sign[1:-1]
         else:
             if frames and not frames[-1][0]:
@@ -61,5 +62,5 @@ def _lines(text: str, type: str, wanted: set[str]) -> dict[str, int]:
                 found.setdefault(path, line)
             if sign in ("{", "["):
                 frames.append([path if path in wanted else "", -1 if sign == "{" else 0])
-            key = ""
+            key = None
     return found

@@ -88,7 +88,7 @@ def document(routes: Iterable[Route], types: tuple[str, ...], of_results: tuple[
 def _schemes() -> Tree:
     return {
         "token": {
-            "type": "http", "scheme": "DPoP", "bearerFormat": "JWT",
+            "type": "http", "scheme": "DPoP",
             "description": "an access token bound to the caller's key, with an attestation where personnel ask about a patient",
         },
         "proof": {"type": "apiKey", "in": "header", "name": "DPoP", "description": "a proof of possession, good for one request"},

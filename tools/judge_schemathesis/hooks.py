@@ -1,0 +1,98 @@
+"""Read by schemathesis in its own environment: requests that get beyond the first refusal.
+
+What schemathesis makes up has ids that nobody has and resources that are none. Here some requests are given what is there. The
+header that names the patient is the proxy's, and a decision of its own: it is left out.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+from pathlib import Path
+from typing import Any
+
+import schemathesis
+
+KNOWN: dict[str, list[dict[str, Any]]] = json.loads(Path(os.environ["JUDGE_KNOWN"]).read_text())
+CHANCE = random.Random(int(os.environ["JUDGE_SEED"]))  # noqa: S311 - the same requests for the same seed
+OF_THE_PROXY = ("person-id", "dpop", "authorization", "host")
+ODD: tuple[Any, ...] = (
+    None,
+    "",
+    " ",
+    0,
+    -1,
+    1e308,
+    True,
+    [],
+    {},
+    [None],
+    "\u202e",
+    "\x00",
+    "x" * 5_000,
+    "2026-02-30",
+    "é",
+)
+REASON = "Avsender ber om hjelp med avvisningen"
+
+
+@schemathesis.serializer("application/fhir+ndjson", "application/ndjson", "application/x-ndjson")
+def lines(context: Any, value: Any) -> bytes:
+    """Lines of an import: what was made up, or resources that could be."""
+    del context
+    if CHANCE.random() < 0.5 and (resources := KNOWN.get("Observation")):
+        return b"\n".join(json.dumps(spoiled(one)).encode() for one in resources)
+    return value if isinstance(value, bytes) else str(value).encode("utf-8", "surrogatepass")
+
+
+@schemathesis.hook
+def before_call(context: Any, case: Any, kwargs: Any) -> None:
+    """One request before it goes out."""
+    del context, kwargs
+    for name in [name for name in case.headers or {} if name.lower() in OF_THE_PROXY]:
+        del case.headers[name]
+    of_type = [name for name, resources in KNOWN.items() if resources]
+    parts = case.path_parameters or {}
+    if "type" in parts and of_type and CHANCE.random() < 0.6:
+        parts["type"] = CHANCE.choice(of_type)
+        if "id" in parts:
+            parts["id"] = CHANCE.choice(KNOWN[parts["type"]])["id"]
+        if "version" in parts:
+            parts["version"] = "1"
+    if CHANCE.random() < 0.5 and case.query:
+        case.query = {}
+    _body(case, parts)
+
+
+def _body(case: Any, parts: dict[str, Any]) -> None:
+    if "form" in (case.media_type or "") and isinstance(case.body, dict) and CHANCE.random() < 0.5:
+        case.body = {name: REASON if name in ("reason", "why", "basis") else value for name, value in case.body.items()}
+    if case.media_type == "application/fhir+json" and case.method in ("POST", "PUT") and CHANCE.random() < 0.6:
+        resources = [
+            one for each in KNOWN.values() for one in each if parts.get("type", "") in ("", each[0]["resourceType"])
+        ]
+        if resources:
+            case.body = spoiled(CHANCE.choice(resources))
+            if case.method == "PUT" and CHANCE.random() < 0.7:
+                case.headers["if-match"] = f'W/"{CHANCE.choice((1, 1, 2, 7))}"'
+
+
+def spoiled(resource: dict[str, Any]) -> dict[str, Any]:
+    """A resource as it is, or with something in it left out, made odd, doubled or added."""
+    found: dict[str, Any] = json.loads(json.dumps(resource))
+    for _ in range(CHANCE.choice((0, 0, 1, 1, 2))):
+        place: Any = found
+        while isinstance(place, (dict, list)) and place:
+            name = CHANCE.choice(list(place)) if isinstance(place, dict) else CHANCE.randrange(len(place))
+            if not isinstance(place[name], (dict, list)) or CHANCE.random() < 0.4:
+                way = CHANCE.random()
+                if way < 0.3:
+                    del place[name]
+                elif way < 0.8:
+                    place[name] = CHANCE.choice(ODD)
+                else:
+                    place[name] = [place[name], place[name]]
+                break
+            place = place[name]
+    return found
