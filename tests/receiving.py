@@ -24,7 +24,8 @@ class Inbox:
 
     def bundles(self, kind: str = "event-notification") -> list[dict[str, Any]]:
         """The Bundles of one kind."""
-        return [tree for _, _, tree in self.sent if status_of(tree)["type"] == kind]
+        told = [tree for _, _, tree in self.sent if tree.get("resourceType") == "Bundle"]
+        return [tree for tree in told if status_of(tree)["type"] == kind]
 
 
 def status_of(bundle: dict[str, Any]) -> dict[str, Any]:
@@ -58,13 +59,16 @@ class Receiver:
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["content-length"]))
                 time.sleep(inbox.delay)
-                inbox.sent.append((self.path, dict(self.headers.items()), json.loads(body)))
+                inbox.sent.append((self.path, dict(self.headers.items()), json.loads(body or b"{}")))
                 self.send_response(inbox.answers.pop(0) if inbox.answers else inbox.else_)
                 if inbox.location:
                     self.send_header("location", inbox.location)
                 self.send_header("content-length", "2")
                 self.end_headers()
                 self.wfile.write(b"{}")
+
+            def do_PUT(self) -> None:
+                self.do_POST()
 
             def log_message(self, format: str, *args: Any) -> None:
                 return

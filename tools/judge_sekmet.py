@@ -3,7 +3,8 @@
 sekmet lies in an environment of its own under `.cache/`, as for the benchmarks. It speaks to `kjerne proxy`, which signs each
 request as the persona `all-patients` (docs/api.md). sekmet counts a scenario as passed whose steps it skipped, so the steps are
 counted here: a scenario is green with no step failed and none skipped but those of a role that no FHIR store plays (`LEFT`).
-With `--server URL` a sandbox that runs already is judged.
+With `--server URL` a sandbox that runs already is judged; its operator has registered sekmet's address for messages
+(`KJERNE_SUBSCRIBERS`, and `--port` here). The topic of finished encounters is ours, as sekmet asks of other servers (`--var`).
 """
 
 from __future__ import annotations
@@ -32,6 +33,14 @@ LEFT: Final = ("does not play role 'payer'", "does not play role 'lab-filler'")
 """What a skipped step says that needs a payer, or a laboratory that answers orders by itself."""
 TOLD_CHARACTERS: Final = 300
 RUN: Final = "from sekmet.cli import app; app()"
+RECEIVER: Final = """\
+[[receiver]]
+client = "all-patients"
+url = "http://127.0.0.1:{port}/"
+addresses = ["127.0.0.0/8"]
+"""
+"""Where sekmet may be told of what is new."""
+TOPIC: Final = "topic=http://kjerne.example/fhir/SubscriptionTopic/encounter-complete"
 SETTINGS: Final = """\
 base_url: http://127.0.0.1:{port}/fhir
 host: 127.0.0.1
@@ -86,12 +95,14 @@ def table(results: list[Judged]) -> str:
 
 
 @contextlib.contextmanager
-def sandbox(folder: Path) -> Iterator[str]:
-    """A sandbox of our own on an empty database; its address."""
+def sandbox(folder: Path, peer: int) -> Iterator[str]:
+    """A sandbox of our own on an empty database, which may tell sekmet at the port `peer`; its address."""
+    receivers = folder / "subscribers.toml"
+    receivers.write_text(RECEIVER.format(port=peer))
     port = host.free_port()
     command = [sys.executable, "-m", "kjerne", "up", "--port", str(port), "--people", str(PEOPLE)]
     log = folder / "kjerne.log"
-    environment = {"PYTHONPATH": str(ROOT / "src")}
+    environment = {"PYTHONPATH": str(ROOT / "src"), "KJERNE_SUBSCRIBERS": str(receivers)}
     with host.started([*command, "--data", str(folder / "data")], log, environment=environment) as process:
         host.answering(process, f"http://127.0.0.1:{port}/readyz", log)
         yield f"http://127.0.0.1:{port}"
@@ -108,12 +119,12 @@ def relayed(url: str, folder: Path) -> Iterator[str]:
         yield f"http://127.0.0.1:{port}"
 
 
-def run(relay: str, folder: Path, scenarios: list[str]) -> list[dict[str, Any]]:
-    """What sekmet reports of the scenarios."""
+def run(relay: str, folder: Path, scenarios: list[str], port: int) -> list[dict[str, Any]]:
+    """What sekmet reports of the scenarios, at a port of this machine."""
     settings = folder / "settings.yaml"
-    settings.write_text(SETTINGS.format(port=host.free_port(), folder=folder / "sekmet", relay=relay))
+    settings.write_text(SETTINGS.format(port=port, folder=folder / "sekmet", relay=relay))
     command = [str(installed()), "-c", RUN, "scenario", "run", *scenarios, "--peer", "ours", "--serve"]
-    command += ["--report-dir", str(folder / "reports"), "--config", str(settings)]
+    command += ["--var", TOPIC, "--report-dir", str(folder / "reports"), "--config", str(settings)]
     with (folder / "sekmet.log").open("wb") as log:
         subprocess.run(
             command, cwd=folder, stdout=log, stderr=log, check=False, env={**os.environ, "SEKMET_CONFIG": ""}
@@ -129,14 +140,16 @@ def main() -> int:
     """0 where all are green."""
     asked = argparse.ArgumentParser(description=__doc__)
     asked.add_argument("--server", default="", help="a sandbox that runs already")
+    asked.add_argument("--port", type=int, default=0, help="where sekmet is to answer")
     asked.add_argument("--keep", type=Path, help="where reports and logs are to lie")
     asked.add_argument("scenarios", nargs="*", default=["all"])
     given = asked.parse_args()
     with contextlib.ExitStack() as stack:
         folder = given.keep or Path(stack.enter_context(tempfile.TemporaryDirectory()))
         folder.mkdir(parents=True, exist_ok=True)
-        url = given.server or stack.enter_context(sandbox(folder))
-        results = run(stack.enter_context(relayed(url, folder)), folder, given.scenarios or ["all"])
+        peer = given.port or host.free_port()
+        url = given.server or stack.enter_context(sandbox(folder, peer))
+        results = run(stack.enter_context(relayed(url, folder)), folder, given.scenarios or ["all"], peer)
     found = [judged(one) for one in results]
     print(table(found))
     return 0 if sum(one.is_green for one in found) == WANTED else 1

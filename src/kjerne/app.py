@@ -47,7 +47,7 @@ from kjerne.policy.choosing import Choosing
 from kjerne.policy.claims import Claims
 from kjerne.policy.privacy import deletion_of
 from kjerne.policy.services import IN_USE, SERVICES, Service, kept_by_law, seen_by
-from kjerne.policy.table_subscribing import TELLING
+from kjerne.policy.table_subscribing import TOLD_OF
 from kjerne.registries import identifiers
 from kjerne.registries.guides import Guides
 from kjerne.registries.homes import SERVICE_BY_TYPE, SHARED_TYPES, types_of
@@ -326,7 +326,7 @@ class House:
         receivers = Receivers(self.settings.subscribers_file, sandbox=self.settings.mode == "sandbox")
         return SubscriptionsApi(
             self.store.pool, self.store.ids, self.reader, Sealer(self.store.keys.derived("subscription")), receivers,
-            parse_json, self.parse_search, self.identify, sorted(TELLING), f"{SUBSCRIPTIONS} {any_of(reads)}",
+            parse_json, self.parse_search, self.identify, TOLD_OF, f"{SUBSCRIPTIONS} {any_of(reads)}",
         )  # fmt: skip
 
     def _validating(self, needs: str) -> ValidateApi:

@@ -23,19 +23,21 @@ from kjerne.access import Caller, Denial, Grant
 from kjerne.clock import Clock
 from kjerne.errors import Refusal
 from kjerne.exchange import ATTEMPTS, Pairs, PatientRef, Stale
+from kjerne.fhir import search as searching
 from kjerne.fhir import subscribing
 from kjerne.fhir.definitions import type_name
 from kjerne.fhir.encode import decode
+from kjerne.fhir.fitting import Weighed, fits, weighed
+from kjerne.fhir.search import Plan, counted
 from kjerne.fhir.subscribing import Asked, Telling, Told, content_of, message
 from kjerne.jobs import AWAY
 from kjerne.policy.rules import decide
-from kjerne.policy.table_subscribing import TELLING
-from kjerne.registries.receivers import Receivers
+from kjerne.policy.table_subscribing import TOLD_OF
+from kjerne.registries.receivers import Receiver, Receivers
 from kjerne.services.subscriptions import Kept, action_of, opened
 from kjerne.settings import Settings
 from kjerne.store import audit, subjects, subscriptions
 from kjerne.store.codec import Dictionaries, Wrap
-from kjerne.store.finding import Finder
 from kjerne.store.house import load_dictionaries
 from kjerne.store.keys import Keys, Sealer
 from kjerne.store.participation import Takers
@@ -114,10 +116,6 @@ class Deliverer:
     @cached_property
     def reader(self) -> Reader:
         return Reader(self.wrap, self.dictionaries)
-
-    @cached_property
-    def finder(self) -> Finder:
-        return Finder(self.reader, self.settings.candidate_limit)
 
     @cached_property
     def sealer(self) -> Sealer:
@@ -208,7 +206,7 @@ class Deliverer:
             kept = opened(self.sealer, one.id, one.told)
             if len(self.read) >= READ_LIMIT:
                 self.read.clear()
-            known = self.read[one.id, one.version] = kept, subscribing.asked(decode(kept.raw), sorted(TELLING))
+            known = self.read[one.id, one.version] = kept, subscribing.asked(decode(kept.raw), TOLD_OF)
         return _Turn(one, *known, await self.takers.told(known[0].caller))
 
     async def _weighed(self, patient: int, turns: Sequence[_Turn], now: datetime) -> None:
@@ -247,7 +245,7 @@ class Deliverer:
         if not turns:
             return
         await self._ask(conn, patient, turns, now)
-        weighing = _Weighing(conn, self.reader, self.finder, self.settings)
+        weighing = _Weighing(conn, self.reader, now)
         told_of = await subscriptions.told_of(conn, patient, [due for turn in turns for due in turn.dues])
         await weighing.read(turns)
         rows = []
@@ -290,9 +288,9 @@ class Deliverer:
         for due in turn.dues if turn.grant else ():
             before = told_of.get(due[:3])
             if due.deleted:
-                passes = before is not None and await weighing.is_deleted(turn, due)
+                passes = not turn.asked.is_plain and before is not None and await weighing.is_deleted(turn, due)
             else:
-                passes = (before is None or due.version > before) and await weighing.passes(turn, due)
+                passes = (before is None or due.version > before) and weighing.passes(turn, due)
             if passes:
                 number += 1
                 turn.fresh.append(Event(due.subscription, number, now, due.type, due.record, due.version, due.deleted))
@@ -322,7 +320,10 @@ class Deliverer:
         if not turn.weighed:
             work_at = now + timedelta(seconds=1)
             return self._outcome(one, one, one.beat_at)._replace(work_at=work_at)
-        if one.state == "requested":
+        if one.state == "requested" and turn.asked.is_plain:
+            # R4 knows no handshake: it is active from now on, and what has been noted is told in the next turn.
+            one, turn.told, turn.more = replace(one, state="active"), None, True
+        elif one.state == "requested":
             # What has been noted meanwhile comes behind it.
             turn.told, turn.more = "handshake", True
         elif turn.told is None and one.beat_at is not None and one.beat_at <= now:
@@ -365,25 +366,40 @@ class Deliverer:
         receiver = self.receivers.find(turn.caller.client, asked.url)
         if receiver is None:
             raise NotTaken("its address is not registered any more")
+        if asked.is_plain:
+            await self._put(turn, receiver, until)
+            return
         events = turn.events[-1].number if turn.events else one.sent
         state = "requested" if turn.told == "handshake" else "active"
-        topic = subscribing.TOPIC + one.service
-        body = message(self.base, str(one.id), state, turn.told, topic, events, turn.tellings, now)
+        body = message(self.base, str(one.id), state, turn.told, asked.topic, events, turn.tellings, now)
         headers = (("content-type", "application/fhir+json"), ("accept", "*/*"), *asked.headers)
-        await self.hooks.post(receiver, asked.url, headers, body, asked.timeout, until)
+        await self.hooks.send(receiver, asked.url, headers, body, asked.timeout, until)
+
+    async def _put(self, turn: _Turn, receiver: Receiver, until: float) -> None:
+        """In R4's own way (subscription.html): the record under its own name at the endpoint, or that there is something."""
+        asked, headers = turn.asked, (("accept", "*/*"), *turn.asked.headers)
+        for one in turn.tellings:
+            if asked.content == "empty":
+                await self.hooks.send(receiver, asked.url, headers, b"", asked.timeout, until)
+            elif one.focus is not None and one.focus.resource:
+                url = f"{asked.url.rstrip('/')}/{one.focus.url.removeprefix(self.base + '/')}"
+                headers = (("content-type", "application/fhir+json"), *headers)
+                await self.hooks.send(receiver, url, headers, one.focus.resource, asked.timeout, until, method="PUT")
+            # What may not be told any more has no message: here nothing has a number that could be missed.
 
 
 class _Weighing:
     """What is read for one patient in one turn; what is the same for many is read once."""
 
-    def __init__(self, conn: Connection, reader: Reader, finder: Finder, settings: Settings) -> None:
+    def __init__(self, conn: Connection, reader: Reader, now: datetime) -> None:
         self._conn = conn
         self._reader = reader
-        self._finder = finder
-        self._settings = settings
+        self._now = now
         self._records: dict[Any, dict[tuple[int, UUID], Record]] = {}
+        self._weighed: dict[tuple[UUID, int], Weighed] = {}
+        self._plans: dict[tuple[str, Pairs], Plan | None] = {}
         self._named: dict[Any, set[tuple[int, UUID]]] = {}
-        self._matching: dict[Any, frozenset[UUID]] = {}
+        self._answers: dict[tuple[str, Pairs, UUID], bool] = {}
         self._deleted: dict[Any, bool] = {}
 
     async def read(self, turns: Sequence[_Turn]) -> None:
@@ -410,35 +426,46 @@ class _Weighing:
             self._deleted[key] = await self._reader.is_deleted(self._conn, turn.grant, one.type, one.record)
         return self._deleted[key]
 
-    async def passes(self, turn: _Turn, due: Due) -> bool:
+    def passes(self, turn: _Turn, due: Due) -> bool:
         """Whether the record is open to the subscriber, and one of its filters asks for it."""
-        if self.record(turn, due.type, due.record) is None:
+        record = self.record(turn, due.type, due.record)
+        if record is None:
             return False
         name = type_name(due.type)
         filters = [pairs for of, pairs in turn.asked.filters if of == name]
-        if not turn.asked.filters or () in filters:
-            return True
-        for pairs in filters:
-            if due.record in await self._matched(turn, name, due.type, pairs):
-                return True
-        return False
+        return not turn.asked.filters or () in filters or any(self._answering(name, pairs, record) for pairs in filters)
 
-    async def _matched(self, turn: _Turn, name: str, type_: int, pairs: Pairs) -> frozenset[UUID]:
-        assert turn.grant is not None
-        key = (_kind(turn.grant), name, pairs)
-        if key not in self._matching:
-            ids = sorted(str(id_) for of, id_ in self._records[key[0]] if of == type_)
+    def _answering(self, name: str, pairs: Pairs, record: Record) -> bool:
+        """Whether a record answers a filter: in memory, once for all who have it, within the steps of a search."""
+        key = (name, pairs, record.id)
+        if key not in self._answers:
+            try:
+                plan = self._plan(name, pairs)
+                with counted():
+                    self._answers[key] = plan is not None and fits(self._opened(record), plan)
+            except Refusal:
+                self._answers[key] = False
+        return self._answers[key]
+
+    def _plan(self, name: str, pairs: Pairs) -> Plan | None:
+        """None of a filter that is taken no more: it was when it was made, and a limit that has been lowered since lets
+        nothing through."""
+        if (name, pairs) not in self._plans:
             try:
                 asked = search.parse(
-                    name, (*pairs, ("_id", ",".join(ids))), lenient=False, page_size=1, page_size_limit=1,
-                    reachable=frozenset(),
+                    name, pairs, lenient=False, page_size=1, page_size_limit=1, reachable=frozenset(),
                 )  # fmt: skip
-                found = await self._finder.matching(self._conn, turn.grant, asked, "r")
             except Refusal:
-                # It was taken when it was made; a limit that has been lowered since lets nothing through.
-                found = []
-            self._matching[key] = frozenset(UUID(str(id_)) for _, _, id_ in found)
-        return self._matching[key]
+                self._plans[name, pairs] = None
+            else:
+                self._plans[name, pairs] = searching.plan(asked, at=self._now)
+        return self._plans[name, pairs]
+
+    def _opened(self, record: Record) -> Weighed:
+        key = (record.id, record.version)
+        if key not in self._weighed:
+            self._weighed[key] = weighed(str(record.id), record.at, decode(record.served))
+        return self._weighed[key]
 
 
 def _of(turns: Sequence[_Turn]) -> list[Subscription]:

@@ -464,9 +464,12 @@ PERSONAL = ("personligeInteresser", "personligeOgOekonomiskeInteresser")
 
 def test_client(s: Situation) -> Answer | None:
     """Of the sandbox: everything of whoever is made up and has shut nothing against anybody, in every service; to register also
-    what each of them asks of who sends in (K89)."""
-    if "kjerne:all-patients" not in s.scopes or s.action not in (*LOOKING, "file", "correct"):
+    what each of them asks of who sends in, to be told of what is new what every subscriber needs (K89, K94)."""
+    telling = s.action in ("subscribe", "notify")
+    if "kjerne:all-patients" not in s.scopes or not (telling or s.action in (*LOOKING, "file", "correct")):
         return None
+    if telling and s.service not in ("results", "critical-information", "record"):
+        return Answer(given=False)
     to_send = {
         "results": "nhn:pps/provesvar-write",
         "documents": "nhn:phr/mhd/create-documents-with-reference",
@@ -476,7 +479,9 @@ def test_client(s: Situation) -> Answer | None:
     needed = "kjerne:all-patients"
     if s.action in LOOKING and s.service == "cross-border":
         needed = "kjerne:contact-point"
-    if s.action not in LOOKING:
+    if telling:
+        needed = "kjerne:subscriptions"
+    elif s.action not in LOOKING:
         needed = to_send.get(s.service, needed)
     shut = is_protected(s.address) or wills_now(s, "restriction") or wills_now(s, "opt-out")
     if needed not in s.scopes or not s.made_up or shut:
@@ -506,7 +511,7 @@ def system(s: Situation) -> Answer:
 def subscriber(s: Situation) -> Answer:
     """A system of an organisation that treats her and takes part hears of what is new (K90). It hears nothing while she has shut
     anything to anybody, since nobody says who reads it there; of that it is not asked when it subscribes, or it would be told."""
-    here = s.service in ("results", "critical-information") and "kjerne:subscriptions" in s.scopes
+    here = s.service in ("results", "critical-information", "record") and "kjerne:subscriptions" in s.scopes
     treating = any(bond.place and bond.place in (s.legal_entity, s.unit) for bond in bonds_today(s, "care"))
     if not (here and treating and takes_part(s, "consumer")):
         return Answer(given=False)

@@ -30,6 +30,7 @@ OPERATIONS = frozenset({"kjerne:operations"})
 TESTING = frozenset(
     {
         "kjerne:all-patients",
+        "kjerne:subscriptions",
         "nhn:pps/provesvar-write",
         "nhn:phr/mhd/create-documents-with-reference",
         "nhn:pmd/write",

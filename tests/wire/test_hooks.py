@@ -34,7 +34,7 @@ async def closed() -> AsyncIterator[None]:
 async def posted(hooks: Hooks, receiver: Receiver, url: str = "", seconds: float = 5.0) -> str:
     """Empty where it was taken, else why not."""
     try:
-        await hooks.post(receiver, url or receiver.url, (("content-type", "application/fhir+json"),), BODY, seconds)
+        await hooks.send(receiver, url or receiver.url, (("content-type", "application/fhir+json"),), BODY, seconds)
     except NotTaken as fault:
         return str(fault)
     return ""

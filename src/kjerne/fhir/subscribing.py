@@ -1,7 +1,9 @@
-"""Subscriptions as the R4 backport has them: what one asks for, and the Bundles that tell it something.
+"""Subscriptions as the R4 backport has them, and as R4 itself: what one asks for, and the messages that tell it something.
 
 Source: http://hl7.org/fhir/uv/subscriptions-backport (1.1.0): the topic's canonical stands in `criteria`, filters, payload and
-heartbeat in extensions, and a message is a Bundle of type `history` that begins with the subscription's status.
+heartbeat in extensions, and a message is a Bundle of type `history` that begins with the subscription's status. R4's own
+(subscription.html) has a search in `criteria` and says nothing of its payload's content: each record is put to the endpoint as
+it is, or an empty message posted.
 """
 
 from __future__ import annotations
@@ -11,12 +13,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final, Literal
-from urllib.parse import parse_qsl
 
 from kjerne.errors import Refusal
-from kjerne.exchange import Pairs
 from kjerne.fhir.dates import interval
 from kjerne.fhir.encode import encode
+from kjerne.fhir.topics import Filters, about
+from kjerne.fhir.topics import refused as _refused
 
 _GUIDE: Final = "http://hl7.org/fhir/uv/subscriptions-backport/StructureDefinition/"
 FILTER: Final = _GUIDE + "backport-filter-criteria"
@@ -25,12 +27,9 @@ HEARTBEAT: Final = _GUIDE + "backport-heartbeat-period"
 TIMEOUT: Final = _GUIDE + "backport-timeout"
 MOST: Final = _GUIDE + "backport-max-count"
 STATUS_PROFILE: Final = _GUIDE + "backport-subscription-status-r4"
-TOPIC: Final = "http://kjerne.example/fhir/SubscriptionTopic/"
-"""The beginning of our topics' canonicals; a service's name follows: what is created, changed or deleted in it."""
 
 Content = Literal["empty", "id-only", "full-resource"]
 Told = Literal["handshake", "heartbeat", "event-notification", "query-status", "query-event"]
-FILTERS_LIMIT: Final = 10
 HEADERS_LIMIT: Final = 5
 HEARTBEAT_SECONDS: Final = (60, 86_400)
 TIMEOUT_SECONDS: Final = (1, 30)
@@ -42,10 +41,13 @@ _CONTENTS: Final[tuple[Content, ...]] = ("empty", "id-only", "full-resource")
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What a Subscription asks for. `filters` are types with their criteria; without any, all of the service."""
+    """What a Subscription asks for. `filters` are types with their criteria; without any, all of the service. `whom` are the
+    addresses that name its patient. `is_plain`: it is told in R4's own way, one record a message, and never of a deletion."""
 
     service: str
-    filters: tuple[tuple[str, Pairs], ...]
+    topic: str
+    filters: Filters
+    whom: tuple[str, ...]
     channel: Literal["rest-hook", "websocket"]
     url: str
     headers: tuple[tuple[str, str], ...] = field(repr=False)
@@ -55,17 +57,17 @@ class Asked:
     most: int
     ends_at: datetime | None
     off: bool
+    is_plain: bool = False
 
 
-def asked(tree: Mapping[str, Any], services: Sequence[str]) -> Asked:
-    """From a valid Subscription; `Refusal` 422 for what is not done here, with its place."""
+def asked(tree: Mapping[str, Any], services: Mapping[str, str]) -> Asked:
+    """From a valid Subscription; `services` are the types that are told of, with the service of each. `Refusal` 422 for what is
+    not done here, with its place."""
     criteria, channel = str(tree.get("criteria", "")), tree["channel"]
-    service = criteria.removeprefix(TOPIC)
-    if not criteria.startswith(TOPIC) or service not in services:
-        raise _not(
-            "Subscription.criteria", "criteria is the canonical of a topic that is served here",
-            f"One of {', '.join(TOPIC + one for one in services)}.",
-        )  # fmt: skip
+    texts = [
+        one.get("valueString") for one in tree.get("_criteria", {}).get("extension", ()) if one.get("url") == FILTER
+    ]
+    found = about(criteria, texts, services)
     kind = channel.get("type")
     if kind != "rest-hook":
         raise _not("Subscription.channel.type", "messages go by rest-hook alone")
@@ -74,20 +76,28 @@ def asked(tree: Mapping[str, Any], services: Sequence[str]) -> Asked:
     if "endpoint" not in channel:
         raise _not("Subscription.channel.endpoint", "a rest-hook has an endpoint")
     said = channel.get("extension", ())
-    content = _of(channel.get("_payload", {}).get("extension", ()), PAYLOAD, "valueCode", "empty")
-    if content not in _CONTENTS:
+    content = _of(channel.get("_payload", {}).get("extension", ()), PAYLOAD, "valueCode", "")
+    if content not in ("", *_CONTENTS):
         raise _not("Subscription.channel.payload", f"the content of a payload is one of {', '.join(_CONTENTS)}")
+    plain = found.is_search and not content
+    if plain:
+        content = "full-resource" if "payload" in channel else "empty"
+        if any(one.get("url") in (HEARTBEAT, MOST) for one in said):
+            raise _not(
+                "Subscription.channel", f"a heartbeat or a number of events goes with {PAYLOAD.rpartition('/')[2]}"
+            )
     return Asked(
-        service, _filters(tree.get("_criteria", {}).get("extension", ())), "rest-hook", str(channel["endpoint"]),
-        _headers(channel.get("header", ())), content, _number(said, HEARTBEAT, "valueUnsignedInt", 0, HEARTBEAT_SECONDS),
+        found.service, criteria, found.filters, found.whom, "rest-hook", str(channel["endpoint"]),
+        _headers(channel.get("header", ())), content or "empty",
+        _number(said, HEARTBEAT, "valueUnsignedInt", 0, HEARTBEAT_SECONDS),
         _number(said, TIMEOUT, "valueUnsignedInt", 10, TIMEOUT_SECONDS),
-        _number(said, MOST, "valuePositiveInt", MOST_EVENTS, (1, MOST_EVENTS)), _end(tree.get("end")),
-        tree.get("status") == "off",
+        1 if plain else _number(said, MOST, "valuePositiveInt", MOST_EVENTS, (1, MOST_EVENTS)), _end(tree.get("end")),
+        tree.get("status") == "off", plain,
     )  # fmt: skip
 
 
-def _not(where: str, says: str, todo: str = "") -> Refusal:
-    return Refusal(422, says, where=where, todo=todo, code="not-supported")
+def _not(where: str, says: str) -> Refusal:
+    return _refused(says, where=where)
 
 
 def _of(extensions: Sequence[Mapping[str, Any]], url: str, name: str, else_: Any) -> Any:
@@ -102,24 +112,6 @@ def _number(said: Sequence[Mapping[str, Any]], url: str, name: str, else_: int, 
     if found != else_ and not (isinstance(found, int) and bounds[0] <= found <= bounds[1]):
         raise _not("Subscription.channel", f"{url.rpartition('/')[2]} is from {bounds[0]} to {bounds[1]}")
     return int(found)
-
-
-def _filters(extensions: Sequence[Mapping[str, Any]]) -> tuple[tuple[str, Pairs], ...]:
-    where = "Subscription.criteria"
-    texts = [one.get("valueString") for one in extensions if one.get("url") == FILTER]
-    if len(texts) > FILTERS_LIMIT:
-        raise _not(where, f"a subscription has at most {FILTERS_LIMIT} filters")
-    found = []
-    for text in texts:
-        name, mark, query = str(text or "").partition("?")
-        try:
-            pairs = (
-                tuple(parse_qsl(query, keep_blank_values=True, strict_parsing=True, max_num_fields=20)) if mark else ()
-            )
-        except ValueError:
-            raise _not(where, "a filter is Type?parameter=value, with & between") from None
-        found.append((name, pairs))
-    return tuple(found)
 
 
 def _headers(texts: Sequence[str]) -> tuple[tuple[str, str], ...]:

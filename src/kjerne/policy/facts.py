@@ -116,7 +116,7 @@ SCOPES: Final[Mapping[tuple[CallerKind, str, Action], frozenset[str]]] = {
     ("practitioner", "", "review"): frozenset({OPERATIONS}),
     **{
         ("system", service, action): frozenset({SUBSCRIPTIONS})
-        for service in ("results", "critical-information")
+        for service in ("results", "critical-information", "record")
         for action in _TELLING
     },
     **{("system", "", action): frozenset({ALL_PATIENTS}) for action in sorted(LOOKING | WRITING)},

@@ -11,6 +11,7 @@ from kjerne.access import ALL_PATIENTS
 from kjerne.policy.facts import Case, has_filed_nothing_of_this
 from kjerne.policy.rule import EVERY_SERVICE, FILE, FROM_STAFF, LOOK, SYSTEM, Rule, Section
 from kjerne.policy.services_asked import has_shut_anything
+from kjerne.policy.table_subscribing import NOTIFY, SUBSCRIBE
 
 
 def is_for_everybody(case: Case) -> bool:
@@ -27,7 +28,7 @@ EVERYBODY: Final = Section(
     title="The sandbox's test client",
     kinds=SYSTEM,
     services=EVERY_SERVICE,
-    actions=LOOK | FILE,
+    actions=LOOK | FILE | SUBSCRIBE | NOTIFY,
     rules=(
         Rule(
             id="test-of-a-real-person",

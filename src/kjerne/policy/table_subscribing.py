@@ -7,15 +7,19 @@ subscribes as a person is asked as of a search, with the attestation she had (do
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 
 from kjerne.access import SHUT_BY_PATIENT, Action, Label
 from kjerne.policy import facts, services_asked
 from kjerne.policy.rule import EVERY_LABEL, SYSTEM, Rule, Section
+from kjerne.registries.homes import SERVICE_BY_TYPE
 
 SUBSCRIBE: Final[frozenset[Action]] = frozenset({"subscribe"})
 NOTIFY: Final[frozenset[Action]] = frozenset({"notify"})
-TELLING: Final = frozenset({"results", "critical-information"})
+TELLING: Final = frozenset({"results", "critical-information", "record"})
+TOLD_OF: Final[Mapping[str, str]] = {name: of for name, of in SERVICE_BY_TYPE.items() if of in TELLING}
+"""The types that subscribers are told of, with the service of each."""
 _LAW: Final = "pasientjournalloven § 19; helsepersonelloven § 45"
 
 SUBSCRIBERS: Final = Section(

@@ -1,14 +1,14 @@
 """`/fhir/R4/Subscription`: a client's own wishes to be told what is new about a patient, as FHIR resources.
 
-The patient is named by the header `person-id`, as in a search; the subscription's id seals her, and the resource does not
-name her. Who subscribes as a system is asked by the law of subscribers, a person by that of a search (docs/law.md, K90). What is
-told is weighed anew for each message (`kjerne.subscribing`).
+The patient is named by the header `person-id`, as in a search, or by her address in the criteria (`patient=Patient/id`); the
+subscription's id seals her. Who subscribes as a system is asked by the law of subscribers, a person by that of a search
+(docs/law.md, K90). What is told is weighed anew for each message (`kjerne.subscribing`).
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -30,13 +30,14 @@ from kjerne.fhir.negotiation import check_accepted, check_sent
 from kjerne.fhir.prefer import lenient, wanted
 from kjerne.fhir.search import Search
 from kjerne.fhir.subscribing import Asked, Content, Telling, content_of, instant, message
+from kjerne.fhir.topics import WHERE
 from kjerne.fhir.validate import check
-from kjerne.registries.homes import SERVICE_BY_TYPE
 from kjerne.registries.identifiers import stands_in
 from kjerne.registries.naming import check_header, patient_of
 from kjerne.registries.receivers import Receivers
 from kjerne.store import audit, subscriptions
 from kjerne.store.keys import Sealer
+from kjerne.store.patient_ids import key_of
 from kjerne.store.pool import Connection, Pool
 from kjerne.store.reading import Reader
 from kjerne.store.records import hold
@@ -84,7 +85,8 @@ def owner_of(caller: Caller) -> bytes:
 
 @dataclass(frozen=True)
 class SubscriptionsApi:
-    """The handlers. `services` are those that have a topic; `needs` the scopes of which a token must hold one."""
+    """The handlers. `services` are the types that are told of, with the service of each; `needs` the scopes of which a token
+    must hold one."""
 
     pool: Pool
     ids: SealedIds
@@ -94,7 +96,7 @@ class SubscriptionsApi:
     parse_json: Callable[[bytes], Tree]
     parse_search: Callable[[str, Pairs, bool], Search]
     identify: Callable[[str], PatientRef]
-    services: Sequence[str]
+    services: Mapping[str, str]
     needs: str
 
     def routes(self) -> list[Route]:
@@ -114,12 +116,13 @@ class SubscriptionsApi:
     async def create(self, call: Call) -> Answer:
         """A subscription about the patient in `person-id`: requested, until its endpoint has taken a handshake."""
         tree, asked = self._sent(call)
-        caller, patient = _caller(call), patient_of(call, self.identify)
+        caller, patient = _caller(call), self._whom(call, asked)
 
         async def use(grant: Grant) -> Subscription:
+            self._check_whom(asked, grant.subject.keys)
             id_ = self.ids.make(grant.subject.patient)
             one = Subscription(
-                grant.subject.patient, id_, owner_of(caller), asked.service, _types(asked), asked.channel,
+                grant.subject.patient, id_, owner_of(caller), asked.service, _types(asked, self.services), asked.channel,
                 "off" if asked.off else "requested", not asked.off, 1, call.at, call.at, _end(caller, asked),
                 seal(self.sealer, id_, Kept(call.body, _stripped(caller), basis_of(call))),
             )  # fmt: skip
@@ -147,12 +150,13 @@ class SubscriptionsApi:
             raise Refusal(422, says, where="Subscription.criteria", todo="Make one of its own for the other.")
         kept = seal(self.sealer, before.id, Kept(call.body, _stripped(caller), basis_of(call)))
         after = replace(
-            before, types=_types(asked), channel=asked.channel, state="off" if asked.off else "requested",
+            before, types=_types(asked, self.services), channel=asked.channel, state="off" if asked.off else "requested",
             collects=not asked.off, ends_at=_end(caller, asked), told=kept, version=expected + 1, changed_at=call.at, fault="",
         )  # fmt: skip
 
         async def use(grant: Grant) -> bool:
             check_header(call, grant, self.identify)
+            self._check_whom(asked, grant.subject.keys)
             async with self.pool.acquire() as conn, conn.transaction():
                 await hold(conn, grant)
                 changed = await subscriptions.change(conn, after, expected, call.at)
@@ -197,18 +201,18 @@ class SubscriptionsApi:
     async def status(self, call: Call) -> Answer:
         """How it stands: its state, how many events there were, and why the last message was not taken."""
         check_accepted(call)
-        one = await self._own(call)
-        topic, base = subscribing.TOPIC + one.service, f"{call.base_url}{BASE}"
-        return Answer(
-            200, message(base, str(one.id), one.state, "query-status", topic, one.events, (), call.at, one.fault)
+        one, base = await self._own(call), f"{call.base_url}{BASE}"
+        told = message(
+            base, str(one.id), one.state, "query-status", self._asked(one).topic, one.events, (), call.at, one.fault
         )
+        return Answer(200, told)
 
     async def events(self, call: Call) -> Answer:
         """Events by number, told as the law lets them be told to this caller at this moment; at most a hundred."""
         check_accepted(call)
         first, last = (_number(call, name) for name in ("eventsSinceNumber", "eventsUntilNumber"))
         one = await self._own(call)
-        asked = subscribing.asked(decode(opened(self.sealer, one.id, one.told).raw), self.services)
+        asked = self._asked(one)
         content = _content(call, asked)
         base = f"{call.base_url}{BASE}"
 
@@ -225,8 +229,8 @@ class SubscriptionsApi:
         except Denied:
             # As of records that are gone: which it is, is not told.
             tellings = await use(None)
-        topic = subscribing.TOPIC + one.service
-        return Answer(200, message(base, str(one.id), one.state, "query-event", topic, one.events, tellings, call.at))
+        told_now = message(base, str(one.id), one.state, "query-event", asked.topic, one.events, tellings, call.at)
+        return Answer(200, told_now)
 
     def _sent(self, call: Call) -> tuple[Tree, Asked]:
         """The body as a Subscription that is done here, at an address that is registered for the client."""
@@ -239,7 +243,7 @@ class SubscriptionsApi:
             raise Refusal(422, faults[0].says, where=faults[0].where, code="invalid", faults=tuple(faults[1:]))
         asked = subscribing.asked(tree, self.services)
         for type_, pairs in asked.filters:
-            self._check_filter(asked.service, type_, pairs)
+            self._check_filter(type_, pairs)
         if self.receivers.find(_caller(call).client, asked.url) is None:
             raise Refusal(
                 422, "no operator has registered this address for this client", where="Subscription.channel.endpoint",
@@ -249,10 +253,24 @@ class SubscriptionsApi:
             raise Refusal(422, "the subscription has ended already", where="Subscription.end")
         return tree, asked
 
-    def _check_filter(self, service: str, type_: str, pairs: Pairs) -> None:
-        where = "Subscription.criteria"
-        if SERVICE_BY_TYPE.get(type_) != service:
-            raise Refusal(422, f"a filter begins with a type of {service}", where=where, code="not-supported")
+    def _asked(self, one: Subscription) -> Asked:
+        return subscribing.asked(decode(opened(self.sealer, one.id, one.told).raw), self.services)
+
+    def _whom(self, call: Call, asked: Asked) -> PatientRef:
+        """Whom a new one is about: the header's person, or whose address the criteria name."""
+        if call.headers.get("person-id") or not asked.whom:
+            return patient_of(call, self.identify)
+        return PatientRef(key=key_of(self.ids, asked.whom[0]) or 0)
+
+    def _check_whom(self, asked: Asked, keys: Iterable[int]) -> None:
+        """`Refusal` 422 where the criteria name another than the one it is about."""
+        about = {*keys}
+        if any((key_of(self.ids, text) or 0) not in about for text in asked.whom):
+            says = "the criteria name another patient than the one whom the subscription is about"
+            raise Refusal(422, says, where=WHERE, todo="Name her by patient=Patient/id, or leave it to the header.")
+
+    def _check_filter(self, type_: str, pairs: Pairs) -> None:
+        where = WHERE
         if any(stands_in(value) for _, value in pairs):
             raise Refusal(422, "a person number never stands in a filter", where=where)
         search = self.parse_search(type_, pairs, False)
@@ -322,8 +340,8 @@ def _end(caller: Caller, asked: Asked) -> datetime | None:
     return min(ends, default=None)
 
 
-def _types(asked: Asked) -> tuple[int, ...]:
-    names = [name for name, _ in asked.filters] or [name for name, of in SERVICE_BY_TYPE.items() if of == asked.service]
+def _types(asked: Asked, services: Mapping[str, str]) -> tuple[int, ...]:
+    names = [name for name, _ in asked.filters] or [name for name, of in services.items() if of == asked.service]
     return tuple(type_number(name) for name in dict.fromkeys(names))
 
 

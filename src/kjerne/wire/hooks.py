@@ -56,16 +56,16 @@ class Hooks:
     def __init__(self) -> None:
         self._places: dict[tuple[str, str, int, Receiver], _Place] = defaultdict(_Place)
 
-    async def post(
+    async def send(
         self, receiver: Receiver, url: str, headers: Sequence[Header], body: bytes, seconds: float,
-        until: float = float("inf"),
+        until: float = float("inf"), method: str = "POST",
     ) -> None:  # fmt: skip
         """Raises `NotTaken` unless the receiver answers with 2xx within the time; `TimeoutError` where it could not be begun
         before the loop's time `until`, since others were in front."""
         parts = urlsplit(url)
         host, port = parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
         path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-        lines = [f"POST {path} HTTP/1.1", f"host: {parts.netloc}", f"content-length: {len(body)}"]
+        lines = [f"{method} {path} HTTP/1.1", f"host: {parts.netloc}", f"content-length: {len(body)}"]
         raw = (
             "\r\n".join([*lines, *(f"{name}: {value}" for name, value in headers)]).encode("latin-1")
             + b"\r\n\r\n"

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final, Protocol
 from urllib.parse import urlsplit
 
-from kjerne.access import ALL_PATIENTS, CallerKind
+from kjerne.access import ALL_PATIENTS, SUBSCRIPTIONS, CallerKind
 from kjerne.policy.services import IN_USE, SERVICES
 from kjerne.store.keys import whole
 from kjerne.wire.jws import SigningKey
@@ -35,6 +35,7 @@ OPERATOR_SCOPES: Final = ("kjerne:operations",)
 PORTAL_SCOPES: Final = (*CITIZEN_SCOPES, "kjerne:portal")
 TESTING_SCOPES: Final = (
     ALL_PATIENTS,
+    SUBSCRIPTIONS,
     "kjerne:registries",
     "kjerne:registries-write",
     *sorted({scope for name in IN_USE for scope in SERVICES[name].scopes | SERVICES[name].filing_scopes}),
