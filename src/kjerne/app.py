@@ -59,6 +59,7 @@ from kjerne.services.everything import EverythingApi
 from kjerne.services.exports.api import ExportsApi
 from kjerne.services.inquiries.api import CorrectionsApi
 from kjerne.services.inquiries.desk import Desk
+from kjerne.services.messaging import MessagingApi
 from kjerne.services.meta import MetaApi
 from kjerne.services.oversight.api import OversightApi
 from kjerne.services.participation.api import ParticipationApi
@@ -269,7 +270,7 @@ class House:
             *CorrectionsApi(Desk(self.store.wrap, self.reader), self.store).routes(),
         ]
         routes += MetaApi(Router(routes).find, f"{anything} {READS}").routes()
-        routes += self._bundles(routes, conditional, f"{anything} {READS} {WRITES}")
+        routes += self._bundles(routes, conditional, f"{anything} {READS} {WRITES}", any_of(writes))
         persons_by = READS_OF_PERSONS | (WRITES_OF_PERSONS if self.of_tests else frozenset())
         routes += Statements(self.guides, TYPES, SHARED, persons_by).routes(routes)
         return [*routes, *Described((*SERVICE_BY_TYPE, *SHARED, PERSON), TYPES).routes(routes)]
@@ -310,15 +311,20 @@ class House:
             everybody,
         )  # fmt: skip
 
-    def _bundles(self, routes: list[Route], conditional: ConditionalApi, needs: str) -> list[Route]:
-        """Where many requests come in one, each of which goes to one of `routes`."""
+    def _bundles(self, routes: list[Route], conditional: ConditionalApi, needs: str, writes: str) -> list[Route]:
+        """Where many requests come in one, or a message stands for them; each goes to one of `routes`."""
         depth = self.settings.json_depth + BUNDLE_DEPTH
-        return BatchApi(
+        batch = BatchApi(
             self.store.pool, self.store.ids, self.store.records, needs, Router(routes).find,
             partial(strict_json.parse, depth=depth, limit_bytes=BUNDLE_LIMIT_BYTES), http.query_in, journal.heard,
             partial(refusal_answer, shape="fhir"), self.identify, conditional.named,
             SharedReferences(self.store.pool, self.parse_search, self.settings.candidate_limit).named,
-        ).routes()  # fmt: skip
+        )  # fmt: skip
+        messaging = MessagingApi(
+            self.store.pool, self.store.ids, self.store.keys.derived("fhir-message"), writes, batch.tree, batch.file,
+            batch.refusal, batch.answer,
+        )  # fmt: skip
+        return [*batch.routes(), *messaging.routes()]
 
     def _subscriptions(
         self, reads: Mapping[str, str], parse_json: Callable[[bytes], dict[str, Any]]

@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from urllib.parse import urlencode
+from uuid import uuid4
 
 import httpx
 
@@ -279,6 +280,10 @@ def followed_by_another(platform: Standing, made: str) -> Iterator[tuple[Sent, S
     for base in ("/fhir/R4", "/fhir/R4/"):
         several = Sent(f"POST {base}", base, "lab", body=a_batch(line), headers=FHIR)
         yield several, replace(several, body=a_batch(line.replace(b"140", b"141")))
+    event = Sent(
+        "POST /fhir/R4/$process-message", "/fhir/R4/$process-message", "lab", body=a_message_of(line), headers=FHIR
+    )
+    yield event, replace(event, body=a_message_of(line.replace(b"140", b"142")))
     away = Sent("DELETE /fhir/R4/{type}", at, "lab", status=204)
     yield away, away
     gone = Sent("DELETE /fhir/R4/{type}/{id}", f"/fhir/R4/Observation/{made}", "lab", "", status=204)
@@ -289,6 +294,19 @@ def followed_by_another(platform: Standing, made: str) -> Iterator[tuple[Sent, S
 def a_batch(line: bytes) -> bytes:
     request = b'{"method":"POST","url":"Observation"}'
     return b'{"resourceType":"Bundle","type":"batch","entry":[{"request":%b,"resource":%b}]}' % (request, line)
+
+
+def a_message_of(line: bytes) -> bytes:
+    address = f"https://lab.example/fhir/Observation/{uuid4()}"
+    header = {
+        "resourceType": "MessageHeader",
+        "id": str(uuid4()),
+        "eventCoding": {"system": "http://terminology.hl7.org/CodeSystem/v2-0003", "code": "R01"},
+        "source": {"endpoint": "https://lab.example/fhir/$process-message"},
+        "focus": [{"reference": address}],
+    }
+    entry = [{"resource": header}, {"fullUrl": address, "resource": json.loads(line) | {"id": address[-36:]}}]
+    return json.dumps({"resourceType": "Bundle", "type": "message", "entry": entry}).encode()
 
 
 def of_choices(platform: Standing) -> Iterator[tuple[Sent, Sent]]:

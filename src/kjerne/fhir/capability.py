@@ -39,6 +39,7 @@ R4_OPERATIONS: Final = {
     ("Observation", "lastn"): "http://hl7.org/fhir/OperationDefinition/Observation-lastn",
     ("", "validate"): "http://hl7.org/fhir/OperationDefinition/Resource-validate",
     ("Patient", "everything"): "http://hl7.org/fhir/OperationDefinition/Patient-everything",
+    ("", "process-message"): "http://hl7.org/fhir/OperationDefinition/MessageHeader-process-message",
     ("", "meta"): "http://hl7.org/fhir/OperationDefinition/Resource-meta",
 }
 OPERATIONS: Final = "http://kjerne.example/fhir/OperationDefinition/"

@@ -36,7 +36,7 @@ from kjerne.registries.naming import NATIONAL_SYSTEMS, number_in
 from kjerne.store import changing
 from kjerne.store.joined import Concerned, OneTransaction, Try, concerned, in_one
 from kjerne.store.patient_ids import subject_key
-from kjerne.store.pool import Pool
+from kjerne.store.pool import Connection, Pool
 from kjerne.store.records import Records
 from kjerne.store.sealed_id import SealedIds
 
@@ -62,6 +62,8 @@ further entry is begun."""
 
 Tree = dict[str, Any]
 Digest = Callable[[str], "bytes | None"]
+Last = Callable[[Connection, Mapping[int, Answer]], Awaitable[None]]
+"""What is written with a transaction, of its entries' answers by place."""
 Find = Callable[[str, str], tuple[Route, dict[str, str]]]
 _RANK: Final = {"DELETE": 0, "POST": 1, "PUT": 2, "PATCH": 2, "GET": 3}
 _OF_THE_WHOLE: Final = ("if-", "content-", "accept")
@@ -172,11 +174,20 @@ class BatchApi:
                 answers = await self._transaction(call, _all_read(entries), effort)
         return Answer(200, response(kind, answers))
 
-    def _read(self, body: bytes, base: str) -> tuple[str, list[Entry | Refusal]]:
+    async def file(self, call: Call, entries: Sequence[Entry], last: Last) -> None:
+        """Entries that came otherwise than as a Bundle of requests, as one transaction; `last` has its last word."""
+        with summed(STEPS_OF_ALL) as effort:
+            await self._transaction(call, entries, effort, last)
+
+    def tree(self, body: bytes) -> Tree:
+        """A Bundle, parsed; `Refusal` 413 where it holds too many values."""
         if sum(map(body.count, _BEFORE_A_VALUE)) > VALUES_LIMIT:
             says, todo = f"the Bundle holds more than {VALUES_LIMIT} values", "Send several Bundles."
             raise Refusal(413, says, where="Bundle.entry", todo=todo, code="too-long")
-        return entries_of(self.parse(body), body, base, ENTRIES_LIMIT)
+        return self.parse(body)
+
+    def _read(self, body: bytes, base: str) -> tuple[str, list[Entry | Refusal]]:
+        return entries_of(self.tree(body), body, base, ENTRIES_LIMIT)
 
     async def _batch(self, call: Call, entries: Sequence[Entry | Refusal], effort: Sum) -> list[Answer]:
         """Each by itself, in their order, as if they had been sent one after another."""
@@ -234,7 +245,9 @@ class BatchApi:
         route.check_scope(call.caller, parameters)
         return Step(entry, route, parameters, self.pairs(entry.query.encode("utf-8")))
 
-    async def _transaction(self, call: Call, entries: Sequence[Entry], effort: Sum) -> list[Answer]:
+    async def _transaction(
+        self, call: Call, entries: Sequence[Entry], effort: Sum, last: Last | None = None
+    ) -> list[Answer]:
         for what, method, limit in (("writes", False, WRITES_LIMIT), ("reads", True, READS_LIMIT)):
             if (count := sum((one.method == "GET") == method for one in entries)) > limit:
                 raise too_many(count, limit, f"{what} in a transaction")
@@ -251,7 +264,7 @@ class BatchApi:
         who = await self._concerned(call, steps, digest)
         steps = [self._with_id(step, who, digest) for step in steps]
         asks = Asks(call.admit)
-        work = partial(self._work, msgspec.structs.replace(call, admit=asks), steps, effort)
+        work = partial(self._work, msgspec.structs.replace(call, admit=asks), steps, effort, last)
         types = sorted({type_number(step.parameters["type"]) for step in steps if step.holds})
         return await in_one(self.pool, self.records, who.held, call.at, call.correlation, work, asks.told, types=types)
 
@@ -315,7 +328,9 @@ class BatchApi:
         patient = who.by_digest.get(found, NOBODY) if found is not None else NOBODY
         return step._replace(new_id=self.ids.make(patient))
 
-    async def _work(self, call: Call, steps: Sequence[Step], effort: Sum, joined: OneTransaction) -> list[Answer]:
+    async def _work(
+        self, call: Call, steps: Sequence[Step], effort: Sum, last: Last | None, joined: OneTransaction
+    ) -> list[Answer]:
         """Carries all out, in the order of R4; among writes what a condition decides comes before what refers to it."""
         answers: dict[int, Answer] = {}
         addresses = {step.entry.place: step.target for step in steps if step.target}
@@ -341,6 +356,9 @@ class BatchApi:
             await asyncio.sleep(0)
             if (size := size + len(answer.body)) > ANSWER_LIMIT_BYTES:
                 raise _too_much(step, f"the answers are longer than {ANSWER_LIMIT_BYTES} bytes")
+        if last is not None:
+            async with joined.acquire() as conn:
+                await last(conn, answers)
         return [answers[step.entry.place] for step in steps]
 
     async def _following(self, call: Call, step: Step, addresses: Mapping[int, str]) -> Call:
