@@ -9,18 +9,19 @@ from typing import Final
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "src"))
 
-from kjerne.registries.homes import HOMES, Home, Kind
+from kjerne.registries.homes import HOMES, SECOND, Home, Kind
 
 PAGE: Final = Path(__file__).parents[1] / "docs" / "types.md"
 HEAD: Final = """# Where each type has its home
 
 Made by `tools/build_types.py` from `src/kjerne/registries/homes.py`; a test fails when the two differ. Every type of R4 has one
 home. A *patient's* type belongs to one service: that service's law ([law.md](law.md)) is asked about it, and its records are
-sealed with that service's key about the patient, so that an opt-out deletes them and nothing else. A *registry's* is about no
-one patient, a *space's* is the same for all who use one installation: both lie open to everybody who may read anything here,
-and who may change a record is the source that wrote it ([decision 33](decisions/0033-records-about-no-patient.md)). What is not
-served under `/fhir/R4` is answered with 404, its home and the reason below. The abstract types Resource and DomainResource have
-no records."""
+sealed with that service's key about the patient, so that an opt-out deletes them and nothing else. Two of them have a second
+service, under whose law lies what is no critical information ([decision 40](decisions/0040-two-services-of-one-type.md)).
+A *registry's* is about no one patient, a *space's* is the same for all who use one installation: both lie open to everybody who
+may read anything here, and who may change a record is the source that wrote it ([decision
+33](decisions/0033-records-about-no-patient.md)). What is not served under `/fhir/R4` is answered with 404, its home and the
+reason below. The abstract types Resource and DomainResource have no records."""
 TITLES: Final[dict[Kind, str]] = {
     "patient": "With the patient",
     "registry": "In a registry",
@@ -46,6 +47,9 @@ def _table(kind: Kind, homes: list[Home]) -> Iterator[str]:
     if kind == "patient":
         yield "| service | types | served as records | remark |"
         yield "|---|---|---|---|"
+        for service in sorted(set(SECOND.values())):
+            names = ", ".join(name for name, second in SECOND.items() if second == service)
+            yield f"| {service} | {names} | yes | what is no critical information |"
         for home in homes:
             yield f"| {home.service} | {_types(home)} | {'yes' if home.served else 'no'} | {home.why} |"
         return

@@ -50,7 +50,7 @@ from kjerne.policy.services import IN_USE, SERVICES, Service, kept_by_law, seen_
 from kjerne.policy.table_subscribing import TOLD_OF
 from kjerne.registries import identifiers
 from kjerne.registries.guides import Guides
-from kjerne.registries.homes import SERVICE_BY_TYPE, SHARED_TYPES, types_of
+from kjerne.registries.homes import KEPT, SERVICE_BY_TYPE, SHARED_TYPES, types_of
 from kjerne.registries.receivers import Receivers
 from kjerne.services.access_log.api import AccessLogApi
 from kjerne.services.consents import ConsentsApi
@@ -82,8 +82,9 @@ from kjerne.services.shared_records import READS, WRITES, SharedRecords
 from kjerne.services.shared_references import SharedReferences
 from kjerne.services.smart_configuration import Provider as Told
 from kjerne.services.smart_configuration import SmartConfiguration, no_provider, scopes
-from kjerne.services.standards import OfAll, StandardsApi, reachable, type_of, types_by_service
+from kjerne.services.standards import OfAll, StandardsApi, found, further, reachable, type_of, types_by_service
 from kjerne.services.standards_batch import BUNDLE_LIMIT_BYTES, BatchApi
+from kjerne.services.standards_both import SearchBoth
 from kjerne.services.standards_conditional import ConditionalApi
 from kjerne.services.standards_import import Crew, StandardsImport
 from kjerne.services.standards_patch import PatchApi
@@ -98,6 +99,7 @@ from kjerne.store.bulk import Bulk
 from kjerne.store.cursors import Cursors
 from kjerne.store.finding import Finder
 from kjerne.store.house import Store, open_store
+from kjerne.store.kept import Kept
 from kjerne.store.keys import Keys, Sealer
 from kjerne.store.patients import Patients
 from kjerne.store.pool import reached
@@ -192,11 +194,11 @@ class House:
         sender, addressed = msghead.parties(raw, **limits)
         return heard(raw)._replace(sender=sender, addressed=addressed)
 
-    def parse_search(self, type_: str, pairs: Pairs, lenient: bool) -> Search:
+    def parse_search(self, type_: str, pairs: Pairs, lenient: bool, service: str = "") -> Search:
         """Typed search from form pairs, under the limits of the settings, with chains among what one service keeps."""
         found = search.parse(
             type_, pairs, lenient=lenient, page_size=self.settings.page_size,
-            page_size_limit=self.settings.page_size_limit, reachable=reachable(type_),
+            page_size_limit=self.settings.page_size_limit, reachable=reachable(type_, service),
         )  # fmt: skip
         linked = any(is_linked(one) for one in found.criteria)
         return replace(found, library=self.guides.state().shelf) if linked else found
@@ -220,14 +222,16 @@ class House:
         shared = (self.store.pool, self.store.ids, self.reader, self.store.records)
         of_tests = self.of_tests(self) if self.of_tests else None
         reads, writes = needed(lambda law: law.scopes), needed(lambda law: law.filing_scopes)
-        sent_in = {name: service for name, service in SERVICE_BY_TYPE.items() if SERVICES[service].sources}
-        registered = {name for name, service in SERVICE_BY_TYPE.items() if SERVICES[service].registers}
-        kept = (SERVICE_BY_TYPE, types_by_service(), type_of, parse_json)
+        by_service = by_services(lambda law: law.scopes), by_services(lambda law: law.filing_scopes)
+        sent_in = {name: service for name, service in KEPT if SERVICES[service].sources}
+        registered = {name for name, service in KEPT if SERVICES[service].registers}
+        keeping = Kept(self.store.ids, *by_service)
+        kept = (keeping, types_by_service(), type_of, parse_json)
         conditional = ConditionalApi(*shared, self.finder, *kept, self.parse_search, self.identify, writes, self.guides)
         standards = StandardsApi(
             *shared, self.finder, self.cursors, parse_json,
             self.parse_search, self.identify, conditional.create, reads, writes, self.guides, self.patients,
-            of_tests.records if of_tests else None,
+            keeping, SearchBoth(self.cursors, denied, found, further), of_tests.records if of_tests else None,
         )  # fmt: skip
         patches = PatchApi(
             *shared, *kept,
@@ -241,7 +245,9 @@ class House:
         choosing = Choosing(self.store, self.reader, types_by_service())
         consents = ConsentsApi(choosing, self.store.ids, parse_json, self.identify, deletion_of)
         access_log, disclosures = self._of_the_log(sent_in)
-        everything = EverythingApi(self.store.pool, self.reader, self.cursors, parse_json, self.identify, reads, denied)
+        everything = EverythingApi(
+            self.store.pool, self.reader, self.cursors, parse_json, self.identify, by_service[0], denied
+        )
         of_records = (*standards.routes(), *patches.routes(), *conditional.routes())
         routes = [
             Route("GET", "/healthz", self.alive, PUBLIC, "json"),
@@ -258,10 +264,10 @@ class House:
             # Before the types of records: an event's address has the same shape.
             *access_log.routes(),
             *self._subscriptions(reads, parse_json).routes(),
-            *self._validating(anything).routes(),
+            *self._validating(anything, keeping).routes(),
             *everything.routes(),
             *map(persons.beside, map(registries.beside, of_records)),
-            *self._imports(sent_in, writes).routes(),
+            *self._imports(sent_in, {name: by_service[1][service] for name, service in sent_in.items()}).routes(),
             *terms.routes(),
             *ExportsApi(self.store.pool, self.reader, types_of("results"), parse_json, self.guides).routes(),
             *SmartConfiguration(
@@ -335,12 +341,12 @@ class House:
             parse_json, self.parse_search, self.identify, TOLD_OF, f"{SUBSCRIPTIONS} {any_of(reads)}",
         )  # fmt: skip
 
-    def _validating(self, needs: str) -> ValidateApi:
+    def _validating(self, needs: str, kept: Kept) -> ValidateApi:
         depth = self.settings.json_depth
         return ValidateApi(
             self.store.pool, self.store.ids, self.store.records, self.guides, type_of,
             partial(strict_json.parse, depth=depth, limit_bytes=VALIDATED_LIMIT_BYTES),
-            partial(xml.parse, depth=depth, limit_bytes=VALIDATED_LIMIT_BYTES), self.identify, needs, (READS, WRITES),
+            partial(xml.parse, depth=depth, limit_bytes=VALIDATED_LIMIT_BYTES), self.identify, needs, (READS, WRITES), kept,
         )  # fmt: skip
 
     async def told_by_provider(self) -> dict[str, Any]:
@@ -407,8 +413,16 @@ def denied(denial: Denial) -> bytes:
 
 
 def needed(scopes_of: Callable[[Service], frozenset[str]]) -> Mapping[str, str]:
-    """The scopes that each served type asks for (`Route.by_type`), as its service's law has them."""
-    return {name: " ".join(sorted(scopes_of(SERVICES[service]))) for name, service in SERVICE_BY_TYPE.items()}
+    """The scopes that each served type asks for (`Route.by_type`), as the law of each service that keeps it has them."""
+    found: dict[str, set[str]] = {}
+    for name, service in KEPT:
+        found.setdefault(name, set()).update(scopes_of(SERVICES[service]))
+    return {name: " ".join(sorted(scopes)) for name, scopes in found.items()}
+
+
+def by_services(scopes_of: Callable[[Service], frozenset[str]]) -> Mapping[str, str]:
+    """The scopes that each service of served types asks for, in the order of the table of homes."""
+    return {service: " ".join(sorted(scopes_of(SERVICES[service]))) for _, service in KEPT}
 
 
 def is_synthetic(number: str) -> bool:

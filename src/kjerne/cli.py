@@ -186,6 +186,9 @@ def call(
     header: Annotated[
         list[str] | None, typer.Option("--header", help="A header name:value, over one we would send; may be repeated.")
     ] = None,
+    service: Annotated[
+        str, typer.Option("--service", help="Whose token, where two services keep the type: record ...")
+    ] = "",
     saml: Annotated[bool, typer.Option("--saml", help="By a SAML assertion (XUA) instead of a token.")] = False,
     all_: Annotated[
         bool, typer.Option("--all", help="Follow the links to further pages; one answer with all.")
@@ -203,7 +206,7 @@ def call(
     if fields and (body or method in ("GET", "HEAD")):
         says = "a form is a body of its own" if body else f"{method} sends no form: write ?name=value in the path"
         raise typer.BadParameter(says, param_hint="--form")
-    asked = Asked(method, path, basis, fields, _body(body), _headers(header or ()), saml)
+    asked = Asked(method, path, basis, fields, _body(body), _headers(header or ()), saml, service)
     answer = ask(asked, caller, Attested(patient, purpose, reason, self_selected, decision, portal), follow=all_)
     say(answer.told(), as_json=json_, text=answer.readable())
     return 0 if answer.status < 400 else _EXIT_BY_STATUS.get(answer.status, REFUSED)

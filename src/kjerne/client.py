@@ -116,16 +116,17 @@ class Client:
         path: str = "/pps",
         scope: str = "",
         portal: bool = False,
+        service: str = "",
     ) -> Held:
         """A token as the persona `as_`, for a practitioner with an attestation about `patient` (a person number).
 
         `self_selected` says that she gave herself the access, `reason` why; `decision` is the id of the decision in her
-        own system, a new one where none is given. The scopes are the client's for the API at `path` unless `scope`
-        names others. A token is used again while it lives; another patient needs another. `portal` is for a citizen:
-        the sandbox's citizen portal exchanges her login for a token about `patient`, herself unless it is somebody else.
+        own system, a new one where none is given. The scopes are the client's for the API at `path`, or for `service`, unless
+        `scope` names others. A token is used again while it lives; another patient needs another. `portal` is for a citizen: the
+        sandbox's citizen portal exchanges her login for a token about `patient`, herself unless it is somebody else.
         """
         need = _Need(patient, purpose, reason, self_selected, decision, portal)
-        wanted = (as_, need, scope or self._scopes(self._portal().name if portal else as_, path))
+        wanted = (as_, need, scope or self._scopes(self._portal().name if portal else as_, path, service))
         held = self._tokens.get(wanted)
         if held is None or held.expires_at - EARLY_SECONDS < self._clock.now().timestamp():
             held = self._tokens[wanted] = self._fetched(self._persona(as_), *wanted[1:])
@@ -149,10 +150,12 @@ class Client:
         portal: bool = False,
         narrower: str = "",
         saml: bool = False,
+        service: str = "",
     ) -> httpx.Response:
         """One request to the API, with all that it demands; the answer as it came.
 
-        `narrower` are SMART scopes to be put beside the client's own. With `saml` the token is said as a SAML assertion, a
+        `service` is whose token goes along, where two services keep the type in the address. `narrower` are SMART scopes to be
+        put beside the client's own. With `saml` the token is said as a SAML assertion, a
         new one for each request, and no proof goes with it.
         """
         held = self.token(
@@ -163,8 +166,9 @@ class Client:
             self_selected=self_selected,
             decision=decision,
             path=path,
-            scope=f"{self._scopes(as_, path)} {narrower}" if narrower else "",
+            scope=f"{self._scopes(as_, path, service)} {narrower}" if narrower else "",
             portal=portal,
+            service=service,
         )
         sent = {**self._asked(self._persona(as_), patient, basis), **(headers or {})}
         if form:
@@ -217,8 +221,8 @@ class Client:
         said = {"person-id": patient, "access-basis": basis, "requester-hpr-role": persona.authorization}
         return {name: value for name, value in said.items() if value}
 
-    def _scopes(self, as_: str, path: str) -> str:
-        audience = _audience(path)
+    def _scopes(self, as_: str, path: str, service: str) -> str:
+        audience = AUDIENCE_BY_SERVICE.get(service) or _audience(path)
         persona = self._persona(as_)
         own = [scope for scope in self._client(persona.client).scopes if "://" not in scope and ":" in scope]
         if ALL_PATIENTS in own:

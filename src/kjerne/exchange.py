@@ -290,14 +290,19 @@ class Route:
 
     def check_scope(self, caller: Caller, parameters: Mapping[str, str]) -> None:
         """`Refusal` 403 where the caller's token holds no scope that this address asks for."""
-        needs = self.needed(parameters)
-        if caller.scopes.isdisjoint(needs.split()) and not (self.for_citizens and PORTAL in caller.scopes):
-            raise Refusal(
-                403,
-                f"the token lacks the scope {' or '.join(needs.split())}",
-                where="scope",
-                headers=(("www-authenticate", f'DPoP error="insufficient_scope", scope="{needs}"'),),
-            )
+        if not (self.for_citizens and PORTAL in caller.scopes):
+            check_holds(caller, self.needed(parameters))
+
+
+def check_holds(caller: Caller, needs: str) -> None:
+    """`Refusal` 403 where a token holds none of some scopes (`Route.needs`)."""
+    if caller.scopes.isdisjoint(needs.split()):
+        raise Refusal(
+            403,
+            f"the token lacks the scope {' or '.join(needs.split())}",
+            where="scope",
+            headers=(("www-authenticate", f'DPoP error="insufficient_scope", scope="{needs}"'),),
+        )
 
 
 def any_of(scopes: Mapping[str, str]) -> str:

@@ -44,7 +44,7 @@ TYPES = {
         "MedicationRequest", "MedicationStatement", "MedicationAdministration", "MedicationDispense", "Immunization",
         "ImmunizationEvaluation", "ImmunizationRecommendation", "NutritionOrder", "VisionPrescription", "Device",
         "DeviceRequest", "SupplyRequest", "SupplyDelivery", "Appointment", "AppointmentResponse", "Task", "Communication",
-        "CommunicationRequest", "QuestionnaireResponse",
+        "CommunicationRequest", "QuestionnaireResponse", "Condition", "Procedure",
     },
     "measurements": {"Observation"},
     "cross-border": {"DocumentReference", "Binary"},

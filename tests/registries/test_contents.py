@@ -9,7 +9,7 @@ import pytest
 from kjerne.errors import Refusal
 from kjerne.exchange import OtherKind
 from kjerne.policy.services import SERVICES
-from kjerne.registries.contents import KINDS_SYSTEM, check_content, content_of, must_register, what_of
+from kjerne.registries.contents import KINDS_SYSTEM, check_content, content_of, must_register, service_of, what_of
 
 KJ = "http://nhn.no/kj/fhir/"
 
@@ -73,14 +73,10 @@ def test_a_resource_is_of_the_kind_that_it_says(tree: dict[str, Any], kinds: set
     "tree",
     [
         a("AllergyIntolerance"),
-        a(
-            "Condition",
-            category=coded("encounter-diagnosis", "http://terminology.hl7.org/CodeSystem/condition-category"),
-        ),
-        a("Condition", category=coded("5", "http://another.example")),
         a("Condition", category=coded("crisis-plan")),
         a("Condition", category=coded("verification")),
-        a("Procedure", code=coded("80146002", "http://snomed.info/sct")[0]),
+        a("Condition", meta=profile("KjNobodysOwn")),
+        a("Procedure", category=coded("1", f"{KJ}CodeSystem/Category")[0]),
         a("Flag"),
     ],
 )
@@ -90,6 +86,29 @@ def test_what_does_not_say_its_kind_is_refused_with_the_place_and_what_to_send(t
         check_content(tree, content_of(tree))
     assert (refused.value.status, refused.value.where) == (422, f"{tree['resourceType']}.category")
     assert "Send a category" in refused.value.todo
+
+
+@pytest.mark.parametrize(
+    "tree",
+    [
+        a("Condition"),
+        a(
+            "Condition",
+            category=coded("encounter-diagnosis", "http://terminology.hl7.org/CodeSystem/condition-category"),
+        ),
+        a("Condition", category=coded("5", "http://another.example"), meta={"profile": ["http://another.example/5"]}),
+        a("Procedure", code=coded("80146002", "http://snomed.info/sct")[0]),
+    ],
+)
+def test_what_says_nothing_of_critical_information_is_the_records(tree: dict[str, Any]) -> None:
+    assert (content_of(tree), service_of(tree)) == ({"record"}, "record")
+    check_content(tree, content_of(tree))
+
+
+def test_what_says_that_it_is_critical_stays_there_and_other_types_are_where_they_are() -> None:
+    for tree in (a("Condition", category=coded("infection")), a("Condition", category=coded("nonsense"))):
+        assert service_of(tree) == "critical-information"
+    assert [service_of(a(name)) for name in ("Observation", "Encounter", "Slot")] == ["results", "record", ""]
 
 
 def test_a_confirmed_record_is_an_act_of_verifying_too() -> None:

@@ -15,7 +15,7 @@ from guide_packages import element, package, profile
 from kjerne.fhir import shelf
 from kjerne.fhir.from_xml import read as read_xml
 from kjerne.fhir.validate import check
-from platform_fixture import Answered, Standing
+from platform_fixture import Answered, Standing, Tree
 from services.results.test_intake_api import a_message
 
 from .test_standards import FHIR, create, observation
@@ -139,7 +139,9 @@ def test_the_modes_say_what_a_write_would_be_refused_for(platform: Standing) -> 
     modified = observation(modifierExtension=[{"url": "urn:x", "valueString": "y"}])
     assert found(asked(platform, "$validate", modified)) == RIGHT
     assert found(asked(platform, "$validate?mode=create", modified))[0][2] == "modifier-extension"
-    kindless = {"resourceType": "Procedure", "status": "completed", "subject": {"display": "x"}}
+    kindless: Tree = {"resourceType": "Procedure", "status": "completed", "subject": {"display": "x"}}
+    assert found(asked(platform, "$validate?mode=create", kindless)) == RIGHT
+    kindless["meta"] = {"profile": ["http://nhn.no/kj/fhir/StructureDefinition/KjOther"]}
     assert found(asked(platform, "$validate?mode=create", kindless)) == [("error", "Procedure.category", "")]
     numbered = observation(subject={"reference": "Patient/13819012345"})
     assert found(asked(platform, "$validate?mode=create", numbered))[0][1] == "Observation.subject.reference"

@@ -18,6 +18,15 @@ def test_an_id_gives_back_its_patient(patient: int, number: int) -> None:
     assert IDS.patient(IDS.make(patient, number)) == patient
 
 
+@given(KEYS, st.lists(st.booleans(), max_size=5))
+def test_an_id_says_whether_it_is_of_the_second_service_that_keeps_its_type(patient: int, beside: list[bool]) -> None:
+    one = [IDS.make(patient, beside=which) for which in beside]
+    for ids in (one, IDS.make_many(patient, beside)):
+        assert [IDS.is_beside(id_) for id_ in ids] == beside
+        assert {IDS.patient(id_) for id_ in ids} <= {patient}
+    assert not IDS.is_beside(IDS.named(patient, "report", "1"))
+
+
 @given(KEYS)
 def test_the_same_name_has_the_same_id_and_another_patient_another(patient: int) -> None:
     assert IDS.named(patient, "report", "1") == IDS.named(patient, "report", "1")

@@ -49,6 +49,7 @@ class Asked:
     body: bytes = field(default=b"", repr=False)
     headers: Mapping[str, str] = field(default_factory=dict)
     saml: bool = False
+    service: str = ""
 
 
 class _Link(msgspec.Struct, frozen=True):
@@ -108,7 +109,7 @@ def ask(asked: Asked, caller: str, attested: Attested, *, follow: bool = False) 
         pages = [_answered(client, asked, caller, said)]
         while follow and (link := pages[-1].next_page()):
             method = "POST" if link.partition("?")[0].endswith("/_search") else "GET"
-            asked = Asked(method, link, asked.basis, headers=asked.headers, saml=asked.saml)
+            asked = Asked(method, link, asked.basis, headers=asked.headers, saml=asked.saml, service=asked.service)
             pages.append(_answered(client, asked, caller, said))
     return pages[-1] if pages[-1].status >= 400 else _whole(pages)
 
@@ -123,6 +124,7 @@ def _answered(client: Client, asked: Asked, caller: str, said: Mapping[str, Any]
         body=asked.body,
         headers={**_content_type(asked), **asked.headers},
         saml=asked.saml,
+        service=asked.service,
         **said,
     )
     return Called(answer.status_code, answer.headers.get("content-type", ""), answer.content)

@@ -46,6 +46,8 @@ TYPES: Final = tuple(
 )
 """Every R4 resource type, alphabetical. The place is the number in rows: never insert, only append."""
 
+BESIDE: Final = 1_000
+"""What is added to a type's number in rows that a second service keeps (`registries.homes.SECOND`)."""
 _NUMBERS: Final = {name: number for number, name in enumerate(TYPES)}
 
 
@@ -117,8 +119,8 @@ def type_number(name: str) -> int:
 
 
 def type_name(number: int) -> str:
-    """The reverse of `type_number`."""
-    return TYPES[number]
+    """The reverse of `type_number`, whichever service keeps the row."""
+    return TYPES[number % BESIDE]
 
 
 @cache

@@ -231,9 +231,9 @@ _STRUCTURED: Final = Service(
     filing_scopes=frozenset({"kjerne:record-write"}),
     types=tuple(
         """AdverseEvent Appointment AppointmentResponse BodyStructure CarePlan CareTeam ClinicalImpression Communication
-        CommunicationRequest DetectedIssue Device DeviceRequest Encounter EpisodeOfCare FamilyMemberHistory Goal
+        CommunicationRequest Condition DetectedIssue Device DeviceRequest Encounter EpisodeOfCare FamilyMemberHistory Goal
         GuidanceResponse Immunization ImmunizationEvaluation ImmunizationRecommendation List MedicationAdministration
-        MedicationDispense MedicationRequest MedicationStatement NutritionOrder QuestionnaireResponse RequestGroup
+        MedicationDispense MedicationRequest MedicationStatement NutritionOrder Procedure QuestionnaireResponse RequestGroup
         RiskAssessment SupplyDelivery SupplyRequest Task VisionPrescription""".split()
     ),
     opt_out=Closing(

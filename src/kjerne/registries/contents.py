@@ -13,7 +13,7 @@ from typing import Any, Final
 from kjerne.errors import Refusal
 from kjerne.exchange import OtherKind
 from kjerne.fhir.systems import canonical
-from kjerne.registries.homes import SERVICE_BY_TYPE
+from kjerne.registries.homes import SECOND, SERVICE_BY_TYPE
 
 Tree = Mapping[str, Any]
 
@@ -61,12 +61,26 @@ _BY_TREATMENT: Final = {
 }
 
 
+def service_of(tree: Tree) -> str:
+    """The service that keeps a resource: of a type that two keep the second, where it says nothing of critical information.
+
+    What says so and is of no kind that is known stays with critical information, which refuses it.
+    """
+    name = tree["resourceType"]
+    if (second := SECOND.get(name)) is None:
+        return SERVICE_BY_TYPE.get(name, "")
+    return SERVICE_BY_TYPE[name] if _is_critical(name, tree) else second
+
+
 def content_of(tree: Tree) -> frozenset[str]:
     """The kinds of content of a valid resource, and the act of verifying it; empty for a type that has no kinds, and where
     it does not say."""
     name = tree["resourceType"]
-    if name not in _OF_TYPE:
-        return frozenset({RECORD}) if SERVICE_BY_TYPE.get(name) == RECORD else frozenset()
+    if name not in _OF_TYPE or name in SECOND:
+        if service_of(tree) == RECORD:
+            return frozenset({RECORD})
+        if name not in _OF_TYPE:
+            return frozenset()
     found = frozenset(_said(name, tree))
     if not found <= _OF_TYPE[name]:
         return (
@@ -81,7 +95,7 @@ def check_content(tree: Tree, content: Collection[str]) -> None:
     if name in _OF_TYPE and not content:
         raise Refusal(
             422, "the resource does not say which kind of critical information it is", where=f"{name}.category",
-            code="required", todo=_TODO.get(name, f"Send a category of {KINDS_SYSTEM}: {_kinds(name)}.") + _ELSE.get(name, ""),
+            code="required", todo=_TODO.get(name, f"Send a category of {KINDS_SYSTEM}: {_kinds(name)}."),
         )  # fmt: skip
 
 
@@ -100,9 +114,6 @@ def _kinds(name: str) -> str:
     return ", ".join(sorted(_OF_TYPE[name]))
 
 
-_ELSE: Final = dict.fromkeys(
-    ("Condition", "Procedure"), " What is not critical is filed with its Encounter: coded there, or contained."
-)
 _TODO: Final = {"AllergyIntolerance": f"Send a category: {', '.join(_BY_ALLERGEN)}."}
 
 
@@ -123,6 +134,15 @@ def _said(name: str, tree: Tree) -> Iterator[str]:
         yield from _treatments(
             tree, categories, says_ongoing=_ONGOING in numbers or f"{_PROFILES}KjProcedure" in profiles
         )
+
+
+def _is_critical(name: str, tree: Tree) -> bool:
+    """Whether a resource says by kind, category or profile that it is critical information, of whatever kind."""
+    if any(True for _ in _said(name, tree)):
+        return True
+    if any(one.startswith(_PROFILES) for one in tree.get("meta", {}).get("profile", ())):
+        return True
+    return any(system == KINDS_SYSTEM or system.startswith(_KJ) for system, _ in _codings(tree.get("category")))
 
 
 def _treatments(tree: Tree, categories: list[tuple[str, str]], *, says_ongoing: bool) -> Iterator[str]:

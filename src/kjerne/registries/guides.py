@@ -18,7 +18,8 @@ from kjerne.errors import Fault, Refusal
 from kjerne.fhir.profiles import Profiles, without_known
 from kjerne.fhir.shelf import Shelf
 from kjerne.fhir.value_sets import Listed, OutOfReach, Terminology
-from kjerne.registries.homes import HOMES, SERVICE_BY_TYPE, SHARED_TYPES
+from kjerne.registries.contents import service_of
+from kjerne.registries.homes import HOMES, SECOND, SERVICE_BY_TYPE, SHARED_TYPES
 from kjerne.settings import Settings
 
 Named = Literal["required", "warn", "off"]
@@ -144,6 +145,8 @@ class Guides:
         if self._named != "off":
             wanted = dict.fromkeys(self.named(tree)[0], self._named)
         for ask in self.asked_of(name):
+            if name in SECOND and service_of(tree) != ask.service:
+                continue
             wanted[ask.profile] = "required" if "required" in (ask.strength, wanted.get(ask.profile)) else "warn"
         return wanted
 
@@ -232,7 +235,7 @@ def _ask(row: Any, number: int, profiles: Profiles) -> Ask:
     if not isinstance(row, dict) or set(row) != _KEYS or not all(isinstance(one, str) for one in row.values()):
         raise _wrong(f"ask {number} has not service, type, profile and strength, each a text")
     ask = Ask(**row)
-    if _keeper(ask.type) != ask.service:
+    if ask.service not in (_keeper(ask.type), SECOND.get(ask.type)):
         raise _wrong(f"ask {number}: the service {ask.service} keeps no {ask.type}")
     if ask.strength not in STRENGTHS:
         raise _wrong(f"ask {number}: strength is {' or '.join(STRENGTHS)}")

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Final, Literal, NamedTuple
 
 from kjerne.errors import Refusal
-from kjerne.fhir.definitions import TYPES
+from kjerne.fhir.definitions import BESIDE, TYPES, type_number
 
 Kind = Literal["patient", "registry", "space", "none"]
 
@@ -132,6 +132,11 @@ SERVICE_BY_TYPE: Final[Mapping[str, str]] = {
     name: home.service for name, home in HOMES.items() if home.served and home.service
 }
 """The types of a patient that are served as records -> the service whose law holds for each."""
+SECOND: Final[Mapping[str, str]] = dict.fromkeys(("Condition", "Procedure"), "record")
+"""The types that a second service keeps too, and which: what of them is no critical information (decision 40). The records of the
+two lie apart, under numbers, keys and laws of their own, and an id says to which of them its record belongs."""
+KEPT: Final = (*SERVICE_BY_TYPE.items(), *SECOND.items())
+"""Every type of a patient with each service that keeps records of it."""
 PERSON: Final = "Patient"
 """The type of a person in the register: about one patient, and a record of none of her services."""
 SHARED_TYPES: Final = frozenset(name for name, home in HOMES.items() if home.served and not home.service) - {PERSON}
@@ -146,7 +151,18 @@ _SAYS: Final[Mapping[Kind, str]] = {
 
 def types_of(service: str) -> tuple[str, ...]:
     """The types of records that a service keeps and serves."""
-    return tuple(name for name, of in SERVICE_BY_TYPE.items() if of == service)
+    return tuple(name for name, of in KEPT if of == service)
+
+
+def row_number(name: str, service: str) -> int:
+    """The number of a type in the rows of a service that keeps it."""
+    return type_number(name) + (BESIDE if SECOND.get(name) == service else 0)
+
+
+def row_numbers(name: str) -> tuple[int, ...]:
+    """The numbers of a type in rows, whichever service keeps them."""
+    number = type_number(name)
+    return (number, number + BESIDE) if name in SECOND else (number,)
 
 
 def not_served(name: str) -> Refusal:

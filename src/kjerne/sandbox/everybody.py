@@ -19,9 +19,9 @@ from kjerne.fhir import smart
 from kjerne.fhir.bundle import FURTHER, search_line
 from kjerne.fhir.prefer import lenient
 from kjerne.fhir.search import Search, plan
-from kjerne.registries.homes import SERVICE_BY_TYPE
 from kjerne.registries.naming import NATIONAL_SYSTEMS
 from kjerne.services.standards import BASE, StandardsApi, found
+from kjerne.services.standards_both import check_unsorted, counts
 from kjerne.store.cursors import Cursors, Unbound
 from kjerne.store.finding import Page
 from kjerne.store.house import Store
@@ -46,6 +46,13 @@ class Some(NamedTuple):
     total: int
     after: list[Any] | None = None
 
+    def with_more(self, number: int, more: Some) -> Some:
+        """With what the service of that number has of hers."""
+        after = self.after or (None if more.after is None else [number, more.after])
+        brought = self.brought or more.brought
+        total = self.total + more.total
+        return Some(self.matches + more.matches, self.included + more.included, brought, total, after)
+
 
 @dataclass
 class Gathered:
@@ -69,16 +76,20 @@ class Everybody:
     store: Store
     patients: Patients
     cursors: Cursors
-    parse_search: Callable[[str, Pairs, bool], Search]
+    parse_search: Callable[..., Search]
     identify: Callable[[str], PatientRef]
 
     async def records(self, call: Call, name: str, pairs: Pairs, token: str | None, api: StandardsApi) -> Answer:
         """Of a type of records (`services.standards.OfAll`)."""
         pairs, after = self._resumed(call, name, pairs, token)
         whom = about_whom(self.store.ids, pairs)
-        search = self.parse_search(name, whom.rest, token is not None or lenient(call.headers))
+        services, passing_over = api.kept.searched(call.caller, name), token is not None or lenient(call.headers)
+        searches = [self.parse_search(name, whom.rest, passing_over, one) for one in services]
+        search = searches[0]
+        if len(services) > 1:
+            check_unsorted(search)
 
-        async def one(key: int, wanted: Search, place: list[Any] | None) -> Some:
+        async def inside(key: int, service: str, wanted: Search, place: list[Any] | None) -> Some:
             async def use(grant: Grant) -> Some:
                 find = partial(api.finder.search, after=place)
                 page, brought = await api.within(call, grant, whom, wanted, find)
@@ -86,9 +97,24 @@ class Everybody:
                 return Some(page.records, page.included, brought, total, page.after)
 
             return await granted(
-                call.admit, ref(key), SERVICE_BY_TYPE[name], "search", use, proven=True,
+                call.admit, ref(key), service, "search", use, proven=True,
                 asked=search_line(name, pairs if token is None else FURTHER), piece=f"{name}.s",
             )  # fmt: skip
+
+        async def one(key: int, wanted: Search, place: list[Any] | None) -> Some:
+            """Of each service that keeps the type; a place names the service too."""
+            first, place = place or (0, None)
+            some = Some([], [], [], 0)
+            for number in range(first, len(services)):
+                room = wanted.count - len(some.matches)
+                if some.after is None and wanted.count and room <= 0 and not counts(search):
+                    return some._replace(after=[number, None])
+                asked = replace(searches[number], count=room if some.after is None else 0)
+                more = await inside(key, services[number], asked, place)
+                some, place = some.with_more(number, more), None
+                if some.after is not None and not counts(search):
+                    return some
+            return some
 
         people = self._people(call, whom.of_her, whom.rest, after)
         had = await _gathered(call, name, people, search, after, one)

@@ -20,12 +20,12 @@ from kjerne.exchange import Answer, Call, Denied, Pairs, PatientRef, Route, any_
 from kjerne.fhir import smart
 from kjerne.fhir.bundle import FURTHER, search_line
 from kjerne.fhir.dates import Interval, interval
-from kjerne.fhir.definitions import type_name, type_number
+from kjerne.fhir.definitions import type_name
 from kjerne.fhir.encode import encode
 from kjerne.fhir.interaction import basis_of
 from kjerne.fhir.negotiation import JSON, check_accepted, media_type
 from kjerne.fhir.prefer import lenient
-from kjerne.registries.homes import SERVICE_BY_TYPE, not_served
+from kjerne.registries.homes import KEPT, SECOND, SERVICE_BY_TYPE, not_served, row_number
 from kjerne.registries.identifiers import stands_in
 from kjerne.registries.naming import in_address, patient_of
 from kjerne.store.cursors import Cursors, token_in
@@ -60,7 +60,7 @@ class Wanted:
 
 @dataclass(frozen=True)
 class EverythingApi:
-    """The handler. `reads` are the scopes that each type asks for, `told` an OperationOutcome's bytes for a no of the law."""
+    """The handler. `reads` are the scopes that each service asks for, `told` an OperationOutcome's bytes for a no of the law."""
 
     pool: Pool
     reader: Reader
@@ -117,13 +117,18 @@ class EverythingApi:
         since, start, end = (_moment(asked, name) for name in ("_since", "start", "end"))
         services: dict[str, list[int]] = {}
         unasked: dict[str, None] = {}
-        for type_, service in SERVICE_BY_TYPE.items():
+        for type_, service in KEPT:
             if named and type_ not in named:
                 continue
-            if named or self._is_reached(call, type_):
-                services.setdefault(service, []).append(type_number(type_))
+            # What is asked for by name is refused where no service that keeps it is reached (`_held_to_scopes`).
+            if self._is_reached(call, type_, service) or (named and type_ not in SECOND):
+                services.setdefault(service, []).append(row_number(type_, service))
             else:
                 unasked[service] = None
+        for type_ in sorted(named & SECOND.keys()):
+            first, second = SERVICE_BY_TYPE[type_], SECOND[type_]
+            if not (self._is_reached(call, type_, first) or self._is_reached(call, type_, second)):
+                services.setdefault(first, []).append(row_number(type_, first))
         span = Asked(())
         if since is not None:
             span = span._replace(since=since[0])
@@ -134,16 +139,16 @@ class EverythingApi:
         by_service = {service: span._replace(types=types) for service, types in services.items()}
         return Wanted(by_service, [one for one in unasked if one not in by_service], _page(asked), asked)
 
-    def _is_reached(self, call: Call, type_: str) -> bool:
+    def _is_reached(self, call: Call, type_: str, service: str) -> bool:
         assert call.caller is not None, "the route asks for a scope"
-        has_scope = PORTAL in call.caller.scopes or not call.caller.scopes.isdisjoint(self.reads[type_].split())
+        has_scope = PORTAL in call.caller.scopes or not call.caller.scopes.isdisjoint(self.reads[service].split())
         return has_scope and smart.left(call.caller, type_, "s") != ()
 
     async def _held_to_scopes(self, call: Call, patient: PatientRef, wanted: Wanted) -> None:
         """`Refusal` 403 where a type is asked for by name that the token does not reach; of its SMART scopes with a row."""
         for service, asked in wanted.services.items():
             for name in map(type_name, asked.types):
-                route = Route("GET", AT, self.everything, self.reads[name], "fhir", for_citizens=True)
+                route = Route("GET", AT, self.everything, self.reads[service], "fhir", for_citizens=True)
                 assert call.caller is not None
                 route.check_scope(call.caller, {})
                 if smart.left(call.caller, name, "s") == ():

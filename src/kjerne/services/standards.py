@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
 from typing import Any, Final, Protocol
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from kjerne.access import Action, Grant
 from kjerne.errors import Fault, Refusal
@@ -44,13 +44,14 @@ from kjerne.fhir.searchparams import SUBJECT_CODES
 from kjerne.fhir.subset import shown
 from kjerne.registries.contents import must_register
 from kjerne.registries.guides import Guides
-from kjerne.registries.homes import SERVICE_BY_TYPE, SHARED_TYPES, not_served
+from kjerne.registries.homes import KEPT, SERVICE_BY_TYPE, SHARED_TYPES, not_served, row_number, types_of
 from kjerne.registries.identifiers import is_number, stands_in
 from kjerne.registries.naming import check_header, check_subject, patient_of
 from kjerne.store import changing, marking, pointing
 from kjerne.store.changing import Changer, Next, checked, lays_on_others, not_written, settle_new
 from kjerne.store.cursors import Cursors, token_in
 from kjerne.store.finding import Finder, Page
+from kjerne.store.kept import Kept
 from kjerne.store.limits import must_hold
 from kjerne.store.patient_ids import NAMING, AboutWhom, about_whom, check_reference, is_a_number, named_in
 from kjerne.store.patients import TYPE, Held, Patients, answers, is_left
@@ -71,19 +72,18 @@ BY_CODE: Final = ("category", "code", "combo-code", "component-code")
 def types_by_service() -> dict[str, list[int]]:
     """Which types of records each service keeps."""
     found = defaultdict[str, list[int]](list)
-    for name, service in SERVICE_BY_TYPE.items():
-        found[service].append(type_number(name))
+    for name, service in KEPT:
+        found[service].append(row_number(name, service))
     return dict(found)
 
 
 @cache
-def reachable(type_: str) -> frozenset[str]:
+def reachable(type_: str, service: str = "") -> frozenset[str]:
     """The types that a search of one may lead to: those of the same service, since a grant opens one service alone; from a
-    type about no patient all such types."""
+    type about no patient all such types. `service` says which is searched, of a type that two keep."""
     if type_ in SHARED_TYPES:
         return SHARED_TYPES
-    service = SERVICE_BY_TYPE.get(type_)
-    return frozenset(name for name, of in SERVICE_BY_TYPE.items() if of == service)
+    return frozenset(types_of(service or SERVICE_BY_TYPE.get(type_, "")))
 
 
 # The parameters that name the patient by number; they are taken from a form alone.
@@ -97,10 +97,19 @@ class OfAll(Protocol):
     async def __call__(self, call: Call, name: str, pairs: Pairs, token: str | None, api: StandardsApi) -> Answer: ...
 
 
+class OfBoth(Protocol):
+    """The answer to a search of a type that two services keep, by a token that opens both."""
+
+    async def __call__(
+        self, call: Call, name: str, patient: PatientRef, pairs: Pairs, token: str | None, api: StandardsApi
+    ) -> Answer: ...
+
+
 @dataclass(frozen=True)
 class StandardsApi:
     """Handlers. `parse_json` is strict, `parse_search` makes a typed search, `identify` a reference from a number;
-    `create_if_none` answers a create with `If-None-Exist`. `reads` and `writes` are the scopes that each type asks for."""
+    `create_if_none` answers a create with `If-None-Exist`. `reads` and `writes` are the scopes that each type asks for, `kept`
+    says which service keeps a record."""
 
     pool: Pool
     ids: SealedIds
@@ -109,13 +118,15 @@ class StandardsApi:
     finder: Finder
     cursors: Cursors
     parse_json: Callable[[bytes], dict[str, Any]]
-    parse_search: Callable[[str, Pairs, bool], Search]
+    parse_search: Callable[..., Search]
     identify: Callable[[str], PatientRef]
     create_if_none: Callable[[Call, Next], Awaitable[Answer]]
     reads: Mapping[str, str]
     writes: Mapping[str, str]
     guides: Guides
     patients: Patients
+    kept: Kept
+    of_both: OfBoth
     of_all: OfAll | None = None
 
     def routes(self) -> list[Route]:
@@ -228,6 +239,9 @@ class StandardsApi:
         if patient is None:
             assert self.of_all is not None, "who may name nobody has somewhere to ask"
             return await self.of_all(call, name, pairs, token, self)
+        services = self.kept.searched(call.caller, name)
+        if len(services) > 1:
+            return await self.of_both(call, name, patient, pairs, token, self)
 
         async def use(grant: Grant) -> Answer:
             asked, after = pairs, None
@@ -235,20 +249,18 @@ class StandardsApi:
                 cursor = self.cursors.open(token, grant, f"{BASE}/{name}")
                 asked, after = tuple((key, value) for key, value in cursor.pairs), cursor.after
             whom = about_whom(self.ids, asked)
-            search = self.parse_search(name, whom.rest, passing_over)
+            search = self.parse_search(name, whom.rest, passing_over, services[0])
             find = partial(self.finder.search, after=after)
             page, brought = await self.within(call, grant, whom, search, find)
             links = []
             if page.after is not None:
-                onward = self_url("", [pair for pair in asked if pair[0] in NAMING], search, is_number)
                 next_token = self.cursors.make(grant, f"{BASE}/{name}", asked, page.after)
-                sign = "&" if onward else "?"
-                links.append(("next", f"{call.base_url}{BASE}/{name}{onward}{sign}_cursor={next_token}"))
+                links.append(further(call, name, asked, search, next_token))
             return found(call, search, asked, page, brought, links)
 
         try:
             return await granted(
-                call.admit, patient, SERVICE_BY_TYPE[name], "search", use, basis=basis_of(call), proven=True,
+                call.admit, patient, services[0], "search", use, basis=basis_of(call), proven=True,
                 asked=search_line(name, pairs if token is None else FURTHER), piece=f"{name}.s",
             )  # fmt: skip
         except Denied:
@@ -324,9 +336,11 @@ class StandardsApi:
     async def create(self, call: Call) -> Answer:
         """A new resource; the server makes the id, an `id` in the body is replaced (R4 http.html#create)."""
         name = call.parameters["type"]
-        type_ = type_of(name)
+        type_of(name)
         tree, advice = await self._checked(call, name)
         version = Next.of(call.body, tree, call.at, advice)
+        self.kept.check_files(call.caller, name, version.service)
+        type_ = version.number
         identify = cache(self.identify)  # header and body name the same number
         if "if-none-exist" in call.headers:
             return await self.create_if_none(call, version)
@@ -336,7 +350,7 @@ class StandardsApi:
             must_register(grant.registers, version.content)
             check_subject(version.tree, grant, identify)
             check_reference(self.ids, version.tree, grant.subject.keys)
-            id_, shut = self._new_id(call, grant), version.shut
+            id_, shut = self._new_id(call, grant, version), version.shut
             change = Change(type_, id_, call.body, version.indexed, shut.labels, shut.opens, kinds=version.kinds)
             types = types_by_service()[grant.service]
             alone = not lays_on_others(version, grant) and not pointing.leads_to(version.tree)
@@ -358,7 +372,7 @@ class StandardsApi:
         patient = named_in(call, identify, self.ids, version.tree)
         try:
             written = await granted(
-                call.admit, patient, SERVICE_BY_TYPE[name], "file", use, basis=basis_of(call), proven=True, piece=f"{name}.c",
+                call.admit, patient, version.service, "file", use, basis=basis_of(call), proven=True, piece=f"{name}.c",
                 what=version.what,
             )  # fmt: skip
         except Denied as denied:
@@ -394,16 +408,18 @@ class StandardsApi:
                 changed = await changer.change(conn, grant, named, expected, make)
             return changed[1] if changed else None
 
-        written = await self._hidden_as_absent(call, id_, "correct", use, version.what)
+        # A new version that belongs to another service is refused, but to the one who filed the record alone.
+        what = version.what if version.service == self.kept.service(name, id_) else ANY_KIND
+        written = await self._hidden_as_absent(call, id_, "correct", use, what)
         if written is None:
             # As where the law lets the caller look for its record: it hears of its token before it hears of the record.
             must_hold(call.caller, named[0], version.indexed.tokens, "u")
             raise absent(call)
         return self._written(call, written, 200, version.advice)
 
-    def _new_id(self, call: Call, grant: Grant) -> UUID:
+    def _new_id(self, call: Call, grant: Grant, version: Next) -> UUID:
         if call.new_id is None:
-            return self.ids.make(grant.subject.patient)
+            return self.kept.new_id(grant.subject.patient, version.tree)
         if self.ids.patient(call.new_id) != grant.subject.patient:
             raise Stale
         return call.new_id
@@ -441,13 +457,15 @@ class StandardsApi:
 
     async def _place(self, call: Call, letter: str) -> tuple[int, UUID]:
         """Type and id of the address; `letter` of `cruds` is what the token's SMART scopes must leave of the type."""
-        type_ = type_of(call.parameters["type"])
+        name = call.parameters["type"]
+        type_of(name)
         id_ = self.ids.parse(call.parameters["id"])
         if id_ is None:
             action: Action = "correct" if letter == "u" else "read"
             what = ANY_KIND if letter == "u" else ""
-            await no_such_id(call, SERVICE_BY_TYPE[call.parameters["type"]], action, letter, what)
-        return type_, id_
+            service, *_ = self.kept.searched(call.caller, name)
+            await no_such_id(call, service, action, letter, what)
+        return self.kept.number(name, id_), id_
 
     def _patient(self, call: Call, pairs: Pairs) -> PatientRef | None:
         """Whom the header or the form names, or an address among `pairs`; None where the caller may name nobody and does not."""
@@ -460,7 +478,7 @@ class StandardsApi:
         return patient_of(call, self.identify, *in_form)
 
     async def _hidden_as_absent(self, call: Call, id_: UUID, action: Any, use: Any, what: str = "") -> Any:
-        patient, service = PatientRef(key=self.ids.patient(id_)), SERVICE_BY_TYPE[call.parameters["type"]]
+        patient, service = PatientRef(key=self.ids.patient(id_)), self.kept.service(call.parameters["type"], id_)
         letter = "u" if action == "correct" else "r"
         return await hidden_as_absent(call, patient, service, action, letter, use, basis=basis_of(call), what=what)
 
@@ -494,10 +512,18 @@ def _not_alone() -> Refusal:
     return Refusal(400, "a page link stands alone; it holds the search it goes on with", where="_cursor")
 
 
+def further(call: Call, name: str, asked: Pairs, search: Search, token: str) -> tuple[str, str]:
+    """The link to the page that a token goes on with; whom the search named by her address stands in it again."""
+    onward = self_url("", [pair for pair in asked if pair[0] in NAMING], search, is_number)
+    return "next", f"{call.base_url}{BASE}/{name}{onward}{'&' if onward else '?'}_cursor={token}"
+
+
 def found(
-    call: Call, search: Search, asked: Pairs, page: Page, brought: Sequence[Held], links: list[tuple[str, str]]
-) -> Answer:
-    """A page as a searchset, with a link to itself before the others; `brought` are the Patients that an include brings."""
+    call: Call, search: Search, asked: Pairs, page: Page, brought: Sequence[Held], links: list[tuple[str, str]],
+    outcomes: Sequence[bytes] = (),
+) -> Answer:  # fmt: skip
+    """A page as a searchset, with a link to itself before the others; `brought` are the Patients that an include brings,
+    `outcomes` what is said beside the records."""
     base, address = f"{call.base_url}{BASE}", f"{call.base_url}{call.path}".removesuffix("/_search")
     entries = [
         (f"{base}/{_named(record)}", shown(record.served, search), mode)
@@ -505,6 +531,8 @@ def found(
         for record in records
     ]
     entries += [(f"{base}/{TYPE}/{one.id}", shown(one.served, search), "include") for one in brought]
+    # What is said lies nowhere: it has an address of its own, as R4 demands of every entry.
+    entries += [(f"urn:uuid:{uuid4()}", one, "outcome") for one in outcomes]
     return Answer(200, searchset(entries, [("self", self_url(address, asked, search, is_number)), *links], page.total))
 
 

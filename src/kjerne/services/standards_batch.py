@@ -35,6 +35,7 @@ from kjerne.registries.homes import SHARED_TYPES
 from kjerne.registries.naming import NATIONAL_SYSTEMS, number_in
 from kjerne.store import changing
 from kjerne.store.joined import Concerned, OneTransaction, Try, concerned, in_one
+from kjerne.store.kept import is_beside
 from kjerne.store.patient_ids import subject_key
 from kjerne.store.pool import Connection, Pool
 from kjerne.store.records import Records
@@ -85,6 +86,8 @@ class Step(NamedTuple):
     links: Links | None = None
     new_id: UUID | None = None
     patient: int = 0
+    beside: bool = False
+    """Whether what it creates belongs to the second service that keeps its type."""
 
     @property
     def target(self) -> str:
@@ -286,10 +289,11 @@ class BatchApi:
             links = Links(entry, tree, addresses)
             number = "" if step.is_shared else call.headers.get("person-id", "") or number_in(tree)
             patient = 0 if step.is_shared or number else subject_key(self.ids, tree) or 0
+            beside = is_beside(tree)
         except UNREADABLE:
             # Its shape is wrong; the handler says how.
             return step
-        return step._replace(number=number, links=links, patient=patient)
+        return step._replace(number=number, links=links, patient=patient, beside=beside)
 
     def _is_number(self, system: str, value: str) -> bool:
         return system in NATIONAL_SYSTEMS and self._digest(value) is not None
@@ -323,10 +327,10 @@ class BatchApi:
         if not step.number and not step.patient:
             return step
         if step.patient in who.held:
-            return step._replace(new_id=self.ids.make(step.patient))
+            return step._replace(new_id=self.ids.make(step.patient, beside=step.beside))
         found = digest(step.number) if step.number else None
         patient = who.by_digest.get(found, NOBODY) if found is not None else NOBODY
-        return step._replace(new_id=self.ids.make(patient))
+        return step._replace(new_id=self.ids.make(patient, beside=step.beside))
 
     async def _work(
         self, call: Call, steps: Sequence[Step], effort: Sum, last: Last | None, joined: OneTransaction

@@ -51,11 +51,13 @@ from kjerne.fhir.negotiation import check_accepted, check_sent
 from kjerne.fhir.search import Search
 from kjerne.registries.contents import must_register
 from kjerne.registries.guides import Guides
+from kjerne.registries.homes import row_number
 from kjerne.registries.identifiers import stands_in
 from kjerne.registries.naming import check_header, check_subject, in_address, patient_of
 from kjerne.store import audit, changing, limits, marking
 from kjerne.store.changing import Changer, Next, checked, not_written, settle_new
 from kjerne.store.finding import Finder
+from kjerne.store.kept import Kept
 from kjerne.store.matching import Match, at_key, the_one
 from kjerne.store.patient_ids import check_reference, named_in
 from kjerne.store.pool import Connection, Pool
@@ -72,7 +74,7 @@ Tree = dict[str, Any]
 
 @dataclass(frozen=True)
 class ConditionalApi:
-    """Handlers. `served` says which service's law holds for a type, `types` what each service keeps, `writes` the scopes that
+    """Handlers. `kept` says which service keeps a record, `types` what each service keeps, `writes` the scopes that
     each type asks for."""
 
     pool: Pool
@@ -80,7 +82,7 @@ class ConditionalApi:
     reader: Reader
     records: Records
     finder: Finder
-    served: Mapping[str, str]
+    kept: Kept
     types: Mapping[str, Sequence[int]]
     type_of: Callable[[str], int]
     parse_json: Callable[[bytes], Tree]
@@ -105,7 +107,7 @@ class ConditionalApi:
         search = self._criteria(name, pairs, "If-None-Exist")
 
         async def use(grant: Grant) -> tuple[Made, int]:
-            limits.must_hold(call.caller, self.type_of(name), version.indexed.tokens, "c")
+            limits.must_hold(call.caller, version.number, version.indexed.tokens, "c")
             must_register(grant.registers, version.content)
             check_subject(version.tree, grant, self.identify)
             check_reference(self.ids, version.tree, grant.subject.keys)
@@ -115,20 +117,20 @@ class ConditionalApi:
                     await hold(conn, grant)
                     found = await the_one(conn, grant, self.finder, search, "c")
                     if found is None:
-                        return await self._created(conn, grant, name, version, call.joined), 201
+                        return await self._created(conn, grant, version, call.joined), 201
                     # Nothing was filed. Its line names what answered, and so is hidden from whom that is.
-                    named = [(self.type_of(name), found.id, found.version)]
+                    named = [(version.number, found.id, found.version)]
                     await audit.insert(conn, audit.met(grant), named)
                     return Made(str(found.id), found.version, found.at), 200
 
         patient = named_in(call, self.identify, self.ids, version.tree)
         try:
             made, status = await granted(
-                call.admit, patient, self.served[name], "file", use, basis=basis_of(call), proven=True, piece=f"{name}.c",
+                call.admit, patient, version.service, "file", use, basis=basis_of(call), proven=True, piece=f"{name}.c",
                 asked=search_line(name, pairs), what=version.what,
             )  # fmt: skip
         except Denied as denied:
-            raise not_written(call, denied, patient, version, (self.type_of(name), "c"), self.identify) from denied
+            raise not_written(call, denied, patient, version, (version.number, "c"), self.identify) from denied
         says, advice = ("version 1 was written", version.advice) if status == 201 else (_SAYS_THERE, ())
         return answer_of(call, BASE, made, status, says, advice)
 
@@ -138,7 +140,7 @@ class ConditionalApi:
         `If-Match` is demanded where there is one, as of any update: what stands there is not replaced unseen.
         """
         name = call.parameters["type"]
-        type_ = self.type_of(name)
+        self.type_of(name)
         check_accepted(call)
         check_sent(call)
         pairs = in_address(call)
@@ -146,6 +148,8 @@ class ConditionalApi:
         tree = await changing.read(call.body, partial(self.parse_json, call.body))
         advice = await checked(call.body, tree, name, self.guides)
         version, expected = Next.of(call.body, tree, call.at, advice), sent_version(call.headers)
+        self.kept.check_files(call.caller, name, version.service)
+        type_, asked = version.number, partial(self._asked, call, version.service)
 
         async def use(grant: Grant) -> tuple[Made, int] | None:
             limits.must_hold(call.caller, type_, version.indexed.tokens, "u")
@@ -161,13 +165,13 @@ class ConditionalApi:
                     return None
                 with looking_at():
                     _check_new(name, tree, expected)
-                return await self._created(conn, grant, name, version, call.joined), 201
+                return await self._created(conn, grant, version, call.joined), 201
 
         patient = named_in(call, self.identify, self.ids, tree)
         try:
             # What lies there is put right also where nothing new is filed (K19), so that is asked first.
-            done = await self._asked(call, patient, "correct", "u", use, pairs, version.what)
-            made, status = done or await self._asked(call, patient, "file", "u", use, pairs, version.what)
+            done = await asked(patient, "correct", "u", use, pairs, version.what)
+            made, status = done or await asked(patient, "file", "u", use, pairs, version.what)
         except Denied as denied:
             refusal = not_written(call, denied, patient, version, (type_, "u"), self.identify)
             if not denied.denial.of_caller:
@@ -178,9 +182,9 @@ class ConditionalApi:
     async def delete_found(self, call: Call) -> Answer:
         """Deletes the record that answers the criteria of the address; where none does there is nothing to do."""
         name = call.parameters["type"]
-        type_ = self.type_of(name)
+        self.type_of(name)
         check_accepted(call)
-        pairs = in_address(call)
+        pairs, service = in_address(call), self.kept.by_criteria(call.caller, name)
         search, expected = self._criteria(name, pairs, "query"), sent_version(call.headers)
 
         async def use(grant: Grant) -> Written | None:
@@ -190,15 +194,16 @@ class ConditionalApi:
                 if found is None:
                     return None
                 changer = self._changer(grant)
-                return await changer.take_away(conn, at_key(grant, found.patient), (type_, found.id), expected)
+                named = row_number(name, service), found.id
+                return await changer.take_away(conn, at_key(grant, found.patient), named, expected)
 
         patient, gone = self._patient(call, ""), None
         try:
-            gone = await self._asked(call, patient, "correct", "d", use, pairs, ANY_KIND)
+            gone = await self._asked(call, service, patient, "correct", "d", use, pairs, ANY_KIND)
             if gone is None:
                 asked = search_line(name, pairs)
                 await noted(
-                    call.admit, patient, self.served[name], "correct", f"{name}.d", "?", basis=basis_of(call), asked=asked,
+                    call.admit, patient, service, "correct", f"{name}.d", "?", basis=basis_of(call), asked=asked,
                     what=ANY_KIND,
                 )  # fmt: skip
         except Denied as denied:
@@ -215,8 +220,8 @@ class ConditionalApi:
         """`Type/id` of the record that a conditional reference (`Specimen?identifier=...`) means, of those that the caller's
         organisation filed about who is meant by header or `number`; `Refusal` 412 where it is not one."""
         name, _, criteria = text.partition("?")
-        type_ = self.type_of(name)
-        pairs = criteria_in(criteria, "reference")
+        self.type_of(name)
+        pairs, service = criteria_in(criteria, "reference"), self.kept.by_criteria(call.caller, name)
         search, asked = self._criteria(name, pairs, "reference"), search_line(name, pairs)
         if any(stands_in(value) for _, value in pairs):
             raise Refusal(422, "a person number never stands in a reference", where="reference")
@@ -226,18 +231,16 @@ class ConditionalApi:
                 await hold(conn, grant)
                 found = await the_one(conn, grant, self.finder, search, "s")
                 if found is not None:
-                    await audit.insert(conn, audit.met(grant), [(type_, found.id, found.version)])
+                    await audit.insert(conn, audit.met(grant), [(row_number(name, service), found.id, found.version)])
                 return found
 
         patient, found = self._patient(call, number), None
-        law = partial(
-            granted, call.admit, patient, self.served[name], "correct", use, basis=basis_of(call), proven=True
-        )
+        law = partial(granted, call.admit, patient, service, "correct", use, basis=basis_of(call), proven=True)
         try:
             found = await law(piece=f"{name}.s", asked=asked, what=ANY_KIND)
             if found is None:
                 await noted(
-                    call.admit, patient, self.served[name], "correct", f"{name}.s", "?", basis=basis_of(call), asked=asked,
+                    call.admit, patient, service, "correct", f"{name}.s", "?", basis=basis_of(call), asked=asked,
                     what=ANY_KIND,
                 )  # fmt: skip
         except Denied as denied:
@@ -254,11 +257,13 @@ class ConditionalApi:
     async def delete(self, call: Call) -> Answer:
         """Deletes a record that the caller's organisation filed; once more is the same. To any other it is absent (404)."""
         name = call.parameters["type"]
-        type_ = self.type_of(name)
+        self.type_of(name)
         check_accepted(call)
         id_, expected = self.ids.parse(call.parameters["id"]), sent_version(call.headers)
+        service = self.kept.service(name, id_)
         if id_ is None:
-            await no_such_id(call, self.served[name], "correct", "d", ANY_KIND)
+            await no_such_id(call, service, "correct", "d", ANY_KIND)
+        type_ = self.kept.number(name, id_)
         known(call, call.query, OF_A_WRITE)
 
         async def use(grant: Grant) -> tuple[Written | None] | None:
@@ -269,18 +274,16 @@ class ConditionalApi:
                 return (gone,) if known else None
 
         patient = PatientRef(key=self.ids.patient(id_))
-        done = await hidden_as_absent(
-            call, patient, self.served[name], "correct", "d", use, basis=basis_of(call), what=ANY_KIND
-        )
+        done = await hidden_as_absent(call, patient, service, "correct", "d", use, basis=basis_of(call), what=ANY_KIND)
         if done is None:
             raise absent(call)
         return deleted(call, done[0].version if done[0] else 0)
 
-    async def _created(self, conn: Connection, grant: Grant, name: str, version: Next, joined: Joined | None) -> Made:
-        id_ = self.ids.make(grant.subject.patient)
+    async def _created(self, conn: Connection, grant: Grant, version: Next, joined: Joined | None) -> Made:
+        id_ = self.kept.new_id(grant.subject.patient, version.tree)
         shut = version.shut
         change = Change(
-            self.type_of(name),
+            version.number,
             id_,
             version.raw,
             version.indexed,
@@ -297,14 +300,14 @@ class ConditionalApi:
     async def _changed(
         self, conn: Connection, grant: Grant, name: str, version: Next, found: Match, expected: int | None
     ) -> Made:
-        with looking_at((self.type_of(name), found.id, found.version)):
+        with looking_at((version.number, found.id, found.version)):
             if version.tree.get("id", str(found.id)) != str(found.id):
                 says = "the id in the body is not that of the record which answers the criteria"
                 raise Refusal(400, says, where=f"{name}.id")
             if expected is None:
                 raise unseen(found.version)
         there = at_key(grant, found.patient)
-        named: tuple[int, UUID] = self.type_of(name), found.id
+        named: tuple[int, UUID] = version.number, found.id
         changed = await self._changer(there).change(conn, there, named, expected, lambda _: version)
         assert changed is not None
         return Made(str(found.id), changed[1].version, changed[1].at, version.raw)
@@ -315,6 +318,7 @@ class ConditionalApi:
     async def _asked(
         self,
         call: Call,
+        service: str,
         patient: PatientRef,
         action: Any,
         letter: str,
@@ -325,7 +329,7 @@ class ConditionalApi:
         """What `use` gives under the law, asked about `what` kind of content, with the criteria in the log."""
         name = call.parameters["type"]
         return await granted(
-            call.admit, patient, self.served[name], action, use, basis=basis_of(call), proven=True,
+            call.admit, patient, service, action, use, basis=basis_of(call), proven=True,
             piece=f"{name}.{letter}", asked=search_line(name, pairs), what=what,
         )  # fmt: skip
 

@@ -23,7 +23,7 @@ from uuid import UUID
 from kjerne.access import Grant
 from kjerne.errors import Fault, Refusal
 from kjerne.exchange import Answer, Call, Denied, PatientRef, Route, Stale, any_of, not_filed, noted
-from kjerne.fhir.definitions import type_name, type_number
+from kjerne.fhir.definitions import type_name
 from kjerne.fhir.encode import decode, encode
 from kjerne.fhir.index import Indexed, index
 from kjerne.fhir.interaction import OF_A_WRITE, heeded
@@ -32,7 +32,9 @@ from kjerne.fhir.negotiation import check_accepted
 from kjerne.fhir.prefer import wanted
 from kjerne.fhir.understood import not_understood
 from kjerne.fhir.validate import check
+from kjerne.registries.contents import service_of
 from kjerne.registries.guides import Found, Guides
+from kjerne.registries.homes import SECOND, row_number
 from kjerne.registries.naming import check_names, number_in, numbers_in
 from kjerne.registries.withholding import kinds_of, withheld
 from kjerne.store import marking, pointing, spreading
@@ -152,6 +154,7 @@ def _read_together(
         check_names(line.raw, line.tree)
         if len(numbers_in(line.tree)) > 1:
             raise Refusal(422, "the line names its person by more than one number", where=f"{name}.subject")
+        _check_service(name, line.tree)
         line.type = type_
 
     def indexed(line: _Line) -> None:
@@ -172,6 +175,13 @@ def _read_together(
                 except Refusal as refusal:
                     line.refusal = refusal
     return lines
+
+
+def _check_service(name: str, tree: dict[str, Any]) -> None:
+    """`Refusal` 422 where a line belongs to the one of two services that keep its type into which systems send nothing."""
+    if name in SECOND and service_of(tree) != SECOND[name]:
+        says = "critical information is registered by personnel, and is in no import"
+        raise Refusal(422, says, where=f"{name}.category")
 
 
 def _where(number: int, place: str) -> str:
@@ -239,8 +249,8 @@ class StandardsImport:
         self._bulk = bulk
         self._reader = reader
         self._crew = crew
-        self._service_by_type = {type_number(name): service for name, service in served.items()}
-        self._types = {name: type_number(name) for name in served}
+        self._service_by_type = {row_number(name, service): service for name, service in served.items()}
+        self._types = {name: row_number(name, service) for name, service in served.items()}
         self._needs = any_of({name: writes[name] for name in served})
         self._parse = parse_json
         self._identify = identify

@@ -37,6 +37,7 @@ from kjerne.fhir.xml_format import to_xml
 from kjerne.registries.guides import Guides
 from kjerne.registries.naming import check_header, check_subject
 from kjerne.store.changing import Changer, Next, check_valid
+from kjerne.store.kept import Kept
 from kjerne.store.patient_ids import check_reference
 from kjerne.store.pool import Pool
 from kjerne.store.reading import Reader
@@ -51,14 +52,14 @@ Patch = Callable[[Tree], Any]
 
 @dataclass(frozen=True)
 class PatchApi:
-    """The handler. `served` says which service's law holds for a type, `types` what each service keeps, `writes` the scopes that
+    """The handler. `kept` says which service keeps a record, `types` what each service keeps, `writes` the scopes that
     each type asks for."""
 
     pool: Pool
     ids: SealedIds
     reader: Reader
     records: Records
-    served: Mapping[str, str]
+    kept: Kept
     types: Mapping[str, Sequence[int]]
     type_of: Callable[[str], int]
     parse_json: Callable[[bytes], Tree]
@@ -76,14 +77,16 @@ class PatchApi:
     async def patch(self, call: Call) -> Answer:
         """A new version of a record, from the organisation that filed it; `If-Match` is demanded, as of an update."""
         name = call.parameters["type"]
-        type_ = self.type_of(name)
+        self.type_of(name)
         check_accepted(call)
         known(call, call.query, OF_A_WRITE)
         patch = self.read(call)
         expected = version_to_change(call)
         id_ = self.ids.parse(call.parameters["id"])
+        service = self.kept.service(name, id_)
         if id_ is None:
-            await no_such_id(call, self.served[name], "correct", "u", ANY_KIND)
+            await no_such_id(call, service, "correct", "u", ANY_KIND)
+        type_ = self.kept.number(name, id_)
 
         async def use(grant: Grant) -> tuple[Next, Written] | None:
             def make(current: Current) -> Next:
@@ -96,7 +99,7 @@ class PatchApi:
 
         patient = PatientRef(key=self.ids.patient(id_))
         changed = await hidden_as_absent(
-            call, patient, self.served[name], "correct", "u", use, basis=basis_of(call), what=ANY_KIND
+            call, patient, service, "correct", "u", use, basis=basis_of(call), what=ANY_KIND
         )
         if changed is None:
             raise absent(call)

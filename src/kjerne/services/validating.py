@@ -37,6 +37,7 @@ from kjerne.registries.homes import SERVICE_BY_TYPE, SHARED_TYPES, not_served
 from kjerne.registries.naming import check_header, check_names
 from kjerne.registries.nobody import check_of_nobody
 from kjerne.store import audit, shared
+from kjerne.store.kept import Kept
 from kjerne.store.limits import must_hold
 from kjerne.store.pool import Pool
 from kjerne.store.records import Records, expect
@@ -86,6 +87,7 @@ class ValidateApi:
     identify: Callable[[str], PatientRef]
     needs: str
     shared: tuple[str, ...]
+    kept: Kept
 
     def __post_init__(self) -> None:
         self._turns = asyncio.Semaphore(AT_ONCE)
@@ -201,9 +203,11 @@ class ValidateApi:
         if name not in SERVICE_BY_TYPE:
             return judged([_as_fault(not_served(name))], [], [])
         expected = sent_version(call.headers)
-        type_, service, id_ = self.type_of(name), SERVICE_BY_TYPE[name], self.ids.parse(call.parameters["id"])
+        id_ = self.ids.parse(call.parameters["id"])
+        service = self.kept.service(name, id_)
         if id_ is None:
             await no_such_id(call, service, "correct", "d", ANY_KIND)
+        type_ = self.kept.number(name, id_)
 
         async def use(grant: Grant) -> bool | None:
             async with self.pool.acquire() as conn, conn.transaction():

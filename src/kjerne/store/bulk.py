@@ -19,6 +19,7 @@ import asyncpg
 from kjerne.access import NO_LABEL, Grant, Label
 from kjerne.exchange import Stale
 from kjerne.fhir.dates import EARLIEST, LATEST
+from kjerne.fhir.definitions import BESIDE
 from kjerne.fhir.index import Indexed
 from kjerne.store import audit, limits
 from kjerne.store.codec import Dictionaries, Wrap, bound, joined, with_splices
@@ -107,7 +108,10 @@ class Bulk:
         for grant, fresh in filings:
             for one in fresh if grant.caller.limits is not None else ():
                 limits.must_hold(grant.caller, one.type, one.tokens, "c")
-        ids = [self._ids.make_many(grant.subject.patient, len(fresh)) for grant, fresh in filings]
+        ids = [
+            self._ids.make_many(grant.subject.patient, [one.type >= BESIDE for one in fresh])
+            for grant, fresh in filings
+        ]
         try:
             async with conn.transaction():
                 await _hold(conn, [filing.grant for filing in filings])

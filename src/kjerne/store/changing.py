@@ -26,8 +26,9 @@ from kjerne.fhir.index import Indexed, index
 from kjerne.fhir.lines import with_lines
 from kjerne.fhir.understood import not_understood
 from kjerne.fhir.validate import FAULTS_LIMIT, check
-from kjerne.registries.contents import check_content, content_of, must_register, what_of
+from kjerne.registries.contents import check_content, content_of, must_register, service_of, what_of
 from kjerne.registries.guides import Guides
+from kjerne.registries.homes import row_number
 from kjerne.registries.naming import check_about, check_kept, check_names
 from kjerne.registries.withholding import Withheld, kinds_of, withheld
 from kjerne.store import files, limits, marking, pointing, spreading
@@ -106,6 +107,16 @@ class Next(NamedTuple):
         return cls(raw, tree, index(tree), withheld(tree, at), kinds_of(tree), content, advice)
 
     @property
+    def service(self) -> str:
+        """The service that keeps it."""
+        return service_of(self.tree)
+
+    @property
+    def number(self) -> int:
+        """The number of its type in that service's rows."""
+        return row_number(self.tree["resourceType"], self.service)
+
+    @property
     def what(self) -> str:
         """As the law is asked about it."""
         return what_of(self.content)
@@ -166,6 +177,7 @@ class Changer:
         type_, id_ = named
         limits.must_hold(grant.caller, type_, made.indexed.tokens, "u")
         was = decode(before.raw)
+        _check_service(made, grant.service)
         must_register(grant.registers, made.content | content_of(was))
         check_kept(type_name(type_), was, made.tree)
         labels, opens = made.shut.after(*marks)
@@ -209,6 +221,16 @@ class Changer:
         (gone,) = await marking.filing(conn, grant, self.reader, self.types, remove)
         await settle(conn, grant, self.reader, was, was | {"status": "entered-in-error"})
         return gone
+
+
+def _check_service(made: Next, service: str) -> None:
+    """`Refusal` 422 where a new version would belong to another service than the record: that has a law and a key of its own."""
+    if made.service != service:
+        name = made.tree["resourceType"]
+        raise Refusal(
+            422, f"the record belongs to {service}, and what comes to {made.service}", where=f"{name}.category",
+            todo=f"File a new {name}, and take this one back where it was wrong.", code="business-rule",
+        )  # fmt: skip
 
 
 async def tell(conn: Connection, grant: Grant, reader: Reader, corrected: Written) -> None:

@@ -17,10 +17,10 @@ from kjerne.access import Grant
 from kjerne.errors import Refusal
 from kjerne.exchange import Stale
 from kjerne.fhir.criteria import Asked, is_linked
-from kjerne.fhir.definitions import type_number
 from kjerne.fhir.effort import spend
 from kjerne.fhir.latest import kinds, latest
 from kjerne.fhir.search import Bounds, Order, Plan, Search, counted, ordered, plan
+from kjerne.registries.homes import row_number
 from kjerne.store import audit, including, joining, limits, meant
 from kjerne.store.codec import bound, parted
 from kjerne.store.including import OPENING_STEPS, tree_of
@@ -97,7 +97,7 @@ class Conditions:
         self.compared = tokens * len(grant.subject.keys) + sum(map(len, found.bounds))
         self.texts = [
             ALLOWED + limits.condition(grant, keys, self.add, letter),
-            f"r.type = {self.add(type_number(found.type))}",
+            f"r.type = {self.add(row_number(found.type, grant.service))}",
         ]
         self.of_type = " AND ".join(self.texts), tuple(self.values)
         """Which rows of the type the grant opens, by themselves: text and values."""

@@ -5,17 +5,18 @@ Only includes that are `:iterate` go on from what was brought. Limits are told b
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Final, Protocol
 from uuid import UUID
 
 from kjerne.access import Grant
 from kjerne.errors import Refusal
-from kjerne.fhir.definitions import TYPES, type_name, type_number
+from kjerne.fhir.definitions import TYPES, type_name
 from kjerne.fhir.effort import spend
 from kjerne.fhir.encode import decode
 from kjerne.fhir.index import reference_forms
 from kjerne.fhir.search import TOKENS_LIMIT, Search, references, reverse_tokens
-from kjerne.registries.homes import types_of
+from kjerne.registries.homes import row_number, types_of
 from kjerne.store import limits
 from kjerne.store.pool import Connection
 from kjerne.store.reading import ALLOWED, OUTER, STAMPED, Reader, Record, Unwrapped, door
@@ -90,6 +91,10 @@ class _Door:
         self._limit = candidate_limit
         self.keys: Unwrapped = reader.unwrapped(grant)
 
+    def number(self, name: str) -> int:
+        """The number of a type in the rows of the grant's service."""
+        return row_number(name, self._grant.service)
+
     async def named(self, places: set[Place], most: int) -> list[Record]:
         """The records of these types and ids."""
         types, ids = sorted({type_ for type_, _ in places}), sorted(id_ for _, id_ in places)
@@ -100,11 +105,11 @@ class _Door:
     async def pointing(self, source: str, hashes: set[int], most: int) -> list[Record]:
         """The records of a type that have one of the tokens."""
         condition = "r.type = $6 AND r.tokens LIKE ANY($7::bytea[])"
-        return await self._fetch(condition, most, type_number(source), self.keys.patterns(sorted(hashes)))
+        return await self._fetch(condition, most, self.number(source), self.keys.patterns(sorted(hashes)))
 
     async def all_of(self, source: str) -> list[Record]:
         """All records of a type, where more tokens would be looked for than SQL compares in good time."""
-        records = await self._fetch("r.type = $6", self._limit + 1, type_number(source))
+        records = await self._fetch("r.type = $6", self._limit + 1, self.number(source))
         if len(records) > self._limit:
             raise too_costly(f"the includes would look at more than {self._limit} records")
         return records
@@ -117,7 +122,7 @@ class _Door:
             f"WITH {STAMPED} SELECT {OUTER} FROM record r, s WHERE s.ok AND {ALLOWED} AND {condition} AND {own} "
             f"ORDER BY r.id LIMIT {int(most)}"
         )
-        types = [type_number(name) for name in types_of(self._grant.service)]
+        types = [self.number(name) for name in types_of(self._grant.service)]
         given = (*door(self._grant), *values, types)
         statement, every = limits.narrowed(self._grant, self.keys, statement, ALLOWED, given)
         rows = await self._conn.fetch(statement, *every)
@@ -136,7 +141,7 @@ async def _reached(
         spend(FOLLOWING_STEPS * len(forwards))
         for include in forwards:
             if include.source == tree["resourceType"]:
-                places |= _targets(references(tree, include.code), include.target)
+                places |= _targets(references(tree, include.code), include.target, door_of.number)
     found = await door_of.named(places, most) if places else []
     found += await _backwards(door_of, search, frontier, first=first, most=most)
     return {(record.type, record.id): record for record in found}
@@ -166,11 +171,11 @@ def _points(tree: dict[str, Any], asked: list[tuple[str, set[str], set[int]]]) -
     return any(reference_forms(text)[0] in own for code, own, _ in asked for text in references(tree, code))
 
 
-def _targets(found: list[str], wanted: str) -> set[Place]:
+def _targets(found: list[str], wanted: str, number: Callable[[str], int]) -> set[Place]:
     places = set[Place]()
     for reference in found:
         name, _, rest = reference.partition("/")
         id_ = SealedIds.parse(rest.partition("/")[0])
         if id_ and name in TYPES and wanted in ("", name):
-            places.add((type_number(name), id_))
+            places.add((number(name), id_))
     return places

@@ -12,6 +12,7 @@ from typing import Any, Protocol
 from kjerne.access import Caller, Grant
 from kjerne.fhir import smart
 from kjerne.fhir.definitions import type_name, type_number
+from kjerne.registries.homes import row_numbers
 
 
 class Keys(Protocol):
@@ -31,11 +32,11 @@ def condition(grant: Grant, keys: Keys, add: Callable[[Any], str], letter: str =
     found = [one for one in grant.caller.limits if letter in one.letters]
     if any(not one.type for one in found):
         return ""
-    whole = sorted({type_number(one.type) for one in found if not one.tokens})
+    whole = sorted({number for one in found if not one.tokens for number in row_numbers(one.type)})
     texts = [f"r.type = ANY({add(whole)}::smallint[])"]
     for one in found:
         if one.tokens and type_number(one.type) not in whole:
-            parts = [f"r.type = {add(type_number(one.type))}"]
+            parts = [f"r.type = ANY({add(list(row_numbers(one.type)))}::smallint[])"]
             parts += [f"r.tokens LIKE ANY({add(keys.patterns(some))}::bytea[])" for some in one.tokens]
             texts.append(f"({' AND '.join(parts)})")
     return f" AND ({' OR '.join(texts)})"

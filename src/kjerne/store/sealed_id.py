@@ -1,6 +1,7 @@
 """Record ids that carry their patient, readable by the program alone.
 
-An id is one AES-256 block over the person key (8 bytes) and a number (8 bytes), written as a UUID. It is opaque and
+An id is one AES-256 block over the person key (63 bits), a bit, and a number (8 bytes), written as a UUID. The bit says that the
+record belongs to the second of two services that keep its type (`registries.homes.SECOND`). It is opaque and
 permanent, a read by id routes to the patient's shard, and a guessed id decrypts to a person who does not exist.
 """
 
@@ -8,12 +9,16 @@ from __future__ import annotations
 
 import os
 import secrets
+from collections.abc import Sequence
 from hashlib import blake2b
+from typing import Final
 from uuid import UUID
 
 from asyncpg.pgproto import pgproto
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
+_BESIDE: Final = 1 << 63
+"""The bit that no person's key has."""
 _uuid = pgproto.UUID
 """The driver's own, as its rows have it: made, compared and written as text in a tenth of the time."""
 
@@ -28,15 +33,17 @@ class SealedIds:
         self._seal = self._cipher.encryptor().update
         self._open = self._cipher.decryptor().update
 
-    def make(self, patient: int, number: int | None = None) -> UUID:
-        """A new id for a record of `patient`; `number` (64 bits) makes it repeatable, else it is random."""
+    def make(self, patient: int, number: int | None = None, *, beside: bool = False) -> UUID:
+        """A new id for a record of `patient`; `number` (64 bits) makes it repeatable, else it is random. `beside`: of the second
+        service that keeps its type."""
         number = secrets.randbits(64) if number is None else number
-        return self._sealed(patient, number.to_bytes(8, "big"))
+        return self._sealed(patient | _BESIDE if beside else patient, number.to_bytes(8, "big"))
 
-    def make_many(self, patient: int, count: int) -> list[UUID]:
+    def make_many(self, patient: int, beside: Sequence[bool]) -> list[UUID]:
         """As `make`, for many at once: one call of the cipher, and one for its random numbers."""
-        key, numbers = patient.to_bytes(8, "big"), os.urandom(8 * count)
-        sealed = self._seal(b"".join([key + numbers[at : at + 8] for at in range(0, 8 * count, 8)]))
+        keys, count = (patient.to_bytes(8, "big"), (patient | _BESIDE).to_bytes(8, "big")), len(beside)
+        numbers = os.urandom(8 * count)
+        sealed = self._seal(b"".join([keys[one] + numbers[8 * at : 8 * at + 8] for at, one in enumerate(beside)]))
         return [_uuid(sealed[at : at + 16]) for at in range(0, 16 * count, 16)]
 
     def named(self, patient: int, *parts: str) -> UUID:
@@ -51,6 +58,10 @@ class SealedIds:
     def patient(self, id_: UUID) -> int:
         """The person key inside; nonsense (but no error) for an id made elsewhere."""
         return int.from_bytes(self._open(id_.bytes)[:8], "big") & 0x7FFF_FFFF_FFFF_FFFF
+
+    def is_beside(self, id_: UUID) -> bool:
+        """Whether the record belongs to the second service that keeps its type; nonsense for an id made elsewhere."""
+        return self._open(id_.bytes)[0] > 0x7F
 
     def number(self, id_: UUID) -> int:
         """The number inside (64 bits), beside the person key."""

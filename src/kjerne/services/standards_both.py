@@ -1,0 +1,178 @@
+"""A search of a type that two services keep, by a token that opens both: each is asked for under its own law, in turn.
+
+What is found stands service by service, each with its own row in the log; a page link goes on in the service where the page
+ended. A service that the law shuts is named in the answer with the reason that a search of it alone would give, as `$everything`
+does: nothing missing looks like nothing there, and nothing is told that the single search would not tell.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Any, Final, Protocol
+
+from kjerne.access import Denial, Grant
+from kjerne.errors import Refusal
+from kjerne.exchange import Answer, Call, Denied, Pairs, PatientRef, granted
+from kjerne.fhir import smart
+from kjerne.fhir.bundle import FURTHER, search_line
+from kjerne.fhir.interaction import basis_of
+from kjerne.fhir.prefer import lenient
+from kjerne.fhir.search import Search
+from kjerne.store.cursors import Cursors
+from kjerne.store.finding import Finder, Page
+from kjerne.store.kept import Kept
+from kjerne.store.patient_ids import AboutWhom, about_whom
+from kjerne.store.patients import Held
+from kjerne.store.reading import Record
+from kjerne.store.sealed_id import SealedIds
+
+BASE: Final = "/fhir/R4"
+
+
+class Searches(Protocol):
+    """What searches one service (`services.standards`)."""
+
+    @property
+    def ids(self) -> SealedIds: ...
+
+    @property
+    def finder(self) -> Finder: ...
+
+    @property
+    def kept(self) -> Kept: ...
+
+    @property
+    def parse_search(self) -> Callable[..., Search]: ...
+
+    async def within(
+        self, call: Call, grant: Grant, whom: AboutWhom, search: Search, find: Callable[..., Any]
+    ) -> tuple[Page, list[Held]]: ...
+
+
+def check_unsorted(search: Search) -> None:
+    """`Refusal` 400 for an order: what two services keep is found under two laws, and laid together in no order but theirs."""
+    if search.sort:
+        says = f"two services keep a {search.type}, and what both hold has no order but theirs"
+        todo = "Leave _sort out, or ask with a token of one of them."
+        raise Refusal(400, says, where="_sort", code="not-supported", todo=todo)
+
+
+def counts(search: Search) -> bool:
+    """Whether all that matches is to be counted, whatever a page has room for."""
+    return search.summary == "count" or search.count == 0 or search.total == "accurate"
+
+
+@dataclass
+class _Had:
+    """What was found so far. `place` is the service and the place in it where the next page begins, `total` None where not all
+    was counted."""
+
+    records: list[Record] = field(default_factory=list)
+    included: list[Record] = field(default_factory=list)
+    brought: list[Held] = field(default_factory=list)
+    outcomes: list[bytes] = field(default_factory=list)
+    total: int | None = 0
+    place: list[Any] | None = None
+    grant: Grant | None = None
+    denied: Denied | None = None
+
+    def add(self, service: str, grant: Grant, page: Page, brought: list[Held]) -> None:
+        self.grant = grant
+        self.records += page.records
+        self.included += page.included
+        self.brought = self.brought or brought
+        self.total = None if self.total is None or page.total is None else self.total + page.total
+        if page.after is not None and self.place is None:
+            self.place = [service, page.after]
+
+
+@dataclass(frozen=True)
+class SearchBoth:
+    """`told` makes an OperationOutcome's bytes of a no of the law, `found` the answer, `further` its link to the next page."""
+
+    cursors: Cursors
+    told: Callable[[Denial], bytes]
+    found: Callable[..., Answer]
+    further: Callable[..., tuple[str, str]]
+
+    async def __call__(
+        self, call: Call, name: str, patient: PatientRef, pairs: Pairs, token: str | None, api: Searches
+    ) -> Answer:
+        """The answer to a search of `services.standards`, whose questions are asked and answered."""
+        services, place = api.kept.searched(call.caller, name), None
+        ask = partial(
+            granted, call.admit, patient, action="search", basis=basis_of(call), proven=True, piece=f"{name}.s",
+            asked=search_line(name, pairs if token is None else FURTHER),
+        )  # fmt: skip
+        if token is not None:
+            pairs, (service, place) = await self._resumed(ask, name, token, services)
+            services = services[services.index(service) :]
+        whom = about_whom(api.ids, pairs)
+        passing_over = token is not None or lenient(call.headers)
+        searches = [api.parse_search(name, whom.rest, passing_over, one) for one in services]
+        check_unsorted(searches[0])
+        had = _Had()
+        for service, search in zip(services, searches, strict=True):
+            if had.place is None and had.grant is not None and len(had.records) >= search.count and not counts(search):
+                had.place = [service, None]
+            if had.place is not None and not counts(search):
+                break
+            await self._one(call, ask, service, search, whom, place, had, api)
+            place = None
+        if had.grant is None:
+            assert had.denied is not None, "one service at least is asked"
+            raise had.denied
+        links = [self._onward(call, had.grant, name, pairs, searches[0], had.place)] if had.place else []
+        whole = token is None and (had.place is None or counts(searches[0]))
+        page = Page(had.records, had.included, had.total if whole else None, None)
+        return self.found(call, searches[0], pairs, page, had.brought, links, had.outcomes)
+
+    async def _one(
+        self, call: Call, ask: Any, service: str, search: Search, whom: AboutWhom, after: list[Any] | None, had: _Had,
+        api: Searches,
+    ) -> None:  # fmt: skip
+        """One service's matches, as many as the page has room for."""
+        room = 0 if had.place is not None else max(search.count - len(had.records), 0)
+        wanted = replace(search, count=room) if search.count else search
+
+        async def use(grant: Grant) -> tuple[Grant, Page, list[Held]]:
+            find = partial(api.finder.search, after=after)
+            return grant, *(await api.within(call, grant, whom, wanted, find))
+
+        try:
+            grant, page, brought = await ask(service=service, use=use)
+        except Denied as denied:
+            smart.demand(call.caller, search.type, "s")
+            had.denied = had.denied or denied
+            had.outcomes.append(self.told(denied.denial))
+            return
+        had.add(service, grant, page, brought)
+
+    async def _resumed(self, ask: Any, name: str, token: str, services: Sequence[str]) -> tuple[Pairs, list[Any]]:
+        """The search that a page link goes on with, and where. The link names in the open the service whose grant sealed it."""
+        service, _, sealed = token.partition(".")
+        if service not in services:
+            raise Refusal(
+                400, "this page link was made for another token, or is not one of ours", where="_cursor",
+                todo="Start the search again.",
+            )  # fmt: skip
+
+        async def use(grant: Grant) -> tuple[Pairs, list[Any]]:
+            cursor = self.cursors.open(sealed, grant, _at(name))
+            return tuple((key, value) for key, value in cursor.pairs), cursor.after
+
+        opened: tuple[Pairs, list[Any]] = await ask(service=service, use=use)
+        return opened
+
+    def _onward(
+        self, call: Call, grant: Grant, name: str, pairs: Pairs, search: Search, place: list[Any]
+    ) -> tuple[str, str]:
+        sealed = self.cursors.make(grant, _at(name), pairs, place)
+        return self.further(call, name, pairs, search, f"{grant.service}.{sealed}")
+
+
+def _at(name: str) -> str:
+    """The address that a link is bound to: it is none of a search of one service."""
+    return f"{BASE}/{name}#both"
