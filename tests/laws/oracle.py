@@ -33,7 +33,9 @@ def answer(s: Situation) -> Answer:
 
 # SMART App Launch 2.2: scopes are what the app asked for at most (K26: beside the national scope, never instead)
 
-RESULT_TYPES = {"DiagnosticReport", "Observation", "ServiceRequest", "Specimen", "PractitionerRole", "Binary"}
+RESULT_TYPES = {
+    "DiagnosticReport", "Observation", "ServiceRequest", "Specimen", "PractitionerRole", "Binary", "ImagingStudy", "Media",
+}  # fmt: skip
 TYPES = {
     "results": RESULT_TYPES,
     "critical-information": {"AllergyIntolerance", "Condition", "DeviceUseStatement", "Procedure", "Flag"},

@@ -39,6 +39,8 @@ BLOOD: Final = {
     "Specimen": {"resourceType": "Specimen", "status": "available"},
     "PractitionerRole": {"resourceType": "PractitionerRole", "active": True},
     "Binary": {"resourceType": "Binary", "contentType": "image/png", "data": "iVBORw0K"},
+    "ImagingStudy": {"resourceType": "ImagingStudy", "status": "available", "subject": {"display": "Prøve"}},
+    "Media": {"resourceType": "Media", "status": "completed", "content": {"contentType": "image/png", "data": "iVBORw0K"}},
 }  # fmt: skip
 
 

@@ -455,7 +455,19 @@ EVERY_KIND = {
 @pytest.mark.parametrize(
     ("service", "types"),
     [
-        ("results", {"DiagnosticReport", "Observation", "ServiceRequest", "Specimen", "PractitionerRole", "Binary"}),
+        (
+            "results",
+            {
+                "DiagnosticReport",
+                "Observation",
+                "ServiceRequest",
+                "Specimen",
+                "PractitionerRole",
+                "Binary",
+                "ImagingStudy",
+                "Media",
+            },
+        ),
         (CRITICAL, {"AllergyIntolerance", "Condition", "DeviceUseStatement", "Procedure", "Flag"}),
         (DOCUMENTS, {"DocumentReference", "Binary"}),
         (RECORD, set(types_of(RECORD))),

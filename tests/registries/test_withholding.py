@@ -109,6 +109,20 @@ def test_a_discipline_by_hl7s_code_or_without_a_system_delays_as_the_national_on
     assert kinds_of(tree) == {kind}
 
 
+def test_pictures_are_of_the_kind_that_their_modality_is() -> None:
+    def dicom(code: str) -> dict[str, Any]:
+        return {"system": "http://dicom.nema.org/resources/ontology/DCM", "code": code}
+
+    study = {"resourceType": "ImagingStudy"}
+    assert kinds_of(study) == kinds_of(study | {"modality": [dicom("CT")]}) == {"radiology"}
+    assert kinds_of(study | {"series": [{"uid": "1", "modality": dicom("SM")}]}) == {"pathology"}
+    assert kinds_of(study | {"modality": [dicom("SM"), dicom("MR")]}) == {"radiology", "pathology"}
+    media = {"resourceType": "Media", "content": {}}
+    assert kinds_of(media) == frozenset()
+    assert kinds_of(media | {"modality": {"coding": [dicom("US")]}}) == {"radiology"}
+    assert kinds_of({"resourceType": "Observation", "modality": {"coding": [dicom("US")]}}) == frozenset()
+
+
 def test_a_delay_without_a_date_waits_its_days_from_the_arrival() -> None:
     assert withheld(marked(code="NORU"), NOW).opens == NOW + timedelta(days=UNDATED_DELAY_DAYS)
     assert withheld(marked(code="NORU", display="2026-04-01"), NOW).opens == datetime(2026, 3, 31, 22, tzinfo=UTC)

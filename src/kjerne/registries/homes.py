@@ -45,7 +45,7 @@ HOMES: Final[Mapping[str, Home]] = _table(
         Home("patient", "results", served=True, why="who asked, as a message said it; a register's for the test client alone"),
         "PractitionerRole",
     ),
-    _of(Home("patient", "results", why="a picture comes as a file of a report so far"), "ImagingStudy Media"),
+    _of(Home("patient", "results", served=True, why="of a report that names it, and withheld with that"), "ImagingStudy Media"),
     _of(Home("patient", "results", why="genetics comes as a report so far"), "MolecularSequence"),
     _of(
         Home("patient", "critical-information", served=True),

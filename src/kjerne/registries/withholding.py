@@ -54,6 +54,9 @@ _DISCIPLINE_BY_SECTION: Final = {
     "OUS": "UL",
 }  # fmt: skip
 """HL7's diagnostic service sections (v2-0074, R4's own binding of a report's category) as the codes of 8202."""
+_PICTURES: Final = frozenset({"ImagingStudy", "Media"})
+_DISCIPLINE_BY_MODALITY: Final = {"SM": "HIST", "GM": "HIST"}
+"""DICOM's modalities that are no radiology: microscopy of slides, and of what lies under the microscope whole."""
 _CONFIDENTIALITY: Final = (
     "http://terminology.hl7.org/CodeSystem/v3-Confidentiality", "http://hl7.org/fhir/v3/Confidentiality",
     "urn:oid:2.16.840.1.113883.5.25",
@@ -75,7 +78,9 @@ _VOLVEN: Final = re.compile(
 )
 _SYSTEM_LIMIT: Final = 100
 """No address that `_VOLVEN` knows is longer."""
-_DATES: Final = ("issued", "effectiveDateTime", "effectiveInstant", "authoredOn", "receivedTime")
+_DATES: Final = (
+    "issued", "effectiveDateTime", "effectiveInstant", "authoredOn", "receivedTime", "started", "createdDateTime",
+)  # fmt: skip
 _ANOTHERS: Final = frozenset(
     {
         "http://hl7.org/fhir/StructureDefinition/observation-focusCode",
@@ -212,14 +217,28 @@ def _discipline_days(tree: Mapping[str, Any]) -> int:
     return max((DELAY_DAYS.get(code, 0) for code in _disciplines(tree)), default=0)
 
 
+def _of_pictures(tree: Mapping[str, Any]) -> Iterable[str]:
+    """The disciplines of pictures by their modalities: a study is radiology unless it says another."""
+    is_study = tree["resourceType"] == "ImagingStudy"
+    said = list(_several(tree.get("modality")))
+    if is_study:
+        codings = [*said, *(one["modality"] for one in tree.get("series", ()))]
+    else:
+        codings = [coding for concept in said for coding in concept.get("coding", ())]
+    codes = {str(one.get("code", "")).upper() for one in codings}
+    found = {_DISCIPLINE_BY_MODALITY.get(code, "RAD") for code in codes if code}
+    return sorted(found) or (["RAD"] if is_study else [])
+
+
 def _disciplines(tree: Mapping[str, Any]) -> list[str]:
-    return [
+    found = [
         code
         for place in _DISCIPLINE_PLACES
         for concept in _several(tree.get(place))
         for coding in concept.get("coding", ())
         if (code := _discipline(coding))
     ]
+    return [*_of_pictures(tree), *found] if tree.get("resourceType") in _PICTURES else found
 
 
 def _discipline(coding: Mapping[str, Any]) -> str:

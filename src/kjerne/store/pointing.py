@@ -24,6 +24,8 @@ from kjerne.store.sealed_id import SealedIds
 OBSERVATION: Final = type_number("Observation")
 REPORT: Final = type_number("DiagnosticReport")
 SPECIMEN: Final = type_number("Specimen")
+STUDY: Final = type_number("ImagingStudy")
+MEDIA: Final = type_number("Media")
 MARK: Final = int(Label.WITHDRAWN_WITH_REPORT)
 ON_A_WRONG_PERSON: Final = int(Label.WITHDRAWN)
 
@@ -155,6 +157,13 @@ def leads_to(tree: Tree) -> set[UUID]:
     """The results that a report or a group of results names."""
     named = (*tree.get("result", ()), *tree.get("hasMember", ()))
     return {id_ for one in named if (id_ := reference_of(one))}
+
+
+def pictures_in(tree: Tree) -> set[Place]:
+    """The studies and pictures that a report names."""
+    named = [(STUDY, one) for one in tree.get("imagingStudy", ())]
+    named += [(MEDIA, one.get("link")) for one in tree.get("media", ())]
+    return {(type_, id_) for type_, one in named if (id_ := reference_of(one))}
 
 
 def _reached(roots: set[UUID], members: Callable[[UUID], set[UUID]]) -> set[UUID]:

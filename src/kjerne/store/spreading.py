@@ -1,4 +1,5 @@
-"""What a source withholds with a report is withheld of what the report shows: its results, those of its groups, its files.
+"""What a source withholds with a report is withheld of what the report shows: its results, those of its groups, its files, its
+pictures and theirs.
 
 Labels and opening time are laid on the rows as they are filed, so that a read asks nothing more. Only what the report's own
 source filed is shut by them: nobody withholds another's result. Nothing is ever taken off, as from one version to the next
@@ -86,11 +87,11 @@ async def withheld_by(conn: Connection, grant: Grant, reports: Sequence[Named]) 
 
 
 def _shown(tree: Mapping[str, Any]) -> set[Named]:
-    """The results and files that a report or a group of results names."""
-    ids = (pointing.reference_of({"reference": one.get("url", "")}) for one in tree.get("presentedForm", ()))
-    return {(pointing.OBSERVATION, id_) for id_ in pointing.leads_to(tree)} | {
-        (files.BINARY, id_) for id_ in ids if id_
-    }
+    """The results, files and pictures that a report or a group of results names, and the file of a picture."""
+    kept = [*tree.get("presentedForm", ()), *([tree.get("content", {})] if tree["resourceType"] == "Media" else ())]
+    ids = (pointing.reference_of({"reference": one.get("url", "")}) for one in kept)
+    results = {(pointing.OBSERVATION, id_) for id_ in pointing.leads_to(tree)}
+    return results | pointing.pictures_in(tree) | {(files.BINARY, id_) for id_ in ids if id_}
 
 
 def _reached(report: Named, leads: Mapping[Named, set[Named]]) -> set[Named]:

@@ -42,6 +42,42 @@ async def test_a_file_is_shut_however_it_is_addressed(record: Record, address: s
     assert await seen(record, "Binary") == (0, 1)
 
 
+@pytest.mark.parametrize("door", DOORS)
+@pytest.mark.parametrize(("code", "discipline", "shut"), SHUT)
+async def test_pictures_and_their_files_are_shut_with_the_report_that_names_them(
+    record: Record, door: str, code: str, discipline: str, shut: tuple[int, int]
+) -> None:
+    file = await record.file(FILE)
+    picture = {"resourceType": "Media", "status": "completed", "content": {"url": f"Binary/{file}"}}
+    study = {"resourceType": "ImagingStudy", "status": "available", "subject": {"display": "Prøve"}}
+    named = {
+        "imagingStudy": [{"reference": f"ImagingStudy/{await record.file(study)}"}],
+        "media": [{"comment": "Frontalt", "link": {"reference": f"Media/{await record.file(picture)}"}}],
+    }
+    another = await record.file(study)
+    assert [await seen(record, one) for one in ("ImagingStudy", "Media", "Binary")] == [(2, 2), (1, 1), (1, 1)]
+    await record.file(report(code, discipline, **named), door)
+    assert [await seen(record, one) for one in ("Media", "Binary")] == [shut, shut]
+    assert await seen(record, "ImagingStudy") == (1 + shut[0], 1 + shut[1])
+    await record.file(report(code, discipline, imagingStudy=[{"reference": f"ImagingStudy/{another}"}]), door)
+    assert await seen(record, "ImagingStudy") == (2 * shut[0], 2 * shut[1])
+
+
+async def test_a_study_of_slides_waits_as_its_report_does_and_one_of_x_rays_does_not(record: Record) -> None:
+    dicom = "http://dicom.nema.org/resources/ontology/DCM"
+    study = {
+        "resourceType": "ImagingStudy",
+        "status": "available",
+        "subject": {"display": "P"},
+        "started": NOW.isoformat(),
+    }
+    series = {"uid": "1.2.3", "modality": {"system": dicom, "code": "SM"}}
+    await record.file(study | {"modality": [{"system": dicom, "code": "DX"}]})
+    assert await seen(record, "ImagingStudy") == (1, 1)
+    await record.file(study | {"series": [series]})
+    assert await seen(record, "ImagingStudy") == (1, 2)
+
+
 async def test_a_specimen_that_other_results_share_stays_open(record: Record) -> None:
     specimen = await record.file({"resourceType": "Specimen", "status": "available"})
     result = await record.file(resource("Observation", specimen={"reference": f"Specimen/{specimen}"}))

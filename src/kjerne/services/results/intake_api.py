@@ -20,8 +20,10 @@ from kjerne.store.house import Store
 
 XML: Final = "application/xml"
 TYPES: Final = ("application/xml", "text/xml", "application/octet-stream", "")
-FILED: Final = ("DiagnosticReport", "Observation", "ServiceRequest", "Specimen", "PractitionerRole", "Binary")
-"""What a message becomes."""
+FILED: Final = (
+    "DiagnosticReport", "Observation", "ServiceRequest", "Specimen", "PractitionerRole", "Binary", "ImagingStudy", "Media",
+)  # fmt: skip
+"""What a token's SMART scopes must leave whole for a message: the law asks for all that the service keeps (K26)."""
 
 
 @dataclass(frozen=True)
