@@ -50,13 +50,16 @@ from kjerne.policy.services import IN_USE, SERVICES, Service, kept_by_law, seen_
 from kjerne.policy.table_subscribing import TOLD_OF
 from kjerne.registries import identifiers
 from kjerne.registries.guides import Guides
-from kjerne.registries.homes import KEPT, SERVICE_BY_TYPE, SHARED_TYPES, types_of
+from kjerne.registries.homes import KEPT, PERSON, SERVICE_BY_TYPE, SHARED_TYPES
 from kjerne.registries.receivers import Receivers
 from kjerne.services.access_log.api import AccessLogApi
 from kjerne.services.consents import ConsentsApi
 from kjerne.services.disclosures import DisclosuresApi
 from kjerne.services.everything import EverythingApi
 from kjerne.services.exports.api import ExportsApi
+from kjerne.services.exports.asking import Kickoffs
+from kjerne.services.exports.files import Files
+from kjerne.services.exports.groups import GroupsApi
 from kjerne.services.inquiries.api import CorrectionsApi
 from kjerne.services.inquiries.desk import Desk
 from kjerne.services.messaging import MessagingApi
@@ -266,10 +269,11 @@ class House:
             *self._subscriptions(reads, parse_json).routes(),
             *self._validating(anything, keeping).routes(),
             *everything.routes(),
+            # A Group's addresses have the shape of a record's too.
+            *self._in_bulk(parse_json).routes(),
             *map(persons.beside, map(registries.beside, of_records)),
             *self._imports(sent_in, {name: by_service[1][service] for name, service in sent_in.items()}).routes(),
             *terms.routes(),
-            *ExportsApi(self.store.pool, self.reader, types_of("results"), parse_json, self.guides).routes(),
             *SmartConfiguration(
                 self.told_by_provider, ("/fhir/R4", "/pps/v2"), scopes(SERVICE_BY_TYPE, sent_in, registered)
             ).routes(),
@@ -289,6 +293,15 @@ class House:
             self.store.pool, bulk, self.reader, self.crew, sent_in, writes, parse_json, self.identify, self.guides,
             self.store.ids,
         )  # fmt: skip
+
+    def _in_bulk(self, parse_json: Callable[[bytes], dict[str, Any]]) -> ExportsApi:
+        """What leaves in bulk, and the lists of patients that it may be of."""
+        types, services = (*SERVICE_BY_TYPE, PERSON), [name for name in SERVICES if name in IN_USE]
+        kickoffs = Kickoffs(types, parse_json, self.store.ids, self.identify)
+        sealer = Sealer(self.store.keys.derived("export"))
+        files = Files(self.store.pool, self.reader, self.patients, sealer, services)
+        groups = GroupsApi(self.store.pool, Sealer(self.store.keys.derived("group")), kickoffs, self.guides)
+        return ExportsApi(self.store.pool, kickoffs, files, groups, self.guides)
 
     def _of_the_log(self, sent_in: Mapping[str, str]) -> tuple[AccessLogApi, DisclosuresApi]:
         """What is told of looks: to the patient and the data controller, and to the sources of the types in `sent_in`."""

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kjerne.errors import Refusal
-from kjerne.fhir.splice import FORMS, Splices, pack, served, splice, unpack
+from kjerne.fhir.splice import FORMS, Splices, instant, line, pack, served, splice, unpack
 
 AT = datetime(2026, 3, 4, 5, 6, 7, 891234, tzinfo=UTC)
 UPDATED = "2026-03-04T05:06:07.891Z"
@@ -24,6 +24,7 @@ def check(raw: bytes) -> None:
     expected["meta"] = {**expected.get("meta", {}), "versionId": "7", "lastUpdated": UPDATED}
     assert json.loads(answer, object_pairs_hook=once) == expected
     assert without_splices(answer, raw, splices) == raw
+    assert line(pack(splices), raw, b"new-1", 7, instant(AT)) == answer.replace(b"\n", b"").replace(b"\r", b"")
 
 
 def once(pairs: list[tuple[str, object]]) -> dict[str, object]:

@@ -466,11 +466,14 @@ PERSONAL = ("personligeInteresser", "personligeOgOekonomiskeInteresser")
 
 def test_client(s: Situation) -> Answer | None:
     """Of the sandbox: everything of whoever is made up and has shut nothing against anybody, in every service; to register also
-    what each of them asks of who sends in, to be told of what is new what every subscriber needs (K89, K94)."""
+    what each of them asks of who sends in, to be told of what is new what every subscriber needs (K89, K94). In bulk, of the
+    services that are exported at all (K93)."""
     telling = s.action in ("subscribe", "notify")
-    if "kjerne:all-patients" not in s.scopes or not (telling or s.action in (*LOOKING, "file", "correct")):
+    if "kjerne:all-patients" not in s.scopes or not (telling or s.action in (*LOOKING, "file", "correct", "export")):
         return None
     if telling and s.service not in ("results", "critical-information", "record"):
+        return Answer(given=False)
+    if s.action == "export" and s.service not in EXPORTED:
         return Answer(given=False)
     to_send = {
         "results": "nhn:pps/provesvar-write",
@@ -483,7 +486,7 @@ def test_client(s: Situation) -> Answer | None:
         needed = "kjerne:contact-point"
     if telling:
         needed = "kjerne:subscriptions"
-    elif s.action not in LOOKING:
+    elif s.action in ("file", "correct"):
         needed = to_send.get(s.service, needed)
     shut = is_protected(s.address) or wills_now(s, "restriction") or wills_now(s, "opt-out")
     if needed not in s.scopes or not s.made_up or shut:
@@ -535,6 +538,8 @@ EVERYTHING = frozenset({
 
 def registrar(s: Situation) -> Answer:
     """Two numbers of one human, in whatever service (K31): the operator, by machine or by a person at level 4."""
+    if s.kind == "system" and (tried := test_client(s)):
+        return tried
     by = s.kind == "system" or (s.kind == "practitioner" and s.level >= 4)
     if not by or "kjerne:operations" not in s.scopes:
         return Answer(given=False)
@@ -556,14 +561,18 @@ def reviewer(s: Situation) -> Answer:
 
 NOT_IN_BULK = frozenset({"restricted", "restricted here", "withdrawn"}) | {f"part {number}" for number in range(16)}
 """What the patient has shut to anybody, in whole or in part, and what was filed on a wrong person."""
+EXPORTED = ("results", "critical-information", "record")
+"""The services that are in use: each by its own choices (K93)."""
 
 
 def exporter(s: Situation) -> Answer:
-    """In bulk (K34): the operator; nobody who has shut anything, no kode 6 and 7, nothing that personnel may not see."""
+    """In bulk (K34, K93): the operator; nobody who has shut anything, no kode 6 and 7, nothing that personnel may not see."""
+    if s.kind == "system" and (tried := test_client(s)):
+        return tried
     by = s.kind == "system" or (s.kind == "practitioner" and s.level >= 4)
     whole = any(not is_only_a_part(will) for will in wills_now(s, "restriction"))
     shut = bool(wills_now(s, "block")) or is_protected(s.address) or bool(wills_now(s, "opt-out")) or whole
-    if not by or s.service != "results" or "kjerne:operations" not in s.scopes or shut:
+    if not by or s.service not in EXPORTED or "kjerne:operations" not in s.scopes or shut:
         return Answer(given=False)
     purpose = s.purpose or (s.attest.purpose if s.attest else "")
     return Answer(given=True, hidden=NOT_IN_BULK, purpose=purpose)

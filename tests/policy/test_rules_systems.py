@@ -135,13 +135,13 @@ TESTED = [
 @pytest.mark.parametrize(("subject", "rule"), TESTED)
 def test_the_test_client_meets_everybody_who_is_made_up_and_has_shut_nothing(subject: Subject, rule: str) -> None:
     client = laboratory(scopes=TESTING, parts=())
-    for action in ("read", "search", "history", "file", "correct"):
+    for action in ("read", "search", "history", "file", "correct", "export"):
         answer = ask(client, subject, action)  # type: ignore[arg-type]
         assert answer.rule == rule
         if isinstance(answer, Grant):
             assert Label.RESTRICTED in answer.hides
             assert answer.registers is None
-    for action in ("insight", "choose", "trace", "download", "export"):
+    for action in ("insight", "choose", "trace", "download"):
         assert ask(client, subject, action).rule == "scope-missing"  # type: ignore[arg-type]
 
 
@@ -211,6 +211,10 @@ EXPORTED = [
 def test_an_export_leaves_out_who_has_shut_anything(subject: Subject, rule: str) -> None:
     for asking in (doctor(scopes=OPERATIONS, attestation=None), laboratory(scopes=OPERATIONS)):
         assert ask(asking, subject, "export").rule == rule
+        # A choice in one service is none in another (K48), and an address is protected in each.
+        elsewhere = rule if rule == "export-protected" else "exported"
+        assert ask(asking, subject, "export", service="record").rule == elsewhere
+        assert ask(asking, subject, "export", service="documents").rule == "scope-missing"
     assert ask(laboratory(), subject, "export").rule == "scope-missing"
 
 

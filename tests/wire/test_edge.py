@@ -24,6 +24,7 @@ from services.test_consents import PART, a_consent
 from services.test_standards import create, observation
 
 FHIR = {"content-type": "application/fhir+json"}
+A_LIST = b'{"resourceType":"Group","type":"person","actual":true}'
 FORM = {"content-type": "application/x-www-form-urlencoded"}
 XML = {"content-type": "application/xml"}
 WHO = "renumbered"
@@ -233,7 +234,15 @@ def asked_of_persons_and_exports() -> list[Sent]:
         Sent("POST /persons/links/compare", f"{links}/compare", **operator, body=nobody, status=400),
         Sent("POST /persons/links/{number}/shown", f"{links}/999999/shown", **operator, body=form(reason=REASON), status=404),
         Sent("POST /persons/links/{number}/undo", f"{links}/999999/undo", **operator, body=form(reason=REASON), status=404),
-        Sent("POST /fhir/R4/$export", "/fhir/R4/$export", "operator", "", b"{}", FHIR, 400),
+        *(
+            Sent(f"{method} /fhir/R4/{path}$export", f"/fhir/R4/{path.format(id='none')}$export", "operator", "", body, FHIR, 400)
+            for path in ("", "Patient/", "Group/{id}/")
+            for method, body in (("GET", b""), ("POST", b"{}"))
+        ),
+        Sent("POST /fhir/R4/Group", "/fhir/R4/Group", "operator", "", A_LIST, FHIR, 201),
+        Sent("GET /fhir/R4/Group/{id}", "/fhir/R4/Group/none", **operator, status=404),
+        Sent("PUT /fhir/R4/Group/{id}", "/fhir/R4/Group/none", "operator", "", A_LIST, FHIR, 400),
+        Sent("DELETE /fhir/R4/Group/{id}", "/fhir/R4/Group/none", **operator, status=404),
         Sent("GET /exports", "/exports", **operator),
         Sent("GET /exports/{number}", export, **operator, status=404),
         Sent("DELETE /exports/{number}", export, **operator, status=404),

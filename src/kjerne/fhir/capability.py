@@ -35,11 +35,16 @@ _CONDITIONAL: Final = {
 _BY_HEADER: Final = frozenset({"conditionalRead", "conditionalCreate"})
 """These have no address of their own: the route says that its handler heeds the header."""
 SECURITY_SERVICE: Final = "http://terminology.hl7.org/CodeSystem/restful-security-service"
+_BULK: Final = "http://hl7.org/fhir/uv/bulkdata/OperationDefinition/"
 R4_OPERATIONS: Final = {
     ("Observation", "lastn"): "http://hl7.org/fhir/OperationDefinition/Observation-lastn",
     ("", "validate"): "http://hl7.org/fhir/OperationDefinition/Resource-validate",
     ("Patient", "everything"): "http://hl7.org/fhir/OperationDefinition/Patient-everything",
     ("", "process-message"): "http://hl7.org/fhir/OperationDefinition/MessageHeader-process-message",
+    **{
+        (type, "export"): f"{_BULK}{name}export"
+        for type, name in (("", ""), ("Patient", "patient-"), ("Group", "group-"))
+    },
     ("", "meta"): "http://hl7.org/fhir/OperationDefinition/Resource-meta",
 }
 OPERATIONS: Final = "http://kjerne.example/fhir/OperationDefinition/"

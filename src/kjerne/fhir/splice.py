@@ -159,9 +159,7 @@ def served(raw: bytes, splices: Splices, id: str, version: int, last_updated: da
     """The received bytes with the server's `id`, `meta.versionId` and `meta.lastUpdated` (UTC, milliseconds)."""
     if not _SAFE_ID.fullmatch(id):
         raise ValueError("not a FHIR id")
-    utc = last_updated if last_updated.tzinfo is UTC else last_updated.astimezone(UTC)
-    updated = _INSTANT % (utc.year, utc.month, utc.day, utc.hour, utc.minute, utc.second, utc.microsecond // 1000)
-    values = {b"id": id.encode(), b"version": b"%d" % version, b"updated": updated}
+    values = {b"id": id.encode(), b"version": b"%d" % version, b"updated": instant(last_updated)}
     parts: list[bytes] = []
     at = 0
     for start, end, form in splices:
@@ -169,6 +167,39 @@ def served(raw: bytes, splices: Splices, id: str, version: int, last_updated: da
         at = end
     parts.append(raw[at:])
     return b"".join(parts)
+
+
+def instant(at: datetime) -> bytes:
+    """A moment as `meta.lastUpdated` has it: UTC, milliseconds."""
+    utc = at if at.tzinfo is UTC else at.astimezone(UTC)
+    return _INSTANT % (utc.year, utc.month, utc.day, utc.hour, utc.minute, utc.second, utc.microsecond // 1000)
+
+
+def line(packed: bytes, raw: bytes, id: bytes, version: int, updated: bytes) -> bytes:
+    """As `served`, on one line, for many in a row: `packed` are the places as they are kept, `updated` is `instant`'s, and the id
+    is one that was made here."""
+    values = {b"id": id, b"version": b"%d" % version, b"updated": updated}
+    parts: list[bytes] = []
+    at = 0
+    for start, end, form in _forms(packed):
+        parts += (raw[at:start], form % values)
+        at = end
+    parts.append(raw[at:])
+    # JSON strings hold no line end, so what stands between members can be taken away.
+    return b"".join(parts).replace(b"\r", b"").replace(b"\n", b"")
+
+
+@lru_cache(maxsize=1024)
+def _forms(packed: bytes) -> tuple[tuple[int, int, bytes], ...]:
+    """The places with what is put in there; those that stand side by side, as most do, are one."""
+    found: list[tuple[int, int, bytes]] = []
+    for start, end, form in unpack(packed):
+        if found and found[-1][1] == start:
+            before, _, text = found.pop()
+            found.append((before, end, text + FORMS[form]))
+        else:
+            found.append((start, end, FORMS[form]))
+    return tuple(found)
 
 
 @lru_cache(maxsize=1024)

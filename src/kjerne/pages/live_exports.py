@@ -38,7 +38,7 @@ class ExportPages(ReviewPages):
             own = await of_caller(conn, caller)
         if found is None:
             raise Refusal(404, "No export has this number.", where="page")
-        return ExportShown(found, people, standing(own, found))
+        return ExportShown(found, people if found.cohort is None else found.people, standing(own, found))
 
     async def decide_export(self, who: Identity, number: int, verdict: str, why: str) -> None:
         """One person's word on it."""

@@ -74,6 +74,7 @@ ASK: Final[frozenset[Action]] = frozenset({"ask"})
 HANDLE: Final[frozenset[Action]] = frozenset({"handle"})
 DOWNLOAD: Final[frozenset[Action]] = frozenset({"download"})
 PERMIT: Final[frozenset[Action]] = frozenset({"permit"})
+EXPORT: Final[frozenset[Action]] = frozenset({"export"})
 
 TREATING: Final = frozenset({"TREAT", "ETREAT"})
 NEEDING_RELATION: Final = TREATING | {"COC"}

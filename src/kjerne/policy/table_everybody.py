@@ -9,7 +9,7 @@ from typing import Final
 
 from kjerne.access import ALL_PATIENTS
 from kjerne.policy.facts import Case, has_filed_nothing_of_this
-from kjerne.policy.rule import EVERY_SERVICE, FILE, FROM_STAFF, LOOK, SYSTEM, Rule, Section
+from kjerne.policy.rule import EVERY_SERVICE, EXPORT, FILE, FROM_STAFF, LOOK, SYSTEM, Rule, Section
 from kjerne.policy.services_asked import has_shut_anything
 from kjerne.policy.table_subscribing import NOTIFY, SUBSCRIBE
 
@@ -28,7 +28,7 @@ EVERYBODY: Final = Section(
     title="The sandbox's test client",
     kinds=SYSTEM,
     services=EVERY_SERVICE,
-    actions=LOOK | FILE | SUBSCRIBE | NOTIFY,
+    actions=LOOK | FILE | SUBSCRIBE | NOTIFY | EXPORT,
     rules=(
         Rule(
             id="test-of-a-real-person",

@@ -1,22 +1,22 @@
 """The law's rows on export: what leaves in bulk on a named legal ground, and whom no export may hold.
 
-The ground and the two approvals are asked for by the service, before any patient is (`services.exports`).
+The ground and the two approvals are asked for by the service, before any patient is (`services.exports`). Each service in use is
+asked by itself: what she has shut in one is left out of that one's files (docs/law.md, K34 and K93).
 """
 
 from __future__ import annotations
 
 from typing import Final
 
-from kjerne.access import SHUT_BY_PATIENT, Action, Label
+from kjerne.access import SHUT_BY_PATIENT, Label
 from kjerne.policy import facts
-from kjerne.policy.rule import OPERATORS, RESULTS, Rule, Section
-
-EXPORT: Final[frozenset[Action]] = frozenset({"export"})
+from kjerne.policy.rule import EXPORT, OPERATORS, Rule, Section
+from kjerne.policy.services import IN_USE
 
 EXPORTING: Final = Section(
-    title="Results: exported on a named legal ground, with two approvals",
+    title="Exported in bulk on a named legal ground, with two approvals",
     kinds=OPERATORS,
-    services=RESULTS,
+    services=IN_USE,
     actions=EXPORT,
     rules=(
         Rule(
@@ -29,14 +29,15 @@ EXPORTING: Final = Section(
         Rule(
             id="export-protected",
             effect="deny",
-            law="kjernejournalforskriften (nhn.no om kode 6 og 7)",
+            law="kjernejournalforskriften (nhn.no om kode 6 og 7); i andre tjenester brukt tilsvarende",
             says="Opplysningene ble ikke tatt med i en eksport, fordi adressen er beskyttet.",
             when=(facts.has_protected_address,),
         ),
         Rule(
             id="export-after-opt-out",
             effect="deny",
-            law="pasientjournalloven § 13; kjernejournalforskriften (retten til å reservere seg)",
+            law="pasientjournalloven § 13, § 17; kjernejournalforskriften (retten til å reservere seg); "
+            "pasient- og brukerrettighetsloven § 5-3",
             says="Opplysningene ble ikke tatt med i en eksport, fordi det er reservert mot lagring her.",
             when=(facts.has_opted_out,),
         ),

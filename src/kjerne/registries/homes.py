@@ -117,7 +117,8 @@ HOMES: Final[Mapping[str, Home]] = _table(
     _of(Home("space", why="a client's own, served by a room of its own"), "Subscription"),
     _of(Home("none", why="the form of a request or an answer, and no record"), "Bundle OperationOutcome Parameters"),
     _of(Home("none", why="the head of a message, which is taken in and not kept as a resource"), "MessageHeader"),
-    _of(Home("none", why="names several patients, and a record here is about one"), "Group Linkage MeasureReport"),
+    _of(Home("space", why="a client's own list of patients, kept for its exports by a room of its own"), "Group"),
+    _of(Home("none", why="names several patients, and a record here is about one"), "Linkage MeasureReport"),
     _of(Home("none", why="does not say what it is, so nobody can say which law holds for it"), "Basic"),
     _of(
         Home("none", why="money and contracts: a record is shared for care, and nothing here has a ground to keep who pays"),

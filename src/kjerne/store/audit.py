@@ -269,6 +269,21 @@ async def insert_explained(conn: Connection, row: tuple[Any, ...], about: str, r
     await conn.execute(_EXPLAINED, *row, about, reason)
 
 
+_HANDED: Final = (
+    f"INSERT INTO audit ({COLUMNS}, types, ids, versions, about, reason) VALUES ({placeholders(1)}, "
+    f"${WIDTH + 1}::smallint[], ${WIDTH + 2}::uuid[], ${WIDTH + 3}::integer[], ${WIDTH + 4}, ${WIDTH + 5})"
+)
+
+
+async def insert_handed(
+    conn: Connection, row: tuple[Any, ...], named: Sequence[tuple[int, uuid.UUID, int]], about: str, reason: str
+) -> None:
+    """As `insert`, of records that leave with something, on a ground that stands beside them in the open."""
+    await conn.execute(
+        _HANDED, *row, [n[0] for n in named], [n[1] for n in named], [n[2] for n in named], about, reason
+    )
+
+
 _OF_PATIENT = f"""
 SELECT {COLUMNS}, types, ids, versions, about, reason FROM audit
 WHERE patient = ANY($1::bigint[]) AND at >= $2 AND at < $3 ORDER BY at DESC, number LIMIT $4

@@ -1,13 +1,15 @@
-"""Exports as they were asked for and approved: rows about work, none about a patient."""
+"""Exports as they were asked for and approved: rows about work. Whom one is of, where it is not of everybody, is sealed."""
 
 from __future__ import annotations
 
 import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any, Final, Literal, get_args
+from typing import Any, Final, Literal, NamedTuple, get_args
 
 from kjerne.access import Caller
+from kjerne.exchange import PatientRef
 from kjerne.store import approvers
 from kjerne.store.approvers import Signature, humans
 from kjerne.store.pool import Connection
@@ -59,31 +61,55 @@ class Export:
     approvals: tuple[Approval, ...]
     signed: tuple[Signature, ...] = ()
     missing: int = APPROVALS
+    request: str = "/fhir/R4/$export"
+    since: datetime | None = None
+    cohort: bytes | None = None
+    people: int = 0
+    testing: bool = False
+    """The sandbox's test client's: it waits for nobody, and is of people who are made up."""
 
 
-_ROWS = """
+class Asked(NamedTuple):
+    """What an export is asked for: `cohort` is whom it is of, sealed by who asks, and `people` how many those are as they were
+    named; None: everybody."""
+
+    author: str
+    ground: str
+    recipient: str
+    types: Sequence[int]
+    request: str
+    since: datetime | None
+    cohort: bytes | None
+    people: int
+    testing: bool
+
+
+_ROWS = f"""
 SELECT * FROM (SELECT e.number, e.at, e.client, e.asked_by, e.author, e.ground, e.recipient, e.types, e.opened_at, e.ended_at,
-  cardinality(e.upper), e.refused_at, e.refused_by, e.refused_why,
+  CASE WHEN e.cohort IS NULL THEN cardinality(e.upper) ELSE ceil(e.people / {PATIENTS_IN_A_FILE}.0)::integer END,
+  e.refused_at, e.refused_by, e.refused_why,
   CASE WHEN e.refused_at IS NOT NULL THEN 'refused' WHEN e.ended_at IS NOT NULL THEN 'withdrawn'
     WHEN e.opened_at IS NULL THEN 'waiting' WHEN e.opened_at + $2::interval <= $1::timestamptz THEN 'expired' ELSE 'open'
     END AS state,
-  (SELECT coalesce(array_agg(ROW(a.person, a.name, a.at, a.why) ORDER BY a.at), '{}')
-    FROM export_approval a WHERE a.export = e.number)
+  (SELECT coalesce(array_agg(ROW(a.person, a.name, a.at, a.why) ORDER BY a.at), '{{}}')
+    FROM export_approval a WHERE a.export = e.number),
+  e.request, e.since, e.cohort, e.people, e.testing
   FROM export e) one"""
 _ONE = f"{_ROWS} WHERE number = $3"
 _LISTED = f"{_ROWS} WHERE $3 = '' OR state = $3 ORDER BY at DESC, number LIMIT $4 OFFSET $5"
 
 
-async def add(
-    conn: Connection, caller: Caller, author: str, ground: str, recipient: str, types: list[int], at: datetime
-) -> int:
-    """A new export, which nobody has approved yet; its number."""
+async def add(conn: Connection, caller: Caller, asked: Asked, at: datetime) -> int:
+    """A new export, which nobody has approved yet; its number. The test client's is open."""
     number = secrets.randbits(53)
     await conn.execute(
-        "INSERT INTO export (number, at, client, asked_by, asked_hpr, author, ground, recipient, types) "
-        "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
-        number, at, caller.client, caller.digest, caller.hpr, author, ground, recipient, types,
+        "INSERT INTO export (number, at, client, asked_by, asked_hpr, author, ground, recipient, types, request, since, cohort, "
+        "people, testing) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)",
+        number, at, caller.client, caller.digest, caller.hpr, asked.author, asked.ground, asked.recipient,
+        list(asked.types), asked.request, asked.since, asked.cohort, asked.people, asked.testing,
     )  # fmt: skip
+    if asked.testing:
+        await conn.execute(_OPEN, number, at, PATIENTS_IN_A_FILE)
     return number
 
 
@@ -100,7 +126,7 @@ async def listed(conn: Connection, now: datetime, limit: int, state: str = "", s
 
 async def _counted(conn: Connection, found: Export) -> Export:
     signed = await approvers.of_export(conn, found.number)
-    missing = max(0, APPROVALS + 1 - len(humans(signed)))
+    missing = 0 if found.testing else max(0, APPROVALS + 1 - len(humans(signed)))
     state = "waiting" if missing and found.state == "open" else found.state
     return replace(found, signed=signed, missing=missing, state=state)
 
@@ -121,10 +147,10 @@ async def approve(conn: Connection, export: Export, caller: Caller, name: str, w
 
 
 _OPEN = """
-UPDATE export SET opened_at = $2, upper = coalesce((
+UPDATE export e SET opened_at = $2, upper = coalesce((
   SELECT array_agg(k.patient ORDER BY k.patient) FROM (
     SELECT patient, row_number() OVER (ORDER BY patient) AS n, count(*) OVER () AS total FROM person
-    WHERE wrapped_key IS NOT NULL) k
+    WHERE wrapped_key IS NOT NULL AND e.cohort IS NULL AND (synthetic OR NOT e.testing)) k
   WHERE k.n % $3 = 0 OR k.n = k.total), '{}')
 WHERE number = $1 AND opened_at IS NULL"""
 
@@ -154,14 +180,36 @@ async def patients(conn: Connection, number: int, file: int) -> list[int]:
     """The person keys of one file, counted from 0; of linked keys the lowest alone, since a grant opens all of them."""
     rows = await conn.fetch(
         "SELECT p.patient FROM person p, export e WHERE e.number = $1 AND p.patient <= e.upper[$2 + 1] "
-        "AND p.patient > coalesce(e.upper[$2], 0) AND p.wrapped_key IS NOT NULL "
+        "AND p.patient > coalesce(e.upper[$2], 0) AND p.wrapped_key IS NOT NULL AND (p.synthetic OR NOT e.testing) "
         "AND NOT EXISTS (SELECT 1 FROM unnest(p.linked) other WHERE other < p.patient) ORDER BY p.patient",
         number, file,
     )  # fmt: skip
     return [row[0] for row in rows]
 
 
+# Whoever was named twice, or by two numbers, is in the file of where she was named first, under the lowest of her keys.
+_NAMED: Final = """
+SELECT found.patient FROM (
+  SELECT DISTINCT ON (k.patient) k.patient, n.place
+  FROM unnest($1::bytea[], $2::bigint[]) WITH ORDINALITY AS n(digest, key, place)
+  JOIN LATERAL (SELECT n.key AS patient UNION SELECT i.patient FROM person_identifier i WHERE i.digest = n.digest) i ON true
+  JOIN person p ON p.patient = i.patient, LATERAL (
+    SELECT min(q.patient) AS patient FROM person q WHERE q.patient = ANY(p.patient || p.linked) AND q.wrapped_key IS NOT NULL) k
+  ORDER BY k.patient, n.place) found
+WHERE found.patient IS NOT NULL AND found.place > $3::bigint AND found.place <= $4::bigint ORDER BY found.place"""
+
+
+async def named(conn: Connection, cohort: Sequence[PatientRef], file: int) -> list[int]:
+    """As `patients`, of an export whose people were named: as many to a file as were named, whether they are known or not."""
+    rows = await conn.fetch(
+        _NAMED, [one.digest for one in cohort], [one.key for one in cohort], file * PATIENTS_IN_A_FILE,
+        (file + 1) * PATIENTS_IN_A_FILE,
+    )  # fmt: skip
+    return [row[0] for row in rows]
+
+
 def _typed(row: tuple[Any, ...]) -> Export:
-    *values, approvals = row
+    *values, approvals, request, since, cohort, people, testing = row
     values[7] = tuple(values[7])
-    return Export(*values, tuple(Approval(*one) for one in approvals))  # type: ignore[call-arg]  # as many as it has
+    found = Export(*values, tuple(Approval(*one) for one in approvals))  # type: ignore[call-arg]  # as many as it has
+    return replace(found, request=request, since=since, cohort=cohort, people=people, testing=testing)

@@ -66,6 +66,8 @@ class Held(NamedTuple):
     version: int
     at: datetime
     raw: bytes | None
+    is_made: bool = False
+    """From the register, which does not say when it was changed."""
 
     @property
     def served(self) -> bytes:
@@ -85,10 +87,14 @@ class Patients:
         """Every version of her Patient, newest first, with an audit row that names the newest. Raises `Stale`."""
         await note(conn, grant.once)
         async with conn.transaction():
-            await _stand(conn, grant)
-            found = await self.versions(conn, grant)
+            found = await self.stood(conn, grant)
             await audit.insert(conn, audit.shown(grant) if found else audit.given(grant), named(found[:1]))
         return found
+
+    async def stood(self, conn: Connection, grant: Grant) -> list[Held]:
+        """As `look`, in a transaction that writes the row itself. Raises `Stale`."""
+        await _stand(conn, grant)
+        return await self.versions(conn, grant)
 
     async def versions(self, conn: Connection, grant: Grant) -> list[Held]:
         """As `look`, for a statement that stands beside another with its own row.
@@ -124,7 +130,7 @@ class Patients:
         )
         raw = encode(patient(known, numbers))
         version = int.from_bytes(blake2b(raw, digest_size=6).digest(), "big") % VERSIONS + 1
-        return Held(id_of(self._ids, subject.patient), version, row["made_at"], raw)
+        return Held(id_of(self._ids, subject.patient), version, row["made_at"], raw, is_made=True)
 
     def _opened(self, key: int, rows: Sequence[Any] | None) -> list[Number]:
         return [

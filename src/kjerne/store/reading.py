@@ -400,6 +400,15 @@ class Reader:
         shown = Label(labels) if labels else NO_LABEL
         return Record(patient, type_, id_, version, shown, at, release_at and moment(release_at), raw, splices)
 
+    def kept(
+        self, key: DataKey, patient: int, type_: int, id_: UUID, dictionary: int, body: bytes
+    ) -> tuple[bytes, bytes]:
+        """A body's places as they are kept, and its bytes as received: for many that leave as they are."""
+        _, packed = parted(dictionary, key.open(body, bound(patient, type_, id_)))
+        whole = self._dictionaries.grow(dictionary, packed)
+        end = 2 + int.from_bytes(whole[:2], "big")
+        return whole[2:end], whole[end:]
+
 
 def gathered(records: Sequence[Record]) -> list[tuple[Record, list[Record]]]:
     """Current records in their order, each with its former versions, the newest of those first."""

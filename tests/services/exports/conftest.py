@@ -13,4 +13,8 @@ __all__ = ["number", "ward"]
 
 @pytest.fixture(scope="module")
 def shares(tmp_path_factory: pytest.TempPathFactory) -> Shares:
-    return Shares.made(tmp_path_factory.mktemp("shares") / NAME, Keys(b"w" * 32, b"p" * 32, b"s" * 32), ["results"])
+    return Shares.made(
+        tmp_path_factory.mktemp("shares") / NAME,
+        Keys(b"w" * 32, b"p" * 32, b"s" * 32),
+        ["results", "critical-information", "record"],
+    )

@@ -12,12 +12,10 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from kjerne.errors import Fault
-from kjerne.fhir.definitions import type_name
 from kjerne.fhir.encode import decode
 from kjerne.fhir.understood import not_understood
 from kjerne.fhir.validate import check
 from kjerne.registries.guides import Guides
-from kjerne.store.reading import Record
 
 IDS_LISTED: Final = 100
 """Of one kind of fault in one file; its count is whole."""
@@ -27,15 +25,16 @@ Kind = tuple[str, str, str, str]
 """How grave, by which profile (empty: by R4), which rule or code, and at which element."""
 
 
-def report(records: Sequence[Record], guides: Guides) -> dict[str, Any]:
+def report(records: Sequence[bytes], guides: Guides) -> dict[str, Any]:
     """Counts by kind of fault, with the ids of the records."""
     found: dict[Kind, dict[str, None]] = defaultdict(dict)
     wrong = 0
     for record in records:
-        kinds = _kinds(record, guides)
+        tree = decode(record)
+        kinds = _kinds(record, tree, guides)
         wrong += any(kind[0] == "error" for kind in kinds)
         for kind in kinds:
-            found[kind][str(record.id)] = None
+            found[kind][str(tree.get("id"))] = None
     return {
         "records": len(records),
         "wrong": wrong,
@@ -47,9 +46,9 @@ def report(records: Sequence[Record], guides: Guides) -> dict[str, Any]:
     }
 
 
-def _kinds(record: Record, guides: Guides) -> set[Kind]:
-    tree, name = decode(record.served), type_name(record.type)
-    faults = guides.settled(check(tree, name), tree) or not_understood(record.served, tree)
+def _kinds(record: bytes, tree: dict[str, Any], guides: Guides) -> set[Kind]:
+    name = str(tree["resourceType"])
+    faults = guides.settled(check(tree, name), tree) or not_understood(record, tree)
     if faults:
         return {_kind("error", _R4, one) for one in faults}
     kinds: set[Kind] = set()

@@ -1,0 +1,164 @@
+"""Records of several persons as they leave in bulk: one statement for all of them, each with her own row in the log.
+
+Each person has her own `Grant`; the statement holds every one of them to its stamp, and writes for each a row that names her
+records and the ground they leave on. If a fact about any of them has changed, nothing comes out and nothing is written.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import lru_cache, partial
+from typing import Any, Final
+from uuid import UUID
+
+from kjerne.access import Grant
+from kjerne.errors import Refusal
+from kjerne.exchange import Stale
+from kjerne.fhir.dates import EARLIEST
+from kjerne.fhir.definitions import type_name
+from kjerne.fhir.splice import instant, line
+from kjerne.store import audit, limits
+from kjerne.store.pool import Connection
+from kjerne.store.reading import ALLOWED, Reader
+
+ASIDE_ROWS: Final = 200
+"""As many are opened beside other requests, in a thread: some 3 ms."""
+MEMORY: Final = "SET LOCAL work_mem = '64MB'"
+"""The rows are looked at twice, to be named and to be given; with less they would go over the disk in between."""
+_NAMES: Final = audit.COLUMNS.split(", ")
+_OWN: Final = ("patient", "at", "number", "written")
+"""Columns of a row of the log that are one person's; the others are the same for everybody whom one caller asks about."""
+_SHARED: Final = tuple(place for place, name in enumerate(_NAMES) if name not in _OWN)
+_SHARED_NAMES: Final = ", ".join(_NAMES[place] for place in _SHARED)
+_SHARED_VALUES: Final = ", ".join(f"${number}::{audit.TYPES[place]}" for number, place in enumerate(_SHARED, 16))
+
+# $1 person keys and $2 whose each is; $3 to $5 as in `reading.ALLOWED`; $6 types, $7 changed since, $8 of one person so many;
+# $9 persons, $10 their stamps; $11 to $13 moment, number and words of each row of the log, $14 about, $15 reason, then the rest.
+_BEGIN: Final = """
+WITH g AS MATERIALIZED (SELECT * FROM unnest($1::bigint[], $2::bigint[]) AS g(key, owner)
+), w AS MATERIALIZED (
+  SELECT * FROM unnest($9::bigint[], $10::numeric[], $11::timestamptz[], $12::uuid[], $13::bytea[])
+    AS w(owner, stamp, at, number, written)
+), s AS MATERIALIZED (
+  SELECT NOT EXISTS (SELECT FROM w WHERE w.stamp IS DISTINCT FROM (
+    SELECT coalesce(sum(p.stamp), 0) FROM g JOIN person p ON p.patient = g.key WHERE g.owner = w.owner)) AS ok
+)"""
+_NAMED: Final = f"""
+, n AS (
+  SELECT g.owner, array_agg(r.type) AS types, array_agg(r.id) AS ids, array_agg(r.version) AS versions
+  FROM r JOIN g ON g.key = r.patient GROUP BY g.owner
+), a AS (
+  INSERT INTO audit (patient, at, number, written, {_SHARED_NAMES}, types, ids, versions, about, reason)
+  SELECT w.owner, w.at, w.number, w.written, {_SHARED_VALUES},
+    coalesce(n.types, '{{}}'), coalesce(n.ids, '{{}}'), coalesce(n.versions, '{{}}'), $14, $15
+  FROM s, w LEFT JOIN n USING (owner) WHERE s.ok
+)"""
+_COLUMNS: Final = "r.patient, r.type, r.id, r.version, r.dictionary, r.at, r.body"
+_LINES: Final = f"""{_BEGIN}, r AS MATERIALIZED (
+  SELECT r.* FROM s, g, LATERAL (
+    SELECT {_COLUMNS} FROM record r WHERE s.ok AND r.patient = g.key AND {ALLOWED} AND r.type = ANY($6::smallint[])
+      AND r.at >= $7 ORDER BY r.type, r.id LIMIT $8::bigint + 1) r
+){_NAMED}
+SELECT s.ok, {_COLUMNS} FROM s LEFT JOIN r ON true"""
+
+# What stood before the mark of deletion decides who may hear of it, as in `reading.Reader.is_deleted`.
+_GONE: Final = f"""{_BEGIN}, r AS MATERIALIZED (
+  SELECT r.* FROM s, g, LATERAL (
+    SELECT d.patient, d.type, d.id, d.version FROM record_history d
+      JOIN record_history r ON r.patient = d.patient AND r.type = d.type AND r.id = d.id AND r.version = d.version - 1
+    WHERE s.ok AND d.patient = g.key AND d.deleted AND d.at >= $7 AND d.type = ANY($6::smallint[]) AND {ALLOWED}
+      AND NOT EXISTS (SELECT FROM record c WHERE c.patient = d.patient AND c.type = d.type AND c.id = d.id)
+      AND NOT EXISTS (SELECT FROM record_history l WHERE l.patient = d.patient AND l.type = d.type AND l.id = d.id
+        AND l.version > d.version)
+    ORDER BY d.type, d.id LIMIT $8::bigint + 1) r
+){_NAMED}
+SELECT s.ok, r.patient, r.type, r.id FROM s LEFT JOIN r ON true"""
+
+
+@dataclass(frozen=True, slots=True)
+class Errand:
+    """Which records leave, and why: `about` and `ground` stand in each person's row, and of one at most `most` may leave."""
+
+    types: tuple[int, ...]
+    about: str
+    ground: str
+    most: int
+    since: datetime = EARLIEST
+
+
+async def lines(conn: Connection, reader: Reader, grants: Sequence[Grant], errand: Errand) -> list[bytes]:
+    """The current records of those whom the grants are about, each on one line as it is served, person by person.
+
+    Call in a transaction. Raises `Stale`; `Refusal` 422 where somebody has more than may leave.
+    """
+    await conn.execute(MEMORY)
+    found: list[bytes] = []
+    for some in _alike(grants):
+        rows = await _fetched(conn, reader, _LINES, some, errand)
+        opening = partial(_opened, reader, some, rows)
+        found += await asyncio.to_thread(opening) if len(rows) > ASIDE_ROWS else opening()
+    return found
+
+
+async def gone(conn: Connection, reader: Reader, grants: Sequence[Grant], errand: Errand) -> list[str]:
+    """`Type/id` of what was deleted since then, and stood open to its grant until it was. As `lines`.
+
+    Of a token that SMART scopes narrow none is told: what is gone has no search tokens to compare.
+    """
+    found: list[str] = []
+    for some in _alike([one for one in grants if one.caller.limits is None]):
+        rows = await _fetched(conn, reader, _GONE, some, errand)
+        found += [f"{type_name(type_)}/{id_}" for _, type_, id_ in rows]
+    return found
+
+
+def _alike(grants: Sequence[Grant]) -> list[list[Grant]]:
+    """The grants that one statement can hold: that shut the same, and whose rows differ by person and moment alone."""
+    found: dict[Any, list[Grant]] = defaultdict(list)
+    for place, one in enumerate(grants):
+        row = audit.given(one)
+        narrowed = place if one.caller.limits is not None else -1
+        found[narrowed, one.hides, one.released_only, *(row[at] for at in _SHARED)].append(one)
+    return list(found.values())
+
+
+async def _fetched(
+    conn: Connection, reader: Reader, statement: str, grants: Sequence[Grant], errand: Errand
+) -> list[tuple[Any, ...]]:
+    first, own = grants[0], [audit.given(one) for one in grants]
+    keys = [(key, one.subject.patient) for one in grants for key in one.subject.keys]
+    values = (
+        [key for key, _ in keys], [owner for _, owner in keys], int(first.hides), first.released_only, first.at,
+        list(errand.types), errand.since, errand.most, [one.subject.patient for one in grants],
+        [one.subject.stamp for one in grants],
+        *([row[_NAMES.index(name)] for row in own] for name in _OWN[1:]),
+        errand.about, errand.ground, *(own[0][place] for place in _SHARED),
+    )  # fmt: skip
+    text, all_values = limits.narrowed(first, reader.unwrapped(first), statement, ALLOWED, values)
+    rows = [tuple(row) for row in await conn.fetch(text, *all_values)]
+    if not rows or not rows[0][0]:
+        raise Stale
+    found = [row[1:] for row in rows if row[1] is not None]
+    if len(found) > errand.most and max(Counter(row[0] for row in found).values()) > errand.most:
+        raise Refusal(422, "a patient has more records than an export holds", code="too-costly")
+    return found
+
+
+def _opened(reader: Reader, grants: Sequence[Grant], rows: Sequence[tuple[Any, ...]]) -> list[bytes]:
+    keys = {key: unwrapped[key] for one in grants if (unwrapped := reader.unwrapped(one)) for key in one.subject.keys}
+    return [
+        line(*reader.kept(keys[patient], patient, type_, id_, dictionary, body), _text(id_), version, _moment(at))
+        for patient, type_, id_, version, dictionary, at, body in rows
+    ]
+
+
+def _text(id_: UUID) -> bytes:
+    return str(id_).encode()
+
+
+_moment: Final = lru_cache(maxsize=4096)(instant)
+"""Many records that came together have one."""
