@@ -132,7 +132,8 @@ class Connection(asyncio.Protocol):
         self._next: Iterator[tuple[bytes, bytes, Request]] = iter(_written(load, lane))
         if load.seconds:
             self._next = cycle(self._next)
-        self._received = b""
+        self._received = bytearray()
+        self._wanted = 0
         self._sent_at = 0.0
         self.latencies: list[float] = []
         self.statuses: Counter[int] = Counter()
@@ -151,26 +152,30 @@ class Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         self._received += data
+        # A long answer comes in hundreds of parts: it is looked at again when all of it is there.
+        if len(self._received) < self._wanted:
+            return
         received = self._received
         end = received.find(b"\r\n\r\n")
         if end < 0:
             return
-        head = received[: end + 2]
+        head = bytes(received[: end + 2])
         status = int(head[9:12])
         length = _LENGTH.search(head)
         size = end + 4 + (int(length[1]) if length else 0)
         if len(received) < size:
+            self._wanted = size
             return
-        self._received = b""
+        self._received, self._wanted = bytearray(), 0
         self.latencies.append(time.perf_counter() - self._sent_at)
         self.statuses[status] += 1
         if status >= 400:
-            self.refusal = received[end + 4 :]
+            self.refusal = bytes(received[end + 4 :])
         if self._load.keep_places:
             place = _PLACE.search(head)
             self.places.append(place[1].decode() if place else "")
         if self._load.keep_bodies:
-            self.bodies.append(received[end + 4 :])
+            self.bodies.append(bytes(received[end + 4 :]))
         self._send()
 
     def _send(self) -> None:

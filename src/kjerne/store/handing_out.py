@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import lru_cache, partial
+from functools import lru_cache
 from typing import Any, Final
 from uuid import UUID
 
@@ -22,11 +22,13 @@ from kjerne.fhir.dates import EARLIEST
 from kjerne.fhir.definitions import type_name
 from kjerne.fhir.splice import instant, line
 from kjerne.store import audit, limits
+from kjerne.store.codec import DataKey
 from kjerne.store.pool import Connection
 from kjerne.store.reading import ALLOWED, Reader
 
-ASIDE_ROWS: Final = 200
-"""As many are opened beside other requests, in a thread: some 3 ms."""
+AT_ONCE: Final = 200
+"""As many are opened between two looks at what else there is to do: some 3 ms. In a thread they cannot be, since what unpacks
+them is one thread's alone."""
 MEMORY: Final = "SET LOCAL work_mem = '64MB'"
 """The rows are looked at twice, to be named and to be given; with less they would go over the disk in between."""
 _NAMES: Final = audit.COLUMNS.split(", ")
@@ -99,8 +101,11 @@ async def lines(conn: Connection, reader: Reader, grants: Sequence[Grant], erran
     found: list[bytes] = []
     for some in _alike(grants):
         rows = await _fetched(conn, reader, _LINES, some, errand)
-        opening = partial(_opened, reader, some, rows)
-        found += await asyncio.to_thread(opening) if len(rows) > ASIDE_ROWS else opening()
+        of_whom = {key: reader.unwrapped(one) for one in some for key in one.subject.keys}
+        keys = {patient: of_whom[patient][patient] for patient in {row[1] for row in rows}}
+        for at in range(0, len(rows), AT_ONCE):
+            found += _opened(reader, keys, rows[at : at + AT_ONCE])
+            await asyncio.sleep(0)
     return found
 
 
@@ -112,7 +117,7 @@ async def gone(conn: Connection, reader: Reader, grants: Sequence[Grant], errand
     found: list[str] = []
     for some in _alike([one for one in grants if one.caller.limits is None]):
         rows = await _fetched(conn, reader, _GONE, some, errand)
-        found += [f"{type_name(type_)}/{id_}" for _, type_, id_ in rows]
+        found += [f"{type_name(type_)}/{id_}" for _, _, type_, id_ in rows]
     return found
 
 
@@ -128,7 +133,7 @@ def _alike(grants: Sequence[Grant]) -> list[list[Grant]]:
 
 async def _fetched(
     conn: Connection, reader: Reader, statement: str, grants: Sequence[Grant], errand: Errand
-) -> list[tuple[Any, ...]]:
+) -> Sequence[Any]:
     first, own = grants[0], [audit.given(one) for one in grants]
     keys = [(key, one.subject.patient) for one in grants for key in one.subject.keys]
     values = (
@@ -139,20 +144,21 @@ async def _fetched(
         errand.about, errand.ground, *(own[0][place] for place in _SHARED),
     )  # fmt: skip
     text, all_values = limits.narrowed(first, reader.unwrapped(first), statement, ALLOWED, values)
-    rows = [tuple(row) for row in await conn.fetch(text, *all_values)]
+    rows = await conn.fetch(text, *all_values)
     if not rows or not rows[0][0]:
         raise Stale
-    found = [row[1:] for row in rows if row[1] is not None]
-    if len(found) > errand.most and max(Counter(row[0] for row in found).values()) > errand.most:
+    if rows[0][1] is None:
+        return []
+    if len(rows) > errand.most and max(Counter(row[1] for row in rows).values()) > errand.most:
         raise Refusal(422, "a patient has more records than an export holds", code="too-costly")
-    return found
+    return rows
 
 
-def _opened(reader: Reader, grants: Sequence[Grant], rows: Sequence[tuple[Any, ...]]) -> list[bytes]:
-    keys = {key: unwrapped[key] for one in grants if (unwrapped := reader.unwrapped(one)) for key in one.subject.keys}
+def _opened(reader: Reader, keys: Mapping[int, DataKey], rows: Sequence[Any]) -> list[bytes]:
+    kept = reader.kept
     return [
-        line(*reader.kept(keys[patient], patient, type_, id_, dictionary, body), _text(id_), version, _moment(at))
-        for patient, type_, id_, version, dictionary, at, body in rows
+        line(*kept(keys[patient], patient, type_, id_, dictionary, body), _text(id_), version, _moment(at))
+        for _, patient, type_, id_, version, dictionary, at, body in rows
     ]
 
 

@@ -406,7 +406,7 @@ class Reader:
         """A body's places as they are kept, and its bytes as received: for many that leave as they are."""
         _, packed = parted(dictionary, key.open(body, bound(patient, type_, id_)))
         whole = self._dictionaries.grow(dictionary, packed)
-        end = 2 + int.from_bytes(whole[:2], "big")
+        end = 2 + (whole[0] << 8 | whole[1])
         return whole[2:end], whole[end:]
 
 

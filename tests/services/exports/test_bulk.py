@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
@@ -14,7 +15,7 @@ import pytest
 
 from kjerne.access import Caller, Choice
 from kjerne.fhir.smart import limits
-from kjerne.store import participation
+from kjerne.store import handing_out, participation
 from participating import a_row
 from services.results.conftest import LAB, NOW, Ward, fresh_number
 
@@ -196,6 +197,19 @@ async def test_the_rest_of_a_file_is_given_while_the_file_is_what_it_was(ward: W
     await record(ward, number)
     changed = await ranged("bytes=10-")
     assert (changed.status_code, len(changed.content.splitlines())) == (200, 2)
+
+
+async def test_files_that_are_fetched_at_once_hold_each_its_own(ward: Ward, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(handing_out, "AT_ONCE", 1)
+    places = []
+    for _ in range(3):
+        number = fresh_number()
+        her = {"reference": address(ward, await ward.person(number))}
+        ids = sorted([await record(ward, number) for _ in range(3)])
+        (file,) = (await opened(ward, "Patient/$export", her, _type="Observation"))["output"]
+        places.append((file, ids))
+    found = await asyncio.gather(*(in_files(ward, [file]) for file, _ in places))
+    assert [[one["id"] for one in each] for each in found] == [ids for _, ids in places]
 
 
 async def test_a_fact_that_changes_while_a_file_is_read_counts(ward: Ward, monkeypatch: pytest.MonkeyPatch) -> None:
