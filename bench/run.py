@@ -21,6 +21,7 @@ import floor
 import host
 import inflow
 import ours
+import outflow
 import peer_sekmet
 import sizes
 from load import Lane, Load, Outcome, drive
@@ -45,10 +46,12 @@ class Extent:
     """Enough that one doctor has as many free patients as there are lanes, whatever the day."""
     kith_people: int = 600
     bulk_resources: int = 40_000
+    export_rounds: int = 4
+    """Times that every file of an export is fetched."""
     workers: tuple[int, ...] = (1, 2)
 
 
-SHORT: Final = Extent(rounds=1, seconds=1.0, lanes=8, each=20, kith_people=40, bulk_resources=2_000)
+SHORT: Final = Extent(rounds=1, seconds=1.0, lanes=8, each=20, kith_people=40, bulk_resources=2_000, export_rounds=1)
 """To see that everything works; its figures mean little."""
 
 
@@ -84,6 +87,15 @@ class Taken:
     postgres_us: float
 
 
+@dataclass(frozen=True)
+class Handed:
+    """An export that a server gave, and what each resource of it cost; CPU in microseconds."""
+
+    given: outflow.Given
+    server_us: float
+    postgres_us: float
+
+
 @dataclass
 class Report:
     """All that was measured."""
@@ -98,6 +110,9 @@ class Report:
     kith: dict[str, Taken] = field(default_factory=dict)
     """By target: kjerne with one worker, and with more."""
     bulk: inflow.Filed | None = None
+    exported: dict[str, Handed] = field(default_factory=dict)
+    copied: float = 0.0
+    """Rows a second, as they lie, by COPY."""
     peopled: sizes.Sizes | None = None
     """The database with the population's own results and nothing else."""
     bulk_row_bytes: float = 0.0
@@ -133,6 +148,12 @@ def measure(extent: Extent) -> Report:
         before = _sizes(kjerne)
         report.bulk = inflow.bulk(kjerne, asked.others, extent.bulk_resources)
         report.bulk_row_bytes = sizes.grown(before, _sizes(kjerne))
+        export = outflow.opened(kjerne)
+        for target in targets:
+            if target.name.startswith("kjerne"):
+                report.exported[target.name] = _handed(kjerne, target, export, extent.export_rounds)
+        rows, seconds = outflow.copied(kjerne)
+        report.copied = rows / seconds
     return report
 
 
@@ -202,6 +223,16 @@ def _taken(kjerne: ours.Kjerne, target: Target, people: int, place: int) -> Take
     in_server, in_postgres = (now - then for now, then in zip(_used(target), before, strict=True))
     each = 1_000_000 / filed.requests
     return Taken(filed, in_server * each, in_postgres * each)
+
+
+def _handed(kjerne: ours.Kjerne, target: Target, export: outflow.Export, rounds: int) -> Handed:
+    """Once without a watch: each worker remembers the people whom it has met."""
+    outflow.fetched(kjerne, target.port, export, 1)
+    before = _used(target)
+    given = outflow.fetched(kjerne, target.port, export, rounds)
+    in_server, in_postgres = (now - then for now, then in zip(_used(target), before, strict=True))
+    each = 1_000_000 / given.resources
+    return Handed(given, in_server * each, in_postgres * each)
 
 
 def _used(target: Target) -> tuple[float, float]:

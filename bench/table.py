@@ -98,6 +98,13 @@ def _inflow(report: Report) -> Iterator[str]:
     if filed := report.bulk:
         rate = filed.resources / filed.seconds
         yield f"| FHIR resources through POST /fhir/R4/$import, durable | {rate:,.0f}/s | {_cost(filed)} |"
+    for name, handed in report.exported.items():
+        given = handed.given
+        told = f"{given.bytes / given.resources:,.0f} bytes each, {given.resources / given.requests:,.0f} in a file; "
+        told += f"CPU of each: server {handed.server_us:.1f} us, PostgreSQL {handed.postgres_us:.1f} us"
+        yield f"| resources out through the files of an `$export`, {name} | {given.rate:,.0f}/s | {told} |"
+    if report.copied:
+        yield f"| their floor: the same rows, sealed as they lie, by one COPY | {report.copied:,.0f}/s | one connection |"
     people, seconds = report.extent.people, report.first_page_seconds
     yield f"| `{report.first_page_by}` to the first page | {seconds:.1f} s | {people} people and their results made |"
 

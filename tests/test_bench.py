@@ -88,3 +88,15 @@ def test_the_table_says_what_two_workers_are_to_the_peer(monkeypatch: pytest.Mon
         "kjerne / floor": "0.50",
         "kjerne x2 / floor x2": "0.62",
     }
+
+
+def test_the_table_says_what_an_exported_resource_costs_beside_its_floor(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(BENCH))
+    run, table, outflow = (importlib.import_module(name) for name in ("run", "table", "outflow"))
+    given = outflow.Given(requests=4, resources=1_000, bytes=1_400_000, seconds=0.5, client_cpu_seconds=0.1)
+    report = run.Report(
+        "a machine", 0.0, run.Extent(), exported={"kjerne": run.Handed(given, 14.2, 4.4)}, copied=9_000.0
+    )
+    rows = [line for line in table.markdown(report).splitlines() if "$export" in line or "COPY" in line]
+    assert ["2,000/s" in rows[0], "9,000/s" in rows[1]] == [True, True]
+    assert "1,400 bytes each, 250 in a file; CPU of each: server 14.2 us, PostgreSQL 4.4 us" in rows[0]

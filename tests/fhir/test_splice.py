@@ -24,7 +24,10 @@ def check(raw: bytes) -> None:
     expected["meta"] = {**expected.get("meta", {}), "versionId": "7", "lastUpdated": UPDATED}
     assert json.loads(answer, object_pairs_hook=once) == expected
     assert without_splices(answer, raw, splices) == raw
-    assert line(pack(splices), raw, b"new-1", 7, instant(AT)) == answer.replace(b"\n", b"").replace(b"\r", b"")
+    packed = pack(splices)
+    kept = len(packed).to_bytes(2, "big") + packed + raw
+    found = line(kept, len(packed) + 2, b"new-1", b"7", instant(AT))
+    assert found == answer.replace(b"\n", b"").replace(b"\r", b"") + b"\n"
 
 
 def once(pairs: list[tuple[str, object]]) -> dict[str, object]:

@@ -33,6 +33,8 @@ FORMS: Final = (
 )
 """What can be put in. Numbers of forms stand in stored rows: add at the end, never change or reorder."""
 
+_NAMES: Final = (b"id", b"version", b"updated")
+_NAMED: Final = re.compile(rb"%\((\w+)\)b")
 _INSTANT: Final = b"%04d-%02d-%02dT%02d:%02d:%02d.%03dZ"
 _ID, _ID_AFTER, _ID_BEFORE, _VERSION, _UPDATED, _VERSION_BEFORE, _UPDATED_BEFORE, _BOTH_BEFORE, _BOTH = range(9)
 _META_AFTER, _META_BEFORE = 9, 10
@@ -175,31 +177,50 @@ def instant(at: datetime) -> bytes:
     return _INSTANT % (utc.year, utc.month, utc.day, utc.hour, utc.minute, utc.second, utc.microsecond // 1000)
 
 
-def line(packed: bytes, raw: bytes, id: bytes, version: int, updated: bytes) -> bytes:
-    """As `served`, on one line, for many in a row: `packed` are the places as they are kept, `updated` is `instant`'s, and the id
-    is one that was made here."""
-    values = {b"id": id, b"version": b"%d" % version, b"updated": updated}
+def line(kept: bytes, begin: int, id: bytes, version: bytes, updated: bytes) -> bytes:
+    """As `served`, on one line with its end, for many in a row: in `kept` the body begins behind its packed places, which are
+    from the third byte on. `updated` is `instant`'s, and the id is one that was made here."""
     parts: list[bytes] = []
-    at = 0
-    for start, end, form in _forms(packed):
-        parts += (raw[at:start], form % values)
-        at = end
-    parts.append(raw[at:])
+    at = begin
+    for start, end, form in _forms(kept[2:begin]):
+        parts += (kept[at : begin + start], form % (id, version, updated))
+        at = begin + end
+    parts += (kept[at:], b"\n")
+    made = b"".join(parts)
     # JSON strings hold no line end, so what stands between members can be taken away.
-    return b"".join(parts).replace(b"\r", b"").replace(b"\n", b"")
+    if b"\n" in kept or b"\r" in kept:
+        made = made.replace(b"\r", b"").replace(b"\n", b"") + b"\n"
+    return made
 
 
 @lru_cache(maxsize=1024)
 def _forms(packed: bytes) -> tuple[tuple[int, int, bytes], ...]:
-    """The places with what is put in there; those that stand side by side, as most do, are one."""
+    """The places with what is put in there, of id, version and moment in that order; those that stand side by side, as most do,
+    are one."""
     found: list[tuple[int, int, bytes]] = []
     for start, end, form in unpack(packed):
-        if found and found[-1][1] == start:
-            before, _, text = found.pop()
-            found.append((before, end, text + FORMS[form]))
+        text = FORMS[form]
+        if found and found[-1][1] == start and _values(found[-1][2])[-1] < _values(text)[0]:
+            before, _, already = found.pop()
+            found.append((before, end, already + text))
         else:
-            found.append((start, end, FORMS[form]))
-    return tuple(found)
+            found.append((start, end, text))
+    return tuple((start, end, _in_order(text)) for start, end, text in found)
+
+
+def _values(form: bytes) -> list[int]:
+    """Which of id (0), version (1) and moment (2) a form takes, as they stand in it."""
+    return [_NAMES.index(name) for name in _NAMED.findall(form)]
+
+
+def _in_order(form: bytes) -> bytes:
+    """A form that is given all three; what it does not take is cut to nothing."""
+    texts, taken = _NAMED.split(form)[::2], _values(form)
+    made, following = texts[0], 0
+    for value, text in zip(taken, texts[1:], strict=True):
+        made += b"%.0b" * (value - following) + b"%b" + text
+        following = value + 1
+    return made + b"%.0b" * (len(_NAMES) - following)
 
 
 @lru_cache(maxsize=1024)

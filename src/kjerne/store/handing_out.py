@@ -11,9 +11,7 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import lru_cache
 from typing import Any, Final
-from uuid import UUID
 
 from kjerne.access import Grant
 from kjerne.errors import Refusal
@@ -22,7 +20,7 @@ from kjerne.fhir.dates import EARLIEST
 from kjerne.fhir.definitions import type_name
 from kjerne.fhir.splice import instant, line
 from kjerne.store import audit, limits
-from kjerne.store.codec import DataKey
+from kjerne.store.codec import DataKey, bound
 from kjerne.store.pool import Connection
 from kjerne.store.reading import ALLOWED, Reader
 
@@ -93,7 +91,7 @@ class Errand:
 
 
 async def lines(conn: Connection, reader: Reader, grants: Sequence[Grant], errand: Errand) -> list[bytes]:
-    """The current records of those whom the grants are about, each on one line as it is served, person by person.
+    """The current records of those whom the grants are about, each on a line as it is served, person by person.
 
     Call in a transaction. Raises `Stale`; `Refusal` 422 where somebody has more than may leave.
     """
@@ -155,16 +153,11 @@ async def _fetched(
 
 
 def _opened(reader: Reader, keys: Mapping[int, DataKey], rows: Sequence[Any]) -> list[bytes]:
-    kept = reader.kept
-    return [
-        line(*kept(keys[patient], patient, type_, id_, dictionary, body), _text(id_), version, _moment(at))
-        for _, patient, type_, id_, version, dictionary, at, body in rows
-    ]
-
-
-def _text(id_: UUID) -> bytes:
-    return str(id_).encode()
-
-
-_moment: Final = lru_cache(maxsize=4096)(instant)
-"""Many records that came together have one."""
+    found, then, updated = [], EARLIEST, b""
+    for _, patient, type_, id_, version, dictionary, at, body in rows:
+        # Many that came together have one moment.
+        if at != then:
+            then, updated = at, instant(at)
+        kept = reader.kept(keys[patient], bound(patient, type_, id_), dictionary, body)
+        found.append(line(kept, 2 + (kept[0] << 8 | kept[1]), str(id_).encode(), b"%d" % version, updated))
+    return found

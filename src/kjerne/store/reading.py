@@ -400,14 +400,10 @@ class Reader:
         shown = Label(labels) if labels else NO_LABEL
         return Record(patient, type_, id_, version, shown, at, release_at and moment(release_at), raw, splices)
 
-    def kept(
-        self, key: DataKey, patient: int, type_: int, id_: UUID, dictionary: int, body: bytes
-    ) -> tuple[bytes, bytes]:
-        """A body's places as they are kept, and its bytes as received: for many that leave as they are."""
-        _, packed = parted(dictionary, key.open(body, bound(patient, type_, id_)))
-        whole = self._dictionaries.grow(dictionary, packed)
-        end = 2 + (whole[0] << 8 | whole[1])
-        return whole[2:end], whole[end:]
+    def kept(self, key: DataKey, place: bytes, dictionary: int, body: bytes) -> bytes:
+        """A body as `codec.with_splices` keeps it, for many that leave as they are; `place` is what it is bound to."""
+        _, packed = parted(dictionary, key.open(body, place))
+        return self._dictionaries.grow(dictionary, packed)
 
 
 def gathered(records: Sequence[Record]) -> list[tuple[Record, list[Record]]]:

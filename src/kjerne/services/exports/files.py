@@ -59,7 +59,7 @@ class Files:
         return Place(name, int(number))
 
     async def lines(self, call: Call, export: Export, place: Place) -> list[bytes]:
-        """What is in it, a resource each. All of it is read and in the log, or nothing."""
+        """What is in it, a resource on each line. All of it is read and in the log, or nothing."""
         people = await self._people(export, place.number)
         if place.name == PERSON:
             return await self._used(call, export, people, (), self._persons)
@@ -133,7 +133,7 @@ class Files:
                 found += await self._used(call, export, people, names, self._gone, service)
         return [
             encode({"resourceType": "Bundle", "type": "transaction", "entry": [
-                {"request": {"method": "DELETE", "url": one}} for one in some]})
+                {"request": {"method": "DELETE", "url": one}} for one in some]}) + b"\n"
             for some in (found[at : at + OF_A_BUNDLE] for at in range(0, len(found), OF_A_BUNDLE))
         ]  # fmt: skip
 
@@ -146,7 +146,7 @@ def _is_left(grant: Grant, held: Held, errand: Errand) -> bool:
 def answer(call: Call, lines: Sequence[bytes]) -> Answer:
     """A file, or the rest of it for whoever has its beginning (RFC 9110 section 14): it is read anew, so the rest is given where
     the whole is still what it was, which `If-Range` says, and all of it else."""
-    body = b"".join(one + b"\n" for one in lines)
+    body = b"".join(lines)
     tag = f'"{blake2b(body, digest_size=16).hexdigest()}"'
     headers = (("etag", tag), ("accept-ranges", "bytes"))
     asked = call.headers.get("range", "") if call.headers.get("if-range", "") == tag else ""
@@ -178,5 +178,5 @@ def _is_number(text: str) -> bool:
 
 
 def one_line(raw: bytes) -> bytes:
-    """JSON strings hold no line end, so what stands between members can be taken away."""
-    return raw.replace(b"\r", b"").replace(b"\n", b"")
+    """JSON strings hold no line end, so what stands between members can be taken away; its own is put behind."""
+    return raw.replace(b"\r", b"").replace(b"\n", b"") + b"\n"
