@@ -11,7 +11,7 @@ STORM ?= 10000
 # Tests start the program over and over, and pytest rewrites their own files: without bytecode all that is compiled each time.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup up test storm laws coverage mutants judge-clients judge-sekmet judge-schemathesis lint assets definitions wheel bench lock clean
+.PHONY: help setup up test storm laws coverage mutants judge-clients judge-sekmet judge-schemathesis judge-sql-on-fhir lint assets definitions wheel bench lock clean
 
 help:
 	@echo "make up      start the platform with synthetic people (PORT=8000 DATA=data PEOPLE=40)"
@@ -25,6 +25,7 @@ help:
 	@echo "make bench   the benchmarks, beside their floor"
 	@echo "make judge-sekmet  the scenarios of another program (sekmet-fhir) against our server; fails where any is not green"
 	@echo "make judge-schemathesis  requests made by our OpenAPI document, as seven personas; fails where an answer is not as it says (SECONDS=120 SEED=1)"
+	@echo "make judge-sql-on-fhir  the tests that SQL on FHIR publishes, against our views (KJERNE_SQL_ON_FHIR=folder)"
 	@echo "make wheel   an installable package in dist/, assets and definitions inside"
 	@echo "make lock    resolve the dependencies anew"
 
@@ -98,6 +99,9 @@ judge-sekmet: setup
 
 judge-schemathesis: setup
 	$(BIN)/python tools/judge_schemathesis $(if $(SECONDS),--seconds $(SECONDS)) $(if $(SEED),--seed $(SEED))
+
+judge-sql-on-fhir: setup
+	$(BIN)/python tools/judge_sql_on_fhir.py
 
 lock:
 	for name in run build node test; do \

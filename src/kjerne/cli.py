@@ -35,6 +35,7 @@ from kjerne.commands.options import (
     settings_of,
 )
 from kjerne.commands.registers import participation, persons
+from kjerne.commands.viewing import views
 from kjerne.errors import Refusal
 
 REFUSED: Final = 1
@@ -64,6 +65,7 @@ load = typer.Typer(help="Send files to the platform.")
 kjerne.add_typer(load, name="load")
 kjerne.add_typer(participation, name="participation")
 kjerne.add_typer(persons, name="persons")
+kjerne.add_typer(views, name="view")
 guides = typer.Typer(help="Packages of implementation guides, and resources held against their profiles.")
 kjerne.add_typer(guides, name="ig")
 

@@ -11,6 +11,7 @@ from kjerne.fhir.effort import spend
 from kjerne.fhir.fhirpath import calendar
 from kjerne.fhir.fhirpath.calling import Arguments, Environment, Expression, Invocation, each, once
 from kjerne.fhir.fhirpath.converting import CONVERSIONS, NUMBERS, TEXTS
+from kjerne.fhir.fhirpath.keys import KEYS
 from kjerne.fhir.fhirpath.navigating import children, descendants, is_type, step, type_of
 from kjerne.fhir.fhirpath.operators import Misuse, distinct, order, single, truth, union
 from kjerne.fhir.fhirpath.values import Items, Node, key, plain
@@ -184,7 +185,8 @@ def _extension(arguments: Arguments) -> Invocation:
 
     def extension(focus: Items, this: Items, env: Environment) -> Items:
         wanted = single(address(this, env))
-        return [one for one in step(focus, "extension") if one.value.get("url") == wanted]
+        found = step(focus, "extension")
+        return [one for one in found if type(one.value) is dict and one.value.get("url") == wanted]
 
     return extension
 
@@ -458,4 +460,5 @@ FUNCTIONS: Final[dict[str, Maker]] = {
     **CONVERSIONS,
     **TEXTS,
     **NUMBERS,
+    **KEYS,
 }
