@@ -33,7 +33,6 @@ from kjerne.access import ALL_PATIENTS, SUBSCRIPTIONS, Caller, Denial, Once
 from kjerne.clock import Clock, SystemClock
 from kjerne.errors import Refusal
 from kjerne.exchange import PUBLIC, Answer, Call, Pairs, PatientRef, Route, any_of
-from kjerne.fhir.capability import PERSON
 from kjerne.fhir.criteria import is_linked
 from kjerne.fhir.search import Search
 from kjerne.pages.app import pages_app
