@@ -20,6 +20,8 @@ def concept(text: str = "", *codes: tuple[str, str, str]) -> dict[str, Any]:
     return ({"text": text} if text else {}) | ({"coding": listed} if listed else {})
 
 
+PLACE = ("urn:oid:2.16.578.1.12.4.1.1.7010", "LEV", "Lever")
+LOCAL = "urn:kjerne:local-code:1"
 FOUND = (FINDINGS, "27268008", "Salmonella påvist")
 
 
@@ -31,6 +33,8 @@ FOUND = (FINDINGS, "27268008", "Salmonella påvist")
         (concept("Dyrkning avsluttet", (SNOMED, "1", "Dyrkning avsluttet")), concept("Dyrkning avsluttet", FOUND)),
         (concept("Negativ", (FINDINGS, "1", "Negativ")), concept("Negativ", (FINDINGS, "2", "Negativ"))),
         (concept("Funn", (HEADING, "T", "Mikroskopi")), concept("Funn", (HEADING, "T", "Mikroskopi"), FOUND)),
+        (concept("Se vurdering.", PLACE), concept("Se vurdering.", PLACE, (FINDINGS, "1", "Malign svulst"))),
+        (concept("Ikke påvist", PLACE), concept("Ikke påvist", PLACE, (LOCAL, "POS", "Påvist"))),
     ],
 )
 def test_a_finding_that_comes_to_the_same_text_or_leaves_it_is_another_answer(

@@ -21,6 +21,8 @@ _POWER: Final = re.compile(r"x?10(?:\*\*|\*|\^|[eE]\^?)(?=[+-]?[0-9])")
 _LITRE: Final = re.compile(r"(?<![A-Za-z\[])([fpnumcdhk]?)l(?![A-Za-z\]])")
 _HEADING: Final = systems.VOLVEN + "8243"
 """Headings: what kind of text stands there."""
+_TAKEN_OVER: Final = 6
+"""Letters of a code that is the same in two systems by no chance: 8340 has its codes from SNOMED CT."""
 _QUANTITY: Final = frozenset({"value", "comparator", "unit", "system", "code", "id", "extension"})
 _CONCEPT: Final = frozenset({"coding", "text", "id", "extension"})
 
@@ -80,9 +82,9 @@ def same_concept(one: Tree, other: Tree) -> bool:
 
 
 def _same_codes(one: Tree, other: Tree) -> bool:
-    """Whether the codes are the same by every system that is in both: some that is more than a heading, or what only the one has
-    is called what the other says. A letter of susceptibility stands beside an answer, and is no other code of it; a code
-    without a name, or with a name of its own, that comes to the same text or leaves it, is another answer.
+    """Whether the codes are the same by every system that is in both, and what only the one has is called what the other says. A
+    letter of susceptibility stands beside an answer, and is no other code of it; a code without a name, or with a name of its
+    own, that comes to the same text or leaves it, is another answer. Where another code of the answer stays, one with a name is.
     """
     some, others = codings(one), codings(other)
     first, second = _by_system(some), _by_system(others)
@@ -91,16 +93,24 @@ def _same_codes(one: Tree, other: Tree) -> bool:
         return False
     if (systems.SUSCEPTIBILITY in first) != (systems.SUSCEPTIBILITY in second):
         return False
+    only, others_only = some - others, others - some
     if shared - {_HEADING, systems.SUSCEPTIBILITY}:
-        return True
-    return _called_so(one, some - others, other) and _called_so(other, others - some, one)
+        only, others_only = only & _named(one), others_only & _named(other)
+    return _called_so(one, only, other) and _called_so(other, others_only, one)
+
+
+def _named(concept: Tree) -> frozenset[tuple[str, str]]:
+    """The codes that have a name."""
+    return frozenset(coding(one) for one in concept.get("coding", ()) if one.get("code") and _shown(one))
 
 
 def _called_so(one: Tree, codes: frozenset[tuple[str, str]], other: Tree) -> bool:
-    """Whether each of these codes of `one`, headings apart, has a name by which `other` calls itself."""
+    """Whether each of these codes of `one`, headings apart, has a name by which `other` calls itself, or is a code that `other` has
+    from a system that took it over."""
     names = {words(other.get("text")).casefold(), *(_shown(code) for code in other.get("coding", ()))} - {""}
+    long = {code for _, code in codings(other) if len(code) >= _TAKEN_OVER}
     return all(
-        _shown(code) in names
+        _shown(code) in names or code["code"] in long
         for code in one.get("coding", ())
         if code.get("code") and coding(code) in codes and coding(code)[0] != _HEADING
     )
