@@ -108,6 +108,31 @@ async def test_another_message_with_a_used_id_is_refused(ward: Ward, kith: Kith,
     assert values(await opened(ward, number)) == ["140"]
 
 
+async def test_a_copy_to_another_receiver_that_says_something_else_is_refused(
+    ward: Ward, kith: Kith, number: str
+) -> None:
+    await ward.person(number)
+    elsewhere = {"requester": kith.REQUESTER.replace("88001", "88002").replace("<Inst>", "<Inst>\n")}
+    raw = a_report(kith, number, kith.item(id_="1"))
+    copy = a_report(kith, number, kith.item(id_="1"), **elsewhere)
+    other = a_report(kith, number, kith.item(id_="1") + kith.item("NPU01944", id_="2"), **elsewhere)
+    taken = await take(ward, raw, other, copy)
+    assert [(one.status, one.accepted) for one in taken] == [(200, True), (409, False), (200, True)]
+    assert [fault.where for fault in taken[1].faults] == ["Message/MsgId"]
+    cancelled = a_report(kith, number, "", service="C", id_="M-2", generated="2026-03-03T12:00:05")
+    assert (await take(ward, cancelled))[0].accepted
+    assert [tree["status"] for tree in await opened(ward, number)] == ["cancelled"]
+
+
+async def test_one_message_id_for_two_people_under_one_number_is_refused(ward: Ward, kith: Kith, number: str) -> None:
+    await ward.person(number)
+    raw = a_report(kith, number, kith.item(id_="1"))
+    right = fresh_number()
+    other = raw.replace(number.encode(), right.encode()).replace(b"88001", b"88002")
+    assert [one.status for one in await take(ward, raw, other)] == [200, 409]
+    assert values(await opened(ward, number)) == ["140"]
+
+
 @pytest.mark.parametrize("order", list(itertools.permutations(range(3))))
 async def test_versions_in_any_order_end_in_the_same_state(
     ward: Ward, kith: Kith, number: str, order: tuple[int, ...]

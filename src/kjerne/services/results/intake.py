@@ -345,18 +345,22 @@ class Intake:
         Reports of those the law keeps `shut` are left as they are: what another person has refused stops nobody's result.
         """
         opened = self._store.messages.open
-        plan = lineage.plan(
-            number,
-            [
-                lineage.Mark(
-                    one.made_at, one.message, one.patient,
-                    lineage.unpack(opened(one.trace, number) if one.trace else b""), one.chain, one.owner,
-                )
-                for one in known
-                if one.patient not in shut and one.owner not in shut
-            ],
-            mark,
-        )  # fmt: skip
+        marks = [
+            lineage.Mark(
+                one.made_at, one.message, one.patient,
+                lineage.unpack(opened(one.trace, number) if one.trace else b""), one.chain, one.owner,
+            )
+            for one in known
+            if one.patient not in shut and one.owner not in shut
+        ]  # fmt: skip
+        if lineage.collides(marks, mark):
+            raise Refusal(
+                409,
+                "a message with this MsgId and GenDate was accepted before and says something else of this report",
+                where="Message/MsgId",
+                todo="Give each message an id of its own.",
+            )
+        plan = lineage.plan(number, marks, mark)
         if any(len(standing.marks) > VERSIONS_LIMIT for standing in plan.after.values()):
             raise Refusal(
                 422,

@@ -22,7 +22,7 @@ from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
 import msgspec
-from xxhash import xxh3_64_digest
+from xxhash import xxh3_64_digest, xxh3_128_digest
 
 from kjerne.services.results.kith import sampled
 from kjerne.services.results.kith.chain import RANK, keyed
@@ -53,7 +53,7 @@ class Trace(msgspec.Struct, frozen=True, array_like=True):
 
     `samples` are hashes of specimen and time beside those of the specimen alone, so that one specimen with two times is
     seen. `taken`: result id, code and sample time; `analyses`: code and sample time; `results`: result id and code.
-    `takes_all`: a change that withdraws or deletes every result it names.
+    `takes_all`: a change that withdraws or deletes every result it names. `content`: a hash of all that it says.
     """
 
     service: str = ""
@@ -66,6 +66,7 @@ class Trace(msgspec.Struct, frozen=True, array_like=True):
     taken: Hashes = frozenset()
     analyses: Hashes = frozenset()
     takes_all: bool = False
+    content: bytes = b""
 
     @property
     def only_withdraws(self) -> bool:
@@ -155,7 +156,7 @@ def trace(report: Report) -> Trace:
         report.service, sampled.local(report.issued), _sketch(map(_hash, numbers)),
         _sketch(_hash(one.kind, one.value) for one in report.provider.department_ids),
         tuple(sorted(samples)[:SKETCH]), frozenset(sorted(sampled.of_report(report))[:SKETCH]),
-        _sketch(results), _sketch(taken), _sketch(analyses), _takes_all(report),
+        _sketch(results), _sketch(taken), _sketch(analyses), _takes_all(report), _content(report),
     )  # fmt: skip
 
 
@@ -167,6 +168,18 @@ def _takes_all(report: Report) -> bool:
         gone.append(item.service == "C" or item.status == DELETED or (item.parent >= 0 and gone[item.parent]))
     groups = {item.parent for item in report.items}
     return all(gone[i] or (i in groups and item.value is None) for i, item in enumerate(report.items))
+
+
+def _content(report: Report) -> bytes:
+    """The same for all copies of a message, to whomever each is sent, with the numbers and persons that are theirs, and wherever
+    in it a thing stands."""
+    bare = msgspec.structs.replace
+    said = bare(
+        report, line=0, requester=None, responsible=(), notes=(), items=tuple(bare(one, line=0) for one in report.items),
+        requests=tuple(bare(one, line=0, id="") for one in report.requests),
+        subjects=tuple(bare(one, line=0, requester_id="") for one in report.subjects),
+    )  # fmt: skip
+    return xxh3_128_digest(msgspec.msgpack.encode(said))
 
 
 _ENCODER: Final = msgspec.msgpack.Encoder()
@@ -181,6 +194,16 @@ def pack(known: Trace) -> bytes:
 def unpack(packed: bytes) -> Trace:
     """The trace; one that shows nothing for a version that was stored before traces were."""
     return _DECODER.decode(packed) if packed else Trace()
+
+
+def collides(known: Iterable[Mark], fresh: Mark) -> bool:
+    """Whether another version of the same message and second says something else. What was stored before versions' contents
+    were noted is believed to be the same."""
+    return any(
+        (one.made_at, one.message) == (fresh.made_at, fresh.message)
+        and one.trace.content not in (b"", fresh.trace.content)
+        for one in known
+    )
 
 
 def plan(number: bytes, known: Sequence[Mark], fresh: Mark) -> Plan:
