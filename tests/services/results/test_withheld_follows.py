@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import secrets
 
 import pytest
@@ -81,6 +82,26 @@ async def test_a_change_under_its_own_number_is_withheld_as_what_has_its_request
     later = Kith.message(report, id_=secrets.token_hex(8), generated="2026-03-04T12:00:05")
     await take(record, *([first, later][place] for place in order))
     assert await seen(record) == (2, 0)
+
+
+@pytest.mark.parametrize("order", list(itertools.permutations(range(3))))
+async def test_a_change_withholds_no_other_report_of_its_request_in_whatever_order_they_come(
+    record: Record, order: tuple[int, ...]
+) -> None:
+    request, numbers = secrets.token_hex(5), (secrets.token_hex(6), secrets.token_hex(6))
+
+    def sent(number: str, code: str, day: int, head: str, service: str = "N") -> bytes:
+        inside = Kith.person(Kith.SAMPLE + Kith.item(code, id_="1", service=service), number=record.number)
+        issued = f"2026-01-0{day}T08:00:00"
+        report = Kith.report(patient=inside, id_=number, service=service, head=head, issued=issued)
+        return Kith.message(report, id_=secrets.token_hex(8), generated=issued)
+
+    every = (
+        sent(numbers[0], "NPU03230", 2, plain(request)), sent(numbers[1], "NPU03429", 3, plain(request)),
+        sent(numbers[1], "NPU03429", 4, asked("NORS", "", request), "M"),
+    )  # fmt: skip
+    await take(record, *(every[place] for place in order))
+    assert await seen(record) == (2, 1)
 
 
 async def test_what_is_of_another_number_and_request_is_withheld_by_none_of_it(record: Record) -> None:

@@ -273,7 +273,7 @@ class Files:
             await self._write(conn, grant, key, report, was, now, *held_by, other, back=report in back)
         for report, versions in went_on.items():
             if any((*held[report][1:], *release.withheld(versions, grant.at))):
-                await self._spread(conn, grant, sender, report, versions, known[report].beside)
+                await self._spread(conn, grant, sender, report, versions)
 
     async def _look(self, conn: Connection, grant: Grant, sender: str, report: bytes, versions: Versions) -> _Looked:
         """The chains that a report goes on with beside its own, and what withholds theirs: what `_numbered` gives, and of a
@@ -311,18 +311,17 @@ class Files:
         single = await self._lying(conn, grant, looked.beside) if has_single(grant) else set()
         return await marking.marks_on(conn, grant, {*reports, *near, *gone, *single}), *looked.shut
 
-    async def _spread(
-        self, conn: Connection, grant: Grant, sender: str, report: bytes, versions: Versions,
-        beside: Collection[following.Chain],
-    ) -> None:  # fmt: skip
+    async def _spread(self, conn: Connection, grant: Grant, sender: str, report: bytes, versions: Versions) -> None:
         """What withholds a report is laid on what goes on with it and came before it: in whatever order versions come, the
-        same is withheld."""
+        same is withheld. On what a change without a report may be of, `kin.gather` alone lays it, as long as that is in doubt.
+        """
         own = following.report_id(self._store.ids, grant.subject.patient, report)
         labels, opens = await spreading.withheld_by(conn, grant, [own])
         if labels or (opens and opens > grant.at):
             anchors = [self._anchor(sender, one) for one in following.anchors(versions)]
             orphans = await following.near(conn, grant, self._chains, anchors, orphans=True)
-            named = await self._lying(conn, grant, {*beside, *orphans} - {(grant.subject.patient, report)})
+            beside = {*self._numbered(grant, sender, report, versions), *orphans}
+            named = await self._lying(conn, grant, beside - {(grant.subject.patient, report)})
             await spreading.lay_on(conn, grant, dict.fromkeys(named, (labels, opens)))
 
     async def _lying(self, conn: Connection, grant: Grant, found: Collection[following.Chain]) -> set[tuple[int, UUID]]:
