@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from uuid import UUID
 
 from hypothesis import given
@@ -45,3 +46,13 @@ def test_only_the_canonical_spelling_is_an_id() -> None:
     assert IDS.parse(text) == UUID(text)
     for wrong in (text.replace("-", ""), "{" + text + "}", "urn:uuid:" + text, text[:-1], "", "../" + text):
         assert IDS.parse(wrong) is None
+
+
+def test_threads_at_once_make_the_ids_that_one_makes() -> None:
+    def made(patient: int) -> list[UUID]:
+        return [IDS.named(patient, "report", str(number)) for number in range(300)]
+
+    with ThreadPoolExecutor(4) as threads:
+        assert list(threads.map(made, range(1, 9))) == [made(patient) for patient in range(1, 9)]
+    with ThreadPoolExecutor(1) as other:
+        assert other.submit(lambda: IDS._blocks.seal).result() is not IDS._blocks.seal

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import threading
 from typing import Any, Final
+from uuid import UUID
 
 import pytest
 
@@ -12,12 +14,15 @@ from kjerne.access import Choice, Label
 from kjerne.exchange import PatientRef
 from kjerne.fhir.definitions import type_number
 from kjerne.fhir.encode import decode, encode
+from kjerne.fhir.index import index
 from kjerne.pages.live import tree_of
-from kjerne.services.results import points
+from kjerne.services.results import filing, points
 from kjerne.services.results.former import with_former
+from kjerne.services.results.kith import codes, mapping
 from kjerne.store import followup, migrate
+from kjerne.store.chains import Chains
 from kjerne.store.changing import Changer, Next
-from kjerne.store.records import Current
+from kjerne.store.records import Change, Current, Written
 
 from .conftest import LAB, NOW, Ward, fresh_number
 
@@ -406,3 +411,50 @@ async def test_a_change_that_may_be_of_many_reports_asks_for_all_of_them_at_once
         counts.append(len(said) - before)
         assert [former for value, _, *former in await lab.results("ann") if value == "99"] == [["1"]]
     assert counts[1] == counts[2]
+
+
+async def test_a_large_report_is_worked_on_beside_other_requests(
+    ward: Ward, kith: Kith, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    where: list[bool] = []
+
+    def noting(*values: Any) -> Any:
+        where.append(threading.current_thread() is threading.main_thread())
+        return resources(*values)
+
+    resources = mapping.resources
+    monkeypatch.setattr(mapping, "resources", noting)
+    for results, on_the_loop in ((1, {True}), (filing.LARGE_RESULTS, {False})):
+        lab = await new_lab(ward, kith)
+        where.clear()
+        for day, service in enumerate(("N", "M"), 2):
+            every = [kith.item(value=kith.number(f"{day}{n}"), id_=f"{n}", service=service) for n in range(results)]
+            await lab.take(lab.version("ann", service=service, day=day, items="".join(every)))
+        assert set(where) == on_the_loop
+        assert sorted(await lab.results("ann")) == sorted((f"3{n}", MORNING[:16], f"2{n}") for n in range(results))
+
+
+async def test_telling_of_a_report_costs_one_look_at_it_however_many_results_it_has(
+    ward: Ward, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Counted(list[Any]):
+        looks = 0
+
+        def __iter__(self) -> Any:
+            Counted.looks += 1
+            return super().__iter__()
+
+    async def tell(_: Any, __: Any, ___: str, told: list[Any]) -> None:
+        found.extend(told)
+
+    found: list[Any] = []
+    monkeypatch.setattr(followup, "tell_readers", tell)
+    ids = [UUID(int=n) for n in range(20)]
+    trees = Counted({"id": str(one), "extension": [{"url": codes.CHANGE}]} for one in ids)
+    written = [Written(OBSERVATION, one, 2, NOW) for one in ids]
+    fresh = [Change(OBSERVATION, one, b"{}", index({"resourceType": "Observation"})) for one in ids]
+    grant: Any = None
+    files = filing.Files(ward.house.store, Chains(ward.house.store.records), lambda _: b"")
+    await files._tell(grant, grant, written, fresh, trees, {})
+    assert [id_ for _, id_, _ in found] == ids
+    assert Counted.looks == 1

@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeVar
 from uuid import UUID
 
 from kjerne.access import NO_LABEL, Grant, Label
@@ -38,11 +38,15 @@ OBSERVATION_TYPE: Final = type_number("Observation")
 KIN_LIMIT: Final = 50
 """Chains that share a request or an issue time. Where a laboratory calls more than these the same, it says nothing."""
 
+LARGE_RESULTS: Final = 200
+"""A report from this size on is worked on in a thread, so that other requests of the process go on: some 50 milliseconds."""
+
 _LEFT_OUT: Final = encode("not-repeated")
 """How a record says that a newer version leaves it out (`codes.CHANGE`)."""
 
 Digest = Callable[[str], bytes]
 Versions = list[chain.Versioned]
+Done = TypeVar("Done")
 Held = tuple[Label | None, Label, datetime | None]
 NOT_SHUT: Final[spreading.Shut] = (NO_LABEL, None)
 _NOTHING: Final[Held] = (None, *NOT_SHUT)
@@ -142,9 +146,11 @@ class Files:
         """
         [(report, _)] = filing.plan.after.items()
         grant, kept = filing.grant, self._kept(filing, report, [filing.version])
-        made = laid_out(self._store.ids, grant, report, [filing.version], NOT_SHUT)
+        versions = [filing.version]
+        made = await _in_turn(versions, lambda: laid_out(self._store.ids, grant, report, versions, NOT_SHUT))
         # Of whom nobody knew there is nothing that could be repeated.
-        beside = self._beside(grant, key, made, [] if entering else made.changes, {})
+        fresh = [] if entering else made.changes
+        beside = await _in_turn(versions, lambda: self._beside(grant, key, made, fresh, {}))
         (seen, *_), near, written = await self._chains.keep_and_write(
             conn, grant, [claim.before(), *entering], kept, made.changes, beside, key
         )
@@ -344,11 +350,11 @@ class Files:
         `until`: what its source withholds that by. `other`: what has another id from now on. `back`: it was
         withdrawn from here as of a wrong person, and is hers after all; what it gives no more stays withdrawn.
         """
-        made = self._made(grant, report, before) if before else {}
+        made = await _in_turn(before, lambda: self._made(grant, report, before)) if before else {}
         if not after:
             await self._remove(conn, grant, made.keys())
             return
-        given = laid_out(self._store.ids, grant, report, after, (carried, until))
+        given = await _in_turn(after, lambda: laid_out(self._store.ids, grant, report, after, (carried, until)))
         state, changes, kinds = given.state, given.changes, given.kinds
         if not back:
             await self._remove(conn, grant, made.keys() - {(change.type, change.id) for change in changes})
@@ -374,7 +380,7 @@ class Files:
         if not fresh:
             await self._mark(conn, grant, changes, marks, kinds)
             return
-        beside = self._beside(grant, key, given._replace(trees=trees), fresh, seen)
+        beside = await _in_turn(after, lambda: self._beside(grant, key, given._replace(trees=trees), fresh, seen))
         written = await self._store.records.write(conn, grant, fresh, beside, key)
         await self._mark(conn, grant, changes, marks, kinds)
         await self._tell(conn, grant, written, fresh, trees, current)
@@ -402,13 +408,15 @@ class Files:
         trees: Sequence[dict[str, Any]], current: Mapping[tuple[int, UUID], Present],
     ) -> None:  # fmt: skip
         """Tells who had read what is now corrected or withdrawn."""
-        undone = [w for w, change in zip(written, fresh, strict=True) if change.corrects]
-        for one in undone:
-            await changing.tell(conn, grant, self._reader, one)
-        seen_before = [w for w in written if w.version > 1 and w.type in (OBSERVATION_TYPE, REPORT_TYPE)]
-        if seen_before:
-            rest = (w for w in seen_before if w not in undone)
-            corrected = [(w.type, w.id, w.version) for w in rest if _is_corrected(w, trees, current)]
+        rest = []
+        for one, change in zip(written, fresh, strict=True):
+            if change.corrects:
+                await changing.tell(conn, grant, self._reader, one)
+            elif one.version > 1 and one.type in (OBSERVATION_TYPE, REPORT_TYPE):
+                rest.append(one)
+        if rest:
+            by_id = {tree["id"]: tree for tree in trees}
+            corrected = [(w.type, w.id, w.version) for w in rest if _is_corrected(w, by_id[str(w.id)], current)]
             await followup.tell_readers(conn, grant, "corrected", corrected)
 
     async def _renamed(
@@ -472,6 +480,12 @@ class Files:
         ids: dict[str, UUID] = {}
         trees = mapping.resources(chain.fold(versions), numberer(self._store.ids, grant.subject.patient, report, ids))
         return {(type_number(tree["resourceType"]), ids[tree["id"]]): tree for tree in trees}
+
+
+async def _in_turn(versions: Versions, work: Callable[[], Done]) -> Done:
+    """What `work` makes of a report, in a thread where it is large."""
+    large = sum(len(version.report.items) for version in versions) >= LARGE_RESULTS
+    return await changing.in_thread(work) if large else work()
 
 
 def number_of(digest: Digest, sender: str, key: tuple[str, ...]) -> bytes:
@@ -564,11 +578,8 @@ def _undoes(tree: Mapping[str, Any], stood: Present | None, was: Mapping[str, An
     return by_fhir and corrects(before, tree)
 
 
-def _is_corrected(
-    written: Written, trees: Sequence[Mapping[str, Any]], current: Mapping[tuple[int, UUID], Present]
-) -> bool:
+def _is_corrected(written: Written, tree: Mapping[str, Any], current: Mapping[tuple[int, UUID], Present]) -> bool:
     """Whether a result says that it said something else before, or was left out before, or a report has lost a file."""
-    tree = next((one for one in trees if one["id"] == str(written.id)), {})
     before = current.get((written.type, written.id))
     if written.type == REPORT_TYPE:
         return before is not None and lost_files(decode(before.raw), tree)

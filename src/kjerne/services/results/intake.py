@@ -32,7 +32,7 @@ from kjerne.services.results.kith.kin import CHANGES
 from kjerne.services.results.kith.model import Message, Patient
 from kjerne.services.results.shown import NUMBERS_LIMIT, shown_numbers
 from kjerne.settings import Settings
-from kjerne.store import followup, messages, subjects
+from kjerne.store import changing, followup, messages, subjects
 from kjerne.store.arrivals import Arrival, Claim, Sent, claim, look
 from kjerne.store.chains import Chains, moved
 from kjerne.store.house import Store
@@ -137,7 +137,7 @@ class Intake:
         sender = sender_of(caller)
         message = None
         try:
-            message = self._read(raw)
+            message = await changing.read(raw, partial(self._read, raw))
             return await self._file(raw, sender, message, admit, once)
         except Refusal as refusal:
             return await self._reject(raw, sender, message, refusal, once)
