@@ -49,8 +49,20 @@ class Browser:
 
 
 def token(page: httpx.Response) -> str:
-    found = re.search(r'name="token" value="([^"]+)"', page.text)
+    return hidden(page, "token")
+
+
+def hidden(page: httpx.Response, name: str) -> str:
+    """The first hidden field of a name."""
+    found = re.search(rf'name="{name}" value="([^"]+)"', page.text)
     assert found, page.text[:400]
+    return found[1]
+
+
+def as_shown(page: httpx.Response, report: str) -> str:
+    """What the form beside an unread report says was shown of it."""
+    found = re.search(rf'/report/{report}">.*?name="report" value="([^"]+)"', page.text, re.DOTALL)
+    assert found, report
     return found[1]
 
 

@@ -50,6 +50,7 @@ from kjerne.pages.house import (
     Waiting,
 )
 from kjerne.pages.login import Ending, Pending, To, Tokens
+from kjerne.pages.shown import ShownAnswer
 from kjerne.policy.services import deleted_after
 from kjerne.policy.taking_part import Absence
 from kjerne.services.participation.register import Asked, Change
@@ -191,7 +192,7 @@ class FakeHouse(Linked, FakeDoors, FakeOversight):
             raise Refusal(404, "No such file.", where="file")
         return File(r.FILES["b-pdf"])
 
-    async def acknowledge(self, who: Identity, visit: Visit, report: str) -> None:
+    async def acknowledge(self, who: Identity, visit: Visit, report: str, version: int) -> None:
         if report not in self.unread:
             raise Refusal(404, "No such report.", where="report")
         self.unread.discard(report)
@@ -234,7 +235,7 @@ class FakeHouse(Linked, FakeDoors, FakeOversight):
         return AlreadyDone("q1", asked, "done", 90, date(2027, 2, 18), (earlier,))
 
     async def answer_reuse(
-        self, who: Identity, visit: Visit, number: str, outcome: Literal["followed", "overridden"], reason: str
+        self, who: Identity, visit: Visit, shown: ShownAnswer, outcome: Literal["followed", "overridden"], reason: str
     ) -> None:
         self.done.append((outcome, reason))
 

@@ -16,7 +16,7 @@ from kjerne.pages import session
 from kjerne.pages.app import ROUTES, pages_app
 from kjerne.pages.house import Chart, Identity, Visit
 from kjerne.policy.words import says
-from pages.browser import Browser, later, text, token
+from pages.browser import Browser, as_shown, hidden, later, text, token
 from pages.fake import NOW, PROTECTED, FakeDoor, FakeHouse
 
 NUMBER = "15877912345"
@@ -146,11 +146,11 @@ async def test_a_post_from_a_tab_opened_for_another_patient_is_refused(house: Fa
     await browser.clinician()
     kari = await browser.open("Kari Nordvik")
     per = await browser.open("Per Aasen")
-    answer = await browser.post(kari, f"{kari.url.path}/acknowledge", report="rep-urine")
+    answer = await browser.post(kari, f"{kari.url.path}/acknowledge", report=as_shown(kari, "rep-urine"))
     assert answer.status_code == 409
     assert "En annen pasient er åpen" in text(answer)
     assert "fortsette med den pasienten" in text(answer), "he may be a man"
-    crossed = await browser.post(kari, f"{per.url.path}/acknowledge", report="rep-urine")
+    crossed = await browser.post(kari, f"{per.url.path}/acknowledge", report=as_shown(kari, "rep-urine"))
     assert crossed.status_code == 409
     assert house.done == []
 
@@ -170,7 +170,7 @@ async def test_a_page_of_a_patient_that_was_left_cannot_be_read_again(browser: B
 async def test_a_post_from_another_site_is_refused(browser: Browser, house: FakeHouse, headers: dict[str, str]) -> None:
     await browser.clinician()
     page = await browser.open("Kari Nordvik")
-    body = {"token": token(page), "report": "rep-urine"}
+    body = {"token": token(page), "report": as_shown(page, "rep-urine")}
     answer = await browser.client.post(f"{page.url.path}/acknowledge", data=body, headers=headers)
     assert answer.status_code == 403
     assert house.done == []
@@ -180,7 +180,8 @@ async def test_a_post_from_another_site_is_refused(browser: Browser, house: Fake
 async def test_a_form_without_its_token_is_refused(browser: Browser, house: FakeHouse, posted: str) -> None:
     await browser.clinician()
     page = await browser.open("Kari Nordvik")
-    answer = await browser.client.post(f"{page.url.path}/acknowledge", data={"token": posted, "report": "rep-urine"})
+    body = {"token": posted, "report": as_shown(page, "rep-urine")}
+    answer = await browser.client.post(f"{page.url.path}/acknowledge", data=body)
     assert answer.status_code == 403
     assert house.done == []
 
@@ -189,11 +190,24 @@ async def test_acknowledging_from_a_stale_page_is_refused(browser: Browser, hous
     await browser.clinician()
     page = await browser.open("Kari Nordvik")
     later(house, session.STALE_MINUTES + 1)
-    answer = await browser.post(page, f"{page.url.path}/acknowledge", report="rep-urine")
+    answer = await browser.post(page, f"{page.url.path}/acknowledge", report=as_shown(page, "rep-urine"))
     assert (answer.status_code, house.done) == (409, [])
     fresh = await browser.get(page.url.path)
-    await browser.post(fresh, f"{page.url.path}/acknowledge", report="rep-urine")
+    await browser.post(fresh, f"{page.url.path}/acknowledge", report=as_shown(fresh, "rep-urine"))
     assert house.done == [("acknowledged", "rep-urine")]
+
+
+@pytest.mark.parametrize("posted", ["", "rep-urine", "another login's"])
+async def test_a_report_that_this_login_was_not_shown_is_not_signed(
+    browser: Browser, house: FakeHouse, posted: str
+) -> None:
+    await browser.clinician()
+    if posted == "another login's":
+        posted = as_shown(await browser.open("Kari Nordvik"), "rep-urine")
+        await browser.clinician()
+    page = await browser.open("Kari Nordvik")
+    answer = await browser.post(page, f"{page.url.path}/acknowledge", report=posted)
+    assert (answer.status_code, house.done) == (403, [])
 
 
 def test_the_style_sheet_shows_a_page_as_stale_when_the_server_does() -> None:
@@ -312,9 +326,11 @@ async def test_the_look_up_box_answers_and_counts_what_was_done_with_it(browser:
     assert f'<a href="{page.url.path}" aria-current="page">Prøvesvar</a>' in answer.text, "she is on the same tab"
     assert "18.02.2027" in text(answer)
     assert "47,5 mmol/mol" in text(answer), "as the reader writes numbers"
-    await browser.post(answer, f"{page.url.path}/done/answer", number="q1", outcome="overridden", reason="")
+    told, shown = f"{page.url.path}/done/answer", hidden(answer, "shown")
+    assert (await browser.post(answer, told, shown="q1", outcome="followed")).status_code == 403
+    await browser.post(answer, told, shown=shown, outcome="overridden", reason="")
     assert house.done == [], "an override without a reason is not one"
-    await browser.post(answer, f"{page.url.path}/done/answer", number="q1", outcome="overridden", reason="Ny medisin")
+    await browser.post(answer, told, shown=shown, outcome="overridden", reason="Ny medisin")
     assert house.done == [("overridden", "Ny medisin")]
     never = await browser.post(page, f"{page.url.path}/done", asked="P-Ferritin")
     assert "ingen tidligere svar som du kan se" in text(never)
@@ -443,7 +459,7 @@ async def test_what_a_laboratory_wrote_is_marked_as_norwegian_on_an_english_page
     root = (await browser.open("Kari Nordvik")).url.path
     await browser.get("/language?to=en&back=/")
     page = await browser.get(f"{root}/report/rep-ct")
-    assert re.search(r'<p class="prose" lang="no">R: Ingen holdepunkter', page.text)
+    assert re.search(r'<p class="prose"><span lang="no">R: Ingen holdepunkter', page.text)
     assert re.search(r'<a href="[^"]+" lang="no">B-Hemoglobin</a>', (await browser.get(root)).text)
     assert '<i lang="la">Escherichia coli</i>' in (await browser.get(f"{root}/report/rep-urine")).text
 

@@ -17,8 +17,10 @@ from kjerne.pages import attached, paging, trend_data
 from kjerne.pages.desk import Page, outside
 from kjerne.pages.house import AlreadyDone, Analysis, Basis, Purpose, Visit
 from kjerne.pages.reading import COLUMN_LIMIT, PERIOD_DAYS, Reading, read
+from kjerne.pages.shown import ShownAnswer, ShownReport
 from kjerne.registries.wording import says_something
 from kjerne.services.results import trends
+from kjerne.services.results.answers import Answer
 from kjerne.services.results.points import Point
 from kjerne.services.results.trends import Series, Table
 
@@ -82,8 +84,12 @@ def _sealed(page: Page, key: int) -> str:
 
 
 def _key(page: Page, key: int) -> PatientKey:
+    return PatientKey(_login(page), key)
+
+
+def _login(page: Page) -> str:
     assert page.session is not None, "routed without a login"
-    return PatientKey(page.session.id, key)
+    return page.session.id
 
 
 def _after(page: Page, text: str) -> int:
@@ -164,6 +170,8 @@ async def _results(
         "clinician/results.html",
         title=page.say("results.title"),
         reading=reading,
+        as_shown={one.id: _as_shown(page, one) for one in reading.unread},
+        as_answered=page.desk.seal.seal("answer", ShownAnswer(_login(page), done.number, done.results)) if done else "",
         patient=reading.chart.patient,
         table=trends.newest(table, COLUMN_LIMIT),
         dates=len(table.columns),
@@ -214,6 +222,7 @@ async def report(page: Page) -> Response:
         title=one.title or page.say(f"kind.{one.kind}"),
         patient=reading.chart.patient,
         reading=reading,
+        as_shown={one.id: _as_shown(page, one)},
         answer=one,
         points=paging.cut(points, part),
         part=part,
@@ -261,10 +270,19 @@ def printed_remarks(table: Table) -> tuple[tuple[Series, Point], ...]:
 
 
 async def acknowledge(page: Page) -> Response:
-    """The requester has read a report. Refused from a stale page: a correction may have come since it was shown."""
+    """The requester has read a report, in the version that she was shown. Refused from a stale page: its results are not
+    told by its version."""
     form = page.checked(fresh=True)
-    await page.house.acknowledge(page.who, page.visit, form.get("report", ""))
+    shown = page.desk.seal.open("report", form.get("report", ""), ShownReport)
+    if shown is None or shown.session != _login(page):
+        raise Refusal(403, "The report was shown to another login.", where="form")
+    await page.house.acknowledge(page.who, page.visit, shown.report, shown.version)
     return page.go(f"/clinician/v/{page.visit.id}")
+
+
+def _as_shown(page: Page, answer: Answer) -> str:
+    """Which version of a report is on this page, for the form that says that it is read."""
+    return page.desk.seal.seal("report", ShownReport(_login(page), answer.id, answer.version))
 
 
 async def already_done(page: Page) -> Response:
@@ -295,10 +313,13 @@ async def answer_done(page: Page) -> Response:
     """She follows the answer or overrides it; an override says why."""
     form = page.checked()
     outcome, reason = form.get("outcome", ""), form.get("reason", "")
+    shown = page.desk.seal.open("answer", form.get("shown", ""), ShownAnswer)
+    if shown is None or shown.session != _login(page):
+        raise Refusal(403, "The answer was shown to another login.", where="form")
     if outcome == "followed":
-        await page.house.answer_reuse(page.who, page.visit, form.get("number", ""), "followed", "")
+        await page.house.answer_reuse(page.who, page.visit, shown, "followed", "")
     elif outcome == "overridden" and reason:
-        await page.house.answer_reuse(page.who, page.visit, form.get("number", ""), "overridden", reason)
+        await page.house.answer_reuse(page.who, page.visit, shown, "overridden", reason)
     else:
         return await _results(page, fault=page.say("done.reason_missing"))
     return page.go(f"/clinician/v/{page.visit.id}?noted={outcome}#already-done")

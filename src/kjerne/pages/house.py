@@ -16,6 +16,7 @@ from kjerne.access import Wish
 from kjerne.pages.my_house import MyHouse
 from kjerne.pages.oversight_house import OversightHouse
 from kjerne.pages.paging import Part
+from kjerne.pages.shown import ShownAnswer
 from kjerne.policy.reach import Setter
 from kjerne.policy.taking_part import Absence
 from kjerne.services.participation.register import Asked, Change
@@ -277,6 +278,8 @@ class AlreadyDone:
     interval_days: int | None = None
     again_from: date | None = None
     done: tuple[Done, ...] = ()
+    results: tuple[tuple[str, int], ...] = ()
+    """Those of `done`, each with its version."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -479,8 +482,8 @@ class PagesHouse(MyHouse, OversightHouse, Protocol):
         """As `file`, of one that another took the place of, in the version that it was."""
         ...
 
-    async def acknowledge(self, who: Identity, visit: Visit, report: str) -> None:
-        """The requester has read this report. `Refusal` 404 where it is not there, 409 where a newer version is."""
+    async def acknowledge(self, who: Identity, visit: Visit, report: str, version: int) -> None:
+        """The requester has read this version. `Refusal` 404 where the report is not there, 409 where a newer version is."""
         ...
 
     async def waiting(self, who: Identity, wanted: str) -> Listed[Waiting]:
@@ -504,9 +507,9 @@ class PagesHouse(MyHouse, OversightHouse, Protocol):
         ...
 
     async def answer_reuse(
-        self, who: Identity, visit: Visit, number: str, outcome: Literal["followed", "overridden"], reason: str
+        self, who: Identity, visit: Visit, shown: ShownAnswer, outcome: Literal["followed", "overridden"], reason: str
     ) -> None:
-        """What the reader did with a shown answer: counted for the measure's effect."""
+        """What the reader did with a shown answer, for the measure's effect. `Refusal` 409 where its results are others now."""
         ...
 
     async def represented(self, who: Identity) -> tuple[Represented, ...]:

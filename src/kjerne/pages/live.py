@@ -39,6 +39,7 @@ from kjerne.pages.house import (
     Source,
     Visit,
 )
+from kjerne.pages.shown import ShownAnswer
 from kjerne.policy.caller import Registered, must_be_high, must_be_registered
 from kjerne.policy.choosing import Choosing
 from kjerne.policy.claims import Claims
@@ -322,8 +323,8 @@ class LivePages:
 
         return await self.under(who, visit, "read", use)
 
-    async def acknowledge(self, who: Identity, visit: Visit, report: str) -> None:
-        """The requester has read this report."""
+    async def acknowledge(self, who: Identity, visit: Visit, report: str, version: int) -> None:
+        """The requester has read this version of a report: one that came after it was shown was read by nobody."""
         id_ = self.store.ids.parse(report)
         if id_ is None:
             raise Refusal(404, "There is no such report.", where="report")
@@ -333,7 +334,9 @@ class LivePages:
                 record = await self.reader.read(conn, grant, REPORT, id_)
                 if record is None:
                     raise Refusal(404, "There is no such report.", where="report")
-                await followup.acknowledge(conn, grant, REPORT, id_, record.version)
+                if record.version != version:
+                    raise Refusal(409, "The report has changed since it was shown.", where="stale")
+                await followup.acknowledge(conn, grant, REPORT, id_, version)
 
         await self.under(who, visit, "read", use)
 
@@ -352,17 +355,24 @@ class LivePages:
             number, answer = await self.asker.ask(grant, asked.system, asked.code)
             done = tuple(_done(earlier) for earlier in answer.earlier)
             days = answer.interval.days if answer.interval else None
-            return AlreadyDone(str(number), asked, answer.verdict, days, answer.again_from, done)
+            results = tuple((one.id, int(one.observation["meta"]["versionId"])) for one in answer.earlier)
+            return AlreadyDone(str(number), asked, answer.verdict, days, answer.again_from, done, results)
 
         return await self.under(who, visit, "search", use)
 
     async def answer_reuse(
-        self, who: Identity, visit: Visit, number: str, outcome: Literal["followed", "overridden"], reason: str
+        self, who: Identity, visit: Visit, shown: ShownAnswer, outcome: Literal["followed", "overridden"], reason: str
     ) -> None:
-        """What she did with a shown answer."""
+        """What she did with a shown answer, while the results that it named are what they were."""
+        named = [(OBSERVATION, uuid_of(id_, "number"), version) for id_, version in shown.results]
 
         async def use(grant: Grant) -> None:
-            await self.asker.tell(grant, uuid_of(number, "number"), outcome, reason)
+            async with self.store.pool.acquire() as conn:
+                found = await self.reader.as_read(conn, grant, named)
+            stands = {(now.id, now.version) for now, _ in found if not now.labels & Label.WITHDRAWN_WITH_REPORT}
+            if stands != {(id_, version) for _, id_, version in named}:
+                raise Refusal(409, "A result has changed since it was shown.", where="stale")
+            await self.asker.tell(grant, uuid_of(shown.number, "number"), outcome, reason)
 
         await self.under(who, visit, "search", use)
 

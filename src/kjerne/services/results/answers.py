@@ -142,6 +142,7 @@ class Answer:
     """Last replaced first."""
     asides: tuple[Aside, ...] = ()
     """The time of the sample or examination that was corrected."""
+    version: int = 0
 
     @property
     def read(self) -> bool:
@@ -304,6 +305,7 @@ def _answer(report: Resource, desk: _Desk) -> Answer:
         misdated=points.misdated(report),
         former_files=former_files,
         asides=points.asides_of(points.changes_of(report)),
+        version=int(report.get("meta", {}).get("versionId", 0)),
     )
 
 

@@ -196,7 +196,7 @@ class ReuseApi:
 
 
 def _tree(record: Record) -> dict[str, Any]:
-    return decode(record.raw) | {"id": str(record.id)}
+    return decode(record.raw) | {"id": str(record.id), "meta": {"versionId": str(record.version)}}
 
 
 def _counts(system: str, code: str, at: datetime, spoiled: frozenset[UUID], record: Record) -> bool:

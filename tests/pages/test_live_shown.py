@@ -1,0 +1,55 @@
+"""A form says yes to what was shown, over the real platform: what came while the page stood open is not signed by it."""
+
+from __future__ import annotations
+
+import re
+import secrets
+
+from pages.browser import hidden
+from pages.test_live import a_report, by_fhir, send, tab, text
+from platform_fixture import Standing
+
+STALE = "Siden var for gammel til å handle på"
+FERRITIN = {"coding": [{"system": "urn:oid:2.16.578.1.12.4.1.1.7280", "code": "NPU19763"}], "text": "P-Ferritin"}
+
+
+def test_a_version_that_came_while_the_page_was_open_is_not_signed(platform: Standing) -> None:
+    nin, mark = platform.nin("citizen"), secrets.token_hex(4)
+    hers = platform.persona("gp").hpr.encode()
+
+    def sent(value: str, *, corrects: bool = False) -> None:
+        raw = a_report(nin, mark, value, corrects=corrects, analysis=f"P-Prøve {mark}")
+        send(platform, raw.replace(b"7654321", hers))
+
+    sent("140")
+    with tab(platform, "gp") as it:
+        listed = it.type(nin)
+        at = listed.url.path
+        link = re.search(rf'href="([^"]+/report/[^"]+)">(?:(?!</li>).)*{mark}', listed.text, re.DOTALL)
+        assert link, "it waits for her"
+        first = it.get(link[1])
+        sent("151", corrects=True)
+        answer = it.post(first, f"{at}/acknowledge", report=hidden(first, "report"))
+        assert answer.status_code == 409
+        assert STALE in text(answer)
+        page = it.get(first.url.path)
+        assert "151" in text(page) and "Kvitter" in text(page), "it waits for her still"
+        it.post(page, f"{at}/acknowledge", report=hidden(page, "report"))
+        assert "Kvittert" in text(it.get(first.url.path))
+
+
+def test_an_answer_whose_result_has_changed_is_neither_followed_nor_overridden(platform: Standing) -> None:
+    day = f"{platform.clock.now():%Y-%m-%dT00:00:00Z}"
+    result = {"code": FERRITIN, "effectiveDateTime": day}
+    id_ = by_fhir(platform, "", "40", **result)
+    with tab(platform, "gp") as it:
+        at = it.type(platform.nin("citizen")).url.path
+        asked = it.post(it.get(at), f"{at}/done", asked="Ferritin")
+        told = {"shown": hidden(asked, "shown"), "reason": "Ny medisin"}
+        by_fhir(platform, "", "400", id_, 1, status="corrected", **result)
+        for outcome in ("followed", "overridden"):
+            answer = it.post(asked, f"{at}/done/answer", outcome=outcome, **told)
+            assert (answer.status_code, STALE in text(answer)) == (409, True), outcome
+        again = it.post(it.get(at), f"{at}/done", asked="Ferritin")
+        answer = it.post(again, f"{at}/done/answer", shown=hidden(again, "shown"), outcome="followed")
+        assert answer.status_code == 200
