@@ -41,6 +41,30 @@ def test_what_is_long_is_broken(opened: Browser, shape: str) -> None:
     page.close()
 
 
+CORRECTED = (
+    '<td class="num"><span class="cell"><span class="v">180<span class="value-parts"><span class="value-part">'
+    '<span class="value-part-name">Ytterligere svar</span> <span class="value-part-said num">110 mmHg</span> '
+    '<span class="quiet">Ref. 60–90</span></span></span></span></span><span class="under"><del>P-Magnesium 120 mmHg</del> '
+    '<del class="aside">merket lav</del> <del class="aside">referanseområde 0,71–0,94</del> '
+    '<del class="aside">tatt 21.11.2026 08:00</del> <del class="aside">materiale Serum</del> '
+    '<span class="mark corrected">rettet</span></span></td>'
+)
+
+
+@pytest.mark.parametrize("table", ["cumulative", "plain printed"])
+def test_a_corrected_result_with_its_circumstances_takes_lines_and_not_the_width_of_all_rows(
+    opened: Browser, table: str
+) -> None:
+    page = opened.new_page(viewport={"width": 703, "height": 800})
+    cells = CORRECTED + "<td>0,4–2,0</td>" * 12
+    page.set_content(
+        f"<style>{(STATIC / 'kjerne.css').read_text('utf-8')}</style><table class='{table}'><tr>{cells}</tr></table>"
+    )
+    cell = page.locator("td").first.bounding_box()
+    assert cell and cell["width"] < 200
+    page.close()
+
+
 BROKEN = """() => [...document.querySelectorAll('.sir th, .sir .tested, .sir .tested *, .sir i')].flatMap((cell) =>
     [...cell.childNodes].filter((node) => node.nodeType === Node.TEXT_NODE).flatMap((node) =>
         [...node.data.matchAll(/[^\\s-]+/g)].filter((word) => {
