@@ -124,6 +124,11 @@ class Denied(Exception):
         self.denial = denial
 
 
+class NotFiled(Refusal):
+    """Nothing is filed here about a person. As that may be her choice, it is said where nothing else is wrong with the request:
+    what nobody's record could take in must not ask about her choices for free."""
+
+
 def not_filed(denied: Denied, where: str = "") -> Refusal:
     """What a sender learns of a no: that nothing is filed here about this person, not whether she is known or has opted
     out. That the sender takes no part, and since when, is about nobody and is said."""
@@ -131,7 +136,7 @@ def not_filed(denied: Denied, where: str = "") -> Refusal:
     if denial.of_caller:
         return Refusal(403, f"{sentences(denial.says, denial.of_caller)} ({denial.law})", rule=denial.rule)
     what = "results" if denial.service == "results" else "records"
-    return Refusal(403, f"{what} about this person are not filed here", where=where, rule=denial.rule)
+    return NotFiled(403, f"{what} about this person are not filed here", where=where, rule=denial.rule)
 
 
 class Call(msgspec.Struct, frozen=True):

@@ -11,12 +11,14 @@ from uuid import UUID, uuid4
 import httpx
 import pytest
 
+from bundles import bundle, entry, send
 from kjerne.access import Choice, Label
 from kjerne.registries.identifiers import digest
 from platform_fixture import Answered, Standing, Tree
 from services.results.conftest import fresh_number
 from services.results.kith.conftest import Kith
 from services.results.test_intake_api import key_of
+from services.test_patients import id_of as patient_id
 from services.test_standards import FHIR, label, observation, read
 from services.test_standards_patch import STATUS, WHO, patch
 
@@ -278,6 +280,65 @@ def test_a_token_for_other_codes_hears_the_same_of_an_opt_out_as_of_anybody(plat
         ]
     }  # fmt: skip
     assert len(told) == 1 and next(iter(told))[0] == 403
+
+
+def wrong_entries(platform: Standing) -> dict[str, Tree]:
+    """Entries that nobody's transaction comes about with, and that are about nobody whom a header would name."""
+    mine = {"subject": {"identifier": {"system": SYSTEM, "value": platform.nin(WHO)}}}
+    stood = id_of(ask(platform, "POST", AT, numbered(str(uuid4()))))
+    changed = entry("PUT", f"Observation/{stood}", numbered("1", id=stood, **mine), ifMatch='W/"7"')
+    return {
+        "another's address": entry("POST", "Observation", observation(subject={"reference": f"Patient/{patient_id(platform)}"})),
+        "a body that is none": entry("POST", "Observation", observation(status="x", **mine)),
+        "a version that is not there": changed,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("what", ["another's address", "a body that is none", "a version that is not there"])
+def test_what_could_never_be_filed_tells_nothing_of_an_opt_out(platform: Standing, what: str) -> None:
+    wrong, told = wrong_entries(platform)[what], []
+    for number in (platform.nin("opted-out"), fresh_number(), platform.nin("renumbered")):
+        hers = {"subject": {"identifier": {"system": SYSTEM, "value": number}}}
+        first = entry("POST", "Observation", observation(**hers), ifNoneExist=f"identifier={uuid4()}")
+        linked = entry("POST", "Observation", observation(**hers), "urn:uuid:e6e6e2f5-5d0c-4c5c-8e3c-4f1f3b2f9a11")
+        about = number if what == "another's address" else ""
+        answers = [send(platform, bundle("transaction", first, linked, wrong), about=about)]
+        if what == "another's address":
+            lines = [observation(**hers), wrong["resource"]]
+            sent = {"content-type": "application/fhir+ndjson"}
+            body, path = "\n".join(map(json.dumps, lines)).encode(), "/fhir/R4/$import"
+            named = platform.client.call("POST", path, as_="lab", patient=number, body=body, headers=sent)
+            answers += [Answered(named), *(
+                Answered(platform.client.call(
+                    method, at, as_="lab", patient=number, body=json.dumps(wrong["resource"]).encode(),
+                    headers={"content-type": FHIR} | more,
+                ))
+                for method, at, more in (
+                    ("POST", AT, {}), ("POST", AT, {"if-none-exist": "code=nothing"}), ("PUT", f"{AT}?code=nothing", {}),
+                )
+            )]  # fmt: skip
+        told.append([(one.status, one.issue) for one in answers])
+    assert told[0] == told[1] == told[2]
+    assert {status for status, _ in told[0]} <= {412, 422}
+
+
+def test_a_transaction_of_which_nothing_else_is_wrong_says_that_nothing_is_filed(platform: Standing) -> None:
+    number, kept = platform.nin("opted-out"), str(uuid4())
+    hers = {"subject": {"identifier": {"system": SYSTEM, "value": number}}}
+    mine = {"subject": {"identifier": {"system": SYSTEM, "value": platform.nin(WHO)}}}
+    first = entry("POST", "Observation", observation(**hers), "urn:uuid:e6e6e2f5-5d0c-4c5c-8e3c-4f1f3b2f9a11",
+                  ifNoneExist=f"identifier={uuid4()}")  # fmt: skip
+    refers = {"derivedFrom": [{"reference": "urn:uuid:e6e6e2f5-5d0c-4c5c-8e3c-4f1f3b2f9a11"}]}
+    entries = (
+        first,
+        entry("POST", "Observation", observation(**hers, **refers)),
+        entry("POST", "Observation", numbered(kept, **mine)),
+    )
+    answer = send(platform, bundle("transaction", *entries))
+    assert (answer.status, answer.issue["expression"]) == (403, ["Bundle.entry[0]"])
+    assert held(platform, kept) == []
+    rules = [row["rule"] for row in platform.audited(answer.response)]
+    assert rules == ["filed-after-opt-out"] * 2
 
 
 @pytest.fixture

@@ -105,8 +105,8 @@ def _named(concept: Tree) -> frozenset[tuple[str, str]]:
 
 
 def _called_so(one: Tree, codes: frozenset[tuple[str, str]], other: Tree) -> bool:
-    """Whether each of these codes of `one`, headings apart, has a name by which `other` calls itself, or is a code that `other` has
-    from a system that took it over."""
+    """Whether each of these codes of `one`, headings apart, has a name by which `other` calls itself, or is a code that `other`
+    has from a system that took it over."""
     names = {words(other.get("text")).casefold(), *(_shown(code) for code in other.get("coding", ()))} - {""}
     long = {code for _, code in codings(other) if len(code) >= _TAKEN_OVER}
     return all(

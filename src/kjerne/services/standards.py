@@ -376,7 +376,7 @@ class StandardsApi:
                 what=version.what,
             )  # fmt: skip
         except Denied as denied:
-            raise not_written(call, denied, patient, version, (type_, "c"), identify) from denied
+            raise not_written(call, denied, patient, version, (type_, "c"), identify, self.ids) from denied
         return self._written(call, written, 201, version.advice)
 
     async def update(self, call: Call) -> Answer:

@@ -23,7 +23,7 @@ import msgspec
 
 from kjerne.access import Action, Grant
 from kjerne.errors import Fault, Refusal
-from kjerne.exchange import Admit, Answer, Call, Denied, Pairs, PatientRef, Route, noted
+from kjerne.exchange import Admit, Answer, Call, Denied, NotFiled, Pairs, PatientRef, Route, noted
 from kjerne.fhir.definitions import type_number
 from kjerne.fhir.effort import Sum, summed
 from kjerne.fhir.encode import encode
@@ -335,10 +335,14 @@ class BatchApi:
     async def _work(
         self, call: Call, steps: Sequence[Step], effort: Sum, last: Last | None, joined: OneTransaction
     ) -> list[Answer]:
-        """Carries all out, in the order of R4; among writes what a condition decides comes before what refers to it."""
+        """Carries all out, in the order of R4; among writes what a condition decides comes before what refers to it.
+
+        That nothing is filed about somebody is said when all else was tried, as it would be of anybody (K13, K70).
+        """
         answers: dict[int, Answer] = {}
         addresses = {step.entry.place: step.target for step in steps if step.target}
         written: dict[str, int] = {}
+        shut: tuple[Step, NotFiled] | None = None
         waiting, size = sorted(steps, key=lambda one: (_RANK[one.entry.method], one.entry.place)), 0
         whole = _within(call, joined)
         while waiting:
@@ -351,7 +355,12 @@ class BatchApi:
                 says = f"the entries before took more than {STEPS_OF_ALL} steps"
                 raise _too_much(step, says)
             with _placing(self, step.entry):
-                answer = await step.route.handler(await self._following(whole, step, addresses))
+                try:
+                    answer = await step.route.handler(await self._following(whole, step, addresses))
+                except NotFiled as refused:
+                    shut = shut or (step, refused)
+                    addresses.setdefault(step.entry.place, f"{step.parameters['type']}/{self.ids.make(NOBODY)}")
+                    continue
                 if step.writes and (made := _address_of(answer) or step.target):
                     addresses[step.entry.place] = made
                     if written.setdefault(made, step.entry.place) != step.entry.place:
@@ -360,6 +369,10 @@ class BatchApi:
             await asyncio.sleep(0)
             if (size := size + len(answer.body)) > ANSWER_LIMIT_BYTES:
                 raise _too_much(step, f"the answers are longer than {ANSWER_LIMIT_BYTES} bytes")
+        if shut is not None:
+            await joined.settled()
+            with _placing(self, shut[0].entry):
+                raise shut[1]
         if last is not None:
             async with joined.acquire() as conn:
                 await last(conn, answers)

@@ -130,7 +130,9 @@ class ConditionalApi:
                 asked=search_line(name, pairs), what=version.what,
             )  # fmt: skip
         except Denied as denied:
-            raise not_written(call, denied, patient, version, (version.number, "c"), self.identify) from denied
+            raise not_written(
+                call, denied, patient, version, (version.number, "c"), self.identify, self.ids
+            ) from denied
         says, advice = ("version 1 was written", version.advice) if status == 201 else (_SAYS_THERE, ())
         return answer_of(call, BASE, made, status, says, advice)
 
@@ -173,7 +175,7 @@ class ConditionalApi:
             done = await asked(patient, "correct", "u", use, pairs, version.what)
             made, status = done or await asked(patient, "file", "u", use, pairs, version.what)
         except Denied as denied:
-            refusal = not_written(call, denied, patient, version, (type_, "u"), self.identify)
+            refusal = not_written(call, denied, patient, version, (type_, "u"), self.identify, self.ids)
             if not denied.denial.of_caller:
                 _check_new(name, tree, expected)
             raise refusal from denied

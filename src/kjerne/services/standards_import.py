@@ -20,7 +20,7 @@ from multiprocessing.connection import wait
 from typing import Any, Final, NamedTuple
 from uuid import UUID
 
-from kjerne.access import Grant
+from kjerne.access import Grant, Subject
 from kjerne.errors import Fault, Refusal
 from kjerne.exchange import Answer, Call, Denied, PatientRef, Route, Stale, any_of, not_filed, noted
 from kjerne.fhir.definitions import type_name
@@ -77,6 +77,14 @@ class Who(NamedTuple):
 
 
 NOBODY: Final = Who()
+
+
+class Whose(NamedTuple):
+    """Whose record some lines would be in, by keys and by digests of numbers, and the places of the lines."""
+
+    keys: tuple[int, ...]
+    digests: frozenset[bytes]
+    own: list[int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -371,12 +379,17 @@ class StandardsImport:
     async def _filings(
         self, call: Call, fresh: Sequence[Fresh], persons: Sequence[Who]
     ) -> list[tuple[Grant, list[int]]]:
-        """The grants, one for each patient and service, each with the places of its lines."""
+        """The grants, one for each patient and service, each with the places of its lines.
+
+        That nothing is filed about somebody is said when nothing else is wrong, as of a create (K13, K70).
+        """
         named = call.headers.get("person-id", "")
         groups: dict[tuple[Who, str], list[int]] = {}
         for at, (one, person) in enumerate(zip(fresh, persons, strict=True)):
             groups.setdefault((Who(named) if named else person, self._service_by_type[one.type]), []).append(at)
         found: dict[tuple[int, str], tuple[Grant, list[int]]] = {}
+        whose: list[Whose] = []
+        shut: Refusal | None = None
         asked = list(groups.items())
         for begin in range(0, len(asked), ADMITS_AT_ONCE):
             some = asked[begin : begin + ADMITS_AT_ONCE]
@@ -384,14 +397,21 @@ class StandardsImport:
                 *(self._grant(call, person, service, own[0] + 1) for (person, service), own in some),
                 return_exceptions=True,
             )
-            for grant, (_, own) in zip(grants, some, strict=True):
+            for grant, ((person, _), own) in zip(grants, some, strict=True):
+                if isinstance(grant, Denied):
+                    shut = shut or not_filed(grant, _where(own[0] + 1, ""))
+                    whose.append(self._whose(grant.denial.subject, person, own))
+                    continue
                 if isinstance(grant, BaseException):
                     raise grant
+                whose.append(self._whose(grant.subject, person, own))
                 # Two numbers of one person, her D-number and the one that came after it, are one filing.
                 found.setdefault((grant.subject.patient, grant.service), (grant, []))[1].extend(own)
         if named:
-            self._check_same(persons, found.values())
-        self._check_addresses(persons, found.values())
+            self._check_same(persons, whose)
+        self._check_addresses(persons, whose)
+        if shut is not None:
+            raise shut
         return list(found.values())
 
     def _names(self, person: Who) -> bool:
@@ -409,29 +429,32 @@ class StandardsImport:
                 400, "the patient's number is missing", where=_where(line, "subject.identifier.value"),
                 todo="Send it in each line, or for all lines as header person-id.",
             )  # fmt: skip
-        try:
-            return await call.admit(self._meant(person, line), service, "file")
-        except Denied as denied:
-            raise not_filed(denied, _where(line, "")) from denied
+        return await call.admit(self._meant(person, line), service, "file")
 
-    def _check_addresses(self, persons: Sequence[Who], filings: Iterable[tuple[Grant, list[int]]]) -> None:
+    def _whose(self, subject: Subject | None, person: Who, own: list[int]) -> Whose:
+        if subject is None:
+            return Whose((), frozenset({self._meant(person, own[0] + 1).digest}), own)
+        return Whose(subject.keys, subject.digests, own)
+
+    def _check_addresses(self, persons: Sequence[Who], whose: Iterable[Whose]) -> None:
         """As `_check_same`, of addresses: each is of the person whose record the line would be in."""
-        for grant, own in filings:
+        for keys, _, own in whose:
             for address, at in {persons[at].address: at for at in reversed(own)}.items():
-                if (key_of(self._ids, address) or grant.subject.patient) not in grant.subject.keys:
+                key = key_of(self._ids, address)
+                if key and key not in keys:
                     raise Refusal(
                         422, "the line refers to another person than it is about",
                         where=_where(at + 1, "subject.reference"),
                     )  # fmt: skip
 
-    def _check_same(self, persons: Sequence[Who], filings: Iterable[tuple[Grant, list[int]]]) -> None:
+    def _check_same(self, persons: Sequence[Who], whose: Iterable[Whose]) -> None:
         """A line that names another person than the header does is on its way into the wrong record."""
-        for grant, own in filings:
+        for _, digests, own in whose:
             right: set[str] = {""}
             for at in own:
                 number = persons[at].number
                 if number not in right:
-                    if self._identified(number, at + 1).digest not in grant.subject.digests:
+                    if self._identified(number, at + 1).digest not in digests:
                         raise Refusal(
                             422, "the line names another person than the header person-id",
                             where=_where(at + 1, "subject.identifier.value"),

@@ -33,9 +33,11 @@ from kjerne.registries.naming import check_about, check_kept, check_names
 from kjerne.registries.withholding import Withheld, kinds_of, withheld
 from kjerne.store import files, limits, marking, pointing, spreading
 from kjerne.store.followup import tell_readers
+from kjerne.store.patient_ids import check_reference
 from kjerne.store.pool import Connection
 from kjerne.store.reading import Reader
 from kjerne.store.records import Change, Current, Records, Written, expect
+from kjerne.store.sealed_id import SealedIds
 
 Tree = dict[str, Any]
 LARGE_BYTES: Final = 20_000
@@ -124,7 +126,7 @@ class Next(NamedTuple):
 
 def not_written(
     call: Call, denied: Denied, patient: PatientRef, version: Next, written: tuple[int, str],
-    identify: Callable[[str], PatientRef],
+    identify: Callable[[str], PatientRef], ids: SealedIds,
 ) -> Refusal:  # fmt: skip
     """What a sender hears where the law lets nothing be filed; personnel hear the law's own words (`Denied`).
 
@@ -139,6 +141,7 @@ def not_written(
         limits.must_hold(call.caller, type_, version.indexed.tokens, letter)
         subject = denied.denial.subject
         check_about(version.tree, subject.digests if subject else (patient.digest,), identify)
+        check_reference(ids, version.tree, subject.keys if subject else ())
     return not_filed(denied)
 
 
