@@ -53,7 +53,11 @@ def stored(monkeypatch: pytest.MonkeyPatch) -> Stored:
     async def insert(conn: Stored, row: Any, named: Any = ()) -> None:
         conn.written.append(row)
 
+    async def stand(conn: Stored, known: Subject) -> bool:
+        return conn.known is not None and known.stamp == conn.known.stamp
+
     monkeypatch.setattr(subjects, "load", load)
+    monkeypatch.setattr(subjects, "stand", stand)
     monkeypatch.setattr(audit, "insert", insert)
     monkeypatch.setattr(audit, "refused", lambda denial: denial)
     monkeypatch.setattr(audit, "with_words", lambda answer, wrap, asked: answer)
@@ -245,8 +249,23 @@ async def test_where_no_choice_may_be_told_the_no_goes_along_to_be_written_with_
         grant = await admit(HER, "results", "search", proven=True, basis="UNNTAK", purpose="COC")
         assert grant.instead_of is not None and (grant.instead_of.rule, grant.subject.keys) == ("restricted", ())
         assert (grant.basis, grant.purpose, stored.written) == ("UNNTAK", "COC", [])
-    assert len(stored.asked) == 2
+    assert len(stored.asked) == 1, "as of anybody: she would be known by the time of the answer"
     assert (await admit(HER, "results", "search", basis="AKUTT")).instead_of is None
+
+
+async def test_a_choice_that_is_not_told_is_remembered_while_it_stands_with_the_requests_proof(stored: Stored) -> None:
+    shut = stored.known = patient(ties=(GP_LIST,), choices=(choice("restriction"),))
+    one = the_door(stored, tells_choices=False)
+    assert (await one.admit(doctor(), "c-16", ONCE)(HER, "results", "search", proven=True)).once is None
+    again = await one.admit(doctor(), "c-17", ONCE)(HER, "results", "search", proven=True)
+    assert again.instead_of is not None
+    assert (again.once, again.correlation, again.instead_of.rule) == (ONCE, "c-17", "restricted")
+    assert (await one.admit(doctor(), "c-17")(HER, "results", "search", proven=True, basis="AKUTT")).instead_of is None
+    stored.known = replace(shut, choices=(), stamp=shut.stamp + 1)
+    assert (await one.admit(doctor(), "c-18")(HER, "results", "search", proven=True)).instead_of is None
+    assert len(stored.asked) == 2
+    stored.known = replace(shut, stamp=shut.stamp + 2)
+    assert (await one.admit(doctor(), "c-19")(HER, "results", "search")).instead_of is not None
 
 
 async def test_where_no_choice_may_be_told_another_no_is_told_and_the_true_one_written(stored: Stored) -> None:

@@ -205,7 +205,7 @@ async def test_where_no_choice_may_be_told_she_is_who_she_is_and_nothing_of_hers
                 key = await people.key_of(conn, here.house.digest(PATIENT))
                 assert key
                 if jurisdiction == "EHDS":
-                    await people.add_choice(conn, key, Choice("restriction", "results", "", "", at, None))
+                    shut = await people.add_choice(conn, key, Choice("restriction", "results", "", "", at, None))
             path = f"/fhir/R4/Patient/{here.house.store.ids.named(key, 'Patient')}"
             read = await here.send(here.sent(path, "GET"), ())
             assert read.status_code == (200 if jurisdiction == "EHDS" else 404)
@@ -218,3 +218,12 @@ async def test_where_no_choice_may_be_told_she_is_who_she_is_and_nothing_of_hers
             records = await here.send(here.sent("/fhir/R4/Observation/_search"), person_id=PATIENT)
             assert records.status_code == status
             assert "valueQuantity" not in records.text
+            again = await here.send(here.sent("/fhir/R4/Observation/_search"), person_id=PATIENT)
+            assert (again.status_code, (await here.audited(again))["rule"]) == (status, "restricted")
+            if jurisdiction == "EHDS":
+                async with here.house.store.pool.acquire() as conn:
+                    await people.end_choice(conn, key, shut, at)
+                opened = await here.send(here.sent("/fhir/R4/Observation/_search"), person_id=PATIENT)
+                assert "valueQuantity" in opened.text, "what was remembered of her does not outlive her choice"
+                async with here.house.store.pool.acquire() as conn:
+                    await people.add_choice(conn, key, Choice("restriction", "results", "", "", at, None))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from dataclasses import replace
 from typing import Final
 
 from kjerne.access import Action, Caller, Denial, Grant, Once, Subject
@@ -32,8 +33,9 @@ class Door:
     part is no fact of the patient's; it is remembered for two seconds (`store.participation`).
 
     Where the jurisdiction lets no choice of a patient's be told (not `tells_choices`), whoever is refused by one is answered
-    as of a patient with nothing there; the row in the log is the refusal's (`policy.unsaid`). A citizen hears of a stranger
-    what she would hear of nobody (`policy.rules.told`).
+    as of a patient with nothing there; the row in the log is the refusal's (`policy.unsaid`). Her facts are
+    remembered as anybody's, else the time of the answer would tell; no statement proves them, so their stamp is asked for. A
+    citizen hears of a stranger what she would hear of nobody (`policy.rules.told`).
     """
 
     def __init__(self, store: Store, clock: Clock, *, tells_choices: bool = True) -> None:
@@ -76,6 +78,14 @@ class Door:
                     # What was remembered may be of before something of hers was deleted.
                     with contextlib.suppress(Destroyed):
                         return audit.with_words(answer, self._store.wrap, asked)
+                elif not self._tells_choices and isinstance(
+                    untold := unsaid(answer, basis=basis, purpose=purpose, what=what), Grant
+                ):
+                    async with (joined or self._store.pool).acquire() as conn:
+                        if await subjects.stand(conn, known):
+                            with contextlib.suppress(Destroyed):
+                                refused = audit.with_words(answer, self._store.wrap, asked)
+                                return replace(untold, instead_of=refused, once=once)
             async with (joined or self._store.pool).acquire() as conn:
                 loaded = await subjects.load(conn, patient, caller, self._store.wrap, once)
                 subject = loaded[0] if loaded else None
@@ -89,6 +99,8 @@ class Door:
                         answer if self._tells_choices else unsaid(refused, basis=basis, purpose=purpose, what=what)
                     )
                     if isinstance(instead, Grant):
+                        assert answer.subject is not None, "nobody's choice is told instead of another's"
+                        self._remember(patient, caller, answer.subject)
                         return instead
                     if joined is None:
                         await audit.insert(conn, audit.refused(refused), named)

@@ -128,6 +128,14 @@ async def load(
     return subject, details[0]
 
 
+async def stand(conn: Connection, subject: Subject) -> bool:
+    """Whether no fact has changed since they were read: of a grant that no statement holds to her stamp (`policy.unsaid`)."""
+    stamp = await conn.fetchval(
+        "SELECT coalesce(sum(stamp), 0) FROM person WHERE patient = ANY($1::bigint[])", list(subject.keys)
+    )
+    return bool(stamp == subject.stamp)
+
+
 _KIN = """
 SELECT p.wrapped_key, p.detail, p.patient, (p.patient = $1 OR p.patient = ANY(c.linked)) AS hers, k.other IS NOT NULL AS parent,
   p.linked,
