@@ -12,13 +12,14 @@ import os
 import random
 import re
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 from urllib.parse import unquote
 
 from lxml import etree
 
+from kjerne.errors import Refusal
 from kjerne.openid import Held
 from kjerne.sandbox import life
 from platform_fixture import SEED, Standing
@@ -202,6 +203,7 @@ class Storm:
 
     platform: Standing
     chance: random.Random
+    described: Mapping[str, Any]
     requests: list[Request] = field(default_factory=list)
     tokens: dict[str, Held] = field(default_factory=dict)
     seen: Counter[int] = field(default_factory=Counter)
@@ -263,8 +265,8 @@ class Storm:
 
     def judged(self, request: Request, answer: Answer) -> str:
         """What is wrong with an answer, in words; empty where nothing is."""
-        if answer.status >= 500:
-            return "a fault of ours"
+        if answer.status >= 500 or not self.documented(request, answer):
+            return "a fault of ours, or a status that the OpenAPI document does not have"
         if answer.status < 400 or request.method == "HEAD":
             return ""
         if holds_number(answer.body):
@@ -275,6 +277,14 @@ class Storm:
         if path.startswith("/pps/") and not (is_receipt(answer) or is_json(answer)):
             return "neither receipt nor JSON"
         return ""
+
+    def documented(self, request: Request, answer: Answer) -> bool:
+        """Whether the document has the status, where the request is to one of its addresses."""
+        try:
+            route, _ = self.platform.application._edge._router.find(request.method, unquote(request.path))
+        except Refusal:
+            return answer.status < 500
+        return str(answer.status) in self.described["paths"][route.path][route.method.lower()]["responses"]
 
     def logged(self, answer: Answer) -> str:
         """The log's lines about an answer."""
@@ -325,7 +335,8 @@ def storm(platform: Standing) -> Storm:
     print(f"KJERNE_STORM_SEED={seed}")
     tokens = {"gp": platform.client.token("gp", patient=platform.nin(WHOM))}
     tokens |= {name: platform.client.token(name) for name in SYSTEMS}
-    return Storm(platform, random.Random(seed), good(platform), tokens)
+    described = platform.http.get(f"{platform.url}/openapi.json").json()
+    return Storm(platform, random.Random(seed), described, good(platform), tokens)
 
 
 def test_no_bad_request_is_answered_by_a_fault_of_ours(platform: Standing, caplog: Any) -> None:

@@ -36,24 +36,28 @@ PERSONAS: Final = {
     "lab": "^/(pps/in|fhir/R4/[{$])",
     "operator": "^/(participation|persons|exports|oversight|pps/operations|pps/already|fhir/R4/.export|openapi|healthz|readyz)",
     "all-patients": "^/fhir/R4",
-    "citizen": "^/fhir/R4/(Consent|AuditEvent|Patient|[{])",
     "registry": "^/fhir/R4/([{]|CodeSystem|ValueSet|ConceptMap)",
     "hospital-lab": "^/(disclosures|pps/in)",
+    "citizen": "^/fhir/R4/(Consent|AuditEvent|Patient|[{])",
 }
-"""Who asks, and of which addresses: of its own, and of some where it may nothing."""
+"""Who asks, and of which addresses: of its own, and of some where it may nothing. The citizen last: what she chooses shuts."""
 PATIENT: Final = "citizen"
 CHECKS: Final = (
     "not_a_server_error", "status_code_conformance", "content_type_conformance", "response_headers_conformance",
     "response_schema_conformance",
 )  # fmt: skip
-SHOWN_TYPES: Final = (
-    "Observation",
-    "DiagnosticReport",
-    "Specimen",
-    "ServiceRequest",
-    "Patient",
-    "Organization",
-    "Location",
+SHOWN_TYPES: Final = ("Observation", "DiagnosticReport", "Specimen", "ServiceRequest", "Patient")
+_CODES: Final = {
+    "url": "http://judge.example/CodeSystem/c",
+    "status": "active",
+    "content": "complete",
+    "concept": [{"code": "a"}],
+}
+SHARED: Final = (
+    {"resourceType": "Location", "name": "Here", "identifier": [{"value": "judge"}]},
+    {"resourceType": "Organization", "name": "Judges"},
+    {"resourceType": "CodeSystem", **_CODES},
+    {"resourceType": "ValueSet", "url": "http://judge.example/ValueSet/v", "status": "active"},
 )
 
 
@@ -77,20 +81,23 @@ def door(url: str, persona: str, folder: Path) -> Iterator[str]:
         yield f"http://127.0.0.1:{port}"
 
 
-def there(at: str) -> dict[str, list[dict[str, Any]]]:
-    """By type some resources that this persona may see."""
+def there(url: str, folder: Path) -> dict[str, list[dict[str, Any]]]:
+    """By type some resources that are there: of patients as the test client sees them, and some about no patient, filed here."""
     found: dict[str, list[dict[str, Any]]] = {}
-    for name in SHOWN_TYPES:
-        answer = httpx.get(f"{at}/fhir/R4/{name}?_count=5", timeout=60)
-        entries = answer.json().get("entry", ()) if answer.status_code == httpx.codes.OK else ()
-        found[name] = [one["resource"] for one in entries if one["resource"]["resourceType"] == name]
+    with door(url, "all-patients", folder) as at:
+        for name in SHOWN_TYPES:
+            answer = httpx.get(f"{at}/fhir/R4/{name}?_count=5", timeout=60)
+            found[name] = [one["resource"] for one in answer.raise_for_status().json().get("entry", ())]
+    with door(url, "registry", folder) as at:
+        for tree in SHARED:
+            answer = httpx.post(f"{at}/fhir/R4/{tree['resourceType']}", json=tree, timeout=60)
+            found[str(tree["resourceType"])] = [answer.raise_for_status().json()]
     return found
 
 
 def judged(at: str, persona: str, seconds: int, seed: int, folder: Path) -> dict[str, Any]:
     """The report of one persona's run."""
     report, log = folder / f"{persona}.json", folder / f"{persona}.txt"
-    (folder / "known.json").write_text(json.dumps(there(at)))
     (folder / "schemathesis.toml").write_text(f"hooks = {json.dumps('hooks')}\n")
     command = [
         str(installed()), "run", f"{at}/openapi.json", "--checks", ",".join(CHECKS), "--phases", "coverage,fuzzing",
@@ -112,6 +119,11 @@ def judged(at: str, persona: str, seconds: int, seed: int, folder: Path) -> dict
     return told
 
 
+def accepted(report: dict[str, Any]) -> int:
+    """How many of the requests that were made by the document were answered with 2xx."""
+    return sum(phase["accepted"] for phases in report["valid_rates"].values() for phase in phases.values())
+
+
 def main() -> int:
     """Prints a line for each persona and what was found; 0 where nothing was."""
     asked = argparse.ArgumentParser(description=__doc__)
@@ -126,12 +138,16 @@ def main() -> int:
         folder = (given.keep or Path(stack.enter_context(tempfile.TemporaryDirectory()))).resolve()
         folder.mkdir(parents=True, exist_ok=True)
         url = given.server or stack.enter_context(sandbox(folder))
+        (folder / "known.json").write_text(json.dumps(there(url, folder)))
         for persona in given.personas:
             with door(url, persona, folder) as at:
                 report = judged(at, persona, given.seconds, given.seed, folder)
             wrong = [*report["failures"], *report["errors"]]
-            print(f"{persona:<14} {report['operations']['tested']:>4} operations  {report['test_cases']['generated']:>6} requests"
-                  f"  {len(wrong):>3} findings", flush=True)  # fmt: skip
+            told = report["operations"]["tested"], report["test_cases"]["generated"], accepted(report), len(wrong)
+            print(
+                "{:<14} {:>4} operations {:>6} requests {:>5} accepted {:>3} findings".format(persona, *told),
+                flush=True,
+            )
             for one in wrong:
                 print(f"  {json.dumps(one)[:600]}", flush=True)
             found, cases = found + len(wrong), cases + report["test_cases"]["generated"]

@@ -12,6 +12,7 @@ import random
 from pathlib import Path
 from typing import Any
 
+import right
 import schemathesis
 
 KNOWN: dict[str, list[dict[str, Any]]] = json.loads(Path(os.environ["JUDGE_KNOWN"]).read_text())
@@ -34,7 +35,6 @@ ODD: tuple[Any, ...] = (
     "2026-02-30",
     "é",
 )
-REASON = "Avsender ber om hjelp med avvisningen"
 
 
 @schemathesis.serializer("application/fhir+ndjson", "application/ndjson", "application/x-ndjson")
@@ -60,27 +60,31 @@ def before_call(context: Any, case: Any, kwargs: Any) -> None:
             parts["id"] = CHANCE.choice(KNOWN[parts["type"]])["id"]
         if "version" in parts:
             parts["version"] = "1"
-    if CHANCE.random() < 0.5 and case.query:
+    case.query, case.headers = dict(case.query or {}), dict(case.headers or {})
+    if CHANCE.random() < 0.5:
         case.query = {}
-    _body(case, parts)
+    known = right.of(case.method, case.operation.path, parts, KNOWN)
+    if known is not None and CHANCE.random() < 0.6:
+        case.query, body = dict(known.query), known.body
+        case.headers |= known.headers
+        if body is not None:
+            case.body, case.media_type = (spoiled(body) if isinstance(body, (dict, list)) else body), known.media
+    else:
+        _body(case, parts)
 
 
 def _body(case: Any, parts: dict[str, Any]) -> None:
-    if "form" in (case.media_type or "") and isinstance(case.body, dict) and CHANCE.random() < 0.5:
-        case.body = {name: REASON if name in ("reason", "why", "basis") else value for name, value in case.body.items()}
     if case.media_type == "application/fhir+json" and case.method in ("POST", "PUT") and CHANCE.random() < 0.6:
         resources = [
-            one for each in KNOWN.values() for one in each if parts.get("type", "") in ("", each[0]["resourceType"])
+            one for each in KNOWN.values() for one in each if parts.get("type", "") in ("", one["resourceType"])
         ]
         if resources:
             case.body = spoiled(CHANCE.choice(resources))
-            if case.method == "PUT" and CHANCE.random() < 0.7:
-                case.headers["if-match"] = f'W/"{CHANCE.choice((1, 1, 2, 7))}"'
 
 
-def spoiled(resource: dict[str, Any]) -> dict[str, Any]:
-    """A resource as it is, or with something in it left out, made odd, doubled or added."""
-    found: dict[str, Any] = json.loads(json.dumps(resource))
+def spoiled(resource: Any) -> Any:
+    """A resource, form or patch as it is, or with something in it left out, made odd, doubled or added."""
+    found = json.loads(json.dumps(resource))
     for _ in range(CHANCE.choice((0, 0, 1, 1, 2))):
         place: Any = found
         while isinstance(place, (dict, list)) and place:
