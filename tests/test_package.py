@@ -53,6 +53,7 @@ def test_wheel_holds_what_was_generated_and_nothing_of_the_workshop(wheel: Path)
         "kjerne/pages/static/vendor/uPlot.iife.min.js",
         "kjerne/pages/static/vendor/LICENCES.txt",
         "kjerne/store/migrations/0001_floor.sql",
+        "kjerne/fhir/views/shipped/lab_results.json",
         "kjerne/py.typed",
     ):
         assert name in names

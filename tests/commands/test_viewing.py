@@ -6,7 +6,6 @@ import csv
 import gzip
 import io
 import json
-import os
 import re
 import shlex
 import subprocess
@@ -207,9 +206,10 @@ def test_a_line_without_an_end_is_not_kept(run: Run, tmp_path: Path, monkeypatch
 
 
 def test_whoever_reads_the_rows_may_stop(tmp_path: Path) -> None:
-    (tmp_path / "many.ndjson").write_bytes(lines(ONE) * 20_000)
-    asked = f"{shlex.quote(sys.executable)} -m kjerne view run lab_results many.ndjson | head -1"
-    done = subprocess.run(["sh", "-c", asked], cwd=tmp_path, capture_output=True, text=True, check=True, env=os.environ)
+    many = tmp_path / "many.ndjson"
+    many.write_bytes(lines(ONE) * 5_000)
+    asked = f"{shlex.quote(sys.executable)} -m kjerne view run lab_results {shlex.quote(str(many))} | head -1"
+    done = subprocess.run(["sh", "-c", asked], capture_output=True, text=True, check=True)
     assert done.stdout.startswith("id,patient_id,")
     assert done.stderr == ""
 

@@ -11,11 +11,14 @@ import pytest
 from kjerne.fhir.fhirpath.compiling import compiled, evaluate
 from kjerne.fhir.fhirpath.navigating import root
 from kjerne.fhir.fhirpath.operators import Misuse
-from kjerne.fhir.fhirpath.values import plain
+from kjerne.fhir.fhirpath.values import Temporal, plain
 
 PATIENT: dict[str, Any] = {
     "resourceType": "Patient",
+    "id": "p1",
     "birthDate": "1974-12-25",
+    "address": [{"period": {"start": "2024-03-01"}}],
+    "link": [{"other": {"reference": "Patient/p2"}, "type": "seealso"}],
     "_birthDate": {"extension": [{"url": "urn:time", "valueTime": "14:35:00"}]},
     "name": [{"use": "official", "given": ["Ola", "Per"]}, {"use": "usual", "given": ["Ole"]}],
     "deceasedBoolean": False,
@@ -25,7 +28,8 @@ PATIENT: dict[str, Any] = {
 
 
 def values(expression: str) -> list[Any]:
-    return [plain(one) for one in evaluate(expression, root(PATIENT))]
+    found = [plain(one) for one in evaluate(expression, root(PATIENT))]
+    return [one.text if isinstance(one, Temporal) else one for one in found]
 
 
 @pytest.mark.parametrize(
@@ -52,6 +56,14 @@ def values(expression: str) -> list[Any]:
         ("5 div 2 + 5 mod 2", [3]),
         ("1 / 0", []),
         ("2.5.round()", [Decimal(3)]),
+        ("name.given.join('-')", ["Ola-Per-Ole"]),
+        ("name.family.join('-')", [""]),
+        ("address.period.lowBoundary()", ["2024-03-01T00:00:00.000+14:00"]),
+        ("address.period.highBoundary()", []),
+        ("generalPractitioner.getReferenceKey()", []),
+        ("link.other.getReferenceKey(Patient)", ["p2"]),
+        ("link.other.getReferenceKey(Person)", []),
+        ("getResourceKey()", ["p1"]),
     ],
 )
 def test_an_expression_has_its_value(expression: str, wanted: list[Any] | None) -> None:
@@ -82,3 +94,9 @@ def test_a_long_expression_is_refused_and_not_run_into_the_ground(text: str) -> 
     with pytest.raises(ValueError):
         compiled(text)
     assert time.process_time() - started < 1
+
+
+def test_an_extension_that_is_no_object_is_none_that_is_asked_for() -> None:
+    for odd in ("text", [None, 1], None):
+        tree = {"resourceType": "Patient", "extension": odd, "_extension": {"id": "a"}}
+        assert evaluate("extension('urn:a').exists()", root(tree)) == [False]

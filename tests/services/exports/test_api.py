@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
 from kjerne.access import Caller, Choice, Label
+from kjerne.commands.view_sources import files, resources
+from kjerne.errors import Refusal
 from kjerne.fhir.smart import limits
+from kjerne.fhir.views.running import runner
+from kjerne.fhir.views.shelf import shipped
 from kjerne.services.exports import files
 from services.results.conftest import LAB, Ward, fresh_number
 
@@ -294,3 +299,23 @@ async def test_an_export_is_asynchronous_and_the_operators(ward: Ward) -> None:
     place = await approved(ward)
     for file in ("Observation-9999", "Specimen-0", "Observation-x", "Observation"):
         assert (await call(ward, ASKING, "GET", f"{place}/files/{file}")).status_code == 404
+
+
+async def test_what_was_fetched_becomes_a_table_and_a_file_that_is_missing_none(ward: Ward, tmp_path: Path) -> None:
+    number = fresh_number()
+    await ward.person(number)
+    id_ = await record(ward, number, valueQuantity={"value": 5.5, "unit": "mmol/L"})
+    place = await approved(ward)
+    manifest = await call(ward, ASKING, "GET", place)
+    (tmp_path / "manifest.json").write_bytes(manifest.content)
+    with pytest.raises(Refusal, match="a file that is not here: Observation-0"):
+        files([tmp_path], "Observation")
+    for one in manifest.json()["output"]:
+        answer = await call(ward, ASKING, "GET", one["url"])
+        (tmp_path / one["url"].rpartition("/")[2]).write_bytes(answer.content)
+    view = shipped("lab_results")
+    run, names = runner(view, datetime.now(UTC), typed=True), [column.name for column in view.columns]
+    found = [one.tree for one in resources(files([tmp_path], "Observation"), "Observation", lambda *_: None)]
+    rows = [dict(zip(names, row, strict=True)) for tree in found if tree for row in run(tree)]
+    (row,) = [row for row in rows if row["id"] == id_]
+    assert (row["code_text"], row["value_number"], row["value_unit"]) == ("Prøve\nmed linje", 5.5, "mmol/L")

@@ -219,7 +219,7 @@ def _join(arguments: Arguments) -> Invocation:
 
     def join(focus: Items, this: Items, env: Environment) -> Items:
         separator = single(between(this, env)) if between else ""
-        texts = [single([one]) for one in focus]
+        texts = [single([one]) for one in focus if type(one) is not Node or one.value is not None]
         if any(type(text) is not str for text in texts) or type(separator) is not str:
             raise Misuse("join() is for text")
         return [separator.join(texts)]

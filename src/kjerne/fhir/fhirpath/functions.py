@@ -379,6 +379,8 @@ def _bounds(*, high: bool) -> Maker:
 
         def bound(focus: Items, this: Items, env: Environment) -> Items:
             value = single(focus)
+            if type(value) is Node and value.type == "Period":
+                value = single(step(focus, "end" if high else "start"))
             size = single(inner(this, env)) if inner else None
             return [] if value is None else calendar.boundary(value, size, high=high)
 
