@@ -214,6 +214,21 @@ def test_whoever_reads_the_rows_may_stop(tmp_path: Path) -> None:
     assert done.stderr == ""
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this machine has no /dev/full")
+def test_rows_that_can_go_nowhere_are_told_and_a_pipe_is_read_as_a_file(tmp_path: Path) -> None:
+    (tmp_path / "one.ndjson").write_bytes(lines(ONE))
+    command = f"{shlex.quote(sys.executable)} -m kjerne view run lab_results"
+    asked = f"{command} {shlex.quote(str(tmp_path / 'one.ndjson'))} > /dev/full; {command} /dev/stdin"
+    with subprocess.Popen(["sh", "-c", asked], stdin=-1, stdout=-1, stderr=-1) as ran:
+        out, err = ran.communicate(lines(ONE))
+    told = err.decode().splitlines()
+    assert told == [
+        "kjerne: it cannot be written: No space left on device (standard output)",
+        "kjerne: 1 rows of 1 Observation",
+    ]
+    assert out.decode().count("o1") == 1
+
+
 def test_shipped_views_are_listed_and_shown(run: Run) -> None:
     code, out, _ = run("list")
     assert code == 0

@@ -78,8 +78,11 @@ def _read_enough() -> Iterator[None]:
     """Whoever reads us (`head`) may stop: then so do we."""
     try:
         yield
-    except BrokenPipeError:
+    except OSError as error:
+        # What is still held for standard output can go nowhere.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if not isinstance(error, BrokenPipeError):
+            raise Refusal(400, f"it cannot be written: {error.strerror}", where="standard output") from None
 
 
 def format_of(to: str) -> str:
@@ -111,6 +114,7 @@ def _writer(format_: str, columns: tuple[Column, ...], file: BinaryIO | IO[bytes
         return write
     lines = io.StringIO()
     table = csv.writer(lines)
+    table.writerow([column.name for column in columns])
 
     def write_lines(rows: list[Any]) -> None:
         table.writerows([_cell(value) for value in row] for row in rows)
@@ -118,7 +122,6 @@ def _writer(format_: str, columns: tuple[Column, ...], file: BinaryIO | IO[bytes
         lines.seek(0)
         lines.truncate()
 
-    write_lines([[column.name for column in columns]])
     return write_lines
 
 

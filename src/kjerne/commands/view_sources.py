@@ -130,13 +130,14 @@ def _opened(file: Path) -> Iterator[tuple[BinaryIO, Callable[[], int]]]:
     except OSError as error:
         raise Refusal(400, f"the file cannot be opened: {error.strerror}", where=str(file)) from None
     with raw:
+        at = raw.tell if raw.seekable() else lambda: 0
         if file.suffix == ".gz":
-            yield io.BufferedReader(gzip.GzipFile(fileobj=raw)), raw.tell
+            yield io.BufferedReader(gzip.GzipFile(fileobj=raw)), at
         elif file.suffix == ".zst":
             reader = zstandard.ZstdDecompressor().stream_reader(raw, read_across_frames=True)
-            yield io.BufferedReader(reader, 1 << 16), raw.tell
+            yield io.BufferedReader(reader, 1 << 16), at
         else:
-            yield raw, raw.tell
+            yield raw, at
 
 
 def _files_of(path: Path, type_: str) -> list[Path]:

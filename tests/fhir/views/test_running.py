@@ -171,6 +171,14 @@ def test_a_value_is_as_it_was_written() -> None:
     assert value(tree, "now()", type="dateTime") == NOW.isoformat()
 
 
+@pytest.mark.parametrize("given", [1.5, Decimal("1.50"), 1])
+def test_a_constant_is_compared_as_what_it_is(given: Any) -> None:
+    tree = {"resourceType": "Observation", "valueQuantity": {"value": Decimal("1.5")}}
+    constant = [{"name": "limit", "valueDecimal": given}, {"name": "day", "valueDate": "2024-02"}]
+    column = {"column": [{"name": "it", "path": "value.ofType(Quantity).value = %limit and @2024-02 = %day"}]}
+    assert rows(tree, column, constant=constant) == [(given != 1,)]
+
+
 def test_what_has_no_value_is_null_and_no_item_of_a_list() -> None:
     tree = patient(name=[{"given": [None, "B"], "_given": [{"extension": []}, None]}], _birthDate={"extension": []})
     assert value(tree, "name.given") == "B"

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Any, Final
 
 from kjerne.errors import Refusal
@@ -315,7 +316,8 @@ def _constants(tree: Mapping[str, Any]) -> Iterator[tuple[str, Node]]:
         elif of == "boolean":
             fits = type(value) is bool
         elif of == "decimal":
-            fits = type(value) is not bool and type(value) not in (str, dict, list, type(None))
+            value = Decimal(repr(value)) if type(value) is float else value
+            fits = type(value) is int or type(value) is Decimal
         else:
             fits = type(value) is str
         if not fits:
