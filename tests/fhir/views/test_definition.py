@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import random
 from typing import Any
 
 import pytest
 
 from kjerne.errors import Refusal
 from kjerne.fhir.views.definition import DEPTH_LIMIT, read
+from kjerne.fhir.views.shelf import definition, names
+from spoiled import spoiled
 
 ID = {"name": "id", "path": "id"}
 
@@ -92,6 +95,18 @@ def test_selects_within_each_other_have_a_limit() -> None:
     assert read(view(deep(DEPTH_LIMIT))).columns
     with pytest.raises(Refusal, match="deep"):
         read(view(deep(DEPTH_LIMIT + 1)))
+
+
+def test_a_spoiled_view_is_read_or_refused() -> None:
+    draw, ended = random.Random(20261126), set[str]()
+    for name in names():
+        for _ in range(20):
+            try:
+                ended.add(read(spoiled(definition(name), draw)).resource and "read")
+            except Refusal as refused:
+                assert refused.where.startswith("ViewDefinition")
+                ended.add("refused")
+    assert ended == {"read", "refused"}
 
 
 def test_an_element_that_r4_does_not_have_is_noted_and_not_refused() -> None:

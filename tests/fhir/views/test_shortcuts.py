@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import copy
 import random
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -13,12 +13,15 @@ import pytest
 from kjerne.fhir.fhirpath.calling import Environment
 from kjerne.fhir.fhirpath.navigating import root
 from kjerne.fhir.fhirpath.operators import Misuse
-from kjerne.fhir.views.columns import simple
+from kjerne.fhir.views.columns import Misfit, simple
 from kjerne.fhir.views.definition import Column, Select
+from kjerne.fhir.views.running import runner
 from kjerne.fhir.views.shelf import names, shipped
 from kjerne.fhir.views.shortcuts import Otherwise
+from spoiled import spoiled
 
 SEED = 20261126
+NOW = datetime(2026, 1, 2, tzinfo=UTC)
 QUANTITY = {"value": Decimal("5.50"), "unit": "mmol/L", "system": "http://unitsofmeasure.org", "code": "mmol/L"}
 CONCEPT = {"coding": [{"system": "urn:a", "code": "A", "display": "Alpha"}, {"code": "B"}], "text": "alpha"}
 PERIOD = {"start": "2024-03-01T10:00:00+01:00", "end": "2024-03-02"}
@@ -50,7 +53,6 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     },
     "Procedure": {"performedPeriod": PERIOD, "code": CONCEPT, "bodySite": [CONCEPT]},
 }
-ODD = (None, [], {}, "text", 7, True, [None], [None, "x"], {"text": 1}, [[{"code": "A"}]], Decimal(1), "2024-13-01")
 
 
 def top_columns(select: Select) -> Iterator[Column]:
@@ -58,22 +60,6 @@ def top_columns(select: Select) -> Iterator[Column]:
         yield from select.columns
         for one in (*select.selects, *select.unions):
             yield from top_columns(one)
-
-
-def mutated(tree: dict[str, Any], draw: random.Random) -> dict[str, Any]:
-    """The tree with one place in it changed to what R4 does not foresee, left out, or given a `_name`."""
-    tree = copy.deepcopy(tree)
-    inside: Any = tree
-    while True:
-        name = draw.choice(list(inside)) if type(inside) is dict else draw.randrange(len(inside))
-        deeper = inside[name]
-        if type(deeper) in (dict, list) and deeper and draw.random() < 0.7:
-            inside = deeper
-            continue
-        if type(inside) is dict and draw.random() < 0.3:
-            inside[f"_{name}"] = draw.choice([{"extension": [{"url": "urn:x"}]}, {"id": "a"}, None])
-        inside[name] = draw.choice(ODD)
-        return tree
 
 
 def both(column: Column, tree: dict[str, Any]) -> None:
@@ -98,11 +84,28 @@ def test_shortcut_reads_what_the_engine_finds(name: str) -> None:
     columns = [one for select in view.selects for one in top_columns(select) if one.path.direct]
     # The runner takes a shortcut for elements of its type alone.
     own = {"resourceType": view.resource}
-    trees = [tree, *(mutated(tree, draw) | own for _ in range(150 if view.resource in EXAMPLES else 5))]
+    trees = [tree, *(spoiled(tree, draw) | own for _ in range(150 if view.resource in EXAMPLES else 5))]
     assert columns
     for one in columns:
         for changed in trees:
             both(one, changed)
+
+
+@pytest.mark.parametrize("name", [name for name in names() if shipped(name).resource in EXAMPLES])
+def test_a_spoiled_resource_has_rows_or_a_refusal(name: str) -> None:
+    view, draw = shipped(name), random.Random(SEED)
+    tree = {"resourceType": view.resource, "id": "a1", **EXAMPLES[view.resource]}
+    for typed in (False, True):
+        run, ended = runner(view, NOW, typed=typed), set[bool]()
+        assert run(tree) or name == "encounter_diagnoses"
+        for _ in range(100):
+            try:
+                run({**spoiled(tree, draw), "resourceType": view.resource})
+                ended.add(True)
+            except Misfit as misfit:
+                assert misfit.where.startswith("ViewDefinition.select")
+                ended.add(False)
+        assert True in ended
 
 
 def test_most_columns_of_the_shipped_views_have_a_shortcut() -> None:
