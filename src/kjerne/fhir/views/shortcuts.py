@@ -113,18 +113,19 @@ def _reader(key: str) -> Read:
     beside = f"_{key}"
 
     def read(values: Values) -> Values:
-        found: Values = []
-        for one in values:
-            if type(one) is not dict or beside in one:
-                raise Otherwise
-            value = one.get(key)
-            if type(value) is list:
-                if None in value:
-                    raise Otherwise
-                found += value
-            elif value is not None:
-                found.append(value)
-        return found
+        if len(values) == 1:  # nearly always
+            return member(values[0])
+        return [found for one in values for found in member(one)]
+
+    def member(one: Any) -> Values:
+        if type(one) is not dict or beside in one:
+            raise Otherwise
+        value = one.get(key)
+        if type(value) is not list:
+            return [] if value is None else [value]
+        if None in value:
+            raise Otherwise
+        return value
 
     return read
 
