@@ -207,3 +207,12 @@ def test_smart_scopes_leave_of_a_type_what_each_service_keeps(platform: Standing
             assert platform.get(f"Condition?code={word}", narrower=scope, **more).ids() == [id_]
             assert platform.get(f"Condition/{id_}", narrower=scope, **more).status == 200
         assert platform.get(f"Condition/{id_}", narrower=f"user/Condition.rs?code={ICPC}|R75", **more).status == 404
+
+
+def test_the_statement_tells_of_the_links_of_both(platform: Standing) -> None:
+    told = platform.client.call("GET", "/fhir/R4/metadata", as_="gp").json()["rest"][0]["resource"]
+    by_type = {one["type"]: one for one in told}
+    assert "Encounter:diagnosis" in by_type["Encounter"]["searchInclude"]
+    assert {"Condition:encounter", "Condition:evidence-detail"} & set(by_type["Condition"]["searchInclude"])
+    assert {"Encounter:diagnosis", "Procedure:reason-reference"} <= set(by_type["Condition"]["searchRevInclude"])
+    assert "Observation:encounter" not in by_type["Encounter"].get("searchRevInclude", [])

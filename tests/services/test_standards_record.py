@@ -321,6 +321,20 @@ def test_nothing_is_filed_about_one_that_names_another_by_her_address_alone(plat
     assert send(platform, "POST", name, tree, as_=SYSTEM, headers=met).status == 201
 
 
+def test_another_s_answer_to_an_appointment_lies_with_whom_the_appointment_is_about(platform: Standing) -> None:
+    met = sent_in(platform, bodies(person(platform, "citizen"))["Appointment"])
+    answer = bodies({"reference": "Practitioner/1"})["AppointmentResponse"]
+    of_hers = answer | {"appointment": {"reference": f"Appointment/{met}"}}
+    made = sent_alone(platform, "AppointmentResponse", of_hers)
+    assert made.status == 201, made.response.text
+    assert made.tree["id"] in platform.get("AppointmentResponse?_count=100").ids()
+    assert send(platform, "POST", "AppointmentResponse", of_hers, as_=SYSTEM, about="parent").status == 422
+    nobodys = answer | {"appointment": {"reference": f"Appointment/{uuid4()}"}}
+    assert sent_alone(platform, "AppointmentResponse", nobodys).status == 403
+    assert send(platform, "POST", "AppointmentResponse", nobodys, as_=SYSTEM).status == 422
+    assert sent_alone(platform, "AppointmentResponse", answer).issue["expression"] == ["AppointmentResponse.actor"]
+
+
 def test_an_import_takes_the_record_and_each_line_is_about_whom_it_names(platform: Standing) -> None:
     of_hers = bodies(person(platform, "citizen"))
     sent: dict[str, Any] = {"as_": SYSTEM, "headers": {"content-type": "application/fhir+ndjson"}}

@@ -88,6 +88,22 @@ def test_the_patient_of_an_appointment_is_found_among_those_who_meet() -> None:
     assert (refused.value.status, refused.value.where) == (422, "Appointment.participant.actor.reference")
 
 
+def test_another_s_answer_to_an_appointment_is_of_whom_the_appointment_is() -> None:
+    at, doctor = f"Appointment/{IDS.make(KEY)}", {"reference": "Practitioner/1"}
+
+    def answer(to: object, actor: object) -> dict[str, object]:
+        return {"resourceType": "AppointmentResponse", "appointment": {"reference": to}, "actor": actor}
+
+    assert subject_key(IDS, answer(at, doctor)) == subject_key(IDS, answer(f"{at}/_history/2", doctor)) == KEY
+    assert subject_key(IDS, answer(at, {"reference": f"Patient/{id_of(IDS, OTHER)}"})) == OTHER
+    for elsewhere in ("Appointment/1", f"https://a.example/{at}", f"Encounter/{IDS.make(KEY)}", "", 7):
+        assert subject_key(IDS, answer(elsewhere, doctor)) is None
+    assert subject_key(IDS, answer(at, {"display": "nobody says who"})) is None
+    with pytest.raises(Refusal):
+        check_reference(IDS, answer(at, doctor), [OTHER])
+    assert about_whom(IDS, (("patient", at),)).key is None
+
+
 def test_the_parameters_of_a_search_are_taken_apart() -> None:
     whom = about_whom(
         IDS,

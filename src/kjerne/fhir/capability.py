@@ -82,13 +82,15 @@ def statement(
     made_at: datetime,
     supported: Mapping[str, Sequence[str]] | None = None,
     narrower: Mapping[str, frozenset[str]] | None = None,
+    second: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
     """The CapabilityStatement of the routes under `base` (a path such as `/pps/v2`).
 
     A route whose path has a part like `{type}` in the type's place counts for all `types`. Parameters that the program
     knows but cannot answer are left out. `supported` are the profiles of each type that are asked here. `types` say of each type
     which service keeps it: a search may bring along what types of the same service refer to, and are referred to by. `narrower`
-    are the interactions of types that have fewer than the others at their addresses.
+    are the interactions of types that have fewer than the others at their addresses. `second` are types that another service
+    keeps too.
     """
     told = list(routes)
     found, conditions, operations_of = _of_types(told, base, tuple(types), narrower or {})
@@ -96,7 +98,7 @@ def statement(
         "mode": "server",
         "documentation": _DOCUMENTATION,
         "resource": [
-            _resource(type, interactions, types, conditions.get(type, {}))
+            _resource(type, interactions, types, conditions.get(type, {}), second or {})
             | _of_type(type, operations_of.get(type, set()), (supported or {}).get(type, ()))
             for type, interactions in sorted({**{name: set[str]() for name in operations_of}, **found}.items())
         ],
@@ -201,9 +203,10 @@ def _of_type(type: str, names: set[str], profiles: Sequence[str]) -> dict[str, A
 
 
 def _resource(
-    type: str, interactions: set[str], types: Mapping[str, str], conditions: dict[str, Any]
+    type: str, interactions: set[str], types: Mapping[str, str], conditions: dict[str, Any], second: Mapping[str, str]
 ) -> dict[str, Any]:
-    beside = [name for name, service in types.items() if service == types.get(type)]
+    own = {types.get(type), second.get(type)} - {None}
+    beside = [name for name, service in types.items() if not own.isdisjoint({service, second.get(name)})]
     resource: dict[str, Any] = {"type": type}
     # A type that is not served may have an operation all the same (Patient/$everything).
     if interactions:

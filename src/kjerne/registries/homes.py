@@ -66,7 +66,10 @@ HOMES: Final[Mapping[str, Home]] = _table(
         NutritionOrder QuestionnaireResponse RequestGroup RiskAssessment SupplyDelivery VisionPrescription""",
     ),
     _of(Home("patient", "record", served=True, why="of the one patient among those who meet"), "Appointment"),
-    _of(Home("patient", "record", served=True, why="the answer of the patient herself, as `actor`"), "AppointmentResponse"),
+    _of(
+        Home("patient", "record", served=True, why="the patient's own answer, as `actor`, or another's to her Appointment"),
+        "AppointmentResponse",
+    ),
     _of(Home("patient", "record", served=True, why="one that is in or with the patient, not the ward's"), "Device"),
     _of(Home("patient", "record", served=True, why="what is delivered to the patient, as `deliverTo`"), "SupplyRequest"),
     _of(Home("patient", "record", served=True, why="the patient is whom it is `for`"), "Task"),

@@ -24,6 +24,7 @@ _IN_DOUBT: Final = re.compile(rb'"reference"\s*:\s*"[^"]*[0-9]{6}[ .-]?[0-9]{5}|
 """Bytes in which a reference may hold a number, or in which anything may be spelled by its code point."""
 _TO: Final = re.compile(r"(?:^|/)(?P<type>[A-Z][A-Za-z]+)/[A-Za-z0-9.\-]{1,64}(?:/_history/[^/]*)?$")
 """The type that an address leads to."""
+_APPOINTMENT: Final = re.compile(r"Appointment/([0-9a-fA-F-]{36})(?:/_history/[^/\s]+)?")
 _TYPES: Final = frozenset(TYPES)
 _PERSON: Final = re.compile(r"(?:^|/)(?:Patient|Person|RelatedPerson)/[0-9]{11}(?:/|$)")
 
@@ -60,8 +61,22 @@ def subject_in(tree: Mapping[str, Any]) -> Mapping[str, Any]:
         return found
     if place == _ELSEWHERE["Appointment"]:
         return next(iter(_patients(tree)), {})
+    if answered_by_another(tree):
+        return {}
     (name,) = place
     return tree.get(name) or {}
+
+
+def answered_by_another(tree: Mapping[str, Any]) -> str:
+    """Of an AppointmentResponse that is not the patient's own the Appointment, where it may be one that is kept here: whose that
+    is, its id says (`store.patient_ids`). Empty for everything else."""
+    if tree.get("resourceType") != "AppointmentResponse":
+        return ""
+    actor, answered = tree.get("actor"), tree.get("appointment")
+    if not (isinstance(actor, dict) and isinstance(answered, dict) and _kinds(tree, actor) - {"Patient"}):
+        return ""
+    found = _APPOINTMENT.fullmatch(str(answered.get("reference", "")))
+    return found[1] if found else ""
 
 
 def _patients(tree: Mapping[str, Any]) -> list[Mapping[str, Any]]:

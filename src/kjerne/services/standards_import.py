@@ -42,7 +42,7 @@ from kjerne.store.bulk import Bulk, Filing, Fresh
 from kjerne.store.codec import split
 from kjerne.store.followup import tell_readers
 from kjerne.store.limits import must_hold
-from kjerne.store.patient_ids import address_in, key_of, ref
+from kjerne.store.patient_ids import address_in, key_at, ref
 from kjerne.store.pool import Connection, Pool
 from kjerne.store.reading import Reader
 from kjerne.store.sealed_id import SealedIds
@@ -416,12 +416,12 @@ class StandardsImport:
 
     def _names(self, person: Who) -> bool:
         """Whether a line names somebody: an address that is none of ours names nobody."""
-        return bool(person.number) or bool(key_of(self._ids, person.address))
+        return bool(person.number) or bool(key_at(self._ids, person.address))
 
     def _meant(self, person: Who, line: int) -> PatientRef:
         if person.number:
             return self._identified(person.number, line)
-        return ref(key_of(self._ids, person.address) or 0)
+        return ref(key_at(self._ids, person.address) or 0)
 
     async def _grant(self, call: Call, person: Who, service: str, line: int) -> Grant:
         if not self._names(person):
@@ -440,7 +440,7 @@ class StandardsImport:
         """As `_check_same`, of addresses: each is of the person whose record the line would be in."""
         for keys, _, own in whose:
             for address, at in {persons[at].address: at for at in reversed(own)}.items():
-                key = key_of(self._ids, address)
+                key = key_at(self._ids, address)
                 if key and key not in keys:
                     raise Refusal(
                         422, "the line refers to another person than it is about",

@@ -14,7 +14,7 @@ from kjerne.fhir.encode import encode
 from kjerne.fhir.interaction import OF_A_WRITE, known
 from kjerne.fhir.negotiation import check_accepted
 from kjerne.registries.guides import Guides, State
-from kjerne.registries.homes import SERVICE_BY_TYPE
+from kjerne.registries.homes import SECOND, SERVICE_BY_TYPE
 
 STATEMENTS_KEPT: Final = 16
 """Addresses that a statement is kept for: the names by which this house is called."""
@@ -53,6 +53,7 @@ class Statements:
                 told = capability.statement(
                     routes, base, types=served, url=url, software_version=__version__, made_at=call.at,
                     supported=self.guides.supported() if base == R4 else {}, narrower={PERSON: self.of_persons},
+                    second=SECOND if base == R4 else {},
                 )  # fmt: skip
                 if len(kept) >= STATEMENTS_KEPT:
                     kept.clear()

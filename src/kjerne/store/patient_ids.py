@@ -10,12 +10,20 @@ from uuid import UUID
 from kjerne.errors import Refusal
 from kjerne.exchange import Call, Pairs, PatientRef
 from kjerne.fhir.searchparams import parameters
-from kjerne.registries.naming import NATIONAL_SYSTEMS, number_in, patient_of, subject_element, subject_in
+from kjerne.registries.naming import (
+    NATIONAL_SYSTEMS,
+    answered_by_another,
+    number_in,
+    patient_of,
+    subject_element,
+    subject_in,
+)
 from kjerne.store.sealed_id import SealedIds
 
 NAMING: Final = frozenset(f"{name}{kind}" for name in ("patient", "subject") for kind in ("", ":Patient"))
 """The parameters that name a search's patient by her address."""
 _ADDRESS: Final = re.compile(r"(?:(?:https?://[^?#\s]+/)?Patient/)?([0-9a-fA-F-]{36})(?:/_history/[^/\s]+)?")
+_ANSWERED: Final = "Appointment/"
 _CHAIN: Final = re.compile(r"(?:patient|subject)(?::Patient)?\.([A-Za-z_-]+)(:[a-z-]+)?")
 
 
@@ -35,7 +43,10 @@ def key_of(ids: SealedIds, text: str) -> int | None:
 
 
 def address_in(tree: Mapping[str, Any]) -> str:
-    """What a resource refers to as its subject, where it is written as a person's address here may be; empty else."""
+    """What a resource refers to as its subject, where it is written as a person's address here may be; empty else. In an answer
+    to an Appointment that another than the patient gives it is the Appointment."""
+    if answered := answered_by_another(tree):
+        return f"{_ANSWERED}{answered}"
     subject = subject_in(tree)
     reference = subject.get("reference") if isinstance(subject, dict) else None
     is_one = isinstance(reference, str) and "Patient/" in reference and _ADDRESS.fullmatch(reference)
@@ -45,7 +56,15 @@ def address_in(tree: Mapping[str, Any]) -> str:
 def subject_key(ids: SealedIds, tree: Mapping[str, Any]) -> int | None:
     """The person whom a resource refers to as its subject by her address; None also for an id that other servers have made."""
     address = address_in(tree)
-    return (key_of(ids, address) or None) if address else None
+    return (key_at(ids, address) or None) if address else None
+
+
+def key_at(ids: SealedIds, address: str) -> int | None:
+    """The person of an address of `address_in`, as `key_of`; whose an Appointment is, its own id says."""
+    if not address.startswith(_ANSWERED):
+        return key_of(ids, address)
+    id_ = ids.parse(address.removeprefix(_ANSWERED))
+    return ids.patient(id_) if id_ is not None else None
 
 
 def check_reference(ids: SealedIds, tree: Mapping[str, Any], keys: Iterable[int]) -> None:

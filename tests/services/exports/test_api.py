@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from kjerne.access import Caller, Choice, Label
-from kjerne.commands.view_sources import files, resources
+from kjerne.commands import view_sources
 from kjerne.errors import Refusal
 from kjerne.fhir.smart import limits
 from kjerne.fhir.views.running import runner
@@ -309,13 +309,16 @@ async def test_what_was_fetched_becomes_a_table_and_a_file_that_is_missing_none(
     manifest = await call(ward, ASKING, "GET", place)
     (tmp_path / "manifest.json").write_bytes(manifest.content)
     with pytest.raises(Refusal, match="a file that is not here: Observation-0"):
-        files([tmp_path], "Observation")
+        view_sources.files([tmp_path], "Observation")
     for one in manifest.json()["output"]:
         answer = await call(ward, ASKING, "GET", one["url"])
         (tmp_path / one["url"].rpartition("/")[2]).write_bytes(answer.content)
     view = shipped("lab_results")
     run, names = runner(view, datetime.now(UTC), typed=True), [column.name for column in view.columns]
-    found = [one.tree for one in resources(files([tmp_path], "Observation"), "Observation", lambda *_: None)]
+    found = [
+        one.tree
+        for one in view_sources.resources(view_sources.files([tmp_path], "Observation"), "Observation", lambda *_: None)
+    ]
     rows = [dict(zip(names, row, strict=True)) for tree in found if tree for row in run(tree)]
     (row,) = [row for row in rows if row["id"] == id_]
     assert (row["code_text"], row["value_number"], row["value_unit"]) == ("Prøve\nmed linje", 5.5, "mmol/L")
