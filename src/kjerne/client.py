@@ -29,6 +29,7 @@ AUDIENCE_BY_PATH: Final[Mapping[str, str]] = {"pps": "nhn:pps", "v2": "nhn:pps",
 AUDIENCE_BY_SERVICE: Final[Mapping[str, str]] = {
     "critical-information": "nhn:critical-information",
     "record": "kjerne",
+    "settlement": "kjerne",
 }
 """Of the services whose types lie under `/fhir/R4` beside those of results."""
 PORTAL_ROLE: Final = "citizen-portal"

@@ -48,6 +48,10 @@ TYPES = {
         "DeviceRequest", "SupplyRequest", "SupplyDelivery", "Appointment", "AppointmentResponse", "Task", "Communication",
         "CommunicationRequest", "QuestionnaireResponse", "Condition", "Procedure",
     },
+    "settlement": {
+        "Account", "ChargeItem", "Claim", "ClaimResponse", "Coverage", "CoverageEligibilityRequest",
+        "CoverageEligibilityResponse", "ExplanationOfBenefit", "Invoice",
+    },
     "measurements": {"Observation"},
     "cross-border": {"DocumentReference", "Binary"},
 }  # fmt: skip
@@ -365,7 +369,7 @@ def may_ask(s: Situation) -> bool:
         return "kjerne:citizen" in s.scopes
     if s.action == "permit":
         return "kjerne:citizen" in s.scopes and s.service == "results"
-    seen = s.service in (*SEEN_BY_PROXIES, "measurements", "maternity") and s.action in LOOKING
+    seen = s.service in (*SEEN_BY_PROXIES, "settlement", "measurements", "maternity") and s.action in LOOKING
     return "kjerne:citizen" in s.scopes and (seen or (s.service, s.action) == ("results", "download"))
 
 
@@ -480,6 +484,7 @@ def test_client(s: Situation) -> Answer | None:
         "documents": "nhn:phr/mhd/create-documents-with-reference",
         "measurements": "nhn:pmd/write",
         "record": "kjerne:record-write",
+        "settlement": "kjerne:settlement-write",
     }
     needed = "kjerne:all-patients"
     if s.action in LOOKING and s.service == "cross-border":
@@ -502,7 +507,11 @@ def system(s: Situation) -> Answer:
     if s.action == "insight":
         return Answer(given="kjerne:audit" in s.scopes, purpose=s.purpose if "kjerne:audit" in s.scopes else "")
     if s.action == "disclose":
-        told = s.service in ("results", "record") and "kjerne:disclosures" in s.scopes and takes_part(s, "source")
+        told = (
+            s.service in ("results", "record", "settlement")
+            and "kjerne:disclosures" in s.scopes
+            and takes_part(s, "source")
+        )
         return Answer(given=told, purpose=s.purpose if told else "")
     if s.action not in ("file", "correct") or s.service != "results" or "nhn:pps/provesvar-write" not in s.scopes:
         return Answer(given=False)

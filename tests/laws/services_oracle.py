@@ -31,7 +31,7 @@ from .oracle import (
 from .oracle import answer as answer_of_results
 from .situation import LOOKING, Answer, Situation
 
-OTHERS = ("critical-information", "documents", "record", "measurements", "maternity", "cross-border")
+OTHERS = ("critical-information", "documents", "record", "settlement", "measurements", "maternity", "cross-border")
 NO = Answer(given=False)
 
 SECTION_45 = "nhn:phr/mhd/read-documentreferences"
@@ -40,6 +40,7 @@ TO_LOOK = {
     "critical-information": {"nhn:critical-information/api"},
     "documents": {SECTION_45, BY_KJERNEJOURNAL},
     "record": {"kjerne:record-read"},
+    "settlement": {"kjerne:settlement-read"},
     "measurements": {"nhn:pmd/read"},
     "maternity": {"nhn:maternity-record/api"},
     "cross-border": {"kjerne:cross-border"},
@@ -52,6 +53,7 @@ TO_REGISTER = {
 TO_SEND = {
     "documents": "nhn:phr/mhd/create-documents-with-reference",
     "record": "kjerne:record-write",
+    "settlement": "kjerne:settlement-write",
     "measurements": "nhn:pmd/write",
 }
 WITH_CONSENT = ("FA1", "FA2", "FT", "JO", "KI", "MT", "PS", "TL", "VP")
@@ -60,6 +62,7 @@ ROLES = {
     "critical-information": ROLES_WITHOUT_CONSENT + WITH_CONSENT,
     "documents": ROLES_WITHOUT_CONSENT + WITH_CONSENT,
     "record": ROLES_WITHOUT_CONSENT + WITH_CONSENT,
+    "settlement": (),
     "measurements": (*ROLES_WITHOUT_CONSENT, "VP"),
     "maternity": ("LE", "SP", "JO"),
     "cross-border": ("LE",),
@@ -285,7 +288,7 @@ def may_register(s: Situation) -> bool:
 def source(s: Situation) -> Answer:
     """A source sends in documents, measurements or the record. A document restricted where it was written never comes (K41); of
     an opt-out from measurements nothing new is kept, and what lies there is put right (K42, as K19). To the record an
-    objection is none to be kept: who treats her must write it down (K88)."""
+    objection is none to be kept: who treats her must write it down (K88); nor to a settlement, which is accounts (K92)."""
     if TO_SEND.get(s.service) not in s.scopes or not takes_part(s, "source"):
         return NO
     if s.service == "documents":

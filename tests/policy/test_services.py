@@ -40,7 +40,7 @@ from .cast import (
 SECTION_45 = "nhn:phr/mhd/read-documentreferences"
 CRITICAL, DOCUMENTS, MEASUREMENTS = "critical-information", "documents", "measurements"
 RECORD = "record"
-MATERNITY, ABROAD, RECORD = "maternity", "cross-border", "record"
+MATERNITY, ABROAD, RECORD, SETTLEMENT = "maternity", "cross-border", "record", "settlement"
 
 
 def part(service: str, role: Any) -> Part:
@@ -86,6 +86,7 @@ WITHDRAWN = listed(replace(AGREED, ended_at=NOW))
 POINT = system(ABROAD, "kjerne:contact-point")
 SENDER = system(DOCUMENTS, "nhn:phr/mhd/create-documents-with-reference")
 JOURNAL = system(RECORD, "kjerne:record-write")
+PAID = system(SETTLEMENT, "kjerne:settlement-write")
 GATEWAY = system(MEASUREMENTS, "nhn:pmd/write")
 
 # story, service, caller, patient, action, basis, what, the rule that decides
@@ -129,6 +130,13 @@ STORIES = [
     ("of her who objects", RECORD, JOURNAL, listed(will("opt-out", RECORD)), "file", "", "record", "sent-in"),
     ("a system reads", RECORD, JOURNAL, listed(), "read", "", "", "scope-missing"),
     ("from outside", RECORD, replace(JOURNAL, parts=()), patient(), "file", "", "record", "sender-takes-no-part"),
+    ("a doctor in treatment", SETTLEMENT, staff(SETTLEMENT), listed(), "read", "", "", "role-not-listed"),
+    ("a doctor in an emergency", SETTLEMENT, staff(SETTLEMENT), listed(), "read", "FORHOYET_AKUTT", "", "role-not-listed"),
+    ("a doctor writes", SETTLEMENT, staff(SETTLEMENT), listed(), "file", "", "", "scope-missing"),
+    ("a system sends in", SETTLEMENT, PAID, patient(), "file", "", "", "sent-in"),
+    ("of her who opted out", SETTLEMENT, PAID, listed(will("opt-out", SETTLEMENT)), "file", "", "", "sent-in"),
+    ("a system reads", SETTLEMENT, PAID, listed(), "read", "", "", "scope-missing"),
+    ("from outside", SETTLEMENT, replace(PAID, parts=()), patient(), "file", "", "", "sender-takes-no-part"),
     ("a social educator", MEASUREMENTS, staff(MEASUREMENTS, authorization="VP"), IN_CARE, "read", "", "", "care"),
     ("a midwife", MEASUREMENTS, staff(MEASUREMENTS, **MIDWIFE), IN_CARE, "read", "SAMTYKKE", "", "role-not-listed"),
     (
@@ -358,13 +366,15 @@ OF_SOME_SERVICES: list[tuple[set[str], tuple[str, ...]]] = [
     (
         NOT_ABROAD,
         (
-            "own-as-staff", "own-takes-no-part", "everything-opened", "elevated", "break-glass",
-            "break-glass-role", "break-glass-reason", "case-handling", "case-handling-reason",
+            "own-as-staff", "own-takes-no-part", "break-glass", "break-glass-role", "break-glass-reason", "case-handling",
+            "case-handling-reason",
         ),
     ),
-    ({ABROAD}, ("purpose-not-covered", "restricted-to-all")),
+    (NOT_ABROAD - {SETTLEMENT}, ("everything-opened", "elevated")),
+    ({ABROAD}, ("purpose-not-covered",)),
+    ({ABROAD, SETTLEMENT}, ("restricted-to-all",)),
     (DECLARED, ("restricted", "restriction-opened", "part-opened")),
-    (NOT_ABROAD - DECLARED, ("restricted-but-for-weighty-reasons",)),
+    (NOT_ABROAD - DECLARED - {SETTLEMENT}, ("restricted-but-for-weighty-reasons",)),
     ({CRITICAL, MATERNITY}, ("registered-behind-part",)),
     ({CRITICAL, MATERNITY, RECORD}, ("registered-with-all-opened",)),
     ({"results", CRITICAL}, ("consent-missing",)),
@@ -432,14 +442,14 @@ def test_the_law_of_every_service_fits_together() -> None:
 
 
 def test_only_services_in_use_can_be_chosen_for() -> None:
-    assert privacy.SERVICES == IN_USE == {"results", CRITICAL, RECORD}
+    assert privacy.SERVICES == IN_USE == {"results", CRITICAL, RECORD, SETTLEMENT}
 
 
 def test_an_opt_out_deletes_as_its_service_has_it() -> None:
     assert deleted_after("results") == deleted_after("") == deleted_after(CRITICAL) == timedelta(days=30)
     assert deleted_after(MATERNITY) == timedelta(0)
     assert deleted_after(DOCUMENTS) is deleted_after(RECORD) is None
-    assert kept_by_law() == {RECORD}
+    assert kept_by_law() == {RECORD, SETTLEMENT}
     assert privacy.deletion_of(will("opt-out", DOCUMENTS)) is None
     made = will("opt-out", MATERNITY)
     assert privacy.deletion_of(made) == made.made_at
@@ -471,6 +481,7 @@ EVERY_KIND = {
         (CRITICAL, {"AllergyIntolerance", "Condition", "DeviceUseStatement", "Procedure", "Flag"}),
         (DOCUMENTS, {"DocumentReference", "Binary"}),
         (RECORD, set(types_of(RECORD))),
+        (SETTLEMENT, set(types_of(SETTLEMENT))),
         (MEASUREMENTS, {"Observation"}),
         (MATERNITY, set()),
         (ABROAD, {"DocumentReference", "Binary"}),
@@ -489,6 +500,7 @@ def test_a_service_holds_its_types_and_no_others(service: str, types: set[str]) 
             DOCUMENTS, {SECTION_45, "nhn:phr/mhd/read-documentreferences/kjernejournalforskriften"},
             {"nhn:phr/mhd/create-documents-with-reference"},
         ),
+        (SETTLEMENT, {"kjerne:settlement-read"}, {"kjerne:settlement-write"}),
         (MEASUREMENTS, {"nhn:pmd/read"}, {"nhn:pmd/write"}),
         (MATERNITY, {"nhn:maternity-record/api"}, {"nhn:maternity-record/api"}),
         (ABROAD, {"kjerne:cross-border"}, set()),

@@ -106,7 +106,7 @@ def test_what_opens_a_restriction_opens_the_parts_too_and_nothing_else_does() ->
     }  # fmt: skip
 
 
-SEEN_BY_HER = {"results", "critical-information", "documents", "record", "measurements", "maternity"}
+SEEN_BY_HER = {"results", "critical-information", "documents", "record", "settlement", "measurements", "maternity"}
 SEEN_BY = {
     **dict.fromkeys(("own", "own-youth"), SEEN_BY_HER),
     "parent": SEEN_BY_HER - {"maternity"},
@@ -114,10 +114,10 @@ SEEN_BY = {
         (
             "proxy", "guardian", "guardian-of-minor", "proxy-choices", "guardian-choices", "guardian-of-minor-choices",
         ),
-        SEEN_BY_HER - {"maternity", "measurements"},
+        SEEN_BY_HER - {"maternity", "measurements", "settlement"},
     ),
     **dict.fromkeys(
-        ("proxy-log", "guardian-log", "guardian-of-minor-log"), (SEEN_BY_HER - {"maternity", "measurements"}) | {""}
+        ("proxy-log", "guardian-log", "guardian-of-minor-log"), (SEEN_BY_HER - {"maternity", "measurements", "settlement"}) | {""}
     ),
     **dict.fromkeys(
         ("youth", "youth-without-consent", "permit-elsewhere", "parent-permits", "guardian-permits"),

@@ -43,7 +43,7 @@ def test_a_service_in_use_serves_every_type_that_its_law_names() -> None:
         ("DeviceMetric", "with the patient, in the service record"),
         ("Practitioner", "a registry"),
         ("ValueSet", "a space"),
-        ("Claim", "no home here"),
+        ("Contract", "no home here"),
         ("Consent", "a room of its own"),
         ("Encounters", "R4 has no such type"),
     ],

@@ -41,7 +41,7 @@ def test_everything_is_of_every_service_and_each_has_its_own_row(platform: Stand
     assert of_type(answer, "AllergyIntolerance").count(allergy_id) == 1
     rows = {row["service"]: row for row in platform.audited(answer.response)}
     assert {name: (row["action"], row["outcome"]) for name, row in rows.items()} == dict.fromkeys(
-        ("results", "critical-information", "record"), ("search", 0)
+        ("results", "critical-information", "record", "settlement"), ("search", 0)
     )
     named = [str(id_) for row in rows.values() for id_ in row["ids"]]
     assert sorted(named) == sorted(answer.ids())
@@ -52,16 +52,16 @@ def test_a_service_that_the_law_shuts_is_named_with_its_reason_and_the_others_ar
     youth: dict[str, Any] = {"as_": "youth", "portal": True, "about": "youth"}
     shut = asked(platform, **youth)
     rows = platform.audited(shut.response)
-    assert (shut.status, [row["outcome"] for row in rows]) == (403, [1, 1, 1])
+    assert (shut.status, [row["outcome"] for row in rows]) == (403, [1, 1, 1, 1])
     try:
         permit(platform, rows[0]["patient"])
         answer = asked(platform, **youth)
     finally:
         permit(platform, rows[0]["patient"], ended=True)
     outcomes = answer.resources("outcome")
-    assert outcomes == [platform.get(name, **youth).tree for name in ("Flag", "Encounter")]
+    assert outcomes == [platform.get(name, **youth).tree for name in ("Coverage", "Flag", "Encounter")]
     assert {(row["service"], row["outcome"]) for row in platform.audited(answer.response)} == {
-        ("results", 0), ("critical-information", 1), ("record", 1),
+        ("results", 0), ("critical-information", 1), ("record", 1), ("settlement", 1),
     }  # fmt: skip
     assert (answer.status, answer.tree["total"], check(answer.tree, "Bundle")) == (200, len(answer.ids()), [])
 

@@ -147,6 +147,13 @@ _ABROAD: Final = Ground(
     filing="samtykke i tilknytningslandet (MyHealth@EU)",
     address="nhn.no om kode 6 og 7, brukt tilsvarende",
 )
+_PAYING: Final = Ground(
+    looking="pasient- og brukerrettighetsloven § 5-1; personvernforordningen artikkel 15",
+    roles="helsepersonelloven § 21 a; personvernforordningen artikkel 5 nr. 1 bokstav b (oppgjør er ikke helsehjelp)",
+    part="folketrygdloven § 22-2; registeret over deltakere",
+    filing="folketrygdloven § 22-2 (oppgjør med den som betaler)",
+    address="nhn.no om kode 6 og 7, brukt tilsvarende",
+)
 _RESERVATION: Final = Closing(
     law="pasientjournalloven § 13; kjernejournalforskriften (retten til å reservere seg)",
     deleted_after=REGRET,
@@ -257,6 +264,35 @@ _STRUCTURED: Final = Service(
     registers=dict.fromkeys(_ON_NEED, _RECORD),
     sight=_EVERYBODY,
 )
+_SETTLEMENT: Final = Service(
+    name="settlement",
+    title="Settlement",
+    in_use=True,
+    ground=_PAYING,
+    roles={},
+    scopes=frozenset({"kjerne:settlement-read"}),
+    filing_scopes=frozenset({"kjerne:settlement-write"}),
+    types=(
+        "Account",
+        "ChargeItem",
+        "Claim",
+        "ClaimResponse",
+        "Coverage",
+        "CoverageEligibilityRequest",
+        "CoverageEligibilityResponse",
+        "ExplanationOfBenefit",
+        "Invoice",
+    ),
+    opt_out=Closing(
+        law="personvernforordningen artikkel 21",
+        deleted_after=None,
+        stays="everything: no health worker sees it with or without it, and who is paid must keep accounts",
+    ),
+    opens="nothing",
+    retention="as long as the source has it",
+    sources=True,
+    sight=frozenset({"own", "parent"}),
+)
 _MEASUREMENTS: Final = Service(
     name="measurements",
     title="Measurements",
@@ -325,7 +361,7 @@ _CROSS_BORDER: Final = Service(
 )
 
 _ALL: Final = (
-    _RESULTS, _CRITICAL_INFORMATION, _DOCUMENTS, _STRUCTURED, _MEASUREMENTS, _MATERNITY, _CROSS_BORDER,
+    _RESULTS, _CRITICAL_INFORMATION, _DOCUMENTS, _STRUCTURED, _SETTLEMENT, _MEASUREMENTS, _MATERNITY, _CROSS_BORDER,
 )  # fmt: skip
 SERVICES: Final[Mapping[str, Service]] = {one.name: one for one in _ALL}
 IN_USE: Final = frozenset(name for name, one in SERVICES.items() if one.in_use)

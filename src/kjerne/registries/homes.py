@@ -124,9 +124,14 @@ HOMES: Final[Mapping[str, Home]] = _table(
     _of(Home("none", why="names several patients, and a record here is about one"), "Linkage MeasureReport"),
     _of(Home("none", why="does not say what it is, so nobody can say which law holds for it"), "Basic"),
     _of(
-        Home("none", why="money and contracts: a record is shared for care, and nothing here has a ground to keep who pays"),
-        """Account ChargeItem Claim ClaimResponse Contract Coverage CoverageEligibilityRequest CoverageEligibilityResponse
-        EnrollmentRequest EnrollmentResponse ExplanationOfBenefit Invoice PaymentNotice PaymentReconciliation""",
+        Home("patient", "settlement", served=True, why="of whom it is paid for: her own, and no health worker's to see"),
+        """ChargeItem Claim ClaimResponse Coverage CoverageEligibilityRequest CoverageEligibilityResponse ExplanationOfBenefit
+        Invoice""",
+    ),
+    _of(Home("patient", "settlement", served=True, why="of the one patient whose it is, as `subject`"), "Account"),
+    _of(
+        Home("none", why="money and contracts that bind others than a patient, or name none: there is no ground to keep them"),
+        "Contract EnrollmentRequest EnrollmentResponse PaymentNotice PaymentReconciliation",
     ),
     _of(Home("none", why="research on named patients: no service here has a ground to keep it"), "ResearchSubject"),
 )  # fmt: skip

@@ -47,6 +47,7 @@ def subject_parameter(name: str) -> str:
 _ELSEWHERE: Final[Mapping[str, tuple[str, ...]]] = {
     "Appointment": ("participant", "actor"),
     "AppointmentResponse": ("actor",),
+    "Coverage": ("beneficiary",),
     "SupplyRequest": ("deliverTo",),
     "Task": ("for",),
 }
@@ -57,8 +58,9 @@ def subject_in(tree: Mapping[str, Any]) -> Mapping[str, Any]:
     """The reference by which a resource names whom it is about, wherever its type has it; empty where it names nobody."""
     place = _ELSEWHERE.get(tree.get("resourceType", ""))
     if place is None:
-        found: Mapping[str, Any] = tree.get("subject", tree.get("patient", {}))  # no type has both
-        return found
+        found = tree.get("subject", tree.get("patient", {}))  # no type has both
+        several: Mapping[str, Any] = next(iter(found), {}) if isinstance(found, list) else found
+        return several
     if place == _ELSEWHERE["Appointment"]:
         return next(iter(_patients(tree)), {})
     if answered_by_another(tree):
@@ -144,6 +146,8 @@ def check_names(raw: bytes, tree: Mapping[str, Any]) -> None:
             422, "a record is about one patient, and two or more meet here", where=where,
             todo="Send one Appointment for each patient; say Practitioner or another type of who is none.",
         )  # fmt: skip
+    if isinstance(several := tree.get("subject"), list) and len(several) > 1:
+        raise Refusal(422, "a record is about one patient, and this is about two or more", where=where)
     contained = _contained(tree)
     if contained and number_in(tree) not in contained:
         raise Refusal(422, f"the {element} and the contained Patient are two persons", where=where)

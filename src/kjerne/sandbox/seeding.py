@@ -114,6 +114,7 @@ def participants(population: Population, now: datetime) -> list[Participation]:
         row("radiology", "source", "pilot", (HOME_MUNICIPALITY,)),
         *(row(unit, "consumer") for unit in treating),
         *(row(unit, part, service=one) for one in REGISTERED for unit in treating for part in parts),
+        *(row(unit, "source", service="settlement") for unit in treating),
     ]
 
 
