@@ -100,8 +100,10 @@ _LISTED = f"{_ROWS} WHERE $3 = '' OR state = $3 ORDER BY at DESC, number LIMIT $
 
 
 async def add(conn: Connection, caller: Caller, asked: Asked, at: datetime) -> int:
-    """A new export, which nobody has approved yet; its number. The test client's is open."""
+    """A new export, which nobody has approved yet; its number. The test client's is open. Those that have grown old forget whom
+    they named."""
     number = secrets.randbits(53)
+    await conn.execute(_FORGET_OLD, at, LIFE)
     await conn.execute(
         "INSERT INTO export (number, at, client, asked_by, asked_hpr, author, ground, recipient, types, request, since, cohort, "
         "people, testing) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)",
@@ -155,10 +157,19 @@ UPDATE export e SET opened_at = $2, upper = coalesce((
 WHERE number = $1 AND opened_at IS NULL"""
 
 
+_FORGET: Final = "cohort = CASE WHEN cohort IS NULL THEN NULL ELSE ''::bytea END"
+"""Of an export that is over nobody asks any more whom it named; that it named some stays."""
+_FORGET_OLD: Final = f"UPDATE export SET {_FORGET} WHERE cohort <> '' AND opened_at + $2::interval <= $1"
+
+
 async def refuse(conn: Connection, number: int, name: str, why: str, at: datetime) -> None:
     """It is refused for good, by whom and why; an export that is held."""
     await conn.execute(
-        "UPDATE export SET refused_at = $2, refused_by = $3, refused_why = $4 WHERE number = $1", number, at, name, why
+        f"UPDATE export SET refused_at = $2, refused_by = $3, refused_why = $4, {_FORGET} WHERE number = $1",
+        number,
+        at,
+        name,
+        why,
     )
 
 
@@ -173,7 +184,7 @@ async def people(conn: Connection) -> int:
 
 
 async def end(conn: Connection, number: int, at: datetime) -> None:
-    await conn.execute("UPDATE export SET ended_at = coalesce(ended_at, $2) WHERE number = $1", number, at)
+    await conn.execute(f"UPDATE export SET ended_at = coalesce(ended_at, $2), {_FORGET} WHERE number = $1", number, at)
 
 
 async def patients(conn: Connection, number: int, file: int) -> list[int]:

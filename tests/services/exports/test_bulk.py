@@ -129,6 +129,25 @@ async def test_whom_a_number_leads_to_nobody_learns_and_who_is_named_twice_is_th
     assert not any(ward.house.digest(number) in row["cohort"] for row in kept)
 
 
+async def test_an_export_that_is_over_forgets_whom_it_named(ward: Ward) -> None:
+    her = {"reference": address(ward, await ward.person(fresh_number()))}
+    ended, refused, old = [(await kicked(ward, "Patient/$export", her)).headers["content-location"] for _ in range(3)]
+    assert (await call(ward, ASKING, "DELETE", ended)).status_code == 202
+    assert (await decided(ward, FIRST, refused, "refuse", "Vedtaket dekker ikke dette")).status_code == 200
+    for one in (FIRST, SECOND):
+        await decided(ward, one, old)
+
+    async def names(place: str) -> bool:
+        number = int(place.rpartition("/")[2])
+        return bool(await ward.house.store.pool.fetchval("SELECT cohort FROM export WHERE number = $1", number))
+
+    assert [await names(one) for one in (ended, refused, old)] == [False, False, True]
+    ward.house.clock.move(timedelta(days=8))  # type: ignore[attr-defined]
+    await kicked(ward, "$export")
+    assert not await names(old)
+    assert (await call(ward, ASKING, "GET", f"{old}/files/Observation-0")).status_code == 410
+
+
 async def test_since_gives_what_was_changed_and_tells_what_was_deleted_where_it_stood_open(ward: Ward) -> None:
     number = fresh_number()
     key = await ward.person(number)
