@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -144,7 +144,8 @@ class Call(msgspec.Struct, frozen=True):
 
     `body` is empty where the wire consumed it as a form. `correlation` is the caller's correlation id or one made here.
     `joined` is the transaction that the request is a part of, and `new_id` the id that what it creates is to have: others in it
-    refer to that. Where the patient turns out to be another than the id was made for, it is `Stale`.
+    refer to that. Where the patient turns out to be another than the id was made for, it is `Stale`. `meet` has the facts about
+    many person keys read at once, for a handler that asks the law about each of them next.
     """
 
     method: str
@@ -162,6 +163,7 @@ class Call(msgspec.Struct, frozen=True):
     once: Once | None = None
     joined: Joined | None = None
     new_id: UUID | None = None
+    meet: Callable[[Sequence[int]], Awaitable[None]] | None = None
 
     def connection(self, pool: Asks) -> AbstractAsyncContextManager[Any]:
         """A connection for a block: of the pool, or the one of the transaction that the request is a part of."""

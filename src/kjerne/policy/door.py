@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -119,6 +120,14 @@ class Door:
         if len(self._remembered) >= REMEMBERED:
             del self._remembered[next(iter(self._remembered))]
         self._remembered[_meeting(patient, caller)] = subject
+
+    async def meet(self, caller: Caller, keys: Sequence[int]) -> None:
+        """Has the facts of many persons read in one statement and remembered, for who asks about each of them next (`proven`)."""
+        unmet = [key for key in keys if _meeting(PatientRef(key=key), caller) not in self._remembered]
+        if unmet and caller.kind != "citizen":
+            async with self._store.pool.acquire() as conn:
+                for subject in await subjects.load_many(conn, unmet, caller, self._store.wrap):
+                    self._remember(PatientRef(key=subject.patient), caller, subject)
 
     async def would_open(self, caller: Caller, patient: PatientRef, service: str, action: Action) -> bool:
         """Whether the law would open the patient to this caller now: for a list that must not name whom it would not.

@@ -136,6 +136,17 @@ async def stand(conn: Connection, subject: Subject) -> bool:
     return bool(stamp == subject.stamp)
 
 
+_BY_KEYS = _FACTS + "ANY($1::bigint[])"
+
+
+async def load_many(conn: Connection, keys: Sequence[int], caller: Caller, wrap: PersonWrap) -> list[Subject]:
+    """As `load`, of several persons in one statement, for a caller who stands in for nobody; whoever is not there is left out."""
+    assert caller.kind != "citizen", "what is known of her kin is not read here"
+    organisations = [number for number in (caller.organisation, caller.point_of_care) if number]
+    rows = await conn.fetch(_BY_KEYS, list(keys), caller.hpr, organisations, caller.digest)
+    return [_subject(found, wrap)[0] for found in map(tuple, rows) if found[3] is not None]
+
+
 _KIN = """
 SELECT p.wrapped_key, p.detail, p.patient, (p.patient = $1 OR p.patient = ANY(c.linked)) AS hers, k.other IS NOT NULL AS parent,
   p.linked,

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 import msgspec
@@ -171,6 +172,7 @@ class Edge:
             body=b"" if form else body,
             base_url=base_url,
             once=once,
+            meet=partial(self._door.meet, caller) if caller else None,
         )
 
     async def _handled(self, route: Route, call: Call) -> Answer:

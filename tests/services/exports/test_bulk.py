@@ -14,8 +14,9 @@ import httpx
 import pytest
 
 from kjerne.access import Caller, Choice
+from kjerne.exchange import PatientRef
 from kjerne.fhir.smart import limits
-from kjerne.store import handing_out, participation
+from kjerne.store import handing_out, participation, subjects
 from participating import a_row
 from services.results.conftest import LAB, NOW, Ward, fresh_number
 
@@ -229,6 +230,28 @@ async def test_files_that_are_fetched_at_once_hold_each_its_own(ward: Ward, monk
         places.append((file, ids))
     found = await asyncio.gather(*(in_files(ward, [file]) for file, _ in places))
     assert [[one["id"] for one in each] for each in found] == [ids for _, ids in places]
+
+
+async def test_facts_of_all_in_a_file_are_read_at_once_and_a_refusal_reads_them_anew(
+    ward: Ward, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keys = [await ward.person(fresh_number()) for _ in range(4)]
+    await shut(ward, keys[3], "results")
+    named = [{"reference": address(ward, key)} for key in keys]
+    (file,) = (await opened(ward, "Patient/$export", *named, _type="Observation"))["output"]
+    asked: list[int] = []
+    load = subjects.load
+
+    async def counted(conn: Any, ref: PatientRef, *more: Any) -> Any:
+        asked.append(ref.key)
+        return await load(conn, ref, *more)
+
+    monkeypatch.setattr(subjects, "load", counted)
+    assert await in_files(ward, [file]) == []
+    assert asked == [keys[3]]
+    assert [await rules(ward, key) for key in keys] == [{("results", "exported")}] * 3 + [
+        {("results", "export-after-opt-out")}
+    ]
 
 
 async def test_a_fact_that_changes_while_a_file_is_read_counts(ward: Ward, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -86,6 +86,8 @@ class Files:
             tuple(map(type_number, names)), f"export/{export.number}", export.ground, RECORDS_LIMIT,
             export.since or EARLIEST,
         )  # fmt: skip
+        if call.meet is not None:
+            await call.meet([one.key for one in people])
         for attempt in range(ATTEMPTS):
             found = [await self._admitted(call, one, service, proven=attempt == 0) for one in people]
             grants = [one for one in found if one is not None]
