@@ -594,6 +594,56 @@ def test_the_test_client_is_told_of_the_made_up_alone_and_of_whom_it_names(world
     assert world.call("DELETE", f"/{made.tree['id']}", as_="all-patients", about="").status == 204
 
 
+def test_the_operator_sees_what_fails_and_has_it_begin_anew(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    at = "/subscriptions/failing"
+
+    def listed(query: str = "") -> Tree:
+        answer = Answered(world.platform.client.call("GET", at + query, as_="operator"))
+        assert answer.status == 200, answer.response.text
+        return answer.tree
+
+    def begun(id_: str, as_: str = "operator") -> int:
+        return int(world.platform.client.call("POST", f"{at}/{id_}/begin", as_=as_).status_code)
+
+    monkeypatch.setattr(subscribing, "OFF_AFTER", timedelta(minutes=1))
+    id_, well = world.subscribed("Observation", content="id-only"), world.subscribed("DiagnosticReport")
+    assert (listed(), begun(well), begun("none")) == ({"subscriptions": []}, 404, 404)
+    world.inbox.else_ = 500
+    made = result(world)
+    world.told()
+    world.platform.clock.move(timedelta(minutes=1))
+    world.told()
+    (one,) = listed()["subscriptions"]
+    assert (one["id"], one["client"], one["state"], one["tries"]) == (id_, "ehr", "off", 2)
+    assert (one["fault"], one["service"]) == ("it answered 500", "results")
+    assert not {"patient", "endpoint"} & one.keys()
+    world.inbox.else_ = 200
+    assert begun(id_, as_="ehr") == 403
+    assert (begun(id_), begun(id_)) == (204, 404)
+    events = [event for bundle in world.told() for event in status_of(bundle)["events"]]
+    assert [event["focus"]["reference"][-36:] for event in events] == [made]
+    assert (world.state(id_), listed()) == ("active", {"subscriptions": []})
+    off = wish(world.inbox.url + "/hook", "Observation", content="id-only") | {"id": id_, "status": "off"}
+    assert world.call("PUT", f"/{id_}", off, headers={"if-match": 'W/"1"'}).status == 200
+    assert (listed(), begun(id_)) == ({"subscriptions": []}, 404), "what its owner turned off stays off"
+
+
+def test_the_list_of_what_fails_goes_on_by_pages(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("kjerne.services.subscriptions.FAILING_LISTED", 1)
+    ids = {world.subscribed("Observation") for _ in range(2)}
+    world.inbox.else_ = 500
+    result(world)
+    world.told()
+    first = Answered(world.platform.client.call("GET", "/subscriptions/failing", as_="operator")).tree
+    more = f"/subscriptions/failing?_after={first['after']}"
+    second = Answered(world.platform.client.call("GET", more, as_="operator")).tree
+    assert {one["id"] for one in (*first["subscriptions"], *second["subscriptions"])} == ids
+    assert "after" not in second
+    for query in ("?_after=x", "?x=1", f"?_after={first['after']}&_after=1"):
+        answer = world.platform.client.call("GET", "/subscriptions/failing" + query, as_="operator")
+        assert answer.status_code == 400, query
+
+
 def test_headers_are_sent_along_and_hold_no_line_of_their_own(world: World) -> None:
     world.subscribed("Observation", header=["Authorization: Bearer s3cret"])
     assert world.inbox.sent[-1][1]["Authorization"] == "Bearer s3cret"

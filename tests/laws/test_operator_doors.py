@@ -25,6 +25,7 @@ OF_NOBODY = {
     # A list is its client's own, and says nothing that it did not send (K93).
     "POST /fhir/R4/Group", *(f"{method} /fhir/R4/Group/{{id}}" for method in ("GET", "PUT", "DELETE")),
     "GET /exports", "GET /exports/{number}", "DELETE /exports/{number}",
+    "GET /subscriptions/failing", "POST /subscriptions/failing/{id}/begin",
     "POST /exports/{number}/approve", "POST /exports/{number}/refuse",
 }  # fmt: skip
 

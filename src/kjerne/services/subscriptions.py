@@ -10,19 +10,20 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any, Final
 from uuid import UUID
 
 import msgspec
 
-from kjerne.access import Action, Caller, Grant
+from kjerne.access import OPERATIONS, Action, Caller, Grant
 from kjerne.errors import Refusal, sentences
 from kjerne.exchange import Answer, Call, Denied, Pairs, PatientRef, Route, granted
 from kjerne.fhir import subscribing
 from kjerne.fhir.bundle import searchset
 from kjerne.fhir.criteria import is_linked
+from kjerne.fhir.dates import EARLIEST
 from kjerne.fhir.definitions import type_name, type_number
 from kjerne.fhir.encode import decode, encode
 from kjerne.fhir.interaction import basis_of, demanded_version, version_headers
@@ -50,6 +51,8 @@ BODY_LIMIT_BYTES: Final = 20_000
 OF_A_CLIENT: Final = 5_000
 """Subscriptions that one owner may have."""
 EVENTS_LIMIT: Final = 100
+FAILING: Final = "/subscriptions/failing"
+FAILING_LISTED: Final = 200
 OF_A_PERSON: Final = timedelta(minutes=60)
 """How long a person's subscription lives at most after her attestation was made: so long the law opens anything by it."""
 SEARCHED: Final = ("_id", "status", "type", "url", "criteria", "payload")
@@ -111,6 +114,8 @@ class SubscriptionsApi:
             each("DELETE", one, self.delete),
             each("GET", one + "/$status", self.status),
             each("GET", one + "/$events", self.events),
+            Route("GET", FAILING, self.failing, OPERATIONS, "json"),
+            Route("POST", FAILING + "/{id}/begin", self.begin, OPERATIONS, "json"),
         ]
 
     async def create(self, call: Call) -> Answer:
@@ -231,6 +236,41 @@ class SubscriptionsApi:
             tellings = await use(None)
         told_now = message(base, str(one.id), one.state, "query-event", asked.topic, one.events, tellings, call.at)
         return Answer(200, told_now)
+
+    async def failing(self, call: Call) -> Answer:
+        """For whoever runs the platform: the subscriptions whose messages are not taken, or that are off for it, the longest
+        first. Whom they are about is not said, nor the address, which their owner has written."""
+        asked = dict(call.query)
+        if not asked.keys() <= {"_after"} or len(asked) < len(call.query):
+            raise Refusal(400, "the list takes _after, once", where="query")
+        async with self.pool.acquire() as conn:
+            rows = await subscriptions.failing(conn, _behind(asked.get("_after", "")), FAILING_LISTED + 1)
+        told: Tree = {"subscriptions": [self._failing(one) for one in rows[:FAILING_LISTED]]}
+        if len(rows) > FAILING_LISTED:
+            last = rows[FAILING_LISTED - 1]
+            told["after"] = f"{last.failing_since:%Y-%m-%dT%H:%M:%S.%f}_{last.id}"
+        return Answer(200, encode(told), "application/json")
+
+    def _failing(self, one: Subscription) -> Tree:
+        caller = opened(self.sealer, one.id, one.told).caller
+        assert one.failing_since is not None, "the store has asked for it"
+        return {
+            "id": str(one.id), "client": caller.client, "organisation": caller.organisation, "service": one.service,
+            "channel": one.channel, "state": one.state, "since": instant(one.failing_since), "tries": one.failures,
+            "fault": one.fault,
+        }  # fmt: skip
+
+    async def begin(self, call: Call) -> Answer:
+        """One of them begins anew, as when its owner asks for it: a handshake, then all that was missed, weighed by the law."""
+        id_ = self.ids.parse(call.parameters["id"])
+        async with self.pool.acquire() as conn:
+            begun = id_ is not None and await subscriptions.begin(conn, self.ids.patient(id_), id_, call.at)
+        if not begun:
+            todo = "Read the list anew; where a message is on its way, wait two minutes."
+            raise Refusal(
+                404, "no subscription of this id fails, or a message of it is on its way", where="id", todo=todo
+            )
+        return Answer(204, media_type="application/json")
 
     def _sent(self, call: Call) -> tuple[Tree, Asked]:
         """The body as a Subscription that is done here, at an address that is registered for the client."""
@@ -365,6 +405,17 @@ def _answers(tree: Mapping[str, Any], name: str, value: str) -> bool:
         "criteria": tree["criteria"], "payload": channel.get("payload", ""),
     }[name]  # fmt: skip
     return any(found == one.rpartition("|")[2] for one in value.split(","))
+
+
+def _behind(text: str) -> tuple[datetime, UUID]:
+    """Where a page of the list begins; `Refusal` 400 for what no page has ended with."""
+    if not text:
+        return EARLIEST, UUID(int=0)
+    at, _, id_ = text.partition("_")
+    try:
+        return datetime.strptime(at, "%Y-%m-%dT%H:%M:%S.%f").replace(tzinfo=UTC), UUID(id_)
+    except ValueError:
+        raise Refusal(400, "_after is what the page before ends with", where="_after") from None
 
 
 def _number(call: Call, name: str) -> int | None:

@@ -156,6 +156,26 @@ async def of_owner(conn: Connection, owner: bytes, limit: int) -> list[Subscript
     return [_made(row) for row in rows]
 
 
+_FAILING: Final = f"""
+SELECT {_COLUMNS} FROM subscription WHERE failing_since IS NOT NULL AND (failing_since, id) > ($1, $2)
+ORDER BY failing_since, id LIMIT $3"""
+_BEGIN: Final = """
+UPDATE subscription SET state = 'requested', collects = true, failures = 0, failing_since = NULL, fault = '', changed_at = $3,
+  work_at = $3, woken = woken + 1
+WHERE patient = $1 AND id = $2 AND failing_since IS NOT NULL AND ends_at > $3
+  AND (leased_until IS NULL OR leased_until <= $3) RETURNING id"""
+
+
+async def failing(conn: Connection, after: tuple[datetime, UUID], limit: int) -> list[Subscription]:
+    """Those of all owners whose messages are not taken, or that are off for it, the longest first, behind a place."""
+    return [_made(row) for row in await conn.fetch(_FAILING, *after, limit)]
+
+
+async def begin(conn: Connection, patient: int, id_: UUID, now: datetime) -> bool:
+    """Has one of them begin anew; false where it is none, or a message of it is on its way."""
+    return await conn.fetchval(_BEGIN, patient, id_, now) is not None
+
+
 # The place is asked for by sub-selects, so that the index on xid is read from there: joined, it is a filter over all that was
 # ever written.
 _SINCE: Final = """r.xid >= (SELECT xid FROM p) AND r.xid < pg_snapshot_xmin(pg_current_snapshot())
