@@ -13,7 +13,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any, Final
 from uuid import UUID, uuid4
 
@@ -25,6 +25,7 @@ from kjerne.errors import Refusal
 from kjerne.exchange import ATTEMPTS, Pairs, PatientRef, Stale
 from kjerne.fhir import search as searching
 from kjerne.fhir import subscribing
+from kjerne.fhir.dates import EARLIEST
 from kjerne.fhir.definitions import type_name
 from kjerne.fhir.encode import decode
 from kjerne.fhir.fitting import Weighed, fits, weighed
@@ -451,14 +452,12 @@ class _Weighing:
         """None of a filter that is taken no more: it was when it was made, and a limit that has been lowered since lets
         nothing through."""
         if (name, pairs) not in self._plans:
+            # Of all that a filter may say, `ap` alone looks at the time.
+            at = self._now if any("ap" in value for _, value in pairs) else EARLIEST
             try:
-                asked = search.parse(
-                    name, pairs, lenient=False, page_size=1, page_size_limit=1, reachable=frozenset(),
-                )  # fmt: skip
+                self._plans[name, pairs] = _planned(name, pairs, at)
             except Refusal:
                 self._plans[name, pairs] = None
-            else:
-                self._plans[name, pairs] = searching.plan(asked, at=self._now)
         return self._plans[name, pairs]
 
     def _opened(self, record: Record) -> Weighed:
@@ -466,6 +465,13 @@ class _Weighing:
         if key not in self._weighed:
             self._weighed[key] = weighed(str(record.id), record.at, decode(record.served))
         return self._weighed[key]
+
+
+@lru_cache(maxsize=READ_LIMIT)
+def _planned(name: str, pairs: Pairs, at: datetime) -> Plan:
+    """A filter as it is asked: the same from turn to turn."""
+    asked = search.parse(name, pairs, lenient=False, page_size=1, page_size_limit=1, reachable=frozenset())
+    return searching.plan(asked, at=at)
 
 
 def _of(turns: Sequence[_Turn]) -> list[Subscription]:

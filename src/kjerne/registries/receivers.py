@@ -22,6 +22,7 @@ from kjerne.errors import Refusal
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 URL_CHARACTERS: Final = 500
+FOUND_LIMIT: Final = 10_000
 _LOOPBACK: Final = ("127.0.0.1", "localhost")
 
 
@@ -81,10 +82,17 @@ class Receivers:
     sandbox: bool = False
     _read_at: tuple[int, int] | None = field(default=None, init=False)
     _known: tuple[Receiver, ...] = field(default=(), init=False)
+    _found: dict[tuple[str, str], Receiver | None] = field(default_factory=dict, init=False, repr=False)
+    """What was looked for since the file was read."""
 
     def find(self, client: str, url: str) -> Receiver | None:
         """The entry that lets a client be told at this address."""
-        return next((one for one in self.all() if one.client == client and one.covers(url)), None)
+        known, asked = self.all(), (client, url)
+        if asked not in self._found:
+            if len(self._found) >= FOUND_LIMIT:
+                self._found.clear()
+            self._found[asked] = next((one for one in known if one.client == client and one.covers(url)), None)
+        return self._found[asked]
 
     def all(self) -> tuple[Receiver, ...]:
         """Every entry. Of a file that cannot be read there is none: nobody is told at an address that nobody vouches for."""
@@ -92,9 +100,11 @@ class Receivers:
             stands = self.path.stat()
         except OSError:
             self._read_at, self._known = None, ()
+            self._found.clear()
             return ()
         read_at = (stands.st_mtime_ns, stands.st_size)
         if read_at != self._read_at:
+            self._found.clear()
             try:
                 self._known = self.read()
             except Refusal:
