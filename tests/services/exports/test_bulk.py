@@ -112,6 +112,24 @@ async def test_each_service_is_left_out_by_its_own_choices_and_logged_in_its_own
     assert len(nothing["output"]) == 3, "what is shut is not told by a file that is missing"
 
 
+async def test_a_type_that_two_services_keep_leaves_under_the_law_of_each(ward: Ward) -> None:
+    number = fresh_number()
+    key = await ward.person(number)
+    tree = {"resourceType": "Condition", "subject": {"identifier": {"system": FNR, "value": number}}, "code": {"text": "Gikt"}}
+    made = await call(ward, JOURNAL, "POST", "/fhir/R4/Condition", json.dumps(tree).encode(), **FHIR)
+    assert made.status_code == 201, made.text
+    her = {"reference": address(ward, key)}
+    since = {"_type": "Condition", "_since": NOW.isoformat()}
+    before = await opened(ward, "Patient/$export", her, **since)
+    assert [one["id"] for one in await in_files(ward, before["output"])] == [made.json()["id"]]
+    assert await rules(ward, key) == {("record", "exported"), ("critical-information", "exported")}
+    gone = await call(ward, JOURNAL, "DELETE", f"/fhir/R4/Condition/{made.json()['id']}")
+    assert gone.status_code == 204, gone.text
+    after = await opened(ward, "Patient/$export", her, **since)
+    (bundle,) = await in_files(ward, after["deleted"])
+    assert [one["request"]["url"] for one in bundle["entry"]] == [f"Condition/{made.json()['id']}"]
+
+
 async def test_whom_a_number_leads_to_nobody_learns_and_who_is_named_twice_is_there_once(ward: Ward) -> None:
     number, nobodys = fresh_number(), fresh_number()
     key = await ward.person(number)

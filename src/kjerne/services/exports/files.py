@@ -12,9 +12,9 @@ from kjerne.access import Grant
 from kjerne.errors import Refusal
 from kjerne.exchange import ATTEMPTS, Answer, Call, Denied, PatientRef, Stale, unsettled
 from kjerne.fhir.dates import EARLIEST
-from kjerne.fhir.definitions import type_name, type_number
+from kjerne.fhir.definitions import type_name
 from kjerne.fhir.encode import encode
-from kjerne.registries.homes import PERSON, SERVICE_BY_TYPE
+from kjerne.registries.homes import KEPT, PERSON, row_number, types_of
 from kjerne.services.exports.asking import NDJSON, people_of
 from kjerne.store import audit, exports, handing_out, patients
 from kjerne.store.exports import Export
@@ -66,8 +66,10 @@ class Files:
             return await self._used(call, export, people, (), self._persons)
         if place.name == GONE:
             return await self._deletions(call, export, people)
-        service = SERVICE_BY_TYPE[place.name]
-        return await self._used(call, export, people, (place.name,), self._records, service)
+        found: list[bytes] = []
+        for service in (of for name, of in KEPT if name == place.name):
+            found += await self._used(call, export, people, (place.name,), self._records, service)
+        return found
 
     async def _people(self, export: Export, number: int) -> list[PatientRef]:
         async with self.pool.acquire() as conn:
@@ -84,7 +86,7 @@ class Files:
         """What `use` gives of those whom the law lets out. Facts may be remembered the first time round: whatever uses a grant
         proves them."""
         errand = Errand(
-            tuple(map(type_number, names)), f"export/{export.number}", export.ground, RECORDS_LIMIT,
+            tuple(row_number(name, service) for name in names), f"export/{export.number}", export.ground, RECORDS_LIMIT,
             export.since or EARLIEST,
         )  # fmt: skip
         if call.meet is not None:
@@ -131,7 +133,7 @@ class Files:
         """Bundles of what was deleted since then: of each service under its own law."""
         found: list[str] = []
         for service in self.services:
-            names = [name for name in map(type_name, export.types) if SERVICE_BY_TYPE.get(name) == service]
+            names = [name for name in map(type_name, export.types) if name in types_of(service)]
             if names:
                 found += await self._used(call, export, people, names, self._gone, service)
         return [
