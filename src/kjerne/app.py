@@ -45,7 +45,7 @@ from kjerne.policy.caller import caller as caller_of
 from kjerne.policy.choosing import Choosing
 from kjerne.policy.claims import Claims
 from kjerne.policy.privacy import deletion_of
-from kjerne.policy.services import IN_USE, SERVICES, Service, kept_by_law, seen_by
+from kjerne.policy.services import EXPORTED, IN_USE, SERVICES, Service, kept_by_law, seen_by
 from kjerne.policy.table_subscribing import TOLD_OF
 from kjerne.registries import identifiers
 from kjerne.registries.guides import Guides
@@ -295,7 +295,8 @@ class House:
 
     def _in_bulk(self, parse_json: Callable[[bytes], dict[str, Any]]) -> ExportsApi:
         """What leaves in bulk, and the lists of patients that it may be of."""
-        types, services = (*SERVICE_BY_TYPE, PERSON), [name for name in SERVICES if name in IN_USE]
+        services = [name for name in SERVICES if name in EXPORTED]
+        types = (*(name for name, service in SERVICE_BY_TYPE.items() if service in EXPORTED), PERSON)
         kickoffs = Kickoffs(types, parse_json, self.store.ids, self.identify)
         sealer = Sealer(self.store.keys.derived("export"))
         files = Files(self.store.pool, self.reader, self.patients, sealer, services)

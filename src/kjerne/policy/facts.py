@@ -38,7 +38,7 @@ from kjerne.policy.people import (
     age,
     norwegian_day,
 )
-from kjerne.policy.services import DISCLOSED, IN_USE, SERVICES, STAFF_PURPOSES, Role
+from kjerne.policy.services import DISCLOSED, EXPORTED, SERVICES, STAFF_PURPOSES, Role
 from kjerne.policy.taking_part import takes_part
 from kjerne.registries.protection import is_protected
 from kjerne.registries.wording import says_something
@@ -104,8 +104,8 @@ SCOPES: Final[Mapping[tuple[CallerKind, str, Action], frozenset[str]]] = {
     ("citizen", "", "insight"): frozenset({"kjerne:citizen", "kjerne:insight"}),
     ("citizen", "", "choose"): CITIZEN,
     ("system", "", "insight"): frozenset({AUDIT}),
-    **{("system", name, "export"): frozenset({OPERATIONS, ALL_PATIENTS}) for name in sorted(IN_USE)},
-    **{("practitioner", name, "export"): frozenset({OPERATIONS}) for name in sorted(IN_USE)},
+    **{("system", name, "export"): frozenset({OPERATIONS, ALL_PATIENTS}) for name in sorted(EXPORTED)},
+    **{("practitioner", name, "export"): frozenset({OPERATIONS}) for name in sorted(EXPORTED)},
     ("system", "", "link"): frozenset({OPERATIONS}),
     ("practitioner", "", "link"): frozenset({OPERATIONS}),
     ("citizen", "", "ask"): CITIZEN,

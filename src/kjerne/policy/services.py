@@ -368,6 +368,8 @@ IN_USE: Final = frozenset(name for name, one in SERVICES.items() if one.in_use)
 """Those that are built: organisations take part in them, and a patient can choose about them."""
 
 
+EXPORTED: Final = IN_USE - {_SETTLEMENT.name}
+"""Those that leave in bulk: what is about money does not (K92)."""
 DISCLOSED: Final = frozenset(name for name in IN_USE if SERVICES[name].sources)
 """Those whose sources are told to whom their records were given."""
 

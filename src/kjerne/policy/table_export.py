@@ -1,7 +1,7 @@
 """The law's rows on export: what leaves in bulk on a named legal ground, and whom no export may hold.
 
-The ground and the two approvals are asked for by the service, before any patient is (`services.exports`). Each service in use is
-asked by itself: what she has shut in one is left out of that one's files (docs/law.md, K34 and K93).
+The ground and the two approvals are asked for by the service, before any patient is (`services.exports`). Each service that is
+exported is asked by itself: what she has shut in one is left out of that one's files (docs/law.md, K34, K92 and K93).
 """
 
 from __future__ import annotations
@@ -11,12 +11,12 @@ from typing import Final
 from kjerne.access import SHUT_BY_PATIENT, Label
 from kjerne.policy import facts
 from kjerne.policy.rule import EXPORT, OPERATORS, Rule, Section
-from kjerne.policy.services import IN_USE
+from kjerne.policy.services import EXPORTED
 
 EXPORTING: Final = Section(
     title="Exported in bulk on a named legal ground, with two approvals",
     kinds=OPERATORS,
-    services=IN_USE,
+    services=EXPORTED,
     actions=EXPORT,
     rules=(
         Rule(
