@@ -115,7 +115,11 @@ async def test_each_service_is_left_out_by_its_own_choices_and_logged_in_its_own
 async def test_a_type_that_two_services_keep_leaves_under_the_law_of_each(ward: Ward) -> None:
     number = fresh_number()
     key = await ward.person(number)
-    tree = {"resourceType": "Condition", "subject": {"identifier": {"system": FNR, "value": number}}, "code": {"text": "Gikt"}}
+    tree = {
+        "resourceType": "Condition",
+        "subject": {"identifier": {"system": FNR, "value": number}},
+        "code": {"text": "Gikt"},
+    }
     made = await call(ward, JOURNAL, "POST", "/fhir/R4/Condition", json.dumps(tree).encode(), **FHIR)
     assert made.status_code == 201, made.text
     her = {"reference": address(ward, key)}
