@@ -562,8 +562,8 @@ def test_both_numbers_of_one_person_open_one_record(platform: Standing) -> None:
 
 
 def test_types_that_are_not_served_are_named_as_such(platform: Standing) -> None:
-    assert type_number("Group")
-    answer = platform.get("Group/1")
+    assert type_number("MeasureReport")
+    answer = platform.get("MeasureReport/1")
     assert (answer.status, "DiagnosticReport" in answer.issue["diagnostics"]) == (404, True)
 
 
