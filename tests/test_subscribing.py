@@ -547,7 +547,10 @@ def test_an_encounter_that_is_finished_is_told_by_its_topic_to_who_names_its_pat
         world.inbox.url + "/hook", f"Encounter?patient=Patient/{who}", content="id-only", service="encounter-complete"
     )
     about_another = world.call("POST", "", tree, about="renumbered")
-    assert about_another.status in (403, 422)
+    assert (about_another.status, about_another.issue["expression"]) == (400, ["Subscription.criteria"])
+    other = world.platform.get("Patient", about="renumbered", as_="gp").ids()[0]
+    two = wish(world.inbox.url + "/hook", f"Encounter?patient=Patient/{who}", f"Encounter?patient=Patient/{other}")
+    assert world.call("POST", "", two | {"criteria": TOPIC + "record"}, about="").status == 422
     made = world.call("POST", "", tree, about="")
     assert made.status == 201, made.response.text
     world.made.append(made.tree["id"])
@@ -565,6 +568,9 @@ def test_an_encounter_that_is_finished_is_told_by_its_topic_to_who_names_its_pat
     id_ = filed.tree["id"]
     done = sent("PUT", f"/fhir/R4/Encounter/{id_}", stay | {"id": id_, "status": "finished"}, **{"if-match": 'W/"1"'})
     assert done.status == 200, done.response.text
+    of_another = json.loads(json.dumps(tree | {"id": made.tree["id"]}).replace(who, other))
+    changed = world.call("PUT", f"/{made.tree['id']}", of_another, about="", headers={"if-match": 'W/"1"'})
+    assert (changed.status, changed.issue["expression"]) == (422, ["Subscription.criteria"])
     (bundle,) = world.told()
     status = status_of(bundle)
     assert status["topic"] == TOPIC + "encounter-complete"

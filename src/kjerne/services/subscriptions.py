@@ -8,7 +8,7 @@ subscription's id seals her. Who subscribes as a system is asked by the law of s
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -124,7 +124,6 @@ class SubscriptionsApi:
         caller, patient = _caller(call), self._whom(call, asked)
 
         async def use(grant: Grant) -> Subscription:
-            self._check_whom(asked, grant.subject.keys)
             id_ = self.ids.make(grant.subject.patient)
             one = Subscription(
                 grant.subject.patient, id_, owner_of(caller), asked.service, _types(asked, self.services), asked.channel,
@@ -153,6 +152,7 @@ class SubscriptionsApi:
         if asked.service != before.service:
             says = "a subscription keeps its topic"
             raise Refusal(422, says, where="Subscription.criteria", todo="Make one of its own for the other.")
+        self._check_whom(asked, before.patient)
         kept = seal(self.sealer, before.id, Kept(call.body, _stripped(caller), basis_of(call)))
         after = replace(
             before, types=_types(asked, self.services), channel=asked.channel, state="off" if asked.off else "requested",
@@ -161,7 +161,6 @@ class SubscriptionsApi:
 
         async def use(grant: Grant) -> bool:
             check_header(call, grant, self.identify)
-            self._check_whom(asked, grant.subject.keys)
             async with self.pool.acquire() as conn, conn.transaction():
                 await hold(conn, grant)
                 changed = await subscriptions.change(conn, after, expected, call.at)
@@ -297,17 +296,22 @@ class SubscriptionsApi:
         return subscribing.asked(decode(opened(self.sealer, one.id, one.told).raw), self.services)
 
     def _whom(self, call: Call, asked: Asked) -> PatientRef:
-        """Whom a new one is about: the header's person, or whose address the criteria name."""
-        if call.headers.get("person-id") or not asked.whom:
+        """Whom a new one is about: the header's person, or whose address the criteria name. That both are one could be told
+        only after the law was asked, and a no would then leave no line in her log; so one of them names her."""
+        if not asked.whom:
             return patient_of(call, self.identify)
-        return PatientRef(key=key_of(self.ids, asked.whom[0]) or 0)
+        if call.headers.get("person-id"):
+            says = "the patient is named by person-id or by the criteria, not by both"
+            raise Refusal(400, says, where=WHERE, todo="Leave one of them out.")
+        key = key_of(self.ids, asked.whom[0]) or 0
+        self._check_whom(asked, key)
+        return PatientRef(key=key)
 
-    def _check_whom(self, asked: Asked, keys: Iterable[int]) -> None:
+    def _check_whom(self, asked: Asked, key: int) -> None:
         """`Refusal` 422 where the criteria name another than the one it is about."""
-        about = {*keys}
-        if any((key_of(self.ids, text) or 0) not in about for text in asked.whom):
+        if any((key_of(self.ids, text) or 0) != key for text in asked.whom):
             says = "the criteria name another patient than the one whom the subscription is about"
-            raise Refusal(422, says, where=WHERE, todo="Name her by patient=Patient/id, or leave it to the header.")
+            raise Refusal(422, says, where=WHERE, todo="Name one, by patient=Patient/id.")
 
     def _check_filter(self, type_: str, pairs: Pairs) -> None:
         where = WHERE
