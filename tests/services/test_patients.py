@@ -158,6 +158,19 @@ def test_her_address_stands_for_her_in_searches_chains_includes_and_new_records(
     assert get(f"patient=Patient/{uuid4()}").status == 403
 
 
+def test_a_search_by_what_her_patient_says_has_one_row_of_what_left(platform: Standing) -> None:
+    create(platform, observation(), about="citizen")
+    patient = f"Patient/{id_of(platform)}"
+    (family,) = {one["family"] for one in platform.get(patient).tree["name"]}
+    for asked, included in ((family, False), ("Nobody", False), (family, True), ("Nobody", True)):
+        beside = "&_include=Observation:subject" if included else ""
+        answer = platform.get(f"Observation?patient.family={asked}&_count=2{beside}")
+        assert bool(answer.ids()) == (asked == family)
+        named = [str(id_) for row in platform.audited(answer.response) for id_ in row["ids"]]
+        assert sorted(named) == sorted(answer.every_id)
+        assert len(platform.audited(answer.response)) == 1 + (included and asked == family)
+
+
 def test_a_page_goes_on_with_the_address_it_was_named_by(platform: Standing) -> None:
     id_ = id_of(platform)
     first = herself(platform, f"Observation?patient=Patient/{id_}&_count=1")

@@ -47,7 +47,7 @@ from kjerne.registries.guides import Guides
 from kjerne.registries.homes import KEPT, SERVICE_BY_TYPE, SHARED_TYPES, not_served, row_number, types_of
 from kjerne.registries.identifiers import is_number, stands_in
 from kjerne.registries.naming import check_header, check_subject, patient_of
-from kjerne.store import changing, marking, pointing
+from kjerne.store import audit, changing, marking, pointing
 from kjerne.store.changing import Changer, Next, checked, lays_on_others, not_written, settle_new
 from kjerne.store.cursors import Cursors, token_in
 from kjerne.store.finding import Finder, Page
@@ -306,6 +306,7 @@ class StandardsApi:
             await note(conn, grant.once)
             async with conn.transaction():
                 if of_her is not None and not await self._is_as_asked(conn, grant, of_her):
+                    await audit.insert(conn, audit.given(grant))
                     return Page([], [], 0, None), []
                 page = await find(conn, grant, search)
                 if not (page.records and _brings_her(search)):
@@ -314,7 +315,7 @@ class StandardsApi:
                 return page, [her] if her.raw is not None and is_left(grant.caller, her, "s") else []
 
     async def _is_as_asked(self, conn: Connection, grant: Grant, of_her: Search) -> bool:
-        her = (await self.patients.look(conn, grant))[:1]
+        her = (await self.patients.stood(conn, grant))[:1]
         return any(is_left(grant.caller, one, "s") and answers(one, of_her, grant.at) for one in her)
 
     def _search_asked(self, call: Call) -> tuple[Pairs, str | None, PatientRef | None]:
