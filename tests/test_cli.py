@@ -109,7 +109,7 @@ def test_address_that_is_none_is_told_apart_from_a_platform_that_is_away(
     monkeypatch.setenv("KJERNE_URL", url)
     for command in (("personas",), ("call", "GET", "/x")):
         code, out, _ = run(*command, "--json")
-        assert (code, json.loads(out)["error"]["where"]) == (1, "KJERNE_URL")
+        assert (code, json.loads(out)["error"]["where"]) == (2, "KJERNE_URL")
 
 
 @pytest.mark.parametrize(

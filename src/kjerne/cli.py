@@ -46,7 +46,7 @@ IN_USE: Final = 5
 BEHIND: Final = 6
 INTERRUPTED: Final = 130
 
-_WRITTEN_BY_HAND: Final = frozenset({"PATH", "--as", "--patient"})
+_WRITTEN_BY_HAND: Final = frozenset({"PATH", "--as", "--patient", "KJERNE_URL"})
 """What a refusal is about where the command itself was written wrongly."""
 _EXIT_BY_STATUS: Final = {401: FORBIDDEN, 403: FORBIDDEN, 409: IN_USE, 503: UNREACHABLE, 504: UNREACHABLE}
 

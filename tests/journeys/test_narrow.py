@@ -84,6 +84,20 @@ def test_a_result_of_several_values_is_whole_on_a_phone_and_its_name_too(
         table = it.page.locator(".scroll:has(.measured)")
         assert table.evaluate("it => it.scrollWidth <= it.clientWidth")
         assert it.page.evaluate(BROKEN.replace(".sir th", ".measured th a")) == []
+        it.goto("/me/results")
+        assert "180 mmHg Ytterligere svar 110 mmHg" in " ".join(
+            it.page.locator(".plain-value").first.inner_text().split()
+        )
+        paper = it.page.locator("p.on-paper", has_text="Kari Nordvik")
+        assert not paper.is_visible()
+        it.page.emulate_media(media="print")
+        for path in (
+            "/me/results",
+            "/me/report/rep-bp",
+            it.page.locator(".plain-row").first.get_attribute("href") or "",
+        ):
+            it.goto(path)
+            assert paper.is_visible(), path
 
 
 BROKEN = """() => [...document.querySelectorAll('.sir th, .sir .tested, .sir .tested *, .sir i')].flatMap((cell) =>

@@ -12,7 +12,9 @@ import typer
 from kjerne.errors import Refusal
 
 Json = Annotated[bool, typer.Option("--json", help="Answer with one JSON document.")]
-Data = Annotated[Path | None, typer.Option("--data", help="The data directory (made if it is not there).")]
+Data = Annotated[
+    Path | None, typer.Option("--data", file_okay=False, help="The data directory (made if it is not there).")
+]
 Port = Annotated[int | None, typer.Option("--port", min=1, max=65535, help="The port to listen on.")]
 People = Annotated[
     int | None,

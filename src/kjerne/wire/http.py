@@ -141,7 +141,9 @@ def unpacked(body: bytes, encoding: str, limit_bytes: int) -> bytes:
 
 
 def _too_long(limit_bytes: int) -> Refusal:
-    return Refusal(413, f"the body is longer than {limit_bytes} bytes", todo="Send it in parts.")
+    return Refusal(
+        413, f"the body is longer than {limit_bytes} bytes", todo="An import or a Bundle may be sent in parts."
+    )
 
 
 def pairs_of(raw: bytes, where: str) -> Pairs:
