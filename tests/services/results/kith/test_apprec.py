@@ -70,6 +70,26 @@ def test_even_noise_gets_a_receipt(raw: bytes) -> None:
     assert read(apprec.build(apprec.heard(raw), (Fault("støy"),), AT)).status == "2"
 
 
+@pytest.mark.parametrize(
+    ("written", "id_"),
+    [
+        ("<MsgId>A&amp;B</MsgId>", "A&B"),
+        ("<MsgId>&#65;&#x42;&lt;</MsgId>", "AB<"),
+        ("<MsgId>&#0;&#xD800;&#9999999;&b;</MsgId>", "&#0;&#xD800;&#9999999;&b;"),
+        ("<MsgId><![CDATA[A&amp;<B>]]></MsgId>", "A&amp;<B>"),
+        ("<MsgId>M<!-- <MsgId>no</MsgId> -->-1</MsgId>", "M-1"),
+        ("<MsgId>M-1</MsgId><!-- <MsgId>no</MsgId> -->", "M-1"),
+        ("<MsgId>M-1</MsgId><?no <MsgId>no</MsgId> ?><!-- <MsgId>no</MsgId>", "M-1"),
+        ("<MsgId>M-1</MsgId><Comment><![CDATA[<MsgId>no</MsgId>]]></Comment>", "M-1"),
+    ],
+)
+def test_the_id_of_what_was_refused_is_read_as_a_parser_would(kith: Any, written: str, id_: str) -> None:
+    raw = kith.message(kith.report()).replace(b"<MsgId>M-1</MsgId>", written.encode()).replace(b"</Patient>", b"")
+    heard = apprec.heard(raw)
+    assert heard.id == id_
+    assert read(apprec.build(heard, (Fault("ødelagt"),), AT)).about.id == id_
+
+
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "utf-16-le", "utf-16-be"])
 def test_what_was_refused_is_named_in_its_receipt_in_whatever_encoding_it_came(kith: Any, encoding: str) -> None:
     text = kith.message(kith.report()).decode().partition("?>")[2] or kith.message(kith.report()).decode()

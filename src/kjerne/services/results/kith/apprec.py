@@ -8,6 +8,7 @@ patient.
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Sequence
 from datetime import datetime
 from functools import lru_cache
@@ -68,6 +69,10 @@ _DETAIL_LENGTH: Final = 400
 _HEAD_BYTES: Final = 20_000
 _UNWRITABLE: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
 """Characters that no XML document holds, our receipt no more than theirs."""
+_ASIDE: Final = re.compile(r"<!--.*?(?:-->|\Z)|<\?.*?(?:\?>|\Z)|<!\[CDATA\[(.*?)(?:\]\]>|\Z)", re.DOTALL)
+"""What is no element: comments and instructions, and text that is written as it is meant."""
+_REFERENCE: Final = re.compile(r"&(?:#(\d{1,7})|#x([0-9A-Fa-f]{1,6})|(amp|lt|gt|quot|apos));")
+_NAMED: Final = {"amp": "&", "lt": "<", "gt": ">", "quot": '"', "apos": "'"}
 _ID: Final = re.compile(r"<(?:[\w.-]{1,20}:)?MsgId>([^<>]{1,200})</")
 _TYPE: Final = re.compile(r"<(?:[\w.-]{1,20}:)?Type\s[^<>]{0,100}?\bV=[\"']([\w.-]{1,40})[\"']")
 _GENERATED: Final = re.compile(r"<(?:[\w.-]{1,20}:)?GenDate(?:\s+V=[\"']|>)([0-9T:.Z+-]{4,40})")
@@ -133,18 +138,33 @@ _WIDE: Final = {b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16", b"<\0": "utf-16-le
 def heard(raw: bytes) -> Heard:
     """What `raw` tells of itself, found without parsing: it was refused, so nothing in it is trusted further."""
     encoding = next((name for begins, name in _WIDE.items() if raw.startswith(begins)), "utf-8")
-    head = _UNWRITABLE.sub("\ufffd", raw[:_HEAD_BYTES].decode(encoding, "replace"))
-    ids = _ID.findall(head)
+    head = _ASIDE.sub(_as_text, _UNWRITABLE.sub("\ufffd", raw[:_HEAD_BYTES].decode(encoding, "replace")))
+    ids = [_REFERENCE.sub(_meant, one).strip() for one in _ID.findall(head)]
     type_code = _TYPE.search(head)
     generated = _GENERATED.search(head)
     made = stamp(generated[1]) if generated else None
     return Heard(
-        id=ids[-1].strip() if ids else "",
+        id=ids[-1] if ids else "",
         type=Code(type_code[1]) if type_code else Code(),
         generated=made.text if made else "",
         version="1.3" if "labsvar/2008-12-01" in head else "1.4",
-        envelope_id=ids[0].strip() if len(ids) > 1 else "",
+        envelope_id=ids[0] if len(ids) > 1 else "",
     )
+
+
+def _as_text(aside: re.Match[str]) -> str:
+    """What stands between CDATA marks, as text is written elsewhere."""
+    return (aside[1] or "").replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def _meant(reference: re.Match[str]) -> str:
+    """The sign that is meant; one that no document holds is left as it is written."""
+    number, hexadecimal, name = reference.groups()
+    if name:
+        return _NAMED[name]
+    code = int(number) if number else int(hexadecimal, 16)
+    sign = chr(code) if code <= sys.maxunicode and not 0xD800 <= code <= 0xDFFF else ""
+    return sign if sign and not _UNWRITABLE.match(sign) else reference[0]
 
 
 def build(about: Message | Heard, faults: Sequence[Fault], at: datetime, *, us: Actor = US, asked: str = "") -> bytes:
