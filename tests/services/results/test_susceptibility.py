@@ -109,3 +109,21 @@ def test_a_component_with_a_name_stands_beside_the_letter_by_that(
 ) -> None:
     found = susceptibility_of(sent)
     assert (found.parts, found.old_parts) == (parts, old_parts)
+
+
+@pytest.mark.parametrize("state", ["14", "3"])
+def test_an_organism_that_is_taken_back_leaves_no_antibiotic_that_stands(state: str) -> None:
+    def sent(service: str, said: str, made: str) -> bytes:
+        letter = f"<TextCode V='S' S='{Kith.OID}8271' DN='Sensitiv'/>"
+        kept = Kith.item(
+            "NPU1", f"<TextResult><Heading V='RSB'/>{letter}</TextResult>" + Kith.number("0.25", "mg/L"), id_="2",
+            ref="1", service="H" if service != "N" else "N",
+        )  # fmt: skip
+        gone = {"service": "M", "state": "14"} if state == "14" else {"service": "C"}
+        growth = Kith.item("NPU2", said, id_="1", **(gone if service != "N" else {}))
+        return Kith.message(Kith.report(growth + kept, discipline="MBIO", service=service), id_=made, generated=made)
+
+    first = sent("N", Kith.text("E. coli"), "2026-03-02T12:00:05")
+    assert (read(first).level, read(first).mark) == (mic(S, "0.25"), "")
+    found = read(first, sent("M", Kith.text("E. coli"), "2026-03-03T12:00:05"))
+    assert (found.mark, found.level, found.old, found.absent) == ("withdrawn", None, mic(S, "0.25"), "")

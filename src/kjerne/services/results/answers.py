@@ -16,7 +16,13 @@ from kjerne.services.results import points, values
 from kjerne.services.results.judging import NO_RANGE, Flag, Range
 from kjerne.services.results.kith import codes
 from kjerne.services.results.points import Absent, Aside, Mark, Part, Point
-from kjerne.services.results.susceptibility import Susceptibility, is_tested, level_of, susceptibility_of
+from kjerne.services.results.susceptibility import (
+    Susceptibility,
+    is_tested,
+    level_of,
+    susceptibility_of,
+    with_its_organism,
+)
 from kjerne.services.results.trends import is_table_value
 from kjerne.services.results.values import Resource, Value, When
 
@@ -454,7 +460,8 @@ def _organism(observation: Resource, members: Sequence[Resource], origin: str) -
     point = points.point_of(observation)
     value, old = (point.value, point.old) if point else (Value(), None)
     former = old.text if old else ""
-    tested = tuple(susceptibility_of(member) for member in members if is_tested(member))
+    mark = point.mark if point else ""
+    tested = tuple(with_its_organism(susceptibility_of(member), mark) for member in members if is_tested(member))
     details = [detail for member in members if not is_tested(member) and (detail := _detail(member))]
     if point and (own := _beside_name(point)):
         details.insert(0, _told(observation, own, 0, ""))
@@ -463,7 +470,7 @@ def _organism(observation: Resource, members: Sequence[Resource], origin: str) -
         isolate=0,
         details=tuple(details),
         tested=tested,
-        mark=point.mark if point else "",
+        mark=mark,
         old=former if value.text else "",
         notes=point.notes if point else (),
         origin=origin,

@@ -63,6 +63,16 @@ def susceptibility_of(member: Resource) -> Susceptibility:
     )  # fmt: skip
 
 
+def with_its_organism(tested: Susceptibility, mark: Mark) -> Susceptibility:
+    """As it holds beside an organism that has this mark: what was taken back is sensitive to nothing."""
+    if mark != "withdrawn" or tested.mark == "withdrawn":
+        return tested
+    return replace(
+        tested, level=None, mark=mark, old=tested.level or tested.old, absent="", parts=(), asides=(),
+        old_parts=tested.parts or tested.old_parts, was="" if tested.level else tested.was,
+    )  # fmt: skip
+
+
 _Former = tuple[Level | None, tuple[Part, ...], Mapping[str, Any]]
 
 
