@@ -92,8 +92,8 @@ class Patients:
         return found
 
     async def stood(self, conn: Connection, grant: Grant) -> list[Held]:
-        """As `look`, in a transaction that writes the row itself: a file's, or the row of a search that compares her and gives nothing of
-        her. Raises `Stale`."""
+        """As `look`, in a transaction that writes the row itself: a file's, or that of a search which compares her and gives
+        nothing of her. Raises `Stale`."""
         await _stand(conn, grant)
         return await self.versions(conn, grant)
 
