@@ -153,14 +153,6 @@ _NN_EN: Final[Mapping[str, tuple[str, str]]] = {
         "Det er reservert mot at helsepersonell ser opplysningane her.",
         "An opt-out keeps health workers from seeing the information here.",
     ),
-    "restricted": (
-        "Opplysningane er sperra. Dei blir berre opna med samtykke eller i ein naudsituasjon.",
-        "The information is restricted. It is opened only with consent or in an emergency.",
-    ),
-    "restricted-but-for-weighty-reasons": (
-        "Opplysningane er sperra. Dei blir berre opna når tungtvegande grunnar talar for det.",
-        "The information is restricted. It is opened only where weighty reasons call for it.",
-    ),
     "everything-opened": (
         "Alt som var sperra, vart opna med uttrykkeleg samtykke eller i ein naudsituasjon.",
         "Everything that was restricted was opened with explicit consent or in an emergency.",
