@@ -299,7 +299,7 @@ class House:
         types = (*(name for name, service in SERVICE_BY_TYPE.items() if service in EXPORTED), PERSON)
         kickoffs = Kickoffs(types, parse_json, self.store.ids, self.identify)
         sealer = Sealer(self.store.keys.derived("export"))
-        files = Files(self.store.pool, self.reader, self.patients, sealer, services)
+        files = Files(self.store.pool, self.reader, self.patients, self.store.ids, sealer, services)
         groups = GroupsApi(self.store.pool, Sealer(self.store.keys.derived("group")), kickoffs, self.guides)
         return ExportsApi(self.store.pool, kickoffs, files, groups, self.guides)
 

@@ -17,18 +17,22 @@ from kjerne.access import Grant
 from kjerne.errors import Refusal
 from kjerne.exchange import Stale
 from kjerne.fhir.dates import EARLIEST
-from kjerne.fhir.definitions import type_name
+from kjerne.fhir.definitions import type_name, type_number
 from kjerne.fhir.splice import instant, line
 from kjerne.store import audit, limits
 from kjerne.store.codec import DataKey, bound
+from kjerne.store.patient_ids import id_of
 from kjerne.store.pool import Connection
 from kjerne.store.reading import ALLOWED, Reader
+from kjerne.store.sealed_id import SealedIds
 
 AT_ONCE: Final = 200
 """As many are opened between two looks at what else there is to do: some 3 ms. In a thread they cannot be, since what unpacks
 them is one thread's alone."""
 MEMORY: Final = "SET LOCAL work_mem = '64MB'"
 """The rows are looked at twice, to be named and to be given; with less they would go over the disk in between."""
+_WITH_SUBJECT: Final = frozenset(map(type_number, ("DiagnosticReport", "Observation", "ServiceRequest", "Specimen")))
+"""What messages file about somebody, and say so by their head alone."""
 _NAMES: Final = audit.COLUMNS.split(", ")
 _OWN: Final = ("patient", "at", "number", "written")
 """Columns of a row of the log that are one person's; the others are the same for everybody whom one caller asks about."""
@@ -90,8 +94,11 @@ class Errand:
     since: datetime = EARLIEST
 
 
-async def lines(conn: Connection, reader: Reader, grants: Sequence[Grant], errand: Errand) -> list[bytes]:
-    """The current records of those whom the grants are about, each on a line as it is served, person by person.
+async def lines(
+    conn: Connection, reader: Reader, ids: SealedIds, grants: Sequence[Grant], errand: Errand
+) -> list[bytes]:
+    """The current records of those whom the grants are about, each on a line as it is served, person by person. What a message
+    filed names nobody, since who asks for it has named her; among those of others it gets her Patient as its subject.
 
     Call in a transaction. Raises `Stale`; `Refusal` 422 where somebody has more than may leave.
     """
@@ -101,8 +108,9 @@ async def lines(conn: Connection, reader: Reader, grants: Sequence[Grant], erran
         rows = await _fetched(conn, reader, _LINES, some, errand)
         of_whom = {key: reader.unwrapped(one) for one in some for key in one.subject.keys}
         keys = {patient: of_whom[patient][patient] for patient in {row[1] for row in rows}}
+        hers = {key: _named(ids, one.subject.patient) for one in some for key in one.subject.keys}
         for at in range(0, len(rows), AT_ONCE):
-            found += _opened(reader, keys, rows[at : at + AT_ONCE])
+            found += _opened(reader, keys, hers, rows[at : at + AT_ONCE])
             await asyncio.sleep(0)
     return found
 
@@ -152,12 +160,20 @@ async def _fetched(
     return rows
 
 
-def _opened(reader: Reader, keys: Mapping[int, DataKey], rows: Sequence[Any]) -> list[bytes]:
+def _named(ids: SealedIds, patient: int) -> bytes:
+    """What names her in a resource that names nobody, in the place of its last brace."""
+    return b',"subject":{"reference":"Patient/%b"}}\n' % str(id_of(ids, patient)).encode()
+
+
+def _opened(reader: Reader, keys: Mapping[int, DataKey], hers: Mapping[int, bytes], rows: Sequence[Any]) -> list[bytes]:
     found, then, updated = [], EARLIEST, b""
     for _, patient, type_, id_, version, dictionary, at, body in rows:
         # Many that came together have one moment.
         if at != then:
             then, updated = at, instant(at)
         kept = reader.kept(keys[patient], bound(patient, type_, id_), dictionary, body)
-        found.append(line(kept, 2 + (kept[0] << 8 | kept[1]), str(id_).encode(), b"%d" % version, updated))
+        one = line(kept, 2 + (kept[0] << 8 | kept[1]), str(id_).encode(), b"%d" % version, updated)
+        if type_ in _WITH_SUBJECT and b'"subject"' not in one:
+            one = one.rstrip()[:-1] + hers[patient]
+        found.append(one)
     return found

@@ -134,6 +134,26 @@ async def test_a_type_that_two_services_keep_leaves_under_the_law_of_each(ward: 
     assert [one["request"]["url"] for one in bundle["entry"]] == [f"Condition/{made.json()['id']}"]
 
 
+async def test_what_names_nobody_is_told_among_others_whose_it_is_and_what_names_her_stays_as_it_was_sent(
+    ward: Ward,
+) -> None:
+    number, other = fresh_number(), fresh_number()
+    keys = {one: await ward.person(one) for one in (number, other)}
+    named = await record(ward, number)
+    unnamed = {}
+    for one, key in keys.items():
+        tree = {"resourceType": "Observation", "status": "final", "code": {"text": "Prøve"}}
+        sent = json.dumps(tree, indent=1).encode() + b"\n "
+        made = await call(ward, LAB, "POST", "/fhir/R4/Observation", sent, **FHIR, **{"person-id": one})
+        assert made.status_code == 201, made.text
+        unnamed[made.json()["id"]] = {"reference": address(ward, key)}
+    them = [{"reference": address(ward, key)} for key in keys.values()]
+    found = await in_files(ward, (await opened(ward, "Patient/$export", *them, _type="Observation"))["output"])
+    assert {one["id"]: one["subject"] for one in found} == unnamed | {
+        named: {"identifier": {"system": FNR, "value": number}}
+    }
+
+
 async def test_whom_a_number_leads_to_nobody_learns_and_who_is_named_twice_is_there_once(ward: Ward) -> None:
     number, nobodys = fresh_number(), fresh_number()
     key = await ward.person(number)

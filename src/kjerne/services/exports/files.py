@@ -24,6 +24,7 @@ from kjerne.store.patient_ids import ref
 from kjerne.store.patients import Held, Patients
 from kjerne.store.pool import Connection, Pool
 from kjerne.store.reading import Reader
+from kjerne.store.sealed_id import SealedIds
 
 RECORDS_LIMIT: Final = 20_000
 """Of one type about one patient: more is refused, since a file is never cut without a word."""
@@ -48,6 +49,7 @@ class Files:
     pool: Pool
     reader: Reader
     patients: Patients
+    ids: SealedIds
     sealer: Sealer
     services: Sequence[str]
 
@@ -112,7 +114,7 @@ class Files:
         return None
 
     async def _records(self, conn: Connection, grants: Sequence[Grant], errand: Errand) -> list[bytes]:
-        return await handing_out.lines(conn, self.reader, grants, errand)
+        return await handing_out.lines(conn, self.reader, self.ids, grants, errand)
 
     async def _gone(self, conn: Connection, grants: Sequence[Grant], errand: Errand) -> list[str]:
         return await handing_out.gone(conn, self.reader, grants, errand)
