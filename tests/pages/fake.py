@@ -23,13 +23,10 @@ from kjerne.exchange import Denied
 from kjerne.pages import paging
 from kjerne.pages.app import pages_app
 from kjerne.pages.house import (
-    AlreadyDone,
-    Analysis,
     Blockable,
     Changed,
     Chart,
     Coming,
-    Done,
     File,
     Identity,
     Listed,
@@ -50,6 +47,7 @@ from kjerne.pages.house import (
     Waiting,
 )
 from kjerne.pages.login import Ending, Pending, To, Tokens
+from kjerne.pages.looked_up import AlreadyDone, Analysis, Done
 from kjerne.pages.shown import ShownAnswer
 from kjerne.policy.services import deleted_after
 from kjerne.policy.taking_part import Absence

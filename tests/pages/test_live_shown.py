@@ -53,3 +53,19 @@ def test_an_answer_whose_result_has_changed_is_neither_followed_nor_overridden(p
         again = it.post(it.get(at), f"{at}/done", asked="Ferritin")
         answer = it.post(again, f"{at}/done/answer", shown=hidden(again, "shown"), outcome="followed")
         assert answer.status_code == 200
+
+
+def test_what_has_to_be_read_is_never_said_to_be_usable_and_shows_its_comment(platform: Standing) -> None:
+    day = f"{platform.clock.now():%Y-%m-%dT00:00:00Z}"
+    potassium = {"coding": [{"system": FERRITIN["coding"][0]["system"], "code": "NPU03230"}], "text": "P-Kalium"}
+    high = [{"coding": [{"system": "http://terminology.hl7.org/CodeSystem/v3-ObservationInterpretation", "code": "H"}]}]
+    by_fhir(
+        platform, "", "9", of="new-mother", status="corrected", code=potassium, effectiveDateTime=day,
+        interpretation=high, note=[{"text": "Merket med et annet navn. Bruk ikke svaret"}],
+    )  # fmt: skip
+    with tab(platform, "gp") as it:
+        at = it.type(platform.nin("new-mother")).url.path
+        asked = it.post(it.get(at), f"{at}/done", asked="Kalium")
+        box = text(asked).partition("Allerede tatt?")[2]
+    assert re.search(r"Kalium: svar finnes, les det først .*over .*9 mmol/L .*rettet .*Bruk ikke svaret", box)
+    assert "kan brukes" not in box and "Bruk svaret som finnes" not in box

@@ -15,7 +15,8 @@ from kjerne.errors import Refusal
 from kjerne.exchange import CONTROL
 from kjerne.pages import attached, paging, trend_data
 from kjerne.pages.desk import Page, outside
-from kjerne.pages.house import AlreadyDone, Analysis, Basis, Purpose, Visit
+from kjerne.pages.house import Basis, Purpose, Visit
+from kjerne.pages.looked_up import AlreadyDone, Analysis
 from kjerne.pages.reading import COLUMN_LIMIT, PERIOD_DAYS, Reading, read
 from kjerne.pages.shown import ShownAnswer, ShownReport
 from kjerne.registries.wording import says_something

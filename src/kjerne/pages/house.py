@@ -13,6 +13,7 @@ from datetime import date, datetime, timedelta
 from typing import Any, Generic, Literal, Protocol, TypeVar
 
 from kjerne.access import Wish
+from kjerne.pages.looked_up import AlreadyDone, Analysis
 from kjerne.pages.my_house import MyHouse
 from kjerne.pages.oversight_house import OversightHouse
 from kjerne.pages.paging import Part
@@ -238,48 +239,6 @@ class Notice:
     patient: int = 0
     patient_name: str = ""
     changes: tuple[Changed, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Analysis:
-    """Something that can be asked about in the "already done" box: a code, its name, and what else it is called by."""
-
-    code: str
-    system: str
-    name: str
-    also: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Done:
-    """One earlier answer that makes a repeat unneeded. `report` is the DiagnosticReport's id, empty if unknown.
-
-    `value` is None where the answer is no value: an examination whose parts say what was found.
-    """
-
-    at: datetime
-    what: str
-    value: Value | None
-    where: str
-    report: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class AlreadyDone:
-    """The answer of the look-up box. `number` names the shown answer, so that follow or override can be counted.
-
-    `verdict`: `done` inside the interval, `due` when the last one is older than the interval, `never` when this reader
-    sees none, `no-rule` when no interval is kept for the analysis.
-    """
-
-    number: str
-    analysis: Analysis
-    verdict: Literal["done", "due", "never", "no-rule"]
-    interval_days: int | None = None
-    again_from: date | None = None
-    done: tuple[Done, ...] = ()
-    results: tuple[tuple[str, int], ...] = ()
-    """Those of `done`, each with its version."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,11 +26,8 @@ from kjerne.fhir import smart
 from kjerne.fhir.definitions import type_name, type_number
 from kjerne.fhir.encode import decode
 from kjerne.pages.house import (
-    AlreadyDone,
-    Analysis,
     Chart,
     Coming,
-    Done,
     File,
     Identity,
     Patient,
@@ -39,6 +36,7 @@ from kjerne.pages.house import (
     Source,
     Visit,
 )
+from kjerne.pages.looked_up import AlreadyDone, Analysis, Done
 from kjerne.pages.shown import ShownAnswer
 from kjerne.policy.caller import Registered, must_be_high, must_be_registered
 from kjerne.policy.choosing import Choosing
@@ -46,10 +44,11 @@ from kjerne.policy.claims import Claims
 from kjerne.policy.door import Door
 from kjerne.policy.people import HEALTH_MAJORITY, age, norwegian_day
 from kjerne.registries.protection import is_protected
-from kjerne.services.results import points, reuse, trends, values
+from kjerne.services.results import judging, points, reuse, trends, values
 from kjerne.services.results.answers import attached_to, former_files_of
 from kjerne.services.results.former import gone, taken_back, with_former, with_former_files, without_gone_files
 from kjerne.services.results.reuse_api import Asker
+from kjerne.services.results.values import Value
 from kjerne.services.standards import types_by_service
 from kjerne.store import audit, deleted, files, followup, logins, registers, subjects
 from kjerne.store.files import Replaced
@@ -512,4 +511,7 @@ def _done(earlier: reuse.Earlier) -> Done:
     performers = [one.get("display", "") for one in observation.get("performer", ())]
     at = earlier.at if earlier.at.tzinfo else earlier.at.replace(tzinfo=UTC)
     what, where = values.concept_text(observation.get("code")), next(iter(performers), "")
-    return Done(at, what, values.value_of(observation), where, points.own_report(observation))
+    value, mark = values.value_of(observation), points.mark_of(observation, points.changes_of(observation))
+    flag = judging.flag_of(observation, value or Value(), judging.range_of(observation))
+    words, notes = judging.flag_words(observation), points.notes_of(observation)
+    return Done(at, what, value, where, points.own_report(observation), flag, words, mark, notes, earlier.use)

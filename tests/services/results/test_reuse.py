@@ -140,20 +140,83 @@ def test_a_result_with_nothing_to_use_in_it_is_none(more: dict[str, Any]) -> Non
         {"valueString": "Ikke påvist"},
         {"valueString": ">60"},
         *({"valueString": text} for text in ("<0,4 mmol/L", "12-14", "1:80", "5,2 %", "≥ 90")),
-        {
-            "valueString": "Prøven ble sendt og mottatt i går, og viser rikelig vekst av gule stafylokokker i alle skåler."
-        },
-        {
-            "valueString": "Ingen tegn til lungeemboli. Hjertet er normalt stort og mediastinum er uten anmerkning i dag."
-        },
-        {"valueCodeableConcept": {"coding": [{"system": "urn:lokal", "code": "9"}]}},
         {"component": [{"code": {"text": "a"}, "valueInteger": 4}, {"code": {"text": "b"}}]},
-        {"valueQuantity": {"value": 4.1}, "note": [{"text": "Svakt hemolysert, tolkes med forsiktighet"}]},
+        {"valueQuantity": {"value": 4.1}, "note": [{"text": " "}]},
+        {"valueInteger": 4, "hasMember": [{"reference": "Observation/1"}]},
+    ],
+)
+def test_a_word_and_a_limit_are_results_too(more: dict[str, Any]) -> None:
+    assert verdict(observed(1, **more)) == "done"
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        *(
+            {"valueString": text}
+            for text in (
+                "Prøven ble sendt og mottatt i går, og viser rikelig vekst av gule stafylokokker i alle skåler.",
+                "Ingen tegn til lungeemboli. Hjertet er normalt stort og mediastinum er uten anmerkning i dag.",
+                "Avbrutt undersøkelse på grunn av klaustrofobi, pasienten får ny time med beroligende medisin om en måned",
+                "Bildene er dessverre av en slik kvalitet at de etter vår vurdering overhodet er umulige å tolke",
+                "Unormal prøve",
+                "Intet funnet i glasset",
+                "Ingen funn av prøveglass",
+                "Prøveglasset var tomt da det kom frem til laboratoriet og vi beklager ulempen dette medfører for pasienten",
+                "12 døgn",
+                "Påvist, men usikkert",
+            )
+        ),
+        *(
+            {"valueQuantity": {"value": 999}, "note": [{"text": text}]}
+            for text in (
+                "Glasset var merket med et annet navn enn rekvisisjonen. Bruk ikke svaret",
+                "Sterkt hemolysert, ikke til å stole på. Ta ny prøve",
+                "Prøven er feilmerket",
+                "Prøven er fra en annen pasient",
+                "Tatt av feil pas.",
+                "Tilbaketrukket",
+                "Svaret trekkes tilbake",
+                "Skal ikke benyttes",
+                "Resultat utgår",
+                "Forkastes",
+                "Svakt hemolysert, tolkes med forsiktighet",
+            )
+        ),
+        {"valueCodeableConcept": {"coding": [{"system": "urn:lokal", "code": "9"}]}},
+        {
+            "valueCodeableConcept": {
+                "text": "Positiv",
+                "coding": [{"system": "urn:l", "code": "9", "display": "Uklart funn"}],
+            }
+        },
+        {"component": [{"valueInteger": 4}, {"valueString": "Normal variant"}]},
         {"hasMember": [{"reference": "Observation/1"}]},
     ],
 )
-def test_a_word_a_limit_and_a_group_are_results_too(more: dict[str, Any]) -> None:
-    assert verdict(observed(1, **more)) == "done"
+def test_words_are_no_yes_and_have_to_be_read(more: dict[str, Any]) -> None:
+    assert verdict(observed(1, **more)) in ("read", "never")
+    assert verdict(observed(1, **more), observed(3)) == "done", "a value within the interval is there all the same"
+    assert verdict(observed(50, **more), observed(60)) == "due"
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["Slettet", "Analysen er slettet", "Ødelagt under transport", "Knust", "Lekkasje under transport", "Forkastet"],
+)
+def test_a_note_of_no_result_is_no_yes(text: str) -> None:
+    assert verdict(observed(1, valueString=text)) in ("read", "never")
+
+
+def test_what_has_to_be_read_is_told_from_what_can_be_used() -> None:
+    words = observed(
+        1, valueString="Ingen tegn til lungeemboli, normale funn ellers i begge lungene og i mediastinum i dag"
+    )
+    answer = reuse.answer("", TSH, [words, observed(3)], NOW)
+    assert [(one.id, one.use) for one in answer.earlier] == [("o1", "read"), ("o3", "yes")]
+    assert answer.again_from == (NOW + timedelta(days=39)).date(), "from the value that is relied on"
+    alone = reuse.answer("", TSH, [words], NOW)
+    assert (alone.verdict, alone.again_from) == ("read", None)
 
 
 def test_a_sample_dated_ahead_answers_nothing() -> None:

@@ -110,6 +110,17 @@ def test_an_instant_and_the_end_of_a_period_answer_too(platform: Standing) -> No
     assert [one["reference"] for one in answer["earlier"]][:2] == [f"Observation/{id_}" for id_ in (taken, ended)]
 
 
+def test_a_value_with_a_comment_has_to_be_read_first(platform: Standing) -> None:
+    day = f"{platform.clock.now():%Y-%m-%d}"
+    said = dated(
+        platform, "NPU03230", effectiveDateTime=day, note=[{"text": "Merket med et annet navn. Bruk ikke svaret"}]
+    )
+    answer = told(ask(platform, f"{NLK}|NPU03230", about="new-mother"))
+    assert (answer["verdict"], answer["readFirst"]) == ("read", {"reference": f"Observation/{said}"})
+    assert "earlier" not in answer and "againFrom" not in answer
+    assert shown(platform, str(answer["number"]).removeprefix("urn:uuid:")) == [], "no yes was shown"
+
+
 def test_results_dated_ahead_take_no_earlier_ones_place(platform: Standing) -> None:
     taken = dated(platform, "NPU19763", effectiveDateTime=f"{platform.clock.now() - timedelta(days=1):%Y-%m-%d}")
     for place in range(5):

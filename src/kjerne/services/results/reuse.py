@@ -40,13 +40,22 @@ _ON_ITS_WAY: Final = re.compile(
 )
 """How a short text says where the sample or its answer is. A description of many words may hold any of them."""
 _NUMBER: Final = r"[-+]?[0-9]+(?:[.,][0-9]+)?"
+_FIGURE: Final = rf"(?:[<>≤≥]=?\s*)?{_NUMBER}(?:\s*[-–:/x^]\s*{_NUMBER})*"
+_UNIT: Final = r"(?:%|[^\s0-9/]{0,7}/[^\s0-9]{1,7})"
+_WORD: Final = (
+    r"(?:ikkj?e |not )?(?:påvist|reaktiv|detected|reactive)|negativt?|positivt?|normalt?"
+    r"|(?:(?:ingen|inga|rikelig|sparsom|lett|moderat|uttalt) )?vekst|spor"
+)
+_VALUE: Final = re.compile(rf"\s*(?:{_FIGURE}\s*{_UNIT}?|{_WORD})\s*\.?\s*", re.IGNORECASE)
+"""A text that is a value, whole: a figure with a unit that is plainly one, or a finding's word and nothing beside it."""
 _TELLS: Final = re.compile(
-    rf"^\s*(?:[<>≤≥]=?\s*)?{_NUMBER}(?:\s*[-–:/x^]\s*{_NUMBER})*\s*[^\s0-9]{{0,15}}\s*$"
+    rf"^\s*{_FIGURE}\s*[^\s0-9]{{0,15}}\s*$"
     r"|negativ|positiv|påvist|normal|patologisk|funn|spor|reaktiv|detected|vekst|rikelig|sparsom|lett|moderat|uttalt"
     r"|\S+(\s+\S+){11}",
     re.IGNORECASE,
 )
-"""What a text has that is a result: a figure that is all of it, a finding's word, or a description of a dozen words."""
+"""What a text has that may be a result, and has to be read: a figure and something more, a finding's word, or a description of
+a dozen words."""
 DESCRIPTION_WORDS: Final = 12
 _WITHDRAWN: Final = re.compile(
     r"(?:kan|skal|må|bør) ikk(?:j?e) (?:bruk|nytt|vurder|tolk)|upålit|trukket tilbake|trekt tilbake|tilbakekal|forbytt|forveksl|"
@@ -56,7 +65,9 @@ _WITHDRAWN: Final = re.compile(
 )
 """How a comment beside a value says that the value is none."""
 
-Verdict = Literal["done", "due", "never", "no-rule"]
+Verdict = Literal["done", "read", "due", "never", "no-rule"]
+Use = Literal["yes", "read", "no"]
+"""What a result is good for before somebody has read it: a value by itself is a yes, what has words may say anything."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,16 +83,18 @@ class Interval:
 
 @dataclass(frozen=True, slots=True)
 class Earlier:
-    """One earlier result that answers the question: its id, when, and what it was called."""
+    """One earlier result that answers the question: its id, when, what it was called, and whether it has to be read first."""
 
     id: str
     at: datetime
     observation: dict[str, Any]
+    use: Use = "yes"
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """`done` within the interval, `due` when the newest is older, `never` when none is seen, `no-rule` without interval."""
+    """`done` by a value within the interval, `read` where only words are, `due` when the newest is older, `never` when none
+    is seen, `no-rule` without interval."""
 
     verdict: Verdict
     interval: Interval | None
@@ -124,28 +137,38 @@ def answer(system: str, code: str, observations: Iterable[dict[str, Any]], now: 
         return Answer("no-rule", None, None, earlier)
     if not earlier:
         return Answer("never", interval, None, ())
-    again = later(earlier[0].at, interval.days)
-    return Answer("done" if now < again else "due", interval, again.date(), earlier)
+    recent = [one for one in earlier if now < later(one.at, interval.days)]
+    decides = next((one for one in recent if one.use == "yes"), earlier[0])
+    if recent and decides.use != "yes":
+        return Answer("read", interval, None, earlier)
+    return Answer("done" if recent else "due", interval, later(decides.at, interval.days).date(), earlier)
 
 
 def is_usable(observation: Mapping[str, Any]) -> bool:
-    """Whether a result stands and tells something: laboratories send an empty value or a word for what was not done.
+    """Whether a result stands and tells something, be it in words."""
+    return use_of(observation) != "no"
 
-    A doubt is no: then a sample may be taken again that need not be, and none is left out that should be taken.
+
+def use_of(observation: Mapping[str, Any]) -> Use:
+    """What a result is good for: laboratories send an empty value or a word for what was not done, and a comment beside a
+    value that is none.
+
+    A doubt is no yes: words have to be read by somebody, however many they are, so only a value without any is one.
     """
     if observation.get("status") not in USABLE or "dataAbsentReason" in observation:
-        return False
-    notes = [note.get("text", "") for note in observation.get("note", ())]
+        return "no"
+    notes = [text for note in observation.get("note", ()) if (text := note.get("text", "").strip())]
     if spoiled(dict(observation)) or any(map(_WITHDRAWN.search, notes)):
-        return False
-    told = [_tells(part) for part in (observation, *observation.get("component", ()))]
-    if "no" in told:
-        return False
-    return "yes" in told or "hasMember" in observation
+        return "no"
+    told = {_tells(part) for part in (observation, *observation.get("component", ()))}
+    if "no" in told or not (told & {"yes", "read"} or "hasMember" in observation):
+        return "no"
+    # What members say is not looked at: their group says by itself only that there is something.
+    return "read" if notes or "read" in told or "yes" not in told else "yes"
 
 
-def _tells(part: Mapping[str, Any]) -> Literal["yes", "no", "nothing"]:
-    """Whether a result, or a component of one, has a value that says something; `no` where it says that there is none."""
+def _tells(part: Mapping[str, Any]) -> Literal["yes", "read", "no", "nothing"]:
+    """Whether a result, or a component of one, has a value, or words to be read; `no` where it says that there is none."""
     if "dataAbsentReason" in part:
         return "nothing"
     for key, value in part.items():
@@ -153,13 +176,20 @@ def _tells(part: Mapping[str, Any]) -> Literal["yes", "no", "nothing"]:
             texts = [value] if isinstance(value, str) else [value.get("text", ""), *_displays(value)]
             if any(map(_says_none, texts)):
                 return "no"
-            named = any(map(_TELLS.search, texts)) or (not any(texts) and bool(_codes(value)))
-            return "yes" if named else "nothing"
+            return _told(list(filter(None, texts)), bool(_codes(value)))
         if key.startswith("value") and key[5:6].isupper():
             # A number may be nought, and a quantity that has a unit alone has none.
             amount = value.get("value") if key == "valueQuantity" else value
             return "nothing" if amount in (None, "", {}) else "yes"
     return "nothing"
+
+
+def _told(texts: Sequence[str], coded: bool) -> Literal["yes", "read", "nothing"]:
+    """What texts say that belong together, and a code that nobody has put into words."""
+    if texts and all(map(_VALUE.fullmatch, texts)):
+        return "yes"
+    tells = any(_VALUE.fullmatch(text) or _TELLS.search(text) for text in texts)
+    return "read" if tells or (coded and not texts) else "nothing"
 
 
 def _says_none(text: str) -> bool:
@@ -179,12 +209,13 @@ def _codes(value: Any) -> list[str]:
 def _matching(observations: Iterable[dict[str, Any]], system: str, codes: Sequence[str]) -> Iterable[Earlier]:
     known = canonical(system)
     for observation in observations:
-        if not is_usable(observation) or is_anothers(observation):
+        use = use_of(observation)
+        if use == "no" or is_anothers(observation):
             continue
         at = taken_at(observation)
         codings = observation.get("code", {}).get("coding", ())
         if at and any(c.get("code") in codes and _is_of(c.get("system", ""), known) for c in codings):
-            yield Earlier(observation.get("id", ""), at, observation)
+            yield Earlier(observation.get("id", ""), at, observation, use)
 
 
 def _is_of(system: str, asked: str) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import uuid
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from functools import partial
@@ -36,6 +36,8 @@ from kjerne.store.proofs import note
 from kjerne.store.reading import Record
 
 SPECIMEN_TYPE: Final = type_number("Specimen")
+NAMED: Final[Mapping[reuse.Use, str]] = {"yes": "earlier", "read": "readFirst"}
+"""Under which name the answer gives a result: no client takes what has to be read for what can be used."""
 OUTCOMES: Final = ("followed", "overridden")
 REASON_LIMIT_CHARACTERS: Final = 500
 COUNTED_DAYS: Final = 90
@@ -228,6 +230,7 @@ def _parameters(number: UUID, answer: reuse.Answer) -> dict[str, Any]:
     if answer.again_from:
         parts.append({"name": "againFrom", "valueDate": answer.again_from.isoformat()})
     parts += [
-        {"name": "earlier", "valueReference": {"reference": f"Observation/{earlier.id}"}} for earlier in answer.earlier
+        {"name": NAMED[earlier.use], "valueReference": {"reference": f"Observation/{earlier.id}"}}
+        for earlier in answer.earlier
     ]
     return {"resourceType": "Parameters", "parameter": parts}

@@ -1,0 +1,60 @@
+"""What the look-up box answers: whether an analysis was done, and what is there that may be used in place of a new one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from kjerne.services.results.judging import Flag
+from kjerne.services.results.points import Mark
+from kjerne.services.results.reuse import Use, Verdict
+from kjerne.services.results.values import Value
+
+
+@dataclass(frozen=True, slots=True)
+class Analysis:
+    """Something that can be asked about in the "already done" box: a code, its name, and what else it is called by."""
+
+    code: str
+    system: str
+    name: str
+    also: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """One earlier answer that may make a repeat unneeded. `report` is the DiagnosticReport's id, empty if unknown.
+
+    `value` is None where the answer is no value: an examination whose parts say what was found.
+    """
+
+    at: datetime
+    what: str
+    value: Value | None
+    where: str
+    report: str = ""
+    flag: Flag | None = None
+    words: str = ""
+    """What the laboratory's flag says in words."""
+    mark: Mark = ""
+    notes: tuple[str, ...] = ()
+    use: Use = "yes"
+    """`read`: what it says has to be read before it is used."""
+
+
+@dataclass(frozen=True, slots=True)
+class AlreadyDone:
+    """The answer of the look-up box. `number` names the shown answer, so that follow or override can be counted.
+
+    `verdict`: `done` inside the interval, `read` when what is there has to be read first, `due` when the last one is older
+    than the interval, `never` when this reader sees none, `no-rule` when no interval is kept for the analysis.
+    """
+
+    number: str
+    analysis: Analysis
+    verdict: Verdict
+    interval_days: int | None = None
+    again_from: date | None = None
+    done: tuple[Done, ...] = ()
+    results: tuple[tuple[str, int], ...] = ()
+    """Those of `done`, each with its version."""
