@@ -7,8 +7,8 @@ place is not known. The band follows each point's own range, step by step.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import date
+from dataclasses import dataclass, replace
+from datetime import datetime, time, timedelta
 from decimal import Decimal
 from typing import Final
 
@@ -18,10 +18,18 @@ from kjerne.pages import formats
 from kjerne.pages.words import Language, say
 from kjerne.services.results.points import Point
 from kjerne.services.results.trends import Series
+from kjerne.services.results.values import OSLO
 
 SPARK_POINTS: Final = 12
 DRAWN_MOST: Final = 500
 """Most points in one picture; more are a smear, and as many marks to be sent. The page says so."""
+DAY: Final = 86_400
+CLOCK_DAYS: Final = 4
+"""Up to so many days an axis tells the clock."""
+EDGE: Final = 45
+"""A label nearer to a side than this is written away from it."""
+_HOURS: Final = (1, 3, 6, 12, 24)
+_MONTHS_FROM: Final = 120 * DAY
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +45,7 @@ class _Dot:
 
 @dataclass(frozen=True, slots=True)
 class _Frame:
-    """Where the numbers stand: box in pixels, and the value and day at each end."""
+    """Where the numbers stand: box in pixels, and the value and moment (seconds) at each end."""
 
     left: float
     top: float
@@ -45,15 +53,15 @@ class _Frame:
     bottom: float
     low: float
     high: float
-    first: int
-    last: int
+    first: float
+    last: float
     inside: float
 
-    def x(self, day: int) -> float:
+    def x(self, at: float) -> float:
         if self.last == self.first:
             return (self.left + self.right) / 2
         width = self.right - self.left - 2 * self.inside
-        return round(self.left + self.inside + (day - self.first) / (self.last - self.first) * width, 1)
+        return round(self.left + self.inside + (at - self.first) / (self.last - self.first) * width, 1)
 
     def y(self, value: float) -> float:
         value = min(max(value, self.low), self.high)
@@ -64,6 +72,16 @@ def plotted(series: Series) -> tuple[Point, ...]:
     """The points that have a place in a chart: dated numbers that still stand, of very many the newest."""
     found = tuple(p for p in series.points if p.value.number is not None and p.when and p.mark != "withdrawn")
     return found[-DRAWN_MOST:]
+
+
+def places(points: Sequence[Point]) -> list[int]:
+    """When each point was taken, in seconds, none before the one before it. A date without a time stands at its noon."""
+    found: list[int] = []
+    for point in points:
+        if point.when:
+            at = point.when.moment or datetime.combine(point.when.day, time(12), OSLO)
+            found.append(max(int(at.timestamp()), *found[-1:]) if found else int(at.timestamp()))
+    return found
 
 
 def sparkline(series: Series) -> Markup:
@@ -89,9 +107,9 @@ def trend(series: Series, language: Language, title: str) -> Markup:
     points = plotted(series)
     if not points:
         return Markup("")
-    frame = _frame(points, 56, 14, 706, 262, 10)
+    frame = _a_day_wide(_frame(points, 56, 14, 706, 262, 10))
     dots = _dots(points, frame)
-    parts = [_axis(frame, language), _bands(dots, frame), _months(frame, language), _lines(dots)]
+    parts = [_axis(frame, language), _bands(dots, frame), _times(frame, language), _lines(dots)]
     parts += [_mark(dot, language) for dot in dots]
     return Markup('<svg class="trend" viewBox="0 0 720 300" role="img" aria-label="{}">{}</svg>').format(
         title, Markup("").join(parts)
@@ -106,15 +124,21 @@ def _frame(points: Sequence[Point], left: float, top: float, right: float, botto
     low, high = min(numbers + edges), max(numbers + edges)
     room = ((high - low) or abs(high) or 1.0) * 0.08
     low = max(low - room, 0.0) if low >= 0 else low - room
-    days = [p.when.day.toordinal() for p in points if p.when]
-    return _Frame(left, top, right, bottom, low, high + room, min(days), max(days), inside)
+    taken = places(points)
+    return _Frame(left, top, right, bottom, low, high + room, taken[0], taken[-1], inside)
+
+
+def _a_day_wide(frame: _Frame) -> _Frame:
+    """No less than a day: minutes drawn as wide as years look like a development."""
+    missing = max(DAY - (frame.last - frame.first), 0) / 2
+    return replace(frame, first=frame.first - missing, last=frame.last + missing)
 
 
 def _dots(points: Sequence[Point], frame: _Frame) -> list[_Dot]:
     return [
-        _Dot(frame.x(p.when.day.toordinal()), frame.y(float(p.value.number)), p)
-        for p in points
-        if p.when and p.value.number is not None
+        _Dot(frame.x(at), frame.y(float(p.value.number)), p)
+        for at, p in zip(places(points), points, strict=True)
+        if p.value.number is not None
     ]
 
 
@@ -169,7 +193,7 @@ def _mark(dot: _Dot, language: Language) -> Markup:
     flag = dot.point.flag
     kind = flag.kind if flag else ""
     kinds = ["dot", kind, "critical" if flag and flag.critical else "", "open" if dot.open else "", dot.point.mark]
-    text = f"{formats.day(dot.point.when, language)}: {formats.value(dot.point.value, language)}"
+    text = f"{formats.moment(dot.point.when, language)}: {formats.value(dot.point.value, language)}"
     said = [say(language, f"value.{flag.name}")] if flag else []
     said += [dot.point.words] if dot.point.words else []
     text += f" ({', '.join(said)})" if said else ""
@@ -209,19 +233,36 @@ def ticks(low: float, high: float) -> tuple[Decimal, ...]:
     return tuple(step * number + first for number in range(max(count, 0)))
 
 
-def _months(frame: _Frame, language: Language) -> Markup:
+def _times(frame: _Frame, language: Language) -> Markup:
     shown = []
-    for number in range(5):
-        at = date.fromordinal(round(frame.first + (frame.last - frame.first) * number / 4))
-        anchor = {0: "start", 4: "end"}.get(number, "middle")
-        if frame.first == frame.last:
-            at, anchor = date.fromordinal(frame.first), "middle"
-        label = formats.month(at, language) if frame.last - frame.first > 120 else formats.short_day(at, language)
+    for at, label in _labels(frame.first, frame.last, language):
+        x = frame.x(at)
+        anchor = "start" if x < frame.left + EDGE else "end" if x > frame.right - EDGE else "middle"
         shown.append(
             Markup('<text class="x" text-anchor="{}" x="{}" y="{}">{}</text>').format(
-                anchor, frame.x(at.toordinal()), frame.bottom + 22, label
+                anchor, x, frame.bottom + 22, label
             )
         )
-        if frame.first == frame.last:
-            break
     return Markup("").join(shown)
+
+
+def _labels(first: float, last: float, language: Language) -> list[tuple[float, str]]:
+    """At most five times along an axis, each once: round hours of few days, days of many, months of more."""
+    if last - first > CLOCK_DAYS * DAY:
+        evenly = [first + (last - first) * number / 4 for number in range(5)]
+        name = formats.month if last - first > _MONTHS_FROM else formats.short_day
+        return [(at, name(datetime.fromtimestamp(at, OSLO).date(), language)) for at in evenly]
+    step = next(hours for hours in _HOURS if (last - first) / hours <= CLOCK_DAYS * 3600)
+    begins = datetime.combine(datetime.fromtimestamp(first, OSLO).date(), time(), OSLO)
+    # Hours are counted as the clock shows them, also over a night when it is moved.
+    wall = [begins + timedelta(hours=number) for number in range(0, (CLOCK_DAYS + 2) * 24, step)]
+    return [
+        (
+            at.timestamp(),
+            f"{formats.short_day(at, language)} {formats.clock(at, language)}"
+            if step < 24
+            else formats.short_day(at, language),
+        )
+        for at in wall
+        if first <= at.timestamp() <= last
+    ]

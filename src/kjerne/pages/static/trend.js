@@ -4,6 +4,8 @@
 const INK = "#33463f";
 const FLAGS = { high: "#a11716", low: "#1b469a", outside: "#7a4f00" };
 const BAND = "#d8e6df";
+const ZONE = "Europe/Oslo";
+const DAY = 86400;
 
 // Each sample's own reference range, from half way to the one before to half way to the one after.
 function drawBands(plot, data) {
@@ -67,6 +69,22 @@ function scale(data) {
   return [low >= 0 ? Math.max(low - room, 0) : low - room, high + room];
 }
 
+// No less than a day, and a little room: minutes drawn as wide as years look like a development.
+function width(from, to) {
+  const middle = (from + to) / 2;
+  const half = (Math.max(to - from, DAY) / 2) * 1.04;
+  return [middle - half, middle + half];
+}
+
+// What an axis says of a time: its hour where it tells hours, its day where it tells days, else its month.
+function timed(locale) {
+  const as = (parts) => new Intl.DateTimeFormat(locale, { timeZone: ZONE, ...parts });
+  const hour = as({ hour: "2-digit", minute: "2-digit" });
+  const day = as({ day: "numeric", month: "short" });
+  const month = as({ month: "short", year: "2-digit" });
+  return (apart, time) => (apart < DAY ? `${hour.format(time)}\n${day.format(time)}` : (apart < 28 * DAY ? day : month).format(time));
+}
+
 function draw(figure) {
   const data = JSON.parse(figure.dataset.trend);
   if (data.times.length < 2) return;
@@ -75,7 +93,7 @@ function draw(figure) {
   const tip = document.createElement("div");
   tip.className = "tip";
   const number = new Intl.NumberFormat(data.locale, { maximumFractionDigits: 6, useGrouping: false });
-  const date = new Intl.DateTimeFormat(data.locale, { month: "short", year: "2-digit", timeZone: "UTC" });
+  const at = timed(data.locale);
   const picture = figure.querySelector("svg");
   const box = picture.getBoundingClientRect();
   const [low, high] = scale(data);
@@ -84,11 +102,12 @@ function draw(figure) {
     {
       width: box.width,
       height: Math.max(box.height, 260),
+      tzDate: (time) => uPlot.tzDate(new Date(time * 1000), ZONE),
       legend: { show: false },
       cursor: { points: { show: false }, y: false, drag: { x: false, y: false } },
-      scales: { x: { time: true, range: (_, from, to) => [from - (to - from) * 0.02, to + (to - from) * 0.02] }, y: { range: [low, high] } },
+      scales: { x: { time: true, range: (_, from, to) => width(from, to) }, y: { range: [low, high] } },
       axes: [
-        { ...axis, grid: { show: false }, space: 64, size: 34, values: (_, ticks) => ticks.map((tick) => date.format(tick * 1000)) },
+        { ...axis, grid: { show: false }, space: 64, size: 48, values: (_, ticks, __, ___, apart) => ticks.map((tick) => at(apart, tick * 1000)) },
         { ...axis, size: 56, values: (_, ticks) => ticks.map((tick) => number.format(tick)) },
       ],
       series: [
