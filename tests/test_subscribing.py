@@ -476,6 +476,11 @@ def test_who_may_not_subscribe_hears_one_thing_of_known_and_unknown(world: World
         ({"_criteria": {"extension": [{"url": FILTER, "valueString": "Observation?specimen.type=x"}]}}, "Subscription.criteria"),
         ({"_criteria": {"extension": [{"url": FILTER, "valueString": "Observation?_count=3"}]}}, "Subscription.criteria"),
         ({"end": "2020-01-01T00:00:00Z"}, "Subscription.end"),
+        ({"reason": "om 01825110190"}, "Subscription.reason"),
+        (
+            {"channel": {"type": "rest-hook", "endpoint": "https://x.example/a01825110190"}},
+            "Subscription.channel.endpoint",
+        ),
     ],
 )  # fmt: skip
 def test_what_is_not_done_here_is_refused_with_its_place(world: World, changes: Tree, where: str) -> None:

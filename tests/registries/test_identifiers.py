@@ -164,6 +164,8 @@ def test_a_number_that_stands_in_a_text_by_itself_is_seen_and_no_other_digits() 
         "x|01825110190&y",
         "018251 10190",
         "Practitioner/018251-10190",
+        "０１８２５１１０１９０",
+        "٠١٨٢٥١١٠١٩٠",
     ):
         assert stands_in(text), text
     for text in (

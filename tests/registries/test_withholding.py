@@ -79,6 +79,14 @@ def test_a_label_among_the_tags_is_refused_and_not_taken_in_open(tag: dict[str, 
     assert (refused.value.status, refused.value.where) == (422, "Observation.meta.tag")
 
 
+@pytest.mark.parametrize("place", ["tag", "security"])
+def test_a_label_of_what_is_contained_is_refused_and_not_taken_in_open(place: str) -> None:
+    specimen = {"resourceType": "Specimen", "meta": {place: [{"system": LABELS, "code": "NORS"}]}}
+    with pytest.raises(Refusal, match="what is contained") as refused:
+        withheld({"resourceType": "Observation", "contained": [{"resourceType": "Device"}, specimen]}, NOW)
+    assert (refused.value.status, refused.value.where) == (422, "Observation.contained[1].meta")
+
+
 def test_other_tags_say_nothing_of_who_may_see() -> None:
     tags = [
         {"system": "urn:x", "code": "NORS"}, {"display": "for kvalitetssikring"},

@@ -155,8 +155,9 @@ def is_number(digits: str) -> bool:
 
 
 def stands_in(text: str) -> bool:
-    """Whether a person number stands in a text by itself, however it is spelled, with control digits that hold."""
-    return any(is_number(first + last) for first, last in _ALONE.findall(text))
+    """Whether a person number stands in a text by itself, in whatever digits, with control digits that hold."""
+    plain = text if text.isascii() else _plain(text)
+    return any(is_number(first + last) for first, last in _ALONE.findall(plain))
 
 
 def digest(key: bytes, number: str) -> bytes:

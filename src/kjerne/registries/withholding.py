@@ -115,10 +115,12 @@ def withheld(tree: Mapping[str, Any], at: datetime) -> Withheld:
     meta = tree.get("meta", {})
     codings = meta.get("security", ())
     if any(_asks_to_hide(one) for one in meta.get("tag", ())):
-        raise Refusal(
-            422, "a tag asks that the record be withheld, and tags withhold nothing", where=f"{name}.meta.tag",
-            todo="Send the label in meta.security.",
-        )  # fmt: skip
+        raise _unheeded("a tag asks that the record be withheld, and tags withhold nothing", f"{name}.meta.tag")
+    for place, inner in enumerate(tree.get("contained", ())):
+        own = inner.get("meta", {})
+        if any(_asks_to_hide(one) for one in (*own.get("tag", ()), *own.get("security", ()))):
+            says = "what is contained asks to be withheld, and goes where the record goes"
+            raise _unheeded(says, f"{name}.contained[{place}].meta")
     marks = [one for one in codings if _number(one) == _LABELS]
     for other in codings:
         if _number(other) != _LABELS and other.get("code", "") not in _SECURITY.get(
@@ -143,6 +145,10 @@ def withheld(tree: Mapping[str, Any], at: datetime) -> Withheld:
     if undated:
         rule = _later(rule, later(at, UNDATED_DELAY_DAYS))
     return Withheld(labels, rule, asked)
+
+
+def _unheeded(says: str, where: str) -> Refusal:
+    return Refusal(422, says, where=where, todo="Send the label in the record's own meta.security.")
 
 
 def _asks_to_hide(tag: Mapping[str, Any]) -> bool:

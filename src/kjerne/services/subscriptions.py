@@ -33,7 +33,7 @@ from kjerne.fhir.search import Search
 from kjerne.fhir.subscribing import Asked, Content, Telling, content_of, instant, message
 from kjerne.fhir.topics import WHERE
 from kjerne.fhir.validate import check
-from kjerne.registries.identifiers import stands_in
+from kjerne.registries.identifiers import holds_a_number, stands_in
 from kjerne.registries.naming import check_header, patient_of
 from kjerne.registries.receivers import Receivers
 from kjerne.store import audit, subscriptions
@@ -281,6 +281,7 @@ class SubscriptionsApi:
         if faults := check(tree, "Subscription"):
             raise Refusal(422, faults[0].says, where=faults[0].where, code="invalid", faults=tuple(faults[1:]))
         asked = subscribing.asked(tree, self.services)
+        _check_numbers(tree)
         for type_, pairs in asked.filters:
             self._check_filter(type_, pairs)
         if self.receivers.find(_caller(call).client, asked.url) is None:
@@ -364,6 +365,15 @@ async def told(
                 named.append((one.type, one.record, record.version if record else one.version))
         await audit.insert(conn, audit.given(grant), list(dict.fromkeys(named)))
     return [Telling(one.number, one.at, focuses.get(one.number)) for one in events]
+
+
+def _check_numbers(tree: Mapping[str, Any]) -> None:
+    """`Refusal` 422 for a person number in what is sent to others, or stands in logs of theirs, as it is."""
+    channel = tree.get("channel", {})
+    for where, text in (("reason", tree.get("reason", "")), ("channel.endpoint", channel.get("endpoint", "")),
+                        *(("channel.header", one) for one in channel.get("header", ()))):  # fmt: skip
+        if (stands_in if where == "channel.header" else holds_a_number)(str(text)):
+            raise Refusal(422, "a person number never stands in a Subscription", where=f"Subscription.{where}")
 
 
 def _caller(call: Call) -> Caller:
