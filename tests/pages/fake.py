@@ -207,7 +207,15 @@ class FakeHouse(Linked, FakeDoors, FakeOversight):
     async def notices(self, who: Identity, wanted: str) -> Listed[Notice]:
         rows = [
             Notice("n1", "corrected", NOW - timedelta(days=1), NOW - timedelta(days=9), 1, "Kari Nordvik", _CORRECTED),
-            Notice("n2", "withdrawn", NOW - timedelta(hours=20), NOW - timedelta(days=8), 2, "Per Aasen"),
+            Notice(
+                "n2",
+                "withdrawn",
+                NOW - timedelta(hours=20),
+                NOW - timedelta(days=8),
+                2,
+                "Per Aasen",
+                opened=(NOW - timedelta(days=8),),
+            ),
             Notice("n3", "corrected", NOW - timedelta(hours=19), NOW - timedelta(days=7)),
         ]
         return self._listed([row for row in rows if row.number not in self.seen], wanted)

@@ -378,7 +378,9 @@ async def test_a_notice_about_somebody_she_may_not_open_says_when_she_read_it_an
 
 async def test_a_report_on_the_wrong_patient_is_told_without_what_it_said(browser: Browser) -> None:
     said = text(await browser.clinician())
-    assert re.search(r"Per Aasen 22\.11\.2026 14:12 Svaret lå på feil pasient og er trukket tilbake trukket", said)
+    assert re.search(
+        r"Per Aasen 22\.11\.2026 14:12 Svaret lå på feil pasient og er trukket tilbake trukket Du åpnet det 15", said
+    )
 
 
 def handle(page: httpx.Response, name: str) -> str:

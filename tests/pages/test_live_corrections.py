@@ -328,10 +328,30 @@ def test_a_report_moved_from_the_wrong_patient_is_told_to_reader_and_patient(
             since,
         ), "her name alone is a look too"
         assert mark not in said, "what it was about is another's"
+        assert re.search(r"Du åpnet det \d\d\.\d\d\.\d{4} \d\d:\d\d\.", said)
     with tab(platform, "citizen", "me") as it:
         log = text(it.get("/me/log?show=all"))
     assert "Trakk tilbake: 1 svar, 1 resultat" in log or "Trakk tilbake: 1 resultat, 1 svar" in log
     assert "sendt inn på feil person" in log
+
+
+def test_a_notice_of_several_reports_of_the_wrong_patient_says_how_many_and_when_each_was_opened(
+    platform: Standing,
+) -> None:
+    wrong, right = platform.nin("pregnant"), platform.nin("new-mother")
+    marks = [secrets.token_hex(4) for _ in range(3)]
+    for mark in marks:
+        send(platform, a_report(wrong, mark, "140", analysis=f"P-Flyttet {mark}"))
+    with tab(platform, "gp") as it:
+        assert all(mark in text(it.type(wrong)) for mark in marks)
+        for mark in marks:
+            send(platform, a_report(right, mark, "141", corrects=True, analysis=f"P-Flyttet {mark}"))
+        said = text(it.get("/clinician"))
+    told = re.search(
+        r"3 svar lå på feil pasient og er trukket tilbake trukket Du åpnet dem ([^:]+:\d\d(?:, [^.,]+)?)", said
+    )
+    assert told, "one notice, of three"
+    assert all(mark not in said for mark in marks)
 
 
 HIGH = [{"coding": [{"system": "http://terminology.hl7.org/CodeSystem/v3-ObservationInterpretation", "code": "H"}]}]

@@ -239,6 +239,8 @@ class Notice:
     patient: int = 0
     patient_name: str = ""
     changes: tuple[Changed, ...] = ()
+    opened: tuple[datetime, ...] = ()
+    """When she last opened each report that was withdrawn, newest first: how many and when, since what they were is another's."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -317,7 +317,14 @@ def _notice(
 ) -> Notice:
     number = _BETWEEN.join(n.number.hex for n in told)
     made_at, read_at = max(n.made_at for n in told), max(n.read_at for n in told)
-    return Notice(number, told[0].kind, made_at, read_at, patient, name, changes)
+    opened = _opened(told) if told[0].kind == "withdrawn" else ()
+    return Notice(number, told[0].kind, made_at, read_at, patient, name, changes, opened)
+
+
+def _opened(told: Sequence[followup.Notice]) -> tuple[datetime, ...]:
+    """When she read each report that lay on the wrong patient, newest first; each result where she opened no report."""
+    reports = [n.read_at for n in told if n.type == REPORT]
+    return tuple(sorted(reports or [n.read_at for n in told], reverse=True))
 
 
 def _as_known(seen: Seen, notice: followup.Notice) -> Seen:
