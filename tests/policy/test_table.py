@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -206,6 +207,12 @@ def test_the_law_page_says_what_the_table_says() -> None:
         [sys.executable, str(ROOT / "tools" / "build_law.py"), "--check"], check=False, capture_output=True, text=True
     )
     assert done.returncode == 0, "docs/law.md is stale: run tools/build_law.py\n" + done.stderr
+
+
+def test_each_conflict_stands_once_on_the_law_page_and_in_order() -> None:
+    told = re.findall(r"^\| K(\d+) \|", (ROOT / "docs" / "law.md").read_text(encoding="utf-8"), re.MULTILINE)
+    assert len(told) > 90
+    assert list(map(int, told)) == sorted(set(map(int, told)))
 
 
 def test_a_grant_is_made_in_one_place_only() -> None:
