@@ -333,7 +333,7 @@ async def test_the_look_up_box_answers_and_counts_what_was_done_with_it(browser:
     await browser.post(answer, told, shown=shown, outcome="overridden", reason="Ny medisin")
     assert house.done == [("overridden", "Ny medisin")]
     never = await browser.post(page, f"{page.url.path}/done", asked="P-Ferritin")
-    assert "ingen tidligere svar som du kan se" in text(never)
+    assert "ingen tidligere svar som kan brukes, av det du kan se" in text(never)
 
 
 @pytest.mark.parametrize(

@@ -69,3 +69,23 @@ def test_what_has_to_be_read_is_never_said_to_be_usable_and_shows_its_comment(pl
         box = text(asked).partition("Allerede tatt?")[2]
     assert re.search(r"Kalium: svar finnes, les det først .*over .*9 mmol/L .*rettet .*Bruk ikke svaret", box)
     assert "kan brukes" not in box and "Bruk svaret som finnes" not in box
+
+
+def test_what_is_not_answered_for_good_is_said_to_be_waited_for(platform: Standing) -> None:
+    now = platform.clock.now()
+    sodium = {"coding": [{"system": FERRITIN["coding"][0]["system"], "code": "NPU03429"}], "text": "P-Natrium"}
+    by_fhir(
+        platform,
+        "",
+        "139",
+        of="pregnant",
+        status="preliminary",
+        code=sodium,
+        effectiveDateTime=f"{now:%Y-%m-%dT00:00:00Z}",
+    )
+    with tab(platform, "gp") as it:
+        at = it.type(platform.nin("pregnant")).url.path
+        box = text(it.post(it.get(at), f"{at}/done", asked="Natrium")).partition("Allerede tatt?")[2]
+    assert re.search(
+        r"Natrium: bestilt eller tatt \d\d\.\d\d\.\d{4}, venter på endelig svar .*139 mmol/L foreløpig", box
+    )

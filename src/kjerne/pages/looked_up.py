@@ -39,15 +39,16 @@ class Done:
     mark: Mark = ""
     notes: tuple[str, ...] = ()
     use: Use = "yes"
-    """`read`: what it says has to be read before it is used."""
+    """`read`: what it says has to be read before it is used; `waiting`: it is not answered for good."""
 
 
 @dataclass(frozen=True, slots=True)
 class AlreadyDone:
     """The answer of the look-up box. `number` names the shown answer, so that follow or override can be counted.
 
-    `verdict`: `done` inside the interval, `read` when what is there has to be read first, `due` when the last one is older
-    than the interval, `never` when this reader sees none, `no-rule` when no interval is kept for the analysis.
+    `verdict`: `done` inside the interval, `read` when what is there has to be read first, `waiting` when the last one is not
+    answered for good, `due` when it is older than the interval, `never` when this reader sees none that is of use,
+    `no-rule` when no interval is kept for the analysis.
     """
 
     number: str

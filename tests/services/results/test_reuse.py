@@ -54,9 +54,26 @@ def test_at_most_a_few_come_back() -> None:
     assert len(reuse.answer("", TSH, [observed(day) for day in range(20)], NOW).earlier) == reuse.EARLIER_LIMIT
 
 
-@pytest.mark.parametrize("status", ["registered", "preliminary", "cancelled", "entered-in-error", "unknown"])
+@pytest.mark.parametrize("status", ["cancelled", "entered-in-error"])
 def test_what_is_not_a_usable_result_counts_for_nothing(status: str) -> None:
     assert verdict(observed(1, status=status)) == "never"
+
+
+@pytest.mark.parametrize("status", ["registered", "preliminary", "unknown"])
+def test_what_is_not_answered_for_good_is_told_as_waited_for(status: str) -> None:
+    waits = observed(1, status=status)
+    assert verdict(waits) == "waiting"
+    assert verdict(waits, observed(50)) == "waiting", "an old answer is no reason to take it twice"
+    assert verdict(waits, observed(3)) == "done"
+    answer = reuse.answer("", TSH, [observed(0.5), waits, observed(3)], NOW)
+    assert [one.id for one in answer.earlier] == ["o0.5", "o3"], "what is answered since is not waited for"
+    assert not reuse.is_usable(waits)
+
+
+def test_what_waits_for_nothing_is_not_waited_for() -> None:
+    assert verdict(observed(1, status="unknown", note=[{"text": "slettet"}])) == "never"
+    assert verdict(observed(1, status="preliminary", valueString="Ikke utført")) == "never"
+    assert verdict(observed(-1, status="registered")) == "never", "planned"
 
 
 @pytest.mark.parametrize(

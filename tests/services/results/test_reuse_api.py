@@ -205,7 +205,7 @@ def test_results_that_cannot_be_used_stand_in_neither_answer_nor_log_and_hide_no
     spoiled: tuple[dict[str, Any], ...] = (
         {"valueString": "Hemolysert"}, {"valueString": "Ikke utført"}, {"dataAbsentReason": {"text": "for lite materiale"}},
         {"valueString": "koagulert"}, {"note": [{"text": "Feil prøve"}], "valueInteger": 4}, {"valueString": "utgår"},
-        {"status": "registered"}, {"status": "preliminary"},
+        {"status": "preliminary", "valueString": "Ikke utført"},
     )  # fmt: skip
     for days, said in enumerate((*spoiled, {"valueInteger": 5}), 1):
         filed(platform, code, now - timedelta(days=days), **said)
@@ -326,3 +326,18 @@ def test_the_operator_reads_what_was_shown_and_what_was_made_again(platform: Sta
         {"month": f"{earlier:%Y-%m}", "analysis": code, "organisation": "983658725", "count": 5}
     ]
     assert (told["days"], told["fewest"]) == (90, 5)
+
+
+def test_what_is_preliminary_is_named_as_waited_for_and_never_as_earlier(platform: Standing) -> None:
+    day = platform.clock.now() - timedelta(days=1)
+    first, newest = (
+        dated(platform, "NPU01423", status="preliminary", effectiveDateTime=f"{at:%Y-%m-%dT%H:%M:%SZ}")
+        for at in (day - timedelta(hours=1), day)
+    )
+    answer = ask(platform, f"{NLK}|NPU01423", about="new-mother")
+    assert (told(answer)["verdict"], told(answer)["waiting"]) == ("waiting", {"reference": f"Observation/{newest}"})
+    assert first not in answer.response.text
+    (line,) = platform.rows(
+        "SELECT ids FROM audit WHERE action = 'search' AND $1 = ANY(ids) ORDER BY at DESC LIMIT 1", UUID(newest)
+    )
+    assert list(line["ids"]) == [UUID(newest)]

@@ -24,6 +24,8 @@ from kjerne.services.results.kith.codes import is_shared
 NLK: Final = "urn:oid:2.16.578.1.12.4.1.1.7280"
 EARLIER_LIMIT: Final = 5
 USABLE: Final = frozenset({"final", "amended", "corrected", "appended"})
+UNFINISHED: Final = frozenset({"registered", "preliminary", "unknown"})
+"""Taken or asked for, and not answered for good: nothing to use, and no reason to say that nothing was taken."""
 _NOT_DONE: Final = re.compile(
     r"ikkj?e (utf[øo]rt|analysert|målbar|måleleg|mulig|mogleg|besvart|mottatt|motteke|bruk)"
     r"|kan ikkj?e (bruk|måle|analyse|besvare|svare)"
@@ -65,8 +67,8 @@ _WITHDRAWN: Final = re.compile(
 )
 """How a comment beside a value says that the value is none."""
 
-Verdict = Literal["done", "read", "due", "never", "no-rule"]
-Use = Literal["yes", "read", "no"]
+Verdict = Literal["done", "read", "waiting", "due", "never", "no-rule"]
+Use = Literal["yes", "read", "waiting", "no"]
 """What a result is good for before somebody has read it: a value by itself is a yes, what has words may say anything."""
 
 
@@ -93,8 +95,8 @@ class Earlier:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """`done` by a value within the interval, `read` where only words are, `due` when the newest is older, `never` when none
-    is seen, `no-rule` without interval."""
+    """`done` by a value within the interval, `read` where only words are, `waiting` where the newest is not answered
+    for good, `due` when the newest is older, `never` when none is seen, `no-rule` without interval."""
 
     verdict: Verdict
     interval: Interval | None
@@ -132,21 +134,25 @@ def answer(system: str, code: str, observations: Iterable[dict[str, Any]], now: 
     codes = interval.codes if interval else (code,)
     matching = _matching(observations, interval.system if interval else system, codes)
     found = sorted((one for one in matching if one.at <= now), key=lambda e: e.at, reverse=True)
-    earlier = tuple(found[:EARLIER_LIMIT])
+    # Of what waits the newest alone is told, while nothing newer is answered.
+    earlier = tuple([one for one in found if one.use != "waiting" or one is found[0]][:EARLIER_LIMIT])
     if interval is None:
         return Answer("no-rule", None, None, earlier)
     if not earlier:
         return Answer("never", interval, None, ())
-    recent = [one for one in earlier if now < later(one.at, interval.days)]
-    decides = next((one for one in recent if one.use == "yes"), earlier[0])
-    if recent and decides.use != "yes":
-        return Answer("read", interval, None, earlier)
-    return Answer("done" if recent else "due", interval, later(decides.at, interval.days).date(), earlier)
+    recent = {one.use: one for one in reversed(earlier) if now < later(one.at, interval.days)}
+    if (yes := recent.get("yes")) is None:
+        if "read" in recent:
+            return Answer("read", interval, None, earlier)
+        if earlier[0].use == "waiting":
+            return Answer("waiting", interval, None, earlier)
+    decides = yes or earlier[0]
+    return Answer("done" if yes else "due", interval, later(decides.at, interval.days).date(), earlier)
 
 
 def is_usable(observation: Mapping[str, Any]) -> bool:
     """Whether a result stands and tells something, be it in words."""
-    return use_of(observation) != "no"
+    return use_of(observation) in ("yes", "read")
 
 
 def use_of(observation: Mapping[str, Any]) -> Use:
@@ -155,6 +161,8 @@ def use_of(observation: Mapping[str, Any]) -> Use:
 
     A doubt is no yes: words have to be read by somebody, however many they are, so only a value without any is one.
     """
+    if observation.get("status") in UNFINISHED:
+        return "waiting" if _waits(observation) else "no"
     if observation.get("status") not in USABLE or "dataAbsentReason" in observation:
         return "no"
     notes = [text for note in observation.get("note", ()) if (text := note.get("text", "").strip())]
@@ -165,6 +173,13 @@ def use_of(observation: Mapping[str, Any]) -> Use:
         return "no"
     # What members say is not looked at: their group says by itself only that there is something.
     return "read" if notes or "read" in told or "yes" not in told else "yes"
+
+
+def _waits(observation: Mapping[str, Any]) -> bool:
+    """Whether an answer may still come, or has to be settled: what has an unknown status and no value may be deleted."""
+    told = {_tells(part) for part in (observation, *observation.get("component", ()))}
+    settled = observation.get("status") == "unknown" and not told & {"yes", "read"}
+    return not (settled or "no" in told or spoiled(dict(observation)))
 
 
 def _tells(part: Mapping[str, Any]) -> Literal["yes", "read", "no", "nothing"]:

@@ -11,7 +11,6 @@ import uuid
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
-from functools import partial
 from typing import Any, Final
 from uuid import UUID
 
@@ -36,7 +35,7 @@ from kjerne.store.proofs import note
 from kjerne.store.reading import Record
 
 SPECIMEN_TYPE: Final = type_number("Specimen")
-NAMED: Final[Mapping[reuse.Use, str]] = {"yes": "earlier", "read": "readFirst"}
+NAMED: Final[Mapping[reuse.Use, str]] = {"yes": "earlier", "read": "readFirst", "waiting": "waiting"}
 """Under which name the answer gives a result: no client takes what has to be read for what can be used."""
 OUTCOMES: Final = ("followed", "overridden")
 REASON_LIMIT_CHARACTERS: Final = 500
@@ -66,7 +65,11 @@ class Asker:
         within = interval.system if interval else system
         codes = (_escaped(one) for one in (interval.codes if interval else (code,)))
         wanted = ",".join(f"{_escaped(within)}|{one}" if within else one for one in codes)
-        criteria = (("code", wanted), ("status", ",".join(sorted(reuse.USABLE))), ("date:missing", "false"))
+        criteria = (
+            ("code", wanted),
+            ("status", ",".join(sorted(reuse.USABLE | reuse.UNFINISHED))),
+            ("date:missing", "false"),
+        )
         search = self.parse("Observation", criteria, False)
         number = uuid.uuid4()
         async with self.pool.acquire() as conn:
@@ -74,7 +77,7 @@ class Asker:
             # Neither is a result that was taken back with its reports.
             own = replace(grant, hides=grant.hides | Label.NOT_THE_MOTHERS | Label.WITHDRAWN_WITH_REPORT)
             # Exactly what the answer names stands in the patient's log; what it leaves out was read by nobody.
-            counts = partial(_counts, system, code, grant.at, await self._spoiled(conn, own))
+            counts = _naming(system, code, grant.at, await self._spoiled(conn, own))
             records = await self.finder.newest(conn, own, search, reuse.EARLIER_LIMIT, counts)
             answer = reuse.answer(system, code, map(_tree, records), grant.at)
             if answer.verdict == "done":
@@ -201,10 +204,22 @@ def _tree(record: Record) -> dict[str, Any]:
     return decode(record.raw) | {"id": str(record.id), "meta": {"versionId": str(record.version)}}
 
 
-def _counts(system: str, code: str, at: datetime, spoiled: frozenset[UUID], record: Record) -> bool:
-    """Whether one result by itself is named in the answer."""
-    tree = _tree(record)
-    return reference_of(tree.get("specimen")) not in spoiled and bool(reuse.answer(system, code, [tree], at).earlier)
+def _naming(system: str, code: str, at: datetime, spoiled: frozenset[UUID]) -> Callable[[Record], bool]:
+    """Whether a result is named in the answer, asked of one after the other, newest first: of what waits only the newest of
+    all is."""
+    first = True
+
+    def names(record: Record) -> bool:
+        nonlocal first
+        tree = _tree(record)
+        if reference_of(tree.get("specimen")) in spoiled:
+            return False
+        found = reuse.answer(system, code, [tree], at).earlier
+        named = bool(found) and (first or found[0].use != "waiting")
+        first = first and not found
+        return named
+
+    return names
 
 
 def counted_months(at: datetime) -> tuple[date, date]:
