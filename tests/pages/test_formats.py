@@ -117,3 +117,14 @@ SAMPLES = Value(unit="mV", ends=(Value(Decimal("-0.5")), Value(Decimal(2))), joi
 def test_every_kind_of_value_is_written_as_its_reader_does(found: Value, nb: str, nn: str, en: str) -> None:
     written = [formats.value(found, language).replace("\N{NARROW NO-BREAK SPACE}", " ") for language in COMPLETE]
     assert written == [nb, nn, en.replace("-0", "\N{MINUS SIGN}0")]
+
+
+def test_dates_of_a_list_have_a_time_of_day_where_it_has_two_of_a_day() -> None:
+    morning, evening, other = (
+        When(date(2026, 3, day), datetime(2026, 3, day, hour, tzinfo=UTC)) for day, hour in ((11, 7), (11, 15), (12, 7))
+    )
+    told = formats.told_apart((morning, None, evening, other, When(date(2026, 3, 12))), "nb")
+    assert [told(at) for at in (morning, evening)] == ["11.03.2026 08:00", "11.03.2026 16:00"]
+    assert told(When(date(2026, 3, 12))) == "12.03.2026", "a date without a time has none to tell"
+    assert formats.told_apart((morning, other), "nb")(morning) == "11.03.2026"
+    assert told(None) == ""

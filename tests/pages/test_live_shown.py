@@ -89,3 +89,19 @@ def test_what_is_not_answered_for_good_is_said_to_be_waited_for(platform: Standi
     assert re.search(
         r"Natrium: bestilt eller tatt \d\d\.\d\d\.\d{4}, venter på endelig svar .*139 mmol/L foreløpig", box
     )
+
+
+def test_two_results_of_one_day_are_told_apart_by_the_clock_where_they_are_listed(platform: Standing) -> None:
+    nin, mark = platform.nin("pregnant"), secrets.token_hex(4)
+    hers = platform.persona("gp").hpr.encode()
+    for value, hour in (("140", b"07:10"), ("151", b"16:40")):
+        raw = a_report(nin, mark, value, analysis=f"P-Prøve {mark}").replace(b"7654321", hers)
+        raw = raw.replace(f"R-{mark}".encode(), f"R-{mark}-{value}".encode())
+        send(platform, raw.replace(b"2026-03-02T08:15", b"2026-03-05T" + hour))
+    with tab(platform, "gp") as it:
+        page = it.type(nin)
+    unread = text(page).partition("Venter på kvittering")[2].partition("Allerede tatt?")[0]
+    assert "tatt 05.03.2026 07:10" in unread and "tatt 05.03.2026 16:40" in unread
+    rows = re.findall(r'<li class="stack-row">.*?</li>', page.text, re.DOTALL)
+    (row,) = (" ".join(re.sub("<[^>]+>", " ", one).split()) for one in rows if mark in one)
+    assert re.search(r"151 .*05\.03\.2026 16:40 .*05\.03\.2026 07:10 .*140", row)

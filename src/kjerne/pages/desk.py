@@ -395,6 +395,7 @@ def _looks(page: Page) -> dict[str, Any]:
         "long_day": bound(formats.long_day),
         "clock": bound(formats.clock),
         "moment": bound(formats.moment),
+        "told_apart": lambda listed: formats.told_apart([one.when or one.issued for one in listed], language),
         "value": bound(formats.value),
         "measured": bound(formats.measured),
         "size": bound(formats.size),

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
+from collections.abc import Callable, Iterable
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Final
@@ -190,6 +192,12 @@ def moment(at: datetime | When | None, language: Language) -> str:
         return ""
     local = at.astimezone(OSLO) if isinstance(at, datetime) else at
     return f"{day(local, language)} {clock(at, language)}".strip()
+
+
+def told_apart(dates: Iterable[When | None], language: Language) -> Callable[[When | None], str]:
+    """How the dates of one list are written: with the time of day where it has another of the same day."""
+    days = Counter(at.day for at in dates if at)
+    return lambda at: moment(at, language) if at and days[at.day] > 1 else day(at, language)
 
 
 def _day(at: date | datetime | When) -> date:
