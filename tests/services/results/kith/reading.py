@@ -106,9 +106,28 @@ def told_by_xml(raw: bytes) -> list[Tree]:
     for index, one in enumerate(told):
         for above in {one.pop("parent"), one["target"]} - {None}:
             members[above].add(index)
+    take_back([item for item, _ in found], [place.get(id(holder), -1) for _, holder in found], told)
     for one, below in zip(told, members, strict=True):
         one["members"] = below
     return told
+
+
+def take_back(items: list[ET.Element], parents: list[int], told: list[Tree]) -> None:
+    """What stands in an item that was cancelled or deleted is taken back too, and a group all of whose examinations were."""
+    gone = [
+        value(child(item, "ServType")) == "C" or value(child(item, "StatusInvestigation")) == "14" for item in items
+    ]
+    examined = [child(item, "Investigation", "Id") is not None for item in items]
+    before = None
+    while before != gone:
+        before = list(gone)
+        for index, parent in enumerate(parents):
+            if parent >= 0 and gone[parent] and not gone[index]:
+                gone[index], told[index]["status"] = True, told[parent]["status"]
+        for index in reversed(range(len(items))):
+            held = [i for i, p in enumerate(parents) if p == index and (examined[i] or i in parents)]
+            if held and not examined[index] and not gone[index] and all(gone[i] for i in held):
+                gone[index], told[index]["status"] = True, told[held[0]]["status"]
 
 
 def said(item: ET.Element, samples: set[str]) -> Tree:
@@ -184,15 +203,23 @@ def shown(tree: Tree, place: dict[str, int], samples: dict[str, str]) -> Tree:
     codings = [
         code for code in tree["code"].get("coding", ()) if not code.get("system", "").endswith((".8243", ".7230"))
     ]
-    flags = [
-        code for held in tree.get("interpretation", ()) for code in held["coding"] if code["system"].endswith("8244")
-    ]
     chosen = [
         held["valueReference"]["reference"] for held in tree["extension"] if held["url"].endswith("further-specimen")
     ]
     first = [tree["specimen"]["reference"]] if "specimen" in tree else []
     # What was taken back, or deleted (8245: 14, unknown by the table), says what it said as a former value alone.
     gone = tree["status"] == "cancelled" or was.get("kind", {}).get("valueCode") == "withdrawn"
+    former = extensions["change"]["extension"] if gone and "change" in extensions else []
+    judged = [held["valueCodeableConcept"] for held in former if held["url"] == "interpretation"]
+    parts = [{held["url"]: held for held in one["extension"]} for one in former if one["url"] == "component"]
+    facts = [{k: v for k, v in one["value"].items() if k != "url"} for one in parts]
+    flags = [
+        code
+        for held in (judged if gone else tree.get("interpretation", ()))
+        for code in held["coding"]
+        if code["system"].endswith("8244")
+    ]
+    assert not gone or {"interpretation", "component"}.isdisjoint(tree)
     return {
         "value": content(was.get("value", {}) if gone else tree),
         "status": tree["status"],
@@ -204,7 +231,7 @@ def shown(tree: Tree, place: dict[str, int], samples: dict[str, str]) -> Tree:
         "id": "".join(bare(held["value"]) for held in tree.get("identifier", ())),
         "dates": {url: when(extensions[url]["valueDateTime"]) for url in DATES.values() if url in extensions},
         "specimens": [samples[reference] for reference in first + chosen],
-        "facts": Counter(fact_of(component) for component in tree.get("component", ())),
+        "facts": Counter(fact_of(component) for component in (facts if gone else tree.get("component", ()))),
         "target": None if related is None else place[related],
         "members": {place[held["reference"]] for held in tree.get("hasMember", ())},
     }

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from kjerne.services.results import points
+from kjerne.services.results.answers import answers
+
 from .test_chain import A, B, digits, state, version
 
 
@@ -39,3 +42,72 @@ def test_a_deleted_examination_that_is_then_left_out_stays_deleted(kith: Any) ->
     results = state(kith, first, deleted(kith, 2, kith.number("9")), last).results
     gone = next(one for one in results if one.item.id == "1")
     assert (gone.status, [c.kind for c in gone.changes]) == ("unknown", ["withdrawn"])
+
+
+def radiology(kith: Any, *states: str, group: str = "3", service: str = "M", words: str = "Stor svulst i lever") -> str:
+    """A group with the text and an examination without one for each state, as in the national layout."""
+    inside = "".join(
+        kith.item(code, "", id_=code, service=service, state=state) for code, state in zip((A, B), states, strict=False)
+    )
+    held: str = kith.item("", kith.text(words, "GR"), service=service, state=group, inside=inside)
+    return held
+
+
+def test_a_group_whose_examinations_are_all_deleted_loses_its_text(kith: Any) -> None:
+    first = version(kith, 1, radiology(kith, "11", "11", service="N"))
+    one = state(kith, first, version(kith, 2, radiology(kith, "14", "11"), service="M")).results
+    assert [(r.status, r.value is None) for r in one] == [("amended", False), ("unknown", True), ("amended", True)]
+    both = state(kith, first, version(kith, 2, radiology(kith, "14", "14"), service="M")).results
+    assert [(r.status, r.gone) for r in both] == [("unknown", True)] * 3
+    assert [(c.kind, c.value.text) for c in both[0].changes if c.value] == [("withdrawn", "Stor svulst i lever")]
+
+
+def test_deleting_and_cancelling_reach_all_that_stands_in_an_examination(kith: Any) -> None:
+    finding = kith.item("", kith.text("Svulst", "FU"), id_="F1", service="M", state="")
+    first = version(kith, 1, kith.item(A, "", id_="1", state="11", inside=finding.replace("V='M'", "V='N'")))
+    for inside in (finding, ""):
+        for service, how, status in (("M", "14", "unknown"), ("C", "", "cancelled")):
+            gone = version(kith, 2, kith.item(A, "", id_="1", service=service, state=how, inside=inside), service="M")
+            results = state(kith, first, gone).results
+            assert [(r.status, r.gone, r.changes[0].kind) for r in results] == [(status, True, "withdrawn")] * 2
+
+
+def test_a_group_that_is_deleted_takes_its_examinations_with_it_and_they_come_back_with_it(kith: Any) -> None:
+    first = version(kith, 1, radiology(kith, "11", service="N"))
+    gone = version(kith, 2, radiology(kith, "11", group="14"), service="M")
+    assert [r.status for r in state(kith, first, gone).results] == ["unknown", "unknown"]
+    back = version(kith, 3, radiology(kith, "11"), service="M")
+    assert [(r.status, r.gone) for r in state(kith, first, gone, back).results] == [("amended", False)] * 2
+
+
+def test_an_examination_that_was_deleted_in_a_group_that_stands_says_so_on_the_page(kith: Any) -> None:
+    items = [radiology(kith, "11", "11", service="N"), radiology(kith, "14", "11")]
+    raws = [
+        kith.message(
+            kith.report(held, service="NM"[n], discipline="UL"), id_=f"M-{n}", generated=f"2026-03-0{n + 2}T12:00:00"
+        )
+        for n, held in enumerate(items)
+    ]
+    trees = kith.mapped(*raws)
+    [answer] = answers([kith.only(trees, "DiagnosticReport")], kith.observations(trees))
+    told = [(one.heading, one.value.text, one.mark) for one in answer.findings]
+    assert told == [("", "Stor svulst i lever", "corrected"), (f"Analyse {A}", "", "withdrawn")]
+
+
+def test_what_was_taken_back_has_no_value_of_any_kind_left(kith: Any) -> None:
+    flag, facts = (
+        "<DevResultInd V='1'/>",
+        "<StructuredInfo><Type V='X' DN='t'/><TextInfo><Text>abc</Text></TextInfo></StructuredInfo>",
+    )
+    for service, how in (("M", "14"), ("C", ""), ("C", "3")):
+        for value in (kith.number("9") + kith.number("7"), ""):
+            items = kith.item(A, value, id_="1", extra=flag, inside=facts)
+            gone = kith.item(A, value, id_="1", extra=flag, inside=facts, service=service, state=how)
+            first = kith.message(kith.report(items), id_="M-1", generated="2026-03-02T12:00:00")
+            later = kith.message(kith.report(gone, service="M"), id_="M-2", generated="2026-03-03T12:00:00")
+            for raws in ((first, later), (later,)):
+                [result] = kith.observations(kith.mapped(*raws))
+                assert {"interpretation", "component", "valueQuantity"}.isdisjoint(result)
+                [change] = points.changes_of(result)
+                assert (change.kind, change.circumstances) == ("withdrawn", ("flag",))
+                assert "abc" in [part.value.text for part in change.parts]

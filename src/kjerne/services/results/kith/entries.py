@@ -14,6 +14,7 @@ from kjerne.fhir.circumstances import ALL, Circumstance
 from kjerne.services.results.kith import sampled
 from kjerne.services.results.kith.circumstances import Around, Said, has_other_parts, others, same_value
 from kjerne.services.results.kith.codes import canonical
+from kjerne.services.results.kith.map_values import is_coded
 from kjerne.services.results.kith.matching import Face, face, match
 from kjerne.services.results.kith.model import Code, Item, Report, Value
 from kjerne.services.results.kith.statuses import DELETED, UNFINISHED, WAITING, observation_status
@@ -71,6 +72,11 @@ class Result(msgspec.Struct, frozen=True, array_like=True):
     finished: bool = False
     named: str = ""
     waited: bool = False
+
+    @property
+    def gone(self) -> bool:
+        """Whether it was taken back, by a cancellation or a deletion, and nothing came in its place."""
+        return self.value is None and _no_more(self.status, self.changes[:1])
 
 
 @dataclass(slots=True)
@@ -147,6 +153,7 @@ class Entries:
             for index in wave:
                 self._lay(index, laid, generated)
         _settle(laid)
+        _reach_nested(self._entries, generated)
         repeated = [entry for entry in laid.held if entry is not None]
         for entry in self._entries if report.service == "C" else repeated:
             entry.named = generated
@@ -392,23 +399,63 @@ def _withdraw(
     entry: _Entry, kind: ChangeKind, generated: str, was: tuple[Code, ...] = (), status: str = "cancelled"
 ) -> None:
     """Takes back what a result says; from then on it has this `status`, which is another where it was deleted."""
-    if _is_gone(entry):
+    parts = bool(entry.item.structured or entry.item.further)
+    told: tuple[Circumstance, ...] = ("flag",) if is_coded(entry.item.deviation) else ()
+    before = entry.said() if parts or told else None
+    if _is_gone(entry) and (entry.changes or before is None):
         entry.status = status
         return
     value = entry.value if _says_something(entry.value) else None
     held = "unknown" if entry.status == "cancelled" else entry.status
-    parts = bool(entry.item.structured or entry.item.further)
-    before = entry.said() if parts else None
-    entry.changes.append(Change(kind, generated, value, held, entry.issued, was, before, parts=parts))
+    entry.changes.append(Change(kind, generated, value, held, entry.issued, was, before, told, parts))
     entry.status, entry.value, entry.issued, entry.history = status, None, generated, False
+
+
+def _reach_nested(entries: Sequence[_Entry], generated: str) -> None:
+    """What was taken back takes all with it that stands in it, sent again or not; a group goes with its examinations.
+
+    In the national layout of radiology the group has the text, which the examinations in it are the occasion of.
+    """
+    inside: dict[str, list[_Entry]] = {}
+    for entry in entries:
+        inside.setdefault(entry.parent, []).append(entry)
+    by_key = {entry.key: entry for entry in entries}
+    reached, around = [entry for entry in entries if _is_taken_back(entry)], dict[str, None]()
+    while reached or around:
+        if reached:
+            gone = reached.pop()
+            around[gone.parent] = None
+            follow, status = inside.get(gone.key, []), gone.status
+        else:
+            group = by_key.get(around.popitem()[0])
+            status = _lost_all(group, inside) if group else ""
+            follow = [group] if group and status else []
+        for entry in follow:
+            if not _is_gone(entry):
+                _withdraw(entry, "withdrawn", generated, status=status)
+                entry.named = generated
+                reached.append(entry)
+
+
+def _lost_all(group: _Entry, inside: Mapping[str, Sequence[_Entry]]) -> str:
+    """Where an item that is no examination itself held some, and all of them were taken back: their status."""
+    held = [entry for entry in inside[group.key] if entry.item.investigations or entry.key in inside]
+    lost = held and not group.item.investigations and all(map(_is_taken_back, held))
+    return held[0].status if lost else ""
+
+
+def _is_taken_back(entry: _Entry) -> bool:
+    """Whether it is gone by its laboratory's word, and not because a newer version left it out unfinished."""
+    return _is_gone(entry) and not (entry.changes and entry.changes[-1].kind == "not-repeated")
 
 
 def _is_gone(entry: _Entry) -> bool:
     """Whether it was taken back, by a cancellation or a deletion, and nothing came in its place."""
-    if entry.value is not None:
-        return False
-    deleted = entry.status == "unknown" and bool(entry.changes) and entry.changes[-1].kind == "withdrawn"
-    return entry.status == "cancelled" or deleted
+    return entry.value is None and _no_more(entry.status, entry.changes[-1:])
+
+
+def _no_more(status: str, newest: Sequence[Change]) -> bool:
+    return status == "cancelled" or (status == "unknown" and any(change.kind == "withdrawn" for change in newest))
 
 
 def _leave_out(entry: _Entry, report: Report, generated: str) -> None:

@@ -109,7 +109,7 @@ def _add_value(found: Tree, result: Result, *, has_members: bool) -> None:
         reason = "not-performed"
     elif result.status in UNFINISHED:
         reason = "temp-unknown"
-    elif _was_sent_empty(result) or not (has_members or result.parent or result.item.structured):
+    elif result.gone or _was_sent_empty(result) or not (has_members or result.parent or result.item.structured):
         reason = "unknown"
     if reason:
         found["dataAbsentReason"] = _absent(reason)
@@ -122,7 +122,7 @@ def _was_sent_empty(result: Result) -> bool:
 
 def _add_rest(found: Tree, result: Result, around: Around) -> None:
     item, key = result.item, result.key
-    if is_coded(item.deviation):
+    if is_coded(item.deviation) and not result.gone:
         found["interpretation"] = [deviation(item.deviation)]
     notes = _notes(item)
     if notes:
@@ -140,7 +140,7 @@ def _add_rest(found: Tree, result: Result, around: Around) -> None:
     members = around.woven.members.get(key)
     if members:
         found["hasMember"] = [{"reference": f"Observation/{around.observation(member)}"} for member in members]
-    components = _parts(item)
+    components = [] if result.gone else _parts(item)
     if components:
         found["component"] = [_apart(component, found["code"]) for component in components]
 
