@@ -101,6 +101,14 @@ def test_what_a_message_says_of_before_stays_behind_what_an_update_did() -> None
     assert [number(change.value) for change in changes] == ["140", "130"]
 
 
+def test_a_result_that_was_corrected_by_fhir_and_deleted_by_a_message_is_withdrawn_and_keeps_its_last_value() -> None:
+    gone = version("", "unknown", extension=[r.change("withdrawn", AT, valueQuantity=r.quantity("140", "mmol/L"))])
+    found = point(gone, version("151", "corrected"), version("140"))
+    assert (found.mark, found.tells, number(found.old)) == ("withdrawn", False, "151")
+    again = point(version("160", "corrected"), gone, version("151", "corrected"), version("140"))
+    assert (again.mark, number(again.value)) == ("corrected", "160")
+
+
 def test_a_level_of_resistance_that_was_taken_back_does_not_stand() -> None:
     growth = r.observation("g", "U-Bakterie", "", AT, text="E. coli", members=("am",))
     ampicillin = r.susceptibility("am", "Ampicillin", "S", AT) | {"status": "entered-in-error"}

@@ -16,7 +16,7 @@ from kjerne.fhir.corrections import UNFINISHED, WITHDRAWN, another_analysis, cor
 from kjerne.services.results.answers import conclusion_of
 from kjerne.services.results.circumstances import change_of, former_part
 from kjerne.services.results.kith import codes
-from kjerne.services.results.points import reference_id
+from kjerne.services.results.points import changes_of, is_deleted, reference_id
 from kjerne.services.results.values import Resource
 from kjerne.store.files import Replaced
 
@@ -138,7 +138,7 @@ def _former_file(form: Resource, url: str, at: str) -> Resource:
 
 
 def _is_void(tree: Resource) -> bool:
-    return tree.get("status") in WITHDRAWN
+    return tree.get("status") in WITHDRAWN or is_deleted(tree, changes_of(tree))
 
 
 def _change(older: Resource, newer: Resource) -> Resource:

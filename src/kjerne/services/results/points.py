@@ -296,7 +296,7 @@ def mark_of(resource: Resource, changes: Sequence[Change] = (), says: Value | No
     What was taken back and came again otherwise was corrected. `says` is what a report concludes.
     """
     status = resource.get("status", "")
-    if status in _WITHDRAWN or _is_deleted(resource, changes):
+    if status in _WITHDRAWN or is_deleted(resource, changes):
         return "withdrawn"
     kinds = {change.kind for change in changes}
     if "not-repeated" in kinds:
@@ -311,7 +311,7 @@ def mark_of(resource: Resource, changes: Sequence[Change] = (), says: Value | No
     return "unsettled" if status == "unknown" and resource.get("resourceType") == "Observation" else ""
 
 
-def _is_deleted(resource: Resource, changes: Sequence[Change]) -> bool:
+def is_deleted(resource: Resource, changes: Sequence[Change]) -> bool:
     """Whether the laboratory deleted the examination (8245: 14), whose status is unknown by the national table."""
     newest = changes[0].kind if changes else ""
     return resource.get("status") == "unknown" and newest == "withdrawn" and value_of(resource) is None
