@@ -44,6 +44,29 @@ def test_a_correction_is_told_once_with_old_and_new_and_read_under_the_law(platf
         assert mark not in text(it.post(desk, "/clinician/notice", number=number[1]))
 
 
+def test_a_correction_that_is_not_signed_is_corrected_and_unsettled_on_every_page_and_in_the_notice(
+    platform: Standing,
+) -> None:
+    nin, mark = platform.nin("citizen"), secrets.token_hex(4)
+    name = f"P-Prøve {mark}"
+    send(platform, a_report(nin, mark, "140", analysis=name))
+    with tab(platform, "gp") as it, tab(platform, "citizen", "me") as own:
+        assert mark in text(it.type(nin))
+        unsigned = a_report(nin, mark, "151", corrects=True, analysis=name)
+        send(platform, unsigned.replace(b"<StatusInvestigation V='3'/>", b"<StatusInvestigation V='10'/>"))
+        assert re.search(
+            rf"{name} rettet uavklart Du så 140 mmol/L {DAY}. Svaret er nå 151", text(it.get("/clinician"))
+        )
+        sheet = it.type(nin)
+        row = re.search(rf'href="([^"]+)/trend/([^"]+)"[^>]*>{name}', sheet.text)
+        assert row
+        for page in (sheet, it.get(f"{row[1]}/trend/{row[2]}"), it.get(f"{row[1]}/print")):
+            assert re.search(rf"{name[2:]}.*?151.*?140 rettet uavklart", text(page)), page.url
+        said = text(own.get(f"/me/trend/{row[2]}"))
+    assert "rettet" in said.casefold()
+    assert "Laboratoriet har ikke sagt om svaret er endelig." in said
+
+
 def test_a_corrected_analysis_is_told_with_both_names_and_units_as_the_tables_write_them(platform: Standing) -> None:
     nin, mark = platform.nin("citizen"), secrets.token_hex(4)
     first = a_report(nin, mark, "88", analysis=f"P-Feil {mark}").replace(b"mmol/L", b"mg/L")

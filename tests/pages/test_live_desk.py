@@ -68,6 +68,14 @@ def test_what_says_what_was_seen_is_not_told(then: Tree, now: Tree) -> None:
     assert told(then, now) is None
 
 
+def test_a_correction_that_is_unsettled_says_both_by_message_and_by_fhir() -> None:
+    own = (r.change("corrected", AT, valueQuantity=r.quantity("140", "mmol/L")),)
+    for more in ({"extension": own}, {}):
+        found = told(result("140"), result("151", status="unknown", **more))
+        assert found
+        assert (found.kind, found.mark, found.unsettled) == ("replaced", "corrected", True)
+
+
 def test_another_analysis_is_told_with_the_name_it_had_though_the_value_is_the_same() -> None:
     found = told(r.observation("o", "P-CRP", "NPU19748", AT, value=r.quantity("140", "mmol/L")), result("140"))
     assert found and (found.kind, found.was) == ("replaced", "P-CRP")

@@ -222,6 +222,8 @@ class Changed:
     old_parts: tuple[Component, ...] = ()
     new_parts: tuple[Component, ...] = ()
     asides: tuple[tuple[Aside, Aside], ...] = ()
+    unsettled: bool = False
+    """Whether its status is unknown beside its mark."""
 
 
 @dataclass(frozen=True, slots=True)

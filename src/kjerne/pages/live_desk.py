@@ -368,6 +368,7 @@ class _Said:
     parts: tuple[Part, ...]
     mark: Mark
     absent: Absent
+    unsettled: bool = False
 
     @property
     def empty(self) -> bool:
@@ -384,7 +385,9 @@ def _said(tree: Resource) -> _Said:
     name, point = values.concept_text(tree.get("code")), points.point_of(tree)
     if point is None:
         return _Said(name, None, (), points.mark_of(tree), "")
-    return _Said(name, point.value if point.value.told else None, point.parts, point.mark, point.absent)
+    return _Said(
+        name, point.value if point.value.told else None, point.parts, point.mark, point.absent, point.unsettled
+    )
 
 
 def changed(seen: Seen, read_at: datetime) -> Changed | None:
@@ -406,11 +409,13 @@ def changed(seen: Seen, read_at: datetime) -> Changed | None:
     old = then or _Said("", None, (), "", "")
     if kind == "replaced" and now.value is None and not _others(now.parts, old.parts):
         kind = "fewer"  # of several values some are gone, and the rest is what it was
+    # Nothing in a record by FHIR says that it was corrected: then the notice does, and that it is unsettled besides.
+    besides = kind == "replaced" and now.mark == "unsettled"
     told_of = (None, None) if kind in ("file", "fewer") else (_short(old.value), _short(now.value))
     return Changed(
-        now.name, kind, read_at, *told_of, now.mark, now.absent, old.name if another else "",
+        now.name, kind, read_at, *told_of, "corrected" if besides else now.mark, now.absent, old.name if another else "",
         *((old.parts, now.parts) if kind == "aside" else (_others(old.parts, now.parts), _others(now.parts, old.parts))),
-        asides=asides,
+        asides=asides, unsettled=now.unsettled or besides,
     )  # fmt: skip
 
 

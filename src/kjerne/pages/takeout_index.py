@@ -100,7 +100,8 @@ def _told(page: Page, point: Point) -> Markup:
             *([_before(page, escape(old))] if old and point.mark == "corrected" else []),
         ]
         parts += [_before(page, formats.aside(one, page.reads_as)) for one in point.asides]
-    return Markup(" ").join((*parts, *(escape(one) for one in (_mark(page, point.mark), *point.notes) if one)))
+    marks = (_mark(page, point.mark), _mark(page, "unsettled" if point.unsettled else ""))
+    return Markup(" ").join((*parts, *(escape(one) for one in (*marks, *point.notes) if one)))
 
 
 def _said(page: Page, value: Value | None, parts: Iterable[Part]) -> str:

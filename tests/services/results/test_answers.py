@@ -62,6 +62,9 @@ def test_a_replaced_text_keeps_the_former_one_beside_it() -> None:
     (finding,) = one.findings
     assert finding.old is not None
     assert (finding.value.text, finding.mark, finding.old.text) == ("Ikke normal.", "corrected", "Normal.")
+    assert not finding.unsettled
+    ((unsigned,),) = (one.findings for one in answers.answers([report], [text | {"status": "unknown"}]))
+    assert (unsigned.mark, unsigned.unsettled) == ("corrected", True)
 
 
 def test_a_report_of_numbers_has_nothing_to_read() -> None:

@@ -43,6 +43,15 @@ def test_a_finished_result_that_says_something_else_is_corrected_whatever_its_st
     assert (found.mark, number(found.old)) == ("corrected", "140")
 
 
+def test_what_was_corrected_and_is_of_unknown_status_is_unsettled_besides() -> None:
+    both = point(version("151", "unknown"), version("140"))
+    assert (both.mark, both.unsettled, number(both.old)) == ("corrected", True, "140")
+    assert [
+        (one.mark, one.unsettled)
+        for one in (point(version("151", "corrected"), version("140")), point(version("151", "unknown")))
+    ] == [("corrected", False), ("unsettled", False)]
+
+
 def test_of_several_corrections_the_newest_former_value_stands() -> None:
     assert number(point(version("160", "corrected"), version("151", "corrected"), version("140")).old) == "151"
 

@@ -68,6 +68,7 @@ class Finding:
     range: Range = NO_RANGE
     words: str = ""
     """As of a point: what it is judged by goes with it, in a table or out of it."""
+    unsettled: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +90,7 @@ class Organism:
     flag: Flag | None = None
     words: str = ""
     """As of a finding; of its name, and in `details` of what stands beside that."""
+    unsettled: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -452,7 +454,7 @@ def _told(observation: Resource, point: Point, depth: int, whose: str) -> Findin
     heading = "" if group else values.concept_text(code)
     return Finding(
         heading, point.value, point.mark, point.old, depth, whose, point.notes, point.absent, point.was, point.parts,
-        point.old_parts, point.asides, point.flag, point.range, point.words,
+        point.old_parts, point.asides, point.flag, point.range, point.words, point.unsettled,
     )  # fmt: skip
 
 
@@ -477,6 +479,7 @@ def _organism(observation: Resource, members: Sequence[Resource], origin: str) -
         whose=points.another_person(observation),
         flag=point.flag if point and value.text else None,
         words=point.words if point and value.text else "",
+        unsettled=bool(point and point.unsettled),
     )
 
 

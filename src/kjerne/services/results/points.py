@@ -118,6 +118,8 @@ class Point:
     """What the laboratory's flag says in words, or by a code that we do not know: shown as it is."""
     sample: str = ""
     """Why its sample is no good: `unsatisfactory`, or `entered-in-error` where it was taken back."""
+    unsettled: bool = False
+    """Whether it is so beside its mark (`is_unsettled`)."""
 
     @property
     def tells(self) -> bool:
@@ -311,6 +313,12 @@ def mark_of(resource: Resource, changes: Sequence[Change] = (), says: Value | No
     return "unsettled" if status == "unknown" and resource.get("resourceType") == "Observation" else ""
 
 
+def is_unsettled(resource: Resource, mark: Mark) -> bool:
+    """Whether what was corrected, or left out, has a status that its laboratory left unknown besides: both are told."""
+    result = resource.get("resourceType") == "Observation" and resource.get("status") == "unknown"
+    return result and mark in ("corrected", "not-repeated")
+
+
 def is_deleted(resource: Resource, changes: Sequence[Change]) -> bool:
     """Whether the laboratory deleted the examination (8245: 14), whose status is unknown by the national table."""
     newest = changes[0].kind if changes else ""
@@ -438,6 +446,7 @@ def point_of(
         issued(observation), first_missing, absent, was, parts=parts_now, old_parts=old_parts,
         misdated=misdated(observation), asides=() if mark == "withdrawn" else asides_of(changes),
         words="" if mark == "withdrawn" else flag_words(observation), sample=spoiled(observation),
+        unsettled=not absent and is_unsettled(observation, mark),
     )  # fmt: skip
 
 
@@ -460,7 +469,7 @@ def left_behind(observation: Resource, point: Point) -> tuple[tuple[Change, Poin
     name = concept_text(observation.get("code"))
     return tuple(
         (change, replace(point, id=f"{point.id}-{place}", value=Value(), range=Range(), flag=None, words="", mark="withdrawn",
-                         old=change.value, notes=(), absent="", was="", became=name, asides=()))
+                         old=change.value, notes=(), absent="", was="", became=name, asides=(), unsettled=False))
         for place, change in enumerate(changes_of(observation))
         if change.code and change.value
     )  # fmt: skip

@@ -41,6 +41,7 @@ class Susceptibility:
     parts: tuple[Part, ...] = ()
     """Further values beside the level, and in `old_parts` those that were others before."""
     old_parts: tuple[Part, ...] = ()
+    unsettled: bool = False
 
 
 def susceptibility_of(member: Resource) -> Susceptibility:
@@ -59,7 +60,7 @@ def susceptibility_of(member: Resource) -> Susceptibility:
     return Susceptibility(
         name, level, mark, old, points.notes_of(member), absent, _antibiotic(values.concept_text(code)),
         () if mark == "withdrawn" else tuple(one for one in points.asides_of(changes) if one.what != "flag"),
-        further, old_parts,
+        further, old_parts, not absent and points.is_unsettled(member, mark),
     )  # fmt: skip
 
 
@@ -69,7 +70,7 @@ def with_its_organism(tested: Susceptibility, mark: Mark) -> Susceptibility:
         return tested
     return replace(
         tested, level=None, mark=mark, old=tested.level or tested.old, absent="", parts=(), asides=(),
-        old_parts=tested.parts or tested.old_parts, was="" if tested.level else tested.was,
+        old_parts=tested.parts or tested.old_parts, was="" if tested.level else tested.was, unsettled=False,
     )  # fmt: skip
 
 
