@@ -111,3 +111,15 @@ def test_what_was_taken_back_has_no_value_of_any_kind_left(kith: Any) -> None:
                 [change] = points.changes_of(result)
                 assert (change.kind, change.circumstances) == ("withdrawn", ("flag",))
                 assert "abc" in [part.value.text for part in change.parts]
+
+
+def test_the_text_of_a_group_that_was_corrected_takes_the_place_of_the_former_one(kith: Any) -> None:
+    first = version(kith, 1, radiology(kith, "11", service="N", words="Stor svulst i lever."))
+    second = version(kith, 2, radiology(kith, "11", words="Ingen svulst."), service="M")
+    group, _ = state(kith, first, second).results
+    assert [(c.kind, c.value.text) for c in group.changes if c.value] == [("corrected", "Stor svulst i lever.")]
+    gone = version(kith, 2, radiology(kith, "14", words="Undersøkelsen er slettet."), service="M")
+    assert [r.gone for r in state(kith, first, gone).results] == [True, True]
+    named = version(kith, 1, radiology(kith, "11", service="N", words="Blod"))
+    other = version(kith, 2, radiology(kith, "11", words="Urin"), service="M")
+    assert len(state(kith, named, other).results) == 3, "another name is another group"

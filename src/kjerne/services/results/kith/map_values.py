@@ -64,7 +64,7 @@ def investigation(investigations: Sequence[Code], value: Value | None) -> Tree:
     if value is None or not value.heading.code:
         return {"text": _NO_INVESTIGATION}
     heading = heading_coding(value.heading)
-    words = value.text if value.heading.code == "GR" and _is_name(value.text) else heading["display"]
+    words = value.text if value.heading.code == "GR" and is_name(value.text) else heading["display"]
     return {"coding": [heading], "text": words}
 
 
@@ -83,7 +83,7 @@ def _national_first(known: Tree) -> int:
     return _NATIONAL_ORDER.get(codes.canonical(known.get("system", "")), len(_NATIONAL_ORDER))
 
 
-def _is_name(text: str) -> bool:
+def is_name(text: str) -> bool:
     return 0 < len(text) <= NAME_LENGTH and "\n" not in text
 
 

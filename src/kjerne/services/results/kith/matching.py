@@ -7,11 +7,12 @@ result is matched at most once, and what nothing matches is a result of its own.
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Hashable, Sequence
 from typing import Final, NamedTuple
 
 from kjerne.services.results.kith.codes import NATIONAL, canonical
+from kjerne.services.results.kith.map_values import is_name
 from kjerne.services.results.kith.model import Item
 from kjerne.services.results.kith.sampled import NONE, Times, apart
 
@@ -127,6 +128,30 @@ def _by_code_where_only_one(old: Sequence[Face | None], new: Sequence[Face], fou
                 free.discard(candidates[0])
 
 
+def _by_place_of_a_text(old: Sequence[Face | None], new: Sequence[Face], found: list[int], free: set[int]) -> None:
+    """The text of a group that says that it changes an earlier one, where one alone of each is left at its place.
+
+    Such a group is the text of radiology, and has no code; a short text that is no sentence is its name, and another name
+    another group.
+    """
+
+    def key(known: Face) -> Hashable | None:
+        value = known.item.value
+        if known.codes or value is None or value.heading.code != "GR":
+            return None
+        return known.place if value.text.endswith(".") or not is_name(value.text) else None
+
+    left = [known for index in free if (known := old[index]) is not None]
+    fresh = [one for position, one in enumerate(new) if found[position] < 0]
+    alone = [{one for one, n in Counter(map(key, faces)).items() if n == 1} for faces in (left, fresh)]
+    both = alone[0] & alone[1]
+
+    def sole(known: Face) -> Hashable | None:
+        return mine if (mine := key(known)) in both else None
+
+    _pair(old, new, found, free, sole, lambda known, one: one.service in _REFERS_BACK and _ids_may_be_one(known, one))
+
+
 _PASSES: Final = (
     _by_id,
     _by_place_and_codes,
@@ -134,6 +159,7 @@ _PASSES: Final = (
     _by_place_codes_and_value,
     _by_id_alone,
     _by_code_where_only_one,
+    _by_place_of_a_text,
 )
 
 
