@@ -123,3 +123,13 @@ def test_the_text_of_a_group_that_was_corrected_takes_the_place_of_the_former_on
     named = version(kith, 1, radiology(kith, "11", service="N", words="Blod"))
     other = version(kith, 2, radiology(kith, "11", words="Urin"), service="M")
     assert len(state(kith, named, other).results) == 3, "another name is another group"
+
+
+def test_a_group_that_is_left_out_goes_when_all_that_stood_in_it_is_deleted_elsewhere(kith: Any) -> None:
+    first = version(kith, 1, radiology(kith, "11", "11", service="N"))
+    bare = [kith.item(code, "", id_=code, service="M", state="14") for code in (A, B)]
+    for items in ("".join(bare), kith.item("", "", service="M", state="", inside="".join(bare))):
+        text = [r for r in state(kith, first, version(kith, 2, items, service="M")).results if r.item.value]
+        assert [(r.gone, r.changes[0].kind) for r in text] == [(True, "withdrawn")]
+    [text] = [r for r in state(kith, first, version(kith, 2, bare[0], service="M")).results if r.item.value]
+    assert not text.gone, "one of its examinations stands"

@@ -145,6 +145,7 @@ class Entries:
         before = list(self._entries)
         for entry in before:
             entry.finished, entry.known = entry.finished or not entry.waits, True
+        stood = {entry.key: entry.parent for entry in before}
         said = {entry.key: (entry.said(), len(_lasting(entry))) for entry in before}
         laid = _laid(report, before)
         for wave in _waves(report.items, laid.targets, fresh=not before):
@@ -153,8 +154,9 @@ class Entries:
             for index in wave:
                 self._lay(index, laid, generated)
         _settle(laid)
-        _reach_nested(self._entries, generated)
         repeated = [entry for entry in laid.held if entry is not None]
+        sent = {entry.key for entry in repeated}
+        _reach_nested(self._entries, {key: at for key, at in stood.items() if at not in sent}, generated)
         for entry in self._entries if report.service == "C" else repeated:
             entry.named = generated
         self._repeated = {entry.key: said.get(entry.key) for entry in repeated}
@@ -411,21 +413,23 @@ def _withdraw(
     entry.status, entry.value, entry.issued, entry.history = status, None, generated, False
 
 
-def _reach_nested(entries: Sequence[_Entry], generated: str) -> None:
+def _reach_nested(entries: Sequence[_Entry], stood: Mapping[str, str], generated: str) -> None:
     """What was taken back takes all with it that stands in it, sent again or not; a group goes with its examinations.
 
-    In the national layout of radiology the group has the text, which the examinations in it are the occasion of.
+    In the national layout of radiology the group has the text, which the examinations in it are the occasion of. `stood` is
+    where results were before, in what this version leaves out: it may send them in another group, or in none.
     """
     inside: dict[str, list[_Entry]] = {}
     for entry in entries:
-        inside.setdefault(entry.parent, []).append(entry)
+        for place in {entry.parent: None, stood.get(entry.key, ""): None}:
+            inside.setdefault(place, []).append(entry)
     by_key = {entry.key: entry for entry in entries}
     reached, around = [entry for entry in entries if _is_taken_back(entry)], dict[str, None]()
     while reached or around:
         if reached:
             gone = reached.pop()
-            around[gone.parent] = None
-            follow, status = inside.get(gone.key, []), gone.status
+            around |= {gone.parent: None, stood.get(gone.key, ""): None}
+            follow, status = [one for one in inside.get(gone.key, ()) if one.parent == gone.key], gone.status
         else:
             group = by_key.get(around.popitem()[0])
             status = _lost_all(group, inside) if group else ""
