@@ -126,6 +126,22 @@ def test_who_may_see_both_is_given_both_each_under_its_own_grant(platform: Stand
     assert platform.get(f"Condition?code={word}&_sort=code", **more).issue["expression"] == ["_sort"]
 
 
+@pytest.mark.parametrize("total", ["", "&_total=accurate"])
+@pytest.mark.parametrize("more", [{"as_": "citizen", "portal": True}, {"as_": "all-patients"}])
+def test_pages_of_any_size_give_every_record_of_both_once(
+    platform: Standing, word: str, two: Any, more: dict[str, Any], total: str
+) -> None:
+    of_record = {two[1], *(sent_in(platform, ordinary(platform, code=coded(word))) for _ in range(2))}
+    for size in range(1, 6):
+        page = platform.get(f"Condition?code={word}&_count={size}{total}", **more)
+        seen = page.ids()
+        assert not total or page.tree["total"] == 4
+        while further := page.link("next").partition("/fhir/R4/")[2]:
+            page = platform.get(further, **more)
+            seen += page.ids()
+        assert (seen[0], sorted(seen)) == (two[0], sorted({two[0], *of_record})), size
+
+
 def test_a_service_that_is_shut_is_named_beside_what_the_other_gives(platform: Standing) -> None:
     about = "parent"
     id_ = sent_in(platform, ordinary(platform, about=about), about=about)

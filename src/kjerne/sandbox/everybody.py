@@ -112,6 +112,8 @@ class Everybody:
                 asked = replace(searches[number], count=room if some.after is None else 0)
                 more = await inside(key, services[number], asked, place)
                 some, place = some.with_more(number, more), None
+                if wanted.count and room <= 0 and some.after is None and more.total:
+                    some = some._replace(after=[number, None])  # counted alone: what it has begins the next page
                 if some.after is not None and not counts(search):
                     return some
             return some

@@ -149,6 +149,8 @@ class SearchBoth:
             had.outcomes.append(self.told(denied.denial))
             return
         had.add(service, grant, page, brought)
+        if search.count and not room and page.total and had.place is None:
+            had.place = [service, None]  # it was counted alone: what it has begins the next page
 
     async def _resumed(self, ask: Any, name: str, token: str, services: Sequence[str]) -> tuple[Pairs, list[Any]]:
         """The search that a page link goes on with, and where. The link names in the open the service whose grant sealed it."""
