@@ -95,3 +95,31 @@ async def test_a_system_that_is_too_large_to_be_looked_through_is_refused_before
     with limited(STEPS_LIMIT), pytest.raises(Refusal, match="would look at more than"):
         async for _ in Composed(none, system).expand({"compose": {"include": [{"system": "urn:large"}]}}):
             pass
+
+
+EXTENDED = {"extension": [{"url": "http://x.example/e", "valueString": "y"}]}
+IN_PLACE_OF_A_CODE: list[Tree] = [
+    a_system({"_code": EXTENDED}),
+    a_system({"code": "a", "concept": [{"_code": EXTENDED}]}),
+    a_system({"code": "a", "property": [{"_code": EXTENDED, "valueString": "x"}]}),
+    composed({"system": ACTS, "concept": [{"_code": EXTENDED}]}),
+    composed({"_system": EXTENDED, "concept": [{"code": "a"}]}),
+    composed({"system": ACTS, "filter": [{"_property": EXTENDED, "op": "=", "value": "x"}]}),
+]
+
+
+@pytest.mark.parametrize("resource", IN_PLACE_OF_A_CODE, ids=range(len(IN_PLACE_OF_A_CODE)))
+def test_an_extension_in_the_place_of_a_code_is_refused_where_it_is_written_and_where_it_is_sent(
+    platform: Standing, resource: Tree
+) -> None:
+    assert ask(platform, "POST", resource["resourceType"], resource | {"url": f"urn:{id(resource)}"}).status == 422
+    if resource["resourceType"] == "CodeSystem":
+        answer = ask(platform, "POST", "CodeSystem/$validate-code", sending(codeSystem=resource, code="a"))
+    else:
+        answer = ask(platform, "POST", "ValueSet/$expand", sending(valueSet=resource))
+    assert answer.status == 422, answer.response.text
+
+
+def test_a_parameter_whose_name_is_an_extension_alone_is_refused(platform: Standing) -> None:
+    body = {"resourceType": "Parameters", "parameter": [{"_name": EXTENDED, "valueString": "x"}]}
+    assert ask(platform, "POST", "ValueSet/$expand", body).status == 400

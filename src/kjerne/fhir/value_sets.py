@@ -83,7 +83,7 @@ def _included(library: Definitions, include: dict[str, Any], depth: int) -> Code
     if not isinstance(system, str):
         return None
     if "concept" in include:
-        return {system: frozenset(one["code"] for one in include["concept"])}
+        return {system: frozenset(one["code"] for one in include["concept"] if "code" in one)}
     listed = _system(library, system)
     return None if listed is None else {system: listed}
 

@@ -43,6 +43,7 @@ from kjerne.fhir.patching import outcome
 from kjerne.fhir.prefer import lenient
 from kjerne.fhir.search import Search, counted
 from kjerne.fhir.subset import shown
+from kjerne.fhir.terminology.sound import check_sound
 from kjerne.registries.guides import Guides
 from kjerne.registries.homes import SHARED_TYPES
 from kjerne.registries.identifiers import is_number, stands_in
@@ -65,6 +66,8 @@ OF_A_HISTORY: Final = OF_A_READ | {"_count"}
 HISTORY_LIMIT: Final = 1_000
 """Versions that are looked through for a token that opens only some."""
 NOTHING: Final = Indexed([], b"", None, None)
+_ASKED: Final = frozenset({"CodeSystem", "ConceptMap", "ValueSet"})
+"""Those that operations on terminology read."""
 _ID: Final = re.compile(r"[A-Za-z0-9.\-]{1,64}", re.ASCII)
 Tree = dict[str, Any]
 Advice = tuple[Fault, ...]
@@ -328,6 +331,8 @@ class SharedRecords:
     def _found_by(self, call: Call, tree: Tree, letter: str) -> Indexed:
         """What a search finds a valid record by, which must be nobody's and left by the token's scopes."""
         check_of_nobody(tree)
+        if tree["resourceType"] in _ASKED:
+            check_sound(tree)
         indexed = index(tree)
         must_hold(call.caller, type_number(call.parameters["type"]), indexed.tokens, letter)
         return indexed

@@ -29,6 +29,7 @@ from kjerne.fhir.terminology.asked import Values, codings, number, text, truth, 
 from kjerne.fhir.terminology.concept import Codes, Concept
 from kjerne.fhir.terminology.concept_map import Translated, translated
 from kjerne.fhir.terminology.listed import Listed
+from kjerne.fhir.terminology.sound import check_sound
 from kjerne.fhir.terminology.told import contained, designation, match, parameters, part
 from kjerne.fhir.terminology.value_set import Composed, Member
 from kjerne.fhir.validate import check
@@ -193,6 +194,7 @@ class _Asking:
             for sent in asked.get(name, ()):
                 if not isinstance(sent, dict) or sent.get("resourceType") != type_:
                     raise Refusal(400, f"{name} is a {type_}", where=name)
+                check_sound(sent)
                 return sent
         url = text(asked, "url")
         if not url:
@@ -278,7 +280,9 @@ def _not_whole() -> Refusal:
 def _read(record: Shared) -> Resource:
     raw = record.raw or b"{}"
     spend(len(raw) // _BYTES_OF_A_STEP)
-    return decode(raw)
+    resource: Resource = decode(raw)
+    check_sound(resource)
+    return resource
 
 
 def _key(record: Shared) -> tuple[str, int, datetime]:
@@ -315,6 +319,7 @@ async def _sent(resource: Any) -> Listed:
             422, f"the CodeSystem that is sent has more than {SENT_CONCEPTS_LIMIT} codes", where="codeSystem",
             code="too-costly",
         )  # fmt: skip
+    check_sound(resource)
     return await Listed.of(resource)
 
 

@@ -414,6 +414,14 @@ NAMING_NOBODY = (
 )  # fmt: skip
 
 
+async def test_what_is_an_extension_alone_and_digits_of_other_scripts_are_refused(ward: Ward) -> None:
+    extended = {"extension": [{"url": "http://x.example/e", "valueString": "y"}]}
+    for more in ({"type": "person", "_actual": extended}, {"_type": extended, "actual": True}):
+        body = json.dumps({"resourceType": "Group"} | more).encode()
+        assert (await call(ward, ASKING, "POST", "/fhir/R4/Group", body, **FHIR)).status_code == 422
+    assert (await call(ward, ASKING, "GET", "/exports/%C2%B2")).status_code == 404
+
+
 async def test_a_list_that_names_nobody_as_one_must_is_refused_with_its_place(ward: Ward) -> None:
     for body, where in NAMING_NOBODY:
         answer = await call(ward, ASKING, "POST", "/fhir/R4/Group", body, **FHIR)

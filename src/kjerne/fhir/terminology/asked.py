@@ -20,7 +20,7 @@ def understood(
     for name, value in pairs:
         found.setdefault(name, []).append(value)
     for one in (parameters or {}).get("parameter", ()):
-        found.setdefault(one["name"], []).append(_value(one))
+        found.setdefault(str(one.get("name", "")), []).append(_value(one))
     for name in found:
         if name not in takes and name not in ("_format", "_pretty"):
             raise Refusal(

@@ -62,7 +62,7 @@ def _forwards(group: Mapping[str, Any], code: str, system: str, version: str) ->
             spend(len(element.get("target", ())))
             for one in element.get("target", ()):
                 yield Translated(
-                    str(one.get("equivalence", "equivalent")), system, version, str(one.get("code", "")),
+                    str(one.get("equivalence", "relatedto")), system, version, str(one.get("code", "")),
                     str(one.get("display", "")), bool(one.get("dependsOn")), tuple(one.get("product", ())),
                 )  # fmt: skip
 
@@ -72,7 +72,7 @@ def _backwards(group: Mapping[str, Any], code: str, system: str, version: str) -
         spend(1 + len(element.get("target", ())))
         for one in element.get("target", ()):
             if one.get("code") == code:
-                said = str(one.get("equivalence", "equivalent"))
+                said = str(one.get("equivalence", "relatedto"))
                 yield Translated(
                     _REVERSED.get(said, said),
                     system,

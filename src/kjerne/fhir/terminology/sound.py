@@ -1,9 +1,15 @@
-"""Whether a resource about terminology has the shape that answers are read from: what comes from a file was checked by nobody."""
+"""Whether a resource about terminology has the shape that answers are read from.
+
+What comes from a file was checked by nobody, and R4 takes an element that is an extension alone, also where its value says what
+the rest is about.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from typing import Any
+
+from kjerne.errors import Refusal
 
 
 def is_sound(resource: Mapping[str, Any]) -> bool:
@@ -12,6 +18,16 @@ def is_sound(resource: Mapping[str, Any]) -> bool:
         return all(_looks(resource))
     except (AttributeError, TypeError, KeyError):
         return False
+
+
+def check_sound(resource: Mapping[str, Any]) -> None:
+    """`Refusal` 422 for one that is not."""
+    if not is_sound(resource):
+        raise Refusal(
+            422, "a concept, member, filter or property has no code or value of its own, or stands beside no system",
+            where=str(resource.get("resourceType", "")), code="business-rule",
+            todo="Leave out what has an extension in its place.",
+        )  # fmt: skip
 
 
 def _looks(resource: Mapping[str, Any]) -> Iterator[bool]:
@@ -46,7 +62,8 @@ def _is_include(one: dict[str, Any]) -> bool:
     filters = [each[name] for each in _list(one, "filter") for name in ("property", "op", "value")]
     codes = [each["code"] for each in _list(one, "concept")]
     texts = [*sets, system, one.get("version", ""), *filters, *codes]
-    return isinstance(sets, list) and all(isinstance(each, str) for each in texts)
+    placed = bool(system) or not (codes or filters)
+    return placed and isinstance(sets, list) and all(isinstance(each, str) for each in texts)
 
 
 def _is_concept(one: dict[str, Any]) -> bool:

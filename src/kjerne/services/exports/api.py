@@ -164,8 +164,9 @@ class ExportsApi:
 
     async def _export(self, call: Call) -> Export:
         text = call.parameters["number"]
+        number = int(text) if text.isascii() and text.isdigit() and len(text) <= 16 else 0
         async with self.pool.acquire() as conn:
-            found = await exports.one(conn, int(text), call.at) if text.isdigit() and len(text) <= 16 else None
+            found = await exports.one(conn, number, call.at) if number else None
         if found is None:
             raise no_export()
         return found

@@ -157,7 +157,7 @@ class GroupsApi:
     def _form(self, call: Call) -> Tree:
         tree = self.kickoffs.parse_json(call.body)
         check_form(call.body, tree, TYPE, self.guides)
-        if tree["type"] != "person" or tree["actual"] is not True:
+        if tree.get("type") != "person" or tree.get("actual") is not True:
             says = "a list is of persons, each of whom is on it: type person, actual true"
             raise Refusal(422, says, where=f"{TYPE}.type", code="business-rule")
         if tree.get("contained"):
