@@ -28,6 +28,9 @@ def told(then: Tree | None, now: Tree) -> Changed | None:
 WAITS = r.absent("o", "P-Natrium", "NPU03429", AT, "temp-unknown", status="registered")
 UNDONE = r.absent("o", "P-Natrium", "NPU03429", AT, "not-performed", status="corrected")
 LEFT_OUT = result("140", extension=(r.change("not-repeated", AT, valueQuantity=r.quantity("140", "mmol/L")),))
+NEVER_FINISHED = r.absent(
+    "o", "P-Natrium", "NPU03429", AT, "not-performed", status="cancelled", extension=tuple(LEFT_OUT["extension"])
+)
 
 
 @pytest.mark.parametrize(
@@ -40,6 +43,7 @@ LEFT_OUT = result("140", extension=(r.change("not-repeated", AT, valueQuantity=r
         (result("140", status="entered-in-error"), result("140"), "stands", "", "140"),
         (result("140"), LEFT_OUT, "not-repeated", "140", "140"),
         (LEFT_OUT, result("140"), "repeated", "140", "140"),
+        (result("140", status="preliminary"), NEVER_FINISHED, "not-repeated", "140", ""),
         (None, result("151"), "opened", "", "151"),
         (None, UNDONE, "emptied", "", ""),
         (None, result("151", status="entered-in-error"), "withdrawn", "", ""),
@@ -61,6 +65,7 @@ def test_a_notice_tells_from_what_was_seen_to_what_is(
         (result("140"), result("140.0", extension=(r.change("corrected", AT, valueQuantity=r.quantity("1", "g")),))),
         (result("", status="entered-in-error"), result("140", status="cancelled")),
         (LEFT_OUT, LEFT_OUT),
+        (NEVER_FINISHED, NEVER_FINISHED),
         (WAITS, WAITS),
     ],
 )

@@ -322,6 +322,27 @@ async def test_a_result_that_a_correction_left_out_is_marked_where_the_citizen_r
     assert "ikke gjentatt" in text(await browser.get("/me/report/rep-left"))
 
 
+async def test_a_preliminary_result_that_was_left_out_is_struck_and_not_told_as_taken_back(
+    browser: Browser, house: FakeHouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left_out = r.change("not-repeated", "2026-11-21T12:00:00+01:00", valueQuantity=r.quantity("6.8", "mmol/L"))
+    at = "2026-11-20T08:00:00+01:00"
+    one = r.absent("left", "P-Fosfat", "NPU03096", at, "not-performed", status="cancelled", extension=(left_out,))
+    drawn = house.chart
+
+    async def chart(who: Identity, visit: Visit) -> Chart:
+        return replace(await drawn(who, visit), observations=(one,), reports=())
+
+    monkeypatch.setattr(house, "chart", chart)
+    await browser.citizen()
+    page = await browser.get("/me/results")
+    assert "Laboratoriet har siden sendt svaret uten dette resultatet." in text(page)
+    assert "<del>6,8" in page.text and "trukket" not in text(page)
+    staff = await opened(browser)
+    row = text(staff)[text(staff).index("P-Fosfat") :][:200]
+    assert search(r"6,8 .*ikke gjentatt", row) and "trukket" not in row
+
+
 async def test_what_was_left_out_after_the_newest_that_stands_is_marked_beside_it(
     browser: Browser, house: FakeHouse, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -456,7 +456,7 @@ def _kind(then: _Said | None, now: _Said, *, another: bool) -> ChangeKind | None
             return None
         return "not-repeated" if now.mark == "not-repeated" else "repeated"
     if now.empty:
-        return "emptied"
+        return "not-repeated" if now.mark == "not-repeated" and not now.absent else "emptied"
     return "given" if then.empty else "replaced"
 
 

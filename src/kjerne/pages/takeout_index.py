@@ -90,7 +90,7 @@ def _told(page: Page, point: Point) -> Markup:
     """What one result says, as her pages say it: values, those that were taken back, why there are none, and its mark."""
     now = _said(page, point.value, point.parts) or (page.say(f"absent.{point.absent}") if point.absent else "")
     old = " ".join(one for one in (point.was, _said(page, point.old, point.old_parts)) if one)
-    if point.mark == "withdrawn":
+    if point.mark == "withdrawn" or (point.mark == "not-repeated" and old and not now):
         parts = [_struck(escape(old))] if old else []
     else:
         flag = page.say(f"value.{point.flag.name}") if point.flag and not point.flag.ours else ""

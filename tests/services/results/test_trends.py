@@ -332,6 +332,19 @@ def test_what_only_waited_and_was_left_out_was_not_taken_back() -> None:
     ]
 
 
+def test_what_was_preliminary_and_was_left_out_is_said_no_more_and_was_not_taken_back() -> None:
+    said = r.change("not-repeated", "", valueQuantity=r.quantity("6.8", "mmol/L"))
+    left = r.absent("1", "P-Kalium", "NPU03230", "2026-11-20", "not-performed", status="cancelled", extension=(said,))
+    point = points.point_of(left)
+    assert point and point.old
+    assert (point.mark, str(point.old.number), point.value.told, point.absent) == ("not-repeated", "6.8", False, "")
+    assert not (point.tells or point.stands or point.inside), "it takes no place of what stands"
+    (one,) = trends.series(
+        [left, r.observation("2", "P-Kalium", "NPU03230", "2026-11-02", value=r.quantity("4.2", "mmol/L"))]
+    )
+    assert one.latest.id == "2"
+
+
 def test_a_heading_that_says_nothing_is_no_point() -> None:
     report = {"url": f"urn:x{points.REPORT_OF}", "valueReference": {"reference": "DiagnosticReport/9"}}
     assert points.point_of(r.observation("1", "Dyrkning", "", "2026-11-20", extension=(report,))) is None

@@ -433,19 +433,21 @@ def point_of(
     if value is None and old is None and not told:
         return None
     if mark == "withdrawn":
-        # What was taken back may well have been performed; what only waited, and was then left out, was never taken back.
-        left_out = bool(absent) and old is None and bool(changes) and changes[0].kind == "not-repeated"
-        mark, absent = ("not-repeated", "unknown") if left_out else ("withdrawn", "")
+        # What was taken back may well have been performed; what was not finished, and then left out, was never taken back.
+        left_out = bool(changes) and changes[0].kind == "not-repeated"
+        mark, absent = (
+            ("not-repeated", "unknown" if absent and not (old or old_parts) else "") if left_out else ("withdrawn", "")
+        )
     elif (absent == "waiting" and mark == "preliminary") or (absent and mark == "unsettled"):
         mark = ""
     value, span = value or Value(), range_of(observation)
-    own = None if mark == "withdrawn" else flag_of(observation, value, span)
+    own = None if void else flag_of(observation, value, span)
     flag = own or (None if value.told else worst(parts_now))
     return Point(
         str(observation.get("id", "")), taken(observation), value, span, flag, mark, old, performer, report, notes,
         issued(observation), first_missing, absent, was, parts=parts_now, old_parts=old_parts,
-        misdated=misdated(observation), asides=() if mark == "withdrawn" else asides_of(changes),
-        words="" if mark == "withdrawn" else flag_words(observation), sample=spoiled(observation),
+        misdated=misdated(observation), asides=() if void else asides_of(changes),
+        words="" if void else flag_words(observation), sample=spoiled(observation),
         unsettled=not absent and is_unsettled(observation, mark),
     )  # fmt: skip
 

@@ -51,15 +51,17 @@ def susceptibility_of(member: Resource) -> Susceptibility:
     level, further = _beside(alone, parts)
     old, old_parts, code = _before(member, changes, alone)
     mark = points.mark_of(member, changes)
-    if mark == "withdrawn":
+    void = mark == "withdrawn"
+    if void:
         # By FHIR, what was taken back may still say what it said.
         if not (old_parts or (old and old.measured)):
             old, old_parts = _beside(old or alone, parts)
         level, further = None, ()
-    absent = points.absent_of(member) if level is None and mark != "withdrawn" else ""
+        mark = "not-repeated" if changes and changes[0].kind == "not-repeated" else mark
+    absent = points.absent_of(member) if level is None and not void else ""
     return Susceptibility(
         name, level, mark, old, points.notes_of(member), absent, _antibiotic(values.concept_text(code)),
-        () if mark == "withdrawn" else tuple(one for one in points.asides_of(changes) if one.what != "flag"),
+        () if void else tuple(one for one in points.asides_of(changes) if one.what != "flag"),
         further, old_parts, not absent and points.is_unsettled(member, mark),
     )  # fmt: skip
 
