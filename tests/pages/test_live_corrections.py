@@ -52,16 +52,16 @@ def test_a_correction_that_is_not_signed_is_corrected_and_unsettled_on_every_pag
     send(platform, a_report(nin, mark, "140", analysis=name))
     with tab(platform, "gp") as it, tab(platform, "citizen", "me") as own:
         assert mark in text(it.type(nin))
-        unsigned = a_report(nin, mark, "151", corrects=True, analysis=name)
+        unsigned = a_report(nin, mark, "149", corrects=True, analysis=name)
         send(platform, unsigned.replace(b"<StatusInvestigation V='3'/>", b"<StatusInvestigation V='10'/>"))
         assert re.search(
-            rf"{name} rettet uavklart Du så 140 mmol/L {DAY}. Svaret er nå 151", text(it.get("/clinician"))
+            rf"{name} rettet uavklart Du så 140 mmol/L {DAY}. Svaret er nå 149", text(it.get("/clinician"))
         )
         sheet = it.type(nin)
         row = re.search(rf'href="([^"]+)/trend/([^"]+)"[^>]*>{name}', sheet.text)
         assert row
         for page in (sheet, it.get(f"{row[1]}/trend/{row[2]}"), it.get(f"{row[1]}/print")):
-            assert re.search(rf"{name[2:]}.*?151.*?140 rettet uavklart", text(page)), page.url
+            assert re.search(rf"{name[2:]}.*?149.*?140 rettet uavklart", text(page)), page.url
         said = text(own.get(f"/me/trend/{row[2]}"))
     assert "rettet" in said.casefold()
     assert "Laboratoriet har ikke sagt om svaret er endelig." in said

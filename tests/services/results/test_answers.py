@@ -63,8 +63,9 @@ def test_a_replaced_text_keeps_the_former_one_beside_it() -> None:
     assert finding.old is not None
     assert (finding.value.text, finding.mark, finding.old.text) == ("Ikke normal.", "corrected", "Normal.")
     assert not finding.unsettled
-    ((unsigned,),) = (one.findings for one in answers.answers([report], [text | {"status": "unknown"}]))
-    assert (unsigned.mark, unsigned.unsettled) == ("corrected", True)
+    (both,) = answers.answers([report], [text | {"status": "unknown"}])
+    assert [(one.mark, one.unsettled) for one in both.findings] == [("corrected", True)]
+    assert (both.unsettled, one.unsettled) == (True, False)
 
 
 def test_a_report_of_numbers_has_nothing_to_read() -> None:

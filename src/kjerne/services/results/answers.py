@@ -159,6 +159,16 @@ class Answer:
         return bool(told) or self.mark == "withdrawn"
 
     @property
+    def unsettled(self) -> bool:
+        """Whether something that it tells in text is, with another mark or none."""
+        told: tuple[Finding | Organism, ...] = (
+            *self.findings,
+            *self.organisms,
+            *(detail for one in self.organisms for detail in one.details),
+        )
+        return any(one.unsettled or one.mark == "unsettled" for one in told)
+
+    @property
     def judged(self) -> tuple[Finding | Organism, ...]:
         """All that a laboratory may have flagged and that is told here alone: numbers of the patient's own stand in a table."""
         beside = ((one, detail) for one in self.organisms for detail in one.details)
