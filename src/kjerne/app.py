@@ -340,7 +340,7 @@ class House:
             SharedReferences(self.store.pool, self.parse_search, self.settings.candidate_limit).named,
         )  # fmt: skip
         messaging = MessagingApi(
-            self.store.pool, self.store.ids, self.store.keys.derived("fhir-message"), writes, batch.tree, batch.file,
+            self.store.pool, conditional.kept, self.store.keys.derived("fhir-message"), writes, batch.tree, batch.file,
             batch.refusal, batch.answer,
         )  # fmt: skip
         return [*batch.routes(), *messaging.routes()]

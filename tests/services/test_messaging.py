@@ -7,9 +7,13 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
 from uuid import UUID, uuid4
 
+import pytest
+
 from kjerne.fhir.validate import check
 from platform_fixture import Answered, Standing, Tree
 from services.test_standards import FHIR, observation
+from services.test_standards_both import ordinary
+from services.test_standards_registered import LABELS
 
 AT: Final = "/fhir/R4/$process-message"
 EVENTS: Final = "http://terminology.hl7.org/CodeSystem/v2-0003"
@@ -144,6 +148,32 @@ def test_a_later_message_changes_what_it_brings_anew_and_leaves_alone_what_says_
     other.run = lab.run
     assert told(other.send(other.message(other.result("o", **other.marked("w")), other.person()))) == ("ok", [])
     assert len(lab.found()) == 3, "another sender's address is another record"
+
+
+@pytest.mark.parametrize("name", ["Condition", "Procedure"])
+def test_an_ordinary_diagnosis_or_procedure_is_known_again(platform: Standing, name: str) -> None:
+    """They lie apart from critical information, under a number of their own (decision 40)."""
+    ward, more = Sender(platform, as_="journal-system", about="citizen"), {"about": "citizen", "service": "record"}
+
+    def found(as_: str, **said: Any) -> list[tuple[str, str]]:
+        rows = platform.get(f"{name}?code=urn:x|{ward.run}", as_=as_, **more, **said).resources()
+        return [(one["code"]["text"], one["meta"]["versionId"]) for one in rows]
+
+    def of(text: str, **said: Any) -> Tree:
+        code = {"text": text, "coding": [{"system": "urn:x", "code": ward.run}]}
+        return ward.entry(
+            ordinary(platform, name) | {"subject": ward.reference("Patient", "p"), "code": code} | said, "c"
+        )
+
+    withheld = {"meta": {"security": [{"system": LABELS, "code": "NORN_ALL"}]}}
+    assert told(ward.send(ward.message(of("wrong", **withheld), ward.person(), event="A01"))) == ("ok", [])
+    for version in ("2", "3"):
+        assert told(ward.send(ward.message(of(version), ward.person(), event="A08"))) == ("ok", [])
+        assert (found("gp"), found("citizen", portal=True)) == ([(version, version)], [])
+    stay = ward.entry(ordinary(platform, "Encounter") | {"subject": ward.reference("Patient", "p")}, "e")
+    stay["resource"] |= {"reasonReference": [ward.reference(name, "c")]}
+    assert told(ward.send(ward.message(stay, ward.person(), event="A03"))) == ("ok", [])
+    assert platform.get(f"Encounter?reason-reference:{name}.code=urn:x|{ward.run}", as_="gp", **more).ids()
 
 
 def test_a_record_that_is_gone_is_made_anew(platform: Standing) -> None:

@@ -27,8 +27,8 @@ from kjerne.registries.homes import PERSON, SERVICE_BY_TYPE, SHARED_TYPES, not_s
 from kjerne.registries.naming import NATIONAL_SYSTEMS
 from kjerne.store import changing, fhir_messages
 from kjerne.store.fhir_messages import Brought, Known, Taken
+from kjerne.store.kept import Kept
 from kjerne.store.pool import Connection, Pool
-from kjerne.store.sealed_id import SealedIds
 
 BASE: Final = "/fhir/R4"
 AT: Final = BASE + "/$process-message"
@@ -56,7 +56,7 @@ class MessagingApi:
     a national number."""
 
     pool: Pool
-    ids: SealedIds
+    kept: Kept
     key: bytes
     needs: str
     parse: Callable[[bytes], Tree]
@@ -120,7 +120,7 @@ class MessagingApi:
             text for one in message.parts for text in one.references()
         }
         digests = {text: self._digest(call.caller, text.encode()) for text in addresses}
-        known = await fhir_messages.known(self.pool, self.ids, digests.values())
+        known = await fhir_messages.known(self.pool, self.kept, digests.values())
         found = {text: one for text, digest in digests.items() if (one := known.get(digest)) is not None}
         work, instead = _Work([], {}, []), dict[str, str | Tree]()
         for part in message.parts:

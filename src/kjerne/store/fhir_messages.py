@@ -13,8 +13,8 @@ from uuid import UUID
 
 from kjerne.errors import Refusal
 from kjerne.fhir.definitions import type_name, type_number
+from kjerne.store.kept import Kept
 from kjerne.store.pool import Connection, Pool, columns
-from kjerne.store.sealed_id import SealedIds
 
 KEPT: Final = timedelta(days=90)
 """How long the same message again gets the answer that it got."""
@@ -31,7 +31,7 @@ class Taken(NamedTuple):
 
 class Known(NamedTuple):
     """A record by the address that its sender has for it: as it came of the last message, and the version that stands now (0:
-    none does)."""
+    none does). `type` is R4's number, whichever service keeps the record: its id says that."""
 
     type: int
     record: UUID
@@ -73,11 +73,14 @@ SELECT n.id, v.version FROM unnest($1::bigint[], $2::uuid[]) AS n(patient, id)
 JOIN patient_version v ON v.patient = n.patient AND v.is_newest AND v.body IS NOT NULL"""
 
 
-async def known(pool: Pool, ids: SealedIds, digests: Collection[bytes]) -> dict[bytes, Known]:
+async def known(pool: Pool, kept: Kept, digests: Collection[bytes]) -> dict[bytes, Known]:
     """By digest of a sender's address the record that it means."""
     rows = await pool.fetch(_KNOWN, list(digests))
-    of_her = [(ids.patient(row["record"]), row["record"]) for row in rows if row["type"] == _PATIENT]
-    others = [(ids.patient(row["record"]), row["type"], row["record"]) for row in rows if row["type"] != _PATIENT]
+    of_her = [(kept.ids.patient(row["record"]), row["record"]) for row in rows if row["type"] == _PATIENT]
+    others = [
+        (kept.ids.patient(id_), kept.number(type_name(type_), id_), id_)
+        for _, type_, id_, *_ in rows if type_ != _PATIENT
+    ]  # fmt: skip
     stands: dict[UUID, int] = {}
     if others:
         stands |= {row[0]: row[1] for row in await pool.fetch(_STAND, *columns(others, 3))}
