@@ -7,11 +7,17 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
+import pytest
+
 from kjerne.fhir.subscribing import HEARTBEAT
 from kjerne.fhir.topics import TOPIC
+from kjerne.registries.homes import SECOND
 from platform_fixture import Answered, Tree
 from receiving import status_of
 from services.test_standards import FHIR, create, observation
+from services.test_standards_both import critical, ordinary
+from services.test_standards_record import sent_in
+from services.test_standards_registered import registered
 from test_subscribing import WHO, World, choose, result, wish, world  # noqa: F401
 
 
@@ -129,3 +135,38 @@ def test_the_test_client_is_told_of_the_made_up_alone_and_of_whom_it_names(world
     rows = world.platform.rows("SELECT rule FROM audit WHERE $1 = ANY(ids) AND action = 'notify'", UUID(filed))
     assert [row["rule"] for row in rows] == ["test-of-a-synthetic-person"]
     assert world.call("DELETE", f"/{made.tree['id']}", as_="all-patients", about="").status == 204
+
+
+def subscriber(bundle: Tree) -> str:
+    return str(status_of(bundle)["subscription"]["reference"][-36:])
+
+
+@pytest.mark.parametrize("name", sorted(SECOND))
+def test_of_a_type_of_two_services_each_topic_tells_what_its_own_keeps(world: World, name: str) -> None:  # noqa: F811
+    of_record = [world.subscribed(service="record"), world.subscribed(f"{name}?code:missing=false", service="record")]
+    of_critical = [world.subscribed(name, service="critical-information")]
+    kept = sent_in(world.platform, ordinary(world.platform, name, about=WHO), about=WHO)
+    told = {subscriber(one): one for one in world.told()}
+    assert sorted(told) == sorted(of_record)
+    assert [one["entry"][1]["resource"]["id"] for one in told.values()] == [kept, kept]
+    if name == "Condition":
+        critically = registered(world.platform, critical(world.platform, about=WHO), about=WHO)
+        told = {subscriber(one): one for one in world.told()}
+        assert [(id_, one["entry"][1]["resource"]["id"]) for id_, one in told.items()] == [(of_critical[0], critically)]
+    world.platform.client.call("DELETE", f"/fhir/R4/{name}/{kept}", as_="journal-system")
+    gone = world.told()
+    assert sorted(subscriber(one) for one in gone) == sorted(of_record)
+    assert {one["entry"][1]["request"]["url"] for one in gone} == {f"{name}/{kept}"}
+
+
+def test_a_search_of_a_type_of_two_services_is_about_the_one_that_the_token_opens(world: World) -> None:  # noqa: F811
+    more: Any = {"as_": "gp", "service": "record"}
+    made = world.call("POST", "", plain(world.inbox.url + "/r", "Condition", payload=FHIR), **more)
+    assert made.status == 201, made.response.text
+    world.work()
+    kept = sent_in(world.platform, ordinary(world.platform, about=WHO), about=WHO)
+    registered(world.platform, critical(world.platform, about=WHO), about=WHO)
+    world.told()
+    assert [path for path, _, _ in world.inbox.sent] == [f"/r/Condition/{kept}"]
+    unsaid = world.call("POST", "", plain(world.inbox.url + "/r", "Condition"))
+    assert (unsaid.status, unsaid.issue["expression"]) == (422, ["Subscription.criteria"]), unsaid.response.text

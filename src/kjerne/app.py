@@ -265,7 +265,7 @@ class House:
             *consents.routes(),
             # Before the types of records: an event's address has the same shape.
             *access_log.routes(),
-            *self._subscriptions(reads, parse_json).routes(),
+            *self._subscriptions(reads, by_service[0], parse_json).routes(),
             *self._validating(anything, keeping).routes(),
             *everything.routes(),
             # A Group's addresses have the shape of a record's too.
@@ -346,12 +346,12 @@ class House:
         return [*batch.routes(), *messaging.routes()]
 
     def _subscriptions(
-        self, reads: Mapping[str, str], parse_json: Callable[[bytes], dict[str, Any]]
+        self, reads: Mapping[str, str], by_service: Mapping[str, str], parse_json: Callable[[bytes], dict[str, Any]]
     ) -> SubscriptionsApi:
         receivers = Receivers(self.settings.subscribers_file, sandbox=self.settings.mode == "sandbox")
         return SubscriptionsApi(
             self.store.pool, self.store.ids, self.reader, Sealer(self.store.keys.derived("subscription")), receivers,
-            parse_json, self.parse_search, self.identify, TOLD_OF, f"{SUBSCRIPTIONS} {any_of(reads)}",
+            parse_json, self.parse_search, self.identify, TOLD_OF, f"{SUBSCRIPTIONS} {any_of(reads)}", by_service,
         )  # fmt: skip
 
     def _validating(self, needs: str, kept: Kept) -> ValidateApi:

@@ -207,7 +207,7 @@ class Deliverer:
             kept = opened(self.sealer, one.id, one.told)
             if len(self.read) >= READ_LIMIT:
                 self.read.clear()
-            known = self.read[one.id, one.version] = kept, subscribing.asked(decode(kept.raw), TOLD_OF)
+            known = self.read[one.id, one.version] = kept, subscribing.asked(decode(kept.raw), TOLD_OF, (one.service,))
         return _Turn(one, *known, await self.takers.told(known[0].caller))
 
     async def _weighed(self, patient: int, turns: Sequence[_Turn], now: datetime) -> None:

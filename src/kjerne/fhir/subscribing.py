@@ -9,7 +9,7 @@ it is, or an empty message posted.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final, Literal
@@ -60,14 +60,14 @@ class Asked:
     is_plain: bool = False
 
 
-def asked(tree: Mapping[str, Any], services: Mapping[str, str]) -> Asked:
-    """From a valid Subscription; `services` are the types that are told of, with the service of each. `Refusal` 422 for what is
-    not done here, with its place."""
+def asked(tree: Mapping[str, Any], services: Mapping[str, Sequence[str]], opened: Collection[str]) -> Asked:
+    """From a valid Subscription; `services` and `opened` as in `about`. `Refusal` 422 for what is not done here, with its
+    place."""
     criteria, channel = str(tree.get("criteria", "")), tree["channel"]
     texts = [
         one.get("valueString") for one in tree.get("_criteria", {}).get("extension", ()) if one.get("url") == FILTER
     ]
-    found = about(criteria, texts, services)
+    found = about(criteria, texts, services, opened)
     kind = channel.get("type")
     if kind != "rest-hook":
         raise _not("Subscription.channel.type", "messages go by rest-hook alone")

@@ -7,7 +7,7 @@ it is told each time such a record is written. Sources: R4 subscription.html; th
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 from urllib.parse import parse_qsl
 
@@ -42,8 +42,9 @@ class About(NamedTuple):
     is_search: bool = False
 
 
-def about(criteria: str, texts: Iterable[Any], services: Mapping[str, str]) -> About:
-    """From `criteria` and the filters beside it. `services` are the types that are told of, with the service of each.
+def about(criteria: str, texts: Iterable[Any], services: Mapping[str, Sequence[str]], opened: Collection[str]) -> About:
+    """From `criteria` and the filters beside it. `services` are the types that are told of, with those that keep each; `opened`
+    says which of them a search is about.
 
     `Refusal` 422 for what is none."""
     every = [_parted(text) for text in texts]
@@ -57,25 +58,34 @@ def about(criteria: str, texts: Iterable[Any], services: Mapping[str, str]) -> A
     name, pairs, whom = _parted(criteria)
     if name not in services:
         raise refused(f"of {name} nothing is told", f"One of {', '.join(sorted(services))}.")
-    return About(services[name], ((name, pairs),), whom, is_search=True)
+    keeping = services[name]
+    if len(keeping) > 1:
+        keeping = [one for one in keeping if one in opened]
+    if len(keeping) != 1:
+        topics = " or ".join(TOPIC + one for one in services[name])
+        says = f"two services keep a {name}, and neither the search nor the token says which is meant"
+        raise refused(says, f"Name {topics} in criteria, and the search as a filter beside it.")
+    return About(keeping[0], ((name, pairs),), whom, is_search=True)
 
 
-def canonicals(services: Mapping[str, str]) -> list[str]:
+def canonicals(services: Mapping[str, Sequence[str]]) -> list[str]:
     """The topics that are served."""
-    return [TOPIC + name for name in (*sorted(set(services.values())), *NAMED)]
+    return [TOPIC + name for name in (*sorted({one for of in services.values() for one in of}), *NAMED)]
 
 
-def _of_topic(name: str, every: list[tuple[str, Pairs, tuple[str, ...]]], services: Mapping[str, str]) -> About:
+def _of_topic(
+    name: str, every: list[tuple[str, Pairs, tuple[str, ...]]], services: Mapping[str, Sequence[str]]
+) -> About:
     whom = tuple(one for _, _, named in every for one in named)
     filters = tuple((of, pairs) for of, pairs, _ in every)
     if name in NAMED:
         type_, own = NAMED[name]
         if any(of != type_ for of, _ in filters):
             raise refused(f"a filter of this topic begins with {type_}")
-        return About(services[type_], tuple((of, (*own, *pairs)) for of, pairs in filters or ((type_, ()),)), whom)
-    if name not in services.values():
+        return About(services[type_][0], tuple((of, (*own, *pairs)) for of, pairs in filters or ((type_, ()),)), whom)
+    if not any(name in of for of in services.values()):
         raise refused("no such topic is served here", f"One of {', '.join(canonicals(services))}.")
-    if any(services.get(of) != name for of, _ in filters):
+    if any(name not in services.get(of, ()) for of, _ in filters):
         raise refused(f"a filter begins with a type of {name}")
     return About(name, filters, whom)
 

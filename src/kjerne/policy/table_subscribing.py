@@ -13,13 +13,17 @@ from typing import Final
 from kjerne.access import SHUT_BY_PATIENT, Action, Label
 from kjerne.policy import facts, services_asked
 from kjerne.policy.rule import EVERY_LABEL, SYSTEM, Rule, Section
-from kjerne.registries.homes import SERVICE_BY_TYPE
+from kjerne.registries.homes import KEPT, SERVICE_BY_TYPE
 
 SUBSCRIBE: Final[frozenset[Action]] = frozenset({"subscribe"})
 NOTIFY: Final[frozenset[Action]] = frozenset({"notify"})
 TELLING: Final = frozenset({"results", "critical-information", "record"})
-TOLD_OF: Final[Mapping[str, str]] = {name: of for name, of in SERVICE_BY_TYPE.items() if of in TELLING}
-"""The types that subscribers are told of, with the service of each."""
+TOLD_OF: Final[Mapping[str, tuple[str, ...]]] = {
+    name: tuple(of for one, of in KEPT if one == name and of in TELLING)
+    for name, first in SERVICE_BY_TYPE.items()
+    if first in TELLING
+}
+"""The types that subscribers are told of, with the services that keep each."""
 _LAW: Final = "pasientjournalloven § 19; helsepersonelloven § 45"
 
 SUBSCRIBERS: Final = Section(

@@ -24,7 +24,7 @@ from kjerne.fhir import subscribing
 from kjerne.fhir.bundle import searchset
 from kjerne.fhir.criteria import is_linked
 from kjerne.fhir.dates import EARLIEST
-from kjerne.fhir.definitions import type_name, type_number
+from kjerne.fhir.definitions import type_name
 from kjerne.fhir.encode import decode, encode
 from kjerne.fhir.interaction import basis_of, demanded_version, version_headers
 from kjerne.fhir.negotiation import check_accepted, check_sent
@@ -33,10 +33,12 @@ from kjerne.fhir.search import Search
 from kjerne.fhir.subscribing import Asked, Content, Telling, content_of, instant, message
 from kjerne.fhir.topics import WHERE
 from kjerne.fhir.validate import check
+from kjerne.registries.homes import row_number, types_of
 from kjerne.registries.identifiers import holds_a_number, stands_in
 from kjerne.registries.naming import check_header, patient_of
 from kjerne.registries.receivers import Receivers
 from kjerne.store import audit, subscriptions
+from kjerne.store.kept import opened_by
 from kjerne.store.keys import Sealer
 from kjerne.store.patient_ids import key_of
 from kjerne.store.pool import Connection, Pool
@@ -88,8 +90,8 @@ def owner_of(caller: Caller) -> bytes:
 
 @dataclass(frozen=True)
 class SubscriptionsApi:
-    """The handlers. `services` are the types that are told of, with the service of each; `needs` the scopes of which a token
-    must hold one."""
+    """The handlers. `services` are the types that are told of, with those that keep each; `needs` the scopes of which a token
+    must hold one, `reads` those that each service asks for."""
 
     pool: Pool
     ids: SealedIds
@@ -99,8 +101,9 @@ class SubscriptionsApi:
     parse_json: Callable[[bytes], Tree]
     parse_search: Callable[[str, Pairs, bool], Search]
     identify: Callable[[str], PatientRef]
-    services: Mapping[str, str]
+    services: Mapping[str, Sequence[str]]
     needs: str
+    reads: Mapping[str, str]
 
     def routes(self) -> list[Route]:
         each = partial(Route, needs=self.needs, errors="fhir", body_limit_bytes=BODY_LIMIT_BYTES)
@@ -126,7 +129,7 @@ class SubscriptionsApi:
         async def use(grant: Grant) -> Subscription:
             id_ = self.ids.make(grant.subject.patient)
             one = Subscription(
-                grant.subject.patient, id_, owner_of(caller), asked.service, _types(asked, self.services), asked.channel,
+                grant.subject.patient, id_, owner_of(caller), asked.service, _types(asked), asked.channel,
                 "off" if asked.off else "requested", not asked.off, 1, call.at, call.at, _end(caller, asked),
                 seal(self.sealer, id_, Kept(call.body, _stripped(caller), basis_of(call))),
             )  # fmt: skip
@@ -155,7 +158,7 @@ class SubscriptionsApi:
         self._check_whom(asked, before.patient)
         kept = seal(self.sealer, before.id, Kept(call.body, _stripped(caller), basis_of(call)))
         after = replace(
-            before, types=_types(asked, self.services), channel=asked.channel, state="off" if asked.off else "requested",
+            before, types=_types(asked), channel=asked.channel, state="off" if asked.off else "requested",
             collects=not asked.off, ends_at=_end(caller, asked), told=kept, version=expected + 1, changed_at=call.at, fault="",
         )  # fmt: skip
 
@@ -280,7 +283,7 @@ class SubscriptionsApi:
             raise Refusal(400, "the body is not a Subscription", where="resourceType")
         if faults := check(tree, "Subscription"):
             raise Refusal(422, faults[0].says, where=faults[0].where, code="invalid", faults=tuple(faults[1:]))
-        asked = subscribing.asked(tree, self.services)
+        asked = subscribing.asked(tree, self.services, opened_by(_caller(call), self.reads))
         _check_numbers(tree)
         for type_, pairs in asked.filters:
             self._check_filter(type_, pairs)
@@ -294,7 +297,7 @@ class SubscriptionsApi:
         return tree, asked
 
     def _asked(self, one: Subscription) -> Asked:
-        return subscribing.asked(decode(opened(self.sealer, one.id, one.told).raw), self.services)
+        return subscribing.asked(decode(opened(self.sealer, one.id, one.told).raw), self.services, (one.service,))
 
     def _whom(self, call: Call, asked: Asked) -> PatientRef:
         """Whom a new one is about: the header's person, or whose address the criteria name. That both are one could be told
@@ -394,9 +397,9 @@ def _end(caller: Caller, asked: Asked) -> datetime | None:
     return min(ends, default=None)
 
 
-def _types(asked: Asked, services: Mapping[str, str]) -> tuple[int, ...]:
-    names = [name for name, _ in asked.filters] or [name for name, of in services.items() if of == asked.service]
-    return tuple(type_number(name) for name in dict.fromkeys(names))
+def _types(asked: Asked) -> tuple[int, ...]:
+    names = [name for name, _ in asked.filters] or types_of(asked.service)
+    return tuple(row_number(name, asked.service) for name in dict.fromkeys(names))
 
 
 def _shown(tree: Tree, one: Subscription) -> Tree:

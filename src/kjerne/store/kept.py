@@ -45,9 +45,8 @@ class Kept:
         first = SERVICE_BY_TYPE[name]
         if name not in SECOND or caller is None:
             return (first,)
-        every = (first, SECOND[name])
-        opened = tuple(one for one in every if PORTAL in caller.scopes or _holds(caller, self.reads[one]))
-        return opened or (first,)
+        every, opened = (first, SECOND[name]), opened_by(caller, self.reads)
+        return tuple(one for one in every if one in opened) or (first,)
 
     def by_criteria(self, caller: Caller | None, name: str) -> str:
         """The service in which criteria look for what is to be deleted or referred to; `Refusal` 400 where it may be two."""
@@ -70,6 +69,11 @@ def is_beside(tree: Mapping[str, Any]) -> bool:
     """Whether a resource belongs to the second service that keeps its type."""
     second = SECOND.get(tree["resourceType"])
     return second is not None and service_of(tree) == second
+
+
+def opened_by(caller: Caller, reads: Mapping[str, str]) -> tuple[str, ...]:
+    """The services that a token opens; `reads` as in `Kept`."""
+    return tuple(one for one, scopes in reads.items() if PORTAL in caller.scopes or _holds(caller, scopes))
 
 
 def _holds(caller: Caller, scopes: str) -> bool:
