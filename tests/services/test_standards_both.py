@@ -142,6 +142,29 @@ def test_pages_of_any_size_give_every_record_of_both_once(
         assert (seen[0], sorted(seen)) == (two[0], sorted({two[0], *of_record})), size
 
 
+@pytest.mark.parametrize("more", [{"as_": "citizen", "portal": True}, {"as_": "all-patients"}])
+def test_a_service_in_which_a_search_has_no_meaning_is_named_and_left_out(
+    platform: Standing, word: str, two: Any, more: dict[str, Any]
+) -> None:
+    stay = {"resourceType": "Encounter", "status": "finished", "class": {"code": "IMP"}}
+    id_ = sent_in(platform, stay | {"subject": person(platform, "citizen")})
+    there: Tree = {"code": coded(word), "encounter": {"reference": f"Encounter/{id_}"}}
+    in_it = [sent_in(platform, ordinary(platform, **there)) for _ in range(2)]
+    asked = f"Condition?code={word}&encounter.status=finished&_count=1"
+    answer = platform.get(asked, **more)
+    seen = answer.ids()
+    (said,) = answer.resources("outcome")
+    assert said["issue"][0]["diagnostics"].startswith("the service critical-information was not searched. "), said
+    assert said["issue"][0]["expression"] == ["encounter"]
+    seen += platform.get(answer.link("next").partition("/fhir/R4/")[2], **more).ids()
+    assert sorted(seen) == sorted(in_it)
+    assert platform.get(asked + "&_total=accurate", **more).tree["total"] == 2
+    neither = platform.get("Condition?_has:Observation:focus:status=final", **more)
+    assert (neither.status, neither.issue["expression"]) == (400, ["_has"])
+    nonsense = platform.get("Condition?recorded-date=nonsense", **more)
+    assert (nonsense.status, nonsense.issue["expression"]) == (400, ["recorded-date"])
+
+
 def test_a_service_that_is_shut_is_named_beside_what_the_other_gives(platform: Standing) -> None:
     about = "parent"
     id_ = sent_in(platform, ordinary(platform, about=about), about=about)

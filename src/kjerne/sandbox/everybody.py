@@ -21,7 +21,7 @@ from kjerne.fhir.prefer import lenient
 from kjerne.fhir.search import Search, plan
 from kjerne.registries.naming import NATIONAL_SYSTEMS
 from kjerne.services.standards import BASE, StandardsApi, found
-from kjerne.services.standards_both import check_unsorted, counts
+from kjerne.services.standards_both import check_unsorted, counts, understood
 from kjerne.store.cursors import Cursors, Unbound
 from kjerne.store.finding import Page
 from kjerne.store.house import Store
@@ -83,10 +83,11 @@ class Everybody:
         """Of a type of records (`services.standards.OfAll`)."""
         pairs, after = self._resumed(call, name, pairs, token)
         whom = about_whom(self.store.ids, pairs)
-        services, passing_over = api.kept.searched(call.caller, name), token is not None or lenient(call.headers)
-        searches = [self.parse_search(name, whom.rest, passing_over, one) for one in services]
+        keeping, passing_over = api.kept.searched(call.caller, name), token is not None or lenient(call.headers)
+        meant, unasked = understood(self.parse_search, name, whom.rest, passing_over, keeping)
+        services, searches = tuple(meant), tuple(meant.values())
         search = searches[0]
-        if len(services) > 1:
+        if len(keeping) > 1:
             check_unsorted(search)
 
         async def inside(key: int, service: str, wanted: Search, place: list[Any] | None) -> Some:
@@ -122,7 +123,7 @@ class Everybody:
         had = await _gathered(call, name, people, search, after, one)
         links = [("next", f"{call.base_url}{BASE}/{name}?_cursor={self._onward(call, name, pairs, had)}")]
         page = Page(had.matches, had.included, had.total, None)
-        return found(call, search, pairs, page, had.brought, links if had.after else [])
+        return found(call, search, pairs, page, had.brought, links if had.after else [], unasked)
 
     async def of_people(self, call: Call, pairs: Pairs, token: str | None) -> tuple[Search, Gathered, str]:
         """Of Patient: the search, what was found, and the token of the next page."""

@@ -2,7 +2,8 @@
 
 What is found stands service by service, each with its own row in the log; a page link goes on in the service where the page
 ended. A service that the law shuts is named in the answer with the reason that a search of it alone would give, as `$everything`
-does: nothing missing looks like nothing there, and nothing is told that the single search would not tell.
+does: nothing missing looks like nothing there, and nothing is told that the single search would not tell. So is a service in
+which the search has no meaning, since a chain of it leads to what the other alone keeps.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from kjerne.exchange import Answer, Call, Denied, Pairs, PatientRef, granted
 from kjerne.fhir import smart
 from kjerne.fhir.bundle import FURTHER, search_line
 from kjerne.fhir.interaction import basis_of
+from kjerne.fhir.outcome import operation_outcome
 from kjerne.fhir.prefer import lenient
 from kjerne.fhir.search import Search
 from kjerne.store.cursors import Cursors
@@ -62,6 +64,29 @@ def check_unsorted(search: Search) -> None:
 def counts(search: Search) -> bool:
     """Whether all that matches is to be counted, whatever a page has room for."""
     return search.summary == "count" or search.count == 0 or search.total == "accurate"
+
+
+def understood(
+    parse: Callable[..., Search], name: str, pairs: Pairs, passing_over: bool, services: Sequence[str]
+) -> tuple[dict[str, Search], list[bytes]]:
+    """The search in each service in which it has a meaning, and an OperationOutcome of each in which it has none; the `Refusal`
+    of the first where none is left."""
+    found, refused = dict[str, Search](), dict[str, Refusal]()
+    for service in services:
+        try:
+            found[service] = parse(name, pairs, passing_over, service)
+        except Refusal as refusal:
+            if refusal.code != "not-supported":
+                raise
+            refused[service] = refusal
+    if not found:
+        raise next(iter(refused.values()))
+    return found, [operation_outcome(_unasked(service, one)) for service, one in refused.items()]
+
+
+def _unasked(service: str, refusal: Refusal) -> Refusal:
+    says = f"the service {service} was not searched. {refusal.says}"
+    return Refusal(refusal.status, says, where=refusal.where, code=refusal.code)
 
 
 @dataclass
@@ -111,10 +136,11 @@ class SearchBoth:
             services = services[services.index(service) :]
         whom = about_whom(api.ids, pairs)
         passing_over = token is not None or lenient(call.headers)
-        searches = [api.parse_search(name, whom.rest, passing_over, one) for one in services]
-        check_unsorted(searches[0])
-        had = _Had()
-        for service, search in zip(services, searches, strict=True):
+        searches, unasked = understood(api.parse_search, name, whom.rest, passing_over, services)
+        first = next(iter(searches.values()))
+        check_unsorted(first)
+        had = _Had(outcomes=unasked)
+        for service, search in searches.items():
             if had.place is None and had.grant is not None and len(had.records) >= search.count and not counts(search):
                 had.place = [service, None]
             if had.place is not None and not counts(search):
@@ -124,10 +150,10 @@ class SearchBoth:
         if had.grant is None:
             assert had.denied is not None, "one service at least is asked"
             raise had.denied
-        links = [self._onward(call, had.grant, name, pairs, searches[0], had.place)] if had.place else []
-        whole = token is None and (had.place is None or counts(searches[0]))
+        links = [self._onward(call, had.grant, name, pairs, first, had.place)] if had.place else []
+        whole = token is None and (had.place is None or counts(first))
         page = Page(had.records, had.included, had.total if whole else None, None)
-        return self.found(call, searches[0], pairs, page, had.brought, links, had.outcomes)
+        return self.found(call, first, pairs, page, had.brought, links, had.outcomes)
 
     async def _one(
         self, call: Call, ask: Any, service: str, search: Search, whom: AboutWhom, after: list[Any] | None, had: _Had,

@@ -119,7 +119,7 @@ class Scope:
             raise refuse(step, "the patient is named by the header person-id", code="not-supported")
         targets = [one for one in known.targets or sorted(TYPES) if one in self.reachable and target in ("", one)]
         if not targets:
-            raise refuse(step, "it leads to no type that is served here", code="not-supported")
+            raise refuse(step, f"it leads to no type that is kept together with {type}", code="not-supported")
         able = [one for one in targets if _has_parameter(one, rest)]
         if not able:
             raise refuse(rest, f"{' or '.join(targets)} has no such parameter", code="not-supported")
@@ -132,7 +132,7 @@ class Scope:
             raise refuse("_has", "it is _has:Type:parameter:criterion")
         _, source, code, rest = parts
         if source not in self.reachable:
-            raise refuse("_has", "it names no type that is served here", code="not-supported")
+            raise refuse("_has", f"it names no type that is kept together with {type}", code="not-supported")
         known = parameters(source).get(code)
         if known is None or known.kind != "reference" or not known.leaves or code in SUBJECT_CODES:
             raise refuse("_has", f"{source} has no such reference parameter", code="not-supported")
