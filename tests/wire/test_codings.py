@@ -63,6 +63,19 @@ async def test_a_long_answer_is_packed_and_says_so(coding: str) -> None:
     assert (unpack(coding, answer.body), len(answer.body) < len(LONG) / 10) == (LONG, True)
 
 
+@pytest.mark.parametrize("coding", ["gzip", "zstd"])
+async def test_a_part_goes_out_plain_and_a_packed_whole_has_a_tag_of_its_own(coding: str) -> None:
+    strong = ("etag", '"abc"')
+    part = await packed(
+        Answer(206, LONG, headers=(strong, ("content-range", f"bytes 9-{len(LONG) + 8}/99999"))), coding
+    )
+    assert (part.body, dict(part.headers).get("content-encoding"), part.headers[0]) == (LONG, None, strong)
+    assert ("vary", "accept-encoding") in part.headers
+    whole = await packed(Answer(200, LONG, headers=(strong,)), coding)
+    assert (whole.headers[0], unpack(coding, whole.body)) == (("etag", f'"abc-{coding}"'), LONG)
+    assert (await packed(Answer(200, LONG, headers=(strong,)), "")).headers[0] == strong
+
+
 async def test_what_is_short_empty_or_of_another_kind_stays_as_it_is() -> None:
     for answer in (Answer(200, LONG[:1_999]), Answer(204), Answer(200, LONG, "application/octet-stream")):
         assert await packed(answer, "gzip") is answer

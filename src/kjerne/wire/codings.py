@@ -19,7 +19,7 @@ import msgspec
 import zstandard
 
 from kjerne.errors import Refusal
-from kjerne.exchange import Answer
+from kjerne.exchange import Answer, Pairs
 
 Coding = Literal["zstd", "gzip"]
 TAKEN: Final = "zstd, gzip"
@@ -95,9 +95,10 @@ class Codings:
     async def packed(self, answer: Answer, accept: str, *, public: bool, vary: str) -> Answer:
         """The answer in the coding that the header `accept` would rather have, as long as there is something to gain.
 
-        `public` says that nothing in it is of anybody, `vary` by which further headers it was chosen.
+        `public` says that nothing in it is of anybody, `vary` by which further headers it was chosen. A part of a whole (206) is
+        counted in bytes of the plain one and goes out plain.
         """
-        coding, must = chosen(accept[:HEADER_LIMIT]) if accept else (None, False)
+        coding, must = chosen(accept[:HEADER_LIMIT]) if accept and answer.status != 206 else (None, False)
         if answer.rest is None and (not answer.body or (len(answer.body) < self.from_bytes and not must)):
             return answer
         if not self.from_bytes or not ("json" in answer.media_type or "xml" in answer.media_type):
@@ -105,7 +106,7 @@ class Codings:
         headers = (*answer.headers, ("vary", f"{vary}, accept-encoding" if vary else "accept-encoding"))
         if coding is None:
             return msgspec.structs.replace(answer, headers=headers)
-        headers = (*headers, ("content-encoding", coding))
+        headers = (*_tagged(headers, coding), ("content-encoding", coding))
         if answer.rest is not None:
             return msgspec.structs.replace(answer, headers=headers, rest=_pieces(answer.rest, coding))
         body = await self._whole(answer.body, coding, keep=public)
@@ -124,6 +125,14 @@ class Codings:
                 self._kept.clear()
             self._kept[coding, body] = made
         return made
+
+
+def _tagged(headers: Pairs, coding: Coding) -> Pairs:
+    """A strong ETag is of bytes, so what is packed has one of its own (RFC 9110 section 8.8.3): no range of it is given."""
+    return tuple(
+        (name, f'{value[:-1]}-{coding}"' if name == "etag" and value.startswith('"') else value)
+        for name, value in headers
+    )
 
 
 def _zstd(body: bytes) -> bytes:

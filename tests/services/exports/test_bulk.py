@@ -261,6 +261,27 @@ async def test_the_rest_of_a_file_is_given_while_the_file_is_what_it_was(ward: W
     assert (changed.status_code, len(changed.content.splitlines())) == (200, 2)
 
 
+@pytest.mark.parametrize("coding", ["gzip", "zstd"])
+async def test_what_began_plain_goes_on_plain_and_what_began_packed_begins_anew(ward: Ward, coding: str) -> None:
+    number = fresh_number()
+    key = await ward.person(number)
+    for _ in range(12):
+        await record(ward, number)
+    (file,) = (await opened(ward, "Patient/$export", {"reference": address(ward, key)}, _type="Observation"))["output"]
+    packed, plain = [
+        await call(ward, ASKING, "GET", file["url"], **{"accept-encoding": one}) for one in (coding, "identity")
+    ]
+    assert (packed.headers["content-encoding"], "content-encoding" in plain.headers) == (coding, False)
+    tag, of_packed = plain.headers["etag"], packed.headers["etag"]
+    assert of_packed == f'"{tag[1:-1]}-{coding}"'
+    asked = {"range": "bytes=100-", "accept-encoding": coding}
+    rest = await call(ward, ASKING, "GET", file["url"], **asked, **{"if-range": tag})
+    assert (rest.status_code, "content-encoding" in rest.headers) == (206, False)
+    assert (plain.content[:100] + rest.content, rest.headers["etag"]) == (plain.content, tag)
+    whole = await call(ward, ASKING, "GET", file["url"], **asked, **{"if-range": of_packed})
+    assert (whole.status_code, whole.headers["etag"], whole.content) == (200, of_packed, plain.content)
+
+
 async def test_files_that_are_fetched_at_once_hold_each_its_own(ward: Ward, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(handing_out, "AT_ONCE", 1)
     places = []
