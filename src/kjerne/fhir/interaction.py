@@ -169,6 +169,11 @@ def basis_of(call: Call) -> str:
 
 
 def absent(call: Call) -> Refusal:
+    """What is said of a record that is not there; of the history of a type, which is none, that it is not given."""
+    if call.parameters.get("id") == "_history":
+        says = "the history of a type is not given here"
+        todo = "Ask for that of a record by its id, or search by _lastUpdated."
+        return Refusal(404, says, where="path", code="not-supported", todo=todo)
     return Refusal(404, f"no {call.parameters['type']} with this id that you may see", where="id")
 
 
