@@ -9,6 +9,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
+from kjerne.fhir.messages import LINKS, leads_anew
 from kjerne.fhir.validate import check
 from platform_fixture import Answered, Standing, Tree
 from services.test_standards import FHIR, observation
@@ -174,6 +175,93 @@ def test_an_ordinary_diagnosis_or_procedure_is_known_again(platform: Standing, n
     stay["resource"] |= {"reasonReference": [ward.reference(name, "c")]}
     assert told(ward.send(ward.message(stay, ward.person(), event="A03"))) == ("ok", [])
     assert platform.get(f"Encounter?reason-reference:{name}.code=urn:x|{ward.run}", as_="gp", **more).ids()
+
+
+def study(lab: Sender) -> Tree:
+    tree = {"resourceType": "ImagingStudy", "status": "available", "subject": lab.reference("Patient", "p")}
+    return lab.entry(
+        tree | {"modality": [{"system": "http://dicom.nema.org/resources/ontology/DCM", "code": "CT"}]}, "s"
+    )
+
+
+def counts(lab: Sender) -> list[int]:
+    """How many results and studies her doctor and she herself see."""
+    named = [
+        f"{name}?identifier=urn:lab|{id_} {lab.run}" for name, id_ in (("Observation", "o"), ("ImagingStudy", "s"))
+    ]
+    asked = [(path, as_) for path in named for as_ in ("gp", "citizen")]
+    return [len(lab.platform.get(path, as_=as_, portal=as_ == "citizen").resources()) for path, as_ in asked]
+
+
+@pytest.mark.parametrize("with_report", [True, False])
+def test_what_a_withheld_report_names_is_withheld_whichever_message_brings_it_first(
+    platform: Standing, with_report: bool
+) -> None:
+    lab = Sender(platform, about="citizen")
+    withheld = {"meta": {"security": [{"system": LABELS, "code": "NORN_ALL"}]}, **lab.marked("r")}
+    report = lab.report("o", imagingStudy=[lab.reference("ImagingStudy", "s")], **withheld)
+    result, picture = lab.result("o", **lab.marked("o")), study(lab)
+    picture["resource"] |= lab.marked("s")
+    again = [report] if with_report else []
+    assert told(lab.send(lab.message(report, lab.person()))) == ("ok", [])
+    assert told(lab.send(lab.message(*again, result, picture, lab.person()))) == ("ok", [])
+    assert counts(lab) == [1, 0, 1, 0]
+    (of,) = platform.get(f"DiagnosticReport?identifier=urn:lab|r {lab.run}", about="citizen", as_="gp").resources()
+    results = platform.get(f"Observation?identifier=urn:lab|o {lab.run}", about="citizen", as_="gp")
+    assert [one["reference"] for one in of["result"]] == [f"Observation/{one}" for one in results.ids()]
+    assert platform.client.call("DELETE", f"/fhir/R4/Observation/{results.ids()[0]}", as_="lab").status_code == 204
+    assert told(lab.send(lab.message(*again, result, picture, lab.person()))) == ("ok", [])
+    assert counts(lab) == [1, 0, 1, 0]
+    assert told(lab.send(lab.message(report, result, picture, lab.person()))) == ("ok", [])
+    (now,) = platform.get(f"DiagnosticReport?identifier=urn:lab|r {lab.run}", about="citizen", as_="gp").resources()
+    assert now["meta"]["versionId"] == "3", "what leads where it led is not written again"
+
+
+def test_a_withheld_report_withholds_what_a_group_of_its_results_names_though_it_comes_later(
+    platform: Standing,
+) -> None:
+    lab = Sender(platform, about="citizen")
+    report = lab.report("g", meta={"security": [{"system": LABELS, "code": "NORN_ALL"}]})
+    group = lab.result("g", hasMember=[lab.reference("Observation", "o")], **lab.marked("g"))
+    assert told(lab.send(lab.message(report, group, lab.person()))) == ("ok", [])
+    assert told(lab.send(lab.message(lab.result("o", **lab.marked("o")), lab.person()))) == ("ok", [])
+    assert counts(lab)[:2] == [1, 0]
+
+
+def test_a_withheld_report_and_its_result_sent_at_once_are_both_withheld(platform: Standing) -> None:
+    lab = Sender(platform, about="citizen")
+    report = lab.report("o", meta={"security": [{"system": LABELS, "code": "NORN_ALL"}]})
+    two = [lab.message(report, lab.person()), lab.message(lab.result("o", **lab.marked("o")), lab.person())]
+    with ThreadPoolExecutor(2) as pool:
+        codes = [told(one)[0] for one in pool.map(lab.send, two)]
+    assert set(codes) <= {"ok", "transient-error"}
+    assert [told(lab.send(one))[0] for one in two] == ["ok", "ok"]
+    assert counts(lab)[:2] == [1, 0]
+
+
+def test_what_refers_to_a_record_that_comes_later_leads_to_it_then(platform: Standing) -> None:
+    ward = Sender(platform, as_="journal-system", about="citizen")
+    her = {"subject": ward.reference("Patient", "p"), "identifier": [{"system": "urn:ward", "value": ward.run}]}
+    plan = ward.entry(ordinary(platform, "CarePlan") | her | {"encounter": ward.reference("Encounter", "e")}, "c")
+    stay = ward.entry(ordinary(platform, "Encounter") | her, "e")
+    assert told(ward.send(ward.message(plan, ward.person(), event="A01"))) == ("ok", [])
+    assert told(ward.send(ward.message(plan, stay, ward.person(), event="A01"))) == ("ok", [])
+    ids = platform.get(f"Encounter?identifier=urn:ward|{ward.run}", as_="gp", service="record").ids()
+    (found,) = platform.get(f"CarePlan?identifier=urn:ward|{ward.run}", as_="gp", service="record").resources()
+    assert found["encounter"]["reference"] == f"Encounter/{ids[0]}"
+
+
+def test_nobody_else_leads_links_as_a_message_does(platform: Standing) -> None:
+    lab = Sender(platform)
+    assert told(lab.send(lab.message(lab.result(**lab.marked("o")), lab.person()))) == ("ok", [])
+    (made,) = lab.found()
+    patch = leads_anew({f"{BASE}/Observation/1": f"{BASE}/Observation/2"})
+    headers = {"content-type": FHIR, "if-match": 'W/"1"', LINKS: "anew"}
+    at = f"Observation/{made['id']}"
+    alone = platform.client.call("PATCH", f"/fhir/R4/{at}", as_="lab", body=json.dumps(patch).encode(), headers=headers)
+    request = {"method": "PATCH", "url": at, "ifMatch": 'W/"1"'}
+    bundle = {"resourceType": "Bundle", "type": "transaction", "entry": [{"resource": patch, "request": request}]}
+    assert [alone.status_code, lab.send(bundle, at="/fhir/R4", headers=headers).status] == [400, 400]
 
 
 def test_a_record_that_is_gone_is_made_anew(platform: Standing) -> None:

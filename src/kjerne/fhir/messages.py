@@ -7,7 +7,7 @@ what these refer to. What is no message is refused with its place; what a messag
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from datetime import datetime
 from typing import Any, Final, Literal, NamedTuple
 from uuid import UUID, uuid5
@@ -22,6 +22,9 @@ Tree = dict[str, Any]
 Code = Literal["ok", "fatal-error", "transient-error"]
 
 HEADER: Final = "MessageHeader"
+LINKS: Final = "content-links"
+"""The header of a PATCH that leads links elsewhere (`led_anew`). It comes of a message alone: no entry of a Bundle brings it, and
+what is sent with a Bundle about its content is not its entries'."""
 ENTRIES_LIMIT: Final = 500
 EVENTS_SYSTEM: Final = "http://terminology.hl7.org/CodeSystem/v2-0003"
 EVENTS: Final = (
@@ -64,10 +67,16 @@ class Part(NamedTuple):
         return f"{base[1]}/{bare}" if base and _RELATIVE.fullmatch(bare) else ""
 
     def references(self) -> Iterator[str]:
-        """What its resource refers to, as whole addresses."""
+        """What its resource refers to, and the records that its other links lead to, as whole addresses."""
         found: list[str] = []
-        relinked(self.tree, lambda text, is_reference: found.append(self.whole(text)) if is_reference else None)
-        return (one for one in found if one)
+
+        def look(text: str, is_reference: bool) -> None:
+            address = self.whole(text)
+            if address and (is_reference or _REST.fullmatch(address)):
+                found.append(address)
+
+        relinked(self.tree, look)
+        return iter(found)
 
 
 class Message(NamedTuple):
@@ -184,6 +193,33 @@ def translated(part: Part, meant: Callable[[str], str | Tree | None], others: Co
         return address
 
     return relinked(part.tree, replace)
+
+
+def type_in(address: str) -> str:
+    """The type that an address names, empty where it names none."""
+    return address.split("/")[-2] if _REST.fullmatch(address) else ""
+
+
+def leads_anew(anew: Mapping[str, str]) -> Tree:
+    """As Parameters, that links to some addresses lead to others from now on; these may be those of entries."""
+    return {
+        "resourceType": "Parameters",
+        "parameter": [{"name": old, "valueReference": {"reference": new}} for old, new in anew.items()],
+    }
+
+
+def led_anew(tree: Tree, parameters: Tree) -> Tree:
+    """A resource that was filed from a message, its links led where `leads_anew` says."""
+    anew = {one["name"]: one["valueReference"]["reference"] for one in parameters["parameter"]}
+
+    def replace(text: str, is_reference: bool) -> str | None:
+        bare = _VERSION.sub("", text)
+        if bare in anew or is_reference or not _RELATIVE.fullmatch(bare):
+            return anew.get(bare)
+        # A link that is no reference was filed as it came.
+        return next((new for old, new in anew.items() if old.endswith("/" + bare)), None)
+
+    return relinked(tree, replace)
 
 
 def answer(message: Message, base: str, id_: UUID, at: datetime, code: Code, details: bytes = b"") -> bytes:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Final
 from uuid import UUID, uuid4
@@ -26,7 +26,7 @@ from kjerne.fhir.negotiation import JSON, JSON_TYPE, check_accepted, check_sent
 from kjerne.registries.homes import PERSON, SERVICE_BY_TYPE, SHARED_TYPES, not_served
 from kjerne.registries.naming import NATIONAL_SYSTEMS
 from kjerne.store import changing, fhir_messages
-from kjerne.store.fhir_messages import Brought, Known, Taken
+from kjerne.store.fhir_messages import Brought, Known, Link, Taken
 from kjerne.store.kept import Kept
 from kjerne.store.pool import Connection, Pool
 
@@ -42,11 +42,17 @@ Last = Callable[[Connection, Mapping[int, Answer]], Awaitable[None]]
 
 @dataclass(frozen=True)
 class _Work:
-    """A message on its way into the records: its entries as requests, and what each of them said."""
+    """A message on its way into the records: its entries as requests, and what each of them said. `led` are the records filed
+    before that lead to `anew` from now on, `seen` all that are known to refer to it, `unknown` what links are left at."""
 
     entries: list[Entry]
     parts: dict[int, tuple[Part, bytes, Known | None]]
     not_kept: list[Part]
+    led: dict[int, tuple[bytes, Known]] = field(default_factory=dict)
+    links: set[Link] = field(default_factory=set)
+    seen: set[Link] = field(default_factory=set)
+    anew: set[bytes] = field(default_factory=set)
+    unknown: set[bytes] = field(default_factory=set)
 
 
 @dataclass(frozen=True)
@@ -108,7 +114,13 @@ class MessagingApi:
                 id_, version = _made(answers[place])
                 digest = self._digest(call.caller, part.address.encode())
                 brought.append(Brought(digest, type_number(part.name), id_, version, content, before))
+            for place, (digest, one) in work.led.items():
+                id_, version = _made(answers[place])
+                # What was changed otherwise since stays another than the message brought.
+                version = version if one.version == one.stands else one.version
+                brought.append(Brought(digest, one.type, id_, version, one.content, one))
             await fhir_messages.keep(conn, names, taken, brought)
+            await fhir_messages.keep_links(conn, work.links, work.unknown, work.anew, work.seen)
 
         await self.file(call, work.entries, last)
 
@@ -140,13 +152,48 @@ class MessagingApi:
         instead |= {text: one.address for text, one in found.items() if one.stands and text not in changed}
         for part, _, before in work.parts.values():
             work.entries.append(_entry(part, messages.translated(part, instead.get, changed), before))
+        _note_links(work, digests, found)
+        brought = {digests[part.address]: (part, before) for part, _, before in work.parts.values()}
+        await self._lead(work, brought, len(message.parts) + 1)
         return work
+
+    async def _lead(self, work: _Work, brought: Mapping[bytes, tuple[Part, Known | None]], behind: int) -> None:
+        """Has what the sender filed before lead to what is filed now: a report withholds what it shows, whichever was first
+        (K66). These entries have their places from `behind` on, where the message has none."""
+        anew = {
+            digest: (part, before) for digest, (part, before) in brought.items()
+            if part.name != PERSON and not (before and before.stands)
+        }  # fmt: skip
+        work.anew.update(anew)
+        work.seen.update(await fhir_messages.referrers(self.pool, anew))
+        others = {link.of for link in work.seen} - brought.keys()
+        known = await fhir_messages.known(self.pool, self.kept, others)
+        standing = [(digest, one) for digest, one in known.items() if one.stands]
+        for place, (digest, one) in enumerate(standing, behind):
+            leads = dict[str, str]()
+            for part, before in (anew[link.to] for link in work.seen if link.of == digest):
+                leads |= dict.fromkeys([part.address, *([before.address] if before else ())], part.address)
+            tree = messages.leads_anew(leads)
+            headers = {"content-type": JSON_TYPE, "if-match": f'W/"{one.stands}"', messages.LINKS: "anew"}
+            work.entries.append(Entry(place, "PATCH", one.address, "", "", tree, encode(tree), headers))
+            work.led[place] = digest, one
 
     def _notes(self, message: Message) -> bytes:
         """What of a message that was taken is not kept, as an OperationOutcome; empty where all is."""
         places = [part.where for part in message.parts if part.name in SHARED_TYPES]
         issue = {"severity": "information", "code": "informational", "diagnostics": NOT_KEPT, "expression": places}
         return encode({"resourceType": "OperationOutcome", "issue": [issue]}) if places else b""
+
+
+def _note_links(work: _Work, digests: Mapping[str, bytes], found: Mapping[str, Known]) -> None:
+    """What the records of a message refer to of others that a patient has, and which of it is not known."""
+    filed = {part.address for part, _, _ in work.parts.values()}
+    for part, _, _ in work.parts.values():
+        for text in part.references():
+            if messages.type_in(text) in ("", *SERVICE_BY_TYPE):
+                work.links.add(Link(digests[text], digests[part.address]))
+                if text not in found and text not in filed:
+                    work.unknown.add(digests[text])
 
 
 def _check_query(query: Pairs) -> None:

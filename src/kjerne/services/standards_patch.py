@@ -15,7 +15,7 @@ from lxml import etree
 from kjerne.access import Grant
 from kjerne.errors import Refusal
 from kjerne.exchange import ANY_KIND, Answer, Call, PatientRef, Route, any_of
-from kjerne.fhir import fhirpath_patch, json_patch, xml_patch
+from kjerne.fhir import fhirpath_patch, json_patch, messages, xml_patch
 from kjerne.fhir.capability import PATCH_FORMATS
 from kjerne.fhir.from_xml import read as read_xml
 from kjerne.fhir.interaction import (
@@ -115,6 +115,8 @@ class PatchApi:
             return lambda tree: json_patch.apply(tree, operations)
         if sent in JSON:
             parameters = self.parse_json(call.body)
+            if call.joined is not None and messages.LINKS in call.headers:
+                return lambda tree: messages.led_anew(tree, parameters)
             if faults := check(parameters, "Parameters"):
                 raise Refusal(400, faults[0].says, where=faults[0].where, code="invalid", faults=tuple(faults[1:]))
             steps = fhirpath_patch.read(parameters)

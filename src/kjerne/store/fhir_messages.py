@@ -92,6 +92,26 @@ async def known(pool: Pool, kept: Kept, digests: Collection[bytes]) -> dict[byte
     }
 
 
+_REFERRERS: Final = """
+SELECT d.digest, m.content FROM unnest($1::bytea[]) AS d(digest)
+JOIN fhir_message_record m ON m.digest > d.digest AND m.digest < d.digest || decode(repeat('ff', 33), 'hex')"""
+
+
+class Link(NamedTuple):
+    """That one record refers to another: the digests of both their addresses at the sender.
+
+    It lies beside the records, under the one digest and then the other: what it leads to may come later, or anew.
+    """
+
+    to: bytes
+    of: bytes
+
+
+async def referrers(pool: Pool | Connection, digests: Collection[bytes]) -> set[Link]:
+    """What the sender's records that refer to these addresses are known by."""
+    return {Link(*tuple(row)) for row in await pool.fetch(_REFERRERS, list(digests))}
+
+
 _NEW: Final = """
 INSERT INTO fhir_message_record (digest, type, record, version, content)
 SELECT * FROM unnest($1::bytea[], $2::smallint[], $3::uuid[], $4::integer[], $5::bytea[]) ON CONFLICT DO NOTHING"""
@@ -100,6 +120,11 @@ UPDATE fhir_message_record m SET type = n.type, record = n.record, version = n.v
 FROM unnest($1::bytea[], $2::smallint[], $3::uuid[], $4::integer[], $5::bytea[], $6::uuid[], $7::integer[])
   AS n(digest, type, record, version, content, was, at_version)
 WHERE m.digest = n.digest AND m.record = n.was AND m.version = n.at_version"""
+_LINK: Final = """
+INSERT INTO fhir_message_record (digest, type, record, version, content)
+SELECT n."to" || n.of, m.type, m.record, 0, n.of FROM unnest($1::bytea[], $2::bytea[]) AS n("to", of)
+JOIN fhir_message_record m ON m.digest = n.of ON CONFLICT DO NOTHING"""
+_COME_BETWEEN: Final = "SELECT EXISTS (SELECT FROM fhir_message_record WHERE digest = ANY($1::bytea[]))"
 _TAKE: Final = """
 INSERT INTO fhir_message (digest, content, answer, at)
 SELECT d, $2, $3, $4 FROM unnest($1::bytea[]) AS d ON CONFLICT DO NOTHING"""
@@ -119,8 +144,27 @@ async def keep(conn: Connection, names: Sequence[bytes], as_: Taken, brought: Se
     if kept and again:
         kept = _count(await conn.execute(_AGAIN, *columns(again, 7))) == len(again)
     if not kept:
-        says = "another message about the same is being taken at this moment"
-        raise Refusal(409, says, code="conflict", todo="Send the message again.")
+        raise _between()
+
+
+async def keep_links(
+    conn: Connection, links: Collection[Link], unknown: Collection[bytes], anew: Collection[bytes], seen: set[Link]
+) -> None:
+    """Keeps what refers to what, after `keep`. `unknown` are the addresses that links were left at, `anew` those of what was
+    filed now, and `seen` the links to them that were known when the message was read.
+
+    `Refusal` 409 where one of the unknown was filed meanwhile, or more refers to what was filed now: the patient is held, and who
+    comes second sees what came first.
+    """
+    late = await referrers(conn, anew) - seen
+    await conn.execute(_LINK, *columns(sorted(links), 2))
+    if late or await conn.fetchval(_COME_BETWEEN, list(unknown)):
+        raise _between()
+
+
+def _between() -> Refusal:
+    says = "another message about the same is being taken at this moment"
+    return Refusal(409, says, code="conflict", todo="Send the message again.")
 
 
 def _count(done: str) -> int:
