@@ -139,6 +139,13 @@ def not_filed(denied: Denied, where: str = "") -> Refusal:
     return NotFiled(403, f"{what} about this person are not filed here", where=where, rule=denial.rule)
 
 
+def of_several(refused: Refusal) -> NotFiled:
+    """As `not_filed`, of a request about several people: neither about whom nor where. A place that is not the first would tell
+    that nobody before it has opted out (law, K95)."""
+    says = "records about somebody whom the request is about are not filed here"
+    return NotFiled(403, says, rule=refused.rule)
+
+
 class Call(msgspec.Struct, frozen=True):
     """One request, decoded under limits. Header names are lower case; `form` is a urlencoded body's pairs.
 

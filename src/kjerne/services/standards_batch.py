@@ -23,7 +23,7 @@ import msgspec
 
 from kjerne.access import Action, Grant
 from kjerne.errors import Fault, Refusal
-from kjerne.exchange import Admit, Answer, Call, Denied, NotFiled, Pairs, PatientRef, Route, noted
+from kjerne.exchange import Admit, Answer, Call, Denied, NotFiled, Pairs, PatientRef, Route, noted, of_several
 from kjerne.fhir.definitions import type_number
 from kjerne.fhir.effort import Sum, summed
 from kjerne.fhir.encode import encode
@@ -104,6 +104,11 @@ class Step(NamedTuple):
     def holds(self) -> bool:
         """Whether it changes, or asks a condition about, a record about nobody that may be there: new ones wait for no one."""
         return self.is_shared and self.writes and (self.entry.method != "POST" or "if-none-exist" in self.entry.headers)
+
+    @property
+    def about(self) -> object:
+        """Whom it names, as its sender does."""
+        return self.number or self.patient or self.parameters.get("id") or self.query
 
     @property
     def is_shared(self) -> bool:
@@ -337,7 +342,8 @@ class BatchApi:
     ) -> list[Answer]:
         """Carries all out, in the order of R4; among writes what a condition decides comes before what refers to it.
 
-        That nothing is filed about somebody is said when all else was tried, as it would be of anybody (K13, K70).
+        That nothing is filed about somebody is said when all else was tried, as it would be of anybody (K13, K70), and of
+        several people neither about whom nor where (K95).
         """
         answers: dict[int, Answer] = {}
         addresses = {step.entry.place: step.target for step in steps if step.target}
@@ -356,7 +362,7 @@ class BatchApi:
                 raise _too_much(step, says)
             with _placing(self, step.entry):
                 try:
-                    answer = await step.route.handler(await self._following(whole, step, addresses))
+                    answer = await self._one(whole, step, addresses, joined)
                 except NotFiled as refused:
                     shut = shut or (step, refused)
                     addresses.setdefault(step.entry.place, f"{step.parameters['type']}/{self.ids.make(NOBODY)}")
@@ -371,12 +377,30 @@ class BatchApi:
                 raise _too_much(step, f"the answers are longer than {ANSWER_LIMIT_BYTES} bytes")
         if shut is not None:
             await joined.settled()
-            with _placing(self, shut[0].entry):
-                raise shut[1]
+            await joined.tried()
+            raise self._shut(steps, *shut)
         if last is not None:
             async with joined.acquire() as conn:
                 await last(conn, answers)
         return [answers[step.entry.place] for step in steps]
+
+    async def _one(self, whole: Call, step: Step, addresses: Mapping[int, str], joined: OneTransaction) -> Answer:
+        """The answer of an entry. Personnel hear of what a patient has shut, and so where she has not: by entries that are never
+        filed they would ask about everybody before them without a line (K95)."""
+        try:
+            return await step.route.handler(await self._following(whole, step, addresses))
+        except NotFiled:
+            raise
+        except (Refusal, Denied):
+            if whole.caller is not None and whole.caller.kind == "practitioner":
+                await joined.tried()
+            raise
+
+    def _shut(self, steps: Sequence[Step], step: Step, refused: NotFiled) -> Refusal:
+        """What is said of an entry about somebody of whom nothing is filed: with its place where all are about one person."""
+        if len({one.about for one in steps if one.writes and not one.is_shared}) > 1:
+            return of_several(refused)
+        return placed(self.refusal(refused, "", ""), step.entry)
 
     async def _following(self, call: Call, step: Step, addresses: Mapping[int, str]) -> Call:
         """The request of an entry, its links followed."""

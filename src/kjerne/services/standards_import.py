@@ -22,7 +22,19 @@ from uuid import UUID
 
 from kjerne.access import Grant, Subject
 from kjerne.errors import Fault, Refusal
-from kjerne.exchange import Answer, Call, Denied, PatientRef, Route, Stale, any_of, not_filed, noted
+from kjerne.exchange import (
+    Answer,
+    Call,
+    Denied,
+    NotFiled,
+    PatientRef,
+    Route,
+    Stale,
+    any_of,
+    not_filed,
+    noted,
+    of_several,
+)
 from kjerne.fhir.definitions import type_name
 from kjerne.fhir.encode import decode, encode
 from kjerne.fhir.index import Indexed, index
@@ -381,7 +393,8 @@ class StandardsImport:
     ) -> list[tuple[Grant, list[int]]]:
         """The grants, one for each patient and service, each with the places of its lines.
 
-        That nothing is filed about somebody is said when nothing else is wrong, as of a create (K13, K70).
+        That nothing is filed about somebody is said when nothing else is wrong, as of a create (K13, K70); of several people
+        neither about whom nor where, and each of the others has a row of the try (K95).
         """
         named = call.headers.get("person-id", "")
         groups: dict[tuple[Who, str], list[int]] = {}
@@ -389,7 +402,7 @@ class StandardsImport:
             groups.setdefault((Who(named) if named else person, self._service_by_type[one.type]), []).append(at)
         found: dict[tuple[int, str], tuple[Grant, list[int]]] = {}
         whose: list[Whose] = []
-        shut: Refusal | None = None
+        shut, let_in = list[Refusal](), list[tuple[Who, str, int]]()
         asked = list(groups.items())
         for begin in range(0, len(asked), ADMITS_AT_ONCE):
             some = asked[begin : begin + ADMITS_AT_ONCE]
@@ -397,22 +410,36 @@ class StandardsImport:
                 *(self._grant(call, person, service, own[0] + 1) for (person, service), own in some),
                 return_exceptions=True,
             )
-            for grant, ((person, _), own) in zip(grants, some, strict=True):
+            for grant, ((person, service), own) in zip(grants, some, strict=True):
                 if isinstance(grant, Denied):
-                    shut = shut or not_filed(grant, _where(own[0] + 1, ""))
+                    shut.append(not_filed(grant, _where(own[0] + 1, "")))
                     whose.append(self._whose(grant.denial.subject, person, own))
                     continue
                 if isinstance(grant, BaseException):
                     raise grant
                 whose.append(self._whose(grant.subject, person, own))
+                let_in.append((person, service, own[0]))
                 # Two numbers of one person, her D-number and the one that came after it, are one filing.
                 found.setdefault((grant.subject.patient, grant.service), (grant, []))[1].extend(own)
         if named:
             self._check_same(persons, whose)
         self._check_addresses(persons, whose)
-        if shut is not None:
-            raise shut
+        if shut:
+            await self._tried(call, fresh, let_in)
+            # That the sender takes no part is about nobody, and said whatever anybody has chosen.
+            about_sender = next((one for one in shut if not isinstance(one, NotFiled)), None)
+            raise about_sender or (of_several(shut[0]) if len({person for person, _ in groups}) > 1 else shut[0])
         return list(found.values())
+
+    async def _tried(self, call: Call, fresh: Sequence[Fresh], let_in: Sequence[tuple[Who, str, int]]) -> None:
+        """Has the law refuse what it had let in of an import that it refuses: else who has not opted out is asked for free."""
+        for begin in range(0, len(let_in), ADMITS_AT_ONCE):
+            some = let_in[begin : begin + ADMITS_AT_ONCE]
+            rows = (
+                noted(call.admit, self._meant(who, at + 1), service, "file", f"{type_name(fresh[at].type)}.c", "=")
+                for who, service, at in some
+            )
+            await asyncio.gather(*rows)
 
     def _names(self, person: Who) -> bool:
         """Whether a line names somebody: an address that is none of ours names nobody."""

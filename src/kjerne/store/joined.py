@@ -88,6 +88,7 @@ class OneTransaction:
         self._fresh: list[tuple[Grant, Change]] = []
         self._due: dict[Hashable, Callable[[Connection], Awaitable[None]]] = {}
         self.rows: list[tuple[tuple[Any, ...], Named]] = []
+        self.tells_all = False
 
     def acquire(self) -> Self:
         """The one connection, for a block that sees all that was done before; it is not given back before the end."""
@@ -116,6 +117,12 @@ class OneTransaction:
 
     def registered(self, patient: int, stamp: int) -> None:
         self._stamps[patient] = stamp
+
+    async def tried(self) -> None:
+        """Has whoever was let in to file stand in the log, though nothing is filed: by what becomes of the whole it is told that
+        the law would have let it (law, K95)."""
+        await self.written()
+        self.tells_all = True
 
     def taken_back(self) -> None:
         """What was filed and not written yet never is."""
@@ -203,6 +210,6 @@ async def _log_all_the_same(conn: Connection, joined: OneTransaction, logged: Se
         )
         if row["outcome"] == audit.REFUSED:
             again.append((*tuple(row)[: audit.WIDTH], *columns(named, 3)))
-        elif named or row["action"] in OPENING:
+        elif named or row["action"] in OPENING or joined.tells_all:
             await told(joined, Try(row["at"], row["action"], row["service"], named))
     await conn.executemany(_AGAIN, [*((*row, *columns(named, 3)) for row, named in joined.rows), *again])
