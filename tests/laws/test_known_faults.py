@@ -109,7 +109,7 @@ async def test_fault_1_no_resource_class_is_outside_the_patient(here: Clinic) ->
 
 
 def test_fault_1_no_store_function_that_opens_records_does_without_a_grant() -> None:
-    helpers = {"opened", "open_row", "unwrapped"}
+    helpers = {"opened", "open_row", "unwrapped", "kept"}
     for owner in (Reader, Finder):
         for name, function in inspect.getmembers(owner, inspect.isfunction):
             if not name.startswith("_") and name not in helpers:

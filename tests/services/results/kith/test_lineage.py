@@ -24,7 +24,7 @@ def shown(
 ) -> Trace:
     """The trace of a report with one result."""
     subjects = kith.SAMPLE.replace("2026-03-02T08:15:00", taken) if taken else ""
-    head = f"<ServReq><Id>{request}</Id></ServReq>" if request else ""
+    head = more.pop("head", "") + (f"<ServReq><Id>{request}</Id></ServReq>" if request else "")
     items = more.pop("items", kith.item(id_=more.pop("result", "1")))
     issued = more.pop("issued", "2026-03-02T12:00:00")
     raw = kith.message(
@@ -125,14 +125,30 @@ WITHDRAWALS = {
     "a change of nothing but deleted results": {"service": "M", "state": "14"},
     "a change of nothing but withdrawn results": {"service": "M", "kind": "C"},
     "a change whose group has deleted results alone": {"service": "M", "state": "14", "group": True},
+    "a change whose named group has deleted results alone": {"service": "M", "state": "14", "group": "Blodprøver"},
+    "a change whose named group has withdrawn results alone": {"service": "M", "kind": "C", "group": "Blodprøver"},
+    "a change with deleted results and a remark": {"service": "M", "state": "14", "remark": "KO"},
+    "a change with withdrawn results and a remark that changes": {"service": "M", "kind": "C", "remark": "LR"},
+    "a change with a deleted organism and what refers to it": {"service": "M", "state": "14", "about": "1"},
+    "a change with nothing but a comment": {"service": "M", "items": "", "head": "<Comment>Feil pasient</Comment>"},
+    "a change of a result that has no value": {"service": "M"},
+    "a new report of deleted results": {"service": "N", "kind": "N", "state": "14"},
+    "a history of deleted results": {"service": "H", "kind": "H", "state": "14"},
+    "a new report of nothing": {"service": "N", "items": ""},
 }
 
 
 def withdrawal(kith: Any, told: dict[str, Any], **more: Any) -> Trace:
     told = dict(told)
     own = kith.item(value="", id_="1", service=told.pop("kind", "M"), state=told.pop("state", "3"))
-    items = kith.item("", "", service="", state="", inside=own) if told.pop("group", False) else own
-    return shown(kith, **{"items": items} | told | more)
+    if (group := told.pop("group", False)) is not False:
+        own = kith.item("", "" if group is True else kith.text(group, "GR"), service="", state="", inside=own)
+    if about := told.pop("about", ""):
+        own += kith.item("ESCOLI", kith.text("E. coli"), id_="2", ref=about, service="", state="")
+        own += kith.item("NPU06045", kith.text("S", "RSB"), ref="2", service="", state="")
+    if heading := told.pop("remark", ""):
+        own += kith.item("", kith.text("Feil pasient, svaret er slettet", heading), service="N")
+    return shown(kith, **{"items": own} | told | more)
 
 
 @pytest.mark.parametrize("told", WITHDRAWALS.values(), ids=WITHDRAWALS)
@@ -170,10 +186,41 @@ def test_a_change_that_says_something_else_beside_a_deletion_moves_as_any_other(
     assert days(mark(shown(kith)), mark(shown(kith, service="M", items=items), B, 1)) == [(B, [0, 1])]
 
 
+@pytest.mark.parametrize("told", ["Feil pasient", "Svaret er slettet"])
+def test_words_in_place_of_a_number_bring_no_report_back_to_whom_it_has_left(kith: Any, told: str) -> None:
+    first, right = mark(shown(kith, request="Q1")), mark(shown(kith, request="Q1"), B, 1)
+    worded = kith.item(value=kith.text(told), id_="1", service="M")
+    assert days(first, right, mark(shown(kith, service="M", items=worded, request="Q1"), A, 2)) == [
+        (A, [2]), (B, [0, 1]),
+    ]  # fmt: skip
+    other = kith.item("NPU01349", id_="9", service="M")
+    assert days(first, right, mark(shown(kith, service="M", items=other, request="Q1"), A, 2)) == [
+        (A, [2]), (B, [0, 1]),
+    ]  # fmt: skip
+
+
+def test_a_report_of_which_another_is_told_nothing_stays(kith: Any) -> None:
+    silent = mark(shown(kith, service="M", items="", request="Q1"), B, 1)
+    assert days(mark(shown(kith, request="Q1")), silent) == [(A, [0]), (B, [1])]
+
+
+def test_words_move_with_the_analysis_that_they_stand_in_or_around(kith: Any) -> None:
+    finding = kith.item("", kith.text("Uegnet prøve.", "FU"), service="", state="")
+    for items in (
+        kith.item("NOR25524", "", id_="27", inside=finding),
+        kith.item("", kith.text("Svært forstørret lever.\n" * 9, "GR"), inside=kith.item("SJJ0AK", "", service="", state="11")),
+        kith.item("NPU03429", "", state="2"),
+        kith.item("", kith.text("Uegnet prøve.", "FU")),
+    ):  # fmt: skip
+        first, right = (mark(shown(kith, service=kind, items=items, request="Q1"), who, day)
+                        for kind, who, day in (("N", A, 0), ("M", B, 1)))  # fmt: skip
+        assert days(first, right) == [(B, [0, 1])]
+
+
 def test_a_trace_of_before_withdrawals_were_noted_says_what_its_kind_says(kith: Any) -> None:
     known = shown(kith, service="C", items="")
-    old = msgspec.msgpack.encode(msgspec.msgpack.decode(lineage.pack(known))[:-2])
-    assert lineage.unpack(old) == msgspec.structs.replace(known, content=b"")
+    old = msgspec.msgpack.encode(msgspec.msgpack.decode(lineage.pack(known))[:-5])
+    assert lineage.unpack(old) == msgspec.structs.replace(known, content=b"", gives_nothing=False)
     assert lineage.unpack(old).only_withdraws
     assert not lineage.collides([mark(lineage.unpack(old))], mark(known))
 
@@ -247,7 +294,7 @@ def test_what_stands_after_each_arrival_depends_on_what_arrived_alone(kith: Any,
 
 TWO = st.lists(
     st.tuples(
-        st.sampled_from(["N", "N", "M", "C", "deleted"]), st.sampled_from([A, B]), st.sampled_from(["", "Q1"]),
+        st.sampled_from(["N", "N", "M", "C", *WITHDRAWALS]), st.sampled_from([A, B]), st.sampled_from(["", "Q1"]),
         st.sampled_from(["2026-03-02T12:00:00", "2026-03-03T10:00:00"]),
     ),
     min_size=2, max_size=6,
@@ -260,12 +307,9 @@ def test_no_withdrawal_gives_a_result_to_another(kith: Any, drawn: Any, random: 
     marks = []
     for day, (kind, person, request, issued) in enumerate(drawn):
         about = {"request": request, "issued": issued}
-        deleted = kind == "deleted"
-        known = (
-            withdrawal(kith, {"service": "M", "state": "14"}, **about)
-            if deleted
-            else shown(kith, service=kind, **about)
-        )
+        told = WITHDRAWALS.get(kind)
+        known = withdrawal(kith, told, **about) if told else shown(kith, service=kind, **about)
+        assert known.only_withdraws == (kind not in ("N", "M"))
         marks.append(mark(known, person, day))
 
     def owners(versions: list[Mark]) -> dict[Any, int]:

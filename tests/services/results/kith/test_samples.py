@@ -5,17 +5,20 @@ from __future__ import annotations
 import itertools
 import xml.etree.ElementTree as ET
 from collections import Counter
+from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from lxml import etree
 
 from kjerne.fhir.validate import check
 from kjerne.services.results import answers as read_answers
 from kjerne.services.results import points, trends
-from kjerne.services.results.kith import chain, kin, mapping
+from kjerne.services.results.kith import chain, kin, lineage, mapping
+from kjerne.services.results.kith.model import Report
 
 SHARED = Path(__file__).parents[5] / "shared" / "data"
 Tree = dict[str, Any]
@@ -176,3 +179,26 @@ def test_our_own_messages_meet_the_published_schema(kith: Any) -> None:
     own = kith.message(kith.report(kith.item(inside=kith.item(value=kith.text("ja"), ref="1"), id_="1")))
     tree = etree.fromstring(own)
     assert schema.validate(tree), schema.error_log
+
+
+@pytest.mark.parametrize("path", SAMPLES, ids=lambda path: path.stem[:40])
+def test_a_withdrawal_from_a_wrong_patient_leaves_the_right_one_every_result(kith: Any, path: Path) -> None:
+    """Each sample sent for a wrong patient, then for the right one, then withdrawn or corrected for the wrong one."""
+    for report in kith.understood(path.read_bytes()).reports:
+        if not report.items:
+            continue
+        again = msgspec.structs.replace
+
+        def marked(report: Report, person: int, day: int) -> lineage.Mark:
+            at = datetime(2026, 3, 2 + day, tzinfo=UTC)
+            return lineage.Mark(at, f"M-{day}", person, lineage.trace(report))
+
+        gone = [again(one, status="14") if one.status or one.parent < 0 else one for one in report.items]
+        taken = [again(one, service="C") if one.service or one.parent < 0 else one for one in report.items]
+        first, right = marked(again(report, service="N"), 1, 0), marked(again(report, service="N"), 2, 1)
+        for items in (gone, taken):
+            wrong = marked(again(report, service="M", items=tuple(items)), 1, 2)
+            assert wrong.trace.only_withdraws
+            assert [lineage.owner(one) for one in lineage.gathered([first, right, wrong]) if right in one] == [2]
+        corrected = marked(again(report, service="M"), 2, 1)
+        assert [lineage.owner(one) for one in lineage.gathered([first, corrected])] == [2]

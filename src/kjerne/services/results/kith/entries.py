@@ -219,7 +219,7 @@ class Entries:
 
 
 def _laid(report: Report, before: Sequence[_Entry]) -> _Laid:
-    services, states = _effective(report)
+    services, states = effective(report)
     referred = targets(report.items)
     beyond = [""] * len(report.items)
     if report.service == "A":
@@ -233,7 +233,7 @@ def _laid(report: Report, before: Sequence[_Entry]) -> _Laid:
     return _Laid(report.service, report.items, sampled.of_items(report), services, states, referred, beyond, held)
 
 
-def _effective(report: Report) -> tuple[list[str], list[str]]:
+def effective(report: Report) -> tuple[list[str], list[str]]:
     """ServType and StatusInvestigation of each item, where absent taken from the item around it, else from the report.
 
     A report that is changed (M) still holds new results: an item that says nothing is new in it, not amended.
@@ -362,7 +362,7 @@ def _renew(entry: _Entry, item: Item, service: str, status: str, generated: str,
     unchanged = same_value and _content(entry.item) == _content(item)
     if service == "H" and same_value and (status == "unknown" or (unchanged and entry.status != "cancelled")):
         status = entry.status
-    if (was or not same_value) and _says_something(entry.value):
+    if (was or not same_value) and says_something(entry.value):
         kind: ChangeKind = "replaced" if entry.waits or entry.status in UNFINISHED else "corrected"
         entry.changes.append(Change(kind, generated, entry.value, entry.status, entry.issued, was))
     if not unchanged or status != entry.status:
@@ -373,7 +373,7 @@ def _renew(entry: _Entry, item: Item, service: str, status: str, generated: str,
 def _keep_circumstances(entry: _Entry, was: Said, changes: int, generated: str) -> None:
     """What a version corrected beside the value, in the change that it made of the value, or in one of its own."""
     gone = "cancelled" in (was.status, entry.status) or _is_gone(entry)
-    if gone or not (_says_something(was.value) or was.item.structured or was.item.further):
+    if gone or not (says_something(was.value) or was.item.structured or was.item.further):
         return
     now = entry.said()
     names, parts = others(was, now, same_value=_same(was.value, now.value)), has_other_parts(was, now)
@@ -407,7 +407,7 @@ def _withdraw(
     if _is_gone(entry) and (entry.changes or before is None):
         entry.status = status
         return
-    value = entry.value if _says_something(entry.value) else None
+    value = entry.value if says_something(entry.value) else None
     held = "unknown" if entry.status == "cancelled" else entry.status
     entry.changes.append(Change(kind, generated, value, held, entry.issued, was, before, told, parts))
     entry.status, entry.value, entry.issued, entry.history = status, None, generated, False
@@ -484,7 +484,7 @@ def _take_in_again(entry: _Entry, item: Item, generated: str) -> None:
     if left is None:
         return
     entry.changes = _lasting(entry)
-    if left.status in UNFINISHED and _says_something(left.value) and not _same(left.value, item.value):
+    if left.status in UNFINISHED and says_something(left.value) and not _same(left.value, item.value):
         entry.changes.append(msgspec.structs.replace(left, kind="replaced", at=generated))
 
 
@@ -500,10 +500,10 @@ def _content(item: Item) -> Item:
 
 def _same(old: Value | None, new: Value | None) -> bool:
     """Whether two values say the same: `11` and `11.0` do, and `10^9/L` and `10*9/L`."""
-    return same_value(old, new) or not (_says_something(old) or _says_something(new))
+    return same_value(old, new) or not (says_something(old) or says_something(new))
 
 
-def _says_something(value: Value | None) -> bool:
+def says_something(value: Value | None) -> bool:
     """Whether a value holds a result; dots and dashes are what laboratories write while they wait for one."""
     if value is None or value.kind == "empty":
         return False

@@ -6,10 +6,10 @@ itself or shares enough with it; otherwise it is a report of its own.
 
 A report belongs to whoever its newest version names, apart from those that only withdraw. It moves to another person by a
 correction (M) that shares something with it, by a new report (N) after its cancellation that does, or by a new report that
-plainly is the same one sent again. What only withdraws (C, or M of nothing but withdrawn results) moves nothing: it belongs
-to a report that names its person or did, else it stands alone. Where that report has gone to another person, what it asks
-for is done already. All is made anew from all versions under the number in the order of their GenDate, so the order of
-arrival cannot matter.
+plainly is the same one sent again; but by none of them unless that gives her a result of an analysis of the report
+(`giving`). What only withdraws (C, or whatever gives nobody a result) moves nothing: it belongs to a report that names its
+person or did, else it stands alone. Where that report has gone to another person, what it asks for is done already. All is
+made anew from all versions under the number in the order of their GenDate, so the order of arrival cannot matter.
 """
 
 from __future__ import annotations
@@ -24,12 +24,11 @@ from typing import Final, NamedTuple
 import msgspec
 from xxhash import xxh3_64_digest, xxh3_128_digest
 
-from kjerne.services.results.kith import sampled
+from kjerne.services.results.kith import giving, sampled
 from kjerne.services.results.kith.chain import RANK, keyed
 from kjerne.services.results.kith.codes import canonical
 from kjerne.services.results.kith.kin import CHANGES
 from kjerne.services.results.kith.model import Report
-from kjerne.services.results.kith.statuses import DELETED
 
 CONTINUED_WITHIN: Final = timedelta(days=180)
 """Where nothing but the number speaks for it, or result ids that may count within one message, two versions are one report
@@ -37,6 +36,9 @@ only if they were made so near each other: laboratories begin anew with their nu
 
 SKETCH: Final = 64
 """As many marks of a report's results are kept, those with the lowest hash: enough to see whether two reports overlap."""
+
+ANALYSES: Final = 4 * SKETCH
+"""As many for its analyses: a correction may give one of them alone."""
 
 SAMPLES_OF_ONE: Final = 8
 """A result that may be of more samples than this says nothing of when it was taken."""
@@ -53,7 +55,8 @@ class Trace(msgspec.Struct, frozen=True, array_like=True):
 
     `samples` are hashes of specimen and time beside those of the specimen alone, so that one specimen with two times is
     seen. `taken`: result id, code and sample time; `analyses`: code and sample time; `results`: result id and code.
-    `takes_all`: a change that withdraws or deletes every result it names. `content`: a hash of all that it says.
+    `gives_nothing`: it has no result, neither now nor to come. `content`: a hash of all that it says. `named`: the analyses
+    of it, `given`: those that have a result or await one, `said`: those that have one, with the kind of value.
     """
 
     service: str = ""
@@ -65,13 +68,16 @@ class Trace(msgspec.Struct, frozen=True, array_like=True):
     results: Hashes = frozenset()
     taken: Hashes = frozenset()
     analyses: Hashes = frozenset()
-    takes_all: bool = False
+    gives_nothing: bool = False
     content: bytes = b""
+    named: Hashes = frozenset()
+    given: Hashes = frozenset()
+    said: Hashes = frozenset()
 
     @property
     def only_withdraws(self) -> bool:
         """Whether it says nothing of anybody, but takes back what was said."""
-        return self.service == "C" or self.takes_all
+        return self.service == "C" or self.gives_nothing
 
 
 class Mark(NamedTuple):
@@ -152,22 +158,14 @@ def trace(report: Report) -> Trace:
         for key, subject in keyed(report.subjects).items()
         if (time := sampled.local(subject.collected))
     }
+    gift = giving.of(report)
     return Trace(
         report.service, sampled.local(report.issued), _sketch(map(_hash, numbers)),
         _sketch(_hash(one.kind, one.value) for one in report.provider.department_ids),
         tuple(sorted(samples)[:SKETCH]), frozenset(sorted(sampled.of_report(report))[:SKETCH]),
-        _sketch(results), _sketch(taken), _sketch(analyses), _takes_all(report), _content(report),
+        _sketch(results), _sketch(taken), _sketch(analyses), not gift.given, _content(report),
+        *(_sketch((_hash(*one) for one in part), ANALYSES) for part in (gift.named, gift.given, gift.said)),
     )  # fmt: skip
-
-
-def _takes_all(report: Report) -> bool:
-    if report.service != "M" or not report.items:
-        return False
-    gone: list[bool] = []
-    for item in report.items:
-        gone.append(item.service == "C" or item.status == DELETED or (item.parent >= 0 and gone[item.parent]))
-    groups = {item.parent for item in report.items}
-    return all(gone[i] or (i in groups and item.value is None) for i, item in enumerate(report.items))
 
 
 def _content(report: Report) -> bytes:
@@ -291,6 +289,8 @@ def _fit(mark: Mark, report: Sequence[Mark]) -> int:
         return _NO
     near = mark.made_at - continued[-1].made_at <= CONTINUED_WITHIN
     if elsewhere:
+        if not _gives(mark.trace, known, back=any(one.person == mark.person for one in report)):
+            return _NO
         if kind in CHANGES:
             return _ELSEWHERE if _corrects(mark.trace, known, near=near) else _NO
         cancelled = _of(hers, report)[-1].trace.service == "C"
@@ -304,6 +304,15 @@ def _fit(mark: Mark, report: Sequence[Mark]) -> int:
 def _continued(mark: Mark, report: Sequence[Mark]) -> Sequence[Mark]:
     """The versions of a report that one goes on with: what only withdraws, with those alone that name whom it names."""
     return _of(mark.person, report) if mark.trace.only_withdraws else report
+
+
+def _gives(fresh: Trace, known: Sequence[Trace], *, back: bool) -> bool:
+    """Whether a version has a result of an analysis of this report. `back`: to somebody whom it has left, it goes only with a
+    value of the kind that it had: else "wrong patient" in words, sent to her, would give her the wrong number again."""
+    if back and any(one.said for one in known):
+        return any(_share(fresh.said, one.said) for one in known)
+    named = [one.named for one in known if one.named]
+    return not named or any(_share(fresh.said if back else fresh.given, one) for one in named)
 
 
 def _corrects(change: Trace, known: Sequence[Trace], *, near: bool) -> bool:
@@ -386,8 +395,8 @@ def _share(one: frozenset[bytes] | frozenset[str], other: frozenset[bytes] | fro
     return not one.isdisjoint(other)
 
 
-def _sketch(hashes: Iterable[bytes]) -> Hashes:
-    return frozenset(sorted(set(hashes))[:SKETCH])
+def _sketch(hashes: Iterable[bytes], most: int = SKETCH) -> Hashes:
+    return frozenset(sorted(set(hashes))[:most])
 
 
 def _hash(*parts: str) -> bytes:

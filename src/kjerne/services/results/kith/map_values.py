@@ -84,6 +84,7 @@ def _national_first(known: Tree) -> int:
 
 
 def is_name(text: str) -> bool:
+    """Whether the text of a group is its name, and no description."""
     return 0 < len(text) <= NAME_LENGTH and "\n" not in text
 
 

@@ -1,0 +1,128 @@
+"""What a version of a report gives somebody, as against what it takes back.
+
+A laboratory that withdraws a result from a wrong patient does so in many spellings: deleted results with a line of
+explanation, a group that only has its name left, a comment and nothing else. None of them says anything of her. What does
+is a value of an analysis, or that one is on its way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+from kjerne.services.results.kith.codes import canonical
+from kjerne.services.results.kith.entries import effective, says_something, targets
+from kjerne.services.results.kith.map_values import is_name
+from kjerne.services.results.kith.model import Item, Report
+from kjerne.services.results.kith.statuses import DELETED, WAITING
+
+_GROUP, _REMARK = "GR", "KO"
+"""Headings (8244) of a group and of a comment."""
+
+_FILE = "file"
+"""Stands for the analysis of a report that is a file and nothing else."""
+
+
+class Gift(NamedTuple):
+    """Analyses: those `named` at all, those `given` (with a value, or one to come), and those `said`, with the kind of value."""
+
+    named: frozenset[tuple[str]]
+    given: frozenset[tuple[str]]
+    said: frozenset[tuple[str, str]]
+
+
+def of(report: Report) -> Gift:
+    """What the report gives. Words without an analysis of their own belong to what they stand in, refer to or hold."""
+    items = report.items
+    if not items:
+        files = [_FILE] if any(one.data for one in report.attachments) else []
+        return _gift(files, files, [(one, _FILE) for one in files])
+    own = [_codes(item) for item in items]
+    if not any(own):
+        own = [_heading(item) for item in items]
+    services, states = effective(report)
+    near = _Near(items, targets(items), _members(items))
+    gone = _gone(near, services, states)
+    given, said = set[str](), set[tuple[str, str]]()
+    for i, item in enumerate(items):
+        kind = "" if gone[i] else _kind(item)
+        about = (own[i] or _around(i, near, own, gone)) if kind else set[str]()
+        said.update((analysis, kind) for analysis in about)
+        given |= about
+        if states[i] in WAITING and not gone[i]:
+            given |= own[i]
+    return _gift(set[str]().union(*own), given, said)
+
+
+def _gift(named: Iterable[str], given: Iterable[str], said: Iterable[tuple[str, str]]) -> Gift:
+    return Gift(frozenset((one,) for one in named), frozenset((one,) for one in given), frozenset(said))
+
+
+class _Near(NamedTuple):
+    """The items with the index of what each refers to (-1: nothing here) and of what it holds."""
+
+    items: Sequence[Item]
+    referred: Sequence[int]
+    members: Mapping[int, Sequence[int]]
+
+
+def _members(items: Sequence[Item]) -> dict[int, list[int]]:
+    found: dict[int, list[int]] = {}
+    for i, item in enumerate(items):
+        found.setdefault(item.parent, []).append(i)
+    return found
+
+
+def _codes(item: Item) -> set[str]:
+    return {
+        f"{canonical(one.system)}|{one.code}" if one.code else one.words.strip().casefold()
+        for one in item.investigations
+        if one.code or one.words.strip()
+    }
+
+
+def _heading(item: Item) -> set[str]:
+    heading = item.value.heading.code if item.value else _REMARK
+    return {f"heading|{heading}"} if heading != _REMARK else set()
+
+
+def _gone(near: _Near, services: Sequence[str], states: Sequence[str]) -> list[bool]:
+    """Which items are withdrawn or deleted, or are about one that is: by what they stand in, refer to, or alone hold."""
+    referring: dict[int, list[int]] = {}
+    for i, target in enumerate(near.referred):
+        referring.setdefault(target, []).append(i)
+    gone = [service == "C" or state == DELETED for service, state in zip(services, states, strict=True)]
+    waiting = [i for i, withdrawn in enumerate(gone) if withdrawn]
+    while waiting:
+        i = waiting.pop()
+        about = [j for j in (*near.members.get(i, ()), *referring.get(i, ())) if not gone[j]]
+        waiting += about
+        for j in about:
+            gone[j] = True
+    for i in reversed(range(len(gone))):
+        members = () if near.items[i].investigations else near.members.get(i, ())
+        gone[i] = gone[i] or (bool(members) and all(gone[j] for j in members))
+    return gone
+
+
+def _around(index: int, near: _Near, own: Sequence[set[str]], gone: Sequence[bool]) -> set[str]:
+    above = near.items[index].parent
+    while above >= 0 and not own[above]:
+        above = near.items[above].parent
+    if above >= 0:
+        return own[above]
+    if near.referred[index] >= 0:
+        return own[near.referred[index]]
+    return set[str]().union(*(own[j] for j in near.members.get(index, ()) if not gone[j]))
+
+
+def _kind(item: Item) -> str:
+    """Of what kind the value is that an item says; the name of a group is none."""
+    value = item.value
+    if value is not None and says_something(value):
+        if value.heading.code == _GROUP and is_name(value.text) and not value.codes:
+            return "words" if item.structured else ""
+        return "words" if value.kind == "text" else "number"
+    if item.structured or any(says_something(one) for one in item.further):
+        return "words"
+    return ""
