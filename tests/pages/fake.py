@@ -48,7 +48,7 @@ from kjerne.pages.house import (
 )
 from kjerne.pages.login import Ending, Pending, To, Tokens
 from kjerne.pages.looked_up import AlreadyDone, Analysis, Done
-from kjerne.pages.shown import ShownAnswer
+from kjerne.pages.shown import ShownAnswer, ShownReport
 from kjerne.policy.services import deleted_after
 from kjerne.policy.taking_part import Absence
 from kjerne.services.participation.register import Asked, Change
@@ -190,11 +190,11 @@ class FakeHouse(Linked, FakeDoors, FakeOversight):
             raise Refusal(404, "No such file.", where="file")
         return File(r.FILES["b-pdf"])
 
-    async def acknowledge(self, who: Identity, visit: Visit, report: str, version: int) -> None:
-        if report not in self.unread:
+    async def acknowledge(self, who: Identity, visit: Visit, shown: ShownReport) -> None:
+        if shown.report not in self.unread:
             raise Refusal(404, "No such report.", where="report")
-        self.unread.discard(report)
-        self.done.append(("acknowledged", report))
+        self.unread.discard(shown.report)
+        self.done.append(("acknowledged", shown.report))
 
     async def waiting(self, who: Identity, wanted: str) -> Listed[Waiting]:
         rows = [

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import secrets
 
+from kjerne.fhir.encode import encode
 from pages.browser import hidden
 from pages.test_live import a_report, by_fhir, send, tab, text
 from platform_fixture import Standing
@@ -36,6 +37,42 @@ def test_a_version_that_came_while_the_page_was_open_is_not_signed(platform: Sta
         assert "151" in text(page) and "Kvitter" in text(page), "it waits for her still"
         it.post(page, f"{at}/acknowledge", report=hidden(page, "report"))
         assert "Kvittert" in text(it.get(first.url.path))
+
+
+def test_a_result_that_changes_by_fhir_is_not_signed_unseen_and_makes_its_report_unread_again(
+    platform: Standing,
+) -> None:
+    nin, mark = platform.nin("citizen"), secrets.token_hex(4)
+    name = f"P-Prøve {mark}"
+    raw = a_report(nin, mark, "140", analysis=name)
+    send(platform, raw.replace(b"7654321", platform.persona("gp").hpr.encode()))
+
+    def measured(value: int) -> None:
+        """What the laboratory's own system writes over its result."""
+        form = [("code", f"NPU9{int(mark, 16) % 10_000:04}")]
+        (tree,) = platform.search("Observation", form, purpose="TREAT").resources()
+        tree = tree | {"status": "corrected", "valueQuantity": tree["valueQuantity"] | {"value": value}}
+        headers = {"content-type": "application/fhir+json", "if-match": f'W/"{tree["meta"]["versionId"]}"'}
+        answer = platform.client.call(
+            "PUT", f"/fhir/R4/Observation/{tree['id']}", as_="lab", body=encode(tree), headers=headers
+        )
+        assert answer.status_code == 200, answer.text
+
+    with tab(platform, "gp") as it:
+        listed = it.type(nin)
+        at = listed.url.path
+        link = re.search(rf'href="([^"]+/report/[^"]+)">(?:(?!</li>).)*{mark}', listed.text, re.DOTALL)
+        assert link, "it waits for her"
+        first = it.get(link[1])
+        measured(99)
+        answer = it.post(first, f"{at}/acknowledge", report=hidden(first, "report"))
+        assert (answer.status_code, STALE in text(answer)) == (409, True)
+        for value in (99, 98):
+            page = it.get(first.url.path)
+            assert str(value) in text(page) and "Kvittert" not in text(page), "it waits for her"
+            it.post(page, f"{at}/acknowledge", report=hidden(page, "report"))
+            assert "Kvittert" in text(it.get(first.url.path))
+            measured(value - 1)
 
 
 def test_an_answer_whose_result_has_changed_is_neither_followed_nor_overridden(platform: Standing) -> None:

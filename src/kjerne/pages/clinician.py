@@ -18,7 +18,7 @@ from kjerne.pages.desk import Page, outside
 from kjerne.pages.house import Basis, Purpose, Visit
 from kjerne.pages.looked_up import AlreadyDone, Analysis
 from kjerne.pages.reading import COLUMN_LIMIT, PERIOD_DAYS, Reading, read
-from kjerne.pages.shown import ShownAnswer, ShownReport
+from kjerne.pages.shown import ShownAnswer, ShownReport, digest_of
 from kjerne.registries.wording import says_something
 from kjerne.services.results import trends
 from kjerne.services.results.answers import Answer
@@ -171,7 +171,7 @@ async def _results(
         "clinician/results.html",
         title=page.say("results.title"),
         reading=reading,
-        as_shown={one.id: _as_shown(page, one) for one in reading.unread},
+        as_shown={one.id: _as_shown(page, reading, one) for one in reading.unread},
         as_answered=page.desk.seal.seal("answer", ShownAnswer(_login(page), done.number, done.results)) if done else "",
         patient=reading.chart.patient,
         table=trends.newest(table, COLUMN_LIMIT),
@@ -223,7 +223,7 @@ async def report(page: Page) -> Response:
         title=one.title or page.say(f"kind.{one.kind}"),
         patient=reading.chart.patient,
         reading=reading,
-        as_shown={one.id: _as_shown(page, one)},
+        as_shown={one.id: _as_shown(page, reading, one)},
         answer=one,
         points=paging.cut(points, part),
         part=part,
@@ -271,19 +271,19 @@ def printed_remarks(table: Table) -> tuple[tuple[Series, Point], ...]:
 
 
 async def acknowledge(page: Page) -> Response:
-    """The requester has read a report, in the version that she was shown. Refused from a stale page: its results are not
-    told by its version."""
+    """The requester has read a report and its results, in the versions that she was shown. Refused from a stale page."""
     form = page.checked(fresh=True)
     shown = page.desk.seal.open("report", form.get("report", ""), ShownReport)
     if shown is None or shown.session != _login(page):
         raise Refusal(403, "The report was shown to another login.", where="form")
-    await page.house.acknowledge(page.who, page.visit, shown.report, shown.version)
+    await page.house.acknowledge(page.who, page.visit, shown)
     return page.go(f"/clinician/v/{page.visit.id}")
 
 
-def _as_shown(page: Page, answer: Answer) -> str:
-    """Which version of a report is on this page, for the form that says that it is read."""
-    return page.desk.seal.seal("report", ShownReport(_login(page), answer.id, answer.version))
+def _as_shown(page: Page, reading: Reading, answer: Answer) -> str:
+    """Which version of a report, and of its results, is on this page, for the form that says that it is read."""
+    results = digest_of(reading.unread_results.get(answer.id, {}))
+    return page.desk.seal.seal("report", ShownReport(_login(page), answer.id, answer.version, results))
 
 
 async def already_done(page: Page) -> Response:

@@ -17,7 +17,7 @@ from kjerne.pages.looked_up import AlreadyDone, Analysis
 from kjerne.pages.my_house import MyHouse
 from kjerne.pages.oversight_house import OversightHouse
 from kjerne.pages.paging import Part
-from kjerne.pages.shown import ShownAnswer
+from kjerne.pages.shown import ShownAnswer, ShownReport
 from kjerne.policy.reach import Setter
 from kjerne.policy.taking_part import Absence
 from kjerne.services.participation.register import Asked, Change
@@ -119,7 +119,8 @@ class Chart:
     """All results this visit may see, read in one go and audited as one read.
 
     `locked` counts reports behind the patient's lock. `unread` are report ids that wait for this reader as requester;
-    `acknowledged` those she has signed, with when. `names` gives a display (by resource id) for references without one.
+    `acknowledged` those she has signed since their results last changed, with when. `names` gives a display (by resource
+    id) for references without one.
     What a corrected or withdrawn result said before stands inside it (docs/results-mapping.md, `kjerne:change`).
     """
 
@@ -445,8 +446,9 @@ class PagesHouse(MyHouse, OversightHouse, Protocol):
         """As `file`, of one that another took the place of, in the version that it was."""
         ...
 
-    async def acknowledge(self, who: Identity, visit: Visit, report: str, version: int) -> None:
-        """The requester has read this version. `Refusal` 404 where the report is not there, 409 where a newer version is."""
+    async def acknowledge(self, who: Identity, visit: Visit, shown: ShownReport) -> None:
+        """The requester has read what was shown. `Refusal` 404 where the report is not there, 409 where a newer version is,
+        of it or of one of its results."""
         ...
 
     async def waiting(self, who: Identity, wanted: str) -> Listed[Waiting]:

@@ -37,7 +37,7 @@ from kjerne.pages.house import (
     Visit,
 )
 from kjerne.pages.looked_up import AlreadyDone, Analysis, Done
-from kjerne.pages.shown import ShownAnswer
+from kjerne.pages.shown import ShownAnswer, ShownReport, digest_of, results_of
 from kjerne.policy.caller import Registered, must_be_high, must_be_registered
 from kjerne.policy.choosing import Choosing
 from kjerne.policy.claims import Claims
@@ -322,9 +322,10 @@ class LivePages:
 
         return await self.under(who, visit, "read", use)
 
-    async def acknowledge(self, who: Identity, visit: Visit, report: str, version: int) -> None:
-        """The requester has read this version of a report: one that came after it was shown was read by nobody."""
-        id_ = self.store.ids.parse(report)
+    async def acknowledge(self, who: Identity, visit: Visit, shown: ShownReport) -> None:
+        """The requester has read this version of a report and of its results: what came after it was shown was read by
+        nobody. What came after the report is signed by itself too."""
+        id_ = self.store.ids.parse(shown.report)
         if id_ is None:
             raise Refusal(404, "There is no such report.", where="report")
 
@@ -333,9 +334,14 @@ class LivePages:
                 record = await self.reader.read(conn, grant, REPORT, id_)
                 if record is None:
                     raise Refusal(404, "There is no such report.", where="report")
-                if record.version != version:
+                found = await self.reader.all_of(conn, grant, [OBSERVATION], CHART_LIMIT)
+                results = results_of([_said(record)], [_said(one) for one, _ in found])[str(id_)]
+                if (record.version, digest_of(results)) != (shown.version, shown.results):
                     raise Refusal(409, "The report has changed since it was shown.", where="stale")
-                await followup.acknowledge(conn, grant, REPORT, id_, version)
+                await followup.acknowledge(conn, grant, REPORT, id_, record.version)
+                for one, _ in found:
+                    if str(one.id) in results and one.at > record.at:
+                        await followup.acknowledge(conn, grant, OBSERVATION, one.id, one.version)
 
         await self.under(who, visit, "read", use)
 
@@ -479,7 +485,9 @@ def _chart(
     waiting: Mapping[UUID, int],
 ) -> Chart:
     versions = {record.id: record.version for record in records if record.type == REPORT}
-    signed = {str(id_): at for id_, (version, at) in acknowledged.items() if versions.get(id_, 0) <= version}
+    signed = {str(id_): at for id_, (version, at) in acknowledged.items() if versions.get(id_, version + 1) <= version}
+    later = _changed_since(signed, acknowledged, records, trees)
+    signed = {report: at for report, at in signed.items() if report not in later}
     locked, releases = shut
     coming = releases if grant.released_only else []
     return Chart(
@@ -494,10 +502,26 @@ def _chart(
             role["id"]: trends.laboratory_key(role.get("organization", {})) for role in trees["PractitionerRole"]
         },
         locked=locked,
-        unread=frozenset(str(id_) for id_ in waiting if id_ in versions and str(id_) not in signed),
+        unread=later | {str(id_) for id_ in waiting if id_ in versions and str(id_) not in signed},
         acknowledged=signed,
         coming=tuple(Coming(at) for at in coming),
         sources=(Source("kjerne", answered=True, at=grant.at),),
+    )
+
+
+def _changed_since(
+    signed: Mapping[str, datetime],
+    acknowledged: Mapping[UUID, tuple[int, datetime]],
+    records: Sequence[Record],
+    trees: Mapping[str, list[Resource]],
+) -> frozenset[str]:
+    """The signed reports that lead to a result which came or changed after that, as by FHIR it does without its report, and
+    was not signed itself in this version."""
+    open_ = (one for one in records if one.type == OBSERVATION and acknowledged.get(one.id, (0,))[0] < one.version)
+    at = {str(record.id): record.at for record in open_}
+    led = results_of([one for one in trees["DiagnosticReport"] if one["id"] in signed], trees["Observation"])
+    return frozenset(
+        report for report, results in led.items() if any(own in at and at[own] > signed[report] for own in results)
     )
 
 

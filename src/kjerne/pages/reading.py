@@ -11,6 +11,7 @@ from typing import Final
 
 from kjerne.errors import Refusal
 from kjerne.pages.house import Chart
+from kjerne.pages.shown import results_of
 from kjerne.services.results import answers, panels, trends
 from kjerne.services.results.answers import Answer
 from kjerne.services.results.points import Point, reference_id
@@ -39,6 +40,12 @@ class Reading:
     @property
     def unread(self) -> tuple[Answer, ...]:
         return tuple(a for a in self.answers if a.id in self.chart.unread)
+
+    @cached_property
+    def unread_results(self) -> Mapping[str, Mapping[str, int]]:
+        """By unread report: the results that it leads to, and the version of each."""
+        unread = [one for one in self.chart.reports if one.get("id") in self.chart.unread]
+        return results_of(unread, self.chart.observations)
 
     @property
     def silent(self) -> tuple[str, ...]:
