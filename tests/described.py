@@ -3,9 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 import httpx
+
+SAID: Final = frozenset(
+    (
+        "accept-ranges",
+        "content-location",
+        "content-range",
+        "etag",
+        "expires",
+        "last-modified",
+        "location",
+        "retry-after",
+    )
+)
+"""Headers by which a client goes on: where an answer has one, the document says so."""
 
 
 def undescribed(document: Mapping[str, Any], method: str, path: str, answer: httpx.Response) -> str:
@@ -22,6 +36,8 @@ def undescribed(document: Mapping[str, Any], method: str, path: str, answer: htt
     ]
     if wanting:
         return f"headers {wanting}"
+    if unsaid := SAID & set(answer.headers) - set(known["headers"]):
+        return f"headers {sorted(unsaid)} that it does not tell of"
     media = answer.headers["content-type"].partition(";")[0]
     if bool(answer.content) != ("content" in known) and not _may_be_empty(known, answer):
         return "a body" if answer.content else "no body"

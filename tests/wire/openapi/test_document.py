@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+import httpx
 import pytest
 
-from described import resolved
+from described import resolved, undescribed
 from kjerne.exchange import PUBLIC, Answer, Call, Route
 from kjerne.wire.openapi.document import document
 from kjerne.wire.openapi.operations import KNOWN
 from platform_fixture import Standing
 
+FNR = "urn:oid:2.16.578.1.12.4.1.4.1"
 Tree = dict[str, Any]
 
 
@@ -40,6 +43,39 @@ def test_each_line_of_the_table_is_in_the_document_and_nothing_else_is(platform:
     table = {f"{route.method} {route.path}" for route in platform.application._edge.routes}
     assert dict(operations(told)).keys() == table
     assert KNOWN.keys() == table
+
+
+def test_lists_and_exports_answer_as_the_document_says(platform: Standing, told: Tree) -> None:
+    """From a list to the files of an export of it, and the list's end."""
+
+    def ask(status: int, line: str, path: str, body: bytes = b"", **headers: str) -> httpx.Response:
+        method, _, at = line.partition(" ")
+        sent = {"content-type": "application/fhir+json"} | {
+            name.replace("_", "-"): value for name, value in headers.items()
+        }
+        answer = platform.client.call(method, path, as_="all-patients", body=body, headers=sent)
+        assert (answer.status_code, undescribed(told, method, at, answer)) == (status, ""), (line, answer.text)
+        return answer
+
+    member = [{"entity": {"identifier": {"system": FNR, "value": platform.nin("citizen")}}}]
+    group: Tree = {"resourceType": "Group", "type": "person", "actual": True, "member": member}
+    lists, files = "/fhir/R4/Group", "/exports/{number}/files/{file}"
+    id_ = ask(201, f"POST {lists}", lists, json.dumps(group).encode()).json()["id"]
+    ask(200, f"GET {lists}/{{id}}", f"{lists}/{id_}")
+    changed = json.dumps(group | {"id": id_, "name": "x"}).encode()
+    ask(412, f"PUT {lists}/{{id}}", f"{lists}/{id_}", changed, if_match='W/"9"')
+    ask(200, f"PUT {lists}/{{id}}", f"{lists}/{id_}", changed, if_match='W/"1"')
+    at = f"{lists}/{id_}/$export?_type=Observation"
+    kicked = ask(202, f"GET {lists}/{{id}}/$export", at, prefer="respond-async").headers["content-location"]
+    number = kicked.removeprefix(platform.url)
+    file = ask(200, "GET /exports/{number}", number).json()["output"][0]["url"].removeprefix(platform.url)
+    tag = ask(200, f"GET {files}", file, accept_encoding="identity").headers["etag"]
+    ask(206, f"GET {files}", file, range="bytes=10-", if_range=tag)
+    ask(416, f"GET {files}", file, range="bytes=99999999-", if_range=tag)
+    ask(404, f"GET {files}", "/exports/999999/files/Observation-0")
+    ask(202, "DELETE /exports/{number}", number)
+    ask(204, f"DELETE {lists}/{{id}}", f"{lists}/{id_}")
+    ask(410, f"GET {lists}/{{id}}", f"{lists}/{id_}")
 
 
 def test_operations_have_names_of_their_own_and_say_what_they_do(told: Tree) -> None:

@@ -64,6 +64,7 @@ _REASON: Final = ("reason!",)
 _TYPE: Final = "/fhir/R4/{type}"
 _CONSENT: Final = "/fhir/R4/Consent"
 _EVENT: Final = "/fhir/R4/AuditEvent"
+_GROUP: Final = "/fhir/R4/Group"
 _SUBSCRIPTION: Final = "/fhir/R4/Subscription"
 _MADE: Final = Given("Resource", always=WRITTEN)
 _CHANGED: Final = Given("Resource", always=WRITTEN)
@@ -142,9 +143,46 @@ _RECORDS: Final[Mapping[str, Operation]] = {
     "POST /fhir/R4/$import": Operation(
         {200: Given("Parameters")}, (409, 412, 422, 429), body=tuple((one, "Lines") for one in LINES), headers=_READS
     ),
-    "POST /fhir/R4/$export": Operation(
-        {202: Given("", ("content-location",))}, (422,), _PLAIN, body=_PARAMETERS, headers=("prefer!",)
+    "POST /fhir/R4/$process-message": Operation(
+        {200: _FOUND}, (422,), ("_format", "async"), body=((JSON_TYPE, "Bundle"), (XML_TYPE, "Xml")), headers=_PATIENT
     ),
+}  # fmt: skip
+
+_EXPORTS: Final[Mapping[str, Operation]] = {
+    f"POST {_GROUP}": Operation({201: _MADE}, (422,), _PLAIN, body=_RESOURCE, headers=("prefer",)),
+    f"GET {_GROUP}/{{id}}": Operation({200: Given("Resource", VERSIONED)}, (404, 410), _PLAIN),
+    f"PUT {_GROUP}/{{id}}": Operation(
+        {200: _CHANGED}, (404, 410, 412, 422, 428), _PLAIN, body=_RESOURCE, headers=("prefer", "if-match")
+    ),
+    f"DELETE {_GROUP}/{{id}}": Operation(
+        {200: Given("OperationOutcome", maybe=("etag",)), 204: Given("", maybe=("etag",))}, (404, 412), _PLAIN,
+        headers=("prefer", "if-match"),
+    ),
+    **{
+        f"{method} {at}/$export": Operation(
+            {202: Given("", ("content-location",))}, (*refuses, 422), query, body=body, headers=("prefer!",)
+        )
+        for at, refuses in (("/fhir/R4", ()), ("/fhir/R4/Patient", ()), (f"{_GROUP}/{{id}}", (404, 410)))
+        for method, query, body in (
+            ("GET", ("_type", "_since", "_outputFormat", "ground", "recipient", *_PLAIN), ()),
+            ("POST", _PLAIN, _PARAMETERS),
+        )
+    },
+    "GET /exports": Operation({200: _JSON}),
+    "GET /exports/{number}": Operation(
+        {200: Given("Json", ("expires",), media=(JSON,)), 202: Given("", ("x-progress", "retry-after"))}, (404, 410)
+    ),
+    "DELETE /exports/{number}": Operation({202: Given()}, (404, 410)),
+    "POST /exports/{number}/approve": Operation({200: _JSON}, (404, 409, 410, 422), form=_REASON),
+    "POST /exports/{number}/refuse": Operation({200: _JSON}, (404, 409, 410, 422), form=_REASON),
+    "GET /exports/{number}/files/{file}": Operation(
+        {
+            200: Given("Lines", ("etag", "accept-ranges"), media=(NDJSON,)),
+            206: Given("Lines", ("etag", "accept-ranges", "content-range"), media=(NDJSON,)),
+        },
+        (404, 410, 416, 422), headers=("range", "if-range"),
+    ),
+    "GET /exports/{number}/files/{file}/validation": Operation({200: _JSON}, (404, 410, 422)),
 }  # fmt: skip
 
 _ROOMS: Final[Mapping[str, Operation]] = {
@@ -235,15 +273,8 @@ _SYSTEMS: Final[Mapping[str, Operation]] = {
     ),
     "POST /pps/operations/withdrawn": Operation({200: _JSON}, (404, 409, 422), form=("sender!", "message!", *_REASON)),
     "GET /pps/already-done-counts": Operation({200: _JSON}),
-    "GET /exports": Operation({200: _JSON}),
-    "GET /exports/{number}": Operation(
-        {200: Given("Json", ("expires",), media=(JSON,)), 202: Given("", ("x-progress", "retry-after"))}, (404, 410)
-    ),
-    "DELETE /exports/{number}": Operation({202: Given()}, (404, 410)),
-    "POST /exports/{number}/approve": Operation({200: _JSON}, (404, 409, 410, 422), form=_REASON),
-    "POST /exports/{number}/refuse": Operation({200: _JSON}, (404, 409, 410, 422), form=_REASON),
-    "GET /exports/{number}/files/{file}": Operation({200: Given("Lines", media=(NDJSON,))}, (404, 410, 422)),
-    "GET /exports/{number}/files/{file}/validation": Operation({200: _JSON}, (404, 410, 422)),
+    "GET /subscriptions/failing": Operation({200: _JSON}, (), ("_after",)),
+    "POST /subscriptions/failing/{id}/begin": Operation({204: Given()}, (404,)),
 }  # fmt: skip
 
 
@@ -260,7 +291,7 @@ _NOT_IN_AN_ADDRESS: Final = frozenset(
     ("coding", "codeableConcept", "codingA", "codingB", "codeSystem", "valueSet", "conceptMap")
 )
 """What only a Parameters resource can hold."""
-KNOWN: Final[Mapping[str, Operation]] = {**_RECORDS, **_ROOMS, **_SYSTEMS, **dict(_of_terminology())}
+KNOWN: Final[Mapping[str, Operation]] = {**_RECORDS, **_EXPORTS, **_ROOMS, **_SYSTEMS, **dict(_of_terminology())}
 _ANY: Final = (404, 409, 410, 412, 422, 428)
 """With what a line that is not told of here may refuse beside what every line may."""
 

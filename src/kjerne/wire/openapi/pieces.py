@@ -80,7 +80,9 @@ _HEADERS: Final[Mapping[str, str]] = {
     "cache-control": "no-store",
     "x-content-type-options": "nosniff",
     "referrer-policy": "no-referrer",
-    "etag": 'the version, as W/"3"',
+    "etag": 'the version, as W/"3"; of a file of an export, its bytes as they are packed',
+    "accept-ranges": "bytes: the rest of it may be asked for",
+    "content-range": "which bytes these are, of how many",
     "last-modified": "when that version was written",
     "location": "the address of what was written",
     "content-location": "where the state of what was asked for is read",
@@ -110,6 +112,11 @@ _QUERY: Final[Mapping[str, str]] = {
     "_filter": "R4's filter expression",
     "_since": "an instant: what was written since",
     "_at": "what stood at that time",
+    "_outputFormat": "application/fhir+ndjson, of the files",
+    "_type": "the types that are wanted, with commas between",
+    "ground": "the provision of law on which it leaves; it stands in the log",
+    "recipient": "who is to have it; it stands in the log",
+    "async": "false: a message is answered at once",
     "mode": "create, update, delete or profile",
     "profile": "the profile to hold it against",
     "max": "how many of each kind, to 100",
@@ -123,6 +130,8 @@ _SENT: Final[Mapping[str, str]] = {
     "if-match": 'the version that is changed, as W/"3"',
     "if-none-match": "a read: the versions that are known already; a write: * where none may be there",
     "if-none-exist": "the criteria of a create that depends on what is there",
+    "range": "bytes=FIRST-, the rest of a file; heeded with if-range alone",
+    "if-range": "the etag of the file whose beginning is at hand",
     "if-modified-since": "a read: 304 where nothing was written since",
 }
 _PATH: Final[Mapping[str, Tree]] = {
@@ -146,6 +155,7 @@ _SAYS: Final[Mapping[int, str]] = {
     413: "the body is too long, packed or unpacked, or holds too much",
     414: "the address is too long",
     415: "the body is of a type, or in a coding, that is not read here",
+    416: "the file is no longer than that",
     422: "what was sent is well-formed and cannot be done: it breaks a rule, or would take too much",
     428: "the version that is changed is not named",
     429: "too many of these are in work",
@@ -188,6 +198,7 @@ def refused(status: int, shape: str) -> Tree:
     by_status = {
         403: ("www-authenticate",),
         415: ("accept-patch", "accept-encoding"),
+        416: ("content-range",),
         428: ("etag",),
         429: ("retry-after",),
     }
