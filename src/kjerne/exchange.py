@@ -135,6 +135,9 @@ def not_filed(denied: Denied, where: str = "") -> Refusal:
     denial = denied.denial
     if denial.of_caller:
         return Refusal(403, f"{sentences(denial.says, denial.of_caller)} ({denial.law})", rule=denial.rule)
+    if denial.rule == NOT_REGISTERED:
+        # Personnel where no choice may be told: the law's words, held back as a system's are.
+        return NotFiled(403, f"{sentences(denial.says)} ({denial.law})", where=where, rule=denial.rule)
     what = "results" if denial.service == "results" else "records"
     return NotFiled(403, f"{what} about this person are not filed here", where=where, rule=denial.rule)
 

@@ -246,7 +246,8 @@ class ConditionalApi:
                     what=ANY_KIND,
                 )  # fmt: skip
         except Denied as denied:
-            if denied.denial.caller.kind == "practitioner":
+            # Where no choice may be told nothing is there to refer to.
+            if denied.denial.caller.kind == "practitioner" and denied.denial.rule != NOT_REGISTERED:
                 raise
             smart.demand(call.caller, name, "s")
             if denied.denial.of_caller:

@@ -17,7 +17,7 @@ from uuid import UUID
 
 from kjerne.access import Grant, Label
 from kjerne.errors import Fault, Refusal
-from kjerne.exchange import Call, Denied, Joined, PatientRef, looking_at, not_filed
+from kjerne.exchange import NOT_REGISTERED, Call, Denied, Joined, PatientRef, looking_at, not_filed
 from kjerne.fhir import smart
 from kjerne.fhir.corrections import RESULTS, corrects
 from kjerne.fhir.definitions import type_name
@@ -128,12 +128,13 @@ def not_written(
     call: Call, denied: Denied, patient: PatientRef, version: Next, written: tuple[int, str],
     identify: Callable[[str], PatientRef], ids: SealedIds,
 ) -> Refusal:  # fmt: skip
-    """What a sender hears where the law lets nothing be filed; personnel hear the law's own words (`Denied`).
+    """What a sender hears where the law lets nothing be filed; personnel hear the law's own words (`Denied`), at once but where
+    no choice may be told: there by what is never filed they would ask what she has shut (law, K37).
 
     Its token and its body are held to what they would be held to where it does, by `written`, type and letter: else the one
     refusal would tell that the other's patient has opted out.
     """
-    if denied.denial.caller.kind == "practitioner":
+    if denied.denial.caller.kind == "practitioner" and denied.denial.rule != NOT_REGISTERED:
         raise denied
     type_, letter = written
     smart.demand(call.caller, type_name(type_), letter)
