@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 from dataclasses import replace
@@ -267,6 +268,21 @@ async def test_a_reservation_goes_with_the_report_to_the_right_patient(reporting
     await reporting.send("31", 3, service="M", whom=other)
     labels = await reporting.record.ward.house.store.pool.fetch("SELECT labels FROM record WHERE patient = $1", key)
     assert {row["labels"] for row in labels} == {int(Label.WITHHELD_FROM_CITIZEN)}
+
+
+@pytest.mark.parametrize("order", list(itertools.permutations(range(3))))
+async def test_a_withdrawal_from_a_wrong_patient_withholds_nothing_from_the_right_one(
+    reporting: Reporting, order: tuple[int, ...]
+) -> None:
+    sent: list[dict[str, Any]] = [
+        {"value": "31", "day": 2, "whom": fresh_number()}, {"value": "31", "day": 3},
+        {"value": "", "day": 4, "service": "C", "items": "", "reserved": "NORS"},
+    ]  # fmt: skip
+    sent[2]["whom"] = sent[0]["whom"]
+    await reporting.record.ward.person(sent[0]["whom"])
+    for place in order:
+        await reporting.send(**sent[place])
+    assert await reporting.seen() == (1, 1)
 
 
 async def test_a_reservation_of_one_report_is_not_anothers_under_the_same_number(reporting: Reporting) -> None:

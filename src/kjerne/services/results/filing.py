@@ -524,14 +524,14 @@ class _Pool:
         return self._lying[patient, report]
 
     def after(self, standing: lineage.Standing) -> Versions:
-        """A report's versions for the record of its owner; those that name another are `absent` from it."""
+        """A report's versions for its owner's record: another's are `absent`, and withhold nothing where they only took back."""
         found = []
         for mark in standing.marks:
             name = mark.made_at, mark.message
             if mark.person == standing.owner and name in self._named.get(mark.person, {}):
                 found.append(self._named[mark.person][name])
             elif mark.person != standing.owner and name in self._known:
-                found.append(chain.absent(self._known[name][0]))
+                found.append(chain.absent(self._known[name][0], withholds=not standing.takes_back(mark)))
         return found
 
     def naming(self, patient: int) -> list[Source]:

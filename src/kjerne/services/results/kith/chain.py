@@ -90,10 +90,11 @@ def unpack(packed: bytes) -> Versioned:
     return _DECODER.decode(packed)
 
 
-def absent(version: Versioned) -> Versioned:
-    """A version as it stands in the record of somebody it does not name: that it was there, when, and what withholds it."""
+def absent(version: Versioned, *, withholds: bool = True) -> Versioned:
+    """A version as it stands in the record of somebody it does not name: that it was there, when, and what it `withholds`."""
     report = version.report
-    requests = tuple(Request(reservations=one.reservations) for one in report.requests if one.reservations)
+    asked = report.requests if withholds else ()
+    requests = tuple(Request(reservations=one.reservations) for one in asked if one.reservations)
     bare = Report(
         line=report.line, service=report.service, status=report.status, issued=report.issued, approved="",
         discipline=report.discipline, id=report.id, patient=NOBODY, provider=report.provider, requests=requests,

@@ -110,6 +110,10 @@ class Standing:
     def names(self) -> list[tuple[datetime, str, int]]:
         return [mark.name for mark in self.marks]
 
+    def takes_back(self, mark: Mark) -> bool:
+        """Whether one of its versions only withdraws, and there was something before it."""
+        return mark.trace.only_withdraws and mark is not self.marks[0]
+
 
 @dataclass(frozen=True, slots=True)
 class Plan:
