@@ -17,6 +17,8 @@ from kjerne.services.results.kith.lineage import Mark, Trace
 NUMBER = b"the-number-of-it"
 START = datetime(2026, 3, 2, 12, tzinfo=UTC)
 A, B = 1, 2
+OTHER = "13817510099"
+"""Another synthetic number."""
 
 
 def shown(
@@ -223,6 +225,43 @@ def test_a_trace_of_before_withdrawals_were_noted_says_what_its_kind_says(kith: 
     assert lineage.unpack(old) == msgspec.structs.replace(known, content=b"", gives_nothing=False)
     assert lineage.unpack(old).only_withdraws
     assert not lineage.collides([mark(lineage.unpack(old))], mark(known))
+
+
+@pytest.mark.parametrize(
+    ("of_it", "of_the_copy"),
+    [
+        ("Prøve, Person", "PERSON PRØVE"), ("<Sex V='1'/>", ""), ("<Comment>Til deg</Comment></ServReq>", "</ServReq>"),
+        ("<Comment>Kopi ikke sendt</Comment>", "<Comment>Kopi er sendt</Comment>"), ("<Id>Q1</Id>", "<Id>Z1</Id>"),
+        ("<ReasonAsText><Heading V='INDF'/><TextResultValue>x</TextResultValue></ReasonAsText>", ""),
+        ("<InfItem><Type V='1'/><Descr>x</Descr></InfItem>", ""),
+    ],
+)  # fmt: skip
+def test_a_copy_that_leaves_out_what_is_the_askers_is_the_same_message(kith: Any, of_it: str, of_the_copy: str) -> None:
+    own = kith.item(id_="1").replace("<StatusInv", "<Comment>Kopi ikke sendt</Comment><StatusInv")
+    facts = "<InfItem><Type V='1'/><Descr>x</Descr></InfItem>"
+    reason = "<ReasonAsText><Heading V='INDF'/><TextResultValue>x</TextResultValue></ReasonAsText>"
+    raw = kith.message(
+        kith.report(
+            patient=kith.person(kith.SAMPLE + own, relation="<Sex V='1'/>", before=facts),
+            head=f"<ServReq><Id>Q1</Id>{reason}<Comment>Til deg</Comment></ServReq>",
+        )
+    )  # fmt: skip
+    assert of_it.encode() in raw
+    first = mark(lineage.trace(chain.versions(kith.understood(raw))[0].report))
+
+    def says_another(copy: bytes) -> bool:
+        return lineage.collides([first], mark(lineage.trace(chain.versions(kith.understood(copy))[0].report)))
+
+    assert not says_another(raw.replace(of_it.encode(), of_the_copy.encode()))
+    others = {
+        "V='140'": "V='150'",
+        "mmol/L": "mol/L",
+        "T08:15": "T09:15",
+        "<Status V='F'": "<Status V='P'",
+        kith.NUMBER: OTHER,
+    }
+    for one, another in others.items():
+        assert says_another(raw.replace(one.encode(), another.encode()))
 
 
 def test_an_addition_about_another_patient_takes_nothing_from_the_first(kith: Any) -> None:

@@ -28,7 +28,7 @@ from kjerne.services.results.kith import giving, sampled
 from kjerne.services.results.kith.chain import RANK, keyed
 from kjerne.services.results.kith.codes import canonical
 from kjerne.services.results.kith.kin import CHANGES
-from kjerne.services.results.kith.model import Report
+from kjerne.services.results.kith.model import Report, Request
 
 CONTINUED_WITHIN: Final = timedelta(days=180)
 """Where nothing but the number speaks for it, or result ids that may count within one message, two versions are one report
@@ -173,15 +173,21 @@ def trace(report: Report) -> Trace:
 
 
 def _content(report: Report) -> bytes:
-    """The same for all copies of a message, to whomever each is sent, with the numbers and persons that are theirs, and wherever
-    in it a thing stands."""
+    """The same for all copies of a message, to whomever each is sent: what gives results and whom they are about, wherever in
+    it they stand. What was written to the one who asked is not sent to others, and a remark may say who got a copy."""
     bare = msgspec.structs.replace
+    nobody = bare(report.patient, name="", sex="", born="", died="", assigner_name="")
     said = bare(
-        report, line=0, requester=None, responsible=(), notes=(), items=tuple(bare(one, line=0) for one in report.items),
-        requests=tuple(bare(one, line=0, id="") for one in report.requests),
+        report, line=0, patient=nobody, requester=None, responsible=(), related=None, information=(), notes=(),
+        items=tuple(bare(one, line=0, comment=_unless_of_copies(one.comment)) for one in report.items),
+        requests=tuple(Request(provider_id=one.provider_id, reservations=one.reservations) for one in report.requests),
         subjects=tuple(bare(one, line=0, requester_id="") for one in report.subjects),
     )  # fmt: skip
     return xxh3_128_digest(msgspec.msgpack.encode(said))
+
+
+def _unless_of_copies(comment: str) -> str:
+    return "" if "kopi" in comment.casefold() else comment
 
 
 _ENCODER: Final = msgspec.msgpack.Encoder()
