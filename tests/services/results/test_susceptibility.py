@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from kjerne.services.results import answers
+from kjerne.services.results import answers, trends
 from kjerne.services.results.points import Part
 from kjerne.services.results.susceptibility import Level, Susceptibility, susceptibility_of
 from kjerne.services.results.values import Value
@@ -127,3 +127,40 @@ def test_an_organism_that_is_taken_back_leaves_no_antibiotic_that_stands(state: 
     assert (read(first).level, read(first).mark) == (mic(S, "0.25"), "")
     found = read(first, sent("M", Kith.text("E. coli"), "2026-03-03T12:00:05"))
     assert (found.mark, found.level, found.old, found.absent) == ("withdrawn", None, mic(S, "0.25"), "")
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        Kith.number("0.25", "mg/L"),
+        Kith.number("0.25", "mg/L")
+        + f"<TextResult><Heading V='RSB'/><TextCode V='S' S='{Kith.OID}8271' DN='Sensitiv'/></TextResult>",
+        Kith.text(">100.000 pr.ml."),
+    ],
+    ids=["a MIC without a letter", "a MIC with its letter behind", "how much grew"],
+)
+def test_what_is_said_of_an_organism_that_is_taken_back_is_taken_back_with_it(said: str) -> None:
+    letter = f"<TextResult><Heading V='RSB'/><TextCode V='R' S='{Kith.OID}8271' DN='Resistent'/></TextResult>"
+
+    def sent(service: str, made: str, growth: dict[str, Any]) -> bytes:
+        kept = "H" if service != "N" else "N"
+        members = Kith.item("NPU1", letter, id_="2", ref="1", service=kept) + Kith.item(
+            "NPU3", said, id_="3", ref="1", service=kept
+        )
+        grew = Kith.item("NPU2", Kith.text("E. coli"), id_="1", **growth)
+        return Kith.message(Kith.report(grew + members, discipline="MBIO", service=service), id_=made, generated=made)
+
+    def marks(*versions: bytes) -> set[str]:
+        trees = Kith.mapped(*versions)
+        held = Kith.observations(trees)
+        reports = [Kith.only(trees, "DiagnosticReport")]
+        (one,) = answers.answers(reports, held)
+        (organism,) = one.organisms
+        assert organism.details
+        left = answers.in_answers([one], reports, held)
+        points = [point for row in trends.series(held, leave_out=left) for point in row.points]
+        return {one.mark for one in (*organism.details, *organism.tested, *points)}
+
+    first = sent("N", "2026-03-02T12:00:05", {})
+    assert marks(first) == {""}
+    assert marks(first, sent("M", "2026-03-03T12:00:05", {"service": "M", "state": "14"})) == {"withdrawn"}

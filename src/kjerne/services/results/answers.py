@@ -22,6 +22,7 @@ from kjerne.services.results.susceptibility import (
     level_of,
     susceptibility_of,
     with_its_organism,
+    with_their_organisms,
 )
 from kjerne.services.results.trends import is_table_value
 from kjerne.services.results.values import Resource, Value, When
@@ -206,7 +207,7 @@ def answers(
 ) -> tuple[Answer, ...]:
     """Every report as an answer, newest first; one of numbers only has no findings."""
     desk = _Desk(
-        {str(o.get("id", "")): o for o in observations},
+        {str(o.get("id", "")): o for o in with_their_organisms(observations)},
         names or {},
         {str(r.get("id", "")): r for r in requests},
         points.materials_of(specimens),

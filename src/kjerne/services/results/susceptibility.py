@@ -76,6 +76,26 @@ def with_its_organism(tested: Susceptibility, mark: Mark) -> Susceptibility:
     )  # fmt: skip
 
 
+def with_their_organisms(observations: Iterable[Resource]) -> tuple[Resource, ...]:
+    """Results as they are read: what is said of an organism that was taken back is taken back with it, a MIC and how much grew
+    too. A level has its mark from `with_its_organism`."""
+    held = tuple(observations)
+    by_id = {str(one.get("id", "")): one for one in held}
+    gone: set[str] = set()
+    for one in held:
+        if one.get("hasMember") and points.mark_of(one, points.changes_of(one)) == "withdrawn":
+            named = {points.reference_id(ref) for ref in one["hasMember"]} & by_id.keys()
+            if any(is_tested(by_id[own]) or _coded(_further(by_id[own])) for own in named):
+                gone |= {own for own in named if not (by_id[own].get("hasMember") or is_tested(by_id[own]))}
+    if not gone:
+        return held
+    return tuple(one | {"status": "entered-in-error"} if one.get("id") in gone else one for one in held)
+
+
+def _further(observation: Resource) -> Iterable[Mapping[str, Any]]:
+    return (one.get("valueCodeableConcept", {}) for one in observation.get("component", []))
+
+
 _Former = tuple[Level | None, tuple[Part, ...], Mapping[str, Any]]
 
 

@@ -38,6 +38,7 @@ from kjerne.services.results.points import (
     report_of_results,
     worst,
 )
+from kjerne.services.results.susceptibility import with_their_organisms
 from kjerne.services.results.values import (
     Resource,
     When,
@@ -246,7 +247,7 @@ def series(
 
     `leave_out` are ids read elsewhere (texts). Results of a newborn, fetus or donor are never the patient's: left out.
     """
-    reports, observations = tuple(reports), tuple(observations)
+    reports, observations = tuple(reports), with_their_organisms(observations)
     materials, holder = Materials(specimens, observations), report_of_results(reports, observations)
     headless = {str(report.get("id", "")) for report in reports if first_missing(report)}
     points: dict[_Key, list[Point]] = defaultdict(list)
