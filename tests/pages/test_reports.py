@@ -175,6 +175,26 @@ async def test_a_comment_stands_in_full_where_results_are_read(browser: Browser,
         assert words in text(page)
 
 
+async def test_the_printed_sheet_tells_columns_of_one_day_apart_by_the_clock(
+    browser: Browser, house: FakeHouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn = house.chart
+    taken = ("2026-11-18T08:00:00+01:00", "2026-11-19T08:15:00+01:00", "2026-11-19T14:30:00+01:00")
+    found = [
+        r.observation(f"t{place}", "P-Troponin T", "NPU27501", at, value=r.quantity(f"{place + 8}", "ng/L"))
+        for place, at in enumerate(taken)
+    ]
+
+    async def chart(who: Identity, visit: Visit) -> Chart:
+        return replace(await drawn(who, visit), observations=tuple(found), reports=())
+
+    monkeypatch.setattr(house, "chart", chart)
+    sheet = await browser.get(f"{(await opened(browser)).url.path}/print")
+    headings = findall(r'<th scope="col" class="num">(.*?)</th>', sheet.text)
+    assert headings[-3:] == ["19.11.2026 14:30", "19.11.2026 08:15", "18.11.2026"]
+    assert '<td class="num">19.11.2026 14:30</td>' in sheet.text
+
+
 async def test_a_number_on_the_printed_sheet_leads_to_the_comment_under_it(browser: Browser) -> None:
     page = await browser.get(f"{(await opened(browser)).url.path}/print")
     listed = findall(r"<li><strong[^>]*>(.*?)</strong>", page.text)
