@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -22,6 +23,7 @@ from kjerne.subscribing import Deliverer, ready
 from kjerne.wire.hooks import Hooks
 from platform_fixture import Answered, Standing, Tree
 from receiving import Inbox, Receiver, status_of
+from services.results.kith.conftest import Kith
 from services.test_standards import FHIR, create, observation
 
 AT = "/fhir/R4/Subscription"
@@ -185,6 +187,37 @@ def test_changes_and_deletions_of_what_was_told_are_told(world: World) -> None:
     assert bundle["entry"][1]["request"] == {"method": "DELETE", "url": f"Observation/{made}"}
     assert "resource" not in bundle["entry"][1]
     assert other not in json.dumps(bundle)
+
+
+def test_what_is_taken_from_a_wrong_person_is_told_as_deleted_once_to_who_was_told_of_it(world: World) -> None:
+    world.subscribed("Observation")
+    mark = f"moved-{secrets.token_hex(4)}"
+
+    def sent(who: str, number: int, service: str) -> None:
+        inside = Kith.person(Kith.SAMPLE + Kith.item("NPU01944", id_="1"), number=world.platform.nin(who))
+        raw = Kith.message(
+            Kith.report(patient=inside, id_=mark, service=service), id_=f"{mark}-{number}",
+            generated=f"2026-03-0{number}T12:00:05",
+        )  # fmt: skip
+        assert world.platform.send(raw).status_code == 200
+
+    sent(WHO, 2, "N")
+    (bundle,) = world.told()
+    made = bundle["entry"][1]["resource"]["id"]
+    world.platform.clock.move(timedelta(minutes=10))
+    assert world.told() == []
+    sent("renumbered", 4, "M")
+    (bundle,) = world.told()
+    assert [one["request"] for one in bundle["entry"][1:]] == [{"method": "DELETE", "url": f"Observation/{made}"}]
+    assert world.platform.get(f"Observation/{made}", about=WHO).status == 404
+    world.platform.rows(
+        "UPDATE record SET xid = pg_current_xact_id() WHERE patient = (SELECT patient FROM record WHERE id = $1) RETURNING 1",
+        UUID(made),
+    )
+    assert world.told() == []
+    sent(WHO, 6, "M")
+    (bundle,) = world.told()
+    assert bundle["entry"][1]["resource"]["id"] == made
 
 
 def test_what_is_not_taken_is_sent_again_in_order_and_nothing_is_lost(world: World) -> None:

@@ -282,16 +282,18 @@ class Deliverer:
         return loaded[0] if loaded else None
 
     async def _number(
-        self, weighing: _Weighing, turn: _Turn, told_of: dict[tuple[UUID, int, UUID], int], now: datetime
+        self, weighing: _Weighing, turn: _Turn, told_of: dict[tuple[UUID, int, UUID], tuple[int, bool]], now: datetime
     ) -> None:
         """Gives what may be told, and is asked for, its numbers; the rest is as if it had not been."""
         number = turn.one.events
         for due in turn.dues if turn.grant else ():
             before = told_of.get(due[:3])
-            if due.deleted:
+            if before is not None and before >= (due.version, due.deleted):
+                passes = False
+            elif due.deleted:
                 passes = not turn.asked.is_plain and before is not None and await weighing.is_deleted(turn, due)
             else:
-                passes = (before is None or due.version > before) and weighing.passes(turn, due)
+                passes = weighing.passes(turn, due)
             if passes:
                 number += 1
                 turn.fresh.append(Event(due.subscription, number, now, due.type, due.record, due.version, due.deleted))
@@ -424,7 +426,7 @@ class _Weighing:
         assert turn.grant is not None
         key = (_kind(turn.grant), one.type, one.record)
         if key not in self._deleted:
-            self._deleted[key] = await self._reader.is_deleted(self._conn, turn.grant, one.type, one.record)
+            self._deleted[key] = await self._reader.is_gone(self._conn, turn.grant, one.type, one.record)
         return self._deleted[key]
 
     def passes(self, turn: _Turn, due: Due) -> bool:

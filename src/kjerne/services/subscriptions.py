@@ -361,7 +361,7 @@ async def told(
         records = await subscriptions.current(conn, grant, reader, standing) if standing else {}
         for one in events:
             record, url = records.get((one.type, one.record)), f"{base}/{type_name(one.type)}/{one.record}"
-            gone = one.deleted and await reader.is_deleted(conn, grant, one.type, one.record)
+            gone = one.deleted and await reader.is_gone(conn, grant, one.type, one.record)
             focus = content_of(url, content, record.served if record else None, deleted=gone)
             if focus is not None:
                 focuses[one.number] = focus

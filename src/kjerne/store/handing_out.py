@@ -13,17 +13,18 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from kjerne.access import Grant
+from kjerne.access import Grant, Label
 from kjerne.errors import Refusal
 from kjerne.exchange import Stale
 from kjerne.fhir.dates import EARLIEST
 from kjerne.fhir.definitions import type_name, type_number
 from kjerne.fhir.splice import instant, line
 from kjerne.store import audit, limits
+from kjerne.store.chains import WITHDRAWN_RULE
 from kjerne.store.codec import DataKey, bound
 from kjerne.store.patient_ids import id_of
 from kjerne.store.pool import Connection
-from kjerne.store.reading import ALLOWED, Reader
+from kjerne.store.reading import ALLOWED, ALLOWED_TILL_WITHDRAWN, Reader
 from kjerne.store.sealed_id import SealedIds
 
 AT_ONCE: Final = 200
@@ -69,16 +70,22 @@ _LINES: Final = f"""{_BEGIN}, r AS MATERIALIZED (
 ){_NAMED}
 SELECT s.ok, {_COLUMNS} FROM s LEFT JOIN r ON true"""
 
-# What stood before the mark of deletion decides who may hear of it, as in `reading.Reader.is_deleted`.
+# What stood before the mark of deletion decides who may hear of it, as in `reading.Reader.is_deleted`. What was taken from a
+# wrong person is gone too: when, her log says.
 _GONE: Final = f"""{_BEGIN}, r AS MATERIALIZED (
   SELECT r.* FROM s, g, LATERAL (
-    SELECT d.patient, d.type, d.id, d.version FROM record_history d
+    (SELECT d.patient, d.type, d.id, d.version FROM record_history d
       JOIN record_history r ON r.patient = d.patient AND r.type = d.type AND r.id = d.id AND r.version = d.version - 1
     WHERE s.ok AND d.patient = g.key AND d.deleted AND d.at >= $7 AND d.type = ANY($6::smallint[]) AND {ALLOWED}
       AND NOT EXISTS (SELECT FROM record c WHERE c.patient = d.patient AND c.type = d.type AND c.id = d.id)
       AND NOT EXISTS (SELECT FROM record_history l WHERE l.patient = d.patient AND l.type = d.type AND l.id = d.id
         AND l.version > d.version)
-    ORDER BY d.type, d.id LIMIT $8::bigint + 1) r
+    UNION ALL
+    SELECT r.patient, r.type, r.id, r.version FROM record r
+    WHERE s.ok AND r.patient = g.key AND r.labels & {int(Label.WITHDRAWN)} <> 0 AND r.type = ANY($6::smallint[])
+      AND {ALLOWED_TILL_WITHDRAWN} AND EXISTS (
+        SELECT FROM audit w WHERE w.patient = r.patient AND w.at >= $7 AND w.rule = '{WITHDRAWN_RULE}' AND r.id = ANY(w.ids)))
+    ORDER BY type, id LIMIT $8::bigint + 1) r
 ){_NAMED}
 SELECT s.ok, r.patient, r.type, r.id FROM s LEFT JOIN r ON true"""
 

@@ -68,6 +68,8 @@ ALLOWED: Final = (
 ALLOWED_FORMER: Final = ALLOWED.replace("r.labels & $3", f"r.labels & (~{int(CARRIED)}) & $3")
 """As `ALLOWED`, for versions of a record that is open itself: what the patient restricts stands on the current version, over
 all that follow it, so a mark that an older one was kept with is of a choice that was lifted. The source's own labels hold."""
+ALLOWED_TILL_WITHDRAWN: Final = ALLOWED.replace("r.labels & $3", f"r.labels & ($3 & ~{int(Label.WITHDRAWN)})")
+"""As `ALLOWED`, of what is taken from a wrong person: whether the grant opened it but for that."""
 _STANDS: Final = "SELECT coalesce(sum(stamp), 0) = $2::numeric AS ok FROM person WHERE patient = ANY($1::bigint[])"
 _ONE_STANDS: Final = "SELECT coalesce((SELECT stamp FROM person WHERE patient = $1::bigint) = $2::bigint, false) AS ok"
 STAMPED: Final = f"s AS MATERIALIZED ({_STANDS})"
@@ -227,6 +229,10 @@ WITH {STAMPED} SELECT s.ok, EXISTS (
       AND l.version > d.version)
 ) FROM s"""
 
+_WITHDRAWN = f"""
+WITH {STAMPED} SELECT s.ok, EXISTS (SELECT FROM record r WHERE {ALLOWED_TILL_WITHDRAWN} AND r.type = $6 AND r.id = $7
+  AND r.labels & {int(Label.WITHDRAWN)} <> 0) FROM s"""
+
 _ONE_VERSION = f"""
 WITH {STAMPED}, c AS MATERIALIZED (
   SELECT r.type, r.id FROM record r, s WHERE s.ok AND {ALLOWED} AND r.type = $6 AND r.id = $7
@@ -278,7 +284,18 @@ class Reader:
         """
         if grant.caller.limits is not None:
             return False
-        row = await conn.fetchrow(_DELETED, *door(grant), type_, id_)
+        return await self._stood(conn, grant, _DELETED, type_, id_)
+
+    async def is_gone(self, conn: Connection, grant: Grant, type_: int, id_: UUID) -> bool:
+        """As `is_deleted`, or taken from a wrong person: for who was told of the record. A read does not tell the two apart
+        from what never was. Raises `Stale`."""
+        if grant.caller.limits is not None:
+            return False
+        deleted = await self._stood(conn, grant, _DELETED, type_, id_)
+        return deleted or await self._stood(conn, grant, _WITHDRAWN, type_, id_)
+
+    async def _stood(self, conn: Connection, grant: Grant, statement: str, type_: int, id_: UUID) -> bool:
+        row = await conn.fetchrow(statement, *door(grant), type_, id_)
         if row is None or not row[0]:
             raise Stale
         return bool(row[1])

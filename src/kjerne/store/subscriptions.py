@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple
 from uuid import UUID
 
-from kjerne.access import Grant
+from kjerne.access import Grant, Label
 from kjerne.fhir.dates import LATEST
 from kjerne.store import limits
 from kjerne.store.pool import Connection, columns, moment
@@ -24,7 +24,7 @@ LEASE: Final = timedelta(minutes=2)
 """How long whoever has taken a subscription may be at it: well beyond what a receiver may take."""
 LATE: Final = timedelta(minutes=5)
 """How much older than the last reading a record's own time may be. A mark that is put on it or taken off is no news, and
-leaves its time as it was."""
+leaves its time as it was; but of what is taken from a wrong person, which is told as deleted."""
 KEPT: Final = timedelta(days=30)
 """How long what was told stands, and how long what is new is noted for a subscription that is off after errors."""
 
@@ -184,20 +184,21 @@ _DERIVE: Final = f"""
 WITH p AS MATERIALIZED (SELECT * FROM subscription_position FOR UPDATE),
 scanned AS MATERIALIZED (
   SELECT * FROM (
-    (SELECT r.xid, r.patient, r.type, r.id, r.version, r.at, false AS deleted FROM record r
+    (SELECT r.xid, r.patient, r.type, r.id, r.version, r.at, false AS deleted,
+       r.labels & {int(Label.WITHDRAWN)} <> 0 AS withdrawn FROM record r
      WHERE {_SINCE}
      ORDER BY r.xid, r.patient, r.type, r.id LIMIT $1)
     UNION ALL
-    (SELECT r.xid, r.patient, r.type, r.id, r.version, r.at, true FROM record_history r
+    (SELECT r.xid, r.patient, r.type, r.id, r.version, r.at, true, false FROM record_history r
      WHERE r.deleted AND {_SINCE}
      ORDER BY r.xid, r.patient, r.type, r.id LIMIT $1)
   ) changed ORDER BY xid, patient, type, id LIMIT $1
 ), made AS (
   INSERT INTO subscription_due (patient, subscription, type, record, version, deleted)
-  SELECT DISTINCT ON (s.patient, s.id, c.type, c.id) s.patient, s.id, c.type, c.id, c.version, c.deleted
+  SELECT DISTINCT ON (s.patient, s.id, c.type, c.id) s.patient, s.id, c.type, c.id, c.version, c.deleted OR c.withdrawn
   FROM p, scanned c JOIN person h ON h.patient = c.patient
   JOIN subscription s ON (s.patient = h.patient OR s.patient = ANY(h.linked)) AND c.type = ANY(s.types) AND s.collects
-  WHERE c.at >= s.made_at AND c.at >= p.read_at - $3::interval
+  WHERE c.withdrawn OR c.at >= s.made_at AND c.at >= p.read_at - $3::interval
   ORDER BY s.patient, s.id, c.type, c.id, c.version DESC
   ON CONFLICT (patient, subscription, type, record) DO UPDATE SET version = excluded.version, deleted = excluded.deleted
   RETURNING patient, subscription
@@ -317,16 +318,19 @@ async def number(conn: Connection, patient: int, weighed: Sequence[Due], events:
 
 
 _TOLD_OF: Final = """
-SELECT e.subscription, e.type, e.record, max(e.version)
+SELECT e.subscription, e.type, e.record, max(ARRAY[e.version, e.deleted::integer])
 FROM unnest($2::uuid[], $3::smallint[], $4::uuid[]) AS n(subscription, type, record)
 JOIN subscription_event e ON e.patient = $1 AND e.subscription = n.subscription AND e.type = n.type AND e.record = n.record
 GROUP BY 1, 2, 3"""
 
 
-async def told_of(conn: Connection, patient: int, dues: Sequence[Due]) -> dict[tuple[UUID, int, UUID], int]:
-    """Subscription, type and record -> the newest version that the subscription has an event of."""
+async def told_of(
+    conn: Connection, patient: int, dues: Sequence[Due]
+) -> dict[tuple[UUID, int, UUID], tuple[int, bool]]:
+    """Subscription, type and record -> the newest version that the subscription has an event of, and whether it is gone: what is
+    taken from a wrong person has no version for that."""
     rows = await conn.fetch(_TOLD_OF, patient, *columns([one[:3] for one in dues], 3)) if dues else ()
-    return {(row[0], row[1], row[2]): row[3] for row in rows}
+    return {(row[0], row[1], row[2]): (row[3][0], bool(row[3][1])) for row in rows}
 
 
 # Something may have been noted since it was taken: `woken` says so, and is read behind any change in work.

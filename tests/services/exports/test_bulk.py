@@ -18,7 +18,7 @@ from kjerne.exchange import PatientRef
 from kjerne.fhir.smart import limits
 from kjerne.store import handing_out, participation, subjects
 from participating import a_row
-from services.results.conftest import LAB, NOW, Ward, fresh_number
+from services.results.conftest import LAB, NOW, Ward, fresh_number, message
 
 from .test_api import ASKING, FIRST, GROUND, SECOND, call, decided, record
 
@@ -212,6 +212,34 @@ async def test_since_gives_what_was_changed_and_tells_what_was_deleted_where_it_
     assert sorted(str(id_) for row in named for id_ in row["ids"]) == sorted([new, gone])
     assert old not in str(manifest)
     assert hidden not in str(bundle)
+
+
+async def test_what_was_taken_from_a_wrong_person_is_told_as_deleted_where_it_stood_open(ward: Ward) -> None:
+    wrong, right = fresh_number(), fresh_number()
+    key, _ = [await ward.person(one) for one in (wrong, right)]
+    named = {"reference": address(ward, key)}
+
+    async def sent(number: str, name: str, **more: str) -> None:
+        taken = await ward.house.intake.take(message(number, "4.1", id_=name, **more), LAB, ward.admit(LAB))
+        assert taken.accepted, taken.faults
+
+    names = [f"moved-{uuid4().hex[:8]}", f"hidden-{uuid4().hex[:8]}"]
+    for name in names:
+        await sent(wrong, name)
+    all_ = await opened(ward, "Patient/$export", named, _type="Observation")
+    first, second = [one["id"] for one in await in_files(ward, all_["output"])]
+    await ward.house.store.pool.execute("UPDATE record SET labels = 1 WHERE id = $1", second)
+    ward.house.clock.move(timedelta(hours=1))  # type: ignore[attr-defined]
+    since = ward.house.clock.now().isoformat()
+    for name in names:
+        await sent(right, name, service="M")
+    manifest = await opened(ward, "Patient/$export", named, _type="Observation", _since=since)
+    (bundle,) = await in_files(ward, manifest["deleted"])
+    assert [one["request"] for one in bundle["entry"]] == [{"method": "DELETE", "url": f"Observation/{first}"}]
+    ward.house.clock.move(timedelta(hours=1))  # type: ignore[attr-defined]
+    later = ward.house.clock.now().isoformat()
+    manifest = await opened(ward, "Patient/$export", named, _type="Observation", _since=later)
+    assert await in_files(ward, manifest["deleted"]) == []
 
 
 async def test_a_manifest_says_what_bulk_data_wants_of_it(ward: Ward) -> None:
