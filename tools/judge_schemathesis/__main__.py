@@ -139,7 +139,7 @@ def main() -> int:
     with contextlib.ExitStack() as stack:
         folder = (given.keep or Path(stack.enter_context(tempfile.TemporaryDirectory()))).resolve()
         folder.mkdir(parents=True, exist_ok=True)
-        url = given.server or stack.enter_context(sandbox(folder))
+        url = given.server or stack.enter_context(sandbox(folder, host.free_port()))
         (folder / "known.json").write_text(json.dumps(there(url, folder)))
         for persona in given.personas:
             with door(url, persona, folder) as at:
