@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import quote
 
@@ -13,7 +14,7 @@ from .test_everybody import call, observation, person
 
 def exported(platform: Standing, path: str, types: str) -> tuple[Tree, list[Tree]]:
     """The manifest, and every resource of its files."""
-    kicked = call(platform, "GET", f"{path}$export?_type={quote(types)}", prefer="respond-async")
+    kicked = call(platform, "GET", f"{path}$export?_type={quote(types, safe='&=')}", prefer="respond-async")
     assert kicked.status == 202, kicked.response.text
     manifest: Tree = fetched(platform, kicked.response.headers["content-location"]).response.json()
     texts = [fetched(platform, one["url"]).response.text for one in manifest["output"]]
@@ -62,3 +63,19 @@ def test_everybody_is_whoever_has_shut_nothing_and_an_operator_waits_all_the_sam
     at = waits.headers["content-location"].removeprefix(platform.url)
     assert platform.client.call("GET", at, as_="operator").status_code == 202
     assert platform.client.call("GET", at, as_="all-patients").status_code == 404
+
+
+def test_a_patient_that_was_deleted_is_told_to_who_asks_what_has_changed_since(platform: Standing) -> None:
+    gone, stays = (f"Patient/{new(platform, person())}" for _ in range(2))
+    members: Any = [{"entity": {"reference": one}} for one in (gone, stays)]
+    group = new(platform, {"resourceType": "Group", "type": "person", "actual": True, "member": members})
+    assert call(platform, "DELETE", gone).status == 204
+    now = platform.clock.now()
+
+    def told(since: datetime) -> list[Tree]:
+        manifest, _ = exported(platform, f"Group/{group}/", f"Patient&_since={since:%Y-%m-%dT%H:%M:%SZ}")
+        lines = [fetched(platform, one["url"]).response.text.splitlines() for one in manifest["deleted"]]
+        return [entry["request"] for some in lines for line in some for entry in json.loads(line)["entry"]]
+
+    assert told(now - timedelta(minutes=1)) == [{"method": "DELETE", "url": gone}]
+    assert told(now + timedelta(minutes=1)) == []

@@ -121,19 +121,27 @@ class Files:
 
     async def _persons(self, conn: Connection, grants: Sequence[Grant], errand: Errand) -> list[bytes]:
         """Their Patients. When the register last changed one is not known, so one that is made from it is always new."""
-        found = []
-        for grant in grants:
-            (newest, *_) = await self.patients.stood(conn, grant) or (None,)
-            there = newest is not None and newest.raw is not None and _is_left(grant, newest, errand)
-            named = patients.named([newest]) if there and newest else []
-            await audit.insert_handed(conn, audit.given(grant), named, errand.about, errand.ground)
-            if there and newest:
-                found.append(one_line(newest.served))
-        return found
+        found = [await self._newest(conn, grant, errand, deleted=False) for grant in grants]
+        return [one_line(one.served) for one in found if one]
+
+    async def _persons_gone(self, conn: Connection, grants: Sequence[Grant], errand: Errand) -> list[str]:
+        found = [await self._newest(conn, grant, errand, deleted=True) for grant in grants]
+        return [f"{PERSON}/{one.id}" for one in found if one]
+
+    async def _newest(self, conn: Connection, grant: Grant, errand: Errand, *, deleted: bool) -> Held | None:
+        """The newest version of her Patient where it leaves, or where it is a deletion that does; with her row in the log."""
+        (newest, *_) = await self.patients.stood(conn, grant) or (None,)
+        if newest is not None and ((newest.raw is None) != deleted or not _is_left(grant, newest, errand)):
+            newest = None
+        names = patients.named([newest] if newest else [])
+        await audit.insert_handed(conn, audit.given(grant), names, errand.about, errand.ground)
+        return newest
 
     async def _deletions(self, call: Call, export: Export, people: Sequence[PatientRef]) -> list[bytes]:
-        """Bundles of what was deleted since then: of each service under its own law."""
+        """Bundles of what was deleted since then: Patients, and of each service under its own law."""
         found: list[str] = []
+        if PERSON in map(type_name, export.types):
+            found += await self._used(call, export, people, (), self._persons_gone)
         for service in self.services:
             names = [name for name in map(type_name, export.types) if name in types_of(service)]
             if names:
