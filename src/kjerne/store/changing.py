@@ -142,7 +142,7 @@ def not_written(
         limits.must_hold(call.caller, type_, version.indexed.tokens, letter)
         subject = denied.denial.subject
         check_about(version.tree, subject.digests if subject else (patient.digest,), identify)
-        check_reference(ids, version.tree, subject.keys if subject else ())
+        check_reference(ids, version.tree, subject.keys if subject else filter(None, (patient.key,)))
     return not_filed(denied)
 
 
