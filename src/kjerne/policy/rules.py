@@ -74,7 +74,7 @@ def decide(
     """
     case = case_of(
         caller,
-        subject or _stranger(asked),
+        subject or _stranger(asked, caller),
         service=service,
         action=action,
         basis=basis,
@@ -92,9 +92,9 @@ def decide(
     return _no(rule, caller, subject, service, action, now=now, correlation=correlation)
 
 
-def _stranger(asked: bytes) -> Subject:
-    """Somebody of whom nothing is known but the identifier she was asked for by; by an address that is nobody's she has none, and
-    so is another than whom the caller attests, as everybody is whose address it might be."""
+def _stranger(asked: bytes, caller: Caller) -> Subject:
+    """Somebody of whom nothing is known but the identifier she was asked for by; else it is as the caller attests."""
+    attested = caller.attestation.patient_digests if caller.attestation else ()
     return Subject(
         patient=0,
         keys=(),
@@ -108,7 +108,7 @@ def _stranger(asked: bytes) -> Subject:
         ties=(),
         caller_key=None,
         synthetic=False,
-        digests=frozenset((asked,) if asked else ()),
+        digests=frozenset((asked,) if asked else attested),
     )
 
 
@@ -137,7 +137,7 @@ def told(denial: Denial) -> Denial:
         return denial
     hers, nobodys = (
         case_of(caller, one, service=denial.service, action=denial.action, basis="", purpose="", now=denial.at)
-        for one in (subject, _stranger(b""))
+        for one in (subject, _stranger(b"", caller))
     )
     if is_own(hers) or is_parent(hers) or is_proxy(hers) or is_guardian(hers):
         return denial
