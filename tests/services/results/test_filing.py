@@ -346,11 +346,6 @@ STORIES: Final[dict[str, list[tuple[str, dict[str, Any]]]]] = {
         ("ann", {"service": "C", "request": "Q1", "day": 3}),
         ("bea", {"value": "31", "request": "Q1", "day": 4, "taken": NOON, "result": "8"}),
     ],
-    "added to for the right one before it is corrected": [
-        ("ann", {"value": "31", "request": "Q1"}),
-        ("bea", {"value": "5", "service": "A", "request": "Q1", "result": "2", "day": 3}),
-        ("bea", {"value": "32", "service": "M", "request": "Q1", "day": 4}),
-    ],
     "there and back": [
         ("ann", {"value": "31"}),
         ("bea", {"value": "31", "service": "M", "day": 3}),

@@ -270,14 +270,6 @@ def test_an_addition_about_another_patient_takes_nothing_from_the_first(kith: An
     assert days(mark(shown(kith)), moved, mark(shown(kith, service="A"), B, 2)) == [(B, [0, 1, 2])]
 
 
-def test_a_correction_takes_the_report_with_it_that_an_addition_before_it_was_to(kith: Any) -> None:
-    first, added = mark(shown(kith, request="Q1")), mark(shown(kith, service="A", request="Q1"), B, 1)
-    assert days(first, added, mark(shown(kith, service="M", request="Q1"), B, 2)) == [(B, [0, 1, 2])]
-    assert days(first, added, mark(withdrawal(kith, {"service": "C", "items": ""}, request="Q1"), B, 2)) == [
-        (A, [0]), (B, [1, 2]),
-    ]  # fmt: skip
-
-
 def test_a_report_may_go_to_another_and_come_back(kith: Any) -> None:
     there, back = mark(shown(kith, service="M"), B, 1), mark(shown(kith, service="M"), A, 2)
     assert days(mark(shown(kith)), there, back) == [(A, [0, 1, 2])]

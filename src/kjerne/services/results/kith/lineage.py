@@ -245,17 +245,10 @@ def gathered(marks: Iterable[Mark]) -> list[list[Mark]]:
             for report in reports
             if (fit := _fit(mark, report))
         ]
-        if not fitting:
+        if fitting:
+            max(fitting, key=lambda one: one[:3])[-1].append(mark)
+        else:
             reports.append([mark])
-            continue
-        best = max(fitting, key=lambda one: one[:3])[-1]
-        others = [one for one in fitting if one[0] == _ELSEWHERE]
-        if others and all(one.trace.service == "A" for one in best):
-            # Additions for the right person, before the correction came that takes what they add to from the wrong one.
-            reports = [one for one in reports if one is not best]
-            added, best = best, max(others, key=lambda one: one[:3])[-1]
-            best[:] = sorted([*best, *added], key=_order)
-        best.append(mark)
     return reports
 
 
