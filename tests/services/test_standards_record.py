@@ -10,7 +10,7 @@ from uuid import uuid4
 
 import pytest
 
-from kjerne.registries.homes import types_of
+from kjerne.registries.homes import SERVICE_BY_TYPE, types_of
 from kjerne.registries.naming import _ELSEWHERE
 from platform_fixture import Answered, Standing, Tree
 from services.test_standards import FHIR, observation
@@ -270,7 +270,9 @@ def test_a_transaction_of_the_record_is_one_and_its_entries_find_each_other(plat
     assert (answer.status, answer.issue["expression"]) == (422, ["Bundle.entry[1].resource.for"])
 
 
-BY_ADDRESS: Final = (*_ELSEWHERE, "Immunization", "Encounter")
+BY_ADDRESS: Final = (
+    *(name for name in _ELSEWHERE if SERVICE_BY_TYPE[name] == "record"), "Immunization", "Encounter",
+)  # fmt: skip
 
 
 def of_address(platform: Standing, name: str, about: str = "citizen") -> Tree:
