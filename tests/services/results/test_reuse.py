@@ -70,6 +70,15 @@ def test_what_is_not_answered_for_good_is_told_as_waited_for(status: str) -> Non
     assert not reuse.is_usable(waits)
 
 
+def test_what_waits_is_told_where_it_came_first_whatever_else_its_time_says() -> None:
+    """The log has named it by the order of the database, which counts a date alone from another midnight."""
+    waits = observed(3) | {"status": "preliminary"}
+    answer = reuse.answer("", TSH, [waits, observed(1)], NOW)
+    assert [(one.use, one.at) for one in answer.earlier] == [
+        (use, reuse.taken_at(one)) for use, one in (("yes", observed(1)), ("waiting", waits))
+    ]
+
+
 def test_what_waits_for_nothing_is_not_waited_for() -> None:
     assert verdict(observed(1, status="unknown", note=[{"text": "slettet"}])) == "never"
     assert verdict(observed(1, status="preliminary", valueString="Ikke utført")) == "never"

@@ -124,7 +124,7 @@ def interval_of(system: str, code: str) -> Interval | None:
 
 
 def answer(system: str, code: str, observations: Iterable[dict[str, Any]], now: datetime) -> Answer:
-    """Whether the analysis was done within its interval, from the observations the grant opened.
+    """Whether the analysis was done within its interval, from the observations the grant opened, newest first.
 
     Counted are usable results (final or amended, with something in them) of the patient herself, not of her newborn or a
     donor, by when the sample was taken; one that is dated ahead counts for nothing. The newest few (`EARLIER_LIMIT`) come
@@ -133,9 +133,10 @@ def answer(system: str, code: str, observations: Iterable[dict[str, Any]], now: 
     interval = interval_of(system, code)
     codes = interval.codes if interval else (code,)
     matching = _matching(observations, interval.system if interval else system, codes)
-    found = sorted((one for one in matching if one.at <= now), key=lambda e: e.at, reverse=True)
-    # Of what waits the newest alone is told, while nothing newer is answered.
-    earlier = tuple([one for one in found if one.use != "waiting" or one is found[0]][:EARLIER_LIMIT])
+    found = [one for one in matching if one.at <= now]
+    # Of what waits the newest alone is told, while nothing newer is answered: newest as they came, since the log has named it so.
+    told = [one for one in found if one.use != "waiting" or one is found[0]]
+    earlier = tuple(sorted(told, key=lambda one: one.at, reverse=True)[:EARLIER_LIMIT])
     if interval is None:
         return Answer("no-rule", None, None, earlier)
     if not earlier:
