@@ -219,14 +219,13 @@ class House:
     def routes(self) -> list[Route]:
         """The route table."""
         results = ResultsApi(self.store.pool, self.finder, self.cursors, self.parse_search, self.identify)
-        reuse = ReuseApi(self.asker, self.identify)
         parse_json = partial(strict_json.parse, depth=self.settings.json_depth)
         shared = (self.store.pool, self.store.ids, self.reader, self.store.records)
         of_tests = self.of_tests(self) if self.of_tests else None
         reads, writes = needed(lambda law: law.scopes), needed(lambda law: law.filing_scopes)
         by_service = by_services(lambda law: law.scopes), by_services(lambda law: law.filing_scopes)
         sent_in = {name: service for name, service in KEPT if SERVICES[service].sources}
-        registered = {name for name, service in KEPT if SERVICES[service].registers}
+        understood = scopes(SERVICE_BY_TYPE, sent_in, {name for name, law in KEPT if SERVICES[law].registers})
         keeping = Kept(self.store.ids, *by_service)
         kept = (keeping, types_by_service(), type_of, parse_json)
         conditional = ConditionalApi(*shared, self.finder, *kept, self.parse_search, self.identify, writes, self.guides)
@@ -235,21 +234,17 @@ class House:
             self.parse_search, self.identify, conditional.create, reads, writes, self.guides, self.patients,
             keeping, SearchBoth(self.cursors, denied, found, further), of_tests.records if of_tests else None,
         )  # fmt: skip
-        patches = PatchApi(
-            *shared, *kept,
-            partial(strict_json.parse_list, depth=self.settings.json_depth),
-            partial(xml.parse, depth=self.settings.xml_depth, limit_bytes=self.settings.body_limit_bytes), self.identify,
-            writes, self.guides,
-        )  # fmt: skip
+        parse_xml = partial(xml.parse, depth=self.settings.xml_depth, limit_bytes=self.settings.body_limit_bytes)
+        parse_list = partial(strict_json.parse_list, depth=self.settings.json_depth)
+        patches = PatchApi(*shared, *kept, parse_list, parse_xml, self.identify, writes, self.guides)
         anything = " ".join(dict.fromkeys(f"{any_of(reads)} {any_of(writes)}".split()))
         registries, terms = self._about_nobody(patches, anything)
         persons = self._of_persons(anything, of_tests.patients if of_tests else None)
         choosing = Choosing(self.store, self.reader, types_by_service())
         consents = ConsentsApi(choosing, self.store.ids, parse_json, self.identify, deletion_of)
         access_log, disclosures = self._of_the_log(sent_in)
-        everything = EverythingApi(
-            self.store.pool, self.reader, self.cursors, parse_json, self.identify, by_service[0], denied
-        )
+        read = (self.store.pool, self.reader, self.cursors, parse_json)
+        everything = EverythingApi(*read, self.identify, by_service[0], denied)
         of_records = (*standards.routes(), *patches.routes(), *conditional.routes())
         routes = [
             Route("GET", "/healthz", self.alive, PUBLIC, "json"),
@@ -261,7 +256,7 @@ class House:
             *ParticipationApi(self.register, self.store.pool).routes(),
             *IntakeApi(self.intake, store=self.store, limit_bytes=self.settings.body_limit_bytes).routes(),
             *results.routes(),
-            *reuse.routes(),
+            *ReuseApi(self.asker, self.identify).routes(),
             *consents.routes(),
             # Before the types of records: an event's address has the same shape.
             *access_log.routes(),
@@ -273,9 +268,7 @@ class House:
             *map(persons.beside, map(registries.beside, of_records)),
             *self._imports(sent_in, {name: by_service[1][service] for name, service in sent_in.items()}).routes(),
             *terms.routes(),
-            *SmartConfiguration(
-                self.told_by_provider, ("/fhir/R4", "/pps/v2"), scopes(SERVICE_BY_TYPE, sent_in, registered)
-            ).routes(),
+            *SmartConfiguration(self.told_by_provider, ("/fhir/R4", "/pps/v2"), understood).routes(),
             *CorrectionsApi(Desk(self.store.wrap, self.reader), self.store).routes(),
         ]
         routes += MetaApi(Router(routes).find, f"{anything} {READS}").routes()

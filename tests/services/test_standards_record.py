@@ -25,9 +25,29 @@ def coded(code: str, system: str = "urn:x") -> Tree:
     return {"coding": [{"system": system, "code": code}]}
 
 
+ELSEWHERE: Final = {"reference": "https://a.example/fhir/Immunization/1"}
+
+
+def those_elsewhere(who: Tree) -> dict[str, Tree]:
+    """The types that name her in an element of their own."""
+    return {
+        "Appointment": {
+            "status": "proposed",
+            "participant": [
+                {"actor": {"display": "Lege"}, "status": "accepted"},
+                {"actor": {"type": "Patient", **who}, "status": "accepted"},
+            ],
+        },
+        "AppointmentResponse": {
+            "appointment": {"reference": "https://a.example/fhir/Appointment/1"}, "participantStatus": "accepted", "actor": who,
+        },
+        "SupplyRequest": {"itemCodeableConcept": coded("needles"), "quantity": {"value": 10}, "deliverTo": who},
+        "Task": {"status": "requested", "intent": "order", "for": who, "focus": ELSEWHERE},
+    }  # fmt: skip
+
+
 def bodies(who: Tree) -> dict[str, Tree]:
     """The least that R4 takes of each type, about one."""
-    elsewhere = {"reference": "https://a.example/fhir/Immunization/1"}
     of_a_subject: dict[str, Tree] = {
         "AdverseEvent": {"actuality": "actual"},
         "CarePlan": {"status": "active", "intent": "plan"},
@@ -60,7 +80,7 @@ def bodies(who: Tree) -> dict[str, Tree]:
         "FamilyMemberHistory": {"status": "completed", "relationship": coded("FTH")},
         "Immunization": {"status": "completed", "vaccineCode": coded("J07BK03", ATC), "occurrenceDateTime": "2026-11-20"},
         "ImmunizationEvaluation": {
-            "status": "completed", "targetDisease": coded("1"), "immunizationEvent": elsewhere, "doseStatus": coded("valid"),
+            "status": "completed", "targetDisease": coded("1"), "immunizationEvent": ELSEWHERE, "doseStatus": coded("valid"),
         },
         "ImmunizationRecommendation": {
             "date": "2026-11-20", "recommendation": [{"vaccineCode": [coded("J07BK03", ATC)], "forecastStatus": coded("due")}],
@@ -75,23 +95,9 @@ def bodies(who: Tree) -> dict[str, Tree]:
             "lensSpecification": [{"product": coded("lens"), "eye": "right"}],
         },
     }  # fmt: skip
-    others: dict[str, Tree] = {
-        "Appointment": {
-            "status": "proposed",
-            "participant": [
-                {"actor": {"display": "Lege"}, "status": "accepted"},
-                {"actor": {"type": "Patient", **who}, "status": "accepted"},
-            ],
-        },
-        "AppointmentResponse": {
-            "appointment": {"reference": "https://a.example/fhir/Appointment/1"}, "participantStatus": "accepted", "actor": who,
-        },
-        "SupplyRequest": {"itemCodeableConcept": coded("needles"), "quantity": {"value": 10}, "deliverTo": who},
-        "Task": {"status": "requested", "intent": "order", "for": who, "focus": elsewhere},
-    }  # fmt: skip
     found = {name: tree | {"subject": who} for name, tree in of_a_subject.items()}
     found |= {name: tree | {"patient": who} for name, tree in of_a_patient.items()}
-    return {name: {"resourceType": name} | tree for name, tree in (found | others).items()}
+    return {name: {"resourceType": name} | tree for name, tree in (found | those_elsewhere(who)).items()}
 
 
 def prescribed(platform: Standing, about: str = "citizen", **more: Any) -> Tree:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Final
 
 from kjerne.access import Action, Caller, Denial, Grant, Once, Subject
@@ -70,48 +71,51 @@ class Door:
             now = self._clock.now()
             taker = await self._takers.told(caller, joined)
             known = newcomer or (self._remembered.get(_meeting(patient, caller)) if proven else None)
+            decided = partial(
+                decide, service=service, action=action, basis=basis, purpose=purpose, now=now, correlation=correlation,
+                piece=piece, what=what,
+            )  # fmt: skip
+            unsaying = partial(unsaid, basis=basis, purpose=purpose, what=what)
             if known is not None:
-                answer = decide(
-                    taker, known, service, action, basis=basis, purpose=purpose, now=now, correlation=correlation,
-                    once=once, piece=piece, what=what,
-                )  # fmt: skip
+                answer = decided(taker, known, once=once)
                 if isinstance(answer, Grant):
                     # What was remembered may be of before something of hers was deleted.
                     with contextlib.suppress(Destroyed):
                         return audit.with_words(answer, self._store.wrap, asked)
-                elif not self._tells_choices and isinstance(
-                    untold := unsaid(answer, basis=basis, purpose=purpose, what=what), Grant
-                ):
-                    async with (joined or self._store.pool).acquire() as conn:
-                        if await subjects.stand(conn, known):
-                            with contextlib.suppress(Destroyed):
-                                refused = audit.with_words(answer, self._store.wrap, asked)
-                                return replace(untold, instead_of=refused, once=once)
+                elif not self._tells_choices and isinstance(untold := unsaying(answer), Grant):
+                    untold = replace(untold, once=once)
+                    if (instead := await self._standing(answer, known, untold, asked, joined)) is not None:
+                        return instead
             async with (joined or self._store.pool).acquire() as conn:
                 loaded = await subjects.load(conn, patient, caller, self._store.wrap, once)
                 subject = loaded[0] if loaded else None
-                answer = decide(
-                    taker, subject, service, action, basis=basis, purpose=purpose, now=now, correlation=correlation,
-                    asked=patient.digest, piece=piece, what=what,
-                )  # fmt: skip
+                answer = decided(taker, subject, asked=patient.digest)
                 if isinstance(answer, Denial):
                     refused = audit.with_words(answer, self._store.wrap, asked)
-                    instead = (
-                        answer if self._tells_choices else unsaid(refused, basis=basis, purpose=purpose, what=what)
-                    )
-                    if isinstance(instead, Grant):
+                    told_of = answer if self._tells_choices else unsaying(refused)
+                    if isinstance(told_of, Grant):
                         assert answer.subject is not None, "nobody's choice is told instead of another's"
                         self._remember(patient, caller, answer.subject)
-                        return instead
+                        return told_of
                     if joined is None:
                         await audit.insert(conn, audit.refused(refused), named)
                     else:
                         joined.refused(audit.refused(refused), named)
-                    raise Denied(told(instead))
+                    raise Denied(told(told_of))
                 self._remember(patient, caller, answer.subject)
             return audit.with_words(answer, self._store.wrap, asked)
 
         return ask
+
+    async def _standing(
+        self, denial: Denial, known: Subject, untold: Grant, asked: str, joined: Joined | None
+    ) -> Grant | None:
+        """What stands in for a refusal that is not told, by facts that were remembered; None where these are of before."""
+        async with (joined or self._store.pool).acquire() as conn:
+            if await subjects.stand(conn, known):
+                with contextlib.suppress(Destroyed):
+                    return replace(untold, instead_of=audit.with_words(denial, self._store.wrap, asked))
+        return None
 
     def _remember(self, patient: PatientRef, caller: Caller, subject: Subject) -> None:
         # A citizen's facts hold what is known of her kin, whose changes raise no stamp of the patient's.
