@@ -220,8 +220,9 @@ def test_a_number_of_json_may_be_a_person_number(value: int | Decimal, is_one: b
 
 def test_a_person_number_is_seen_however_its_digits_are_written_and_set_apart() -> None:
     number = "29876837658"
+    own = f"Organization/0193b2b0-0000-7000-8000-f{number}"
     arabic = "".join(chr(0x660 + int(one)) for one in number)
     for text in (f"x{number}y", "298 768 376 58", ".".join(number), "\u200b".join(number), arabic, "298768 - 37658"):
         assert identifiers.holds_a_number(text), text
-    for text in ("2987683765", f"{number}9", "29.8.7.6.8.3.7.6.5.8.1.2", "00000000-0000-4298-7683-765800000000"):
+    for text in ("2987683765", f"{number}9", "29.8.7.6.8.3.7.6.5.8.1.2", "00000000-0000-4298-7683-765800000000", own):
         assert not identifiers.holds_a_number(text), text

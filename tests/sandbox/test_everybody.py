@@ -12,6 +12,7 @@ from uuid import uuid4
 
 import pytest
 
+import words
 from clinic import clinic, staff
 from kjerne.registries import identifiers
 from kjerne.sandbox.numbers import person_number
@@ -50,7 +51,7 @@ def observation(patient: str, **more: Any) -> Tree:
 
 @pytest.fixture
 def mrn() -> str:
-    return uuid4().hex[:12]
+    return words.fresh()
 
 
 @pytest.fixture
@@ -214,7 +215,7 @@ def test_records_are_found_by_what_her_patient_says_by_her_address_and_by_what_t
 
 def test_records_of_many_are_paged_without_doubles(platform: Standing, made: str) -> None:
     other = call(platform, "POST", "Patient", person()).tree["id"]
-    code = {"coding": [{"code": uuid4().hex}]}
+    code = {"coding": [{"code": words.fresh()}]}
     filed = {call(platform, "POST", "Observation", observation(one, code=code)).tree["id"]
              for one in (made, made, made, f"Patient/{other}")}  # fmt: skip
     path, found = f"Observation?code={code['coding'][0]['code']}&_count=2", []
@@ -283,7 +284,7 @@ def test_whom_a_transaction_that_fails_had_met_has_a_try_in_her_log(platform: St
 
 
 def test_staff_without_a_patient_lie_among_the_records_about_nobody(platform: Standing) -> None:
-    code = uuid4().hex
+    code = words.fresh()
     role = {
         "resourceType": "PractitionerRole",
         "active": True,

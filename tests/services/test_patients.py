@@ -8,6 +8,7 @@ from uuid import uuid4
 
 import pytest
 
+import words
 from clinic import PATIENT, clinic
 from clinic import observation as clinic_observation
 from kjerne.access import Choice
@@ -134,7 +135,7 @@ def test_nobody_but_the_test_client_writes_a_patient(platform: Standing) -> None
 
 
 def test_her_address_stands_for_her_in_searches_chains_includes_and_new_records(platform: Standing) -> None:
-    id_, code = id_of(platform, "renumbered"), uuid4().hex
+    id_, code = id_of(platform, "renumbered"), words.fresh()
     made = Answered(
         platform.client.call(
             "POST", "/fhir/R4/Observation", as_="lab", headers={"content-type": FHIR},

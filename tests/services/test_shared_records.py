@@ -32,12 +32,6 @@ def ask(
 
 
 @pytest.fixture
-def word() -> str:
-    """A name that nothing else has."""
-    return f"W{uuid4().hex[:12]}"
-
-
-@pytest.fixture
 def made(platform: Standing, word: str) -> str:
     return str(ask(platform, "POST", "Organization", organisation(word)).tree["id"])
 

@@ -42,8 +42,7 @@ def test_a_record_that_a_condition_deletes_is_deleted_once_and_not_written(
     assert (answer.status, answer.issue["code"]) == (400, "duplicate")
 
 
-def test_a_shared_record_that_a_condition_deletes_is_not_put_again(platform: Standing) -> None:
-    word = f"W{uuid4().hex[:12]}"
+def test_a_shared_record_that_a_condition_deletes_is_not_put_again(platform: Standing, word: str) -> None:
     id_ = f"unit-{word.lower()}"
     assert ask(platform, "PUT", f"Organization/{id_}", organisation(word, id=id_)).status == 201
     put = entry("PUT", f"Organization/{id_}", organisation(word, id=id_))

@@ -40,11 +40,6 @@ def sent(platform: Standing, *entries: Tree, about: str = "", **more: Any) -> An
     return send(platform, bundle("transaction", *entries), about=about, narrower=BOTH, **more)
 
 
-@pytest.fixture
-def word() -> str:
-    return f"W{uuid4().hex[:12]}"
-
-
 @pytest.mark.usefixtures("mixed")
 def test_an_id_of_a_record_about_nobody_tells_nothing_of_the_header_s_number(
     platform: Standing, word: str, monkeypatch: pytest.MonkeyPatch

@@ -28,11 +28,6 @@ def critical(platform: Standing, about: str = "citizen", **more: Any) -> Tree:
 
 
 @pytest.fixture
-def word() -> str:
-    return uuid4().hex[:12]
-
-
-@pytest.fixture
 def two(platform: Standing, word: str) -> tuple[str, str]:
     """One of critical information and one of the record, of the same code and identifier: their ids."""
     more: Tree = {"code": coded(word), "identifier": [{"system": "urn:x", "value": word}]}

@@ -121,14 +121,15 @@ def without_others(text: str, is_own: Callable[[str], bool]) -> str:
 
 
 def holds_a_number(text: str) -> bool:
-    """As `stands_in`, with letters beside it too, whatever digits it is written with and however they are set apart."""
+    """As `stands_in`, with letters beside it too, whatever digits it is written with and however they are set apart.
+
+    The digits of a UUID are nobody's, though it ends in eleven of them."""
     if sum(map(str.isdecimal, text)) < _DIGITS:
         return False
-    plain = text if text.isascii() else _plain(text)
+    plain = _IDS.sub("#", text if text.isascii() else _plain(text))
     if any(is_number(first + last) for first, last in _NUMBER_IN_TEXT.findall(plain)):
         return True
-    without_ids = _IDS.sub("", plain)
-    runs = (run for pattern in _SET_APART for run in pattern.findall(without_ids))
+    runs = (run for pattern in _SET_APART for run in pattern.findall(plain))
     digits = ("".join(filter(str.isdigit, run)) for run in runs)
     return any(len(one) == _DIGITS and is_number(one) for one in digits)
 
