@@ -62,7 +62,7 @@ def test_a_contact_is_sent_in_with_what_was_prescribed_and_is_hers_to_open_and_t
     assert {one["resource"]["resourceType"] for one in found["entry"]} == {"Encounter", "MedicationRequest"}
 
     objection = json.loads(json.dumps(consent("opt-out")).replace("critical-information", "record"))
-    status, choice = told("POST", "/fhir/R4/Consent", ABOUT, tree=objection)
+    status, choice = told("POST", "/fhir/R4/Consent", ABOUT, tree=objection | {"patient": person(platform, ABOUT)})
     assert status == 201
     status, refused = told("GET", search, "pharmacist", *need, "--basis", "AKUTT")
     assert (status, "motsatt seg" in refused["issue"][0]["diagnostics"]) == (403, True)

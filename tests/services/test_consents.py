@@ -19,8 +19,11 @@ from kjerne.fhir.validate import check
 from kjerne.policy.privacy import GROUPS, deletion_of
 from kjerne.registries.withholding import CONTENT_KINDS
 from kjerne.services.consents import DELETED_AT, ConsentsApi, wish_of
+from kjerne.store.patient_ids import id_of
 from kjerne.store.sealed_id import SealedIds
 from platform_fixture import Standing
+from registries_at_hand import key_of
+from services.test_standards_registered import person
 
 NOW = datetime(2026, 11, 26, 12, tzinfo=UTC)
 LATER = NOW + timedelta(days=7)
@@ -107,6 +110,8 @@ def called(
     platform: Standing, method: str, path: str, body: Any = None, as_: str = "citizen", narrower: str = ""
 ) -> httpx.Response:
     about = platform.nin("citizen")
+    if method == "POST" and body:
+        body |= {"patient": person(platform, "citizen")}
     more = {"body": encode(body), "headers": {"content-type": "application/fhir+json"}} if body else {}
     return platform.client.call(method, f"/fhir/R4/{path}", as_=as_, patient=about, narrower=narrower, **more)
 
@@ -138,6 +143,31 @@ def test_a_citizens_client_restricts_and_withdraws_and_it_holds_at_once(platform
 
 
 PART = "http://kjerne.example/fhir/CodeSystem/content-kind"
+
+
+def test_a_choice_is_made_for_no_other_than_it_says_and_for_nobody_where_it_does_not_say(platform: Standing) -> None:
+    own, other = platform.nin("citizen"), person(platform, "parent")
+    ids = platform.application._edge.store.ids
+    address = f"Patient/{id_of(ids, key_of(platform, 'parent'))}"
+    before = called(platform, "GET", "Consent?status=active").json()["total"]
+    for named, where in (
+        (other, "Consent.patient.identifier"),
+        ({"reference": address}, "Consent.patient.reference"),
+        (person(platform, "citizen") | {"reference": address}, "Consent.patient.reference"),
+        ({"reference": "Patient/somebody"}, "Consent.patient"),
+        ({"display": "Ola Nordmann"}, "Consent.patient"),
+        ({"identifier": {"system": "urn:oid:1.2.3", "value": "17"}}, "Consent.patient"),
+    ):
+        for kind in ("restriction", "opt-out"):
+            tree = a_consent() | {"patient": named}
+            tree["category"][1]["coding"][0]["code"] = kind
+            answer = platform.client.call(
+                "POST", "/fhir/R4/Consent", as_="citizen", patient=own, body=encode(tree),
+                headers={"content-type": "application/fhir+json"},
+            )  # fmt: skip
+            assert (answer.status_code, answer.json()["issue"][0]["expression"]) == (422, [where]), answer.text
+            assert other["identifier"]["value"] not in answer.text
+    assert called(platform, "GET", "Consent?status=active").json()["total"] == before
 
 
 def test_nobody_else_and_nothing_else_is_answered(platform: Standing) -> None:

@@ -218,7 +218,7 @@ def test_an_opt_out_of_it_shuts_it_and_results_stay_open(platform: Standing) -> 
     id_ = registered(platform, allergy(platform, about), about=about, **NEED)
     made = platform.client.call(
         "POST", "/fhir/R4/Consent", as_=about, patient=platform.nin(about), headers={"content-type": FHIR},
-        body=json.dumps(consent("opt-out")).encode(),
+        body=json.dumps(consent("opt-out") | {"patient": person(platform, about)}).encode(),
     )  # fmt: skip
     assert made.status_code == 201, made.text
     try:
@@ -242,6 +242,7 @@ def test_an_opt_out_of_it_shuts_it_and_results_stay_open(platform: Standing) -> 
 
 
 def consent(kind: str, **provision: Any) -> Tree:
+    """A choice about whom whoever sends it names."""
     own = "http://kjerne.example/fhir/CodeSystem/"
     return {
         "resourceType": "Consent",
@@ -255,7 +256,6 @@ def consent(kind: str, **provision: Any) -> Tree:
         "policyRule": {
             "coding": [{"system": "http://hl7.no/fhir/CodeSystem/no-basis-legal-formality-or-basis", "code": "PBRL5-3"}]
         },
-        "patient": {"type": "Patient", "display": "herself"},
         "provision": {"type": "deny", **provision},
     }
 
@@ -264,13 +264,14 @@ def test_a_kind_of_results_is_no_part_of_critical_information(platform: Standing
     part = {"coding": [{"system": "http://kjerne.example/fhir/CodeSystem/content-kind", "code": "radiology"}]}
     answer = platform.client.call(
         "POST", "/fhir/R4/Consent", as_="citizen", patient=platform.nin("citizen"), headers={"content-type": FHIR},
-        body=json.dumps(consent("restriction", code=[part])).encode(),
+        body=json.dumps(consent("restriction", code=[part]) | {"patient": person(platform, "citizen")}).encode(),
     )  # fmt: skip
     assert answer.status_code == 422
 
 
 def choose(platform: Standing, tree: Tree, about: str, withdrawn: bool = False) -> Tree:
     """A choice made, or withdrawn, by the patient herself."""
+    tree |= {"patient": person(platform, about)}
     made = platform.client.call(
         "PUT" if withdrawn else "POST", "/fhir/R4/Consent" + (f"/{tree['id']}" if withdrawn else ""), as_=about,
         patient=platform.nin(about), headers={"content-type": FHIR}, body=json.dumps(tree).encode(),

@@ -21,7 +21,8 @@ from kjerne.fhir.encode import encode
 from kjerne.fhir.interaction import OF_A_WRITE, known
 from kjerne.fhir.negotiation import check_accepted, check_sent
 from kjerne.fhir.validate import check
-from kjerne.registries.naming import patient_of
+from kjerne.registries.naming import check_subject, number_in, patient_of
+from kjerne.store.patient_ids import check_reference, id_of, subject_key
 from kjerne.store.sealed_id import SealedIds
 
 SCOPE: Final = "kjerne:citizen"
@@ -115,9 +116,11 @@ class ConsentsApi:
 
     async def create(self, call: Call) -> Answer:
         """Puts a choice in force from the next request on."""
-        wish = wish_of(self._checked(call))
+        tree = self._checked(call)
+        wish = wish_of(tree)
 
         async def use(grant: Grant) -> Answer:
+            self._check_patient(tree, grant)
             made = self.tree(await self.choices.make(grant, wish), grant.at)
             location = f"{call.base_url}/fhir/R4/Consent/{made['id']}"
             return Answer(201, encode(made), headers=(("location", location),))
@@ -141,6 +144,7 @@ class ConsentsApi:
         async def use(grant: Grant) -> Answer:
             if patient not in grant.subject.keys:
                 raise _absent()
+            self._check_patient(tree, grant)
             return Answer(200, encode(self.tree(await self.choices.lift(grant, number), grant.at)))
 
         return await self._granted(call, "u", use)
@@ -155,8 +159,7 @@ class ConsentsApi:
             "id": str(self.ids.make(held.patient, held.number)),
             **({"extension": [{"url": DELETED_AT, "valueDateTime": deletion.isoformat()}]} if deletion else {}),
             "status": "inactive" if ended else "active",
-            # Invariant ppc-2 asks for a patient; her number stays in the header.
-            "patient": {"type": "Patient", "display": "the one named by person-id"},
+            "patient": {"type": "Patient", "reference": f"Patient/{id_of(self.ids, held.patient)}"},
             **GUIDE,
             "category": [
                 *GUIDE["category"],
@@ -167,6 +170,17 @@ class ConsentsApi:
             **({"performer": [{"display": _BY[held.set_by]}]} if held.set_by in _BY else {}),
             "provision": _provision(choice),
         }
+
+    def _check_patient(self, tree: Tree, grant: Grant) -> None:
+        """`Refusal` 422 where a Consent does not say that it is about the one whom the header names: she is whom it shuts
+        out others from, or deletes."""
+        check_subject(tree, grant, self.identify)
+        check_reference(self.ids, tree, grant.subject.keys)
+        if not number_in(tree) and subject_key(self.ids, tree) is None:
+            raise Refusal(
+                422, "a choice says whose it is", where="Consent.patient",
+                todo="Name her by her national number (identifier) or her address here (reference, Patient/{id}).",
+            )  # fmt: skip
 
     def _checked(self, call: Call) -> Tree:
         check_accepted(call)

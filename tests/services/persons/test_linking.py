@@ -19,7 +19,7 @@ from platform_fixture import Standing
 from registries_at_hand import key_of
 from services.results.conftest import fresh_number
 from services.test_standards import create, observation
-from services.test_standards_registered import consent
+from services.test_standards_registered import consent, person
 
 REASON = "Fikk nytt nummer, meldt av registeret"
 BASE = "/persons/links"
@@ -163,7 +163,7 @@ def test_a_protected_address_is_protected_under_either_number_and_a_comparison_g
 
 def chosen(platform: Standing, by: str, **provision: Any) -> dict[str, Any]:
     """A choice of `by`'s own, made with her own login: what is shut to everybody."""
-    tree = {"resourceType": "Consent", "status": "active", **GUIDE, "patient": {"type": "Patient", "display": "her"},
+    tree = {"resourceType": "Consent", "status": "active", **GUIDE,
             "provision": {"type": "deny"} | provision}  # fmt: skip
     answer = asked(platform, by, "POST", "/fhir/R4/Consent", tree)
     assert answer.status_code == 201, answer.text
@@ -177,7 +177,7 @@ def lifted(platform: Standing, by: str, tree: dict[str, Any]) -> httpx.Response:
 
 def asked(platform: Standing, by: str, method: str, path: str, tree: dict[str, Any]) -> httpx.Response:
     return platform.client.call(
-        method, path, as_=by, patient=platform.nin(by), body=json.dumps(tree).encode(),
+        method, path, as_=by, patient=platform.nin(by), body=json.dumps({"patient": person(platform, by)} | tree).encode(),
         headers={"content-type": "application/fhir+json"},
     )  # fmt: skip
 
