@@ -43,9 +43,14 @@ class Browser:
             page.text[page.text.index('id="own"') :],
         )
         assert own, name
-        return await self.post(
-            page, "/clinician/open", **({"purpose": "TREAT", "basis": "", "patient": own[1]} | fields)
-        )
+        return await self.choose(page, **({"purpose": "TREAT", "basis": "", "patient": own[1]} | fields))
+
+    async def choose(self, page: httpx.Response, **fields: str) -> httpx.Response:
+        """Opens a patient, past the second step where there is one."""
+        asked = await self.post(page, "/clinician/open", **fields)
+        if 'action="/clinician/confirm"' not in asked.text:
+            return asked
+        return await self.post(asked, "/clinician/confirm", asked=hidden(asked, "asked"))
 
 
 def token(page: httpx.Response) -> str:

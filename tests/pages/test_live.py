@@ -62,7 +62,9 @@ class Tab:
 
     def type(self, number: str, **fields: str) -> httpx.Response:
         filled = {"purpose": "TREAT", "basis": "", "patient": "", "number": number} | fields
-        return self.post(self.get("/clinician"), "/clinician/open", **filled)
+        asked = self.post(self.get("/clinician"), "/clinician/open", **filled)
+        sealed = re.search(r'name="asked" value="([^"]+)"', asked.text)
+        return self.post(asked, "/clinician/confirm", asked=sealed[1]) if sealed else asked
 
     def declare(self, number: str, reason: str) -> httpx.Response:
         """Opens a patient whom nothing ties to her by a need that she states herself."""

@@ -49,6 +49,7 @@ ROUTES: tuple[tuple[str, str, PageHandler, Kind | None], ...] = (
     ("GET", "/language", entry.language, None),
     ("GET", "/clinician", clinician.choose, "practitioner"),
     ("POST", "/clinician/open", clinician.open_patient, "practitioner"),
+    ("POST", "/clinician/confirm", clinician.confirm, "practitioner"),
     ("POST", "/clinician/notice", clinician.see_notice, "practitioner"),
     ("GET", "/clinician/v/{visit}", clinician.results, "practitioner"),
     ("GET", "/clinician/v/{visit}/trend/{series}", clinician.trend, "practitioner"),

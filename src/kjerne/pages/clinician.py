@@ -15,7 +15,7 @@ from kjerne.errors import Refusal
 from kjerne.exchange import CONTROL
 from kjerne.pages import attached, paging, trend_data
 from kjerne.pages.desk import Page, outside
-from kjerne.pages.house import Basis, Purpose, Visit
+from kjerne.pages.house import BY_WORD_MINUTES, Basis, Purpose, Visit
 from kjerne.pages.looked_up import AlreadyDone, Analysis
 from kjerne.pages.reading import COLUMN_LIMIT, PERIOD_DAYS, Reading, read
 from kjerne.pages.shown import ShownAnswer, ShownReport, digest_of
@@ -29,8 +29,6 @@ PURPOSES: Final = ("TREAT", "ETREAT", "COC", "BTG")
 BASES: Final = ("", "SAMTYKKE", "AKUTT")
 UNLOCKING: Final = ("SAMTYKKE", "AKUTT", "FORHOYET_SAMTYKKE", "FORHOYET_AKUTT")
 """By which a lock is opened; the elevated ones open single records too, restricted here or at their source (K25)."""
-BASIS_MINUTES: Final = 60
-"""How long a declared consent or emergency opens a lock: as long as an attestation may live (ATT-58)."""
 REASON_LENGTH: Final = 8
 """Shortest reason in words that says anything; it is shown to the patient."""
 PRINTED_DATES: Final = 5
@@ -45,6 +43,17 @@ class PatientKey:
 
     session: str
     key: int
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What she asked to open and why, sealed for one login until she has confirmed it."""
+
+    session: str
+    patient: int
+    purpose: Purpose
+    basis: Basis
+    reason: str
 
 
 async def choose(page: Page) -> Response:
@@ -100,7 +109,8 @@ def _after(page: Page, text: str) -> int:
 
 
 async def open_patient(page: Page) -> Response:
-    """Open one patient with a purpose; the one that was open before is closed by it."""
+    """Open one patient with a purpose; the one that was open before is closed by it. What she opens on her own word alone
+    she confirms first, told what it means."""
     form = page.checked()
     purpose, basis, reason = form.get("purpose", ""), form.get("basis", ""), _reason(form)
     if purpose not in PURPOSES or basis not in BASES:
@@ -113,15 +123,35 @@ async def open_patient(page: Page) -> Response:
         if refusal.status >= 500:
             raise
         return await _choose(page, page.say("choose.number_wrong"), 400)
-    visit = Visit(
-        uuid4().hex,
-        key,
-        cast("Purpose", purpose),
-        page.now,
-        cast("Basis", basis),
-        page.now + timedelta(minutes=BASIS_MINUTES) if basis else None,
-        reason,
+    asked = Asked(_login(page), key, cast("Purpose", purpose), cast("Basis", basis), reason)
+    if purpose != "BTG" and not basis:
+        return _opened(page, asked)
+    return page.render(
+        "clinician/confirm.html",
+        title=page.say(_confirming(asked)),
+        asked=asked,
+        heading=_confirming(asked),
+        sealed=page.desk.seal.seal("asked", asked),
+        number=form.get("number", "") if not form.get("patient", "") else "",
     )
+
+
+def _confirming(asked: Asked) -> str:
+    return f"confirm.{'BTG' if asked.purpose == 'BTG' else asked.basis}"
+
+
+async def confirm(page: Page) -> Response:
+    """The second step: she has read what it means, and opens."""
+    form = page.checked(fresh=True)
+    asked = page.desk.seal.open("asked", form.get("asked", ""), Asked)
+    if asked is None or asked.session != _login(page):
+        raise Refusal(403, "What was asked belongs to another login.", where="form")
+    return _opened(page, asked)
+
+
+def _opened(page: Page, asked: Asked) -> Response:
+    until = page.now + timedelta(minutes=BY_WORD_MINUTES) if asked.basis else None
+    visit = Visit(uuid4().hex, asked.patient, asked.purpose, page.now, asked.basis, until, asked.reason)
     return page.go(f"/clinician/v/{visit.id}", session=page.with_visit(visit))
 
 
@@ -353,7 +383,7 @@ async def unlock(page: Page) -> Response:
         page.visit,
         id=uuid4().hex,
         basis=cast("Basis", basis),
-        basis_until=page.now + timedelta(minutes=BASIS_MINUTES),
+        basis_until=page.now + timedelta(minutes=BY_WORD_MINUTES),
         reason=reason,
     )
     return page.go(f"/clinician/v/{visit.id}", session=page.with_visit(visit))
@@ -365,7 +395,7 @@ async def declare(page: Page) -> Response:
     reason = _reason(form)
     if _is_no_reason(reason):
         raise Refusal(400, "A need that is stated must be stated in words.", where="declared")
-    visit = replace(page.visit, id=uuid4().hex, reason=reason, self_declared=True)
+    visit = replace(page.visit, id=uuid4().hex, opened_at=page.now, reason=reason, self_declared=True)
     return page.go(f"/clinician/v/{visit.id}", session=page.with_visit(visit))
 
 

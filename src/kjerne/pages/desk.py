@@ -205,6 +205,8 @@ async def _ran(page: Page, handler: PageHandler, kind: Kind | None) -> Response:
         raise Refusal(409, "No patient is open in this login.", where="no_patient")
     if opened and (page.session is None or page.session.visit is None or page.session.visit.id != opened):
         raise Refusal(409, "Another patient is open in this login.", where="patient")
+    if opened and page.visit.until is not None and page.now >= page.visit.until:
+        raise Refusal(409, "What was opened on her own word is over.", where="visit_over")
     return await handler(page)
 
 

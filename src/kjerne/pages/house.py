@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
-from typing import Any, Generic, Literal, Protocol, TypeVar
+from typing import Any, Final, Generic, Literal, Protocol, TypeVar
 
 from kjerne.access import Wish
 from kjerne.pages.looked_up import AlreadyDone, Analysis
@@ -57,6 +57,10 @@ class Identity:
     carry: str = field(default="", repr=False)
 
 
+BY_WORD_MINUTES: Final = 60
+"""How long what she declares herself opens something: an emergency, a consent, a need that no register knows of (ATT-58)."""
+
+
 @dataclass(frozen=True, slots=True)
 class Visit:
     """One patient opened by one login: what an attestation says, in the page's own words.
@@ -74,6 +78,13 @@ class Visit:
     basis_until: datetime | None = None
     reason: str = field(default="", repr=False)
     self_declared: bool = False
+
+    @property
+    def until(self) -> datetime | None:
+        """When it ends however long the login lives: what stands on her own word alone lives no longer than an attestation
+        may (ATT-58)."""
+        by_word = self.purpose == "BTG" or self.self_declared
+        return self.opened_at + timedelta(minutes=BY_WORD_MINUTES) if by_word else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -139,8 +139,9 @@ def basis_of(call: Call) -> str:
         basis = OBSOLETE_BASIS.get(call.headers["grunnlag"], "?")
     if basis not in BASES:
         raise Refusal(
-            400, "unknown basis", where="access-basis", todo="Use SAMTYKKE, AKUTT or UNNTAK, or leave it out."
-        )
+            400, "unknown basis", where="access-basis", rule="basis-unknown",
+            todo="Use UNNTAK, SAMTYKKE, AKUTT, FORHOYET_SAMTYKKE or FORHOYET_AKUTT, or leave it out.",
+        )  # fmt: skip
     return basis
 
 
