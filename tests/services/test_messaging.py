@@ -11,15 +11,17 @@ import pytest
 
 from kjerne.fhir.messages import LINKS, leads_anew
 from kjerne.fhir.validate import check
+from kjerne.services.consents import GUIDE
 from platform_fixture import Answered, Standing, Tree
 from services.test_standards import FHIR, observation
 from services.test_standards_both import ordinary
-from services.test_standards_registered import LABELS
+from services.test_standards_registered import LABELS, person
 
 AT: Final = "/fhir/R4/$process-message"
 EVENTS: Final = "http://terminology.hl7.org/CodeSystem/v2-0003"
 BASE: Final = "https://lab.example/fhir"
 NUMBERS: Final = "urn:oid:2.16.578.1.12.4.1.4.1"
+KINDS: Final = "http://kjerne.example/fhir/CodeSystem/choice-kind"
 WHO: Final = "renumbered"
 
 
@@ -337,6 +339,41 @@ def test_the_test_client_registers_admits_and_discharges(platform: Standing) -> 
     assert her["meta"]["versionId"] == "1", "what says the same as before is not written again"
     stays = Answered(platform.client.call("GET", f"/fhir/R4/Encounter?patient=Patient/{her['id']}", as_="all-patients"))
     assert [(one["status"], one["meta"]["versionId"]) for one in stays.resources()] == [("finished", "2")]
+
+
+def test_what_says_the_same_as_before_is_asked_of_the_law_all_the_same(platform: Standing) -> None:
+    lab, blocked = Sender(platform, about="guardian"), Sender(platform, about="opted-out")
+    sent = lab.result(**lab.marked("o"))
+    assert told(lab.send(lab.message(sent, lab.person()))) == ("ok", [])
+    again = lab.send(lab.message(sent, lab.person()))
+    assert told(again) == ("ok", [])
+    (made,) = lab.found()
+    assert made["meta"]["versionId"] == "1"
+    (row,) = platform.audited(again.response)
+    assert (row["action"], row["outcome"]) == ("file", 0)
+    choice = {
+        "resourceType": "Consent", "status": "active", **GUIDE, "patient": person(platform, "guardian"),
+        "category": [*GUIDE["category"], {"coding": [{"system": KINDS, "code": "opt-out"}]}],
+        "provision": {"type": "deny"},
+    }  # fmt: skip
+
+    def said(method: str, path: str, tree: Tree) -> Tree:
+        answer = platform.client.call(
+            method, path, as_="guardian", patient=platform.nin("guardian"), body=json.dumps(tree).encode(),
+            headers={"content-type": FHIR},
+        )  # fmt: skip
+        assert answer.status_code in (200, 201), answer.text
+        return dict(answer.json())
+
+    out = said("POST", "/fhir/R4/Consent", choice)
+    try:
+        refused = lab.send(lab.message(sent, lab.person()))
+        other = blocked.send(blocked.message(blocked.result(**blocked.marked("o")), blocked.person()))
+        assert told(refused)[0] == told(other)[0] == "fatal-error"
+        (row,) = platform.audited(refused.response)
+        assert (row["rule"], row["outcome"]) == ("filed-after-opt-out", 1)
+    finally:
+        said("PUT", f"/fhir/R4/Consent/{out['id']}", out | {"status": "inactive"})
 
 
 def test_an_event_that_is_not_taken_is_answered_so(platform: Standing) -> None:

@@ -42,12 +42,14 @@ Last = Callable[[Connection, Mapping[int, Answer]], Awaitable[None]]
 
 @dataclass(frozen=True)
 class _Work:
-    """A message on its way into the records: its entries as requests, and what each of them said. `led` are the records filed
-    before that lead to `anew` from now on, `seen` all that are known to refer to it, `unknown` what links are left at."""
+    """A message on its way into the records: its entries as requests, and what each of them said (`same`: said before). `led`
+    are the records filed before that lead to `anew` from now on, `seen` all that are known to refer to it, `unknown` what links
+    are left at."""
 
     entries: list[Entry]
     parts: dict[int, tuple[Part, bytes, Known | None]]
     not_kept: list[Part]
+    same: dict[int, tuple[Part, bytes, Known | None]] = field(default_factory=dict)
     led: dict[int, tuple[bytes, Known]] = field(default_factory=dict)
     links: set[Link] = field(default_factory=set)
     seen: set[Link] = field(default_factory=set)
@@ -126,7 +128,8 @@ class MessagingApi:
 
     async def _work(self, call: Call, message: Message) -> _Work:
         """What each entry stands for: a record that the sender has brought before is changed, any other made; what says the same
-        as the last time is left alone, and so is what is about nobody."""
+        as the last time is made unless it is there, so that the law is asked and her log has its line. What is about nobody is
+        left alone."""
         everybody = call.caller is not None and call.caller.asks_about_everybody
         addresses = {one.address for one in message.parts} | {
             text for one in message.parts for text in one.references()
@@ -146,15 +149,22 @@ class MessagingApi:
                 raise Refusal(422, refused.says, where=f"{part.where}.resource", code="not-supported")
             else:
                 content, before = self._digest(call.caller, encode(part.tree)), found.get(part.address)
-                if before is None or (before.version, before.content) != (before.stands, content):
-                    work.parts[part.place] = part, content, before
+                same = before is not None and (before.version, before.content) == (before.stands, content)
+                (work.same if same else work.parts)[part.place] = part, content, before
         changed = {part.address for part, _, _ in work.parts.values()}
         instead |= {text: one.address for text, one in found.items() if one.stands and text not in changed}
         for part, _, before in work.parts.values():
-            work.entries.append(_entry(part, messages.translated(part, instead.get, changed), before))
+            tree = messages.translated(part, instead.get, changed)
+            work.entries.append(_entry(part, tree, before))
         _note_links(work, digests, found)
         brought = {digests[part.address]: (part, before) for part, _, before in work.parts.values()}
         await self._lead(work, brought, len(message.parts) + 1)
+        led = {digest for digest, _ in work.led.values()}
+        for place, (part, content, before) in work.same.items():
+            if before is not None and part.name != PERSON and digests[part.address] not in led:
+                tree = messages.translated(part, instead.get, changed)
+                work.entries.append(_unless_there(_entry(part, tree, None), before))
+                work.parts[place] = part, content, before
         return work
 
     async def _lead(self, work: _Work, brought: Mapping[bytes, tuple[Part, Known | None]], behind: int) -> None:
@@ -223,6 +233,11 @@ def _check_shared(part: Part) -> None:
     if part.is_focus:
         says = f"a message about {part.name} is not taken: it is about no patient"
         raise Refusal(422, says, where=f"{part.where}.resource", code="not-supported", todo="Send it by PUT.")
+
+
+def _unless_there(entry: Entry, known: Known) -> Entry:
+    """A create that makes nothing where the record that the sender brought is there for whom it asks in the name of."""
+    return entry._replace(headers={**entry.headers, "if-none-exist": f"_id={known.record}"})
 
 
 def _entry(part: Part, tree: Tree, before: Known | None) -> Entry:
