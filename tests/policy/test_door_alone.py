@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from types import SimpleNamespace
 from typing import Any
+from uuid import UUID
 
 import pytest
 
@@ -180,6 +181,37 @@ async def test_a_citizens_facts_are_read_each_time(stored: Stored) -> None:
     for _ in range(2):
         await one.admit(laboratory(), "c-10")(HER, "results", "file", proven=True)
     assert len(stored.asked) == 3
+
+
+async def test_the_facts_of_many_are_read_at_once_and_serve_who_asks_next(
+    stored: Stored, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at_once: list[list[int]] = []
+
+    async def load_many(conn: Stored, keys: list[int], who: Caller, wrap: Any) -> list[Subject]:
+        at_once.append(keys)
+        return [replace(patient(ties=(GP_LIST,)), patient=key) for key in keys]
+
+    monkeypatch.setattr(subjects, "load_many", load_many)
+    one, gp = the_door(stored), doctor()
+    await one.meet(gp, [5, 6])
+    await one.meet(gp, [6, 7])
+    await one.meet(gp, [5, 6, 7])
+    await one.meet(citizen(), [5])
+    assert at_once == [[5, 6], [7]], "who is known is not read again, and of a citizen nothing is remembered"
+    assert (await one.admit(gp, "c-12")(PatientRef(key=7), "results", "search", proven=True)).subject.patient == 7
+    assert stored.asked == []
+
+
+async def test_a_refusal_in_a_transaction_is_left_for_it_to_write(stored: Stored) -> None:
+    kept: list[tuple[Any, Any]] = []
+    joined: Any = SimpleNamespace(acquire=stored.acquire, refused=lambda row, named: kept.append((row, named)))
+    stored.known = patient()
+    with pytest.raises(Denied) as denied:
+        await the_door(stored).admit(doctor(), "c-13")(
+            HER, "results", "search", named=((1, UUID(int=2), 3),), joined=joined
+        )
+    assert (kept, stored.written) == ([(denied.value.denial, ((1, UUID(int=2), 3),))], [])
 
 
 async def test_a_refused_look_is_not_remembered(stored: Stored) -> None:
