@@ -13,6 +13,7 @@ from kjerne.errors import Refusal
 from kjerne.pages.house import Chart, File, Identity, LogRow, RuleLanguage, Visit
 from kjerne.pages.my_house import Copied, Copy, Inquiries, InquiryList, InquiryOpened, LogPart, Telling, YouthAccess
 from kjerne.policy.reach import EVERYTHING, ChoiceKind
+from kjerne.policy.services import IN_USE, SERVICES
 from kjerne.services import notification
 from kjerne.services.inquiries import desk
 from kjerne.services.inquiries.desk import Opened, Written
@@ -139,6 +140,9 @@ class FakeDoors:
         known: Channel = "sms" if channel == "sms" else "email"
         shown = notification.masked(known, notification.address(known, address))
         self.told = (how, channel, shown, self.clock.now(), self.clock.now())
+
+    async def chooses_in(self, who: Identity, visit: Visit) -> tuple[str, ...]:
+        return tuple(name for name in SERVICES if name in IN_USE)
 
     async def may_choose(self, who: Identity, visit: Visit) -> frozenset[ChoiceKind]:
         return self.can

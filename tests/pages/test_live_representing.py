@@ -141,6 +141,13 @@ def test_a_proxy_who_may_act_closes_and_lifts_what_was_closed_in_the_citizens_st
 def test_a_guardian_chooses_by_her_scope_and_the_ward_sees_it(platform: Standing) -> None:
     with tab(platform, "guardian", "me") as guardian:
         opened(guardian, guardian.home, name(platform, "ward"))
+        assert "Oppgjør" not in text(guardian.get("/me/privacy")), "she sees nothing of it"
+        assert guardian.get("/me/privacy?service=settlement").status_code == 404
+        for deed in ("preview", "save"):
+            tried = guardian.post(
+                guardian.get("/me/privacy"), f"/me/privacy/{deed}", kind="restriction", service="settlement"
+            )
+            assert tried.status_code in (403, 404)
         made = guardian.post(guardian.get("/me/privacy"), "/me/privacy/save", kind="restriction", of="pathology")
         assert "Valget er lagret" in text(made)
         with tab(platform, "ward", "me") as ward:

@@ -145,6 +145,47 @@ def test_a_citizens_client_restricts_and_withdraws_and_it_holds_at_once(platform
 PART = "http://kjerne.example/fhir/CodeSystem/content-kind"
 
 
+@pytest.mark.parametrize("stand_in", ["proxy", "guardian"])
+def test_who_stands_in_chooses_and_sees_choices_in_no_service_that_she_may_not_see(
+    platform: Standing, stand_in: str
+) -> None:
+    """A claim is seen by the citizen alone (K92), so nobody learns by choosing whether one is there."""
+    about = {"proxy": "citizen", "guardian": "ward"}[stand_in]
+
+    def said(as_: str, method: str, path: str = "", tree: Any = None) -> httpx.Response:
+        headers = {"content-type": "application/fhir+json"} if tree else {}
+        return platform.client.call(
+            method, f"/fhir/R4/Consent{path}", as_=as_, patient=platform.nin(about),
+            body=encode(tree) if tree else b"", headers=headers,
+        )  # fmt: skip
+
+    def of(service: str, kind: str = "restriction") -> dict[str, Any]:
+        tree = a_consent(
+            **(
+                {"data": [{"meaning": "instance", "reference": {"reference": f"Claim/{UUID(int=9)}"}}]}
+                if kind == "record"
+                else {}
+            )
+        )
+        tree["category"][1]["coding"][0]["code"], tree["category"][2]["coding"][0]["code"] = kind, service
+        return tree | {"patient": person(platform, about)}
+
+    for kind in ("restriction", "record"):
+        refused = said(stand_in, "POST", tree=of("settlement", kind))
+        assert refused.status_code == 403
+        assert [(row["service"], row["outcome"]) for row in platform.audited(refused)][-1] == ("settlement", 1)
+    own = said(about, "POST", tree=of("settlement"))
+    assert own.status_code == 201, own.text
+    at = f"/{own.json()['id']}"
+    try:
+        assert said(about, "GET", at).status_code == 200
+        assert said(stand_in, "GET", at).status_code == 404
+        assert own.json()["id"] not in said(stand_in, "GET").text
+        assert said(stand_in, "PUT", at, own.json() | {"status": "inactive"}).status_code == 404
+    finally:
+        assert said(about, "PUT", at, own.json() | {"status": "inactive"}).status_code == 200
+
+
 def test_a_choice_is_made_for_no_other_than_it_says_and_for_nobody_where_it_does_not_say(platform: Standing) -> None:
     own, other = platform.nin("citizen"), person(platform, "parent")
     ids = platform.application._edge.store.ids

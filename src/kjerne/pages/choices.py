@@ -46,6 +46,9 @@ async def privacy(page: Page) -> Response:
 
 async def _privacy(page: Page, service: str, fault: str = "", status: int = 200) -> Response:
     choices = [one for one in await page.house.choices(page.who, page.visit) if one.service == service]
+    services = await page.house.chooses_in(page.who, page.visit)
+    if service not in services:
+        raise _no_service()
     return page.render(
         "me/privacy.html",
         status=status,
@@ -58,7 +61,7 @@ async def _privacy(page: Page, service: str, fault: str = "", status: int = 200)
         places=await page.house.places(page.who, page.visit, service),
         kinds=SERVICES[service].parts,
         service=service,
-        services=[name for name in SERVICES if name in IN_USE],
+        services=services,
         asks_consent=any(role.needs_consent for role in SERVICES[service].roles.values()),
         groups=GROUPS,
         saved=page.request.query_params.get("saved", ""),
@@ -71,6 +74,8 @@ async def preview(page: Page) -> Response:
     form = page.checked()
     try:
         wish = _wish(form, page.now)
+        if wish.service not in await page.house.chooses_in(page.who, page.visit):
+            raise _no_service()
         shown = await _shown(page, wish)
     except Refusal as refusal:
         return await _refused(page, refusal)
@@ -121,8 +126,12 @@ def _service(said: Mapping[str, str]) -> str:
     """The service that an address or a form names, results where it names none; `Refusal` 404 for one that is not in use."""
     name = said.get("service") or "results"
     if name not in IN_USE:
-        raise Refusal(404, "There is no such service to choose for.", where="service")
+        raise _no_service()
     return name
+
+
+def _no_service() -> Refusal:
+    return Refusal(404, "There is no such service to choose for.", where="service")
 
 
 def _key(service: str, name: str) -> str:

@@ -6,16 +6,18 @@ from uuid import uuid4
 
 import msgspec
 
-from kjerne.access import Grant, Held
+from kjerne.access import Denial, Grant, Held
 from kjerne.errors import Refusal
 from kjerne.exchange import PatientRef
 from kjerne.pages.house import Identity, RuleLanguage, Visit
 from kjerne.pages.live import SERVICE, Carry
 from kjerne.pages.live_notify import NotifyPages
 from kjerne.pages.my_house import YouthAccess
+from kjerne.policy.choosing import may_choose
 from kjerne.policy.people import norwegian_day
 from kjerne.policy.permitting import Permitting
 from kjerne.policy.reach import ChoiceKind, reach
+from kjerne.policy.services import IN_USE, SERVICES
 from kjerne.policy.words import says
 from kjerne.registries.protection import is_protected
 
@@ -33,6 +35,13 @@ class YouthPages(NotifyPages):
         """By the rule that would let her choose; opens nothing and leaves no row."""
         answer = await self.door.would(await self.caller(who, visit), PatientRef(key=visit.patient), SERVICE, "choose")
         return reach(answer.rule).makes if isinstance(answer, Grant) else frozenset()
+
+    async def chooses_in(self, who: Identity, visit: Visit) -> tuple[str, ...]:
+        """The services that the law lets her choose in; opens nothing and leaves no row."""
+        answer = await self.door.would(await self.caller(who, visit), PatientRef(key=visit.patient), SERVICE, "choose")
+        if isinstance(answer, Denial):
+            return ()
+        return tuple(name for name in SERVICES if name in IN_USE and may_choose(answer, name))
 
     async def youth_access(self, who: Identity, language: RuleLanguage) -> tuple[YouthAccess, ...]:
         """Those whom the law lets her consent for today, and those for whom only the address is missing."""

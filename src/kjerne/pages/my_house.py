@@ -128,6 +128,10 @@ class YouthAccess:
 class MyHouse(Protocol):
     """The citizen's own doors."""
 
+    async def chooses_in(self, who: Identity, visit: Visit) -> tuple[str, ...]:
+        """The services that she may choose in for the patient, in their order; none where she may not choose."""
+        ...
+
     async def may_choose(self, who: Identity, visit: Visit) -> frozenset[ChoiceKind]:
         """The kinds of choice that the law lets her make about the person whose record is open; empty where none."""
         ...

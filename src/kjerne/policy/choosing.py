@@ -10,10 +10,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
-from kjerne.access import Grant, Held, Wish
+from kjerne.access import Denial, Grant, Held, Wish
 from kjerne.errors import Refusal
+from kjerne.exchange import Denied
 from kjerne.jobs import cancel, plan
 from kjerne.policy import privacy
+from kjerne.policy.rules import decide, told
 from kjerne.store import audit, erasing, marking, registers
 from kjerne.store.house import Store
 from kjerne.store.reading import Reader
@@ -31,14 +33,20 @@ class Choosing:
         self._types_by_service = types_by_service
 
     async def held(self, grant: Grant, *, ended: bool = False) -> list[Held]:
-        """What is in force, newest first; with `ended` everything that ever was. That it was read is in her log."""
+        """What is in force, newest first; with `ended` everything that ever was, in the services that the law lets the caller
+        choose in. That it was read is in her log."""
         async with self._store.pool.acquire() as conn, conn.transaction():
             held = await self._store.people.choices(conn, grant)
             await audit.insert(conn, audit.given(grant))
-        return [one for one in held if ended or _stands(one, grant)]
+        return [one for one in held if (ended or _stands(one, grant)) and may_choose(grant, one.choice.service)]
 
     async def make(self, grant: Grant, wish: Wish) -> Held:
-        """Puts a choice in force. `Refusal` where it cannot be; `Stale` where a fact changed meanwhile."""
+        """Puts a choice in force. `Refusal` where it cannot be, `Denied` where the law of the service that it is about does not
+        let the caller choose; `Stale` where a fact changed meanwhile."""
+        if isinstance(answer := _asked(grant, wish.service), Denial):
+            async with self._store.pool.acquire() as conn:
+                await audit.insert(conn, audit.refused(answer))
+            raise Denied(told(answer))
         known = await registers.practitioner(self._store.pool, wish.hpr.strip().lstrip("0")) if wish.hpr else None
         named = (one.replace(" ", "") for one in (wish.organisation, wish.source))
         numbers = [one for one in named if one.isascii() and one.isdigit()]  # anything else no register has
@@ -66,7 +74,7 @@ class Choosing:
             await hold(conn, grant)
             standing = [one for one in await self._store.people.choices(conn, grant) if _stands(one, grant)]
             held = next((one for one in standing if one.number == number), None)
-            if held is None:
+            if held is None or not may_choose(grant, held.choice.service):
                 raise Refusal(404, NOT_THERE, where="number", rule="choice-not-in-force")
             change = privacy.lift(grant, held)
             left = [one.choice for one in standing if one is not held]
@@ -82,6 +90,20 @@ class Choosing:
 
 def _stands(held: Held, grant: Grant) -> bool:
     return privacy.stands(held.choice, grant.at)
+
+
+def _asked(grant: Grant, service: str) -> Grant | Denial:
+    """What the law of the service that a choice is about (empty: of all) says of who chooses: a representative sees not every
+    one (K47, K64). The token's SMART scopes were asked with the grant."""
+    return decide(
+        replace(grant.caller, limits=None), grant.subject, service or grant.service, "choose", purpose=grant.purpose,
+        now=grant.at, correlation=grant.correlation,
+    )  # fmt: skip
+
+
+def may_choose(grant: Grant, service: str) -> bool:
+    """Whether who chooses by this grant may choose about a service, and see what was chosen there."""
+    return isinstance(_asked(grant, service), Grant)
 
 
 def _in(grant: Grant, service: str) -> Grant:
