@@ -211,10 +211,9 @@ def _asked(row: Mapping[str, Any], reading: _Reading) -> str:
 
 
 def _reason(row: Mapping[str, Any], reading: _Reading) -> str:
-    """The patient reads all that was written to her; who stands in for her, where she may know of every record seen."""
-    if not reading.own and any(str(name) in reading.hidden for name in row["ids"]):
-        return ""
-    return without_numbers(CONTROL.sub(" ", row["reason"]))
+    """The patient reads all that was written to her, who stands in for her none of it: words could tell of what is hidden from
+    her, and words that are missing from some lines alone would."""
+    return without_numbers(CONTROL.sub(" ", row["reason"])) if reading.own else ""
 
 
 def _coded(row: Mapping[str, Any], name: str, text: str, reading: _Reading) -> Coded | None:
