@@ -71,7 +71,7 @@ async def serve(application: Any, listener: socket.socket, started: Started | No
     server = _Server(configuration(application), started)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, server.handle_exit, number, None)
+        loop.add_signal_handler(number, server.stop)
     await server.serve(sockets=[listener])
 
 
@@ -136,6 +136,10 @@ class _Server(uvicorn.Server):
             raise Refusal(503, "the application could not be opened", todo="The log above says why.") from error
         if self._tell is not None:
             await self._tell()
+
+    def stop(self) -> None:
+        """Lets what is being answered finish, for `GRACE_SECONDS`; being told again changes nothing of it."""
+        self.should_exit = True
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:

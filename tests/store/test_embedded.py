@@ -258,6 +258,16 @@ async def test_path_too_long_for_a_socket_is_reached_by_a_short_one(made: Path, 
     assert not alias.exists()
 
 
+async def test_cluster_that_has_lost_its_version_is_refused_and_left_as_it_is(data: Path) -> None:
+    cluster = data / "postgres" / "cluster"
+    (cluster / "PG_VERSION").unlink()
+    before = sorted(cluster.rglob("*"))
+    with pytest.raises(Refusal, match="no whole PostgreSQL cluster: PG_VERSION is missing"):
+        await Embedded(data).start()
+    assert sorted(cluster.rglob("*")) == before
+    assert not cluster.with_name("cluster.new").exists()
+
+
 async def test_data_of_another_version_is_refused_by_name(data: Path) -> None:
     (data / "postgres" / "cluster" / "PG_VERSION").write_text("14\n")
     with pytest.raises(Refusal, match="PostgreSQL 14's, but the programs here are PostgreSQL 18"):

@@ -225,6 +225,14 @@ async def test_without_the_checkpoints_a_chain_computed_anew_would_not_be_seen(l
     assert await log.found() == ["checkpoints-absent seals 1-3"]
 
 
+async def test_the_first_seal_may_be_on_its_way_to_the_checkpoints(log: Log, tmp_path: Path) -> None:
+    await log.cut_tail(2)
+    log.checkpoints = Checkpoints(tmp_path / "elsewhere.jsonl", log.checkpoints.keys)
+    verdict = await log.verdict()
+    assert (verdict.seals, verdict.findings) == (1, ())
+    assert verdict.unsigned is not None
+
+
 async def test_checkpoints_of_another_key_do_not_count(log: Log, tmp_path: Path) -> None:
     log.checkpoints = Checkpoints(log.checkpoints.path, made_key(tmp_path / "another.pem"))
     assert await log.found() == ["checkpoint-edited lines 1-3", "checkpoints-absent seals 1-3"]

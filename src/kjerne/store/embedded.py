@@ -140,6 +140,7 @@ class Embedded:
         _own_directory(home, who)
         _own_directory(home / "socket", who)
         if not (self.cluster / "PG_VERSION").exists():
+            _check_new(self.cluster)
             await asyncio.to_thread(_initialise, home, programs, who)
         _check_version(self.cluster, programs)
         await asyncio.to_thread(end_orphans, home)
@@ -254,6 +255,16 @@ def _initialise(home: Path, programs: Programs, who: Runner) -> None:
         raise Refusal(503, f"PostgreSQL could not make its cluster in {home}: {said}")
     who.give_tree(new)
     new.rename(home / "cluster")
+
+
+def _check_new(cluster: Path) -> None:
+    """`Refusal` 409 where a cluster is to be made in the place of one that has lost what it is known by."""
+    if cluster.exists() and any(cluster.iterdir()):
+        raise Refusal(
+            409,
+            f"{cluster} is there and is no whole PostgreSQL cluster: PG_VERSION is missing",
+            todo="Bring the data directory back from a backup, whole, or choose another one.",
+        )
 
 
 def _check_version(cluster: Path, programs: Programs) -> None:
