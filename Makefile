@@ -50,6 +50,7 @@ definitions: $(VENV)/.installed
 	@$(BIN)/python tools/build_rules.py
 	@$(BIN)/python tools/build_concepts.py
 	@$(BIN)/python tools/build_terminology.py
+	@$(BIN)/python tools/build_profiles.py
 
 assets: $(VENV)/.installed
 	@command -v npm >/dev/null || test -x $(BIN)/npm || $(PIP) install --require-hashes -r requirements/node.txt

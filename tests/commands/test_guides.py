@@ -76,3 +76,11 @@ def test_a_resource_that_nests_is_judged_or_refused(count: int, settings: Settin
         assert judged(settings, file(tmp_path, raw.encode()), [])["right"]
     except Refusal as refused:
         assert (count, refused.status) == (190, 400)
+
+
+def test_a_profile_of_r4_itself_needs_no_package(settings: Settings, tmp_path: Path) -> None:
+    core = "http://hl7.org/fhir/StructureDefinition/"
+    named = OBSERVATION | {"meta": {"profile": [f"{core}Observation", f"{core}vitalsigns"]}}
+    found = judged(settings, file(tmp_path, json.dumps(named).encode()), [])
+    assert (found["profiles"], found["unknown"]) == ([f"{core}vitalsigns"], [])
+    assert "profile-cardinality" in {one["rule"] for one in found["issues"]}

@@ -11,7 +11,8 @@ import pytest
 
 from guide_packages import element, package, profile
 from kjerne.errors import Refusal
-from kjerne.fhir import shelf
+from kjerne.fhir import core_profiles, shelf
+from kjerne.fhir.profiles import CORE
 from kjerne.registries.guides import Guides, Named
 
 URL = "http://example.org/profile"
@@ -43,6 +44,13 @@ def write(path: Path, text: str) -> None:
     os.utime(path, ns=(earlier + 10**9, earlier + 10**9))
 
 
+def supported(known: Guides) -> dict[str, list[str]]:
+    """What is promised beside R4's own profiles."""
+    own = core_profiles.of_types()
+    found = {name: [one for one in some if one not in own.get(name, ())] for name, some in known.supported().items()}
+    return {name: some for name, some in found.items() if some}
+
+
 def rules(known: Guides, tree: dict[str, Any]) -> tuple[list[str], list[str]]:
     found = known.on_write(tree, "Observation")
     return [one.rule for one in found.faults], [one.rule for one in found.advice]
@@ -58,7 +66,7 @@ def test_a_set_asks_every_resource_of_its_type(tmp_path: Path, strength: str, fo
     known = guides(tmp_path, ask(strength=strength))
     assert rules(known, OBSERVATION) == found
     assert rules(known, OBSERVATION | {"subject": {"display": "x"}}) == ([], [])
-    assert known.supported() == {"Observation": sorted({URL, f"{URL}|1.0.0"})}
+    assert supported(known) == {"Observation": sorted({URL, f"{URL}|1.0.0"})}
 
 
 @pytest.mark.parametrize(("named", "found"), [("required", (LACKS, [])), ("warn", ([], LACKS)), ("off", ([], []))])
@@ -124,7 +132,7 @@ def test_a_profile_that_nothing_can_be_held_against_is_not_promised_and_not_pass
 ) -> None:
     shelf.add(tmp_path, package(bare()))
     known = guides(tmp_path, named=named)
-    assert known.supported() == {}
+    assert supported(known) == {}
     assert rules(known, NAMING) == found
     assert rules(known, NAMING) == found
     assert rules(known, OBSERVATION) == ([], [])
@@ -144,6 +152,30 @@ def test_a_set_asks_a_type_about_no_patient_as_well(tmp_path: Path) -> None:
     known = guides(tmp_path, ask(service="registry", type="Organization"))
     found = known.on_write({"resourceType": "Organization", "name": "Nord"}, "Organization")
     assert [one.rule for one in found.faults] == LACKS
-    assert known.supported() == {"Organization": sorted({URL, f"{URL}|1.0.0"})}
+    assert supported(known) == {"Organization": sorted({URL, f"{URL}|1.0.0"})}
     with pytest.raises(Refusal):
         guides(tmp_path, ask(service="space", type="Organization")).state()
+
+
+@pytest.mark.parametrize(
+    ("named", "found"), [("required", (["vs-2"], [])), ("warn", ([], ["vs-2"])), ("off", ([], []))]
+)
+def test_a_profile_of_r4_itself_is_asked_and_promised_as_one_of_a_package(
+    tmp_path: Path, named: Named, found: Any
+) -> None:
+    vital_signs = f"{CORE}vitalsigns"
+    category = {"system": "http://terminology.hl7.org/CodeSystem/observation-category", "code": "vital-signs"}
+    tree = OBSERVATION | {
+        "meta": {"profile": [vital_signs]}, "category": [{"coding": [category]}], "subject": {"display": "x"},
+        "effectiveDateTime": "2024-03-14",
+    }  # fmt: skip
+    known = guides(tmp_path, named=named)
+    assert rules(known, tree) == found
+    assert (vital_signs in known.supported().get("Observation", [])) == (named != "off")
+
+
+def test_a_set_asks_a_profile_of_r4_itself(tmp_path: Path) -> None:
+    known = guides(tmp_path, ask(profile=f"{CORE}vitalsigns"))
+    assert "profile-cardinality" in rules(known, OBSERVATION)[0]
+    with pytest.raises(Refusal):
+        guides(tmp_path, ask(profile=f"{CORE}Observation")).state()

@@ -127,6 +127,8 @@ def test_a_profile_is_asked_by_address_by_parameters_and_by_the_resource_itself(
     core = "http://hl7.org/fhir/StructureDefinition/"
     assert found(asked(platform, f"$validate?profile={core}Observation", observation())) == RIGHT
     assert found(asked(platform, f"$validate?profile={core}Patient", observation()))[0][2] == "profile-type"
+    vital = asked(platform, f"$validate?profile={core}vitalsigns", observation())
+    assert ("error", "Observation.category", "profile-cardinality") in found(vital)
 
 
 def test_the_modes_say_what_a_write_would_be_refused_for(platform: Standing) -> None:

@@ -10,7 +10,7 @@ from kjerne.fhir import packages, shelf
 from kjerne.fhir.definitions import TYPES
 from kjerne.fhir.from_xml import read
 from kjerne.fhir.lines import with_lines
-from kjerne.fhir.profiles import Profiles, without_known
+from kjerne.fhir.profiles import CORE, Profiles, without_known
 from kjerne.fhir.shelf import Shelf
 from kjerne.fhir.validate import check
 from kjerne.registries.guides import Guides, packages_asked
@@ -50,7 +50,8 @@ def removed(settings: Settings, name: str, version: str) -> dict[str, str]:
 
 
 def judged(settings: Settings, path: Path, profiles: list[str]) -> dict[str, Any]:
-    """A resource held against R4 and the profiles that are named, or that it names itself and that are at hand."""
+    """A resource held against R4 and the profiles that are named, or that it names itself and that are at hand: those of
+    packages and R4's own."""
     raw = _bytes(path)
     tree, lines = _tree(raw)
     type_ = tree.get("resourceType")
@@ -60,7 +61,7 @@ def judged(settings: Settings, path: Path, profiles: list[str]) -> dict[str, Any
     faults = without_known(check(tree, type_), tree, known)
     wanted, unknown, unjudged = profiles, list[str](), list[str]()
     if not profiles:
-        named = _named(tree)
+        named = [one for one in _named(tree) if one != f"{CORE}{type_}"]
         wanted = [one for one in named if _is_there(known, one)]
         unknown = [one for one in named if one not in wanted]
     advice = list[Fault]()

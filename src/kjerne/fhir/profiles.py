@@ -1,4 +1,4 @@
-"""A profile from a package, made into checks: what it asks of a resource beyond R4 (R4 profiling.html).
+"""A profile from a package or of R4 itself, made into checks: what it asks of a resource beyond R4 (R4 profiling.html).
 
 Cardinality, fixed values and patterns, types, required code lists, invariants, slices by value, pattern, type, profile and
 existence, and the profiles of extensions. What is judged lies in the snapshot; a value set that is not listed and an
@@ -14,6 +14,8 @@ from functools import cache
 from typing import Any, Final, NamedTuple
 
 from kjerne.errors import Fault, Refusal
+from kjerne.fhir import definitions
+from kjerne.fhir.core_profiles import BesideCore
 from kjerne.fhir.effort import TooCostly, limited
 from kjerne.fhir.fhirpath.calling import Expression
 from kjerne.fhir.fhirpath.compiling import compiled
@@ -87,16 +89,17 @@ class Judged(NamedTuple):
 
 
 class Profiles:
-    """The profiles of a library, each made ready when it is first asked for."""
+    """The profiles of a library and those of R4 itself, each made ready when it is first asked for."""
 
     def __init__(self, library: Definitions, terminology: Terminology | None = None) -> None:
-        self._library = library
+        self._library = BesideCore(library)
         self._terminology = terminology or Listed(library)
         self._made: dict[str, Profile | Refusal | None] = {}
         self._looks: dict[tuple[int, str], Look | None] = {}
 
     def find(self, canonical: str) -> Profile | None:
-        """A profile by its address; None where no package has it. `Refusal` 422 for one that nothing can be held against."""
+        """A profile by its address; None where neither a package nor R4 has it. `Refusal` 422 for one that nothing can be held
+        against."""
         if canonical not in self._made:
             definition = self._library.find(canonical)
             if definition is None:
@@ -250,7 +253,7 @@ def _rules(row: dict[str, Any], definition: dict[str, Any], unjudged: list[str])
         source = str(one.get("source", definition.get("url")))
         if (
             one.get("severity") != "error"
-            or source.startswith(CORE)
+            or _is_of_a_type(source)
             or "expression" not in one
             or one["key"] in _own_keys()
         ):
@@ -260,6 +263,11 @@ def _rules(row: dict[str, Any], definition: dict[str, Any], unjudged: list[str])
             yield Rule(str(one["key"]), str(one.get("human", one["key"])), compiled(text), parse(text))
         except ValueError:
             unjudged.append(f"{row['path']}: {one['key']}")
+
+
+def _is_of_a_type(source: str) -> bool:
+    """Whether an invariant is that of a type of R4, and not of one of R4's profiles."""
+    return source.startswith(CORE) and source.removeprefix(CORE) in definitions.table().kinds
 
 
 @cache

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
-from kjerne.fhir import definitions
+from kjerne.fhir import concepts, definitions
 from kjerne.fhir.packages import Definitions
 from kjerne.fhir.rulebook import rules
 
@@ -59,7 +59,7 @@ def codes(library: Definitions, canonical: str, depth: int = 0) -> Codes | None:
         return None
     resource = library.find(canonical)
     if resource is None or resource.get("resourceType") != "ValueSet":
-        return definitions.table().codes.get(canonical.partition("|")[0])
+        return definitions.table().codes.get(canonical.partition("|")[0]) or concepts.codes(canonical)
     compose = resource.get("compose")
     if not isinstance(compose, dict) or not compose.get("include") or compose.get("exclude"):
         return None

@@ -15,6 +15,7 @@ from typing import Any, Final, Literal, NamedTuple
 import structlog
 
 from kjerne.errors import Fault, Refusal
+from kjerne.fhir import core_profiles
 from kjerne.fhir.profiles import Profiles, without_known
 from kjerne.fhir.shelf import Shelf
 from kjerne.fhir.value_sets import Listed, OutOfReach, Terminology
@@ -108,11 +109,12 @@ class Guides:
         return [ask for ask in self.state().asks if ask.type == name]
 
     def supported(self) -> dict[str, list[str]]:
-        """By type the profiles that are asked of it on write, or that resources are held against where they name them."""
-        state = self.state()
-        held = state.shelf.profiles if self._named != "off" else {}
+        """By type the profiles that are asked of it on write, or that resources are held against where they name them: those of
+        packages, and R4's own."""
+        state, off = self.state(), self._named == "off"
+        held, own = ({}, {}) if off else (state.shelf.profiles, core_profiles.of_types())
         found = {
-            name: {*held.get(name, ()), *(ask.profile for ask in state.asks if ask.type == name)}
+            name: {*held.get(name, ()), *own.get(name, ()), *(ask.profile for ask in state.asks if ask.type == name)}
             for name in (*SERVICE_BY_TYPE, *SHARED_TYPES)
         }
         return {name: sorted(listed) for name, listed in found.items() if listed}

@@ -1,0 +1,66 @@
+"""R4's own profiles and extensions (`vitalsigns`, `lipidprofile`, `SimpleQuantity`, ...), as HL7's package has them.
+
+The table is made by `tools/build_profiles.py` from HL7's CC0 package and never committed; it is read at the first question.
+"""
+
+from __future__ import annotations
+
+import json
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+import zstandard
+
+from kjerne.fhir.packages import Definitions
+
+PATH: Final = Path(__file__).parent / "data" / "profiles.msgpack.zst"
+UNPACKED_LIMIT_BYTES: Final = 64_000_000
+VERSION: Final = "4.0.1"
+
+
+class Table(msgspec.Struct, frozen=True, array_like=True):
+    """`definitions`: the JSON of each by its address, packed, what is judged of it alone. `profiles`: by type the addresses
+    of its profiles, without extensions."""
+
+    source_sha256: str
+    definitions: dict[str, bytes]
+    profiles: dict[str, tuple[str, ...]]
+
+
+@cache
+def _table() -> Table:
+    try:
+        packed = PATH.read_bytes()
+    except FileNotFoundError:
+        raise RuntimeError("R4's profiles are missing: run `make setup` (tools/build_profiles.py).") from None
+    unpacked = zstandard.ZstdDecompressor().decompress(packed, max_output_size=UNPACKED_LIMIT_BYTES)
+    return msgspec.msgpack.decode(unpacked, type=Table)
+
+
+def find(canonical: str) -> dict[str, Any] | None:
+    """The definition of an address, with or without R4's version; None where R4 has none."""
+    address, _, version = canonical.partition("|")
+    raw = _table().definitions.get(address) if version in ("", VERSION) else None
+    found: dict[str, Any] | None = json.loads(zlib.decompress(raw)) if raw is not None else None
+    return found
+
+
+def of_types() -> Mapping[str, tuple[str, ...]]:
+    """By type the addresses of R4's profiles of it."""
+    return _table().profiles
+
+
+@dataclass(frozen=True)
+class BesideCore:
+    """What packages define, and behind it what R4 does: a package may have a definition of R4's in another version."""
+
+    library: Definitions
+
+    def find(self, canonical: str) -> dict[str, Any] | None:
+        """As `Definitions.find`."""
+        return self.library.find(canonical) or find(canonical)
