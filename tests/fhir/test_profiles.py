@@ -232,16 +232,6 @@ def test_an_extension_within_others_is_looked_at_once_however_deep_it_stands() -
     assert profiles.asked == 1 + 4  # the profile itself, and each extension's own
 
 
-@pytest.mark.parametrize("kind", ["type", "profile"])
-def test_a_slice_by_what_stands_at_the_end_of_a_reference_is_not_judged(kind: str) -> None:
-    aimed = {"code": "Reference", "targetProfile": ["http://hl7.org/fhir/StructureDefinition/Organization"]}
-    asked = [
-        element("Observation.performer", slicing={"discriminator": [{"type": kind, "path": "resolve()"}]}),
-        element("Observation.performer:who", 1, "1", type=[aimed]),
-    ]
-    assert broken(*asked, performer=[{"reference": "Organization/1"}]) == []
-
-
 def test_a_code_beside_an_extensible_value_set_is_advised_against_and_no_fault() -> None:
     included = [{"system": "urn:s", "concept": [{"code": "a"}]}]
     listed = {"resourceType": "ValueSet", "url": "urn:v", "compose": {"include": included}}

@@ -35,7 +35,7 @@ Key = tuple[str | int, str, str]
 """How an address is looked up: one as a REST server has it by the number of its base, by type and by id; others whole."""
 
 
-class _Entries:
+class Entries:
     """The entries of one bundle, found by address and by type and id.
 
     A base stands in the body once and may be meant by every reference: it is compared once, and known by a number then.
@@ -48,10 +48,12 @@ class _Entries:
         self.by_address: dict[Key, list[int]] = {}
         self._bases: dict[str, int] = {}
         self._own: list[int | None] = []
+        self._places: dict[int, int] = {}
         # Without a server's address an entry is known by its type and id alone.
         self.by_id: dict[tuple[str, str], list[int]] = {}
         for place, one in enumerate(self.rows):
             address, resource = one.get("fullUrl"), self.resource(place)
+            self._places[id(resource)] = place
             rest = _REST.fullmatch(address) if type(address) is str else None
             self._own.append(self._base(rest[1]) if rest and rest[1] else None)
             if type(address) is str:
@@ -91,6 +93,12 @@ class _Entries:
             places = self.by_id.get((rest[2], rest[3]), [])
         return places, rest[4]
 
+    def led_to(self, reference: str, resource: dict[str, Any]) -> dict[str, Any] | None:
+        """The one resource that a reference from a resource of the bundle means; None where there is none, or several."""
+        place = self._places.get(id(resource))
+        found = self.found(reference, place) if place is not None else []
+        return self.resource(found[0]) if len(found) == 1 else None
+
     def _version(self, place: int) -> Any:
         meta = self.resource(place).get("meta")
         return meta.get("versionId") if type(meta) is dict else None
@@ -99,7 +107,7 @@ class _Entries:
 def bundle(value: Any) -> Faults:
     """Every rule on a Bundle that looks at more than one place in it."""
     kind = value.get("type")
-    entries = _Entries(value)
+    entries = Entries(value)
     found: list[Fault] = []
     if kind in _ADDRESSED:
         found += _addresses(entries)
@@ -111,7 +119,7 @@ def bundle(value: Any) -> Faults:
     return found
 
 
-def _addresses(entries: _Entries) -> Iterator[Fault]:
+def _addresses(entries: Entries) -> Iterator[Fault]:
     for place, one in enumerate(entries.rows):
         address, where = one.get("fullUrl"), f".entry[{place}].fullUrl"
         if type(address) is not str:
@@ -128,7 +136,7 @@ def _addresses(entries: _Entries) -> Iterator[Fault]:
             yield from fault("must end in the type and id of its resource", where, "value", "bundle-full-url-id")
 
 
-def _search(value: dict[str, Any], entries: _Entries) -> Iterator[Fault]:
+def _search(value: dict[str, Any], entries: Entries) -> Iterator[Fault]:
     links = value.get("link")
     rows = [one for one in links if type(one) is dict] if type(links) is list else []
     relations = [one.get("relation") for one in rows]
@@ -174,7 +182,7 @@ def _searched(address: str) -> frozenset[str] | None:
     return frozenset({steps[-1]}) if steps and steps[-1] in _TYPE_SET else None
 
 
-def _needed(entries: _Entries, kind: str) -> Iterator[Fault]:
+def _needed(entries: Entries, kind: str) -> Iterator[Fault]:
     first = entries.resource(0)
     for path in _NEEDED[kind]:
         for where, reference in _references(first, path.split("."), ".entry[0].resource"):
@@ -204,7 +212,7 @@ def _references(value: Any, steps: list[str], where: str) -> Iterator[tuple[str,
             yield from _references(one, steps, at)
 
 
-def _connected(entries: _Entries) -> Iterator[Fault]:
+def _connected(entries: Entries) -> Iterator[Fault]:
     """Every entry is reached from the first along references, forwards or backwards."""
     around: list[set[int]] = [set() for _ in entries.rows]
     # Between a reference and all entries of one address and version stands a hub: not each is tied to each.

@@ -6,21 +6,22 @@ is wrong with it, seen from there; where all is right it makes no path and no no
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
 from kjerne.errors import Fault
 from kjerne.fhir import definitions
+from kjerne.fhir.bundles import Entries
 from kjerne.fhir.definitions import TYPES
 from kjerne.fhir.effort import spend
 from kjerne.fhir.faults import Faults, fault, under
 from kjerne.fhir.fhirpath.calling import Environment
-from kjerne.fhir.fhirpath.navigating import is_type, members
+from kjerne.fhir.fhirpath.navigating import is_type, members, root
 from kjerne.fhir.fhirpath.operators import Misuse, truth
 from kjerne.fhir.fhirpath.values import PRIMITIVES, Node
 from kjerne.fhir.invariants import EVALUATION_STEPS, led_to
-from kjerne.fhir.slices import Test, coded, fitting, held, in_list, reaching, told_apart
+from kjerne.fhir.slices import CORE, Test, Told, all_of, fitting, held, in_list, is_asked, keys, reaching, told_apart
 
 if TYPE_CHECKING:
     from kjerne.fhir.profiles import Profile, Rule, Slot
@@ -29,10 +30,6 @@ if TYPE_CHECKING:
 EXTENSION_DEPTH: Final = 5
 _TYPES: Final = frozenset(TYPES)
 _CODED: Final = frozenset({"Coding", "CodeableConcept", "Quantity"})
-ASKING_STEPS: Final = 50
-"""What it costs to ask the store of a code."""
-CODINGS_LIMIT: Final = 20
-"""Codings of one element that are asked about."""
 NESTED_STEPS: Final = 10
 """What it costs to hold a part of a resource against a profile of its own."""
 EXTENSIBLE: Final = "extensible-binding"
@@ -47,10 +44,12 @@ ADVICE: Final = frozenset({EXTENSIBLE, UNTOLD})
 class Run:
     """One resource (or a part with a profile of its own) while it is held against a profile.
 
-    `found` keeps what a part is found to lack under a profile: slices ask the same of it that their elements do.
+    `found` keeps what a part is found to lack under a profile: slices ask the same of it that their elements do. `around` is the
+    resource whose contained resources a reference means, `bundle` the Bundle that it is an entry of. `seen` are extensions that
+    have been held against their definitions, `untold` the value sets of slices of which a code could not be told.
     """
 
-    __slots__ = ("depth", "find", "found", "look", "resource")
+    __slots__ = ("around", "bundle", "depth", "find", "found", "look", "resource", "seen", "untold")
 
     def __init__(
         self,
@@ -63,7 +62,11 @@ class Run:
         self.look = look
         self.resource = resource
         self.depth = depth
+        self.around = resource
+        self.bundle: Entries | None = None
         self.found: dict[tuple[int, str, int], list[Fault]] = {}
+        self.seen: set[int] = set()
+        self.untold: set[str] = set()
 
     def under(self, profile: Profile, part: Node) -> list[Fault]:
         """What is wrong with a part under a profile, one deeper; of a resource within another, about itself."""
@@ -71,18 +74,52 @@ class Run:
         if key not in self.found:
             spend(NESTED_STEPS)
             look = self.look(profile.top, part.type)
-            within = Run(self.find, self.look, part if part.type in _TYPES else self.resource, self.depth + 1)
-            within.found = self.found
+            within = self._within(part)
             self.found[key] = (look(part.value, part.beside, within) if look is not None else None) or []
         return self.found[key]
 
+    def _within(self, part: Node) -> Run:
+        made = Run(self.find, self.look, part if part.type in _TYPES else self.resource, self.depth + 1)
+        made.found, made.seen, made.untold = self.found, self.seen, self.untold
+        made.bundle, made.around = self.bundle, self.around
+        if made.resource is not self.resource and self.resource.type == "Bundle":
+            made.bundle, made.around = self._entries(), part
+        return made
+
+    def _entries(self) -> Entries:
+        if self.bundle is None:
+            self.bundle = Entries(self.resource.value)
+        return self.bundle
+
+    def keeps(self, profile: Profile, part: Node) -> bool | None:
+        """Whether a part keeps to a profile; None where it stands too deep to be asked."""
+        if self.depth >= EXTENSION_DEPTH:
+            return None
+        return all(one.rule in ADVICE for one in self.under(profile, part))
+
+    def led_to(self, reference: Node) -> tuple[Node | None, bool]:
+        """What a reference leads to and whether all of it is at hand, or its type alone; None where not even that is told."""
+        value = reference.value if type(reference.value) is dict else {}
+        text, named = value.get("reference"), value.get("type")
+        found = self.resolved(text) if type(text) is str else None
+        if found is None and type(named) is str and named in _TYPES:
+            found = root({"resourceType": named})
+        return found, found is not None and len(found.value) > 1
+
+    def resolved(self, text: str) -> Node | None:
+        """What is contained, an entry of the Bundle around, or a resource of which the reference tells the type alone."""
+        around = self.around.value
+        if type(around) is not dict:
+            return None
+        if text[:1] != "#" and (self.bundle is not None or self.around.type == "Bundle"):
+            found = self._entries().led_to(text, around)
+            if found is not None:
+                return root(found)
+        return led_to(around, text)
+
     def environment(self, node: Node) -> Environment:
         """What an expression on an element may look at."""
-        resource = self.resource.value
-        return Environment(
-            self.resource, self.resource, context=[node],
-            resolve=lambda text: led_to(resource, text) if type(resource) is dict else None,
-        )  # fmt: skip
+        return Environment(self.resource, self.resource, context=[node], resolve=self.resolved)
 
 
 Look = Callable[[Any, Any, Run], Faults]
@@ -192,17 +229,18 @@ def _member(slot: Slot, name: str, type: str) -> Callable[[dict[str, Any], Run],
     by_name = {one: row for row in rows for one in row[:2]}
     names = frozenset(by_name)
 
-    def counted(parent: dict[str, Any]) -> tuple[list[Value], list[Fault]]:
-        # A choice has up to fifty names, and an object few members.
-        named = rows if len(rows) < 4 else tuple(dict.fromkeys(by_name[one] for one in parent if one in names))
-        values = _values(parent, named)
-        return values, _counted(slot, len(values), f".{name}") or []
+    least, most, where = slot.least, slot.most if slot.most is not None else 1 << 60, f".{name}"
+    few = len(rows) < 4
 
     def judged(parent: dict[str, Any], run: Run) -> Faults:
         if names.isdisjoint(parent):
             return missing
-        values, found = counted(parent)
-        return found + (judge(values, run) or []) if judge is not None else found
+        # A choice has up to fifty names, and an object few members.
+        values = _values(parent, rows if few else tuple(dict.fromkeys(by_name[one] for one in parent if one in names)))
+        found = judge(values, run) if judge is not None else None
+        if least <= len(values) <= most:
+            return found
+        return [*(_counted(slot, len(values), where) or ()), *(found or ())]
 
     # Most elements are absent, and what that breaks is the same in every resource.
     missing = _absent(slot, judge, f".{name}")
@@ -239,9 +277,11 @@ def _judge(slot: Slot, ofs: frozenset[str], name: str) -> Judge | None:
     if not fixed and not types and sliced is None and not slot.members and not _own(slot, "Resource"):
         return None
 
+    nothing = not wrong and not any(looks.values())
+
     def judge(values: list[Value], run: Run) -> Faults:
         found: list[Fault] = []
-        for one in values:
+        for one in () if fixed and nothing else values:
             of = one[4]
             if of in wrong if fixed else types and not _is_one(of, types):
                 found += fault(f"must be one of {', '.join(sorted(types))}", _where(one), "structure", "profile-type")
@@ -266,37 +306,87 @@ def _sliced(slot: Slot, ofs: frozenset[str], name: str) -> Judge | None:
     closed = slot.closed and len(told) == len(slot.slices)
     if not slot.slices or (not told and not closed):
         return None
-    reaches = [reaching(path) for _, path in slot.discriminators]
-    every = [tests for _, tests in told]
+    sort, where = _sorting(slot, told), f".{name}"
     judges = [(one, judge, _absent(one, judge, f".{name}")) for one, _ in told for judge in [_judge(one, ofs, name)]]
     if not closed and not any(judge is not None or one.least or one.most is not None for one, judge, _ in judges):
         return None
 
     def sliced(values: list[Value], run: Run) -> Faults:
         found: list[Fault] = []
-        taken: list[list[Value]] = [[] for _ in judges]
+        taken: dict[int, list[Value]] = {}
+        # Slices that a value may be of which nobody can tell: they may have it, and lack nothing.
+        doubtful: set[int] = set()
         if len(values) > 1:
             spend(len(values) * len(judges))
         for value in values:
-            node = Node(value[2], value[4], value[3])
-            reached = [reach(node, run) for reach in reaches]
-            for place, tests in enumerate(every):
-                if all(test(nodes, run) for test, nodes in zip(tests, reached, strict=True)):
-                    taken[place].append(value)
-                    break
+            place, unsure = sort(value, run)
+            if place >= 0:
+                taken.setdefault(place, []).append(value)
             else:
-                if closed:
-                    found += fault("must be one of the profile's slices", _where(value), "structure", "profile-slice")
-        for (one, judge, missing), own in zip(judges, taken, strict=True):
-            if not own:
-                found += missing or ()
+                doubtful.update(unsure)
+                found += _of_none(value, unsure, run, closed=closed)
+        for place, (one, judge, missing) in enumerate(judges):
+            own = taken.get(place)
+            if own is None:
+                if missing and place not in doubtful:
+                    found += missing
                 continue
-            found += _counted(one, len(own), f".{name}") or ()
+            if len(own) >= one.least or place not in doubtful:
+                found += _counted(one, len(own), where) or ()
             if judge is not None:
                 found += judge(own, run) or ()
         return found
 
     return sliced
+
+
+Sort = Callable[[Value, Run], tuple[int, Sequence[int]]]
+"""The place of the slice that a value is of, or -1; then those that it may be of, since that cannot be told."""
+_SURE: Final[Sequence[int]] = ()
+
+
+def _sorting(slot: Slot, told: Sequence[tuple[Slot, list[Told]]]) -> Sort:
+    reaches = [reaching(path) for _, path in slot.discriminators]
+    every = [tests for _, tests in told]
+    texts = [keys(slot, one) for one, _ in told]
+    places: dict[str, int] = {}
+    for place, some in enumerate(texts):
+        for text in some or ():
+            places.setdefault(text, place)
+
+    def by_test(value: Value, run: Run) -> tuple[int, Sequence[int]]:
+        run.untold.clear()
+        node = Node(value[2], value[4], value[3])
+        reached = [reach(node, run) for reach in reaches]
+        unsure: list[int] = []
+        for place, tests in enumerate(every):
+            verdict = all_of([test(nodes, run) for test, nodes in zip(tests, reached, strict=True)])
+            if verdict:
+                return place, _SURE
+            if verdict is None:
+                unsure.append(place)
+        return -1, unsure
+
+    def by_text(value: Value, run: Run) -> tuple[int, Sequence[int]]:
+        reached = reaches[0](Node(value[2], value[4], value[3]), run)
+        known = [places[one.value] for one in reached if type(one.value) is str and one.value in places]
+        return min(known) if known else -1, _SURE
+
+    def by_address(value: Value, _: Run) -> tuple[int, Sequence[int]]:
+        text = value[2].get("url") if type(value[2]) is dict else None
+        return places.get(text, -1) if type(text) is str else -1, _SURE
+
+    if not texts or None in texts:
+        return by_test
+    return by_address if slot.discriminators[0][1] == "url" else by_text
+
+
+def _of_none(value: Value, unsure: Sequence[int], run: Run, *, closed: bool) -> list[Fault]:
+    """What is said of a value that is of no slice, or of none that can be told."""
+    if not unsure:
+        says = "must be one of the profile's slices"
+        return fault(says, _where(value), "structure", "profile-slice") if closed else []
+    return [one for address in sorted(run.untold) for one in _untold(address, _where(value))]
 
 
 def _own(slot: Slot, of: str) -> list[Look]:
@@ -335,23 +425,24 @@ def _as_listed(slot: Slot, of: str) -> Look:
     return lambda value, _beside, _run: None if test(value) else wrong
 
 
+def _untold(value_set: str, where: str = "") -> list[Fault]:
+    address = value_set.partition("|")[0]
+    says = f"was not held against the value set {address}: it is not at hand with its codes"
+    return fault(says, where, "not-found", UNTOLD)
+
+
 def _as_asked(slot: Slot, has: Has, of: str) -> Look:
     """A binding that only the store of terminology can tell of one code."""
     says = "should" if slot.extensible else "must"
     rule = EXTENSIBLE if slot.extensible else "required-binding"
     wrong = fault(f"{says} have a code of the profile's value set", "", "code-invalid", rule)
-    address = slot.value_set.partition("|")[0]
-    untold = fault(
-        f"was not held against the value set {address}: it is not at hand with its codes", "", "not-found", UNTOLD
-    )
+    untold = _untold(slot.value_set)
 
     def look(value: Any, _beside: Any, _run: Run) -> Faults:
         if value is None or (slot.extensible and not held(value, of)):
             return None
-        rows = coded(value, of)
-        spend(ASKING_STEPS * len(rows))
-        found = [has(system, code) for system, code in rows[:CODINGS_LIMIT]]
-        return None if True in found else untold if None in found else wrong
+        told = is_asked(value, of, has)
+        return None if told else untold if told is None else wrong
 
     return look
 
@@ -397,20 +488,43 @@ def _as_profiled(profiles: tuple[str, ...], of: str) -> Look:
 def _as_defined(value: Any, beside: Any, run: Run) -> Faults:
     """An extension's own definition, where a package has it."""
     address = value.get("url") if type(value) is dict else None
+    run.seen.add(id(value))
     profile = run.find(address) if type(address) is str and run.depth < EXTENSION_DEPTH else None
     if profile is None or profile.type != "Extension":
         return None
     return run.under(profile, Node(value, "Extension", beside))
 
 
+def strewn(value: dict[str, Any], run: Run) -> Faults:
+    """The extensions that stand where the profile opens no element, each held against its own definition."""
+    found: list[Fault] = []
+    for name, inner in value.items():
+        if type(inner) is dict:
+            if below := strewn(inner, run):
+                found += under(f".{name.removeprefix('_')}", below)
+        elif type(inner) is list:
+            extends = name in _EXTENDING
+            for place, one in enumerate(inner):
+                if type(one) is not dict:
+                    continue
+                below = strewn(one, run) or []
+                if extends and id(one) not in run.seen:
+                    below += _as_defined(one, None, run) or ()
+                if below:
+                    found += under(f".{name.removeprefix('_')}[{place}]", below)
+    return found or None
+
+
+_EXTENDING: Final = frozenset(("extension", "modifierExtension"))
+
+
 def conforms(slot: Slot) -> Test:
     """Whether what stands here is of one of a slot's profiles; of a base type, whether it is one."""
-    core = "http://hl7.org/fhir/StructureDefinition/"
-    addresses = slot.profiles or tuple(core + name for name in slot.types)
+    addresses = slot.profiles or tuple(CORE + name for name in slot.types)
 
     def test(node: Node, run: Run) -> bool:
         for address in addresses:
-            if address.startswith(core) and is_type(node, address.removeprefix(core)):
+            if address.startswith(CORE) and is_type(node, address.removeprefix(CORE)):
                 return True
             profile = run.find(address)
             if profile is not None and is_type(node, profile.type) and run.depth < EXTENSION_DEPTH:

@@ -22,7 +22,7 @@ from kjerne.fhir.fhirpath.compiling import compiled
 from kjerne.fhir.fhirpath.navigating import root
 from kjerne.fhir.fhirpath.reading import Term, parse
 from kjerne.fhir.invariants import triggers
-from kjerne.fhir.judging import ADVICE, Look, Run, look_at
+from kjerne.fhir.judging import ADVICE, Look, Run, look_at, strewn
 from kjerne.fhir.packages import Definitions
 from kjerne.fhir.rulebook import rules
 from kjerne.fhir.value_sets import Codes, Has, Listed, Terminology
@@ -59,6 +59,7 @@ class Slot:
     is_pattern: bool = False
     types: frozenset[str] = frozenset()
     profiles: tuple[str, ...] = ()
+    targets: tuple[str, ...] = ()
     by_type: dict[str, tuple[str, ...]] = field(default_factory=dict)
     listed: Codes | None = None
     asked: Has | None = None
@@ -133,17 +134,16 @@ class Profiles:
                 [Fault(f"resourceType must be {profile.type}.", "resourceType", "structure", "profile-type")], []
             )
         look = self._look(profile.top, profile.type)
-        if look is None:
-            return Judged([], [])
+        run = Run(self.find, self._look, root(tree), 0)
         try:
             with limited():
-                found = look(tree, None, Run(self.find, self._look, root(tree), 0))
+                found = [*((look(tree, None, run) if look is not None else None) or ()), *(strewn(tree, run) or ())]
         except TooCostly:
             says = "The resource is too costly to hold against the profile."
             return Judged([Fault(says, profile.type, "too-costly", "validation-steps")], [])
         if not found:
             return Judged([], [])
-        # A value of a slice is looked at as an element too: what both find is told once.
+        # A value of a slice is looked at as an element too, and a part of an extension by itself: what both find is told once.
         told = [Fault(one.says, profile.type + one.where, one.code, one.rule) for one in dict.fromkeys(found)]
         return Judged([one for one in told if one.rule not in ADVICE], [one for one in told if one.rule in ADVICE])
 
@@ -223,6 +223,7 @@ def _slot(row: dict[str, Any], definition: dict[str, Any], terminology: Terminol
         is_pattern=fixed.startswith("pattern"),
         types=frozenset(one["code"] for one in types if "/" not in one["code"]),
         profiles=tuple(profile for one in types for profile in one.get("profile", ())),
+        targets=tuple(profile for one in types for profile in one.get("targetProfile", ())),
         by_type={one["code"]: tuple(one["profile"]) for one in types if one.get("profile")},
         listed=listed,
         asked=asked,

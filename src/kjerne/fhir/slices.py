@@ -1,29 +1,37 @@
 """How the values of a sliced element are told apart: each discriminator made into a test once (R4 profiling.html#discriminator).
 
-The path of a discriminator is followed once for all slices. Fixed values and patterns are tests on the value alone.
+The path of a discriminator is followed once for all slices. Fixed values and patterns are tests on the value alone. A test
+answers None where it cannot tell: a code that nobody knows the value set of, or a reference that leads out of the resource.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, Final
 
+from kjerne.fhir.definitions import TYPES
 from kjerne.fhir.effort import spend
 from kjerne.fhir.fhirpath.compiling import compiled
 from kjerne.fhir.fhirpath.navigating import is_type, step
 from kjerne.fhir.fhirpath.operators import Misuse
 from kjerne.fhir.fhirpath.values import PRIMITIVES, Node
-from kjerne.fhir.value_sets import Codes
+from kjerne.fhir.value_sets import Codes, Has
 
 if TYPE_CHECKING:
     from kjerne.fhir.judging import Run
-    from kjerne.fhir.profiles import Slot
+    from kjerne.fhir.profiles import Profile, Slot
 
-Test = Callable[[Node, "Run"], bool]
+CORE: Final = "http://hl7.org/fhir/StructureDefinition/"
+ASKING_STEPS: Final = 50
+"""What it costs to ask the store of a code."""
+CODINGS_LIMIT: Final = 20
+"""Codings of one element that are asked about."""
+_RESOURCES: Final = frozenset((*TYPES, "Resource", "DomainResource"))
+Test = Callable[[Node, "Run"], bool | None]
 Reach = Callable[[Node, "Run"], list[Node]]
 """What the path of a discriminator leads to from a value: sought once for all slices."""
-Told = Callable[[list[Node], "Run"], bool]
+Told = Callable[[list[Node], "Run"], bool | None]
 """Whether what was reached is a slice's."""
 _PLAIN: Final = re.compile(r"[a-z]\w*(?:\.[a-z]\w*)*")
 
@@ -35,14 +43,33 @@ def told_apart(slot: Slot, one: Slot, conforms: Callable[[Slot], Test]) -> list[
     return known if known and len(known) == len(tests) else None
 
 
+def keys(slot: Slot, one: Slot) -> frozenset[str] | None:
+    """The texts of which one stands at the only discriminator of a slice, where that is all that tells it apart.
+
+    They are looked up once for all slices. None where it takes a test.
+    """
+    if len(slot.discriminators) != 1 or slot.discriminators[0][0] != "value":
+        return None
+    path = slot.discriminators[0][1]
+    if not _PLAIN.fullmatch(path):
+        return None
+    if path == "url" and "url" not in one.members and one.profiles:
+        return frozenset(_addresses(one))
+    asked = [inner for inner in _at(one, path) if _tells("value", inner)]
+    texts = frozenset(inner.value for inner in asked if type(inner.value) is str)
+    plain = all(type(inner.value) is str and not inner.members for inner in asked)
+    return texts if texts and plain else None
+
+
 def _told(kind: str, path: str, one: Slot, conforms: Callable[[Slot], Test]) -> Told | None:
     if kind == "value" and path == "url" and "url" not in one.members and one.profiles:
         # Extensions are told apart by the address of their definition, where the slice does not repeat it.
         addresses = frozenset(profile.partition("|")[0] for profile in one.profiles)
         return lambda nodes, _: any(node.value in addresses for node in nodes)
-    if "resolve()" in path:
-        # What a reference leads to stands elsewhere.
-        return None
+    before, resolves, after = path.partition("resolve()")
+    if resolves:
+        targets = [target for inner in _at(one, before.strip(".") or "$this") for target in inner.targets]
+        return _by_target(kind, after.strip("."), targets) if targets else None
     asked = _at(one, path)
     if kind == "exists":
         wanted = any(inner.most != 0 for inner in asked)
@@ -60,12 +87,69 @@ def _by_what_it_says(kind: str, asked: list[Slot], conforms: Callable[[Slot], Te
     tests = [conforms(inner) if kind == "profile" else _fits(inner) for inner in asked]
     if len(tests) == 1:
         only = tests[0]
-        return lambda nodes, run: any(only(node, run) for node in nodes)
-    return lambda nodes, run: any(test(node, run) for node in nodes for test in tests)
+        return lambda nodes, run: _one_of(only(node, run) for node in nodes)
+    return lambda nodes, run: _one_of(test(node, run) for node in nodes for test in tests)
+
+
+def _one_of(verdicts: Iterable[bool | None]) -> bool | None:
+    """Whether one of them is true; None where none is and one cannot be told."""
+    unsure = False
+    for one in verdicts:
+        if one:
+            return True
+        unsure = unsure or one is None
+    return None if unsure else False
+
+
+def all_of(verdicts: Iterable[bool | None]) -> bool | None:
+    """Whether all of them are true; None where none is false and one cannot be told."""
+    unsure = False
+    for one in verdicts:
+        if one is False:
+            return False
+        unsure = unsure or one is None
+    return None if unsure else True
+
+
+def _by_target(kind: str, path: str, targets: list[str]) -> Told | None:
+    """By what a reference leads to: its type, its profile, or a value in it that its profile fixes."""
+    if (kind == "value") != bool(path) or kind not in ("type", "profile", "value"):
+        return None
+    reach = reaching(path) if path else None
+
+    def fits(address: str, found: Node, run: Run, *, whole: bool) -> bool | None:
+        name = address.removeprefix(CORE)
+        if address.startswith(CORE) and name in _RESOURCES:
+            return is_type(found, name) if reach is None else None
+        profile = run.find(address)
+        if profile is None:
+            return None
+        if kind == "type" or not is_type(found, profile.type):
+            return is_type(found, profile.type)
+        if not whole:
+            return None
+        return run.keeps(profile, found) if reach is None else _says(profile, path, reach(found, run), run)
+
+    def test(nodes: list[Node], run: Run) -> bool | None:
+        spend(len(nodes) * len(targets))
+        verdicts: list[bool | None] = []
+        for node in nodes:
+            found, whole = run.led_to(node)
+            verdicts += [fits(one, found, run, whole=whole) if found is not None else None for one in targets]
+        return _one_of(verdicts)
+
+    return test
+
+
+def _says(profile: Profile, path: str, nodes: list[Node], run: Run) -> bool | None:
+    """Whether what a path leads to in a resource is what its profile fixes there; None where it fixes nothing."""
+    tests = [_fits(inner) for inner in _at(profile.top, path) if _tells("value", inner)]
+    return _one_of(test(node, run) for node in nodes for test in tests) if tests else None
 
 
 def reaching(path: str) -> Reach:
-    """What a discriminator's path leads to."""
+    """What a discriminator's path leads to; of one that leads through a reference, the reference."""
+    path = path.partition("resolve()")[0].strip(".") or "$this"
     if path == "$this":
         return lambda node, _: [node]
     if _PLAIN.fullmatch(path):
@@ -103,7 +187,7 @@ def _tells(kind: str, slot: Slot) -> bool:
 
 
 def _is_bound(slot: Slot) -> bool:
-    return slot.listed is not None and not slot.extensible
+    return (slot.listed is not None or slot.asked is not None) and not slot.extensible
 
 
 def _at(slot: Slot, path: str) -> list[Slot]:
@@ -138,7 +222,8 @@ def _says_something(slot: Slot) -> bool:
 def _fits(wanted: Slot) -> Test:
     """Whether a value has every fixed value and pattern of an element and of those below it."""
     fits = fitting(wanted) if wanted.value is not None else None
-    listed = wanted.listed if _is_bound(wanted) and wanted.value is None else None
+    bound = _is_bound(wanted) and wanted.value is None
+    listed, asked = (wanted.listed, wanted.asked) if bound else (None, None)
     tests: dict[str, Callable[[Any], bool]] = {}
     below = [
         (name, _fits(inner))
@@ -146,7 +231,7 @@ def _fits(wanted: Slot) -> Test:
         if (inner.least > 0 or inner.value is not None) and _says_something(inner)
     ]
 
-    def test(node: Node, run: Run) -> bool:
+    def test(node: Node, run: Run) -> bool | None:
         if fits is not None and not fits(node.value):
             return False
         if listed is not None:
@@ -154,7 +239,11 @@ def _fits(wanted: Slot) -> Test:
                 tests[node.type] = in_list(listed, node.type)
             if not tests[node.type](node.value):
                 return False
-        return all(any(inner(one, run) for one in step([node], name)) for name, inner in below)
+        if asked is not None and (told := is_asked(node.value, node.type, asked)) is not True:
+            if told is None:
+                run.untold.add(wanted.value_set)
+            return told
+        return all_of(_one_of(inner(one, run) for one in step([node], name)) for name, inner in below)
 
     return test
 
@@ -216,6 +305,13 @@ def coded(value: Any, of: str) -> list[tuple[str, str]]:
     rows = [value] if of in ("Coding", "Quantity") else value.get("coding", []) if type(value) is dict else []
     pairs = [(one.get("system"), one.get("code")) for one in rows if type(one) is dict]
     return [(system, code) for system, code in pairs if type(system) is str and type(code) is str]
+
+
+def is_asked(value: Any, of: str, has: Has) -> bool | None:
+    """Whether a value has a code of a value set that is asked code by code; None where that cannot be told."""
+    rows = coded(value, of)
+    spend(ASKING_STEPS * len(rows))
+    return _one_of(has(system, code) for system, code in rows[:CODINGS_LIMIT])
 
 
 def held(value: Any, of: str) -> bool:
