@@ -1,4 +1,4 @@
-"""Make src/kjerne/fhir/data/profiles.msgpack.zst: R4's own profiles and extensions, what is judged of them alone.
+"""Make src/kjerne/fhir/data/profiles.msgpack.zst: R4's own profiles and extensions, what is judged of them alone; bindings.
 
 From the package that `tools/fhir_package.py` finds. Does nothing when the table stands already.
 """
@@ -10,15 +10,18 @@ import zlib
 from pathlib import Path
 from typing import Any, Final
 
-from fhir_package import make, resources
-from kjerne.fhir.core_profiles import PATH, Table
+from build_definitions import CodeLists
+from build_rules import SHAPED
+from fhir_package import is_type, make, resources
+from kjerne.fhir.core_profiles import PATH, Binding, Table
 
 KEPT: Final = frozenset(("id", "path", "sliceName", "slicing", "min", "max", "type"))
 OF_A_CONSTRAINT: Final = ("key", "severity", "human", "expression", "source")
 
 
 def main() -> None:
-    sources = Path(__file__), PATH.parents[1] / "core_profiles.py"
+    tools = (Path(__file__).with_name(f"build_{name}.py") for name in ("profiles", "definitions", "rules"))
+    sources = *tools, PATH.parents[1] / "core_profiles.py"
     make(PATH, Table, sources, build, _told)
 
 
@@ -30,7 +33,13 @@ def build(archive: bytes, stamp: str) -> Table:
     """The table from the package's bytes."""
     definitions: dict[str, bytes] = {}
     profiles: dict[str, list[str]] = {}
-    for one in resources(archive, ("StructureDefinition",)):
+    bindings: dict[str, dict[str, Binding]] = {}
+    found = list(resources(archive, ("StructureDefinition", "ValueSet", "CodeSystem")))
+    of_type = {kind: [one for one in found if one["resourceType"] == kind] for kind in ("ValueSet", "CodeSystem")}
+    lists = CodeLists(of_type["ValueSet"], of_type["CodeSystem"])
+    for one in (one for one in found if one["resourceType"] == "StructureDefinition"):
+        if is_type(one):
+            _bind(one, lists, bindings)
         # Two examples in the package tell their differences alone: nothing can be held against them.
         if one.get("derivation") != "constraint" or "snapshot" not in one:
             continue
@@ -39,7 +48,22 @@ def build(archive: bytes, stamp: str) -> Table:
         if one["type"] != "Extension":
             profiles.setdefault(one["type"], []).append(one["url"])
     sorted_profiles = {type_: tuple(sorted(urls)) for type_, urls in sorted(profiles.items())}
-    return Table(stamp, dict(sorted(definitions.items())), sorted_profiles)
+    return Table(stamp, dict(sorted(definitions.items())), sorted_profiles, bindings)
+
+
+def _bind(structure: dict[str, Any], lists: CodeLists, bindings: dict[str, dict[str, Binding]]) -> None:
+    """The bindings of a type that R4's required lists do not hold, under the type or nested structure that has the element."""
+    for row in structure["snapshot"]["element"]:
+        binding = row.get("binding", {})
+        strength, canonical = binding.get("strength"), str(binding.get("valueSet", ""))
+        address = canonical.partition("|")[0]
+        coded = any(one["code"] == "code" for one in row.get("type", ()))
+        held = strength == "required" and ((coded and address in SHAPED) or lists.value_set(address))
+        if not canonical or strength not in ("required", "extensible") or held:
+            continue
+        parent, _, name = row["path"].rpartition(".")
+        place = (parent, name.removesuffix("[x]")) if parent else (row["path"], "")
+        bindings.setdefault(place[0], {})[place[1]] = Binding(canonical, strength == "required")
 
 
 def _slim(definition: dict[str, Any]) -> dict[str, Any]:

@@ -84,3 +84,12 @@ def test_a_profile_of_r4_itself_needs_no_package(settings: Settings, tmp_path: P
     found = judged(settings, file(tmp_path, json.dumps(named).encode()), [])
     assert (found["profiles"], found["unknown"]) == ([f"{core}vitalsigns"], [])
     assert "profile-cardinality" in {one["rule"] for one in found["issues"]}
+
+
+def test_where_no_database_runs_the_lists_of_packages_and_of_r4_are_asked_and_that_is_said(
+    settings: Settings, tmp_path: Path
+) -> None:
+    tree = OBSERVATION | {"interpretation": [{"coding": [{"system": "urn:s", "code": "x"}]}]}
+    found = judged(settings, file(tmp_path, json.dumps(tree).encode()), [])
+    assert ([one["rule"] for one in found["advice"]], found["terminology"]) == (["extensible-binding"], False)
+    assert "no database runs" in told(found)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ import pytest
 import code_files as made
 from guide_packages import element, package, profile
 from kjerne.commands import terminology
+from kjerne.commands.guides import judged
 from kjerne.fhir import shelf
 from kjerne.registries.code_files.recognising import Given
 from kjerne.settings import Settings
@@ -132,3 +134,24 @@ def test_an_import_is_held_to_it_in_whichever_process_its_lines_are_read(platfor
     assert wrong.status_code == 422
     assert wrong.json()["issue"][0]["expression"] == [f"line {many}: Observation.code"]
     assert sent(*lines, coded(REQUIRED, made.OF_LEG)).status_code == 200
+
+
+def test_a_binding_of_r4_itself_asks_what_is_at_hand(platform: Standing) -> None:
+    """The classes of an encounter are found by a filter, which R4's package does not list."""
+    for code, told in (("AMB", []), ("DENTAL", [("warning", "extensible-binding")])):
+        actual = {"system": "http://terminology.hl7.org/CodeSystem/v3-ActCode", "code": code}
+        body = json.dumps({"resourceType": "Encounter", "status": "planned", "class": actual}).encode()
+        answer = platform.client.call(
+            "POST", "/fhir/R4/$validate", as_="lab", body=body, headers={"content-type": FHIR}
+        )
+        assert rules(Answered(answer)) == told
+
+
+def test_the_command_asks_what_is_loaded(platform: Standing, tmp_path: Path) -> None:
+    settings = platform.application._edge.settings
+    for code, told in ((made.OF_ARM, []), (made.ARM, ["required-binding"])):
+        path = tmp_path / "resource.json"
+        path.write_text(json.dumps(coded(REQUIRED, code)), "utf-8")
+        found = judged(settings, path, [])
+        assert [one["rule"] for one in found["issues"]] == told
+        assert (found["terminology"], found["unjudged"]) == (True, [])

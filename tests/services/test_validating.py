@@ -317,3 +317,11 @@ def test_who_keeps_registers_alone_asks_about_no_patient_s_record(platform: Stan
     answer = asked(platform, f"Observation/{made}/$validate?mode=delete", b"", as_="registry")
     assert answer.status == 403
     assert platform.audited(answer.response) == []
+
+
+def test_a_code_beside_an_extensible_value_set_of_r4_is_a_warning(platform: Standing) -> None:
+    odd = [{"coding": [{"system": "urn:s", "code": "x"}]}]
+    for mode in ("", "?mode=create"):
+        answer = asked(platform, f"$validate{mode}", observation(interpretation=odd))
+        assert ("warning", "Observation.interpretation[0]", "extensible-binding") in found(answer)
+        assert {severity for severity, *_ in found(answer)} == {"warning", "information"}

@@ -17,18 +17,23 @@ SECONDS: Final = 30.0
 
 def on_database(settings: Settings, use: Callable[[Pool], Awaitable[T]], *, seconds: float = SECONDS) -> T:
     """What `use` makes of the one connection; a statement may take `seconds`. `Refusal` 422 where there is no database."""
-    dsn = settings.dsn
-    if not dsn:
-        if not (settings.data / "postgres").exists():
-            raise Refusal(422, "there is no database", where="KJERNE_DSN", todo="Name one, or run it beside kjerne up.")
-        dsn = Embedded(settings.data).dsn(PROGRAM)
 
     async def run() -> T:
-        with reaching():
-            pool = await open_pool(dsn, 1, seconds=seconds)
+        pool = await opened(settings, seconds=seconds)
         try:
             return await use(pool)
         finally:
             await pool.close()
 
     return asyncio.run(run())
+
+
+async def opened(settings: Settings, *, seconds: float = SECONDS) -> Pool:
+    """The one connection, which whoever asked closes; `Refusal` where there is no database, or it is not reached."""
+    dsn = settings.dsn
+    if not dsn:
+        if not (settings.data / "postgres").exists():
+            raise Refusal(422, "there is no database", where="KJERNE_DSN", todo="Name one, or run it beside kjerne up.")
+        dsn = Embedded(settings.data).dsn(PROGRAM)
+    with reaching():
+        return await open_pool(dsn, 1, seconds=seconds)

@@ -2,21 +2,31 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final
+from threading import Thread
+from typing import Any, Final, NamedTuple, TypeVar
 
+from kjerne.commands.database import opened
 from kjerne.errors import Fault, Refusal
 from kjerne.fhir import packages, shelf
+from kjerne.fhir.core_bindings import CoreBindings
 from kjerne.fhir.definitions import TYPES
 from kjerne.fhir.from_xml import read
 from kjerne.fhir.lines import with_lines
 from kjerne.fhir.profiles import CORE, Profiles, without_known
 from kjerne.fhir.shelf import Shelf
 from kjerne.fhir.validate import check
+from kjerne.fhir.value_sets import Listed, Terminology
 from kjerne.registries.guides import Guides, packages_asked
 from kjerne.settings import Settings
+from kjerne.store.bindings import Bindings, Stored
+from kjerne.store.pool import Pool
 from kjerne.wire import json, xml
 
+T = TypeVar("T")
 RESOURCE_LIMIT_BYTES: Final = 50_000_000
 XML_DEPTH: Final = 64
 """As JSON: what is deeper is no resource, and is deeper than the checks can walk."""
@@ -57,30 +67,82 @@ def judged(settings: Settings, path: Path, profiles: list[str]) -> dict[str, Any
     type_ = tree.get("resourceType")
     if not isinstance(type_, str) or type_ not in TYPES:
         raise Refusal(422, "The file is no FHIR resource.", where=str(path))
-    known = Profiles(Shelf(settings.packages))
+    with _terminology(settings) as reached:
+        found = _judged(Shelf(settings.packages), reached, tree, profiles)
+    every = [*found.faults, *found.advice]
+    placed = [_at(fault, lines) for fault in every] if lines else with_lines(every, raw, type_)
+    return {
+        "right": not found.faults,
+        "profiles": found.profiles,
+        "unknown": found.unknown,
+        "unjudged": found.unjudged,
+        "terminology": reached is not Listed,
+        "issues": [_told(one) for one in placed[: len(found.faults)]],
+        "advice": [_told(one) for one in placed[len(found.faults) :]],
+    }
+
+
+class _Found(NamedTuple):
+    faults: list[Fault]
+    advice: list[Fault]
+    profiles: list[str]
+    unknown: list[str]
+    unjudged: list[str]
+
+
+def _judged(shelf: Shelf, reached: Callable[[Shelf], Terminology], tree: dict[str, Any], profiles: list[str]) -> _Found:
+    """By R4, and where that has nothing against it by R4's bindings and the profiles."""
+    terminology, type_ = reached(shelf), str(tree["resourceType"])
+    known = Profiles(shelf, terminology)
     faults = without_known(check(tree, type_), tree, known)
     wanted, unknown, unjudged = profiles, list[str](), list[str]()
     if not profiles:
         named = [one for one in _named(tree) if one != f"{CORE}{type_}"]
         wanted = [one for one in named if _is_there(known, one)]
         unknown = [one for one in named if one not in wanted]
-    advice = list[Fault]()
-    for one in wanted if not faults else ():
-        judged_ = known.judge(tree, one)
-        faults += judged_.faults
-        advice += judged_.advice
-        found = known.find(one)
-        unjudged += found.unjudged if found is not None else ()
-    every = [*faults, *advice]
-    placed = [_at(fault, lines) for fault in every] if lines else with_lines(every, raw, type_)
-    return {
-        "right": not faults,
-        "profiles": wanted,
-        "unknown": unknown,
-        "unjudged": unjudged,
-        "issues": [_told(one) for one in placed[: len(faults)]],
-        "advice": [_told(one) for one in placed[len(faults) :]],
-    }
+    if faults:
+        return _Found(faults, [], wanted, unknown, unjudged)
+    faults, advice = CoreBindings(terminology).judge(tree)
+    for one in wanted:
+        own = known.judge(tree, one)
+        faults += own.faults
+        advice += own.advice
+        profile = known.find(one)
+        unjudged += profile.unjudged if profile is not None else ()
+    return _Found(faults, advice, wanted, unknown, unjudged)
+
+
+@contextmanager
+def _terminology(settings: Settings) -> Iterator[Callable[[Shelf], Terminology]]:
+    """What is loaded, asked on a loop of its own beside the check, where a database is running; else what packages list."""
+    loop = asyncio.new_event_loop()
+    thread = Thread(target=loop.run_forever, daemon=True)
+    thread.start()
+    try:
+        pool = _done(loop, opened(settings))
+    except Refusal:
+        pool = None
+    try:
+        if pool is None:
+            yield Listed
+        else:
+            bindings = _done(loop, _bindings(pool))
+            yield lambda shelf: Stored(shelf, bindings)
+    finally:
+        if pool is not None:
+            _done(loop, pool.close())
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+        loop.close()
+
+
+def _done(loop: asyncio.AbstractEventLoop, work: Coroutine[Any, Any, T]) -> T:
+    return asyncio.run_coroutine_threadsafe(work, loop).result()
+
+
+async def _bindings(pool: Pool) -> Bindings:
+    """Made on the loop that answers."""
+    return Bindings(pool, asyncio.get_running_loop())
 
 
 def _is_there(known: Profiles, canonical: str) -> bool:
@@ -100,6 +162,8 @@ def told(found: dict[str, Any]) -> str:
     ]
     lines += [f"not at hand: {one}" for one in found["unknown"]]
     lines += [f"not judged: {one}" for one in found["unjudged"]]
+    if not found["terminology"]:
+        lines.append("not asked: terminology that is loaded, since no database runs")
     return "\n".join([*lines, "right" if found["right"] else f"{len(found['issues'])} faults"])
 
 

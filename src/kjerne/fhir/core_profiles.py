@@ -1,4 +1,4 @@
-"""R4's own profiles and extensions (`vitalsigns`, `lipidprofile`, `SimpleQuantity`, ...), as HL7's package has them.
+"""R4's own profiles and extensions (`vitalsigns`, `lipidprofile`, `SimpleQuantity`, ...), and the bindings of its elements.
 
 The table is made by `tools/build_profiles.py` from HL7's CC0 package and never committed; it is read at the first question.
 """
@@ -23,13 +23,21 @@ UNPACKED_LIMIT_BYTES: Final = 64_000_000
 VERSION: Final = "4.0.1"
 
 
+class Binding(msgspec.Struct, frozen=True, array_like=True):
+    """The value set of an element, by its address, that R4's own required lists do not hold."""
+
+    value_set: str
+    required: bool
+
+
 class Table(msgspec.Struct, frozen=True, array_like=True):
     """`definitions`: the JSON of each by its address, packed, what is judged of it alone. `profiles`: by type the addresses
-    of its profiles, without extensions."""
+    of its profiles, without extensions. `bindings`: by type or nested structure those of its elements; of a type itself by ''."""
 
     source_sha256: str
     definitions: dict[str, bytes]
     profiles: dict[str, tuple[str, ...]]
+    bindings: dict[str, dict[str, Binding]]
 
 
 @cache
@@ -53,6 +61,11 @@ def find(canonical: str) -> dict[str, Any] | None:
 def of_types() -> Mapping[str, tuple[str, ...]]:
     """By type the addresses of R4's profiles of it."""
     return _table().profiles
+
+
+def bindings() -> Mapping[str, Mapping[str, Binding]]:
+    """By type or nested structure (`Observation.component`) and element: what is extensible, or required and not listed."""
+    return _table().bindings
 
 
 @dataclass(frozen=True)

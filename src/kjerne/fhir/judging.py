@@ -21,7 +21,20 @@ from kjerne.fhir.fhirpath.navigating import is_type, members, root
 from kjerne.fhir.fhirpath.operators import Misuse, truth
 from kjerne.fhir.fhirpath.values import PRIMITIVES, Node
 from kjerne.fhir.invariants import EVALUATION_STEPS, led_to
-from kjerne.fhir.slices import CORE, Test, Told, all_of, fitting, held, in_list, is_asked, keys, reaching, told_apart
+from kjerne.fhir.slices import (
+    CORE,
+    SINGLE,
+    Test,
+    Told,
+    all_of,
+    fitting,
+    held,
+    in_list,
+    is_asked,
+    keys,
+    reaching,
+    told_apart,
+)
 
 if TYPE_CHECKING:
     from kjerne.fhir.profiles import Profile, Rule, Slot
@@ -29,7 +42,7 @@ if TYPE_CHECKING:
 
 EXTENSION_DEPTH: Final = 5
 _TYPES: Final = frozenset(TYPES)
-_CODED: Final = frozenset({"Coding", "CodeableConcept", "Quantity"})
+_CODED: Final = SINGLE | {"CodeableConcept"}
 NESTED_STEPS: Final = 10
 """What it costs to hold a part of a resource against a profile of its own."""
 EXTENSIBLE: Final = "extensible-binding"
@@ -419,10 +432,14 @@ def _as_listed(slot: Slot, of: str) -> Look:
     test = in_list(slot.listed, of)
     if slot.extensible:
         # A text alone is right, and so is a code of a system that the list knows nothing of where it has none for it.
-        advice = fault("should have a code of the profile's value set", "", "code-invalid", EXTENSIBLE)
+        advice = fault(f"should have a code of the value set {_address(slot)}", "", "code-invalid", EXTENSIBLE)
         return lambda value, _beside, _run: advice if held(value, of) and not test(value) else None
-    wrong = fault("must have a code of the profile's value set", "", "code-invalid", "required-binding")
+    wrong = fault(f"must have a code of the value set {_address(slot)}", "", "code-invalid", "required-binding")
     return lambda value, _beside, _run: None if test(value) else wrong
+
+
+def _address(slot: Slot) -> str:
+    return slot.value_set.partition("|")[0]
 
 
 def _untold(value_set: str, where: str = "") -> list[Fault]:
@@ -435,7 +452,7 @@ def _as_asked(slot: Slot, has: Has, of: str) -> Look:
     """A binding that only the store of terminology can tell of one code."""
     says = "should" if slot.extensible else "must"
     rule = EXTENSIBLE if slot.extensible else "required-binding"
-    wrong = fault(f"{says} have a code of the profile's value set", "", "code-invalid", rule)
+    wrong = fault(f"{says} have a code of the value set {_address(slot)}", "", "code-invalid", rule)
     untold = _untold(slot.value_set)
 
     def look(value: Any, _beside: Any, _run: Run) -> Faults:

@@ -27,6 +27,8 @@ ASKING_STEPS: Final = 50
 """What it costs to ask the store of a code."""
 CODINGS_LIMIT: Final = 20
 """Codings of one element that are asked about."""
+SINGLE: Final = frozenset(("Coding", "Quantity", "Age", "Count", "Distance", "Duration"))
+"""Types that are a code themselves, and do not hold several."""
 _RESOURCES: Final = frozenset((*TYPES, "Resource", "DomainResource"))
 Test = Callable[[Node, "Run"], bool | None]
 Reach = Callable[[Node, "Run"], list[Node]]
@@ -282,7 +284,7 @@ def in_list(listed: Codes, of: str) -> Callable[[Any], bool]:
     if of in PRIMITIVES:
         every = frozenset[str]().union(*listed.values())
         return lambda value: value is None or (type(value) is str and value in every)
-    single = of in ("Coding", "Quantity")
+    single = of in SINGLE
     if not single and of != "CodeableConcept":
         # Some guides bind an extension and mean its value.
         return lambda _: True
@@ -302,7 +304,7 @@ def coded(value: Any, of: str) -> list[tuple[str, str]]:
     """(system, code) of each coding of a value that has one; of a primitive the code alone."""
     if of in PRIMITIVES:
         return [("", value)] if type(value) is str else []
-    rows = [value] if of in ("Coding", "Quantity") else value.get("coding", []) if type(value) is dict else []
+    rows = [value] if of in SINGLE else value.get("coding", []) if type(value) is dict else []
     pairs = [(one.get("system"), one.get("code")) for one in rows if type(one) is dict]
     return [(system, code) for system, code in pairs if type(system) is str and type(code) is str]
 
@@ -320,5 +322,5 @@ def held(value: Any, of: str) -> bool:
         return value is not None
     if type(value) is not dict:
         return False
-    rows = [value] if of in ("Coding", "Quantity") else value.get("coding", [])
+    rows = [value] if of in SINGLE else value.get("coding", [])
     return any(type(one) is dict and "code" in one for one in rows)

@@ -15,8 +15,9 @@ from typing import Any, Final, Literal, NamedTuple
 import structlog
 
 from kjerne.errors import Fault, Refusal
-from kjerne.fhir import core_profiles
-from kjerne.fhir.profiles import Profiles, without_known
+from kjerne.fhir import core_bindings, core_profiles
+from kjerne.fhir.core_bindings import CoreBindings
+from kjerne.fhir.profiles import Judged, Profiles, without_known
 from kjerne.fhir.shelf import Shelf
 from kjerne.fhir.value_sets import Listed, OutOfReach, Terminology
 from kjerne.registries.contents import service_of
@@ -59,6 +60,7 @@ class State(NamedTuple):
     shelf: Shelf
     profiles: Profiles
     asks: tuple[Ask, ...]
+    bindings: CoreBindings
 
 
 class Guides:
@@ -72,7 +74,7 @@ class Guides:
         self._sets = sets
         self._named = named
         self._stamp: tuple[int, int] = (-1, -1)
-        self._state = State(Shelf(), Profiles(Shelf()), ())
+        self._state = State(Shelf(), Profiles(Shelf()), (), CoreBindings(Listed(Shelf())))
         self._terminology: Callable[[Shelf], Terminology] = Listed
 
     @classmethod
@@ -95,8 +97,9 @@ class Guides:
             first, self._stamp = self._stamp == (-1, -1), stamp
             try:
                 shelf = Shelf(self._folder)
-                profiles = Profiles(shelf, self._terminology(shelf))
-                self._state = State(shelf, profiles, tuple(_read(self._sets, profiles)))
+                terminology = self._terminology(shelf)
+                profiles = Profiles(shelf, terminology)
+                self._state = State(shelf, profiles, tuple(_read(self._sets, profiles)), CoreBindings(terminology))
             except Refusal as refusal:
                 if first:
                     self._stamp = (-1, -1)
@@ -107,6 +110,14 @@ class Guides:
     def asked_of(self, name: str) -> list[Ask]:
         """The rows about a type."""
         return [ask for ask in self.state().asks if ask.type == name]
+
+    def asks_codes(self, name: str) -> bool:
+        """Whether a write of a type may ask a store, which takes a thread, though the resource names no profile."""
+        return name in core_bindings.requiring() or bool(self.asked_of(name))
+
+    def bound(self, tree: dict[str, Any]) -> Judged:
+        """A resource that R4 has nothing against, held to R4's bindings beyond its own required lists."""
+        return self.state().bindings.judge(tree)
 
     def supported(self) -> dict[str, list[str]]:
         """By type the profiles that are asked of it on write, or that resources are held against where they name them: those of
@@ -130,6 +141,8 @@ class Guides:
         """A resource that R4 has nothing against, held against what is asked of it on write."""
         wanted, too_many = self.wanted(tree, name), self.too_many(tree, name) if self._named != "off" else []
         found = self.judge(tree, wanted) if wanted else Found([], [], [])
+        if name in core_bindings.requiring():
+            found.faults.extend(self.bound(tree).faults)
         if not too_many:
             return found
         (found.faults if self._named == "required" else found.advice).extend(too_many)

@@ -177,12 +177,20 @@ class ValidateApi:
         return judged(placed[: len(faults)], placed[len(faults) :], says)
 
     def _found(self, call: Call, tree: Tree, type_: str, asked: Asked) -> Found:
-        """By R4, then by what a write would ask, then by profiles."""
+        """By R4, then by what a write would ask, then by R4's bindings and by profiles."""
         faults = self.guides.settled(check(tree, type_), tree)
         if not faults and asked.mode in ("create", "update"):
             faults = _refused_on_write(call, tree, type_, asked.mode)
         if faults:
             return Found(faults, [], [])
+        bound = self.guides.bound(tree)
+        found = self._under_profiles(tree, type_, asked)
+        # A write of some types has asked the bindings too.
+        return found._replace(
+            faults=list(dict.fromkeys((*bound.faults, *found.faults))), advice=[*bound.advice, *found.advice]
+        )
+
+    def _under_profiles(self, tree: Tree, type_: str, asked: Asked) -> Found:
         if asked.mode in ("create", "update"):
             found = self.guides.on_write(tree, type_)
         else:

@@ -51,7 +51,8 @@ def _kinds(record: bytes, tree: dict[str, Any], guides: Guides) -> set[Kind]:
     faults = guides.settled(check(tree, name), tree) or not_understood(record, tree)
     if faults:
         return {_kind("error", _R4, one) for one in faults}
-    kinds: set[Kind] = set()
+    bound = guides.bound(tree)
+    kinds = {_kind("error", _R4, one) for one in bound.faults} | {_kind("warning", _R4, one) for one in bound.advice}
     for profile, strength in guides.wanted(tree, name).items():
         judged = guides.judge(tree, {profile: strength})
         kinds |= {_kind("error", profile, one) for one in judged.faults}
