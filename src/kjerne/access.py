@@ -16,13 +16,14 @@ from uuid import UUID
 CallerKind = Literal["practitioner", "citizen", "system"]
 Action = Literal[
     "read", "search", "history", "write", "insight", "choose", "file", "correct", "examine", "trace", "disclose", "link",
-    "export", "ask", "handle", "download", "review", "permit", "subscribe", "notify",
+    "export", "recheck", "ask", "handle", "download", "review", "permit", "subscribe", "notify",
 ]  # fmt: skip
 """`file` lays in what is new, `correct` mends or takes out what lies there already. `examine` opens a message that was
-rejected, `trace` tells who had opened what was filed on a wrong person, `disclose` tells a source who was given what it
-sent, `link` says that two numbers are one human, `export` takes out in bulk. `ask` says that something is wrong and reads
-the answer, `handle` answers it. `download` takes a copy of all. `review` tells whom a reading in the log was about. `permit`
-gives or withdraws a parent's consent that a youth sees her own. `subscribe` asks to be told of what is new, `notify` tells it."""
+rejected, `trace` tells who had opened what was filed on a wrong person, `disclose` tells a source who was given what it sent,
+`link` says that two numbers are one human, `export` takes out in bulk, `recheck` holds what is stored against the rules of
+today and tells ids alone. `ask` says that something is wrong and reads the answer, `handle` answers it. `download` takes a
+copy of all. `review` tells whom a reading in the log was about. `permit` gives or withdraws a parent's consent that a youth
+sees her own. `subscribe` asks to be told of what is new, `notify` tells it."""
 
 OPENING: Final[frozenset[Action]] = frozenset({"read", "search", "history", "download", "export", "notify"})
 """What hands records to somebody: whoever asks the log who has seen something asks for these. `laws` holds the list to all

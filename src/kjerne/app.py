@@ -80,6 +80,7 @@ from kjerne.services.results.kith.model import Message
 from kjerne.services.results.opening import Opener
 from kjerne.services.results.opening_api import OpeningApi
 from kjerne.services.results.reuse_api import Asker, ReuseApi
+from kjerne.services.shared_rechecking import SharedChecks
 from kjerne.services.shared_records import READS, WRITES, SharedRecords
 from kjerne.services.shared_references import SharedReferences
 from kjerne.services.smart_configuration import Provider as Told
@@ -251,6 +252,7 @@ class House:
             Route("GET", "/readyz", self.ready, PUBLIC, "json"),
             *OversightApi(self.store).routes(),
             *disclosures.routes(),
+            *SharedChecks(self.store.pool, self.guides).routes(),
             *OpeningApi(Opener(self.store, self.read, self.digest), self.store).routes(),
             *PersonsApi(Linker(self.store, types_by_service(), kept_by_law()), self.identify).routes(),
             *ParticipationApi(self.register, self.store.pool).routes(),
@@ -290,9 +292,11 @@ class House:
         """What leaves in bulk, and the lists of patients that it may be of."""
         services = [name for name in SERVICES if name in EXPORTED]
         types = (*(name for name, service in SERVICE_BY_TYPE.items() if service in EXPORTED), PERSON)
-        kickoffs = Kickoffs(types, parse_json, self.store.ids, self.identify)
+        checked = [name for name in SERVICES if name in IN_USE]
+        every = (*(name for name, service in SERVICE_BY_TYPE.items() if service in IN_USE), PERSON)
+        kickoffs = Kickoffs(types, every, parse_json, self.store.ids, self.identify)
         sealer = Sealer(self.store.keys.derived("export"))
-        files = Files(self.store.pool, self.reader, self.patients, self.store.ids, sealer, services)
+        files = Files(self.store.pool, self.reader, self.patients, self.store.ids, sealer, services, checked)
         groups = GroupsApi(self.store.pool, Sealer(self.store.keys.derived("group")), kickoffs, self.guides)
         return ExportsApi(self.store.pool, kickoffs, files, groups, self.guides)
 

@@ -371,7 +371,14 @@ def guides_validate(
 
 @guides.command("check")
 def guides_check(
-    number: Annotated[int, typer.Argument(help="An export that was approved (POST /fhir/R4/$export).")],
+    number: Annotated[
+        int | None,
+        typer.Argument(help="An export that was approved (POST /fhir/R4/$export), perhaps with purpose=check."),
+    ] = None,
+    types: Annotated[
+        list[str] | None,
+        typer.Option("--type", help="Instead: records about no patient of this type; may be repeated."),
+    ] = None,
     caller: As = "operator",
     state: Annotated[
         Path | None,
@@ -379,12 +386,17 @@ def guides_check(
     ] = None,
     json_: Json = False,
 ) -> int:
-    """Hold the stored records of an export against R4 and the profiles of today: counts and ids, nothing of what they hold."""
+    """Hold stored records, of an export or about no patient, against R4 and the profiles of today: counts and ids alone."""
     from kjerne.commands.console import comparing
-    from kjerne.commands.rechecking import checked, told
+    from kjerne.commands.rechecking import checked, checked_by_type, told
 
-    with comparing(quiet=json_) as step:
-        found = checked(number, caller, state, step)
+    if (number is None) == (not types):
+        raise Refusal(400, "the number of an export is named, or --type", where="NUMBER")
+    if number is None:
+        found = checked_by_type(types or [], caller)
+    else:
+        with comparing(quiet=json_) as step:
+            found = checked(number, caller, state, step)
     say(found, as_json=json_, text=told(found))
     return REFUSED if found["wrong"] else 0
 

@@ -92,3 +92,29 @@ def test_another_exports_state_is_refused_and_so_is_what_waits(platform: Platfor
         check(number=9)
     with pytest.raises(Refusal):
         check(tmp_path)
+
+
+def test_records_about_no_patient_are_asked_for_page_by_page(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+
+    class Pages:
+        def call(self, method: str, path: str, *, as_: str) -> httpx.Response:
+            assert (method, as_) == ("GET", "operator")
+            asked.append(path)
+            if path.startswith("/checks/Patient"):
+                return httpx.Response(404, json={"error": "no such"})
+            more = {"next": "a b"} if path == "/checks/Organization" else {}
+            kinds = [KIND | {"ids": ["x" if more else "y"]}]
+            return httpx.Response(200, json={"file": "Organization-", "records": 2, "wrong": 1, "kinds": kinds} | more)
+
+    @contextlib.contextmanager
+    def connected() -> Iterator[Pages]:
+        yield Pages()
+
+    monkeypatch.setattr(rechecking, "connected", connected)
+    found = rechecking.checked_by_type(["Organization"], "operator")
+    assert asked == ["/checks/Organization", "/checks/Organization?after=a%20b"]
+    assert (found["records"], found["wrong"], found["kinds"][0]["ids"]) == (4, 2, ["x", "y"])
+    with pytest.raises(Refusal) as refused:
+        rechecking.checked_by_type(["Patient"], "operator")
+    assert (refused.value.status, refused.value.where) == (404, "Patient")

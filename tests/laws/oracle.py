@@ -22,8 +22,10 @@ def answer(s: Situation) -> Answer:
         return Answer(given=False)
     if s.smart and not smart_scopes_leave_something(s):
         return Answer(given=False)
-    if s.action in ("examine", "trace", "handle", "link", "export", "review"):
-        return {"link": registrar, "export": exporter, "review": reviewer}.get(s.action, operator)(s)
+    if s.action in ("examine", "trace", "handle", "link", "export", "recheck", "review"):
+        return {"link": registrar, "export": exporter, "recheck": rechecker, "review": reviewer}.get(
+            s.action, operator
+        )(s)
     if s.kind == "practitioner":
         return as_told(s, personnel(s))
     if s.kind == "citizen":
@@ -524,6 +526,18 @@ def exporter(s: Situation) -> Answer:
     whole = any(not is_only_a_part(will) for will in wills_now(s, "restriction"))
     shut = bool(wills_now(s, "block")) or is_protected(s.address) or bool(wills_now(s, "opt-out")) or whole
     if not by or s.service not in EXPORTED or "kjerne:operations" not in s.scopes or shut:
+        return Answer(given=False)
+    purpose = s.purpose or (s.attest.purpose if s.attest else "")
+    return Answer(given=True, hidden=NOT_IN_BULK, purpose=purpose)
+
+
+def rechecker(s: Situation) -> Answer:
+    """What is stored, held against the rules of today by a program (K99): by the operator, in every service that is in use,
+    also one that does not leave in bulk; of whoever has shut nothing. The sandbox's test client is none of it."""
+    by = s.kind == "system" or (s.kind == "practitioner" and s.level >= 4)
+    whole = any(not is_only_a_part(will) for will in wills_now(s, "restriction"))
+    shut = bool(wills_now(s, "block")) or is_protected(s.address) or bool(wills_now(s, "opt-out")) or whole
+    if not by or s.service not in (*EXPORTED, "settlement") or "kjerne:operations" not in s.scopes or shut:
         return Answer(given=False)
     purpose = s.purpose or (s.attest.purpose if s.attest else "")
     return Answer(given=True, hidden=NOT_IN_BULK, purpose=purpose)

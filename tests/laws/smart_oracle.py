@@ -43,7 +43,7 @@ def smart_scopes_leave_something(s: Situation) -> bool:
         type_, letters = {"insight": ("AuditEvent", "rs"), "choose": ("Consent", "crus")}[s.action]
         return all((type_, letter, "whole") in pieces for letter in letters)
     letters = {
-        "read": "r", "history": "r", "search": "s", "file": "cu", "correct": "ud", "export": "r",
+        "read": "r", "history": "r", "search": "s", "file": "cu", "correct": "ud", "export": "r", "recheck": "r",
         "subscribe": "rs", "notify": "rs",
     }.get(s.action, "")  # fmt: skip
     wanted = {(type_, letter) for type_ in types for letter in letters}

@@ -72,6 +72,7 @@ OTHER_ACTIONS = (
     "notify",
     "link",
     "export",
+    "recheck",
     "ask",
     "handle",
     "download",

@@ -24,7 +24,7 @@ OF_NOBODY = {
     *(f"{method} /fhir/R4/{path}$export" for method in ("GET", "POST") for path in ("", "Patient/", "Group/{id}/")),
     # A list is its client's own, and says nothing that it did not send (K93).
     "POST /fhir/R4/Group", *(f"{method} /fhir/R4/Group/{{id}}" for method in ("GET", "PUT", "DELETE")),
-    "GET /exports", "GET /exports/{number}", "DELETE /exports/{number}",
+    "GET /checks/{type}", "GET /exports", "GET /exports/{number}", "DELETE /exports/{number}",
     "GET /subscriptions/failing", "POST /subscriptions/failing/{id}/begin",
     "POST /exports/{number}/approve", "POST /exports/{number}/refuse",
 }  # fmt: skip

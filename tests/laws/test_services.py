@@ -79,6 +79,7 @@ ELSE = (
     "notify",
     "link",
     "export",
+    "recheck",
     "handle",
     "write",
     "review",

@@ -23,7 +23,7 @@ def leaves(scopes: list[str], action: Any, piece: str = "", service: str = "resu
 
 
 LETTERS = {
-    "read": "r", "history": "r", "search": "s", "file": "cu", "correct": "ud", "export": "r", "subscribe": "rs",
+    "read": "r", "history": "r", "search": "s", "file": "cu", "correct": "ud", "export": "r", "recheck": "r", "subscribe": "rs",
     "notify": "rs",
 }  # fmt: skip
 WHOLE = ("examine", "trace", "disclose")

@@ -218,6 +218,24 @@ def test_an_export_leaves_out_who_has_shut_anything(subject: Subject, rule: str)
     assert ask(laboratory(), subject, "export").rule == "scope-missing"
 
 
+RECHECKED = [(subject, rule.replace("export", "recheck", 1)) for subject, rule in EXPORTED]
+
+
+@pytest.mark.parametrize(("subject", "rule"), RECHECKED)
+def test_a_check_of_what_is_stored_leaves_out_who_has_shut_anything_and_is_of_settlement_too(
+    subject: Subject, rule: str
+) -> None:
+    for asking in (doctor(scopes=OPERATIONS, attestation=None), laboratory(scopes=OPERATIONS)):
+        assert ask(asking, subject, "recheck").rule == rule
+        elsewhere = rule if rule == "recheck-protected" else "rechecked"
+        assert ask(asking, subject, "recheck", service="settlement").rule == elsewhere
+        assert ask(asking, subject, "export", service="settlement").rule == "scope-missing"
+        assert ask(asking, subject, "recheck", service="documents").rule == "scope-missing"
+    assert ask(laboratory(), subject, "recheck").rule == "scope-missing"
+    testing = laboratory(scopes=frozenset({"kjerne:all-patients"}))
+    assert ask(testing, subject, "recheck").rule == "scope-missing"
+
+
 @pytest.mark.parametrize("service", ["results", "persons"])
 def test_two_numbers_are_linked_by_the_operator_whatever_the_patient_has_chosen(service: str) -> None:
     shut = patient(choices=(choice("opt-out", service=""), choice("block", hpr="9144900")), protection="fortrolig")

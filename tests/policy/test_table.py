@@ -20,7 +20,7 @@ from kjerne.store import audit
 
 from .cast import DOCTOR, SHUTTING, doctor, patient
 from .test_rules import AT_A_PORTAL, ATTESTED, CITIZENS, EXAMINED, PERSONNEL, ask
-from .test_rules_systems import EXPORTED, REVIEWED, TESTED
+from .test_rules_systems import EXPORTED, RECHECKED, REVIEWED, TESTED
 from .test_rules_young import YOUNG_AND_THEIRS
 from .test_services import STORIES
 
@@ -74,6 +74,7 @@ def test_every_rule_decides_some_story() -> None:
         *(rule for _, rule in TESTED),
         "test-of-what-is-not-its-own",
         *(rule for _, rule in EXPORTED),
+        *(rule for _, rule in RECHECKED),
     }
     told |= {row[4] for row in YOUNG_AND_THEIRS}
     told |= {row[3] for row in AT_A_PORTAL} | {"basis-not-signed"} | {row[-1] for row in STORIES}

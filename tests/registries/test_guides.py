@@ -13,7 +13,7 @@ from guide_packages import element, package, profile
 from kjerne.errors import Refusal
 from kjerne.fhir import core_profiles, shelf
 from kjerne.fhir.profiles import CORE
-from kjerne.registries.guides import Guides, Named
+from kjerne.registries.guides import Guides, Named, packages_asked
 
 URL = "http://example.org/profile"
 OBSERVATION = {"resourceType": "Observation", "status": "final", "code": {"text": "x"}}
@@ -179,3 +179,31 @@ def test_a_set_asks_a_profile_of_r4_itself(tmp_path: Path) -> None:
     assert "profile-cardinality" in rules(known, OBSERVATION)[0]
     with pytest.raises(Refusal):
         guides(tmp_path, ask(profile=f"{CORE}Observation")).state()
+
+
+def test_a_set_means_the_profile_of_the_package_that_it_names(tmp_path: Path) -> None:
+    """A guide may keep the number of a profile while its own goes on, or number it otherwise."""
+    numbered = profile("Observation", element("Observation.subject", 1)) | {"version": "0.3"}
+    shelf.add(tmp_path, package(numbered, version="1.0.0"))
+    shelf.add(tmp_path, package(profile("Observation") | {"version": "0.4"}, version="2.0.0"))
+    assert rules(guides(tmp_path, ask(package="test.guide#2.0.0")), OBSERVATION) == ([], [])
+    older = guides(tmp_path, ask(package="test.guide#1.0.0"))
+    assert rules(older, OBSERVATION) == (LACKS, [])
+    assert packages_asked(older) == ["test.guide#1.0.0"]
+
+
+@pytest.mark.parametrize(
+    "more", [{"package": "test.guide#3"}, {"package": "test.guide#1.0.0", "profile": f"{URL}|1.0.0"}]
+)
+def test_a_package_that_is_not_kept_or_has_not_the_profile_stops_a_start(tmp_path: Path, more: dict[str, str]) -> None:
+    shelf.add(tmp_path, guide())
+    with pytest.raises(Refusal, match="is not kept, or has not"):
+        guides(tmp_path, ask(**more)).state()
+
+
+def test_of_two_packages_with_the_same_version_of_a_profile_none_is_guessed(tmp_path: Path) -> None:
+    same = profile("Observation") | {"version": "1"}
+    for version in ("1.0.0", "2.0.0"):
+        shelf.add(tmp_path, package(same, version=version))
+    with pytest.raises(Refusal, match="another package has this profile"):
+        guides(tmp_path, ask(package="test.guide#1.0.0")).state()

@@ -245,6 +245,7 @@ def asked_of_persons_and_exports() -> list[Sent]:
         Sent("DELETE /fhir/R4/Group/{id}", "/fhir/R4/Group/none", **operator, status=404),
         Sent("GET /exports", "/exports", **operator),
         Sent("GET /exports/{number}", export, **operator, status=404),
+        Sent("GET /checks/{type}", "/checks/Organization", **operator),
         Sent("DELETE /exports/{number}", export, **operator, status=404),
         Sent("POST /exports/{number}/approve", f"{export}/approve", **operator, body=form(reason=REASON), status=404),
         Sent("POST /exports/{number}/refuse", f"{export}/refuse", **operator, body=form(reason=REASON), status=404),

@@ -1,4 +1,4 @@
-"""`kjerne ig check`: what is stored, held against the rules of today, file by file of an export that was approved.
+"""`kjerne ig check`: what is stored, held against the rules of today: file by file of an export that was approved, or by type.
 
 What was checked is kept in a file of its own, so that a run that was broken off goes on where it stood.
 """
@@ -9,6 +9,7 @@ import json
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import quote
 
 from kjerne.commands.asking import connected
 from kjerne.errors import Refusal
@@ -40,13 +41,30 @@ def checked(number: int, caller: str, state: Path | None, step: Callable[[int, i
     return {"export": number, "files": len(files)} | joined(done[file] for file in files)
 
 
+def checked_by_type(types: Iterable[str], caller: str) -> Report:
+    """Records about no patient, page by page."""
+    reports: list[Report] = []
+    with connected() as client:
+        for name in types:
+            after: str | None = ""
+            while after is not None:
+                path = f"/checks/{quote(name, safe='')}" + (f"?after={quote(after, safe='')}" if after else "")
+                answer = client.call("GET", path, as_=caller)
+                if answer.status_code != 200:
+                    says = f"the platform gives no report: {_says(answer.text)}"
+                    raise Refusal(answer.status_code, says, where=name)
+                reports.append(answer.json())
+                after = reports[-1].get("next")
+    return {"types": list(types)} | joined(reports)
+
+
 def joined(reports: Iterable[Report]) -> Report:
     """Reports of files as one: counts added up, ids one after another."""
     records = wrong = 0
     kinds: dict[tuple[str, ...], dict[str, Any]] = {}
     for one in reports:
         records, wrong = records + one["records"], wrong + one["wrong"]
-        type_ = str(one["file"]).rpartition("-")[0]
+        type_ = str(one["file"]).partition("-")[0]
         for kind in one["kinds"]:
             key = (type_, *(str(kind[name]) for name in ("severity", "profile", "rule", "expression")))
             told = {"type": type_} | {name: value for name, value in kind.items() if name not in ("count", "ids")}

@@ -56,6 +56,7 @@ class Shelf:
 
     def __init__(self, folder: Path | None = None) -> None:
         self._places: dict[str, dict[str, Place]] = {}
+        self._versions: dict[tuple[str, str], str] = {}
         self.profiles: dict[str, list[str]] = {}
         """By type the profiles of it that have a snapshot, each with its version; extensions and data types too."""
         for path in sorted(folder.glob("*#*.tgz") if folder is not None else ()):
@@ -64,6 +65,7 @@ class Shelf:
             for row in head.rows:
                 place = Place(path.stem, index, offset + row.start, row.length)
                 self._places.setdefault(row.url, {})[row.version] = place
+                self._versions[path.stem, row.url] = row.version
                 if row.profiles:
                     self.profiles.setdefault(row.profiles, []).append(f"{row.url}|{row.version}")
 
@@ -84,6 +86,10 @@ class Shelf:
         """`name#version` of the package that has it; empty where none does."""
         place = self._place(canonical)
         return place.package if place is not None else ""
+
+    def version_in(self, package: str, address: str) -> str:
+        """The version that a definition has in the package `name#version`; empty where that has none of it."""
+        return self._versions.get((package, address), "")
 
     def __len__(self) -> int:
         return len(self._places)

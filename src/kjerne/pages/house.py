@@ -283,7 +283,7 @@ class LogRow:
     acute: bool = False
     self_declared: bool = False
     deed: Literal[
-        "", "examined", "traced", "linked", "disclosed", "exported", "asked", "handled", "reviewed", "permitted",
+        "", "examined", "traced", "linked", "disclosed", "exported", "rechecked", "asked", "handled", "reviewed", "permitted",
         "subscribed", "chose", "met",
     ] = ""  # fmt: skip
     reason: str = ""

@@ -37,6 +37,7 @@ Deed = Literal[
     "linked",
     "disclosed",
     "exported",
+    "rechecked",
     "asked",
     "handled",
     "reviewed",
@@ -47,6 +48,7 @@ Deed = Literal[
 ]
 DEEDS: Final[Mapping[str, Deed]] = {
     "examine": "examined", "trace": "traced", "link": "linked", "disclose": "disclosed", "export": "exported",
+    "recheck": "rechecked",
     "ask": "asked", "handle": "handled", "review": "reviewed", "permit": "permitted",
     "choose": "chose", "subscribe": "subscribed",
 }  # fmt: skip

@@ -23,6 +23,7 @@ LETTERS: Final[Mapping[Action, str]] = {
     "file": "cu",
     "correct": "ud",
     "export": "r",
+    "recheck": "r",
     "subscribe": "rs",
     "notify": "rs",
 }

@@ -37,7 +37,9 @@ _UUID: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGN
 ACUTE_PURPOSES: Final = frozenset({"ETREAT", "BTG"})
 ACUTE_BASES: Final = frozenset({"AKUTT", "FORHOYET_AKUTT"})
 WRITING: Final = FILING | {"choose"}
-DEEDS: Final = frozenset({"examine", "trace", "link", "disclose", "export", "handle", "review", "permit", "subscribe"})
+DEEDS: Final = frozenset(
+    {"examine", "trace", "link", "disclose", "export", "recheck", "handle", "review", "permit", "subscribe"}
+)
 """What others do with what is about the patient, beside her record."""
 SORTING: Final = Sorting(ACUTE_PURPOSES, ACUTE_BASES, WRITING | {"erase"}, DEEDS)
 

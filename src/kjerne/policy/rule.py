@@ -75,6 +75,7 @@ HANDLE: Final[frozenset[Action]] = frozenset({"handle"})
 DOWNLOAD: Final[frozenset[Action]] = frozenset({"download"})
 PERMIT: Final[frozenset[Action]] = frozenset({"permit"})
 EXPORT: Final[frozenset[Action]] = frozenset({"export"})
+RECHECK: Final[frozenset[Action]] = frozenset({"recheck"})
 
 TREATING: Final = frozenset({"TREAT", "ETREAT"})
 NEEDING_RELATION: Final = TREATING | {"COC"}

@@ -39,7 +39,7 @@ from kjerne.policy.rule import (
 from kjerne.policy.services import DISCLOSED, seen_by
 from kjerne.policy.table_asking import CITIZEN_ASKS, CITIZEN_DOWNLOADS, HANDLING
 from kjerne.policy.table_everybody import EVERYBODY
-from kjerne.policy.table_export import EXPORTING
+from kjerne.policy.table_export import EXPORTING, RECHECKING
 from kjerne.policy.table_linking import LINKING
 from kjerne.policy.table_representing import (
     REPRESENTATIVES_CHOICES,
@@ -566,6 +566,7 @@ SECTIONS: Final = (
     _LOG_KEPT,
     LINKING,
     EXPORTING,
+    RECHECKING,
     HANDLING,
     REVIEWING,
     SUBSCRIBERS,

@@ -12,6 +12,7 @@ from typing import Final, Literal, NamedTuple
 
 from kjerne.policy.table import NO_RULE, RULES, UNKNOWN_PERSON
 from kjerne.policy.words_everybody import NN_EN as EVERYBODY_NN_EN
+from kjerne.policy.words_rechecked import NN_EN as RECHECKED_NN_EN
 from kjerne.policy.words_refused import NN_EN as REFUSED_NN_EN
 from kjerne.policy.words_subscribing import NN_EN as SUBSCRIBING_NN_EN
 from kjerne.policy.words_young import NN_EN as YOUNG_NN_EN
@@ -32,6 +33,7 @@ _NN_EN: Final[Mapping[str, tuple[str, str]]] = {
     **YOUNG_NN_EN,
     **SUBSCRIBING_NN_EN,
     **EVERYBODY_NN_EN,
+    **RECHECKED_NN_EN,
     **REFUSED_NN_EN,
     "no-rule": (
         "Ingen regel gav tilgang.",

@@ -30,6 +30,8 @@ SETTING: Final = "KJERNE_PROFILES"
 STRENGTHS: Final = ("required", "warn")
 NAMED_LIMIT: Final = 20
 """Profiles that a resource may name in `meta.profile`: each is asked."""
+PACKAGE: Final = "package"
+"""Of a profile set: `name#version` of the package whose profile is meant."""
 _KEYS: Final = frozenset(("service", "type", "profile", "strength"))
 _CORE: Final = "http://hl7.org/fhir/StructureDefinition/"
 
@@ -99,7 +101,9 @@ class Guides:
                 shelf = Shelf(self._folder)
                 terminology = self._terminology(shelf)
                 profiles = Profiles(shelf, terminology)
-                self._state = State(shelf, profiles, tuple(_read(self._sets, profiles)), CoreBindings(terminology))
+                self._state = State(
+                    shelf, profiles, tuple(_read(self._sets, profiles, shelf)), CoreBindings(terminology)
+                )
             except Refusal as refusal:
                 if first:
                     self._stamp = (-1, -1)
@@ -233,7 +237,7 @@ def _named(tree: Tree) -> list[str]:
     return [one for one in named if isinstance(one, str)] if isinstance(named, list) else []
 
 
-def _read(path: Path, profiles: Profiles) -> Iterator[Ask]:
+def _read(path: Path, profiles: Profiles, shelf: Shelf) -> Iterator[Ask]:
     try:
         rows = tomllib.loads(path.read_text("utf-8")).get("ask", [])
     except FileNotFoundError:
@@ -243,12 +247,16 @@ def _read(path: Path, profiles: Profiles) -> Iterator[Ask]:
     if not isinstance(rows, list):
         raise _wrong("a profile set is written as [[ask]]")
     for number, row in enumerate(rows, 1):
-        yield _ask(row, number, profiles)
+        yield _ask(row, number, profiles, shelf)
 
 
-def _ask(row: Any, number: int, profiles: Profiles) -> Ask:
-    if not isinstance(row, dict) or set(row) != _KEYS or not all(isinstance(one, str) for one in row.values()):
-        raise _wrong(f"ask {number} has not service, type, profile and strength, each a text")
+def _ask(row: Any, number: int, profiles: Profiles, shelf: Shelf) -> Ask:
+    keys = frozenset(row) - {PACKAGE} if isinstance(row, dict) else frozenset()
+    if keys != _KEYS or not all(isinstance(one, str) for one in row.values()):
+        raise _wrong(f"ask {number} has not service, type, profile and strength, and perhaps package, each a text")
+    row = dict(row)
+    if PACKAGE in row:
+        row["profile"] = _in_package(row["profile"], row.pop(PACKAGE), number, shelf)
     ask = Ask(**row)
     if ask.service not in (_keeper(ask.type), SECOND.get(ask.type)):
         raise _wrong(f"ask {number}: the service {ask.service} keeps no {ask.type}")
@@ -259,6 +267,16 @@ def _ask(row: Any, number: int, profiles: Profiles) -> Ask:
         says = "no package has its profile" if found is None else f"its profile is of {found.type}"
         raise _wrong(f"ask {number}: {says}")
     return ask
+
+
+def _in_package(profile: str, package: str, number: int, shelf: Shelf) -> str:
+    """A profile in the version that a package has it in."""
+    version = shelf.version_in(package, profile)
+    if not version:
+        raise _wrong(f"ask {number}: the package {package} is not kept, or has not this profile (without a version)")
+    if shelf.package_of(f"{profile}|{version}") != package:
+        raise _wrong(f"ask {number}: another package has this profile in the same version")
+    return f"{profile}|{version}"
 
 
 def _keeper(type_: str) -> str:

@@ -19,6 +19,8 @@ from kjerne.store.pool import Connection
 COLUMNS: Final = "r.type, r.id, r.version, r.at, r.body"
 _LOCK: Final = 0x73686172  # "shar"; with the type's number, what conditional writes of one type wait for
 
+_STANDING: Final = f"""
+SELECT {COLUMNS} FROM shared_record r WHERE r.type = $1 AND r.id > $2 AND r.body IS NOT NULL ORDER BY r.id LIMIT $3"""
 _BYTES_OF_A_STEP: Final = 100
 
 
@@ -65,6 +67,11 @@ async def read(conn: Connection, type_: int, id_: str) -> Shared | None:
     """The current version, a deletion too."""
     row = await conn.fetchrow(f"SELECT {COLUMNS} FROM shared_record r WHERE r.type = $1 AND r.id = $2", type_, id_)
     return opened(row) if row else None
+
+
+async def standing(conn: Connection, type_: int, after: str, limit: int) -> list[Shared]:
+    """So many records of a type that stand, by id, behind `after`."""
+    return [opened(row) for row in await conn.fetch(_STANDING, type_, after, limit)]
 
 
 async def version(conn: Connection, type_: int, id_: str, number: int) -> Shared | None:

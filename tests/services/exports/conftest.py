@@ -16,5 +16,5 @@ def shares(tmp_path_factory: pytest.TempPathFactory) -> Shares:
     return Shares.made(
         tmp_path_factory.mktemp("shares") / NAME,
         Keys(b"w" * 32, b"p" * 32, b"s" * 32),
-        ["results", "critical-information", "record"],
+        ["results", "critical-information", "record", "settlement"],
     )

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from guide_packages import element, package, profile
+from kjerne.access import Caller
 from kjerne.fhir import shelf
 from kjerne.registries.guides import Guides
-from services.results.conftest import Ward, fresh_number
+from kjerne.store import participation
+from participating import a_row
+from services.results.conftest import LAB, Ward, fresh_number
 
-from .test_api import ASKING, FIRST, GROUND, approved, asked, call, decided, record
+from .test_api import ASKING, FIRST, GROUND, SECOND, approved, asked, call, decided, record
+from .test_bulk import shut
 
 URL = "http://example.org/rechecked"
 
@@ -77,3 +83,83 @@ async def test_a_report_asks_for_the_approvals_that_the_file_does(ward: Ward) ->
     assert (await decided(ward, FIRST, place)).status_code == 200
     assert (await call(ward, ASKING, "GET", file)).status_code == 403
     assert (await call(ward, FIRST, "GET", file)).status_code == 404
+
+
+BURSAR = replace(LAB, client="bursar", scopes=frozenset({"kjerne:settlement-write"}))
+FNR = "urn:oid:2.16.578.1.12.4.1.4.1"
+
+
+async def account(ward: Ward, number: str, **more: Any) -> str:
+    """What somebody owes, sent in by a system of an organisation that takes part in settlement."""
+    async with ward.house.store.pool.acquire() as conn:
+        if not await conn.fetchval("SELECT count(*) FROM participation WHERE service = 'settlement'"):
+            await participation.add(conn, [a_row(BURSAR.organisation, "source", service="settlement")])
+    who = {"identifier": {"system": FNR, "value": number}}
+    tree = {"resourceType": "Account", "status": "active", "subject": [who]} | more
+    headers = {"content-type": "application/fhir+json"}
+    made = await call(ward, BURSAR, "POST", "/fhir/R4/Account", json.dumps(tree).encode(), **headers)
+    assert made.status_code == 201, made.text
+    return str(made.json()["id"])
+
+
+async def to_check(ward: Ward, **said: str) -> str:
+    """The address of a check that two have approved."""
+    kicked = await asked(ward, purpose="check", **said)
+    assert kicked.status_code == 202, kicked.text
+    place = kicked.headers["content-location"]
+    for one in (FIRST, SECOND):
+        assert (await decided(ward, one, place)).status_code == 200
+    return place
+
+
+async def rows_of(ward: Ward, key: int, action: str) -> set[tuple[str, str, str, str]]:
+    async with ward.house.store.pool.acquire() as conn:
+        rows = await conn.fetch(
+            "SELECT service, rule, about, reason FROM audit WHERE patient = $1 AND action = $2", key, action
+        )
+    return {tuple(row) for row in rows}
+
+
+async def test_a_service_that_is_not_exported_is_checked_and_no_file_of_it_is_given(ward: Ward, tmp_path: Path) -> None:
+    number = fresh_number()
+    key = await ward.person(number)
+    wrong, right = await account(ward, number), await account(ward, number, name="x")
+    assert (await asked(ward, _type="Account")).status_code == 422
+    place = await to_check(ward, _type="Account")
+    shelf.add(tmp_path, package(profile("Account", element("Account.name", 1), url=URL)))
+    sets = tmp_path / "profiles.toml"
+    sets.write_text(f'[[ask]]\nservice="settlement"\ntype="Account"\nprofile="{URL}"\nstrength="required"\n', "utf-8")
+    ward.house.guides = Guides(tmp_path, sets)
+    told = [kind for one in await reports(ward, place) for kind in one["kinds"]]
+    assert {(kind["rule"], kind["expression"]) for kind in told} == {("profile-cardinality", "Account.name")}
+    ids = [one for kind in told for one in kind["ids"]]
+    assert (wrong in ids, right in ids) == (True, False)
+    about = f"export/{place.rpartition('/')[2]}"
+    assert await rows_of(ward, key, "recheck") == {("settlement", "rechecked", about, GROUND)}
+    for file in (await call(ward, ASKING, "GET", place)).json()["output"]:
+        refused = await call(ward, ASKING, "GET", file["url"])
+        assert (refused.status_code, "to be checked" in refused.text) == (403, True)
+    assert await rows_of(ward, key, "export") == set()
+
+
+async def test_a_check_leaves_out_what_she_has_shut_in_its_service_with_a_row(ward: Ward) -> None:
+    number = fresh_number()
+    key = await ward.person(number)
+    await account(ward, number)
+    await record(ward, number)
+    await shut(ward, key, "settlement")
+    place = await to_check(ward, _type="Account,Observation")
+    await reports(ward, place)
+    assert {(row[0], row[1]) for row in await rows_of(ward, key, "recheck")} == {
+        ("settlement", "recheck-after-opt-out"), ("results", "rechecked"),
+    }  # fmt: skip
+
+
+async def test_a_purpose_is_one_of_two_and_the_listing_says_which(ward: Ward) -> None:
+    assert (await asked(ward, purpose="curiosity")).status_code == 422
+    testing = Caller("system", "tests", frozenset({"kjerne:all-patients"}))
+    assert (await asked(ward, testing, purpose="check")).status_code == 403
+    place, other = await to_check(ward), await approved(ward)
+    listed = (await call(ward, FIRST, "GET", "/exports")).json()["exports"]
+    purposes = {f"/exports/{one['number']}": one["purpose"] for one in listed}
+    assert [purposes[one[one.index("/exports") :]] for one in (place, other)] == ["check", "export"]

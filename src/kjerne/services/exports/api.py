@@ -23,11 +23,11 @@ from kjerne.fhir.definitions import type_name
 from kjerne.fhir.encode import encode
 from kjerne.registries.guides import Guides
 from kjerne.registries.homes import PERSON
+from kjerne.registries.rechecking import report
 from kjerne.services.exports.approving import LAW, SAYS, SERVICE, Approvals, name_of, no_export, noted
-from kjerne.services.exports.asking import BODY_LIMIT_BYTES, Kickoffs, Said, asked
+from kjerne.services.exports.asking import BODY_LIMIT_BYTES, CHECK, PURPOSES, Kickoffs, Said, asked
 from kjerne.services.exports.files import GONE, Files, answer
 from kjerne.services.exports.groups import GroupsApi
-from kjerne.services.exports.rechecking import report
 from kjerne.store import audit, exports
 from kjerne.store.exports import LIFE, Export
 from kjerne.store.pool import Connection, Pool
@@ -147,7 +147,7 @@ class ExportsApi:
 
     async def file(self, call: Call) -> Answer:
         """One type of some patients, one resource on each line; or, of what was deleted, Bundles of transactions."""
-        return answer(call, await self._of_file(call))
+        return answer(call, await self._of_file(call, leaving=True))
 
     async def validation(self, call: Call) -> Answer:
         """The same records held against R4 and the profiles of today: what is wrong, by kind, with the ids of records."""
@@ -155,9 +155,12 @@ class ExportsApi:
         made = await asyncio.to_thread(report, found, self.guides)
         return Answer(200, encode({"file": call.parameters["file"]} | made), "application/json")
 
-    async def _of_file(self, call: Call) -> list[bytes]:
-        """The records of one file, each person's with her row in the log."""
+    async def _of_file(self, call: Call, *, leaving: bool = False) -> list[bytes]:
+        """The records of one file, each person's with her row in the log. `Refusal` 403 where they are to be checked and would be
+        `leaving`."""
         export = await self._mine(call)
+        if leaving and export.checking:
+            raise Refusal(403, "this was asked for to be checked: no file of it is given", where="purpose")
         if export.opened_at is None or export.missing:
             raise Refusal(403, "this export is not approved yet", where="number")
         return await self.files.lines(call, export, self.files.place(export, call.parameters["file"]))
@@ -194,6 +197,7 @@ def _told(row: Export) -> dict[str, Any]:
         "request": row.request,
         "people": row.people if row.cohort is not None else "",
         "types": [type_name(type_) for type_ in row.types],
+        "purpose": CHECK if row.checking else PURPOSES[0],
         "approvals": [one.name for one in row.approvals],
         "state": row.state,
         "openedAt": row.opened_at.isoformat() if row.opened_at else "",

@@ -28,7 +28,10 @@ TEXT_CHARACTERS: Final = (8, 500)
 BODY_LIMIT_BYTES: Final = 2_000_000
 PEOPLE_LIMIT: Final = 10_000
 """As many may be named, in a kick-off or on a list."""
-TAKES: Final = ("_outputFormat", "_since", "_type", "ground", "recipient")
+TAKES: Final = ("_outputFormat", "_since", "_type", "ground", "purpose", "recipient")
+CHECK: Final = "check"
+PURPOSES: Final = ("export", CHECK)
+"""What the records are for: to leave, or to be held against the rules of today, by which their ids alone leave."""
 NDJSON: Final = "application/fhir+ndjson"
 OUTPUT_FORMATS: Final = frozenset({NDJSON, "application/ndjson", "ndjson"})
 OF_TESTS: Final = "Testing med oppdiktede personer"
@@ -45,13 +48,15 @@ class Said:
     recipient: str
     people: tuple[PatientRef, ...] | None
     request: str
+    checking: bool = False
 
 
 @dataclass(frozen=True)
 class Kickoffs:
-    """Reads them. `types` can be exported."""
+    """Reads them. `types` can be exported, `checked` can be checked."""
 
     types: Sequence[str]
+    checked: Sequence[str]
     parse_json: Callable[[bytes], dict[str, Any]]
     ids: SealedIds
     identify: Callable[[str], PatientRef]
@@ -69,18 +74,14 @@ class Kickoffs:
         written = said.get("_outputFormat", NDJSON).replace(" ", "+")
         if written not in OUTPUT_FORMATS:
             raise Refusal(400, f"files are {NDJSON}", where="_outputFormat", code="not-supported")
-        types = self._types([value for name, value in pairs if name == "_type"])
+        checking = _is_check(said, testing=testing)
+        named_types = [value for name, value in pairs if name == "_type"]
+        types = _types(named_types, self.checked if checking else self.types)
         query = urlencode([pair for pair in pairs if pair[0] not in OF_A_WRITE]) if call.method == "GET" else ""
         return Said(
             types, _moment(said.get("_since")), ground(said, testing=testing), recipient(said, testing=testing), named,
-            f"{call.path}?{query}" if query else call.path,
+            f"{call.path}?{query}" if query else call.path, checking,
         )  # fmt: skip
-
-    def _types(self, texts: Sequence[str]) -> tuple[str, ...]:
-        names = [name for text in texts for name in text.split(",")] or list(self.types)
-        if any(name not in self.types for name in names):
-            raise Refusal(422, f"only these are exported: {', '.join(self.types)}", where="_type")
-        return tuple(dict.fromkeys(names))
 
     def _in_body(self, call: Call, *, of_patients: bool) -> tuple[Pairs, tuple[PatientRef, ...] | None]:
         heeded(call, OF_A_WRITE)
@@ -118,6 +119,22 @@ class Kickoffs:
             422, "no patient is named", where=where, code="value",
             todo="Name her by Patient/id, as this server writes it, or by a national number in identifier.",
         )  # fmt: skip
+
+
+def _types(texts: Sequence[str], known: Sequence[str]) -> tuple[str, ...]:
+    names = [name for text in texts for name in text.split(",")] or list(known)
+    if any(name not in known for name in names):
+        raise Refusal(422, f"only these can be asked for: {', '.join(known)}", where="_type")
+    return tuple(dict.fromkeys(names))
+
+
+def _is_check(said: Mapping[str, str], *, testing: bool) -> bool:
+    purpose = said.get("purpose", PURPOSES[0])
+    if purpose not in PURPOSES:
+        raise Refusal(422, f"purpose is {' or '.join(PURPOSES)}", where="purpose", code="value")
+    if purpose == CHECK and testing:
+        raise Refusal(403, "the test client checks nothing that is stored", where="purpose")
+    return purpose == CHECK
 
 
 def _alone(pairs: Pairs, *, in_body: bool) -> Mapping[str, str]:
@@ -176,7 +193,7 @@ def asked(said: Said, sealer: Sealer, author: str, people: Sequence[PatientRef] 
     named = None if people is None else sealer.seal(msgspec.msgpack.encode([(one.digest, one.key) for one in people]))
     return Asked(
         author, said.ground, said.recipient, [type_number(name) for name in said.types], said.request, said.since,
-        named, len(people or ()), testing,
+        named, len(people or ()), testing, said.checking,
     )  # fmt: skip
 
 

@@ -31,6 +31,8 @@ RECORDS_LIMIT: Final = 20_000
 GONE: Final = "deleted"
 """What the file of deletions is called, beside the types."""
 OF_A_BUNDLE: Final = 1_000
+LEFT_OUT: Final = ("export-", "recheck-", "test-of-")
+"""Rules that leave one person out of a file, and keep nobody else's record in it."""
 T = TypeVar("T")
 Use = Callable[[Connection, Sequence[Grant], Errand], Awaitable[list[T]]]
 
@@ -44,7 +46,7 @@ class Place(NamedTuple):
 
 @dataclass(frozen=True)
 class Files:
-    """Reads them. `services` are those that an export is of; `sealer` opens whom it is of."""
+    """Reads them. `services` are those that an export is of, `checked` those of a check; `sealer` opens whom it is of."""
 
     pool: Pool
     reader: Reader
@@ -52,6 +54,7 @@ class Files:
     ids: SealedIds
     sealer: Sealer
     services: Sequence[str]
+    checked: Sequence[str]
 
     def place(self, export: Export, text: str) -> Place:
         """The file of that name. `Refusal` 404 where the export has no such file."""
@@ -94,7 +97,7 @@ class Files:
         if call.meet is not None:
             await call.meet([one.key for one in people])
         for attempt in range(ATTEMPTS):
-            found = [await self._admitted(call, one, service, proven=attempt == 0) for one in people]
+            found = [await self._admitted(call, export, one, service, proven=attempt == 0) for one in people]
             grants = [one for one in found if one is not None]
             try:
                 async with self.pool.acquire() as conn, conn.transaction():
@@ -103,15 +106,20 @@ class Files:
                 continue
         raise unsettled()
 
-    async def _admitted(self, call: Call, patient: PatientRef, service: str, *, proven: bool) -> Grant | None:
+    async def _admitted(
+        self, call: Call, export: Export, patient: PatientRef, service: str, *, proven: bool
+    ) -> Grant | None:
         """None where the law leaves a person out, which is logged. Who she is may be told by whichever service lets her out."""
-        for name in (service,) if service else self.services:
+        for name in (service,) if service else self._of(export):
             try:
-                return await call.admit(patient, name, "export", proven=proven)
+                return await call.admit(patient, name, "recheck" if export.checking else "export", proven=proven)
             except Denied as denied:
-                if denied.denial.subject is not None and not denied.denial.rule.startswith(("export-", "test-of-")):
+                if denied.denial.subject is not None and not denied.denial.rule.startswith(LEFT_OUT):
                     raise
         return None
+
+    def _of(self, export: Export) -> Sequence[str]:
+        return self.checked if export.checking else self.services
 
     async def _records(self, conn: Connection, grants: Sequence[Grant], errand: Errand) -> list[bytes]:
         return await handing_out.lines(conn, self.reader, self.ids, grants, errand)
@@ -142,7 +150,7 @@ class Files:
         found: list[str] = []
         if PERSON in map(type_name, export.types):
             found += await self._used(call, export, people, (), self._persons_gone)
-        for service in self.services:
+        for service in self._of(export):
             names = [name for name in map(type_name, export.types) if name in types_of(service)]
             if names:
                 found += await self._used(call, export, people, names, self._gone, service)

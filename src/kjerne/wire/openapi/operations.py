@@ -164,7 +164,7 @@ _EXPORTS: Final[Mapping[str, Operation]] = {
         )
         for at, refuses in (("/fhir/R4", ()), ("/fhir/R4/Patient", ()), (f"{_GROUP}/{{id}}", (404, 410)))
         for method, query, body in (
-            ("GET", ("_type", "_since", "_outputFormat", "ground", "recipient", *_PLAIN), ()),
+            ("GET", ("_type", "_since", "_outputFormat", "ground", "purpose", "recipient", *_PLAIN), ()),
             ("POST", _PLAIN, _PARAMETERS),
         )
     },
@@ -183,6 +183,7 @@ _EXPORTS: Final[Mapping[str, Operation]] = {
         (404, 410, 416, 422), headers=("range", "if-range"),
     ),
     "GET /exports/{number}/files/{file}/validation": Operation({200: _JSON}, (404, 410, 422)),
+    "GET /checks/{type}": Operation({200: _JSON}, (404,), ("after",)),
 }  # fmt: skip
 
 _ROOMS: Final[Mapping[str, Operation]] = {

@@ -1,7 +1,8 @@
 """What is stored, held against R4 and the profiles of today: a report of counts and record ids, with nothing of what they hold.
 
 Records were checked when they were written, by the rules of that day and the packages of that day; messages by the mapping
-alone. The report is made file by file of an export that was approved, under its ground and its law.
+alone. The report is made of what somebody was let in to: file by file of an export that was approved, under its ground and its
+law, or of records about no patient.
 """
 
 from __future__ import annotations
