@@ -10,6 +10,7 @@ import pytest
 from guide_packages import element, package, profile
 from kjerne.commands.guides import added, judged, kept, told
 from kjerne.errors import Refusal
+from kjerne.fhir.profiles import CORE
 from kjerne.settings import Settings
 
 URL = "http://example.org/profile"
@@ -92,4 +93,8 @@ def test_where_no_database_runs_the_lists_of_packages_and_of_r4_are_asked_and_th
     tree = OBSERVATION | {"interpretation": [{"coding": [{"system": "urn:s", "code": "x"}]}]}
     found = judged(settings, file(tmp_path, json.dumps(tree).encode()), [])
     assert ([one["rule"] for one in found["advice"]], found["terminology"]) == (["extensible-binding"], False)
+    vital = judged(settings, file(tmp_path, json.dumps(tree).encode()), [f"{CORE}vitalsigns"])
+    assert [one["rule"] for one in vital["advice"]] == ["extensible-binding"], (
+        "the profile repeats the binding of its type"
+    )
     assert "no database runs" in told(found)

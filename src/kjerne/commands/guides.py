@@ -109,7 +109,8 @@ def _judged(shelf: Shelf, reached: Callable[[Shelf], Terminology], tree: dict[st
         advice += own.advice
         profile = known.find(one)
         unjudged += profile.unjudged if profile is not None else ()
-    return _Found(faults, advice, wanted, unknown, unjudged)
+    # A profile repeats the bindings of its type: what both find is told once.
+    return _Found(list(dict.fromkeys(faults)), list(dict.fromkeys(advice)), wanted, unknown, unjudged)
 
 
 @contextmanager

@@ -185,9 +185,10 @@ class ValidateApi:
             return Found(faults, [], [])
         bound = self.guides.bound(tree)
         found = self._under_profiles(tree, type_, asked)
-        # A write of some types has asked the bindings too.
+        # A profile repeats the bindings of its type, and a write of some types has asked them too: what both find is told once.
         return found._replace(
-            faults=list(dict.fromkeys((*bound.faults, *found.faults))), advice=[*bound.advice, *found.advice]
+            faults=list(dict.fromkeys((*bound.faults, *found.faults))),
+            advice=list(dict.fromkeys((*bound.advice, *found.advice))),
         )
 
     def _under_profiles(self, tree: Tree, type_: str, asked: Asked) -> Found:
