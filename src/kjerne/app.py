@@ -19,7 +19,7 @@ import gc
 import json
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, Final, NamedTuple, NoReturn, TypeVar
 
@@ -121,6 +121,8 @@ from kjerne.wire.saml_trust import Trusted, trusted
 
 log = structlog.get_logger("kjerne")
 CALLERS_REMEMBERED = 10_000
+NUMBERS_REMEMBERED: Final = 64
+"""A system that files names one patient many times, one time behind another."""
 COLLECT_AFTER: Final = 10_000
 """New objects that outlive others before the youngest are looked through; Python begins at 700."""
 AUDIENCES: Final = ("nhn:pps", "nhn:critical-information", "kjerne")
@@ -155,6 +157,7 @@ class House:
         self.store = store
         self.clock = clock
         self.number_key = store.keys.derived("identifier")
+        self._identified = lru_cache(NUMBERS_REMEMBERED)(self._reference)
         self.reader = Reader(store.wrap, store.dictionaries)
         self.finder = Finder(self.reader, settings.candidate_limit)
         self.cursors = Cursors(store.keys.derived("cursor"), settings.cursor_minutes)
@@ -173,6 +176,9 @@ class House:
 
     def identify(self, number: str) -> PatientRef:
         """A reference to whoever has this number; `Refusal` 400 where it is not a person number."""
+        return self._identified(number)
+
+    def _reference(self, number: str) -> PatientRef:
         return PatientRef(digest=self.digest(identifiers.parse(number, strict=False).value))
 
     def read(self, raw: bytes) -> Message:
@@ -334,7 +340,7 @@ class House:
             self.store.pool, self.store.ids, self.store.records, needs, Router(routes).find,
             partial(strict_json.parse, depth=depth, limit_bytes=BUNDLE_LIMIT_BYTES), http.query_in, journal.heard,
             partial(refusal_answer, shape="fhir"), self.identify, conditional.named,
-            SharedReferences(self.store.pool, self.parse_search, self.settings.candidate_limit).named,
+            SharedReferences(self.store.pool, self.parse_search, self.settings.candidate_limit).named, self.guides.still,
         )  # fmt: skip
         messaging = MessagingApi(
             self.store.pool, conditional.kept, self.store.keys.derived("fhir-message"), writes, batch.tree, batch.file,

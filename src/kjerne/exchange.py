@@ -155,7 +155,8 @@ class Call(msgspec.Struct, frozen=True):
     `body` is empty where the wire consumed it as a form. `correlation` is the caller's correlation id or one made here.
     `joined` is the transaction that the request is a part of, and `new_id` the id that what it creates is to have: others in it
     refer to that. Where the patient turns out to be another than the id was made for, it is `Stale`. `meet` has the facts about
-    many person keys read at once, for a handler that asks the law about each of them next.
+    many person keys read at once, for a handler that asks the law about each of them next. `tree` is what the body says, where
+    it was read strictly already: nobody changes it.
     """
 
     method: str
@@ -174,6 +175,7 @@ class Call(msgspec.Struct, frozen=True):
     joined: Joined | None = None
     new_id: UUID | None = None
     meet: Callable[[Sequence[int]], Awaitable[None]] | None = None
+    tree: dict[str, Any] | None = None
 
     def connection(self, pool: Asks) -> AbstractAsyncContextManager[Any]:
         """A connection for a block: of the pool, or the one of the transaction that the request is a part of."""

@@ -89,6 +89,16 @@ def test_a_set_means_the_version_it_names(tmp_path: Path) -> None:
     assert rules(guides(tmp_path, ask(profile=f"{URL}|1.0.0")), OBSERVATION) == (LACKS, [])
 
 
+def test_what_comes_together_is_held_against_the_packages_of_its_first_look(tmp_path: Path) -> None:
+    shelf.add(tmp_path, guide())
+    known = guides(tmp_path, ask())
+    with known.still():
+        assert rules(known, OBSERVATION) == (LACKS, [])
+        write(tmp_path / "profiles.toml", ask(strength="warn"))
+        assert rules(known, OBSERVATION) == (LACKS, [])
+    assert rules(known, OBSERVATION) == ([], LACKS)
+
+
 def test_packages_and_sets_are_read_anew_where_they_change_and_kept_where_they_cannot_be_read(tmp_path: Path) -> None:
     known = guides(tmp_path)
     assert rules(known, OBSERVATION) == ([], [])

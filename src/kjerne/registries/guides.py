@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final, Literal, NamedTuple
@@ -78,6 +80,7 @@ class Guides:
         self._stamp: tuple[int, int] = (-1, -1)
         self._state = State(Shelf(), Profiles(Shelf()), (), CoreBindings(Listed(Shelf())))
         self._terminology: Callable[[Shelf], Terminology] = Listed
+        self._still: ContextVar[list[State] | None] = ContextVar("still", default=None)
 
     @classmethod
     def of(cls, settings: Settings) -> Guides:
@@ -92,8 +95,26 @@ class Guides:
     def __reduce__(self) -> tuple[Any, ...]:
         return _opened, (self._folder, self._sets, self._named)
 
+    @contextmanager
+    def still(self) -> Iterator[None]:
+        """In the block packages and sets are as they were at its first look: what comes together is held against the same."""
+        token = self._still.set([])
+        try:
+            yield
+        finally:
+            self._still.reset(token)
+
     def state(self) -> State:
-        """The packages and sets as they are now. `Refusal` 422 at the first time, where they cannot be read."""
+        """The packages and sets as they are now, or in a block of `still`. `Refusal` 422 at the first time, where they cannot be
+        read."""
+        still = self._still.get()
+        if still is None:
+            return self._looked_at()
+        if not still:
+            still.append(self._looked_at())
+        return still[0]
+
+    def _looked_at(self) -> State:
         stamp = _changed(self._folder), _changed(self._sets)
         if stamp != self._stamp:
             first, self._stamp = self._stamp == (-1, -1), stamp

@@ -48,7 +48,7 @@ from kjerne.registries.homes import KEPT, SERVICE_BY_TYPE, SHARED_TYPES, not_ser
 from kjerne.registries.identifiers import is_number, stands_in
 from kjerne.registries.naming import check_header, check_subject, patient_of
 from kjerne.store import audit, changing, marking, pointing
-from kjerne.store.changing import Changer, Next, checked, lays_on_others, not_written, settle_new
+from kjerne.store.changing import Changer, Next, checked, lays_on_others, not_written, settle_later, settle_new
 from kjerne.store.cursors import Cursors, token_in
 from kjerne.store.finding import Finder, Page
 from kjerne.store.kept import Kept
@@ -354,14 +354,14 @@ class StandardsApi:
             id_, shut = self._new_id(call, grant, version), version.shut
             change = Change(type_, id_, call.body, version.indexed, shut.labels, shut.opens, kinds=version.kinds)
             types = types_by_service()[grant.service]
-            alone = not lays_on_others(version, grant) and not pointing.leads_to(version.tree)
-            if call.joined is not None and alone and not marking.concerns(grant):
+            if call.joined is not None and not marking.concerns(grant):
                 filed: Written = call.joined.file(grant, change)
+                settle_later(call.joined, grant, self.reader, types, version)
                 return filed
             async with call.connection(self.pool) as conn:
                 create = partial(self.records.create, conn, grant, change)
                 file = partial(marking.filing, conn, grant, self.reader, types, create)
-                if alone:
+                if not lays_on_others(version, grant) and not pointing.leads_to(version.tree):
                     return await file()
                 await note(conn, grant.once)
                 async with conn.transaction():
@@ -429,7 +429,7 @@ class StandardsApi:
         check_accepted(call)
         known(call, call.query, OF_A_WRITE)
         check_sent(call)
-        tree = await changing.read(call.body, partial(self.parse_json, call.body))
+        tree = call.tree or await changing.read(call.body, partial(self.parse_json, call.body))
         return tree, await checked(call.body, tree, name, self.guides)
 
     def _written(self, call: Call, written: Written, status: int, advice: tuple[Fault, ...]) -> Answer:

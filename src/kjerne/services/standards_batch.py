@@ -148,7 +148,8 @@ class Asks:
 class BatchApi:
     """The handler. `find` is the table of routes, `pairs` reads a query, `refusal` makes what a caller hears of any error (with
     its correlation id and route), `answer` that in FHIR's shape, `named` finds what a conditional reference means of a patient's
-    records, `named_shared` of those about nobody."""
+    records, `named_shared` of those about nobody. In a block of `still` what is asked of a resource stays as it is
+    (`Guides.still`)."""
 
     pool: Pool
     ids: SealedIds
@@ -162,6 +163,7 @@ class BatchApi:
     identify: Callable[[str], PatientRef]
     named: Callable[[Call, str, str], Awaitable[str]]
     named_shared: Callable[[Call, str], Awaitable[str]]
+    still: Callable[[], contextlib.AbstractContextManager[None]]
 
     def routes(self) -> list[Route]:
         each = partial(Route, needs=self.needs, errors="fhir", body_limit_bytes=BUNDLE_LIMIT_BYTES, for_citizens=True)
@@ -231,7 +233,7 @@ class BatchApi:
             if addresses.leans(entry):
                 says = "the entries of a batch do not refer to one another"
                 raise Refusal(422, says, where="body", todo="Send them as a transaction.")
-            return await step.route.handler(_request(call, step, entry.raw))
+            return await step.route.handler(_request(call, step, entry.raw, entry.tree))
         except Exception as error:  # noqa: BLE001 - made an answer, as at the edge
             return self.answer(placed(self.refusal(error, call.correlation, route), entry))
 
@@ -274,7 +276,10 @@ class BatchApi:
         asks = Asks(call.admit)
         work = partial(self._work, msgspec.structs.replace(call, admit=asks), steps, effort, last)
         types = sorted({type_number(step.parameters["type"]) for step in steps if step.holds})
-        return await in_one(self.pool, self.records, who.held, call.at, call.correlation, work, asks.told, types=types)
+        with self.still():
+            return await in_one(
+                self.pool, self.records, who.held, call.at, call.correlation, work, asks.told, types=types
+            )
 
     def _part(self, call: Call, entry: Entry, addresses: Addresses) -> Step:
         """As `_step`, of an entry that can be a part of a transaction: with whom it names and what it links to."""
@@ -406,7 +411,7 @@ class BatchApi:
         """The request of an entry, its links followed."""
         links = step.links
         if links is None:
-            return _request(call, step, step.entry.raw)
+            return _request(call, step, step.entry.raw, step.entry.tree)
         found = {}
         for text in sorted(links.conditional):
             if text.partition("?")[0] in SHARED_TYPES:
@@ -415,10 +420,13 @@ class BatchApi:
                 found[text] = await self.named(_request(call, step, b""), text, step.number)
             # Else it is left as it is, and so refused by its handler: a record about nobody leads to no patient's.
         tree = links.followed(addresses, found)
-        return _request(call, step, step.entry.raw if tree is step.entry.tree else encode(tree))
+        if tree is step.entry.tree:
+            return _request(call, step, step.entry.raw, tree)
+        return _request(call, step, encode(tree))
 
 
-def _request(call: Call, step: Step, body: bytes) -> Call:
+def _request(call: Call, step: Step, body: bytes, tree: Tree | None = None) -> Call:
+    """The request with `body`, which the Bundle's reader has read as `tree` already; a long one's own limit is the handler's."""
     headers = {name: value for name, value in call.headers.items() if not name.startswith(_OF_THE_WHOLE)}
     return Call(
         method=step.entry.method,
@@ -435,6 +443,7 @@ def _request(call: Call, step: Step, body: bytes) -> Call:
         once=call.once,
         joined=call.joined,
         new_id=step.new_id,
+        tree=tree if step.entry.method in ("POST", "PUT") and len(body) < changing.LARGE_BYTES else None,
     )
 
 

@@ -273,13 +273,19 @@ async def settle_new(
             await spreading.settle(conn, grant, reader, types)
         await settle(conn, grant, reader, None, version.tree)
         return
+    settle_later(joined, grant, reader, types, version)
+
+
+def settle_later(joined: Joined, grant: Grant, reader: Reader, types: Sequence[int], version: Next) -> None:
+    """As `settle_new`, of a new record of a transaction: once for all of them that are about one patient."""
     whose = grant.subject.keys, grant.service
-    if lays:
+    if lays_on_others(version, grant):
         joined.at_the_end((whose, "withheld"), partial(spreading.settle, grant=grant, reader=reader, types=types))
     if pointing.touches(None, version.tree):
         joined.at_the_end((whose, "taken back"), partial(_take_back, grant=grant, reader=reader))
-    else:
-        await settle(conn, grant, reader, None, version.tree)
+    elif pointing.leads_to(version.tree):
+        work = partial(settle, grant=grant, reader=reader, before=None, after=version.tree)
+        joined.at_the_end((whose, "standing"), work)
 
 
 def lays_on_others(version: Next, grant: Grant) -> bool:
