@@ -38,6 +38,7 @@ from kjerne.store.joined import Concerned, OneTransaction, Try, concerned, in_on
 from kjerne.store.kept import is_beside
 from kjerne.store.patient_ids import subject_key
 from kjerne.store.pool import Connection, Pool
+from kjerne.store.proofs import note
 from kjerne.store.records import Records
 from kjerne.store.sealed_id import SealedIds
 
@@ -51,6 +52,8 @@ WRITES_LIMIT: Final = 500
 """What one transaction holds its patients for stays within a second or two."""
 READS_LIMIT: Final = 50
 """Reads and searches of one transaction, which holds its patients meanwhile."""
+ENTRIES_AT_ONCE: Final = 5
+"""Entries of a transaction before others have their turn: some two milliseconds."""
 BATCH_SECONDS: Final = 20
 """After so long no further entry of a batch is begun: well before the request's own time is up, since what is done is done."""
 ANSWER_LIMIT_BYTES: Final = 20_000_000
@@ -166,7 +169,10 @@ class BatchApi:
     still: Callable[[], contextlib.AbstractContextManager[None]]
 
     def routes(self) -> list[Route]:
-        each = partial(Route, needs=self.needs, errors="fhir", body_limit_bytes=BUNDLE_LIMIT_BYTES, for_citizens=True)
+        limit = BUNDLE_LIMIT_BYTES
+        each = partial(
+            Route, needs=self.needs, errors="fhir", body_limit_bytes=limit, for_citizens=True, notes_proof=True
+        )
         return [each("POST", at, self.take) for at in (BASE, BASE + "/")]
 
     async def take(self, call: Call) -> Answer:
@@ -179,6 +185,8 @@ class BatchApi:
         kind, entries = await changing.read(call.body, partial(self._read, call.body, base))
         with summed(STEPS_OF_ALL) as effort:
             if kind == "batch":
+                async with self.pool.acquire() as conn:
+                    await note(conn, call.once)
                 answers = await self._batch(call, entries, effort)
             else:
                 answers = await self._transaction(call, _all_read(entries), effort)
@@ -228,7 +236,7 @@ class BatchApi:
     async def _alone(self, call: Call, entry: Entry, addresses: Addresses) -> Answer:
         route = ""
         try:
-            step = self._step(call, entry)
+            step = self._step(call, entry, self.find)
             route = step.route.path
             if addresses.leans(entry):
                 says = "the entries of a batch do not refer to one another"
@@ -237,7 +245,7 @@ class BatchApi:
         except Exception as error:  # noqa: BLE001 - made an answer, as at the edge
             return self.answer(placed(self.refusal(error, call.correlation, route), entry))
 
-    def _step(self, call: Call, entry: Entry) -> Step:
+    def _step(self, call: Call, entry: Entry, find: Find) -> Step:
         """The entry with its route; `Refusal` where no such request is taken, or the token lacks its scope."""
         path = unquote(entry.path) if "%" in entry.path else entry.path
         if _CONTROL.search(path):
@@ -245,7 +253,7 @@ class BatchApi:
         if not path[:1].isupper():
             says = "an entry's address begins with a type: what is about the whole server is no entry's"
             raise Refusal(405, says, where="path", code="not-supported", todo="Send it by itself.")
-        route, parameters = self.find(entry.method, f"{BASE}/{path}")
+        route, parameters = find(entry.method, f"{BASE}/{path}")
         if not route.whole:
             raise Refusal(
                 405, "its answer may be longer than one of a Bundle", where="path", code="not-supported",
@@ -264,11 +272,12 @@ class BatchApi:
         addresses = Addresses(entries)
         addresses.check_apart()
         steps = []
+        find = cache(self.find)
         for entry in entries:
             with _placing(self, entry):
-                steps.append(self._part(call, entry, addresses))
-            # Others have their turn.
-            await asyncio.sleep(0)
+                steps.append(self._part(call, entry, addresses, find))
+            if len(steps) % ENTRIES_AT_ONCE == 0:
+                await asyncio.sleep(0)
         _check_targets(steps)
         digest = cache(self._digest)
         who = await self._concerned(call, steps, digest)
@@ -281,9 +290,9 @@ class BatchApi:
                 self.pool, self.records, who.held, call.at, call.correlation, work, asks.told, types=types
             )
 
-    def _part(self, call: Call, entry: Entry, addresses: Addresses) -> Step:
+    def _part(self, call: Call, entry: Entry, addresses: Addresses, find: Find) -> Step:
         """As `_step`, of an entry that can be a part of a transaction: with whom it names and what it links to."""
-        step = self._step(call, entry)
+        step = self._step(call, entry, find)
         if not step.route.joins:
             says = f"{step.route.path.removeprefix(BASE + '/')} is no part of a transaction"
             raise Refusal(405, says, where="path", code="not-supported", todo="Send it in a batch, or by itself.")
@@ -321,7 +330,7 @@ class BatchApi:
         ids = (self.ids.parse(step.parameters["id"]) for step in of_patients if "id" in step.parameters)
         digests = {found for number in numbers if (found := digest(number)) is not None}
         keys = {self.ids.patient(id_) for id_ in ids if id_ is not None} | {step.patient for step in of_patients} - {0}
-        return await concerned(self.pool, digests, keys)
+        return await concerned(self.pool, digests, keys, call.once)
 
     def _with_id(self, step: Step, who: Concerned, digest: Digest) -> Step:
         """With the id of what it creates, unless a condition decides that. That of a shared record tells of nobody.
@@ -377,7 +386,8 @@ class BatchApi:
                     if written.setdefault(made, step.entry.place) != step.entry.place:
                         raise _same_twice(step.entry.place)
             answers[step.entry.place] = answer
-            await asyncio.sleep(0)
+            if len(answers) % ENTRIES_AT_ONCE == 0:
+                await asyncio.sleep(0)
             if (size := size + len(answer.body)) > ANSWER_LIMIT_BYTES:
                 raise _too_much(step, f"the answers are longer than {ANSWER_LIMIT_BYTES} bytes")
         if shut is not None:

@@ -79,6 +79,13 @@ TYPES: Final = (
 WIDTH: Final = len(TYPES)
 
 
+_NAMES: Final = COLUMNS.split(", ")
+_OF_EACH: Final = frozenset("patient at number outcome action service rule law says purpose basis written".split())
+EACH: Final = tuple(place for place, name in enumerate(_NAMES) if name in _OF_EACH)
+"""The columns above that differ between rows of one request of one caller: all that is not said of the caller."""
+SAME: Final = tuple(place for place, name in enumerate(_NAMES) if name not in _OF_EACH)
+
+
 @cache
 def placeholders(first: int) -> str:
     """`$5::bigint, $6::timestamptz, ...` for the columns above, numbered from `first`."""

@@ -13,11 +13,12 @@ from typing import Any, Final, NamedTuple, Self, TypeVar
 
 import asyncpg
 
-from kjerne.access import OPENING, Grant
+from kjerne.access import OPENING, Grant, Once
 from kjerne.errors import Refusal
 from kjerne.exchange import ATTEMPTS, Denied, Named, Stale
 from kjerne.store import audit, limits, shared
 from kjerne.store.pool import Connection, Pool, columns
+from kjerne.store.proofs import FRESH, fetched, noting
 from kjerne.store.records import Change, Records, Written
 
 T = TypeVar("T")
@@ -28,6 +29,7 @@ SELECT d.digest, p.patient, p.linked FROM unnest($1::bytea[]) AS d(digest) JOIN 
 ) i ON true JOIN person p ON p.patient = i.patient
 UNION ALL
 SELECT NULL, p.patient, p.linked FROM person p WHERE p.patient = ANY($2::bigint[])"""
+_WHO_NOTING: Final = f"WITH {noting(3)} SELECT f.fresh, w.* FROM ({FRESH}) f LEFT JOIN ({_WHO}) w ON true"
 _HOLD: Final = """
 SELECT k.key, p.stamp FROM (SELECT key FROM unnest($1::bigint[]) AS n(key) ORDER BY key) k
 JOIN LATERAL (SELECT stamp FROM person WHERE patient = k.key FOR NO KEY UPDATE) p ON true"""
@@ -53,14 +55,17 @@ class Concerned(NamedTuple):
     held: list[int]
 
 
-async def concerned(pool: Pool, digests: Iterable[bytes], keys: Iterable[int]) -> Concerned:
-    """The persons behind numbers and keys, with those linked to them; who is not known is in neither.
+async def concerned(pool: Pool, digests: Iterable[bytes], keys: Iterable[int], once: Once | None = None) -> Concerned:
+    """The persons behind numbers and keys, with those linked to them; who is not known is in neither. It notes the request's
+    proof of possession, `once`, too.
 
     It answers the program: ids are made and rows are held by it, and nothing of it leaves before the law has said yes.
     """
-    rows = await pool.fetch(_WHO, list(digests), list(keys))
-    by_digest = {row["digest"]: row["patient"] for row in rows if row["digest"] is not None}
-    return Concerned(by_digest, sorted({key for row in rows for key in (row["patient"], *row["linked"])}))
+    async with pool.acquire() as conn:
+        rows = await fetched(conn, once, _WHO, _WHO_NOTING, (list(digests), list(keys)))
+    known = [row for row in rows if row[1] is not None]
+    by_digest = {digest: patient for digest, patient, _ in known if digest is not None}
+    return Concerned(by_digest, sorted({key for _, patient, linked in known for key in (patient, *linked)}))
 
 
 class Try(NamedTuple):
@@ -175,7 +180,7 @@ async def in_one(
                     await entries.rollback()
                     await _log_all_the_same(conn, joined, logged, told)
                 else:
-                    await entries.commit()
+                    # The inner transaction ends with the outer one: to end it by itself would be a word more to the server.
                     for row, named in joined.rows:
                         await audit.insert(conn, row, named)
             except (Stale, asyncpg.DeadlockDetectedError, asyncpg.SerializationError):

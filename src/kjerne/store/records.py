@@ -86,8 +86,6 @@ _ONE_STANDS: Final = "(SELECT stamp FROM person WHERE patient = $13::bigint) = $
 
 _ROW = 'patient, id, type, version, labels, dictionary, at, date_from, date_to, release_at, tokens, "values", body'
 
-_COLUMNS: Final = tuple(name.strip('"') for name in _ROW.split(", "))
-_AUDIT_COLUMNS: Final = (*audit.COLUMNS.split(", "), "types", "ids", "versions")
 
 _CREATE = f"""r AS (
   INSERT INTO record ({_ROW})
@@ -240,6 +238,29 @@ def _numbered(first: int, beside: Sequence[Placed]) -> str:
     return "".join(parts)
 
 
+# Many new records, each with a row in the log: an array for each column in which they differ.
+_NEW: Final = {
+    "patient": "bigint", "id": "uuid", "type": "smallint", "labels": "integer", "at": "timestamptz", "date_from": "timestamptz",
+    "date_to": "timestamptz", "release_at": "timestamptz", "tokens": "bytea", "body": "bytea",
+}  # fmt: skip
+_LOG_NAMES: Final = audit.COLUMNS.split(", ")
+_ARRAYS: Final = (*_NEW.values(), *(audit.TYPES[place] for place in audit.EACH))
+_N_VALUES: Final = ", ".join(f"${number}::{kind}[]" for number, kind in enumerate(_ARRAYS, 2))
+_N_COLUMNS: Final = ", ".join((*_NEW, *(f"log_{_LOG_NAMES[place]}" for place in audit.EACH)))
+_SAME_FROM: Final = len(_ARRAYS) + 2
+_LOGGED: Final = ", ".join(
+    f"log_{name}" if place in audit.EACH else f"${_SAME_FROM + audit.SAME.index(place)}::{audit.TYPES[place]}"
+    for place, name in enumerate(_LOG_NAMES)
+)
+_CREATE_MANY: Final = f"""
+WITH n AS MATERIALIZED (SELECT * FROM unnest({_N_VALUES}) AS n({_N_COLUMNS})), r AS (
+  INSERT INTO record ({_ROW})
+  SELECT patient, id, type, 1, labels, $1::smallint, at, date_from, date_to, release_at, tokens, NULL, body FROM n
+)
+INSERT INTO audit ({audit.COLUMNS}, types, ids, versions)
+SELECT {_LOGGED}, ARRAY[type], ARRAY[id], ARRAY[1] FROM n"""
+
+
 class Records:
     """Writes records for one house: its keys and dictionaries."""
 
@@ -360,18 +381,21 @@ class Records:
         return Written(change.type, change.id, 1, grant.at)
 
     async def create_many(self, conn: Connection, fresh: Sequence[tuple[Grant, Change]]) -> None:
-        """As `create`, of many records with a grant and an audit row each, by COPY. Call in a transaction that holds the
-        patients' rows and has found the grants' stamps there (`store.joined`)."""
+        """As `create`, of many records with a grant and an audit row each, in one statement. The grants are of one request of one
+        caller. Call in a transaction that holds the patients' rows and has found the grants' stamps there (`store.joined`)."""
         keys: dict[tuple[int, str], DataKey] = {}
         rows, told = [], []
+        dictionary = PLAIN
         for grant, change in fresh:
             whose = grant.subject.patient, grant.service
             key = keys[whose] = keys.get(whose) or self.key(grant)
             row = self.row(key, whose[0], change, grant.at, marks_of(grant, change.kinds))
-            rows.append((*row[:3], 1, *row[3:]))
-            told.append((*audit.given(grant), [change.type], [change.id], [1]))
-        await conn.copy_records_to_table("record", records=rows, columns=_COLUMNS)
-        await conn.copy_records_to_table("audit", records=told, columns=_AUDIT_COLUMNS)
+            patient, id_, type_, labels, dictionary, *rest, _, body = row
+            rows.append((patient, id_, type_, labels, *rest, body))
+            told.append(audit.given(grant))
+        log = columns(told, audit.WIDTH)
+        each, same = [log[place] for place in audit.EACH], [log[place][0] for place in audit.SAME]
+        await conn.fetch(_CREATE_MANY, dictionary, *columns(rows, len(_NEW)), *each, *same)
 
     async def put(
         self, conn: Connection, grant: Grant, changes: Sequence[Change], beside: Sequence[Beside] = ()
