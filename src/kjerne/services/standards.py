@@ -342,14 +342,13 @@ class StandardsApi:
         version = Next.of(call.body, tree, call.at, advice)
         self.kept.check_files(call.caller, name, version.service)
         type_ = version.number
-        identify = cache(self.identify)  # header and body name the same number
         if "if-none-exist" in call.headers:
             return await self.create_if_none(call, version)
 
         async def use(grant: Grant) -> Written:
             must_hold(call.caller, type_, version.indexed.tokens, "c")
             must_register(grant.registers, version.content)
-            check_subject(version.tree, grant, identify)
+            check_subject(version.tree, grant, self.identify)
             check_reference(self.ids, version.tree, grant.subject.keys)
             id_, shut = self._new_id(call, grant, version), version.shut
             change = Change(type_, id_, call.body, version.indexed, shut.labels, shut.opens, kinds=version.kinds)
@@ -370,14 +369,14 @@ class StandardsApi:
                     await settle_new(conn, grant, self.reader, types, version, call.joined)
                 return written
 
-        patient = named_in(call, identify, self.ids, version.tree)
+        patient = named_in(call, self.identify, self.ids, version.tree)
         try:
             written = await granted(
                 call.admit, patient, version.service, "file", use, basis=basis_of(call), proven=True, piece=f"{name}.c",
                 what=version.what,
             )  # fmt: skip
         except Denied as denied:
-            raise not_written(call, denied, patient, version, (type_, "c"), identify, self.ids) from denied
+            raise not_written(call, denied, patient, version, (type_, "c"), self.identify, self.ids) from denied
         return self._written(call, written, 201, version.advice)
 
     async def update(self, call: Call) -> Answer:

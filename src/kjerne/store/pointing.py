@@ -55,6 +55,7 @@ SELECT n.type, n.id, a.organisation, CASE WHEN a.organisation = '' THEN a.client
 FROM audit a, unnest(a.types, a.ids, a.versions) AS n(type, id, version)
 WHERE a.patient = ANY($1::bigint[]) AND a.action IN ('file', 'correct') AND a.outcome = $2 AND n.version = 1
   AND n.type = ANY($3::smallint[])"""
+# By an index of those few alone (`record_taken_back`), which has these two numbers in it.
 _MARKED: Final = f"""
 SELECT EXISTS (SELECT FROM record r WHERE r.patient = ANY($1::bigint[]) AND r.type = {OBSERVATION} AND r.labels & {MARK} <> 0)"""
 _SETTLE: Final = f"""
@@ -78,7 +79,7 @@ def touches(before: Tree | None, after: Tree) -> bool:
 async def any_marked(conn: Connection, grant: Grant, tree: Tree) -> bool:
     """Whether a report or group leads to results while one of the patient's is marked: that may stand again. Which one it leads
     to by its groups is not looked for: a patient with such a result is rare."""
-    return bool(leads_to(tree)) and bool(await conn.fetchval(_MARKED, list(grant.subject.keys)))
+    return bool(leads_to(tree)) and bool((await conn.fetch(_MARKED, list(grant.subject.keys)))[0][0])
 
 
 async def settle(conn: Connection, grant: Grant, reader: Reader) -> list[Named]:

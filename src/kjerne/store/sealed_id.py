@@ -8,7 +8,6 @@ permanent, a read by id routes to the patient's shard, and a guessed id decrypts
 from __future__ import annotations
 
 import os
-import secrets
 import threading
 from collections.abc import Sequence
 from hashlib import blake2b
@@ -44,8 +43,8 @@ class SealedIds:
     def make(self, patient: int, number: int | None = None, *, beside: bool = False) -> UUID:
         """A new id for a record of `patient`; `number` (64 bits) makes it repeatable, else it is random. `beside`: of the second
         service that keeps its type."""
-        number = secrets.randbits(64) if number is None else number
-        return self._sealed(patient | _BESIDE if beside else patient, number.to_bytes(8, "big"))
+        inside = os.urandom(8) if number is None else number.to_bytes(8, "big")
+        return self._sealed(patient | _BESIDE if beside else patient, inside)
 
     def make_many(self, patient: int, beside: Sequence[bool]) -> list[UUID]:
         """As `make`, for many at once: one call of the cipher, and one for its random numbers."""

@@ -29,6 +29,7 @@ _STRING = r'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)'
 _STRINGS = re.compile(_STRING, re.DOTALL)
 _TOKENS = re.compile(_STRING + r"|[{}\[\]:,]|[-+0-9.eE]++|[A-Za-z]++", re.DOTALL)
 _NOT_BRACKETS = re.compile(r"[^{}\[\]]++")
+_PLAIN_STRINGS = re.compile(rb'"[^"]*+"')
 _NO_FORM: Final = bytes(one for one in range(256) if one not in b'{}[]"\\')
 _HALF = re.compile(r"\\u[dD][89a-fA-F]")
 _ESCAPE = re.compile(r"\\(?:u([0-9a-fA-F]{4})|.)", re.DOTALL)
@@ -119,15 +120,15 @@ def _decoded(raw: bytes) -> str:
 
 
 def _is_shallow(raw: bytes, depth: int) -> bool:
-    """Whether a body is seen at a quick look to be nested no deeper: one without escapes and without brackets in its texts.
+    """Whether a body without escapes is seen at a quick look to be nested no deeper.
 
-    A text with a bracket in it leaves a quote, since the quotes beside it pair with those before. Each round takes away two
-    levels at most.
+    A run of quotes without a bracket between opens and closes texts: two of them are none. Each round takes away two levels of
+    brackets at most.
     """
     form = raw.translate(None, _NO_FORM)
     if b"\\" in form:
         return False
-    form = form.replace(b'""', b"")
+    form = _PLAIN_STRINGS.sub(b"", form.replace(b'""', b""))
     for _ in range(depth // 2):
         if not form:
             break
