@@ -48,7 +48,7 @@ def test_what_may_take_long_is_checked_beside_what_others_do(
         return check(*given)
 
     monkeypatch.setattr(changing, "check_valid", checked)
-    long = observation(note=[{"text": "x" * changing.LARGE_BYTES}])
+    long = observation(note=[{"text": "x" * standards_batch.LARGE_BYTES}])
     profiled = observation(meta={"profile": ["http://profiles.example/none"]})
     made = [entry("POST", "Observation", one) for one in (observation(), long, profiled)]
     assert send(platform, bundle("batch", *made), about=WHO).status == 200
@@ -97,7 +97,7 @@ def test_a_bundle_of_many_tiny_values_is_not_read(platform: Standing, monkeypatc
     async def here() -> int:
         return threading.get_ident()
 
-    long = observation(note=[{"text": "x" * changing.LARGE_BYTES}])
+    long = observation(note=[{"text": "x" * standards_batch.LARGE_BYTES}])
     send(platform, bundle("batch", entry("POST", "Observation", long)), about=WHO)
     send(platform, bundle("batch", entry("POST", "Observation", observation())), about=WHO)
     assert [one == platform.run(here()) for one in read_too] == [False, True]

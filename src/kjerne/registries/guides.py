@@ -65,6 +65,14 @@ class State(NamedTuple):
     profiles: Profiles
     asks: tuple[Ask, ...]
     bindings: CoreBindings
+    by_type: Mapping[str, list[Ask]]
+
+    @classmethod
+    def of(cls, shelf: Shelf, profiles: Profiles, asks: Sequence[Ask], bindings: CoreBindings) -> State:
+        by_type: dict[str, list[Ask]] = {}
+        for ask in asks:
+            by_type.setdefault(ask.type, []).append(ask)
+        return cls(shelf, profiles, tuple(asks), bindings, by_type)
 
 
 class Guides:
@@ -78,7 +86,7 @@ class Guides:
         self._sets = sets
         self._named = named
         self._stamp: tuple[int, int] = (-1, -1)
-        self._state = State(Shelf(), Profiles(Shelf()), (), CoreBindings(Listed(Shelf())))
+        self._state = State.of(Shelf(), Profiles(Shelf()), (), CoreBindings(Listed(Shelf())))
         self._terminology: Callable[[Shelf], Terminology] = Listed
         self._still: ContextVar[list[State] | None] = ContextVar("still", default=None)
 
@@ -122,9 +130,8 @@ class Guides:
                 shelf = Shelf(self._folder)
                 terminology = self._terminology(shelf)
                 profiles = Profiles(shelf, terminology)
-                self._state = State(
-                    shelf, profiles, tuple(_read(self._sets, profiles, shelf)), CoreBindings(terminology)
-                )
+                asks = list(_read(self._sets, profiles, shelf))
+                self._state = State.of(shelf, profiles, asks, CoreBindings(terminology))
             except Refusal as refusal:
                 if first:
                     self._stamp = (-1, -1)
@@ -134,7 +141,7 @@ class Guides:
 
     def asked_of(self, name: str) -> list[Ask]:
         """The rows about a type."""
-        return [ask for ask in self.state().asks if ask.type == name]
+        return self.state().by_type.get(name, [])
 
     def asks_codes(self, name: str) -> bool:
         """Whether a write of a type may ask a store, which takes a thread, though the resource names no profile."""

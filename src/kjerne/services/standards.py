@@ -428,7 +428,7 @@ class StandardsApi:
         check_accepted(call)
         known(call, call.query, OF_A_WRITE)
         check_sent(call)
-        tree = call.tree or await changing.read(call.body, partial(self.parse_json, call.body))
+        tree = await changing.tree_of(call, self.parse_json)
         return tree, await checked(call.body, tree, name, self.guides)
 
     def _written(self, call: Call, written: Written, status: int, advice: tuple[Fault, ...]) -> Answer:

@@ -45,6 +45,8 @@ from kjerne.store.sealed_id import SealedIds
 BASE: Final = "/fhir/R4"
 BUNDLE_LIMIT_BYTES: Final = 5_000_000
 """What is read in a fifth of a second, others waiting meanwhile."""
+LARGE_BYTES: Final = 50_000
+"""A Bundle from this size on is read in a thread: some two milliseconds of work."""
 VALUES_LIMIT: Final = 500_000
 """Counted by the signs that stand before values, in texts too: tiny ones take many times their bytes to read."""
 ENTRIES_LIMIT: Final = 1_000
@@ -182,7 +184,7 @@ class BatchApi:
         if any(name != "_format" or value not in ("json", *JSON) for name, value in call.query):
             raise Refusal(400, "this address takes no parameter but _format=json", where="query", code="not-supported")
         base = f"{call.base_url}{BASE}"
-        kind, entries = await changing.read(call.body, partial(self._read, call.body, base))
+        kind, entries = await changing.read(call.body, partial(self._read, call.body, base), LARGE_BYTES)
         with summed(STEPS_OF_ALL) as effort:
             if kind == "batch":
                 async with self.pool.acquire() as conn:
@@ -211,6 +213,7 @@ class BatchApi:
         """Each by itself, in their order, as if they had been sent one after another."""
         answers: list[Answer] = []
         addresses = Addresses(one for one in entries if isinstance(one, Entry))
+        call = _of_each(call)
         size, until = 0, asyncio.get_running_loop().time() + BATCH_SECONDS
         for place, entry in enumerate(entries):
             if isinstance(entry, Refusal):
@@ -271,7 +274,7 @@ class BatchApi:
                 raise too_many(count, limit, f"{what} in a transaction")
         addresses = Addresses(entries)
         addresses.check_apart()
-        steps = []
+        call, steps = _of_each(call), list[Step]()
         find = cache(self.find)
         for entry in entries:
             with _placing(self, entry):
@@ -435,9 +438,15 @@ class BatchApi:
         return _request(call, step, encode(tree))
 
 
-def _request(call: Call, step: Step, body: bytes, tree: Tree | None = None) -> Call:
-    """The request with `body`, which the Bundle's reader has read as `tree` already; a long one's own limit is the handler's."""
+def _of_each(call: Call) -> Call:
+    """The request with the headers that count for each entry."""
     headers = {name: value for name, value in call.headers.items() if not name.startswith(_OF_THE_WHOLE)}
+    return msgspec.structs.replace(call, headers=headers)
+
+
+def _request(call: Call, step: Step, body: bytes, tree: Tree | None = None) -> Call:
+    """An entry's request, of one with the headers `_of_each`. The Bundle's reader has read `body` as `tree` already; a long one's
+    own limit is the handler's."""
     return Call(
         method=step.entry.method,
         path=f"{BASE}/{step.entry.path}",
@@ -447,7 +456,7 @@ def _request(call: Call, step: Step, body: bytes, tree: Tree | None = None) -> C
         admit=call.admit,
         parameters=step.parameters,
         query=step.query,
-        headers=headers | dict(step.entry.headers),
+        headers={**call.headers, **step.entry.headers},
         body=body,
         base_url=call.base_url,
         once=call.once,

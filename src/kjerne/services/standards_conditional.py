@@ -147,7 +147,7 @@ class ConditionalApi:
         check_sent(call)
         pairs = in_address(call)
         search = self._criteria(name, pairs, "query")
-        tree = call.tree or await changing.read(call.body, partial(self.parse_json, call.body))
+        tree = await changing.tree_of(call, self.parse_json)
         advice = await checked(call.body, tree, name, self.guides)
         version, expected = Next.of(call.body, tree, call.at, advice), sent_version(call.headers)
         self.kept.check_files(call.caller, name, version.service)

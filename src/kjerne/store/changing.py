@@ -55,9 +55,16 @@ async def checked(raw: bytes, tree: Tree, name: str, guides: Guides) -> tuple[Fa
     return await in_thread(partial(check_valid, raw, tree, name, guides))
 
 
-async def read(raw: bytes, work: Callable[[], Done]) -> Done:
-    """What `work` makes of a body: in a thread where that takes long."""
-    return await in_thread(work) if len(raw) >= LARGE_BYTES else work()
+async def read(raw: bytes, work: Callable[[], Done], large_bytes: int = LARGE_BYTES) -> Done:
+    """What `work` makes of a body: in a thread where that takes long, which it does from so many bytes on."""
+    return await in_thread(work) if len(raw) >= large_bytes else work()
+
+
+async def tree_of(call: Call, parse: Callable[[bytes], Tree]) -> Tree:
+    """What a request's body says: as it was read with its Bundle, or read now."""
+    if call.tree is not None:
+        return call.tree
+    return await read(call.body, partial(parse, call.body))
 
 
 async def in_thread(work: Callable[[], Done]) -> Done:
