@@ -47,6 +47,11 @@ def held(platform: Standing, number: str, who: str = WHO) -> list[str]:
     return read(platform, f"Observation?identifier={number}", about=who).ids()
 
 
+def is_taken_back(platform: Standing, address: str) -> bool:
+    (row,) = platform.rows("SELECT labels FROM record WHERE id = $1", UUID(address.partition("/")[2]))
+    return bool(row["labels"] & Label.WITHDRAWN_WITH_REPORT)
+
+
 @pytest.fixture
 def number() -> str:
     return str(uuid4())
@@ -55,6 +60,30 @@ def number() -> str:
 @pytest.fixture
 def made(platform: Standing) -> str:
     return str(create(platform, observation(), about=WHO).tree["id"])
+
+
+@pytest.mark.parametrize("where", ["afterwards", "in the same transaction"])
+def test_a_report_in_a_transaction_lets_what_was_taken_back_stand_again(platform: Standing, where: str) -> None:
+    own = f"urn:uuid:{uuid4()}"
+    made = send(
+        platform,
+        bundle(
+            "transaction",
+            entry("POST", "DiagnosticReport", report(own)),
+            entry("POST", "Observation", observation(), own),
+        ),
+        about=WHO,
+    )
+    reported, observed = places(made)
+    gone, anew = entry("DELETE", reported), entry("POST", "DiagnosticReport", report(observed))
+    if where == "afterwards":
+        send(platform, bundle("transaction", gone), about=WHO)
+        assert is_taken_back(platform, observed)
+        send(platform, bundle("transaction", anew), about=WHO)
+    else:
+        answer = send(platform, bundle("transaction", anew, gone), about=WHO)
+        assert statuses(answer) == [201, 204]
+    assert not is_taken_back(platform, observed)
 
 
 def test_a_transaction_makes_all_with_references_to_one_another(platform: Standing, number: str) -> None:

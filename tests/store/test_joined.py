@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+import secrets
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any, NoReturn
 
 import asyncpg
 import pytest
 
+from kjerne.access import Once
 from kjerne.errors import Refusal
 from kjerne.exchange import Stale
 from kjerne.store import audit
 from kjerne.store.joined import OneTransaction, Try, concerned, in_one
+from kjerne.store.proofs import note_values
 from kjerne.store.reading import Reader
 
 from .conftest import NOW, Desk
@@ -48,6 +53,33 @@ async def test_what_is_filed_together_is_as_if_filed_alone(desk: Desk) -> None:
         (row["action"], row["ids"], row["types"], row["versions"], row["at"]) for row in await audit_of(desk, patient)
     ]
     assert logged[:2] == [("file", [id_], [OBSERVATION], [1], NOW) for id_ in (alone.id, fresh.id)]
+    whole = await desk.store.pool.fetch("SELECT * FROM audit WHERE patient = $1 AND action = 'file'", patient)
+    own = {"ids", "number", "xid"}
+    one_row, other_row = ({name: value for name, value in row.items() if name not in own} for row in whole)
+    assert one_row == other_row
+
+
+async def test_what_is_filed_together_has_a_line_each_under_its_own_grant(desk: Desk) -> None:
+    people = [await desk.person(), await desk.person()]
+    filed = [(change(desk.store, one, potassium(value)), one) for one in people for value in ("4.1", "4.2")]
+
+    async def work(joined: OneTransaction) -> None:
+        for place, (fresh, patient) in enumerate(filed):
+            grant = await desk.grant(patient, "file")
+            joined.file(replace(grant, at=NOW + timedelta(seconds=place), rule=f"rule-{place}"), fresh)
+
+    await one(desk, people, work)
+    rows = await desk.store.pool.fetch(
+        "SELECT patient, ids, rule, at FROM audit WHERE patient = ANY($1::bigint[]) AND action = 'file' ORDER BY at",
+        people,
+    )
+    assert [tuple(row) for row in rows] == [
+        (patient, [fresh.id], f"rule-{place}", NOW + timedelta(seconds=place))
+        for place, (fresh, patient) in enumerate(filed)
+    ]
+    for fresh, patient in filed:
+        found = await read(desk, await desk.grant(patient), fresh.id)
+        assert found is not None and found.raw == fresh.raw
 
 
 async def test_what_waits_for_the_last_write_is_done_once_and_sees_it(desk: Desk) -> None:
@@ -191,3 +223,21 @@ async def test_who_is_concerned_is_found_by_number_and_by_key(desk: Desk) -> Non
     found = await concerned(desk.store.pool, [digest, b"nobody's number."], [other, 5])
     assert found.by_digest == {digest: patient}
     assert found.held == sorted([patient, other])
+
+
+async def test_who_is_concerned_is_told_on_a_proof_that_nobody_has_used_and_not_on_another(desk: Desk) -> None:
+    async def refuse() -> NoReturn:
+        raise Refusal(401, "used before")
+
+    patient, values = await desk.person(), note_values(secrets.token_bytes(16), int(NOW.timestamp()))
+    first, second, nobodys = (
+        Once(values, refuse),
+        Once(values, refuse),
+        Once(note_values(secrets.token_bytes(16), int(NOW.timestamp())), refuse),
+    )
+    assert (await concerned(desk.store.pool, [], [patient], first)).held == [patient]
+    assert (await concerned(desk.store.pool, [], [patient], first)).held == [patient], "the same request asks again"
+    with pytest.raises(Refusal, match="used before"):
+        await concerned(desk.store.pool, [], [patient], second)
+    assert await concerned(desk.store.pool, [], [], nobodys) == ({}, [])
+    assert (first.noted, second.noted, nobodys.noted) == (True, False, True)

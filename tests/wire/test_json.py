@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -82,6 +83,29 @@ def test_nesting_is_allowed_to_the_limit_and_not_deeper() -> None:
     assert parse(b'{"a":' + b"[" * 63 + b"]" * 63 + b"}")
     assert "64 levels" in refusal(b'{"a":' + b"[" * 64 + b"]" * 64 + b"}").says
     assert refusal(b'{"a":' * 200_000).status == 400
+
+
+NESTED = st.recursive(
+    st.text('[]{}"\\a', max_size=4),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text('[{"\\', max_size=2), inner, max_size=3),
+    max_leaves=12,
+)
+
+
+def levels(value: Any) -> int:
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else None
+    return 0 if inner is None else 1 + max(map(levels, inner), default=0)
+
+
+@given(inner=NESTED, depth=st.integers(1, 6), spaced=st.booleans())
+def test_levels_are_counted_whatever_stands_in_texts(inner: Any, depth: int, *, spaced: bool) -> None:
+    tree = {"a": inner}
+    raw = json.dumps(tree, separators=None if spaced else (",", ":")).encode()
+    if levels(tree) <= depth:
+        assert parse(raw, depth=depth) == tree
+    else:
+        with pytest.raises(Refusal, match=f"deeper than {depth} levels"):
+            parse(raw, depth=depth)
 
 
 def test_brackets_in_text_are_not_nesting() -> None:
