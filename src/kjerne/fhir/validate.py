@@ -370,7 +370,7 @@ def _aimed_inside(value: dict[str, Any], id_: str, targets: frozenset[str]) -> l
 
 def _aimed(value: dict[str, Any], aims: str, targets: frozenset[str]) -> Faults:
     """The type that a reference says or names: one of those it may, and the same by both (R4 references.html#Reference)."""
-    if aims in _TYPE_SET and value.get("type", aims) in _TYPE_SET - {aims}:
+    if aims in _TYPE_SET and (named := value.get("type", aims)) != aims and named in _TYPE_SET:
         return fault("must be the type that the reference names", ".type", code="value")
     if targets and aims in _TYPE_SET and aims not in targets:
         return fault(f"must point at {' or '.join(sorted(targets))}", code="value")
