@@ -177,6 +177,26 @@ def test_a_record_about_one_person_is_not_filed_on_another(platform: Standing, m
     assert update(platform, made, observation(id=made, subject=other), "1").status == 422
 
 
+@pytest.mark.parametrize(
+    "system",
+    [
+        "",
+        "urn:oid:2.16.578.1.12.4.1.4.1",
+        "URN:OID:2.16.578.1.12.4.1.4.1",
+        "2.16.578.1.12.4.1.4.2",
+        "urn:OID:2.16.578.1.12.4.1.4.3",
+    ],
+)
+def test_a_header_and_a_body_that_name_two_people_are_refused_however_the_national_system_is_spelled(
+    platform: Standing, system: str
+) -> None:
+    identifier = {"value": platform.nin("parent")} | ({"system": system} if system else {})
+    answer = create(platform, observation(subject={"identifier": identifier}))
+    assert (answer.status, answer.issue["expression"]) == (422, ["Observation.subject.identifier"])
+    own = {"value": platform.nin("renumbered")} | ({"system": system} if system else {})
+    assert create(platform, observation(subject={"identifier": own})).status == 201
+
+
 def test_an_update_under_a_header_that_names_another_person_is_refused(platform: Standing, made: str) -> None:
     body = observation(id=made, status="amended")
     for number, status in ((platform.nin("parent"), 422), (Kith.NUMBER, 422), ("1", 400)):

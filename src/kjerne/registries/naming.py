@@ -20,6 +20,16 @@ from kjerne.registries import identifiers
 
 NATIONAL_SYSTEMS: Final = frozenset({"", *identifiers.SYSTEM_BY_KIND.values()})
 
+
+def is_national(system: object) -> bool:
+    """Whether a number under this system may be a national one: under none, or the national OIDs however a sender spells them
+    (a URN's scheme and namespace are the same in any case, RFC 8141; some write the bare OID)."""
+    if system in NATIONAL_SYSTEMS:
+        return True
+    text = str(system).strip().lower()
+    return (text if text.startswith("urn:oid:") else f"urn:oid:{text}") in NATIONAL_SYSTEMS
+
+
 _IN_DOUBT: Final = re.compile(rb'"reference"\s*:\s*"[^"]*[0-9]{6}[ .-]?[0-9]{5}|\\u')
 """Bytes in which a reference may hold a number, or in which anything may be spelled by its code point."""
 _TO: Final = re.compile(r"(?:^|/)(?P<type>[A-Z][A-Za-z]+)/[A-Za-z0-9.\-]{1,64}(?:/_history/[^/]*)?$")
@@ -90,7 +100,7 @@ def _patients(tree: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 def _has_number(reference: Mapping[str, Any]) -> bool:
     identifier = reference.get("identifier", {})
     system, value = identifier.get("system", ""), str(identifier.get("value", ""))
-    return system in NATIONAL_SYSTEMS and bool(system or identifiers.stands_in(value))
+    return is_national(system) and bool(system or identifiers.stands_in(value))
 
 
 def _kinds(tree: Mapping[str, Any], reference: Mapping[str, Any]) -> set[str]:
@@ -104,7 +114,7 @@ def _kinds(tree: Mapping[str, Any], reference: Mapping[str, Any]) -> set[str]:
 
 def _national(identifier: Mapping[str, Any]) -> str:
     """The number of an identifier that may be a national one."""
-    return str(identifier.get("value", "")) if identifier.get("system", "") in NATIONAL_SYSTEMS else ""
+    return str(identifier.get("value", "")) if is_national(identifier.get("system", "")) else ""
 
 
 def number_in(tree: Mapping[str, Any]) -> str:
@@ -207,7 +217,7 @@ def _contained(tree: Mapping[str, Any]) -> list[str]:
         str(identifier.get("value", ""))
         for one in _inside(tree)
         for identifier in one.get("identifier", ())
-        if identifier.get("system") in NATIONAL_SYSTEMS
+        if "system" in identifier and is_national(identifier["system"])
     ]
 
 

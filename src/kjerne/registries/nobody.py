@@ -15,7 +15,7 @@ from urllib.parse import unquote
 from kjerne.errors import Fault, Refusal
 from kjerne.registries import identifiers
 from kjerne.registries.homes import HOMES, SHARED_TYPES
-from kjerne.registries.naming import NATIONAL_SYSTEMS
+from kjerne.registries.naming import is_national
 
 PEOPLE: Final = frozenset({"Patient", "Person", "RelatedPerson", "Group", "ResearchSubject"})
 OF_PATIENTS: Final = PEOPLE | {name for name, home in HOMES.items() if home.kind == "patient"}
@@ -26,7 +26,6 @@ _ADDRESS: Final = re.compile(
 """A text that is an address of a record, which has a figure in its id."""
 _WITHIN: Final = re.compile(r"\b([A-Z][A-Za-z]+)/[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}\b")
 """An address of a record of a patient, as they are here, with other words around it."""
-_NUMBERED: Final = NATIONAL_SYSTEMS - {""}
 _OF_CODES: Final = frozenset({"CodeSystem", "ValueSet", "ConceptMap", "NamingSystem"})
 """Types whose codes are figures by the thousand, of which some look like a person's number."""
 
@@ -56,7 +55,7 @@ def _faults(where: str, value: Any, *, of_codes: bool, name: str = "") -> Iterat
     elif isinstance(value, dict):
         if _leads_to_a_patient(value):
             yield _fault(where, "it leads to a patient or to what is filed on one")
-        if value.get("system") in _NUMBERED and "value" in value:
+        if value.get("system") and is_national(value["system"]) and "value" in value:
             yield _fault(where, "a person number stands in it")
         for inner, one in value.items():
             yield from _faults(f"{where}.{inner}", one, of_codes=of_codes, name=inner)

@@ -19,7 +19,7 @@ from kjerne.fhir import smart
 from kjerne.fhir.bundle import FURTHER, search_line
 from kjerne.fhir.prefer import lenient
 from kjerne.fhir.search import Search, plan
-from kjerne.registries.naming import NATIONAL_SYSTEMS
+from kjerne.registries.naming import is_national
 from kjerne.services.standards import BASE, StandardsApi, found
 from kjerne.services.standards_both import check_unsorted, counts, understood
 from kjerne.store.cursors import Cursors, Unbound
@@ -250,7 +250,7 @@ def _led_to(pairs: Pairs) -> list[str]:
 def _numbers(pairs: Pairs) -> list[str]:
     """What may be a national number among the identifiers that are asked for."""
     every = [text.rpartition("|") for name, value in pairs if name == "identifier" for text in value.split(",")]
-    return [value for system, _, value in every if system in NATIONAL_SYSTEMS]
+    return [value for system, _, value in every if is_national(system)]
 
 
 def _holder(call: Call) -> Unbound:

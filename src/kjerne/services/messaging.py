@@ -24,7 +24,7 @@ from kjerne.fhir.entries import Entry
 from kjerne.fhir.messages import Message, Part
 from kjerne.fhir.negotiation import JSON, JSON_TYPE, check_accepted, check_sent
 from kjerne.registries.homes import PERSON, SERVICE_BY_TYPE, SHARED_TYPES, not_served
-from kjerne.registries.naming import NATIONAL_SYSTEMS
+from kjerne.registries.naming import is_national
 from kjerne.store import changing, fhir_messages
 from kjerne.store.fhir_messages import Brought, Known, Link, Taken
 from kjerne.store.kept import Kept
@@ -223,7 +223,7 @@ def _by_number(part: Part) -> Tree:
     every = part.tree.get("identifier")
     for one in every if isinstance(every, list) else ():
         system, value = (one.get("system"), one.get("value")) if isinstance(one, dict) else ("", "")
-        if isinstance(system, str) and isinstance(value, str) and system in NATIONAL_SYSTEMS - {""}:
+        if isinstance(system, str) and isinstance(value, str) and system and is_national(system):
             return {"type": PERSON, "identifier": {"system": system, "value": value}}
     says = "a Patient of a message is known here by a national number"
     raise Refusal(422, says, where=f"{part.where}.resource.identifier", code="required")

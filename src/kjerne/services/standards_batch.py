@@ -32,7 +32,7 @@ from kjerne.fhir.faults import UNREADABLE
 from kjerne.fhir.linking import Addresses, Links, by_number
 from kjerne.fhir.negotiation import JSON, check_accepted, check_sent
 from kjerne.registries.homes import SHARED_TYPES
-from kjerne.registries.naming import NATIONAL_SYSTEMS, number_in
+from kjerne.registries.naming import is_national, number_in
 from kjerne.store import changing
 from kjerne.store.joined import Concerned, OneTransaction, Try, concerned, in_one
 from kjerne.store.kept import is_beside
@@ -318,7 +318,7 @@ class BatchApi:
         return step._replace(number=number, links=links, patient=patient, beside=beside)
 
     def _is_number(self, system: str, value: str) -> bool:
-        return system in NATIONAL_SYSTEMS and self._digest(value) is not None
+        return is_national(system) and self._digest(value) is not None
 
     def _digest(self, number: str) -> bytes | None:
         try:

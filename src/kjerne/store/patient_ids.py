@@ -11,8 +11,8 @@ from kjerne.errors import Refusal
 from kjerne.exchange import Call, Pairs, PatientRef
 from kjerne.fhir.searchparams import parameters
 from kjerne.registries.naming import (
-    NATIONAL_SYSTEMS,
     answered_by_another,
+    is_national,
     number_in,
     patient_of,
     subject_element,
@@ -116,7 +116,7 @@ def about_whom(ids: SealedIds, pairs: Pairs) -> AboutWhom:
 def is_a_number(name: str, value: str) -> bool:
     """Whether a parameter names a patient by a national number, or by one whose system is not said."""
     system, _, _ = value.rpartition("|")
-    return name.endswith("identifier") and system in NATIONAL_SYSTEMS
+    return name.endswith("identifier") and is_national(system)
 
 
 def ref(key: int) -> PatientRef:

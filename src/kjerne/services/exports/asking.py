@@ -18,7 +18,7 @@ from kjerne.fhir.interaction import OF_A_WRITE, heeded
 from kjerne.fhir.negotiation import check_accepted, check_sent
 from kjerne.fhir.prefer import preferred
 from kjerne.registries.identifiers import numbers_in
-from kjerne.registries.naming import NATIONAL_SYSTEMS, in_address
+from kjerne.registries.naming import in_address, is_national
 from kjerne.store.exports import Asked
 from kjerne.store.keys import Sealer
 from kjerne.store.patient_ids import key_of
@@ -110,7 +110,7 @@ class Kickoffs:
             text, identifier = reference.get("reference"), reference.get("identifier")
             if isinstance(text, str) and (key := key_of(self.ids, text)):
                 return PatientRef(key=key)
-            if text is None and isinstance(identifier, Mapping) and identifier.get("system", "") in NATIONAL_SYSTEMS:
+            if text is None and isinstance(identifier, Mapping) and is_national(identifier.get("system", "")):
                 try:
                     return self.identify(str(identifier.get("value", "")))
                 except Refusal as refusal:
