@@ -89,6 +89,7 @@ from kjerne.services.standards import OfAll, StandardsApi, found, further, reach
 from kjerne.services.standards_batch import BUNDLE_LIMIT_BYTES, BatchApi
 from kjerne.services.standards_both import SearchBoth
 from kjerne.services.standards_conditional import ConditionalApi
+from kjerne.services.standards_history import HistoryApi
 from kjerne.services.standards_import import Crew, StandardsImport
 from kjerne.services.standards_patch import PatchApi
 from kjerne.services.statements import Statements
@@ -252,7 +253,10 @@ class House:
         access_log, disclosures = self._of_the_log(sent_in)
         read = (self.store.pool, self.reader, self.cursors, parse_json)
         everything = EverythingApi(*read, self.identify, by_service[0], denied)
-        of_records = (*standards.routes(), *patches.routes(), *conditional.routes())
+        at_hand = (self.store.pool, self.reader, self.cursors, keeping, self.parse_search, self.identify)
+        history = HistoryApi(*at_hand, reads, denied, type_of)
+        # The history of a type has the shape of a record's address: it comes first.
+        of_records = (*history.routes(), *standards.routes(), *patches.routes(), *conditional.routes())
         routes = [
             Route("GET", "/healthz", self.alive, PUBLIC, "json"),
             Route("GET", "/readyz", self.ready, PUBLIC, "json"),

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from kjerne.fhir.bundle import Version, history, self_url
+from kjerne.fhir.bundle import Shut, Version, history, self_url
+from kjerne.fhir.encode import encode
 from kjerne.fhir.search import Search
 from kjerne.fhir.validate import check
 from kjerne.registries.identifiers import is_number
@@ -26,6 +27,23 @@ def test_each_version_in_a_history_says_which_request_made_it() -> None:
     assert newest["response"] == {"status": "200", "etag": 'W/"2"', "lastModified": "2026-03-05T12:00:00.123+00:00"}
     assert (first["request"], first["response"]["status"]) == ({"method": "POST", "url": "Specimen"}, "201")
     assert "search" not in newest
+
+
+def test_what_is_shut_stands_in_a_history_as_the_request_that_was_refused() -> None:
+    outcome = {"resourceType": "OperationOutcome", "issue": [{"severity": "error", "code": "forbidden"}]}
+    gone = version(3)._replace(resource=b"")
+    shut = [Shut("Condition/_history", 403, encode(outcome))]
+    tree = parse(history([gone], [("self", "http://kjerne.example/fhir/R4/Condition/_history")], 1, shut))
+    assert check(tree, "Bundle") == []
+    refused, deletion = tree["entry"]
+    assert refused == {
+        "request": {"method": "GET", "url": "Condition/_history"}, "response": {"status": "403", "outcome": outcome},
+    }  # fmt: skip
+    assert (deletion["request"]["method"], deletion["response"]["status"], "resource" in deletion) == (
+        "DELETE",
+        "204",
+        False,
+    )
 
 
 def test_what_merely_looks_like_a_number_stays_in_the_address_of_a_search() -> None:

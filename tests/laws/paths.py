@@ -162,6 +162,24 @@ def page_by_page(path: str, *form: tuple[str, str]) -> Callable[[Ask], Awaitable
     return ask
 
 
+def all_versions(path: str) -> Callable[[Ask], Awaitable[Told]]:
+    """A history of many, followed to its last page; fails where the total is not the number of entries."""
+
+    async def ask(ask: Ask) -> Told:
+        answers, at = list[Heard](), path
+        while len(answers) < 4 * len(KINDS):
+            answers.append(await ask.get(at))
+            link = re.search(r'"relation":"next","url":"([^"]+)"', answers[-1].text)
+            if not link:
+                break
+            at = urlsplit(link[1])._replace(scheme="", netloc="").geturl()
+        entries = [one for answer in answers for one in re.findall(r'"fullUrl":"([^"]+)"', answer.text)]
+        assert total_of(answers[0]) in (None, len(entries))
+        return Told(signs_in(answers, ask.patient), len(set(entries)), outcome_of(answers[0]))
+
+    return ask
+
+
 def everything() -> Callable[[Ask], Awaitable[Told]]:
     """All of one type, of all that there is of her."""
 
@@ -238,6 +256,7 @@ def _many() -> Iterator[Path]:
     )
     yield Path("pages", "search", page_by_page(observations, ("_count", "1"), ("_total", "accurate")), counts=True)
     yield Path("everything", "search", everything(), counts=True)
+    yield Path("history of the type", "history", all_versions("/fhir/R4/Observation/_history?_count=4"), counts=True)
     yield Path("in a transaction", "search", bundled("Observation?_total=accurate"), counts=True)
     yield Path("sorted", "search", in_order(by_pps, ("_sort", "date"), ("_total", "accurate")), counts=True)
     yield Path("not", "search", plainly(observations, ("status:not", "amended")), counts=True)

@@ -20,9 +20,10 @@ class Heard:
 
 
 async def sent(application: Any, method: str, path: str, headers: Mapping[str, str], body: bytes = b"") -> Heard:
+    path, _, query = path.partition("?")
     scope = {
         "type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1", "method": method, "scheme": "http",
-        "path": path, "raw_path": path.encode(), "query_string": b"", "root_path": "",
+        "path": path, "raw_path": path.encode(), "query_string": query.encode(), "root_path": "",
         "server": ("127.0.0.1", PORT), "client": ("127.0.0.1", 123),
         "headers": [
             (name.encode(), said.encode())

@@ -174,11 +174,15 @@ async def test_fault_4_nothing_is_deduced_by_has_or_a_chain(here: Clinic) -> Non
         assert answer.status_code == 400, "it leads to no type that is served"
 
 
-async def test_fault_5_there_is_no_history_of_the_system_or_of_a_type(here: Clinic) -> None:
+async def test_fault_5_a_history_of_the_system_or_of_a_type_lists_one_patients_versions(here: Clinic) -> None:
     """LinuxForHealth/FHIR #2300: the history of everything listed every id."""
-    for path in ("/fhir/R4/_history", "/fhir/R4/Observation/_history", "/pps/v2/_history", "/fhir/R4"):
+    hers, theirs = await here.file(observation()), await here.file(observation(), about=SECOND)
+    for path in ("/fhir/R4/_history", "/fhir/R4/Observation/_history"):
+        assert (await got(here, path)).status_code == 400, "it is about nobody"
+        answer = await got(here, f"{path}?_count=1000", person_id=PATIENT)
+        assert answer.status_code == 200 and hers in answer.text and theirs not in answer.text, path
+    for path in ("/pps/v2/_history", "/fhir/R4"):
         assert (await got(here, path)).status_code in (404, 405), path
-    theirs = await here.file(observation(), about=SECOND)
     assert (await got(here, f"/fhir/R4/Observation/{theirs}/_history")).status_code == 404
 
 

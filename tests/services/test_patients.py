@@ -202,7 +202,7 @@ def test_metadata_says_what_a_patient_knows(platform: Standing) -> None:
     assert "Location:subject" not in place["searchInclude"]
     codes: list[Tree] = patient["interaction"]
     assert {one["code"] for one in codes} == {
-        "read", "vread", "history-instance", "search-type", "create", "update", "delete"
+        "read", "vread", "history-instance", "history-type", "search-type", "create", "update", "delete"
     }  # fmt: skip
 
 

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import json
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
 import pytest
 
+import words
+from kjerne.fhir.validate import check
 from kjerne.registries.homes import SHARED_TYPES
+from kjerne.services import shared_records
+from kjerne.wire.json import parse
 from platform_fixture import Answered, Standing, Tree
 
 FHIR = "application/fhir+json"
@@ -104,6 +109,70 @@ def test_what_was_deleted_is_gone_is_found_no_more_and_may_be_put_again(
     assert [(one["request"]["method"], "resource" in one) for one in told] == [("DELETE", False), ("POST", True)]
     assert ask(platform, "PUT", f"Organization/{made}", organisation(word, id=made)).status == 201
     assert ask(platform, "GET", f"Organization/{made}").tree["meta"]["versionId"] == "3"
+
+
+def test_the_history_of_a_type_tells_every_version_and_deletion_of_its_records_page_by_page(
+    platform: Standing, made: str, word: str
+) -> None:
+    ask(platform, "PUT", f"Organization/{made}", organisation(word, id=made), if_match='W/"1"')
+    chosen = f"unit-{words.fresh()}"
+    assert ask(platform, "PUT", f"Organization/{chosen}", organisation(word, id=chosen)).status == 201
+    assert ask(platform, "DELETE", f"Organization/{made}").status == 204
+    found, path = list[Tree](), "Organization/_history?_count=2"
+    while path:
+        answer = ask(platform, "GET", path, as_="gp")
+        assert platform.audited(answer.response) == []
+        assert check(parse(answer.response.content), "Bundle") == []
+        found += answer.tree["entry"]
+        path = answer.link("next").partition("/fhir/R4/")[2]
+    assert answer.tree["total"] == len(found)
+    newest = [
+        (one["request"]["method"], one["fullUrl"].rpartition("/")[2], one["response"]["etag"]) for one in found[:4]
+    ]
+    assert newest == [
+        ("DELETE", made, 'W/"3"'), ("PUT", chosen, 'W/"1"'), ("PUT", made, 'W/"2"'), ("POST", made, 'W/"1"'),
+    ]  # fmt: skip
+    by_id = [one for id_ in {one["fullUrl"].rpartition("/")[2] for one in found}
+             for one in ask(platform, "GET", f"Organization/{id_}/_history?_count=100").tree["entry"]]  # fmt: skip
+    assert sorted(map(repr, by_id)) == sorted(map(repr, found))
+
+
+def test_the_history_of_a_type_is_of_a_time_and_of_what_the_scopes_leave(
+    platform: Standing, made: str, word: str
+) -> None:
+    platform.clock.move(timedelta(seconds=1))
+    ask(platform, "PUT", f"Organization/{made}", organisation(word, id=made, active=True), if_match='W/"1"')
+    first, second = ask(platform, "GET", f"Organization/{made}/_history").tree["entry"][::-1]
+    moment = second["response"]["lastModified"].replace("+", "%2B")
+
+    def seen(query: str, narrower: str = "") -> list[str]:
+        answer = platform.client.call(
+            "GET", f"/fhir/R4/Organization/_history{query}", as_="registry", narrower=narrower
+        )
+        assert answer.status_code == 200, answer.text
+        assert answer.json()["total"] >= len(answer.json().get("entry", ()))
+        entries = [one for one in answer.json().get("entry", ()) if one["fullUrl"] == first["fullUrl"]]
+        return [one["response"]["etag"] for one in entries]
+
+    assert seen("?_count=9") == seen("?_count=9", "system/Organization.rs") == ['W/"2"', 'W/"1"']
+    assert seen(f"?_since={moment}") == ['W/"2"']
+    assert seen("?_at=2100-01-01&_count=1000") == ['W/"2"']
+    assert seen("?_since=2100-01-01") == seen("?_summary=count") == []
+    assert seen("?_count=9", "system/Organization.rs?active=true") == ['W/"2"']
+    for scope in ("system/Organization.r", "system/Organization.s", "system/Location.rs"):
+        assert (
+            platform.client.call("GET", "/fhir/R4/Organization/_history", as_="registry", narrower=scope).status_code
+            == 403
+        )
+
+
+def test_a_token_of_some_codes_looks_through_so_many_versions_of_a_type_and_no_more(
+    platform: Standing, made: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shared_records, "HISTORY_LIMIT", 0)
+    path, scope = "/fhir/R4/Organization/_history", "system/Organization.rs?active=true"
+    assert platform.client.call("GET", path, as_="registry", narrower=scope).status_code == 422
+    assert platform.client.call("GET", path, as_="registry").status_code == 200
 
 
 def test_a_patch_of_any_kind_makes_a_version(platform: Standing, made: str) -> None:

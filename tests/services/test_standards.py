@@ -264,13 +264,6 @@ def test_hidden_absent_and_refused_are_one_answer(platform: Standing, made: str,
     assert len({(body, tuple(sorted(headers.items()))) for _, body, headers in answers.values()}) == 1
 
 
-@pytest.mark.parametrize("name", ["Observation", "Condition", "Encounter", "Patient", "Organization"])
-def test_the_history_of_a_type_is_refused_by_name(platform: Standing, name: str) -> None:
-    answer = platform.get(f"{name}/_history", as_="all-patients", about="citizen")
-    assert (answer.status, answer.issue["code"], answer.issue["expression"]) == (404, "not-supported", ["path"])
-    assert "the history of a type" in answer.issue["diagnostics"]
-
-
 def _id_of(platform: Standing, name: str) -> str:
     return platform.search("Observation", about=name, basis="SAMTYKKE").ids()[0]
 

@@ -521,7 +521,7 @@ def test_a_transaction_refused_by_the_law_writes_the_refusal_and_nothing_else(pl
 
 def test_the_statement_tells_of_both(platform: Standing) -> None:
     told_of = platform.http.get(f"{platform.url}/fhir/R4/metadata").json()["rest"][0]["interaction"]
-    assert told_of == [{"code": "transaction"}, {"code": "batch"}]
+    assert told_of[:2] == [{"code": "transaction"}, {"code": "batch"}]
 
 
 def test_an_id_that_was_reserved_belongs_to_the_patient(platform: Standing) -> None:

@@ -278,6 +278,10 @@ def searches(made: Record) -> Iterator[Ask]:
     for type_ in (*TYPES, "Binary"):
         yield Ask("GET", f"/fhir/R4/{type_}")
         yield Ask("GET", f"/fhir/R4/{type_}", (("_count", "1"), ("_total", "accurate")))
+        yield Ask("GET", f"/fhir/R4/{type_}/_history", (("_count", "1"),))
+        yield Ask("GET", f"/fhir/R4/{type_}/_history", (("_summary", "count"),))
+    yield Ask("GET", "/fhir/R4/_history", (("_count", "2"),))
+    yield Ask("GET", "/fhir/R4/_history", (("_at", "2026-03-03"),))
     for type_, id_ in made.open.items():
         yield Ask("GET", f"/fhir/R4/{type_}/{id_}")
         yield Ask("GET", f"/fhir/R4/{type_}/{id_}", headers=(("if-none-match", 'W/"1"'),))

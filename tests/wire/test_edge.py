@@ -154,6 +154,8 @@ def asked_of_a_record(made: str) -> list[Sent]:
         search("POST /pps/v2/{type}/_search", pps, _count="2"),
         search("POST /pps/v2/{type}/_search", pps, skip="1"),
         Sent("GET /fhir/R4/{type}/{id}", f"{at}/{made}"),
+        Sent("GET /fhir/R4/{type}/_history", f"{at}/_history?_count=2"),
+        Sent("GET /fhir/R4/_history", "/fhir/R4/_history?_count=2"),
         Sent("GET /fhir/R4/{type}/{id}/_history", f"{at}/{made}/_history"),
         Sent("GET /fhir/R4/{type}/{id}/_history/{version}", f"{at}/{made}/_history/1"),
         Sent("POST /fhir/R4/{type}", at, "lab", body=line, headers=FHIR, status=201),

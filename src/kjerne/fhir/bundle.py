@@ -35,9 +35,21 @@ class Version(NamedTuple):
     put: bool = False
 
 
-def history(versions: Sequence[Version], links: Sequence[tuple[str, str]], total: int) -> bytes:
-    """A history Bundle, newest first as given: each entry says which request made it (bdl-3, bdl-4)."""
-    return _joined("history", (_version(one) for one in versions), links, total)
+class Shut(NamedTuple):
+    """A part of a history that is not told: the address that asks for it, the status and the OperationOutcome's bytes that it has
+    alone."""
+
+    url: str
+    status: int
+    outcome: bytes
+
+
+def history(
+    versions: Sequence[Version], links: Sequence[tuple[str, str]], total: int, shut: Sequence[Shut] = ()
+) -> bytes:
+    """A history Bundle, newest first as given: each entry says which request made it (bdl-3, bdl-4). What is `shut` comes first,
+    as the answer to a request that was refused, since an entry here has no other place for what is said."""
+    return _joined("history", (*map(_refused, shut), *map(_version, versions)), links, total)
 
 
 FURTHER: Final = (("_cursor", "..."),)
@@ -104,6 +116,11 @@ def _version(one: Version) -> bytes:
     }
     resource = b',"resource":' + one.resource if one.resource else b""
     return b'{"fullUrl":' + encode(one.url) + resource + b"," + encode(made)[1:]
+
+
+def _refused(one: Shut) -> bytes:
+    request = encode({"method": "GET", "url": one.url})
+    return b'{"request":%b,"response":{"status":"%d","outcome":%b}}' % (request, one.status, one.outcome)
 
 
 def _entry(entry: Entry) -> bytes:

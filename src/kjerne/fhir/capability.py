@@ -18,6 +18,7 @@ _INTERACTIONS: Final = {
     ("GET", "T/I"): "read",
     ("GET", "T/I/_history/I"): "vread",
     ("GET", "T/I/_history"): "history-instance",
+    ("GET", "T/_history"): "history-type",
     ("GET", "T"): "search-type",
     ("POST", "T/_search"): "search-type",
     ("POST", "T"): "create",
@@ -25,6 +26,8 @@ _INTERACTIONS: Final = {
     ("PATCH", "T/I"): "patch",
     ("DELETE", "T/I"): "delete",
 }
+# The same of the whole system; the path ends the base.
+_OF_THE_WHOLE: Final = {("POST", ""): ("transaction", "batch"), ("GET", "/_history"): ("history-system",)}
 # (method, path) -> what the CapabilityStatement says of an interaction that depends on what is there.
 _CONDITIONAL: Final = {
     ("GET", "T/I"): ("conditionalRead", "full-support"),
@@ -67,7 +70,8 @@ _ORDER: Final = tuple(dict.fromkeys(_INTERACTIONS.values()))
 
 _DOCUMENTATION: Final = (
     "A search is about one patient, whom the header person-id names, or her address where Patient is served "
-    "(patient=Patient/id), or about none where the type is about none. Chains and _has go over the references of the types "
+    "(patient=Patient/id), or about none where the type is about none; so is a history of a type or of the system, by the header "
+    "alone. Chains and _has go over the references of the types "
     "that are served here. A modifier that its parameter does not name is refused."
 )
 
@@ -107,8 +111,8 @@ def statement(
         rest["searchParam"] = _of_every_type()
     if needs := _needs(told, base):
         rest["security"] = _security(needs)
-    if any((one.method, one.path) == ("POST", base) for one in told):
-        rest["interaction"] = [{"code": "transaction"}, {"code": "batch"}]
+    if codes := [code for way, each in _OF_THE_WHOLE.items() if _has(told, base, way) for code in each]:
+        rest["interaction"] = [{"code": code} for code in codes]
     if operations := _operations(told, base):
         rest["operation"] = [{"name": name, "definition": _defined("", name)} for name in operations]
     told_of_patches = {"patchFormat": list(PATCH_FORMATS)} if any("patch" in one for one in found.values()) else {}
@@ -148,6 +152,10 @@ def _of_types(
             if name and (route.conditional or name not in _BY_HEADER):
                 conditions.setdefault(type, {})[name] = value
     return found, conditions, operations
+
+
+def _has(routes: Iterable[Route], base: str, way: tuple[str, str]) -> bool:
+    return any((one.method, one.path) == (way[0], base + way[1]) for one in routes)
 
 
 def _place(route: Route, base: str, types: Sequence[str]) -> tuple[Sequence[str], str]:

@@ -129,6 +129,13 @@ def known(call: Call, pairs: Pairs, names: frozenset[str]) -> Pairs:
     return tuple(pair for pair in pairs if pair[0] in names)
 
 
+def check_no_list(call: Call) -> None:
+    """`Refusal` 400 where a history is to be narrowed by a List, whatever the handling: passing it over would give more."""
+    if any(name == "_list" for name, _ in call.query):
+        says = "a history is not narrowed by a list"
+        raise Refusal(400, says, where="_list", code="not-supported", todo="Leave it out.")
+
+
 def heeded(call: Call, names: frozenset[str]) -> None:
     """`Refusal` 400 for any other parameter, even where handling is lenient."""
     if any(name not in names for name, _ in call.query):
@@ -169,11 +176,7 @@ def basis_of(call: Call) -> str:
 
 
 def absent(call: Call) -> Refusal:
-    """What is said of a record that is not there; of the history of a type, which is none, that it is not given."""
-    if call.parameters.get("id") == "_history":
-        says = "the history of a type is not given here"
-        todo = "Ask for that of a record by its id, or search by _lastUpdated."
-        return Refusal(404, says, where="path", code="not-supported", todo=todo)
+    """What is said of a record that is not there."""
     return Refusal(404, f"no {call.parameters['type']} with this id that you may see", where="id")
 
 

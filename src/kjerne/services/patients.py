@@ -22,6 +22,7 @@ from kjerne.fhir.interaction import (
     VERSION,
     absent,
     basis_of,
+    check_no_list,
     hidden_as_absent,
     known,
     no_such_id,
@@ -41,7 +42,7 @@ from kjerne.store.pool import Pool
 from kjerne.store.sealed_id import SealedIds
 
 BASE: Final = "/fhir/R4"
-READS: Final = frozenset({"read", "vread", "history-instance", "search-type"})
+READS: Final = frozenset({"read", "vread", "history-instance", "history-type", "search-type"})
 """What a Patient knows everywhere, as a CapabilityStatement calls it."""
 WRITES: Final = frozenset({"create", "update", "delete"})
 """What the test client may do beside."""
@@ -82,6 +83,7 @@ class PatientsApi:
         own: Mapping[tuple[str, str], Handler] = {
             ("GET", at): self.search,
             ("POST", at + "/_search"): self.search,
+            ("GET", at + "/_history"): self.of_type,
             ("GET", at + "/{id}"): self.read,
             ("GET", at + "/{id}/_history"): self.history,
             ("GET", at + "/{id}/_history/{version}"): self.vread,
@@ -123,15 +125,17 @@ class PatientsApi:
         """Every version, newest first."""
         check_accepted(call)
         shape = self._shape(call)
-        found = await self._seen(call, "history")
-        told = [
-            Version(
-                _url(call, one), TYPE, str(one.id), one.version, one.at, shown(one.served, shape) if one.raw else b""
-            )
-            for one in found
-        ]
-        links = [("self", self_url(f"{call.base_url}{call.path}", call.query, shape, is_number))]
-        return Answer(200, history(told, links, len(told)))
+        return _versions(call, await self._seen(call, "history"), shape)
+
+    async def of_type(self, call: Call) -> Answer:
+        """The same of whom the header names: a patient has one Patient, so it is the history of that."""
+        check_accepted(call)
+        check_no_list(call)
+        shape = self._shape(call)
+        patient = patient_of(call, self.identify)
+        found = await self._asked(call, patient, search_line(f"{TYPE}/_history", call.query), "history")
+        return _versions(call, [one for one in found if call.caller and is_left(call.caller, one, "s")
+                                and is_left(call.caller, one, "r")], shape)  # fmt: skip
 
     async def search(self, call: Call) -> Answer:
         """The Patient of whom the header, `_id` or, in a form, `identifier` names, if she answers the other parameters."""
@@ -212,13 +216,13 @@ class PatientsApi:
                 return left
         raise absent(call)
 
-    async def _asked(self, call: Call, patient: PatientRef, line: str) -> list[Held]:
+    async def _asked(self, call: Call, patient: PatientRef, line: str, action: Action = "search") -> list[Held]:
         """The versions of hers under the first service's law that says yes; the last one's no else."""
         refused: Denied | None = None
         for service in self._services(call.caller):
             try:
                 return await granted(
-                    call.admit, patient, service, "search", partial(self._look, call), basis=basis_of(call), proven=True,
+                    call.admit, patient, service, action, partial(self._look, call), basis=basis_of(call), proven=True,
                     asked=line, piece=f"{TYPE}.s",
                 )  # fmt: skip
             except Denied as denied:
@@ -259,6 +263,16 @@ def read_only() -> Refusal:
 
 def _shown(held: Held, shape: Search) -> Answer:
     return Answer(200, shown(held.served, shape), headers=version_headers(held.version, held.at))
+
+
+def _versions(call: Call, found: list[Held], shape: Search) -> Answer:
+    """A history of all of them."""
+    told = [
+        Version(_url(call, one), TYPE, str(one.id), one.version, one.at, shown(one.served, shape) if one.raw else b"")
+        for one in found
+    ]
+    links = [("self", self_url(f"{call.base_url}{call.path}", call.query, shape, is_number))]
+    return Answer(200, history(told, links, len(told)))
 
 
 def _url(call: Call, held: Held) -> str:

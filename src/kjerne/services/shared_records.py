@@ -29,6 +29,7 @@ from kjerne.fhir.interaction import (
     Made,
     absent,
     answer_of,
+    check_no_list,
     criteria_in,
     deleted,
     known,
@@ -51,8 +52,9 @@ from kjerne.registries.naming import in_address
 from kjerne.registries.nobody import check_of_nobody
 from kjerne.store import shared
 from kjerne.store.changing import check_form, in_thread
-from kjerne.store.cursors import Cursors, Unbound, token_in
+from kjerne.store.cursors import Cursors, Unbound, alone, token_in
 from kjerne.store.limits import must_hold
+from kjerne.store.past import span_of
 from kjerne.store.pool import Connection, Pool
 from kjerne.store.proofs import note
 from kjerne.store.records import expect
@@ -63,6 +65,8 @@ BASE: Final = "/fhir/R4"
 READS: Final = "kjerne:registries"
 WRITES: Final = "kjerne:registries-write"
 OF_A_HISTORY: Final = OF_A_READ | {"_count"}
+OF_ITS_HISTORY: Final = OF_A_HISTORY | {"_since", "_at"}
+"""What that of a type takes."""
 HISTORY_LIMIT: Final = 1_000
 """Versions that are looked through for a token that opens only some."""
 NOTHING: Final = Indexed([], b"", None, None)
@@ -93,6 +97,7 @@ class SharedRecords:
         own: Mapping[tuple[str, str], tuple[Handler, str]] = {
             ("GET", at): (self.search, "s"),
             ("POST", at + "/_search"): (self.search, "s"),
+            ("GET", at + "/_history"): (self.of_type, "s"),
             ("GET", at + "/{id}"): (self.read, "r"),
             ("GET", at + "/{id}/_history"): (self.history, "r"),
             ("GET", at + "/{id}/_history/{version}"): (self.vread, "r"),
@@ -154,15 +159,42 @@ class SharedRecords:
         if not total:
             raise absent(call)
         shown_here = versions[:limit]
-        entries = [
-            Version(_url(call, one), call.parameters["type"], one.id, one.version, one.at,
-                    shown(one.served, search) if one.raw is not None else b"", not _is_ours(one.id)) for one in shown_here
-        ]  # fmt: skip
+        entries = [_told(call, one, search) for one in shown_here]
         links = [("self", self_url(f"{call.base_url}{call.path}", pairs, search, is_number))]
         if len(versions) > limit and shown_here:
             onward = self.cursors.make(holder, at, pairs, [shown_here[-1].version])
             links.append(("next", f"{call.base_url}{at}?_cursor={onward}"))
         return Answer(200, history(entries, links, total))
+
+    async def of_type(self, call: Call) -> Answer:
+        """The versions of all records of a type, newest first, page by page; which were deleted stands among them."""
+        check_accepted(call)
+        check_no_list(call)
+        name, holder, token = call.parameters["type"], Unbound(_caller(call), call.at), alone(in_address(call))
+        smart.demand(call.caller, name, "r")
+        pairs, behind = known(call, call.query, OF_ITS_HISTORY) if token is None else (), None
+        if token is not None:
+            cursor = self.cursors.open(token, holder, f"{BASE}/{name}/_history")
+            pairs, behind = _pairs(cursor.pairs), shared.placed(cursor.after)
+        search, span = (
+            self._of_each(call, tuple(one for one in pairs if one[0] not in ("_since", "_at"))),
+            span_of(pairs),
+        )
+        limit, narrowed = 0 if search.summary == "count" else search.count, _narrowed(call) is not None
+        async with call.connection(self.pool) as conn:
+            place, most = (None, HISTORY_LIMIT) if narrowed else (behind, limit)
+            versions, total = await shared.of_type(conn, type_number(name), span, place, most + 1)
+        if narrowed:
+            if len(versions) > HISTORY_LIMIT:
+                says = f"more than {HISTORY_LIMIT} versions would be looked through for what the token's scopes leave"
+                raise Refusal(422, says, code="too-costly", todo="Ask by _since, or for the history of one record.")
+            left = [one for one in versions if _is_left(call, one)]
+            versions, total = [one for one in left if behind is None or one.place < behind], len(left)
+        links = [("self", self_url(f"{call.base_url}{call.path}", pairs, search, is_number))]
+        if limit and len(versions) > limit:
+            onward = self.cursors.make(holder, f"{BASE}/{name}/_history", pairs, shared.placing(versions[limit - 1]))
+            links.append(("next", f"{call.base_url}{BASE}/{name}/_history?_cursor={onward}"))
+        return Answer(200, history([_told(call, one, search) for one in versions[:limit]], links, total))
 
     async def search(self, call: Call) -> Answer:
         """A search of one type, by GET or by a form."""
@@ -474,6 +506,12 @@ def _is_ours(id_: str) -> bool:
 
 def _pairs(found: Any) -> Pairs:
     return tuple((key, value) for key, value in found if key != "_cursor")
+
+
+def _told(call: Call, one: Shared, search: Search) -> Version:
+    resource = shown(one.served, search) if one.raw is not None else b""
+    url, name = _url(call, one), call.parameters["type"]
+    return Version(url, name, one.id, one.version, one.at, resource, not _is_ours(one.id))
 
 
 def _url(call: Call, record: Shared) -> str:

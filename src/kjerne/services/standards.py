@@ -19,7 +19,6 @@ from kjerne.exchange import ANY_KIND, Answer, Call, Denied, Pairs, PatientRef, R
 from kjerne.fhir import smart
 from kjerne.fhir.bundle import FURTHER, Version, history, search_line, searchset, self_url
 from kjerne.fhir.criteria import Criterion
-from kjerne.fhir.dates import Interval, interval
 from kjerne.fhir.definitions import type_name, type_number
 from kjerne.fhir.interaction import (
     OF_A_HISTORY,
@@ -49,10 +48,11 @@ from kjerne.registries.identifiers import is_number, stands_in
 from kjerne.registries.naming import check_header, check_subject, patient_of
 from kjerne.store import audit, changing, marking, pointing
 from kjerne.store.changing import Changer, Next, checked, lays_on_others, not_written, settle_later, settle_new
-from kjerne.store.cursors import Cursors, token_in
+from kjerne.store.cursors import Cursors, alone, not_alone, token_in
 from kjerne.store.finding import Finder, Page
 from kjerne.store.kept import Kept
 from kjerne.store.limits import must_hold
+from kjerne.store.past import span_of
 from kjerne.store.patient_ids import NAMING, AboutWhom, about_whom, check_reference, is_a_number, named_in
 from kjerne.store.patients import TYPE, Held, Patients, answers, is_left
 from kjerne.store.pool import Connection, Pool
@@ -194,7 +194,7 @@ class StandardsApi:
         type_, id_ = await self._place(call, "r")
         at = f"{BASE}/{call.parameters['type']}/{id_}/_history"
         check_accepted(call)
-        token = _page_link(call.query)
+        token = alone(call.query)
         first = known(call, call.query, OF_A_HISTORY) if token is None else ()
         asked = self._versions_asked(call, first)
 
@@ -235,7 +235,7 @@ class StandardsApi:
         # A page link goes on with a search that was taken before, lenient or not.
         passing_over = token is not None or lenient(call.headers)
         if token is not None and any(pair[0] not in NAMING for pair in pairs):
-            raise _not_alone()
+            raise not_alone()
         if patient is None:
             assert self.of_all is not None, "who may name nobody has somewhere to ask"
             return await self.of_all(call, name, pairs, token, self)
@@ -448,12 +448,7 @@ class StandardsApi:
     def _versions_asked(self, call: Call, pairs: Pairs) -> tuple[Search, Span]:
         """How much of each version, and which of them."""
         of_each = tuple(pair for pair in pairs if pair[0] not in ("_since", "_at"))
-        span = Span()
-        if since := _period(pairs, "_since"):
-            span = span._replace(since=since[0])
-        if at := _period(pairs, "_at"):
-            span = span._replace(first=at[0], last=at[1])
-        return self.parse_search(call.parameters["type"], of_each, False), span
+        return self.parse_search(call.parameters["type"], of_each, False), span_of(pairs)
 
     async def _place(self, call: Call, letter: str) -> tuple[int, UUID]:
         """Type and id of the address; `letter` of `cruds` is what the token's SMART scopes must leave of the type."""
@@ -488,28 +483,6 @@ def type_of(name: str) -> int:
     if name not in SERVICE_BY_TYPE:
         raise not_served(name)
     return type_number(name)
-
-
-def _period(pairs: Pairs, name: str) -> Interval | None:
-    texts = [value for key, value in pairs if key == name]
-    try:
-        found = [interval(text) for text in texts]
-    except ValueError:
-        raise Refusal(400, f"{name} is a date or an instant", where=name) from None
-    if len(found) > 1:
-        raise Refusal(400, f"{name} may stand only once", where=name)
-    return found[0] if found else None
-
-
-def _page_link(pairs: Pairs) -> str | None:
-    token = token_in(pairs)
-    if token is not None and len(pairs) > 1:
-        raise _not_alone()
-    return token
-
-
-def _not_alone() -> Refusal:
-    return Refusal(400, "a page link stands alone; it holds the search it goes on with", where="_cursor")
 
 
 def further(call: Call, name: str, asked: Pairs, search: Search, token: str) -> tuple[str, str]:

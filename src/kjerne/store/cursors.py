@@ -45,6 +45,18 @@ def token_in(pairs: Iterable[tuple[str, str]]) -> str | None:
     return tokens[0] if tokens else None
 
 
+def alone(pairs: Pairs) -> str | None:
+    """As `token_in`; `Refusal` 400 where anything stands beside it."""
+    token = token_in(pairs)
+    if token is not None and len(pairs) > 1:
+        raise not_alone()
+    return token
+
+
+def not_alone() -> Refusal:
+    return Refusal(400, "a page link stands alone; it holds the search it goes on with", where="_cursor")
+
+
 class Cursors:
     """Makes and opens page links under the session key."""
 

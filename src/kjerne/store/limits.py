@@ -42,15 +42,19 @@ def condition(grant: Grant, keys: Keys, add: Callable[[Any], str], letter: str =
     return f" AND ({' OR '.join(texts)})"
 
 
-def narrowed(grant: Grant, keys: Keys, statement: str, after: str, values: Sequence[Any]) -> tuple[str, list[Any]]:
-    """A statement whose first condition `after` on records is followed by the token's own, and its values."""
+def narrowed(
+    grant: Grant, keys: Keys, statement: str, after: str, values: Sequence[Any], letters: Sequence[str] = ("",)
+) -> tuple[str, list[Any]]:
+    """A statement whose first condition `after` on records is followed by the token's own, and its values; `letters` as in
+    `condition`, each of which must be left."""
     all_values = list(values)
 
     def add(value: Any) -> str:
         all_values.append(value)
         return f"${len(all_values)}"
 
-    return statement.replace(after, after + condition(grant, keys, add), 1), all_values
+    own = "".join(condition(grant, keys, add, letter) for letter in letters)
+    return statement.replace(after, after + own, 1), all_values
 
 
 def of_one(grant: Grant, key: Keys, statement: str, values: list[Any], letter: str = "u") -> str:

@@ -15,6 +15,7 @@ from kjerne.fhir.encode import decode
 from kjerne.fhir.index import Indexed
 from kjerne.fhir.splice import served, splice
 from kjerne.store.pool import Connection
+from kjerne.store.reading import Span
 
 COLUMNS: Final = "r.type, r.id, r.version, r.at, r.body"
 _LOCK: Final = 0x73686172  # "shar"; with the type's number, what conditional writes of one type wait for
@@ -34,6 +35,10 @@ class Source(NamedTuple):
         return self.organisation == other.organisation and (bool(self.organisation) or self.client == other.client)
 
 
+Place = tuple[datetime, str, int]
+"""Where a version stands in the history of its type, read from its end."""
+
+
 class Shared(NamedTuple):
     """One version of one record. `raw` are the bytes as received, None where this version is its deletion."""
 
@@ -42,6 +47,10 @@ class Shared(NamedTuple):
     version: int
     at: datetime
     raw: bytes | None
+
+    @property
+    def place(self) -> Place:
+        return self.at, self.id, self.version
 
     @property
     def served(self) -> bytes:
@@ -90,6 +99,41 @@ async def history(conn: Connection, type_: int, id_: str, below: int, limit: int
     rows = await conn.fetch(statement, type_, id_, below, limit)
     total = await conn.fetchval("SELECT count(*) FROM shared_version WHERE type = $1 AND id = $2", type_, id_)
     return [opened(row) for row in rows], total
+
+
+async def of_type(
+    conn: Connection, type_: int, span: Span, behind: Place | None, limit: int
+) -> tuple[list[Shared], int]:
+    """So many versions of all records of a type behind a place, newest first, deletions too, and how many the span has."""
+    rows = await conn.fetch(_OF_TYPE, type_, span.since, span.first, span.last, *(behind or (None, None, None)), limit)
+    return [opened(row) for row in rows if row["id"] is not None], rows[0]["total"]
+
+
+# $2 made since, $3 and $4 current some time in between, $5 to $7 behind this version, $8 at most so many.
+_OF_TYPE: Final = f"""
+WITH w AS (
+  SELECT v.at, v.id, v.version, lead(v.at) OVER (PARTITION BY v.id ORDER BY v.version) AS ended
+  FROM shared_version v WHERE v.type = $1
+), m AS MATERIALIZED (
+  SELECT w.at, w.id, w.version FROM w WHERE w.at >= $2 AND w.at < $4 AND (w.ended IS NULL OR w.ended > $3)
+), p AS (
+  SELECT m.* FROM m WHERE $5::timestamptz IS NULL OR (m.at, m.id, m.version) < ($5, $6::text COLLATE "C", $7::integer)
+  ORDER BY m.at DESC, m.id COLLATE "C" DESC, m.version DESC LIMIT $8::bigint
+)
+SELECT (SELECT count(*) FROM m) AS total, {COLUMNS} FROM (VALUES (1)) AS one LEFT JOIN p ON true
+LEFT JOIN shared_version r ON r.type = $1 AND r.id = p.id AND r.version = p.version
+ORDER BY r.at DESC, r.id COLLATE "C" DESC, r.version DESC"""
+
+
+def placing(one: Shared) -> list[Any]:
+    """What a page link holds of the last version on its page."""
+    return [one.at.isoformat(), one.id, one.version]
+
+
+def placed(place: Sequence[Any]) -> Place:
+    """The reverse of `placing`."""
+    at, id_, version_ = place
+    return datetime.fromisoformat(at), str(id_), int(version_)
 
 
 async def hold(conn: Connection, type_: int, id_: str) -> Held:

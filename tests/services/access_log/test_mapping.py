@@ -91,6 +91,15 @@ def test_what_was_met_and_not_written_is_neither_created_nor_updated(action: str
     assert (event["action"], event["subtype"][0]["code"], event["outcome"]) == ("E", "operation", "0")
 
 
+@pytest.mark.parametrize(
+    ("asked", "interaction"), [("Observation/_history?_count=2", "history-type"), ("_history?", "history-system")]
+)
+@pytest.mark.parametrize("seen", [(), (BLOOD,), LINE.seen])
+def test_a_history_of_many_is_told_by_what_was_asked_for(asked: str, interaction: str, seen: tuple[Seen, ...]) -> None:
+    line = replace(LINE, action="history", seen=seen, origin=replace(LINE.origin, asked=asked))
+    assert [one["code"] for one in told(line)["subtype"]] == [interaction, "110110"]
+
+
 @pytest.mark.parametrize("by", ["practitioner", "self", "representative", "system"])
 @pytest.mark.parametrize(("action", "seen", "code", "interaction", "pattern"), ACTIONS)
 def test_every_action_has_its_code_and_the_pattern_that_it_fulfils(

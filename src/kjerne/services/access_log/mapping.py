@@ -51,6 +51,8 @@ _SHAPES: Final[Mapping[str, Shape]] = {
     "insight": Shape("E", "search-type", pattern="PatientQuery"),
     "erase": Shape("D", "delete", pattern="PatientDelete"),
 }
+_HISTORIES: Final = {("", "_history"): "history-system", ("/", "_history"): "history-type"}
+"""What was asked for, where it is the history of many."""
 _CREATE: Final = Shape("C", "create", pattern="PatientCreate")
 _UPDATE: Final = Shape("U", "update", pattern="PatientUpdate")
 _OTHER: Final = Shape("E", "operation")
@@ -58,6 +60,8 @@ _OTHER: Final = Shape("E", "operation")
 
 def shape_of(entry: LogEntry) -> Shape:
     """What the line tells of. A filing is an update where any record had a version before."""
+    if entry.action == "history" and (kind := _HISTORIES.get(entry.origin.asked.partition("?")[0].rpartition("/")[1:])):
+        return Shape("R", kind, outward=True)
     if entry.action == "history" and len(entry.seen) != 1:
         return Shape("R", "history-instance", outward=True)
     if entry.rule in (MET, MET_OPENED):
