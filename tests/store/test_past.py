@@ -103,3 +103,30 @@ async def test_a_version_that_became_a_former_one_between_the_looks_leaves_all_t
         new = change(desk.store, patient, potassium("9.9"), order[0][0])  # type: ignore[arg-type]
         await desk.store.records.put(conn, await desk.grant(patient, "write", at=NOW + 9 * DAY), [new])
     assert {(one.id, one.version) for one in await opened(desk, patient, page)} == set(order)
+
+
+async def test_a_deletion_is_told_to_whom_the_patient_has_shut_nothing_since(desk: Desk) -> None:
+    patient = await desk.person()
+    written = await create(desk, patient, potassium("1.1"))
+    async with desk.store.pool.acquire() as conn:
+        await desk.store.records.remove(
+            conn, await desk.grant(patient, "write", at=NOW + 2 * DAY), [(OBSERVATION, written.id)]
+        )
+
+    async def ended(hides: Label) -> list[tuple[object, int]]:
+        async with desk.store.pool.acquire() as conn:
+            grant = await desk.grant(patient, "history", hides=hides, at=NOW + 9 * DAY)
+            found = await past.outline(conn, grant, reader(desk), [OBSERVATION], ALL, None, 10)
+            assert all(one.gone for one in found.events) and found.total == len(found.events)
+            assert await past.opened(conn, grant, reader(desk), found.events) == []
+        return named(found.events)
+
+    shut, opened_by_consent = Label.WITHDRAWN | Label.RESTRICTED_HERE, Label.WITHDRAWN
+    assert await ended(shut) == [(written.id, 2)]
+    for day, told in ((1, [(written.id, 2)]), (3, [])):
+        other = desk.store.ids.make(patient)
+        async with desk.store.pool.acquire() as conn:
+            chosen = Choice("record", "results", "", "", NOW + day * DAY, None, record=other)
+            await desk.store.people.add_choice(conn, patient, chosen)
+        assert await ended(shut) == told
+        assert await ended(opened_by_consent) == [(written.id, 2)]
