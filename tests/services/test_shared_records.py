@@ -166,6 +166,33 @@ def test_the_history_of_a_type_is_of_a_time_and_of_what_the_scopes_leave(
         )
 
 
+def test_the_history_of_a_record_is_of_a_time_and_page_by_page(platform: Standing, made: str, word: str) -> None:
+    for version in ("1", "2"):
+        platform.clock.move(timedelta(seconds=1))
+        tree = organisation(word, id=made, active=version == "2")
+        assert ask(platform, "PUT", f"Organization/{made}", tree, if_match=f'W/"{version}"').status == 200
+
+    def seen(query: str, narrower: str = "") -> tuple[list[str], int]:
+        path = f"/fhir/R4/Organization/{made}/_history{query}"
+        answer = platform.client.call("GET", path, as_="registry", narrower=narrower)
+        assert answer.status_code == 200, answer.text
+        return [one["response"]["etag"] for one in answer.json().get("entry", ())], answer.json()["total"]
+
+    entries = ask(platform, "GET", f"Organization/{made}/_history").tree["entry"]
+    third, second, first = (one["response"]["lastModified"].replace("+", "%2B") for one in entries)
+    assert seen(f"?_since={second}") == (['W/"3"', 'W/"2"'], 2)
+    assert seen(f"?_since={second}&_count=1") == (['W/"3"'], 2)
+    assert seen(f"?_at={second}") == (['W/"2"', 'W/"1"'], 2)
+    assert seen(f"?_at={first}") == (['W/"1"'], 1)
+    assert seen(f"?_at={third}", "system/Organization.rs?active=true") == (['W/"3"'], 1)
+    assert seen("?_since=2100-01-01", "system/Organization.rs?active=true") == seen("?_since=2100-01-01") == ([], 0)
+    onward = ask(platform, "GET", f"Organization/{made}/_history?_since={second}&_count=1").link("next")
+    rest = ask(platform, "GET", onward.partition("/fhir/R4/")[2]).tree["entry"]
+    assert [one["response"]["etag"] for one in rest] == ['W/"2"']
+    assert ask(platform, "GET", f"Organization/{words.fresh()}/_history?_since=2100-01-01").status == 404
+    assert ask(platform, "GET", f"Organization/{made}/_history?_since=x").status == 400
+
+
 def test_a_token_of_some_codes_looks_through_so_many_versions_of_a_type_and_no_more(
     platform: Standing, made: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

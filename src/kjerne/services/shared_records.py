@@ -8,7 +8,7 @@ only the source that wrote the first version may change a record. Sources: R4 ht
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Final
@@ -23,6 +23,7 @@ from kjerne.fhir.definitions import type_name, type_number
 from kjerne.fhir.encode import decode
 from kjerne.fhir.index import Indexed, index
 from kjerne.fhir.interaction import (
+    OF_A_HISTORY,
     OF_A_READ,
     OF_A_WRITE,
     VERSION,
@@ -57,6 +58,7 @@ from kjerne.store.limits import must_hold
 from kjerne.store.past import span_of
 from kjerne.store.pool import Connection, Pool
 from kjerne.store.proofs import note
+from kjerne.store.reading import Span
 from kjerne.store.records import expect
 from kjerne.store.shared import Held, Shared, Source
 from kjerne.store.shared_finding import SharedFinder
@@ -64,9 +66,6 @@ from kjerne.store.shared_finding import SharedFinder
 BASE: Final = "/fhir/R4"
 READS: Final = "kjerne:registries"
 WRITES: Final = "kjerne:registries-write"
-OF_A_HISTORY: Final = OF_A_READ | {"_count"}
-OF_ITS_HISTORY: Final = OF_A_HISTORY | {"_since", "_at"}
-"""What that of a type takes."""
 HISTORY_LIMIT: Final = 1_000
 """Versions that are looked through for a token that opens only some."""
 NOTHING: Final = Indexed([], b"", None, None)
@@ -142,29 +141,42 @@ class SharedRecords:
     async def history(self, call: Call) -> Answer:
         """The versions of a record, newest first, page by page."""
         check_accepted(call)
-        token, holder = token_in(call.query), Unbound(_caller(call), call.at)
+        token, holder = alone(call.query), Unbound(_caller(call), call.at)
         at = f"{BASE}/{call.parameters['type']}/{call.parameters['id']}/_history"
-        pairs, below = known(call, _pairs(call.query), OF_A_HISTORY), 0
+        pairs, below = known(call, call.query, OF_A_HISTORY) if token is None else (), 0
         if token is not None:
             cursor = self.cursors.open(token, holder, at)
             pairs, below = _pairs(cursor.pairs), int(cursor.after[0])
-        search = self._of_each(call, pairs)
+        search, span = self._versions_asked(call, pairs)
         limit = 0 if search.summary == "count" else search.count
         async with call.connection(self.pool) as conn:
-            versions, total = await shared.history(conn, *_place(call), below, limit + 1)
-            if _narrowed(call) is not None:
-                every, _ = await shared.history(conn, *_place(call), 0, HISTORY_LIMIT)
-                left = [one for one in every if _is_left(call, one)]
-                versions, total = [one for one in left if not below or one.version < below], len(left)
-        if not total:
+            if _narrowed(call) is None:
+                found = await shared.history(conn, *_place(call), span._replace(below=below), limit + 1)
+            else:
+                found = await self._left_of_one(conn, call, span, below)
+        if found is None:
             raise absent(call)
-        shown_here = versions[:limit]
-        entries = [_told(call, one, search) for one in shown_here]
+        versions, total = found
         links = [("self", self_url(f"{call.base_url}{call.path}", pairs, search, is_number))]
-        if len(versions) > limit and shown_here:
-            onward = self.cursors.make(holder, at, pairs, [shown_here[-1].version])
+        if limit and len(versions) > limit:
+            onward = self.cursors.make(holder, at, pairs, [versions[limit - 1].version])
             links.append(("next", f"{call.base_url}{at}?_cursor={onward}"))
-        return Answer(200, history(entries, links, total))
+        return Answer(200, history([_told(call, one, search) for one in versions[:limit]], links, total))
+
+    async def _left_of_one(
+        self, conn: Connection, call: Call, span: Span, below: int
+    ) -> tuple[list[Shared], int] | None:
+        """As `shared.history`, of the versions that the token's scopes leave, each of which is looked at."""
+        every = await shared.history(conn, *_place(call), Span(), HISTORY_LIMIT + 1)
+        if every is None or not _left(call, every[0]):
+            return None
+        found = await shared.history(conn, *_place(call), span, HISTORY_LIMIT + 1)
+        left = _left(call, found[0]) if found else []
+        return [one for one in left if not below or one.version < below], len(left)
+
+    def _versions_asked(self, call: Call, pairs: Pairs) -> tuple[Search, Span]:
+        """How much of each version, and which of them."""
+        return self._of_each(call, tuple(one for one in pairs if one[0] not in ("_since", "_at"))), span_of(pairs)
 
     async def of_type(self, call: Call) -> Answer:
         """The versions of all records of a type, newest first, page by page; which were deleted stands among them."""
@@ -172,23 +184,17 @@ class SharedRecords:
         check_no_list(call)
         name, holder, token = call.parameters["type"], Unbound(_caller(call), call.at), alone(in_address(call))
         smart.demand(call.caller, name, "r")
-        pairs, behind = known(call, call.query, OF_ITS_HISTORY) if token is None else (), None
+        pairs, behind = known(call, call.query, OF_A_HISTORY) if token is None else (), None
         if token is not None:
             cursor = self.cursors.open(token, holder, f"{BASE}/{name}/_history")
             pairs, behind = _pairs(cursor.pairs), shared.placed(cursor.after)
-        search, span = (
-            self._of_each(call, tuple(one for one in pairs if one[0] not in ("_since", "_at"))),
-            span_of(pairs),
-        )
+        search, span = self._versions_asked(call, pairs)
         limit, narrowed = 0 if search.summary == "count" else search.count, _narrowed(call) is not None
         async with call.connection(self.pool) as conn:
             place, most = (None, HISTORY_LIMIT) if narrowed else (behind, limit)
             versions, total = await shared.of_type(conn, type_number(name), span, place, most + 1)
         if narrowed:
-            if len(versions) > HISTORY_LIMIT:
-                says = f"more than {HISTORY_LIMIT} versions would be looked through for what the token's scopes leave"
-                raise Refusal(422, says, code="too-costly", todo="Ask by _since, or for the history of one record.")
-            left = [one for one in versions if _is_left(call, one)]
+            left = _left(call, versions)
             versions, total = [one for one in left if behind is None or one.place < behind], len(left)
         links = [("self", self_url(f"{call.base_url}{call.path}", pairs, search, is_number))]
         if limit and len(versions) > limit:
@@ -490,6 +496,14 @@ def _is_left(call: Call, record: Shared) -> bool:
     """Whether the token's SMART scopes leave a version; a deletion says nothing of a record."""
     left = _narrowed(call)
     return left is None or (record.raw is not None and smart.holds(left, index(decode(record.raw)).tokens))
+
+
+def _left(call: Call, versions: Sequence[Shared]) -> list[Shared]:
+    """Those that the token's scopes leave; `Refusal` 422 where they are too many to look through."""
+    if len(versions) > HISTORY_LIMIT:
+        says = f"more than {HISTORY_LIMIT} versions would be looked through for what the token's scopes leave"
+        raise Refusal(422, says, code="too-costly", todo="Ask by _since, or with a token of the whole type.")
+    return [one for one in versions if _is_left(call, one)]
 
 
 def _gone(call: Call, version: int) -> Refusal:

@@ -90,15 +90,12 @@ async def version(conn: Connection, type_: int, id_: str, number: int) -> Shared
     return opened(row) if row else None
 
 
-async def history(conn: Connection, type_: int, id_: str, below: int, limit: int) -> tuple[list[Shared], int]:
-    """So many versions older than `below` (0: all), newest first, and how many there are."""
-    statement = (
-        f"SELECT {COLUMNS} FROM shared_version r WHERE r.type = $1 AND r.id = $2 AND ($3 = 0 OR r.version < $3) "
-        "ORDER BY r.version DESC LIMIT $4"
-    )
-    rows = await conn.fetch(statement, type_, id_, below, limit)
-    total = await conn.fetchval("SELECT count(*) FROM shared_version WHERE type = $1 AND id = $2", type_, id_)
-    return [opened(row) for row in rows], total
+async def history(conn: Connection, type_: int, id_: str, span: Span, limit: int) -> tuple[list[Shared], int] | None:
+    """So many versions of a record in a span, newest first, and how many it has there; None where there never was one."""
+    rows = await conn.fetch(_OF_ONE, type_, id_, span.since, span.first, span.last, span.below or _NEWEST, limit)
+    if not rows[0]["there"]:
+        return None
+    return [opened(row) for row in rows if row["id"] is not None], rows[0]["total"]
 
 
 async def of_type(
@@ -108,6 +105,21 @@ async def of_type(
     rows = await conn.fetch(_OF_TYPE, type_, span.since, span.first, span.last, *(behind or (None, None, None)), limit)
     return [opened(row) for row in rows if row["id"] is not None], rows[0]["total"]
 
+
+_NEWEST: Final = 2**31 - 1
+
+# $3 made since, $4 and $5 current some time in between, $6 older than this version, $7 at most so many.
+_OF_ONE: Final = f"""
+WITH w AS (
+  SELECT v.at, v.version, lead(v.at) OVER (ORDER BY v.version) AS ended FROM shared_version v WHERE v.type = $1 AND v.id = $2
+), m AS MATERIALIZED (
+  SELECT w.version FROM w WHERE w.at >= $3 AND w.at < $5 AND (w.ended IS NULL OR w.ended > $4)
+), p AS (
+  SELECT m.version FROM m WHERE m.version < $6::integer ORDER BY m.version DESC LIMIT $7::bigint
+)
+SELECT EXISTS (SELECT FROM w) AS there, (SELECT count(*) FROM m) AS total, {COLUMNS} FROM (VALUES (1)) AS one
+LEFT JOIN p ON true LEFT JOIN shared_version r ON r.type = $1 AND r.id = $2 AND r.version = p.version
+ORDER BY r.version DESC"""
 
 # $2 made since, $3 and $4 current some time in between, $5 to $7 behind this version, $8 at most so many.
 _OF_TYPE: Final = f"""
