@@ -64,13 +64,13 @@ def placed(place: Sequence[Any]) -> Event:
 # $15 behind this event; $16 at most so many.
 _OUTLINE: Final = f"""
 WITH {STAMPED}, c AS MATERIALIZED (
-  SELECT r.type, r.id FROM record r, s WHERE s.ok AND {ALLOWED} AND r.type = ANY($6::smallint[])
+  SELECT r.patient, r.type, r.id, r.version, r.labels, r.at, r.release_at FROM record r, s
+  WHERE s.ok AND {ALLOWED} AND r.type = ANY($6::smallint[])
 ), v AS (
-  SELECT r.patient, r.type, r.id, r.version, r.labels, r.at, r.release_at, false AS deleted, true AS stands
-  FROM record r JOIN c USING (type, id) WHERE r.patient = ANY($1::bigint[])
+  SELECT c.*, false AS deleted, true AS stands FROM c
   UNION ALL
   SELECT r.patient, r.type, r.id, r.version, r.labels, r.at, r.release_at, r.deleted, false
-  FROM record_history r JOIN c USING (type, id) WHERE r.patient = ANY($1::bigint[])
+  FROM record_history r JOIN (SELECT type, id FROM c) c USING (type, id) WHERE r.patient = ANY($1::bigint[])
 ), w AS (
   SELECT v.*, lead(v.at) OVER (PARTITION BY v.type, v.id ORDER BY v.version) AS ended FROM v
 ), m AS MATERIALIZED (
