@@ -17,7 +17,7 @@ from typing import Any, Final
 
 import pytest
 
-from kjerne.access import Caller, Wish
+from kjerne.access import Action, Caller, Wish
 from kjerne.app import House
 from kjerne.clock import FixedClock
 from kjerne.exchange import PatientRef, granted
@@ -283,18 +283,24 @@ async def authored(room: Room, world: World, wrong: list[str]) -> None:
 
 
 async def reading(room: Room, world: World, chance: Random, wrong: list[str]) -> int:
-    """How many searches opened something."""
+    """How many searches, and histories of the type, opened something."""
     client, opened = Anybody(world.ward.house), 0
-    for actor, name, purpose, basis in drawn(room, chance, *TELLING):
-        patient, s = world.patients[name], moved(room, world, actor, name, purpose, basis)
+    ways: tuple[tuple[str, Action], ...] = (("", "search"), ("/_history", "history"))
+    for (actor, name, purpose, basis), (at, action) in product(drawn(room, chance, *TELLING), ways):
+        patient = world.patients[name]
+        s = replace(moved(room, world, actor, name, purpose, basis), action=action)
         client.caller = caller(room, world, actor, patient, purpose)
         headers = {"person-id": patient.number} | ({"access-basis": basis} if basis else {})
-        found = await client.http.get(f"/fhir/R4/{room.type}", headers=headers)
+        found = await client.http.get(f"/fhir/R4/{room.type}{at}", headers=headers)
         told = {kind.name for kind in KINDS if sign(kind, name) in found.text}
         law = {kind.name for kind in KINDS if may_leave(kind, s)}
         opened += bool(law)
         if told != law or (found.status_code == 200) != answer(s).given:
-            wrong.append(f"{actor.name} / {name} / {purpose} {basis}: law {law}, told {found.status_code} {told}")
+            wrong.append(f"{actor.name} / {name} / {purpose} {basis} {at}: law {law}, told {found.status_code} {told}")
+        if at and found.status_code == 200 and found.json()["total"] != len(law):
+            wrong.append(
+                f"{actor.name} / {name} / {purpose} {basis}: {found.json()['total']} versions, {len(law)} by law"
+            )
     return opened
 
 
