@@ -174,6 +174,7 @@ def test_a_list_is_refused_by_name_whatever_the_handling(platform: Standing, at:
 def test_it_is_about_one_patient_whoever_asks(platform: Standing, at: str) -> None:
     answer = Answered(platform.client.call("GET", f"/fhir/R4/{at}", as_="all-patients"))
     assert (answer.status, answer.issue["expression"]) == (400, ["person-id"])
+    assert "is about one patient" in answer.issue["diagnostics"]
     assert platform.get(at, as_="all-patients").status == 200
     number = Answered(platform.client.call("GET", f"/fhir/R4/{at}?x={platform.nin('citizen')}", as_="gp"))
     assert number.status == 400

@@ -253,6 +253,14 @@ def patient_of(call: Call, identify: Callable[[str], PatientRef], *also: str) ->
     return identify(named.pop())
 
 
+def patient_of_history(call: Call, identify: Callable[[str], PatientRef]) -> PatientRef:
+    """As `patient_of`, of the history of many records: nobody gets one over all patients."""
+    if not call.headers.get("person-id"):
+        says = "the history of a type, or of all records, is about one patient"
+        raise Refusal(400, says, where="person-id", todo="Send her number as header person-id.")
+    return patient_of(call, identify)
+
+
 def in_address(call: Call) -> Pairs:
     """The parameters of an address; `Refusal` 400 where a person number stands in one."""
     if any(identifiers.stands_in(value) for _, value in call.query):

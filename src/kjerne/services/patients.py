@@ -34,7 +34,7 @@ from kjerne.fhir.prefer import lenient
 from kjerne.fhir.search import Search
 from kjerne.fhir.subset import shown
 from kjerne.registries.identifiers import is_number, stands_in
-from kjerne.registries.naming import patient_of
+from kjerne.registries.naming import patient_of, patient_of_history
 from kjerne.store.cursors import token_in
 from kjerne.store.patient_ids import is_a_number, key_of, ref
 from kjerne.store.patients import TYPE, Held, Patients, answers, check_alone, is_left
@@ -131,8 +131,7 @@ class PatientsApi:
         """The same of whom the header names: a patient has one Patient, so it is the history of that."""
         check_accepted(call)
         check_no_list(call)
-        shape = self._shape(call)
-        patient = patient_of(call, self.identify)
+        shape, patient = self._shape(call), patient_of_history(call, self.identify)
         found = await self._asked(call, patient, search_line(f"{TYPE}/_history", call.query), "history")
         return _versions(call, [one for one in found if call.caller and is_left(call.caller, one, "s")
                                 and is_left(call.caller, one, "r")], shape)  # fmt: skip

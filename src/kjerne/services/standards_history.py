@@ -25,7 +25,7 @@ from kjerne.fhir.search import Search
 from kjerne.fhir.subset import shown
 from kjerne.registries.homes import KEPT, row_number
 from kjerne.registries.identifiers import is_number
-from kjerne.registries.naming import in_address, patient_of
+from kjerne.registries.naming import in_address, patient_of_history
 from kjerne.store import past
 from kjerne.store.cursors import Cursors, alone
 from kjerne.store.kept import Kept, opened_by
@@ -111,14 +111,12 @@ class _Asked:
         token, behind = alone(in_address(call)), None
         pairs = known(call, call.query, OF_A_HISTORY if self.name else OF_ALL) if token is None else ()
         shape, span = self._read(pairs)
-        patient = patient_of(call, api.identify)
+        patient = patient_of_history(call, api.identify)
         if token is not None:
             pairs, behind = await self._resumed(patient, token)
             shape, span = self._read(pairs)
-        limit, line = (
-            0 if shape.summary == "count" else shape.count,
-            search_line(self.line, pairs if token is None else FURTHER),
-        )
+        limit = 0 if shape.summary == "count" else shape.count
+        line = search_line(self.line, pairs if token is None else FURTHER)
 
         async def lay(service: str, grant: Grant) -> Outline:
             async with call.connection(api.pool) as conn:
