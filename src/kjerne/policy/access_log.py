@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from dataclasses import replace
 
 from kjerne.access import Grant
 from kjerne.fhir.definitions import type_name
@@ -51,10 +52,12 @@ class AccessLog:
                 limit=limit,
                 choices=choices,
             )
+            gone = await log_pages.deletions(conn, grant, found.rows)
         names = await self._names(found)
         entries = insight.entries(
             found.rows, grant, organisations=names, type_name=type_name, hidden=hidden, language=language
         )
+        entries = tuple(_with_deletions(entry, gone) for entry in entries)
         last = Place(found.rows[-1]["at"], found.rows[-1]["number"]) if found.more and found.rows else None
         offered = sorted(((one, names.get(one, one)) for one in found.organisations), key=lambda pair: pair[1])
         return LogPage(entries, found.total, last, found.newer, tuple(offered), found.services, found.mark)
@@ -74,3 +77,10 @@ class AccessLog:
             row[name] for row in found.rows for name in ("organisation", "point_of_care", "patient_point_of_care")
         }
         return await registers.organisation_names(self._store.pool, sorted(places | found.organisations))
+
+
+def _with_deletions(entry: LogEntry, gone: Collection[tuple[str, int]]) -> LogEntry:
+    """The line, saying of what it names whether it is a deletion."""
+    if not gone or entry.action != "correct":
+        return entry
+    return replace(entry, seen=tuple(replace(one, gone=(one.id, one.version) in gone) for one in entry.seen))

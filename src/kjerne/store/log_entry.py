@@ -14,11 +14,12 @@ By = Literal["self", "representative", "practitioner", "system"]
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """One record that left, or was written: FHIR type, id and version."""
+    """One record that left, or was written: FHIR type, id and version; `gone` where that version is its deletion."""
 
     type: str
     id: str
     version: int
+    gone: bool = False
 
 
 NOBODYS: Final = UUID(int=0)

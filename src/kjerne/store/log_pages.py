@@ -6,7 +6,7 @@ the number of lines that its reader can come to. That the log was read is itself
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -16,7 +16,7 @@ from kjerne.store import audit
 from kjerne.store.codec import Wrap
 from kjerne.store.log_entry import LogEntry
 from kjerne.store.looks import Conditions, Place, Sorting, Unseen, Wanted
-from kjerne.store.pool import Connection
+from kjerne.store.pool import Connection, columns
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +115,21 @@ async def _proven(conn: Connection, grant: Grant) -> None:
     )
     if stamp != grant.subject.stamp:
         raise Stale
+
+
+async def deletions(conn: Connection, grant: Grant, rows: Sequence[Mapping[str, Any]]) -> frozenset[tuple[str, int]]:
+    """Which of the versions that rows of corrections name are deletions: id and number. What an opt-out has erased says nothing
+    any more."""
+    corrections = (row for row in rows if row["action"] == "correct")
+    named = [one for row in corrections for one in zip(row["types"], row["ids"], row["versions"], strict=True)]
+    found = await conn.fetch(_DELETIONS, list(grant.subject.keys), *columns(named, 3)) if named else ()
+    return frozenset((str(row[0]), row[1]) for row in found)
+
+
+_DELETIONS: Final = """
+SELECT h.id, h.version FROM record_history h
+JOIN unnest($2::smallint[], $3::uuid[], $4::integer[]) AS n(type, id, version) USING (type, id, version)
+WHERE h.patient = ANY($1::bigint[]) AND h.deleted"""
 
 
 async def one(conn: Connection, grant: Grant, wrap: Wrap, place: Place) -> Mapping[str, Any] | None:

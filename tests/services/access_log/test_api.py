@@ -115,6 +115,22 @@ def test_what_a_laboratory_files_is_a_create_and_what_it_corrects_an_update(plat
     assert created["agent"][2]["who"]["identifier"]["value"] == platform.persona("lab").organisation
 
 
+def test_a_deletion_is_told_as_one_to_the_patient_and_not_to_who_was_refused_it(platform: Standing) -> None:
+    made = create(platform, observation()).tree["id"]
+    others = platform.client.call("DELETE", f"/fhir/R4/Observation/{made}", as_="hospital-lab")
+    gone = platform.client.call("DELETE", f"/fhir/R4/Observation/{made}", as_="lab")
+    assert (others.status_code, gone.status_code) == (404, 204)
+    events = asked(platform, "?_count=10", as_="renumbered").resources()
+    event = of(events, gone)
+    assert check(event, "AuditEvent") == []
+    assert (event["action"], event["subtype"][0]["code"]) == ("D", "delete")
+    assert event["meta"]["profile"] == [BALP + "PatientDelete"]
+    assert records(event) == [f"Observation/{made}/_history/2"]
+    assert of(events, others)["action"] == "U"
+    found = asked(platform, "?_count=10&action=D", as_="renumbered").resources()
+    assert event["id"] in [one["id"] for one in found]
+
+
 def test_a_refusal_is_an_event_that_failed_and_says_why(platform: Standing) -> None:
     answer = platform.search("Observation", as_="outsider").response
     assert answer.status_code == 403

@@ -78,6 +78,8 @@ ACTIONS = [
     ("file", (BLOOD,), "U", "update", "PatientUpdate"),
     ("file", LINE.seen, "U", "update", ""),
     ("correct", (replace(BLOOD, version=1),), "U", "update", "PatientUpdate"),
+    ("correct", (replace(BLOOD, gone=True),), "D", "delete", "PatientDelete"),
+    ("correct", (replace(BLOOD, gone=True), BLOOD), "U", "update", ""),
     ("erase", (BLOOD,), "D", "delete", "PatientDelete"),
     ("choose", (), "E", "operation", ""),
     ("examine", (), "E", "operation", ""),

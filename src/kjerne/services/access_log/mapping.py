@@ -43,13 +43,14 @@ class Shape:
 
 
 _READ: Final = Shape("R", "read", outward=True, pattern="PatientRead")
+_DELETE: Final = Shape("D", "delete", pattern="PatientDelete")
 _SHAPES: Final[Mapping[str, Shape]] = {
     "read": _READ,
     "notify": _READ,
     "history": Shape("R", "vread", outward=True, pattern="PatientRead"),
     "search": Shape("E", "search-type", pattern="PatientQuery"),
     "insight": Shape("E", "search-type", pattern="PatientQuery"),
-    "erase": Shape("D", "delete", pattern="PatientDelete"),
+    "erase": _DELETE,
 }
 _HISTORIES: Final = {("", "_history"): "history-system", ("/", "_history"): "history-type"}
 """What was asked for, where it is the history of many."""
@@ -66,6 +67,8 @@ def shape_of(entry: LogEntry) -> Shape:
         return Shape("R", "history-instance", outward=True)
     if entry.rule in (MET, MET_OPENED):
         return _OTHER
+    if entry.action == "correct" and entry.seen and all(seen.gone for seen in entry.seen):
+        return _DELETE
     if entry.action in ("file", "write", "correct"):
         fresh = entry.action != "correct" and all(seen.version == 1 for seen in entry.seen)
         return _CREATE if fresh else _UPDATE
