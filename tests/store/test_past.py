@@ -130,3 +130,21 @@ async def test_a_deletion_is_told_to_whom_the_patient_has_shut_nothing_since(des
             await desk.store.people.add_choice(conn, patient, chosen)
         assert await ended(shut) == told
         assert await ended(opened_by_consent) == [(written.id, 2)]
+
+
+@pytest.mark.parametrize(("day", "tells"), [(1, True), (5, False)])
+async def test_a_deletion_before_the_release_is_never_told_to_who_waits_for_that(
+    desk: Desk, day: int, tells: bool
+) -> None:
+    patient = await desk.person()
+    written = await create(desk, patient, potassium("1.1"), release_at=NOW + day * DAY)
+    async with desk.store.pool.acquire() as conn:
+        await desk.store.records.remove(
+            conn, await desk.grant(patient, "write", at=NOW + 2 * DAY), [(OBSERVATION, written.id)]
+        )
+        for waits in (True, False):
+            grant = await desk.grant(patient, "history", released_only=waits, at=NOW + 9 * DAY)
+            found = await past.outline(conn, grant, reader(desk), [OBSERVATION], ALL, None, 10)
+            assert [one.gone for one in found.events] == [True] * (tells or not waits)
+            gone = await reader(desk).is_deleted(conn, grant, OBSERVATION, written.id)
+            assert gone == (tells or not waits)

@@ -16,14 +16,25 @@ from kjerne.fhir.dates import EARLIEST
 from kjerne.store import audit
 from kjerne.store.marking import label_of
 from kjerne.store.pool import Connection, columns, moment
-from kjerne.store.reading import ALLOWED, ALLOWED_FORMER, OUTER, STAMPED, Reader, Record, audited, door, gathered
+from kjerne.store.reading import (
+    ALLOWED,
+    ALLOWED_FORMER,
+    OPENED_BEFORE,
+    OUTER,
+    STAMPED,
+    Reader,
+    Record,
+    audited,
+    door,
+    gathered,
+)
 from kjerne.store.record_marks import in_force
 
 
 def last_allowed(since: str) -> str:
     """The condition on `r`, a version in history with `d` after it, that it is the last of a record that was deleted by `d`,
     and that it may be opened still; `since` is the parameter with `open_since`."""
-    return f"""{ALLOWED} AND NOT r.deleted AND d.patient = r.patient AND d.type = r.type AND d.id = r.id
+    return f"""{ALLOWED} AND {OPENED_BEFORE} AND NOT r.deleted AND d.patient = r.patient AND d.type = r.type AND d.id = r.id
   AND d.version = r.version + 1 AND d.deleted AND d.at > {since}::timestamptz
   AND NOT EXISTS (SELECT FROM record n WHERE n.patient = r.patient AND n.type = r.type AND n.id = r.id)
   AND NOT EXISTS (SELECT FROM record_history n WHERE n.patient = r.patient AND n.type = r.type AND n.id = r.id

@@ -70,6 +70,9 @@ ALLOWED_FORMER: Final = ALLOWED.replace("r.labels & $3", f"r.labels & (~{int(CAR
 all that follow it, so a mark that an older one was kept with is of a choice that was lifted. The source's own labels hold."""
 ALLOWED_TILL_WITHDRAWN: Final = ALLOWED.replace("r.labels & $3", f"r.labels & ($3 & ~{int(Label.WITHDRAWN)})")
 """As `ALLOWED`, of what is taken from a wrong person: whether the grant opened it but for that."""
+OPENED_BEFORE: Final = "(NOT $4 OR r.release_at IS NULL OR r.release_at <= d.at)"
+"""Beside `ALLOWED`, of a version that was deleted by `d`: what was not yet released then has stood open to nobody who waits for
+that, and does not afterwards."""
 _STANDS: Final = "SELECT coalesce(sum(stamp), 0) = $2::numeric AS ok FROM person WHERE patient = ANY($1::bigint[])"
 _ONE_STANDS: Final = "SELECT coalesce((SELECT stamp FROM person WHERE patient = $1::bigint) = $2::bigint, false) AS ok"
 STAMPED: Final = f"s AS MATERIALIZED ({_STANDS})"
@@ -223,7 +226,7 @@ _DELETED = f"""
 WITH {STAMPED} SELECT s.ok, EXISTS (
   SELECT FROM record_history r JOIN record_history d ON d.patient = r.patient AND d.type = r.type AND d.id = r.id
     AND d.version = r.version + 1 AND d.deleted
-  WHERE {ALLOWED} AND r.type = $6 AND r.id = $7
+  WHERE {ALLOWED} AND {OPENED_BEFORE} AND r.type = $6 AND r.id = $7
     AND NOT EXISTS (SELECT FROM record c WHERE c.patient = r.patient AND c.type = $6 AND c.id = $7)
     AND NOT EXISTS (SELECT FROM record_history l WHERE l.patient = r.patient AND l.type = $6 AND l.id = $7
       AND l.version > d.version)
