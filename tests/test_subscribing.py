@@ -334,6 +334,17 @@ def test_a_beat_comes_when_nothing_has_been_told_and_at_its_own_time(world: Worl
     assert (status_of(beat)["events"], status_of(beat)["events-since-subscription-start"]) == ([], "1")
 
 
+def test_two_subscriptions_of_one_doctor_are_told_each_under_its_own_token(world: World) -> None:
+    narrow = world.call(
+        "POST", "", wish(world.inbox.url + "/hook", "Observation"), as_="gp", narrower="user/Specimen.rs"
+    )
+    assert narrow.status == 201
+    wide = world.subscribed("Observation", as_="gp")
+    made = result(world)
+    assert [status_of(one)["subscription"]["reference"][-36:] for one in world.told()] == [wide]
+    assert made not in world.call("GET", f"/{narrow.tree['id']}/$events", as_="gp").response.text
+
+
 def test_a_doctor_is_told_under_her_own_law_while_her_attestation_holds(world: World) -> None:
     id_ = world.subscribed("Observation", as_="gp")
     made = result(world)

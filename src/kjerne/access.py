@@ -174,7 +174,8 @@ class Caller:
     leave of what the law gives (`fhir.smart`): None where it has no such scope, and nothing is taken away. Of a citizen who
     comes through a portal, `client` and `organisation` are the portal's and `errand` what she came for. `basis` is the basis
     that was signed, where one was; no header stands against it. `above` and `below` are the units over and under where she
-    works, by the register of organisations, read with `parts`.
+    works, by the register of organisations, read with `parts`. `until` is when the access token ends, in seconds since 1970; 0
+    where there is none.
     """
 
     kind: CallerKind
@@ -196,6 +197,7 @@ class Caller:
     basis: str = ""
     above: frozenset[str] = frozenset()
     below: frozenset[str] = frozenset()
+    until: int = 0
 
     @property
     def asks_about_everybody(self) -> bool:

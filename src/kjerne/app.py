@@ -97,6 +97,7 @@ from kjerne.services.subscriptions import SubscriptionsApi
 from kjerne.services.terminology import Terminology
 from kjerne.services.validating import VALIDATED_LIMIT_BYTES, ValidateApi
 from kjerne.settings import Settings
+from kjerne.socketing import SocketDeliverer
 from kjerne.store import registers
 from kjerne.store.bindings import Bindings, Stored
 from kjerne.store.bulk import Bulk
@@ -169,6 +170,7 @@ class House:
         self.crew = Crew()
         self.guides = Guides.of(settings)
         self.register = Register(store.pool, IN_USE)
+        self.sockets = SocketDeliverer(store.pool, clock, store.keys, store.wrap.shares, settings)
         self.intake = Intake(store, clock, settings, self.read, self.digest, is_synthetic, self.hear)
 
     def digest(self, number: str) -> bytes:
@@ -464,6 +466,7 @@ async def opened(settings: Settings, keys: Keys, clock: Clock | None = None) -> 
     try:
         yield house
     finally:
+        house.sockets.close()
         house.crew.close()
         await store.close()
 
@@ -471,7 +474,7 @@ async def opened(settings: Settings, keys: Keys, clock: Clock | None = None) -> 
 def edge(house: House, verifier: Verifier, mounts: Sequence[Mount] = (), assertions: Assertions | None = None) -> Edge:
     """The ASGI application of a house."""
     authenticate = house.authenticate(verifier, assertions)
-    return Edge(house.settings, house.store, house.routes(), authenticate, mounts, house.clock)
+    return Edge(house.settings, house.store, house.routes(), authenticate, mounts, house.clock, house.sockets.met)
 
 
 def assertions_of(house: House, issuers: Trusted) -> Assertions:
@@ -578,7 +581,7 @@ class Lifespan:
     async def __call__(self, scope: http.Scope, receive: http.Receive, send: http.Send) -> None:
         if scope["type"] == "lifespan":
             await self._live(receive, send)
-        elif scope["type"] == "http" and self._edge is not None:
+        elif scope["type"] in ("http", "websocket") and self._edge is not None:
             await self._edge(scope, receive, send)
 
     async def _live(self, receive: http.Receive, send: http.Send) -> None:

@@ -19,6 +19,7 @@ import uvloop
 from kjerne.errors import Refusal
 from kjerne.settings import Settings
 from kjerne.wire.protocol import Protocol
+from kjerne.wire.sockets import ALIVE_SECONDS, HEARD_LIMIT_BYTES, SocketProtocol
 
 BACKLOG: Final = 2048
 GRACE_SECONDS: Final = 10  # what is being answered when we are told to stop may finish within this
@@ -81,7 +82,11 @@ def configuration(application: Any, **more: Any) -> uvicorn.Config:
         application,
         loop="uvloop",
         http=Protocol,
-        ws="none",
+        ws=SocketProtocol,
+        ws_max_size=HEARD_LIMIT_BYTES,
+        ws_per_message_deflate=False,  # what is sent is other people's, and memory for each socket beside
+        ws_ping_interval=ALIVE_SECONDS,
+        ws_ping_timeout=ALIVE_SECONDS,
         lifespan="on",
         access_log=False,
         log_level="warning",

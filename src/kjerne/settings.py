@@ -101,6 +101,11 @@ class Settings(BaseSettings):
         "",
         description="file of the addresses that each client's subscriptions may be told at; empty: subscribers.toml in `data`",
     )
+    origins: str = Field(
+        "",
+        description="origins (https://app.example, spaces between) of browser applications whose pages may open a socket for "
+        "subscriptions; our own may",
+    )
     cursor_minutes: int = Field(60, description="how long a page link lives", ge=1, le=1_440)
     attestation_minutes: int = Field(
         60, description="how old an attestation may be (Tillitsrammeverket v1.1, ATT-58)", ge=1, le=60

@@ -37,7 +37,7 @@ from kjerne.policy.table_subscribing import TOLD_OF
 from kjerne.registries.receivers import Receiver, Receivers
 from kjerne.services.subscriptions import Kept, action_of, opened
 from kjerne.settings import Settings
-from kjerne.store import audit, subjects, subscriptions
+from kjerne.store import audit, sockets, subjects, subscriptions
 from kjerne.store.codec import Dictionaries, Wrap
 from kjerne.store.house import load_dictionaries
 from kjerne.store.keys import Keys, Sealer
@@ -69,7 +69,7 @@ _AUDIT_COLUMNS: Final = (*audit.COLUMNS.split(", "), "types", "ids", "versions")
 
 
 @dataclass
-class _Turn:
+class Turn:
     """One subscription in one turn: what it asked for, who is told, and what comes of it."""
 
     one: Subscription
@@ -93,7 +93,7 @@ class _Turn:
 
 @dataclass(frozen=True)
 class Deliverer:
-    """Tells the subscribers of one database. It needs two connections."""
+    """Tells the subscribers of one database by rest-hook. It needs two connections. (`kjerne.socketing` tells by sockets.)"""
 
     pool: Pool
     clock: Clock
@@ -105,6 +105,9 @@ class Deliverer:
     """Messages that are being sent, a task for each receiver."""
     read: dict[tuple[UUID, int], tuple[Kept, Asked]] = field(default_factory=dict, repr=False)
     """What subscriptions say, by version: it is opened once."""
+    tended: list[datetime] = field(default_factory=list)
+    """When `tend` was done last."""
+    tend_every: timedelta = SWEEP_EVERY
 
     @cached_property
     def wrap(self) -> Wrap:
@@ -137,23 +140,31 @@ class Deliverer:
 
     async def run_forever(self) -> None:
         """Tell until cancelled. A database that is away is waited for."""
-        swept: datetime | None = None
         while True:
-            idle = True
-            try:
-                idle = not await self.work()
-                now = self.clock.now()
-                if swept is None or now - swept >= SWEEP_EVERY:
-                    async with self.pool.acquire() as conn:
-                        await subscriptions.sweep(conn, now)
-                    swept = now
-            except AWAY as error:
-                log.warning("database gone", kind=type(error).__name__)
-            except Exception:
-                # The edge of this work, as jobs.Worker is of the others: what was taken is taken up when its lease is over.
-                log.exception("subscribers not told")
-            if idle:
-                await asyncio.sleep(LOOK_SECONDS)
+            await self.round()
+
+    async def round(self) -> None:
+        """One turn and, where it is time, what is done now and then; a short wait where there was nothing."""
+        idle = True
+        try:
+            idle = not await self.work()
+            now = self.clock.now()
+            if not self.tended or now - self.tended[0] >= self.tend_every:
+                await self.tend(now)
+                self.tended[:] = [now]
+        except AWAY as error:
+            log.warning("database gone", kind=type(error).__name__)
+        except Exception:
+            # The edge of this work, as jobs.Worker is of the others: what was taken is taken up when its lease is over.
+            log.exception("subscribers not told")
+        if idle:
+            await asyncio.sleep(LOOK_SECONDS)
+
+    async def tend(self, now: datetime) -> None:
+        """Forgets what is over."""
+        async with self.pool.acquire() as conn, conn.transaction():
+            await sockets.sweep(conn, now)
+            await subscriptions.sweep(conn, now)
 
     async def run_due(self) -> None:
         """Tell what is to be told now."""
@@ -164,25 +175,21 @@ class Deliverer:
     async def work(self) -> bool:
         """One turn; whether there may be more to do at once. A receiver that is slow is waited for beside the next turns."""
         now = self.clock.now()
-        async with self.pool.acquire() as conn:
-            new, due = await subscriptions.look(conn, CHANNEL, now)
-            looked = await subscriptions.derive(conn, now) if new else 0
-            room = len(self.underway) < RECEIVERS_AT_ONCE
-            taken = await subscriptions.claim(conn, CHANNEL, now, AT_ONCE) if room and (new or due) else []
+        more, taken = await self.taken(now)
         if not taken:
-            return looked >= subscriptions.ROWS_AT_ONCE  # else what comes meanwhile is read together
-        by_patient = defaultdict[int, list[_Turn]](list)
+            return more
+        by_patient = defaultdict[int, list[Turn]](list)
         for one in taken:
             try:
-                by_patient[one.patient].append(await self._turn(one))
+                by_patient[one.patient].append(await self.turn(one))
             except Exception:
                 # One that cannot be read is passed by until its lease is over, and keeps no other waiting.
                 log.exception("subscription not read")
-        by_receiver = defaultdict[str, list[_Turn]](list)
+        by_receiver = defaultdict[str, list[Turn]](list)
         for patient, turns in by_patient.items():
             await self._weighed(patient, turns, now)
             for turn in turns:
-                by_receiver[turn.asked.url.partition("://")[2].partition("/")[0]].append(turn)
+                by_receiver[self.receiver_of(turn)].append(turn)
         begun = [asyncio.create_task(self._told_all(turns, now)) for turns in by_receiver.values()]
         for task in begun:
             self.underway.add(task)
@@ -190,7 +197,24 @@ class Deliverer:
         await asyncio.wait(begun, timeout=WAIT_SECONDS)
         return True
 
-    async def _told_all(self, turns: Sequence[_Turn], now: datetime) -> None:
+    async def taken(self, now: datetime) -> tuple[bool, list[Subscription]]:
+        """Whether there may be more that is new, and the subscriptions that have something to do."""
+        async with self.pool.acquire() as conn:
+            new, due = await subscriptions.look(conn, CHANNEL, now)
+            looked = await subscriptions.derive(conn, now) if new else 0
+            room = len(self.underway) < RECEIVERS_AT_ONCE
+            found = await subscriptions.claim(conn, CHANNEL, now, AT_ONCE) if room and (new or due) else []
+        return looked >= subscriptions.ROWS_AT_ONCE, found  # fewer: what comes meanwhile is read together
+
+    def receiver_of(self, turn: Turn) -> str:
+        """Who is sent a turn's message: messages to one go together, and keep no other waiting."""
+        return turn.asked.url.partition("://")[2].partition("/")[0]
+
+    def caller_of(self, one: Subscription, kept: Kept) -> Caller:  # noqa: ARG002 - by a socket it depends on that
+        """Who is told."""
+        return kept.caller
+
+    async def _told_all(self, turns: Sequence[Turn], now: datetime) -> None:
         """The messages to one receiver, and what became of them."""
         until = asyncio.get_running_loop().time() + BEGUN_SECONDS
         outcomes = await asyncio.gather(*(self._sent(turn, now, until) for turn in turns))
@@ -201,16 +225,22 @@ class Deliverer:
             # They are told once more when their lease is over.
             log.warning("database gone", kind=type(error).__name__)
 
-    async def _turn(self, one: Subscription) -> _Turn:
+    async def turn(self, one: Subscription) -> Turn:
+        """A turn of one: what it asks for, and the caller with what the registers have of her now."""
+        kept, asked = self.known(one)
+        return Turn(one, kept, asked, await self.takers.told(self.caller_of(one, kept)))
+
+    def known(self, one: Subscription) -> tuple[Kept, Asked]:
+        """What one says."""
         known = self.read.get((one.id, one.version))
         if known is None:
             kept = opened(self.sealer, one.id, one.told)
             if len(self.read) >= READ_LIMIT:
                 self.read.clear()
             known = self.read[one.id, one.version] = kept, subscribing.asked(decode(kept.raw), TOLD_OF, (one.service,))
-        return _Turn(one, *known, await self.takers.told(known[0].caller))
+        return known
 
-    async def _weighed(self, patient: int, turns: Sequence[_Turn], now: datetime) -> None:
+    async def _weighed(self, patient: int, turns: Sequence[Turn], now: datetime) -> None:
         """What the law lets each be told now, with its row in the log: durable before anything is sent."""
         active = [turn for turn in turns if turn.one.state in ("active", "error") and not _has_ended(turn.one, now)]
         if not active:
@@ -231,7 +261,7 @@ class Deliverer:
         for turn in active:
             turn.weighed = False
 
-    async def _weigh(self, conn: Connection, patient: int, turns: Sequence[_Turn], now: datetime) -> None:
+    async def _weigh(self, conn: Connection, patient: int, turns: Sequence[Turn], now: datetime) -> None:
         by_id = {turn.one.id: turn for turn in turns}
         for event in await subscriptions.unsent(
             conn, patient, [(one.id, one.sent) for one in _of(turns)], subscribing.MOST_EVENTS
@@ -245,7 +275,7 @@ class Deliverer:
         turns = [turn for turn in turns if turn.dues or turn.events]
         if not turns:
             return
-        await self._ask(conn, patient, turns, now)
+        await self.ask(conn, patient, turns, now)
         weighing = _Weighing(conn, self.reader, now)
         told_of = await subscriptions.told_of(conn, patient, [due for turn in turns for due in turn.dues])
         await weighing.read(turns)
@@ -258,17 +288,18 @@ class Deliverer:
         await subscriptions.number(conn, patient, [due for turn in turns for due in turn.dues], fresh)
         await conn.copy_records_to_table("audit", records=rows, columns=_AUDIT_COLUMNS)
 
-    async def _ask(self, conn: Connection, patient: int, turns: Sequence[_Turn], now: datetime) -> None:
-        """Asks the law for each owner: the patient's facts are read once for all systems, and held until the rows are written."""
-        answers: dict[tuple[bytes, str, str], Grant | Denial] = {}
+    async def ask(self, conn: Connection, patient: int, turns: Sequence[Turn], now: datetime) -> None:
+        """Asks the law for each caller; the patient's facts are read once for all systems, and held until all is written."""
+        answers: dict[tuple[Caller, str, str], Grant | Denial] = {}
         systems = [turn.caller for turn in turns if turn.caller.kind == "system"]
         places = {place for one in systems for place in (one.organisation, one.point_of_care) if place}
         shared = await self._subject(conn, patient, systems[0], places) if systems else None
         held = False
         for turn in turns:
-            whose = (turn.one.owner, turn.one.service, turn.kept.basis)
+            # By caller and not by owner: two tokens of one owner may leave different things.
+            caller = turn.caller
+            whose = (caller, turn.one.service, turn.kept.basis)
             if whose not in answers:
-                caller = turn.caller
                 subject = shared if caller.kind == "system" else await self._subject(conn, patient, caller, ())
                 answer = decide(caller, subject, turn.one.service, action_of(caller), basis=turn.kept.basis, now=now)
                 if isinstance(answer, Grant) and not held:
@@ -282,7 +313,7 @@ class Deliverer:
         return loaded[0] if loaded else None
 
     async def _number(
-        self, weighing: _Weighing, turn: _Turn, told_of: dict[tuple[UUID, int, UUID], tuple[int, bool]], now: datetime
+        self, weighing: _Weighing, turn: Turn, told_of: dict[tuple[UUID, int, UUID], tuple[int, bool]], now: datetime
     ) -> None:
         """Gives what may be told, and is asked for, its numbers; the rest is as if it had not been."""
         number = turn.one.events
@@ -299,7 +330,7 @@ class Deliverer:
                 turn.fresh.append(Event(due.subscription, number, now, due.type, due.record, due.version, due.deleted))
         turn.events = [*turn.events, *turn.fresh][: turn.asked.most]
 
-    async def _told(self, weighing: _Weighing, turn: _Turn) -> tuple[Any, ...]:
+    async def _told(self, weighing: _Weighing, turn: Turn) -> tuple[Any, ...]:
         """What the message tells; the row of the log that names it, or that of a refusal."""
         named: list[tuple[int, UUID, int]] = []
         for event in turn.events:
@@ -316,14 +347,14 @@ class Deliverer:
         names = list(dict.fromkeys(named))
         return (*row, [one[0] for one in names], [one[1] for one in names], [one[2] for one in names])
 
-    async def _sent(self, turn: _Turn, now: datetime, until: float) -> Outcome:
+    async def _sent(self, turn: Turn, now: datetime, until: float) -> Outcome:
         one = turn.one
         if _has_ended(one, now):
             return Outcome(one, one.sent, "off", 0, None, "the subscription has ended", False, None, None)
         if not turn.weighed:
             work_at = now + timedelta(seconds=1)
             return self._outcome(one, one, one.beat_at)._replace(work_at=work_at)
-        if one.state == "requested" and turn.asked.is_plain:
+        if one.state == "requested" and turn.asked.is_plain and one.bound is None:
             # R4 knows no handshake: it is active from now on, and what has been noted is told in the next turn.
             one, turn.told, turn.more = replace(one, state="active"), None, True
         elif one.state == "requested":
@@ -335,12 +366,12 @@ class Deliverer:
             # Whether nothing was there or nothing may be told, is not to be seen: it is silent until its next beat.
             return self._outcome(one, one, one.beat_at, at_once=now if turn.more else None)
         try:
-            await self._post(turn, now, until)
+            await self.post(turn, now, until)
         except TimeoutError:
             # Others at this receiver took all the time: it is not this one that was not taken.
             return self._outcome(one, one, one.beat_at, at_once=self.clock.now())
         except NotTaken as fault:
-            return self._not_taken(one, str(fault), now)
+            return self.not_taken(one, str(fault), now)
         sent = turn.events[-1].number if turn.events else one.sent
         taken = replace(one, sent=sent, state="active", failures=0, failing_since=None, fault="")
         beat = now + timedelta(seconds=turn.asked.heartbeat) if turn.asked.heartbeat else None
@@ -354,7 +385,8 @@ class Deliverer:
             one, after.sent, after.state, after.failures, after.failing_since, after.fault, True, beat_at, work_at
         )
 
-    def _not_taken(self, one: Subscription, fault: str, now: datetime) -> Outcome:
+    def not_taken(self, one: Subscription, fault: str, now: datetime) -> Outcome:
+        """What comes of a message that was not taken: it is sent again, later each time, for some days."""
         since, failures = one.failing_since or now, one.failures + 1
         if now - since >= OFF_AFTER:
             log.warning("subscription off", tries=failures)
@@ -363,22 +395,27 @@ class Deliverer:
         again = now + subscribing.after(failures)
         return Outcome(one, one.sent, state, failures, since, fault, True, one.beat_at, again)
 
-    async def _post(self, turn: _Turn, now: datetime, until: float) -> None:
-        assert turn.told is not None
-        one, asked = turn.one, turn.asked
+    async def post(self, turn: Turn, now: datetime, until: float) -> None:
+        """Sends a turn's message; `NotTaken` and `TimeoutError` as `wire.hooks` has them."""
+        asked = turn.asked
         receiver = self.receivers.find(turn.caller.client, asked.url)
         if receiver is None:
             raise NotTaken("its address is not registered any more")
         if asked.is_plain:
             await self._put(turn, receiver, until)
             return
+        headers = (("content-type", "application/fhir+json"), ("accept", "*/*"), *asked.headers)
+        await self.hooks.send(receiver, asked.url, headers, self.bundle(turn, now), asked.timeout, until)
+
+    def bundle(self, turn: Turn, now: datetime) -> bytes:
+        """A turn's message."""
+        assert turn.told is not None
+        one = turn.one
         events = turn.events[-1].number if turn.events else one.sent
         state = "requested" if turn.told == "handshake" else "active"
-        body = message(self.base, str(one.id), state, turn.told, asked.topic, events, turn.tellings, now)
-        headers = (("content-type", "application/fhir+json"), ("accept", "*/*"), *asked.headers)
-        await self.hooks.send(receiver, asked.url, headers, body, asked.timeout, until)
+        return message(self.base, str(one.id), state, turn.told, turn.asked.topic, events, turn.tellings, now)
 
-    async def _put(self, turn: _Turn, receiver: Receiver, until: float) -> None:
+    async def _put(self, turn: Turn, receiver: Receiver, until: float) -> None:
         """In R4's own way (subscription.html): the record under its own name at the endpoint, or that there is something."""
         asked, headers = turn.asked, (("accept", "*/*"), *turn.asked.headers)
         for one in turn.tellings:
@@ -405,7 +442,7 @@ class _Weighing:
         self._answers: dict[tuple[str, Pairs, UUID], bool] = {}
         self._deleted: dict[Any, bool] = {}
 
-    async def read(self, turns: Sequence[_Turn]) -> None:
+    async def read(self, turns: Sequence[Turn]) -> None:
         """The records that are new to any, as far as each kind of grant opens them."""
         grants: dict[Any, Grant] = {}
         for turn in turns:
@@ -418,10 +455,10 @@ class _Weighing:
             named = self._named[kind]
             self._records[kind] = await subscriptions.current(self._conn, grant, self._reader, named) if named else {}
 
-    def record(self, turn: _Turn, type_: int, id_: UUID) -> Record | None:
+    def record(self, turn: Turn, type_: int, id_: UUID) -> Record | None:
         return self._records[_kind(turn.grant)].get((type_, id_)) if turn.grant else None
 
-    async def is_deleted(self, turn: _Turn, one: Due | Event) -> bool:
+    async def is_deleted(self, turn: Turn, one: Due | Event) -> bool:
         """Whether it is gone, and stood open to the grant until then."""
         assert turn.grant is not None
         key = (_kind(turn.grant), one.type, one.record)
@@ -429,7 +466,7 @@ class _Weighing:
             self._deleted[key] = await self._reader.is_gone(self._conn, turn.grant, one.type, one.record)
         return self._deleted[key]
 
-    def passes(self, turn: _Turn, due: Due) -> bool:
+    def passes(self, turn: Turn, due: Due) -> bool:
         """Whether the record is open to the subscriber, and one of its filters asks for it."""
         record = self.record(turn, due.type, due.record)
         if record is None:
@@ -476,7 +513,7 @@ def _planned(name: str, pairs: Pairs, at: datetime) -> Plan:
     return searching.plan(asked, at=at)
 
 
-def _of(turns: Sequence[_Turn]) -> list[Subscription]:
+def _of(turns: Sequence[Turn]) -> list[Subscription]:
     return [turn.one for turn in turns]
 
 
@@ -485,7 +522,7 @@ def _kind(grant: Grant) -> Any:
     return grant.service, grant.subject.keys, int(grant.hides), grant.released_only, grant.caller.limits
 
 
-def _denial(turn: _Turn) -> Denial:
+def _denial(turn: Turn) -> Denial:
     assert isinstance(turn.answer, Denial)
     return turn.answer
 

@@ -356,6 +356,11 @@ def asked_of_subscriptions(platform: Standing) -> list[Sent]:
         Sent(f"DELETE {at}/{{id}}", f"{at}/none", **who, status=404),
         Sent(f"GET {at}/{{id}}/$status", f"{at}/none/$status", **who, status=404),
         Sent(f"GET {at}/{{id}}/$events", f"{at}/none/$events", **who, status=404),
+        *(
+            Sent(f"{method} {at}{one}/$get-ws-binding-token", f"{at}{here}/$get-ws-binding-token", **who, status=status)
+            for method in ("GET", "POST")
+            for one, here, status in (("", "", 422), ("/{id}", "/none", 404))
+        ),
         Sent("GET /subscriptions/failing", "/subscriptions/failing", "operator", ""),
         Sent("POST /subscriptions/failing/{id}/begin", "/subscriptions/failing/none/begin", "operator", "", status=404),
     ]

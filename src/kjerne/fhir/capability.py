@@ -12,6 +12,7 @@ from kjerne.fhir.definitions import TYPES
 from kjerne.fhir.negotiation import JSON_TYPE, XML_TYPE, speaks_xml
 from kjerne.fhir.search import NOT_ANSWERED, modifiers
 from kjerne.fhir.searchparams import COLUMN_CODES, SUBJECT_CODES, SearchParameter, parameters
+from kjerne.fhir.subscribing import SOCKET, socket_url
 
 # (method, path behind the base; T stands for the type, I for the id) -> interaction.
 _INTERACTIONS: Final = {
@@ -48,8 +49,11 @@ R4_OPERATIONS: Final = {
         (type, "export"): f"{_BULK}{name}export"
         for type, name in (("", ""), ("Patient", "patient-"), ("Group", "group-"))
     },
+    ("Subscription", "get-ws-binding-token"): "http://hl7.org/fhir/uv/subscriptions-backport/OperationDefinition/"
+    "backport-subscription-get-ws-binding-token",
     ("", "meta"): "http://hl7.org/fhir/OperationDefinition/Resource-meta",
 }
+WEBSOCKET: Final = "http://hl7.org/fhir/StructureDefinition/capabilitystatement-websocket"
 OPERATIONS: Final = "http://kjerne.example/fhir/OperationDefinition/"
 SEARCH_PARAMETERS: Final = "http://hl7.org/fhir/SearchParameter/"
 OF_EVERY_TYPE: Final = (
@@ -107,6 +111,8 @@ def statement(
             for type, interactions in sorted({**{name: set[str]() for name in operations_of}, **found}.items())
         ],
     }
+    if "Subscription" in operations_of and any(one.path == SOCKET for one in told):
+        rest["extension"] = [{"url": WEBSOCKET, "valueUri": socket_url(url.removesuffix(base))}]
     if any("search-type" in one for one in found.values()):
         rest["searchParam"] = _of_every_type()
     if needs := _needs(told, base):

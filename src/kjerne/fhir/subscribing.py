@@ -3,7 +3,7 @@
 Source: http://hl7.org/fhir/uv/subscriptions-backport (1.1.0): the topic's canonical stands in `criteria`, filters, payload and
 heartbeat in extensions, and a message is a Bundle of type `history` that begins with the subscription's status. R4's own
 (subscription.html) has a search in `criteria` and says nothing of its payload's content: each record is put to the endpoint as
-it is, or an empty message posted.
+it is, or an empty message posted; by a socket `bound` is said first, and then `ping` with the subscription's id.
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final, Literal
+
+import msgspec
 
 from kjerne.errors import Refusal
 from kjerne.fhir.dates import interval
@@ -28,6 +30,10 @@ TIMEOUT: Final = _GUIDE + "backport-timeout"
 MOST: Final = _GUIDE + "backport-max-count"
 STATUS_PROFILE: Final = _GUIDE + "backport-subscription-status-r4"
 
+Channel = Literal["rest-hook", "websocket"]
+CHANNELS: Final[tuple[Channel, ...]] = ("rest-hook", "websocket")
+SOCKET: Final = "/subscriptions/socket"
+"""Where a socket is opened that subscriptions are told over."""
 Content = Literal["empty", "id-only", "full-resource"]
 Told = Literal["handshake", "heartbeat", "event-notification", "query-status", "query-event"]
 HEADERS_LIMIT: Final = 5
@@ -42,13 +48,14 @@ _CONTENTS: Final[tuple[Content, ...]] = ("empty", "id-only", "full-resource")
 @dataclass(frozen=True, slots=True)
 class Asked:
     """What a Subscription asks for. `filters` are types with their criteria; without any, all of the service. `whom` are the
-    addresses that name its patient. `is_plain`: it is told in R4's own way, one record a message, and never of a deletion."""
+    addresses that name its patient. `url` and `headers` are a rest-hook's. `is_plain`: it is told in R4's own way, one record
+    a message, and never of a deletion."""
 
     service: str
     topic: str
     filters: Filters
     whom: tuple[str, ...]
-    channel: Literal["rest-hook", "websocket"]
+    channel: Channel
     url: str
     headers: tuple[tuple[str, str], ...] = field(repr=False)
     content: Content
@@ -68,18 +75,15 @@ def asked(tree: Mapping[str, Any], services: Mapping[str, Sequence[str]], opened
         one.get("valueString") for one in tree.get("_criteria", {}).get("extension", ()) if one.get("url") == FILTER
     ]
     found = about(criteria, texts, services, opened)
-    kind = channel.get("type")
-    if kind != "rest-hook":
-        raise _not("Subscription.channel.type", "messages go by rest-hook alone")
-    if channel.get("payload", JSON[0]) not in JSON:
-        raise _not("Subscription.channel.payload", "messages are application/fhir+json")
-    if "endpoint" not in channel:
-        raise _not("Subscription.channel.endpoint", "a rest-hook has an endpoint")
+    kind = _way(channel)
     said = channel.get("extension", ())
     content = _of(channel.get("_payload", {}).get("extension", ()), PAYLOAD, "valueCode", "")
     if content not in ("", *_CONTENTS):
         raise _not("Subscription.channel.payload", f"the content of a payload is one of {', '.join(_CONTENTS)}")
     plain = found.is_search and not content
+    if plain and kind == "websocket" and "payload" in channel:
+        # R4 itself sends nothing of a record by a socket: who asks for it there is told as of a topic.
+        plain, content = False, "full-resource"
     if plain:
         content = "full-resource" if "payload" in channel else "empty"
         if any(one.get("url") in (HEARTBEAT, MOST) for one in said):
@@ -87,13 +91,30 @@ def asked(tree: Mapping[str, Any], services: Mapping[str, Sequence[str]], opened
                 "Subscription.channel", f"a heartbeat or a number of events goes with {PAYLOAD.rpartition('/')[2]}"
             )
     return Asked(
-        found.service, criteria, found.filters, found.whom, "rest-hook", str(channel["endpoint"]),
+        found.service, criteria, found.filters, found.whom, kind, str(channel.get("endpoint", "")),
         _headers(channel.get("header", ())), content or "empty",
         _number(said, HEARTBEAT, "valueUnsignedInt", 0, HEARTBEAT_SECONDS),
         _number(said, TIMEOUT, "valueUnsignedInt", 10, TIMEOUT_SECONDS),
         1 if plain else _number(said, MOST, "valuePositiveInt", MOST_EVENTS, (1, MOST_EVENTS)), _end(tree.get("end")),
         tree.get("status") == "off", plain,
     )  # fmt: skip
+
+
+def _way(channel: Mapping[str, Any]) -> Channel:
+    """How its messages go; `Refusal` 422 for a channel that is none of ours, or says what its kind does not have."""
+    kind = channel.get("type")
+    if kind not in CHANNELS:
+        raise _not("Subscription.channel.type", f"messages go by {' or '.join(CHANNELS)}")
+    if channel.get("payload", JSON[0]) not in JSON:
+        raise _not("Subscription.channel.payload", "messages are application/fhir+json")
+    if kind == "websocket":
+        for name in ("endpoint", "header"):
+            if name in channel:
+                raise _not(f"Subscription.channel.{name}", f"a websocket is opened by the client, and has no {name}")
+        return "websocket"
+    if "endpoint" not in channel:
+        raise _not("Subscription.channel.endpoint", "a rest-hook has an endpoint")
+    return "rest-hook"
 
 
 def _not(where: str, says: str) -> Refusal:
@@ -146,23 +167,24 @@ class Telling:
 
 
 def message(
-    base: str, id_: str, state: str, told: Told, topic: str, events: int, tellings: Sequence[Telling], at: datetime,
+    base: str, id_: str, state: str, told: Told, topic: str, events: int | None, tellings: Sequence[Telling], at: datetime,
     fault: str = "",
 ) -> bytes:  # fmt: skip
-    """The Bundle that tells a subscription something. `base` is the address of the FHIR API, `events` how many there were."""
+    """The Bundle that tells a subscription something. `base` is the address of the FHIR API, `events` how many there were, where
+    that is told."""
     url = f"{base}/Subscription/{id_}"
     rows: list[dict[str, Any]] = [
         {"name": "subscription", "valueReference": {"reference": url}},
         {"name": "topic", "valueCanonical": topic},
         {"name": "status", "valueCode": state},
         {"name": "type", "valueCode": told},
-        {"name": "events-since-subscription-start", "valueString": str(events)},
+        *([{"name": "events-since-subscription-start", "valueString": str(events)}] if events is not None else []),
         *map(_event, tellings),
     ]
     if fault:
         rows.append({"name": "error", "valueCodeableConcept": {"text": fault}})
     status = {
-        "resourceType": "Parameters", "id": f"status-{events}", "meta": {"profile": [STATUS_PROFILE]}, "parameter": rows,
+        "resourceType": "Parameters", "id": f"status-{events or 0}", "meta": {"profile": [STATUS_PROFILE]}, "parameter": rows,
     }  # fmt: skip
     head = encode({"resourceType": "Bundle", "type": "history", "timestamp": instant(at)})[:-1]
     made = {"request": {"method": "GET", "url": f"{url}/$status"}, "response": {"status": "200"}}
@@ -213,3 +235,44 @@ def content_of(url: str, content: Content, served: bytes | None, *, deleted: boo
     if deleted:
         return Focus(url, deleted=True)
     return Focus(url, resource=served or b"") if content == "full-resource" else Focus(url)
+
+
+def token_told(token: str, ends_at: datetime, ids: Sequence[str], url: str) -> bytes:
+    """What `$get-ws-binding-token` answers (OperationDefinition backport-subscription-get-ws-binding-token). `url` is the
+    address of the FHIR API's host, `http` or `https`."""
+    rows: list[dict[str, Any]] = [
+        {"name": "token", "valueString": token},
+        {"name": "expiration", "valueDateTime": instant(ends_at)},
+        *({"name": "subscription", "valueString": one} for one in ids),
+        {"name": "websocket-url", "valueUrl": socket_url(url)},
+    ]
+    return encode({"resourceType": "Parameters", "parameter": rows})
+
+
+def socket_url(url: str) -> str:
+    """Where a socket is opened at a host."""
+    return "ws" + url.removeprefix("http") + SOCKET
+
+
+_TOKEN: Final = re.compile(r"bind-with-token:? +([A-Za-z0-9_-]{20,200})\s*")
+
+
+class _Payload(msgspec.Struct):
+    token: str
+
+
+class _Bind(msgspec.Struct):
+    type: str
+    payload: _Payload
+
+
+def token_in(text: str) -> str | None:
+    """The token of a message that binds a socket: `bind-with-token` and the token (websocket.html of R5), or both in a JSON
+    object with `type` and `payload`, as some clients have it."""
+    if match := _TOKEN.fullmatch(text):
+        return match[1]
+    try:
+        said = msgspec.json.decode(text.encode(), type=_Bind)
+    except (msgspec.DecodeError, RecursionError):
+        return None
+    return token_in(f"bind-with-token {said.payload.token}") if said.type == "bind-with-token" else None

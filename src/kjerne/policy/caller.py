@@ -371,6 +371,7 @@ async def caller(
         limits=smart.limits(claims.scopes, kind),
         errand=errand,
         basis=basis_of(claims, kind),
+        until=claims.expires_at,
     )
 
 

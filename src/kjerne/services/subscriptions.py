@@ -8,6 +8,7 @@ subscription's id seals her. Who subscribes as a system is asked by the law of s
 from __future__ import annotations
 
 import hashlib
+import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -19,7 +20,7 @@ import msgspec
 
 from kjerne.access import OPERATIONS, Action, Caller, Grant
 from kjerne.errors import Refusal, sentences
-from kjerne.exchange import Answer, Call, Denied, Pairs, PatientRef, Route, granted
+from kjerne.exchange import PUBLIC, Answer, Call, Denied, Pairs, PatientRef, Route, granted
 from kjerne.fhir import subscribing
 from kjerne.fhir.bundle import searchset
 from kjerne.fhir.criteria import is_linked
@@ -37,7 +38,7 @@ from kjerne.registries.homes import row_number, types_of
 from kjerne.registries.identifiers import holds_a_number, stands_in
 from kjerne.registries.naming import check_header, patient_of
 from kjerne.registries.receivers import Receivers
-from kjerne.store import audit, subscriptions
+from kjerne.store import audit, sockets, subscriptions
 from kjerne.store.kept import opened_by
 from kjerne.store.keys import Sealer
 from kjerne.store.patient_ids import key_of
@@ -57,6 +58,10 @@ FAILING: Final = "/subscriptions/failing"
 FAILING_LISTED: Final = 200
 OF_A_PERSON: Final = timedelta(minutes=60)
 """How long a person's subscription lives at most after her attestation was made: so long the law opens anything by it."""
+ASKING: Final = "/$get-ws-binding-token"
+TOKEN_LIVES: Final = timedelta(seconds=60)
+BOUND_LIMIT: Final = 1_000
+"""Subscriptions that one token binds."""
 SEARCHED: Final = ("_id", "status", "type", "url", "criteria", "payload")
 Tree = dict[str, Any]
 
@@ -117,6 +122,8 @@ class SubscriptionsApi:
             each("DELETE", one, self.delete),
             each("GET", one + "/$status", self.status),
             each("GET", one + "/$events", self.events),
+            *(each(method, at + ASKING, self.token) for at in (AT, one) for method in ("GET", "POST")),
+            Route("GET", subscribing.SOCKET, self.socket, PUBLIC, "json"),
             Route("GET", FAILING, self.failing, OPERATIONS, "json"),
             Route("POST", FAILING + "/{id}/begin", self.begin, OPERATIONS, "json"),
         ]
@@ -239,6 +246,55 @@ class SubscriptionsApi:
         told_now = message(base, str(one.id), one.state, "query-event", asked.topic, one.events, tellings, call.at)
         return Answer(200, told_now)
 
+    async def token(self, call: Call) -> Answer:
+        """What binds a socket to subscriptions of the client's own: to the one in the address, to those in `id`, or to all that
+        are told over a socket. It is good once, for a minute, and the binding ends with the access token that asked for it."""
+        caller, wanted_ids = _caller(call), self._wanted(call)
+        async with self.pool.acquire() as conn, conn.transaction():
+            own = await subscriptions.of_owner(conn, owner_of(caller), OF_A_CLIENT)
+            ids = [
+                one.id for one in own if one.channel == "websocket" and one.state != "off" and not _is_over(one, call)
+            ]
+            if wanted_ids:
+                _check_bound(wanted_ids, own, ids)
+                ids = list(dict.fromkeys(wanted_ids))
+            if not ids or len(ids) > BOUND_LIMIT:
+                says = f"a token binds from one to {BOUND_LIMIT} subscriptions that are told over a socket and not off"
+                raise Refusal(422, says, where="id", todo="Name some by id.", code="processing")
+            text = secrets.token_urlsafe(32)
+            ends_at = min(call.at + TOKEN_LIVES, datetime.fromtimestamp(caller.until, UTC))
+            digest = digest_of(text)
+            sealed = self.sealer.seal(msgspec.msgpack.encode(_stripped(caller)), digest)
+            if not await sockets.add(
+                conn, sockets.Token(digest, owner_of(caller), tuple(ids), sealed, ends_at), call.at
+            ):
+                says = f"this client has {sockets.UNUSED_LIMIT} tokens that it has not used"
+                raise Refusal(429, says, todo="Use one, or wait a minute.", headers=(("retry-after", "60"),))
+        return Answer(200, subscribing.token_told(text, ends_at, [str(one) for one in ids], call.base_url))
+
+    def _wanted(self, call: Call) -> list[UUID]:
+        """The ids that a token is asked for; none: all."""
+        check_accepted(call)
+        known = {"id", "_format"}
+        if any(name not in known for name, _ in call.query) and not lenient(call.headers):
+            raise Refusal(400, f"{ASKING[1:]} takes id", where="query", code="not-supported")
+        if "id" in call.parameters:
+            texts = [call.parameters["id"]]
+        else:
+            texts = [value for name, value in (*call.query, *call.form) if name == "id"]
+            if call.body:
+                check_sent(call)
+                texts += _ids_in(self.parse_json(call.body))
+        found = [self.ids.parse(text) for text in texts[: OF_A_CLIENT + 1]]
+        if None in found:
+            raise _none_such()
+        return [one for one in found if one is not None]
+
+    async def socket(self, _: Call) -> Answer:
+        """Where a socket is opened (RFC 6455); what is no socket hears that."""
+        says, todo = "this address is a websocket's", "Open it as such, and send bind-with-token and the token."
+        raise Refusal(426, says, todo=todo, headers=(("upgrade", "websocket"),))
+
     async def failing(self, call: Call) -> Answer:
         """For whoever runs the platform: the subscriptions whose messages are not taken, or that are off for it, the longest
         first. Whom they are about is not said, nor the address, which their owner has written."""
@@ -287,7 +343,7 @@ class SubscriptionsApi:
         _check_numbers(tree)
         for type_, pairs in asked.filters:
             self._check_filter(type_, pairs)
-        if self.receivers.find(_caller(call).client, asked.url) is None:
+        if asked.channel == "rest-hook" and self.receivers.find(_caller(call).client, asked.url) is None:
             raise Refusal(
                 422, "no operator has registered this address for this client", where="Subscription.channel.endpoint",
                 todo="Have it written into the file of receivers (KJERNE_SUBSCRIBERS).", code="security",
@@ -343,7 +399,7 @@ class SubscriptionsApi:
                 found = await subscriptions.one(conn, owner_of(_caller(call)), self.ids.patient(id_), id_)
             if found is not None:
                 return found
-        raise Refusal(404, "you have no Subscription with this id", where="id")
+        raise _none_such()
 
     def _tree(self, one: Subscription) -> Tree:
         return _shown(decode(opened(self.sealer, one.id, one.told).raw), one)
@@ -377,6 +433,46 @@ def _check_numbers(tree: Mapping[str, Any]) -> None:
                         *(("channel.header", one) for one in channel.get("header", ()))):  # fmt: skip
         if (stands_in if where == "channel.header" else holds_a_number)(str(text)):
             raise Refusal(422, "a person number never stands in a Subscription", where=f"Subscription.{where}")
+
+
+def digest_of(token: str) -> bytes:
+    """What is kept of a token that binds a socket."""
+    return hashlib.sha256(token.encode()).digest()
+
+
+def binder(sealer: Sealer, digest: bytes, sealed: bytes) -> Caller:
+    """Who asked for a token."""
+    return msgspec.msgpack.decode(sealer.open(sealed, digest), type=Caller)
+
+
+def _none_such() -> Refusal:
+    return Refusal(404, "you have no Subscription with this id", where="id")
+
+
+def _check_bound(wanted_ids: Sequence[UUID], own: Sequence[Subscription], ids: Sequence[UUID]) -> None:
+    """`Refusal` 404 for an id that is not among the client's own, 422 for one that no socket is bound to."""
+    if not {one.id for one in own}.issuperset(wanted_ids):
+        raise _none_such()
+    if not set(ids).issuperset(wanted_ids):
+        says = "a socket is bound to subscriptions of the channel websocket that are not off"
+        raise Refusal(422, says, where="id", code="processing")
+
+
+def _is_over(one: Subscription, call: Call) -> bool:
+    return one.ends_at is not None and one.ends_at <= call.at
+
+
+def _ids_in(tree: Tree) -> list[str]:
+    """The ids in a Parameters resource."""
+    rows = tree.get("parameter", [])
+    if tree.get("resourceType") != "Parameters" or check(tree, "Parameters"):
+        raise Refusal(
+            400, "the operation takes a Parameters resource, or parameters in the address", where="resourceType"
+        )
+    texts = [row.get("valueId", row.get("valueString")) for row in rows if row.get("name") == "id"]
+    if len(texts) < len(rows) or None in texts:
+        raise Refusal(400, "a token is asked for with id, as valueId", where="Parameters.parameter")
+    return [str(text) for text in texts]
 
 
 def _caller(call: Call) -> Caller:

@@ -28,9 +28,9 @@ leaves its time as it was; but of what is taken from a wrong person, which is to
 KEPT: Final = timedelta(days=30)
 """How long what was told stands, and how long what is new is noted for a subscription that is off after errors."""
 
-_COLUMNS: Final = (
+COLUMNS: Final = (
     "patient, id, owner, service, types, channel, state, collects, version, made_at, changed_at, ends_at, told, events, sent, "
-    "failures, failing_since, fault, woken, beat_at"
+    "failures, failing_since, fault, woken, beat_at, bound, leased_until"
 )
 
 
@@ -58,6 +58,10 @@ class Subscription:
     fault: str = ""
     woken: int = 0
     beat_at: datetime | None = None
+    bound: UUID | None = None
+    """The socket that it is told over (`store.sockets`)."""
+    leased_until: datetime | None = None
+    """Of one that was claimed, the claim that it was taken by: what becomes of it is written by that alone."""
 
 
 class Due(NamedTuple):
@@ -97,7 +101,8 @@ class Outcome(NamedTuple):
     """None: when something new is noted."""
 
 
-def _made(row: Any) -> Subscription:
+def made(row: Any) -> Subscription:
+    """From a row of `COLUMNS`."""
     values = dict(row)
     for name in ("ends_at", "beat_at"):
         at: datetime | None = moment(values[name])
@@ -108,11 +113,12 @@ def _made(row: Any) -> Subscription:
 _ADD: Final = """
 INSERT INTO subscription
   (patient, id, owner, service, types, channel, state, version, made_at, changed_at, ends_at, told, work_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, 1, $8, $8, coalesce($9, 'infinity'::timestamptz), $10, $8)"""
+VALUES ($1, $2, $3, $4, $5, $6, $7, 1, $8, $8, coalesce($9, 'infinity'::timestamptz), $10,
+  CASE WHEN $6 = 'websocket' THEN 'infinity' ELSE $8::timestamptz END)"""
 _CHANGE: Final = """
 UPDATE subscription SET types = $3, channel = $4, state = $5, collects = $6, version = version + 1, changed_at = $7,
-  ends_at = coalesce($8, 'infinity'::timestamptz), told = $9, failures = 0, failing_since = NULL, fault = '', work_at = $7,
-  woken = woken + 1
+  ends_at = coalesce($8, 'infinity'::timestamptz), told = $9, failures = 0, failing_since = NULL, fault = '',
+  work_at = CASE WHEN $4 = 'websocket' THEN 'infinity' ELSE $7::timestamptz END, bound = NULL, bound_until = $7, woken = woken + 1
 WHERE patient = $1 AND id = $2 AND version = $10 RETURNING version"""
 
 
@@ -143,21 +149,21 @@ async def remove(conn: Connection, patient: int, id_: UUID) -> None:
 async def one(conn: Connection, owner: bytes, patient: int, id_: UUID) -> Subscription | None:
     """That of an owner; anybody else's is not there."""
     row = await conn.fetchrow(
-        f"SELECT {_COLUMNS} FROM subscription WHERE patient = $1 AND id = $2 AND owner = $3", patient, id_, owner
+        f"SELECT {COLUMNS} FROM subscription WHERE patient = $1 AND id = $2 AND owner = $3", patient, id_, owner
     )
-    return _made(row) if row else None
+    return made(row) if row else None
 
 
 async def of_owner(conn: Connection, owner: bytes, limit: int) -> list[Subscription]:
     """The newest of an owner's."""
     rows = await conn.fetch(
-        f"SELECT {_COLUMNS} FROM subscription WHERE owner = $1 ORDER BY made_at DESC, id LIMIT $2", owner, limit
+        f"SELECT {COLUMNS} FROM subscription WHERE owner = $1 ORDER BY made_at DESC, id LIMIT $2", owner, limit
     )
-    return [_made(row) for row in rows]
+    return [made(row) for row in rows]
 
 
 _FAILING: Final = f"""
-SELECT {_COLUMNS} FROM subscription WHERE failing_since IS NOT NULL AND (failing_since, id) > ($1, $2)
+SELECT {COLUMNS} FROM subscription WHERE failing_since IS NOT NULL AND (failing_since, id) > ($1, $2)
 ORDER BY failing_since, id LIMIT $3"""
 _BEGIN: Final = """
 UPDATE subscription SET state = 'requested', collects = true, failures = 0, failing_since = NULL, fault = '', changed_at = $3,
@@ -168,7 +174,7 @@ WHERE patient = $1 AND id = $2 AND failing_since IS NOT NULL AND ends_at > $3
 
 async def failing(conn: Connection, after: tuple[datetime, UUID], limit: int) -> list[Subscription]:
     """Those of all owners whose messages are not taken, or that are off for it, the longest first, behind a place."""
-    return [_made(row) for row in await conn.fetch(_FAILING, *after, limit)]
+    return [made(row) for row in await conn.fetch(_FAILING, *after, limit)]
 
 
 async def begin(conn: Connection, patient: int, id_: UUID, now: datetime) -> bool:
@@ -203,7 +209,9 @@ scanned AS MATERIALIZED (
   ON CONFLICT (patient, subscription, type, record) DO UPDATE SET version = excluded.version, deleted = excluded.deleted
   RETURNING patient, subscription
 ), woken AS (
-  UPDATE subscription s SET woken = woken + 1, work_at = CASE WHEN s.failures = 0 AND s.state <> 'off' THEN $2 ELSE s.work_at END
+  UPDATE subscription s SET woken = woken + 1,
+    work_at = CASE WHEN s.failures = 0 AND s.state <> 'off' AND (s.channel <> 'websocket' OR s.bound IS NOT NULL) THEN $2
+      ELSE s.work_at END
   FROM (SELECT DISTINCT patient, subscription FROM made) m WHERE s.patient = m.patient AND s.id = m.subscription
 ), last AS (SELECT xid, patient, type, id FROM scanned ORDER BY xid DESC, patient DESC, type DESC, id DESC LIMIT 1),
 moved AS (
@@ -244,7 +252,7 @@ async def look(conn: Connection, channel: str, now: datetime) -> tuple[bool, boo
     return new, due
 
 
-_OF_S: Final = ", ".join(f"s.{name}" for name in _COLUMNS.split(", "))
+_OF_S: Final = ", ".join(f"s.{name}" for name in COLUMNS.split(", "))
 _CLAIM: Final = f"""
 WITH due AS (
   SELECT patient, id FROM subscription
@@ -257,7 +265,7 @@ RETURNING {_OF_S}"""
 
 async def claim(conn: Connection, channel: str, now: datetime, limit: int) -> list[Subscription]:
     """Those that have something to do, taken for `LEASE`; others pass them by."""
-    return [_made(row) for row in await conn.fetch(_CLAIM, now, channel, limit, now + LEASE)]
+    return [made(row) for row in await conn.fetch(_CLAIM, now, channel, limit, now + LEASE)]
 
 
 _PENDING: Final = """
@@ -341,27 +349,29 @@ UPDATE subscription s SET sent = greatest(s.sent, n.sent), state = n.state, fail
   work_at = CASE WHEN n.failures = 0 AND n.state <> 'off' AND (s.woken <> n.woken OR s.events > greatest(s.sent, n.sent)) THEN $1
     ELSE n.work_at END
 FROM unnest($2::bigint[], $3::uuid[], $4::bigint[], $5::text[], $6::integer[], $7::timestamptz[], $8::text[], $9::boolean[],
-  $10::timestamptz[], $11::timestamptz[], $12::bigint[], $13::integer[])
-  AS n(patient, id, sent, state, failures, failing_since, fault, collects, beat_at, work_at, woken, version)
-WHERE s.patient = n.patient AND s.id = n.id AND s.version = n.version RETURNING s.id"""
+  $10::timestamptz[], $11::timestamptz[], $12::bigint[], $13::integer[], $14::timestamptz[])
+  AS n(patient, id, sent, state, failures, failing_since, fault, collects, beat_at, work_at, woken, version, leased)
+WHERE s.patient = n.patient AND s.id = n.id AND s.version = n.version AND s.leased_until = n.leased RETURNING s.id"""
 _RELEASE: Final = """
-UPDATE subscription s SET leased_until = NULL FROM unnest($1::bigint[], $2::uuid[]) AS n(patient, id)
-WHERE s.patient = n.patient AND s.id = n.id"""
+UPDATE subscription s SET leased_until = NULL FROM unnest($1::bigint[], $2::uuid[], $3::timestamptz[]) AS n(patient, id, leased)
+WHERE s.patient = n.patient AND s.id = n.id AND s.leased_until = n.leased"""
 
 
 async def settle(conn: Connection, outcomes: Iterable[Outcome], now: datetime) -> None:
-    """Writes what came of some turns. One that its owner has changed meanwhile is left as she changed it, and begun anew."""
+    """Writes what came of some turns. One that its owner has changed meanwhile is left as she changed it, and begun anew;
+    so is one that was claimed anew meanwhile, or has been bound to another socket, or to none."""
     rows = [
         (
             one.subscription.patient, one.subscription.id, one.sent, one.state, one.failures, one.failing_since, one.fault,
             one.collects, one.beat_at or LATEST, one.work_at or LATEST, one.subscription.woken, one.subscription.version,
+            one.subscription.leased_until,
         )
         for one in outcomes
     ]  # fmt: skip
     if rows:
-        settled = {row[0] for row in await conn.fetch(_SETTLE, now, *columns(rows, 12))}
-        if left := [row[:2] for row in rows if row[1] not in settled]:
-            await conn.execute(_RELEASE, *columns(left, 2))
+        settled = {row[0] for row in await conn.fetch(_SETTLE, now, *columns(rows, 13))}
+        if left := [(*row[:2], row[12]) for row in rows if row[1] not in settled]:
+            await conn.execute(_RELEASE, *columns(left, 3))
 
 
 _CURRENT: Final = f"""

@@ -30,6 +30,7 @@ from kjerne.wire.deadline import Deadlines
 from kjerne.wire.problems import denied_answer, refusal_answer
 from kjerne.wire.representation import Representations
 from kjerne.wire.routing import Router, prefixed
+from kjerne.wire.sockets import Met, Sockets
 
 AsgiApp = Callable[[Any, Any, Any], Awaitable[None]]
 Authenticate = Callable[[str, str, Sequence[tuple[bytes, bytes]], bytes], Awaitable[tuple[Caller, Once]]]
@@ -44,7 +45,7 @@ class Mount:
 
 
 class Edge:
-    """The ASGI application over one store. Made by `kjerne.app`."""
+    """The ASGI application over one store. Made by `kjerne.app`. `met` does with a socket what it was opened for."""
 
     def __init__(
         self,
@@ -54,6 +55,7 @@ class Edge:
         authenticate: Authenticate,
         mounts: Sequence[Mount] = (),
         clock: Clock | None = None,
+        met: Met | None = None,
     ) -> None:
         self.settings = settings
         self.store = store
@@ -67,8 +69,13 @@ class Edge:
         self._deadlines = Deadlines(settings.request_seconds)
         self._representations = Representations(settings.xml_depth)
         self._codings = Codings(settings.compress_from_bytes)
+        self._sockets = Sockets(met, self.base_url, frozenset(settings.origins.split())) if met else None
 
     async def __call__(self, scope: http.Scope, receive: http.Receive, send: http.Send) -> None:
+        if scope["type"] == "websocket":
+            if self._sockets is not None:
+                await self._sockets(scope, receive, send)
+            return
         sent = scope["path"]
         path = prefixed(http.host_of(scope), sent)
         plain = http.is_plain_address(scope)

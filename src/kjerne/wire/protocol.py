@@ -19,7 +19,7 @@ import httptools
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 from kjerne.errors import Refusal
-from kjerne.wire import edge, http
+from kjerne.wire import edge, http, sockets
 
 HEAD_LIMIT_BYTES: Final = 64_000
 LINGER_SECONDS: Final = 1.0
@@ -80,6 +80,8 @@ class Protocol(HttpToolsProtocol):
     _head_bytes = 0
     """What has been received since a head began that is not complete yet, the last packet with it."""
     _refused = False
+    _opens = False
+    """Whether a socket is opened by the request that is read now."""
     _idle_since: float | None = None
 
     def data_received(self, data: bytes) -> None:
@@ -94,8 +96,10 @@ class Protocol(HttpToolsProtocol):
             elif self._head_bytes > HEAD_LIMIT_BYTES:
                 raise self._too_long()
         except httptools.HttpParserUpgrade:
-            # No other protocol is spoken here: the request is answered as it stands (RFC 9110 section 7.8).
             self._head_bytes = 0
+            if self._opens:
+                self.handle_websocket_upgrade()
+            # Nowhere else another protocol is spoken: the request is answered as it stands (RFC 9110 section 7.8).
         except (httptools.HttpParserError, Refusal) as error:
             self._refuse(_refusal(error), data)
 
@@ -105,6 +109,9 @@ class Protocol(HttpToolsProtocol):
             length = len(self.url) + sum(len(name) + len(value) for name, value in self.headers)
             if length > HEAD_LIMIT_BYTES:
                 raise self._too_long()
+        self._opens = self._is_socket()
+        if self._opens:
+            return
         self._begin()
         # The scope keeps its list: what follows a chunked body (trailers) is never taken for a header.
         self.headers = []
@@ -128,7 +135,24 @@ class Protocol(HttpToolsProtocol):
             self.flow.pause_reading()
             self.pipeline.appendleft((self.cycle, self.app))
 
+    def _is_socket(self) -> bool:
+        """Whether the request asks for a socket at the address where one is, with nothing before it that is not answered."""
+        return (
+            self.url.partition(b"?")[0] == sockets.AT
+            and self.parser.should_upgrade()
+            and self.parser.get_method() == b"GET"
+            and self._should_upgrade()
+            and (self.cycle is None or self.cycle.response_complete)
+        )
+
+    def handle_websocket_upgrade(self) -> None:
+        self._unset_keepalive_if_required()
+        self.scope["method"] = "GET"
+        super().handle_websocket_upgrade()
+
     def on_message_complete(self) -> None:
+        if self._opens:
+            return
         cycle = self.cycle
         if not cycle.response_complete:
             cycle.more_body = False

@@ -216,6 +216,13 @@ _ROOMS: Final[Mapping[str, Operation]] = {
     f"GET {_SUBSCRIPTION}/{{id}}/$events": Operation(
         {200: _FOUND}, (404, 422), ("eventsSinceNumber", "eventsUntilNumber", "content")
     ),
+    **{
+        f"{method} {at}/$get-ws-binding-token": Operation(
+            {200: Given("Parameters")}, (404, 422, 429), () if at.endswith("}") else ("id",), body=body
+        )
+        for at in (_SUBSCRIPTION, f"{_SUBSCRIPTION}/{{id}}")
+        for method, body in (("GET", ()), ("POST", _PARAMETERS))
+    },
     "POST /pps/v2/{type}/_search": Operation({200: _FOUND}, (404, 410, 422), form=_SEARCH, headers=("person-id!", *_READS[1:])),
     "POST /pps/v2/already-done": Operation(
         {200: Given("Parameters")}, (422,), form=("code!",), headers=("person-id!", *_PATIENT[1:])
@@ -280,6 +287,7 @@ _SYSTEMS: Final[Mapping[str, Operation]] = {
     ),
     "POST /pps/operations/withdrawn": Operation({200: _JSON}, (404, 409, 422), form=("sender!", "message!", *_REASON)),
     "GET /pps/already-done-counts": Operation({200: _JSON}),
+    "GET /subscriptions/socket": Operation({}, (426,)),
     "GET /subscriptions/failing": Operation({200: _JSON}, (), ("_after",)),
     "POST /subscriptions/failing/{id}/begin": Operation({204: Given()}, (404,)),
 }  # fmt: skip

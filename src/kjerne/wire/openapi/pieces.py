@@ -90,6 +90,7 @@ _HEADERS: Final[Mapping[str, str]] = {
     "www-authenticate": "what is wrong with token or proof",
     "accept-patch": "the patches that are read here",
     "accept-encoding": "the codings of a body that are read here",
+    "upgrade": "the protocol that is spoken here",
     "retry-after": "seconds until it is worth another try",
     "x-progress": "what is waited for",
     "expires": "when the files are given no more",
@@ -158,6 +159,7 @@ _SAYS: Final[Mapping[int, str]] = {
     415: "the body is of a type, or in a coding, that is not read here",
     416: "the file is no longer than that",
     422: "what was sent is well-formed and cannot be done: it breaks a rule, or would take too much",
+    426: "this address is for another protocol, which the header names",
     428: "the version that is changed is not named",
     429: "too many of these are in work",
     431: "the headers are too long",
@@ -200,6 +202,7 @@ def refused(status: int, shape: str) -> Tree:
         403: ("www-authenticate",),
         415: ("accept-patch", "accept-encoding"),
         416: ("content-range",),
+        426: ("upgrade",),
         428: ("etag",),
         429: ("retry-after",),
     }
