@@ -349,6 +349,35 @@ def test_a_binding_ends_when_the_organisation_treats_her_no_more(
         over(world, False)
 
 
+def test_a_binding_ends_when_the_organisation_takes_part_no_more(
+    world: World,
+    subscribe: Callable[..., str],
+    client: Client,
+) -> None:
+    client.bind(subscribe("Observation"), subscribe("Observation"))
+    organisation = world.platform.persona("ehr").organisation
+    ended = world.platform.rows(
+        "UPDATE participation SET until = since WHERE organisation = $1 AND part = 'consumer' AND service = 'results' "
+        "AND until IS NULL RETURNING number", organisation,
+    )  # fmt: skip
+    assert ended
+    try:
+        hub(world).takers._looked_at = float("-inf")
+        world.platform.clock.move(timedelta(seconds=15))
+        assert {status_of(client.heard())["status"] for _ in range(2)} == {"error"}
+        assert client.closed() == 4403
+        rows = world.platform.rows(
+            "SELECT rule FROM audit WHERE client = 'ehr' AND action = 'notify' ORDER BY at DESC LIMIT 2"
+        )
+        assert rows == [{"rule": "subscriber-takes-no-part"}] * 2
+    finally:
+        world.platform.rows(
+            "UPDATE participation SET until = NULL WHERE number = ANY($1) RETURNING 1", [one["number"] for one in ended]
+        )
+        for takers in (hub(world).takers, world.deliverer.takers, world.platform.application._edge._door._takers):
+            takers._looked_at = float("-inf")
+
+
 def test_a_choice_of_hers_is_not_told_by_the_end_of_a_binding(
     world: World,
     subscribe: Callable[..., str],
@@ -359,7 +388,7 @@ def test_a_choice_of_hers_is_not_told_by_the_end_of_a_binding(
     try:
         hidden = result(world)
         world.platform.clock.move(timedelta(seconds=16))
-        world.platform.run(hub(world).tend(world.platform.clock.now()))
+        world.platform.run(hub(world).look_after(world.platform.clock.now()))
         assert client.told() == []
     finally:
         choose(world.platform, WHO, "block", ended=True)

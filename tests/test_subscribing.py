@@ -152,6 +152,13 @@ def test_a_handshake_comes_first_and_what_is_new_comes_as_it_is_served(world: Wo
     assert status_of(world.call("GET", f"/{id_}/$status").tree)["events-since-subscription-start"] == "1"
 
 
+def test_what_is_new_at_one_look_is_told_in_the_order_it_was_written(world: World) -> None:
+    world.subscribed("Observation", content="id-only")
+    made = [result(world) for _ in range(5)]
+    (bundle,) = world.told()
+    assert [one["focus"]["reference"][-36:] for one in status_of(bundle)["events"]] == made
+
+
 def test_filters_payload_and_number_of_events_are_as_they_were_asked_for(world: World) -> None:
     most = {"extension": [{"url": MOST, "valuePositiveInt": 2}]}
     empty = world.subscribed("Observation?code=NPU03429&status=final", content="empty", **most)

@@ -67,6 +67,8 @@ class Line:
     socket: Socket
     held: dict[UUID, Held] = field(default_factory=dict)
     closing: set[asyncio.Task[None]] = field(default_factory=set)
+    saying: int = 0
+    """Last words that are not read yet."""
 
 
 @dataclass(frozen=True)
@@ -76,6 +78,7 @@ class SocketDeliverer(Deliverer):
     lines: dict[UUID, Line] = field(default_factory=dict)
     tend_every: timedelta = TEND_EVERY
     running: list[asyncio.Task[None]] = field(default_factory=list)
+    looking: list[asyncio.Task[None]] = field(default_factory=list)
 
     async def met(self, socket: Socket) -> None:
         """Serves a socket until it is closed: `wire.sockets.Met`."""
@@ -94,7 +97,7 @@ class SocketDeliverer(Deliverer):
 
     def close(self) -> None:
         """Ends the turns; the sockets were closed by the server."""
-        for task in self.running:
+        for task in (*self.running, *self.looking):
             task.cancel()
 
     def _run(self) -> None:
@@ -192,6 +195,20 @@ class SocketDeliverer(Deliverer):
         task.add_done_callback(line.closing.discard)
 
     async def tend(self, now: datetime) -> None:
+        """Looks after what is bound, beside the turns: the law is asked about each patient, which takes a while for many."""
+        if not self.looking or self.looking[0].done():
+            self.looking[:] = [asyncio.create_task(self._looked(now))]
+
+    async def _looked(self, now: datetime) -> None:
+        try:
+            await self.look_after(now)
+        except AWAY as error:
+            log.warning("database gone", kind=type(error).__name__)
+        except Exception:
+            # The edge of this work, as of a turn: it is done again when it is time.
+            log.exception("sockets not looked after")
+
+    async def look_after(self, now: datetime) -> None:
         """Lets go what is not to be told here any more."""
         async with self.pool.acquire() as conn:
             rows = {one.id: one for one in await sockets.held(conn, self.lines.keys())}
@@ -204,18 +221,18 @@ class SocketDeliverer(Deliverer):
             if self._held(one) is not None:
                 by_patient[one.patient].append(one)
         for patient, ones in by_patient.items():
-            refused = await self._refused(patient, [await self.turn(one) for one in ones], now)
-            for line in list(self.lines.values()):
-                await self._end(line, line.held.keys() & refused, FORBIDDEN)
+            for one in await self._refused(patient, [await self.turn(one) for one in ones], now):
+                if one.bound in self.lines:
+                    await self._end(self.lines[one.bound], {one.id}, FORBIDDEN)
 
-    async def _refused(self, patient: int, turns: Sequence[Turn], now: datetime) -> set[UUID]:
+    async def _refused(self, patient: int, turns: Sequence[Turn], now: datetime) -> list[Subscription]:
         """Those that the law lets be told no more, for a reason that whoever is told may hear; each has its row in the log."""
         try:
             async with self.pool.acquire() as conn, conn.transaction():
                 await self.ask(conn, patient, turns, now)
-                return {turn.one.id for turn in turns if await self._is_refused(conn, turn)}
+                return [turn.one for turn in turns if await self._is_refused(conn, turn)]
         except Stale:
-            return set()  # a choice of hers was made meanwhile: it is asked again next time
+            return []  # a choice of hers was made meanwhile: it is asked again next time
 
     async def _is_refused(self, conn: Connection, turn: Turn) -> bool:
         if not isinstance(turn.answer, Denial) or not self._may_be_heard(turn.answer):
@@ -238,6 +255,7 @@ class SocketDeliverer(Deliverer):
         ended = {id_: line.held.pop(id_).topic for id_ in list(ids) if id_ in line.held}
         if not ended:
             return
+        line.saying += 1
         await self._let_go(line.socket.id, ended)
         task = asyncio.create_task(self._said(line, ended, code))
         line.closing.add(task)
@@ -251,7 +269,8 @@ class SocketDeliverer(Deliverer):
                 await line.socket.say(told.decode(), SAID_SECONDS)
         except NotTaken as fault:
             await line.socket.close(SLOW, str(fault))
-        if not line.held:
+        line.saying -= 1
+        if not line.held and not line.saying:
             await line.socket.close(code, _SAYS[code])
 
     async def _let_go(self, socket: UUID, ids: Collection[UUID] | None) -> None:

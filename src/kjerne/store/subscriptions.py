@@ -201,11 +201,14 @@ scanned AS MATERIALIZED (
   ) changed ORDER BY xid, patient, type, id LIMIT $1
 ), made AS (
   INSERT INTO subscription_due (patient, subscription, type, record, version, deleted)
-  SELECT DISTINCT ON (s.patient, s.id, c.type, c.id) s.patient, s.id, c.type, c.id, c.version, c.deleted OR c.withdrawn
-  FROM p, scanned c JOIN person h ON h.patient = c.patient
-  JOIN subscription s ON (s.patient = h.patient OR s.patient = ANY(h.linked)) AND c.type = ANY(s.types) AND s.collects
-  WHERE c.withdrawn OR c.at >= s.made_at AND c.at >= p.read_at - $3::interval
-  ORDER BY s.patient, s.id, c.type, c.id, c.version DESC
+  SELECT patient, subscription, type, record, version, gone FROM (
+    SELECT DISTINCT ON (s.patient, s.id, c.type, c.id) s.patient, s.id AS subscription, c.type, c.id AS record, c.version,
+      c.deleted OR c.withdrawn AS gone, c.xid
+    FROM p, scanned c JOIN person h ON h.patient = c.patient
+    JOIN subscription s ON (s.patient = h.patient OR s.patient = ANY(h.linked)) AND c.type = ANY(s.types) AND s.collects
+    WHERE c.withdrawn OR c.at >= s.made_at AND c.at >= p.read_at - $3::interval
+    ORDER BY s.patient, s.id, c.type, c.id, c.version DESC
+  ) newest ORDER BY xid, type, record
   ON CONFLICT (patient, subscription, type, record) DO UPDATE SET version = excluded.version, deleted = excluded.deleted
   RETURNING patient, subscription
 ), woken AS (
