@@ -173,6 +173,50 @@ async def test_a_socket_opens_at_its_own_address_for_pages_that_may(
     await opened(SOCKET, origin="https://app.example")
 
 
+ASKED = b"GET " + SOCKET.encode() + b" HTTP/1.1\r\nhost: kjerne.test\r\nconnection: upgrade\r\nupgrade: websocket\r\n"
+KEY = b"sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\nsec-websocket-version: 13\r\n"
+
+
+async def said(port: int, head: bytes) -> bytes:
+    """What comes back for a request as it stands, until its end."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(head)
+    async with asyncio.timeout(SECONDS):
+        answer = await reader.read()
+    writer.close()
+    return answer
+
+
+@pytest.mark.parametrize(
+    ("head", "status"),
+    [
+        (ASKED + b"\r\n", b"400"),
+        (ASKED + KEY + KEY + b"\r\n", b"400"),
+        (ASKED + KEY + b"connection: close\r\ncontent-length: 0\r\n\r\n", b"200"),
+        (ASKED + KEY + b"connection: close\r\n" + b"x: y\r\n" * 200 + b"\r\n", b"200"),
+        (ASKED + KEY + b"connection: close\r\nx: " + b"y" * 9_000 + b"\r\n\r\n", b"200"),
+        ((ASKED + KEY + b"\r\n").replace(b"HTTP/1.1", b"HTTP/1.0"), b"200"),
+    ],
+    ids=["no key", "two keys", "a body", "many headers", "a long header", "HTTP/1.0"],
+)
+async def test_what_asks_for_a_socket_in_another_way_is_answered_and_let_go(
+    opened: Open, head: bytes, status: bytes
+) -> None:
+    _, ours = await opened()
+    answer = await said(int(ours.base_url.rpartition(":")[2]), head)
+    assert answer.startswith(b"HTTP/1.1 " + status + b" ")
+
+
+async def test_a_request_that_the_library_does_not_read_is_cut_off(
+    opened: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sockets, "HEADERS_LIMIT", 1_000)
+    _, ours = await opened()
+    head = ASKED + KEY + b"x: y\r\n" * 500 + b"\r\n"
+    with contextlib.suppress(ConnectionError):
+        assert await said(int(ours.base_url.rpartition(":")[2]), head) == b""
+
+
 async def test_a_fault_of_ours_closes_the_socket_and_tells_nothing(
     opened: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:

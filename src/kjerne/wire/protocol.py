@@ -24,6 +24,7 @@ from kjerne.wire import edge, http, sockets
 HEAD_LIMIT_BYTES: Final = 64_000
 LINGER_SECONDS: Final = 1.0
 """After a refusal the rest is read and thrown away for so long: a connection closed at once may lose the answer."""
+_OF_BODIES: Final = frozenset({b"content-length", b"transfer-encoding"})
 _ADDRESS: Final = re.compile(rb"\S+ (\S+)")
 _HOST: Final = re.compile(rb"\r\nhost:[ \t]*(\S+)", re.IGNORECASE)
 
@@ -136,11 +137,15 @@ class Protocol(HttpToolsProtocol):
             self.pipeline.appendleft((self.cycle, self.app))
 
     def _is_socket(self) -> bool:
-        """Whether the request asks for a socket at the address where one is, with nothing before it that is not answered."""
+        """Whether the request asks for a socket at the address where one is, with nothing before it that is not answered, and
+        as one is asked for (RFC 6455 section 4.1). Any other is answered as it stands."""
         return (
             self.url.partition(b"?")[0] == sockets.AT
             and self.parser.should_upgrade()
             and self.parser.get_method() == b"GET"
+            and self.parser.get_http_version() == "1.1"
+            and len(self.headers) <= sockets.HEADERS_LIMIT
+            and not any(len(value) > sockets.HEADER_LIMIT_BYTES or name in _OF_BODIES for name, value in self.headers)
             and self._should_upgrade()
             and (self.cycle is None or self.cycle.response_complete)
         )

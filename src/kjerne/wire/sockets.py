@@ -28,6 +28,9 @@ from kjerne.wire.problems import refusal_answer
 
 HEARD_LIMIT_BYTES: Final = 4_096
 """One message from the other side: it has a token in it and little else."""
+HEADERS_LIMIT: Final = 100
+HEADER_LIMIT_BYTES: Final = 8_000
+"""Headers of the request for a socket: within what the library reads."""
 UNREAD_LIMIT: Final = 16
 """Messages that are on their way on one socket."""
 OPEN_LIMIT: Final = 2_000
@@ -48,6 +51,12 @@ class SocketProtocol(WebSocketsSansIOProtocol):
         super().__init__(*args, **more)
         self._sent: deque[tuple[bytes, asyncio.Future[None]]] = deque()
         self._number = 0
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        if self.conn.handshake_exc is not None and not self.handshake_initiated:
+            # The library did not read the request, and says nothing by itself.
+            self.cut()
 
     def handle_connect(self, event: Any) -> None:
         super().handle_connect(event)
