@@ -531,3 +531,32 @@ async def test_a_line_that_was_emptied_does_not_read_as_if_the_growth_below_were
     told[-1] = r.susceptibility("s2", "Mecillinam", "S", at, "0.25")
     said = text(await browser.get(f"{page.url.path}/report/rep-culture"))
     assert "Sensitiv 0,25" in said and "Tallet er MIC eller sone." in said
+
+
+ADDED: r.Resource = {"url": "http://kjerne.example/fhir/StructureDefinition/addition", "valueBoolean": True}
+
+
+async def test_an_added_number_and_an_added_text_are_marked_on_every_page(
+    browser: Browser, house: FakeHouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at = "2026-11-20T08:00:00+01:00"
+    number = r.observation("n", "P-Fosfat", "NPU03096", at, value=r.quantity("5.0", "mmol/L"), extension=(ADDED,))
+    words = r.observation("t", "CT thorax", "SRM0AA", at, text="Skjelettet er uten anmerkning.", extension=(ADDED,))
+    reports = (
+        r.report("rep-number", "CLIN", "Klinisk biokjemi", at, ("n",)),
+        r.report("rep-text", "RTG", "CT thorax", at, ("t",)),
+    )
+    drawn = house.chart
+
+    async def chart(who: Identity, visit: Visit) -> Chart:
+        return replace(await drawn(who, visit), observations=(number, words), reports=reports)
+
+    monkeypatch.setattr(house, "chart", chart)
+    page = await opened(browser)
+    assert '<span class="mark added">tillegg</span>' in row(page, "P-Fosfat")
+    assert search(r"CT thorax.{0,80}?tillegg.*P-Fosfat", text(page))
+    assert search(r"uten anmerkning\. tillegg", text(await browser.get(f"{page.url.path}/report/rep-text")))
+    await browser.citizen()
+    mine = text(await browser.get("/me/results"))
+    assert mine.count("Laboratoriet sendte det som et tillegg til svaret.") == 1
+    assert "CT thorax" in mine

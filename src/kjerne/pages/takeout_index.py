@@ -100,7 +100,8 @@ def _told(page: Page, point: Point) -> Markup:
             *([_before(page, escape(old))] if old and point.mark == "corrected" else []),
         ]
         parts += [_before(page, formats.aside(one, page.reads_as)) for one in point.asides]
-    marks = (_mark(page, point.mark), _mark(page, "unsettled" if point.unsettled else ""))
+    told = (point.mark, "unsettled" if point.unsettled else "", "added" if point.added else "")
+    marks = [_mark(page, one) for one in told]
     return Markup(" ").join((*parts, *(escape(one) for one in (*marks, *point.notes) if one)))
 
 
@@ -116,7 +117,7 @@ def _with_unit(page: Page, value: Value) -> str:
     return f"{formats.value(value, page.reads_as)} {value.unit}".strip()
 
 
-def _mark(page: Page, mark: points.Mark) -> str:
+def _mark(page: Page, mark: str) -> str:
     return f"({page.say(f'mark.{mark}')})" if mark else ""
 
 

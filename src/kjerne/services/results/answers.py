@@ -70,6 +70,7 @@ class Finding:
     words: str = ""
     """As of a point: what it is judged by goes with it, in a table or out of it."""
     unsettled: bool = False
+    added: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +93,7 @@ class Organism:
     words: str = ""
     """As of a finding; of its name, and in `details` of what stands beside that."""
     unsettled: bool = False
+    added: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,12 +164,17 @@ class Answer:
     @property
     def unsettled(self) -> bool:
         """Whether something that it tells in text is, with another mark or none."""
-        told: tuple[Finding | Organism, ...] = (
-            *self.findings,
-            *self.organisms,
-            *(detail for one in self.organisms for detail in one.details),
-        )
-        return any(one.unsettled or one.mark == "unsettled" for one in told)
+        return any(one.unsettled or one.mark == "unsettled" for one in self._told)
+
+    @property
+    def added(self) -> bool:
+        """Whether something that it tells in text came by an addition, and was not taken back."""
+        tested = (one for organism in self.organisms for one in organism.tested)
+        return any(one.added and one.mark != "withdrawn" for one in (*self._told, *tested))
+
+    @property
+    def _told(self) -> tuple[Finding | Organism, ...]:
+        return (*self.findings, *self.organisms, *(detail for one in self.organisms for detail in one.details))
 
     @property
     def judged(self) -> tuple[Finding | Organism, ...]:
@@ -465,7 +472,7 @@ def _told(observation: Resource, point: Point, depth: int, whose: str) -> Findin
     heading = "" if group else values.concept_text(code)
     return Finding(
         heading, point.value, point.mark, point.old, depth, whose, point.notes, point.absent, point.was, point.parts,
-        point.old_parts, point.asides, point.flag, point.range, point.words, point.unsettled,
+        point.old_parts, point.asides, point.flag, point.range, point.words, point.unsettled, point.added,
     )  # fmt: skip
 
 
@@ -491,6 +498,7 @@ def _organism(observation: Resource, members: Sequence[Resource], origin: str) -
         flag=point.flag if point and value.text else None,
         words=point.words if point and value.text else "",
         unsettled=bool(point and point.unsettled),
+        added=points.is_added(observation),
     )
 
 

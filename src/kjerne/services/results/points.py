@@ -38,6 +38,7 @@ laboratory sent it as finished, or as of unknown status, without one and gave no
 CHANGE: Final = "/StructureDefinition/change"
 FOCUS: Final = "/StructureDefinition/observation-focusCode"
 COMPLETES: Final = "/StructureDefinition/completes"
+ADDITION: Final = "/StructureDefinition/addition"
 READING_NOTE: Final = "/StructureDefinition/reading-note"
 REPORT_OF: Final = "/StructureDefinition/nilar-diagnostic-report-ref"
 FIRST_MISSING: Final = "The first version of this report has not been received."
@@ -120,6 +121,8 @@ class Point:
     """Why its sample is no good: `unsatisfactory`, or `entered-in-error` where it was taken back."""
     unsettled: bool = False
     """Whether it is so beside its mark (`is_unsettled`)."""
+    added: bool = False
+    """Whether it came by an addition to its report."""
 
     @property
     def tells(self) -> bool:
@@ -330,6 +333,11 @@ def _completes(resource: Resource) -> bool:
     return any(extension.get("valueBoolean") is True for extension in extensions(resource, COMPLETES))
 
 
+def is_added(resource: Resource) -> bool:
+    """Whether it came by an addition, beside what its report said before."""
+    return any(extension.get("valueBoolean") is True for extension in extensions(resource, ADDITION))
+
+
 def another_person(observation: Resource) -> str:
     """Whose material it is where it is not the patient's own (`newborn`, `fetus`, `donor`, `related`; `other` where it is
     another's and does not say by code whose), else empty."""
@@ -448,7 +456,7 @@ def point_of(
         issued(observation), first_missing, absent, was, parts=parts_now, old_parts=old_parts,
         misdated=misdated(observation), asides=() if void else asides_of(changes),
         words="" if void else flag_words(observation), sample=spoiled(observation),
-        unsettled=not absent and is_unsettled(observation, mark),
+        unsettled=not absent and is_unsettled(observation, mark), added=is_added(observation),
     )  # fmt: skip
 
 

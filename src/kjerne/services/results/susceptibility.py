@@ -42,6 +42,7 @@ class Susceptibility:
     """Further values beside the level, and in `old_parts` those that were others before."""
     old_parts: tuple[Part, ...] = ()
     unsettled: bool = False
+    added: bool = False
 
 
 def susceptibility_of(member: Resource) -> Susceptibility:
@@ -63,6 +64,7 @@ def susceptibility_of(member: Resource) -> Susceptibility:
         name, level, mark, old, points.notes_of(member), absent, _antibiotic(values.concept_text(code)),
         () if void else tuple(one for one in points.asides_of(changes) if one.what != "flag"),
         further, old_parts, not absent and points.is_unsettled(member, mark),
+        points.is_added(member),
     )  # fmt: skip
 
 

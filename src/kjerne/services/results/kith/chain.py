@@ -21,7 +21,7 @@ from typing import Final
 
 import msgspec
 
-from kjerne.services.results.kith import kept_files
+from kjerne.services.results.kith import additions, kept_files
 from kjerne.services.results.kith.entries import Entries, Result
 from kjerne.services.results.kith.kept_files import Kept
 from kjerne.services.results.kith.model import AnalysedSubject, Message, Patient, Report, Request
@@ -230,11 +230,12 @@ def keyed(subjects: Sequence[AnalysedSubject]) -> dict[str, AnalysedSubject]:
 
 
 def _carried(older: Report, newer: Report) -> Report:
-    """`newer`, with the requests and attachments of `older` where it sends none: they are seldom sent twice. An addition's
-    files come beside those that were there."""
+    """`newer`, with the requests and attachments of `older` where it sends none: they are seldom sent twice. An addition
+    takes nothing away (`additions.report`)."""
     if older is newer:
         return newer
-    files = newer.attachments or older.attachments
     if newer.service == "A":
-        files = (*older.attachments, *(one for one in newer.attachments if one not in older.attachments))
-    return msgspec.structs.replace(newer, requests=newer.requests or older.requests, attachments=files)
+        return additions.report(older, newer)
+    return msgspec.structs.replace(
+        newer, requests=newer.requests or older.requests, attachments=newer.attachments or older.attachments
+    )

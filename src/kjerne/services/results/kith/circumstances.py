@@ -72,6 +72,18 @@ def same_value(old: Value | None, new: Value | None) -> bool:
     return before[0] == after[0] and spelling.same(before[1], after[1])
 
 
+def same_content(old: Value | None, new: Value | None) -> bool:
+    """Whether two values say the same: `11` and `11.0` do, and `10^9/L` and `10*9/L`."""
+    return same_value(old, new) or not (says_something(old) or says_something(new))
+
+
+def says_something(value: Value | None) -> bool:
+    """Whether a value holds a result; dots and dashes are what laboratories write while they wait for one."""
+    if value is None or value.kind == "empty":
+        return False
+    return value.kind != "text" or bool(value.codes) or any(sign.isalnum() for sign in value.text)
+
+
 def _plain(one: Structured) -> Structured:
     """Facts without what only spells them: units by their code, code systems by their one address, codes without names."""
     return msgspec.structs.replace(

@@ -11,8 +11,16 @@ from typing import Final, Literal
 import msgspec
 
 from kjerne.fhir.circumstances import ALL, Circumstance
-from kjerne.services.results.kith import sampled
-from kjerne.services.results.kith.circumstances import Around, Said, has_other_parts, others, same_value
+from kjerne.services.results.kith import additions, sampled
+from kjerne.services.results.kith.additions import Known
+from kjerne.services.results.kith.circumstances import (
+    Around,
+    Said,
+    has_other_parts,
+    others,
+    same_content,
+    says_something,
+)
 from kjerne.services.results.kith.codes import canonical
 from kjerne.services.results.kith.map_values import is_coded
 from kjerne.services.results.kith.matching import Face, face, match
@@ -58,7 +66,8 @@ class Change(msgspec.Struct, frozen=True, array_like=True):
 class Result(msgspec.Struct, frozen=True, array_like=True):
     """One result as it holds now. `parent` and `target` are keys; `value` is None where there is none or it is
     withdrawn. `finished`: an earlier version had said it as finished. `waited`: it was known before, or its report was, and
-    only as waited for. `named` is the newest version that says something of it itself: repeats, changes or withdraws it."""
+    only as waited for. `named` is the newest version that says something of it itself: repeats, changes or withdraws it.
+    `added`: it came by an addition."""
 
     key: str
     item: Item
@@ -72,6 +81,7 @@ class Result(msgspec.Struct, frozen=True, array_like=True):
     finished: bool = False
     named: str = ""
     waited: bool = False
+    added: bool = False
 
     @property
     def gone(self) -> bool:
@@ -96,6 +106,7 @@ class _Entry:
     waits: bool = False
     known: bool = False
     named: str = ""
+    added: bool = False
 
     def said(self) -> Said:
         return Said(self.item, self.value, self.status, self.issued, self.around)
@@ -104,8 +115,9 @@ class _Entry:
 @dataclass(frozen=True, slots=True)
 class _Laid:
     """One version on its way: its own kind of service, its items with when they were sampled and what they effectively
-    say, the index of the item each refers to (-1: none here), the key of an older result that it refers to instead, and
-    the entry that holds each so far."""
+    say, the index of the item each refers to (-1: none here), the key of an older result that it refers to instead,
+    whether it is `added`, the entry that holds each so far, and the indexes of those that are only `filled`: an addition
+    repeats a result that stands, and leaves it where and what it is."""
 
     service: str
     items: Sequence[Item]
@@ -114,7 +126,9 @@ class _Laid:
     states: Sequence[str]
     targets: Sequence[int]
     beyond: Sequence[str]
+    added: Sequence[bool]
     held: list[_Entry | None]
+    filled: set[int]
 
     def target_of(self, index: int, absent: str) -> str:
         return _key_at(self.targets[index], self.held, absent)
@@ -135,7 +149,7 @@ class Entries:
         return tuple(
             Result(
                 e.key, e.item, e.status, e.issued, e.value, e.parent, e.target, e.history, tuple(reversed(e.changes)),
-                e.finished, e.named, e.known and not e.finished,
+                e.finished, e.named, e.known and not e.finished, e.added,
             )
             for e in self._entries
         )  # fmt: skip
@@ -186,22 +200,28 @@ class Entries:
         item, entry, service = laid.items[index], laid.held[index], laid.services[index]
         status = observation_status(laid.states[index], service)
         waits = laid.states[index] in WAITING
+        if entry is not None and index in laid.filled:
+            _fill(entry, item, status, generated)
+            return
         if entry is not None:
             _renew(entry, item, service, status, generated, deleted=laid.states[index] == DELETED)
             entry.waits = waits
             return
         parent, target = _key_at(item.parent, laid.held, ""), laid.target_of(index, laid.beyond[index])
-        known = face(item, service, parent, target, laid.times[index])
+        known = face(item, service, parent, target, laid.times[index], adds=laid.added[index])
         entry = _Entry(self._new_key(known), known, item, status, generated, item.value, history=service == "H")
-        entry.finished, entry.waits = self._headless, waits
+        entry.finished, entry.waits, entry.added = self._headless, waits, known.adds
         laid.held[index] = entry
         self._entries.append(entry)
         if service == "C" or laid.states[index] == DELETED:
             _withdraw(entry, "withdrawn", generated, status=status)
 
     def _new_key(self, known: Face) -> str:
-        """A key that lasts: the laboratory's id, else place and codes; numbered where it is not alone."""
+        """A key that lasts: the laboratory's id, else place and codes; numbered where it is not alone. An added one's never
+        is that of what it may be added to, whichever of them came first."""
         stem = f"{known.of}:" if known.of else ""
+        if known.adds:
+            stem += f"+{additions.name_of(known.item)}|"
         if known.id:
             stem += f"id:{known.id}"
             if stem in self._keys:
@@ -224,13 +244,18 @@ def _laid(report: Report, before: Sequence[_Entry]) -> _Laid:
     beyond = [""] * len(report.items)
     if report.service == "A":
         # An addition holds only what is new: what it refers to may stand in the report that it is added to.
-        older = {(entry.item.of, entry.item.id): entry.key for entry in before if entry.item.id}
+        older = {(entry.item.of, entry.item.id): entry.key for entry in reversed(before) if entry.item.id}
         beyond = [
             older.get((item.of, item.ref), "") if item.ref and target < 0 else ""
             for item, target in zip(report.items, referred, strict=True)
         ]
     held: list[_Entry | None] = [None] * len(report.items)
-    return _Laid(report.service, report.items, sampled.of_items(report), services, states, referred, beyond, held)
+    added = [additions.adds(report.service, *one) for one in zip(services, states, strict=True)]
+    if any(added):
+        for entry in before:
+            entry.face = entry.face._replace(known_as=_known(entry))
+    times = sampled.of_items(report)
+    return _Laid(report.service, report.items, times, services, states, referred, beyond, added, held, set())
 
 
 def effective(report: Report) -> tuple[list[str], list[str]]:
@@ -318,14 +343,18 @@ def _match_wave(wave: Sequence[int], laid: _Laid, before: Sequence[_Entry]) -> N
             _known_key(laid.items[i].parent, laid.held, keys),
             _known_key(laid.targets[i], laid.held, keys) or laid.beyond[i],
             laid.times[i],
-            corrects=laid.service in _CORRECTING or laid.services[i] in _CORRECTING,
+            corrects=not laid.added[i] and (laid.service in _CORRECTING or laid.services[i] in _CORRECTING),
+            adds=laid.added[i],
         )
         for i in wave
     ]  # fmt: skip
     for index, known, hit in zip(wave, fresh, match(old, fresh), strict=True):
         if hit >= 0:
-            laid.held[index] = before[hit]
-            before[hit].face = known
+            entry = laid.held[index] = before[hit]
+            if known.adds and entry.face.known_as is not None and entry.face.known_as.stands:
+                laid.filled.add(index)
+            else:
+                entry.face = known
 
 
 def _known_key(index: int, held: Sequence[_Entry | None], before: set[int]) -> str:
@@ -343,7 +372,7 @@ def _key_at(index: int, held: Sequence[_Entry | None], absent: str) -> str:
 def _settle(laid: _Laid) -> None:
     """Give each result of this version its neighbours' keys, which all exist now."""
     for index, entry in enumerate(laid.held):
-        if entry is not None:
+        if entry is not None and index not in laid.filled:
             item = laid.items[index]
             entry.parent = _key_at(item.parent, laid.held, "")
             entry.target = laid.target_of(index, laid.beyond[index] or (entry.target if item.ref else ""))
@@ -358,7 +387,7 @@ def _renew(entry: _Entry, item: Item, service: str, status: str, generated: str,
         entry.item = item
         return
     _take_in_again(entry, item, generated)
-    same_value = _same(entry.value, item.value)
+    same_value = same_content(entry.value, item.value)
     unchanged = same_value and _content(entry.item) == _content(item)
     if service == "H" and same_value and (status == "unknown" or (unchanged and entry.status != "cancelled")):
         status = entry.status
@@ -370,13 +399,32 @@ def _renew(entry: _Entry, item: Item, service: str, status: str, generated: str,
     entry.item, entry.value, entry.status, entry.history = item, item.value, status, service == "H"
 
 
+def _known(entry: _Entry) -> Known:
+    """A result as additions are held against it."""
+    gone = _is_gone(entry)
+    waited = not gone and (entry.waits or entry.status in UNFINISHED)
+    value = entry.changes[-1].value if gone and entry.changes else entry.value
+    return Known(value, entry.item, waited, not gone and not waited)
+
+
+def _fill(entry: _Entry, item: Item, status: str, generated: str) -> None:
+    """An addition says again what stands: it may say more of it."""
+    _take_in_again(entry, item, generated)
+    filled = additions.filled(entry.item, item)
+    if entry.status == "unknown":
+        entry.status, entry.issued = status, generated if status != "unknown" else entry.issued
+    if _content(filled) != _content(entry.item):
+        entry.issued = generated
+    entry.item = filled
+
+
 def _keep_circumstances(entry: _Entry, was: Said, changes: int, generated: str) -> None:
     """What a version corrected beside the value, in the change that it made of the value, or in one of its own."""
     gone = "cancelled" in (was.status, entry.status) or _is_gone(entry)
     if gone or not (says_something(was.value) or was.item.structured or was.item.further):
         return
     now = entry.said()
-    names, parts = others(was, now, same_value=_same(was.value, now.value)), has_other_parts(was, now)
+    names, parts = others(was, now, same_value=same_content(was.value, now.value)), has_other_parts(was, now)
     if not names and not parts:
         return
     made = _lasting(entry)[changes:] and entry.changes[-1].kind in ("corrected", "replaced")
@@ -484,7 +532,7 @@ def _take_in_again(entry: _Entry, item: Item, generated: str) -> None:
     if left is None:
         return
     entry.changes = _lasting(entry)
-    if left.status in UNFINISHED and says_something(left.value) and not _same(left.value, item.value):
+    if left.status in UNFINISHED and says_something(left.value) and not same_content(left.value, item.value):
         entry.changes.append(msgspec.structs.replace(left, kind="replaced", at=generated))
 
 
@@ -496,15 +544,3 @@ def _lasting(entry: _Entry) -> list[Change]:
 def _content(item: Item) -> Item:
     """The item without what may differ between versions that say the same."""
     return msgspec.structs.replace(item, parent=-1, line=0, service="", value=None, status_changed="", ref="", id="")
-
-
-def _same(old: Value | None, new: Value | None) -> bool:
-    """Whether two values say the same: `11` and `11.0` do, and `10^9/L` and `10*9/L`."""
-    return same_value(old, new) or not (says_something(old) or says_something(new))
-
-
-def says_something(value: Value | None) -> bool:
-    """Whether a value holds a result; dots and dashes are what laboratories write while they wait for one."""
-    if value is None or value.kind == "empty":
-        return False
-    return value.kind != "text" or bool(value.codes) or any(sign.isalnum() for sign in value.text)

@@ -10,8 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
+from kjerne.services.results.kith.circumstances import says_something
 from kjerne.services.results.kith.codes import canonical
-from kjerne.services.results.kith.entries import effective, says_something, targets
+from kjerne.services.results.kith.entries import effective, targets
 from kjerne.services.results.kith.map_values import is_name
 from kjerne.services.results.kith.model import Item, Report
 from kjerne.services.results.kith.statuses import DELETED, WAITING

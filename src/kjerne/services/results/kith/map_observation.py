@@ -175,6 +175,8 @@ def _extensions(result: Result, around: Around) -> list[Tree]:
         found.append(extension(codes.FOCUS, "valueCodeableConcept", material(*around.woven.materials[result.key])))
     if result.status == "amended" and result.waited:
         found.append(extension(codes.COMPLETES, "valueBoolean", True))
+    if result.added:
+        found.append(extension(codes.ADDITION, "valueBoolean", True))
     found += [_change(change) for change in result.changes]
     return found
 

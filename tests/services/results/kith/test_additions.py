@@ -1,0 +1,192 @@
+"""What an addition does to the results that it is added to: it takes the place of none that stands."""
+
+from __future__ import annotations
+
+from itertools import permutations
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from kjerne.services.results import points
+from kjerne.services.results.answers import answers
+from kjerne.services.results.kith import chain, mapping
+
+from .conftest import Kith
+
+GLUCOSE, OTHER = "NPU02192", "NPU03230"
+
+
+def version(minute: int, items: str, **report_: Any) -> chain.Versioned:
+    raw = Kith.message(Kith.report(items, **report_), id_=f"M-{minute}", generated=f"2026-03-02T12:{minute:02}:00")
+    return chain.versions(Kith.understood(raw))[0]
+
+
+def added(minute: int, items: str, **report_: Any) -> chain.Versioned:
+    return version(minute, items, service="A", status="A", **report_)
+
+
+def state(*versions: chain.Versioned) -> chain.State:
+    folded = chain.fold(versions)
+    for order in permutations(versions):
+        assert chain.fold((*order, *versions)) == folded, "neither order nor repetition may matter"
+    return folded
+
+
+def glucose(number: str, id_: str = "", service: str = "A", **more: Any) -> str:
+    return Kith.item(GLUCOSE, Kith.number(number), id_=id_, service=service, **more)
+
+
+def numbers(folded: chain.State) -> list[tuple[str, str, bool]]:
+    """Number, status and whether it was added, in the order of the report."""
+    return [
+        (str(one.value.amount.number) if one.value and one.value.amount else "", one.status, one.added)
+        for one in folded.results
+    ]
+
+
+@pytest.mark.parametrize("service", ["A", "N", "H", ""])
+@pytest.mark.parametrize("ids", [("1", "1"), ("", ""), ("1", ""), ("", "1"), ("1", "2")])
+def test_an_addition_that_says_something_else_stands_beside_what_was_there(ids: tuple[str, str], service: str) -> None:
+    first = version(1, glucose("5.0", ids[0], "N"))
+    folded = state(first, added(2, glucose("9.0", ids[1], service)))
+    assert numbers(folded) == [("5.0", "final", False), ("9.0", "final", True)]
+    assert [one.changes for one in folded.results] == [(), ()]
+
+
+@pytest.mark.parametrize("kind", ["M", "N"])
+def test_an_added_result_in_a_full_version_stands_beside_the_one_that_is_repeated(kind: str) -> None:
+    first = version(1, glucose("5.0", "", "N"))
+    whole = glucose("9.0") + glucose("5.0", "", "H")
+    folded = state(first, version(2, whole, service=kind))
+    assert sorted(numbers(folded)) == [("5.0", "final", False), ("9.0", "final", True)]
+    assert all(one.changes == () for one in folded.results)
+
+
+@pytest.mark.parametrize("id_", ["1", ""])
+def test_an_added_text_leaves_the_text_of_the_examination_as_it_was(id_: str) -> None:
+    embolism = Kith.item("SRM0AA", Kith.text("Lungeemboli i høyre nedre lapp.", "RB"), id_=id_, state="11")
+    bones = Kith.item("SRM0AA", Kith.text("Skjelettet er uten anmerkning.", "RB"), id_=id_, service="A", state="13")
+    folded = state(version(1, embolism, discipline="RTG"), added(2, bones, discipline="RTG"))
+    assert [(one.value.text if one.value else "", one.added, one.changes) for one in folded.results] == [
+        ("Lungeemboli i høyre nedre lapp.", False, ()),
+        ("Skjelettet er uten anmerkning.", True, ()),
+    ]
+    trees = mapping.resources(folded, lambda type_, key: f"{type_}:{key}")
+    of = {kind: [one for one in trees if one["resourceType"] == kind] for kind in ("DiagnosticReport", "Observation")}
+    told = [points.point_of(one) for one in of["Observation"]]
+    assert [(point.mark, point.added) for point in told if point] == [("", False), ("", True)]
+    [answer] = answers(of["DiagnosticReport"], of["Observation"])
+    assert (answer.added, [one.added for one in answer.findings]) == (True, [False, True])
+
+
+def test_an_added_diagnosis_leaves_the_diagnosis_under_the_same_heading() -> None:
+    def diagnosis(words: str, service: str) -> str:
+        return Kith.item("", Kith.text(words, "DI"), service=service)
+
+    folded = state(version(1, diagnosis("Benign nevus.", "N")), added(2, diagnosis("Malignt melanom.", "A")))
+    assert [one.value.text for one in folded.results if one.value] == ["Benign nevus.", "Malignt melanom."]
+
+
+def test_an_addition_fills_what_was_waited_for() -> None:
+    waiting = version(1, Kith.item(GLUCOSE, "", id_="1", service="N", state="15"), status="P")
+    folded = state(waiting, added(2, glucose("9.0", "1")))
+    assert numbers(folded) == [("9.0", "final", False)]
+    preliminary = version(1, glucose("5.0", "1", "N", state="2"), status="P")
+    [result] = state(preliminary, added(2, glucose("9.0", "1"))).results
+    assert [change.kind for change in result.changes] == ["replaced"]
+
+
+def test_the_same_addition_again_is_the_same_result() -> None:
+    first = version(1, glucose("5.0", "1", "N"))
+    once = state(first, added(2, glucose("9.0", "1")))
+    again = state(first, added(2, glucose("9.0", "1")), added(3, glucose("9.0", "1")))
+    assert [one.key for one in again.results] == [one.key for one in once.results]
+    assert numbers(again) == numbers(once)
+
+
+def test_an_added_result_keeps_its_name_whatever_came_before_it() -> None:
+    """A first version, or another addition, that comes late gives it no other."""
+    late = (version(1, glucose("5.0", "1", "N")), added(2, glucose("7.0", "1")))
+    newest = added(3, glucose("9.0", "1"))
+    names = {
+        next(one.key for one in chain.fold(known).results if one.value == newest.report.items[0].value)
+        for known in ([newest], [late[0], newest], [*late, newest])
+    }
+    assert len(names) == 1
+
+
+def test_an_addition_that_repeats_a_result_takes_nothing_from_it_and_does_not_move_it() -> None:
+    inner = Kith.item(GLUCOSE, id_="2", extra="<Comment>Fastende</Comment>")
+    first = version(1, Kith.item(OTHER, Kith.text("Panel"), id_="1", inside=inner))
+    folded = state(first, added(2, Kith.item(GLUCOSE, id_="2", service="A", extra="<DevResultInd V='1'/>")))
+    [panel, result] = folded.results
+    assert (result.parent, result.item.comment, result.item.deviation.code) == (panel.key, "Fastende", "1")
+    assert not result.added
+
+
+def test_an_examination_under_an_added_text_leaves_the_one_under_the_first() -> None:
+    def described(words: str, service: str) -> str:
+        exam = Kith.item("SRM0AA", "", id_="2", service=service)
+        return Kith.item("", Kith.text(words, "GR"), id_="1", service=service, inside=exam)
+
+    folded = state(
+        version(1, described("Lungeemboli i høyre nedre lapp.", "N"), discipline="RTG"),
+        added(2, described("Skjelettet er uten anmerkning.", "A"), discipline="RTG"),
+    )
+    assert [one.parent for one in folded.results] == ["", folded.results[0].key, "", folded.results[2].key]
+
+
+def test_what_an_addition_says_that_it_changes_or_takes_back_is_changed_or_taken_back() -> None:
+    first = version(1, glucose("5.0", "1", "N"))
+    assert numbers(state(first, added(2, glucose("9.0", "1", "M")))) == [("9.0", "amended", False)]
+    assert numbers(state(first, added(2, glucose("5.0", "1", "C")))) == [("", "cancelled", False)]
+    deleted = state(first, added(2, Kith.item(GLUCOSE, "", id_="1", service="A", state="14")))
+    assert numbers(deleted) == [("", "unknown", False)]
+
+
+def test_a_change_and_a_withdrawal_reach_the_addition_that_they_name() -> None:
+    both = (version(1, glucose("5.0", "1", "N")), added(2, glucose("9.0", "2")))
+    whole = glucose("5.0", "1", "H") + glucose("9.5", "2", "M")
+    assert numbers(state(*both, version(3, whole, service="M"))) == [("5.0", "final", False), ("9.5", "amended", True)]
+    back = glucose("5.0", "1", "H") + glucose("9.0", "2", "C")
+    assert numbers(state(*both, version(3, back, service="M"))) == [("5.0", "final", False), ("", "cancelled", True)]
+
+
+def test_an_addition_takes_nothing_from_the_report_itself() -> None:
+    said = "<Comment>Prøven er hemolysert.</Comment><ServReq><Id>Q-1</Id><ReqComment>Slapp</ReqComment></ServReq>"
+    first = version(1, glucose("5.0", "1", "N"), head=said)
+    bare = state(first, added(2, Kith.item(OTHER, service="A"))).report
+    assert (bare.comment, [one.comment for one in bare.requests]) == ("Prøven er hemolysert.", ["Slapp"])
+    more = "<Comment>Også etterbestilt.</Comment><ServReq><Id>Q-1</Id></ServReq><ServReq><Id>Q-2</Id></ServReq>"
+    both = state(
+        first, added(2, Kith.item(OTHER, service="A"), head=more), added(3, Kith.item(OTHER), head=more)
+    ).report
+    assert both.comment == "Prøven er hemolysert.\nOgså etterbestilt."
+    assert [(one.id, one.comment) for one in both.requests] == [("Q-1", "Slapp"), ("Q-2", "")]
+
+
+@given(st.data())
+@settings(max_examples=60, deadline=None)
+def test_additions_take_no_value_from_a_finished_report(data: st.DataObject) -> None:
+    """Whatever is added, in whatever order it comes: every value that stood stands, and every one that was added too."""
+    one = st.tuples(
+        st.sampled_from([GLUCOSE, OTHER]), st.sampled_from(["", "1", "2"]), st.sampled_from(["5", "7", "9"])
+    )
+    first = data.draw(st.lists(one, min_size=1, max_size=3, unique=True))
+    later = data.draw(st.lists(st.lists(one, min_size=1, max_size=3, unique=True), min_size=1, max_size=3))
+
+    def items(of: list[tuple[str, str, str]], service: str) -> str:
+        return "".join(Kith.item(code, Kith.number(n), id_=id_, service=service) for code, id_, n in of)
+
+    versions = [version(1, items(first, "N")), *(added(2 + i, items(of, "A")) for i, of in enumerate(later))]
+    folded = chain.fold(versions)
+    assert chain.fold(data.draw(st.permutations(versions))) == folded
+    told = {
+        (r.item.investigations[0].code, str(r.value.amount.number))
+        for r in folded.results
+        if r.value and r.value.amount
+    }
+    assert told == {(code, n) for of in (first, *later) for code, _, n in of}
+    assert not any(one.changes for one in folded.results)
