@@ -78,7 +78,7 @@ async def _records(lab: Lab) -> dict[Any, dict[str, Any]]:
 
 
 async def state(lab: Lab) -> dict[str, str]:
-    """What stands of each result, and of the report with the number of its results."""
+    """What stands of each result, of several of one analysis all, and of the report with the number of its results."""
     found = {}
     for tree in (await _records(lab)).values():
         void = tree["marked"] or tree["status"] in ("entered-in-error", "cancelled")
@@ -86,7 +86,8 @@ async def state(lab: Lab) -> dict[str, str]:
             found["report"] = ("void " if void else "") + str(len(tree["result"]))
         else:
             name = "first" if _is(tree, OBSERVATION) else "other"
-            found[name] = "void" if void else str(tree["valueQuantity"]["value"])
+            says = "void" if void else str(tree["valueQuantity"]["value"])
+            found[name] = " ".join(sorted(filter(None, (found.get(name), says))))
     return found
 
 

@@ -54,12 +54,12 @@ class Said:
             made[one.generated] = at
             # An addition says what it adds, and nothing of the report that was there.
             keys = [("DiagnosticReport", "report")] if report.service != "A" else []
-            keys += [("Specimen", key) for key in chain.keyed(report.subjects)]
             keys += [("ServiceRequest", key) for key in request_keys(report.requests)]
             sent = {file.data for file in report.attachments}
             keys += [("Binary", kept.key) for kept in state.files if kept.file.data in sent]
             found |= {number(*key): at for key in keys}
         found |= {number("Observation", one.key): made[one.named] for one in state.results if one.named in made}
+        found |= {number("Specimen", key): made[at] for key, at in state.named.items() if at in made}
         return cls(found, max(made.values(), default=NEVER))
 
     def takes_place(self, tree: Tree, since: datetime) -> bool:

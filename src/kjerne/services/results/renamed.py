@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 from uuid import UUID
 
+from msgspec.structs import replace
+
 from kjerne.fhir.definitions import type_number
 from kjerne.fhir.encode import decode
 from kjerne.services.results.keeping import Laid, Place, Tree, raw_of, shut_no_less
@@ -83,6 +85,8 @@ def ids_after(old: Numbered, new: Numbered) -> dict[Place, UUID]:
     said = {(one.named, one.item): one.key for one in new.state.results}
     sent = {one.file.data: one.key for one in new.state.files}
     keys = {("Observation", one.key): said.get((one.named, one.item)) for one in old.state.results}
+    objects = {replace(one, line=0): key for key, one in new.state.subjects.items()}
+    keys |= {("Specimen", key): objects.get(replace(one, line=0), key) for key, one in old.state.subjects.items()}
     keys |= {("Binary", one.key): sent.get(one.file.data) for one in old.state.files}
     found = {}
     for (type_, key), id_ in old.ids.items():

@@ -26,8 +26,9 @@ from kjerne.services.results.kith.entries import Entries, Result
 from kjerne.services.results.kith.kept_files import Kept
 from kjerne.services.results.kith.model import AnalysedSubject, Message, Patient, Report, Request
 from kjerne.services.results.kith.read_actors import identifier_of
+from kjerne.services.results.kith.samples import Samples, collected
 from kjerne.services.results.kith.statuses import REPORT_WAITING, report_status
-from kjerne.services.results.kith.taken import around
+from kjerne.services.results.kith.taken import around, place
 
 RANK: Final = {"N": 0, "H": 1, "A": 2, "M": 3, "C": 4}
 """Orders versions made in the same second: a change follows what it changes."""
@@ -67,6 +68,14 @@ class State(msgspec.Struct, frozen=True, array_like=True):
     files: tuple[Kept, ...] = ()
     completes: bool = False
     """Whether the newest version is sent as a change and finishes what was only waited for: nothing that stood was corrected."""
+    named: dict[str, str] = msgspec.field(default_factory=dict)
+    """When the newest version that names each of the `subjects` was made."""
+    made_of: dict[str, str] = msgspec.field(default_factory=dict)
+    """What each was made from, by their keys."""
+
+    def collected(self, key: str) -> str:
+        """When one of the `subjects` was collected, or what it was made from."""
+        return collected(key, self.subjects, self.made_of)
 
 
 def versions(message: Message) -> list[Versioned]:
@@ -158,15 +167,16 @@ def fold(reports: Sequence[Versioned]) -> State:
     entries = Entries(headless=headless or len(laid) < len(every))
     notes: dict[str, None] = {}
     shown = laid[0].report
-    subjects: dict[str, AnalysedSubject] = {}
+    samples = Samples()
     files: tuple[Kept, ...] = ()
     for version in laid:
         report = version.report
         notes.update(dict.fromkeys(report.notes))
-        subjects.update(keyed(report.subjects))
         entries.apply(report, version.generated)
+        sent = keyed(report.subjects)
+        entries.place(place(entries.results(), entries.repeated(), sent, report.service, version.generated, samples))
         if len(laid) > 1:
-            entries.surround(around(report, version.generated, entries.results(), subjects), version.generated)
+            entries.surround(around(report, version.generated, entries.results(), samples), version.generated)
         if report.service != "C" or report.items:
             shown = _carried(shown, report)
         files = kept_files.after(files, shown.attachments, version.generated)
@@ -187,11 +197,13 @@ def fold(reports: Sequence[Versioned]) -> State:
         issued=newest.generated,
         versions=len(every),
         report=shown,
-        subjects=subjects,
+        subjects=samples.standing({one.key: one.objects for one in results}),
         results=results,
         notes=tuple(notes),
         files=files,
         completes=completes,
+        named=samples.named,
+        made_of=samples.made_of,
     )
 
 

@@ -24,7 +24,7 @@ from kjerne.services.results.kith.circumstances import (
 from kjerne.services.results.kith.codes import canonical
 from kjerne.services.results.kith.map_values import is_coded
 from kjerne.services.results.kith.matching import Face, face, match
-from kjerne.services.results.kith.model import Code, Item, Report, Value
+from kjerne.services.results.kith.model import Code, Item, Material, Report, Value
 from kjerne.services.results.kith.statuses import DELETED, UNFINISHED, WAITING, observation_status
 
 ChangeKind = Literal["corrected", "replaced", "withdrawn", "not-repeated"]
@@ -67,7 +67,7 @@ class Result(msgspec.Struct, frozen=True, array_like=True):
     """One result as it holds now. `parent` and `target` are keys; `value` is None where there is none or it is
     withdrawn. `finished`: an earlier version had said it as finished. `waited`: it was known before, or its report was, and
     only as waited for. `named` is the newest version that says something of it itself: repeats, changes or withdraws it.
-    `added`: it came by an addition."""
+    `added`: it came by an addition. `objects` are the keys of what it was found in (`samples`), by that version."""
 
     key: str
     item: Item
@@ -82,6 +82,7 @@ class Result(msgspec.Struct, frozen=True, array_like=True):
     named: str = ""
     waited: bool = False
     added: bool = False
+    objects: tuple[str, ...] = ()
 
     @property
     def gone(self) -> bool:
@@ -107,6 +108,7 @@ class _Entry:
     known: bool = False
     named: str = ""
     added: bool = False
+    objects: tuple[str, ...] = ()
 
     def said(self) -> Said:
         return Said(self.item, self.value, self.status, self.issued, self.around)
@@ -114,14 +116,15 @@ class _Entry:
 
 @dataclass(frozen=True, slots=True)
 class _Laid:
-    """One version on its way: its own kind of service, its items with when they were sampled and what they effectively
-    say, the index of the item each refers to (-1: none here), the key of an older result that it refers to instead,
+    """One version on its way: its own kind of service, its items with when and of whom they were sampled, what they
+    effectively say, the index of the item each refers to (-1: none here), the key of an older result that it refers to instead,
     whether it is `added`, the entry that holds each so far, and the indexes of those that are only `filled`: an addition
     repeats a result that stands, and leaves it where and what it is."""
 
     service: str
     items: Sequence[Item]
     times: Sequence[sampled.Times]
+    whose: Sequence[Material | None]
     services: Sequence[str]
     states: Sequence[str]
     targets: Sequence[int]
@@ -143,13 +146,14 @@ class Entries:
         self._keys: set[str] = set()
         self._numbers: dict[str, int] = {}
         self._repeated: dict[str, tuple[Said, int] | None] = {}
+        self._filled: set[str] = set()
 
     def results(self) -> tuple[Result, ...]:
         """The results in the order of the newest full version, what it left out behind."""
         return tuple(
             Result(
                 e.key, e.item, e.status, e.issued, e.value, e.parent, e.target, e.history, tuple(reversed(e.changes)),
-                e.finished, e.named, e.known and not e.finished, e.added,
+                e.finished, e.named, e.known and not e.finished, e.added, e.objects,
             )
             for e in self._entries
         )  # fmt: skip
@@ -174,6 +178,7 @@ class Entries:
         for entry in self._entries if report.service == "C" else repeated:
             entry.named = generated
         self._repeated = {entry.key: said.get(entry.key) for entry in repeated}
+        self._filled = {one.key for index in laid.filled if (one := laid.held[index])}
         if not before:
             self._entries = repeated
         if report.service == "C":
@@ -186,10 +191,19 @@ class Entries:
                 _leave_out(entry, report, generated)
             self._entries = repeated + rest
 
+    def repeated(self) -> list[str]:
+        """The keys of those that the newest version says something of; what it only fills stays with its objects."""
+        return [e.key for e in self._entries if e.key in self._repeated and not (e.key in self._filled and e.objects)]
+
+    def place(self, objects: Mapping[str, tuple[str, ...]]) -> None:
+        """After `apply`: what the results of this version were found in. What it leaves out has what it had: the number of
+        its specimen may be another's by now."""
+        for entry in self._entries:
+            entry.objects = objects.get(entry.key, entry.objects)
+
     def surround(self, known: Mapping[str, Around], generated: str) -> None:
-        """After `apply`: when and in what the results of this version were found; what their reading hung on before stays
-        as a change. One that it leaves out has what it had: the number of its specimen may be another's by now.
-        """
+        """After `place`: when and in what the results of this version were found; what their reading hung on before stays
+        as a change."""
         for entry in self._entries:
             if entry.key in self._repeated:
                 entry.around = known[entry.key]
@@ -208,7 +222,7 @@ class Entries:
             entry.waits = waits
             return
         parent, target = _key_at(item.parent, laid.held, ""), laid.target_of(index, laid.beyond[index])
-        known = face(item, service, parent, target, laid.times[index], adds=laid.added[index])
+        known = face(item, service, parent, target, laid.times[index], adds=laid.added[index], whose=laid.whose[index])
         entry = _Entry(self._new_key(known), known, item, status, generated, item.value, history=service == "H")
         entry.finished, entry.waits, entry.added = self._headless, waits, known.adds
         laid.held[index] = entry
@@ -254,8 +268,8 @@ def _laid(report: Report, before: Sequence[_Entry]) -> _Laid:
     if any(added):
         for entry in before:
             entry.face = entry.face._replace(known_as=_known(entry))
-    times = sampled.of_items(report)
-    return _Laid(report.service, report.items, times, services, states, referred, beyond, added, held, set())
+    times, whose = sampled.of_items(report), sampled.whose_of_items(report)
+    return _Laid(report.service, report.items, times, whose, services, states, referred, beyond, added, held, set())
 
 
 def effective(report: Report) -> tuple[list[str], list[str]]:
@@ -345,6 +359,7 @@ def _match_wave(wave: Sequence[int], laid: _Laid, before: Sequence[_Entry]) -> N
             laid.times[i],
             corrects=not laid.added[i] and (laid.service in _CORRECTING or laid.services[i] in _CORRECTING),
             adds=laid.added[i],
+            whose=laid.whose[i],
         )
         for i in wave
     ]  # fmt: skip

@@ -104,7 +104,7 @@ def _requests(state: State, number: Numbering, roles: Roles) -> list[Tree]:
 def _specimens(state: State, number: Numbering, roles: Roles) -> list[Tree]:
     ids = {key: number("Specimen", key) for key in state.subjects}
     return [
-        specimen(subject, ids[key], ids.get(f"{subject.of}:{subject.parent}", "") if subject.parent else "", roles)
+        specimen(subject, ids[key], ids.get(state.made_of.get(key, ""), ""), roles)
         for key, subject in state.subjects.items()
     ]
 

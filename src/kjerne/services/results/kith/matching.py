@@ -14,7 +14,7 @@ from typing import Final, NamedTuple
 from kjerne.services.results.kith.additions import Known, is_the_same
 from kjerne.services.results.kith.codes import NATIONAL, canonical
 from kjerne.services.results.kith.map_values import is_name
-from kjerne.services.results.kith.model import Item
+from kjerne.services.results.kith.model import Item, Material
 from kjerne.services.results.kith.sampled import NONE, Times, apart
 
 _REFERS_BACK: Final = frozenset({"M", "C", "H"})
@@ -28,7 +28,8 @@ _LOOKED_AT: Final = 100
 class Face(NamedTuple):
     """What identifies a result within its report: its place, its codes and its id.
 
-    `taken` is when its samples were; a result that `corrects` an earlier one may have that wrong. `adds`: it stands in an
+    `taken` is when its samples were, `whose` they are where that is known; a result that `corrects` an earlier one may
+    have those wrong. `adds`: it stands in an
     addition, and takes the place of nothing that says something else; `known_as` is what that is compared with, of a
     known result alone.
     """
@@ -45,6 +46,7 @@ class Face(NamedTuple):
     taken: Times = NONE
     corrects: bool = True
     adds: bool = False
+    whose: Material | None = None
     known_as: Known | None = None
 
     @property
@@ -54,6 +56,7 @@ class Face(NamedTuple):
 
 def face(
     item: Item, service: str, parent: str, target: str, taken: Times = NONE, *, corrects: bool = True, adds: bool = False,
+    whose: Material | None = None,
 ) -> Face:  # fmt: skip
     """`parent` and `target` are the keys of the result around it and of the one it refers to."""
     codes = frozenset((canonical(c.system), c.code) for c in item.investigations if c.code)
@@ -63,7 +66,7 @@ def face(
     else:
         heading = item.value.heading.code if item.value else ""
         name = f"{heading}:{item.value.text[:80]}" if item.value and heading == "GR" else heading
-    return Face(item.id, item.of, service, parent, target, codes, national, name, item, taken, corrects, adds)
+    return Face(item.id, item.of, service, parent, target, codes, national, name, item, taken, corrects, adds, whose)
 
 
 def match(old: Sequence[Face | None], new: Sequence[Face]) -> list[int]:
@@ -128,7 +131,7 @@ def _by_code_where_only_one(old: Sequence[Face | None], new: Sequence[Face], fou
         candidates = by_code.get((fresh.of, fresh.codes), [])
         if found[position] < 0 and fresh.service in _REFERS_BACK and len(candidates) == 1 and candidates[0] in free:
             known = old[candidates[0]]
-            if known is not None and (fresh.corrects or not apart(known.taken, fresh.taken)) and _may_be(known, fresh):
+            if known is not None and (fresh.corrects or not _are_apart(known, fresh)) and _may_be(known, fresh):
                 found[position] = candidates[0]
                 free.discard(candidates[0])
 
@@ -194,7 +197,7 @@ def _pair(
             candidates = waiting.get(key(fresh), [])
             for place, index in enumerate(candidates[:_LOOKED_AT]):
                 known = old[index]
-                if known is None or not (may_be_apart or not apart(known.taken, fresh.taken)):
+                if known is None or (not may_be_apart and _are_apart(known, fresh)):
                     continue
                 if agree(known, fresh) and _may_be(known, fresh):
                     found[position] = index
@@ -208,6 +211,12 @@ def _may_be(known: Face, fresh: Face) -> bool:
     if not fresh.adds or known.known_as is None:
         return True
     return is_the_same(known.known_as, fresh.item, same_place=known.place == fresh.place)
+
+
+def _are_apart(known: Face, fresh: Face) -> bool:
+    """Whether they are of other samples: taken at another time, or another being's."""
+    other = known.whose is not None and fresh.whose is not None and known.whose != fresh.whose
+    return other or apart(known.taken, fresh.taken)
 
 
 def _agree(known: Face, fresh: Face) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Final
 
-from kjerne.services.results.kith.model import Item, Report
+from kjerne.services.results.kith.model import Item, Material, Report
 from kjerne.services.results.kith.times import OSLO, stamp
 
 Times = frozenset[str]
@@ -37,6 +37,26 @@ def of_items(report: Report) -> list[Times]:
         else:
             times = found[item.parent] if item.parent >= 0 else by_patient.get(item.of, NONE)
         found.append(times or _examined(item))
+    return found
+
+
+def whose_of_items(report: Report) -> list[Material | None]:
+    """For each result whose material it is about (empty: the patient's own): what it says itself, or of the objects that it
+    names, else of that around it, else of all that its Patient element holds. None where that is not said, or is several."""
+    named: dict[str, Material] = {}
+    gathered: dict[int, set[Material]] = {}
+    for subject in report.subjects:
+        gathered.setdefault(subject.of, set()).add(subject.material)
+        named.setdefault(f"{subject.of}:{subject.id}", subject.material)
+    found: list[Material | None] = []
+    for item in report.items:
+        own = {named[key] for ref in item.subjects if (key := f"{item.of}:{ref}") in named}
+        if item.material:
+            own = {item.material}
+        elif not item.subjects:
+            around = found[item.parent] if item.parent >= 0 else None
+            own = gathered.get(item.of, set()) if around is None else {around}
+        found.append(own.pop() if len(own) == 1 else None)
     return found
 
 

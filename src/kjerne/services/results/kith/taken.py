@@ -3,50 +3,48 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Final
 
 from kjerne.services.results.kith.circumstances import Around
 from kjerne.services.results.kith.codes import MAIN_DISCIPLINE
 from kjerne.services.results.kith.entries import Result
 from kjerne.services.results.kith.model import AnalysedSubject, Item, Report
+from kjerne.services.results.kith.samples import Samples
 from kjerne.services.results.kith.times import Stamp, is_after, stamp
 
 
-def around(
-    report: Report, generated: str, results: Sequence[Result], subjects: dict[str, AnalysedSubject]
-) -> dict[str, Around]:
+def around(report: Report, generated: str, results: Sequence[Result], samples: Samples) -> dict[str, Around]:
     """By result key when each was taken, by what itself says, and the first of its objects, as one version left them."""
-    by_key = {result.key: result for result in results}
-    objects, made = specimens(results, by_key, subjects), stamp(generated)
+    made = stamp(generated)
     imaging = MAIN_DISCIPLINE.get(report.discipline.code) == "BLD"
     return {
         one.key: Around(
-            own_time(one.item, [collected(key, subjects) for key in objects[one.key]], made, imaging=imaging),
-            subjects[objects[one.key][0]] if objects[one.key] else None,
+            own_time(one.item, [samples.collected(key) for key in one.objects], made, imaging=imaging),
+            samples.held[one.objects[0]] if one.objects else None,
         )
         for one in results
     }
 
 
-def specimens(
-    results: Iterable[Result], by_key: dict[str, Result], subjects: dict[str, AnalysedSubject]
-) -> dict[str, list[str]]:
-    """The analysed objects a result names; else those of the result around it or referred to; else the report's only
-    one.
+_HELD: Final = "\0"
+"""Before the key of an object that an older version sent: not a number of this one's."""
 
-    A reference to an object that the report does not hold is left open: it may mean another sample.
-    """
-    number = Counter(subject.of for subject in subjects.values())
-    sole = {subject.of: key for key, subject in subjects.items() if number[subject.of] == 1}
-    named: dict[str, _Named] = {}
-    found = {}
-    for result in results:
-        chosen, missing = named[result.key] = _named_by(result, by_key, subjects, named)
-        of = result.item.of
-        alone = [sole[of]] if of in sole and not missing and not result.item.subjects else []
-        found[result.key] = chosen or alone
-    return found
+
+def place(
+    results: Sequence[Result], repeated: Collection[str], sent: Mapping[str, AnalysedSubject], service: str,
+    generated: str, samples: Samples,
+) -> dict[str, tuple[str, ...]]:  # fmt: skip
+    """By result key what those that a version repeats were found in, by its own numbers: laid on the `samples` so far. What
+    it leaves out stays with what it was found in."""
+    looked = _Looked({one.key: one for one in results}, frozenset(repeated), sent, samples)
+    now = {key: looked.objects(looked.results[key]) for key in repeated}
+    given = samples.lay(sent, service, generated, {one.key: one.objects for one in results}, now)
+    return {
+        key: tuple(dict.fromkeys(given[one] if one in given else one.removeprefix(_HELD) for one in found))
+        for key, found in now.items()
+    }
 
 
 OUTWARDS: Final = 20
@@ -56,49 +54,81 @@ _Named = tuple[list[str], bool]
 """The objects named at or around a result, and whether one was named there that the report does not hold."""
 
 
-def _named_by(
-    result: Result, by_key: dict[str, Result], subjects: dict[str, AnalysedSubject], named: dict[str, _Named]
-) -> _Named:
-    """Outwards from a result, what stands around before what is referred to, to the first that names its objects.
+@dataclass(slots=True)
+class _Looked:
+    """One version's results on their way to what they were found in."""
 
-    What is `named` at those that were looked at before is not looked for again, and no further than `OUTWARDS`: references
-    may make a long row.
-    """
-    seen = {result.key}
-    waiting = [result]
-    missing = False
-    while waiting and len(seen) <= OUTWARDS:
-        near = waiting.pop()
-        if near.key in named:
-            chosen, missed = named[near.key]
-            if chosen:
-                return chosen, missing
-            missing = missing or missed
-            continue
-        item = near.item
-        if item.subjects:
-            chosen = list(dict.fromkeys(key for ref in item.subjects if (key := f"{item.of}:{ref}") in subjects))
-            if chosen or near is result:
-                return chosen, not chosen
-            missing = True
-            continue
-        for key in (near.target, near.parent):
-            if key in by_key and key not in seen:
-                seen.add(key)
-                waiting.append(by_key[key])
-    return [], missing
+    results: Mapping[str, Result]
+    repeated: frozenset[str]
+    sent: Mapping[str, AnalysedSubject]
+    samples: Samples
+    sole: dict[int, str] = field(default_factory=dict)
+    named: dict[str, _Named] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        number = Counter(subject.of for subject in self.sent.values())
+        self.sole = {one.of: key for key, one in self.sent.items() if number[one.of] == 1}
+        self.sole |= {of: "" for of, several in number.items() if several > 1}
 
-def collected(key: str, subjects: dict[str, AnalysedSubject]) -> str:
-    """When an object was collected; what was made from another (a slide, a block) says it of that one only."""
-    seen: set[str] = set()
-    while key in subjects and key not in seen:
-        seen.add(key)
-        subject = subjects[key]
-        if subject.collected:
-            return subject.collected
-        key = f"{subject.of}:{subject.parent}"
-    return ""
+    def objects(self, result: Result) -> list[str]:
+        """The analysed objects a result names; else those of the result around it or referred to; else the report's only
+        one; else, where the version sends none, those that it was found in before.
+
+        A reference to an object that the report does not hold is left open: it may mean another sample.
+        """
+        chosen, missing = self.named[result.key] = self._named_by(result)
+        of = result.item.of
+        if chosen or missing or result.item.subjects:
+            return chosen
+        if of in self.sole:
+            return [self.sole[of]] if self.sole[of] else []
+        if result.objects:
+            return [_HELD + key for key in result.objects]
+        alone = self.samples.sole(of)
+        return [_HELD + alone] if alone else []
+
+    def _named_by(self, result: Result) -> _Named:
+        """Outwards from a result, what stands around before what is referred to, to the first that names its objects.
+
+        What is `named` at those that were looked at before is not looked for again, and no further than `OUTWARDS`:
+        references may make a long row.
+        """
+        seen = {result.key}
+        waiting = [result]
+        missing = False
+        while waiting and len(seen) <= OUTWARDS:
+            near = waiting.pop()
+            if near.key in self.named:
+                chosen, missed = self.named[near.key]
+                if chosen:
+                    return chosen, missing
+                missing = missing or missed
+                continue
+            if near.item.subjects or (near.key not in self.repeated and near.objects):
+                chosen = self._own(near)
+                if chosen or near is result:
+                    return chosen, not chosen
+                missing = True
+                continue
+            for key in (near.target, near.parent):
+                if key in self.results and key not in seen:
+                    seen.add(key)
+                    waiting.append(self.results[key])
+        return [], missing
+
+    def _own(self, result: Result) -> list[str]:
+        """What a result names: by the numbers of this version, else as an older one used them."""
+        if result.key not in self.repeated:
+            return [_HELD + key for key in result.objects]
+        found = (self._meant(result, f"{result.item.of}:{ref}") for ref in result.item.subjects)
+        return list(dict.fromkeys(filter(None, found)))
+
+    def _meant(self, result: Result, number: str) -> str:
+        if number in self.sent:
+            return number
+        before = (key for key in result.objects if self.samples.is_of(key, number))
+        key = next(before, "") or self.samples.meant(number)
+        return _HELD + key if key else ""
 
 
 def own_time(item: Item, sampled_at: list[str], made: Stamp | None, *, imaging: bool) -> str:

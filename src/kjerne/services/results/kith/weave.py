@@ -10,7 +10,7 @@ from kjerne.services.results.kith.chain import State
 from kjerne.services.results.kith.codes import MAIN_DISCIPLINE, canonical
 from kjerne.services.results.kith.entries import Result
 from kjerne.services.results.kith.model import AnalysedSubject, Item, Material
-from kjerne.services.results.kith.taken import collected, earliest, own_time, specimens, until
+from kjerne.services.results.kith.taken import earliest, own_time, until
 from kjerne.services.results.kith.times import stamp
 
 Tag = tuple[str, str]
@@ -33,10 +33,9 @@ class Woven:
 def weave(state: State) -> Woven:
     by_key = {result.key: result for result in state.results}
     members = _members(state.results)
-    subjects = state.subjects
-    objects = specimens(state.results, by_key, subjects)
-    effective = _effective(state, by_key, members, objects, subjects)
-    materials = _materials(state.results, objects, subjects)
+    objects = {result.key: list(result.objects) for result in state.results}
+    effective = _effective(state, by_key, members)
+    materials = _materials(state.results, objects, state.subjects)
     return Woven(members, objects, effective, _tags(state.results, members), materials)
 
 
@@ -67,20 +66,13 @@ def _materials(
     return found
 
 
-def _effective(
-    state: State,
-    by_key: dict[str, Result],
-    members: dict[str, list[str]],
-    objects: dict[str, list[str]],
-    subjects: dict[str, AnalysedSubject],
-) -> dict[str, str]:
+def _effective(state: State, by_key: dict[str, Result], members: dict[str, list[str]]) -> dict[str, str]:
     """Each result's time: its own, else the earliest of those inside it, else that of the one around it, else the
     report's. A time after the report was made (a slip of the keys) is none."""
     imaging = MAIN_DISCIPLINE.get(state.report.discipline.code) == "BLD"
     made = stamp(state.issued)
     found = {
-        r.key: own_time(r.item, [collected(k, subjects) for k in objects[r.key]], made, imaging=imaging)
-        for r in state.results
+        r.key: own_time(r.item, [state.collected(k) for k in r.objects], made, imaging=imaging) for r in state.results
     }
     for result in reversed(state.results):
         if not found[result.key]:
