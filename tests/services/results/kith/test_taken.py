@@ -159,6 +159,12 @@ def test_a_version_without_specimens_leaves_results_where_they_were_found(servic
     }
 
 
+def test_results_that_name_no_specimen_go_with_the_only_one_though_a_change_numbers_it_anew() -> None:
+    first = version(1, result(SUGAR, of=""), specimen())
+    found = trees(first, version(2, result(SUGAR, service="H", of=""), specimen(number="2"), "M"))
+    assert told(found) == {SUGAR: ("2026-03-01T08", "Blod", "", [])}
+
+
 SPECIMENS = st.sampled_from([specimen(), specimen(at=NEXT_DAY), specimen("Urin", "U"), CORD])
 
 

@@ -1,8 +1,9 @@
 """Which result of a newer version is which result of the older ones.
 
 Laboratories number results in three ways: with an id that lasts, with an id that only counts within one message, and
-not at all. So an id alone never decides: the investigation must agree too. The passes go from sure to probable, each
-result is matched at most once, and what nothing matches is a result of its own.
+not at all. So an id alone never decides: the investigation must agree too. What says the same is looked for first: so what
+is repeated unchanged is no correction of its neighbour, and a withdrawal reaches the result whose value it names. The passes
+go from sure to probable, each result is matched at most once, and what nothing matches is a result of its own.
 """
 
 from __future__ import annotations
@@ -12,14 +13,18 @@ from collections.abc import Callable, Hashable, Sequence
 from typing import Final, NamedTuple
 
 from kjerne.services.results.kith.additions import Known, is_the_same
+from kjerne.services.results.kith.circumstances import says_something
 from kjerne.services.results.kith.codes import NATIONAL, canonical
 from kjerne.services.results.kith.map_values import is_name
-from kjerne.services.results.kith.model import Item, Material
+from kjerne.services.results.kith.model import Amount, Item, Material, Value
 from kjerne.services.results.kith.sampled import NONE, Times, apart
 
 _REFERS_BACK: Final = frozenset({"M", "C", "H"})
 """Kinds of service that say themselves that an earlier result exists."""
 
+
+_REPEATS: Final = frozenset({"C", "H"})
+"""Kinds of service that bring no new value: what one of these says was said before."""
 
 _LOOKED_AT: Final = 100
 """As many results with one key are compared with a newer one before it counts as another."""
@@ -29,9 +34,8 @@ class Face(NamedTuple):
     """What identifies a result within its report: its place, its codes and its id.
 
     `taken` is when its samples were, `whose` they are where that is known; a result that `corrects` an earlier one may
-    have those wrong. `adds`: it stands in an
-    addition, and takes the place of nothing that says something else; `known_as` is what that is compared with, of a
-    known result alone.
+    have those wrong. `adds`: it stands in an addition, and takes the place of nothing that says something else; `known_as`
+    is what that is compared with, of a known result alone.
     """
 
     id: str
@@ -80,6 +84,32 @@ def match(old: Sequence[Face | None], new: Sequence[Face]) -> list[int]:
     return found
 
 
+def _unchanged(old: Sequence[Face | None], new: Sequence[Face], found: list[int], free: set[int]) -> None:
+    """Same id, a code in common, and the same answer."""
+
+    def key(known: Face) -> Hashable | None:
+        return (known.of, known.id, said) if known.id and (said := _said(known)) else None
+
+    _pair(old, new, found, free, key, _agree, rounds=_OF_THAT_SAMPLE)
+
+
+def _by_what_it_says(old: Sequence[Face | None], new: Sequence[Face], found: list[int], free: set[int]) -> None:
+    """Same place, codes and answer, whatever the id is, where it is repeated or taken back: those may be numbered anew. So it is
+    where it has no id. The same specimen's first."""
+
+    def says(known: Face) -> Hashable | None:
+        return (known.place, known.codes, known.name, said) if (said := _said(known)) else None
+
+    def of_specimen(known: Face) -> Hashable | None:
+        return (said, known.item.subjects) if (said := says(known)) else None
+
+    for key in (of_specimen, says):
+        _pair(
+            old, new, found, free, key, lambda _, fresh: fresh.service in _REPEATS or not fresh.id,
+            rounds=_OF_THAT_SAMPLE,
+        )  # fmt: skip
+
+
 def _by_id(old: Sequence[Face | None], new: Sequence[Face], found: list[int], free: set[int]) -> None:
     """Same id, and at least one code in common (or neither has codes)."""
     _pair(old, new, found, free, lambda f: (f.of, f.id) if f.id else None, _agree)
@@ -111,10 +141,23 @@ def _by_place_codes_and_value(
 
 
 def _by_id_alone(old: Sequence[Face | None], new: Sequence[Face], found: list[int], free: set[int]) -> None:
-    """Same id under another code, where the result says that it changes an earlier one: a corrected code."""
-    _pair(
-        old, new, found, free, lambda f: (f.of, f.id) if f.id else None, lambda _, fresh: fresh.service in _REFERS_BACK
-    )
+    """Same id under another code, where the result says that it changes an earlier one: a corrected code.
+
+    A withdrawal or a repetition corrects no code: it must name the same amount. Nor is the code corrected of what another one
+    changes under its own.
+    """
+    claimed = {
+        (fresh.of, fresh.codes)
+        for hit, fresh in zip(found, new, strict=True)
+        if hit < 0 and fresh.service in _REFERS_BACK
+    }
+
+    def agree(known: Face, fresh: Face) -> bool:
+        if fresh.service in _REPEATS:
+            return _amount(known) is not None and _amount(known) == _amount(fresh)
+        return fresh.service in _REFERS_BACK and (known.of, known.codes) not in claimed
+
+    _pair(old, new, found, free, lambda f: (f.of, f.id) if f.id else None, agree)
 
 
 def _by_code_where_only_one(old: Sequence[Face | None], new: Sequence[Face], found: list[int], free: set[int]) -> None:
@@ -160,7 +203,28 @@ def _by_place_of_a_text(old: Sequence[Face | None], new: Sequence[Face], found: 
     _pair(old, new, found, free, sole, lambda known, one: one.service in _REFERS_BACK and _ids_may_be_one(known, one))
 
 
+def _by_code_in_a_change(old: Sequence[Face | None], new: Sequence[Face], found: list[int], free: set[int]) -> None:
+    """A number under another id that a change sends as new, and leaves the only one of its analysis and sample out: a change
+    holds the whole report, so it stands in its place."""
+
+    def key(known: Face) -> Hashable | None:
+        of = known.place, known.codes, known.item.subjects, known.item.specifications
+        return of if known.national and _amount(known) else None
+
+    left = Counter(key(known) for index in free if (known := old[index]) is not None)
+    fresh = Counter(key(one) for position, one in enumerate(new) if found[position] < 0)
+
+    def sole(known: Face) -> Hashable | None:
+        return mine if (mine := key(known)) and left[mine] == fresh[mine] == 1 else None
+
+    _pair(
+        old, new, found, free, sole, lambda _, one: one.corrects and one.service == "N", rounds=_OF_THAT_SAMPLE
+    )  # fmt: skip
+
+
 _PASSES: Final = (
+    _unchanged,
+    _by_what_it_says,
     _by_id,
     _by_place_and_codes,
     _by_place_and_national_code,
@@ -168,7 +232,12 @@ _PASSES: Final = (
     _by_id_alone,
     _by_code_where_only_one,
     _by_place_of_a_text,
+    _by_code_in_a_change,
 )
+
+_OF_THAT_SAMPLE: Final = (False,)
+_OF_ANY_SAMPLE: Final = (False, True)
+"""Whether a correction may be of a result that is known to be of another sample: in a second round, where it is at all."""
 
 
 def _pair(
@@ -178,6 +247,7 @@ def _pair(
     free: set[int],
     key: Callable[[Face], Hashable | None],
     agree: Callable[[Face, Face], bool],
+    rounds: Sequence[bool] = _OF_ANY_SAMPLE,
 ) -> None:
     """Pair free faces with equal keys that agree, first with first, in the order of the report.
 
@@ -190,7 +260,7 @@ def _pair(
         value = key(known) if known is not None else None
         if value is not None:
             waiting[value].append(index)
-    for may_be_apart in (False, True):
+    for may_be_apart in rounds:
         for position, fresh in enumerate(new):
             if found[position] >= 0 or (may_be_apart and not fresh.corrects):
                 continue
@@ -204,6 +274,17 @@ def _pair(
                     free.discard(index)
                     del candidates[place]
                     break
+
+
+def _said(known: Face) -> Value | None:
+    """The answer, None where there is none that says something."""
+    value = known.item.value
+    return value if says_something(value) else None
+
+
+def _amount(known: Face) -> tuple[Amount, str] | None:
+    value = known.item.value
+    return (value.amount, value.comparator) if value is not None and value.amount is not None else None
 
 
 def _may_be(known: Face, fresh: Face) -> bool:

@@ -1,0 +1,138 @@
+"""Which result of a newer version is which of the older ones, where ids count within one message or are not there."""
+
+from __future__ import annotations
+
+from itertools import permutations
+from typing import Any
+
+import pytest
+
+from kjerne.services.results.kith import chain
+from kjerne.services.results.kith.model import Value
+
+from .conftest import Kith
+
+SUGAR, BLOOD, CRP = "NPU02192", "NPU02319", "NPU19748"
+
+
+def version(minute: int, *items: str, **report_: Any) -> chain.Versioned:
+    raw = Kith.message(
+        Kith.report("".join(items), **report_), id_=f"M-{minute}", generated=f"2026-03-02T12:{minute:02}:00"
+    )
+    return chain.versions(Kith.understood(raw))[0]
+
+
+def number(code: str, amount: str, service: str = "N", id_: str = "", unit: str = "mmol/L", **more: Any) -> str:
+    return Kith.item(code, Kith.number(amount, unit) if amount else "", service=service, id_=id_, **more)
+
+
+def says(value: Value | None) -> str:
+    return "" if value is None else str(value.amount.number) if value.amount else value.text or value.codes[0].code
+
+
+def told(*versions: chain.Versioned) -> list[tuple[str, str, list[tuple[str, str]]]]:
+    """Value, status and changes of each result, by value."""
+    folded = chain.fold(versions)
+    for order in permutations(versions):
+        assert chain.fold((*order, *versions)) == folded, "neither order nor repetition may matter"
+    return sorted((says(r.value), r.status, [(c.kind, says(c.value)) for c in r.changes]) for r in folded.results)
+
+
+@pytest.mark.parametrize("ids", [("", "", ""), ("1", "2", "3"), ("1", "2", "1"), ("1", "2", "2")])
+@pytest.mark.parametrize("taken", ["5.0", "9.0"])
+def test_of_two_results_of_one_analysis_the_one_whose_value_is_named_is_withdrawn(
+    ids: tuple[str, str, str], taken: str
+) -> None:
+    first = version(1, number(SUGAR, "5.0", id_=ids[0]), number(SUGAR, "9.0", id_=ids[1]))
+    left = "9.0" if taken == "5.0" else "5.0"
+    assert told(first, version(2, number(SUGAR, taken, "C", id_=ids[2]), service="M")) == [
+        ("", "cancelled", [("withdrawn", taken)]),
+        (left, "final", [("not-repeated", left)]),
+    ]
+
+
+def test_of_two_texts_of_one_examination_the_one_that_is_named_is_withdrawn() -> None:
+    def knee(words: str, service: str = "N") -> str:
+        return Kith.item("SXR1", Kith.text(words, "RB"), service=service, state="11")
+
+    first = version(1, knee("Høyre: normalt."), knee("Venstre: brudd."), discipline="RTG")
+    back = version(2, knee("Venstre: brudd.", "C"), service="M", discipline="RTG")
+    assert told(first, back) == [
+        ("", "cancelled", [("withdrawn", "Venstre: brudd.")]),
+        ("Høyre: normalt.", "final", [("not-repeated", "Høyre: normalt.")]),
+    ]
+
+
+def test_a_withdrawal_takes_no_other_analysis_that_has_its_number() -> None:
+    first = version(1, number(BLOOD, "14", id_="1"))
+    assert told(first, version(2, number(CRP, "", "C", id_="1"), service="M")) == [
+        ("", "cancelled", []),
+        ("14", "final", [("not-repeated", "14")]),
+    ]
+    assert told(first, version(2, Kith.item("", "", service="C", id_="1"), service="M")) == [
+        ("", "cancelled", [("withdrawn", "14")])
+    ]
+
+
+def test_what_is_repeated_unchanged_under_another_number_is_no_correction() -> None:
+    first = version(1, number(SUGAR, "5.0", id_="1"), number(SUGAR, "9.0", id_="2"))
+    anew = version(2, number(SUGAR, "9.9", "M", id_="1"), number(SUGAR, "5.0", "H", id_="2"), service="M")
+    assert told(first, anew) == [("5.0", "final", []), ("9.9", "amended", [("corrected", "9.0")])]
+    other = version(2, number(CRP, "7", "H", id_="1"), service="M")
+    assert told(version(1, number(BLOOD, "14", id_="1")), other) == [
+        ("14", "final", [("not-repeated", "14")]),
+        ("7", "final", []),
+    ]
+
+
+@pytest.mark.parametrize("ids", [("1", "2", "4", "5"), ("", "", "", "")])
+def test_organisms_and_their_antibiotics_that_are_numbered_anew_are_no_corrections(ids: tuple[str, ...]) -> None:
+    def grown(name: str, letter: str, service: str, own: str, of: str) -> str:
+        level = Kith.text("", "RSB", codes=f"<TextCode V='{letter}' S='{Kith.OID}8271' DN='{letter}'/>")
+        tested = Kith.item("NOR10001", level, service=service, id_=of)
+        return Kith.item("", Kith.text(name, "FU"), service=service, id_=own, inside=tested)
+
+    coli, kleb = ("E. coli", "S"), ("Klebsiella pneumoniae", "R")
+    first = version(1, grown(*coli, "N", ids[0], ids[1]), grown(*kleb, "N", ids[2], ids[3]))
+    anew = version(2, grown(*kleb, "H", ids[0], ids[1]), grown(*coli, "H", ids[2], ids[3]), service="M")
+    assert all((status, changes) == ("final", []) for _, status, changes in told(first, anew))
+    assert len(told(first, anew)) == 4
+
+
+def test_two_analyses_that_are_changed_and_numbered_anew_keep_apart() -> None:
+    first = version(1, number(BLOOD, "14", id_="1"), number(CRP, "5", id_="2"))
+    anew = version(2, number(CRP, "7", "M", id_="1"), number(BLOOD, "15", "M", id_="2"), service="M")
+    assert told(first, anew) == [("15", "amended", [("corrected", "14")]), ("7", "amended", [("corrected", "5")])]
+
+
+def test_a_change_under_its_own_number_stays_a_change_though_its_neighbour_had_that_value() -> None:
+    first = version(1, number(SUGAR, "5.0", id_="1001"), number(SUGAR, "9.0", id_="1002"))
+    swapped = version(2, number(SUGAR, "9.0", "M", id_="1001"), number(SUGAR, "5.0", "M", id_="1002"), service="M")
+    assert told(first, swapped) == [
+        ("5.0", "amended", [("corrected", "9.0")]),
+        ("9.0", "amended", [("corrected", "5.0")]),
+    ]
+
+
+def test_a_number_that_a_change_sends_as_new_takes_the_place_of_the_only_one_it_leaves_out() -> None:
+    first = version(1, number(BLOOD, "14", id_="1001"))
+    assert told(first, version(2, number(BLOOD, "9", id_="1002"), service="M")) == [
+        ("9", "final", [("corrected", "14")])
+    ]
+
+
+@pytest.mark.parametrize(
+    ("first", "then", "service", "stand"),
+    [
+        ((number(BLOOD, "14", id_="1"),), (number(BLOOD, "9", id_="2"),), "N", 2),
+        ((number(BLOOD, "14", id_="1"),), (number(BLOOD, "14", "H", id_="1"), number(BLOOD, "9", id_="2")), "M", 2),
+        ((number(BLOOD, "14", id_="1"), number(BLOOD, "13", id_="2")), (number(BLOOD, "9", id_="3"),), "M", 3),
+        ((number(BLOOD, "14", id_="1"),), (number(BLOOD, "9", id_="2"), number(BLOOD, "8", id_="3")), "M", 3),
+        ((Kith.item(BLOOD, Kith.text("Høy"), id_="1"),), (Kith.item(BLOOD, Kith.text("Lav"), id_="2"),), "M", 2),
+    ],
+    ids=["a new version", "repeated beside it", "two left out", "two new", "texts"],
+)
+def test_in_doubt_all_of_them_stand(first: tuple[str, ...], then: tuple[str, ...], service: str, stand: int) -> None:
+    found = told(version(1, *first), version(2, *then, service=service))
+    assert len([value for value, status, _ in found if value and status == "final"]) == stand
+    assert not any(kind == "corrected" for _, _, changes in found for kind, _ in changes)
