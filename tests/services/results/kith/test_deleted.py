@@ -72,6 +72,15 @@ def test_deleting_and_cancelling_reach_all_that_stands_in_an_examination(kith: A
             assert [(r.status, r.gone, r.changes[0].kind) for r in results] == [(status, True, "withdrawn")] * 2
 
 
+def test_a_group_whose_examinations_are_gone_in_two_ways_has_the_status_of_the_first_whatever_that_refers_to(
+    kith: Any,
+) -> None:
+    cancelled = kith.item(A, "", id_="1", ref="9", service="C")
+    group = kith.item("", kith.text("Tekst.", "GR"), inside=cancelled + kith.item(B, "", id_="2", state="14"))
+    referred = kith.item(A, "", id_="8", inside=kith.item(B, id_="9"))
+    assert state(kith, version(kith, 1, group + referred)).results[0].status == "cancelled"
+
+
 def test_a_group_that_is_deleted_takes_its_examinations_with_it_and_they_come_back_with_it(kith: Any) -> None:
     first = version(kith, 1, radiology(kith, "11", service="N"))
     gone = version(kith, 2, radiology(kith, "11", group="14"), service="M")

@@ -174,7 +174,8 @@ class Entries:
         _settle(laid)
         repeated = [entry for entry in laid.held if entry is not None]
         sent = {entry.key for entry in repeated}
-        _reach_nested(self._entries, {key: at for key, at in stood.items() if at not in sent}, generated)
+        rest = [entry for entry in self._entries if entry.key not in sent]
+        _reach_nested([*repeated, *rest], {key: at for key, at in stood.items() if at not in sent}, generated)
         for entry in self._entries if report.service == "C" else repeated:
             entry.named = generated
         self._repeated = {entry.key: said.get(entry.key) for entry in repeated}
@@ -185,8 +186,6 @@ class Entries:
             for entry in self._entries:
                 _withdraw(entry, "withdrawn", generated)
         elif report.service in _FULL and before:
-            marked = {id(entry) for entry in repeated}
-            rest = [entry for entry in self._entries if id(entry) not in marked]
             for entry in rest:
                 _leave_out(entry, report, generated)
             self._entries = repeated + rest
