@@ -106,15 +106,16 @@ def test_the_same_addition_again_is_the_same_result() -> None:
     assert numbers(again) == numbers(once)
 
 
-def test_an_added_result_keeps_its_name_whatever_came_before_it() -> None:
-    """A first version, or another addition, that comes late gives it no other."""
-    late = (version(1, glucose("5.0", "1", "N")), added(2, glucose("7.0", "1")))
-    newest = added(3, glucose("9.0", "1"))
-    names = {
-        next(one.key for one in chain.fold(known).results if one.value == newest.report.items[0].value)
-        for known in ([newest], [late[0], newest], [*late, newest])
-    }
-    assert len(names) == 1
+@pytest.mark.parametrize("id_", ["1", ""])
+def test_an_added_result_keeps_its_name_whatever_else_is_added_and_so_does_the_first(id_: str) -> None:
+    first, newest = version(1, glucose("5.0", id_, "N")), added(4, glucose("9.0", id_))
+    others = (added(2, glucose("7.0", id_)), added(3, Kith.item(OTHER, id_=id_, service="A")))
+    names = [
+        {str(one.value.amount.number): one.key for one in chain.fold(known).results if one.value and one.value.amount}
+        for known in ([first, newest], [first, others[0], newest], [first, *others, newest])
+    ]
+    assert len({(one["5.0"], one["9.0"]) for one in names}) == 1
+    assert len({one["7.0"] for one in names[1:]}) == 1
 
 
 def test_an_addition_that_repeats_a_result_takes_nothing_from_it_and_does_not_move_it() -> None:

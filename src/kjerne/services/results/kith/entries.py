@@ -143,7 +143,7 @@ class Entries:
     def __init__(self, *, headless: bool = False) -> None:
         self._headless = headless
         self._entries: list[_Entry] = []
-        self._keys: set[str] = set()
+        self._keys: dict[str, frozenset[tuple[str, str]]] = {}
         self._numbers: dict[str, int] = {}
         self._repeated: dict[str, tuple[Said, int] | None] = {}
         self._filled: set[str] = set()
@@ -230,23 +230,23 @@ class Entries:
             _withdraw(entry, "withdrawn", generated, status=status)
 
     def _new_key(self, known: Face) -> str:
-        """A key that lasts: the laboratory's id, else place and codes; numbered where it is not alone. An added one's never
-        is that of what it may be added to, whichever of them came first."""
+        """A key that lasts: the laboratory's id, else place and codes; numbered where it is not alone. What is added beside a
+        result with its key has its own from what it says, so that it is the same whatever else was added."""
         stem = f"{known.of}:" if known.of else ""
-        if known.adds:
-            stem += f"+{additions.name_of(known.item)}|"
+        codes = "|".join(sorted(code for _, code in known.codes))
         if known.id:
             stem += f"id:{known.id}"
-            if stem in self._keys:
-                stem += "|" + "|".join(sorted(code for _, code in known.codes))
+            if stem in self._keys and not (known.adds and self._keys[stem] == known.codes):
+                stem += "|" + codes
         else:
-            codes = "|".join(sorted(code for _, code in known.codes)) or known.name
-            stem += f"{known.parent}>{known.target}>{codes}"
+            stem += f"{known.parent}>{known.target}>{codes or known.name}"
+        if known.adds and stem in self._keys:
+            stem = f"+{additions.name_of(known.item)}|{stem}"
         key, number = stem, self._numbers.get(stem, 1)
         while key in self._keys:
             number += 1
             key = f"{stem}#{number}"
-        self._keys.add(key)
+        self._keys[key] = known.codes
         self._numbers[stem] = number
         return key
 
