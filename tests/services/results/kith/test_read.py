@@ -217,12 +217,16 @@ def test_a_second_value_and_a_second_comment_of_a_result_are_kept(kith: Any) -> 
     assert "more than one value" in report.notes[0]
 
 
-def test_what_stands_twice_otherwise_is_noted(kith: Any) -> None:
-    [report] = kith.understood(
-        kith.message(kith.report(kith.item(extra="<InvDate V='2026'/><InvDate V='2025'/>")))
-    ).reports
-    assert report.items[0].investigated == "2026"
-    assert report.notes == ("ResultItem holds InvDate twice; the first is shown.",)
+def test_a_comparator_without_a_number_is_noted(kith: Any) -> None:
+    value = "<NumResult><ArithmeticComp V='LT'/><NumResultValue U='mmol/L'/></NumResult>"
+    [report] = kith.understood(kith.message(kith.report(kith.item(value=value)))).reports
+    assert report.items[0].value.kind == "empty"
+    assert "comparator" in report.notes[0]
+
+
+def test_a_status_that_the_table_does_not_have_is_noted(kith: Any) -> None:
+    [report] = kith.understood(kith.message(kith.report(kith.item(state="99")))).reports
+    assert "StatusInvestigation" in report.notes[0]
 
 
 def test_carriage_returns_are_line_ends(kith: Any) -> None:

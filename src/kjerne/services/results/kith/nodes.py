@@ -111,6 +111,12 @@ def texts(here: Parts, name: str) -> tuple[str, ...]:
     return tuple(t for t in (text_of(element) for element in here.get(name, ())) if t)
 
 
+def joined(here: Parts, name: str) -> str:
+    """All that is said in elements of a name, a line each: of two comments none is lost."""
+    found = here.get(name, ())
+    return text_of(found[0]) if len(found) == 1 else "\n".join(dict.fromkeys(texts(here, name)))
+
+
 def value_of(element: Element) -> str:
     """Attribute V, trimmed."""
     return attribute(element, "V", CODE_LIMIT_CHARACTERS)

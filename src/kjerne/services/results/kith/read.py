@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from lxml import etree
 
+from kjerne.services.results.kith import once
 from kjerne.services.results.kith import whose as kin
 from kjerne.services.results.kith.codes import is_known
 from kjerne.services.results.kith.entries import circular, targets
@@ -37,6 +38,7 @@ from kjerne.services.results.kith.nodes import (
     codes,
     date,
     first,
+    joined,
     line_of,
     name_of,
     parts,
@@ -49,6 +51,7 @@ from kjerne.services.results.kith.nodes import (
 from kjerne.services.results.kith.read_actors import actor
 from kjerne.services.results.kith.read_files import files
 from kjerne.services.results.kith.read_items import Whose, items, subjects
+from kjerne.services.results.kith.statuses import OBSERVATION
 from kjerne.services.results.kith.times import Stamp, is_after, stamp
 
 NAMESPACE: Final = {
@@ -111,6 +114,7 @@ def read(
             todo="Send http://www.kith.no/xmlstds/labsvar/2012-02-15.",
             receipt=NOT_SUPPORTED,
         )
+    once.check(root, Notes(), within=False)
     here = parts(root)
     generated = date(here, "GenDate")
     known = stamp(generated)
@@ -158,6 +162,7 @@ def _same_patient(holders: list[Element], reports: tuple[Report, ...], numbers: 
 
 def _report(element: Element, made: Stamp, extra: Sequence[Attachment], noted: Sequence[str]) -> Report:
     here, notes = parts(element), Notes(list(noted))
+    once.check(element, notes)
     unknown(here, _REPORT, element, notes)
     service = value(here, "ServType")
     if service not in SERVICES:
@@ -196,7 +201,7 @@ def _report(element: Element, made: Stamp, extra: Sequence[Attachment], noted: S
         requester=requester,
         responsible=responsible,
         related=_actor(here, "RelServProv"),
-        comment=text(here, "Comment"),
+        comment=joined(here, "Comment"),
         comment_codes=codes(here, "CodedComment"),
         cancellation=code(here, "CancellationCode"),
         attachments=attachments,
@@ -288,20 +293,25 @@ def _note_oddities(
         notes.add("MsgDescr is missing; the report is filed as laboratory medicine.")
     if value(here, "ServType") == "N" and not found:
         notes.add("The report holds no result.")
+    _note_items(found, samples, notes, is_addition=value(here, "ServType") == "A")
+    if any(attachment.broken for attachment in attachments):
+        notes.add("An attachment could not be decoded.")
+
+
+def _note_items(found: list[Item], samples: list[AnalysedSubject], notes: Notes, *, is_addition: bool) -> None:
     known = {sample.id for sample in samples}
     if len({(sample.of, sample.id) for sample in samples}) < len(samples):
         notes.add("Several specimens have the same number; a result that refers to it stands with the first.")
     ids = {(item.of, item.id) for item in found}
     for item in found:
-        if item.ref and (item.of, item.ref) not in ids and value(here, "ServType") != "A":
+        if item.ref and (item.of, item.ref) not in ids and not is_addition:
             notes.add("A result refers to a result that the report does not hold.")
-        for ref in item.subjects:
-            if ref not in known:
-                notes.add("A result refers to a specimen that the report does not hold.")
+        if any(ref not in known for ref in item.subjects):
+            notes.add("A result refers to a specimen that the report does not hold.")
         if item.service and item.service not in SERVICES:
             notes.add("A result's ServType is none of N, M, C, H, A (8270); its status is unknown.")
-    if any(attachment.broken for attachment in attachments):
-        notes.add("An attachment could not be decoded.")
+        if item.status not in OBSERVATION:
+            notes.add("A result's StatusInvestigation is none of 8245; its status is unknown.")
 
 
 def _note_systems(element: Element, notes: Notes) -> None:

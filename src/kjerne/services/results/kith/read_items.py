@@ -19,8 +19,8 @@ from kjerne.services.results.kith.nodes import (
     first,
     flag,
     flag_of,
+    joined,
     line_of,
-    name_of,
     parts,
     prose,
     refuse,
@@ -101,7 +101,7 @@ def _item(element: Element, whose: Whose, parent: int, notes: Notes) -> tuple[It
         name = child.tag.rpartition("}")[2]
         single = _SINGLE.get(name)
         if single is not None:
-            _once(fields, *single, child, element, notes)
+            _once(fields, *single, child)
         elif name in _REPEATED:
             inside.setdefault(name, []).append(child)
         elif name in _VALUES:
@@ -116,29 +116,19 @@ def _item(element: Element, whose: Whose, parent: int, notes: Notes) -> tuple[It
     return Item(**fields), inside
 
 
-def _once(
-    fields: dict[str, Any],
-    field: str,
-    read: Callable[[Element], object],
-    child: Element,
-    element: Element,
-    notes: Notes,
-) -> None:
-    """An element that the schema has once. Of two comments none is lost; of anything else the first holds."""
+def _once(fields: dict[str, Any], field: str, read: Callable[[Element], object], child: Element) -> None:
+    """An element that the schema has once (`once` tells of those that differ). Of two comments none is lost."""
     if field not in fields:
         fields[field] = read(child)
     elif field == "comment":
         fields[field] = "\n".join(filter(None, (fields[field], text_of(child))))
-    elif read(child) != fields[field]:
-        notes.add(f"{name_of(element)} holds {name_of(child)} twice; the first is shown.")
 
 
 def _repeated(fields: dict[str, Any], inside: Parts, notes: Notes) -> None:
     if "Investigation" in inside:
         _investigations(fields, inside["Investigation"])
     if "RefInterval" in inside:
-        descriptions = (text(parts(holder), "Descr") for holder in inside["RefInterval"])
-        fields["ranges"] = tuple(words for words in descriptions if words)
+        fields["ranges"] = tuple(words for holder in inside["RefInterval"] for words in texts(parts(holder), "Descr"))
     if "RefAnalysedSubject" in inside:
         fields["subjects"] = texts(inside, "RefAnalysedSubject")
     if "RelServProv" in inside:
@@ -168,6 +158,8 @@ def _number(element: Element, notes: Notes) -> Value:
     holder = first(inside, "NumResultValue")
     amount = amount_of(holder, notes) if holder is not None else None
     if amount is None:
+        if comparator:
+            notes.add("A result has a comparator and no number; it stands without a value.")
         return Value("empty")
     comparator = _SIGNS.get(comparator, comparator)
     if comparator not in _COMPARATORS:
@@ -271,7 +263,7 @@ def _subject(element: Element, here: Parts, whose: Whose, parent: str, notes: No
         product_type=text(product, "Type"),
         product_ref=text(product, "RefRelatedProd"),
         preservative=text(here, "PreservMaterial"),
-        comment=text(here, "Comment"),
+        comment=joined(here, "Comment"),
         origin=text(here, "AnatomicalOrigin"),
         containers=_containers(number, notes) if number is not None else None,
         procedure=code(here, "SampleCollProc"),
