@@ -40,10 +40,12 @@ class Sent(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """What is known about one report that came: who has the patient's number it names, and what came under its own."""
+    """What is known about one report that came: who has the patient's number it names, and what came under its own. `beside`:
+    who has each of the other national numbers that it gives her."""
 
     person: int | None
     known: tuple[Sent, ...]
+    beside: tuple[int | None, ...] = ()
 
     @property
     def crowded(self) -> bool:

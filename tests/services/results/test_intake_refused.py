@@ -5,18 +5,22 @@ from __future__ import annotations
 import itertools
 import secrets
 from dataclasses import replace
+from datetime import date
 from typing import Any
 
 import pytest
 
-from kjerne.access import Once
+from kjerne.access import Once, Tie
 from kjerne.app import is_synthetic
 from kjerne.errors import Refusal
+from kjerne.registries.identifiers import control_digits
 from kjerne.services.results.intake import Intake, Taken
 from kjerne.store import messages
+from kjerne.store.people import Identifier, NewPerson
 from kjerne.store.proofs import note_values
+from kjerne.store.subjects import PersonDetail
 
-from .conftest import LAB, NOW, Ward, fresh_number
+from .conftest import HOSPITAL, LAB, NOW, Ward, fresh_number
 from .test_intake import Kith, a_report, opened, take
 
 
@@ -178,3 +182,58 @@ async def test_the_receipt_of_a_bare_message_has_the_organisation_number_of_the_
     assert [one.accepted for one in taken] == [True, False]
     for one in taken:
         assert b'<Id>974631326</Id><TypeId V="ENH"' in one.receipt.partition(b"<Receiver>")[0]
+
+
+def named_twice(kith: Kith, number: str, other: str, kind: str = "FNR") -> bytes:
+    beside = f"<AdditionalId><Id>{other}</Id><Type V='{kind}'/></AdditionalId>"
+    patient = kith.person(beside + kith.SAMPLE + kith.item(), number=number)
+    return kith.message(kith.report(patient=patient, id_=f"R-{number[-5:]}"), id_=f"twice-{number[-5:]}")
+
+
+def born(day: int, individual: int, month: int = 81, year: int = 73) -> str:
+    """A number that no other test has: of somebody born in 1973."""
+    nines = (f"{day:02}{month:02}{year}{one}" for one in range(individual, 500))
+    return next(nine + control_digits(nine) for nine in nines if control_digits(nine))
+
+
+async def test_national_numbers_of_two_registered_persons_are_refused(ward: Ward, kith: Kith) -> None:
+    hers, his = born(2, 100), born(2, 200)
+    await ward.person(hers)
+    await ward.person(his)
+    (taken,) = await take(ward, named_twice(kith, hers, his))
+    assert (taken.accepted, taken.status, taken.faults[0].code) == (False, 422, "E31")
+    assert "AdditionalId line" in taken.faults[0].where
+    assert hers.encode() not in taken.receipt
+    assert his.encode() not in taken.receipt
+    assert await opened(ward, hers) == []
+
+
+async def test_two_numbers_that_the_register_knows_as_one_persons_are_taken(ward: Ward, kith: Kith) -> None:
+    old, new = born(43, 100), born(4, 100)  # a D-number, and what followed with a corrected birth date
+    detail = PersonDetail(name="Prøve Person", birth_date=date(1973, 1, 4))
+    numbers = tuple(
+        Identifier(ward.house.digest(one), kind, one, date(1973, 1, 4)) for one, kind in ((old, "DNR"), (new, "FNR"))
+    )
+    person = NewPerson(detail, numbers, synthetic=True, ties=(Tie("care", organisation=HOSPITAL),))
+    async with ward.house.store.pool.acquire() as conn:
+        await ward.house.store.people.register(conn, [person], NOW)
+    (taken,) = await take(ward, named_twice(kith, new, old, "DNR"))
+    assert taken.accepted
+    (report,) = await opened(ward, new, "DiagnosticReport")
+    assert any("another national number" in str(one.get("valueString")) for one in report["extension"])
+
+
+@pytest.mark.parametrize(
+    ("number", "other", "accepted"),
+    [
+        (born(5, 100), born(6, 100), False),
+        (born(7, 100), born(47, 100), True),  # a D-number with the same birth date may be hers
+    ],
+)
+async def test_numbers_that_no_register_knows_are_two_persons_by_their_birth_dates(
+    ward: Ward, kith: Kith, number: str, other: str, accepted: bool
+) -> None:
+    (taken,) = await take(ward, named_twice(kith, number, other))
+    assert taken.accepted == accepted
+    if not accepted:
+        assert taken.faults[0].code == "E31"

@@ -25,9 +25,11 @@ from kjerne.clock import Clock
 from kjerne.errors import Fault, Refusal
 from kjerne.exchange import Admit, Denied, PatientRef, Stale, not_filed, noted
 from kjerne.fhir.encode import encode
+from kjerne.registries.identifiers import parse
 from kjerne.registries.protection import is_protected
 from kjerne.services.results.filing import Files, Filing, moved_mark, number_of
 from kjerne.services.results.kith import apprec, chain, lineage, mapping
+from kjerne.services.results.kith.identity import NATIONAL, NUMBER_WRONG
 from kjerne.services.results.kith.kin import CHANGES
 from kjerne.services.results.kith.model import Message, Patient
 from kjerne.services.results.shown import NUMBERS_LIMIT, shown_numbers
@@ -46,7 +48,6 @@ log = structlog.get_logger("kjerne.intake")
 
 SERVICE: Final = "results"
 SCOPE: Final = "nhn:pps/provesvar-write"
-NATIONAL: Final = frozenset({"FNR", "DNR", "FHN"})
 VERSIONS_LIMIT: Final = 100
 """Versions of one report; each message folds them all. The longest chain seen in samples has three."""
 ATTEMPTS: Final = 4
@@ -82,7 +83,8 @@ class Taken:
 
 @dataclass(frozen=True, slots=True)
 class Named:
-    """One report as it is looked up: the laboratory's number of it, and the digest of whom it names.
+    """One report as it is looked up: the laboratory's number of it, and the digest of whom it names; her other
+    numbers with theirs.
 
     `narrow` gives a number that is used for no other report, where so much came under `number` that it says nothing.
     """
@@ -92,6 +94,7 @@ class Named:
     version: chain.Versioned
     person: bytes
     trace: lineage.Trace
+    beside: tuple[tuple[str, bytes], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,16 +226,19 @@ class Intake:
     ) -> tuple[messages.Received | None, list[Named], list[Arrival]]:
         """What is known of the message and of each report in it; a crowded number gives way to a narrower one."""
         async with self._store.pool.acquire() as conn:
-            pairs = [(one.person, one.number) for one in named]
-            seen, arrivals = await look(conn, sender, name_of(message), raw, pairs, once)
+            seen, arrivals = await look(conn, sender, name_of(message), raw, _pairs(named), once)
             if any(one.crowded for one in arrivals):
                 named = [
                     replace(one, number=one.narrow()) if arrival.crowded else one
-                    for one, arrival in zip(named, arrivals, strict=True)
+                    for one, arrival in zip(named, arrivals[: len(named)], strict=True)
                 ]
-                pairs = [(one.person, one.number) for one in named]
-                seen, arrivals = await look(conn, sender, name_of(message), raw, pairs)
-        return seen, list(named), arrivals
+                seen, arrivals = await look(conn, sender, name_of(message), raw, _pairs(named))
+        others = iter(arrivals[len(named) :])
+        known = [
+            replace(arrival, beside=tuple(next(others).person for _ in one.beside))
+            for one, arrival in zip(named, arrivals[: len(named)], strict=True)
+        ]
+        return seen, list(named), known
 
     def _named(self, sender: str, message: Message, version: chain.Versioned) -> Named:
         report = version.report
@@ -241,7 +247,11 @@ class Intake:
             return number_of(self._digest, sender, chain.report_key(message, report, numbered=numbered))
 
         person = self._digest(digest_name(report.patient))
-        return Named(number(numbered=True), partial(number, numbered=False), version, person, lineage.trace(report))
+        others = message.beside[version.part] if message.beside else ()
+        beside = tuple((other, self._digest(other)) for other in others)
+        return Named(
+            number(numbered=True), partial(number, numbered=False), version, person, lineage.trace(report), beside
+        )
 
     async def _admitted(
         self, sender: str, named: Sequence[Named], arrivals: Sequence[Arrival], admit: Admit, *, proven: bool
@@ -296,6 +306,7 @@ class Intake:
         if arrival.person is None and self._settings.unknown_person == "refuse":
             where = f"Patient/OffId line {named.version.report.line}"
             raise Refusal(422, "no register knows this person", where=where)
+        _one_person(named, arrival, grant.subject.keys)
         if newcomer and grant.subject.patient != newcomer.key:
             newcomer = None  # somebody else has registered her meanwhile
         # Of two keys of one person, the one that has reports under this number already.
@@ -448,6 +459,35 @@ class Intake:
                 key = keys[filing.grant.subject.patient]
                 await self._files.file(conn, self._anew(filing, now_known.get(filing.number, ())), name, key)
         return taken
+
+
+def _pairs(named: Sequence[Named]) -> list[tuple[bytes, bytes]]:
+    """What is looked up: each report's person and number, then the other numbers of each person, under no report's number."""
+    return [(one.person, one.number) for one in named] + [(other, b"") for one in named for _, other in one.beside]
+
+
+def _one_person(named: Named, arrival: Arrival, keys: Collection[int]) -> None:
+    """Refuses a patient with national numbers of two persons: by the register where it knows both, else by their birth dates. A
+    D-number or a former number of hers has the birth date of the one in use."""
+    patient = named.version.report.patient
+    national = patient.kind in NATIONAL
+    born = _born(patient.number if national else next((number for number, _ in named.beside), ""))
+    for (number, _), key in zip(named.beside, arrival.beside, strict=True):
+        if national and key is not None and arrival.person is not None:
+            if key in keys:
+                continue
+        elif None in (born, _born(number)) or born == _born(number):
+            continue
+        says, where = (
+            "The patient has national numbers of two persons.",
+            f"Patient/AdditionalId line {named.version.report.line}",
+        )
+        todo = "Send the number of whom the report is about."
+        raise Refusal(422, says, where=where, todo=todo, faults=(Fault(says, where, NUMBER_WRONG),))
+
+
+def _born(number: str) -> date | None:
+    return parse(number, declared="FNR").birth_date if number else None
 
 
 def _mark(named: Named, person: int) -> lineage.Mark:

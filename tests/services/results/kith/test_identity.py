@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from kjerne.errors import Refusal
+from kjerne.registries.identifiers import control_digits
 
 
 def about(kith: Any, **person_: str) -> Any:
@@ -91,3 +92,40 @@ def test_the_number_may_stand_among_the_alternative_ids(kith: Any, number: str) 
 
 def test_a_birth_date_under_a_kind_nobody_knows_is_told_as_a_birth_date(kith: Any) -> None:
     assert "birth date" in refused(kith, number="12011975", kind="FDATO").says
+
+
+def numbered(born: str, individual: int) -> str:
+    nines = (f"{born}{one}" for one in range(individual, 500, 2))
+    return next(nine + control_digits(nine) for nine in nines if control_digits(nine))
+
+
+@pytest.mark.parametrize(
+    ("before", "note"),
+    [
+        ("<DateOfBirth V='1901-01-01'/>", "DateOfBirth is another"),
+        ("<DateOfBirth V='1975-01-12'/>", ""),
+        ("<DateOfBirth V='1975'/>", ""),
+        ("<Sex V='1'/>", "Sex is another"),
+        ("<Sex V='2'/>", ""),
+        ("<Sex V='9'/>", ""),
+    ],
+)
+def test_what_the_number_does_not_bear_out_is_noted_and_never_refused(kith: Any, before: str, note: str) -> None:
+    number = numbered("128175", 100)  # born 12 January 1975, and even: a woman's
+    raw = kith.message(kith.report(patient=kith.person(kith.item(), number=number, before=before)))
+    [report] = kith.understood(raw).reports
+    assert report.patient.number == number
+    assert [one for one in report.notes if " is another than the patient's number tells" in one] == [
+        one for one in report.notes if note and one.startswith(note)
+    ]
+    assert bool(note) == bool(report.notes)
+
+
+def test_another_national_number_is_noted_and_kept_out_of_the_report(kith: Any) -> None:
+    other = numbered("138175", 100)
+    inside = f"<AdditionalId><Id>{other}</Id><Type V='FNR'/></AdditionalId>"
+    same = inside.replace(other, kith.NUMBER)
+    message = kith.understood(kith.message(kith.report(patient=kith.person(same + inside + kith.item()))))
+    assert message.beside == ((other,),)
+    assert any("another national number" in note for note in message.reports[0].notes)
+    assert kith.understood(kith.message(kith.report(patient=kith.person(same + kith.item())))).beside == ((),)

@@ -7,6 +7,7 @@ is never filed on a guess. The number itself stands in no text that leaves here.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import Final
 
 import msgspec
@@ -26,6 +27,8 @@ NUMBER_WRONG: Final = "E31"
 """Codes of 8221 for a receipt."""
 
 _DATE_LIKE: Final = re.compile(r"[0-9]{6}|[0-9]{8}|[0-9]{4}-[0-9]{2}-[0-9]{2}|[0-9]{1,2}\.[0-9]{1,2}\.[0-9]{2,4}")
+_SEXES: Final = ("1", "2")
+"""Male and female (3101): the ninth digit of a number is odd or even."""
 _LONGEST: Final = 40
 _NOBODY: Final = Identifier("")
 
@@ -59,17 +62,42 @@ def patient(element: Element, here: Parts, maker: Actor, notes: Notes) -> Patien
         return _local(number, "HNR", holder, here, maker)
     national = "FHN" if kind == "FHN" else known.kind
     born = known.birth_date.isoformat() if known.birth_date else date(here, "DateOfBirth")
+    _note_at_odds(known, here, notes)
     return _with_particulars(Patient(known.value, national, born=born), here)
+
+
+def _note_at_odds(known: identifiers.PersonNumber, here: Parts, notes: Notes) -> None:
+    """Note a birth date and a sex that the number does not bear out. A birth date may have been corrected and a sex changed
+    since the number was given, so neither says that it is another person's."""
+    if known.birth_date is None:  # nor do the digits of such a number tell the sex
+        return
+    told = date(here, "DateOfBirth")[:10]
+    if told and not known.birth_date.isoformat().startswith(told):
+        notes.add("DateOfBirth is another than the patient's number tells; the report is filed by the number.")
+    if value(here, "Sex") in _SEXES and value(here, "Sex") != _SEXES[int(known.value[8]) % 2 == 0]:
+        notes.add("Sex is another than the patient's number tells; the report is filed by the number.")
 
 
 def _national_beside(here: Parts) -> tuple[str, str, Element] | None:
     """A national number among the patient's alternative ids, with its kind."""
+    return next(_alternatives(here), None)
+
+
+def _alternatives(here: Parts) -> Iterator[tuple[str, str, Element]]:
     for element in here.get("AdditionalId", ()):
         inside = parts(element)
         number, kind = text(inside, "Id").replace(" ", ""), value(inside, "Type").upper()
         if number and kind in NATIONAL:
-            return number, kind, element
-    return None
+            yield number, kind, element
+
+
+def beside(known: Patient, here: Parts, notes: Notes) -> tuple[str, ...]:
+    """The other national numbers among the patient's alternative ids; whether they are hers is the register's to say."""
+    valid = (number for number, _, _ in _alternatives(here) if identifiers.is_number(number))
+    others = tuple(dict.fromkeys(number for number in valid if number != known.number))
+    if others:
+        notes.add("AdditionalId holds another national number; the report is filed by the number of the patient.")
+    return others
 
 
 def _national(number: str, kind: str, holder: Element) -> identifiers.PersonNumber:

@@ -256,6 +256,7 @@ class Message(msgspec.Struct, frozen=True, array_like=True):
     `version` is "1.3" or "1.4". `test` is set where the sender marks it as a test. `sender` is the envelope's, else
     the first report's laboratory; `receiver` is whom this copy was made for (Requester). `envelope_id`,
     `envelope_generated` (as sent) and `addressed`, whom the sender sent it to, are the MsgHead's, empty where there was none.
+    `beside` are by report the other national numbers that it gives its patient: no part of what is kept.
     """
 
     id: str
@@ -270,3 +271,4 @@ class Message(msgspec.Struct, frozen=True, array_like=True):
     envelope_id: str = ""
     envelope_generated: str = ""
     addressed: Actor = Actor()
+    beside: tuple[tuple[str, ...], ...] = ()

@@ -17,7 +17,7 @@ from kjerne.services.results.kith import once
 from kjerne.services.results.kith import whose as kin
 from kjerne.services.results.kith.codes import is_known
 from kjerne.services.results.kith.entries import circular, targets
-from kjerne.services.results.kith.identity import NATIONAL, NUMBER_WRONG, patient
+from kjerne.services.results.kith.identity import NATIONAL, NUMBER_WRONG, beside, patient
 from kjerne.services.results.kith.model import (
     Actor,
     AnalysedSubject,
@@ -131,9 +131,10 @@ def read(
         refuse("The message holds no ServReport.", root, "ServReport")
     if len(holders) > REPORT_LIMIT:
         refuse(f"The message holds more than {REPORT_LIMIT} reports.", holders[REPORT_LIMIT])
-    reports = tuple(
+    understood = [
         _report(holder, known, attachments if index == 0 else (), notes) for index, holder in enumerate(holders)
-    )
+    ]
+    reports = tuple(report for report, _ in understood)
     _same_patient(holders, reports, patient_numbers)
     return Message(
         id=message_id,
@@ -148,6 +149,7 @@ def read(
         envelope_id=envelope_id,
         envelope_generated=envelope_generated,
         addressed=addressed or Actor(),
+        beside=tuple(others for _, others in understood),
     )
 
 
@@ -160,7 +162,10 @@ def _same_patient(holders: list[Element], reports: tuple[Report, ...], numbers: 
             refuse("The envelope's patient is another than the report's.", holder, "Patient", receipt=NUMBER_WRONG)
 
 
-def _report(element: Element, made: Stamp, extra: Sequence[Attachment], noted: Sequence[str]) -> Report:
+def _report(
+    element: Element, made: Stamp, extra: Sequence[Attachment], noted: Sequence[str]
+) -> tuple[Report, tuple[str, ...]]:
+    """The report, and its patient's other national numbers."""
     here, notes = parts(element), Notes(list(noted))
     once.check(element, notes)
     unknown(here, _REPORT, element, notes)
@@ -171,6 +176,7 @@ def _report(element: Element, made: Stamp, extra: Sequence[Attachment], noted: S
     holder = _person(here, element)
     inside = parts(holder)
     about = patient(holder, inside, provider, notes)
+    others = beside(about, inside, notes)
     found_items: list[Item] = []
     found_subjects: list[AnalysedSubject] = []
     information: list[Information] = []
@@ -188,7 +194,7 @@ def _report(element: Element, made: Stamp, extra: Sequence[Attachment], noted: S
     if any(is_after(time, made) for time in taken):
         notes.add("A sample or examination is dated after the message; the date is not used for its results.")
     _note_systems(element, notes)
-    return Report(
+    report = Report(
         line=line_of(element),
         service=service,
         status=value(here, "Status"),
@@ -211,6 +217,7 @@ def _report(element: Element, made: Stamp, extra: Sequence[Attachment], noted: S
         items=tuple(found_items),
         notes=tuple(notes.texts),
     )
+    return report, others
 
 
 def _person(here: Parts, element: Element) -> Element:
