@@ -113,21 +113,27 @@ def told_by_xml(raw: bytes) -> list[Tree]:
 
 
 def take_back(items: list[ET.Element], parents: list[int], told: list[Tree]) -> None:
-    """What stands in an item that was cancelled or deleted is taken back too, and a group all of whose examinations were."""
-    gone = [
+    """What stands in an item that was cancelled or deleted, or refers to it, is taken back too, and a group all of whose
+    examinations were. Its status is theirs; None where one was cancelled and another deleted."""
+    direct = [
         value(child(item, "ServType")) == "C" or value(child(item, "StatusInvestigation")) == "14" for item in items
     ]
     examined = [child(item, "Investigation", "Id") is not None for item in items]
+    found = [{one["status"]} if gone else set() for one, gone in zip(told, direct, strict=True)]
     before = None
-    while before != gone:
-        before = list(gone)
+    while before != found:
+        before = [set(one) for one in found]
         for index, parent in enumerate(parents):
-            if parent >= 0 and gone[parent] and not gone[index]:
-                gone[index], told[index]["status"] = True, told[parent]["status"]
-        for index in reversed(range(len(items))):
+            if direct[index]:
+                continue
+            for above in (parent, told[index]["target"]):
+                found[index] |= found[above] if above is not None and above >= 0 else set()
             held = [i for i, p in enumerate(parents) if p == index and (examined[i] or i in parents)]
-            if held and not examined[index] and not gone[index] and all(gone[i] for i in held):
-                gone[index], told[index]["status"] = True, told[held[0]]["status"]
+            if held and not examined[index] and all(found[i] for i in held):
+                found[index] |= set().union(*(found[i] for i in held))
+    for one, gone, statuses in zip(told, direct, found, strict=True):
+        if statuses and not gone:
+            one["status"] = statuses.pop() if len(statuses) == 1 else None
 
 
 def said(item: ET.Element, samples: set[str]) -> Tree:

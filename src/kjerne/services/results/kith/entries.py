@@ -21,7 +21,7 @@ from kjerne.services.results.kith.circumstances import (
     same_content,
     says_something,
 )
-from kjerne.services.results.kith.codes import canonical
+from kjerne.services.results.kith.codes import SUSCEPTIBILITY, canonical
 from kjerne.services.results.kith.map_values import is_coded
 from kjerne.services.results.kith.matching import Face, face, match
 from kjerne.services.results.kith.model import Code, Item, Material, Report, Value
@@ -174,6 +174,7 @@ class Entries:
         _settle(laid)
         repeated = [entry for entry in laid.held if entry is not None]
         sent = {entry.key for entry in repeated}
+        _leave_behind(self._entries, repeated, {key: was for key, (was, _) in said.items()}, generated)
         rest = [entry for entry in self._entries if entry.key not in sent]
         _reach_nested([*repeated, *rest], {key: at for key, at in stood.items() if at not in sent}, generated)
         for entry in self._entries if report.service == "C" else repeated:
@@ -476,13 +477,16 @@ def _withdraw(
 
 
 def _reach_nested(entries: Sequence[_Entry], stood: Mapping[str, str], generated: str) -> None:
-    """What was taken back takes all with it that stands in it, sent again or not; a group goes with its examinations.
+    """What was taken back takes all with it that stands in it or refers to it, sent again or not; a group goes with its
+    examinations.
 
     In the national layout of radiology the group has the text, which the examinations in it are the occasion of. `stood` is
     where results were before, in what this version leaves out: it may send them in another group, or in none.
     """
     inside: dict[str, list[_Entry]] = {}
+    referring: dict[str, list[_Entry]] = {}
     for entry in entries:
+        referring.setdefault(entry.target, []).append(entry)
         for place in {entry.parent: None, stood.get(entry.key, ""): None}:
             inside.setdefault(place, []).append(entry)
     by_key = {entry.key: entry for entry in entries}
@@ -492,6 +496,7 @@ def _reach_nested(entries: Sequence[_Entry], stood: Mapping[str, str], generated
             gone = reached.pop()
             around |= {gone.parent: None, stood.get(gone.key, ""): None}
             follow, status = [one for one in inside.get(gone.key, ()) if one.parent == gone.key], gone.status
+            follow += referring.get(gone.key, ())
         else:
             group = by_key.get(around.popitem()[0])
             status = _lost_all(group, inside) if group else ""
@@ -501,6 +506,46 @@ def _reach_nested(entries: Sequence[_Entry], stood: Mapping[str, str], generated
                 _withdraw(entry, "withdrawn", generated, status=status)
                 entry.named = generated
                 reached.append(entry)
+
+
+def _leave_behind(
+    entries: Sequence[_Entry], repeated: Sequence[_Entry], before: Mapping[str, Said], generated: str
+) -> None:
+    """Where another finding took the place of one that something was tested on, what is not sent again of that is taken back: it
+    was never tested on what stands there now."""
+    others = {entry.key for entry in repeated if entry.key in before and _another_finding(before[entry.key], entry)}
+    if not others:
+        return
+    sent = {entry.key for entry in repeated}
+    beside: dict[str, list[_Entry]] = {}
+    for entry in entries:
+        for place in {entry.parent, entry.target} & others:
+            beside.setdefault(place, []).append(entry)
+    for found in beside.values():
+        if any(_is_susceptibility(one.value) for one in found):
+            for one in found:
+                if one.key not in sent and not _is_gone(one):
+                    _withdraw(one, "withdrawn", generated)
+                    one.named = generated
+
+
+def _another_finding(was: Said, now: _Entry) -> bool:
+    """Whether a text, as an organism is, says another thing: no code in common, or other words where one has no code."""
+    if was.value is None or now.value is None or not (says_something(was.value) and says_something(now.value)):
+        return False
+    if _another_analysis(was.item, now.item):
+        return True
+    before, after = ({(canonical(c.system), c.code) for c in value.codes if c.code} for value in (was.value, now.value))
+    if before and after:
+        return before.isdisjoint(after)
+    return not _same(was.value, now.value)
+
+
+def _is_susceptibility(value: Value | None) -> bool:
+    """Whether a value is a letter of 8271, or stands under its heading."""
+    if value is None:
+        return False
+    return value.heading.code == "RSB" or any(canonical(code.system) == SUSCEPTIBILITY for code in value.codes)
 
 
 def _lost_all(group: _Entry, inside: Mapping[str, Sequence[_Entry]]) -> str:
