@@ -14,6 +14,7 @@ from kjerne.services.results.judging import Flag, OtherRange, Range, range_of
 from kjerne.services.results.kith.map_values import deviation
 from kjerne.services.results.kith.model import Code
 from pages import resources as r
+from services.results.kith.conftest import Kith
 
 NORMAL = {"low": {"value": Decimal(135)}, "high": {"value": Decimal(145)}}
 TYPE = "http://terminology.hl7.org/CodeSystem/referencerange-meaning"
@@ -54,27 +55,48 @@ def test_a_value_without_a_unit_is_not_judged_by_a_range_that_has_one() -> None:
 
 def test_of_several_ranges_the_one_in_the_values_unit_is_its_own() -> None:
     found = only(sodium(in_unit("0.135", "0.145", "mol/L"), in_unit("135", "145", "mmol/L")))
-    assert (found.inside, formats.span(found.range, "nb")) == (True, "135\N{EN DASH}145")
+    assert (found.inside, formats.span(found.range, "nb")) == (True, "135\N{EN DASH}145; 0,135\N{EN DASH}0,145 mol/L")
 
 
 @pytest.mark.parametrize(
-    ("condition", "told"),
+    ("condition", "told", "judged"),
     [
-        ({"appliesTo": [{"text": "Gravide"}]}, "Gravide: 10\N{EN DASH}20"),
-        ({"age": {"low": {"value": 18, **YEARS}}}, "alder ≥\N{NARROW NO-BREAK SPACE}18 år: 10\N{EN DASH}20"),
-        ({"type": {"coding": [{"system": TYPE, "code": "treatment"}]}}, "behandlingsmål: 10\N{EN DASH}20"),
-        ({"type": {"text": "Etter måltid"}}, "Etter måltid: 10\N{EN DASH}20"),
+        ({"appliesTo": [{"text": "Gravide"}]}, "Gravide: 10\N{EN DASH}20", False),
+        ({"age": {"low": {"value": 18, **YEARS}}}, "alder ≥\N{NARROW NO-BREAK SPACE}18 år: 10\N{EN DASH}20", False),
+        ({"type": {"coding": [{"system": TYPE, "code": "treatment"}]}}, "behandlingsmål: 10\N{EN DASH}20", True),
+        ({"type": {"text": "Etter måltid"}}, "Etter måltid: 10\N{EN DASH}20", False),
     ],
     ids=["whom", "age", "type", "type-in-words"],
 )
-def test_a_range_for_some_or_of_another_meaning_is_told_and_judges_nothing(condition: r.Resource, told: str) -> None:
+def test_a_range_for_some_or_of_another_meaning_is_told_and_judges_nothing(
+    condition: r.Resource, told: str, judged: bool
+) -> None:
     theirs = {"low": {"value": Decimal(10)}, "high": {"value": Decimal(20)}} | condition
     alone = only(sodium(theirs))
     assert (alone.flag, alone.inside, alone.range.low) == (None, False, None)
     assert formats.span(alone.range, "nb") == told
     beside = only(sodium(theirs, NORMAL))
-    assert (beside.flag, beside.inside) == (None, True)
-    assert formats.span(beside.range, "nb") == f"135\N{EN DASH}145; {told}"
+    assert (beside.flag, beside.inside) == (None, judged), (
+        "where it may be the patient's, the other judges nothing either"
+    )
+    both = ("135\N{EN DASH}145", told) if judged else (told, "135\N{EN DASH}145")
+    assert formats.span(beside.range, "nb") == "; ".join(both)
+
+
+@pytest.mark.parametrize("value", ["1", "4", "7", "20"])
+def test_of_two_ranges_of_a_message_none_judges_and_both_are_told(value: str) -> None:
+    ranges = "".join(f"<RefInterval><Descr>{one}</Descr></RefInterval>" for one in ("3 - 5", "Gravide: 6 - 9"))
+    (row,) = Kith.observed(Kith.item(value=Kith.number(value), extra=ranges))
+    found = only(row)
+    assert (found.flag, found.inside, found.range.low, found.range.high) == (None, False, None, None)
+    assert formats.span(found.range, "nb") == "3\N{EN DASH}5; Gravide: 6 - 9"
+    flagged_by_them = only(row | {"interpretation": [deviation(Code("1"))]})
+    assert flagged_by_them.flag == Flag("high", ours=False)
+
+
+def test_a_range_that_is_sent_twice_is_one() -> None:
+    found = only(sodium(NORMAL, NORMAL | {"text": "135 - 145"}, value="150"))
+    assert (found.flag, formats.span(found.range, "nb")) == (Flag("high", ours=True), "135\N{EN DASH}145")
 
 
 def test_a_range_that_says_that_it_is_normal_is_her_own() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any, Final, Literal
 
@@ -32,6 +32,8 @@ _FLAGS: Final[dict[str, Kind]] = {
 }  # fmt: skip
 """HL7's letters, which those of 8244 are read as (`circumstances.flag_letter`)."""
 _CRITICAL: Final = frozenset({"HH", "LL", "AA"})
+_GOALS: Final = frozenset({"recommended", "treatment", "therapeutic"})
+"""Meanings of a range (HL7 referencerange-meaning) that say what is aimed at; the others say in whom it is normal."""
 _PLAIN: Final = frozenset({"normal", "high", "low", "abnormal", "høy", "høg", "lav", "låg", "avvik"})
 """Words of a laboratory that say no more than its code does."""
 
@@ -114,16 +116,39 @@ class Flag:
 
 
 def range_of(observation: Resource) -> Range:
-    """The reference range that the value is judged by: the first that says what is normal in everybody, in the value's unit.
+    """The reference range that the value is judged by: the one that says what is normal in everybody, in the value's unit.
 
-    What is for some only, or in another unit, is told beside it with that.
+    Where another may be the patient's (a second one in the same unit or in words, or one for some), none judges.
+    What the value is not judged by is told beside it, in the sender's order.
     """
     sent = observation.get("referenceRange", [])
-    normal = [one for one in sent if is_for_all(one)]
-    own: Mapping[str, Any] = next((one for one in normal if _in_unit_of(observation, one)), {})
-    others = [*([] if own else normal[:1]), *(one for one in sent if not is_for_all(one))]
+    fitting = [one for one in sent if is_for_all(one) and _in_unit_of(observation, one)]
+    own: Mapping[str, Any] = fitting[0] if fitting else {}
+    rivals = [one for one in sent if one is not own and not _says_as(own, one) and _may_be_hers(observation, one)]
+    if own and rivals:
+        told = (_other_range(one) for one in sent)
+        return Range(others=tuple(replace(one, unit="") if one.unit == _unit_of(observation) else one for one in told))
     low, high = _ends(own)
+    others = (one for one in sent if one is not own and not (own and _says_as(own, one)))
     return Range(low, high, str(own.get("text", "")), tuple(map(_other_range, others)))
+
+
+def _may_be_hers(observation: Resource, one: Mapping[str, Any]) -> bool:
+    """Whether a range may say what is normal in this patient: any but a goal of treatment, and one in another unit."""
+    codes = {str(coding.get("code")) for coding in one.get("type", {}).get("coding", [])}
+    return codes.isdisjoint(_GOALS) and _in_unit_of(observation, one)
+
+
+def _says_as(own: Mapping[str, Any], one: Mapping[str, Any]) -> bool:
+    """Whether a range says the same as the one that judges, in other words or none."""
+    if not is_for_all(one):
+        return False
+    limits = _ends(one)
+    return limits == _ends(own) and (limits != (None, None) or one.get("text") == own.get("text"))
+
+
+def _unit_of(observation: Resource) -> str:
+    return unit_of(observation.get("valueQuantity", {}))
 
 
 def _ends(one: Mapping[str, Any]) -> tuple[Decimal | None, Decimal | None]:
