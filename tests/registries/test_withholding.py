@@ -188,3 +188,14 @@ def test_what_is_about_somebody_else_says_so() -> None:
     focus = {"extension": [{"url": "http://hl7.org/fhir/StructureDefinition/observation-focusCode"}]}
     for more in (focus, {"focus": [{"display": "Foster"}]}):
         assert withheld({"resourceType": "Observation", **more}, NOW).labels == Label.NOT_THE_MOTHERS
+
+
+@pytest.mark.parametrize("date", ["24.12.2026", "20261224", "24/12-26", "2026-13-01"])
+def test_a_delay_until_a_date_that_cannot_be_read_is_refused(date: str) -> None:
+    with pytest.raises(Refusal) as caught:
+        withheld(marked(code="NORU", display=date), NOW)
+    assert caught.value.status == 422
+    assert date not in str(caught.value)
+    assert withheld(marked(code="NORU", display="Utsatt tilgang"), NOW).opens == NOW + timedelta(
+        days=UNDATED_DELAY_DAYS
+    )

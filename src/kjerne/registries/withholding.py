@@ -134,7 +134,7 @@ def withheld(tree: Mapping[str, Any], at: datetime) -> Withheld:
     for mark in marks:
         code = mark.get("code", "").upper()
         if code == DELAYED:
-            moment = opening(mark.get("display", ""))
+            moment = asked_until(mark.get("display", ""), f"{name}.meta.security")
             asked, undated = _later(asked, moment), undated or moment is None
         else:
             labels |= label_of(code, f"{name}.meta.security")
@@ -200,6 +200,16 @@ def opening(text: str) -> datetime | None:
         return min(interval(text.strip())[0], LAST_DAY)
     except ValueError:
         return None
+
+
+def asked_until(text: str, where: str) -> datetime | None:
+    """As `opening`; `Refusal` 422 where digits make no date, since it would open before the day that was meant. The text is not
+    repeated."""
+    moment = opening(text)
+    if moment is None and any(sign.isdigit() for sign in text):
+        says = "the record asks for delayed access (NORU) until a date that cannot be read"
+        raise Refusal(422, says, where=where, todo="Send the date as 2026-12-24, or none.")
+    return moment
 
 
 def _number(coding: Mapping[str, Any]) -> str:

@@ -237,3 +237,16 @@ async def test_numbers_that_no_register_knows_are_two_persons_by_their_birth_dat
     assert taken.accepted == accepted
     if not accepted:
         assert taken.faults[0].code == "E31"
+
+
+@pytest.mark.parametrize("date", ["24.12.2026", "20261224"])
+async def test_a_delay_until_a_date_that_cannot_be_read_is_refused_with_its_line(
+    ward: Ward, kith: Kith, number: str, date: str
+) -> None:
+    await ward.person(number)
+    asked = f"<Reservation V='NORU' S='{kith.OID}9603' OT='{date}'/>"
+    head = f"<ServReq><Id>Q-1</Id>{asked}</ServReq>"
+    (taken,) = await take(ward, a_report(kith, number, kith.item(), id_=f"delayed-{number[-5:]}", head=head))
+    assert (taken.accepted, taken.status) == (False, 422)
+    assert "Reservation line" in taken.faults[0].where
+    assert await opened(ward, number) == []

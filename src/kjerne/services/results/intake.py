@@ -27,6 +27,7 @@ from kjerne.exchange import Admit, Denied, PatientRef, Stale, not_filed, noted
 from kjerne.fhir.encode import encode
 from kjerne.registries.identifiers import parse
 from kjerne.registries.protection import is_protected
+from kjerne.services.results import release
 from kjerne.services.results.filing import Files, Filing, moved_mark, number_of
 from kjerne.services.results.kith import apprec, chain, lineage, mapping
 from kjerne.services.results.kith.identity import NATIONAL, NUMBER_WRONG
@@ -281,6 +282,7 @@ class Intake:
 
     def _check(self, named: Named) -> None:
         """Refuses what is not filed whatever the law says."""
+        release.check(named.version.report)
         patient, line = named.version.report.patient, named.version.report.line
         if self._settings.mode == "sandbox" and patient.kind in NATIONAL and not self._is_synthetic(patient.number):
             raise Refusal(

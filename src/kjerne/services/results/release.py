@@ -14,7 +14,15 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from kjerne.access import Label
-from kjerne.registries.withholding import DELAY_DAYS, DELAYED, UNDATED_DELAY_DAYS, is_label_system, label_of, opening
+from kjerne.registries.withholding import (
+    DELAY_DAYS,
+    DELAYED,
+    UNDATED_DELAY_DAYS,
+    asked_until,
+    is_label_system,
+    label_of,
+    opening,
+)
 from kjerne.services.results.kith.chain import Versioned
 from kjerne.services.results.kith.model import Code, Report
 
@@ -48,6 +56,13 @@ def opens_at(report: Report, reported_at: datetime, asked_at: datetime | None = 
         if reservation.code.upper() == DELAYED
     ]
     return max((*by_rule, *asked), default=None)
+
+
+def check(report: Report) -> None:
+    """`Refusal` 422 where a report that comes in asks to be delayed until a date that cannot be read."""
+    for line, reservation in _reservations(report):
+        if reservation.code.upper() == DELAYED:
+            asked_until(reservation.original, f"{RESERVATION_PLACE} line {line}")
 
 
 def labels_of(report: Report) -> Label:
