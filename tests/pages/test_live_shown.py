@@ -9,6 +9,7 @@ from kjerne.fhir.encode import encode
 from pages.browser import hidden
 from pages.test_live import a_report, by_fhir, send, tab, text
 from platform_fixture import Standing
+from words import fresh
 
 STALE = "Siden var for gammel til å handle på"
 FERRITIN = {"coding": [{"system": "urn:oid:2.16.578.1.12.4.1.1.7280", "code": "NPU19763"}], "text": "P-Ferritin"}
@@ -142,3 +143,15 @@ def test_two_results_of_one_day_are_told_apart_by_the_clock_where_they_are_liste
     rows = re.findall(r'<li class="stack-row">.*?</li>', page.text, re.DOTALL)
     (row,) = (" ".join(re.sub("<[^>]+>", " ", one).split()) for one in rows if mark in one)
     assert re.search(r"151 .*05\.03\.2026 16:40 .*05\.03\.2026 07:10 .*140", row)
+
+
+def test_a_flag_that_is_a_bare_number_is_called_a_code_and_not_a_part_of_the_value(platform: Standing) -> None:
+    name = f"P-Prøve {fresh()}"
+    flag = {"coding": [{"system": "urn:oid:2.16.578.1.12.4.1.1.8244", "code": "9"}]}
+    by_fhir(platform, name, "4", interpretation=[flag])
+    with tab(platform, "gp") as it:
+        page = text(it.type(platform.nin("citizen")))
+    assert re.search(rf"{name} .*?merket med koden 9 4 ", page)
+    with tab(platform, "citizen", "me") as it:
+        hers = text(it.get("/me/results"))
+    assert "Laboratoriet har merket svaret med koden 9, som vi ikke kjenner." in hers

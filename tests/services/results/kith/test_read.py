@@ -105,6 +105,7 @@ def test_an_embedded_attachment_is_kept_and_a_broken_one_is_noted(kith: Any) -> 
 REFUSED = {
     "an animal": ("<Patient>.*</Patient>", "<Animal><Name>Rex</Name></Animal>", "Animal", "X99"),
     "a material": ("<Patient>.*</Patient>", "<Material/>", "Material", "X99"),
+    "an animal in the patient": ("</Patient>", "<Animal><Name>Rex</Name></Animal></Patient>", "Animal", "X99"),
     "no patient": ("<Patient>.*</Patient>", "", "Patient", "E30"),
     "no provider": ("<ServProvider>.*</ServProvider>", "", "ServProvider", "T02"),
     "an unknown kind of service": ("<ServReport><ServType V='N'/>", "<ServReport><ServType V='X'/>", "ServType", "T02"),

@@ -65,6 +65,10 @@ def test_cord_blood_on_the_mothers_number_is_the_newborns(kith: Any) -> None:
         ("<Type>Blod fra barnet</Type>", "newborn"),
         ("<Type>Blod</Type><TypeCoded V='X' DN='Navlestrengsblod'/>", "newborn"),
         ("<Type>Blod</Type><AnatomicalOrigin>Navlesnor</AnatomicalOrigin>", "newborn"),
+        ("<Type>Blod spedbarn</Type>", "newborn"),
+        ("<Type>Cord blood</Type>", "newborn"),
+        ("<Type>Serum, giver</Type>", "donor"),
+        ("<Type>Blod</Type><AnatomicalOrigin>Barn: kapillærblod</AnatomicalOrigin>", "newborn"),
         ("<Type>Blod</Type>", ""),
     ],
 )
@@ -89,4 +93,6 @@ def test_the_words_of_a_material_decide_only_what_they_say() -> None:
     assert by_material("Donorspesifikk antistoffpanel") == ""
     assert by_material("Fetomaternal blødning, føtale celler") == ""
     assert by_material("Kapillært blod") == ""
+    assert by_material("Blodkultur barn") == "", "a bottle for children is used for adults too"
+    assert by_material("Tatt hos oppdragsgiver") == ""
     assert by_relation(Code("PAS", name="")) == ""

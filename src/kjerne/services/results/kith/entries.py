@@ -538,7 +538,7 @@ def _another_finding(was: Said, now: _Entry) -> bool:
     before, after = ({(canonical(c.system), c.code) for c in value.codes if c.code} for value in (was.value, now.value))
     if before and after:
         return before.isdisjoint(after)
-    return not _same(was.value, now.value)
+    return not same_content(was.value, now.value)
 
 
 def _is_susceptibility(value: Value | None) -> bool:

@@ -222,13 +222,17 @@ def _report(
 
 def _person(here: Parts, element: Element) -> Element:
     """The Patient; a report about an animal or a thing belongs to no person's record."""
-    for name, says in (("Animal", "an animal"), ("Material", "a material, not a person")):
-        if name in here:
-            refuse(f"The report is about {says}.", here[name][0], receipt=OTHER)
+    _no_thing(here)
     holder = first(here, "Patient")
     if holder is None:
         refuse("The report names no patient.", element, "Patient", receipt="E30")
     return holder
+
+
+def _no_thing(here: Parts) -> None:
+    for name, says in (("Animal", "an animal"), ("Material", "a material, not a person")):
+        if name in here:
+            refuse(f"The report is about {says}.", here[name][0], receipt=OTHER)
 
 
 def _contents(
@@ -241,6 +245,7 @@ def _contents(
     notes: Notes,
 ) -> None:
     """Everything under a Patient, and under the related beings inside it, each marked with whose it is."""
+    _no_thing(here)
     unknown(here, _PATIENT, holder, notes)
     relation = code(here, "Relation")
     material = kin.by_relation(relation)

@@ -8,6 +8,7 @@ child's own number is its own.
 
 from __future__ import annotations
 
+import re
 from functools import lru_cache
 from typing import Final
 
@@ -21,8 +22,12 @@ _MATERIAL_WORDS: Final[tuple[tuple[str, Material], ...]] = (
     ("donor", "donor"), ("navlestreng", "newborn"), ("navlesnor", "newborn"), ("foster", "fetus"), ("føtal", "fetus"),
     ("fetal", "fetus"), ("fetus", "fetus"), ("amnion", "fetus"), ("chorionbiopsi", "fetus"), ("korionbiopsi", "fetus"),
     ("nyfødt", "newborn"), ("nyfødd", "newborn"), ("mekonium", "newborn"), ("barnet", "newborn"), ("barneblod", "newborn"),
-    ("fra barn", "newborn"),
+    ("fra barn", "newborn"), ("spedbarn", "newborn"), ("cord blood", "newborn"), ("newborn", "newborn"), ("neonat", "newborn"),
+    ("barn:", "newborn"), ("blodgiver", "donor"),
 )  # fmt: skip
+_GIVER: Final = re.compile(r"\bgiver\b")
+_CHILD: Final = re.compile(r"barn\b")
+"""How a name begins: "Blodkultur barn" is a bottle that is used for adults too."""
 _RELATION_WORDS: Final[tuple[tuple[str, Material], ...]] = (
     ("donor", "donor"), ("giver", "donor"), ("foster", "fetus"), ("nyfødt", "newborn"), ("nyfødd", "newborn"),
     ("barn", "newborn"),
@@ -52,7 +57,12 @@ def by_material(words: str) -> Material:
     >>> by_material("Navlestrengsblod, arterielt"), by_material("Fostervann"), by_material("Blod")
     ('newborn', 'fetus', '')
     """
-    return _by_words(words, _MATERIAL_WORDS)
+    known, lowered = _by_words(words, _MATERIAL_WORDS), words.casefold().strip()
+    if known:
+        return known
+    if _GIVER.search(lowered):
+        return "donor"
+    return "newborn" if _CHILD.match(lowered) else ""
 
 
 def _by_words(words: str, table: tuple[tuple[str, Material], ...]) -> Material:
