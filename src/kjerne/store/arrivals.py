@@ -87,6 +87,16 @@ async def look(
     return seen, [Arrival(row[0], tuple(Sent(*one) for one in row[1] or ())) for row in rows]
 
 
+_UNDER: Final = """SELECT v.made_at, v.message, v.patient, v.chain, l.patient, v.trace
+FROM (SELECT * FROM report_version WHERE number = $1 OFFSET 0) v
+JOIN LATERAL (SELECT patient FROM locator WHERE kind = $2 AND digest = v.chain LIMIT 1) l ON true"""
+
+
+async def under(conn: Connection, number: bytes) -> tuple[Sent, ...]:
+    """What has come under a number by now, the transaction's own work included. Call with the number locked."""
+    return tuple(Sent(*row) for row in await conn.fetch(_UNDER, number, REPORT))
+
+
 _SHARES: Final = "$11::bigint[] || coalesce((SELECT array_agg(n) FROM ended, unnest(ended.shares) n), '{}')"
 _CLAIMING: Final = f"""ended AS (
   DELETE FROM message_in m USING unnest($13::text[]) AS i(id)

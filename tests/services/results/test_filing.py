@@ -293,6 +293,77 @@ async def test_two_reports_of_one_message_move_each_from_its_own_patient(lab: La
     assert await lab.results("bea") == [("31", MORNING[:16])]
 
 
+def both(lab: Lab, *told: tuple[str, str, dict[str, Any]], service: str = "N", day: int = 2) -> bytes:
+    """Reports about `told` (who, value, what else) under one number in one message of 1.3."""
+    kith, reports = lab.kith, []
+    for who, value, more in told:
+        known = {"request": "", "taken": MORNING, "code": "NPU03579", "id": f"{lab.mark}-both"} | more
+        head = f"<ServReq><Id>{known['request']}</Id></ServReq>" if known["request"] else ""
+        kind = service if service in ("M", "C") else "N"
+        item = kith.item(known["code"], kith.number(value, "pmol/L"), id_="1", service=kind) if value else ""
+        inside = kith.person(kith.SAMPLE.replace(MORNING, known["taken"]) + item, number=lab.numbers[who])
+        one = kith.report(patient=inside, id_=known["id"], service=service, head=head, issued="2026-03-02T10:00:00")
+        reports.append(one)
+    name = f"{lab.mark}-{service}-{day}"
+    return kith.message("".join(reports), id_=name, version="1.3", generated=f"2026-03-0{day}T12:00:00")
+
+
+RA, RB = {"request": "RA"}, {"request": "RB", "taken": NOON}
+OF_ONE_MESSAGE: Final[dict[str, tuple[list[list[Any]], list[Any]]]] = {
+    "a correction for the second person": (
+        [[("ann", "42", RA), ("bea", "77", RB)], ["M", ("bea", "78", RB)]],
+        [[("42", MORNING[:16])], [("78", NOON[:16], "77")]],
+    ),
+    "a correction without a number of the report": (
+        [[("ann", "42", RA | {"id": ""}), ("bea", "77", RA | {"id": "", "taken": NOON})],
+         ["M", ("bea", "78", RA | {"id": "", "taken": NOON})]],
+        [[("42", MORNING[:16])], [("78", NOON[:16], "77")]],
+    ),
+    "a cancellation of the second person's": (
+        [[("ann", "42", RA), ("bea", "77", RB)], ["C", ("bea", "", RB)]],
+        [[("42", MORNING[:16])], [("cancelled", NOON[:16], "77")]],
+    ),
+    "a cancellation that names the second result of one person": (
+        [[("ann", "42", RA), ("ann", "77", RB | {"code": "NPU19748"})], ["C", ("ann", "77", RB | {"code": "NPU19748"})]],
+        [[("42", MORNING[:16]), ("cancelled", NOON[:16], "77")], []],
+    ),
+    "a correction of both": (
+        [[("ann", "42", RA), ("ann", "77", RB)], ["M", ("ann", "43", RA), ("ann", "78", RB)]],
+        [[("43", MORNING[:16], "42"), ("78", NOON[:16], "77")], []],
+    ),
+    "a correction that gives the first to the second person": (
+        [[("ann", "42", RA), ("ann", "77", RB)], ["M", ("bea", "42", RA), ("ann", "77", RB)]],
+        [[("77", NOON[:16])], [("42", MORNING[:16])]],
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("story", OF_ONE_MESSAGE)
+async def test_each_report_of_one_message_gets_its_own_changes_in_whatever_order_they_come(
+    ward: Ward, kith: Kith, story: str
+) -> None:
+    (first, (service, *second)), end = OF_ONE_MESSAGE[story]
+    for turn in (1, -1):
+        lab = await new_lab(ward, kith)
+        mark = [(who, value, more | ({"request": f"{lab.mark}-{more['request']}"})) for who, value, more in first]
+        then = [(who, value, more | ({"request": f"{lab.mark}-{more['request']}"})) for who, value, more in second]
+        await lab.take(*[both(lab, *mark), both(lab, *then, service=service, day=3)][::turn])
+        assert [await lab.results("ann"), await lab.results("bea")] == end
+        await lab.take(both(lab, *mark))
+        assert [await lab.results("ann"), await lab.results("bea")] == end
+
+
+async def test_two_requesters_that_count_their_requests_alike_take_nothing_from_each_others_patients(lab: Lab) -> None:
+    other = lab.kith.REQUESTER.replace("88001", "88009").replace("7654321", "7654338")
+    await lab.take(
+        lab.version("ann", "42", request="1", issued="2026-03-02"),
+        lab.version("bea", "77", request="1", issued="2026-03-02", taken=NOON, result="9", requester=other, day=3),
+    )
+    assert await lab.results("ann") == [("42", MORNING[:16])]
+    assert await lab.results("bea") == [("77", NOON[:16])]
+    assert not await lab.withdrawn()
+
+
 async def test_a_number_of_no_report_is_not_asked(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("kjerne.store.arrivals.VERSIONS_LOOKED_AT", 2)
     times = [f"2026-03-02T0{hour}:15:00" for hour in range(1, 6)]

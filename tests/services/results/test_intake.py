@@ -190,12 +190,14 @@ async def test_a_late_older_version_does_not_move_the_report_back(ward: Ward, ki
     await ward.person(other)
     report = f"R-{number[-5:]}"
 
-    def version(whose: str, id_: str, generated: str, value: str) -> bytes:
-        inside = kith.person(kith.SAMPLE + kith.item(id_="1", value=kith.number(value)), number=whose)
-        return kith.message(kith.report(patient=inside, id_=report), id_=f"{report}-{id_}", generated=generated)
+    def version(whose: str, service: str, generated: str, value: str) -> bytes:
+        item = kith.item(id_="1", value=kith.number(value), service=service)
+        inside = kith.person(kith.SAMPLE + item, number=whose)
+        known = kith.report(patient=inside, id_=report, service=service)
+        return kith.message(known, id_=f"{report}-{service}", generated=generated)
 
     await take(
-        ward, version(other, "new", "2026-03-04T12:00:00", "141"), version(number, "old", "2026-03-02T12:00:00", "140")
+        ward, version(other, "M", "2026-03-04T12:00:00", "141"), version(number, "N", "2026-03-02T12:00:00", "140")
     )
     assert await opened(ward, number) == []
     assert values(await opened(ward, other)) == ["141"]

@@ -37,6 +37,7 @@ from kjerne.services.results.shown import NUMBERS_LIMIT, shown_numbers
 from kjerne.settings import Settings
 from kjerne.store import changing, followup, messages, subjects
 from kjerne.store.arrivals import Arrival, Claim, Sent, claim, look
+from kjerne.store.arrivals import under as under_number
 from kjerne.store.chains import Chains, moved
 from kjerne.store.house import Store
 from kjerne.store.people import Identifier, Newcomer, NewPerson
@@ -96,6 +97,15 @@ class Named:
     person: bytes
     trace: lineage.Trace
     beside: tuple[tuple[str, bytes], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """One report with what is known under its number, and the `plans` of those before it in its message that share that."""
+
+    named: Named
+    arrival: Arrival
+    plans: Sequence[lineage.Plan]
 
 
 @dataclass(frozen=True, slots=True)
@@ -269,13 +279,12 @@ class Intake:
                 newcomers[one.person] = self._store.people.newcomer(self._new_person(one))
         filings, taking, refusal = list[Filing](), list[Filing](), None
         for one, arrival in zip(named, arrivals, strict=True):
+            known = _Known(one, arrival, [filing.plan for filing in (*filings, *taking) if filing.number == one.number])
             try:
-                filings.append(
-                    await self._filing(sender, one, arrival, newcomers.get(one.person), admit, proven=proven)
-                )
+                filings.append(await self._filing(sender, known, newcomers.get(one.person), admit, proven=proven))
             except Denied as denied:
                 refusal = refusal or not_filed(denied, f"Patient/OffId line {one.version.report.line}")
-                taking += await self._taking(sender, one, arrival, denied, admit)
+                taking += await self._taking(sender, known, denied, admit)
         if refusal and not taking:
             raise refusal
         return (taking, refusal) if refusal else (filings, None)
@@ -298,8 +307,9 @@ class Intake:
         return NewPerson(_detail(patient), (identifier,), synthetic=self._settings.mode == "sandbox")
 
     async def _filing(
-        self, sender: str, named: Named, arrival: Arrival, newcomer: Newcomer | None, admit: Admit, *, proven: bool
+        self, sender: str, looked: _Known, newcomer: Newcomer | None, admit: Admit, *, proven: bool
     ) -> Filing:
+        named, arrival = looked.named, looked.arrival
         about = newcomer.subject if newcomer else None
         mends = named.trace.service in CHANGES and arrival.person in {sent.owner for sent in arrival.known}
         action: Action = "correct" if mends else "file"
@@ -316,20 +326,22 @@ class Intake:
         if hers and grant.subject.patient not in hers:
             grant = await admit(PatientRef(key=min(hers)), SERVICE, action, proven=proven)
         mark = _mark(named, grant.subject.patient)
-        plan, others, shut = await self._concerned(named, arrival, mark, admit, (), proven=proven)
+        plan, others, shut = await self._concerned(looked, mark, admit, (), proven=proven)
         return Filing(
             sender, named.number, named.version, mark, plan, grant, others, shut, newcomer,
             frozenset(arrival.known),
         )  # fmt: skip
 
     async def _concerned(
-        self, named: Named, arrival: Arrival, mark: lineage.Mark, admit: Admit, closed: Iterable[int], *, proven: bool
+        self, looked: _Known, mark: lineage.Mark, admit: Admit, closed: Iterable[int], *, proven: bool
     ) -> tuple[lineage.Plan, tuple[Grant, ...], frozenset[int]]:
         """What the version changes, the grants for those it takes something from, and whom the law keeps as they are:
         those who are known to be `closed`, and more."""
-        shut = set(closed)
+        shut, named = set(closed), looked.named
         while True:
-            plan = self._planned(named.number, arrival.known, mark, named.version.report.line, shut)
+            plan = self._planned(
+                named.number, looked.arrival.known, mark, named.version.report.line, shut, looked.plans
+            )
             others = []
             for key in sorted(plan.owners - {mark.person}):
                 try:
@@ -339,21 +351,23 @@ class Intake:
             if shut.isdisjoint(plan.owners - {mark.person}):
                 return plan, tuple(others), frozenset(shut)
 
-    async def _taking(self, sender: str, named: Named, arrival: Arrival, denied: Denied, admit: Admit) -> list[Filing]:
+    async def _taking(self, sender: str, looked: _Known, denied: Denied, admit: Admit) -> list[Filing]:
         """What a report takes from a wrong person though it is not filed for the right one, who has opted out."""
         if denied.denial.subject is None:
             return []
+        named = looked.named
         mark = _mark(named, denied.denial.subject.patient)
-        plan, others, shut = await self._concerned(named, arrival, mark, admit, {mark.person}, proven=False)
+        plan, others, shut = await self._concerned(looked, mark, admit, {mark.person}, proven=False)
         if not others:
             return []
-        known = frozenset(arrival.known)
+        known = frozenset(looked.arrival.known)
         return [Filing(sender, named.number, named.version, mark, plan, others[0], others[1:], shut, known=known)]
 
     def _planned(
-        self, number: bytes, known: Sequence[Sent], mark: lineage.Mark, line: int, shut: Collection[int]
-    ) -> lineage.Plan:
-        """What the version changes among what came under its number.
+        self, number: bytes, known: Sequence[Sent], mark: lineage.Mark, line: int, shut: Collection[int],
+        earlier: Sequence[lineage.Plan] = (),
+    ) -> lineage.Plan:  # fmt: skip
+        """What the version changes among what came under its number, and what `earlier` reports of its message change there.
 
         Reports of those the law keeps `shut` are left as they are: what another person has refused stops nobody's result.
         """
@@ -364,8 +378,10 @@ class Intake:
                 lineage.unpack(opened(one.trace, number) if one.trace else b""), one.chain, one.owner,
             )
             for one in known
-            if one.patient not in shut and one.owner not in shut
         ]  # fmt: skip
+        for done in earlier:
+            marks = lineage.laid(marks, done)
+        marks = [one for one in marks if one.person not in shut and one.owner not in shut]
         if lineage.collides(marks, mark):
             raise Refusal(
                 409,
@@ -457,9 +473,12 @@ class Intake:
             now_known = await claim(conn, one)
             if entered:
                 await people.enter(conn, entered, now)
+            done = set[bytes]()
             for filing in filings:
-                key = keys[filing.grant.subject.patient]
-                await self._files.file(conn, self._anew(filing, now_known.get(filing.number, ())), name, key)
+                key, number = keys[filing.grant.subject.patient], filing.number
+                under = await under_number(conn, number) if number in done else now_known.get(number, ())
+                await self._files.file(conn, self._anew(filing, under), name, key)
+                done.add(number)
         return taken
 
 

@@ -509,9 +509,11 @@ def test_reports_of_one_message_that_share_their_number_are_reports_of_their_own
         kith.report(kith.item(A)) + kith.report(kith.item(B)) + kith.report(kith.item(C), id_="R-2"), version="1.3"
     )
     message = kith.understood(raw)
-    keys = [chain.report_key(message, report) for report in message.reports]
-    assert len(set(keys)) == 3
-    assert keys[0] == chain.report_key(kith.understood(kith.message(kith.report(kith.item(A)))), message.reports[0])
+    versions = chain.versions(message)
+    assert [one.generated for one in versions] == [message.generated] * 3
+    assert [one.generated_at == message.generated_at for one in versions] == [True, False, True]
+    marks = [lineage.Mark(one.generated_at, one.message, 1, lineage.trace(one.report)) for one in versions[:2]]
+    assert lineage.gathered(marks) == [marks[:1], marks[1:]]
     assert len(chain.ordered([*chain.versions(message), *chain.versions(message)])) == 3
 
 

@@ -81,14 +81,28 @@ def test_another_department_under_one_number_is_another_report(kith: Any) -> Non
     assert days(mark(shown(kith)), mark(shown(kith, provider=other), A, 1)) == [(A, [0]), (A, [1])]
 
 
+NOTHING = {"taken": "2026-03-03T09:00:00", "issued": "2026-03-03T10:00:00", "result": "7"}
+"""What a report shows that has nothing in common with the first one."""
+NO_TIME = {"taken": ""}
+
+
 @pytest.mark.parametrize(
-    "shared", [{"request": "Q1"}, {"issued": "2026-03-02T12:00:00"}, {"taken": "2026-03-02T08:15:00"}, {"result": "1"}]
-)
+    "shared",
+    [
+        {"request": "Q1"}, {"taken": "2026-03-02T08:15:00"}, {"issued": "2026-03-02T12:00:00"} | NO_TIME,
+        {"result": "1"} | NO_TIME,
+    ],
+)  # fmt: skip
 def test_a_change_moves_a_report_that_it_shares_something_with(kith: Any, shared: dict[str, str]) -> None:
-    nothing = {"taken": "2026-03-03T09:00:00", "issued": "2026-03-03T10:00:00", "result": "7"}
     first = mark(shown(kith, request=shared.get("request", "")))
-    assert days(first, mark(shown(kith, service="M", **nothing | shared), B, 1)) == [(B, [0, 1])]
-    assert days(first, mark(shown(kith, service="M", **nothing), B, 1)) == [(A, [0]), (B, [1])]
+    assert days(first, mark(shown(kith, service="M", **NOTHING | shared), B, 1)) == [(B, [0, 1])]
+    assert days(first, mark(shown(kith, service="M", **NOTHING), B, 1)) == [(A, [0]), (B, [1])]
+
+
+@pytest.mark.parametrize("shared", [{"issued": "2026-03-02T12:00:00"}, {"result": "1"}])
+def test_a_change_of_another_sample_takes_nothing_for_a_time_or_a_counted_id(kith: Any, shared: dict[str, str]) -> None:
+    changed = mark(shown(kith, service="M", **NOTHING | shared), B, 1)
+    assert days(mark(shown(kith)), changed) == [(A, [0]), (B, [1])]
 
 
 def test_the_same_result_id_years_later_moves_nothing(kith: Any) -> None:
@@ -106,10 +120,113 @@ def test_a_change_is_laid_on_the_report_of_its_own_patient(kith: Any) -> None:
 
 def test_a_new_report_that_plainly_is_the_same_moves(kith: Any) -> None:
     assert days(mark(shown(kith)), mark(shown(kith, issued="2026-03-04T10:00:00"), B, 1)) == [(B, [0, 1])]
-    again = shown(kith, request="Q1", result="9", taken="2026-03-03T09:00:00")
+    again = shown(kith, request="Q1", result="9", issued="2026-03-04T10:00:00")
     assert days(mark(shown(kith, request="Q1")), mark(again, B, 1)) == [(B, [0, 1])]
     answers_another = shown(kith, request="Q2", issued="2026-03-04T10:00:00")
     assert days(mark(shown(kith, request="Q1")), mark(answers_another, B, 1)) == [(A, [0]), (B, [1])]
+
+
+def valued(kith: Any, value: str, result: str = "1") -> dict[str, str]:
+    return {"items": kith.item(value=kith.number(value), id_=result)}
+
+
+OTHER_REQUESTER = "<Requester><HCP><Inst><Name>Et annet</Name><Id>88009</Id><TypeId V='HER'/></Inst></HCP></Requester>"
+UNLIKE: dict[str, dict[str, str]] = {
+    "the requesters count alike, on one day": {
+        "requester": OTHER_REQUESTER, "taken": "2026-03-02T09:40:00", "issued": "2026-03-02", "value": "77", "result": "9",
+    },
+    "one requester counts anew, on one day": {"taken": "2026-03-02T09:40:00", "issued": "2026-03-02"},
+    "another value of a sample that was taken at the same time": {"value": "77", "issued": "2026-03-02T16:00:00"},
+    "another value under one request at one time": {"value": "77"},
+    "another material": {"material": "Urin"},
+    "another department": {"department": "77003"},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("told", UNLIKE.values(), ids=UNLIKE)
+@pytest.mark.parametrize("request_", ["1", ""])
+def test_a_new_report_that_is_not_plainly_the_same_leaves_another_persons_where_it_is(
+    kith: Any, told: dict[str, str], request_: str
+) -> None:
+    told = dict(told)
+    value, result = told.pop("value", "140"), told.pop("result", "1")
+    sample = kith.SAMPLE.replace("2026-03-02T08:15:00", told.pop("taken", "2026-03-02T08:15:00"))
+    if material := told.pop("material", ""):
+        sample = sample.replace("V='S' DN='Serum'", f"V='U' DN='{material}'")
+    provider = kith.PROVIDER.replace("77002", told.pop("department", "77002"))
+    issued = told.get("issued", "")
+    first = shown(kith, request=request_, **({"issued": issued} if issued == "2026-03-02" else {}))
+    head = f"<ServReq><Id>{request_}</Id></ServReq>" if request_ else ""
+    raw = kith.message(
+        kith.report(
+            kith.item(value=kith.number(value), id_=result), subjects=sample, provider=provider, head=head, **told
+        )
+    )
+    second = lineage.trace(chain.versions(kith.understood(raw))[0].report)
+    assert days(mark(first), mark(second, B, 1)) == [(A, [0]), (B, [1])]
+
+
+def test_the_laboratorys_own_number_of_a_request_goes_before_the_requesters(kith: Any) -> None:
+    def numbered(own: str, **more: Any) -> Trace:
+        return shown(kith, head=f"<ServReq><Id>1</Id><IdByServProvider>{own}</IdByServProvider></ServReq>", **more)
+
+    other = {"issued": "2026-03-04T10:00:00", "result": "9"}
+    assert days(mark(numbered("L1")), mark(numbered("L1", **other), B, 1)) == [(B, [0, 1])]
+    assert days(mark(numbered("L1")), mark(numbered("L2", **other), B, 1)) == [(A, [0]), (B, [1])]
+    changed = numbered("L1", service="M", **valued(kith, "77"), **NOTHING | {"result": "7"})
+    assert days(mark(numbered("L1")), mark(changed, B, 1)) == [(B, [0, 1])]
+    changed = numbered("L2", service="M", **valued(kith, "77"))
+    assert days(mark(numbered("L1")), mark(changed, B, 1)) == [(A, [0]), (B, [1])]
+
+
+def test_a_value_is_the_same_however_it_is_written(kith: Any) -> None:
+    again = shown(kith, issued="2026-03-04T10:00:00", **valued(kith, "140.0"))
+    assert days(mark(shown(kith)), mark(again, B, 1)) == [(B, [0, 1])]
+
+
+def twins(kith: Any, *told: tuple[str, int, dict[str, Any]], day: int = 0) -> list[Mark]:
+    """The reports of one message under one number."""
+    return [
+        mark(shown(kith, service=service, **more), person, day)._replace(
+            made_at=START + timedelta(days=day, microseconds=place)
+        )
+        for place, (service, person, more) in enumerate(told)
+    ]
+
+
+ONE = {"request": "Q1"}
+TWO_OF_IT = {"request": "Q2", "taken": "2026-03-02T08:40:00"}
+
+
+def told_of(reports: list[list[Mark]]) -> list[Any]:
+    return sorted((lineage.owner(one), [(mark.name, mark.person) for mark in one]) for one in reports)
+
+
+@pytest.mark.parametrize("kind", ["M", "C", "N"])
+def test_a_version_of_the_second_of_two_reports_of_one_message_is_laid_on_that_one(kith: Any, kind: str) -> None:
+    for person in (A, B):
+        one, two = twins(kith, ("N", A, ONE), ("N", person, TWO_OF_IT))
+        changed = mark(shown(kith, service=kind, **TWO_OF_IT, **valued(kith, "78")), person, 1)
+        first = mark(shown(kith, service=kind, **ONE, **valued(kith, "43")), A, 2)
+        for order in itertools.permutations([one, two, changed, first]):
+            assert told_of(lineage.gathered(order)) == told_of([[one, first], [two, changed]])
+
+
+def test_two_reports_of_one_message_are_each_gone_on_with_in_their_place(kith: Any) -> None:
+    first = twins(kith, ("N", A, {}), ("N", A, {}))
+    again = twins(kith, ("M", A, {}), ("M", A, {}), day=1)
+    for order in itertools.permutations([*first, *again]):
+        assert told_of(lineage.gathered(order)) == told_of([[first[0], again[0]], [first[1], again[1]]])
+
+
+def test_the_reports_of_one_message_are_planned_one_after_the_other(kith: Any) -> None:
+    known = [one._replace(chain=NUMBER, owner=A) for one in twins(kith, ("N", A, ONE))]
+    one, two = twins(kith, ("M", B, ONE), ("N", A, TWO_OF_IT), day=1)
+    done = lineage.plan(NUMBER, known, one)
+    after = lineage.laid(known, done)
+    assert {(mark.name, mark.owner) for mark in after} == {(known[0].name, B), (one.name, B)}
+    [(name, standing)] = lineage.plan(NUMBER, after, two).after.items()
+    assert (name != NUMBER, standing.owner, list(standing.marks)) == (True, A, [two])
 
 
 def test_a_new_report_after_a_cancellation_moves_where_they_share_something(kith: Any) -> None:
@@ -221,8 +338,10 @@ def test_words_move_with_the_analysis_that_they_stand_in_or_around(kith: Any) ->
 
 def test_a_trace_of_before_withdrawals_were_noted_says_what_its_kind_says(kith: Any) -> None:
     known = shown(kith, service="C", items="")
-    old = msgspec.msgpack.encode(msgspec.msgpack.decode(lineage.pack(known))[:-5])
-    assert lineage.unpack(old) == msgspec.structs.replace(known, content=b"", gives_nothing=False)
+    old = msgspec.msgpack.encode(msgspec.msgpack.decode(lineage.pack(known))[:-9])
+    assert lineage.unpack(old) == msgspec.structs.replace(
+        known, content=b"", gives_nothing=False, materials=frozenset()
+    )
     assert lineage.unpack(old).only_withdraws
     assert not lineage.collides([mark(lineage.unpack(old))], mark(known))
 
@@ -294,6 +413,7 @@ DRAWN = st.lists(
     st.tuples(
         st.sampled_from("NNMCA"), st.sampled_from([A, B]), st.integers(0, 3), st.sampled_from(["", "Q1", "Q2"]),
         st.sampled_from(["", "2026-03-02T08:15:00", "2026-03-03T09:00:00"]), st.sampled_from(["1", "2"]),
+        st.sampled_from(["140", "77"]), st.sampled_from([0, 0, 1]),
     ),
     min_size=1, max_size=5,
 )  # fmt: skip
@@ -303,10 +423,10 @@ DRAWN = st.lists(
 @settings(max_examples=80, deadline=None)
 def test_what_stands_after_each_arrival_depends_on_what_arrived_alone(kith: Any, drawn: Any, random: Any) -> None:
     marks = [
-        mark(shown(kith, service=service, request=request, taken=taken, result=result), person, day)._replace(
-            message=f"M-{index}"
-        )
-        for index, (service, person, day, request, taken, result) in enumerate(drawn)
+        mark(
+            shown(kith, service=service, request=request, taken=taken, **valued(kith, value, result)), person, day
+        )._replace(message=f"M-{index - twin}", made_at=START + timedelta(days=day - twin, microseconds=twin))
+        for index, (service, person, day, request, taken, result, value, twin) in enumerate(drawn)
     ]
     ends = []
     for _ in range(3):

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 import msgspec
@@ -79,11 +79,21 @@ class State(msgspec.Struct, frozen=True, array_like=True):
 
 
 def versions(message: Message) -> list[Versioned]:
-    """Each report of the message as a version of its chain."""
-    return [
-        Versioned(message.id, message.generated, message.generated_at, report, part)
-        for part, report in enumerate(message.reports)
-    ]
+    """Each report of the message as a version of its chain.
+
+    1.3 lets a message hold several under one number. They were made one after the other, a microsecond apart: so each of them
+    has a name of its own among the versions under the number, and `lineage` keeps them reports of their own.
+    """
+    if len(message.reports) == 1:
+        return [Versioned(message.id, message.generated, message.generated_at, message.reports[0])]
+    found: list[Versioned] = []
+    before: set[tuple[str, ...]] = set()
+    for part, report in enumerate(message.reports):
+        keys = {report_key(message, report), report_key(message, report, numbered=False)}
+        after = timedelta(microseconds=0 if keys.isdisjoint(before) else part)
+        found.append(Versioned(message.id, message.generated, message.generated_at + after, report, part))
+        before |= keys
+    return found
 
 
 _ENCODER: Final = msgspec.msgpack.Encoder()
@@ -120,22 +130,8 @@ def report_key(message: Message, report: Report, *, numbered: bool = True) -> tu
 
     The patient is no part of it, so that a corrected patient number finds the report it corrects; what else shares it is
     told apart by `lineage`. Without ServProvId, or where it is no number of a report (`numbered` is false), the
-    laboratory's number of the request and the issue date serve; without those the message stands alone. Where several
-    reports of one message share all that, each after the first has a key of its own: none replaces another.
+    laboratory's number of the request and the issue date serve; without those the message stands alone.
     """
-    key = _shared_key(message, report, numbered=numbered)
-    before: list[Report] = []
-    for other in message.reports:
-        if other is report:
-            break
-        before.append(other)
-    else:
-        return key
-    number = sum(_shared_key(message, other, numbered=numbered) == key for other in before)
-    return (*key, "of several", str(number + 1)) if number else key
-
-
-def _shared_key(message: Message, report: Report, *, numbered: bool) -> tuple[str, ...]:
     house = laboratory(report)
     if report.id and numbered:
         return house, report.discipline.code, report.id

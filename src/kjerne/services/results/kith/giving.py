@@ -7,6 +7,7 @@ is a value of an analysis, or that one is on its way.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
@@ -14,7 +15,7 @@ from kjerne.services.results.kith.circumstances import says_something
 from kjerne.services.results.kith.codes import canonical
 from kjerne.services.results.kith.entries import effective, targets
 from kjerne.services.results.kith.map_values import is_name
-from kjerne.services.results.kith.model import Item, Report
+from kjerne.services.results.kith.model import Item, Report, Value
 from kjerne.services.results.kith.statuses import DELETED, WAITING
 
 _GROUP, _REMARK = "GR", "KO"
@@ -25,38 +26,62 @@ _FILE = "file"
 
 
 class Gift(NamedTuple):
-    """Analyses: those `named` at all, those `given` (with a value, or one to come), and those `said`, with the kind of value."""
+    """Analyses: those `named` at all, those `given` (with a value, or one to come), those `said`, with the kind of value, and
+    those `told`, with the value: the same words for the same one, whatever zeros or spaces it is written with."""
 
     named: frozenset[tuple[str]]
     given: frozenset[tuple[str]]
     said: frozenset[tuple[str, str]]
+    told: frozenset[tuple[str, str]] = frozenset()
 
 
 def of(report: Report) -> Gift:
     """What the report gives. Words without an analysis of their own belong to what they stand in, refer to or hold."""
     items = report.items
     if not items:
-        files = [_FILE] if any(one.data for one in report.attachments) else []
-        return _gift(files, files, [(one, _FILE) for one in files])
+        told = {(_FILE, hashlib.blake2b(one.data).hexdigest()) for one in report.attachments if one.data}
+        files = [_FILE] if told else []
+        return _gift(files, files, [(one, _FILE) for one in files], told)
     own = [_codes(item) for item in items]
     if not any(own):
         own = [_heading(item) for item in items]
     services, states = effective(report)
     near = _Near(items, targets(items), _members(items))
     gone = _gone(near, services, states)
-    given, said = set[str](), set[tuple[str, str]]()
+    given, said, told = set[str](), set[tuple[str, str]](), set[tuple[str, str]]()
     for i, item in enumerate(items):
         kind = "" if gone[i] else _kind(item)
         about = (own[i] or _around(i, near, own, gone)) if kind else set[str]()
-        said.update((analysis, kind) for analysis in about)
+        if about:
+            words = _words(item)
+            said.update((analysis, kind) for analysis in about)
+            told.update((analysis, words) for analysis in about)
         given |= about
         if states[i] in WAITING and not gone[i]:
             given |= own[i]
-    return _gift(set[str]().union(*own), given, said)
+    return _gift(set[str]().union(*own), given, said, told)
 
 
-def _gift(named: Iterable[str], given: Iterable[str], said: Iterable[tuple[str, str]]) -> Gift:
-    return Gift(frozenset((one,) for one in named), frozenset((one,) for one in given), frozenset(said))
+def _gift(
+    named: Iterable[str], given: Iterable[str], said: Iterable[tuple[str, str]], told: Iterable[tuple[str, str]]
+) -> Gift:
+    return Gift(
+        frozenset((one,) for one in named), frozenset((one,) for one in given), frozenset(said), frozenset(told)
+    )
+
+
+def _words(item: Item) -> str:
+    """What an item says, to be compared with what another says."""
+    values = [one for one in (item.value, *item.further) if one is not None and says_something(one)]
+    return "|".join([*map(_spelled, values), *(repr(one) for one in item.structured)])
+
+
+def _spelled(value: Value) -> str:
+    numbers = (
+        f"{one.number.normalize()} {one.unit.casefold()}" for one in (value.amount, value.low, value.high) if one
+    )
+    codes = (f"{canonical(one.system)}|{one.code}" for one in value.codes)
+    return " ".join([value.comparator, *numbers, value.date, *value.text.casefold().split(), *codes])
 
 
 class _Near(NamedTuple):

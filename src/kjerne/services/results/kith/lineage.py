@@ -5,11 +5,14 @@ another sample, for another patient. So the number only says where to look. A ve
 itself or shares enough with it; otherwise it is a report of its own.
 
 A report belongs to whoever its newest version names, apart from those that only withdraw. It moves to another person by a
-correction (M) that shares something with it, by a new report (N) after its cancellation that does, or by a new report that
-plainly is the same one sent again; but by none of them unless that gives her a result of an analysis of the report
-(`giving`). What only withdraws (C, or whatever gives nobody a result) moves nothing: it belongs to a report that names its
-person or did, else it stands alone. Where that report has gone to another person, what it asks for is done already. All is
-made anew from all versions under the number in the order of their GenDate, so the order of arrival cannot matter.
+correction (M) that is of it by what the laboratory says in it, by a new report (N) after its cancellation that is, or by
+a new report that says the same results of the same samples; but by none of them unless that gives her a result of an
+analysis of the report (`giving`). A false move takes a right answer from the right person, and a missed one leaves a wrong
+one where it is. So what the laboratory itself says counts, a number of a request with whoever gave it; what plainly is of
+another sample, request or department counts against it, and in doubt both stand. What only withdraws (C, or whatever gives
+nobody a result) moves nothing: it belongs to a report that names its person or did, else it stands alone. Where that report
+has gone to another person, what it asks for is done already. All is made anew from all versions under the number in the
+order of their GenDate, so the order of arrival cannot matter.
 """
 
 from __future__ import annotations
@@ -28,7 +31,7 @@ from kjerne.services.results.kith import giving, sampled
 from kjerne.services.results.kith.chain import RANK, keyed
 from kjerne.services.results.kith.codes import canonical
 from kjerne.services.results.kith.kin import CHANGES
-from kjerne.services.results.kith.model import Report, Request
+from kjerne.services.results.kith.model import Actor, AnalysedSubject, Report, Request
 
 CONTINUED_WITHIN: Final = timedelta(days=180)
 """Where nothing but the number speaks for it, or result ids that may count within one message, two versions are one report
@@ -43,6 +46,12 @@ ANALYSES: Final = 4 * SKETCH
 SAMPLES_OF_ONE: Final = 8
 """A result that may be of more samples than this says nothing of when it was taken."""
 
+HASH_BYTES: Final = 8
+
+TWINS_WITHIN: Final = timedelta(milliseconds=1)
+"""As near as the reports of one message are that share a number (`chain.versions`); no laboratory makes two messages with one id
+so near each other."""
+
 _PROVEN, _ELSEWHERE, _LIKELY, _NO = 3, 2, 1, 0
 """How a version fits a report: it shares something with one of the same person, with one of another person, or nothing
 speaks against its being a version of one of the same person."""
@@ -56,7 +65,9 @@ class Trace(msgspec.Struct, frozen=True, array_like=True):
     `samples` are hashes of specimen and time beside those of the specimen alone, so that one specimen with two times is
     seen. `taken`: result id, code and sample time; `analyses`: code and sample time; `results`: result id and code.
     `gives_nothing`: it has no result, neither now nor to come. `content`: a hash of all that it says. `named`: the analyses
-    of it, `given`: those that have a result or await one, `said`: those that have one, with the kind of value.
+    of it, `given`: those that have a result or await one, `said`: those that have one, with the kind of value. `requests` are
+    all numbers of requests: `own` those of the laboratory, `asked` the requester's with whom that is. `materials`: every
+    code and name of a material; `found`: of each analysis (the first `HASH_BYTES`) what it was found to be.
     """
 
     service: str = ""
@@ -73,6 +84,10 @@ class Trace(msgspec.Struct, frozen=True, array_like=True):
     named: Hashes = frozenset()
     given: Hashes = frozenset()
     said: Hashes = frozenset()
+    own: Hashes = frozenset()
+    asked: Hashes = frozenset()
+    materials: Hashes = frozenset()
+    found: Hashes = frozenset()
 
     @property
     def only_withdraws(self) -> bool:
@@ -168,8 +183,30 @@ def trace(report: Report) -> Trace:
         _sketch(_hash(one.kind, one.value) for one in report.provider.department_ids),
         tuple(sorted(samples)[:SKETCH]), frozenset(sorted(sampled.of_report(report))[:SKETCH]),
         _sketch(results), _sketch(taken), _sketch(analyses), not gift.given, _content(report),
-        *(_sketch((_hash(*one) for one in part), ANALYSES) for part in (gift.named, gift.given, gift.said)),
+        named=_analyses(gift.named), given=_analyses(gift.given), said=_analyses(gift.said),
+        own=_sketch(_hash(one.provider_id) for one in report.requests if one.provider_id),
+        asked=_sketch(_hash(*who, one.id) for one in report.requests if one.id for who in _who(report.requester)),
+        materials=_sketch(_hash(word) for one in report.subjects for word in _materials(one)),
+        found=_sketch((_hash(analysis) + _hash(value) for analysis, value in gift.told), ANALYSES),
     )  # fmt: skip
+
+
+def _analyses(of: Iterable[tuple[str, ...]]) -> Hashes:
+    return _sketch((_hash(*one) for one in of), ANALYSES)
+
+
+def _who(requester: Actor | None) -> list[tuple[str, str]]:
+    """What a requester is known by: a number of one says nothing beside a number of another."""
+    if requester is None:
+        return []
+    numbers = requester.department_ids or requester.organisation_ids or requester.person_ids
+    names = [requester.department or requester.organisation or requester.person]
+    return [(one.kind, one.value) for one in numbers] or [("", name.casefold()) for name in names if name]
+
+
+def _materials(subject: AnalysedSubject) -> set[str]:
+    of = subject.type_code
+    return {word.strip().casefold() for word in (of.code, of.name, of.original, subject.type)} - {""}
 
 
 def _content(report: Report) -> bytes:
@@ -236,14 +273,24 @@ def plan(number: bytes, known: Sequence[Mark], fresh: Mark) -> Plan:
     )
 
 
+def laid(known: Sequence[Mark], made: Plan) -> list[Mark]:
+    """What is known under the number after a plan was done."""
+    places = {mark.name: (chain, one.owner) for chain, one in made.after.items() for mark in one.marks}
+    every = {mark.name: mark for one in made.after.values() for mark in one.marks} | {mark.name: mark for mark in known}
+    return [
+        mark._replace(chain=places[name][0], owner=places[name][1]) if name in places else mark
+        for name, mark in every.items()
+    ]
+
+
 def gathered(marks: Iterable[Mark]) -> list[list[Mark]]:
     """The versions of each report under a number, oldest first: each joins the report it fits best, else begins one."""
     reports: list[list[Mark]] = []
     for mark in sorted(marks, key=_order):
         fitting = [
-            (fit, max(_shared(mark.trace, one.trace) for one in report), _order(_continued(mark, report)[-1]), report)
+            (fit, max(_shared(mark.trace, one.trace) for one in report), _newest(_continued(mark, report)[-1]), report)
             for report in reports
-            if (fit := _fit(mark, report))
+            if not any(_are_twins(mark, one) for one in report) and (fit := _fit(mark, report))
         ]
         if fitting:
             max(fitting, key=lambda one: one[:3])[-1].append(mark)
@@ -260,6 +307,12 @@ def owner(report: Sequence[Mark]) -> int:
 def _order(mark: Mark) -> tuple[datetime, int, str, int]:
     """As `chain.ordered`."""
     return mark.made_at, RANK.get(mark.trace.service, 0), mark.message, mark.person
+
+
+def _newest(mark: Mark) -> tuple[tuple[datetime, int, str, int], int]:
+    """By which the newest report of several is gone on with; of those of one message, the first."""
+    place = mark.made_at.microsecond % 1000
+    return _order(mark._replace(made_at=mark.made_at - timedelta(microseconds=place))), -place
 
 
 def _named(number: bytes, reports: Iterable[Sequence[Mark]], known: Iterable[bytes]) -> dict[bytes, Standing]:
@@ -311,6 +364,12 @@ def _fit(mark: Mark, report: Sequence[Mark]) -> int:
     return _NO if fits == _LIKELY and not near else fits
 
 
+def _are_twins(mark: Mark, other: Mark) -> bool:
+    """Whether both are reports of one message, which are never one."""
+    apart = abs(mark.made_at - other.made_at)
+    return mark.message == other.message and timedelta(0) < apart < TWINS_WITHIN
+
+
 def _continued(mark: Mark, report: Sequence[Mark]) -> Sequence[Mark]:
     """The versions of a report that one goes on with: what only withdraws, with those alone that name whom it names."""
     return _of(mark.person, report) if mark.trace.only_withdraws else report
@@ -327,15 +386,31 @@ def _gives(fresh: Trace, known: Sequence[Trace], *, back: bool) -> bool:
 
 def _corrects(change: Trace, known: Sequence[Trace], *, near: bool) -> bool:
     """Whether a change is about this report of another person."""
-    return any(
-        _related(change, one) or (near and _share(change.results, one.results) and not _apart(change, one))
-        for one in known
-    )
+    return any(_is_of(change, one, near=near) for one in known)
 
 
 def _again(fresh: Trace, known: Sequence[Trace], *, cancelled: bool) -> bool:
     """Whether a new report is this one of another person, sent again: plainly, or after its cancellation."""
-    return any(_plainly(fresh, one) or (cancelled and _related(fresh, one)) for one in known)
+    return any(_plainly(fresh, one) or (cancelled and _is_of(fresh, one, near=False)) for one in known)
+
+
+def _is_of(fresh: Trace, known: Trace, *, near: bool) -> bool:
+    """Whether what the laboratory says of one person, as a change or after a cancellation, is of a report of another's. `near`:
+    both were made in a time in which a result id that counts within a message may still be the same."""
+    if _others_answer(fresh, known):
+        return False
+    if _share(fresh.own, known.own):
+        return True
+    if _same_order(fresh, known):
+        return not _other_samples(fresh, known) or _same_results(fresh, known)
+    other, same_time = _other_order(fresh, known), sampled.has_clock(fresh.issued) and fresh.issued == known.issued
+    if _other_samples(fresh, known) or (other and not _same_results(fresh, known)):
+        return False
+    if _share(fresh.taken, known.taken):
+        return True
+    return not other and (
+        same_time or _share(fresh.analyses, known.analyses) or (near and _share(fresh.results, known.results))
+    )
 
 
 def _fits_change(change: Trace, known: Sequence[Trace]) -> int:
@@ -357,8 +432,44 @@ def _fits_anew(fresh: Trace, known: Sequence[Trace]) -> int:
 
 
 def _plainly(fresh: Trace, known: Trace) -> bool:
-    """Same request and issue time, or the same results of the same samples: one report that was sent twice."""
-    return _same_request(fresh, known) or (_share(fresh.taken, known.taken) and not _apart(fresh, known))
+    """The same results of the same samples or the same request, and nothing that says otherwise: one report, sent twice."""
+    if _others_answer(fresh, known) or _other_samples(fresh, known) or _other_order(fresh, known):
+        return False
+    return (_same_order(fresh, known) or _share(fresh.taken, known.taken)) and _same_results(fresh, known)
+
+
+def _same_order(fresh: Trace, known: Trace) -> bool:
+    """Whether both answer one request: by the laboratory's number of it, else by the requester's, of one requester."""
+    if fresh.own and known.own:
+        return _share(fresh.own, known.own)
+    return _share(fresh.asked, known.asked)
+
+
+def _other_order(fresh: Trace, known: Trace) -> bool:
+    """Whether both answer requests, and not the same."""
+    if fresh.own and known.own:
+        return not _share(fresh.own, known.own)
+    return _apart(fresh, known)
+
+
+def _same_results(fresh: Trace, known: Trace) -> bool:
+    """Whether both say something of one analysis, and the same of each that both say something of."""
+    one, other = _by_analysis(fresh), _by_analysis(known)
+    common = one.keys() & other.keys()
+    return bool(common) and all(_share(one[analysis], other[analysis]) for analysis in common)
+
+
+def _by_analysis(of: Trace) -> dict[bytes, Hashes]:
+    said: dict[bytes, Hashes] = {}
+    for one in of.found:
+        said[one[:HASH_BYTES]] = said.get(one[:HASH_BYTES], frozenset()) | {one[HASH_BYTES:]}
+    return said
+
+
+def _other_samples(fresh: Trace, known: Trace) -> bool:
+    """Whether they were taken at other times, or are of other material."""
+    other_material = bool(fresh.materials and known.materials) and not _share(fresh.materials, known.materials)
+    return other_material or _specimen_differs(fresh, known) or sampled.apart(fresh.times, known.times)
 
 
 def _same_request(fresh: Trace, known: Trace) -> bool:
@@ -389,8 +500,14 @@ def _apart(fresh: Trace, known: Trace) -> bool:
 
 def _clash(fresh: Trace, known: Trace) -> bool:
     """Whether another department answers, or one specimen was taken at two times."""
-    if fresh.departments and known.departments and not _share(fresh.departments, known.departments):
-        return True
+    return _others_answer(fresh, known) or _specimen_differs(fresh, known)
+
+
+def _others_answer(fresh: Trace, known: Trace) -> bool:
+    return bool(fresh.departments and known.departments) and not _share(fresh.departments, known.departments)
+
+
+def _specimen_differs(fresh: Trace, known: Trace) -> bool:
     times = dict(known.samples)
     return any(
         sampled.apart(frozenset((time,)), frozenset((times[name],))) for name, time in fresh.samples if name in times
