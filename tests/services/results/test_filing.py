@@ -364,6 +364,28 @@ async def test_two_requesters_that_count_their_requests_alike_take_nothing_from_
     assert not await lab.withdrawn()
 
 
+@pytest.mark.parametrize("turn", [1, -1])
+async def test_a_cancellation_by_the_other_number_of_the_laboratory_cancels_its_report(lab: Lab, turn: int) -> None:
+    both_numbers = lab.kith.PROVIDER.replace(
+        "<Dept>", "<AdditionalId><Id>910000001</Id><Type V='ENH'/></AdditionalId><Dept>"
+    )
+    sent = [
+        lab.version("ann", "31", provider=both_numbers),
+        lab.version("ann", service="C", issued="2026-03-02T10:00:00", day=3),
+    ]
+    await lab.take(*sent[::turn])
+    assert await lab.results("ann") == [("cancelled", MORNING[:16], "31")]
+
+
+@pytest.mark.parametrize("turn", [1, -1])
+async def test_a_cancellation_of_a_report_that_was_refused_cancels_no_other_of_its_request(lab: Lab, turn: int) -> None:
+    refused = lab.version("ann", "x", number="B", request="Q1")
+    assert not (await lab.ward.house.intake.take(refused, LAB, lab.ward.admit())).accepted
+    sent = [lab.version("ann", "31", request="Q1"), lab.version("ann", service="C", number="B", request="Q1", day=3)]
+    await lab.take(*sent[::turn])
+    assert await lab.results("ann") == [("31", MORNING[:16])]
+
+
 async def test_a_number_of_no_report_is_not_asked(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("kjerne.store.arrivals.VERSIONS_LOOKED_AT", 2)
     times = [f"2026-03-02T0{hour}:15:00" for hour in range(1, 6)]

@@ -203,6 +203,29 @@ async def test_a_late_older_version_does_not_move_the_report_back(ward: Ward, ki
     assert values(await opened(ward, other)) == ["141"]
 
 
+@pytest.mark.parametrize("made", ["2026-03-02T12:00:04", "2026-03-02"])
+async def test_a_cancellation_that_is_older_than_what_it_means_is_told_to_its_sender(
+    ward: Ward, kith: Kith, number: str, made: str
+) -> None:
+    await ward.person(number)
+    for turn in (1, -1):
+        report = f"R-{number[-5:]}-{turn}"
+        own = {"report": report}
+        raws = [
+            a_report(kith, number, kith.item(id_="1"), id_=f"{report}-N", generated="2026-03-02T12:00:05", **own),
+            a_report(kith, number, "", id_=f"{report}-C", generated=made, service="C", **own),
+        ]
+        first, second = await take(ward, *raws[::turn])
+        assert (first.accepted, first.idle, second.accepted) == (True, (), True)
+        assert [one.where.startswith("ServReport line ") for one in second.idle] == [True]
+        assert b'<Status V="3"' in second.receipt
+        assert b"send it again with a later GenDate" in second.receipt
+        late = a_report(kith, number, "", id_=f"{report}-C2", generated="2026-03-02T12:00:06", service="C", **own)
+        (third,) = await take(ward, late)
+        assert (third.idle, b'<Status V="1"' in third.receipt) == ((), True)
+    assert values(await opened(ward, number)) == []
+
+
 async def test_readers_are_told_of_a_correction_and_not_of_a_first_report(ward: Ward, kith: Kith, number: str) -> None:
     key = await ward.person(number)
     await take(ward, a_report(kith, number, kith.item(id_="1")))

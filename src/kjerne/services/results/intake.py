@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hashlib
+import itertools
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
@@ -65,7 +66,8 @@ IsSynthetic = Callable[[str], bool]
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """What came of a message: the receipt that goes back, and what is in. `faults` are empty when it was accepted.
+    """What came of a message: the receipt that goes back, and what is in. `faults` are empty when it was accepted; `idle` is
+    what of an accepted one had no effect.
 
     `rule` names the access rule where the law was what refused.
     """
@@ -77,6 +79,7 @@ class Taken:
     faults: tuple[Fault, ...] = ()
     duplicate: bool = False
     rule: str = ""
+    idle: tuple[Fault, ...] = ()
 
     @property
     def accepted(self) -> bool:
@@ -443,7 +446,8 @@ class Intake:
         `alone`: nobody else is known to send under the same number now, so that what was looked at will nearly always hold.
         """
         now, name = self._clock.now(), name_of(message)
-        receipt = apprec.build(message, (), now, us=self._us)
+        idle = tuple(fault for filing in filings for fault in _idle(filing))
+        receipt = apprec.build(message, (), now, us=self._us, idle=idle)
         observations = sum(len(report.items) for report in message.reports)
         # The service's keys about everybody it names, made once for all that is sealed.
         keys = {filing.grant.subject.patient: self._store.records.key(filing.grant) for filing in filings}
@@ -451,7 +455,7 @@ class Intake:
             self._store.copies.taken(sender, name, raw, [keys[patient] for patient in sorted(keys)]), sender=sender,
             message=name, raw=raw, at=now, receipt=receipt, reports=len(filings), observations=observations,
         )  # fmt: skip
-        taken = Taken(receipt, len(filings), observations)
+        taken = Taken(receipt, len(filings), observations, idle=idle)
         if refusal:
             row, taken = await self._rejection(raw, sender, message, refusal)
         numbers = [filing.number for filing in filings]
@@ -513,6 +517,25 @@ def _born(number: str) -> date | None:
 
 def _mark(named: Named, person: int) -> lineage.Mark:
     return lineage.Mark(named.version.generated_at, named.version.message, person, named.trace)
+
+
+def _idle(filing: Filing) -> list[Fault]:
+    """What the sender is told of a cancellation that was made before all that it could cancel: what it meant stands.
+
+    A clock that is behind makes one, and a GenDate without a time of day. It is told with either of the two, as they come.
+    """
+    [marks] = [one.marks for one in filing.plan.after.values() if filing.mark.name in one.names]
+    early = len(list(itertools.takewhile(lambda mark: mark.trace.service == "C", marks)))
+    if not 0 < early < len(marks) or [mark.name for mark in marks].index(filing.mark.name) > early:
+        return []
+    return [
+        Fault(
+            "a cancellation was made (GenDate) before every version of its report that is here, and cancels none of them; "
+            "if it is meant for them, send it again with a later GenDate",
+            f"ServReport line {filing.version.report.line}",
+            "X99",
+        )
+    ]
 
 
 def digest_name(patient: Patient) -> str:

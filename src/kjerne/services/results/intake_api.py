@@ -117,7 +117,9 @@ def _answer(call: Call, taken: Taken) -> Answer:
         return Answer(taken.status, taken.receipt, XML)
     said = {
         "status": "accepted" if taken.accepted else "refused",
-        "reason": "; ".join(f"{fault.says} ({fault.where})" if fault.where else fault.says for fault in taken.faults),
+        "reason": "; ".join(
+            f"{fault.says} ({fault.where})" if fault.where else fault.says for fault in taken.faults or taken.idle
+        ),
         "reports": taken.reports,
         "observations": taken.observations,
         "duplicate": taken.duplicate,

@@ -58,6 +58,37 @@ def test_nothing_is_withdrawn_on_a_guess(kith: Any) -> None:
         assert len(kin.gather(other | stranger)) == 2
 
 
+def test_a_bare_cancellation_of_another_number_is_not_of_a_report_for_its_request_alone(kith: Any) -> None:
+    asked = {"head": request("R7")}
+    own = version(kith, "A", "N", kith.item(id_="1"), **asked)
+    for told, joined in (
+        ({"issued": "2026-03-03T09:00:00"}, False),  # another report of the request, which was refused or is to come
+        ({"issued": "2026-03-02"}, False),
+        ({}, True),  # the issue time to the second: every message has a number of its own
+    ):
+        cancelled = version(kith, "B", "C", day=3, **asked | told)
+        assert (kin.gather(own | cancelled).keys() == {b"A"}) == joined
+
+
+def test_a_cancellation_of_results_of_another_sample_is_not_of_the_report(kith: Any) -> None:
+    own = version(kith, "A", "N", kith.item(id_="1"), head=request("R7"))
+    later = kith.SAMPLE.replace("2026-03-02T08:15:00", "2026-03-02T09:40:00")
+    of_another = {"head": request("R7"), "subjects": later, "day": 3}
+    assert kin.gather(own | version(kith, "B", "C", kith.item(id_="1"), **of_another)).keys() == {b"A", b"B"}
+    assert kin.gather(own | version(kith, "B", "M", kith.item(id_="1"), **of_another)).keys() == {b"A"}
+
+
+def test_a_laboratory_that_names_itself_by_one_of_its_two_numbers_is_the_same(kith: Any) -> None:
+    number = "<AdditionalId><Id>910000001</Id><Type V='ENH'/></AdditionalId>"
+    both = kith.PROVIDER.replace("<Dept>", f"{number}<Dept>")
+    for first, second in ((both, kith.PROVIDER), (kith.PROVIDER, both)):
+        own = version(kith, "A", "N", kith.item(id_="1"), provider=first)
+        cancelled = {b"B": version(kith, "A", "C", day=3, provider=second)[b"A"]}
+        assert kin.gather(own | cancelled).keys() == {b"A"}
+    stranger = {b"B": version(kith, "A", "C", day=3, provider=kith.PROVIDER.replace("77001", "77009"))[b"A"]}
+    assert kin.gather(own | stranger).keys() == {b"A", b"B"}
+
+
 def test_a_bare_cancellation_finds_a_change_whose_first_report_never_came(kith: Any) -> None:
     chains = version(kith, "M", "M", kith.item(id_="118")) | version(kith, "C", "C", day=3)
     assert kin.gather(chains).keys() == {b"M"}

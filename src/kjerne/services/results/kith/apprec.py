@@ -31,7 +31,7 @@ NAMESPACE: Final[dict[Version, str]] = {
 MIG_VERSION: Final[dict[Version, str]] = {"1.0": "1.0 2004-11-21", "1.1": "v1.1 2012-02-15"}
 ERROR_TABLE: Final = "2.16.578.1.12.4.1.1.8221"
 STATUS: Final = {"1": "OK", "2": "Avvist", "3": "OK, feil i delmelding"}
-"""8222. A message is taken whole or refused whole, so 3 is only read, never sent."""
+"""8222. A message is taken whole or refused whole; 3 says that it is in, and that something in it had no effect."""
 
 ERRORS: Final = {
     "E10": "Ugyldig meldingsidentifikator",
@@ -167,8 +167,12 @@ def _meant(reference: re.Match[str]) -> str:
     return sign if sign and not _UNWRITABLE.match(sign) else reference[0]
 
 
-def build(about: Message | Heard, faults: Sequence[Fault], at: datetime, *, us: Actor = US, asked: str = "") -> bytes:
-    """The receipt for a message as an XML document: accepted without `faults`, rejected with them.
+def build(
+    about: Message | Heard, faults: Sequence[Fault], at: datetime, *, us: Actor = US, asked: str = "",
+    idle: Sequence[Fault] = (),
+) -> bytes:  # fmt: skip
+    """The receipt for a message as an XML document: accepted without `faults`, rejected with them. `idle`: what was accepted and
+    had no effect.
 
     The same message and time give the same receipt. It names the envelope's id and time where there is an envelope, since
     that is what the sender waits for, and comes from whom that was sent to, else from `us`. `at` is aware; `asked` is a version
@@ -179,7 +183,7 @@ def build(about: Message | Heard, faults: Sequence[Fault], at: datetime, *, us: 
     if isinstance(about, Message) and about.envelope_id:
         known = stamp(about.envelope_generated)
         made = known.text if known else ""
-    status = "2" if faults else "1"
+    status = "2" if faults else "3" if idle else "1"
     inside = (
         _coded("MsgType", "APPREC", "Applikasjonskvittering"),
         _put("MIGversion", MIG_VERSION[version]),
@@ -188,7 +192,7 @@ def build(about: Message | Heard, faults: Sequence[Fault], at: datetime, *, us: 
         _holder("Sender", _party(_addressed(about.addressed) or us)),
         _holder("Receiver", _party(about.sender)),
         _coded("Status", status, STATUS[status]),
-        *map(_error, faults),
+        *map(_error, faults or idle),
         _holder(
             "OriginalMsgId",
             _coded("MsgType", about.type.code or "UKJENT", about.type.name),

@@ -146,13 +146,24 @@ def report_digest(key: tuple[str, ...]) -> bytes:
     return hashlib.blake2b("\x1f".join(key).encode(), digest_size=16).digest()
 
 
+_HOUSE_KINDS: Final = ("ENH", "HER", "RSH")
+
+
 def laboratory(report: Report) -> str:
     """Who answers: organisation number, else HER-id, else RESH-id, else name."""
     provider = report.provider
-    known = identifier_of(("ENH", "HER", "RSH"), provider.organisation_ids, provider.department_ids)
+    known = identifier_of(_HOUSE_KINDS, provider.organisation_ids, provider.department_ids)
     if known is not None:
         return f"{known.kind}:{known.value}"
     return (provider.organisation or provider.department or provider.person).casefold()
+
+
+def laboratories(report: Report) -> list[str]:
+    """The same by every number that the message gives the laboratory, the one of `laboratory` first: it may give another of
+    them alone next time. A department's number is its own."""
+    house = laboratory(report)
+    others = (f"{one.kind}:{one.value}" for one in report.provider.organisation_ids if one.kind in _HOUSE_KINDS)
+    return list(dict.fromkeys((house, *others)))
 
 
 def fold(reports: Sequence[Versioned]) -> State:
@@ -178,6 +189,8 @@ def fold(reports: Sequence[Versioned]) -> State:
         files = kept_files.after(files, shown.attachments, version.generated)
     if headless:
         notes["The first version of this report has not been received."] = None
+    if every[0].report.service == "C" and any(one.report.service != "C" for one in every):
+        notes["A cancellation that was made before every version of this report cancels none of them."] = None
     newest = laid[-1]
     if newest.report.service == "C":
         words = newest.report.comment or shown.comment

@@ -13,13 +13,17 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC
 from typing import Final
 
-from kjerne.services.results.kith.chain import Versioned, absent, is_absent, laboratory, ordered
+from kjerne.services.results.kith import sampled
+from kjerne.services.results.kith.chain import Versioned, absent, is_absent, laboratories, ordered
 from kjerne.services.results.kith.codes import canonical
 from kjerne.services.results.kith.model import Report
 from kjerne.services.results.kith.times import stamp
 
 CHANGES: Final = frozenset({"M", "C"})
 """Kinds of report that presuppose another."""
+
+
+_ISSUED: Final = "issued"
 
 
 def is_orphan(versions: Sequence[Versioned]) -> bool:
@@ -33,21 +37,23 @@ def anchors(report: Report, discipline: str | None = None) -> frozenset[tuple[st
     A day alone is no issue time: a laboratory issues many reports in a day. `discipline` stands for the report's own, for
     what it would share in another.
     """
-    house = (laboratory(report), report.discipline.code if discipline is None else discipline)
+    code = report.discipline.code if discipline is None else discipline
     numbers = {number for request in report.requests for number in (request.provider_id, request.id) if number}
-    found = {(*house, "request", number) for number in numbers}
+    shared = {("request", number) for number in numbers}
     issued = stamp(report.issued) if "T" in report.issued else None
     if issued is not None:
-        found.add((*house, "issued", issued.at.astimezone(UTC).isoformat()))
-    return frozenset(found)
+        shared.add((_ISSUED, issued.at.astimezone(UTC).isoformat()))
+    return frozenset((house, code, *one) for house in laboratories(report) for one in shared)
 
 
 def gather(chains: Mapping[bytes, Sequence[Versioned]]) -> dict[bytes, list[Versioned]]:
     """The versions of each report, by the chain it stands in; a chain that belongs to another is only found there.
 
-    An orphan with results belongs to the one report whose results it names; a bare cancellation to the one report
-    there is. Where there is none or more than one, it stands alone: nothing is withdrawn on a guess. But what it asks to
-    be withheld is withheld in each that it may mean.
+    An orphan with results belongs to the one report whose results it names, a cancellation not where its samples are
+    others; a bare cancellation to the one report there is: by the issue time, or under the same number. One request gives
+    several reports, so its number alone says nothing where the cancellation names another report. Where there is none or
+    more than one, it stands alone: nothing is withdrawn on a guess. But what it asks to be withheld is withheld in each that
+    it may mean.
     """
     present = {key: ordered(chains[key]) for key in sorted(chains) if chains[key]}
     results = {key: _results(versions) for key, versions in present.items()}
@@ -56,13 +62,22 @@ def gather(chains: Mapping[bytes, Sequence[Versioned]]) -> dict[bytes, list[Vers
     doubtful: dict[bytes, list[bytes]] = {}
     for key, versions in present.items():
         if is_orphan(versions) and results[key]:
-            meant = [home for home in whole if results[key] & results[home] and _open_to(versions, present[home])]
+            meant = [
+                home
+                for home in whole
+                if results[key] & results[home]
+                and _open_to(versions, present[home])
+                and not _of_other_samples(versions, present[home])
+            ]
             _found(key, meant, homes, doubtful)
     standing = [key for key, one in present.items() if key in whole or (_has_items(one) and key not in homes)]
     for key, versions in present.items():
         if is_orphan(versions) and not _has_items(versions):
             meant = [home for home in standing if _open_to(versions, present[home])]
-            _found(key, meant, homes, doubtful)
+            named = [home for home in meant if _names(versions, present[home])]
+            _found(key, named, homes, doubtful)
+            if key in doubtful:
+                doubtful[key] = meant
     gathered = {key: list(versions) for key, versions in present.items() if key not in homes}
     for key, home in homes.items():
         gathered[home] += present[key]
@@ -87,6 +102,26 @@ def _open_to(orphan: Sequence[Versioned], home: Sequence[Versioned]) -> bool:
     if not earlier or (own and own[-1].report.service == "C"):
         return False
     return not _all_anchors(orphan).isdisjoint(_all_anchors(home))
+
+
+def _of_other_samples(orphan: Sequence[Versioned], home: Sequence[Versioned]) -> bool:
+    """Whether all it says is that something is cancelled that was taken at another time. A change may correct the time."""
+    if any(version.report.service != "C" for version in orphan):
+        return False
+    return sampled.apart(_times(orphan), _times(home))
+
+
+def _times(versions: Sequence[Versioned]) -> sampled.Times:
+    return sampled.NONE.union(*(sampled.of_report(version.report) for version in versions))
+
+
+def _names(orphan: Sequence[Versioned], home: Sequence[Versioned]) -> bool:
+    """Whether a bare cancellation is of this report by more than a number of the request, where it names another report."""
+    own, numbers = ({version.report.id for version in of if version.report.id} for of in (orphan, home))
+    if not own or not numbers or own & numbers:
+        return True
+    shared = _all_anchors(orphan) & _all_anchors(home)
+    return any(kind == _ISSUED for _, _, kind, _ in shared)
 
 
 def _all_anchors(versions: Sequence[Versioned]) -> frozenset[tuple[str, ...]]:
