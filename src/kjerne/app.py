@@ -79,6 +79,7 @@ from kjerne.services.results.kith.apprec import Heard, heard
 from kjerne.services.results.kith.model import Message
 from kjerne.services.results.opening import Opener
 from kjerne.services.results.opening_api import OpeningApi
+from kjerne.services.results.parting import Parting
 from kjerne.services.results.reuse_api import Asker, ReuseApi
 from kjerne.services.shared_rechecking import SharedChecks
 from kjerne.services.shared_records import READS, WRITES, SharedRecords
@@ -259,6 +260,7 @@ class House:
         history = HistoryApi(*at_hand, reads, denied, type_of)
         # The history of a type has the shape of a record's address: it comes first.
         of_records = (*history.routes(), *standards.routes(), *patches.routes(), *conditional.routes())
+        parting = Parting(self.store, self.digest).part
         routes = [
             Route("GET", "/healthz", self.alive, PUBLIC, "json"),
             Route("GET", "/readyz", self.ready, PUBLIC, "json"),
@@ -266,7 +268,7 @@ class House:
             *disclosures.routes(),
             *SharedChecks(self.store.pool, self.guides).routes(),
             *OpeningApi(Opener(self.store, self.read, self.digest), self.store).routes(),
-            *PersonsApi(Linker(self.store, types_by_service(), kept_by_law()), self.identify).routes(),
+            *PersonsApi(Linker(self.store, types_by_service(), kept_by_law(), parting), self.identify).routes(),
             *ParticipationApi(self.register, self.store.pool).routes(),
             *IntakeApi(self.intake, store=self.store, limit_bytes=self.settings.body_limit_bytes).routes(),
             *results.routes(),

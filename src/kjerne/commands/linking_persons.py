@@ -26,6 +26,7 @@ from kjerne.policy.door import Door
 from kjerne.policy.services import kept_by_law
 from kjerne.services.persons.api import identified, told_of, told_of_meanwhile, told_of_pair
 from kjerne.services.persons.linking import Linker
+from kjerne.services.results.parting import Parting
 from kjerne.services.standards import types_by_service
 from kjerne.settings import Settings
 from kjerne.store.embedded import PROGRAM, Embedded
@@ -129,6 +130,7 @@ def _run(settings: Settings, use: Work[T]) -> T:
             with reaching():
                 house = await open_.enter_async_context(app.opened(few, keys, clock))
             admit = Door(house.store, clock).admit(caller, uuid4().hex)
-            return await use(house, Linker(house.store, types_by_service(), kept_by_law()), admit, caller)
+            parting = Parting(house.store, house.digest).part
+            return await use(house, Linker(house.store, types_by_service(), kept_by_law(), parting), admit, caller)
 
     return asyncio.run(run())

@@ -22,6 +22,7 @@ from kjerne.policy.taking_part import Absence, absence, takes_part
 from kjerne.services.participation.register import Asked, Change, Register
 from kjerne.services.persons.api import identified
 from kjerne.services.persons.linking import Compared, Linker, Meanwhile
+from kjerne.services.results.parting import Parting
 from kjerne.services.standards import types_by_service
 from kjerne.store import comparing, messages, participation, registers
 from kjerne.store.linking import Link
@@ -116,7 +117,7 @@ class OperatorPages(ExportPages):
         await self._linker().undo(self._admit(author), author, number, reason)
 
     def _linker(self) -> Linker:
-        return Linker(self.store, types_by_service(), kept_by_law())
+        return Linker(self.store, types_by_service(), kept_by_law(), Parting(self.store, self._digest).part)
 
     def _admit(self, author: Caller) -> Admit:
         return self.door.admit(author, f"page-{uuid4().hex}")

@@ -203,6 +203,14 @@ class Chains:
             grant.subject.patient, aside, *columns(rows, 3),
         )  # fmt: skip
 
+    async def let_go(self, conn: Connection, holder: int, names: Sequence[bytes], source: Source) -> None:
+        """Takes a version away from under these names of somebody whom it does not name."""
+        await conn.execute(
+            "DELETE FROM report_source WHERE patient = $1 AND report = ANY($2::bytea[]) AND made_at = $3 AND message = $4 "
+            "AND NOT EXISTS (SELECT FROM locator WHERE kind = $5 AND digest = report AND patient = $1)",
+            holder, list(names), source.made_at, source.message, REPORT,
+        )  # fmt: skip
+
     async def relatives(self, conn: Connection, grant: Grant, anchors: Sequence[bytes]) -> dict[bytes, bool]:
         """The patient's chains that share one of `anchors`, and whether all that they hold is changes."""
         rows = await conn.fetch(_KIN, grant.subject.patient, list(anchors), MARKER_TIME, REPORT)

@@ -10,6 +10,7 @@ from uuid import UUID
 
 from kjerne.access import OPENING, Grant
 from kjerne.store import audit
+from kjerne.store.chains import REPORT
 from kjerne.store.pool import Connection
 from kjerne.store.sealed_id import SealedIds
 
@@ -90,6 +91,27 @@ def _beyond(
     """(type, how many) of the records that lie with a person of the other side."""
     over = [type_ for type_, name in zip(types, names, strict=True) if ids.patient(name) in beyond]
     return tuple((type_, over.count(type_)) for type_ in sorted(set(over)))
+
+
+async def stamp_of(conn: Connection, keys: frozenset[int]) -> int:
+    """The stamp of one side of a link alone. Call while the rows are held."""
+    rows = await conn.fetch("SELECT stamp FROM person WHERE patient = ANY($1::bigint[])", sorted(keys))
+    return sum(row["stamp"] for row in rows)
+
+
+async def reports_of(conn: Connection, key: int) -> list[bytes]:
+    """The chains of laboratory reports that lie under a key."""
+    rows = await conn.fetch("SELECT digest FROM locator WHERE kind = $1 AND patient = $2", REPORT, key)
+    return [row["digest"] for row in rows]
+
+
+async def persons_by(conn: Connection, digests: Sequence[bytes]) -> dict[bytes, int]:
+    """The person keys that these numbers were registered under, without any link."""
+    rows = await conn.fetch(
+        "SELECT digest, patient FROM person_identifier WHERE digest = ANY($1::bytea[]) ORDER BY valid_to IS NULL, valid_from",
+        list(digests),
+    )
+    return {row["digest"]: row["patient"] for row in rows}
 
 
 async def sides(conn: Connection, of: Link) -> tuple[frozenset[int], frozenset[int]]:

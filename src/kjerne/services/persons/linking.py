@@ -31,6 +31,8 @@ LISTED: Final = 100
 
 Agreement = Literal["same", "differs", "unknown"]
 T = TypeVar("T")
+Part = Callable[[Connection, Sequence[Grant], tuple[frozenset[int], frozenset[int]]], Awaitable[None]]
+"""Gives each side of a link what names it, in the transaction that undoes the link, by the grants for both."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,10 +68,13 @@ class Meanwhile:
 
 class Linker:
     """Links and unlinks for one house. `types_by_service` says which records each service keeps, `kept` which services no
-    opt-out deletes."""
+    opt-out deletes. `part` gives each side of a link what was filed with the other over it."""
 
-    def __init__(self, store: Store, types_by_service: Mapping[str, Sequence[int]], kept: Collection[str]) -> None:
+    def __init__(
+        self, store: Store, types_by_service: Mapping[str, Sequence[int]], kept: Collection[str], part: Part
+    ) -> None:
         self._store = store
+        self._part_records = part
         self._reader = Reader(store.wrap, store.dictionaries)
         self._types_by_service = types_by_service
         self._kept = kept
@@ -128,6 +133,8 @@ class Linker:
         async def use(conn: Connection, grants: Sequence[Grant]) -> Meanwhile:
             shown = await self._shown(conn, of, grants)
             if not shown.joined:
+                # First: what goes to the other side is marked by the choices of both, which are then taken off.
+                await self._part_records(conn, grants, await linking.sides(conn, of))
                 await self._part(conn, of, grants[0])
             await self._store.people.unlink(conn, of.one, of.other, author_of(caller), grants[0].at, why)
             return shown

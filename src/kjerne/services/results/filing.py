@@ -184,6 +184,13 @@ class Files:
             if before or after:
                 await self._replace(conn, grant, keys[patient], filing, before, after, message)
 
+    async def part(self, conn: Connection, filing: Filing, holder: int) -> None:
+        """What a version changes that lay with `holder` as if it named her, and names whom the filing is for. What was shown
+        there until now is kept as any that lay on a wrong person: shut."""
+        await self._regroup(conn, filing, filing.version.message)
+        aside = self._digest(f"aside|{filing.number.hex()}")
+        await self._chains.let_go(conn, holder, sorted({aside, *filing.plan.chains}), source_of(filing.version))
+
     async def _replace(
         self, conn: Connection, grant: Grant, key: DataKey, filing: Filing, before: dict[bytes, Versions],
         after: dict[bytes, Versions], message: str,

@@ -132,13 +132,18 @@ def report_key(message: Message, report: Report, *, numbered: bool = True) -> tu
     told apart by `lineage`. Without ServProvId, or where it is no number of a report (`numbered` is false), the
     laboratory's number of the request and the issue date serve; without those the message stands alone.
     """
+    return key_of(message.id, report, numbered=numbered)
+
+
+def key_of(message: str, report: Report, *, numbered: bool = True) -> tuple[str, ...]:
+    """As `report_key`, of a report whose message had this id."""
     house = laboratory(report)
     if report.id and numbered:
         return house, report.discipline.code, report.id
     request = next((r.provider_id or r.id for r in report.requests if r.provider_id or r.id), "")
     if request and report.issued:
         return house, report.discipline.code, "request", request, report.issued
-    return house, report.discipline.code, "message", message.id, *([] if numbered else [report.id])
+    return house, report.discipline.code, "message", message, *([] if numbered else [report.id])
 
 
 def report_digest(key: tuple[str, ...]) -> bytes:

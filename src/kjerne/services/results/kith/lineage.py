@@ -253,11 +253,21 @@ def collides(known: Iterable[Mark], fresh: Mark) -> bool:
 
 def plan(number: bytes, known: Sequence[Mark], fresh: Mark) -> Plan:
     """What changes when `fresh` comes under `number` beside the versions that are `known`."""
+    return _changes(number, known, [*known, fresh])
+
+
+def renamed(number: bytes, known: Sequence[Mark], name: tuple[datetime, str, int], person: int) -> Plan:
+    """What changes when it turns out that the version called `name` names another `person`."""
+    now = [mark._replace(person=person) if mark.name == name else mark for mark in known]
+    return _changes(number, known, now)
+
+
+def _changes(number: bytes, known: Sequence[Mark], now: Sequence[Mark]) -> Plan:
     chains: dict[bytes, list[Mark]] = {}
     for mark in sorted(known, key=_order):
         chains.setdefault(mark.chain, []).append(mark)
     before = {chain: Standing(marks[0].owner, tuple(marks)) for chain, marks in chains.items()}
-    after = _named(number, gathered([*known, fresh]), before.keys())
+    after = _named(number, gathered(now), before.keys())
     changed = [
         chain
         for chain in before.keys() | after.keys()
