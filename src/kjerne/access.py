@@ -394,5 +394,8 @@ class Denial:
     at: datetime
     correlation: str
     reason: bytes = field(default=b"", repr=False)
+    purpose: str = ""
+    basis: str = ""
+    """What it was asked under, as a `Grant` has them: the log says of a try why it was made. Words that the law knows alone."""
     of_caller: str = ""
     """What else the caller hears where the reason is her organisation's and no patient's: since when it takes no part."""

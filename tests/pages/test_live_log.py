@@ -68,6 +68,26 @@ def test_who_has_opted_out_reads_her_log_without_names_and_is_refused_nothing_by
     assert platform.persona("opted-out").person_name not in "".join(again.text.split("log-row")[1:])
 
 
+def test_a_refused_break_glass_says_why_and_stands_among_emergencies_apart_from_an_ordinary_try(
+    platform: Standing,
+) -> None:
+    """A pharmacist may not set the normal rules aside."""
+    doctor = platform.persona("pharmacist")
+    for more in ({"purpose": "TREAT"}, {"purpose": "BTG", "reason": "Bevisstløs ved ankomst"}):
+        assert platform.search("Observation", as_="pharmacist", **more).status == 403
+    with tab(platform, "citizen", "me") as it:
+        acute, every = (lines(it.get(f"/me/log?show={show}"), doctor.person_name) for show in ("acute", "refused"))
+    assert len(acute) == 1 and len(every) == 2, every
+    for told in ("Hvorfor: Blålysoppslag", "fikk ikke se", "akutt", "Bevisstløs ved ankomst"):
+        assert told in acute[0]
+    assert "Hvorfor: Behandling" in every[1] and "akutt" not in every[1]
+
+
+def lines(page: httpx.Response, name: str) -> list[str]:
+    """The lines of somebody, newest first."""
+    return [told for one in page.text.split("log-row")[1:] if name in (told := text_of(f"<{one}"))]
+
+
 def test_a_parent_narrows_the_childs_log(platform: Standing) -> None:
     platform.search("Observation", [("_count", "1")], about="child")
     with tab(platform, "parent", "me") as it:

@@ -13,6 +13,7 @@ from kjerne.access import Action, Caller, Denial, Grant, Label, Limit, Subject, 
 from kjerne.policy.privacy import GROUPS
 from kjerne.policy.rules import decide, mark_of, told
 from kjerne.policy.table import RULES
+from kjerne.store import audit
 
 from .cast import (
     CLINIC,
@@ -526,7 +527,18 @@ def test_a_denial_carries_its_law_its_words_and_the_request() -> None:
         outcome="",
         at=NOW,
         correlation="c-1",
+        purpose="TREAT",
     )
+
+
+def test_a_denial_says_under_what_it_was_asked_and_never_in_words_that_are_none_of_the_laws() -> None:
+    acute = ask(doctor(purpose="BTG", authorization="FA1"), patient(), "read", basis="AKUTT")
+    assert isinstance(acute, Denial)
+    assert (acute.purpose, acute.basis) == ("BTG", "AKUTT")
+    unknown = ask(doctor(purpose="01017012345"), patient(), "read", basis="01017012345")
+    assert isinstance(unknown, Denial)
+    assert (unknown.purpose, unknown.basis) == ("", "")
+    assert audit.refused(acute)[9:11] == ("BTG", "AKUTT")
 
 
 def test_an_api_may_state_the_purpose_for_the_attestation() -> None:

@@ -9,7 +9,7 @@ from typing import Final
 
 import pytest
 
-from kjerne.access import Attestation, Grant, Tie
+from kjerne.access import Attestation, Denial, Grant, Tie
 from kjerne.store import audit, registers, verdicts
 from kjerne.store.anomalies import (
     EVERY,
@@ -49,7 +49,7 @@ class Ward:
 
     async def read(
         self, patient: int, digest: bytes = b"somebody", *, purpose: str = "TREAT", chosen: bool = False,
-        hpr: str = "9144889", unit: str = UNIT, action: str = "read",
+        hpr: str = "9144889", unit: str = UNIT, action: str = "read", refused: bool = False,
     ) -> None:  # fmt: skip
         stated = Attestation(
             digest, hpr, "LE", unit, "", "", None, purpose, None, "decision-1", "", chosen, (), self.at
@@ -57,7 +57,13 @@ class Ward:
         caller = replace(CALLER, digest=digest, hpr=hpr, organisation=unit, attestation=stated)
         grant: Grant = replace(await self.desk.grant(patient, action, at=self.at, caller=caller), purpose=purpose)
         async with self.desk.store.pool.acquire() as conn:
-            await audit.insert(conn, audit.given(grant), [(7, self.desk.store.ids.make(patient), 1)])
+            if refused:
+                no = Denial(
+                    caller, grant.subject, grant.service, grant.action, "no-relation", "", "", "", self.at, "", purpose=purpose
+                )  # fmt: skip
+                await audit.insert(conn, audit.refused(no))
+            else:
+                await audit.insert(conn, audit.given(grant), [(7, self.desk.store.ids.make(patient), 1)])
 
     async def kinds(self) -> list[tuple[str, ...]]:
         async with self.desk.store.pool.acquire() as conn:
@@ -81,6 +87,16 @@ async def test_an_ordinary_reading_does_not_stand_out(ward: Ward) -> None:
 async def test_broken_glass_stands_out(ward: Ward) -> None:
     await ward.read((await ward.person())[0], purpose="BTG")
     assert await ward.kinds() == [("break-glass",)]
+
+
+async def test_broken_glass_that_was_refused_stands_out_as_that_and_no_other_refusal_does(ward: Ward) -> None:
+    doctor, digest = await ward.person()
+    await ward.read(doctor, digest, purpose="TREAT", refused=True)
+    assert await ward.kinds() == []
+    await ward.read(doctor, digest, purpose="BTG", refused=True)
+    assert await ward.kinds() == [("break-glass-refused",)]
+    await ward.read(doctor, digest, purpose="BTG")
+    assert sorted(await ward.kinds()) == [("break-glass", "own-record"), ("break-glass-refused",)]
 
 
 async def test_a_reader_who_gave_herself_access_stands_out_unless_the_patient_is_hers(ward: Ward) -> None:

@@ -14,8 +14,19 @@ from typing import Final, get_args
 
 from kjerne.access import NO_LABEL, Action, Caller, CallerKind, Denial, Grant, Label, Once, Subject
 from kjerne.policy import taking_part
-from kjerne.policy.facts import Case, case_of, is_guardian, is_own, is_parent, is_proxy, shut_parts
+from kjerne.policy.facts import (
+    BASES,
+    CITIZEN_PURPOSES,
+    Case,
+    case_of,
+    is_guardian,
+    is_own,
+    is_parent,
+    is_proxy,
+    shut_parts,
+)
 from kjerne.policy.rule import Condition, Mark, Rule, Section
+from kjerne.policy.services import STAFF_PURPOSES
 from kjerne.policy.services_asked import registrable, windows
 from kjerne.policy.table import NO_RULE, RULES, SECTIONS, UNKNOWN_PERSON
 from kjerne.store import audit
@@ -85,11 +96,11 @@ def decide(
     )
     if subject is None:
         rule = _told_of_nobody(case)
-        return _no(rule, caller, None, service, action, now=now, correlation=correlation)
+        return _no(rule, case, None, correlation)
     rule = _first_that_fits(case)
     if rule.effect == "grant":
         return _yes(rule, case, correlation, once)
-    return _no(rule, caller, subject, service, action, now=now, correlation=correlation)
+    return _no(rule, case, subject, correlation)
 
 
 def _stranger(asked: bytes, caller: Caller) -> Subject:
@@ -142,7 +153,7 @@ def told(denial: Denial) -> Denial:
     if is_own(hers) or is_parent(hers) or is_proxy(hers) or is_guardian(hers):
         return denial
     rule = _told_of_nobody(nobodys)
-    return _no(rule, caller, None, denial.service, denial.action, now=denial.at, correlation=denial.correlation)
+    return _no(rule, nobodys, None, denial.correlation)
 
 
 def _first_that_fits(case: Case) -> Rule:
@@ -200,28 +211,25 @@ def _hides(rule: Rule, case: Case) -> Label:
     return rule.hides | shut if shut else rule.hides
 
 
-def _no(
-    rule: Rule,
-    caller: Caller,
-    subject: Subject | None,
-    service: str,
-    action: Action,
-    *,
-    now: datetime,
-    correlation: str,
-) -> Denial:
+_PURPOSES: Final = STAFF_PURPOSES | CITIZEN_PURPOSES
+
+
+def _no(rule: Rule, case: Case, subject: Subject | None, correlation: str) -> Denial:
+    """A word that is none of the law's is anybody's own, and could be a number: it has no place in the log."""
     return Denial(
-        caller=caller,
+        caller=case.caller,
         subject=subject,
-        service=service,
-        action=action,
+        service=case.service,
+        action=case.action,
         rule=rule.id,
         law=rule.law,
         says=rule.says,
         outcome=rule.outcome,
-        at=now,
+        at=case.now,
         correlation=correlation,
-        of_caller=taking_part.says(caller, service, rule.id, now),
+        purpose=case.purpose if case.purpose in _PURPOSES else "",
+        basis=case.basis if case.basis in BASES else "",
+        of_caller=taking_part.says(case.caller, case.service, rule.id, case.now),
     )
 
 

@@ -19,18 +19,23 @@ from kjerne.store.subjects import PersonDetail, open_detail
 FEWEST_PATIENTS: Final = 30
 TIMES_USUAL: Final = 5
 """A day is unusual from so many patients on, and where it has so many times the median of all practitioners' days."""
-Kind = Literal["break-glass", "self-declared", "own-record", "family", "household", "colleague"]
+Kind = Literal["break-glass", "break-glass-refused", "self-declared", "own-record", "family", "household", "colleague"]
 KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
 
 _READ: Final = (
     "a.at >= $1 AND a.at < $2 AND a.outcome = 0 AND a.caller_kind = 'practitioner' "
     "AND a.action IN ('read', 'search', 'history')"
 )
+# A break-glass that was refused gave nothing, and was meant to open what nothing else does.
+_TRIED: Final = _READ.replace("a.outcome = 0", "(a.outcome = 0 OR a.purpose = 'BTG')")
 
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """One reading that stands out, by whom, from where, on which ground, and why it does. `row` is its row in the log."""
+    """One reading, or refused break-glass, that stands out, by whom, from where, on which ground, and why it does.
+
+    `row` is its row in the log.
+    """
 
     kinds: tuple[str, ...]
     row: UUID
@@ -86,10 +91,10 @@ household AS (SELECT * FROM unnest($3::bytea[], $4::bigint[]) AS h(caller_digest
 -- Most readings are like others of the same day by the same reader: each is judged once.
 looks AS MATERIALIZED (
   SELECT DISTINCT a.patient, a.caller_digest, a.caller_hpr, a.organisation, a.point_of_care, a.purpose, a.self_selected,
-    (a.at AT TIME ZONE 'Europe/Oslo')::date AS day
-  FROM audit a WHERE {_READ} AND ($8::uuid IS NULL OR a.number = $8) AND ($6 = '' OR a.organisation = $6)),
+    (a.at AT TIME ZONE 'Europe/Oslo')::date AS day, a.outcome <> 0 AS refused
+  FROM audit a WHERE {_TRIED} AND ($8::uuid IS NULL OR a.number = $8) AND ($6 = '' OR a.organisation = $6)),
 judged AS MATERIALIZED (
-SELECT array_remove(ARRAY[
+SELECT CASE WHEN a.refused THEN ARRAY['break-glass-refused'] ELSE array_remove(ARRAY[
   CASE WHEN a.purpose = 'BTG' THEN 'break-glass' END,
   CASE WHEN a.self_selected AND NOT EXISTS (
     SELECT FROM person_tie t WHERE t.patient = ANY(k.keys) AND t.kind IN ('practice-list', 'care')
@@ -108,7 +113,7 @@ SELECT array_remove(ARRAY[
     SELECT FROM person_identifier i JOIN practitioner r ON r.digest = i.digest
       JOIN staff s ON s.caller_digest = i.digest AND s.organisation = a.organisation
       WHERE i.patient = ANY(k.keys)) THEN 'colleague' END
-], NULL) AS kinds, a.*
+], NULL) END AS kinds, a.*
 FROM looks a JOIN person p ON p.patient = a.patient
 CROSS JOIN LATERAL (SELECT p.patient || p.linked AS keys) k
 LEFT JOIN LATERAL (
@@ -119,7 +124,8 @@ a.basis, a.rule, a.decision, cardinality(a.ids), a.patient, a.caller_digest, a.s
 FROM audit a JOIN judged j ON j.patient = a.patient AND j.caller_digest = a.caller_digest AND j.caller_hpr = a.caller_hpr
   AND j.organisation = a.organisation AND j.point_of_care = a.point_of_care AND j.purpose = a.purpose
   AND j.self_selected = a.self_selected AND j.day = (a.at AT TIME ZONE 'Europe/Oslo')::date
-WHERE j.kinds <> '{{}}' AND {_READ} AND ($8::uuid IS NULL OR a.number = $8) AND ($6 = '' OR a.organisation = $6)"""
+  AND j.refused = (a.outcome <> 0)
+WHERE j.kinds <> '{{}}' AND {_TRIED} AND ($8::uuid IS NULL OR a.number = $8) AND ($6 = '' OR a.organisation = $6)"""
 _LISTED = f"""
 SELECT one.* FROM ({_STANDING}) one
 WHERE kinds <> '{{}}' AND ($7 = '' OR $7 = ANY(kinds)) AND ($9 = '' OR $9 = coalesce(
@@ -169,7 +175,7 @@ async def busy_days(
 
 async def organisations(conn: Connection, since: datetime, until: datetime) -> list[str]:
     """Numbers of those from whom anybody of the personnel has read in [since, until)."""
-    rows = await conn.fetch(f"SELECT DISTINCT a.organisation FROM audit a WHERE {_READ} ORDER BY 1", since, until)
+    rows = await conn.fetch(f"SELECT DISTINCT a.organisation FROM audit a WHERE {_TRIED} ORDER BY 1", since, until)
     return [row[0] for row in rows if row[0]]
 
 

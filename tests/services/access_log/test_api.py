@@ -138,6 +138,8 @@ def test_a_refusal_is_an_event_that_failed_and_says_why(platform: Standing) -> N
     assert check(event, "AuditEvent") == []
     assert (event["outcome"], records(event)) == ("8", [])
     assert event["outcomeDesc"] and event["meta"]["profile"] == [NATIONAL]
+    purposes = [one["code"] for one in event["purposeOfEvent"][0]["coding"]]
+    assert "TREAT" in purposes, "the profile wants the purpose of use of a try too"
 
 
 def test_the_data_controllers_own_system_reads_the_log_about_anybody_with_the_tokens_id(platform: Standing) -> None:
