@@ -9,9 +9,11 @@ from html import unescape
 import httpx
 import pytest
 
+from kjerne.fhir.definitions import type_number
 from kjerne.pages import live_log
 from pages.test_live import Tab, tab, text
 from platform_fixture import Standing
+from services.results.test_intake_api import key_of
 from services.test_standards import create, observation
 
 
@@ -66,6 +68,27 @@ def test_who_has_opted_out_reads_her_log_without_names_and_is_refused_nothing_by
     assert first.status_code == again.status_code == 200
     assert 'class="which"' not in first.text
     assert platform.persona("opted-out").person_name not in "".join(again.text.split("log-row")[1:])
+
+
+def test_a_look_at_a_result_that_waits_says_that_something_was_seen_and_counts_among_who_looked_last(
+    platform: Standing,
+) -> None:
+    """The histology of the 20th is shown to her from the 11th on; a search that finds nothing reads as one."""
+    (waits,) = platform.rows(
+        "SELECT id FROM record WHERE patient = $1 AND release_at > now() AND type = $2 ORDER BY release_at DESC LIMIT 1",
+        key_of(platform, platform.nin("citizen")), type_number("Observation"),
+    )  # fmt: skip
+    looked, empty = platform.persona("hospital-doctor"), platform.persona("gp")
+    for as_, asked, found in (("hospital-doctor", [("_id", str(waits["id"]))], 1), ("gp", [("code", "NPU99999")], 0)):
+        answer = platform.search("Observation", asked, as_=as_)
+        assert len(answer.ids()) == found, answer.response.text
+    with tab(platform, "citizen", "me") as it:
+        home, page = text(it.home), it.get("/me/log?show=seen")
+    assert looked.person_name in home.split("Sist sett av")[1]
+    (newest, *_), (nothing, *_) = lines(page, looked.person_name), lines(page, empty.person_name)
+    assert "Så noe som ikke kan navngis her, i prøvesvarene" in newest
+    assert "uten å få se" in nothing
+    assert str(waits["id"]) not in page.text
 
 
 def test_a_refused_break_glass_says_why_and_stands_among_emergencies_apart_from_an_ordinary_try(

@@ -16,7 +16,7 @@ from kjerne.pages.house import LogRow
 from kjerne.policy import insight
 from kjerne.services.results.named import Named
 from kjerne.services.results.values import OSLO, When
-from kjerne.store.log_entry import NOBODYS, LogEntry, Origin, Seen
+from kjerne.store.log_entry import NOBODYS, LogEntry, Origin, Seen, Unnamed
 from kjerne.store.looks import Place, Wanted
 from pages.browser import Browser, text
 from pages.fake import FakeHouse
@@ -107,6 +107,39 @@ def test_lines_that_are_one_name_what_each_of_them_saw_once() -> None:
     assert [which.names for which in looks.which] == [("P-Kalium", "P-Natrium")]
 
 
+@pytest.mark.parametrize(
+    ("unnamed", "told", "is_last"),
+    [
+        ("kept", "Så noe som ikke kan navngis her, i prøvesvarene", True),
+        ("deleted", "Så noe som siden er slettet, i prøvesvarene", True),
+        ("untold", "Søkte eller slo opp, eller så navnet på en liste, i prøvesvarene", False),
+        ("", "Søkte, eller så navnet på en liste, uten å få se prøvesvarene", False),
+    ],
+)
+async def test_no_line_says_that_nothing_was_seen_where_something_was(
+    browser: Browser, house: FakeHouse, unnamed: Unnamed, told: str, is_last: bool
+) -> None:
+    house.looked = (replace(LOOK, what=(), seen=(), unnamed=unnamed),)
+    await browser.citizen()
+    assert told in text(await browser.get("/me/log"))
+    last = text(await browser.get("/me")).split("Sist sett av")[1]
+    assert (LOOK.who in last) == is_last
+    assert ("Ingen andre har sett" in last) == (unnamed == ""), "only where it is true"
+
+
+async def test_an_emergency_is_marked_among_who_looked_last_and_a_refused_download_is_a_try(
+    browser: Browser, house: FakeHouse
+) -> None:
+    house.looked = (
+        replace(LOOK, basis="AKUTT", acute=True),
+        replace(LOOK, what=(), given=False, took=True, by="representative", purpose="PWATRNY"),
+    )
+    await browser.citizen()
+    assert "Akutt situasjon akutt" in text(await browser.get("/me")).split("Sist sett av")[1]
+    log = text(await browser.get("/me/log?show=all"))
+    assert "Prøvde å laste ned: prøvesvarene" in log and "På vegne av en annen" in log
+
+
 async def test_few_names_stand_open_and_many_are_folded_away(browser: Browser, house: FakeHouse) -> None:
     told = [blood(name, id_=name) for name in ("A", "B", "C", "D")]
     house.names = {seen.id: name for seen, name in told}
@@ -166,8 +199,8 @@ def test_a_place_in_the_log_is_read_back_and_what_is_none_is_refused() -> None:
 
 
 def test_every_deed_beside_the_record_has_its_words() -> None:
-    assert live_log.DEEDS.keys() == insight.DEEDS | {"ask", "choose"}, (
-        "what the citizen asks for and chooses is her own deed"
+    assert live_log.DEEDS.keys() == insight.DEEDS | {"ask", "choose", "erase"}, (
+        "what the citizen asks for and chooses is her own deed, and what she chose deletes"
     )
 
 

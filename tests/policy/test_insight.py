@@ -287,6 +287,32 @@ def test_records_that_the_reader_may_not_know_of_are_left_out_and_the_line_stays
     assert (empty.who, empty.seen) == ("Kari Lege", ())
 
 
+def test_a_look_at_what_may_not_be_named_is_told_as_a_look_and_a_search_that_found_nothing_as_none() -> None:
+    both = frozenset({str(BLOOD), str(REPORT)})
+    assert [one.unnamed for one in read(row(), hidden=both)] == ["kept"]
+    assert [one.unnamed for one in read(row(), hidden=both, deleted={str(BLOOD)})] == ["kept"]
+    assert [one.unnamed for one in read(row(), hidden=both, deleted=both)] == ["deleted"]
+    assert [one.unnamed for one in read(row(), hidden={str(BLOOD)})] == [""], "what is named is told as before"
+    nothing = row(types=[], ids=[], versions=[])
+    assert [one.unnamed for one in read(nothing, hidden=both, deleted=both)] == [""]
+    for other in (row(outcome=1), row(action="choose"), row(action="erase")):
+        assert [one.unnamed for one in read(other, hidden=both)] == [""]
+
+
+@pytest.mark.parametrize(("tie", "subject"), REPRESENTATIVES, ids=[tie for tie, _ in REPRESENTATIVES])
+def test_who_stands_in_for_her_cannot_tell_a_look_at_what_is_kept_from_one_that_found_nothing(
+    tie: str, subject: Subject
+) -> None:
+    grant = reading(subject, as_relative=True)
+    both = frozenset({str(BLOOD), str(REPORT)})
+    found, nothing = row(), row(types=[], ids=[], versions=[])
+    for deleted in (frozenset(), both):
+        (one,), (other,) = (read(each, grant=grant, hidden=both, deleted=deleted) for each in (found, nothing))
+        assert one == other and one.unnamed == "untold"
+    (open_,) = read(found, grant=grant)
+    assert open_.unnamed == ""
+
+
 def test_a_proxy_sees_no_other_proxies_but_her_own_looks() -> None:
     mine = row(caller_kind="citizen", caller_digest=RELATIVE, caller_name="Ola Nabo", rule="proxy")
     other = row(caller_kind="citizen", caller_digest=b"another proxy", caller_name="Per Fetter", rule="proxy")

@@ -48,6 +48,7 @@ async def home(page: Page) -> Response:
         people=await page.house.represented(page.who),
         fresh=[(answer, *reading.measured(answer.id)) for answer in reading.fresh(page.now)],
         others=_lookers(log.rows)[:LOG_SHOWN],
+        untold=any(row.unnamed == "untold" for row in log.rows),
         choices=await page.house.choices(page.who, page.visit) if person.tie in CHOOSING else None,
         taking_part=await page.house.sources(),
     )
@@ -124,8 +125,13 @@ async def former_file(page: Page) -> Response:
 
 def _lookers(rows: Sequence[LogRow]) -> list[LogRow]:
     """Each health worker who has seen something, once, by her newest look."""
-    seen = [row for row in rows if row.given and row.by == "practitioner" and not row.wrote and row.what]
+    seen = [row for row in rows if row.given and row.by == "practitioner" and not row.wrote and _saw(row)]
     return list({(row.who, row.organisation): row for row in reversed(seen)}.values())[::-1]
+
+
+def _saw(row: LogRow) -> bool:
+    """Whether records were seen, by what this reader may be told: of one that has no name here too."""
+    return bool(row.what) or row.unnamed in ("kept", "deleted")
 
 
 async def representation(page: Page) -> Response:

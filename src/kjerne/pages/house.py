@@ -26,7 +26,7 @@ from kjerne.services.results.points import Absent, Aside, Mark
 from kjerne.services.results.points import Part as Component
 from kjerne.services.results.values import Value
 from kjerne.store.linking import Link
-from kjerne.store.log_entry import Seen
+from kjerne.store.log_entry import Seen, Unnamed
 from kjerne.store.messages import Rejected
 from kjerne.store.participation import Participation, SourceRow, Wanted
 
@@ -284,7 +284,7 @@ class LogRow:
     self_declared: bool = False
     deed: Literal[
         "", "examined", "traced", "linked", "disclosed", "exported", "rechecked", "asked", "handled", "reviewed", "permitted",
-        "subscribed", "chose", "met",
+        "subscribed", "chose", "met", "erased",
     ] = ""  # fmt: skip
     reason: str = ""
     handle: str = ""
@@ -294,6 +294,8 @@ class LogRow:
     seen: tuple[Seen, ...] = field(default=(), compare=False)
     """Which records `what` counts."""
     service: str = ""
+    unnamed: Unnamed = ""
+    """Why a look names nothing."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,12 +45,13 @@ Deed = Literal[
     "chose",
     "subscribed",
     "met",
+    "erased",
 ]
 DEEDS: Final[Mapping[str, Deed]] = {
     "examine": "examined", "trace": "traced", "link": "linked", "disclose": "disclosed", "export": "exported",
     "recheck": "rechecked",
     "ask": "asked", "handle": "handled", "review": "reviewed", "permit": "permitted",
-    "choose": "chose", "subscribe": "subscribed",
+    "choose": "chose", "subscribe": "subscribed", "erase": "erased",
 }  # fmt: skip
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
@@ -167,6 +168,7 @@ def row_of(entry: LogEntry) -> LogRow:
         took=entry.action == "download",
         seen=entry.seen,
         service=entry.service,
+        unnamed=entry.unnamed,
     )
 
 

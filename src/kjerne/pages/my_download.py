@@ -175,6 +175,7 @@ def _look(row: LogRow) -> dict[str, Any]:
         "purpose": row.purpose,
         "basis": row.basis,
         "records": dict(row.what),
+        "notNamed": row.unnamed if row.unnamed != "untold" else "",
         "given": row.given,
         "emergency": row.acute,
         "selfDeclared": row.self_declared,

@@ -40,6 +40,7 @@ class AccessLog:
         insight.must_open(grant)
         async with self._store.pool.acquire() as conn, conn.transaction(isolation="repeatable_read"):
             hidden = await audit.hidden_from(conn, grant)
+            deleted = await audit.deleted(conn, grant)
             unseen = insight.unseen(grant, hidden)
             found = await log_pages.read(
                 conn,
@@ -55,7 +56,13 @@ class AccessLog:
             gone = await log_pages.deletions(conn, grant, found.rows)
         names = await self._names(found)
         entries = insight.entries(
-            found.rows, grant, organisations=names, type_name=type_name, hidden=hidden, language=language
+            found.rows,
+            grant,
+            organisations=names,
+            type_name=type_name,
+            hidden=hidden,
+            deleted=deleted,
+            language=language,
         )
         entries = tuple(_with_deletions(entry, gone) for entry in entries)
         last = Place(found.rows[-1]["at"], found.rows[-1]["number"]) if found.more and found.rows else None

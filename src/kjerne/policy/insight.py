@@ -22,7 +22,7 @@ from kjerne.policy.services import SERVICES, Sight, seen_by
 from kjerne.policy.words import Language, says
 from kjerne.registries.identifiers import id_without_numbers, without_numbers
 from kjerne.registries.protection import is_protected
-from kjerne.store.log_entry import By, LogEntry, Origin, Seen
+from kjerne.store.log_entry import By, LogEntry, Origin, Seen, Unnamed
 from kjerne.store.looks import Sorting, Unseen
 
 __all__ = ["FILING", "GIVEN", "SORTING", "LogEntry", "Seen", "entries", "must_open", "unseen"]
@@ -37,6 +37,8 @@ _UUID: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGN
 ACUTE_PURPOSES: Final = frozenset({"ETREAT", "BTG"})
 ACUTE_BASES: Final = frozenset({"AKUTT", "FORHOYET_AKUTT"})
 WRITING: Final = FILING | {"choose"}
+LOOKS: Final = frozenset({"read", "search", "history", "notify"})
+"""What shows records to somebody at once."""
 DEEDS: Final = frozenset(
     {"examine", "trace", "link", "disclose", "export", "recheck", "handle", "review", "permit", "subscribe"}
 )
@@ -52,6 +54,7 @@ class _Reading:
     organisations: Mapping[str, str]
     type_name: Callable[[int], str]
     hidden: Collection[str]
+    deleted: Collection[str]
     language: Language
     own: bool
     unseen: Unseen
@@ -64,17 +67,19 @@ def entries(
     organisations: Mapping[str, str],
     type_name: Callable[[int], str],
     hidden: Collection[str],
+    deleted: Collection[str] = (),
     language: Language = "nb",
 ) -> tuple[LogEntry, ...]:
     """The log `grant` opens, in the order of `rows` (as `store.audit.of_patient` gives them).
 
     `organisations` gives the names of organisation numbers; one without a name keeps its number, which is public.
     `hidden` are the ids of records that the grant keeps from this reader. The line of a look at them stays without naming
-    them; that of their filing does not.
+    them; that of their filing does not. `deleted` are those of them that are no more.
     `Refusal` 403 where the grant is not for the log, or a row is about somebody else.
     """
     must_open(grant)
-    reading = _Reading(grant, organisations, type_name, hidden, language, _is_own(grant), unseen(grant, hidden))
+    own, kept = _is_own(grant), unseen(grant, hidden)
+    reading = _Reading(grant, organisations, type_name, hidden, deleted, language, own, kept)
     return tuple(_entry(row, reading) for row in rows if _may_see(row, reading))
 
 
@@ -155,7 +160,8 @@ def _entry(row: Mapping[str, Any], reading: _Reading) -> LogEntry:
         says=_words(row, reading.language),
         law=row["law"],
         rule=row["rule"],
-        seen=_seen(row, reading),
+        seen=(seen := _seen(row, reading)),
+        unnamed="" if seen else _unnamed(row, reading),
         acute=row["purpose"] in ACUTE_PURPOSES or row["basis"] in ACUTE_BASES,
         self_declared=self_declared,
         mark=mark_of(row["rule"]) or ("self-declared" if self_declared and given else ""),
@@ -231,6 +237,18 @@ def _seen(row: Mapping[str, Any], reading: _Reading) -> tuple[Seen, ...]:
         for number, name, version in zip(row["types"], row["ids"], row["versions"], strict=True)
         if str(name) not in reading.hidden
     )
+
+
+def _unnamed(row: Mapping[str, Any], reading: _Reading) -> Unnamed:
+    """The patient is told that something was seen and that it is not named here, since she may know of every look (K100). Who
+    stands in for her may not know that anything is kept from her: the words are the same whatever was found.
+    """
+    if row["outcome"] != GIVEN or row["action"] not in LOOKS:
+        return ""
+    if not reading.own:
+        return "untold"
+    named = {str(name) for name in row["ids"]}
+    return "" if not named else "deleted" if named.issubset(reading.deleted) else "kept"
 
 
 def _place(number: str, reading: _Reading) -> str:

@@ -352,7 +352,12 @@ async def hidden_from(conn: Connection, grant: Grant) -> frozenset[str]:
     Of what was deleted nobody can say any more whom it was kept from: it is kept from everybody from whom anything ever is.
     """
     rows = await conn.fetch(_HIDDEN, list(grant.subject.keys), int(grant.hides), grant.released_only, grant.at)
-    gone = []
-    if any(grant.subject.destroyed) and (grant.hides or grant.released_only):
-        gone = await conn.fetch(_GONE, list(grant.subject.keys))
-    return frozenset(str(row[0]) for row in (*rows, *gone))
+    gone = await deleted(conn, grant) if grant.hides or grant.released_only else frozenset()
+    return gone.union(str(row[0]) for row in rows)
+
+
+async def deleted(conn: Connection, grant: Grant) -> frozenset[str]:
+    """Ids that the log names and under which nothing lies any more, of a patient whose record a service has deleted."""
+    if not any(grant.subject.destroyed):
+        return frozenset()
+    return frozenset(str(row[0]) for row in await conn.fetch(_GONE, list(grant.subject.keys)))

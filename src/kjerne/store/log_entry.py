@@ -10,6 +10,10 @@ from uuid import UUID
 from kjerne.access import Coded
 
 By = Literal["self", "representative", "practitioner", "system"]
+Unnamed = Literal["", "kept", "deleted", "untold"]
+"""Why a look that was given names no record: `kept` from this reader, by a label or until it is released; `deleted` since; or
+`untold`, whether there was any: whoever stands in for the patient is not told that something is kept from her. Empty where it
+names some, or gave none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +65,7 @@ class LogEntry:
     `organisation`, `point_of_care` and `department`, and where the patient is treated, are empty where `place_withheld`.
     `says` is the rule in words, `law` where it stands, `reason` what the one who asked wrote herself; `healthcare_service`
     and `purpose_details` are what her organisation attested of the care. A line with a `mark` is one the patient is
-    always told of. `origin` is for programs, and on no page.
+    always told of; `unnamed` is why a look names nothing. `origin` is for programs, and on no page.
     """
 
     at: datetime
@@ -84,6 +88,7 @@ class LogEntry:
     acute: bool
     self_declared: bool
     mark: str
+    unnamed: Unnamed = ""
     reason: str = ""
     healthcare_service: Coded | None = None
     purpose_details: Coded | None = None

@@ -54,6 +54,10 @@ _SHAPES: Final[Mapping[str, Shape]] = {
 }
 _HISTORIES: Final = {("", "_history"): "history-system", ("/", "_history"): "history-type"}
 """What was asked for, where it is the history of many."""
+_UNNAMED: Final[Mapping[str, str]] = {
+    "kept": "records were seen that cannot be named to this reader now",
+    "deleted": "records were seen that have been deleted since",
+}
 _CREATE: Final = Shape("C", "create", pattern="PatientCreate")
 _UPDATE: Final = Shape("U", "update", pattern="PatientUpdate")
 _OTHER: Final = Shape("E", "operation")
@@ -356,6 +360,8 @@ def _entities(entry: LogEntry, pattern: str) -> list[Tree]:
     entities += [_record(seen, as_object=as_object) for seen in entry.seen[:ENTITIES_LIMIT]]
     if (rest := len(entry.seen) - ENTITIES_LIMIT) > 0:
         entities.append({"name": "further records", "description": f"{rest} further records are named by the log"})
+    if entry.unnamed in _UNNAMED:
+        entities.append({"name": "records without a name here", "description": _UNNAMED[entry.unnamed]})
     return entities
 
 
