@@ -13,6 +13,7 @@ from kjerne.errors import Refusal
 from kjerne.policy import insight
 from kjerne.policy.insight import LogEntry, Seen, entries
 from kjerne.policy.rules import decide
+from kjerne.store.log_entry import Chosen
 
 from .cast import (
     COURSE,
@@ -73,6 +74,7 @@ def row(**changes: Any) -> dict[str, Any]:
         "asked": "",
         "attested_at": None,
         "service_text": "",
+        "about": "",
         "details_text": "",
         "patient_point_of_care": "",
         "patient_department": "",
@@ -311,6 +313,17 @@ def test_who_stands_in_for_her_cannot_tell_a_look_at_what_is_kept_from_one_that_
         assert one == other and one.unnamed == "untold"
     (open_,) = read(found, grant=grant)
     assert open_.unnamed == ""
+
+
+def test_a_choice_that_was_made_is_told_apart_from_a_look_at_the_choices_and_by_its_kind_and_number() -> None:
+    def told(about: str, action: str = "choose") -> Chosen | None:
+        return read(row(action=action, about=about, caller_kind="citizen", caller_digest=PATIENT))[0].chosen
+
+    assert told("choices") == Chosen("seen")
+    assert told("choices/made/opt-out/12", "choose") == Chosen("made", "opt-out", 12)
+    assert told("choices/ended/youth-access/7", "permit") == Chosen("ended", "youth-access", 7)
+    assert told("", "choose") is None, "a row of before says neither"
+    assert told("choices/made/block/1", "review") is None, "another action is about something of its own"
 
 
 def test_a_proxy_sees_no_other_proxies_but_her_own_looks() -> None:

@@ -284,7 +284,7 @@ class LogRow:
     self_declared: bool = False
     deed: Literal[
         "", "examined", "traced", "linked", "disclosed", "exported", "rechecked", "asked", "handled", "reviewed", "permitted",
-        "subscribed", "chose", "met", "erased",
+        "subscribed", "chose", "met", "erased", "saw_choices", "made", "ended",
     ] = ""  # fmt: skip
     reason: str = ""
     handle: str = ""
@@ -296,6 +296,8 @@ class LogRow:
     service: str = ""
     unnamed: Unnamed = ""
     """Why a look names nothing."""
+    choice: str = ""
+    """Which kind of choice was made or ended."""
 
 
 @dataclass(frozen=True, slots=True)

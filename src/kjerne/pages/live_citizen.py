@@ -49,7 +49,7 @@ class CitizenPages(YouthPages):
         async def use(grant: Grant) -> tuple[Blockable, ...]:
             async with self.store.pool.acquire() as conn, conn.transaction():
                 found = await _blockable(conn, grant)
-                await audit.insert(conn, audit.given(grant))
+                await audit.insert_chosen_seen(conn, grant)
             return found
 
         return await self.under(who, visit, "choose", use)
@@ -70,7 +70,7 @@ class CitizenPages(YouthPages):
             async with self.store.pool.acquire() as conn, conn.transaction():
                 hidden = [UUID(one) for one in await audit.hidden_from(conn, grant)]
                 rows = await conn.fetch(_PLACES, list(grant.subject.keys), sorted(insight.FILING), hidden, service)
-                await audit.insert(conn, audit.given(grant))
+                await audit.insert_chosen_seen(conn, grant)
             names = await registers.organisation_names(self.store.pool, [row[0] for row in rows])
             found = [Place(number, names.get(number, number), sent, treats) for number, sent, treats in rows]
             return tuple(sorted(found, key=lambda place: place.name))

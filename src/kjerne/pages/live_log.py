@@ -46,6 +46,9 @@ Deed = Literal[
     "subscribed",
     "met",
     "erased",
+    "saw_choices",
+    "made",
+    "ended",
 ]
 DEEDS: Final[Mapping[str, Deed]] = {
     "examine": "examined", "trace": "traced", "link": "linked", "disclose": "disclosed", "export": "exported",
@@ -53,6 +56,7 @@ DEEDS: Final[Mapping[str, Deed]] = {
     "ask": "asked", "handle": "handled", "review": "reviewed", "permit": "permitted",
     "choose": "chose", "subscribe": "subscribed", "erase": "erased",
 }  # fmt: skip
+CHOSEN: Final[Mapping[str, Deed]] = {"seen": "saw_choices", "made": "made", "ended": "ended"}
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
 
@@ -162,7 +166,8 @@ def row_of(entry: LogEntry) -> LogRow:
         given=entry.given,
         acute=entry.acute,
         self_declared=entry.self_declared,
-        deed="met" if entry.rule in (audit.MET, audit.MET_OPENED) else DEEDS.get(entry.action, ""),
+        deed=_deed(entry),
+        choice=entry.chosen.kind if entry.chosen else "",
         reason=entry.reason,
         handle=handle(entry),
         took=entry.action == "download",
@@ -170,6 +175,14 @@ def row_of(entry: LogEntry) -> LogRow:
         service=entry.service,
         unnamed=entry.unnamed,
     )
+
+
+def _deed(entry: LogEntry) -> Deed | Literal[""]:
+    if entry.rule in (audit.MET, audit.MET_OPENED):
+        return "met"
+    if entry.given and entry.chosen:
+        return CHOSEN[entry.chosen.deed]
+    return DEEDS.get(entry.action, "")
 
 
 def _what(entry: LogEntry) -> tuple[tuple[str, int], ...]:

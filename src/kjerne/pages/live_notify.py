@@ -26,7 +26,7 @@ class NotifyPages(TakeoutPages):
             _must_be_told(grant)
             async with self.store.pool.acquire() as conn, conn.transaction():
                 found = await notifying.profile(conn, grant, self.store.wrap)
-                await audit.insert(conn, audit.given(grant))
+                await audit.insert_chosen_seen(conn, grant)
             return found
 
         held = await self.under(who, visit, "choose", use)
@@ -50,7 +50,7 @@ class NotifyPages(TakeoutPages):
                 else:
                     profile = Profile(how, chosen[0], chosen[1], language, grant.at)
                     await notifying.choose(conn, grant, self.store.wrap, profile)
-                await audit.insert(conn, audit.given(grant))
+                await audit.insert_chosen(conn, grant, "made" if chosen else "ended", "notification")
 
         await self.under(who, visit, "choose", use)
 

@@ -37,7 +37,7 @@ class Choosing:
         choose in. That it was read is in her log."""
         async with self._store.pool.acquire() as conn, conn.transaction():
             held = await self._store.people.choices(conn, grant)
-            await audit.insert(conn, audit.given(grant))
+            await audit.insert_chosen_seen(conn, grant)
         return [one for one in held if (ended or _stands(one, grant)) and may_choose(grant, one.choice.service)]
 
     async def make(self, grant: Grant, wish: Wish) -> Held:
@@ -63,7 +63,9 @@ class Choosing:
                 await marking.put_on(conn, _in(grant, choice.service), self._reader, types, choice)
                 choice = replace(choice, marked=grant.subject.keys)
             number = await self._store.people.add_choice(conn, change.patient, choice, by=grant)
-            await audit.insert(conn, audit.given(grant))
+            await audit.insert_chosen(
+                conn, grant, "made", choice.kind, number, patient=change.patient, service=choice.service
+            )
             if change.delete_at:
                 await plan(conn, erasing.KIND, f"{change.patient}:{number}", change.delete_at)
         return Held(change.patient, number, choice, grant.at, grant.rule)
@@ -82,7 +84,9 @@ class Choosing:
             types = self._types_by_service.get(service, ())
             await marking.take_off(conn, _in(grant, service), self._reader, types, held.choice, left)
             await self._store.people.end_choice(conn, change.patient, number, grant.at, by=grant)
-            await audit.insert(conn, audit.given(grant))
+            await audit.insert_chosen(
+                conn, grant, "ended", held.choice.kind, number, patient=change.patient, service=service
+            )
             if change.cancels_deletion:
                 await cancel(conn, erasing.KIND, f"{change.patient}:{number}")
         return replace(held, choice=change.choice, ended_by=grant.rule)

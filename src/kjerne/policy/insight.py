@@ -22,7 +22,8 @@ from kjerne.policy.services import SERVICES, Sight, seen_by
 from kjerne.policy.words import Language, says
 from kjerne.registries.identifiers import id_without_numbers, without_numbers
 from kjerne.registries.protection import is_protected
-from kjerne.store.log_entry import By, LogEntry, Origin, Seen, Unnamed
+from kjerne.store import audit
+from kjerne.store.log_entry import By, Chosen, LogEntry, Origin, Seen, Unnamed
 from kjerne.store.looks import Sorting, Unseen
 
 __all__ = ["FILING", "GIVEN", "SORTING", "LogEntry", "Seen", "entries", "must_open", "unseen"]
@@ -37,6 +38,7 @@ _UUID: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGN
 ACUTE_PURPOSES: Final = frozenset({"ETREAT", "BTG"})
 ACUTE_BASES: Final = frozenset({"AKUTT", "FORHOYET_AKUTT"})
 WRITING: Final = FILING | {"choose"}
+CHOOSING: Final = frozenset({"choose", "permit"})
 LOOKS: Final = frozenset({"read", "search", "history", "notify"})
 """What shows records to somebody at once."""
 DEEDS: Final = frozenset(
@@ -165,6 +167,7 @@ def _entry(row: Mapping[str, Any], reading: _Reading) -> LogEntry:
         acute=row["purpose"] in ACUTE_PURPOSES or row["basis"] in ACUTE_BASES,
         self_declared=self_declared,
         mark=mark_of(row["rule"]) or ("self-declared" if self_declared and given else ""),
+        chosen=_chosen(row),
         reason=_reason(row, reading),
         healthcare_service=_coded(row, "healthcare_service", "service_text", reading),
         purpose_details=_coded(row, "purpose_details", "details_text", reading),
@@ -249,6 +252,19 @@ def _unnamed(row: Mapping[str, Any], reading: _Reading) -> Unnamed:
         return "untold"
     named = {str(name) for name in row["ids"]}
     return "" if not named else "deleted" if named.issubset(reading.deleted) else "kept"
+
+
+def _chosen(row: Mapping[str, Any]) -> Chosen | None:
+    """What was done with her choices; a row of before K100 does not say whether one was made or only looked at."""
+    if row["action"] not in CHOOSING:
+        return None
+    what, *rest = row["about"].split("/")
+    if what != audit.CHOICES:
+        return None
+    if not rest:
+        return Chosen("seen")
+    deed, kind, number = rest
+    return Chosen(deed, kind, int(number))
 
 
 def _place(number: str, reading: _Reading) -> str:

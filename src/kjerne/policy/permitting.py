@@ -31,7 +31,7 @@ class Permitting:
         _must_permit(grant)
         async with self._store.pool.acquire() as conn, conn.transaction():
             found = await self._standing(conn, grant)
-            await audit.insert(conn, audit.given(grant))
+            await audit.insert_chosen_seen(conn, grant)
         return found
 
     async def give(self, grant: Grant) -> None:
@@ -42,8 +42,8 @@ class Permitting:
             if await self._standing(conn, grant):
                 raise Refusal(409, "There is a consent in force.", where="consent", rule="choice-in-force")
             choice = Choice(KIND, grant.service, "", "", grant.at, ends_at(grant.subject.birth_date))
-            await self._store.people.add_choice(conn, grant.subject.patient, choice, by=grant)
-            await audit.insert(conn, audit.given(grant))
+            number = await self._store.people.add_choice(conn, grant.subject.patient, choice, by=grant)
+            await audit.insert_chosen(conn, grant, "made", KIND, number)
 
     async def withdraw(self, grant: Grant) -> None:
         """Ends it, whoever gave it and under whichever number: that shuts, and any of them may. `Refusal` 404 where none is
@@ -56,7 +56,7 @@ class Permitting:
                 raise Refusal(404, "There is no consent in force.", where="consent", rule="choice-not-in-force")
             for one in standing:
                 await self._store.people.end_choice(conn, one.patient, one.number, grant.at, by=grant)
-            await audit.insert(conn, audit.given(grant))
+                await audit.insert_chosen(conn, grant, "ended", KIND, one.number, patient=one.patient)
 
     async def _standing(self, conn: Connection, grant: Grant) -> tuple[Held, ...]:
         held = await self._store.people.choices(conn, grant)

@@ -19,6 +19,7 @@ from cryptography.exceptions import InvalidTag
 
 from kjerne.access import OPENING, Caller, Coded, Denial, Grant, Subject
 from kjerne.store.codec import DataKey, Wrap
+from kjerne.store.log_entry import Chose
 from kjerne.store.pool import Connection
 from kjerne.store.shares import Destroyed
 
@@ -274,6 +275,27 @@ _EXPLAINED: Final = (
 async def insert_explained(conn: Connection, row: tuple[Any, ...], about: str, reason: str) -> None:
     """Writes the row of what is no record: what it is about, and why it was opened. In the caller's transaction."""
     await conn.execute(_EXPLAINED, *row, about, reason)
+
+
+CHOICES: Final = "choices"
+"""What the row of a look at somebody's choices is about."""
+
+
+async def insert_chosen(conn: Connection, grant: Grant, deed: Chose, kind: str, number: int = 0, *,
+    patient: int = 0, service: str = "") -> None:  # fmt: skip
+    """Writes the row of a choice that was made or ended, in the transaction that does it: which one by its kind and number.
+
+    `patient` is the key that the choice lies under and `service` what it is about, where they are others than the grant's.
+    It stands in the chained log (K100), so that a choice put in, changed or taken away in its own table can be seen beside it.
+    """
+    subject = replace(grant.subject, patient=patient or grant.subject.patient)
+    done = replace(grant, subject=subject, service=service or grant.service)
+    await insert_explained(conn, given(done), f"{CHOICES}/{deed}/{kind}/{number}", "")
+
+
+async def insert_chosen_seen(conn: Connection, grant: Grant) -> None:
+    """Writes the row of a look at her choices, or at what they can be made of."""
+    await insert_explained(conn, given(grant), CHOICES, "")
 
 
 _HANDED: Final = (

@@ -10,6 +10,7 @@ from uuid import UUID
 from kjerne.access import Coded
 
 By = Literal["self", "representative", "practitioner", "system"]
+Chose = Literal["made", "ended"]
 Unnamed = Literal["", "kept", "deleted", "untold"]
 """Why a look that was given names no record: `kept` from this reader, by a label or until it is released; `deleted` since; or
 `untold`, whether there was any: whoever stands in for the patient is not told that something is kept from her. Empty where it
@@ -24,6 +25,18 @@ class Seen:
     id: str
     version: int
     gone: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """Of a line about choices: whether they were `seen`, or one of them was made or ended, its kind and its number.
+
+    Kinds are those of `access.Choice`, and `notification`, which has no number.
+    """
+
+    deed: Literal["seen", "made", "ended"]
+    kind: str = ""
+    number: int = 0
 
 
 NOBODYS: Final = UUID(int=0)
@@ -65,7 +78,8 @@ class LogEntry:
     `organisation`, `point_of_care` and `department`, and where the patient is treated, are empty where `place_withheld`.
     `says` is the rule in words, `law` where it stands, `reason` what the one who asked wrote herself; `healthcare_service`
     and `purpose_details` are what her organisation attested of the care. A line with a `mark` is one the patient is
-    always told of; `unnamed` is why a look names nothing. `origin` is for programs, and on no page.
+    always told of; `unnamed` is why a look names nothing; `chosen` is what was done with her choices (None: the line is of
+    something else, or of before this was told). `origin` is for programs, and on no page.
     """
 
     at: datetime
@@ -89,6 +103,7 @@ class LogEntry:
     self_declared: bool
     mark: str
     unnamed: Unnamed = ""
+    chosen: Chosen | None = None
     reason: str = ""
     healthcare_service: Coded | None = None
     purpose_details: Coded | None = None

@@ -14,6 +14,7 @@ import pytest
 
 from kjerne.fhir.encode import decode
 from kjerne.fhir.validate import check
+from kjerne.services.consents import GUIDE
 from kjerne.store import audit
 from pages.test_live import tab
 from pages.test_live_inquiries import proxied  # noqa: F401
@@ -129,6 +130,39 @@ def test_a_deletion_is_told_as_one_to_the_patient_and_not_to_who_was_refused_it(
     assert of(events, others)["action"] == "U"
     found = asked(platform, "?_count=10&action=D", as_="renumbered").resources()
     assert event["id"] in [one["id"] for one in found]
+
+
+def test_a_choice_is_an_event_that_names_its_consent_and_whether_it_was_made_or_ended(platform: Standing) -> None:
+    made = consented(platform, "POST", "/fhir/R4/Consent", RESTRICTION)
+    assert made.status_code == 201, made.text
+    tree = made.json()
+    ended = consented(platform, "PUT", f"/fhir/R4/Consent/{tree['id']}", tree | {"status": "inactive"})
+    assert ended.status_code == 200, ended.text
+    seen = consented(platform, "GET", "/fhir/R4/Consent")
+    events = asked(platform, "?_count=10", as_="renumbered").resources()
+    for answer, action, told in ((made, "C", "restriction made"), (ended, "U", "restriction ended")):
+        event = of(events, answer)
+        assert check(event, "AuditEvent") == []
+        (choice,) = [one for one in event["entity"] if one.get("type", {}).get("code") == "Consent"]
+        assert (event["action"], choice["description"]) == (action, told)
+        assert choice["what"]["reference"] == f"Consent/{tree['id']}"
+    look = of(events, seen)
+    assert check(look, "AuditEvent") == []
+    assert look["action"] == "E" and not [one for one in look["entity"] if one.get("type", {}).get("code") == "Consent"]
+
+
+RESTRICTION: Tree = {
+    "resourceType": "Consent",
+    "status": "active",
+    **GUIDE,
+    "provision": {"type": "deny"},
+}
+
+
+def consented(platform: Standing, method: str, path: str, body: Tree | None = None) -> httpx.Response:
+    body = body and {"patient": person(platform, "renumbered")} | body
+    more = {"body": json.dumps(body).encode(), "headers": {"content-type": "application/fhir+json"}} if body else {}
+    return platform.client.call(method, path, as_="renumbered", patient=platform.nin("renumbered"), **more)
 
 
 def test_a_refusal_is_an_event_that_failed_and_says_why(platform: Standing) -> None:

@@ -204,7 +204,11 @@ class AccessLogApi:
         micros = (entry.at - _EPOCH) // _MICROSECOND
         id_ = self.ids.make(entry.origin.patient, micros).hex + entry.origin.number.hex
         to_controller = grant.caller.kind == "system"
-        return audit_event(entry, id_=id_, number=number, base=f"{call.base_url}{BASE}", to_controller=to_controller)
+        chosen = entry.chosen.number if entry.chosen else 0
+        return audit_event(
+            entry, id_=id_, number=number, base=f"{call.base_url}{BASE}", to_controller=to_controller,
+            consent=str(self.ids.make(entry.origin.patient, chosen)) if chosen else "",
+        )  # fmt: skip
 
     def _place(self, id_: str) -> tuple[int, datetime, UUID] | None:
         """Person key, time and number of the row that an id names: its first half is sealed as a record's id is."""

@@ -16,7 +16,7 @@ from typing import Any, Final
 from kjerne.access import Coded
 from kjerne.registries.identifiers import OID_PERSON, SYSTEM_BY_KIND, parse
 from kjerne.store.audit import MET, MET_OPENED
-from kjerne.store.log_entry import LogEntry, Seen
+from kjerne.store.log_entry import Chosen, LogEntry, Seen
 
 Tree = dict[str, Any]
 
@@ -61,6 +61,7 @@ _UNNAMED: Final[Mapping[str, str]] = {
 _CREATE: Final = Shape("C", "create", pattern="PatientCreate")
 _UPDATE: Final = Shape("U", "update", pattern="PatientUpdate")
 _OTHER: Final = Shape("E", "operation")
+_CHOSEN: Final = {"seen": Shape("E", "search-type"), "made": Shape("C", "create"), "ended": Shape("U", "update")}
 
 
 def shape_of(entry: LogEntry) -> Shape:
@@ -73,14 +74,17 @@ def shape_of(entry: LogEntry) -> Shape:
         return _OTHER
     if entry.action == "correct" and entry.seen and all(seen.gone for seen in entry.seen):
         return _DELETE
+    if entry.chosen:
+        return _CHOSEN[entry.chosen.deed]
     if entry.action in ("file", "write", "correct"):
         fresh = entry.action != "correct" and all(seen.version == 1 for seen in entry.seen)
         return _CREATE if fresh else _UPDATE
     return _SHAPES.get(entry.action, _OTHER)
 
 
-def audit_event(entry: LogEntry, *, id_: str, number: str, base: str, to_controller: bool) -> Tree:
-    """The resource. `number` is the patient's own, `base` the address of this FHIR interface.
+def audit_event(entry: LogEntry, *, id_: str, number: str, base: str, to_controller: bool, consent: str = "") -> Tree:
+    """The resource. `number` is the patient's own, `base` the address of this FHIR interface, `consent` the id that a choice
+    which was made or ended has there.
 
     The access token's id is told `to_controller` alone: nobody else could look it up.
     """
@@ -107,7 +111,7 @@ def audit_event(entry: LogEntry, *, id_: str, number: str, base: str, to_control
             "observer": {"display": "kjerne"},
             "type": [_coding(TERMINOLOGY + "security-source-type", "4", "Application Server")],
         },
-        "entity": _entities(entry, pattern),
+        "entity": _entities(entry, pattern, consent),
     }
     return event | {"contained": contained.resources}
 
@@ -330,8 +334,8 @@ def _practitioner(entry: LogEntry) -> Tree:
     return practitioner
 
 
-def _entities(entry: LogEntry, pattern: str) -> list[Tree]:
-    """The patient, the request, the search, and each record by version."""
+def _entities(entry: LogEntry, pattern: str, consent: str) -> list[Tree]:
+    """The patient, the request, the search, and each record by version; a choice by its Consent and its kind."""
     entities: list[Tree] = [
         {
             "what": {"reference": "#patient"},
@@ -360,9 +364,21 @@ def _entities(entry: LogEntry, pattern: str) -> list[Tree]:
     entities += [_record(seen, as_object=as_object) for seen in entry.seen[:ENTITIES_LIMIT]]
     if (rest := len(entry.seen) - ENTITIES_LIMIT) > 0:
         entities.append({"name": "further records", "description": f"{rest} further records are named by the log"})
+    if entry.chosen and entry.chosen.kind:
+        entities.append(_choice(entry.chosen, consent))
     if entry.unnamed in _UNNAMED:
         entities.append({"name": "records without a name here", "description": _UNNAMED[entry.unnamed]})
     return entities
+
+
+def _choice(chosen: Chosen, consent: str) -> Tree:
+    told: Tree = {"what": {"reference": f"Consent/{consent}"}} if consent else {}
+    return told | {
+        "type": _coding("http://hl7.org/fhir/resource-types", "Consent"),
+        "role": _coding(TERMINOLOGY + "object-role", "4", "Domain Resource"),
+        "name": chosen.kind,
+        "description": f"{chosen.kind} {chosen.deed}",
+    }
 
 
 def _record(seen: Seen, *, as_object: bool) -> Tree:
