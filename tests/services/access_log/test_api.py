@@ -20,6 +20,7 @@ from pages.test_live import tab
 from pages.test_live_inquiries import proxied  # noqa: F401
 from platform_fixture import Answered, Standing, Tree
 from services.test_standards import create, observation
+from services.test_standards_registered import person
 
 AT = "/fhir/R4/AuditEvent"
 BALP = "https://profiles.ihe.net/ITI/BALP/StructureDefinition/IHE.BasicAudit."
