@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import socket
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from kjerne.app import COLLECT_AFTER, build, long_lived
+from kjerne.app import build
 from kjerne.errors import Refusal
 from kjerne.exchange import PUBLIC, Answer, Call, Route
 from kjerne.fhir.encode import decode
@@ -231,11 +230,3 @@ def test_a_read_over_the_wire_is_the_same_as_straight_at_the_application(platfor
     path = f"/fhir/R4/Observation/{known}"
     over = Answered(platform.over_wire.call("GET", path, as_="gp", patient=platform.nin("citizen")))
     assert over.response.content == platform.get(f"Observation/{known}").response.content
-
-
-def test_the_collector_leaves_what_stands_alone_and_is_as_before_afterwards() -> None:
-    before, frozen = gc.get_threshold(), gc.get_freeze_count()
-    with long_lived():
-        assert gc.get_threshold() == (COLLECT_AFTER, *before[1:])
-        assert gc.get_freeze_count() > frozen
-    assert (gc.get_threshold(), gc.get_freeze_count()) == (before, 0)

@@ -15,9 +15,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import gc
 import json
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache, partial
 from pathlib import Path
@@ -35,6 +34,7 @@ from kjerne.errors import Refusal
 from kjerne.exchange import PUBLIC, Answer, Call, Pairs, PatientRef, Route, any_of
 from kjerne.fhir.criteria import is_linked
 from kjerne.fhir.search import Search
+from kjerne.lifespan import Lifespan
 from kjerne.pages.app import pages_app
 from kjerne.pages.live_operator import OperatorPages
 from kjerne.pages.login import Client as PagesClient
@@ -126,8 +126,6 @@ log = structlog.get_logger("kjerne")
 CALLERS_REMEMBERED = 10_000
 NUMBERS_REMEMBERED: Final = 64
 """A system that files names one patient many times, one time behind another."""
-COLLECT_AFTER: Final = 10_000
-"""New objects that outlive others before the youngest are looked through; Python begins at 700."""
 AUDIENCES: Final = ("nhn:pps", "nhn:critical-information", "kjerne")
 SHARED: Final = dict.fromkeys(sorted(SHARED_TYPES), "")
 """The types that are about no patient, which belong to no service."""
@@ -260,16 +258,9 @@ class House:
         history = HistoryApi(*at_hand, reads, denied, type_of)
         # The history of a type has the shape of a record's address: it comes first.
         of_records = (*history.routes(), *standards.routes(), *patches.routes(), *conditional.routes())
-        parting = Parting(self.store, self.digest).part
         routes = [
-            Route("GET", "/healthz", self.alive, PUBLIC, "json"),
-            Route("GET", "/readyz", self.ready, PUBLIC, "json"),
-            *OversightApi(self.store).routes(),
+            *self._of_operation(),
             *disclosures.routes(),
-            *SharedChecks(self.store.pool, self.guides).routes(),
-            *OpeningApi(Opener(self.store, self.read, self.digest), self.store).routes(),
-            *PersonsApi(Linker(self.store, types_by_service(), kept_by_law(), parting), self.identify).routes(),
-            *ParticipationApi(self.register, self.store.pool).routes(),
             *IntakeApi(self.intake, store=self.store, limit_bytes=self.settings.body_limit_bytes).routes(),
             *results.routes(),
             *ReuseApi(self.asker, self.identify).routes(),
@@ -292,6 +283,19 @@ class House:
         persons_by = READS_OF_PERSONS | (WRITES_OF_PERSONS if self.of_tests else frozenset())
         routes += Statements(self.guides, TYPES, SHARED, persons_by).routes(routes)
         return [*routes, *Described((*SERVICE_BY_TYPE, *SHARED, PERSON), TYPES).routes(routes)]
+
+    def _of_operation(self) -> list[Route]:
+        """What whoever runs the platform uses."""
+        parting = Parting(self.store, self.digest).part
+        return [
+            Route("GET", "/healthz", self.alive, PUBLIC, "json"),
+            Route("GET", "/readyz", self.ready, PUBLIC, "json"),
+            *OversightApi(self.store).routes(),
+            *SharedChecks(self.store.pool, self.guides).routes(),
+            *OpeningApi(Opener(self.store, self.read, self.digest), self.store).routes(),
+            *PersonsApi(Linker(self.store, types_by_service(), kept_by_law(), parting), self.identify).routes(),
+            *ParticipationApi(self.register, self.store.pool).routes(),
+        ]
 
     def _imports(self, sent_in: Mapping[str, str], writes: Mapping[str, str]) -> StandardsImport:
         """Many resources of the types in `sent_in` at once."""
@@ -553,50 +557,3 @@ def pages(
 def proofs(house: House) -> ProofTable:
     """The replay table of used DPoP proofs."""
     return ProofTable(house.store.pool, house.clock)
-
-
-@contextlib.contextmanager
-def long_lived() -> Iterator[None]:
-    """What stands when the first request comes is left out of the collector's rounds, and the rounds are fewer.
-
-    Modules, definitions and rules never become garbage, and a request leaves few cycles: of its processor time the
-    collector took 4 % (measured 2026-11-26).
-    """
-    before = gc.get_threshold()
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(COLLECT_AFTER, *before[1:])
-    try:
-        yield
-    finally:
-        gc.set_threshold(*before)
-        gc.unfreeze()
-
-
-class Lifespan:
-    """Answers the server's start and stop: opens the application inside a context, closes it after the last request."""
-
-    def __init__(self, opened: Callable[[], contextlib.AbstractAsyncContextManager[Edge]]) -> None:
-        self._opened = opened
-        self._edge: Edge | None = None
-
-    async def __call__(self, scope: http.Scope, receive: http.Receive, send: http.Send) -> None:
-        if scope["type"] == "lifespan":
-            await self._live(receive, send)
-        elif scope["type"] in ("http", "websocket") and self._edge is not None:
-            await self._edge(scope, receive, send)
-
-    async def _live(self, receive: http.Receive, send: http.Send) -> None:
-        await receive()
-        try:
-            async with self._opened() as edge:
-                self._edge = edge
-                with long_lived():
-                    await send({"type": "lifespan.startup.complete"})
-                    await receive()
-                self._edge = None
-        except Exception as error:
-            log.exception("start")
-            await send({"type": "lifespan.startup.failed", "message": str(error)})
-            return
-        await send({"type": "lifespan.shutdown.complete"})

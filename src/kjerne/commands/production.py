@@ -15,6 +15,7 @@ from uvicorn.supervisors import Multiprocess
 from kjerne import app, housekeeping, server
 from kjerne.clock import SystemClock
 from kjerne.errors import Fault, Refusal
+from kjerne.lifespan import Lifespan
 from kjerne.registries.guides import Guides
 from kjerne.registries.receivers import Receivers
 from kjerne.settings import Settings
@@ -107,7 +108,7 @@ def run(settings: Settings, workers: int, *, as_json: bool) -> None:
         Multiprocess(config, sockets=[listener]).run()
 
 
-def application() -> app.Lifespan:
+def application() -> Lifespan:
     """The application of one worker process."""
     server.log_to()
     return app.build(checked(Settings(mode="production")), patience_seconds=WORKER_PATIENCE_SECONDS)

@@ -17,9 +17,10 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from kjerne import app
-from kjerne.app import House, Lifespan, OfTests
+from kjerne.app import House, OfTests
 from kjerne.clock import Clock
 from kjerne.errors import Refusal
+from kjerne.lifespan import Lifespan
 from kjerne.sandbox.everybody import Everybody
 from kjerne.sandbox.newcomers import Newcomers, TestClient
 from kjerne.sandbox.personas import personas

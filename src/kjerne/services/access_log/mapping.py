@@ -66,10 +66,8 @@ _CHOSEN: Final = {"seen": Shape("E", "search-type"), "made": Shape("C", "create"
 
 def shape_of(entry: LogEntry) -> Shape:
     """What the line tells of. A filing is an update where any record had a version before."""
-    if entry.action == "history" and (kind := _HISTORIES.get(entry.origin.asked.partition("?")[0].rpartition("/")[1:])):
+    if entry.action == "history" and (kind := _history_of(entry)):
         return Shape("R", kind, outward=True)
-    if entry.action == "history" and len(entry.seen) != 1:
-        return Shape("R", "history-instance", outward=True)
     if entry.rule in (MET, MET_OPENED):
         return _OTHER
     if entry.action == "correct" and entry.seen and all(seen.gone for seen in entry.seen):
@@ -80,6 +78,12 @@ def shape_of(entry: LogEntry) -> Shape:
         fresh = entry.action != "correct" and all(seen.version == 1 for seen in entry.seen)
         return _CREATE if fresh else _UPDATE
     return _SHAPES.get(entry.action, _OTHER)
+
+
+def _history_of(entry: LogEntry) -> str:
+    """Which interaction of R4 a history is; empty for one version, which is a vread."""
+    asked = entry.origin.asked.partition("?")[0].rpartition("/")[1:]
+    return _HISTORIES.get(asked, "history-instance" if len(entry.seen) != 1 else "")
 
 
 def audit_event(entry: LogEntry, *, id_: str, number: str, base: str, to_controller: bool, consent: str = "") -> Tree:
