@@ -7,6 +7,7 @@ refused. Of anything else the first is shown, and a reading note says so. What s
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any, Final
 
 from kjerne.services.results.kith.nodes import NOT_VALID, Element, Notes, name_of, refuse
@@ -97,19 +98,30 @@ def check(element: Element, notes: Notes, *, within: bool = True) -> None:
     waiting = [element]
     while waiting:
         here = waiting.pop()
-        rule = _RULES.get(name_of(here))
+        rule = _RULES.get(_local(here.tag))
         if rule is None:
             continue  # formatted text, a file, or what is not read
         inside = list(here)
-        names = [child.tag.rpartition("}")[2] for child in inside]
-        if len(set(names)) < len(names):
-            seen: dict[str, Element] = {}
-            for name, child in zip(names, inside, strict=True):
-                earlier = seen.setdefault(name, child)
-                if earlier is not child and name not in rule[1]:
-                    _again(here, name, earlier, child, rule, notes)
+        if len(inside) > 1:
+            names = [_local(child.tag) for child in inside]
+            if len(set(names)) < len(names):
+                _look_at(here, names, inside, rule, notes)
         if within:
             waiting += [child for child in inside if len(child)]
+
+
+@lru_cache(maxsize=1024)
+def _local(tag: str) -> str:
+    """A name without its namespace. Kept, since every element of every message is asked, and they have some hundred names."""
+    return tag.rpartition("}")[2]
+
+
+def _look_at(here: Element, names: list[str], inside: list[Element], rule: _Rule, notes: Notes) -> None:
+    seen: dict[str, Element] = {}
+    for name, child in zip(names, inside, strict=True):
+        earlier = seen.setdefault(name, child)
+        if earlier is not child and name not in rule[1]:
+            _again(here, name, earlier, child, rule, notes)
 
 
 def _again(here: Element, name: str, earlier: Element, child: Element, rule: _Rule, notes: Notes) -> None:
