@@ -41,7 +41,9 @@ def rich(kith: Any) -> str:
     """A message that holds each element that decides something, once."""
     items = "".join(
         (
-            kith.item(value=kith.number("5", comparator="LT"), id_="1", extra="<InvDate V='2026-03-02'/>"),
+            kith.item(
+                value=kith.number("5", comparator="LT"), id_="1", extra="<InvDate V='2026-03-02'/><DevResultInd V='1'/>"
+            ),
             kith.item(
                 value=kith.text("positiv").replace("</TextResult>", "<Unit>g</Unit></TextResult>"), id_="2", ref="1"
             ),
@@ -108,7 +110,6 @@ def test_what_says_the_same_again_is_taken_without_a_word(kith: Any) -> None:
     [
         ("<Name>Prøve, Person</Name>", "<Name>Annen, Person</Name>", "Patient holds Name twice"),
         ("<StatusInvestigation V='3'/>", "<DescrDate V='2026'/><DescrDate V='2025'/>", "ResultItem holds DescrDate twice"),
-        ("<StatusInvestigation V='3'/>", "<DevResultInd V='1'/><DevResultInd V='2'/>", "ResultItem holds DevResultInd twice"),
         (Kith.REQUESTER, Kith.REQUESTER.replace("88001", "88002"), "ServReport holds Requester twice"),
     ],
 )  # fmt: skip

@@ -1,7 +1,7 @@
 """What a Svarrapport may say once only, and says twice.
 
 The schemas (svar-v13.xsd, svar-v1.4.xsd) let most elements stand once. Where one stands again and says another thing, nobody
-but the sender knows which holds. Of whom, what and when a report tells, and of its values, none is chosen: the message is
+but the sender knows which holds. Of whom, what and when a report tells, and of its values and flags, none is chosen: it is
 refused. Of anything else the first is shown, and a reading note says so. What says the same again is no matter.
 """
 
@@ -28,7 +28,7 @@ _DECIDES: Final = {
     "AnalysedSubject": "CollectedSample CollectedStudyProduct Type TypeCoded IdByServProvider IdByServProv",
     "CollectedSample": "CollectedDate",
     "CollectedStudyProduct": "ProducedDate",
-    "ResultItem": "ServType InvDate IdResultItem RefIdResultItem StatusInvestigation DiagComment",
+    "ResultItem": "ServType InvDate DevResultInd IdResultItem RefIdResultItem StatusInvestigation DiagComment",
     "TextResult": "Heading TextResultValue Unit",
     "Interval": "Low High",
     "DateResult": "DateResultValue",
@@ -38,7 +38,7 @@ _DECIDES: Final = {
     "StructuredInfo": "Type",
     "BooleanInfo": "Flag",
 }
-"""By element, what in it is not chosen between: who, what, when, and the values."""
+"""By element, what in it is not chosen between: who, what, when, the values and their flags."""
 
 _EACH_IS_READ: Final = {
     "Message": "ServReport",
