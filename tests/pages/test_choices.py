@@ -189,3 +189,56 @@ async def test_a_part_of_results_is_none_of_critical_information(browser: Browse
     wish = {"kind": "restriction", "service": "critical-information", "of": "radiology"}
     answer = await browser.post(page, "/me/privacy/save", **wish)
     assert (answer.status_code, house.made) == (400, [])
+
+
+@pytest.mark.parametrize(
+    ("service", "refused"), [("results", "Nye prøvesvar"), ("critical-information", "Ny kritisk informasjon")]
+)
+async def test_all_that_an_opt_out_does_is_told_before_it_is_saved(
+    browser: Browser, service: str, refused: str
+) -> None:
+    await browser.citizen()
+    page = await browser.get(f"/me/privacy?service={service}")
+    preview = text(await browser.post(page, "/me/privacy/preview", kind="opt-out", service=service))
+    assert f"{refused} tas ikke imot så lenge du er reservert." in preview
+    assert "kommer heller ikke senere, selv om du ombestemmer deg" in preview
+    assert "Du ser selv det som er her, til det slettes." in preview
+    assert "Det du har meldt fra om eller bedt om å få rettet her, og svarene du fikk, slettes samtidig." in preview
+
+
+async def test_an_opt_out_that_deletes_nothing_does_not_say_that_something_is_turned_away(browser: Browser) -> None:
+    await browser.citizen()
+    for service in ("record", "settlement"):
+        page = await browser.get(f"/me/privacy?service={service}")
+        preview = text(await browser.post(page, "/me/privacy/preview", kind="opt-out", service=service))
+        assert "tas ikke imot" not in preview and "slettes samtidig" not in preview
+
+
+async def test_the_first_page_of_who_has_opted_out_says_that_no_news_is_taken_in(browser: Browser) -> None:
+    await browser.citizen()
+    assert "tas ikke imot" not in text(await browser.get("/me"))
+    page = await browser.get("/me/privacy?service=critical-information")
+    wish = {"kind": "opt-out", "service": "critical-information"}
+    await browser.post(await browser.post(page, "/me/privacy/preview", **wish), "/me/privacy/save", **wish)
+    assert "tas ikke imot" not in text(await browser.get("/me")), "results still come"
+    page = await browser.post(await browser.get("/me/privacy"), "/me/privacy/preview", kind="opt-out")
+    await browser.post(page, "/me/privacy/save", kind="opt-out")
+    home = text(await browser.get("/me"))
+    assert "Nye prøvesvar tas ikke imot her, fordi du har reservert deg." in home
+    assert "Ingen nye svar" not in home
+
+
+@pytest.mark.parametrize(
+    "wish",
+    [{"kind": "block", "typed": "9000002"}, {"kind": "restriction"}, {"kind": "restriction", "of": "from:100000008"}],
+)
+async def test_a_choice_about_settlement_promises_no_health_worker_what_none_has(
+    browser: Browser, wish: dict[str, str]
+) -> None:
+    await browser.citizen()
+    page = await browser.get("/me/privacy?service=settlement")
+    preview = text(await browser.post(page, "/me/privacy/preview", service="settlement", **wish))
+    assert "Dette skjer når du lagrer" in preview
+    assert "heller ikke oppgjøret" in preview or "Ingen helsepersonell ser oppgjøret fra før" in preview
+    for untrue in ("kan fortsatt se dem", "Helsepersonell ser at", "borte fra det helsepersonell ser"):
+        assert untrue not in preview

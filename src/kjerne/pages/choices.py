@@ -29,6 +29,10 @@ FAULTS: Final = frozenset(
 )
 """Places in a form that a fault is told for in words of its own; any other has the general ones."""
 
+OF_DELETION: Final = ("opt-out_new", "opt-out_own", "opt-out_written")
+"""What an opt-out that deletes does beside it: nothing new is filed (law, K13), she still sees what is there, and what she
+wrote goes with it (K87)."""
+
 
 @dataclass(frozen=True, slots=True)
 class Shown:
@@ -223,4 +227,7 @@ async def _shown(page: Page, wish: Wish) -> Shown:
 def _effects(wish: Wish) -> tuple[str, ...]:
     """Keys of the sentences that tell what it does."""
     kind = "part" if wish.kind == "restriction" and (wish.part or wish.source) else wish.kind
-    return tuple(_key(wish.service, f"{kind}_effect{number}") for number in (1, 2, 3))
+    parts = [f"{kind}_effect{number}" for number in (1, 2, 3)]
+    if wish.kind == "opt-out" and deleted_after(wish.service) is not None:
+        parts += OF_DELETION
+    return tuple(_key(wish.service, part) for part in parts)

@@ -22,6 +22,8 @@ from kjerne.store.looks import Wanted
 CHOOSING: Final = ("self", "parent")
 """Whose choices stand on the first page; who stands in for another finds them behind its link, if at all."""
 LOG_SHOWN: Final = 3
+RESULTS: Final = "results"
+"""The service whose news the first page tells."""
 YOUTH_WAITS: Final = "youth-without-consent"
 
 
@@ -39,6 +41,7 @@ async def home(page: Page) -> Response:
             raise
         reason = says(no.denial.rule, rule_language(page)) or no.denial.says
         return page.render("me/home_youth.html", title=page.say("me.home"), person=person, reason=reason)
+    choices = await page.house.choices(page.who, page.visit) if person.tie in CHOOSING else None
     log = await page.house.log(page.who, page.visit, rule_language(page), Wanted(show="seen"))
     return page.render(
         "me/home.html",
@@ -49,7 +52,8 @@ async def home(page: Page) -> Response:
         fresh=[(answer, *reading.measured(answer.id)) for answer in reading.fresh(page.now)],
         others=_lookers(log.rows)[:LOG_SHOWN],
         untold=any(row.unnamed == "untold" for row in log.rows),
-        choices=await page.house.choices(page.who, page.visit) if person.tie in CHOOSING else None,
+        choices=choices,
+        opted_out=any(one.kind == "opt-out" and one.service == RESULTS for one in choices or ()),
         taking_part=await page.house.sources(),
     )
 
