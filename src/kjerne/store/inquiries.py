@@ -1,7 +1,8 @@
 """What citizens say is wrong, and what is done with it: rows that are added to and never changed.
 
 A list tells when, of which kind, whom it concerns and how far it has come, and nothing of the patient. What she wrote
-opens under a `Grant` alone, and is deleted with the service that it is about after an opt-out: that she wrote stays.
+opens under a `Grant` alone, and is deleted with the service that it is about after an opt-out: that she
+wrote stays in the log.
 """
 
 from __future__ import annotations
@@ -121,7 +122,7 @@ async def _step(conn: Connection, held: Inquiry, number: int, step: Step, answer
 
 
 _ROW: Final = """SELECT i.patient, i.number, i.kind, i.made_at, i.organisation, i.look_at, i.look, i.type, i.record, i.version,
-i.service, s.step, s.status, s.at, i.told FROM (SELECT * FROM inquiry WHERE told <> '') i
+i.service, s.step, s.status, s.at, i.told FROM inquiry i
 CROSS JOIN LATERAL (SELECT step, status, at FROM inquiry_step s WHERE s.patient = i.patient AND s.number = i.number
 ORDER BY step DESC LIMIT 1) s"""
 
@@ -157,7 +158,7 @@ async def waiting(conn: Connection) -> int:
     """How many are not answered."""
     return int(
         await conn.fetchval(
-            "SELECT count(*) FROM inquiry i WHERE i.told <> '' AND NOT EXISTS (SELECT FROM inquiry_step s "
+            "SELECT count(*) FROM inquiry i WHERE NOT EXISTS (SELECT FROM inquiry_step s "
             "WHERE s.patient = i.patient AND s.number = i.number AND s.status = 'answered')"
         )
     )
