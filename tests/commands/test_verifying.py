@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import re
 from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import asyncpg
 import pytest
 
 from kjerne.store import migrate
@@ -123,6 +126,34 @@ def test_a_database_that_does_not_answer_is_exit_3_and_keeps_its_password(
     assert "(--data)" in err and "KJERNE_DSN" not in err
     monkeypatch.setenv("KJERNE_DSN", "postgresql://kjerne_app:secret@127.0.0.1:1/x")
     assert "(KJERNE_DSN)" in run("verify")[2]
+
+
+def test_a_database_that_goes_away_while_it_is_read_is_exit_3_and_no_tampering(
+    tampered: Any, dsn: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def cut() -> int:
+        conn = await asyncpg.connect(dsn)
+        try:
+            return len(await conn.fetch(_CUT_READER))
+        finally:
+            await conn.close()
+
+    cuts: list[int] = []
+
+    def step(_done: int, _total: int) -> None:
+        if not cuts:
+            with ThreadPoolExecutor(1) as aside:  # the reading itself has the loop of this thread
+                cuts.append(aside.submit(lambda: asyncio.run(cut())).result())
+
+    monkeypatch.setattr("kjerne.commands.console.comparing", lambda **_: contextlib.nullcontext(step))
+    code, out, err = tampered(nothing)
+    assert (cuts, code, out) == ([1], 3, "")
+    assert "the database stopped answering while it was read" in err and "begin again" in err
+    assert "(--data)" in err and "Traceback" not in err
+
+
+_CUT_READER = """SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database()
+AND pid <> pg_backend_pid() AND state = 'idle in transaction'"""
 
 
 def test_beside_an_address_the_key_is_asked_for_and_no_folder(run: Any, tmp_path: Path, monkeypatch: Any) -> None:

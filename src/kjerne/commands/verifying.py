@@ -17,7 +17,7 @@ from kjerne.settings import Settings
 from kjerne.store import migrate
 from kjerne.store.checkpoints import Checkpoints, read_keys
 from kjerne.store.embedded import PROGRAM, Embedded
-from kjerne.store.pool import SESSION, reaching
+from kjerne.store.pool import SESSION, held_to, reaching
 from kjerne.store.verifying import Step, Verdict, verify
 
 FINDINGS_SHOWN: Final = 50
@@ -93,7 +93,8 @@ def _without_key(settings: Settings) -> Refusal:
 
 async def _verified(settings: Settings, checkpoints: Checkpoints, step: Step, named: str) -> Told:
     async with _database(settings, named) as conn:
-        verdict = await verify(conn, checkpoints, step)
+        with held_to(named):
+            verdict = await verify(conn, checkpoints, step)
     return Told(verdict, SystemClock().now())
 
 
@@ -109,7 +110,8 @@ async def _database(settings: Settings, named: str) -> AsyncIterator[asyncpg.Con
             stands = await migrate.current(dsn)
         if stands != migrate.head():
             raise Refusal(409, f"the database stands at layout {stands or 'none'}, this program needs {migrate.head()}")
-        conn = await asyncpg.connect(dsn, server_settings=SESSION)
+        with reaching(named):
+            conn = await asyncpg.connect(dsn, server_settings=SESSION)
         try:
             yield conn
         finally:

@@ -76,6 +76,19 @@ def reaching(setting: str = "KJERNE_DSN") -> Iterator[None]:
         raise Refusal(503, f"the database does not answer: {why}", where=setting) from error
 
 
+@contextlib.contextmanager
+def held_to(setting: str = "KJERNE_DSN") -> Iterator[None]:
+    """A long reading of a database that answered: where it stops meanwhile that is refused with 503, and nothing concluded."""
+    try:
+        yield
+    except (*GONE, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        why = type(error).__name__
+        raise Refusal(
+            503, f"the database stopped answering while it was read: {why}", where=setting,
+            todo="Nothing can be said of what was read. See that it runs, and begin again.",
+        ) from error  # fmt: skip
+
+
 async def reached(dsn: str, patience_seconds: float) -> None:
     """Waits until the database answers, at most so long; what it ends in then is the caller's to meet when it connects."""
     until = time.monotonic() + patience_seconds
