@@ -102,7 +102,7 @@ class Files:
         if filing.plan.only_adds:
             await self._add(conn, filing, key)
         else:
-            await self._regroup(conn, filing, message)
+            await self.regroup(conn, filing, message)
 
     async def _add(self, conn: Connection, filing: Filing, key: DataKey) -> None:
         """A version of a report that stays with its patient; the usual case."""
@@ -161,7 +161,7 @@ class Files:
         else:
             await self._tell(conn, grant, written, made.changes, made.trees, {})
 
-    async def _regroup(self, conn: Connection, filing: Filing, message: str) -> None:
+    async def regroup(self, conn: Connection, filing: Filing, message: str) -> None:
         """A version that changes which versions are one report, or whose one is: all that this concerns is made anew."""
         plan, aside = filing.plan, self._digest(f"aside|{filing.number.hex()}")
         by_patient = {grant.subject.patient: grant for grant in filing.grants}
@@ -183,13 +183,6 @@ class Files:
             after = {report: pool.after(one) for report, one in plan.after.items() if one.owner == patient}
             if before or after:
                 await self._replace(conn, grant, keys[patient], filing, before, after, message)
-
-    async def part(self, conn: Connection, filing: Filing, holder: int) -> None:
-        """What a version changes that lay with `holder` as if it named her, and names whom the filing is for. What was shown
-        there until now is kept as any that lay on a wrong person: shut."""
-        await self._regroup(conn, filing, filing.version.message)
-        aside = self._digest(f"aside|{filing.number.hex()}")
-        await self._chains.let_go(conn, holder, sorted({aside, *filing.plan.chains}), source_of(filing.version))
 
     async def _replace(
         self, conn: Connection, grant: Grant, key: DataKey, filing: Filing, before: dict[bytes, Versions],

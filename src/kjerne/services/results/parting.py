@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import Final, NamedTuple
 
 from kjerne.access import Grant
-from kjerne.services.results.filing import Digest, Files, Filing, number_of
+from kjerne.services.results.filing import Digest, Files, Filing, number_of, source_of
 from kjerne.services.results.intake import SERVICE, digest_name
 from kjerne.services.results.kith import chain, lineage
 from kjerne.store import arrivals, linking
@@ -107,7 +107,10 @@ class Parting:
         await conn.execute(_NAMED, one.person, number, *own)
         grants = by_key[one.person], *(grant for key, grant in by_key.items() if key != one.person)
         filing = Filing(sender, number, version, mark, plan, grants[0], grants[1:])
-        await self._files.part(conn, filing, one.holder)
+        await self._files.regroup(conn, filing, version.message)
+        # What was shown with the holder until now is kept as any that lay on a wrong person: shut.
+        names = sorted({self._digest(f"aside|{number.hex()}"), *plan.chains})
+        await self._chains.let_go(conn, one.holder, names, source_of(version))
 
     async def _sender(self, conn: Connection, one: Misplaced) -> str | None:
         """Who sent the version: the one whose number of the report this is."""

@@ -72,16 +72,19 @@ def _gift(
 
 def _words(item: Item) -> str:
     """What an item says, to be compared with what another says."""
-    values = [one for one in (item.value, *item.further) if one is not None and says_something(one)]
-    return "|".join([*map(_spelled, values), *(repr(one) for one in item.structured)])
+    words = _spelled(item.value) if item.value is not None and says_something(item.value) else ""
+    if item.further or item.structured:
+        more = [_spelled(one) for one in item.further if says_something(one)]
+        words = "|".join([words, *more, *map(repr, item.structured)])
+    return words
 
 
 def _spelled(value: Value) -> str:
-    numbers = (
-        f"{one.number.normalize()} {one.unit.casefold()}" for one in (value.amount, value.low, value.high) if one
-    )
-    codes = (f"{canonical(one.system)}|{one.code}" for one in value.codes)
-    return " ".join([value.comparator, *numbers, value.date, *value.text.casefold().split(), *codes])
+    if value.amount is not None:  # nearly all are numbers
+        return f"{value.comparator} {value.amount.number.normalize()} {value.amount.unit.casefold()}"
+    ends = [f"{one.number.normalize()} {one.unit.casefold()}" for one in (value.low, value.high) if one is not None]
+    codes = [f"{canonical(one.system)}|{one.code}" for one in value.codes]
+    return " ".join([*ends, value.date, *value.text.casefold().split(), *codes])
 
 
 class _Near(NamedTuple):
