@@ -1,8 +1,8 @@
 """What a Svarrapport may say once only, and says twice.
 
 The schemas (svar-v13.xsd, svar-v1.4.xsd) let most elements stand once. Where one stands again and says another thing, nobody
-but the sender knows which holds. Of whom, what and when a report tells, and of its values and flags, none is chosen: it is
-refused. Of anything else the first is shown, and a reading note says so. What says the same again is no matter.
+but the sender knows which holds. Of whom, what and when a report tells, and of its values and flags, none is chosen: the
+message is refused. Of anything else the first is shown, and a reading note says so. What says the same again is no matter.
 """
 
 from __future__ import annotations
