@@ -46,6 +46,7 @@ THEN = datetime(2026, 11, 23, 12, tzinfo=UTC)
 SECRET = b"hemmelig-funn-af39c1"
 RAW = b'{"resourceType":"Observation","status":"final","code":{"text":"P-Kalium"},"valueString":"%s"}'
 REGRET = timedelta(days=30)
+RESTORED = THEN + REGRET + timedelta(days=1)
 
 
 @dataclass
@@ -59,7 +60,7 @@ class Hall:
     async def opened(self, *, as_owner: bool = True) -> tuple[Store, Shares]:
         """As `serve` opens it."""
         owner = self.owner_dsn if as_owner else ""
-        shares = await restoring.opened(self.dsn, owner, self.path, KEYS, TYPES, THEN)
+        shares = await restoring.opened(self.dsn, owner, self.path, KEYS, TYPES, RESTORED)
         return await open_store(self.dsn, KEYS, shares, pool_size=3), shares
 
 
@@ -203,6 +204,7 @@ async def deleted_again(desk: Desk, gone: int) -> None:
     assert await store.pool.fetchval("SELECT sealed FROM message_in WHERE message = $1", f"message-{gone}") == b""
     (row,) = await store.pool.fetch("SELECT * FROM audit WHERE patient = $1 AND action = 'erase'", gone)
     assert (row["rule"], sorted(row["versions"])) == ("erased-after-restore", [1, 2])
+    assert row["at"] == RESTORED, "when it was done again, not when it was done the first time"
     grant = await desk.grant(gone)
     assert [(one.kind, one.made_at) for one in grant.subject.choices] == [("opt-out", THEN)], "still closed"
     assert grant.subject.destroyed == (("results",),)

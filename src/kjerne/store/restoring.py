@@ -86,7 +86,7 @@ async def opened(
                 todo="Set it once, so that the owner role can delete.",
             )
         async with _connected(owner_dsn) as conn:
-            await _replay(conn, shares, types_by_service)
+            await _replay(conn, shares, types_by_service, now)
     return shares
 
 
@@ -112,8 +112,11 @@ def _refused(says: str) -> Refusal:
     return Refusal(409, says, where="KJERNE_KEY_SHARES", todo="Bring the newest one of this database.")
 
 
-async def _replay(conn: Connection, shares: Shares, types_by_service: Mapping[str, Collection[int]]) -> None:
-    """Deletes again, all or nothing, and closes the service for those who had opted out of it."""
+async def _replay(
+    conn: Connection, shares: Shares, types_by_service: Mapping[str, Collection[int]], now: datetime
+) -> None:
+    """Deletes again, all or nothing, and closes the service for those who had opted out of it. The log's row has the time at
+    which it was done again."""
     async with conn.transaction():
         await conn.execute(_LOCK)
         state = await state_of(conn, shares)
@@ -121,7 +124,7 @@ async def _replay(conn: Connection, shares: Shares, types_by_service: Mapping[st
         for gone in waiting:
             number = secrets.randbits(62)
             types = sorted(types_by_service[gone.service])
-            await conn.fetchrow(_ERASE, gone.index, number, gone.service, types, gone.at, RULE, LAW, SAYS)
+            await conn.fetchrow(_ERASE, gone.index, number, gone.service, types, now, RULE, LAW, SAYS)
             if gone.opted_out_at:
                 await conn.execute(_CHOICE, gone.index, number, gone.service, gone.opted_out_at, RULE)
         services, last = sorted(types_by_service), max((gone.at for gone in waiting), default=EARLIEST)
