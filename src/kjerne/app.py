@@ -356,7 +356,7 @@ class House:
         )  # fmt: skip
         messaging = MessagingApi(
             self.store.pool, conditional.kept, self.store.keys.derived("fhir-message"), writes, batch.tree, batch.file,
-            batch.refusal, batch.answer,
+            batch.refusal, batch.answer, self.identify, conditional.stands,
         )  # fmt: skip
         return [*batch.routes(), *messaging.routes()]
 

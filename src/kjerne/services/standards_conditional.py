@@ -12,6 +12,8 @@ from functools import partial
 from typing import Any, Final
 from uuid import UUID
 
+import msgspec
+
 from kjerne.access import Grant
 from kjerne.errors import Refusal
 from kjerne.exchange import (
@@ -217,6 +219,23 @@ class ConditionalApi:
             if denied.denial.of_caller:
                 raise not_filed(denied) from denied
         return deleted(call, gone.version, f"{BASE}/{name}/{gone.id}") if gone else deleted(call, 0)
+
+    async def stands(self, call: Call, name: str, id_: UUID) -> bool:
+        """Whether a record is one that the caller's organisation filed, and that is not shut to the caller (K86): a refusal or
+        a line in the patient's log either way."""
+        service, type_, patient = self.kept.service(name, id_), self.kept.number(name, id_), self.ids.patient(id_)
+        call = msgspec.structs.replace(call, parameters={"type": name})
+
+        async def use(grant: Grant) -> bool | None:
+            async with call.connection(self.pool) as conn, conn.transaction():
+                if await self.records.marks(conn, grant, type_, id_) is None:
+                    return None
+                current = await self.records.current(conn, grant, type_, id_)
+                await audit.insert(conn, audit.met(grant), [(type_, id_, current.version)])
+                return True
+
+        ref, law = PatientRef(key=patient), partial(hidden_as_absent, call)
+        return bool(await law(ref, service, "correct", "u", use, basis=basis_of(call), what=ANY_KIND))
 
     async def named(self, call: Call, text: str, number: str) -> str:
         """`Type/id` of the record that a conditional reference (`Specimen?identifier=...`) means, of those that the caller's

@@ -68,6 +68,13 @@ async def concerned(pool: Pool, digests: Iterable[bytes], keys: Iterable[int], o
     return Concerned(by_digest, sorted({key for _, patient, linked in known for key in (patient, *linked)}))
 
 
+async def humans(pool: Pool, digests: Iterable[bytes], keys: Iterable[int]) -> dict[bytes | int, int]:
+    """By number's digest and by key the human behind them: the lowest of the keys that are linked. It answers the program, as
+    `concerned`."""
+    rows = await pool.fetch(_WHO, list(digests), list(keys))
+    return {patient if digest is None else digest: min((patient, *linked)) for digest, patient, linked in rows}
+
+
 class Try(NamedTuple):
     """What an entry was let in to, and the records that it looked at, as they stand."""
 
