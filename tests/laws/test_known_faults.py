@@ -10,7 +10,7 @@ import ast
 import dataclasses
 import inspect
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any, Final
@@ -24,10 +24,19 @@ from kjerne.exchange import PUBLIC, Route
 from kjerne.fhir.encode import decode, encode
 from kjerne.fhir.searchparams import parameters
 from kjerne.pages.desk import HEADERS
+from kjerne.registries.contents import KINDS_SYSTEM
 from kjerne.registries.homes import types_of
 from kjerne.store.embedded import PROGRAM
 from kjerne.store.finding import Finder
 from kjerne.store.reading import Reader
+from platform_fixture import Answered, Standing
+from services.test_messaging import told
+from services.test_messaging_shut import PARTICIPATION, Nurse, shut
+from services.test_standards_both import critical
+from services.test_standards_record import bodies, sent_in
+from services.test_standards_registered import NEED, allergy, person, registered, treatment
+from services.test_standards_settlement import money
+from test_subscribing import wish
 
 SOURCE: Final = Path(__file__).parents[2] / "src" / "kjerne"
 BLOOD: Final = {
@@ -106,6 +115,38 @@ async def test_fault_1_no_resource_class_is_outside_the_patient(here: Clinic) ->
         assert (await got(here, f"/fhir/R4/{type_}/{anothers}")).status_code == 404
         found = await searched(here, ("_id", f"{own},{anothers}"), type_=type_)
         assert [one["resource"]["id"] for one in decode(found.content)["entry"]] == [own]
+
+
+def critical_information(platform: Standing, about: str) -> dict[str, Any]:
+    """The least that is taken of each type, about one."""
+    of, kind = {"subject": person(platform, about)}, {"coding": [{"system": KINDS_SYSTEM, "code": "crisis-plan"}]}
+    flag = {"resourceType": "Flag", "status": "active", "category": [kind], "code": {"text": "Plan"}} | of
+    device = {"resourceType": "DeviceUseStatement", "status": "active", "device": {"display": "Pacemaker"}} | of
+    return {
+        "AllergyIntolerance": allergy(platform, about), "Condition": critical(platform, about),
+        "Procedure": treatment(platform, "other-treatment", about), "Flag": flag, "DeviceUseStatement": device,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("service", ["record", "settlement", "critical-information"])
+def test_fault_1_no_type_of_another_service_is_outside_the_patient(platform: Standing, service: str) -> None:
+    def filed(about: str) -> dict[str, str]:
+        if service == "critical-information":
+            return {
+                name: registered(platform, tree, as_="hospital-doctor", about=about, **NEED)
+                for name, tree in critical_information(platform, about).items()
+            }
+        trees = (bodies if service == "record" else money)(person(platform, about))
+        return {name: sent_in(platform, tree, about) for name, tree in trees.items()}
+
+    own, anothers = filed("citizen"), filed("parent")
+    assert set(own) == set(types_of(service))
+    mine: dict[str, Any] = {"as_": "citizen", "about": "citizen", "portal": True, "service": service}
+    for name, id_ in own.items():
+        assert platform.get(f"{name}/{id_}", **mine).status == 200, name
+        for path in (f"{name}/{anothers[name]}", f"{name}/{anothers[name]}/_history/1"):
+            assert platform.get(path, **mine).status == 404, path
+        assert platform.get(f"{name}?_id={id_},{anothers[name]}", **mine).ids() == [id_], name
 
 
 def test_fault_1_no_store_function_that_opens_records_does_without_a_grant() -> None:
@@ -204,6 +245,42 @@ async def test_fault_7_who_sends_results_in_subscribes_to_nothing(here: Clinic) 
     body = b'{"resourceType":"Subscription","channel":{"type":"rest-hook","endpoint":"http://127.0.0.1:1/"}}'
     assert (await posted(here, "/fhir/R4/Subscription", body)).status_code == 403
     assert not [route.path for route in here.house.routes() if re.search("hook|callback", route.path, re.IGNORECASE)]
+
+
+@pytest.fixture
+def receivers(platform: Standing) -> Iterator[Path]:
+    file = platform.application._edge.settings.subscribers_file
+    file.write_text('[[receiver]]\nclient = "ehr"\nurl = "https://ehr.example/kjerne/"\n')
+    yield file
+    file.unlink()
+
+
+def test_fault_7_who_may_subscribe_names_no_address_but_one_that_an_operator_has_registered(
+    platform: Standing, receivers: Path
+) -> None:
+    def subscribed(url: str, method: str = "POST", at: str = "", **more: Any) -> Answered:
+        body = encode(wish(url) | more)
+        return Answered(
+            platform.client.call(
+                method, f"/fhir/R4/Subscription{at}", as_="ehr", patient=platform.nin("pregnant"), body=body,
+                headers={"content-type": "application/fhir+json"},
+            )
+        )  # fmt: skip
+
+    good = subscribed("https://ehr.example/kjerne/hook")
+    assert good.status == 201, good.response.text
+    at = f"/{good.tree['id']}"
+    for url in (
+        "http://127.0.0.1:1/",
+        "http://169.254.169.254/latest/meta-data/",
+        "https://ehr.example.evil.example/kjerne/",
+        "https://ehr.example@evil.example/kjerne/",
+        "https://ehr.example/kjerne/../admin",
+        f"{platform.url}/fhir/R4/Observation",
+    ):
+        for answer in (subscribed(url), subscribed(url, "PUT", at, id=good.tree["id"])):
+            assert (answer.status, answer.issue["expression"]) == (422, ["Subscription.channel.endpoint"]), url
+    assert subscribed("https://ehr.example/kjerne/hook", "DELETE", at).status == 204
 
 
 def test_fault_8_only_what_logs_in_can_call_out_and_no_address_of_a_resource_is_fetched() -> None:
@@ -365,6 +442,25 @@ async def test_fault_16_each_entry_of_a_bundle_and_each_line_of_an_import_goes_t
         answer = await posted(here, "/fhir/R4/$import", f"{good}\n{line}\n".encode(), "application/fhir+ndjson")
         assert 400 <= answer.status_code < 500, line
     assert await here.house.store.pool.fetchval("SELECT count(*) FROM record") == before
+
+
+def test_fault_16_each_entry_of_a_message_goes_through_the_same_door(platform: Standing) -> None:
+    """What a blocked nurse may not register by a request, no message registers or confirms for her, let in before or not."""
+    nurse = Nurse(platform, "parent")
+    stay = nurse.of("Encounter", "e")
+    assert told(nurse.tell(stay)) == ("ok", [])
+    hpr = next(one.hpr for one in platform.client.personas() if one.name == "nurse")
+    actor = {"coding": [{"system": PARTICIPATION, "code": "IRCP"}]}
+    whom = {"type": "Practitioner", "identifier": {"system": "urn:oid:2.16.578.1.12.4.1.4.4", "value": hpr}}
+    with shut(platform, "parent", "block", actor=[{"role": actor, "reference": whom}]):
+        for entry in (stay, nurse.of("Encounter", "e", status="in-progress"), nurse.of("Encounter", "f")):
+            answer = nurse.tell(entry)
+            assert told(answer)[0] == "fatal-error"
+            assert platform.audited(answer.response)[-1]["outcome"] == 1
+    other = Nurse(platform, "parent")
+    good, bad = other.of("Encounter", "g"), other.of("Immunization", "h", patient=person(platform, "citizen"))
+    assert told(other.tell(good, bad))[0] == "fatal-error", "one entry that is not let in lets none in"
+    assert other.seen("Encounter", "g") == []
 
 
 def test_every_fault_of_the_list_has_its_test() -> None:

@@ -18,6 +18,7 @@ from services.test_standards_registered import NEED, ORGANISATIONS, consent, per
 ABOUT: Final = "parent"
 OTHER: Final = "citizen"
 HOSPITAL: Final = "100000008"
+PARTICIPATION: Final = "http://terminology.hl7.org/CodeSystem/v3-ParticipationType"
 
 
 class Nurse(Sender):
@@ -98,7 +99,7 @@ def test_a_change_of_what_is_shut_to_personnel_is_taken_in_as_new(platform: Stan
     plan = nurse.of("CarePlan", "c", encounter=nurse.reference("Encounter", "e"))
     assert told(nurse.tell(nurse.of("Encounter", "e"), plan)) == ("ok", [])
     (before,) = nurse.seen("Encounter", "e")
-    author = {"coding": [{"system": "http://terminology.hl7.org/CodeSystem/v3-ParticipationType", "code": "AUT"}]}
+    author = {"coding": [{"system": PARTICIPATION, "code": "AUT"}]}
     source = {"type": "Organization", "identifier": {"system": ORGANISATIONS, "value": HOSPITAL}}
     actor = [{"role": author, "reference": source}]
     provision = record(f"Encounter/{before['id']}") if how == "record" else {"actor": actor}
