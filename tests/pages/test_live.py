@@ -27,6 +27,7 @@ from services.results.kith.conftest import Kith
 
 DAY = r"\d\d\.\d\d\.20\d\d"
 STRANGER_TEXT = "Du har ikke tilgang til denne pasienten"
+NO_CARE_TEXT = "Vi fant ikke noe som viser at du gir pasienten helsehjelp."
 
 
 def text(page: httpx.Response) -> str:
@@ -242,6 +243,26 @@ def test_a_protected_address_is_not_told_though_a_need_is_declared(platform: Sta
     assert page.status_code == 403
     assert "adresse" not in text(page)
     assert "Ida" not in text(page)
+    assert NO_CARE_TEXT not in text(page), "she has said that she gives care"
+    assert "Se etter at nummeret er riktig. Er det riktig, må du spørre den som har" in text(page)
+
+
+def test_who_may_not_break_glass_is_told_so_and_the_same_about_a_number_that_nobody_has(platform: Standing) -> None:
+    why = {"purpose": "BTG", "reason": "Livstruende tilstand her"}
+    with tab(platform, "pharmacist") as it:
+        patient, nobody = it.type(platform.nin("pregnant"), **why), it.type(Kith.NUMBER, **why)
+    bodies = {re.sub(r"[0-9a-f]{32}|(value|read-at)=\"[^\"]*\"|\d\d:\d\d", "", page.text) for page in (patient, nobody)}
+    assert (patient.status_code, nobody.status_code, len(bodies)) == (403, 403, 1)
+    assert "Denne yrkesgruppen kan ikke sette de vanlige reglene til side." in text(patient)
+    assert NO_CARE_TEXT not in text(patient)
+
+
+def test_a_doctor_is_told_why_her_own_record_is_not_opened_as_a_health_workers(platform: Standing) -> None:
+    with tab(platform, "gp") as it:
+        page = it.type(platform.nin("gp"), purpose="BTG", reason="Livstruende tilstand her")
+    assert page.status_code == 403
+    assert "opplysninger om seg selv bare som vanlig innbygger" in text(page)
+    assert NO_CARE_TEXT not in text(page)
 
 
 def test_a_blocked_doctor_is_told_so_and_by_whom_only_where_a_tie_makes_her_known(platform: Standing) -> None:

@@ -244,6 +244,7 @@ async def _no(page: Page, no: Refusal | Denied) -> Response:
             denial=denial,
             reason=_reason(page, denial) if denial else "",
             stranger=patient is None and denial is not None and not citizen and _is_stranger(denial, page.visit),
+            stated=page.visit.self_declared or page.visit.purpose == "BTG",
             people=await _represented(page) if citizen else (),
             declares=denial is not None and _can_declare(denial, page.visit),
         )
@@ -270,10 +271,21 @@ def _reason(page: Page, denial: Denial) -> str:
     return rule_words.says(denial.rule, cast("rule_words.Language", page.reads_as)) or denial.says
 
 
+_OF_READER: Final = frozenset(
+    {
+        "break-glass-reason", "break-glass-role", "case-handling-reason", "elevated-emergency-reason", "elevated-emergency-role",
+        "own-not-as-staff", "role-not-listed",
+    }
+)  # fmt: skip
+"""Rules that refuse the reader for who she is and what she asks under: she hears them about a number that nobody has, too."""
+
+
 def _is_stranger(denial: Denial, visit: Visit) -> bool:
     """Whether the reason would tell if a typed number belongs to somebody, or to somebody with a protected address."""
-    return not denial.outcome and (
-        not visit.self_declared or denial.subject is None or denial.rule == "address-protected"
+    return (
+        not denial.outcome
+        and denial.rule not in _OF_READER
+        and (not visit.self_declared or denial.subject is None or denial.rule == "address-protected")
     )
 
 
