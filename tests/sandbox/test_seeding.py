@@ -32,3 +32,14 @@ def test_a_pilot_a_roll_out_and_a_national_service_can_be_seen() -> None:
     sources = [row for row in participants(population, NOW) if row.part == "source"]
     assert {row.phase for row in sources} == {"pilot", "rollout", "national"}
     assert {row.areas for row in sources} == {(), ("50",), ("5001",)}
+
+
+def test_each_service_is_taken_part_in_on_the_ground_of_its_own_law() -> None:
+    population = generate(15, 20261123, NOW.date())
+    national = {(row.service, row.basis) for row in participants(population, NOW) if row.phase == "national"}
+    assert national == {
+        ("results", "pasientjournalloven § 13; kjernejournalforskriften"),
+        ("critical-information", "pasientjournalloven § 13; kjernejournalforskriften"),
+        ("record", "pasientjournalloven § 19"),
+        ("settlement", "folketrygdloven § 22-2"),
+    }

@@ -16,6 +16,7 @@ import msgspec
 from kjerne.access import Caller, Tie
 from kjerne.app import House
 from kjerne.policy.door import Door
+from kjerne.policy.services import SERVICES
 from kjerne.sandbox import life, samples
 from kjerne.sandbox.institutions import HOME_MUNICIPALITY
 from kjerne.sandbox.people import Person, Population
@@ -39,11 +40,13 @@ TOOK_PART = timedelta(days=1000)
 REGISTERED = ("critical-information", "record")
 """The services that personnel register in themselves."""
 HOSPITAL_LABORATORIES = ("biochemistry", "microbiology", "pathology")
-BASIS_BY_PHASE: Mapping[Phase, str] = {
+AGREEMENTS: Mapping[Phase, str] = {
     "pilot": "Avtale om utprøving av deling av radiologisvar (oppdiktet)",
     "rollout": "Avtale om breddeinnføring i fylket (oppdiktet)",
-    "national": "Kjernejournalforskriften",
 }
+"""Made up: on what ground somebody takes part before a service is national."""
+REGISTER = "; registeret over deltakere"
+"""Named by the law of who takes part, and no ground of a row in that register."""
 
 
 class Made(msgspec.Struct, frozen=True):
@@ -102,7 +105,7 @@ def participants(population: Population, now: datetime) -> list[Participation]:
     def row(
         unit: str, part: Role, phase: Phase = "national", areas: tuple[str, ...] = (), service: str = "results"
     ) -> Participation:
-        number, basis = population.units[unit].number, BASIS_BY_PHASE[phase]
+        number, basis = population.units[unit].number, AGREEMENTS.get(phase) or ground(service)
         return Participation(0, number, service, part, areas, phase, now - TOOK_PART, None, basis, "kjerne up", now)
 
     parts: tuple[Role, ...] = ("consumer", "source")
@@ -116,6 +119,11 @@ def participants(population: Population, now: datetime) -> list[Participation]:
         *(row(unit, part, service=one) for one in REGISTERED for unit in treating for part in parts),
         *(row(unit, "source", service="settlement") for unit in treating),
     ]
+
+
+def ground(service: str) -> str:
+    """The law by which organisations take part in a national service, as the rule table has it."""
+    return SERVICES[service].ground.part.removesuffix(REGISTER)
 
 
 def _new(house: House, population: Population, person: Person) -> NewPerson:
