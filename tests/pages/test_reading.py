@@ -5,7 +5,8 @@ from __future__ import annotations
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
-from re import findall
+from decimal import Decimal
+from re import DOTALL, findall, sub
 from typing import Any
 
 import msgspec
@@ -244,3 +245,38 @@ def test_what_is_let_in_breaks_no_page_and_fills_none(sent: list[list[bytes]]) -
 def _values(point: Point) -> list[Any]:
     old = [point.old] if point.old else []
     return [point.value, *old, *(part.value for part in (*point.parts, *point.old_parts))]
+
+
+@pytest.fixture
+def ranged(house: FakeHouse, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of one analysis the newest result but one has a range of its own, and the one before it none."""
+    drawn = house.chart
+
+    def changed(one: r.Resource) -> r.Resource:
+        own: Any = {"2": [{"low": {"value": Decimal("3.4")}, "high": {"value": Decimal("4.0")}}], "1": []}
+        column = one["id"].rpartition("-")[2]
+        if one["code"].get("text") != "P-Kalium" or column not in own:
+            return one
+        return {name: said for name, said in one.items() if name != "referenceRange"} | (
+            {"referenceRange": own[column]} if own[column] else {}
+        )
+
+    async def chart(who: Identity, visit: Visit) -> Chart:
+        found = await drawn(who, visit)
+        return replace(found, observations=tuple(changed(one) for one in found.observations))
+
+    monkeypatch.setattr(house, "chart", chart)
+
+
+@pytest.mark.parametrize("where", ["?period=all", "/print"])
+async def test_a_result_with_another_range_than_its_row_shows_says_so_beside_its_value(
+    browser: Browser, ranged: None, where: str
+) -> None:
+    await browser.clinician()
+    page = await browser.get(f"{(await browser.open('Kari Nordvik')).url.path}{where}")
+    rows = [one.partition("</tr>")[0] for one in page.text.split("<tr")]
+    (row,) = [one for one in rows if 'scope="row"' in one and ">P-Kalium" in one]
+    told = [" ".join(sub("<[^>]+>", " ", one).split()) for one in findall('own-range">(.*?)</td>', row, flags=DOTALL)]
+    assert told[0] == "Egen referanse: Ref. 3,4–4,0"
+    older = [] if where == "/print" else ["uten referanseområde"]  # five dates on paper
+    assert told[1:] == older, "the others have the row's own"
