@@ -532,7 +532,7 @@ def exporter(s: Situation) -> Answer:
 
 
 def rechecker(s: Situation) -> Answer:
-    """What is stored, held against the rules of today by a program (K99): by the operator, in every service that is in use,
+    """What is stored, held against the rules of today by a program (K98): by the operator, in every service that is in use,
     also one that does not leave in bulk; of whoever has shut nothing. The sandbox's test client is none of it."""
     by = s.kind == "system" or (s.kind == "practitioner" and s.level >= 4)
     whole = any(not is_only_a_part(will) for will in wills_now(s, "restriction"))

@@ -243,7 +243,7 @@ def _seen(row: Mapping[str, Any], reading: _Reading) -> tuple[Seen, ...]:
 
 
 def _unnamed(row: Mapping[str, Any], reading: _Reading) -> Unnamed:
-    """The patient is told that something was seen and that it is not named here, since she may know of every look (K100). Who
+    """The patient is told that something was seen and that it is not named here, since she may know of every look (K99). Who
     stands in for her may not know that anything is kept from her: the words are the same whatever was found.
     """
     if row["outcome"] != GIVEN or row["action"] not in LOOKS:
@@ -255,7 +255,7 @@ def _unnamed(row: Mapping[str, Any], reading: _Reading) -> Unnamed:
 
 
 def _chosen(row: Mapping[str, Any]) -> Chosen | None:
-    """What was done with her choices; a row of before K100 does not say whether one was made or only looked at."""
+    """What was done with her choices; a row of before K99 does not say whether one was made or only looked at."""
     if row["action"] not in CHOOSING:
         return None
     what, *rest = row["about"].split("/")

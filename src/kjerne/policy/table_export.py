@@ -2,7 +2,7 @@
 
 The ground and the two approvals are asked for by the service, before any patient is (`services.exports`). Each service that is
 exported is asked by itself: what she has shut in one is left out of that one's files (docs/law.md, K34, K92 and K93). What is
-stored is held against the rules of today in every service, under rows of its own (K99).
+stored is held against the rules of today in every service, under rows of its own (K98).
 """
 
 from __future__ import annotations

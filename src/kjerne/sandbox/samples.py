@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from kjerne.fhir.encode import decode, encode
-from kjerne.services.results import intake
+from kjerne.services.results.kith import chain, mapping
 from kjerne.services.results.kith.codes import IDENTIFIER_SYSTEM, INTERPRETATION
 from kjerne.services.results.kith.model import Message, Report
 
@@ -23,11 +23,17 @@ _KEPT: Final = ("identifier", "status", "code", "issued", "note", "method", "ref
 def bodies(message: Message) -> Iterator[bytes]:
     """The resources of a message, and its results as their laboratory would have sent them as FHIR."""
     report = message.reports[0]
-    for raw in intake.bodies(message):
+    for raw in map(encode, _resources(message)):
         yield raw
         tree = decode(raw)
         if tree["resourceType"] == "Observation" and "code" in tree:
             yield encode(as_sent(tree, report))
+
+
+def _resources(message: Message) -> Iterator[dict[str, Any]]:
+    """What a message gives on its own."""
+    for version in chain.versions(message):
+        yield from mapping.resources(chain.fold([version]), lambda type_, key: f"{type_}-{key}")
 
 
 def as_sent(tree: dict[str, Any], report: Report) -> dict[str, Any]:

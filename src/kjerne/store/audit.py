@@ -286,7 +286,7 @@ async def insert_chosen(conn: Connection, grant: Grant, deed: Chose, kind: str, 
     """Writes the row of a choice that was made or ended, in the transaction that does it: which one by its kind and number.
 
     `patient` is the key that the choice lies under and `service` what it is about, where they are others than the grant's.
-    It stands in the chained log (K100), so that a choice put in, changed or taken away in its own table can be seen beside it.
+    It stands in the chained log (K99), so that a choice put in, changed or taken away in its own table can be seen beside it.
     """
     subject = replace(grant.subject, patient=patient or grant.subject.patient)
     done = replace(grant, subject=subject, service=service or grant.service)

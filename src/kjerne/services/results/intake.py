@@ -25,12 +25,11 @@ from kjerne.access import Action, Caller, Grant, Once
 from kjerne.clock import Clock
 from kjerne.errors import Fault, Refusal
 from kjerne.exchange import Admit, Denied, PatientRef, Stale, not_filed, noted
-from kjerne.fhir.encode import encode
 from kjerne.registries.identifiers import parse
 from kjerne.registries.protection import is_protected
 from kjerne.services.results import release
 from kjerne.services.results.filing import Files, Filing, moved_mark, number_of
-from kjerne.services.results.kith import apprec, chain, lineage, mapping
+from kjerne.services.results.kith import apprec, chain, lineage
 from kjerne.services.results.kith.identity import NATIONAL, NUMBER_WRONG
 from kjerne.services.results.kith.kin import CHANGES
 from kjerne.services.results.kith.model import Message, Patient
@@ -574,15 +573,6 @@ def _as_before(seen: messages.Received | None) -> Taken | None:
             todo="Give each message an id of its own.",
         )
     return Taken(seen.receipt, seen.reports, seen.observations, duplicate=True)
-
-
-def bodies(message: Message) -> list[bytes]:
-    """The bytes of the resources a message gives on its own: what a dictionary is trained on, from generated people."""
-    return [
-        encode(tree)
-        for version in chain.versions(message)
-        for tree in mapping.resources(chain.fold([version]), lambda type_, key: f"{type_}-{key}")
-    ]
 
 
 def forename_first(name: str) -> str:

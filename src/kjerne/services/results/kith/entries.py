@@ -21,7 +21,7 @@ from kjerne.services.results.kith.circumstances import (
     same_content,
     says_something,
 )
-from kjerne.services.results.kith.codes import SUSCEPTIBILITY, canonical
+from kjerne.services.results.kith.findings import another_analysis, another_finding, is_susceptibility
 from kjerne.services.results.kith.map_values import is_coded
 from kjerne.services.results.kith.matching import Face, face, match
 from kjerne.services.results.kith.model import Code, Item, Material, Report, Value
@@ -396,7 +396,7 @@ def _settle(laid: _Laid) -> None:
 
 def _renew(entry: _Entry, item: Item, service: str, status: str, generated: str, *, deleted: bool) -> None:
     """Let a newer version of a result take its place, and keep what it replaces where the value is another."""
-    was = entry.item.investigations if _another_analysis(entry.item, item) else ()
+    was = entry.item.investigations if another_analysis(entry.item, item) else ()
     if service == "C" or deleted:
         _withdraw(entry, "withdrawn", generated, was, status)
         entry.item = item
@@ -448,16 +448,6 @@ def _keep_circumstances(entry: _Entry, was: Said, changes: int, generated: str) 
     told = tuple(name for name in ALL if name in names)
     entry.changes.append(msgspec.structs.replace(change, before=was, circumstances=told, parts=parts))
     entry.issued = generated
-
-
-def _another_analysis(old: Item, new: Item) -> bool:
-    """Whether a result was found to be of another analysis: no code in common, or another name where one has no code."""
-    if not old.investigations or not new.investigations:
-        return False
-    before, now = ({(canonical(c.system), c.code) for c in item.investigations if c.code} for item in (old, new))
-    if before and now:
-        return before.isdisjoint(now)
-    return old.investigations[0].words.strip().casefold() != new.investigations[0].words.strip().casefold()
 
 
 def _withdraw(
@@ -513,7 +503,11 @@ def _leave_behind(
 ) -> None:
     """Where another finding took the place of one that something was tested on, what is not sent again of that is taken back: it
     was never tested on what stands there now."""
-    others = {entry.key for entry in repeated if entry.key in before and _another_finding(before[entry.key], entry)}
+    others = {
+        entry.key
+        for entry in repeated
+        if entry.key in before and another_finding(before[entry.key], entry.item, entry.value)
+    }
     if not others:
         return
     sent = {entry.key for entry in repeated}
@@ -522,30 +516,11 @@ def _leave_behind(
         for place in {entry.parent, entry.target} & others:
             beside.setdefault(place, []).append(entry)
     for found in beside.values():
-        if any(_is_susceptibility(one.value) for one in found):
+        if any(is_susceptibility(one.value) for one in found):
             for one in found:
                 if one.key not in sent and not _is_gone(one):
                     _withdraw(one, "withdrawn", generated)
                     one.named = generated
-
-
-def _another_finding(was: Said, now: _Entry) -> bool:
-    """Whether a text, as an organism is, says another thing: no code in common, or other words where one has no code."""
-    if was.value is None or now.value is None or not (says_something(was.value) and says_something(now.value)):
-        return False
-    if _another_analysis(was.item, now.item):
-        return True
-    before, after = ({(canonical(c.system), c.code) for c in value.codes if c.code} for value in (was.value, now.value))
-    if before and after:
-        return before.isdisjoint(after)
-    return not same_content(was.value, now.value)
-
-
-def _is_susceptibility(value: Value | None) -> bool:
-    """Whether a value is a letter of 8271, or stands under its heading."""
-    if value is None:
-        return False
-    return value.heading.code == "RSB" or any(canonical(code.system) == SUSCEPTIBILITY for code in value.codes)
 
 
 def _lost_all(group: _Entry, inside: Mapping[str, Sequence[_Entry]]) -> str:

@@ -126,11 +126,7 @@ def read(
     message_id = text(here, "MsgId")
     if not message_id or len(message_id) > 200:
         refuse("MsgId is missing or longer than 200 signs.", root, "MsgId", receipt=MESSAGE_ID_WRONG)
-    holders = here.get("ServReport", [])
-    if not holders:
-        refuse("The message holds no ServReport.", root, "ServReport")
-    if len(holders) > REPORT_LIMIT:
-        refuse(f"The message holds more than {REPORT_LIMIT} reports.", holders[REPORT_LIMIT])
+    holders = _holders(root, here)
     understood = [
         _report(holder, known, attachments if index == 0 else (), notes) for index, holder in enumerate(holders)
     ]
@@ -151,6 +147,15 @@ def read(
         addressed=addressed or Actor(),
         beside=tuple(others for _, others in understood),
     )
+
+
+def _holders(root: Element, here: Parts) -> list[Element]:
+    holders = here.get("ServReport", [])
+    if not holders:
+        refuse("The message holds no ServReport.", root, "ServReport")
+    if len(holders) > REPORT_LIMIT:
+        refuse(f"The message holds more than {REPORT_LIMIT} reports.", holders[REPORT_LIMIT])
+    return holders
 
 
 def _same_patient(holders: list[Element], reports: tuple[Report, ...], numbers: Sequence[Identifier]) -> None:

@@ -1,0 +1,36 @@
+"""Whether two versions of a result speak of the same thing: the analysis, and the finding that others were tested on."""
+
+from __future__ import annotations
+
+from kjerne.services.results.kith.circumstances import Said, same_content, says_something
+from kjerne.services.results.kith.codes import SUSCEPTIBILITY, canonical
+from kjerne.services.results.kith.model import Item, Value
+
+
+def another_analysis(old: Item, new: Item) -> bool:
+    """Whether a result was found to be of another analysis: no code in common, or another name where one has no code."""
+    if not old.investigations or not new.investigations:
+        return False
+    before, now = ({(canonical(c.system), c.code) for c in item.investigations if c.code} for item in (old, new))
+    if before and now:
+        return before.isdisjoint(now)
+    return old.investigations[0].words.strip().casefold() != new.investigations[0].words.strip().casefold()
+
+
+def another_finding(was: Said, item: Item, value: Value | None) -> bool:
+    """Whether a text, as an organism is, says another thing: no code in common, or other words where one has no code."""
+    if was.value is None or value is None or not (says_something(was.value) and says_something(value)):
+        return False
+    if another_analysis(was.item, item):
+        return True
+    before, after = ({(canonical(c.system), c.code) for c in one.codes if c.code} for one in (was.value, value))
+    if before and after:
+        return before.isdisjoint(after)
+    return not same_content(was.value, value)
+
+
+def is_susceptibility(value: Value | None) -> bool:
+    """Whether a value is a letter of 8271, or stands under its heading."""
+    if value is None:
+        return False
+    return value.heading.code == "RSB" or any(canonical(code.system) == SUSCEPTIBILITY for code in value.codes)
