@@ -15,7 +15,7 @@ from kjerne.access import Once
 from kjerne.errors import Refusal
 from kjerne.exchange import Stale
 from kjerne.store import audit
-from kjerne.store.joined import OneTransaction, Try, concerned, in_one
+from kjerne.store.joined import OneTransaction, Try, concerned, humans, in_one
 from kjerne.store.proofs import note_values
 from kjerne.store.reading import Reader
 
@@ -241,3 +241,19 @@ async def test_who_is_concerned_is_told_on_a_proof_that_nobody_has_used_and_not_
         await concerned(desk.store.pool, [], [patient], second)
     assert await concerned(desk.store.pool, [], [], nobodys) == ({}, [])
     assert (first.noted, second.noted, nobodys.noted) == (True, False, True)
+
+
+async def test_numbers_that_are_linked_are_one_human_and_nobody_else_is(desk: Desk) -> None:
+    one_key, other_key, stranger = await desk.person(), await desk.person(), await desk.person()
+    before = await humans(desk.store.pool, [], [one_key, other_key, stranger])
+    assert len(set(before.values())) == 3
+    async with desk.store.pool.acquire() as conn, conn.transaction():
+        await desk.store.people.link(conn, one_key, other_key, "register", "same", NOW)
+    (digest,) = (
+        row["digest"]
+        for row in await desk.store.pool.fetch("SELECT digest FROM person_identifier WHERE patient = $1", other_key)
+    )
+    found = await humans(desk.store.pool, [digest, b"nobody"], [one_key, other_key, stranger])
+    assert found[digest] == found[one_key] == found[other_key] == min(one_key, other_key)
+    assert found[stranger] == stranger
+    assert b"nobody" not in found
