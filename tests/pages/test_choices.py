@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from kjerne.pages.house import OwnChoice
-from pages.browser import Browser, text
+from pages.browser import Browser, hidden, text
 from pages.fake import FakeHouse
 
 
@@ -56,7 +56,7 @@ async def test_an_opt_out_tells_the_day_of_deletion_and_can_be_regretted(browser
     page = await browser.get("/me/privacy")
     preview = await browser.post(page, "/me/privacy/preview", kind="opt-out")
     assert re.search(r"Opplysningene slettes \d+\. \w+ \d{4}\. Etter det kan ingen hente dem tilbake", text(preview))
-    saved = await browser.post(preview, "/me/privacy/save", kind="opt-out")
+    saved = await browser.post(preview, "/me/privacy/save", kind="opt-out", seen=hidden(preview, "seen"))
     assert "Angre reservasjonen" in text(saved)
     assert "Reserver deg mot tjenesten" not in text(saved)
     lifted = await browser.post(saved, "/me/privacy/lift", number="m0")
@@ -165,7 +165,8 @@ async def test_an_objection_to_the_record_promises_no_deletion_and_is_taken_back
     preview = await browser.post(page, "/me/privacy/preview", kind="opt-out", service="record")
     assert "uttrykkelig" in text(preview) and "må føre journal" in text(preview)
     assert "Opplysningene slettes" not in text(preview) and "30 dager" not in text(preview)
-    saved = await browser.post(preview, "/me/privacy/save", kind="opt-out", service="record")
+    wish = {"kind": "opt-out", "service": "record", "seen": hidden(preview, "seen")}
+    saved = await browser.post(preview, "/me/privacy/save", **wish)
     assert [(one.kind, one.service, one.ends_at) for one in house.made] == [("opt-out", "record", None)]
     assert "Angre reservasjonen" in text(saved) and "slettes" not in text(saved)
     lifted = await browser.post(saved, "/me/privacy/lift", number="m0", service="record")
@@ -219,10 +220,11 @@ async def test_the_first_page_of_who_has_opted_out_says_that_no_news_is_taken_in
     assert "tas ikke imot" not in text(await browser.get("/me"))
     page = await browser.get("/me/privacy?service=critical-information")
     wish = {"kind": "opt-out", "service": "critical-information"}
-    await browser.post(await browser.post(page, "/me/privacy/preview", **wish), "/me/privacy/save", **wish)
+    preview = await browser.post(page, "/me/privacy/preview", **wish)
+    await browser.post(preview, "/me/privacy/save", **wish, seen=hidden(preview, "seen"))
     assert "tas ikke imot" not in text(await browser.get("/me")), "results still come"
     page = await browser.post(await browser.get("/me/privacy"), "/me/privacy/preview", kind="opt-out")
-    await browser.post(page, "/me/privacy/save", kind="opt-out")
+    await browser.post(page, "/me/privacy/save", kind="opt-out", seen=hidden(page, "seen"))
     home = text(await browser.get("/me"))
     assert "Nye prøvesvar tas ikke imot her, fordi du har reservert deg." in home
     assert "Ingen nye svar" not in home
@@ -242,3 +244,15 @@ async def test_a_choice_about_settlement_promises_no_health_worker_what_none_has
     assert "heller ikke oppgjøret" in preview or "Ingen helsepersonell ser oppgjøret fra før" in preview
     for untrue in ("kan fortsatt se dem", "Helsepersonell ser at", "borte fra det helsepersonell ser"):
         assert untrue not in preview
+
+
+async def test_an_opt_out_is_not_saved_before_its_own_effect_was_shown(browser: Browser, house: FakeHouse) -> None:
+    await browser.citizen()
+    page = await browser.get("/me/privacy")
+    other = await browser.post(page, "/me/privacy/preview", kind="opt-out", service="record")
+    for seen in ("", "opt-out", hidden(other, "seen")):
+        answer = await browser.post(page, "/me/privacy/save", kind="opt-out", seen=seen)
+        assert house.made == [], seen
+        assert "Dette skjer når du lagrer" in text(answer)
+    saved = await browser.post(answer, "/me/privacy/save", kind="opt-out", seen=hidden(answer, "seen"))
+    assert [one.kind for one in house.made] == ["opt-out"] and "Valget er lagret" in text(saved)

@@ -44,6 +44,9 @@ def test_without_consent_a_youth_has_her_log_and_her_settings_and_no_result(plat
         settings = youth.get("/me/privacy")
         assert "Før du er 16 år, kan du sperre og blokkere" in text(settings)
         assert "Reserver deg mot tjenesten" not in text(settings)
+        asked = youth.post(settings, "/me/privacy/preview", kind="opt-out")
+        assert (asked.status_code, "Dette skjer når du lagrer" in text(asked)) == (403, False)
+        assert "Dette er ikke et valg her." in text(asked)
         assert youth.post(settings, "/me/privacy/save", kind="opt-out").status_code == 403
         for path in ("/me/inquiries", "/me/download"):
             assert path not in youth.get("/me/more").text

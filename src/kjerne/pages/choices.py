@@ -80,9 +80,15 @@ async def preview(page: Page) -> Response:
         wish = _wish(form, page.now)
         if wish.service not in await page.house.chooses_in(page.who, page.visit):
             raise _no_service()
+        if wish.kind not in await page.house.may_choose(page.who, page.visit):
+            raise Refusal(403, "This choice is not the reader's to make.", where="kind")
         shown = await _shown(page, wish)
     except Refusal as refusal:
         return await _refused(page, refusal)
+    return await _effect(page, form, wish, shown)
+
+
+async def _effect(page: Page, form: Mapping[str, str], wish: Wish, shown: Shown) -> Response:
     return page.render(
         "me/privacy_preview.html",
         title=page.say(_key(wish.service, f"{wish.kind}_title")),
@@ -93,19 +99,34 @@ async def preview(page: Page) -> Response:
         shown=shown,
         effects=_effects(wish),
         save=_key(wish.service, f"{wish.kind}_save"),
+        seen=page.handle_of(_seen(page, wish)),
         deletion=page.now + regret if (regret := deleted_after(wish.service)) is not None else None,
     )
 
 
 async def save(page: Page) -> Response:
-    """Put a choice in force, once its effect was shown."""
+    """Put a choice in force, once its effect was shown: an opt-out whose was not shows it, and saves nothing."""
     form = page.checked(fresh=True)
     try:
         wish = _wish(form, page.now)
+        if await _is_unseen(page, form, wish):
+            return await preview(page)
         await page.house.choose(page.who, page.visit, wish)
     except Refusal as refusal:
         return await _refused(page, refusal)
     return page.go(f"/me/privacy?service={wish.service}&saved=made")
+
+
+async def _is_unseen(page: Page, form: Mapping[str, str], wish: Wish) -> bool:
+    """Whether this would delete without having been shown what it does. Who may not make it is refused, with a row in the log."""
+    if wish.kind != "opt-out" or form.get("seen", "") == page.handle_of(_seen(page, wish)):
+        return False
+    return wish.kind in await page.house.may_choose(page.who, page.visit)
+
+
+def _seen(page: Page, wish: Wish) -> str:
+    """What the button of an opt-out's effect stands for: this service, for this patient."""
+    return f"opt-out {page.visit.patient} {wish.service}"
 
 
 async def lift(page: Page) -> Response:
@@ -120,7 +141,7 @@ async def lift(page: Page) -> Response:
 
 async def _refused(page: Page, refusal: Refusal) -> Response:
     """The page again, with what cannot be; a fault that is not the form's own stays one."""
-    if refusal.status not in (400, 404, 409, 422):
+    if refusal.status not in (400, 404, 409, 422) and refusal.where != "kind":
         raise refusal
     place = "again" if refusal.rule == "choice-in-force" else refusal.where if refusal.where in FAULTS else "other"
     return await _privacy(page, _service(page.form), page.say(f"privacy.fault_{place}"), refusal.status)

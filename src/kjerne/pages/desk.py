@@ -142,8 +142,12 @@ class Page:
 
     def handle(self, key: int) -> str:
         """What a person is called in this login's forms; her key in the store is nobody's to see."""
-        assert self.session is not None, "nobody is chosen without a login"
-        return hashlib.blake2b(str(key).encode(), key=self.session.id.encode()[:64], digest_size=12).hexdigest()
+        return self.handle_of(str(key))
+
+    def handle_of(self, text: str) -> str:
+        """What stands for a text in this login's forms, and in no other's."""
+        assert self.session is not None, "nothing is chosen without a login"
+        return hashlib.blake2b(text.encode(), key=self.session.id.encode()[:64], digest_size=12).hexdigest()
 
     def with_visit(self, visit: Visit | None) -> Session:
         """This login with another patient open."""
