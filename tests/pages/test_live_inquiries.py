@@ -83,6 +83,19 @@ def test_what_is_reported_of_a_look_is_of_the_service_that_was_looked_at(platfor
         assert text(it.get("/me/inquiries")).count(WROTE) >= 2
 
 
+def test_the_same_words_of_the_same_report_sent_twice_are_one_inquiry(platform: Standing) -> None:
+    assert platform.send(a_message(platform, number=platform.nin("citizen"))).status_code == 200
+    with tab(platform, "citizen", "me") as it:
+        report = re.search(r'href="/me/report/([^"]+)"', it.get("/me").text)
+        assert report
+        page = it.get(f"/me/inquiries/correction/{report[1]}")
+        told = [
+            reference(sent(it, page, "correction", why=why, text=f"{WRONG} Sendt igjen."))
+            for why in ("wrong-value", "wrong-value", "wrong-text")
+        ]
+    assert told[0] == told[1] != told[2]
+
+
 def test_reported_misuse_is_opened_for_a_reason_answered_and_read(platform: Standing) -> None:
     told = misused(platform)
     number = listed(platform, told)

@@ -6,6 +6,7 @@ import re
 from typing import Final, Literal, get_args
 
 from kjerne.errors import Refusal
+from kjerne.registries.identifiers import stands_in
 
 How = Literal["at-once", "daily"]
 Channel = Literal["email", "sms"]
@@ -22,7 +23,7 @@ def address(channel: Channel, text: str) -> str:
     """The address as it is kept; `Refusal` 400 where it is none."""
     plain = re.sub(r"[ -]", "", text) if channel == "sms" else text.strip()
     pattern = _MOBILE if channel == "sms" else _EMAIL
-    if len(plain) > ADDRESS_CHARACTERS or not pattern.fullmatch(plain):
+    if len(plain) > ADDRESS_CHARACTERS or not pattern.fullmatch(plain) or (channel == "email" and stands_in(plain)):
         raise Refusal(400, "this is no address that a message can be sent to", where="address")
     return plain
 

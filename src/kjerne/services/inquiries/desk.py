@@ -117,9 +117,12 @@ class Desk:
         told = Told(grant.caller.name, about, form.why, form.text, form.reach, form.contact)
         async with conn.transaction():
             await hold(conn, grant)
-            waiting = [
-                one for one, _, _ in await inquiries.of_patient(conn, grant, self._wrap) if one.status != "answered"
-            ]
+            rows = await inquiries.of_patient(conn, grant, self._wrap)
+            waiting = [(one, said) for one, said, _ in rows if one.status != "answered"]
+            for one, said in waiting:
+                if said == told and (one.kind, one.look, one.record) == (made.kind, made.look, made.record):
+                    await audit.insert(conn, audit.given(grant))
+                    return one  # sent twice by a double click, or by going back
             if len(waiting) >= OPEN_LIMIT:
                 raise Refusal(409, "too many are waiting already", where="waiting")
             await inquiries.add(conn, grant, self._wrap, made, told)
