@@ -58,7 +58,10 @@ async def a_history(desk: Desk) -> int:
 
 async def readers(desk: Desk, patient: int) -> dict[str, Grant]:
     own = await desk.grant(patient, "insight", hides=Label(0))
-    own = replace(own, caller=replace(MOTHER, digest=next(iter(own.subject.digests))), purpose="PATRQT")
+    own = replace(
+        own, caller=replace(MOTHER, digest=next(iter(own.subject.digests))), purpose="PATRQT",
+        subject=replace(own.subject, caller_key=patient),
+    )  # fmt: skip
     parent = replace(
         await desk.grant(patient, "insight", hides=Label.WITHHELD_FROM_PARENTS, caller=MOTHER), purpose="FAMRQT"
     )

@@ -22,6 +22,7 @@ from services.results.test_opening_api import moved, rejected
 from services.results.test_reuse_api import ask, number_of
 from services.test_consents import PART, a_consent
 from services.test_standards import create, observation
+from services.test_standards_registered import person
 
 FHIR = {"content-type": "application/fhir+json"}
 A_LIST = b'{"resourceType":"Group","type":"person","actual":true}'
@@ -211,7 +212,7 @@ def asked_by_an_operator(platform: Standing) -> list[Sent]:
         Sent("GET /oversight/anomalies", "/oversight/anomalies", "operator", ""),
         Sent("GET /fhir/R4/AuditEvent", "/fhir/R4/AuditEvent?_count=1", "citizen", ""),
         Sent("POST /fhir/R4/AuditEvent/_search", "/fhir/R4/AuditEvent/_search", "audit-repository", WHO,
-             body=form(_count="1", action="E"), headers=FORM),
+             body=form(_count="1"), headers=FORM),
         Sent("GET /fhir/R4/AuditEvent/{id}", f"/fhir/R4/AuditEvent/{'0' * 64}", "citizen", "", status=404),
         Sent("GET /disclosures", "/disclosures", "hospital-lab", ""),
         Sent("GET /participation", "/participation", "operator", ""),
@@ -324,8 +325,10 @@ def a_message_of(line: bytes) -> bytes:
 def of_choices(platform: Standing) -> Iterator[tuple[Sent, Sent]]:
     """A choice is made, looked at and taken back."""
     at, who = "/fhir/R4/Consent", {"as_": "citizen", "about": "citizen"}
-    wish = a_consent(code=[{"coding": [{"system": PART, "code": "genetics"}]}])
-    other = a_consent(code=[{"coding": [{"system": PART, "code": "pathology"}]}])
+    wish, other = (
+        a_consent(code=[{"coding": [{"system": PART, "code": code}]}]) | {"patient": person(platform, "citizen")}
+        for code in ("genetics", "pathology")
+    )
     made = Sent(f"POST {at}", at, **who, body=encode(wish), headers=FHIR, status=201)
     yield made, replace(made, body=encode(other))
     listed = platform.client.call("GET", f"{at}?status=active", as_="citizen", patient=platform.nin("citizen"))

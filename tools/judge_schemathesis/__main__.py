@@ -35,7 +35,8 @@ PERSONAS: Final = {
     "gp": "^/(pps/v2|fhir|exports|persons)",
     "lab": "^/(pps/in|fhir/R4/[{$])",
     "operator": (
-        "^/(participation|persons|exports|subscriptions|oversight|pps/operations|pps/already|fhir/R4/.export|openapi|healthz|readyz)"
+        "^/(participation|persons|exports|checks|subscriptions|oversight|pps/operations|pps/already|fhir/R4/.export)"
+        "|^/(openapi|healthz|readyz)"
     ),
     "all-patients": "^/fhir/R4",
     "registry": "^/fhir/R4/([{]|CodeSystem|ValueSet|ConceptMap)",
