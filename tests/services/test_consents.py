@@ -99,6 +99,25 @@ WRONG = [
 ]  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    ("system", "codes"),
+    [
+        ("choice-kind", ("restriction", "opt-out")),
+        ("choice-kind", ("restriction", "zzz")),
+        ("service", ("results", "record")),
+    ],
+)
+def test_a_consent_of_two_choices_is_refused_whichever_comes_first(system: str, codes: tuple[str, str]) -> None:
+    for said in (codes, codes[::-1]):
+        tree = a_consent()
+        others = [one for one in tree["category"] if system not in one["coding"][0]["system"]]
+        own = [{"coding": [{"system": f"http://kjerne.example/fhir/CodeSystem/{system}", "code": one}]} for one in said]
+        for category in (others + own, [*others, {"coding": [one["coding"][0] for one in own]}]):
+            with pytest.raises(Refusal) as refusal:
+                wish_of(tree | {"category": category})
+            assert (refusal.value.status, refusal.value.where) == (422, "Consent.category")
+
+
 @pytest.mark.parametrize(("change", "where"), WRONG)
 def test_what_would_not_be_obeyed_is_refused(change: dict[str, Any], where: str) -> None:
     with pytest.raises(Refusal) as refusal:

@@ -126,3 +126,22 @@ def test_a_message_that_moves_what_it_brought_to_another_patient_makes_no_second
             refused = other.tell(other.of("Encounter", "e", status="in-progress"))
             assert told(refused) == ("fatal-error", ["Bundle.entry[1].fullUrl"])
     assert other.seen("Encounter", "e") == []
+
+
+@pytest.mark.parametrize("again", [False, True], ids=["referred to alone", "brought again as it was"])
+def test_a_reference_tells_nothing_of_what_is_shut_to_the_sender(platform: Standing, again: bool) -> None:
+    first = Nurse(platform, ABOUT)
+    stay = first.of("Encounter", "e")
+    assert told(first.tell(stay)) == ("ok", [])
+    (there,) = first.seen("Encounter", "e")
+    with shut(platform, ABOUT, "record", **record(f"Encounter/{there['id']}")):
+        for id_, name in (("i", "e"), ("j", "never")):
+            vaccine = first.of("Immunization", id_, encounter=first.reference("Encounter", name))
+            assert told(first.tell(vaccine, *([stay] if again else []))) == ("ok", [])
+            (filed,) = first.seen("Immunization", id_)
+            led = filed["encounter"]["reference"]
+            assert there["id"] not in led
+            assert (led == first.address("Encounter", name)) == (name == "never" or not again)
+    open_ = first.of("Immunization", "k", encounter=first.reference("Encounter", "e"))
+    assert told(first.tell(open_)) == ("ok", [])
+    assert first.seen("Immunization", "k")[0]["encounter"]["reference"].startswith("Encounter/")

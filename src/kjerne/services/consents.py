@@ -7,7 +7,7 @@ nothing of health, and the choice is what holds. Source of the form: http://hl7.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, Protocol
@@ -283,11 +283,9 @@ def wish_of(tree: Tree) -> Wish:
     provision = tree.get("provision", {})
     _only(provision, "Consent.provision", {"type", "period", "actor", "code", "data"})
     found = _actors(provision)
-    kinds = [code for system, code in categories if system == _KINDS]
-    service = [code for system, code in categories if system == _SERVICES]
     wish = Wish(
-        kinds[0] if kinds else _kind(provision, found),
-        service[0] if service else SERVICE,
+        _one(categories, _KINDS) or _kind(provision, found),
+        _one(categories, _SERVICES) or SERVICE,
         until=_moment(provision, "end"),
         since=_moment(provision, "start") if provision.get("type") == "permit" else None,
         part=_part(provision),
@@ -297,6 +295,14 @@ def wish_of(tree: Tree) -> Wish:
     if (wish.kind == "consent") != (provision.get("type") == "permit"):
         raise _wrong("Consent.provision.type", "A consent permits, and every other choice denies.")
     return wish
+
+
+def _one(categories: Collection[tuple[str, str]], system: str) -> str:
+    """The code of a system of ours, empty for none. `Refusal` 422 for several: each choice is a Consent of its own."""
+    codes = [code for of, code in categories if of == system]
+    if len(codes) > 1:
+        raise _wrong("Consent.category", "A Consent is one kind of choice about one service.")
+    return codes[0] if codes else ""
 
 
 def _kind(provision: Tree, actors: Mapping[str, str]) -> str:

@@ -51,12 +51,14 @@ ANSWERS: Final = "Appointment"
 class _Work:
     """A message on its way into the records: its entries as requests, and what each of them said (`same`: said before). `led`
     are the records filed before that lead to `anew` from now on, `seen` all that are known to refer to it, `unknown` what links
-    are left at. `changed` are the records that are changed, of those that are about whom their parts are about."""
+    are left at. `changed` are the records that are changed, of those that are about whom their parts are about, `meant` those
+    that stand and are referred to."""
 
     entries: list[Entry]
     parts: dict[int, tuple[Part, bytes, Known | None]]
     not_kept: list[Part]
     same: dict[int, tuple[Part, bytes, Known | None]] = field(default_factory=dict)
+    meant: list[Known] = field(default_factory=list)
     led: dict[int, tuple[bytes, Known]] = field(default_factory=dict)
     links: set[Link] = field(default_factory=set)
     changed: list[Known] = field(default_factory=list)
@@ -135,13 +137,16 @@ class MessagingApi:
     async def _filed(self, call: Call, message: Message, names: list[bytes], taken: Taken) -> None:
         """Files it. What is shut to personnel is absent to them, as what is deleted: the message is then tried without it."""
         assert message.event
-        gone = set[UUID]()
+        work = await self._work(call, message, ())
+        # What it refers to is asked for first: a reference that is followed tells that a record is there.
+        gone = await self._shut(call, work.meant)
         for left in reversed(range(ROUNDS)):
-            work = await self._work(call, message, gone)
+            if gone:
+                work = await self._work(call, message, gone)
             try:
                 await self.file(call, work.entries, partial(self._last, call, work, names, taken))
             except Refusal as refused:
-                if not left or refused.status != 404 or not (more := await self._shut(call, work)):
+                if not left or refused.status != 404 or not (more := await self._shut(call, work.changed)):
                     raise
                 gone |= more
             else:
@@ -163,14 +168,14 @@ class MessagingApi:
         await fhir_messages.keep(conn, names, taken, brought)
         await fhir_messages.keep_links(conn, work.links, work.unknown, work.anew, work.seen)
 
-    async def _shut(self, call: Call, work: _Work) -> set[UUID]:
-        """What the entries would change that is absent to personnel (K86). A system's is changed whatever is shut, and a token of
+    async def _shut(self, call: Call, records: Sequence[Known]) -> set[UUID]:
+        """Which of the sender's records are absent to personnel (K86). A system changes its own whatever is shut, and a token of
         SMART scopes may leave a record out that is not shut: neither has a second one made beside it."""
         caller = call.caller
         if caller is None or caller.kind != "practitioner" or caller.limits is not None:
             return set()
-        changed = [one for one in work.changed if one.type != type_number(PERSON)]
-        return {one.record for one in changed if not await self.stands(call, type_name(one.type), one.record)}
+        of_hers = {one.record: one for one in records if one.type != type_number(PERSON)}.values()
+        return {one.record for one in of_hers if not await self.stands(call, type_name(one.type), one.record)}
 
     async def _work(self, call: Call, message: Message, gone: Collection[UUID]) -> _Work:
         """What each entry stands for: a record that the sender has brought before is changed, any other made; what says the same
@@ -190,10 +195,8 @@ class MessagingApi:
             elif part.name in SHARED_TYPES:
                 _check_shared(part)
                 work.not_kept.append(part)
-            elif part.name != PERSON and part.name not in SERVICE_BY_TYPE:
-                refused = not_served(part.name)
-                raise Refusal(422, refused.says, where=f"{part.where}.resource", code="not-supported")
             else:
+                _check_served(part)
                 content, before = self._digest(call.caller, encode(part.tree)), found.get(part.address)
                 same = before is not None and (before.version, before.content) == (before.stands, content)
                 (work.same if same else work.parts)[part.place] = part, content, before
@@ -205,7 +208,10 @@ class MessagingApi:
                 one = found.get(text)
                 if text in numbers or one is None or not one.stands or text in changed:
                     return numbers.get(text)
-                return one.address if one.type == type_number(PERSON) or people.share(part, one) else None
+                if one.type != type_number(PERSON) and not people.share(part, one):
+                    return None
+                work.meant.append(one)
+                return one.address
 
             return messages.translated(part, meant, changed)
 
@@ -325,6 +331,12 @@ def _by_number(part: Part) -> Tree:
             return {"type": PERSON, "identifier": {"system": system, "value": value}}
     says = "a Patient of a message is known here by a national number"
     raise Refusal(422, says, where=f"{part.where}.resource.identifier", code="required")
+
+
+def _check_served(part: Part) -> None:
+    if part.name != PERSON and part.name not in SERVICE_BY_TYPE:
+        refused = not_served(part.name)
+        raise Refusal(422, refused.says, where=f"{part.where}.resource", code="not-supported")
 
 
 def _check_shared(part: Part) -> None:
