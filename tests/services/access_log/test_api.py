@@ -61,13 +61,16 @@ def test_a_search_by_a_gp_is_in_the_citizens_own_log_with_everything_that_left(p
     assert found.status == 200
     event = of(found.resources(), answer)
     assert check(event, "AuditEvent") == []
-    assert event["meta"]["profile"] == [BALP + "PatientQuery", NATIONAL]
+    assert event["meta"]["profile"] == [NATIONAL]
     assert (event["action"], event["outcome"], event["type"]["code"]) == ("E", "0", "rest")
     assert [one["code"] for one in event["subtype"]] == ["search-type", "110110"]
     (row,) = platform.audited(answer)
     named = [f"Observation/{id_}/_history/{n}" for id_, n in zip(row["ids"], row["versions"], strict=True)]
     assert records(event) == named and len(named) == 2
-    (query,) = [entity for entity in event["entity"] if "query" in entity]
+    assert not [entity for entity in event["entity"] if "query" in entity]
+    kept = of(asked(platform, "?_count=5", as_="audit-repository", about="citizen").resources(), answer)
+    assert {BALP + "PatientQuery", NATIONAL} < set(kept["meta"]["profile"])
+    (query,) = [entity for entity in kept["entity"] if "query" in entity]
     assert base64.b64decode(query["query"]).decode() == query["description"] == "Observation?code=NPU27300&_count=2"
     gp = platform.persona("gp")
     (practitioner,) = [one for one in event["contained"] if one["resourceType"] == "Practitioner"]
@@ -83,7 +86,7 @@ def test_a_search_is_kept_sealed_and_holds_no_person_number(platform: Standing) 
     answer = platform.search("Observation", [("identifier", f"x|{platform.nin('parent')}"), ("_count", "1")]).response
     (row,) = platform.audited(answer)
     assert b"Observation?" not in row["written"] and row["written"]
-    event = of(asked(platform, "?_count=5").resources(), answer)
+    event = of(asked(platform, "?_count=5", as_="audit-repository", about="citizen").resources(), answer)
     assert [entity["description"] for entity in event["entity"] if "query" in entity] == ["Observation?_count=1"]
 
 
@@ -219,9 +222,12 @@ def test_a_parent_reads_the_log_of_a_small_child_and_a_youth_is_nobodys_but_her_
 
 def test_that_the_log_was_read_is_in_it(platform: Standing) -> None:
     first = asked(platform, "?_count=1&action=R")
-    event = of(asked(platform, "?_count=5").resources(), first.response)
-    assert check(event, "AuditEvent") == []
-    assert event["meta"]["profile"] == [BALP + "PatientQuery"]
+    hers, event = (
+        of(asked(platform, "?_count=5", **who).resources(), first.response)
+        for who in ({}, {"as_": "audit-repository", "about": "citizen"})
+    )
+    assert check(event, "AuditEvent") == check(hers, "AuditEvent") == []
+    assert (event["meta"]["profile"][0], "profile" in hers.get("meta", {})) == (BALP + "PatientQuery", False)
     assert [one["description"] for one in event["entity"] if "query" in one] == ["AuditEvent?_count=1&action=R"]
     assert event["agent"][2]["who"] == {"reference": "#patient"}
 
