@@ -79,7 +79,7 @@ laws: setup $(VENV)/.test-tools
 
 coverage: setup $(VENV)/.test-tools
 	$(BIN)/coverage run --source=src/kjerne/policy -m pytest -q tests/policy tests/laws/test_attestation.py \
-		tests/services/results/test_preferences.py
+		tests/services/results/test_preferences.py tests/laws/test_choices.py tests/services/access_log
 	$(BIN)/coverage report --show-missing --fail-under=100
 
 mutants: setup $(VENV)/.test-tools

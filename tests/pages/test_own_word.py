@@ -40,6 +40,8 @@ async def test_what_is_opened_on_her_own_word_is_told_and_confirmed_first(
         assert (await browser.post(opened, "/clinician/confirm", asked=forged)).status_code == 403
     later(house, session.STALE_MINUTES + 1)
     assert (await browser.post(asked, "/clinician/confirm", asked=sealed)).status_code == 409, "read too long ago"
+    fresh = await browser.get("/clinician")
+    assert (await browser.post(fresh, "/clinician/confirm", asked=sealed)).status_code == 409, "declared too long ago"
 
 
 @pytest.mark.parametrize("on", ["break-glass", "a declared need", "treatment"])
@@ -60,3 +62,19 @@ async def test_what_is_opened_on_her_own_word_ends_after_an_hour_however_busy_sh
     assert over.status_code == (200 if on == "treatment" else 409)
     assert ("Oppslaget er over" in text(over)) == (on != "treatment")
     assert (await browser.open("Kari Nordvik")).status_code == 200
+
+
+async def test_what_is_confirmed_again_ends_an_hour_after_it_was_declared(browser: Browser, house: FakeHouse) -> None:
+    page = await browser.clinician()
+    filled = {"purpose": "BTG", "basis": "", "patient": "", "number": NUMBER, "reason": "Bevisstløs ved ankomst"}
+    asked = await browser.post(page, "/clinician/open", **filled)
+    for minutes in (0, 8):
+        later(house, minutes)
+        opened = await browser.post(await browser.get("/clinician"), "/clinician/confirm", asked=hidden(asked, "asked"))
+        assert opened.url.path.startswith("/clinician/v/")
+    for _ in range(3):
+        later(house, 17)
+        again = await browser.get(opened.url.path)
+    assert again.status_code == 200
+    later(house, 2)
+    assert (await browser.get(opened.url.path)).status_code == 409

@@ -145,3 +145,19 @@ def test_a_reference_tells_nothing_of_what_is_shut_to_the_sender(platform: Stand
     open_ = first.of("Immunization", "k", encounter=first.reference("Encounter", "e"))
     assert told(first.tell(open_)) == ("ok", [])
     assert first.seen("Immunization", "k")[0]["encounter"]["reference"].startswith("Encounter/")
+
+
+def test_a_guess_at_what_stands_about_somebody_else_is_refused_right_or_wrong(platform: Standing) -> None:
+    first = Nurse(platform, ABOUT)
+    assert told(first.tell(first.of("Encounter", "e"))) == ("ok", [])
+    other = Nurse(platform, OTHER, first.run)
+    heard = []
+    for status in ("planned", "finished"):
+        guess = first.of("Encounter", "e", status=status)
+        answer = other.send(
+            other.message(guess, first.person(), event="A01"), service="record", patient=platform.nin(OTHER), **NEED
+        )
+        rows = [(row["outcome"], row["rule"]) for row in platform.audited(answer.response)]
+        heard.append((told(answer), rows))
+    assert heard[0] == heard[1]
+    assert heard[0][0] == ("fatal-error", ["Bundle.entry[1].fullUrl"])

@@ -129,7 +129,7 @@ def test_her_log_says_that_a_history_of_many_was_asked_for(platform: Standing) -
         assert check(event, "AuditEvent") == []
         assert (event["subtype"][0]["code"], event["action"]) == (kind, "R")
         (query,) = [entity for entity in event["entity"] if "query" in entity]
-        assert query["description"] == f"{path}?"
+        assert query["description"] == path
 
 
 def test_a_page_link_goes_on_for_its_caller_about_its_patient_and_behind_its_last_entry(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import chain
 from typing import Final, cast
 from uuid import uuid4
@@ -18,6 +18,7 @@ from kjerne.pages.desk import Page, outside
 from kjerne.pages.house import BY_WORD_MINUTES, Basis, Purpose, Visit
 from kjerne.pages.looked_up import AlreadyDone, Analysis
 from kjerne.pages.reading import COLUMN_LIMIT, PERIOD_DAYS, Reading, read
+from kjerne.pages.session import STALE_MINUTES
 from kjerne.pages.shown import ShownAnswer, ShownReport, digest_of
 from kjerne.registries.wording import says_something
 from kjerne.services.results import trends
@@ -54,6 +55,7 @@ class Asked:
     purpose: Purpose
     basis: Basis
     reason: str
+    at: datetime
 
 
 async def choose(page: Page) -> Response:
@@ -123,7 +125,7 @@ async def open_patient(page: Page) -> Response:
         if refusal.status >= 500:
             raise
         return await _choose(page, page.say("choose.number_wrong"), 400)
-    asked = Asked(_login(page), key, cast("Purpose", purpose), cast("Basis", basis), reason)
+    asked = Asked(_login(page), key, cast("Purpose", purpose), cast("Basis", basis), reason, page.now)
     if purpose != "BTG" and not basis:
         return _opened(page, asked)
     return page.render(
@@ -146,12 +148,15 @@ async def confirm(page: Page) -> Response:
     asked = page.desk.seal.open("asked", form.get("asked", ""), Asked)
     if asked is None or asked.session != _login(page):
         raise Refusal(403, "What was asked belongs to another login.", where="form")
+    if page.now - asked.at > timedelta(minutes=STALE_MINUTES):
+        raise Refusal(409, "What was declared is too old to act on.", where="stale")
     return _opened(page, asked)
 
 
 def _opened(page: Page, asked: Asked) -> Response:
-    until = page.now + timedelta(minutes=BY_WORD_MINUTES) if asked.basis else None
-    visit = Visit(uuid4().hex, asked.patient, asked.purpose, page.now, asked.basis, until, asked.reason)
+    """From when it was declared: to confirm it again makes nothing last longer."""
+    until = asked.at + timedelta(minutes=BY_WORD_MINUTES) if asked.basis else None
+    visit = Visit(uuid4().hex, asked.patient, asked.purpose, asked.at, asked.basis, until, asked.reason)
     return page.go(f"/clinician/v/{visit.id}", session=page.with_visit(visit))
 
 

@@ -213,9 +213,13 @@ def _origin(row: Mapping[str, Any], reading: _Reading) -> Origin:
 
 def _asked(row: Mapping[str, Any], reading: _Reading) -> str:
     """The search, for whoever keeps the log alone. Beside it the patient's line, which says whether something was seen that is
-    not named to her, would tell what is hidden: a search for a value above nine, and that something was seen.
+    not named to her, would tell what is hidden: a search for a value above nine, and that something was seen. That a history of
+    many was asked for she is told, without what narrowed it.
     """
-    return str(row["asked"]) if reading.grant.caller.kind == "system" else ""
+    if reading.grant.caller.kind == "system":
+        return str(row["asked"])
+    path = str(row["asked"]).partition("?")[0]
+    return path if reading.own and row["action"] == "history" and not _UUID.search(path) else ""
 
 
 def _reason(row: Mapping[str, Any], reading: _Reading) -> str:

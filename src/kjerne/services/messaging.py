@@ -201,6 +201,7 @@ class MessagingApi:
                 same = before is not None and (before.version, before.content) == (before.stands, content)
                 (work.same if same else work.parts)[part.place] = part, content, before
         people = await self._people(call, work, numbers, found)
+        _tell_apart(work, people)
         changed = {part.address for part, _, _ in work.parts.values()}
 
         def tree_of(part: Part) -> Tree:
@@ -331,6 +332,15 @@ def _by_number(part: Part) -> Tree:
             return {"type": PERSON, "identifier": {"system": system, "value": value}}
     says = "a Patient of a message is known here by a national number"
     raise Refusal(422, says, where=f"{part.where}.resource.identifier", code="required")
+
+
+def _tell_apart(work: _Work, people: _People) -> None:
+    """What says the same about somebody else is no more the same than what says another thing: both are refused alike, or
+    whoever guesses what stands there would hear that she was right."""
+    for place, (part, content, before) in list(work.same.items()):
+        if before is not None and part.name != PERSON and not people.share(part, before):
+            work.parts[place] = part, content, before
+            del work.same[place]
 
 
 def _check_served(part: Part) -> None:
