@@ -114,7 +114,8 @@ def told_by_xml(raw: bytes) -> list[Tree]:
 
 def take_back(items: list[ET.Element], parents: list[int], told: list[Tree]) -> None:
     """What stands in an item that was cancelled or deleted, or refers to it, is taken back too, and a group all of whose
-    examinations were. Its status is theirs; None where one was cancelled and another deleted."""
+    examinations were, but what says something itself. Its status is theirs; None where one was cancelled and another deleted, and
+    of a group whose text may be its name."""
     direct = [
         value(child(item, "ServType")) == "C" or value(child(item, "StatusInvestigation")) == "14" for item in items
     ]
@@ -130,10 +131,21 @@ def take_back(items: list[ET.Element], parents: list[int], told: list[Tree]) -> 
                 found[index] |= found[above] if above is not None and above >= 0 else set()
             held = [i for i, p in enumerate(parents) if p == index and (examined[i] or i in parents)]
             if held and not examined[index] and all(found[i] for i in held):
+                if says_something(items[index]):
+                    if value(child(items[index], "TextResult", "Heading")) != "GR":
+                        continue
+                    found[index].add("?")
                 found[index] |= set().union(*(found[i] for i in held))
     for one, gone, statuses in zip(told, direct, found, strict=True):
         if statuses and not gone:
             one["status"] = statuses.pop() if len(statuses) == 1 else None
+
+
+def says_something(item: ET.Element) -> bool:
+    told = answer(item)
+    if children(item, "StructuredInfo"):
+        return True
+    return bool(told) and (told[0] != "text" or bool(told[2]) or any(sign.isalnum() for sign in told[1]))
 
 
 def said(item: ET.Element, samples: set[str]) -> Tree:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from kjerne.services.results import points
 from kjerne.services.results.answers import answers
 
@@ -142,3 +144,57 @@ def test_a_group_that_is_left_out_goes_when_all_that_stood_in_it_is_deleted_else
         assert [(r.gone, r.changes[0].kind) for r in text] == [(True, "withdrawn")]
     [text] = [r for r in state(kith, first, version(kith, 2, bare[0], service="M")).results if r.item.value]
     assert not text.gone, "one of its examinations stands"
+
+
+def diagnosis(
+    kith: Any, service: str, measure: str, words: str = "Malignt melanom.", heading: str = "DI", state: str = "3"
+) -> str:
+    """A diagnosis (no analysis of its own) and a measure in it, each with its kind of service."""
+    inside = kith.item(A, kith.number("2"), id_="2", service=measure, state=state) if measure else ""
+    held: str = kith.item("", kith.text(words, heading), id_="1", service=service, inside=inside)
+    return held
+
+
+@pytest.mark.parametrize("heading", ["DI", "FU"])
+@pytest.mark.parametrize(
+    ("former", "service", "kinds"), [("Malignt melanom.", "H", []), ("Benign nevus.", "M", ["corrected"])]
+)
+@pytest.mark.parametrize(("how", "state_"), [("C", "3"), ("M", "14")])
+def test_what_a_version_itself_says_stands_though_all_that_was_measured_in_it_is_withdrawn(
+    kith: Any, heading: str, former: str, service: str, kinds: list[str], how: str, state_: str
+) -> None:
+    first = version(kith, 1, diagnosis(kith, "N", "N", former, heading))
+    second = version(kith, 2, diagnosis(kith, service, how, heading=heading, state=state_), service="M")
+    later = version(kith, 3, kith.item(B, id_="9"), service="A", status="A")
+    for known in ((first, second), (first, second, later)):
+        told, measure, *_ = state(kith, *known).results
+        assert (told.value.text if told.value else "", [c.kind for c in told.changes]) == ("Malignt melanom.", kinds)
+        assert measure.gone
+
+
+def test_a_diagnosis_that_a_version_says_nothing_of_goes_with_all_that_stood_in_it(kith: Any) -> None:
+    first = version(kith, 1, diagnosis(kith, "N", "N"))
+    alone = kith.item(A, kith.number("2"), id_="2", service="C")
+    results = state(kith, first, version(kith, 2, alone, service="M")).results
+    assert [r.gone for r in results] == [True, True]
+    deleted = version(kith, 2, diagnosis(kith, "C", ""), service="M")
+    assert [r.gone for r in state(kith, first, deleted).results] == [True, True]
+
+
+def test_the_text_of_a_group_stands_where_its_examination_was_only_called_wrong(kith: Any) -> None:
+    def group(service: str, exam: str, words: str) -> str:
+        inside = kith.item(A, "", id_="2", service=exam, state="11")
+        held: str = kith.item("", kith.text(words, "GR"), id_="1", service=service, state="11", inside=inside)
+        return held
+
+    first = version(kith, 1, group("N", "N", "Lungeemboli i høyre lapp."))
+    right = group("M", "C", "Lungeemboli i begge lapper.") + kith.item(B, "", id_="3", state="11")
+    text, exam, other = state(kith, first, version(kith, 2, right, service="M")).results
+    assert (text.value.text if text.value else "", exam.gone, other.gone) == (
+        "Lungeemboli i begge lapper.",
+        True,
+        False,
+    )
+    named = version(kith, 2, group("H", "C", "Blodprøver"), service="M")
+    results = state(kith, version(kith, 1, group("N", "N", "Blodprøver")), named).results
+    assert [r.gone for r in results] == [True, True], "a group that has its name alone"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from graphlib import CycleError, TopologicalSorter
 from typing import Final, Literal
@@ -21,11 +21,12 @@ from kjerne.services.results.kith.circumstances import (
     same_content,
     says_something,
 )
-from kjerne.services.results.kith.findings import another_analysis, another_finding, is_susceptibility
+from kjerne.services.results.kith.findings import another_analysis, another_finding, has_words, is_susceptibility
 from kjerne.services.results.kith.map_values import is_coded
 from kjerne.services.results.kith.matching import Face, face, match
 from kjerne.services.results.kith.model import Code, Item, Material, Report, Value
 from kjerne.services.results.kith.statuses import DELETED, UNFINISHED, WAITING, observation_status
+from kjerne.services.results.kith.waves import waves
 
 ChangeKind = Literal["corrected", "replaced", "withdrawn", "not-repeated"]
 
@@ -34,9 +35,6 @@ _FULL: Final = frozenset({"N", "M", "H"})
 
 _CORRECTING: Final = frozenset({"M", "C"})
 """Kinds of report and result that may say another sample time of a result that is known."""
-
-_WAVES: Final = 64
-"""As deep as results are looked through for what they stand in or refer to; Svarrapport needs about five."""
 
 _FROM_REPORT_STATUS: Final = {"P": "2", "S": "15"}
 """8245 for a result without ServType and status of its own, by the report's 7306."""
@@ -109,6 +107,7 @@ class _Entry:
     named: str = ""
     added: bool = False
     objects: tuple[str, ...] = ()
+    without: frozenset[str] = frozenset()
 
     def said(self) -> Said:
         return Said(self.item, self.value, self.status, self.issued, self.around)
@@ -166,7 +165,7 @@ class Entries:
         stood = {entry.key: entry.parent for entry in before}
         said = {entry.key: (entry.said(), len(_lasting(entry))) for entry in before}
         laid = _laid(report, before)
-        for wave in _waves(report.items, laid.targets, fresh=not before):
+        for wave in waves(report.items, laid.targets, fresh=not before):
             if before:
                 _match_wave(wave, laid, before)
             for index in wave:
@@ -176,7 +175,7 @@ class Entries:
         sent = {entry.key for entry in repeated}
         _leave_behind(self._entries, repeated, {key: was for key, (was, _) in said.items()}, generated)
         rest = [entry for entry in self._entries if entry.key not in sent]
-        _reach_nested([*repeated, *rest], {key: at for key, at in stood.items() if at not in sent}, generated)
+        _reach_nested([*repeated, *rest], {key: at for key, at in stood.items() if at not in sent}, sent, generated)
         for entry in self._entries if report.service == "C" else repeated:
             entry.named = generated
         self._repeated = {entry.key: said.get(entry.key) for entry in repeated}
@@ -324,28 +323,6 @@ def circular(items: Sequence[Item]) -> bool:
     return False
 
 
-def _waves(items: Sequence[Item], targets: Sequence[int], *, fresh: bool) -> list[Sequence[int]]:
-    """Items in an order in which the item around each, and the one it refers to, come in an earlier wave.
-
-    A chain's first version needs no matching, so one wave in document order does unless something refers forward.
-    Items that refer to each other in a circle come last, together; so do those behind a longer row of references than
-    anything is nested, since each wave costs a look at all results.
-    """
-    if fresh and all(target < index for index, target in enumerate(targets)):
-        return [range(len(items))]
-    waves: list[Sequence[int]] = []
-    done = {-1}
-    waiting = list(range(len(items)))
-    while waiting:
-        ready = [i for i in waiting if items[i].parent in done and targets[i] in done]
-        if not ready or len(waves) >= _WAVES:
-            ready = waiting
-        waves.append(ready)
-        done.update(ready)
-        waiting = [i for i in waiting if i not in done]
-    return waves
-
-
 def _match_wave(wave: Sequence[int], laid: _Laid, before: Sequence[_Entry]) -> None:
     taken = {id(entry) for entry in laid.held if entry is not None}
     old = [None if id(entry) in taken else entry.face for entry in before]
@@ -412,6 +389,7 @@ def _renew(entry: _Entry, item: Item, service: str, status: str, generated: str,
     if not unchanged or status != entry.status:
         entry.issued = generated
     entry.item, entry.value, entry.status, entry.history = item, item.value, status, service == "H"
+    entry.without = frozenset()
 
 
 def _known(entry: _Entry) -> Known:
@@ -466,12 +444,15 @@ def _withdraw(
     entry.status, entry.value, entry.issued, entry.history = status, None, generated, False
 
 
-def _reach_nested(entries: Sequence[_Entry], stood: Mapping[str, str], generated: str) -> None:
+def _reach_nested(
+    entries: Sequence[_Entry], stood: Mapping[str, str], sent: Collection[str], generated: str
+) -> None:  # fmt: skip
     """What was taken back takes all with it that stands in it or refers to it, sent again or not; a group goes with its
     examinations.
 
     In the national layout of radiology the group has the text, which the examinations in it are the occasion of. `stood` is
-    where results were before, in what this version leaves out: it may send them in another group, or in none.
+    where results were before, in what this version leaves out: it may send them in another group, or in none. `sent`: what
+    the version itself says something of.
     """
     inside: dict[str, list[_Entry]] = {}
     referring: dict[str, list[_Entry]] = {}
@@ -489,7 +470,7 @@ def _reach_nested(entries: Sequence[_Entry], stood: Mapping[str, str], generated
             follow += referring.get(gone.key, ())
         else:
             group = by_key.get(around.popitem()[0])
-            status = _lost_all(group, inside) if group else ""
+            status = _lost_all(group, inside, said=group.key in sent) if group else ""
             follow = [group] if group and status else []
         for entry in follow:
             if not _is_gone(entry):
@@ -523,11 +504,21 @@ def _leave_behind(
                     one.named = generated
 
 
-def _lost_all(group: _Entry, inside: Mapping[str, Sequence[_Entry]]) -> str:
-    """Where an item that is no examination itself held some, and all of them were taken back: their status."""
+def _lost_all(group: _Entry, inside: Mapping[str, Sequence[_Entry]], *, said: bool) -> str:
+    """Where an item that is no examination itself held some, and all of them were taken back: their status.
+
+    A diagnosis or an organism that the version itself `said` in so many words stands without them, whatever comes later. So does
+    the text of a group, but of examinations that were deleted: those were its occasion.
+    """
     held = [entry for entry in inside[group.key] if entry.item.investigations or entry.key in inside]
     lost = held and not group.item.investigations and all(map(_is_taken_back, held))
-    return held[0].status if lost else ""
+    if not lost or group.without.issuperset(entry.key for entry in held):
+        return ""
+    is_group = group.item.value is not None and group.item.value.heading.code == "GR"
+    if said and has_words(group.item) and not (is_group and any(entry.status != "cancelled" for entry in held)):
+        group.without = frozenset(entry.key for entry in held)
+        return ""
+    return held[0].status
 
 
 def _is_taken_back(entry: _Entry) -> bool:

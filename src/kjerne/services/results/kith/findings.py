@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from kjerne.services.results.kith.circumstances import Said, same_content, says_something
 from kjerne.services.results.kith.codes import SUSCEPTIBILITY, canonical
+from kjerne.services.results.kith.map_values import is_name
 from kjerne.services.results.kith.model import Item, Value
 
 
@@ -27,6 +28,21 @@ def another_finding(was: Said, item: Item, value: Value | None) -> bool:
     if before and after:
         return before.isdisjoint(after)
     return not same_content(was.value, value)
+
+
+def has_words(item: Item) -> bool:
+    """Whether an item says something itself; the name of a group is nothing."""
+    value = item.value
+    if item.structured or any(map(says_something, item.further)):
+        return True
+    named = (
+        value is not None
+        and value.heading.code == "GR"
+        and not value.codes
+        and is_name(value.text)
+        and not value.text.endswith(".")
+    )
+    return says_something(value) and not named
 
 
 def is_susceptibility(value: Value | None) -> bool:
