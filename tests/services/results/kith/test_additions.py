@@ -168,6 +168,65 @@ def test_an_addition_takes_nothing_from_the_report_itself() -> None:
     assert [(one.id, one.comment) for one in both.requests] == [("Q-1", "Slapp"), ("Q-2", "")]
 
 
+def biopsy(origin: str, number_: str = "1", kind: str = "BX", more: str = "", name: str = "Biopsi") -> str:
+    """An analysed object that was taken on a day, with where it was taken from."""
+    taken = "<CollectedSample><CollectedDate V='2026-03-02'/></CollectedSample>"
+    place = f"<AnatomicalOrigin>{origin}</AnatomicalOrigin>" if origin else ""
+    type_ = f"<TypeCoded S='{Kith.OID}8351' V='{kind}' DN='{name}'/>"
+    return (
+        f"<AnalysedSubject>{taken}{type_}{place}<IdByServProvider>{number_}</IdByServProvider>{more}</AnalysedSubject>"
+    )
+
+
+def grown(words: str, id_: str, number_: str = "1", service: str = "A", **more: Any) -> str:
+    found_in = f"<RefAnalysedSubject>{number_}</RefAnalysedSubject>" if number_ else ""
+    return Kith.item("NPU58581", Kith.text(words, "FU"), id_=id_, service=service, inside=found_in, **more)
+
+
+@pytest.mark.parametrize("id_", ["1", ""])
+@pytest.mark.parametrize("service", ["A", "N", "H", ""])
+@pytest.mark.parametrize("numbers_", ["11", "12"])
+@pytest.mark.parametrize("named", [True, False])
+def test_the_same_that_is_found_in_another_specimen_is_another_result(
+    id_: str, service: str, numbers_: str, named: bool
+) -> None:
+    """Two positive biopsies are another diagnosis than one."""
+    aureus = "Staphylococcus aureus"
+    first = version(1, grown(aureus, id_, numbers_[0] if named else "", "N"), subjects=biopsy("hofte 1", numbers_[0]))
+    more = [
+        added(n, grown(aureus, id_, numbers_[1] if named else "", service), subjects=biopsy(f"hofte {n}", numbers_[1]))
+        for n in (2, 3)
+    ]
+    folded = state(first, *more)
+    found = {folded.subjects[one.objects[0]].origin: one for one in folded.results}
+    assert sorted(found) == ["hofte 1", "hofte 2", "hofte 3"]
+    assert [(one.value.text if one.value else "", one.added) for _, one in sorted(found.items())] == [
+        (aureus, False), (aureus, True), (aureus, True),
+    ]  # fmt: skip
+    third = chain.fold([first, more[1]]).results[1]
+    assert third.key == found["hofte 3"].key, "its name hangs on nothing else that was added"
+
+
+@pytest.mark.parametrize(("place", "kind", "name"), [("", "U", "Urin"), ("venstre kne", "BX", "Biopsi")])
+def test_an_addition_of_another_specimen_does_not_fill_what_waits(place: str, kind: str, name: str) -> None:
+    waits = Kith.item(GLUCOSE, "", id_="1", service="N", state="15")
+    waiting = version(1, waits, status="P", subjects=biopsy("høyre kne"))
+    folded = state(waiting, added(2, glucose("9.0", "1"), subjects=biopsy(place, kind=kind, name=name)))
+    assert numbers(folded) == [("", "registered", False), ("9.0", "final", True)]
+
+
+def test_an_addition_that_names_a_specimen_of_an_older_version_is_of_that_one() -> None:
+    first = version(1, grown("Ingen vekst", "1", "1", "N"), subjects=biopsy("hofte 1", "1") + biopsy("hofte 2", "2"))
+    folded = state(first, added(2, grown("Ingen vekst", "1", "2"), subjects=""))
+    assert [folded.subjects[one.objects[0]].origin for one in folded.results] == ["hofte 1", "hofte 2"]
+
+
+def test_an_addition_that_says_the_same_of_the_same_specimen_is_the_same_result() -> None:
+    first = version(1, grown("Ingen vekst", "1", "1", "N"), subjects=biopsy("hofte 1", "1"))
+    for subjects, number_ in ((biopsy("Hofte 1", "7"), "7"), ("", "1"), ("", "9"), (biopsy("", "1"), "1")):
+        assert len(state(first, added(2, grown("Ingen vekst", "1", number_), subjects=subjects)).results) == 1
+
+
 @given(st.data())
 @settings(max_examples=60, deadline=None)
 def test_additions_take_no_value_from_a_finished_report(data: st.DataObject) -> None:

@@ -8,12 +8,13 @@ anything else it says stands beside it, as a result of its own.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from typing import Final, NamedTuple, TypeVar
 
 import msgspec
 
 from kjerne.services.results.kith.circumstances import same_content, says_something
-from kjerne.services.results.kith.model import Item, Report, Value
+from kjerne.services.results.kith.model import AnalysedSubject, Item, Report, Value
 from kjerne.services.results.kith.statuses import DELETED
 
 _SPOKEN_FOR: Final = frozenset({"M", "C"})
@@ -105,8 +106,11 @@ _NAMES: Final = [one.name for one in _FIELDS]
 _DEFAULTS: Final = [getattr(Item(parent=-1, line=0), name) for name in _NAMES]
 
 
-def name_of(item: Item) -> str:
-    """What tells an added result from others with its number: what it said first, so that its key does not hang on what else
-    has come."""
-    said = msgspec.msgpack.encode((item.value, item.structured, item.further))
+def name_of(item: Item, found_in: Sequence[Sequence[AnalysedSubject]]) -> str:
+    """What tells an added result from others with its number: what it said first and in what it was found, so that its key does
+    not hang on what else has come. The same may be found in several specimens."""
+    of = [
+        (one.of, one.material, one.type, one.type_code, one.collected, one.origin) for made in found_in for one in made
+    ]
+    said = msgspec.msgpack.encode((item.value, item.structured, item.further, of))
     return hashlib.blake2b(said, digest_size=_DIGEST_BYTES).hexdigest()

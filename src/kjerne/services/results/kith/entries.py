@@ -11,7 +11,7 @@ from typing import Final, Literal
 import msgspec
 
 from kjerne.fhir.circumstances import ALL, Circumstance
-from kjerne.services.results.kith import additions, sampled
+from kjerne.services.results.kith import additions, sampled, samples
 from kjerne.services.results.kith.additions import Known
 from kjerne.services.results.kith.circumstances import (
     Around,
@@ -115,7 +115,7 @@ class _Entry:
 
 @dataclass(frozen=True, slots=True)
 class _Laid:
-    """One version on its way: its own kind of service, its items with when and of whom they were sampled, what they
+    """One version on its way: its own kind of service, its items with when, of whom and what they were sampled, what they
     effectively say, the index of the item each refers to (-1: none here), the key of an older result that it refers to instead,
     whether it is `added`, the entry that holds each so far, and the indexes of those that are only `filled`: an addition
     repeats a result that stands, and leaves it where and what it is."""
@@ -124,6 +124,7 @@ class _Laid:
     items: Sequence[Item]
     times: Sequence[sampled.Times]
     whose: Sequence[Material | None]
+    found_in: Sequence[tuple[samples.Made, ...]]
     services: Sequence[str]
     states: Sequence[str]
     targets: Sequence[int]
@@ -146,6 +147,7 @@ class Entries:
         self._numbers: dict[str, int] = {}
         self._repeated: dict[str, tuple[Said, int] | None] = {}
         self._filled: set[str] = set()
+        self._objects: dict[str, samples.Made] = {}
 
     def results(self) -> tuple[Result, ...]:
         """The results in the order of the newest full version, what it left out behind."""
@@ -164,7 +166,8 @@ class Entries:
             entry.finished, entry.known = entry.finished or not entry.waits, True
         stood = {entry.key: entry.parent for entry in before}
         said = {entry.key: (entry.said(), len(_lasting(entry))) for entry in before}
-        laid = _laid(report, before)
+        found_in, self._objects = samples.of_items(report, self._objects)
+        laid = _laid(report, before, found_in)
         for wave in waves(report.items, laid.targets, fresh=not before):
             if before:
                 _match_wave(wave, laid, before)
@@ -221,7 +224,10 @@ class Entries:
             entry.waits = waits
             return
         parent, target = _key_at(item.parent, laid.held, ""), laid.target_of(index, laid.beyond[index])
-        known = face(item, service, parent, target, laid.times[index], adds=laid.added[index], whose=laid.whose[index])
+        known = face(
+            item, service, parent, target, laid.times[index], adds=laid.added[index], whose=laid.whose[index],
+            found_in=laid.found_in[index],
+        )  # fmt: skip
         entry = _Entry(self._new_key(known), known, item, status, generated, item.value, history=service == "H")
         entry.finished, entry.waits, entry.added = self._headless, waits, known.adds
         laid.held[index] = entry
@@ -241,7 +247,7 @@ class Entries:
         else:
             stem += f"{known.parent}>{known.target}>{codes or known.name}"
         if known.adds and stem in self._keys:
-            stem = f"+{additions.name_of(known.item)}|{stem}"
+            stem = f"+{additions.name_of(known.item, known.found_in)}|{stem}"
         key, number = stem, self._numbers.get(stem, 1)
         while key in self._keys:
             number += 1
@@ -251,7 +257,7 @@ class Entries:
         return key
 
 
-def _laid(report: Report, before: Sequence[_Entry]) -> _Laid:
+def _laid(report: Report, before: Sequence[_Entry], found_in: Sequence[tuple[samples.Made, ...]]) -> _Laid:
     services, states = effective(report)
     referred = targets(report.items)
     beyond = [""] * len(report.items)
@@ -268,7 +274,9 @@ def _laid(report: Report, before: Sequence[_Entry]) -> _Laid:
         for entry in before:
             entry.face = entry.face._replace(known_as=_known(entry))
     times, whose = sampled.of_items(report), sampled.whose_of_items(report)
-    return _Laid(report.service, report.items, times, whose, services, states, referred, beyond, added, held, set())
+    return _Laid(
+        report.service, report.items, times, whose, found_in, services, states, referred, beyond, added, held, set()
+    )
 
 
 def effective(report: Report) -> tuple[list[str], list[str]]:
@@ -337,6 +345,7 @@ def _match_wave(wave: Sequence[int], laid: _Laid, before: Sequence[_Entry]) -> N
             corrects=not laid.added[i] and (laid.service in _CORRECTING or laid.services[i] in _CORRECTING),
             adds=laid.added[i],
             whose=laid.whose[i],
+            found_in=laid.found_in[i],
         )
         for i in wave
     ]  # fmt: skip
@@ -346,7 +355,7 @@ def _match_wave(wave: Sequence[int], laid: _Laid, before: Sequence[_Entry]) -> N
             if known.adds and entry.face.known_as is not None and entry.face.known_as.stands:
                 laid.filled.add(index)
             else:
-                entry.face = known
+                entry.face = known if known.found_in else known._replace(found_in=entry.face.found_in)
 
 
 def _known_key(index: int, held: Sequence[_Entry | None], before: set[int]) -> str:

@@ -18,6 +18,7 @@ from kjerne.services.results.kith.codes import NATIONAL, canonical
 from kjerne.services.results.kith.map_values import is_name
 from kjerne.services.results.kith.model import Amount, Item, Material, Value
 from kjerne.services.results.kith.sampled import NONE, Times, apart
+from kjerne.services.results.kith.samples import Made, are_others
 
 _REFERS_BACK: Final = frozenset({"M", "C", "H"})
 """Kinds of service that say themselves that an earlier result exists."""
@@ -35,7 +36,7 @@ class Face(NamedTuple):
 
     `taken` is when its samples were, `whose` they are where that is known; a result that `corrects` an earlier one may
     have those wrong. `adds`: it stands in an addition, and takes the place of nothing that says something else; `known_as`
-    is what that is compared with, of a known result alone.
+    is what that is compared with, of a known result alone. `found_in` are its specimens, where they are said.
     """
 
     id: str
@@ -52,6 +53,7 @@ class Face(NamedTuple):
     adds: bool = False
     whose: Material | None = None
     known_as: Known | None = None
+    found_in: tuple[Made, ...] = ()
 
     @property
     def place(self) -> tuple[int, str, str]:
@@ -60,7 +62,7 @@ class Face(NamedTuple):
 
 def face(
     item: Item, service: str, parent: str, target: str, taken: Times = NONE, *, corrects: bool = True, adds: bool = False,
-    whose: Material | None = None,
+    whose: Material | None = None, found_in: tuple[Made, ...] = (),
 ) -> Face:  # fmt: skip
     """`parent` and `target` are the keys of the result around it and of the one it refers to."""
     codes = frozenset((canonical(c.system), c.code) for c in item.investigations if c.code)
@@ -70,7 +72,10 @@ def face(
     else:
         heading = item.value.heading.code if item.value else ""
         name = f"{heading}:{item.value.text[:80]}" if item.value and heading == "GR" else heading
-    return Face(item.id, item.of, service, parent, target, codes, national, name, item, taken, corrects, adds, whose)
+    return Face(
+        item.id, item.of, service, parent, target, codes, national, name, item, taken, corrects, adds, whose,
+        found_in=found_in,
+    )  # fmt: skip
 
 
 def match(old: Sequence[Face | None], new: Sequence[Face]) -> list[int]:
@@ -288,9 +293,12 @@ def _amount(known: Face) -> tuple[Amount, str] | None:
 
 
 def _may_be(known: Face, fresh: Face) -> bool:
-    """Whether a result may be that known one: an addition is none that says something else (`additions`)."""
+    """Whether a result may be that known one: an addition is none that says something else (`additions`), or of another
+    specimen."""
     if not fresh.adds or known.known_as is None:
         return True
+    if are_others(known.found_in, fresh.found_in):
+        return False
     return is_the_same(known.known_as, fresh.item, same_place=known.place == fresh.place)
 
 

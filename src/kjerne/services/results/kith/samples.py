@@ -16,7 +16,7 @@ import msgspec
 from kjerne.fhir import circumstances
 from kjerne.services.results.kith import sampled
 from kjerne.services.results.kith.map_values import specimen_type
-from kjerne.services.results.kith.model import AnalysedSubject
+from kjerne.services.results.kith.model import AnalysedSubject, Report
 
 _DIGEST_BYTES: Final = 8
 
@@ -26,6 +26,12 @@ from it."""
 
 Objects = Mapping[str, Sequence[str]]
 """By the key of a result the keys of what it was found in."""
+
+Made = tuple[AnalysedSubject, ...]
+"""An object, what it was made from, what that was made from, and so on."""
+
+_DEEPEST: Final = 8
+"""As many objects made one from the other are looked at; a slide of a block of a material is three."""
 
 
 class Samples:
@@ -109,16 +115,9 @@ class Samples:
     def _is_other(self, key: str, subject: AnalysedSubject, made_of: str) -> bool:
         """Whether what is said of two objects cannot be of one: whose, when taken, of what and from where."""
         held, before = self.held[key], self.made_of.get(key, "")
-        if (before and made_of and before != made_of) or _is_anothers(held, subject):
+        if before and made_of and before != made_of:
             return True
-        times = self.collected(key), subject.collected or self.collected(made_of)
-        if sampled.apart(*(frozenset(filter(None, (sampled.local(time),))) for time in times)):
-            return True
-        pairs = ((held.origin, subject.origin), (held.requester_id, subject.requester_id))
-        if any(one and other and one.casefold() != other.casefold() for one, other in pairs):
-            return True
-        kinds = specimen_type(held), specimen_type(subject)
-        return all(kinds) and "material" in circumstances.others(*map(_beside, kinds))
+        return is_other(held, subject, (self.collected(key), subject.collected or self.collected(made_of)))
 
     def _renew(self, key: str, subject: AnalysedSubject, *, whole: bool) -> None:
         """What is said of an object now. Where it is not the `whole` of what was found in it, that keeps what it hung on."""
@@ -172,6 +171,53 @@ def _says_what(subject: AnalysedSubject) -> bool:
 def _is_anothers(held: AnalysedSubject, subject: AnalysedSubject) -> bool:
     """Whether it is another being's: a number never tells that. One of which nothing is said is not."""
     return held.material != subject.material and _says_what(subject)
+
+
+def is_other(held: AnalysedSubject, subject: AnalysedSubject, times: tuple[str, str]) -> bool:
+    """Whether what is said of two objects that were collected at these `times` cannot be of one."""
+    if _is_anothers(held, subject):
+        return True
+    if sampled.apart(*(frozenset(filter(None, (sampled.local(time),))) for time in times)):
+        return True
+    pairs = ((held.origin, subject.origin), (held.requester_id, subject.requester_id))
+    if any(one and other and one.casefold() != other.casefold() for one, other in pairs):
+        return True
+    kinds = specimen_type(held), specimen_type(subject)
+    return all(kinds) and "material" in circumstances.others(*map(_beside, kinds))
+
+
+def are_others(known: Sequence[Made], sent: Sequence[Made]) -> bool:
+    """Whether a result that was found in `known` cannot be one that is found in `sent`: each of these is another object, or
+    was made from another."""
+    return bool(known and sent) and all(
+        any(is_other(one, other, (one.collected, other.collected)) for one, other in zip(old, new, strict=False))
+        for old in known
+        for new in sent
+    )
+
+
+def of_items(report: Report, older: Mapping[str, Made]) -> tuple[list[tuple[Made, ...]], dict[str, Made]]:
+    """For each result what it was found in: the objects that it names, by this version's numbers or as an `older` one used
+    them, else those of the result around it, else the only one of its Patient element. And the objects by their numbers."""
+    numbered: dict[str, Made] = {}
+    alone: dict[int, tuple[Made, ...]] = {}
+    by_number = {f"{one.of}:{one.id}": one for one in reversed(report.subjects) if one.id}
+    for subject in report.subjects:
+        made, above = [subject], subject
+        while above.parent and len(made) < _DEEPEST and (inner := by_number.get(f"{above.of}:{above.parent}")):
+            above = inner
+            made.append(above)
+        alone[subject.of] = () if subject.of in alone else (tuple(made),)
+        if subject.id:
+            numbered.setdefault(f"{subject.of}:{subject.id}", tuple(made))
+    known = {**older, **numbered}
+    found: list[tuple[Made, ...]] = []
+    for item in report.items:
+        if item.subjects:
+            found.append(tuple(known[key] for ref in item.subjects if (key := f"{item.of}:{ref}") in known))
+        else:
+            found.append(found[item.parent] if item.parent >= 0 else alone.get(item.of, ()))
+    return found, known
 
 
 def _beside(kind: Mapping[str, object]) -> dict[str, object]:
