@@ -168,6 +168,33 @@ def test_an_addition_takes_nothing_from_the_report_itself() -> None:
     assert [(one.id, one.comment) for one in both.requests] == [("Q-1", "Slapp"), ("Q-2", "")]
 
 
+@pytest.mark.parametrize("service", ["A", "N", "H", ""])
+@pytest.mark.parametrize("number_", ["1", "2"])
+@pytest.mark.parametrize("new", [OTHER, GLUCOSE])
+def test_an_addition_that_repeats_the_report_with_ids_counted_anew_adds_what_is_new_alone(
+    service: str, number_: str, new: str
+) -> None:
+    found_in = f"<RefAnalysedSubject>{number_}</RefAnalysedSubject>"
+    whole = [("30", new), ("5.0", GLUCOSE), ("14", "NPU02319")]
+    items = [
+        Kith.item(code, Kith.number(amount), id_=str(n), service=service, inside=found_in)
+        for n, (amount, code) in enumerate(whole, 1)
+    ]
+    known = [("5.0", GLUCOSE), ("14", "NPU02319")]
+    first = "".join(
+        Kith.item(code, Kith.number(amount), id_=str(n), inside="<RefAnalysedSubject>1</RefAnalysedSubject>")
+        for n, (amount, code) in enumerate(known, 1)
+    )
+    folded = state(version(1, first, subjects=biopsy("", "1")), added(2, "".join(items), subjects=biopsy("", number_)))
+    assert sorted(numbers(folded)) == [("14", "final", False), ("30", "final", True), ("5.0", "final", False)]
+    assert not any(one.changes for one in folded.results)
+
+
+def test_an_added_result_under_an_id_of_its_own_stands_beside_its_like() -> None:
+    folded = state(version(1, glucose("5.0", "1001", "N")), added(2, glucose("5.0", "1002")))
+    assert numbers(folded) == [("5.0", "final", False), ("5.0", "final", True)]
+
+
 def biopsy(origin: str, number_: str = "1", kind: str = "BX", more: str = "", name: str = "Biopsi") -> str:
     """An analysed object that was taken on a day, with where it was taken from."""
     taken = "<CollectedSample><CollectedDate V='2026-03-02'/></CollectedSample>"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import permutations
 from typing import Any
 
@@ -136,3 +137,52 @@ def test_in_doubt_all_of_them_stand(first: tuple[str, ...], then: tuple[str, ...
     found = told(version(1, *first), version(2, *then, service=service))
     assert len([value for value, status, _ in found if value and status == "final"]) == stand
     assert not any(kind == "corrected" for _, _, changes in found for kind, _ in changes)
+
+
+KNOWN = (("5.0", SUGAR), ("9.0", SUGAR), ("14", BLOOD))
+
+
+def numbered(of: Sequence[tuple[str, str]], service: str = "N") -> list[str]:
+    """Results with ids that count within the message."""
+    return [number(code, amount, service, str(n)) for n, (amount, code) in enumerate(of, 1)]
+
+
+@pytest.mark.parametrize("order", list(permutations(range(3))))
+@pytest.mark.parametrize("more", [(), (("4.0", SUGAR),)])
+def test_a_report_that_is_sent_again_as_new_with_ids_counted_anew_corrects_and_doubles_nothing(
+    order: tuple[int, ...], more: tuple[tuple[str, str], ...]
+) -> None:
+    again = [*more, *(KNOWN[n] for n in order)]
+    for first in (KNOWN, KNOWN[:2]):
+        whole = [one for one in again if one in first or one in more]
+        found = told(version(1, *numbered(first)), version(2, *numbered(whole)))
+        assert found == sorted((amount, "final", []) for amount, _ in (*first, *more))
+
+
+def test_a_value_that_is_corrected_where_ids_count_takes_the_place_of_its_own() -> None:
+    corrected = numbered([("9.0", SUGAR), ("14", BLOOD), ("7.0", SUGAR)])
+    assert told(version(1, *numbered(KNOWN)), version(2, *corrected)) == [
+        ("14", "final", []),
+        ("7.0", "final", [("corrected", "5.0")]),
+        ("9.0", "final", []),
+    ]
+
+
+def test_two_values_that_are_corrected_as_new_under_their_own_ids_leave_none_of_the_former_ones() -> None:
+    first = version(1, number(SUGAR, "5.0", id_="1001"), number(SUGAR, "9.0", id_="1002"))
+    then = version(2, number(SUGAR, "9.0", id_="1001"), number(SUGAR, "7.0", id_="1002"))
+    assert told(first, then) == [("7.0", "final", [("corrected", "9.0")]), ("9.0", "final", [("corrected", "5.0")])]
+
+
+def test_a_final_answer_that_lists_a_new_organism_first_corrects_none_of_the_preliminary_ones() -> None:
+    def growth(*found: tuple[str, str]) -> list[str]:
+        made = []
+        for n, (name, letter) in enumerate(found):
+            level = Kith.text("", "RSB", codes=f"<TextCode V='{letter}' S='{Kith.OID}8271' DN='{letter}'/>")
+            made.append(Kith.item("", Kith.text(name, "FU"), id_=str(2 * n + 1)))
+            made.append(Kith.item("NOR10001", level, id_=str(2 * n + 2), ref=str(2 * n + 1)))
+        return made
+
+    coli, kleb, pseudo = ("E. coli", "S"), ("Klebsiella", "R"), ("Pseudomonas", "R")
+    found = told(version(1, *growth(coli, kleb), status="P"), version(2, *growth(kleb, pseudo, coli)))
+    assert found == sorted((one, "final", []) for name, letter in (coli, kleb, pseudo) for one in (name, letter))

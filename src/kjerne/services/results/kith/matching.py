@@ -9,7 +9,7 @@ go from sure to probable, each result is matched at most once, and what nothing 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from typing import Final, NamedTuple
 
 from kjerne.services.results.kith.additions import Known, is_the_same
@@ -26,6 +26,9 @@ _REFERS_BACK: Final = frozenset({"M", "C", "H"})
 
 _REPEATS: Final = frozenset({"C", "H"})
 """Kinds of service that bring no new value: what one of these says was said before."""
+
+_SAYS_NOTHING: Final = frozenset({"N", "A"})
+"""Kinds of service that do not say of a result whether it was there before."""
 
 _LOOKED_AT: Final = 100
 """As many results with one key are compared with a newer one before it counts as another."""
@@ -100,7 +103,8 @@ def _unchanged(old: Sequence[Face | None], new: Sequence[Face], found: list[int]
 
 def _by_what_it_says(old: Sequence[Face | None], new: Sequence[Face], found: list[int], free: set[int]) -> None:
     """Same place, codes and answer, whatever the id is, where it is repeated or taken back: those may be numbered anew. So it is
-    where it has no id. The same specimen's first."""
+    where it has no id, and where ids are seen to count. The same specimen's first."""
+    counted, whole = _counted_anew(old, new), _all_sent_again(old, new, found, free)
 
     def says(known: Face) -> Hashable | None:
         return (known.place, known.codes, known.name, said) if (said := _said(known)) else None
@@ -108,11 +112,42 @@ def _by_what_it_says(old: Sequence[Face | None], new: Sequence[Face], found: lis
     def of_specimen(known: Face) -> Hashable | None:
         return (said, known.item.subjects) if (said := says(known)) else None
 
+    def agree(_: Face, fresh: Face) -> bool:
+        if fresh.service in _REPEATS or not fresh.id:
+            return True
+        again = not fresh.adds and (fresh.place, fresh.codes, fresh.name) in whole
+        return fresh.service in _SAYS_NOTHING and (again or (fresh.of, fresh.adds) in counted)
+
     for key in (of_specimen, says):
-        _pair(
-            old, new, found, free, key, lambda _, fresh: fresh.service in _REPEATS or not fresh.id,
-            rounds=_OF_THAT_SAMPLE,
-        )  # fmt: skip
+        _pair(old, new, found, free, key, agree, rounds=_OF_THAT_SAMPLE)
+
+
+def _counted_anew(old: Sequence[Face | None], new: Sequence[Face]) -> set[tuple[int, bool]]:
+    """The Patient elements whose ids count within one message, for what is added or for what is not: one that says of itself
+    no more than that it is new has the id of another analysis, or, added, of another answer."""
+    known = {(one.of, one.id): one for one in old if one is not None and one.id}
+    found: set[tuple[int, bool]] = set()
+    for fresh in new:
+        held = known.get((fresh.of, fresh.id)) if fresh.id and fresh.service in _SAYS_NOTHING else None
+        if held is not None and _said(held) != _said(fresh) and (fresh.adds or not _agree(held, fresh)):
+            found.add((fresh.of, fresh.adds))
+    return found
+
+
+def _all_sent_again(
+    old: Sequence[Face | None], new: Sequence[Face], found: Sequence[int], free: set[int]
+) -> set[tuple[Hashable, ...]]:
+    """Place, codes and name of which every known answer is sent again, under whatever id: then none of them was corrected."""
+
+    def counts(faces: Iterable[Face]) -> dict[tuple[Hashable, ...], Counter[Value | None]]:
+        of: dict[tuple[Hashable, ...], Counter[Value | None]] = defaultdict(Counter)
+        for one in faces:
+            of[one.place, one.codes, one.name][_said(one)] += 1
+        return of
+
+    left = counts(known for index in sorted(free) if (known := old[index]) is not None)
+    sent = counts(one for one, hit in zip(new, found, strict=True) if hit < 0)
+    return {key for key, answers in left.items() if answers <= sent.get(key, Counter())}
 
 
 def _by_id(old: Sequence[Face | None], new: Sequence[Face], found: list[int], free: set[int]) -> None:
@@ -210,7 +245,8 @@ def _by_place_of_a_text(old: Sequence[Face | None], new: Sequence[Face], found: 
 
 def _by_code_in_a_change(old: Sequence[Face | None], new: Sequence[Face], found: list[int], free: set[int]) -> None:
     """A number under another id that a change sends as new, and leaves the only one of its analysis and sample out: a change
-    holds the whole report, so it stands in its place."""
+    holds the whole report, so it stands in its place. So it does in any full version whose ids are seen to count."""
+    counted = {one for one in _counted_anew(old, new) if not one[1]}
 
     def key(known: Face) -> Hashable | None:
         of = known.place, known.codes, known.item.subjects, known.item.specifications
@@ -223,7 +259,8 @@ def _by_code_in_a_change(old: Sequence[Face | None], new: Sequence[Face], found:
         return mine if (mine := key(known)) and left[mine] == fresh[mine] == 1 else None
 
     _pair(
-        old, new, found, free, sole, lambda _, one: one.corrects and one.service == "N", rounds=_OF_THAT_SAMPLE
+        old, new, found, free, sole,
+        lambda _, one: one.service == "N" and (one.corrects or (one.of, one.adds) in counted), rounds=_OF_THAT_SAMPLE,
     )  # fmt: skip
 
 
