@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import permutations
 from typing import Any
 
@@ -93,9 +94,56 @@ def test_an_addition_fills_what_was_waited_for() -> None:
     waiting = version(1, Kith.item(GLUCOSE, "", id_="1", service="N", state="15"), status="P")
     folded = state(waiting, added(2, glucose("9.0", "1")))
     assert numbers(folded) == [("9.0", "final", False)]
+    unsaid = version(1, Kith.item(GLUCOSE, Kith.text("-"), id_="1", state="2"), status="P")
+    assert numbers(state(unsaid, added(2, glucose("9.0", "1")))) == [("9.0", "final", False)]
     preliminary = version(1, glucose("5.0", "1", "N", state="2"), status="P")
-    [result] = state(preliminary, added(2, glucose("9.0", "1"))).results
-    assert [change.kind for change in result.changes] == ["replaced"]
+    assert numbers(state(preliminary, added(2, glucose("5.0", "1")))) == [("5.0", "final", False)]
+
+
+@pytest.mark.parametrize("id_", ["1", ""])
+def test_an_addition_to_a_preliminary_answer_stands_beside_it_and_the_final_one_takes_its_place(id_: str) -> None:
+    def words(of: str, service: str, state_: str) -> str:
+        return Kith.item("SRM0AA", Kith.text(of, "RB"), id_=id_, service=service, state=state_)
+
+    first = version(1, words("Foreløpig: Lungeemboli.", "N", "10"), status="P", discipline="RTG")
+    more = added(2, words("Tillegg: Nyre ua.", "A", "11"), discipline="RTG")
+    last = version(3, words("Lungeemboli.", "N", "11"), discipline="RTG")
+    told = [(one.value.text, one.status, one.added) for one in state(first, more).results if one.value]
+    assert told == [("Foreløpig: Lungeemboli.", "preliminary", False), ("Tillegg: Nyre ua.", "final", True)]
+    folded = state(first, more, last)
+    assert [
+        (one.value.text, one.added, [(c.kind, c.value.text) for c in one.changes if c.value])
+        for one in folded.results
+        if one.value
+    ] == [
+        ("Lungeemboli.", False, [("replaced", "Foreløpig: Lungeemboli.")]),
+        ("Tillegg: Nyre ua.", True, []),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("id_", ["1", ""])
+@pytest.mark.parametrize(
+    ("item", "stands"),
+    [
+        (lambda id_: glucose("9.5", id_, "M"), ("9.5", "amended", True)),
+        (lambda id_: Kith.item(GLUCOSE, "", id_=id_, service="C"), ("", "cancelled", True)),
+        (lambda id_: glucose("9.0", id_, "C"), ("", "cancelled", True)),
+        (lambda id_: Kith.item(GLUCOSE, "", id_=id_, service="A", state="14"), ("", "unknown", True)),
+    ],
+    ids=["changed", "withdrawn", "withdrawn by its value", "deleted"],
+)
+def test_what_an_addition_changes_or_takes_back_is_what_was_called_so_last(
+    id_: str, item: Callable[[str], str], stands: tuple[str, str, bool]
+) -> None:
+    folded = state(version(1, glucose("5.0", id_, "N")), added(2, glucose("9.0", id_)), added(3, item(id_)))
+    assert numbers(folded) == [("5.0", "final", False), stands]
+    assert folded.results[0].changes == ()
+
+
+def test_an_addition_takes_back_the_first_answer_where_that_is_what_it_says() -> None:
+    both = version(1, glucose("5.0", "1", "N")), added(2, glucose("9.0", "1"))
+    folded = state(*both, added(3, glucose("5.0", "1", "C")))
+    assert numbers(folded) == [("", "cancelled", False), ("9.0", "final", True)]
 
 
 def test_the_same_addition_again_is_the_same_result() -> None:

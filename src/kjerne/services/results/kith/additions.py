@@ -44,14 +44,16 @@ def adds(report_service: str, service: str, state: str) -> bool:
 
 
 def is_the_same(known: Known, added: Item, *, same_place: bool) -> bool:
-    """Whether an added item is this result: it was waited for, or it says nothing else. What has no value must stand at the
-    same place: it may be the occasion of another text."""
-    if known.waited:
+    """Whether an added item is this result: it was waited for and said nothing yet, or it says nothing else. What has no value
+    must stand at the same place: it may be the occasion of another text."""
+    if not (same_place or says_something(added.value)):
+        return False
+    if known.waited and not says_something(known.value):
         return True
     if not same_content(known.value, added.value):
         return False
-    if not (same_place or says_something(added.value)):
-        return False
+    if known.waited:
+        return True
     return all(
         not new or not old or new == old
         for old, new in (

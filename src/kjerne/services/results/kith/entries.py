@@ -148,6 +148,7 @@ class Entries:
         self._repeated: dict[str, tuple[Said, int] | None] = {}
         self._filled: set[str] = set()
         self._objects: dict[str, samples.Made] = {}
+        self._turn = 0
 
     def results(self) -> tuple[Result, ...]:
         """The results in the order of the newest full version, what it left out behind."""
@@ -166,6 +167,7 @@ class Entries:
             entry.finished, entry.known = entry.finished or not entry.waits, True
         stood = {entry.key: entry.parent for entry in before}
         said = {entry.key: (entry.said(), len(_lasting(entry))) for entry in before}
+        self._turn += 1
         found_in, self._objects = samples.of_items(report, self._objects)
         laid = _laid(report, before, found_in)
         for wave in waves(report.items, laid.targets, fresh=not before):
@@ -175,6 +177,8 @@ class Entries:
                 self._lay(index, laid, generated)
         _settle(laid)
         repeated = [entry for entry in laid.held if entry is not None]
+        for entry in repeated:
+            entry.face = entry.face._replace(turn=self._turn)
         sent = {entry.key for entry in repeated}
         _leave_behind(self._entries, repeated, {key: was for key, (was, _) in said.items()}, generated)
         rest = [entry for entry in self._entries if entry.key not in sent]
@@ -346,6 +350,7 @@ def _match_wave(wave: Sequence[int], laid: _Laid, before: Sequence[_Entry]) -> N
             adds=laid.added[i],
             whose=laid.whose[i],
             found_in=laid.found_in[i],
+            turn=1 if laid.service == "A" else 0,
         )
         for i in wave
     ]  # fmt: skip

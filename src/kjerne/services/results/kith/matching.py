@@ -39,7 +39,8 @@ class Face(NamedTuple):
 
     `taken` is when its samples were, `whose` they are where that is known; a result that `corrects` an earlier one may
     have those wrong. `adds`: it stands in an addition, and takes the place of nothing that says something else; `known_as`
-    is what that is compared with, of a known result alone. `found_in` are its specimens, where they are said.
+    is what that is compared with, of a known result alone. `found_in` are its specimens, where they are said. `turn` counts the
+    versions to the last that named a known result, and is above 0 of a newer one where it stands in an addition.
     """
 
     id: str
@@ -57,6 +58,7 @@ class Face(NamedTuple):
     whose: Material | None = None
     known_as: Known | None = None
     found_in: tuple[Made, ...] = ()
+    turn: int = 0
 
     @property
     def place(self) -> tuple[int, str, str]:
@@ -65,7 +67,7 @@ class Face(NamedTuple):
 
 def face(
     item: Item, service: str, parent: str, target: str, taken: Times = NONE, *, corrects: bool = True, adds: bool = False,
-    whose: Material | None = None, found_in: tuple[Made, ...] = (),
+    whose: Material | None = None, found_in: tuple[Made, ...] = (), turn: int = 0,
 ) -> Face:  # fmt: skip
     """`parent` and `target` are the keys of the result around it and of the one it refers to."""
     codes = frozenset((canonical(c.system), c.code) for c in item.investigations if c.code)
@@ -77,7 +79,7 @@ def face(
         name = f"{heading}:{item.value.text[:80]}" if item.value and heading == "GR" else heading
     return Face(
         item.id, item.of, service, parent, target, codes, national, name, item, taken, corrects, adds, whose,
-        found_in=found_in,
+        found_in=found_in, turn=turn,
     )  # fmt: skip
 
 
@@ -307,15 +309,22 @@ def _pair(
             if found[position] >= 0 or (may_be_apart and not fresh.corrects):
                 continue
             candidates = waiting.get(key(fresh), [])
-            for place, index in enumerate(candidates[:_LOOKED_AT]):
+            for index in _in_turn(candidates[:_LOOKED_AT], old, fresh):
                 known = old[index]
                 if known is None or (not may_be_apart and _are_apart(known, fresh)):
                     continue
                 if agree(known, fresh) and _may_be(known, fresh):
                     found[position] = index
                     free.discard(index)
-                    del candidates[place]
+                    candidates.remove(index)
                     break
+
+
+def _in_turn(candidates: list[int], old: Sequence[Face | None], fresh: Face) -> list[int]:
+    """First with first; but what an addition changes or takes back is what was named last."""
+    if not fresh.turn or fresh.adds:
+        return candidates
+    return sorted(candidates, key=lambda index: -(known.turn if (known := old[index]) is not None else 0))
 
 
 def _said(known: Face) -> Value | None:
