@@ -159,6 +159,13 @@ SELECT EXISTS (SELECT FROM person_identifier i JOIN person p USING (patient)
     AND (c.ended_at IS NULL OR c.ended_at > $3))"""
 
 
+async def answer(conn: Connection, sender: str, message: str, receipt: bytes) -> None:
+    """Another receipt for a message that is claimed, in the transaction that files it."""
+    await conn.execute(
+        "UPDATE message_in SET receipt = $3 WHERE sender = $1 AND message = $2", sender, message, receipt
+    )
+
+
 async def somebody_opted_out(conn: Connection, shown: Sequence[bytes], service: str, now: datetime) -> bool:
     """Whether any of those with these numbers has opted out of the service. Answers the program, never a sender."""
     return bool(shown) and bool(await conn.fetchval(_OPTED_OUT, list(shown), service, now))

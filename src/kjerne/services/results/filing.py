@@ -19,7 +19,7 @@ from kjerne.fhir.corrections import corrects, lost_files
 from kjerne.fhir.definitions import type_number
 from kjerne.fhir.encode import decode, encode
 from kjerne.services.results import following, keeping, release, renamed, repeats
-from kjerne.services.results.given import Given, change_of, laid_out, moment_of, numberer
+from kjerne.services.results.given import Given, change_of, laid_out, moment_of, numberer, requester_of
 from kjerne.services.results.kith import chain, codes, kin, lineage, mapping
 from kjerne.store import changing, files, followup, marking, pointing, spreading
 from kjerne.store.arrivals import Claim, Sent
@@ -93,35 +93,36 @@ class Files:
         self._digest = digest
         self._reader = Reader(store.wrap, store.dictionaries)
 
-    async def file(self, conn: Connection, filing: Filing, message: str, key: DataKey) -> None:
-        """One version into its chain, and the chain's state into the record of whoever the newest version names.
+    async def file(self, conn: Connection, filing: Filing, message: str, key: DataKey) -> bool:
+        """One version into its chain, and the chain's state into the record of whoever the newest version names. Whether it is
+        a change or cancellation (M, C) that stands alone, since no report was found that it is of.
 
         Call inside a transaction that holds the number and the rows of everybody the filing concerns. `key` is the
         service's about whom the filing's grant addresses.
         """
         if filing.plan.only_adds:
-            await self._add(conn, filing, key)
-        else:
-            await self.regroup(conn, filing, message)
+            return await self._add(conn, filing, key)
+        return await self.regroup(conn, filing, message)
 
-    async def _add(self, conn: Connection, filing: Filing, key: DataKey) -> None:
+    async def _add(self, conn: Connection, filing: Filing, key: DataKey) -> bool:
         """A version of a report that stays with its patient; the usual case."""
         [(report, _)] = filing.plan.after.items()
         lying = await self._chains.sources(conn, filing.grant, [report] if filing.plan.before else [], key)
         before = [chain.unpack(one.raw) for one in lying.get(report, ())]
         kept = self._kept(filing, report, [*before, filing.version])
         near = await self._chains.keep(conn, filing.grant, kept, key)
-        await self._go_on(conn, filing, key, before, kept, near)
+        return await self._go_on(conn, filing, key, before, kept, near)
 
     async def _go_on(
         self, conn: Connection, filing: Filing, key: DataKey, before: Versions, kept: Kept, near: Near
-    ) -> None:
-        """The records of a report whose version is kept, with all that is near to it."""
+    ) -> bool:
+        """The records of a report whose version is kept, with all that is near to it. What it gives is what `file` does."""
         report, after = kept.report, [*before, filing.version]
         concerned = kept.orphan or kin.is_orphan(before) or any(near.chains.values())
         others = await self._kin(conn, filing.grant, key, filing.sender, near.chains, {report}) if concerned else {}
         was, now = kin.gather({**others, report: before}), kin.gather({**others, report: after})
         await self._rewrite(conn, filing.grant, key, filing.sender, was, now)
+        return kept.orphan and report in now
 
     def _kept(self, filing: Filing, report: bytes, after: Versions) -> Kept:
         return Kept(
@@ -161,8 +162,9 @@ class Files:
         else:
             await self._tell(conn, grant, written, made.changes, made.trees, {})
 
-    async def regroup(self, conn: Connection, filing: Filing, message: str) -> None:
-        """A version that changes which versions are one report, or whose one is: all that this concerns is made anew."""
+    async def regroup(self, conn: Connection, filing: Filing, message: str) -> bool:
+        """A version that changes which versions are one report, or whose one is: all that this concerns is made anew. What it
+        gives is what `file` does."""
         plan, aside = filing.plan, self._digest(f"aside|{filing.number.hex()}")
         by_patient = {grant.subject.patient: grant for grant in filing.grants}
         pool = _Pool(filing.version, filing.mark)
@@ -176,19 +178,22 @@ class Files:
             for report, standing in plan.before.items():
                 if standing.owner == patient:
                     await self._chains.take_apart(conn, grant, report)
+        alone = set[bytes]()
         for patient, grant in by_patient.items():
             before = {
                 report: pool.before(patient, report) for report, one in plan.before.items() if one.owner == patient
             }
             after = {report: pool.after(one) for report, one in plan.after.items() if one.owner == patient}
             if before or after:
-                await self._replace(conn, grant, keys[patient], filing, before, after, message)
+                alone |= await self._replace(conn, grant, keys[patient], filing, before, after, message)
+        return any(filing.mark.name in plan.after[report].names for report in alone)
 
     async def _replace(
         self, conn: Connection, grant: Grant, key: DataKey, filing: Filing, before: dict[bytes, Versions],
         after: dict[bytes, Versions], message: str,
-    ) -> None:  # fmt: skip
-        """Other reports under a number in one record. What went to somebody else is withdrawn, and readers are told."""
+    ) -> set[bytes]:  # fmt: skip
+        """Other reports under a number in one record. What went to somebody else is withdrawn, and readers are told. The changes
+        and cancellations that stand alone `after` it."""
         patient, plan = grant.subject.patient, filing.plan
         near = await self._chains.relatives(
             conn, grant, self._anchors(filing.sender, [version for versions in before.values() for version in versions])
@@ -214,6 +219,7 @@ class Files:
         back = {away[name]: [chain.unpack(one.raw) for one in sources] for name, sources in lay.items() if sources}
         back = {report: versions for report, versions in back.items() if versions != now[report]}
         await self._rewrite(conn, grant, key, filing.sender, {**was, **back}, now, back=back.keys())
+        return {report for report, versions in after.items() if report in now and kin.is_orphan(versions)}
 
     async def _withdraw(self, conn: Connection, grant: Grant, report: bytes, versions: Versions, key: DataKey) -> None:
         """Shuts a report in the wrong person's record, and tells everybody who had opened it there. What its versions were is
@@ -399,7 +405,7 @@ class Files:
         """What is done with the write of `fresh`, of which `seen` stood before: repeats are noted, the inbox is filled."""
         requester = given.state.report.requester
         beside = repeats.note(self._store, grant, key, requester, given.trees, given.ids, fresh, seen)
-        if hpr := _requester(given.trees):
+        if hpr := requester_of(given.trees):
             beside.append(followup.put_in_inbox(hpr, REPORT_TYPE, moment_of(given.state.issued, grant.at)))
         return beside
 
@@ -586,15 +592,3 @@ def _is_corrected(written: Written, tree: Mapping[str, Any], current: Mapping[tu
     if any(one.get("url") == codes.CHANGE for one in tree.get("extension", ())):
         return True
     return before is not None and _LEFT_OUT in before.raw
-
-
-def _requester(trees: Sequence[Mapping[str, Any]]) -> str:
-    """The HPR number of whoever asked for the report; empty where the message names none."""
-    roles = {f"PractitionerRole/{tree['id']}": tree for tree in trees if tree["resourceType"] == "PractitionerRole"}
-    for tree in trees:
-        if tree["resourceType"] == "ServiceRequest":
-            role = roles.get(tree.get("requester", {}).get("reference", ""), {})
-            identifier = role.get("practitioner", {}).get("identifier", {})
-            if identifier.get("system") == codes.IDENTIFIER_SYSTEM["HPR"]:
-                return str(identifier.get("value", ""))
-    return ""

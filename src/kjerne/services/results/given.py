@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -12,7 +12,7 @@ from kjerne.fhir.definitions import type_number
 from kjerne.fhir.index import index
 from kjerne.registries.withholding import kinds_of
 from kjerne.services.results import keeping, release
-from kjerne.services.results.kith import chain, mapping
+from kjerne.services.results.kith import chain, codes, mapping
 from kjerne.store.record_marks import is_restricted
 from kjerne.store.records import Change
 from kjerne.store.sealed_id import SealedIds
@@ -73,3 +73,15 @@ def moment_of(text: str, otherwise: datetime) -> datetime:
     except ValueError:
         return otherwise
     return at if at.tzinfo else at.replace(tzinfo=UTC)
+
+
+def requester_of(trees: Sequence[Mapping[str, Any]]) -> str:
+    """The HPR number of whoever asked for the report; empty where the message names none."""
+    roles = {f"PractitionerRole/{tree['id']}": tree for tree in trees if tree["resourceType"] == "PractitionerRole"}
+    for tree in trees:
+        if tree["resourceType"] == "ServiceRequest":
+            role = roles.get(tree.get("requester", {}).get("reference", ""), {})
+            identifier = role.get("practitioner", {}).get("identifier", {})
+            if identifier.get("system") == codes.IDENTIFIER_SYSTEM["HPR"]:
+                return str(identifier.get("value", ""))
+    return ""

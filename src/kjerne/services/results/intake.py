@@ -11,7 +11,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hashlib
-import itertools
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
@@ -27,6 +26,7 @@ from kjerne.errors import Fault, Refusal
 from kjerne.exchange import Admit, Denied, PatientRef, Stale, not_filed, noted
 from kjerne.registries.identifiers import parse
 from kjerne.registries.protection import is_protected
+from kjerne.services.results import idle as idle_of
 from kjerne.services.results import release
 from kjerne.services.results.filing import Files, Filing, moved_mark, number_of
 from kjerne.services.results.kith import apprec, chain, lineage
@@ -445,7 +445,7 @@ class Intake:
         `alone`: nobody else is known to send under the same number now, so that what was looked at will nearly always hold.
         """
         now, name = self._clock.now(), name_of(message)
-        idle = tuple(fault for filing in filings for fault in _idle(filing))
+        idle = tuple(fault for filing in filings for fault in idle_of.made_before(filing))
         receipt = apprec.build(message, (), now, us=self._us, idle=idle)
         observations = sum(len(report.items) for report in message.reports)
         # The service's keys about everybody it names, made once for all that is sealed.
@@ -480,8 +480,13 @@ class Intake:
             for filing in filings:
                 key, number = keys[filing.grant.subject.patient], filing.number
                 under = await under_number(conn, number) if number in done else now_known.get(number, ())
-                await self._files.file(conn, self._anew(filing, under), name, key)
+                laid = self._anew(filing, under)
+                if await self._files.file(conn, laid, name, key) and not refusal:
+                    taken = replace(taken, idle=(*taken.idle, *idle_of.found_nothing(laid)))
                 done.add(number)
+            if taken.idle != idle and not refusal:
+                taken = replace(taken, receipt=apprec.build(message, (), now, us=self._us, idle=taken.idle))
+                await messages.answer(conn, sender, name, taken.receipt)
         return taken
 
 
@@ -516,25 +521,6 @@ def _born(number: str) -> date | None:
 
 def _mark(named: Named, person: int) -> lineage.Mark:
     return lineage.Mark(named.version.generated_at, named.version.message, person, named.trace)
-
-
-def _idle(filing: Filing) -> list[Fault]:
-    """What the sender is told of a cancellation that was made before all that it could cancel: what it meant stands.
-
-    A clock that is behind makes one, and a GenDate without a time of day. It is told with either of the two, as they come.
-    """
-    [marks] = [one.marks for one in filing.plan.after.values() if filing.mark.name in one.names]
-    early = len(list(itertools.takewhile(lambda mark: mark.trace.service == "C", marks)))
-    if not 0 < early < len(marks) or [mark.name for mark in marks].index(filing.mark.name) > early:
-        return []
-    return [
-        Fault(
-            "a cancellation was made (GenDate) before every version of its report that is here, and cancels none of them; "
-            "if it is meant for them, send it again with a later GenDate",
-            f"ServReport line {filing.version.report.line}",
-            "X99",
-        )
-    ]
 
 
 def digest_name(patient: Patient) -> str:

@@ -1,0 +1,66 @@
+"""What of an accepted message had no effect, as its sender is told: in the receipt (status 3) and in JSON (`reason`).
+
+What it meant stands as it stood, and only the sender knows what that was.
+"""
+
+from __future__ import annotations
+
+import itertools
+from typing import Final
+
+from kjerne.errors import Fault
+from kjerne.services.results.filing import Filing
+from kjerne.services.results.kith import lineage
+
+OTHER: Final = "X99"
+_BEFORE: Final = (
+    "a cancellation was made (GenDate) before every version of its report that is here, and cancels none of them; "
+    "if it is meant for them, send it again with a later GenDate"
+)
+_CANCELS_NOTHING: Final = (
+    "no report was found that this cancellation is of, and nothing was withdrawn; if one is meant that is here, send it again "
+    "under the number (ServProvId) of that; one that is still to come is cancelled if it was made (GenDate) before"
+)
+_CHANGES_NOTHING: Final = (
+    "no report was found that this change is of, and nothing was corrected or moved: it stands as a report of its own; if a "
+    "report is meant that is here, cancel that under its number (ServProvId)"
+)
+
+
+def made_before(filing: Filing) -> list[Fault]:
+    """What the sender is told of a cancellation that was made before all that it could cancel: what it meant stands.
+
+    A clock that is behind makes one, and a GenDate without a time of day. It is told with either of the two, as they come.
+    """
+    marks = _standing(filing)
+    early = len(list(itertools.takewhile(lambda mark: mark.trace.service == "C", marks)))
+    if not 0 < early < len(marks) or [mark.name for mark in marks].index(filing.mark.name) > early:
+        return []
+    return [_fault(filing, _BEFORE)]
+
+
+def found_nothing(filing: Filing) -> list[Fault]:
+    """What the sender is told of a change or cancellation that stands alone (`Files.file`).
+
+    Nothing where it goes on with an older change, and nothing where its report has gone to another person already, which is
+    all that a cancellation asks. What the law keeps `shut` says nothing of itself here either.
+    """
+    earlier = itertools.takewhile(lambda mark: mark.name != filing.mark.name, _standing(filing))
+    if filing.shut or made_before(filing) or any(not mark.trace.only_withdraws for mark in earlier):
+        return []
+    if not filing.mark.trace.only_withdraws:
+        return [_fault(filing, _CHANGES_NOTHING)]
+    person = filing.mark.person
+    if any(sent.patient == person != sent.owner for sent in filing.known):
+        return []
+    return [_fault(filing, _CANCELS_NOTHING)]
+
+
+def _standing(filing: Filing) -> tuple[lineage.Mark, ...]:
+    """The versions of the report that the filing's version is one of, oldest first."""
+    [marks] = [one.marks for one in filing.plan.after.values() if filing.mark.name in one.names]
+    return marks
+
+
+def _fault(filing: Filing, says: str) -> Fault:
+    return Fault(says, f"ServReport line {filing.version.report.line}", OTHER)

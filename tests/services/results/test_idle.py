@@ -1,0 +1,108 @@
+"""What an accepted message could not do: its sender is told, in the receipt and in what JSON is made of."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from .conftest import Ward, fresh_number
+from .test_intake import a_report, opened, take, values
+
+Kith = Any
+ALONE = b"no report was found that this"
+
+
+@pytest.mark.parametrize("items", ["", "same"])
+async def test_a_cancellation_under_a_number_of_its_own_that_finds_no_report_is_told_so(
+    ward: Ward, kith: Kith, number: str, items: str
+) -> None:
+    await ward.person(number)
+    inside = kith.item(id_="other", service="C") if items else ""
+    own = {"issued": "2026-03-04T10:00:00", "service": "C", "generated": "2026-03-04T12:00:05"}
+    first, second = await take(
+        ward,
+        a_report(kith, number, kith.item(id_="1"), id_="N"),
+        a_report(kith, number, inside, id_="C", report=f"C-{number[-5:]}", **own),
+    )
+    assert (first.idle, b'<Status V="1"' in first.receipt) == ((), True)
+    assert (second.accepted, [one.where.startswith("ServReport line ") for one in second.idle]) == (True, [True])
+    assert (b'<Status V="3"' in second.receipt, ALONE + b" cancellation" in second.receipt) == (True, True)
+    assert values(await opened(ward, number)) == ["140"]
+
+
+async def test_a_cancellation_in_another_discipline_than_its_report_is_told_that_it_found_none(
+    ward: Ward, kith: Kith, number: str
+) -> None:
+    await ward.person(number)
+    first, second = await take(
+        ward,
+        a_report(kith, number, kith.item(id_="1"), id_="N"),
+        a_report(kith, number, "", id_="C", service="C", discipline="MBIO", generated="2026-03-04T12:00:05"),
+    )
+    assert (first.idle, ALONE in second.receipt) == ((), True)
+
+
+async def test_the_receipt_of_what_found_no_report_comes_again_as_it_was(ward: Ward, kith: Kith, number: str) -> None:
+    await ward.person(number)
+    raw = a_report(kith, number, "", service="C")
+    first, again = await take(ward, raw, raw)
+    assert (ALONE in first.receipt, again.duplicate, again.receipt) == (True, True, first.receipt)
+
+
+async def test_a_cancellation_that_finds_its_report_by_what_they_share_is_told_nothing(
+    ward: Ward, kith: Kith, number: str
+) -> None:
+    await ward.person(number)
+    for id_, items in (("bare", ""), ("whole", kith.item(id_="1", service="C"))):
+        report = f"{id_}-{number[-5:]}"
+        issued = {"bare": "2026-03-02T10:00:01", "whole": "2026-03-02T10:00:02"}[id_]
+        given = a_report(kith, number, kith.item(id_="1"), id_=f"{id_}-N", report=report, issued=issued)
+        cancelled = a_report(
+            kith, number, items, id_=f"{id_}-C", report=f"C-{report}", issued=issued, service="C",
+            generated="2026-03-04T12:00:05",
+        )  # fmt: skip
+        (_, taken) = await take(ward, given, cancelled)
+        assert (taken.idle, b'<Status V="1"' in taken.receipt) == ((), True)
+
+
+async def test_a_change_that_moves_nothing_from_another_patient_is_told_so(ward: Ward, kith: Kith, number: str) -> None:
+    other, report = fresh_number(), f"R-{number[-5:]}"
+    await ward.person(number)
+    await ward.person(other)
+    sample = kith.SAMPLE.replace("2026-03-02", "2026-02-27")
+    assert sample != kith.SAMPLE
+    item = kith.item(id_="1", value=kith.number("120"), service="M")
+    inside = kith.person(sample + item, number=other)
+    changed = kith.report(patient=inside, id_=report, service="M", issued="2026-03-04T10:00:00")
+    first, second = await take(
+        ward,
+        a_report(kith, number, kith.item(id_="1"), report=report),
+        kith.message(changed, id_=f"{report}-M", generated="2026-03-04T12:00:05"),
+    )
+    assert (first.idle, len(second.idle), ALONE + b" change" in second.receipt) == ((), 1, True)
+    assert values(await opened(ward, number)) == ["140"]
+    again = a_report(
+        kith, other, kith.item(id_="1", value=kith.number("121"), service="M"), id_="M2", report=report, service="M",
+        generated="2026-03-04T12:00:06",
+    )  # fmt: skip
+    (third,) = await take(ward, again)
+    assert third.idle == ()
+
+
+async def test_a_correction_and_a_cancellation_that_do_what_they_say_are_told_nothing(
+    ward: Ward, kith: Kith, number: str
+) -> None:
+    other, report = fresh_number(), f"R-{number[-5:]}"
+    await ward.person(number)
+    await ward.person(other)
+    raws = [
+        a_report(kith, whose, items, id_=f"{day}", report=report, service=service, generated=f"2026-03-0{day}T12:00:05")
+        for day, whose, service, items in (
+            (2, number, "N", kith.item(id_="1")),
+            (3, other, "M", kith.item(id_="1", service="M")),
+            (4, number, "C", ""),  # the report has gone: it is done already
+        )
+    ]
+    assert [taken.idle for taken in await take(ward, *raws)] == [(), (), ()]
+    assert (values(await opened(ward, number)), values(await opened(ward, other))) == ([], ["140"])
