@@ -83,6 +83,33 @@ def test_the_same_organism_in_other_words_keeps_what_was_tested_on_it(kith: Any)
     assert all(kinds == ["not-repeated"] for _, _, kinds in letters(folded).values())
 
 
+@pytest.mark.parametrize("service", ["M", "N"])
+@pytest.mark.parametrize(
+    ("before", "after", "left"),
+    [
+        ("Escherichia coli", "Escherichia coli, ESBL", True),
+        ("Escherichia coli, ESBL", "Escherichia  coli", True),
+        ("Enterococcus", "Rikelig vekst av enterococcus faecium.", True),
+        ("Escherichia coli", "Klebsiella pneumoniae", False),
+        ("Escherichia coli", "Ingen vekst av Escherichia coli", False),
+        ("Escherichia coli", "Escherichia coli ikke påvist", False),
+        ("Ingen vekst av Escherichia coli", "Escherichia coli", False),
+        ("E. coli", "E. colina", False),
+    ],
+)
+def test_an_organism_that_gets_a_word_more_keeps_what_was_tested_on_it(
+    kith: Any, before: str, after: str, service: str, left: bool
+) -> None:
+    def named(words: str, kind: str) -> str:
+        return str(kith.item("", kith.text(words, "FU"), id_="1", service=kind))
+
+    first = version(kith, 1, named(before, "N") + "".join(drug(kith, *one) for one in BOTH), discipline="MBIO")
+    folded = state(kith, first, version(kith, 2, named(after, service), service=service, discipline="MBIO"))
+    marks = ["not-repeated"] if service == "M" else []
+    kept = {AMPICILLIN: ("final", "S", marks), CIPROFLOXACIN: ("final", "R", marks)}
+    assert letters(folded) == (kept if left else dict.fromkeys((AMPICILLIN, CIPROFLOXACIN), WITHDRAWN))
+
+
 def test_what_is_no_susceptibility_stays_where_a_text_beside_it_says_another_thing(kith: Any) -> None:
     held = kith.item("NPU1", kith.number("5"), id_="2")
     first = version(kith, 1, kith.item("", kith.text("Ingen funn i preparatet.", "GR"), id_="1", inside=held))

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import re
+from typing import Final
+
 from kjerne.services.results.kith.circumstances import Said, same_content, says_something
 from kjerne.services.results.kith.codes import SUSCEPTIBILITY, canonical
 from kjerne.services.results.kith.map_values import is_name
 from kjerne.services.results.kith.model import Item, Value
+
+_DENIES: Final = frozenset("ikke ikkje ingen inga intet uten utan negativ negativt ei not no without negative".split())
+"""Words that make another finding of a text that else holds the one before."""
 
 
 def another_analysis(old: Item, new: Item) -> bool:
@@ -19,7 +25,8 @@ def another_analysis(old: Item, new: Item) -> bool:
 
 
 def another_finding(was: Said, item: Item, value: Value | None) -> bool:
-    """Whether a text, as an organism is, says another thing: no code in common, or other words where one has no code."""
+    """Whether a text, as an organism is, says another thing: no code in common, or other words where one has no code. A text
+    that holds the other is that finding with a word more: an organism of which it is now known that it makes ESBL."""
     if was.value is None or value is None or not (says_something(was.value) and says_something(value)):
         return False
     if another_analysis(was.item, item):
@@ -27,7 +34,16 @@ def another_finding(was: Said, item: Item, value: Value | None) -> bool:
     before, after = ({(canonical(c.system), c.code) for c in one.codes if c.code} for one in (was.value, value))
     if before and after:
         return before.isdisjoint(after)
-    return not same_content(was.value, value)
+    return not (same_content(was.value, value) or _is_told_more_of(was.value.text, value.text))
+
+
+def _is_told_more_of(before: str, after: str) -> bool:
+    """Whether the longer of two texts has the words of the shorter in one run, and denies nothing with the rest."""
+    less, more = sorted((re.findall(r"\w+", text.casefold()) for text in (before, after)), key=len)
+    for start in range(len(more) - len(less) + 1):
+        if less and more[start : start + len(less)] == less:
+            return _DENIES.isdisjoint((*more[:start], *more[start + len(less) :]))
+    return False
 
 
 def has_words(item: Item) -> bool:
