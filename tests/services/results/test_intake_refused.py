@@ -208,6 +208,25 @@ async def test_national_numbers_of_two_registered_persons_are_refused(ward: Ward
     assert await opened(ward, hers) == []
 
 
+@pytest.mark.parametrize("swapped", [False, True])
+@pytest.mark.parametrize(("day", "accepted"), [(48, True), (49, False)])
+async def test_a_d_number_that_was_not_linked_stops_no_report_and_shows_nothing_of_the_other_record(
+    ward: Ward, kith: Kith, day: int, swapped: bool, accepted: bool
+) -> None:
+    start = 100 + 40 * swapped + 80 * accepted
+    numbers = born(8, start), born(day, start)
+    named, beside = numbers[::-1] if swapped else numbers
+    await ward.person(named)
+    await ward.person(beside)
+    raw = named_twice(kith, named, beside, "FNR" if swapped else "DNR")
+    (taken,) = await take(ward, raw)
+    assert taken.accepted is accepted
+    assert await opened(ward, beside) == []
+    reports = await opened(ward, named, "DiagnosticReport")
+    assert len(reports) == accepted
+    assert all("another national number" in str(one["extension"]) for one in reports)
+
+
 async def test_two_numbers_that_the_register_knows_as_one_persons_are_taken(ward: Ward, kith: Kith) -> None:
     old, new = born(43, 100), born(4, 100)  # a D-number, and what followed with a corrected birth date
     detail = PersonDetail(name="Prøve Person", birth_date=date(1973, 1, 4))

@@ -497,13 +497,14 @@ def _pairs(named: Sequence[Named]) -> list[tuple[bytes, bytes]]:
 
 def _one_person(named: Named, arrival: Arrival, keys: Collection[int]) -> None:
     """Refuses a patient with national numbers of two persons: by the register where it knows both, else by their birth dates. A
-    D-number or a former number of hers has the birth date of the one in use."""
+    D-number or a former number of hers has the birth date of the one in use. A D-number beside the number that followed it is
+    taken though the register knows both: that they are one is what the message tells, and it is filed by OffId alone."""
     patient = named.version.report.patient
     national = patient.kind in NATIONAL
     born = _born(patient.number if national else next((number for number, _ in named.beside), ""))
     for (number, _), key in zip(named.beside, arrival.beside, strict=True):
         if national and key is not None and arrival.person is not None:
-            if key in keys:
+            if key in keys or _follows(patient.number, number):
                 continue
         elif None in (born, _born(number)) or born == _born(number):
             continue
@@ -513,6 +514,12 @@ def _one_person(named: Named, arrival: Arrival, keys: Collection[int]) -> None:
         )
         todo = "Send the number of whom the report is about."
         raise Refusal(422, says, where=where, todo=todo, faults=(Fault(says, where, NUMBER_WRONG),))
+
+
+def _follows(number: str, other: str) -> bool:
+    """Whether one is a D-number and the other may be what the same person got after it."""
+    one, former = parse(number, declared="FNR"), parse(other, declared="FNR")
+    return {one.kind, former.kind} == {"FNR", "DNR"} and one.birth_date == former.birth_date is not None
 
 
 def _born(number: str) -> date | None:
