@@ -346,6 +346,34 @@ def test_a_trace_of_before_withdrawals_were_noted_says_what_its_kind_says(kith: 
     assert not lineage.collides([mark(lineage.unpack(old))], mark(known))
 
 
+@pytest.mark.parametrize("old", [{0}, {1}, {0, 1}])
+@pytest.mark.parametrize(
+    ("again", "moves"),
+    [
+        ({}, True),
+        ({"request": "Q2"}, False),
+        ({"request": ""}, False),
+        ({"issued": "2026-03-02T12:00:01"}, False),
+        ({"taken": "2026-03-02T08:16:00"}, False),
+        ({"taken": "2026-03-02"}, False),
+        ({"result": "2"}, False),
+    ],
+)
+def test_a_report_of_before_values_were_noted_moves_where_all_else_is_the_same(
+    kith: Any, old: set[int], again: dict[str, str], moves: bool
+) -> None:
+    first, second = shown(kith, request="Q1"), shown(kith, **({"request": "Q1"} | again))
+    before = [
+        lineage.unpack(msgspec.msgpack.encode(msgspec.msgpack.decode(lineage.pack(one))[:-4]))
+        for one in (first, second)
+    ]
+    assert not any(one.own or one.asked or one.found or one.materials for one in before)
+    assert first.found
+    came = [one if i in old else whole for i, (one, whole) in enumerate(zip(before, (first, second), strict=True))]
+    standing = [(B, [0, 1])] if moves else [(A, [0]), (B, [1])]
+    assert days(mark(came[0]), mark(came[1], B, 1)) == standing
+
+
 @pytest.mark.parametrize(
     ("of_it", "of_the_copy"),
     [

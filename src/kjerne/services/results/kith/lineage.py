@@ -445,7 +445,22 @@ def _plainly(fresh: Trace, known: Trace) -> bool:
     """The same results of the same samples or the same request, and nothing that says otherwise: one report, sent twice."""
     if _others_answer(fresh, known) or _other_samples(fresh, known) or _other_order(fresh, known):
         return False
+    if _tells_no_value(fresh) or _tells_no_value(known):
+        return _says_all_again(fresh, known)
     return (_same_order(fresh, known) or _share(fresh.taken, known.taken)) and _same_results(fresh, known)
+
+
+def _tells_no_value(one: Trace) -> bool:
+    """Whether it was stored before traces told values, requesters and materials."""
+    return bool(one.said) and not one.found
+
+
+def _says_all_again(fresh: Trace, known: Trace) -> bool:
+    """Whether all that both traces show is the same, where one of them shows no value: the request, the issue time, and each
+    result by its id, analysis and sample time."""
+    same_time = sampled.has_clock(fresh.issued) and fresh.issued == known.issued
+    same_results = (fresh.results, fresh.taken, fresh.said) == (known.results, known.taken, known.said)
+    return same_time and _share(fresh.requests, known.requests) and bool(fresh.taken) and same_results
 
 
 def _same_order(fresh: Trace, known: Trace) -> bool:
