@@ -93,7 +93,8 @@ def of(method: str, path: str, parts: Tree, known: Known) -> Right | None:
     if path == "/fhir/R4/$export":
         return Right({}, {"prefer": "respond-async"}, parameters(EXPORT), FHIR)
     if path.startswith("/fhir/R4/Consent") and method == "POST":
-        return Right({}, {}, CONSENT, FHIR)
+        hers = {"reference": f"Patient/{one['id']}" for one in known.get("Patient", ())[:1]}
+        return Right({}, {}, CONSENT | {"patient": hers}, FHIR)
     return _of_records(method, path, parts, known)
 
 
