@@ -140,6 +140,22 @@ def test_what_an_addition_changes_or_takes_back_is_what_was_called_so_last(
     assert folded.results[0].changes == ()
 
 
+@pytest.mark.parametrize("id_", ["1", ""])
+@pytest.mark.parametrize("turned", [True, False])
+def test_a_change_of_the_first_text_and_of_the_added_one_corrects_each_in_its_own_place(id_: str, turned: bool) -> None:
+    def words(of: str, service: str) -> str:
+        return Kith.item("SRM0AA", Kith.text(of, "RB"), id_=id_, service=service, state="11")
+
+    both = [words("Lungeemboli høyre side.", "M"), words("Tillegg: Nyre med cyste.", "M")]
+    folded = state(
+        version(1, words("Lungeemboli.", "N"), discipline="RTG"),
+        added(2, words("Tillegg: Nyre ua.", "A"), discipline="RTG"),
+        version(3, "".join(reversed(both) if turned else both), service="M", discipline="RTG"),
+    )
+    told = {one.value.text: [c.value.text for c in one.changes if c.value] for one in folded.results if one.value}
+    assert told == {"Lungeemboli høyre side.": ["Lungeemboli."], "Tillegg: Nyre med cyste.": ["Tillegg: Nyre ua."]}
+
+
 def test_an_addition_takes_back_the_first_answer_where_that_is_what_it_says() -> None:
     both = version(1, glucose("5.0", "1", "N")), added(2, glucose("9.0", "1"))
     folded = state(*both, added(3, glucose("5.0", "1", "C")))

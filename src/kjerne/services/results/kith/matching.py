@@ -8,8 +8,10 @@ go from sure to probable, each result is matched at most once, and what nothing 
 
 from __future__ import annotations
 
+import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Hashable, Iterable, Sequence
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 from kjerne.services.results.kith.additions import Known, is_the_same
@@ -32,6 +34,11 @@ _SAYS_NOTHING: Final = frozenset({"N", "A"})
 
 _LOOKED_AT: Final = 100
 """As many results with one key are compared with a newer one before it counts as another."""
+
+_READ: Final = 10
+_BEGINS: Final = 1000
+_WORD: Final = re.compile(r"\w+")
+"""Of as many texts with one key, and as far, words are compared."""
 
 
 class Face(NamedTuple):
@@ -321,10 +328,27 @@ def _pair(
 
 
 def _in_turn(candidates: list[int], old: Sequence[Face | None], fresh: Face) -> list[int]:
-    """First with first; but what an addition changes or takes back is what was named last."""
-    if not fresh.turn or fresh.adds:
+    """First with first; but what an addition changes or takes back is what was named last, and a changed text is the one that it
+    has most words in common with."""
+    if len(candidates) < 2 or fresh.adds or not (fresh.turn or fresh.service == "M"):
         return candidates
-    return sorted(candidates, key=lambda index: -(known.turn if (known := old[index]) is not None else 0))
+    known = [(index, one) for index in candidates if (one := old[index]) is not None]
+    mine = _words(fresh) if len(known) <= _READ else frozenset()
+
+    def turn(of: tuple[int, Face]) -> tuple[int, int]:
+        return -len(mine & _words(of[1])) if mine else 0, -of[1].turn if fresh.turn else 0
+
+    return [index for index, _ in sorted(known, key=turn)]
+
+
+def _words(known: Face) -> frozenset[str]:
+    value = known.item.value
+    return _words_of(value.text[:_BEGINS]) if value is not None and value.kind == "text" else frozenset()
+
+
+@lru_cache(maxsize=1024)
+def _words_of(text: str) -> frozenset[str]:
+    return frozenset(_WORD.findall(text.casefold()))
 
 
 def _said(known: Face) -> Value | None:
