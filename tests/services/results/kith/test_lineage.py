@@ -126,6 +126,37 @@ def test_a_new_report_that_plainly_is_the_same_moves(kith: Any) -> None:
     assert days(mark(shown(kith, request="Q1")), mark(answers_another, B, 1)) == [(A, [0]), (B, [1])]
 
 
+@pytest.mark.parametrize(
+    ("head", "issued", "moves"),
+    [
+        ("<ServReq><Id>1</Id></ServReq>", "2026-03-03", False),
+        ("<ServReq><Id>1</Id></ServReq>", "2026-03-03T09:00:00", False),
+        ("<ServReq><Id>1</Id></ServReq>", "2026-03-02T09:00:00", True),
+        ("<ServReq><IdByServProvider>L1</IdByServProvider></ServReq>", "2026-03-03", True),
+    ],
+)
+def test_where_no_time_of_a_sample_is_told_a_report_issued_on_another_day_is_another(
+    kith: Any, head: str, issued: str, moves: bool
+) -> None:
+    first, second = (shown(kith, taken="", head=head, issued=one) for one in ("2026-03-02", issued))
+    standing = [(B, [0, 1])] if moves else [(A, [0]), (B, [1])]
+    assert days(mark(first), mark(second, B, 1)) == standing
+
+
+def test_what_waited_with_the_wrong_patient_waits_no_more_when_the_answer_goes_to_the_right_one(kith: Any) -> None:
+    def told(value: str, **more: str) -> Trace:
+        waiting = kith.item(id_="1", value=value and kith.number(value), state="3" if value else "2")
+        return shown(kith, items=waiting, **({"request": "Q1"} | more))
+
+    waits, answer = told(""), told("140", issued="2026-03-03T10:00:00")
+    assert days(mark(waits), mark(answer, B, 1)) == [(B, [0, 1])]
+    for other in ({"request": "Q2"}, {"request": ""}, {"taken": "2026-03-02T08:16:00"}):
+        assert days(mark(waits), mark(told("140", **other), B, 1)) == [(A, [0]), (B, [1])]
+    # Where the first gets an answer of her own after all, the second keeps his.
+    hers = told("7", issued="2026-03-04T10:00:00")
+    assert days(mark(waits), mark(answer, B, 1), mark(hers, A, 2)) == [(A, [2]), (B, [0, 1])]
+
+
 def valued(kith: Any, value: str, result: str = "1") -> dict[str, str]:
     return {"items": kith.item(value=kith.number(value), id_=result)}
 

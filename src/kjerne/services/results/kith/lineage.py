@@ -401,7 +401,11 @@ def _corrects(change: Trace, known: Sequence[Trace], *, near: bool) -> bool:
 
 def _again(fresh: Trace, known: Sequence[Trace], *, cancelled: bool) -> bool:
     """Whether a new report is this one of another person, sent again: plainly, or after its cancellation."""
-    return any(_plainly(fresh, one) or (cancelled and _is_of(fresh, one, near=False)) for one in known)
+    waits = not any(one.said for one in known)
+    return any(
+        _plainly(fresh, one) or (waits and _is_awaited(fresh, one)) or (cancelled and _is_of(fresh, one, near=False))
+        for one in known
+    )
 
 
 def _is_of(fresh: Trace, known: Trace, *, near: bool) -> bool:
@@ -445,9 +449,24 @@ def _plainly(fresh: Trace, known: Trace) -> bool:
     """The same results of the same samples or the same request, and nothing that says otherwise: one report, sent twice."""
     if _others_answer(fresh, known) or _other_samples(fresh, known) or _other_order(fresh, known):
         return False
+    if _issued_apart(fresh, known) and not _share(fresh.own, known.own):
+        return False
     if _tells_no_value(fresh) or _tells_no_value(known):
         return _says_all_again(fresh, known)
     return (_same_order(fresh, known) or _share(fresh.taken, known.taken)) and _same_results(fresh, known)
+
+
+def _is_awaited(fresh: Trace, known: Trace) -> bool:
+    """Whether it has what a report of which nothing is known yet waits for: of one request and one sample, by id and analysis."""
+    if _others_answer(fresh, known) or _other_samples(fresh, known):
+        return False
+    return _same_order(fresh, known) and _share(fresh.taken, known.taken)
+
+
+def _issued_apart(fresh: Trace, known: Trace) -> bool:
+    """Whether they were issued on two days, where no time of a sample tells that they are of one."""
+    days = [frozenset((one.issued[:10],)) if one.issued else sampled.NONE for one in (fresh, known)]
+    return not (fresh.times and known.times) and sampled.apart(*days)
 
 
 def _tells_no_value(one: Trace) -> bool:
