@@ -105,6 +105,45 @@ def test_what_says_the_same_again_is_taken_without_a_word(kith: Any) -> None:
     assert not report.notes
 
 
+AGAIN = {
+    "a type without its name": ("<ServType V='N'/>", "<ServType V='N' DN='Ny'/>"),
+    "a discipline without its name": ("<MsgDescr V='CLIN'/>", "<MsgDescr V='CLIN' DN='Klinisk kjemi'/>"),
+    "a material under another name": (f"<TypeCoded {SERUM}/>", f"<TypeCoded S='{Kith.OID}8351' V='S' DN='Blodserum'/>"),
+    "a number with more zeros": ("<NumResultValue V='140' U='mmol/L'/>", "<NumResultValue V='140.0' U='mmol/L'/>"),
+    "a person number with a blank": (
+        f"<OffId>{Kith.NUMBER}</OffId>",
+        f"<OffId>{Kith.NUMBER[:6]} {Kith.NUMBER[6:]}</OffId>",
+    ),
+}
+
+
+@pytest.mark.parametrize(("first", "again"), AGAIN.values(), ids=AGAIN)
+def test_what_says_the_same_in_another_spelling_is_taken_without_a_word(kith: Any, first: str, again: str) -> None:
+    raw = kith.message(kith.report(kith.item())).decode()
+    assert first in raw
+    for both in (first + again, again + first):
+        [report] = kith.understood(raw.replace(first, both).encode()).reports
+        assert (report.patient.number, len(report.items), report.notes) == (kith.NUMBER, 1, ())
+
+
+@pytest.mark.parametrize(
+    ("first", "again"),
+    [
+        ("<ServType V='N'/>", "<ServType V='M' DN='N'/>"),
+        ("<NumResultValue V='140' U='mmol/L'/>", "<NumResultValue V='14.0' U='mmol/L'/>"),
+        ("<NumResultValue V='140' U='mmol/L'/>", "<NumResultValue V='-140' U='mmol/L'/>"),
+        ("<NumResultValue V='140' U='mmol/L'/>", f"<NumResultValue V='140.{'0' * 40}1' U='mmol/L'/>"),
+        ("<NumResultValue V='140' U='mmol/L'/>", "<NumResultValue V='140' U='g/L'/>"),
+        (f"<TypeCoded {SERUM}/>", "<TypeCoded S='2.16.1' V='S' DN='Serum'/>"),
+    ],
+)
+def test_another_code_system_number_or_unit_is_another_thing(kith: Any, first: str, again: str) -> None:
+    raw = kith.message(kith.report(kith.item())).decode()
+    assert first in raw
+    with pytest.raises(Refusal, match="they say two things"):
+        kith.understood(raw.replace(first, first + again).encode())
+
+
 @pytest.mark.parametrize(
     ("pattern", "other", "note"),
     [

@@ -7,6 +7,7 @@ message is refused. Of anything else the first is shown, and a reading note says
 
 from __future__ import annotations
 
+import re
 from functools import lru_cache
 from typing import Any, Final
 
@@ -76,6 +77,11 @@ _EACH_IS_READ: Final = {
 }
 """By element, what in it is read however often it stands: by the schema, or since no word of it is lost."""
 
+_NUMBERS: Final = frozenset({"NumResultValue", "Low", "High"})
+"""Elements whose V is a number, with a unit or without."""
+
+_PLAIN: Final = re.compile(r"(-?)([0-9]+)(?:[.,]([0-9]*))?")
+
 _Rule = tuple[frozenset[str], frozenset[str]]
 _RULES: Final[dict[str, _Rule]] = {
     name: (frozenset(_DECIDES.get(name, "").split()), frozenset(_EACH_IS_READ.get(name, "").split()))
@@ -139,7 +145,22 @@ def _again(here: Element, name: str, earlier: Element, child: Element, rule: _Ru
 
 
 def _said(element: Element) -> Any:
-    """What an element says, without prefixes and the blanks around it."""
-    attributes = sorted((str(name), str(sent).strip()) for name, sent in element.attrib.items())
+    """What an element says, without prefixes and the blanks around it: a code by itself and its system, whatever name stands
+    with it; a number without the zeros that only fill it; whom, without blanks inside the number."""
+    sent = {str(name): str(text).strip() for name, text in element.attrib.items()}
+    name, text = name_of(element), (element.text or "").strip()
+    if sent.get("V"):
+        sent.pop("DN", None)
+        if "U" in sent or name in _NUMBERS:
+            sent["V"] = _number(sent["V"])
     inside = [(_said(child), (child.tail or "").strip()) for child in element]
-    return name_of(element), attributes, (element.text or "").strip(), inside
+    return name, sorted(sent.items()), "".join(text.split()) if name == "OffId" else text, inside
+
+
+def _number(text: str) -> str:
+    """The digits without zeros that say nothing. As text, since a number may have more digits than one can reckon with."""
+    found = _PLAIN.fullmatch(text)
+    if found is None:
+        return text
+    sign, whole, rest = found.groups("")
+    return f"{sign}{whole.lstrip('0') or '0'}.{rest.rstrip('0')}"
