@@ -93,8 +93,8 @@ def of(method: str, path: str, parts: Tree, known: Known) -> Right | None:
     if path == "/fhir/R4/$export":
         return Right({}, {"prefer": "respond-async"}, parameters(EXPORT), FHIR)
     if path.startswith("/fhir/R4/Consent") and method == "POST":
-        hers = {"reference": f"Patient/{one['id']}" for one in known.get("Patient", ())[:1]}
-        return Right({}, {}, CONSENT | {"patient": hers}, FHIR)
+        her = next((one["id"] for one in known.get("Patient", ())), "")
+        return Right({}, {}, CONSENT | {"patient": {"reference": f"Patient/{her}"}}, FHIR)
     return _of_records(method, path, parts, known)
 
 
