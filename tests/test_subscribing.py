@@ -411,10 +411,8 @@ def test_two_who_tell_tell_each_event_once_and_what_a_crash_left_is_told_when_it
         result(world)
 
     async def both() -> None:
-        try:
-            await asyncio.gather(world.deliverer.run_due(), other.run_due())
-        finally:
-            other.hooks.close()
+        await asyncio.gather(world.deliverer.run_due(), other.run_due())
+        other.hooks.close()
 
     world.inbox.sent.clear()
     world.platform.run(both())

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator
-from contextlib import contextmanager
+from functools import partial
 from typing import Any, Final
 
 import pytest
 
 from platform_fixture import Answered, Standing, Tree
 from services.test_messaging import Sender, told
-from services.test_standards import FHIR
 from services.test_standards_both import ordinary
-from services.test_standards_registered import NEED, ORGANISATIONS, consent, person
+from services.test_standards_record import chosen
+from services.test_standards_registered import NEED, ORGANISATIONS
 
 ABOUT: Final = "parent"
 OTHER: Final = "citizen"
@@ -48,18 +46,7 @@ class Nurse(Sender):
         return answer.resources()
 
 
-@contextmanager
-def shut(platform: Standing, about: str, kind: str, **provision: Any) -> Iterator[None]:
-    tree = json.loads(json.dumps(consent(kind, **provision)).replace("critical-information", "record"))
-    tree["patient"] = person(platform, about)
-    own: dict[str, Any] = {"as_": about, "patient": platform.nin(about), "headers": {"content-type": FHIR}}
-    made = platform.client.call("POST", "/fhir/R4/Consent", body=json.dumps(tree).encode(), **own)
-    assert made.status_code == 201, made.text
-    try:
-        yield
-    finally:
-        body = json.dumps(made.json() | {"status": "inactive"}).encode()
-        assert platform.client.call("PUT", f"/fhir/R4/Consent/{made.json()['id']}", body=body, **own).status_code == 200
+shut = partial(chosen, service="record")
 
 
 def record(address: str) -> Tree:

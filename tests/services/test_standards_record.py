@@ -177,9 +177,9 @@ def test_personnel_register_in_treatment_and_change_what_their_own_organisation_
 
 
 @contextmanager
-def chosen(platform: Standing, about: str, kind: str, service: str) -> Iterator[None]:
+def chosen(platform: Standing, about: str, kind: str, service: str, **provision: Any) -> Iterator[None]:
     """A choice of hers about one service, taken back at the end."""
-    tree = json.loads(json.dumps(consent(kind)).replace("critical-information", service))
+    tree = json.loads(json.dumps(consent(kind, **provision)).replace("critical-information", service))
     tree["patient"] = person(platform, about)
     own: dict[str, Any] = {"as_": about, "patient": platform.nin(about), "headers": {"content-type": FHIR}}
     made = platform.client.call("POST", "/fhir/R4/Consent", body=json.dumps(tree).encode(), **own)
