@@ -118,7 +118,29 @@ def test_who_may_see_both_is_given_both_each_under_its_own_grant(platform: Stand
     assert platform.get(further, **RECORD).status == 400
     assert platform.get(f"Condition?code={word}&_count=1&_total=accurate", **more).tree["total"] == 2
     assert platform.get(f"Condition?code={word}&_summary=count", **more).tree["total"] == 2
-    assert platform.get(f"Condition?code={word}&_sort=code", **more).issue["expression"] == ["_sort"]
+
+
+@pytest.mark.parametrize("more", [{"as_": "citizen", "portal": True}, {"as_": "all-patients"}])
+@pytest.mark.parametrize("falls", [False, True])
+def test_what_both_keep_comes_in_one_order_on_pages_of_any_size(
+    platform: Standing, word: str, more: dict[str, Any], falls: bool
+) -> None:
+    days = [f"2026-02-0{day}" for day in (3, 1, 5, 2, 4)]
+    made = {}
+    for place, day in enumerate(days):
+        said: Tree = {"code": coded(word), "recordedDate": day}
+        file, tree = (registered, critical) if place % 2 else (sent_in, ordinary)
+        made[file(platform, tree(platform, **said))] = day
+    for size in range(1, 7):
+        further, seen = f"Condition?code={word}&_sort={'-' * falls}recorded-date&_count={size}", list[str]()
+        while further:
+            page = platform.get(further, **more)
+            assert (page.status, page.tree["total"]) == (200, len(days)), page.response.text
+            given = [row for row in platform.audited(page.response) if row["outcome"] == 0]
+            assert sorted(str(id_) for row in given for id_ in row["ids"]) == sorted(page.ids())
+            seen += page.ids()
+            further = page.link("next").partition("/fhir/R4/")[2]
+        assert [made[id_] for id_ in seen] == sorted(days, reverse=falls), size
 
 
 @pytest.mark.parametrize("total", ["", "&_total=accurate"])
@@ -154,23 +176,26 @@ def test_a_service_in_which_a_search_has_no_meaning_is_named_and_left_out(
     seen += platform.get(answer.link("next").partition("/fhir/R4/")[2], **more).ids()
     assert sorted(seen) == sorted(in_it)
     assert platform.get(asked + "&_total=accurate", **more).tree["total"] == 2
+    in_order = platform.get(f"Condition?code={word}&encounter.status=finished&_sort=_id", **more)
+    assert (in_order.ids(), len(in_order.resources("outcome"))) == (sorted(in_it), 1)
     neither = platform.get("Condition?_has:Observation:focus:status=final", **more)
     assert (neither.status, neither.issue["expression"]) == (400, ["_has"])
     nonsense = platform.get("Condition?recorded-date=nonsense", **more)
     assert (nonsense.status, nonsense.issue["expression"]) == (400, ["recorded-date"])
 
 
-def test_a_service_that_is_shut_is_named_beside_what_the_other_gives(platform: Standing) -> None:
+@pytest.mark.parametrize("asked", ["Condition", "Condition?_sort=-code"])
+def test_a_service_that_is_shut_is_named_beside_what_the_other_gives(platform: Standing, asked: str) -> None:
     about = "parent"
     id_ = sent_in(platform, ordinary(platform, about=about), about=about)
     more: Any = {"as_": "all-patients", "about": about}
     with chosen(platform, about, "opt-out", "critical-information"):
-        answer = platform.get("Condition", **more)
+        answer = platform.get(asked, **more)
         (said,) = answer.resources("outcome")
         assert id_ in answer.ids()
         alone = platform.get("AllergyIntolerance", **more)
         assert (alone.status, said["issue"][0]["diagnostics"]) == (403, alone.issue["diagnostics"])
-    assert platform.get("Condition", **more).resources("outcome") == []
+    assert platform.get(asked, **more).resources("outcome") == []
 
 
 def test_links_lead_to_what_the_same_service_keeps(platform: Standing, word: str, two: Any) -> None:

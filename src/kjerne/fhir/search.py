@@ -165,7 +165,6 @@ def plan(search: Search, *, at: datetime) -> Plan:
     draft = _Draft([], [], [], [], [], [], [])
     for criterion in search.criteria:
         _add(draft, types, criterion, at)
-    order = tuple(_order(types, one) for one in search.sort)
     on_values, on_tree = tuple(draft.on_values), tuple(draft.on_tree)
     return Plan(
         type=search.type,
@@ -176,7 +175,7 @@ def plan(search: Search, *, at: datetime) -> Plan:
         patients=tuple(draft.patients),
         match=(lambda values: _matches(on_values, values)) if on_values else None,
         match_tree=(lambda tree: all(test(tree) for test in on_tree)) if on_tree else None,
-        order=order,
+        order=orders(search),
     )
 
 
@@ -315,6 +314,12 @@ def _on_update(bound: Bound) -> Bound:
 
 
 _COLUMNS: Final[dict[str, Literal["at", "id"]]] = {"_lastUpdated": "at", "_id": "id"}
+
+
+def orders(search: Search) -> tuple[Order, ...]:
+    """By what the matches of a search are sorted, the first before the others."""
+    types = type_search(search.type)
+    return tuple(_order(types, one) for one in search.sort)
 
 
 def _order(types: TypeSearch, sort: Sort) -> Order:

@@ -1,16 +1,18 @@
 """The search of the sandbox's test client that names no patient (law, K89): through everybody whom it may find.
 
 Each is asked of the law by herself, and opened under that grant with a row in her log; who is shut is passed over. A search goes
-through people in the order of their keys, and a page link goes on behind the last. Nothing here is part of production.
+through people in the order of their keys, and a page link goes on behind the last; with `_sort` everybody is asked about for each
+page, which is one of what all have together (`store.in_order`). Nothing here is part of production.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, Final, NamedTuple
+from uuid import UUID
 
 from kjerne.access import Grant
 from kjerne.errors import Refusal
@@ -18,15 +20,16 @@ from kjerne.exchange import Answer, Call, Denied, Pairs, PatientRef, granted
 from kjerne.fhir import smart
 from kjerne.fhir.bundle import FURTHER, search_line
 from kjerne.fhir.prefer import lenient
-from kjerne.fhir.search import Search, plan
+from kjerne.fhir.search import Search, ordered, orders, plan
 from kjerne.registries.naming import is_national
 from kjerne.services.standards import BASE, StandardsApi, found
-from kjerne.services.standards_both import check_unsorted, counts, understood
+from kjerne.services.standards_both import counts, understood
 from kjerne.store.cursors import Cursors, Unbound
 from kjerne.store.finding import Page
 from kjerne.store.house import Store
-from kjerne.store.patient_ids import about_whom, ref
-from kjerne.store.patients import TYPE, Held, Patients, answers, check_alone, is_left
+from kjerne.store.in_order import Finding, InOrder, Laid, is_in_order, resumed
+from kjerne.store.patient_ids import AboutWhom, about_whom, ref
+from kjerne.store.patients import TYPE, Held, Patients, answers, check_alone, is_left, keys_of
 
 SERVICE: Final = "results"
 """Whose law is asked about a Patient: it is the same for the test client in every service."""
@@ -87,8 +90,15 @@ class Everybody:
         meant, unasked = understood(self.parse_search, name, whom.rest, passing_over, keeping)
         services, searches = tuple(meant), tuple(meant.values())
         search = searches[0]
-        if len(keeping) > 1:
-            check_unsorted(search)
+        ask = partial(
+            granted, call.admit, action="search", proven=True, piece=f"{name}.s",
+            asked=search_line(name, pairs if token is None else FURTHER),
+        )  # fmt: skip
+        people = self._people(call, whom.of_her, whom.rest, None if is_in_order(search) else after)
+        if is_in_order(search):
+            laid = await _in_order(call, ask, people, meant, whom, after, api)
+            had = Gathered(laid.records, laid.included, laid.brought, laid.total, laid.after and [0, laid.after])
+            return self._found(call, name, search, pairs, had, unasked)
 
         async def inside(key: int, service: str, wanted: Search, place: list[Any] | None) -> Some:
             async def use(grant: Grant) -> Some:
@@ -97,10 +107,8 @@ class Everybody:
                 total = len(page.records) if page.total is None else page.total
                 return Some(page.records, page.included, brought, total, page.after)
 
-            return await granted(
-                call.admit, ref(key), service, "search", use, proven=True,
-                asked=search_line(name, pairs if token is None else FURTHER), piece=f"{name}.s",
-            )  # fmt: skip
+            some: Some = await ask(ref(key), service, use=use)
+            return some
 
         async def one(key: int, wanted: Search, place: list[Any] | None) -> Some:
             """Of each service that keeps the type; a place names the service too."""
@@ -119,8 +127,12 @@ class Everybody:
                     return some
             return some
 
-        people = self._people(call, whom.of_her, whom.rest, after)
         had = await _gathered(call, name, people, search, after, one)
+        return self._found(call, name, search, pairs, had, unasked)
+
+    def _found(
+        self, call: Call, name: str, search: Search, pairs: Pairs, had: Gathered, unasked: Sequence[bytes]
+    ) -> Answer:  # fmt: skip
         links = [("next", f"{call.base_url}{BASE}/{name}?_cursor={self._onward(call, name, pairs, had)}")]
         page = Page(had.matches, had.included, had.total, None)
         return found(call, search, pairs, page, had.brought, links if had.after else [], unasked)
@@ -137,8 +149,29 @@ class Everybody:
             return Some([held] if fits and wanted.count else [], [], [], int(fits))
 
         ids = tuple(pair for pair in pairs if pair[0] == "_id")
-        had = await _gathered(call, TYPE, self._people(call, pairs, ids, after), search, after, one)
+        if is_in_order(search):
+            had = await self._people_in_order(call, self._people(call, pairs, ids), search, after, one)
+        else:
+            had = await _gathered(call, TYPE, self._people(call, pairs, ids, after), search, after, one)
         return search, had, self._onward(call, TYPE, pairs, had) if had.after else ""
+
+    async def _people_in_order(
+        self, call: Call, people: AsyncIterator[int], search: Search, after: list[Any] | None, one: One
+    ) -> Gathered:
+        """A page of Patients in the order of the search. All are looked at for each page, and have their rows."""
+        rows: list[tuple[tuple[Any, ...], Held]] = []
+        async for key in _at_most(people):
+            try:
+                some = await one(key, search, None)
+            except Denied:
+                smart.demand(call.caller, TYPE, "s")
+                continue
+            rows += [(keys_of(held, search), held) for held in some.matches]
+        laid = ordered(rows, orders(search))
+        start = resumed(laid, after[1]) if after else 0
+        page, reached = laid[start : start + search.count], min(start + search.count, len(laid))
+        further = [0, [str(page[-1].id), reached]] if page and reached < len(laid) else None
+        return Gathered(page, [], [], len(laid), further)
 
     async def look(self, call: Call, key: int, line: str) -> Held | None:
         """The newest version of a person's Patient, opened under a grant of hers; None where the token's scopes do not leave it.
@@ -198,6 +231,54 @@ class Everybody:
         return self.cursors.make(_holder(call), f"{BASE}/{name}", pairs, had.after or [])
 
 
+async def _in_order(
+    call: Call, ask: Any, people: AsyncIterator[int], meant: Mapping[str, Search], whom: AboutWhom, after: list[Any] | None,
+    api: StandardsApi,
+) -> Laid:  # fmt: skip
+    """A page of what all have, in the order of the search: everybody is asked of the law, and whoever has something on the page
+    once more, when it is opened."""
+    first = next(iter(meant.values()))
+    laying = InOrder[tuple[int, str]](first)
+
+    async def inside(key: int, service: str, search: Search, whom: AboutWhom, find: Callable[[], Any]) -> Any:
+        async def use(grant: Grant) -> Any:
+            finds = find()
+            return finds, await api.within(call, grant, whom, search, finds)
+
+        try:
+            return await ask(ref(key), service, use=use)
+        except Denied:
+            smart.demand(call.caller, search.type, "s")
+            return None
+
+    async for key in _at_most(people):
+        for service, search in meant.items():
+            plain = replace(search, includes=(), revincludes=())
+            if (had := await inside(key, service, plain, whom, partial(Finding, api.finder))) is not None:
+                laying.add((key, service), had[0].keyed)
+
+    async def opened(source: tuple[int, str], named: Search, ids: Sequence[UUID]) -> tuple[Page, list[Held]] | None:
+        had = await inside(*source, named, whom._replace(of_her=()), lambda: partial(api.finder.these, ids=ids))
+        return None if had is None else had[1]
+
+    return await laying.page(after[1] if after else None, opened)
+
+
+async def _at_most(people: AsyncIterator[int]) -> AsyncIterator[int]:
+    """Those whom one search may ask about; `Refusal` 422 where they are more, since all must be known before one is the first."""
+    asked_about = 0
+    async for key in people:
+        if asked_about == PEOPLE_LIMIT:
+            raise _too_many("_sort")
+        yield key
+        asked_about += 1
+
+
+def _too_many(what: str) -> Refusal:
+    says = f"more than {PEOPLE_LIMIT} patients would be asked about"
+    return Refusal(422, says, code="too-costly", todo=f"Leave {what} out, or name one patient.")
+
+
 async def _gathered(
     call: Call, name: str, people: AsyncIterator[int], search: Search, after: list[Any] | None, one: One
 ) -> Gathered:
@@ -205,13 +286,9 @@ async def _gathered(
     counts = search.summary == "count" or search.count == 0 or search.total == "accurate"
     had, total, asked_about, last, place = Gathered(), 0, 0, 0, after[1] if after else None
     async for key in people:
-        if asked_about and search.sort:
-            says = "a search of several patients has no order but theirs"
-            raise Refusal(400, says, where="_sort", code="not-supported", todo="Name one patient.")
         room = search.count - len(had.matches)
         if asked_about == PEOPLE_LIMIT and counts:
-            says = f"more than {PEOPLE_LIMIT} patients would be asked about"
-            raise Refusal(422, says, code="too-costly", todo="Leave the total out, or name one patient.")
+            raise _too_many("the total")
         if (room <= 0 or asked_about == PEOPLE_LIMIT) and not counts:
             had.after = [last, None]
             break

@@ -1,17 +1,19 @@
 """A search of a type that two services keep, by a token that opens both: each is asked for under its own law, in turn.
 
 What is found stands service by service, each with its own row in the log; a page link goes on in the service where the page
-ended. A service that the law shuts is named in the answer with the reason that a search of it alone would give, as `$everything`
-does: nothing missing looks like nothing there, and nothing is told that the single search would not tell. So is a service in
-which the search has no meaning, since a chain of it leads to what the other alone keeps.
+ended. With `_sort` the matches of both are laid in one order, and each page asks both (`store.in_order`). A service that the law
+shuts is named in the answer with the reason that a search of it alone would give, as `$everything` does: nothing missing looks
+like nothing there, and nothing is told that the single search would not tell. So is a service in which the search has no
+meaning, since a chain of it leads to what the other alone keeps.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, Final, Protocol
+from uuid import UUID
 
 from kjerne.access import Denial, Grant
 from kjerne.errors import Refusal
@@ -24,6 +26,7 @@ from kjerne.fhir.prefer import lenient
 from kjerne.fhir.search import Search
 from kjerne.store.cursors import Cursors
 from kjerne.store.finding import Finder, Page
+from kjerne.store.in_order import Finding, InOrder, is_in_order
 from kjerne.store.kept import Kept
 from kjerne.store.patient_ids import AboutWhom, about_whom
 from kjerne.store.patients import Held
@@ -51,14 +54,6 @@ class Searches(Protocol):
     async def within(
         self, call: Call, grant: Grant, whom: AboutWhom, search: Search, find: Callable[..., Any]
     ) -> tuple[Page, list[Held]]: ...
-
-
-def check_unsorted(search: Search) -> None:
-    """`Refusal` 400 for an order: what two services keep is found under two laws, and laid together in no order but theirs."""
-    if search.sort:
-        says = f"two services keep a {search.type}, and what both hold has no order but theirs"
-        todo = "Leave _sort out, or ask with a token of one of them."
-        raise Refusal(400, says, where="_sort", code="not-supported", todo=todo)
 
 
 def counts(search: Search) -> bool:
@@ -133,13 +128,30 @@ class SearchBoth:
         )  # fmt: skip
         if token is not None:
             pairs, (service, place) = await self._resumed(ask, name, token, services)
-            services = services[services.index(service) :]
+            if not any(key == "_sort" for key, _ in pairs):
+                services = services[services.index(service) :]
         whom = about_whom(api.ids, pairs)
         passing_over = token is not None or lenient(call.headers)
         searches, unasked = understood(api.parse_search, name, whom.rest, passing_over, services)
         first = next(iter(searches.values()))
-        check_unsorted(first)
         had = _Had(outcomes=unasked)
+        if is_in_order(first):
+            await self._in_order(call, ask, searches, whom, place, had, api)
+        else:
+            await self._in_turn(call, ask, searches, whom, place, had, api)
+        if had.grant is None:
+            assert had.denied is not None, "one service at least is asked"
+            raise had.denied
+        links = [self._onward(call, had.grant, name, pairs, first, had.place)] if had.place else []
+        whole = is_in_order(first) or (token is None and (had.place is None or counts(first)))
+        page = Page(had.records, had.included, had.total if whole else None, None)
+        return self.found(call, first, pairs, page, had.brought, links, had.outcomes)
+
+    async def _in_turn(
+        self, call: Call, ask: Any, searches: Mapping[str, Search], whom: AboutWhom, place: list[Any] | None, had: _Had,
+        api: Searches,
+    ) -> None:  # fmt: skip
+        """One service behind the other, until the page is full."""
         for service, search in searches.items():
             if had.place is None and had.grant is not None and len(had.records) >= search.count and not counts(search):
                 had.place = [service, None]
@@ -147,13 +159,49 @@ class SearchBoth:
                 break
             await self._one(call, ask, service, search, whom, place, had, api)
             place = None
-        if had.grant is None:
-            assert had.denied is not None, "one service at least is asked"
-            raise had.denied
-        links = [self._onward(call, had.grant, name, pairs, first, had.place)] if had.place else []
-        whole = token is None and (had.place is None or counts(first))
-        page = Page(had.records, had.included, had.total if whole else None, None)
-        return self.found(call, first, pairs, page, had.brought, links, had.outcomes)
+
+    async def _in_order(
+        self, call: Call, ask: Any, searches: Mapping[str, Search], whom: AboutWhom, place: list[Any] | None, had: _Had,
+        api: Searches,
+    ) -> None:  # fmt: skip
+        """The matches of all services in the order of the search: a page of them, opened where they lie."""
+        laying = InOrder[str](next(iter(searches.values())))
+
+        async def inside(service: str, search: Search, whom: AboutWhom, find: Callable[[], Any]) -> Any:
+            async def use(grant: Grant) -> tuple[Grant, Any, Page, list[Held]]:
+                finds = find()
+                return grant, finds, *(await api.within(call, grant, whom, search, finds))
+
+            return await self._asked(call, ask, service, search, had, use)
+
+        for service, search in searches.items():
+            plain = replace(search, includes=(), revincludes=())
+            if (found := await inside(service, plain, whom, partial(Finding, api.finder))) is not None:
+                had.grant = had.grant or found[0]
+                laying.add(service, found[1].keyed)
+
+        async def opened(service: str, named: Search, ids: Sequence[UUID]) -> tuple[Page, list[Held]] | None:
+            there = whom._replace(of_her=())
+            found = await inside(service, named, there, lambda: partial(api.finder.these, ids=ids))
+            return None if found is None else found[2:]
+
+        if had.grant is not None:
+            laid = await laying.page(place, opened)
+            had.records, had.included, had.total = laid.records, laid.included, laid.total
+            had.brought = laid.brought[:1]
+            had.place = None if laid.after is None else [had.grant.service, laid.after]
+
+    async def _asked(
+        self, call: Call, ask: Any, service: str, search: Search, had: _Had, use: Callable[[Grant], Any]
+    ) -> Any:
+        """What `use` gives in a service; None where the law shuts it, which is said once."""
+        try:
+            return await ask(service=service, use=use)
+        except Denied as denied:
+            smart.demand(call.caller, search.type, "s")
+            had.denied = had.denied or denied
+            had.outcomes.append(self.told(denied.denial))
+            return None
 
     async def _one(
         self, call: Call, ask: Any, service: str, search: Search, whom: AboutWhom, after: list[Any] | None, had: _Had,
@@ -167,13 +215,10 @@ class SearchBoth:
             find = partial(api.finder.search, after=after)
             return grant, *(await api.within(call, grant, whom, wanted, find))
 
-        try:
-            grant, page, brought = await ask(service=service, use=use)
-        except Denied as denied:
-            smart.demand(call.caller, search.type, "s")
-            had.denied = had.denied or denied
-            had.outcomes.append(self.told(denied.denial))
+        found = await self._asked(call, ask, service, search, had, use)
+        if found is None:
             return
+        grant, page, brought = found
         had.add(service, grant, page, brought)
         if search.count and not room and page.total and had.place is None:
             had.place = [service, None]  # it was counted alone: what it has begins the next page

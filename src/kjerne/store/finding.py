@@ -7,7 +7,7 @@ names all of it are one transaction.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final, NamedTuple
@@ -83,6 +83,13 @@ class Row(NamedTuple):
     @property
     def id(self) -> UUID:
         return self.outer[2]  # type: ignore[no-any-return]
+
+
+class Keyed(NamedTuple):
+    """A match as it is sorted: its id, and a key for each order of the search."""
+
+    id: UUID
+    keys: tuple[Any, ...]
 
 
 class Conditions:
@@ -207,6 +214,37 @@ class Finder:
             await self._stand(conn, grant)
             await audit.insert(conn, audit.given(grant), named)
         return Page(records, brought, len(records), None)
+
+    async def keyed(self, conn: Connection, grant: Grant, search: Search) -> list[Keyed]:
+        """By what all matches are sorted, in the order of their ids, for who lays them beside another grant's. Nothing of them
+        leaves: the audit row names none. Raises as `search`."""
+        await note(conn, grant.once)
+        async with conn.transaction():
+            keys = self._reader.unwrapped(grant)
+            with counted():
+                found = _planned(grant, await self._joined(conn, grant, search, keys))
+                rows = await self._matching(conn, grant, found, keys)
+            await self._stand(conn, grant)
+            await audit.insert(conn, audit.given(grant))
+        return [Keyed(row.id, row.keys) for row in rows]
+
+    async def these(self, conn: Connection, grant: Grant, search: Search, *, ids: Sequence[UUID]) -> Page:
+        """The records with these ids in this order, as many as a page can hold, with what they include: one audit row names all
+        of it. `search` is one that finds them by their ids. Raises as `search`."""
+        place = {id_: number for number, id_ in enumerate(ids)}
+        await note(conn, grant.once)
+        async with conn.transaction():
+            keys = self._reader.unwrapped(grant)
+            with counted():
+                rows = await self._matching(conn, grant, _planned(grant, search), keys)
+                rows.sort(key=lambda row: place[row.id])
+                records = self._of_a_page(keys, (row.outer for row in rows))
+                brought = await including.included(conn, grant, self._reader, search, records, self._limit)
+            named = [(record.type, record.id, record.version) for record in (*records, *brought)]
+            await self._stand(conn, grant)
+            await audit.insert(conn, audit.given(grant), named)
+        cut = len(records) < len(rows)
+        return Page(records, brought, len(rows), [str(records[-1].id), len(records)] if cut else None)
 
     async def matching(
         self, conn: Connection, grant: Grant, search: Search, letter: str, *, own: bool = False

@@ -20,7 +20,7 @@ from kjerne.fhir.definitions import type_number
 from kjerne.fhir.encode import decode, encode
 from kjerne.fhir.index import index
 from kjerne.fhir.patient import Known, Number, patient
-from kjerne.fhir.search import Bounds, Search, counted, plan
+from kjerne.fhir.search import Bounds, Search, counted, orders, plan
 from kjerne.fhir.splice import served, splice
 from kjerne.registries.identifiers import OID_PERSON, SYSTEM_BY_KIND
 from kjerne.registries.protection import is_protected, strictest
@@ -213,6 +213,17 @@ def answers(held: Held, search: Search, at: datetime) -> bool:
             and (found.match is None or found.match(indexed.values))
             and (found.match_tree is None or found.match_tree(tree))
         )
+
+
+def keys_of(held: Held, search: Search) -> tuple[Any, ...]:
+    """By what a version is sorted among others that a search of Patient finds."""
+    tree = decode(held.raw or b"{}")
+    indexed = index(tree)
+    columns = {"date_from": moment(indexed.date_from), "at": held.at, "id": held.id}
+    return tuple(
+        one.key(indexed.values) if one.key else one.tree_key(tree) if one.tree_key else columns[one.column]
+        for one in orders(search)
+    )
 
 
 def _within(dates: dict[str, datetime | None], bounds: Bounds) -> bool:
