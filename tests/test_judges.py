@@ -7,6 +7,8 @@ import re
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from platform_fixture import Standing
 
 ROOT = Path(__file__).parents[1]
@@ -44,6 +46,21 @@ def test_the_table_ends_with_how_many_are_green_and_says_what_is_wrong() -> None
     assert lines[-1] == "1/14"
     assert "billing_claim: step 0 (error)" in lines
     assert "  it broke" in lines
+
+
+@pytest.mark.parametrize("odd", [[], {}, ["Observation"], None, 1, "", "Nonsense"])
+def test_a_request_that_breaks_the_document_on_purpose_is_left_as_it_is(odd: Any) -> None:
+    right = tool("right", "judge_schemathesis/right.py")
+    known = {"Observation": [{"resourceType": "Observation", "id": "a"}]}
+    for method, path in (
+        ("POST", "/{type}"),
+        ("PUT", "/{type}/{id}"),
+        ("PATCH", "/{type}/{id}"),
+        ("DELETE", "/{type}"),
+    ):
+        assert right.of(method, f"/fhir/R4{path}", {"type": "Observation", "id": "a"}, known) is not None
+        assert right.of(method, f"/fhir/R4{path}", {"type": odd, "id": "a"}, known) is None
+        assert right.of(method, f"/fhir/R4{path}", {"type": "Observation", "id": odd}, known) is None
 
 
 def test_every_address_is_asked_by_a_persona_that_there_is(platform: Standing) -> None:

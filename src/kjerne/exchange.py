@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Iterat
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Final, Literal, Protocol, TypeVar
+from typing import Any, Final, Literal, NamedTuple, Protocol, TypeVar
 from uuid import UUID
 
 import msgspec
@@ -37,6 +37,18 @@ class Asks(Protocol):
     def acquire(self) -> AbstractAsyncContextManager[Any]: ...
 
 
+class Before(NamedTuple):
+    """A record as it stood before a part of a transaction changed it or took it away. `keys` are those of the person whom it is
+    about; none where it is about nobody."""
+
+    type: int
+    id: UUID | str
+    version: int
+    at: datetime
+    tree: Mapping[str, Any]
+    keys: frozenset[int]
+
+
 class Joined(Asks, Protocol):
     """A transaction that several requests are parts of: all of them come about, or none (`store.joined`)."""
 
@@ -49,6 +61,13 @@ class Joined(Asks, Protocol):
 
     def at_the_end(self, key: Hashable, work: Callable[[Any], Awaitable[None]]) -> None:
         """Has `work` done by the connection after the last write; of several with one `key` the last alone."""
+
+    def changes(self, before: Before) -> None:
+        """Keeps what is changed or taken away, as it stood: what a condition of another part would have found
+        (`store.matching.check_apart`)."""
+
+    def changed(self, type_: int) -> Sequence[Before]:
+        """What of a type was changed or taken away so far, as it stood before the first part did so."""
 
     def registered(self, patient: int, stamp: int) -> None:
         """A person whom a part of it has registered, or whose facts it has changed, and the stamp that they have now."""

@@ -99,7 +99,9 @@ def of(method: str, path: str, parts: Tree, known: Known) -> Right | None:
 
 
 def _of_records(method: str, path: str, parts: Tree, known: Known) -> Right | None:
-    resources = known.get(parts.get("type", "Observation")) or ()
+    name = parts.get("type", "Observation")
+    # What breaks the document on purpose may stand here too: a list, or an object.
+    resources = known.get(name, []) if isinstance(name, str) else []
     found = next((one for one in resources if one["id"] == parts.get("id", one["id"])), None)
     if found is None:
         return None

@@ -16,7 +16,7 @@ from uuid import UUID, uuid4
 
 from kjerne.access import Caller, Limit
 from kjerne.errors import Fault, Refusal
-from kjerne.exchange import Answer, Call, Handler, Pairs, Route
+from kjerne.exchange import Answer, Before, Call, Handler, Pairs, Route
 from kjerne.fhir import smart
 from kjerne.fhir.bundle import Version, history, searchset, self_url
 from kjerne.fhir.definitions import type_name, type_number
@@ -55,6 +55,7 @@ from kjerne.store import shared
 from kjerne.store.changing import check_form, in_thread
 from kjerne.store.cursors import Cursors, Unbound, alone, token_in
 from kjerne.store.limits import must_hold
+from kjerne.store.matching import check_apart
 from kjerne.store.past import span_of
 from kjerne.store.pool import Connection, Pool
 from kjerne.store.proofs import note
@@ -396,8 +397,11 @@ class SharedRecords:
     async def _the_one(self, conn: Connection, call: Call, search: Search, letter: str) -> Shared | None:
         """The one record that answers; until the transaction ends no other condition on its type is asked."""
         await shared.hold_type(conn, type_number(search.type))
+        finder = self._finder(conn, call, letter)
         with counted():
-            found = await self._finder(conn, call, letter).matching(search)
+            found = await finder.matching(search)
+        if letter in ("u", "d") and call.joined is not None and call.joined.changed(type_number(search.type)):
+            check_apart(call.joined, await finder.planned(search), type_number(search.type))
         if len(found) > 1:
             raise Refusal(412, "more than one record answers the criteria", todo="Add to them until one is left.")
         return found[0].record if found else None
@@ -435,6 +439,9 @@ class SharedRecords:
             raise Refusal(
                 409, "the record was written by another at this moment", todo="Read it, and send yours again."
             )
+        if call.joined is not None and before.raw is not None:
+            # When it came is not known here: who asks for that by a condition means what the transaction found.
+            call.joined.changes(Before(type_, id_, before.version, call.at, decode(before.raw), frozenset()))
         return written
 
 

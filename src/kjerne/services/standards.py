@@ -403,7 +403,7 @@ class StandardsApi:
                 check_header(call, grant, self.identify)
                 return version
 
-            changer = Changer(self.records, self.reader, types_by_service()[grant.service])
+            changer = Changer(self.records, self.reader, types_by_service()[grant.service], call.joined)
             async with call.connection(self.pool) as conn, conn.transaction():
                 changed = await changer.change(conn, grant, named, expected, make)
             return changed[1] if changed else None

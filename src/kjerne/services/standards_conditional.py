@@ -50,7 +50,7 @@ from kjerne.fhir.interaction import (
     unseen,
 )
 from kjerne.fhir.negotiation import check_accepted, check_sent
-from kjerne.fhir.search import Search
+from kjerne.fhir.search import Search, plan
 from kjerne.registries.contents import must_register
 from kjerne.registries.guides import Guides
 from kjerne.registries.homes import row_number
@@ -60,7 +60,7 @@ from kjerne.store import audit, changing, limits, marking
 from kjerne.store.changing import Changer, Next, checked, not_written, settle_new
 from kjerne.store.finding import Finder
 from kjerne.store.kept import Kept
-from kjerne.store.matching import Match, at_key, the_one
+from kjerne.store.matching import Match, at_key, check_apart, the_one
 from kjerne.store.patient_ids import check_reference, named_in
 from kjerne.store.pool import Connection, Pool
 from kjerne.store.proofs import note
@@ -163,8 +163,9 @@ class ConditionalApi:
             async with call.connection(self.pool) as conn, conn.transaction():
                 await hold(conn, grant)
                 found = await the_one(conn, grant, self.finder, search, "u")
+                check_apart(call.joined, plan(search, at=call.at), type_, grant.subject.keys)
                 if found is not None:
-                    return await self._changed(conn, grant, name, version, found, expected), 200
+                    return await self._changed(conn, grant, name, version, found, expected, call.joined), 200
                 if grant.action != "file":
                     return None
                 with looking_at():
@@ -195,10 +196,11 @@ class ConditionalApi:
             async with call.connection(self.pool) as conn, conn.transaction():
                 await hold(conn, grant)
                 found = await the_one(conn, grant, self.finder, search, "d")
+                type_ = row_number(name, service)
+                check_apart(call.joined, plan(search, at=call.at), type_, grant.subject.keys)
                 if found is None:
                     return None
-                changer = self._changer(grant)
-                named = row_number(name, service), found.id
+                changer, named = self._changer(grant, call.joined), (type_, found.id)
                 return await changer.take_away(conn, at_key(grant, found.patient), named, expected)
 
         patient, gone = self._patient(call, ""), None
@@ -291,7 +293,7 @@ class ConditionalApi:
         async def use(grant: Grant) -> tuple[Written | None] | None:
             check = partial(check_header, call, grant, self.identify)
             async with call.connection(self.pool) as conn, conn.transaction():
-                gone = await self._changer(grant).take_away(conn, grant, (type_, id_), expected, check)
+                gone = await self._changer(grant, call.joined).take_away(conn, grant, (type_, id_), expected, check)
                 known = gone is not None or await self.records.is_taken_away(conn, grant, type_, id_)
                 return (gone,) if known else None
 
@@ -320,8 +322,9 @@ class ConditionalApi:
         return Made(str(id_), written.version, written.at, version.raw)
 
     async def _changed(
-        self, conn: Connection, grant: Grant, name: str, version: Next, found: Match, expected: int | None
-    ) -> Made:
+        self, conn: Connection, grant: Grant, name: str, version: Next, found: Match, expected: int | None,
+        joined: Joined | None,
+    ) -> Made:  # fmt: skip
         with looking_at((version.number, found.id, found.version)):
             if version.tree.get("id", str(found.id)) != str(found.id):
                 says = "the id in the body is not that of the record which answers the criteria"
@@ -330,12 +333,12 @@ class ConditionalApi:
                 raise unseen(found.version)
         there = at_key(grant, found.patient)
         named: tuple[int, UUID] = version.number, found.id
-        changed = await self._changer(there).change(conn, there, named, expected, lambda _: version)
+        changed = await self._changer(there, joined).change(conn, there, named, expected, lambda _: version)
         assert changed is not None
         return Made(str(found.id), changed[1].version, changed[1].at, version.raw)
 
-    def _changer(self, grant: Grant) -> Changer:
-        return Changer(self.records, self.reader, self.types[grant.service])
+    def _changer(self, grant: Grant, joined: Joined | None) -> Changer:
+        return Changer(self.records, self.reader, self.types[grant.service], joined)
 
     async def _asked(
         self,

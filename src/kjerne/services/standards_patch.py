@@ -93,7 +93,7 @@ class PatchApi:
                 check_header(call, grant, self.identify)
                 return self._patched(call, grant, current, patch)
 
-            changer = Changer(self.records, self.reader, self.types[grant.service])
+            changer = Changer(self.records, self.reader, self.types[grant.service], call.joined)
             async with call.connection(self.pool) as conn, conn.transaction():
                 return await changer.change(conn, grant, (type_, id_), expected, make, aside=True)
 

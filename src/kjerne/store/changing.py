@@ -17,7 +17,7 @@ from uuid import UUID
 
 from kjerne.access import Grant, Label
 from kjerne.errors import Fault, Refusal
-from kjerne.exchange import NOT_REGISTERED, Call, Denied, Joined, PatientRef, looking_at, not_filed
+from kjerne.exchange import NOT_REGISTERED, Before, Call, Denied, Joined, PatientRef, looking_at, not_filed
 from kjerne.fhir import smart
 from kjerne.fhir.corrections import RESULTS, corrects
 from kjerne.fhir.definitions import type_name
@@ -155,11 +155,12 @@ def not_written(
 
 @dataclass(frozen=True, slots=True)
 class Changer:
-    """Changes records of one service; `types` are all that it keeps."""
+    """Changes records of one service; `types` are all that it keeps, `joined` the transaction that this is a part of."""
 
     records: Records
     reader: Reader
     types: Sequence[int]
+    joined: Joined | None = None
 
     async def change(
         self, conn: Connection, grant: Grant, named: tuple[int, UUID], expected: int | None,
@@ -188,6 +189,7 @@ class Changer:
         type_, id_ = named
         limits.must_hold(grant.caller, type_, made.indexed.tokens, "u")
         was = decode(before.raw)
+        self._keep(grant, named, before, was)
         _check_service(made, grant.service)
         must_register(grant.registers, made.content | content_of(was))
         check_kept(type_name(type_), was, made.tree)
@@ -220,7 +222,12 @@ class Changer:
             check()
             must_register(grant.registers, content_of(was := decode(before.raw)))
             expect(expected, before.version)
+            self._keep(grant, named, before, was)
             return await self._taken_away(conn, grant, named, before.version, was)
+
+    def _keep(self, grant: Grant, named: tuple[int, UUID], before: Current, was: Tree) -> None:
+        if self.joined is not None:
+            self.joined.changes(Before(*named, before.version, before.at, was, frozenset(grant.subject.keys)))
 
     async def _taken_away(
         self, conn: Connection, grant: Grant, named: tuple[int, UUID], version: int, was: Tree

@@ -10,12 +10,13 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Hashable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final, NamedTuple, Self, TypeVar
+from uuid import UUID
 
 import asyncpg
 
 from kjerne.access import OPENING, Grant, Once
 from kjerne.errors import Refusal
-from kjerne.exchange import ATTEMPTS, Denied, Named, Stale
+from kjerne.exchange import ATTEMPTS, Before, Denied, Named, Stale
 from kjerne.store import audit, limits, shared
 from kjerne.store.pool import Connection, Pool, columns
 from kjerne.store.proofs import FRESH, fetched, noting
@@ -98,6 +99,7 @@ class OneTransaction:
         self._stamps = dict(stamps)
         self.met = set(stamps)
         self._fresh: list[tuple[Grant, Change]] = []
+        self._before: dict[tuple[int, UUID | str], Before] = {}
         self._due: dict[Hashable, Callable[[Connection], Awaitable[None]]] = {}
         self.rows: list[tuple[tuple[Any, ...], Named]] = []
         self.tells_all = False
@@ -126,6 +128,12 @@ class OneTransaction:
 
     def at_the_end(self, key: Hashable, work: Callable[[Connection], Awaitable[None]]) -> None:
         self._due[key] = work
+
+    def changes(self, before: Before) -> None:
+        self._before.setdefault((before.type, before.id), before)
+
+    def changed(self, type_: int) -> list[Before]:
+        return [one for one in self._before.values() if one.type == type_]
 
     def registered(self, patient: int, stamp: int) -> None:
         self._stamps[patient] = stamp

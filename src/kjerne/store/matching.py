@@ -7,6 +7,7 @@ organisation that filed it, which corrects it all the same; what a grant hides f
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime
 from typing import Final, NamedTuple
@@ -14,8 +15,9 @@ from uuid import UUID
 
 from kjerne.access import Grant, Label
 from kjerne.errors import Refusal
-from kjerne.exchange import looking_at
-from kjerne.fhir.search import Search
+from kjerne.exchange import Joined, looking_at
+from kjerne.fhir.fitting import fits, weighed
+from kjerne.fhir.search import Plan, Search, counted
 from kjerne.store.finding import Finder
 from kjerne.store.pool import Connection, columns
 
@@ -49,6 +51,27 @@ async def the_one(conn: Connection, grant: Grant, finder: Finder, search: Search
         with looking_at(*((row["type"], row["id"], row["version"]) for row in found)):
             raise Refusal(412, "more than one record answers the criteria", todo="Add to them until one is left.")
     return Match(*tuple(found[0])[:-1]) if found else None
+
+
+def check_apart(joined: Joined | None, asked: Plan, type_: int, keys: Iterable[int] = ()) -> None:
+    """`Refusal` 400 where the criteria mean a record that another entry of the transaction has changed or taken away before.
+
+    R4 lets no two entries be about one record, whichever way they name it (http.html#trules), and means what was there when
+    the transaction began: a second condition would else find nothing, or another record. `type_` is the number of its rows,
+    `keys` are those of the person whom the criteria are about, if any.
+    """
+    if joined is None:
+        return
+    whose = frozenset(keys)
+    with counted():
+        for one in joined.changed(type_):
+            if one.keys.isdisjoint(whose) and (one.keys or whose):
+                continue
+            if fits(weighed(str(one.id), one.at, dict(one.tree)), asked):
+                named = [(one.type, one.id, one.version)] if isinstance(one.id, UUID) else []
+                with looking_at(*named):
+                    says, todo = "two entries of a transaction write the same record", "Send one of them afterwards."
+                    raise Refusal(400, says, code="duplicate", todo=todo)
 
 
 def at_key(grant: Grant, patient: int) -> Grant:

@@ -72,7 +72,7 @@ class SharedFinder:
         `Refusal` 422 too-costly where the search would look at too many records.
         """
         with counted():
-            found = await self._planned(search)
+            found = await self.planned(search)
             count = search.count if search.summary != "count" else 0
             if found.exact_in_sql:
                 rows, total, start = await self._at_once(found, count, after, skip)
@@ -86,7 +86,7 @@ class SharedFinder:
 
     async def matching(self, search: Search) -> list[Row]:
         """All that answer, in order, without their bodies. Call inside `fhir.search.counted`."""
-        return await self._matching(await self._planned(search))
+        return await self._matching(await self.planned(search))
 
     async def whole(self, records: Iterable[Shared]) -> list[Shared]:
         """Records of one type with their bodies, in their order, but what has been deleted meanwhile."""
@@ -100,7 +100,8 @@ class SharedFinder:
         there = {row["id"]: opened(row) for row in rows}
         return [there[one.id] for one in wanted if one.id in there]
 
-    async def _planned(self, search: Search) -> Plan:
+    async def planned(self, search: Search) -> Plan:
+        """The plan of a search, with the far ends of its chains looked up."""
         if any(is_linked(one) for one in search.criteria):
             search = await meant.told(self._conn, search)
             near = [await joining.met(search.type, one, self._far_end, _tree) for one in search.criteria]
